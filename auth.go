@@ -1,0 +1,2 @@
+// Package oidcauth tells a server who is calling.
+package oidcauth

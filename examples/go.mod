@@ -1,0 +1,7 @@
+module github.com/oidcauth/oidcauth/examples
+
+go 1.26.0
+
+require github.com/oidcauth/oidcauth v0.0.0
+
+replace github.com/oidcauth/oidcauth => ../
