@@ -134,7 +134,7 @@ func (a *Authenticator) accepts(c *Claims, now time.Time) bool {
 func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Time) (*Claims, error) {
 	e := a.evaluations.Get().(*evaluation)
 	defer func() {
-		*e = evaluation{}
+		e.reset()
 		a.evaluations.Put(e)
 	}()
 	e.auth, e.raw, e.now = a, token, now

@@ -31,14 +31,14 @@ const (
 
 // An evaluation is one token on its way through the checks.
 type evaluation struct {
-	auth   *Authenticator
-	raw    string
-	now    time.Time
-	token  jws.Token
-	trust  *trust        // who has to vouch for the token
-	keys   []*keyset.Key // whose signature it may be
-	key    *keyset.Key   // whose signature it is
-	claims *Claims
+	auth    *Authenticator
+	raw     string
+	now     time.Time
+	token   jws.Token
+	members []jws.Member  // the payload's, in room that is used again
+	trust   *trust        // who has to vouch for the token
+	keys    []*keyset.Key // whose signature it may be
+	claims  *Claims
 }
 
 // checks are all the checks in their order. Before the signature is known to be
@@ -65,11 +65,26 @@ type check struct {
 	run  func(*evaluation, context.Context) error
 }
 
+// maxKeptMembers bounds the room that an unusual token leaves behind.
+const maxKeptMembers = 64
+
+// reset forgets the token but keeps the room for the next one's members.
+func (e *evaluation) reset() {
+	members := e.members[:cap(e.members)]
+	clear(members)
+	*e = evaluation{}
+	if len(members) <= maxKeptMembers {
+		e.members = members[:0]
+	}
+}
+
 // form checks the token's shape, as the package jws describes it.
 func (e *evaluation) form(context.Context) error {
-	if err := e.token.Parse(e.raw, e.auth.maxTokenBytes); err != nil {
-		return refuseCause(checkForm, ErrMalformedToken, err)
+	members, err := e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes)
+	if err != nil {
+		return refuse(checkForm, ErrMalformedToken, strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": "), "")
 	}
+	e.members = members
 	e.claims = &Claims{payload: e.token.Payload}
 	return nil
 }
@@ -158,7 +173,7 @@ func (e *evaluation) signature(ctx context.Context) error {
 func (e *evaluation) verify(keys []*keyset.Key) bool {
 	for _, k := range keys {
 		if e.fits(k) && k.Verify(&e.token) == nil {
-			e.key, e.claims.key = k, k
+			e.claims.key = k
 			return true
 		}
 	}

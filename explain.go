@@ -106,7 +106,7 @@ func (e *evaluation) step(name string, err error) Step {
 func (e *evaluation) describe(name string) (got, want string) {
 	switch name {
 	case checkForm:
-		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.token.Members)), "a signed JWT"
+		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
 	case checkIssuer:
 		return quote(e.trust.url), oneOf(e.auth.names)
 	case checkAlgorithm:

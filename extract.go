@@ -20,7 +20,7 @@ type Extractor func(r *http.Request) (token string, err error)
 const (
 	checkRequest       = "request"
 	headerAuth         = "Authorization"
-	headerSubprotocol  = "Sec-WebSocket-Protocol"
+	headerSubprotocol  = "Sec-Websocket-Protocol" // as net/http spells it
 	subprotocolPrefix  = "bearer."
 	maxSubprotocolList = 64
 )

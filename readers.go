@@ -17,7 +17,7 @@ var readers = [...]func(*evaluation) error{
 
 // member returns a top-level claim by its exact name.
 func (e *evaluation) member(name string) (jws.Member, bool) {
-	for _, m := range e.token.Members {
+	for _, m := range e.members {
 		if m.Name == name {
 			return m, true
 		}
