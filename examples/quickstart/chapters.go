@@ -200,7 +200,7 @@ func (s *story) foreignTokens(ctx context.Context) error {
 
 // expiredToken: a token is good until its expiry, to the second.
 func (s *story) expiredToken(ctx context.Context) error {
-	s.title("A token that lives for two seconds")
+	s.title("A token that lives for three seconds")
 	token, err := serviceToken(ctx, s.world.provider, "probe")
 	if err != nil {
 		return err

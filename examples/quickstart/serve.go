@@ -24,7 +24,7 @@ func serveEmbedded(ctx context.Context, opts options, out io.Writer, logger *slo
 	fmt.Fprintf(out, "\n  TOKEN=$(%s)\n\n", tokenCommand(w.provider, "importer"))
 	printCalls(out, w.server.url)
 	fmt.Fprintln(out, "The services reporter (no role to write), accountant (another audience) and")
-	fmt.Fprintln(out, "probe (tokens that live two seconds) get theirs the same way. Ctrl-C ends it.")
+	fmt.Fprintln(out, "probe (tokens that live three seconds) get theirs the same way. Ctrl-C ends it.")
 	<-ctx.Done()
 	return w.stop()
 }

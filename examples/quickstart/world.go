@@ -16,7 +16,7 @@ const (
 	otherAudience = "reports"
 
 	demoSecret = "demo-secret"
-	brief      = 2 * time.Second // the life of a short-lived token
+	brief      = 3 * time.Second // the life of a short-lived token
 )
 
 // world is everything the story needs, in one process.

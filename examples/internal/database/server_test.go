@@ -42,7 +42,7 @@ func newBench(t *testing.T) *bench {
 		client("writer", audience, 0, "writer"),
 		client("reader", audience, 0),
 		client("admin", audience, 0, "admin"),
-		client("brief", audience, 2*time.Second, "writer"),
+		client("brief", audience, 3*time.Second, "writer"),
 		client("reports", "reports", 0, "writer"),
 		client("billing", "billing", 0, "writer"),
 	}})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -123,6 +124,49 @@ func TestCodeFlow_WrongPassword(t *testing.T) {
 	}
 	if _, err := flow.Run(t.Context(), signin.NewBrowser("alice", "correct horse")); err != nil {
 		t.Errorf("Run() with the right password: %v", err)
+	}
+}
+
+// TestCode_SpentAtFirstUse offers a code with a wrong proof first: it must not
+// be good any more for whoever comes with the right one.
+func TestCode_SpentAtFirstUse(t *testing.T) {
+	p := start(t)
+	codes := make(chan string, 1)
+	callback := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		codes <- r.FormValue("code")
+	}))
+	t.Cleanup(callback.Close)
+	config := &oauth2.Config{
+		ClientID:    "app",
+		Endpoint:    oauth2.Endpoint{AuthURL: p.Issuer() + "/authorize", TokenURL: p.TokenURL()},
+		RedirectURL: callback.URL + "/callback",
+		Scopes:      []string{oidc.ScopeOpenID},
+	}
+	verifier := oauth2.GenerateVerifier()
+	browser := signin.NewBrowser("alice", "correct horse")
+	newCode := func() string {
+		t.Helper()
+		if err := browser.Open(t.Context(), config.AuthCodeURL("state", oauth2.S256ChallengeOption(verifier))); err != nil {
+			t.Fatal(err)
+		}
+		return <-codes
+	}
+	exchange := func(code, verifier string) error {
+		_, err := config.Exchange(t.Context(), code, oauth2.VerifierOption(verifier))
+		return err
+	}
+
+	code := newCode()
+	if err := exchange(code, verifier); err != nil {
+		t.Errorf("right proof: %v", err)
+	}
+	code = newCode()
+	var answer *oauth2.RetrieveError
+	if err := exchange(code, oauth2.GenerateVerifier()); !errors.As(err, &answer) {
+		t.Errorf("wrong proof: error = %v, want a refusal", err)
+	}
+	if err := exchange(code, verifier); !errors.As(err, &answer) {
+		t.Errorf("right proof, code spent: error = %v, want a refusal", err)
 	}
 }
 
