@@ -100,7 +100,7 @@ func (c *Claims) Decode(v any) error {
 }
 
 // Lookup returns the JSON text of the claim at path, whose names are matched
-// exactly, and whether it is there.
+// exactly, and whether it is there. Without a path it is the whole payload.
 func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
 	m, found, err := jws.Lookup(c.payload, path...)
 	if err != nil || !found {
