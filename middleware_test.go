@@ -149,6 +149,26 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
+func TestAnswer(t *testing.T) {
+	tests := []struct {
+		err    error
+		status int
+		code   string
+	}{
+		{oidcauth.ErrNoToken, 401, "unauthorized"},
+		{fmt.Errorf("wrapped: %w", oidcauth.ErrExpired), 401, "invalid_token"},
+		{oidcauth.ErrForbidden, 403, "insufficient_scope"},
+		{oidcauth.ErrKeysUnavailable, 503, "temporarily_unavailable"},
+		{errors.New("disk full"), 500, "server_error"},
+	}
+	for _, tt := range tests {
+		status, code, description := oidcauth.Answer(tt.err)
+		if status != tt.status || code != tt.code || description == "" || strings.Contains(description, "disk") {
+			t.Errorf("Answer(%v) = %d %q %q, want %d %q", tt.err, status, code, description, tt.status, tt.code)
+		}
+	}
+}
+
 func TestRefuse_Head(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
