@@ -115,16 +115,13 @@ type fault struct {
 
 func faultOf(err error) fault {
 	switch {
-	case errors.Is(err, oidcauth.ErrNoToken):
-		return fault{http.StatusUnauthorized, "unauthorized", "a bearer token is required"}
-	case errors.Is(err, oidcauth.ErrForbidden):
-		return fault{http.StatusForbidden, "insufficient_scope", "the caller may not do this"}
 	case errors.Is(err, ErrNoFunction):
 		return fault{http.StatusNotFound, "not_found", err.Error()}
 	case errors.Is(err, ErrArguments):
 		return fault{http.StatusBadRequest, "invalid_arguments", err.Error()}
 	}
-	return fault{http.StatusInternalServerError, "server_error", "the server failed"}
+	status, code, description := oidcauth.Answer(err)
+	return fault{status, code, description}
 }
 
 // report logs errors that are the server's own.
