@@ -90,8 +90,9 @@ type Config struct {
 	Resolver *net.Resolver
 
 	// Permit exempts an address and port from the checks of PublicOnly, so that
-	// tests can serve an issuer on loopback. Nil means no exemption, and is the
-	// only right value outside tests.
+	// tests can serve an issuer on loopback; a Transport of another type, which
+	// makes no connections that could be checked, is then used as it is. Nil means
+	// no exemption, and is the only right value outside tests.
 	Permit func(netip.AddrPort) bool
 }
 
@@ -130,9 +131,9 @@ func New(cfg Config) (*Client, error) {
 		c.userAgent = defaultUserAgent
 	}
 	if cfg.PublicOnly {
-		c.guard = newGuard(cfg)
+		c.guard = newGuard(cfg, c.timeout)
 	}
-	transport, own, err := newTransport(cfg, c.guard)
+	transport, own, err := newTransport(cfg, c.timeout, c.guard)
 	if err != nil {
 		return nil, err
 	}
