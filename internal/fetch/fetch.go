@@ -77,8 +77,8 @@ type Config struct {
 	// PublicOnly is for URLs that strangers choose. Only https on port 443 is
 	// spoken, hosts must be names, no proxy is used, and each address is checked
 	// when it is dialled, after resolution: addresses that are not publicly
-	// routable are never connected to. All errors have one text; their cause is
-	// reached with [errors.Is], [errors.As] and [errors.Unwrap], and is for the
+	// routable are never connected to. All errors have one text; [errors.Is] and
+	// [errors.As] see what is behind it, and [Cause] returns that, for the
 	// operator's eyes only. The time that a failure takes is not hidden.
 	PublicOnly bool
 
