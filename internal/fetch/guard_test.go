@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -97,6 +98,20 @@ func TestPublicOnly_Name(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestPublicOnly_NameIsRooted sees to it that the domains in this machine's
+// configuration are not appended to a stranger's name.
+func TestPublicOnly_NameIsRooted(t *testing.T) {
+	dns := &nameServer{answers: always()}
+	c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.resolver(t)})
+	for _, host := range []string{"vault", "issuer.example.com", "issuer.example.com."} {
+		_, err := c.Get(t.Context(), "https://"+host+"/", fetch.Request{})
+		var failure *net.DNSError
+		if want := strings.TrimSuffix(host, ".") + "."; !errors.As(err, &failure) || failure.Name != want {
+			t.Errorf("Get() error = %v, want a lookup of %q", fetch.Cause(err), want)
+		}
 	}
 }
 

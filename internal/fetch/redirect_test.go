@@ -103,3 +103,30 @@ func TestGet_RedirectChain(t *testing.T) {
 		})
 	}
 }
+
+// TestGet_RedirectOnLoopback holds where plain http is allowed, too.
+func TestGet_RedirectOnLoopback(t *testing.T) {
+	tests := []struct {
+		name, from, to string
+		want           error
+	}{
+		{"http to http", "http://127.0.0.1:8443/a", "http://127.0.0.1:8443/b", nil},
+		{"https to https", "https://127.0.0.1:8443/a", "https://127.0.0.1:8443/b", nil},
+		{"https to http on the same port", "https://127.0.0.1:8443/a", "http://127.0.0.1:8443/b", fetch.ErrRedirect},
+		{"http to https on the same port", "http://127.0.0.1:8443/a", "https://127.0.0.1:8443/b", fetch.ErrRedirect},
+		{"to another port", "http://127.0.0.1:8080/a", "http://127.0.0.1:8081/b", fetch.ErrRedirect},
+		{"to the default port", "http://127.0.0.1:8080/a", "http://127.0.0.1/b", fetch.ErrRedirect},
+		{"to another loopback address", "http://127.0.0.1/a", "http://127.0.0.2/b", fetch.ErrRedirect},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			requests := 0
+			c := newClient(t, fetch.Config{InsecureHTTP: true, HTTP: &http.Client{
+				Transport: redirecting(302, map[string]string{tt.from: tt.to}, &requests),
+			}})
+			if _, err := c.Get(t.Context(), tt.from, fetch.Request{}); !errors.Is(err, tt.want) {
+				t.Errorf("Get() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}

@@ -63,10 +63,9 @@ func guardTransport(t *http.Transport, g *guard, timeout time.Duration) {
 	t.OnProxyConnectResponse = nil
 	t.GetProxyConnectHeader = nil
 	t.ProxyConnectHeader = nil
-	t.Dial = nil    //nolint:staticcheck // deprecated, but obeyed when set
-	t.DialTLS = nil //nolint:staticcheck // the same
+	t.DialContext = g.dial // goes before Dial
 	t.DialTLSContext = nil
-	t.DialContext = g.dial
+	t.DialTLS = nil //nolint:staticcheck // deprecated, but obeyed when set
 	if t.TLSHandshakeTimeout <= 0 || t.TLSHandshakeTimeout > timeout {
 		t.TLSHandshakeTimeout = timeout
 	}

@@ -4,8 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"testing"
 
@@ -83,5 +87,36 @@ func TestPublicOnly_EnvironmentProxy(t *testing.T) {
 	open := newClient(t, fetch.Config{HTTP: &http.Client{Transport: transport}})
 	if _, err := open.Get(t.Context(), "https://issuer.example.com/", fetch.Request{}); err == nil || !asked {
 		t.Errorf("Get() error = %v, proxy asked for: %t, want asked", err, asked)
+	}
+}
+
+// TestPublicOnly_TLSVersion gives a transport that would speak TLS 1.1.
+func TestPublicOnly_TLSVersion(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS11, tls.VersionTLS12} {
+		t.Run(tls.VersionName(version), func(t *testing.T) {
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(document))
+			srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
+			srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+			srv.StartTLS()
+			defer srv.Close()
+			transport := srv.Client().Transport.(*http.Transport)
+			transport.TLSClientConfig.MinVersion = tls.VersionTLS10
+
+			get := func(cfg fetch.Config) error {
+				cfg.HTTP = &http.Client{Transport: transport}
+				_, err := newClient(t, cfg).Get(t.Context(), srv.URL, fetch.Request{})
+				return fetch.Cause(err)
+			}
+			if err := get(fetch.Config{}); err != nil {
+				t.Fatalf("Get() as the caller configured it error = %v", err)
+			}
+			err := get(fetch.Config{PublicOnly: true, Permit: func(netip.AddrPort) bool { return true }})
+			if ok := err == nil; ok != (version >= tls.VersionTLS12) {
+				t.Errorf("Get() guarded error = %v", err)
+			}
+			if transport.TLSClientConfig.MinVersion != tls.VersionTLS10 {
+				t.Error("the caller's own configuration was changed")
+			}
+		})
 	}
 }
