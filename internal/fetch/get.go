@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -181,6 +182,7 @@ func (c *Client) checkRedirect(next *http.Request, via []*http.Request) error {
 // readBody returns the decompressed body. It holds no more than limit bytes, and
 // takes no more than limit bytes from the network.
 func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	limit = min(limit, math.MaxInt64-1) // one more must fit
 	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	if resp.ContentLength > limit {
 		return nil, tooLarge

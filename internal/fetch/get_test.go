@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -244,6 +245,7 @@ func TestGet_Size(t *testing.T) {
 		{"exactly the client's limit", kib, "", 0, nil},
 		{"one byte more", append(kib[:1024:1024], 'x'), "", 0, fetch.ErrTooLarge},
 		{"over the client's limit, within the request's", append(kib[:1024:1024], 'x'), "", 1025, nil},
+		{"no limit to speak of", kib, "", math.MaxInt64, nil},
 		{"over the request's limit", kib, "", 1023, fetch.ErrTooLarge},
 		{"declared not to be encoded", kib, "identity", 0, nil},
 		{"compressed, exactly the limit", zipped(t, kib), "gzip", 0, nil},
@@ -260,8 +262,15 @@ func TestGet_Size(t *testing.T) {
 			c := newClient(t, fetch.Config{MaxBytes: 1024, HTTP: &http.Client{Transport: answer(func(*http.Request) (*http.Response, error) {
 				return respond(200, bytes.NewReader(tt.body), "Content-Encoding: "+tt.encoding), nil
 			})}})
-			if _, err := c.Get(t.Context(), issuerURL, fetch.Request{MaxBytes: tt.limit}); !errors.Is(err, tt.want) {
+			resp, err := c.Get(t.Context(), issuerURL, fetch.Request{MaxBytes: tt.limit})
+			if !errors.Is(err, tt.want) {
 				t.Fatalf("Get() error = %v, want %v", err, tt.want)
+			}
+			if err == nil && strings.Trim(string(resp.Body), " x") != "" {
+				t.Errorf("body is not what was sent: %.40q", resp.Body)
+			}
+			if err == nil && len(resp.Body) < 1024 && len(tt.body) >= 1024 && tt.encoding == "" {
+				t.Errorf("body has %d bytes of %d", len(resp.Body), len(tt.body))
 			}
 		})
 	}
