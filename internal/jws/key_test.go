@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"errors"
+	"math"
 	"math/big"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ func TestNewKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	largest := math.MaxInt32 // a variable, so that the sum wraps where int is short
 	tests := []struct {
 		name, alg, use string
 		keyOps         []string
@@ -60,8 +62,8 @@ func TestNewKey(t *testing.T) {
 		{"RSA with exponent 1", "", "", nil, &rsa.PublicKey{N: rsaKey.N, E: 1}, "exponent"},
 		{"RSA with exponent 3", "", "", nil, &rsa.PublicKey{N: rsaKey.N, E: 3}, "exponent"},
 		{"RSA with an even exponent", "", "", nil, &rsa.PublicKey{N: rsaKey.N, E: 65538}, "exponent"},
-		{"RSA with a large exponent", "", "", nil, &rsa.PublicKey{N: rsaKey.N, E: 1<<31 - 1}, ""},
-		{"RSA with a larger exponent", "", "", nil, &rsa.PublicKey{N: rsaKey.N, E: 1<<31 + 1}, "exponent"},
+		{"RSA with a large exponent", "", "", nil, &rsa.PublicKey{N: rsaKey.N, E: largest}, ""},
+		{"RSA with a larger exponent", "", "", nil, &rsa.PublicKey{N: rsaKey.N, E: largest + 2}, "exponent"},
 		{"no RSA key", "", "", nil, (*rsa.PublicKey)(nil), "no modulus"},
 		{"P-256", "ES256", "sig", nil, &ecKey.PublicKey, ""},
 		{"P-256 with the algorithm of P-384", "ES384", "", nil, &ecKey.PublicKey, "alg"},
