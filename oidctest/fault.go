@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -77,7 +78,7 @@ type faultQueue struct {
 // [Issuer.Clear] or the next Fail.
 func (i *Issuer) Fail(at Endpoint, f Fault) {
 	i.helper()
-	i.enqueue(at, f, func(q *faultQueue) { q.always = &f })
+	i.enqueue(at, f, func(q *faultQueue, f Fault) { q.always = &f })
 }
 
 // FailNext makes the next n requests to the endpoint meet the fault, after
@@ -85,7 +86,7 @@ func (i *Issuer) Fail(at Endpoint, f Fault) {
 // [Issuer.Fail].
 func (i *Issuer) FailNext(n int, at Endpoint, f Fault) {
 	i.helper()
-	i.enqueue(at, f, func(q *faultQueue) {
+	i.enqueue(at, f, func(q *faultQueue, f Fault) {
 		for range n {
 			q.next = append(q.next, f)
 		}
@@ -102,6 +103,7 @@ func (i *Issuer) Clear(endpoints ...Endpoint) {
 	defer i.mu.Unlock()
 	for _, at := range endpoints {
 		delete(i.faults, at)
+		i.eras[at]++
 		for v := range i.visits {
 			if v.fetch.Endpoint == at {
 				v.release()
@@ -110,7 +112,7 @@ func (i *Issuer) Clear(endpoints ...Endpoint) {
 	}
 }
 
-func (i *Issuer) enqueue(at Endpoint, f Fault, add func(*faultQueue)) {
+func (i *Issuer) enqueue(at Endpoint, f Fault, add func(*faultQueue, Fault)) {
 	i.helper()
 	if f.Status != 0 && (f.Status < 200 || f.Status > 999) {
 		i.fatalf("oidctest: fault with status %d, want 200 to 999", f.Status)
@@ -123,7 +125,17 @@ func (i *Issuer) enqueue(at Endpoint, f Fault, add func(*faultQueue)) {
 		q = &faultQueue{}
 		i.faults[at] = q
 	}
-	add(q)
+	add(q, f.clone())
+}
+
+// clone returns a copy that shares nothing the caller may change.
+func (f Fault) clone() Fault {
+	header := http.Header{}
+	for name, values := range f.Header {
+		header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+	}
+	f.Header, f.Body = header, slices.Clone(f.Body)
+	return f
 }
 
 // take returns the fault that the next request meets, and uses it up. The
@@ -142,58 +154,44 @@ func (q *faultQueue) take() (f Fault, ok bool) {
 	return Fault{}, false
 }
 
-// refusal is take for a connection that may be refused before there is a
-// request. The caller holds the issuer's lock.
-func (q *faultQueue) refusal() bool {
-	switch {
-	case q == nil:
-		return false
-	case len(q.next) > 0:
-		if !q.next[0].Refuse {
-			return false
-		}
-		q.next = q.next[1:]
-		return true
-	}
-	return q.always != nil && q.always.Refuse
+// A ticket is a request that has come in, and the fault it is going to meet.
+type ticket struct {
+	fetch  *Fetch
+	fault  Fault
+	faulty bool
+	era    int // of the endpoint, see Issuer.eras
 }
 
-// refuses says whether the connection for a request is refused, and records
-// it if so.
-func (i *Issuer) refuses(r *http.Request) bool {
+// admit records a request and finds out what it meets.
+func (i *Issuer) admit(r *http.Request, plain bool) *ticket {
 	at, moved := i.endpoint(r.URL)
+	t := &ticket{fetch: newFetch(at, r, plain)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if !i.closed && (moved || !i.faults[at].refusal()) {
-		return false
+	if !moved {
+		t.fault, t.faulty = i.faults[at].take()
 	}
-	f := newFetch(at, r, r.URL.Scheme != "https")
-	f.Refused = true
-	i.record(f)
-	return true
+	t.era = i.eras[at]
+	t.fetch.Refused = t.fault.Refuse || i.closed
+	i.record(t.fetch)
+	return t
 }
 
 // visit is a request that is being answered.
 type visit struct {
+	*ticket
 	issuer   *Issuer
-	fetch    *Fetch
-	fault    Fault
-	faulty   bool
 	released chan struct{}
 	once     sync.Once
 }
 
-// arrive records a request and finds out what it meets.
-func (i *Issuer) arrive(at Endpoint, moved bool, r *http.Request) *visit {
-	// The channel belongs to the request's bubble, not to the issuer's.
-	v := &visit{issuer: i, fetch: newFetch(at, r, plainHTTP(r)), released: make(chan struct{})}
+// arrive begins to answer a request. The channel is made here, in the bubble
+// of the request, which need not be that of the issuer.
+func (i *Issuer) arrive(t *ticket) *visit {
+	v := &visit{ticket: t, issuer: i, released: make(chan struct{})}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.record(v.fetch)
-	if !moved {
-		v.fault, v.faulty = i.faults[at].take()
-	}
-	if i.closed {
+	if i.closed || t.era != i.eras[t.fetch.Endpoint] {
 		v.release()
 	}
 	i.visits[v] = struct{}{}

@@ -70,6 +70,7 @@ type Issuer struct {
 	caching   map[Endpoint]Caching
 	stored    map[Endpoint]storedAnswer
 	faults    map[Endpoint]*faultQueue
+	eras      map[Endpoint]int // how often faults were cleared
 	visits    map[*visit]struct{}
 	log       []*Fetch
 	arrivals  map[chan struct{}]struct{}
@@ -96,6 +97,7 @@ func NewIssuer(t TB, cfg Config) *Issuer {
 		caching:  map[Endpoint]Caching{},
 		stored:   map[Endpoint]storedAnswer{},
 		faults:   map[Endpoint]*faultQueue{},
+		eras:     map[Endpoint]int{},
 		visits:   map[*visit]struct{}{},
 		arrivals: map[chan struct{}]struct{}{},
 		conns:    map[net.Conn]struct{}{},
