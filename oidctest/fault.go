@@ -13,9 +13,9 @@ import (
 // zero value is no fault. What is not said about the answer stays as it would
 // be: Fault{Delay: time.Second} is a late but proper answer.
 //
-// Where a fault waits, the wait ends when the client leaves, and when
-// [Issuer.Clear] or [Issuer.Close] ends the fault; after Clear the answer then
-// goes on at once.
+// Where a fault waits, the wait ends when the client leaves and when the issuer
+// is closed, without an answer, and when [Issuer.Clear] ends the fault: then
+// the answer goes on at once.
 type Fault struct {
 	// Refuse refuses the connection. Over a socket, where the listener is
 	// there already, it is Reset.
@@ -24,7 +24,8 @@ type Fault struct {
 	Delay time.Duration
 	// Hang sends nothing, for as long as it takes.
 	Hang bool
-	// Reset breaks the connection instead of answering.
+	// Reset breaks the connection instead of answering. Over a socket that has
+	// served a request before, net/http tries once more by itself.
 	Reset bool
 
 	// Redirect sends the client to another URL, absolute or relative, with
@@ -218,7 +219,7 @@ func (v *visit) release() {
 	v.once.Do(func() { close(v.released) })
 }
 
-// pause waits for d. It reports false if the client has left.
+// pause waits for d. It reports false if there is nobody to answer any more.
 func (v *visit) pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -229,17 +230,17 @@ func (v *visit) pause(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 		return true
 	case <-v.released:
-		return true
+		return !v.issuer.isClosed()
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// hang waits without end. It reports false if the client has left.
+// hang waits without end. It reports false if there is nobody to answer any more.
 func (v *visit) hang(ctx context.Context) bool {
 	select {
 	case <-v.released:
-		return true
+		return !v.issuer.isClosed()
 	case <-ctx.Done():
 		return false
 	}

@@ -153,6 +153,9 @@ func TestIssuer_Close(t *testing.T) {
 		if !errors.Is(err, syscall.ECONNREFUSED) {
 			t.Errorf("Get() after Close: error = %v, want %v", err, syscall.ECONNREFUSED)
 		}
+		if got, want := iss.Fetches(), (oidctest.Fetches{JWKS: 2, Refused: 1}); got != want {
+			t.Errorf("Fetches() = %+v, want %+v", got, want)
+		}
 		if iss.Token(nil) == "" {
 			t.Error("Token() after Close is empty")
 		}

@@ -82,6 +82,9 @@ func (i *Issuer) SetDiscovery(members map[string]any) {
 func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
 	v := i.arrive(i.ticketOf(r))
 	defer i.leave(v)
+	if i.isClosed() {
+		panic(http.ErrAbortHandler)
+	}
 	w = &statusWriter{ResponseWriter: w, visit: v}
 	if v.faulty {
 		v.serveFault(w, r)
@@ -155,15 +158,13 @@ func (i *Issuer) discoveryDocument() []byte {
 	return append(body, '\n')
 }
 
-// algorithms lists those of the published keys. The caller holds the lock.
+// algorithms lists those of the published keys, apart from broken ones. The
+// caller holds the lock.
 func (i *Issuer) algorithms() []string {
 	list := []string{i.alg}
 	for _, e := range i.set {
-		var jwk struct {
-			Algorithm string `json:"alg"`
-		}
-		if json.Unmarshal(e.jwk, &jwk) == nil && jwk.Algorithm != "" {
-			list = append(list, jwk.Algorithm)
+		if e.alg != "" {
+			list = append(list, e.alg)
 		}
 	}
 	slices.Sort(list)

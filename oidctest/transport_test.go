@@ -3,8 +3,11 @@ package oidctest_test
 import (
 	"context"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -53,6 +56,15 @@ func TestClient_Hosts(t *testing.T) {
 	}
 }
 
+func TestClient_PathsEndAtSlash(t *testing.T) {
+	red := oidctest.NewIssuer(t, oidctest.Config{URL: "https://realms.test/red"})
+	root := oidctest.NewIssuer(t, oidctest.Config{URL: "https://realms.test"})
+	try(t.Context(), oidctest.Client(red, root), "https://realms.test/reddish")
+	if got := root.Fetches().Other; got != 1 {
+		t.Errorf("%d requests reached the issuer without path, want 1", got)
+	}
+}
+
 func TestClient_Timeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
@@ -67,6 +79,23 @@ func TestClient_Timeout(t *testing.T) {
 		}
 		if d := time.Since(start); d != 10*time.Second {
 			t.Errorf("took %v, want 10s", d)
+		}
+	})
+}
+
+func TestIssuer_CloseEndsUnreadBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		iss := oidctest.NewIssuer(t, oidctest.Config{})
+		iss.Fail(oidctest.JWKS, oidctest.Fault{Pad: 1 << 30})
+		resp, err := iss.Client().Get(iss.JWKSURL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		synctest.Wait()
+		iss.Close()
+		if _, err := io.Copy(io.Discard, resp.Body); err == nil {
+			t.Error("the whole body arrived after Close")
 		}
 	})
 }
@@ -109,14 +138,79 @@ func TestIssuer_CloseEndsHangOnSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	iss.Close()
-	<-done
+	if got := <-done; got.err == nil {
+		t.Errorf("status = %d, want an error", got.status)
+	}
+}
+
+// A client that reads nothing must not keep the server from closing.
+func TestIssuer_CloseEndsUnreadBodyOnSocket(t *testing.T) {
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	client := iss.Start().Client()
+	iss.Fail(oidctest.JWKS, oidctest.Fault{Pad: 1 << 30})
+	resp, err := client.Get(iss.JWKSURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	iss.Close()
+	if _, err := io.Copy(io.Discard, resp.Body); err == nil {
+		t.Error("the whole body arrived after Close")
+	}
+}
+
+// ownServer serves an issuer without its knowing of the server.
+func ownServer(t *testing.T, iss *oidctest.Issuer, h2 bool) (*http.Client, string) {
+	server := httptest.NewUnstartedServer(iss.Handler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.EnableHTTP2 = h2
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server.Client(), server.URL + "/jwks.json"
+}
+
+func TestIssuer_HandlerOfYourOwn(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		iss := oidctest.NewIssuer(t, oidctest.Config{})
+		client, url := ownServer(t, iss, h2)
+		if got := try(t.Context(), client, url); string(got.body) != string(iss.KeySet()) {
+			t.Errorf("HTTP/2 %t: body = %q, error = %v", h2, got.body, got.err)
+		}
+		for _, f := range []oidctest.Fault{{Reset: true}, {Cut: true}} {
+			iss.Fail(oidctest.JWKS, f)
+			if got := try(t.Context(), client, url); got.err == nil {
+				t.Errorf("HTTP/2 %t, fault %+v: status = %d, want an error", h2, f, got.status)
+			}
+		}
+	}
+}
+
+func TestIssuer_CloseEndsHandlerOfYourOwn(t *testing.T) {
+	for _, f := range []oidctest.Fault{{Hang: true}, {Delay: time.Hour}} {
+		iss := oidctest.NewIssuer(t, oidctest.Config{})
+		client, url := ownServer(t, iss, false)
+		iss.Fail(oidctest.JWKS, f)
+		done := make(chan fetched)
+		go func() { done <- try(context.Background(), client, url) }()
+		if err := iss.AwaitFetches(t.Context(), oidctest.JWKS, 1); err != nil {
+			t.Fatal(err)
+		}
+		iss.Close()
+		if got := <-done; got.err == nil {
+			t.Errorf("fault %+v: status = %d during Close, want an error", f, got.status)
+		}
+		iss.Clear()
+		if got := try(t.Context(), client, url); got.err == nil {
+			t.Errorf("status = %d after Close, want an error", got.status)
+		}
+	}
 }
 
 // Everything may be called while requests run.
 func TestIssuer_Concurrent(t *testing.T) {
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	client := iss.Client()
-	iss.SetCaching(oidctest.JWKS, oidctest.Caching{Shared: true, MaxAge: time.Nanosecond, ETag: true})
+	iss.SetCaching(oidctest.JWKS, oidctest.Caching{Shared: true, MaxAge: time.Hour, ETag: true})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
