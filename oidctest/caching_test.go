@@ -160,6 +160,13 @@ func TestCaching_Shared(t *testing.T) {
 			t.Error("the answer to no-cache was not kept")
 		}
 		iss.Replace()
+		iss.SetCaching(oidctest.JWKS, oidctest.Caching{Shared: true, MaxAge: time.Hour, ETag: true})
+		resp, _ = ask(t, iss)
+		if resp.Header.Get("ETag") == now {
+			t.Error("SetCaching did not empty the cache")
+		}
+		now = resp.Header.Get("ETag")
+		iss.Replace()
 		time.Sleep(time.Hour)
 		if resp, _ := ask(t, iss); resp.Header.Get("ETag") == now {
 			t.Error("the cache repeats an answer after its age")

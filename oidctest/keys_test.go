@@ -77,6 +77,7 @@ func TestKey_EveryAlgorithm(t *testing.T) {
 			}
 		})
 	}
+	iss.AddJWK(`{"kty":"oct","alg":"HS256"}`)
 	list := discover(t, iss.Client(), iss)["id_token_signing_alg_values_supported"].([]any)
 	if len(list) != len(algorithms()) {
 		t.Errorf("algorithms in the discovery document = %v", list)
@@ -84,18 +85,19 @@ func TestKey_EveryAlgorithm(t *testing.T) {
 }
 
 func TestKey_As(t *testing.T) {
-	iss := oidctest.NewIssuer(t, oidctest.Config{Algorithm: "RS256"})
-	k := iss.Key().As("PS384")
-	token := k.Token(nil)
-	if got := header(t, token); got["alg"] != "PS384" || got["kid"] != iss.Key().ID() {
-		t.Errorf("header = %v", got)
-	}
-	jws, err := jose.ParseSignedCompact(token, algorithms())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := jws.Verify(iss.Key().Public()); err != nil {
-		t.Errorf("Verify() error = %v", err)
+	for alg, other := range map[string]string{"RS256": "PS384", "PS512": "RS512", "ES384": "ES384", "EdDSA": "EdDSA"} {
+		iss := oidctest.NewIssuer(t, oidctest.Config{Algorithm: alg})
+		token := iss.Key().As(other).Token(nil)
+		if got := header(t, token); got["alg"] != other || got["kid"] != iss.Key().ID() {
+			t.Errorf("%s as %s: header = %v", alg, other, got)
+		}
+		jws, err := jose.ParseSignedCompact(token, algorithms())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := jws.Verify(iss.Key().Public()); err != nil {
+			t.Errorf("%s as %s: Verify() error = %v", alg, other, err)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package oidctest_test
 
 import (
+	"crypto"
+	"crypto/rsa"
+	"crypto/sha256"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -101,6 +104,18 @@ func TestSign(t *testing.T) {
 				t.Errorf("token = %q", token)
 			}
 		})
+	}
+}
+
+// RFC 7518, section 3.5, fixes the length of the salt.
+func TestSign_PSSSalt(t *testing.T) {
+	iss := oidctest.NewIssuer(t, oidctest.Config{Algorithm: "PS256"})
+	token := iss.Token(nil)
+	digest := sha256.Sum256([]byte(token[:strings.LastIndexByte(token, '.')]))
+	err := rsa.VerifyPSS(iss.Key().Public().(*rsa.PublicKey), crypto.SHA256, digest[:], []byte(part(t, token, 2)),
+		&rsa.PSSOptions{SaltLength: sha256.Size})
+	if err != nil {
+		t.Errorf("VerifyPSS() error = %v", err)
 	}
 }
 
