@@ -66,12 +66,12 @@ type issuer struct {
 	delay     time.Duration // before the answer
 	early     bool          // the answer is made before the delay, not after
 	panics    bool
-	hang      bool          // no answer at all
-	broken    bool          // the connection fails
-	jwksURL   string        // as discovery says
-	keepsOld  bool          // keys are served at any URL, not only jwksURL
-	discovery int           // status of the discovery document, 0 for 200
-	fetches   int           // of key sets
+	hang      bool   // no answer at all
+	broken    bool   // the connection fails
+	jwksURL   string // as discovery says
+	keepsOld  bool   // keys are served at any URL, not only jwksURL
+	discovery int    // status of the discovery document, 0 for 200
+	fetches   int    // of key sets
 	discovers int
 	requests  []*http.Request
 }
