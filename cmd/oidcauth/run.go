@@ -44,6 +44,7 @@ type command struct {
 // commands lists the subcommands in the order in which the help shows them.
 func commands() []command {
 	return []command{
+		serveCommand(),
 		explainCommand(),
 		keysCommand(),
 		identityCommand(),
