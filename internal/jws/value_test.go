@@ -1,6 +1,7 @@
 package jws_test
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -200,6 +201,30 @@ func TestLookup(t *testing.T) {
 	for _, bad := range []string{"", "[]", `{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`} {
 		if _, _, err := jws.Lookup(bad, "a", "b"); !errors.Is(err, jws.ErrMalformed) {
 			t.Errorf("Lookup() in %q: error = %v, want %v", bad, err, jws.ErrMalformed)
+		}
+	}
+}
+
+// TestParseObject_Bytes puts every byte at every place of a string, and requires
+// the verdict of encoding/json on it, except that a byte that is not UTF-8 is
+// refused. Longer characters must pass at every place.
+func TestParseObject_Bytes(t *testing.T) {
+	plain := strings.Repeat("x", 24)
+	for place := range len(plain) {
+		for value := range 256 {
+			text := `{"m":"` + plain[:place] + string([]byte{byte(value)}) + plain[place+1:] + `"}`
+			members, err := jws.ParseObject(nil, text)
+			if want := json.Valid([]byte(text)) && value < 0x80; (err == nil) != want {
+				t.Fatalf("ParseObject(%q) error = %v, want accepted: %v", text, err, want)
+			}
+			if err == nil && (len(members) != 1 || members[0].Value != text[5:len(text)-1]) {
+				t.Fatalf("ParseObject(%q) = %v", text, members)
+			}
+		}
+		for _, long := range []string{"é", "¢", "\u0080", "߿", "€", "\uFFFF", "😀", "\U0010FFFF"} {
+			if _, err := jws.ParseObject(nil, `{"m":"`+plain[:place]+long+plain[place:]+`"}`); err != nil {
+				t.Fatalf("ParseObject() with %q at %d: error = %v, want none", long, place, err)
+			}
 		}
 	}
 }
