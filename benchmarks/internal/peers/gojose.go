@@ -17,9 +17,9 @@ import (
 // fetched once, by hand.
 func GoJOSE() Peer {
 	return Peer{
-		Name:   "go-jose",
-		Module: "github.com/go-jose/go-jose/v4",
-		About:  "jwt.ParseSigned, Claims, ValidateWithLeeway; keys fetched once and middleware by hand",
+		Name:    "go-jose",
+		Modules: []string{"github.com/go-jose/go-jose/v4"},
+		About:   "jwt.ParseSigned, Claims, ValidateWithLeeway; keys fetched once and middleware by hand",
 		Unchecked: []string{
 			refusals.NoExpiry, refusals.NoSubject, refusals.TokenType, refusals.TrailingBits,
 			refusals.LineBreak,

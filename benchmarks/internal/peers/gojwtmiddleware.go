@@ -20,7 +20,7 @@ import (
 func GoJWTMiddleware() Peer {
 	return Peer{
 		Name:       "go-jwt-middleware",
-		Module:     "github.com/auth0/go-jwt-middleware/v3",
+		Modules:    []string{"github.com/auth0/go-jwt-middleware/v3"},
 		About:      "jwks.CachingProvider, validator with custom claims, its own middleware",
 		RemoteKeys: true,
 		Unchecked: []string{

@@ -16,7 +16,7 @@ import (
 func GolangJWT() Peer {
 	return Peer{
 		Name:       "golang-jwt",
-		Module:     "github.com/golang-jwt/jwt/v5",
+		Modules:    []string{"github.com/golang-jwt/jwt/v5", "github.com/MicahParks/keyfunc/v3"},
 		About:      "Parser with every option, keyfunc for the keys, claims in a struct; middleware by hand",
 		RemoteKeys: true,
 		Unchecked: []string{

@@ -14,7 +14,7 @@ import (
 func GoOIDC() Peer {
 	return Peer{
 		Name:       "go-oidc",
-		Module:     "github.com/coreos/go-oidc/v3",
+		Modules:    []string{"github.com/coreos/go-oidc/v3"},
 		About:      "Provider.Verifier, then IDToken.Claims into a struct; middleware by hand",
 		RemoteKeys: true,
 		Unchecked: []string{

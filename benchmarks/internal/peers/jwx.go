@@ -17,7 +17,7 @@ import (
 func JWX() Peer {
 	return Peer{
 		Name:       "jwx",
-		Module:     "github.com/lestrrat-go/jwx/v3",
+		Modules:    []string{"github.com/lestrrat-go/jwx/v3"},
 		About:      "jwk.Cache as a CachedSet, jwt.Parse with validation and required claims; middleware by hand",
 		RemoteKeys: true,
 		Unchecked: []string{

@@ -28,9 +28,9 @@ type User struct {
 
 // Peer is one library.
 type Peer struct {
-	Name   string // in benchmark names and tables
-	Module string // to read the version from the build; "" for Go itself
-	About  string // how it is used here, in a few words
+	Name    string   // in benchmark names and tables
+	Modules []string // to read the versions from the build; none for Go itself
+	About   string   // how it is used here, in a few words
 	// Unchecked names the faults of package refusals that the library, set
 	// up as here, lets pass.
 	Unchecked []string
