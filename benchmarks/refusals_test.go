@@ -57,7 +57,7 @@ func TestAccepts(t *testing.T) {
 					Issuer:   i.URL,
 					Subject:  "4f7d1c52-9a3e-4b60-8f0e-000000000007",
 					Audience: []string{idp.Audience},
-					Scope:    "openid profile email db:read",
+					Scopes:   []string{"openid", "profile", "email", "db:read"},
 					Email:    "user000007@example.com",
 					Roles:    []string{"member", "moderator"},
 				}

@@ -31,6 +31,7 @@ func loops() map[string]loop {
 
 func authenticate(b *testing.B, v *peers.Verifier, tokens []string) {
 	ctx, user, n := context.Background(), new(peers.User), 0
+	defer cpuMeter(b)()
 	for b.Loop() {
 		if err := v.Authenticate(ctx, tokens[n], user); err != nil {
 			b.Fatal(err)
@@ -43,6 +44,7 @@ func authenticate(b *testing.B, v *peers.Verifier, tokens []string) {
 
 func authenticateAlone(b *testing.B, v *peers.Verifier, tokens []string) {
 	ctx, n := context.Background(), 0
+	defer cpuMeter(b)()
 	for b.Loop() {
 		if err := v.Alone(ctx, tokens[n]); err != nil {
 			b.Fatal(err)
@@ -55,6 +57,8 @@ func authenticateAlone(b *testing.B, v *peers.Verifier, tokens []string) {
 
 func authenticateParallel(b *testing.B, v *peers.Verifier, tokens []string) {
 	var starts atomic.Int64
+	defer cpuMeter(b)()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		ctx, user := context.Background(), new(peers.User)
 		n := start(&starts, len(tokens))
@@ -72,6 +76,8 @@ func authenticateParallel(b *testing.B, v *peers.Verifier, tokens []string) {
 
 func aloneParallel(b *testing.B, v *peers.Verifier, tokens []string) {
 	var starts atomic.Int64
+	defer cpuMeter(b)()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		ctx, n := context.Background(), start(&starts, len(tokens))
 		for pb.Next() {
@@ -96,6 +102,7 @@ func middleware(read bool) func(*testing.B, *peers.Verifier, []string) {
 	return func(b *testing.B, v *peers.Verifier, tokens []string) {
 		handler, c := v.Middleware(reader(v, read)), newCall()
 		headers, n := bearers(tokens), 0
+		defer cpuMeter(b)()
 		for b.Loop() {
 			if !c.serve(handler, headers[n]) {
 				b.Fatalf("status %d", c.status)
@@ -110,6 +117,8 @@ func middleware(read bool) func(*testing.B, *peers.Verifier, []string) {
 func middlewareParallel(b *testing.B, v *peers.Verifier, tokens []string) {
 	handler, headers := v.Middleware(reader(v, true)), bearers(tokens)
 	var starts atomic.Int64
+	defer cpuMeter(b)()
+	b.ResetTimer()
 	b.RunParallel(func(pb *testing.PB) {
 		c, n := newCall(), start(&starts, len(headers))
 		for pb.Next() {

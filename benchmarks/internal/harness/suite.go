@@ -57,6 +57,7 @@ type Suite struct {
 	ctx       context.Context // ends with Close
 	stop      context.CancelFunc
 	verifiers map[string]*peers.Verifier
+	warm      map[string]bool // what prepare has shown tokens to
 	tokens    map[string][]string
 	crowdSize int
 }
@@ -70,6 +71,7 @@ func NewSuite(quick bool) (*Suite, error) {
 	s := &Suite{
 		Issuer:    issuer,
 		verifiers: make(map[string]*peers.Verifier),
+		warm:      make(map[string]bool),
 		tokens:    make(map[string][]string),
 		crowdSize: crowd,
 	}
@@ -133,12 +135,16 @@ func (s *Suite) prepare(p peers.Peer, algorithm, temperature string) (*peers.Ver
 		}
 		s.verifiers[id] = v
 	}
+	if id += " " + algorithm; s.warm[id] {
+		return v, tokens, nil
+	}
 	var user peers.User
 	for _, token := range tokens {
 		if err := v.Authenticate(s.ctx, token, &user); err != nil {
 			return nil, nil, fmt.Errorf("%s: a good token: %w", p.Name, err)
 		}
 	}
+	s.warm[id] = true
 	return v, tokens, nil
 }
 

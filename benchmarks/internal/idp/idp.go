@@ -66,6 +66,9 @@ func (i *Issuer) Close() {
 	}
 }
 
+// Loopback reports whether the issuer listens on loopback, without TLS.
+func (i *Issuer) Loopback() bool { return i.server != nil }
+
 // Client returns an HTTP client that reaches the issuer.
 func (i *Issuer) Client() *http.Client {
 	if i.server != nil {

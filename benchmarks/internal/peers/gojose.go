@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
@@ -58,7 +59,7 @@ func openGoJOSE(ctx context.Context, s Setup) (*Verifier, error) {
 			Subject:  claims.Subject,
 			Audience: claims.Audience,
 			Expiry:   claims.Expiry.Time(),
-			Scope:    claims.Scope,
+			Scopes:   strings.Fields(claims.Scope),
 			Email:    claims.Email,
 			Roles:    claims.Roles,
 		}

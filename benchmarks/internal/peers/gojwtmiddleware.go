@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	jwtmiddleware "github.com/auth0/go-jwt-middleware/v3"
@@ -103,7 +104,7 @@ func readAuth0(v any, user *User) error {
 		Subject:  claims.RegisteredClaims.Subject,
 		Audience: claims.RegisteredClaims.Audience,
 		Expiry:   time.Unix(claims.RegisteredClaims.Expiry, 0),
-		Scope:    custom.Scope,
+		Scopes:   strings.Fields(custom.Scope),
 		Email:    custom.Email,
 		Roles:    custom.Roles,
 	}

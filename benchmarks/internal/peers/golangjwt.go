@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/MicahParks/keyfunc/v3"
 	"github.com/golang-jwt/jwt/v5"
@@ -68,7 +69,7 @@ func openGolangJWT(ctx context.Context, s Setup) (*Verifier, error) {
 			Subject:  claims.Subject,
 			Audience: claims.Audience,
 			Expiry:   claims.ExpiresAt.Time,
-			Scope:    claims.Scope,
+			Scopes:   strings.Fields(claims.Scope),
 			Email:    claims.Email,
 			Roles:    claims.Roles,
 		}

@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 
@@ -54,7 +55,7 @@ func openGoOIDC(ctx context.Context, s Setup) (*Verifier, error) {
 			Subject:  idToken.Subject,
 			Audience: idToken.Audience,
 			Expiry:   idToken.Expiry,
-			Scope:    claims.Scope,
+			Scopes:   strings.Fields(claims.Scope),
 			Email:    claims.Email,
 			Roles:    claims.Roles,
 		}

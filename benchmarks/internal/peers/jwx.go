@@ -3,6 +3,7 @@ package peers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/lestrrat-go/httprc/v3"
 	"github.com/lestrrat-go/jwx/v3/jwk"
@@ -70,9 +71,11 @@ func readJWX(token jwt.Token, user *User) error {
 	user.Subject, _ = token.Subject()
 	user.Audience, _ = token.Audience()
 	user.Expiry, _ = token.Expiration()
-	if err := token.Get("scope", &user.Scope); err != nil {
+	var scope string
+	if err := token.Get("scope", &scope); err != nil {
 		return err
 	}
+	user.Scopes = strings.Fields(scope)
 	if err := token.Get("email", &user.Email); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ type User struct {
 	Subject  string
 	Audience []string
 	Expiry   time.Time
-	Scope    string
+	Scopes   []string
 	Email    string
 	Roles    []string
 }
@@ -70,7 +70,7 @@ type Verifier struct {
 
 // All returns every peer: the floor, this library, then the others by name.
 func All() []Peer {
-	return []Peer{Bare(), GoJWTMiddleware(), GoJOSE(), GoOIDC(), GolangJWT(), JWX()}
+	return []Peer{Bare(), OIDCAuth(), GoJWTMiddleware(), GoJOSE(), GoOIDC(), GolangJWT(), JWX()}
 }
 
 // Named returns the peer with a name.
