@@ -1,2 +1,179 @@
-// Package oidcauth tells a server who is calling.
+// Package oidcauth tells a server who is calling: it verifies the OpenID Connect
+// tokens of any number of issuers and hands the claims to the code that serves
+// the call.
+//
+// [New] makes an [Authenticator] from a [Config]. Its [Authenticator.Middleware]
+// guards HTTP handlers and WebSocket upgrades; its [Authenticator.Authenticate]
+// decides about a token from anywhere else. A handler finds the caller with
+// [FromContext] and demands roles, scopes and the like with [Require].
 package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/tokencache"
+)
+
+// An Authenticator decides whether a token is accepted and what it says. It is
+// safe for concurrent use. Call [Authenticator.Close] when it is no longer needed.
+type Authenticator struct {
+	trace         Trace
+	trusts        map[string]*trust // by every name of every issuer
+	order         []*trust          // as configured
+	names         []string          // of all issuers, for messages
+	leeway        time.Duration
+	maxTokenBytes int
+	extract       Extractor
+	metadataURL   string
+	logger        *slog.Logger
+	now           func() time.Time
+	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
+	evaluations   sync.Pool
+}
+
+// New checks cfg and makes an Authenticator from it. It makes no request: an
+// issuer is asked for its keys when its first token arrives, or when
+// [Authenticator.Ready] is called.
+func New(cfg Config) (*Authenticator, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	a := &Authenticator{
+		trusts:        make(map[string]*trust),
+		leeway:        cfg.leeway(),
+		maxTokenBytes: cfg.maxTokenBytes(),
+		extract:       cfg.Extract,
+		metadataURL:   cfg.ResourceMetadataURL,
+		logger:        cfg.Logger,
+		now:           cfg.Now,
+	}
+	if cfg.Trace != nil {
+		a.trace = *cfg.Trace
+	}
+	if a.extract == nil {
+		a.extract = BearerToken
+	}
+	if a.now == nil {
+		a.now = time.Now
+	}
+	if a.logger == nil {
+		a.logger = slog.New(slog.DiscardHandler)
+	}
+	a.cache = tokencache.New[Claims](cfg.cacheBytes(), a.now)
+	a.evaluations.New = func() any { return new(evaluation) }
+	if err := a.addIssuers(cfg); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// addIssuers makes the trust in each configured issuer.
+func (a *Authenticator) addIssuers(cfg Config) error {
+	clients, err := newFetchClients(cfg.Client)
+	if err != nil {
+		return fmt.Errorf("oidcauth: Config.Client: %w", err)
+	}
+	for _, issuer := range cfg.Issuers {
+		if err := issuer.validate(); err != nil {
+			return err
+		}
+		keys, err := a.newKeySet(cfg, issuer, clients)
+		if err != nil {
+			return fmt.Errorf("oidcauth: issuer %q: %w", issuer.URL, err)
+		}
+		t := newTrust(issuer, keys)
+		a.order = append(a.order, t)
+		for _, name := range t.names {
+			if a.trusts[name] != nil {
+				return fmt.Errorf("oidcauth: issuer %q is configured twice", name)
+			}
+			a.trusts[name] = t
+		}
+		a.names = append(a.names, t.names...)
+	}
+	return nil
+}
+
+// Authenticate verifies a token and returns its claims. A refused token gives a
+// [*Refusal] that wraps one of the package's sentinel errors: that of the first
+// check that failed, in the order form, issuer, algorithm, key, signature,
+// times, audience, type, claims, rules.
+//
+// It waits only when the token's key is not known yet, and then no longer than
+// ctx permits; that wait's end is [ErrKeysUnavailable].
+func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
+	now := a.now()
+	if c, found := a.cache.Get(token); found && a.accepts(c, now) {
+		return c, nil
+	}
+	c, err := a.evaluate(ctx, token, now)
+	if err != nil {
+		return nil, err
+	}
+	a.cache.Put(token, c, c.size(), c.expiry.Add(a.leeway))
+	return c, nil
+}
+
+// accepts reports whether claims once verified would be verified again now.
+// What can change between two uses of a token is checked at each.
+func (a *Authenticator) accepts(c *Claims, now time.Time) bool {
+	return a.checkExpiry(c, now) == nil &&
+		a.checkNotBefore(c, now) == nil &&
+		c.key.Live(now) &&
+		c.trust.checkRules(c) == nil
+}
+
+// evaluate runs all checks on a token.
+func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Time) (*Claims, error) {
+	e := a.evaluations.Get().(*evaluation)
+	defer func() {
+		e.reset()
+		a.evaluations.Put(e)
+	}()
+	e.auth, e.raw, e.now = a, token, now
+	for i := range checks {
+		if err := checks[i].run(e, ctx); err != nil {
+			return nil, err
+		}
+	}
+	return e.claims, nil
+}
+
+// Ready fetches the keys of every issuer that has none yet and returns nil when
+// all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
+// and the names of the issuers that are missing. A server need not wait for it:
+// it accepts the tokens of each issuer as soon as that issuer's keys are there.
+func (a *Authenticator) Ready(ctx context.Context) error {
+	missing := make([]error, len(a.order))
+	var wg sync.WaitGroup
+	for i, t := range a.order {
+		wg.Go(func() {
+			if err := t.keys.Ready(ctx); err != nil {
+				missing[i] = fmt.Errorf("%q: %w", t.url, err)
+			}
+		})
+	}
+	wg.Wait()
+	missing = slices.DeleteFunc(missing, func(err error) bool { return err == nil })
+	if len(missing) == 0 {
+		return nil
+	}
+	return refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
+}
+
+// Close ends all background work and waits for it. Tokens are refused with
+// [ErrClosed] afterwards. It may be called more than once.
+func (a *Authenticator) Close() error {
+	for _, t := range a.order {
+		t.keys.Close()
+	}
+	a.cache.DeleteFunc(func(*Claims) bool { return true })
+	return nil
+}

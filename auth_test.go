@@ -1,0 +1,75 @@
+package oidcauth_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+const testAudience = "my-db"
+
+// newIssuer starts a fake issuer and describes it as the tests want it.
+func newIssuer(t testing.TB, cfg oidctest.Config) (*oidctest.Issuer, oidcauth.Issuer) {
+	t.Helper()
+	if cfg.Claims == nil {
+		cfg.Claims = map[string]any{"sub": "alice", "aud": testAudience}
+	}
+	issuer := oidctest.NewIssuer(t, cfg)
+	return issuer, oidcauth.Issuer{URL: issuer.URL(), Audiences: []string{testAudience}}
+}
+
+// newAuthenticator makes an Authenticator that ends with the test.
+func newAuthenticator(t testing.TB, cfg oidcauth.Config) *oidcauth.Authenticator {
+	t.Helper()
+	a, err := oidcauth.New(cfg)
+	if err != nil {
+		t.Fatalf("New() error = %v", err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+func TestAuthenticate(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	token := issuer.Token(map[string]any{
+		"jti": "token-1", "sid": "login-1", "scope": "read write", "roles": []string{"writer"},
+	})
+
+	for _, use := range []string{"first use", "second use"} {
+		c, err := a.Authenticate(context.Background(), token)
+		if err != nil {
+			t.Fatalf("%s: Authenticate() error = %v", use, err)
+		}
+		if want := oidcauth.NewIdentity(issuer.URL(), "alice"); c.Identity() != want {
+			t.Errorf("%s: Identity() = %v, want %v", use, c.Identity(), want)
+		}
+		if c.Issuer() != issuer.URL() || c.Subject() != "alice" || c.TokenID() != "token-1" || c.SessionID() != "login-1" {
+			t.Errorf("%s: got issuer %q, subject %q, token ID %q, session ID %q", use, c.Issuer(), c.Subject(), c.TokenID(), c.SessionID())
+		}
+		if !c.HasRole("writer") || c.HasRole("admin") || !c.HasScope("write") || c.HasScope("read write") {
+			t.Errorf("%s: got roles %q, scopes %q", use, c.Roles(), c.Scopes())
+		}
+		if !c.HasAudience(testAudience) || time.Until(c.Expiry()) <= 0 || c.IssuedAt().IsZero() || !c.NotBefore().IsZero() {
+			t.Errorf("%s: got audience %q, expiry %v, issued at %v, not before %v", use, c.Audience(), c.Expiry(), c.IssuedAt(), c.NotBefore())
+		}
+	}
+}
+
+func TestAuthenticate_ForgedAfterGood(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	token := issuer.Token(nil)
+	if _, err := a.Authenticate(context.Background(), token); err != nil {
+		t.Fatal(err)
+	}
+	forged := []byte(token)
+	forged[len(forged)-10] = 'A' + (forged[len(forged)-10]+1)%26
+	if _, err := a.Authenticate(context.Background(), string(forged)); !errors.Is(err, oidcauth.ErrSignature) {
+		t.Errorf("Authenticate(forged) error = %v, want %v", err, oidcauth.ErrSignature)
+	}
+}

@@ -1,0 +1,308 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// The names of the checks, as a [Refusal] and a [Report] give them.
+const (
+	checkForm      = "form"
+	checkIssuer    = "issuer"
+	checkAlgorithm = "algorithm"
+	checkKey       = "key"
+	checkSignature = "signature"
+	checkExpiry    = "expiry"
+	checkNotBefore = "not before"
+	checkIssuedAt  = "issued at"
+	checkAudience  = "audience"
+	checkType      = "type"
+	checkSubject   = "subject"
+	checkClaims    = "claims"
+	checkRules     = "rules"
+)
+
+// An evaluation is one token on its way through the checks.
+type evaluation struct {
+	auth    *Authenticator
+	raw     string
+	now     time.Time
+	token   jws.Token
+	members []jws.Member  // the payload's, in room that is used again
+	trust   *trust        // who has to vouch for the token
+	keys    []*keyset.Key // whose signature it may be
+	claims  *Claims
+}
+
+// checks are all the checks in their order. Before the signature is known to be
+// good, nothing that the token says decides anything but who has to vouch for
+// it. The first check that fails decides alone.
+var checks = [...]check{
+	{checkForm, (*evaluation).form},
+	{checkIssuer, (*evaluation).issuer},
+	{checkAlgorithm, (*evaluation).algorithm},
+	{checkKey, (*evaluation).candidates},
+	{checkSignature, (*evaluation).signature},
+	{checkExpiry, (*evaluation).expiry},
+	{checkNotBefore, (*evaluation).notBefore},
+	{checkIssuedAt, (*evaluation).issuedAt},
+	{checkAudience, (*evaluation).audience},
+	{checkType, (*evaluation).tokenType},
+	{checkSubject, (*evaluation).subject},
+	{checkClaims, (*evaluation).otherClaims},
+	{checkRules, (*evaluation).rules},
+}
+
+type check struct {
+	name string
+	run  func(*evaluation, context.Context) error
+}
+
+// maxKeptMembers bounds the room that an unusual token leaves behind.
+const maxKeptMembers = 64
+
+// reset forgets the token but keeps the room for the next one's members.
+func (e *evaluation) reset() {
+	members := e.members[:cap(e.members)]
+	clear(members)
+	*e = evaluation{}
+	if len(members) <= maxKeptMembers {
+		e.members = members[:0]
+	}
+}
+
+// form checks the token's shape, as the package jws describes it.
+func (e *evaluation) form(context.Context) error {
+	members, err := e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes)
+	if err != nil {
+		return refuse(checkForm, ErrMalformedToken, strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": "), "")
+	}
+	e.members = members
+	e.claims = &Claims{payload: e.token.Payload}
+	return nil
+}
+
+func (e *evaluation) issuer(context.Context) error {
+	iss, err := e.untrustedIssuer()
+	if err != nil {
+		return err
+	}
+	trust, known := e.auth.trusts[iss]
+	if !known {
+		return refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(e.auth.names))
+	}
+	e.trust, e.claims.trust = trust, trust
+	return nil
+}
+
+func (e *evaluation) algorithm(context.Context) error {
+	if !slices.Contains(e.trust.algorithms, e.token.Algorithm) {
+		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), oneOf(e.trust.algorithms))
+	}
+	return nil
+}
+
+// candidates finds the keys that may have signed the token: those with its key
+// ID, or all if it has none.
+func (e *evaluation) candidates(ctx context.Context) error {
+	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	if err != nil {
+		return e.keysRefusal(err)
+	}
+	e.keys = keys
+	if !slices.ContainsFunc(keys, e.fits) {
+		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(keys))
+	}
+	return nil
+}
+
+// fits reports whether the key's type, curve and own restrictions permit the
+// token's algorithm.
+func (e *evaluation) fits(k *keyset.Key) bool { return k.Permits(e.token.Algorithm) }
+
+func (e *evaluation) keysRefusal(err error) error {
+	var unavailable *keyset.UnavailableError
+	switch {
+	case errors.Is(err, keyset.ErrUnknownKey):
+		return refuse(checkKey, ErrUnknownKey, "key ID "+quote(e.token.KeyID), "a key of issuer "+quote(e.trust.url))
+	case errors.Is(err, keyset.ErrClosed):
+		return refuse(checkKey, ErrClosed, "", "")
+	case errors.As(err, &unavailable):
+		r := refuseCause(checkKey, ErrKeysUnavailable, err)
+		r.retryAfter = unavailable.RetryAfter
+		return r
+	}
+	return refuseCause(checkKey, ErrKeysUnavailable, err)
+}
+
+// describeKeys names the keys and what they are restricted to.
+func describeKeys(keys []*keyset.Key) string {
+	var b strings.Builder
+	for i, k := range keys {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(quote(k.ID()))
+		if k.Algorithm() != "" {
+			fmt.Fprintf(&b, " (%s)", k.Algorithm())
+		}
+	}
+	return b.String()
+}
+
+func (e *evaluation) signature(ctx context.Context) error {
+	if e.verify(e.keys) {
+		return nil
+	}
+	if e.trust.reusesKeyIDs {
+		if keys, fetched := e.trust.keys.Refetched(ctx, e.token.KeyID); fetched && e.verify(keys) {
+			return nil
+		}
+	}
+	return refuse(checkSignature, ErrSignature, "a signature by another key", "one by the issuer's key "+describeKeys(e.keys))
+}
+
+// verify reports whether one of the keys made the signature.
+func (e *evaluation) verify(keys []*keyset.Key) bool {
+	for _, k := range keys {
+		if e.fits(k) && k.Verify(&e.token) == nil {
+			e.claims.key = k
+			return true
+		}
+	}
+	return false
+}
+
+func (e *evaluation) expiry(context.Context) error {
+	if err := e.readExpiry(); err != nil {
+		return err
+	}
+	return e.auth.checkExpiry(e.claims, e.now)
+}
+
+func (e *evaluation) notBefore(context.Context) error {
+	if err := e.readNotBefore(); err != nil {
+		return err
+	}
+	return e.auth.checkNotBefore(e.claims, e.now)
+}
+
+// checkExpiry refuses from the instant of the expiry plus leeway on.
+func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
+	if !now.Before(c.expiry.Add(a.leeway)) {
+		return refuse(checkExpiry, ErrExpired, timeText(c.expiry), "later than "+timeText(now.Add(-a.leeway)))
+	}
+	return nil
+}
+
+func (a *Authenticator) checkNotBefore(c *Claims, now time.Time) error {
+	if now.Add(a.leeway).Before(c.notBefore) {
+		return refuse(checkNotBefore, ErrNotYetValid, timeText(c.notBefore), "not later than "+timeText(now.Add(a.leeway)))
+	}
+	return nil
+}
+
+func (e *evaluation) issuedAt(context.Context) error {
+	if err := e.readIssuedAt(); err != nil {
+		return err
+	}
+	if limit := e.now.Add(e.auth.leeway); limit.Before(e.claims.issuedAt) {
+		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt), "not later than "+timeText(limit))
+	}
+	return nil
+}
+
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func (e *evaluation) audience(context.Context) error {
+	if err := e.readAudience(); err != nil {
+		return err
+	}
+	if e.trust.anyAudience {
+		return nil
+	}
+	got, err := e.audienceClaim()
+	if err != nil {
+		return err
+	}
+	for _, aud := range got {
+		if slices.Contains(e.trust.audiences, aud) {
+			return nil
+		}
+	}
+	return refuse(checkAudience, ErrAudience, quoteAll(got), oneOf(e.trust.audiences))
+}
+
+// audienceClaim returns the values that Issuer.Audiences are compared with.
+func (e *evaluation) audienceClaim() ([]string, error) {
+	if e.trust.audienceClaim == "" {
+		return e.claims.audience, nil
+	}
+	m, found := e.member(e.trust.audienceClaim)
+	if !found {
+		return nil, nil
+	}
+	values, err := stringOrList(m)
+	if err != nil {
+		return nil, wrongType(checkAudience, m, "a string or an array of strings")
+	}
+	return values, nil
+}
+
+// tokenType keeps out tokens that are signed by the same issuer for another
+// purpose (RFC 8725, section 3.11).
+func (e *evaluation) tokenType(context.Context) error {
+	typ := mediaType(e.token.Type)
+	if !e.token.HasType {
+		typ = typeJWT
+	}
+	if neverAuthenticates(typ) || !slices.Contains(e.trust.types, typ) {
+		return refuse(checkType, ErrTokenType, quote(e.token.Type), oneOf(e.trust.types))
+	}
+	if _, found := e.member("events"); found {
+		return refuse(checkType, ErrTokenType, `a security event ("events")`, "a token that authenticates")
+	}
+	if _, found := e.member("cnf"); found {
+		return refuse(checkType, ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
+	}
+	return nil
+}
+
+const typeJWT = "jwt"
+
+// mediaType returns the "typ" value in one spelling (RFC 7515, section 4.1.9).
+func mediaType(typ string) string {
+	return strings.TrimPrefix(strings.ToLower(typ), "application/")
+}
+
+// neverAuthenticates reports whether tokens of the type have another purpose:
+// logout (OpenID Connect Back-Channel Logout 1.0), proof of possession (RFC
+// 9449) and security events (RFC 8417).
+func neverAuthenticates(mediaType string) bool {
+	switch mediaType {
+	case "logout+jwt", "dpop+jwt", "secevent+jwt":
+		return true
+	}
+	return false
+}
+
+func (e *evaluation) subject(context.Context) error { return e.readSubject() }
+
+func (e *evaluation) otherClaims(context.Context) error { return e.readOthers() }
+
+// rules applies the issuer's own demands.
+func (e *evaluation) rules(context.Context) error {
+	for _, r := range e.trust.claimRules {
+		if err := r.check(e.claims.payload); err != nil {
+			return refuseCause(checkRules, ErrRule, err)
+		}
+	}
+	return e.trust.checkRules(e.claims)
+}

@@ -1,0 +1,115 @@
+package oidcauth
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+)
+
+// A ClaimRule is a demand on one claim, as data.
+type ClaimRule struct {
+	Claim  Path     `json:"claim"`
+	Op     ClaimOp  `json:"op"`
+	Values []string `json:"values,omitempty"`
+}
+
+// A ClaimOp says what a [ClaimRule] demands. A claim's values are the string
+// itself, the strings of an array, or the text of a number or boolean.
+type ClaimOp string
+
+const (
+	// ClaimIn demands the claim, with one value at least among Values.
+	ClaimIn ClaimOp = "in"
+	// ClaimAbsentOrIn is [ClaimIn] for a claim that may be missing.
+	ClaimAbsentOrIn ClaimOp = "absent-or-in"
+	// ClaimNotIn demands that no value of the claim is among Values; a missing
+	// claim satisfies it.
+	ClaimNotIn ClaimOp = "not-in"
+	// ClaimPresent demands that the claim is there and not null.
+	ClaimPresent ClaimOp = "present"
+	// ClaimAbsent demands that the claim is not there.
+	ClaimAbsent ClaimOp = "absent"
+	// ClaimPrefix demands the claim, with one value at least that begins with one of Values.
+	ClaimPrefix ClaimOp = "prefix"
+)
+
+func (r ClaimRule) validate() error {
+	if len(r.Claim) == 0 || slices.Contains(r.Claim, "") {
+		return fmt.Errorf("claim rule: the path to the claim is empty or has an empty name")
+	}
+	switch r.Op {
+	case ClaimIn, ClaimAbsentOrIn, ClaimNotIn, ClaimPrefix:
+		if len(r.Values) == 0 {
+			return fmt.Errorf("claim rule %s %s: Values is empty", r.Claim, r.Op)
+		}
+	case ClaimPresent, ClaimAbsent:
+		if len(r.Values) > 0 {
+			return fmt.Errorf("claim rule %s %s: takes no Values", r.Claim, r.Op)
+		}
+	default:
+		return fmt.Errorf("claim rule %s: unknown op %q", r.Claim, r.Op)
+	}
+	return nil
+}
+
+// check reports how the payload breaks the rule.
+func (r ClaimRule) check(payload string) error {
+	m, found, err := jws.Lookup(payload, r.Claim...)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return r.checkMissing()
+	}
+	switch r.Op {
+	case ClaimAbsent:
+		return fmt.Errorf("claim %s is present, want absent", r.Claim)
+	case ClaimPresent:
+		if m.Kind == jws.Null {
+			return fmt.Errorf("claim %s is null, want a value", r.Claim)
+		}
+		return nil
+	}
+	return r.checkValues(m)
+}
+
+func (r ClaimRule) checkMissing() error {
+	switch r.Op {
+	case ClaimAbsent, ClaimAbsentOrIn, ClaimNotIn:
+		return nil
+	}
+	return fmt.Errorf("claim %s is missing", r.Claim)
+}
+
+func (r ClaimRule) checkValues(m jws.Member) error {
+	values, err := plainValues(m)
+	if err != nil {
+		return fmt.Errorf("claim %s: %w", r.Claim, err)
+	}
+	matches := func(v string) bool { return slices.Contains(r.Values, v) }
+	if r.Op == ClaimPrefix {
+		matches = func(v string) bool {
+			return slices.ContainsFunc(r.Values, func(p string) bool { return strings.HasPrefix(v, p) })
+		}
+	}
+	if slices.ContainsFunc(values, matches) == (r.Op == ClaimNotIn) {
+		return fmt.Errorf("claim %s: got %s, want %s %s", r.Claim, quoteAll(values), r.Op, quoteAll(r.Values))
+	}
+	return nil
+}
+
+// plainValues returns the values of a claim that a rule compares.
+func plainValues(m jws.Member) ([]string, error) {
+	switch m.Kind {
+	case jws.String:
+		s, err := m.Text()
+		return []string{s}, err
+	case jws.Number, jws.Bool:
+		return []string{m.Value}, nil
+	case jws.Array:
+		return m.Strings()
+	}
+	return nil, fmt.Errorf("got %s, want a string, a number, a boolean or an array of strings", m.Kind)
+}

@@ -1,0 +1,151 @@
+package oidcauth
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+	"unsafe"
+
+	josejson "github.com/go-jose/go-jose/v4/json"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// Claims are what a verified token says. They never change and may be shared
+// between goroutines and kept for as long as needed.
+//
+// A value comes from [Authenticator.Authenticate], or from [UnverifiedClaims]
+// in tests and replays.
+type Claims struct {
+	identity  Identity
+	issuer    string
+	subject   string
+	audience  []string
+	expiry    time.Time
+	notBefore time.Time
+	issuedAt  time.Time
+	tokenID   string
+	sessionID string
+	roles     []string
+	scopes    []string
+	payload   string
+
+	trust *trust      // whose rules apply at each use
+	key   *keyset.Key // what signed the token; nil when nothing was verified
+}
+
+// Identity returns who the caller is, across tokens and time.
+func (c *Claims) Identity() Identity { return c.identity }
+
+// Issuer returns the canonical name of the token's issuer: [Issuer.URL], also
+// for a token that bears one of its aliases.
+func (c *Claims) Issuer() string { return c.issuer }
+
+// Subject returns the subject that, with the issuer, makes the identity: "sub",
+// or what [Issuer.Subject] names.
+func (c *Claims) Subject() string { return c.subject }
+
+// Audience returns a copy of the values of "aud".
+func (c *Claims) Audience() []string { return slices.Clone(c.audience) }
+
+// HasAudience reports whether "aud" contains audience.
+func (c *Claims) HasAudience(audience string) bool { return slices.Contains(c.audience, audience) }
+
+// Expiry returns the time in "exp".
+func (c *Claims) Expiry() time.Time { return c.expiry }
+
+// NotBefore returns the time in "nbf", or the zero time.
+func (c *Claims) NotBefore() time.Time { return c.notBefore }
+
+// IssuedAt returns the time in "iat", or the zero time.
+func (c *Claims) IssuedAt() time.Time { return c.issuedAt }
+
+// TokenID returns "jti", or the empty string.
+func (c *Claims) TokenID() string { return c.tokenID }
+
+// SessionID returns "sid", the login session at the issuer, or the empty string.
+func (c *Claims) SessionID() string { return c.sessionID }
+
+// KeyID returns the ID of the key that signed the token. It is empty if the key
+// has none or nothing was verified.
+func (c *Claims) KeyID() string {
+	if c.key == nil {
+		return ""
+	}
+	return c.key.ID()
+}
+
+// Roles returns a copy of the roles found where [Issuer.Roles] says.
+func (c *Claims) Roles() []string { return slices.Clone(c.roles) }
+
+// HasRole reports whether role is among the roles.
+func (c *Claims) HasRole(role string) bool { return slices.Contains(c.roles, role) }
+
+// Scopes returns a copy of the scopes in "scope" or, without it, "scp".
+func (c *Claims) Scopes() []string { return slices.Clone(c.scopes) }
+
+// HasScope reports whether scope is among the scopes.
+func (c *Claims) HasScope(scope string) bool { return slices.Contains(c.scopes, scope) }
+
+// Decode stores the claims in the struct or map that v points to, in the manner
+// of [json.Unmarshal] but with names matched exactly: a claim "SUB" never ends
+// up in a field tagged "sub".
+func (c *Claims) Decode(v any) error {
+	if err := josejson.Unmarshal([]byte(c.payload), v); err != nil {
+		return fmt.Errorf("oidcauth: claims do not fit %T: %w", v, err)
+	}
+	return nil
+}
+
+// Lookup returns the JSON text of the claim at path, whose names are matched
+// exactly, and whether it is there.
+func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
+	m, found, err := jws.Lookup(c.payload, path...)
+	if err != nil || !found {
+		return nil, false
+	}
+	return json.RawMessage(m.Value), true
+}
+
+// Payload returns a copy of the token's payload, byte for byte as it was signed,
+// without the signature: it proves nothing and is fit for a commit log.
+// [UnverifiedClaims] turns it into Claims again.
+func (c *Claims) Payload() []byte { return []byte(c.payload) }
+
+// size estimates the memory that c holds, for the cache.
+func (c *Claims) size() int {
+	const stringHeader = int(unsafe.Sizeof(""))
+	lists := len(c.audience) + len(c.roles) + len(c.scopes)
+	return int(unsafe.Sizeof(*c)) + len(c.payload) + lists*stringHeader
+}
+
+// UnverifiedClaims rebuilds claims from a payload, as [Claims.Payload] gave it,
+// for the replay of a log and for tests. Nothing is verified: no signature, no
+// time, no audience. Only the issuer's name and the forms of the claims are
+// checked, and the mappings of issuer applied.
+func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
+	if err := issuer.validate(); err != nil {
+		return nil, err
+	}
+	e := evaluation{trust: newTrust(issuer, nil), claims: &Claims{payload: string(payload)}}
+	var err error
+	if e.members, err = jws.ParseObject(nil, e.claims.payload); err != nil {
+		return nil, refuseCause(checkForm, ErrMalformedToken, err)
+	}
+	iss, err := e.untrustedIssuer()
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(e.trust.names, iss) {
+		return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(e.trust.names))
+	}
+	for _, read := range readers {
+		if err := read(&e); err != nil {
+			return nil, err
+		}
+	}
+	e.claims.trust = e.trust
+	return e.claims, nil
+}

@@ -1,0 +1,285 @@
+package oidcauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+)
+
+const (
+	defaultLeeway        = 30 * time.Second
+	maxLeeway            = 5 * time.Minute
+	defaultMaxTokenBytes = 16 << 10
+	defaultCacheBytes    = 64 << 20
+	maxNameBytes         = 128 // of an issuer and of a subject, as SpacetimeDB has it
+)
+
+// Config says whose tokens an [Authenticator] accepts and how. [New] copies it:
+// changes made afterwards have no effect.
+type Config struct {
+	// Issuers are the issuers whose tokens are accepted. At least one is required.
+	Issuers []Issuer
+
+	// Leeway is how far the clocks of issuer and server may differ: a token is
+	// accepted until its expiry plus Leeway and from its not-before time minus
+	// Leeway. Zero means 30 seconds, negative means none, and more than 5 minutes
+	// is an error.
+	Leeway time.Duration
+
+	// Extract takes the token out of an HTTP request. Nil means [BearerToken].
+	Extract Extractor
+
+	// Client makes the requests to the issuers. Its Transport is used; cookies
+	// are not. Nil means a client of the package's own.
+	Client *http.Client
+
+	// MaxTokenBytes is the size above which a token is refused unread. Zero means
+	// 16 KiB; negative is an error.
+	MaxTokenBytes int
+
+	// CacheBytes bounds the memory of the cache of verified tokens, which spares
+	// a token's second use the signature check and none of the others. Zero means
+	// 64 MiB, negative means no cache.
+	CacheBytes int64
+
+	// KeyCacheDir is a directory that keeps each issuer's public keys, so that a
+	// restart during an issuer's outage accepts tokens at once. It is created if
+	// missing. Empty means that keys live in memory only.
+	KeyCacheDir string
+
+	// KeepWarm refreshes the keys of every issuer in the background even while no
+	// token of that issuer arrives. False means that an unused issuer is left
+	// alone and asked again when its next token comes.
+	KeepWarm bool
+
+	// ResourceMetadataURL is the address of the server's protected resource
+	// metadata (RFC 9728), named in every challenge so that clients can find the
+	// issuer. Empty means that challenges do not name one.
+	ResourceMetadataURL string
+
+	// Trace observes key fetches and changes of state. Nil means that nothing is observed.
+	Trace *Trace
+
+	// Logger receives one line for each refused request and for each change of a
+	// key set's state; never a token. Nil means no logging.
+	Logger *slog.Logger
+
+	// Now is the clock that token times are compared with. Nil means [time.Now].
+	Now func() time.Time
+}
+
+// An Issuer describes one OpenID Connect issuer and what its tokens must look
+// like. It is plain data, apart from Rules, and loads from JSON.
+type Issuer struct {
+	// URL is the issuer's name exactly as its tokens carry it in "iss": scheme,
+	// case and trailing slash count. It is 1 to 128 bytes without "|", since it
+	// becomes part of every [Identity]. Required.
+	URL string `json:"url"`
+
+	// Aliases are further values of "iss" under which the same issuer issues
+	// tokens. Their identities are those of URL.
+	Aliases []string `json:"aliases,omitempty"`
+
+	// Audiences are the names of this server: a token must be issued for one of
+	// them at least. Empty is an error unless InsecureAnyAudience is set.
+	Audiences []string `json:"audiences,omitempty"`
+
+	// InsecureAnyAudience accepts tokens issued for anybody. Any other service
+	// that receives the issuer's tokens can then act as its users here.
+	InsecureAnyAudience bool `json:"insecure_any_audience,omitempty"`
+
+	// AudienceClaim is the claim that Audiences are looked for in. Empty means
+	// "aud"; Amazon Cognito's access tokens need "client_id".
+	AudienceClaim string `json:"audience_claim,omitempty"`
+
+	// Algorithms are the signature algorithms accepted (RFC 7518, section 3.1).
+	// Empty means RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512
+	// and EdDSA. The issuer's key narrows the choice further.
+	Algorithms []string `json:"algorithms,omitempty"`
+
+	// TokenTypes are the values of the "typ" header accepted, without regard to
+	// case or to a leading "application/". Empty means "JWT". "JWT" stands for a
+	// missing header too. RFC 9068 access tokens bear "at+jwt".
+	TokenTypes []string `json:"token_types,omitempty"`
+
+	// DiscoveryURL is where the discovery document is. Empty means URL, less one
+	// trailing slash, plus "/.well-known/openid-configuration".
+	DiscoveryURL string `json:"discovery_url,omitempty"`
+
+	// JWKSURL is where the keys are. When set, no discovery takes place.
+	JWKSURL string `json:"jwks_url,omitempty"`
+
+	// JWKS are the keys themselves, a JSON Web Key Set (RFC 7517, section 5).
+	// When set, nothing is ever fetched for this issuer.
+	JWKS json.RawMessage `json:"jwks,omitempty"`
+
+	// Subject lists the claims that make up the subject of the [Identity]. Their
+	// values, all strings, are joined with "|". Empty means "sub".
+	Subject []Path `json:"subject,omitempty"`
+
+	// Roles lists the claims that hold the caller's roles: an array of strings, a
+	// string, a comma-separated string or an object whose member names are the
+	// roles. Empty means "roles" (RFC 9068, section 2.2.3.1).
+	Roles []Path `json:"roles,omitempty"`
+
+	// ClaimRules are demands on further claims.
+	ClaimRules []ClaimRule `json:"claim_rules,omitempty"`
+
+	// Rules are the program's own demands. They see every accepted token at each
+	// use, must not block, and must be safe for concurrent use.
+	Rules []Rule `json:"-"`
+
+	// ReusesKeyIDs is for an issuer that publishes a new key under the ID of an
+	// old one: a bad signature under a known key ID then causes a fetch of the
+	// keys, at most one in 10 seconds.
+	ReusesKeyIDs bool `json:"reuses_key_ids,omitempty"`
+
+	// InsecureHTTP allows http addresses for this issuer, on the loopback
+	// interface only: for tests and development.
+	InsecureHTTP bool `json:"insecure_http,omitempty"`
+}
+
+// A Path leads to a claim by its member names from the top of the payload:
+// Path{"realm_access", "roles"}. Names are matched exactly.
+type Path []string
+
+// String returns the names joined with "/".
+func (p Path) String() string { return strings.Join(p, "/") }
+
+// validate reports the first contradiction in the configuration.
+func (cfg *Config) validate() error {
+	if len(cfg.Issuers) == 0 {
+		return errors.New("oidcauth: Config.Issuers is empty: name at least one issuer")
+	}
+	if cfg.Leeway > maxLeeway {
+		return fmt.Errorf("oidcauth: Config.Leeway: got %v, want at most %v", cfg.Leeway, maxLeeway)
+	}
+	if cfg.MaxTokenBytes < 0 {
+		return fmt.Errorf("oidcauth: Config.MaxTokenBytes: got %d, want none or more", cfg.MaxTokenBytes)
+	}
+	if strings.ContainsFunc(cfg.ResourceMetadataURL, unfitForQuotes) {
+		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)
+	}
+	return nil
+}
+
+// unfitForQuotes reports whether r cannot stand in a quoted header parameter.
+func unfitForQuotes(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }
+
+func (cfg *Config) leeway() time.Duration {
+	switch {
+	case cfg.Leeway < 0:
+		return 0
+	case cfg.Leeway == 0:
+		return defaultLeeway
+	}
+	return cfg.Leeway
+}
+
+func (cfg *Config) maxTokenBytes() int {
+	if cfg.MaxTokenBytes == 0 {
+		return defaultMaxTokenBytes
+	}
+	return cfg.MaxTokenBytes
+}
+
+func (cfg *Config) cacheBytes() int64 {
+	if cfg.CacheBytes == 0 {
+		return defaultCacheBytes
+	}
+	return max(cfg.CacheBytes, 0)
+}
+
+// validate reports the first contradiction in the issuer's description.
+func (i *Issuer) validate() error {
+	for _, name := range append([]string{i.URL}, i.Aliases...) {
+		if err := checkIssuerName(name); err != nil {
+			return err
+		}
+	}
+	if len(i.Audiences) == 0 && !i.InsecureAnyAudience {
+		return fmt.Errorf("oidcauth: issuer %q: Audiences is empty: name this server as its tokens do, or set InsecureAnyAudience", i.URL)
+	}
+	if len(i.Audiences) > 0 && i.InsecureAnyAudience {
+		return fmt.Errorf("oidcauth: issuer %q: both Audiences and InsecureAnyAudience are set", i.URL)
+	}
+	if slices.Contains(i.Audiences, "") {
+		return fmt.Errorf("oidcauth: issuer %q: an audience is empty", i.URL)
+	}
+	for _, check := range []func() error{i.checkAlgorithms, i.checkTypes, i.checkSources, i.checkPaths, i.checkRules} {
+		if err := check(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkIssuerName enforces what makes an identity's input split one way only.
+func checkIssuerName(name string) error {
+	if name == "" || len(name) > maxNameBytes {
+		return fmt.Errorf("oidcauth: issuer %s: got %d bytes, want 1 to %d", quote(name), len(name), maxNameBytes)
+	}
+	if strings.Contains(name, "|") {
+		return fmt.Errorf("oidcauth: issuer %q: contains \"|\", which separates issuer and subject in an identity", name)
+	}
+	return nil
+}
+
+func (i *Issuer) checkAlgorithms() error {
+	for _, alg := range i.Algorithms {
+		if !jws.Known(alg) {
+			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is not supported", i.URL, alg)
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) checkTypes() error {
+	for _, typ := range i.TokenTypes {
+		if neverAuthenticates(mediaType(typ)) {
+			return fmt.Errorf("oidcauth: issuer %q: tokens of type %q never authenticate", i.URL, typ)
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) checkSources() error {
+	sources := 0
+	for _, given := range []bool{i.DiscoveryURL != "", i.JWKSURL != "", len(i.JWKS) > 0} {
+		if given {
+			sources++
+		}
+	}
+	if sources > 1 {
+		return fmt.Errorf("oidcauth: issuer %q: more than one of DiscoveryURL, JWKSURL and JWKS is set", i.URL)
+	}
+	return nil
+}
+
+func (i *Issuer) checkPaths() error {
+	for _, p := range slices.Concat(i.Subject, i.Roles) {
+		if len(p) == 0 || slices.Contains(p, "") {
+			return fmt.Errorf("oidcauth: issuer %q: a path to a claim is empty or has an empty name", i.URL)
+		}
+	}
+	return nil
+}
+
+func (i *Issuer) checkRules() error {
+	for _, r := range i.ClaimRules {
+		if err := r.validate(); err != nil {
+			return fmt.Errorf("oidcauth: issuer %q: %w", i.URL, err)
+		}
+	}
+	if slices.ContainsFunc(i.Rules, func(r Rule) bool { return r == nil }) {
+		return fmt.Errorf("oidcauth: issuer %q: a rule is nil", i.URL)
+	}
+	return nil
+}

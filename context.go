@@ -1,0 +1,143 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A caller is who a context acts for. The zero value is nobody.
+type caller struct {
+	claims   *Claims
+	internal bool
+}
+
+type callerKey struct{}
+
+// NewContext returns a context that acts for the bearer of a verified token. It
+// replaces whoever ctx acted for before. With nil claims it acts for nobody.
+func NewContext(ctx context.Context, claims *Claims) context.Context {
+	return context.WithValue(ctx, callerKey{}, caller{claims: claims})
+}
+
+// FromContext returns the claims of the caller that ctx acts for. It returns
+// nil and false for an internal call and when nobody is known.
+func FromContext(ctx context.Context) (*Claims, bool) {
+	c := callerOf(ctx).claims
+	return c, c != nil
+}
+
+// NewInternalContext returns a context for a call that the server makes on its
+// own behalf, a scheduled or an initial one: [Require] lets it pass. It replaces
+// whoever ctx acted for before, so never derive it from a client's request.
+func NewInternalContext(ctx context.Context) context.Context {
+	return context.WithValue(ctx, callerKey{}, caller{internal: true})
+}
+
+// IsInternal reports whether ctx is of a call that the server makes on its own
+// behalf. A context that nobody prepared is not.
+func IsInternal(ctx context.Context) bool { return callerOf(ctx).internal }
+
+func callerOf(ctx context.Context) caller {
+	c, _ := ctx.Value(callerKey{}).(caller)
+	return c
+}
+
+// A Rule returns nil if the claims satisfy it, or else an error that says what
+// they have and what they need.
+type Rule func(*Claims) error
+
+// Require returns nil if the caller that ctx acts for satisfies all of the
+// rules, or if the call is internal. Without rules it requires any verified
+// token. The error is [ErrNoToken] when nobody is known and [ErrForbidden] when
+// a rule is not satisfied.
+func Require(ctx context.Context, rules ...Rule) error {
+	c := callerOf(ctx)
+	if c.internal {
+		return nil
+	}
+	if c.claims == nil {
+		return refuse(checkRules, ErrNoToken, "", "")
+	}
+	if err := All(rules...)(c.claims); err != nil {
+		return refuseCause(checkRules, ErrForbidden, err)
+	}
+	return nil
+}
+
+// HasRole demands that role is among the caller's roles. Roles are names that
+// the caller's issuer hands out: with several issuers, join it with [FromIssuer]
+// unless all of them are trusted with the role.
+func HasRole(role string) Rule {
+	return func(c *Claims) error {
+		if c.HasRole(role) {
+			return nil
+		}
+		return fmt.Errorf("role: got %s, want %q", quoteAll(c.roles), role)
+	}
+}
+
+// HasScope demands that scope is among the token's scopes.
+func HasScope(scope string) Rule {
+	return func(c *Claims) error {
+		if c.HasScope(scope) {
+			return nil
+		}
+		return fmt.Errorf("scope: got %s, want %q", quoteAll(c.scopes), scope)
+	}
+}
+
+// FromIssuer demands that the token comes from one of the issuers, given by
+// their [Issuer.URL].
+func FromIssuer(issuers ...string) Rule {
+	issuers = slices.Clone(issuers)
+	return func(c *Claims) error {
+		if slices.Contains(issuers, c.issuer) {
+			return nil
+		}
+		return fmt.Errorf("issuer: got %s, want %s", quote(c.issuer), oneOf(issuers))
+	}
+}
+
+// ForAudience demands that the token is for one of the audiences.
+func ForAudience(audiences ...string) Rule {
+	audiences = slices.Clone(audiences)
+	return func(c *Claims) error {
+		if slices.ContainsFunc(audiences, c.HasAudience) {
+			return nil
+		}
+		return fmt.Errorf("audience: got %s, want %s", quoteAll(c.audience), oneOf(audiences))
+	}
+}
+
+// All demands every one of the rules.
+func All(rules ...Rule) Rule {
+	return func(c *Claims) error {
+		for _, rule := range rules {
+			if err := rule(c); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// Any demands one at least of the rules. Without rules nothing satisfies it.
+func Any(rules ...Rule) Rule {
+	return func(c *Claims) error {
+		var broken []string
+		for _, rule := range rules {
+			err := rule(c)
+			if err == nil {
+				return nil
+			}
+			broken = append(broken, err.Error())
+		}
+		if len(broken) == 0 {
+			return errors.New("any of no rules")
+		}
+		return fmt.Errorf("none of: %s", strings.Join(broken, "; "))
+	}
+}

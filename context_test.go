@@ -1,0 +1,110 @@
+package oidcauth_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// unverified makes claims for tests of what happens after authentication.
+func unverified(t testing.TB, payload string) *oidcauth.Claims {
+	t.Helper()
+	c, err := oidcauth.UnverifiedClaims([]byte(payload), oidcauth.Issuer{
+		URL: "https://issuer.test", Audiences: []string{testAudience},
+	})
+	if err != nil {
+		t.Fatalf("UnverifiedClaims(%s) error = %v", payload, err)
+	}
+	return c
+}
+
+func TestFromContext(t *testing.T) {
+	ctx := context.Background()
+	alice := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1}`)
+	tests := []struct {
+		name     string
+		ctx      context.Context
+		claims   *oidcauth.Claims
+		internal bool
+	}{
+		{"nobody prepared it", ctx, nil, false},
+		{"bearer", oidcauth.NewContext(ctx, alice), alice, false},
+		{"nobody", oidcauth.NewContext(ctx, nil), nil, false},
+		{"internal", oidcauth.NewInternalContext(ctx), nil, true},
+		{"bearer inside internal", oidcauth.NewContext(oidcauth.NewInternalContext(ctx), alice), alice, false},
+		{"nobody inside internal", oidcauth.NewContext(oidcauth.NewInternalContext(ctx), nil), nil, false},
+		{"internal inside bearer", oidcauth.NewInternalContext(oidcauth.NewContext(ctx, alice)), nil, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			claims, ok := oidcauth.FromContext(tt.ctx)
+			if claims != tt.claims || ok != (tt.claims != nil) {
+				t.Errorf("FromContext() = %v, %v, want %v", claims, ok, tt.claims)
+			}
+			if got := oidcauth.IsInternal(tt.ctx); got != tt.internal {
+				t.Errorf("IsInternal() = %v, want %v", got, tt.internal)
+			}
+		})
+	}
+}
+
+func TestRequire(t *testing.T) {
+	nobody := context.Background()
+	bearer := oidcauth.NewContext(nobody, unverified(t, `{
+		"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a","my-db"],
+		"roles":["writer"],"scope":"read write"}`))
+	internal := oidcauth.NewInternalContext(nobody)
+	role, scope := oidcauth.HasRole, oidcauth.HasScope
+	tests := []struct {
+		name  string
+		ctx   context.Context
+		rules []oidcauth.Rule
+		want  error
+	}{
+		{"nobody, no rules", nobody, nil, oidcauth.ErrNoToken},
+		{"nobody, any role", nobody, []oidcauth.Rule{role("writer")}, oidcauth.ErrNoToken},
+		{"internal, no rules", internal, nil, nil},
+		{"internal, a role it cannot have", internal, []oidcauth.Rule{role("writer")}, nil},
+		{"bearer, no rules", bearer, nil, nil},
+		{"role", bearer, []oidcauth.Rule{role("writer")}, nil},
+		{"role missing", bearer, []oidcauth.Rule{role("admin")}, oidcauth.ErrForbidden},
+		{"role in another case", bearer, []oidcauth.Rule{role("Writer")}, oidcauth.ErrForbidden},
+		{"scope", bearer, []oidcauth.Rule{scope("read")}, nil},
+		{"scope missing", bearer, []oidcauth.Rule{scope("delete")}, oidcauth.ErrForbidden},
+		{"scope is a part of one", bearer, []oidcauth.Rule{scope("rea")}, oidcauth.ErrForbidden},
+		{"issuer", bearer, []oidcauth.Rule{oidcauth.FromIssuer("https://b.test", "https://issuer.test")}, nil},
+		{"another issuer", bearer, []oidcauth.Rule{oidcauth.FromIssuer("https://b.test")}, oidcauth.ErrForbidden},
+		{"issuer with a slash", bearer, []oidcauth.Rule{oidcauth.FromIssuer("https://issuer.test/")}, oidcauth.ErrForbidden},
+		{"from no issuer", bearer, []oidcauth.Rule{oidcauth.FromIssuer()}, oidcauth.ErrForbidden},
+		{"audience", bearer, []oidcauth.Rule{oidcauth.ForAudience("my-db")}, nil},
+		{"another audience", bearer, []oidcauth.Rule{oidcauth.ForAudience("b")}, oidcauth.ErrForbidden},
+		{"two rules", bearer, []oidcauth.Rule{role("writer"), scope("read")}, nil},
+		{"two rules, one broken", bearer, []oidcauth.Rule{role("writer"), scope("delete")}, oidcauth.ErrForbidden},
+		{"all of none", bearer, []oidcauth.Rule{oidcauth.All()}, nil},
+		{"all", bearer, []oidcauth.Rule{oidcauth.All(role("writer"), scope("read"))}, nil},
+		{"all, one broken", bearer, []oidcauth.Rule{oidcauth.All(role("writer"), role("admin"))}, oidcauth.ErrForbidden},
+		{"any", bearer, []oidcauth.Rule{oidcauth.Any(role("admin"), role("writer"))}, nil},
+		{"any, all broken", bearer, []oidcauth.Rule{oidcauth.Any(role("admin"), scope("delete"))}, oidcauth.ErrForbidden},
+		{"any of none", bearer, []oidcauth.Rule{oidcauth.Any()}, oidcauth.ErrForbidden},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := oidcauth.Require(tt.ctx, tt.rules...); !errors.Is(err, tt.want) {
+				t.Errorf("Require() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// A server may build its rules' arguments in a slice that it uses again.
+func TestRule_CopiesArguments(t *testing.T) {
+	issuers, audiences := []string{"https://issuer.test"}, []string{testAudience}
+	rule := oidcauth.All(oidcauth.FromIssuer(issuers...), oidcauth.ForAudience(audiences...))
+	issuers[0], audiences[0] = "https://b.test", "b"
+	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":"my-db"}`)
+	if err := rule(c); err != nil {
+		t.Errorf("rule() error = %v, want none", err)
+	}
+}

@@ -1,0 +1,234 @@
+package oidcauth
+
+import (
+	"bytes"
+	"database/sql/driver"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+
+	"lukechampine.com/blake3"
+)
+
+// ErrIdentity is returned, wrapped with what was found and what was wanted,
+// for text or bytes that are not an [Identity].
+var ErrIdentity = errors.New("oidcauth: not an identity")
+
+// Identity says who a caller is, in 32 bytes: the same issuer and subject have
+// the same identity on every server and for ever. It is derived as SpacetimeDB
+// derives it, so data keyed by SpacetimeDB's identities stays valid.
+//
+// Identities are comparable with == and serve as map keys. They are public:
+// knowing one grants nothing.
+//
+// The zero Identity is nobody. It prints as 64 zeros; as text and JSON it is
+// the empty string, in binary 32 zero bytes, and it cannot be stored through
+// database/sql, so that nobody never becomes the owner of a row.
+type Identity [identitySize]byte
+
+const (
+	identitySize  = 32
+	identityHead  = 2 // the fixed bytes c2 00
+	identityCheck = 4 // the checksum that follows them
+)
+
+// identityPrefix begins every identity: hex digits "c200".
+var identityPrefix = [identityHead]byte{0xc2, 0x00}
+
+// NewIdentity derives the identity of a subject at an issuer:
+//
+//	id       = BLAKE3(issuer "|" subject), first 26 bytes
+//	check    = BLAKE3(c2 00 id), first 4 bytes
+//	identity = c2 00 check id
+//
+// The strings are hashed byte by byte as given: letter case, a trailing slash
+// and Unicode normalization all count.
+//
+// NewIdentity checks nothing. Authenticate is what makes sure that an issuer
+// has 1 to 128 bytes and no "|" (else two pairs could share an identity) and
+// that a subject has 1 to 128 bytes; a caller who derives identities from
+// other sources owes the same checks.
+func NewIdentity(issuer, subject string) Identity {
+	input := make([]byte, 0, len(issuer)+len("|")+len(subject))
+	input = append(input, issuer...)
+	input = append(input, '|')
+	input = append(input, subject...)
+	hash := blake3.Sum256(input)
+
+	var i Identity
+	copy(i[:], identityPrefix[:])
+	copy(i[identityHead+identityCheck:], hash[:])
+	check := i.checksum()
+	copy(i[identityHead:], check[:])
+	return i
+}
+
+// ParseIdentity reads the 64 hexadecimal digits of an identity, in lower or
+// upper case, with or without the "0x" that SpacetimeDB writes in SQL and JSON.
+// It refuses, with [ErrIdentity], another length, other characters, a prefix
+// other than c200, and a checksum that does not fit: a mistyped identity is
+// found out. Nobody, the zero [Identity], has no form that it accepts.
+func ParseIdentity(s string) (Identity, error) {
+	digits := strings.TrimPrefix(s, "0x")
+	var i Identity
+	if len(digits) != hex.EncodedLen(identitySize) {
+		return Identity{}, fmt.Errorf("%w: got %d characters, want 64 hexadecimal digits", ErrIdentity, len(digits))
+	}
+	if _, err := hex.Decode(i[:], []byte(digits)); err != nil {
+		return Identity{}, fmt.Errorf("%w: got %w, want 64 hexadecimal digits", ErrIdentity, err)
+	}
+	if err := i.check(); err != nil {
+		return Identity{}, err
+	}
+	return i, nil
+}
+
+// checksum returns the checksum the last 26 bytes of i ask for.
+func (i Identity) checksum() [identityCheck]byte {
+	const id = identityHead + identityCheck
+	var input [identitySize - identityCheck]byte
+	copy(input[:], identityPrefix[:])
+	copy(input[identityHead:], i[id:])
+	hash := blake3.Sum256(input[:])
+	return [identityCheck]byte(hash[:identityCheck])
+}
+
+// check returns an error unless i could have come from [NewIdentity].
+func (i Identity) check() error {
+	if head := [identityHead]byte(i[:identityHead]); head != identityPrefix {
+		return fmt.Errorf("%w: got prefix %q, want %q", ErrIdentity,
+			hex.EncodeToString(head[:]), hex.EncodeToString(identityPrefix[:]))
+	}
+	got, want := [identityCheck]byte(i[identityHead:identityHead+identityCheck]), i.checksum()
+	if got != want {
+		return fmt.Errorf("%w: got checksum %q, want %q", ErrIdentity,
+			hex.EncodeToString(got[:]), hex.EncodeToString(want[:]))
+	}
+	return nil
+}
+
+// String returns the 64 lower-case hexadecimal digits of i, as
+// [ParseIdentity] reads them.
+func (i Identity) String() string {
+	var digits [2 * identitySize]byte
+	hex.Encode(digits[:], i[:])
+	return string(digits[:])
+}
+
+// IsZero reports whether i is nobody. It makes the JSON option "omitzero"
+// leave nobody out.
+func (i Identity) IsZero() bool {
+	return i == Identity{}
+}
+
+// Compare returns -1, 0 or +1 as i sorts before, with or after other. The
+// order is that of the bytes and of the hexadecimal digits.
+func (i Identity) Compare(other Identity) int {
+	return bytes.Compare(i[:], other[:])
+}
+
+// AppendText appends what [Identity.MarshalText] returns.
+func (i Identity) AppendText(b []byte) ([]byte, error) {
+	if i.IsZero() {
+		return b, nil
+	}
+	return hex.AppendEncode(b, i[:]), nil
+}
+
+// MarshalText returns the 64 hexadecimal digits of i, nothing for nobody. JSON
+// values and object keys are made of it.
+func (i Identity) MarshalText() ([]byte, error) {
+	return i.AppendText(make([]byte, 0, 2*identitySize))
+}
+
+// UnmarshalText sets i to the identity that [ParseIdentity] reads from text,
+// to nobody if text is empty; on an error i stays as it was. A JSON null, as
+// encoding/json has it for all text, leaves i as it was too.
+func (i *Identity) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		*i = Identity{}
+		return nil
+	}
+	parsed, err := ParseIdentity(string(text))
+	if err != nil {
+		return err
+	}
+	*i = parsed
+	return nil
+}
+
+// AppendBinary appends the 32 bytes of i to b.
+func (i Identity) AppendBinary(b []byte) ([]byte, error) {
+	return append(b, i[:]...), nil
+}
+
+// MarshalBinary returns the 32 bytes of i, first the prefix c2 00: big-endian.
+// SpacetimeDB's binary protocol sends the same bytes in the opposite order.
+func (i Identity) MarshalBinary() ([]byte, error) {
+	return i.AppendBinary(make([]byte, 0, identitySize))
+}
+
+// UnmarshalBinary sets i to the identity of 32 bytes as [Identity.MarshalBinary]
+// wrote them. It checks what [ParseIdentity] checks, but takes 32 zero bytes
+// for nobody; on an error i stays as it was.
+func (i *Identity) UnmarshalBinary(data []byte) error {
+	if len(data) != identitySize {
+		return fmt.Errorf("%w: got %d bytes, want %d", ErrIdentity, len(data), identitySize)
+	}
+	read := Identity(data)
+	if !read.IsZero() {
+		if err := read.check(); err != nil {
+			return err
+		}
+	}
+	*i = read
+	return nil
+}
+
+// Value implements [driver.Valuer]: an identity is stored as its 32 bytes, for
+// a column such as BYTEA, BLOB or BINARY(32). For a text column pass
+// i.String(). Nobody is an error, [ErrIdentity]: where a row may have no
+// identity, use sql.Null[Identity].
+func (i Identity) Value() (driver.Value, error) {
+	if i.IsZero() {
+		return nil, fmt.Errorf("%w: got the zero identity, want one from a token; sql.Null[Identity] stores none", ErrIdentity)
+	}
+	return i.MarshalBinary()
+}
+
+// Scan implements [database/sql.Scanner]. It reads the 32 bytes that
+// [Identity.Value] stores, and hexadecimal digits from a text column, with the
+// checks of [ParseIdentity]. NULL is an error, [ErrIdentity], because nobody is
+// not an answer to who owns a row: where NULL may occur, scan into a
+// sql.Null[Identity]. On an error i stays as it was.
+func (i *Identity) Scan(src any) error {
+	switch v := src.(type) {
+	case []byte:
+		if len(v) != identitySize {
+			return i.scanText(string(v))
+		}
+		read := Identity(v)
+		if err := read.check(); err != nil {
+			return err
+		}
+		*i = read
+		return nil
+	case string:
+		return i.scanText(v)
+	case nil:
+		return fmt.Errorf("%w: got NULL, want 32 bytes; sql.Null[Identity] accepts NULL", ErrIdentity)
+	default:
+		return fmt.Errorf("%w: got a column value of type %T, want 32 bytes or 64 hexadecimal digits", ErrIdentity, src)
+	}
+}
+
+// scanText sets i to the identity whose digits s holds.
+func (i *Identity) scanText(s string) error {
+	read, err := ParseIdentity(s)
+	if err != nil {
+		return err
+	}
+	*i = read
+	return nil
+}

@@ -1,0 +1,160 @@
+package fetch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const wellKnown = "/.well-known/openid-configuration"
+
+// Metadata is what the library takes from a discovery document.
+type Metadata struct {
+	Issuer  string
+	JWKSURL string
+
+	// MaxAge and HasMaxAge are those of the [Response] that held the document.
+	MaxAge    time.Duration
+	HasMaxAge bool
+}
+
+// DiscoveryURL is where the discovery document of issuer stands: one trailing
+// slash is cut, and only one (OpenID Connect Discovery 1.0, section 4.1).
+func DiscoveryURL(issuer string) string {
+	return strings.TrimSuffix(issuer, "/") + wellKnown
+}
+
+// Discover fetches the discovery document of issuer, from discoveryURL or, if
+// that is empty, from [DiscoveryURL]. The document's issuer must equal issuer
+// byte for byte (RFC 8414, section 3.3), and its jwks_uri must be a URL that the
+// client would request, https if the issuer or the document came by https.
+//
+// A provider of many tenants states a template, such as
+// "https://login.microsoftonline.com/{tenantid}/v2.0", wherever the document is
+// fetched from. Give that template as issuer, together with a discoveryURL: it
+// is then what the document must state, and binding it to a token's tenant is
+// the caller's duty.
+//
+// The provider of go-oidc is not used here, because it matches member names
+// without regard to case and fails on a string where an array is expected.
+func (c *Client) Discover(ctx context.Context, issuer, discoveryURL string) (Metadata, error) {
+	m, err := c.discover(ctx, issuer, discoveryURL)
+	if err != nil {
+		return Metadata{}, c.outward(err)
+	}
+	return m, nil
+}
+
+func (c *Client) discover(ctx context.Context, issuer, discoveryURL string) (Metadata, error) {
+	if discoveryURL == "" {
+		if err := c.CheckURL(issuer); err != nil {
+			return Metadata{}, err
+		}
+		if strings.Contains(issuer, "?") {
+			return Metadata{}, fmt.Errorf("%w: issuer %s contains a query", ErrURL, quote(issuer))
+		}
+		discoveryURL = DiscoveryURL(issuer)
+	}
+	resp, err := c.get(ctx, discoveryURL, Request{})
+	if err != nil {
+		return Metadata{}, err
+	}
+	m, err := parseMetadata(resp.Body)
+	if err != nil {
+		return Metadata{}, err
+	}
+	m.MaxAge, m.HasMaxAge = resp.MaxAge, resp.HasMaxAge
+	if m.Issuer != issuer {
+		return Metadata{}, fmt.Errorf("%w: issuer is %s, want %s", ErrDiscovery, quote(m.Issuer), quote(issuer))
+	}
+	if err := c.checkJWKSURL(m.JWKSURL, issuer, discoveryURL); err != nil {
+		return Metadata{}, err
+	}
+	return m, nil
+}
+
+// checkJWKSURL sees to it that the keys travel at least as safely as what named
+// them.
+func (c *Client) checkJWKSURL(jwksURL, issuer, discoveryURL string) error {
+	u, err := c.parseURL(jwksURL)
+	if err != nil {
+		return fmt.Errorf("%w: jwks_uri: %w", ErrDiscovery, err)
+	}
+	if u.Scheme != "https" && (isHTTPS(issuer) || isHTTPS(discoveryURL)) {
+		return fmt.Errorf("%w: jwks_uri %s is not https, as the issuer is", ErrDiscovery, show(u))
+	}
+	return nil
+}
+
+func isHTTPS(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Scheme == "https"
+}
+
+// parseMetadata reads the members it needs by their exact names, and looks at no
+// other member's value. A name that occurs twice is refused, whichever it is.
+func parseMetadata(body []byte) (Metadata, error) {
+	members, err := topLevel(body)
+	if err != nil {
+		return Metadata{}, fmt.Errorf("%w: %w", ErrDiscovery, err)
+	}
+	var m Metadata
+	if m.Issuer, err = text(members, "issuer"); err != nil {
+		return Metadata{}, err
+	}
+	if m.JWKSURL, err = text(members, "jwks_uri"); err != nil {
+		return Metadata{}, err
+	}
+	return m, nil
+}
+
+// topLevel returns the members of the JSON object that body consists of.
+func topLevel(body []byte) (map[string]json.RawMessage, error) {
+	if !utf8.Valid(body) {
+		return nil, errors.New("not UTF-8")
+	}
+	// Also bounds the depth and refuses anything after the value.
+	if !json.Valid(body) {
+		return nil, errors.New("not JSON")
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return nil, errors.New("not a JSON object")
+	}
+	members := map[string]json.RawMessage{}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return nil, errors.New("not JSON")
+		}
+		name, _ := token.(string)
+		if _, twice := members[name]; twice {
+			return nil, fmt.Errorf("member %s occurs twice", quote(name))
+		}
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, errors.New("not JSON")
+		}
+		members[name] = value
+	}
+	return members, nil
+}
+
+// text returns the string that is the value of the named member.
+func text(members map[string]json.RawMessage, name string) (string, error) {
+	raw, ok := members[name]
+	if !ok {
+		return "", fmt.Errorf("%w: no member %q", ErrDiscovery, name)
+	}
+	var s *string
+	if err := json.Unmarshal(raw, &s); err != nil || s == nil || *s == "" {
+		return "", fmt.Errorf("%w: %s is not a string, or empty", ErrDiscovery, name)
+	}
+	return *s, nil
+}

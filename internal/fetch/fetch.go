@@ -1,0 +1,164 @@
+// Package fetch makes the outgoing requests of the library: discovery
+// documents and key sets, with HTTP GET and nothing else.
+//
+// A request is bounded in every direction. One time limit covers the whole
+// answer, from the name lookup to the last byte of the body. The body is capped
+// by its decompressed size. Redirects stay on the scheme, host and port that was
+// asked. No cookie and no credential is ever sent, and no error repeats what a
+// body said.
+//
+// A client whose [Config.PublicOnly] is set may be given URLs by strangers: it
+// connects to publicly routable addresses only, whatever a name resolves to, and
+// all its errors read the same.
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+)
+
+// The reasons for which a fetch ends without a result, for [errors.Is]. An
+// answer with another status than 200 is a [*StatusError] instead.
+var (
+	// ErrURL means that the URL is of a form that is never requested.
+	ErrURL = errors.New("url not allowed")
+	// ErrForbiddenAddress means that the host is, or resolved to, an address or
+	// port that a client with [Config.PublicOnly] does not connect to.
+	ErrForbiddenAddress = errors.New("address not allowed")
+	// ErrRedirect means that the answer was a redirect that is not followed.
+	ErrRedirect = errors.New("redirect not followed")
+	// ErrTimeout means that the whole answer was not there in time.
+	ErrTimeout = errors.New("no complete answer in time")
+	// ErrTooLarge means that the body exceeds the limit.
+	ErrTooLarge = errors.New("answer too large")
+	// ErrContentType means that the answer declares itself to be something
+	// other than JSON, or to be encoded in a way that was not asked for.
+	ErrContentType = errors.New("content type not accepted")
+	// ErrDiscovery means that a discovery document is malformed, speaks for
+	// another issuer, or names a key set that must not be fetched.
+	ErrDiscovery = errors.New("discovery document not accepted")
+)
+
+const (
+	defaultTimeout   = 10 * time.Second
+	defaultMaxBytes  = 1 << 20
+	defaultUserAgent = "oidcauth"
+)
+
+// Config says how a [Client] fetches. The zero value is a client for https URLs
+// with all limits in place.
+type Config struct {
+	// HTTP is the client whose Transport carries the requests. Its Timeout
+	// counts when it is shorter than the one below; its Jar and CheckRedirect
+	// are not used. Nil, or a nil Transport, means a transport of the package's
+	// own: TLS 1.2 or later, at most 64 KiB of header, and the proxy that the
+	// environment names, if any.
+	//
+	// With PublicOnly the Transport must be an [*http.Transport]. It is cloned,
+	// and the clone connects through the guarded dialer only: the proxy and the
+	// dial functions of the original are dropped.
+	HTTP *http.Client
+
+	// Timeout limits the whole answer, redirects and body included. Zero means
+	// 10 seconds.
+	Timeout time.Duration
+
+	// MaxBytes limits the body, as sent and as decompressed. Zero means 1 MiB.
+	MaxBytes int64
+
+	// InsecureHTTP permits http URLs whose host is localhost, an address in
+	// 127.0.0.0/8, or ::1. It contradicts PublicOnly.
+	InsecureHTTP bool
+
+	// PublicOnly is for URLs that strangers choose. Only https on port 443 is
+	// spoken, hosts must be names, no proxy is used, and each address is checked
+	// when it is dialled, after resolution: addresses that are not publicly
+	// routable are never connected to. All errors have one text; their cause is
+	// reached with [errors.Is], [errors.As] and [errors.Unwrap], and is for the
+	// operator's eyes only. The time that a failure takes is not hidden.
+	PublicOnly bool
+
+	// UserAgent is sent with each request. Empty means "oidcauth".
+	UserAgent string
+
+	// Resolver looks up names when PublicOnly is set. Nil means
+	// [net.DefaultResolver].
+	Resolver *net.Resolver
+
+	// Permit exempts an address and port from the checks of PublicOnly, so that
+	// tests can serve an issuer on loopback. Nil means no exemption, and is the
+	// only right value outside tests.
+	Permit func(netip.AddrPort) bool
+}
+
+// Client fetches documents over HTTP. It is safe for concurrent use.
+type Client struct {
+	http         *http.Client
+	ownTransport bool
+	timeout      time.Duration
+	maxBytes     int64
+	insecureHTTP bool
+	userAgent    string
+	guard        *guard // nil unless PublicOnly
+}
+
+// New checks cfg and returns a client. It does not use the network.
+func New(cfg Config) (*Client, error) {
+	if err := checkConfig(cfg); err != nil {
+		return nil, err
+	}
+	c := &Client{
+		timeout:      cfg.Timeout,
+		maxBytes:     cfg.MaxBytes,
+		insecureHTTP: cfg.InsecureHTTP,
+		userAgent:    cfg.UserAgent,
+	}
+	if c.timeout == 0 {
+		c.timeout = defaultTimeout
+	}
+	if cfg.HTTP != nil && cfg.HTTP.Timeout > 0 {
+		c.timeout = min(c.timeout, cfg.HTTP.Timeout)
+	}
+	if c.maxBytes == 0 {
+		c.maxBytes = defaultMaxBytes
+	}
+	if c.userAgent == "" {
+		c.userAgent = defaultUserAgent
+	}
+	if cfg.PublicOnly {
+		c.guard = newGuard(cfg)
+	}
+	transport, own, err := newTransport(cfg, c.guard)
+	if err != nil {
+		return nil, err
+	}
+	c.ownTransport = own
+	c.http = &http.Client{Transport: transport, CheckRedirect: c.checkRedirect}
+	return c, nil
+}
+
+func checkConfig(cfg Config) error {
+	switch {
+	case cfg.Timeout < 0:
+		return fmt.Errorf("timeout is negative: %v", cfg.Timeout)
+	case cfg.MaxBytes < 0:
+		return fmt.Errorf("size limit is negative: %d", cfg.MaxBytes)
+	case cfg.InsecureHTTP && cfg.PublicOnly:
+		return errors.New("http on loopback and public addresses only contradict each other")
+	case !isHeaderValue(cfg.UserAgent):
+		return fmt.Errorf("user agent is not a header value: %s", quote(cfg.UserAgent))
+	}
+	return nil
+}
+
+// CloseIdle closes the connections that are kept open for later requests. It
+// leaves a transport alone that the caller shares with the client.
+func (c *Client) CloseIdle() {
+	if c.ownTransport {
+		c.http.CloseIdleConnections()
+	}
+}

@@ -1,0 +1,80 @@
+package fetch
+
+import (
+	"errors"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+const maxShown = 200
+
+// quote makes s fit for an error: quoted, and cut when long.
+func quote(s string) string {
+	if len(s) > maxShown {
+		return strconv.Quote(s[:maxShown]) + "..."
+	}
+	return strconv.Quote(s)
+}
+
+// location is u without the parts in which a secret could be: user information,
+// query and fragment.
+func location(u *url.URL) string {
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+}
+
+func show(u *url.URL) string { return quote(location(u)) }
+
+// transportError is a failure below HTTP. Its text is cut, because net/http
+// repeats parts of an answer that it could not parse.
+type transportError struct{ err error }
+
+func (e *transportError) Unwrap() error { return e.err }
+
+func (e *transportError) Error() string {
+	s := strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, e.err.Error())
+	if len(s) > maxShown {
+		s = strings.ToValidUTF8(s[:maxShown], "") + "..."
+	}
+	return s
+}
+
+// withoutURL removes the layer with which net/http repeats the URL, its query
+// included.
+func withoutURL(err error) error {
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		return ue.Err
+	}
+	return err
+}
+
+// opaqueError hides a failure from whoever caused it. Its text says nothing, its
+// cause everything.
+type opaqueError struct{ cause error }
+
+func (e *opaqueError) Error() string { return "no usable answer from the issuer" }
+func (e *opaqueError) Unwrap() error { return e.cause }
+
+// outward gives an error the form in which it may leave the client.
+func (c *Client) outward(err error) error {
+	if err != nil && c.guard != nil {
+		return &opaqueError{cause: err}
+	}
+	return err
+}
+
+// isHeaderValue says whether s can be sent as the value of a header.
+func isHeaderValue(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,71 @@
+package fetch
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+const maxHeaderBytes = 64 << 10
+
+// newTransport returns what carries the requests, and whether it is the client's
+// own rather than shared with the caller. A non-nil guard makes every connection.
+func newTransport(cfg Config, g *guard) (rt http.RoundTripper, own bool, err error) {
+	if cfg.HTTP == nil || cfg.HTTP.Transport == nil {
+		t := ownTransport()
+		if g != nil {
+			guardTransport(t, g)
+		}
+		return t, true, nil
+	}
+	if g == nil {
+		return cfg.HTTP.Transport, false, nil
+	}
+	given, ok := cfg.HTTP.Transport.(*http.Transport)
+	if !ok {
+		return nil, false, fmt.Errorf("public addresses only: transport is a %T, want an *http.Transport, whose connections can be guarded", cfg.HTTP.Transport)
+	}
+	if given.TLSClientConfig != nil && given.TLSClientConfig.InsecureSkipVerify {
+		return nil, false, errors.New("public addresses only: transport does not verify certificates")
+	}
+	t := given.Clone()
+	guardTransport(t, g)
+	return t, true, nil
+}
+
+// ownTransport returns the transport of a client that was given none.
+func ownTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		ForceAttemptHTTP2:      true,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		MaxResponseHeaderBytes: maxHeaderBytes,
+		MaxIdleConns:           64,
+		MaxIdleConnsPerHost:    2,
+		IdleConnTimeout:        90 * time.Second,
+	}
+}
+
+// guardTransport leaves g as the only way by which t connects.
+func guardTransport(t *http.Transport, g *guard) {
+	t.Proxy = nil
+	t.OnProxyConnectResponse = nil
+	t.GetProxyConnectHeader = nil
+	t.ProxyConnectHeader = nil
+	t.Dial = nil    //nolint:staticcheck // deprecated, but obeyed when set
+	t.DialTLS = nil //nolint:staticcheck // the same
+	t.DialTLSContext = nil
+	t.DialContext = g.dial
+	if t.TLSNextProto != nil {
+		// Its functions may keep connections of another transport.
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	} else {
+		t.ForceAttemptHTTP2 = true
+	}
+	if t.MaxResponseHeaderBytes <= 0 || t.MaxResponseHeaderBytes > maxHeaderBytes {
+		t.MaxResponseHeaderBytes = maxHeaderBytes
+	}
+}

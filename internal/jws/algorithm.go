@@ -1,0 +1,59 @@
+package jws
+
+import "crypto"
+
+// scheme is a way to sign, and with it the type of key that can.
+type scheme uint8
+
+const (
+	noScheme scheme = iota
+	rsaPKCS1
+	rsaPSS
+	ecdsaRaw
+	edwards
+)
+
+// algorithm is a signature algorithm of RFC 7518, section 3.1, RFC 8037,
+// section 3.1 or RFC 9864, section 2.2.
+type algorithm struct {
+	scheme    scheme
+	hash      crypto.Hash // 0 when the scheme hashes by itself
+	curveBits int         // ECDSA only: the one curve the algorithm permits
+}
+
+// findAlgorithm returns the algorithm of that exact name. It knows no symmetric
+// one, and not "none".
+func findAlgorithm(name string) (algorithm, bool) {
+	switch name {
+	case "RS256":
+		return algorithm{scheme: rsaPKCS1, hash: crypto.SHA256}, true
+	case "RS384":
+		return algorithm{scheme: rsaPKCS1, hash: crypto.SHA384}, true
+	case "RS512":
+		return algorithm{scheme: rsaPKCS1, hash: crypto.SHA512}, true
+	case "PS256":
+		return algorithm{scheme: rsaPSS, hash: crypto.SHA256}, true
+	case "PS384":
+		return algorithm{scheme: rsaPSS, hash: crypto.SHA384}, true
+	case "PS512":
+		return algorithm{scheme: rsaPSS, hash: crypto.SHA512}, true
+	case "ES256":
+		return algorithm{scheme: ecdsaRaw, hash: crypto.SHA256, curveBits: 256}, true
+	case "ES384":
+		return algorithm{scheme: ecdsaRaw, hash: crypto.SHA384, curveBits: 384}, true
+	case "ES512":
+		return algorithm{scheme: ecdsaRaw, hash: crypto.SHA512, curveBits: 521}, true
+	case "EdDSA", "Ed25519":
+		return algorithm{scheme: edwards}, true
+	}
+	return algorithm{}, false
+}
+
+// Known reports whether alg is a signature algorithm that a [Key] can verify:
+// RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, and
+// Ed25519, the name RFC 9864 gives to the only EdDSA supported here. Names match
+// exactly.
+func Known(alg string) bool {
+	_, ok := findAlgorithm(alg)
+	return ok
+}

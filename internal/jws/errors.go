@@ -1,0 +1,67 @@
+package jws
+
+import (
+	"errors"
+	"fmt"
+)
+
+var (
+	// ErrMalformed is the refusal of a token, or of a JSON text, whose form
+	// breaks a rule; the error that wraps it names the rule.
+	ErrMalformed = errors.New("malformed token")
+
+	// ErrTooLarge is the refusal of a token longer than the caller allows. It is
+	// an [ErrMalformed] too.
+	ErrTooLarge = fmt.Errorf("%w: too large", ErrMalformed)
+
+	// ErrKind is the refusal of a member whose JSON type or range is not the one
+	// that was asked for.
+	ErrKind = errors.New("unexpected JSON value")
+
+	// ErrSignature is the refusal of a token whose signature a key does not
+	// verify, or whose algorithm that key does not permit.
+	ErrSignature = errors.New("signature not verified")
+
+	// ErrKey is the refusal of a key that cannot or must not verify signatures.
+	ErrKey = errors.New("unusable key")
+)
+
+// formError says which part of a token breaks which rule.
+type formError struct {
+	part string // "header", "payload", "signature", or empty for the token itself
+	rule string
+}
+
+func (e *formError) Error() string {
+	if e.part == "" {
+		return ErrMalformed.Error() + ": " + e.rule
+	}
+	return ErrMalformed.Error() + ": " + e.part + ": " + e.rule
+}
+
+// Unwrap makes every formError an [ErrMalformed].
+func (e *formError) Unwrap() error { return ErrMalformed }
+
+// refuse returns the refusal of a text that breaks the rule described.
+func refuse(format string, args ...any) error {
+	return &formError{rule: fmt.Sprintf(format, args...)}
+}
+
+// refusePart returns err with the name of the part of the token it is about.
+func refusePart(part string, err error) error {
+	var form *formError
+	if errors.As(err, &form) {
+		return &formError{part: part, rule: form.rule}
+	}
+	return fmt.Errorf("%s: %w", part, err)
+}
+
+// quote returns text quoted for an error message, cut to a length that cannot
+// flood a log.
+func quote(text string) string {
+	const most = 64
+	if len(text) > most {
+		return fmt.Sprintf("%q…", text[:most])
+	}
+	return fmt.Sprintf("%q", text)
+}

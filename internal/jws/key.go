@@ -1,0 +1,156 @@
+package jws
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"fmt"
+	"slices"
+)
+
+const (
+	minRSABits     = 2048
+	maxRSABits     = 8192
+	minRSAExponent = 65537 // FIPS 186-5, section A.1.1
+)
+
+// Key is a public key that verifies signatures. It never changes and is safe for
+// concurrent use. The zero Key permits no algorithm.
+type Key struct {
+	id  string
+	alg string
+
+	// Exactly one of the following is set.
+	rsa     *rsa.PublicKey
+	ecdsa   *ecdsa.PublicKey
+	ed25519 ed25519.PublicKey
+}
+
+// NewKey returns a key from the members of a JWK (RFC 7517, section 4), each
+// empty when absent, and from its public key, which must not change afterwards:
+// an *[rsa.PublicKey], an *[ecdsa.PublicKey] or an [ed25519.PublicKey].
+//
+// The error is an [ErrKey] that says why the key must not verify signatures: it
+// is meant for something else, its alg does not fit it, its curve is unknown, it
+// is invalid, or it is too weak or absurdly large.
+func NewKey(id, alg, use string, keyOps []string, public crypto.PublicKey) (*Key, error) {
+	if use != "" && use != "sig" {
+		return nil, fmt.Errorf("%w: use: got %s, want \"sig\"", ErrKey, quote(use))
+	}
+	if len(keyOps) > 0 && !slices.Contains(keyOps, "verify") {
+		return nil, fmt.Errorf("%w: key_ops: \"verify\" is not among them", ErrKey)
+	}
+	k := &Key{id: id, alg: alg}
+	if err := k.setPublic(public); err != nil {
+		return nil, err
+	}
+	if alg != "" && !k.Permits(alg) {
+		return nil, fmt.Errorf("%w: alg: %s does not fit the key", ErrKey, quote(alg))
+	}
+	return k, nil
+}
+
+// setPublic checks and sets the public key.
+func (k *Key) setPublic(public crypto.PublicKey) error {
+	switch public := public.(type) {
+	case *rsa.PublicKey:
+		k.rsa = public
+		return checkRSA(public)
+	case *ecdsa.PublicKey:
+		k.ecdsa = public
+		return checkECDSA(public)
+	case ed25519.PublicKey:
+		k.ed25519 = public
+		return checkEd25519(public)
+	}
+	return fmt.Errorf("%w: got %T, want an RSA, ECDSA or Ed25519 public key", ErrKey, public)
+}
+
+// checkRSA refuses keys that are too weak to trust, too large to be meant
+// seriously, or impossible.
+func checkRSA(key *rsa.PublicKey) error {
+	if key == nil || key.N == nil || key.N.Sign() <= 0 {
+		return fmt.Errorf("%w: RSA: no modulus", ErrKey)
+	}
+	if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
+		return fmt.Errorf("%w: RSA: got %d bits, want %d to %d", ErrKey, bits, minRSABits, maxRSABits)
+	}
+	if key.N.Bit(0) == 0 {
+		return fmt.Errorf("%w: RSA: even modulus", ErrKey)
+	}
+	if key.E < minRSAExponent || key.E > 1<<31-1 || key.E%2 == 0 {
+		return fmt.Errorf("%w: RSA: exponent: got %d, want an odd one from %d to %d", ErrKey, key.E, minRSAExponent, 1<<31-1)
+	}
+	return nil
+}
+
+// checkECDSA refuses curves no algorithm uses and points that are not on the
+// curve.
+func checkECDSA(key *ecdsa.PublicKey) error {
+	if key == nil || key.Curve == nil || key.X == nil || key.Y == nil {
+		return fmt.Errorf("%w: ECDSA: no point", ErrKey)
+	}
+	switch key.Curve {
+	case elliptic.P256(), elliptic.P384(), elliptic.P521():
+	default:
+		return fmt.Errorf("%w: ECDSA: unknown curve", ErrKey)
+	}
+	if _, err := key.Bytes(); err != nil {
+		return fmt.Errorf("%w: ECDSA: %w", ErrKey, err)
+	}
+	return nil
+}
+
+// checkEd25519 refuses keys of the wrong length, on which the standard library
+// panics.
+func checkEd25519(key ed25519.PublicKey) error {
+	if len(key) != ed25519.PublicKeySize {
+		return fmt.Errorf("%w: Ed25519: got %d bytes, want %d", ErrKey, len(key), ed25519.PublicKeySize)
+	}
+	return nil
+}
+
+// ID returns the key ID, which may be empty.
+func (k *Key) ID() string { return k.id }
+
+// Algorithm returns the one algorithm the key is meant for, or "" if it names
+// none.
+func (k *Key) Algorithm() string { return k.alg }
+
+// Public returns the public key, which must not be changed.
+func (k *Key) Public() crypto.PublicKey {
+	switch {
+	case k.rsa != nil:
+		return k.rsa
+	case k.ecdsa != nil:
+		return k.ecdsa
+	case k.ed25519 != nil:
+		return k.ed25519
+	}
+	return nil
+}
+
+// Permits reports whether the key may verify signatures of that algorithm: the
+// algorithm is one of those for the key's type and curve, and is the key's own
+// where it names one.
+func (k *Key) Permits(alg string) bool {
+	a, ok := findAlgorithm(alg)
+	return ok && k.permits(alg, a)
+}
+
+func (k *Key) permits(name string, a algorithm) bool {
+	if k.alg != "" && k.alg != name {
+		return false
+	}
+	switch a.scheme {
+	case rsaPKCS1, rsaPSS:
+		return k.rsa != nil
+	case ecdsaRaw:
+		return k.ecdsa != nil && k.ecdsa.Curve.Params().BitSize == a.curveBits
+	case edwards:
+		return k.ed25519 != nil
+	}
+	return false
+}

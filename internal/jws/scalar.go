@@ -1,0 +1,151 @@
+package jws
+
+import (
+	"strconv"
+	"unicode/utf16"
+)
+
+// string scans the string at the current byte and reports whether it holds
+// escapes. The text is known to be valid UTF-8.
+func (s *scanner) string() (escaped bool, err error) {
+	text := s.text
+	for i := s.pos + 1; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			s.pos = i + 1
+			return escaped, nil
+		case c == '\\':
+			n := escapeLength(text[i:])
+			if n == 0 {
+				return false, refuse("not JSON: bad escape in a string at byte %d", i)
+			}
+			escaped = true
+			i += n - 1
+		case c < ' ':
+			return false, refuse("not JSON: control character in a string at byte %d", i)
+		}
+	}
+	return false, refuse("not JSON: string without an end")
+}
+
+// escapeLength returns the length of the escape sequence that text starts with,
+// 0 if it is none. A surrogate pair is one sequence; half a pair is none, since
+// it has no meaning and readers replace it differently.
+func escapeLength(text string) int {
+	if len(text) < 2 {
+		return 0
+	}
+	switch text[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		return unicodeEscapeLength(text)
+	}
+	return 0
+}
+
+// unicodeEscapeLength returns the length of the \u sequence that text starts
+// with, 0 if it is none.
+func unicodeEscapeLength(text string) int {
+	unit, ok := codeUnit(text)
+	switch {
+	case !ok:
+		return 0
+	case !utf16.IsSurrogate(unit):
+		return 6
+	}
+	low, ok := codeUnit(text[6:])
+	if !ok || utf16.DecodeRune(unit, low) == '\uFFFD' {
+		return 0
+	}
+	return 12
+}
+
+// codeUnit reads the UTF-16 code unit of the \u sequence that text starts with.
+func codeUnit(text string) (rune, bool) {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return 0, false
+	}
+	var unit rune
+	for i := 2; i < 6; i++ {
+		digit, ok := hexDigit(text[i])
+		if !ok {
+			return 0, false
+		}
+		unit = unit<<4 | digit
+	}
+	return unit, true
+}
+
+// hexDigit returns the value of a hexadecimal digit.
+func hexDigit(c byte) (rune, bool) {
+	switch {
+	case '0' <= c && c <= '9':
+		return rune(c - '0'), true
+	case 'a' <= c && c <= 'f':
+		return rune(c-'a') + 10, true
+	case 'A' <= c && c <= 'F':
+		return rune(c-'A') + 10, true
+	}
+	return 0, false
+}
+
+// number scans the number at the current byte. It refuses one that a double
+// cannot hold, which readers refuse, round to infinity or cut off.
+func (s *scanner) number() error {
+	length, exponent := numberLength(s.text[s.pos:])
+	if length == 0 {
+		return s.unexpected("a value")
+	}
+	const alwaysInRange = 300
+	if exponent || length > alwaysInRange {
+		if _, err := strconv.ParseFloat(s.text[s.pos:s.pos+length], 64); err != nil {
+			return refuse("number out of range at byte %d", s.pos)
+		}
+	}
+	s.pos += length
+	return nil
+}
+
+// numberLength returns the length of the JSON number that text starts with, 0 if
+// there is none, and whether it has an exponent.
+func numberLength(text string) (length int, exponent bool) {
+	i := 0
+	if i < len(text) && text[i] == '-' {
+		i++
+	}
+	whole := digits(text[i:])
+	if whole == 0 || (whole > 1 && text[i] == '0') {
+		return 0, false
+	}
+	i += whole
+	if i < len(text) && text[i] == '.' {
+		fraction := digits(text[i+1:])
+		if fraction == 0 {
+			return 0, false
+		}
+		i += 1 + fraction
+	}
+	if i < len(text) && (text[i] == 'e' || text[i] == 'E') {
+		i++
+		if i < len(text) && (text[i] == '+' || text[i] == '-') {
+			i++
+		}
+		power := digits(text[i:])
+		if power == 0 {
+			return 0, false
+		}
+		return i + power, true
+	}
+	return i, false
+}
+
+// digits returns how many decimal digits text starts with.
+func digits(text string) int {
+	for i := range len(text) {
+		if text[i] < '0' || text[i] > '9' {
+			return i
+		}
+	}
+	return len(text)
+}

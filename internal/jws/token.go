@@ -1,0 +1,179 @@
+// Package jws takes compact JSON Web Signatures (RFC 7515) apart and verifies
+// them. It reads one form of token only, strictly: what it accepts has one
+// meaning to every reader of JSON, and is what its issuer signed, byte for byte.
+//
+// Signatures are checked by the standard library; this package decides which
+// bytes, which algorithm and which key they are checked with.
+package jws
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	// signatureRoom holds the signature of any permitted key up to RSA 4096.
+	signatureRoom = 512
+
+	// payloadRoom holds the members of a usual payload while they are counted.
+	payloadRoom = 24
+)
+
+// Token is a compact JWS taken apart and checked for form. Nothing in it is
+// trusted until [Key.Verify] has accepted it. A Token is filled by
+// [Token.Parse], after which it may be read by several goroutines at once.
+//
+// A Token passed by its address to Parse and Verify stays on the caller's stack.
+type Token struct {
+	// Algorithm is the header's "alg" as written, never empty. It may name an
+	// algorithm that is unknown or forbidden, "none" included.
+	Algorithm string
+
+	// KeyID is the header's "kid" as written; HasKeyID tells an empty one from
+	// none.
+	KeyID    string
+	HasKeyID bool
+
+	// Type is the header's "typ" as written; HasType tells an empty one from
+	// none.
+	Type    string
+	HasType bool
+
+	// Payload is the decoded payload, the text of one JSON object.
+	Payload string
+
+	// Members are the payload's top-level members in the order written.
+	Members []Member
+
+	signingInput string
+	signature    [signatureRoom]byte
+	length       int
+	long         []byte // the signature, when it exceeds signatureRoom
+}
+
+// Parse resets t and fills it from token, a compact JWS of at most maxBytes
+// bytes. An error is an [ErrMalformed] that names the first rule broken, and
+// leaves t empty.
+//
+// Three parts of canonical base64url are required: a header and a payload that
+// satisfy [ParseObject], and a signature that is not empty. Encrypted tokens,
+// the JSON serialization, detached payloads and critical extensions are refused.
+func (t *Token) Parse(token string, maxBytes int) error {
+	var room [payloadRoom]Member
+	members, err := t.ParseInto(room[:0], token, maxBytes)
+	if err != nil {
+		return err
+	}
+	t.Members = make([]Member, len(members))
+	copy(t.Members, members)
+	return nil
+}
+
+// ParseInto is [Token.Parse] for a caller with room for the members: it appends
+// them to dst and returns it, and leaves t.Members empty. Room on the caller's
+// stack stays there.
+func (t *Token) ParseInto(dst []Member, token string, maxBytes int) ([]Member, error) {
+	*t = Token{}
+	dst, err := t.parse(dst, token, maxBytes)
+	if err != nil {
+		*t = Token{}
+		return nil, err
+	}
+	return dst, nil
+}
+
+func (t *Token) parse(dst []Member, token string, maxBytes int) ([]Member, error) {
+	if len(token) > maxBytes {
+		return nil, fmt.Errorf("%w: got %d bytes, want at most %d", ErrTooLarge, len(token), maxBytes)
+	}
+	header, payload, signature, err := splitParts(token)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.parseHeader(header); err != nil {
+		return nil, refusePart("header", err)
+	}
+	if dst, err = t.parsePayload(dst, payload); err != nil {
+		return nil, refusePart("payload", err)
+	}
+	if err := t.parseSignature(signature); err != nil {
+		return nil, refusePart("signature", err)
+	}
+	t.signingInput = token[:len(header)+1+len(payload)]
+	return dst, nil
+}
+
+// splitParts cuts a token at its two dots. It looks for each dot by index, so
+// that a token made of dots costs no memory.
+func splitParts(token string) (header, payload, signature string, err error) {
+	if strings.HasPrefix(token, "{") {
+		return "", "", "", refuse("JSON serialization, want the compact form")
+	}
+	first := strings.IndexByte(token, '.')
+	if first < 0 {
+		return "", "", "", refuse("got one part, want three parts separated by dots")
+	}
+	second := strings.IndexByte(token[first+1:], '.')
+	if second < 0 {
+		return "", "", "", refuse("got two parts, want three parts separated by dots")
+	}
+	second += first + 1
+	header, payload, signature = token[:first], token[first+1:second], token[second+1:]
+	if third := strings.IndexByte(signature, '.'); third >= 0 {
+		return "", "", "", refuseExtraParts(signature[third+1:])
+	}
+	return header, payload, signature, checkNotEmpty(header, payload, signature)
+}
+
+// refuseExtraParts tells an encrypted token, which has five parts, from other
+// tokens with too many; rest is what follows the third dot.
+func refuseExtraParts(rest string) error {
+	fourth := strings.IndexByte(rest, '.')
+	if fourth >= 0 && strings.IndexByte(rest[fourth+1:], '.') < 0 {
+		return refuse("encrypted token (JWE, five parts), want a signed one of three parts")
+	}
+	return refuse("more than three parts")
+}
+
+// checkNotEmpty refuses unsigned tokens and detached payloads.
+func checkNotEmpty(header, payload, signature string) error {
+	switch {
+	case header == "":
+		return refuse("empty header")
+	case payload == "":
+		return refuse("empty payload")
+	case signature == "":
+		return refuse("empty signature")
+	}
+	return nil
+}
+
+// parsePayload requires the payload to be one JSON object and appends its
+// members to dst.
+func (t *Token) parsePayload(dst []Member, encoded string) ([]Member, error) {
+	text, err := decodeText(encoded)
+	if err != nil {
+		return nil, err
+	}
+	t.Payload = text
+	return ParseObject(dst, text)
+}
+
+// parseSignature decodes the signature into t, on the heap only when it is
+// longer than any usual one.
+func (t *Token) parseSignature(encoded string) error {
+	t.length = encoding.DecodedLen(len(encoded))
+	if t.length <= len(t.signature) {
+		return decode(t.signature[:t.length], encoded)
+	}
+	t.long = make([]byte, t.length)
+	return decode(t.long, encoded)
+}
+
+// signatureBytes returns the decoded signature, empty for the zero Token.
+func (t *Token) signatureBytes() []byte {
+	if t.long != nil {
+		return t.long
+	}
+	return t.signature[:t.length]
+}

@@ -1,0 +1,193 @@
+package jws
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// maxSeconds is the last second of the year 9999, the latest time that every
+// common time format can express.
+const maxSeconds = 253402300799
+
+// Text returns the value of a string member without quotes and escapes. Any
+// other type is an [ErrKind].
+func (m Member) Text() (string, error) {
+	if m.Kind != String {
+		return "", m.wrongKind(String)
+	}
+	return stringText(m.Value)
+}
+
+// Strings returns the elements of an array of strings. Any other type, and an
+// array with any other element, null included, is an [ErrKind]. An empty array
+// is an empty slice.
+func (m Member) Strings() ([]string, error) {
+	if m.Kind != Array {
+		return nil, m.wrongKind(Array)
+	}
+	s := scanner{text: m.Value}
+	if s.next() != '[' {
+		return nil, m.wrongKind(Array)
+	}
+	s.pos++
+	list := []string{}
+	if s.next() == ']' {
+		return list, nil
+	}
+	for {
+		if s.next() != '"' {
+			return nil, fmt.Errorf("%w: %s: got an element that is not a string, want strings only", ErrKind, quote(m.Name))
+		}
+		text, err := s.name()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, text)
+		if closed, err := s.separator(']'); closed || err != nil {
+			return list, err
+		}
+	}
+}
+
+// Seconds returns a NumericDate (RFC 7519, section 2) as whole seconds since
+// 1970 and the nanoseconds after them, 0 to 999,999,999, as [time.Unix] takes
+// them. Finer digits are cut off.
+//
+// Every spelling of a number counts, 1.7e9 too, and is read exactly as written.
+// Another type, or a time outside the years -6061 to 9999, is an [ErrKind].
+func (m Member) Seconds() (sec, nsec int64, err error) {
+	if m.Kind != Number {
+		return 0, 0, m.wrongKind(Number)
+	}
+	if length, _ := numberLength(m.Value); length == 0 || length != len(m.Value) {
+		return 0, 0, m.wrongKind(Number)
+	}
+	d := readDecimal(m.Value)
+	if sec, nsec, ok := d.seconds(); ok {
+		return sec, nsec, nil
+	}
+	return 0, 0, fmt.Errorf("%w: %s: time out of range", ErrKind, quote(m.Name))
+}
+
+// wrongKind returns the refusal of a member of another type.
+func (m Member) wrongKind(want Kind) error {
+	return fmt.Errorf("%w: %s: got %s, want %s", ErrKind, quote(m.Name), m.Kind, want)
+}
+
+// Lookup returns the member that path leads to, name by name from the top of the
+// JSON object in text. Names match exactly, and a name holds whatever characters
+// it holds: a dot or a slash in it separates nothing. An empty path is the object
+// itself.
+//
+// A name that is missing is no error; a name that should hold a further object
+// but holds something else is an [ErrKind]. A text that [ParseObject] refuses is
+// an [ErrMalformed].
+func Lookup(text string, path ...string) (Member, bool, error) {
+	found := Member{Value: text, Kind: Object}
+	var room [payloadRoom]Member
+	members, err := ParseObject(room[:0], text)
+	if err != nil {
+		return Member{}, false, err
+	}
+	for i, name := range path {
+		if found.Kind != Object {
+			return Member{}, false, found.wrongKind(Object)
+		}
+		if i > 0 {
+			if members, err = ParseObject(room[:0], found.Value); err != nil {
+				return Member{}, false, err
+			}
+		}
+		m, ok := Find(members, name)
+		if !ok {
+			return Member{}, false, nil
+		}
+		found = m
+	}
+	return found, true, nil
+}
+
+// Find returns the member with exactly that name.
+func Find(members []Member, name string) (Member, bool) {
+	for i := range members {
+		if members[i].Name == name {
+			return members[i], true
+		}
+	}
+	return Member{}, false
+}
+
+// stringText returns what a JSON string, quotes included, stands for.
+func stringText(value string) (string, error) {
+	s := scanner{text: value}
+	if s.next() != '"' {
+		return "", refuse("not a JSON string")
+	}
+	text, err := s.name()
+	if err != nil {
+		return "", err
+	}
+	if s.pos != len(value) {
+		return "", refuse("data after the JSON string")
+	}
+	return text, nil
+}
+
+// unescape replaces the escape sequences of a string that has been scanned.
+func unescape(inner string) string {
+	var b strings.Builder
+	b.Grow(len(inner))
+	for {
+		plain, rest, found := strings.Cut(inner, `\`)
+		b.WriteString(plain)
+		if !found {
+			return b.String()
+		}
+		r, n := escapedRune(rest)
+		b.WriteRune(r)
+		inner = rest[n:]
+	}
+}
+
+// escapedRune returns the character of an escape sequence that has been scanned,
+// and the length of the sequence, both without its backslash.
+func escapedRune(text string) (rune, int) {
+	switch c := text[0]; c {
+	case 'b':
+		return '\b', 1
+	case 'f':
+		return '\f', 1
+	case 'n':
+		return '\n', 1
+	case 'r':
+		return '\r', 1
+	case 't':
+		return '\t', 1
+	case 'u':
+		return escapedCodePoint(text)
+	default:
+		return rune(c), 1
+	}
+}
+
+// escapedCodePoint is escapedRune for a \u sequence or a pair of them.
+func escapedCodePoint(text string) (rune, int) {
+	var units [2]rune
+	for i, digit := range []byte(text[1:5]) {
+		value, ok := hexDigit(digit)
+		if !ok {
+			return utf8.RuneError, i + 1
+		}
+		units[0] = units[0]<<4 | value
+	}
+	if !utf16.IsSurrogate(units[0]) {
+		return units[0], 5
+	}
+	low, ok := codeUnit(text[5:])
+	if !ok {
+		return utf8.RuneError, 5
+	}
+	return utf16.DecodeRune(units[0], low), 11
+}

@@ -1,0 +1,52 @@
+package keyset
+
+import (
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+)
+
+// Key is one usable key of a [Set]. The same pointer stands for the key from
+// one refresh to the next, as long as its material, key ID, algorithm, use and
+// operations stay the same. It is safe for concurrent use.
+type Key struct {
+	*jws.Key
+	set        *Set
+	use        string
+	operations []string
+	issuer     string
+	same       string // equal for two parsed keys that are the same key
+	removed    atomic.Bool
+}
+
+// Issuer returns the key's own "issuer" member, which some multi-tenant
+// issuers publish, or "".
+func (k *Key) Issuer() string { return k.issuer }
+
+// Live reports whether the key is still in its issuer's set and the set still
+// in hand. It takes no lock, and counts as use of the issuer. now must be a
+// reading of [time.Now], because what it is compared with are times of fetches.
+func (k *Key) Live(now time.Time) bool {
+	if k.removed.Load() {
+		return false
+	}
+	snap := k.set.snap.Load()
+	if snap == nil {
+		return false
+	}
+	at := now.Sub(k.set.base)
+	if at >= snap.limit {
+		return false
+	}
+	k.set.touch(at)
+	return true
+}
+
+// sameness joins everything that must not change for a key to stay the same.
+func sameness(thumbprint []byte, m *member) string {
+	parts := []string{string(thumbprint), m.ID, m.Algorithm, m.Use, m.Issuer}
+	parts = append(parts, m.Operations...)
+	return strings.Join(parts, "\x00")
+}

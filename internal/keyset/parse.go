@@ -1,0 +1,278 @@
+package keyset
+
+import (
+	"crypto"
+	"crypto/rsa"
+	_ "crypto/sha256" // for thumbprints
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+)
+
+// ErrNoUsableKey says that a JWKS was well formed, but that no key in it can
+// verify a token.
+var ErrNoUsableKey = errors.New("no usable key in the key set")
+
+// Reason says in a few words why a key is not used.
+type Reason string
+
+// The reasons for which a key is skipped.
+const (
+	NotAKey        Reason = "not a JSON object with string members"
+	PrivateKey     Reason = "private key published"
+	SymmetricKey   Reason = "symmetric key"
+	UnknownType    Reason = "unknown key type"
+	UnknownCurve   Reason = "unknown curve"
+	OtherUse       Reason = "not for signatures"
+	OtherAlgorithm Reason = "algorithm not supported for this key"
+	OtherIssuer    Reason = "belongs to another issuer"
+	WeakKey        Reason = "RSA key too small or exponent too low"
+	HugeKey        Reason = "RSA key too large"
+	Malformed      Reason = "malformed key material"
+	TooMany        Reason = "too many keys"
+)
+
+// Skipped is a key of the issuer's document that is not used. ID, Type and
+// Detail are the issuer's words, shortened.
+type Skipped struct {
+	ID     string
+	Type   string
+	Reason Reason
+	Detail string
+}
+
+const (
+	maxKeys    = 1000
+	minRSABits = 2048
+	maxRSABits = 8192
+	// FIPS 186-5, section A.1.1.
+	minRSAExponent = 65537
+)
+
+// document is a parsed JWKS with at least one usable key.
+type document struct {
+	keys    []*Key
+	skipped []Skipped
+}
+
+// member holds the members of a JWK that matter. Certificates do not: they are
+// neither needed nor read.
+type member struct {
+	Type       string   `json:"kty"`
+	ID         string   `json:"kid"`
+	Use        string   `json:"use"`
+	Algorithm  string   `json:"alg"`
+	Operations []string `json:"key_ops"`
+	Issuer     string   `json:"issuer"`
+	public
+	D   json.RawMessage `json:"d"`
+	P   json.RawMessage `json:"p"`
+	Q   json.RawMessage `json:"q"`
+	DP  json.RawMessage `json:"dp"`
+	DQ  json.RawMessage `json:"dq"`
+	QI  json.RawMessage `json:"qi"`
+	Oth json.RawMessage `json:"oth"`
+}
+
+// public holds the members that make the key itself.
+type public struct {
+	Curve string `json:"crv,omitempty"`
+	N     string `json:"n,omitempty"`
+	E     string `json:"e,omitempty"`
+	X     string `json:"x,omitempty"`
+	Y     string `json:"y,omitempty"`
+}
+
+// parse reads a JWKS. Each key is read alone, so that an odd one costs the
+// others nothing. Names are exact, and a name that stands twice is an error.
+func (s *Set) parse(body []byte) (document, error) {
+	var top struct {
+		Keys *[]json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(body, &top); err != nil {
+		return document{}, fmt.Errorf("key set is not a JSON object with a list of keys: %s", brief(err))
+	}
+	if top.Keys == nil {
+		return document{}, errors.New(`key set has no member "keys"`)
+	}
+	var doc document
+	seen := map[string]bool{}
+	for i, raw := range *top.Keys {
+		if i >= maxKeys {
+			doc.skipped = append(doc.skipped, Skipped{Reason: TooMany, Detail: fmt.Sprintf("%d left out", len(*top.Keys)-maxKeys)})
+			break
+		}
+		key, skip := s.parseKey(raw)
+		switch {
+		case skip != nil:
+			doc.skipped = append(doc.skipped, *skip)
+		case !seen[key.same]:
+			seen[key.same] = true
+			doc.keys = append(doc.keys, key)
+		}
+	}
+	if len(doc.keys) == 0 {
+		return document{}, fmt.Errorf("%w: %s", ErrNoUsableKey, summary(doc.skipped))
+	}
+	return doc, nil
+}
+
+func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
+	m := new(member)
+	if err := json.Unmarshal(raw, m); err != nil || m.Type == "" {
+		return nil, &Skipped{Reason: NotAKey}
+	}
+	skip := func(r Reason, detail string) *Skipped {
+		return &Skipped{ID: shorten(m.ID), Type: shorten(m.Type), Reason: r, Detail: shorten(detail)}
+	}
+	if reason, detail := s.unfit(m); reason != "" {
+		return nil, skip(reason, detail)
+	}
+	jwk, err := m.key()
+	if err != nil {
+		return nil, skip(Malformed, brief(err))
+	}
+	if reason, detail := unsafeRSA(jwk.Key); reason != "" {
+		return nil, skip(reason, detail)
+	}
+	thumbprint, err := jwk.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return nil, skip(Malformed, brief(err))
+	}
+	key, err := jws.NewKey(m.ID, m.Algorithm, m.Use, m.Operations, jwk.Key)
+	if err != nil {
+		return nil, skip(Malformed, err.Error())
+	}
+	return &Key{
+		Key: key, set: s, use: m.Use, operations: m.Operations, issuer: m.Issuer,
+		same: sameness(thumbprint, m),
+	}, nil
+}
+
+// unfit looks at what a key says of itself, before any mathematics.
+func (s *Set) unfit(m *member) (Reason, string) {
+	switch {
+	case m.Type == "oct":
+		return SymmetricKey, ""
+	case m.private():
+		return PrivateKey, ""
+	case m.Type != "RSA" && m.Type != "EC" && m.Type != "OKP":
+		return UnknownType, m.Type
+	case m.Use != "" && m.Use != "sig":
+		return OtherUse, m.Use
+	case len(m.Operations) > 0 && !slices.Contains(m.Operations, "verify"):
+		return OtherUse, strings.Join(m.Operations, " ")
+	}
+	algorithms, known := algorithmsOf(m)
+	switch {
+	case !known:
+		return UnknownCurve, m.Curve
+	case m.Algorithm != "" && !slices.Contains(algorithms, m.Algorithm):
+		return OtherAlgorithm, m.Algorithm
+	case s.cfg.AcceptKey != nil && !s.cfg.AcceptKey(m.Issuer):
+		return OtherIssuer, m.Issuer
+	}
+	return "", ""
+}
+
+// algorithmsOf returns what a key of this type and curve can verify; false for
+// an unknown curve.
+func algorithmsOf(m *member) ([]string, bool) {
+	if m.Type == "RSA" {
+		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}, true
+	}
+	switch m.Type + " " + m.Curve {
+	case "EC P-256":
+		return []string{"ES256"}, true
+	case "EC P-384":
+		return []string{"ES384"}, true
+	case "EC P-521":
+		return []string{"ES512"}, true
+	case "OKP Ed25519":
+		return []string{"EdDSA", "Ed25519"}, true
+	}
+	return nil, false
+}
+
+// private reports whether the private half was published, which makes the key
+// worthless: anybody can sign with it.
+func (m *member) private() bool {
+	for _, part := range []json.RawMessage{m.D, m.P, m.Q, m.DP, m.DQ, m.QI, m.Oth} {
+		if len(part) > 0 && string(part) != "null" {
+			return true
+		}
+	}
+	return false
+}
+
+// key reads the key material alone, without certificates and private parts.
+func (m *member) key() (*jose.JSONWebKey, error) {
+	raw, err := json.Marshal(struct {
+		Type string `json:"kty"`
+		public
+	}{m.Type, m.public})
+	if err != nil {
+		return nil, err
+	}
+	jwk := new(jose.JSONWebKey)
+	if err := jwk.UnmarshalJSON(raw); err != nil {
+		return nil, err
+	}
+	if !jwk.IsPublic() || !jwk.Valid() {
+		return nil, errors.New("not a valid public key")
+	}
+	return jwk, nil
+}
+
+func unsafeRSA(key any) (Reason, string) {
+	k, ok := key.(*rsa.PublicKey)
+	if !ok {
+		return "", ""
+	}
+	bits := k.N.BitLen()
+	switch {
+	case bits < minRSABits, k.E < minRSAExponent, k.E%2 == 0:
+		return WeakKey, fmt.Sprintf("%d bits, exponent %d", bits, k.E)
+	case bits > maxRSABits:
+		return HugeKey, fmt.Sprintf("%d bits", bits)
+	}
+	return "", ""
+}
+
+// summary counts skipped keys by reason, in the order of their first sight.
+func summary(skipped []Skipped) string {
+	if len(skipped) == 0 {
+		return "it is empty"
+	}
+	counts := map[Reason]int{}
+	var order []Reason
+	for _, k := range skipped {
+		if counts[k.Reason]++; counts[k.Reason] == 1 {
+			order = append(order, k.Reason)
+		}
+	}
+	parts := make([]string, len(order))
+	for i, r := range order {
+		parts[i] = fmt.Sprintf("%d %s", counts[r], r)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// brief is an error's text, shortened, because it may quote the issuer.
+func brief(err error) string { return shorten(err.Error()) }
+
+func shorten(text string) string {
+	const most = 128
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return text
+}
+
+func quote(text string) string { return fmt.Sprintf("%q", shorten(text)) }

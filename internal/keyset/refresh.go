@@ -1,0 +1,349 @@
+package keyset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+)
+
+const (
+	maxBody = 1 << 20
+	// flightTimeout ends a fetch whose client does not: discovery and keys,
+	// both twice.
+	flightTimeout = time.Minute
+	firstBackOff  = time.Second
+	maxBackOff    = 5 * time.Minute
+	// A discovery document is read anew when it is a day old, and when it is
+	// an hour old and the keys it names lack one that is asked for.
+	discoveryLifetime = 24 * time.Hour
+	discoveryDoubt    = time.Hour
+)
+
+// flight is one fetch, shared by everybody who waits for it.
+type flight struct {
+	lookup bool // asks the issuer itself, past all caches
+	asked  idSet
+	reuse  bool // for a bad signature under a known key ID
+	source source
+	prev   *snapshot
+	begun  time.Time
+	done   chan struct{}
+	err    error // valid once done is closed
+}
+
+// source is where the newest good discovery document says the keys are.
+type source struct {
+	url        string
+	discovered time.Time
+}
+
+// answer is what a fetch has brought.
+type answer struct {
+	source       source
+	discoveryErr error
+	notModified  bool
+	doc          document
+	etag         string
+	maxAge       time.Duration
+	hasMaxAge    bool
+}
+
+// Event describes one finished fetch.
+type Event struct {
+	Issuer       string
+	URL          string // of the keys; empty when it could not be discovered
+	Lookup       bool   // somebody waited for it or asked for an unknown key ID
+	NotModified  bool
+	Keys         int // usable ones
+	Skipped      int
+	Started      time.Time
+	Duration     time.Duration
+	Err          error         // nil when the keys are confirmed
+	DiscoveryErr error         // discovery failed, an earlier document was used
+	RetryIn      time.Duration // the back-off after a failure
+}
+
+// start begins a fetch on the set's own context. s.mu must be held, s.flight
+// nil, and the set not closed.
+func (s *Set) start(lookup bool) {
+	f := &flight{
+		lookup: lookup,
+		source: s.source,
+		prev:   s.snap.Load(),
+		begun:  time.Now(),
+		done:   make(chan struct{}),
+	}
+	if lookup {
+		f.asked, f.reuse = s.cool.take()
+	}
+	s.flight = f
+	s.wg.Go(func() { s.run(f) })
+}
+
+func (s *Set) run(f *flight) {
+	ctx, cancel := context.WithTimeout(s.ctx, flightTimeout)
+	defer cancel()
+	a, err := s.fetchGuarded(ctx, f)
+	save := s.finish(f, a, err)
+	s.deliver()
+	if save {
+		s.save()
+		s.deliver()
+	}
+}
+
+// fetchGuarded turns a panic into an error: an issuer's answer must not end
+// the process, nor leave waiters without an end.
+func (s *Set) fetchGuarded(ctx context.Context, f *flight) (a answer, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			a, err = answer{source: f.source}, fmt.Errorf("panic while fetching keys: %v", r)
+		}
+	}()
+	a = answer{source: f.source}
+	err = s.fetch(ctx, f, &a)
+	return a, err
+}
+
+// fetch finds out where the keys are, if that is not known well enough, and
+// gets them.
+func (s *Set) fetch(ctx context.Context, f *flight, a *answer) error {
+	if s.cfg.JWKSURL != "" {
+		a.source.url = s.cfg.JWKSURL
+		return s.get(ctx, f, a)
+	}
+	if a.source.url == "" || s.older(a, discoveryLifetime) {
+		if err := s.discover(ctx, a); err != nil && a.source.url == "" {
+			return err
+		}
+		return s.get(ctx, f, a)
+	}
+	known := a.source.url
+	err := s.get(ctx, f, a)
+	if !moved(err) && !(err == nil && s.doubtful(f, a)) {
+		return err
+	}
+	if discoverErr := s.discover(ctx, a); discoverErr != nil || a.source.url == known {
+		return err
+	}
+	return s.get(ctx, f, a)
+}
+
+func (s *Set) older(a *answer, age time.Duration) bool {
+	return reached(time.Now(), a.source.discovered.Add(age))
+}
+
+// doubtful reports whether the keys may have moved: one that is asked for is
+// not where an old discovery document said.
+func (s *Set) doubtful(f *flight, a *answer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	vain := s.missing(f.asked, a.doc.keys)
+	return f.lookup && len(vain.ids) > 0 && s.older(a, discoveryDoubt)
+}
+
+// moved reports whether err says that there are no keys at this URL any more.
+func moved(err error) bool {
+	status := new(fetch.StatusError)
+	return errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Status == http.StatusGone)
+}
+
+func (s *Set) discover(ctx context.Context, a *answer) error {
+	meta, err := s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL)
+	if err != nil {
+		a.discoveryErr = fmt.Errorf("discovery: %w", err)
+		return a.discoveryErr
+	}
+	a.source = source{url: meta.JWKSURL, discovered: time.Now()}
+	return nil
+}
+
+// get fetches and parses the keys. A look-up sends no ETag, so that an issuer
+// with wrong ones cannot hide a new key for ever.
+func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
+	req := fetch.Request{NoCache: f.lookup, MaxBytes: maxBody}
+	if f.prev != nil && !f.lookup && !f.prev.stored && f.prev.url == a.source.url {
+		req.ETag = f.prev.etag
+	}
+	resp, err := s.cfg.Fetch.Get(ctx, a.source.url, req)
+	if err != nil {
+		return fmt.Errorf("key set: %w", err)
+	}
+	a.etag, a.maxAge, a.hasMaxAge = resp.ETag, resp.MaxAge, resp.HasMaxAge
+	a.notModified = resp.NotModified
+	if resp.NotModified {
+		if req.ETag == "" {
+			return errors.New("key set: answer is 304, but nothing conditional was asked")
+		}
+		return nil
+	}
+	a.doc, err = s.parse(resp.Body)
+	return err
+}
+
+// finish takes in what a fetch has brought and lets its waiters go. It reports
+// whether the keys are to be written to the cache directory.
+func (s *Set) finish(f *flight, a answer, err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer close(f.done)
+	s.flight = nil
+	if s.closed {
+		f.err = ErrClosed
+		return false
+	}
+	now := time.Now()
+	s.source = a.source
+	s.expire(now)
+	if err == nil && a.notModified && s.snap.Load() == nil {
+		err = errors.New("key set: answer is 304, but the keys were dropped meanwhile")
+	}
+	save := false
+	if err != nil {
+		s.fail(now, err)
+	} else {
+		save = s.accept(f, now, a)
+	}
+	f.err = err
+	s.note(f, a, now)
+	s.step(now)
+	return save
+}
+
+// fail notes a failed fetch: all fetches wait for the back-off.
+func (s *Set) fail(now time.Time, err error) {
+	s.failures++
+	s.lastErr, s.lastFail = err, now
+	s.retryAt = now.Add(s.backOff(err))
+	if s.refreshAt.IsZero() {
+		s.refreshAt = now
+	}
+}
+
+// backOff is 1 s after the first failure and doubles up to 5 min, a quarter
+// less or more, and as long as the issuer asks for within that bound.
+func (s *Set) backOff(err error) time.Duration {
+	wait := maxBackOff
+	if s.failures < 10 {
+		wait = min(firstBackOff<<(s.failures-1), maxBackOff)
+	}
+	wait = time.Duration(float64(wait) * (0.75 + 0.5*s.cfg.random()))
+	status := new(fetch.StatusError)
+	if errors.As(err, &status) {
+		wait = max(wait, status.RetryAfter)
+	}
+	return min(wait, maxBackOff)
+}
+
+// accept makes the answer the current keys and plans their refresh.
+func (s *Set) accept(f *flight, now time.Time, a answer) bool {
+	prev := s.snap.Load()
+	next := &snapshot{skipped: a.doc.skipped, fetched: now, url: a.source.url}
+	if a.notModified {
+		*next = *prev
+		next.confirm(now, s.base, a)
+		s.snap.Store(next)
+	} else {
+		next.confirm(now, s.base, a)
+	}
+	changed := false
+	if !a.notModified {
+		changed = s.swap(next, a.doc.keys)
+	}
+	s.failures, s.lastErr, s.retryAt = 0, nil, time.Time{}
+	s.refreshAt = now.Add(time.Duration(float64(next.lifetime) * (0.76 + 0.08*s.cfg.random())))
+	if f.lookup {
+		s.charge(f, now, next.keys)
+	}
+	return s.store.wants(now, changed)
+}
+
+func (s *Set) note(f *flight, a answer, now time.Time) {
+	hook := s.cfg.Hooks.FetchDone
+	if hook == nil {
+		return
+	}
+	e := Event{
+		Issuer: s.cfg.Issuer, URL: a.source.url, Lookup: f.lookup,
+		NotModified: a.notModified, Started: f.begun, Duration: now.Sub(f.begun),
+		Err: f.err, DiscoveryErr: a.discoveryErr, RetryIn: max(0, s.retryAt.Sub(now)),
+	}
+	if snap := s.snap.Load(); snap != nil && f.err == nil {
+		e.Keys, e.Skipped = len(snap.keys), len(snap.skipped)
+	}
+	s.notes = append(s.notes, func() { hook(e) })
+}
+
+// wake is called by the timer. It runs on a goroutine of its own, which ends
+// with the hooks it calls.
+func (s *Set) wake() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.wg.Add(1)
+	defer s.wg.Done()
+	s.step(time.Now())
+	s.mu.Unlock()
+	s.deliver()
+}
+
+// step does whatever is due and sets the timer for what is not. s.mu must be
+// held.
+func (s *Set) step(now time.Time) {
+	s.expire(now)
+	s.settle(now)
+	if s.flight == nil && reached(now, s.retryAt) {
+		switch {
+		case s.cool.planned && !s.cool.active(now):
+			s.start(true)
+		case s.refreshDue(now):
+			s.start(s.snap.Load() == nil)
+		}
+	}
+	s.arm(now)
+}
+
+func (s *Set) refreshDue(now time.Time) bool {
+	return !s.refreshAt.IsZero() && reached(now, s.refreshAt) && s.inUse(now)
+}
+
+// arm sets the timer for the next thing that time alone brings about. What is
+// due already and was not done waits for an event: use, or a fetch's end.
+func (s *Set) arm(now time.Time) {
+	var next time.Time
+	consider := func(t time.Time) {
+		if !reached(now, t) && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	if s.flight == nil {
+		if s.cool.planned {
+			consider(later(s.cool.until, s.retryAt))
+		}
+		if !s.refreshAt.IsZero() && (s.inUse(now) || !reached(now, s.refreshAt)) {
+			consider(later(s.refreshAt, s.retryAt))
+		}
+	}
+	if snap := s.snap.Load(); snap != nil && s.cfg.Fixed == nil {
+		consider(snap.freshUntil)
+		consider(snap.limitAt())
+	}
+	if next.IsZero() {
+		s.timer.Stop()
+		return
+	}
+	s.timer.Reset(next.Sub(now))
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,115 @@
+package keyset
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/base64"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+)
+
+// Report is a key set as the library sees it, for people. It holds public
+// keys' names only, and never a token's key ID.
+type Report struct {
+	Issuer       string
+	DiscoveryURL string // empty without discovery
+	JWKSURL      string // empty when not discovered yet, and with fixed keys
+	State        State
+	Keys         []KeyReport
+	Skipped      []Skipped
+
+	ETag      string
+	MaxAge    time.Duration // as the issuer said
+	HasMaxAge bool
+	Lifetime  time.Duration // as used
+	Fetched   time.Time     // the keys were last received
+	Confirmed time.Time     // the issuer last said that they are its keys
+	// FreshUntil ends the lifetime; at ServeUntil the keys are dropped unless
+	// they are confirmed before. Both are zero with fixed keys.
+	FreshUntil  time.Time
+	ServeUntil  time.Time
+	NextRefresh time.Time // zero when none is planned
+	FromStore   bool      // from the cache directory, not confirmed yet
+	InUse       bool
+	CoolDown    time.Time // unknown key IDs are refused until then
+	Failures    int       // in a row
+	LastError   error
+}
+
+// KeyReport is one usable key.
+type KeyReport struct {
+	ID         string
+	Type       string // "RSA 2048", "EC P-256", "OKP Ed25519"
+	Algorithm  string // the key's own; empty when it states none
+	Use        string
+	Issuer     string // the key's own; empty when it states none
+	Thumbprint string // RFC 7638, SHA-256, base64url
+}
+
+// Report describes the set now. It neither fetches nor counts as use.
+func (s *Set) Report() Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	r := Report{
+		Issuer: s.cfg.Issuer, JWKSURL: s.source.url, State: s.stateAt(now),
+		InUse: s.inUse(now), Failures: s.failures, LastError: s.lastErr,
+	}
+	if s.cfg.Fixed != nil {
+		r.InUse = true
+	} else if s.cfg.JWKSURL != "" {
+		r.JWKSURL = s.cfg.JWKSURL
+	} else {
+		r.DiscoveryURL = s.cfg.DiscoveryURL
+		if r.DiscoveryURL == "" {
+			r.DiscoveryURL = fetch.DiscoveryURL(s.cfg.Issuer)
+		}
+	}
+	if s.cool.active(now) {
+		r.CoolDown = s.cool.until
+	}
+	if !s.refreshAt.IsZero() && !s.closed {
+		r.NextRefresh = later(s.refreshAt, s.retryAt)
+	}
+	if snap := s.valid(now); snap != nil {
+		s.describe(&r, snap)
+	}
+	return r
+}
+
+func (s *Set) describe(r *Report, snap *snapshot) {
+	for _, k := range snap.keys {
+		r.Keys = append(r.Keys, k.report())
+	}
+	r.Skipped = slices.Clone(snap.skipped)
+	r.ETag, r.MaxAge, r.HasMaxAge = snap.etag, snap.maxAge, snap.hasMaxAge
+	r.Lifetime, r.FromStore = snap.lifetime, snap.stored
+	r.Fetched, r.Confirmed = snap.fetched, snap.confirmed
+	if s.cfg.Fixed == nil {
+		r.FreshUntil, r.ServeUntil = snap.freshUntil, snap.limitAt()
+	}
+}
+
+func (k *Key) report() KeyReport {
+	r := KeyReport{ID: k.ID(), Algorithm: k.Algorithm(), Use: k.use, Issuer: k.issuer}
+	switch public := k.Public().(type) {
+	case *rsa.PublicKey:
+		r.Type = fmt.Sprintf("RSA %d", public.N.BitLen())
+	case *ecdsa.PublicKey:
+		r.Type = "EC " + public.Curve.Params().Name
+	case ed25519.PublicKey:
+		r.Type = "OKP Ed25519"
+	}
+	jwk := jose.JSONWebKey{Key: k.Public()}
+	if sum, err := jwk.Thumbprint(crypto.SHA256); err == nil {
+		r.Thumbprint = base64.RawURLEncoding.EncodeToString(sum)
+	}
+	return r
+}

@@ -1,0 +1,289 @@
+// Package keyset holds one issuer's signing keys: it finds them, keeps them
+// fresh, serves them without locks, and lets go of them when they leave the
+// issuer's set or cannot be confirmed any longer.
+package keyset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+)
+
+var (
+	// ErrUnknownKey says that the issuer's keys are in hand and none bears the
+	// key ID that was asked for.
+	ErrUnknownKey = errors.New("no key of the issuer bears this key ID")
+
+	// ErrClosed is the cause of an [UnavailableError] after [Set.Close].
+	ErrClosed = errors.New("key set closed")
+)
+
+// UnavailableError says that the keys could not be had, which is the issuer's
+// fault or the network's, never the token's.
+type UnavailableError struct {
+	Issuer     string
+	RetryAfter time.Duration // when asking again makes sense; zero when not known
+	Err        error         // why: a failed fetch, the caller's context, ErrClosed
+}
+
+// Error names the issuer and the cause.
+func (e *UnavailableError) Error() string {
+	return fmt.Sprintf("keys of issuer %s unavailable: %v", quote(e.Issuer), e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// Config says where an issuer's keys come from. Exactly one source is used:
+// Fixed, else JWKSURL, else discovery.
+type Config struct {
+	// Issuer is the issuer's URL, for messages, and what the discovery
+	// document must name.
+	Issuer string
+	// DiscoveryURL is where the discovery document is. Empty means Issuer
+	// without one trailing slash, followed by /.well-known/openid-configuration.
+	DiscoveryURL string
+	// JWKSURL is where the keys are. When set there is no discovery.
+	JWKSURL string
+	// Fixed is a JWKS document. When set there is no network at all.
+	Fixed []byte
+	// ReusesKeyIDs says that the issuer changes keys under one key ID, so that
+	// [Set.Refetched] may fetch.
+	ReusesKeyIDs bool
+	// KeepWarm refreshes in the background even while nobody asks, once
+	// somebody has asked for the first time.
+	KeepWarm bool
+	// Fetch is the client for all requests. It may be nil only with Fixed.
+	Fetch *fetch.Client
+	// CacheDir is the directory that keeps the last good keys between two runs
+	// of the program. Empty means none.
+	CacheDir string
+	// Hooks are told what happens. All are optional.
+	Hooks Hooks
+	// AcceptKey decides by a key's own "issuer" member ("" when it has none)
+	// whether the key is part of this set. Nil accepts every key.
+	AcceptKey func(keyIssuer string) bool
+
+	// random replaces the source of jitter, a number in [0,1). Nil means the
+	// standard library's generator.
+	random func() float64
+}
+
+// Hooks are functions that a [Set] calls, one at a time and in order, outside
+// its locks. A hook must not call [Set.Close], which waits for it.
+type Hooks struct {
+	// FetchDone is called after each attempt to fetch keys.
+	FetchDone func(Event)
+	// StateChanged is called once for each change; err is the failure that
+	// caused it, or nil.
+	StateChanged func(from, to State, err error)
+	// KeysGone is called with the keys that are trusted no more.
+	KeysGone func([]*Key)
+	// StoreFailed is called when the file in CacheDir cannot be used: once
+	// when it is ignored on load, and once for each series of failed writes.
+	StoreFailed func(error)
+}
+
+// Set is one issuer's keys. All methods are safe for concurrent use.
+type Set struct {
+	cfg    Config
+	store  *store
+	base   time.Time // clock readings on the fast path are durations since then
+	seed   maphash.Seed
+	ctx    context.Context // ends with Close; fetches run on it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // fetches and timer calls
+	timer  *time.Timer    // calls wake
+
+	snap     atomic.Pointer[snapshot] // nil without keys
+	lastUsed atomic.Int64             // since base; neverUsed at first
+	held     atomic.Int64
+
+	mu         sync.Mutex // guards all below
+	closed     bool
+	flight     *flight // the one fetch under way, or nil
+	source     source
+	state      State // as last reported
+	failures   int   // in a row
+	lastErr    error
+	lastFail   time.Time
+	retryAt    time.Time // no fetch before; zero without failures
+	refreshAt  time.Time // zero when nothing is to be refreshed
+	cool       coolDown
+	notes      []func() // hook calls to be made, in order
+	delivering bool
+}
+
+const (
+	neverUsed = math.MinInt64 / 2
+	// maxCandidates bounds the signature checks that a token without key ID
+	// can cause.
+	maxCandidates = 16
+)
+
+// New checks cfg and loads the file in CacheDir, if there is one. It uses no
+// network. An unusable fixed JWKS is an error, an unusable file is not.
+func New(cfg Config) (*Set, error) {
+	if cfg.Fixed == nil && cfg.Fetch == nil {
+		return nil, errors.New("keyset: no fetch client")
+	}
+	if cfg.random == nil {
+		cfg.random = rand.Float64
+	}
+	s := &Set{cfg: cfg, base: time.Now(), seed: maphash.MakeSeed()}
+	s.lastUsed.Store(neverUsed)
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.timer = time.AfterFunc(math.MaxInt64, s.wake)
+	s.timer.Stop()
+	if cfg.Fixed != nil {
+		return s, s.adoptFixed()
+	}
+	if cfg.CacheDir != "" {
+		s.store = newStore(cfg)
+		s.adoptStored()
+	}
+	return s, nil
+}
+
+// Keys returns the keys that may have signed a token: with a key ID those that
+// bear it, without one all, at most 16. The caller must not change the slice.
+// A known key ID is answered without locks and without waiting, whatever
+// happens to the issuer. An unknown one may wait for one shared fetch, until
+// ctx ends. The error is [ErrUnknownKey] or an [*UnavailableError]; the latter
+// also when the issuer could not be asked about an unknown key ID.
+func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
+	if snap := s.snap.Load(); snap != nil {
+		at := time.Since(s.base)
+		if at < snap.limit {
+			s.touch(at)
+			if keys := snap.find(keyID, hasKeyID); keys != nil {
+				return keys, nil
+			}
+		}
+	}
+	return s.wait(ctx, keyID, hasKeyID)
+}
+
+// Ready returns nil when keys are in hand, fetching them first if need be. To
+// ask while they are in hand does not count as use of the issuer.
+func (s *Set) Ready(ctx context.Context) error {
+	if snap := s.snap.Load(); snap != nil && time.Since(s.base) < snap.limit {
+		return nil
+	}
+	_, err := s.wait(ctx, "", false)
+	return err
+}
+
+// Hold keeps the issuer in use until [Set.Release]: its keys are refreshed in
+// the background meanwhile.
+func (s *Set) Hold() {
+	s.held.Add(1)
+	s.touch(time.Since(s.base))
+}
+
+// Release ends one [Set.Hold].
+func (s *Set) Release() { s.held.Add(-1) }
+
+// Close ends refreshes and fetches, lets go of all keys, and waits until no
+// goroutine is left. No hook is called afterwards.
+func (s *Set) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.notes = nil
+	s.snap.Store(nil)
+	s.timer.Stop()
+	s.cancel()
+	s.mu.Unlock()
+	s.wg.Wait()
+}
+
+// wait is the slow way of Keys: it joins or starts a fetch where that can
+// help, and leaves with ctx.
+func (s *Set) wait(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
+	var done *flight
+	for {
+		keys, next, err := s.decide(ctx, keyID, hasKeyID, done)
+		if next == nil {
+			return keys, err
+		}
+		select {
+		case <-next.done:
+			done = next
+		case <-ctx.Done():
+			return nil, s.left(ctx)
+		}
+	}
+}
+
+// decide answers a caller or names the fetch to wait for. done is the fetch
+// that the caller has already waited for.
+func (s *Set) decide(ctx context.Context, keyID string, hasKeyID bool, done *flight) ([]*Key, *flight, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.closed {
+		return nil, nil, &UnavailableError{Issuer: s.cfg.Issuer, Err: ErrClosed}
+	}
+	snap := s.valid(now)
+	if keys := snap.find(keyID, hasKeyID); keys != nil {
+		return keys, nil, nil
+	}
+	if s.cfg.Fixed != nil {
+		return nil, nil, ErrUnknownKey
+	}
+	s.lastUsed.Store(int64(now.Sub(s.base)))
+	if done != nil && done.err != nil {
+		return nil, nil, s.unavailable(now, done.err)
+	}
+	if snap != nil {
+		if done != nil && done.lookup {
+			return nil, nil, ErrUnknownKey
+		}
+		if s.cool.active(now) {
+			s.cool.postpone(s.hash(keyID))
+			s.arm(now)
+			return nil, nil, ErrUnknownKey
+		}
+	}
+	return s.join(ctx, now, keyID, hasKeyID)
+}
+
+// join adds the caller to the fetch under way, or starts one unless a failure
+// has just shown that to be useless.
+func (s *Set) join(ctx context.Context, now time.Time, keyID string, hasKeyID bool) ([]*Key, *flight, error) {
+	if ctx.Err() != nil {
+		return nil, nil, s.left(ctx)
+	}
+	if s.flight == nil {
+		if !reached(now, s.retryAt) {
+			return nil, nil, s.unavailable(now, s.lastErr)
+		}
+		s.start(true)
+	}
+	if hasKeyID && s.flight.lookup {
+		s.flight.asked.add(s.hash(keyID))
+	}
+	return nil, s.flight, nil
+}
+
+func (s *Set) unavailable(now time.Time, cause error) error {
+	return &UnavailableError{
+		Issuer:     s.cfg.Issuer,
+		RetryAfter: max(0, s.retryAt.Sub(now)),
+		Err:        cause,
+	}
+}
+
+func (s *Set) left(ctx context.Context) error {
+	return &UnavailableError{Issuer: s.cfg.Issuer, Err: context.Cause(ctx)}
+}
+
+func (s *Set) hash(keyID string) uint64 { return maphash.String(s.seed, keyID) }

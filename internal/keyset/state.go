@@ -1,0 +1,291 @@
+package keyset
+
+import (
+	"time"
+)
+
+// State is where a [Set] stands.
+type State int
+
+const (
+	// None means that there are no keys, and no failure: nobody has asked
+	// yet, or nobody has for so long that the keys were dropped.
+	None State = iota
+	// Fresh means that the keys were confirmed within their lifetime, or that
+	// nobody has needed them to be.
+	Fresh
+	// Stale means that the keys are past their lifetime and refreshing them
+	// fails, or that they come from the cache directory and have not been
+	// confirmed yet. They serve all the same.
+	Stale
+	// Gone means that there are no keys and that fetching them fails.
+	Gone
+)
+
+// String returns the state's name in lower case.
+func (s State) String() string {
+	switch s {
+	case None:
+		return "none"
+	case Fresh:
+		return "fresh"
+	case Stale:
+		return "stale"
+	case Gone:
+		return "gone"
+	}
+	return "unknown"
+}
+
+const (
+	// StaleLimit is how long keys serve after they were last confirmed.
+	StaleLimit = 24 * time.Hour
+
+	minLifetime     = 5 * time.Minute
+	maxLifetime     = 24 * time.Hour
+	defaultLifetime = time.Hour
+	touchInterval   = time.Minute
+	forever         = 1<<63 - 1
+)
+
+// snapshot is what readers see: one answer of the issuer, never changed after
+// it was stored.
+type snapshot struct {
+	keys    []*Key
+	first   []*Key // the candidates of a token without key ID
+	byID    map[string][]*Key
+	skipped []Skipped
+	limit   time.Duration // since the set's base: the keys serve until then
+
+	url        string
+	etag       string
+	maxAge     time.Duration
+	hasMaxAge  bool
+	lifetime   time.Duration
+	fetched    time.Time // when the keys were last received
+	confirmed  time.Time // when the issuer last said that they are its keys
+	freshUntil time.Time
+	stored     bool // from the cache directory, not confirmed yet
+}
+
+// find returns nil when no key can be meant. It may be called on nil.
+func (p *snapshot) find(keyID string, hasKeyID bool) []*Key {
+	if p == nil {
+		return nil
+	}
+	if hasKeyID {
+		return p.byID[keyID]
+	}
+	return p.first
+}
+
+// index fills what is derived from keys.
+func (p *snapshot) index() {
+	p.first = p.keys[:min(len(p.keys), maxCandidates):min(len(p.keys), maxCandidates)]
+	p.byID = make(map[string][]*Key, len(p.keys))
+	for _, k := range p.keys {
+		if id := k.ID(); id != "" {
+			p.byID[id] = append(p.byID[id], k)
+		}
+	}
+}
+
+func (p *snapshot) limitAt() time.Time { return p.confirmed.Add(StaleLimit) }
+
+// confirm starts a new lifetime. Caching headers that a 304 leaves out stay as
+// they were.
+func (p *snapshot) confirm(now time.Time, base time.Time, a answer) {
+	if a.hasMaxAge || !a.notModified {
+		p.maxAge, p.hasMaxAge = a.maxAge, a.hasMaxAge
+	}
+	if a.etag != "" || !a.notModified {
+		p.etag = a.etag
+	}
+	p.lifetime = lifetime(p.maxAge, p.hasMaxAge)
+	p.confirmed = now
+	p.freshUntil = now.Add(p.lifetime)
+	p.limit = now.Sub(base) + StaleLimit
+	p.stored = false
+}
+
+func lifetime(maxAge time.Duration, has bool) time.Duration {
+	if !has {
+		return defaultLifetime
+	}
+	return min(max(maxAge, minLifetime), maxLifetime)
+}
+
+// reached reports whether now is t or later, by the monotonic clock or by the
+// wall clock: the former stands still while a machine sleeps.
+func reached(now, t time.Time) bool {
+	return !now.Before(t) || !now.Round(0).Before(t.Round(0))
+}
+
+// touch notes that the issuer is in use, at most once a minute.
+func (s *Set) touch(at time.Duration) {
+	last := s.lastUsed.Load()
+	if int64(at)-last < int64(touchInterval) || !s.lastUsed.CompareAndSwap(last, int64(at)) {
+		return
+	}
+	s.timer.Reset(0)
+}
+
+// inUse reports whether background refreshes are worth their while.
+func (s *Set) inUse(now time.Time) bool {
+	last := s.lastUsed.Load()
+	switch {
+	case s.held.Load() > 0:
+		return true
+	case last == neverUsed:
+		return false
+	case s.cfg.KeepWarm:
+		return true
+	}
+	life := time.Duration(defaultLifetime)
+	if snap := s.snap.Load(); snap != nil {
+		life = snap.lifetime
+	}
+	return now.Sub(s.base)-time.Duration(last) <= life
+}
+
+// valid returns the snapshot if it may still serve. s.mu must be held.
+func (s *Set) valid(now time.Time) *snapshot {
+	snap := s.snap.Load()
+	if snap == nil || s.cfg.Fixed != nil {
+		return snap
+	}
+	if now.Sub(s.base) >= snap.limit || reached(now, snap.limitAt()) {
+		return nil
+	}
+	return snap
+}
+
+// expire lets go of keys that were not confirmed for too long. s.mu must be
+// held.
+func (s *Set) expire(now time.Time) {
+	snap := s.snap.Load()
+	if snap == nil || s.valid(now) != nil {
+		return
+	}
+	s.snap.Store(nil)
+	s.remove(snap.keys)
+	if !s.failing() {
+		s.failures, s.lastErr = 0, nil
+		s.retryAt, s.refreshAt = time.Time{}, time.Time{}
+	}
+}
+
+// remove ends trust in keys. s.mu must be held.
+func (s *Set) remove(keys []*Key) {
+	if len(keys) == 0 {
+		return
+	}
+	for _, k := range keys {
+		k.removed.Store(true)
+	}
+	if hook := s.cfg.Hooks.KeysGone; hook != nil {
+		s.notes = append(s.notes, func() { hook(keys) })
+	}
+}
+
+// swap makes parsed the current keys. A key that was there before keeps its
+// pointer; one that left is dead before the first reader sees the new set.
+// It reports whether the keys changed. s.mu must be held.
+func (s *Set) swap(next *snapshot, parsed []*Key) bool {
+	old := map[string]*Key{}
+	prev := s.snap.Load()
+	if prev != nil {
+		for _, k := range prev.keys {
+			old[k.same] = k
+		}
+	}
+	changed := prev == nil
+	for _, k := range parsed {
+		if known := old[k.same]; known != nil {
+			delete(old, k.same)
+			k = known
+		} else {
+			changed = true
+		}
+		next.keys = append(next.keys, k)
+	}
+	next.index()
+	var removed []*Key
+	if prev != nil {
+		for _, k := range prev.keys {
+			if old[k.same] != nil {
+				removed = append(removed, k)
+			}
+		}
+	}
+	s.remove(removed)
+	s.snap.Store(next)
+	return changed || len(removed) > 0
+}
+
+// settle reports a change of state. s.mu must be held.
+func (s *Set) settle(now time.Time) {
+	from, to := s.state, s.stateAt(now)
+	if from == to {
+		return
+	}
+	s.state = to
+	if hook := s.cfg.Hooks.StateChanged; hook != nil {
+		cause := s.lastErr
+		s.notes = append(s.notes, func() { hook(from, to, cause) })
+	}
+}
+
+func (s *Set) stateAt(now time.Time) State {
+	snap := s.snap.Load()
+	switch {
+	case snap == nil && s.failing():
+		return Gone
+	case snap == nil:
+		return None
+	case s.cfg.Fixed != nil:
+		return Fresh
+	case snap.stored, s.failing() && reached(now, snap.freshUntil):
+		return Stale
+	}
+	return Fresh
+}
+
+// failing reports whether a refresh that was due has failed. A failed look for
+// an unknown key ID says nothing about keys that need no refresh.
+func (s *Set) failing() bool {
+	return s.failures > 0 && !s.lastFail.Before(s.refreshAt)
+}
+
+// deliver makes the hook calls that are due, in order and one at a time.
+func (s *Set) deliver() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.delivering {
+		return
+	}
+	s.delivering = true
+	for len(s.notes) > 0 {
+		note := s.notes[0]
+		s.notes = s.notes[1:]
+		s.mu.Unlock()
+		note()
+		s.mu.Lock()
+	}
+	s.delivering = false
+}
+
+// adoptFixed makes the configured document the keys for good.
+func (s *Set) adoptFixed() error {
+	doc, err := s.parse(s.cfg.Fixed)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	next := &snapshot{skipped: doc.skipped, limit: forever, fetched: now, confirmed: now, lifetime: maxLifetime}
+	s.swap(next, doc.keys)
+	s.state = Fresh
+	// In the future for ever, so that use is never noted.
+	s.lastUsed.Store(forever)
+	return nil
+}

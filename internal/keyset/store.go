@@ -1,0 +1,292 @@
+package keyset
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json"
+)
+
+const (
+	storeVersion = 1
+	maxStored    = 2 << 20
+	// A clock that was set back a little does not make a file useless.
+	storeClockSlack = time.Minute
+)
+
+// store is one issuer's file in the cache directory. It holds public keys and
+// where they came from, nothing that was copied from the issuer's answer.
+type store struct {
+	dir    string
+	path   string
+	issuer string
+	source string
+	saved  time.Time // last written or tried; guarded by the set's mu
+
+	mu      sync.Mutex // guards failing, and the order of writes
+	failing bool
+}
+
+// storedSet is the file's content. No ETag is kept: the first refresh after a
+// start asks for the whole set, because the file has only those keys that the
+// version of this library that wrote it could use.
+type storedSet struct {
+	Version   int             `json:"version"`
+	Issuer    string          `json:"issuer"`
+	Source    string          `json:"source"`
+	URL       string          `json:"jwks_url"`
+	Confirmed time.Time       `json:"confirmed"`
+	JWKS      json.RawMessage `json:"jwks"`
+}
+
+type storedKeys struct {
+	Keys []json.RawMessage `json:"keys"`
+}
+
+func newStore(cfg Config) *store {
+	st := &store{dir: cfg.CacheDir, issuer: cfg.Issuer, source: "discovery " + cfg.DiscoveryURL}
+	if cfg.JWKSURL != "" {
+		st.source = "jwks " + cfg.JWKSURL
+	}
+	sum := sha256.Sum256([]byte(st.issuer + "\n" + st.source))
+	st.path = filepath.Join(st.dir, hex.EncodeToString(sum[:16])+".json")
+	return st
+}
+
+// wants reports whether the keys are to be written now. A refresh that changed
+// nothing is written too, for its time, but not more often than needed. It may
+// be called on nil.
+func (st *store) wants(now time.Time, changed bool) bool {
+	if st == nil || !changed && now.Sub(st.saved) < minLifetime {
+		return false
+	}
+	st.saved = now
+	return true
+}
+
+// adoptStored starts with the keys of the last run, which serve until the
+// first refresh tells better. Nobody else knows the set yet.
+func (s *Set) adoptStored() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	file, doc, err := s.loadStored(now)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return
+	case err != nil:
+		s.noteStore(fmt.Errorf("key file ignored: %s: %w", s.store.path, err))
+	default:
+		confirmed := earlier(file.Confirmed, now)
+		next := &snapshot{
+			url: file.URL, stored: true, lifetime: defaultLifetime,
+			fetched: confirmed, confirmed: confirmed, freshUntil: now,
+			limit: now.Sub(s.base) + StaleLimit - now.Sub(confirmed),
+		}
+		s.swap(next, doc.keys)
+		s.source.url = file.URL
+		s.refreshAt = now
+		s.settle(now)
+		s.arm(now)
+	}
+	if len(s.notes) > 0 {
+		s.timer.Reset(0)
+	}
+}
+
+func (s *Set) loadStored(now time.Time) (storedSet, document, error) {
+	var file storedSet
+	body, err := s.store.read()
+	if err != nil {
+		return file, document{}, err
+	}
+	if err := json.Unmarshal(body, &file); err != nil {
+		return file, document{}, fmt.Errorf("damaged: %s", brief(err))
+	}
+	if err := s.store.check(file, now); err != nil {
+		return file, document{}, err
+	}
+	doc, err := s.parse(file.JWKS)
+	return file, doc, err
+}
+
+func (st *store) check(file storedSet, now time.Time) error {
+	switch {
+	case file.Version != storeVersion:
+		return fmt.Errorf("version: got %d, want %d", file.Version, storeVersion)
+	case file.Issuer != st.issuer:
+		return fmt.Errorf("issuer: got %s, want %s", quote(file.Issuer), quote(st.issuer))
+	case file.Source != st.source:
+		return fmt.Errorf("source: got %s, want %s", quote(file.Source), quote(st.source))
+	case file.Confirmed.After(now.Add(storeClockSlack)):
+		return fmt.Errorf("confirmed in the future: %s", file.Confirmed.Format(time.RFC3339))
+	case now.Sub(file.Confirmed) >= StaleLimit:
+		return fmt.Errorf("too old: confirmed %s, limit is %v", file.Confirmed.Format(time.RFC3339), StaleLimit)
+	}
+	return nil
+}
+
+// read returns the file if nobody but its owner can have written it.
+func (st *store) read() ([]byte, error) {
+	if err := checkPath(st.dir, true); err != nil {
+		return nil, err
+	}
+	if err := checkPath(st.path, false); err != nil {
+		return nil, err
+	}
+	f, err := os.Open(st.path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := checkInfo(info, false); err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(f, maxStored+1))
+	if err == nil && len(body) > maxStored {
+		err = fmt.Errorf("larger than %d bytes", maxStored)
+	}
+	return body, err
+}
+
+// checkPath refuses a file that is a link, and what others can write. The
+// directory may be reached through a link.
+func checkPath(path string, dir bool) error {
+	stat := os.Lstat
+	if dir {
+		stat = os.Stat
+	}
+	info, err := stat(path)
+	if err != nil {
+		return err
+	}
+	return checkInfo(info, dir)
+}
+
+func checkInfo(info fs.FileInfo, dir bool) error {
+	switch {
+	case dir && !info.IsDir():
+		return errors.New("not a directory")
+	case !dir && !info.Mode().IsRegular():
+		return errors.New("not a regular file")
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
+		return fmt.Errorf("%s is writable by others: mode %#o", info.Name(), info.Mode().Perm())
+	case !ownedByUs(info):
+		return fmt.Errorf("%s belongs to another user", info.Name())
+	}
+	return nil
+}
+
+// save writes the current keys.
+func (s *Set) save() {
+	st := s.store
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	snap := s.snap.Load()
+	if snap == nil || snap.stored {
+		return
+	}
+	err := st.write(snap)
+	first := err != nil && !st.failing
+	st.failing = err != nil
+	if first {
+		s.mu.Lock()
+		s.noteStore(fmt.Errorf("key file not written: %w", err))
+		s.mu.Unlock()
+	}
+}
+
+// noteStore reports a problem with the file. s.mu must be held.
+func (s *Set) noteStore(err error) {
+	if hook := s.cfg.Hooks.StoreFailed; hook != nil && !s.closed {
+		s.notes = append(s.notes, func() { hook(err) })
+	}
+}
+
+// write replaces the file in one step, so that a reader finds the old keys or
+// the new ones, also when two processes write at once.
+func (st *store) write(snap *snapshot) error {
+	body, err := st.encode(snap)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(st.dir, 0o700); err != nil {
+		return err
+	}
+	if err := checkPath(st.dir, true); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(st.dir, ".tmp-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(body)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), st.path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return nil
+}
+
+func (st *store) encode(snap *snapshot) ([]byte, error) {
+	set := storedKeys{}
+	for _, k := range snap.keys {
+		raw, err := k.encode()
+		if err != nil {
+			return nil, err
+		}
+		set.Keys = append(set.Keys, raw)
+	}
+	jwks, err := json.Marshal(set)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(storedSet{
+		Version: storeVersion, Issuer: st.issuer, Source: st.source, URL: snap.url,
+		Confirmed: snap.confirmed.Round(0).UTC(), JWKS: jwks,
+	})
+}
+
+// encode returns the key as a JWK, made from the parsed public key.
+func (k *Key) encode() ([]byte, error) {
+	jwk := jose.JSONWebKey{Key: k.Public(), KeyID: k.ID(), Algorithm: k.Algorithm(), Use: k.use}
+	raw, err := jwk.MarshalJSON()
+	if err != nil || len(k.operations) == 0 && k.issuer == "" {
+		return raw, err
+	}
+	members := map[string]any{}
+	if err := json.Unmarshal(raw, &members); err != nil {
+		return nil, err
+	}
+	if len(k.operations) > 0 {
+		members["key_ops"] = k.operations
+	}
+	if k.issuer != "" {
+		members["issuer"] = k.issuer
+	}
+	return json.Marshal(members)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,188 @@
+// Package tokencache remembers what verified tokens said.
+//
+// A bearer token is presented hundreds of times in its life, and its signature
+// needs checking once. The cache finds the earlier verdict by the exact token:
+// a seeded hash leads to it, and the whole token is compared before it counts.
+// A hit takes no lock, writes nothing that other processors read, and
+// allocates nothing. Memory is bounded in bytes, bookkeeping included.
+//
+// Tokens arrive on probation. Only one that is presented again moves to the
+// main part, which holds nine tenths of the memory, and one that went on being
+// presented survives several rounds there: whoever can obtain valid tokens by
+// the thousand and presents each once displaces other one-shot tokens, not the
+// ones in use. (The policy is S3-FIFO, in segments as a log-structured store
+// has them, so that tokens lie packed and eviction frees whole blocks.)
+//
+// The general caches for Go that were measured are good at being general; none
+// kept all of these promises at once. Those that bound bytes and resist floods
+// either compare only hashes of keys, or spend more memory on a token than the
+// whole budget here, since they leave keys to the allocator's size classes.
+package tokencache
+
+import (
+	"hash/maphash"
+	"math/bits"
+	"time"
+)
+
+// Cache maps verified tokens to values of type V. It is safe for concurrent
+// use. A nil Cache holds nothing and accepts nothing.
+//
+// The cache decides only how long a value is worth keeping, never how long it
+// is right: whoever gets a value must check again what may have changed since
+// it was put there, such as expiry, keys and revocations.
+type Cache[V any] struct {
+	seed   maphash.Seed
+	shift  uint // of a hash, leaves the number of the shard
+	now    func() time.Time
+	shards []shard[V]
+}
+
+const (
+	// shardBytes is what a shard is worth having for: below twice this there
+	// is one, above maxShards times this there are no more.
+	shardBytes = 8 << 20
+	maxShards  = 64
+
+	// hashedBytes is how much of a token is hashed: 48 bytes of its signature.
+	hashedBytes = 64
+)
+
+// New returns a cache that takes at most maxBytes of memory: tokens, the
+// values as their size is given to [Cache.Put], and the cache's own tables. It
+// is nil if maxBytes is not positive. The clock only serves to let go of
+// expired values; nil means [time.Now].
+func New[V any](maxBytes int64, now func() time.Time) *Cache[V] {
+	if maxBytes <= 0 {
+		return nil
+	}
+	if now == nil {
+		now = time.Now
+	}
+	n := uint64(min(maxShards, max(1, maxBytes/shardBytes)))
+	shardBits := uint(bits.Len64(n) - 1)
+	c := &Cache[V]{
+		seed:   maphash.MakeSeed(),
+		shift:  64 - shardBits,
+		now:    now,
+		shards: make([]shard[V], 1<<shardBits),
+	}
+	for i := range c.shards {
+		c.shards[i].init(maxBytes >> shardBits)
+	}
+	return c
+}
+
+// Get returns the value that was put for exactly this token. It does not look
+// at the clock: the value may have expired.
+func (c *Cache[V]) Get(token string) (*V, bool) {
+	if c == nil {
+		return nil, false
+	}
+	return c.get(c.hash(token), token)
+}
+
+// hash returns the hash of the token's end. That is where the signature is:
+// the tokens an honest issuer signs differ there, and 64 bytes are hashed long
+// before 900 are. Tokens made to collide only crowd each other out of their
+// chain, see maxChain.
+func (c *Cache[V]) hash(token string) uint64 {
+	return maphash.String(c.seed, token[max(0, len(token)-hashedBytes):])
+}
+
+// get is Get for a token with the given hash.
+func (c *Cache[V]) get(hash uint64, token string) (*V, bool) {
+	e := c.shards[hash>>c.shift].find(uint32(hash), token)
+	if e == nil {
+		return nil, false
+	}
+	e.hit()
+	v := e.value.Load()
+	return v, v != nil
+}
+
+// Put keeps v for the token, in place of what was kept for it before. The
+// token must have been verified, and v must not change any more. valueBytes is
+// the memory that goes when v goes, v itself included. The cache drops v soon
+// after expiry; the zero time means that v does not expire. The token is
+// copied, so that it holds no longer string in memory.
+func (c *Cache[V]) Put(token string, v *V, valueBytes int, expiry time.Time) {
+	if c == nil || v == nil {
+		return
+	}
+	c.put(c.hash(token), token, v, valueBytes, expiry)
+}
+
+// put is Put for a token with the given hash.
+func (c *Cache[V]) put(hash uint64, token string, v *V, valueBytes int, expiry time.Time) {
+	now := seconds(c.now())
+	s := &c.shards[hash>>c.shift]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now >= s.earliest {
+		s.sweep(now, func(e *entry[V]) bool { return e.expiry <= now })
+	}
+	s.put(record[V]{
+		token:  token,
+		value:  v,
+		hash:   uint32(hash),
+		expiry: expirySeconds(expiry),
+		weight: clampWeight(valueBytes),
+	})
+}
+
+// Delete drops the value kept for the token, if there is one.
+func (c *Cache[V]) Delete(token string) {
+	if c == nil {
+		return
+	}
+	hash := c.hash(token)
+	s := &c.shards[hash>>c.shift]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e := s.find(uint32(hash), token); e != nil {
+		s.remove(e)
+	}
+}
+
+// DeleteFunc drops every value that match reports true for. It visits all of
+// them, holding up at most the Puts and Deletes of one shard at a time and no
+// Get; match must not call the cache. A value put meanwhile may escape it.
+func (c *Cache[V]) DeleteFunc(match func(*V) bool) {
+	if c == nil {
+		return
+	}
+	for i := range c.shards {
+		c.shards[i].deleteFunc(match)
+	}
+}
+
+// Len returns the number of values held, those that expired lately included.
+func (c *Cache[V]) Len() int {
+	n := 0
+	if c == nil {
+		return n
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		n += s.count
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// Bytes returns the memory held, as [New] bounds it.
+func (c *Cache[V]) Bytes() int64 {
+	var n int64
+	if c == nil {
+		return n
+	}
+	for i := range c.shards {
+		s := &c.shards[i]
+		s.mu.Lock()
+		n += s.used
+		s.mu.Unlock()
+	}
+	return n
+}

@@ -1,0 +1,270 @@
+package tokencache
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// shard is a part of the cache with its own lock and its own share of the
+// memory. Readers walk the buckets' chains without the lock; they may miss an
+// entry that is being moved, which costs a verification and nothing else.
+type shard[V any] struct {
+	buckets []atomic.Pointer[entry[V]] // fixed at init
+	room    int                        // bytes of tokens in a segment
+	max     int64
+	_       [64]byte // readers and writers do not share a cache line
+
+	mu        sync.Mutex // guards the following, and every change to chains
+	probation queue[V]
+	main      queue[V]
+	evicted   []uint32 // by bucket: hash of a token that left on probation
+	used      int64    // bytes
+	count     int      // live entries
+	earliest  uint32   // no entry expires before
+	_         [64]byte
+}
+
+const (
+	// bucketBytes is the memory of a typical token with its claims: a full
+	// cache has about one entry for each bucket.
+	bucketBytes = 1536
+
+	// A segment is this fraction of its shard, within the limits.
+	segmentsPerShard = 128
+	minRoom          = 4 << 10
+	maxRoom          = 64 << 10
+
+	// probationShare is the part of the memory, one in so many, that tokens
+	// which were presented once may claim against the others.
+	probationShare = 10
+
+	// maxRotations is how many main segments one Put may turn over before new
+	// tokens have to give way: it bounds the time a Put holds the lock.
+	maxRotations = 2
+
+	// maxChain is how many entries a bucket may hold. Chance does not bring
+	// together as many; an issuer that chooses its signatures could, and must
+	// not make lookups slow.
+	maxChain = 16
+)
+
+// init makes s an empty shard of so many bytes.
+func (s *shard[V]) init(maxBytes int64) {
+	s.max = maxBytes
+	s.room = int(min(max(maxBytes/segmentsPerShard, minRoom), maxRoom))
+	s.buckets = make([]atomic.Pointer[entry[V]], maxBytes/bucketBytes+1)
+	s.used = int64(len(s.buckets))*int64(unsafe.Sizeof(s.buckets[0])) + int64(unsafe.Sizeof(*s))
+	s.earliest = never
+}
+
+// bucket returns the number of the bucket for a hash.
+func (s *shard[V]) bucket(hash uint32) int {
+	return int(uint64(hash) * uint64(len(s.buckets)) >> 32)
+}
+
+// find returns the entry of exactly this token, nil if there is none.
+func (s *shard[V]) find(hash uint32, token string) *entry[V] {
+	for e := s.buckets[s.bucket(hash)].Load(); e != nil; e = e.next.Load() {
+		if e.hash == hash && e.token == token && e.value.Load() != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// put keeps r and makes room for it. What is worth more than a share of the
+// shard is not kept: it would displace too many others.
+func (s *shard[V]) put(r record[V]) {
+	if e := s.find(r.hash, r.token); e != nil {
+		s.remove(e)
+		r.hits = e.hits.Load()
+	}
+	if int64(len(r.token))+int64(r.weight) > s.max/probationShare {
+		return
+	}
+	q := &s.probation
+	if r.hits > 0 || s.cameBack(r.hash) {
+		q = &s.main
+	}
+	s.insert(q, r)
+	s.shrink()
+}
+
+// insert adds an entry for r at the end of q.
+func (s *shard[V]) insert(q *queue[V], r record[V]) {
+	n := len(q.segments)
+	if n == 0 || !q.segments[n-1].fits(len(r.token)) {
+		q.segments = append(q.segments, newSegment[V](max(s.room, len(r.token))))
+		s.resize(q, q.segments[n].bytes())
+		n++
+	}
+	g := q.segments[n-1]
+	before := g.bytes()
+	e := g.add(r)
+	s.resize(q, g.bytes()-before)
+
+	s.link(e)
+	s.used += int64(e.weight)
+	s.earliest = min(s.earliest, e.expiry)
+}
+
+// link puts e at the head of its chain. An entry that was in the chain longest
+// leaves if it is full.
+func (s *shard[V]) link(e *entry[V]) {
+	b := &s.buckets[s.bucket(e.hash)]
+	e.next.Store(b.Load())
+	b.Store(e)
+	s.count++
+	n, last := 1, e
+	for at := e.next.Load(); at != nil; at = at.next.Load() {
+		n, last = n+1, at
+	}
+	if n > maxChain {
+		s.remove(last)
+	}
+}
+
+// resize records that q's segments take n bytes more.
+func (s *shard[V]) resize(q *queue[V], n int64) {
+	q.bytes += n
+	s.used += n
+}
+
+// remove takes e out of the cache. Its value is free at once, its token goes
+// with the segment.
+func (s *shard[V]) remove(e *entry[V]) {
+	s.unlink(e)
+	e.value.Store(nil)
+}
+
+// unlink takes e out of its chain and the books. A reader that stands on e
+// finds its way on by e.next.
+func (s *shard[V]) unlink(e *entry[V]) {
+	link := &s.buckets[s.bucket(e.hash)]
+	for at := link.Load(); at != e; at = link.Load() {
+		link = &at.next
+	}
+	link.Store(e.next.Load())
+	s.count--
+	s.used -= int64(e.weight)
+}
+
+// move puts e, with the given credit, at the end of q. The entry it leaves
+// behind keeps its value for readers that stand on it.
+func (s *shard[V]) move(q *queue[V], e *entry[V], hits uint32) {
+	s.insert(q, record[V]{
+		token: e.token, value: e.value.Load(), hash: e.hash,
+		expiry: e.expiry, weight: e.weight, hits: hits,
+	})
+	s.unlink(e)
+}
+
+// shrink evicts until the shard is within its bytes. Tokens on probation go
+// first while they take more than their share, then the main segments in turn.
+func (s *shard[V]) shrink() {
+	for rotations := 0; s.used > s.max && len(s.probation.segments)+len(s.main.segments) > 0; {
+		tired := rotations == maxRotations
+		switch {
+		case s.probation.bytes > (s.probation.bytes+s.main.bytes)/probationShare,
+			tired && len(s.probation.segments) > 0:
+			s.evict(&s.probation, !tired)
+		default:
+			s.evict(&s.main, !tired)
+			rotations = min(rotations+1, maxRotations)
+		}
+	}
+}
+
+// evict lets the oldest segment of q go. If spare is set, entries with a hit
+// to their credit pay with it and move to the end of the main queue.
+func (s *shard[V]) evict(q *queue[V], spare bool) {
+	g := s.take(q, 0)
+	for e := range g.live {
+		switch hits := e.hits.Load(); {
+		case spare && hits > 0:
+			s.move(&s.main, e, hits-1)
+			continue
+		case q == &s.probation:
+			s.remember(e.hash)
+		}
+		s.remove(e)
+	}
+}
+
+// take takes the i-th segment out of q. Its entries are still linked.
+func (s *shard[V]) take(q *queue[V], i int) *segment[V] {
+	g := q.segments[i]
+	q.segments = slices.Delete(q.segments, i, i+1)
+	s.resize(q, -g.bytes())
+	return g
+}
+
+// remember notes that a token with this hash left on probation.
+func (s *shard[V]) remember(hash uint32) {
+	if s.evicted == nil {
+		s.evicted = make([]uint32, len(s.buckets))
+		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(s.evicted[0]))
+	}
+	s.evicted[s.bucket(hash)] = hash
+}
+
+// cameBack reports whether a token with this hash left on probation lately,
+// and forgets that it did.
+func (s *shard[V]) cameBack(hash uint32) bool {
+	if s.evicted == nil || s.evicted[s.bucket(hash)] != hash {
+		return false
+	}
+	s.evicted[s.bucket(hash)] = 0
+	return true
+}
+
+// sweep removes what drop reports true for, from the segments in which
+// something expires by the given second. Whole seconds and exact bounds make it
+// cheap: for expiry, it runs at most once a second and skips the rest.
+func (s *shard[V]) sweep(by uint32, drop func(*entry[V]) bool) {
+	s.earliest = never
+	for _, q := range []*queue[V]{&s.probation, &s.main} {
+		for i := len(q.segments) - 1; i >= 0; i-- {
+			g := q.segments[i]
+			if g.earliest <= by {
+				s.sweepSegment(q, i, drop)
+			}
+			s.earliest = min(s.earliest, g.earliest)
+		}
+	}
+}
+
+// deleteFunc removes the entries whose value match reports true for.
+func (s *shard[V]) deleteFunc(match func(*V) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sweep(never, func(e *entry[V]) bool { return match(e.value.Load()) })
+	s.shrink()
+}
+
+// sweepSegment removes what drop reports true for from the i-th segment of q.
+// If less than half of the segment is left, the rest moves to the end of q and
+// the segment goes.
+func (s *shard[V]) sweepSegment(q *queue[V], i int, drop func(*entry[V]) bool) {
+	g := q.segments[i]
+	g.earliest = never
+	text := 0
+	for e := range g.live {
+		if drop(e) {
+			s.remove(e)
+			continue
+		}
+		text += len(e.token)
+		g.earliest = min(g.earliest, e.expiry)
+	}
+	filling := i == len(q.segments)-1
+	if text > 0 && (filling || text >= g.text.Cap()/2) {
+		return
+	}
+	s.take(q, i)
+	for e := range g.live {
+		s.move(q, e, e.hits.Load())
+	}
+}

@@ -1,0 +1,179 @@
+package oidcauth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// fetchClients make the requests for key sets: over https, and for issuers that
+// were allowed it over http on the loopback interface.
+type fetchClients struct{ secure, insecure *fetch.Client }
+
+func newFetchClients(client *http.Client) (fetchClients, error) {
+	secure, err := fetch.New(fetch.Config{HTTP: client})
+	if err != nil {
+		return fetchClients{}, err
+	}
+	insecure, err := fetch.New(fetch.Config{HTTP: client, InsecureHTTP: true})
+	return fetchClients{secure, insecure}, err
+}
+
+func (c fetchClients) of(i Issuer) *fetch.Client {
+	if i.InsecureHTTP {
+		return c.insecure
+	}
+	return c.secure
+}
+
+// newKeySet prepares an issuer's key set without asking for it.
+func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*keyset.Set, error) {
+	client := clients.of(i)
+	if err := i.checkURLs(client); err != nil {
+		return nil, err
+	}
+	return keyset.New(keyset.Config{
+		Issuer:       i.URL,
+		DiscoveryURL: i.DiscoveryURL,
+		JWKSURL:      i.JWKSURL,
+		Fixed:        i.JWKS,
+		ReusesKeyIDs: i.ReusesKeyIDs,
+		KeepWarm:     cfg.KeepWarm,
+		Fetch:        client,
+		CacheDir:     cfg.KeyCacheDir,
+		Hooks: keyset.Hooks{
+			FetchDone:    a.fetchDone,
+			StateChanged: func(from, to keyset.State, err error) { a.stateChanged(i.URL, from, to, err) },
+			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
+		},
+	})
+}
+
+// checkURLs makes sure that the addresses to be fetched are addresses.
+func (i *Issuer) checkURLs(client *fetch.Client) error {
+	switch {
+	case len(i.JWKS) > 0:
+		return nil
+	case i.JWKSURL != "":
+		return wrapField("JWKSURL", client.CheckURL(i.JWKSURL))
+	case i.DiscoveryURL != "":
+		return wrapField("DiscoveryURL", client.CheckURL(i.DiscoveryURL))
+	}
+	return wrapField("URL", client.CheckURL(i.URL))
+}
+
+func wrapField(field string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", field, err)
+	}
+	return nil
+}
+
+func (a *Authenticator) fetchDone(e keyset.Event) {
+	if a.trace.KeysFetched == nil {
+		return
+	}
+	a.trace.KeysFetched(KeyFetch{
+		Issuer: e.Issuer, URL: e.URL, Lookup: e.Lookup, Duration: e.Duration,
+		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: e.Err,
+	})
+}
+
+// stateChanged writes the one line for each change, a warning if it is for the worse.
+func (a *Authenticator) stateChanged(issuer string, from, to keyset.State, err error) {
+	level := slog.LevelInfo
+	if to == keyset.Stale || to == keyset.Gone {
+		level = slog.LevelWarn
+	}
+	attrs := []slog.Attr{
+		slog.String("issuer", issuer), slog.String("from", from.String()), slog.String("to", to.String()),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	a.logger.LogAttrs(context.Background(), level, "issuer's keys changed state", attrs...)
+	if a.trace.KeysStateChanged != nil {
+		a.trace.KeysStateChanged(KeyStateChange{
+			Issuer: issuer, From: KeyState(from.String()), To: KeyState(to.String()), Err: err,
+		})
+	}
+}
+
+func (a *Authenticator) storeFailed(issuer string, err error) {
+	a.logger.LogAttrs(context.Background(), slog.LevelWarn, "issuer's file in the key directory not usable",
+		slog.String("issuer", issuer), slog.String("error", err.Error()))
+}
+
+// A KeyReport describes an issuer's key set as the library sees it.
+type KeyReport struct {
+	Issuer       string
+	DiscoveryURL string // empty when nothing is discovered
+	JWKSURL      string // empty when not known, and for fixed keys
+	State        KeyState
+	Keys         []Key        // usable
+	Skipped      []SkippedKey // not usable, and why
+	ETag         string
+	MaxAge       time.Duration // as the issuer said; negative if it said nothing
+	Lifetime     time.Duration // for which the keys count as fresh
+	Fetched      time.Time     // when the keys last arrived
+	Confirmed    time.Time     // when the issuer last said that they are current
+	FreshUntil   time.Time     // zero for fixed keys
+	ServeUntil   time.Time     // when they are given up unless confirmed; zero for fixed keys
+	NextRefresh  time.Time     // zero when none is planned
+	LastError    error         // of the last fetch, if it failed
+}
+
+// A Key is one usable key of a [KeyReport].
+type Key struct {
+	ID         string
+	Type       string // "RSA 2048", "EC P-256", …
+	Algorithm  string // empty if the key states none
+	Use        string
+	Thumbprint string // RFC 7638, SHA-256
+}
+
+// A SkippedKey is a key of the issuer's that cannot verify signatures here.
+type SkippedKey struct {
+	ID     string
+	Type   string
+	Reason string
+}
+
+// Keys fetches the issuer's keys unless they are in hand, and reports on them.
+// The issuer is named by [Issuer.URL] or an alias. The report is filled in as
+// far as possible also when the keys cannot be had ([ErrKeysUnavailable]).
+func (a *Authenticator) Keys(ctx context.Context, issuer string) (KeyReport, error) {
+	t, known := a.trusts[issuer]
+	if !known {
+		return KeyReport{}, refuse(checkIssuer, ErrUnknownIssuer, quote(issuer), oneOf(a.names))
+	}
+	err := t.keys.Ready(ctx)
+	if err != nil {
+		err = refuseCause(checkKey, ErrKeysUnavailable, err)
+	}
+	return newKeyReport(t.keys.Report()), err
+}
+
+func newKeyReport(r keyset.Report) KeyReport {
+	report := KeyReport{
+		Issuer: r.Issuer, DiscoveryURL: r.DiscoveryURL, JWKSURL: r.JWKSURL,
+		State: KeyState(r.State.String()), ETag: r.ETag, MaxAge: -1, Lifetime: r.Lifetime,
+		Fetched: r.Fetched, Confirmed: r.Confirmed, FreshUntil: r.FreshUntil,
+		ServeUntil: r.ServeUntil, NextRefresh: r.NextRefresh, LastError: r.LastError,
+	}
+	if r.HasMaxAge {
+		report.MaxAge = r.MaxAge
+	}
+	for _, k := range r.Keys {
+		report.Keys = append(report.Keys, Key{k.ID, k.Type, k.Algorithm, k.Use, k.Thumbprint})
+	}
+	for _, k := range r.Skipped {
+		report.Skipped = append(report.Skipped, SkippedKey{k.ID, k.Type, string(k.Reason)})
+	}
+	return report
+}

@@ -1,0 +1,104 @@
+package oidcauth
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// AuthenticateRequest takes the token out of the request, as [Config.Extract]
+// says, and authenticates it. The request no longer carries the token
+// afterwards, whether it was accepted or not.
+func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
+	token, err := a.extract(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.Authenticate(r.Context(), token)
+}
+
+// Middleware lets a request pass to next only with an accepted token, and gives
+// it a context in which [FromContext] finds the claims. The token is taken out
+// of the request first. Every other request gets the answer of
+// [Authenticator.Refuse].
+func (a *Authenticator) Middleware(next http.Handler) http.Handler {
+	return a.guard(next, false)
+}
+
+// Optional is [Authenticator.Middleware] for handlers that also serve callers
+// without a token: in their context nobody is known. A token that is not
+// accepted is refused all the same.
+func (a *Authenticator) Optional(next http.Handler) http.Handler {
+	return a.guard(next, true)
+}
+
+func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, err := a.AuthenticateRequest(r)
+		if err != nil && !(optional && errors.Is(err, ErrNoToken)) {
+			a.Refuse(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), claims)))
+	})
+}
+
+// Refuse answers a request that err stands against: an error of this package,
+// from [Authenticator.AuthenticateRequest] or [Require] for instance. The answer
+// is 400, 401, 403 or 503 with a challenge (RFC 6750, section 3) and a JSON body
+// {"error", "error_description"}; for any other error it is 500. It tells the
+// caller what kind of fault it is; what exactly was got and wanted goes to
+// [Config.Logger].
+func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	answer := answerTo(err)
+	a.logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
+		slog.Int("status", answer.status), slog.String("reason", err.Error()))
+
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if answer.status < 500 {
+		h.Set("WWW-Authenticate", a.challenge(answer))
+	}
+	if answer.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", retryAfter(err))
+	}
+	w.WriteHeader(answer.status)
+	if r.Method == http.MethodHead {
+		return
+	}
+	code := answer.code
+	if code == "" {
+		code = "unauthorized"
+	}
+	json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": answer.description})
+}
+
+// challenge words the WWW-Authenticate header. A caller that sent no token gets
+// no error code (RFC 6750, section 3.1).
+func (a *Authenticator) challenge(answer answer) string {
+	var parameters []string
+	if answer.code != "" {
+		parameters = append(parameters,
+			`error="`+answer.code+`"`, `error_description="`+answer.description+`"`)
+	}
+	if a.metadataURL != "" {
+		parameters = append(parameters, `resource_metadata="`+a.metadataURL+`"`)
+	}
+	return strings.TrimSpace("Bearer " + strings.Join(parameters, ", "))
+}
+
+// retryAfter returns the seconds to wait, at least one.
+func retryAfter(err error) string {
+	var wait time.Duration
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		wait = refusal.RetryAfter()
+	}
+	return strconv.Itoa(int(math.Max(1, math.Ceil(wait.Seconds()))))
+}

@@ -1,0 +1,2 @@
+// Package oidctest is a fake OpenID issuer.
+package oidctest

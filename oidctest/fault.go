@@ -1,0 +1,248 @@
+package oidctest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// A Fault is something wrong with an answer. Its fields may be combined; the
+// zero value is no fault. What is not said about the answer stays as it would
+// be: Fault{Delay: time.Second} is a late but proper answer.
+//
+// Where a fault waits, the wait ends when the client leaves, and when
+// [Issuer.Clear] or [Issuer.Close] ends the fault; after Clear the answer then
+// goes on at once.
+type Fault struct {
+	// Refuse refuses the connection. Over a socket, where the listener is
+	// there already, it is Reset.
+	Refuse bool
+	// Delay passes before anything is sent.
+	Delay time.Duration
+	// Hang sends nothing, for as long as it takes.
+	Hang bool
+	// Reset breaks the connection instead of answering.
+	Reset bool
+
+	// Redirect sends the client to another URL, absolute or relative, with
+	// Status or else 302. The documents are also served below "/moved", out of
+	// reach of faults.
+	Redirect string
+	// Status is that of the answer. Zero means 200. Unless it is 200, the body
+	// is the status's name, if Body says nothing else.
+	Status int
+	// Header replaces headers of the answer; a nil value removes the header.
+	Header http.Header
+	// Body replaces the body. Nil leaves it; to send an empty body, give an
+	// empty slice.
+	Body []byte
+	// Pad puts so many bytes of white space before the body. JSON allows
+	// that: a client that reads without limit will find the document.
+	Pad int64
+	// Gzip compresses the body, asked for or not. With a large Pad it is a
+	// gzip bomb of about a thousandth of the size.
+	Gzip bool
+
+	// Drip is a pause before each piece of DripBytes of the body.
+	Drip time.Duration
+	// DripBytes is the size of the pieces. Zero means 1.
+	DripBytes int
+	// Stall stops in the middle of the body, for as long as it takes.
+	Stall bool
+	// Cut breaks the connection in the middle of the body.
+	Cut bool
+}
+
+// HTMLPage is an error page as a proxy in front of an issuer sends it, with
+// the status given, which may be 200.
+func HTMLPage(status int) Fault {
+	page := fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%s</title></head><body>Please try again.</body></html>\n",
+		http.StatusText(status))
+	return Fault{
+		Status: status,
+		Header: http.Header{"Content-Type": {"text/html; charset=utf-8"}},
+		Body:   []byte(page),
+	}
+}
+
+// faultQueue is what is wrong with one endpoint.
+type faultQueue struct {
+	next   []Fault
+	always *Fault
+}
+
+// Fail makes every request to the endpoint meet the fault, until
+// [Issuer.Clear] or the next Fail.
+func (i *Issuer) Fail(at Endpoint, f Fault) {
+	i.helper()
+	i.enqueue(at, f, func(q *faultQueue) { q.always = &f })
+}
+
+// FailNext makes the next n requests to the endpoint meet the fault, after
+// those that earlier calls of FailNext wait for, and before that of
+// [Issuer.Fail].
+func (i *Issuer) FailNext(n int, at Endpoint, f Fault) {
+	i.helper()
+	i.enqueue(at, f, func(q *faultQueue) {
+		for range n {
+			q.next = append(q.next, f)
+		}
+	})
+}
+
+// Clear ends the faults of the endpoints named, or of all, and lets the
+// requests go on that wait because of them.
+func (i *Issuer) Clear(endpoints ...Endpoint) {
+	if len(endpoints) == 0 {
+		endpoints = []Endpoint{Discovery, JWKS, Other}
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for _, at := range endpoints {
+		delete(i.faults, at)
+		for v := range i.visits {
+			if v.fetch.Endpoint == at {
+				v.release()
+			}
+		}
+	}
+}
+
+func (i *Issuer) enqueue(at Endpoint, f Fault, add func(*faultQueue)) {
+	i.helper()
+	if f.Status != 0 && (f.Status < 200 || f.Status > 999) {
+		i.fatalf("oidctest: fault with status %d, want 200 to 999", f.Status)
+		return
+	}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	q := i.faults[at]
+	if q == nil {
+		q = &faultQueue{}
+		i.faults[at] = q
+	}
+	add(q)
+}
+
+// take returns the fault that the next request meets, and uses it up. The
+// caller holds the issuer's lock.
+func (q *faultQueue) take() (f Fault, ok bool) {
+	switch {
+	case q == nil:
+		return Fault{}, false
+	case len(q.next) > 0:
+		f = q.next[0]
+		q.next = q.next[1:]
+		return f, true
+	case q.always != nil:
+		return *q.always, true
+	}
+	return Fault{}, false
+}
+
+// refusal is take for a connection that may be refused before there is a
+// request. The caller holds the issuer's lock.
+func (q *faultQueue) refusal() bool {
+	switch {
+	case q == nil:
+		return false
+	case len(q.next) > 0:
+		if !q.next[0].Refuse {
+			return false
+		}
+		q.next = q.next[1:]
+		return true
+	}
+	return q.always != nil && q.always.Refuse
+}
+
+// refuses says whether the connection for a request is refused, and records
+// it if so.
+func (i *Issuer) refuses(r *http.Request) bool {
+	at, moved := i.endpoint(r.URL)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if !i.closed && (moved || !i.faults[at].refusal()) {
+		return false
+	}
+	f := newFetch(at, r, r.URL.Scheme != "https")
+	f.Refused = true
+	i.record(f)
+	return true
+}
+
+// visit is a request that is being answered.
+type visit struct {
+	issuer   *Issuer
+	fetch    *Fetch
+	fault    Fault
+	faulty   bool
+	released chan struct{}
+	once     sync.Once
+}
+
+// arrive records a request and finds out what it meets.
+func (i *Issuer) arrive(at Endpoint, moved bool, r *http.Request) *visit {
+	// The channel belongs to the request's bubble, not to the issuer's.
+	v := &visit{issuer: i, fetch: newFetch(at, r, plainHTTP(r)), released: make(chan struct{})}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.record(v.fetch)
+	if !moved {
+		v.fault, v.faulty = i.faults[at].take()
+	}
+	if i.closed {
+		v.release()
+	}
+	i.visits[v] = struct{}{}
+	return v
+}
+
+func (i *Issuer) leave(v *visit) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	delete(i.visits, v)
+}
+
+// answered notes the first status that is sent.
+func (v *visit) answered(status int) {
+	v.issuer.mu.Lock()
+	defer v.issuer.mu.Unlock()
+	if v.fetch.Status == 0 {
+		v.fetch.Status = status
+	}
+}
+
+// release ends the waits of a visit, those to come included.
+func (v *visit) release() {
+	v.once.Do(func() { close(v.released) })
+}
+
+// pause waits for d. It reports false if the client has left.
+func (v *visit) pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-v.released:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// hang waits without end. It reports false if the client has left.
+func (v *visit) hang(ctx context.Context) bool {
+	select {
+	case <-v.released:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

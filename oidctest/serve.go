@@ -1,0 +1,185 @@
+package oidctest
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	discoveryPath = "/.well-known/openid-configuration"
+	movedPath     = "/moved"
+)
+
+// answer is what an endpoint says when nothing is wrong.
+type answer struct {
+	header   http.Header
+	body     []byte
+	modified time.Time // zero: no Last-Modified
+}
+
+// Handler returns the issuer as a handler, for a listener of your own. It
+// serves the discovery document and the key set under the path of the
+// issuer's URL, on every host.
+//
+// Both documents are served a second time below "/moved", as in
+// "/moved/jwks.json", where no fault reaches them: a place for redirects to
+// point to.
+func (i *Issuer) Handler() http.Handler {
+	return http.HandlerFunc(i.serve)
+}
+
+// Start serves the issuer on a loopback socket, and makes the server's
+// address, with the path that the issuer's URL had, the issuer's URL. The
+// server ends with the issuer.
+func (i *Issuer) Start() *httptest.Server {
+	return i.start((*httptest.Server).Start)
+}
+
+// StartTLS is [Issuer.Start] with TLS. The server's own client trusts its
+// certificate.
+func (i *Issuer) StartTLS() *httptest.Server {
+	return i.start((*httptest.Server).StartTLS)
+}
+
+func (i *Issuer) start(begin func(*httptest.Server)) *httptest.Server {
+	s := httptest.NewUnstartedServer(i.Handler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	begin(s)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.servers = append(i.servers, s)
+	path := ""
+	if u, err := url.Parse(i.url); err == nil {
+		path = u.EscapedPath()
+	}
+	i.url = s.URL + path
+	return s
+}
+
+// SetDiscovery replaces members of the discovery document, such as "issuer"
+// or "jwks_uri"; a nil value removes the member. Each call starts from the
+// proper document, so that SetDiscovery(nil) restores it.
+func (i *Issuer) SetDiscovery(members map[string]any) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.discovery = maps.Clone(members)
+}
+
+func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
+	at, moved := i.endpoint(r.URL)
+	v := i.arrive(at, moved, r)
+	defer i.leave(v)
+	w = &statusWriter{ResponseWriter: w, visit: v}
+	switch {
+	case at == Other && !v.faulty && i.other != nil:
+		i.other.ServeHTTP(w, r)
+	case at == Other && !v.faulty:
+		http.NotFound(w, r)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	case v.faulty:
+		v.serveFault(w, r)
+	default:
+		i.answer(at, r).write(w, r)
+	}
+}
+
+// endpoint says what a URL is for, and whether it lies below movedPath.
+func (i *Issuer) endpoint(u *url.URL) (at Endpoint, moved bool) {
+	path, moved := strings.CutPrefix(u.Path, movedPath)
+	if !moved {
+		if own, err := url.Parse(i.base()); err == nil {
+			path = strings.TrimPrefix(path, own.Path)
+		}
+	}
+	switch path {
+	case discoveryPath:
+		return Discovery, moved
+	case i.jwksPath:
+		return JWKS, moved
+	}
+	return Other, false
+}
+
+// answer returns the proper answer of an endpoint, caching headers included.
+func (i *Issuer) answer(at Endpoint, r *http.Request) answer {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	a := answer{header: http.Header{"Content-Type": {"application/json"}}}
+	switch at {
+	case Discovery:
+		a.body = i.discoveryDocument()
+	case JWKS:
+		a.body = i.keySet()
+	}
+	return i.cached(at, r, a)
+}
+
+// discoveryDocument is put together anew for each request, because keys and
+// the URL change. The caller holds the lock.
+func (i *Issuer) discoveryDocument() []byte {
+	base := strings.TrimSuffix(i.url, "/")
+	document := map[string]any{
+		"issuer":                                i.url,
+		"authorization_endpoint":                base + "/authorize",
+		"token_endpoint":                        base + "/token",
+		"jwks_uri":                              base + i.jwksPath,
+		"response_types_supported":              []string{"code"},
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": i.algorithms(),
+	}
+	body, err := json.Marshal(overlay(document, i.discovery))
+	if err != nil {
+		panic("oidctest: discovery document: " + err.Error())
+	}
+	return append(body, '\n')
+}
+
+// algorithms lists those of the published keys. The caller holds the lock.
+func (i *Issuer) algorithms() []string {
+	list := []string{i.alg}
+	for _, e := range i.set {
+		var jwk struct {
+			Algorithm string `json:"alg"`
+		}
+		if json.Unmarshal(e.jwk, &jwk) == nil && jwk.Algorithm != "" {
+			list = append(list, jwk.Algorithm)
+		}
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// write sends the answer, or 304 if the client has it already.
+func (a answer) write(w http.ResponseWriter, r *http.Request) {
+	maps.Copy(w.Header(), a.header)
+	http.ServeContent(w, r, "", a.modified, bytes.NewReader(a.body))
+}
+
+// statusWriter notes the status of an answer in the history.
+type statusWriter struct {
+	http.ResponseWriter
+	visit *visit
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.visit.answered(status)
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *statusWriter) Write(b []byte) (int, error) {
+	w.visit.answered(http.StatusOK)
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets [http.ResponseController] reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,253 @@
+package oidcauth
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+)
+
+// readers fill in the claims. They depend on the payload and the issuer's
+// description alone: no clock, no key, no network.
+var readers = [...]func(*evaluation) error{
+	(*evaluation).readExpiry, (*evaluation).readNotBefore, (*evaluation).readIssuedAt,
+	(*evaluation).readAudience, (*evaluation).readSubject, (*evaluation).readOthers,
+}
+
+// member returns a top-level claim by its exact name.
+func (e *evaluation) member(name string) (jws.Member, bool) {
+	for _, m := range e.members {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return jws.Member{}, false
+}
+
+// untrustedIssuer reads "iss" before the signature is known: fit only to choose
+// who has to vouch for the token.
+func (e *evaluation) untrustedIssuer() (string, error) {
+	m, found := e.member("iss")
+	if !found {
+		return "", refuse(checkIssuer, ErrClaim, `no "iss"`, "an issuer")
+	}
+	iss, err := m.Text()
+	if err != nil {
+		return "", wrongType(checkIssuer, m, "a string")
+	}
+	if iss == "" || len(iss) > maxNameBytes {
+		return "", refuse(checkIssuer, ErrClaim, fmt.Sprintf(`"iss" of %d bytes`, len(iss)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
+	}
+	return iss, nil
+}
+
+func (e *evaluation) readExpiry() error {
+	m, found := e.member("exp")
+	if !found {
+		return refuse(checkExpiry, ErrClaim, `no "exp"`, "an expiry")
+	}
+	var err error
+	e.claims.expiry, err = numericDate(checkExpiry, m)
+	return err
+}
+
+func (e *evaluation) readNotBefore() (err error) {
+	if m, found := e.member("nbf"); found {
+		e.claims.notBefore, err = numericDate(checkNotBefore, m)
+	}
+	return err
+}
+
+func (e *evaluation) readIssuedAt() (err error) {
+	if m, found := e.member("iat"); found {
+		e.claims.issuedAt, err = numericDate(checkIssuedAt, m)
+	}
+	return err
+}
+
+// numericDate reads a time (RFC 7519, section 2). A value of another type is a
+// refusal: read as missing, it would switch the check off.
+func numericDate(check string, m jws.Member) (time.Time, error) {
+	sec, nsec, err := m.Seconds()
+	if err != nil {
+		return time.Time{}, refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, err), "seconds since 1970 as a number")
+	}
+	return time.Unix(sec, int64(nsec)), nil
+}
+
+// readAudience reads "aud" (RFC 7519, section 4.1.3): a string or an array of
+// strings and nothing else.
+func (e *evaluation) readAudience() error {
+	m, found := e.member("aud")
+	if !found {
+		return nil
+	}
+	var err error
+	if e.claims.audience, err = stringOrList(m); err != nil {
+		return wrongType(checkAudience, m, "a string or an array of strings")
+	}
+	return nil
+}
+
+// readSubject reads the subject and derives the identity.
+func (e *evaluation) readSubject() error {
+	sub, err := e.text(checkSubject, "sub")
+	if err != nil {
+		return err
+	}
+	if len(e.trust.subject) > 0 {
+		if sub, err = e.mappedSubject(); err != nil {
+			return err
+		}
+	}
+	if sub == "" || len(sub) > maxNameBytes {
+		return refuse(checkSubject, ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
+	}
+	e.claims.issuer, e.claims.subject = e.trust.url, sub
+	e.claims.identity = NewIdentity(e.trust.url, sub)
+	return e.checkHexIdentity()
+}
+
+// mappedSubject joins the values that Issuer.Subject names. Of several, only the
+// last may contain the separator, so that no two tuples give one subject.
+func (e *evaluation) mappedSubject() (string, error) {
+	parts := make([]string, len(e.trust.subject))
+	for i, path := range e.trust.subject {
+		m, found, err := jws.Lookup(e.claims.payload, path...)
+		if err != nil || !found || m.Kind != jws.String {
+			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
+		}
+		if parts[i], err = m.Text(); err != nil || parts[i] == "" {
+			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("an empty string at %q", path), "a part of the subject")
+		}
+		if i < len(parts)-1 && strings.Contains(parts[i], "|") {
+			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("%q contains \"|\"", path), "a part without the separator")
+		}
+	}
+	return strings.Join(parts, "|"), nil
+}
+
+// checkHexIdentity compares the identity that SpacetimeDB's own tokens carry.
+func (e *evaluation) checkHexIdentity() error {
+	claimed, err := e.text(checkSubject, "hex_identity")
+	if err != nil {
+		return err
+	}
+	if _, found := e.member("hex_identity"); found && claimed != e.claims.identity.String() {
+		return refuse(checkSubject, ErrClaim, `"hex_identity" `+quote(claimed), quote(e.claims.identity.String()))
+	}
+	return nil
+}
+
+// readOthers reads the claims that decide nothing by themselves.
+func (e *evaluation) readOthers() (err error) {
+	c := e.claims
+	if c.tokenID, err = e.text(checkClaims, "jti"); err != nil {
+		return err
+	}
+	if c.sessionID, err = e.text(checkClaims, "sid"); err != nil {
+		return err
+	}
+	if c.scopes, err = e.scopes(); err != nil {
+		return err
+	}
+	c.roles = e.trust.rolesOf(c.payload)
+	return nil
+}
+
+// text returns a registered claim that must be a string if it is there.
+func (e *evaluation) text(check, name string) (string, error) {
+	m, found := e.member(name)
+	if !found {
+		return "", nil
+	}
+	s, err := m.Text()
+	if err != nil {
+		return "", wrongType(check, m, "a string")
+	}
+	return s, nil
+}
+
+func wrongType(check string, m jws.Member, want string) error {
+	return refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, m.Kind), want)
+}
+
+// stringOrList returns a claim that is a string or an array of strings.
+func stringOrList(m jws.Member) ([]string, error) {
+	if m.Kind == jws.String {
+		s, err := m.Text()
+		return []string{s}, err
+	}
+	return m.Strings()
+}
+
+// scopes reads "scope" (RFC 8693, section 4.2) or, without it, "scp", the name
+// that Okta and Entra use. In a string the scopes are separated by spaces.
+func (e *evaluation) scopes() ([]string, error) {
+	m, found := e.member("scope")
+	if !found || m.Kind == jws.Null {
+		m, found = e.member("scp")
+	}
+	if !found || m.Kind == jws.Null {
+		return nil, nil
+	}
+	if m.Kind == jws.String {
+		s, err := m.Text()
+		return strings.Fields(s), err
+	}
+	scopes, err := m.Strings()
+	if err != nil {
+		return nil, wrongType(checkClaims, m, "a string or an array of strings")
+	}
+	return scopes, nil
+}
+
+// rolesOf collects the roles at all of the paths. A claim of another shape
+// grants no role.
+func (t *trust) rolesOf(payload string) []string {
+	var roles []string
+	for _, path := range t.roles {
+		m, found, err := jws.Lookup(payload, path...)
+		if err == nil && found {
+			roles = append(roles, rolesIn(m)...)
+		}
+	}
+	return roles
+}
+
+// rolesIn reads the four shapes in which issuers write roles.
+func rolesIn(m jws.Member) []string {
+	switch m.Kind {
+	case jws.Array:
+		roles, _ := m.Strings()
+		return roles
+	case jws.String:
+		s, err := m.Text()
+		if err != nil {
+			return nil
+		}
+		return commaSeparated(s)
+	case jws.Object:
+		members, err := jws.ParseObject(nil, m.Value)
+		if err != nil {
+			return nil
+		}
+		var roles []string
+		for _, role := range members {
+			roles = append(roles, role.Name)
+		}
+		return roles
+	}
+	return nil
+}
+
+func commaSeparated(s string) []string {
+	var parts []string
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}

@@ -1,0 +1,83 @@
+package oidcauth
+
+import (
+	"slices"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// allAlgorithms is the default of [Issuer.Algorithms].
+var allAlgorithms = []string{
+	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512",
+}
+
+// A trust is an issuer's description made ready for use. It never changes.
+type trust struct {
+	url           string
+	names         []string // url and aliases
+	audiences     []string
+	anyAudience   bool
+	audienceClaim string // empty for "aud"
+	algorithms    []string
+	types         []string // in the spelling of mediaType
+	subject       []Path
+	roles         []Path
+	claimRules    []ClaimRule
+	rules         []Rule
+	reusesKeyIDs  bool
+	keys          *keyset.Set
+}
+
+// newTrust copies what the checks need of a valid description.
+func newTrust(i Issuer, keys *keyset.Set) *trust {
+	t := &trust{
+		url:          i.URL,
+		names:        append([]string{i.URL}, i.Aliases...),
+		audiences:    slices.Clone(i.Audiences),
+		anyAudience:  i.InsecureAnyAudience,
+		algorithms:   slices.Clone(i.Algorithms),
+		subject:      clonePaths(i.Subject),
+		roles:        clonePaths(i.Roles),
+		rules:        slices.Clone(i.Rules),
+		reusesKeyIDs: i.ReusesKeyIDs,
+		keys:         keys,
+	}
+	if i.AudienceClaim != "aud" {
+		t.audienceClaim = i.AudienceClaim
+	}
+	if len(t.algorithms) == 0 {
+		t.algorithms = allAlgorithms
+	}
+	if len(t.roles) == 0 {
+		t.roles = []Path{{"roles"}}
+	}
+	for _, typ := range i.TokenTypes {
+		t.types = append(t.types, mediaType(typ))
+	}
+	if len(t.types) == 0 {
+		t.types = []string{typeJWT}
+	}
+	for _, r := range i.ClaimRules {
+		t.claimRules = append(t.claimRules, ClaimRule{slices.Clone(r.Claim), r.Op, slices.Clone(r.Values)})
+	}
+	return t
+}
+
+func clonePaths(paths []Path) []Path {
+	clone := make([]Path, len(paths))
+	for i, p := range paths {
+		clone[i] = slices.Clone(p)
+	}
+	return clone
+}
+
+// checkRules applies the program's own rules, which may depend on more than the
+// claims and are therefore asked at every use of a token.
+func (t *trust) checkRules(c *Claims) error {
+	for _, rule := range t.rules {
+		if err := rule(c); err != nil {
+			return refuseCause(checkRules, ErrRule, err)
+		}
+	}
+	return nil
+}
