@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"image/color"
 	"os"
@@ -8,7 +9,9 @@ import (
 	"slices"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgsvg"
@@ -44,24 +47,26 @@ func (r *results) draw(path string) error {
 		return err
 	}
 	canvas := vgsvg.New(plotWidth, plotHeight)
+	page := draw.New(canvas)
+	page.FillPolygon(color.White, []vg.Point{
+		page.Min, {X: page.Min.X, Y: page.Max.Y}, page.Max, {X: page.Max.X, Y: page.Min.Y}})
 	tiles := draw.Tiles{Rows: 1, Cols: 2, PadX: vg.Centimeter, PadTop: 0.4 * vg.Centimeter,
 		PadBottom: 0.4 * vg.Centimeter, PadLeft: 0.3 * vg.Centimeter, PadRight: 0.8 * vg.Centimeter}
 	plots := [][]*plot.Plot{{cold, hot}}
-	for n, c := range plot.Align(plots, tiles, draw.New(canvas))[0] {
+	for n, c := range plot.Align(plots, tiles, page)[0] {
 		plots[0][n].Draw(c)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	file, err := os.Create(path)
-	if err != nil {
+	var image bytes.Buffer
+	if _, err := canvas.WriteTo(&image); err != nil {
 		return err
 	}
-	if _, err := canvas.WriteTo(file); err != nil {
-		file.Close()
-		return err
-	}
-	return file.Close()
+	// A browser without these fonts is told what else to take.
+	svg := bytes.ReplaceAll(image.Bytes(), []byte("font-family:Liberation Sans"),
+		[]byte("font-family:Liberation Sans,Helvetica,Arial,sans-serif"))
+	return os.WriteFile(path, svg, 0o644)
 }
 
 // names returns the peers from the bottom of a plot to its top.
@@ -111,6 +116,11 @@ func (r *results) hotPlot() (*plot.Plot, error) {
 
 func newPlot(title, axis string) *plot.Plot {
 	p := plot.New()
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
+	for _, style := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.X.Tick.Label,
+		&p.Y.Tick.Label, &p.Legend.TextStyle} {
+		style.Font = font.From(sans, style.Font.Size)
+	}
 	p.Title.Text = title
 	p.Title.Padding = 0.3 * vg.Centimeter
 	p.X.Label.Text = axis
@@ -141,7 +151,7 @@ func addBars(p *plot.Plot, values plotter.Values, offset vg.Length, fill color.C
 	}
 	labels.Offset = vg.Point{X: 0.1 * vg.Centimeter, Y: offset - 0.12*vg.Centimeter}
 	for i := range labels.TextStyle {
-		labels.TextStyle[i].Font.Size = vg.Points(9)
+		labels.TextStyle[i].Font = font.From(p.Title.TextStyle.Font, vg.Points(9))
 	}
 	p.Add(bars, labels)
 	return bars, nil

@@ -178,7 +178,7 @@ func (r *results) memory(k key) string {
 func (r *results) Speedup(temperature, peer string) string {
 	one := key{harness.Authenticate, idp.RS256, temperature, peer}
 	every := key{harness.AuthenticateParallel, idp.RS256, temperature, peer}
-	return fmt.Sprintf("%.2f", r.samples.ratio(one, every).Median)
+	return fmt.Sprintf("%.2f", r.samples.speedup(one, every).Median)
 }
 
 // Algorithms returns the measured algorithms.

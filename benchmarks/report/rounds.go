@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/benchmarks/internal/harness"
@@ -19,9 +20,12 @@ const floor = "bare"
 // key names one measurement of one peer.
 type key struct{ what, algorithm, temperature, peer string }
 
-// sample is what one round gave.
+// sample is what one round gave. The time is that of the processor, which
+// other programs hardly disturb, but for parallel measurements, and where the
+// system does not tell it, that on the wall.
 type sample struct {
 	ns     float64
+	wall   float64
 	bytes  int64
 	allocs int64
 }
@@ -109,12 +113,31 @@ func (m samples) add(ctx context.Context, cases []harness.Case) error {
 		}
 		k := key{c.What, c.Algorithm, c.Temperature, c.Peer}
 		m[k] = append(m[k], sample{
-			ns:     float64(result.T.Nanoseconds()) / float64(result.N),
+			ns:     nanoseconds(c, result),
+			wall:   float64(result.T.Nanoseconds()) / float64(result.N),
 			bytes:  result.AllocedBytesPerOp(),
 			allocs: result.AllocsPerOp(),
 		})
 	}
 	return nil
+}
+
+func nanoseconds(c harness.Case, result testing.BenchmarkResult) float64 {
+	if cpu := result.Extra[harness.CPUMetric]; cpu > 0 && !strings.HasSuffix(c.What, "Parallel") {
+		return cpu
+	}
+	return float64(result.T.Nanoseconds()) / float64(result.N)
+}
+
+// speedup tells how many times as much every core does as one, by the time on
+// the wall.
+func (m samples) speedup(one, every key) spread {
+	over, under := m[one], m[every]
+	ratios := make([]float64, min(len(over), len(under)))
+	for n := range ratios {
+		ratios[n] = over[n].wall / under[n].wall
+	}
+	return spreadOf(ratios)
 }
 
 // ratio divides the times of a by those of b, round by round.

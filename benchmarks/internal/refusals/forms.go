@@ -18,12 +18,12 @@ func forged(i *idp.Issuer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return other.Key(idp.RS256).Sign(i.Header(idp.RS256), i.Payload(0, 0))
+	return other.Key(idp.RS256).Sign(i.Header(idp.RS256), i.Payload(0))
 }
 
 func none(i *idp.Issuer) (string, error) {
 	header, err := swap(`"RS256"`, `"none"`)(i.Header(idp.RS256))
-	return encode(header) + "." + encode(i.Payload(0, 0)) + ".", err
+	return encode(header) + "." + encode(i.Payload(0)) + ".", err
 }
 
 // publicKeyAsHMAC uses the PEM form of the RSA key as a shared secret.
@@ -36,7 +36,7 @@ func publicKeyAsHMAC(i *idp.Issuer) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("marshal public key: %w", err)
 	}
-	input := encode(header) + "." + encode(i.Payload(0, 0))
+	input := encode(header) + "." + encode(i.Payload(0))
 	mac := hmac.New(sha256.New, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	mac.Write([]byte(input))
 	return input + "." + encode(string(mac.Sum(nil))), nil
@@ -48,7 +48,7 @@ func otherAlgorithm(i *idp.Issuer) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return i.Key(idp.RS256).SignPSS(header, i.Payload(0, 0))
+	return i.Key(idp.RS256).SignPSS(header, i.Payload(0))
 }
 
 // trailingBits writes the same signature bytes in another way: the last

@@ -106,7 +106,7 @@ type edit func(string) (string, error)
 // claims is a case in which the payload is changed before it is signed.
 func claims(name string, change edit) Case {
 	return Case{Name: name, Token: func(i *idp.Issuer) (string, error) {
-		payload, err := change(i.Payload(0, 0))
+		payload, err := change(i.Payload(0))
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", name, err)
 		}
@@ -121,7 +121,7 @@ func header(name string, change edit) Case {
 		if err != nil {
 			return "", fmt.Errorf("%s: %w", name, err)
 		}
-		return i.Key(idp.RS256).Sign(changed, i.Payload(0, 0))
+		return i.Key(idp.RS256).Sign(changed, i.Payload(0))
 	}}
 }
 
