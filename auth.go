@@ -117,7 +117,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 	if err != nil {
 		return nil, err
 	}
-	a.cache.Put(token, c, c.size(), c.expiry.Add(a.leeway))
+	a.cache.Put(token, c, c.size(), c.expiry.Add(a.leeway), c.owner())
 	return c, nil
 }
 

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -100,7 +101,7 @@ func (c *Claims) Decode(v any) error {
 }
 
 // Lookup returns the JSON text of the claim at path, whose names are matched
-// exactly, and whether it is there.
+// exactly, and whether it is there. Without a path it is the whole payload.
 func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
 	m, found, err := jws.Lookup(c.payload, path...)
 	if err != nil || !found {
@@ -120,6 +121,10 @@ func (c *Claims) size() int {
 	lists := len(c.audience) + len(c.roles) + len(c.scopes)
 	return int(unsafe.Sizeof(*c)) + len(c.payload) + lists*stringHeader
 }
+
+// owner tells the cache whose token it is, so that one caller's tokens cannot
+// take the room of everybody else's.
+func (c *Claims) owner() uint64 { return binary.BigEndian.Uint64(c.identity[len(c.identity)-8:]) }
 
 // UnverifiedClaims rebuilds claims from a payload, as [Claims.Payload] gave it,
 // for the replay of a log and for tests. Nothing is verified: no signature, no

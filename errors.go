@@ -180,6 +180,23 @@ var answers = []struct {
 // notAccepted keeps to itself which check failed: the caller cannot mend it.
 var notAccepted = answer{http.StatusUnauthorized, "invalid_token", "the token is not accepted"}
 
+// Answer returns what a remote caller may be told about err, for servers that
+// answer by other means than [Authenticator.Refuse], a frame on a WebSocket for
+// instance: an HTTP status, an error code in the manner of RFC 6750 and a
+// description. An error that is none of this package's gives 500.
+func Answer(err error) (status int, code, description string) {
+	a := answerTo(err)
+	return a.status, a.name(), a.description
+}
+
+// name returns the error code, or what stands for it where one is due.
+func (a answer) name() string {
+	if a.code == "" {
+		return "unauthorized"
+	}
+	return a.code
+}
+
 // answerTo returns what a remote caller is told about err. An error that is
 // none of this package's is the server's own fault.
 func answerTo(err error) answer {

@@ -73,11 +73,7 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 	if r.Method == http.MethodHead {
 		return
 	}
-	code := answer.code
-	if code == "" {
-		code = "unauthorized"
-	}
-	json.NewEncoder(w).Encode(map[string]string{"error": code, "error_description": answer.description})
+	json.NewEncoder(w).Encode(map[string]string{"error": answer.name(), "error_description": answer.description})
 }
 
 // challenge words the WWW-Authenticate header. A caller that sent no token gets

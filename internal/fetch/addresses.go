@@ -70,7 +70,7 @@ func refusal(addr netip.Addr) string {
 		return "bound to a zone (RFC 4007)"
 	}
 	for _, b := range specialBlocks {
-		if b.contains(addr) {
+		if b.prefix.Contains(addr) {
 			return b.reason
 		}
 	}
@@ -78,13 +78,4 @@ func refusal(addr netip.Addr) string {
 		return "not global unicast (RFC 4291)"
 	}
 	return ""
-}
-
-// contains is needed because netip never finds an IPv4-mapped address inside a
-// prefix, not even inside ::ffff:0:0/96.
-func (b specialBlock) contains(addr netip.Addr) bool {
-	if addr.Is4In6() {
-		return b.prefix.Addr().Is4In6()
-	}
-	return b.prefix.Contains(addr)
 }

@@ -105,10 +105,10 @@ func parseMetadata(body []byte) (Metadata, error) {
 		return Metadata{}, fmt.Errorf("%w: %w", ErrDiscovery, err)
 	}
 	var m Metadata
-	if m.Issuer, err = text(members, "issuer"); err != nil {
+	if m.Issuer, err = stringMember(members, "issuer"); err != nil {
 		return Metadata{}, err
 	}
-	if m.JWKSURL, err = text(members, "jwks_uri"); err != nil {
+	if m.JWKSURL, err = stringMember(members, "jwks_uri"); err != nil {
 		return Metadata{}, err
 	}
 	return m, nil
@@ -146,8 +146,8 @@ func topLevel(body []byte) (map[string]json.RawMessage, error) {
 	return members, nil
 }
 
-// text returns the string that is the value of the named member.
-func text(members map[string]json.RawMessage, name string) (string, error) {
+// stringMember returns the string that is the value of the named member.
+func stringMember(members map[string]json.RawMessage, name string) (string, error) {
 	raw, ok := members[name]
 	if !ok {
 		return "", fmt.Errorf("%w: no member %q", ErrDiscovery, name)

@@ -77,8 +77,8 @@ type Config struct {
 	// PublicOnly is for URLs that strangers choose. Only https on port 443 is
 	// spoken, hosts must be names, no proxy is used, and each address is checked
 	// when it is dialled, after resolution: addresses that are not publicly
-	// routable are never connected to. All errors have one text; their cause is
-	// reached with [errors.Is], [errors.As] and [errors.Unwrap], and is for the
+	// routable are never connected to. All errors have one text; [errors.Is] and
+	// [errors.As] see what is behind it, and [Cause] returns that, for the
 	// operator's eyes only. The time that a failure takes is not hidden.
 	PublicOnly bool
 
@@ -90,8 +90,9 @@ type Config struct {
 	Resolver *net.Resolver
 
 	// Permit exempts an address and port from the checks of PublicOnly, so that
-	// tests can serve an issuer on loopback. Nil means no exemption, and is the
-	// only right value outside tests.
+	// tests can serve an issuer on loopback; a Transport of another type, which
+	// makes no connections that could be checked, is then used as it is. Nil means
+	// no exemption, and is the only right value outside tests.
 	Permit func(netip.AddrPort) bool
 }
 
@@ -130,9 +131,9 @@ func New(cfg Config) (*Client, error) {
 		c.userAgent = defaultUserAgent
 	}
 	if cfg.PublicOnly {
-		c.guard = newGuard(cfg)
+		c.guard = newGuard(cfg, c.timeout)
 	}
-	transport, own, err := newTransport(cfg, c.guard)
+	transport, own, err := newTransport(cfg, c.timeout, c.guard)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
@@ -85,24 +86,26 @@ func (c *Client) get(ctx context.Context, rawURL string, req Request) (*Response
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	resp, err := c.roundTrip(limited, u, req)
-	if err == nil || isVerdict(err) {
-		return resp, err
-	}
+	var status *StatusError
 	switch {
+	case err == nil:
+		return resp, nil
+	case errors.As(err, &status):
+		return nil, err // it names the URL itself
+	case isVerdict(err):
+		return nil, fmt.Errorf("get %s: %w", show(u), err)
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("get %s: %w", show(u), ctx.Err())
 	case limited.Err() != nil:
 		// The cause is left out: the caller's own deadline has not passed.
-		return nil, fmt.Errorf("%w: get %s: limit is %v", ErrTimeout, show(u), c.timeout)
+		return nil, fmt.Errorf("get %s: %w: limit is %v", show(u), ErrTimeout, c.timeout)
 	}
 	return nil, fmt.Errorf("get %s: %w", show(u), &transportError{withoutURL(err)})
 }
 
 // isVerdict tells an answer that was refused from one that did not come.
 func isVerdict(err error) bool {
-	var status *StatusError
-	return errors.As(err, &status) || errors.Is(err, ErrRedirect) ||
-		errors.Is(err, ErrTooLarge) || errors.Is(err, ErrContentType)
+	return errors.Is(err, ErrRedirect) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrContentType)
 }
 
 func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Response, error) {
@@ -134,7 +137,7 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Respo
 		}
 	}
 	if err := checkContentType(resp.Header); err != nil {
-		return nil, fmt.Errorf("%w: get %s", err, show(u))
+		return nil, err
 	}
 	limit := c.maxBytes
 	if req.MaxBytes > 0 {
@@ -142,7 +145,7 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Respo
 	}
 	out.Body, err = readBody(resp, limit)
 	if err != nil {
-		return nil, fmt.Errorf("%w: get %s", err, show(u))
+		return nil, err
 	}
 	return out, nil
 }
@@ -164,15 +167,14 @@ func (c *Client) header(req Request) http.Header {
 
 // checkRedirect is asked by net/http before each hop.
 func (c *Client) checkRedirect(next *http.Request, via []*http.Request) error {
-	first := via[0].URL
 	if _, err := c.parseURL(next.URL.String()); err != nil {
-		return fmt.Errorf("%w: from %s: %w", ErrRedirect, show(first), err)
+		return fmt.Errorf("%w: %w", ErrRedirect, err)
 	}
-	if !sameOrigin(first, next.URL) {
-		return fmt.Errorf("%w: from %s to another host, port or scheme: %s", ErrRedirect, show(first), show(next.URL))
+	if !sameOrigin(via[0].URL, next.URL) {
+		return fmt.Errorf("%w: leads to another scheme, host or port: %s", ErrRedirect, show(next.URL))
 	}
 	if len(via) > maxRedirects {
-		return fmt.Errorf("%w: from %s: more than %d in a row", ErrRedirect, show(first), maxRedirects)
+		return fmt.Errorf("%w: more than %d in a row", ErrRedirect, maxRedirects)
 	}
 	return nil
 }
@@ -180,6 +182,7 @@ func (c *Client) checkRedirect(next *http.Request, via []*http.Request) error {
 // readBody returns the decompressed body. It holds no more than limit bytes, and
 // takes no more than limit bytes from the network.
 func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	limit = min(limit, math.MaxInt64-1) // one more must fit
 	tooLarge := fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	if resp.ContentLength > limit {
 		return nil, tooLarge

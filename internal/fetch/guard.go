@@ -21,9 +21,10 @@ type guard struct {
 	permit func(netip.AddrPort) bool
 }
 
-func newGuard(cfg Config) *guard {
+func newGuard(cfg Config, timeout time.Duration) *guard {
 	g := &guard{permit: cfg.Permit}
 	g.dialer = net.Dialer{
+		Timeout:        timeout,
 		KeepAlive:      30 * time.Second,
 		Resolver:       cfg.Resolver,
 		ControlContext: g.control,
@@ -31,7 +32,8 @@ func newGuard(cfg Config) *guard {
 	return g
 }
 
-// dial connects to address. The time limit is that of ctx.
+// dial connects to address. It has a time limit besides that of ctx, because
+// net/http lets a dial go on when the request that began it is gone.
 func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {

@@ -61,6 +61,17 @@ type opaqueError struct{ cause error }
 func (e *opaqueError) Error() string { return "no usable answer from the issuer" }
 func (e *opaqueError) Unwrap() error { return e.cause }
 
+// Cause returns what is behind an error of a client with [Config.PublicOnly], or
+// behind an error that wraps one, for the operator's log. Any other error is
+// returned as it is: its text hides nothing.
+func Cause(err error) error {
+	var opaque *opaqueError
+	if errors.As(err, &opaque) {
+		return opaque.cause
+	}
+	return err
+}
+
 // outward gives an error the form in which it may leave the client.
 func (c *Client) outward(err error) error {
 	if err != nil && c.guard != nil {

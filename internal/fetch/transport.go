@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 )
@@ -12,11 +13,11 @@ const maxHeaderBytes = 64 << 10
 
 // newTransport returns what carries the requests, and whether it is the client's
 // own rather than shared with the caller. A non-nil guard makes every connection.
-func newTransport(cfg Config, g *guard) (rt http.RoundTripper, own bool, err error) {
+func newTransport(cfg Config, timeout time.Duration, g *guard) (rt http.RoundTripper, own bool, err error) {
 	if cfg.HTTP == nil || cfg.HTTP.Transport == nil {
-		t := ownTransport()
+		t := ownTransport(timeout)
 		if g != nil {
-			guardTransport(t, g)
+			guardTransport(t, g, timeout)
 		}
 		return t, true, nil
 	}
@@ -24,6 +25,9 @@ func newTransport(cfg Config, g *guard) (rt http.RoundTripper, own bool, err err
 		return cfg.HTTP.Transport, false, nil
 	}
 	given, ok := cfg.HTTP.Transport.(*http.Transport)
+	if !ok && cfg.Permit != nil {
+		return cfg.HTTP.Transport, false, nil
+	}
 	if !ok {
 		return nil, false, fmt.Errorf("public addresses only: transport is a %T, want an *http.Transport, whose connections can be guarded", cfg.HTTP.Transport)
 	}
@@ -31,17 +35,21 @@ func newTransport(cfg Config, g *guard) (rt http.RoundTripper, own bool, err err
 		return nil, false, errors.New("public addresses only: transport does not verify certificates")
 	}
 	t := given.Clone()
-	guardTransport(t, g)
+	guardTransport(t, g, timeout)
 	return t, true, nil
 }
 
-// ownTransport returns the transport of a client that was given none.
-func ownTransport() *http.Transport {
+// ownTransport returns the transport of a client that was given none. Its dials
+// have a time limit of their own, because net/http lets a dial go on when the
+// request that began it is gone.
+func ownTransport(timeout time.Duration) *http.Transport {
+	dialer := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
 	return &http.Transport{
+		DialContext:            dialer.DialContext,
 		Proxy:                  http.ProxyFromEnvironment,
 		ForceAttemptHTTP2:      true,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    10 * time.Second,
+		TLSHandshakeTimeout:    timeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		MaxIdleConns:           64,
 		MaxIdleConnsPerHost:    2,
@@ -50,15 +58,20 @@ func ownTransport() *http.Transport {
 }
 
 // guardTransport leaves g as the only way by which t connects.
-func guardTransport(t *http.Transport, g *guard) {
+func guardTransport(t *http.Transport, g *guard, timeout time.Duration) {
 	t.Proxy = nil
 	t.OnProxyConnectResponse = nil
 	t.GetProxyConnectHeader = nil
 	t.ProxyConnectHeader = nil
-	t.Dial = nil    //nolint:staticcheck // deprecated, but obeyed when set
-	t.DialTLS = nil //nolint:staticcheck // the same
+	t.DialContext = g.dial // goes before Dial
 	t.DialTLSContext = nil
-	t.DialContext = g.dial
+	t.DialTLS = nil //nolint:staticcheck // deprecated, but obeyed when set
+	if t.TLSHandshakeTimeout <= 0 || t.TLSHandshakeTimeout > timeout {
+		t.TLSHandshakeTimeout = timeout
+	}
+	if c := t.TLSClientConfig; c != nil && c.MinVersion < tls.VersionTLS12 {
+		c.MinVersion = tls.VersionTLS12 // the clone's own
+	}
 	if t.TLSNextProto != nil {
 		// Its functions may keep connections of another transport.
 		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}

@@ -41,6 +41,20 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+// BenchmarkParseInto is BenchmarkParse with room for the members on the stack.
+func BenchmarkParseInto(b *testing.B) {
+	token, _ := benchmarkToken(b, "RS256")
+	b.ReportAllocs()
+	b.SetBytes(int64(len(token)))
+	for b.Loop() {
+		var t jws.Token
+		var room [24]jws.Member
+		if _, err := t.ParseInto(room[:0], token, 16<<10); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkParseObject(b *testing.B) {
 	token, _ := benchmarkToken(b, "ES256")
 	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])

@@ -33,7 +33,7 @@ func readDecimal(text string) decimal {
 // exponent reads a signed exponent. One too large to matter is cut to a size
 // that still does not matter and cannot overflow.
 func exponent(text string) int {
-	const farAway = 1 << 30
+	const farAway = 1 << 27 // ten times as much still fits 32 bits
 	sign := 1
 	switch text[0] {
 	case '-':

@@ -1,7 +1,6 @@
 package jws
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -11,10 +10,6 @@ const (
 	// maxDepth is how deep arrays and objects may nest, the outermost object
 	// included.
 	maxDepth = 32
-
-	// smallObject is the number of names that are compared one by one. An object
-	// with more is checked through a map, so that names cost linear time.
-	smallObject = 32
 
 	// namesRoom holds the names of the open objects of a usual token.
 	namesRoom = 32
@@ -80,7 +75,8 @@ func ParseObject(dst []Member, text string) ([]Member, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.next() != 0 || s.pos != len(text) {
+	s.next()
+	if s.pos != len(text) {
 		return nil, refuse("data after the JSON object, at byte %d", s.pos)
 	}
 	return dst, nil
@@ -116,18 +112,22 @@ func (s *scanner) object(dst []Member, names []string, depth int) ([]Member, err
 		s.pos++
 		return dst, nil
 	}
-	outer := len(names)
-	var many map[string]bool
+	own := nameSet{outer: len(names)}
 	for {
-		m, err := s.member(names, depth)
+		name, err := s.memberName()
 		if err != nil {
 			return nil, err
 		}
-		if names, many, err = addName(names, outer, many, m.Name); err != nil {
+		if names, err = own.add(names, name); err != nil {
+			return nil, err
+		}
+		start := s.pos
+		kind, err := s.value(names, depth)
+		if err != nil {
 			return nil, err
 		}
 		if depth == 1 {
-			dst = append(dst, m)
+			dst = append(dst, Member{Name: name, Value: s.text[start:s.pos], Kind: kind})
 		}
 		closed, err := s.separator('}')
 		if closed || err != nil {
@@ -136,47 +136,21 @@ func (s *scanner) object(dst []Member, names []string, depth int) ([]Member, err
 	}
 }
 
-// addName adds a name to those of its object, which start at outer, or refuses
-// it as a duplicate: two readers of a token must never choose different ones of
-// two values. Beyond smallObject names it keeps them in many.
-func addName(names []string, outer int, many map[string]bool, name string) ([]string, map[string]bool, error) {
-	own := names[outer:]
-	if many == nil && len(own) == smallObject {
-		many = make(map[string]bool, 2*smallObject)
-		for _, other := range own {
-			many[other] = true
-		}
-	}
-	if many[name] || (many == nil && slices.Contains(own, name)) {
-		return nil, nil, refuse("duplicate member name %s", quote(name))
-	}
-	if many == nil {
-		return append(names, name), nil, nil
-	}
-	many[name] = true
-	return names, many, nil
-}
-
-// member scans a name, a colon and a value.
-func (s *scanner) member(names []string, depth int) (Member, error) {
+// memberName scans a name and a colon up to the value.
+func (s *scanner) memberName() (string, error) {
 	if s.next() != '"' {
-		return Member{}, s.unexpected("a member name")
+		return "", s.unexpected("a member name")
 	}
 	name, err := s.name()
 	if err != nil {
-		return Member{}, err
+		return "", err
 	}
 	if s.next() != ':' {
-		return Member{}, s.unexpected("a colon")
+		return "", s.unexpected("a colon")
 	}
 	s.pos++
 	s.next()
-	start := s.pos
-	kind, err := s.value(names, depth)
-	if err != nil {
-		return Member{}, err
-	}
-	return Member{Name: name, Value: s.text[start:s.pos], Kind: kind}, nil
+	return name, nil
 }
 
 // name scans the string at the current byte and returns it without escapes.

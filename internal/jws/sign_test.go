@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
-	"strings"
 	"sync"
 	"testing"
 
@@ -117,6 +116,3 @@ func signECDSA(tb testing.TB, key *ecdsa.PrivateKey, digest []byte) []byte {
 	s.FillBytes(signature[size:])
 	return signature
 }
-
-// signaturePart returns what follows the last dot.
-func signaturePart(token string) string { return token[strings.LastIndexByte(token, '.')+1:] }

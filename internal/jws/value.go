@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // maxSeconds is the last second of the year 9999, the latest time that every
@@ -45,8 +44,12 @@ func (m Member) Strings() ([]string, error) {
 			return nil, err
 		}
 		list = append(list, text)
-		if closed, err := s.separator(']'); closed || err != nil {
-			return list, err
+		closed, err := s.separator(']')
+		if err != nil {
+			return nil, err
+		}
+		if closed {
+			return list, nil
 		}
 	}
 }
@@ -140,54 +143,40 @@ func unescape(inner string) string {
 	var b strings.Builder
 	b.Grow(len(inner))
 	for {
-		plain, rest, found := strings.Cut(inner, `\`)
-		b.WriteString(plain)
-		if !found {
+		i := strings.IndexByte(inner, '\\')
+		if i < 0 {
+			b.WriteString(inner)
 			return b.String()
 		}
-		r, n := escapedRune(rest)
-		b.WriteRune(r)
-		inner = rest[n:]
+		b.WriteString(inner[:i])
+		inner = inner[i:]
+		b.WriteRune(escapedRune(inner))
+		inner = inner[escapeLength(inner):]
 	}
 }
 
-// escapedRune returns the character of an escape sequence that has been scanned,
-// and the length of the sequence, both without its backslash.
-func escapedRune(text string) (rune, int) {
-	switch c := text[0]; c {
+// escapedRune returns the character that the escape sequence at the start of
+// text stands for.
+func escapedRune(text string) rune {
+	switch c := text[1]; c {
 	case 'b':
-		return '\b', 1
+		return '\b'
 	case 'f':
-		return '\f', 1
+		return '\f'
 	case 'n':
-		return '\n', 1
+		return '\n'
 	case 'r':
-		return '\r', 1
+		return '\r'
 	case 't':
-		return '\t', 1
+		return '\t'
 	case 'u':
-		return escapedCodePoint(text)
-	default:
-		return rune(c), 1
-	}
-}
-
-// escapedCodePoint is escapedRune for a \u sequence or a pair of them.
-func escapedCodePoint(text string) (rune, int) {
-	var units [2]rune
-	for i, digit := range []byte(text[1:5]) {
-		value, ok := hexDigit(digit)
-		if !ok {
-			return utf8.RuneError, i + 1
+		unit, _ := codeUnit(text)
+		if !utf16.IsSurrogate(unit) {
+			return unit
 		}
-		units[0] = units[0]<<4 | value
+		low, _ := codeUnit(text[6:])
+		return utf16.DecodeRune(unit, low)
+	default:
+		return rune(c)
 	}
-	if !utf16.IsSurrogate(units[0]) {
-		return units[0], 5
-	}
-	low, ok := codeUnit(text[5:])
-	if !ok {
-		return utf8.RuneError, 5
-	}
-	return utf16.DecodeRune(units[0], low), 11
 }

@@ -18,17 +18,20 @@ const inputRoom = 2048
 // that k permits it. The error is an [ErrSignature]. A token that was not parsed
 // never verifies.
 func (k *Key) Verify(t *Token) error {
-	a, ok := findAlgorithm(t.Algorithm)
-	if !ok || !k.permits(t.Algorithm, a) {
-		return fmt.Errorf("%w: algorithm %s does not fit the key", ErrSignature, quote(t.Algorithm))
+	var room [inputRoom]byte
+	return k.VerifyBytes(t.Algorithm, append(room[:0], t.signingInput...), t.signatureBytes())
+}
+
+// VerifyBytes is [Key.Verify] for a signature over bytes that are not a token's.
+func (k *Key) VerifyBytes(alg string, signed, signature []byte) error {
+	a, ok := findAlgorithm(alg)
+	if !ok || !k.permits(alg, a) {
+		return fmt.Errorf("%w: algorithm %s does not fit the key", ErrSignature, quote(alg))
 	}
-	signature := t.signatureBytes()
-	if len(signature) == 0 || t.signingInput == "" {
+	if len(signature) == 0 {
 		return fmt.Errorf("%w: no signature", ErrSignature)
 	}
-	var room [inputRoom]byte
-	input := append(room[:0], t.signingInput...)
-	if !k.verify(a, input, signature) {
+	if !k.verify(a, signed, signature) {
 		return ErrSignature
 	}
 	return nil

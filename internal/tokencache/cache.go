@@ -6,12 +6,13 @@
 // A hit takes no lock, writes nothing that other processors read, and
 // allocates nothing. Memory is bounded in bytes, bookkeeping included.
 //
-// Tokens arrive on probation. Only one that is presented again moves to the
-// main part, which holds nine tenths of the memory, and one that went on being
-// presented survives several rounds there: whoever can obtain valid tokens by
-// the thousand and presents each once displaces other one-shot tokens, not the
-// ones in use. (The policy is S3-FIFO, in segments as a log-structured store
-// has them, so that tokens lie packed and eviction frees whole blocks.)
+// Tokens arrive on probation. Only one that goes on being presented moves to
+// the main part, which holds nine tenths of the memory, and survives several
+// rounds of eviction there. One owner's tokens are spared only as far as they
+// make up an eighth of all. So whoever can obtain valid tokens by the thousand
+// displaces other one-shot tokens and his own, not those in use by others. (The
+// policy is S3-FIFO, in segments as a log-structured store has them: tokens lie
+// packed, and eviction frees whole blocks.)
 //
 // The general caches for Go that were measured are good at being general; none
 // kept all of these promises at once. Those that bound bytes and resist floods
@@ -104,17 +105,21 @@ func (c *Cache[V]) get(hash uint64, token string) (*V, bool) {
 // Put keeps v for the token, in place of what was kept for it before. The
 // token must have been verified, and v must not change any more. valueBytes is
 // the memory that goes when v goes, v itself included. The cache drops v soon
-// after expiry; the zero time means that v does not expire. The token is
-// copied, so that it holds no longer string in memory.
-func (c *Cache[V]) Put(token string, v *V, valueBytes int, expiry time.Time) {
+// after expiry; the zero time means that v does not expire. Tokens with equal
+// owner numbers, such as a part of the caller's identity, share what one owner
+// may claim.
+//
+// The token is copied, so that it holds no longer string in memory. What takes
+// more than a tenth of a shard's memory is not kept.
+func (c *Cache[V]) Put(token string, v *V, valueBytes int, expiry time.Time, owner uint64) {
 	if c == nil || v == nil {
 		return
 	}
-	c.put(c.hash(token), token, v, valueBytes, expiry)
+	c.put(c.hash(token), token, v, valueBytes, expiry, owner)
 }
 
 // put is Put for a token with the given hash.
-func (c *Cache[V]) put(hash uint64, token string, v *V, valueBytes int, expiry time.Time) {
+func (c *Cache[V]) put(hash uint64, token string, v *V, valueBytes int, expiry time.Time, owner uint64) {
 	now := seconds(c.now())
 	s := &c.shards[hash>>c.shift]
 	s.mu.Lock()
@@ -127,8 +132,8 @@ func (c *Cache[V]) put(hash uint64, token string, v *V, valueBytes int, expiry t
 		value:  v,
 		hash:   uint32(hash),
 		expiry: expirySeconds(expiry),
-		weight: clampWeight(valueBytes),
-	})
+		owner:  uint16(maphash.Comparable(c.seed, owner)),
+	}, valueBytes)
 }
 
 // Delete drops the value kept for the token, if there is one.

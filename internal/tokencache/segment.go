@@ -9,20 +9,20 @@ import (
 )
 
 // entry is one token's place in the cache. Readers reach it without a lock, so
-// what is not atomic never changes once the entry is linked, except expiry and
-// weight, which only the holder of the shard's lock touches.
+// what is not atomic never changes once the entry is linked.
 type entry[V any] struct {
 	token  string
 	value  atomic.Pointer[V] // nil once removed
 	next   atomic.Pointer[entry[V]]
 	hash   uint32
 	expiry uint32 // Unix time in seconds, never if it does not expire
-	weight uint32 // bytes of the value
+	weight uint16 // bytes of the value, in units of weightUnit
+	owner  uint16 // whose token it is, in short
 	hits   atomic.Uint32
 }
 
-// maxHits is how many hits an entry is credited with: as many rounds of
-// eviction does it survive.
+// maxHits is how many hits an entry is credited with. In the main queue it
+// survives as many rounds of eviction.
 const maxHits = 3
 
 // hit credits e with a hit. Lost updates do no harm, and an entry that has its
@@ -39,7 +39,8 @@ type record[V any] struct {
 	value  *V
 	hash   uint32
 	expiry uint32
-	weight uint32
+	weight uint16
+	owner  uint16
 	hits   uint32
 }
 
@@ -80,7 +81,7 @@ func (g *segment[V]) add(r record[V]) *entry[V] {
 	from := g.text.Len()
 	g.text.WriteString(r.token)
 	e.token = g.text.String()[from:]
-	e.hash, e.expiry, e.weight = r.hash, r.expiry, r.weight
+	e.hash, e.expiry, e.weight, e.owner = r.hash, r.expiry, r.weight, r.owner
 	e.hits.Store(r.hits)
 	e.value.Store(r.value)
 	g.earliest = min(g.earliest, r.expiry)
@@ -125,7 +126,18 @@ func expirySeconds(t time.Time) uint32 {
 	return seconds(t.Add(time.Second - time.Nanosecond))
 }
 
-// clampWeight returns n within what an entry holds.
-func clampWeight(n int) uint32 {
-	return uint32(min(max(n, 0), math.MaxUint32))
+// weightUnit is what sizes of values are rounded up to, as the allocator does.
+const weightUnit = 16
+
+// maxValueBytes is the largest value whose size an entry can hold.
+const maxValueBytes = math.MaxUint16 * weightUnit
+
+// weigh returns n bytes in units of weightUnit.
+func weigh(n int) uint16 {
+	return uint16((max(n, 0) + weightUnit - 1) / weightUnit)
+}
+
+// bytes returns the memory of e's value.
+func (e *entry[V]) bytes() int64 {
+	return int64(e.weight) * weightUnit
 }

@@ -19,7 +19,8 @@ type shard[V any] struct {
 	mu        sync.Mutex // guards the following, and every change to chains
 	probation queue[V]
 	main      queue[V]
-	evicted   []uint32 // by bucket: hash of a token that left on probation
+	evicted   []uint32 // hashes of tokens that left on probation, in sets by bucket
+	owned     []uint32 // by owner: live entries
 	used      int64    // bytes
 	count     int      // live entries
 	earliest  uint32   // no entry expires before
@@ -40,6 +41,20 @@ const (
 	// which were presented once may claim against the others.
 	probationShare = 10
 
+	// promotionHits is how often a token on probation must be presented again
+	// to move to the main queue: once more than a client that connects and
+	// asks one thing presents it.
+	promotionHits = 2
+
+	// ownerShare is the part of the entries, one in so many, that the tokens of
+	// one owner may make up and still be spared eviction. Owners are told apart
+	// as far as ownerSlots allows; up to minOwned tokens are always fair.
+	ownerShare = 8
+	ownerSlots = 1024
+	minOwned   = 16
+
+	evictedSet = 4
+
 	// maxRotations is how many main segments one Put may turn over before new
 	// tokens have to give way: it bounds the time a Put holds the lock.
 	maxRotations = 2
@@ -55,8 +70,16 @@ func (s *shard[V]) init(maxBytes int64) {
 	s.max = maxBytes
 	s.room = int(min(max(maxBytes/segmentsPerShard, minRoom), maxRoom))
 	s.buckets = make([]atomic.Pointer[entry[V]], maxBytes/bucketBytes+1)
-	s.used = int64(len(s.buckets))*int64(unsafe.Sizeof(s.buckets[0])) + int64(unsafe.Sizeof(*s))
+	s.owned = make([]uint32, min(len(s.buckets), ownerSlots))
+	s.used = s.tables()
 	s.earliest = never
+}
+
+// tables returns the memory of everything but segments and values.
+func (s *shard[V]) tables() int64 {
+	words := len(s.evicted) + len(s.owned)
+	return int64(unsafe.Sizeof(*s)) + int64(words)*int64(unsafe.Sizeof(s.owned[0])) +
+		int64(len(s.buckets))*int64(unsafe.Sizeof(s.buckets[0]))
 }
 
 // bucket returns the number of the bucket for a hash.
@@ -74,18 +97,20 @@ func (s *shard[V]) find(hash uint32, token string) *entry[V] {
 	return nil
 }
 
-// put keeps r and makes room for it. What is worth more than a share of the
-// shard is not kept: it would displace too many others.
-func (s *shard[V]) put(r record[V]) {
+// put keeps r, whose value takes so many bytes, and makes room for it. What is
+// worth more than a share of the shard is not kept: it would displace too many
+// others.
+func (s *shard[V]) put(r record[V], valueBytes int) {
 	if e := s.find(r.hash, r.token); e != nil {
 		s.remove(e)
 		r.hits = e.hits.Load()
 	}
-	if int64(len(r.token))+int64(r.weight) > s.max/probationShare {
+	if int64(len(r.token))+int64(valueBytes) > min(s.max/probationShare, maxValueBytes) {
 		return
 	}
+	r.weight = weigh(valueBytes)
 	q := &s.probation
-	if r.hits > 0 || s.cameBack(r.hash) {
+	if (r.hits >= promotionHits || s.cameBack(r.hash)) && !s.ownsTooMany(r.owner) {
 		q = &s.main
 	}
 	s.insert(q, r)
@@ -106,7 +131,6 @@ func (s *shard[V]) insert(q *queue[V], r record[V]) {
 	s.resize(q, g.bytes()-before)
 
 	s.link(e)
-	s.used += int64(e.weight)
 	s.earliest = min(s.earliest, e.expiry)
 }
 
@@ -117,6 +141,8 @@ func (s *shard[V]) link(e *entry[V]) {
 	e.next.Store(b.Load())
 	b.Store(e)
 	s.count++
+	s.used += e.bytes()
+	s.owned[int(e.owner)%len(s.owned)]++
 	n, last := 1, e
 	for at := e.next.Load(); at != nil; at = at.next.Load() {
 		n, last = n+1, at
@@ -148,7 +174,8 @@ func (s *shard[V]) unlink(e *entry[V]) {
 	}
 	link.Store(e.next.Load())
 	s.count--
-	s.used -= int64(e.weight)
+	s.used -= e.bytes()
+	s.owned[int(e.owner)%len(s.owned)]--
 }
 
 // move puts e, with the given credit, at the end of q. The entry it leaves
@@ -156,7 +183,7 @@ func (s *shard[V]) unlink(e *entry[V]) {
 func (s *shard[V]) move(q *queue[V], e *entry[V], hits uint32) {
 	s.insert(q, record[V]{
 		token: e.token, value: e.value.Load(), hash: e.hash,
-		expiry: e.expiry, weight: e.weight, hits: hits,
+		expiry: e.expiry, weight: e.weight, owner: e.owner, hits: hits,
 	})
 	s.unlink(e)
 }
@@ -177,20 +204,31 @@ func (s *shard[V]) shrink() {
 	}
 }
 
-// evict lets the oldest segment of q go. If spare is set, entries with a hit
-// to their credit pay with it and move to the end of the main queue.
+// evict lets the oldest segment of q go. If spare is set, entries that earned
+// it pay with a hit and move to the end of the main queue.
 func (s *shard[V]) evict(q *queue[V], spare bool) {
+	need := uint32(1)
+	if q == &s.probation {
+		need = promotionHits
+	}
 	g := s.take(q, 0)
 	for e := range g.live {
-		switch hits := e.hits.Load(); {
-		case spare && hits > 0:
+		hits, tooMany := e.hits.Load(), s.ownsTooMany(e.owner)
+		if spare && hits >= need && !tooMany {
 			s.move(&s.main, e, hits-1)
 			continue
-		case q == &s.probation:
+		}
+		if q == &s.probation && !tooMany {
 			s.remember(e.hash)
 		}
 		s.remove(e)
 	}
+}
+
+// ownsTooMany reports whether one owner has more than a fair share of the
+// entries.
+func (s *shard[V]) ownsTooMany(owner uint16) bool {
+	return int(s.owned[int(owner)%len(s.owned)]) > max(s.count/ownerShare, minOwned)
 }
 
 // take takes the i-th segment out of q. Its entries are still linked.
@@ -201,23 +239,38 @@ func (s *shard[V]) take(q *queue[V], i int) *segment[V] {
 	return g
 }
 
-// remember notes that a token with this hash left on probation.
+// remember notes that a token with this hash left on probation, in place of
+// the one of its set that left longest ago.
 func (s *shard[V]) remember(hash uint32) {
 	if s.evicted == nil {
-		s.evicted = make([]uint32, len(s.buckets))
-		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(s.evicted[0]))
+		sets := (len(s.buckets) + evictedSet - 1) / evictedSet
+		s.evicted = make([]uint32, sets*evictedSet)
+		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(hash))
 	}
-	s.evicted[s.bucket(hash)] = hash
+	set := s.evictedWith(hash)
+	copy(set[1:], set)
+	set[0] = hash
 }
 
 // cameBack reports whether a token with this hash left on probation lately,
 // and forgets that it did.
 func (s *shard[V]) cameBack(hash uint32) bool {
-	if s.evicted == nil || s.evicted[s.bucket(hash)] != hash {
+	if s.evicted == nil {
 		return false
 	}
-	s.evicted[s.bucket(hash)] = 0
+	set := s.evictedWith(hash)
+	i := slices.Index(set, hash)
+	if i < 0 {
+		return false
+	}
+	set[i] = 0
 	return true
+}
+
+// evictedWith returns the set that hash belongs to.
+func (s *shard[V]) evictedWith(hash uint32) []uint32 {
+	at := s.bucket(hash) / evictedSet * evictedSet
+	return s.evicted[at : at+evictedSet]
 }
 
 // sweep removes what drop reports true for, from the segments in which

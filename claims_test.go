@@ -1,0 +1,224 @@
+package oidcauth_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+func TestClaims_Roles(t *testing.T) {
+	tests := []struct {
+		name   string
+		paths  []oidcauth.Path
+		claims string
+		want   []string
+	}{
+		{"default path", nil, `"roles":["a","b"]`, []string{"a", "b"}},
+		{"no roles", nil, `"role":["a"]`, nil},
+		{"string", nil, `"roles":"a"`, []string{"a"}},
+		{"comma string", nil, `"roles":"a, b,,c"`, []string{"a", "b", "c"}},
+		{"object keys", nil, `"roles":{"a":{"org":"x"},"b":null}`, []string{"a", "b"}},
+		{"nested", []oidcauth.Path{{"realm_access", "roles"}}, `"realm_access":{"roles":["a"]},"roles":["b"]`, []string{"a"}},
+		{"two paths", []oidcauth.Path{{"x"}, {"y", "z"}}, `"x":["a"],"y":{"z":"b"}`, []string{"a", "b"}},
+		{"a dot in a name", []oidcauth.Path{{"kubernetes.io", "namespace"}}, `"kubernetes.io":{"namespace":"a"}`, []string{"a"}},
+		{"path through a string", []oidcauth.Path{{"roles", "x"}}, `"roles":"x"`, nil},
+		{"another case", nil, `"Roles":["a"]`, nil},
+		{"a number", nil, `"roles":1`, nil},
+		{"null", nil, `"roles":null`, nil},
+		{"an array with a number", nil, `"roles":["a",1]`, nil},
+		{"an escaped role", nil, `"roles":["\u0061\n"]`, []string{"a\n"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := oidcauth.UnverifiedClaims([]byte(`{"iss":"https://issuer.test","sub":"alice","exp":1,`+tt.claims+`}`),
+				oidcauth.Issuer{URL: "https://issuer.test", Audiences: []string{"x"}, Roles: tt.paths})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := c.Roles(); !slices.Equal(got, tt.want) {
+				t.Errorf("Roles() = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestClaims_Scopes(t *testing.T) {
+	tests := []struct {
+		name, claims string
+		want         []string
+		err          error
+	}{
+		{"string", `"scope":"a b"`, []string{"a", "b"}, nil},
+		{"array", `"scope":["a","b"]`, []string{"a", "b"}, nil},
+		{"array element with a space is one scope", `"scope":["a b"]`, []string{"a b"}, nil},
+		{"scp array", `"scp":["a","b"]`, []string{"a", "b"}, nil},
+		{"scp string", `"scp":"a b"`, []string{"a", "b"}, nil},
+		{"scope goes before scp", `"scp":"a","scope":"b"`, []string{"b"}, nil},
+		{"null", `"scope":null`, nil, nil},
+		{"null scope, scp", `"scope":null,"scp":"a"`, []string{"a"}, nil},
+		{"none", `"Scope":"a"`, nil, nil},
+		{"number", `"scope":1`, nil, oidcauth.ErrClaim},
+		{"array of numbers", `"scope":[1]`, nil, oidcauth.ErrClaim},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := oidcauth.UnverifiedClaims([]byte(`{"iss":"https://issuer.test","sub":"alice","exp":1,`+tt.claims+`}`),
+				oidcauth.Issuer{URL: "https://issuer.test", Audiences: []string{"x"}})
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("error = %v, want %v", err, tt.err)
+			}
+			if err == nil && !slices.Equal(c.Scopes(), tt.want) {
+				t.Errorf("Scopes() = %q, want %q", c.Scopes(), tt.want)
+			}
+		})
+	}
+}
+
+func TestClaims_Subject(t *testing.T) {
+	entra := []oidcauth.Path{{"tid"}, {"oid"}}
+	tests := []struct {
+		name, claims string
+		subject      []oidcauth.Path
+		want         string
+		err          error
+	}{
+		{"sub", `"sub":"alice"`, nil, "alice", nil},
+		{"sub with a bar", `"sub":"auth0|1"`, nil, "auth0|1", nil},
+		{"128 bytes", `"sub":"` + strings.Repeat("é", 64) + `"`, nil, strings.Repeat("é", 64), nil},
+		{"129 bytes", `"sub":"a` + strings.Repeat("é", 64) + `"`, nil, "", oidcauth.ErrClaim},
+		{"empty", `"sub":""`, nil, "", oidcauth.ErrClaim},
+		{"missing", `"x":1`, nil, "", oidcauth.ErrClaim},
+		{"number", `"sub":1`, nil, "", oidcauth.ErrClaim},
+		{"null", `"sub":null`, nil, "", oidcauth.ErrClaim},
+		{"mapped", `"sub":"x","uid":"alice"`, []oidcauth.Path{{"uid"}}, "alice", nil},
+		{"mapped, sub empty", `"sub":"","uid":"alice"`, []oidcauth.Path{{"uid"}}, "alice", nil},
+		{"mapped, sub of another type", `"sub":1,"uid":"alice"`, []oidcauth.Path{{"uid"}}, "", oidcauth.ErrClaim},
+		{"mapped, missing", `"sub":"alice"`, []oidcauth.Path{{"uid"}}, "", oidcauth.ErrClaim},
+		{"tuple", `"tid":"t","oid":"o"`, entra, "t|o", nil},
+		{"tuple, last has a bar", `"tid":"t","oid":"o|p"`, entra, "t|o|p", nil},
+		{"tuple, first has a bar", `"tid":"t|o","oid":"p"`, entra, "", oidcauth.ErrClaim},
+		{"tuple, one empty", `"tid":"","oid":"o"`, entra, "", oidcauth.ErrClaim},
+		{"tuple, a number", `"tid":"t","oid":1`, entra, "", oidcauth.ErrClaim},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := oidcauth.UnverifiedClaims([]byte(`{"iss":"https://issuer.test","exp":1,`+tt.claims+`}`),
+				oidcauth.Issuer{URL: "https://issuer.test", Audiences: []string{"x"}, Subject: tt.subject})
+			if !errors.Is(err, tt.err) {
+				t.Fatalf("error = %v, want %v", err, tt.err)
+			}
+			if err != nil {
+				return
+			}
+			if c.Subject() != tt.want || c.Identity() != oidcauth.NewIdentity("https://issuer.test", tt.want) {
+				t.Errorf("Subject() = %q, identity %v, want %q", c.Subject(), c.Identity(), tt.want)
+			}
+		})
+	}
+}
+
+func TestClaims_Decode(t *testing.T) {
+	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","SUB":"admin","ſub":"root","exp":1,"email":"a@b.test","n":9007199254740993}`)
+	var v struct {
+		Sub   string `json:"sub"`
+		Email string `json:"email"`
+		N     int64  `json:"n"`
+	}
+	if err := c.Decode(&v); err != nil {
+		t.Fatal(err)
+	}
+	if v.Sub != "alice" || v.Email != "a@b.test" || v.N != 9007199254740993 {
+		t.Errorf("Decode() = %+v", v)
+	}
+	var wrong struct {
+		Email int `json:"email"`
+	}
+	if err := c.Decode(&wrong); err == nil {
+		t.Error("Decode() into a field of another type gave no error")
+	}
+}
+
+func TestClaims_Lookup(t *testing.T) {
+	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"a":{"b":[1, 2]},"x":null}`)
+	tests := []struct {
+		path  []string
+		want  string
+		found bool
+	}{
+		{[]string{"a", "b"}, "[1, 2]", true},
+		{[]string{"x"}, "null", true},
+		{[]string{"A"}, "", false},
+		{[]string{"a", "c"}, "", false},
+		{[]string{"sub", "b"}, "", false},
+		{nil, string(c.Payload()), true},
+	}
+	for _, tt := range tests {
+		if got, found := c.Lookup(tt.path...); string(got) != tt.want || found != tt.found {
+			t.Errorf("Lookup(%q) = %s, %v, want %s, %v", tt.path, got, found, tt.want, tt.found)
+		}
+	}
+}
+
+// What a caller does to the slices it was given changes nothing for others.
+func TestClaims_Immutable(t *testing.T) {
+	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a"],"roles":["b"],"scope":"c"}`)
+	c.Audience()[0], c.Roles()[0], c.Scopes()[0], c.Payload()[0] = "x", "admin", "x", 'x'
+	if raw, _ := c.Lookup("aud"); len(raw) > 0 {
+		raw[0] = 'x'
+	}
+	if !c.HasAudience("a") || !c.HasRole("b") || c.HasRole("admin") || !c.HasScope("c") || !json.Valid(c.Payload()) {
+		t.Errorf("claims changed: %q %q %q %s", c.Audience(), c.Roles(), c.Scopes(), c.Payload())
+	}
+}
+
+// Replay from a commit log gives the claims that the call had.
+func TestUnverifiedClaims_Replay(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	trusted.Roles = []oidcauth.Path{{"groups"}}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	live, err := a.Authenticate(context.Background(), issuer.Token(map[string]any{"groups": []string{"g"}, "jti": "1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replayed, err := oidcauth.UnverifiedClaims(live.Payload(), trusted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if replayed.Identity() != live.Identity() || !replayed.HasRole("g") || replayed.TokenID() != "1" ||
+		!replayed.Expiry().Equal(live.Expiry()) || !replayed.IssuedAt().Equal(live.IssuedAt()) || replayed.KeyID() != "" {
+		t.Errorf("replayed claims differ: %s", replayed.Payload())
+	}
+	if live.KeyID() != issuer.Key().ID() {
+		t.Errorf("KeyID() = %q, want %q", live.KeyID(), issuer.Key().ID())
+	}
+}
+
+func TestUnverifiedClaims_Refuses(t *testing.T) {
+	trusted := oidcauth.Issuer{URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"x"}}
+	tests := []struct {
+		name, payload string
+		want          error
+	}{
+		{"good", `{"iss":"https://issuer.test","sub":"a","exp":1}`, nil},
+		{"alias", `{"iss":"issuer.test","sub":"a","exp":1}`, nil},
+		{"not JSON", `{`, oidcauth.ErrMalformedToken},
+		{"a name twice", `{"iss":"https://issuer.test","sub":"a","sub":"b","exp":1}`, oidcauth.ErrMalformedToken},
+		{"another issuer", `{"iss":"https://b.test","sub":"a","exp":1}`, oidcauth.ErrUnknownIssuer},
+		{"no subject", `{"iss":"https://issuer.test","exp":1}`, oidcauth.ErrClaim},
+		{"expiry a string", `{"iss":"https://issuer.test","sub":"a","exp":"1"}`, oidcauth.ErrClaim},
+		{"audience a number", `{"iss":"https://issuer.test","sub":"a","exp":1,"aud":1}`, oidcauth.ErrClaim},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := oidcauth.UnverifiedClaims([]byte(tt.payload), trusted); !errors.Is(err, tt.want) {
+				t.Errorf("UnverifiedClaims() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,131 @@
+package oidcauth_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// TestNew_Refuses names, for each contradiction, a word that the error must
+// contain so that the reader knows what to mend. Each row is one change to a
+// configuration that is fine.
+func TestNew_Refuses(t *testing.T) {
+	good := func() oidcauth.Config {
+		return oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: "https://issuer.test", Audiences: []string{"x"}}}}
+	}
+	first := func(change func(*oidcauth.Issuer)) func(*oidcauth.Config) {
+		return func(cfg *oidcauth.Config) { change(&cfg.Issuers[0]) }
+	}
+	tests := []struct {
+		name   string
+		change func(*oidcauth.Config)
+		want   string // empty if it is fine
+	}{
+		{"nothing changed", func(*oidcauth.Config) {}, ""},
+		{"no issuer", func(c *oidcauth.Config) { c.Issuers = nil }, "Issuers"},
+		{"leeway of 5 minutes", func(c *oidcauth.Config) { c.Leeway = 5 * time.Minute }, ""},
+		{"leeway above 5 minutes", func(c *oidcauth.Config) { c.Leeway = 5*time.Minute + 1 }, "Leeway"},
+		{"no leeway", func(c *oidcauth.Config) { c.Leeway = -1 }, ""},
+		{"negative size", func(c *oidcauth.Config) { c.MaxTokenBytes = -1 }, "MaxTokenBytes"},
+		{"metadata address with a quote", func(c *oidcauth.Config) { c.ResourceMetadataURL = `https://db.test/"` }, "ResourceMetadataURL"},
+		{"metadata address with a line break", func(c *oidcauth.Config) { c.ResourceMetadataURL = "https://db.test/\r\nX: y" }, "ResourceMetadataURL"},
+		{"no audience", first(func(i *oidcauth.Issuer) { i.Audiences = nil }), "Audiences"},
+		{"any audience, spelled out", first(func(i *oidcauth.Issuer) { i.Audiences, i.InsecureAnyAudience = nil, true }), ""},
+		{"any audience and one", first(func(i *oidcauth.Issuer) { i.InsecureAnyAudience = true }), "InsecureAnyAudience"},
+		{"an empty audience", first(func(i *oidcauth.Issuer) { i.Audiences = []string{"x", ""} }), "audience"},
+		{"no URL", first(func(i *oidcauth.Issuer) { i.URL = "" }), "bytes"},
+		{"URL of 129 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 109) }), "129"},
+		{"URL of 128 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 108) }), ""},
+		{"bar in the URL", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/a|b" }), "|"},
+		{"bar in an alias", first(func(i *oidcauth.Issuer) { i.Aliases = []string{"a|b"} }), "|"},
+		{"http", first(func(i *oidcauth.Issuer) { i.URL = "http://issuer.test" }), "URL"},
+		{"http on loopback", first(func(i *oidcauth.Issuer) { i.URL = "http://127.0.0.1:8080" }), "URL"},
+		{"http on loopback, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.InsecureHTTP = "http://127.0.0.1:8080", true }), ""},
+		{"http elsewhere, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.InsecureHTTP = "http://issuer.test", true }), "URL"},
+		{"not an address", first(func(i *oidcauth.Issuer) { i.URL = "localhost" }), "URL"},
+		{"not an address, fixed keys", first(func(i *oidcauth.Issuer) { i.URL, i.JWKS = "localhost", json.RawMessage(fixedJWKS) }), ""},
+		{"not an address, keys elsewhere", first(func(i *oidcauth.Issuer) { i.URL, i.JWKSURL = "localhost", "https://issuer.test/jwks" }), ""},
+		{"keys over http", first(func(i *oidcauth.Issuer) { i.JWKSURL = "http://issuer.test/jwks" }), "JWKSURL"},
+		{"discovery over http", first(func(i *oidcauth.Issuer) { i.DiscoveryURL = "http://issuer.test/d" }), "DiscoveryURL"},
+		{"two sources", first(func(i *oidcauth.Issuer) {
+			i.DiscoveryURL, i.JWKSURL = "https://issuer.test/d", "https://issuer.test/jwks"
+		}), "more than one"},
+		{"fixed keys without a usable one", first(func(i *oidcauth.Issuer) { i.JWKS = json.RawMessage(`{"keys":[]}`) }), "key"},
+		{"fixed keys not JSON", first(func(i *oidcauth.Issuer) { i.JWKS = json.RawMessage(`{`) }), "issuer.test"},
+		{"algorithm none", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"none"} }), "none"},
+		{"HMAC", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"HS256"} }), "HS256"},
+		{"algorithm in small letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"rs256"} }), "rs256"},
+		{"logout tokens", first(func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", "application/Logout+JWT"} }), "Logout"},
+		{"empty path", first(func(i *oidcauth.Issuer) { i.Roles = []oidcauth.Path{{}} }), "path"},
+		{"empty name in a path", first(func(i *oidcauth.Issuer) { i.Subject = []oidcauth.Path{{"a", ""}} }), "path"},
+		{"rule without path", first(func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{{Op: oidcauth.ClaimPresent}} }), "path"},
+		{"rule without values", first(func(i *oidcauth.Issuer) {
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimIn}}
+		}), "Values"},
+		{"rule with needless values", first(func(i *oidcauth.Issuer) {
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimAbsent, Values: []string{"b"}}}
+		}), "Values"},
+		{"rule of unknown kind", first(func(i *oidcauth.Issuer) {
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: "equals"}}
+		}), "equals"},
+		{"nil rule", first(func(i *oidcauth.Issuer) { i.Rules = []oidcauth.Rule{nil} }), "nil"},
+		{"an issuer twice", func(c *oidcauth.Config) { c.Issuers = append(c.Issuers, c.Issuers[0]) }, "twice"},
+		{"an alias is another issuer", func(c *oidcauth.Config) {
+			c.Issuers = append(c.Issuers, oidcauth.Issuer{URL: "https://b.test", Aliases: []string{"https://issuer.test"}, Audiences: []string{"x"}})
+		}, "twice"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := good()
+			tt.change(&cfg)
+			a, err := oidcauth.New(cfg)
+			if err == nil {
+				a.Close()
+			}
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("New() error = %v, want none", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "oidcauth: ")):
+				t.Errorf("New() error = %v, want one about %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// fixedJWKS is the key of RFC 7515, appendix A.3.1.
+const fixedJWKS = `{"keys":[{"kty":"EC","crv":"P-256",
+	"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+	"y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`
+
+// An issuer's description goes through JSON unharmed, except for its functions.
+func TestIssuer_JSON(t *testing.T) {
+	want := oidcauth.Issuer{
+		URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"a"},
+		InsecureAnyAudience: true, AudienceClaim: "client_id", Algorithms: []string{"ES256"},
+		TokenTypes: []string{"at+jwt"}, DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j",
+		JWKS: json.RawMessage(`{"keys":[]}`), Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}},
+		ClaimRules:   []oidcauth.ClaimRule{{Claim: oidcauth.Path{"d"}, Op: oidcauth.ClaimIn, Values: []string{"e"}}},
+		ReusesKeyIDs: true, InsecureHTTP: true,
+	}
+	for i := range reflect.TypeFor[oidcauth.Issuer]().NumField() {
+		field := reflect.TypeFor[oidcauth.Issuer]().Field(i)
+		if field.Tag.Get("json") != "-" && reflect.ValueOf(want).Field(i).IsZero() {
+			t.Errorf("this test forgets the field %s", field.Name)
+		}
+	}
+	text, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got oidcauth.Issuer
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("after JSON: %+v, want %+v", got, want)
+	}
+}

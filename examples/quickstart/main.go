@@ -1,0 +1,86 @@
+// Quickstart is the main job of oidcauth in one program: a database server that
+// takes its callers' identities from an OpenID Provider.
+//
+//	go run ./examples/quickstart
+//
+// starts a provider and the server in this process, acts as a person and as a
+// service, tries what each may and may not do, and tells the story. It exits
+// with status 1 if anything came out otherwise than it should.
+//
+//	go run ./examples/quickstart -serve
+//
+// stays up and prints commands to try. With -issuer and -audience the server
+// takes the tokens of a provider of yours instead.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+const storyLimit = time.Minute
+
+// options are the command line.
+type options struct {
+	addr, issuer, audience string
+	serve                  bool
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "quickstart:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out, log io.Writer) error {
+	opts, err := parse(args, log)
+	if err != nil {
+		return err
+	}
+	logger := slog.New(slog.NewTextHandler(log, nil))
+	switch {
+	case opts.issuer != "":
+		return serveIssuer(ctx, opts, out, logger)
+	case opts.serve:
+		return serveEmbedded(ctx, opts, out, logger)
+	}
+	ctx, cancel := context.WithTimeout(ctx, storyLimit)
+	defer cancel()
+	return tellStory(ctx, opts.addr, out)
+}
+
+func parse(args []string, log io.Writer) (options, error) {
+	var opts options
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.SetOutput(log)
+	flags.StringVar(&opts.addr, "addr", "127.0.0.1:0", "`address` the database server listens on; port 0 means any free one")
+	flags.BoolVar(&opts.serve, "serve", false, "stay up and print commands to try")
+	flags.StringVar(&opts.issuer, "issuer", "", "accept the tokens of this provider, by its `URL`, instead of starting one; implies -serve")
+	flags.StringVar(&opts.audience, "audience", "", "the `name` of this server in that provider's tokens")
+	if err := flags.Parse(args); err != nil {
+		return opts, err
+	}
+	if flags.NArg() > 0 {
+		return opts, fmt.Errorf("arguments not understood: got %q, want flags only", flags.Args())
+	}
+	if (opts.issuer == "") != (opts.audience == "") {
+		return opts, errors.New("-issuer and -audience go together")
+	}
+	return opts, nil
+}

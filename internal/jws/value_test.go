@@ -1,0 +1,250 @@
+package jws_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+)
+
+// member returns the member "m" with that JSON text as its value.
+func member(t *testing.T, value string) jws.Member {
+	t.Helper()
+	members, err := jws.ParseObject(nil, `{"m":`+value+`}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return members[0]
+}
+
+func TestMember_Seconds(t *testing.T) {
+	tests := []struct {
+		name, value string
+		sec, nsec   int64
+		want        error
+	}{
+		{"integer", "1924992000", 1924992000, 0, nil},
+		{"zero", "0", 0, 0, nil},
+		{"minus zero", "-0", 0, 0, nil},
+		{"float zero", "0.000e99", 0, 0, nil},
+		{"float without a fraction", "1924992000.0", 1924992000, 0, nil},
+		{"fraction", "1924992000.25", 1924992000, 250000000, nil},
+		{"finer than a nanosecond", "1.0000000019", 1, 1, nil},
+		{"fraction of nines", "1.99999999999999999999", 1, 999999999, nil},
+		{"exponent", "1.924992e9", 1924992000, 0, nil},
+		{"capital exponent with a sign", "1.924992E+9", 1924992000, 0, nil},
+		{"negative exponent", "1924992000123e-3", 1924992000, 123000000, nil},
+		{"exponent within the fraction", "1.9249920005e9", 1924992000, 500000000, nil},
+		{"leading zeros after the point", "0.001924992e12", 1924992000, 0, nil},
+		{"many digits and a negative exponent", "1" + strings.Repeat("0", 40) + "e-40", 1, 0, nil},
+		{"far too small to matter", "1e-400", 0, 0, nil},
+		{"exponent beyond any integer", "1e-99999999999999999999999", 0, 0, nil},
+		{"negative", "-1", -1, 0, nil},
+		{"negative fraction", "-1.25", -2, 750000000, nil},
+		{"beyond what a double holds exactly", "100000000000.123456789", 100000000000, 123456789, nil},
+		{"end of the year 9999", "253402300799", 253402300799, 0, nil},
+		{"last nanosecond of the year 9999", "253402300799.999999999", 253402300799, 999999999, nil},
+		{"begin of the year 10000", "253402300800", 0, 0, jws.ErrKind},
+		{"lowest", "-253402300799", -253402300799, 0, nil},
+		{"below the lowest", "-253402300799.5", 0, 0, jws.ErrKind},
+		{"milliseconds taken for seconds", "1924992000000", 0, 0, jws.ErrKind},
+		{"largest int64", "9223372036854775807", 0, 0, jws.ErrKind},
+		{"beyond int64", "18446744073709551617", 0, 0, jws.ErrKind},
+		{"large exponent", "1e300", 0, 0, jws.ErrKind},
+		{"string", `"1924992000"`, 0, 0, jws.ErrKind},
+		{"null", "null", 0, 0, jws.ErrKind},
+		{"true", "true", 0, 0, jws.ErrKind},
+		{"array", "[1]", 0, 0, jws.ErrKind},
+		{"object", "{}", 0, 0, jws.ErrKind},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			sec, nsec, err := member(t, tt.value).Seconds()
+			if sec != tt.sec || nsec != tt.nsec || !errors.Is(err, tt.want) {
+				t.Errorf("Seconds() = %d, %d, %v, want %d, %d, %v", sec, nsec, err, tt.sec, tt.nsec, tt.want)
+			}
+		})
+	}
+	// Members made by hand, not by ParseObject, must not panic either.
+	for _, value := range []string{"", "-", "1e", "1e400", "NaN", "1 ", "1.", "0x1", "1e99999999999999999999"} {
+		if _, _, err := (jws.Member{Value: value, Kind: jws.Number}).Seconds(); !errors.Is(err, jws.ErrKind) {
+			t.Errorf("Seconds() of %q: error = %v, want %v", value, err, jws.ErrKind)
+		}
+	}
+}
+
+// TestMember_SecondsOfTime requires times to come back exactly.
+func TestMember_SecondsOfTime(t *testing.T) {
+	for _, text := range []string{"0001-01-01T00:00:00Z", "1969-12-31T23:59:59.5Z", "2031-01-01T00:00:00.123456789Z", "9999-12-31T23:59:59.999999999Z"} {
+		want, err := time.Parse(time.RFC3339Nano, text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sec, nsec, err := member(t, numericDate(want)).Seconds()
+		if got := time.Unix(sec, nsec).UTC(); err != nil || !got.Equal(want) {
+			t.Errorf("Seconds() of %s = %v, %v", numericDate(want), got, err)
+		}
+	}
+}
+
+func numericDate(at time.Time) string {
+	sec, nsec, sign := at.Unix(), int64(at.Nanosecond()), ""
+	if sec < 0 {
+		sign = "-"
+		sec = -sec
+		if nsec > 0 {
+			sec, nsec = sec-1, 1e9-nsec
+		}
+	}
+	return sign + digitsOf(sec, 1) + "." + digitsOf(nsec, 9)
+}
+
+func digitsOf(n int64, width int) string {
+	text := ""
+	for n > 0 || len(text) < width {
+		text = string(rune('0'+n%10)) + text
+		n /= 10
+	}
+	return text
+}
+
+func TestMember_Text(t *testing.T) {
+	tests := []struct {
+		name, value, text string
+		want              error
+	}{
+		{"plain", `"alice"`, "alice", nil},
+		{"empty", `""`, "", nil},
+		{"every short escape", `"\"\\\/\b\f\n\r\t"`, "\"\\/\b\f\n\r\t", nil},
+		{"unicode escapes", `"\u0041\u00e9\u20ac\ud83d\ude00\u0000"`, "Aé€😀\x00", nil},
+		{"text around escapes", `"a\u0041b\\c"`, `aAb\c`, nil},
+		{"replacement character as written", `"\ufffd"`, "\uFFFD", nil},
+		{"number", "1", "", jws.ErrKind},
+		{"null", "null", "", jws.ErrKind},
+		{"array of one string", `["alice"]`, "", jws.ErrKind},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			text, err := member(t, tt.value).Text()
+			if text != tt.text || !errors.Is(err, tt.want) {
+				t.Errorf("Text() = %q, %v, want %q, %v", text, err, tt.text, tt.want)
+			}
+		})
+	}
+	for _, value := range []string{"", `"`, `"a`, `a"`, `"a"b`, `"\`} {
+		if _, err := (jws.Member{Value: value, Kind: jws.String}).Text(); err == nil {
+			t.Errorf("Text() of %q: error = nil", value)
+		}
+	}
+}
+
+func TestMember_Strings(t *testing.T) {
+	tests := []struct {
+		name, value string
+		list        []string
+		want        error
+	}{
+		{"two", `["a","b\u0063"]`, []string{"a", "bc"}, nil},
+		{"spaced", `[ "a" , "b" ]`, []string{"a", "b"}, nil},
+		{"empty", `[]`, []string{}, nil},
+		{"brackets and commas in strings", `["],","["]`, []string{"],", "["}, nil},
+		{"null among them", `["a",null]`, nil, jws.ErrKind},
+		{"number among them", `["a",1]`, nil, jws.ErrKind},
+		{"array among them", `["a",["b"]]`, nil, jws.ErrKind},
+		{"one string", `"a"`, nil, jws.ErrKind},
+		{"null", `null`, nil, jws.ErrKind},
+		{"object", `{"a":"b"}`, nil, jws.ErrKind},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			list, err := member(t, tt.value).Strings()
+			if !slices.Equal(list, tt.list) || (list == nil) != (tt.list == nil) || !errors.Is(err, tt.want) {
+				t.Errorf("Strings() = %q, %v, want %q, %v", list, err, tt.list, tt.want)
+			}
+		})
+	}
+}
+
+func TestLookup(t *testing.T) {
+	const text = `{"realm_access":{"roles":["a"]},"https://example.com/roles":["b"],"a.b":"c","n":null,"r\u006fles":["d"]}`
+	tests := []struct {
+		name  string
+		path  []string
+		value string
+		found bool
+		want  error
+	}{
+		{"top level", []string{"a.b"}, `"c"`, true, nil},
+		{"nested", []string{"realm_access", "roles"}, `["a"]`, true, nil},
+		{"name that is a URL", []string{"https://example.com/roles"}, `["b"]`, true, nil},
+		{"name written with an escape", []string{"roles"}, `["d"]`, true, nil},
+		{"dots separate nothing", []string{"realm_access.roles"}, "", false, nil},
+		{"case counts", []string{"Realm_access", "roles"}, "", false, nil},
+		{"missing below", []string{"realm_access", "groups"}, "", false, nil},
+		{"null is there", []string{"n"}, "null", true, nil},
+		{"below null", []string{"n", "x"}, "", false, jws.ErrKind},
+		{"below an array", []string{"realm_access", "roles", "0"}, "", false, jws.ErrKind},
+		{"no path", nil, text, true, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m, found, err := jws.Lookup(text, tt.path...)
+			if m.Value != tt.value || found != tt.found || !errors.Is(err, tt.want) {
+				t.Errorf("Lookup() = %q, %v, %v, want %q, %v, %v", m.Value, found, err, tt.value, tt.found, tt.want)
+			}
+		})
+	}
+	for _, bad := range []string{"", "[]", `{"a":1,"a":2}`, `{"a":{"b":1,"b":2}}`} {
+		if _, _, err := jws.Lookup(bad, "a", "b"); !errors.Is(err, jws.ErrMalformed) {
+			t.Errorf("Lookup() in %q: error = %v, want %v", bad, err, jws.ErrMalformed)
+		}
+	}
+}
+
+// TestParseObject_Linear compares objects of n and 16n names: names that cost
+// quadratic time would take 256 times as long, linear ones 16 times.
+func TestParseObject_Linear(t *testing.T) {
+	cost := func(n int) time.Duration {
+		text := members(n)
+		best := time.Hour
+		for range 5 {
+			start := time.Now()
+			if _, err := jws.ParseObject(nil, text); err != nil {
+				t.Fatal(err)
+			}
+			best = min(best, time.Since(start))
+		}
+		return best
+	}
+	if small, large := cost(4000), cost(64000); large > 100*small {
+		t.Errorf("64,000 names take %v, 4,000 take %v", large, small)
+	}
+}
+
+func TestParseObject_Append(t *testing.T) {
+	first, err := jws.ParseObject(nil, `{"a":1}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	both, err := jws.ParseObject(first, `{"a":2}`)
+	if err != nil || len(both) != 2 || both[0].Value != "1" || both[1].Value != "2" {
+		t.Errorf("ParseObject() = %v, %v, want both members", both, err)
+	}
+	if after, err := jws.ParseObject(first, `{"a":2`); err == nil || after != nil {
+		t.Errorf("ParseObject() of a cut text = %v, %v", after, err)
+	}
+}
+
+func TestKind_String(t *testing.T) {
+	want := map[jws.Kind]string{
+		jws.String: "string", jws.Number: "number", jws.Bool: "boolean", jws.Null: "null", jws.Array: "array", jws.Object: "object", 0: "nothing",
+	}
+	for kind, text := range want {
+		if kind.String() != text {
+			t.Errorf("String() of %d = %q, want %q", kind, kind.String(), text)
+		}
+	}
+}

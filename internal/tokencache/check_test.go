@@ -1,0 +1,59 @@
+package tokencache
+
+import (
+	"fmt"
+	"slices"
+	"time"
+	"unsafe"
+)
+
+const hour = time.Hour
+
+// check counts a shard's books again.
+func (s *shard[V]) check() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	linked := map[*entry[V]]bool{}
+	for i := range s.buckets {
+		for e := s.buckets[i].Load(); e != nil; e = e.next.Load() {
+			if linked[e] {
+				return "an entry is linked twice"
+			}
+			linked[e] = true
+			if e.expiry < s.earliest {
+				return fmt.Sprintf("an entry expires at %d, before the shard's earliest %d", e.expiry, s.earliest)
+			}
+		}
+	}
+	used := int64(unsafe.Sizeof(*s)) + int64(8*len(s.buckets)+4*len(s.evicted)+4*len(s.owned))
+	live := 0
+	owned := make([]uint32, len(s.owned))
+	for _, q := range []*queue[V]{&s.probation, &s.main} {
+		var inQueue int64
+		for _, g := range q.segments {
+			inQueue += g.bytes()
+			for e := range g.live {
+				live++
+				used += int64(e.weight) * 16
+				owned[int(e.owner)%len(owned)]++
+				if !linked[e] {
+					return "a live entry is not linked"
+				}
+			}
+		}
+		if inQueue != q.bytes {
+			return fmt.Sprintf("queue has %d bytes, books say %d", inQueue, q.bytes)
+		}
+		used += inQueue
+	}
+	if live != s.count || live != len(linked) {
+		return fmt.Sprintf("%d live entries, %d linked, books say %d", live, len(linked), s.count)
+	}
+	if !slices.Equal(owned, s.owned) {
+		return "the entries of an owner are miscounted"
+	}
+	if used != s.used {
+		return fmt.Sprintf("%d bytes used, books say %d", used, s.used)
+	}
+	return ""
+}

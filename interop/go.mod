@@ -1,0 +1,11 @@
+module github.com/oidcauth/oidcauth/interop
+
+go 1.26.4
+
+replace github.com/oidcauth/oidcauth => ../
+
+require (
+	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
+	github.com/go-jose/go-jose/v4 v4.1.9
+	github.com/oidcauth/oidcauth v0.0.0
+)
