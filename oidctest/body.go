@@ -27,6 +27,10 @@ func (v *visit) serveFault(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, f.Redirect, status)
 		return
 	}
+	if f.whole() && len(f.Header) == 0 {
+		v.issuer.serveWell(v.fetch.Endpoint, w, r)
+		return
+	}
 	// Asked only now, so that an answer after a wait shows the issuer as it is.
 	a := v.issuer.answer(v.fetch.Endpoint, r)
 	f.change(&a)
@@ -55,7 +59,7 @@ func (f Fault) setHeader(h http.Header) {
 			h.Del(name)
 			continue
 		}
-		h[http.CanonicalHeaderKey(name)] = values
+		h[name] = values
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,9 +13,9 @@ import (
 // zero value is no fault. What is not said about the answer stays as it would
 // be: Fault{Delay: time.Second} is a late but proper answer.
 //
-// Where a fault waits, the wait ends when the client leaves, and when
-// [Issuer.Clear] or [Issuer.Close] ends the fault; after Clear the answer then
-// goes on at once.
+// Where a fault waits, the wait ends when the client leaves and when the issuer
+// is closed, without an answer, and when [Issuer.Clear] ends the fault: then
+// the answer goes on at once.
 type Fault struct {
 	// Refuse refuses the connection. Over a socket, where the listener is
 	// there already, it is Reset.
@@ -23,7 +24,8 @@ type Fault struct {
 	Delay time.Duration
 	// Hang sends nothing, for as long as it takes.
 	Hang bool
-	// Reset breaks the connection instead of answering.
+	// Reset breaks the connection instead of answering. Over a socket that has
+	// served a request before, net/http tries once more by itself.
 	Reset bool
 
 	// Redirect sends the client to another URL, absolute or relative, with
@@ -77,7 +79,7 @@ type faultQueue struct {
 // [Issuer.Clear] or the next Fail.
 func (i *Issuer) Fail(at Endpoint, f Fault) {
 	i.helper()
-	i.enqueue(at, f, func(q *faultQueue) { q.always = &f })
+	i.enqueue(at, f, func(q *faultQueue, f Fault) { q.always = &f })
 }
 
 // FailNext makes the next n requests to the endpoint meet the fault, after
@@ -85,7 +87,7 @@ func (i *Issuer) Fail(at Endpoint, f Fault) {
 // [Issuer.Fail].
 func (i *Issuer) FailNext(n int, at Endpoint, f Fault) {
 	i.helper()
-	i.enqueue(at, f, func(q *faultQueue) {
+	i.enqueue(at, f, func(q *faultQueue, f Fault) {
 		for range n {
 			q.next = append(q.next, f)
 		}
@@ -102,6 +104,7 @@ func (i *Issuer) Clear(endpoints ...Endpoint) {
 	defer i.mu.Unlock()
 	for _, at := range endpoints {
 		delete(i.faults, at)
+		i.eras[at]++
 		for v := range i.visits {
 			if v.fetch.Endpoint == at {
 				v.release()
@@ -110,7 +113,7 @@ func (i *Issuer) Clear(endpoints ...Endpoint) {
 	}
 }
 
-func (i *Issuer) enqueue(at Endpoint, f Fault, add func(*faultQueue)) {
+func (i *Issuer) enqueue(at Endpoint, f Fault, add func(*faultQueue, Fault)) {
 	i.helper()
 	if f.Status != 0 && (f.Status < 200 || f.Status > 999) {
 		i.fatalf("oidctest: fault with status %d, want 200 to 999", f.Status)
@@ -123,7 +126,17 @@ func (i *Issuer) enqueue(at Endpoint, f Fault, add func(*faultQueue)) {
 		q = &faultQueue{}
 		i.faults[at] = q
 	}
-	add(q)
+	add(q, f.clone())
+}
+
+// clone returns a copy that shares nothing the caller may change.
+func (f Fault) clone() Fault {
+	header := http.Header{}
+	for name, values := range f.Header {
+		header[http.CanonicalHeaderKey(name)] = slices.Clone(values)
+	}
+	f.Header, f.Body = header, slices.Clone(f.Body)
+	return f
 }
 
 // take returns the fault that the next request meets, and uses it up. The
@@ -142,58 +155,44 @@ func (q *faultQueue) take() (f Fault, ok bool) {
 	return Fault{}, false
 }
 
-// refusal is take for a connection that may be refused before there is a
-// request. The caller holds the issuer's lock.
-func (q *faultQueue) refusal() bool {
-	switch {
-	case q == nil:
-		return false
-	case len(q.next) > 0:
-		if !q.next[0].Refuse {
-			return false
-		}
-		q.next = q.next[1:]
-		return true
-	}
-	return q.always != nil && q.always.Refuse
+// A ticket is a request that has come in, and the fault it is going to meet.
+type ticket struct {
+	fetch  *Fetch
+	fault  Fault
+	faulty bool
+	era    int // of the endpoint, see Issuer.eras
 }
 
-// refuses says whether the connection for a request is refused, and records
-// it if so.
-func (i *Issuer) refuses(r *http.Request) bool {
+// admit records a request and finds out what it meets.
+func (i *Issuer) admit(r *http.Request, plain bool) *ticket {
 	at, moved := i.endpoint(r.URL)
+	t := &ticket{fetch: newFetch(at, r, plain)}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	if !i.closed && (moved || !i.faults[at].refusal()) {
-		return false
+	if !moved {
+		t.fault, t.faulty = i.faults[at].take()
 	}
-	f := newFetch(at, r, r.URL.Scheme != "https")
-	f.Refused = true
-	i.record(f)
-	return true
+	t.era = i.eras[at]
+	t.fetch.Refused = t.fault.Refuse || i.closed
+	i.record(t.fetch)
+	return t
 }
 
 // visit is a request that is being answered.
 type visit struct {
+	*ticket
 	issuer   *Issuer
-	fetch    *Fetch
-	fault    Fault
-	faulty   bool
 	released chan struct{}
 	once     sync.Once
 }
 
-// arrive records a request and finds out what it meets.
-func (i *Issuer) arrive(at Endpoint, moved bool, r *http.Request) *visit {
-	// The channel belongs to the request's bubble, not to the issuer's.
-	v := &visit{issuer: i, fetch: newFetch(at, r, plainHTTP(r)), released: make(chan struct{})}
+// arrive begins to answer a request. The channel is made here, in the bubble
+// of the request, which need not be that of the issuer.
+func (i *Issuer) arrive(t *ticket) *visit {
+	v := &visit{ticket: t, issuer: i, released: make(chan struct{})}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.record(v.fetch)
-	if !moved {
-		v.fault, v.faulty = i.faults[at].take()
-	}
-	if i.closed {
+	if i.closed || t.era != i.eras[t.fetch.Endpoint] {
 		v.release()
 	}
 	i.visits[v] = struct{}{}
@@ -220,7 +219,7 @@ func (v *visit) release() {
 	v.once.Do(func() { close(v.released) })
 }
 
-// pause waits for d. It reports false if the client has left.
+// pause waits for d. It reports false if there is nobody to answer any more.
 func (v *visit) pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -231,17 +230,17 @@ func (v *visit) pause(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 		return true
 	case <-v.released:
-		return true
+		return !v.issuer.isClosed()
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// hang waits without end. It reports false if the client has left.
+// hang waits without end. It reports false if there is nobody to answer any more.
 func (v *visit) hang(ctx context.Context) bool {
 	select {
 	case <-v.released:
-		return true
+		return !v.issuer.isClosed()
 	case <-ctx.Done():
 		return false
 	}

@@ -70,6 +70,7 @@ type Issuer struct {
 	caching   map[Endpoint]Caching
 	stored    map[Endpoint]storedAnswer
 	faults    map[Endpoint]*faultQueue
+	eras      map[Endpoint]int // how often faults were cleared
 	visits    map[*visit]struct{}
 	log       []*Fetch
 	arrivals  map[chan struct{}]struct{}
@@ -96,6 +97,7 @@ func NewIssuer(t TB, cfg Config) *Issuer {
 		caching:  map[Endpoint]Caching{},
 		stored:   map[Endpoint]storedAnswer{},
 		faults:   map[Endpoint]*faultQueue{},
+		eras:     map[Endpoint]int{},
 		visits:   map[*visit]struct{}{},
 		arrivals: map[chan struct{}]struct{}{},
 		conns:    map[net.Conn]struct{}{},
@@ -152,9 +154,9 @@ func (i *Issuer) JWKSURL() string {
 	return i.base() + i.jwksPath
 }
 
-// Close ends every request that is under way, and the servers that
-// [Issuer.Start] started. Later requests are refused. The issuer still signs.
-// Calling Close again does nothing.
+// Close breaks off the requests that are under way, and ends the servers that
+// [Issuer.Start] and [Issuer.StartTLS] started. Later requests are refused. The
+// issuer still signs. Calling Close again does nothing.
 func (i *Issuer) Close() {
 	i.mu.Lock()
 	i.closed = true
@@ -179,6 +181,12 @@ func (i *Issuer) Close() {
 	for pair, bits := range pairs {
 		rsaPairs.put(bits, pair)
 	}
+}
+
+func (i *Issuer) isClosed() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.closed
 }
 
 // base is the URL that paths are appended to.

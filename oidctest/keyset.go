@@ -9,6 +9,7 @@ import (
 // entry is one element of the published key set.
 type entry struct {
 	id  string // of a JWK added raw: its kid, if that is a string
+	alg string // empty for a JWK added raw
 	jwk json.RawMessage
 }
 
@@ -41,7 +42,7 @@ func (i *Issuer) AddKey(alg string) *Key {
 func (i *Issuer) Publish(keys ...*Key) {
 	i.helper()
 	for _, k := range keys {
-		i.publish(entry{id: k.id, jwk: k.JWK()})
+		i.publish(entry{id: k.id, alg: k.alg, jwk: k.JWK()})
 	}
 }
 
@@ -107,7 +108,7 @@ func (i *Issuer) ReuseKeyID() *Key {
 
 func (i *Issuer) replaceWith(k *Key) *Key {
 	i.helper()
-	e := entry{id: k.id, jwk: k.JWK()}
+	e := entry{id: k.id, alg: k.alg, jwk: k.JWK()}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.set, i.signing, i.changed = []entry{e}, k, time.Now()

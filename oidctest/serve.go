@@ -69,25 +69,39 @@ func (i *Issuer) start(begin func(*httptest.Server)) *httptest.Server {
 // or "jwks_uri"; a nil value removes the member. Each call starts from the
 // proper document, so that SetDiscovery(nil) restores it.
 func (i *Issuer) SetDiscovery(members map[string]any) {
+	i.helper()
+	if _, err := json.Marshal(members); err != nil {
+		i.fatalf("oidctest: SetDiscovery: %v", err)
+		return
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.discovery = maps.Clone(members)
 }
 
 func (i *Issuer) serve(w http.ResponseWriter, r *http.Request) {
-	at, moved := i.endpoint(r.URL)
-	v := i.arrive(at, moved, r)
+	v := i.arrive(i.ticketOf(r))
 	defer i.leave(v)
+	if i.isClosed() {
+		panic(http.ErrAbortHandler)
+	}
 	w = &statusWriter{ResponseWriter: w, visit: v}
+	if v.faulty {
+		v.serveFault(w, r)
+		return
+	}
+	i.serveWell(v.fetch.Endpoint, w, r)
+}
+
+// serveWell answers a request that meets no fault.
+func (i *Issuer) serveWell(at Endpoint, w http.ResponseWriter, r *http.Request) {
 	switch {
-	case at == Other && !v.faulty && i.other != nil:
+	case at == Other && i.other != nil:
 		i.other.ServeHTTP(w, r)
-	case at == Other && !v.faulty:
+	case at == Other:
 		http.NotFound(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-	case v.faulty:
-		v.serveFault(w, r)
 	default:
 		i.answer(at, r).write(w, r)
 	}
@@ -144,15 +158,13 @@ func (i *Issuer) discoveryDocument() []byte {
 	return append(body, '\n')
 }
 
-// algorithms lists those of the published keys. The caller holds the lock.
+// algorithms lists those of the published keys, apart from broken ones. The
+// caller holds the lock.
 func (i *Issuer) algorithms() []string {
 	list := []string{i.alg}
 	for _, e := range i.set {
-		var jwk struct {
-			Algorithm string `json:"alg"`
-		}
-		if json.Unmarshal(e.jwk, &jwk) == nil && jwk.Algorithm != "" {
-			list = append(list, jwk.Algorithm)
+		if e.alg != "" {
+			list = append(list, e.alg)
 		}
 	}
 	slices.Sort(list)

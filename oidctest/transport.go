@@ -21,8 +21,9 @@ import (
 // paths of their URLs.
 //
 // Each request has a connection of its own and leaves no goroutine behind once
-// its body is closed. Inside a testing/synctest bubble a client that waits for
-// the issuer is durably blocked.
+// its body is closed; a body left open is a leak, which a testing/synctest
+// bubble reports. Inside a bubble, a client that waits for the issuer is
+// durably blocked.
 func Client(issuers ...*Issuer) *http.Client {
 	return &http.Client{Transport: &transport{issuers: slices.Clone(issuers)}}
 }
@@ -42,19 +43,19 @@ type transport struct {
 func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	i := t.find(r.URL)
 	if i == nil {
-		closeBody(r)
+		if r.Body != nil {
+			r.Body.Close()
+		}
 		return nil, dialError(&net.DNSError{Err: "no such issuer", Name: r.URL.Hostname(), IsNotFound: true})
 	}
-	if i.refuses(r) {
-		closeBody(r)
-		return nil, dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
-	}
+	admitted := i.admit(r, r.URL.Scheme != "https")
+	dial := func(context.Context, string, string) (net.Conn, error) { return i.dial(admitted) }
 	// A transport per request, because one that outlives a synctest bubble
 	// must not carry the bubble's channels into the next.
 	once := &http.Transport{
 		DisableKeepAlives: true,
-		DialContext:       func(context.Context, string, string) (net.Conn, error) { return i.dial(false) },
-		DialTLSContext:    func(context.Context, string, string) (net.Conn, error) { return i.dial(true) },
+		DialContext:       dial,
+		DialTLSContext:    dial, // the transport takes it to have done TLS
 	}
 	return once.RoundTrip(r)
 }
@@ -92,11 +93,14 @@ func hostPort(u *url.URL) string {
 
 // dial connects to the issuer. Its server runs in the caller's bubble and ends
 // with the connection.
-func (i *Issuer) dial(secure bool) (net.Conn, error) {
+func (i *Issuer) dial(t *ticket) (net.Conn, error) {
+	if t.fetch.Refused {
+		return nil, dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
+	}
 	near, far := net.Pipe()
 	reset := new(atomic.Bool)
 	client := &clientConn{Conn: near, reset: reset}
-	server := &serverConn{Conn: far, issuer: i, reset: reset, secure: secure}
+	server := &serverConn{Conn: far, issuer: i, reset: reset, ticket: t}
 	if !i.track(server) {
 		return nil, dialError(os.NewSyscallError("connect", syscall.ECONNREFUSED))
 	}
@@ -125,10 +129,13 @@ func (i *Issuer) track(c net.Conn) bool {
 // connKey is the context key of a request's serverConn.
 type connKey struct{}
 
-// plainHTTP reports whether a request came without TLS, real or pretended.
-func plainHTTP(r *http.Request) bool {
-	c, ok := r.Context().Value(connKey{}).(*serverConn)
-	return r.TLS == nil && !(ok && c.secure)
+// ticketOf returns the ticket of a request that came through memory, and
+// admits one that came over a socket.
+func (i *Issuer) ticketOf(r *http.Request) *ticket {
+	if c, ok := r.Context().Value(connKey{}).(*serverConn); ok {
+		return c.ticket
+	}
+	return i.admit(r, r.TLS == nil)
 }
 
 // clientConn is the client's end of an in-memory connection.
@@ -150,7 +157,7 @@ type serverConn struct {
 	net.Conn
 	issuer *Issuer
 	reset  *atomic.Bool
-	secure bool
+	ticket *ticket // of the one request that the connection is for
 }
 
 // Reset closes the connection so that the client sees a reset.
@@ -215,10 +222,4 @@ func reset(w http.ResponseWriter) {
 
 func dialError(err error) error {
 	return &net.OpError{Op: "dial", Net: "tcp", Err: err}
-}
-
-func closeBody(r *http.Request) {
-	if r.Body != nil {
-		r.Body.Close()
-	}
 }

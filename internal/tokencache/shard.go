@@ -1,6 +1,8 @@
 package tokencache
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -47,12 +49,13 @@ const (
 	promotionHits = 2
 
 	// ownerShare is the part of the entries, one in so many, that the tokens of
-	// one owner may make up and still be spared eviction. Owners are told apart
-	// as far as ownerSlots allows; up to minOwned tokens are always fair.
-	ownerShare = 8
-	ownerSlots = 1024
+	// one owner may make up and still be spared eviction; minOwned tokens are
+	// always fair. Owners share a count if their numbers do: a few of those who
+	// share a flood's count wait for a verification meanwhile.
+	ownerShare = 4
 	minOwned   = 16
 
+	// evictedSet is how many hashes may be remembered in place of each other.
 	evictedSet = 4
 
 	// maxRotations is how many main segments one Put may turn over before new
@@ -70,7 +73,7 @@ func (s *shard[V]) init(maxBytes int64) {
 	s.max = maxBytes
 	s.room = int(min(max(maxBytes/segmentsPerShard, minRoom), maxRoom))
 	s.buckets = make([]atomic.Pointer[entry[V]], maxBytes/bucketBytes+1)
-	s.owned = make([]uint32, min(len(s.buckets), ownerSlots))
+	s.owned = make([]uint32, min(len(s.buckets), math.MaxUint16))
 	s.used = s.tables()
 	s.earliest = never
 }
@@ -97,15 +100,19 @@ func (s *shard[V]) find(hash uint32, token string) *entry[V] {
 	return nil
 }
 
-// put keeps r, whose value takes so many bytes, and makes room for it. What is
-// worth more than a share of the shard is not kept: it would displace too many
-// others.
-func (s *shard[V]) put(r record[V], valueBytes int) {
+// put keeps r, whose value takes so many bytes, and makes room for it. What has
+// expired is not kept, nor what is worth more than a share of the shard: it
+// would displace too many others.
+func (s *shard[V]) put(r record[V], valueBytes int, now uint32) {
+	if now >= s.earliest {
+		s.sweep(now, func(e *entry[V]) bool { return e.expiry <= now })
+	}
 	if e := s.find(r.hash, r.token); e != nil {
 		s.remove(e)
 		r.hits = e.hits.Load()
 	}
-	if int64(len(r.token))+int64(valueBytes) > min(s.max/probationShare, maxValueBytes) {
+	tooLarge := int64(len(r.token))+int64(valueBytes) > min(s.max/probationShare, maxValueBytes)
+	if tooLarge || r.expiry <= now {
 		return
 	}
 	r.weight = weigh(valueBytes)
@@ -181,11 +188,11 @@ func (s *shard[V]) unlink(e *entry[V]) {
 // move puts e, with the given credit, at the end of q. The entry it leaves
 // behind keeps its value for readers that stand on it.
 func (s *shard[V]) move(q *queue[V], e *entry[V], hits uint32) {
+	s.unlink(e)
 	s.insert(q, record[V]{
 		token: e.token, value: e.value.Load(), hash: e.hash,
 		expiry: e.expiry, weight: e.weight, owner: e.owner, hits: hits,
 	})
-	s.unlink(e)
 }
 
 // shrink evicts until the shard is within its bytes. Tokens on probation go
@@ -239,8 +246,9 @@ func (s *shard[V]) take(q *queue[V], i int) *segment[V] {
 	return g
 }
 
-// remember notes that a token with this hash left on probation, in place of
-// the one of its set that left longest ago.
+// remember notes that a token with this hash left on probation. In a full set
+// it takes a place at random: of tokens that come in turns, more than the set
+// holds, the one that left longest ago would be the next to come back.
 func (s *shard[V]) remember(hash uint32) {
 	if s.evicted == nil {
 		sets := (len(s.buckets) + evictedSet - 1) / evictedSet
@@ -248,8 +256,11 @@ func (s *shard[V]) remember(hash uint32) {
 		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(hash))
 	}
 	set := s.evictedWith(hash)
-	copy(set[1:], set)
-	set[0] = hash
+	i := slices.Index(set, 0)
+	if i < 0 {
+		i = rand.IntN(len(set))
+	}
+	set[i] = hash
 }
 
 // cameBack reports whether a token with this hash left on probation lately,
