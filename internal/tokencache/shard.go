@@ -21,11 +21,11 @@ type shard[V any] struct {
 	mu        sync.Mutex // guards the following, and every change to chains
 	probation queue[V]
 	main      queue[V]
-	evicted   []uint32 // hashes of tokens that left on probation, in sets by bucket
-	owned     []uint32 // by owner: live entries
-	used      int64    // bytes
-	count     int      // live entries
-	earliest  uint32   // no entry expires before
+	evicted   [][evictedSet]uint16 // by bucket: ends of hashes that left on probation
+	owned     []uint32             // by owner: live entries
+	used      int64                // bytes
+	count     int                  // live entries
+	earliest  uint32               // no entry expires before
 	_         [64]byte
 }
 
@@ -55,8 +55,10 @@ const (
 	ownerShare = 4
 	minOwned   = 16
 
-	// evictedSet is how many hashes may be remembered in place of each other.
-	evictedSet = 4
+	// evictedSet is how many tokens that left are remembered for each bucket:
+	// several times as many as fit, so that one which is presented now and then
+	// is still known when it comes back.
+	evictedSet = 8
 
 	// maxRotations is how many main segments one Put may turn over before new
 	// tokens have to give way: it bounds the time a Put holds the lock.
@@ -78,11 +80,11 @@ func (s *shard[V]) init(maxBytes int64) {
 	s.earliest = never
 }
 
-// tables returns the memory of everything but segments and values.
+// tables returns the memory of an empty shard.
 func (s *shard[V]) tables() int64 {
-	words := len(s.evicted) + len(s.owned)
-	return int64(unsafe.Sizeof(*s)) + int64(words)*int64(unsafe.Sizeof(s.owned[0])) +
-		int64(len(s.buckets))*int64(unsafe.Sizeof(s.buckets[0]))
+	return int64(unsafe.Sizeof(*s)) +
+		int64(len(s.buckets))*int64(unsafe.Sizeof(s.buckets[0])) +
+		int64(len(s.owned))*int64(unsafe.Sizeof(s.owned[0]))
 }
 
 // bucket returns the number of the bucket for a hash.
@@ -251,37 +253,30 @@ func (s *shard[V]) take(q *queue[V], i int) *segment[V] {
 // holds, the one that left longest ago would be the next to come back.
 func (s *shard[V]) remember(hash uint32) {
 	if s.evicted == nil {
-		sets := (len(s.buckets) + evictedSet - 1) / evictedSet
-		s.evicted = make([]uint32, sets*evictedSet)
-		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(hash))
+		s.evicted = make([][evictedSet]uint16, len(s.buckets))
+		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(s.evicted[0]))
 	}
-	set := s.evictedWith(hash)
+	set := s.evicted[s.bucket(hash)][:]
 	i := slices.Index(set, 0)
 	if i < 0 {
 		i = rand.IntN(len(set))
 	}
-	set[i] = hash
+	set[i] = uint16(hash)
 }
 
-// cameBack reports whether a token with this hash left on probation lately,
-// and forgets that it did.
+// cameBack reports whether a token with this hash left on probation before, as
+// far as the shard remembers, and forgets that it did.
 func (s *shard[V]) cameBack(hash uint32) bool {
 	if s.evicted == nil {
 		return false
 	}
-	set := s.evictedWith(hash)
-	i := slices.Index(set, hash)
+	set := s.evicted[s.bucket(hash)][:]
+	i := slices.Index(set, uint16(hash))
 	if i < 0 {
 		return false
 	}
 	set[i] = 0
 	return true
-}
-
-// evictedWith returns the set that hash belongs to.
-func (s *shard[V]) evictedWith(hash uint32) []uint32 {
-	at := s.bucket(hash) / evictedSet * evictedSet
-	return s.evicted[at : at+evictedSet]
 }
 
 // sweep removes what drop reports true for, from the segments in which
