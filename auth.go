@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 )
 
@@ -166,6 +167,18 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 		return nil
 	}
 	return refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
+}
+
+// Unready returns the [Issuer.URL] of every issuer whose keys are not in hand at
+// present. It neither waits nor fetches: [Authenticator.Ready] does.
+func (a *Authenticator) Unready() []string {
+	unready := []string{}
+	for _, t := range a.order {
+		if state := t.keys.Report().State; state != keyset.Fresh && state != keyset.Stale {
+			unready = append(unready, t.url)
+		}
+	}
+	return unready
 }
 
 // Close ends all background work and waits for it. Tokens are refused with

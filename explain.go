@@ -95,7 +95,7 @@ func (e *evaluation) step(name string, err error) Step {
 	step := Step{Check: name, Got: err.Error(), Verdict: Failed, Advice: adviceFor(err)}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		step.Got, step.Want = refusal.Got, refusal.Want
-		if step.Got == "" {
+		if step.Got == "" && step.Want == "" {
 			step.Got = refusal.Err.Error()
 		}
 	}
