@@ -15,9 +15,9 @@
 // packed, and eviction frees whole blocks.)
 //
 // The general caches for Go that were measured are good at being general; none
-// kept all of these promises at once. Those that bound bytes and resist floods
-// either compare only hashes of keys, or spend more memory on a token than the
-// whole budget here, since they leave keys to the allocator's size classes.
+// kept all of these promises at once. Of those that bound bytes and withstand
+// floods, one tells keys apart by hashes alone, and the others take a tenth more
+// memory for each token and know nothing of owners.
 package tokencache
 
 import (
