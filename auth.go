@@ -34,6 +34,7 @@ type Authenticator struct {
 	metadataURL   string
 	logger        *slog.Logger
 	now           func() time.Time
+	ownClock      bool                      // now is the program's, not time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
 	evaluations   sync.Pool
 }
@@ -53,6 +54,7 @@ func New(cfg Config) (*Authenticator, error) {
 		metadataURL:   cfg.ResourceMetadataURL,
 		logger:        cfg.Logger,
 		now:           cfg.Now,
+		ownClock:      cfg.Now != nil,
 	}
 	if cfg.Trace != nil {
 		a.trace = *cfg.Trace
@@ -127,8 +129,16 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 func (a *Authenticator) accepts(c *Claims, now time.Time) bool {
 	return a.checkExpiry(c, now) == nil &&
 		a.checkNotBefore(c, now) == nil &&
-		c.key.Live(now) &&
+		c.key.Live(a.keyTime(now)) &&
 		c.trust.checkRules(c) == nil
+}
+
+// keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
+func (a *Authenticator) keyTime(now time.Time) time.Time {
+	if a.ownClock {
+		return time.Now()
+	}
+	return now
 }
 
 // evaluate runs all checks on a token.
