@@ -60,6 +60,8 @@ func jwks(keys ...string) string {
 type issuer struct {
 	mu        sync.Mutex // guards all below
 	body      string
+	good      string // the body again, while another is served
+	served    func() // called with each good answer
 	etag      string
 	header    http.Header
 	status    int           // instead of 200
@@ -110,7 +112,11 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 		panic("transport went mad")
 	}
 	delay, hang, early := i.delay, i.hang, i.early
-	resp, err := i.respond(r)
+	var resp *http.Response
+	var err error
+	if early {
+		resp, err = i.respond(r)
+	}
 	i.mu.Unlock()
 	if hang {
 		<-r.Context().Done()
@@ -156,7 +162,12 @@ func (i *issuer) answer(r *http.Request) *http.Response {
 		return response(r, i.status, header, "")
 	case r.URL.String() != i.jwksURL && !i.keepsOld:
 		return response(r, http.StatusNotFound, header, "")
-	case i.etag != "" && r.Header.Get("If-None-Match") == i.etag:
+	}
+	good := i.good == "" || i.body == i.good
+	if i.served != nil && good {
+		i.served()
+	}
+	if good && i.etag != "" && r.Header.Get("If-None-Match") == i.etag {
 		return response(r, http.StatusNotModified, header, "")
 	}
 	return response(r, http.StatusOK, header, i.body)
