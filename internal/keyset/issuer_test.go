@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,6 +51,12 @@ func key(id string, n int) string {
 		panic(err)
 	}
 	return string(raw)
+}
+
+// fastKey is key with an Ed25519 key made from n, which is cheaper to parse.
+func fastKey(id string, n int) string {
+	seed := sha256.Sum256([]byte(fmt.Sprint(n)))
+	return fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","kid":%q,"x":%q}`, id, encode(seed[:]))
 }
 
 func jwks(keys ...string) string {
