@@ -64,11 +64,14 @@ type issuer struct {
 	header    http.Header
 	status    int           // instead of 200
 	delay     time.Duration // before the answer
-	hang      bool          // no answer at all
-	broken    bool          // the connection fails
-	jwksURL   string        // as discovery says
-	discovery int           // status of the discovery document, 0 for 200
-	fetches   int           // of key sets
+	early     bool          // the answer is made before the delay, not after
+	panics    bool
+	hang      bool   // no answer at all
+	broken    bool   // the connection fails
+	jwksURL   string // as discovery says
+	keepsOld  bool   // keys are served at any URL, not only jwksURL
+	discovery int    // status of the discovery document, 0 for 200
+	fetches   int    // of key sets
 	discovers int
 	requests  []*http.Request
 }
@@ -93,17 +96,21 @@ func (i *issuer) count() int {
 	return i.fetches
 }
 
-// RoundTrip answers one request as the issuer stands after its delay.
+// RoundTrip answers one request.
 func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.mu.Lock()
-	isDiscovery := strings.Contains(r.URL.Path, ".well-known")
-	if isDiscovery {
+	if strings.Contains(r.URL.Path, ".well-known") {
 		i.discovers++
 	} else {
 		i.fetches++
 	}
 	i.requests = append(i.requests, r)
-	delay, hang := i.delay, i.hang
+	if i.panics {
+		i.mu.Unlock()
+		panic("transport went mad")
+	}
+	delay, hang, early := i.delay, i.hang, i.early
+	resp, err := i.respond(r)
 	i.mu.Unlock()
 	if hang {
 		<-r.Context().Done()
@@ -116,12 +123,19 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, r.Context().Err()
 		}
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.broken {
-		return nil, errors.New("connection refused")
+	if !early {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		return i.respond(r)
 	}
-	if isDiscovery {
+	return resp, err
+}
+
+func (i *issuer) respond(r *http.Request) (*http.Response, error) {
+	switch {
+	case i.broken:
+		return nil, errors.New("connection refused")
+	case strings.Contains(r.URL.Path, ".well-known"):
 		return i.discover(r), nil
 	}
 	return i.answer(r), nil
@@ -140,7 +154,7 @@ func (i *issuer) answer(r *http.Request) *http.Response {
 	switch {
 	case i.status != 0:
 		return response(r, i.status, header, "")
-	case r.URL.String() != i.jwksURL && r.URL.String() != jwksURL:
+	case r.URL.String() != i.jwksURL && !i.keepsOld:
 		return response(r, http.StatusNotFound, header, "")
 	case i.etag != "" && r.Header.Get("If-None-Match") == i.etag:
 		return response(r, http.StatusNotModified, header, "")
@@ -154,6 +168,20 @@ func response(r *http.Request, status int, header http.Header, body string) *htt
 		StatusCode: status, Header: header, Request: r, ProtoMajor: 1, ProtoMinor: 1,
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader([]byte(body))),
 	}
+}
+
+// discoveries returns how often the discovery document was read.
+func (i *issuer) discoveries() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.discovers
+}
+
+// last returns the newest request.
+func (i *issuer) last() *http.Request {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.requests[len(i.requests)-1]
 }
 
 // config returns a configuration with the issuer's JWKS URL.

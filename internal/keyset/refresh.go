@@ -88,9 +88,9 @@ func (s *Set) run(f *flight) {
 	ctx, cancel := context.WithTimeout(s.ctx, flightTimeout)
 	defer cancel()
 	a, err := s.fetchGuarded(ctx, f)
-	save := s.finish(f, a, err)
+	s.finish(f, a, err)
 	s.deliver()
-	if save {
+	if s.store != nil {
 		s.save()
 		s.deliver()
 	}
@@ -185,16 +185,15 @@ func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
 	return err
 }
 
-// finish takes in what a fetch has brought and lets its waiters go. It reports
-// whether the keys are to be written to the cache directory.
-func (s *Set) finish(f *flight, a answer, err error) bool {
+// finish takes in what a fetch has brought and lets its waiters go.
+func (s *Set) finish(f *flight, a answer, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(f.done)
 	s.flight = nil
 	if s.closed || s.held.Load() < 0 {
 		f.err = ErrClosed
-		return false
+		return
 	}
 	now := time.Now()
 	s.source = a.source
@@ -202,16 +201,14 @@ func (s *Set) finish(f *flight, a answer, err error) bool {
 	if err == nil && a.notModified && s.snap.Load() == nil {
 		err = errors.New("key set: answer is 304, but the keys were dropped meanwhile")
 	}
-	save := false
 	if err != nil {
 		s.fail(now, err)
 	} else {
-		save = s.accept(f, now, a)
+		s.accept(f, now, a)
 	}
 	f.err = err
 	s.note(f, a, now)
 	s.step(now)
-	return save
 }
 
 // fail notes a failed fetch: all fetches wait for the back-off.
@@ -240,18 +237,15 @@ func (s *Set) backOff(err error) time.Duration {
 }
 
 // accept makes the answer the current keys and plans their refresh.
-func (s *Set) accept(f *flight, now time.Time, a answer) bool {
-	prev := s.snap.Load()
+func (s *Set) accept(f *flight, now time.Time, a answer) {
 	next := &snapshot{skipped: a.doc.skipped, fetched: now, url: a.source.url}
+	changed := false
 	if a.notModified {
-		*next = *prev
+		*next = *s.snap.Load()
 		next.confirm(now, s.base, a)
 		s.snap.Store(next)
 	} else {
 		next.confirm(now, s.base, a)
-	}
-	changed := false
-	if !a.notModified {
 		changed = s.swap(next, a.doc.keys)
 	}
 	s.failures, s.lastErr, s.retryAt = 0, nil, time.Time{}
@@ -259,7 +253,9 @@ func (s *Set) accept(f *flight, now time.Time, a answer) bool {
 	if f.lookup {
 		s.charge(f, now, next.keys)
 	}
-	return s.store.wants(now, changed)
+	if s.store.wants(now, changed) {
+		s.unsaved = next
+	}
 }
 
 func (s *Set) note(f *flight, a answer, now time.Time) {

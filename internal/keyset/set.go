@@ -123,7 +123,8 @@ type Set struct {
 	retryAt    time.Time // no fetch before; zero without failures
 	refreshAt  time.Time // zero when nothing is to be refreshed
 	cool       coolDown
-	notes      []func() // hook calls to be made, in order
+	unsaved    *snapshot // to be written to the store
+	notes      []func()  // hook calls to be made, in order
 	delivering bool
 }
 

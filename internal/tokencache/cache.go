@@ -9,7 +9,7 @@
 // Tokens arrive on probation. Only one that goes on being presented moves to
 // the main part, which holds nine tenths of the memory, and survives several
 // rounds of eviction there. One owner's tokens are spared only as far as they
-// make up an eighth of all. So whoever can obtain valid tokens by the thousand
+// make up a quarter of all. So whoever can obtain valid tokens by the thousand
 // displaces other one-shot tokens and his own, not those in use by others. (The
 // policy is S3-FIFO, in segments as a log-structured store has them: tokens lie
 // packed, and eviction frees whole blocks.)
@@ -124,16 +124,13 @@ func (c *Cache[V]) put(hash uint64, token string, v *V, valueBytes int, expiry t
 	s := &c.shards[hash>>c.shift]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now >= s.earliest {
-		s.sweep(now, func(e *entry[V]) bool { return e.expiry <= now })
-	}
 	s.put(record[V]{
 		token:  token,
 		value:  v,
 		hash:   uint32(hash),
 		expiry: expirySeconds(expiry),
 		owner:  uint16(maphash.Comparable(c.seed, owner)),
-	}, valueBytes)
+	}, valueBytes, now)
 }
 
 // Delete drops the value kept for the token, if there is one.
