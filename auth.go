@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 )
 
@@ -34,6 +35,7 @@ type Authenticator struct {
 	metadataURL   string
 	logger        *slog.Logger
 	now           func() time.Time
+	ownClock      bool                      // now is the program's, not time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
 	evaluations   sync.Pool
 }
@@ -53,6 +55,7 @@ func New(cfg Config) (*Authenticator, error) {
 		metadataURL:   cfg.ResourceMetadataURL,
 		logger:        cfg.Logger,
 		now:           cfg.Now,
+		ownClock:      cfg.Now != nil,
 	}
 	if cfg.Trace != nil {
 		a.trace = *cfg.Trace
@@ -133,8 +136,16 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 func (a *Authenticator) accepts(c *Claims, now time.Time) bool {
 	return a.checkExpiry(c, now) == nil &&
 		a.checkNotBefore(c, now) == nil &&
-		c.key.Live(now) &&
+		c.key.Live(a.keyTime(now)) &&
 		c.trust.checkRules(c) == nil
+}
+
+// keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
+func (a *Authenticator) keyTime(now time.Time) time.Time {
+	if a.ownClock {
+		return time.Now()
+	}
+	return now
 }
 
 // evaluate runs all checks on a token.
@@ -173,6 +184,18 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 		return nil
 	}
 	return refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
+}
+
+// Unready returns the [Issuer.URL] of every issuer whose keys are not in hand at
+// present. It neither waits nor fetches: [Authenticator.Ready] does.
+func (a *Authenticator) Unready() []string {
+	unready := []string{}
+	for _, t := range a.order {
+		if state := t.keys.Report().State; state != keyset.Fresh && state != keyset.Stale {
+			unready = append(unready, t.url)
+		}
+	}
+	return unready
 }
 
 // Close ends all background work and waits for it. Tokens are refused with

@@ -82,11 +82,17 @@ func (e *evaluation) reset() {
 func (e *evaluation) form(context.Context) error {
 	members, err := e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes)
 	if err != nil {
-		return refuse(checkForm, ErrMalformedToken, strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": "), "")
+		return malformedToken(err)
 	}
 	e.members = members
 	e.claims = &Claims{payload: e.token.Payload}
 	return nil
+}
+
+// malformedToken names the rule that the token breaks.
+func malformedToken(err error) error {
+	rule := strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": ")
+	return &Refusal{Check: checkForm, Err: fmt.Errorf("%w: %s", ErrMalformedToken, rule)}
 }
 
 func (e *evaluation) issuer(context.Context) error {

@@ -17,6 +17,8 @@ const (
 	flightTimeout = time.Minute
 	firstBackOff  = time.Second
 	maxBackOff    = 5 * time.Minute
+
+	maxBackOffWithoutKeys = 30 * time.Second
 	// A discovery document is read anew when it is a day old, and when it is
 	// an hour old and the keys it names lack one that is asked for.
 	discoveryLifetime = 24 * time.Hour
@@ -222,11 +224,16 @@ func (s *Set) fail(now time.Time, err error) {
 }
 
 // backOff is 1 s after the first failure and doubles up to 5 min, a quarter
-// less or more, and as long as the issuer asks for within that bound.
+// less or more, and as long as the issuer asks for within that bound. Without
+// keys, when every token waits for the issuer to come up, it doubles up to 30 s.
 func (s *Set) backOff(err error) time.Duration {
-	wait := maxBackOff
+	limit := maxBackOff
+	if s.snap.Load() == nil {
+		limit = maxBackOffWithoutKeys
+	}
+	wait := limit
 	if s.failures < 10 {
-		wait = min(firstBackOff<<(s.failures-1), maxBackOff)
+		wait = min(firstBackOff<<(s.failures-1), limit)
 	}
 	wait = time.Duration(float64(wait) * (0.75 + 0.5*s.cfg.random()))
 	status := new(fetch.StatusError)

@@ -131,7 +131,8 @@ type Set struct {
 const (
 	neverUsed = math.MinInt64 / 2
 	// maxCandidates bounds the signature checks that a token without key ID
-	// can cause.
+	// can cause. It counts the keys of one type and curve, since the token's
+	// algorithm fits no others.
 	maxCandidates = 16
 )
 
@@ -166,11 +167,12 @@ func New(cfg Config) (*Set, error) {
 }
 
 // Keys returns the keys that may have signed a token: with a key ID those that
-// bear it, without one all, at most 16. The caller must not change the slice.
-// A known key ID is answered without locks and without waiting, whatever
-// happens to the issuer. An unknown one may wait for one shared fetch, until
-// ctx ends. The error is [ErrUnknownKey] or an [*UnavailableError]; the latter
-// also when the issuer could not be asked about an unknown key ID.
+// bear it, without one all, at most 16 of each type and curve. The caller must
+// not change the slice. A known key ID is answered without locks and without
+// waiting, whatever happens to the issuer. An unknown one may wait for one
+// shared fetch, until ctx ends. The error is [ErrUnknownKey] or an
+// [*UnavailableError]; the latter also when the issuer could not be asked about
+// an unknown key ID.
 func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
 	if snap := s.snap.Load(); snap != nil {
 		at := time.Since(s.base)
