@@ -108,7 +108,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkForm:
 		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
 	case checkIssuer:
-		return quote(e.trust.url), oneOf(e.auth.names)
+		return quote(e.trust.url), e.auth.describeIssuers()
 	case checkAlgorithm:
 		return e.token.Algorithm, oneOf(e.trust.algorithms)
 	case checkKey:
@@ -122,7 +122,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkIssuedAt:
 		return optionalTime(e.claims.issuedAt), "not later than " + timeText(e.now.Add(e.auth.leeway))
 	case checkAudience:
-		return quoteAll(e.claims.audience), e.describeAudience()
+		return e.describeAudience()
 	case checkType:
 		return quote(e.token.Type), oneOf(e.trust.types)
 	case checkSubject:
@@ -142,14 +142,20 @@ func (e *evaluation) describeKeyID() string {
 	return "key ID " + quote(e.token.KeyID)
 }
 
-func (e *evaluation) describeAudience() string {
+// describeAudience tells of the values that were compared, wherever they stand.
+func (e *evaluation) describeAudience() (got, want string) {
 	if e.trust.anyAudience {
-		return "anything (InsecureAnyAudience)"
+		return quoteAll(e.claims.audience), "anything (InsecureAnyAudience)"
 	}
+	want = oneOf(e.trust.audiences)
 	if e.trust.audienceClaim != "" {
-		return fmt.Sprintf("%s in %q", oneOf(e.trust.audiences), e.trust.audienceClaim)
+		want += fmt.Sprintf(" in %q", e.trust.audienceClaim)
 	}
-	return oneOf(e.trust.audiences)
+	compared, err := e.audienceClaim()
+	if err != nil {
+		return err.Error(), want
+	}
+	return quoteAll(compared), want
 }
 
 // String returns the report as lines of text, one a check.
