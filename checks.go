@@ -70,12 +70,15 @@ const maxKeptMembers = 64
 
 // reset forgets the token but keeps the room for the next one's members.
 func (e *evaluation) reset() {
-	members := e.members[:cap(e.members)]
-	clear(members)
-	*e = evaluation{}
-	if len(members) <= maxKeptMembers {
-		e.members = members[:0]
+	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
+	e.raw = ""
+	e.token.Reset()
+	if cap(e.members) > maxKeptMembers {
+		e.members = nil
+		return
 	}
+	clear(e.members[:cap(e.members)])
+	e.members = e.members[:0]
 }
 
 // form checks the token's shape, as the package jws describes it.
@@ -296,6 +299,9 @@ const typeJWT = "jwt"
 
 // mediaType returns the "typ" value in one spelling (RFC 7515, section 4.1.9).
 func mediaType(typ string) string {
+	if typ == "JWT" {
+		return typeJWT // without the allocation that lower case costs
+	}
 	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }
 
