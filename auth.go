@@ -6,6 +6,11 @@
 // guards HTTP handlers and WebSocket upgrades; its [Authenticator.Authenticate]
 // decides about a token from anywhere else. A handler finds the caller with
 // [FromContext] and demands roles, scopes and the like with [Require].
+//
+// A connection that outlives its request holds a [Session], from
+// [Authenticator.NewSession], which ends when the token would no longer be
+// accepted: when it expires, and when [Authenticator.Revoke], the issuer's logout
+// ([Authenticator.LogoutHandler]) or a change of the issuer's keys withdraws it.
 package oidcauth
 
 import (

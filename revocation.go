@@ -78,7 +78,7 @@ func (r *Revocation) matches(c *Claims, k *keyset.Key) bool {
 
 func agrees(want, got string) bool { return want == "" || want == got }
 
-// String describes the revocation for an operator.
+// describe words the revocation for an operator.
 func (r Revocation) describe() string {
 	var text string
 	for _, part := range []struct{ name, value string }{

@@ -203,7 +203,7 @@ func TestSession_Renew(t *testing.T) {
 		revoke(t, a, oidcauth.Revocation{TokenID: "token-1"})
 		time.Sleep(time.Until(second.Expiry()) - 1)
 		expectEnd(t, s, nil)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		expectEnd(t, s, oidcauth.ErrExpired)
 		if _, err := s.Renew(t.Context(), issuer.Token(nil)); !errors.Is(err, oidcauth.ErrExpired) {
 			t.Errorf("Renew() error = %v of an ended session, want its cause %v", err, oidcauth.ErrExpired)
@@ -230,7 +230,7 @@ func TestSession_OnExpiring(t *testing.T) {
 		expect("at first", 0, 0, 1)
 		time.Sleep(50*time.Minute - 1)
 		expect("just before ten minutes", 0, 0, 1)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		expect("at ten minutes", 1, 0, 1)
 		if _, err := s.Renew(t.Context(), issuer.Token(nil)); err != nil {
 			t.Fatal(err)
