@@ -114,7 +114,7 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		skip = len(j.times)
+		skip = len(j.fetchTimes())
 	}
 	i.broken = true
 	if !keys {
@@ -122,7 +122,7 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 	}
 	time.Sleep(2 * time.Hour)
 	synctest.Wait()
-	times := j.times[skip:]
+	times := j.fetchTimes()[skip:]
 	if len(times) < 15 {
 		t.Fatalf("%d failures in two hours, want 15 at least", len(times))
 	}
