@@ -90,6 +90,31 @@ func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
 	})
 }
 
+// An issuer whose tokens are all in the cache is found where it belongs, also
+// when it was used longer ago than what counts as use.
+func TestAnyIssuer_LeastRecentlyUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 5)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 2}))
+		bad := func(i *oidctest.Issuer) {
+			wants(t, a, i.NewKey(oidctest.KeyConfig{ID: i.Key().ID()}).Token(nil), oidcauth.ErrSignature)
+		}
+		// Of two strangers that verified nothing, the one used last stays.
+		bad(issuers[0])
+		bad(issuers[1])
+		bad(issuers[0])
+		bad(issuers[2])
+		bad(issuers[0])
+		if n := issuers[0].Fetches().Discovery; n != 1 {
+			t.Errorf("the one used last was contacted %d times, want once", n)
+		}
+		bad(issuers[1])
+		if n := issuers[1].Fetches().Discovery; n != 2 {
+			t.Errorf("the other one was contacted %d times, want twice", n)
+		}
+	})
+}
+
 // A flood of issuers that answer with keys and never verify a token takes no
 // room from those that do.
 func TestAnyIssuer_FloodCannotEvict(t *testing.T) {
