@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -472,5 +473,25 @@ func TestAnyIssuer_Close(t *testing.T) {
 			wants(t, a, i.Token(nil), oidcauth.ErrClosed)
 		}
 		wants(t, a, known, oidcauth.ErrClosed)
+	})
+}
+
+// A revocation reaches strangers' tokens and their sessions.
+func TestAnyIssuer_Revoke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 2)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		revoked, other := issuers[0].Token(nil), issuers[1].Token(nil)
+		session := a.NewSession(t.Context(), wants(t, a, revoked, nil))
+		wants(t, a, other, nil)
+		if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: issuers[0].URL()}); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, a, revoked, oidcauth.ErrRevoked)
+		wants(t, a, other, nil)
+		synctest.Wait()
+		if err := context.Cause(session.Context()); !errors.Is(err, oidcauth.ErrRevoked) {
+			t.Errorf("the session's end = %v, want %v", err, oidcauth.ErrRevoked)
+		}
 	})
 }

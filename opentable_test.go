@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -64,7 +65,7 @@ func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
 		token := cached.Token(lives)
 		wants(t, a, token, nil)
 		c := wants(t, a, held.Token(lives), nil)
-		release := oidcauth.HoldIssuer(a, c)
+		session := a.NewSession(t.Context(), c)
 		wants(t, a, idle.Token(lives), nil)
 		for _, i := range issuers[3:] {
 			wants(t, a, i.Token(lives), nil)
@@ -79,7 +80,10 @@ func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
 		if !oidcauth.Live(a, c) {
 			t.Error("the key behind a live session is live no more")
 		}
-		release()
+		if err := context.Cause(session.Context()); err != nil {
+			t.Errorf("the session ended: %v", err)
+		}
+		session.Close()
 		for _, i := range issuers[3:] {
 			wants(t, a, i.Token(lives), nil)
 			time.Sleep(2 * time.Minute)
