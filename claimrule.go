@@ -13,6 +13,10 @@ type ClaimRule struct {
 	Claim  Path     `json:"claim"`
 	Op     ClaimOp  `json:"op"`
 	Values []string `json:"values,omitempty"`
+
+	// Or are further rules: a token that satisfies any of them need not satisfy
+	// this one. Empty means that it must.
+	Or []ClaimRule `json:"or,omitempty"`
 }
 
 // A ClaimOp says what a [ClaimRule] demands. A claim's values are the string
@@ -51,11 +55,34 @@ func (r ClaimRule) validate() error {
 	default:
 		return fmt.Errorf("claim rule %s: unknown op %q", r.Claim, r.Op)
 	}
+	if r.Op == ClaimPrefix && slices.Contains(r.Values, "") {
+		return fmt.Errorf("claim rule %s %s: an empty prefix demands nothing", r.Claim, r.Op)
+	}
+	for _, alternative := range r.Or {
+		if err := alternative.validate(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// check reports how the payload breaks the rule.
+// check reports how the payload breaks the rule and, if it does, those beside it.
 func (r ClaimRule) check(payload string) error {
+	err := r.checkAlone(payload)
+	if err == nil || len(r.Or) == 0 {
+		return err
+	}
+	for _, alternative := range r.Or {
+		other := alternative.check(payload)
+		if other == nil {
+			return nil
+		}
+		err = fmt.Errorf("%w, and %w", err, other)
+	}
+	return err
+}
+
+func (r ClaimRule) checkAlone(payload string) error {
 	m, found, err := jws.Lookup(payload, r.Claim...)
 	if err != nil {
 		return err

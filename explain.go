@@ -108,7 +108,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkForm:
 		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
 	case checkIssuer:
-		return quote(e.trust.url), oneOf(e.auth.names)
+		return quote(e.claims.issuer), oneOf(e.auth.names)
 	case checkAlgorithm:
 		return e.token.Algorithm, oneOf(e.trust.algorithms)
 	case checkKey:
@@ -145,6 +145,12 @@ func (e *evaluation) describeKeyID() string {
 func (e *evaluation) describeAudience() string {
 	if e.trust.anyAudience {
 		return "anything (InsecureAnyAudience)"
+	}
+	if e.trust.dedicatedKeys {
+		if len(e.trust.audiences) == 0 {
+			return "no audience (DedicatedKeys)"
+		}
+		return "no audience (DedicatedKeys), or " + oneOf(e.trust.audiences)
 	}
 	if e.trust.audienceClaim != "" {
 		return fmt.Sprintf("%s in %q", oneOf(e.trust.audiences), e.trust.audienceClaim)

@@ -96,24 +96,41 @@ func (e *evaluation) readSubject() error {
 	if err != nil {
 		return err
 	}
-	if len(e.trust.subject) > 0 {
-		if sub, err = e.mappedSubject(); err != nil {
+	if paths := e.subjectPaths(sub); len(paths) > 0 {
+		if sub, err = e.mappedSubject(paths); err != nil {
 			return err
 		}
 	}
 	if sub == "" || len(sub) > maxNameBytes {
 		return refuse(checkSubject, ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
 	}
-	e.claims.issuer, e.claims.subject = e.trust.url, sub
-	e.claims.identity = NewIdentity(e.trust.url, sub)
+	e.claims.subject = sub
+	e.claims.identity = NewIdentity(e.claims.issuer, sub)
 	return e.checkHexIdentity()
 }
 
-// mappedSubject joins the values that Issuer.Subject names. Of several, only the
+// subjectPaths chooses between Issuer.Subject and Issuer.SubjectElse.
+func (e *evaluation) subjectPaths(sub string) []Path {
+	if len(e.trust.subjectElse) == 0 {
+		return e.trust.subject
+	}
+	if len(e.trust.subject) == 0 && sub != "" {
+		return nil
+	}
+	for _, path := range e.trust.subject {
+		m, found, err := jws.Lookup(e.claims.payload, path...)
+		if err != nil || found && (m.Kind != jws.String || m.Value != `""`) {
+			return e.trust.subject
+		}
+	}
+	return e.trust.subjectElse
+}
+
+// mappedSubject joins the values that the paths lead to. Of several, only the
 // last may contain the separator, so that no two tuples give one subject.
-func (e *evaluation) mappedSubject() (string, error) {
-	parts := make([]string, len(e.trust.subject))
-	for i, path := range e.trust.subject {
+func (e *evaluation) mappedSubject(paths []Path) (string, error) {
+	parts := make([]string, len(paths))
+	for i, path := range paths {
 		m, found, err := jws.Lookup(e.claims.payload, path...)
 		if err != nil || !found || m.Kind != jws.String {
 			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
