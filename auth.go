@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 )
 
@@ -26,6 +27,7 @@ type Authenticator struct {
 	trace         Trace
 	trusts        map[string]*trust // by every name of every issuer
 	order         []*trust          // as configured
+	open          *openIssuers      // nil unless Config.AnyIssuer is set
 	names         []string          // of all issuers, for messages
 	leeway        time.Duration
 	maxTokenBytes int
@@ -33,6 +35,7 @@ type Authenticator struct {
 	metadataURL   string
 	logger        *slog.Logger
 	now           func() time.Time
+	ownClock      bool                      // now is the program's, not time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
 	evaluations   sync.Pool
 }
@@ -52,6 +55,7 @@ func New(cfg Config) (*Authenticator, error) {
 		metadataURL:   cfg.ResourceMetadataURL,
 		logger:        cfg.Logger,
 		now:           cfg.Now,
+		ownClock:      cfg.Now != nil,
 	}
 	if cfg.Trace != nil {
 		a.trace = *cfg.Trace
@@ -98,7 +102,10 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		}
 		a.names = append(a.names, t.names...)
 	}
-	return nil
+	if cfg.AnyIssuer != nil {
+		a.open, err = a.newOpenIssuers(cfg)
+	}
+	return err
 }
 
 // Authenticate verifies a token and returns its claims. A refused token gives a
@@ -118,6 +125,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 		return nil, err
 	}
 	a.cache.Put(token, c, c.size(), c.expiry.Add(a.leeway), c.owner())
+	if i := c.trust.open; i != nil {
+		i.home.accepted(i)
+	}
 	return c, nil
 }
 
@@ -126,8 +136,16 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 func (a *Authenticator) accepts(c *Claims, now time.Time) bool {
 	return a.checkExpiry(c, now) == nil &&
 		a.checkNotBefore(c, now) == nil &&
-		c.key.Live(now) &&
+		c.key.Live(a.keyTime(now)) &&
 		c.trust.checkRules(c) == nil
+}
+
+// keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
+func (a *Authenticator) keyTime(now time.Time) time.Time {
+	if a.ownClock {
+		return time.Now()
+	}
+	return now
 }
 
 // evaluate runs all checks on a token.
@@ -146,7 +164,7 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 	return e.claims, nil
 }
 
-// Ready fetches the keys of every issuer that has none yet and returns nil when
+// Ready fetches the keys of every configured issuer that has none yet and returns nil when
 // all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
 // and the names of the issuers that are missing. A server need not wait for it:
 // it accepts the tokens of each issuer as soon as that issuer's keys are there.
@@ -168,11 +186,26 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	return refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
 }
 
+// Unready returns the [Issuer.URL] of every issuer whose keys are not in hand at
+// present. It neither waits nor fetches: [Authenticator.Ready] does.
+func (a *Authenticator) Unready() []string {
+	unready := []string{}
+	for _, t := range a.order {
+		if state := t.keys.Report().State; state != keyset.Fresh && state != keyset.Stale {
+			unready = append(unready, t.url)
+		}
+	}
+	return unready
+}
+
 // Close ends all background work and waits for it. Tokens are refused with
 // [ErrClosed] afterwards. It may be called more than once.
 func (a *Authenticator) Close() error {
 	for _, t := range a.order {
 		t.keys.Close()
+	}
+	if a.open != nil {
+		a.open.close()
 	}
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
 	return nil

@@ -70,23 +70,32 @@ const maxKeptMembers = 64
 
 // reset forgets the token but keeps the room for the next one's members.
 func (e *evaluation) reset() {
-	members := e.members[:cap(e.members)]
-	clear(members)
-	*e = evaluation{}
-	if len(members) <= maxKeptMembers {
-		e.members = members[:0]
+	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
+	e.raw = ""
+	e.token.Reset()
+	if cap(e.members) > maxKeptMembers {
+		e.members = nil
+		return
 	}
+	clear(e.members[:cap(e.members)])
+	e.members = e.members[:0]
 }
 
 // form checks the token's shape, as the package jws describes it.
 func (e *evaluation) form(context.Context) error {
 	members, err := e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes)
 	if err != nil {
-		return refuse(checkForm, ErrMalformedToken, strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": "), "")
+		return malformedToken(err)
 	}
 	e.members = members
 	e.claims = &Claims{payload: e.token.Payload}
 	return nil
+}
+
+// malformedToken names the rule that the token breaks.
+func malformedToken(err error) error {
+	rule := strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": ")
+	return &Refusal{Check: checkForm, Err: fmt.Errorf("%w: %s", ErrMalformedToken, rule)}
 }
 
 func (e *evaluation) issuer(context.Context) error {
@@ -94,12 +103,9 @@ func (e *evaluation) issuer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	trust, known := e.auth.trusts[iss]
-	if !known {
-		trust, known = e.auth.tenantTrust(iss)
-	}
-	if !known {
-		return refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(e.auth.names))
+	trust, err := e.auth.trustIn(iss)
+	if err != nil {
+		return err
 	}
 	e.trust, e.claims.trust = trust, trust
 	return e.nameIssuer(iss)
@@ -118,9 +124,9 @@ func (e *evaluation) candidates(ctx context.Context) error {
 	if e.trust.requireKeyID && !e.token.HasKeyID {
 		return refuse(checkKey, ErrUnknownKey, "no key ID", "a key of issuer "+quote(e.trust.url))
 	}
-	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	keys, err := e.findKeys(ctx)
 	if err != nil {
-		return e.keysRefusal(err)
+		return err
 	}
 	if e.keys = e.ofTenant(keys); len(e.keys) == 0 {
 		return e.keysRefusal(keyset.ErrUnknownKey)
@@ -130,6 +136,17 @@ func (e *evaluation) candidates(ctx context.Context) error {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(keys))
 	}
 	return nil
+}
+
+func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
+	if e.trust.open != nil {
+		return e.openKeys(ctx)
+	}
+	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	if err != nil {
+		return nil, e.keysRefusal(err)
+	}
+	return keys, nil
 }
 
 // fits reports whether the key's type, curve and own restrictions permit the
@@ -246,7 +263,7 @@ func (e *evaluation) audience(context.Context) error {
 			return nil
 		}
 	}
-	return refuse(checkAudience, ErrAudience, quoteAll(got), e.describeAudience())
+	return refuse(checkAudience, ErrAudience, quoteAll(got), e.wantedAudience())
 }
 
 // audienceClaim returns the values that Issuer.Audiences are compared with.
@@ -288,6 +305,9 @@ const typeJWT = "jwt"
 
 // mediaType returns the "typ" value in one spelling (RFC 7515, section 4.1.9).
 func mediaType(typ string) string {
+	if typ == "JWT" {
+		return typeJWT // without the allocation that lower case costs
+	}
 	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }
 
@@ -309,7 +329,7 @@ func (e *evaluation) otherClaims(context.Context) error { return e.readOthers() 
 // rules applies the issuer's own demands.
 func (e *evaluation) rules(context.Context) error {
 	for _, r := range e.trust.claimRules {
-		if err := r.check(e.claims.payload); err != nil {
+		if err := r.check(e.lookup); err != nil {
 			return refuseCause(checkRules, ErrRule, err)
 		}
 	}

@@ -66,14 +66,18 @@ func (r ClaimRule) validate() error {
 	return nil
 }
 
+// A claimLookup finds a claim. It fails where the path leads through something
+// other than objects.
+type claimLookup func(Path) (jws.Member, bool, error)
+
 // check reports how the payload breaks the rule and, if it does, those beside it.
-func (r ClaimRule) check(payload string) error {
-	err := r.checkAlone(payload)
+func (r ClaimRule) check(lookup claimLookup) error {
+	err := r.checkAlone(lookup)
 	if err == nil || len(r.Or) == 0 {
 		return err
 	}
 	for _, alternative := range r.Or {
-		other := alternative.check(payload)
+		other := alternative.check(lookup)
 		if other == nil {
 			return nil
 		}
@@ -82,10 +86,10 @@ func (r ClaimRule) check(payload string) error {
 	return err
 }
 
-func (r ClaimRule) checkAlone(payload string) error {
-	m, found, err := jws.Lookup(payload, r.Claim...)
+func (r ClaimRule) checkAlone(lookup claimLookup) error {
+	m, found, err := lookup(r.Claim)
 	if err != nil {
-		return err
+		return fmt.Errorf("claim %s: %w", r.Claim, err)
 	}
 	if !found {
 		return r.checkMissing()

@@ -95,7 +95,7 @@ func (e *evaluation) step(name string, err error) Step {
 	step := Step{Check: name, Got: err.Error(), Verdict: Failed, Advice: adviceFor(err)}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		step.Got, step.Want = refusal.Got, refusal.Want
-		if step.Got == "" {
+		if step.Got == "" && step.Want == "" {
 			step.Got = refusal.Err.Error()
 		}
 	}
@@ -108,7 +108,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkForm:
 		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
 	case checkIssuer:
-		return quote(e.claims.issuer), oneOf(e.auth.names)
+		return quote(e.claims.issuer), e.auth.describeIssuers()
 	case checkAlgorithm:
 		return e.token.Algorithm, oneOf(e.trust.algorithms)
 	case checkKey:
@@ -122,7 +122,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkIssuedAt:
 		return optionalTime(e.claims.issuedAt), "not later than " + timeText(e.now.Add(e.auth.leeway))
 	case checkAudience:
-		return quoteAll(e.claims.audience), e.describeAudience()
+		return e.describeAudience()
 	case checkType:
 		return quote(e.token.Type), oneOf(e.trust.types)
 	case checkSubject:
@@ -142,18 +142,27 @@ func (e *evaluation) describeKeyID() string {
 	return "key ID " + quote(e.token.KeyID)
 }
 
-func (e *evaluation) describeAudience() string {
+// describeAudience tells of the values that were compared, wherever they stand.
+func (e *evaluation) describeAudience() (got, want string) {
 	if e.trust.anyAudience {
-		return "anything (InsecureAnyAudience)"
+		return quoteAll(e.claims.audience), "anything (InsecureAnyAudience)"
 	}
-	if e.trust.dedicatedKeys {
-		if len(e.trust.audiences) == 0 {
-			return "no audience (DedicatedKeys)"
-		}
-		return "no audience (DedicatedKeys), or " + oneOf(e.trust.audiences)
+	want = e.wantedAudience()
+	compared, err := e.audienceClaim()
+	if err != nil {
+		return err.Error(), want
 	}
-	if e.trust.audienceClaim != "" {
+	return quoteAll(compared), want
+}
+
+func (e *evaluation) wantedAudience() string {
+	switch {
+	case e.trust.audienceClaim != "":
 		return fmt.Sprintf("%s in %q", oneOf(e.trust.audiences), e.trust.audienceClaim)
+	case e.trust.dedicatedKeys && len(e.trust.audiences) == 0:
+		return "no audience (DedicatedKeys)"
+	case e.trust.dedicatedKeys:
+		return "no audience (DedicatedKeys), or " + oneOf(e.trust.audiences)
 	}
 	return oneOf(e.trust.audiences)
 }

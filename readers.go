@@ -118,7 +118,7 @@ func (e *evaluation) subjectPaths(sub string) []Path {
 		return nil
 	}
 	for _, path := range e.trust.subject {
-		m, found, err := jws.Lookup(e.claims.payload, path...)
+		m, found, err := e.lookup(path)
 		if err != nil || found && (m.Kind != jws.String || m.Value != `""`) {
 			return e.trust.subject
 		}
@@ -131,10 +131,11 @@ func (e *evaluation) subjectPaths(sub string) []Path {
 func (e *evaluation) mappedSubject(paths []Path) (string, error) {
 	parts := make([]string, len(paths))
 	for i, path := range paths {
-		m, found, err := jws.Lookup(e.claims.payload, path...)
-		if err != nil || !found || m.Kind != jws.String {
+		m, found := e.memberAt(path)
+		if !found || m.Kind != jws.String {
 			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
 		}
+		var err error
 		if parts[i], err = m.Text(); err != nil || parts[i] == "" {
 			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("an empty string at %q", path), "a part of the subject")
 		}
@@ -169,7 +170,10 @@ func (e *evaluation) readOthers() (err error) {
 	if c.scopes, err = e.scopes(); err != nil {
 		return err
 	}
-	c.roles = e.trust.rolesOf(c.payload)
+	if e.trust.ignoresScopes {
+		c.scopes = nil
+	}
+	c.roles = e.roles()
 	return nil
 }
 
@@ -220,17 +224,41 @@ func (e *evaluation) scopes() ([]string, error) {
 	return scopes, nil
 }
 
-// rolesOf collects the roles at all of the paths. A claim of another shape
-// grants no role.
-func (t *trust) rolesOf(payload string) []string {
+// roles collects the roles at all of the issuer's paths. A claim of another
+// shape grants no role.
+func (e *evaluation) roles() []string {
 	var roles []string
-	for _, path := range t.roles {
-		m, found, err := jws.Lookup(payload, path...)
-		if err == nil && found {
-			roles = append(roles, rolesIn(m)...)
+	for _, path := range e.trust.roles {
+		m, found := e.memberAt(path)
+		if !found {
+			continue
+		}
+		if found := rolesIn(m); roles == nil {
+			roles = found
+		} else {
+			roles = append(roles, found...)
 		}
 	}
 	return roles
+}
+
+// memberAt returns the claim at a path. One that leads through something other
+// than objects leads to none.
+func (e *evaluation) memberAt(path Path) (jws.Member, bool) {
+	m, found, err := e.lookup(path)
+	return m, found && err == nil
+}
+
+// lookup is [jws.Lookup] in the payload, for the members that are parsed already.
+func (e *evaluation) lookup(path Path) (jws.Member, bool, error) {
+	if len(path) == 0 {
+		return jws.Member{}, false, nil
+	}
+	m, found := e.member(path[0])
+	if !found || len(path) == 1 {
+		return m, found, nil
+	}
+	return jws.Lookup(m.Value, path[1:]...)
 }
 
 // rolesIn reads the four shapes in which issuers write roles.

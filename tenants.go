@@ -102,13 +102,13 @@ func isGUID(s string) bool {
 
 // tenantTrust finds the template that stands for an issuer that is not
 // configured by its name.
-func (a *Authenticator) tenantTrust(iss string) (*trust, bool) {
+func (a *Authenticator) tenantTrust(iss string) *trust {
 	for _, t := range a.order {
 		if t.tenants.match(iss) {
-			return t, true
+			return t
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // nameIssuer notes the issuer's canonical name, which for a tenant is its own

@@ -194,3 +194,20 @@ func TestNew_CopiesTenants(t *testing.T) {
 		t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
 	}
 }
+
+// A tenant that the list leaves out is not let in as a stranger's issuer either.
+func TestAuthenticate_TenantIsNoStranger(t *testing.T) {
+	keys := newTenantKeys(t)
+	keys.trusted.Tenants = []string{tenantA}
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{keys.trusted},
+		AnyIssuer: &oidcauth.AnyIssuer{Audiences: []string{testAudience}, Accept: func(issuer string) bool {
+			t.Errorf("AnyIssuer is asked about %q", issuer)
+			return true
+		}},
+	})
+	token := keys.all.Token(map[string]any{"iss": tenantURL(tenantB), "tid": tenantB, "aud": testAudience})
+	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+		t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+	}
+}
