@@ -2,6 +2,7 @@ package issuers
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -40,6 +41,11 @@ func Google(clientIDs ...string) oidcauth.Issuer {
 //
 // Unconfirmed: whether an account that is deleted and created again keeps its ID.
 func GoogleServiceAccount(audience string, emails ...string) oidcauth.Issuer {
+	for _, email := range emails {
+		if !strings.Contains(email, "@") {
+			return refused("GoogleServiceAccount", "e-mail address", email, "one such as bot@project.iam.gserviceaccount.com")
+		}
+	}
 	i := google([]string{audience})
 	i.ClaimRules = []oidcauth.ClaimRule{claimIn(emails, "email"), is("true", "email_verified")}
 	return i
