@@ -27,6 +27,9 @@ const (
 	checkSubject   = "subject"
 	checkClaims    = "claims"
 	checkRules     = "rules"
+
+	checkRevocation = "revocation"
+	checkSession    = "session" // of a session alone
 )
 
 // An evaluation is one token on its way through the checks.
@@ -58,6 +61,7 @@ var checks = [...]check{
 	{checkSubject, (*evaluation).subject},
 	{checkClaims, (*evaluation).otherClaims},
 	{checkRules, (*evaluation).rules},
+	{checkRevocation, (*evaluation).revocation},
 }
 
 type check struct {
@@ -112,9 +116,12 @@ func (e *evaluation) issuer(context.Context) error {
 }
 
 func (e *evaluation) algorithm(context.Context) error {
-	if !slices.Contains(e.trust.algorithms, e.token.Algorithm) {
+	i := slices.Index(e.trust.algorithms, e.token.Algorithm)
+	if i < 0 {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), oneOf(e.trust.algorithms))
 	}
+	// A number, because the token's own text would keep its header in memory.
+	e.claims.algorithm = uint8(i)
 	return nil
 }
 
@@ -199,7 +206,7 @@ func (e *evaluation) signature(ctx context.Context) error {
 func (e *evaluation) verify(keys []*keyset.Key) bool {
 	for _, k := range keys {
 		if e.fits(k) && k.Verify(&e.token) == nil {
-			e.claims.key = k
+			e.claims.key, e.claims.hasKeyID = k, e.token.HasKeyID
 			return true
 		}
 	}
@@ -210,7 +217,10 @@ func (e *evaluation) expiry(context.Context) error {
 	if err := e.readExpiry(); err != nil {
 		return err
 	}
-	return e.auth.checkExpiry(e.claims, e.now)
+	if err := e.auth.checkExpiry(e.claims, e.now); err != nil {
+		return err
+	}
+	return e.auth.checkLifetime(checkExpiry, e.claims, e.now)
 }
 
 func (e *evaluation) notBefore(context.Context) error {
@@ -222,15 +232,25 @@ func (e *evaluation) notBefore(context.Context) error {
 
 // checkExpiry refuses from the instant of the expiry plus leeway on.
 func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
-	if !now.Before(c.expiry.Add(a.leeway)) {
-		return refuse(checkExpiry, ErrExpired, timeText(c.expiry), "later than "+timeText(now.Add(-a.leeway)))
+	if !now.Before(c.expiry.time().Add(a.leeway)) {
+		return refuse(checkExpiry, ErrExpired, timeText(c.expiry.time()), "later than "+timeText(now.Add(-a.leeway)))
+	}
+	return nil
+}
+
+// checkLifetime refuses an expiry too far ahead of start: of now or of the time
+// of issue. The latter keeps a token from outliving its own revocation, which is
+// dropped when all tokens of its time must have expired.
+func (a *Authenticator) checkLifetime(check string, c *Claims, start time.Time) error {
+	if limit := start.Add(a.maxLifetime + a.leeway); a.maxLifetime > 0 && c.expiry.time().After(limit) {
+		return refuse(check, ErrClaim, `"exp" `+timeText(c.expiry.time()), "not later than "+timeText(limit))
 	}
 	return nil
 }
 
 func (a *Authenticator) checkNotBefore(c *Claims, now time.Time) error {
-	if now.Add(a.leeway).Before(c.notBefore) {
-		return refuse(checkNotBefore, ErrNotYetValid, timeText(c.notBefore), "not later than "+timeText(now.Add(a.leeway)))
+	if now.Add(a.leeway).Before(c.notBefore.time()) {
+		return refuse(checkNotBefore, ErrNotYetValid, timeText(c.notBefore.time()), "not later than "+timeText(now.Add(a.leeway)))
 	}
 	return nil
 }
@@ -239,10 +259,13 @@ func (e *evaluation) issuedAt(context.Context) error {
 	if err := e.readIssuedAt(); err != nil {
 		return err
 	}
-	if limit := e.now.Add(e.auth.leeway); limit.Before(e.claims.issuedAt) {
-		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt), "not later than "+timeText(limit))
+	if limit := e.now.Add(e.auth.leeway); limit.Before(e.claims.issuedAt.time()) {
+		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt.time()), "not later than "+timeText(limit))
 	}
-	return nil
+	if e.claims.issuedAt == 0 {
+		return nil
+	}
+	return e.auth.checkLifetime(checkIssuedAt, e.claims, e.claims.issuedAt.time())
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -334,4 +357,8 @@ func (e *evaluation) rules(context.Context) error {
 		}
 	}
 	return e.trust.checkRules(e.claims)
+}
+
+func (e *evaluation) revocation(context.Context) error {
+	return e.auth.revocations.check(e.claims, e.claims.key, e.now)
 }

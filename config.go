@@ -74,9 +74,26 @@ type Config struct {
 	// Trace observes key fetches and changes of state. Nil means that nothing is observed.
 	Trace *Trace
 
-	// Logger receives one line for each refused request and for each change of a
-	// key set's state; never a token. Nil means no logging.
+	// Logger receives one line for each refused request, for each logout, and for
+	// each change of the state of a key set or of the revocation log; never a
+	// token. Nil means no logging.
 	Logger *slog.Logger
+
+	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
+	// token's expiry may lie: a token that lives longer is refused with [ErrClaim].
+	// It bounds how long revocations have to be kept. Zero means no limit;
+	// negative is an error.
+	MaxTokenLifetime time.Duration
+
+	// Revocations shares revocations with the other servers of a cluster. Nil
+	// means that they are kept in this process alone.
+	Revocations RevocationLog
+
+	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and
+	// ends every session, while Revocations is not known completely: before it was
+	// read, and when contact with it is lost. False means that tokens are accepted
+	// meanwhile by the revocations that are known.
+	RequireRevocations bool
 
 	// Now is the clock that token times are compared with. Nil means [time.Now].
 	Now func() time.Time
@@ -204,6 +221,12 @@ func (cfg *Config) validate() error {
 	if cfg.MaxTokenBytes < 0 {
 		return fmt.Errorf("oidcauth: Config.MaxTokenBytes: got %d, want none or more", cfg.MaxTokenBytes)
 	}
+	if cfg.MaxTokenLifetime < 0 {
+		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want none or more", cfg.MaxTokenLifetime)
+	}
+	if cfg.RequireRevocations && cfg.Revocations == nil {
+		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations")
+	}
 	if strings.ContainsFunc(cfg.ResourceMetadataURL, unfitForQuotes) {
 		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)
 	}
@@ -289,9 +312,12 @@ func (i *Issuer) checkAudiences() error {
 }
 
 func (i *Issuer) checkAlgorithms() error {
-	for _, alg := range i.Algorithms {
+	for n, alg := range i.Algorithms {
 		if !jws.Known(alg) {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is not supported", i.URL, alg)
+		}
+		if slices.Contains(i.Algorithms[:n], alg) {
+			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is listed twice", i.URL, alg)
 		}
 	}
 	return nil

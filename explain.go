@@ -65,17 +65,18 @@ func (a *Authenticator) Explain(ctx context.Context, token string) Report {
 // needs names, for each check, those whose results it works with. The program's
 // own rules see nothing but accepted tokens.
 var needs = map[string][]string{
-	checkIssuer:    {checkForm},
-	checkAlgorithm: {checkIssuer},
-	checkKey:       {checkIssuer},
-	checkSignature: {checkKey},
-	checkExpiry:    {checkForm},
-	checkNotBefore: {checkForm},
-	checkIssuedAt:  {checkForm},
-	checkAudience:  {checkIssuer},
-	checkType:      {checkIssuer},
-	checkSubject:   {checkIssuer},
-	checkClaims:    {checkIssuer},
+	checkIssuer:     {checkForm},
+	checkAlgorithm:  {checkIssuer},
+	checkKey:        {checkIssuer},
+	checkSignature:  {checkKey},
+	checkExpiry:     {checkForm},
+	checkNotBefore:  {checkForm},
+	checkIssuedAt:   {checkForm},
+	checkAudience:   {checkIssuer},
+	checkType:       {checkIssuer},
+	checkSubject:    {checkIssuer},
+	checkClaims:     {checkIssuer},
+	checkRevocation: {checkSignature, checkIssuedAt, checkSubject, checkClaims},
 	checkRules: {
 		checkForm, checkIssuer, checkAlgorithm, checkKey, checkSignature, checkExpiry,
 		checkNotBefore, checkIssuedAt, checkAudience, checkType, checkSubject, checkClaims,
@@ -116,11 +117,11 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkSignature:
 		return "good", "a signature by the issuer's key"
 	case checkExpiry:
-		return timeText(e.claims.expiry), "later than " + timeText(e.now.Add(-e.auth.leeway))
+		return timeText(e.claims.Expiry()), "later than " + timeText(e.now.Add(-e.auth.leeway))
 	case checkNotBefore:
-		return optionalTime(e.claims.notBefore), "not later than " + timeText(e.now.Add(e.auth.leeway))
+		return optionalTime(e.claims.NotBefore()), "not later than " + timeText(e.now.Add(e.auth.leeway))
 	case checkIssuedAt:
-		return optionalTime(e.claims.issuedAt), "not later than " + timeText(e.now.Add(e.auth.leeway))
+		return optionalTime(e.claims.IssuedAt()), "not later than " + timeText(e.now.Add(e.auth.leeway))
 	case checkAudience:
 		return e.describeAudience()
 	case checkType:
@@ -128,9 +129,11 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkSubject:
 		return quote(e.claims.subject), fmt.Sprintf("1 to %d bytes", maxNameBytes)
 	case checkClaims:
-		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roles), quoteAll(e.claims.scopes)), "well-formed claims"
+		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roles), quoteAll(e.claims.Scopes())), "well-formed claims"
 	case checkRules:
 		return fmt.Sprintf("%d rules satisfied", len(e.trust.claimRules)+len(e.trust.rules)), "all of them"
+	case checkRevocation:
+		return "not revoked", "no revocation matches"
 	}
 	return "", ""
 }

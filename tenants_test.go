@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -209,5 +211,51 @@ func TestAuthenticate_TenantIsNoStranger(t *testing.T) {
 	token := keys.all.Token(map[string]any{"iss": tenantURL(tenantB), "tid": tenantB, "aud": testAudience})
 	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
 		t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+	}
+}
+
+// A tenant is revoked by its own issuer. The template is nobody's: a revocation
+// that names it would match nothing.
+func TestRevoke_Tenant(t *testing.T) {
+	keys := newTenantKeys(t)
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
+	if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: template}); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+		t.Errorf("Revoke(template) error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+	}
+	revoke(t, a, oidcauth.Revocation{Issuer: tenantURL(tenantA)})
+	for tenant, want := range map[string]error{tenantA: oidcauth.ErrRevoked, tenantB: nil} {
+		token := keys.all.Token(map[string]any{"iss": tenantURL(tenant), "tid": tenant, "aud": testAudience})
+		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, want) {
+			t.Errorf("tenant %s: Authenticate() error = %v, want %v", tenant, err, want)
+		}
+	}
+}
+
+// A logout at one tenant ends that tenant's sessions only.
+func TestLogout_Tenant(t *testing.T) {
+	keys := newTenantKeys(t)
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
+	session := func(tenant string) *oidcauth.Session {
+		c, err := a.Authenticate(t.Context(), keys.all.Token(map[string]any{
+			"iss": tenantURL(tenant), "tid": tenant, "aud": testAudience, "sid": "login-1",
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := a.NewSession(t.Context(), c)
+		t.Cleanup(s.Close)
+		return s
+	}
+	sessionA, sessionB := session(tenantA), session(tenantB)
+	logout := keys.all.Sign(map[string]any{"typ": "logout+jwt"}, map[string]any{
+		"iss": tenantURL(tenantA), "tid": tenantA, "aud": testAudience, "sid": "login-1", "jti": "logout-1",
+		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+		"events": map[string]any{logoutEvent: map[string]any{}},
+	})
+	if r := postLogout(a, logout); r.StatusCode != http.StatusOK {
+		t.Fatalf("logout: status %d", r.StatusCode)
+	}
+	if sessionA.Context().Err() == nil || sessionB.Context().Err() != nil {
+		t.Errorf("session of A %v, of B %v; want the first to have ended", sessionA.Context().Err(), sessionB.Context().Err())
 	}
 }

@@ -113,6 +113,7 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 		if err := s.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait()
 		skip = len(j.times)
 	}
 	i.broken = true
