@@ -1,0 +1,3 @@
+package natsauth_test
+
+import _ "github.com/coder/websocket"
