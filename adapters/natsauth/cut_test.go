@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
 )
 
@@ -162,21 +164,36 @@ func TestFollow_Ends(t *testing.T) {
 		t.Fatal("Follow() goes on with a closed connection")
 	}
 	r.awaitCurrent(false)
+}
 
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	current := make(chan bool, 10)
-	go func() {
-		done <- newLog(t, n, natsauth.Config{}).Follow(ctx, r.apply, func(c bool) { current <- c })
-	}()
-	<-current
-	cancel()
-	select {
-	case err := <-done:
+// When its context ends, Follow does, and leaves nothing running.
+func TestFollow_Context(t *testing.T) {
+	n := startNATS(t)
+	l := newLog(t, n, natsauth.Config{})
+	appendTokens(t, l, "token-1") // what the client library starts once is running
+	before := watches()
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := l.Follow(ctx, func(oidcauth.Revocation) {}, func(bool) { cancel() })
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("Follow() error = %v, want %v", err, context.Canceled)
 		}
-	case <-time.After(patience):
-		t.Fatal("Follow() goes on after its context")
 	}
+	for limit := time.Now().Add(patience); watches() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%d goroutines are left, %d were before", watches(), before)
+		}
+	}
+}
+
+// watches counts the goroutines of this package and of NATS subscriptions.
+func watches() (n int) {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, stack := range strings.Split(string(stacks), "\n\n") {
+		if strings.Contains(stack, "natsauth.") || strings.Contains(stack, "nats.go.(*Conn).waitForMsgs") || strings.Contains(stack, "nats.go.(*js)") {
+			n++
+		}
+	}
+	return n
 }

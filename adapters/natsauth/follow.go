@@ -87,13 +87,15 @@ func (f *follower) pass(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The watcher blocks for ever on an entry that nobody takes.
-	defer func() {
-		for range watcher.Updates() {
-		}
-	}()
-	defer watcher.Stop()
+	// The end of ctx stops the watch, which waits for an answer if there is no
+	// contact, and blocks on entries that nobody takes. Both end in seconds.
+	defer func() { go drain(watcher) }()
 	return f.read(ctx, kv, watcher)
+}
+
+func drain(watcher jetstream.KeyWatcher) {
+	for range watcher.Updates() {
+	}
 }
 
 // start begins a watch. It has the configured time for it, although the watch
