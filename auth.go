@@ -6,6 +6,11 @@
 // guards HTTP handlers and WebSocket upgrades; its [Authenticator.Authenticate]
 // decides about a token from anywhere else. A handler finds the caller with
 // [FromContext] and demands roles, scopes and the like with [Require].
+//
+// A connection that outlives its request holds a [Session], from
+// [Authenticator.NewSession], which ends when the token would no longer be
+// accepted: when it expires, and when [Authenticator.Revoke], the issuer's logout
+// ([Authenticator.LogoutHandler]) or a change of the issuer's keys withdraws it.
 package oidcauth
 
 import (
@@ -28,6 +33,7 @@ type Authenticator struct {
 	trace         Trace
 	trusts        map[string]*trust // by every name of every issuer
 	order         []*trust          // as configured
+	open          *openIssuers      // nil unless Config.AnyIssuer is set
 	names         []string          // of all issuers, for messages
 	leeway        time.Duration
 	maxTokenBytes int
@@ -35,9 +41,9 @@ type Authenticator struct {
 	metadataURL   string
 	logger        *slog.Logger
 	now           func() time.Time
+	ownClock      bool                      // now is the program's, not time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
 	evaluations   sync.Pool
-	ownClock      bool          // now is Config.Now
 	maxLifetime   time.Duration // of a token; zero for no limit
 	sessions      *sessionIndex
 	revocations   *revocationList
@@ -61,6 +67,7 @@ func New(cfg Config) (*Authenticator, error) {
 		logger:        cfg.Logger,
 		now:           cfg.Now,
 		maxLifetime:   cfg.MaxTokenLifetime,
+		ownClock:      cfg.Now != nil,
 	}
 	if cfg.Trace != nil {
 		a.trace = *cfg.Trace
@@ -68,7 +75,6 @@ func New(cfg Config) (*Authenticator, error) {
 	if a.extract == nil {
 		a.extract = BearerToken
 	}
-	a.ownClock = a.now != nil
 	if a.now == nil {
 		a.now = time.Now
 	}
@@ -114,7 +120,10 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		}
 		a.names = append(a.names, t.names...)
 	}
-	return nil
+	if cfg.AnyIssuer != nil {
+		a.open, err = a.newOpenIssuers(cfg)
+	}
+	return err
 }
 
 // Authenticate verifies a token and returns its claims. A refused token gives a
@@ -134,6 +143,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 		return nil, err
 	}
 	a.cache.Put(token, c, c.size(), c.expiry.Add(a.leeway), c.owner())
+	if i := c.trust.open; i != nil {
+		i.home.accepted(i)
+	}
 	return c, nil
 }
 
@@ -142,11 +154,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 // at each, in the order of the checks. The key is the claims' own or the one
 // that stands for it now.
 func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
-	real := now // keys live by the time of the machine
-	if a.ownClock {
-		real = time.Now()
-	}
-	if !k.Live(real) {
+	if !k.Live(a.keyTime(now)) {
 		return a.deadKey(c, k)
 	}
 	if err := a.checkExpiry(c, now); err != nil {
@@ -159,6 +167,14 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 		return err
 	}
 	return a.revocations.check(c, k, now)
+}
+
+// keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
+func (a *Authenticator) keyTime(now time.Time) time.Time {
+	if a.ownClock {
+		return time.Now()
+	}
+	return now
 }
 
 // evaluate runs all checks on a token.
@@ -177,7 +193,7 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 	return e.claims, nil
 }
 
-// Ready fetches the keys of every issuer that has none yet and returns nil when
+// Ready fetches the keys of every configured issuer that has none yet and returns nil when
 // all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
 // and the names of the issuers that are missing. It returns
 // [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely.
@@ -205,6 +221,18 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	return refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
 }
 
+// Unready returns the [Issuer.URL] of every issuer whose keys are not in hand at
+// present. It neither waits nor fetches: [Authenticator.Ready] does.
+func (a *Authenticator) Unready() []string {
+	unready := []string{}
+	for _, t := range a.order {
+		if state := t.keys.Report().State; state != keyset.Fresh && state != keyset.Stale {
+			unready = append(unready, t.url)
+		}
+	}
+	return unready
+}
+
 // Close ends all background work and waits for it, and ends all sessions. Tokens
 // are refused with [ErrClosed] afterwards. It may be called more than once.
 func (a *Authenticator) Close() error {
@@ -212,6 +240,9 @@ func (a *Authenticator) Close() error {
 	a.follower.close()
 	for _, t := range a.order {
 		t.keys.Close()
+	}
+	if a.open != nil {
+		a.open.close()
 	}
 	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))
 	a.revocations.close()

@@ -86,11 +86,17 @@ func (e *evaluation) reset() {
 func (e *evaluation) form(context.Context) error {
 	members, err := e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes)
 	if err != nil {
-		return refuse(checkForm, ErrMalformedToken, strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": "), "")
+		return malformedToken(err)
 	}
 	e.members = members
 	e.claims = &Claims{payload: e.token.Payload}
 	return nil
+}
+
+// malformedToken names the rule that the token breaks.
+func malformedToken(err error) error {
+	rule := strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": ")
+	return &Refusal{Check: checkForm, Err: fmt.Errorf("%w: %s", ErrMalformedToken, rule)}
 }
 
 func (e *evaluation) issuer(context.Context) error {
@@ -98,9 +104,9 @@ func (e *evaluation) issuer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	trust, known := e.auth.trusts[iss]
-	if !known {
-		return refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(e.auth.names))
+	trust, err := e.auth.trustIn(iss)
+	if err != nil {
+		return err
 	}
 	e.trust, e.claims.trust = trust, trust
 	return nil
@@ -119,15 +125,26 @@ func (e *evaluation) algorithm(context.Context) error {
 // candidates finds the keys that may have signed the token: those with its key
 // ID, or all if it has none.
 func (e *evaluation) candidates(ctx context.Context) error {
-	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	keys, err := e.findKeys(ctx)
 	if err != nil {
-		return e.keysRefusal(err)
+		return err
 	}
 	e.keys = keys
 	if !slices.ContainsFunc(keys, e.fits) {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(keys))
 	}
 	return nil
+}
+
+func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
+	if e.trust.open != nil {
+		return e.openKeys(ctx)
+	}
+	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	if err != nil {
+		return nil, e.keysRefusal(err)
+	}
+	return keys, nil
 }
 
 // fits reports whether the key's type, curve and own restrictions permit the

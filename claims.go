@@ -148,7 +148,7 @@ func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 	e := evaluation{trust: newTrust(issuer, nil), claims: &Claims{payload: string(payload)}}
 	var err error
 	if e.members, err = jws.ParseObject(nil, e.claims.payload); err != nil {
-		return nil, refuseCause(checkForm, ErrMalformedToken, err)
+		return nil, malformedToken(err)
 	}
 	iss, err := e.untrustedIssuer()
 	if err != nil {

@@ -96,7 +96,7 @@ func (e *evaluation) step(name string, err error) Step {
 	step := Step{Check: name, Got: err.Error(), Verdict: Failed, Advice: adviceFor(err)}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		step.Got, step.Want = refusal.Got, refusal.Want
-		if step.Got == "" {
+		if step.Got == "" && step.Want == "" {
 			step.Got = refusal.Err.Error()
 		}
 	}
@@ -109,7 +109,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkForm:
 		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
 	case checkIssuer:
-		return quote(e.trust.url), oneOf(e.auth.names)
+		return quote(e.trust.url), e.auth.describeIssuers()
 	case checkAlgorithm:
 		return e.token.Algorithm, oneOf(e.trust.algorithms)
 	case checkKey:
@@ -123,7 +123,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkIssuedAt:
 		return optionalTime(e.claims.issuedAt), "not later than " + timeText(e.now.Add(e.auth.leeway))
 	case checkAudience:
-		return quoteAll(e.claims.audience), e.describeAudience()
+		return e.describeAudience()
 	case checkType:
 		return quote(e.token.Type), oneOf(e.trust.types)
 	case checkSubject:
@@ -133,7 +133,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkRules:
 		return fmt.Sprintf("%d rules satisfied", len(e.trust.claimRules)+len(e.trust.rules)), "all of them"
 	case checkRevocation:
-		return "no revocation that matches", "none"
+		return "not revoked", "no revocation matches"
 	}
 	return "", ""
 }
@@ -145,14 +145,20 @@ func (e *evaluation) describeKeyID() string {
 	return "key ID " + quote(e.token.KeyID)
 }
 
-func (e *evaluation) describeAudience() string {
+// describeAudience tells of the values that were compared, wherever they stand.
+func (e *evaluation) describeAudience() (got, want string) {
 	if e.trust.anyAudience {
-		return "anything (InsecureAnyAudience)"
+		return quoteAll(e.claims.audience), "anything (InsecureAnyAudience)"
 	}
+	want = oneOf(e.trust.audiences)
 	if e.trust.audienceClaim != "" {
-		return fmt.Sprintf("%s in %q", oneOf(e.trust.audiences), e.trust.audienceClaim)
+		want += fmt.Sprintf(" in %q", e.trust.audienceClaim)
 	}
-	return oneOf(e.trust.audiences)
+	compared, err := e.audienceClaim()
+	if err != nil {
+		return err.Error(), want
+	}
+	return quoteAll(compared), want
 }
 
 // String returns the report as lines of text, one a check.

@@ -192,7 +192,7 @@ func (e *evaluation) configuredIssuer(ctx context.Context) error {
 		return err
 	}
 	if !slices.Contains(e.auth.order, e.trust) {
-		return refuse(checkIssuer, ErrUnknownIssuer, quote(e.trust.url), oneOf(e.auth.names))
+		return refuse(checkIssuer, ErrUnknownIssuer, quote(e.trust.url), "a configured one")
 	}
 	return nil
 }

@@ -39,8 +39,15 @@ func (a *Authenticator) Optional(next http.Handler) http.Handler {
 
 func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		claims, err := a.AuthenticateRequest(r)
-		if err != nil && !(optional && errors.Is(err, ErrNoToken)) {
+		token, err := a.extract(r)
+		var claims *Claims
+		switch {
+		case err == nil:
+			claims, err = a.Authenticate(r.Context(), token)
+		case optional && errors.Is(err, ErrNoToken):
+			err = nil
+		}
+		if err != nil {
 			a.Refuse(w, r, err)
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -31,6 +32,9 @@ func TestReady(t *testing.T) {
 		if !errors.Is(err, oidcauth.ErrKeysUnavailable) || !strings.Contains(err.Error(), "down.test") || strings.Contains(err.Error(), up.URL()) {
 			t.Errorf("Ready() error = %v, want %v about the issuer that is down", err, oidcauth.ErrKeysUnavailable)
 		}
+		if got := a.Unready(); !slices.Equal(got, []string{down.URL()}) {
+			t.Errorf("Unready() = %q, want %q", got, down.URL())
+		}
 		if _, err := a.Authenticate(t.Context(), up.Token(nil)); err != nil {
 			t.Errorf("Authenticate() with the other issuer's token: %v", err)
 		}
@@ -39,6 +43,9 @@ func TestReady(t *testing.T) {
 		time.Sleep(time.Minute)
 		if err := a.Ready(t.Context()); err != nil {
 			t.Errorf("Ready() error = %v, want none once the issuer is up", err)
+		}
+		if got := a.Unready(); len(got) != 0 {
+			t.Errorf("Unready() = %q, want none", got)
 		}
 	})
 }

@@ -78,7 +78,7 @@ func (r *Revocation) matches(c *Claims, k *keyset.Key) bool {
 
 func agrees(want, got string) bool { return want == "" || want == got }
 
-// String describes the revocation for an operator.
+// describe words the revocation for an operator.
 func (r Revocation) describe() string {
 	var text string
 	for _, part := range []struct{ name, value string }{
@@ -102,7 +102,7 @@ func (r Revocation) describe() string {
 // this process all the same.
 //
 // An empty revocation, one that ended in the past and one that names an unknown
-// issuer are errors and change nothing.
+// issuer (without [Config.AnyIssuer]) are errors and change nothing.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	r, err := a.completed(r)
 	if err != nil {
@@ -120,12 +120,10 @@ func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 	if r.isEmpty() {
 		return r, errors.New("oidcauth: the revocation is empty: set what the tokens have in common")
 	}
-	if r.Issuer != "" {
-		t, known := a.trusts[r.Issuer]
-		if !known {
-			return r, refuse(checkRevocation, ErrUnknownIssuer, quote(r.Issuer), oneOf(a.names))
-		}
+	if t, known := a.trusts[r.Issuer]; known {
 		r.Issuer = t.url
+	} else if r.Issuer != "" && a.open == nil {
+		return r, refuse(checkRevocation, ErrUnknownIssuer, quote(r.Issuer), oneOf(a.names))
 	}
 	now := a.now()
 	if r.Until.IsZero() {

@@ -76,10 +76,18 @@ func (a *Authenticator) checkOwn(c *Claims) error {
 	switch {
 	case c == nil:
 		return refuse(checkSignature, ErrNoToken, "no claims", "")
-	case c.key == nil || a.trusts[c.trust.url] != c.trust:
+	case c.key == nil || !a.owns(c.trust):
 		return refuse(checkSignature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
 	}
 	return nil
+}
+
+// owns reports whether a trust is this Authenticator's.
+func (a *Authenticator) owns(t *trust) bool {
+	if t.open != nil {
+		return t.open.home.auth == a
+	}
+	return a.trusts[t.url] == t
 }
 
 // currentKey returns the key that the claims' token would be verified with now.

@@ -146,6 +146,9 @@ func (x *sessionIndex) replace(s *Session, c *Claims, k *keyset.Key) error {
 		return s.cause
 	}
 	x.delist(s)
+	// The trust in one issuer is made anew when it was dropped in between.
+	c.trust.keys.Hold()
+	s.claims.Load().trust.keys.Release()
 	s.key.Store(k)
 	s.claims.Store(c)
 	x.enlist(s, c)

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"math/big"
 	"strings"
 	"testing"
@@ -126,4 +127,20 @@ func bareVerify(public crypto.PublicKey, input, signature []byte) bool {
 		return ed25519.Verify(public, input, signature)
 	}
 	return false
+}
+
+// BenchmarkParseObject_ManyNames shows whether the cost of a name depends on the
+// number of names: ns/name must stay about the same.
+func BenchmarkParseObject_ManyNames(b *testing.B) {
+	for _, n := range []int{30, 1000, 30000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			text := members(n)
+			for b.Loop() {
+				if _, err := jws.ParseObject(nil, text); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/name")
+		})
+	}
 }

@@ -262,6 +262,25 @@ func TestParse_TrailingBits(t *testing.T) {
 	}
 }
 
+// TestParse_LineEnds puts line ends, which the standard decoder skips, at every
+// place of a token whose parts have every length a part can have.
+func TestParse_LineEnds(t *testing.T) {
+	for _, padding := range []string{"", " ", "  "} {
+		good := signed(t, `{"alg":"ES256","kid":"k1"}`+padding, `{"sub":"alice"}`+padding)
+		if err := parse(t, good); err != nil {
+			t.Fatalf("Parse() error = %v, want none", err)
+		}
+		for _, inserted := range []string{"\n", "\r", "\r\n", "\n\n\n", "\n\n\n\n"} {
+			for i := range len(good) + 1 {
+				var parsed jws.Token
+				if err := parsed.Parse(good[:i]+inserted+good[i:], maxBytes); !errors.Is(err, jws.ErrMalformed) {
+					t.Errorf("Parse() with %q at byte %d: error = %v, want %v", inserted, i, err, jws.ErrMalformed)
+				}
+			}
+		}
+	}
+}
+
 func TestParse_Size(t *testing.T) {
 	token := signed(t, goodHeader, goodPayload)
 	var parsed jws.Token

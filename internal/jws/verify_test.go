@@ -169,6 +169,7 @@ func TestVerify_ECDSA(t *testing.T) {
 			{"a byte more", append(good[:2*size:2*size], 0), jws.ErrSignature},
 			{"a byte less", good[:2*size-1], jws.ErrSignature},
 			{"a zero in front of each", append(append([]byte{0}, good[:size]...), append([]byte{0}, good[size:]...)...), jws.ErrSignature},
+			{"a zero in front of s", append(append(good[:size:size], 0), good[size:]...), jws.ErrSignature},
 			{"r only", good[:size], jws.ErrSignature},
 			{"one byte", []byte{0}, jws.ErrSignature},
 		}

@@ -81,7 +81,9 @@ func (s *Set) missing(asked idSet, keys []*Key) idSet {
 	}
 	present := make(map[uint64]bool, len(keys))
 	for _, k := range keys {
-		present[s.hash(k.ID())] = true
+		if k.ID() != "" {
+			present[s.hash(k.ID())] = true
+		}
 	}
 	vain := idSet{more: asked.more}
 	for id := range asked.ids {

@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -52,6 +53,12 @@ func key(id string, n int) string {
 	return string(raw)
 }
 
+// fastKey is key with an Ed25519 key made from n, which is cheaper to parse.
+func fastKey(id string, n int) string {
+	seed := sha256.Sum256([]byte(fmt.Sprint(n)))
+	return fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","kid":%q,"x":%q}`, id, encode(seed[:]))
+}
+
 func jwks(keys ...string) string {
 	return `{"keys":[` + strings.Join(keys, ",") + `]}`
 }
@@ -60,15 +67,20 @@ func jwks(keys ...string) string {
 type issuer struct {
 	mu        sync.Mutex // guards all below
 	body      string
+	good      string // the body again, while another is served
+	served    func() // called with each good answer
 	etag      string
 	header    http.Header
 	status    int           // instead of 200
 	delay     time.Duration // before the answer
-	hang      bool          // no answer at all
-	broken    bool          // the connection fails
-	jwksURL   string        // as discovery says
-	discovery int           // status of the discovery document, 0 for 200
-	fetches   int           // of key sets
+	early     bool          // the answer is made before the delay, not after
+	panics    bool
+	hang      bool   // no answer at all
+	broken    bool   // the connection fails
+	jwksURL   string // as discovery says
+	keepsOld  bool   // keys are served at any URL, not only jwksURL
+	discovery int    // status of the discovery document, 0 for 200
+	fetches   int    // of key sets
 	discovers int
 	requests  []*http.Request
 }
@@ -93,17 +105,25 @@ func (i *issuer) count() int {
 	return i.fetches
 }
 
-// RoundTrip answers one request as the issuer stands after its delay.
+// RoundTrip answers one request.
 func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.mu.Lock()
-	isDiscovery := strings.Contains(r.URL.Path, ".well-known")
-	if isDiscovery {
+	if strings.Contains(r.URL.Path, ".well-known") {
 		i.discovers++
 	} else {
 		i.fetches++
 	}
 	i.requests = append(i.requests, r)
-	delay, hang := i.delay, i.hang
+	if i.panics {
+		i.mu.Unlock()
+		panic("transport went mad")
+	}
+	delay, hang, early := i.delay, i.hang, i.early
+	var resp *http.Response
+	var err error
+	if early {
+		resp, err = i.respond(r)
+	}
 	i.mu.Unlock()
 	if hang {
 		<-r.Context().Done()
@@ -116,12 +136,19 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 			return nil, r.Context().Err()
 		}
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.broken {
-		return nil, errors.New("connection refused")
+	if !early {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		return i.respond(r)
 	}
-	if isDiscovery {
+	return resp, err
+}
+
+func (i *issuer) respond(r *http.Request) (*http.Response, error) {
+	switch {
+	case i.broken:
+		return nil, errors.New("connection refused")
+	case strings.Contains(r.URL.Path, ".well-known"):
 		return i.discover(r), nil
 	}
 	return i.answer(r), nil
@@ -140,9 +167,14 @@ func (i *issuer) answer(r *http.Request) *http.Response {
 	switch {
 	case i.status != 0:
 		return response(r, i.status, header, "")
-	case r.URL.String() != i.jwksURL && r.URL.String() != jwksURL:
+	case r.URL.String() != i.jwksURL && !i.keepsOld:
 		return response(r, http.StatusNotFound, header, "")
-	case i.etag != "" && r.Header.Get("If-None-Match") == i.etag:
+	}
+	good := i.good == "" || i.body == i.good
+	if i.served != nil && good {
+		i.served()
+	}
+	if good && i.etag != "" && r.Header.Get("If-None-Match") == i.etag {
 		return response(r, http.StatusNotModified, header, "")
 	}
 	return response(r, http.StatusOK, header, i.body)
@@ -154,6 +186,20 @@ func response(r *http.Request, status int, header http.Header, body string) *htt
 		StatusCode: status, Header: header, Request: r, ProtoMajor: 1, ProtoMinor: 1,
 		ContentLength: int64(len(body)), Body: io.NopCloser(bytes.NewReader([]byte(body))),
 	}
+}
+
+// discoveries returns how often the discovery document was read.
+func (i *issuer) discoveries() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.discovers
+}
+
+// last returns the newest request.
+func (i *issuer) last() *http.Request {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.requests[len(i.requests)-1]
 }
 
 // config returns a configuration with the issuer's JWKS URL.

@@ -50,7 +50,6 @@ type Skipped struct {
 const (
 	maxKeys    = 1000
 	minRSABits = 2048
-	maxRSABits = 8192
 	// FIPS 186-5, section A.1.1.
 	minRSAExponent = 65537
 )
@@ -104,8 +103,8 @@ func (s *Set) parse(body []byte) (document, error) {
 	var doc document
 	seen := map[string]bool{}
 	for i, raw := range *top.Keys {
-		if i >= maxKeys {
-			doc.skipped = append(doc.skipped, Skipped{Reason: TooMany, Detail: fmt.Sprintf("%d left out", len(*top.Keys)-maxKeys)})
+		if i >= s.cfg.MaxKeys {
+			doc.skipped = append(doc.skipped, Skipped{Reason: TooMany, Detail: fmt.Sprintf("%d left out", len(*top.Keys)-s.cfg.MaxKeys)})
 			break
 		}
 		key, skip := s.parseKey(raw)
@@ -135,11 +134,14 @@ func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 		return nil, skip(reason, detail)
 	}
 	jwk, err := m.key()
+	if m.Type == "RSA" && errors.Is(err, jose.ErrUnsupportedKeyType) {
+		return nil, skip(HugeKey, fmt.Sprintf("more than %d bits", jose.MaxRSAModulusBits))
+	}
 	if err != nil {
 		return nil, skip(Malformed, brief(err))
 	}
-	if reason, detail := unsafeRSA(jwk.Key); reason != "" {
-		return nil, skip(reason, detail)
+	if k, ok := jwk.Key.(*rsa.PublicKey); ok && weak(k) {
+		return nil, skip(WeakKey, fmt.Sprintf("%d bits, exponent %d", k.N.BitLen(), k.E))
 	}
 	thumbprint, err := jwk.Thumbprint(crypto.SHA256)
 	if err != nil {
@@ -230,19 +232,8 @@ func (m *member) key() (*jose.JSONWebKey, error) {
 	return jwk, nil
 }
 
-func unsafeRSA(key any) (Reason, string) {
-	k, ok := key.(*rsa.PublicKey)
-	if !ok {
-		return "", ""
-	}
-	bits := k.N.BitLen()
-	switch {
-	case bits < minRSABits, k.E < minRSAExponent, k.E%2 == 0:
-		return WeakKey, fmt.Sprintf("%d bits, exponent %d", bits, k.E)
-	case bits > maxRSABits:
-		return HugeKey, fmt.Sprintf("%d bits", bits)
-	}
-	return "", ""
+func weak(key *rsa.PublicKey) bool {
+	return key.N.BitLen() < minRSABits || key.E < minRSAExponent || key.E%2 == 0
 }
 
 // summary counts skipped keys by reason, in the order of their first sight.

@@ -17,6 +17,8 @@ const (
 	flightTimeout = time.Minute
 	firstBackOff  = time.Second
 	maxBackOff    = 5 * time.Minute
+
+	maxBackOffWithoutKeys = 30 * time.Second
 	// A discovery document is read anew when it is a day old, and when it is
 	// an hour old and the keys it names lack one that is asked for.
 	discoveryLifetime = 24 * time.Hour
@@ -88,9 +90,9 @@ func (s *Set) run(f *flight) {
 	ctx, cancel := context.WithTimeout(s.ctx, flightTimeout)
 	defer cancel()
 	a, err := s.fetchGuarded(ctx, f)
-	save := s.finish(f, a, err)
+	s.finish(f, a, err)
 	s.deliver()
-	if save {
+	if s.store != nil {
 		s.save()
 		s.deliver()
 	}
@@ -165,7 +167,7 @@ func (s *Set) discover(ctx context.Context, a *answer) error {
 // get fetches and parses the keys. A look-up sends no ETag, so that an issuer
 // with wrong ones cannot hide a new key for ever.
 func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
-	req := fetch.Request{NoCache: f.lookup, MaxBytes: maxBody}
+	req := fetch.Request{NoCache: f.lookup, MaxBytes: s.cfg.MaxBytes}
 	if f.prev != nil && !f.lookup && !f.prev.stored && f.prev.url == a.source.url {
 		req.ETag = f.prev.etag
 	}
@@ -185,16 +187,15 @@ func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
 	return err
 }
 
-// finish takes in what a fetch has brought and lets its waiters go. It reports
-// whether the keys are to be written to the cache directory.
-func (s *Set) finish(f *flight, a answer, err error) bool {
+// finish takes in what a fetch has brought and lets its waiters go.
+func (s *Set) finish(f *flight, a answer, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	defer close(f.done)
 	s.flight = nil
-	if s.closed {
+	if s.closed || s.held.Load() < 0 {
 		f.err = ErrClosed
-		return false
+		return
 	}
 	now := time.Now()
 	s.source = a.source
@@ -202,16 +203,14 @@ func (s *Set) finish(f *flight, a answer, err error) bool {
 	if err == nil && a.notModified && s.snap.Load() == nil {
 		err = errors.New("key set: answer is 304, but the keys were dropped meanwhile")
 	}
-	save := false
 	if err != nil {
 		s.fail(now, err)
 	} else {
-		save = s.accept(f, now, a)
+		s.accept(f, now, a)
 	}
 	f.err = err
 	s.note(f, a, now)
 	s.step(now)
-	return save
 }
 
 // fail notes a failed fetch: all fetches wait for the back-off.
@@ -225,11 +224,16 @@ func (s *Set) fail(now time.Time, err error) {
 }
 
 // backOff is 1 s after the first failure and doubles up to 5 min, a quarter
-// less or more, and as long as the issuer asks for within that bound.
+// less or more, and as long as the issuer asks for within that bound. Without
+// keys, when every token waits for the issuer to come up, it doubles up to 30 s.
 func (s *Set) backOff(err error) time.Duration {
-	wait := maxBackOff
+	limit := maxBackOff
+	if s.snap.Load() == nil {
+		limit = maxBackOffWithoutKeys
+	}
+	wait := limit
 	if s.failures < 10 {
-		wait = min(firstBackOff<<(s.failures-1), maxBackOff)
+		wait = min(firstBackOff<<(s.failures-1), limit)
 	}
 	wait = time.Duration(float64(wait) * (0.75 + 0.5*s.cfg.random()))
 	status := new(fetch.StatusError)
@@ -240,18 +244,15 @@ func (s *Set) backOff(err error) time.Duration {
 }
 
 // accept makes the answer the current keys and plans their refresh.
-func (s *Set) accept(f *flight, now time.Time, a answer) bool {
-	prev := s.snap.Load()
+func (s *Set) accept(f *flight, now time.Time, a answer) {
 	next := &snapshot{skipped: a.doc.skipped, fetched: now, url: a.source.url}
+	changed := false
 	if a.notModified {
-		*next = *prev
+		*next = *s.snap.Load()
 		next.confirm(now, s.base, a)
 		s.snap.Store(next)
 	} else {
 		next.confirm(now, s.base, a)
-	}
-	changed := false
-	if !a.notModified {
 		changed = s.swap(next, a.doc.keys)
 	}
 	s.failures, s.lastErr, s.retryAt = 0, nil, time.Time{}
@@ -259,7 +260,9 @@ func (s *Set) accept(f *flight, now time.Time, a answer) bool {
 	if f.lookup {
 		s.charge(f, now, next.keys)
 	}
-	return s.store.wants(now, changed)
+	if s.store.wants(now, changed) {
+		s.unsaved = next
+	}
 }
 
 func (s *Set) note(f *flight, a answer, now time.Time) {

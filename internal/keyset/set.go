@@ -66,6 +66,11 @@ type Config struct {
 	// CacheDir is the directory that keeps the last good keys between two runs
 	// of the program. Empty means none.
 	CacheDir string
+	// MaxBytes limits the key set's document. Zero means 1 MiB.
+	MaxBytes int64
+	// MaxKeys limits how many keys of the document are looked at. Zero means
+	// 1000.
+	MaxKeys int
 	// Hooks are told what happens. All are optional.
 	Hooks Hooks
 	// AcceptKey decides by a key's own "issuer" member ("" when it has none)
@@ -118,14 +123,16 @@ type Set struct {
 	retryAt    time.Time // no fetch before; zero without failures
 	refreshAt  time.Time // zero when nothing is to be refreshed
 	cool       coolDown
-	notes      []func() // hook calls to be made, in order
+	unsaved    *snapshot // to be written to the store
+	notes      []func()  // hook calls to be made, in order
 	delivering bool
 }
 
 const (
 	neverUsed = math.MinInt64 / 2
 	// maxCandidates bounds the signature checks that a token without key ID
-	// can cause.
+	// can cause. It counts the keys of one type and curve, since the token's
+	// algorithm fits no others.
 	maxCandidates = 16
 )
 
@@ -137,6 +144,12 @@ func New(cfg Config) (*Set, error) {
 	}
 	if cfg.random == nil {
 		cfg.random = rand.Float64
+	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = maxBody
+	}
+	if cfg.MaxKeys == 0 {
+		cfg.MaxKeys = maxKeys
 	}
 	s := &Set{cfg: cfg, base: time.Now(), seed: maphash.MakeSeed()}
 	s.lastUsed.Store(neverUsed)
@@ -154,11 +167,12 @@ func New(cfg Config) (*Set, error) {
 }
 
 // Keys returns the keys that may have signed a token: with a key ID those that
-// bear it, without one all, at most 16. The caller must not change the slice.
-// A known key ID is answered without locks and without waiting, whatever
-// happens to the issuer. An unknown one may wait for one shared fetch, until
-// ctx ends. The error is [ErrUnknownKey] or an [*UnavailableError]; the latter
-// also when the issuer could not be asked about an unknown key ID.
+// bear it, without one all, at most 16 of each type and curve. The caller must
+// not change the slice. A known key ID is answered without locks and without
+// waiting, whatever happens to the issuer. An unknown one may wait for one
+// shared fetch, until ctx ends. The error is [ErrUnknownKey] or an
+// [*UnavailableError]; the latter also when the issuer could not be asked about
+// an unknown key ID.
 func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
 	if snap := s.snap.Load(); snap != nil {
 		at := time.Since(s.base)
@@ -185,7 +199,10 @@ func (s *Set) Ready(ctx context.Context) error {
 // Hold keeps the issuer in use until [Set.Release]: its keys are refreshed in
 // the background meanwhile.
 func (s *Set) Hold() {
-	s.held.Add(1)
+	if s.held.Add(1) < 0 {
+		s.snap.Store(nil) // retired: whoever asks next whether a key is live must hear no
+		return
+	}
 	s.touch(time.Since(s.base))
 }
 

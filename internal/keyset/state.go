@@ -1,6 +1,9 @@
 package keyset
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"fmt"
 	"time"
 )
 
@@ -52,7 +55,7 @@ const (
 // it was stored.
 type snapshot struct {
 	keys    []*Key
-	first   []*Key // the candidates of a token without key ID
+	first   []*Key // the candidates of a token without key ID, maxCandidates of each kind
 	byID    map[string][]*Key
 	skipped []Skipped
 	limit   time.Duration // since the set's base: the keys serve until then
@@ -81,13 +84,25 @@ func (p *snapshot) find(keyID string, hasKeyID bool) []*Key {
 
 // index fills what is derived from keys.
 func (p *snapshot) index() {
-	p.first = p.keys[:min(len(p.keys), maxCandidates):min(len(p.keys), maxCandidates)]
 	p.byID = make(map[string][]*Key, len(p.keys))
+	alike := make(map[string]int)
 	for _, k := range p.keys {
 		if id := k.ID(); id != "" {
 			p.byID[id] = append(p.byID[id], k)
 		}
+		if kind := kindOf(k.Public()); alike[kind] < maxCandidates {
+			alike[kind]++
+			p.first = append(p.first, k)
+		}
 	}
+}
+
+// kindOf names a key's type and curve, which tell the algorithms that it fits.
+func kindOf(public crypto.PublicKey) string {
+	if public, ok := public.(*ecdsa.PublicKey); ok {
+		return public.Curve.Params().Name
+	}
+	return fmt.Sprintf("%T", public)
 }
 
 func (p *snapshot) limitAt() time.Time { return p.confirmed.Add(StaleLimit) }

@@ -3,6 +3,7 @@ package keyset
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/json"
+	exact "github.com/go-jose/go-jose/v4/json"
 )
 
 const (
@@ -110,7 +111,7 @@ func (s *Set) loadStored(now time.Time) (storedSet, document, error) {
 	if err != nil {
 		return file, document{}, err
 	}
-	if err := json.Unmarshal(body, &file); err != nil {
+	if err := exact.Unmarshal(body, &file); err != nil {
 		return file, document{}, fmt.Errorf("damaged: %s", brief(err))
 	}
 	if err := s.store.check(file, now); err != nil {
@@ -191,13 +192,17 @@ func checkInfo(info fs.FileInfo, dir bool) error {
 	return nil
 }
 
-// save writes the current keys.
+// save writes the newest keys that are to be written, even if the set has been
+// closed since.
 func (s *Set) save() {
 	st := s.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	snap := s.snap.Load()
-	if snap == nil || snap.stored {
+	s.mu.Lock()
+	snap := s.unsaved
+	s.unsaved = nil
+	s.mu.Unlock()
+	if snap == nil {
 		return
 	}
 	err := st.write(snap)

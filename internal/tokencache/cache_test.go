@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 	"unsafe"
 	"weak"
@@ -165,6 +164,28 @@ func TestCache_CollidingTokens(t *testing.T) {
 	check(t, c)
 }
 
+// TestCache_FullChainMoves keeps one chain full while its entries are evicted,
+// moved and replaced.
+func TestCache_FullChainMoves(t *testing.T) {
+	for size := int64(12 << 10); size < 96<<10; size += 4 << 10 {
+		c := tokencache.New[verdict](size, nil)
+		random := rand.New(rand.NewPCG(3, uint64(size)))
+		for step := range 3000 {
+			n := min(random.IntN(40), random.IntN(40))
+			v, ok := c.GetHashed(5, token(n))
+			if ok && v.subject != token(n) {
+				t.Fatalf("token %d has the value of another", n)
+			}
+			if !ok {
+				c.PutHashed(5, token(n), &verdict{subject: token(n)})
+			}
+			if step%100 == 0 {
+				check(t, c)
+			}
+		}
+	}
+}
+
 // TestCache_CopiesToken makes sure that the cache does not keep the request, of
 // which the token is a part, in memory.
 func TestCache_CopiesToken(t *testing.T) {
@@ -211,187 +232,6 @@ func TestCache_Sizes(t *testing.T) {
 			check(t, c)
 		})
 	}
-}
-
-// TestCache_Bounded does what callers do, at random, and counts the books
-// again and again.
-func TestCache_Bounded(t *testing.T) {
-	for seed := range uint64(4) {
-		random := rand.New(rand.NewPCG(seed, 1))
-		size := int64(100<<10 + random.IntN(4<<20))
-		c := tokencache.New[verdict](size, nil)
-		for step := range 20_000 {
-			tok := token(random.IntN(4000))[random.IntN(700):]
-			switch random.IntN(10) {
-			case 0, 1, 2, 3:
-				c.Put(tok, &verdict{}, random.IntN(2000), time.Now().Add(time.Duration(random.IntN(7200)-60)*time.Second), uint64(random.IntN(50)))
-			case 4:
-				c.Delete(tok)
-			default:
-				c.Get(tok)
-			}
-			if got := c.Bytes(); got > size {
-				t.Fatalf("seed %d, step %d: Bytes() = %d, want at most %d", seed, step, got, size)
-			}
-			if step%2000 == 0 {
-				c.DeleteFunc(func(*verdict) bool { return random.IntN(3) == 0 })
-				check(t, c)
-			}
-		}
-		check(t, c)
-	}
-}
-
-// flood says how tokens in use are presented among many times the cache's size
-// in fresh ones.
-type flood struct {
-	live, every int // one of so many live tokens, after every so many fresh ones
-	hits        int // further presentations of each fresh token
-	owner       func(n int) uint64
-}
-
-// misses runs the flood and returns how many presentations of live tokens
-// missed, of how many, in the second half of it.
-func (f flood) misses(t *testing.T) (missed, of int) {
-	const size, fresh = 2 << 20, 25_000
-	c := tokencache.New[verdict](size, nil)
-	for n := range fresh {
-		tok := token(f.live + n)
-		c.Put(tok, &verdict{subject: tok}, verdictBytes, later(), f.owner(n))
-		for range f.hits {
-			c.Get(tok)
-		}
-		if n%f.every != 0 {
-			continue
-		}
-		late := n > fresh/2
-		if late {
-			of++
-		}
-		if next := n / f.every % f.live; !has(t, c, next) {
-			put(c, next)
-			if late {
-				missed++
-			}
-		}
-	}
-	check(t, c)
-	if of == 0 {
-		t.Fatal("no live token was presented")
-	}
-	return missed, of
-}
-
-// TestCache_Flood holds the promise that tokens in use, even if they come in
-// the middle of it, find and keep a place while others present fresh tokens in
-// numbers.
-func TestCache_Flood(t *testing.T) {
-	anyone := func(n int) uint64 { return uint64(1_000_000 + n) }
-	oneMill := func(int) uint64 { return 1_000_000 }
-	for _, tt := range []struct {
-		name string
-		flood
-	}{
-		{"anyone's, presented once", flood{live: 250, every: 5, hits: 0, owner: anyone}},
-		{"anyone's, presented twice", flood{live: 250, every: 5, hits: 1, owner: anyone}},
-		{"one owner's, presented once", flood{live: 250, every: 5, hits: 0, owner: oneMill}},
-		{"one owner's, presented four times", flood{live: 250, every: 5, hits: 3, owner: oneMill}},
-		{"one owner's, presented ten times, live ones rarely", flood{live: 250, every: 20, hits: 9, owner: oneMill}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if missed, of := tt.misses(t); missed*100 > of {
-				t.Errorf("%d of %d presentations of live tokens missed, want at most 1%%", missed, of)
-			}
-		})
-	}
-}
-
-// TestCache_OneOwnerAlone: a cache that serves one owner only has use for all
-// its memory.
-func TestCache_OneOwnerAlone(t *testing.T) {
-	const tokens = 3000
-	c := tokencache.New[verdict](8<<20, nil)
-	for range 3 {
-		for n := range tokens {
-			if tok := token(n); !has(t, c, n) {
-				c.Put(tok, &verdict{subject: tok}, verdictBytes, later(), 7)
-			}
-		}
-	}
-	if c.Len() != tokens {
-		t.Errorf("Len() = %d, want all %d that fit", c.Len(), tokens)
-	}
-}
-
-func TestCache_ExpiredLeaveFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const size = 4 << 20
-		c := tokencache.New[verdict](size, nil)
-		for n := range 1000 {
-			tok := token(n)
-			expiry := time.Now().Add(time.Minute)
-			if n%2 == 0 {
-				expiry = time.Now().Add(time.Hour)
-			}
-			c.Put(tok, &verdict{subject: tok}, verdictBytes, expiry, 0)
-			has(t, c, n)
-		}
-		full := c.Bytes()
-
-		time.Sleep(59 * time.Second)
-		put(c, 5000)
-		if c.Len() != 1001 {
-			t.Fatalf("Len() = %d before anything expired, want 1001", c.Len())
-		}
-		time.Sleep(time.Second)
-		put(c, 5001)
-		if c.Len() != 502 {
-			t.Errorf("Len() = %d after half of the tokens expired, want 502", c.Len())
-		}
-		for n := range 1000 {
-			if got, want := has(t, c, n), n%2 == 0; got != want {
-				t.Fatalf("token %d held: %v, want %v", n, got, want)
-			}
-		}
-		if c.Bytes() > full*8/10 {
-			t.Errorf("Bytes() = %d, want well below %d", c.Bytes(), full)
-		}
-		check(t, c)
-
-		time.Sleep(time.Hour)
-		put(c, 5002)
-		if c.Len() != 1 {
-			t.Errorf("Len() = %d after all others expired, want 1", c.Len())
-		}
-		check(t, c)
-	})
-}
-
-func TestCache_Expiry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for _, tt := range []struct {
-			name   string
-			expiry time.Time
-			after  time.Duration
-			stays  bool
-		}{
-			{"no expiry", time.Time{}, 50 * 365 * 24 * time.Hour, true},
-			{"far future", time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), 50 * 365 * 24 * time.Hour, true},
-			{"one second left", time.Now().Add(time.Minute), 59 * time.Second, true},
-			{"just expired", time.Now().Add(time.Minute), time.Minute, false},
-			{"half a second is rounded up", time.Now().Add(59*time.Second + 500*time.Millisecond), 59 * time.Second, true},
-			{"before 1970", time.Unix(-5, 0), 0, false},
-		} {
-			start := time.Now()
-			c := tokencache.New[verdict](1<<20, func() time.Time { return start })
-			c.Put("token", &verdict{}, verdictBytes, tt.expiry, 0)
-			start = start.Add(tt.after)
-			c.Put("other", &verdict{}, verdictBytes, time.Time{}, 0)
-			if _, ok := c.Get("token"); ok != tt.stays {
-				t.Errorf("%s: held: %v, want %v", tt.name, ok, tt.stays)
-			}
-		}
-	})
 }
 
 func TestCache_DeleteFunc(t *testing.T) {

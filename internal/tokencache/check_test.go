@@ -25,7 +25,7 @@ func (s *shard[V]) check() string {
 			}
 		}
 	}
-	used := int64(unsafe.Sizeof(*s)) + int64(8*len(s.buckets)+4*len(s.evicted)+4*len(s.owned))
+	used := int64(unsafe.Sizeof(*s)) + int64(8*len(s.buckets)+16*len(s.evicted)+4*len(s.owned))
 	live := 0
 	owned := make([]uint32, len(s.owned))
 	for _, q := range []*queue[V]{&s.probation, &s.main} {

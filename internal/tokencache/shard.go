@@ -1,6 +1,8 @@
 package tokencache
 
 import (
+	"math"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,11 +21,11 @@ type shard[V any] struct {
 	mu        sync.Mutex // guards the following, and every change to chains
 	probation queue[V]
 	main      queue[V]
-	evicted   []uint32 // hashes of tokens that left on probation, in sets by bucket
-	owned     []uint32 // by owner: live entries
-	used      int64    // bytes
-	count     int      // live entries
-	earliest  uint32   // no entry expires before
+	evicted   [][evictedSet]uint16 // by bucket: ends of hashes that left on probation
+	owned     []uint32             // by owner: live entries
+	used      int64                // bytes
+	count     int                  // live entries
+	earliest  uint32               // no entry expires before
 	_         [64]byte
 }
 
@@ -47,13 +49,16 @@ const (
 	promotionHits = 2
 
 	// ownerShare is the part of the entries, one in so many, that the tokens of
-	// one owner may make up and still be spared eviction. Owners are told apart
-	// as far as ownerSlots allows; up to minOwned tokens are always fair.
-	ownerShare = 8
-	ownerSlots = 1024
+	// one owner may make up and still be spared eviction; minOwned tokens are
+	// always fair. Owners share a count if their numbers do: a few of those who
+	// share a flood's count wait for a verification meanwhile.
+	ownerShare = 4
 	minOwned   = 16
 
-	evictedSet = 4
+	// evictedSet is how many tokens that left are remembered for each bucket:
+	// several times as many as fit, so that one which is presented now and then
+	// is still known when it comes back.
+	evictedSet = 8
 
 	// maxRotations is how many main segments one Put may turn over before new
 	// tokens have to give way: it bounds the time a Put holds the lock.
@@ -70,16 +75,16 @@ func (s *shard[V]) init(maxBytes int64) {
 	s.max = maxBytes
 	s.room = int(min(max(maxBytes/segmentsPerShard, minRoom), maxRoom))
 	s.buckets = make([]atomic.Pointer[entry[V]], maxBytes/bucketBytes+1)
-	s.owned = make([]uint32, min(len(s.buckets), ownerSlots))
+	s.owned = make([]uint32, min(len(s.buckets), math.MaxUint16))
 	s.used = s.tables()
 	s.earliest = never
 }
 
-// tables returns the memory of everything but segments and values.
+// tables returns the memory of an empty shard.
 func (s *shard[V]) tables() int64 {
-	words := len(s.evicted) + len(s.owned)
-	return int64(unsafe.Sizeof(*s)) + int64(words)*int64(unsafe.Sizeof(s.owned[0])) +
-		int64(len(s.buckets))*int64(unsafe.Sizeof(s.buckets[0]))
+	return int64(unsafe.Sizeof(*s)) +
+		int64(len(s.buckets))*int64(unsafe.Sizeof(s.buckets[0])) +
+		int64(len(s.owned))*int64(unsafe.Sizeof(s.owned[0]))
 }
 
 // bucket returns the number of the bucket for a hash.
@@ -97,15 +102,19 @@ func (s *shard[V]) find(hash uint32, token string) *entry[V] {
 	return nil
 }
 
-// put keeps r, whose value takes so many bytes, and makes room for it. What is
-// worth more than a share of the shard is not kept: it would displace too many
-// others.
-func (s *shard[V]) put(r record[V], valueBytes int) {
+// put keeps r, whose value takes so many bytes, and makes room for it. What has
+// expired is not kept, nor what is worth more than a share of the shard: it
+// would displace too many others.
+func (s *shard[V]) put(r record[V], valueBytes int, now uint32) {
+	if now >= s.earliest {
+		s.sweep(now, func(e *entry[V]) bool { return e.expiry <= now })
+	}
 	if e := s.find(r.hash, r.token); e != nil {
 		s.remove(e)
 		r.hits = e.hits.Load()
 	}
-	if int64(len(r.token))+int64(valueBytes) > min(s.max/probationShare, maxValueBytes) {
+	tooLarge := int64(len(r.token))+int64(valueBytes) > min(s.max/probationShare, maxValueBytes)
+	if tooLarge || r.expiry <= now {
 		return
 	}
 	r.weight = weigh(valueBytes)
@@ -181,11 +190,11 @@ func (s *shard[V]) unlink(e *entry[V]) {
 // move puts e, with the given credit, at the end of q. The entry it leaves
 // behind keeps its value for readers that stand on it.
 func (s *shard[V]) move(q *queue[V], e *entry[V], hits uint32) {
+	s.unlink(e)
 	s.insert(q, record[V]{
 		token: e.token, value: e.value.Load(), hash: e.hash,
 		expiry: e.expiry, weight: e.weight, owner: e.owner, hits: hits,
 	})
-	s.unlink(e)
 }
 
 // shrink evicts until the shard is within its bytes. Tokens on probation go
@@ -239,38 +248,35 @@ func (s *shard[V]) take(q *queue[V], i int) *segment[V] {
 	return g
 }
 
-// remember notes that a token with this hash left on probation, in place of
-// the one of its set that left longest ago.
+// remember notes that a token with this hash left on probation. In a full set
+// it takes a place at random: of tokens that come in turns, more than the set
+// holds, the one that left longest ago would be the next to come back.
 func (s *shard[V]) remember(hash uint32) {
 	if s.evicted == nil {
-		sets := (len(s.buckets) + evictedSet - 1) / evictedSet
-		s.evicted = make([]uint32, sets*evictedSet)
-		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(hash))
+		s.evicted = make([][evictedSet]uint16, len(s.buckets))
+		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(s.evicted[0]))
 	}
-	set := s.evictedWith(hash)
-	copy(set[1:], set)
-	set[0] = hash
+	set := s.evicted[s.bucket(hash)][:]
+	i := slices.Index(set, 0)
+	if i < 0 {
+		i = rand.IntN(len(set))
+	}
+	set[i] = uint16(hash)
 }
 
-// cameBack reports whether a token with this hash left on probation lately,
-// and forgets that it did.
+// cameBack reports whether a token with this hash left on probation before, as
+// far as the shard remembers, and forgets that it did.
 func (s *shard[V]) cameBack(hash uint32) bool {
 	if s.evicted == nil {
 		return false
 	}
-	set := s.evictedWith(hash)
-	i := slices.Index(set, hash)
+	set := s.evicted[s.bucket(hash)][:]
+	i := slices.Index(set, uint16(hash))
 	if i < 0 {
 		return false
 	}
 	set[i] = 0
 	return true
-}
-
-// evictedWith returns the set that hash belongs to.
-func (s *shard[V]) evictedWith(hash uint32) []uint32 {
-	at := s.bucket(hash) / evictedSet * evictedSet
-	return s.evicted[at : at+evictedSet]
 }
 
 // sweep removes what drop reports true for, from the segments in which

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/oidcauth/oidcauth/benchmarks/internal/harness"
+	"github.com/oidcauth/oidcauth/benchmarks/internal/idp"
+)
+
+const (
+	plotWidth  = 30 * vg.Centimeter
+	plotHeight = 12 * vg.Centimeter
+	barHeight  = 0.38 * vg.Centimeter
+)
+
+// palette has a colour for each algorithm; they differ in lightness too.
+func palette() []color.Color {
+	return []color.Color{
+		color.RGBA{R: 0x1b, G: 0x4f, B: 0x8f, A: 0xff},
+		color.RGBA{R: 0x4d, G: 0x9d, B: 0xd6, A: 0xff},
+		color.RGBA{R: 0xb5, G: 0xd4, B: 0xea, A: 0xff},
+	}
+}
+
+// draw writes the plot: on the left the price of a token that has not been
+// seen, on the right the time of one that has.
+func (r *results) draw(path string) error {
+	cold, err := r.coldPlot()
+	if err != nil {
+		return err
+	}
+	hot, err := r.hotPlot()
+	if err != nil {
+		return err
+	}
+	canvas := vgsvg.New(plotWidth, plotHeight)
+	page := draw.New(canvas)
+	page.FillPolygon(color.White, []vg.Point{
+		page.Min, {X: page.Min.X, Y: page.Max.Y}, page.Max, {X: page.Max.X, Y: page.Min.Y}})
+	tiles := draw.Tiles{Rows: 1, Cols: 2, PadX: vg.Centimeter, PadTop: 0.4 * vg.Centimeter,
+		PadBottom: 0.4 * vg.Centimeter, PadLeft: 0.3 * vg.Centimeter, PadRight: 0.8 * vg.Centimeter}
+	plots := [][]*plot.Plot{{cold, hot}}
+	for n, c := range plot.Align(plots, tiles, page)[0] {
+		plots[0][n].Draw(c)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	var image bytes.Buffer
+	if _, err := canvas.WriteTo(&image); err != nil {
+		return err
+	}
+	// A browser without these fonts is told what else to take.
+	svg := bytes.ReplaceAll(image.Bytes(), []byte("font-family:Liberation Sans"),
+		[]byte("font-family:Liberation Sans,Helvetica,Arial,sans-serif"))
+	return os.WriteFile(path, svg, 0o644)
+}
+
+// names returns the peers from the bottom of a plot to its top.
+func (r *results) names() []string {
+	var names []string
+	for _, p := range r.Peers {
+		names = append(names, p.Name)
+	}
+	slices.Reverse(names)
+	return names
+}
+
+func (r *results) coldPlot() (*plot.Plot, error) {
+	p := newPlot("A token not seen before", "multiple of the bare signature check")
+	names, algorithms := r.names(), idp.Algorithms()
+	for n, algorithm := range algorithms {
+		values := make(plotter.Values, len(names))
+		for i, name := range names {
+			values[i] = r.coldRatio(key{harness.Authenticate, algorithm, harness.Cold, name}).Median
+		}
+		offset := barHeight * vg.Length(1-n)
+		bars, err := addBars(p, values, offset, palette()[n], "%.2f")
+		if err != nil {
+			return nil, err
+		}
+		p.Legend.Add(algorithm, bars)
+	}
+	p.Legend.Top = false
+	p.Legend.YOffs = 0.3 * vg.Centimeter
+	p.NominalY(names...)
+	return p, nil
+}
+
+func (r *results) hotPlot() (*plot.Plot, error) {
+	p := newPlot("The same token again, RS256", "microseconds")
+	names := r.names()
+	values := make(plotter.Values, len(names))
+	for i, name := range names {
+		values[i] = r.samples.time(key{harness.Authenticate, idp.RS256, harness.Hot, name}).Median / 1000
+	}
+	if _, err := addBars(p, values, 0, palette()[0], "%.1f"); err != nil {
+		return nil, err
+	}
+	p.NominalY(names...)
+	return p, nil
+}
+
+func newPlot(title, axis string) *plot.Plot {
+	p := plot.New()
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
+	for _, style := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.X.Tick.Label,
+		&p.Y.Tick.Label, &p.Legend.TextStyle} {
+		style.Font = font.From(sans, style.Font.Size)
+	}
+	p.Title.Text = title
+	p.Title.Padding = 0.3 * vg.Centimeter
+	p.X.Label.Text = axis
+	p.X.Min = 0
+	p.BackgroundColor = color.White
+	return p
+}
+
+// addBars adds horizontal bars with their values written behind them.
+func addBars(p *plot.Plot, values plotter.Values, offset vg.Length, fill color.Color, format string) (*plotter.BarChart, error) {
+	bars, err := plotter.NewBarChart(values, barHeight)
+	if err != nil {
+		return nil, err
+	}
+	bars.Horizontal = true
+	bars.LineStyle.Width = 0
+	bars.Color = fill
+	bars.Offset = offset
+
+	ends := plotter.XYLabels{XYs: make(plotter.XYs, len(values)), Labels: make([]string, len(values))}
+	for i, value := range values {
+		ends.XYs[i] = plotter.XY{X: value, Y: float64(i)}
+		ends.Labels[i] = fmt.Sprintf(format, value)
+	}
+	labels, err := plotter.NewLabels(ends)
+	if err != nil {
+		return nil, err
+	}
+	labels.Offset = vg.Point{X: 0.1 * vg.Centimeter, Y: offset - 0.12*vg.Centimeter}
+	for i := range labels.TextStyle {
+		labels.TextStyle[i].Font = font.From(p.Title.TextStyle.Font, vg.Points(9))
+	}
+	p.Add(bars, labels)
+	return bars, nil
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// fileConfig is the configuration file. What a command has no use for it
+// ignores, so that serve, explain and keys can share one file.
+type fileConfig struct {
+	// Issuers are the issuers, each with the audiences that go with it.
+	Issuers []oidcauth.Issuer `json:"issuers"`
+
+	// Leeway is a duration such as "30s"; "0s" means none, absent means 30 s.
+	Leeway leeway `json:"leeway"`
+
+	// Addr, Resource, KeyCacheDir and LogFormat are what the flags of serve
+	// with the same names set.
+	Addr        string `json:"addr"`
+	Resource    string `json:"resource"`
+	KeyCacheDir string `json:"key_cache_dir"`
+	LogFormat   string `json:"log_format"`
+
+	// MaxTokenBytes and CacheBytes are the library's settings; zero means
+	// its defaults, and a negative CacheBytes no cache of verified tokens.
+	MaxTokenBytes int   `json:"max_token_bytes"`
+	CacheBytes    int64 `json:"cache_bytes"`
+}
+
+// readConfig reads a configuration file; no name means an empty one.
+func readConfig(name string) (fileConfig, error) {
+	if name == "" {
+		return fileConfig{}, nil
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return fileConfig{}, usageError{err}
+	}
+	file, err := parseConfig(data)
+	if err != nil {
+		return fileConfig{}, usagef("%s: %w", name, err)
+	}
+	return file, nil
+}
+
+// parseConfig reads one JSON object. A member that is unknown, or that comes
+// twice, is an error: a misspelt setting must not be a setting left out.
+func parseConfig(data []byte) (fileConfig, error) {
+	var file fileConfig
+	if err := uniqueNames(data); err != nil {
+		return fileConfig{}, atLine(data, err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&file); err != nil {
+		return fileConfig{}, atLine(data, err)
+	}
+	return file, nil
+}
+
+// atLine adds the line number to an error of package json that has an offset.
+func atLine(data []byte, err error) error {
+	var syntax *json.SyntaxError
+	var mistyped *json.UnmarshalTypeError
+	offset := int64(-1)
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+	case errors.As(err, &mistyped):
+		offset = mistyped.Offset
+	}
+	if offset < 0 || offset > int64(len(data)) {
+		return err
+	}
+	return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:offset], []byte("\n")), err)
+}
+
+// uniqueNames checks that data is one JSON object and that no object in it has
+// two members of the same name. Names are compared without regard to case,
+// because package json would take either spelling for the same member.
+func uniqueNames(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	if first, err := dec.Token(); err != nil {
+		return noEOF(err)
+	} else if first != json.Delim('{') {
+		return errors.New("want a JSON object")
+	}
+	if err := uniqueMembers(dec); err != nil {
+		return noEOF(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
+}
+
+// uniqueMembers reads the rest of an object whose brace has been read.
+func uniqueMembers(dec *json.Decoder) error {
+	seen := make(map[string]bool)
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		name, _ := token.(string)
+		folded := strings.ToLower(strings.ToUpper(name))
+		if seen[folded] {
+			return fmt.Errorf("member %q comes twice in one object", name)
+		}
+		seen[folded] = true
+		if err := uniqueValue(dec); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token()
+	return err
+}
+
+// uniqueValue reads one value.
+func uniqueValue(dec *json.Decoder) error {
+	token, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	switch token {
+	case json.Delim('{'):
+		return uniqueMembers(dec)
+	case json.Delim('['):
+		for dec.More() {
+			if err := uniqueValue(dec); err != nil {
+				return err
+			}
+		}
+		_, err = dec.Token()
+	}
+	return err
+}
+
+// noEOF turns the end of the file in the middle of the object into words.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("the JSON object does not end")
+	}
+	return err
+}

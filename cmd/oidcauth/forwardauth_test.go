@@ -1,0 +1,119 @@
+package main
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+func TestForwardAuth(t *testing.T) {
+	iss := startIssuer(t)
+	s := serveFor(t, iss)
+	token := iss.Token(map[string]any{"sub": "auth0|1", "aud": "my-db"})
+	for _, method := range []string{"GET", "POST", "DELETE", "OPTIONS", "PROPFIND"} {
+		got := s.do(t, method, "/v1/forward-auth?x=y", token)
+		if got.status != 200 || got.body != "" || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: got %+v", method, got)
+		}
+		for name, want := range map[string]string{
+			"X-Auth-Identity": oidcauth.NewIdentity(iss.URL(), "auth0|1").String(),
+			"X-Auth-Issuer":   iss.URL(),
+			"X-Auth-Subject":  "auth0|1",
+		} {
+			if got := got.header.Get(name); got != want {
+				t.Errorf("%s: %s = %q, want %q", method, name, got, want)
+			}
+		}
+	}
+}
+
+func TestForwardAuth_subjectCannotInjectAHeader(t *testing.T) {
+	iss := startIssuer(t)
+	s := serveFor(t, iss)
+	for _, subject := range []string{
+		"alice\r\nX-Auth-Identity: c200", "alice\nX-Admin: yes", "alice\x00", " alice ", "Ålice 日本", "100%", "a%0d%0ab", "\u2028",
+	} {
+		got := s.get(t, "/v1/forward-auth", iss.Token(map[string]any{"sub": subject, "aud": "my-db"}))
+		if got.status != 200 {
+			t.Errorf("%q: status = %d, want 200", subject, got.status)
+			continue
+		}
+		values := got.header.Values("X-Auth-Subject")
+		if len(values) != 1 {
+			t.Fatalf("%q: %d headers, want 1", subject, len(values))
+		}
+		if back, err := url.PathUnescape(values[0]); err != nil || back != subject {
+			t.Errorf("%q: header %q decodes to %q, %v", subject, values[0], back, err)
+		}
+		if id := got.header.Values("X-Auth-Identity"); len(id) != 1 || id[0] != oidcauth.NewIdentity(iss.URL(), subject).String() {
+			t.Errorf("%q: X-Auth-Identity = %q", subject, id)
+		}
+		if got.header.Get("X-Admin") != "" {
+			t.Errorf("%q: a header was injected", subject)
+		}
+	}
+}
+
+func TestHeaderText(t *testing.T) {
+	for value, want := range map[string]string{
+		"auth0|1, \"x\"": `auth0|1,%20"x"`,
+		"a\tb\x7f":       "a%09b%7F",
+		"é":              "%C3%A9",
+		"%":              "%25",
+		"":               "",
+	} {
+		if got := headerText(value); got != want {
+			t.Errorf("headerText(%q) = %q, want %q", value, got, want)
+		}
+	}
+}
+
+func FuzzHeaderText(f *testing.F) {
+	f.Add("auth0|1")
+	f.Add("a\r\nb%é")
+	f.Fuzz(func(t *testing.T, value string) {
+		got := headerText(value)
+		if strings.ContainsFunc(got, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			t.Errorf("headerText(%q) = %q is not visible ASCII", value, got)
+		}
+		if back, err := url.PathUnescape(got); err != nil || back != value {
+			t.Errorf("headerText(%q) = %q decodes to %q, %v", value, got, back, err)
+		}
+	})
+}
+
+// TestForwardAuth_refusals: proxies take 401 and 403 for a refusal, so that the
+// client's own mistakes must not come out as anything else.
+func TestForwardAuth_refusals(t *testing.T) {
+	iss, down := startIssuer(t), startIssuer(t)
+	down.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
+	s := serveFor(t, iss, "--issuer", down.URL())
+	good := map[string]any{"aud": "my-db"}
+	for _, test := range []struct {
+		name    string
+		token   string
+		headers []string
+		status  int
+		says    string // in the challenge
+	}{
+		{"no token", "", nil, 401, "Bearer"},
+		{"expired", iss.Token(map[string]any{"aud": "my-db", "exp": 1}), nil, 401, `error="invalid_token"`},
+		{"two tokens", iss.Token(good), []string{"Authorization", "Bearer x"}, 401, `error="invalid_request"`},
+		{"keys cannot be had", down.Token(good), nil, 503, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got := s.do(t, "GET", "/v1/forward-auth", test.token, test.headers...)
+			if got.status != test.status || !strings.Contains(got.header.Get("WWW-Authenticate"), test.says) {
+				t.Errorf("status %d, challenge %q; want %d, %q", got.status, got.header.Get("WWW-Authenticate"), test.status, test.says)
+			}
+			for name := range got.header {
+				if strings.HasPrefix(name, "X-Auth-") {
+					t.Errorf("a refusal carries %s", name)
+				}
+			}
+		})
+	}
+}

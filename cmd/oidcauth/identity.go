@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// longestName is the most bytes an issuer or a subject may have in a token.
+const longestName = 128
+
+// identityCommand computes an identity.
+func identityCommand() command {
+	return command{
+		name:     "identity",
+		operands: "ISSUER SUBJECT",
+		summary:  "print the identity of a subject of an issuer",
+		about: `
+Prints the identity that a token with this issuer ("iss") and this subject
+("sub") has: 64 hexadecimal digits, the same as SpacetimeDB's. Nothing is
+fetched. Both are compared exactly; a slash at the end of the issuer counts.
+A subject that begins with "-" goes after "--".`,
+		example: `oidcauth identity https://id.example.com 248289761001`,
+		setup: func(*flag.FlagSet) action {
+			return printIdentity
+		},
+	}
+}
+
+// printIdentity prints the identity, or refuses what no token could have.
+func printIdentity(_ context.Context, std streams, operands []string) error {
+	if len(operands) != 2 {
+		return usagef("got %d arguments, want ISSUER SUBJECT", len(operands))
+	}
+	issuer, subject := operands[0], operands[1]
+	switch {
+	case len(issuer) == 0 || len(issuer) > longestName:
+		return usagef("issuer has %d bytes, want 1 to %d", len(issuer), longestName)
+	case strings.Contains(issuer, "|"):
+		return usagef("issuer %s contains \"|\"", quoteArgument(issuer))
+	case len(subject) == 0 || len(subject) > longestName:
+		return usagef("subject has %d bytes, want 1 to %d", len(subject), longestName)
+	}
+	_, err := fmt.Fprintln(std.out, oidcauth.NewIdentity(issuer, subject))
+	return err
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestMetadata(t *testing.T) {
+	a, b := startIssuer(t), startIssuer(t)
+	s := serveFor(t, a, "--issuer", b.URL())
+	got := decode[struct {
+		Resource string   `json:"resource"`
+		Servers  []string `json:"authorization_servers"`
+		Methods  []string `json:"bearer_methods_supported"`
+	}](t, s.get(t, metadataPath, ""))
+	if got.Resource != s.url || strings.Join(got.Servers, " ") != a.URL()+" "+b.URL() || strings.Join(got.Methods, " ") != "header" {
+		t.Errorf("got %+v", got)
+	}
+	challenge := s.get(t, "/v1/whoami", "").header.Get("WWW-Authenticate")
+	if want := `resource_metadata="` + s.url + metadataPath + `"`; !strings.Contains(challenge, want) {
+		t.Errorf("challenge = %q, want it to contain %q", challenge, want)
+	}
+}
+
+// TestMetadata_unknownAddress: a server on all interfaces does not know by which
+// of its names a client calls it, and must not publish a wrong one.
+func TestMetadata_unknownAddress(t *testing.T) {
+	iss := startIssuer(t)
+	s := serveFor(t, iss, "--addr", "0.0.0.0:0")
+	s.url = strings.Replace(strings.Replace(s.url, "[::]", "127.0.0.1", 1), "0.0.0.0", "127.0.0.1", 1)
+	if got := s.get(t, metadataPath, ""); got.status != 404 {
+		t.Errorf("status = %d, want 404", got.status)
+	}
+	if got := s.get(t, "/v1/whoami", "").header.Get("WWW-Authenticate"); got != "Bearer" {
+		t.Errorf("challenge = %q, want Bearer alone", got)
+	}
+}
+
+func TestNewMetadata(t *testing.T) {
+	for _, test := range []struct {
+		resource string
+		url      string // empty: refused
+	}{
+		{"https://db.example.com", "https://db.example.com" + metadataPath},
+		{"https://db.example.com/", "https://db.example.com" + metadataPath},
+		{"https://db.example.com:8443/chat", "https://db.example.com:8443" + metadataPath + "/chat"},
+		{"http://127.0.0.1:8080", "http://127.0.0.1:8080" + metadataPath},
+		{"http://[::1]:8080", "http://[::1]:8080" + metadataPath},
+		{"http://localhost:8080", "http://localhost:8080" + metadataPath},
+		{"http://db.example.com", ""},
+		{"http://127.0.0.1.example.com", ""},
+		{"https://user@db.example.com", ""},
+		{"https://db.example.com/?a=b", ""},
+		{"https://db.example.com/#a", ""},
+		{"https://db.example.com/{a}", ""},
+		{"https:///path", ""},
+		{"db.example.com", ""},
+		{"https://db.example.com/%zz", ""},
+		{`https://db.example.com/a"b`, "https://db.example.com" + metadataPath + "/a%22b"},
+	} {
+		m, err := newMetadata(test.resource, nil)
+		switch {
+		case test.url == "" && err == nil:
+			t.Errorf("%q was not refused", test.resource)
+		case test.url != "" && err != nil:
+			t.Errorf("%q: error = %v", test.resource, err)
+		case test.url != "" && m.url != test.url:
+			t.Errorf("%q: metadata at %s, want %s", test.resource, m.url, test.url)
+		}
+	}
+}
+
+func TestMetadata_ofAResourceWithAPath(t *testing.T) {
+	s := serveFor(t, startIssuer(t), "--resource", "https://db.example.com/chat")
+	if got := s.get(t, metadataPath+"/chat", ""); got.status != 200 {
+		t.Errorf("status = %d, want 200", got.status)
+	}
+	if got := s.get(t, metadataPath, ""); got.status != 404 {
+		t.Errorf("at the place of another resource: status = %d, want 404", got.status)
+	}
+}
+
+func TestServe_wrongResource(t *testing.T) {
+	if s, code := tryServe(t, "--issuer", "https://a.example", "--audience", "b", "--resource", "http://db.example.com"); s != nil || code != 2 {
+		t.Errorf("exit code = %d, want 2", code)
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+func TestMetrics(t *testing.T) {
+	iss, down := startIssuer(t), startIssuer(t)
+	down.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+	s := serveFor(t, iss, "--issuer", down.URL())
+	good := iss.Token(map[string]any{"aud": "my-db"})
+	for range 3 {
+		s.get(t, "/v1/whoami", good)
+	}
+	s.get(t, "/v1/forward-auth", good)
+	s.get(t, "/v1/whoami", "")
+	s.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "shop"}))
+	s.get(t, "/v1/whoami", down.Token(map[string]any{"aud": "my-db"}))
+	s.do(t, "POST", "/v1/whoami", "")
+	s.get(t, "/nothing/here", "")
+	got := s.get(t, "/metrics", "")
+	if want := "text/plain; version=0.0.4; charset=utf-8"; got.header.Get("Content-Type") != want {
+		t.Errorf("Content-Type = %q, want %q", got.header.Get("Content-Type"), want)
+	}
+	for _, want := range []string{
+		`oidcauth_http_requests_total{route="/v1/whoami",status="200"} 3`,
+		`oidcauth_http_requests_total{route="/v1/whoami",status="401"} 2`,
+		`oidcauth_http_requests_total{route="/v1/whoami",status="503"} 1`,
+		`oidcauth_http_requests_total{route="/v1/forward-auth",status="200"} 1`,
+		`oidcauth_http_requests_total{route="other",status="404"} 1`,
+		`oidcauth_http_requests_total{route="other",status="405"} 1`,
+		`oidcauth_authentications_total{outcome="accepted"} 4`,
+		`oidcauth_authentications_total{outcome="no_token"} 1`,
+		`oidcauth_authentications_total{outcome="audience"} 1`,
+		`oidcauth_authentications_total{outcome="keys_unavailable"} 1`,
+		`oidcauth_authentications_total{outcome="expired"} 0`,
+		`oidcauth_key_fetches_total{issuer="` + iss.URL() + `",result="ok"} 1`,
+		`oidcauth_key_fetches_total{issuer="` + iss.URL() + `",result="failed"} 0`,
+		`oidcauth_key_fetches_total{issuer="` + down.URL() + `",result="ok"} 0`,
+	} {
+		if !strings.Contains(got.body, want+"\n") {
+			t.Errorf("no line %s", want)
+		}
+	}
+	failed := regexp.MustCompile(`key_fetches_total\{issuer="` + regexp.QuoteMeta(down.URL()) + `",result="failed"\} [1-9]`)
+	if !failed.MatchString(got.body) {
+		t.Errorf("the failed fetch is not counted")
+	}
+	if t.Failed() {
+		t.Log(got.body)
+	}
+	mustBeExposition(t, got.body)
+}
+
+// mustBeExposition checks the grammar of the Prometheus text format: a type for
+// each counter, before its values, and no value twice.
+func mustBeExposition(t *testing.T, text string) {
+	t.Helper()
+	if !strings.HasSuffix(text, "\n") {
+		t.Error("the last line does not end")
+	}
+	sample := regexp.MustCompile(`^([a-z_]+_total)(\{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)+\}) \d+$`)
+	typed, seen := make(map[string]bool), make(map[string]bool)
+	for line := range strings.Lines(text) {
+		line = strings.TrimSuffix(line, "\n")
+		if name, isType := strings.CutPrefix(line, "# TYPE "); isType {
+			typed[strings.TrimSuffix(name, " counter")] = true
+		}
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		m := sample.FindStringSubmatch(line)
+		if m == nil || !typed[m[1]] || seen[m[1]+m[2]] {
+			t.Errorf("not a sample, or without a type, or there twice: %s", line)
+			continue
+		}
+		seen[m[1]+m[2]] = true
+	}
+}
+
+func TestMetrics_labels(t *testing.T) {
+	m := newMetrics([]string{"https://a.example/\"\\\n\xff"})
+	m.countFetch(oidcauth.KeyFetch{Issuer: "https://a.example/\"\\\n\xff", NotModified: true})
+	m.countFetch(oidcauth.KeyFetch{Issuer: "https://stranger.example"})
+	var out strings.Builder
+	m.write(&out)
+	mustBeExposition(t, out.String())
+	if want := `{issuer="https://a.example/\"\\\n` + "\uFFFD" + `",result="not_modified"} 1`; !strings.Contains(out.String(), want) {
+		t.Errorf("no %s in\n%s", want, out.String())
+	}
+	if strings.Contains(out.String(), "stranger") {
+		t.Error("an issuer that is not configured got a label")
+	}
+}
+
+func TestMetrics_outcomes(t *testing.T) {
+	for _, outcome := range outcomes {
+		m := newMetrics(nil)
+		err := outcome.err
+		switch outcome.label {
+		case "accepted":
+		case otherLabel:
+			err = errors.New("something else")
+		default:
+			err = &oidcauth.Refusal{Err: fmt.Errorf("%w: cause", err)}
+		}
+		m.countOutcome(err)
+		var out strings.Builder
+		m.write(&out)
+		if want := `{outcome="` + outcome.label + `"} 1`; strings.Count(out.String(), "} 1\n") != 1 || !strings.Contains(out.String(), want) {
+			t.Errorf("no %s, or more than that, in\n%s", want, out.String())
+		}
+	}
+}

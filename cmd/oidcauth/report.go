@@ -1,0 +1,155 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// writeReport prints a report for people: the verdict first, then every check,
+// then what to do.
+func writeReport(w io.Writer, report oidcauth.Report) error {
+	var out strings.Builder
+	if report.Accepted {
+		out.WriteString("The token is accepted.\n\n")
+	} else {
+		fmt.Fprintf(&out, "The token is refused: %s.\n\n", reason(report))
+	}
+	steps := table{head: []string{"CHECK", "GOT", "WANT", "VERDICT"}}
+	for _, step := range report.Steps {
+		steps.add(step.Check, step.Got, step.Want, verdictWord(step.Verdict))
+	}
+	steps.write(&out)
+	for _, step := range report.Steps {
+		if step.Advice != "" {
+			advice := strings.TrimSpace(step.Advice + " " + flagFor(step.Check))
+			fmt.Fprintf(&out, "\nWhat to do about %q:\n%s\n", step.Check,
+				indent(wrap(printable(advice), 76), "  "))
+		}
+	}
+	if report.Accepted && report.Claims != nil {
+		fmt.Fprintf(&out, "\nidentity    %s\n", report.Claims.Identity())
+		fmt.Fprintf(&out, "issuer      %s\n", printable(report.Claims.Issuer()))
+		fmt.Fprintf(&out, "subject     %s\n", printable(report.Claims.Subject()))
+		fmt.Fprintf(&out, "expires at  %s\n", expiryText(report.Claims))
+	}
+	_, err := io.WriteString(w, out.String())
+	return err
+}
+
+// flagFor says how to set, with this command, what a check wants. The library's
+// advice speaks of its own configuration.
+func flagFor(check string) string {
+	switch check {
+	case "issuer":
+		return "With this command: --issuer, or \"url\" and \"aliases\" in the file."
+	case "audience":
+		return "With this command: --audience, or \"audiences\" in the file."
+	case "type":
+		return "With this command: --token-type, or \"token_types\" in the file."
+	case "algorithm":
+		return "With this command: \"algorithms\" in the file."
+	case "expiry", "not before", "issued at":
+		return "With this command: --leeway, 5m at most."
+	}
+	return ""
+}
+
+// reason returns the error of a report in one line.
+func reason(report oidcauth.Report) string {
+	if report.Err == nil {
+		return "no reason is known"
+	}
+	return printable(strings.TrimPrefix(report.Err.Error(), "oidcauth: "))
+}
+
+// expiryText returns the expiry of a token for people.
+func expiryText(claims *oidcauth.Claims) string {
+	if at := expiresAt(claims); at != nil {
+		return at.Format(time.RFC3339)
+	}
+	return "never"
+}
+
+// expiresAt returns the expiry in whole seconds of UTC, nil when there is none.
+func expiresAt(claims *oidcauth.Claims) *time.Time {
+	expiry := claims.Expiry()
+	if expiry.IsZero() {
+		return nil
+	}
+	expiry = expiry.UTC().Truncate(time.Second)
+	return &expiry
+}
+
+// verdictWord returns the word of the table for a verdict.
+func verdictWord(v oidcauth.Verdict) string {
+	switch v {
+	case oidcauth.Passed:
+		return "ok"
+	case oidcauth.Failed:
+		return "FAILED"
+	default:
+		return "not reached"
+	}
+}
+
+// reportJSON is a report for machines.
+type reportJSON struct {
+	Accepted  bool       `json:"accepted"`
+	Error     string     `json:"error,omitempty"`
+	Identity  string     `json:"identity,omitempty"`
+	Issuer    string     `json:"issuer,omitempty"`
+	Subject   string     `json:"subject,omitempty"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Steps     []stepJSON `json:"steps"`
+}
+
+type stepJSON struct {
+	Check   string `json:"check"`
+	Got     string `json:"got"`
+	Want    string `json:"want"`
+	Verdict string `json:"verdict"` // passed, failed or skipped
+	Advice  string `json:"advice,omitempty"`
+}
+
+// writeReportJSON prints a report for machines.
+func writeReportJSON(w io.Writer, report oidcauth.Report) error {
+	body := reportJSON{Accepted: report.Accepted, Steps: []stepJSON{}}
+	if report.Err != nil {
+		body.Error = strings.TrimPrefix(report.Err.Error(), "oidcauth: ")
+	}
+	if report.Accepted && report.Claims != nil {
+		body.Identity = report.Claims.Identity().String()
+		body.Issuer = report.Claims.Issuer()
+		body.Subject = report.Claims.Subject()
+		body.ExpiresAt = expiresAt(report.Claims)
+	}
+	for _, step := range report.Steps {
+		body.Steps = append(body.Steps, stepJSON{step.Check, step.Got, step.Want, verdictName(step.Verdict), step.Advice})
+	}
+	return encodeJSON(w, body)
+}
+
+// verdictName returns the word of the JSON form for a verdict.
+func verdictName(v oidcauth.Verdict) string {
+	switch v {
+	case oidcauth.Passed:
+		return "passed"
+	case oidcauth.Failed:
+		return "failed"
+	default:
+		return "skipped"
+	}
+}
+
+// encodeJSON prints a value on indented lines.
+func encodeJSON(w io.Writer, value any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(value)
+}

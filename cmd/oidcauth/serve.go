@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// defaultAddr is where serve listens unless told otherwise: not reachable from
+// other machines.
+const defaultAddr = "127.0.0.1:8080"
+
+// serveFlags are the flags of serve.
+type serveFlags struct {
+	settings
+	addr        string
+	resource    string
+	keyCacheDir string
+	logFormat   string
+}
+
+// serveCommand runs the server.
+func serveCommand() command {
+	return command{
+		name:    "serve",
+		summary: "run a server that authenticates requests, alone or behind a proxy",
+		about: `
+Runs a server that authenticates requests by their bearer token:
+
+  GET /v1/whoami       who the token's bearer is, as JSON
+  /v1/forward-auth     for nginx auth_request, Caddy forward_auth, Traefik
+                       ForwardAuth and Envoy ext_authz: 200 with the headers
+                       X-Auth-Identity, X-Auth-Issuer and X-Auth-Subject, or
+                       the refusal
+  GET /healthz         200 while the server runs
+  GET /readyz          200 once the keys of every issuer are in hand, until
+                       then 503 and the issuers that are missing
+  GET /metrics         counters in the Prometheus text format
+  GET /.well-known/oauth-protected-resource
+                       where clients get their tokens (RFC 9728)
+
+Requests are refused with 401, or 503 while the issuer's keys cannot be had,
+with a challenge (RFC 6750) and a JSON body. A request with more than one token
+gets 400, except on /v1/forward-auth, where it is 401: nginx knows only 401 and
+403 as refusals, and turns any other answer, 503 too, into a 500 of its own.
+
+In X-Auth-Issuer and X-Auth-Subject every byte that is not visible ASCII, and
+"%", is written as "%" and two hexadecimal digits. The proxy must set all three
+headers itself, so that none that a client sent gets through.
+
+The server starts whether or not its issuers answer, and accepts the tokens of
+each as soon as its keys have been fetched. It prints one line when it listens,
+logs to standard error, and on SIGINT or SIGTERM finishes the requests it has
+before it ends, within 10 seconds.
+
+With --any-issuer the server accepts the tokens of every issuer on the internet
+that has a public https URL. Then a token that is accepted proves who its bearer
+is, and nothing else: anybody can run an issuer and let it say anything. What
+stands behind this server must look at the issuer before it permits anything.
+The audience is still required. Roles and scopes of such tokens do not count.
+Addresses that are not public are never contacted; a new issuer that cannot be
+contacted is answered 401 whatever the reason, which is in the log, and 503
+when there are too many new ones. Limit requests by address in front of it.`,
+		example: `
+oidcauth serve --issuer https://id.example.com --audience my-db
+curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/whoami`,
+		setup: func(flags *flag.FlagSet) action {
+			f := new(serveFlags)
+			f.register(flags)
+			return f.run
+		},
+	}
+}
+
+// register defines the flags.
+func (f *serveFlags) register(flags *flag.FlagSet) {
+	f.settings.register(flags)
+	flags.BoolVar(&f.anyIssuer, "any-issuer", false, "accept the tokens of any issuer with a public https URL; needs --audience; read above what it means")
+	flags.StringVar(&f.addr, "addr", "", "listen on this `HOST:PORT`; port 0 picks a free one; without it "+defaultAddr)
+	flags.StringVar(&f.resource, "resource", "", "the `URL` by which clients know this server, for its metadata (RFC 9728); without it the address it listens on, unless that is all interfaces, when no metadata is served")
+	flags.StringVar(&f.keyCacheDir, "key-cache-dir", "", "keep the issuers' public keys in this `DIRECTORY`, so that a restart during an issuer's outage accepts its tokens at once")
+	flags.StringVar(&f.logFormat, "log-format", "", "write the log as `FORMAT`, text or json; without it text")
+}
+
+// run starts the server and returns when it has ended.
+func (f *serveFlags) run(ctx context.Context, std streams, operands []string) error {
+	if err := noOperands(operands); err != nil {
+		return err
+	}
+	cfg, file, err := f.library()
+	if err != nil {
+		return err
+	}
+	cfg.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
+	cfg.MaxTokenBytes = file.MaxTokenBytes
+	cfg.CacheBytes = file.CacheBytes
+	cfg.KeepWarm = true
+	if cfg.Logger, err = newLogger(std.err, firstOf(f.logFormat, file.LogFormat, "text")); err != nil {
+		return err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", firstOf(f.addr, file.Addr, defaultAddr))
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	s, err := newServer(cfg, firstOf(f.resource, file.Resource, baseURL(ln.Addr())))
+	if err != nil {
+		return usageError{err}
+	}
+	fmt.Fprintf(std.out, "oidcauth: listening on http://%s\n", ln.Addr())
+	return s.serve(ctx, ln)
+}
+
+// newLogger returns a logger that writes to w.
+func newLogger(w io.Writer, format string) (*slog.Logger, error) {
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, nil)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, nil)), nil
+	}
+	return nil, usagef("log format %s: want text or json", quoteArgument(format))
+}
+
+// firstOf returns the first of its arguments that is not empty.
+func firstOf(values ...string) string {
+	for _, value := range values {
+		if value != "" {
+			return value
+		}
+	}
+	return ""
+}
+
+// baseURL returns the URL of a server that listens on addr, or nothing when
+// that is an address at which nobody can reach it.
+func baseURL(addr net.Addr) string {
+	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		return ""
+	}
+	return "http://" + addr.String()
+}
+
+// issuerURLs returns the names of the issuers.
+func issuerURLs(issuers []oidcauth.Issuer) []string {
+	urls := make([]string, 0, len(issuers))
+	for _, issuer := range issuers {
+		urls = append(urls, issuer.URL)
+	}
+	return urls
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// Limits of the HTTP server. A request has no body that anybody reads, so only
+// its header needs time; an answer may have to wait for an issuer's keys.
+const (
+	headerTimeout   = 5 * time.Second
+	readTimeout     = 10 * time.Second
+	writeTimeout    = 30 * time.Second
+	idleTimeout     = 2 * time.Minute
+	headerBytes     = 32 << 10
+	shutdownTimeout = 10 * time.Second
+	readyWait       = 2 * time.Second
+)
+
+// server answers the routes of "oidcauth serve".
+type server struct {
+	auth        *oidcauth.Authenticator
+	issuers     []string
+	metadata    *metadata // nil when there is none to serve
+	metrics     *metrics
+	log         *slog.Logger
+	headerBytes int
+}
+
+// newServer returns a server for an address that clients know as resource;
+// empty means that they get no metadata. It does not use the network.
+func newServer(cfg oidcauth.Config, resource string) (*server, error) {
+	s := &server{
+		issuers:     issuerURLs(cfg.Issuers),
+		metrics:     newMetrics(countedIssuers(cfg)),
+		log:         cfg.Logger,
+		headerBytes: headerBytes + max(cfg.MaxTokenBytes, 0),
+	}
+	if resource != "" {
+		var err error
+		if s.metadata, err = newMetadata(resource, s.issuers); err != nil {
+			return nil, err
+		}
+		cfg.ResourceMetadataURL = s.metadata.url
+	}
+	cfg.Trace = s.metrics.trace()
+	var err error
+	if s.auth, err = oidcauth.New(cfg); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// countedIssuers returns the issuers whose fetches are counted one by one, and
+// the name under which those of strangers are.
+func countedIssuers(cfg oidcauth.Config) []string {
+	issuers := issuerURLs(cfg.Issuers)
+	if cfg.AnyIssuer != nil {
+		issuers = append(issuers, otherLabel)
+	}
+	return issuers
+}
+
+// route is a pattern of [http.ServeMux] and what answers it.
+type route struct {
+	pattern string
+	handler http.Handler
+}
+
+// routes returns everything that is served. A pattern without a method stands
+// for all; with one, another method is answered 405.
+func (s *server) routes() []route {
+	routes := []route{
+		{"GET /v1/whoami", s.authenticated(whoami)},
+		{"/v1/forward-auth", badRequestAs401(s.authenticated(forwardAuth))},
+		{"GET /healthz", http.HandlerFunc(healthz)},
+		{"GET /readyz", http.HandlerFunc(s.readyz)},
+		{"GET /metrics", s.metrics},
+	}
+	if s.metadata != nil {
+		routes = append(routes, route{"GET " + s.metadata.path, s.metadata})
+	}
+	return routes
+}
+
+// handler answers every request, and counts it.
+func (s *server) handler() http.Handler {
+	mux := http.NewServeMux()
+	var paths []string
+	for _, route := range s.routes() {
+		mux.Handle(route.pattern, route.handler)
+		paths = append(paths, routeOf(route.pattern))
+	}
+	return s.metrics.countRequests(mux, paths)
+}
+
+// authenticated lets requests with an accepted token pass to next, as the
+// library's own middleware does, and counts how each fared.
+func (s *server) authenticated(next func(http.ResponseWriter, *http.Request, *oidcauth.Claims)) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, err := s.auth.AuthenticateRequest(r)
+		s.metrics.countOutcome(err)
+		if err != nil {
+			s.auth.Refuse(w, r, err)
+			return
+		}
+		next(w, r, claims)
+	})
+}
+
+// serve answers requests until ctx ends, then finishes those it has.
+func (s *server) serve(ctx context.Context, ln net.Listener) error {
+	srv := &http.Server{
+		Handler:           s.handler(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    s.headerBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }() // ends with shutDown, if not before
+	go s.warmUp(ctx)
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		s.log.Info("shutting down", "limit", shutdownTimeout)
+		err = shutDown(srv, shutdownTimeout)
+	}
+	return errors.Join(err, s.auth.Close())
+}
+
+// warmUp asks every issuer for its keys, so that the first token of each need
+// not wait for them. It ends with ctx; the library goes on asking those that
+// did not answer.
+func (s *server) warmUp(ctx context.Context) {
+	if err := s.auth.Ready(ctx); err == nil {
+		s.log.Info("the keys of every issuer are in hand", "issuers", len(s.issuers))
+	}
+}
+
+// shutDown waits for the requests under way, up to the limit, and then cuts
+// off those that remain.
+func shutDown(srv *http.Server, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests still under way after %s were cut off: %w", limit, err), srv.Close())
+	}
+	return nil
+}
+
+// writeJSON answers with a JSON body that nobody may store.
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	// The only error left is that of a client that has gone.
+	_ = enc.Encode(body)
+}

@@ -1,0 +1,31 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// whoamiAnswer is the body of GET /v1/whoami.
+type whoamiAnswer struct {
+	Identity  string          `json:"identity"`
+	Issuer    string          `json:"issuer"`
+	Subject   string          `json:"subject"`
+	Audience  []string        `json:"audience"`
+	ExpiresAt *time.Time      `json:"expires_at"` // null when the token does not expire
+	Claims    json.RawMessage `json:"claims"`     // the payload, as the issuer signed it
+}
+
+// whoami tells the bearer of a token what the token says.
+func whoami(w http.ResponseWriter, _ *http.Request, claims *oidcauth.Claims) {
+	writeJSON(w, http.StatusOK, whoamiAnswer{
+		Identity:  claims.Identity().String(),
+		Issuer:    claims.Issuer(),
+		Subject:   claims.Subject(),
+		Audience:  append([]string{}, claims.Audience()...),
+		ExpiresAt: expiresAt(claims),
+		Claims:    claims.Payload(),
+	})
+}

@@ -1,0 +1,199 @@
+package oidcauth_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// checkOrder are the checks of a report in their order.
+var checkOrder = []string{
+	"form", "issuer", "algorithm", "key", "signature", "expiry", "not before",
+	"issued at", "audience", "type", "subject", "claims", "rules", "revocation",
+}
+
+// Explain agrees with Authenticate about every token there is a test for.
+func TestExplain_Agrees(t *testing.T) {
+	w := newWorld(t)
+	reasons := map[error]bool{}
+	for _, row := range everyHostile(t, w) {
+		if row.badToken == "" {
+			continue
+		}
+		good := w.auth.Explain(t.Context(), row.goodToken)
+		if !good.Accepted || good.Err != nil || good.Claims == nil || firstFailure(good) != nil {
+			t.Errorf("%s: the twin is explained as %+v", row.name, good)
+		}
+		bad := w.auth.Explain(t.Context(), row.badToken)
+		_, err := row.bad()
+		if !errors.Is(bad.Err, row.want) || err == nil || withoutTimes(bad.Err) != withoutTimes(err) {
+			t.Errorf("%s: Explain() error = %v, Authenticate() error = %v, want %v", row.name, bad.Err, err, row.want)
+		}
+		checkReport(t, row.name, bad, row.badToken)
+		reasons[row.want] = true
+	}
+	if len(reasons) < 13 {
+		t.Errorf("%d reasons seen in reports", len(reasons))
+	}
+}
+
+// withoutTimes is an error's text up to the times that pass while a test runs.
+func withoutTimes(err error) string {
+	if err == nil {
+		return ""
+	}
+	text, _, _ := strings.Cut(err.Error(), ", want later than ")
+	text, _, _ = strings.Cut(text, ", want not later than ")
+	return text
+}
+
+// checkReport fails unless a report of a refusal is in order.
+func checkReport(t *testing.T, name string, r oidcauth.Report, tok string) {
+	t.Helper()
+	if r.Accepted || r.Claims != nil {
+		t.Errorf("%s: a refused token is explained as accepted, with claims %v", name, r.Claims)
+	}
+	var order []string
+	for _, s := range r.Steps {
+		order = append(order, s.Check)
+		switch {
+		case s.Verdict == oidcauth.Failed && (s.Advice == "" || s.Got == ""):
+			t.Errorf("%s: failed without a word: %+v", name, s)
+		case s.Verdict == oidcauth.Skipped && (s.Advice+s.Got+s.Want != ""):
+			t.Errorf("%s: skipped, but %+v", name, s)
+		case s.Verdict == oidcauth.Passed && (s.Advice != "" || s.Want == ""):
+			t.Errorf("%s: passed, but %+v", name, s)
+		}
+	}
+	if !slices.Equal(order, checkOrder) {
+		t.Errorf("%s: steps %q, want %q", name, order, checkOrder)
+	}
+	first := firstFailure(r)
+	refusal, ok := errors.AsType[*oidcauth.Refusal](r.Err)
+	if first == nil || !ok {
+		t.Errorf("%s: first failure %+v of %v", name, first, r.Err)
+		return
+	}
+	if refusal.Got != "" && (first.Got != refusal.Got || first.Want != refusal.Want) {
+		t.Errorf("%s: the first failure is %+v, the error %v", name, *first, r.Err)
+	}
+	checkText(t, r.String(), tok)
+}
+
+func firstFailure(r oidcauth.Report) *oidcauth.Step {
+	for i := range r.Steps {
+		if r.Steps[i].Verdict == oidcauth.Failed {
+			return &r.Steps[i]
+		}
+	}
+	return nil
+}
+
+// verdicts writes a report's verdicts as one letter each.
+func verdicts(r oidcauth.Report) string {
+	var b strings.Builder
+	for _, s := range r.Steps {
+		b.WriteByte(string(s.Verdict)[0])
+	}
+	return b.String()
+}
+
+// What a failure leaves to be checked is checked, and no more.
+func TestExplain_Skips(t *testing.T) {
+	w := newWorld(t)
+	byName := map[string]fault{}
+	for _, f := range faults() {
+		byName[f.name] = f
+	}
+	tests := []struct {
+		faults []string
+		want   string // passed, failed, skipped; in the order of checkOrder
+	}{
+		{nil, "pppppppppppppp"},
+		{[]string{"form"}, "fsssssssssssss"},
+		{[]string{"unknown issuer"}, "pfssspppssssss"},
+		{[]string{"no issuer", "expired"}, "pfsssfppssssss"},
+		{[]string{"unknown algorithm"}, "ppffspppppppss"},
+		{[]string{"unknown key"}, "pppfspppppppss"},
+		{[]string{"unknown key", "another audience"}, "pppfspppfpppss"},
+		{[]string{"bad signature"}, "ppppfpppppppss"},
+		{[]string{"bad signature", "expired", "no subject"}, "ppppffppppfpss"},
+		{[]string{"expired"}, "pppppfppppppsp"},
+		{[]string{"not yet valid", "issued in the future"}, "ppppppffppppss"},
+		{[]string{"another type", "token ID a number"}, "pppppppppfpfss"},
+		{[]string{"rule broken"}, "ppppppppppppfp"},
+	}
+	for _, tt := range tests {
+		t.Run(strings.Join(tt.faults, " and "), func(t *testing.T) {
+			var given []fault
+			for _, name := range tt.faults {
+				if byName[name].make == nil {
+					t.Fatalf("no fault %q", name)
+				}
+				given = append(given, byName[name])
+			}
+			r := w.auth.Explain(t.Context(), w.faulty(given...))
+			if got := verdicts(r); got != tt.want {
+				t.Errorf("verdicts = %s, want %s\n%s", got, tt.want, r)
+			}
+		})
+	}
+}
+
+// The program's own rules never see a token that is not proven.
+func TestExplain_RulesSeeNoUnverifiedToken(t *testing.T) {
+	w := newWorld(t)
+	issuer := w.by["ruled"]
+	asked := 0
+	a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{{
+		URL: issuer.URL(), Audiences: []string{testAudience}, ClaimRules: hostileClaimRules,
+		Rules: []oidcauth.Rule{func(c *oidcauth.Claims) error { asked++; return nil }},
+	}}})
+	for _, f := range faults() {
+		tok := w.faulty(f)
+		if r := a.Explain(t.Context(), tok); r.Accepted {
+			t.Errorf("%s: accepted", f.name)
+		}
+		if _, err := a.Authenticate(t.Context(), tok); err == nil {
+			t.Errorf("%s: accepted", f.name)
+		}
+		if asked != 0 {
+			t.Fatalf("%s: the rule saw the token", f.name)
+		}
+	}
+	if r := a.Explain(t.Context(), w.faulty()); !r.Accepted || asked != 1 {
+		t.Errorf("accepted %v, rule asked %d times, want once for a good token", r.Accepted, asked)
+	}
+}
+
+func TestExplain_Closed(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	tok := issuer.Token(nil)
+	if r := a.Explain(t.Context(), tok); !r.Accepted {
+		t.Fatalf("Explain() error = %v", r.Err)
+	}
+	a.Close()
+	r := a.Explain(t.Context(), tok)
+	if !errors.Is(r.Err, oidcauth.ErrClosed) {
+		t.Errorf("Explain() error = %v after Close, want %v", r.Err, oidcauth.ErrClosed)
+	}
+	checkReport(t, "closed", r, tok)
+}
+
+// What a report says of an audience is what was compared.
+func TestExplain_AudienceClaim(t *testing.T) {
+	w := newWorld(t)
+	tok := w.of("client", func(h, c members) (members, members) {
+		return h, c.set("aud", `"something-else"`).set("client_id", `"my-db"`)
+	})
+	r := w.auth.Explain(t.Context(), tok)
+	i := slices.IndexFunc(r.Steps, func(s oidcauth.Step) bool { return s.Check == "audience" })
+	if got := r.Steps[i].Got; !r.Accepted || !strings.Contains(got, "my-db") || strings.Contains(got, "something-else") {
+		t.Errorf("audience step = %+v, accepted %v", r.Steps[i], r.Accepted)
+	}
+}

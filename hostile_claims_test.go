@@ -1,0 +1,231 @@
+package oidcauth_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// A claimRow changes one claim of a good token. An empty text leaves the claim
+// out; a list of texts is given in one row for each.
+type claimRow struct {
+	name      string
+	bad, good string // JSON texts
+	want      error
+}
+
+// claimRows makes rows of changes to one claim.
+func claimRows(w *world, claim string, rows []claimRow) []hostile {
+	var all []hostile
+	for _, row := range rows {
+		all = append(all, w.row(claim+": "+row.name, row.want,
+			w.withClaims(goodClaims(mainURL).set(claim, row.bad)), w.withClaims(goodClaims(mainURL).set(claim, row.good))))
+	}
+	return all
+}
+
+func issuerRows(t *testing.T, w *world) []hostile {
+	malformed, unknown := oidcauth.ErrClaim, oidcauth.ErrUnknownIssuer
+	good := `"` + mainURL + `"`
+	return claimRows(w, "iss", []claimRow{
+		{"missing", "", good, malformed},
+		{"null", "null", good, malformed},
+		{"a number", "1", good, malformed},
+		{"true", "true", good, malformed},
+		{"an array", "[" + good + "]", good, malformed},
+		{"an object", "{}", good, malformed},
+		{"empty", `""`, good, malformed},
+		{"129 bytes", `"` + strings.Repeat("i", 129) + `"`, good, malformed},
+		{"128 bytes of a stranger", `"` + strings.Repeat("i", 128) + `"`, good, unknown},
+		{"trailing slash", `"` + mainURL + `/"`, `"https:\/\/issuer.test"`, unknown},
+		{"two trailing slashes", `"` + mainURL + `//"`, good, unknown},
+		{"host in capitals", `"https://ISSUER.test"`, good, unknown},
+		{"scheme in capitals", `"HTTPS://issuer.test"`, good, unknown},
+		{"http", `"http://issuer.test"`, good, unknown},
+		{"no scheme", `"issuer.test"`, good, unknown},
+		{"another host", `"https://evil.test"`, `"\u0068ttps://issuer.test"`, unknown},
+		{"a host that ends alike", `"https://evil-issuer.test"`, good, unknown},
+		{"a host that begins alike", `"https://issuer.test.evil.test"`, good, unknown},
+		{"our host as user", `"https://issuer.test@evil.test"`, good, unknown},
+		{"a port", `"https://issuer.test:443"`, good, unknown},
+		{"a path", `"https://issuer.test/realm"`, good, unknown},
+		{"a query", `"https://issuer.test?"`, good, unknown},
+		{"a fragment", `"https://issuer.test#"`, good, unknown},
+		{"space behind", `"https://issuer.test "`, good, unknown},
+		{"space before", `" https://issuer.test"`, good, unknown},
+		{"zero byte behind", `"https://issuer.test\u0000"`, good, unknown},
+		{"line end behind", `"https://issuer.test\n"`, good, unknown},
+		{"a Cyrillic letter", `"https://іssuer.test"`, good, unknown},
+		{"a full-width letter", `"https://ｉssuer.test"`, good, unknown},
+		{"percent escape", `"https://issuer%2Etest"`, good, unknown},
+		{"another issuer's bar", `"https://issuer.test|alice"`, good, unknown},
+		{"template", `"https://{tenant}.test"`, good, unknown},
+	})
+}
+
+// wrongTimes are what no time claim may be, whichever of them it is.
+func wrongTimes(claim, good string) []claimRow {
+	malformed, bad := oidcauth.ErrClaim, oidcauth.ErrMalformedToken
+	return []claimRow{
+		{"null", "null", good, malformed},
+		{"a string", `"` + good + `"`, good, malformed},
+		{"an empty string", `""`, good + ".0", malformed},
+		{"a date", `"2099-01-01T00:00:00Z"`, good, malformed},
+		{"true", "true", good, malformed},
+		{"false", "false", good, malformed},
+		{"an array", "[" + good + "]", good + ".5", malformed},
+		{"an empty array", "[]", good, malformed},
+		{"an object", "{}", good, malformed},
+		{"1e400", "1e400", good + "e0", bad},
+		{"-1e400", "-1e400", good + "E+0", bad},
+		{"NaN", "NaN", good, bad},
+		{"Infinity", "Infinity", good, bad},
+		{"beyond the year 9999", "253402300800", good, malformed},
+		{"beyond 64 bits", "18446744073709551616", good, malformed},
+		{"beyond 63 bits", "9223372036854775808", good, malformed},
+		{"1e300", "1e300", good, malformed},
+		{"far before the year 0", "-1e12", good, malformed},
+		{"a fraction without digits", good + ".", good + ".0", bad},
+		{"an exponent without digits", good + "e", good + "e0", bad},
+	}
+}
+
+func timeRows(t *testing.T, w *world) []hostile {
+	expired, early, future := oidcauth.ErrExpired, oidcauth.ErrNotYetValid, oidcauth.ErrIssuedInFuture
+	all := claimRows(w, "exp", append(wrongTimes("exp", goodExpiry), []claimRow{
+		{"missing", "", goodExpiry, oidcauth.ErrClaim},
+		{"in 1970", "1", "253402300799", expired},
+		{"zero", "0", goodExpiry, expired},
+		{"minus zero", "-0", goodExpiry, expired},
+		{"negative", "-1", goodExpiry, expired},
+		{"a negative fraction", "-0.5", goodExpiry, expired},
+		{"a tiny fraction", "1e-300", "4.102444800e9", expired},
+		{"a minute ago", unix(-time.Minute), unix(time.Minute), expired},
+		{"a minute ago, as a fraction", unix(-time.Minute) + ".999", unix(time.Minute) + ".001", expired},
+		{"a minute ago, in milliseconds of another unit", "1.7e9", "41024448e2", expired},
+		{"31 seconds ago", unix(-31 * time.Second), unix(-15 * time.Second), expired},
+	}...))
+	all = append(all, claimRows(w, "nbf", append(wrongTimes("nbf", "1700000000"), []claimRow{
+		{"in an hour", unix(time.Hour), unix(-time.Hour), early},
+		{"in 45 seconds", unix(45 * time.Second), unix(20 * time.Second), early},
+		{"in the year 9999", "253402300799", "", early},
+		{"in an hour, as a fraction", unix(time.Hour) + ".5", "0.5", early},
+		{"in 2100, with an exponent", "4.1024448e9", "-1", early},
+	}...))...)
+	return append(all, claimRows(w, "iat", append(wrongTimes("iat", "1700000000"), []claimRow{
+		{"in an hour", unix(time.Hour), unix(-time.Hour), future},
+		{"in 45 seconds", unix(45 * time.Second), unix(20 * time.Second), future},
+		{"in the year 9999", "253402300799", "", future},
+		{"in milliseconds", "1700000000000", "1700000000", oidcauth.ErrClaim},
+		{"in 2100, with an exponent", "41024448E2", "17e8", future},
+	}...))...)
+}
+
+func audienceRows(t *testing.T, w *world) []hostile {
+	wrong, malformed, good := oidcauth.ErrAudience, oidcauth.ErrClaim, `"my-db"`
+	all := claimRows(w, "aud", []claimRow{
+		{"missing", "", good, wrong},
+		{"null", "null", good, malformed},
+		{"empty", `""`, good, wrong},
+		{"empty array", "[]", `["my-db"]`, wrong},
+		{"an array of nothing", `[""]`, `["","my-db"]`, wrong},
+		{"a number", "1", good, malformed},
+		{"true", "true", good, malformed},
+		{"an object", `{"my-db":true}`, good, malformed},
+		{"null beside ours", `["my-db",null]`, `["my-db","null"]`, malformed},
+		{"a number beside ours", `["my-db",1]`, `["my-db","1"]`, malformed},
+		{"an object beside ours", `["my-db",{}]`, `["my-db","{}"]`, malformed},
+		{"nested", `[["my-db"]]`, `["my-db"]`, malformed},
+		{"nested beside ours", `["my-db",["x"]]`, `["my-db","x"]`, malformed},
+		{"somebody else", `"x"`, good, wrong},
+		{"many others", `["x","y","z"]`, `["x","y","my-db"]`, wrong},
+		{"a prefix", `"my"`, good, wrong},
+		{"a suffix", `"db"`, good, wrong},
+		{"longer", `"my-db-2"`, `"my-other-db"`, wrong},
+		{"another case", `"My-Db"`, `"my\u002ddb"`, wrong},
+		{"space behind", `"my-db "`, good, wrong},
+		{"comma-separated", `"x,my-db"`, good, wrong},
+		{"space-separated", `"x my-db"`, good, wrong},
+		{"an array in a string", `"[\"my-db\"]"`, good, wrong},
+		{"a star", `"*"`, good, wrong},
+		{"zero byte behind", `"my-db\u0000"`, good, wrong},
+		{"the issuer", `"https://issuer.test"`, good, wrong},
+	})
+	set := func(name, value string) func(h, c members) (members, members) {
+		return func(h, c members) (members, members) { return h, c.set(name, value) }
+	}
+	client := func(value string) string {
+		return w.of("client", func(h, c members) (members, members) { return h, c.set("aud", "").set("client_id", value) })
+	}
+	return append(all,
+		w.row("aud: in capitals", wrong, w.withClaims(goodClaims(mainURL).set("aud", "").with("AUD", good)), w.withClaims(goodClaims(mainURL).with("AUD", `"x"`))),
+		w.row("client_id: missing, aud good", wrong, w.of("client", nil), client(good)),
+		w.row("client_id: another", wrong, client(`"x"`), client(good)),
+		w.row("client_id: null", malformed, client("null"), client(good)),
+		w.row("client_id: a number", malformed, client("1"), client(`["my-db"]`)),
+		w.row("client_id: good, aud null", malformed, w.of("client", func(h, c members) (members, members) { return h, c.set("aud", "null").set("client_id", good) }), client(good)),
+		w.row("client_id: for an issuer that uses aud", wrong, w.withClaims(goodClaims(mainURL).set("aud", "").set("client_id", good)), client(good)),
+		w.row("aud: null though any is accepted", malformed, w.of("anyone", set("aud", "null")), w.of("anyone", set("aud", ""))),
+		w.row("aud: a number though any is accepted", malformed, w.of("anyone", set("aud", "1")), w.of("anyone", set("aud", `"x"`))),
+	)
+}
+
+func subjectRows(t *testing.T, w *world) []hostile {
+	malformed, good := oidcauth.ErrClaim, `"alice"`
+	identity := `"` + oidcauth.NewIdentity(mainURL, "alice").String() + `"`
+	all := claimRows(w, "sub", []claimRow{
+		{"missing", "", good, malformed},
+		{"null", "null", good, malformed},
+		{"a number", "1", `"1"`, malformed},
+		{"true", "true", `"true"`, malformed},
+		{"an array", `["alice"]`, good, malformed},
+		{"an object", `{"alice":1}`, good, malformed},
+		{"empty", `""`, `" "`, malformed},
+		{"129 bytes", `"` + strings.Repeat("s", 129) + `"`, `"` + strings.Repeat("s", 128) + `"`, malformed},
+		{"129 bytes, 65 characters", `"s` + strings.Repeat("é", 64) + `"`, `"` + strings.Repeat("é", 64) + `"`, malformed},
+		{"129 bytes, escaped", `"s` + strings.Repeat(`\u00e9`, 64) + `"`, `"` + strings.Repeat(`\u00e9`, 64) + `"`, malformed},
+	})
+	for _, folded := range []string{"SUB", "Sub", "ſub", "\u017fub", "sub ", "ѕub", "su\u200bb", `\u0053ub`} {
+		all = append(all, w.row("sub: "+folded+" instead", malformed,
+			w.withClaims(goodClaims(mainURL).set("sub", "").with(folded, `"admin"`)), w.withClaims(goodClaims(mainURL).with(folded, `"admin"`))))
+	}
+	all = append(all, claimRows(w, "hex_identity", []claimRow{
+		{"another subject's", `"` + oidcauth.NewIdentity(mainURL, "bob").String() + `"`, identity, malformed},
+		{"another issuer's", `"` + oidcauth.NewIdentity("https://other.test", "alice").String() + `"`, identity, malformed},
+		{"nobody's", `"` + strings.Repeat("0", 64) + `"`, identity, malformed},
+		{"in capitals", strings.ToUpper(identity), identity, malformed},
+		{"with 0x before", `"0x` + identity[1:], identity, malformed},
+		{"empty", `""`, "", malformed},
+		{"null", "null", "", malformed},
+		{"a number", "1", identity, malformed},
+		{"a kilobyte", `"` + strings.Repeat("c2", 512) + `"`, identity, malformed},
+	})...)
+	return append(all, tupleRows(w)...)
+}
+
+// tupleRows are of an issuer whose subject is made of two claims.
+func tupleRows(w *world) []hostile {
+	with := func(tid, user string) string {
+		return w.of("tuple", func(h, c members) (members, members) { return h, c.set("tid", tid).set("user", user) })
+	}
+	good := with(`"t"`, `{"oid":"o"}`)
+	rows := []struct{ name, bad, good string }{
+		{"first missing", with("", `{"oid":"o"}`), good},
+		{"second missing", with(`"t"`, ""), good},
+		{"second missing inside", with(`"t"`, `{"OID":"o"}`), good},
+		{"second not an object", with(`"t"`, `"o"`), good},
+		{"first null", with("null", `{"oid":"o"}`), good},
+		{"first a number", with("1", `{"oid":"o"}`), with(`"1"`, `{"oid":"o"}`)},
+		{"first empty", with(`""`, `{"oid":"o"}`), good},
+		{"second empty", with(`"t"`, `{"oid":""}`), good},
+		{"first with the separator", with(`"t|o"`, `{"oid":"p"}`), with(`"t"`, `{"oid":"o|p"}`)},
+		{"129 bytes together", with(`"`+strings.Repeat("t", 64)+`"`, `{"oid":"`+strings.Repeat("o", 64)+`"}`), with(`"`+strings.Repeat("t", 64)+`"`, `{"oid":"`+strings.Repeat("o", 63)+`"}`)},
+	}
+	var all []hostile
+	for _, row := range rows {
+		all = append(all, w.row("subject of two claims: "+row.name, oidcauth.ErrClaim, row.bad, row.good))
+	}
+	return all
+}

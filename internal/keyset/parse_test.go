@@ -1,0 +1,205 @@
+package keyset_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// rsaJWK returns an RSA key of that many bits, which nobody can sign with.
+func rsaJWK(bits, exponent int) string {
+	n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))
+	n.SetBit(n, 0, 1)
+	return fmt.Sprintf(`{"kty":"RSA","kid":"rsa","n":%q,"e":%q}`,
+		encode(n.Bytes()), encode(big.NewInt(int64(exponent)).Bytes()))
+}
+
+// with returns a JWK with members added or replaced; a null removes.
+func with(jwk, members string) string {
+	all := map[string]json.RawMessage{}
+	if err := json.Unmarshal([]byte(jwk), &all); err != nil {
+		panic(err)
+	}
+	if err := json.Unmarshal([]byte(members), &all); err != nil {
+		panic(err)
+	}
+	out, err := json.Marshal(all)
+	if err != nil {
+		panic(err)
+	}
+	return string(out)
+}
+
+func privateJWK(t *testing.T) string {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := jose.JSONWebKey{Key: private, KeyID: "d"}.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(raw)
+}
+
+func TestParse_Skipped(t *testing.T) {
+	good := key("good", 0)
+	rows := []struct {
+		name string
+		key  string
+		want keyset.Reason
+	}{
+		{"a number", `7`, keyset.NotAKey},
+		{"null", `null`, keyset.NotAKey},
+		{"a list", `[]`, keyset.NotAKey},
+		{"no type", with(good, `{"kty":null}`), keyset.NotAKey},
+		{"a type in another case of the name", `{"KTY":"EC"}`, keyset.NotAKey},
+		{"a numeric key ID", with(good, `{"kid":7}`), keyset.NotAKey},
+		{"operations that are no list", with(good, `{"key_ops":"verify"}`), keyset.NotAKey},
+		{"a name twice", strings.Replace(good, `{`, `{"kid":"x",`, 1), keyset.NotAKey},
+		{"a symmetric key", `{"kty":"oct","kid":"x","k":"AAAA"}`, keyset.SymmetricKey},
+		{"a private key", privateJWK(t), keyset.PrivateKey},
+		{"a public key with a private part of another type", with(good, `{"p":"AQ"}`), keyset.PrivateKey},
+		{"an unknown type", `{"kty":"AKP","kid":"x","alg":"ML-DSA-44","pub":"AAAA"}`, keyset.UnknownType},
+		{"a type in another case", with(good, `{"kty":"ec"}`), keyset.UnknownType},
+		{"secp256k1", with(good, `{"crv":"secp256k1","alg":null}`), keyset.UnknownCurve},
+		{"Ed448", `{"kty":"OKP","crv":"Ed448","x":"AAAA"}`, keyset.UnknownCurve},
+		{"X25519", `{"kty":"OKP","crv":"X25519","x":"AAAA"}`, keyset.UnknownCurve},
+		{"for encryption", with(good, `{"use":"enc"}`), keyset.OtherUse},
+		{"for an unknown use", with(good, `{"use":"SIG"}`), keyset.OtherUse},
+		{"for encryption by its operations", with(good, `{"key_ops":["encrypt"]}`), keyset.OtherUse},
+		{"an encryption algorithm", with(rsaJWK(2048, 65537), `{"alg":"RSA-OAEP"}`), keyset.OtherAlgorithm},
+		{"HMAC with an RSA key", with(rsaJWK(2048, 65537), `{"alg":"HS256"}`), keyset.OtherAlgorithm},
+		{"another curve's algorithm", with(good, `{"alg":"ES384"}`), keyset.OtherAlgorithm},
+		{"algorithm none", with(good, `{"alg":"none"}`), keyset.OtherAlgorithm},
+		{"1024 bits", rsaJWK(1024, 65537), keyset.WeakKey},
+		{"2047 bits", rsaJWK(2047, 65537), keyset.WeakKey},
+		{"exponent one", rsaJWK(2048, 1), keyset.Malformed},
+		{"exponent three", rsaJWK(2048, 3), keyset.WeakKey},
+		{"an even exponent", rsaJWK(2048, 65538), keyset.WeakKey},
+		{"16384 bits", rsaJWK(16384, 65537), keyset.HugeKey},
+		{"a point off the curve", with(good, `{"x":"`+encode(make([]byte, 32))+`"}`), keyset.Malformed},
+		{"no point", with(good, `{"x":null}`), keyset.Malformed},
+		{"no modulus", `{"kty":"RSA","e":"AQAB"}`, keyset.Malformed},
+		{"material that is not base64", with(good, `{"x":"***"}`), keyset.Malformed},
+		{"a short Ed25519 key", `{"kty":"OKP","crv":"Ed25519","x":"AAAA"}`, keyset.Malformed},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			s := start(t, keyset.Config{Fixed: []byte(jwks(row.key, good))})
+			mustKeys(t, s, "good")
+			r := s.Report()
+			if len(r.Keys) != 1 || len(r.Skipped) != 1 || r.Skipped[0].Reason != row.want {
+				t.Errorf("usable %+v, skipped %+v, want reason %q", r.Keys, r.Skipped, row.want)
+			}
+		})
+	}
+}
+
+func TestParse_Usable(t *testing.T) {
+	good := key("x", 0)
+	edwards, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ed, err := jose.JSONWebKey{Key: edwards, KeyID: "ed"}.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	real2048, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rsaKey, err := jose.JSONWebKey{Key: real2048.Public(), KeyID: "rsa"}.MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := []struct{ name, key string }{
+		{"a plain EC key", good},
+		{"without algorithm and use", with(good, `{"alg":null,"use":null}`)},
+		{"without key ID", with(good, `{"kid":null}`)},
+		{"with operations", with(good, `{"key_ops":["verify"]}`)},
+		{"with empty operations", with(good, `{"key_ops":[]}`)},
+		{"with a broken certificate", with(good, `{"x5c":["broken"],"x5t":"broken","x5u":"::"}`)},
+		{"with certificates of the wrong type", with(good, `{"x5c":7}`)},
+		{"with members nobody knows", with(good, `{"ext":true,"exp":1,"nbf":{},"status":["x"]}`)},
+		{"with null private parts", strings.Replace(good, `{`, `{"d":null,`, 1)},
+		{"RSA", string(rsaKey)},
+		{"RSA for PSS", with(string(rsaKey), `{"alg":"PS512"}`)},
+		{"4096 bits", rsaJWK(4096, 65537)},
+		{"Ed25519", string(ed)},
+		{"Ed25519 by its new name", with(string(ed), `{"alg":"Ed25519"}`)},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			s, err := keyset.New(keyset.Config{Fixed: []byte(jwks(row.key))})
+			if err != nil {
+				t.Fatalf("New() error = %v", err)
+			}
+			defer s.Close()
+			if r := s.Report(); len(r.Keys) != 1 || len(r.Skipped) != 0 {
+				t.Errorf("usable %+v, skipped %+v, want one and none", r.Keys, r.Skipped)
+			}
+		})
+	}
+}
+
+func TestParse_TooManyKeys(t *testing.T) {
+	keys := make([]string, 0, 1500)
+	for range 1500 {
+		keys = append(keys, `{"kty":"oct"}`)
+	}
+	keys[0] = key("good", 0)
+	s := start(t, keyset.Config{Fixed: []byte(jwks(keys...))})
+	skipped := s.Report().Skipped
+	if last := skipped[len(skipped)-1]; len(skipped) != 1000 || last.Reason != keyset.TooMany || last.Detail != "500 left out" {
+		t.Errorf("%d skipped, last %+v, want 999 and what was left out", len(skipped), last)
+	}
+}
+
+func TestAcceptKey(t *testing.T) {
+	mine, other := with(key("a", 0), `{"issuer":"https://mine"}`), with(key("b", 1), `{"issuer":"https://other"}`)
+	s := start(t, keyset.Config{
+		Fixed:     []byte(jwks(mine, other, key("c", 2))),
+		AcceptKey: func(issuer string) bool { return issuer != "https://other" },
+	})
+	if got := mustKeys(t, s, "a")[0].Issuer(); got != "https://mine" {
+		t.Errorf("Issuer() = %q", got)
+	}
+	mustKeys(t, s, "c")
+	refused(t, s, "b", keyset.ErrUnknownKey)
+	if r := s.Report(); len(r.Skipped) != 1 || r.Skipped[0].Reason != keyset.OtherIssuer {
+		t.Errorf("Skipped = %+v, want the other issuer's", r.Skipped)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(jwks(key("a", 0), key("b", 1))))
+	f.Add([]byte(jwks(rsaJWK(2048, 65537), `{"kty":"OKP","crv":"Ed25519","x":"AAAA"}`, `null`)))
+	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"","y":"","x5c":[]}],"keys":[]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		s, err := keyset.New(keyset.Config{Fixed: append([]byte{}, body...)})
+		if err != nil {
+			return
+		}
+		defer s.Close()
+		if r := s.Report(); len(r.Keys) == 0 {
+			t.Error("a set without usable keys was accepted")
+		}
+	})
+}

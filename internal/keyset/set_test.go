@@ -1,0 +1,376 @@
+package keyset_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+func TestKeys(t *testing.T) {
+	var many []string
+	for n := range 20 {
+		many = append(many, key(fmt.Sprint("k", n), n))
+	}
+	rows := []struct {
+		name  string
+		body  string
+		keyID string
+		has   bool
+		want  int
+		err   error
+	}{
+		{"a known key ID", jwks(key("a", 0), key("b", 1)), "a", true, 1, nil},
+		{"a key ID that two keys bear", jwks(key("a", 0), key("b", 1), key("a", 2)), "a", true, 2, nil},
+		{"the same key twice", jwks(key("a", 0), key("a", 0)), "a", true, 1, nil},
+		{"no key ID", jwks(key("a", 0), key("", 1)), "", false, 2, nil},
+		{"no key ID and many keys", jwks(many...), "", false, 16, nil},
+		{"a known key ID among many", jwks(many...), "k19", true, 1, nil},
+		{"an unknown key ID", jwks(key("a", 0)), "b", true, 0, keyset.ErrUnknownKey},
+		{"an empty key ID does not mean keys without", jwks(key("", 0)), "", true, 0, keyset.ErrUnknownKey},
+		{"a key ID in another case", jwks(key("a", 0)), "A", true, 0, keyset.ErrUnknownKey},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i := newIssuer()
+				i.body = row.body
+				s := start(t, i.config(t))
+				for range 2 { // by way of a fetch, then from the snapshot
+					keys, err := s.Keys(t.Context(), row.keyID, row.has)
+					if len(keys) != row.want || !errors.Is(err, row.err) {
+						t.Fatalf("Keys() = %v, error %v, want %d, %v", ids(keys), err, row.want, row.err)
+					}
+				}
+				wantCount(t, i, 1)
+			})
+		})
+	}
+}
+
+func TestNew(t *testing.T) {
+	rows := []struct {
+		name string
+		cfg  keyset.Config
+		want string
+	}{
+		{"no client", keyset.Config{Issuer: issuerURL}, "no fetch client"},
+		{"a fixed set that is garbage", keyset.Config{Fixed: []byte("garbage")}, "not a JSON object"},
+		{"a fixed set without keys", keyset.Config{Fixed: []byte(`{"keys":[]}`)}, "it is empty"},
+		{"a fixed set with a secret", keyset.Config{Fixed: []byte(`{"keys":[{"kty":"oct","k":"AAAA"}]}`)}, "symmetric key"},
+		{"an empty fixed set", keyset.Config{Fixed: []byte{}}, "not a JSON object"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			s, err := keyset.New(row.cfg)
+			if err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("New() = %v, error %v, want %q", s, err, row.want)
+			}
+		})
+	}
+	t.Run("no network", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			cfg := i.config(t)
+			cfg.KeepWarm = true
+			s := start(t, cfg)
+			time.Sleep(48 * time.Hour)
+			wantCount(t, i, 0)
+			if r := s.Report(); r.State != keyset.None {
+				t.Errorf("State = %v, want none", r.State)
+			}
+		})
+	})
+	t.Run("fixed keys live for ever", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			s := start(t, keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("a", 0)))})
+			k := mustKeys(t, s, "a")[0]
+			s.Hold()
+			time.Sleep(1000 * time.Hour)
+			if mustKeys(t, s, "a")[0] != k || !k.Live(time.Now()) {
+				t.Error("a fixed key is gone")
+			}
+			s.Release()
+			if err := s.Ready(t.Context()); err != nil {
+				t.Errorf("Ready() = %v", err)
+			}
+		})
+	})
+}
+
+func TestFirstFetch(t *testing.T) {
+	t.Run("is shared", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0), key("b", 1))
+			i.delay = time.Second
+			s := start(t, i.config(t))
+			var wg sync.WaitGroup
+			for n := range 100 {
+				wg.Go(func() {
+					if _, err := s.Keys(context.Background(), []string{"a", "b"}[n%2], true); err != nil {
+						t.Errorf("Keys() error = %v", err)
+					}
+				})
+			}
+			wg.Wait()
+			wantCount(t, i, 1)
+		})
+	})
+	t.Run("fails for all, and at once in the back-off", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			i.delay, i.status = time.Second, 500
+			s := start(t, i.config(t))
+			var wg sync.WaitGroup
+			for range 100 {
+				wg.Go(func() {
+					_, err := s.Keys(context.Background(), "a", true)
+					if e := unavailable(t, err); e.Issuer != issuerURL || e.RetryAfter <= 0 {
+						t.Errorf("UnavailableError = %+v", e)
+					}
+				})
+			}
+			wg.Wait()
+			began := time.Now()
+			_, err := s.Keys(t.Context(), "a", true)
+			unavailable(t, err)
+			var status *fetch.StatusError
+			if !errors.As(err, &status) || status.Status != 500 {
+				t.Errorf("Keys() error = %v, want the status inside", err)
+			}
+			if time.Since(began) != 0 {
+				t.Error("waited in the back-off")
+			}
+			wantCount(t, i, 1)
+		})
+	})
+	t.Run("heals without being asked for while in use", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			i.broken = true
+			s := start(t, i.config(t))
+			unavailable(t, s.Ready(t.Context()))
+			time.Sleep(time.Minute)
+			i.set(func(i *issuer) { i.broken = false })
+			time.Sleep(2 * time.Minute)
+			before := i.count()
+			if err := s.Ready(t.Context()); err != nil {
+				t.Errorf("Ready() = %v", err)
+			}
+			wantCount(t, i, before)
+		})
+	})
+	t.Run("starts not for a caller that has left", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			s := start(t, i.config(t))
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			_, err := s.Keys(ctx, "a", true)
+			if unavailable(t, err); !errors.Is(err, context.Canceled) {
+				t.Errorf("Keys() error = %v, want canceled", err)
+			}
+			wantCount(t, i, 0)
+		})
+	})
+	t.Run("survives a transport that panics", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			i.panics = true
+			s := start(t, i.config(t))
+			unavailable(t, s.Ready(t.Context()))
+			i.set(func(i *issuer) { i.panics = false })
+			time.Sleep(2 * time.Second)
+			mustKeys(t, s, "a")
+		})
+	})
+}
+
+func TestHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		s := start(t, i.config(t))
+		mustKeys(t, s, "a")
+		i.set(func(i *issuer) { i.hang = true })
+		began := time.Now()
+		var wg sync.WaitGroup
+		for n := range 100 {
+			wait := time.Duration(n+1) * 10 * time.Millisecond
+			ctx := within(t, wait)
+			wg.Go(func() {
+				_, err := s.Keys(ctx, "b", true)
+				unavailable(t, err)
+				if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != wait {
+					t.Errorf("Keys() after %v, error %v, want its own deadline after %v", time.Since(began), err, wait)
+				}
+			})
+		}
+		synctest.Wait()
+		mustKeys(t, s, "a")
+		if time.Since(began) != 0 {
+			t.Error("a known key waited for a hanging fetch")
+		}
+		wg.Wait()
+		i.set(func(i *issuer) { i.hang, i.body = false, jwks(key("b", 1)) })
+		wantCount(t, i, 2) // all hundred shared it, and none ended it
+		time.Sleep(12 * time.Second)
+		mustKeys(t, s, "b")
+	})
+}
+
+func TestFetchOutlivesItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.delay = 3 * time.Second
+		s := start(t, i.config(t))
+		_, err := s.Keys(within(t, time.Second), "a", true)
+		unavailable(t, err)
+		time.Sleep(3 * time.Second)
+		began := time.Now()
+		mustKeys(t, s, "a")
+		if time.Since(began) != 0 {
+			t.Error("the result of the abandoned fetch was not used")
+		}
+		wantCount(t, i, 1)
+	})
+}
+
+func TestClose(t *testing.T) {
+	// The bubble fails the test if a goroutine is left when it ends.
+	t.Run("during a hanging fetch with waiters", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			i.hang = true
+			s := start(t, i.config(t))
+			var wg sync.WaitGroup
+			for range 10 {
+				wg.Go(func() {
+					_, err := s.Keys(context.Background(), "a", true)
+					if unavailable(t, err); !errors.Is(err, keyset.ErrClosed) {
+						t.Errorf("Keys() error = %v, want %v", err, keyset.ErrClosed)
+					}
+				})
+			}
+			synctest.Wait()
+			s.Close()
+			wg.Wait()
+			s.Close()
+		})
+	})
+	t.Run("lets go of keys and calls no hook", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i, j := newIssuer(key("a", 0)), &journal{}
+			cfg := i.config(t)
+			cfg.Hooks = j.hooks()
+			cfg.KeepWarm = true
+			s := start(t, cfg)
+			k := mustKeys(t, s, "a")[0]
+			s.Hold()
+			synctest.Wait()
+			events := len(j.events)
+			s.Close()
+			refused(t, s, "a", keyset.ErrClosed)
+			if _, ok := s.Refetched(t.Context(), "a"); ok || k.Live(time.Now()) {
+				t.Error("a closed set has live keys")
+			}
+			time.Sleep(100 * time.Hour)
+			if wantCount(t, i, 1); len(j.events) != events || len(j.gone) != 0 {
+				t.Error("hooks were called after Close")
+			}
+		})
+	})
+	t.Run("by several at once", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			s := start(t, i.config(t))
+			mustKeys(t, s, "a")
+			var wg sync.WaitGroup
+			for range 10 {
+				wg.Go(s.Close)
+				wg.Go(func() { _, _ = s.Keys(context.Background(), "x", true) })
+			}
+			wg.Wait()
+		})
+	})
+}
+
+func TestReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0), `{"kty":"oct","kid":"s","k":"AAAA"}`)
+		i.etag = `"1"`
+		i.header.Set("Cache-Control", "max-age=600")
+		s := start(t, i.config(t))
+		if r := s.Report(); r.State != keyset.None || r.JWKSURL != jwksURL || len(r.Keys) != 0 {
+			t.Errorf("Report() = %+v, want nothing yet", r)
+		}
+		mustKeys(t, s, "a")
+		refused(t, s, "b", keyset.ErrUnknownKey)
+		r := s.Report()
+		if r.State != keyset.Fresh || r.MaxAge != 10*time.Minute || !r.HasMaxAge || r.ETag != `"1"` || !r.InUse {
+			t.Errorf("Report() = %+v", r)
+		}
+		if len(r.Keys) != 1 || r.Keys[0].Type != "EC P-256" || r.Keys[0].Use != "sig" || len(r.Keys[0].Thumbprint) != 43 {
+			t.Errorf("Keys = %+v", r.Keys)
+		}
+		if len(r.Skipped) != 1 || r.Skipped[0].Reason != keyset.SymmetricKey || r.Skipped[0].ID != "s" {
+			t.Errorf("Skipped = %+v", r.Skipped)
+		}
+		if time.Until(r.CoolDown) != keyset.CoolDownTime {
+			t.Errorf("CoolDown = %v, want in %v", r.CoolDown, keyset.CoolDownTime)
+		}
+	})
+}
+
+func BenchmarkKeys(b *testing.B) {
+	s := start(b, keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("first-signing-key", 0), key("second-signing-key", 1)))})
+	benchmarkKeys(b, s)
+	b.Run("fetched", func(b *testing.B) {
+		i := newIssuer(key("first-signing-key", 0), key("second-signing-key", 1))
+		s := start(b, i.config(b))
+		mustKeys(b, s, "second-signing-key")
+		benchmarkKeys(b, s)
+	})
+}
+
+func benchmarkKeys(b *testing.B, s *keyset.Set) {
+	ctx := context.Background()
+	b.Run("one", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if keys, _ := s.Keys(ctx, "second-signing-key", true); len(keys) != 1 {
+				b.Fatal("key not found")
+			}
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				if keys, _ := s.Keys(ctx, "second-signing-key", true); len(keys) != 1 {
+					b.Error("key not found")
+					return
+				}
+			}
+		})
+	})
+}
+
+func BenchmarkLive(b *testing.B) {
+	i := newIssuer(key("a", 0))
+	s := start(b, i.config(b))
+	k := mustKeys(b, s, "a")[0]
+	now := time.Now()
+	b.ReportAllocs()
+	for b.Loop() {
+		if !k.Live(now) {
+			b.Fatal("key is not live")
+		}
+	}
+}

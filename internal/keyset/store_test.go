@@ -1,0 +1,306 @@
+package keyset_test
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// stored runs a set until it has written its file, and returns its path.
+func stored(t *testing.T, i *issuer, cfg keyset.Config) string {
+	t.Helper()
+	s := start(t, cfg)
+	mustKeys(t, s, "a")
+	s.Close()
+	all, err := os.ReadDir(cfg.CacheDir)
+	if err != nil || len(all) != 1 {
+		t.Fatalf("directory = %v, %v, want one file", all, err)
+	}
+	return filepath.Join(cfg.CacheDir, all[0].Name())
+}
+
+func TestStore_RestartDuringAnOutage(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(with(key("a", 0), `{"key_ops":["verify"],"issuer":"https://tenant","x5c":["no"]}`), key("b", 1))
+		cfg := discovering(t, i)
+		cfg.CacheDir = dir
+		path := stored(t, i, cfg)
+		confirmed := time.Now()
+		checkMode(t, dir, 0o700)
+		checkMode(t, path, 0o600)
+		body, err := os.ReadFile(path)
+		if err != nil || strings.Contains(string(body), "x5c") {
+			t.Errorf("file = %s, %v, want no copy of the answer", body, err)
+		}
+
+		i.set(func(i *issuer) { i.hang = true })
+		time.Sleep(20 * time.Hour)
+		before := i.count() + i.discoveries()
+		j := &journal{}
+		cfg.Hooks = j.hooks()
+		s := start(t, cfg)
+		synctest.Wait()
+		if i.count()+i.discoveries() != before {
+			t.Error("New used the network")
+		}
+		if r := s.Report(); r.State != keyset.Stale || !r.FromStore || !r.ServeUntil.Equal(confirmed.Add(24*time.Hour)) {
+			t.Errorf("Report() = %+v, want stale until a day after the confirmation", r)
+		}
+		began := time.Now()
+		k := mustKeys(t, s, "a")[0]
+		if time.Since(began) != 0 || !k.Live(time.Now()) || k.Issuer() != "https://tenant" {
+			t.Errorf("key after restart: %v, live %v, issuer %q", time.Since(began), k.Live(time.Now()), k.Issuer())
+		}
+		synctest.Wait()
+		if i.count()+i.discoveries() != before+1 {
+			t.Error("the first use started no refresh")
+		}
+		i.set(func(i *issuer) { i.hang = false })
+		time.Sleep(time.Minute)
+		if r := s.Report(); r.State != keyset.Fresh || r.FromStore {
+			t.Errorf("Report() = %+v, want fresh", r)
+		}
+		if mustKeys(t, s, "a")[0] != k {
+			t.Error("the key is another after it was confirmed")
+		}
+		j.wantStates(t, "none-stale false", "stale-fresh false")
+	})
+}
+
+func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		cfg.CacheDir = dir
+		stored(t, i, cfg)
+		i.set(func(i *issuer) { i.broken = true })
+		time.Sleep(23 * time.Hour)
+		s := start(t, cfg)
+		k := mustKeys(t, s, "a")[0]
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if k.Live(time.Now()) {
+			t.Error("a restart prolonged the stale limit")
+		}
+		_, err := s.Keys(t.Context(), "a", true)
+		unavailable(t, err)
+	})
+}
+
+func TestStore_RemovedKeyLeavesTheFile(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0), key("b", 1))
+		cfg := i.config(t)
+		cfg.CacheDir = dir
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		i.publish(key("c", 2))
+		mustKeys(t, s, "c")
+		s.Close()
+		i.set(func(i *issuer) { i.broken = true })
+		again := start(t, cfg)
+		mustKeys(t, again, "c")
+		if keys, err := again.Keys(t.Context(), "a", true); len(keys) != 0 || err == nil {
+			t.Errorf("Keys(a) = %v, %v, want none", ids(keys), err)
+		}
+	})
+}
+
+func TestStore_Ignored(t *testing.T) {
+	edit := func(from, to string) func(t *testing.T, path string) {
+		return func(t *testing.T, path string) {
+			body, err := os.ReadFile(path)
+			if err != nil || !strings.Contains(string(body), from) {
+				t.Fatalf("file = %s, %v, want %q in it", body, err, from)
+			}
+			write(t, path, strings.Replace(string(body), from, to, 1))
+		}
+	}
+	rows := []struct {
+		name   string
+		damage func(t *testing.T, path string)
+		want   string
+	}{
+		{"garbage", func(t *testing.T, path string) { write(t, path, "garbage") }, "damaged"},
+		{"nothing in it", func(t *testing.T, path string) { write(t, path, "") }, "damaged"},
+		{"truncated", func(t *testing.T, path string) {
+			if err := os.Truncate(path, 150); err != nil {
+				t.Fatal(err)
+			}
+		}, "damaged"},
+		{"too large", func(t *testing.T, path string) { write(t, path, strings.Repeat(" ", 2<<20+1)) }, "larger than"},
+		{"another version", edit(`"version":1`, `"version":2`), "version"},
+		{"another issuer's", edit(`"issuer":"https://issuer`, `"issuer":"https://rogue`), "issuer"},
+		{"another source", edit(`"source":"jwks https://issuer`, `"source":"jwks https://rogue`), "source"},
+		{"no keys", edit(`"jwks":{"keys":[{`, `"jwks":{"keys":[],"x":[{`), "no usable key"},
+		{"from the future", edit(`"confirmed":"2000`, `"confirmed":"2001`), "future"},
+		{"too old", func(t *testing.T, path string) { time.Sleep(24 * time.Hour) }, "too old"},
+		{"writable by others", func(t *testing.T, path string) { chmod(t, path, 0o622) }, "writable by others"},
+		{"in a directory writable by others", func(t *testing.T, path string) {
+			chmod(t, filepath.Dir(path), 0o777)
+		}, "writable by others"},
+		{"a link", func(t *testing.T, path string) {
+			if err := os.Rename(path, path+".real"); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(path+".real", path); err != nil {
+				t.Skip(err)
+			}
+		}, "not a regular file"},
+		{"a directory", func(t *testing.T, path string) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, "not a regular file"},
+		{"another user's", func(t *testing.T, path string) {
+			if os.Geteuid() != 0 {
+				t.Skip("needs root")
+			}
+			if err := os.Chown(path, 12345, -1); err != nil {
+				t.Skip(err)
+			}
+		}, "another user"},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "keys")
+			synctest.Test(t, func(t *testing.T) {
+				i := newIssuer(key("a", 0))
+				cfg := i.config(t)
+				cfg.CacheDir = dir
+				row.damage(t, stored(t, i, cfg))
+				before := i.count()
+				j := &journal{}
+				cfg.Hooks = j.hooks()
+				s := start(t, cfg)
+				synctest.Wait()
+				if len(j.stores) != 1 || !strings.Contains(j.stores[0].Error(), row.want) {
+					t.Errorf("StoreFailed was told %v, want %q once", j.stores, row.want)
+				}
+				if s.Report().State != keyset.None {
+					t.Error("the file was used")
+				}
+				mustKeys(t, s, "a")
+				wantCount(t, i, before+1)
+			})
+		})
+	}
+}
+
+func TestStore_FailedWritesAreReportedOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "file")
+	write(t, dir, "in the way")
+	synctest.Test(t, func(t *testing.T) {
+		i, j := newIssuer(key("a", 0)), &journal{}
+		cfg := i.config(t)
+		cfg.CacheDir, cfg.KeepWarm, cfg.Hooks = dir, true, j.hooks()
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		time.Sleep(24 * time.Hour)
+		synctest.Wait()
+		if len(j.stores) != 2 { // one for the load, one for the writes
+			t.Errorf("StoreFailed was told %v, want two", j.stores)
+		}
+		if s.Report().State != keyset.Fresh {
+			t.Error("a directory that cannot be used broke the set")
+		}
+	})
+}
+
+func TestStore_AnotherIssuersFileHasAnotherName(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		for _, jwksURL := range []string{"", issuerURL + "/other", jwksURL} {
+			cfg := i.config(t)
+			i.set(func(i *issuer) { i.keepsOld = true })
+			cfg.CacheDir, cfg.JWKSURL = dir, jwksURL
+			s := start(t, cfg)
+			if s.Report().State != keyset.None {
+				t.Error("another source's file was used")
+			}
+			mustKeys(t, s, "a")
+			s.Close()
+		}
+		if files, _ := filepath.Glob(filepath.Join(dir, "*.json")); len(files) != 3 {
+			t.Errorf("files = %v, want three", files)
+		}
+	})
+}
+
+// Two processes that share a directory behave as two sets do: nothing but the
+// file system is between them.
+func TestStore_TwoWriters(t *testing.T) {
+	dir := t.TempDir()
+	i := newIssuer(key("a", 0), key("b", 1))
+	cfg := i.config(t)
+	cfg.CacheDir = dir
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 25 {
+				s, err := keyset.New(cfg)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := s.Keys(t.Context(), "c", true); err == nil {
+					t.Error("an unknown key was found")
+				}
+				s.Close()
+			}
+		})
+	}
+	j := &journal{}
+	reader := cfg
+	reader.Hooks = j.hooks()
+	for range 100 {
+		start(t, reader).Close()
+	}
+	wg.Wait()
+	if len(j.stores) != 0 {
+		t.Errorf("a reader met a damaged file: %v", j.stores)
+	}
+	all, err := os.ReadDir(dir)
+	if err != nil || len(all) != 1 {
+		t.Errorf("directory = %v, %v, want one file", all, err)
+	}
+}
+
+func write(t *testing.T, path, body string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func chmod(t *testing.T, path string, mode os.FileMode) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("no Unix modes")
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func checkMode(t *testing.T, path string, want os.FileMode) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != want {
+		t.Errorf("mode of %s = %v, %v, want %v", path, info.Mode(), err, want)
+	}
+}
