@@ -6,6 +6,11 @@
 // guards HTTP handlers and WebSocket upgrades; its [Authenticator.Authenticate]
 // decides about a token from anywhere else. A handler finds the caller with
 // [FromContext] and demands roles, scopes and the like with [Require].
+//
+// A connection that outlives its request holds a [Session], from
+// [Authenticator.NewSession], which ends when the token would no longer be
+// accepted: when it expires, and when [Authenticator.Revoke], the issuer's logout
+// ([Authenticator.LogoutHandler]) or a change of the issuer's keys withdraws it.
 package oidcauth
 
 import (
@@ -15,6 +20,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -27,6 +33,7 @@ type Authenticator struct {
 	trace         Trace
 	trusts        map[string]*trust // by every name of every issuer
 	order         []*trust          // as configured
+	open          *openIssuers      // nil unless Config.AnyIssuer is set
 	names         []string          // of all issuers, for messages
 	leeway        time.Duration
 	maxTokenBytes int
@@ -37,6 +44,11 @@ type Authenticator struct {
 	ownClock      bool                      // now is the program's, not time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
 	evaluations   sync.Pool
+	maxLifetime   time.Duration // of a token; zero for no limit
+	sessions      *sessionIndex
+	revocations   *revocationList
+	follower      *follower // nil without a log
+	closed        atomic.Bool
 }
 
 // New checks cfg and makes an Authenticator from it. It makes no request: an
@@ -54,6 +66,7 @@ func New(cfg Config) (*Authenticator, error) {
 		metadataURL:   cfg.ResourceMetadataURL,
 		logger:        cfg.Logger,
 		now:           cfg.Now,
+		maxLifetime:   cfg.MaxTokenLifetime,
 		ownClock:      cfg.Now != nil,
 	}
 	if cfg.Trace != nil {
@@ -70,9 +83,15 @@ func New(cfg Config) (*Authenticator, error) {
 	}
 	a.cache = tokencache.New[Claims](cfg.cacheBytes(), a.now)
 	a.evaluations.New = func() any { return new(evaluation) }
+	a.sessions = newSessionIndex(a.now, a.leeway)
+	a.sessions.expired = func(s *Session, now time.Time) error { return a.checkExpiry(s.claims.Load(), now) }
+	a.revocations = newRevocationList(a.now, cfg.Revocations != nil && cfg.RequireRevocations)
 	if err := a.addIssuers(cfg); err != nil {
 		a.Close()
 		return nil, err
+	}
+	if cfg.Revocations != nil {
+		a.follow(cfg.Revocations, cfg.RequireRevocations)
 	}
 	return a, nil
 }
@@ -101,19 +120,22 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		}
 		a.names = append(a.names, t.names...)
 	}
-	return nil
+	if cfg.AnyIssuer != nil {
+		a.open, err = a.newOpenIssuers(cfg)
+	}
+	return err
 }
 
 // Authenticate verifies a token and returns its claims. A refused token gives a
 // [*Refusal] that wraps one of the package's sentinel errors: that of the first
 // check that failed, in the order form, issuer, algorithm, key, signature,
-// times, audience, type, claims, rules.
+// times, audience, type, claims, rules, revocation.
 //
 // It waits only when the token's key is not known yet, and then no longer than
 // ctx permits; that wait's end is [ErrKeysUnavailable].
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
 	now := a.now()
-	if c, found := a.cache.Get(token); found && a.accepts(c, now) {
+	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil {
 		return c, nil
 	}
 	c, err := a.evaluate(ctx, token, now)
@@ -121,16 +143,30 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 		return nil, err
 	}
 	a.cache.Put(token, c, c.size(), c.expiry.Add(a.leeway), c.owner())
+	if i := c.trust.open; i != nil {
+		i.home.accepted(i)
+	}
 	return c, nil
 }
 
-// accepts reports whether claims once verified would be verified again now.
-// What can change between two uses of a token is checked at each.
-func (a *Authenticator) accepts(c *Claims, now time.Time) bool {
-	return a.checkExpiry(c, now) == nil &&
-		a.checkNotBefore(c, now) == nil &&
-		c.key.Live(a.keyTime(now)) &&
-		c.trust.checkRules(c) == nil
+// verdict returns nil if claims once verified would be verified again now, and
+// otherwise the refusal. What can change between two uses of a token is checked
+// at each, in the order of the checks. The key is the claims' own or the one
+// that stands for it now.
+func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
+	if !k.Live(a.keyTime(now)) {
+		return a.deadKey(c, k)
+	}
+	if err := a.checkExpiry(c, now); err != nil {
+		return err
+	}
+	if err := a.checkNotBefore(c, now); err != nil {
+		return err
+	}
+	if err := c.trust.checkRules(c); err != nil {
+		return err
+	}
+	return a.revocations.check(c, k, now)
 }
 
 // keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
@@ -157,9 +193,11 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 	return e.claims, nil
 }
 
-// Ready fetches the keys of every issuer that has none yet and returns nil when
+// Ready fetches the keys of every configured issuer that has none yet and returns nil when
 // all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
-// and the names of the issuers that are missing. A server need not wait for it:
+// and the names of the issuers that are missing. It returns
+// [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely.
+// A server need not wait for it:
 // it accepts the tokens of each issuer as soon as that issuer's keys are there.
 func (a *Authenticator) Ready(ctx context.Context) error {
 	missing := make([]error, len(a.order))
@@ -173,8 +211,12 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	}
 	wg.Wait()
 	missing = slices.DeleteFunc(missing, func(err error) bool { return err == nil })
+	behind := a.follower.ready(ctx)
 	if len(missing) == 0 {
-		return nil
+		return behind
+	}
+	if behind != nil {
+		missing = append(missing, behind)
 	}
 	return refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
 }
@@ -191,12 +233,19 @@ func (a *Authenticator) Unready() []string {
 	return unready
 }
 
-// Close ends all background work and waits for it. Tokens are refused with
-// [ErrClosed] afterwards. It may be called more than once.
+// Close ends all background work and waits for it, and ends all sessions. Tokens
+// are refused with [ErrClosed] afterwards. It may be called more than once.
 func (a *Authenticator) Close() error {
+	a.closed.Store(true)
+	a.follower.close()
 	for _, t := range a.order {
 		t.keys.Close()
 	}
+	if a.open != nil {
+		a.open.close()
+	}
+	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))
+	a.revocations.close()
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
 	return nil
 }

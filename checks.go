@@ -27,6 +27,9 @@ const (
 	checkSubject   = "subject"
 	checkClaims    = "claims"
 	checkRules     = "rules"
+
+	checkRevocation = "revocation"
+	checkSession    = "session" // of a session alone
 )
 
 // An evaluation is one token on its way through the checks.
@@ -58,6 +61,7 @@ var checks = [...]check{
 	{checkSubject, (*evaluation).subject},
 	{checkClaims, (*evaluation).otherClaims},
 	{checkRules, (*evaluation).rules},
+	{checkRevocation, (*evaluation).revocation},
 }
 
 type check struct {
@@ -70,12 +74,15 @@ const maxKeptMembers = 64
 
 // reset forgets the token but keeps the room for the next one's members.
 func (e *evaluation) reset() {
-	members := e.members[:cap(e.members)]
-	clear(members)
-	*e = evaluation{}
-	if len(members) <= maxKeptMembers {
-		e.members = members[:0]
+	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
+	e.raw = ""
+	e.token.Reset()
+	if cap(e.members) > maxKeptMembers {
+		e.members = nil
+		return
 	}
+	clear(e.members[:cap(e.members)])
+	e.members = e.members[:0]
 }
 
 // form checks the token's shape, as the package jws describes it.
@@ -100,33 +107,47 @@ func (e *evaluation) issuer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	trust, known := e.auth.trusts[iss]
-	if !known {
-		return refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(e.auth.names))
+	trust, err := e.auth.trustIn(iss)
+	if err != nil {
+		return err
 	}
 	e.trust, e.claims.trust = trust, trust
 	return nil
 }
 
 func (e *evaluation) algorithm(context.Context) error {
-	if !slices.Contains(e.trust.algorithms, e.token.Algorithm) {
+	i := slices.Index(e.trust.algorithms, e.token.Algorithm)
+	if i < 0 {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), oneOf(e.trust.algorithms))
 	}
+	// The configured string, because the token's own would keep its header in memory.
+	e.claims.algorithm = e.trust.algorithms[i]
 	return nil
 }
 
 // candidates finds the keys that may have signed the token: those with its key
 // ID, or all if it has none.
 func (e *evaluation) candidates(ctx context.Context) error {
-	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	keys, err := e.findKeys(ctx)
 	if err != nil {
-		return e.keysRefusal(err)
+		return err
 	}
 	e.keys = keys
 	if !slices.ContainsFunc(keys, e.fits) {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(keys))
 	}
 	return nil
+}
+
+func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
+	if e.trust.open != nil {
+		return e.openKeys(ctx)
+	}
+	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	if err != nil {
+		return nil, e.keysRefusal(err)
+	}
+	return keys, nil
 }
 
 // fits reports whether the key's type, curve and own restrictions permit the
@@ -179,7 +200,7 @@ func (e *evaluation) signature(ctx context.Context) error {
 func (e *evaluation) verify(keys []*keyset.Key) bool {
 	for _, k := range keys {
 		if e.fits(k) && k.Verify(&e.token) == nil {
-			e.claims.key = k
+			e.claims.key, e.claims.hasKeyID = k, e.token.HasKeyID
 			return true
 		}
 	}
@@ -190,7 +211,10 @@ func (e *evaluation) expiry(context.Context) error {
 	if err := e.readExpiry(); err != nil {
 		return err
 	}
-	return e.auth.checkExpiry(e.claims, e.now)
+	if err := e.auth.checkExpiry(e.claims, e.now); err != nil {
+		return err
+	}
+	return e.auth.checkLifetime(checkExpiry, e.claims, e.now)
 }
 
 func (e *evaluation) notBefore(context.Context) error {
@@ -204,6 +228,16 @@ func (e *evaluation) notBefore(context.Context) error {
 func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
 	if !now.Before(c.expiry.Add(a.leeway)) {
 		return refuse(checkExpiry, ErrExpired, timeText(c.expiry), "later than "+timeText(now.Add(-a.leeway)))
+	}
+	return nil
+}
+
+// checkLifetime refuses an expiry too far ahead of start: of now or of the time
+// of issue. The latter keeps a token from outliving its own revocation, which is
+// dropped when all tokens of its time must have expired.
+func (a *Authenticator) checkLifetime(check string, c *Claims, start time.Time) error {
+	if limit := start.Add(a.maxLifetime + a.leeway); a.maxLifetime > 0 && c.expiry.After(limit) {
+		return refuse(check, ErrClaim, `"exp" `+timeText(c.expiry), "not later than "+timeText(limit))
 	}
 	return nil
 }
@@ -222,7 +256,10 @@ func (e *evaluation) issuedAt(context.Context) error {
 	if limit := e.now.Add(e.auth.leeway); limit.Before(e.claims.issuedAt) {
 		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt), "not later than "+timeText(limit))
 	}
-	return nil
+	if e.claims.issuedAt.IsZero() {
+		return nil
+	}
+	return e.auth.checkLifetime(checkIssuedAt, e.claims, e.claims.issuedAt)
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -285,6 +322,9 @@ const typeJWT = "jwt"
 
 // mediaType returns the "typ" value in one spelling (RFC 7515, section 4.1.9).
 func mediaType(typ string) string {
+	if typ == "JWT" {
+		return typeJWT // without the allocation that lower case costs
+	}
 	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }
 
@@ -311,4 +351,8 @@ func (e *evaluation) rules(context.Context) error {
 		}
 	}
 	return e.trust.checkRules(e.claims)
+}
+
+func (e *evaluation) revocation(context.Context) error {
+	return e.auth.revocations.check(e.claims, e.claims.key, e.now)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -33,8 +34,18 @@ type Claims struct {
 	scopes    []string
 	payload   string
 
+	// subjectClaim is "sub" where that is not the subject; a logout names it.
+	subjectClaim string
+
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
+
+	algorithm string // of the signature
+	hasKeyID  bool   // the token names its key
+
+	// unrevoked is the generation of the revocations that were last searched in
+	// vain for these claims.
+	unrevoked atomic.Uint64
 }
 
 // Identity returns who the caller is, across tokens and time.

@@ -24,8 +24,14 @@ const (
 // Config says whose tokens an [Authenticator] accepts and how. [New] copies it:
 // changes made afterwards have no effect.
 type Config struct {
-	// Issuers are the issuers whose tokens are accepted. At least one is required.
+	// Issuers are the issuers whose tokens are accepted. At least one is required
+	// unless AnyIssuer is set.
 	Issuers []Issuer
+
+	// AnyIssuer, when set, accepts tokens of other issuers, too: of anybody on
+	// the internet who runs one. Read its documentation first. Nil accepts the
+	// tokens of Issuers only.
+	AnyIssuer *AnyIssuer
 
 	// Leeway is how far the clocks of issuer and server may differ: a token is
 	// accepted until its expiry plus Leeway and from its not-before time minus
@@ -67,9 +73,26 @@ type Config struct {
 	// Trace observes key fetches and changes of state. Nil means that nothing is observed.
 	Trace *Trace
 
-	// Logger receives one line for each refused request and for each change of a
-	// key set's state; never a token. Nil means no logging.
+	// Logger receives one line for each refused request, for each logout, and for
+	// each change of the state of a key set or of the revocation log; never a
+	// token. Nil means no logging.
 	Logger *slog.Logger
+
+	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
+	// token's expiry may lie: a token that lives longer is refused with [ErrClaim].
+	// It bounds how long revocations have to be kept. Zero means no limit;
+	// negative is an error.
+	MaxTokenLifetime time.Duration
+
+	// Revocations shares revocations with the other servers of a cluster. Nil
+	// means that they are kept in this process alone.
+	Revocations RevocationLog
+
+	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and
+	// ends every session, while Revocations is not known completely: before it was
+	// read, and when contact with it is lost. False means that tokens are accepted
+	// meanwhile by the revocations that are known.
+	RequireRevocations bool
 
 	// Now is the clock that token times are compared with. Nil means [time.Now].
 	Now func() time.Time
@@ -155,7 +178,7 @@ func (p Path) String() string { return strings.Join(p, "/") }
 
 // validate reports the first contradiction in the configuration.
 func (cfg *Config) validate() error {
-	if len(cfg.Issuers) == 0 {
+	if len(cfg.Issuers) == 0 && cfg.AnyIssuer == nil {
 		return errors.New("oidcauth: Config.Issuers is empty: name at least one issuer")
 	}
 	if cfg.Leeway > maxLeeway {
@@ -164,8 +187,17 @@ func (cfg *Config) validate() error {
 	if cfg.MaxTokenBytes < 0 {
 		return fmt.Errorf("oidcauth: Config.MaxTokenBytes: got %d, want none or more", cfg.MaxTokenBytes)
 	}
+	if cfg.MaxTokenLifetime < 0 {
+		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want none or more", cfg.MaxTokenLifetime)
+	}
+	if cfg.RequireRevocations && cfg.Revocations == nil {
+		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations")
+	}
 	if strings.ContainsFunc(cfg.ResourceMetadataURL, unfitForQuotes) {
 		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)
+	}
+	if cfg.AnyIssuer != nil {
+		return cfg.AnyIssuer.validate()
 	}
 	return nil
 }

@@ -49,6 +49,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 		Hooks: keyset.Hooks{
 			FetchDone:    a.fetchDone,
 			StateChanged: func(from, to keyset.State, err error) { a.stateChanged(i.URL, from, to, err) },
+			KeysGone:     a.keysGone,
 			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
 		},
 	})
@@ -80,7 +81,7 @@ func (a *Authenticator) fetchDone(e keyset.Event) {
 	}
 	a.trace.KeysFetched(KeyFetch{
 		Issuer: e.Issuer, URL: e.URL, Lookup: e.Lookup, Duration: e.Duration,
-		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: e.Err,
+		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: fetch.Cause(e.Err),
 	})
 }
 
@@ -97,11 +98,47 @@ func (a *Authenticator) stateChanged(issuer string, from, to keyset.State, err e
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
 	a.logger.LogAttrs(context.Background(), level, "issuer's keys changed state", attrs...)
+	a.traceState(issuer, from, to, err)
+}
+
+func (a *Authenticator) traceState(issuer string, from, to keyset.State, err error) {
 	if a.trace.KeysStateChanged != nil {
 		a.trace.KeysStateChanged(KeyStateChange{
-			Issuer: issuer, From: KeyState(from.String()), To: KeyState(to.String()), Err: err,
+			Issuer: issuer, From: KeyState(from.String()), To: KeyState(to.String()), Err: fetch.Cause(err),
 		})
 	}
+}
+
+// keysGone ends the sessions under keys that are trusted no more, except where
+// only the key's description changed.
+func (a *Authenticator) keysGone(keys []*keyset.Key) {
+	for _, k := range keys {
+		var cause error
+		for _, s := range a.sessions.list(byKey, a.sessions.hashKey(k)) {
+			c := s.claims.Load()
+			if s.moveKey(c, k) {
+				continue
+			}
+			if cause == nil {
+				cause = a.deadKey(c, k)
+			}
+			a.sessions.stop(s, cause, func(_ *Claims, key *keyset.Key) bool { return key == k })
+		}
+	}
+}
+
+// deadKey words the refusal of a token under a key that is trusted no more.
+func (a *Authenticator) deadKey(c *Claims, k *keyset.Key) error {
+	if a.closed.Load() {
+		return refuse(checkKey, ErrClosed, "", "")
+	}
+	// With a context that has ended this asks without fetching anything.
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if c.trust.keys.Ready(ended) != nil {
+		return refuse(checkKey, ErrKeysUnavailable, "", "keys of issuer "+quote(c.trust.url))
+	}
+	return refuse(checkKey, ErrUnknownKey, "key ID "+quote(k.ID()), "a key of issuer "+quote(c.trust.url))
 }
 
 func (a *Authenticator) storeFailed(issuer string, err error) {
@@ -148,12 +185,14 @@ type SkippedKey struct {
 // The issuer is named by [Issuer.URL] or an alias. The report is filled in as
 // far as possible also when the keys cannot be had ([ErrKeysUnavailable]).
 func (a *Authenticator) Keys(ctx context.Context, issuer string) (KeyReport, error) {
-	t, known := a.trusts[issuer]
-	if !known {
-		return KeyReport{}, refuse(checkIssuer, ErrUnknownIssuer, quote(issuer), oneOf(a.names))
-	}
-	err := t.keys.Ready(ctx)
+	t, err := a.trustIn(issuer)
 	if err != nil {
+		return KeyReport{}, err
+	}
+	if t.open != nil {
+		return a.open.report(ctx, t)
+	}
+	if err = t.keys.Ready(ctx); err != nil {
 		err = refuseCause(checkKey, ErrKeysUnavailable, err)
 	}
 	return newKeyReport(t.keys.Report()), err
@@ -164,7 +203,7 @@ func newKeyReport(r keyset.Report) KeyReport {
 		Issuer: r.Issuer, DiscoveryURL: r.DiscoveryURL, JWKSURL: r.JWKSURL,
 		State: KeyState(r.State.String()), ETag: r.ETag, MaxAge: -1, Lifetime: r.Lifetime,
 		Fetched: r.Fetched, Confirmed: r.Confirmed, FreshUntil: r.FreshUntil,
-		ServeUntil: r.ServeUntil, NextRefresh: r.NextRefresh, LastError: r.LastError,
+		ServeUntil: r.ServeUntil, NextRefresh: r.NextRefresh, LastError: fetch.Cause(r.LastError),
 	}
 	if r.HasMaxAge {
 		report.MaxAge = r.MaxAge

@@ -97,6 +97,7 @@ func (e *evaluation) readSubject() error {
 		return err
 	}
 	if len(e.trust.subject) > 0 {
+		e.claims.subjectClaim = sub
 		if sub, err = e.mappedSubject(); err != nil {
 			return err
 		}
@@ -114,10 +115,11 @@ func (e *evaluation) readSubject() error {
 func (e *evaluation) mappedSubject() (string, error) {
 	parts := make([]string, len(e.trust.subject))
 	for i, path := range e.trust.subject {
-		m, found, err := jws.Lookup(e.claims.payload, path...)
-		if err != nil || !found || m.Kind != jws.String {
+		m, found := e.memberAt(path)
+		if !found || m.Kind != jws.String {
 			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
 		}
+		var err error
 		if parts[i], err = m.Text(); err != nil || parts[i] == "" {
 			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("an empty string at %q", path), "a part of the subject")
 		}
@@ -152,7 +154,10 @@ func (e *evaluation) readOthers() (err error) {
 	if c.scopes, err = e.scopes(); err != nil {
 		return err
 	}
-	c.roles = e.trust.rolesOf(c.payload)
+	if e.trust.ignoresScopes {
+		c.scopes = nil
+	}
+	c.roles = e.roles()
 	return nil
 }
 
@@ -203,17 +208,36 @@ func (e *evaluation) scopes() ([]string, error) {
 	return scopes, nil
 }
 
-// rolesOf collects the roles at all of the paths. A claim of another shape
-// grants no role.
-func (t *trust) rolesOf(payload string) []string {
+// roles collects the roles at all of the issuer's paths. A claim of another
+// shape grants no role.
+func (e *evaluation) roles() []string {
 	var roles []string
-	for _, path := range t.roles {
-		m, found, err := jws.Lookup(payload, path...)
-		if err == nil && found {
-			roles = append(roles, rolesIn(m)...)
+	for _, path := range e.trust.roles {
+		m, found := e.memberAt(path)
+		if !found {
+			continue
+		}
+		if found := rolesIn(m); roles == nil {
+			roles = found
+		} else {
+			roles = append(roles, found...)
 		}
 	}
 	return roles
+}
+
+// memberAt returns the claim at a path, whose first name is looked up among the
+// members that are parsed already.
+func (e *evaluation) memberAt(path Path) (jws.Member, bool) {
+	if len(path) == 0 {
+		return jws.Member{}, false
+	}
+	m, found := e.member(path[0])
+	if !found || len(path) == 1 {
+		return m, found
+	}
+	m, found, err := jws.Lookup(m.Value, path[1:]...)
+	return m, found && err == nil
 }
 
 // rolesIn reads the four shapes in which issuers write roles.

@@ -25,7 +25,9 @@ type trust struct {
 	claimRules    []ClaimRule
 	rules         []Rule
 	reusesKeyIDs  bool
+	ignoresScopes bool
 	keys          *keyset.Set
+	open          *openIssuer // nil for a configured issuer
 }
 
 // newTrust copies what the checks need of a valid description.

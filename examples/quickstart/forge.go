@@ -30,7 +30,7 @@ func flipped(token string) (string, error) {
 // resigned returns what a forger makes of a token: the same claims and the same
 // key ID, signed by a key of the forger's.
 func resigned(token string) (string, error) {
-	parsed, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+	parsed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		return "", err
 	}

@@ -65,7 +65,8 @@ func guardTransport(t *http.Transport, g *guard, timeout time.Duration) {
 	t.ProxyConnectHeader = nil
 	t.DialContext = g.dial // goes before Dial
 	t.DialTLSContext = nil
-	t.DialTLS = nil //nolint:staticcheck // deprecated, but obeyed when set
+	//lint:ignore SA1019 deprecated, but obeyed when set
+	t.DialTLS = nil
 	if t.TLSHandshakeTimeout <= 0 || t.TLSHandshakeTimeout > timeout {
 		t.TLSHandshakeTimeout = timeout
 	}

@@ -33,6 +33,7 @@ func TestPublicOnly_GivenTransport(t *testing.T) {
 	}{
 		{"a dialer", func(tr *http.Transport) { tr.DialContext = direct }},
 		{"a dialer without context", func(tr *http.Transport) {
+			//lint:ignore SA1019 deprecated, but obeyed when set
 			tr.Dial = func(network, address string) (net.Conn, error) { return direct(nil, network, address) }
 		}},
 		{"a TLS dialer", func(tr *http.Transport) {
@@ -41,6 +42,7 @@ func TestPublicOnly_GivenTransport(t *testing.T) {
 			}
 		}},
 		{"a TLS dialer without context", func(tr *http.Transport) {
+			//lint:ignore SA1019 deprecated, but obeyed when set
 			tr.DialTLS = func(string, string) (net.Conn, error) {
 				return tls.Dial("tcp", srv.Listener.Addr().String(), tr.TLSClientConfig)
 			}

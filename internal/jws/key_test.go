@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 only by their coordinates can impossible keys be made
+
 package jws_test
 
 import (

@@ -1,59 +1,12 @@
 package keyset_test
 
 import (
-	"errors"
-	"fmt"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
-
-// journal keeps what hooks were told.
-type journal struct {
-	mu     sync.Mutex // guards all below
-	states []string
-	gone   []*keyset.Key
-	events []keyset.Event
-	times  []time.Time // of events
-	stores []error
-}
-
-func (j *journal) hooks() keyset.Hooks {
-	return keyset.Hooks{
-		FetchDone: func(e keyset.Event) {
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			j.events, j.times = append(j.events, e), append(j.times, e.Started)
-		},
-		StateChanged: func(from, to keyset.State, err error) {
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			j.states = append(j.states, fmt.Sprintf("%v-%v %v", from, to, err != nil))
-		},
-		KeysGone: func(keys []*keyset.Key) {
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			j.gone = append(j.gone, keys...)
-		},
-		StoreFailed: func(err error) {
-			j.mu.Lock()
-			defer j.mu.Unlock()
-			j.stores = append(j.stores, err)
-		},
-	}
-}
-
-func (j *journal) wantStates(t *testing.T, want ...string) {
-	t.Helper()
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if fmt.Sprint(j.states) != fmt.Sprint(want) {
-		t.Errorf("states reported = %q, want %q", j.states, want)
-	}
-}
 
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -127,27 +80,57 @@ func TestOutage_EndsStale(t *testing.T) {
 	})
 }
 
+// An issuer that serves keys in hand is asked ever more rarely; one whose keys
+// everybody waits for, every half minute.
 func TestBackOff(t *testing.T) {
-	for _, jitter := range []float64{0, 0.5, 0.999} {
-		synctest.Test(t, func(t *testing.T) {
-			i, j := newIssuer(key("a", 0)), &journal{}
-			i.broken = true
-			cfg := keyset.WithRandom(i.config(t), func() float64 { return jitter })
-			cfg.Hooks = j.hooks()
-			s := start(t, cfg)
-			s.Hold()
-			defer s.Release()
-			unavailable(t, s.Ready(t.Context()))
-			time.Sleep(time.Hour)
-			synctest.Wait()
-			for n := 1; n < 15; n++ {
-				want := min(time.Second<<(n-1), 5*time.Minute)
-				want = min(time.Duration(float64(want)*(0.75+0.5*jitter)), 5*time.Minute)
-				if got := j.times[n].Sub(j.times[n-1]); got != want {
-					t.Errorf("back-off %d = %v, want %v", n, got, want)
-				}
-			}
-		})
+	rows := []struct {
+		name  string
+		keys  bool
+		limit time.Duration
+	}{
+		{"with keys in hand", true, 5 * time.Minute},
+		{"without keys", false, 30 * time.Second},
+	}
+	for _, row := range rows {
+		for _, jitter := range []float64{0, 0.5, 0.999} {
+			t.Run(row.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { wantBackOff(t, row.keys, jitter, row.limit) })
+			})
+		}
+	}
+}
+
+// wantBackOff looks at the pauses between the failures of an hour.
+func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
+	i, j := newIssuer(key("a", 0)), &journal{}
+	cfg := keyset.WithRandom(i.config(t), func() float64 { return jitter })
+	cfg.Hooks = j.hooks()
+	s := start(t, cfg)
+	s.Hold()
+	defer s.Release()
+	skip := 0
+	if keys {
+		if err := s.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		skip = len(j.times)
+	}
+	i.broken = true
+	if !keys {
+		unavailable(t, s.Ready(t.Context()))
+	}
+	time.Sleep(2 * time.Hour)
+	synctest.Wait()
+	times := j.times[skip:]
+	if len(times) < 15 {
+		t.Fatalf("%d failures in two hours, want 15 at least", len(times))
+	}
+	for n := 1; n < 15; n++ {
+		want := min(time.Second<<(n-1), limit)
+		want = min(time.Duration(float64(want)*(0.75+0.5*jitter)), 5*time.Minute)
+		if got := times[n].Sub(times[n-1]); got != want {
+			t.Errorf("back-off %d = %v, want %v", n, got, want)
+		}
 	}
 }
 
@@ -174,119 +157,6 @@ func TestBackOff_RetryAfter(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestIdle(t *testing.T) {
-	t.Run("unused keys are not refreshed, and dropped after a day without a word of failure", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i, j := newIssuer(key("a", 0)), &journal{}
-			i.header.Set("Cache-Control", "max-age=600")
-			cfg := i.config(t)
-			cfg.Hooks = j.hooks()
-			s := start(t, cfg)
-			k := mustKeys(t, s, "a")[0]
-			time.Sleep(23 * time.Hour)
-			// The one refresh at 80 % falls within the lifetime of the last use.
-			wantCount(t, i, 2)
-			time.Sleep(2 * time.Hour)
-			synctest.Wait()
-			if k.Live(time.Now()) {
-				t.Error("unused key live after a day")
-			}
-			j.wantStates(t, "none-fresh false", "fresh-none false")
-			mustKeys(t, s, "a")
-			wantCount(t, i, 3)
-		})
-	})
-	t.Run("the first use after a pause is answered at once and refreshes", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			s := start(t, i.config(t))
-			mustKeys(t, s, "a")
-			time.Sleep(12 * time.Hour)
-			i.set(func(i *issuer) { i.delay, i.fetches = time.Second, 0 })
-			began := time.Now()
-			mustKeys(t, s, "a")
-			if time.Since(began) != 0 {
-				t.Error("a known key waited")
-			}
-			time.Sleep(2 * time.Second)
-			wantCount(t, i, 1)
-		})
-	})
-	t.Run("a failed look-up long ago is no stale entry", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i, j := newIssuer(key("a", 0)), &journal{}
-			i.header.Set("Cache-Control", "max-age=86400")
-			cfg := i.config(t)
-			cfg.Hooks = j.hooks()
-			s := start(t, cfg)
-			mustKeys(t, s, "a")
-			i.set(func(i *issuer) { i.broken = true })
-			_, err := s.Keys(t.Context(), "b", true)
-			unavailable(t, err)
-			time.Sleep(18 * time.Hour)
-			j.wantStates(t, "none-fresh false")
-		})
-	})
-}
-
-func TestInUse(t *testing.T) {
-	rows := []struct {
-		name string
-		warm bool
-		use  func(*keyset.Set, *keyset.Key)
-		want int // fetches in ten hours, about
-	}{
-		{"nobody asks", false, func(*keyset.Set, *keyset.Key) {}, 2},
-		{"nobody asks, but kept warm", true, func(*keyset.Set, *keyset.Key) {}, 13},
-		{"keys are asked for", false, func(s *keyset.Set, _ *keyset.Key) {
-			_, _ = s.Keys(t.Context(), "a", true)
-		}, 13},
-		{"a cached verdict asks whether its key is live", false, func(_ *keyset.Set, k *keyset.Key) {
-			k.Live(time.Now())
-		}, 13},
-		{"readiness is asked for", false, func(s *keyset.Set, _ *keyset.Key) {
-			_ = s.Ready(t.Context())
-		}, 2},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				i := newIssuer(key("a", 0))
-				cfg := i.config(t)
-				cfg.KeepWarm = row.warm
-				s := start(t, cfg)
-				k := mustKeys(t, s, "a")[0]
-				for range 10 * 60 / 5 {
-					time.Sleep(5 * time.Minute)
-					row.use(s, k)
-				}
-				if got := i.count(); got < row.want-1 || got > row.want+1 {
-					t.Errorf("%d fetches in ten hours, want about %d", got, row.want)
-				}
-			})
-		})
-	}
-	t.Run("held, then released", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			s := start(t, i.config(t))
-			mustKeys(t, s, "a")
-			time.Sleep(5 * time.Hour)
-			s.Hold()
-			time.Sleep(5 * time.Hour)
-			held := i.count()
-			if held < 7 {
-				t.Errorf("%d fetches while held, want at least 7", held)
-			}
-			s.Release()
-			time.Sleep(5 * time.Hour)
-			if got := i.count(); got > held+1 {
-				t.Errorf("%d fetches after release, want at most 1", got-held)
-			}
-		})
-	})
 }
 
 func TestLifetime(t *testing.T) {
@@ -420,35 +290,6 @@ func TestNotModified(t *testing.T) {
 		synctest.Wait()
 		if r := s.Report(); len(r.Keys) != 1 || r.Keys[0].ID != "b" || r.ETag != `"2"` {
 			t.Errorf("keys = %v, ETag = %s, want those of the new answer", r.Keys, r.ETag)
-		}
-	})
-}
-
-func TestHooks_OrderAndLocks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		i := newIssuer(key("a", 0))
-		cfg := i.config(t)
-		var s *keyset.Set
-		called := 0
-		cfg.Hooks = keyset.Hooks{
-			KeysGone: func(keys []*keyset.Key) {
-				called++
-				if keys[0].Live(time.Now()) {
-					t.Error("a key is live when KeysGone names it")
-				}
-				if _, err := s.Keys(t.Context(), "a", true); !errors.Is(err, keyset.ErrUnknownKey) {
-					t.Errorf("Keys() in a hook: error = %v", err)
-				}
-			},
-			FetchDone: func(keyset.Event) { s.Report() },
-		}
-		s = start(t, cfg)
-		mustKeys(t, s, "a")
-		i.publish(key("b", 1))
-		mustKeys(t, s, "b")
-		time.Sleep(time.Minute)
-		if called != 1 {
-			t.Errorf("KeysGone called %d times, want 1", called)
 		}
 	})
 }

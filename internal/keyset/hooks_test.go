@@ -1,0 +1,85 @@
+package keyset_test
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// journal keeps what hooks were told.
+type journal struct {
+	mu     sync.Mutex // guards all below
+	states []string
+	gone   []*keyset.Key
+	events []keyset.Event
+	times  []time.Time // of events
+	stores []error
+}
+
+func (j *journal) hooks() keyset.Hooks {
+	return keyset.Hooks{
+		FetchDone: func(e keyset.Event) {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.events, j.times = append(j.events, e), append(j.times, e.Started)
+		},
+		StateChanged: func(from, to keyset.State, err error) {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.states = append(j.states, fmt.Sprintf("%v-%v %v", from, to, err != nil))
+		},
+		KeysGone: func(keys []*keyset.Key) {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.gone = append(j.gone, keys...)
+		},
+		StoreFailed: func(err error) {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.stores = append(j.stores, err)
+		},
+	}
+}
+
+func (j *journal) wantStates(t *testing.T, want ...string) {
+	t.Helper()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if fmt.Sprint(j.states) != fmt.Sprint(want) {
+		t.Errorf("states reported = %q, want %q", j.states, want)
+	}
+}
+
+func TestHooks_OrderAndLocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		var s *keyset.Set
+		called := 0
+		cfg.Hooks = keyset.Hooks{
+			KeysGone: func(keys []*keyset.Key) {
+				called++
+				if keys[0].Live(time.Now()) {
+					t.Error("a key is live when KeysGone names it")
+				}
+				if _, err := s.Keys(t.Context(), "a", true); !errors.Is(err, keyset.ErrUnknownKey) {
+					t.Errorf("Keys() in a hook: error = %v", err)
+				}
+			},
+			FetchDone: func(keyset.Event) { s.Report() },
+		}
+		s = start(t, cfg)
+		mustKeys(t, s, "a")
+		i.publish(key("b", 1))
+		mustKeys(t, s, "b")
+		time.Sleep(time.Minute)
+		if called != 1 {
+			t.Errorf("KeysGone called %d times, want 1", called)
+		}
+	})
+}

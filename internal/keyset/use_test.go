@@ -1,0 +1,122 @@
+package keyset_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+func TestIdle(t *testing.T) {
+	t.Run("unused keys are not refreshed, and dropped after a day without a word of failure", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i, j := newIssuer(key("a", 0)), &journal{}
+			i.header.Set("Cache-Control", "max-age=600")
+			cfg := i.config(t)
+			cfg.Hooks = j.hooks()
+			s := start(t, cfg)
+			k := mustKeys(t, s, "a")[0]
+			time.Sleep(23 * time.Hour)
+			// The one refresh at 80 % falls within the lifetime of the last use.
+			wantCount(t, i, 2)
+			time.Sleep(2 * time.Hour)
+			synctest.Wait()
+			if k.Live(time.Now()) {
+				t.Error("unused key live after a day")
+			}
+			j.wantStates(t, "none-fresh false", "fresh-none false")
+			mustKeys(t, s, "a")
+			wantCount(t, i, 3)
+		})
+	})
+	t.Run("the first use after a pause is answered at once and refreshes", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			s := start(t, i.config(t))
+			mustKeys(t, s, "a")
+			time.Sleep(12 * time.Hour)
+			i.set(func(i *issuer) { i.delay, i.fetches = time.Second, 0 })
+			began := time.Now()
+			mustKeys(t, s, "a")
+			if time.Since(began) != 0 {
+				t.Error("a known key waited")
+			}
+			time.Sleep(2 * time.Second)
+			wantCount(t, i, 1)
+		})
+	})
+	t.Run("a failed look-up long ago is no stale entry", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i, j := newIssuer(key("a", 0)), &journal{}
+			i.header.Set("Cache-Control", "max-age=86400")
+			cfg := i.config(t)
+			cfg.Hooks = j.hooks()
+			s := start(t, cfg)
+			mustKeys(t, s, "a")
+			i.set(func(i *issuer) { i.broken = true })
+			_, err := s.Keys(t.Context(), "b", true)
+			unavailable(t, err)
+			time.Sleep(18 * time.Hour)
+			j.wantStates(t, "none-fresh false")
+		})
+	})
+}
+
+func TestInUse(t *testing.T) {
+	rows := []struct {
+		name string
+		warm bool
+		use  func(*keyset.Set, *keyset.Key)
+		want int // fetches in ten hours, about
+	}{
+		{"nobody asks", false, func(*keyset.Set, *keyset.Key) {}, 2},
+		{"nobody asks, but kept warm", true, func(*keyset.Set, *keyset.Key) {}, 13},
+		{"keys are asked for", false, func(s *keyset.Set, _ *keyset.Key) {
+			_, _ = s.Keys(t.Context(), "a", true)
+		}, 13},
+		{"a cached verdict asks whether its key is live", false, func(_ *keyset.Set, k *keyset.Key) {
+			k.Live(time.Now())
+		}, 13},
+		{"readiness is asked for", false, func(s *keyset.Set, _ *keyset.Key) {
+			_ = s.Ready(t.Context())
+		}, 2},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i := newIssuer(key("a", 0))
+				cfg := i.config(t)
+				cfg.KeepWarm = row.warm
+				s := start(t, cfg)
+				k := mustKeys(t, s, "a")[0]
+				for range 10 * 60 / 5 {
+					time.Sleep(5 * time.Minute)
+					row.use(s, k)
+				}
+				if got := i.count(); got < row.want-1 || got > row.want+1 {
+					t.Errorf("%d fetches in ten hours, want about %d", got, row.want)
+				}
+			})
+		})
+	}
+	t.Run("held, then released", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			s := start(t, i.config(t))
+			mustKeys(t, s, "a")
+			time.Sleep(5 * time.Hour)
+			s.Hold()
+			time.Sleep(5 * time.Hour)
+			held := i.count()
+			if held < 7 {
+				t.Errorf("%d fetches while held, want at least 7", held)
+			}
+			s.Release()
+			time.Sleep(5 * time.Hour)
+			if got := i.count(); got > held+1 {
+				t.Errorf("%d fetches after release, want at most 1", got-held)
+			}
+		})
+	})
+}
