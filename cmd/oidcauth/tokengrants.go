@@ -49,12 +49,14 @@ func (c *tokenClient) assertionParameters() (url.Values, error) {
 	return parameters, nil
 }
 
-// device gets a token for a person who enters a code elsewhere (RFC 8628).
+// device gets a token for a person who enters a code elsewhere (RFC 8628). Some
+// providers demand PKCE of a client in this flow, too; the others ignore it.
 func (c *tokenClient) device(ctx context.Context, std streams) (*oauth2.Token, error) {
 	if c.endpoint.DeviceAuthURL == "" {
 		return nil, errors.New("the provider has no device authorization endpoint")
 	}
-	options := c.options()
+	verifier := oauth2.GenerateVerifier()
+	options := append(c.options(), oauth2.S256ChallengeOption(verifier))
 	if c.secret != "" {
 		options = append(options, oauth2.SetAuthURLParam("client_secret", c.secret))
 	}
@@ -69,7 +71,7 @@ func (c *tokenClient) device(ctx context.Context, std streams) (*oauth2.Token, e
 	c.announce(std, code)
 	ctx, cancel := context.WithTimeoutCause(ctx, loginTimeout, fmt.Errorf("nobody signed in within %v", loginTimeout))
 	defer cancel()
-	token, err := config.DeviceAccessToken(ctx, code, c.options()...)
+	token, err := config.DeviceAccessToken(ctx, code, append(c.options(), oauth2.VerifierOption(verifier))...)
 	switch {
 	case err == nil:
 	case ctx.Err() != nil:

@@ -100,9 +100,10 @@ func (p *fakeProvider) authorize(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, asked.Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
 }
 
-func (p *fakeProvider) device(w http.ResponseWriter, _ *http.Request) {
+func (p *fakeProvider) device(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.codes["device-1"] = r.PostFormValue("code_challenge")
 	json.NewEncoder(w).Encode(map[string]any{
 		"device_code": "device-1", "user_code": "WDJB-MJHT", "verification_uri": p.iss.URL() + "/enter",
 		"verification_uri_complete": p.iss.URL() + "/enter?code=WDJB-MJHT", "expires_in": 60, "interval": p.interval,
@@ -137,7 +138,10 @@ func (p *fakeProvider) token(w http.ResponseWriter, r *http.Request) {
 
 // grant decides about a request: the claims of its ID token, or why not.
 func (p *fakeProvider) grant(r *http.Request) (claims map[string]any, refusal string) {
-	switch form := r.PostForm; form.Get("grant_type") {
+	form := r.PostForm
+	sum := sha256.Sum256([]byte(form.Get("code_verifier")))
+	challenge := base64.RawURLEncoding.EncodeToString(sum[:])
+	switch form.Get("grant_type") {
 	case "client_credentials":
 		if !p.isClient(r) {
 			return nil, "invalid_client"
@@ -145,14 +149,15 @@ func (p *fakeProvider) grant(r *http.Request) (claims map[string]any, refusal st
 		return map[string]any{"sub": "app"}, ""
 	case "authorization_code":
 		code := form.Get("code")
-		sum := sha256.Sum256([]byte(form.Get("code_verifier")))
-		challenge, known := p.codes[code]
-		if !known || challenge != base64.RawURLEncoding.EncodeToString(sum[:]) {
+		if p.codes[code] != challenge {
 			return nil, "invalid_grant"
 		}
 		delete(p.codes, code)
 		return map[string]any{"sub": "alice", "aud": "app", "nonce": p.nonces[code]}, ""
 	case "urn:ietf:params:oauth:grant-type:device_code":
+		if p.codes[form.Get("device_code")] != challenge {
+			return nil, "invalid_grant"
+		}
 		if p.polls++; p.polls < 2 {
 			return nil, "authorization_pending"
 		}
