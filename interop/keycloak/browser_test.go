@@ -15,6 +15,7 @@ import (
 // browser is a person's browser, as far as Keycloak's forms need one.
 type browser struct {
 	client *http.Client
+	at     *url.URL // of the page
 	page   string
 }
 
@@ -68,7 +69,11 @@ func (b *browser) submit(t *testing.T, fields url.Values) {
 	if found == nil {
 		t.Fatalf("no form on the page:\n%s", b.page)
 	}
-	response, err := b.client.PostForm(html.UnescapeString(found[1]), fields)
+	action, err := b.at.Parse(html.UnescapeString(found[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := b.client.PostForm(action.String(), fields)
 	b.show(t, response, err)
 }
 
@@ -91,5 +96,5 @@ func (b *browser) show(t *testing.T, response *http.Response, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.page = string(page)
+	b.at, b.page = response.Request.URL, string(page)
 }

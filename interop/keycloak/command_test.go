@@ -84,7 +84,7 @@ func standardError(err error) string {
 	return ""
 }
 
-// console is a standard error that is read while the program runs.
+// console is an output that is read while the program runs.
 type console struct {
 	mu   sync.Mutex // guards text
 	text bytes.Buffer
@@ -114,10 +114,17 @@ func (c *console) await(t *testing.T, wanted *regexp.Regexp) string {
 	return ""
 }
 
+// TestToken_person runs the commands of the page that need a person.
 func TestToken_person(t *testing.T) {
 	s := running(t)
 	auth, _ := s.authenticator(t)
-	for _, test := range []struct {
+	var commands []string
+	for _, b := range blocks(t) {
+		if b.info == "sh person" {
+			commands = append(commands, b.text)
+		}
+	}
+	for i, test := range []struct {
 		grant   string
 		address *regexp.Regexp
 		consent bool // Keycloak asks whether the device is the person's own
@@ -126,9 +133,11 @@ func TestToken_person(t *testing.T) {
 		{"device", regexp.MustCompile(`has the code in it:\n  (\S+)\n`), true},
 	} {
 		t.Run(test.grant, func(t *testing.T) {
-			var printed bytes.Buffer
-			var said console
-			command := s.commandLine(t, test.grant, "app")
+			if i >= len(commands) || !strings.Contains(commands[i], "token "+test.grant) {
+				t.Fatalf("command %d of %q is not that of %s", i+1, commands, test.grant)
+			}
+			var printed, said console
+			command := s.shell(t, commands[i])
 			command.Stdout, command.Stderr = &printed, &said
 			if err := command.Start(); err != nil {
 				t.Fatal(err)
