@@ -2,8 +2,9 @@ package oidcauth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-	"time"
+	"unicode"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
@@ -68,12 +69,12 @@ func (e *evaluation) readIssuedAt() (err error) {
 
 // numericDate reads a time (RFC 7519, section 2). A value of another type is a
 // refusal: read as missing, it would switch the check off.
-func numericDate(check string, m jws.Member) (time.Time, error) {
+func numericDate(check string, m jws.Member) (claimTime, error) {
 	sec, nsec, err := m.Seconds()
 	if err != nil {
-		return time.Time{}, refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, err), "seconds since 1970 as a number")
+		return 0, refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, err), "seconds since 1970 as a number")
 	}
-	return time.Unix(sec, int64(nsec)), nil
+	return claimTimeOf(sec, nsec), nil
 }
 
 // readAudience reads "aud" (RFC 7519, section 4.1.3): a string or an array of
@@ -155,7 +156,7 @@ func (e *evaluation) readOthers() (err error) {
 		return err
 	}
 	if e.trust.ignoresScopes {
-		c.scopes = nil
+		c.scopes = ""
 	}
 	c.roles = e.roles()
 	return nil
@@ -188,24 +189,25 @@ func stringOrList(m jws.Member) ([]string, error) {
 }
 
 // scopes reads "scope" (RFC 8693, section 4.2) or, without it, "scp", the name
-// that Okta and Entra use. In a string the scopes are separated by spaces.
-func (e *evaluation) scopes() ([]string, error) {
+// that Okta and Entra use: a string, in which spaces separate the scopes, or an
+// array. An element with a space in it is no scope and is left out.
+func (e *evaluation) scopes() (string, error) {
 	m, found := e.member("scope")
 	if !found || m.Kind == jws.Null {
 		m, found = e.member("scp")
 	}
 	if !found || m.Kind == jws.Null {
-		return nil, nil
+		return "", nil
 	}
 	if m.Kind == jws.String {
-		s, err := m.Text()
-		return strings.Fields(s), err
+		return m.Text()
 	}
-	scopes, err := m.Strings()
+	list, err := m.Strings()
 	if err != nil {
-		return nil, wrongType(checkClaims, m, "a string or an array of strings")
+		return "", wrongType(checkClaims, m, "a string or an array of strings")
 	}
-	return scopes, nil
+	hasSpace := func(s string) bool { return strings.ContainsFunc(s, unicode.IsSpace) }
+	return strings.Join(slices.DeleteFunc(list, hasSpace), " "), nil
 }
 
 // roles collects the roles at all of the issuer's paths. A claim of another
