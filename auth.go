@@ -142,7 +142,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 	if err != nil {
 		return nil, err
 	}
-	a.cache.Put(token, c, c.size(), c.expiry.Add(a.leeway), c.owner())
+	a.cache.Put(token, c, c.size(), c.expiry.time().Add(a.leeway), c.owner())
 	if i := c.trust.open; i != nil {
 		i.home.accepted(i)
 	}

@@ -265,9 +265,12 @@ func checkIssuerName(name string) error {
 }
 
 func (i *Issuer) checkAlgorithms() error {
-	for _, alg := range i.Algorithms {
+	for n, alg := range i.Algorithms {
 		if !jws.Known(alg) {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is not supported", i.URL, alg)
+		}
+		if slices.Contains(i.Algorithms[:n], alg) {
+			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is listed twice", i.URL, alg)
 		}
 	}
 	return nil
