@@ -300,7 +300,18 @@ func (s *Set) unavailable(now time.Time, cause error) error {
 }
 
 func (s *Set) left(ctx context.Context) error {
-	return &UnavailableError{Issuer: s.cfg.Issuer, Err: context.Cause(ctx)}
+	return &UnavailableError{Issuer: s.cfg.Issuer, Err: Ended(ctx)}
+}
+
+// Ended returns the error of a context that has ended. It tells the cause and
+// does not wrap it: that may be the refusal of another token, with which a
+// session ended, and must not pass for a verdict on this one.
+func Ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %v", err, cause)
 }
 
 func (s *Set) hash(keyID string) uint64 { return maphash.String(s.seed, keyID) }
