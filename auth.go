@@ -120,8 +120,16 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 	if err != nil {
 		return nil, err
 	}
-	a.cache.Put(token, c, c.size(), c.expiry.Add(a.leeway), c.owner())
+	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
 	return c, nil
+}
+
+// end returns when claims are accepted no longer, or the zero time for never.
+func (a *Authenticator) end(c *Claims) time.Time {
+	if c.neverExpires {
+		return time.Time{}
+	}
+	return c.expiry.Add(a.leeway)
 }
 
 // accepts reports whether claims once verified would be verified again now.
@@ -196,6 +204,9 @@ func (a *Authenticator) Unready() []string {
 func (a *Authenticator) Close() error {
 	for _, t := range a.order {
 		t.keys.Close()
+		if t.local != nil {
+			t.local.forget(t.keys)
+		}
 	}
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
 	return nil

@@ -109,9 +109,12 @@ func (e *evaluation) issuer(context.Context) error {
 }
 
 func (e *evaluation) algorithm(context.Context) error {
-	if !slices.Contains(e.trust.algorithms, e.token.Algorithm) {
+	i := slices.Index(e.trust.algorithms, e.token.Algorithm)
+	if i < 0 {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), oneOf(e.trust.algorithms))
 	}
+	// The configured string, because the token's own would keep its header in memory.
+	e.claims.algorithm = e.trust.algorithms[i]
 	return nil
 }
 
@@ -119,6 +122,10 @@ func (e *evaluation) algorithm(context.Context) error {
 // ID, or all if it has none.
 func (e *evaluation) candidates(ctx context.Context) error {
 	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
+		e.trust.local.reread(rereadInterval)
+		keys, err = e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	}
 	if err != nil {
 		return e.keysRefusal(err)
 	}
@@ -179,7 +186,7 @@ func (e *evaluation) signature(ctx context.Context) error {
 func (e *evaluation) verify(keys []*keyset.Key) bool {
 	for _, k := range keys {
 		if e.fits(k) && k.Verify(&e.token) == nil {
-			e.claims.key = k
+			e.claims.key, e.claims.hasKeyID = k, e.token.HasKeyID
 			return true
 		}
 	}
@@ -202,6 +209,9 @@ func (e *evaluation) notBefore(context.Context) error {
 
 // checkExpiry refuses from the instant of the expiry plus leeway on.
 func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
+	if c.neverExpires {
+		return nil
+	}
 	if !now.Before(c.expiry.Add(a.leeway)) {
 		return refuse(checkExpiry, ErrExpired, timeText(c.expiry), "later than "+timeText(now.Add(-a.leeway)))
 	}
@@ -290,10 +300,10 @@ func mediaType(typ string) string {
 
 // neverAuthenticates reports whether tokens of the type have another purpose:
 // logout (OpenID Connect Back-Channel Logout 1.0), proof of possession (RFC
-// 9449) and security events (RFC 8417).
+// 9449), security events (RFC 8417), and tickets, which AuthenticateTicket takes.
 func neverAuthenticates(mediaType string) bool {
 	switch mediaType {
-	case "logout+jwt", "dpop+jwt", "secevent+jwt":
+	case "logout+jwt", "dpop+jwt", "secevent+jwt", typeTicket:
 		return true
 	}
 	return false

@@ -35,6 +35,12 @@ type Claims struct {
 
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
+
+	algorithm string // of the signature
+	hasKeyID  bool   // the token names its key
+
+	neverExpires bool // a token of a [LocalIssuer] that permits it
+	fromTicket   bool // which cannot buy another
 }
 
 // Identity returns who the caller is, across tokens and time.
@@ -54,7 +60,8 @@ func (c *Claims) Audience() []string { return slices.Clone(c.audience) }
 // HasAudience reports whether "aud" contains audience.
 func (c *Claims) HasAudience(audience string) bool { return slices.Contains(c.audience, audience) }
 
-// Expiry returns the time in "exp".
+// Expiry returns the time in "exp". It is the zero time for a token that never
+// expires, which only a [LocalIssuer] can issue and only if it is told to.
 func (c *Claims) Expiry() time.Time { return c.expiry }
 
 // NotBefore returns the time in "nbf", or the zero time.

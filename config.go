@@ -144,6 +144,8 @@ type Issuer struct {
 	// InsecureHTTP allows http addresses for this issuer, on the loopback
 	// interface only: for tests and development.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	local *LocalIssuer // whose keys they are; set by LocalIssuer.Issuer
 }
 
 // A Path leads to a claim by its member names from the top of the payload:
@@ -256,6 +258,9 @@ func (i *Issuer) checkSources() error {
 		if given {
 			sources++
 		}
+	}
+	if i.local != nil && (sources > 0 || i.URL != i.local.url) {
+		return fmt.Errorf("oidcauth: issuer %q: its name and keys are those of local issuer %q", i.URL, i.local.url)
 	}
 	if sources > 1 {
 		return fmt.Errorf("oidcauth: issuer %q: more than one of DiscoveryURL, JWKSURL and JWKS is set", i.URL)

@@ -116,6 +116,9 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkSignature:
 		return "good", "a signature by the issuer's key"
 	case checkExpiry:
+		if e.claims.neverExpires {
+			return "none", "none, or later than " + timeText(e.now.Add(-e.auth.leeway))
+		}
 		return timeText(e.claims.expiry), "later than " + timeText(e.now.Add(-e.auth.leeway))
 	case checkNotBefore:
 		return optionalTime(e.claims.notBefore), "not later than " + timeText(e.now.Add(e.auth.leeway))

@@ -27,6 +27,7 @@ var sentinels = map[string]error{
 	"ErrTokenType": oidcauth.ErrTokenType, "ErrRule": oidcauth.ErrRule,
 	"ErrForbidden": oidcauth.ErrForbidden, "ErrOrigin": oidcauth.ErrOrigin,
 	"ErrKeysUnavailable": oidcauth.ErrKeysUnavailable, "ErrClosed": oidcauth.ErrClosed,
+	"ErrTicketUsed": oidcauth.ErrTicketUsed,
 }
 
 // A hostile is a token, or a request, that must be refused for one reason, and
@@ -46,7 +47,7 @@ func everyHostile(t *testing.T, w *world) []hostile {
 	for _, table := range []func(*testing.T, *world) []hostile{
 		formRows, textRows, headerRows, algorithmRows, confusionRows, keyRows, strangerRows,
 		issuerRows, timeRows, audienceRows, typeRows, subjectRows, otherClaimRows, ruleRows,
-		serverRows, requestRows,
+		serverRows, requestRows, ticketRows,
 	} {
 		all = append(all, table(t, w)...)
 	}

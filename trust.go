@@ -26,6 +26,8 @@ type trust struct {
 	rules         []Rule
 	reusesKeyIDs  bool
 	keys          *keyset.Set
+	local         *LocalIssuer // nil for an issuer elsewhere
+	noExpiry      bool         // tokens without expiry are accepted
 }
 
 // newTrust copies what the checks need of a valid description.
@@ -41,6 +43,9 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		rules:        slices.Clone(i.Rules),
 		reusesKeyIDs: i.ReusesKeyIDs,
 		keys:         keys,
+	}
+	if i.local != nil {
+		t.local, t.noExpiry = i.local, i.local.noExpiry
 	}
 	if i.AudienceClaim != "aud" {
 		t.audienceClaim = i.AudienceClaim
