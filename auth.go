@@ -27,6 +27,7 @@ type Authenticator struct {
 	trace         Trace
 	trusts        map[string]*trust // by every name of every issuer
 	order         []*trust          // as configured
+	open          *openIssuers      // nil unless Config.AnyIssuer is set
 	names         []string          // of all issuers, for messages
 	leeway        time.Duration
 	maxTokenBytes int
@@ -101,7 +102,10 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		}
 		a.names = append(a.names, t.names...)
 	}
-	return nil
+	if cfg.AnyIssuer != nil {
+		a.open, err = a.newOpenIssuers(cfg)
+	}
+	return err
 }
 
 // Authenticate verifies a token and returns its claims. A refused token gives a
@@ -121,6 +125,9 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 		return nil, err
 	}
 	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
+	if i := c.trust.open; i != nil {
+		i.home.accepted(i)
+	}
 	return c, nil
 }
 
@@ -165,7 +172,7 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 	return e.claims, nil
 }
 
-// Ready fetches the keys of every issuer that has none yet and returns nil when
+// Ready fetches the keys of every configured issuer that has none yet and returns nil when
 // all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
 // and the names of the issuers that are missing. A server need not wait for it:
 // it accepts the tokens of each issuer as soon as that issuer's keys are there.
@@ -207,6 +214,9 @@ func (a *Authenticator) Close() error {
 		if t.local != nil {
 			t.local.forget(t.keys)
 		}
+	}
+	if a.open != nil {
+		a.open.close()
 	}
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
 	return nil

@@ -100,9 +100,9 @@ func (e *evaluation) issuer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	trust, known := e.auth.trusts[iss]
-	if !known {
-		return refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(e.auth.names))
+	trust, err := e.auth.trustIn(iss)
+	if err != nil {
+		return err
 	}
 	e.trust, e.claims.trust = trust, trust
 	return nil
@@ -121,19 +121,30 @@ func (e *evaluation) algorithm(context.Context) error {
 // candidates finds the keys that may have signed the token: those with its key
 // ID, or all if it has none.
 func (e *evaluation) candidates(ctx context.Context) error {
-	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
-	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
-		e.trust.local.reread(rereadInterval)
-		keys, err = e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
-	}
+	keys, err := e.findKeys(ctx)
 	if err != nil {
-		return e.keysRefusal(err)
+		return err
 	}
 	e.keys = keys
 	if !slices.ContainsFunc(keys, e.fits) {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(keys))
 	}
 	return nil
+}
+
+func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
+	if e.trust.open != nil {
+		return e.openKeys(ctx)
+	}
+	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
+		e.trust.local.reread(rereadInterval)
+		keys, err = e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	}
+	if err != nil {
+		return nil, e.keysRefusal(err)
+	}
+	return keys, nil
 }
 
 // fits reports whether the key's type, curve and own restrictions permit the

@@ -24,8 +24,14 @@ const (
 // Config says whose tokens an [Authenticator] accepts and how. [New] copies it:
 // changes made afterwards have no effect.
 type Config struct {
-	// Issuers are the issuers whose tokens are accepted. At least one is required.
+	// Issuers are the issuers whose tokens are accepted. At least one is required
+	// unless AnyIssuer is set.
 	Issuers []Issuer
+
+	// AnyIssuer, when set, accepts tokens of other issuers, too: of anybody on
+	// the internet who runs one. Read its documentation first. Nil accepts the
+	// tokens of Issuers only.
+	AnyIssuer *AnyIssuer
 
 	// Leeway is how far the clocks of issuer and server may differ: a token is
 	// accepted until its expiry plus Leeway and from its not-before time minus
@@ -157,7 +163,7 @@ func (p Path) String() string { return strings.Join(p, "/") }
 
 // validate reports the first contradiction in the configuration.
 func (cfg *Config) validate() error {
-	if len(cfg.Issuers) == 0 {
+	if len(cfg.Issuers) == 0 && cfg.AnyIssuer == nil {
 		return errors.New("oidcauth: Config.Issuers is empty: name at least one issuer")
 	}
 	if cfg.Leeway > maxLeeway {
@@ -168,6 +174,9 @@ func (cfg *Config) validate() error {
 	}
 	if strings.ContainsFunc(cfg.ResourceMetadataURL, unfitForQuotes) {
 		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)
+	}
+	if cfg.AnyIssuer != nil {
+		return cfg.AnyIssuer.validate()
 	}
 	return nil
 }

@@ -108,7 +108,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkForm:
 		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
 	case checkIssuer:
-		return quote(e.trust.url), oneOf(e.auth.names)
+		return quote(e.trust.url), e.auth.describeIssuers()
 	case checkAlgorithm:
 		return e.token.Algorithm, oneOf(e.trust.algorithms)
 	case checkKey:

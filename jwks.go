@@ -84,7 +84,7 @@ func (a *Authenticator) fetchDone(e keyset.Event) {
 	}
 	a.trace.KeysFetched(KeyFetch{
 		Issuer: e.Issuer, URL: e.URL, Lookup: e.Lookup, Duration: e.Duration,
-		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: e.Err,
+		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: fetch.Cause(e.Err),
 	})
 }
 
@@ -101,9 +101,13 @@ func (a *Authenticator) stateChanged(issuer string, from, to keyset.State, err e
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
 	a.logger.LogAttrs(context.Background(), level, "issuer's keys changed state", attrs...)
+	a.traceState(issuer, from, to, err)
+}
+
+func (a *Authenticator) traceState(issuer string, from, to keyset.State, err error) {
 	if a.trace.KeysStateChanged != nil {
 		a.trace.KeysStateChanged(KeyStateChange{
-			Issuer: issuer, From: KeyState(from.String()), To: KeyState(to.String()), Err: err,
+			Issuer: issuer, From: KeyState(from.String()), To: KeyState(to.String()), Err: fetch.Cause(err),
 		})
 	}
 }
@@ -152,12 +156,14 @@ type SkippedKey struct {
 // The issuer is named by [Issuer.URL] or an alias. The report is filled in as
 // far as possible also when the keys cannot be had ([ErrKeysUnavailable]).
 func (a *Authenticator) Keys(ctx context.Context, issuer string) (KeyReport, error) {
-	t, known := a.trusts[issuer]
-	if !known {
-		return KeyReport{}, refuse(checkIssuer, ErrUnknownIssuer, quote(issuer), oneOf(a.names))
-	}
-	err := t.keys.Ready(ctx)
+	t, err := a.trustIn(issuer)
 	if err != nil {
+		return KeyReport{}, err
+	}
+	if t.open != nil {
+		return a.open.report(ctx, t)
+	}
+	if err = t.keys.Ready(ctx); err != nil {
 		err = refuseCause(checkKey, ErrKeysUnavailable, err)
 	}
 	return newKeyReport(t.keys.Report()), err
@@ -168,7 +174,7 @@ func newKeyReport(r keyset.Report) KeyReport {
 		Issuer: r.Issuer, DiscoveryURL: r.DiscoveryURL, JWKSURL: r.JWKSURL,
 		State: KeyState(r.State.String()), ETag: r.ETag, MaxAge: -1, Lifetime: r.Lifetime,
 		Fetched: r.Fetched, Confirmed: r.Confirmed, FreshUntil: r.FreshUntil,
-		ServeUntil: r.ServeUntil, NextRefresh: r.NextRefresh, LastError: r.LastError,
+		ServeUntil: r.ServeUntil, NextRefresh: r.NextRefresh, LastError: fetch.Cause(r.LastError),
 	}
 	if r.HasMaxAge {
 		report.MaxAge = r.MaxAge

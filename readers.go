@@ -156,6 +156,9 @@ func (e *evaluation) readOthers() (err error) {
 	if c.scopes, err = e.scopes(); err != nil {
 		return err
 	}
+	if e.trust.ignoresScopes {
+		c.scopes = nil
+	}
 	c.roles = e.trust.rolesOf(c.payload)
 	return nil
 }

@@ -25,7 +25,9 @@ type trust struct {
 	claimRules    []ClaimRule
 	rules         []Rule
 	reusesKeyIDs  bool
+	ignoresScopes bool
 	keys          *keyset.Set
+	open          *openIssuer  // nil for a configured issuer
 	local         *LocalIssuer // nil for an issuer elsewhere
 	noExpiry      bool         // tokens without expiry are accepted
 }

@@ -18,6 +18,7 @@ type settings struct {
 	tokenTypes        list
 	config            string
 	allowInsecureHTTP bool
+	anyIssuer         bool // for the commands that define the flag
 	leeway            leeway
 }
 
@@ -56,7 +57,11 @@ func (s *settings) library() (oidcauth.Config, fileConfig, error) {
 	if s.leeway.given {
 		tolerance = s.leeway
 	}
-	return oidcauth.Config{Issuers: issuers, Leeway: tolerance.config()}, file, nil
+	cfg := oidcauth.Config{Issuers: issuers, Leeway: tolerance.config()}
+	if s.anyIssuer {
+		cfg.AnyIssuer = &oidcauth.AnyIssuer{Audiences: slices.Clone(s.audiences), TokenTypes: slices.Clone(s.tokenTypes)}
+	}
+	return cfg, file, nil
 }
 
 // combine returns the issuers of the file and those of the flags, with what
@@ -66,10 +71,13 @@ func (s *settings) combine(fromFile []oidcauth.Issuer) ([]oidcauth.Issuer, error
 	for _, url := range s.issuers {
 		issuers = append(issuers, oidcauth.Issuer{URL: url})
 	}
-	if len(issuers) == 0 {
+	switch {
+	case s.anyIssuer && len(s.audiences) == 0:
+		return nil, usagef("no audience for --any-issuer: give --audience")
+	case len(issuers) == 0 && !s.anyIssuer:
 		return nil, usagef("no issuer: give --issuer URL, or --config FILE with \"issuers\"")
 	}
-	usedAudiences, usedTypes := false, false
+	usedAudiences, usedTypes := s.anyIssuer, s.anyIssuer
 	for i := range issuers {
 		issuer := &issuers[i]
 		if len(issuer.Audiences) == 0 && !issuer.InsecureAnyAudience {

@@ -21,6 +21,7 @@ import (
 func flagTests() map[string]func(*testing.T) {
 	tests := map[string]func(*testing.T){
 		"serve --addr":               testAddr,
+		"serve --any-issuer":         testAnyIssuer,
 		"serve --key-cache-dir":      testKeyCacheDir,
 		"serve --log-format":         testLogFormat,
 		"serve --resource":           testResource,

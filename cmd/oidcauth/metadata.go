@@ -16,7 +16,7 @@ type metadata struct {
 	path string // of the route
 
 	Resource               string   `json:"resource"`
-	AuthorizationServers   []string `json:"authorization_servers"`
+	AuthorizationServers   []string `json:"authorization_servers,omitempty"`
 	BearerMethodsSupported []string `json:"bearer_methods_supported"`
 }
 

@@ -63,7 +63,8 @@ type statusCounts [600]atomic.Uint64
 // fetchCounts counts fetches of one issuer's keys by their result.
 type fetchCounts struct{ ok, notModified, failed atomic.Uint64 }
 
-// newMetrics returns counters for the given issuers.
+// newMetrics returns counters for the given issuers. Fetches of the keys of
+// others are counted together if [otherLabel] is among them.
 func newMetrics(issuers []string) *metrics {
 	m := &metrics{fetches: make(map[string]*fetchCounts), issuers: issuers}
 	for _, issuer := range issuers {
@@ -80,6 +81,9 @@ func (m *metrics) trace() *oidcauth.Trace {
 // countFetch counts one fetch of keys.
 func (m *metrics) countFetch(fetch oidcauth.KeyFetch) {
 	counts, ok := m.fetches[fetch.Issuer]
+	if !ok {
+		counts, ok = m.fetches[otherLabel]
+	}
 	switch {
 	case !ok:
 	case fetch.Err != nil:

@@ -56,7 +56,16 @@ headers itself, so that none that a client sent gets through.
 The server starts whether or not its issuers answer, and accepts the tokens of
 each as soon as its keys have been fetched. It prints one line when it listens,
 logs to standard error, and on SIGINT or SIGTERM finishes the requests it has
-before it ends, within 10 seconds.`,
+before it ends, within 10 seconds.
+
+With --any-issuer the server accepts the tokens of every issuer on the internet
+that has a public https URL. Then a token that is accepted proves who its bearer
+is, and nothing else: anybody can run an issuer and let it say anything. What
+stands behind this server must look at the issuer before it permits anything.
+The audience is still required. Roles and scopes of such tokens do not count.
+Addresses that are not public are never contacted; a new issuer that cannot be
+contacted is answered 401 whatever the reason, which is in the log, and 503
+when there are too many new ones. Limit requests by address in front of it.`,
 		example: `
 oidcauth serve --issuer https://id.example.com --audience my-db
 curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/whoami`,
@@ -71,6 +80,7 @@ curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/whoami`,
 // register defines the flags.
 func (f *serveFlags) register(flags *flag.FlagSet) {
 	f.settings.register(flags)
+	flags.BoolVar(&f.anyIssuer, "any-issuer", false, "accept the tokens of any issuer with a public https URL; needs --audience; read above what it means")
 	flags.StringVar(&f.addr, "addr", "", "listen on this `HOST:PORT`; port 0 picks a free one; without it "+defaultAddr)
 	flags.StringVar(&f.resource, "resource", "", "the `URL` by which clients know this server, for its metadata (RFC 9728); without it the address it listens on, unless that is all interfaces, when no metadata is served")
 	flags.StringVar(&f.keyCacheDir, "key-cache-dir", "", "keep the issuers' public keys in this `DIRECTORY`, so that a restart during an issuer's outage accepts its tokens at once")

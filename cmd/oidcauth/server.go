@@ -40,7 +40,7 @@ type server struct {
 func newServer(cfg oidcauth.Config, resource string) (*server, error) {
 	s := &server{
 		issuers:     issuerURLs(cfg.Issuers),
-		metrics:     newMetrics(issuerURLs(cfg.Issuers)),
+		metrics:     newMetrics(countedIssuers(cfg)),
 		log:         cfg.Logger,
 		headerBytes: headerBytes + max(cfg.MaxTokenBytes, 0),
 	}
@@ -57,6 +57,16 @@ func newServer(cfg oidcauth.Config, resource string) (*server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// countedIssuers returns the issuers whose fetches are counted one by one, and
+// the name under which those of strangers are.
+func countedIssuers(cfg oidcauth.Config) []string {
+	issuers := issuerURLs(cfg.Issuers)
+	if cfg.AnyIssuer != nil {
+		issuers = append(issuers, otherLabel)
+	}
+	return issuers
 }
 
 // route is a pattern of [http.ServeMux] and what answers it.

@@ -103,8 +103,8 @@ func (s *Set) parse(body []byte) (document, error) {
 	var doc document
 	seen := map[string]bool{}
 	for i, raw := range *top.Keys {
-		if i >= maxKeys {
-			doc.skipped = append(doc.skipped, Skipped{Reason: TooMany, Detail: fmt.Sprintf("%d left out", len(*top.Keys)-maxKeys)})
+		if i >= s.cfg.MaxKeys {
+			doc.skipped = append(doc.skipped, Skipped{Reason: TooMany, Detail: fmt.Sprintf("%d left out", len(*top.Keys)-s.cfg.MaxKeys)})
 			break
 		}
 		key, skip := s.parseKey(raw)

@@ -17,6 +17,8 @@ const (
 	flightTimeout = time.Minute
 	firstBackOff  = time.Second
 	maxBackOff    = 5 * time.Minute
+
+	maxBackOffWithoutKeys = 30 * time.Second
 	// A discovery document is read anew when it is a day old, and when it is
 	// an hour old and the keys it names lack one that is asked for.
 	discoveryLifetime = 24 * time.Hour
@@ -165,7 +167,7 @@ func (s *Set) discover(ctx context.Context, a *answer) error {
 // get fetches and parses the keys. A look-up sends no ETag, so that an issuer
 // with wrong ones cannot hide a new key for ever.
 func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
-	req := fetch.Request{NoCache: f.lookup, MaxBytes: maxBody}
+	req := fetch.Request{NoCache: f.lookup, MaxBytes: s.cfg.MaxBytes}
 	if f.prev != nil && !f.lookup && !f.prev.stored && f.prev.url == a.source.url {
 		req.ETag = f.prev.etag
 	}
@@ -191,7 +193,7 @@ func (s *Set) finish(f *flight, a answer, err error) {
 	defer s.mu.Unlock()
 	defer close(f.done)
 	s.flight = nil
-	if s.closed {
+	if s.closed || s.held.Load() < 0 {
 		f.err = ErrClosed
 		return
 	}
@@ -222,11 +224,16 @@ func (s *Set) fail(now time.Time, err error) {
 }
 
 // backOff is 1 s after the first failure and doubles up to 5 min, a quarter
-// less or more, and as long as the issuer asks for within that bound.
+// less or more, and as long as the issuer asks for within that bound. Without
+// keys, when every token waits for the issuer to come up, it doubles up to 30 s.
 func (s *Set) backOff(err error) time.Duration {
-	wait := maxBackOff
+	limit := maxBackOff
+	if s.snap.Load() == nil {
+		limit = maxBackOffWithoutKeys
+	}
+	wait := limit
 	if s.failures < 10 {
-		wait = min(firstBackOff<<(s.failures-1), maxBackOff)
+		wait = min(firstBackOff<<(s.failures-1), limit)
 	}
 	wait = time.Duration(float64(wait) * (0.75 + 0.5*s.cfg.random()))
 	status := new(fetch.StatusError)

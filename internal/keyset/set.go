@@ -66,6 +66,11 @@ type Config struct {
 	// CacheDir is the directory that keeps the last good keys between two runs
 	// of the program. Empty means none.
 	CacheDir string
+	// MaxBytes limits the key set's document. Zero means 1 MiB.
+	MaxBytes int64
+	// MaxKeys limits how many keys of the document are looked at. Zero means
+	// 1000.
+	MaxKeys int
 	// Hooks are told what happens. All are optional.
 	Hooks Hooks
 	// AcceptKey decides by a key's own "issuer" member ("" when it has none)
@@ -140,6 +145,12 @@ func New(cfg Config) (*Set, error) {
 	if cfg.random == nil {
 		cfg.random = rand.Float64
 	}
+	if cfg.MaxBytes == 0 {
+		cfg.MaxBytes = maxBody
+	}
+	if cfg.MaxKeys == 0 {
+		cfg.MaxKeys = maxKeys
+	}
 	s := &Set{cfg: cfg, base: time.Now(), seed: maphash.MakeSeed()}
 	s.lastUsed.Store(neverUsed)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -188,7 +199,10 @@ func (s *Set) Ready(ctx context.Context) error {
 // Hold keeps the issuer in use until [Set.Release]: its keys are refreshed in
 // the background meanwhile.
 func (s *Set) Hold() {
-	s.held.Add(1)
+	if s.held.Add(1) < 0 {
+		s.snap.Store(nil) // retired: whoever asks next whether a key is live must hear no
+		return
+	}
 	s.touch(time.Since(s.base))
 }
 

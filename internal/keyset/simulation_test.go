@@ -299,8 +299,8 @@ func (m *simulation) checkLive() {
 //   - for unknown key IDs, in the length of a cool-down, one look-up at once and
 //     one at its end, and besides one for each rotation that a look-up found;
 //   - failures: the back-off's waits double from 0.75 s, so a series has at most
-//     nine before it waits 3.75 minutes or longer for each, and lasts as long as
-//     a fault does and one more wait.
+//     nine before it waits 22.5 seconds or longer for each, which is what it
+//     waits without keys, and lasts as long as a fault does and one more wait.
 func (m *simulation) wantBudget(maxAge time.Duration) {
 	lifetime := time.Hour
 	if maxAge > 0 {
@@ -309,7 +309,7 @@ func (m *simulation) wantBudget(maxAge time.Duration) {
 	refreshes := 1 + int(simulated/(lifetime*76/100))
 	lookups := m.rotations + 2*m.windows
 	m.heal()
-	failures := 10*m.faults + int(m.faultTime/(225*time.Second))
+	failures := 10*m.faults + int(m.faultTime/(22500*time.Millisecond))
 	most := refreshes + lookups + failures
 	if got := m.issuer.count(); got > most {
 		m.t.Fatalf("%d fetches, want at most %d: %d refreshes, %d look-ups, %d failures", got, most, refreshes, lookups, failures)

@@ -80,27 +80,57 @@ func TestOutage_EndsStale(t *testing.T) {
 	})
 }
 
+// An issuer that serves keys in hand is asked ever more rarely; one whose keys
+// everybody waits for, every half minute.
 func TestBackOff(t *testing.T) {
-	for _, jitter := range []float64{0, 0.5, 0.999} {
-		synctest.Test(t, func(t *testing.T) {
-			i, j := newIssuer(key("a", 0)), &journal{}
-			i.broken = true
-			cfg := keyset.WithRandom(i.config(t), func() float64 { return jitter })
-			cfg.Hooks = j.hooks()
-			s := start(t, cfg)
-			s.Hold()
-			defer s.Release()
-			unavailable(t, s.Ready(t.Context()))
-			time.Sleep(time.Hour)
-			synctest.Wait()
-			for n := 1; n < 15; n++ {
-				want := min(time.Second<<(n-1), 5*time.Minute)
-				want = min(time.Duration(float64(want)*(0.75+0.5*jitter)), 5*time.Minute)
-				if got := j.times[n].Sub(j.times[n-1]); got != want {
-					t.Errorf("back-off %d = %v, want %v", n, got, want)
-				}
-			}
-		})
+	rows := []struct {
+		name  string
+		keys  bool
+		limit time.Duration
+	}{
+		{"with keys in hand", true, 5 * time.Minute},
+		{"without keys", false, 30 * time.Second},
+	}
+	for _, row := range rows {
+		for _, jitter := range []float64{0, 0.5, 0.999} {
+			t.Run(row.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { wantBackOff(t, row.keys, jitter, row.limit) })
+			})
+		}
+	}
+}
+
+// wantBackOff looks at the pauses between the failures of an hour.
+func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
+	i, j := newIssuer(key("a", 0)), &journal{}
+	cfg := keyset.WithRandom(i.config(t), func() float64 { return jitter })
+	cfg.Hooks = j.hooks()
+	s := start(t, cfg)
+	s.Hold()
+	defer s.Release()
+	skip := 0
+	if keys {
+		if err := s.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		skip = len(j.times)
+	}
+	i.broken = true
+	if !keys {
+		unavailable(t, s.Ready(t.Context()))
+	}
+	time.Sleep(2 * time.Hour)
+	synctest.Wait()
+	times := j.times[skip:]
+	if len(times) < 15 {
+		t.Fatalf("%d failures in two hours, want 15 at least", len(times))
+	}
+	for n := 1; n < 15; n++ {
+		want := min(time.Second<<(n-1), limit)
+		want = min(time.Duration(float64(want)*(0.75+0.5*jitter)), 5*time.Minute)
+		if got := times[n].Sub(times[n-1]); got != want {
+			t.Errorf("back-off %d = %v, want %v", n, got, want)
+		}
 	}
 }
 

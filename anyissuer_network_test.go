@@ -1,0 +1,282 @@
+package oidcauth_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// forbidden are addresses that no stranger may have contacted, one or more of
+// each kind.
+var forbidden = []string{
+	"127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "0.0.0.0", "::",
+	"10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.0.1", "192.168.255.255",
+	"169.254.0.1", "169.254.169.254", "100.64.0.1", "100.127.255.255",
+	"fc00::1", "fd00:ec2::254", "fe80::1", "ff02::1", "224.0.0.1", "255.255.255.255",
+	"64:ff9b::7f00:1", "2002:7f00:1::1", "168.63.129.16",
+}
+
+// A public is a stranger's issuer on a loopback socket that a test takes for a
+// public address. It counts connections.
+type public struct {
+	*oidctest.Issuer
+	server   *httptest.Server
+	accepted atomic.Int32
+	proxied  atomic.Bool // a proxy was asked for
+}
+
+// listen starts a public issuer on an address.
+func listen(t *testing.T, address string) *public {
+	t.Helper()
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Skipf("no listener on %s: %v", address, err)
+	}
+	issuer, _ := newIssuer(t, oidctest.Config{})
+	p := &public{Issuer: issuer}
+	p.server = httptest.NewUnstartedServer(issuer.Handler())
+	p.server.Listener.Close()
+	p.server.Listener = listener
+	p.server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	p.server.Config.SetKeepAlivesEnabled(false) // each request dials
+	p.server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			p.accepted.Add(1)
+		}
+	}
+	p.server.StartTLS()
+	t.Cleanup(p.server.Close)
+	_, port, _ := net.SplitHostPort(listener.Addr().String())
+	issuer.SetURL("https://example.com:" + port) // the server's certificate is for it
+	return p
+}
+
+func (p *public) addr() netip.AddrPort {
+	return netip.MustParseAddrPort(p.server.Listener.Addr().String())
+}
+
+// stranger is an Authenticator for strangers' issuers in a world of its own
+// names, with a log to read.
+func stranger(t *testing.T, p *public, names *nameServer, permit func(netip.AddrPort) bool) (*oidcauth.Authenticator, *bytes.Buffer) {
+	roots := x509.NewCertPool()
+	roots.AddCert(p.server.Certificate())
+	log := new(bytes.Buffer)
+	return newAuthenticator(t, oidcauth.Config{
+		AnyIssuer: oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, names.resolver(t), permit),
+		Client: &http.Client{Transport: &http.Transport{
+			TLSClientConfig: &tls.Config{RootCAs: roots},
+			Proxy: func(*http.Request) (*url.URL, error) {
+				p.proxied.Store(true)
+				return nil, errors.New("no proxy here")
+			},
+		}},
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
+	}), log
+}
+
+// The issuer's name resolves to an address that is not public: nobody connects.
+func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
+	for _, addr := range forbidden {
+		t.Run(addr, func(t *testing.T) {
+			p := listen(t, "127.0.0.1:0")
+			a, log := stranger(t, p, resolvesTo(addr), nowhere)
+			wants(t, a, p.Token(nil), oidcauth.ErrUnknownIssuer)
+			if n := p.accepted.Load(); n != 0 {
+				t.Errorf("%d connections were made", n)
+			}
+			if !strings.Contains(log.String(), "address not allowed") {
+				t.Errorf("the log does not say why:\n%s", log)
+			}
+		})
+	}
+	t.Run("IPv6 loopback with a listener", func(t *testing.T) {
+		p := listen(t, "[::1]:0")
+		a, _ := stranger(t, p, resolvesTo("::1"), nowhere)
+		wants(t, a, p.Token(nil), oidcauth.ErrUnknownIssuer)
+		if n := p.accepted.Load(); n != 0 {
+			t.Errorf("%d connections were made", n)
+		}
+	})
+	t.Run("twin, the same address permitted", func(t *testing.T) {
+		p := listen(t, "127.0.0.1:0")
+		a, _ := stranger(t, p, resolvesTo("127.0.0.1"), func(to netip.AddrPort) bool { return to == p.addr() })
+		wants(t, a, p.Token(nil), nil)
+		if n := p.accepted.Load(); n != 2 {
+			t.Errorf("%d connections were made, want 2", n)
+		}
+	})
+}
+
+// The issuer is public, and its keys are said to be where nobody may connect:
+// under an address, under a name, and behind a redirect of either document.
+func TestAnyIssuer_ForbiddenHop(t *testing.T) {
+	inside := listen(t, "127.0.0.1:0")
+	for _, addr := range append([]string{inside.addr().Addr().String()}, forbidden...) {
+		_, port, _ := net.SplitHostPort(inside.addr().String())
+		byAddress := "https://" + net.JoinHostPort(addr, port) + "/jwks.json"
+		byName := "https://inside.example.com:" + port + "/jwks.json"
+		ways := map[string]func(*oidctest.Issuer){
+			"keys at the address":     func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"jwks_uri": byAddress}) },
+			"keys at a name":          func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"jwks_uri": byName}) },
+			"discovery redirects":     func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Redirect: byAddress}) },
+			"discovery leads by name": func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Redirect: byName}) },
+			"keys redirect":           func(i *oidctest.Issuer) { i.Fail(oidctest.JWKS, oidctest.Fault{Redirect: byAddress, Status: 307}) },
+		}
+		for name, way := range ways {
+			t.Run(name+" "+addr, func(t *testing.T) {
+				p := listen(t, "127.0.0.2:0")
+				names := &nameServer{answers: func(name string, _ int) netip.Addr {
+					if strings.HasPrefix(name, "inside.") {
+						return netip.MustParseAddr(addr)
+					}
+					return p.addr().Addr()
+				}}
+				a, log := stranger(t, p, names, func(to netip.AddrPort) bool { return to == p.addr() })
+				way(p.Issuer)
+				wants(t, a, p.Token(nil), oidcauth.ErrUnknownIssuer)
+				if n := inside.accepted.Load(); n != 0 {
+					t.Errorf("%d connections were made", n)
+				}
+				if p.accepted.Load() == 0 {
+					t.Error("the issuer itself was not asked")
+				}
+				if s := log.String(); !strings.Contains(s, "not allowed") && !strings.Contains(s, "redirect") {
+					t.Errorf("the log does not say why:\n%s", log)
+				}
+			})
+		}
+	}
+}
+
+// The name resolves to a public address first and to one that is not the second
+// time: what is dialled counts.
+func TestAnyIssuer_Rebinding(t *testing.T) {
+	inside := listen(t, "127.0.0.1:0")
+	_, port, _ := net.SplitHostPort(inside.addr().String())
+	p := listen(t, "127.0.0.2:"+port)
+	names := &nameServer{answers: func(_ string, times int) netip.Addr {
+		if times == 1 {
+			return p.addr().Addr()
+		}
+		return inside.addr().Addr()
+	}}
+	a, log := stranger(t, p, names, func(to netip.AddrPort) bool { return to == p.addr() })
+	wants(t, a, p.Token(nil), oidcauth.ErrUnknownIssuer)
+	if inside.accepted.Load() != 0 || p.accepted.Load() != 1 {
+		t.Errorf("%d connections inside, %d to the public address, want 0 and 1", inside.accepted.Load(), p.accepted.Load())
+	}
+	if !strings.Contains(log.String(), "address not allowed: 127.0.0.1") {
+		t.Errorf("the log does not say why:\n%s", log)
+	}
+}
+
+// A proxy would connect to whatever address it finds, so none is used.
+func TestAnyIssuer_NoProxy(t *testing.T) {
+	p := listen(t, "127.0.0.1:0")
+	a, _ := stranger(t, p, resolvesTo("127.0.0.1"), func(to netip.AddrPort) bool { return to == p.addr() })
+	wants(t, a, p.Token(nil), nil)
+	if p.proxied.Load() {
+		t.Error("the client's proxy was asked for")
+	}
+}
+
+// nameServer answers name lookups in memory, in as much DNS (RFC 1035) as Go's
+// own resolver needs.
+type nameServer struct {
+	answers func(name string, times int) netip.Addr // the times-th lookup of it
+
+	mu    sync.Mutex // guards asked
+	asked map[string]int
+}
+
+func resolvesTo(addr string) *nameServer {
+	return &nameServer{answers: func(string, int) netip.Addr { return netip.MustParseAddr(addr) }}
+}
+
+func (s *nameServer) resolver(t *testing.T) *net.Resolver {
+	var serving sync.WaitGroup
+	t.Cleanup(serving.Wait)
+	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		serving.Go(func() {
+			defer far.Close()
+			s.serve(far)
+		})
+		return near, nil
+	}}
+}
+
+// serve answers questions that are preceded by their length, as over TCP, until
+// the connection ends.
+func (s *nameServer) serve(conn net.Conn) {
+	for {
+		var size [2]byte
+		if _, err := io.ReadFull(conn, size[:]); err != nil {
+			return
+		}
+		question := make([]byte, binary.BigEndian.Uint16(size[:]))
+		if _, err := io.ReadFull(conn, question); err != nil {
+			return
+		}
+		answer := s.answer(question)
+		answer = append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)
+		if _, err := conn.Write(answer); err != nil {
+			return
+		}
+	}
+}
+
+// answer returns the one record that was asked for, or none of its type.
+func (s *nameServer) answer(question []byte) []byte {
+	const header, typeA = 12, 1
+	var labels []string
+	end := header
+	for question[end] != 0 {
+		next := end + 1 + int(question[end])
+		labels = append(labels, string(question[end+1:next]))
+		end = next
+	}
+	kind := binary.BigEndian.Uint16(question[end+1:])
+	addr := s.lookup(strings.Join(labels, "."), kind == typeA)
+
+	answer := append([]byte{}, question[:2]...)
+	answer = append(answer, 0x85, 0x80, 0, 1, 0, 0, 0, 0, 0, 0)
+	answer = append(answer, question[header:end+5]...)
+	if addr.Is4() == (kind == typeA) {
+		answer[7] = 1
+		answer = append(answer, 0xc0, header, byte(kind>>8), byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(addr.BitLen()/8))
+		answer = append(answer, addr.AsSlice()...)
+	}
+	return answer
+}
+
+// lookup counts one lookup for the two questions that the resolver asks.
+func (s *nameServer) lookup(name string, counts bool) netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked == nil {
+		s.asked = map[string]int{}
+	}
+	if counts {
+		s.asked[name]++
+	}
+	return s.answers(name, max(1, s.asked[name]))
+}

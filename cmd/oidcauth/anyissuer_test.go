@@ -1,0 +1,81 @@
+package main
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// TestServe_AnyIssuer runs the server beside an issuer that it must not contact
+// as a stranger's, and has that issuer's tokens refused, in words that say
+// nothing, and accepted once it is configured.
+func TestServe_AnyIssuer(t *testing.T) {
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	port := strings.TrimPrefix(iss.StartTLS().URL, "https://127.0.0.1:")
+	s := serve(t, "--any-issuer", "--audience", "my-db")
+
+	var answers []string
+	for _, url := range []string{
+		iss.URL(), "https://localhost:" + port, "https://localhost", "http://127.0.0.1:" + port, "https://10.0.0.1",
+	} {
+		token := iss.Token(map[string]any{"iss": url, "aud": "my-db"})
+		r := s.get(t, "/v1/whoami", token)
+		if r.status != 401 {
+			t.Errorf("%s: got status %d, want 401", url, r.status)
+		}
+		answers = append(answers, r.header.Get("Www-Authenticate")+r.body)
+	}
+	for _, answer := range answers {
+		if answer != answers[0] {
+			t.Errorf("answers differ: %q and %q", answer, answers[0])
+		}
+	}
+	if f := iss.Fetches(); f.Discovery+f.JWKS != 0 {
+		t.Errorf("an issuer on loopback was asked: %+v", f)
+	}
+	if r := s.get(t, "/readyz", ""); r.status != 200 {
+		t.Errorf("/readyz: got status %d, want 200", r.status)
+	}
+	if r := s.get(t, metadataPath, ""); r.status != 200 || strings.Contains(r.body, "authorization_servers") {
+		t.Errorf("metadata: got status %d, %s, want no list of issuers", r.status, r.body)
+	}
+	if r := s.get(t, "/metrics", ""); !strings.Contains(r.body, `oidcauth_key_fetches_total{issuer="other",result="failed"}`) {
+		t.Errorf("the fetches of strangers' keys are not counted:\n%s", r.body)
+	}
+}
+
+// testAnyIssuer shows that the flag takes the place of issuers.
+func testAnyIssuer(t *testing.T) {
+	judge := judge(judgeByServe)
+	token := startIssuer(t).Token(map[string]any{"aud": "my-db"})
+	judge.must(t, mistaken, token, "--audience", "my-db")
+	judge.must(t, refused, token, "--audience", "my-db", "--any-issuer")
+}
+
+func TestServe_AnyIssuerBesideConfigured(t *testing.T) {
+	iss := startIssuer(t)
+	s := serve(t, "--any-issuer", "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
+	if r := s.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "my-db"})); r.status != 200 {
+		t.Errorf("a configured issuer's token: got status %d, want 200: %s", r.status, r.body)
+	}
+	if r := s.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "another-db"})); r.status != 401 {
+		t.Errorf("a token for somebody else: got status %d, want 401", r.status)
+	}
+}
+
+func TestServe_AnyIssuerNeedsAudience(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	r := invoke(t, "", "serve", "--any-issuer", "--addr", ln.Addr().String())
+	if r.code != exitUsage || !strings.Contains(r.err, "--audience") {
+		t.Errorf("got exit code %d and %q, want %d and a word about --audience", r.code, r.err, exitUsage)
+	}
+	if r := invoke(t, "", "explain", "--any-issuer", "--audience", "my-db"); r.code != exitUsage {
+		t.Errorf("explain --any-issuer: got exit code %d, want %d", r.code, exitUsage)
+	}
+}

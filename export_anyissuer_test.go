@@ -1,0 +1,30 @@
+package oidcauth
+
+import (
+	"net"
+	"net/netip"
+)
+
+// WithNetwork returns o with names looked up by resolver, and with the addresses
+// that permit names exempt from the rule that only public ones are contacted.
+func WithNetwork(o AnyIssuer, resolver *net.Resolver, permit func(netip.AddrPort) bool) *AnyIssuer {
+	o.resolver, o.permit = resolver, permit
+	return &o
+}
+
+// OpenIssuers counts the issuers that AnyIssuer remembers.
+func OpenIssuers(a *Authenticator) (known, proven, failed int) {
+	a.open.mu.Lock()
+	defer a.open.mu.Unlock()
+	return len(a.open.table.issuers), a.open.table.proven.Len(), a.open.failed.order.Len()
+}
+
+// HoldIssuer keeps an issuer's keys in use as a live session does. The result
+// ends it.
+func HoldIssuer(a *Authenticator, c *Claims) (release func()) {
+	c.trust.keys.Hold()
+	return c.trust.keys.Release
+}
+
+// Live reports whether the key that signed the token is still trusted.
+func Live(a *Authenticator, c *Claims) bool { return c.key.Live(a.now()) }

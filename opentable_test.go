@@ -1,0 +1,175 @@
+package oidcauth_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"runtime"
+	"strconv"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// TestAnyIssuer_Eviction fills a small table. What is in use stays, what never
+// verified a token goes first, and an evicted issuer is simply contacted again.
+func TestAnyIssuer_Eviction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 40)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 8, FirstContactsPerSecond: 1000}))
+		used, idle, others := issuers[0], issuers[1], issuers[2:]
+		wants(t, a, used.Token(nil), nil)
+		old := idle.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})
+		c := wants(t, a, old, nil)
+		for n, i := range others {
+			// Some strangers only answer with keys, some verify a token, too.
+			if n%2 == 0 {
+				wants(t, a, i.NewKey(oidctest.KeyConfig{ID: i.Key().ID()}).Token(nil), oidcauth.ErrSignature)
+			} else {
+				wants(t, a, i.Token(nil), nil)
+			}
+			time.Sleep(time.Minute)
+			wants(t, a, used.Token(nil), nil)
+			if known, proven, _ := oidcauth.OpenIssuers(a); known > 8 || proven > 7 {
+				t.Fatalf("%d issuers known, %d of them proven, want at most 8 and 7", known, proven)
+			}
+		}
+		if n := used.Fetches().Discovery; n != 1 {
+			t.Errorf("an issuer in use was contacted %d times, want once", n)
+		}
+		if oidcauth.Live(a, c) {
+			t.Error("the key of an evicted issuer is live")
+		}
+		before := idle.Fetches().Discovery
+		wants(t, a, old, nil)
+		if n := idle.Fetches().Discovery; n != before+1 {
+			t.Errorf("an evicted issuer was contacted %d times more, want once", n-before)
+		}
+	})
+}
+
+// TestAnyIssuer_UseThroughTheCache shows that an issuer all of whose tokens are
+// in the cache counts as used, and that one whose sessions live is never evicted.
+func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 60)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 8, FirstContactsPerSecond: 1000}))
+		lives := map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}
+		cached, held, idle := issuers[0], issuers[1], issuers[2]
+		token := cached.Token(lives)
+		wants(t, a, token, nil)
+		c := wants(t, a, held.Token(lives), nil)
+		release := oidcauth.HoldIssuer(a, c)
+		wants(t, a, idle.Token(lives), nil)
+		for _, i := range issuers[3:] {
+			wants(t, a, i.Token(lives), nil)
+			time.Sleep(2 * time.Minute)
+			wants(t, a, token, nil)
+		}
+		for _, i := range []*oidctest.Issuer{cached, held} {
+			if n := i.Fetches().Discovery; n != 1 {
+				t.Errorf("%s was contacted %d times, want once", i.URL(), n)
+			}
+		}
+		if !oidcauth.Live(a, c) {
+			t.Error("the key behind a live session is live no more")
+		}
+		release()
+		for _, i := range issuers[3:] {
+			wants(t, a, i.Token(lives), nil)
+			time.Sleep(2 * time.Minute)
+		}
+		if oidcauth.Live(a, c) {
+			t.Error("an issuer without sessions and tokens was not evicted")
+		}
+	})
+}
+
+// A flood of issuers that answer with keys and never verify a token takes no
+// room from those that do.
+func TestAnyIssuer_FloodCannotEvict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 110)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 12, FirstContactsPerSecond: 1000}))
+		good, bad := issuers[:10], issuers[10:]
+		for _, i := range good {
+			wants(t, a, i.Token(nil), nil)
+		}
+		for range 5 {
+			for _, i := range bad {
+				wants(t, a, i.NewKey(oidctest.KeyConfig{ID: i.Key().ID()}).Token(nil), oidcauth.ErrSignature)
+				time.Sleep(time.Second) // what the budget wants
+			}
+		}
+		for _, i := range good {
+			wants(t, a, i.Token(nil), nil)
+			if n := i.Fetches().Discovery; n != 1 {
+				t.Errorf("%s was contacted %d times, want once", i.URL(), n)
+			}
+		}
+	})
+}
+
+// TestAnyIssuer_MadeUp has strangers name many issuers that nobody runs, as fast
+// as the budget permits. OIDCAUTH_MADE_UP sets their number.
+func TestAnyIssuer_MadeUp(t *testing.T) {
+	number := 6_000
+	if s := os.Getenv("OIDCAUTH_MADE_UP"); s != "" {
+		var err error
+		if number, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var requests atomic.Int64
+		client := &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
+			requests.Add(1)
+			return nil, errors.New("nobody there")
+		})}
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		goroutines, before := runtime.NumGoroutine(), heap()
+		start := time.Now()
+		for n := range number {
+			token := madeUp(fmt.Sprintf("https://made-up-%d.test/%0100d", n, 0))
+			for {
+				_, err := a.Authenticate(t.Context(), token)
+				refusal, _ := errors.AsType[*oidcauth.Refusal](err)
+				if errors.Is(err, oidcauth.ErrUnknownIssuer) {
+					break
+				}
+				if !errors.Is(err, oidcauth.ErrKeysUnavailable) || refusal.RetryAfter() <= 0 {
+					t.Fatalf("Authenticate() error = %v", err)
+				}
+				time.Sleep(refusal.RetryAfter())
+			}
+		}
+		synctest.Wait()
+		took := time.Since(start)
+		grown := heap() - before
+		known, _, failed := oidcauth.OpenIssuers(a)
+		t.Logf("%d made-up issuers in %v: %d requests, %d bytes of heap, %d known, %d remembered as failed",
+			number, took.Round(time.Second), requests.Load(), grown, known, failed)
+		if known != 0 || failed > 4000 || grown > 8<<20 {
+			t.Errorf("%d known, %d failed, %d bytes, want none, at most 4000, and 8 MiB", known, failed, grown)
+		}
+		if n := runtime.NumGoroutine(); n > goroutines {
+			t.Errorf("%d goroutines, want %d", n, goroutines)
+		}
+		if most := int64(16 + 10*took.Seconds() + 1); requests.Load() > most {
+			t.Errorf("%d requests in %v, want at most %d", requests.Load(), took, most)
+		}
+	})
+}
+
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

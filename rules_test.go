@@ -1,0 +1,113 @@
+package oidcauth_test
+
+import (
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// Each operation on a claim of each shape: satisfied or not.
+func TestClaimRule(t *testing.T) {
+	shapes := []struct{ name, text string }{
+		{"missing", ""}, {"null", "null"}, {"string", `"a"`}, {"another string", `"b"`}, {"longer string", `"ab"`}, {"empty string", `""`},
+		{"array", `["b","a"]`}, {"another array", `["b"]`}, {"empty array", "[]"}, {"mixed array", `["a",1]`},
+		{"object", `{"a":1}`}, {"true", "true"}, {"number", "7"},
+	}
+	tests := []struct {
+		op     oidcauth.ClaimOp
+		values []string
+		want   string // a letter for each shape: y satisfied, n not
+	}{
+		{oidcauth.ClaimIn, []string{"a"}, "nnynnnynnnnnn"},
+		{oidcauth.ClaimIn, []string{"x", "true", "7"}, "nnnnnnnnnnnyy"},
+		{oidcauth.ClaimAbsentOrIn, []string{"a"}, "ynynnnynnnnnn"},
+		{oidcauth.ClaimNotIn, []string{"a"}, "ynnyyynyynnyy"},
+		{oidcauth.ClaimNotIn, []string{"true", "7"}, "ynyyyyyyynnnn"},
+		{oidcauth.ClaimPresent, nil, "nnyyyyyyyyyyy"},
+		{oidcauth.ClaimAbsent, nil, "ynnnnnnnnnnnn"},
+		{oidcauth.ClaimPrefix, []string{"a"}, "nnynynynnnnnn"},
+		{oidcauth.ClaimPrefix, []string{"x", "ab"}, "nnnnynnnnnnnn"},
+	}
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	for _, tt := range tests {
+		if len(tt.want) != len(shapes) {
+			t.Fatalf("%s: %d verdicts for %d shapes", tt.op, len(tt.want), len(shapes))
+		}
+		for _, path := range []oidcauth.Path{{"claim"}, {"outer", "claim"}} {
+			trusted.ClaimRules = []oidcauth.ClaimRule{{Claim: path, Op: tt.op, Values: tt.values}}
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+			for i, shape := range shapes {
+				claims := map[string]any{}
+				if shape.text != "" {
+					claims["claim"] = json.RawMessage(shape.text)
+				}
+				if len(path) > 1 {
+					claims = map[string]any{"outer": claims}
+				}
+				_, err := a.Authenticate(t.Context(), issuer.Token(claims))
+				if satisfied := tt.want[i] == 'y'; satisfied != (err == nil) || !satisfied && !errors.Is(err, oidcauth.ErrRule) {
+					t.Errorf("%s %q on %s, %s: error = %v, want satisfied %v", tt.op, tt.values, path, shape.name, err, satisfied)
+				}
+			}
+		}
+	}
+}
+
+// All rules of an issuer count, those on claims before the program's own.
+func TestIssuer_AllRulesCount(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	asked := false
+	trusted.ClaimRules = []oidcauth.ClaimRule{
+		{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimPresent}, {Claim: oidcauth.Path{"b"}, Op: oidcauth.ClaimPresent},
+	}
+	trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { asked = true; return nil }}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	for _, claims := range []map[string]any{{}, {"a": 1}, {"b": 1}} {
+		if _, err := a.Authenticate(t.Context(), issuer.Token(claims)); !errors.Is(err, oidcauth.ErrRule) || asked {
+			t.Errorf("with %v: error = %v, want %v; the program's rule asked: %v", claims, err, oidcauth.ErrRule, asked)
+		}
+	}
+	if _, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"a": 1, "b": 1})); err != nil || !asked {
+		t.Errorf("with both: error = %v; the program's rule asked: %v", err, asked)
+	}
+}
+
+// The program's rules are asked at every use of a token: they may depend on
+// more than its claims.
+func TestIssuer_RulesAtEveryUse(t *testing.T) {
+	for _, cacheBytes := range []int64{0, -1} {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		var asked atomic.Int64
+		var cause atomic.Pointer[error]
+		trusted.Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
+			asked.Add(1)
+			if c.Subject() != "alice" {
+				t.Errorf("the rule saw subject %q", c.Subject())
+			}
+			if err := cause.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}}
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: cacheBytes})
+		tok := issuer.Token(nil)
+		for n := range int64(5) {
+			if _, err := a.Authenticate(t.Context(), tok); err != nil || asked.Load() != n+1 {
+				t.Errorf("use %d: error = %v, rule asked %d times", n, err, asked.Load())
+			}
+		}
+		banned := errors.New("banned")
+		cause.Store(&banned)
+		if _, err := a.Authenticate(t.Context(), tok); !errors.Is(err, oidcauth.ErrRule) || !errors.Is(err, banned) {
+			t.Errorf("Authenticate() error = %v, want %v by %v", err, oidcauth.ErrRule, banned)
+		}
+		cause.Store(nil)
+		if _, err := a.Authenticate(t.Context(), tok); err != nil {
+			t.Errorf("Authenticate() error = %v once the rule is satisfied again", err)
+		}
+	}
+}
