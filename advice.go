@@ -23,6 +23,8 @@ var advices = []struct {
 	{ErrTokenType, "Send the kind of token that this server expects: Issuer.TokenTypes lists \"JWT\" for ID tokens and \"at+jwt\" for RFC 9068 access tokens."},
 	{ErrClaim, "The issuer puts something else into this claim than the specification says. Mend the issuer's mapping of claims, or Issuer.Subject."},
 	{ErrRule, "The issuer's description demands more of its tokens than this one has."},
+	{ErrRevoked, "The token, its login session or its subject was revoked. Sign in again."},
+	{ErrRevocationsUnavailable, "This says nothing about the token: the server does not know all revocations and is told not to guess. Check that it reaches the revocation log."},
 	{ErrClosed, "The server is shutting down."},
 }
 

@@ -6,6 +6,11 @@
 // guards HTTP handlers and WebSocket upgrades; its [Authenticator.Authenticate]
 // decides about a token from anywhere else. A handler finds the caller with
 // [FromContext] and demands roles, scopes and the like with [Require].
+//
+// A connection that outlives its request holds a [Session], from
+// [Authenticator.NewSession], which ends when the token would no longer be
+// accepted: when it expires, and when [Authenticator.Revoke], the issuer's logout
+// ([Authenticator.LogoutHandler]) or a change of the issuer's keys withdraws it.
 package oidcauth
 
 import (
@@ -15,6 +20,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -38,6 +44,11 @@ type Authenticator struct {
 	ownClock      bool                      // now is the program's, not time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
 	evaluations   sync.Pool
+	maxLifetime   time.Duration // of a token; zero for no limit
+	sessions      *sessionIndex
+	revocations   *revocationList
+	follower      *follower // nil without a log
+	closed        atomic.Bool
 }
 
 // New checks cfg and makes an Authenticator from it. It makes no request: an
@@ -55,6 +66,7 @@ func New(cfg Config) (*Authenticator, error) {
 		metadataURL:   cfg.ResourceMetadataURL,
 		logger:        cfg.Logger,
 		now:           cfg.Now,
+		maxLifetime:   cfg.MaxTokenLifetime,
 		ownClock:      cfg.Now != nil,
 	}
 	if cfg.Trace != nil {
@@ -71,9 +83,15 @@ func New(cfg Config) (*Authenticator, error) {
 	}
 	a.cache = tokencache.New[Claims](cfg.cacheBytes(), a.now)
 	a.evaluations.New = func() any { return new(evaluation) }
+	a.sessions = newSessionIndex(a.now, a.leeway)
+	a.sessions.expired = func(s *Session, now time.Time) error { return a.checkExpiry(s.claims.Load(), now) }
+	a.revocations = newRevocationList(a.now, cfg.Revocations != nil && cfg.RequireRevocations)
 	if err := a.addIssuers(cfg); err != nil {
 		a.Close()
 		return nil, err
+	}
+	if cfg.Revocations != nil {
+		a.follow(cfg.Revocations, cfg.RequireRevocations)
 	}
 	return a, nil
 }
@@ -111,13 +129,13 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 // Authenticate verifies a token and returns its claims. A refused token gives a
 // [*Refusal] that wraps one of the package's sentinel errors: that of the first
 // check that failed, in the order form, issuer, algorithm, key, signature,
-// times, audience, type, claims, rules.
+// times, audience, type, claims, rules, revocation.
 //
 // It waits only when the token's key is not known yet, and then no longer than
 // ctx permits; that wait's end is [ErrKeysUnavailable].
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
 	now := a.now()
-	if c, found := a.cache.Get(token); found && a.accepts(c, now) {
+	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil {
 		return c, nil
 	}
 	c, err := a.evaluate(ctx, token, now)
@@ -139,13 +157,24 @@ func (a *Authenticator) end(c *Claims) time.Time {
 	return c.expiry.Add(a.leeway)
 }
 
-// accepts reports whether claims once verified would be verified again now.
-// What can change between two uses of a token is checked at each.
-func (a *Authenticator) accepts(c *Claims, now time.Time) bool {
-	return a.checkExpiry(c, now) == nil &&
-		a.checkNotBefore(c, now) == nil &&
-		c.key.Live(a.keyTime(now)) &&
-		c.trust.checkRules(c) == nil
+// verdict returns nil if claims once verified would be verified again now, and
+// otherwise the refusal. What can change between two uses of a token is checked
+// at each, in the order of the checks. The key is the claims' own or the one
+// that stands for it now.
+func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
+	if !k.Live(a.keyTime(now)) {
+		return a.deadKey(c, k)
+	}
+	if err := a.checkExpiry(c, now); err != nil {
+		return err
+	}
+	if err := a.checkNotBefore(c, now); err != nil {
+		return err
+	}
+	if err := c.trust.checkRules(c); err != nil {
+		return err
+	}
+	return a.revocations.check(c, k, now)
 }
 
 // keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
@@ -174,7 +203,9 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 
 // Ready fetches the keys of every configured issuer that has none yet and returns nil when
 // all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
-// and the names of the issuers that are missing. A server need not wait for it:
+// and the names of the issuers that are missing. It returns
+// [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely.
+// A server need not wait for it:
 // it accepts the tokens of each issuer as soon as that issuer's keys are there.
 func (a *Authenticator) Ready(ctx context.Context) error {
 	missing := make([]error, len(a.order))
@@ -188,8 +219,12 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	}
 	wg.Wait()
 	missing = slices.DeleteFunc(missing, func(err error) bool { return err == nil })
+	behind := a.follower.ready(ctx)
 	if len(missing) == 0 {
-		return nil
+		return behind
+	}
+	if behind != nil {
+		missing = append(missing, behind)
 	}
 	return refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
 }
@@ -206,9 +241,11 @@ func (a *Authenticator) Unready() []string {
 	return unready
 }
 
-// Close ends all background work and waits for it. Tokens are refused with
-// [ErrClosed] afterwards. It may be called more than once.
+// Close ends all background work and waits for it, and ends all sessions. Tokens
+// are refused with [ErrClosed] afterwards. It may be called more than once.
 func (a *Authenticator) Close() error {
+	a.closed.Store(true)
+	a.follower.close()
 	for _, t := range a.order {
 		t.keys.Close()
 		if t.local != nil {
@@ -218,6 +255,8 @@ func (a *Authenticator) Close() error {
 	if a.open != nil {
 		a.open.close()
 	}
+	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))
+	a.revocations.close()
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
 	return nil
 }

@@ -27,6 +27,9 @@ const (
 	checkSubject   = "subject"
 	checkClaims    = "claims"
 	checkRules     = "rules"
+
+	checkRevocation = "revocation"
+	checkSession    = "session" // of a session alone
 )
 
 // An evaluation is one token on its way through the checks.
@@ -58,6 +61,7 @@ var checks = [...]check{
 	{checkSubject, (*evaluation).subject},
 	{checkClaims, (*evaluation).otherClaims},
 	{checkRules, (*evaluation).rules},
+	{checkRevocation, (*evaluation).revocation},
 }
 
 type check struct {
@@ -208,7 +212,10 @@ func (e *evaluation) expiry(context.Context) error {
 	if err := e.readExpiry(); err != nil {
 		return err
 	}
-	return e.auth.checkExpiry(e.claims, e.now)
+	if err := e.auth.checkExpiry(e.claims, e.now); err != nil {
+		return err
+	}
+	return e.auth.checkLifetime(checkExpiry, e.claims, e.now)
 }
 
 func (e *evaluation) notBefore(context.Context) error {
@@ -229,6 +236,16 @@ func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
 	return nil
 }
 
+// checkLifetime refuses an expiry too far ahead of start: of now or of the time
+// of issue. The latter keeps a token from outliving its own revocation, which is
+// dropped when all tokens of its time must have expired.
+func (a *Authenticator) checkLifetime(check string, c *Claims, start time.Time) error {
+	if limit := start.Add(a.maxLifetime + a.leeway); a.maxLifetime > 0 && c.expiry.After(limit) {
+		return refuse(check, ErrClaim, `"exp" `+timeText(c.expiry), "not later than "+timeText(limit))
+	}
+	return nil
+}
+
 func (a *Authenticator) checkNotBefore(c *Claims, now time.Time) error {
 	if now.Add(a.leeway).Before(c.notBefore) {
 		return refuse(checkNotBefore, ErrNotYetValid, timeText(c.notBefore), "not later than "+timeText(now.Add(a.leeway)))
@@ -243,7 +260,10 @@ func (e *evaluation) issuedAt(context.Context) error {
 	if limit := e.now.Add(e.auth.leeway); limit.Before(e.claims.issuedAt) {
 		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt), "not later than "+timeText(limit))
 	}
-	return nil
+	if e.claims.issuedAt.IsZero() {
+		return nil
+	}
+	return e.auth.checkLifetime(checkIssuedAt, e.claims, e.claims.issuedAt)
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -332,4 +352,8 @@ func (e *evaluation) rules(context.Context) error {
 		}
 	}
 	return e.trust.checkRules(e.claims)
+}
+
+func (e *evaluation) revocation(context.Context) error {
+	return e.auth.revocations.check(e.claims, e.claims.key, e.now)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -33,6 +34,9 @@ type Claims struct {
 	scopes    []string
 	payload   string
 
+	// subjectClaim is "sub" where that is not the subject; a logout names it.
+	subjectClaim string
+
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
 
@@ -41,6 +45,10 @@ type Claims struct {
 
 	neverExpires bool // a token of a [LocalIssuer] that permits it
 	fromTicket   bool // which cannot buy another
+
+	// unrevoked is the generation of the revocations that were last searched in
+	// vain for these claims.
+	unrevoked atomic.Uint64
 }
 
 // Identity returns who the caller is, across tokens and time.

@@ -77,6 +77,23 @@ type Config struct {
 	// key set's state; never a token. Nil means no logging.
 	Logger *slog.Logger
 
+	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
+	// token's expiry may lie: a token that lives longer is refused with [ErrClaim].
+	// It bounds how long revocations have to be kept. It does not bound the tokens
+	// of a [LocalIssuer] that never expire. Zero means no limit; negative is an
+	// error.
+	MaxTokenLifetime time.Duration
+
+	// Revocations shares revocations with the other servers of a cluster. Nil
+	// means that they are kept in this process alone.
+	Revocations RevocationLog
+
+	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and
+	// ends every session, while Revocations is not known completely: before it was
+	// read, and when contact with it is lost. False means that tokens are accepted
+	// meanwhile by the revocations that are known.
+	RequireRevocations bool
+
 	// Now is the clock that token times are compared with. Nil means [time.Now].
 	Now func() time.Time
 }
@@ -171,6 +188,12 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.MaxTokenBytes < 0 {
 		return fmt.Errorf("oidcauth: Config.MaxTokenBytes: got %d, want none or more", cfg.MaxTokenBytes)
+	}
+	if cfg.MaxTokenLifetime < 0 {
+		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want none or more", cfg.MaxTokenLifetime)
+	}
+	if cfg.RequireRevocations && cfg.Revocations == nil {
+		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations")
 	}
 	if strings.ContainsFunc(cfg.ResourceMetadataURL, unfitForQuotes) {
 		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)

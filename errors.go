@@ -48,6 +48,11 @@ var (
 	ErrTicketUsed = errors.New("ticket already used")
 	// ErrRule says that one of the issuer's own rules refused the token. HTTP status 401.
 	ErrRule = errors.New("rule not satisfied")
+	// ErrRevoked says that the token was good and has been revoked. HTTP status 401.
+	ErrRevoked = errors.New("token revoked")
+	// ErrIdentityMismatch says that the token presented to renew a session is
+	// another identity's. HTTP status 403.
+	ErrIdentityMismatch = errors.New("token of another identity")
 	// ErrForbidden says that the caller is known and may not do this. HTTP status 403.
 	ErrForbidden = errors.New("forbidden")
 	// ErrOrigin says that a cookie came with an Origin that is not allowed. HTTP status 403.
@@ -55,8 +60,13 @@ var (
 	// ErrKeysUnavailable says that the issuer's keys cannot be had at present:
 	// a fault of ours or the issuer's, not of the token. HTTP status 503.
 	ErrKeysUnavailable = errors.New("issuer's keys unavailable")
-	// ErrClosed says that the [Authenticator] was closed. HTTP status 503.
-	ErrClosed = errors.New("authenticator closed")
+	// ErrRevocationsUnavailable says that revocations may be missing and
+	// [Config.RequireRevocations] is set: a fault of ours, not of the token. HTTP
+	// status 503.
+	ErrRevocationsUnavailable = errors.New("revocations unavailable")
+	// ErrClosed says that the [Authenticator], or the [Session], was closed. HTTP
+	// status 503.
+	ErrClosed = errors.New("authenticator or session closed")
 )
 
 // A Refusal is the error of every method that refuses a token or a request. It
@@ -162,10 +172,13 @@ var answers = []struct {
 	{ErrNoToken, answer{http.StatusUnauthorized, "", "a bearer token is required"}},
 	{ErrMalformedRequest, answer{http.StatusBadRequest, "invalid_request", "the request is malformed or carries more than one token"}},
 	{ErrForbidden, answer{http.StatusForbidden, "insufficient_scope", "the caller may not do this"}},
+	{ErrIdentityMismatch, answer{http.StatusForbidden, "access_denied", "the token is another identity's"}},
 	{ErrOrigin, answer{http.StatusForbidden, "access_denied", "the origin is not allowed"}},
 	{ErrKeysUnavailable, answer{http.StatusServiceUnavailable, "temporarily_unavailable", "the issuer's keys are unavailable at present"}},
+	{ErrRevocationsUnavailable, answer{http.StatusServiceUnavailable, "temporarily_unavailable", "revocations are unavailable at present"}},
 	{ErrClosed, answer{http.StatusServiceUnavailable, "temporarily_unavailable", "the server is shutting down"}},
 	{ErrExpired, answer{http.StatusUnauthorized, "invalid_token", "the token has expired"}},
+	{ErrRevoked, answer{http.StatusUnauthorized, "invalid_token", "the token was revoked"}},
 	{ErrNotYetValid, answer{http.StatusUnauthorized, "invalid_token", "the token is not valid yet"}},
 	{ErrIssuedInFuture, answer{http.StatusUnauthorized, "invalid_token", "the token was issued in the future"}},
 	{ErrAudience, answer{http.StatusUnauthorized, "invalid_token", "the token is for another audience"}},

@@ -65,17 +65,18 @@ func (a *Authenticator) Explain(ctx context.Context, token string) Report {
 // needs names, for each check, those whose results it works with. The program's
 // own rules see nothing but accepted tokens.
 var needs = map[string][]string{
-	checkIssuer:    {checkForm},
-	checkAlgorithm: {checkIssuer},
-	checkKey:       {checkIssuer},
-	checkSignature: {checkKey},
-	checkExpiry:    {checkForm},
-	checkNotBefore: {checkForm},
-	checkIssuedAt:  {checkForm},
-	checkAudience:  {checkIssuer},
-	checkType:      {checkIssuer},
-	checkSubject:   {checkIssuer},
-	checkClaims:    {checkIssuer},
+	checkIssuer:     {checkForm},
+	checkAlgorithm:  {checkIssuer},
+	checkKey:        {checkIssuer},
+	checkSignature:  {checkKey},
+	checkExpiry:     {checkForm},
+	checkNotBefore:  {checkForm},
+	checkIssuedAt:   {checkForm},
+	checkAudience:   {checkIssuer},
+	checkType:       {checkIssuer},
+	checkSubject:    {checkIssuer},
+	checkClaims:     {checkIssuer},
+	checkRevocation: {checkSignature, checkIssuedAt, checkSubject, checkClaims},
 	checkRules: {
 		checkForm, checkIssuer, checkAlgorithm, checkKey, checkSignature, checkExpiry,
 		checkNotBefore, checkIssuedAt, checkAudience, checkType, checkSubject, checkClaims,
@@ -134,6 +135,8 @@ func (e *evaluation) describe(name string) (got, want string) {
 		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roles), quoteAll(e.claims.scopes)), "well-formed claims"
 	case checkRules:
 		return fmt.Sprintf("%d rules satisfied", len(e.trust.claimRules)+len(e.trust.rules)), "all of them"
+	case checkRevocation:
+		return "not revoked", "no revocation matches"
 	}
 	return "", ""
 }

@@ -13,7 +13,7 @@ import (
 // checkOrder are the checks of a report in their order.
 var checkOrder = []string{
 	"form", "issuer", "algorithm", "key", "signature", "expiry", "not before",
-	"issued at", "audience", "type", "subject", "claims", "rules",
+	"issued at", "audience", "type", "subject", "claims", "rules", "revocation",
 }
 
 // Explain agrees with Authenticate about every token there is a test for.
@@ -113,19 +113,19 @@ func TestExplain_Skips(t *testing.T) {
 		faults []string
 		want   string // passed, failed, skipped; in the order of checkOrder
 	}{
-		{nil, "ppppppppppppp"},
-		{[]string{"form"}, "fssssssssssss"},
-		{[]string{"unknown issuer"}, "pfssspppsssss"},
-		{[]string{"no issuer", "expired"}, "pfsssfppsssss"},
-		{[]string{"unknown algorithm"}, "ppffsppppppps"},
-		{[]string{"unknown key"}, "pppfsppppppps"},
-		{[]string{"unknown key", "another audience"}, "pppfspppfppps"},
-		{[]string{"bad signature"}, "ppppfppppppps"},
-		{[]string{"bad signature", "expired", "no subject"}, "ppppffppppfps"},
-		{[]string{"expired"}, "pppppfpppppps"},
-		{[]string{"not yet valid", "issued in the future"}, "ppppppffpppps"},
-		{[]string{"another type", "token ID a number"}, "pppppppppfpfs"},
-		{[]string{"rule broken"}, "ppppppppppppf"},
+		{nil, "pppppppppppppp"},
+		{[]string{"form"}, "fsssssssssssss"},
+		{[]string{"unknown issuer"}, "pfssspppssssss"},
+		{[]string{"no issuer", "expired"}, "pfsssfppssssss"},
+		{[]string{"unknown algorithm"}, "ppffspppppppss"},
+		{[]string{"unknown key"}, "pppfspppppppss"},
+		{[]string{"unknown key", "another audience"}, "pppfspppfpppss"},
+		{[]string{"bad signature"}, "ppppfpppppppss"},
+		{[]string{"bad signature", "expired", "no subject"}, "ppppffppppfpss"},
+		{[]string{"expired"}, "pppppfppppppsp"},
+		{[]string{"not yet valid", "issued in the future"}, "ppppppffppppss"},
+		{[]string{"another type", "token ID a number"}, "pppppppppfpfss"},
+		{[]string{"rule broken"}, "ppppppppppppfp"},
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.faults, " and "), func(t *testing.T) {

@@ -28,6 +28,8 @@ var sentinels = map[string]error{
 	"ErrForbidden": oidcauth.ErrForbidden, "ErrOrigin": oidcauth.ErrOrigin,
 	"ErrKeysUnavailable": oidcauth.ErrKeysUnavailable, "ErrClosed": oidcauth.ErrClosed,
 	"ErrTicketUsed": oidcauth.ErrTicketUsed,
+	"ErrRevoked":    oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
+	"ErrRevocationsUnavailable": oidcauth.ErrRevocationsUnavailable,
 }
 
 // A hostile is a token, or a request, that must be refused for one reason, and
@@ -47,7 +49,7 @@ func everyHostile(t *testing.T, w *world) []hostile {
 	for _, table := range []func(*testing.T, *world) []hostile{
 		formRows, textRows, headerRows, algorithmRows, confusionRows, keyRows, strangerRows,
 		issuerRows, timeRows, audienceRows, typeRows, subjectRows, otherClaimRows, ruleRows,
-		serverRows, requestRows, ticketRows,
+		serverRows, requestRows, revocationRows, ticketRows,
 	} {
 		all = append(all, table(t, w)...)
 	}

@@ -469,3 +469,53 @@ func TestLocalIssuer_RetiredKeyGoes(t *testing.T) {
 		}
 	})
 }
+
+// A session under a token that never expires lives on, until something else ends
+// it; a revocation of such a token does not wear off.
+func TestLocalIssuer_LastingSession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
+		a := trusting(t, l)
+		token := issue(t, l, oidcauth.TokenRequest{Subject: "alice", NoExpiry: true})
+		claims, err := a.Authenticate(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := a.NewSession(t.Context(), claims)
+		warned := make(chan struct{}, 1)
+		s.OnExpiring(time.Minute, func() { warned <- struct{}{} })
+		l.Close() // it would look at its directory every five seconds
+		time.Sleep(24 * time.Hour)
+		if s.Context().Err() != nil {
+			t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
+		}
+		short := issue(t, l, oidcauth.TokenRequest{Subject: "alice", Lifetime: time.Hour})
+		if _, err := s.Renew(t.Context(), short); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(59*time.Minute + 31*time.Second)
+		synctest.Wait()
+		select {
+		case <-warned:
+		default:
+			t.Error("no warning of the expiry that the session was given")
+		}
+		if _, err := s.Renew(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(24 * time.Hour)
+		if s.Context().Err() != nil {
+			t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
+		}
+		if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: "localhost", Subject: "alice"}); err != nil {
+			t.Fatal(err)
+		}
+		if cause := context.Cause(s.Context()); !errors.Is(cause, oidcauth.ErrRevoked) {
+			t.Errorf("the session's cause is %v, want %v", cause, oidcauth.ErrRevoked)
+		}
+		time.Sleep(2 * 365 * 24 * time.Hour)
+		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrRevoked) {
+			t.Errorf("two years later: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
+		}
+	})
+}

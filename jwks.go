@@ -49,6 +49,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 		Hooks: keyset.Hooks{
 			FetchDone:    a.fetchDone,
 			StateChanged: func(from, to keyset.State, err error) { a.stateChanged(i.URL, from, to, err) },
+			KeysGone:     a.keysGone,
 			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
 		},
 	}
@@ -110,6 +111,38 @@ func (a *Authenticator) traceState(issuer string, from, to keyset.State, err err
 			Issuer: issuer, From: KeyState(from.String()), To: KeyState(to.String()), Err: fetch.Cause(err),
 		})
 	}
+}
+
+// keysGone ends the sessions under keys that are trusted no more, except where
+// only the key's description changed.
+func (a *Authenticator) keysGone(keys []*keyset.Key) {
+	for _, k := range keys {
+		var cause error
+		for _, s := range a.sessions.list(byKey, a.sessions.hashKey(k)) {
+			c := s.claims.Load()
+			if s.moveKey(c, k) {
+				continue
+			}
+			if cause == nil {
+				cause = a.deadKey(c, k)
+			}
+			a.sessions.stop(s, cause, func(_ *Claims, key *keyset.Key) bool { return key == k })
+		}
+	}
+}
+
+// deadKey words the refusal of a token under a key that is trusted no more.
+func (a *Authenticator) deadKey(c *Claims, k *keyset.Key) error {
+	if a.closed.Load() {
+		return refuse(checkKey, ErrClosed, "", "")
+	}
+	// With a context that has ended this asks without fetching anything.
+	ended, end := context.WithCancel(context.Background())
+	end()
+	if c.trust.keys.Ready(ended) != nil {
+		return refuse(checkKey, ErrKeysUnavailable, "", "keys of issuer "+quote(c.trust.url))
+	}
+	return refuse(checkKey, ErrUnknownKey, "key ID "+quote(k.ID()), "a key of issuer "+quote(c.trust.url))
 }
 
 func (a *Authenticator) storeFailed(issuer string, err error) {

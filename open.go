@@ -197,6 +197,7 @@ func (o *openIssuers) newKeySet(i *openIssuer) (*keyset.Set, error) {
 		Issuer: i.trust.url, Fetch: o.client, MaxBytes: strangerBytes, MaxKeys: strangerKeys,
 		Hooks: keyset.Hooks{
 			FetchDone:    o.auth.fetchDone,
+			KeysGone:     o.auth.keysGone,
 			StateChanged: func(from, to keyset.State, err error) { o.stateChanged(i, from, to, err) },
 		},
 	})

@@ -101,6 +101,7 @@ func (e *evaluation) readSubject() error {
 		return err
 	}
 	if len(e.trust.subject) > 0 {
+		e.claims.subjectClaim = sub
 		if sub, err = e.mappedSubject(); err != nil {
 			return err
 		}

@@ -137,7 +137,8 @@ func ticketPayload(body ticketBody, c *Claims) ([]byte, error) {
 //
 // A ticket bound to an origin or a database is refused for another
 // ([ErrOrigin], [ErrAudience]), a token that is no ticket always
-// ([ErrTokenType]), and a ticket that was used before too ([ErrTicketUsed]).
+// ([ErrTokenType]), and a ticket that was used before too ([ErrTicketUsed]): by
+// any server of the cluster with [Config.Revocations], and else in this process.
 func (a *Authenticator) AuthenticateTicket(ctx context.Context, ticket string, o TicketOptions) (*Claims, error) {
 	e := &evaluation{auth: a, raw: ticket, now: a.now()}
 	body, err := e.ticket(ctx, o)
@@ -148,10 +149,31 @@ func (a *Authenticator) AuthenticateTicket(ctx context.Context, ticket string, o
 	if err != nil {
 		return nil, err
 	}
-	if err := e.trust.local.tickets.use(body.ID, time.Unix(body.Expiry, 0), e.now); err != nil {
+	if err := e.useUp(ctx, body); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// useUp makes sure that nobody else uses the ticket, in this process or, with a
+// log, in the cluster.
+func (e *evaluation) useUp(ctx context.Context, body ticketBody) error {
+	expiry := time.Unix(body.Expiry, 0)
+	if err := e.trust.local.tickets.use(body.ID, expiry, e.now); err != nil {
+		return err
+	}
+	if e.auth.follower == nil {
+		return nil
+	}
+	used := Revocation{Issuer: e.trust.url, TokenID: body.ID, Until: expiry}
+	first, err := e.auth.follower.log.Append(ctx, used.normal())
+	switch {
+	case err != nil:
+		return refuseCause(checkTicket, ErrRevocationsUnavailable, err)
+	case !first:
+		return refuse(checkTicket, ErrTicketUsed, "a ticket for the second time", "a new one")
+	}
+	return nil
 }
 
 // ticket checks the ticket itself.
@@ -289,7 +311,7 @@ func (u *ticketUses) use(id string, expiry, now time.Time) error {
 		return refuse(checkTicket, ErrTicketUsed, "a ticket for the second time", "a new one")
 	}
 	if len(u.used) >= maxTicketUses {
-		return refuseCause(checkTicket, ErrKeysUnavailable, errors.New("too many tickets at a time"))
+		return refuseCause(checkTicket, ErrRevocationsUnavailable, errors.New("too many tickets at a time"))
 	}
 	if u.used == nil {
 		u.used = make(map[string]time.Time)

@@ -1,6 +1,8 @@
 package keyset
 
 import (
+	"crypto"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -42,6 +44,35 @@ func (k *Key) Live(now time.Time) bool {
 	}
 	k.set.touch(at)
 	return true
+}
+
+// Current returns the key that stands where k stood: k itself while it is in
+// its issuer's set, or else the one that has the same public key and may verify
+// signatures of the algorithm, because only other members of the key changed.
+// With sameID it also has to bear k's key ID. It is nil if there is none.
+func (k *Key) Current(algorithm string, sameID bool) *Key {
+	snap := k.set.snap.Load()
+	if snap == nil || !k.removed.Load() {
+		return k.ifIn(snap)
+	}
+	public, ok := k.Public().(interface{ Equal(crypto.PublicKey) bool })
+	if !ok {
+		return nil
+	}
+	same := func(other *Key) bool { return public.Equal(other.Public()) && other.Permits(algorithm) }
+	candidates := snap.find(k.ID(), sameID)
+	if i := slices.IndexFunc(candidates, same); i >= 0 {
+		return candidates[i]
+	}
+	return nil
+}
+
+// ifIn returns k unless there is no set for it to be in.
+func (k *Key) ifIn(snap *snapshot) *Key {
+	if snap == nil {
+		return nil
+	}
+	return k
 }
 
 // sameness joins everything that must not change for a key to stay the same.

@@ -1,0 +1,21 @@
+package oidcauth
+
+import "time"
+
+// SessionCounts returns how many sessions the Authenticator knows to be alive,
+// on how many lists they are, and for how many instants alarms are set.
+func (a *Authenticator) SessionCounts() (live, lists, instants int) {
+	x := a.sessions
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, l := range x.lists {
+		lists += len(l)
+	}
+	return x.count, lists, len(x.rings)
+}
+
+// RevocationCount returns how many revocations are held.
+func (a *Authenticator) RevocationCount() int { return a.revocations.size() }
+
+// Now returns the time that token times are compared with.
+func (a *Authenticator) Now() time.Time { return a.now() }

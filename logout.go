@@ -1,0 +1,298 @@
+package oidcauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+)
+
+const (
+	checkLogout = "logout"
+
+	// logoutEvent is the member of "events" that makes a logout token one
+	// (OpenID Connect Back-Channel Logout 1.0, section 2.4).
+	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+
+	// maxLogoutAge is how old a logout token may be, whatever its expiry. The
+	// specification wants it to be recent; issuers try again for some minutes.
+	maxLogoutAge = 10 * time.Minute
+
+	// maxLogoutName bounds what a logout token makes the server remember.
+	maxLogoutName = 1024
+
+	// logoutMark distinguishes the IDs of logout tokens that were used from those
+	// of tokens that were revoked.
+	logoutMark = "logout token "
+)
+
+// LogoutHandler returns a handler for the address that is registered at the
+// issuers as back-channel logout URI (OpenID Connect Back-Channel Logout 1.0).
+// A logout token of a configured issuer ends a login session ("sid"), or without
+// one all of a subject's sessions so far, in the manner of
+// [Authenticator.Revoke]: tokens of that session are refused, and live sessions
+// under them end. A later login of the same subject is not affected.
+//
+// The logout token's "aud", which is the client ID that the user signed in
+// with, must be among [Issuer.Audiences]. A logout by "sid" finds tokens that
+// carry that claim themselves.
+//
+// The answer is 200, 400 with a JSON body (section 2.8) for a logout token that
+// is not accepted or was used before, and 503 when the issuer's keys cannot be
+// had or the logout cannot be shared with the cluster, so that the issuer tries
+// again.
+func (a *Authenticator) LogoutHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			http.Error(w, "POST is required", http.StatusMethodNotAllowed)
+			return
+		}
+		token, err := a.logoutToken(w, r)
+		if err == nil {
+			err = a.logOut(r.Context(), token)
+		}
+		if err != nil {
+			a.refuseLogout(w, r, err)
+		}
+	})
+}
+
+// logoutToken reads the form, from the body alone.
+func (a *Authenticator) logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
+	const roomForOthers = 4 << 10
+	r.Body = http.MaxBytesReader(w, r.Body, int64(a.maxTokenBytes)+roomForOthers)
+	if err := r.ParseForm(); err != nil {
+		return "", refuseCause(checkLogout, ErrMalformedRequest, err)
+	}
+	tokens := r.PostForm["logout_token"]
+	if len(tokens) != 1 {
+		return "", refuse(checkLogout, ErrMalformedRequest, fmt.Sprintf("%d logout tokens", len(tokens)), "one in a form's body")
+	}
+	return tokens[0], nil
+}
+
+// refuseLogout answers that a logout did not take place.
+func (a *Authenticator) refuseLogout(w http.ResponseWriter, r *http.Request, err error) {
+	answer := answerTo(err)
+	if answer.status < http.StatusInternalServerError {
+		answer.status, answer.code = http.StatusBadRequest, "invalid_request"
+	}
+	a.logger.LogAttrs(r.Context(), slog.LevelWarn, "logout refused",
+		slog.Int("status", answer.status), slog.String("reason", err.Error()))
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if answer.status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", retryAfter(err))
+	}
+	w.WriteHeader(answer.status)
+	json.NewEncoder(w).Encode(map[string]string{"error": answer.name(), "error_description": answer.description})
+}
+
+// A logout is what a verified logout token says.
+type logout struct {
+	issuer    string
+	tokenID   string
+	sessionID string
+	subject   string
+	issuedAt  time.Time
+}
+
+// logOut verifies a logout token and does what it says. To revoke comes first:
+// it can be repeated when the rest fails, and changes nothing the second time.
+func (a *Authenticator) logOut(ctx context.Context, token string) error {
+	l, err := a.verifyLogout(ctx, token)
+	if err != nil {
+		return err
+	}
+	r := l.revocation()
+	r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
+	if _, err := a.share(ctx, r.normal()); err != nil {
+		return err
+	}
+	// No node's configuration is part of the mark, so that it is the same on all.
+	used := Revocation{
+		Issuer: l.issuer, TokenID: logoutMark + l.tokenID,
+		Until: l.issuedAt.Add(maxLogoutAge + 2*maxLeeway),
+	}
+	added, err := a.share(ctx, used.normal())
+	if err != nil {
+		return err
+	}
+	if !added {
+		return refuse(checkLogout, ErrMalformedRequest, "logout token "+quote(l.tokenID)+" again", "one that was not used before")
+	}
+	a.logger.LogAttrs(ctx, slog.LevelInfo, "logout", slog.String("revocation", r.describe()))
+	return nil
+}
+
+// revocation returns what the logout revokes, all but how long. The times of
+// issue it is compared with are the issuer's, and so is its own: the clocks need
+// not agree. Most issuers write whole seconds, so that the second of the logout
+// counts as before it.
+func (l *logout) revocation() Revocation {
+	if l.sessionID != "" {
+		return Revocation{Issuer: l.issuer, SessionID: l.sessionID}
+	}
+	return Revocation{
+		Issuer: l.issuer, Subject: l.subject,
+		IssuedBefore: l.issuedAt.Truncate(time.Second).Add(time.Second),
+	}
+}
+
+// verifyLogout runs all checks of section 2.6. The form is checked by the rules
+// for all tokens first, then the claims by their exact names; that go-oidc
+// agrees is required too.
+func (a *Authenticator) verifyLogout(ctx context.Context, token string) (*logout, error) {
+	e := &evaluation{auth: a, raw: token, now: a.now()}
+	for _, check := range []func(*evaluation, context.Context) error{
+		(*evaluation).form, (*evaluation).oneSpelling, (*evaluation).configuredIssuer, (*evaluation).algorithm,
+		(*evaluation).candidates, (*evaluation).signature,
+		(*evaluation).logoutType, (*evaluation).expiry, (*evaluation).issuedAt,
+		(*evaluation).logoutTime, (*evaluation).logoutAudience, (*evaluation).logoutEvents,
+	} {
+		if err := check(e, ctx); err != nil {
+			return nil, err
+		}
+	}
+	l, err := e.readLogout()
+	if err != nil {
+		return nil, err
+	}
+	return l, e.agreeWithLibrary(ctx, l)
+}
+
+// oneSpelling refuses claims whose names differ from those of a logout token in
+// case, because other readers, go-oidc among them, take one for the other.
+func (e *evaluation) oneSpelling(context.Context) error {
+	for _, m := range e.members {
+		for _, name := range []string{"iss", "sub", "aud", "iat", "exp", "jti", "sid", "events", "nonce"} {
+			if m.Name != name && strings.EqualFold(m.Name, name) {
+				return refuse(checkLogout, ErrClaim, quote(m.Name), quote(name))
+			}
+		}
+	}
+	return nil
+}
+
+// configuredIssuer accepts issuers that are known by name alone.
+func (e *evaluation) configuredIssuer(ctx context.Context) error {
+	if err := e.issuer(ctx); err != nil {
+		return err
+	}
+	if !slices.Contains(e.auth.order, e.trust) {
+		return refuse(checkIssuer, ErrUnknownIssuer, quote(e.trust.url), "a configured one")
+	}
+	return nil
+}
+
+// logoutType accepts the type of logout tokens, and of tokens whose issuer does
+// not tell its tokens apart (section 2.4).
+func (e *evaluation) logoutType(context.Context) error {
+	if typ := mediaType(e.token.Type); e.token.HasType && typ != "logout+jwt" && typ != typeJWT {
+		return refuse(checkType, ErrTokenType, quote(e.token.Type), oneOf([]string{"logout+jwt", typeJWT}))
+	}
+	return nil
+}
+
+func (e *evaluation) logoutTime(context.Context) error {
+	issued := e.claims.issuedAt
+	if issued.IsZero() {
+		return refuse(checkIssuedAt, ErrClaim, `no "iat"`, "a time of issue")
+	}
+	if oldest := e.now.Add(-maxLogoutAge - e.auth.leeway); issued.Before(oldest) {
+		return refuse(checkIssuedAt, ErrExpired, "a logout token of "+timeText(issued), "not before "+timeText(oldest))
+	}
+	return nil
+}
+
+func (e *evaluation) logoutAudience(context.Context) error {
+	if err := e.readAudience(); err != nil {
+		return err
+	}
+	if e.trust.anyAudience && len(e.claims.audience) > 0 || slices.ContainsFunc(e.trust.audiences, e.claims.HasAudience) {
+		return nil
+	}
+	return refuse(checkAudience, ErrAudience, quoteAll(e.claims.audience), oneOf(e.trust.audiences))
+}
+
+// logoutEvents tells a logout token from every other: by the event that it has,
+// and by the nonce that it does not have (section 2.4).
+func (e *evaluation) logoutEvents(context.Context) error {
+	event, found, err := jws.Lookup(e.claims.payload, "events", logoutEvent)
+	if err != nil || !found || event.Kind != jws.Object {
+		return refuse(checkType, ErrTokenType, "no logout event", "an object at "+quote(logoutEvent)+` in "events"`)
+	}
+	if _, found := e.member("nonce"); found {
+		return refuse(checkType, ErrTokenType, `a "nonce"`, "a logout token, which has none")
+	}
+	return nil
+}
+
+func (e *evaluation) readLogout() (*logout, error) {
+	l := &logout{issuer: e.trust.url, issuedAt: e.claims.issuedAt}
+	for _, claim := range []struct {
+		name string
+		to   *string
+	}{{"jti", &l.tokenID}, {"sid", &l.sessionID}, {"sub", &l.subject}} {
+		text, err := e.text(checkLogout, claim.name)
+		if err != nil {
+			return nil, err
+		}
+		if len(text) > maxLogoutName {
+			return nil, refuse(checkLogout, ErrClaim, fmt.Sprintf("%q of %d bytes", claim.name, len(text)), fmt.Sprintf("at most %d", maxLogoutName))
+		}
+		*claim.to = text
+	}
+	if l.tokenID == "" {
+		return nil, refuse(checkLogout, ErrClaim, `no "jti"`, "the token's ID")
+	}
+	if l.sessionID == "" && l.subject == "" {
+		return nil, refuse(checkLogout, ErrClaim, `neither "sid" nor "sub"`, "one of them")
+	}
+	return l, nil
+}
+
+// agreeWithLibrary requires that go-oidc accepts the token and reads the same.
+func (e *evaluation) agreeWithLibrary(ctx context.Context, l *logout) error {
+	iss, err := e.untrustedIssuer()
+	if err != nil {
+		return err
+	}
+	verifier := oidc.NewVerifier(iss, verifiedPayload{e}, &oidc.Config{
+		SkipClientIDCheck:    true, // it knows one client ID; logoutAudience has checked all
+		SupportedSigningAlgs: e.trust.algorithms,
+		Now:                  func() time.Time { return e.now.Add(-e.auth.leeway) },
+	})
+	got, err := verifier.VerifyLogout(ctx, e.raw)
+	if err != nil {
+		return refuseCause(checkLogout, ErrClaim, err)
+	}
+	if got.TokenID != l.tokenID || got.SessionID != l.sessionID || got.Subject != l.subject {
+		return refuse(checkLogout, ErrClaim, "other claims than go-oidc", "the same")
+	}
+	return nil
+}
+
+// verifiedPayload is the key set of one token, whose signature the checks have
+// verified already.
+type verifiedPayload struct{ *evaluation }
+
+// VerifySignature implements [oidc.KeySet].
+func (v verifiedPayload) VerifySignature(_ context.Context, token string) ([]byte, error) {
+	if token != v.raw || v.claims.key == nil {
+		return nil, errors.New("another token than the one that was verified")
+	}
+	return []byte(v.claims.payload), nil
+}

@@ -1,0 +1,225 @@
+package oidcauth_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
+
+// logoutClaims are those of a good logout token, with changes; a nil value takes
+// a claim out.
+func logoutClaims(i *oidctest.Issuer, changes map[string]any) map[string]any {
+	now := time.Now()
+	claims := map[string]any{
+		"iss": i.URL(), "sub": "alice", "aud": testAudience, "jti": "logout-1",
+		"iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(),
+		"events": map[string]any{logoutEvent: map[string]any{}},
+	}
+	for name, value := range changes {
+		if claims[name] = value; value == nil {
+			delete(claims, name)
+		}
+	}
+	return claims
+}
+
+func logoutToken(i *oidctest.Issuer, changes map[string]any) string {
+	return i.Sign(map[string]any{"typ": "logout+jwt"}, logoutClaims(i, changes))
+}
+
+func postLogout(a *oidcauth.Authenticator, tokens ...string) *http.Response {
+	r := httptest.NewRequest(http.MethodPost, "/logout", strings.NewReader(url.Values{"logout_token": tokens}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return serve(a.LogoutHandler(), r)
+}
+
+func TestLogoutHandler(t *testing.T) {
+	tests := []struct {
+		name    string
+		logout  map[string]any
+		sub     error // what becomes of a session of the subject with another login
+		sid     error // … of a session with the login
+		both    error // … of a session with both
+		neither error
+	}{
+		{"by subject", nil, oidcauth.ErrRevoked, nil, oidcauth.ErrRevoked, nil},
+		{"by login session", map[string]any{"sid": "login-1", "sub": nil}, nil, oidcauth.ErrRevoked, oidcauth.ErrRevoked, nil},
+		{"by login session, subject named too", map[string]any{"sid": "login-1"}, nil, oidcauth.ErrRevoked, oidcauth.ErrRevoked, nil},
+		{"by an alias", map[string]any{"iss": "alias.test"}, oidcauth.ErrRevoked, nil, oidcauth.ErrRevoked, nil},
+		{"one of two audiences", map[string]any{"aud": []string{"x", testAudience}}, oidcauth.ErrRevoked, nil, oidcauth.ErrRevoked, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, trusted := newIssuer(t, oidctest.Config{})
+				trusted.Aliases = []string{"alias.test"}
+				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+				session := func(sub, sid string) *oidcauth.Session {
+					return a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"sub": sub, "sid": sid})))
+				}
+				sub, sid, both, neither := session("alice", "login-2"), session("bob", "login-1"), session("alice", "login-1"), session("bob", "login-2")
+				time.Sleep(time.Minute)
+				resp := postLogout(a, logoutToken(issuer, tt.logout))
+				if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" {
+					t.Fatalf("got status %d, headers %v, body %s", resp.StatusCode, resp.Header, bodyOf(t, resp))
+				}
+				expectEnd(t, sub, tt.sub)
+				expectEnd(t, sid, tt.sid)
+				expectEnd(t, both, tt.both)
+				expectEnd(t, neither, tt.neither)
+				// Whoever logs in again is welcome.
+				time.Sleep(time.Second)
+				expectEnd(t, session("alice", "login-3"), nil)
+			})
+		})
+	}
+}
+
+// The subject of a logout token is the issuer's, whatever the identity is made of.
+func TestLogoutHandler_MappedSubject(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	trusted.Subject = []oidcauth.Path{{"oid"}}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"oid": "object-1"})))
+	other := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"oid": "object-1", "sub": "bob"})))
+	if resp := postLogout(a, logoutToken(issuer, nil)); resp.StatusCode != http.StatusOK {
+		t.Fatalf("got status %d, body %s", resp.StatusCode, bodyOf(t, resp))
+	}
+	if !errors.Is(context.Cause(s.Context()), oidcauth.ErrRevoked) || other.Context().Err() != nil {
+		t.Errorf("causes = %v, %v", context.Cause(s.Context()), context.Cause(other.Context()))
+	}
+}
+
+// No logout token but a good one does anything, and each works once.
+func TestLogoutHandler_Attacks(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	other := oidctest.NewIssuer(t, oidctest.Config{URL: "https://other.test"})
+	stranger := oidctest.NewIssuer(t, oidctest.Config{URL: "https://stranger.test"})
+	down := oidctest.NewIssuer(t, oidctest.Config{URL: "https://down.test"})
+	down.Fail(oidctest.Discovery, oidctest.Fault{Status: http.StatusInternalServerError})
+	cfg := oidcauth.Config{Client: oidctest.Client(issuer, other, down), Issuers: []oidcauth.Issuer{
+		trusted, {URL: other.URL(), Audiences: []string{testAudience}}, {URL: down.URL(), Audiences: []string{testAudience}},
+	}}
+	good := func(changes map[string]any) string { return logoutToken(issuer, changes) }
+	now := time.Now().Unix()
+	tests := []struct {
+		name   string
+		tokens []string
+		status int
+	}{
+		{"the good one", []string{good(nil)}, 200},
+		{"type JWT", []string{issuer.Sign(nil, logoutClaims(issuer, nil))}, 200},
+		{"no type", []string{issuer.Sign(map[string]any{"typ": nil}, logoutClaims(issuer, nil))}, 200},
+		{"no token", nil, 400},
+		{"two tokens", []string{good(nil), good(map[string]any{"jti": "logout-2"})}, 400},
+		{"not a token", []string{"x"}, 400},
+		{"huge", []string{strings.Repeat("x", 1<<20)}, 400},
+		{"another type", []string{issuer.Sign(map[string]any{"typ": "at+jwt"}, logoutClaims(issuer, nil))}, 400},
+		{"ID token", []string{issuer.Token(map[string]any{"jti": "id-1", "nonce": "n"})}, 400},
+		{"ID token without nonce", []string{issuer.Token(map[string]any{"jti": "id-1"})}, 400},
+		{"nonce", []string{good(map[string]any{"nonce": "n"})}, 400},
+		{"null nonce", []string{good(map[string]any{"nonce": json.RawMessage("null")})}, 400},
+		{"nonce in capitals", []string{good(map[string]any{"NONCE": "n"})}, 400},
+		{"no events", []string{good(map[string]any{"events": nil})}, 400},
+		{"another event", []string{good(map[string]any{"events": map[string]any{"x": map[string]any{}}})}, 400},
+		{"event that is no object", []string{good(map[string]any{"events": map[string]any{logoutEvent: true}})}, 400},
+		{"events in capitals", []string{good(map[string]any{"events": nil, "EVENTS": map[string]any{logoutEvent: map[string]any{}}})}, 400},
+		{"no jti", []string{good(map[string]any{"jti": nil})}, 400},
+		{"jti of a kilobyte and more", []string{good(map[string]any{"jti": strings.Repeat("x", 1025)})}, 400},
+		{"neither sid nor sub", []string{good(map[string]any{"sub": nil})}, 400},
+		{"sub in two spellings", []string{good(map[string]any{"SUB": "bob"})}, 400},
+		{"sub twice", []string{issuer.Sign(map[string]any{"typ": "logout+jwt"}, strings.Replace(mustJSON(t, logoutClaims(issuer, nil)), `"sub":`, `"sub":"bob","sub":`, 1))}, 400},
+		{"no iat", []string{good(map[string]any{"iat": nil})}, 400},
+		{"iat in an hour", []string{good(map[string]any{"iat": now + 3600, "exp": now + 3700})}, 400},
+		{"an hour old, not expired", []string{good(map[string]any{"iat": now - 3600, "exp": now + 60})}, 400},
+		{"nine minutes old", []string{good(map[string]any{"iat": now - 540})}, 200},
+		{"no exp", []string{good(map[string]any{"exp": nil})}, 400},
+		{"expired", []string{good(map[string]any{"iat": now - 120, "exp": now - 60})}, 400},
+		{"expired within leeway", []string{good(map[string]any{"iat": now - 120, "exp": now - 20})}, 200},
+		{"another audience", []string{good(map[string]any{"aud": "x"})}, 400},
+		{"no audience", []string{good(map[string]any{"aud": nil})}, 400},
+		{"a stranger's", []string{logoutToken(stranger, nil)}, 400},
+		{"another issuer's name", []string{other.Sign(nil, logoutClaims(issuer, nil))}, 400},
+		{"forged", []string{issuer.NewKey(oidctest.KeyConfig{ID: issuer.Key().ID()}).Sign(nil, logoutClaims(issuer, nil))}, 400},
+		{"keys cannot be had", []string{logoutToken(down, nil)}, 503},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			a := newAuthenticator(t, cfg)
+			s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"iat": now - 900})))
+			resp := postLogout(a, tt.tokens...)
+			body := bodyOf(t, resp)
+			if resp.StatusCode != tt.status || resp.Header.Get("Cache-Control") != "no-store" {
+				t.Fatalf("got status %d, headers %v, body %s, want %d", resp.StatusCode, resp.Header, body, tt.status)
+			}
+			if ended := s.Context().Err() != nil; ended != (tt.status == 200) {
+				t.Errorf("session ended: %v, cause %v", ended, context.Cause(s.Context()))
+			}
+			var answer struct{ Error, Description string }
+			if tt.status != 200 && (json.Unmarshal([]byte(body), &answer) != nil || answer.Error == "") {
+				t.Errorf("body %q, want JSON with an error", body)
+			}
+			if tt.status == 503 && resp.Header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+			if tt.status != 200 {
+				return
+			}
+			if again := postLogout(a, tt.tokens...); again.StatusCode != 400 {
+				t.Errorf("the same token again: got status %d, want 400", again.StatusCode)
+			}
+			if _, err := a.Authenticate(t.Context(), tt.tokens[0]); !errors.Is(err, oidcauth.ErrTokenType) {
+				t.Errorf("Authenticate(logout token) error = %v, want %v", err, oidcauth.ErrTokenType)
+			}
+		})
+	}
+}
+
+func TestLogoutHandler_Requests(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	form := url.Values{"logout_token": {logoutToken(issuer, nil)}}.Encode()
+	tests := []struct {
+		name, method, target, body, contentType string
+		status                                  int
+	}{
+		{"GET", http.MethodGet, "/?" + form, "", "", 405},
+		{"in the query", http.MethodPost, "/?" + form, "", "application/x-www-form-urlencoded", 400},
+		{"not a form", http.MethodPost, "/", form, "text/plain", 400},
+		{"a form", http.MethodPost, "/", form, "application/x-www-form-urlencoded", 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := httptest.NewRequest(tt.method, tt.target, strings.NewReader(tt.body))
+			r.Header.Set("Content-Type", tt.contentType)
+			if resp := serve(a.LogoutHandler(), r); resp.StatusCode != tt.status {
+				t.Errorf("got status %d, body %s, want %d", resp.StatusCode, bodyOf(t, resp), tt.status)
+			}
+		})
+	}
+	a.Close()
+	if resp := postLogout(a, logoutToken(issuer, map[string]any{"jti": "logout-2"})); resp.StatusCode != 503 {
+		t.Errorf("got status %d of a closed Authenticator, want 503", resp.StatusCode)
+	}
+}
+
+func mustJSON(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,203 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// defaultRevocationTime is how long a revocation is kept of tokens that nothing
+// bounds the life of.
+const defaultRevocationTime = 365 * 24 * time.Hour
+
+// lastingYears is the same where tokens may never expire.
+const lastingYears = 100
+
+// A Revocation withdraws tokens before they expire. It matches the tokens that
+// agree with everything that is set; at least one thing has to be.
+type Revocation struct {
+	// Issuer is the token's issuer, by [Issuer.URL] or an alias. Empty means any.
+	Issuer string `json:"issuer,omitempty"`
+
+	// Subject is the subject of the token's identity, or its "sub" where
+	// [Issuer.Subject] makes the subject of something else. Empty means any.
+	Subject string `json:"subject,omitempty"`
+
+	// SessionID is the login session, "sid". Empty means any.
+	SessionID string `json:"session_id,omitempty"`
+
+	// TokenID is the token itself, "jti". Empty means any.
+	TokenID string `json:"token_id,omitempty"`
+
+	// KeyID is the key that signed the token. Empty means any.
+	KeyID string `json:"key_id,omitempty"`
+
+	// IssuedBefore restricts the revocation to tokens issued ("iat") before it. A
+	// token that does not say when it was issued counts as issued before. Zero
+	// means tokens issued at any time, also after the revocation.
+	IssuedBefore time.Time `json:"issued_before,omitzero"`
+
+	// Until is when the revocation ends. Tokens that it matches and that have not
+	// expired by then are accepted again. Zero means when no token of today can
+	// be left: after [Config.MaxTokenLifetime], or without that after one year,
+	// or after a century if the tokens of a [LocalIssuer] may never expire.
+	Until time.Time `json:"until,omitzero"`
+}
+
+// isEmpty reports whether nothing is set that a token could agree with.
+func (r *Revocation) isEmpty() bool {
+	return r.pattern() == Revocation{} && r.IssuedBefore.IsZero()
+}
+
+// pattern returns the revocation without its times.
+func (r *Revocation) pattern() Revocation {
+	p := *r
+	p.IssuedBefore, p.Until = time.Time{}, time.Time{}
+	return p
+}
+
+// covers reports whether r revokes all that other, of the same pattern, does.
+func (r *Revocation) covers(other *Revocation) bool {
+	if r.Until.Before(other.Until) {
+		return false
+	}
+	if r.IssuedBefore.IsZero() || other.IssuedBefore.IsZero() {
+		return r.IssuedBefore.IsZero()
+	}
+	return !r.IssuedBefore.Before(other.IssuedBefore)
+}
+
+// matches reports whether the revocation is of claims under the key.
+func (r *Revocation) matches(c *Claims, k *keyset.Key) bool {
+	return agrees(r.Issuer, c.issuer) &&
+		(agrees(r.Subject, c.subject) || agrees(r.Subject, c.subjectClaim)) &&
+		agrees(r.SessionID, c.sessionID) &&
+		agrees(r.TokenID, c.tokenID) &&
+		(r.KeyID == "" || r.KeyID == k.ID()) &&
+		(r.IssuedBefore.IsZero() || c.issuedAt.IsZero() || c.issuedAt.Before(r.IssuedBefore))
+}
+
+func agrees(want, got string) bool { return want == "" || want == got }
+
+// describe words the revocation for an operator.
+func (r Revocation) describe() string {
+	var text string
+	for _, part := range []struct{ name, value string }{
+		{"issuer", r.Issuer}, {"subject", r.Subject}, {"session ID", r.SessionID},
+		{"token ID", r.TokenID}, {"key ID", r.KeyID},
+	} {
+		if part.value != "" {
+			text += ", " + part.name + " " + quote(part.value)
+		}
+	}
+	if !r.IssuedBefore.IsZero() {
+		text += ", issued before " + timeText(r.IssuedBefore)
+	}
+	return "revoked" + text
+}
+
+// Revoke withdraws the tokens that r matches: [Authenticator.Authenticate]
+// refuses them with [ErrRevoked], and live sessions under them end, before
+// Revoke returns. With [Config.Revocations] the other servers of the cluster
+// follow. If the revocation cannot be shared, the error says so, and it holds in
+// this process all the same.
+//
+// An empty revocation, one that ended in the past and one that names an unknown
+// issuer (without [Config.AnyIssuer]) are errors and change nothing.
+func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
+	r, err := a.completed(r)
+	if err != nil {
+		return err
+	}
+	_, err = a.share(ctx, r)
+	return err
+}
+
+// completed checks a revocation and fills in what it leaves open.
+func (a *Authenticator) completed(r Revocation) (Revocation, error) {
+	if a.closed.Load() {
+		return r, refuse(checkRevocation, ErrClosed, "", "")
+	}
+	if r.isEmpty() {
+		return r, errors.New("oidcauth: the revocation is empty: set what the tokens have in common")
+	}
+	if t, known := a.trusts[r.Issuer]; known {
+		r.Issuer = t.url
+	} else if r.Issuer != "" && a.open == nil {
+		return r, refuse(checkRevocation, ErrUnknownIssuer, quote(r.Issuer), oneOf(a.names))
+	}
+	now := a.now()
+	if r.Until.IsZero() {
+		r.Until = a.lastExpiry(now)
+	}
+	if !now.Before(r.Until) {
+		return r, fmt.Errorf("oidcauth: the revocation is over: got Until %s, want later than %s", timeText(r.Until), timeText(now))
+	}
+	return r.normal(), nil
+}
+
+// normal returns the revocation with its times in the form that they have after
+// they were written and read again, so that equal ones compare as equal.
+func (r Revocation) normal() Revocation {
+	if !r.IssuedBefore.IsZero() {
+		r.IssuedBefore = r.IssuedBefore.Round(0).UTC()
+	}
+	r.Until = r.Until.Round(0).UTC()
+	return r
+}
+
+// lastExpiry returns when the last token that is valid at a time can expire.
+func (a *Authenticator) lastExpiry(at time.Time) time.Time {
+	if slices.ContainsFunc(a.order, func(t *trust) bool { return t.noExpiry }) {
+		return at.AddDate(lastingYears, 0, 0)
+	}
+	if a.maxLifetime == 0 {
+		return at.Add(defaultRevocationTime)
+	}
+	// Leeway counts twice: in the token's lifetime and after its expiry. The
+	// third is for a time of issue that lies ahead of our clock.
+	return at.Add(a.maxLifetime + 3*a.leeway)
+}
+
+// share makes a revocation hold here and then everywhere. It reports whether it
+// is new everywhere.
+func (a *Authenticator) share(ctx context.Context, r Revocation) (added bool, err error) {
+	added = a.apply(r)
+	if a.follower == nil {
+		return added, nil
+	}
+	added, err = a.follower.log.Append(ctx, r)
+	if err != nil {
+		return false, fmt.Errorf("oidcauth: the revocation holds in this process alone: %w: %w", ErrRevocationsUnavailable, err)
+	}
+	return added, nil
+}
+
+// apply makes a revocation hold in this process. It reports whether it is new.
+func (a *Authenticator) apply(r Revocation) (added bool) {
+	if !a.revocations.add(r) {
+		return false
+	}
+	cause := refuse(checkRevocation, ErrRevoked, r.describe(), "")
+	for _, s := range a.sessions.candidates(&r) {
+		a.sessions.stop(s, cause, r.matches)
+	}
+	return true
+}
+
+// candidates returns the sessions that a revocation may match.
+func (x *sessionIndex) candidates(r *Revocation) []*Session {
+	switch {
+	case r.TokenID != "":
+		return x.list(byTokenID, x.hash(r.TokenID))
+	case r.SessionID != "":
+		return x.list(bySessionID, x.hash(r.SessionID))
+	case r.Subject != "":
+		return append(x.list(bySubject, x.hash(r.Subject)), x.list(bySubjectClaim, x.hash(r.Subject))...)
+	}
+	return x.all(func(s *Session) bool { return r.matches(s.claims.Load(), s.key.Load()) })
+}

@@ -1,0 +1,258 @@
+package oidcauth_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// revoke makes a revocation that must be accepted.
+func revoke(t testing.TB, a *oidcauth.Authenticator, r oidcauth.Revocation) {
+	t.Helper()
+	if err := a.Revoke(t.Context(), r); err != nil {
+		t.Fatalf("Revoke() error = %v", err)
+	}
+}
+
+// withoutMember returns a JSON object without one of its members.
+func withoutMember(t testing.TB, object json.RawMessage, name string) map[string]any {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal(object, &members); err != nil {
+		t.Fatal(err)
+	}
+	delete(members, name)
+	return members
+}
+
+// What a revocation matches, for a token from the cache, a fresh one and a live
+// session alike.
+func TestRevoke(t *testing.T) {
+	const id = oidctest.DefaultURL
+	at := time.Now().Truncate(time.Second)
+	tests := []struct {
+		name       string
+		revocation oidcauth.Revocation
+		change     map[string]any // of the token's claims
+		want       error
+	}{
+		{"token", oidcauth.Revocation{TokenID: "token-1"}, nil, oidcauth.ErrRevoked},
+		{"another token", oidcauth.Revocation{TokenID: "token-2"}, nil, nil},
+		{"login session", oidcauth.Revocation{SessionID: "login-1"}, nil, oidcauth.ErrRevoked},
+		{"another login session", oidcauth.Revocation{SessionID: "login-2"}, nil, nil},
+		{"subject", oidcauth.Revocation{Subject: "alice"}, nil, oidcauth.ErrRevoked},
+		{"another subject", oidcauth.Revocation{Subject: "bob"}, nil, nil},
+		{"issuer", oidcauth.Revocation{Issuer: id}, nil, oidcauth.ErrRevoked},
+		{"issuer by its alias", oidcauth.Revocation{Issuer: "alias.test"}, nil, oidcauth.ErrRevoked},
+		{"issuer, token under its alias", oidcauth.Revocation{Issuer: id}, map[string]any{"iss": "alias.test"}, oidcauth.ErrRevoked},
+		{"another issuer", oidcauth.Revocation{Issuer: "https://other.test"}, nil, nil},
+		{"key", oidcauth.Revocation{KeyID: "issuer.test-1"}, nil, oidcauth.ErrRevoked},
+		{"another key", oidcauth.Revocation{KeyID: "issuer.test-2"}, nil, nil},
+		{"issued before a later time", oidcauth.Revocation{IssuedBefore: at.Add(1)}, nil, oidcauth.ErrRevoked},
+		{"issued at that time", oidcauth.Revocation{IssuedBefore: at}, nil, nil},
+		{"no time of issue", oidcauth.Revocation{IssuedBefore: at.Add(-time.Hour)}, map[string]any{"iat": nil}, oidcauth.ErrRevoked},
+		{"all agree", oidcauth.Revocation{Issuer: id, Subject: "alice", SessionID: "login-1", TokenID: "token-1", KeyID: "issuer.test-1", IssuedBefore: at.Add(1)}, nil, oidcauth.ErrRevoked},
+		{"all but the issuer", oidcauth.Revocation{Issuer: "https://other.test", Subject: "alice", TokenID: "token-1"}, nil, nil},
+		{"all but the subject", oidcauth.Revocation{Subject: "bob", TokenID: "token-1"}, nil, nil},
+		{"all but the key", oidcauth.Revocation{KeyID: "x", TokenID: "token-1"}, nil, nil},
+		{"all but the time", oidcauth.Revocation{IssuedBefore: at, TokenID: "token-1"}, nil, nil},
+		{"session ID and none in the token", oidcauth.Revocation{SessionID: "login-1", Subject: "alice"}, map[string]any{"sid": nil}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			issuer, trusted := newIssuer(t, oidctest.Config{Now: func() time.Time { return at }})
+			trusted.Aliases = []string{"alias.test"}
+			cfg := oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{trusted, {URL: "https://other.test", Audiences: []string{"x"}}}}
+			a := newAuthenticator(t, cfg)
+			claims := map[string]any{"jti": "token-1", "sid": "login-1"}
+			for name, value := range tt.change {
+				claims[name] = value
+			}
+			cached := issuer.Token(claims)
+			claims["nonce"] = "2"
+			fresh := issuer.Token(claims)
+			s := a.NewSession(t.Context(), authenticate(t, a, cached))
+			revoke(t, a, tt.revocation)
+			for range 2 {
+				for _, token := range []string{cached, fresh} {
+					if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, tt.want) {
+						t.Errorf("Authenticate() error = %v, want %v", err, tt.want)
+					}
+				}
+			}
+			if ended := s.Context().Err() != nil; ended != (tt.want != nil) {
+				t.Errorf("session ended: %v", ended)
+			}
+			report := a.Explain(t.Context(), cached)
+			last := report.Steps[len(report.Steps)-1]
+			if !errors.Is(report.Err, tt.want) || last.Check != "revocation" || (last.Verdict == oidcauth.Passed) != (tt.want == nil) {
+				t.Errorf("Explain() = %v, %+v", report.Err, last)
+			}
+		})
+	}
+}
+
+func TestRevoke_Refused(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	for name, r := range map[string]oidcauth.Revocation{
+		"empty":            {},
+		"nothing but end":  {Until: time.Now().Add(time.Hour)},
+		"over":             {Subject: "alice", Until: time.Now()},
+		"issuer not known": {Issuer: "https://stranger.test"},
+	} {
+		if err := a.Revoke(t.Context(), r); err == nil {
+			t.Errorf("%s: Revoke() error = nil", name)
+		}
+	}
+	if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: "x"}); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+		t.Errorf("Revoke() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+	}
+	if n := a.RevocationCount(); n != 0 {
+		t.Errorf("%d revocations are held", n)
+	}
+	if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); err != nil {
+		t.Errorf("Authenticate() error = %v", err)
+	}
+	a.Close()
+	if err := a.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); !errors.Is(err, oidcauth.ErrClosed) {
+		t.Errorf("Revoke() error = %v, want %v", err, oidcauth.ErrClosed)
+	}
+}
+
+// Revocations end when they say or when no token of their time is left, and
+// leave by themselves; what a new one makes superfluous leaves at once.
+func TestRevoke_Until(t *testing.T) {
+	tests := []struct {
+		name     string
+		lifetime time.Duration
+		until    time.Duration // of the revocation
+		holds    time.Duration
+	}{
+		{"as it says", 0, time.Hour, time.Hour},
+		{"as long as tokens live", time.Hour, 0, time.Hour + 90*time.Second},
+		{"a year", 0, 0, 365 * 24 * time.Hour},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, trusted := newIssuer(t, oidctest.Config{})
+				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: tt.lifetime})
+				start := time.Now()
+				r := oidcauth.Revocation{Subject: "alice"}
+				if tt.until != 0 {
+					r.Until = start.Add(tt.until)
+				}
+				revoke(t, a, r)
+				revoke(t, a, r)
+				token := func() string { return issuer.Token(map[string]any{"exp": time.Now().Add(time.Hour).Unix()}) }
+				time.Sleep(tt.holds - 1)
+				if _, err := a.Authenticate(t.Context(), token()); !errors.Is(err, oidcauth.ErrRevoked) {
+					t.Errorf("just before its end: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
+				}
+				if n := a.RevocationCount(); n != 1 {
+					t.Errorf("%d revocations are held, want 1", n)
+				}
+				time.Sleep(time.Nanosecond)
+				if _, err := a.Authenticate(t.Context(), token()); err != nil {
+					t.Errorf("at its end: Authenticate() error = %v", err)
+				}
+				synctest.Wait()
+				if n := a.RevocationCount(); n != 0 {
+					t.Errorf("%d revocations are held at the end, want none", n)
+				}
+			})
+		})
+	}
+}
+
+// A subject that logs out again and again takes the room of one revocation.
+func TestRevoke_Supersedes(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	start := time.Now()
+	token := issuer.Token(map[string]any{"iat": start.Unix()})
+	for i := range 100 {
+		revoke(t, a, oidcauth.Revocation{Subject: "alice", IssuedBefore: start.Add(time.Duration(i-50) * time.Minute)})
+	}
+	revoke(t, a, oidcauth.Revocation{Subject: "alice", IssuedBefore: start.Add(-time.Hour), Until: start.Add(time.Hour)})
+	if n := a.RevocationCount(); n != 1 {
+		t.Errorf("%d revocations are held, want 1", n)
+	}
+	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrRevoked) {
+		t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
+	}
+	for i := range 1000 {
+		revoke(t, a, oidcauth.Revocation{TokenID: fmt.Sprint(i), Until: time.Now().Add(time.Minute)})
+	}
+	if n := a.RevocationCount(); n != 1001 {
+		t.Errorf("%d revocations are held, want 1001", n)
+	}
+}
+
+// A revocation is the same after it was written and read again, or logs could not
+// tell whether they have it.
+func TestRevocation_JSON(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		log := newMemoryLog()
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
+		here := time.FixedZone("here", 3600)
+		revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: time.Now().Add(123456789).In(here)})
+		revoke(t, a, oidcauth.Revocation{Subject: "alice"})
+		for _, r := range log.entries {
+			text, err := json.Marshal(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var back oidcauth.Revocation
+			if err := json.Unmarshal(text, &back); err != nil || back != r {
+				t.Errorf("%s reads as %+v, %v, want %+v", text, back, err, r)
+			}
+		}
+		if n := len(log.entries); n != 2 {
+			t.Errorf("%d entries, want 2", n)
+		}
+		a.Close()
+	})
+}
+
+func TestMaxTokenLifetime(t *testing.T) {
+	now := time.Now()
+	tests := []struct {
+		name        string
+		issued, exp time.Duration // from now; no time of issue if zero
+		want        error
+	}{
+		{"an hour", -1 * time.Second, time.Hour - time.Second, nil},
+		{"an hour and leeway", -1 * time.Second, time.Hour + 28*time.Second, nil},
+		{"two hours, one is left", -time.Hour, time.Hour, oidcauth.ErrClaim},
+		{"two hours", -1 * time.Second, 2 * time.Hour, oidcauth.ErrClaim},
+		{"an hour, time of issue unknown", 0, time.Hour, nil},
+		{"two hours, time of issue unknown", 0, 2 * time.Hour, oidcauth.ErrClaim},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			issuer, trusted := newIssuer(t, oidctest.Config{})
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: time.Hour})
+			claims := map[string]any{"exp": now.Add(tt.exp).Unix(), "iat": nil}
+			if tt.issued != 0 {
+				claims["iat"] = now.Add(tt.issued).Unix()
+			}
+			if _, err := a.Authenticate(t.Context(), issuer.Token(claims)); !errors.Is(err, tt.want) {
+				t.Errorf("Authenticate() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: -1}
+	if _, err := oidcauth.New(cfg); err == nil {
+		t.Error("New() accepts a negative MaxTokenLifetime")
+	}
+}
