@@ -9,3 +9,9 @@ require (
 	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/oidcauth/oidcauth v0.0.0
 )
+
+require (
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
+	lukechampine.com/blake3 v1.4.1 // indirect
+)
