@@ -154,7 +154,7 @@ func (a *Authenticator) end(c *Claims) time.Time {
 	if c.neverExpires {
 		return time.Time{}
 	}
-	return c.expiry.Add(a.leeway)
+	return c.Expiry().Add(a.leeway)
 }
 
 // verdict returns nil if claims once verified would be verified again now, and

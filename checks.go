@@ -74,12 +74,15 @@ const maxKeptMembers = 64
 
 // reset forgets the token but keeps the room for the next one's members.
 func (e *evaluation) reset() {
-	members := e.members[:cap(e.members)]
-	clear(members)
-	*e = evaluation{}
-	if len(members) <= maxKeptMembers {
-		e.members = members[:0]
+	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
+	e.raw = ""
+	e.token.Reset()
+	if cap(e.members) > maxKeptMembers {
+		e.members = nil
+		return
 	}
+	clear(e.members[:cap(e.members)])
+	e.members = e.members[:0]
 }
 
 // form checks the token's shape, as the package jws describes it.
@@ -117,8 +120,8 @@ func (e *evaluation) algorithm(context.Context) error {
 	if i < 0 {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), oneOf(e.trust.algorithms))
 	}
-	// The configured string, because the token's own would keep its header in memory.
-	e.claims.algorithm = e.trust.algorithms[i]
+	// A number, because the token's own text would keep its header in memory.
+	e.claims.algorithm = uint8(i)
 	return nil
 }
 
@@ -230,8 +233,8 @@ func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
 	if c.neverExpires {
 		return nil
 	}
-	if !now.Before(c.expiry.Add(a.leeway)) {
-		return refuse(checkExpiry, ErrExpired, timeText(c.expiry), "later than "+timeText(now.Add(-a.leeway)))
+	if !now.Before(c.expiry.time().Add(a.leeway)) {
+		return refuse(checkExpiry, ErrExpired, timeText(c.expiry.time()), "later than "+timeText(now.Add(-a.leeway)))
 	}
 	return nil
 }
@@ -240,15 +243,15 @@ func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
 // of issue. The latter keeps a token from outliving its own revocation, which is
 // dropped when all tokens of its time must have expired.
 func (a *Authenticator) checkLifetime(check string, c *Claims, start time.Time) error {
-	if limit := start.Add(a.maxLifetime + a.leeway); a.maxLifetime > 0 && c.expiry.After(limit) {
-		return refuse(check, ErrClaim, `"exp" `+timeText(c.expiry), "not later than "+timeText(limit))
+	if limit := start.Add(a.maxLifetime + a.leeway); a.maxLifetime > 0 && c.expiry.time().After(limit) {
+		return refuse(check, ErrClaim, `"exp" `+timeText(c.expiry.time()), "not later than "+timeText(limit))
 	}
 	return nil
 }
 
 func (a *Authenticator) checkNotBefore(c *Claims, now time.Time) error {
-	if now.Add(a.leeway).Before(c.notBefore) {
-		return refuse(checkNotBefore, ErrNotYetValid, timeText(c.notBefore), "not later than "+timeText(now.Add(a.leeway)))
+	if now.Add(a.leeway).Before(c.notBefore.time()) {
+		return refuse(checkNotBefore, ErrNotYetValid, timeText(c.notBefore.time()), "not later than "+timeText(now.Add(a.leeway)))
 	}
 	return nil
 }
@@ -257,13 +260,13 @@ func (e *evaluation) issuedAt(context.Context) error {
 	if err := e.readIssuedAt(); err != nil {
 		return err
 	}
-	if limit := e.now.Add(e.auth.leeway); limit.Before(e.claims.issuedAt) {
-		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt), "not later than "+timeText(limit))
+	if limit := e.now.Add(e.auth.leeway); limit.Before(e.claims.issuedAt.time()) {
+		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt.time()), "not later than "+timeText(limit))
 	}
-	if e.claims.issuedAt.IsZero() {
+	if e.claims.issuedAt == 0 {
 		return nil
 	}
-	return e.auth.checkLifetime(checkIssuedAt, e.claims, e.claims.issuedAt)
+	return e.auth.checkLifetime(checkIssuedAt, e.claims, e.claims.issuedAt.time())
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -326,6 +329,9 @@ const typeJWT = "jwt"
 
 // mediaType returns the "typ" value in one spelling (RFC 7515, section 4.1.9).
 func mediaType(typ string) string {
+	if typ == "JWT" {
+		return typeJWT // without the allocation that lower case costs
+	}
 	return strings.TrimPrefix(strings.ToLower(typ), "application/")
 }
 

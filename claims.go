@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -25,13 +26,13 @@ type Claims struct {
 	issuer    string
 	subject   string
 	audience  []string
-	expiry    time.Time
-	notBefore time.Time
-	issuedAt  time.Time
+	expiry    claimTime
+	notBefore claimTime
+	issuedAt  claimTime
 	tokenID   string
 	sessionID string
 	roles     []string
-	scopes    []string
+	scopes    string // separated by spaces
 	payload   string
 
 	// subjectClaim is "sub" where that is not the subject; a logout names it.
@@ -40,8 +41,8 @@ type Claims struct {
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
 
-	algorithm string // of the signature
-	hasKeyID  bool   // the token names its key
+	algorithm uint8 // of the signature, among those of trust
+	hasKeyID  bool  // the token names its key
 
 	neverExpires bool // a token of a [LocalIssuer] that permits it
 	fromTicket   bool // which cannot buy another
@@ -70,13 +71,13 @@ func (c *Claims) HasAudience(audience string) bool { return slices.Contains(c.au
 
 // Expiry returns the time in "exp". It is the zero time for a token that never
 // expires, which only a [LocalIssuer] can issue and only if it is told to.
-func (c *Claims) Expiry() time.Time { return c.expiry }
+func (c *Claims) Expiry() time.Time { return c.expiry.time() }
 
 // NotBefore returns the time in "nbf", or the zero time.
-func (c *Claims) NotBefore() time.Time { return c.notBefore }
+func (c *Claims) NotBefore() time.Time { return c.notBefore.time() }
 
 // IssuedAt returns the time in "iat", or the zero time.
-func (c *Claims) IssuedAt() time.Time { return c.issuedAt }
+func (c *Claims) IssuedAt() time.Time { return c.issuedAt.time() }
 
 // TokenID returns "jti", or the empty string.
 func (c *Claims) TokenID() string { return c.tokenID }
@@ -99,11 +100,31 @@ func (c *Claims) Roles() []string { return slices.Clone(c.roles) }
 // HasRole reports whether role is among the roles.
 func (c *Claims) HasRole(role string) bool { return slices.Contains(c.roles, role) }
 
-// Scopes returns a copy of the scopes in "scope" or, without it, "scp".
-func (c *Claims) Scopes() []string { return slices.Clone(c.scopes) }
+// Scopes returns the scopes in "scope" or, without it, "scp".
+func (c *Claims) Scopes() []string { return strings.Fields(c.scopes) }
 
 // HasScope reports whether scope is among the scopes.
-func (c *Claims) HasScope(scope string) bool { return slices.Contains(c.scopes, scope) }
+func (c *Claims) HasScope(scope string) bool {
+	for s := range strings.FieldsSeq(c.scopes) {
+		if s == scope {
+			return true
+		}
+	}
+	return false
+}
+
+// currentKey returns the key that the token would be verified with now.
+func (c *Claims) currentKey() *keyset.Key {
+	if k := c.nextKey(c.key); k != nil {
+		return k
+	}
+	return c.key
+}
+
+// nextKey returns the key that takes the place of one of the token's keys.
+func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
+	return from.Current(c.trust.algorithms[c.algorithm], c.hasKeyID)
+}
 
 // Decode stores the claims in the struct or map that v points to, in the manner
 // of [json.Unmarshal] but with names matched exactly: a claim "SUB" never ends
@@ -133,7 +154,7 @@ func (c *Claims) Payload() []byte { return []byte(c.payload) }
 // size estimates the memory that c holds, for the cache.
 func (c *Claims) size() int {
 	const stringHeader = int(unsafe.Sizeof(""))
-	lists := len(c.audience) + len(c.roles) + len(c.scopes)
+	lists := len(c.audience) + len(c.roles)
 	return int(unsafe.Sizeof(*c)) + len(c.payload) + lists*stringHeader
 }
 

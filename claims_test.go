@@ -56,7 +56,7 @@ func TestClaims_Scopes(t *testing.T) {
 	}{
 		{"string", `"scope":"a b"`, []string{"a", "b"}, nil},
 		{"array", `"scope":["a","b"]`, []string{"a", "b"}, nil},
-		{"array element with a space is one scope", `"scope":["a b"]`, []string{"a b"}, nil},
+		{"array element with a space is none", `"scope":["a b","c"]`, []string{"c"}, nil},
 		{"scp array", `"scp":["a","b"]`, []string{"a", "b"}, nil},
 		{"scp string", `"scp":"a b"`, []string{"a", "b"}, nil},
 		{"scope goes before scp", `"scp":"a","scope":"b"`, []string{"b"}, nil},

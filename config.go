@@ -73,8 +73,9 @@ type Config struct {
 	// Trace observes key fetches and changes of state. Nil means that nothing is observed.
 	Trace *Trace
 
-	// Logger receives one line for each refused request and for each change of a
-	// key set's state; never a token. Nil means no logging.
+	// Logger receives one line for each refused request, for each logout, and for
+	// each change of the state of a key set or of the revocation log; never a
+	// token. Nil means no logging.
 	Logger *slog.Logger
 
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
@@ -267,9 +268,12 @@ func checkIssuerName(name string) error {
 }
 
 func (i *Issuer) checkAlgorithms() error {
-	for _, alg := range i.Algorithms {
+	for n, alg := range i.Algorithms {
 		if !jws.Known(alg) {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is not supported", i.URL, alg)
+		}
+		if slices.Contains(i.Algorithms[:n], alg) {
+			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is listed twice", i.URL, alg)
 		}
 	}
 	return nil

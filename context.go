@@ -85,7 +85,7 @@ func HasScope(scope string) Rule {
 		if c.HasScope(scope) {
 			return nil
 		}
-		return fmt.Errorf("scope: got %s, want %q", quoteAll(c.scopes), scope)
+		return fmt.Errorf("scope: got %s, want %q", quoteAll(c.Scopes()), scope)
 	}
 }
 

@@ -120,11 +120,11 @@ func (e *evaluation) describe(name string) (got, want string) {
 		if e.claims.neverExpires {
 			return "none", "none, or later than " + timeText(e.now.Add(-e.auth.leeway))
 		}
-		return timeText(e.claims.expiry), "later than " + timeText(e.now.Add(-e.auth.leeway))
+		return timeText(e.claims.Expiry()), "later than " + timeText(e.now.Add(-e.auth.leeway))
 	case checkNotBefore:
-		return optionalTime(e.claims.notBefore), "not later than " + timeText(e.now.Add(e.auth.leeway))
+		return optionalTime(e.claims.NotBefore()), "not later than " + timeText(e.now.Add(e.auth.leeway))
 	case checkIssuedAt:
-		return optionalTime(e.claims.issuedAt), "not later than " + timeText(e.now.Add(e.auth.leeway))
+		return optionalTime(e.claims.IssuedAt()), "not later than " + timeText(e.now.Add(e.auth.leeway))
 	case checkAudience:
 		return e.describeAudience()
 	case checkType:
@@ -132,7 +132,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkSubject:
 		return quote(e.claims.subject), fmt.Sprintf("1 to %d bytes", maxNameBytes)
 	case checkClaims:
-		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roles), quoteAll(e.claims.scopes)), "well-formed claims"
+		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roles), quoteAll(e.claims.Scopes())), "well-formed claims"
 	case checkRules:
 		return fmt.Sprintf("%d rules satisfied", len(e.trust.claimRules)+len(e.trust.rules)), "all of them"
 	case checkRevocation:

@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"errors"
@@ -119,9 +118,8 @@ func TestHistory_CostlyObjects(t *testing.T) {
 // CVE-2026-40945: a token in a log, at any level.
 func TestHistory_NoTokenInLogs(t *testing.T) {
 	w := newWorld(t)
-	var mu sync.Mutex // guards log
-	var log bytes.Buffer
-	logger := slog.New(slog.NewJSONHandler(lockedWriter{&mu, &log}, &slog.HandlerOptions{Level: slog.LevelDebug - 100, AddSource: true}))
+	var log logBuffer
+	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 100, AddSource: true}))
 	a := newAuthenticator(t, oidcauth.Config{
 		Issuers: w.descriptions(), Logger: logger, KeyCacheDir: t.TempDir(),
 		Client: oidctest.Client(w.main, w.by["other"], w.by["down"], w.by["ruled"]),
@@ -144,8 +142,7 @@ func TestHistory_NoTokenInLogs(t *testing.T) {
 			}
 		}
 	}
-	mu.Lock()
-	defer mu.Unlock()
+	a.Close()
 	if !strings.Contains(log.String(), "request refused") {
 		t.Fatalf("nothing in the log: %s", &log)
 	}
@@ -154,17 +151,6 @@ func TestHistory_NoTokenInLogs(t *testing.T) {
 			checkText(t, log.String(), form)
 		}
 	}
-}
-
-type lockedWriter struct {
-	mu *sync.Mutex
-	w  *bytes.Buffer
-}
-
-func (w lockedWriter) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.w.Write(b)
 }
 
 // CVE-2025-64527, CVE-2024-45809: a fetch that fails, or that ends when the

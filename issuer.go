@@ -315,15 +315,14 @@ func externalRing(cfg LocalIssuerConfig, now time.Time) (keyring.Ring, error) {
 	if !ok {
 		return keyring.Ring{}, fmt.Errorf("LocalIssuerConfig.Signer: got a key of type %T, want *ecdsa.PublicKey", cfg.Signer.Public())
 	}
+	if err := keyring.CheckPublic(public); err != nil {
+		return keyring.Ring{}, err
+	}
 	id, err := keyring.Thumbprint(public)
 	if err != nil {
 		return keyring.Ring{}, err
 	}
-	ring, _, err := keyring.Ring{}.Import(public, now) // for its checks
-	if err != nil {
-		return keyring.Ring{}, err
-	}
-	ring = keyring.Ring{Issuer: cfg.URL, Keys: []keyring.Key{{ID: id, State: keyring.Active, Created: now, Public: public}}}
+	ring := keyring.Ring{Issuer: cfg.URL, Keys: []keyring.Key{{ID: id, State: keyring.Active, Created: now, Public: public}}}
 	for _, retired := range cfg.RetiredKeys {
 		public, ok := retired.(*ecdsa.PublicKey)
 		if !ok {

@@ -207,7 +207,7 @@ func (e *evaluation) logoutType(context.Context) error {
 }
 
 func (e *evaluation) logoutTime(context.Context) error {
-	issued := e.claims.issuedAt
+	issued := e.claims.IssuedAt()
 	if issued.IsZero() {
 		return refuse(checkIssuedAt, ErrClaim, `no "iat"`, "a time of issue")
 	}
@@ -241,7 +241,7 @@ func (e *evaluation) logoutEvents(context.Context) error {
 }
 
 func (e *evaluation) readLogout() (*logout, error) {
-	l := &logout{issuer: e.trust.url, issuedAt: e.claims.issuedAt}
+	l := &logout{issuer: e.trust.url, issuedAt: e.claims.IssuedAt()}
 	for _, claim := range []struct {
 		name string
 		to   *string

@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -181,7 +180,7 @@ func TestRefuse_Head(t *testing.T) {
 // One line a refusal, which says what was got and wanted, and no token.
 func TestMiddleware_Log(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
-	var log bytes.Buffer
+	var log logBuffer
 	a := newAuthenticator(t, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(),
 		Logger:  slog.New(slog.NewTextHandler(&log, nil)),

@@ -2,8 +2,9 @@ package oidcauth
 
 import (
 	"fmt"
+	"slices"
 	"strings"
-	"time"
+	"unicode"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
@@ -72,12 +73,12 @@ func (e *evaluation) readIssuedAt() (err error) {
 
 // numericDate reads a time (RFC 7519, section 2). A value of another type is a
 // refusal: read as missing, it would switch the check off.
-func numericDate(check string, m jws.Member) (time.Time, error) {
+func numericDate(check string, m jws.Member) (claimTime, error) {
 	sec, nsec, err := m.Seconds()
 	if err != nil {
-		return time.Time{}, refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, err), "seconds since 1970 as a number")
+		return 0, refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, err), "seconds since 1970 as a number")
 	}
-	return time.Unix(sec, int64(nsec)), nil
+	return claimTimeOf(sec, nsec), nil
 }
 
 // readAudience reads "aud" (RFC 7519, section 4.1.3): a string or an array of
@@ -119,10 +120,11 @@ func (e *evaluation) readSubject() error {
 func (e *evaluation) mappedSubject() (string, error) {
 	parts := make([]string, len(e.trust.subject))
 	for i, path := range e.trust.subject {
-		m, found, err := jws.Lookup(e.claims.payload, path...)
-		if err != nil || !found || m.Kind != jws.String {
+		m, found := e.memberAt(path)
+		if !found || m.Kind != jws.String {
 			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
 		}
+		var err error
 		if parts[i], err = m.Text(); err != nil || parts[i] == "" {
 			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("an empty string at %q", path), "a part of the subject")
 		}
@@ -158,9 +160,9 @@ func (e *evaluation) readOthers() (err error) {
 		return err
 	}
 	if e.trust.ignoresScopes {
-		c.scopes = nil
+		c.scopes = ""
 	}
-	c.roles = e.trust.rolesOf(c.payload)
+	c.roles = e.roles()
 	return nil
 }
 
@@ -191,37 +193,57 @@ func stringOrList(m jws.Member) ([]string, error) {
 }
 
 // scopes reads "scope" (RFC 8693, section 4.2) or, without it, "scp", the name
-// that Okta and Entra use. In a string the scopes are separated by spaces.
-func (e *evaluation) scopes() ([]string, error) {
+// that Okta and Entra use: a string, in which spaces separate the scopes, or an
+// array. An element with a space in it is no scope and is left out.
+func (e *evaluation) scopes() (string, error) {
 	m, found := e.member("scope")
 	if !found || m.Kind == jws.Null {
 		m, found = e.member("scp")
 	}
 	if !found || m.Kind == jws.Null {
-		return nil, nil
+		return "", nil
 	}
 	if m.Kind == jws.String {
-		s, err := m.Text()
-		return strings.Fields(s), err
+		return m.Text()
 	}
-	scopes, err := m.Strings()
+	list, err := m.Strings()
 	if err != nil {
-		return nil, wrongType(checkClaims, m, "a string or an array of strings")
+		return "", wrongType(checkClaims, m, "a string or an array of strings")
 	}
-	return scopes, nil
+	hasSpace := func(s string) bool { return strings.ContainsFunc(s, unicode.IsSpace) }
+	return strings.Join(slices.DeleteFunc(list, hasSpace), " "), nil
 }
 
-// rolesOf collects the roles at all of the paths. A claim of another shape
-// grants no role.
-func (t *trust) rolesOf(payload string) []string {
+// roles collects the roles at all of the issuer's paths. A claim of another
+// shape grants no role.
+func (e *evaluation) roles() []string {
 	var roles []string
-	for _, path := range t.roles {
-		m, found, err := jws.Lookup(payload, path...)
-		if err == nil && found {
-			roles = append(roles, rolesIn(m)...)
+	for _, path := range e.trust.roles {
+		m, found := e.memberAt(path)
+		if !found {
+			continue
+		}
+		if found := rolesIn(m); roles == nil {
+			roles = found
+		} else {
+			roles = append(roles, found...)
 		}
 	}
 	return roles
+}
+
+// memberAt returns the claim at a path, whose first name is looked up among the
+// members that are parsed already.
+func (e *evaluation) memberAt(path Path) (jws.Member, bool) {
+	if len(path) == 0 {
+		return jws.Member{}, false
+	}
+	m, found := e.member(path[0])
+	if !found || len(path) == 1 {
+		return m, found
+	}
+	m, found, err := jws.Lookup(m.Value, path[1:]...)
+	return m, found && err == nil
 }
 
 // rolesIn reads the four shapes in which issuers write roles.

@@ -78,7 +78,7 @@ func (r *Revocation) matches(c *Claims, k *keyset.Key) bool {
 		agrees(r.SessionID, c.sessionID) &&
 		agrees(r.TokenID, c.tokenID) &&
 		(r.KeyID == "" || r.KeyID == k.ID()) &&
-		(r.IssuedBefore.IsZero() || c.issuedAt.IsZero() || c.issuedAt.Before(r.IssuedBefore))
+		(r.IssuedBefore.IsZero() || c.issuedAt == 0 || c.issuedAt.time().Before(r.IssuedBefore))
 }
 
 func agrees(want, got string) bool { return want == "" || want == got }

@@ -64,7 +64,7 @@ func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session
 		s.cancel(err)
 		return s
 	}
-	s.key.Store(currentKey(claims))
+	s.key.Store(claims.currentKey())
 	a.sessions.add(s, claims)
 	// Whatever happened before the session could be found is seen here.
 	s.recheck()
@@ -88,14 +88,6 @@ func (a *Authenticator) owns(t *trust) bool {
 		return t.open.home.auth == a
 	}
 	return a.trusts[t.url] == t
-}
-
-// currentKey returns the key that the claims' token would be verified with now.
-func currentKey(c *Claims) *keyset.Key {
-	if k := c.key.Current(c.algorithm, c.hasKeyID); k != nil {
-		return k
-	}
-	return c.key
 }
 
 // Context returns a context that ends with the session; [context.Cause] then
@@ -139,7 +131,7 @@ func (s *Session) recheck() *Claims {
 
 // moveKey follows a key whose description changed. It reports whether it did.
 func (s *Session) moveKey(c *Claims, from *keyset.Key) bool {
-	to := from.Current(c.algorithm, c.hasKeyID)
+	to := c.nextKey(from)
 	if to == nil || to == from {
 		return false
 	}
@@ -163,7 +155,7 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if was := s.claims.Load(); c.identity != was.identity {
 		return nil, refuse(checkSubject, ErrIdentityMismatch, quote(c.identity.String()), quote(was.identity.String()))
 	}
-	if err := s.auth.sessions.replace(s, c, currentKey(c)); err != nil {
+	if err := s.auth.sessions.replace(s, c, c.currentKey()); err != nil {
 		return nil, err
 	}
 	// What happened between the two is seen here.
@@ -193,7 +185,7 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 	}
 	s.warnings = append(s.warnings, w)
 	if c := s.claims.Load(); !c.neverExpires {
-		x.set(&w.alarm, c.expiry.Add(x.leeway-before))
+		x.set(&w.alarm, c.Expiry().Add(x.leeway-before))
 	}
 }
 

@@ -250,3 +250,43 @@ func TestSession_OnExpiring(t *testing.T) {
 		expect("after Close", 2, 1, 2)
 	})
 }
+
+// Sessions of issuers that nobody has configured are sessions like any other,
+// except that such an issuer logs nobody out.
+func TestSession_AnyIssuer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 30)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 8, FirstContactsPerSecond: 1000}))
+		lives := map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}
+		kept, replaced, revoked := issuers[0], issuers[1], issuers[2]
+		session := func(i *oidctest.Issuer) *oidcauth.Session {
+			return a.NewSession(t.Context(), wants(t, a, i.Token(lives), nil))
+		}
+		keeps, loses, ends := session(kept), session(replaced), session(revoked)
+		for _, i := range issuers[3:] {
+			wants(t, a, i.Token(lives), nil)
+			time.Sleep(2 * time.Minute)
+		}
+		if n := kept.Fetches().Discovery; n != 1 {
+			t.Errorf("an issuer with a session was contacted %d times, want once", n)
+		}
+		expectEnd(t, loses, nil)
+		replaced.Replace()
+		wants(t, a, replaced.Token(nil), nil)
+		expectEnd(t, loses, oidcauth.ErrUnknownKey)
+		expectEnd(t, ends, nil)
+		revoke(t, a, oidcauth.Revocation{Issuer: revoked.URL()})
+		expectEnd(t, ends, oidcauth.ErrRevoked)
+		if resp := postLogout(a, logoutToken(kept, nil)); resp.StatusCode != http.StatusBadRequest {
+			t.Errorf("a stranger's logout: got status %d, want 400", resp.StatusCode)
+		}
+		expectEnd(t, keeps, nil)
+		if _, err := keeps.Renew(t.Context(), kept.Token(nil)); err != nil {
+			t.Errorf("Renew() error = %v", err)
+		}
+		other := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		expectEnd(t, other.NewSession(t.Context(), keeps.Claims()), oidcauth.ErrSignature)
+		a.Close()
+		expectEnd(t, keeps, oidcauth.ErrClosed)
+	})
+}

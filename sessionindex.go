@@ -115,7 +115,7 @@ func (x *sessionIndex) enlist(s *Session, c *Claims) {
 	if c.neverExpires {
 		return
 	}
-	end := c.expiry.Add(x.leeway)
+	end := c.expiry.time().Add(x.leeway)
 	x.set(&s.end, end)
 	for _, w := range s.warnings {
 		x.set(&w.alarm, end.Add(-w.before))
@@ -149,6 +149,9 @@ func (x *sessionIndex) replace(s *Session, c *Claims, k *keyset.Key) error {
 		return s.cause
 	}
 	x.delist(s)
+	// The trust in one issuer is made anew when it was dropped in between.
+	c.trust.keys.Hold()
+	s.claims.Load().trust.keys.Release()
 	s.key.Store(k)
 	s.claims.Store(c)
 	x.enlist(s, c)

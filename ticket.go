@@ -85,11 +85,11 @@ func (l *LocalIssuer) Ticket(ctx context.Context, claims *Claims, o TicketOption
 	}
 	now := l.now()
 	expiry := now.Add(maxTicketLifetime)
-	if !claims.neverExpires && claims.expiry.Before(expiry) {
-		expiry = claims.expiry
+	if !claims.neverExpires && claims.Expiry().Before(expiry) {
+		expiry = claims.Expiry()
 	}
 	if expiry.Unix() <= now.Unix() {
-		return "", refuse(checkTicket, ErrExpired, timeText(claims.expiry), "later than "+timeText(now))
+		return "", refuse(checkTicket, ErrExpired, timeText(claims.Expiry()), "later than "+timeText(now))
 	}
 	payload, err := ticketPayload(ticketBody{
 		Issuer: l.url, Audiences: l.audiences, IssuedAt: now.Unix(), Expiry: expiry.Unix(),
@@ -108,7 +108,7 @@ func ticketPayload(body ticketBody, c *Claims) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := original{Algorithm: c.algorithm, Key: thumbprint}
+	o := original{Algorithm: c.trust.algorithms[c.algorithm], Key: thumbprint}
 	if c.hasKeyID {
 		id := c.key.ID()
 		o.KeyID = &id

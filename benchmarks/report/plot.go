@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -94,9 +95,9 @@ func (r *results) coldPlot() (*plot.Plot, error) {
 		}
 		p.Legend.Add(algorithm, bars)
 	}
-	p.Legend.Top = false
-	p.Legend.YOffs = 0.3 * vg.Centimeter
-	p.NominalY(names...)
+	p.Legend.Top = true
+	p.X.Tick.Marker = everyNth(1)
+	r.nameRows(p)
 	return p, nil
 }
 
@@ -110,8 +111,30 @@ func (r *results) hotPlot() (*plot.Plot, error) {
 	if _, err := addBars(p, values, 0, palette()[0], "%.1f"); err != nil {
 		return nil, err
 	}
-	p.NominalY(names...)
+	p.X.Tick.Marker = everyNth(20)
+	r.nameRows(p)
 	return p, nil
+}
+
+// nameRows writes the peers' names beside their bars, and leaves the same room
+// in both plots so that their rows stand side by side.
+func (r *results) nameRows(p *plot.Plot) {
+	names := r.names()
+	p.NominalY(names...)
+	p.Y.Padding = vg.Points(8)
+	p.Y.Min, p.Y.Max = -0.6, float64(len(names))-0.4
+	p.X.Max *= 1.15 // for the figure behind the longest bar
+}
+
+// everyNth marks an axis at whole multiples of a step.
+func everyNth(step float64) plot.TickerFunc {
+	return func(low, high float64) []plot.Tick {
+		var ticks []plot.Tick
+		for at := math.Ceil(low/step) * step; at <= high; at += step {
+			ticks = append(ticks, plot.Tick{Value: at, Label: fmt.Sprintf("%.0f", at)})
+		}
+		return ticks
+	}
 }
 
 func newPlot(title, axis string) *plot.Plot {

@@ -1,7 +1,26 @@
 package jws
 
+import "strings"
+
 // headerRoom holds the members of a usual header.
 const headerRoom = 12
+
+// useHeader is parseHeader, unless the same text has just been read: a header
+// of the same bytes says the same and breaks no rule.
+func (t *Token) useHeader(encoded string) error {
+	if encoded == t.read.encoded {
+		t.Algorithm, t.KeyID, t.HasKeyID = t.read.algorithm, t.read.keyID, t.read.hasKeyID
+		t.Type, t.HasType = t.read.typ, t.read.hasType
+		return nil
+	}
+	if err := t.parseHeader(encoded); err != nil {
+		return err
+	}
+	t.read.encoded = strings.Clone(encoded)
+	t.read.algorithm, t.read.keyID, t.read.hasKeyID = t.Algorithm, t.KeyID, t.HasKeyID
+	t.read.typ, t.read.hasType = t.Type, t.HasType
+	return nil
+}
 
 // parseHeader reads the algorithm, the key ID and the type. It refuses what
 // would change the meaning of the token, and reads nothing else: a key or a

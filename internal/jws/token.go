@@ -45,6 +45,15 @@ type Token struct {
 	// Members are the payload's top-level members in the order written.
 	Members []Member
 
+	// read is the header that a Token read last. Nearly all tokens of an issuer
+	// share one, so that a Token which is used again seldom has to read another.
+	read struct {
+		encoded           string // a copy; it must not keep a token alive
+		algorithm         string
+		keyID, typ        string
+		hasKeyID, hasType bool
+	}
+
 	signingInput string
 	signature    [signatureRoom]byte
 	length       int
@@ -73,13 +82,21 @@ func (t *Token) Parse(token string, maxBytes int) error {
 // them to dst and returns it, and leaves t.Members empty. Room on the caller's
 // stack stays there.
 func (t *Token) ParseInto(dst []Member, token string, maxBytes int) ([]Member, error) {
-	*t = Token{}
+	t.Reset()
 	dst, err := t.parse(dst, token, maxBytes)
 	if err != nil {
-		*t = Token{}
+		t.Reset()
 		return nil, err
 	}
 	return dst, nil
+}
+
+// Reset makes t the token that was not parsed. The bytes of an old signature may
+// remain where nothing reads them, and so may an old header.
+func (t *Token) Reset() {
+	t.Algorithm, t.KeyID, t.HasKeyID, t.Type, t.HasType = "", "", false, "", false
+	t.Payload, t.Members, t.signingInput = "", nil, ""
+	t.length, t.long = 0, nil
 }
 
 func (t *Token) parse(dst []Member, token string, maxBytes int) ([]Member, error) {
@@ -90,7 +107,7 @@ func (t *Token) parse(dst []Member, token string, maxBytes int) ([]Member, error
 	if err != nil {
 		return nil, err
 	}
-	if err := t.parseHeader(header); err != nil {
+	if err := t.useHeader(header); err != nil {
 		return nil, refusePart("header", err)
 	}
 	if dst, err = t.parsePayload(dst, payload); err != nil {

@@ -64,6 +64,9 @@ func (m Member) Seconds() (sec, nsec int64, err error) {
 	if m.Kind != Number {
 		return 0, 0, m.wrongKind(Number)
 	}
+	if sec, ok := plainSeconds(m.Value); ok {
+		return sec, 0, nil
+	}
 	if length, _ := numberLength(m.Value); length == 0 || length != len(m.Value) {
 		return 0, 0, m.wrongKind(Number)
 	}
@@ -72,6 +75,23 @@ func (m Member) Seconds() (sec, nsec int64, err error) {
 		return sec, nsec, nil
 	}
 	return 0, 0, fmt.Errorf("%w: %s: time out of range", ErrKind, quote(m.Name))
+}
+
+// plainSeconds reads a number of the form that issuers write: digits alone, and
+// few enough that no check of the range is needed.
+func plainSeconds(text string) (sec int64, ok bool) {
+	const maxDigits = 11
+	if text == "" || text[0] == '0' || len(text) > maxDigits {
+		return 0, false
+	}
+	for i := range len(text) {
+		digit := text[i] - '0'
+		if digit > 9 {
+			return 0, false
+		}
+		sec = sec*10 + int64(digit)
+	}
+	return sec, true
 }
 
 // wrongKind returns the refusal of a member of another type.

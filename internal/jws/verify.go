@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
-	"math/big"
 )
 
 // inputRoom holds the signing input of a usual token.
@@ -80,7 +79,50 @@ func verifyECDSA(key *ecdsa.PublicKey, digest, signature []byte) bool {
 	if len(signature) != 2*size {
 		return false
 	}
-	r := new(big.Int).SetBytes(signature[:size])
-	s := new(big.Int).SetBytes(signature[size:])
-	return ecdsa.Verify(key, digest, r, s)
+	var room [signatureRoomDER]byte
+	return ecdsa.VerifyASN1(key, digest, appendDER(room[:0], signature[:size], signature[size:]))
+}
+
+// signatureRoomDER holds the longest signature in DER, P-521's: a sequence with
+// a long length and two integers of 66 bytes.
+const signatureRoomDER = 3 + 2*(2+66)
+
+// appendDER appends R and S in the form that the standard library reads: a
+// sequence of two integers (RFC 3279, section 2.2.3).
+func appendDER(dst, r, s []byte) []byte {
+	r, s = withoutZeros(r), withoutZeros(s)
+	length := integerLength(r) + integerLength(s)
+	dst = append(dst, 0x30)
+	if length >= 0x80 {
+		dst = append(dst, 0x81)
+	}
+	dst = append(dst, byte(length))
+	return appendInteger(appendInteger(dst, r), s)
+}
+
+// withoutZeros drops leading zeros, as DER demands, but for the last digit.
+func withoutZeros(number []byte) []byte {
+	for len(number) > 1 && number[0] == 0 {
+		number = number[1:]
+	}
+	return number
+}
+
+// integerLength is what [appendInteger] appends.
+func integerLength(number []byte) int {
+	if number[0] >= 0x80 {
+		return 3 + len(number)
+	}
+	return 2 + len(number)
+}
+
+// appendInteger appends a positive integer: a zero goes before a high bit, which
+// would mean a sign.
+func appendInteger(dst, number []byte) []byte {
+	if number[0] >= 0x80 {
+		dst = append(dst, 0x02, byte(len(number)+1), 0)
+	} else {
+		dst = append(dst, 0x02, byte(len(number)))
+	}
+	return append(dst, number...)
 }

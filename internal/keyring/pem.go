@@ -32,7 +32,7 @@ func ParsePEM(text []byte) (*ecdsa.PublicKey, error) {
 	if found == nil {
 		return nil, fmt.Errorf("%w: no PEM block found", ErrRing)
 	}
-	return found, checkPublic(found)
+	return found, CheckPublic(found)
 }
 
 // parseBlock reads one block. Errors name its type and never its content.

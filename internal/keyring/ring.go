@@ -137,7 +137,7 @@ func (r Ring) Rotate(now time.Time) (Ring, error) {
 // Import adds a key whose tokens were signed elsewhere. It only verifies, so
 // its private half is not wanted. A key that is there already changes nothing.
 func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, error) {
-	if err := checkPublic(public); err != nil {
+	if err := CheckPublic(public); err != nil {
 		return Ring{}, "", err
 	}
 	id, err := Thumbprint(public)
@@ -217,7 +217,7 @@ func (k Key) check() error {
 	if (k.Private != nil) != (k.State != Retired) {
 		return fmt.Errorf("%w: %s key %q: private half: got %t", ErrRing, k.State, k.ID, k.Private != nil)
 	}
-	if err := checkPublic(k.Public); err != nil {
+	if err := CheckPublic(k.Public); err != nil {
 		return err
 	}
 	id, err := Thumbprint(k.Public)
@@ -227,8 +227,8 @@ func (k Key) check() error {
 	return err
 }
 
-// checkPublic refuses keys that ES256 cannot use.
-func checkPublic(public *ecdsa.PublicKey) error {
+// CheckPublic refuses keys that ES256 cannot use.
+func CheckPublic(public *ecdsa.PublicKey) error {
 	if public == nil || public.Curve != elliptic.P256() {
 		return fmt.Errorf("%w: got a key that is not on the curve P-256, which ES256 needs", ErrRing)
 	}
