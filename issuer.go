@@ -31,7 +31,8 @@ const (
 type LocalIssuerConfig struct {
 	// URL is the issuer's name, the "iss" of its tokens: any name of 1 to 128
 	// bytes without "|", often a bare word. It is part of every identity, and a
-	// directory belongs to one name. Empty means the name that Dir belongs to.
+	// directory belongs to one name. Empty means the name that Dir belongs to;
+	// then nothing is created, and without keys the error wraps [io/fs.ErrNotExist].
 	URL string
 
 	// Dir is the directory that keeps the keys, private ones included. It is

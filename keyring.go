@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"time"
 
@@ -130,15 +131,19 @@ func (l *LocalIssuer) openRing(cfg LocalIssuerConfig) (keyring.Ring, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
 	defer cancel()
-	dir, err := keyring.Open(ctx, cfg.Dir, l.now())
+	var err error
+	if cfg.URL == "" {
+		l.dir, err = keyring.Open(cfg.Dir)
+	} else {
+		l.dir, err = keyring.OpenOrCreate(ctx, cfg.Dir, l.now())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("%w: want LocalIssuerConfig.URL to make new keys", err)
+	}
 	if err != nil {
 		return keyring.Ring{}, err
 	}
-	l.dir = dir
-	return dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
-		if r.Issuer == "" && cfg.URL == "" {
-			return r, false, errors.New("the directory is new, want LocalIssuerConfig.URL for it to belong to")
-		}
+	return l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
 		return r.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
 	})
 }

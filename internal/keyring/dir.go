@@ -31,15 +31,23 @@ type Dir struct {
 	mu   sync.Mutex // held while the lock is: a lock excludes other processes only
 }
 
-// Open returns the directory, which is created with a new ring if it does not
-// exist or is empty. Whatever else it finds there it refuses and leaves alone.
-func Open(ctx context.Context, path string, now time.Time) (*Dir, error) {
+// Open returns the directory if it holds a ring. Whatever else it finds it
+// refuses and leaves alone. The error wraps [fs.ErrNotExist] if there is none.
+func Open(path string) (*Dir, error) {
 	d := &Dir{path: path}
+	_, err := d.Load()
+	return d, err
+}
+
+// OpenOrCreate is [Open], except that a directory that does not exist or is
+// empty is created with a new ring.
+func OpenOrCreate(ctx context.Context, path string, now time.Time) (*Dir, error) {
+	d, err := Open(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return d, err
+	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrRing, err)
-	}
-	if _, err := d.Load(); !errors.Is(err, fs.ErrNotExist) {
-		return d, err
 	}
 	return d, d.create(ctx, now)
 }

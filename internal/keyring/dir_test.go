@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 func child(path string) int {
 	os.Stdin.Read(make([]byte, 1))
 	ctx := context.Background()
-	dir, err := keyring.Open(ctx, path, time.Now())
+	dir, err := keyring.OpenOrCreate(ctx, path, time.Now())
 	if err == nil {
 		_, err = dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
 			fmt.Println(r.Keys[0].ID)
@@ -150,7 +151,7 @@ func TestOpen_Refused(t *testing.T) {
 			open(t, dir)
 			tt.spoil(t, dir, file)
 			before := tree(t, dir)
-			if _, err := keyring.Open(t.Context(), dir, time.Now()); !errors.Is(err, keyring.ErrRing) {
+			if _, err := keyring.OpenOrCreate(t.Context(), dir, time.Now()); !errors.Is(err, keyring.ErrRing) {
 				t.Errorf("Open() error = %v, want %v", err, keyring.ErrRing)
 			} else if !strings.Contains(err.Error(), dir) {
 				t.Errorf("Open() error = %v, which does not name the directory", err)
@@ -209,7 +210,7 @@ func TestUpdate_CallerLeaves(t *testing.T) {
 
 func open(t *testing.T, path string) *keyring.Dir {
 	t.Helper()
-	dir, err := keyring.Open(t.Context(), path, time.Now())
+	dir, err := keyring.OpenOrCreate(t.Context(), path, time.Now())
 	if err != nil {
 		t.Fatalf("Open() error = %v", err)
 	}
@@ -223,6 +224,21 @@ func load(t *testing.T, path string) keyring.Ring {
 		t.Fatalf("Load() error = %v", err)
 	}
 	return r
+}
+
+// Without leave, nothing is created.
+func TestOpen_Missing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	for range 2 {
+		before := tree(t, filepath.Dir(path))
+		if _, err := keyring.Open(path); !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, keyring.ErrRing) {
+			t.Errorf("Open() error = %v, want %v", err, fs.ErrNotExist)
+		}
+		if tree(t, filepath.Dir(path)) != before {
+			t.Error("Open() made something")
+		}
+		must(t, os.MkdirAll(path, 0o700)) // and now with an empty directory
+	}
 }
 
 func checkPerm(t *testing.T, path string, want os.FileMode) {
