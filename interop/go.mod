@@ -8,10 +8,15 @@ require (
 	github.com/c2sp/wycheproof v0.0.0-20260902155932-3fa63dd0344a
 	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/oidcauth/oidcauth v0.0.0
+	golang.org/x/oauth2 v0.37.0
+)
+
+require (
+	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
+	lukechampine.com/blake3 v1.4.1 // indirect
 )
 
 require (
 	github.com/coder/websocket v1.8.15 // indirect
-	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
-	lukechampine.com/blake3 v1.4.1 // indirect
+	github.com/coreos/go-oidc/v3 v3.21.0 // indirect
 )

@@ -30,6 +30,7 @@ func flagTests() map[string]func(*testing.T) {
 		"keys --config":              testKeysConfig,
 		"keys --json":                testKeysJSON,
 	}
+	maps.Copy(tests, tokenFlagTests())
 	for name, j := range map[string]judge{"serve": judgeByServe, "explain": judgeByExplain} {
 		for flag, test := range map[string]func(*testing.T, judge){
 			"issuer":              testIssuer,

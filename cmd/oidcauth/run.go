@@ -49,6 +49,7 @@ func commands() []command {
 		keysCommand(),
 		identityCommand(),
 		issuerCommand(),
+		tokenCommand(),
 		versionCommand(),
 	}
 }

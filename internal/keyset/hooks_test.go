@@ -3,6 +3,7 @@ package keyset_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,13 @@ func (j *journal) hooks() keyset.Hooks {
 			j.stores = append(j.stores, err)
 		},
 	}
+}
+
+// fetchTimes returns when each fetch so far began.
+func (j *journal) fetchTimes() []time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.times)
 }
 
 func (j *journal) wantStates(t *testing.T, want ...string) {

@@ -113,7 +113,8 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 		if err := s.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		skip = len(j.times)
+		synctest.Wait()
+		skip = len(j.fetchTimes())
 	}
 	i.broken = true
 	if !keys {
@@ -121,7 +122,7 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 	}
 	time.Sleep(2 * time.Hour)
 	synctest.Wait()
-	times := j.times[skip:]
+	times := j.fetchTimes()[skip:]
 	if len(times) < 15 {
 		t.Fatalf("%d failures in two hours, want 15 at least", len(times))
 	}

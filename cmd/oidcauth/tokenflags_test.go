@@ -1,0 +1,213 @@
+package main
+
+import (
+	"encoding/json"
+	"net"
+	"net/url"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// tokenFlagTests has a test for every flag of token.
+func tokenFlagTests() map[string]func(*testing.T) {
+	return map[string]func(*testing.T){
+		"token --issuer":              testTokenIssuer,
+		"token --client-id":           testTokenClientID,
+		"token --client-secret-file":  testTokenSecretFile,
+		"token --client-key":          testTokenClientKey,
+		"token --scope":               testTokenScope,
+		"token --audience":            func(t *testing.T) { testTokenParameter(t, "audience", "my-db") },
+		"token --resource":            func(t *testing.T) { testTokenParameter(t, "resource", "https://db.example.com") },
+		"token --listen":              testTokenListen,
+		"token --id-token":            testTokenIDToken,
+		"token --export":              testTokenExport,
+		"token --json":                testTokenJSON,
+		"token --allow-insecure-http": testTokenInsecureHTTP,
+	}
+}
+
+// withSecret has the environment hold the client's secret.
+func withSecret(t *testing.T) *fakeProvider {
+	t.Helper()
+	t.Setenv(secretVariable, testSecret)
+	return newFakeProvider(t)
+}
+
+func testTokenIssuer(t *testing.T) {
+	p, other := withSecret(t), oidctest.NewIssuer(t, oidctest.Config{})
+	other.Start()
+	if got := invoke(t, "", p.flags(grantClientCredentials)...); got.code != 0 || subjectOf(t, got.out) != "app" {
+		t.Errorf("got %d, %s", got.code, got.err)
+	}
+	for issuer, want := range map[string]int{
+		"":                  exitUsage,
+		"id.example.com":    exitUsage,
+		p.iss.URL() + "/no": exitFailed,
+		other.URL():         exitFailed, // it has no token endpoint to speak of
+	} {
+		got := invoke(t, "", "token", grantClientCredentials, "--issuer", issuer, "--client-id", "app", "--allow-insecure-http")
+		if got.code != want || got.out != "" {
+			t.Errorf("issuer %q: exit code = %d, want %d; %s", issuer, got.code, want, got.err)
+		}
+	}
+}
+
+func testTokenClientID(t *testing.T) {
+	p := withSecret(t)
+	flags := []string{"token", grantClientCredentials, "--issuer", p.iss.URL(), "--allow-insecure-http"}
+	if got := invoke(t, "", flags...); got.code != exitUsage {
+		t.Errorf("without the flag: exit code = %d, want %d", got.code, exitUsage)
+	}
+	for id, want := range map[string]int{"app": exitOK, "another": exitFailed} {
+		if got := invoke(t, "", append(flags, "--client-id", id)...); got.code != want {
+			t.Errorf("client %q: exit code = %d, want %d; %s", id, got.code, want, got.err)
+		}
+	}
+}
+
+func testTokenSecretFile(t *testing.T) {
+	t.Setenv(secretVariable, "")
+	p := newFakeProvider(t)
+	flags := p.flags(grantClientCredentials)
+	if got := invoke(t, "", flags...); got.code != exitUsage || !strings.Contains(got.err, secretVariable) {
+		t.Errorf("without a secret: got %+v", got)
+	}
+	for content, want := range map[string]int{
+		testSecret:          exitOK,
+		testSecret + "\n":   exitOK,
+		testSecret + "\r\n": exitOK,
+		testSecret + " ":    exitFailed,
+		"\n":                exitUsage,
+	} {
+		file := writeFile(t, "secret", content)
+		if got := invoke(t, "", append(flags, "--client-secret-file", file)...); got.code != want {
+			t.Errorf("file with %q: exit code = %d, want %d; %s", content, got.code, want, got.err)
+		}
+	}
+	t.Setenv(secretVariable, "another")
+	file := writeFile(t, "secret", testSecret)
+	if got := invoke(t, "", append(flags, "--client-secret-file", file)...); got.code != exitOK {
+		t.Errorf("a secret in file and environment: exit code = %d, want that of the file to count", got.code)
+	}
+}
+
+func testTokenScope(t *testing.T) {
+	p := withSecret(t)
+	for _, test := range []struct {
+		flags []string
+		want  string
+	}{
+		{nil, ""},
+		{[]string{"--scope", "read"}, "read"},
+		{[]string{"--scope", "read", "--scope", "write"}, "read write"},
+	} {
+		invoke(t, "", p.flags(grantClientCredentials, test.flags...)...)
+		if got := p.last(t).Get("scope"); got != test.want {
+			t.Errorf("with %q: scope = %q, want %q", test.flags, got, test.want)
+		}
+	}
+}
+
+// testTokenParameter tests flags that add a parameter to the request.
+func testTokenParameter(t *testing.T, name, value string) {
+	p := withSecret(t)
+	invoke(t, "", p.flags(grantClientCredentials)...)
+	if p.last(t).Has(name) {
+		t.Errorf("without the flag: %s = %q", name, p.last(t).Get(name))
+	}
+	invoke(t, "", p.flags(grantClientCredentials, "--"+name, value)...)
+	if got := p.last(t).Get(name); got != value {
+		t.Errorf("with the flag: %s = %q, want %q", name, got, value)
+	}
+	address := startLogin(t, p, "--"+name, value).visit(t)
+	if got := address.Query().Get(name); got != value {
+		t.Errorf("login: %s = %q, want %q", name, got, value)
+	}
+	if got := p.last(t).Get(name); got != value {
+		t.Errorf("login, token request: %s = %q, want %q", name, got, value)
+	}
+}
+
+func testTokenListen(t *testing.T) {
+	p := newFakeProvider(t)
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := free.Addr().String()
+	free.Close()
+	back, err := url.Parse(startLogin(t, p, "--listen", want).visit(t).Query().Get("redirect_uri"))
+	if err != nil || back.Host != want {
+		t.Errorf("with --listen %s: the browser is sent to %v, %v", want, back, err)
+	}
+	back, err = url.Parse(startLogin(t, p).visit(t).Query().Get("redirect_uri"))
+	if err != nil || back.Hostname() != "127.0.0.1" || back.Host == want {
+		t.Errorf("without: the browser is sent to %v, %v", back, err)
+	}
+	for _, address := range []string{"0.0.0.0:0", ":0", "127.0.0.1", "192.0.2.1:0", ""} {
+		if got := invoke(t, "", p.flags(grantLogin, "--listen", address)...); got.code != exitUsage {
+			t.Errorf("--listen %q: exit code = %d, want %d", address, got.code, exitUsage)
+		}
+	}
+}
+
+func testTokenIDToken(t *testing.T) {
+	p := newFakeProvider(t)
+	p.idToken = map[string]any{"sub": "alice-as-the-client-knows-her"}
+	for flag, want := range map[string]string{"": "alice", "--id-token": "alice-as-the-client-knows-her"} {
+		l := startLogin(t, p, strings.Fields(flag)...)
+		l.visit(t)
+		if got := subjectOf(t, l.ended(t).out); got != want {
+			t.Errorf("with %q: got the token of %q, want %q", flag, got, want)
+		}
+	}
+}
+
+func testTokenExport(t *testing.T) {
+	p := withSecret(t)
+	p.answer = map[string]any{"access_token": `it's$(id)"\`}
+	got := invoke(t, "", p.flags(grantClientCredentials, "--export", "DB_TOKEN")...)
+	if got.code != 0 || !strings.HasPrefix(got.out, "export DB_TOKEN=") {
+		t.Fatalf("got %+v", got)
+	}
+	out, err := exec.Command("sh", "-c", got.out+`printf %s "$DB_TOKEN"`).Output()
+	if err != nil || string(out) != `it's$(id)"\` {
+		t.Errorf("the shell has %q, %v", out, err)
+	}
+	for _, name := range []string{"1TOKEN", "A B", "A;id", "A-B", "Ä"} {
+		if got := invoke(t, "", p.flags(grantClientCredentials, "--export", name)...); got.code != exitUsage {
+			t.Errorf("--export %q: exit code = %d, want %d", name, got.code, exitUsage)
+		}
+	}
+}
+
+func testTokenJSON(t *testing.T) {
+	p := withSecret(t)
+	p.answer = map[string]any{"refresh_token": "refresh-1"}
+	got := invoke(t, "", p.flags(grantClientCredentials, "--json", "--scope", "read")...)
+	var answer tokenJSON
+	if err := json.Unmarshal([]byte(got.out), &answer); err != nil {
+		t.Fatalf("%v: %s", err, got.out)
+	}
+	if answer.TokenType != "Bearer" || answer.Scope != "read" || answer.RefreshToken != "refresh-1" ||
+		answer.ExpiresAt == nil || subjectOf(t, answer.AccessToken) != "app" {
+		t.Errorf("got %s", got.out)
+	}
+}
+
+func testTokenInsecureHTTP(t *testing.T) {
+	p := withSecret(t)
+	secure := []string{"token", grantClientCredentials, "--client-id", "app", "--issuer"}
+	if got := invoke(t, "", append(secure, p.iss.URL())...); got.code != exitUsage {
+		t.Errorf("without the flag: exit code = %d, want %d", got.code, exitUsage)
+	}
+	if got := invoke(t, "", append(secure, p.iss.URL(), "--allow-insecure-http")...); got.code != exitOK {
+		t.Errorf("with the flag: exit code = %d, want 0; %s", got.code, got.err)
+	}
+	if got := invoke(t, "", append(secure, "http://id.example.com", "--allow-insecure-http")...); got.code != exitUsage {
+		t.Errorf("another machine: exit code = %d, want %d", got.code, exitUsage)
+	}
+}
