@@ -47,7 +47,7 @@ func (l *LocalIssuer) serveKeys(w http.ResponseWriter, r *http.Request) {
 }
 
 func (l *LocalIssuer) serveDiscovery(w http.ResponseWriter, r *http.Request) {
-	body, err := marshal(map[string]any{
+	body, err := json.Marshal(map[string]any{
 		"issuer":                                l.url,
 		"jwks_uri":                              strings.TrimSuffix(l.url, "/") + keysPath,
 		"response_types_supported":              []string{"id_token"},
@@ -84,5 +84,3 @@ func servePublic(w http.ResponseWriter, r *http.Request, contentType string, bod
 		w.Write(body)
 	}
 }
-
-func marshal(v any) ([]byte, error) { return json.Marshal(v) }

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"crypto"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -191,7 +192,7 @@ func publicKeys(ring keyring.Ring) ([]byte, error) {
 	for _, k := range ring.Keys {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: localAlgorithm, Use: "sig"})
 	}
-	return marshal(set)
+	return json.Marshal(set)
 }
 
 // newKeySet returns a key set that follows the ring.

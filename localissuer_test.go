@@ -8,11 +8,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -237,72 +234,6 @@ func TestLocalIssuer_Signer(t *testing.T) {
 	}
 }
 
-// A token without expiry is good only where the configuration says so.
-func TestLocalIssuer_NoExpiry(t *testing.T) {
-	const claims = `{"iss":"localhost","sub":"alice","aud":["my-db"],"iat":1737665769`
-	for _, tt := range []struct {
-		name, rest string
-		strict     error // without NoExpiry
-		lasting    error // with it
-	}{
-		{"expiry null", `,"exp":null}`, oidcauth.ErrClaim, nil},
-		{"no expiry", `}`, oidcauth.ErrClaim, nil},
-		{"expiry far away", `,"exp":4102444800}`, nil, nil},
-		{"expired", `,"exp":1737665770}`, oidcauth.ErrExpired, oidcauth.ErrExpired},
-		{"expired in the year 1", `,"exp":-62135596800}`, oidcauth.ErrExpired, oidcauth.ErrExpired},
-		{"expiry zero", `,"exp":0}`, oidcauth.ErrExpired, oidcauth.ErrExpired},
-		{"expiry as text", `,"exp":"4102444800"}`, oidcauth.ErrClaim, oidcauth.ErrClaim},
-		{"expiry false", `,"exp":false}`, oidcauth.ErrClaim, oidcauth.ErrClaim},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			for noExpiry, want := range map[bool]error{false: tt.strict, true: tt.lasting} {
-				key := newKey(t)
-				l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: noExpiry})
-				if _, err := l.Import(t.Context(), privatePEM(t, key)); err != nil {
-					t.Fatal(err)
-				}
-				a, token := trusting(t, l), signAs(t, key, "JWT", claims+tt.rest)
-				for range 2 {
-					c, err := a.Authenticate(t.Context(), token)
-					if !errors.Is(err, want) {
-						t.Errorf("NoExpiry %t: Authenticate() error = %v, want %v", noExpiry, err, want)
-					}
-					if err == nil && noExpiry != c.Expiry().IsZero() && !strings.Contains(tt.rest, "41") {
-						t.Errorf("NoExpiry %t: Expiry() = %v", noExpiry, c.Expiry())
-					}
-				}
-				if report := a.Explain(t.Context(), token); report.Accepted != (want == nil) {
-					t.Errorf("NoExpiry %t: Explain() says %v", noExpiry, report)
-				}
-			}
-		})
-	}
-	// Nobody else's tokens may lack it.
-	issuer, trusted := newIssuer(t, oidctest.Config{})
-	a := newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{trusted, newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true}).Issuer()},
-		Client:  issuer.Client(),
-	})
-	if _, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"exp": nil})); !errors.Is(err, oidcauth.ErrClaim) {
-		t.Errorf("Authenticate() of another issuer's token without expiry: error = %v, want %v", err, oidcauth.ErrClaim)
-	}
-}
-
-// A token that never expires is still accepted when the clock says 9000.
-func TestLocalIssuer_NeverExpires(t *testing.T) {
-	now := time.Now()
-	l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
-	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{l.Issuer()}, Now: func() time.Time { return now }})
-	token := issue(t, l, oidcauth.TokenRequest{NoExpiry: true})
-	for range 3 {
-		c, err := a.Authenticate(t.Context(), token)
-		if err != nil || !c.Expiry().IsZero() {
-			t.Fatalf("Authenticate() at %v: error = %v, want none and no expiry", now, err)
-		}
-		now = now.AddDate(3000, 0, 0)
-	}
-}
-
 // snapshotToken is from the snapshot tests of SpacetimeDB's C# client: its key is
 // not known, so that it serves for its form alone.
 const snapshotToken = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJoZXhfaWRlbnRpdHkiOiJjMjAwNDgzMTUyZDY0MmM3ZDQwMmRlMDZjYWNjMzZkY2IwYzJhMWYyYmJlYjhlN2Q1YTY3M2YyNDM1Y2NhOTc1Iiwic3ViIjoiNmQ0YjU0MzAtMDBjZi00YTk5LTkzMmMtYWQyZDA3YmFiODQxIiwiaXNzIjoibG9jYWxob3N0IiwiYXVkIjpbInNwYWNldGltZWRiIl0sImlhdCI6MTczNzY2NTc2OSwiZXhwIjpudWxsfQ.GaKhvswWYW6wpPpK70_-Tw8DKjKJ2qnidwwj1fTUf3mctcsm_UusPYSws_pSW3qGnMNnGjEXt7rRNvGvuWf9ow"
@@ -375,74 +306,6 @@ func TestIssuer_LocalMisused(t *testing.T) {
 	newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{good}})
 }
 
-// Another server accepts the tokens as those of any issuer, and a rotation does
-// not even make it fetch.
-func TestLocalIssuer_Handler(t *testing.T) {
-	var handler http.Handler
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	defer server.Close()
-	l := newLocal(t, oidcauth.LocalIssuerConfig{URL: server.URL})
-	fetches := 0
-	handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fetches++
-		l.Handler().ServeHTTP(w, r)
-	})
-	a := newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: server.URL, Audiences: []string{testAudience}}},
-		Client:  server.Client(),
-	})
-	for range 2 {
-		if _, err := a.Authenticate(t.Context(), issue(t, l, oidcauth.TokenRequest{})); err != nil {
-			t.Errorf("Authenticate() error = %v", err)
-		}
-		if fetches != 2 {
-			t.Errorf("%d requests, want 2: discovery and keys", fetches)
-		}
-		if err := l.Rotate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := a.Authenticate(t.Context(), issue(t, l, oidcauth.TokenRequest{})); err != nil || fetches != 3 {
-		t.Errorf("after another rotation: Authenticate() error = %v, %d requests, want none and 3", err, fetches)
-	}
-}
-
-func TestLocalIssuer_HandlerAnswers(t *testing.T) {
-	l := newLocal(t, oidcauth.LocalIssuerConfig{})
-	get := func(method, path, tag string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(method, path, nil)
-		r.Header.Set("If-None-Match", tag)
-		w := httptest.NewRecorder()
-		l.Handler().ServeHTTP(w, r)
-		return w
-	}
-	keys := get("GET", "/.well-known/jwks.json", "")
-	var set struct{ Keys []map[string]any }
-	if err := json.Unmarshal(keys.Body.Bytes(), &set); err != nil || len(set.Keys) != 2 || keys.Code != 200 {
-		t.Fatalf("got %d, %s", keys.Code, keys.Body)
-	}
-	for _, k := range set.Keys {
-		if k["d"] != nil || k["kid"] == "" || k["alg"] != "ES256" || k["use"] != "sig" {
-			t.Errorf("got key %v", k)
-		}
-	}
-	for _, tt := range []struct {
-		method, path, tag string
-		want              int
-	}{
-		{"GET", "/.well-known/jwks.json", keys.Header().Get("ETag"), http.StatusNotModified},
-		{"GET", "/.well-known/jwks.json", `"x"`, http.StatusOK},
-		{"HEAD", "/.well-known/jwks.json", "", http.StatusOK},
-		{"POST", "/.well-known/jwks.json", "", http.StatusMethodNotAllowed},
-		{"GET", "/other", "", http.StatusNotFound},
-		{"GET", "/.well-known/openid-configuration", "", http.StatusNotFound}, // a bare word
-	} {
-		if got := get(tt.method, tt.path, tt.tag).Code; got != tt.want {
-			t.Errorf("%s %s with tag %q: got %d, want %d", tt.method, tt.path, tt.tag, got, tt.want)
-		}
-	}
-}
-
 // A retired key is there as long as its tokens are, and no longer.
 func TestLocalIssuer_RetiredKeyGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -466,56 +329,6 @@ func TestLocalIssuer_RetiredKeyGoes(t *testing.T) {
 		}
 		if keys, err := a.Keys(context.Background(), "localhost"); err != nil || len(keys.Keys) != 2 {
 			t.Errorf("the Authenticator has %d keys, error %v, want 2", len(keys.Keys), err)
-		}
-	})
-}
-
-// A session under a token that never expires lives on, until something else ends
-// it; a revocation of such a token does not wear off.
-func TestLocalIssuer_LastingSession(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
-		a := trusting(t, l)
-		token := issue(t, l, oidcauth.TokenRequest{Subject: "alice", NoExpiry: true})
-		claims, err := a.Authenticate(t.Context(), token)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := a.NewSession(t.Context(), claims)
-		warned := make(chan struct{}, 1)
-		s.OnExpiring(time.Minute, func() { warned <- struct{}{} })
-		l.Close() // it would look at its directory every five seconds
-		time.Sleep(24 * time.Hour)
-		if s.Context().Err() != nil {
-			t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
-		}
-		short := issue(t, l, oidcauth.TokenRequest{Subject: "alice", Lifetime: time.Hour})
-		if _, err := s.Renew(t.Context(), short); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(59*time.Minute + 31*time.Second)
-		synctest.Wait()
-		select {
-		case <-warned:
-		default:
-			t.Error("no warning of the expiry that the session was given")
-		}
-		if _, err := s.Renew(t.Context(), token); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(24 * time.Hour)
-		if s.Context().Err() != nil {
-			t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
-		}
-		if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: "localhost", Subject: "alice"}); err != nil {
-			t.Fatal(err)
-		}
-		if cause := context.Cause(s.Context()); !errors.Is(cause, oidcauth.ErrRevoked) {
-			t.Errorf("the session's cause is %v, want %v", cause, oidcauth.ErrRevoked)
-		}
-		time.Sleep(2 * 365 * 24 * time.Hour)
-		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrRevoked) {
-			t.Errorf("two years later: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
 		}
 	})
 }

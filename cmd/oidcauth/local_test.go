@@ -123,3 +123,66 @@ func TestServe_localIssuerMistakes(t *testing.T) {
 		}
 	}
 }
+
+// localFlagTests are the [flagTests] for a local issuer.
+func localFlagTests() map[string]func(*testing.T) {
+	return map[string]func(*testing.T){
+		"serve --local-issuer":     testLocalIssuerFlag,
+		"serve --local-issuer-url": testLocalIssuerURL,
+		"serve --allow-origin":     testAllowOrigin,
+		"issuer --url":             testIssuerURL,
+	}
+}
+
+func testLocalIssuerFlag(t *testing.T) {
+	common := []string{"--issuer", startIssuer(t).URL(), "--audience", "x", "--allow-insecure-http"}
+	for flags, want := range map[string]int{"": 404, filepath.Join(t.TempDir(), "keys"): 200} {
+		args := common
+		if flags != "" {
+			args = append(args, "--local-issuer", flags)
+		}
+		if got := serve(t, args...).do(t, "POST", "/v1/identity", ""); got.status != want {
+			t.Errorf("with %q: got %d, want %d", flags, got.status, want)
+		}
+	}
+}
+
+func testLocalIssuerURL(t *testing.T) {
+	for want, flags := range map[string][]string{
+		"localhost":              nil,
+		"https://db.example.com": {"--local-issuer-url", "https://db.example.com"},
+	} {
+		s := serve(t, append(flags, "--local-issuer", filepath.Join(t.TempDir(), "keys"))...)
+		var made struct{ Token string }
+		s.ask(t, "POST", "/v1/identity", "", &made)
+		s.used(made.Token)
+		var who struct{ Issuer string }
+		s.ask(t, "GET", "/v1/whoami", made.Token, &who)
+		if who.Issuer != want {
+			t.Errorf("with %q: issuer %q, want %q", flags, who.Issuer, want)
+		}
+	}
+}
+
+func testAllowOrigin(t *testing.T) {
+	const page = "https://app.example.com"
+	for flag, want := range map[string]int{"": 403, page: 204, "*": 204, "https://other.example.com": 403} {
+		flags := []string{"--local-issuer", filepath.Join(t.TempDir(), "keys")}
+		if flag != "" {
+			flags = append(flags, "--allow-origin", flag)
+		}
+		if got := serve(t, flags...).do(t, "OPTIONS", "/v1/identity/websocket-token", "", "Origin", page); got.status != want {
+			t.Errorf("with %q: got %d, want %d", flag, got.status, want)
+		}
+	}
+}
+
+func testIssuerURL(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	if r := invoke(t, "", "issuer", "list", dir); r.code != exitFailed {
+		t.Errorf("without: exit code %d, want %d", r.code, exitFailed)
+	}
+	if out := ok(t, "issuer", "list", dir, "--url", "my-db"); !strings.Contains(out, "issuer my-db\n") {
+		t.Errorf("with: %s", out)
+	}
+}
