@@ -150,6 +150,10 @@ func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
 		return e.openKeys(ctx)
 	}
 	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
+		e.trust.local.reread(rereadInterval)
+		keys, err = e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	}
 	if err != nil {
 		return nil, e.keysRefusal(err)
 	}
@@ -238,6 +242,9 @@ func (e *evaluation) notBefore(context.Context) error {
 
 // checkExpiry refuses from the instant of the expiry plus leeway on.
 func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
+	if c.neverExpires {
+		return nil
+	}
 	if !now.Before(c.expiry.time().Add(a.leeway)) {
 		return refuse(checkExpiry, ErrExpired, timeText(c.expiry.time()), "later than "+timeText(now.Add(-a.leeway)))
 	}
@@ -342,10 +349,10 @@ func mediaType(typ string) string {
 
 // neverAuthenticates reports whether tokens of the type have another purpose:
 // logout (OpenID Connect Back-Channel Logout 1.0), proof of possession (RFC
-// 9449) and security events (RFC 8417).
+// 9449), security events (RFC 8417), and tickets, which AuthenticateTicket takes.
 func neverAuthenticates(mediaType string) bool {
 	switch mediaType {
-	case "logout+jwt", "dpop+jwt", "secevent+jwt":
+	case "logout+jwt", "dpop+jwt", "secevent+jwt", typeTicket:
 		return true
 	}
 	return false

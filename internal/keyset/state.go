@@ -295,15 +295,14 @@ func (s *Set) deliver() {
 	s.delivering = false
 }
 
-// adoptFixed makes the configured document the keys for good.
+// adoptFixed makes the configured document the keys, for good unless [Set.Adopt]
+// replaces it.
 func (s *Set) adoptFixed() error {
 	doc, err := s.parse(s.cfg.Fixed)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	next := &snapshot{skipped: doc.skipped, limit: forever, fetched: now, confirmed: now, lifetime: maxLifetime}
-	s.swap(next, doc.keys)
+	s.adopt(doc, time.Now())
 	s.state = Fresh
 	// In the future for ever, so that use is never noted.
 	s.lastUsed.Store(forever)
