@@ -175,10 +175,16 @@ func (e *evaluation) keysRefusal(err error) error {
 	return refuseCause(checkKey, ErrKeysUnavailable, err)
 }
 
-// describeKeys names the keys and what they are restricted to.
+// describeKeys names the first keys and what they are restricted to. How many
+// there are, and their long names, may be a stranger's choice.
 func describeKeys(keys []*keyset.Key) string {
+	const limit = 8
 	var b strings.Builder
 	for i, k := range keys {
+		if i == limit {
+			fmt.Fprintf(&b, " … %d more", len(keys)-limit)
+			break
+		}
 		if i > 0 {
 			b.WriteString(", ")
 		}
