@@ -171,6 +171,9 @@ func (a *Authenticator) trustIn(issuer string) (*trust, error) {
 	if t, known := a.trusts[issuer]; known {
 		return t, nil
 	}
+	if t := a.tenantTrust(issuer); t != nil {
+		return t, nil
+	}
 	if a.open != nil {
 		if t := a.open.trustIn(issuer); t != nil {
 			return t, nil

@@ -102,7 +102,7 @@ func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
 			if n := p.accepted.Load(); n != 0 {
 				t.Errorf("%d connections were made", n)
 			}
-			if !strings.Contains(log.String(), "address not allowed") {
+			if reason := "address not allowed: " + netip.MustParseAddr(addr).Unmap().String() + ":"; !strings.Contains(log.String(), reason) {
 				t.Errorf("the log does not say why:\n%s", log)
 			}
 		})

@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -373,7 +374,7 @@ func TestAnyIssuer_Flood(t *testing.T) {
 			most.Store(max(most.Load(), under.Add(1)))
 			defer under.Add(-1)
 			select {
-			case <-time.After(time.Second):
+			case <-time.After(3 * time.Second):
 			case <-r.Context().Done():
 			}
 			return nil, errors.New("nobody there")
@@ -414,6 +415,83 @@ func TestAnyIssuer_Flood(t *testing.T) {
 		}
 		if n := strings.Count(log.String(), "\n"); n > 60 {
 			t.Errorf("%d log lines for 2000 tokens", n)
+		}
+	})
+}
+
+// Explain and Keys know strangers' issuers as Authenticate does.
+func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 3)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		r := a.Explain(t.Context(), issuers[0].Token(nil))
+		if !r.Accepted || r.Claims.Issuer() != issuers[0].URL() {
+			t.Errorf("Explain() = %v, error %v", r, r.Err)
+		}
+		issuers[1].Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+		token := issuers[1].Token(nil)
+		r = a.Explain(t.Context(), token)
+		if !errors.Is(r.Err, oidcauth.ErrUnknownIssuer) || strings.Contains(r.String(), "500") {
+			t.Errorf("Explain() error = %v, want %v without a reason:\n%v", r.Err, oidcauth.ErrUnknownIssuer, r)
+		}
+		for _, s := range r.Steps {
+			want := map[string]oidcauth.Verdict{"issuer": oidcauth.Passed, "key": oidcauth.Failed, "signature": oidcauth.Skipped}[s.Check]
+			if want != "" && s.Verdict != want {
+				t.Errorf("step %s: got %s, want %s", s.Check, s.Verdict, want)
+			}
+		}
+		k, err := a.Keys(t.Context(), issuers[2].URL())
+		if err != nil || len(k.Keys) != 1 || k.State != oidcauth.KeysFresh {
+			t.Errorf("Keys() = %+v, error %v", k, err)
+		}
+		for _, name := range []string{issuers[1].URL(), "https://127.0.0.1"} {
+			if _, err := a.Keys(t.Context(), name); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+				t.Errorf("Keys(%q) error = %v, want %v", name, err, oidcauth.ErrUnknownIssuer)
+			}
+		}
+	})
+}
+
+// Close ends first contacts, and leaves no issuer to be asked.
+func TestAnyIssuer_Close(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 2)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		known := issuers[0].Token(nil)
+		wants(t, a, known, nil)
+		issuers[1].Fail(oidctest.Discovery, oidctest.Fault{Hang: true})
+		began := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() { wants(t, a, issuers[1].Token(nil), oidcauth.ErrClosed) })
+		synctest.Wait()
+		a.Close()
+		wg.Wait()
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("Close took %v", waited)
+		}
+		for _, i := range issuers {
+			wants(t, a, i.Token(nil), oidcauth.ErrClosed)
+		}
+		wants(t, a, known, oidcauth.ErrClosed)
+	})
+}
+
+// A revocation reaches strangers' tokens and their sessions.
+func TestAnyIssuer_Revoke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 2)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		revoked, other := issuers[0].Token(nil), issuers[1].Token(nil)
+		session := a.NewSession(t.Context(), wants(t, a, revoked, nil))
+		wants(t, a, other, nil)
+		if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: issuers[0].URL()}); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, a, revoked, oidcauth.ErrRevoked)
+		wants(t, a, other, nil)
+		synctest.Wait()
+		if err := context.Cause(session.Context()); !errors.Is(err, oidcauth.ErrRevoked) {
+			t.Errorf("the session's end = %v, want %v", err, oidcauth.ErrRevoked)
 		}
 	})
 }

@@ -112,7 +112,7 @@ func (e *evaluation) issuer(context.Context) error {
 		return err
 	}
 	e.trust, e.claims.trust = trust, trust
-	return nil
+	return e.nameIssuer(iss)
 }
 
 func (e *evaluation) algorithm(context.Context) error {
@@ -128,11 +128,17 @@ func (e *evaluation) algorithm(context.Context) error {
 // candidates finds the keys that may have signed the token: those with its key
 // ID, or all if it has none.
 func (e *evaluation) candidates(ctx context.Context) error {
+	if e.trust.requireKeyID && !e.token.HasKeyID {
+		return refuse(checkKey, ErrUnknownKey, "no key ID", "a key of issuer "+quote(e.trust.url))
+	}
 	keys, err := e.findKeys(ctx)
 	if err != nil {
 		return err
 	}
-	e.keys = keys
+	if e.keys = e.ofTenant(keys); len(e.keys) == 0 {
+		return e.keysRefusal(keyset.ErrUnknownKey)
+	}
+	keys = e.keys
 	if !slices.ContainsFunc(keys, e.fits) {
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(keys))
 	}
@@ -158,7 +164,7 @@ func (e *evaluation) keysRefusal(err error) error {
 	var unavailable *keyset.UnavailableError
 	switch {
 	case errors.Is(err, keyset.ErrUnknownKey):
-		return refuse(checkKey, ErrUnknownKey, "key ID "+quote(e.token.KeyID), "a key of issuer "+quote(e.trust.url))
+		return refuse(checkKey, ErrUnknownKey, "key ID "+quote(e.token.KeyID), "a key of issuer "+quote(e.claims.issuer))
 	case errors.Is(err, keyset.ErrClosed):
 		return refuse(checkKey, ErrClosed, "", "")
 	case errors.As(err, &unavailable):
@@ -189,7 +195,7 @@ func (e *evaluation) signature(ctx context.Context) error {
 		return nil
 	}
 	if e.trust.reusesKeyIDs {
-		if keys, fetched := e.trust.keys.Refetched(ctx, e.token.KeyID); fetched && e.verify(keys) {
+		if keys, fetched := e.trust.keys.Refetched(ctx, e.token.KeyID); fetched && e.verify(e.ofTenant(keys)) {
 			return nil
 		}
 	}
@@ -268,7 +274,7 @@ func (e *evaluation) audience(context.Context) error {
 	if err := e.readAudience(); err != nil {
 		return err
 	}
-	if e.trust.anyAudience {
+	if e.trust.anyAudience || e.trust.dedicatedKeys && e.claims.audience == nil {
 		return nil
 	}
 	got, err := e.audienceClaim()
@@ -280,7 +286,7 @@ func (e *evaluation) audience(context.Context) error {
 			return nil
 		}
 	}
-	return refuse(checkAudience, ErrAudience, quoteAll(got), oneOf(e.trust.audiences))
+	return refuse(checkAudience, ErrAudience, quoteAll(got), e.wantedAudience())
 }
 
 // audienceClaim returns the values that Issuer.Audiences are compared with.
@@ -346,7 +352,7 @@ func (e *evaluation) otherClaims(context.Context) error { return e.readOthers() 
 // rules applies the issuer's own demands.
 func (e *evaluation) rules(context.Context) error {
 	for _, r := range e.trust.claimRules {
-		if err := r.check(e.claims.payload); err != nil {
+		if err := r.check(e.lookup); err != nil {
 			return refuseCause(checkRules, ErrRule, err)
 		}
 	}

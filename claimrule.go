@@ -13,6 +13,10 @@ type ClaimRule struct {
 	Claim  Path     `json:"claim"`
 	Op     ClaimOp  `json:"op"`
 	Values []string `json:"values,omitempty"`
+
+	// Or are further rules: a token that satisfies any of them need not satisfy
+	// this one. Empty means that it must.
+	Or []ClaimRule `json:"or,omitempty"`
 }
 
 // A ClaimOp says what a [ClaimRule] demands. A claim's values are the string
@@ -51,14 +55,41 @@ func (r ClaimRule) validate() error {
 	default:
 		return fmt.Errorf("claim rule %s: unknown op %q", r.Claim, r.Op)
 	}
+	if r.Op == ClaimPrefix && slices.Contains(r.Values, "") {
+		return fmt.Errorf("claim rule %s %s: an empty prefix demands nothing", r.Claim, r.Op)
+	}
+	for _, alternative := range r.Or {
+		if err := alternative.validate(); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// check reports how the payload breaks the rule.
-func (r ClaimRule) check(payload string) error {
-	m, found, err := jws.Lookup(payload, r.Claim...)
-	if err != nil {
+// A claimLookup finds a claim. It fails where the path leads through something
+// other than objects.
+type claimLookup func(Path) (jws.Member, bool, error)
+
+// check reports how the payload breaks the rule and, if it does, those beside it.
+func (r ClaimRule) check(lookup claimLookup) error {
+	err := r.checkAlone(lookup)
+	if err == nil || len(r.Or) == 0 {
 		return err
+	}
+	for _, alternative := range r.Or {
+		other := alternative.check(lookup)
+		if other == nil {
+			return nil
+		}
+		err = fmt.Errorf("%w, and %w", err, other)
+	}
+	return err
+}
+
+func (r ClaimRule) checkAlone(lookup claimLookup) error {
+	m, found, err := lookup(r.Claim)
+	if err != nil {
+		return fmt.Errorf("claim %s: %w", r.Claim, err)
 	}
 	if !found {
 		return r.checkMissing()

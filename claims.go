@@ -175,8 +175,11 @@ func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.Contains(e.trust.names, iss) {
+	if !slices.Contains(e.trust.names, iss) && !e.trust.tenants.match(iss) {
 		return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(e.trust.names))
+	}
+	if err := e.nameIssuer(iss); err != nil {
+		return nil, err
 	}
 	for _, read := range readers {
 		if err := read(&e); err != nil {

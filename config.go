@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
@@ -104,11 +105,26 @@ type Issuer struct {
 	// URL is the issuer's name exactly as its tokens carry it in "iss": scheme,
 	// case and trailing slash count. It is 1 to 128 bytes without "|", since it
 	// becomes part of every [Identity]. Required.
+	//
+	// With TenantClaim it is a template instead, with one place for the tenant in
+	// braces: "https://login.microsoftonline.com/{tenantid}/v2.0".
 	URL string `json:"url"`
 
 	// Aliases are further values of "iss" under which the same issuer issues
 	// tokens. Their identities are those of URL.
 	Aliases []string `json:"aliases,omitempty"`
+
+	// TenantClaim makes one issuer of the many tenants of a provider such as
+	// Microsoft Entra. It names the claim with the tenant's ID, a GUID in small
+	// letters; "iss" must be URL with that ID in place of the braces, and the
+	// identity is that of "iss". The discovery document must state the template,
+	// and each key an "issuer" that is the template or the token's "iss". Empty
+	// means that URL is no template.
+	TenantClaim string `json:"tenant_claim,omitempty"`
+
+	// Tenants are the tenants whose tokens are accepted. Empty means all, which
+	// includes everybody who opens a tenant of his own with the provider.
+	Tenants []string `json:"tenants,omitempty"`
 
 	// Audiences are the names of this server: a token must be issued for one of
 	// them at least. Empty is an error unless InsecureAnyAudience is set.
@@ -117,6 +133,14 @@ type Issuer struct {
 	// InsecureAnyAudience accepts tokens issued for anybody. Any other service
 	// that receives the issuer's tokens can then act as its users here.
 	InsecureAnyAudience bool `json:"insecure_any_audience,omitempty"`
+
+	// DedicatedKeys says that the issuer signs with these keys for this server's
+	// application only, so that the keys tell what other issuers tell with an
+	// audience: WorkOS has a key set for each client, Clerk an issuer for each
+	// application. A token without "aud" is then accepted; one with "aud" must
+	// still name one of Audiences, which may be empty. If the keys sign for other
+	// applications too, this is no better than InsecureAnyAudience.
+	DedicatedKeys bool `json:"dedicated_keys,omitempty"`
 
 	// AudienceClaim is the claim that Audiences are looked for in. Empty means
 	// "aud"; Amazon Cognito's access tokens need "client_id".
@@ -143,9 +167,19 @@ type Issuer struct {
 	// When set, nothing is ever fetched for this issuer.
 	JWKS json.RawMessage `json:"jwks,omitempty"`
 
+	// RequireKeyID refuses tokens without a key ID ("kid"), which are otherwise
+	// tried with every key.
+	RequireKeyID bool `json:"require_key_id,omitempty"`
+
 	// Subject lists the claims that make up the subject of the [Identity]. Their
 	// values, all strings, are joined with "|". Empty means "sub".
 	Subject []Path `json:"subject,omitempty"`
+
+	// SubjectElse takes the place of Subject in a token that has none of the
+	// claims of Subject, or only empty strings there. The values of both share
+	// one space: use it only with an issuer that never gives a caller of one kind
+	// the value of another. Empty means that such a token is refused.
+	SubjectElse []Path `json:"subject_else,omitempty"`
 
 	// Roles lists the claims that hold the caller's roles: an array of strings, a
 	// string, a comma-separated string or an object whose member names are the
@@ -236,16 +270,10 @@ func (i *Issuer) validate() error {
 			return err
 		}
 	}
-	if len(i.Audiences) == 0 && !i.InsecureAnyAudience {
-		return fmt.Errorf("oidcauth: issuer %q: Audiences is empty: name this server as its tokens do, or set InsecureAnyAudience", i.URL)
+	checks := []func() error{
+		i.checkTenants, i.checkAudiences, i.checkAlgorithms, i.checkTypes, i.checkSources, i.checkPaths, i.checkRules,
 	}
-	if len(i.Audiences) > 0 && i.InsecureAnyAudience {
-		return fmt.Errorf("oidcauth: issuer %q: both Audiences and InsecureAnyAudience are set", i.URL)
-	}
-	if slices.Contains(i.Audiences, "") {
-		return fmt.Errorf("oidcauth: issuer %q: an audience is empty", i.URL)
-	}
-	for _, check := range []func() error{i.checkAlgorithms, i.checkTypes, i.checkSources, i.checkPaths, i.checkRules} {
+	for _, check := range checks {
 		if err := check(); err != nil {
 			return err
 		}
@@ -255,11 +283,30 @@ func (i *Issuer) validate() error {
 
 // checkIssuerName enforces what makes an identity's input split one way only.
 func checkIssuerName(name string) error {
+	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return fmt.Errorf("oidcauth: issuer %s: contains white space", quote(name))
+	}
 	if name == "" || len(name) > maxNameBytes {
 		return fmt.Errorf("oidcauth: issuer %s: got %d bytes, want 1 to %d", quote(name), len(name), maxNameBytes)
 	}
 	if strings.Contains(name, "|") {
 		return fmt.Errorf("oidcauth: issuer %q: contains \"|\", which separates issuer and subject in an identity", name)
+	}
+	return nil
+}
+
+func (i *Issuer) checkAudiences() error {
+	switch {
+	case len(i.Audiences) == 0 && !i.InsecureAnyAudience && !i.DedicatedKeys:
+		return fmt.Errorf("oidcauth: issuer %q: Audiences is empty: name this server as its tokens do, or set InsecureAnyAudience", i.URL)
+	case len(i.Audiences) > 0 && i.InsecureAnyAudience:
+		return fmt.Errorf("oidcauth: issuer %q: both Audiences and InsecureAnyAudience are set", i.URL)
+	case i.DedicatedKeys && i.InsecureAnyAudience:
+		return fmt.Errorf("oidcauth: issuer %q: both DedicatedKeys and InsecureAnyAudience are set", i.URL)
+	case i.DedicatedKeys && i.AudienceClaim != "":
+		return fmt.Errorf("oidcauth: issuer %q: both DedicatedKeys and AudienceClaim are set", i.URL)
+	case slices.Contains(i.Audiences, ""):
+		return fmt.Errorf("oidcauth: issuer %q: an audience is empty", i.URL)
 	}
 	return nil
 }
@@ -299,7 +346,7 @@ func (i *Issuer) checkSources() error {
 }
 
 func (i *Issuer) checkPaths() error {
-	for _, p := range slices.Concat(i.Subject, i.Roles) {
+	for _, p := range slices.Concat(i.Subject, i.SubjectElse, i.Roles) {
 		if len(p) == 0 || slices.Contains(p, "") {
 			return fmt.Errorf("oidcauth: issuer %q: a path to a claim is empty or has an empty name", i.URL)
 		}

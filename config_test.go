@@ -20,6 +20,12 @@ func TestNew_Refuses(t *testing.T) {
 	first := func(change func(*oidcauth.Issuer)) func(*oidcauth.Config) {
 		return func(cfg *oidcauth.Config) { change(&cfg.Issuers[0]) }
 	}
+	template := func(change func(*oidcauth.Issuer)) func(*oidcauth.Config) {
+		return first(func(i *oidcauth.Issuer) {
+			i.URL, i.TenantClaim, i.DiscoveryURL = "https://issuer.test/{tenant}/v2", "tid", "https://issuer.test/d"
+			change(i)
+		})
+	}
 	tests := []struct {
 		name   string
 		change func(*oidcauth.Config)
@@ -42,6 +48,28 @@ func TestNew_Refuses(t *testing.T) {
 		{"URL of 128 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 108) }), ""},
 		{"bar in the URL", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/a|b" }), "|"},
 		{"bar in an alias", first(func(i *oidcauth.Issuer) { i.Aliases = []string{"a|b"} }), "|"},
+		{"white space in the URL", first(func(i *oidcauth.Issuer) { i.URL, i.JWKSURL = "https://issuer.test\n", "https://issuer.test/jwks" }), "white space"},
+		{"white space in an alias", first(func(i *oidcauth.Issuer) { i.Aliases = []string{"issuer test"} }), "white space"},
+		{"dedicated keys in place of an audience", first(func(i *oidcauth.Issuer) { i.Audiences, i.DedicatedKeys = nil, true }), ""},
+		{"dedicated keys and an audience", first(func(i *oidcauth.Issuer) { i.DedicatedKeys = true }), ""},
+		{"dedicated keys and any audience", first(func(i *oidcauth.Issuer) { i.Audiences, i.DedicatedKeys, i.InsecureAnyAudience = nil, true, true }), "DedicatedKeys"},
+		{"dedicated keys and another claim", first(func(i *oidcauth.Issuer) { i.DedicatedKeys, i.AudienceClaim = true, "azp" }), "DedicatedKeys"},
+		{"template", template(func(*oidcauth.Issuer) {}), ""},
+		{"template with fixed keys", template(func(i *oidcauth.Issuer) { i.DiscoveryURL, i.JWKS = "", json.RawMessage(fixedTenantJWKS) }), ""},
+		{"template without an address", template(func(i *oidcauth.Issuer) { i.DiscoveryURL = "" }), "DiscoveryURL"},
+		{"template without a place", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/v2" }), "braces"},
+		{"template with two places", template(func(i *oidcauth.Issuer) { i.URL = "https://{a}.issuer.test/{b}" }), "braces"},
+		{"template with braces that do not close", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{tenant" }), "braces"},
+		{"template with a nameless place", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{}/v2" }), "braces"},
+		{"template that is the place alone", template(func(i *oidcauth.Issuer) { i.URL = "{tenant}" }), "braces"},
+		{"template too long with a tenant", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{t}/" + strings.Repeat("a", 72) }), "128"},
+		{"template just not too long", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{t}/" + strings.Repeat("a", 71) }), ""},
+		{"template with an alias", template(func(i *oidcauth.Issuer) { i.Aliases = []string{"https://b.test/{tenant}"} }), "Aliases"},
+		{"a tenant", template(func(i *oidcauth.Issuer) { i.Tenants = []string{"72f988bf-86f1-41af-91ab-2d7cd011db47"} }), ""},
+		{"a tenant by name", template(func(i *oidcauth.Issuer) { i.Tenants = []string{"contoso.example"} }), "GUID"},
+		{"a tenant in capitals", template(func(i *oidcauth.Issuer) { i.Tenants = []string{"72F988BF-86F1-41AF-91AB-2D7CD011DB47"} }), "GUID"},
+		{"tenants without a claim", first(func(i *oidcauth.Issuer) { i.Tenants = []string{"72f988bf-86f1-41af-91ab-2d7cd011db47"} }), "TenantClaim"},
+		{"empty name in a second path", first(func(i *oidcauth.Issuer) { i.SubjectElse = []oidcauth.Path{{""}} }), "path"},
 		{"http", first(func(i *oidcauth.Issuer) { i.URL = "http://issuer.test" }), "URL"},
 		{"http on loopback", first(func(i *oidcauth.Issuer) { i.URL = "http://127.0.0.1:8080" }), "URL"},
 		{"http on loopback, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.InsecureHTTP = "http://127.0.0.1:8080", true }), ""},
@@ -73,6 +101,15 @@ func TestNew_Refuses(t *testing.T) {
 		{"rule of unknown kind", first(func(i *oidcauth.Issuer) {
 			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: "equals"}}
 		}), "equals"},
+		{"alternative to a rule, without values", first(func(i *oidcauth.Issuer) {
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimPresent, Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"b"}, Op: oidcauth.ClaimIn}}}}
+		}), "Values"},
+		{"alternative to a rule", first(func(i *oidcauth.Issuer) {
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimPresent, Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"b"}, Op: oidcauth.ClaimPresent}}}}
+		}), ""},
+		{"rule on an empty prefix", first(func(i *oidcauth.Issuer) {
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimPrefix, Values: []string{"x", ""}}}
+		}), "empty prefix"},
 		{"nil rule", first(func(i *oidcauth.Issuer) { i.Rules = []oidcauth.Rule{nil} }), "nil"},
 		{"an issuer twice", func(c *oidcauth.Config) { c.Issuers = append(c.Issuers, c.Issuers[0]) }, "twice"},
 		{"an alias is another issuer", func(c *oidcauth.Config) {
@@ -102,6 +139,11 @@ const fixedJWKS = `{"keys":[{"kty":"EC","crv":"P-256",
 	"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
 	"y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`
 
+// fixedTenantJWKS is the same key, published for all tenants.
+const fixedTenantJWKS = `{"keys":[{"kty":"EC","crv":"P-256","issuer":"https://issuer.test/{tenant}/v2",
+	"x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+	"y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}`
+
 // An issuer's description goes through JSON unharmed, except for its functions.
 func TestIssuer_JSON(t *testing.T) {
 	want := oidcauth.Issuer{
@@ -109,8 +151,13 @@ func TestIssuer_JSON(t *testing.T) {
 		InsecureAnyAudience: true, AudienceClaim: "client_id", Algorithms: []string{"ES256"},
 		TokenTypes: []string{"at+jwt"}, DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j",
 		JWKS: json.RawMessage(`{"keys":[]}`), Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}},
-		ClaimRules:   []oidcauth.ClaimRule{{Claim: oidcauth.Path{"d"}, Op: oidcauth.ClaimIn, Values: []string{"e"}}},
+		ClaimRules: []oidcauth.ClaimRule{{
+			Claim: oidcauth.Path{"d"}, Op: oidcauth.ClaimIn, Values: []string{"e"},
+			Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"f"}, Op: oidcauth.ClaimPresent}},
+		}},
 		ReusesKeyIDs: true, InsecureHTTP: true,
+		TenantClaim: "tid", Tenants: []string{"72f988bf-86f1-41af-91ab-2d7cd011db47"}, DedicatedKeys: true,
+		RequireKeyID: true, SubjectElse: []oidcauth.Path{{"g"}},
 	}
 	for i := range reflect.TypeFor[oidcauth.Issuer]().NumField() {
 		field := reflect.TypeFor[oidcauth.Issuer]().Field(i)

@@ -109,7 +109,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkForm:
 		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
 	case checkIssuer:
-		return quote(e.trust.url), e.auth.describeIssuers()
+		return quote(e.claims.issuer), e.auth.describeIssuers()
 	case checkAlgorithm:
 		return e.token.Algorithm, oneOf(e.trust.algorithms)
 	case checkKey:
@@ -150,15 +150,24 @@ func (e *evaluation) describeAudience() (got, want string) {
 	if e.trust.anyAudience {
 		return quoteAll(e.claims.audience), "anything (InsecureAnyAudience)"
 	}
-	want = oneOf(e.trust.audiences)
-	if e.trust.audienceClaim != "" {
-		want += fmt.Sprintf(" in %q", e.trust.audienceClaim)
-	}
+	want = e.wantedAudience()
 	compared, err := e.audienceClaim()
 	if err != nil {
 		return err.Error(), want
 	}
 	return quoteAll(compared), want
+}
+
+func (e *evaluation) wantedAudience() string {
+	switch {
+	case e.trust.audienceClaim != "":
+		return fmt.Sprintf("%s in %q", oneOf(e.trust.audiences), e.trust.audienceClaim)
+	case e.trust.dedicatedKeys && len(e.trust.audiences) == 0:
+		return "no audience (DedicatedKeys)"
+	case e.trust.dedicatedKeys:
+		return "no audience (DedicatedKeys), or " + oneOf(e.trust.audiences)
+	}
+	return oneOf(e.trust.audiences)
 }
 
 // String returns the report as lines of text, one a check.

@@ -19,12 +19,5 @@ func OpenIssuers(a *Authenticator) (known, proven, failed int) {
 	return len(a.open.table.issuers), a.open.table.proven.Len(), a.open.failed.order.Len()
 }
 
-// HoldIssuer keeps an issuer's keys in use as a live session does. The result
-// ends it.
-func HoldIssuer(a *Authenticator, c *Claims) (release func()) {
-	c.trust.keys.Hold()
-	return c.trust.keys.Release
-}
-
 // Live reports whether the key that signed the token is still trusted.
 func Live(a *Authenticator, c *Claims) bool { return c.key.Live(a.now()) }

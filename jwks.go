@@ -43,6 +43,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 		JWKSURL:      i.JWKSURL,
 		Fixed:        i.JWKS,
 		ReusesKeyIDs: i.ReusesKeyIDs,
+		AcceptKey:    acceptKey(newTenants(i)),
 		KeepWarm:     cfg.KeepWarm,
 		Fetch:        client,
 		CacheDir:     cfg.KeyCacheDir,

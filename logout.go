@@ -241,7 +241,7 @@ func (e *evaluation) logoutEvents(context.Context) error {
 }
 
 func (e *evaluation) readLogout() (*logout, error) {
-	l := &logout{issuer: e.trust.url, issuedAt: e.claims.IssuedAt()}
+	l := &logout{issuer: e.claims.issuer, issuedAt: e.claims.IssuedAt()}
 	for _, claim := range []struct {
 		name string
 		to   *string

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -64,7 +65,7 @@ func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
 		token := cached.Token(lives)
 		wants(t, a, token, nil)
 		c := wants(t, a, held.Token(lives), nil)
-		release := oidcauth.HoldIssuer(a, c)
+		session := a.NewSession(t.Context(), c)
 		wants(t, a, idle.Token(lives), nil)
 		for _, i := range issuers[3:] {
 			wants(t, a, i.Token(lives), nil)
@@ -79,13 +80,41 @@ func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
 		if !oidcauth.Live(a, c) {
 			t.Error("the key behind a live session is live no more")
 		}
-		release()
+		if err := context.Cause(session.Context()); err != nil {
+			t.Errorf("the session ended: %v", err)
+		}
+		session.Close()
 		for _, i := range issuers[3:] {
 			wants(t, a, i.Token(lives), nil)
 			time.Sleep(2 * time.Minute)
 		}
 		if oidcauth.Live(a, c) {
 			t.Error("an issuer without sessions and tokens was not evicted")
+		}
+	})
+}
+
+// An issuer whose tokens are all in the cache is found where it belongs, also
+// when it was used longer ago than what counts as use.
+func TestAnyIssuer_LeastRecentlyUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 5)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 2}))
+		bad := func(i *oidctest.Issuer) {
+			wants(t, a, i.NewKey(oidctest.KeyConfig{ID: i.Key().ID()}).Token(nil), oidcauth.ErrSignature)
+		}
+		// Of two strangers that verified nothing, the one used last stays.
+		bad(issuers[0])
+		bad(issuers[1])
+		bad(issuers[0])
+		bad(issuers[2])
+		bad(issuers[0])
+		if n := issuers[0].Fetches().Discovery; n != 1 {
+			t.Errorf("the one used last was contacted %d times, want once", n)
+		}
+		bad(issuers[1])
+		if n := issuers[1].Fetches().Discovery; n != 2 {
+			t.Errorf("the other one was contacted %d times, want twice", n)
 		}
 	})
 }

@@ -97,25 +97,42 @@ func (e *evaluation) readSubject() error {
 	if err != nil {
 		return err
 	}
-	if len(e.trust.subject) > 0 {
+	if paths := e.subjectPaths(sub); len(paths) > 0 {
 		e.claims.subjectClaim = sub
-		if sub, err = e.mappedSubject(); err != nil {
+		if sub, err = e.mappedSubject(paths); err != nil {
 			return err
 		}
 	}
 	if sub == "" || len(sub) > maxNameBytes {
 		return refuse(checkSubject, ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
 	}
-	e.claims.issuer, e.claims.subject = e.trust.url, sub
-	e.claims.identity = NewIdentity(e.trust.url, sub)
+	e.claims.subject = sub
+	e.claims.identity = NewIdentity(e.claims.issuer, sub)
 	return e.checkHexIdentity()
 }
 
-// mappedSubject joins the values that Issuer.Subject names. Of several, only the
+// subjectPaths chooses between Issuer.Subject and Issuer.SubjectElse.
+func (e *evaluation) subjectPaths(sub string) []Path {
+	if len(e.trust.subjectElse) == 0 {
+		return e.trust.subject
+	}
+	if len(e.trust.subject) == 0 && sub != "" {
+		return nil
+	}
+	for _, path := range e.trust.subject {
+		m, found, err := e.lookup(path)
+		if err != nil || found && (m.Kind != jws.String || m.Value != `""`) {
+			return e.trust.subject
+		}
+	}
+	return e.trust.subjectElse
+}
+
+// mappedSubject joins the values that the paths lead to. Of several, only the
 // last may contain the separator, so that no two tuples give one subject.
-func (e *evaluation) mappedSubject() (string, error) {
-	parts := make([]string, len(e.trust.subject))
-	for i, path := range e.trust.subject {
+func (e *evaluation) mappedSubject(paths []Path) (string, error) {
+	parts := make([]string, len(paths))
+	for i, path := range paths {
 		m, found := e.memberAt(path)
 		if !found || m.Kind != jws.String {
 			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
@@ -228,18 +245,23 @@ func (e *evaluation) roles() []string {
 	return roles
 }
 
-// memberAt returns the claim at a path, whose first name is looked up among the
-// members that are parsed already.
+// memberAt returns the claim at a path. One that leads through something other
+// than objects leads to none.
 func (e *evaluation) memberAt(path Path) (jws.Member, bool) {
+	m, found, err := e.lookup(path)
+	return m, found && err == nil
+}
+
+// lookup is [jws.Lookup] in the payload, for the members that are parsed already.
+func (e *evaluation) lookup(path Path) (jws.Member, bool, error) {
 	if len(path) == 0 {
-		return jws.Member{}, false
+		return jws.Member{}, false, nil
 	}
 	m, found := e.member(path[0])
 	if !found || len(path) == 1 {
-		return m, found
+		return m, found, nil
 	}
-	m, found, err := jws.Lookup(m.Value, path[1:]...)
-	return m, found && err == nil
+	return jws.Lookup(m.Value, path[1:]...)
 }
 
 // rolesIn reads the four shapes in which issuers write roles.

@@ -120,9 +120,12 @@ func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 	if r.isEmpty() {
 		return r, errors.New("oidcauth: the revocation is empty: set what the tokens have in common")
 	}
-	if t, known := a.trusts[r.Issuer]; known {
+	switch t, known := a.trusts[r.Issuer]; {
+	case known && t.tenants != nil:
+		return r, refuse(checkRevocation, ErrUnknownIssuer, quote(r.Issuer), "the issuer of one tenant")
+	case known:
 		r.Issuer = t.url
-	} else if r.Issuer != "" && a.open == nil {
+	case r.Issuer != "" && a.tenantTrust(r.Issuer) == nil && a.open == nil:
 		return r, refuse(checkRevocation, ErrUnknownIssuer, quote(r.Issuer), oneOf(a.names))
 	}
 	now := a.now()

@@ -15,12 +15,16 @@ var allAlgorithms = []string{
 type trust struct {
 	url           string
 	names         []string // url and aliases
+	tenants       *tenants // nil unless url is a template
 	audiences     []string
 	anyAudience   bool
+	dedicatedKeys bool
 	audienceClaim string // empty for "aud"
 	algorithms    []string
 	types         []string // in the spelling of mediaType
+	requireKeyID  bool
 	subject       []Path
+	subjectElse   []Path
 	roles         []Path
 	claimRules    []ClaimRule
 	rules         []Rule
@@ -33,16 +37,21 @@ type trust struct {
 // newTrust copies what the checks need of a valid description.
 func newTrust(i Issuer, keys *keyset.Set) *trust {
 	t := &trust{
-		url:          i.URL,
-		names:        append([]string{i.URL}, i.Aliases...),
-		audiences:    slices.Clone(i.Audiences),
-		anyAudience:  i.InsecureAnyAudience,
-		algorithms:   slices.Clone(i.Algorithms),
-		subject:      clonePaths(i.Subject),
-		roles:        clonePaths(i.Roles),
-		rules:        slices.Clone(i.Rules),
-		reusesKeyIDs: i.ReusesKeyIDs,
-		keys:         keys,
+		url:           i.URL,
+		names:         append([]string{i.URL}, i.Aliases...),
+		tenants:       newTenants(i),
+		audiences:     slices.Clone(i.Audiences),
+		anyAudience:   i.InsecureAnyAudience,
+		dedicatedKeys: i.DedicatedKeys,
+		algorithms:    slices.Clone(i.Algorithms),
+		requireKeyID:  i.RequireKeyID,
+		subject:       clonePaths(i.Subject),
+		subjectElse:   clonePaths(i.SubjectElse),
+		roles:         clonePaths(i.Roles),
+		claimRules:    cloneRules(i.ClaimRules),
+		rules:         slices.Clone(i.Rules),
+		reusesKeyIDs:  i.ReusesKeyIDs,
+		keys:          keys,
 	}
 	if i.AudienceClaim != "aud" {
 		t.audienceClaim = i.AudienceClaim
@@ -59,9 +68,6 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 	if len(t.types) == 0 {
 		t.types = []string{typeJWT}
 	}
-	for _, r := range i.ClaimRules {
-		t.claimRules = append(t.claimRules, ClaimRule{slices.Clone(r.Claim), r.Op, slices.Clone(r.Values)})
-	}
 	return t
 }
 
@@ -69,6 +75,16 @@ func clonePaths(paths []Path) []Path {
 	clone := make([]Path, len(paths))
 	for i, p := range paths {
 		clone[i] = slices.Clone(p)
+	}
+	return clone
+}
+
+func cloneRules(rules []ClaimRule) []ClaimRule {
+	clone := make([]ClaimRule, len(rules))
+	for i, r := range rules {
+		clone[i] = ClaimRule{
+			Claim: slices.Clone(r.Claim), Op: r.Op, Values: slices.Clone(r.Values), Or: cloneRules(r.Or),
+		}
 	}
 	return clone
 }

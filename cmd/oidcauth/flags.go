@@ -80,7 +80,7 @@ func (s *settings) combine(fromFile []oidcauth.Issuer) ([]oidcauth.Issuer, error
 	usedAudiences, usedTypes := s.anyIssuer, s.anyIssuer
 	for i := range issuers {
 		issuer := &issuers[i]
-		if len(issuer.Audiences) == 0 && !issuer.InsecureAnyAudience {
+		if needsAudience(issuer) {
 			issuer.Audiences = slices.Clone(s.audiences)
 			usedAudiences = true
 		}
@@ -88,7 +88,7 @@ func (s *settings) combine(fromFile []oidcauth.Issuer) ([]oidcauth.Issuer, error
 			issuer.TokenTypes = slices.Clone(s.tokenTypes)
 			usedTypes = true
 		}
-		if len(issuer.Audiences) == 0 && !issuer.InsecureAnyAudience {
+		if needsAudience(issuer) {
 			return nil, usagef("no audience for issuer %q: give --audience, or \"audiences\" in the configuration file", issuer.URL)
 		}
 		permitInsecureHTTP(issuer, s.allowInsecureHTTP)
@@ -100,6 +100,11 @@ func (s *settings) combine(fromFile []oidcauth.Issuer) ([]oidcauth.Issuer, error
 		return nil, usagef("--token-type %q has no effect: every issuer of the file names its own", s.tokenTypes)
 	}
 	return issuers, nil
+}
+
+// needsAudience reports whether the issuer's description lacks an audience.
+func needsAudience(issuer *oidcauth.Issuer) bool {
+	return len(issuer.Audiences) == 0 && !issuer.InsecureAnyAudience && !issuer.DedicatedKeys
 }
 
 // permitInsecureHTTP applies --allow-insecure-http to an issuer with an http

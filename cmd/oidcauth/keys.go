@@ -82,7 +82,7 @@ func (f *keysFlags) issuer(name string) (oidcauth.Issuer, error) {
 			issuer = known
 		}
 	}
-	issuer.Audiences, issuer.InsecureAnyAudience = nil, true
+	issuer.Audiences, issuer.DedicatedKeys, issuer.InsecureAnyAudience = nil, false, true
 	permitInsecureHTTP(&issuer, f.allowInsecureHTTP)
 	return issuer, nil
 }

@@ -1,0 +1,157 @@
+// Package grpcauth authenticates the calls of a gRPC server with
+// [github.com/oidcauth/oidcauth]:
+//
+//	guard, err := grpcauth.New(grpcauth.Config{Authenticator: auth})
+//	…
+//	server := grpc.NewServer(
+//		grpc.ChainUnaryInterceptor(guard.Unary),
+//		grpc.ChainStreamInterceptor(guard.Stream),
+//	)
+//
+// A client sends its token as "authorization: Bearer <token>" in the metadata,
+// as [google.golang.org/grpc/credentials/oauth] does. Handlers find the caller
+// with [oidcauth.FromContext] and ask for permission with [oidcauth.Require],
+// whose error they may return as it is. The token is taken out of the metadata
+// before the handler, and interceptors after this one, see it; binary logging of
+// gRPC, if it is turned on, sees it before.
+//
+// # Streams
+//
+// A stream has a [oidcauth.Session]: it lasts as long as its token would be
+// accepted. When that ends, the handler's context does, with the reason as its
+// [context.Cause], and so do its Recv and Send; the client gets Unauthenticated
+// and the reason once the handler has returned.
+//
+// gRPC has no way to send other metadata on a stream that is open. A client that
+// wants to keep one for longer than its token has a choice of two: to open
+// another stream with the new token and close the first, or to send the new token
+// in a message of the application's own, for which the handler calls
+// [oidcauth.Session.Renew] on what [Session] returns:
+//
+//	session, _ := grpcauth.Session(stream.Context())
+//	session.OnExpiring(time.Minute, func() { askForToken() })
+//	for {
+//		message, err := stream.Recv()
+//		…
+//		if token := message.GetToken(); token != "" {
+//			_, err = session.Renew(stream.Context(), token)
+//			…
+//		}
+//		claims := session.Claims() // the current ones; once for each message
+//	}
+//
+// The claims in the stream's context stay those of the token that opened it.
+package grpcauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// Config says how calls are authenticated. Authenticator is required.
+type Config struct {
+	// Authenticator decides which tokens are accepted.
+	Authenticator *oidcauth.Authenticator
+
+	// Optional names the methods, by their full name as in
+	// "/grpc.health.v1.Health/Check", that also serve callers without a token: in
+	// their context nobody is known. A token that is not accepted is refused all
+	// the same. Nil means that every call needs a token.
+	Optional func(method string) bool
+
+	// Logger gets a line for each call that is refused, with what exactly was got
+	// and wanted, which the client is not told. Nil means no logging.
+	Logger *slog.Logger
+}
+
+// A Guard is a pair of interceptors. It is safe for concurrent use.
+type Guard struct {
+	auth     *oidcauth.Authenticator
+	optional func(method string) bool
+	logger   *slog.Logger
+}
+
+// New checks the configuration.
+func New(cfg Config) (*Guard, error) {
+	if cfg.Authenticator == nil {
+		return nil, errors.New("grpcauth: Config.Authenticator is missing")
+	}
+	g := &Guard{auth: cfg.Authenticator, optional: cfg.Optional, logger: cfg.Logger}
+	if g.optional == nil {
+		g.optional = func(string) bool { return false }
+	}
+	if g.logger == nil {
+		g.logger = slog.New(slog.DiscardHandler)
+	}
+	return g, nil
+}
+
+// Unary is a [grpc.UnaryServerInterceptor]. It calls the handler only with an
+// accepted token, and turns the errors of oidcauth that the handler returns into
+// statuses, in the manner of [Error].
+func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+	ctx, claims, err := g.authenticate(ctx, info.FullMethod)
+	if err != nil {
+		return nil, g.refuse(ctx, info.FullMethod, err)
+	}
+	response, err := handler(oidcauth.NewContext(ctx, claims), request)
+	if err != nil {
+		return nil, g.refuse(ctx, info.FullMethod, err)
+	}
+	return response, nil
+}
+
+// authenticate returns the context without the token, and the claims of it: nil
+// for a caller without one, where that is fine.
+func (g *Guard) authenticate(ctx context.Context, method string) (context.Context, *oidcauth.Claims, error) {
+	ctx, token, err := takeToken(ctx)
+	switch {
+	case errors.Is(err, oidcauth.ErrNoToken) && g.optional(method):
+		return ctx, nil, nil
+	case err != nil:
+		return ctx, nil, err
+	}
+	claims, err := g.auth.Authenticate(ctx, token)
+	return ctx, claims, err
+}
+
+// takeToken takes the token out of the incoming metadata, by the same rules as
+// out of an HTTP request.
+func takeToken(ctx context.Context) (context.Context, string, error) {
+	const (
+		key    = "authorization"
+		header = "Authorization"
+	)
+	md, _ := metadata.FromIncomingContext(ctx) // a copy
+	r := &http.Request{Header: http.Header{}}
+	if values := md.Get(key); len(values) > 0 {
+		r.Header[header] = values
+	}
+	token, err := oidcauth.BearerToken(r)
+	if md.Len() > 0 && len(r.Header[header]) == 0 {
+		md.Delete(key)
+		ctx = metadata.NewIncomingContext(ctx, md)
+	}
+	return ctx, token, err
+}
+
+// refuse logs an error of oidcauth and words it for the client. Any other error
+// is the handler's own.
+func (g *Guard) refuse(ctx context.Context, method string, err error) error {
+	refusal, ok := errors.AsType[*oidcauth.Refusal](err)
+	if !ok {
+		return err
+	}
+	refused := statusOf(refusal)
+	g.logger.LogAttrs(ctx, slog.LevelInfo, "call refused", slog.String("method", method),
+		slog.String("code", status.Code(refused).String()), slog.String("reason", err.Error()))
+	return refused
+}

@@ -1,0 +1,206 @@
+package grpcauth_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/grpcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+func TestNew(t *testing.T) {
+	if _, err := grpcauth.New(grpcauth.Config{}); err == nil {
+		t.Error("New() accepts a configuration without an Authenticator")
+	}
+}
+
+// What calls are told, by the values that they send for "authorization".
+func TestGuard(t *testing.T) {
+	w := newWorld(t, grpcauth.Config{}, nil, nil)
+	optional := newWorld(t, grpcauth.Config{Optional: func(method string) bool { return method == unary || method == stream }}, nil, nil)
+	elsewhere := newWorld(t, grpcauth.Config{Optional: func(method string) bool { return method == "/other/Method" }}, nil, nil)
+	good := func(w *world) string { return w.issuer.Token(nil) }
+	expired := func(w *world) string {
+		return w.issuer.Token(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()})
+	}
+	for _, tt := range []struct {
+		name  string
+		world *world
+		send  []string
+		code  codes.Code
+		want  string
+	}{
+		{"a token", w, []string{"Bearer " + good(w)}, codes.OK, "alice"},
+		{"scheme in lower case", w, []string{"bearer " + good(w)}, codes.OK, "alice"},
+		{"none", w, nil, codes.Unauthenticated, "a bearer token is required"},
+		{"another scheme", w, []string{"Basic YTpi"}, codes.Unauthenticated, "a bearer token is required"},
+		{"an expired token", w, []string{"Bearer " + expired(w)}, codes.Unauthenticated, "the token has expired"},
+		{"garbage", w, []string{"Bearer abc"}, codes.Unauthenticated, "the token is malformed"},
+		{"two tokens", w, []string{"Bearer " + good(w), "Bearer " + good(w)}, codes.InvalidArgument, "more than one token"},
+		{"a token and another scheme", w, []string{"Basic YTpi", "Bearer " + good(w)}, codes.InvalidArgument, "more than one token"},
+		{"the token twice in one value", w, []string{"Bearer " + good(w) + ", Bearer " + good(w)}, codes.InvalidArgument, "malformed"},
+		{"optional: a token", optional, []string{"Bearer " + good(optional)}, codes.OK, "alice"},
+		{"optional: none", optional, nil, codes.OK, "nobody"},
+		{"optional: an expired token", optional, []string{"Bearer " + expired(optional)}, codes.Unauthenticated, "expired"},
+		{"optional: two tokens", optional, []string{"Bearer " + good(optional), "Bearer x"}, codes.InvalidArgument, "more than one token"},
+		{"optional elsewhere: none", elsewhere, nil, codes.Unauthenticated, "a bearer token is required"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			answer, err := tt.world.call(as(t.Context(), tt.send...))
+			check(t, "unary", answer, err, tt.code, tt.want)
+			answer, err = receive(tt.world.open(as(t.Context(), tt.send...)))
+			check(t, "stream", answer, err, tt.code, tt.want)
+		})
+	}
+}
+
+// check compares an answer, or the message of a refusal, with what it must have.
+func check(t *testing.T, kind, answer string, err error, code codes.Code, want string) {
+	t.Helper()
+	if err != nil {
+		answer = status.Convert(err).Message()
+	}
+	if status.Code(err) != code || !strings.Contains(answer, want) {
+		t.Errorf("%s: got %v, %q, want %v, %q", kind, status.Code(err), answer, code, want)
+	}
+}
+
+// Handlers do not see the token, and see everything else.
+func TestGuard_Metadata(t *testing.T) {
+	look := func(ctx context.Context) error {
+		md, _ := metadata.FromIncomingContext(ctx)
+		if got := md.Get("authorization"); len(got) != 0 && got[0] != "Basic YTpi" {
+			return status.Error(codes.DataLoss, "the token is in the metadata")
+		}
+		if got := md.Get("x-other"); len(got) != 1 || got[0] != "kept" {
+			return status.Errorf(codes.DataLoss, "x-other: got %q", got)
+		}
+		if got := metadata.ValueFromIncomingContext(ctx, "authorization"); len(got) != 0 && got[0] != "Basic YTpi" {
+			return status.Error(codes.DataLoss, "the token is in the context")
+		}
+		return nil
+	}
+	w := newWorld(t, grpcauth.Config{Optional: func(string) bool { return true }},
+		func(ctx context.Context, _ *message) (*message, error) { return new(message), look(ctx) },
+		func(s grpc.ServerStream) error { return look(s.Context()) })
+	for _, value := range []string{"Bearer " + w.issuer.Token(nil), "Basic YTpi"} {
+		ctx := metadata.AppendToOutgoingContext(as(t.Context(), value), "x-other", "kept")
+		if _, err := w.call(ctx); err != nil {
+			t.Errorf("unary: %v", err)
+		}
+		if _, err := receive(w.open(ctx)); err != io.EOF {
+			t.Errorf("stream: %v", err)
+		}
+	}
+}
+
+// Errors of Require, and those that wrap them, become statuses; others stay.
+func TestGuard_HandlerErrors(t *testing.T) {
+	own := status.Error(codes.NotFound, "no such row")
+	for _, tt := range []struct {
+		name   string
+		handle func(context.Context) error
+		code   codes.Code
+	}{
+		{"a role the caller has", func(ctx context.Context) error { return oidcauth.Require(ctx, oidcauth.HasRole("writer")) }, codes.OK},
+		{"a role the caller lacks", func(ctx context.Context) error { return oidcauth.Require(ctx, oidcauth.HasRole("admin")) }, codes.PermissionDenied},
+		{"wrapped", func(ctx context.Context) error {
+			return fmt.Errorf("set the topic: %w", oidcauth.Require(ctx, oidcauth.HasRole("admin")))
+		}, codes.PermissionDenied},
+		{"a status of its own", func(context.Context) error { return own }, codes.NotFound},
+		{"an error that cannot be compared", func(context.Context) error { return uncomparable{"x"} }, codes.Unknown},
+	} {
+		w := newWorld(t, grpcauth.Config{},
+			func(ctx context.Context, _ *message) (*message, error) { return new(message), tt.handle(ctx) },
+			func(s grpc.ServerStream) error { return tt.handle(s.Context()) })
+		ctx := as(t.Context(), "Bearer "+w.issuer.Token(map[string]any{"roles": []string{"writer"}}))
+		if _, err := w.call(ctx); status.Code(err) != tt.code {
+			t.Errorf("%s: unary: %v, want %v", tt.name, err, tt.code)
+		}
+		if _, err := receive(w.open(ctx)); err != io.EOF && status.Code(err) != tt.code || tt.code != codes.OK && err == io.EOF {
+			t.Errorf("%s: stream: %v, want %v", tt.name, err, tt.code)
+		}
+	}
+}
+
+type uncomparable []string
+
+func (u uncomparable) Error() string { return u[0] }
+
+// While the issuer's keys cannot be had, the client is told to try again.
+func TestGuard_Unavailable(t *testing.T) {
+	w := newWorld(t, grpcauth.Config{}, nil, nil)
+	w.issuer.Fail(oidctest.Discovery, oidctest.Fault{Status: http.StatusServiceUnavailable})
+	_, err := w.call(as(t.Context(), "Bearer "+w.issuer.Token(nil)))
+	if status.Code(err) != codes.Unavailable {
+		t.Fatalf("got %v, want %v", err, codes.Unavailable)
+	}
+	for _, detail := range status.Convert(err).Details() {
+		if retry, ok := detail.(*errdetails.RetryInfo); ok && retry.GetRetryDelay().AsDuration() >= time.Second {
+			return
+		}
+	}
+	t.Errorf("no RetryInfo of a second or more in %v", status.Convert(err).Details())
+}
+
+// A refusal is logged with its reason, and never with the token.
+func TestGuard_Log(t *testing.T) {
+	var lines bytes.Buffer
+	w := newWorld(t, grpcauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, nil, nil)
+	token := w.issuer.Token(map[string]any{"aud": "another-db"})
+	if _, err := w.call(as(t.Context(), "Bearer "+token)); status.Code(err) != codes.Unauthenticated || strings.Contains(err.Error(), "another-db") {
+		t.Fatalf("got %v, want Unauthenticated without the audience", err)
+	}
+	if !strings.Contains(lines.String(), "another-db") || !strings.Contains(lines.String(), unary) || strings.Contains(lines.String(), token) {
+		t.Errorf("got the lines\n%swant the audience and the method, and not the token", &lines)
+	}
+}
+
+func TestError(t *testing.T) {
+	for _, err := range []error{nil, io.EOF, status.Error(codes.Aborted, "x"), oidcauth.ErrExpired} {
+		if got := grpcauth.Error(err); got != err {
+			t.Errorf("Error(%v) = %v, want the same", err, got)
+		}
+	}
+	for sentinel, want := range map[error]codes.Code{
+		oidcauth.ErrExpired: codes.Unauthenticated, oidcauth.ErrMalformedRequest: codes.InvalidArgument, oidcauth.ErrForbidden: codes.PermissionDenied,
+		oidcauth.ErrKeysUnavailable: codes.Unavailable, oidcauth.ErrClosed: codes.Unavailable, errors.New("other"): codes.Internal,
+	} {
+		err := &oidcauth.Refusal{Got: "secret", Err: sentinel}
+		if got := grpcauth.Error(err); status.Code(got) != want || strings.Contains(got.Error(), "secret") {
+			t.Errorf("Error(%v) = %v, want %v", err, got, want)
+		}
+	}
+}
+
+// The context of a call ends with the call's, not later.
+func TestGuard_Deadline(t *testing.T) {
+	w := newWorld(t, grpcauth.Config{},
+		func(ctx context.Context, _ *message) (*message, error) { <-ctx.Done(); return nil, ctx.Err() },
+		func(s grpc.ServerStream) error { <-s.Context().Done(); return s.Context().Err() })
+	ctx, cancel := context.WithTimeout(as(t.Context(), "Bearer "+w.issuer.Token(nil)), 50*time.Millisecond)
+	defer cancel()
+	if _, err := w.call(ctx); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("unary: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(as(t.Context(), "Bearer "+w.issuer.Token(nil)), 50*time.Millisecond)
+	defer cancel()
+	if _, err := receive(w.open(ctx)); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("stream: %v", err)
+	}
+}

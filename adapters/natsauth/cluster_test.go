@@ -1,0 +1,360 @@
+package natsauth_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"github.com/nats-io/nats.go"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/natsauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+const audience = "my-db"
+
+// A node is one server of the cluster: it authenticates WebSockets, and its way
+// to NATS can be cut.
+type node struct {
+	auth    *oidcauth.Authenticator
+	network *gate
+	lines   *lockedBuffer
+	server  *httptest.Server
+}
+
+func newNode(t testing.TB, n *natsServer, issuer *oidctest.Issuer, required bool) *node {
+	t.Helper()
+	v := &node{network: &gate{}, lines: &lockedBuffer{}}
+	log := newLog(t, n, natsauth.Config{Timeout: time.Second}, nats.SetCustomDialer(v.network))
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{audience}}}, Client: issuer.Client(),
+		Revocations: log, RequireRevocations: required, Logger: slog.New(slog.NewTextHandler(v.lines, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { auth.Close() })
+	v.auth = auth
+	v.server = httptest.NewServer(auth.Middleware(http.HandlerFunc(v.serve)))
+	t.Cleanup(v.server.Close)
+	return v
+}
+
+// serve answers each message with the subject, until the session ends.
+func (v *node) serve(w http.ResponseWriter, r *http.Request) {
+	conn, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return
+	}
+	defer conn.CloseNow()
+	claims, _ := oidcauth.FromContext(r.Context())
+	session := v.auth.NewSession(r.Context(), claims)
+	defer session.Close()
+	stop := context.AfterFunc(session.Context(), func() {
+		code, reason := oidcauth.CloseCode(context.Cause(session.Context()))
+		conn.Close(websocket.StatusCode(code), reason)
+	})
+	defer stop()
+	for {
+		if _, _, err := conn.Read(context.Background()); err != nil {
+			return
+		}
+		if err := conn.Write(context.Background(), websocket.MessageText, []byte(session.Claims().Subject())); err != nil {
+			return
+		}
+	}
+}
+
+// awaitReady waits until Ready says what it must.
+func (v *node) awaitReady(t testing.TB, want error) {
+	t.Helper()
+	for limit := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		err := v.auth.Ready(t.Context())
+		if errors.Is(err, want) {
+			return
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("Ready() error = %v, want %v; log:\n%s", err, want, v.lines)
+		}
+	}
+}
+
+// A socket is a client's end of a connection.
+type socket struct {
+	*websocket.Conn
+	subject string
+	closed  chan struct{} // closed with the connection
+	at      time.Time
+	err     error
+	echo    chan string
+}
+
+func (v *node) dial(ctx context.Context, token, subject string) (*socket, error) {
+	conn, _, err := websocket.Dial(ctx, strings.Replace(v.server.URL, "http", "ws", 1), &websocket.DialOptions{
+		HTTPHeader: http.Header{"Authorization": {"Bearer " + token}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &socket{Conn: conn, subject: subject, closed: make(chan struct{}), echo: make(chan string, 1)}
+	go s.listen()
+	return s, s.ask()
+}
+
+// listen reads until the connection ends, and notes when and why.
+func (s *socket) listen() {
+	defer close(s.closed)
+	for {
+		_, message, err := s.Read(context.Background())
+		if err != nil {
+			s.at, s.err = time.Now(), err
+			return
+		}
+		s.echo <- string(message)
+	}
+}
+
+// ask gets an answer over the connection.
+func (s *socket) ask() error {
+	if err := s.Write(context.Background(), websocket.MessageText, []byte("who am I?")); err != nil {
+		return err
+	}
+	select {
+	case got := <-s.echo:
+		if got != s.subject {
+			return fmt.Errorf("got subject %q, want %q", got, s.subject)
+		}
+		return nil
+	case <-s.closed:
+		return s.err
+	case <-time.After(patience):
+		return errors.New("no answer")
+	}
+}
+
+// awaitRevoked waits until the socket is closed as it must be.
+func (s *socket) awaitRevoked(t testing.TB) {
+	t.Helper()
+	select {
+	case <-s.closed:
+		if got := websocket.CloseStatus(s.err); got != 3000 {
+			t.Errorf("socket of %q closed with %v, want status 3000", s.subject, s.err)
+		}
+	case <-time.After(patience):
+		t.Fatalf("socket of %q stays open", s.subject)
+	}
+}
+
+// dialMany opens sockets at each node; every second one is mallory's.
+func dialMany(t testing.TB, issuer *oidctest.Issuer, nodes []*node, each int) (mallory, others []*socket) {
+	t.Helper()
+	var mu sync.Mutex // guards the results
+	var wg sync.WaitGroup
+	for _, v := range nodes {
+		for worker := range 8 {
+			wg.Go(func() {
+				for i := worker; i < each; i += 8 {
+					subject := []string{"mallory", "alice"}[i%2]
+					token := issuer.Token(map[string]any{"sub": subject, "aud": audience, "jti": fmt.Sprintf("%p-%d", v, i)})
+					s, err := v.dial(context.Background(), token, subject)
+					if err != nil {
+						t.Errorf("dial: %v", err)
+						return
+					}
+					mu.Lock()
+					if subject == "mallory" {
+						mallory = append(mallory, s)
+					} else {
+						others = append(others, s)
+					}
+					mu.Unlock()
+				}
+			})
+		}
+	}
+	wg.Wait()
+	t.Cleanup(func() {
+		for _, s := range append(mallory, others...) {
+			s.CloseNow()
+		}
+	})
+	if t.Failed() {
+		t.FailNow()
+	}
+	return mallory, others
+}
+
+func newIssuer(t testing.TB) *oidctest.Issuer {
+	t.Helper()
+	return oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}})
+}
+
+// Revoking a subject at one server closes its sockets at all within a second,
+// and leaves the others open.
+func TestCluster(t *testing.T) {
+	each := 1000
+	if raceDetector {
+		each = 100
+	}
+	n, issuer := startNATS(t), newIssuer(t)
+	nodes := []*node{newNode(t, n, issuer, true), newNode(t, n, issuer, true), newNode(t, n, issuer, true)}
+	for _, v := range nodes {
+		v.awaitReady(t, nil)
+	}
+	mallory, others := dialMany(t, issuer, nodes, each)
+
+	began := time.Now()
+	if err := nodes[0].auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "mallory"}); err != nil {
+		t.Fatal(err)
+	}
+	shared := time.Since(began)
+	var last time.Duration
+	for _, s := range mallory {
+		s.awaitRevoked(t)
+		last = max(last, s.at.Sub(began))
+	}
+	t.Logf("%d sockets, %d closed at 3 servers: Revoke returned after %v, the last socket was closed after %v",
+		len(mallory)+len(others), len(mallory), shared.Round(time.Microsecond), last.Round(time.Microsecond))
+	if last > time.Second {
+		t.Errorf("the last socket was closed after %v, want at most a second", last)
+	}
+	for _, s := range others {
+		if err := s.ask(); err != nil {
+			t.Fatalf("socket of %q: %v", s.subject, err)
+		}
+	}
+
+	// One that joins later refuses what was revoked before it was there.
+	late := newNode(t, n, issuer, true)
+	late.awaitReady(t, nil)
+	refused(t, late, issuer, "mallory", oidcauth.ErrRevoked)
+	refused(t, late, issuer, "alice", nil)
+}
+
+// refused checks what a node says to a new token of the subject.
+func refused(t testing.TB, v *node, issuer *oidctest.Issuer, subject string, want error) {
+	t.Helper()
+	_, err := v.auth.Authenticate(t.Context(), issuer.Token(map[string]any{"sub": subject}))
+	if !errors.Is(err, want) {
+		t.Errorf("Authenticate(token of %q) error = %v, want %v", subject, err, want)
+	}
+}
+
+// A server that is cut off goes on by what it knows, says so, and catches up.
+func TestCluster_CutOff(t *testing.T) {
+	n, issuer := startNATS(t), newIssuer(t)
+	a, b := newNode(t, n, issuer, false), newNode(t, n, issuer, false)
+	a.awaitReady(t, nil)
+	b.awaitReady(t, nil)
+	if err := a.auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "known"}); err != nil {
+		t.Fatal(err)
+	}
+	sockets, _ := dialMany(t, issuer, []*node{b}, 1)
+	for refusal := error(nil); !errors.Is(refusal, oidcauth.ErrRevoked); {
+		_, refusal = b.auth.Authenticate(t.Context(), issuer.Token(map[string]any{"sub": "known"}))
+	}
+
+	b.network.cut()
+	b.awaitReady(t, oidcauth.ErrRevocationsUnavailable)
+	if !strings.Contains(b.lines.String(), "revocation log lost") {
+		t.Errorf("the log does not say so:\n%s", b.lines)
+	}
+	if err := a.auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "mallory"}); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, b, issuer, "known", oidcauth.ErrRevoked)
+	refused(t, b, issuer, "mallory", nil)
+	if err := sockets[0].ask(); err != nil {
+		t.Errorf("socket of %q while cut off: %v", sockets[0].subject, err)
+	}
+	if err := b.auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "local"}); !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
+		t.Errorf("Revoke() while cut off: error = %v, want %v", err, oidcauth.ErrRevocationsUnavailable)
+	}
+	refused(t, b, issuer, "local", oidcauth.ErrRevoked)
+
+	began := time.Now()
+	b.network.restore()
+	sockets[0].awaitRevoked(t)
+	b.awaitReady(t, nil)
+	t.Logf("caught up %v after the network was restored", time.Since(began).Round(time.Microsecond))
+	refused(t, b, issuer, "mallory", oidcauth.ErrRevoked)
+	refused(t, b, issuer, "alice", nil)
+}
+
+// Where revocations are required, a server that is cut off refuses everything,
+// and ends what is open.
+func TestCluster_Required(t *testing.T) {
+	n, issuer := startNATS(t), newIssuer(t)
+	v := newNode(t, n, issuer, true)
+	v.awaitReady(t, nil)
+	s, err := v.dial(t.Context(), issuer.Token(nil), "alice")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.stop()
+	select {
+	case <-s.closed:
+		if got := websocket.CloseStatus(s.err); got != 1013 {
+			t.Errorf("socket closed with %v, want status 1013", s.err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the socket stays open")
+	}
+	refused(t, v, issuer, "alice", oidcauth.ErrRevocationsUnavailable)
+	n.start()
+	v.awaitReady(t, nil)
+	refused(t, v, issuer, "alice", nil)
+}
+
+// A logout token works once in the whole cluster, and a server that never
+// reached NATS accepts none.
+func TestCluster_Logout(t *testing.T) {
+	n, issuer := startNATS(t), newIssuer(t)
+	nodes := []*node{newNode(t, n, issuer, false), newNode(t, n, issuer, false), newNode(t, n, issuer, false)}
+	for _, v := range nodes {
+		v.awaitReady(t, nil)
+	}
+	logout := issuer.Sign(map[string]any{"typ": "logout+jwt"}, map[string]any{
+		"iss": issuer.URL(), "aud": audience, "sub": "alice", "jti": "logout-1",
+		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
+		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
+	})
+	post := func(v *node) int {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/logout", strings.NewReader("logout_token="+logout))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		v.auth.LogoutHandler().ServeHTTP(w, r)
+		return w.Code
+	}
+	nodes[2].network.cut()
+	nodes[2].awaitReady(t, oidcauth.ErrRevocationsUnavailable)
+	if got := post(nodes[2]); got != http.StatusServiceUnavailable {
+		t.Errorf("at a server that is cut off: got status %d, want 503", got)
+	}
+	var mu sync.Mutex
+	got := map[int]int{}
+	var wg sync.WaitGroup
+	for _, v := range nodes[:2] {
+		for range 4 {
+			wg.Go(func() {
+				status := post(v)
+				mu.Lock()
+				defer mu.Unlock()
+				got[status]++
+			})
+		}
+	}
+	wg.Wait()
+	if got[http.StatusOK] != 1 || got[http.StatusBadRequest] != 7 {
+		t.Errorf("8 posts of one logout token: got statuses %v, want 200 once and 400 seven times", got)
+	}
+}

@@ -1,0 +1,199 @@
+package natsauth_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/natsauth"
+)
+
+// NATS stops and starts again with what it stored; what comes after that arrives.
+func TestFollow_NATSRestarted(t *testing.T) {
+	n := startNATS(t)
+	l := newLog(t, n, natsauth.Config{})
+	appendTokens(t, l, "before")
+	r := follow(t, l)
+	r.awaitTokens("before")
+	r.awaitCurrent(true)
+	for range 3 {
+		n.stop()
+		r.awaitCurrent(false)
+		n.start()
+		r.awaitCurrent(true)
+	}
+	appendTokens(t, l, "after")
+	r.awaitTokens("after")
+	follow(t, newLog(t, n, natsauth.Config{})).awaitTokens("before", "after")
+}
+
+// One server is cut off while others go on: it says so, and is given what it
+// missed before it says that it has caught up.
+func TestFollow_CutOff(t *testing.T) {
+	n := startNATS(t)
+	var network gate
+	var lines lockedBuffer
+	cutOff := newLog(t, n, natsauth.Config{
+		Timeout: 200 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&lines, nil)),
+	}, nats.SetCustomDialer(&network))
+	others := newLog(t, n, natsauth.Config{})
+	r := follow(t, cutOff)
+	r.awaitCurrent(true)
+	network.cut()
+	r.awaitCurrent(false)
+	appendTokens(t, others, "missed-1", "missed-2")
+	if added, err := cutOff.Append(t.Context(), revocation("unsent")); added || err == nil {
+		t.Errorf("Append() while cut off = %v, %v, want an error", added, err)
+	}
+	network.restore()
+	r.await("to have all when caught up", func(got map[string]int, current bool) bool {
+		if current && (got["missed-1"] == 0 || got["missed-2"] == 0) {
+			t.Fatal("caught up without what was missed")
+		}
+		return current
+	})
+	appendTokens(t, cutOff, "after")
+	r.awaitTokens("after")
+	if got := strings.Count(lines.String(), "lost contact"); got != 1 {
+		t.Errorf("%d lines on the outage, want 1:\n%s", got, lines.String())
+	}
+}
+
+// A connection that stays open and brings nothing is noticed by the heartbeat.
+func TestFollow_Silence(t *testing.T) {
+	n := startNATS(t)
+	var network gate
+	silent := newLog(t, n, natsauth.Config{Heartbeat: 50 * time.Millisecond, Timeout: 300 * time.Millisecond}, nats.SetCustomDialer(&network))
+	r := follow(t, silent)
+	r.awaitCurrent(true)
+	network.mute()
+	appendTokens(t, newLog(t, n, natsauth.Config{}), "missed")
+	r.awaitCurrent(false)
+	network.restore()
+	r.awaitTokens("missed")
+	r.awaitCurrent(true)
+}
+
+// While nothing happens, heartbeats keep the contact and nothing is read again.
+func TestFollow_Peace(t *testing.T) {
+	n := startNATS(t)
+	l := newLog(t, n, natsauth.Config{Heartbeat: time.Millisecond})
+	appendTokens(t, l, "early")
+	r := follow(t, l)
+	r.awaitCurrent(true)
+	js := n.connect()
+	for _, id := range []string{"a", "b", "c", "d", "e"} {
+		for range 20 {
+			if _, err := js.AccountInfo(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		appendTokens(t, l, id)
+		r.awaitTokens(id)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.current) != 1 || r.got["early"] != 1 {
+		t.Errorf("read again without need: %v, current %v", r.got, r.current)
+	}
+}
+
+// A server that starts while NATS is down says so, and catches up once it is up.
+func TestFollow_DownAtStart(t *testing.T) {
+	n := startNATS(t)
+	appendTokens(t, newLog(t, n, natsauth.Config{}), "before")
+	n.stop()
+	l := newLog(t, n, natsauth.Config{Timeout: 100 * time.Millisecond})
+	r := follow(t, l)
+	r.awaitCurrent(false)
+	if added, err := l.Append(t.Context(), revocation("unsent")); added || err == nil {
+		t.Errorf("Append() = %v, %v, want an error", added, err)
+	}
+	n.start()
+	r.awaitTokens("before")
+	r.awaitCurrent(true)
+}
+
+// A bucket that was deleted and made anew, by a restored backup perhaps, is read
+// from its beginning.
+func TestFollow_BucketReplaced(t *testing.T) {
+	n := startNATS(t)
+	cfg := natsauth.Config{Bucket: "revoked", Heartbeat: 20 * time.Millisecond}
+	l := newLog(t, n, cfg)
+	appendTokens(t, l, "a", "b", "c")
+	r := follow(t, l)
+	r.awaitTokens("a", "b", "c")
+	js := n.connect()
+	if err := js.DeleteKeyValue(t.Context(), "revoked"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "revoked", LimitMarkerTTL: time.Minute}); err != nil {
+		t.Fatal(err)
+	}
+	appendTokens(t, newLog(t, n, cfg), "d", "e", "f")
+	r.awaitTokens("d", "e", "f")
+	r.awaitCurrent(true)
+}
+
+// A connection that is closed for good ends Follow; so does its context.
+func TestFollow_Ends(t *testing.T) {
+	n := startNATS(t)
+	js := n.connect()
+	l, err := natsauth.New(natsauth.Config{JetStream: js})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := follow(t, l)
+	r.awaitCurrent(true)
+	js.Conn().Close()
+	select {
+	case err := <-r.done:
+		if !errors.Is(err, nats.ErrConnectionClosed) {
+			t.Errorf("Follow() error = %v, want %v", err, nats.ErrConnectionClosed)
+		}
+		r.done <- err
+	case <-time.After(patience):
+		t.Fatal("Follow() goes on with a closed connection")
+	}
+	r.awaitCurrent(false)
+}
+
+// When its context ends, Follow does, and leaves nothing running.
+func TestFollow_Context(t *testing.T) {
+	n := startNATS(t)
+	l := newLog(t, n, natsauth.Config{})
+	appendTokens(t, l, "token-1") // what the client library starts once is running
+	before := watches()
+	for range 5 {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := l.Follow(ctx, func(oidcauth.Revocation) {}, func(bool) { cancel() })
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Follow() error = %v, want %v", err, context.Canceled)
+		}
+	}
+	for limit := time.Now().Add(patience); watches() > before; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%d goroutines are left, %d were before", watches(), before)
+		}
+	}
+}
+
+// watches counts the goroutines of this package and of NATS subscriptions.
+func watches() (n int) {
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	for _, stack := range strings.Split(string(stacks), "\n\n") {
+		if strings.Contains(stack, "natsauth.") || strings.Contains(stack, "nats.go.(*Conn).waitForMsgs") || strings.Contains(stack, "nats.go.(*js)") {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,274 @@
+package natsauth_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/natsauth"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// A natsServer is a NATS server in this process that can be stopped and started
+// again at the same address with what it stored.
+type natsServer struct {
+	t       testing.TB
+	options server.Options
+	running *server.Server
+}
+
+// newNATS returns a server that is not running yet, but has its address.
+func newNATS(t testing.TB) *natsServer {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	n := &natsServer{t: t, options: server.Options{
+		Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+	}}
+	t.Cleanup(n.stop)
+	return n
+}
+
+func startNATS(t testing.TB) *natsServer {
+	t.Helper()
+	n := newNATS(t)
+	n.start()
+	return n
+}
+
+func (n *natsServer) start() {
+	n.t.Helper()
+	options := n.options
+	s, err := server.NewServer(&options)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(patience) {
+		n.t.Fatal("the NATS server does not start")
+	}
+	n.running = s
+}
+
+func (n *natsServer) stop() {
+	if n.running != nil {
+		n.running.Shutdown()
+		n.running.WaitForShutdown()
+		n.running = nil
+	}
+}
+
+func (n *natsServer) url() string {
+	return "nats://" + net.JoinHostPort(n.options.Host, strconv.Itoa(n.options.Port))
+}
+
+// connect returns the JetStream context of a connection of its own.
+func (n *natsServer) connect(options ...nats.Option) jetstream.JetStream {
+	n.t.Helper()
+	options = append([]nats.Option{
+		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+		nats.ReconnectWait(20 * time.Millisecond), nats.ReconnectJitter(0, 0),
+	}, options...)
+	conn, err := nats.Connect(n.url(), options...)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return js
+}
+
+// newLog makes a log on a connection of its own.
+func newLog(t testing.TB, n *natsServer, cfg natsauth.Config, options ...nats.Option) *natsauth.Log {
+	t.Helper()
+	cfg.JetStream = n.connect(options...)
+	l, err := natsauth.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// A gate is the network between one client and NATS. It is a [nats.CustomDialer].
+type gate struct {
+	mu      sync.Mutex // guards what follows
+	closed  bool
+	silence chan struct{} // not nil: nothing passes until it is closed
+	conns   []net.Conn
+}
+
+var errGateClosed = errors.New("the network is cut")
+
+func (g *gate) Dial(network, address string) (net.Conn, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.closed {
+		return nil, errGateClosed
+	}
+	c, err := net.Dial(network, address)
+	if err == nil {
+		g.conns = append(g.conns, c)
+		c = &gatedConn{c, g}
+	}
+	return c, err
+}
+
+// cut ends the connection and lets no other through.
+func (g *gate) cut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	for _, c := range g.conns {
+		c.Close()
+	}
+	g.conns = nil
+}
+
+// mute lets nothing arrive any longer, and says so to nobody.
+func (g *gate) mute() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.silence = make(chan struct{})
+}
+
+func (g *gate) restore() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = false
+	if g.silence != nil {
+		close(g.silence)
+		g.silence = nil
+	}
+}
+
+type gatedConn struct {
+	net.Conn
+	gate *gate
+}
+
+func (c *gatedConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	c.gate.mu.Lock()
+	silence := c.gate.silence
+	c.gate.mu.Unlock()
+	if silence != nil {
+		<-silence
+	}
+	return n, err
+}
+
+// A reader follows a log and remembers what it is told.
+type reader struct {
+	t       testing.TB
+	mu      sync.Mutex // guards what follows
+	got     map[string]int
+	current []bool
+	changed chan struct{} // closed and replaced at each change
+	done    chan error
+}
+
+func follow(t testing.TB, l *natsauth.Log) *reader {
+	t.Helper()
+	r := &reader{t: t, got: map[string]int{}, changed: make(chan struct{}), done: make(chan error, 1)}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { r.done <- l.Follow(ctx, r.apply, r.caughtUp) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case <-r.done:
+		case <-time.After(patience):
+			t.Error("Follow() does not return")
+		}
+	})
+	return r
+}
+
+func (r *reader) apply(v oidcauth.Revocation) {
+	r.note(func() { r.got[v.TokenID]++ })
+}
+
+func (r *reader) caughtUp(current bool) {
+	r.note(func() {
+		if n := len(r.current); n == 0 || r.current[n-1] != current {
+			r.current = append(r.current, current)
+		}
+	})
+}
+
+func (r *reader) note(change func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// await waits until what is told of the reader is so.
+func (r *reader) await(what string, so func(got map[string]int, current bool) bool) {
+	r.t.Helper()
+	limit := time.After(patience)
+	for {
+		r.mu.Lock()
+		current := len(r.current) > 0 && r.current[len(r.current)-1]
+		ok, changed := so(r.got, current), r.changed
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-limit:
+			r.t.Fatalf("timed out waiting: %s; got %v, current %v", what, r.got, r.current)
+		}
+	}
+}
+
+func (r *reader) awaitCurrent(want bool) {
+	r.t.Helper()
+	r.await("to be current, or not", func(_ map[string]int, current bool) bool { return current == want && len(r.current) > 0 })
+}
+
+func (r *reader) awaitTokens(ids ...string) {
+	r.t.Helper()
+	r.await("for revocations", func(got map[string]int, _ bool) bool {
+		for _, id := range ids {
+			if got[id] == 0 {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// appendTokens revokes tokens by their IDs and expects that each is new.
+func appendTokens(t testing.TB, l *natsauth.Log, ids ...string) {
+	t.Helper()
+	for _, id := range ids {
+		added, err := l.Append(t.Context(), revocation(id))
+		if err != nil || !added {
+			t.Fatalf("Append(%q) = %v, %v, want true", id, added, err)
+		}
+	}
+}
+
+// revocation is of one token, for the time of the tests.
+func revocation(tokenID string) oidcauth.Revocation {
+	return oidcauth.Revocation{TokenID: tokenID, Until: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)}
+}

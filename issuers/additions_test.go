@@ -1,0 +1,101 @@
+package issuers_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// What the documentation offers as additions does what it says.
+func TestAdditions(t *testing.T) {
+	in := func(value string, path ...string) oidcauth.ClaimRule {
+		return oidcauth.ClaimRule{Claim: path, Op: oidcauth.ClaimIn, Values: []string{value}}
+	}
+	notIn := func(value string, path ...string) oidcauth.ClaimRule {
+		return oidcauth.ClaimRule{Claim: path, Op: oidcauth.ClaimNotIn, Values: []string{value}}
+	}
+	rule := func(r oidcauth.ClaimRule) func(*oidcauth.Issuer) {
+		return func(i *oidcauth.Issuer) { i.ClaimRules = append(i.ClaimRules, r) }
+	}
+	tests := []struct {
+		what, call, sample string
+		add                func(*oidcauth.Issuer)
+		change             claims // of the token that is refused then
+		want               error
+	}{
+		{"Workspace domain", "Google", "ID token", rule(in("example.com", "hd")), claims{"hd": "evil.example"}, oidcauth.ErrRule},
+		{"Workspace domain", "Google", "ID token", rule(in("example.com", "hd")), claims{"hd": nil}, oidcauth.ErrRule},
+		{"no anonymous users", "Firebase", "ID token", rule(notIn("anonymous", "firebase", "sign_in_provider")), claims{"firebase": claims{"sign_in_provider": "anonymous"}}, oidcauth.ErrRule},
+		{"no anonymous users", "Supabase", "access token", rule(notIn("true", "is_anonymous")), claims{"is_anonymous": true}, oidcauth.ErrRule},
+		{"one branch", "GitHubActions", "job", rule(in("refs/heads/main", "ref")), claims{"ref": "refs/pull/1/merge"}, oidcauth.ErrRule},
+		{"protected branches", "GitLabCI", "job", rule(in("false", "ref_protected")), claims{"ref_protected": "true"}, oidcauth.ErrRule},
+		{"one namespace", "Kubernetes", "bound token", rule(in("my-namespace", "kubernetes.io", "namespace")), claims{"kubernetes.io": claims{"namespace": "other"}}, oidcauth.ErrRule},
+		{"one project", "SpacetimeAuth", "ID token", rule(in("project_xyz123", "project_id")), claims{"project_id": "project_other"}, oidcauth.ErrRule},
+		{"e-mail verified", "Apple", "identity token", rule(in("true", "email_verified")), claims{"email_verified": "false"}, oidcauth.ErrRule},
+		{"e-mail verified", "Apple", "identity token", rule(in("true", "email_verified")), claims{"email_verified": false}, oidcauth.ErrRule},
+		{"one organization", "Clerk", "session token", rule(in("org_123", "o", "id")), claims{"o": claims{"id": "org_mine"}}, oidcauth.ErrRule},
+		{"one client", "Okta", "access token", rule(in("client_id", "cid")), claims{"cid": "other"}, oidcauth.ErrRule},
+		{"a template's audience", "Clerk", "session token", func(i *oidcauth.Issuer) { i.Audiences = []string{"my-db"} }, claims{"aud": "other"}, oidcauth.ErrAudience},
+	}
+	w := newWorld(t)
+	for _, tt := range tests {
+		t.Run(tt.call+"/"+tt.what, func(t *testing.T) {
+			p := providerOf(t, tt.call)
+			issuer := p.issuer(t)
+			tt.add(&issuer)
+			a := w.authenticator(t, p, issuer)
+			s := sampleOf(t, p.tokens, tt.sample)
+			if _, err := a.Authenticate(t.Context(), w.sign(t, s)); err != nil {
+				t.Errorf("Authenticate() error = %v", err)
+			}
+			if _, err := a.Authenticate(t.Context(), w.sign(t, s.changed(nil, tt.change))); !errors.Is(err, tt.want) {
+				t.Errorf("Authenticate(changed) error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func providerOf(t *testing.T, name string) provider {
+	t.Helper()
+	for _, p := range providers {
+		if p.name() == name {
+			return p
+		}
+	}
+	t.Fatalf("no provider %s", name)
+	return provider{}
+}
+
+// Roles are found in each of the shapes in which providers write them.
+func TestRoleShapes(t *testing.T) {
+	tests := []struct {
+		call, sample string
+		roles        []oidcauth.Path // nil as described
+		change       claims
+		want         string
+	}{
+		{"Keycloak", "access token", nil, claims{"resource_access": claims{"my-db": claims{"roles": []string{"writer"}}}}, "writer"},
+		{"Zitadel", "access token", nil, nil, "streaming"},
+		{"BetterAuth", "token", nil, claims{"role": "user,admin"}, "admin"},
+		{"Supabase", "access token", nil, claims{"app_metadata": claims{"roles": []string{"writer"}}}, "writer"},
+		{"Auth0Access", "access token", nil, claims{"permissions": []string{"read:patients"}}, "read:patients"},
+		{"Okta", "access token", nil, claims{"groups": []string{"Everyone"}}, "Everyone"},
+		{"Clerk", "session token", []oidcauth.Path{{"o", "rol"}}, nil, "admin"},
+		{"Clerk", "session token", []oidcauth.Path{{"o", "per"}}, nil, "manage"},
+		{"Auth0ID", "ID token", []oidcauth.Path{{"https://example.com/roles"}}, claims{"https://example.com/roles": []string{"x"}}, "x"},
+	}
+	w := newWorld(t)
+	for _, tt := range tests {
+		p := providerOf(t, tt.call)
+		issuer := p.issuer(t)
+		if tt.roles != nil {
+			issuer.Roles = tt.roles
+		}
+		a := w.authenticator(t, p, issuer)
+		c, err := a.Authenticate(t.Context(), w.sign(t, sampleOf(t, p.tokens, tt.sample).changed(nil, tt.change)))
+		if err != nil || !c.HasRole(tt.want) {
+			t.Errorf("%s: Authenticate() error = %v, want the role %q", tt.call, err, tt.want)
+		}
+	}
+}

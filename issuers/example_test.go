@@ -1,0 +1,64 @@
+package issuers_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/issuers"
+)
+
+// A description is a value: add to it what your server demands besides.
+func ExampleGoogle() {
+	google := issuers.Google("123-abc.apps.googleusercontent.com")
+	google.ClaimRules = append(google.ClaimRules, oidcauth.ClaimRule{
+		Claim: oidcauth.Path{"hd"}, Op: oidcauth.ClaimIn, Values: []string{"example.com"},
+	})
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{google}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer auth.Close()
+	fmt.Println(google.URL, len(google.ClaimRules), "rules")
+	// Output: https://accounts.google.com 2 rules
+}
+
+// Cloudflare sends its token in a header of its own.
+func ExampleCloudflareAccess() {
+	const header = "Cf-Access-Jwt-Assertion"
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{
+			issuers.CloudflareAccess("yourteam", "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228"),
+		},
+		Extract: func(r *http.Request) (string, error) {
+			tokens := r.Header.Values(header)
+			r.Header.Del(header)
+			switch len(tokens) {
+			case 0:
+				return "", oidcauth.ErrNoToken
+			case 1:
+				return tokens[0], nil
+			}
+			return "", oidcauth.ErrMalformedRequest
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer auth.Close()
+
+	r, _ := http.NewRequest(http.MethodGet, "https://db.example.com/v1/call/send", nil)
+	_, err = auth.AuthenticateRequest(r)
+	fmt.Println(errors.Is(err, oidcauth.ErrNoToken))
+	// Output: true
+}
+
+// An argument that cannot be right is an error of New.
+func ExampleAuth0Access() {
+	auth0 := issuers.Auth0Access("https://example.auth0.com/", "my-db")
+	_, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{auth0}})
+	fmt.Println(err)
+	// Output: oidcauth: issuer "issuers.Auth0Access: domain is \"https://example.auth0.com/\", want a host name such as example.auth0.com": contains white space
+}

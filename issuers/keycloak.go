@@ -1,0 +1,43 @@
+package issuers
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// Keycloak describes a Keycloak realm by its issuer
+// ("https://sso.example.com/realms/main") and the client IDs that stand for this
+// server.
+//
+// Send the access token; ID and refresh tokens are refused by the claim "typ".
+// Without an audience mapper a token names "account" as its audience, and not
+// this server: add the mapper "Audience" to a client scope. The issuer depends on
+// the host name by which Keycloak was asked, unless its host name is fixed
+// (unconfirmed).
+//
+// The identity rests on "sub", the user's ID in the realm, which is stable; for
+// a service it is that of its service account. Roles are the realm's
+// ("realm_access") and those of the clients given ("resource_access"). Access
+// tokens live between one and five minutes by default: a socket needs renewals.
+//
+// Unconfirmed: lightweight access tokens, and tokens without the scope "basic",
+// may have no "sub" and are then refused; the type "at+jwt".
+func Keycloak(realm string, audiences ...string) oidcauth.Issuer {
+	if !isURL(realm) || strings.HasSuffix(realm, "/") || !strings.Contains(realm, "/realms/") {
+		return refused("Keycloak", "realm", realm, "its issuer, https://…/realms/NAME")
+	}
+	i := oidcauth.Issuer{
+		URL:        realm,
+		Audiences:  slices.Clone(audiences),
+		Algorithms: []string{"RS256", "PS256", "ES256", "EdDSA"},
+		TokenTypes: []string{"JWT", "at+jwt"},
+		Roles:      []oidcauth.Path{{"realm_access", "roles"}},
+		ClaimRules: []oidcauth.ClaimRule{is("Bearer", "typ")},
+	}
+	for _, client := range audiences {
+		i.Roles = append(i.Roles, oidcauth.Path{"resource_access", client, "roles"})
+	}
+	return i
+}
