@@ -16,3 +16,5 @@ require (
 	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
 )
+
+require github.com/coder/websocket v1.8.15 // indirect
