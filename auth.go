@@ -38,6 +38,7 @@ type Authenticator struct {
 	leeway        time.Duration
 	maxTokenBytes int
 	extract       Extractor
+	onlyBearer    bool // extract is BearerToken
 	metadataURL   string
 	logger        *slog.Logger
 	now           func() time.Time
@@ -73,7 +74,7 @@ func New(cfg Config) (*Authenticator, error) {
 		a.trace = *cfg.Trace
 	}
 	if a.extract == nil {
-		a.extract = BearerToken
+		a.extract, a.onlyBearer = BearerToken, true
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -135,7 +136,7 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 // ctx permits; that wait's end is [ErrKeysUnavailable].
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
 	now := a.now()
-	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil {
+	if c := a.remembered(token, now); c != nil {
 		return c, nil
 	}
 	c, err := a.evaluate(ctx, token, now)
@@ -147,6 +148,15 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 		i.home.accepted(i)
 	}
 	return c, nil
+}
+
+// remembered returns the claims of a token that was verified before and would be
+// verified again now, or nil.
+func (a *Authenticator) remembered(token string, now time.Time) *Claims {
+	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil {
+		return c
+	}
+	return nil
 }
 
 // end returns when claims are accepted no longer, or the zero time for never.
