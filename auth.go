@@ -142,11 +142,19 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 	if err != nil {
 		return nil, err
 	}
-	a.cache.Put(token, c, c.size(), c.expiry.time().Add(a.leeway), c.owner())
+	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
 	if i := c.trust.open; i != nil {
 		i.home.accepted(i)
 	}
 	return c, nil
+}
+
+// end returns when claims are accepted no longer, or the zero time for never.
+func (a *Authenticator) end(c *Claims) time.Time {
+	if c.neverExpires {
+		return time.Time{}
+	}
+	return c.Expiry().Add(a.leeway)
 }
 
 // verdict returns nil if claims once verified would be verified again now, and
@@ -240,6 +248,9 @@ func (a *Authenticator) Close() error {
 	a.follower.close()
 	for _, t := range a.order {
 		t.keys.Close()
+		if t.local != nil {
+			t.local.forget(t.keys)
+		}
 	}
 	if a.open != nil {
 		a.open.close()

@@ -81,8 +81,9 @@ type Config struct {
 
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
 	// token's expiry may lie: a token that lives longer is refused with [ErrClaim].
-	// It bounds how long revocations have to be kept. Zero means no limit;
-	// negative is an error.
+	// It bounds how long revocations have to be kept. It does not bound the tokens
+	// of a [LocalIssuer] that never expire. Zero means no limit; negative is an
+	// error.
 	MaxTokenLifetime time.Duration
 
 	// Revocations shares revocations with the other servers of a cluster. Nil
@@ -201,6 +202,8 @@ type Issuer struct {
 	// InsecureHTTP allows http addresses for this issuer, on the loopback
 	// interface only: for tests and development.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	local *LocalIssuer // whose keys they are; set by LocalIssuer.Issuer
 }
 
 // A Path leads to a claim by its member names from the top of the payload:
@@ -338,6 +341,9 @@ func (i *Issuer) checkSources() error {
 		if given {
 			sources++
 		}
+	}
+	if i.local != nil && (sources > 0 || i.URL != i.local.url) {
+		return fmt.Errorf("oidcauth: issuer %q: its name and keys are those of local issuer %q", i.URL, i.local.url)
 	}
 	if sources > 1 {
 		return fmt.Errorf("oidcauth: issuer %q: more than one of DiscoveryURL, JWKSURL and JWKS is set", i.URL)

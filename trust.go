@@ -31,7 +31,9 @@ type trust struct {
 	reusesKeyIDs  bool
 	ignoresScopes bool
 	keys          *keyset.Set
-	open          *openIssuer // nil for a configured issuer
+	open          *openIssuer  // nil for a configured issuer
+	local         *LocalIssuer // nil for an issuer elsewhere
+	noExpiry      bool         // tokens without expiry are accepted
 }
 
 // newTrust copies what the checks need of a valid description.
@@ -52,6 +54,9 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		rules:         slices.Clone(i.Rules),
 		reusesKeyIDs:  i.ReusesKeyIDs,
 		keys:          keys,
+	}
+	if i.local != nil {
+		t.local, t.noExpiry = i.local, i.local.noExpiry
 	}
 	if i.AudienceClaim != "aud" {
 		t.audienceClaim = i.AudienceClaim

@@ -3,7 +3,6 @@ package database
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 
@@ -17,17 +16,16 @@ import (
 // if it can set no header.
 const Subprotocol = "messages.v1"
 
-// statusUnauthorized closes a socket whose token is no longer good. It is
-// registered with IANA for that.
-const statusUnauthorized websocket.StatusCode = 3000
-
-// Frame is what a client sends: one of Call, View and Run names a function.
+// Frame is what a client sends: one of Call, View and Run names a function, or
+// Renew is a new token of the same caller, under which the socket goes on.
 type Frame struct {
 	ID   uint64          `json:"id"`
 	Call string          `json:"call,omitempty"`
 	View string          `json:"view,omitempty"`
 	Run  string          `json:"run,omitempty"`
 	Args json.RawMessage `json:"args,omitempty"`
+
+	Renew string `json:"renew,omitempty"`
 }
 
 // Reply answers the frame with the same ID: Result if Status is 200, or else
@@ -40,8 +38,16 @@ type Reply struct {
 	Description string `json:"error_description,omitempty"`
 }
 
+// socket is one WebSocket and its caller.
+type socket struct {
+	*Server
+	conn    *websocket.Conn
+	request context.Context   // ends with the server
+	session *oidcauth.Session // nil for a caller without a token
+}
+
 // connect serves one WebSocket until the client leaves, the server stops, or
-// the token that opened it expires.
+// the caller's token is no longer good and has not been renewed.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	s.sockets.Add(1)
 	defer s.sockets.Done()
@@ -54,61 +60,99 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		conn.Close(websocket.StatusPolicyViolation, "want subprotocol "+Subprotocol)
 		return
 	}
-	ctx, cancel := untilExpiry(r.Context())
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { conn.Close(closeReason(ctx)) })()
-	s.serveFrames(ctx, conn)
+	k := &socket{Server: s, conn: conn, request: r.Context()}
+	if claims, known := oidcauth.FromContext(r.Context()); known {
+		k.session = s.auth.NewSession(r.Context(), claims)
+		defer k.session.Close()
+		defer context.AfterFunc(r.Context(), k.session.Close)()
+		defer context.AfterFunc(k.session.Context(), k.sayWhy)()
+	} else {
+		defer context.AfterFunc(r.Context(), k.sayWhy)()
+	}
+	k.serveFrames()
+}
+
+// sayWhy closes the socket with the reason for which its caller may not go on.
+func (k *socket) sayWhy() {
+	cause := oidcauth.ErrClosed
+	if k.session != nil {
+		cause = context.Cause(k.session.Context())
+	}
+	code, reason := oidcauth.CloseCode(cause)
+	k.conn.Close(websocket.StatusCode(code), reason)
+}
+
+// callContext returns a context for one call of the caller.
+func (k *socket) callContext() context.Context {
+	if k.session == nil {
+		return k.request
+	}
+	return k.session.CallContext()
 }
 
 // serveFrames answers one frame after the other. Reading ends with the
-// connection and not with ctx, so that there is still somebody to tell why.
-func (s *Server) serveFrames(ctx context.Context, conn *websocket.Conn) {
-	reading := context.WithoutCancel(ctx)
+// connection and not with the session, so that there is still somebody to tell
+// why.
+func (k *socket) serveFrames() {
+	reading := context.WithoutCancel(k.request)
 	for {
 		var frame Frame
-		if err := wsjson.Read(reading, conn, &frame); err != nil {
+		if err := wsjson.Read(reading, k.conn, &frame); err != nil {
 			return
 		}
-		if err := wsjson.Write(ctx, conn, s.reply(ctx, frame)); err != nil {
+		ctx := k.callContext()
+		if err := wsjson.Write(ctx, k.conn, k.reply(ctx, frame)); err != nil {
 			return
 		}
 	}
 }
 
-func (s *Server) reply(ctx context.Context, frame Frame) Reply {
-	result, err := s.invoke(ctx, frame)
+func (k *socket) reply(ctx context.Context, frame Frame) Reply {
+	result, err := k.invoke(ctx, frame)
 	if err == nil {
 		return Reply{ID: frame.ID, Status: http.StatusOK, Result: result}
 	}
-	s.report(ctx, err)
+	k.report(ctx, err)
 	f := faultOf(err)
 	return Reply{ID: frame.ID, Status: f.Status, Error: f.Code, Description: f.Description}
 }
 
-func (s *Server) invoke(ctx context.Context, frame Frame) (any, error) {
+func (k *socket) invoke(ctx context.Context, frame Frame) (any, error) {
+	asked := 0
+	for _, name := range []string{frame.Call, frame.View, frame.Run, frame.Renew} {
+		if name != "" {
+			asked++
+		}
+	}
 	switch {
-	case frame.Call != "" && frame.View == "" && frame.Run == "":
-		return s.db.Call(ctx, frame.Call, frame.Args)
-	case frame.View != "" && frame.Call == "" && frame.Run == "":
-		return s.db.View(ctx, frame.View)
-	case frame.Run != "" && frame.Call == "" && frame.View == "":
-		return s.db.Run(ctx, frame.Run, frame.Args)
+	case asked != 1:
+	case frame.Call != "":
+		return k.db.Call(ctx, frame.Call, frame.Args)
+	case frame.View != "":
+		return k.db.View(ctx, frame.View)
+	case frame.Run != "":
+		return k.db.Run(ctx, frame.Run, frame.Args)
+	case frame.Renew != "":
+		return k.renew(ctx, frame.Renew)
 	}
-	return nil, fmt.Errorf("%w: want one of call, view and run", ErrArguments)
+	return nil, fmt.Errorf("%w: want one of call, view, run and renew", ErrArguments)
 }
 
-// untilExpiry returns a context that ends when the caller's token does.
-func untilExpiry(ctx context.Context) (context.Context, context.CancelFunc) {
-	claims, known := oidcauth.FromContext(ctx)
-	if !known || claims.Expiry().IsZero() {
-		return context.WithCancel(ctx)
+// renew puts the session under another token of the same caller, which the
+// database must admit like the first.
+func (k *socket) renew(ctx context.Context, token string) (any, error) {
+	if k.session == nil {
+		return nil, fmt.Errorf("%w: a socket that was opened without a token cannot be renewed", ErrArguments)
 	}
-	return context.WithDeadlineCause(ctx, claims.Expiry(), oidcauth.ErrExpired)
-}
-
-func closeReason(ctx context.Context) (websocket.StatusCode, string) {
-	if errors.Is(context.Cause(ctx), oidcauth.ErrExpired) {
-		return statusUnauthorized, "token expired"
+	claims, err := k.auth.Authenticate(ctx, token)
+	if err != nil {
+		return nil, err
 	}
-	return websocket.StatusGoingAway, "server stops"
+	if err := k.db.Connect(oidcauth.NewContext(ctx, claims)); err != nil {
+		return nil, err
+	}
+	if claims, err = k.session.Renew(ctx, token); err != nil {
+		return nil, err
+	}
+	return map[string]any{"expires_at": claims.Expiry().UTC()}, nil
 }

@@ -131,6 +131,41 @@ func TestSocket_EndsWithItsToken(t *testing.T) {
 	expectClose(t, conn, 3000)
 }
 
+// TestSocket_Renew: a socket lives beyond its first token if it is shown
+// another one of the same caller, for the same database.
+func TestSocket_Renew(t *testing.T) {
+	b := newBench(t)
+	conn, _ := dial(t, b, b.token(t, "brief"))
+	for _, row := range []struct {
+		name, token string
+		want        int
+	}{
+		{"another caller's token", b.token(t, "writer"), http.StatusForbidden},
+		{"token for somebody else", b.token(t, "billing"), http.StatusUnauthorized},
+		{"token for another database of the server", b.token(t, "reports"), http.StatusForbidden},
+		{"no token", "x", http.StatusUnauthorized},
+		{"the same caller's next token", b.token(t, "brief"), http.StatusOK},
+	} {
+		if got := ask(t, conn, database.Frame{ID: 1, Renew: row.token}); got.Status != row.want {
+			t.Errorf("%s: reply = %+v, want status %d", row.name, got, row.want)
+		}
+	}
+	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(time.Second) {
+		if got := ask(t, conn, database.Frame{ID: 2, Renew: b.token(t, "brief")}); got.Status != http.StatusOK {
+			t.Fatalf("after %v: reply = %+v, want status 200", time.Since(began), got)
+		}
+	}
+	if got := ask(t, conn, database.Frame{ID: 3, View: "my_messages"}); got.Status != http.StatusOK {
+		t.Errorf("under the last token: reply = %+v, want status 200", got)
+	}
+	expectClose(t, conn, 3000)
+
+	nobody, _ := dial(t, b, "")
+	if got := ask(t, nobody, database.Frame{ID: 4, Renew: b.token(t, "writer")}); got.Status != http.StatusBadRequest {
+		t.Errorf("socket without a token: reply = %+v, want status 400", got)
+	}
+}
+
 func TestSocket_EndsWithTheServer(t *testing.T) {
 	b := newBench(t)
 	conn, _ := dial(t, b, b.token(t, "writer"))
