@@ -49,6 +49,7 @@ type Authenticator struct {
 	sessions      *sessionIndex
 	revocations   *revocationList
 	follower      *follower // nil without a log
+	clients       fetchClients
 	closed        atomic.Bool
 }
 
@@ -103,6 +104,7 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("oidcauth: Config.Client: %w", err)
 	}
+	a.clients = clients
 	for _, issuer := range cfg.Issuers {
 		if err := issuer.validate(); err != nil {
 			return err
@@ -265,6 +267,7 @@ func (a *Authenticator) Close() error {
 	if a.open != nil {
 		a.open.close()
 	}
+	a.clients.closeIdle()
 	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))
 	a.revocations.close()
 	a.cache.DeleteFunc(func(*Claims) bool { return true })

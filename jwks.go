@@ -31,6 +31,16 @@ func (c fetchClients) of(i Issuer) *fetch.Client {
 	return c.secure
 }
 
+// closeIdle closes connections that would otherwise outlive their use by a while,
+// and the goroutines that serve them.
+func (c fetchClients) closeIdle() {
+	for _, client := range []*fetch.Client{c.secure, c.insecure} {
+		if client != nil {
+			client.CloseIdle()
+		}
+	}
+}
+
 // newKeySet prepares an issuer's key set without asking for it.
 func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*keyset.Set, error) {
 	client := clients.of(i)

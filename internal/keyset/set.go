@@ -200,7 +200,11 @@ func (s *Set) Ready(ctx context.Context) error {
 // the background meanwhile.
 func (s *Set) Hold() {
 	if s.held.Add(1) < 0 {
-		s.snap.Store(nil) // retired: whoever asks next whether a key is live must hear no
+		// Retired: whoever asks next whether a key is live must hear no, also when
+		// a fetch is ending just now.
+		s.mu.Lock()
+		s.snap.Store(nil)
+		s.mu.Unlock()
 		return
 	}
 	s.touch(time.Since(s.base))
