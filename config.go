@@ -143,6 +143,11 @@ type Issuer struct {
 	// applications too, this is no better than InsecureAnyAudience.
 	DedicatedKeys bool `json:"dedicated_keys,omitempty"`
 
+	// LogoutAudiences are the names that the issuer's logout tokens know this
+	// server by, often the client ID that people sign in with. They count for
+	// [Authenticator.LogoutHandler] alone. Empty means Audiences.
+	LogoutAudiences []string `json:"logout_audiences,omitempty"`
+
 	// AudienceClaim is the claim that Audiences are looked for in. Empty means
 	// "aud"; Amazon Cognito's access tokens need "client_id".
 	AudienceClaim string `json:"audience_claim,omitempty"`
@@ -308,7 +313,7 @@ func (i *Issuer) checkAudiences() error {
 		return fmt.Errorf("oidcauth: issuer %q: both DedicatedKeys and InsecureAnyAudience are set", i.URL)
 	case i.DedicatedKeys && i.AudienceClaim != "":
 		return fmt.Errorf("oidcauth: issuer %q: both DedicatedKeys and AudienceClaim are set", i.URL)
-	case slices.Contains(i.Audiences, ""):
+	case slices.Contains(i.Audiences, ""), slices.Contains(i.LogoutAudiences, ""):
 		return fmt.Errorf("oidcauth: issuer %q: an audience is empty", i.URL)
 	}
 	return nil

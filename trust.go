@@ -17,6 +17,7 @@ type trust struct {
 	names         []string // url and aliases
 	tenants       *tenants // nil unless url is a template
 	audiences     []string
+	logout        []string // audiences of logout tokens; empty for any
 	anyAudience   bool
 	dedicatedKeys bool
 	audienceClaim string // empty for "aud"
@@ -43,6 +44,7 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		names:         append([]string{i.URL}, i.Aliases...),
 		tenants:       newTenants(i),
 		audiences:     slices.Clone(i.Audiences),
+		logout:        slices.Clone(i.LogoutAudiences),
 		anyAudience:   i.InsecureAnyAudience,
 		dedicatedKeys: i.DedicatedKeys,
 		algorithms:    slices.Clone(i.Algorithms),
@@ -60,6 +62,9 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 	}
 	if i.AudienceClaim != "aud" {
 		t.audienceClaim = i.AudienceClaim
+	}
+	if len(t.logout) == 0 {
+		t.logout = t.audiences
 	}
 	if len(t.algorithms) == 0 {
 		t.algorithms = allAlgorithms
