@@ -151,7 +151,7 @@ func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
 	}
 	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
 	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
-		e.trust.local.reread(rereadInterval)
+		e.trust.local.reread(false)
 		keys, err = e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
 	}
 	if err != nil {

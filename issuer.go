@@ -95,15 +95,17 @@ type LocalIssuer struct {
 	signing     atomic.Pointer[signing]
 	tickets     ticketUses
 
-	mu      sync.Mutex // guards what follows
-	ring    keyring.Ring
-	jwks    []byte
-	sets    map[*keyset.Set]struct{} // those of Authenticators, which follow the ring
-	read    time.Time                // when the directory was last read
-	failing bool
-	closed  bool
-	timer   *time.Timer // reads the directory
-	polls   sync.WaitGroup
+	reading sync.Mutex // guards found and failing, and is held while Dir is read
+	found   keyring.Stat
+	failing bool // the last reading failed
+
+	mu     sync.Mutex // guards what follows
+	ring   keyring.Ring
+	jwks   []byte
+	sets   map[*keyset.Set]struct{} // those of Authenticators, which follow the ring
+	closed bool
+	timer  *time.Timer // reads the directory
+	polls  sync.WaitGroup
 }
 
 // signing is what signs at present.

@@ -21,9 +21,6 @@ const (
 	// token brings it to notice earlier.
 	pollInterval = 5 * time.Second
 
-	// rereadInterval bounds what unknown key IDs can cost.
-	rereadInterval = time.Second
-
 	openTimeout = 30 * time.Second
 )
 
@@ -233,7 +230,7 @@ func (l *LocalIssuer) poll() {
 	l.polls.Add(1)
 	l.mu.Unlock()
 	defer l.polls.Done()
-	l.reread(0)
+	l.reread(true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.closed {
@@ -241,16 +238,21 @@ func (l *LocalIssuer) poll() {
 	}
 }
 
-// reread looks what other processes made of the directory, unless that was done
-// less than an interval ago. A directory that cannot be read changes nothing.
-func (l *LocalIssuer) reread(interval time.Duration) {
-	l.mu.Lock()
-	if l.dir == nil || !l.read.IsZero() && time.Since(l.read) < interval {
-		l.mu.Unlock()
+// reread looks what other processes made of the directory, unless, seen from
+// outside, nothing was made of it. Everybody who comes meanwhile waits: their
+// key may be the one that is being read. A directory that cannot be read
+// changes nothing.
+func (l *LocalIssuer) reread(always bool) {
+	if l.dir == nil {
 		return
 	}
-	l.read = time.Now()
-	l.mu.Unlock()
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	found := l.dir.Stat() // before the reading, so that what changes meanwhile is noticed next time
+	if !always && found.Same(l.found) {
+		return
+	}
+	l.found = found
 	ring, err := l.dir.Load()
 	if err == nil && ring.Issuer != l.url {
 		err = fmt.Errorf("the keys are those of issuer %s, want %s", quote(ring.Issuer), quote(l.url))
@@ -258,10 +260,8 @@ func (l *LocalIssuer) reread(interval time.Duration) {
 	if err == nil {
 		err = l.adopt(ring)
 	}
-	l.mu.Lock()
 	first := err != nil && !l.failing
 	l.failing = err != nil
-	l.mu.Unlock()
 	if first {
 		l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable, the keys in memory go on serving",
 			slog.String("issuer", l.url), slog.String("error", err.Error()))

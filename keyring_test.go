@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // Rotation breaks nobody: while keys change three times, every token is
@@ -93,6 +94,35 @@ func TestLocalIssuer_SharedDirectory(t *testing.T) {
 			t.Errorf("Authenticate() under a removed key: error = %v, want %v", err, oidcauth.ErrUnknownKey)
 		}
 	})
+}
+
+// A key that another process has just made is found however many tokens bring
+// it at once, and right after a stranger's key ID was looked for in vain.
+func TestLocalIssuer_NewKeyAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	here, there := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir}), newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{here.Issuer()}, CacheBytes: -1})
+	stranger := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"iss": here.URL()}})
+	for range 10 {
+		if _, err := a.Authenticate(t.Context(), stranger.Token(nil)); !errors.Is(err, oidcauth.ErrUnknownKey) {
+			t.Fatalf("Authenticate() error = %v, want %v", err, oidcauth.ErrUnknownKey)
+		}
+		for range 2 { // the second makes a key sign that nobody has seen yet
+			if err := there.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		token := issue(t, there, oidcauth.TokenRequest{})
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if _, err := a.Authenticate(context.Background(), token); err != nil {
+					t.Errorf("Authenticate() error = %v", err)
+				}
+			})
+		}
+		wg.Wait()
+	}
 }
 
 // A directory that can no longer be read is reported once, and the keys in
