@@ -97,6 +97,9 @@ func newProvider(addr string, cfg Config) (*Provider, error) {
 		AuthMethodPost:           true,
 		GrantTypeRefreshToken:    true,
 		DefaultLogoutRedirectURI: "/signed-out",
+
+		BackChannelLogoutSupported:        true,
+		BackChannelLogoutSessionSupported: true,
 	}
 	crypto := &accessTokens{
 		Crypto:  op.NewAES256GCMCrypto(secret, "codes"),
