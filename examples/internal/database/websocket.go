@@ -3,9 +3,8 @@ package database
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
@@ -13,21 +12,30 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-// Subprotocol is what a WebSocket client offers, beside "bearer." and its token
-// if it can set no header.
-const Subprotocol = "messages.v1"
+const (
+	// Subprotocol is what a WebSocket client offers, beside "bearer." and its
+	// token if it can set no header.
+	Subprotocol = "messages.v1"
 
-// statusUnauthorized closes a socket whose token is no longer good. It is
-// registered with IANA for that.
-const statusUnauthorized websocket.StatusCode = 3000
+	// maxFrame bounds a frame, a new token included.
+	maxFrame = 32 << 10
 
-// Frame is what a client sends: one of Call, View and Run names a function.
+	// writeLimit is how long a client may take to receive a frame.
+	writeLimit = 10 * time.Second
+
+	defaultWarnBefore = time.Minute
+)
+
+// Frame is what a client sends. One of Call, View and Run names a function, or
+// Renew is a token for the socket to go on with. A Frame may hold a token: do not
+// log it.
 type Frame struct {
-	ID   uint64          `json:"id"`
-	Call string          `json:"call,omitempty"`
-	View string          `json:"view,omitempty"`
-	Run  string          `json:"run,omitempty"`
-	Args json.RawMessage `json:"args,omitempty"`
+	ID    uint64          `json:"id"`
+	Call  string          `json:"call,omitempty"`
+	View  string          `json:"view,omitempty"`
+	Run   string          `json:"run,omitempty"`
+	Args  json.RawMessage `json:"args,omitempty"`
+	Renew string          `json:"renew,omitempty"`
 }
 
 // Reply answers the frame with the same ID: Result if Status is 200, or else
@@ -40,8 +48,20 @@ type Reply struct {
 	Description string `json:"error_description,omitempty"`
 }
 
+// Warning is what the server sends unasked, before it closes a socket whose
+// token expires: the moment to send another in [Frame].Renew.
+type Warning struct {
+	Warning string    `json:"warning"` // always "expiring"
+	Expires time.Time `json:"expires"` // the token's expiry
+}
+
+// Renewed is the result of a frame that renewed its socket.
+type Renewed struct {
+	Expires time.Time `json:"expires"`
+}
+
 // connect serves one WebSocket until the client leaves, the server stops, or
-// the token that opened it expires.
+// the client's token would no longer be accepted.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	s.sockets.Add(1)
 	defer s.sockets.Done()
@@ -54,61 +74,78 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		conn.Close(websocket.StatusPolicyViolation, "want subprotocol "+Subprotocol)
 		return
 	}
-	ctx, cancel := untilExpiry(r.Context())
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { conn.Close(closeReason(ctx)) })()
-	s.serveFrames(ctx, conn)
+	conn.SetReadLimit(maxFrame)
+	s.newSocket(r.Context(), conn).serve(r.Context())
+}
+
+// A socket is one client's connection. It lives as long as ctx, and a frame acts
+// for whomever it acts for when the frame is served.
+type socket struct {
+	server  *Server
+	conn    *websocket.Conn
+	session *oidcauth.Session // nil for a client without a token
+	ctx     context.Context
+	end     func()
+}
+
+// newSocket takes the caller from the context of the request. That ends with the
+// server, and the session does not end with it: see serve.
+func (s *Server) newSocket(request context.Context, conn *websocket.Conn) *socket {
+	k := &socket{server: s, conn: conn}
+	claims, known := oidcauth.FromContext(request)
+	if !known {
+		ctx, cancel := context.WithCancelCause(context.WithoutCancel(request))
+		k.ctx, k.end = ctx, func() { cancel(oidcauth.ErrClosed) }
+		return k
+	}
+	k.session = s.auth.NewSession(request, claims)
+	k.ctx, k.end = k.session.Context(), k.session.Close
+	k.session.OnExpiring(s.warnBefore(), k.warn)
+	return k
+}
+
+// serve returns when the client has left, or has been told why the socket ends.
+func (k *socket) serve(request context.Context) {
+	defer k.end()
+	defer context.AfterFunc(request, k.end)()
+	told := make(chan struct{})
+	stop := context.AfterFunc(k.ctx, func() {
+		defer close(told)
+		code, reason := oidcauth.CloseCode(context.Cause(k.ctx))
+		k.conn.Close(websocket.StatusCode(code), reason)
+	})
+	k.serveFrames()
+	if !stop() {
+		<-told
+	}
 }
 
 // serveFrames answers one frame after the other. Reading ends with the
-// connection and not with ctx, so that there is still somebody to tell why.
-func (s *Server) serveFrames(ctx context.Context, conn *websocket.Conn) {
-	reading := context.WithoutCancel(ctx)
+// connection and not with the session, so that there is still somebody to tell
+// why.
+func (k *socket) serveFrames() {
 	for {
 		var frame Frame
-		if err := wsjson.Read(reading, conn, &frame); err != nil {
+		if err := wsjson.Read(context.WithoutCancel(k.ctx), k.conn, &frame); err != nil {
 			return
 		}
-		if err := wsjson.Write(ctx, conn, s.reply(ctx, frame)); err != nil {
+		if err := k.send(k.reply(frame)); err != nil {
 			return
 		}
 	}
 }
 
-func (s *Server) reply(ctx context.Context, frame Frame) Reply {
-	result, err := s.invoke(ctx, frame)
-	if err == nil {
-		return Reply{ID: frame.ID, Status: http.StatusOK, Result: result}
-	}
-	s.report(ctx, err)
-	f := faultOf(err)
-	return Reply{ID: frame.ID, Status: f.Status, Error: f.Code, Description: f.Description}
+// send writes one frame. It does not stop when the session ends: a write that is
+// broken off takes the connection with it, before the client is told why.
+func (k *socket) send(frame any) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), writeLimit)
+	defer cancel()
+	return wsjson.Write(ctx, k.conn, frame)
 }
 
-func (s *Server) invoke(ctx context.Context, frame Frame) (any, error) {
-	switch {
-	case frame.Call != "" && frame.View == "" && frame.Run == "":
-		return s.db.Call(ctx, frame.Call, frame.Args)
-	case frame.View != "" && frame.Call == "" && frame.Run == "":
-		return s.db.View(ctx, frame.View)
-	case frame.Run != "" && frame.Call == "" && frame.View == "":
-		return s.db.Run(ctx, frame.Run, frame.Args)
-	}
-	return nil, fmt.Errorf("%w: want one of call, view and run", ErrArguments)
-}
-
-// untilExpiry returns a context that ends when the caller's token does.
-func untilExpiry(ctx context.Context) (context.Context, context.CancelFunc) {
-	claims, known := oidcauth.FromContext(ctx)
-	if !known || claims.Expiry().IsZero() {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadlineCause(ctx, claims.Expiry(), oidcauth.ErrExpired)
-}
-
-func closeReason(ctx context.Context) (websocket.StatusCode, string) {
-	if errors.Is(context.Cause(ctx), oidcauth.ErrExpired) {
-		return statusUnauthorized, "token expired"
-	}
-	return websocket.StatusGoingAway, "server stops"
+// warn tells the client that its token expires. It runs in its own goroutine,
+// which ends with the connection.
+func (k *socket) warn() {
+	// The only error is a client that left.
+	_ = k.send(Warning{Warning: "expiring", Expires: k.session.Claims().Expiry()})
 }
