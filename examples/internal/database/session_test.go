@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/database"
@@ -183,27 +182,34 @@ func TestSocket_Logout(t *testing.T) {
 	}
 }
 
-// TestSocket_ServesNothingAfterLogout has a client send on that has not read
-// yet that its socket is closed.
-func TestSocket_ServesNothingAfterLogout(t *testing.T) {
+// TestSocket_ServesNothingAfterItsSession serves the frames that arrive between
+// the end of a session and that of its connection. What is open to nobody is not
+// open to them either.
+func TestSocket_ServesNothingAfterItsSession(t *testing.T) {
 	b := newBench(t)
-	tokens := b.signIn(t)
-	conn, _ := dial(t, b, tokens.OAuth.AccessToken)
-	ask(t, conn, database.Frame{Call: "send_message", Args: hello})
-	b.signOut(t, tokens)
-	for _, frame := range []database.Frame{
-		{Call: "send_message", Args: hello},
-		{Renew: b.tokenOf(t, "app", "alice")},
-		{Call: "send_message", Args: hello},
-	} {
-		// The server may have gone already, which is as good.
-		_ = wsjson.Write(t.Context(), conn, frame)
+	token := b.tokenOf(t, "app", "alice")
+	claims, err := b.auth.Authenticate(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
 	}
-	expectClose(t, conn, statusUnauthorized, "the token was revoked")
-	_, got := b.do(t, "GET", "/v1/view/my_messages", b.tokenOf(t, "app", "alice"), "")
-	var rows []database.Message
-	if err := json.Unmarshal(got.Result, &rows); err != nil || len(rows) != 1 {
-		t.Errorf("rows = %+v (%v), want the one of before the logout", rows, err)
+	session := b.auth.NewSession(t.Context(), claims)
+	frames := []database.Frame{
+		{View: "board"}, {View: "my_messages"}, {Run: "export_messages"},
+		{Call: "send_message", Args: hello}, {Renew: token},
+	}
+	server := database.NewServer(b.db, b.auth, nil)
+	for _, frame := range frames {
+		if got := server.Serve(session, frame); got.Status != http.StatusOK {
+			t.Errorf("live session: reply = %+v, want status 200", got)
+		}
+	}
+	if err := b.auth.Revoke(t.Context(), oidcauth.Revocation{TokenID: claims.TokenID()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, frame := range frames {
+		if got := server.Serve(session, frame); got.Status != http.StatusUnauthorized || got.Description != "the token was revoked" {
+			t.Errorf("revoked session: reply = %+v, want status 401 for the revocation", got)
+		}
 	}
 }
 
