@@ -223,7 +223,7 @@ func (e *evaluation) openRefusal(ctx context.Context, err error) error {
 	case errors.Is(err, keyset.ErrUnknownKey):
 		return e.keysRefusal(err)
 	case ctx.Err() != nil:
-		return refuseCause(checkKey, ErrKeysUnavailable, context.Cause(ctx))
+		return refuseCause(checkKey, ErrKeysUnavailable, keyset.Ended(ctx))
 	case e.trust.open.home.isClosed():
 		return refuse(checkKey, ErrClosed, "", "")
 	}

@@ -38,6 +38,7 @@ type Authenticator struct {
 	leeway        time.Duration
 	maxTokenBytes int
 	extract       Extractor
+	onlyBearer    bool // extract is BearerToken
 	metadataURL   string
 	logger        *slog.Logger
 	now           func() time.Time
@@ -48,6 +49,7 @@ type Authenticator struct {
 	sessions      *sessionIndex
 	revocations   *revocationList
 	follower      *follower // nil without a log
+	clients       fetchClients
 	closed        atomic.Bool
 }
 
@@ -73,7 +75,7 @@ func New(cfg Config) (*Authenticator, error) {
 		a.trace = *cfg.Trace
 	}
 	if a.extract == nil {
-		a.extract = BearerToken
+		a.extract, a.onlyBearer = BearerToken, true
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -102,6 +104,7 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("oidcauth: Config.Client: %w", err)
 	}
+	a.clients = clients
 	for _, issuer := range cfg.Issuers {
 		if err := issuer.validate(); err != nil {
 			return err
@@ -135,18 +138,35 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 // ctx permits; that wait's end is [ErrKeysUnavailable].
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
 	now := a.now()
-	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil {
+	if c := a.remembered(token, now); c != nil {
 		return c, nil
 	}
 	c, err := a.evaluate(ctx, token, now)
 	if err != nil {
 		return nil, err
 	}
-	a.cache.Put(token, c, c.size(), c.expiry.time().Add(a.leeway), c.owner())
+	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
 	if i := c.trust.open; i != nil {
 		i.home.accepted(i)
 	}
 	return c, nil
+}
+
+// remembered returns the claims of a token that was verified before and would be
+// verified again now, or nil.
+func (a *Authenticator) remembered(token string, now time.Time) *Claims {
+	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil {
+		return c
+	}
+	return nil
+}
+
+// end returns when claims are accepted no longer, or the zero time for never.
+func (a *Authenticator) end(c *Claims) time.Time {
+	if c.neverExpires {
+		return time.Time{}
+	}
+	return c.Expiry().Add(a.leeway)
 }
 
 // verdict returns nil if claims once verified would be verified again now, and
@@ -240,10 +260,14 @@ func (a *Authenticator) Close() error {
 	a.follower.close()
 	for _, t := range a.order {
 		t.keys.Close()
+		if t.local != nil {
+			t.local.forget(t.keys)
+		}
 	}
 	if a.open != nil {
 		a.open.close()
 	}
+	a.clients.closeIdle()
 	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))
 	a.revocations.close()
 	a.cache.DeleteFunc(func(*Claims) bool { return true })

@@ -150,6 +150,10 @@ func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
 		return e.openKeys(ctx)
 	}
 	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
+		e.trust.local.reread(rereadInterval)
+		keys, err = e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+	}
 	if err != nil {
 		return nil, e.keysRefusal(err)
 	}
@@ -175,10 +179,16 @@ func (e *evaluation) keysRefusal(err error) error {
 	return refuseCause(checkKey, ErrKeysUnavailable, err)
 }
 
-// describeKeys names the keys and what they are restricted to.
+// describeKeys names the first keys and what they are restricted to. How many
+// there are, and their long names, may be a stranger's choice.
 func describeKeys(keys []*keyset.Key) string {
+	const limit = 8
 	var b strings.Builder
 	for i, k := range keys {
+		if i == limit {
+			fmt.Fprintf(&b, " … %d more", len(keys)-limit)
+			break
+		}
 		if i > 0 {
 			b.WriteString(", ")
 		}
@@ -232,6 +242,9 @@ func (e *evaluation) notBefore(context.Context) error {
 
 // checkExpiry refuses from the instant of the expiry plus leeway on.
 func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
+	if c.neverExpires {
+		return nil
+	}
 	if !now.Before(c.expiry.time().Add(a.leeway)) {
 		return refuse(checkExpiry, ErrExpired, timeText(c.expiry.time()), "later than "+timeText(now.Add(-a.leeway)))
 	}
@@ -336,10 +349,10 @@ func mediaType(typ string) string {
 
 // neverAuthenticates reports whether tokens of the type have another purpose:
 // logout (OpenID Connect Back-Channel Logout 1.0), proof of possession (RFC
-// 9449) and security events (RFC 8417).
+// 9449), security events (RFC 8417), and tickets, which AuthenticateTicket takes.
 func neverAuthenticates(mediaType string) bool {
 	switch mediaType {
-	case "logout+jwt", "dpop+jwt", "secevent+jwt":
+	case "logout+jwt", "dpop+jwt", "secevent+jwt", typeTicket:
 		return true
 	}
 	return false

@@ -44,6 +44,9 @@ type Claims struct {
 	algorithm uint8 // of the signature, among those of trust
 	hasKeyID  bool  // the token names its key
 
+	neverExpires bool // a token of a [LocalIssuer] that permits it
+	fromTicket   bool // which cannot buy another
+
 	// unrevoked is the generation of the revocations that were last searched in
 	// vain for these claims.
 	unrevoked atomic.Uint64
@@ -66,7 +69,8 @@ func (c *Claims) Audience() []string { return slices.Clone(c.audience) }
 // HasAudience reports whether "aud" contains audience.
 func (c *Claims) HasAudience(audience string) bool { return slices.Contains(c.audience, audience) }
 
-// Expiry returns the time in "exp".
+// Expiry returns the time in "exp". It is the zero time for a token that never
+// expires, which only a [LocalIssuer] can issue and only if it is told to.
 func (c *Claims) Expiry() time.Time { return c.expiry.time() }
 
 // NotBefore returns the time in "nbf", or the zero time.

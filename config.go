@@ -81,8 +81,9 @@ type Config struct {
 
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
 	// token's expiry may lie: a token that lives longer is refused with [ErrClaim].
-	// It bounds how long revocations have to be kept. Zero means no limit;
-	// negative is an error.
+	// It bounds how long revocations have to be kept. It does not bound the tokens
+	// of a [LocalIssuer] that never expire. Zero means no limit; negative is an
+	// error.
 	MaxTokenLifetime time.Duration
 
 	// Revocations shares revocations with the other servers of a cluster. Nil
@@ -141,6 +142,11 @@ type Issuer struct {
 	// still name one of Audiences, which may be empty. If the keys sign for other
 	// applications too, this is no better than InsecureAnyAudience.
 	DedicatedKeys bool `json:"dedicated_keys,omitempty"`
+
+	// LogoutAudiences are the names that the issuer's logout tokens know this
+	// server by, often the client ID that people sign in with. They count for
+	// [Authenticator.LogoutHandler] alone. Empty means Audiences.
+	LogoutAudiences []string `json:"logout_audiences,omitempty"`
 
 	// AudienceClaim is the claim that Audiences are looked for in. Empty means
 	// "aud"; Amazon Cognito's access tokens need "client_id".
@@ -201,6 +207,8 @@ type Issuer struct {
 	// InsecureHTTP allows http addresses for this issuer, on the loopback
 	// interface only: for tests and development.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	local *LocalIssuer // whose keys they are; set by LocalIssuer.Issuer
 }
 
 // A Path leads to a claim by its member names from the top of the payload:
@@ -305,7 +313,7 @@ func (i *Issuer) checkAudiences() error {
 		return fmt.Errorf("oidcauth: issuer %q: both DedicatedKeys and InsecureAnyAudience are set", i.URL)
 	case i.DedicatedKeys && i.AudienceClaim != "":
 		return fmt.Errorf("oidcauth: issuer %q: both DedicatedKeys and AudienceClaim are set", i.URL)
-	case slices.Contains(i.Audiences, ""):
+	case slices.Contains(i.Audiences, ""), slices.Contains(i.LogoutAudiences, ""):
 		return fmt.Errorf("oidcauth: issuer %q: an audience is empty", i.URL)
 	}
 	return nil
@@ -338,6 +346,9 @@ func (i *Issuer) checkSources() error {
 		if given {
 			sources++
 		}
+	}
+	if i.local != nil && (sources > 0 || i.URL != i.local.url) {
+		return fmt.Errorf("oidcauth: issuer %q: its name and keys are those of local issuer %q", i.URL, i.local.url)
 	}
 	if sources > 1 {
 		return fmt.Errorf("oidcauth: issuer %q: more than one of DiscoveryURL, JWKSURL and JWKS is set", i.URL)

@@ -44,6 +44,8 @@ var (
 	// ErrTokenType says that the token is of a kind that does not authenticate
 	// here, a logout token for instance. HTTP status 401.
 	ErrTokenType = errors.New("token type not accepted")
+	// ErrTicketUsed says that the ticket was used before. HTTP status 401.
+	ErrTicketUsed = errors.New("ticket already used")
 	// ErrRule says that one of the issuer's own rules refused the token. HTTP status 401.
 	ErrRule = errors.New("rule not satisfied")
 	// ErrRevoked says that the token was good and has been revoked. HTTP status 401.
@@ -181,6 +183,7 @@ var answers = []struct {
 	{ErrIssuedInFuture, answer{http.StatusUnauthorized, "invalid_token", "the token was issued in the future"}},
 	{ErrAudience, answer{http.StatusUnauthorized, "invalid_token", "the token is for another audience"}},
 	{ErrTokenType, answer{http.StatusUnauthorized, "invalid_token", "a token of this type is not accepted"}},
+	{ErrTicketUsed, answer{http.StatusUnauthorized, "invalid_token", "the ticket was used before"}},
 	{ErrMalformedToken, answer{http.StatusUnauthorized, "invalid_token", "the token is malformed"}},
 	{ErrUnknownIssuer, notAccepted},
 	{ErrAlgorithm, notAccepted},

@@ -117,6 +117,9 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkSignature:
 		return "good", "a signature by the issuer's key"
 	case checkExpiry:
+		if e.claims.neverExpires {
+			return "none", "none, or later than " + timeText(e.now.Add(-e.auth.leeway))
+		}
 		return timeText(e.claims.Expiry()), "later than " + timeText(e.now.Add(-e.auth.leeway))
 	case checkNotBefore:
 		return optionalTime(e.claims.NotBefore()), "not later than " + timeText(e.now.Add(e.auth.leeway))

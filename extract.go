@@ -34,6 +34,15 @@ func malformed(got, want string) error {
 // BearerToken takes the token from the Authorization header (RFC 6750, section
 // 2.1). Another scheme than Bearer counts as no token and stays in the request.
 func BearerToken(r *http.Request) (string, error) {
+	token, err := takeBearer(r)
+	if err == nil && !isToken68(token) {
+		return "", malformedBearer()
+	}
+	return token, err
+}
+
+// takeBearer is [BearerToken] but for the characters of the token.
+func takeBearer(r *http.Request) (string, error) {
 	values := r.Header[headerAuth]
 	switch len(values) {
 	case 0:
@@ -47,12 +56,15 @@ func BearerToken(r *http.Request) (string, error) {
 	if !isBearer {
 		return "", noToken("an Authorization header with a bearer token")
 	}
-	r.Header.Del(headerAuth)
-	token := strings.Trim(credentials, " ")
-	if !strings.HasPrefix(credentials, " ") || !isToken68(token) {
-		return "", malformed("an Authorization header of another form", `"Bearer", a space and a token`)
+	delete(r.Header, headerAuth)
+	if !strings.HasPrefix(credentials, " ") {
+		return "", malformedBearer()
 	}
-	return token, nil
+	return strings.Trim(credentials, " "), nil
+}
+
+func malformedBearer() error {
+	return malformed("an Authorization header of another form", `"Bearer", a space and a token`)
 }
 
 // cutBearer returns what follows the scheme Bearer, in any case of letters, and

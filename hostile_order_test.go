@@ -1,9 +1,12 @@
 package oidcauth_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -164,5 +167,42 @@ func TestAuthenticate_RulePanics(t *testing.T) {
 			t.Errorf("Authenticate() error = %v, panic %v after the rule was mended", err, recovered)
 		}
 		fail = true
+	}
+}
+
+// The context of a call on a session ends with the refusal of the session's
+// token. That is no verdict on a token that was waiting for its key meanwhile:
+// least of all may ErrExpired stand for a signature that nobody has checked.
+func TestAuthenticate_CauseIsNoVerdict(t *testing.T) {
+	causes := []error{oidcauth.ErrExpired, oidcauth.ErrRevoked, oidcauth.ErrForbidden, oidcauth.ErrNoToken}
+	silent := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})}
+	for _, tt := range []struct {
+		name string
+		cfg  oidcauth.Config
+		want error
+	}{
+		{"configured issuer", oidcauth.Config{Client: silent, Issuers: []oidcauth.Issuer{
+			{URL: "https://slow.test", Audiences: []string{testAudience}},
+		}}, oidcauth.ErrKeysUnavailable},
+		{"any issuer", open(silent, oidcauth.AnyIssuer{}), oidcauth.ErrUnknownIssuer},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAuthenticator(t, tt.cfg)
+				for _, cause := range causes {
+					ctx, end := context.WithCancelCause(t.Context())
+					time.AfterFunc(time.Second, func() { end(&oidcauth.Refusal{Err: cause}) })
+					_, err := a.Authenticate(ctx, madeUp("https://slow.test"))
+					checkSole(t, err, tt.want)
+					if !errors.Is(err, context.Canceled) {
+						t.Errorf("Authenticate() error = %v, want %v too", err, context.Canceled)
+					}
+					end(nil)
+				}
+			})
+		})
 	}
 }

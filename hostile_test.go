@@ -27,7 +27,8 @@ var sentinels = map[string]error{
 	"ErrTokenType": oidcauth.ErrTokenType, "ErrRule": oidcauth.ErrRule,
 	"ErrForbidden": oidcauth.ErrForbidden, "ErrOrigin": oidcauth.ErrOrigin,
 	"ErrKeysUnavailable": oidcauth.ErrKeysUnavailable, "ErrClosed": oidcauth.ErrClosed,
-	"ErrRevoked": oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
+	"ErrTicketUsed": oidcauth.ErrTicketUsed,
+	"ErrRevoked":    oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
 	"ErrRevocationsUnavailable": oidcauth.ErrRevocationsUnavailable,
 }
 
@@ -48,7 +49,7 @@ func everyHostile(t *testing.T, w *world) []hostile {
 	for _, table := range []func(*testing.T, *world) []hostile{
 		formRows, textRows, headerRows, algorithmRows, confusionRows, keyRows, strangerRows,
 		issuerRows, timeRows, audienceRows, typeRows, subjectRows, otherClaimRows, ruleRows,
-		serverRows, requestRows, revocationRows,
+		serverRows, requestRows, revocationRows, ticketRows,
 	} {
 		all = append(all, table(t, w)...)
 	}

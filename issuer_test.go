@@ -98,3 +98,47 @@ func TestAuthenticate_RequireKeyID(t *testing.T) {
 		}
 	}
 }
+
+// New copies the description to its depth: what the caller does with his lists
+// afterwards changes nothing.
+func TestNew_CopiesIssuer(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	subject, or := oidcauth.Path{"name"}, []string{"x"}
+	trusted.SubjectElse = []oidcauth.Path{subject}
+	trusted.ClaimRules = []oidcauth.ClaimRule{{
+		Claim: oidcauth.Path{"absent"}, Op: oidcauth.ClaimPresent,
+		Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"kind"}, Op: oidcauth.ClaimIn, Values: or}},
+	}}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	subject[0], or[0] = "admin", "y"
+	c, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"sub": nil, "name": "bot", "admin": "root", "kind": "x"}))
+	if err != nil || c.Subject() != "bot" {
+		t.Errorf("Authenticate() error = %v, subject %v, want the description as it was given to New", err, c)
+	}
+}
+
+// A report says what was asked of the audience, whatever took its place.
+func TestExplain_WantedAudience(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*oidcauth.Issuer)
+		want   string
+	}{
+		{"one audience", func(*oidcauth.Issuer) {}, `"my-db"`},
+		{"another claim", func(i *oidcauth.Issuer) { i.AudienceClaim = "azp" }, `"my-db" in "azp"`},
+		{"dedicated keys", func(i *oidcauth.Issuer) { i.DedicatedKeys, i.Audiences = true, nil }, "no audience (DedicatedKeys)"},
+		{"dedicated keys and an audience", func(i *oidcauth.Issuer) { i.DedicatedKeys = true }, `no audience (DedicatedKeys), or "my-db"`},
+	}
+	for _, tt := range tests {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		tt.change(&trusted)
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		for _, claims := range []map[string]any{{"aud": "x", "azp": "x"}, {"aud": nil, "azp": testAudience}} {
+			for _, step := range a.Explain(t.Context(), issuer.Token(claims)).Steps {
+				if step.Check == "audience" && step.Want != tt.want {
+					t.Errorf("%s, %v: audience %s, want %q, expected %q", tt.name, claims, step.Verdict, step.Want, tt.want)
+				}
+			}
+		}
+	}
+}

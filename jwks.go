@@ -31,13 +31,23 @@ func (c fetchClients) of(i Issuer) *fetch.Client {
 	return c.secure
 }
 
+// closeIdle closes connections that would otherwise outlive their use by a while,
+// and the goroutines that serve them.
+func (c fetchClients) closeIdle() {
+	for _, client := range []*fetch.Client{c.secure, c.insecure} {
+		if client != nil {
+			client.CloseIdle()
+		}
+	}
+}
+
 // newKeySet prepares an issuer's key set without asking for it.
 func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*keyset.Set, error) {
 	client := clients.of(i)
 	if err := i.checkURLs(client); err != nil {
 		return nil, err
 	}
-	return keyset.New(keyset.Config{
+	set := keyset.Config{
 		Issuer:       i.URL,
 		DiscoveryURL: i.DiscoveryURL,
 		JWKSURL:      i.JWKSURL,
@@ -53,13 +63,17 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 			KeysGone:     a.keysGone,
 			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
 		},
-	})
+	}
+	if i.local != nil {
+		return i.local.newKeySet(set)
+	}
+	return keyset.New(set)
 }
 
 // checkURLs makes sure that the addresses to be fetched are addresses.
 func (i *Issuer) checkURLs(client *fetch.Client) error {
 	switch {
-	case len(i.JWKS) > 0:
+	case len(i.JWKS) > 0, i.local != nil:
 		return nil
 	case i.JWKSURL != "":
 		return wrapField("JWKSURL", client.CheckURL(i.JWKSURL))

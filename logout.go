@@ -43,7 +43,7 @@ const (
 // under them end. A later login of the same subject is not affected.
 //
 // The logout token's "aud", which is the client ID that the user signed in
-// with, must be among [Issuer.Audiences]. A logout by "sid" finds tokens that
+// with, must be among [Issuer.LogoutAudiences]. A logout by "sid" finds tokens that
 // carry that claim themselves.
 //
 // The answer is 200, 400 with a JSON body (section 2.8) for a logout token that
@@ -221,10 +221,10 @@ func (e *evaluation) logoutAudience(context.Context) error {
 	if err := e.readAudience(); err != nil {
 		return err
 	}
-	if e.trust.anyAudience && len(e.claims.audience) > 0 || slices.ContainsFunc(e.trust.audiences, e.claims.HasAudience) {
+	if len(e.trust.logout) == 0 && len(e.claims.audience) > 0 || slices.ContainsFunc(e.trust.logout, e.claims.HasAudience) {
 		return nil
 	}
-	return refuse(checkAudience, ErrAudience, quoteAll(e.claims.audience), oneOf(e.trust.audiences))
+	return refuse(checkAudience, ErrAudience, quoteAll(e.claims.audience), oneOf(e.trust.logout))
 }
 
 // logoutEvents tells a logout token from every other: by the event that it has,

@@ -223,3 +223,28 @@ func mustJSON(t *testing.T, v any) string {
 	}
 	return string(text)
 }
+
+// The client that people sign in with may log them out, and its tokens are
+// still not for this server.
+func TestLogoutHandler_LogoutAudiences(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	trusted.LogoutAudiences = []string{"app"}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	tests := []struct {
+		audience string
+		status   int
+	}{
+		{"app", 200},
+		{testAudience, 400},
+		{"other", 400},
+	}
+	for _, tt := range tests {
+		token := logoutToken(issuer, map[string]any{"aud": tt.audience, "jti": "for-" + tt.audience})
+		if resp := postLogout(a, token); resp.StatusCode != tt.status {
+			t.Errorf("logout token for %q: status = %d, want %d", tt.audience, resp.StatusCode, tt.status)
+		}
+	}
+	if _, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"aud": "app"})); !errors.Is(err, oidcauth.ErrAudience) {
+		t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrAudience)
+	}
+}

@@ -105,7 +105,7 @@ func (i *openIssuer) await(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		// An issuer that lets callers wait must look like one that is not there.
-		return refuseCause(checkKey, ErrUnknownIssuer, context.Cause(ctx))
+		return refuseCause(checkKey, ErrUnknownIssuer, keyset.Ended(ctx))
 	}
 }
 

@@ -45,6 +45,10 @@ func (e *evaluation) untrustedIssuer() (string, error) {
 
 func (e *evaluation) readExpiry() error {
 	m, found := e.member("exp")
+	if e.trust != nil && e.trust.noExpiry && (!found || m.Kind == jws.Null) {
+		e.claims.neverExpires = true
+		return nil
+	}
 	if !found {
 		return refuse(checkExpiry, ErrClaim, `no "exp"`, "an expiry")
 	}

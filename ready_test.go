@@ -4,7 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -190,6 +194,34 @@ func TestClose(t *testing.T) {
 	}
 	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrClosed) {
 		t.Errorf("Authenticate() error = %v after Close, want %v", err, oidcauth.ErrClosed)
+	}
+}
+
+// A connection kept open for later requests would hold two goroutines for a
+// minute and a half.
+func TestClose_Connections(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		io.WriteString(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	server.Start()
+	defer server.Close()
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{{
+		URL: "https://issuer.test", JWKSURL: server.URL, InsecureHTTP: true, Audiences: []string{testAudience},
+	}}})
+	if err := a.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	a.Close()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Error("the connection is still open after Close")
 	}
 }
 

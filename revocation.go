@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -12,6 +13,9 @@ import (
 // defaultRevocationTime is how long a revocation is kept of tokens that nothing
 // bounds the life of.
 const defaultRevocationTime = 365 * 24 * time.Hour
+
+// lastingYears is the same where tokens may never expire.
+const lastingYears = 100
 
 // A Revocation withdraws tokens before they expire. It matches the tokens that
 // agree with everything that is set; at least one thing has to be.
@@ -39,7 +43,8 @@ type Revocation struct {
 
 	// Until is when the revocation ends. Tokens that it matches and that have not
 	// expired by then are accepted again. Zero means when no token of today can
-	// be left: after [Config.MaxTokenLifetime], or without that after one year.
+	// be left: after [Config.MaxTokenLifetime], or without that after one year,
+	// or after a century if the tokens of a [LocalIssuer] may never expire.
 	Until time.Time `json:"until,omitzero"`
 }
 
@@ -150,6 +155,9 @@ func (r Revocation) normal() Revocation {
 
 // lastExpiry returns when the last token that is valid at a time can expire.
 func (a *Authenticator) lastExpiry(at time.Time) time.Time {
+	if slices.ContainsFunc(a.order, func(t *trust) bool { return t.noExpiry }) {
+		return at.AddDate(lastingYears, 0, 0)
+	}
 	if a.maxLifetime == 0 {
 		return at.Add(defaultRevocationTime)
 	}

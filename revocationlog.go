@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
 // A RevocationLog shares revocations between the servers of a cluster. It only
@@ -156,7 +158,7 @@ func (f *follower) ready(ctx context.Context) error {
 	select {
 	case <-f.known:
 	case <-ctx.Done():
-		return refuseCause(checkRevocation, ErrRevocationsUnavailable, context.Cause(ctx))
+		return refuseCause(checkRevocation, ErrRevocationsUnavailable, keyset.Ended(ctx))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

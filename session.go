@@ -184,7 +184,9 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 		return
 	}
 	s.warnings = append(s.warnings, w)
-	x.set(&w.alarm, s.claims.Load().Expiry().Add(x.leeway-before))
+	if c := s.claims.Load(); !c.neverExpires {
+		x.set(&w.alarm, c.Expiry().Add(x.leeway-before))
+	}
 }
 
 // Close ends the session; the cause is [ErrClosed] unless it had ended before.

@@ -112,6 +112,9 @@ func (x *sessionIndex) unlink(s *Session, d dimension, hash uint64) {
 // its alarms. The lock must be held.
 func (x *sessionIndex) enlist(s *Session, c *Claims) {
 	x.places(c, s.key.Load(), func(d dimension, hash uint64) { x.link(s, d, hash) })
+	if c.neverExpires {
+		return
+	}
 	end := c.expiry.time().Add(x.leeway)
 	x.set(&s.end, end)
 	for _, w := range s.warnings {

@@ -140,26 +140,73 @@ func TestAuthenticate_TenantByItsName(t *testing.T) {
 	}
 }
 
+// discoveredTenants is an issuer of many tenants that is found by discovery. Its
+// document states what is given, and its key set is empty.
+func discoveredTenants(t *testing.T, stated string) (*oidctest.Issuer, oidcauth.Issuer) {
+	t.Helper()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{})
+	issuer.SetDiscovery(map[string]any{"issuer": stated})
+	issuer.RemoveKeys()
+	return issuer, oidcauth.Issuer{
+		URL: template, TenantClaim: "tid", DiscoveryURL: issuer.DiscoveryURL(), Audiences: []string{testAudience},
+	}
+}
+
+// publishFor adds a key with an "issuer" to the issuer's key set.
+func publishFor(t *testing.T, issuer *oidctest.Issuer, key *oidctest.Key, keyIssuer string) {
+	t.Helper()
+	var members struct {
+		Keys []map[string]any `json:"keys"`
+	}
+	if err := json.Unmarshal(keySetOf(t, map[*oidctest.Key]string{key: keyIssuer}), &members); err != nil {
+		t.Fatal(err)
+	}
+	issuer.AddJWK(members.Keys[0])
+}
+
 // The document must state the template, wherever it is, and no tenant's name.
 func TestAuthenticate_TenantDiscovery(t *testing.T) {
 	for stated, want := range map[string]error{template: nil, tenantURL(tenantA): oidcauth.ErrKeysUnavailable} {
-		issuer := oidctest.NewIssuer(t, oidctest.Config{})
-		issuer.SetDiscovery(map[string]any{"issuer": stated})
-		issuer.RemoveKeys()
+		issuer, trusted := discoveredTenants(t, stated)
 		key := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"})
-		var members struct {
-			Keys []map[string]any `json:"keys"`
-		}
-		if err := json.Unmarshal(keySetOf(t, map[*oidctest.Key]string{key: template}), &members); err != nil {
-			t.Fatal(err)
-		}
-		issuer.AddJWK(members.Keys[0])
-		a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{{
-			URL: template, TenantClaim: "tid", DiscoveryURL: issuer.DiscoveryURL(), Audiences: []string{testAudience},
-		}}})
+		publishFor(t, issuer, key, template)
+		a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{trusted}})
 		token := key.Token(map[string]any{"iss": tenantURL(tenantA), "tid": tenantA, "aud": testAudience})
 		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, want) {
 			t.Errorf("document states %q: Authenticate() error = %v, want %v", stated, err, want)
+		}
+	}
+}
+
+// A key that comes under a known ID is still one tenant's own.
+func TestAuthenticate_TenantReusesKeyID(t *testing.T) {
+	for tenant, want := range map[string]error{tenantA: oidcauth.ErrSignature, tenantB: nil} {
+		issuer, trusted := discoveredTenants(t, template)
+		trusted.ReusesKeyIDs = true
+		before := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("reused")
+		after := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("reused")
+		publishFor(t, issuer, before, template)
+		a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{trusted}})
+		if err := a.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		issuer.RemoveKeys()
+		publishFor(t, issuer, after, tenantURL(tenantB))
+		token := after.Token(map[string]any{"iss": tenantURL(tenant), "tid": tenant, "aud": testAudience})
+		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, want) {
+			t.Errorf("tenant %s: Authenticate() error = %v, want %v", tenant, err, want)
+		}
+	}
+}
+
+// A report shows the keys that belong to no tenant of the template as unusable.
+func TestKeys_Tenants(t *testing.T) {
+	keys := newTenantKeys(t)
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
+	for _, name := range []string{template, tenantURL(tenantA)} {
+		report, err := a.Keys(t.Context(), name)
+		if err != nil || len(report.Keys) != 2 || len(report.Skipped) != 2 {
+			t.Errorf("Keys(%q): %d usable, %d skipped, error = %v; want 2 and 2", name, len(report.Keys), len(report.Skipped), err)
 		}
 	}
 }

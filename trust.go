@@ -17,6 +17,7 @@ type trust struct {
 	names         []string // url and aliases
 	tenants       *tenants // nil unless url is a template
 	audiences     []string
+	logout        []string // audiences of logout tokens; empty for any
 	anyAudience   bool
 	dedicatedKeys bool
 	audienceClaim string // empty for "aud"
@@ -31,7 +32,9 @@ type trust struct {
 	reusesKeyIDs  bool
 	ignoresScopes bool
 	keys          *keyset.Set
-	open          *openIssuer // nil for a configured issuer
+	open          *openIssuer  // nil for a configured issuer
+	local         *LocalIssuer // nil for an issuer elsewhere
+	noExpiry      bool         // tokens without expiry are accepted
 }
 
 // newTrust copies what the checks need of a valid description.
@@ -41,6 +44,7 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		names:         append([]string{i.URL}, i.Aliases...),
 		tenants:       newTenants(i),
 		audiences:     slices.Clone(i.Audiences),
+		logout:        slices.Clone(i.LogoutAudiences),
 		anyAudience:   i.InsecureAnyAudience,
 		dedicatedKeys: i.DedicatedKeys,
 		algorithms:    slices.Clone(i.Algorithms),
@@ -53,8 +57,14 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		reusesKeyIDs:  i.ReusesKeyIDs,
 		keys:          keys,
 	}
+	if i.local != nil {
+		t.local, t.noExpiry = i.local, i.local.noExpiry
+	}
 	if i.AudienceClaim != "aud" {
 		t.audienceClaim = i.AudienceClaim
+	}
+	if len(t.logout) == 0 {
+		t.logout = t.audiences
 	}
 	if len(t.algorithms) == 0 {
 		t.algorithms = allAlgorithms

@@ -12,6 +12,9 @@ require (
 )
 
 require (
+	github.com/coreos/go-oidc/v3 v3.21.0 // indirect
 	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
 )
+
+require github.com/coder/websocket v1.8.15 // indirect

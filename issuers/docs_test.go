@@ -80,7 +80,7 @@ func table(t *testing.T) string {
 				refused++
 			}
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %d | %d | %s |\n", p.name(), p.documentState(issuer), accepted, refused, p.tried())
+		fmt.Fprintf(&b, "| `%s` | %s | %d | %d | %s |\n", p.name(), p.documentState(issuer), accepted, refused, p.tried(t))
 	}
 	return b.String()
 }
@@ -95,7 +95,22 @@ func (p provider) documentState(i oidcauth.Issuer) string {
 	return "made up"
 }
 
-func (p provider) tried() string {
+// tried is "yes" where a test in interop makes the call.
+func (p provider) tried(t *testing.T) string {
+	t.Helper()
+	tests, err := filepath.Glob(filepath.Join("..", "interop", "*", "*_test.go"))
+	if err != nil || len(tests) == 0 {
+		t.Fatalf("no tests in interop: %v", err)
+	}
+	for _, name := range tests {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.Contains(text, []byte("issuers."+p.name()+"(")) {
+			return "yes"
+		}
+	}
 	if p.real == "" {
 		return "no"
 	}

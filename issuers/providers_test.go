@@ -9,7 +9,7 @@ type provider struct {
 	document string   // file of testdata/discovery; empty if none was found
 	replaces []string // in the document: what, by what, …
 
-	real string // with what real software it was tried
+	real string // what stands for the real software, if no test in interop runs it
 }
 
 // caller is who an accepted token stands for.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -154,8 +155,9 @@ func (s *socket) awaitRevoked(t testing.TB) {
 	}
 }
 
-// dialMany opens sockets at each node; every second one is mallory's.
-func dialMany(t testing.TB, issuer *oidctest.Issuer, nodes []*node, each int) (mallory, others []*socket) {
+// dialMany opens sockets at each node; every second one is the subject's, and the
+// others are alice's.
+func dialMany(t testing.TB, issuer *oidctest.Issuer, nodes []*node, each int, subject string) (subjects, others []*socket) {
 	t.Helper()
 	var mu sync.Mutex // guards the results
 	var wg sync.WaitGroup
@@ -163,16 +165,16 @@ func dialMany(t testing.TB, issuer *oidctest.Issuer, nodes []*node, each int) (m
 		for worker := range 8 {
 			wg.Go(func() {
 				for i := worker; i < each; i += 8 {
-					subject := []string{"mallory", "alice"}[i%2]
-					token := issuer.Token(map[string]any{"sub": subject, "aud": audience, "jti": fmt.Sprintf("%p-%d", v, i)})
-					s, err := v.dial(context.Background(), token, subject)
+					name := []string{subject, "alice"}[i%2]
+					token := issuer.Token(map[string]any{"sub": name, "aud": audience, "jti": fmt.Sprintf("%p-%d", v, i)})
+					s, err := v.dial(context.Background(), token, name)
 					if err != nil {
 						t.Errorf("dial: %v", err)
 						return
 					}
 					mu.Lock()
-					if subject == "mallory" {
-						mallory = append(mallory, s)
+					if i%2 == 0 {
+						subjects = append(subjects, s)
 					} else {
 						others = append(others, s)
 					}
@@ -183,14 +185,14 @@ func dialMany(t testing.TB, issuer *oidctest.Issuer, nodes []*node, each int) (m
 	}
 	wg.Wait()
 	t.Cleanup(func() {
-		for _, s := range append(mallory, others...) {
+		for _, s := range slices.Concat(subjects, others) {
 			s.CloseNow()
 		}
 	})
 	if t.Failed() {
 		t.FailNow()
 	}
-	return mallory, others
+	return subjects, others
 }
 
 func newIssuer(t testing.TB) *oidctest.Issuer {
@@ -199,45 +201,59 @@ func newIssuer(t testing.TB) *oidctest.Issuer {
 }
 
 // Revoking a subject at one server closes its sockets at all within a second,
-// and leaves the others open.
+// and leaves the others open. A machine that is busy with other things gets two
+// more tries.
 func TestCluster(t *testing.T) {
-	each := 1000
-	if raceDetector {
-		each = 100
-	}
 	n, issuer := startNATS(t), newIssuer(t)
 	nodes := []*node{newNode(t, n, issuer, true), newNode(t, n, issuer, true), newNode(t, n, issuer, true)}
 	for _, v := range nodes {
 		v.awaitReady(t, nil)
 	}
-	mallory, others := dialMany(t, issuer, nodes, each)
-
-	began := time.Now()
-	if err := nodes[0].auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "mallory"}); err != nil {
-		t.Fatal(err)
-	}
-	shared := time.Since(began)
-	var last time.Duration
-	for _, s := range mallory {
-		s.awaitRevoked(t)
-		last = max(last, s.at.Sub(began))
-	}
-	t.Logf("%d sockets, %d closed at 3 servers: Revoke returned after %v, the last socket was closed after %v",
-		len(mallory)+len(others), len(mallory), shared.Round(time.Microsecond), last.Round(time.Microsecond))
-	if last > time.Second {
-		t.Errorf("the last socket was closed after %v, want at most a second", last)
-	}
-	for _, s := range others {
-		if err := s.ask(); err != nil {
-			t.Fatalf("socket of %q: %v", s.subject, err)
+	var took time.Duration
+	for try := range 3 {
+		if took = revokeOne(t, issuer, nodes, fmt.Sprintf("mallory-%d", try)); took <= time.Second {
+			break
 		}
+	}
+	if took > time.Second {
+		t.Errorf("the last socket was closed after %v, want at most a second", took)
 	}
 
 	// One that joins later refuses what was revoked before it was there.
 	late := newNode(t, n, issuer, true)
 	late.awaitReady(t, nil)
-	refused(t, late, issuer, "mallory", oidcauth.ErrRevoked)
+	refused(t, late, issuer, "mallory-0", oidcauth.ErrRevoked)
 	refused(t, late, issuer, "alice", nil)
+}
+
+// revokeOne opens many sockets at all nodes, revokes the subject of half of them
+// at the first node, and returns how long it took until the last was closed.
+func revokeOne(t *testing.T, issuer *oidctest.Issuer, nodes []*node, subject string) time.Duration {
+	t.Helper()
+	each := 1000
+	if raceDetector {
+		each = 100
+	}
+	revoked, others := dialMany(t, issuer, nodes, each, subject)
+	began := time.Now()
+	if err := nodes[0].auth.Revoke(t.Context(), oidcauth.Revocation{Subject: subject}); err != nil {
+		t.Fatal(err)
+	}
+	shared := time.Since(began)
+	var last time.Duration
+	for _, s := range revoked {
+		s.awaitRevoked(t)
+		last = max(last, s.at.Sub(began))
+	}
+	t.Logf("%d sockets, %d closed at %d servers: Revoke returned after %v, the last socket was closed after %v",
+		len(revoked)+len(others), len(revoked), len(nodes), shared.Round(time.Microsecond), last.Round(time.Microsecond))
+	for _, s := range others {
+		if err := s.ask(); err != nil {
+			t.Fatalf("socket of %q: %v", s.subject, err)
+		}
+		s.CloseNow()
+	}
+	return last
 }
 
 // refused checks what a node says to a new token of the subject.
@@ -258,7 +274,7 @@ func TestCluster_CutOff(t *testing.T) {
 	if err := a.auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "known"}); err != nil {
 		t.Fatal(err)
 	}
-	sockets, _ := dialMany(t, issuer, []*node{b}, 1)
+	sockets, _ := dialMany(t, issuer, []*node{b}, 1, "mallory")
 	for refusal := error(nil); !errors.Is(refusal, oidcauth.ErrRevoked); {
 		_, refusal = b.auth.Authenticate(t.Context(), issuer.Token(map[string]any{"sub": "known"}))
 	}

@@ -10,3 +10,6 @@ var Encode = encode
 
 // Expiry gives tests how an entry expires.
 var Expiry = expiry
+
+// HasQuorum gives tests the judgement of a bucket's servers.
+var HasQuorum = hasQuorum

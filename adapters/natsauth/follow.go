@@ -22,6 +22,7 @@ const (
 var (
 	errDisconnected = errors.New("not connected to NATS")
 	errStalled      = errors.New("entries exist that do not arrive")
+	errNoQuorum     = errors.New("the NATS server has lost the others")
 	errReplaced     = errors.New("the bucket was replaced")
 	errSlow         = errors.New("no answer from NATS")
 	errStopped      = errors.New("the watch was stopped")
@@ -261,5 +262,23 @@ func ask(ctx context.Context, kv jetstream.KeyValue) pulse {
 		return pulse{err: fmt.Errorf("heartbeat: got a status of type %T, want a stream's", status)}
 	}
 	info := bucket.StreamInfo()
+	if !hasQuorum(info.Cluster) {
+		return pulse{err: errNoQuorum}
+	}
 	return pulse{last: info.State.LastSeq, created: info.Created}
+}
+
+// hasQuorum reports whether a majority of the servers that keep the bucket are in
+// touch. One that has lost the others goes on to answer, with what it has.
+func hasQuorum(c *jetstream.ClusterInfo) bool {
+	if c == nil { // a server that is alone by design
+		return true
+	}
+	reached := 1
+	for _, replica := range c.Replicas {
+		if !replica.Offline {
+			reached++
+		}
+	}
+	return c.Leader != "" && 2*reached > len(c.Replicas)+1
 }

@@ -72,9 +72,10 @@ type Config struct {
 	// error then. Zero means no limit of its own.
 	MaxBytes int64
 
-	// Heartbeat is how often a follower asks whether it has all there is. A
-	// contact that is lost without notice is noticed within twice that. Zero means
-	// 5 seconds; negative is an error.
+	// Heartbeat is how often a follower asks whether it has all there is, and
+	// whether the NATS servers that keep it are a majority. A contact that is lost
+	// without notice is noticed within twice that and Timeout. Zero means 5 seconds;
+	// negative is an error.
 	Heartbeat time.Duration
 
 	// Timeout bounds each exchange with NATS. Zero means 5 seconds; negative is an

@@ -19,6 +19,7 @@ type settings struct {
 	config            string
 	allowInsecureHTTP bool
 	anyIssuer         bool // for the commands that define the flag
+	ownIssuer         bool // the server has an issuer of its own
 	leeway            leeway
 }
 
@@ -74,10 +75,10 @@ func (s *settings) combine(fromFile []oidcauth.Issuer) ([]oidcauth.Issuer, error
 	switch {
 	case s.anyIssuer && len(s.audiences) == 0:
 		return nil, usagef("no audience for --any-issuer: give --audience")
-	case len(issuers) == 0 && !s.anyIssuer:
+	case len(issuers) == 0 && !s.anyIssuer && !s.ownIssuer:
 		return nil, usagef("no issuer: give --issuer URL, or --config FILE with \"issuers\"")
 	}
-	usedAudiences, usedTypes := s.anyIssuer, s.anyIssuer
+	usedAudiences, usedTypes := s.anyIssuer || s.ownIssuer, s.anyIssuer
 	for i := range issuers {
 		issuer := &issuers[i]
 		if needsAudience(issuer) {

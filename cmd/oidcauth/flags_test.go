@@ -31,6 +31,7 @@ func flagTests() map[string]func(*testing.T) {
 		"keys --json":                testKeysJSON,
 	}
 	maps.Copy(tests, tokenFlagTests())
+	maps.Copy(tests, localFlagTests())
 	for name, j := range map[string]judge{"serve": judgeByServe, "explain": judgeByExplain} {
 		for flag, test := range map[string]func(*testing.T, judge){
 			"issuer":              testIssuer,

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 )
 
@@ -36,6 +37,9 @@ func newMetadata(resource string, issuers []string) (*metadata, error) {
 	// RFC 9728, section 3.1: the well-known part goes between host and path.
 	at := *u
 	at.Path, at.RawPath = metadataPath+strings.TrimSuffix(u.Path, "/"), ""
+	if path.Clean(at.Path) != at.Path {
+		return nil, usagef("resource %s: want a path without empty parts, \".\" and \"..\"", quoteArgument(resource))
+	}
 	return &metadata{
 		url:                    at.String(),
 		path:                   at.Path,

@@ -48,6 +48,7 @@ func commands() []command {
 		explainCommand(),
 		keysCommand(),
 		identityCommand(),
+		issuerCommand(),
 		tokenCommand(),
 		versionCommand(),
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -18,6 +19,7 @@ const defaultAddr = "127.0.0.1:8080"
 // serveFlags are the flags of serve.
 type serveFlags struct {
 	settings
+	local       localFlags
 	addr        string
 	resource    string
 	keyCacheDir string
@@ -65,7 +67,28 @@ stands behind this server must look at the issuer before it permits anything.
 The audience is still required. Roles and scopes of such tokens do not count.
 Addresses that are not public are never contacted; a new issuer that cannot be
 contacted is answered 401 whatever the reason, which is in the log, and 503
-when there are too many new ones. Limit requests by address in front of it.`,
+when there are too many new ones. Limit requests by address in front of it.
+
+With --local-issuer the server also issues tokens of its own, and speaks
+SpacetimeDB's way of signing in, so that its clients can connect:
+
+  POST /v1/identity    a new identity and a token for it that never expires
+  POST /v1/identity/websocket-token
+                       a ticket, good once within a minute, for a token
+  GET /v1/identity/public-key
+                       the key that signs, in PEM
+  GET /v1/identity/{identity}/verify
+                       204 if the token is that identity's, else 400
+  GET /v1/database/{name}/subscribe
+                       a WebSocket that says who the client is, for as long as
+                       its token is good, and listens to nothing
+  GET /.well-known/jwks.json
+                       the keys; with an https name, the discovery document too
+
+Whoever comes without a token then gets a new identity: what stands behind this
+server must tell those from people who signed in, by their issuer. The tokens
+are for the audiences given and for "spacetimedb". The directory holds private
+keys; "oidcauth issuer" changes them.`,
 		example: `
 oidcauth serve --issuer https://id.example.com --audience my-db
 curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/whoami`,
@@ -80,6 +103,7 @@ curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/whoami`,
 // register defines the flags.
 func (f *serveFlags) register(flags *flag.FlagSet) {
 	f.settings.register(flags)
+	f.local.register(flags)
 	flags.BoolVar(&f.anyIssuer, "any-issuer", false, "accept the tokens of any issuer with a public https URL; needs --audience; read above what it means")
 	flags.StringVar(&f.addr, "addr", "", "listen on this `HOST:PORT`; port 0 picks a free one; without it "+defaultAddr)
 	flags.StringVar(&f.resource, "resource", "", "the `URL` by which clients know this server, for its metadata (RFC 9728); without it the address it listens on, unless that is all interfaces, when no metadata is served")
@@ -89,9 +113,10 @@ func (f *serveFlags) register(flags *flag.FlagSet) {
 
 // run starts the server and returns when it has ended.
 func (f *serveFlags) run(ctx context.Context, std streams, operands []string) error {
-	if err := noOperands(operands); err != nil {
+	if err := errors.Join(noOperands(operands), f.local.check()); err != nil {
 		return err
 	}
+	f.ownIssuer = f.local.dir != ""
 	cfg, file, err := f.library()
 	if err != nil {
 		return err
@@ -108,8 +133,18 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	defer ln.Close()
+	local, err := f.local.open(&cfg, f.audiences)
+	if err != nil {
+		return usageError{err}
+	}
+	if local != nil {
+		defer local.Close()
+	}
 	s, err := newServer(cfg, firstOf(f.resource, file.Resource, baseURL(ln.Addr())))
 	if err != nil {
+		return usageError{err}
+	}
+	if s.local, err = newLocalRoutes(s, local, f.local.origins); err != nil {
 		return usageError{err}
 	}
 	fmt.Fprintf(std.out, "oidcauth: listening on http://%s\n", ln.Addr())

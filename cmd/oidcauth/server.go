@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -29,7 +31,8 @@ const (
 type server struct {
 	auth        *oidcauth.Authenticator
 	issuers     []string
-	metadata    *metadata // nil when there is none to serve
+	metadata    *metadata    // nil when there is none to serve
+	local       *localRoutes // nil without a local issuer
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int
@@ -46,7 +49,7 @@ func newServer(cfg oidcauth.Config, resource string) (*server, error) {
 	}
 	if resource != "" {
 		var err error
-		if s.metadata, err = newMetadata(resource, s.issuers); err != nil {
+		if s.metadata, err = newMetadata(resource, addresses(s.issuers)); err != nil {
 			return nil, err
 		}
 		cfg.ResourceMetadataURL = s.metadata.url
@@ -57,6 +60,14 @@ func newServer(cfg oidcauth.Config, resource string) (*server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// addresses returns the issuers that a client can go to. A local issuer's name
+// need not be an address.
+func addresses(issuers []string) []string {
+	return slices.DeleteFunc(slices.Clone(issuers), func(name string) bool {
+		return !strings.HasPrefix(name, "https://") && !strings.HasPrefix(name, "http://")
+	})
 }
 
 // countedIssuers returns the issuers whose fetches are counted one by one, and
@@ -85,6 +96,7 @@ func (s *server) routes() []route {
 		{"GET /readyz", http.HandlerFunc(s.readyz)},
 		{"GET /metrics", s.metrics},
 	}
+	routes = append(routes, s.local.routes()...)
 	if s.metadata != nil {
 		routes = append(routes, route{"GET " + s.metadata.path, s.metadata})
 	}
@@ -135,7 +147,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener) error {
 	case err = <-failed:
 	case <-ctx.Done():
 		s.log.Info("shutting down", "limit", shutdownTimeout)
-		err = shutDown(srv, shutdownTimeout)
+		err = errors.Join(s.local.close(shutdownTimeout), shutDown(srv, shutdownTimeout))
 	}
 	return errors.Join(err, s.auth.Close())
 }

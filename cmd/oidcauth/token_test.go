@@ -143,6 +143,7 @@ func TestToken_unsafeEndpoints(t *testing.T) {
 		"no token endpoint":                             {"token_endpoint": nil},
 		"token endpoint that is a path":                 {"token_endpoint": "/token"},
 		"issuer of another name":                        {"issuer": "https://id.example.com"},
+		"key set, plain http":                           {"jwks_uri": "http://id.example.com/keys"},
 		"authorization endpoint, plain http":            {"authorization_endpoint": "http://id.example.com/authorize"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,6 +42,7 @@ type tokenClient struct {
 // providerMetadata is what else a discovery document says.
 type providerMetadata struct {
 	AuthMethods []string `json:"token_endpoint_auth_methods_supported"`
+	KeySet      string   `json:"jwks_uri"`
 	SendsIssuer bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
@@ -125,6 +126,7 @@ func (c *tokenClient) discover(ctx context.Context, allowInsecureHTTP bool) erro
 		"token endpoint":                c.endpoint.TokenURL,
 		"authorization endpoint":        c.endpoint.AuthURL,
 		"device authorization endpoint": c.endpoint.DeviceAuthURL,
+		"key set":                       c.metadata.KeySet,
 	} {
 		if address == "" && name != "token endpoint" {
 			continue // the grant that needs it says so

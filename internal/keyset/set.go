@@ -130,9 +130,9 @@ type Set struct {
 
 const (
 	neverUsed = math.MinInt64 / 2
-	// maxCandidates bounds the signature checks that a token without key ID
-	// can cause. It counts the keys of one type and curve, since the token's
-	// algorithm fits no others.
+	// maxCandidates bounds the signature checks that a token can cause, without
+	// a key ID or with one that many keys bear. It counts the keys of one type
+	// and curve, since the token's algorithm fits no others.
 	maxCandidates = 16
 )
 
@@ -167,7 +167,7 @@ func New(cfg Config) (*Set, error) {
 }
 
 // Keys returns the keys that may have signed a token: with a key ID those that
-// bear it, without one all, at most 16 of each type and curve. The caller must
+// bear it, without one all; of either at most 16 of each type and curve. The caller must
 // not change the slice. A known key ID is answered without locks and without
 // waiting, whatever happens to the issuer. An unknown one may wait for one
 // shared fetch, until ctx ends. The error is [ErrUnknownKey] or an
@@ -200,7 +200,11 @@ func (s *Set) Ready(ctx context.Context) error {
 // the background meanwhile.
 func (s *Set) Hold() {
 	if s.held.Add(1) < 0 {
-		s.snap.Store(nil) // retired: whoever asks next whether a key is live must hear no
+		// Retired: whoever asks next whether a key is live must hear no, also when
+		// a fetch is ending just now.
+		s.mu.Lock()
+		s.snap.Store(nil)
+		s.mu.Unlock()
 		return
 	}
 	s.touch(time.Since(s.base))
@@ -300,7 +304,18 @@ func (s *Set) unavailable(now time.Time, cause error) error {
 }
 
 func (s *Set) left(ctx context.Context) error {
-	return &UnavailableError{Issuer: s.cfg.Issuer, Err: context.Cause(ctx)}
+	return &UnavailableError{Issuer: s.cfg.Issuer, Err: Ended(ctx)}
+}
+
+// Ended returns the error of a context that has ended. It tells the cause and
+// does not wrap it: that may be the refusal of another token, with which a
+// session ended, and must not pass for a verdict on this one.
+func Ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %v", err, cause)
 }
 
 func (s *Set) hash(keyID string) uint64 { return maphash.String(s.seed, keyID) }

@@ -15,9 +15,10 @@ import (
 )
 
 func TestKeys(t *testing.T) {
-	var many []string
+	var many, alike []string
 	for n := range 20 {
 		many = append(many, key(fmt.Sprint("k", n), n))
+		alike = append(alike, key("a", n))
 	}
 	rows := []struct {
 		name  string
@@ -29,6 +30,7 @@ func TestKeys(t *testing.T) {
 	}{
 		{"a known key ID", jwks(key("a", 0), key("b", 1)), "a", true, 1, nil},
 		{"a key ID that two keys bear", jwks(key("a", 0), key("b", 1), key("a", 2)), "a", true, 2, nil},
+		{"a key ID that very many keys bear", jwks(alike...), "a", true, 16, nil},
 		{"the same key twice", jwks(key("a", 0), key("a", 0)), "a", true, 1, nil},
 		{"no key ID", jwks(key("a", 0), key("", 1)), "", false, 2, nil},
 		{"no key ID and many keys", jwks(many...), "", false, 16, nil},

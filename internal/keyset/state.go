@@ -55,8 +55,8 @@ const (
 // it was stored.
 type snapshot struct {
 	keys    []*Key
-	first   []*Key // the candidates of a token without key ID, maxCandidates of each kind
-	byID    map[string][]*Key
+	first   []*Key            // the candidates of a token without key ID, maxCandidates of each kind
+	byID    map[string][]*Key // of each key ID, maxCandidates of each kind
 	skipped []Skipped
 	limit   time.Duration // since the set's base: the keys serve until then
 
@@ -85,15 +85,20 @@ func (p *snapshot) find(keyID string, hasKeyID bool) []*Key {
 // index fills what is derived from keys.
 func (p *snapshot) index() {
 	p.byID = make(map[string][]*Key, len(p.keys))
-	alike := make(map[string]int)
+	type group struct{ id, kind string }
+	alike := make(map[group]int)
+	addTo := func(list []*Key, id string, k *Key) []*Key {
+		g := group{id, kindOf(k.Public())}
+		if alike[g]++; alike[g] > maxCandidates {
+			return list
+		}
+		return append(list, k)
+	}
 	for _, k := range p.keys {
 		if id := k.ID(); id != "" {
-			p.byID[id] = append(p.byID[id], k)
+			p.byID[id] = addTo(p.byID[id], id, k)
 		}
-		if kind := kindOf(k.Public()); alike[kind] < maxCandidates {
-			alike[kind]++
-			p.first = append(p.first, k)
-		}
+		p.first = addTo(p.first, "", k)
 	}
 }
 
@@ -290,15 +295,14 @@ func (s *Set) deliver() {
 	s.delivering = false
 }
 
-// adoptFixed makes the configured document the keys for good.
+// adoptFixed makes the configured document the keys, for good unless [Set.Adopt]
+// replaces it.
 func (s *Set) adoptFixed() error {
 	doc, err := s.parse(s.cfg.Fixed)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	next := &snapshot{skipped: doc.skipped, limit: forever, fetched: now, confirmed: now, lifetime: maxLifetime}
-	s.swap(next, doc.keys)
+	s.adopt(doc, time.Now())
 	s.state = Fresh
 	// In the future for ever, so that use is never noted.
 	s.lastUsed.Store(forever)

@@ -1,6 +1,9 @@
 package keyset_test
 
 import (
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -119,4 +122,37 @@ func TestInUse(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestRetire_WhileAFetchEnds: an issuer that is dropped while its answer arrives
+// and a session is begun must neither stay in use nor take the process with it.
+func TestRetire_WhileAFetchEnds(t *testing.T) {
+	document := []byte(jwks(fastKey("a", 0)))
+	for range 500 {
+		s, err := keyset.New(keyset.Config{Fixed: document})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := mustKeys(t, s, "a")[0]
+		var confirmed atomic.Bool
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for range 300 {
+				keyset.Confirm(s)
+				confirmed.Store(true)
+			}
+		})
+		wg.Go(func() {
+			for !confirmed.Load() {
+				runtime.Gosched()
+			}
+			s.Retire()
+			s.Hold()
+		})
+		wg.Wait()
+		if k.Live(time.Now()) {
+			t.Fatal("the key is live after its set was retired and held too late")
+		}
+		s.Close()
+	}
 }

@@ -17,7 +17,7 @@ func TestLogoutHandler(t *testing.T) {
 	s := running(t)
 	issuer := keycloakIssuer(s.issuer())
 	// A logout token is for the client that the person signed in with.
-	issuer.Audiences = append(issuer.Audiences, "app")
+	issuer.LogoutAudiences = []string{"app"}
 	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}})
 	if err != nil {
 		t.Fatal(err)

@@ -17,22 +17,18 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/issuers"
 )
 
 const database = "my-db" // the audience, and the client whose roles count
 
-// keycloakIssuer is the configuration that docs/tokens.md shows, too: roles of
-// the realm and of the database, groups, and access tokens only.
+// keycloakIssuer is the library's preset for Keycloak, with groups among the
+// roles.
 func keycloakIssuer(url string) oidcauth.Issuer {
-	return oidcauth.Issuer{
-		URL:       url,
-		Audiences: []string{database},
-		Roles: []oidcauth.Path{
-			{"realm_access", "roles"}, {"resource_access", database, "roles"}, {"groups"},
-		},
-		ClaimRules:   []oidcauth.ClaimRule{{Claim: oidcauth.Path{"typ"}, Op: oidcauth.ClaimIn, Values: []string{"Bearer"}}},
-		InsecureHTTP: strings.HasPrefix(url, "http://"),
-	}
+	issuer := issuers.Keycloak(url, database)
+	issuer.Roles = append(issuer.Roles, oidcauth.Path{"groups"})
+	issuer.InsecureHTTP = strings.HasPrefix(url, "http://")
+	return issuer
 }
 
 // alice gets the tokens of a person: access token, ID token, refresh token.

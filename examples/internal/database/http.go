@@ -26,7 +26,8 @@ const maxBody = 64 << 10
 //	GET  /readyz                503 until every issuer's keys are in hand
 type Server struct {
 	// WarnBefore is how long before its token expires a WebSocket client is told
-	// so. Zero means one minute. Set it before the first request.
+	// so. Zero means that clients, who know when their tokens expire, are not
+	// told. Set it before the first request.
 	WarnBefore time.Duration
 
 	db      *Database
@@ -42,13 +43,6 @@ func NewServer(db *Database, auth *oidcauth.Authenticator, logger *slog.Logger) 
 		logger = slog.New(slog.DiscardHandler)
 	}
 	return &Server{db: db, auth: auth, logger: logger}
-}
-
-func (s *Server) warnBefore() time.Duration {
-	if s.WarnBefore == 0 {
-		return defaultWarnBefore
-	}
-	return s.WarnBefore
 }
 
 // Wait returns when the last WebSocket has been told why it ends. An HTTP server

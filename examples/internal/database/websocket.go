@@ -22,8 +22,6 @@ const (
 
 	// writeLimit is how long a client may take to receive a frame.
 	writeLimit = 10 * time.Second
-
-	defaultWarnBefore = time.Minute
 )
 
 // Frame is what a client sends. One of Call, View and Run names a function, or
@@ -52,12 +50,12 @@ type Reply struct {
 // token expires: the moment to send another in [Frame].Renew.
 type Warning struct {
 	Warning string    `json:"warning"` // always "expiring"
-	Expires time.Time `json:"expires"` // the token's expiry
+	Expires time.Time `json:"expires_at"` // the token's expiry
 }
 
 // Renewed is the result of a frame that renewed its socket.
 type Renewed struct {
-	Expires time.Time `json:"expires"`
+	Expires time.Time `json:"expires_at"`
 }
 
 // connect serves one WebSocket until the client leaves, the server stops, or
@@ -100,7 +98,9 @@ func (s *Server) newSocket(request context.Context, conn *websocket.Conn) *socke
 	}
 	k.session = s.auth.NewSession(request, claims)
 	k.ctx, k.end = k.session.Context(), k.session.Close
-	k.session.OnExpiring(s.warnBefore(), k.warn)
+	if s.WarnBefore > 0 {
+		k.session.OnExpiring(s.WarnBefore, k.warn)
+	}
 	return k
 }
 

@@ -39,7 +39,7 @@ type received struct {
 	database.Reply
 	Result  json.RawMessage `json:"result"`
 	Warning string          `json:"warning"`
-	Expires time.Time       `json:"expires"`
+	Expires time.Time       `json:"expires_at"`
 }
 
 // next reads one frame.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -28,6 +29,10 @@ type Client struct {
 	// Secret is empty for a program that can keep none, an app on somebody's
 	// machine; such a client must use PKCE.
 	Secret string
+	// Key is the public key of a service that authenticates by signing (RFC 7523,
+	// section 2.1), as a Google service account does. Its access tokens are those
+	// of RFC 9068.
+	Key *jose.JSONWebKey
 	// RedirectURIs may be plain http on loopback, where any port matches.
 	RedirectURIs []string
 	// Audiences are whom its tokens are for. An ID token is for the client

@@ -177,14 +177,3 @@ func (s *storage) AuthorizeClientIDSecret(_ context.Context, id, secret string) 
 
 // Health never fails: memory is always there.
 func (s *storage) Health(context.Context) error { return nil }
-
-// GetKeyByIDAndClientID serves clients that authenticate by a signed assertion,
-// of which there are none here.
-func (s *storage) GetKeyByIDAndClientID(context.Context, string, string) (*jose.JSONWebKey, error) {
-	return nil, fmt.Errorf("client key: %w", errNotKnown)
-}
-
-// ValidateJWTProfileScopes serves the assertion grant, which nobody has here.
-func (s *storage) ValidateJWTProfileScopes(context.Context, string, []string) ([]string, error) {
-	return nil, fmt.Errorf("assertion grant: %w", errNotKnown)
-}

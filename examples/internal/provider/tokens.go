@@ -37,7 +37,7 @@ func (s *storage) ClientCredentialsTokenRequest(_ context.Context, id string, sc
 
 // CreateAccessToken records an access token and says when it expires.
 func (s *storage) CreateAccessToken(_ context.Context, request op.TokenRequest) (string, time.Time, error) {
-	g, err := grantOf(request)
+	g, err := s.grantOf(request)
 	if err != nil {
 		return "", time.Time{}, err
 	}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// ask makes a request of the service and decodes the answer into a value that
+// is not nil.
+func (s *service) ask(t *testing.T, method, path, token string, into any) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, s.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if into != nil {
+		if err := json.Unmarshal(body, into); err != nil {
+			t.Fatalf("%s %s: %d %s: %v", method, path, resp.StatusCode, body, err)
+		}
+	}
+	return resp
+}
+
+// With nothing but a directory the server makes identities, recognizes them,
+// also after a restart, and greets WebSockets.
+func TestServe_localIssuer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	s := serve(t, "--local-issuer", dir)
+	var made struct{ Identity, Token string }
+	s.ask(t, "POST", "/v1/identity", "", &made)
+	s.used(made.Token)
+	var who struct {
+		Identity, Issuer string
+		Audience         []string
+		ExpiresAt        *string `json:"expires_at"`
+	}
+	s.ask(t, "GET", "/v1/whoami", made.Token, &who)
+	if who.Identity != made.Identity || who.Issuer != "localhost" || who.ExpiresAt != nil || len(who.Audience) != 1 || who.Audience[0] != "spacetimedb" {
+		t.Errorf("whoami: %+v, made %s", who, made.Identity)
+	}
+	if resp := s.ask(t, "GET", "/v1/identity/"+made.Identity+"/verify", made.Token, nil); resp.StatusCode != 204 {
+		t.Errorf("verify: got %d, want 204", resp.StatusCode)
+	}
+	if resp := s.ask(t, "GET", "/readyz", "", nil); resp.StatusCode != 200 {
+		t.Errorf("readyz: got %d, want 200", resp.StatusCode)
+	}
+	var keys struct{ Keys []any }
+	if s.ask(t, "GET", "/.well-known/jwks.json", "", &keys); len(keys.Keys) != 2 {
+		t.Errorf("%d keys, want 2", len(keys.Keys))
+	}
+
+	var ticket struct{ Token string }
+	s.ask(t, "POST", "/v1/identity/websocket-token", made.Token, &ticket)
+	s.used(ticket.Token)
+	socket, _, err := websocket.Dial(t.Context(), s.url+"/v1/database/chat/subscribe?token="+ticket.Token,
+		&websocket.DialOptions{Subprotocols: []string{"v3.bsatn.spacetimedb"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.CloseNow()
+	if _, m, err := socket.Read(t.Context()); err != nil || len(m) != 54 {
+		t.Errorf("first message: %d bytes, %v, want 54", len(m), err)
+	}
+	metrics := s.get(t, "/metrics", "").body
+	for _, want := range []string{`route="/v1/identity/websocket-token"`, `route="/v1/identity"`} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics do not have %s", want)
+		}
+	}
+	s.stop()
+	_, _, err = socket.Read(t.Context())
+	if code := websocket.CloseStatus(err); code != websocket.StatusGoingAway {
+		t.Errorf("the WebSocket ended with %v, want %d", err, websocket.StatusGoingAway)
+	}
+	if code := s.ended(t); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+
+	again := serve(t, "--local-issuer", dir, "--audience", "chat")
+	again.used(made.Token)
+	again.ask(t, "GET", "/v1/whoami", made.Token, &who)
+	if who.Identity != made.Identity {
+		t.Errorf("after a restart: %s, want %s", who.Identity, made.Identity)
+	}
+	ok(t, "issuer", "rotate", dir)
+	again.ask(t, "POST", "/v1/identity", "", &made)
+	again.used(made.Token)
+}
+
+func TestServe_localIssuerMistakes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	ok(t, "issuer", "list", dir, "--url", "localhost")
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--local-issuer-url", "x"}, "no effect"},
+		{[]string{"--allow-origin", "*"}, "no effect"},
+		{[]string{"--local-issuer", dir, "--local-issuer-url", "x"}, `"x"`},
+		{[]string{"--local-issuer", writeFile(t, "file", "")}, "not a directory"},
+	} {
+		r := invoke(t, "", append([]string{"serve", "--addr", "127.0.0.1:0"}, tt.args...)...)
+		if r.code != exitUsage || !strings.Contains(r.err, tt.want) {
+			t.Errorf("%q: exit code %d, %q, want %d and %q", tt.args, r.code, r.err, exitUsage, tt.want)
+		}
+	}
+}
+
+// localFlagTests are the [flagTests] for a local issuer.
+func localFlagTests() map[string]func(*testing.T) {
+	return map[string]func(*testing.T){
+		"serve --local-issuer":     testLocalIssuerFlag,
+		"serve --local-issuer-url": testLocalIssuerURL,
+		"serve --allow-origin":     testAllowOrigin,
+		"issuer --url":             testIssuerURL,
+	}
+}
+
+func testLocalIssuerFlag(t *testing.T) {
+	common := []string{"--issuer", startIssuer(t).URL(), "--audience", "x", "--allow-insecure-http"}
+	for flags, want := range map[string]int{"": 404, filepath.Join(t.TempDir(), "keys"): 200} {
+		args := common
+		if flags != "" {
+			args = append(args, "--local-issuer", flags)
+		}
+		if got := serve(t, args...).do(t, "POST", "/v1/identity", ""); got.status != want {
+			t.Errorf("with %q: got %d, want %d", flags, got.status, want)
+		}
+	}
+}
+
+func testLocalIssuerURL(t *testing.T) {
+	for want, flags := range map[string][]string{
+		"localhost":              nil,
+		"https://db.example.com": {"--local-issuer-url", "https://db.example.com"},
+	} {
+		s := serve(t, append(flags, "--local-issuer", filepath.Join(t.TempDir(), "keys"))...)
+		var made struct{ Token string }
+		s.ask(t, "POST", "/v1/identity", "", &made)
+		s.used(made.Token)
+		var who struct{ Issuer string }
+		s.ask(t, "GET", "/v1/whoami", made.Token, &who)
+		if who.Issuer != want {
+			t.Errorf("with %q: issuer %q, want %q", flags, who.Issuer, want)
+		}
+	}
+}
+
+func testAllowOrigin(t *testing.T) {
+	const page = "https://app.example.com"
+	for flag, want := range map[string]int{"": 403, page: 204, "*": 204, "https://other.example.com": 403} {
+		flags := []string{"--local-issuer", filepath.Join(t.TempDir(), "keys")}
+		if flag != "" {
+			flags = append(flags, "--allow-origin", flag)
+		}
+		if got := serve(t, flags...).do(t, "OPTIONS", "/v1/identity/websocket-token", "", "Origin", page); got.status != want {
+			t.Errorf("with %q: got %d, want %d", flag, got.status, want)
+		}
+	}
+}
+
+func testIssuerURL(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	if r := invoke(t, "", "issuer", "list", dir); r.code != exitFailed {
+		t.Errorf("without: exit code %d, want %d", r.code, exitFailed)
+	}
+	if out := ok(t, "issuer", "list", dir, "--url", "my-db"); !strings.Contains(out, "issuer my-db\n") {
+		t.Errorf("with: %s", out)
+	}
+}

@@ -1,0 +1,26 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package keyring
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+)
+
+// tryLock returns nil without an error if another process holds the lock. The
+// lock is a file that only one can create; after a crash it has to be removed
+// by hand.
+func tryLock(root *os.Root) (unlock func(), err error) {
+	f, err := root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		f.Close()
+		root.Remove(lockName)
+	}, nil
+}

@@ -1,0 +1,239 @@
+// Package keyring keeps the signing keys of an issuer of one's own: one that
+// signs, the next one, which is published before it signs, and the former ones,
+// which verify as long as there are tokens signed with them. It keeps them in a
+// directory that several processes may share.
+package keyring
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// ErrRing is the refusal of a ring, of a directory or of a key; the error that
+// wraps it says why.
+var ErrRing = errors.New("key ring not usable")
+
+// A State is what a key is there for.
+type State string
+
+const (
+	Active  State = "active"  // signs
+	Next    State = "next"    // published, signs after the next rotation
+	Retired State = "retired" // verifies tokens signed earlier, or elsewhere
+)
+
+const (
+	maxKeys     = 500
+	maxImported = 8
+
+	// retention is how much longer than its tokens a key is kept: the largest
+	// leeway, and a process that has not noticed a rotation yet.
+	retention = 10 * time.Minute
+)
+
+// A Key is one key of a ring. It never changes.
+type Key struct {
+	ID        string
+	State     State
+	Imported  bool // from elsewhere; its tokens may bear no key ID
+	Created   time.Time
+	Retired   time.Time // zero unless retired
+	KeepUntil time.Time // zero: until it is removed
+	Public    *ecdsa.PublicKey
+	Private   *ecdsa.PrivateKey // nil once retired
+}
+
+// A Ring is what a directory holds at one moment. It never changes; its methods
+// return another ring.
+type Ring struct {
+	Generation int           // one more with each change
+	Issuer     string        // whose keys they are; empty until known
+	Longest    time.Duration // for which tokens were ever issued
+	NoExpiry   bool          // tokens may have been issued that never expire
+	Keys       []Key         // imported ones first, then by age
+}
+
+// New returns a ring with a key that signs and the next one.
+func New(now time.Time) (Ring, error) {
+	active, err := newKey(Active, now)
+	if err != nil {
+		return Ring{}, err
+	}
+	next, err := newKey(Next, now)
+	return Ring{Generation: 1, Keys: []Key{active, next}}, err
+}
+
+func newKey(state State, now time.Time) (Key, error) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Key{}, err
+	}
+	id, err := Thumbprint(&private.PublicKey)
+	return Key{ID: id, State: state, Created: stamp(now), Public: &private.PublicKey, Private: private}, err
+}
+
+// stamp cuts a time to what the file holds.
+func stamp(t time.Time) time.Time { return t.Round(0).UTC().Truncate(time.Second) }
+
+// Thumbprint returns a public key's name (RFC 7638, SHA-256).
+func Thumbprint(public crypto.PublicKey) (string, error) {
+	jwk := jose.JSONWebKey{Key: public}
+	sum, err := jwk.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "", fmt.Errorf("%w: %w", ErrRing, err)
+	}
+	return base64.RawURLEncoding.EncodeToString(sum), nil
+}
+
+// Active returns the key that signs.
+func (r Ring) Active() Key {
+	i := slices.IndexFunc(r.Keys, func(k Key) bool { return k.State == Active })
+	return r.Keys[i]
+}
+
+// Current returns the ring without the keys that have served their time.
+func (r Ring) Current(now time.Time) Ring {
+	r.Keys = slices.DeleteFunc(slices.Clone(r.Keys), func(k Key) bool {
+		return !k.KeepUntil.IsZero() && now.After(k.KeepUntil)
+	})
+	return r
+}
+
+// Rotate makes the next key sign, retires the one that signed, and adds a new
+// next key. Tokens of all three are good.
+func (r Ring) Rotate(now time.Time) (Ring, error) {
+	fresh, err := newKey(Next, now)
+	if err != nil {
+		return Ring{}, err
+	}
+	r = r.Current(now)
+	if len(r.Keys) >= maxKeys {
+		return Ring{}, fmt.Errorf("%w: got %d keys, want less than %d: remove some that are retired", ErrRing, len(r.Keys), maxKeys)
+	}
+	for i := range r.Keys {
+		switch k := &r.Keys[i]; k.State {
+		case Active:
+			k.State, k.Private, k.Retired = Retired, nil, stamp(now)
+			if !r.NoExpiry {
+				k.KeepUntil = stamp(now.Add(r.Longest + retention))
+			}
+		case Next:
+			k.State = Active
+		}
+	}
+	r.Keys = append(r.Keys, fresh)
+	return r, nil
+}
+
+// Import adds a key whose tokens were signed elsewhere. It only verifies, so
+// its private half is not wanted. A key that is there already changes nothing.
+func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, error) {
+	if err := CheckPublic(public); err != nil {
+		return Ring{}, "", err
+	}
+	id, err := Thumbprint(public)
+	if err != nil {
+		return Ring{}, "", err
+	}
+	imported := 0
+	for _, k := range r.Keys {
+		if k.ID == id {
+			return r, id, nil
+		}
+		if k.Imported {
+			imported++
+		}
+	}
+	if imported == maxImported {
+		return Ring{}, "", fmt.Errorf("%w: got %d imported keys already, want %d at most", ErrRing, imported, maxImported)
+	}
+	k := Key{ID: id, State: Retired, Imported: true, Created: stamp(now), Retired: stamp(now), Public: public}
+	r.Keys = slices.Insert(slices.Clone(r.Keys), imported, k)
+	return r, id, nil
+}
+
+// Remove ends trust in a retired key at once.
+func (r Ring) Remove(id string) (Ring, error) {
+	i := slices.IndexFunc(r.Keys, func(k Key) bool { return k.ID == id })
+	if i < 0 {
+		return Ring{}, fmt.Errorf("%w: no key has the ID %q", ErrRing, id)
+	}
+	if r.Keys[i].State != Retired {
+		return Ring{}, fmt.Errorf("%w: key %q is %s: rotate until it is retired", ErrRing, id, r.Keys[i].State)
+	}
+	r.Keys = slices.Delete(slices.Clone(r.Keys), i, i+1)
+	return r, nil
+}
+
+// Admit notes whose keys they are and how long tokens may live. It reports
+// whether that is news.
+func (r Ring) Admit(issuer string, longest time.Duration, noExpiry bool) (Ring, bool, error) {
+	if issuer != "" && r.Issuer != "" && issuer != r.Issuer {
+		return Ring{}, false, fmt.Errorf("%w: the keys are those of issuer %q, want %q", ErrRing, r.Issuer, issuer)
+	}
+	before := r
+	if issuer != "" {
+		r.Issuer = issuer
+	}
+	r.Longest = max(r.Longest, longest)
+	r.NoExpiry = r.NoExpiry || noExpiry
+	changed := r.Issuer != before.Issuer || r.Longest != before.Longest || r.NoExpiry != before.NoExpiry
+	return r, changed, nil
+}
+
+// check refuses a ring that Rotate, Import and Remove cannot have made.
+func (r Ring) check() error {
+	counts := map[State]int{}
+	seen := map[string]bool{}
+	for _, k := range r.Keys {
+		if err := k.check(); err != nil {
+			return err
+		}
+		if seen[k.ID] {
+			return fmt.Errorf("%w: key %q comes twice", ErrRing, k.ID)
+		}
+		seen[k.ID] = true
+		counts[k.State]++
+	}
+	if counts[Active] != 1 || counts[Next] != 1 {
+		return fmt.Errorf("%w: got %d active and %d next keys, want one of each", ErrRing, counts[Active], counts[Next])
+	}
+	return nil
+}
+
+func (k Key) check() error {
+	if k.State != Active && k.State != Next && k.State != Retired {
+		return fmt.Errorf("%w: key of state %q", ErrRing, k.State)
+	}
+	if (k.Private != nil) != (k.State != Retired) {
+		return fmt.Errorf("%w: %s key %q: private half: got %t", ErrRing, k.State, k.ID, k.Private != nil)
+	}
+	if err := CheckPublic(k.Public); err != nil {
+		return err
+	}
+	id, err := Thumbprint(k.Public)
+	if err == nil && id != k.ID {
+		err = fmt.Errorf("%w: key ID: got %q, want %q", ErrRing, k.ID, id)
+	}
+	return err
+}
+
+// CheckPublic refuses keys that ES256 cannot use.
+func CheckPublic(public *ecdsa.PublicKey) error {
+	if public == nil || public.Curve != elliptic.P256() {
+		return fmt.Errorf("%w: got a key that is not on the curve P-256, which ES256 needs", ErrRing)
+	}
+	if _, err := public.Bytes(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRing, err)
+	}
+	return nil
+}

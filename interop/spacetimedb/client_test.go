@@ -1,0 +1,210 @@
+// Package spacetimedb_test runs SpacetimeDB's published TypeScript client
+// against the package spacetime.
+package spacetimedb_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/spacetime"
+)
+
+const audience = "chat"
+
+// needNode skips the test, or fails it under continuous integration, unless the
+// client can run.
+func needNode(t *testing.T) string {
+	t.Helper()
+	missing := ""
+	node, err := exec.LookPath("node")
+	if err != nil {
+		missing = "no Node.js: install it (Debian: apt-get install nodejs npm), then run \"npm ci --ignore-scripts\" in interop/spacetimedb"
+	} else if _, err := os.Stat(filepath.Join("node_modules", "spacetimedb", "package.json")); err != nil {
+		missing = "the client is not installed: run \"npm ci --ignore-scripts\" in interop/spacetimedb"
+	}
+	switch {
+	case missing == "":
+		return node
+	case os.Getenv("CI") == "true":
+		t.Fatal(missing)
+	}
+	t.Skip(missing)
+	return ""
+}
+
+// A world is a server that accepts an issuer's tokens and anonymous callers. Both
+// issuer and server are on real sockets.
+type world struct {
+	issuer *oidctest.Issuer
+	auth   *oidcauth.Authenticator
+	url    string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}})
+	issuer.SetURL(issuer.Start().URL)
+	local, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience}, NoExpiry: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { local.Close() })
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{audience}, InsecureHTTP: true}, local.Issuer()},
+		Leeway:  -1,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { auth.Close() })
+	server, err := spacetime.New(spacetime.Config{Auth: auth, Local: local, Anonymous: true, NoExpiry: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket := httptest.NewServer(server)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		server.Close(ctx)
+		socket.Close()
+	})
+	return &world{issuer, auth, socket.URL}
+}
+
+// An event is what one callback of the client was told.
+type event struct{ Event, Identity, Connection, Token, Message string }
+
+// A client is one run of the client. It ends with the test.
+type client struct {
+	t      *testing.T
+	events chan event
+	stdin  io.Closer
+	stderr bytes.Buffer
+}
+
+func (w *world) connect(t *testing.T, token string) *client {
+	t.Helper()
+	node := needNode(t)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	cmd := exec.CommandContext(ctx, node, "client.mjs", w.url)
+	cmd.Env = append(os.Environ(), "TOKEN="+token)
+	c := &client{t: t, events: make(chan event, 8)}
+	cmd.Stderr = &c.stderr
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.stdin = stdin
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() { // ends with the process
+		defer close(done)
+		defer close(c.events)
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			var e event
+			if json.Unmarshal(lines.Bytes(), &e) == nil {
+				c.events <- e
+			}
+		}
+		cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		stdin.Close()
+		cancel()
+		<-done
+	})
+	return c
+}
+
+// next returns the next event, which must be of that kind.
+func (c *client) next(want string) event {
+	c.t.Helper()
+	e, ok := <-c.events
+	if !ok || e.Event != want {
+		c.t.Fatalf("the client says %+v, want %s; it ended: %t; standard error: %s", e, want, !ok, &c.stderr)
+	}
+	return e
+}
+
+func TestClient_Token(t *testing.T) {
+	w := newWorld(t)
+	token := w.issuer.Token(nil)
+	e := w.connect(t, token).next("connect")
+	if want := oidcauth.NewIdentity(w.issuer.URL(), "alice").String(); e.Identity != want {
+		t.Errorf("the client has identity %s, want %s", e.Identity, want)
+	}
+	if e.Token != token || strings.Trim(e.Connection, "0") == "" {
+		t.Errorf("the client has connection %q, and its token: %t", e.Connection, e.Token == token)
+	}
+}
+
+// A client without a token is given one, and with it keeps its identity.
+func TestClient_Anonymous(t *testing.T) {
+	w := newWorld(t)
+	c := w.connect(t, "")
+	first := c.next("connect")
+	c.stdin.Close()
+	c.next("disconnect")
+	claims, err := w.auth.Authenticate(t.Context(), first.Token)
+	if err != nil || claims.Identity().String() != first.Identity {
+		t.Fatalf("the client's token: error %v, want that of %s", err, first.Identity)
+	}
+	again := w.connect(t, first.Token).next("connect")
+	if again.Identity != first.Identity || again.Connection == first.Connection {
+		t.Errorf("the client came as %s, came back as %s", first.Identity, again.Identity)
+	}
+	other := w.connect(t, "").next("connect")
+	if other.Identity == first.Identity {
+		t.Error("two clients have one identity")
+	}
+}
+
+func TestClient_Refused(t *testing.T) {
+	w := newWorld(t)
+	token := w.issuer.Token(nil)
+	for name, bad := range map[string]string{
+		"another signature": token[:len(token)-6] + "AAAAAA",
+		"another audience":  w.issuer.Token(map[string]any{"aud": "other"}),
+		"expired":           w.issuer.Token(map[string]any{"exp": time.Now().Add(-time.Second).Unix()}),
+		"no token at all":   "x",
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := w.connect(t, bad).next("refused")
+			if !strings.Contains(e.Message, "Failed to verify token") {
+				t.Errorf("the client says %q", e.Message)
+			}
+		})
+	}
+}
+
+// The server cuts the client off when its token expires, and not before.
+func TestClient_Expiry(t *testing.T) {
+	w := newWorld(t)
+	expiry := time.Now().Add(5 * time.Second).Truncate(time.Second)
+	c := w.connect(t, w.issuer.Token(map[string]any{"exp": expiry.Unix()}))
+	c.next("connect")
+	c.next("disconnect")
+	if late := time.Since(expiry); late < 0 || late > 5*time.Second {
+		t.Errorf("cut off %v after the expiry, want soon after it", late)
+	}
+}

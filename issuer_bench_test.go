@@ -1,0 +1,35 @@
+package oidcauth_test
+
+import (
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+func BenchmarkLocalIssuer_Issue(b *testing.B) {
+	l := newLocal(b, oidcauth.LocalIssuerConfig{})
+	b.ReportAllocs()
+	for b.Loop() {
+		issue(b, l, oidcauth.TokenRequest{})
+	}
+}
+
+// What a page's connection costs beside its token: a ticket bought and used.
+func BenchmarkTicket(b *testing.B) {
+	l := newLocal(b, oidcauth.LocalIssuerConfig{})
+	a := trusting(b, l)
+	claims, err := a.Authenticate(b.Context(), issue(b, l, oidcauth.TokenRequest{}))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		ticket, err := l.Ticket(b.Context(), claims, oidcauth.TicketOptions{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := a.AuthenticateTicket(b.Context(), ticket, oidcauth.TicketOptions{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+package oidcauth_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// A server gives a stranger an identity, and a page of his a ticket for the
+// address of a WebSocket.
+func ExampleNewLocalIssuer() {
+	parent, err := os.MkdirTemp("", "oidcauth")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(parent)
+	local, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+		URL:       "localhost",
+		Dir:       filepath.Join(parent, "keys"),
+		Audiences: []string{"my-db"},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer local.Close()
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer auth.Close()
+
+	ctx := context.Background()
+	token, identity, err := local.Issue(ctx, oidcauth.TokenRequest{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	claims, err := auth.Authenticate(ctx, token)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	page := oidcauth.TicketOptions{Origin: "https://app.example.com", Database: "chat"}
+	ticket, err := local.Ticket(ctx, claims, page)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	guest, err := auth.AuthenticateTicket(ctx, ticket, page)
+	fmt.Println(guest.Identity() == identity, err)
+	_, err = auth.AuthenticateTicket(ctx, ticket, page)
+	fmt.Println(err)
+	// Output:
+	// true <nil>
+	// oidcauth: ticket already used: got a ticket for the second time, want a new one
+}

@@ -1,0 +1,156 @@
+package oidcauth_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// Rotation breaks nobody: while keys change three times, every token is
+// accepted, old or new, by the process that rotates, by one that shares its
+// directory, and by both whichever of them issued it.
+func TestLocalIssuer_RotateUnderLoad(t *testing.T) {
+	const requests, rotations, workers = 10_000, 3, 8
+	dir := filepath.Join(t.TempDir(), "keys")
+	issuers := [2]*oidcauth.LocalIssuer{}
+	servers := [2]*oidcauth.Authenticator{}
+	for i := range issuers {
+		issuers[i] = newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir})
+		servers[i] = newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{issuers[i].Issuer()}, CacheBytes: -1})
+	}
+	old := issue(t, issuers[0], oidcauth.TokenRequest{})
+	var done atomic.Int64
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for n := range requests / workers {
+				token := old
+				if n%2 == 1 {
+					var err error
+					if token, _, err = issuers[w%2].Issue(context.Background(), oidcauth.TokenRequest{}); err != nil {
+						t.Errorf("Issue() error = %v", err)
+						return
+					}
+				}
+				if _, err := servers[w/2%2].Authenticate(context.Background(), token); err != nil {
+					t.Errorf("Authenticate() error = %v", err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	for n := range rotations {
+		for done.Load() < int64(requests/(rotations+1)*(n+1)) && !t.Failed() {
+			time.Sleep(time.Millisecond)
+		}
+		if err := issuers[0].Rotate(t.Context()); err != nil {
+			t.Fatalf("Rotate() error = %v", err)
+		}
+	}
+	wg.Wait()
+	if n := len(issuers[0].Keys()); n != rotations+2 {
+		t.Errorf("%d keys, want %d", n, rotations+2)
+	}
+}
+
+// A process learns of another's new key from the first token that it signed, and
+// of a removed key within seconds.
+func TestLocalIssuer_SharedDirectory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "keys")
+		here, there := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir}), newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir})
+		a := trusting(t, here)
+		first := there.Keys()[0].ID
+		old := issue(t, there, oidcauth.TokenRequest{})
+		for range 2 { // the second makes a key sign that nobody has seen yet
+			if err := there.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, token := range []string{old, issue(t, there, oidcauth.TokenRequest{})} {
+			if _, err := a.Authenticate(t.Context(), token); err != nil {
+				t.Errorf("Authenticate() error = %v", err)
+			}
+		}
+		if err := there.Remove(t.Context(), first); err != nil {
+			t.Fatalf("Remove() error = %v", err)
+		}
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if _, err := a.Authenticate(t.Context(), old); !errors.Is(err, oidcauth.ErrUnknownKey) {
+			t.Errorf("Authenticate() under a removed key: error = %v, want %v", err, oidcauth.ErrUnknownKey)
+		}
+	})
+}
+
+// A directory that can no longer be read is reported once, and the keys in
+// memory go on serving.
+func TestLocalIssuer_DirectoryLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		dir := filepath.Join(t.TempDir(), "keys")
+		l := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		a := trusting(t, l)
+		file := filepath.Join(dir, "keyring.json")
+		if err := os.Truncate(file, 100); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if _, err := a.Authenticate(t.Context(), issue(t, l, oidcauth.TokenRequest{})); err != nil {
+			t.Errorf("Authenticate() error = %v", err)
+		}
+		if n := strings.Count(log.String(), "not readable"); n != 1 {
+			t.Errorf("reported %d times, want once:\n%s", n, &log)
+		}
+		if err := l.Rotate(t.Context()); err == nil {
+			t.Error("Rotate() error = nil over a damaged file")
+		}
+	})
+}
+
+func TestLocalIssuer_Import(t *testing.T) {
+	l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
+	a := trusting(t, l)
+	key := newKey(t)
+	token := signAs(t, key, "JWT", `{"iss":"localhost","sub":"bob","aud":["my-db"],"exp":null}`)
+	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrSignature) {
+		t.Errorf("before: Authenticate() error = %v, want %v", err, oidcauth.ErrSignature)
+	}
+	id, err := l.Import(t.Context(), privatePEM(t, key))
+	if err != nil {
+		t.Fatalf("Import() error = %v", err)
+	}
+	if _, err := a.Authenticate(t.Context(), token); err != nil {
+		t.Errorf("after: Authenticate() error = %v", err)
+	}
+	for range 20 {
+		if err := l.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := trusting(t, l).Authenticate(t.Context(), token); err != nil {
+		t.Errorf("after 20 rotations: Authenticate() error = %v", err)
+	}
+	if err := l.Remove(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrSignature) && !errors.Is(err, oidcauth.ErrUnknownKey) {
+		t.Errorf("after its removal: Authenticate() error = %v, want a refusal", err)
+	}
+	if _, err := l.Import(t.Context(), []byte("no key")); err == nil {
+		t.Error("Import(no key) error = nil")
+	}
+}

@@ -1,0 +1,334 @@
+package oidcauth_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// newLocal makes a local issuer with a directory of its own.
+func newLocal(t testing.TB, cfg oidcauth.LocalIssuerConfig) *oidcauth.LocalIssuer {
+	t.Helper()
+	if cfg.Dir == "" && cfg.Signer == nil {
+		cfg.Dir = filepath.Join(t.TempDir(), "keys")
+	}
+	if cfg.URL == "" {
+		cfg.URL = "localhost"
+	}
+	if cfg.Audiences == nil {
+		cfg.Audiences = []string{testAudience}
+	}
+	l, err := oidcauth.NewLocalIssuer(cfg)
+	if err != nil {
+		t.Fatalf("NewLocalIssuer() error = %v", err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+// trusting makes an Authenticator that accepts the local issuer's tokens alone.
+func trusting(t testing.TB, l *oidcauth.LocalIssuer) *oidcauth.Authenticator {
+	t.Helper()
+	return newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{l.Issuer()}})
+}
+
+func issue(t testing.TB, l *oidcauth.LocalIssuer, r oidcauth.TokenRequest) string {
+	t.Helper()
+	token, _, err := l.Issue(t.Context(), r)
+	if err != nil {
+		t.Fatalf("Issue() error = %v", err)
+	}
+	return token
+}
+
+func newKey(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// signAs signs a payload as a thief of the key would, or another program.
+func signAs(t testing.TB, key *ecdsa.PrivateKey, typ, payload string) string {
+	t.Helper()
+	options := new(jose.SignerOptions).WithType(jose.ContentType(typ))
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := signer.Sign([]byte(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := object.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func privatePEM(t testing.TB, key *ecdsa.PrivateKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+func TestLocalIssuer(t *testing.T) {
+	l := newLocal(t, oidcauth.LocalIssuerConfig{})
+	a := trusting(t, l)
+	token, identity, err := l.Issue(t.Context(), oidcauth.TokenRequest{Claims: map[string]any{"roles": []string{"guest"}}})
+	if err != nil {
+		t.Fatalf("Issue() error = %v", err)
+	}
+	c, err := a.Authenticate(t.Context(), token)
+	if err != nil {
+		t.Fatalf("Authenticate() error = %v", err)
+	}
+	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(c.Subject()) {
+		t.Errorf("Subject() = %q, want a random UUID", c.Subject())
+	}
+	if c.Identity() != identity || identity != oidcauth.NewIdentity("localhost", c.Subject()) {
+		t.Errorf("Identity() = %v, Issue gave %v", c.Identity(), identity)
+	}
+	if hex, _ := c.Lookup("hex_identity"); string(hex) != `"`+identity.String()+`"` {
+		t.Errorf("hex_identity is %s, want %v", hex, identity)
+	}
+	if life := time.Until(c.Expiry()); life < 23*time.Hour || life > 24*time.Hour {
+		t.Errorf("the token lives %v, want 24h", life)
+	}
+	if !c.HasAudience(testAudience) || !c.HasRole("guest") || c.TokenID() == "" || c.KeyID() != l.Keys()[0].ID || c.IssuedAt().IsZero() {
+		t.Errorf("got claims %s under key %q", c.Payload(), c.KeyID())
+	}
+	if other := issue(t, l, oidcauth.TokenRequest{}); other == token {
+		t.Error("two requests gave one identity")
+	}
+	alice := issue(t, l, oidcauth.TokenRequest{Subject: "alice", Lifetime: time.Minute, Audiences: []string{testAudience, "b"}})
+	c, err = a.Authenticate(t.Context(), alice)
+	if err != nil || c.Subject() != "alice" || !c.HasAudience("b") || time.Until(c.Expiry()) > time.Minute {
+		t.Errorf("Authenticate(alice) = %v, error %v", c, err)
+	}
+}
+
+func TestLocalIssuer_Issue_Refused(t *testing.T) {
+	l := newLocal(t, oidcauth.LocalIssuerConfig{MaxLifetime: 48 * time.Hour})
+	tests := []struct {
+		name string
+		r    oidcauth.TokenRequest
+		want string // empty: accepted
+	}{
+		{"the longest lifetime", oidcauth.TokenRequest{Lifetime: 48 * time.Hour}, ""},
+		{"a longer lifetime", oidcauth.TokenRequest{Lifetime: 48*time.Hour + 1}, "lifetime"},
+		{"a negative lifetime", oidcauth.TokenRequest{Lifetime: -1}, "lifetime"},
+		{"no expiry", oidcauth.TokenRequest{NoExpiry: true}, "never expires"},
+		{"the longest subject", oidcauth.TokenRequest{Subject: strings.Repeat("x", 128)}, ""},
+		{"a longer subject", oidcauth.TokenRequest{Subject: strings.Repeat("x", 129)}, "subject"},
+		{"a subject that is no text", oidcauth.TokenRequest{Subject: "\xff"}, "subject"},
+		{"a claim", oidcauth.TokenRequest{Claims: map[string]any{"name": "<&>"}}, ""},
+		{"another issuer", oidcauth.TokenRequest{Claims: map[string]any{"iss": "https://id.example.com"}}, "iss"},
+		{"another expiry", oidcauth.TokenRequest{Claims: map[string]any{"exp": 1}}, "exp"},
+		{"another identity", oidcauth.TokenRequest{Claims: map[string]any{"hex_identity": "c200"}}, "hex_identity"},
+		{"a claim that is no JSON", oidcauth.TokenRequest{Claims: map[string]any{"f": func() {}}}, "Claims"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			token, _, err := l.Issue(t.Context(), tt.r)
+			switch {
+			case tt.want == "" && (err != nil || token == ""):
+				t.Errorf("Issue() error = %v, want none", err)
+			case tt.want != "" && (err == nil || token != "" || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("Issue() error = %v, want one about %q", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestNewLocalIssuer_Refused(t *testing.T) {
+	taken := filepath.Join(t.TempDir(), "keys")
+	newLocal(t, oidcauth.LocalIssuerConfig{Dir: taken})
+	fresh := func() string { return filepath.Join(t.TempDir(), "keys") }
+	_, edwards, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	audiences := []string{"a"}
+	tests := []struct {
+		name string
+		cfg  oidcauth.LocalIssuerConfig
+		want string // empty: accepted
+	}{
+		{"a new directory", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh(), Audiences: audiences}, ""},
+		{"a directory that has a name", oidcauth.LocalIssuerConfig{Dir: taken, Audiences: audiences}, ""},
+		{"a new directory without a name", oidcauth.LocalIssuerConfig{Dir: fresh(), Audiences: audiences}, "URL"},
+		{"another name", oidcauth.LocalIssuerConfig{URL: "other", Dir: taken, Audiences: audiences}, `"other"`},
+		{"a name with a bar", oidcauth.LocalIssuerConfig{URL: "a|b", Dir: fresh(), Audiences: audiences}, `"|"`},
+		{"no keys", oidcauth.LocalIssuerConfig{URL: "localhost", Audiences: audiences}, "Dir and Signer"},
+		{"two sources of keys", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh(), Signer: p384, Audiences: audiences}, "Dir and Signer"},
+		{"no audience", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh()}, "Audiences"},
+		{"an empty audience", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh(), Audiences: []string{""}}, "Audiences"},
+		{"a lifetime above the longest", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh(), Audiences: audiences, Lifetime: 2, MaxLifetime: 1}, "Lifetime"},
+		{"a signer without a name", oidcauth.LocalIssuerConfig{Signer: newKey(t), Audiences: audiences}, "0 bytes"},
+		{"a signer of another kind", oidcauth.LocalIssuerConfig{URL: "x", Signer: edwards, Audiences: audiences}, "ed25519"},
+		{"a signer of another curve", oidcauth.LocalIssuerConfig{URL: "x", Signer: p384, Audiences: audiences}, "P-256"},
+		{"a signer", oidcauth.LocalIssuerConfig{URL: "x", Signer: newKey(t), Audiences: audiences}, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := oidcauth.NewLocalIssuer(tt.cfg)
+			if err == nil {
+				l.Close()
+			}
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("NewLocalIssuer() error = %v, want none", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "oidcauth: ")):
+				t.Errorf("NewLocalIssuer() error = %v, want one about %q", err, tt.want)
+			}
+		})
+	}
+}
+
+// hidden is a key in a KMS: it signs and shows its public half.
+type hidden struct{ crypto.Signer }
+
+func TestLocalIssuer_Signer(t *testing.T) {
+	before, now := newKey(t), newKey(t)
+	old := newLocal(t, oidcauth.LocalIssuerConfig{Signer: hidden{before}})
+	l := newLocal(t, oidcauth.LocalIssuerConfig{Signer: hidden{now}, RetiredKeys: []crypto.PublicKey{before.Public()}})
+	a := trusting(t, l)
+	for _, issuer := range []*oidcauth.LocalIssuer{old, l} {
+		if _, err := a.Authenticate(t.Context(), issue(t, issuer, oidcauth.TokenRequest{})); err != nil {
+			t.Errorf("Authenticate() error = %v", err)
+		}
+	}
+	if _, err := trusting(t, old).Authenticate(t.Context(), issue(t, l, oidcauth.TokenRequest{})); !errors.Is(err, oidcauth.ErrUnknownKey) {
+		t.Errorf("Authenticate() under a key that is not there: error = %v, want %v", err, oidcauth.ErrUnknownKey)
+	}
+	if err := l.Rotate(t.Context()); err == nil {
+		t.Error("Rotate() error = nil for a key that is not ours")
+	}
+}
+
+// snapshotToken is from the snapshot tests of SpacetimeDB's C# client: its key is
+// not known, so that it serves for its form alone.
+const snapshotToken = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJoZXhfaWRlbnRpdHkiOiJjMjAwNDgzMTUyZDY0MmM3ZDQwMmRlMDZjYWNjMzZkY2IwYzJhMWYyYmJlYjhlN2Q1YTY3M2YyNDM1Y2NhOTc1Iiwic3ViIjoiNmQ0YjU0MzAtMDBjZi00YTk5LTkzMmMtYWQyZDA3YmFiODQxIiwiaXNzIjoibG9jYWxob3N0IiwiYXVkIjpbInNwYWNldGltZWRiIl0sImlhdCI6MTczNzY2NTc2OSwiZXhwIjpudWxsfQ.GaKhvswWYW6wpPpK70_-Tw8DKjKJ2qnidwwj1fTUf3mctcsm_UusPYSws_pSW3qGnMNnGjEXt7rRNvGvuWf9ow"
+
+func TestUnverifiedClaims_SpacetimeDB(t *testing.T) {
+	payload := decodePart(t, strings.Split(snapshotToken, ".")[1])
+	l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true, Audiences: []string{"spacetimedb"}})
+	c, err := oidcauth.UnverifiedClaims([]byte(payload), l.Issuer())
+	if err != nil {
+		t.Fatalf("UnverifiedClaims() error = %v", err)
+	}
+	if got, want := c.Identity().String(), "c200483152d642c7d402de06cacc36dcb0c2a1f2bbeb8e7d5a673f2435cca975"; got != want {
+		t.Errorf("Identity() = %s, want %s", got, want)
+	}
+	if !c.Expiry().IsZero() || !c.HasAudience("spacetimedb") {
+		t.Errorf("Expiry() = %v, Audience() = %q", c.Expiry(), c.Audience())
+	}
+	strict := newLocal(t, oidcauth.LocalIssuerConfig{})
+	if _, err := oidcauth.UnverifiedClaims([]byte(payload), strict.Issuer()); !errors.Is(err, oidcauth.ErrClaim) {
+		t.Errorf("UnverifiedClaims() without NoExpiry: error = %v, want %v", err, oidcauth.ErrClaim)
+	}
+	// The same token under a key that is known.
+	key := newKey(t)
+	if _, err := l.Import(t.Context(), privatePEM(t, key)); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := trusting(t, l).Authenticate(t.Context(), signAs(t, key, "JWT", payload)); err != nil || c.Subject() != "6d4b5430-00cf-4a99-932c-ad2d07bab841" {
+		t.Errorf("Authenticate() error = %v", err)
+	}
+	forged := strings.Replace(payload, "c200483152", "c200483153", 1)
+	if _, err := trusting(t, l).Authenticate(t.Context(), signAs(t, key, "JWT", forged)); !errors.Is(err, oidcauth.ErrClaim) {
+		t.Errorf("Authenticate() with another's hex_identity: error = %v, want %v", err, oidcauth.ErrClaim)
+	}
+}
+
+// The local issuer's key is no other issuer's.
+func TestLocalIssuer_VouchesForItselfOnly(t *testing.T) {
+	key := newKey(t)
+	l := newLocal(t, oidcauth.LocalIssuerConfig{Signer: key})
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
+	claims := func(iss string) string {
+		return `{"iss":"` + iss + `","sub":"alice","aud":["my-db"],"exp":4102444800}`
+	}
+	if _, err := a.Authenticate(t.Context(), signAs(t, key, "JWT", claims("localhost"))); err != nil {
+		t.Errorf("Authenticate() error = %v", err)
+	}
+	if _, err := a.Authenticate(t.Context(), signAs(t, key, "JWT", claims(issuer.URL()))); !errors.Is(err, oidcauth.ErrSignature) {
+		t.Errorf("Authenticate() for another issuer: error = %v, want %v", err, oidcauth.ErrSignature)
+	}
+	if _, err := a.Authenticate(t.Context(), signAs(t, key, "JWT", claims("https://elsewhere.test"))); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+		t.Errorf("Authenticate() for an unknown issuer: error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+	}
+}
+
+func TestIssuer_LocalMisused(t *testing.T) {
+	l := newLocal(t, oidcauth.LocalIssuerConfig{})
+	renamed, remote, good := l.Issuer(), l.Issuer(), l.Issuer()
+	renamed.URL = "other"
+	remote.JWKSURL = "https://keys.test"
+	good.Aliases = []string{"former"}
+	for _, issuer := range []oidcauth.Issuer{renamed, remote} {
+		if a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}}); err == nil || !strings.Contains(err.Error(), "local issuer") {
+			t.Errorf("New() error = %v, want one about the local issuer", err)
+			if err == nil {
+				a.Close()
+			}
+		}
+	}
+	newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{good}})
+}
+
+// A retired key is there as long as its tokens are, and no longer.
+func TestLocalIssuer_RetiredKeyGoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLocal(t, oidcauth.LocalIssuerConfig{MaxLifetime: time.Hour})
+		a := trusting(t, l)
+		first := l.Keys()[0].ID
+		token := issue(t, l, oidcauth.TokenRequest{})
+		if err := l.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		if _, err := a.Authenticate(t.Context(), token); err != nil {
+			t.Errorf("Authenticate() error = %v within the token's life and leeway", err)
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		for _, k := range l.Keys() {
+			if k.ID == first {
+				t.Errorf("the key is still there: %+v", k)
+			}
+		}
+		if keys, err := a.Keys(context.Background(), "localhost"); err != nil || len(keys.Keys) != 2 {
+			t.Errorf("the Authenticator has %d keys, error %v, want 2", len(keys.Keys), err)
+		}
+	})
+}

@@ -1,0 +1,7 @@
+package spacetime
+
+// For tests of the bytes.
+var (
+	FirstMessage      = firstMessage
+	ParseConnectionID = parseConnectionID
+)

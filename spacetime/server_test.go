@@ -1,0 +1,284 @@
+package spacetime_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/spacetime"
+)
+
+const audience = "my-db"
+
+// A world is a server on a socket, and an issuer whose tokens it accepts.
+type world struct {
+	issuer *oidctest.Issuer
+	local  *oidcauth.LocalIssuer
+	auth   *oidcauth.Authenticator
+	server *spacetime.Server
+	url    string
+	log    *lines
+}
+
+// lines are what was logged.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// newWorld starts a server; cfg lacks nothing but Auth and Local.
+func newWorld(t *testing.T, cfg spacetime.Config) *world {
+	t.Helper()
+	w := &world{issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}}), log: new(lines)}
+	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	var err error
+	w.local, err = oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience}, NoExpiry: true, Logger: logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.local.Close() })
+	w.auth, err = oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: w.issuer.URL(), Audiences: []string{audience}}, w.local.Issuer()},
+		Client:  w.issuer.Client(), Leeway: -1, Logger: logger,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.auth.Close() })
+	cfg.Auth, cfg.Local, cfg.Logger = w.auth, w.local, logger
+	if w.server, err = spacetime.New(cfg); err != nil {
+		t.Fatalf("New() error = %v", err)
+	}
+	socket := httptest.NewServer(w.server)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := w.server.Close(ctx); err != nil {
+			t.Errorf("Close() error = %v", err)
+		}
+		socket.Close()
+	})
+	w.url = socket.URL
+	return w
+}
+
+// do makes a request; headers alternate names and values.
+func (w *world) do(t *testing.T, method, path string, headers ...string) (*http.Response, map[string]string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, w.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var body map[string]string
+	json.NewDecoder(resp.Body).Decode(&body)
+	return resp, body
+}
+
+func TestNew_Refused(t *testing.T) {
+	w := newWorld(t, spacetime.Config{})
+	strict, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer strict.Close()
+	for name, cfg := range map[string]spacetime.Config{
+		"nothing":                      {},
+		"no local issuer":              {Auth: w.auth},
+		"a local issuer of no account": {Auth: w.auth, Local: strict},
+		"tokens that may not be":       {Auth: w.auth, Local: strict, NoExpiry: true},
+		"an empty origin":              {Auth: w.auth, Local: w.local, Origins: []string{""}},
+	} {
+		if _, err := spacetime.New(cfg); err == nil || !strings.HasPrefix(err.Error(), "spacetime: ") {
+			t.Errorf("%s: New() error = %v, want one", name, err)
+		}
+	}
+}
+
+func TestNewIdentity(t *testing.T) {
+	w := newWorld(t, spacetime.Config{Anonymous: true, NoExpiry: true})
+	resp, body := w.do(t, "POST", "/v1/identity")
+	c, err := w.auth.Authenticate(t.Context(), body["token"])
+	if resp.StatusCode != 200 || err != nil {
+		t.Fatalf("got %d, %v, %v", resp.StatusCode, body, err)
+	}
+	if c.Identity().String() != body["identity"] || c.Issuer() != "localhost" || !c.Expiry().IsZero() {
+		t.Errorf("got identity %s of %q until %v, answer %v", c.Identity(), c.Issuer(), c.Expiry(), body)
+	}
+	if _, other := w.do(t, "POST", "/v1/identity"); other["identity"] == body["identity"] {
+		t.Error("two callers have one identity")
+	}
+	if resp, _ := newWorld(t, spacetime.Config{}).do(t, "POST", "/v1/identity"); resp.StatusCode != http.StatusForbidden {
+		t.Errorf("without Config.Anonymous: got %d, want %d", resp.StatusCode, http.StatusForbidden)
+	}
+}
+
+func TestTicket(t *testing.T) {
+	w := newWorld(t, spacetime.Config{})
+	token := w.issuer.Token(nil)
+	identity := oidcauth.NewIdentity(w.issuer.URL(), "alice")
+	resp, body := w.do(t, "POST", "/v1/identity/websocket-token", "Authorization", "Bearer "+token)
+	if resp.StatusCode != 200 || resp.Header.Get("spacetime-identity") != identity.String() || resp.Header.Get("spacetime-identity-token") != token {
+		t.Errorf("got %d, headers %v", resp.StatusCode, resp.Header)
+	}
+	if cc := resp.Header.Get("Cache-Control"); cc != "no-store" {
+		t.Errorf("Cache-Control is %q, want no-store", cc)
+	}
+	c, err := w.auth.AuthenticateTicket(t.Context(), body["token"], oidcauth.TicketOptions{})
+	if err != nil || c.Identity() != identity {
+		t.Errorf("AuthenticateTicket() error = %v", err)
+	}
+	_, body = w.do(t, "POST", "/v1/identity/websocket-token", "Authorization", "Bearer "+token)
+	expired := w.issuer.Token(map[string]any{"exp": time.Now().Add(-time.Second).Unix()})
+	for _, tt := range []struct {
+		name, header string
+		want         int
+	}{
+		{"no token", "", 401},
+		{"another scheme", "Basic YTpi", 400},
+		{"a malformed header", "Bearer", 400},
+		{"a bad token", "Bearer " + token[:len(token)-4] + "AAAA", 401},
+		{"an expired token", "Bearer " + expired, 401},
+		{"a ticket", "Bearer " + body["token"], 401},
+	} {
+		var headers []string
+		if tt.header != "" {
+			headers = []string{"Authorization", tt.header}
+		}
+		resp, answer := w.do(t, "POST", "/v1/identity/websocket-token", headers...)
+		if resp.StatusCode != tt.want || answer["token"] != "" || resp.Header.Get("WWW-Authenticate") == "" {
+			t.Errorf("%s: got %d, %v, want %d and a challenge", tt.name, resp.StatusCode, answer, tt.want)
+		}
+	}
+	if strings.Contains(w.log.String(), token[len(token)-40:]) || strings.Contains(w.log.String(), body["token"]) {
+		t.Error("a token is in the log")
+	}
+}
+
+func TestVerify(t *testing.T) {
+	w := newWorld(t, spacetime.Config{})
+	token := w.issuer.Token(nil)
+	alice, bob := oidcauth.NewIdentity(w.issuer.URL(), "alice").String(), oidcauth.NewIdentity(w.issuer.URL(), "bob").String()
+	for _, tt := range []struct {
+		name, identity, header string
+		want                   int
+	}{
+		{"one's own", alice, "Bearer " + token, 204},
+		{"another's", bob, "Bearer " + token, 400},
+		{"no identity", "c200", "Bearer " + token, 400},
+		{"no token", alice, "", 401},
+		{"a bad token", alice, "Bearer " + token + "x", 401},
+	} {
+		var headers []string
+		if tt.header != "" {
+			headers = []string{"Authorization", tt.header}
+		}
+		if resp, _ := w.do(t, "GET", "/v1/identity/"+tt.identity+"/verify", headers...); resp.StatusCode != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.name, resp.StatusCode, tt.want)
+		}
+	}
+}
+
+// Another server can import the key that is published.
+func TestPublicKey(t *testing.T) {
+	w := newWorld(t, spacetime.Config{})
+	r := httptest.NewRequest("GET", "/v1/identity/public-key", nil)
+	rec := httptest.NewRecorder()
+	w.server.ServeHTTP(rec, r)
+	if got := rec.Header().Get("Content-Type"); got != "application/pem-certificate-chain" {
+		t.Errorf("Content-Type is %q", got)
+	}
+	other, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if id, err := other.Import(t.Context(), rec.Body.Bytes()); err != nil || id != w.local.Keys()[0].ID {
+		t.Errorf("Import() = %q, %v, want the key that signs, %q", id, err, w.local.Keys()[0].ID)
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	const app = "https://app.example.com"
+	listed := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{app}})
+	all := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{"*"}})
+	for _, tt := range []struct {
+		name   string
+		w      *world
+		origin string
+		want   bool
+	}{
+		{"a listed page", listed, app, true},
+		{"the server's own page", listed, listed.url, true},
+		{"another page", listed, "https://evil.example.com", false},
+		{"a listed host over http", listed, "http://app.example.com", false},
+		{"a sandboxed page", listed, "null", false},
+		{"any page, when all may", all, "https://evil.example.com", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			pre, _ := tt.w.do(t, "OPTIONS", "/v1/identity/websocket-token", "Origin", tt.origin,
+				"Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "authorization")
+			leave := pre.StatusCode == 204 && pre.Header.Get("Access-Control-Allow-Origin") == tt.origin &&
+				pre.Header.Get("Access-Control-Allow-Methods") == "POST" &&
+				strings.Contains(pre.Header.Get("Access-Control-Allow-Headers"), "Authorization")
+			if leave != tt.want || pre.Header.Get("Vary") != "Origin" || pre.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("preflight: got %d, %v, want leave: %t", pre.StatusCode, pre.Header, tt.want)
+			}
+			resp, _ := tt.w.do(t, "POST", "/v1/identity", "Origin", tt.origin)
+			if got := resp.StatusCode == 200; got != tt.want {
+				t.Errorf("POST /v1/identity: got %d, want leave: %t", resp.StatusCode, tt.want)
+			}
+			ticket, _ := tt.w.do(t, "POST", "/v1/identity/websocket-token", "Origin", tt.origin, "Authorization", "Bearer "+tt.w.issuer.Token(nil))
+			if got := ticket.StatusCode == 200; got != tt.want {
+				t.Errorf("POST /v1/identity/websocket-token: got %d, want leave: %t", ticket.StatusCode, tt.want)
+			}
+		})
+	}
+}
+
+func TestServer_OtherRoutes(t *testing.T) {
+	w := newWorld(t, spacetime.Config{})
+	for path, want := range map[string]int{"/": 404, "/v1/other": 404, "/v1/database/x/call": 404} {
+		if resp, _ := w.do(t, "GET", path); resp.StatusCode != want {
+			t.Errorf("GET %s: got %d, want %d", path, resp.StatusCode, want)
+		}
+	}
+	if resp, _ := w.do(t, "GET", "/v1/identity/websocket-token"); resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("GET of a ticket: got %d, want %d", resp.StatusCode, http.StatusMethodNotAllowed)
+	}
+}

@@ -1,0 +1,164 @@
+// Package spacetime speaks SpacetimeDB's way of signing in, so that the clients
+// published for SpacetimeDB connect to a server written in Go and keep the
+// identities they have: the routes below /v1/identity, and the beginning of the
+// WebSocket at /v1/database/{name}/subscribe. What comes after the first message
+// is the server's own.
+//
+// It is compatible in its bytes and stricter in what it accepts: tokens need the
+// right audience and an issuer that is trusted, a ticket is good for one
+// connection and buys no other ticket, a connection ends with its token, and
+// nobody gets in without one unless [Config.Anonymous] says so.
+package spacetime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// Config says what a [Server] is like.
+type Config struct {
+	// Auth decides about tokens. The Issuer of Local must be among its issuers.
+	// Required.
+	Auth *oidcauth.Authenticator
+
+	// Local issues tickets, and identities to those who have none. Required.
+	Local *oidcauth.LocalIssuer
+
+	// Anonymous gives whoever comes without a token a new identity, which costs
+	// them nothing: what it may do is for the server to limit. False means that
+	// a token is required.
+	Anonymous bool
+
+	// NoExpiry makes the tokens of new identities last for ever, as SpacetimeDB's
+	// do. Local must permit it. False means its default lifetime.
+	NoExpiry bool
+
+	// Origins are the pages, such as "https://app.example.com", whose scripts may
+	// connect beside those that the server serves itself; "*" stands for all. A
+	// client that is no browser names none and is not asked.
+	Origins []string
+
+	// Serve serves a connection from its first message on. The connection is
+	// closed when it returns, and ctx ends when the connection does. Nil means
+	// that messages are read and ignored.
+	Serve func(ctx context.Context, c *Conn)
+
+	// Logger receives a line for each failure that is the server's own. Nil means
+	// no logging.
+	Logger *slog.Logger
+}
+
+// A Server answers SpacetimeDB's routes, those it does not know with 404. Mount
+// it at "/v1/identity", "/v1/identity/" and "/v1/database/{name}/subscribe", or
+// at "/". It is safe for concurrent use.
+type Server struct {
+	cfg    Config
+	mux    *http.ServeMux
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+
+	mu     sync.Mutex // guards closed, and conns against it
+	closed bool
+	conns  sync.WaitGroup
+}
+
+// New makes a Server.
+func New(cfg Config) (*Server, error) {
+	if cfg.Auth == nil || cfg.Local == nil {
+		return nil, errors.New("spacetime: Config: want both Auth and Local")
+	}
+	if slices.Contains(cfg.Origins, "") {
+		return nil, errors.New("spacetime: Config.Origins: got one that is empty")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Serve == nil {
+		cfg.Serve = ignoreMessages
+	}
+	cfg.Origins = slices.Clone(cfg.Origins)
+	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if err := s.tryIssuer(); err != nil {
+		s.cancel()
+		return nil, fmt.Errorf("spacetime: %w", err)
+	}
+	for path, h := range map[string]struct {
+		method string
+		serve  http.HandlerFunc
+	}{
+		"/v1/identity":                   {http.MethodPost, s.newIdentity},
+		"/v1/identity/websocket-token":   {http.MethodPost, s.ticket},
+		"/v1/identity/public-key":        {http.MethodGet, s.publicKey},
+		"/v1/identity/{identity}/verify": {http.MethodGet, s.verify},
+	} {
+		s.mux.Handle(h.method+" "+path, s.shared(h.serve))
+		s.mux.Handle("OPTIONS "+path, s.preflight(h.method))
+	}
+	s.mux.HandleFunc("GET /v1/database/{name}/subscribe", s.subscribe)
+	return s, nil
+}
+
+// tryIssuer makes sure that what Local issues, Auth accepts.
+func (s *Server) tryIssuer() error {
+	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+	defer cancel()
+	_, _, err := s.issue(ctx)
+	return err
+}
+
+// issue makes somebody new.
+func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Claims, err error) {
+	token, _, err = s.cfg.Local.Issue(ctx, oidcauth.TokenRequest{NoExpiry: s.cfg.NoExpiry})
+	if err != nil {
+		return "", nil, err
+	}
+	claims, err = s.cfg.Auth.Authenticate(ctx, token)
+	if err != nil {
+		// That is the server's fault, not of the caller's token.
+		return "", nil, fmt.Errorf("the local issuer's own token is not accepted: %v", err)
+	}
+	return token, claims, nil
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Close ends all connections and waits until they are closed, no longer than
+// ctx permits. Later ones are refused.
+func (s *Server) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.cancel()
+	done := make(chan struct{})
+	go func() { // ends with the last connection
+		s.conns.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// enter counts a connection unless the server is closed.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.conns.Add(1)
+	return true
+}

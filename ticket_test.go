@@ -1,0 +1,284 @@
+package oidcauth_test
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A counter is a server that sells tickets for its own and another issuer's
+// tokens.
+type counter struct {
+	t      *testing.T
+	issuer *oidctest.Issuer
+	local  *oidcauth.LocalIssuer
+	auth   *oidcauth.Authenticator
+}
+
+func newCounter(t *testing.T) *counter {
+	t.Helper()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	local := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
+	auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client()})
+	return &counter{t, issuer, local, auth}
+}
+
+// claims authenticates a token.
+func (c *counter) claims(token string) *oidcauth.Claims {
+	c.t.Helper()
+	claims, err := c.auth.Authenticate(c.t.Context(), token)
+	if err != nil {
+		c.t.Fatalf("Authenticate() error = %v", err)
+	}
+	return claims
+}
+
+func (c *counter) buy(token string, o oidcauth.TicketOptions) string {
+	c.t.Helper()
+	ticket, err := c.local.Ticket(c.t.Context(), c.claims(token), o)
+	if err != nil {
+		c.t.Fatalf("Ticket() error = %v", err)
+	}
+	return ticket
+}
+
+func (c *counter) use(ticket string, o oidcauth.TicketOptions) (*oidcauth.Claims, error) {
+	return c.auth.AuthenticateTicket(c.t.Context(), ticket, o)
+}
+
+var anywhere = oidcauth.TicketOptions{}
+
+// A ticket gives the claims of the token it stands for, to the byte.
+func TestTicket(t *testing.T) {
+	c := newCounter(t)
+	payload := `{ "iss":"` + c.issuer.URL() + `", "sub":"auth0|alice", "aud":"my-db", "exp":` +
+		strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10) + `, "jti":"t1", "sid":"s1", "name":"<&>",` +
+		` "roles":["writer"], "scope":"a b", "big":12345678901234567890 }`
+	for name, token := range map[string]string{
+		"another issuer's token":  c.issuer.Sign(nil, payload),
+		"a token without key ID":  c.issuer.Sign(map[string]any{"alg": "ES256", "kid": nil}, payload),
+		"our own token":           issue(t, c.local, oidcauth.TokenRequest{}),
+		"one that lives for ever": issue(t, c.local, oidcauth.TokenRequest{NoExpiry: true}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := c.claims(token)
+			got, err := c.use(c.buy(token, anywhere), anywhere)
+			if err != nil {
+				t.Fatalf("AuthenticateTicket() error = %v", err)
+			}
+			if got.Identity() != want.Identity() || got.Issuer() != want.Issuer() || got.Subject() != want.Subject() {
+				t.Errorf("the ticket is %v of %q, the token %v of %q", got.Identity(), got.Issuer(), want.Identity(), want.Issuer())
+			}
+			if string(got.Payload()) != string(want.Payload()) || got.KeyID() != want.KeyID() || !got.Expiry().Equal(want.Expiry()) {
+				t.Errorf("the ticket says %s under %q, the token %s under %q", got.Payload(), got.KeyID(), want.Payload(), want.KeyID())
+			}
+			if got.TokenID() != want.TokenID() || got.SessionID() != want.SessionID() || len(got.Roles()) != len(want.Roles()) || len(got.Scopes()) != len(want.Scopes()) {
+				t.Errorf("the ticket has token ID %q, session ID %q, roles %q, scopes %q", got.TokenID(), got.SessionID(), got.Roles(), got.Scopes())
+			}
+		})
+	}
+}
+
+func TestTicket_SingleUse(t *testing.T) {
+	c := newCounter(t)
+	ticket := c.buy(c.issuer.Token(nil), anywhere)
+	var accepted atomic.Int32
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			_, err := c.use(ticket, anywhere)
+			if err == nil {
+				accepted.Add(1)
+			} else if !errors.Is(err, oidcauth.ErrTicketUsed) {
+				t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrTicketUsed)
+			}
+		})
+	}
+	wg.Wait()
+	if n := accepted.Load(); n != 1 {
+		t.Errorf("accepted %d times, want once", n)
+	}
+	// A second Authenticator of the same process is no second chance.
+	other := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{
+		{URL: c.issuer.URL(), Audiences: []string{testAudience}}, c.local.Issuer(),
+	}, Client: c.issuer.Client()})
+	if _, err := other.AuthenticateTicket(t.Context(), ticket, anywhere); !errors.Is(err, oidcauth.ErrTicketUsed) {
+		t.Errorf("AuthenticateTicket() elsewhere: error = %v, want %v", err, oidcauth.ErrTicketUsed)
+	}
+}
+
+func TestTicket_BuysNoOther(t *testing.T) {
+	c := newCounter(t)
+	claims, err := c.use(c.buy(c.issuer.Token(nil), anywhere), anywhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.local.Ticket(t.Context(), claims, anywhere); !errors.Is(err, oidcauth.ErrTokenType) {
+		t.Errorf("Ticket() for a ticket: error = %v, want %v", err, oidcauth.ErrTokenType)
+	}
+	if _, err := c.local.Ticket(t.Context(), nil, anywhere); !errors.Is(err, oidcauth.ErrNoToken) {
+		t.Errorf("Ticket() for nobody: error = %v, want %v", err, oidcauth.ErrNoToken)
+	}
+	unverified, err := oidcauth.UnverifiedClaims(claims.Payload(), oidcauth.Issuer{URL: claims.Issuer(), Audiences: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.local.Ticket(t.Context(), unverified, anywhere); !errors.Is(err, oidcauth.ErrSignature) {
+		t.Errorf("Ticket() for unverified claims: error = %v, want %v", err, oidcauth.ErrSignature)
+	}
+}
+
+// A ticket is no bearer token, whatever the configuration, and a bearer token no
+// ticket.
+func TestTicket_IsNoBearerToken(t *testing.T) {
+	c := newCounter(t)
+	token := c.issuer.Token(nil)
+	ticket := c.buy(token, anywhere)
+	if _, err := c.auth.Authenticate(t.Context(), ticket); !errors.Is(err, oidcauth.ErrTokenType) {
+		t.Errorf("Authenticate(ticket) error = %v, want %v", err, oidcauth.ErrTokenType)
+	}
+	if _, err := c.use(ticket, anywhere); err != nil {
+		t.Errorf("AuthenticateTicket() after that: error = %v", err)
+	}
+	for _, token := range []string{token, issue(t, c.local, oidcauth.TokenRequest{})} {
+		if _, err := c.use(token, anywhere); !errors.Is(err, oidcauth.ErrTokenType) {
+			t.Errorf("AuthenticateTicket(token) error = %v, want %v", err, oidcauth.ErrTokenType)
+		}
+	}
+	if _, err := c.use("x", anywhere); !errors.Is(err, oidcauth.ErrMalformedToken) {
+		t.Errorf("AuthenticateTicket(x) error = %v, want %v", err, oidcauth.ErrMalformedToken)
+	}
+	willing := c.local.Issuer()
+	willing.TokenTypes = []string{"ticket+jwt"}
+	if _, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{willing}}); err == nil {
+		t.Error("New() error = nil for tickets as bearer tokens")
+	}
+}
+
+func TestTicket_Bound(t *testing.T) {
+	const here, evil = "https://app.example.com", "https://evil.example.com"
+	c := newCounter(t)
+	token := c.issuer.Token(nil)
+	for _, tt := range []struct {
+		name        string
+		bought, use oidcauth.TicketOptions
+		want        error
+	}{
+		{"unbound, anywhere", anywhere, oidcauth.TicketOptions{Origin: evil, Database: "x"}, nil},
+		{"same origin", oidcauth.TicketOptions{Origin: here}, oidcauth.TicketOptions{Origin: here, Database: "x"}, nil},
+		{"another origin", oidcauth.TicketOptions{Origin: here}, oidcauth.TicketOptions{Origin: evil}, oidcauth.ErrOrigin},
+		{"no origin", oidcauth.TicketOptions{Origin: here}, anywhere, oidcauth.ErrOrigin},
+		{"same database", oidcauth.TicketOptions{Database: "chat"}, oidcauth.TicketOptions{Database: "chat"}, nil},
+		{"another database", oidcauth.TicketOptions{Database: "chat"}, oidcauth.TicketOptions{Database: "Chat"}, oidcauth.ErrAudience},
+		{"no database", oidcauth.TicketOptions{Database: "chat"}, anywhere, oidcauth.ErrAudience},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ticket := c.buy(token, tt.bought)
+			if _, err := c.use(ticket, tt.use); !errors.Is(err, tt.want) {
+				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
+			}
+			if tt.want == nil {
+				return
+			}
+			if _, err := c.use(ticket, tt.bought); err != nil {
+				t.Errorf("AuthenticateTicket() where it belongs: error = %v", err)
+			}
+		})
+	}
+}
+
+// A ticket lives for a minute, and never longer than its original.
+func TestTicket_Expires(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		life, wait time.Duration
+		want       error
+	}{
+		{"after 59 s", time.Hour, 59 * time.Second, nil},
+		{"after 60 s", time.Hour, 60 * time.Second, oidcauth.ErrExpired},
+		{"before the original's expiry", 10 * time.Second, 9 * time.Second, nil},
+		{"at the original's expiry", 10 * time.Second, 10 * time.Second, oidcauth.ErrExpired},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCounter(t)
+				ticket := c.buy(c.issuer.Token(map[string]any{"exp": time.Now().Add(tt.life).Unix()}), anywhere)
+				time.Sleep(tt.wait)
+				if _, err := c.use(ticket, anywhere); !errors.Is(err, tt.want) {
+					t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
+				}
+			})
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newCounter(t)
+		claims := c.claims(c.issuer.Token(map[string]any{"exp": time.Now().Add(10 * time.Second).Unix()}))
+		time.Sleep(10 * time.Second) // within the leeway: still good for all else
+		if _, err := c.local.Ticket(t.Context(), claims, anywhere); !errors.Is(err, oidcauth.ErrExpired) {
+			t.Errorf("Ticket() for an expired token: error = %v, want %v", err, oidcauth.ErrExpired)
+		}
+	})
+}
+
+// What would refuse the token by now refuses the ticket.
+func TestTicket_OriginalRefused(t *testing.T) {
+	c := newCounter(t)
+	token := c.issuer.Token(map[string]any{"roles": []string{"reader"}})
+	trusted := oidcauth.Issuer{URL: c.issuer.URL(), Audiences: []string{testAudience}}
+	server := func(change func(*oidcauth.Issuer)) *oidcauth.Authenticator {
+		issuer := trusted
+		change(&issuer)
+		return newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{issuer, c.local.Issuer()}, Client: c.issuer.Client()})
+	}
+	for _, tt := range []struct {
+		name string
+		auth *oidcauth.Authenticator
+		want error
+	}{
+		{"nothing changed", server(func(*oidcauth.Issuer) {}), nil},
+		{"issuer not accepted", newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{c.local.Issuer()}}), oidcauth.ErrUnknownIssuer},
+		{"no local issuer", newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: c.issuer.Client()}), oidcauth.ErrUnknownIssuer},
+		{"another audience", server(func(i *oidcauth.Issuer) { i.Audiences = []string{"x"} }), oidcauth.ErrAudience},
+		{"algorithm not accepted", server(func(i *oidcauth.Issuer) { i.Algorithms = []string{"RS256"} }), oidcauth.ErrAlgorithm},
+		{"a rule", server(func(i *oidcauth.Issuer) { i.Rules = []oidcauth.Rule{oidcauth.HasRole("admin")} }), oidcauth.ErrRule},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := tt.auth.AuthenticateTicket(t.Context(), c.buy(token, anywhere), anywhere); !errors.Is(err, tt.want) {
+				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+	t.Run("key withdrawn", func(t *testing.T) {
+		ticket := c.buy(token, anywhere)
+		c.issuer.Replace()
+		auth := server(func(*oidcauth.Issuer) {}) // which has never seen the former key
+		if _, err := auth.AuthenticateTicket(t.Context(), ticket, anywhere); !errors.Is(err, oidcauth.ErrUnknownKey) {
+			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
+		}
+	})
+	t.Run("key withdrawn, token without key ID", func(t *testing.T) {
+		nameless := c.issuer.Sign(map[string]any{"kid": nil}, map[string]any{
+			"iss": c.issuer.URL(), "sub": "alice", "aud": testAudience, "exp": time.Now().Add(time.Hour).Unix(),
+		})
+		auth := server(func(*oidcauth.Issuer) {})
+		claims, err := auth.Authenticate(t.Context(), nameless)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ticket, err := c.local.Ticket(t.Context(), claims, anywhere)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.issuer.Replace()
+		if _, err := server(func(*oidcauth.Issuer) {}).AuthenticateTicket(t.Context(), ticket, anywhere); !errors.Is(err, oidcauth.ErrUnknownKey) {
+			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
+		}
+	})
+}
