@@ -2,17 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
-
-	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
-
-	"github.com/oidcauth/oidcauth/examples/internal/database"
 )
 
 const answerLimit = 1 << 20
@@ -65,37 +59,4 @@ func (c caller) send(ctx context.Context, method, path, body string) (outcome, e
 		return outcome{}, fmt.Errorf("%s %s: answer: %w", method, path, err)
 	}
 	return outcome{response.StatusCode, answer.Description, answer.Result}, nil
-}
-
-// socket opens a WebSocket the way a page in a browser has to: the token goes
-// beside the subprotocol, for there is no header a page could set.
-func (c caller) socket(ctx context.Context) (*websocket.Conn, error) {
-	bearer := "bearer." + base64.RawURLEncoding.EncodeToString([]byte(c.token))
-	conn, response, err := websocket.Dial(ctx, c.base+"/v1/connect", &websocket.DialOptions{
-		Subprotocols: []string{database.Subprotocol, bearer},
-	})
-	if err != nil && response != nil {
-		return nil, fmt.Errorf("WebSocket refused with status %d", response.StatusCode)
-	}
-	return conn, err
-}
-
-// exchange sends one frame and waits for its reply.
-func exchange(ctx context.Context, conn *websocket.Conn, frame database.Frame) (outcome, error) {
-	if err := wsjson.Write(ctx, conn, frame); err != nil {
-		return outcome{}, err
-	}
-	var reply struct {
-		ID          uint64          `json:"id"`
-		Status      int             `json:"status"`
-		Result      json.RawMessage `json:"result"`
-		Description string          `json:"error_description"`
-	}
-	if err := wsjson.Read(ctx, conn, &reply); err != nil {
-		return outcome{}, err
-	}
-	if reply.ID != frame.ID {
-		return outcome{}, fmt.Errorf("reply to another frame: got %d, want %d", reply.ID, frame.ID)
-	}
-	return outcome{reply.Status, reply.Description, reply.Result}, nil
 }

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/database"
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
@@ -18,7 +16,7 @@ const hello = `{"text":"hello"}`
 // people: Alice writes and reads her own rows, by HTTP and by WebSocket.
 func (s *story) people(ctx context.Context) error {
 	s.title("A person signs in with a browser: authorization code with PKCE")
-	who, err := signInPerson(ctx, s.world.provider, "alice", "correct horse")
+	who, err := signInPerson(ctx, s.world.provider, app, "alice", "correct horse")
 	if err != nil {
 		return err
 	}
@@ -46,22 +44,19 @@ func (s *story) people(ctx context.Context) error {
 // socket: the same caller and the same functions over a WebSocket.
 func (s *story) socket(ctx context.Context, by caller) error {
 	s.title("The same person over a WebSocket, the token in the subprotocol as a browser must")
-	conn, err := by.socket(ctx)
+	line, err := by.dial(ctx)
 	if err != nil {
 		return err
 	}
-	defer conn.Close(websocket.StatusNormalClosure, "")
-	send := func(frame database.Frame) func(context.Context) (outcome, error) {
-		return func(ctx context.Context) (outcome, error) { return exchange(ctx, conn, frame) }
-	}
+	defer line.leave()
 	s.play(ctx,
 		step{by: by, what: "send_message", want: http.StatusOK,
-			do:    send(database.Frame{ID: 1, Call: "send_message", Args: json.RawMessage(hello)}),
+			do:    line.send(database.Frame{Call: "send_message", Args: json.RawMessage(hello)}),
 			check: owned(s.world.provider.Issuer(), "alice")},
 		step{by: by, what: "my_messages", want: http.StatusOK,
-			do: send(database.Frame{ID: 2, View: "my_messages"}), check: rows(2)},
+			do: line.send(database.Frame{View: "my_messages"}), check: rows(2)},
 		step{by: by, what: "delete_all", want: http.StatusForbidden,
-			do: send(database.Frame{ID: 3, Call: "delete_all"})},
+			do: line.send(database.Frame{Call: "delete_all"})},
 	)
 	return nil
 }
@@ -131,7 +126,7 @@ func (c caller) board(ctx context.Context, want int) (got outcome, err error) {
 // closedFunctions: no role opens what has no rule.
 func (s *story) closedFunctions(ctx context.Context) error {
 	s.title("An admin at functions that say nothing of who may call them")
-	who, err := signInPerson(ctx, s.world.provider, "bob", "battery staple")
+	who, err := signInPerson(ctx, s.world.provider, app, "bob", "battery staple")
 	if err != nil {
 		return err
 	}
@@ -195,28 +190,6 @@ func (s *story) foreignTokens(ctx context.Context) error {
 		}
 		s.play(ctx, s.read(s.caller(from.name, token), from.what, from.want, from.because))
 	}
-	return nil
-}
-
-// expiredToken: a token is good until its expiry, to the second.
-func (s *story) expiredToken(ctx context.Context) error {
-	s.title("A token that lives for three seconds")
-	token, err := serviceToken(ctx, s.world.provider, "probe")
-	if err != nil {
-		return err
-	}
-	probe := s.caller("probe", token)
-	claims, err := s.world.server.auth.Authenticate(ctx, token)
-	if err != nil {
-		return err
-	}
-	s.play(ctx, s.read(probe, "my_messages, at once", http.StatusOK, nil))
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(time.Until(claims.Expiry()) + 10*time.Millisecond):
-	}
-	s.play(ctx, s.read(probe, "my_messages, after its expiry", http.StatusUnauthorized, oidcauth.ErrExpired))
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/database"
@@ -85,5 +86,19 @@ func counted(want int) func(json.RawMessage) (string, error) {
 			return "", fmt.Errorf("scheduled count: got %d, want %d", count.Messages, want)
 		}
 		return fmt.Sprintf("messages: %d, counted by the scheduler", count.Messages), nil
+	}
+}
+
+// renewed checks until when a socket goes on.
+func renewed(want time.Time) func(json.RawMessage) (string, error) {
+	return func(result json.RawMessage) (string, error) {
+		var got database.Renewed
+		if err := json.Unmarshal(result, &got); err != nil {
+			return "", err
+		}
+		if !got.Expires.Equal(want) {
+			return "", fmt.Errorf("renewed until %v, want %v", got.Expires, want)
+		}
+		return fmt.Sprintf("good for %.1f s more", time.Until(want).Seconds()), nil
 	}
 }

@@ -25,7 +25,7 @@ func TestStory(t *testing.T) {
 	if err := run(t.Context(), nil, &out, &log); err != nil {
 		t.Errorf("run() error = %v", err)
 	}
-	if !strings.Contains(out.String(), "All 32 steps came out as they should.") || strings.Contains(out.String(), "WRONG") {
+	if !strings.Contains(out.String(), "All 43 steps came out as they should.") || strings.Contains(out.String(), "WRONG") {
 		t.Errorf("story went otherwise than it should:\n%s", out.String())
 	}
 	if tokenForm.MatchString(out.String() + log.String()) {
@@ -92,7 +92,7 @@ func stage(t *testing.T) (*story, caller) {
 		}
 	})
 	s := &story{world: w}
-	who, err := signInPerson(t.Context(), w.provider, "alice", "correct horse")
+	who, err := signInPerson(t.Context(), w.provider, app, "alice", "correct horse")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,9 +20,9 @@ type person struct {
 
 // signInPerson opens the provider's login page and fills it in. The refresh
 // token lets the app go on without the person.
-func signInPerson(ctx context.Context, p *provider.Provider, name, password string) (*person, error) {
+func signInPerson(ctx context.Context, p *provider.Provider, clientID, name, password string) (*person, error) {
 	who := &person{name: name, browser: signin.NewBrowser(name, password)}
-	flow := signin.Flow{Issuer: p.Issuer(), ClientID: "messages-app", Scopes: []string{"email", "offline_access"}}
+	flow := signin.Flow{Issuer: p.Issuer(), ClientID: clientID, Scopes: []string{"email", "offline_access"}}
 	var err error
 	if who.tokens, err = flow.Run(ctx, who.browser); err != nil {
 		return nil, fmt.Errorf("%s signs in: %w", name, err)
@@ -41,4 +41,13 @@ func (p *person) refreshed(ctx context.Context) (string, error) {
 	}
 	p.tokens.OAuth = token
 	return token.AccessToken, nil
+}
+
+// signOut opens the provider's address for signing out, as the app's button
+// does. The provider tells the database before the page comes up.
+func (p *person) signOut(ctx context.Context, from *provider.Provider) error {
+	if err := p.browser.Open(ctx, from.SignOutURL(p.tokens.IDToken)); err != nil {
+		return fmt.Errorf("%s signs out: %w", p.name, err)
+	}
+	return nil
 }

@@ -24,15 +24,19 @@ func serveEmbedded(ctx context.Context, opts options, out io.Writer, logger *slo
 	fmt.Fprintf(out, "\n  TOKEN=$(%s)\n\n", tokenCommand(w.provider, "importer"))
 	printCalls(out, w.server.url)
 	fmt.Fprintln(out, "The services reporter (no role to write), accountant (another audience) and")
-	fmt.Fprintln(out, "probe (tokens that live three seconds) get theirs the same way. Ctrl-C ends it.")
+	fmt.Fprintln(out, "probe (tokens that live four seconds) get theirs the same way. Ctrl-C ends it.")
 	<-ctx.Done()
 	return w.stop()
 }
 
 // serveIssuer serves people and services of a provider elsewhere until ctx ends.
 func serveIssuer(ctx context.Context, opts options, out io.Writer, logger *slog.Logger) error {
+	listener, _, err := listen(opts.addr)
+	if err != nil {
+		return err
+	}
 	s, err := startServer(ctx, serverConfig{
-		addr: opts.addr,
+		listener: listener,
 		issuers: []oidcauth.Issuer{{
 			URL:       opts.issuer,
 			Audiences: []string{opts.audience},

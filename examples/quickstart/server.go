@@ -22,11 +22,12 @@ const (
 
 // serverConfig is what differs between the story and a server that stays up.
 type serverConfig struct {
-	addr    string
-	issuers []oidcauth.Issuer
-	admit   oidcauth.Rule
-	leeway  time.Duration
-	logger  *slog.Logger
+	listener net.Listener
+	issuers  []oidcauth.Issuer
+	admit    oidcauth.Rule
+	leeway   time.Duration
+	warn     time.Duration // as database.Server.WarnBefore
+	logger   *slog.Logger
 }
 
 // server is a running database server.
@@ -41,8 +42,18 @@ type server struct {
 	dir     string
 }
 
+// listen takes the server's address, which a provider may have to know before
+// the server starts.
+func listen(addr string) (listener net.Listener, url string, err error) {
+	listener, err = net.Listen("tcp", addr)
+	if err != nil {
+		return nil, "", err
+	}
+	return listener, "http://" + listener.Addr().String(), nil
+}
+
 // startServer puts the parts together: the authenticator, the database, and the
-// routes that join them.
+// routes that join them. The listener is the server's from then on.
 func startServer(ctx context.Context, cfg serverConfig) (*server, error) {
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: cfg.issuers,
@@ -51,18 +62,13 @@ func startServer(ctx context.Context, cfg serverConfig) (*server, error) {
 		Logger:  cfg.logger,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, cfg.listener.Close())
 	}
-	s := &server{auth: auth}
+	s := &server{auth: auth, url: "http://" + cfg.listener.Addr().String()}
 	if err := s.open(cfg); err != nil {
-		return nil, errors.Join(err, auth.Close())
+		return nil, errors.Join(err, auth.Close(), cfg.listener.Close())
 	}
-	listener, err := net.Listen("tcp", cfg.addr)
-	if err != nil {
-		return nil, errors.Join(err, auth.Close(), s.db.Close(), os.RemoveAll(s.dir))
-	}
-	s.url = "http://" + listener.Addr().String()
-	s.serve(ctx, listener, cfg.logger)
+	s.serve(ctx, cfg)
 	return s, nil
 }
 
@@ -79,21 +85,22 @@ func (s *server) open(cfg serverConfig) (err error) {
 
 // serve starts two goroutines, which stop ends. Sockets and the scheduler live
 // until then and not only until ctx ends, so that calls under way can finish.
-func (s *server) serve(ctx context.Context, listener net.Listener, logger *slog.Logger) {
+func (s *server) serve(ctx context.Context, cfg serverConfig) {
 	ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	s.sockets = database.NewServer(s.db, s.auth, logger)
+	s.sockets = database.NewServer(s.db, s.auth, cfg.logger)
+	s.sockets.WarnBefore = cfg.warn
 	s.http = &http.Server{
 		Handler:           s.sockets.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:          slog.NewLogLogger(cfg.logger.Handler(), slog.LevelWarn),
 	}
 	s.counted = s.db.Every(ctx, countInterval, "count_messages", func(err error) {
-		logger.Error("scheduled reducer failed", "reason", err)
+		cfg.logger.Error("scheduled reducer failed", "reason", err)
 	})
 	go func() {
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("server ended", "reason", err)
+		if err := s.http.Serve(cfg.listener); !errors.Is(err, http.ErrServerClosed) {
+			cfg.logger.Error("server ended", "reason", err)
 		}
 	}()
 }

@@ -26,7 +26,8 @@ type step struct {
 	by   caller
 	what string
 	do   func(context.Context) (outcome, error)
-	// want is the HTTP status that is right.
+	// want is the status that is right: of HTTP, or with which a socket closes.
+	// Zero is right where there is none.
 	want int
 	// because is why the authenticator refuses the caller's token; nil if the
 	// token is good.
@@ -49,7 +50,7 @@ func tellStory(ctx context.Context, addr string, out io.Writer) (err error) {
 	fmt.Fprintf(out, "database  %s  accepts tokens for %q\n", w.server.url, audience)
 	for _, chapter := range []func(context.Context) error{
 		s.people, s.services, s.anonymous, s.closedFunctions,
-		s.forgedTokens, s.foreignTokens, s.expiredToken, s.providerLife, s.ending,
+		s.forgedTokens, s.foreignTokens, s.socketLife, s.signOut, s.providerLife, s.ending,
 	} {
 		if err := chapter(ctx); err != nil {
 			return err
@@ -107,11 +108,11 @@ func (s *story) line(ok bool, who, what string, status int, note string) {
 		mark = "WRONG"
 		s.wrong++
 	}
-	code := "   "
+	code := ""
 	if status != 0 {
 		code = fmt.Sprint(status)
 	}
-	fmt.Fprintf(s.out, "  %-5s  %-10s  %-36s  %s  %s\n", mark, who, what, code, note)
+	fmt.Fprintf(s.out, "  %-5s  %-10s  %-36s  %-4s  %s\n", mark, who, what, code, note)
 }
 
 // introduce says which identity the database sees behind a token. It is a

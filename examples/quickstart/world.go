@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -16,7 +17,12 @@ const (
 	otherAudience = "reports"
 
 	demoSecret = "demo-secret"
-	brief      = 3 * time.Second // the life of a short-lived token
+	brief      = 4 * time.Second // the life of a short-lived token
+	warnBefore = 2 * time.Second // of the end of a WebSocket's token
+
+	// app is what people use; its tokens live for minutes. Those of briefApp live
+	// as long as a story can wait.
+	app, briefApp = "messages-app", "brief-app"
 )
 
 // world is everything the story needs, in one process.
@@ -31,31 +37,36 @@ type world struct {
 
 // startWorld starts three providers and the server.
 func startWorld(ctx context.Context, addr string, logger *slog.Logger) (*world, error) {
+	listener, url, err := listen(addr)
+	if err != nil {
+		return nil, err
+	}
 	w := &world{}
 	for _, start := range []struct {
 		into **provider.Provider
 		cfg  provider.Config
 	}{
-		{&w.provider, homeProvider()},
+		{&w.provider, homeProvider(url + "/v1/logout")},
 		{&w.partner, visitingProvider()},
 		{&w.stranger, visitingProvider()},
 	} {
 		started, err := provider.Start(ctx, start.cfg)
 		if err != nil {
 			w.stopProviders()
-			return nil, err
+			return nil, errors.Join(err, listener.Close())
 		}
 		*start.into = started
 	}
-	var err error
 	w.server, err = startServer(ctx, serverConfig{
-		addr: addr,
+		listener: listener,
 		issuers: []oidcauth.Issuer{
-			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience}, InsecureHTTP: true},
+			// A logout token is for the app that the person signed in with.
+			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience, app, briefApp}, InsecureHTTP: true},
 			{URL: w.partner.Issuer(), Audiences: []string{audience}, InsecureHTTP: true},
 		},
 		admit:  oidcauth.All(oidcauth.FromIssuer(w.provider.Issuer()), oidcauth.ForAudience(audience)),
 		leeway: -1, // one clock, so no difference to allow for
+		warn:   warnBefore,
 		logger: logger,
 	})
 	if err != nil {
@@ -79,15 +90,23 @@ func (w *world) stopProviders() {
 	}
 }
 
-// homeProvider knows two people, the app they use, and some services.
-func homeProvider() provider.Config {
+// homeProvider knows two people, the apps they use, and some services. When a
+// person signs out of an app it tells the database, at the address logout.
+func homeProvider(logout string) provider.Config {
+	person := func(clientID string, lifetime time.Duration) provider.Client {
+		return provider.Client{
+			ID: clientID, RedirectURIs: []string{"http://127.0.0.1/callback"}, Audiences: []string{audience},
+			BackChannelLogoutURI: logout, TokenLifetime: lifetime,
+		}
+	}
 	return provider.Config{
 		Users: []provider.User{
 			{Name: "alice", Password: "correct horse", Email: "alice@example.com", Roles: []string{"writer"}},
 			{Name: "bob", Password: "battery staple", Email: "bob@example.com", Roles: []string{"admin"}},
 		},
 		Clients: []provider.Client{
-			{ID: "messages-app", RedirectURIs: []string{"http://127.0.0.1/callback"}, Audiences: []string{audience}},
+			person(app, 0),
+			person(briefApp, brief),
 			{ID: "importer", Secret: demoSecret, Audiences: []string{audience}, Roles: []string{"writer"}},
 			{ID: "reporter", Secret: demoSecret, Audiences: []string{audience}, Roles: []string{"reader"}},
 			{ID: "probe", Secret: demoSecret, Audiences: []string{audience}, TokenLifetime: brief},

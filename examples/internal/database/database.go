@@ -113,7 +113,8 @@ func (db *Database) Connect(ctx context.Context) error {
 	return permit(ctx, db.admit)
 }
 
-// Call runs a reducer for the caller of ctx.
+// Call runs a reducer for the caller of ctx. What it did is undone if ctx ends
+// before it is done: a caller whose token is revoked meanwhile changes nothing.
 func (db *Database) Call(ctx context.Context, name string, args json.RawMessage) (result any, err error) {
 	reducer, ok := db.reducers[name]
 	if !ok {
@@ -123,8 +124,10 @@ func (db *Database) Call(ctx context.Context, name string, args json.RawMessage)
 		return nil, err
 	}
 	err = db.store.Update(func(tx *bbolt.Tx) error {
-		result, err = reducer.Run(ctx, newTx(ctx, tx), args)
-		return err
+		if result, err = reducer.Run(ctx, newTx(ctx, tx), args); err != nil {
+			return err
+		}
+		return context.Cause(ctx)
 	})
 	if err != nil {
 		return nil, err
@@ -178,7 +181,8 @@ func (db *Database) Every(ctx context.Context, interval time.Duration, reducer s
 			case <-ctx.Done():
 				return
 			case <-ticker.C:
-				if _, err := db.Call(oidcauth.NewInternalContext(ctx), reducer, nil); err != nil {
+				_, err := db.Call(oidcauth.NewInternalContext(ctx), reducer, nil)
+				if err != nil && ctx.Err() == nil {
 					failed(err)
 				}
 			}

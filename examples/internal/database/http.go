@@ -22,8 +22,14 @@ const maxBody = 64 << 10
 //	GET  /v1/view/{view}
 //	POST /v1/run/{procedure}    arguments in the body
 //	GET  /v1/connect            WebSocket, subprotocol "messages.v1"
+//	POST /v1/logout             OpenID Connect Back-Channel Logout
 //	GET  /readyz                503 until every issuer's keys are in hand
 type Server struct {
+	// WarnBefore is how long before its token expires a WebSocket client is told
+	// so. Zero means that clients, who know when their tokens expire, are not
+	// told. Set it before the first request.
+	WarnBefore time.Duration
+
 	db      *Database
 	auth    *oidcauth.Authenticator
 	logger  *slog.Logger
@@ -61,6 +67,7 @@ func (s *Server) Handler() http.Handler {
 
 	outer := http.NewServeMux()
 	outer.HandleFunc("GET /readyz", s.ready)
+	outer.Handle("/v1/logout", s.auth.LogoutHandler())
 	outer.Handle("/", s.auth.Optional(s.log(s.admit(mux))))
 	return outer
 }

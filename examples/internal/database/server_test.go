@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket/wsjson"
+
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/database"
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
@@ -22,9 +25,13 @@ import (
 
 const audience = "messages"
 
+// warnBefore is less than any token lives but those of client "brief".
+const warnBefore = 2 * time.Second
+
 // bench is a database server and a provider of its callers' tokens.
 type bench struct {
 	provider *provider.Provider
+	auth     *oidcauth.Authenticator
 	db       *database.Database
 	server   *httptest.Server
 	file     string
@@ -38,20 +45,31 @@ func newBench(t *testing.T) *bench {
 	client := func(id, audience string, lifetime time.Duration, roles ...string) provider.Client {
 		return provider.Client{ID: id, Secret: "secret", Audiences: []string{audience}, Roles: roles, TokenLifetime: lifetime}
 	}
-	p, err := provider.Start(t.Context(), provider.Config{Clients: []provider.Client{
-		client("writer", audience, 0, "writer"),
-		client("reader", audience, 0),
-		client("admin", audience, 0, "admin"),
-		client("brief", audience, 3*time.Second, "writer"),
-		client("reports", "reports", 0, "writer"),
-		client("billing", "billing", 0, "writer"),
-	}})
+	b := &bench{server: httptest.NewUnstartedServer(nil), file: filepath.Join(t.TempDir(), "messages.db"), log: &syncBuffer{}}
+	p, err := provider.Start(t.Context(), provider.Config{
+		Clients: []provider.Client{
+			client("writer", audience, 0, "writer"),
+			client("reader", audience, 0),
+			client("admin", audience, 0, "admin"),
+			client("brief", audience, 3*time.Second, "writer"),
+			client("reports", "reports", 0, "writer"),
+			client("billing", "billing", 0, "writer"),
+			{
+				ID: "app", RedirectURIs: []string{"http://127.0.0.1/callback"}, Audiences: []string{audience},
+				BackChannelLogoutURI: "http://" + b.server.Listener.Addr().String() + "/v1/logout",
+			},
+		},
+		Users: []provider.User{
+			{Name: "alice", Password: "correct horse", Roles: []string{"writer"}},
+			{Name: "bob", Password: "battery staple", Roles: []string{"admin"}},
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.Stop)
 
-	b := &bench{provider: p, file: filepath.Join(t.TempDir(), "messages.db"), log: &syncBuffer{}}
+	b.provider = p
 	b.db, err = database.Open(database.Config{Path: b.file, Admit: oidcauth.ForAudience(audience)})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +77,7 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(func() { b.db.Close() })
 	logger := slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	auth, err := oidcauth.New(oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: p.Issuer(), Audiences: []string{audience, "reports"}, InsecureHTTP: true}},
+		Issuers: []oidcauth.Issuer{{URL: p.Issuer(), Audiences: []string{audience, "reports", "app"}, InsecureHTTP: true}},
 		Leeway:  -1,
 		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken),
 		Logger:  logger,
@@ -68,22 +86,27 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { auth.Close() })
+	b.auth = auth
 	b.serve(t, database.NewServer(b.db, auth, logger))
 	return b
 }
 
 func (b *bench) serve(t *testing.T, s *database.Server) {
 	ctx, cancel := context.WithCancel(t.Context())
-	b.server = httptest.NewUnstartedServer(s.Handler())
+	s.WarnBefore = warnBefore
+	b.server.Config.Handler = s.Handler()
 	b.server.Config.BaseContext = func(net.Listener) context.Context { return ctx }
 	b.server.Start()
 	b.stop = func() { cancel(); s.Wait() }
 	t.Cleanup(func() { b.stop(); b.server.Close() })
 }
 
-func (b *bench) token(t *testing.T, clientID string) string {
+func (b *bench) token(t *testing.T, clientID string) string { return b.tokenOf(t, clientID, "") }
+
+// tokenOf returns what a client gets for a person.
+func (b *bench) tokenOf(t *testing.T, clientID, user string) string {
 	t.Helper()
-	token, err := b.provider.AccessToken(t.Context(), clientID, "")
+	token, err := b.provider.AccessToken(t.Context(), clientID, user)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,6 +262,17 @@ func TestTokensAreNeitherLoggedNorStored(t *testing.T) {
 			b.send(t, r)
 		}
 		socketCall(t, b, token)
+		for _, frame := range []any{
+			database.Frame{Renew: token},
+			database.Frame{Renew: token, Call: "send_message"},
+			database.Frame{Call: token},
+			map[string]any{"renew": []string{token}},
+		} {
+			conn, _ := dial(t, b, accepted)
+			// A socket that is closed for what the frame says is as good as a reply.
+			_ = errors.Join(wsjson.Write(t.Context(), conn, frame), wsjson.Read(t.Context(), conn, new(any)))
+			conn.CloseNow()
+		}
 	}
 	b.stop()
 	if err := b.db.Close(); err != nil {
@@ -247,9 +281,11 @@ func TestTokensAreNeitherLoggedNorStored(t *testing.T) {
 
 	kept := map[string]string{"log": b.log.String(), "store": readFile(t, b.file)}
 	writer := oidcauth.NewIdentity(b.provider.Issuer(), "writer")
-	for place, want := range map[string]string{"log": writer.String(), "store": "a message to find"} {
-		if !strings.Contains(kept[place], want) {
-			t.Errorf("%s has no %q: the test looks in the wrong place", place, want)
+	for _, want := range []struct{ place, text string }{
+		{"log", writer.String()}, {"log", "renewal refused"}, {"store", "a message to find"},
+	} {
+		if !strings.Contains(kept[want.place], want.text) {
+			t.Errorf("%s has no %q: the test looks in the wrong place", want.place, want.text)
 		}
 	}
 	for _, token := range []string{accepted, forbidden, refused, forged} {

@@ -3,8 +3,8 @@ package database
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/coder/websocket"
 	"github.com/coder/websocket/wsjson"
@@ -12,20 +12,28 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-// Subprotocol is what a WebSocket client offers, beside "bearer." and its token
-// if it can set no header.
-const Subprotocol = "messages.v1"
+const (
+	// Subprotocol is what a WebSocket client offers, beside "bearer." and its
+	// token if it can set no header.
+	Subprotocol = "messages.v1"
 
-// Frame is what a client sends: one of Call, View and Run names a function, or
-// Renew is a new token of the same caller, under which the socket goes on.
+	// maxFrame bounds a frame, a new token included.
+	maxFrame = 32 << 10
+
+	// writeLimit is how long a client may take to receive a frame.
+	writeLimit = 10 * time.Second
+)
+
+// Frame is what a client sends. One of Call, View and Run names a function, or
+// Renew is a token for the socket to go on with. A Frame may hold a token: do not
+// log it.
 type Frame struct {
-	ID   uint64          `json:"id"`
-	Call string          `json:"call,omitempty"`
-	View string          `json:"view,omitempty"`
-	Run  string          `json:"run,omitempty"`
-	Args json.RawMessage `json:"args,omitempty"`
-
-	Renew string `json:"renew,omitempty"`
+	ID    uint64          `json:"id"`
+	Call  string          `json:"call,omitempty"`
+	View  string          `json:"view,omitempty"`
+	Run   string          `json:"run,omitempty"`
+	Args  json.RawMessage `json:"args,omitempty"`
+	Renew string          `json:"renew,omitempty"`
 }
 
 // Reply answers the frame with the same ID: Result if Status is 200, or else
@@ -38,16 +46,20 @@ type Reply struct {
 	Description string `json:"error_description,omitempty"`
 }
 
-// socket is one WebSocket and its caller.
-type socket struct {
-	*Server
-	conn    *websocket.Conn
-	request context.Context   // ends with the server
-	session *oidcauth.Session // nil for a caller without a token
+// Warning is what the server sends unasked, before it closes a socket whose
+// token expires: the moment to send another in [Frame].Renew.
+type Warning struct {
+	Warning string    `json:"warning"` // always "expiring"
+	Expires time.Time `json:"expires_at"` // the token's expiry
+}
+
+// Renewed is the result of a frame that renewed its socket.
+type Renewed struct {
+	Expires time.Time `json:"expires_at"`
 }
 
 // connect serves one WebSocket until the client leaves, the server stops, or
-// the caller's token is no longer good and has not been renewed.
+// the client's token would no longer be accepted.
 func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	s.sockets.Add(1)
 	defer s.sockets.Done()
@@ -60,99 +72,80 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 		conn.Close(websocket.StatusPolicyViolation, "want subprotocol "+Subprotocol)
 		return
 	}
-	k := &socket{Server: s, conn: conn, request: r.Context()}
-	if claims, known := oidcauth.FromContext(r.Context()); known {
-		k.session = s.auth.NewSession(r.Context(), claims)
-		defer k.session.Close()
-		defer context.AfterFunc(r.Context(), k.session.Close)()
-		defer context.AfterFunc(k.session.Context(), k.sayWhy)()
-	} else {
-		defer context.AfterFunc(r.Context(), k.sayWhy)()
+	conn.SetReadLimit(maxFrame)
+	s.newSocket(r.Context(), conn).serve(r.Context())
+}
+
+// A socket is one client's connection. It lives as long as ctx, and a frame acts
+// for whomever it acts for when the frame is served.
+type socket struct {
+	server  *Server
+	conn    *websocket.Conn
+	session *oidcauth.Session // nil for a client without a token
+	ctx     context.Context
+	end     func()
+}
+
+// newSocket takes the caller from the context of the request. That ends with the
+// server, and the session does not end with it: see serve.
+func (s *Server) newSocket(request context.Context, conn *websocket.Conn) *socket {
+	k := &socket{server: s, conn: conn}
+	claims, known := oidcauth.FromContext(request)
+	if !known {
+		ctx, cancel := context.WithCancelCause(context.WithoutCancel(request))
+		k.ctx, k.end = ctx, func() { cancel(oidcauth.ErrClosed) }
+		return k
 	}
+	k.session = s.auth.NewSession(request, claims)
+	k.ctx, k.end = k.session.Context(), k.session.Close
+	if s.WarnBefore > 0 {
+		k.session.OnExpiring(s.WarnBefore, k.warn)
+	}
+	return k
+}
+
+// serve returns when the client has left, or has been told why the socket ends.
+func (k *socket) serve(request context.Context) {
+	defer k.end()
+	defer context.AfterFunc(request, k.end)()
+	told := make(chan struct{})
+	stop := context.AfterFunc(k.ctx, func() {
+		defer close(told)
+		code, reason := oidcauth.CloseCode(context.Cause(k.ctx))
+		k.conn.Close(websocket.StatusCode(code), reason)
+	})
 	k.serveFrames()
-}
-
-// sayWhy closes the socket with the reason for which its caller may not go on.
-func (k *socket) sayWhy() {
-	cause := oidcauth.ErrClosed
-	if k.session != nil {
-		cause = context.Cause(k.session.Context())
+	if !stop() {
+		<-told
 	}
-	code, reason := oidcauth.CloseCode(cause)
-	k.conn.Close(websocket.StatusCode(code), reason)
-}
-
-// callContext returns a context for one call of the caller.
-func (k *socket) callContext() context.Context {
-	if k.session == nil {
-		return k.request
-	}
-	return k.session.CallContext()
 }
 
 // serveFrames answers one frame after the other. Reading ends with the
 // connection and not with the session, so that there is still somebody to tell
 // why.
 func (k *socket) serveFrames() {
-	reading := context.WithoutCancel(k.request)
 	for {
 		var frame Frame
-		if err := wsjson.Read(reading, k.conn, &frame); err != nil {
+		if err := wsjson.Read(context.WithoutCancel(k.ctx), k.conn, &frame); err != nil {
 			return
 		}
-		ctx := k.callContext()
-		if err := wsjson.Write(ctx, k.conn, k.reply(ctx, frame)); err != nil {
+		if err := k.send(k.reply(frame)); err != nil {
 			return
 		}
 	}
 }
 
-func (k *socket) reply(ctx context.Context, frame Frame) Reply {
-	result, err := k.invoke(ctx, frame)
-	if err == nil {
-		return Reply{ID: frame.ID, Status: http.StatusOK, Result: result}
-	}
-	k.report(ctx, err)
-	f := faultOf(err)
-	return Reply{ID: frame.ID, Status: f.Status, Error: f.Code, Description: f.Description}
+// send writes one frame. It does not stop when the session ends: a write that is
+// broken off takes the connection with it, before the client is told why.
+func (k *socket) send(frame any) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(k.ctx), writeLimit)
+	defer cancel()
+	return wsjson.Write(ctx, k.conn, frame)
 }
 
-func (k *socket) invoke(ctx context.Context, frame Frame) (any, error) {
-	asked := 0
-	for _, name := range []string{frame.Call, frame.View, frame.Run, frame.Renew} {
-		if name != "" {
-			asked++
-		}
-	}
-	switch {
-	case asked != 1:
-	case frame.Call != "":
-		return k.db.Call(ctx, frame.Call, frame.Args)
-	case frame.View != "":
-		return k.db.View(ctx, frame.View)
-	case frame.Run != "":
-		return k.db.Run(ctx, frame.Run, frame.Args)
-	case frame.Renew != "":
-		return k.renew(ctx, frame.Renew)
-	}
-	return nil, fmt.Errorf("%w: want one of call, view, run and renew", ErrArguments)
-}
-
-// renew puts the session under another token of the same caller, which the
-// database must admit like the first.
-func (k *socket) renew(ctx context.Context, token string) (any, error) {
-	if k.session == nil {
-		return nil, fmt.Errorf("%w: a socket that was opened without a token cannot be renewed", ErrArguments)
-	}
-	claims, err := k.auth.Authenticate(ctx, token)
-	if err != nil {
-		return nil, err
-	}
-	if err := k.db.Connect(oidcauth.NewContext(ctx, claims)); err != nil {
-		return nil, err
-	}
-	if claims, err = k.session.Renew(ctx, token); err != nil {
-		return nil, err
-	}
-	return map[string]any{"expires_at": claims.Expiry().UTC()}, nil
+// warn tells the client that its token expires. It runs in its own goroutine,
+// which ends with the connection.
+func (k *socket) warn() {
+	// The only error is a client that left.
+	_ = k.send(Warning{Warning: "expiring", Expires: k.session.Claims().Expiry()})
 }

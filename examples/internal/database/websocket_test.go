@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,12 +34,33 @@ func dial(t *testing.T, b *bench, token string) (*websocket.Conn, int) {
 	return conn, response.StatusCode
 }
 
-func ask(t *testing.T, conn *websocket.Conn, frame any) (got database.Reply) {
+// received is a frame from the server: a reply or a warning.
+type received struct {
+	database.Reply
+	Result  json.RawMessage `json:"result"`
+	Warning string          `json:"warning"`
+	Expires time.Time       `json:"expires_at"`
+}
+
+// next reads one frame.
+func next(t *testing.T, conn *websocket.Conn) (got received) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if err := errors.Join(wsjson.Write(ctx, conn, frame), wsjson.Read(ctx, conn, &got)); err != nil {
+	if err := wsjson.Read(ctx, conn, &got); err != nil {
 		t.Fatal(err)
+	}
+	return got
+}
+
+// ask sends a frame and returns the reply, and passes over warnings.
+func ask(t *testing.T, conn *websocket.Conn, frame any) (got received) {
+	t.Helper()
+	if err := wsjson.Write(t.Context(), conn, frame); err != nil {
+		t.Fatal(err)
+	}
+	for got = next(t, conn); got.Warning != ""; {
+		got = next(t, conn)
 	}
 	return got
 }
@@ -122,57 +144,6 @@ func TestSocket_Frames(t *testing.T) {
 	}
 }
 
-func TestSocket_EndsWithItsToken(t *testing.T) {
-	b := newBench(t)
-	conn, _ := dial(t, b, b.token(t, "brief"))
-	if got := ask(t, conn, database.Frame{ID: 1, View: "my_messages"}); got.Status != http.StatusOK {
-		t.Fatalf("before the expiry: reply = %+v, want status 200", got)
-	}
-	expectClose(t, conn, 3000)
-}
-
-// TestSocket_Renew: a socket lives beyond its first token if it is shown
-// another one of the same caller, for the same database.
-func TestSocket_Renew(t *testing.T) {
-	b := newBench(t)
-	conn, _ := dial(t, b, b.token(t, "brief"))
-	for _, row := range []struct {
-		name, token string
-		want        int
-	}{
-		{"another caller's token", b.token(t, "writer"), http.StatusForbidden},
-		{"token for somebody else", b.token(t, "billing"), http.StatusUnauthorized},
-		{"token for another database of the server", b.token(t, "reports"), http.StatusForbidden},
-		{"no token", "x", http.StatusUnauthorized},
-		{"the same caller's next token", b.token(t, "brief"), http.StatusOK},
-	} {
-		if got := ask(t, conn, database.Frame{ID: 1, Renew: row.token}); got.Status != row.want {
-			t.Errorf("%s: reply = %+v, want status %d", row.name, got, row.want)
-		}
-	}
-	for began := time.Now(); time.Since(began) < 5*time.Second; time.Sleep(time.Second) {
-		if got := ask(t, conn, database.Frame{ID: 2, Renew: b.token(t, "brief")}); got.Status != http.StatusOK {
-			t.Fatalf("after %v: reply = %+v, want status 200", time.Since(began), got)
-		}
-	}
-	if got := ask(t, conn, database.Frame{ID: 3, View: "my_messages"}); got.Status != http.StatusOK {
-		t.Errorf("under the last token: reply = %+v, want status 200", got)
-	}
-	expectClose(t, conn, 3000)
-
-	nobody, _ := dial(t, b, "")
-	if got := ask(t, nobody, database.Frame{ID: 4, Renew: b.token(t, "writer")}); got.Status != http.StatusBadRequest {
-		t.Errorf("socket without a token: reply = %+v, want status 400", got)
-	}
-}
-
-func TestSocket_EndsWithTheServer(t *testing.T) {
-	b := newBench(t)
-	conn, _ := dial(t, b, b.token(t, "writer"))
-	go b.stop()
-	expectClose(t, conn, websocket.StatusGoingAway)
-}
-
 func TestSocket_WantsItsSubprotocol(t *testing.T) {
 	b := newBench(t)
 	conn, _, err := websocket.Dial(t.Context(), b.server.URL+"/v1/connect", &websocket.DialOptions{Subprotocols: []string{"other.v1"}})
@@ -180,14 +151,53 @@ func TestSocket_WantsItsSubprotocol(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.CloseNow()
-	expectClose(t, conn, websocket.StatusPolicyViolation)
+	expectClose(t, conn, websocket.StatusPolicyViolation, "want subprotocol messages.v1")
 }
 
-func expectClose(t *testing.T, conn *websocket.Conn, want websocket.StatusCode) {
+func TestSocket_FrameTooBig(t *testing.T) {
+	b := newBench(t)
+	for _, row := range []struct {
+		name string
+		size int
+		want int // status of the reply; 0 if the socket is closed
+	}{
+		{"bigger than any token may be", 31 << 10, http.StatusUnauthorized},
+		{"bigger than any frame may be", 33 << 10, 0},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			conn, _ := dial(t, b, b.token(t, "writer"))
+			frame := database.Frame{Renew: strings.Repeat("a", row.size)}
+			if row.want != 0 {
+				if got := ask(t, conn, frame); got.Status != row.want {
+					t.Errorf("reply = %+v, want status %d", got, row.want)
+				}
+				return
+			}
+			// The server need not read the frame to its end.
+			_ = wsjson.Write(t.Context(), conn, frame)
+			expectEnd(t, conn, websocket.StatusMessageTooBig)
+		})
+	}
+}
+
+// expectEnd reads until the socket ends, passing over what comes before.
+func expectEnd(t *testing.T, conn *websocket.Conn, want websocket.StatusCode) (end websocket.CloseError) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	if _, _, err := conn.Read(ctx); websocket.CloseStatus(err) != want {
+	var err error
+	for err == nil {
+		_, _, err = conn.Read(ctx)
+	}
+	if !errors.As(err, &end) || end.Code != want {
 		t.Errorf("socket ended with %v, want close status %d", err, want)
+	}
+	return end
+}
+
+func expectClose(t *testing.T, conn *websocket.Conn, want websocket.StatusCode, reason string) {
+	t.Helper()
+	if end := expectEnd(t, conn, want); end.Reason != reason {
+		t.Errorf("socket closed for %q, want %q", end.Reason, reason)
 	}
 }

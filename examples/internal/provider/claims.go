@@ -2,14 +2,12 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/zitadel/oidc/v3/pkg/oidc"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
@@ -151,20 +149,5 @@ func (a *accessTokens) sign(tokenID string, token *issued) (string, error) {
 		claims["scope"] = strings.Join(token.scopes, " ")
 	}
 	maps.Copy(claims, a.storage.claims(token.grant))
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	key := a.keys.signing()
-	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: key.algorithm, Key: jose.JSONWebKey{Key: key.private, KeyID: key.id}},
-		(&jose.SignerOptions{}).WithType("at+jwt"))
-	if err != nil {
-		return "", err
-	}
-	signed, err := signer.Sign(payload)
-	if err != nil {
-		return "", err
-	}
-	return signed.CompactSerialize()
+	return a.keys.sign("at+jwt", claims)
 }

@@ -38,6 +38,9 @@ type Client struct {
 	// Audiences are whom its tokens are for. An ID token is for the client
 	// besides; an access token is for the client only if this is empty.
 	Audiences []string
+	// BackChannelLogoutURI is told when somebody who came by this client signs
+	// out; empty means that nobody is.
+	BackChannelLogoutURI string
 	// Roles are the service's own, in tokens from client credentials.
 	Roles []string
 	// Scopes may be asked for beside those of OpenID Connect.

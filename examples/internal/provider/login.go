@@ -15,9 +15,10 @@ const sessionCookie = "provider_session"
 // loginSession is somebody signed in at the provider in one browser: the next
 // client does not ask for the password again.
 type loginSession struct {
-	id    string // the "sid" claim; the cookie's value is another one
-	user  *User
-	since time.Time
+	id      string // the "sid" claim; the cookie's value is another one
+	user    *User
+	since   time.Time
+	clients map[string]bool // by ID, that the person came to through it; guarded by storage.mu
 }
 
 var loginPage = template.Must(template.New("login").Parse(`<!doctype html>
@@ -88,7 +89,7 @@ func (s *storage) userByPassword(name, password string) *User {
 }
 
 func (s *storage) signIn(user *User) (session *loginSession, cookie string) {
-	session = &loginSession{id: rand.Text(), user: user, since: time.Now()}
+	session = &loginSession{id: rand.Text(), user: user, since: time.Now(), clients: make(map[string]bool)}
 	cookie = rand.Text()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,5 +112,6 @@ func (s *storage) complete(request string, session *loginSession) bool {
 		return false
 	}
 	s.requests[request] = waiting.signedIn(session)
+	session.clients[waiting.clientID] = true
 	return true
 }

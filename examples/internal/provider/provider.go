@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,6 +98,9 @@ func newProvider(addr string, cfg Config) (*Provider, error) {
 		AuthMethodPost:           true,
 		GrantTypeRefreshToken:    true,
 		DefaultLogoutRedirectURI: "/signed-out",
+
+		BackChannelLogoutSupported:        true,
+		BackChannelLogoutSessionSupported: true,
 	}
 	crypto := &accessTokens{
 		Crypto:  op.NewAES256GCMCrypto(secret, "codes"),
@@ -117,6 +121,11 @@ func (p *Provider) Issuer() string { return p.issuer }
 
 // TokenURL returns the address of the token endpoint.
 func (p *Provider) TokenURL() string { return p.op.TokenEndpoint().Absolute(p.issuer) }
+
+// SignOutURL returns the address that ends the login that an ID token is of.
+func (p *Provider) SignOutURL(idToken string) string {
+	return p.op.EndSessionEndpoint().Absolute(p.issuer) + "?" + url.Values{"id_token_hint": {idToken}}.Encode()
+}
 
 // KeyFetches returns how many times the key set has been asked for.
 func (p *Provider) KeyFetches() int64 { return p.fetches.Load() }

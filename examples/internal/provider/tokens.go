@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -121,21 +120,5 @@ func (s *storage) RevokeToken(_ context.Context, token, _, clientID string) *oid
 			delete(held, token)
 		}
 	}
-	return nil
-}
-
-// TerminateSession signs a person out of a client: the login and everything
-// that client got through it.
-func (s *storage) TerminateSession(_ context.Context, subject, clientID string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	theirs := func(_ string, token *issued) bool {
-		return token.subject == subject && token.clientID == clientID
-	}
-	maps.DeleteFunc(s.tokens, theirs)
-	maps.DeleteFunc(s.refresh, theirs)
-	maps.DeleteFunc(s.sessions, func(_ string, session *loginSession) bool {
-		return session.user.Subject == subject
-	})
 	return nil
 }

@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -55,7 +56,7 @@ func (b *Browser) Open(ctx context.Context, address string) error {
 func (b *Browser) load(request *http.Request) (*form, error) {
 	response, err := b.client.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("signin: %w", err)
+		return nil, withoutAddress(request.URL, err)
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
@@ -63,6 +64,15 @@ func (b *Browser) load(request *http.Request) (*form, error) {
 			response.Request.URL.Host, response.Request.URL.Path, response.StatusCode)
 	}
 	return readForm(response.Request.URL, io.LimitReader(response.Body, pageLimit))
+}
+
+// withoutAddress leaves out of an error the part of the address in which there
+// are codes, and ID tokens when somebody signs out.
+func withoutAddress(address *url.URL, err error) error {
+	if failed := (*url.Error)(nil); errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("signin: page %s%s: %w", address.Host, address.Path, err)
 }
 
 // form is what matters of a login page.

@@ -70,3 +70,18 @@ func TestRun_EndsWithItsContext(t *testing.T) {
 		t.Errorf("Run() error = %v, want %v", err, context.DeadlineExceeded)
 	}
 }
+
+// TestBrowser_ErrorsHideTheQuery visits a page that cannot be had: what is in
+// its address, an ID token when somebody signs out, stays out of the error.
+func TestBrowser_ErrorsHideTheQuery(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	address := server.URL + "/end_session?id_token_hint=a-token"
+	browser := signin.NewBrowser("alice", "password")
+	for _, state := range []string{"404", "server down"} {
+		err := browser.Open(t.Context(), address)
+		if err == nil || !strings.Contains(err.Error(), "/end_session: ") || strings.Contains(err.Error(), "a-token") {
+			t.Errorf("%s: Open() error = %v, want one with the path alone", state, err)
+		}
+		server.Close()
+	}
+}
