@@ -257,6 +257,9 @@ func (a *Authenticator) Unready() []string {
 // are refused with [ErrClosed] afterwards. It may be called more than once.
 func (a *Authenticator) Close() error {
 	a.closed.Store(true)
+	// No revocation arrives any more, so that no token may pass: neither while
+	// the log takes its time to stop.
+	a.revocations.close()
 	a.follower.close()
 	for _, t := range a.order {
 		t.keys.Close()
@@ -269,7 +272,6 @@ func (a *Authenticator) Close() error {
 	}
 	a.clients.closeIdle()
 	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))
-	a.revocations.close()
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
 	return nil
 }

@@ -82,6 +82,9 @@ func (l *revocationList) check(c *Claims, k *keyset.Key, now time.Time) error {
 	}
 	l.mu.RLock()
 	defer l.mu.RUnlock()
+	if l.closed {
+		return refuse(checkRevocation, ErrClosed, "", "")
+	}
 	if l.incomplete {
 		return refuse(checkRevocation, ErrRevocationsUnavailable, "", "")
 	}
@@ -195,10 +198,14 @@ func (l *revocationList) size() int {
 	return len(l.byEnd)
 }
 
+// close refuses everything from now on.
 func (l *revocationList) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = true
+	if !l.closed {
+		l.closed = true
+		l.generation.Add(1)
+	}
 	if l.timer != nil {
 		l.timer.Stop()
 	}

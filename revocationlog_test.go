@@ -218,3 +218,38 @@ func TestConfig_RequireRevocations(t *testing.T) {
 		t.Error("New() accepts RequireRevocations without a log")
 	}
 }
+
+// A lingeringLog takes its time to stop.
+type lingeringLog struct{ *memoryLog }
+
+func (l lingeringLog) Follow(ctx context.Context, apply func(oidcauth.Revocation), caughtUp func(bool)) error {
+	err := l.memoryLog.Follow(ctx, apply, caughtUp)
+	time.Sleep(10 * time.Second)
+	return err
+}
+
+// TestClose_WhileTheLogStops: revocations are not heard of any more then, so that
+// no token may be accepted.
+func TestClose_WhileTheLogStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: lingeringLog{newMemoryLog()},
+		})
+		token := issuer.Token(nil)
+		c := wants(t, a, token, nil)
+		session := a.NewSession(t.Context(), c)
+		began := time.Now()
+		go a.Close()
+		time.Sleep(time.Second)
+		wants(t, a, token, oidcauth.ErrClosed)
+		wants(t, a, issuer.Token(map[string]any{"jti": "fresh"}), oidcauth.ErrClosed)
+		if call := session.CallContext(); !errors.Is(context.Cause(call), oidcauth.ErrClosed) {
+			t.Errorf("cause of a call = %v, want %v", context.Cause(call), oidcauth.ErrClosed)
+		}
+		a.Close()
+		if took := time.Since(began); took < 10*time.Second {
+			t.Errorf("Close() returned after %v, before the log had stopped", took)
+		}
+	})
+}
