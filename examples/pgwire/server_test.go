@@ -319,7 +319,10 @@ func TestServer_Strangers(t *testing.T) {
 func TestServer_Psql(t *testing.T) {
 	psql, err := exec.LookPath("psql")
 	if err != nil {
-		t.Skip("psql is not installed")
+		if os.Getenv("CI") != "" {
+			t.Fatal("psql is missing")
+		}
+		t.Skip("psql is missing: apt-get install postgresql-client")
 	}
 	out := new(strings.Builder)
 	w := newWorld(t, nil)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"os"
 	"os/exec"
 	"regexp"
 	"strings"
@@ -170,10 +171,10 @@ func TestServe(t *testing.T) {
 	}
 	shell, err := exec.LookPath("sh")
 	if err != nil {
-		t.Skip("no shell to try the printed command with")
+		skip(t, "sh")
 	}
 	if _, err := exec.LookPath("curl"); err != nil {
-		t.Skip("no curl to try the printed command with")
+		skip(t, "curl")
 	}
 	token, err := exec.CommandContext(t.Context(), shell, "-c", printed[3]).Output()
 	if err != nil {
@@ -228,4 +229,14 @@ func TestServe_IssuerDown(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Errorf("run() error = %v", err)
 	}
+}
+
+// skip ends a test that needs a program which is not there. A build that runs
+// every test must have it.
+func skip(t *testing.T, program string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%s is missing", program)
+	}
+	t.Skipf("%s is missing: install it to try the printed command", program)
 }

@@ -61,7 +61,7 @@ func startWorld(ctx context.Context, addr string, logger *slog.Logger) (*world, 
 		listener: listener,
 		issuers: []oidcauth.Issuer{
 			// A logout token is for the app that the person signed in with.
-			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience, app, briefApp}, InsecureHTTP: true},
+			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience}, LogoutAudiences: []string{app, briefApp}, InsecureHTTP: true},
 			{URL: w.partner.Issuer(), Audiences: []string{audience}, InsecureHTTP: true},
 		},
 		admit:  oidcauth.All(oidcauth.FromIssuer(w.provider.Issuer()), oidcauth.ForAudience(audience)),
