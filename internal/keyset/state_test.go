@@ -113,9 +113,12 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 		if err := s.Ready(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		synctest.Wait() // until the hook was told of it
+		j.mu.Lock()
 		skip = len(j.times)
+		j.mu.Unlock()
 	}
-	i.broken = true
+	i.set(func(i *issuer) { i.broken = true })
 	if !keys {
 		unavailable(t, s.Ready(t.Context()))
 	}
