@@ -101,12 +101,14 @@ func (c *Claims) Roles() []string { return slices.Clone(c.roles) }
 func (c *Claims) HasRole(role string) bool { return slices.Contains(c.roles, role) }
 
 // Scopes returns the scopes in "scope" or, without it, "scp".
-func (c *Claims) Scopes() []string { return strings.Fields(c.scopes) }
+func (c *Claims) Scopes() []string {
+	return strings.FieldsFunc(c.scopes, func(r rune) bool { return r == ' ' })
+}
 
 // HasScope reports whether scope is among the scopes.
 func (c *Claims) HasScope(scope string) bool {
-	for s := range strings.FieldsSeq(c.scopes) {
-		if s == scope {
+	for s := range strings.SplitSeq(c.scopes, " ") {
+		if s == scope && s != "" {
 			return true
 		}
 	}

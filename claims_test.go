@@ -55,6 +55,8 @@ func TestClaims_Scopes(t *testing.T) {
 		err          error
 	}{
 		{"string", `"scope":"a b"`, []string{"a", "b"}, nil},
+		{"string, many spaces", `"scope":" a  b "`, []string{"a", "b"}, nil},
+		{"string, another kind of space", `"scope":"a\u00a0b"`, []string{"a\u00a0b"}, nil},
 		{"array", `"scope":["a","b"]`, []string{"a", "b"}, nil},
 		{"array element with a space is none", `"scope":["a b","c"]`, []string{"c"}, nil},
 		{"scp array", `"scp":["a","b"]`, []string{"a", "b"}, nil},
@@ -73,8 +75,16 @@ func TestClaims_Scopes(t *testing.T) {
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("error = %v, want %v", err, tt.err)
 			}
-			if err == nil && !slices.Equal(c.Scopes(), tt.want) {
+			if err != nil {
+				return
+			}
+			if !slices.Equal(c.Scopes(), tt.want) {
 				t.Errorf("Scopes() = %q, want %q", c.Scopes(), tt.want)
+			}
+			for _, scope := range tt.want {
+				if !c.HasScope(scope) || c.HasScope("") || c.HasScope(scope+" ") {
+					t.Errorf("HasScope() does not agree with Scopes() = %q", tt.want)
+				}
 			}
 		})
 	}

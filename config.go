@@ -19,6 +19,7 @@ const (
 	maxLeeway            = 5 * time.Minute
 	defaultMaxTokenBytes = 16 << 10
 	defaultCacheBytes    = 64 << 20
+	maxTokenLifetime     = 100 * 365 * 24 * time.Hour
 	maxNameBytes         = 128 // of an issuer and of a subject, as SpacetimeDB has it
 )
 
@@ -225,6 +226,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.Leeway > maxLeeway {
 		return fmt.Errorf("oidcauth: Config.Leeway: got %v, want at most %v", cfg.Leeway, maxLeeway)
+	}
+	if cfg.MaxTokenLifetime > maxTokenLifetime {
+		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want at most %v", cfg.MaxTokenLifetime, maxTokenLifetime)
 	}
 	if cfg.MaxTokenBytes < 0 {
 		return fmt.Errorf("oidcauth: Config.MaxTokenBytes: got %d, want none or more", cfg.MaxTokenBytes)

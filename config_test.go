@@ -36,6 +36,8 @@ func TestNew_Refuses(t *testing.T) {
 		{"leeway of 5 minutes", func(c *oidcauth.Config) { c.Leeway = 5 * time.Minute }, ""},
 		{"leeway above 5 minutes", func(c *oidcauth.Config) { c.Leeway = 5*time.Minute + 1 }, "Leeway"},
 		{"no leeway", func(c *oidcauth.Config) { c.Leeway = -1 }, ""},
+		{"token lifetime of a century and more", func(c *oidcauth.Config) { c.MaxTokenLifetime = 101 * 365 * 24 * time.Hour }, "MaxTokenLifetime"},
+		{"token lifetime of a year", func(c *oidcauth.Config) { c.MaxTokenLifetime = 365 * 24 * time.Hour }, ""},
 		{"negative size", func(c *oidcauth.Config) { c.MaxTokenBytes = -1 }, "MaxTokenBytes"},
 		{"metadata address with a quote", func(c *oidcauth.Config) { c.ResourceMetadataURL = `https://db.test/"` }, "ResourceMetadataURL"},
 		{"metadata address with a line break", func(c *oidcauth.Config) { c.ResourceMetadataURL = "https://db.test/\r\nX: y" }, "ResourceMetadataURL"},

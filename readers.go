@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
@@ -227,7 +226,7 @@ func (e *evaluation) scopes() (string, error) {
 	if err != nil {
 		return "", wrongType(checkClaims, m, "a string or an array of strings")
 	}
-	hasSpace := func(s string) bool { return strings.ContainsFunc(s, unicode.IsSpace) }
+	hasSpace := func(s string) bool { return strings.Contains(s, " ") }
 	return strings.Join(slices.DeleteFunc(list, hasSpace), " "), nil
 }
 

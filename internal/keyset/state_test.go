@@ -116,7 +116,7 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 		synctest.Wait()
 		skip = len(j.fetchTimes())
 	}
-	i.broken = true
+	i.set(func(i *issuer) { i.broken = true })
 	if !keys {
 		unavailable(t, s.Ready(t.Context()))
 	}
