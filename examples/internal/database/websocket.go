@@ -49,7 +49,7 @@ type Reply struct {
 // Warning is what the server sends unasked, before it closes a socket whose
 // token expires: the moment to send another in [Frame].Renew.
 type Warning struct {
-	Warning string    `json:"warning"` // always "expiring"
+	Warning string    `json:"warning"`    // always "expiring"
 	Expires time.Time `json:"expires_at"` // the token's expiry
 }
 
