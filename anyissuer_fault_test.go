@@ -46,7 +46,7 @@ func TestAnyIssuer_UniformAnswers(t *testing.T) {
 	for name, fault := range faults {
 		synctest.Test(t, func(t *testing.T) {
 			issuers, client := strangers(t, 1)
-			var log bytes.Buffer
+			var log logBuffer
 			cfg := open(client, oidcauth.AnyIssuer{})
 			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 			a := newAuthenticator(t, cfg)
@@ -107,7 +107,7 @@ func TestAnyIssuer_OutageOfAKnownIssuer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		i := issuers[0]
-		var log bytes.Buffer
+		var log logBuffer
 		cfg := open(client, oidcauth.AnyIssuer{})
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		a := newAuthenticator(t, cfg)
@@ -180,7 +180,7 @@ func TestAnyIssuer_Flood(t *testing.T) {
 			}
 			return nil, errors.New("nobody there")
 		})
-		var log bytes.Buffer
+		var log logBuffer
 		cfg := open(client, oidcauth.AnyIssuer{MaxFirstContacts: 5, FirstContactsPerSecond: 2})
 		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		a := newAuthenticator(t, cfg)

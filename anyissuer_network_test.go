@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -75,10 +74,10 @@ func (p *public) addr() netip.AddrPort {
 
 // stranger is an Authenticator for strangers' issuers in a world of its own
 // names, with a log to read.
-func stranger(t *testing.T, p *public, names *nameServer, permit func(netip.AddrPort) bool) (*oidcauth.Authenticator, *bytes.Buffer) {
+func stranger(t *testing.T, p *public, names *nameServer, permit func(netip.AddrPort) bool) (*oidcauth.Authenticator, *logBuffer) {
 	roots := x509.NewCertPool()
 	roots.AddCert(p.server.Certificate())
-	log := new(bytes.Buffer)
+	log := new(logBuffer)
 	return newAuthenticator(t, oidcauth.Config{
 		AnyIssuer: oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, names.resolver(t), permit),
 		Client: &http.Client{Transport: &http.Transport{

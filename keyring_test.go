@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -129,7 +128,7 @@ func TestLocalIssuer_NewKeyAtOnce(t *testing.T) {
 // memory go on serving.
 func TestLocalIssuer_DirectoryLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log logBuffer
 		dir := filepath.Join(t.TempDir(), "keys")
 		l := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		a := trusting(t, l)

@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -233,7 +232,7 @@ func TestTrace(t *testing.T) {
 		var mu sync.Mutex // guards fetches, changes
 		var fetches []oidcauth.KeyFetch
 		var changes []oidcauth.KeyStateChange
-		var log bytes.Buffer
+		var log logBuffer
 		a := newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), KeepWarm: true,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),

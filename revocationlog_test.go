@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -145,7 +144,7 @@ func TestRevocationLog_Lost(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
 			log := newMemoryLog()
 			log.setDown(true)
-			var lines bytes.Buffer
+			var lines logBuffer
 			a := newAuthenticator(t, oidcauth.Config{
 				Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log, RequireRevocations: required,
 				Logger: slog.New(slog.NewTextHandler(&lines, nil)),
