@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +102,8 @@ func TestFollow_Peace(t *testing.T) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.current) != 1 || r.got["early"] != 1 {
+	// A busy server may keep the first contact waiting; what counts is the time after.
+	if caughtUp := slices.Index(r.current, true); caughtUp != len(r.current)-1 || r.got["early"] != 1 {
 		t.Errorf("read again without need: %v, current %v", r.got, r.current)
 	}
 }
@@ -135,12 +137,26 @@ func TestFollow_BucketReplaced(t *testing.T) {
 	if err := js.DeleteKeyValue(t.Context(), "revoked"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := js.CreateKeyValue(t.Context(), jetstream.KeyValueConfig{Bucket: "revoked", LimitMarkerTTL: time.Minute}); err != nil {
-		t.Fatal(err)
-	}
+	createAgain(t, js, "revoked")
 	appendTokens(t, newLog(t, n, cfg), "d", "e", "f")
 	r.awaitTokens("d", "e", "f")
 	r.awaitCurrent(true)
+}
+
+// createAgain makes a bucket in place of one that was deleted, once the server
+// has cleared away its files, which it does in the background.
+func createAgain(t *testing.T, js jetstream.JetStream, bucket string) {
+	t.Helper()
+	cfg := jetstream.KeyValueConfig{Bucket: bucket, LimitMarkerTTL: time.Minute}
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		_, err := js.CreateKeyValue(t.Context(), cfg)
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
 }
 
 // A connection that is closed for good ends Follow; so does its context.
