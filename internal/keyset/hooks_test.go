@@ -86,6 +86,7 @@ func TestHooks_OrderAndLocks(t *testing.T) {
 		i.publish(key("b", 1))
 		mustKeys(t, s, "b")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if called != 1 {
 			t.Errorf("KeysGone called %d times, want 1", called)
 		}
