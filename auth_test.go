@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,10 +53,10 @@ func TestAuthenticate(t *testing.T) {
 			t.Errorf("%s: got issuer %q, subject %q, token ID %q, session ID %q", use, c.Issuer(), c.Subject(), c.TokenID(), c.SessionID())
 		}
 		if !c.HasRole("writer") || c.HasRole("admin") || !c.HasScope("write") || c.HasScope("read write") {
-			t.Errorf("%s: got roles %q, scopes %q", use, c.Roles(), c.Scopes())
+			t.Errorf("%s: got roles %q, scopes %q", use, slices.Collect(c.Roles()), slices.Collect(c.Scopes()))
 		}
 		if !c.HasAudience(testAudience) || time.Until(c.Expiry()) <= 0 || c.IssuedAt().IsZero() || !c.NotBefore().IsZero() {
-			t.Errorf("%s: got audience %q, expiry %v, issued at %v, not before %v", use, c.Audience(), c.Expiry(), c.IssuedAt(), c.NotBefore())
+			t.Errorf("%s: got audience %q, expiry %v, issued at %v, not before %v", use, slices.Collect(c.Audience()), c.Expiry(), c.IssuedAt(), c.NotBefore())
 		}
 	}
 }

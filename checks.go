@@ -39,6 +39,7 @@ type evaluation struct {
 	now     time.Time
 	token   jws.Token
 	members []jws.Member  // the payload's, in room that is used again
+	values  []string      // of "aud", then the roles, in room that is used again
 	trust   *trust        // who has to vouch for the token
 	keys    []*keyset.Key // whose signature it may be
 	claims  *Claims
@@ -69,20 +70,29 @@ type check struct {
 	run  func(*evaluation, context.Context) error
 }
 
-// maxKeptMembers bounds the room that an unusual token leaves behind.
-const maxKeptMembers = 64
+// The room that an unusual token leaves behind is bounded.
+const (
+	maxKeptMembers = 64
+	maxKeptValues  = 64
+)
 
-// reset forgets the token but keeps the room for the next one's members.
+// reset forgets the token but keeps the room for the next one.
 func (e *evaluation) reset() {
 	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
 	e.raw = ""
 	e.token.Reset()
-	if cap(e.members) > maxKeptMembers {
-		e.members = nil
-		return
+	e.members = emptied(e.members, maxKeptMembers)
+	e.values = emptied(e.values, maxKeptValues)
+}
+
+// emptied returns the room of a slice with nothing in it, or no room when it has
+// become more than limit.
+func emptied[T any](s []T, limit int) []T {
+	if cap(s) > limit {
+		return nil
 	}
-	clear(e.members[:cap(e.members)])
-	e.members = e.members[:0]
+	clear(s[:cap(s)])
+	return s[:0]
 }
 
 // form checks the token's shape, as the package jws describes it.
@@ -287,7 +297,7 @@ func (e *evaluation) audience(context.Context) error {
 	if err := e.readAudience(); err != nil {
 		return err
 	}
-	if e.trust.anyAudience || e.trust.dedicatedKeys && e.claims.audience == nil {
+	if _, found := e.member("aud"); e.trust.anyAudience || e.trust.dedicatedKeys && !found {
 		return nil
 	}
 	got, err := e.audienceClaim()
@@ -305,13 +315,13 @@ func (e *evaluation) audience(context.Context) error {
 // audienceClaim returns the values that Issuer.Audiences are compared with.
 func (e *evaluation) audienceClaim() ([]string, error) {
 	if e.trust.audienceClaim == "" {
-		return e.claims.audience, nil
+		return e.claims.audienceList(), nil
 	}
 	m, found := e.member(e.trust.audienceClaim)
 	if !found {
 		return nil, nil
 	}
-	values, err := stringOrList(m)
+	values, err := appendStrings(nil, m)
 	if err != nil {
 		return nil, wrongType(checkAudience, m, "a string or an array of strings")
 	}

@@ -140,7 +140,7 @@ func plainValues(m jws.Member) ([]string, error) {
 	case jws.Number, jws.Bool:
 		return []string{m.Value}, nil
 	case jws.Array:
-		return m.Strings()
+		return m.AppendStrings(nil)
 	}
 	return nil, fmt.Errorf("got %s, want a string, a number, a boolean or an array of strings", m.Kind)
 }

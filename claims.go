@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -25,15 +26,18 @@ type Claims struct {
 	identity  Identity
 	issuer    string
 	subject   string
-	audience  []string
 	expiry    claimTime
 	notBefore claimTime
 	issuedAt  claimTime
 	tokenID   string
 	sessionID string
-	roles     []string
 	scopes    string // separated by spaces
 	payload   string
+	index     claimIndex // of the payload
+
+	// lists holds the values of "aud" and then the roles: one piece of memory,
+	// since claims are kept by the hundred thousand.
+	lists []string
 
 	// subjectClaim is "sub" where that is not the subject; a logout names it.
 	subjectClaim string
@@ -41,8 +45,9 @@ type Claims struct {
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
 
-	algorithm uint8 // of the signature, among those of trust
-	hasKeyID  bool  // the token names its key
+	audiences uint16 // how many of lists are values of "aud"
+	algorithm uint8  // of the signature, among those of trust
+	hasKeyID  bool   // the token names its key
 
 	neverExpires bool // a token of a [LocalIssuer] that permits it
 	fromTicket   bool // which cannot buy another
@@ -63,11 +68,16 @@ func (c *Claims) Issuer() string { return c.issuer }
 // or what [Issuer.Subject] names.
 func (c *Claims) Subject() string { return c.subject }
 
-// Audience returns a copy of the values of "aud".
-func (c *Claims) Audience() []string { return slices.Clone(c.audience) }
+// Audience iterates over the values of "aud". [slices.Collect] makes a slice of
+// them.
+func (c *Claims) Audience() iter.Seq[string] { return slices.Values(c.audienceList()) }
 
 // HasAudience reports whether "aud" contains audience.
-func (c *Claims) HasAudience(audience string) bool { return slices.Contains(c.audience, audience) }
+func (c *Claims) HasAudience(audience string) bool {
+	return slices.Contains(c.audienceList(), audience)
+}
+
+func (c *Claims) audienceList() []string { return c.lists[:c.audiences] }
 
 // Expiry returns the time in "exp". It is the zero time for a token that never
 // expires, which only a [LocalIssuer] can issue and only if it is told to.
@@ -94,21 +104,37 @@ func (c *Claims) KeyID() string {
 	return c.key.ID()
 }
 
-// Roles returns a copy of the roles found where [Issuer.Roles] says.
-func (c *Claims) Roles() []string { return slices.Clone(c.roles) }
+// Roles iterates over the roles found where [Issuer.Roles] says. To ask for one,
+// use [Claims.HasRole]; [slices.Collect] makes a slice of them.
+func (c *Claims) Roles() iter.Seq[string] { return slices.Values(c.roleList()) }
 
 // HasRole reports whether role is among the roles.
-func (c *Claims) HasRole(role string) bool { return slices.Contains(c.roles, role) }
+func (c *Claims) HasRole(role string) bool { return slices.Contains(c.roleList(), role) }
 
-// Scopes returns the scopes in "scope" or, without it, "scp".
-func (c *Claims) Scopes() []string {
-	return strings.FieldsFunc(c.scopes, func(r rune) bool { return r == ' ' })
+func (c *Claims) roleList() []string { return c.lists[c.audiences:] }
+
+// Scopes iterates over the scopes in "scope" or, without it, "scp". To ask for
+// one, use [Claims.HasScope]; [slices.Collect] makes a slice of them.
+func (c *Claims) Scopes() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for rest := c.scopes; rest != ""; {
+			end := strings.IndexByte(rest, ' ')
+			if end < 0 {
+				yield(rest)
+				return
+			}
+			if end > 0 && !yield(rest[:end]) {
+				return
+			}
+			rest = rest[end+1:]
+		}
+	}
 }
 
 // HasScope reports whether scope is among the scopes.
 func (c *Claims) HasScope(scope string) bool {
-	for s := range strings.SplitSeq(c.scopes, " ") {
-		if s == scope && s != "" {
+	for s := range c.Scopes() {
+		if s == scope {
 			return true
 		}
 	}
@@ -141,11 +167,50 @@ func (c *Claims) Decode(v any) error {
 // Lookup returns the JSON text of the claim at path, whose names are matched
 // exactly, and whether it is there. Without a path it is the whole payload.
 func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
-	m, found, err := jws.Lookup(c.payload, path...)
-	if err != nil || !found {
+	m, found := c.member(path)
+	if !found {
 		return nil, false
 	}
 	return json.RawMessage(m.Value), true
+}
+
+// LookupString returns the string at path, whose names are matched exactly, and
+// whether the claim is there and is a string. It copies nothing unless the
+// string is written with escapes, and so costs little at every call.
+func (c *Claims) LookupString(path ...string) (string, bool) {
+	if len(path) == 1 && c.index != "" {
+		offset, found := c.index.find(c.payload, path[0])
+		if !found {
+			return "", false
+		}
+		text, err := jws.TextAt(c.payload, offset)
+		return text, err == nil
+	}
+	m, found := c.member(path)
+	if !found {
+		return "", false
+	}
+	text, err := m.Text()
+	return text, err == nil
+}
+
+// member returns the claim at path; one that leads through something other than
+// objects leads to none.
+func (c *Claims) member(path []string) (jws.Member, bool) {
+	if len(path) == 0 || c.index == "" {
+		m, found, err := jws.Lookup(c.payload, path...)
+		return m, found && err == nil
+	}
+	offset, found := c.index.find(c.payload, path[0])
+	if !found {
+		return jws.Member{}, false
+	}
+	m, err := jws.ValueAt(c.payload, offset)
+	if err != nil || len(path) == 1 {
+		return m, err == nil
+	}
+	m, found, err = jws.Lookup(m.Value, path[1:]...)
+	return m, found && err == nil
 }
 
 // Payload returns a copy of the token's payload, byte for byte as it was signed,
@@ -156,8 +221,7 @@ func (c *Claims) Payload() []byte { return []byte(c.payload) }
 // size estimates the memory that c holds, for the cache.
 func (c *Claims) size() int {
 	const stringHeader = int(unsafe.Sizeof(""))
-	lists := len(c.audience) + len(c.roles)
-	return int(unsafe.Sizeof(*c)) + len(c.payload) + lists*stringHeader
+	return int(unsafe.Sizeof(*c)) + len(c.payload) + len(c.index) + len(c.lists)*stringHeader
 }
 
 // owner tells the cache whose token it is, so that one caller's tokens cannot

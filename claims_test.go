@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"testing"
@@ -41,7 +43,7 @@ func TestClaims_Roles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := c.Roles(); !slices.Equal(got, tt.want) {
+			if got := slices.Collect(c.Roles()); !slices.Equal(got, tt.want) {
 				t.Errorf("Roles() = %q, want %q", got, tt.want)
 			}
 		})
@@ -78,8 +80,8 @@ func TestClaims_Scopes(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if !slices.Equal(c.Scopes(), tt.want) {
-				t.Errorf("Scopes() = %q, want %q", c.Scopes(), tt.want)
+			if got := slices.Collect(c.Scopes()); !slices.Equal(got, tt.want) {
+				t.Errorf("Scopes() = %q, want %q", got, tt.want)
 			}
 			for _, scope := range tt.want {
 				if !c.HasScope(scope) || c.HasScope("") || c.HasScope(scope+" ") {
@@ -175,15 +177,122 @@ func TestClaims_Lookup(t *testing.T) {
 	}
 }
 
+// A name is found however the payload writes it and whatever stands before it.
+func TestClaims_LookupString(t *testing.T) {
+	long := strings.Repeat("x", 1<<16)
+	payloads := map[string]string{
+		"usual":           `"email":"a@b.test"`,
+		"white space":     " \n\"email\" :\t\"a@b.test\" ",
+		"escaped name":    `"\u0065mail":"a@b.test"`,
+		"another escaped": `"\u0061bc":1,"email":"a@b.test"`,
+		"escaped value":   `"email":"a\u0040b.test"`,
+		"inside others":   `"a":{"email":"no"},"b":["email"],"c":"\"email\":\"no\"","email":"a@b.test"`,
+		"far away":        `"a":"` + long + `","email":"a@b.test"`,
+		"many claims":     manyClaims(200) + `,"email":"a@b.test"`,
+		"similar names":   `"emai":"no","emails":"no","Email":"no","email":"a@b.test"`,
+	}
+	others := `,"object":{"city":"x","n":{"a.b":"y"}},"n":1,"null":null,"":"no name","q\"":"quote"}`
+	for name, payload := range payloads {
+		t.Run(name, func(t *testing.T) {
+			c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,`+payload+others)
+			tests := []struct {
+				path  []string
+				want  string
+				found bool
+			}{
+				{[]string{"email"}, "a@b.test", true},
+				{[]string{"sub"}, "alice", true},
+				{[]string{"object", "city"}, "x", true},
+				{[]string{"object", "n", "a.b"}, "y", true},
+				{[]string{""}, "no name", true},
+				{[]string{`q"`}, "quote", true},
+				{[]string{"EMAIL"}, "", false},
+				{[]string{`sub":`}, "", false},
+				{[]string{`sub":"alice`}, "", false},
+				{[]string{"city"}, "", false},
+				{[]string{"object"}, "", false},
+				{[]string{"object", "town"}, "", false},
+				{[]string{"sub", "alice"}, "", false},
+				{[]string{"n"}, "", false},
+				{[]string{"null"}, "", false},
+				{nil, "", false},
+			}
+			for _, tt := range tests {
+				if got, found := c.LookupString(tt.path...); got != tt.want || found != tt.found {
+					t.Errorf("LookupString(%q) = %q, %v, want %q, %v", tt.path, got, found, tt.want, tt.found)
+				}
+			}
+		})
+	}
+}
+
+func manyClaims(n int) string {
+	claims := make([]string, n)
+	for i := range claims {
+		claims[i] = fmt.Sprintf(`"claim%d":%d`, i, i)
+	}
+	return strings.Join(claims, ",")
+}
+
+// A handler asks at every call, so that asking may cost no memory.
+func TestClaims_Allocations(t *testing.T) {
+	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a","b"],"scope":"c d","roles":["e","f"],
+		"email":"a@b.test","address":{"country":"NO"}}`)
+	seen := make([]string, 0, 6)
+	allocs := testing.AllocsPerRun(100, func() {
+		seen = slices.AppendSeq(seen[:0], c.Audience())
+		seen = slices.AppendSeq(seen, c.Scopes())
+		for role := range c.Roles() {
+			seen = append(seen, role)
+		}
+		email, _ := c.LookupString("email")
+		country, _ := c.LookupString("address", "country")
+		if email != "a@b.test" || country != "NO" || !c.HasRole("f") || !c.HasScope("d") || !c.HasAudience("b") {
+			t.Errorf("got email %q, country %q", email, country)
+		}
+	})
+	if want := []string{"a", "b", "c", "d", "e", "f"}; !slices.Equal(seen, want) || allocs != 0 {
+		t.Errorf("got %q with %v allocations, want %q with none", seen, allocs, want)
+	}
+}
+
+// So many audiences are nobody's, and no reason to count them wrong.
+func TestClaims_ManyAudiences(t *testing.T) {
+	for audiences, want := range map[int]error{1<<16 - 1: nil, 1 << 16: oidcauth.ErrClaim} {
+		payload := `{"iss":"https://issuer.test","sub":"alice","exp":1,"roles":["writer"],"aud":["first"` +
+			strings.Repeat(`,"x"`, audiences-1) + `]}`
+		c, err := oidcauth.UnverifiedClaims([]byte(payload), oidcauth.Issuer{URL: "https://issuer.test", Audiences: []string{"x"}})
+		if !errors.Is(err, want) {
+			t.Errorf("%d audiences: error = %v, want %v", audiences, err, want)
+		}
+		if err == nil && (!c.HasAudience("first") || c.HasRole("x") || !c.HasRole("writer") || c.HasAudience("writer")) {
+			t.Errorf("%d audiences: roles and audiences are mixed up", audiences)
+		}
+	}
+}
+
+// A loop over claims may end early.
+func TestClaims_LoopsEnd(t *testing.T) {
+	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a","x"],"scope":" a x","roles":["a","x"]}`)
+	for name, values := range map[string]iter.Seq[string]{"Audience": c.Audience(), "Scopes": c.Scopes(), "Roles": c.Roles()} {
+		for value := range values {
+			if value != "a" {
+				t.Errorf("%s() goes on to %q", name, value)
+			}
+			break
+		}
+	}
+}
+
 // What a caller does to the slices it was given changes nothing for others.
 func TestClaims_Immutable(t *testing.T) {
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a"],"roles":["b"],"scope":"c"}`)
-	c.Audience()[0], c.Roles()[0], c.Scopes()[0], c.Payload()[0] = "x", "admin", "x", 'x'
+	slices.Collect(c.Audience())[0], slices.Collect(c.Roles())[0], c.Payload()[0] = "x", "admin", 'x'
 	if raw, _ := c.Lookup("aud"); len(raw) > 0 {
 		raw[0] = 'x'
 	}
 	if !c.HasAudience("a") || !c.HasRole("b") || c.HasRole("admin") || !c.HasScope("c") || !json.Valid(c.Payload()) {
-		t.Errorf("claims changed: %q %q %q %s", c.Audience(), c.Roles(), c.Scopes(), c.Payload())
+		t.Errorf("claims changed: %s", c.Payload())
 	}
 }
 

@@ -8,18 +8,32 @@ import (
 	"strings"
 )
 
-// A caller is who a context acts for. The zero value is nobody.
-type caller struct {
+// A callerContext is a context that acts for somebody: the bearer of the claims,
+// the server itself if internal, or nobody.
+type callerContext struct {
+	context.Context
 	claims   *Claims
 	internal bool
 }
 
+// callerKey finds the innermost callerContext.
 type callerKey struct{}
+
+// Value returns the context itself for callerKey.
+func (c *callerContext) Value(key any) any {
+	if _, ok := key.(callerKey); ok {
+		return c
+	}
+	return c.Context.Value(key)
+}
+
+// nobody is who a context acts for that nobody prepared.
+var nobody = new(callerContext)
 
 // NewContext returns a context that acts for the bearer of a verified token. It
 // replaces whoever ctx acted for before. With nil claims it acts for nobody.
 func NewContext(ctx context.Context, claims *Claims) context.Context {
-	return context.WithValue(ctx, callerKey{}, caller{claims: claims})
+	return &callerContext{Context: ctx, claims: claims}
 }
 
 // FromContext returns the claims of the caller that ctx acts for. It returns
@@ -33,16 +47,18 @@ func FromContext(ctx context.Context) (*Claims, bool) {
 // own behalf, a scheduled or an initial one: [Require] lets it pass. It replaces
 // whoever ctx acted for before, so never derive it from a client's request.
 func NewInternalContext(ctx context.Context) context.Context {
-	return context.WithValue(ctx, callerKey{}, caller{internal: true})
+	return &callerContext{Context: ctx, internal: true}
 }
 
 // IsInternal reports whether ctx is of a call that the server makes on its own
 // behalf. A context that nobody prepared is not.
 func IsInternal(ctx context.Context) bool { return callerOf(ctx).internal }
 
-func callerOf(ctx context.Context) caller {
-	c, _ := ctx.Value(callerKey{}).(caller)
-	return c
+func callerOf(ctx context.Context) *callerContext {
+	if c, ok := ctx.Value(callerKey{}).(*callerContext); ok {
+		return c
+	}
+	return nobody
 }
 
 // A Rule returns nil if the claims satisfy it, or else an error that says what
@@ -75,7 +91,7 @@ func HasRole(role string) Rule {
 		if c.HasRole(role) {
 			return nil
 		}
-		return fmt.Errorf("role: got %s, want %q", quoteAll(c.roles), role)
+		return fmt.Errorf("role: got %s, want %q", quoteAll(c.roleList()), role)
 	}
 }
 
@@ -85,7 +101,7 @@ func HasScope(scope string) Rule {
 		if c.HasScope(scope) {
 			return nil
 		}
-		return fmt.Errorf("scope: got %s, want %q", quoteAll(c.Scopes()), scope)
+		return fmt.Errorf("scope: got %s, want %q", quoteAll(slices.Collect(c.Scopes())), scope)
 	}
 }
 
@@ -108,7 +124,7 @@ func ForAudience(audiences ...string) Rule {
 		if slices.ContainsFunc(audiences, c.HasAudience) {
 			return nil
 		}
-		return fmt.Errorf("audience: got %s, want %s", quoteAll(c.audience), oneOf(audiences))
+		return fmt.Errorf("audience: got %s, want %s", quoteAll(c.audienceList()), oneOf(audiences))
 	}
 }
 

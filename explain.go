@@ -132,7 +132,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkSubject:
 		return quote(e.claims.subject), fmt.Sprintf("1 to %d bytes", maxNameBytes)
 	case checkClaims:
-		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roles), quoteAll(e.claims.Scopes())), "well-formed claims"
+		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roleList()), quoteAll(slices.Collect(e.claims.Scopes()))), "well-formed claims"
 	case checkRules:
 		return fmt.Sprintf("%d rules satisfied", len(e.trust.claimRules)+len(e.trust.rules)), "all of them"
 	case checkRevocation:
@@ -151,7 +151,7 @@ func (e *evaluation) describeKeyID() string {
 // describeAudience tells of the values that were compared, wherever they stand.
 func (e *evaluation) describeAudience() (got, want string) {
 	if e.trust.anyAudience {
-		return quoteAll(e.claims.audience), "anything (InsecureAnyAudience)"
+		return quoteAll(e.claims.audienceList()), "anything (InsecureAnyAudience)"
 	}
 	want = e.wantedAudience()
 	compared, err := e.audienceClaim()

@@ -31,6 +31,8 @@ const (
 	identitySize  = 32
 	identityHead  = 2 // the fixed bytes c2 00
 	identityCheck = 4 // the checksum that follows them
+
+	checkedSize = identitySize - identityCheck // what the checksum is made of
 )
 
 // identityPrefix begins every identity: hex digits "c200".
@@ -50,7 +52,7 @@ var identityPrefix = [identityHead]byte{0xc2, 0x00}
 // that a subject has 1 to 128 bytes; a caller who derives identities from
 // other sources owes the same checks.
 func NewIdentity(issuer, subject string) Identity {
-	input := make([]byte, 0, len(issuer)+len("|")+len(subject))
+	input := make([]byte, 0, max(len(issuer)+len("|")+len(subject), checkedSize))
 	input = append(input, issuer...)
 	input = append(input, '|')
 	input = append(input, subject...)
@@ -59,7 +61,7 @@ func NewIdentity(issuer, subject string) Identity {
 	var i Identity
 	copy(i[:], identityPrefix[:])
 	copy(i[identityHead+identityCheck:], hash[:])
-	check := i.checksum()
+	check := i.checksum(input)
 	copy(i[identityHead:], check[:])
 	return i
 }
@@ -84,13 +86,12 @@ func ParseIdentity(s string) (Identity, error) {
 	return i, nil
 }
 
-// checksum returns the checksum the last 26 bytes of i ask for.
-func (i Identity) checksum() [identityCheck]byte {
-	const id = identityHead + identityCheck
-	var input [identitySize - identityCheck]byte
-	copy(input[:], identityPrefix[:])
-	copy(input[identityHead:], i[id:])
-	hash := blake3.Sum256(input[:])
+// checksum returns the checksum the last 26 bytes of i ask for. It overwrites
+// buf, which may be nil.
+func (i Identity) checksum(buf []byte) [identityCheck]byte {
+	input := append(buf[:0], identityPrefix[:]...)
+	input = append(input, i[identityHead+identityCheck:]...)
+	hash := blake3.Sum256(input)
 	return [identityCheck]byte(hash[:identityCheck])
 }
 
@@ -100,7 +101,7 @@ func (i Identity) check() error {
 		return fmt.Errorf("%w: got prefix %q, want %q", ErrIdentity,
 			hex.EncodeToString(head[:]), hex.EncodeToString(identityPrefix[:]))
 	}
-	got, want := [identityCheck]byte(i[identityHead:identityHead+identityCheck]), i.checksum()
+	got, want := [identityCheck]byte(i[identityHead:identityHead+identityCheck]), i.checksum(nil)
 	if got != want {
 		return fmt.Errorf("%w: got checksum %q, want %q", ErrIdentity,
 			hex.EncodeToString(got[:]), hex.EncodeToString(want[:]))

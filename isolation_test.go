@@ -166,7 +166,7 @@ func TestNew_Copies(t *testing.T) {
 		t.Fatalf("Authenticate() error = %v", err)
 	}
 	if c.Issuer() != issuer.URL() || c.Subject() != "u" || !c.HasRole("writer") {
-		t.Errorf("accepted as %q of %q with roles %q", c.Subject(), c.Issuer(), c.Roles())
+		t.Errorf("accepted as %q of %q with roles %q", c.Subject(), c.Issuer(), slices.Collect(c.Roles()))
 	}
 	if f := <-fetched; f.Issuer != issuer.URL() {
 		t.Errorf("the trace saw %+v", f)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -249,7 +250,7 @@ func TestUnverifiedClaims_SpacetimeDB(t *testing.T) {
 		t.Errorf("Identity() = %s, want %s", got, want)
 	}
 	if !c.Expiry().IsZero() || !c.HasAudience("spacetimedb") {
-		t.Errorf("Expiry() = %v, Audience() = %q", c.Expiry(), c.Audience())
+		t.Errorf("Expiry() = %v, Audience() = %q", c.Expiry(), slices.Collect(c.Audience()))
 	}
 	strict := newLocal(t, oidcauth.LocalIssuerConfig{})
 	if _, err := oidcauth.UnverifiedClaims([]byte(payload), strict.Issuer()); !errors.Is(err, oidcauth.ErrClaim) {

@@ -221,10 +221,10 @@ func (e *evaluation) logoutAudience(context.Context) error {
 	if err := e.readAudience(); err != nil {
 		return err
 	}
-	if len(e.trust.logout) == 0 && len(e.claims.audience) > 0 || slices.ContainsFunc(e.trust.logout, e.claims.HasAudience) {
+	if len(e.trust.logout) == 0 && e.claims.audiences > 0 || slices.ContainsFunc(e.trust.logout, e.claims.HasAudience) {
 		return nil
 	}
-	return refuse(checkAudience, ErrAudience, quoteAll(e.claims.audience), oneOf(e.trust.logout))
+	return refuse(checkAudience, ErrAudience, quoteAll(e.claims.audienceList()), oneOf(e.trust.logout))
 }
 
 // logoutEvents tells a logout token from every other: by the event that it has,

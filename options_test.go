@@ -226,7 +226,7 @@ func TestIssuer_Roles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := c.Roles(); !slices.Equal(got, tt.want) {
+		if got := slices.Collect(c.Roles()); !slices.Equal(got, tt.want) {
 			t.Errorf("Roles() = %q, want %q", got, tt.want)
 		}
 	}

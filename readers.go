@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -87,10 +88,15 @@ func (e *evaluation) readAudience() error {
 	if !found {
 		return nil
 	}
-	var err error
-	if e.claims.audience, err = stringOrList(m); err != nil {
+	values, err := appendStrings(e.values[:0], m)
+	if err != nil {
 		return wrongType(checkAudience, m, "a string or an array of strings")
 	}
+	if len(values) > math.MaxUint16 {
+		return refuse(checkAudience, ErrClaim, fmt.Sprintf(`"aud" of %d values`, len(values)), fmt.Sprintf("at most %d", math.MaxUint16))
+	}
+	e.values = values
+	e.claims.lists, e.claims.audiences = values, uint16(len(values))
 	return nil
 }
 
@@ -178,7 +184,9 @@ func (e *evaluation) readOthers() (err error) {
 	if e.trust.ignoresScopes {
 		c.scopes = ""
 	}
-	c.roles = e.roles()
+	e.values = e.appendRoles(e.values[:c.audiences])
+	c.lists = slices.Clone(e.values)
+	c.index = newClaimIndex(c.payload, e.members)
 	return nil
 }
 
@@ -199,13 +207,17 @@ func wrongType(check string, m jws.Member, want string) error {
 	return refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, m.Kind), want)
 }
 
-// stringOrList returns a claim that is a string or an array of strings.
-func stringOrList(m jws.Member) ([]string, error) {
-	if m.Kind == jws.String {
-		s, err := m.Text()
-		return []string{s}, err
+// appendStrings appends what a claim holds that is a string or an array of
+// strings. With an error it returns dst as it was.
+func appendStrings(dst []string, m jws.Member) ([]string, error) {
+	if m.Kind != jws.String {
+		return m.AppendStrings(dst)
 	}
-	return m.Strings()
+	s, err := m.Text()
+	if err != nil {
+		return dst, err
+	}
+	return append(dst, s), nil
 }
 
 // scopes reads "scope" (RFC 8693, section 4.2) or, without it, "scp", the name
@@ -222,7 +234,7 @@ func (e *evaluation) scopes() (string, error) {
 	if m.Kind == jws.String {
 		return m.Text()
 	}
-	list, err := m.Strings()
+	list, err := m.AppendStrings(nil)
 	if err != nil {
 		return "", wrongType(checkClaims, m, "a string or an array of strings")
 	}
@@ -230,22 +242,15 @@ func (e *evaluation) scopes() (string, error) {
 	return strings.Join(slices.DeleteFunc(list, hasSpace), " "), nil
 }
 
-// roles collects the roles at all of the issuer's paths. A claim of another
-// shape grants no role.
-func (e *evaluation) roles() []string {
-	var roles []string
+// appendRoles appends the roles at all of the issuer's paths to dst. A claim of
+// another shape grants no role.
+func (e *evaluation) appendRoles(dst []string) []string {
 	for _, path := range e.trust.roles {
-		m, found := e.memberAt(path)
-		if !found {
-			continue
-		}
-		if found := rolesIn(m); roles == nil {
-			roles = found
-		} else {
-			roles = append(roles, found...)
+		if m, found := e.memberAt(path); found {
+			dst = appendRolesIn(dst, m)
 		}
 	}
-	return roles
+	return dst
 }
 
 // memberAt returns the claim at a path. One that leads through something other
@@ -267,38 +272,30 @@ func (e *evaluation) lookup(path Path) (jws.Member, bool, error) {
 	return jws.Lookup(m.Value, path[1:]...)
 }
 
-// rolesIn reads the four shapes in which issuers write roles.
-func rolesIn(m jws.Member) []string {
+// appendRolesIn reads the four shapes in which issuers write roles.
+func appendRolesIn(dst []string, m jws.Member) []string {
 	switch m.Kind {
 	case jws.Array:
-		roles, _ := m.Strings()
-		return roles
+		dst, _ = m.AppendStrings(dst)
 	case jws.String:
-		s, err := m.Text()
-		if err != nil {
-			return nil
+		if s, err := m.Text(); err == nil {
+			dst = appendCommaSeparated(dst, s)
 		}
-		return commaSeparated(s)
 	case jws.Object:
-		members, err := jws.ParseObject(nil, m.Value)
-		if err != nil {
-			return nil
-		}
-		var roles []string
+		// The payload has been parsed, and so has this part of it.
+		members, _ := jws.ParseObject(nil, m.Value)
 		for _, role := range members {
-			roles = append(roles, role.Name)
+			dst = append(dst, role.Name)
 		}
-		return roles
 	}
-	return nil
+	return dst
 }
 
-func commaSeparated(s string) []string {
-	var parts []string
+func appendCommaSeparated(dst []string, s string) []string {
 	for part := range strings.SplitSeq(s, ",") {
 		if part = strings.TrimSpace(part); part != "" {
-			parts = append(parts, part)
+			dst = append(dst, part)
 		}
 	}
-	return parts
+	return dst
 }

@@ -27,7 +27,7 @@ func TestAccepts(t *testing.T) {
 					t.Errorf("%s: Authenticate() error = %v", name, err)
 					continue
 				}
-				got := caller{c.Subject(), c.Roles(), c.Scopes()}
+				got := caller{c.Subject(), slices.Collect(c.Roles()), slices.Collect(c.Scopes())}
 				if got.subject != want.subject || !slices.Equal(got.roles, want.roles) || !slices.Equal(got.scopes, want.scopes) {
 					t.Errorf("%s: got %q, want %q", name, got, want)
 				}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -24,7 +25,7 @@ func whoami(w http.ResponseWriter, _ *http.Request, claims *oidcauth.Claims) {
 		Identity:  claims.Identity().String(),
 		Issuer:    claims.Issuer(),
 		Subject:   claims.Subject(),
-		Audience:  append([]string{}, claims.Audience()...),
+		Audience:  slices.AppendSeq([]string{}, claims.Audience()),
 		ExpiresAt: expiresAt(claims),
 		Claims:    claims.Payload(),
 	})

@@ -217,7 +217,7 @@ func FuzzObject(f *testing.F) {
 			t.Fatalf("ParseObject(%q) = %d members, want %d", text, len(got), len(plain))
 		}
 		for _, m := range got {
-			checkMember(t, m, plain, strict)
+			checkMember(t, text, m, plain, strict)
 		}
 	})
 }
@@ -253,8 +253,16 @@ func ownRule(text string) bool {
 	return deepest > 32
 }
 
-func checkMember(t *testing.T, m jws.Member, plain, strict map[string]any) {
+func checkMember(t *testing.T, text string, m jws.Member, plain, strict map[string]any) {
 	t.Helper()
+	again, err := jws.ValueAt(text, m.Offset)
+	if err != nil || again.Value != m.Value || again.Kind != m.Kind {
+		t.Fatalf("ValueAt(%q, %d) = %+v, %v, want %+v", text, m.Offset, again, err, m)
+	}
+	got, err := jws.TextAt(text, m.Offset)
+	if want, wantErr := m.Text(); got != want || !errors.Is(err, wantErr) && !errors.Is(err, jws.ErrKind) || (err == nil) != (wantErr == nil) {
+		t.Fatalf("TextAt(%q, %d) = %q, %v, want %q, %v", text, m.Offset, got, err, want, wantErr)
+	}
 	want, ok := plain[m.Name]
 	if !ok || !reflect.DeepEqual(want, strict[m.Name]) {
 		t.Fatalf("member %q = %v, but others read %v and %v", m.Name, m.Value, want, strict[m.Name])
@@ -271,7 +279,7 @@ func checkMember(t *testing.T, m jws.Member, plain, strict map[string]any) {
 func checkKind(t *testing.T, m jws.Member, want any) {
 	t.Helper()
 	text, textErr := m.Text()
-	list, listErr := m.Strings()
+	list, listErr := m.AppendStrings(nil)
 	_, _, secondsErr := m.Seconds()
 	switch want := want.(type) {
 	case string:
@@ -280,7 +288,7 @@ func checkKind(t *testing.T, m jws.Member, want any) {
 		}
 	case []any:
 		if m.Kind != jws.Array || (listErr == nil) != allStrings(list, want) {
-			t.Fatalf("Strings() of %q = %q, %v, want %v", m.Value, list, listErr, want)
+			t.Fatalf("AppendStrings() of %q = %q, %v, want %v", m.Value, list, listErr, want)
 		}
 	case float64:
 		inRange := math.Abs(want) < maxSeconds

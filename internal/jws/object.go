@@ -52,6 +52,10 @@ type Member struct {
 	Name  string // without quotes and escapes
 	Value string // the value's JSON text
 	Kind  Kind   // the value's type
+
+	// Offset is where the name ends in the object's text, the quote included.
+	// [ValueAt] and [TextAt] find the value again from there.
+	Offset int
 }
 
 // ParseObject appends the members of the JSON object in text to dst, in the
@@ -118,6 +122,10 @@ func (s *scanner) object(dst []Member, names []string, depth int) ([]Member, err
 		if err != nil {
 			return nil, err
 		}
+		offset := s.pos
+		if err := s.colon(); err != nil {
+			return nil, err
+		}
 		if names, err = own.add(names, name); err != nil {
 			return nil, err
 		}
@@ -127,7 +135,7 @@ func (s *scanner) object(dst []Member, names []string, depth int) ([]Member, err
 			return nil, err
 		}
 		if depth == 1 {
-			dst = append(dst, Member{Name: name, Value: s.text[start:s.pos], Kind: kind})
+			dst = append(dst, Member{Name: name, Value: s.text[start:s.pos], Kind: kind, Offset: offset})
 		}
 		closed, err := s.separator('}')
 		if closed || err != nil {
@@ -136,21 +144,22 @@ func (s *scanner) object(dst []Member, names []string, depth int) ([]Member, err
 	}
 }
 
-// memberName scans a name and a colon up to the value.
+// memberName scans up to the end of the next name.
 func (s *scanner) memberName() (string, error) {
 	if s.next() != '"' {
 		return "", s.unexpected("a member name")
 	}
-	name, err := s.name()
-	if err != nil {
-		return "", err
-	}
+	return s.name()
+}
+
+// colon scans what stands between a name and its value.
+func (s *scanner) colon() error {
 	if s.next() != ':' {
-		return "", s.unexpected("a colon")
+		return s.unexpected("a colon")
 	}
 	s.pos++
 	s.next()
-	return name, nil
+	return nil
 }
 
 // name scans the string at the current byte and returns it without escapes.

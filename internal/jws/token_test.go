@@ -393,7 +393,10 @@ func TestParse_Fields(t *testing.T) {
 	if parsed.Payload != payload {
 		t.Errorf("Payload = %q, want %q", parsed.Payload, payload)
 	}
-	want := []jws.Member{{Name: "sub", Value: `"al\u0069ce"`, Kind: jws.String}, {Name: "n", Value: `[1, 2]`, Kind: jws.Array}}
+	want := []jws.Member{
+		{Name: "sub", Value: `"al\u0069ce"`, Kind: jws.String, Offset: 7},
+		{Name: "n", Value: `[1, 2]`, Kind: jws.Array, Offset: 28},
+	}
 	if len(parsed.Members) != 2 || parsed.Members[0] != want[0] || parsed.Members[1] != want[1] {
 		t.Errorf("Members = %v, want %v", parsed.Members, want)
 	}

@@ -19,34 +19,34 @@ func (m Member) Text() (string, error) {
 	return stringText(m.Value)
 }
 
-// Strings returns the elements of an array of strings. Any other type, and an
-// array with any other element, null included, is an [ErrKind]. An empty array
-// is an empty slice.
-func (m Member) Strings() ([]string, error) {
+// AppendStrings appends the elements of an array of strings to dst. Any other
+// type, and an array with any other element, null included, is an [ErrKind], with
+// which it returns dst as it was.
+func (m Member) AppendStrings(dst []string) ([]string, error) {
 	if m.Kind != Array {
-		return nil, m.wrongKind(Array)
+		return dst, m.wrongKind(Array)
 	}
 	s := scanner{text: m.Value}
 	if s.next() != '[' {
-		return nil, m.wrongKind(Array)
+		return dst, m.wrongKind(Array)
 	}
 	s.pos++
-	list := []string{}
 	if s.next() == ']' {
-		return list, nil
+		return dst, nil
 	}
+	list := dst
 	for {
 		if s.next() != '"' {
-			return nil, fmt.Errorf("%w: %s: got an element that is not a string, want strings only", ErrKind, quote(m.Name))
+			return dst, fmt.Errorf("%w: %s: got an element that is not a string, want strings only", ErrKind, quote(m.Name))
 		}
 		text, err := s.name()
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
 		list = append(list, text)
 		closed, err := s.separator(']')
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
 		if closed {
 			return list, nil
@@ -130,6 +130,46 @@ func Lookup(text string, path ...string) (Member, bool, error) {
 		found = m
 	}
 	return found, true, nil
+}
+
+// ValueAt returns the value of the member whose name ends at offset, in a text
+// that [ParseObject] has accepted, as a member without a name. It reads nothing
+// else of the text. An offset at which no name ends gives an [ErrMalformed] or a
+// meaningless value, never a panic.
+func ValueAt(text string, offset int) (Member, error) {
+	s, err := valueScanner(text, offset)
+	if err != nil {
+		return Member{}, err
+	}
+	start := s.pos
+	var names [namesRoom]string
+	kind, err := s.value(names[:0], 1)
+	if err != nil {
+		return Member{}, err
+	}
+	return Member{Value: text[start:s.pos], Kind: kind, Offset: offset}, nil
+}
+
+// TextAt returns what [ValueAt] and [Member.Text] return, in less time.
+func TextAt(text string, offset int) (string, error) {
+	s, err := valueScanner(text, offset)
+	if err != nil {
+		return "", err
+	}
+	if s.pos >= len(text) || text[s.pos] != '"' {
+		return "", fmt.Errorf("%w: want %s", ErrKind, String)
+	}
+	return s.name()
+}
+
+// valueScanner returns a scanner that stands at the value of the member whose
+// name ends at offset.
+func valueScanner(text string, offset int) (scanner, error) {
+	if offset < 0 || offset > len(text) {
+		return scanner{}, refuse("no name ends at byte %d", offset)
+	}
+	s := scanner{text: text, pos: offset}
+	return s, s.colon()
 }
 
 // Find returns the member with exactly that name.

@@ -142,7 +142,30 @@ func TestMember_Text(t *testing.T) {
 	}
 }
 
-func TestMember_Strings(t *testing.T) {
+// An offset at which no name ends must not do harm, nor must a text that breaks
+// off.
+func TestValueAt(t *testing.T) {
+	text := `{"a":"b\u0063", "d" : {"e":[1,{"f":2}]},"g":"h`
+	want := make(map[int]string)
+	for name, value := range map[string]string{
+		`"a"`: `"b\u0063"`, `"d"`: `{"e":[1,{"f":2}]}`, `"d" `: `{"e":[1,{"f":2}]}`, `"e"`: `[1,{"f":2}]`, `"f"`: `2`,
+	} {
+		want[strings.Index(text, name)+len(name)] = value
+	}
+	for offset := -1; offset <= len(text)+1; offset++ {
+		m, err := jws.ValueAt(text, offset)
+		value, found := want[offset]
+		if m.Value != value || found != (err == nil) || err != nil && !errors.Is(err, jws.ErrMalformed) {
+			t.Errorf("ValueAt(%d) = %+v, %v, want %q", offset, m, err, value)
+		}
+		isText := found && value[0] == '"'
+		if got, err := jws.TextAt(text, offset); isText != (err == nil) || isText != (got == "bc") {
+			t.Errorf("TextAt(%d) = %q, %v, want that of %q", offset, got, err, value)
+		}
+	}
+}
+
+func TestMember_AppendStrings(t *testing.T) {
 	tests := []struct {
 		name, value string
 		list        []string
@@ -150,7 +173,7 @@ func TestMember_Strings(t *testing.T) {
 	}{
 		{"two", `["a","b\u0063"]`, []string{"a", "bc"}, nil},
 		{"spaced", `[ "a" , "b" ]`, []string{"a", "b"}, nil},
-		{"empty", `[]`, []string{}, nil},
+		{"empty", `[]`, nil, nil},
 		{"brackets and commas in strings", `["],","["]`, []string{"],", "["}, nil},
 		{"null among them", `["a",null]`, nil, jws.ErrKind},
 		{"number among them", `["a",1]`, nil, jws.ErrKind},
@@ -161,9 +184,9 @@ func TestMember_Strings(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			list, err := member(t, tt.value).Strings()
-			if !slices.Equal(list, tt.list) || (list == nil) != (tt.list == nil) || !errors.Is(err, tt.want) {
-				t.Errorf("Strings() = %q, %v, want %q, %v", list, err, tt.list, tt.want)
+			list, err := member(t, tt.value).AppendStrings([]string{"first"})
+			if want := append([]string{"first"}, tt.list...); !slices.Equal(list, want) || !errors.Is(err, tt.want) {
+				t.Errorf("AppendStrings() = %q, %v, want %q, %v", list, err, want, tt.want)
 			}
 		})
 	}

@@ -97,7 +97,7 @@ func TestAuthenticate_person(t *testing.T) {
 	}
 	for _, scope := range []string{"openid", "profile", "email"} {
 		if !claims.HasScope(scope) {
-			t.Errorf("Scopes() = %q, want %q among them", claims.Scopes(), scope)
+			t.Errorf("Scopes() = %q, want %q among them", slices.Collect(claims.Scopes()), scope)
 		}
 	}
 	if claims.SessionID() == "" || claims.TokenID() == "" {
@@ -137,7 +137,7 @@ func TestAuthenticate_service(t *testing.T) {
 
 func wantRoles(t *testing.T, claims *oidcauth.Claims, want ...string) {
 	t.Helper()
-	got := slices.Sorted(slices.Values(claims.Roles()))
+	got := slices.Sorted(claims.Roles())
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("Roles() = %q, want %q", got, want)

@@ -2,9 +2,9 @@ package peers
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/oidcauth/oidcauth"
 
@@ -16,7 +16,7 @@ func OIDCAuth() Peer {
 	return Peer{
 		Name:        "oidcauth",
 		Modules:     []string{"github.com/oidcauth/oidcauth"},
-		About:       "Authenticator and its own middleware; accessors of Claims, Lookup for the email address",
+		About:       "Authenticator and its own middleware; accessors of Claims",
 		RemoteKeys:  true,
 		KeepsTokens: true,
 		Open:        openOIDCAuth,
@@ -50,7 +50,8 @@ func openOIDCAuth(ctx context.Context, s Setup) (*Verifier, error) {
 			if err != nil {
 				return err
 			}
-			return readOIDCAuth(claims, user)
+			readOIDCAuth(claims, user)
+			return nil
 		},
 		Alone: func(ctx context.Context, token string) error {
 			_, err := a.Authenticate(ctx, token)
@@ -59,25 +60,22 @@ func openOIDCAuth(ctx context.Context, s Setup) (*Verifier, error) {
 		Middleware: a.Middleware,
 		FromContext: func(ctx context.Context, user *User) bool {
 			claims, found := oidcauth.FromContext(ctx)
-			return found && readOIDCAuth(claims, user) == nil
+			if found {
+				readOIDCAuth(claims, user)
+			}
+			return found
 		},
 		// The process ends soon after; nothing is lost with an error.
 		Close: func() { _ = a.Close() },
 	}, nil
 }
 
-func readOIDCAuth(claims *oidcauth.Claims, user *User) error {
-	*user = User{
-		Issuer:   claims.Issuer(),
-		Subject:  claims.Subject(),
-		Audience: claims.Audience(),
-		Expiry:   claims.Expiry(),
-		Scopes:   claims.Scopes(),
-		Roles:    claims.Roles(),
-	}
-	email, found := claims.Lookup("email")
-	if !found {
-		return nil
-	}
-	return json.Unmarshal(email, &user.Email)
+// readOIDCAuth fills user, and uses the room of its slices again.
+func readOIDCAuth(claims *oidcauth.Claims, user *User) {
+	user.Issuer, user.Subject = claims.Issuer(), claims.Subject()
+	user.Audience = slices.AppendSeq(user.Audience[:0], claims.Audience())
+	user.Expiry = claims.Expiry()
+	user.Scopes = slices.AppendSeq(user.Scopes[:0], claims.Scopes())
+	user.Email, _ = claims.LookupString("email")
+	user.Roles = slices.AppendSeq(user.Roles[:0], claims.Roles())
 }

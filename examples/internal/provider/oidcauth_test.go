@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -120,7 +121,7 @@ func TestAuthenticate_RealClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !claims.HasRole("writer") || claims.HasRole("admin") {
-		t.Errorf("roles = %q, want [writer]", claims.Roles())
+		t.Errorf("roles = %q, want [writer]", slices.Collect(claims.Roles()))
 	}
 	if claims.SessionID() == "" {
 		t.Error("no session ID")
