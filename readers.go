@@ -18,12 +18,7 @@ var readers = [...]func(*evaluation) error{
 
 // member returns a top-level claim by its exact name.
 func (e *evaluation) member(name string) (jws.Member, bool) {
-	for _, m := range e.members {
-		if m.Name == name {
-			return m, true
-		}
-	}
-	return jws.Member{}, false
+	return jws.Find(e.members, name)
 }
 
 // untrustedIssuer reads "iss" before the signature is known: fit only to choose

@@ -43,10 +43,10 @@ func BenchmarkMiddlewareAlone(b *testing.B) {
 // that making them does not take minutes; their signatures are not looked at.
 func BenchmarkCrowd(b *testing.B) {
 	b.Run("single", func(b *testing.B) {
-		run(b, harness.Alone, []string{idp.EdDSA}, harness.Crowd)
+		run(b, harness.Authenticate, []string{idp.EdDSA}, harness.Crowd)
 	})
 	b.Run("parallel", func(b *testing.B) {
-		run(b, harness.AloneParallel, []string{idp.EdDSA}, harness.Crowd)
+		run(b, harness.AuthenticateParallel, []string{idp.EdDSA}, harness.Crowd)
 	})
 }
 

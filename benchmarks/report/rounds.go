@@ -89,7 +89,7 @@ func crowds(ctx context.Context, s settings, taken samples) error {
 	defer suite.Close()
 	log.Print("crowd")
 	for range s.rounds {
-		for _, what := range []string{harness.Alone, harness.AloneParallel} {
+		for _, what := range []string{harness.Authenticate, harness.Alone} {
 			cases := suite.Cases(what, []string{idp.EdDSA}, harness.Crowd)
 			if err := taken.add(ctx, cases); err != nil {
 				return err

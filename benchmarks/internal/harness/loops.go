@@ -24,7 +24,6 @@ func loops() map[string]loop {
 		Middleware:           {run: middleware(true), claims: true},
 		MiddlewareParallel:   {run: middlewareParallel, claims: true},
 		Alone:                {run: authenticateAlone, alone: true},
-		AloneParallel:        {run: aloneParallel, alone: true},
 		MiddlewareAlone:      {run: middleware(false), alone: true},
 	}
 }
@@ -64,24 +63,6 @@ func authenticateParallel(b *testing.B, v *peers.Verifier, tokens []string) {
 		n := start(&starts, len(tokens))
 		for pb.Next() {
 			if err := v.Authenticate(ctx, tokens[n], user); err != nil {
-				b.Error(err)
-				return
-			}
-			if n++; n == len(tokens) {
-				n = 0
-			}
-		}
-	})
-}
-
-func aloneParallel(b *testing.B, v *peers.Verifier, tokens []string) {
-	var starts atomic.Int64
-	defer cpuMeter(b)()
-	b.ResetTimer()
-	b.RunParallel(func(pb *testing.PB) {
-		ctx, n := context.Background(), start(&starts, len(tokens))
-		for pb.Next() {
-			if err := v.Alone(ctx, tokens[n]); err != nil {
 				b.Error(err)
 				return
 			}
