@@ -251,8 +251,35 @@ func TestCache_DeleteFunc(t *testing.T) {
 	if c.Len() != 0 {
 		t.Errorf("Len() = %d after everything was dropped", c.Len())
 	}
-	if empty := tokencache.New[verdict](64<<20, nil).Bytes(); c.Bytes() != empty {
-		t.Errorf("Bytes() = %d after everything was dropped, want %d as at first", c.Bytes(), empty)
+	// The buckets that 5000 tokens needed stay, and nothing else.
+	emptied := c.Bytes()
+	for n := range 5000 {
+		put(c, n)
+	}
+	c.DeleteFunc(func(*verdict) bool { return true })
+	if c.Bytes() != emptied {
+		t.Errorf("Bytes() = %d after everything was dropped again, want %d as before", c.Bytes(), emptied)
+	}
+}
+
+// TestCache_Grows: a cache begins small, since whatever it holds costs every
+// collection of garbage, and finds all tokens while it grows.
+func TestCache_Grows(t *testing.T) {
+	c := tokencache.New[verdict](64<<20, nil)
+	if c.Bytes() > 256<<10 {
+		t.Errorf("Bytes() = %d of an empty cache", c.Bytes())
+	}
+	for n := range 6000 {
+		put(c, n)
+		if n%997 != 0 {
+			continue
+		}
+		check(t, c)
+		for old := range n {
+			if !has(t, c, old) {
+				t.Fatalf("token %d is lost after %d", old, n)
+			}
+		}
 	}
 }
 

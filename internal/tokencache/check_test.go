@@ -14,10 +14,17 @@ func (s *shard[V]) check() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	linked := map[*entry[V]]bool{}
-	for i := range s.buckets {
-		for e := s.buckets[i].Load(); e != nil; e = e.next.Load() {
+	chains := *s.buckets.Load()
+	if len(chains) < min(s.count, s.most) {
+		return fmt.Sprintf("%d buckets for %d entries", len(chains), s.count)
+	}
+	for i := range chains {
+		for e := chains[i].Load(); e != nil; e = e.next.Load() {
 			if linked[e] {
 				return "an entry is linked twice"
+			}
+			if chains.of(e.hash) != &chains[i] {
+				return "an entry is in another's chain"
 			}
 			linked[e] = true
 			if e.expiry < s.earliest {
@@ -25,7 +32,7 @@ func (s *shard[V]) check() string {
 			}
 		}
 	}
-	used := int64(unsafe.Sizeof(*s)) + int64(8*len(s.buckets)+16*len(s.evicted)+4*len(s.owned))
+	used := int64(unsafe.Sizeof(*s)) + int64(24+8*len(chains)+16*len(s.evicted)+4*len(s.owned))
 	live := 0
 	owned := make([]uint32, len(s.owned))
 	for _, q := range []*queue[V]{&s.probation, &s.main} {

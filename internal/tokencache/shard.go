@@ -13,7 +13,8 @@ import (
 // memory. Readers walk the buckets' chains without the lock; they may miss an
 // entry that is being moved, which costs a verification and nothing else.
 type shard[V any] struct {
-	buckets []atomic.Pointer[entry[V]] // fixed at init
+	buckets atomic.Pointer[buckets[V]] // replaced when there are too few
+	most    int                        // buckets
 	room    int                        // bytes of tokens in a segment
 	max     int64
 	_       [64]byte // readers and writers do not share a cache line
@@ -21,7 +22,7 @@ type shard[V any] struct {
 	mu        sync.Mutex // guards the following, and every change to chains
 	probation queue[V]
 	main      queue[V]
-	evicted   [][evictedSet]uint16 // by bucket: ends of hashes that left on probation
+	evicted   [][evictedSet]uint16 // by hash, as many as most: ends of hashes that left on probation
 	owned     []uint32             // by owner: live entries
 	used      int64                // bytes
 	count     int                  // live entries
@@ -29,10 +30,17 @@ type shard[V any] struct {
 	_         [64]byte
 }
 
+// buckets are the heads of the chains, by hash.
+type buckets[V any] []atomic.Pointer[entry[V]]
+
 const (
 	// bucketBytes is the memory of a typical token with its claims: a full
 	// cache has about one entry for each bucket.
 	bucketBytes = 1536
+
+	// fewBuckets is what a shard begins with. Every collection of garbage scans
+	// all of them, so that a server with few callers must not have many.
+	fewBuckets = 64
 
 	// A segment is this fraction of its shard, within the limits.
 	segmentsPerShard = 128
@@ -55,7 +63,7 @@ const (
 	ownerShare = 4
 	minOwned   = 16
 
-	// evictedSet is how many tokens that left are remembered for each bucket:
+	// evictedSet is how many tokens that left are remembered for one that fits:
 	// several times as many as fit, so that one which is presented now and then
 	// is still known when it comes back.
 	evictedSet = 8
@@ -74,27 +82,53 @@ const (
 func (s *shard[V]) init(maxBytes int64) {
 	s.max = maxBytes
 	s.room = int(min(max(maxBytes/segmentsPerShard, minRoom), maxRoom))
-	s.buckets = make([]atomic.Pointer[entry[V]], maxBytes/bucketBytes+1)
-	s.owned = make([]uint32, min(len(s.buckets), math.MaxUint16))
+	s.most = int(maxBytes/bucketBytes + 1)
+	first := make(buckets[V], min(fewBuckets, s.most))
+	s.buckets.Store(&first)
+	s.owned = make([]uint32, min(s.most, math.MaxUint16))
 	s.used = s.tables()
 	s.earliest = never
 }
 
 // tables returns the memory of an empty shard.
 func (s *shard[V]) tables() int64 {
-	return int64(unsafe.Sizeof(*s)) +
-		int64(len(s.buckets))*int64(unsafe.Sizeof(s.buckets[0])) +
+	return int64(unsafe.Sizeof(*s)) + s.buckets.Load().bytes() +
 		int64(len(s.owned))*int64(unsafe.Sizeof(s.owned[0]))
 }
 
-// bucket returns the number of the bucket for a hash.
-func (s *shard[V]) bucket(hash uint32) int {
-	return int(uint64(hash) * uint64(len(s.buckets)) >> 32)
+func (b buckets[V]) bytes() int64 {
+	return int64(unsafe.Sizeof(b)) + int64(len(b))*int64(unsafe.Sizeof(b[0]))
+}
+
+// of returns the bucket for a hash.
+func (b buckets[V]) of(hash uint32) *atomic.Pointer[entry[V]] { return &b[place(hash, len(b))] }
+
+// place returns the place of a hash among n, in proportion.
+func place(hash uint32, n int) int { return int(uint64(hash) * uint64(n) >> 32) }
+
+// grow doubles the buckets when there are more entries than buckets. A reader
+// that comes by meanwhile may be led into another chain, at worst past its entry.
+func (s *shard[V]) grow() {
+	old := *s.buckets.Load()
+	if s.count <= len(old) || len(old) == s.most {
+		return
+	}
+	wider := make(buckets[V], min(2*len(old), s.most))
+	for i := range old {
+		for e := old[i].Load(); e != nil; {
+			next, head := e.next.Load(), wider.of(e.hash)
+			e.next.Store(head.Load())
+			head.Store(e)
+			e = next
+		}
+	}
+	s.buckets.Store(&wider)
+	s.used += wider.bytes() - old.bytes()
 }
 
 // find returns the entry of exactly this token, nil if there is none.
 func (s *shard[V]) find(hash uint32, token string) *entry[V] {
-	for e := s.buckets[s.bucket(hash)].Load(); e != nil; e = e.next.Load() {
+	for e := s.buckets.Load().of(hash).Load(); e != nil; e = e.next.Load() {
 		if e.hash == hash && e.token == token && e.value.Load() != nil {
 			return e
 		}
@@ -123,6 +157,7 @@ func (s *shard[V]) put(r record[V], valueBytes int, now uint32) {
 		q = &s.main
 	}
 	s.insert(q, r)
+	s.grow()
 	s.shrink()
 }
 
@@ -143,10 +178,9 @@ func (s *shard[V]) insert(q *queue[V], r record[V]) {
 	s.earliest = min(s.earliest, e.expiry)
 }
 
-// link puts e at the head of its chain. An entry that was in the chain longest
-// leaves if it is full.
+// link puts e at the head of its chain. The last entry leaves if it is full.
 func (s *shard[V]) link(e *entry[V]) {
-	b := &s.buckets[s.bucket(e.hash)]
+	b := s.buckets.Load().of(e.hash)
 	e.next.Store(b.Load())
 	b.Store(e)
 	s.count++
@@ -177,7 +211,7 @@ func (s *shard[V]) remove(e *entry[V]) {
 // unlink takes e out of its chain and the books. A reader that stands on e
 // finds its way on by e.next.
 func (s *shard[V]) unlink(e *entry[V]) {
-	link := &s.buckets[s.bucket(e.hash)]
+	link := s.buckets.Load().of(e.hash)
 	for at := link.Load(); at != e; at = link.Load() {
 		link = &at.next
 	}
@@ -253,10 +287,10 @@ func (s *shard[V]) take(q *queue[V], i int) *segment[V] {
 // holds, the one that left longest ago would be the next to come back.
 func (s *shard[V]) remember(hash uint32) {
 	if s.evicted == nil {
-		s.evicted = make([][evictedSet]uint16, len(s.buckets))
+		s.evicted = make([][evictedSet]uint16, s.most)
 		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(s.evicted[0]))
 	}
-	set := s.evicted[s.bucket(hash)][:]
+	set := s.evicted[place(hash, len(s.evicted))][:]
 	i := slices.Index(set, 0)
 	if i < 0 {
 		i = rand.IntN(len(set))
@@ -270,7 +304,7 @@ func (s *shard[V]) cameBack(hash uint32) bool {
 	if s.evicted == nil {
 		return false
 	}
-	set := s.evicted[s.bucket(hash)][:]
+	set := s.evicted[place(hash, len(s.evicted))][:]
 	i := slices.Index(set, uint16(hash))
 	if i < 0 {
 		return false
