@@ -255,7 +255,7 @@ func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
 	if c.neverExpires {
 		return nil
 	}
-	if !now.Before(c.expiry.time().Add(a.leeway)) {
+	if claimTimeAt(now) >= c.expiry.plus(a.leeway) {
 		return refuse(checkExpiry, ErrExpired, timeText(c.expiry.time()), "later than "+timeText(now.Add(-a.leeway)))
 	}
 	return nil
@@ -265,14 +265,17 @@ func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
 // of issue. The latter keeps a token from outliving its own revocation, which is
 // dropped when all tokens of its time must have expired.
 func (a *Authenticator) checkLifetime(check string, c *Claims, start time.Time) error {
-	if limit := start.Add(a.maxLifetime + a.leeway); a.maxLifetime > 0 && c.expiry.time().After(limit) {
+	if a.maxLifetime == 0 {
+		return nil
+	}
+	if limit := start.Add(a.maxLifetime + a.leeway); c.expiry.time().After(limit) {
 		return refuse(check, ErrClaim, `"exp" `+timeText(c.expiry.time()), "not later than "+timeText(limit))
 	}
 	return nil
 }
 
 func (a *Authenticator) checkNotBefore(c *Claims, now time.Time) error {
-	if now.Add(a.leeway).Before(c.notBefore.time()) {
+	if claimTimeAt(now).plus(a.leeway) < c.notBefore {
 		return refuse(checkNotBefore, ErrNotYetValid, timeText(c.notBefore.time()), "not later than "+timeText(now.Add(a.leeway)))
 	}
 	return nil
@@ -282,8 +285,8 @@ func (e *evaluation) issuedAt(context.Context) error {
 	if err := e.readIssuedAt(); err != nil {
 		return err
 	}
-	if limit := e.now.Add(e.auth.leeway); limit.Before(e.claims.issuedAt.time()) {
-		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt.time()), "not later than "+timeText(limit))
+	if claimTimeAt(e.now).plus(e.auth.leeway) < e.claims.issuedAt {
+		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt.time()), "not later than "+timeText(e.now.Add(e.auth.leeway)))
 	}
 	if e.claims.issuedAt == 0 {
 		return nil

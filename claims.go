@@ -39,15 +39,13 @@ type Claims struct {
 	// since claims are kept by the hundred thousand.
 	lists []string
 
-	// subjectClaim is "sub" where that is not the subject; a logout names it.
-	subjectClaim string
-
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
 
 	audiences uint16 // how many of lists are values of "aud"
 	algorithm uint8  // of the signature, among those of trust
 	hasKeyID  bool   // the token names its key
+	mapped    bool   // the subject is not "sub"
 
 	neverExpires bool // a token of a [LocalIssuer] that permits it
 	fromTicket   bool // which cannot buy another
@@ -67,6 +65,15 @@ func (c *Claims) Issuer() string { return c.issuer }
 // Subject returns the subject that, with the issuer, makes the identity: "sub",
 // or what [Issuer.Subject] names.
 func (c *Claims) Subject() string { return c.subject }
+
+// subjectClaim returns "sub" where that is not the subject: a logout names it.
+func (c *Claims) subjectClaim() string {
+	if !c.mapped {
+		return ""
+	}
+	sub, _ := c.LookupString("sub")
+	return sub
+}
 
 // Audience iterates over the values of "aud". [slices.Collect] makes a slice of
 // them.

@@ -15,6 +15,12 @@ func claimTimeOf(sec, nsec int64) claimTime {
 	return claimTime((sec-zeroTime)*1e6 + nsec/1e3)
 }
 
+// claimTimeAt returns the claimTime of a clock's reading.
+func claimTimeAt(t time.Time) claimTime { return claimTimeOf(t.Unix(), int64(t.Nanosecond())) }
+
+// plus returns the claimTime that is so much later.
+func (i claimTime) plus(d time.Duration) claimTime { return i + claimTime(d.Microseconds()) }
+
 // time returns the claimTime as everybody else knows it.
 func (i claimTime) time() time.Time {
 	if i == 0 {

@@ -258,7 +258,7 @@ func (cfg *Config) leeway() time.Duration {
 	case cfg.Leeway == 0:
 		return defaultLeeway
 	}
-	return cfg.Leeway
+	return cfg.Leeway.Truncate(time.Microsecond) // as fine as a claimTime is
 }
 
 func (cfg *Config) maxTokenBytes() int {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"lukechampine.com/blake3"
 )
@@ -31,12 +32,13 @@ const (
 	identitySize  = 32
 	identityHead  = 2 // the fixed bytes c2 00
 	identityCheck = 4 // the checksum that follows them
-
-	checkedSize = identitySize - identityCheck // what the checksum is made of
 )
 
 // identityPrefix begins every identity: hex digits "c200".
 var identityPrefix = [identityHead]byte{0xc2, 0x00}
+
+// identityRoom holds what is hashed. On the stack it could not stay.
+var identityRoom = sync.Pool{New: func() any { return new([maxNameBytes + len("|") + maxNameBytes]byte) }}
 
 // NewIdentity derives the identity of a subject at an issuer:
 //
@@ -52,8 +54,9 @@ var identityPrefix = [identityHead]byte{0xc2, 0x00}
 // that a subject has 1 to 128 bytes; a caller who derives identities from
 // other sources owes the same checks.
 func NewIdentity(issuer, subject string) Identity {
-	input := make([]byte, 0, max(len(issuer)+len("|")+len(subject), checkedSize))
-	input = append(input, issuer...)
+	room := identityRoom.Get().(*[maxNameBytes + len("|") + maxNameBytes]byte)
+	defer identityRoom.Put(room)
+	input := append(room[:0], issuer...)
 	input = append(input, '|')
 	input = append(input, subject...)
 	hash := blake3.Sum256(input)

@@ -284,8 +284,8 @@ func TestIdentity_Compare(t *testing.T) {
 
 func TestNewIdentity_Allocations(t *testing.T) {
 	allocs := testing.AllocsPerRun(100, func() { oidcauth.NewIdentity("https://issuer.example", "alice") })
-	if allocs > 1 {
-		t.Errorf("NewIdentity() allocates %v times, want once", allocs)
+	if allocs >= 1 { // a collection of garbage may empty the pool
+		t.Errorf("NewIdentity() allocates %v times, want none", allocs)
 	}
 }
 

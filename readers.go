@@ -102,7 +102,7 @@ func (e *evaluation) readSubject() error {
 		return err
 	}
 	if paths := e.subjectPaths(sub); len(paths) > 0 {
-		e.claims.subjectClaim = sub
+		e.claims.mapped = true
 		if sub, err = e.mappedSubject(paths); err != nil {
 			return err
 		}

@@ -74,7 +74,7 @@ func (r *Revocation) covers(other *Revocation) bool {
 // matches reports whether the revocation is of claims under the key.
 func (r *Revocation) matches(c *Claims, k *keyset.Key) bool {
 	return agrees(r.Issuer, c.issuer) &&
-		(agrees(r.Subject, c.subject) || agrees(r.Subject, c.subjectClaim)) &&
+		(agrees(r.Subject, c.subject) || agrees(r.Subject, c.subjectClaim())) &&
 		agrees(r.SessionID, c.sessionID) &&
 		agrees(r.TokenID, c.tokenID) &&
 		(r.KeyID == "" || r.KeyID == k.ID()) &&

@@ -58,7 +58,7 @@ func (x *sessionIndex) hashKey(k *keyset.Key) uint64 { return maphash.Comparable
 // places calls do for every list that a session with these claims is on.
 func (x *sessionIndex) places(c *Claims, k *keyset.Key, do func(dimension, uint64)) {
 	for d, text := range [...]string{
-		byTokenID: c.tokenID, bySessionID: c.sessionID, bySubject: c.subject, bySubjectClaim: c.subjectClaim,
+		byTokenID: c.tokenID, bySessionID: c.sessionID, bySubject: c.subject, bySubjectClaim: c.subjectClaim(),
 	} {
 		if text != "" {
 			do(dimension(d), x.hash(text))

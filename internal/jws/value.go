@@ -175,8 +175,8 @@ func valueScanner(text string, offset int) (scanner, error) {
 // Find returns the member with exactly that name.
 func Find(members []Member, name string) (Member, bool) {
 	for i := range members {
-		if members[i].Name == name {
-			return members[i], true
+		if m := &members[i]; m.Name == name {
+			return *m, true
 		}
 	}
 	return Member{}, false
