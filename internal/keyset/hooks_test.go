@@ -47,6 +47,14 @@ func (j *journal) hooks() keyset.Hooks {
 	}
 }
 
+// config returns the issuer's configuration with hooks that write to the journal.
+func (j *journal) config(t testing.TB, i *issuer) keyset.Config {
+	t.Helper()
+	cfg := i.config(t)
+	cfg.Hooks = j.hooks()
+	return cfg
+}
+
 // fetchTimes returns when each fetch so far began.
 func (j *journal) fetchTimes() []time.Time {
 	j.mu.Lock()
