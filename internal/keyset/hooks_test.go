@@ -27,7 +27,7 @@ func (j *journal) hooks() keyset.Hooks {
 		FetchDone: func(e keyset.Event) {
 			j.mu.Lock()
 			defer j.mu.Unlock()
-			j.events, j.times = append(j.events, e), append(j.times, e.Started)
+			j.events, j.times = append(j.events, e), append(j.times, time.Now().Add(-e.Duration))
 		},
 		StateChanged: func(from, to keyset.State, err error) {
 			j.mu.Lock()
