@@ -14,7 +14,7 @@ import (
 )
 
 // stored runs a set until it has written its file, and returns its path.
-func stored(t *testing.T, i *issuer, cfg keyset.Config) string {
+func stored(t *testing.T, cfg keyset.Config) string {
 	t.Helper()
 	s := start(t, cfg)
 	mustKeys(t, s, "a")
@@ -32,7 +32,7 @@ func TestStore_RestartDuringAnOutage(t *testing.T) {
 		i := newIssuer(with(key("a", 0), `{"key_ops":["verify"],"issuer":"https://tenant","x5c":["no"]}`), key("b", 1))
 		cfg := discovering(t, i)
 		cfg.CacheDir = dir
-		path := stored(t, i, cfg)
+		path := stored(t, cfg)
 		confirmed := time.Now()
 		checkMode(t, dir, 0o700)
 		checkMode(t, path, 0o600)
@@ -81,7 +81,7 @@ func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		cfg := i.config(t)
 		cfg.CacheDir = dir
-		stored(t, i, cfg)
+		stored(t, cfg)
 		i.set(func(i *issuer) { i.broken = true })
 		time.Sleep(23 * time.Hour)
 		s := start(t, cfg)

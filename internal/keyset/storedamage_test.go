@@ -70,7 +70,7 @@ func TestStore_Ignored(t *testing.T) {
 				i := newIssuer(key("a", 0))
 				cfg := i.config(t)
 				cfg.CacheDir = dir
-				row.damage(t, stored(t, i, cfg))
+				row.damage(t, stored(t, cfg))
 				before := i.count()
 				j := &journal{}
 				cfg.Hooks = j.hooks()
