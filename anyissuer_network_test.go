@@ -1,10 +1,8 @@
 package oidcauth_test
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/binary"
 	"errors"
 	"io"
 	"log"
@@ -15,11 +13,11 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/dnstest"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -74,12 +72,12 @@ func (p *public) addr() netip.AddrPort {
 
 // stranger is an Authenticator for strangers' issuers in a world of its own
 // names, with a log to read.
-func stranger(t *testing.T, p *public, names *nameServer, permit func(netip.AddrPort) bool) (*oidcauth.Authenticator, *logBuffer) {
+func stranger(t *testing.T, p *public, names *dnstest.Server, permit func(netip.AddrPort) bool) (*oidcauth.Authenticator, *logBuffer) {
 	roots := x509.NewCertPool()
 	roots.AddCert(p.server.Certificate())
 	log := new(logBuffer)
 	return newAuthenticator(t, oidcauth.Config{
-		AnyIssuer: oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, names.resolver(t), permit),
+		AnyIssuer: oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, names.Resolver(t), permit),
 		Client: &http.Client{Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{RootCAs: roots},
 			Proxy: func(*http.Request) (*url.URL, error) {
@@ -96,7 +94,7 @@ func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
 	for _, addr := range forbidden {
 		t.Run(addr, func(t *testing.T) {
 			p := listen(t, "127.0.0.1:0")
-			a, log := stranger(t, p, resolvesTo(addr), nowhere)
+			a, log := stranger(t, p, dnstest.Always(addr), nowhere)
 			wants(t, a, p.Token(nil), oidcauth.ErrUnknownIssuer)
 			if n := p.accepted.Load(); n != 0 {
 				t.Errorf("%d connections were made", n)
@@ -108,7 +106,7 @@ func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
 	}
 	t.Run("IPv6 loopback with a listener", func(t *testing.T) {
 		p := listen(t, "[::1]:0")
-		a, _ := stranger(t, p, resolvesTo("::1"), nowhere)
+		a, _ := stranger(t, p, dnstest.Always("::1"), nowhere)
 		wants(t, a, p.Token(nil), oidcauth.ErrUnknownIssuer)
 		if n := p.accepted.Load(); n != 0 {
 			t.Errorf("%d connections were made", n)
@@ -116,7 +114,7 @@ func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
 	})
 	t.Run("twin, the same address permitted", func(t *testing.T) {
 		p := listen(t, "127.0.0.1:0")
-		a, _ := stranger(t, p, resolvesTo("127.0.0.1"), func(to netip.AddrPort) bool { return to == p.addr() })
+		a, _ := stranger(t, p, dnstest.Always("127.0.0.1"), func(to netip.AddrPort) bool { return to == p.addr() })
 		wants(t, a, p.Token(nil), nil)
 		if n := p.accepted.Load(); n != 2 {
 			t.Errorf("%d connections were made, want 2", n)
@@ -142,12 +140,12 @@ func TestAnyIssuer_ForbiddenHop(t *testing.T) {
 		for name, way := range ways {
 			t.Run(name+" "+addr, func(t *testing.T) {
 				p := listen(t, "127.0.0.2:0")
-				names := &nameServer{answers: func(name string, _ int) netip.Addr {
+				names := dnstest.New(func(name string, _ int) []netip.Addr {
 					if strings.HasPrefix(name, "inside.") {
-						return netip.MustParseAddr(addr)
+						return []netip.Addr{netip.MustParseAddr(addr)}
 					}
-					return p.addr().Addr()
-				}}
+					return []netip.Addr{p.addr().Addr()}
+				})
 				a, log := stranger(t, p, names, func(to netip.AddrPort) bool { return to == p.addr() })
 				way(p.Issuer)
 				wants(t, a, p.Token(nil), oidcauth.ErrUnknownIssuer)
@@ -171,12 +169,12 @@ func TestAnyIssuer_Rebinding(t *testing.T) {
 	inside := listen(t, "127.0.0.1:0")
 	_, port, _ := net.SplitHostPort(inside.addr().String())
 	p := listen(t, "127.0.0.2:"+port)
-	names := &nameServer{answers: func(_ string, times int) netip.Addr {
+	names := dnstest.New(func(_ string, times int) []netip.Addr {
 		if times == 1 {
-			return p.addr().Addr()
+			return []netip.Addr{p.addr().Addr()}
 		}
-		return inside.addr().Addr()
-	}}
+		return []netip.Addr{inside.addr().Addr()}
+	})
 	a, log := stranger(t, p, names, func(to netip.AddrPort) bool { return to == p.addr() })
 	wants(t, a, p.Token(nil), oidcauth.ErrUnknownIssuer)
 	if inside.accepted.Load() != 0 || p.accepted.Load() != 1 {
@@ -190,92 +188,9 @@ func TestAnyIssuer_Rebinding(t *testing.T) {
 // A proxy would connect to whatever address it finds, so none is used.
 func TestAnyIssuer_NoProxy(t *testing.T) {
 	p := listen(t, "127.0.0.1:0")
-	a, _ := stranger(t, p, resolvesTo("127.0.0.1"), func(to netip.AddrPort) bool { return to == p.addr() })
+	a, _ := stranger(t, p, dnstest.Always("127.0.0.1"), func(to netip.AddrPort) bool { return to == p.addr() })
 	wants(t, a, p.Token(nil), nil)
 	if p.proxied.Load() {
 		t.Error("the client's proxy was asked for")
 	}
-}
-
-// nameServer answers name lookups in memory, in as much DNS (RFC 1035) as Go's
-// own resolver needs.
-type nameServer struct {
-	answers func(name string, times int) netip.Addr // the times-th lookup of it
-
-	mu    sync.Mutex // guards asked
-	asked map[string]int
-}
-
-func resolvesTo(addr string) *nameServer {
-	return &nameServer{answers: func(string, int) netip.Addr { return netip.MustParseAddr(addr) }}
-}
-
-func (s *nameServer) resolver(t *testing.T) *net.Resolver {
-	var serving sync.WaitGroup
-	t.Cleanup(serving.Wait)
-	return &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-		near, far := net.Pipe()
-		serving.Go(func() {
-			defer far.Close()
-			s.serve(far)
-		})
-		return near, nil
-	}}
-}
-
-// serve answers questions that are preceded by their length, as over TCP, until
-// the connection ends.
-func (s *nameServer) serve(conn net.Conn) {
-	for {
-		var size [2]byte
-		if _, err := io.ReadFull(conn, size[:]); err != nil {
-			return
-		}
-		question := make([]byte, binary.BigEndian.Uint16(size[:]))
-		if _, err := io.ReadFull(conn, question); err != nil {
-			return
-		}
-		answer := s.answer(question)
-		answer = append(binary.BigEndian.AppendUint16(nil, uint16(len(answer))), answer...)
-		if _, err := conn.Write(answer); err != nil {
-			return
-		}
-	}
-}
-
-// answer returns the one record that was asked for, or none of its type.
-func (s *nameServer) answer(question []byte) []byte {
-	const header, typeA = 12, 1
-	var labels []string
-	end := header
-	for question[end] != 0 {
-		next := end + 1 + int(question[end])
-		labels = append(labels, string(question[end+1:next]))
-		end = next
-	}
-	kind := binary.BigEndian.Uint16(question[end+1:])
-	addr := s.lookup(strings.Join(labels, "."), kind == typeA)
-
-	answer := append([]byte{}, question[:2]...)
-	answer = append(answer, 0x85, 0x80, 0, 1, 0, 0, 0, 0, 0, 0)
-	answer = append(answer, question[header:end+5]...)
-	if addr.Is4() == (kind == typeA) {
-		answer[7] = 1
-		answer = append(answer, 0xc0, header, byte(kind>>8), byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(addr.BitLen()/8))
-		answer = append(answer, addr.AsSlice()...)
-	}
-	return answer
-}
-
-// lookup counts one lookup for the two questions that the resolver asks.
-func (s *nameServer) lookup(name string, counts bool) netip.Addr {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.asked == nil {
-		s.asked = map[string]int{}
-	}
-	if counts {
-		s.asked[name]++
-	}
-	return s.answers(name, max(1, s.asked[name]))
 }

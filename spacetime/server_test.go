@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -93,9 +94,7 @@ func (w *world) do(t *testing.T, method, path string, headers ...string) (*http.
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := 0; i < len(headers); i += 2 {
-		r.Header.Add(headers[i], headers[i+1])
-	}
+	r.Header = header(headers)
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -104,6 +103,23 @@ func (w *world) do(t *testing.T, method, path string, headers ...string) (*http.
 	var body map[string]string
 	json.NewDecoder(resp.Body).Decode(&body)
 	return resp, body
+}
+
+// header makes a header of names and values that alternate.
+func header(pairs []string) http.Header {
+	h := http.Header{}
+	for pair := range slices.Chunk(pairs, 2) {
+		h.Add(pair[0], pair[1])
+	}
+	return h
+}
+
+// authorization is the one header with this value, or none.
+func authorization(value string) []string {
+	if value == "" {
+		return nil
+	}
+	return []string{"Authorization", value}
 }
 
 func TestNew_Refused(t *testing.T) {
@@ -174,11 +190,7 @@ func TestTicket(t *testing.T) {
 		{"an expired token", "Bearer " + expired, 401},
 		{"a ticket", "Bearer " + body["token"], 401},
 	} {
-		var headers []string
-		if tt.header != "" {
-			headers = []string{"Authorization", tt.header}
-		}
-		resp, answer := w.do(t, "POST", "/v1/identity/websocket-token", headers...)
+		resp, answer := w.do(t, "POST", "/v1/identity/websocket-token", authorization(tt.header)...)
 		if resp.StatusCode != tt.want || answer["token"] != "" || resp.Header.Get("WWW-Authenticate") == "" {
 			t.Errorf("%s: got %d, %v, want %d and a challenge", tt.name, resp.StatusCode, answer, tt.want)
 		}
@@ -202,11 +214,7 @@ func TestVerify(t *testing.T) {
 		{"no token", alice, "", 401},
 		{"a bad token", alice, "Bearer " + token + "x", 401},
 	} {
-		var headers []string
-		if tt.header != "" {
-			headers = []string{"Authorization", tt.header}
-		}
-		if resp, _ := w.do(t, "GET", "/v1/identity/"+tt.identity+"/verify", headers...); resp.StatusCode != tt.want {
+		if resp, _ := w.do(t, "GET", "/v1/identity/"+tt.identity+"/verify", authorization(tt.header)...); resp.StatusCode != tt.want {
 			t.Errorf("%s: got %d, want %d", tt.name, resp.StatusCode, tt.want)
 		}
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -18,10 +17,6 @@ const wellKnown = "/.well-known/openid-configuration"
 type Metadata struct {
 	Issuer  string
 	JWKSURL string
-
-	// MaxAge and HasMaxAge are those of the [Response] that held the document.
-	MaxAge    time.Duration
-	HasMaxAge bool
 }
 
 // DiscoveryURL is where the discovery document of issuer stands: one trailing
@@ -69,7 +64,6 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string) (Met
 	if err != nil {
 		return Metadata{}, err
 	}
-	m.MaxAge, m.HasMaxAge = resp.MaxAge, resp.HasMaxAge
 	if m.Issuer != issuer {
 		return Metadata{}, fmt.Errorf("%w: issuer is %s, want %s", ErrDiscovery, quote(m.Issuer), quote(issuer))
 	}

@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	josejson "github.com/go-jose/go-jose/v4/json"
 
@@ -97,13 +96,13 @@ func TestDiscover_Providers(t *testing.T) {
 				if r.URL.String() != want && r.URL.Path != "/{tenantid}/v2.0/.well-known/openid-configuration" {
 					return nil, fmt.Errorf("asked for %s, want %s", r.URL, want)
 				}
-				return respond(200, strings.NewReader(string(body)), "Cache-Control: max-age=60"), nil
+				return respond(200, strings.NewReader(string(body))), nil
 			})
 			m, err = c.Discover(t.Context(), p.issuer, p.discoveryURL)
 			if !errors.Is(err, p.want) {
 				t.Fatalf("Discover() error = %v, want %v", err, p.want)
 			}
-			if p.want == nil && (m.Issuer != p.issuer || m.JWKSURL != p.jwksURL || m.MaxAge != time.Minute || !m.HasMaxAge) {
+			if p.want == nil && (m.Issuer != p.issuer || m.JWKSURL != p.jwksURL) {
 				t.Errorf("Discover() = %+v", m)
 			}
 		})
@@ -125,88 +124,96 @@ func TestDiscoveryURL(t *testing.T) {
 	}
 }
 
+const (
+	goodIssuer   = "https://issuer.example"
+	goodMetadata = `{"issuer":"https://issuer.example","jwks_uri":"https://issuer.example/jwks"}`
+)
+
+// metadata is a discovery document that states an issuer and a key set's URL.
+func metadata(issuer, jwks string) string {
+	return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer, jwks)
+}
+
+// nested is the good document with an array in arrays.
+func nested(depth int) string {
+	return goodMetadata[:len(goodMetadata)-1] + `,"x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + "}"
+}
+
+var discoverTests = []struct {
+	name   string
+	issuer string // empty means goodIssuer
+	body   string
+	want   error
+}{
+	{"plain", "", goodMetadata, nil},
+	{"space around it", "", " \n" + goodMetadata + "\r\n\t ", nil},
+	{"escapes in a name and a value", "", `{"\u0069ssuer":"https:\/\/issuer.example","jwks_uri":"https://issuer.example/jwks"}`, nil},
+	{"null, a string for an array, a number for a URL", "",
+		goodMetadata[:len(goodMetadata)-1] + `,"scopes_supported":null,"subject_types_supported":"pairwise","token_endpoint":7}`, nil},
+	{"names that differ in case besides", "", goodMetadata[:len(goodMetadata)-1] + `,"Issuer":"https://evil.example","JWKS_URI":"https://evil.example"}`, nil},
+	{"key set on another host", "", metadata(goodIssuer, "https://keys.example/jwks"), nil},
+	{"key set with a query", "", metadata(goodIssuer, "https://issuer.example/jwks?appid=1"), nil},
+	{"issuer with a slash", goodIssuer + "/", metadata(goodIssuer+"/", "https://issuer.example/jwks"), nil},
+	{"nested 500 deep", "", nested(500), nil},
+
+	{"another issuer", "", metadata("https://evil.example", "https://evil.example/jwks"), fetch.ErrDiscovery},
+	{"slash more than asked for", "", metadata(goodIssuer+"/", "https://issuer.example/jwks"), fetch.ErrDiscovery},
+	{"slash less than asked for", goodIssuer + "/", metadata(goodIssuer, "https://issuer.example/jwks"), fetch.ErrDiscovery},
+	{"host in capitals", "", metadata("https://ISSUER.example", "https://issuer.example/jwks"), fetch.ErrDiscovery},
+	{"default port written", "", metadata(goodIssuer+":443", "https://issuer.example/jwks"), fetch.ErrDiscovery},
+	{"http for https", "", metadata("http://issuer.example", "https://issuer.example/jwks"), fetch.ErrDiscovery},
+	{"space after it", "", metadata(goodIssuer+" ", "https://issuer.example/jwks"), fetch.ErrDiscovery},
+	{"template for a value", "", metadata("https://{tenantid}", "https://issuer.example/jwks"), fetch.ErrDiscovery},
+
+	{"issuer only in another case", "", `{"Issuer":"https://issuer.example","jwks_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
+	{"jwks_uri only in another case", "", `{"issuer":"https://issuer.example","JWKS_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
+	{"jwks_uri with a long s", "", `{"issuer":"https://issuer.example","jwkſ_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
+	{"issuer twice", "", `{"issuer":"https://evil.example",` + goodMetadata[1:], fetch.ErrDiscovery},
+	{"issuer twice, the same", "", `{"issuer":"https://issuer.example",` + goodMetadata[1:], fetch.ErrDiscovery},
+	{"jwks_uri twice, once with an escape", "", goodMetadata[:len(goodMetadata)-1] + `,"jwks\u005furi":"https://evil.example"}`, fetch.ErrDiscovery},
+	{"another member twice", "", goodMetadata[:len(goodMetadata)-1] + `,"a":1,"a":2}`, fetch.ErrDiscovery},
+	{"no issuer", "", `{"jwks_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
+	{"no jwks_uri", "", `{"issuer":"https://issuer.example"}`, fetch.ErrDiscovery},
+	{"issuer null", "", `{"issuer":null,"jwks_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
+	{"jwks_uri null", "", `{"issuer":"https://issuer.example","jwks_uri":null}`, fetch.ErrDiscovery},
+	{"jwks_uri empty", "", metadata(goodIssuer, ""), fetch.ErrDiscovery},
+	{"issuer an array", "", `{"issuer":["https://issuer.example"],"jwks_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
+	{"jwks_uri a number", "", `{"issuer":"https://issuer.example","jwks_uri":1}`, fetch.ErrDiscovery},
+
+	{"jwks_uri over http", "", metadata(goodIssuer, "http://issuer.example/jwks"), fetch.ErrDiscovery},
+	{"jwks_uri over http on loopback", "", metadata(goodIssuer, "http://127.0.0.1/jwks"), fetch.ErrDiscovery},
+	{"jwks_uri with a password", "", metadata(goodIssuer, "https://user:hunter2@issuer.example/jwks"), fetch.ErrDiscovery},
+	{"jwks_uri with a fragment", "", metadata(goodIssuer, "https://issuer.example/jwks#a"), fetch.ErrDiscovery},
+	{"jwks_uri relative", "", metadata(goodIssuer, "/jwks"), fetch.ErrDiscovery},
+	{"jwks_uri a file", "", metadata(goodIssuer, "file:///etc/passwd"), fetch.ErrDiscovery},
+	{"jwks_uri carries data", "", metadata(goodIssuer, "data:application/json,{}"), fetch.ErrDiscovery},
+	{"jwks_uri endless", "", metadata(goodIssuer, "https://issuer.example/"+strings.Repeat("a", 4000)), fetch.ErrDiscovery},
+
+	{"empty", "", "", fetch.ErrDiscovery},
+	{"null", "", "null", fetch.ErrDiscovery},
+	{"an array", "", "[" + goodMetadata + "]", fetch.ErrDiscovery},
+	{"a string", "", `"issuer"`, fetch.ErrDiscovery},
+	{"a web page that says to be JSON", "", "<!doctype html><title>Log in</title>", fetch.ErrDiscovery},
+	{"cut off", "", goodMetadata[:len(goodMetadata)-1], fetch.ErrDiscovery},
+	{"comma before the end", "", goodMetadata[:len(goodMetadata)-1] + ",}", fetch.ErrDiscovery},
+	{"something after it", "", goodMetadata + "{}", fetch.ErrDiscovery},
+	{"a brace after it", "", goodMetadata + "}", fetch.ErrDiscovery},
+	{"a zero byte after it", "", goodMetadata + "\x00", fetch.ErrDiscovery},
+	{"byte order mark", "", "\ufeff" + goodMetadata, fetch.ErrDiscovery},
+	{"not UTF-8", "", goodMetadata[:len(goodMetadata)-1] + ",\"a\":\"\xff\"}", fetch.ErrDiscovery},
+	{"nested 20000 deep", "", nested(20000), fetch.ErrDiscovery},
+	{"2 MiB", "", goodMetadata + strings.Repeat(" ", 2<<20), fetch.ErrTooLarge},
+}
+
 func TestDiscover(t *testing.T) {
-	const (
-		issuer = "https://issuer.example"
-		good   = `{"issuer":"https://issuer.example","jwks_uri":"https://issuer.example/jwks"}`
-	)
-	doc := func(issuer, jwks string) string { return fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer, jwks) }
-	nested := func(depth int) string {
-		return good[:len(good)-1] + `,"x":` + strings.Repeat("[", depth) + strings.Repeat("]", depth) + "}"
-	}
-	tests := []struct {
-		name   string
-		issuer string // "" = the constant above
-		body   string
-		want   error
-	}{
-		{"plain", "", good, nil},
-		{"space around it", "", " \n" + good + "\r\n\t ", nil},
-		{"escapes in a name and a value", "", `{"\u0069ssuer":"https:\/\/issuer.example","jwks_uri":"https://issuer.example/jwks"}`, nil},
-		{"null, a string for an array, a number for a URL", "",
-			good[:len(good)-1] + `,"scopes_supported":null,"subject_types_supported":"pairwise","token_endpoint":7}`, nil},
-		{"names that differ in case besides", "", good[:len(good)-1] + `,"Issuer":"https://evil.example","JWKS_URI":"https://evil.example"}`, nil},
-		{"key set on another host", "", doc(issuer, "https://keys.example/jwks"), nil},
-		{"key set with a query", "", doc(issuer, "https://issuer.example/jwks?appid=1"), nil},
-		{"issuer with a slash", issuer + "/", doc(issuer+"/", "https://issuer.example/jwks"), nil},
-		{"nested 500 deep", "", nested(500), nil},
-
-		{"another issuer", "", doc("https://evil.example", "https://evil.example/jwks"), fetch.ErrDiscovery},
-		{"slash more than asked for", "", doc(issuer+"/", "https://issuer.example/jwks"), fetch.ErrDiscovery},
-		{"slash less than asked for", issuer + "/", doc(issuer, "https://issuer.example/jwks"), fetch.ErrDiscovery},
-		{"host in capitals", "", doc("https://ISSUER.example", "https://issuer.example/jwks"), fetch.ErrDiscovery},
-		{"default port written", "", doc(issuer+":443", "https://issuer.example/jwks"), fetch.ErrDiscovery},
-		{"http for https", "", doc("http://issuer.example", "https://issuer.example/jwks"), fetch.ErrDiscovery},
-		{"space after it", "", doc(issuer+" ", "https://issuer.example/jwks"), fetch.ErrDiscovery},
-		{"template for a value", "", doc("https://{tenantid}", "https://issuer.example/jwks"), fetch.ErrDiscovery},
-
-		{"issuer only in another case", "", `{"Issuer":"https://issuer.example","jwks_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
-		{"jwks_uri only in another case", "", `{"issuer":"https://issuer.example","JWKS_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
-		{"jwks_uri with a long s", "", `{"issuer":"https://issuer.example","jwkſ_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
-		{"issuer twice", "", `{"issuer":"https://evil.example",` + good[1:], fetch.ErrDiscovery},
-		{"issuer twice, the same", "", `{"issuer":"https://issuer.example",` + good[1:], fetch.ErrDiscovery},
-		{"jwks_uri twice, once with an escape", "", good[:len(good)-1] + `,"jwks\u005furi":"https://evil.example"}`, fetch.ErrDiscovery},
-		{"another member twice", "", good[:len(good)-1] + `,"a":1,"a":2}`, fetch.ErrDiscovery},
-		{"no issuer", "", `{"jwks_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
-		{"no jwks_uri", "", `{"issuer":"https://issuer.example"}`, fetch.ErrDiscovery},
-		{"issuer null", "", `{"issuer":null,"jwks_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
-		{"jwks_uri null", "", `{"issuer":"https://issuer.example","jwks_uri":null}`, fetch.ErrDiscovery},
-		{"jwks_uri empty", "", doc(issuer, ""), fetch.ErrDiscovery},
-		{"issuer an array", "", `{"issuer":["https://issuer.example"],"jwks_uri":"https://issuer.example/jwks"}`, fetch.ErrDiscovery},
-		{"jwks_uri a number", "", `{"issuer":"https://issuer.example","jwks_uri":1}`, fetch.ErrDiscovery},
-
-		{"jwks_uri over http", "", doc(issuer, "http://issuer.example/jwks"), fetch.ErrDiscovery},
-		{"jwks_uri over http on loopback", "", doc(issuer, "http://127.0.0.1/jwks"), fetch.ErrDiscovery},
-		{"jwks_uri with a password", "", doc(issuer, "https://user:hunter2@issuer.example/jwks"), fetch.ErrDiscovery},
-		{"jwks_uri with a fragment", "", doc(issuer, "https://issuer.example/jwks#a"), fetch.ErrDiscovery},
-		{"jwks_uri relative", "", doc(issuer, "/jwks"), fetch.ErrDiscovery},
-		{"jwks_uri a file", "", doc(issuer, "file:///etc/passwd"), fetch.ErrDiscovery},
-		{"jwks_uri carries data", "", doc(issuer, "data:application/json,{}"), fetch.ErrDiscovery},
-		{"jwks_uri endless", "", doc(issuer, "https://issuer.example/"+strings.Repeat("a", 4000)), fetch.ErrDiscovery},
-
-		{"empty", "", "", fetch.ErrDiscovery},
-		{"null", "", "null", fetch.ErrDiscovery},
-		{"an array", "", "[" + good + "]", fetch.ErrDiscovery},
-		{"a string", "", `"issuer"`, fetch.ErrDiscovery},
-		{"a web page that says to be JSON", "", "<!doctype html><title>Log in</title>", fetch.ErrDiscovery},
-		{"cut off", "", good[:len(good)-1], fetch.ErrDiscovery},
-		{"comma before the end", "", good[:len(good)-1] + ",}", fetch.ErrDiscovery},
-		{"something after it", "", good + "{}", fetch.ErrDiscovery},
-		{"a brace after it", "", good + "}", fetch.ErrDiscovery},
-		{"a zero byte after it", "", good + "\x00", fetch.ErrDiscovery},
-		{"byte order mark", "", "\ufeff" + good, fetch.ErrDiscovery},
-		{"not UTF-8", "", good[:len(good)-1] + ",\"a\":\"\xff\"}", fetch.ErrDiscovery},
-		{"nested 20000 deep", "", nested(20000), fetch.ErrDiscovery},
-		{"2 MiB", "", good + strings.Repeat(" ", 2<<20), fetch.ErrTooLarge},
-	}
-	for _, tt := range tests {
+	for _, tt := range discoverTests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t, fetch.Config{InsecureHTTP: true, HTTP: &http.Client{Transport: answer(func(*http.Request) (*http.Response, error) {
 				return respond(200, strings.NewReader(tt.body)), nil
 			})}})
 			asked := tt.issuer
 			if asked == "" {
-				asked = issuer
+				asked = goodIssuer
 			}
 			m, err := c.Discover(t.Context(), asked, "")
 			if !errors.Is(err, tt.want) {

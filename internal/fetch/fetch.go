@@ -44,9 +44,9 @@ var (
 )
 
 const (
-	defaultTimeout   = 10 * time.Second
-	defaultMaxBytes  = 1 << 20
-	defaultUserAgent = "oidcauth"
+	defaultTimeout  = 10 * time.Second
+	defaultMaxBytes = 1 << 20
+	userAgent       = "oidcauth"
 )
 
 // Config says how a [Client] fetches. The zero value is a client for https URLs
@@ -82,9 +82,6 @@ type Config struct {
 	// operator's eyes only. The time that a failure takes is not hidden.
 	PublicOnly bool
 
-	// UserAgent is sent with each request. Empty means "oidcauth".
-	UserAgent string
-
 	// Resolver looks up names when PublicOnly is set. Nil means
 	// [net.DefaultResolver].
 	Resolver *net.Resolver
@@ -103,7 +100,6 @@ type Client struct {
 	timeout      time.Duration
 	maxBytes     int64
 	insecureHTTP bool
-	userAgent    string
 	guard        *guard // nil unless PublicOnly
 }
 
@@ -116,7 +112,6 @@ func New(cfg Config) (*Client, error) {
 		timeout:      cfg.Timeout,
 		maxBytes:     cfg.MaxBytes,
 		insecureHTTP: cfg.InsecureHTTP,
-		userAgent:    cfg.UserAgent,
 	}
 	if c.timeout == 0 {
 		c.timeout = defaultTimeout
@@ -126,9 +121,6 @@ func New(cfg Config) (*Client, error) {
 	}
 	if c.maxBytes == 0 {
 		c.maxBytes = defaultMaxBytes
-	}
-	if c.userAgent == "" {
-		c.userAgent = defaultUserAgent
 	}
 	if cfg.PublicOnly {
 		c.guard = newGuard(cfg, c.timeout)
@@ -150,8 +142,6 @@ func checkConfig(cfg Config) error {
 		return fmt.Errorf("size limit is negative: %d", cfg.MaxBytes)
 	case cfg.InsecureHTTP && cfg.PublicOnly:
 		return errors.New("http on loopback and public addresses only contradict each other")
-	case !isHeaderValue(cfg.UserAgent):
-		return fmt.Errorf("user agent is not a header value: %s", quote(cfg.UserAgent))
 	}
 	return nil
 }

@@ -109,7 +109,7 @@ func isVerdict(err error) bool {
 }
 
 func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Response, error) {
-	hr := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: c.header(req)}).WithContext(ctx)
+	hr := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: req.header()}).WithContext(ctx)
 	conditional := hr.Header.Get("If-None-Match") != ""
 	resp, err := c.http.Do(hr)
 	if err != nil {
@@ -150,17 +150,18 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Respo
 	return out, nil
 }
 
-func (c *Client) header(req Request) http.Header {
+// header is what a request says of itself.
+func (r Request) header() http.Header {
 	h := http.Header{}
 	h.Set("Accept", "application/json, application/jwk-set+json, */*;q=0.1")
 	// Asked for by hand, so that the compressed bytes can be counted too.
 	h.Set("Accept-Encoding", "gzip")
-	h.Set("User-Agent", c.userAgent)
-	if req.NoCache {
+	h.Set("User-Agent", userAgent)
+	if r.NoCache {
 		h.Set("Cache-Control", "no-cache")
 	}
-	if req.ETag != "" && len(req.ETag) <= maxETagBytes && isHeaderValue(req.ETag) {
-		h.Set("If-None-Match", req.ETag)
+	if r.ETag != "" && len(r.ETag) <= maxETagBytes && isHeaderValue(r.ETag) {
+		h.Set("If-None-Match", r.ETag)
 	}
 	return h
 }

@@ -91,24 +91,22 @@ func TestGet_Header(t *testing.T) {
 		got = r.Header
 		return respond(200, strings.NewReader("{}"), "Set-Cookie: c=d"), nil
 	})
+	c := newClient(t, fetch.Config{HTTP: &http.Client{Transport: rt, Jar: jar}})
 	tests := []struct {
 		name string
-		cfg  fetch.Config
 		req  fetch.Request
 		want map[string]string // "" means absent
 	}{
-		{"plain", fetch.Config{}, fetch.Request{},
+		{"plain", fetch.Request{},
 			map[string]string{"User-Agent": "oidcauth", "Accept-Encoding": "gzip", "Cache-Control": "", "If-None-Match": ""}},
-		{"user agent", fetch.Config{UserAgent: "db/1"}, fetch.Request{}, map[string]string{"User-Agent": "db/1"}},
-		{"past the caches", fetch.Config{}, fetch.Request{NoCache: true}, map[string]string{"Cache-Control": "no-cache"}},
-		{"ETag", fetch.Config{}, fetch.Request{ETag: `W/"1"`}, map[string]string{"If-None-Match": `W/"1"`}},
-		{"ETag that would add a header", fetch.Config{}, fetch.Request{ETag: "\"1\"\r\nA: b"}, map[string]string{"If-None-Match": ""}},
-		{"ETag of 2 KiB", fetch.Config{}, fetch.Request{ETag: strings.Repeat("a", 2048)}, map[string]string{"If-None-Match": ""}},
+		{"past the caches", fetch.Request{NoCache: true}, map[string]string{"Cache-Control": "no-cache"}},
+		{"ETag", fetch.Request{ETag: `W/"1"`}, map[string]string{"If-None-Match": `W/"1"`}},
+		{"ETag that would add a header", fetch.Request{ETag: "\"1\"\r\nA: b"}, map[string]string{"If-None-Match": ""}},
+		{"ETag of 2 KiB", fetch.Request{ETag: strings.Repeat("a", 2048)}, map[string]string{"If-None-Match": ""}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.cfg.HTTP = &http.Client{Transport: rt, Jar: jar}
-			if _, err := newClient(t, tt.cfg).Get(t.Context(), issuerURL, tt.req); err != nil {
+			if _, err := c.Get(t.Context(), issuerURL, tt.req); err != nil {
 				t.Fatalf("Get() error = %v", err)
 			}
 			for name, want := range tt.want {

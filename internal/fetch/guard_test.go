@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/dnstest"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 )
 
@@ -50,11 +51,12 @@ func (s *counting) addr() netip.AddrPort {
 	return netip.MustParseAddrPort(s.Listener.Addr().String())
 }
 
-// trusting returns a transport that accepts the server's certificate.
+// trusting returns a transport that accepts the server's certificate, whatever
+// name or address the server was asked for by.
 func (s *counting) trusting() *http.Transport {
 	roots := x509.NewCertPool()
 	roots.AddCert(s.Certificate())
-	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	return &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: "example.com"}}
 }
 
 func document(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") }
@@ -74,6 +76,18 @@ func (r *recording) permit(a netip.AddrPort) bool {
 	return a == r.allow
 }
 
+// guarded returns a client for strangers' URLs that accepts the server's
+// certificate.
+func guarded(t *testing.T, srv *counting, dns *dnstest.Server, permit *recording) *fetch.Client {
+	t.Helper()
+	return newClient(t, fetch.Config{
+		PublicOnly: true,
+		HTTP:       &http.Client{Transport: srv.trusting()},
+		Resolver:   dns.Resolver(t),
+		Permit:     permit.permit,
+	})
+}
+
 // TestPublicOnly_Name has a name resolve to each refused address. The failure
 // must be that of the guard, which comes before the connection.
 func TestPublicOnly_Name(t *testing.T) {
@@ -83,8 +97,8 @@ func TestPublicOnly_Name(t *testing.T) {
 			continue // not in DNS, or public once the resolver has unmapped it
 		}
 		t.Run(tt.addr, func(t *testing.T) {
-			dns := &nameServer{answers: always(tt.addr)}
-			c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.resolver(t)})
+			dns := dnstest.Always(tt.addr)
+			c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.Resolver(t)})
 			_, err := c.Get(t.Context(), "https://issuer.example.com/jwks", fetch.Request{})
 			if !errors.Is(err, fetch.ErrForbiddenAddress) {
 				t.Fatalf("Get() error = %v (%v), want %v", err, fetch.Cause(err), fetch.ErrForbiddenAddress)
@@ -92,7 +106,7 @@ func TestPublicOnly_Name(t *testing.T) {
 			if err.Error() != uniform {
 				t.Errorf("Get() error reads %q, want %q", err, uniform)
 			}
-			for _, name := range dns.names() {
+			for _, name := range dns.Names() {
 				if name != "issuer.example.com" {
 					t.Errorf("asked for %q, which is not the name given", name)
 				}
@@ -104,8 +118,8 @@ func TestPublicOnly_Name(t *testing.T) {
 // TestPublicOnly_NameIsRooted sees to it that the domains in this machine's
 // configuration are not appended to a stranger's name.
 func TestPublicOnly_NameIsRooted(t *testing.T) {
-	dns := &nameServer{answers: always()}
-	c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.resolver(t)})
+	dns := dnstest.Always()
+	c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.Resolver(t)})
 	for _, host := range []string{"vault", "issuer.example.com", "issuer.example.com."} {
 		_, err := c.Get(t.Context(), "https://"+host+"/", fetch.Request{})
 		var failure *net.DNSError
@@ -125,19 +139,12 @@ func TestPublicOnly_NoConnection(t *testing.T) {
 					t.Skip("no IPv6 loopback here")
 				}
 				srv := newCounting(t, host+":0", document)
-				dns := &nameServer{answers: always(srv.addr().Addr().String())}
+				dns := dnstest.Always(srv.addr().Addr().String())
 				permit := &recording{}
 				if permitted {
 					permit.allow = srv.addr()
 				}
-				transport := srv.trusting()
-				transport.TLSClientConfig.ServerName = "example.com"
-				c := newClient(t, fetch.Config{
-					PublicOnly: true,
-					HTTP:       &http.Client{Transport: transport},
-					Resolver:   dns.resolver(t),
-					Permit:     permit.permit,
-				})
+				c := guarded(t, srv, dns, permit)
 				for _, name := range []string{"example.com", srv.addr().Addr().String()} {
 					_, err := c.Get(t.Context(), atPort(name, srv.addr().Port()), fetch.Request{})
 					if permitted && err != nil {
@@ -173,9 +180,9 @@ func haveIPv6() bool {
 
 // TestPublicOnly_Port reaches an address that is fine on a port that is not.
 func TestPublicOnly_Port(t *testing.T) {
-	dns := &nameServer{answers: always("8.8.8.8")}
+	dns := dnstest.Always("8.8.8.8")
 	permit := &recording{} // asks the guard for its opinion of the port
-	c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.resolver(t), Permit: permit.permit})
+	c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.Resolver(t), Permit: permit.permit})
 	_, err := c.Get(t.Context(), "https://issuer.example.com:8443/", fetch.Request{})
 	if !errors.Is(err, fetch.ErrForbiddenAddress) {
 		t.Errorf("Get() error = %v, want %v", fetch.Cause(err), fetch.ErrForbiddenAddress)
@@ -194,19 +201,14 @@ func TestPublicOnly_Rebinding(t *testing.T) {
 				}
 			})
 			inside := newCounting(t, fmt.Sprintf("127.0.0.2:%d", outside.addr().Port()), document)
-			dns := &nameServer{answers: func(string) []netip.Addr {
+			dns := dnstest.New(func(string, int) []netip.Addr {
 				if outside.accepted.Load() == 0 {
 					return []netip.Addr{outside.addr().Addr()}
 				}
 				return []netip.Addr{inside.addr().Addr()}
-			}}
-			permit := &recording{allow: outside.addr()}
-			c := newClient(t, fetch.Config{
-				PublicOnly: true,
-				HTTP:       &http.Client{Transport: outside.trusting()},
-				Resolver:   dns.resolver(t),
-				Permit:     permit.permit,
 			})
+			permit := &recording{allow: outside.addr()}
+			c := guarded(t, outside, dns, permit)
 			target := atPort("example.com", outside.addr().Port())
 			_, err := c.Get(t.Context(), target, fetch.Request{})
 			if !redirect {
@@ -230,14 +232,9 @@ func TestPublicOnly_Rebinding(t *testing.T) {
 func TestPublicOnly_MixedAnswer(t *testing.T) {
 	outside := newCounting(t, "127.0.0.1:0", document)
 	inside := newCounting(t, fmt.Sprintf("127.0.0.2:%d", outside.addr().Port()), document)
-	dns := &nameServer{answers: always("127.0.0.2", "127.0.0.1")}
+	dns := dnstest.Always("127.0.0.2", "127.0.0.1")
 	permit := &recording{allow: outside.addr()}
-	c := newClient(t, fetch.Config{
-		PublicOnly: true,
-		HTTP:       &http.Client{Transport: outside.trusting()},
-		Resolver:   dns.resolver(t),
-		Permit:     permit.permit,
-	})
+	c := guarded(t, outside, dns, permit)
 	if _, err := c.Get(t.Context(), atPort("example.com", outside.addr().Port()), fetch.Request{}); err != nil {
 		t.Errorf("Get() error = %v", fetch.Cause(err))
 	}
@@ -259,14 +256,9 @@ func TestPublicOnly_Redirect(t *testing.T) {
 	})
 	get := func(t *testing.T, location string) ([]netip.AddrPort, error) {
 		to.Store(location)
-		dns := &nameServer{answers: always("127.0.0.1")}
+		dns := dnstest.Always("127.0.0.1")
 		permit := &recording{allow: srv.addr()}
-		c := newClient(t, fetch.Config{
-			PublicOnly: true,
-			HTTP:       &http.Client{Transport: srv.trusting()},
-			Resolver:   dns.resolver(t),
-			Permit:     permit.permit,
-		})
+		c := guarded(t, srv, dns, permit)
 		_, err := c.Get(t.Context(), atPort("example.com", srv.addr().Port()), fetch.Request{})
 		return permit.seen, err
 	}

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/dnstest"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 )
 
@@ -52,13 +53,12 @@ func TestPublicOnly_GivenTransport(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			transport := srv.trusting()
-			transport.TLSClientConfig.ServerName = "example.com"
 			tt.set(transport)
-			dns := &nameServer{answers: always("10.0.0.1")}
+			dns := dnstest.Always("10.0.0.1")
 			httpClient := &http.Client{Transport: transport}
 			before := srv.accepted.Load()
-			guarded := newClient(t, fetch.Config{PublicOnly: true, HTTP: httpClient, Resolver: dns.resolver(t)})
-			_, err := guarded.Get(t.Context(), "https://issuer.example.com/", fetch.Request{})
+			closed := newClient(t, fetch.Config{PublicOnly: true, HTTP: httpClient, Resolver: dns.Resolver(t)})
+			_, err := closed.Get(t.Context(), "https://issuer.example.com/", fetch.Request{})
 			if !errors.Is(err, fetch.ErrForbiddenAddress) || srv.accepted.Load() != before {
 				t.Errorf("Get() error = %v, %d connections, want %v and none", fetch.Cause(err), srv.accepted.Load()-before, fetch.ErrForbiddenAddress)
 			}
@@ -81,9 +81,9 @@ func TestPublicOnly_EnvironmentProxy(t *testing.T) {
 		asked = true
 		return nil, errors.New("asked")
 	}}
-	dns := &nameServer{answers: always("10.0.0.1")}
-	guarded := newClient(t, fetch.Config{PublicOnly: true, HTTP: &http.Client{Transport: transport}, Resolver: dns.resolver(t)})
-	if _, err := guarded.Get(t.Context(), "https://issuer.example.com/", fetch.Request{}); err == nil || asked {
+	dns := dnstest.Always("10.0.0.1")
+	closed := newClient(t, fetch.Config{PublicOnly: true, HTTP: &http.Client{Transport: transport}, Resolver: dns.Resolver(t)})
+	if _, err := closed.Get(t.Context(), "https://issuer.example.com/", fetch.Request{}); err == nil || asked {
 		t.Errorf("Get() error = %v, proxy asked for: %t, want not", err, asked)
 	}
 	open := newClient(t, fetch.Config{HTTP: &http.Client{Transport: transport}})

@@ -13,83 +13,85 @@ import (
 
 const uniform = "no usable answer from the issuer"
 
-// TestPublicOnly_UniformError has the guarded client fail in every way there is.
-func TestPublicOnly_UniformError(t *testing.T) {
-	body := `{"issuer":"https://other.example.com"}`
-	status, contentType := 200, "application/json"
-	rt := answer(func(*http.Request) (*http.Response, error) {
-		if status == 0 {
-			return nil, errors.New("connection refused by 10.0.0.7")
-		}
-		return respond(status, strings.NewReader(body), "Content-Type: "+contentType, "Location: https://other.example.com/"), nil
-	})
-	c := newClient(t, fetch.Config{
+// guardedIn returns a guarded client for a world in which every request gets the
+// same answer. Status 0 means that there is no connection.
+func guardedIn(t *testing.T, status int, contentType, body string) *fetch.Client {
+	t.Helper()
+	return newClient(t, fetch.Config{
 		PublicOnly: true,
 		MaxBytes:   100,
-		HTTP:       &http.Client{Transport: rt},
-		Permit:     func(netip.AddrPort) bool { return false },
+		HTTP: &http.Client{Transport: answer(func(*http.Request) (*http.Response, error) {
+			if status == 0 {
+				return nil, errors.New("connection refused by 10.0.0.7")
+			}
+			return respond(status, strings.NewReader(body), "Content-Type: "+contentType, "Location: https://other.example.com/"), nil
+		})},
+		Permit: func(netip.AddrPort) bool { return false },
 	})
+}
+
+// TestPublicOnly_UniformError has the guarded client fail in every way that has a
+// sentinel.
+func TestPublicOnly_UniformError(t *testing.T) {
 	const issuer = "https://issuer.example.com"
-	check := func(t *testing.T, err error, want error) {
-		t.Helper()
-		if err == nil || err.Error() != uniform {
-			t.Errorf("error reads %v, want %q", err, uniform)
-		}
-		if !errors.Is(err, want) {
-			t.Errorf("error is %v, want %v", fetch.Cause(err), want)
-		}
+	rows := []struct {
+		name        string
+		status      int
+		contentType string
+		body        string
+		url         string
+		want        error
+	}{
+		{"plain http", 200, "application/json", "{}", "http://issuer.example.com", fetch.ErrURL},
+		{"an address", 200, "application/json", "{}", "https://10.0.0.1/", fetch.ErrForbiddenAddress},
+		{"redirect", 302, "application/json", "{}", issuer, fetch.ErrRedirect},
+		{"a web page", 200, "text/html", "{}", issuer, fetch.ErrContentType},
+		{"too large", 200, "", strings.Repeat(" ", 101), issuer, fetch.ErrTooLarge},
+		{"answer", 200, "application/json", "{}", issuer, nil},
 	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := guardedIn(t, row.status, row.contentType, row.body).Get(t.Context(), row.url, fetch.Request{})
+			wantUniform(t, err, row.want)
+		})
+	}
+	t.Run("discovery over plain http", func(t *testing.T) {
+		_, err := guardedIn(t, 200, "", "{}").Discover(t.Context(), "http://issuer.example.com", "")
+		wantUniform(t, err, fetch.ErrURL)
+	})
 	t.Run("document of another issuer", func(t *testing.T) {
-		_, err := c.Discover(t.Context(), issuer, "")
-		check(t, err, fetch.ErrDiscovery)
+		_, err := guardedIn(t, 200, "", `{"issuer":"https://other.example.com"}`).Discover(t.Context(), issuer, "")
+		wantUniform(t, err, fetch.ErrDiscovery)
 	})
-	t.Run("plain http", func(t *testing.T) {
-		_, err := c.Discover(t.Context(), "http://issuer.example.com", "")
-		check(t, err, fetch.ErrURL)
-	})
-	t.Run("an address", func(t *testing.T) {
-		_, err := c.Get(t.Context(), "https://10.0.0.1/", fetch.Request{})
-		check(t, err, fetch.ErrForbiddenAddress)
-	})
-	t.Run("redirect", func(t *testing.T) {
-		status = 302
-		_, err := c.Get(t.Context(), issuer, fetch.Request{})
-		check(t, err, fetch.ErrRedirect)
-	})
-	t.Run("a web page", func(t *testing.T) {
-		status, contentType = 200, "text/html"
-		_, err := c.Get(t.Context(), issuer, fetch.Request{})
-		check(t, err, fetch.ErrContentType)
-	})
-	t.Run("too large", func(t *testing.T) {
-		status, contentType, body = 200, "", strings.Repeat(" ", 101)
-		_, err := c.Get(t.Context(), issuer, fetch.Request{})
-		check(t, err, fetch.ErrTooLarge)
-	})
-	t.Run("status", func(t *testing.T) {
-		status = 503
-		_, err := c.Get(t.Context(), issuer, fetch.Request{})
-		var want *fetch.StatusError
-		if !errors.As(err, &want) || want.Status != 503 {
-			t.Errorf("error is %v, want a StatusError", fetch.Cause(err))
-		}
-		check(t, err, want)
-	})
-	t.Run("no connection", func(t *testing.T) {
-		status = 0
-		_, err := c.Get(t.Context(), issuer, fetch.Request{})
-		check(t, err, err)
-		outer := fmt.Errorf("%w: %w", errors.New("keys unavailable"), err)
-		if cause := fetch.Cause(outer); !strings.Contains(cause.Error(), "10.0.0.7") || strings.Contains(outer.Error(), "10.0.0.7") {
-			t.Errorf("cause of %q is %q, want only the latter to name the address", outer, cause)
-		}
-	})
-	t.Run("answer", func(t *testing.T) {
-		status, body = 200, "{}"
-		if _, err := c.Get(t.Context(), issuer, fetch.Request{}); err != nil {
-			t.Errorf("Get() error = %v", fetch.Cause(err))
-		}
-	})
+}
+
+func TestPublicOnly_UniformStatus(t *testing.T) {
+	_, err := guardedIn(t, 503, "", "").Get(t.Context(), "https://issuer.example.com", fetch.Request{})
+	var status *fetch.StatusError
+	if !errors.As(err, &status) || status.Status != 503 {
+		t.Fatalf("error is %v, want a StatusError", fetch.Cause(err))
+	}
+	wantUniform(t, err, status)
+}
+
+func TestPublicOnly_UniformCause(t *testing.T) {
+	_, err := guardedIn(t, 0, "", "").Get(t.Context(), "https://issuer.example.com", fetch.Request{})
+	wantUniform(t, err, err)
+	outer := fmt.Errorf("%w: %w", errors.New("keys unavailable"), err)
+	if cause := fetch.Cause(outer); !strings.Contains(cause.Error(), "10.0.0.7") || strings.Contains(outer.Error(), "10.0.0.7") {
+		t.Errorf("cause of %q is %q, want only the latter to name the address", outer, cause)
+	}
+}
+
+// wantUniform asserts that an error is want inside and the one text outside.
+func wantUniform(t *testing.T, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("error is %v, want %v", fetch.Cause(err), want)
+	}
+	if err != nil && err.Error() != uniform {
+		t.Errorf("error reads %v, want %q", err, uniform)
+	}
 }
 
 func TestCause(t *testing.T) {

@@ -27,7 +27,7 @@ func (j *journal) hooks() keyset.Hooks {
 		FetchDone: func(e keyset.Event) {
 			j.mu.Lock()
 			defer j.mu.Unlock()
-			j.events, j.times = append(j.events, e), append(j.times, e.Started)
+			j.events, j.times = append(j.events, e), append(j.times, time.Now().Add(-e.Duration))
 		},
 		StateChanged: func(from, to keyset.State, err error) {
 			j.mu.Lock()
@@ -45,6 +45,14 @@ func (j *journal) hooks() keyset.Hooks {
 			j.stores = append(j.stores, err)
 		},
 	}
+}
+
+// config returns the issuer's configuration with hooks that write to the journal.
+func (j *journal) config(t testing.TB, i *issuer) keyset.Config {
+	t.Helper()
+	cfg := i.config(t)
+	cfg.Hooks = j.hooks()
+	return cfg
 }
 
 // fetchTimes returns when each fetch so far began.

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -23,6 +24,12 @@ import (
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
+
+// bubble runs a subtest with a clock of its own.
+func bubble(t *testing.T, name string, test func(*testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
 
 const (
 	issuerURL    = "https://issuer.example"
@@ -212,6 +219,14 @@ func (i *issuer) config(t testing.TB) keyset.Config {
 	return keyset.Config{Issuer: issuerURL, JWKSURL: jwksURL, Fetch: client}
 }
 
+// reusing is config for an issuer that publishes new keys under old key IDs.
+func (i *issuer) reusing(t testing.TB) keyset.Config {
+	t.Helper()
+	cfg := i.config(t)
+	cfg.ReusesKeyIDs = true
+	return cfg
+}
+
 // start returns a running set that ends with the test.
 func start(t testing.TB, cfg keyset.Config) *keyset.Set {
 	t.Helper()
@@ -221,6 +236,24 @@ func start(t testing.TB, cfg keyset.Config) *keyset.Set {
 	}
 	t.Cleanup(s.Close)
 	return s
+}
+
+// startHeld is start for a set that is in use until the test ends.
+func startHeld(t testing.TB, cfg keyset.Config) *keyset.Set {
+	t.Helper()
+	s := start(t, cfg)
+	s.Hold()
+	t.Cleanup(s.Release)
+	return s
+}
+
+// inHand returns an issuer of the key "a" and a set that has fetched it.
+func inHand(t testing.TB) (*issuer, *keyset.Set) {
+	t.Helper()
+	i := newIssuer(key("a", 0))
+	s := start(t, i.config(t))
+	mustKeys(t, s, "a")
+	return i, s
 }
 
 // mustKeys returns the keys for keyID, of which there must be some.

@@ -11,8 +11,8 @@ import (
 )
 
 // Key is one usable key of a [Set]. The same pointer stands for the key from
-// one refresh to the next, as long as its material, key ID, algorithm, use and
-// operations stay the same. It is safe for concurrent use.
+// one refresh to the next, as long as its material, key ID, algorithm, use,
+// operations and issuer stay the same. It is safe for concurrent use.
 type Key struct {
 	*jws.Key
 	set        *Set

@@ -62,11 +62,9 @@ type Event struct {
 	NotModified  bool
 	Keys         int // usable ones
 	Skipped      int
-	Started      time.Time
 	Duration     time.Duration
-	Err          error         // nil when the keys are confirmed
-	DiscoveryErr error         // discovery failed, an earlier document was used
-	RetryIn      time.Duration // the back-off after a failure
+	Err          error // nil when the keys are confirmed
+	DiscoveryErr error // discovery failed, an earlier document was used
 }
 
 // start begins a fetch on the set's own context. s.mu must be held, s.flight
@@ -272,8 +270,8 @@ func (s *Set) note(f *flight, a answer, now time.Time) {
 	}
 	e := Event{
 		Issuer: s.cfg.Issuer, URL: a.source.url, Lookup: f.lookup,
-		NotModified: a.notModified, Started: f.begun, Duration: now.Sub(f.begun),
-		Err: f.err, DiscoveryErr: a.discoveryErr, RetryIn: max(0, s.retryAt.Sub(now)),
+		NotModified: a.notModified, Duration: now.Sub(f.begun),
+		Err: f.err, DiscoveryErr: a.discoveryErr,
 	}
 	if snap := s.snap.Load(); snap != nil && f.err == nil {
 		e.Keys, e.Skipped = len(snap.keys), len(snap.skipped)

@@ -39,7 +39,6 @@ type Report struct {
 	FromStore   bool      // from the cache directory, not confirmed yet
 	InUse       bool
 	CoolDown    time.Time // unknown key IDs are refused until then
-	Failures    int       // in a row
 	LastError   error
 }
 
@@ -49,7 +48,6 @@ type KeyReport struct {
 	Type       string // "RSA 2048", "EC P-256", "OKP Ed25519"
 	Algorithm  string // the key's own; empty when it states none
 	Use        string
-	Issuer     string // the key's own; empty when it states none
 	Thumbprint string // RFC 7638, SHA-256, base64url
 }
 
@@ -60,7 +58,7 @@ func (s *Set) Report() Report {
 	now := time.Now()
 	r := Report{
 		Issuer: s.cfg.Issuer, JWKSURL: s.source.url, State: s.stateAt(now),
-		InUse: s.inUse(now), Failures: s.failures, LastError: s.lastErr,
+		InUse: s.inUse(now), LastError: s.lastErr,
 	}
 	if s.cfg.Fixed != nil {
 		r.InUse = true
@@ -98,7 +96,7 @@ func (s *Set) describe(r *Report, snap *snapshot) {
 }
 
 func (k *Key) report() KeyReport {
-	r := KeyReport{ID: k.ID(), Algorithm: k.Algorithm(), Use: k.use, Issuer: k.issuer}
+	r := KeyReport{ID: k.ID(), Algorithm: k.Algorithm(), Use: k.use}
 	switch public := k.Public().(type) {
 	case *rsa.PublicKey:
 		r.Type = fmt.Sprintf("RSA %d", public.N.BitLen())

@@ -167,10 +167,10 @@ func New(cfg Config) (*Set, error) {
 }
 
 // Keys returns the keys that may have signed a token: with a key ID those that
-// bear it, without one all; of either at most 16 of each type and curve. The caller must
-// not change the slice. A known key ID is answered without locks and without
-// waiting, whatever happens to the issuer. An unknown one may wait for one
-// shared fetch, until ctx ends. The error is [ErrUnknownKey] or an
+// bear it, without one all; of either at most 16 of each type and curve. The
+// caller must not change the slice. A known key ID is answered without locks and
+// without waiting, whatever happens to the issuer. An unknown one may wait for
+// one shared fetch, until ctx ends. The error is [ErrUnknownKey] or an
 // [*UnavailableError]; the latter also when the issuer could not be asked about
 // an unknown key ID.
 func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {

@@ -40,19 +40,17 @@ func TestKeys(t *testing.T) {
 		{"a key ID in another case", jwks(key("a", 0)), "A", true, 0, keyset.ErrUnknownKey},
 	}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				i := newIssuer()
-				i.body = row.body
-				s := start(t, i.config(t))
-				for range 2 { // by way of a fetch, then from the snapshot
-					keys, err := s.Keys(t.Context(), row.keyID, row.has)
-					if len(keys) != row.want || !errors.Is(err, row.err) {
-						t.Fatalf("Keys() = %v, error %v, want %d, %v", ids(keys), err, row.want, row.err)
-					}
+		bubble(t, row.name, func(t *testing.T) {
+			i := newIssuer()
+			i.body = row.body
+			s := start(t, i.config(t))
+			for range 2 { // by way of a fetch, then from the snapshot
+				keys, err := s.Keys(t.Context(), row.keyID, row.has)
+				if len(keys) != row.want || !errors.Is(err, row.err) {
+					t.Fatalf("Keys() = %v, error %v, want %d, %v", ids(keys), err, row.want, row.err)
 				}
-				wantCount(t, i, 1)
-			})
+			}
+			wantCount(t, i, 1)
 		})
 	}
 }
@@ -77,129 +75,116 @@ func TestNew(t *testing.T) {
 			}
 		})
 	}
-	t.Run("no network", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			cfg := i.config(t)
-			cfg.KeepWarm = true
-			s := start(t, cfg)
-			time.Sleep(48 * time.Hour)
-			wantCount(t, i, 0)
-			if r := s.Report(); r.State != keyset.None {
-				t.Errorf("State = %v, want none", r.State)
-			}
-		})
+	bubble(t, "no network", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		cfg.KeepWarm = true
+		s := start(t, cfg)
+		time.Sleep(48 * time.Hour)
+		wantCount(t, i, 0)
+		if r := s.Report(); r.State != keyset.None {
+			t.Errorf("State = %v, want none", r.State)
+		}
 	})
-	t.Run("fixed keys live for ever", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			s := start(t, keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("a", 0)))})
-			k := mustKeys(t, s, "a")[0]
-			s.Hold()
-			time.Sleep(1000 * time.Hour)
-			if mustKeys(t, s, "a")[0] != k || !k.Live(time.Now()) {
-				t.Error("a fixed key is gone")
-			}
-			s.Release()
-			if err := s.Ready(t.Context()); err != nil {
-				t.Errorf("Ready() = %v", err)
-			}
-		})
+	bubble(t, "fixed keys live for ever", func(t *testing.T) {
+		s := start(t, keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("a", 0)))})
+		k := mustKeys(t, s, "a")[0]
+		s.Hold()
+		time.Sleep(1000 * time.Hour)
+		if mustKeys(t, s, "a")[0] != k || !k.Live(time.Now()) {
+			t.Error("a fixed key is gone")
+		}
+		s.Release()
+		if err := s.Ready(t.Context()); err != nil {
+			t.Errorf("Ready() = %v", err)
+		}
 	})
 }
 
 func TestFirstFetch(t *testing.T) {
-	t.Run("is shared", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0), key("b", 1))
-			i.delay = time.Second
-			s := start(t, i.config(t))
-			var wg sync.WaitGroup
-			for n := range 100 {
-				wg.Go(func() {
-					if _, err := s.Keys(context.Background(), []string{"a", "b"}[n%2], true); err != nil {
-						t.Errorf("Keys() error = %v", err)
-					}
-				})
-			}
-			wg.Wait()
-			wantCount(t, i, 1)
-		})
+	bubble(t, "is shared", func(t *testing.T) {
+		i := newIssuer(key("a", 0), key("b", 1))
+		i.delay = time.Second
+		s := start(t, i.config(t))
+		var wg sync.WaitGroup
+		for n := range 100 {
+			wg.Go(func() {
+				if _, err := s.Keys(context.Background(), []string{"a", "b"}[n%2], true); err != nil {
+					t.Errorf("Keys() error = %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		wantCount(t, i, 1)
 	})
-	t.Run("fails for all, and at once in the back-off", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			i.delay, i.status = time.Second, 500
-			s := start(t, i.config(t))
-			var wg sync.WaitGroup
-			for range 100 {
-				wg.Go(func() {
-					_, err := s.Keys(context.Background(), "a", true)
-					if e := unavailable(t, err); e.Issuer != issuerURL || e.RetryAfter <= 0 {
-						t.Errorf("UnavailableError = %+v", e)
-					}
-				})
-			}
-			wg.Wait()
-			began := time.Now()
-			_, err := s.Keys(t.Context(), "a", true)
-			unavailable(t, err)
-			var status *fetch.StatusError
-			if !errors.As(err, &status) || status.Status != 500 {
-				t.Errorf("Keys() error = %v, want the status inside", err)
-			}
-			if time.Since(began) != 0 {
-				t.Error("waited in the back-off")
-			}
-			wantCount(t, i, 1)
-		})
+	bubble(t, "fails for all, and at once in the back-off", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.delay, i.status = time.Second, 500
+		s := start(t, i.config(t))
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() {
+				_, err := s.Keys(context.Background(), "a", true)
+				if e := unavailable(t, err); e.Issuer != issuerURL || e.RetryAfter <= 0 {
+					t.Errorf("UnavailableError = %+v", e)
+				}
+			})
+		}
+		wg.Wait()
+		began := time.Now()
+		_, err := s.Keys(t.Context(), "a", true)
+		unavailable(t, err)
+		var status *fetch.StatusError
+		if !errors.As(err, &status) || status.Status != 500 {
+			t.Errorf("Keys() error = %v, want the status inside", err)
+		}
+		if time.Since(began) != 0 {
+			t.Error("waited in the back-off")
+		}
+		wantCount(t, i, 1)
 	})
-	t.Run("heals without being asked for while in use", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			i.broken = true
-			s := start(t, i.config(t))
-			unavailable(t, s.Ready(t.Context()))
-			time.Sleep(time.Minute)
-			i.set(func(i *issuer) { i.broken = false })
-			time.Sleep(2 * time.Minute)
-			before := i.count()
-			if err := s.Ready(t.Context()); err != nil {
-				t.Errorf("Ready() = %v", err)
-			}
-			wantCount(t, i, before)
-		})
+	bubble(t, "starts not for a caller that has left", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		s := start(t, i.config(t))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := s.Keys(ctx, "a", true)
+		if unavailable(t, err); !errors.Is(err, context.Canceled) {
+			t.Errorf("Keys() error = %v, want canceled", err)
+		}
+		wantCount(t, i, 0)
 	})
-	t.Run("starts not for a caller that has left", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			s := start(t, i.config(t))
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel()
-			_, err := s.Keys(ctx, "a", true)
-			if unavailable(t, err); !errors.Is(err, context.Canceled) {
-				t.Errorf("Keys() error = %v, want canceled", err)
-			}
-			wantCount(t, i, 0)
-		})
+}
+
+func TestFirstFetch_Recovers(t *testing.T) {
+	bubble(t, "heals without being asked for while in use", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.broken = true
+		s := start(t, i.config(t))
+		unavailable(t, s.Ready(t.Context()))
+		time.Sleep(time.Minute)
+		i.set(func(i *issuer) { i.broken = false })
+		time.Sleep(2 * time.Minute)
+		before := i.count()
+		if err := s.Ready(t.Context()); err != nil {
+			t.Errorf("Ready() = %v", err)
+		}
+		wantCount(t, i, before)
 	})
-	t.Run("survives a transport that panics", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			i.panics = true
-			s := start(t, i.config(t))
-			unavailable(t, s.Ready(t.Context()))
-			i.set(func(i *issuer) { i.panics = false })
-			time.Sleep(2 * time.Second)
-			mustKeys(t, s, "a")
-		})
+	bubble(t, "survives a transport that panics", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.panics = true
+		s := start(t, i.config(t))
+		unavailable(t, s.Ready(t.Context()))
+		i.set(func(i *issuer) { i.panics = false })
+		time.Sleep(2 * time.Second)
+		mustKeys(t, s, "a")
 	})
 }
 
 func TestHang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		i := newIssuer(key("a", 0))
-		s := start(t, i.config(t))
-		mustKeys(t, s, "a")
+		i, s := inHand(t)
 		i.set(func(i *issuer) { i.hang = true })
 		began := time.Now()
 		var wg sync.WaitGroup
@@ -246,60 +231,51 @@ func TestFetchOutlivesItsCaller(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	// The bubble fails the test if a goroutine is left when it ends.
-	t.Run("during a hanging fetch with waiters", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			i.hang = true
-			s := start(t, i.config(t))
-			var wg sync.WaitGroup
-			for range 10 {
-				wg.Go(func() {
-					_, err := s.Keys(context.Background(), "a", true)
-					if unavailable(t, err); !errors.Is(err, keyset.ErrClosed) {
-						t.Errorf("Keys() error = %v, want %v", err, keyset.ErrClosed)
-					}
-				})
-			}
-			synctest.Wait()
-			s.Close()
-			wg.Wait()
-			s.Close()
-		})
+	bubble(t, "during a hanging fetch with waiters", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.hang = true
+		s := start(t, i.config(t))
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(func() {
+				_, err := s.Keys(context.Background(), "a", true)
+				if unavailable(t, err); !errors.Is(err, keyset.ErrClosed) {
+					t.Errorf("Keys() error = %v, want %v", err, keyset.ErrClosed)
+				}
+			})
+		}
+		synctest.Wait()
+		s.Close()
+		wg.Wait()
+		s.Close()
 	})
-	t.Run("lets go of keys and calls no hook", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i, j := newIssuer(key("a", 0)), &journal{}
-			cfg := i.config(t)
-			cfg.Hooks = j.hooks()
-			cfg.KeepWarm = true
-			s := start(t, cfg)
-			k := mustKeys(t, s, "a")[0]
-			s.Hold()
-			synctest.Wait()
-			events := len(j.events)
-			s.Close()
-			refused(t, s, "a", keyset.ErrClosed)
-			if _, ok := s.Refetched(t.Context(), "a"); ok || k.Live(time.Now()) {
-				t.Error("a closed set has live keys")
-			}
-			time.Sleep(100 * time.Hour)
-			if wantCount(t, i, 1); len(j.events) != events || len(j.gone) != 0 {
-				t.Error("hooks were called after Close")
-			}
-		})
+	bubble(t, "lets go of keys and calls no hook", func(t *testing.T) {
+		i, j := newIssuer(key("a", 0)), &journal{}
+		cfg := j.config(t, i)
+		cfg.KeepWarm = true
+		s := start(t, cfg)
+		k := mustKeys(t, s, "a")[0]
+		s.Hold()
+		synctest.Wait()
+		events := len(j.events)
+		s.Close()
+		refused(t, s, "a", keyset.ErrClosed)
+		if _, ok := s.Refetched(t.Context(), "a"); ok || k.Live(time.Now()) {
+			t.Error("a closed set has live keys")
+		}
+		time.Sleep(100 * time.Hour)
+		if wantCount(t, i, 1); len(j.events) != events || len(j.gone) != 0 {
+			t.Error("hooks were called after Close")
+		}
 	})
-	t.Run("by several at once", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			s := start(t, i.config(t))
-			mustKeys(t, s, "a")
-			var wg sync.WaitGroup
-			for range 10 {
-				wg.Go(s.Close)
-				wg.Go(func() { _, _ = s.Keys(context.Background(), "x", true) })
-			}
-			wg.Wait()
-		})
+	bubble(t, "by several at once", func(t *testing.T) {
+		_, s := inHand(t)
+		var wg sync.WaitGroup
+		for range 10 {
+			wg.Go(s.Close)
+			wg.Go(func() { _, _ = s.Keys(context.Background(), "x", true) })
+		}
+		wg.Wait()
 	})
 }
 
@@ -328,51 +304,4 @@ func TestReport(t *testing.T) {
 			t.Errorf("CoolDown = %v, want in %v", r.CoolDown, keyset.CoolDownTime)
 		}
 	})
-}
-
-func BenchmarkKeys(b *testing.B) {
-	s := start(b, keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("first-signing-key", 0), key("second-signing-key", 1)))})
-	benchmarkKeys(b, s)
-	b.Run("fetched", func(b *testing.B) {
-		i := newIssuer(key("first-signing-key", 0), key("second-signing-key", 1))
-		s := start(b, i.config(b))
-		mustKeys(b, s, "second-signing-key")
-		benchmarkKeys(b, s)
-	})
-}
-
-func benchmarkKeys(b *testing.B, s *keyset.Set) {
-	ctx := context.Background()
-	b.Run("one", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			if keys, _ := s.Keys(ctx, "second-signing-key", true); len(keys) != 1 {
-				b.Fatal("key not found")
-			}
-		}
-	})
-	b.Run("parallel", func(b *testing.B) {
-		b.ReportAllocs()
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				if keys, _ := s.Keys(ctx, "second-signing-key", true); len(keys) != 1 {
-					b.Error("key not found")
-					return
-				}
-			}
-		})
-	})
-}
-
-func BenchmarkLive(b *testing.B) {
-	i := newIssuer(key("a", 0))
-	s := start(b, i.config(b))
-	k := mustKeys(b, s, "a")[0]
-	now := time.Now()
-	b.ReportAllocs()
-	for b.Loop() {
-		if !k.Live(now) {
-			b.Fatal("key is not live")
-		}
-	}
 }

@@ -11,9 +11,7 @@ import (
 func TestOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, j := newIssuer(key("a", 0), key("b", 1)), &journal{}
-		cfg := i.config(t)
-		cfg.Hooks = j.hooks()
-		s := start(t, cfg)
+		s := start(t, j.config(t, i))
 		s.Hold()
 		k := mustKeys(t, s, "a")[0]
 		confirmed := time.Now()
@@ -59,11 +57,7 @@ func TestOutage(t *testing.T) {
 func TestOutage_EndsStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, j := newIssuer(key("a", 0)), &journal{}
-		cfg := i.config(t)
-		cfg.Hooks = j.hooks()
-		s := start(t, cfg)
-		s.Hold()
-		defer s.Release()
+		s := startHeld(t, j.config(t, i))
 		k := mustKeys(t, s, "a")[0]
 		i.set(func(i *issuer) { i.status = 503 })
 		time.Sleep(3 * time.Hour)
@@ -105,9 +99,7 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 	i, j := newIssuer(key("a", 0)), &journal{}
 	cfg := keyset.WithRandom(i.config(t), func() float64 { return jitter })
 	cfg.Hooks = j.hooks()
-	s := start(t, cfg)
-	s.Hold()
-	defer s.Release()
+	s := startHeld(t, cfg)
 	skip := 0
 	if keys {
 		if err := s.Ready(t.Context()); err != nil {
@@ -145,17 +137,15 @@ func TestBackOff_RetryAfter(t *testing.T) {
 		{"and not below the back-off", "0", 750 * time.Millisecond, 1250 * time.Millisecond},
 	}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				i := newIssuer(key("a", 0))
-				i.status = 429
-				i.header.Set("Retry-After", row.header)
-				s := start(t, i.config(t))
-				got := unavailable(t, s.Ready(t.Context())).RetryAfter
-				if got < row.least || got > row.most {
-					t.Errorf("RetryAfter = %v, want %v to %v", got, row.least, row.most)
-				}
-			})
+		bubble(t, row.name, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			i.status = 429
+			i.header.Set("Retry-After", row.header)
+			s := start(t, i.config(t))
+			got := unavailable(t, s.Ready(t.Context())).RetryAfter
+			if got < row.least || got > row.most {
+				t.Errorf("RetryAfter = %v, want %v to %v", got, row.least, row.most)
+			}
 		})
 	}
 }
@@ -172,56 +162,48 @@ func TestLifetime(t *testing.T) {
 		{"forbidden to keep", "Cache-Control", "no-store", 5 * time.Minute},
 	}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				i := newIssuer(key("a", 0))
-				i.header.Set(row.header, row.value)
-				s := start(t, i.config(t))
-				mustKeys(t, s, "a")
-				r := s.Report()
-				if r.Lifetime != row.want || r.FreshUntil.Sub(r.Confirmed) != row.want {
-					t.Errorf("Lifetime = %v, want %v", r.Lifetime, row.want)
-				}
-				early, late := row.want*76/100, row.want*84/100
-				if at := time.Until(r.NextRefresh); at < early || at > late {
-					t.Errorf("NextRefresh in %v, want %v to %v", at, early, late)
-				}
-			})
+		bubble(t, row.name, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			i.header.Set(row.header, row.value)
+			s := start(t, i.config(t))
+			mustKeys(t, s, "a")
+			r := s.Report()
+			if r.Lifetime != row.want || r.FreshUntil.Sub(r.Confirmed) != row.want {
+				t.Errorf("Lifetime = %v, want %v", r.Lifetime, row.want)
+			}
+			early, late := row.want*76/100, row.want*84/100
+			if at := time.Until(r.NextRefresh); at < early || at > late {
+				t.Errorf("NextRefresh in %v, want %v to %v", at, early, late)
+			}
 		})
 	}
 }
 
 func TestReplacement(t *testing.T) {
-	t.Run("a removed key dies, the others keep their pointers", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i, j := newIssuer(key("a", 0), key("b", 1)), &journal{}
-			cfg := i.config(t)
-			cfg.Hooks = j.hooks()
-			s := start(t, cfg)
-			s.Hold()
-			defer s.Release()
-			a, b := mustKeys(t, s, "a")[0], mustKeys(t, s, "b")[0]
-			i.publish(key("c", 2), key("b", 1))
-			time.Sleep(time.Hour)
-			synctest.Wait()
-			if a.Live(time.Now()) || !b.Live(time.Now()) {
-				t.Errorf("live: a %v, b %v, want only b", a.Live(time.Now()), b.Live(time.Now()))
-			}
-			refused(t, s, "a", keyset.ErrUnknownKey)
-			if mustKeys(t, s, "b")[0] != b {
-				t.Error("b is another key after the refresh")
-			}
-			if ids(j.gone) != "[a]" || j.gone[0] != a {
-				t.Errorf("KeysGone was told %v, want a", ids(j.gone))
-			}
-			mustKeys(t, s, "c")
-			i.publish(key("a", 0))
-			time.Sleep(time.Hour)
-			synctest.Wait()
-			if back := mustKeys(t, s, "a")[0]; back == a || a.Live(time.Now()) {
-				t.Error("a key that left came back to life")
-			}
-		})
+	bubble(t, "a removed key dies, the others keep their pointers", func(t *testing.T) {
+		i, j := newIssuer(key("a", 0), key("b", 1)), &journal{}
+		s := startHeld(t, j.config(t, i))
+		a, b := mustKeys(t, s, "a")[0], mustKeys(t, s, "b")[0]
+		i.publish(key("c", 2), key("b", 1))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if a.Live(time.Now()) || !b.Live(time.Now()) {
+			t.Errorf("live: a %v, b %v, want only b", a.Live(time.Now()), b.Live(time.Now()))
+		}
+		refused(t, s, "a", keyset.ErrUnknownKey)
+		if mustKeys(t, s, "b")[0] != b {
+			t.Error("b is another key after the refresh")
+		}
+		if ids(j.gone) != "[a]" || j.gone[0] != a {
+			t.Errorf("KeysGone was told %v, want a", ids(j.gone))
+		}
+		mustKeys(t, s, "c")
+		i.publish(key("a", 0))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if back := mustKeys(t, s, "a")[0]; back == a || a.Live(time.Now()) {
+			t.Error("a key that left came back to life")
+		}
 	})
 	for _, row := range []struct{ name, body string }{
 		{"an empty set", `{"keys":[]}`},
@@ -231,27 +213,21 @@ func TestReplacement(t *testing.T) {
 		{"a truncated answer", jwks(key("a", 0))[:80]},
 		{"nothing usable", `{"keys":[{"kty":"oct","k":"AAAA","kid":"a"}]}`},
 	} {
-		t.Run(row.name+" never replaces keys that work", func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				i, j := newIssuer(key("a", 0)), &journal{}
-				cfg := i.config(t)
-				cfg.Hooks = j.hooks()
-				s := start(t, cfg)
-				s.Hold()
-				defer s.Release()
-				a := mustKeys(t, s, "a")[0]
-				i.set(func(i *issuer) { i.body = row.body })
-				time.Sleep(2 * time.Hour)
-				if mustKeys(t, s, "a")[0] != a || !a.Live(time.Now()) {
-					t.Error("the working key is gone")
-				}
-				if r := s.Report(); r.State != keyset.Stale || r.LastError == nil {
-					t.Errorf("Report() = %v, %v, want stale and why", r.State, r.LastError)
-				}
-				i.publish(key("b", 1))
-				time.Sleep(5 * time.Minute)
-				mustKeys(t, s, "b")
-			})
+		bubble(t, row.name+" never replaces keys that work", func(t *testing.T) {
+			i, j := newIssuer(key("a", 0)), &journal{}
+			s := startHeld(t, j.config(t, i))
+			a := mustKeys(t, s, "a")[0]
+			i.set(func(i *issuer) { i.body = row.body })
+			time.Sleep(2 * time.Hour)
+			if mustKeys(t, s, "a")[0] != a || !a.Live(time.Now()) {
+				t.Error("the working key is gone")
+			}
+			if r := s.Report(); r.State != keyset.Stale || r.LastError == nil {
+				t.Errorf("Report() = %v, %v, want stale and why", r.State, r.LastError)
+			}
+			i.publish(key("b", 1))
+			time.Sleep(5 * time.Minute)
+			mustKeys(t, s, "b")
 		})
 	}
 }
@@ -261,11 +237,7 @@ func TestNotModified(t *testing.T) {
 		i, j := newIssuer(key("a", 0)), &journal{}
 		i.etag = `"1"`
 		i.header.Set("Cache-Control", "max-age=7200")
-		cfg := i.config(t)
-		cfg.Hooks = j.hooks()
-		s := start(t, cfg)
-		s.Hold()
-		defer s.Release()
+		s := startHeld(t, j.config(t, i))
 		a := mustKeys(t, s, "a")[0]
 		i.set(func(i *issuer) { i.header.Del("Cache-Control") })
 		time.Sleep(25 * time.Hour) // longer than the stale limit

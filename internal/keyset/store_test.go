@@ -14,7 +14,7 @@ import (
 )
 
 // stored runs a set until it has written its file, and returns its path.
-func stored(t *testing.T, i *issuer, cfg keyset.Config) string {
+func stored(t *testing.T, cfg keyset.Config) string {
 	t.Helper()
 	s := start(t, cfg)
 	mustKeys(t, s, "a")
@@ -32,7 +32,7 @@ func TestStore_RestartDuringAnOutage(t *testing.T) {
 		i := newIssuer(with(key("a", 0), `{"key_ops":["verify"],"issuer":"https://tenant","x5c":["no"]}`), key("b", 1))
 		cfg := discovering(t, i)
 		cfg.CacheDir = dir
-		path := stored(t, i, cfg)
+		path := stored(t, cfg)
 		confirmed := time.Now()
 		checkMode(t, dir, 0o700)
 		checkMode(t, path, 0o600)
@@ -81,7 +81,7 @@ func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		cfg := i.config(t)
 		cfg.CacheDir = dir
-		stored(t, i, cfg)
+		stored(t, cfg)
 		i.set(func(i *issuer) { i.broken = true })
 		time.Sleep(23 * time.Hour)
 		s := start(t, cfg)
@@ -114,90 +114,6 @@ func TestStore_RemovedKeyLeavesTheFile(t *testing.T) {
 			t.Errorf("Keys(a) = %v, %v, want none", ids(keys), err)
 		}
 	})
-}
-
-func TestStore_Ignored(t *testing.T) {
-	edit := func(from, to string) func(t *testing.T, path string) {
-		return func(t *testing.T, path string) {
-			body, err := os.ReadFile(path)
-			if err != nil || !strings.Contains(string(body), from) {
-				t.Fatalf("file = %s, %v, want %q in it", body, err, from)
-			}
-			write(t, path, strings.Replace(string(body), from, to, 1))
-		}
-	}
-	rows := []struct {
-		name   string
-		damage func(t *testing.T, path string)
-		want   string
-	}{
-		{"garbage", func(t *testing.T, path string) { write(t, path, "garbage") }, "damaged"},
-		{"nothing in it", func(t *testing.T, path string) { write(t, path, "") }, "damaged"},
-		{"truncated", func(t *testing.T, path string) {
-			if err := os.Truncate(path, 150); err != nil {
-				t.Fatal(err)
-			}
-		}, "damaged"},
-		{"too large", func(t *testing.T, path string) { write(t, path, strings.Repeat(" ", 2<<20+1)) }, "larger than"},
-		{"another version", edit(`"version":1`, `"version":2`), "version"},
-		{"another issuer's", edit(`"issuer":"https://issuer`, `"issuer":"https://rogue`), "issuer"},
-		{"another source", edit(`"source":"jwks https://issuer`, `"source":"jwks https://rogue`), "source"},
-		{"no keys", edit(`"jwks":{"keys":[{`, `"jwks":{"keys":[],"x":[{`), "no usable key"},
-		{"from the future", edit(`"confirmed":"2000`, `"confirmed":"2001`), "future"},
-		{"too old", func(t *testing.T, path string) { time.Sleep(24 * time.Hour) }, "too old"},
-		{"writable by others", func(t *testing.T, path string) { chmod(t, path, 0o622) }, "writable by others"},
-		{"in a directory writable by others", func(t *testing.T, path string) {
-			chmod(t, filepath.Dir(path), 0o777)
-		}, "writable by others"},
-		{"a link", func(t *testing.T, path string) {
-			if err := os.Rename(path, path+".real"); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Symlink(path+".real", path); err != nil {
-				t.Skip(err)
-			}
-		}, "not a regular file"},
-		{"a directory", func(t *testing.T, path string) {
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Mkdir(path, 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}, "not a regular file"},
-		{"another user's", func(t *testing.T, path string) {
-			if os.Geteuid() != 0 {
-				t.Skip("needs root")
-			}
-			if err := os.Chown(path, 12345, -1); err != nil {
-				t.Skip(err)
-			}
-		}, "another user"},
-	}
-	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "keys")
-			synctest.Test(t, func(t *testing.T) {
-				i := newIssuer(key("a", 0))
-				cfg := i.config(t)
-				cfg.CacheDir = dir
-				row.damage(t, stored(t, i, cfg))
-				before := i.count()
-				j := &journal{}
-				cfg.Hooks = j.hooks()
-				s := start(t, cfg)
-				synctest.Wait()
-				if len(j.stores) != 1 || !strings.Contains(j.stores[0].Error(), row.want) {
-					t.Errorf("StoreFailed was told %v, want %q once", j.stores, row.want)
-				}
-				if s.Report().State != keyset.None {
-					t.Error("the file was used")
-				}
-				mustKeys(t, s, "a")
-				wantCount(t, i, before+1)
-			})
-		})
-	}
 }
 
 func TestStore_FailedWritesAreReportedOnce(t *testing.T) {
@@ -277,23 +193,6 @@ func TestStore_TwoWriters(t *testing.T) {
 	all, err := os.ReadDir(dir)
 	if err != nil || len(all) != 1 {
 		t.Errorf("directory = %v, %v, want one file", all, err)
-	}
-}
-
-func write(t *testing.T, path, body string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func chmod(t *testing.T, path string, mode os.FileMode) {
-	t.Helper()
-	if runtime.GOOS == "windows" {
-		t.Skip("no Unix modes")
-	}
-	if err := os.Chmod(path, mode); err != nil {
-		t.Fatal(err)
 	}
 }
 

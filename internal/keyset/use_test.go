@@ -12,57 +12,45 @@ import (
 )
 
 func TestIdle(t *testing.T) {
-	t.Run("unused keys are not refreshed, and dropped after a day without a word of failure", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i, j := newIssuer(key("a", 0)), &journal{}
-			i.header.Set("Cache-Control", "max-age=600")
-			cfg := i.config(t)
-			cfg.Hooks = j.hooks()
-			s := start(t, cfg)
-			k := mustKeys(t, s, "a")[0]
-			time.Sleep(23 * time.Hour)
-			// The one refresh at 80 % falls within the lifetime of the last use.
-			wantCount(t, i, 2)
-			time.Sleep(2 * time.Hour)
-			synctest.Wait()
-			if k.Live(time.Now()) {
-				t.Error("unused key live after a day")
-			}
-			j.wantStates(t, "none-fresh false", "fresh-none false")
-			mustKeys(t, s, "a")
-			wantCount(t, i, 3)
-		})
+	bubble(t, "unused keys are not refreshed, and dropped after a day without a word of failure", func(t *testing.T) {
+		i, j := newIssuer(key("a", 0)), &journal{}
+		i.header.Set("Cache-Control", "max-age=600")
+		s := start(t, j.config(t, i))
+		k := mustKeys(t, s, "a")[0]
+		time.Sleep(23 * time.Hour)
+		// The one refresh at 80 % falls within the lifetime of the last use.
+		wantCount(t, i, 2)
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if k.Live(time.Now()) {
+			t.Error("unused key live after a day")
+		}
+		j.wantStates(t, "none-fresh false", "fresh-none false")
+		mustKeys(t, s, "a")
+		wantCount(t, i, 3)
 	})
-	t.Run("the first use after a pause is answered at once and refreshes", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			s := start(t, i.config(t))
-			mustKeys(t, s, "a")
-			time.Sleep(12 * time.Hour)
-			i.set(func(i *issuer) { i.delay, i.fetches = time.Second, 0 })
-			began := time.Now()
-			mustKeys(t, s, "a")
-			if time.Since(began) != 0 {
-				t.Error("a known key waited")
-			}
-			time.Sleep(2 * time.Second)
-			wantCount(t, i, 1)
-		})
+	bubble(t, "the first use after a pause is answered at once and refreshes", func(t *testing.T) {
+		i, s := inHand(t)
+		time.Sleep(12 * time.Hour)
+		i.set(func(i *issuer) { i.delay, i.fetches = time.Second, 0 })
+		began := time.Now()
+		mustKeys(t, s, "a")
+		if time.Since(began) != 0 {
+			t.Error("a known key waited")
+		}
+		time.Sleep(2 * time.Second)
+		wantCount(t, i, 1)
 	})
-	t.Run("a failed look-up long ago is no stale entry", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i, j := newIssuer(key("a", 0)), &journal{}
-			i.header.Set("Cache-Control", "max-age=86400")
-			cfg := i.config(t)
-			cfg.Hooks = j.hooks()
-			s := start(t, cfg)
-			mustKeys(t, s, "a")
-			i.set(func(i *issuer) { i.broken = true })
-			_, err := s.Keys(t.Context(), "b", true)
-			unavailable(t, err)
-			time.Sleep(18 * time.Hour)
-			j.wantStates(t, "none-fresh false")
-		})
+	bubble(t, "a failed look-up long ago is no stale entry", func(t *testing.T) {
+		i, j := newIssuer(key("a", 0)), &journal{}
+		i.header.Set("Cache-Control", "max-age=86400")
+		s := start(t, j.config(t, i))
+		mustKeys(t, s, "a")
+		i.set(func(i *issuer) { i.broken = true })
+		_, err := s.Keys(t.Context(), "b", true)
+		unavailable(t, err)
+		time.Sleep(18 * time.Hour)
+		j.wantStates(t, "none-fresh false")
 	})
 }
 
@@ -86,41 +74,35 @@ func TestInUse(t *testing.T) {
 		}, 2},
 	}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				i := newIssuer(key("a", 0))
-				cfg := i.config(t)
-				cfg.KeepWarm = row.warm
-				s := start(t, cfg)
-				k := mustKeys(t, s, "a")[0]
-				for range 10 * 60 / 5 {
-					time.Sleep(5 * time.Minute)
-					row.use(s, k)
-				}
-				if got := i.count(); got < row.want-1 || got > row.want+1 {
-					t.Errorf("%d fetches in ten hours, want about %d", got, row.want)
-				}
-			})
+		bubble(t, row.name, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			cfg := i.config(t)
+			cfg.KeepWarm = row.warm
+			s := start(t, cfg)
+			k := mustKeys(t, s, "a")[0]
+			for range 10 * 60 / 5 {
+				time.Sleep(5 * time.Minute)
+				row.use(s, k)
+			}
+			if got := i.count(); got < row.want-1 || got > row.want+1 {
+				t.Errorf("%d fetches in ten hours, want about %d", got, row.want)
+			}
 		})
 	}
-	t.Run("held, then released", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			i := newIssuer(key("a", 0))
-			s := start(t, i.config(t))
-			mustKeys(t, s, "a")
-			time.Sleep(5 * time.Hour)
-			s.Hold()
-			time.Sleep(5 * time.Hour)
-			held := i.count()
-			if held < 7 {
-				t.Errorf("%d fetches while held, want at least 7", held)
-			}
-			s.Release()
-			time.Sleep(5 * time.Hour)
-			if got := i.count(); got > held+1 {
-				t.Errorf("%d fetches after release, want at most 1", got-held)
-			}
-		})
+	bubble(t, "held, then released", func(t *testing.T) {
+		i, s := inHand(t)
+		time.Sleep(5 * time.Hour)
+		s.Hold()
+		time.Sleep(5 * time.Hour)
+		held := i.count()
+		if held < 7 {
+			t.Errorf("%d fetches while held, want at least 7", held)
+		}
+		s.Release()
+		time.Sleep(5 * time.Hour)
+		if got := i.count(); got > held+1 {
+			t.Errorf("%d fetches after release, want at most 1", got-held)
+		}
 	})
 }
 

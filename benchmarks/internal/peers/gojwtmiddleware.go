@@ -32,12 +32,8 @@ func GoJWTMiddleware() Peer {
 	}
 }
 
-// auth0Claims are the claims beside the registered ones.
-type auth0Claims struct {
-	Scope string   `json:"scope"`
-	Email string   `json:"email"`
-	Roles []string `json:"roles"`
-}
+// auth0Claims are what the validator reads beside the registered claims.
+type auth0Claims privateClaims
 
 // Validate is where a program would check its own claims.
 func (*auth0Claims) Validate(context.Context) error { return nil }

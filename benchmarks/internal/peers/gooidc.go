@@ -26,13 +26,6 @@ func GoOIDC() Peer {
 	}
 }
 
-// gooidcClaims is what IDToken does not hold itself.
-type gooidcClaims struct {
-	Scope string   `json:"scope"`
-	Email string   `json:"email"`
-	Roles []string `json:"roles"`
-}
-
 func openGoOIDC(ctx context.Context, s Setup) (*Verifier, error) {
 	ctx = oidc.ClientContext(ctx, s.Issuer.Client())
 	provider, err := oidc.NewProvider(ctx, s.Issuer.URL)
@@ -46,7 +39,7 @@ func openGoOIDC(ctx context.Context, s Setup) (*Verifier, error) {
 		if err != nil {
 			return err
 		}
-		var claims gooidcClaims
+		var claims privateClaims // what IDToken does not hold itself
 		if err := idToken.Claims(&claims); err != nil {
 			return err
 		}

@@ -26,6 +26,14 @@ type User struct {
 	Roles    []string
 }
 
+// privateClaims are the claims of a token beside the registered ones, for the
+// libraries that read those themselves.
+type privateClaims struct {
+	Scope string   `json:"scope"`
+	Email string   `json:"email"`
+	Roles []string `json:"roles"`
+}
+
 // Peer is one library.
 type Peer struct {
 	Name    string   // in benchmark names and tables
@@ -71,14 +79,4 @@ type Verifier struct {
 // All returns every peer: the floor, this library, then the others by name.
 func All() []Peer {
 	return []Peer{Bare(), OIDCAuth(), GoJWTMiddleware(), GoJOSE(), GoOIDC(), GolangJWT(), JWX()}
-}
-
-// Named returns the peer with a name.
-func Named(name string) (Peer, bool) {
-	for _, p := range All() {
-		if p.Name == name {
-			return p, true
-		}
-	}
-	return Peer{}, false
 }

@@ -217,10 +217,7 @@ func TestSocket_EndsWithTheServer(t *testing.T) {
 	for name, client := range map[string]string{"with a token": "writer", "without a token": ""} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
-			token := ""
-			if client != "" {
-				token = b.token(t, client)
-			}
+			token := b.token(t, client)
 			conn, _ := dial(t, b, token)
 			go b.stop()
 			expectClose(t, conn, websocket.StatusGoingAway, "the server is shutting down")

@@ -97,10 +97,7 @@ func TestSocket_Handshake(t *testing.T) {
 		{"token for somebody else", "billing", http.StatusUnauthorized},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			token := ""
-			if row.client != "" {
-				token = b.token(t, row.client)
-			}
+			token := b.token(t, row.client)
 			conn, status := dial(t, b, token)
 			if status != row.want {
 				t.Fatalf("status = %d, want %d", status, row.want)
@@ -131,10 +128,7 @@ func TestSocket_Frames(t *testing.T) {
 		{"frame that names two", "writer", database.Frame{Call: "send_message", View: "my_messages", Args: hello}, 400},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			token := ""
-			if row.client != "" {
-				token = b.token(t, row.client)
-			}
+			token := b.token(t, row.client)
 			conn, _ := dial(t, b, token)
 			row.frame.ID = 7
 			if got := ask(t, conn, row.frame); got.Status != row.want || got.ID != 7 {
