@@ -182,18 +182,18 @@ type KeyReport struct {
 
 // A Key is one usable key of a [KeyReport].
 type Key struct {
-	ID         string
+	ID         string // empty if the key has none
 	Type       string // "RSA 2048", "EC P-256", …
 	Algorithm  string // empty if the key states none
-	Use        string
+	Use        string // "sig", or empty if the key does not say
 	Thumbprint string // RFC 7638, SHA-256
 }
 
 // A SkippedKey is a key of the issuer's that cannot verify signatures here.
 type SkippedKey struct {
-	ID     string
-	Type   string
-	Reason string
+	ID     string // empty if the key has none
+	Type   string // "kty", as far as it can be read
+	Reason string // why not
 }
 
 // Keys fetches the issuer's keys unless they are in hand, and reports on them.

@@ -4,7 +4,7 @@ import "time"
 
 // A Trace observes what the key sets do, in the manner of [net/http/httptrace].
 // Any of the functions may be nil. They are called from background work and
-// must not block.
+// must not block, and may be called by several goroutines at once.
 type Trace struct {
 	// KeysFetched is called after each attempt to fetch an issuer's keys.
 	KeysFetched func(KeyFetch)
