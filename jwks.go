@@ -163,13 +163,13 @@ func (a *Authenticator) storeFailed(issuer string, err error) {
 
 // A KeyReport describes an issuer's key set as the library sees it.
 type KeyReport struct {
-	Issuer       string
-	DiscoveryURL string // empty when nothing is discovered
-	JWKSURL      string // empty when not known, and for fixed keys
-	State        KeyState
-	Keys         []Key        // usable
-	Skipped      []SkippedKey // not usable, and why
-	ETag         string
+	Issuer       string        // as [Issuer.URL]
+	DiscoveryURL string        // empty when nothing is discovered
+	JWKSURL      string        // empty when not known, and for fixed keys
+	State        KeyState      // fixed keys are always fresh
+	Keys         []Key         // usable
+	Skipped      []SkippedKey  // not usable, and why
+	ETag         string        // of the last answer; empty if it had none
 	MaxAge       time.Duration // as the issuer said; negative if it said nothing
 	Lifetime     time.Duration // for which the keys count as fresh
 	Fetched      time.Time     // when the keys last arrived
