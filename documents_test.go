@@ -57,7 +57,7 @@ func TestDocuments_StatusInComments(t *testing.T) {
 func TestDocuments_StatusInTable(t *testing.T) {
 	named := map[string]bool{"ErrClosed": true}
 	for line := range strings.Lines(trimmed(t, "README.md")) {
-		names := regexp.MustCompile("Err\\w+").FindAllString(line, -1)
+		names := regexp.MustCompile(`Err\w+`).FindAllString(line, -1)
 		cells := strings.Split(line, "|")
 		if len(names) == 0 || len(cells) != 6 {
 			continue

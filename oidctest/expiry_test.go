@@ -12,7 +12,7 @@ import (
 )
 
 // The hour that a token lives takes no time in a bubble, for a client that has
-// timers and fetches too. It is the test that the package documentation shows.
+// timers and fetches too.
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
