@@ -42,6 +42,9 @@ const (
 // limit requests by address in front of the server where one caller must not
 // use them up.
 //
+// An issuer of a test is at no public address: test a server with the issuer in
+// [Config.Issuers] instead.
+//
 // The issuers in [Config.Issuers] are not affected: their names are theirs. The
 // keys of other issuers are never stored in [Config.KeyCacheDir].
 type AnyIssuer struct {

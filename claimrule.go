@@ -10,8 +10,14 @@ import (
 
 // A ClaimRule is a demand on one claim, as data.
 type ClaimRule struct {
-	Claim  Path     `json:"claim"`
-	Op     ClaimOp  `json:"op"`
+	// Claim is where the claim is. Required.
+	Claim Path `json:"claim"`
+
+	// Op is what is demanded. Required.
+	Op ClaimOp `json:"op"`
+
+	// Values are what Op compares with, byte for byte. Required, except that
+	// [ClaimPresent] and [ClaimAbsent] take none.
 	Values []string `json:"values,omitempty"`
 
 	// Or are further rules: a token that satisfies any of them need not satisfy

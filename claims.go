@@ -75,8 +75,8 @@ func (c *Claims) subjectClaim() string {
 	return sub
 }
 
-// Audience iterates over the values of "aud". [slices.Collect] makes a slice of
-// them.
+// Audience iterates over the values of "aud". To ask for one, use
+// [Claims.HasAudience]; [slices.Collect] makes a slice of them, nil for none.
 func (c *Claims) Audience() iter.Seq[string] { return slices.Values(c.audienceList()) }
 
 // HasAudience reports whether "aud" contains audience.
@@ -112,7 +112,7 @@ func (c *Claims) KeyID() string {
 }
 
 // Roles iterates over the roles found where [Issuer.Roles] says. To ask for one,
-// use [Claims.HasRole]; [slices.Collect] makes a slice of them.
+// use [Claims.HasRole]; [slices.Collect] makes a slice of them, nil for none.
 func (c *Claims) Roles() iter.Seq[string] { return slices.Values(c.roleList()) }
 
 // HasRole reports whether role is among the roles.
@@ -121,7 +121,8 @@ func (c *Claims) HasRole(role string) bool { return slices.Contains(c.roleList()
 func (c *Claims) roleList() []string { return c.lists[c.audiences:] }
 
 // Scopes iterates over the scopes in "scope" or, without it, "scp". To ask for
-// one, use [Claims.HasScope]; [slices.Collect] makes a slice of them.
+// one, use [Claims.HasScope]; [slices.Collect] makes a slice of them, nil for
+// none.
 func (c *Claims) Scopes() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for rest := c.scopes; rest != ""; {
@@ -184,6 +185,10 @@ func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
 // LookupString returns the string at path, whose names are matched exactly, and
 // whether the claim is there and is a string. It copies nothing unless the
 // string is written with escapes, and so costs little at every call.
+//
+// Many claims are what callers say of themselves: an "email" proves nothing unless
+// "email_verified" is true beside it (OpenID Connect Core 1.0, section 5.1) and
+// the issuer is one whose word on addresses you accept.
 func (c *Claims) LookupString(path ...string) (string, bool) {
 	if len(path) == 1 && c.index != "" {
 		offset, found := c.index.find(c.payload, path[0])

@@ -45,7 +45,8 @@ type Config struct {
 	Extract Extractor
 
 	// Client makes the requests to the issuers. Its Transport is used; cookies
-	// are not. Nil means a client of the package's own.
+	// are not. With AnyIssuer the Transport must be nil or a [*http.Transport],
+	// whose connections can be checked. Nil means a client of the package's own.
 	Client *http.Client
 
 	// MaxTokenBytes is the size above which a token is refused unread. Zero means

@@ -11,7 +11,7 @@ import (
 // A Report tells, check by check, why a token is accepted or refused. It never
 // contains the token or its signature.
 type Report struct {
-	Accepted bool
+	Accepted bool    // whether Authenticate accepts the token
 	Err      error   // what Authenticate returns for the token; nil if accepted
 	Claims   *Claims // nil unless accepted
 	Steps    []Step  // every check, in order
@@ -30,8 +30,8 @@ type Step struct {
 type Verdict string
 
 const (
-	Passed  Verdict = "passed"
-	Failed  Verdict = "failed"
+	Passed  Verdict = "passed"  // what the token has is accepted
+	Failed  Verdict = "failed"  // what the token has is not accepted
 	Skipped Verdict = "skipped" // an earlier failure left nothing to check
 )
 

@@ -14,7 +14,7 @@ import (
 // comes later sees it. It returns [ErrNoToken] when the request carries none in
 // the place it looks at, [ErrMalformedRequest] when it carries more than one or
 // carries it wrongly, and [ErrOrigin] when it may not be used from where the
-// request comes.
+// request comes. It must be safe for concurrent use, as those of this package are.
 type Extractor func(r *http.Request) (token string, err error)
 
 const (

@@ -36,9 +36,9 @@ type LocalIssuerConfig struct {
 	URL string
 
 	// Dir is the directory that keeps the keys, private ones included. It is
-	// created with keys in it if it does not exist or is empty, open to the
-	// process's user alone. Processes on one machine, or with a shared file
-	// system that has locks, may share it.
+	// created, open to the process's user alone, if it does not exist; one that
+	// exists must have mode 0700. It gets keys if it is empty. Processes on one
+	// machine, or with a shared file system that has locks, may share it.
 	Dir string
 
 	// Signer signs instead of keys in Dir, from a KMS or HSM for instance: an

@@ -163,13 +163,13 @@ func (a *Authenticator) storeFailed(issuer string, err error) {
 
 // A KeyReport describes an issuer's key set as the library sees it.
 type KeyReport struct {
-	Issuer       string
-	DiscoveryURL string // empty when nothing is discovered
-	JWKSURL      string // empty when not known, and for fixed keys
-	State        KeyState
-	Keys         []Key        // usable
-	Skipped      []SkippedKey // not usable, and why
-	ETag         string
+	Issuer       string        // as [Issuer.URL]
+	DiscoveryURL string        // empty when nothing is discovered
+	JWKSURL      string        // empty when not known, and for fixed keys
+	State        KeyState      // fixed keys are always fresh
+	Keys         []Key         // usable
+	Skipped      []SkippedKey  // not usable, and why
+	ETag         string        // of the last answer; empty if it had none
 	MaxAge       time.Duration // as the issuer said; negative if it said nothing
 	Lifetime     time.Duration // for which the keys count as fresh
 	Fetched      time.Time     // when the keys last arrived
@@ -182,18 +182,18 @@ type KeyReport struct {
 
 // A Key is one usable key of a [KeyReport].
 type Key struct {
-	ID         string
+	ID         string // empty if the key has none
 	Type       string // "RSA 2048", "EC P-256", …
 	Algorithm  string // empty if the key states none
-	Use        string
+	Use        string // "sig", or empty if the key does not say
 	Thumbprint string // RFC 7638, SHA-256
 }
 
 // A SkippedKey is a key of the issuer's that cannot verify signatures here.
 type SkippedKey struct {
-	ID     string
-	Type   string
-	Reason string
+	ID     string // empty if the key has none
+	Type   string // "kty", as far as it can be read
+	Reason string // why not
 }
 
 // Keys fetches the issuer's keys unless they are in hand, and reports on them.

@@ -26,13 +26,13 @@ const (
 
 // A LocalKey is one key of a [LocalIssuer].
 type LocalKey struct {
-	ID        string // RFC 7638 thumbprint
-	State     string // "active" signs, "next" will, "retired" verifies only
-	Imported  bool   // see LocalIssuer.Import
-	Created   time.Time
-	Retired   time.Time // zero unless retired
-	KeepUntil time.Time // when a retired key is let go of; zero for never
-	Public    crypto.PublicKey
+	ID        string           // RFC 7638 thumbprint
+	State     string           // "active" signs, "next" will, "retired" verifies only
+	Imported  bool             // see LocalIssuer.Import
+	Created   time.Time        // when it was made or imported
+	Retired   time.Time        // zero unless retired
+	KeepUntil time.Time        // when a retired key is let go of; zero for never
+	Public    crypto.PublicKey // an [*ecdsa.PublicKey]
 }
 
 // Keys describes the keys, imported ones first, then by age.

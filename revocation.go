@@ -103,11 +103,13 @@ func (r Revocation) describe() string {
 // Revoke withdraws the tokens that r matches: [Authenticator.Authenticate]
 // refuses them with [ErrRevoked], and live sessions under them end, before
 // Revoke returns. With [Config.Revocations] the other servers of the cluster
-// follow. If the revocation cannot be shared, the error says so, and it holds in
-// this process all the same.
+// follow. If the revocation cannot be shared, the error wraps
+// [ErrRevocationsUnavailable], and it holds in this process all the same.
 //
 // An empty revocation, one that ended in the past and one that names an unknown
-// issuer (without [Config.AnyIssuer]) are errors and change nothing.
+// issuer (without [Config.AnyIssuer]) are errors and change nothing. The last of
+// them wraps [ErrUnknownIssuer]: do not answer it with [Authenticator.Refuse],
+// which would say that the token of whoever asked is not accepted.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	r, err := a.completed(r)
 	if err != nil {

@@ -93,6 +93,10 @@ func (a *Authenticator) owns(t *trust) bool {
 // Context returns a context that ends with the session; [context.Cause] then
 // tells why: the [*Refusal] that Authenticate would give. It acts for nobody, so
 // that work done with it needs a caller of its own: see [Session.CallContext].
+//
+// Do not read from or write to a connection with it whose library breaks the
+// connection off when a context ends: the client would not be told why. Close the
+// connection when it ends, with [CloseCode], and reading ends with that.
 func (s *Session) Context() context.Context { return s.ctx }
 
 // Claims returns the claims of the current token, or of the last one if the
@@ -167,8 +171,10 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 
 // OnExpiring has f called, in its own goroutine, when the session has no longer
 // than before to live unless it is renewed: at once if that is so already, and
-// again for each renewal. It is the moment to ask a client for a new token. f is
-// not called once the session has ended, whatever ended it.
+// again for each renewal. It is the moment to ask a client for a new token. With
+// tokens that live for less than before, a client that renews when asked is asked
+// again at once, without end. f is not called once the session has ended,
+// whatever ended it.
 func (s *Session) OnExpiring(before time.Duration, f func()) {
 	w := &warning{before: before}
 	w.alarm.session = s

@@ -35,11 +35,13 @@ const (
 type TicketOptions struct {
 	// Origin is the page that asks for the ticket, as the browser's Origin
 	// header names it, and then the page that uses it. Empty for
-	// [LocalIssuer.Ticket] means that any may use it.
+	// [LocalIssuer.Ticket] means that any may use it, and then for
+	// [Authenticator.AuthenticateTicket] that only such a ticket passes.
 	Origin string
 
 	// Database is the database that the ticket is for, and then the one it is
-	// used for. Empty for [LocalIssuer.Ticket] means any.
+	// used for. Empty for [LocalIssuer.Ticket] means any, and then for
+	// [Authenticator.AuthenticateTicket] that only such a ticket passes.
 	Database string
 }
 
@@ -139,6 +141,9 @@ func ticketPayload(body ticketBody, c *Claims) ([]byte, error) {
 // ([ErrOrigin], [ErrAudience]), a token that is no ticket always
 // ([ErrTokenType]), and a ticket that was used before too ([ErrTicketUsed]): by
 // any server of the cluster with [Config.Revocations], and else in this process.
+//
+// Take the ticket out of the request with an [Extractor], such as [QueryToken],
+// as one would a token.
 func (a *Authenticator) AuthenticateTicket(ctx context.Context, ticket string, o TicketOptions) (*Claims, error) {
 	e := &evaluation{auth: a, raw: ticket, now: a.now()}
 	body, err := e.ticket(ctx, o)

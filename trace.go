@@ -4,7 +4,7 @@ import "time"
 
 // A Trace observes what the key sets do, in the manner of [net/http/httptrace].
 // Any of the functions may be nil. They are called from background work and
-// must not block.
+// must not block, and may be called by several goroutines at once.
 type Trace struct {
 	// KeysFetched is called after each attempt to fetch an issuer's keys.
 	KeysFetched func(KeyFetch)
@@ -15,7 +15,7 @@ type Trace struct {
 
 // A KeyFetch is one attempt to fetch an issuer's keys.
 type KeyFetch struct {
-	Issuer      string
+	Issuer      string        // as [Issuer.URL]
 	URL         string        // of the keys; empty when it could not be discovered
 	Lookup      bool          // a token waited for it; otherwise a refresh in the background
 	Duration    time.Duration // how long it took
@@ -37,7 +37,7 @@ const (
 
 // A KeyStateChange is the passage of an issuer's key set from one state to another.
 type KeyStateChange struct {
-	Issuer   string
-	From, To KeyState
-	Err      error // the failure behind it, if one is
+	Issuer   string   // as [Issuer.URL]
+	From, To KeyState // the state it left, and the one it is in
+	Err      error    // the failure behind it, if one is
 }

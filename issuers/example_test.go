@@ -10,6 +10,19 @@ import (
 	"github.com/oidcauth/oidcauth/issuers"
 )
 
+// A line describes a provider.
+func ExampleKeycloak() {
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{issuers.Keycloak("https://sso.example.com/realms/main", "my-db")},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer auth.Close()
+	fmt.Println(auth.Unready()) // until its keys are fetched, with the first token or by Ready
+	// Output: [https://sso.example.com/realms/main]
+}
+
 // A description is a value: add to it what your server demands besides.
 func ExampleGoogle() {
 	google := issuers.Google("123-abc.apps.googleusercontent.com")

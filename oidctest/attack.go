@@ -17,8 +17,8 @@ import (
 // A Forgery is a token that nobody may accept. Its claims are good; only what
 // its name says is wrong.
 type Forgery struct {
-	Name  string
-	Token string
+	Name  string // says what is wrong with it
+	Token string // in compact serialization
 }
 
 // Forgeries returns those of [Key.AttackNone], [Key.AttackHMAC],

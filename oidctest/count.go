@@ -19,7 +19,7 @@ const (
 
 // A Fetch is one request that reached an issuer, or was refused by it.
 type Fetch struct {
-	Endpoint    Endpoint
+	Endpoint    Endpoint  // what was asked for
 	At          time.Time // when it came in, by time.Now
 	Conditional bool      // with If-None-Match or If-Modified-Since
 	NoCache     bool      // with Cache-Control: no-cache

@@ -33,6 +33,20 @@
 // that never comes, take the bubble's time and no other. Create the issuer
 // inside the bubble, or outside and use it in several.
 //
+// The hour that a token lives then takes no time:
+//
+//	synctest.Test(t, func(t *testing.T) {
+//		iss := oidctest.NewIssuer(t, oidctest.Config{})
+//		…
+//		defer auth.Close() // a bubble waits for all that was started in it
+//		session := auth.NewSession(t.Context(), claims)
+//		time.Sleep(oidctest.TokenLifetime)
+//		synctest.Wait()
+//		if err := context.Cause(session.Context()); !errors.Is(err, oidcauth.ErrExpired) {
+//			…
+//
+// (with oidcauth.Config.Leeway negative; else sleep that much longer).
+//
 // Tokens take their times from [Config].Now, which is [time.Now] by default;
 // caching headers always from [time.Now].
 //

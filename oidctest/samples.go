@@ -16,8 +16,8 @@ const BrokenKeyID = "broken"
 
 // A Sample is a text of a kind that its name tells.
 type Sample struct {
-	Name  string
-	Bytes []byte
+	Name  string // says what is wrong with it
+	Bytes []byte // the text itself
 }
 
 // BrokenJWKs returns elements of a key set that no client can use, or should.

@@ -46,9 +46,11 @@ type Config struct {
 	// client that is no browser names none and is not asked.
 	Origins []string
 
-	// Serve serves a connection from its first message on. The connection is
-	// closed when it returns, and ctx ends when the connection does. Nil means
-	// that messages are read and ignored.
+	// Serve serves a connection after the first message, which the Server has
+	// sent; each connection has a goroutine of its own. The connection is closed
+	// when Serve returns, and ctx ends when the connection does. It acts for
+	// nobody: take the caller of each message from the session's CallContext. Nil
+	// means that messages are read and ignored.
 	Serve func(ctx context.Context, c *Conn)
 
 	// Logger receives a line for each failure that is the server's own. Nil means
@@ -59,6 +61,10 @@ type Config struct {
 // A Server answers SpacetimeDB's routes, those it does not know with 404. Mount
 // it at "/v1/identity", "/v1/identity/" and "/v1/database/{name}/subscribe", or
 // at "/". It is safe for concurrent use.
+//
+// Of a token in the Authorization header and a ticket in the address the token
+// counts, as with SpacetimeDB, and the ticket is not used up. The token is judged
+// alone: if it is refused, so is the request.
 type Server struct {
 	cfg    Config
 	mux    *http.ServeMux
@@ -70,7 +76,9 @@ type Server struct {
 	conns  sync.WaitGroup
 }
 
-// New makes a Server.
+// New checks cfg and makes a Server. To find out early that Auth does not accept
+// what Local issues, it issues a token and authenticates it, which is an error if
+// it is refused.
 func New(cfg Config) (*Server, error) {
 	if cfg.Auth == nil || cfg.Local == nil {
 		return nil, errors.New("spacetime: Config: want both Auth and Local")
@@ -129,11 +137,14 @@ func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Clai
 	return token, claims, nil
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP answers one request. That of a WebSocket returns when the connection
+// has ended.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
 
 // Close ends all connections and waits until they are closed, no longer than
-// ctx permits. Later ones are refused.
+// ctx permits: then it returns the cause of ctx. Later connections are refused
+// with status 503; the routes below /v1/identity are still served. The
+// Authenticator and the LocalIssuer stay open. It may be called more than once.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true

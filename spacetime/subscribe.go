@@ -31,18 +31,20 @@ type Conn struct {
 	ID ConnectionID
 
 	// Protocol is the subprotocol that the client and the server agreed on, one
-	// of SpacetimeDB's.
+	// of "v3.bsatn.spacetimedb", "v2.bsatn.spacetimedb", "v1.bsatn.spacetimedb"
+	// and "v1.json.spacetimedb".
 	Protocol string
 
 	// Session is what the client may do and for how long. The connection is
-	// closed when it ends.
+	// closed when it ends, and it ends with the connection.
 	Session *oidcauth.Session
 
 	socket *websocket.Conn
 }
 
 // Read returns the client's next message. Once the session has ended it returns
-// none, and the session's cause as error.
+// none, and the session's cause as error. If ctx ends first, the connection is
+// broken off: use the ctx of Serve, or one derived from it.
 func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	_, message, err := c.socket.Read(ctx)
 	if c.Session.Context().Err() != nil {
@@ -51,7 +53,8 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	return message, err
 }
 
-// Write sends a message, as text in a JSON subprotocol and else as bytes.
+// Write sends a message, as text in a JSON subprotocol and else as bytes. It waits
+// for a slow client until ctx ends, and then breaks the connection off.
 func (c *Conn) Write(ctx context.Context, message []byte) error {
 	kind := websocket.MessageBinary
 	if c.Protocol == protocolV1JSON {
@@ -60,7 +63,8 @@ func (c *Conn) Write(ctx context.Context, message []byte) error {
 	return c.socket.Write(ctx, kind, message)
 }
 
-// SetReadLimit bounds the size of a message that is read, 32 KiB at first.
+// SetReadLimit bounds the size in bytes of a message that is read, 32 KiB at first.
+// A larger one closes the connection.
 func (c *Conn) SetReadLimit(bytes int64) { c.socket.SetReadLimit(bytes) }
 
 // ignoreMessages serves a connection that nobody listens to. It notices a client

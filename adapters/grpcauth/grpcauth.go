@@ -37,10 +37,15 @@
 //			_, err = session.Renew(stream.Context(), token)
 //			…
 //		}
-//		claims := session.Claims() // the current ones; once for each message
+//		ctx := session.CallContext() // of the current token; once for each message
+//		if err := oidcauth.Require(ctx, oidcauth.HasRole("writer")); err != nil {
+//			…
+//		}
 //	}
 //
-// The claims in the stream's context stay those of the token that opened it.
+// The claims in the stream's own context stay those of the token that opened it:
+// where sessions are renewed, ask for permission with CallContext, or a role that
+// the new token has lost goes on counting.
 package grpcauth
 
 import (
@@ -56,15 +61,16 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-// Config says how calls are authenticated. Authenticator is required.
+// Config says how calls are authenticated.
 type Config struct {
-	// Authenticator decides which tokens are accepted.
+	// Authenticator decides which tokens are accepted. Required.
 	Authenticator *oidcauth.Authenticator
 
 	// Optional names the methods, by their full name as in
 	// "/grpc.health.v1.Health/Check", that also serve callers without a token: in
 	// their context nobody is known. A token that is not accepted is refused all
-	// the same. Nil means that every call needs a token.
+	// the same. It must be safe for concurrent use. Nil means that every call needs
+	// a token.
 	Optional func(method string) bool
 
 	// Logger gets a line for each call that is refused, with what exactly was got
@@ -79,7 +85,7 @@ type Guard struct {
 	logger   *slog.Logger
 }
 
-// New checks the configuration.
+// New checks the configuration, which may not be without an Authenticator.
 func New(cfg Config) (*Guard, error) {
 	if cfg.Authenticator == nil {
 		return nil, errors.New("grpcauth: Config.Authenticator is missing")

@@ -185,6 +185,7 @@ func TestServe(t *testing.T) {
 	if err != nil || got.status != http.StatusOK {
 		t.Errorf("send_message with the printed command's token: got %d, %v, want 200", got.status, err)
 	}
+	tryCalls(t, shell, printed[0], importer.token)
 	if err := stop(); err != nil {
 		t.Errorf("run() error = %v", err)
 	}
@@ -212,6 +213,24 @@ func TestServe_IssuerElsewhere(t *testing.T) {
 	}
 	if err := stop(); err != nil {
 		t.Errorf("run() error = %v", err)
+	}
+}
+
+// tryCalls runs the printed commands in their order, as somebody would who copies
+// them.
+func tryCalls(t *testing.T, shell, printed, token string) {
+	t.Helper()
+	var script strings.Builder
+	for line := range strings.Lines(printed) {
+		if line := strings.TrimSpace(line); strings.HasPrefix(line, "bearer") || strings.HasPrefix(line, "curl") {
+			script.WriteString(strings.Replace(line, "curl -i", `curl -s -o /dev/null -w '%{http_code} '`, 1) + "\n")
+		}
+	}
+	cmd := exec.CommandContext(t.Context(), shell, "-c", script.String())
+	cmd.Env = append(os.Environ(), "TOKEN="+token)
+	const want = "200 200 200 403 200 401 "
+	if got, err := cmd.Output(); err != nil || string(got) != want {
+		t.Errorf("the printed commands: got %q, %v, want %q", got, err, want)
 	}
 }
 

@@ -69,16 +69,19 @@ func tokenCommand(p *provider.Provider, clientID string) string {
 		clientID, demoSecret, p.TokenURL())
 }
 
+// printCalls prints commands that call the database. The token goes to curl
+// through a pipe: arguments can be seen by every user of the machine.
 func printCalls(out io.Writer, url string) {
+	fmt.Fprintf(out, "  bearer() { printf 'Authorization: Bearer %%s\\n' \"$TOKEN\"; }\n")
 	for _, line := range []string{
-		fmt.Sprintf(`curl -i -H "Authorization: Bearer $TOKEN" -d '{"text":"hello"}' %s/v1/call/send_message`, url),
-		fmt.Sprintf(`curl -i -H "Authorization: Bearer $TOKEN" %s/v1/view/my_messages`, url),
-		fmt.Sprintf(`curl -i -H "Authorization: Bearer $TOKEN" -X POST %s/v1/run/export_messages`, url),
-		fmt.Sprintf(`curl -i -H "Authorization: Bearer $TOKEN" -X POST %s/v1/call/delete_all`, url),
-		fmt.Sprintf(`curl -i %s/v1/view/board`, url),
-		fmt.Sprintf(`curl -i -d '{"text":"hello"}' %s/v1/call/send_message`, url),
+		`bearer | curl -i -H @- -d '{"text":"hello"}' %s/v1/call/send_message`,
+		`bearer | curl -i -H @- %s/v1/view/my_messages`,
+		`bearer | curl -i -H @- -X POST %s/v1/run/export_messages`,
+		`bearer | curl -i -H @- -X POST %s/v1/call/delete_all`,
+		`curl -i %s/v1/view/board`,
+		`curl -i -d '{"text":"hello"}' %s/v1/call/send_message`,
 	} {
-		fmt.Fprintf(out, "  %s\n", line)
+		fmt.Fprintf(out, "  "+line+"\n", url)
 	}
 	fmt.Fprintln(out)
 }

@@ -54,7 +54,7 @@ type held struct {
 	calls    int // answered with 200
 	renewals int
 	lasted   time.Duration
-	closed   websocket.StatusCode // by the server; -1 if the service closed it
+	closed   websocket.StatusCode // by the server, or closedByService
 }
 
 // hold keeps a socket open for so long, calls a view on it again and again, and
@@ -76,7 +76,7 @@ func (c *client) hold(ctx context.Context, long time.Duration) (held, error) {
 	err = s.serve(ctx, long)
 	s.held.lasted = time.Since(s.began)
 	s.held.closed = websocket.CloseStatus(err)
-	if s.held.closed >= 0 {
+	if s.held.closed != closedByService {
 		return s.held, nil // that it was closed is a result
 	}
 	if err == nil {

@@ -14,12 +14,13 @@ import (
 )
 
 const (
-	// holding is how long the services hold their sockets, in the lives of tokens
-	// two and a half.
-	holding = 5 * brief / 2
-	early   = brief / 2
-	pause   = 200 * time.Millisecond
+	holding = 5 * brief / 2          // how long the services hold their sockets: longer than two tokens live
+	early   = brief / 2              // how long before the expiry they renew
+	pause   = 200 * time.Millisecond // between two calls on a socket
 
+	// How a socket ends: by the service when its time is over, which is what
+	// websocket.CloseStatus says then, or by the server.
+	closedByService    websocket.StatusCode = -1
 	statusUnauthorized websocket.StatusCode = 3000
 )
 
@@ -30,9 +31,9 @@ type chapter struct {
 	name   string
 	how    string
 	source oauth2.TokenSource
-	early  time.Duration
-	insert int // the status of its call over HTTP
-	ends   websocket.StatusCode
+	early  time.Duration        // how long before the expiry it renews; 0 for never
+	insert int                  // the status of its call over HTTP
+	ends   websocket.StatusCode // how its socket ends
 }
 
 // outcome is what came of it.
@@ -84,9 +85,9 @@ func (w *world) chapters(ctx context.Context) ([]chapter, error) {
 		return nil, err
 	}
 	return []chapter{
-		{"importer", "client credentials", clientCredentials(ctx, early, secret), early, http.StatusOK, -1},
-		{"robot", "a service account's key", robot, early, http.StatusOK, -1},
-		{"pod", "a projected file; no role to write", projectedFile(early, w.tokenFile()), early, http.StatusForbidden, -1},
+		{"importer", "client credentials", clientCredentials(ctx, early, secret), early, http.StatusOK, closedByService},
+		{"robot", "a service account's key", robot, early, http.StatusOK, closedByService},
+		{"pod", "a projected file; no role to write", projectedFile(early, w.tokenFile()), early, http.StatusForbidden, closedByService},
 		{"forgetful", "client credentials, never renewed", clientCredentials(ctx, early, secret), 0, http.StatusOK, statusUnauthorized},
 	}, nil
 }
@@ -111,7 +112,7 @@ func (c chapter) tell(out io.Writer, got outcome) bool {
 	fmt.Fprintf(out, "%-5s  %-9s  %s\n", mark, c.name, c.how)
 	fmt.Fprintf(out, "       call over HTTP    %d\n", got.status)
 	end := "closed by the service"
-	if got.held.closed >= 0 {
+	if got.held.closed != closedByService {
 		end = fmt.Sprintf("closed by the server, status %d", got.held.closed)
 	}
 	fmt.Fprintf(out, "       socket            %d calls, %d renewals in %v, %s\n\n",

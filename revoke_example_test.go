@@ -1,0 +1,90 @@
+package oidcauth_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// throwOut ends what a subject has: every token issued so far, and the sessions
+// under them. He can come back with a new one.
+func throwOut(auth *oidcauth.Authenticator) http.Handler {
+	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := oidcauth.Require(r.Context(), oidcauth.HasRole("admin")); err != nil {
+			auth.Refuse(w, r, err)
+			return
+		}
+		var who struct{ Issuer, Subject string }
+		body := json.NewDecoder(http.MaxBytesReader(w, r.Body, 4<<10))
+		body.DisallowUnknownFields() // "sub" for "subject" would leave nothing but the issuer
+		if err := body.Decode(&who); err != nil || who.Issuer == "" || who.Subject == "" {
+			http.Error(w, "want an issuer and a subject", http.StatusBadRequest)
+			return
+		}
+		err := auth.Revoke(r.Context(), oidcauth.Revocation{
+			Issuer: who.Issuer, Subject: who.Subject, IssuedBefore: time.Now(),
+		})
+		switch {
+		case errors.Is(err, oidcauth.ErrUnknownIssuer):
+			// Refuse would answer that the admin's own token is not accepted.
+			http.Error(w, "no such issuer here", http.StatusBadRequest)
+		case err != nil:
+			auth.Refuse(w, r, err)
+		default:
+			w.WriteHeader(http.StatusNoContent)
+		}
+	}))
+}
+
+// An admin throws somebody out.
+func ExampleAuthenticator_Revoke() {
+	issuer := oidctest.NewIssuer(nil, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	defer issuer.Close()
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}},
+		Client:  issuer.Client(),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer auth.Close()
+	ctx := context.Background()
+	token := issuer.Token(map[string]any{"sub": "mallory", "iat": time.Now().Add(-time.Minute)})
+	claims, err := auth.Authenticate(ctx, token)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	session := auth.NewSession(ctx, claims)
+	defer session.Close()
+
+	post := func(body string) int {
+		r := httptest.NewRequest("POST", "/v1/revoke", strings.NewReader(body))
+		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": "alice", "roles": []string{"admin"}}))
+		w := httptest.NewRecorder()
+		throwOut(auth).ServeHTTP(w, r)
+		return w.Code
+	}
+	fmt.Println(post(`{"issuer": "https://issuer.test", "sub": "mallory"}`))
+	fmt.Println(post(`{"issuer": "https://elsewhere.test", "subject": "mallory"}`))
+	fmt.Println(post(`{"issuer": "https://issuer.test", "subject": "mallory"}`))
+	<-session.Context().Done()
+	fmt.Println(oidcauth.CloseCode(context.Cause(session.Context())))
+	_, err = auth.Authenticate(ctx, token)
+	fmt.Println(errors.Is(err, oidcauth.ErrRevoked))
+	// Output:
+	// 400
+	// 400
+	// 204
+	// 3000 the token was revoked
+	// true
+}
