@@ -12,11 +12,20 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-// fileConfig is the configuration file. What a command has no use for it
-// ignores, so that serve, explain and keys can share one file.
+// fileConfig is the configuration file, and with the flags applied to it the
+// configuration. What a command has no use for it ignores, so that serve,
+// explain and keys can share one file.
 type fileConfig struct {
 	// Issuers are the issuers, each with the audiences that go with it.
 	Issuers []oidcauth.Issuer `json:"issuers"`
+
+	// AnyIssuer is what --any-issuer stands for; absent or null means that the
+	// issuers of strangers are not accepted.
+	AnyIssuer *oidcauth.AnyIssuer `json:"any_issuer"`
+
+	// LocalIssuer is what --local-issuer stands for; absent or null means that
+	// the server issues nothing.
+	LocalIssuer *localConfig `json:"local_issuer"`
 
 	// Leeway is a duration such as "30s"; "0s" means none, absent means 30 s.
 	Leeway leeway `json:"leeway"`

@@ -2,13 +2,19 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"github.com/oidcauth/oidcauth"
 )
 
 // ask makes a request of the service and decodes the answer into a value that
@@ -127,14 +133,15 @@ func TestServe_localIssuerMistakes(t *testing.T) {
 // localFlagTests are the [flagTests] for a local issuer.
 func localFlagTests() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
-		"serve --local-issuer":     testLocalIssuerFlag,
+		"serve --local-issuer":     testServeLocalIssuer,
+		"explain --local-issuer":   testExplainLocalIssuer,
 		"serve --local-issuer-url": testLocalIssuerURL,
 		"serve --allow-origin":     testAllowOrigin,
 		"issuer --url":             testIssuerURL,
 	}
 }
 
-func testLocalIssuerFlag(t *testing.T) {
+func testServeLocalIssuer(t *testing.T) {
 	common := []string{"--issuer", startIssuer(t).URL(), "--audience", "x", "--allow-insecure-http"}
 	for flags, want := range map[string]int{"": 404, filepath.Join(t.TempDir(), "keys"): 200} {
 		args := common
@@ -144,6 +151,47 @@ func testLocalIssuerFlag(t *testing.T) {
 		if got := serve(t, args...).do(t, "POST", "/v1/identity", ""); got.status != want {
 			t.Errorf("with %q: got %d, want %d", flags, got.status, want)
 		}
+	}
+}
+
+// testExplainLocalIssuer explains a token that a server with the same directory
+// has made, one that never expires.
+func testExplainLocalIssuer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	l, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+		URL: "localhost", Dir: dir, Audiences: []string{"spacetimedb"}, NoExpiry: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	token, _, err := l.Issue(t.Context(), oidcauth.TokenRequest{NoExpiry: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := func(text string) string { return writeFile(t, "config.json", text) }
+	missing := filepath.Join(t.TempDir(), "none")
+	for _, test := range []struct {
+		name  string
+		flags []string
+		code  int
+		says  string // on standard output, or on standard error for a mistake
+	}{
+		{"without it", []string{"--issuer", "https://id.example.com", "--audience", "x"}, exitFailed, "issuer"},
+		{"with the flag", []string{"--local-issuer", dir}, exitOK, "localhost"},
+		{"with the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q}}`, dir))}, exitOK, "localhost"},
+		{"with its name in the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q, "url": "localhost"}}`, dir))}, exitOK, "localhost"},
+		{"with another name in the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q, "url": "other"}}`, dir))}, exitUsage, `"other"`},
+		{"without keys", []string{"--local-issuer", missing}, exitUsage, "no keys in " + missing},
+		{"without a directory", []string{"--local-issuer", writeFile(t, "file", "")}, exitUsage, "not a directory"},
+	} {
+		got := invoke(t, token, append([]string{"explain"}, test.flags...)...)
+		if got.code != test.code || !strings.Contains(got.out+got.err, test.says) {
+			t.Errorf("%s: exit code %d, %s%s, want %d and %q", test.name, got.code, got.out, got.err, test.code, test.says)
+		}
+	}
+	if _, err := os.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("explain made the directory: %v", err)
 	}
 }
 

@@ -230,7 +230,7 @@ func TestServe_addressInUse(t *testing.T) {
 	first := serveFor(t, iss)
 	got := invoke(t, "", "serve", "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
 		"--addr", strings.TrimPrefix(first.url, "http://"))
-	if got.code != 1 || got.out != "" || !strings.Contains(got.err, "address already in use") {
+	if got.code != 1 || got.out != "" || !strings.Contains(got.err, "address already in use") || !strings.Contains(got.err, "--addr") {
 		t.Errorf("got %+v, want exit code 1", got)
 	}
 }
