@@ -20,14 +20,12 @@ type counterpart struct {
 	why  string // instead of file: why the file has nothing of the kind
 }
 
-// withIssuer are flags without which there is nothing to serve.
-var withIssuer = []string{"--issuer", "http://127.0.0.1:1", "--audience", "a"}
-
 // fileCounterparts has an entry for every flag of serve.
 func fileCounterparts() map[string]counterpart {
+	withIssuer := []string{"--issuer", "https://a.example", "--audience", "a"}
 	member := func(flag, value, member string) counterpart {
 		return counterpart{append(withIssuer, flag, value),
-			`{"issuers": [{"url": "http://127.0.0.1:1", "audiences": ["a"]}], ` + member + `}`, ""}
+			`{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], ` + member + `}`, ""}
 	}
 	return map[string]counterpart{
 		"addr":          member("--addr", "127.0.0.1:1", `"addr": "127.0.0.1:1"`),
@@ -39,11 +37,11 @@ func fileCounterparts() map[string]counterpart {
 			[]string{"--issuer", "https://a.example", "--issuer", "https://b.example", "--audience", "a"},
 			`{"issuers": [{"url": "https://a.example", "audiences": ["a"]}, {"url": "https://b.example", "audiences": ["a"]}]}`, ""},
 		"audience": {
-			[]string{"--issuer", "https://a.example", "--audience", "a", "--audience", "b"},
+			append(withIssuer, "--audience", "b"),
 			`{"issuers": [{"url": "https://a.example", "audiences": ["a", "b"]}]}`, ""},
 		"token-type": {append(withIssuer, "--token-type", "at+jwt", "--token-type", "JWT"),
-			`{"issuers": [{"url": "http://127.0.0.1:1", "audiences": ["a"], "token_types": ["at+jwt", "JWT"]}]}`, ""},
-		"allow-insecure-http": {append(withIssuer, "--allow-insecure-http"),
+			`{"issuers": [{"url": "https://a.example", "audiences": ["a"], "token_types": ["at+jwt", "JWT"]}]}`, ""},
+		"allow-insecure-http": {[]string{"--issuer", "http://127.0.0.1:1", "--audience", "a", "--allow-insecure-http"},
 			`{"issuers": [{"url": "http://127.0.0.1:1", "audiences": ["a"], "insecure_http": true}]}`, ""},
 		"any-issuer": {[]string{"--any-issuer", "--audience", "a", "--token-type", "at+jwt"},
 			`{"any_issuer": {"audiences": ["a"], "token_types": ["at+jwt"]}}`, ""},

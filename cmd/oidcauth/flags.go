@@ -62,6 +62,9 @@ func (s *settings) library() (oidcauth.Config, fileConfig, error) {
 // apply writes what the flags say into the configuration of the file.
 func (s *settings) apply(file *fileConfig) error {
 	for _, url := range s.issuers {
+		if err := checkIssuerURL(url, s.allowInsecureHTTP); err != nil {
+			return fmt.Errorf("--issuer %w", err)
+		}
 		file.Issuers = append(file.Issuers, oidcauth.Issuer{URL: url})
 	}
 	if s.anyIssuer && file.AnyIssuer == nil {
@@ -134,6 +137,18 @@ func (s *shared) give(to *[]string) {
 // idle reports whether there are values and nothing to give them to.
 func (s *shared) idle() bool { return len(s.values) > 0 && !s.given }
 
+// checkIssuerURL refuses an issuer's URL for the mistakes that have to do with
+// this command. Everything else about it is the library's to say.
+func checkIssuerURL(name string, allowInsecureHTTP bool) error {
+	switch {
+	case !strings.Contains(name, "://"):
+		return usagef("%s: want an issuer's URL, such as https://id.example.com", quoteArgument(name))
+	case strings.HasPrefix(name, "http://") && !allowInsecureHTTP:
+		return usagef("%s: want an https URL, or --allow-insecure-http for an issuer on this machine", quoteArgument(name))
+	}
+	return nil
+}
+
 // needsAudience reports whether the issuer's description lacks an audience.
 func needsAudience(issuer *oidcauth.Issuer) bool {
 	return len(issuer.Audiences) == 0 && !issuer.InsecureAnyAudience && !issuer.DedicatedKeys
@@ -150,12 +165,20 @@ func permitInsecureHTTP(issuer *oidcauth.Issuer, allow bool) {
 	}
 }
 
-// noOperands refuses operands. Their text is not repeated: it may be a token.
+// noOperands refuses operands.
 func noOperands(operands []string) error {
 	if len(operands) > 0 {
-		return usagef("got %d arguments, want none beside the flags", len(operands))
+		return usagef("got %s, want none beside the flags", arguments(operands))
 	}
 	return nil
+}
+
+// arguments counts operands, whose text is not repeated: it may be a token.
+func arguments(operands []string) string {
+	if len(operands) == 1 {
+		return "1 argument"
+	}
+	return fmt.Sprintf("%d arguments", len(operands))
 }
 
 // list is a flag that may be repeated.

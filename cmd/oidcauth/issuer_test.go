@@ -75,7 +75,7 @@ func TestIssuer_mistakes(t *testing.T) {
 		{[]string{"burn", dir}, exitUsage, `"burn"`},
 		{[]string{"list"}, exitUsage, "want DIRECTORY"},
 		{[]string{"import", dir}, exitUsage, "DIRECTORY and FILE"},
-		{[]string{"list", filepath.Join(t.TempDir(), "none")}, exitFailed, "no such file"},
+		{[]string{"list", filepath.Join(t.TempDir(), "none")}, exitFailed, "--url NAME makes new ones"},
 		{[]string{"list", dir, "--url", "other"}, exitFailed, `"other"`},
 		{[]string{"list", damaged}, exitFailed, "damaged"},
 		{[]string{"import", dir, writeFile(t, "text", "hello")}, exitFailed, "no PEM block"},
