@@ -77,7 +77,20 @@ func (f *localFlags) apply(file *fileConfig) error {
 	if local.Dir == "" {
 		return usagef("no directory for the file's \"local_issuer\": give \"dir\" in it, or --local-issuer")
 	}
+	for _, origin := range local.AllowOrigins {
+		if !isOrigin(origin) {
+			return usagef("allowed origin %s: want scheme and host as a browser sends them, such as https://app.example.com, or *", quoteArgument(origin))
+		}
+	}
 	return nil
+}
+
+// isOrigin reports whether a page can have this origin, or whether it stands for
+// all. Anything else would be compared with what browsers send, in vain.
+func isOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return origin == "*" || err == nil && u.Scheme != "" && u.Hostname() != "" && !strings.Contains(origin, "*") &&
+		origin == strings.ToLower(u.Scheme+"://"+u.Host)
 }
 
 // open opens the directory, with new keys in it if it has none, and adds the

@@ -120,12 +120,25 @@ func TestServe_localIssuerMistakes(t *testing.T) {
 	}{
 		{[]string{"--local-issuer-url", "x"}, "no effect"},
 		{[]string{"--allow-origin", "*"}, "no effect"},
+		{[]string{"--local-issuer", dir, "--allow-origin", "app.example.com"}, "such as https://"},
 		{[]string{"--local-issuer", dir, "--local-issuer-url", "x"}, `"x"`},
 		{[]string{"--local-issuer", writeFile(t, "file", "")}, "not a directory"},
 	} {
 		r := invoke(t, "", append([]string{"serve", "--addr", "127.0.0.1:0"}, tt.args...)...)
 		if r.code != exitUsage || !strings.Contains(r.err, tt.want) {
 			t.Errorf("%q: exit code %d, %q, want %d and %q", tt.args, r.code, r.err, exitUsage, tt.want)
+		}
+	}
+}
+
+func TestIsOrigin(t *testing.T) {
+	for origin, want := range map[string]bool{
+		"*": true, "https://app.example.com": true, "http://localhost:3000": true, "http://[::1]:3000": true, "capacitor://localhost": true,
+		"": false, "app.example.com": false, "app.example.com:443": false, "https://": false, "https://app.example.com/": false,
+		"https://App.example.com": false, "https://a@app.example.com": false, "https://app.example.com?x": false, "https://*.example.com": false,
+	} {
+		if got := isOrigin(origin); got != want {
+			t.Errorf("isOrigin(%q) = %t, want %t", origin, got, want)
 		}
 	}
 }
