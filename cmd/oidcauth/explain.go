@@ -84,7 +84,7 @@ func (f *explainFlags) run(ctx context.Context, std streams, operands []string) 
 		return usageError{err}
 	}
 	defer auth.Close()
-	token, err := f.token(std)
+	token, err := f.token(ctx, std)
 	if err != nil {
 		return err
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -177,6 +179,27 @@ func TestExplain_unreadableInput(t *testing.T) {
 		t.Errorf("exit code = %d, printed %q and %q", code, &out, &errs)
 	}
 }
+
+// TestExplain_interrupted: whoever is asked for a token can leave.
+func TestExplain_interrupted(t *testing.T) {
+	l := newLab(t)
+	in, open := io.Pipe()
+	defer open.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	waits := readerFunc(func(p []byte) (int, error) {
+		cancel()
+		return in.Read(p)
+	})
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"explain", "--config", l.config}, waits, &out, &errs)
+	if code != exitFailed || out.Len() > 0 || !strings.Contains(errs.String(), "standard input: context canceled") {
+		t.Errorf("exit code = %d, printed %q and %q", code, &out, &errs)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestExplain_atATerminal(t *testing.T) {
 	l := newLab(t)

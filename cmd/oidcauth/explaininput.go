@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,8 +15,8 @@ import (
 const longestInput = 1 << 20
 
 // token returns the token of standard input or of the file.
-func (f *explainFlags) token(std streams) (string, error) {
-	token, err := f.read(std)
+func (f *explainFlags) token(ctx context.Context, std streams) (string, error) {
+	token, err := f.read(ctx, std)
 	if err != nil {
 		return "", err
 	}
@@ -31,26 +32,37 @@ func (f *explainFlags) token(std streams) (string, error) {
 }
 
 // read returns what the token is read from, less one line end.
-func (f *explainFlags) read(std streams) (string, error) {
+func (f *explainFlags) read(ctx context.Context, std streams) (string, error) {
 	if f.tokenFile != "" {
 		file, err := os.Open(f.tokenFile)
 		if err != nil {
 			return "", usageError{err}
 		}
 		defer file.Close()
-		return readToken(file, f.tokenFile)
+		return readToken(ctx, file, f.tokenFile)
 	}
 	if isTerminal(std.in) {
 		fmt.Fprintln(std.err, "oidcauth explain: paste the token, press Enter, then Ctrl-D")
 	}
-	return readToken(std.in, "standard input")
+	return readToken(ctx, std.in, "standard input")
 }
 
-// readToken reads all of in, which name stands for in errors.
-func readToken(in io.Reader, name string) (string, error) {
-	data, err := io.ReadAll(io.LimitReader(in, longestInput+1))
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
+// readToken reads all of in, which name stands for in errors, until ctx ends.
+func readToken(ctx context.Context, in io.Reader, name string) (string, error) {
+	var data []byte
+	read := make(chan error, 1)
+	go func() { // ends with the input, or else with the process
+		var err error
+		data, err = io.ReadAll(io.LimitReader(in, longestInput+1))
+		read <- err
+	}()
+	select {
+	case err := <-read:
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+	case <-ctx.Done():
+		return "", fmt.Errorf("%s: %w", name, context.Cause(ctx))
 	}
 	if len(data) > longestInput {
 		return "", errors.New(name + ": more than 1 MiB, which is no token")
