@@ -8,6 +8,7 @@ import (
 	"maps"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,8 +24,8 @@ type counterpart struct {
 // fileCounterparts has an entry for every flag of serve.
 func fileCounterparts() map[string]counterpart {
 	withIssuer := []string{"--issuer", "https://a.example", "--audience", "a"}
-	member := func(flag, value, member string) counterpart {
-		return counterpart{append(withIssuer, flag, value),
+	member := func(name, value, member string) counterpart {
+		return counterpart{append(withIssuer, name, value),
 			`{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], ` + member + `}`, ""}
 	}
 	return map[string]counterpart{
@@ -121,10 +122,11 @@ func TestServe_flagsOverrideTheFile(t *testing.T) {
 
 // TestFileConfig_documented: the help of serve names every setting of the file.
 func TestFileConfig_documented(t *testing.T) {
-	help := invoke(t, "", "serve", "--help").out
+	_, help, _ := strings.Cut(invoke(t, "", "serve", "--help").out, "\nThe file of --config")
+	help, _, _ = strings.Cut(help, "\nUsage:")
 	for _, part := range []reflect.Type{reflect.TypeFor[fileConfig](), reflect.TypeFor[localConfig]()} {
 		for field := range part.Fields() {
-			if name := field.Tag.Get("json"); !strings.Contains(help, name) {
+			if name := field.Tag.Get("json"); !regexp.MustCompile(`\b` + name + `\b`).MatchString(help) {
 				t.Errorf("the help does not name %q", name)
 			}
 		}
