@@ -151,6 +151,7 @@ func TestApply_mistakes(t *testing.T) {
 		{"any issuer as a flag", `{}`, settings{anyIssuer: true, audiences: list{"y"}}, ""},
 		{"any issuer with the flag's audience", `{"any_issuer": {}}`, settings{audiences: list{"y"}}, ""},
 		{"any issuer and any audience", `{"any_issuer": {"insecure_any_audience": true}}`, settings{}, ""},
+		{"audience that nothing takes, any being good", `{"any_issuer": {"insecure_any_audience": true}}`, settings{audiences: list{"y"}}, "--audience"},
 		{"any issuer as a flag without audience", `{}`, settings{anyIssuer: true}, "--audience"},
 		{"any issuer in the file without audience", `{"any_issuer": {}}`, settings{}, `"any_issuer"`},
 		{"audience that any issuer does not take", strangers, settings{audiences: list{"y"}}, "--audience"},

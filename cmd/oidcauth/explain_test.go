@@ -256,6 +256,38 @@ func TestExplain_issuerDown(t *testing.T) {
 	}
 }
 
+// TestFlagFor: what the advice names is a flag of explain, or a setting of an
+// issuer in the file.
+func TestFlagFor(t *testing.T) {
+	help := invoke(t, "", "explain", "--help").out
+	settings, err := json.Marshal(oidcauth.Issuer{
+		Aliases: []string{"a"}, Audiences: []string{"a"}, TokenTypes: []string{"a"}, Algorithms: []string{"a"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for check, want := range map[string][]string{
+		"issuer":     {"--issuer", `"url"`, `"aliases"`},
+		"audience":   {"--audience", `"audiences"`},
+		"type":       {"--token-type", `"token_types"`},
+		"algorithm":  {`"algorithms"`},
+		"expiry":     {"--leeway"},
+		"not before": {"--leeway"},
+		"issued at":  {"--leeway"},
+		"signature":  nil,
+	} {
+		got := flagFor(check)
+		if (got == "") != (want == nil) {
+			t.Errorf("%s: got %q", check, got)
+		}
+		for _, name := range want {
+			if !strings.Contains(got, name) || !strings.Contains(help+string(settings), name) {
+				t.Errorf("%s: got %q, want %s in it and in the command", check, got, name)
+			}
+		}
+	}
+}
+
 func TestTable(t *testing.T) {
 	tab := table{head: []string{"A", "LONGER"}}
 	tab.add("é\n", strings.Repeat("x", cellWidth)+" y")

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/oidcauth/oidcauth"
 )
 
 // counterpart is a flag of serve, and what in the file does the same.
@@ -117,6 +119,27 @@ func TestServe_flagsOverrideTheFile(t *testing.T) {
 	}`))
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", asJSON(t, got), asJSON(t, want))
+	}
+}
+
+// TestServe_libraryConfig: what the file says arrives in the library.
+func TestServe_libraryConfig(t *testing.T) {
+	var f serveFlags
+	f.config = writeFile(t, "config.json", `{
+		"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "any_issuer": {"audiences": ["b"], "max_issuers": 7},
+		"leeway": "0s", "key_cache_dir": "cache", "max_token_bytes": 100, "cache_bytes": -1
+	}`)
+	got, _, err := f.library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := oidcauth.Config{
+		Issuers:   []oidcauth.Issuer{{URL: "https://a.example", Audiences: []string{"a"}}},
+		AnyIssuer: &oidcauth.AnyIssuer{Audiences: []string{"b"}, MaxIssuers: 7},
+		Leeway:    -1, KeyCacheDir: "cache", MaxTokenBytes: 100, CacheBytes: -1, KeepWarm: true,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,11 @@ func TestIssuer(t *testing.T) {
 	list = ok(t, "issuer", "list", dir)
 	if strings.Count(list, "  retired  ") != 1 || strings.Contains(list, "imported") {
 		t.Errorf("list after rotate: %s", list)
+	}
+	for state, until := range map[string]string{"retired": `\S+Z`, "active": "it is retired", "next": "it is retired"} {
+		if !regexp.MustCompile(`(?m)^\S+ +` + state + ` +\S+Z +` + until + `$`).MatchString(list) {
+			t.Errorf("the %s key is not kept until %s: %s", state, until, list)
+		}
 	}
 
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

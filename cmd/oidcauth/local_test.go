@@ -131,6 +131,27 @@ func TestServe_localIssuerMistakes(t *testing.T) {
 	}
 }
 
+// TestServe_localIssuerBesideOthers: clients are sent to issuers that have an
+// address, and the local issuer's documents are below its name.
+func TestServe_localIssuerBesideOthers(t *testing.T) {
+	dir := func() string { return filepath.Join(t.TempDir(), "keys") }
+	iss := startIssuer(t)
+	got := decode[map[string]any](t, serveFor(t, iss, "--local-issuer", dir()).get(t, metadataPath, ""))
+	if want := fmt.Sprint([]any{iss.URL()}); fmt.Sprint(got["authorization_servers"]) != want {
+		t.Errorf("authorization_servers = %v, want %s", got["authorization_servers"], want)
+	}
+	for name, want := range map[string]string{
+		"localhost": "", "https://db.example.com": "", "https://db.example.com/": "",
+		"https://db.example.com/a": "/a", "https://db.example.com/a/": "/a", "https://db.example.com/{a}": "",
+	} {
+		s := serve(t, "--local-issuer", dir(), "--local-issuer-url", name)
+		if got := s.get(t, want+"/.well-known/jwks.json", ""); got.status != 200 {
+			t.Errorf("%s: status = %d at %q, want 200", name, got.status, want)
+		}
+		s.stop()
+	}
+}
+
 func TestIsOrigin(t *testing.T) {
 	for origin, want := range map[string]bool{
 		"*": true, "https://app.example.com": true, "http://localhost:3000": true, "http://[::1]:3000": true, "capacitor://localhost": true,
@@ -191,7 +212,7 @@ func testExplainLocalIssuer(t *testing.T) {
 		says  string // on standard output, or on standard error for a mistake
 	}{
 		{"without it", []string{"--issuer", "https://id.example.com", "--audience", "x"}, exitFailed, "issuer"},
-		{"with the flag", []string{"--local-issuer", dir}, exitOK, "localhost"},
+		{"with the flag", []string{"--local-issuer", dir}, exitOK, "expires at  never"},
 		{"with the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q}}`, dir))}, exitOK, "localhost"},
 		{"with its name in the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q, "url": "localhost"}}`, dir))}, exitOK, "localhost"},
 		{"with another name in the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q, "url": "other"}}`, dir))}, exitUsage, `"other"`},

@@ -136,7 +136,6 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if err != nil {
 		return err
 	}
-	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
 	if cfg.Logger, err = newLogger(std.err, firstOf(file.LogFormat, "text")); err != nil {
 		return err
 	}
@@ -172,6 +171,7 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.Resource = firstOf(f.resource, file.Resource)
 	file.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
+	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
 	return cfg, file, err
 }
 

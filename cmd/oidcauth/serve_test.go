@@ -305,6 +305,20 @@ func TestServe_fileSettings(t *testing.T) {
 	}
 }
 
+// TestServe_longTokens: tokens may be longer than the header that other requests
+// may have, if the file says so.
+func TestServe_longTokens(t *testing.T) {
+	iss := startIssuer(t)
+	token := iss.Token(map[string]any{"aud": "my-db", "text": strings.Repeat("x", 4*headerBytes)})
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"max_token_bytes": %d}`, len(token)))
+	if got := serveFor(t, iss, "--config", file).get(t, "/v1/forward-auth", token); got.status != 200 {
+		t.Errorf("with max_token_bytes: status = %d, want 200", got.status)
+	}
+	if got := serveFor(t, iss).get(t, "/v1/forward-auth", token); got.status != 431 {
+		t.Errorf("without: status = %d, want 431", got.status)
+	}
+}
+
 func TestServe_settingsThatTheLibraryRefuses(t *testing.T) {
 	file := writeFile(t, "config.json", `{"max_token_bytes": -1}`)
 	if s, code := tryServe(t, "--config", file, "--issuer", "https://a.example", "--audience", "b"); s != nil || code != 2 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -52,6 +53,16 @@ func TestWhoami(t *testing.T) {
 	}
 	if answer.Claims["sub"] != "auth0|1" || answer.Claims["text"] != "<&>" || !strings.Contains(got.body, `12345678901234567`) {
 		t.Errorf("the claims are not those of the token: %s", got.body)
+	}
+}
+
+// TestWhoami_noAudience: the list is empty, and not null.
+func TestWhoami_noAudience(t *testing.T) {
+	iss := startIssuer(t)
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "dedicated_keys": true, "insecure_http": true}]}`, iss.URL()))
+	got := serve(t, "--config", file).get(t, "/v1/whoami", iss.Token(map[string]any{"aud": nil}))
+	if got.status != 200 || !strings.Contains(got.body, `"audience":[]`) {
+		t.Errorf("status %d, %s", got.status, got.body)
 	}
 }
 
