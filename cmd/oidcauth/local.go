@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -168,19 +169,24 @@ func (l *localRoutes) routes() []route {
 		{"/v1/identity/{identity}/verify", l.spacetime},
 		{"GET /v1/database/{name}/subscribe", l.spacetime},
 	}
-	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/jwks.json"} {
-		routes = append(routes, route{"GET " + issuerPath(l.issuer.URL()) + path, http.Handler(l.issuer.Handler())})
+	for _, document := range []string{"/.well-known/openid-configuration", "/.well-known/jwks.json"} {
+		routes = append(routes, route{"GET " + issuerPath(l.issuer.URL()) + document, http.Handler(l.issuer.Handler())})
 	}
 	return routes
 }
 
-// issuerPath returns the path below which an issuer's documents are.
+// issuerPath returns the path below which an issuer's documents are: none for a
+// name that is no address, or whose path no request can have.
 func issuerPath(name string) string {
 	u, err := url.Parse(name)
 	if err != nil || u.Host == "" || strings.ContainsAny(u.Path, "{}") {
 		return ""
 	}
-	return strings.TrimSuffix(u.Path, "/")
+	below := strings.TrimSuffix(u.Path, "/")
+	if document := below + "/x"; path.Clean(document) != document {
+		return ""
+	}
+	return below
 }
 
 // close ends the WebSockets, which the HTTP server knows nothing of.

@@ -143,6 +143,7 @@ func TestServe_localIssuerBesideOthers(t *testing.T) {
 	for name, want := range map[string]string{
 		"localhost": "", "https://db.example.com": "", "https://db.example.com/": "",
 		"https://db.example.com/a": "/a", "https://db.example.com/a/": "/a", "https://db.example.com/{a}": "",
+		"https://db.example.com/a//b": "", "https://db.example.com/a/../b": "", "https://db.example.com//": "", "https://db.example.com/./": "",
 	} {
 		s := serve(t, "--local-issuer", dir(), "--local-issuer-url", name)
 		if got := s.get(t, want+"/.well-known/jwks.json", ""); got.status != 200 {
