@@ -7,16 +7,26 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
 )
 
-// fileConfig is the configuration file. What a command has no use for it
-// ignores, so that serve, explain and keys can share one file.
+// fileConfig is the configuration file, and with the flags applied to it the
+// configuration. What a command has no use for it ignores, so that serve,
+// explain and keys can share one file.
 type fileConfig struct {
 	// Issuers are the issuers, each with the audiences that go with it.
 	Issuers []oidcauth.Issuer `json:"issuers"`
+
+	// AnyIssuer is what --any-issuer stands for; absent or null means that the
+	// issuers of strangers are not accepted.
+	AnyIssuer *oidcauth.AnyIssuer `json:"any_issuer"`
+
+	// LocalIssuer is what --local-issuer stands for; absent or null means that
+	// the server issues nothing.
+	LocalIssuer *localConfig `json:"local_issuer"`
 
 	// Leeway is a duration such as "30s"; "0s" means none, absent means 30 s.
 	Leeway leeway `json:"leeway"`
@@ -65,21 +75,47 @@ func parseConfig(data []byte) (fileConfig, error) {
 	return file, nil
 }
 
-// atLine adds the line number to an error of package json that has an offset.
+// mistypedText words an error about a value of the wrong type for somebody who
+// sees the file and not the program.
+func mistypedText(err *json.UnmarshalTypeError) string {
+	want := "another type"
+	switch kind := err.Type.Kind(); {
+	case err.Type == reflect.TypeFor[leeway]():
+		want = `a text such as "30s"`
+	case kind == reflect.Struct:
+		want = "an object"
+	case kind == reflect.Slice:
+		want = "a list"
+	case kind == reflect.String:
+		want = "a text"
+	case kind == reflect.Bool:
+		want = "true or false"
+	case kind == reflect.Float64:
+		want = "a number"
+	case kind == reflect.Int, kind == reflect.Int64:
+		want = "a whole number"
+	}
+	got := strings.NewReplacer("bool", "true or false", "string", "a text", "array", "a list", "object", "an object").Replace(err.Value)
+	return fmt.Sprintf("%q: got %s, want %s", err.Field, got, want)
+}
+
+// atLine words an error of package json, with the line number if it has an
+// offset.
 func atLine(data []byte, err error) error {
 	var syntax *json.SyntaxError
 	var mistyped *json.UnmarshalTypeError
 	offset := int64(-1)
+	text := strings.TrimPrefix(err.Error(), "json: ")
 	switch {
 	case errors.As(err, &syntax):
 		offset = syntax.Offset
 	case errors.As(err, &mistyped):
-		offset = mistyped.Offset
+		offset, text = mistyped.Offset, mistypedText(mistyped)
 	}
 	if offset < 0 || offset > int64(len(data)) {
-		return err
+		return errors.New(text)
 	}
-	return fmt.Errorf("line %d: %w", 1+bytes.Count(data[:offset], []byte("\n")), err)
+	return fmt.Errorf("line %d: %s", 1+bytes.Count(data[:offset], []byte("\n")), text)
 }
 
 // uniqueNames checks that data is one JSON object and that no object in it has

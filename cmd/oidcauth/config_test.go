@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -45,14 +46,27 @@ func TestParseConfig_mistakes(t *testing.T) {
 		{"null", `null`, "want a JSON object"},
 		{"unknown member", `{"isuers": []}`, `unknown field "isuers"`},
 		{"unknown member of an issuer", `{"issuers": [{"url": "a", "audience": "x"}]}`, `unknown field "audience"`},
+		{"unknown member of any_issuer", `{"any_issuer": {"audience": "x"}}`, `unknown field "audience"`},
+		{"unknown member of local_issuer", `{"local_issuer": {"directory": "keys"}}`, `unknown field "directory"`},
+		{"a key in the file", `{"local_issuer": {"dir": "keys", "key": "-----BEGIN PRIVATE KEY-----"}}`, `unknown field "key"`},
+		{"any_issuer as a flag is", `{"any_issuer": true}`, `"any_issuer": got true or false, want an object`},
+		{"local_issuer as a flag is", "{\n\"local_issuer\": \"keys\"}", `line 2: "local_issuer": got a text, want an object`},
+		{"a member of any_issuer twice", `{"any_issuer": {"max_issuers": 1, "max_issuers": 2}}`, `"max_issuers" comes twice`},
 		{"a member twice", `{"issuers": [], "issuers": []}`, `"issuers" comes twice`},
 		{"a member twice in another case", `{"leeway": "1s", "Leeway": "5m"}`, `"Leeway" comes twice`},
 		{"an issuer's member twice", `{"issuers": [{"audiences": ["a"], "audiences": ["b"]}]}`, `"audiences" comes twice`},
 		{"two objects", `{} {}`, "something follows"},
 		{"no end", `{"issuers": [`, "does not end"},
 		{"not JSON, on line 3", "{\n\"issuers\": [],\n!}", "line 3: "},
-		{"wrong type, on line 2", "{\n\"issuers\": \"https://a.example\"\n}", "line 2: "},
-		{"leeway as a number", `{"leeway": 30}`, "leeway"},
+		{"wrong type, on line 2", "{\n\"issuers\": \"https://a.example\"\n}", `line 2: "issuers": got a text, want a list`},
+		{"an issuer's list as a text", `{"issuers": [{"audiences": "x"}]}`, `"issuers.audiences": got a text, want a list`},
+		{"an issuer as a text", `{"issuers": ["https://a.example"]}`, `got a text, want an object`},
+		{"a number as a text", `{"cache_bytes": "1"}`, `"cache_bytes": got a text, want a whole number`},
+		{"a fraction", `{"max_token_bytes": 1.5}`, `"max_token_bytes": got number 1.5, want a whole number`},
+		{"a rate as a text", `{"any_issuer": {"first_contacts_per_second": "1"}}`, `"any_issuer.first_contacts_per_second": got a text, want a number`},
+		{"an address as a number", `{"addr": 8080}`, `"addr": got number, want a text`},
+		{"a switch as a text", `{"issuers": [{"insecure_http": "yes"}]}`, `want true or false`},
+		{"leeway as a number", `{"leeway": 30}`, `"leeway": got number, want a text such as "30s"`},
 		{"leeway of no form", `{"leeway": "soon"}`, `leeway "soon": want a duration`},
 		{"negative leeway", `{"leeway": "-1s"}`, "0s means none"},
 	} {
@@ -79,36 +93,44 @@ func TestReadConfig_noSuchFile(t *testing.T) {
 	}
 }
 
-func TestCombine(t *testing.T) {
-	const file = `{"issuers": [{"url": "https://own.example", "audiences": ["own"], "token_types": ["at+jwt"]},
-		{"url": "https://bare.example"}]}`
-	parsed, err := parseConfig([]byte(file))
+func TestApply(t *testing.T) {
+	file, err := parseConfig([]byte(`{"issuers": [
+		{"url": "https://own.example", "audiences": ["own"], "token_types": ["at+jwt"]}, {"url": "https://bare.example"}
+	], "any_issuer": {"token_types": ["at+jwt"]}, "local_issuer": {"dir": "keys", "audiences": ["own"]}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := settings{issuers: list{"https://flag.example"}, audiences: list{"a", "b"}, tokenTypes: list{"JWT"}}
-	issuers, err := s.combine(parsed.Issuers)
-	if err != nil {
+	s := settings{issuers: list{"https://flag.example"}, audiences: list{"a", "b"}, tokenTypes: list{"JWT"}, anyIssuer: true}
+	if err := s.apply(&file); err != nil {
 		t.Fatal(err)
+	}
+	got := map[string]string{
+		"any":   strings.Join(file.AnyIssuer.Audiences, ",") + " / " + strings.Join(file.AnyIssuer.TokenTypes, ","),
+		"local": strings.Join(file.LocalIssuer.Audiences, ","),
+	}
+	for _, issuer := range file.Issuers {
+		got[issuer.URL] = strings.Join(issuer.Audiences, ",") + " / " + strings.Join(issuer.TokenTypes, ",")
 	}
 	want := map[string]string{
 		"https://own.example":  "own / at+jwt",
 		"https://bare.example": "a,b / JWT",
 		"https://flag.example": "a,b / JWT",
+		"any":                  "a,b / at+jwt",
+		"local":                "own",
 	}
-	for _, issuer := range issuers {
-		got := strings.Join(issuer.Audiences, ",") + " / " + strings.Join(issuer.TokenTypes, ",")
-		if got != want[issuer.URL] {
-			t.Errorf("%s: got %s, want %s", issuer.URL, got, want[issuer.URL])
-		}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
-	if len(issuers) != len(want) || len(parsed.Issuers[1].Audiences) != 0 {
-		t.Errorf("got %d issuers, want %d, and the file's own left alone", len(issuers), len(want))
+	file.Issuers[1].Audiences[0], file.AnyIssuer.Audiences[0] = "x", "y"
+	if file.Issuers[2].Audiences[0] != "a" || s.audiences[0] != "a" {
+		t.Error("the issuers share one list of audiences")
 	}
 }
 
-func TestCombine_mistakes(t *testing.T) {
+func TestApply_mistakes(t *testing.T) {
 	const own = `{"issuers": [{"url": "https://a.example", "audiences": ["x"], "token_types": ["JWT"]}]}`
+	const strangers = `{"any_issuer": {"audiences": ["x"], "token_types": ["JWT"]}}`
+	const local = `{"local_issuer": {"dir": "keys", "audiences": ["x"]}}`
 	for _, test := range []struct {
 		name string
 		file string
@@ -120,32 +142,51 @@ func TestCombine_mistakes(t *testing.T) {
 		{"both", own, settings{issuers: list{"https://b.example"}, audiences: list{"y"}}, ""},
 		{"any audience", `{"issuers": [{"url": "https://a.example", "insecure_any_audience": true}]}`, settings{}, ""},
 		{"no issuer", `{}`, settings{audiences: list{"y"}}, "no issuer"},
+		{"null for everything", `{"issuers": null, "any_issuer": null, "local_issuer": null}`, settings{}, "no issuer"},
 		{"no audience", `{}`, settings{issuers: list{"https://b.example"}}, `no audience for issuer "https://b.example"`},
 		{"audience that nothing takes", own, settings{audiences: list{"y"}}, "--audience"},
 		{"type that nothing takes", own, settings{tokenTypes: list{"JWT"}}, "--token-type"},
+		{"any issuer in the file", strangers, settings{}, ""},
+		{"any issuer in the file and as a flag", strangers, settings{anyIssuer: true}, ""},
+		{"any issuer as a flag", `{}`, settings{anyIssuer: true, audiences: list{"y"}}, ""},
+		{"any issuer with the flag's audience", `{"any_issuer": {}}`, settings{audiences: list{"y"}}, ""},
+		{"any issuer and any audience", `{"any_issuer": {"insecure_any_audience": true}}`, settings{}, ""},
+		{"audience that nothing takes, any being good", `{"any_issuer": {"insecure_any_audience": true}}`, settings{audiences: list{"y"}}, "--audience"},
+		{"any issuer as a flag without audience", `{}`, settings{anyIssuer: true}, "--audience"},
+		{"any issuer in the file without audience", `{"any_issuer": {}}`, settings{}, `"any_issuer"`},
+		{"audience that any issuer does not take", strangers, settings{audiences: list{"y"}}, "--audience"},
+		{"type that any issuer does not take", strangers, settings{tokenTypes: list{"JWT"}}, "--token-type"},
+		{"a local issuer in the file", local, settings{}, ""},
+		{"a local issuer with the flag's audience", `{"local_issuer": {"dir": "keys"}}`, settings{audiences: list{"y"}}, ""},
+		{"a local issuer with the flag's directory", `{"local_issuer": {}}`, settings{local: localFlags{dir: "keys"}}, ""},
+		{"a local issuer without a directory", `{"local_issuer": {"url": "x"}}`, settings{}, "no directory"},
+		{"audience that the local issuer does not take", local, settings{audiences: list{"y"}}, "--audience"},
+		{"type with nothing but a local issuer", local, settings{tokenTypes: list{"JWT"}}, "--token-type"},
+		{"a name without a local issuer", own, settings{local: localFlags{url: "x"}}, "no effect without --local-issuer"},
+		{"an origin without a local issuer", own, settings{local: localFlags{origins: list{"*"}}}, "no effect without --local-issuer"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			parsed, err := parseConfig([]byte(test.file))
+			file, err := parseConfig([]byte(test.file))
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = test.combine(parsed.Issuers)
+			err = test.apply(&file)
 			if test.says == "" {
 				if err != nil {
-					t.Errorf("combine() error = %v, want none", err)
+					t.Errorf("apply() error = %v, want none", err)
 				}
 				return
 			}
 			var usage usageError
 			if !errors.As(err, &usage) || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("combine() error = %v, want a usageError that says %q", err, test.says)
+				t.Errorf("apply() error = %v, want a usageError that says %q", err, test.says)
 			}
 		})
 	}
 }
 
-// TestCombine_insecureHTTP: the flag must not weaken issuers that use https.
-func TestCombine_insecureHTTP(t *testing.T) {
+// TestApply_insecureHTTP: the flag must not weaken issuers that use https.
+func TestApply_insecureHTTP(t *testing.T) {
 	for _, test := range []struct {
 		issuer oidcauth.Issuer
 		want   bool
@@ -157,12 +198,12 @@ func TestCombine_insecureHTTP(t *testing.T) {
 	} {
 		for _, allow := range []bool{true, false} {
 			s := settings{audiences: list{"x"}, allowInsecureHTTP: allow}
-			issuers, err := s.combine([]oidcauth.Issuer{test.issuer})
-			if err != nil {
+			file := fileConfig{Issuers: []oidcauth.Issuer{test.issuer}}
+			if err := s.apply(&file); err != nil {
 				t.Fatal(err)
 			}
-			if want := test.want && allow; issuers[0].InsecureHTTP != want {
-				t.Errorf("%+v with the flag %t: InsecureHTTP = %t, want %t", test.issuer, allow, issuers[0].InsecureHTTP, want)
+			if want := test.want && allow; file.Issuers[0].InsecureHTTP != want {
+				t.Errorf("%+v with the flag %t: InsecureHTTP = %t, want %t", test.issuer, allow, file.Issuers[0].InsecureHTTP, want)
 			}
 		}
 	}

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -136,18 +138,22 @@ func TestExplain_whereTheTokenComesFrom(t *testing.T) {
 		{"standard input with a line end", token + "\n", nil, 0, ""},
 		{"standard input with a line end of Windows", token + "\r\n", nil, 0, ""},
 		{"a dash", token, []string{"-"}, 0, ""},
-		{"an argument", "", []string{token}, 0, ""},
-		{"an argument wins over standard input", "nonsense", []string{token}, 0, ""},
+		{"an argument", "", []string{token}, 2, "not taken from the command line"},
+		{"an argument beside standard input", token, []string{token}, 2, "not taken from the command line"},
+		{"an argument before a dash", token, []string{token, "-"}, 2, "not taken from the command line"},
+		{"an argument after two dashes", token, []string{"--", token}, 2, "not taken from the command line"},
+		{"an argument that is no token", token, []string{"token.txt"}, 2, "--token-file"},
 		{"pasted with its scheme", "Bearer " + token, nil, 0, note},
 		{"pasted with its scheme in small letters", "bearer " + token, nil, 0, note},
-		{"an argument with its scheme", "", []string{"Bearer " + token}, 0, note},
+		{"an argument with its scheme", "", []string{"Bearer " + token}, 2, "not taken from the command line"},
 		{"two line ends", token + "\n\n", nil, 1, ""},
 		{"a space before it", " " + token, nil, 1, ""},
 		{"the scheme twice", "Bearer Bearer " + token, nil, 1, note},
 		{"nothing", "", nil, 2, "no token"},
 		{"a line end", "\n", nil, 2, "no token"},
 		{"the scheme alone", "Bearer ", nil, 2, "no token"},
-		{"two arguments", "", []string{token, token}, 2, "want one token at most"},
+		{"two arguments", "", []string{token, token}, 2, "not taken from the command line"},
+		{"two dashes", token, []string{"-", "-"}, 2, "want \"-\" once at most"},
 		{"more than anybody would paste", strings.Repeat("a", longestInput+1), nil, 1, "more than 1 MiB"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -173,6 +179,27 @@ func TestExplain_unreadableInput(t *testing.T) {
 		t.Errorf("exit code = %d, printed %q and %q", code, &out, &errs)
 	}
 }
+
+// TestExplain_interrupted: whoever is asked for a token can leave.
+func TestExplain_interrupted(t *testing.T) {
+	l := newLab(t)
+	in, open := io.Pipe()
+	defer open.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	waits := readerFunc(func(p []byte) (int, error) {
+		cancel()
+		return in.Read(p)
+	})
+	var out, errs bytes.Buffer
+	code := run(ctx, []string{"explain", "--config", l.config}, waits, &out, &errs)
+	if code != exitFailed || out.Len() > 0 || !strings.Contains(errs.String(), "standard input: context canceled") {
+		t.Errorf("exit code = %d, printed %q and %q", code, &out, &errs)
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestExplain_atATerminal(t *testing.T) {
 	l := newLab(t)
@@ -226,6 +253,38 @@ func TestExplain_issuerDown(t *testing.T) {
 		"--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
 	if got.code != 1 || !strings.Contains(got.out, "says nothing about the token") {
 		t.Errorf("exit code = %d, printed %s", got.code, got.out)
+	}
+}
+
+// TestFlagFor: what the advice names is a flag of explain, or a setting of an
+// issuer in the file.
+func TestFlagFor(t *testing.T) {
+	help := invoke(t, "", "explain", "--help").out
+	settings, err := json.Marshal(oidcauth.Issuer{
+		Aliases: []string{"a"}, Audiences: []string{"a"}, TokenTypes: []string{"a"}, Algorithms: []string{"a"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for check, want := range map[string][]string{
+		"issuer":     {"--issuer", `"url"`, `"aliases"`},
+		"audience":   {"--audience", `"audiences"`},
+		"type":       {"--token-type", `"token_types"`},
+		"algorithm":  {`"algorithms"`},
+		"expiry":     {"--leeway"},
+		"not before": {"--leeway"},
+		"issued at":  {"--leeway"},
+		"signature":  nil,
+	} {
+		got := flagFor(check)
+		if (got == "") != (want == nil) {
+			t.Errorf("%s: got %q", check, got)
+		}
+		for _, name := range want {
+			if !strings.Contains(got, name) || !strings.Contains(help+string(settings), name) {
+				t.Errorf("%s: got %q, want %s in it and in the command", check, got, name)
+			}
+		}
 	}
 }
 

@@ -18,15 +18,15 @@ type settings struct {
 	tokenTypes        list
 	config            string
 	allowInsecureHTTP bool
-	anyIssuer         bool // for the commands that define the flag
-	ownIssuer         bool // the server has an issuer of its own
+	anyIssuer         bool
+	local             localFlags
 	leeway            leeway
 }
 
 // register defines the flags.
 func (s *settings) register(flags *flag.FlagSet) {
 	flags.Var(&s.issuers, "issuer", "accept tokens of the issuer with this `URL`, compared exactly with the token's \"iss\"; may be repeated")
-	flags.Var(&s.audiences, "audience", "accept tokens for this `AUDIENCE`; may be repeated, any one is enough; applies to every --issuer, and to the issuers of the file that name none")
+	flags.Var(&s.audiences, "audience", "accept tokens for this `AUDIENCE`; may be repeated, any one is enough; applies to every --issuer, and to whatever in the file names none")
 	flags.Var(&s.tokenTypes, "token-type", "accept tokens of this `TYPE` (the header's \"typ\"), \"at+jwt\" for access tokens of RFC 9068; may be repeated; applies like --audience; without it plain JWTs, such as ID tokens, are accepted")
 	flags.Var(&s.leeway, "leeway", "allow clocks to differ by this `DURATION`, 0s for not at all, 5m at most; without it 30s")
 	registerConfig(flags, &s.config)
@@ -43,64 +43,110 @@ func registerInsecureHTTP(flags *flag.FlagSet, allow *bool) {
 	flags.BoolVar(allow, "allow-insecure-http", false, "permit http:// issuers on the loopback interface, for development")
 }
 
-// library returns the library's configuration for these flags, and the file's
-// contents for what is not the library's.
+// library returns the library's configuration for these flags and their file,
+// and all of it for what is not the library's.
 func (s *settings) library() (oidcauth.Config, fileConfig, error) {
 	file, err := readConfig(s.config)
+	if err == nil {
+		err = s.apply(&file)
+	}
 	if err != nil {
 		return oidcauth.Config{}, fileConfig{}, err
 	}
-	issuers, err := s.combine(file.Issuers)
-	if err != nil {
-		return oidcauth.Config{}, fileConfig{}, err
-	}
-	tolerance := file.Leeway
-	if s.leeway.given {
-		tolerance = s.leeway
-	}
-	cfg := oidcauth.Config{Issuers: issuers, Leeway: tolerance.config()}
-	if s.anyIssuer {
-		cfg.AnyIssuer = &oidcauth.AnyIssuer{Audiences: slices.Clone(s.audiences), TokenTypes: slices.Clone(s.tokenTypes)}
-	}
-	return cfg, file, nil
+	return oidcauth.Config{
+		Issuers: file.Issuers, AnyIssuer: file.AnyIssuer,
+		Leeway: file.Leeway.config(), MaxTokenBytes: file.MaxTokenBytes,
+	}, file, nil
 }
 
-// combine returns the issuers of the file and those of the flags, with what
-// applies to them all filled in.
-func (s *settings) combine(fromFile []oidcauth.Issuer) ([]oidcauth.Issuer, error) {
-	issuers := slices.Clone(fromFile)
+// apply writes what the flags say into the configuration of the file.
+func (s *settings) apply(file *fileConfig) error {
 	for _, url := range s.issuers {
-		issuers = append(issuers, oidcauth.Issuer{URL: url})
+		if err := checkIssuerURL(url, s.allowInsecureHTTP); err != nil {
+			return fmt.Errorf("--issuer %w", err)
+		}
+		file.Issuers = append(file.Issuers, oidcauth.Issuer{URL: url})
+	}
+	if s.anyIssuer && file.AnyIssuer == nil {
+		file.AnyIssuer = new(oidcauth.AnyIssuer)
+	}
+	if s.leeway.given {
+		file.Leeway = s.leeway
+	}
+	if err := s.local.apply(file); err != nil {
+		return err
+	}
+	if len(file.Issuers) == 0 && file.AnyIssuer == nil && file.LocalIssuer == nil {
+		return usagef("no issuer: give --issuer URL, or --config FILE with \"issuers\"")
+	}
+	for i := range file.Issuers {
+		permitInsecureHTTP(&file.Issuers[i], s.allowInsecureHTTP)
+	}
+	return s.fillIn(file)
+}
+
+// fillIn gives the audiences and token types of the flags to whatever names
+// none of its own.
+func (s *settings) fillIn(file *fileConfig) error {
+	audiences, types := shared{values: s.audiences}, shared{values: s.tokenTypes}
+	for i := range file.Issuers {
+		issuer := &file.Issuers[i]
+		if needsAudience(issuer) {
+			audiences.give(&issuer.Audiences)
+		}
+		types.give(&issuer.TokenTypes)
+		if needsAudience(issuer) {
+			return usagef("no audience for issuer %q: give --audience, or \"audiences\" in the configuration file", issuer.URL)
+		}
+	}
+	if anyone := file.AnyIssuer; anyone != nil {
+		if !anyone.InsecureAnyAudience {
+			audiences.give(&anyone.Audiences)
+		}
+		types.give(&anyone.TokenTypes)
+		if len(anyone.Audiences) == 0 && !anyone.InsecureAnyAudience {
+			return usagef("no audience for the tokens of any issuer: give --audience, or \"audiences\" in the file's \"any_issuer\"")
+		}
+	}
+	if file.LocalIssuer != nil {
+		audiences.give(&file.LocalIssuer.Audiences)
 	}
 	switch {
-	case s.anyIssuer && len(s.audiences) == 0:
-		return nil, usagef("no audience for --any-issuer: give --audience")
-	case len(issuers) == 0 && !s.anyIssuer && !s.ownIssuer:
-		return nil, usagef("no issuer: give --issuer URL, or --config FILE with \"issuers\"")
+	case audiences.idle():
+		return usagef("--audience %q has no effect: everything in the file names its own", s.audiences)
+	case types.idle():
+		return usagef("--token-type %q has no effect: everything in the file names its own", s.tokenTypes)
 	}
-	usedAudiences, usedTypes := s.anyIssuer || s.ownIssuer, s.anyIssuer
-	for i := range issuers {
-		issuer := &issuers[i]
-		if needsAudience(issuer) {
-			issuer.Audiences = slices.Clone(s.audiences)
-			usedAudiences = true
-		}
-		if len(issuer.TokenTypes) == 0 {
-			issuer.TokenTypes = slices.Clone(s.tokenTypes)
-			usedTypes = true
-		}
-		if needsAudience(issuer) {
-			return nil, usagef("no audience for issuer %q: give --audience, or \"audiences\" in the configuration file", issuer.URL)
-		}
-		permitInsecureHTTP(issuer, s.allowInsecureHTTP)
+	return nil
+}
+
+// shared are values of a flag that apply to whatever has none.
+type shared struct {
+	values list
+	given  bool
+}
+
+// give sets to, if it is empty, to a copy of the values.
+func (s *shared) give(to *[]string) {
+	if len(*to) == 0 {
+		*to = slices.Clone(s.values)
+		s.given = true
 	}
+}
+
+// idle reports whether there are values and nothing to give them to.
+func (s *shared) idle() bool { return len(s.values) > 0 && !s.given }
+
+// checkIssuerURL refuses an issuer's URL for the mistakes that have to do with
+// this command. Everything else about it is the library's to say.
+func checkIssuerURL(name string, allowInsecureHTTP bool) error {
 	switch {
-	case len(s.audiences) > 0 && !usedAudiences:
-		return nil, usagef("--audience %q has no effect: every issuer of the file names its own", s.audiences)
-	case len(s.tokenTypes) > 0 && !usedTypes:
-		return nil, usagef("--token-type %q has no effect: every issuer of the file names its own", s.tokenTypes)
+	case !strings.Contains(name, "://"):
+		return usagef("%s: want an issuer's URL, such as https://id.example.com", quoteArgument(name))
+	case strings.HasPrefix(name, "http://") && !allowInsecureHTTP:
+		return usagef("%s: want an https URL, or --allow-insecure-http for an issuer on this machine", quoteArgument(name))
 	}
-	return issuers, nil
+	return nil
 }
 
 // needsAudience reports whether the issuer's description lacks an audience.
@@ -119,12 +165,20 @@ func permitInsecureHTTP(issuer *oidcauth.Issuer, allow bool) {
 	}
 }
 
-// noOperands refuses operands. Their text is not repeated: it may be a token.
+// noOperands refuses operands.
 func noOperands(operands []string) error {
 	if len(operands) > 0 {
-		return usagef("got %d arguments, want none beside the flags", len(operands))
+		return usagef("got %s, want none beside the flags", arguments(operands))
 	}
 	return nil
+}
+
+// arguments counts operands, whose text is not repeated: it may be a token.
+func arguments(operands []string) string {
+	if len(operands) == 1 {
+		return "1 argument"
+	}
+	return fmt.Sprintf("%d arguments", len(operands))
 }
 
 // list is a flag that may be repeated.

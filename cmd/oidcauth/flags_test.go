@@ -21,11 +21,11 @@ import (
 func flagTests() map[string]func(*testing.T) {
 	tests := map[string]func(*testing.T){
 		"serve --addr":               testAddr,
-		"serve --any-issuer":         testAnyIssuer,
 		"serve --key-cache-dir":      testKeyCacheDir,
 		"serve --log-format":         testLogFormat,
 		"serve --resource":           testResource,
 		"explain --json":             testExplainJSON,
+		"explain --token-file":       testTokenFile,
 		"keys --allow-insecure-http": testKeysInsecureHTTP,
 		"keys --config":              testKeysConfig,
 		"keys --json":                testKeysJSON,
@@ -39,6 +39,7 @@ func flagTests() map[string]func(*testing.T) {
 			"token-type":          testTokenType,
 			"leeway":              testLeeway,
 			"allow-insecure-http": testInsecureHTTP,
+			"any-issuer":          testAnyIssuer,
 			"config":              testConfig,
 		} {
 			tests[name+" --"+flag] = func(t *testing.T) { test(t, j) }
@@ -200,9 +201,14 @@ func testAddr(t *testing.T) {
 	if !strings.HasPrefix(s.url, "http://127.0.0.2:") || s.get(t, "/healthz", "").status != 200 {
 		t.Errorf("listens on %s, want 127.0.0.2", s.url)
 	}
-	got := invoke(t, "", "serve", "--issuer", iss.URL(), "--audience", "a", "--allow-insecure-http", "--addr", "nonsense")
-	if got.code != 1 || got.out != "" {
-		t.Errorf("with no address: got %+v, want exit code 1", got)
+	for addr, want := range map[string]int{
+		"nonsense": exitUsage, "8080": exitUsage, "127.0.0.1": exitUsage, "127.0.0.1:65536": exitUsage,
+		"127.0.0.1:nonsense": exitUsage, "192.0.2.1:0": exitFailed,
+	} {
+		got := invoke(t, "", "serve", "--issuer", iss.URL(), "--audience", "a", "--allow-insecure-http", "--addr", addr)
+		if got.code != want || got.out != "" || (want == exitUsage) != strings.Contains(got.err, "want HOST:PORT") {
+			t.Errorf("with address %q: got %+v, want exit code %d", addr, got, want)
+		}
 	}
 }
 
@@ -289,6 +295,35 @@ func testExplainJSON(t *testing.T) {
 	}
 	if got := l.explain(t, token, "--json"); !json.Valid([]byte(got.out)) {
 		t.Errorf("with the flag: %s", got.out)
+	}
+}
+
+func testTokenFile(t *testing.T) {
+	l := newLab(t)
+	token := l.iss.Token(map[string]any{"aud": "my-db"})
+	file := writeFile(t, "token", token+"\n")
+	for _, test := range []struct {
+		name, stdin string
+		args        []string
+		code        int
+		says        string // on standard error
+	}{
+		{"without the flag", "", nil, exitUsage, "--token-file"},
+		{"with the flag", "", []string{"--token-file", file}, exitOK, ""},
+		{"the file wins over standard input", "nonsense", []string{"--token-file", file}, exitOK, ""},
+		{"with its scheme", "", []string{"--token-file", writeFile(t, "header", "Bearer "+token)}, exitOK, "took off"},
+		{"and a dash", token, []string{"--token-file", file, "-"}, exitUsage, "exclude each other"},
+		{"no such file", token, []string{"--token-file", file + ".missing"}, exitUsage, "no such file"},
+		{"a directory", token, []string{"--token-file", t.TempDir()}, exitFailed, "is a directory"},
+		{"an empty file", token, []string{"--token-file", writeFile(t, "empty", "")}, exitUsage, "no token"},
+		{"the token instead of the file", "", []string{"--token-file", token}, exitUsage, "(token not shown)"},
+	} {
+		c := newConsole(t, token)
+		args := append([]string{"explain", "--config", l.config}, test.args...)
+		code := run(t.Context(), args, strings.NewReader(test.stdin), &c.out, &c.err)
+		if said := c.err.String(); code != test.code || !strings.Contains(said, test.says) || (test.says == "") != (said == "") {
+			t.Errorf("%s: exit code %d, %q, want %d and %q", test.name, code, said, test.code, test.says)
+		}
 	}
 }
 

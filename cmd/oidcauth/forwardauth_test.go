@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
-	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 func TestForwardAuth(t *testing.T) {
@@ -88,24 +87,21 @@ func FuzzHeaderText(f *testing.F) {
 // TestForwardAuth_refusals: proxies take 401 and 403 for a refusal, so that the
 // client's own mistakes must not come out as anything else.
 func TestForwardAuth_refusals(t *testing.T) {
-	iss, down := startIssuer(t), startIssuer(t)
-	down.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
-	s := serveFor(t, iss, "--issuer", down.URL())
-	good := map[string]any{"aud": "my-db"}
-	for _, test := range []struct {
-		name    string
-		token   string
-		headers []string
-		status  int
-		says    string // in the challenge
+	s, requests := refusedRequests(t)
+	for name, test := range map[string]struct {
+		status int
+		says   string // in the challenge
 	}{
-		{"no token", "", nil, 401, "Bearer"},
-		{"expired", iss.Token(map[string]any{"aud": "my-db", "exp": 1}), nil, 401, `error="invalid_token"`},
-		{"two tokens", iss.Token(good), []string{"Authorization", "Bearer x"}, 401, `error="invalid_request"`},
-		{"keys cannot be had", down.Token(good), nil, 503, ""},
+		"no token":           {401, "Bearer"},
+		"another scheme":     {401, "Bearer"},
+		"expired":            {401, `error="invalid_token"`},
+		"another audience":   {401, `error="invalid_token"`},
+		"no JWT":             {401, `error="invalid_token"`},
+		"two tokens":         {401, `error="invalid_request"`},
+		"keys cannot be had": {503, ""},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			got := s.do(t, "GET", "/v1/forward-auth", test.token, test.headers...)
+		t.Run(name, func(t *testing.T) {
+			got := requests.send(t, s, name, "/v1/forward-auth")
 			if got.status != test.status || !strings.Contains(got.header.Get("WWW-Authenticate"), test.says) {
 				t.Errorf("status %d, challenge %q; want %d, %q", got.status, got.header.Get("WWW-Authenticate"), test.status, test.says)
 			}

@@ -7,11 +7,20 @@ import (
 	"strings"
 )
 
+// asksForHelp reports whether a word in place of a command asks for help.
+func asksForHelp(word string) bool {
+	return word == "help" || word == "--help" || word == "-help" || word == "-h"
+}
+
 // runHelp answers "oidcauth help" and "oidcauth help COMMAND".
 func runHelp(std streams, args []string) int {
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0, len(args) == 1 && asksForHelp(args[0]):
 		printHelp(std.out)
 		return exitOK
+	case len(args) > 1:
+		fmt.Fprintf(std.err, "oidcauth: help: got %s, want one command at most\n", arguments(args))
+		return exitUsage
 	}
 	c, ok := findCommand(args[0])
 	if !ok {

@@ -33,7 +33,7 @@ A subject that begins with "-" goes after "--".`,
 // printIdentity prints the identity, or refuses what no token could have.
 func printIdentity(_ context.Context, std streams, operands []string) error {
 	if len(operands) != 2 {
-		return usagef("got %d arguments, want ISSUER SUBJECT", len(operands))
+		return usagef("got %s, want ISSUER SUBJECT", arguments(operands))
 	}
 	issuer, subject := operands[0], operands[1]
 	switch {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -73,14 +75,17 @@ func (f *issuerFlags) run(ctx context.Context, std streams, operands []string) e
 	case !known:
 		return usagef("%s: want list, rotate, import or remove", quoteArgument(operands[0]))
 	case len(rest) != wanted:
-		return usagef("%s: got %d arguments, want %s", operands[0], len(rest), act.want)
+		return usagef("%s: got %s, want %s", operands[0], arguments(rest), act.want)
 	}
 	l, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
 		URL: f.url, Dir: rest[0],
 		// Nothing is issued here.
 		Audiences: []string{"none"}, MaxLifetime: time.Nanosecond,
 	})
-	if err != nil {
+	switch {
+	case f.url == "" && errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("no keys in %s: --url NAME makes new ones, for an issuer of that name", rest[0])
+	case err != nil:
 		return err
 	}
 	defer l.Close()

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,11 @@ func TestIssuer(t *testing.T) {
 	list = ok(t, "issuer", "list", dir)
 	if strings.Count(list, "  retired  ") != 1 || strings.Contains(list, "imported") {
 		t.Errorf("list after rotate: %s", list)
+	}
+	for state, until := range map[string]string{"retired": `\S+Z`, "active": "it is retired", "next": "it is retired"} {
+		if !regexp.MustCompile(`(?m)^\S+ +` + state + ` +\S+Z +` + until + `$`).MatchString(list) {
+			t.Errorf("the %s key is not kept until %s: %s", state, until, list)
+		}
 	}
 
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -75,7 +81,7 @@ func TestIssuer_mistakes(t *testing.T) {
 		{[]string{"burn", dir}, exitUsage, `"burn"`},
 		{[]string{"list"}, exitUsage, "want DIRECTORY"},
 		{[]string{"import", dir}, exitUsage, "DIRECTORY and FILE"},
-		{[]string{"list", filepath.Join(t.TempDir(), "none")}, exitFailed, "no such file"},
+		{[]string{"list", filepath.Join(t.TempDir(), "none")}, exitFailed, "--url NAME makes new ones"},
 		{[]string{"list", dir, "--url", "other"}, exitFailed, `"other"`},
 		{[]string{"list", damaged}, exitFailed, "damaged"},
 		{[]string{"import", dir, writeFile(t, "text", "hello")}, exitFailed, "no PEM block"},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"slices"
 	"time"
 
@@ -46,7 +47,7 @@ Exit code 0 means that there is a usable key, 1 that there is none.`,
 // run prints the report on one issuer.
 func (f *keysFlags) run(ctx context.Context, std streams, operands []string) error {
 	if len(operands) != 1 {
-		return usagef("got %d arguments, want ISSUER", len(operands))
+		return usagef("got %s, want ISSUER", arguments(operands))
 	}
 	issuer, err := f.issuer(operands[0])
 	if err != nil {
@@ -77,9 +78,15 @@ func (f *keysFlags) issuer(name string) (oidcauth.Issuer, error) {
 		return oidcauth.Issuer{}, err
 	}
 	issuer := oidcauth.Issuer{URL: name}
+	found := false
 	for _, known := range file.Issuers {
 		if known.URL == name || slices.Contains(known.Aliases, name) {
-			issuer = known
+			issuer, found = known, true
+		}
+	}
+	if !found {
+		if err := checkIssuerURL(name, f.allowInsecureHTTP); err != nil {
+			return oidcauth.Issuer{}, fmt.Errorf("%w; \"oidcauth issuer list\" shows the keys of a local issuer", err)
 		}
 	}
 	issuer.Audiences, issuer.DedicatedKeys, issuer.InsecureAnyAudience = nil, false, true

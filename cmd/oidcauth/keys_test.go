@@ -62,6 +62,30 @@ func TestKeys_withoutCachingHeaders(t *testing.T) {
 	}
 }
 
+func TestKeys_json(t *testing.T) {
+	iss := startIssuer(t)
+	iss.RemoveKeys()
+	iss.Publish(
+		iss.NewKey(oidctest.KeyConfig{ID: "ec"}),
+		iss.NewKey(oidctest.KeyConfig{ID: "for-encryption", JWK: map[string]any{"use": "enc"}}),
+	)
+	iss.SetCaching(oidctest.JWKS, oidctest.Caching{MaxAge: 2 * time.Hour, ETag: true})
+	var report keysJSON
+	got := invoke(t, "", "keys", "--allow-insecure-http", "--json", iss.URL())
+	if err := json.Unmarshal([]byte(got.out), &report); err != nil {
+		t.Fatalf("%v in %+v", err, got)
+	}
+	if len(report.Keys) != 1 || report.Keys[0].ID != "ec" || report.Keys[0].Thumbprint == "" {
+		t.Errorf("keys = %+v, want the one that is usable", report.Keys)
+	}
+	if len(report.Skipped) != 1 || report.Skipped[0].ID != "for-encryption" || report.Skipped[0].Reason == "" {
+		t.Errorf("skipped = %+v, want the other one and why", report.Skipped)
+	}
+	if report.MaxAge == nil || *report.MaxAge != 7200 || report.State != "fresh" || report.ETag == "" {
+		t.Errorf("got %+v", report)
+	}
+}
+
 func TestKeys_failures(t *testing.T) {
 	down, empty := startIssuer(t), startIssuer(t)
 	down.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})

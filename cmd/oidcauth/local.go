@@ -6,8 +6,10 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -25,44 +27,82 @@ const (
 	spacetimeAudience = "spacetimedb"
 )
 
-// localFlags are the flags of serve for tokens of its own.
+// localConfig is the local issuer of a configuration file. Its keys are in the
+// directory and never in the file.
+type localConfig struct {
+	// Dir is the directory with the keys.
+	Dir string `json:"dir"`
+
+	// URL is the issuer's name; empty means the directory's, or that of
+	// SpacetimeDB's own for a new one.
+	URL string `json:"url"`
+
+	// Audiences are for whom the tokens are, beside SpacetimeDB.
+	Audiences []string `json:"audiences"`
+
+	// AllowOrigins are the origins whose pages may use SpacetimeDB's routes.
+	AllowOrigins []string `json:"allow_origins"`
+}
+
+// localFlags are the flags about tokens of the server's own.
 type localFlags struct {
 	dir     string
 	url     string
 	origins list
 }
 
-// register defines the flags.
+// register defines the flags of serve.
 func (f *localFlags) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.dir, "local-issuer", "", "issue tokens with the keys in this `DIRECTORY`, which is created if missing, and serve SpacetimeDB's routes; read above what it means")
 	flags.StringVar(&f.url, "local-issuer-url", "", "the `NAME` of that issuer, the \"iss\" of its tokens; without it the directory's, or "+defaultLocalURL+" for a new one")
 	flags.Var(&f.origins, "allow-origin", "let pages of this `ORIGIN`, such as https://app.example.com, use SpacetimeDB's routes, * for all; may be repeated; without it this server's own pages")
 }
 
-// check finds flags that have no effect.
-func (f *localFlags) check() error {
-	if f.dir == "" && (f.url != "" || len(f.origins) > 0) {
-		return usagef("--local-issuer-url and --allow-origin have no effect without --local-issuer")
+// apply writes what the flags say into the configuration of the file.
+func (f *localFlags) apply(file *fileConfig) error {
+	if file.LocalIssuer == nil && f.dir != "" {
+		file.LocalIssuer = new(localConfig)
+	}
+	local := file.LocalIssuer
+	if local == nil {
+		if f.url != "" || len(f.origins) > 0 {
+			return usagef("--local-issuer-url and --allow-origin have no effect without --local-issuer, or \"local_issuer\" in the file")
+		}
+		return nil
+	}
+	local.Dir = firstOf(f.dir, local.Dir)
+	local.URL = firstOf(f.url, local.URL)
+	if len(f.origins) > 0 {
+		local.AllowOrigins = slices.Clone(f.origins)
+	}
+	if local.Dir == "" {
+		return usagef("no directory for the file's \"local_issuer\": give \"dir\" in it, or --local-issuer")
+	}
+	for _, origin := range local.AllowOrigins {
+		if !isOrigin(origin) {
+			return usagef("allowed origin %s: want scheme and host as a browser sends them, such as https://app.example.com, or *", quoteArgument(origin))
+		}
 	}
 	return nil
 }
 
-// open adds the local issuer to the configuration. It is nil when none is
-// wanted.
-func (f *localFlags) open(cfg *oidcauth.Config, audiences []string) (*oidcauth.LocalIssuer, error) {
-	if f.dir == "" {
+// isOrigin reports whether a page can have this origin, or whether it stands for
+// all. Anything else would be compared with what browsers send, in vain.
+func isOrigin(origin string) bool {
+	u, err := url.Parse(origin)
+	return origin == "*" || err == nil && u.Scheme != "" && u.Hostname() != "" && !strings.Contains(origin, "*") &&
+		origin == strings.ToLower(u.Scheme+"://"+u.Host)
+}
+
+// open opens the directory, with new keys in it if it has none, and adds the
+// issuer to the library's configuration. A nil localConfig adds none.
+func (c *localConfig) open(cfg *oidcauth.Config) (*oidcauth.LocalIssuer, error) {
+	if c == nil {
 		return nil, nil
 	}
-	local := oidcauth.LocalIssuerConfig{
-		URL: f.url, Dir: f.dir, Audiences: slices.Clone(audiences), NoExpiry: true, Logger: cfg.Logger,
-	}
-	if !slices.Contains(local.Audiences, spacetimeAudience) {
-		local.Audiences = append(local.Audiences, spacetimeAudience)
-	}
-	l, err := oidcauth.NewLocalIssuer(local)
-	if f.url == "" && errors.Is(err, fs.ErrNotExist) {
-		local.URL = defaultLocalURL
-		l, err = oidcauth.NewLocalIssuer(local)
+	l, err := c.issuer(c.URL, cfg.Logger)
+	if c.URL == "" && errors.Is(err, fs.ErrNotExist) {
+		l, err = c.issuer(defaultLocalURL, cfg.Logger)
 	}
 	if err != nil {
 		return nil, err
@@ -71,17 +111,45 @@ func (f *localFlags) open(cfg *oidcauth.Config, audiences []string) (*oidcauth.L
 	return l, nil
 }
 
+// openExisting is open for a command that only reads: without keys it fails.
+func (c *localConfig) openExisting(cfg *oidcauth.Config) (*oidcauth.LocalIssuer, error) {
+	if c == nil {
+		return nil, nil
+	}
+	l, err := c.issuer("", cfg.Logger)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("no keys in %s: \"oidcauth serve\" makes them when it starts", c.Dir)
+	case err != nil:
+		return nil, err
+	case c.URL != "" && c.URL != l.URL():
+		defer l.Close()
+		return nil, fmt.Errorf("the keys in %s are those of issuer %q, want %q", c.Dir, l.URL(), c.URL)
+	}
+	cfg.Issuers = append(cfg.Issuers, l.Issuer())
+	return l, nil
+}
+
+// issuer opens the directory under the given name; empty means the directory's
+// own, and that nothing is created.
+func (c *localConfig) issuer(name string, logger *slog.Logger) (*oidcauth.LocalIssuer, error) {
+	audiences := slices.Clone(c.Audiences)
+	if !slices.Contains(audiences, spacetimeAudience) {
+		audiences = append(audiences, spacetimeAudience)
+	}
+	return oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+		URL: name, Dir: c.Dir, Audiences: audiences, NoExpiry: true, Logger: logger,
+	})
+}
+
 // localRoutes are what a server with a local issuer serves.
 type localRoutes struct {
 	issuer    *oidcauth.LocalIssuer
 	spacetime *spacetime.Server
 }
 
-// newLocalRoutes prepares the routes; nil means that there are none.
+// newLocalRoutes prepares the routes.
 func newLocalRoutes(s *server, l *oidcauth.LocalIssuer, origins []string) (*localRoutes, error) {
-	if l == nil {
-		return nil, nil
-	}
 	server, err := spacetime.New(spacetime.Config{
 		Auth: s.auth, Local: l, Anonymous: true, NoExpiry: true, Origins: origins, Logger: s.log,
 	})
@@ -101,19 +169,24 @@ func (l *localRoutes) routes() []route {
 		{"/v1/identity/{identity}/verify", l.spacetime},
 		{"GET /v1/database/{name}/subscribe", l.spacetime},
 	}
-	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/jwks.json"} {
-		routes = append(routes, route{"GET " + issuerPath(l.issuer.URL()) + path, http.Handler(l.issuer.Handler())})
+	for _, document := range []string{"/.well-known/openid-configuration", "/.well-known/jwks.json"} {
+		routes = append(routes, route{"GET " + issuerPath(l.issuer.URL()) + document, http.Handler(l.issuer.Handler())})
 	}
 	return routes
 }
 
-// issuerPath returns the path below which an issuer's documents are.
+// issuerPath returns the path below which an issuer's documents are: none for a
+// name that is no address, or whose path no request can have.
 func issuerPath(name string) string {
 	u, err := url.Parse(name)
 	if err != nil || u.Host == "" || strings.ContainsAny(u.Path, "{}") {
 		return ""
 	}
-	return strings.TrimSuffix(u.Path, "/")
+	below := strings.TrimSuffix(u.Path, "/")
+	if document := below + "/x"; path.Clean(document) != document {
+		return ""
+	}
+	return below
 }
 
 // close ends the WebSockets, which the HTTP server knows nothing of.

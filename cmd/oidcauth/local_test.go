@@ -2,13 +2,19 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"github.com/oidcauth/oidcauth"
 )
 
 // ask makes a request of the service and decodes the answer into a value that
@@ -114,6 +120,7 @@ func TestServe_localIssuerMistakes(t *testing.T) {
 	}{
 		{[]string{"--local-issuer-url", "x"}, "no effect"},
 		{[]string{"--allow-origin", "*"}, "no effect"},
+		{[]string{"--local-issuer", dir, "--allow-origin", "app.example.com"}, "such as https://"},
 		{[]string{"--local-issuer", dir, "--local-issuer-url", "x"}, `"x"`},
 		{[]string{"--local-issuer", writeFile(t, "file", "")}, "not a directory"},
 	} {
@@ -124,17 +131,52 @@ func TestServe_localIssuerMistakes(t *testing.T) {
 	}
 }
 
+// TestServe_localIssuerBesideOthers: clients are sent to issuers that have an
+// address, and the local issuer's documents are below its name.
+func TestServe_localIssuerBesideOthers(t *testing.T) {
+	dir := func() string { return filepath.Join(t.TempDir(), "keys") }
+	iss := startIssuer(t)
+	got := decode[map[string]any](t, serveFor(t, iss, "--local-issuer", dir()).get(t, metadataPath, ""))
+	if want := fmt.Sprint([]any{iss.URL()}); fmt.Sprint(got["authorization_servers"]) != want {
+		t.Errorf("authorization_servers = %v, want %s", got["authorization_servers"], want)
+	}
+	for name, want := range map[string]string{
+		"localhost": "", "https://db.example.com": "", "https://db.example.com/": "",
+		"https://db.example.com/a": "/a", "https://db.example.com/a/": "/a", "https://db.example.com/{a}": "",
+		"https://db.example.com/a//b": "", "https://db.example.com/a/../b": "", "https://db.example.com//": "", "https://db.example.com/./": "",
+	} {
+		s := serve(t, "--local-issuer", dir(), "--local-issuer-url", name)
+		if got := s.get(t, want+"/.well-known/jwks.json", ""); got.status != 200 {
+			t.Errorf("%s: status = %d at %q, want 200", name, got.status, want)
+		}
+		s.stop()
+	}
+}
+
+func TestIsOrigin(t *testing.T) {
+	for origin, want := range map[string]bool{
+		"*": true, "https://app.example.com": true, "http://localhost:3000": true, "http://[::1]:3000": true, "capacitor://localhost": true,
+		"": false, "app.example.com": false, "app.example.com:443": false, "https://": false, "https://app.example.com/": false,
+		"https://App.example.com": false, "https://a@app.example.com": false, "https://app.example.com?x": false, "https://*.example.com": false,
+	} {
+		if got := isOrigin(origin); got != want {
+			t.Errorf("isOrigin(%q) = %t, want %t", origin, got, want)
+		}
+	}
+}
+
 // localFlagTests are the [flagTests] for a local issuer.
 func localFlagTests() map[string]func(*testing.T) {
 	return map[string]func(*testing.T){
-		"serve --local-issuer":     testLocalIssuerFlag,
+		"serve --local-issuer":     testServeLocalIssuer,
+		"explain --local-issuer":   testExplainLocalIssuer,
 		"serve --local-issuer-url": testLocalIssuerURL,
 		"serve --allow-origin":     testAllowOrigin,
 		"issuer --url":             testIssuerURL,
 	}
 }
 
-func testLocalIssuerFlag(t *testing.T) {
+func testServeLocalIssuer(t *testing.T) {
 	common := []string{"--issuer", startIssuer(t).URL(), "--audience", "x", "--allow-insecure-http"}
 	for flags, want := range map[string]int{"": 404, filepath.Join(t.TempDir(), "keys"): 200} {
 		args := common
@@ -144,6 +186,47 @@ func testLocalIssuerFlag(t *testing.T) {
 		if got := serve(t, args...).do(t, "POST", "/v1/identity", ""); got.status != want {
 			t.Errorf("with %q: got %d, want %d", flags, got.status, want)
 		}
+	}
+}
+
+// testExplainLocalIssuer explains a token that a server with the same directory
+// has made, one that never expires.
+func testExplainLocalIssuer(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	l, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+		URL: "localhost", Dir: dir, Audiences: []string{"spacetimedb"}, NoExpiry: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	token, _, err := l.Issue(t.Context(), oidcauth.TokenRequest{NoExpiry: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := func(text string) string { return writeFile(t, "config.json", text) }
+	missing := filepath.Join(t.TempDir(), "none")
+	for _, test := range []struct {
+		name  string
+		flags []string
+		code  int
+		says  string // on standard output, or on standard error for a mistake
+	}{
+		{"without it", []string{"--issuer", "https://id.example.com", "--audience", "x"}, exitFailed, "issuer"},
+		{"with the flag", []string{"--local-issuer", dir}, exitOK, "expires at  never"},
+		{"with the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q}}`, dir))}, exitOK, "localhost"},
+		{"with its name in the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q, "url": "localhost"}}`, dir))}, exitOK, "localhost"},
+		{"with another name in the file", []string{"--config", config(fmt.Sprintf(`{"local_issuer": {"dir": %q, "url": "other"}}`, dir))}, exitUsage, `"other"`},
+		{"without keys", []string{"--local-issuer", missing}, exitUsage, "no keys in " + missing},
+		{"without a directory", []string{"--local-issuer", writeFile(t, "file", "")}, exitUsage, "not a directory"},
+	} {
+		got := invoke(t, token, append([]string{"explain"}, test.flags...)...)
+		if got.code != test.code || !strings.Contains(got.out+got.err, test.says) {
+			t.Errorf("%s: exit code %d, %s%s, want %d and %q", test.name, got.code, got.out, got.err, test.code, test.says)
+		}
+	}
+	if _, err := os.Stat(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("explain made the directory: %v", err)
 	}
 }
 

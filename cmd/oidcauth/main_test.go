@@ -76,6 +76,16 @@ func (c *console) mustNotLeak(t *testing.T) {
 	}
 }
 
+// awaitLog waits until standard error contains text.
+func (c *console) awaitLog(t *testing.T, text string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !strings.Contains(c.err.String(), text); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("no %q in %s", text, c.err.String())
+		}
+	}
+}
+
 // leaked returns a piece of the token that text contains: any 12 characters of
 // one of its parts in a row.
 func leaked(text, token string) string {

@@ -85,6 +85,20 @@ func mustBeExposition(t *testing.T, text string) {
 	}
 }
 
+// TestMetrics_strangers: fetches of strangers' keys are counted together, under
+// no name that a stranger chose.
+func TestMetrics_strangers(t *testing.T) {
+	m := newMetrics([]string{"https://a.example", otherLabel})
+	m.countFetch(oidcauth.KeyFetch{Issuer: "https://stranger.example"})
+	m.countFetch(oidcauth.KeyFetch{Issuer: "https://another.example"})
+	var out strings.Builder
+	m.write(&out)
+	if text := out.String(); !strings.Contains(text, `{issuer="other",result="ok"} 2`) || strings.Contains(text, "stranger") ||
+		!strings.Contains(text, `{issuer="https://a.example",result="ok"} 0`) {
+		t.Errorf("got\n%s", text)
+	}
+}
+
 func TestMetrics_labels(t *testing.T) {
 	m := newMetrics([]string{"https://a.example/\"\\\n\xff"})
 	m.countFetch(oidcauth.KeyFetch{Issuer: "https://a.example/\"\\\n\xff", NotModified: true})

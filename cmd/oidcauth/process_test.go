@@ -109,16 +109,6 @@ func (p *process) askInVain(t *testing.T, iss *oidctest.Issuer) <-chan int {
 	return status
 }
 
-// awaitLog waits until standard error contains text.
-func (c *console) awaitLog(t *testing.T, text string) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); !strings.Contains(c.err.String(), text); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("no %q in %s", text, c.err.String())
-		}
-	}
-}
-
 // TestProcess_gracefulShutdown: a request that waits for its issuer's keys when
 // the signal comes gets its answer; new ones are not accepted.
 func TestProcess_gracefulShutdown(t *testing.T) {

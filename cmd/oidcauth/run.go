@@ -74,14 +74,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitUsage
 	}
 	name, rest := args[0], args[1:]
-	switch name {
-	case "help", "--help", "-help", "-h":
+	switch {
+	case asksForHelp(name):
 		return runHelp(std, rest)
-	case "--version", "-version":
+	case name == "--version", name == "-version":
 		name = "version"
 	}
 	c, ok := findCommand(name)
-	if !ok {
+	switch {
+	case ok:
+	case strings.HasPrefix(name, "-"):
+		fmt.Fprintf(stderr, "oidcauth: got %s before a command; \"oidcauth help\" lists the commands\n", quoteArgument(name))
+		return exitUsage
+	default:
 		fmt.Fprintf(stderr, "oidcauth: unknown command %s; \"oidcauth help\" lists them\n", quoteArgument(name))
 		return exitUsage
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"syscall"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -19,7 +20,6 @@ const defaultAddr = "127.0.0.1:8080"
 // serveFlags are the flags of serve.
 type serveFlags struct {
 	settings
-	local       localFlags
 	addr        string
 	resource    string
 	keyCacheDir string
@@ -88,7 +88,23 @@ SpacetimeDB's way of signing in, so that its clients can connect:
 Whoever comes without a token then gets a new identity: what stands behind this
 server must tell those from people who signed in, by their issuer. The tokens
 are for the audiences given and for "spacetimedb". The directory holds private
-keys; "oidcauth issuer" changes them.`,
+keys; "oidcauth issuer" changes them.
+
+The file of --config is a JSON object. All of it is optional:
+
+  issuers              a list of issuers, each with "url", "audiences" and, as
+                       needed, "token_types", "insecure_http" and the other
+                       fields of oidcauth.Issuer
+  any_issuer           means --any-issuer; has "audiences", "token_types" and
+                       the other fields of oidcauth.AnyIssuer
+  local_issuer         means --local-issuer; has "dir", the directory, and
+                       "url", "audiences" and "allow_origins"
+  addr, resource, leeway, key_cache_dir, log_format
+                       the flags of these names
+  max_token_bytes      the longest token, in bytes, that is looked at
+  cache_bytes          room for verified tokens; negative for no cache
+
+A member of the file that is unknown, or that is there twice, is an error.`,
 		example: `
 oidcauth serve --issuer https://id.example.com --audience my-db
 curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/whoami`,
@@ -104,7 +120,7 @@ curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/whoami`,
 func (f *serveFlags) register(flags *flag.FlagSet) {
 	f.settings.register(flags)
 	f.local.register(flags)
-	flags.BoolVar(&f.anyIssuer, "any-issuer", false, "accept the tokens of any issuer with a public https URL; needs --audience; read above what it means")
+	flags.BoolVar(&f.anyIssuer, "any-issuer", false, "accept the tokens of any issuer with a public https URL; needs --audience, or the file's; read above what it means")
 	flags.StringVar(&f.addr, "addr", "", "listen on this `HOST:PORT`; port 0 picks a free one; without it "+defaultAddr)
 	flags.StringVar(&f.resource, "resource", "", "the `URL` by which clients know this server, for its metadata (RFC 9728); without it the address it listens on, unless that is all interfaces, when no metadata is served")
 	flags.StringVar(&f.keyCacheDir, "key-cache-dir", "", "keep the issuers' public keys in this `DIRECTORY`, so that a restart during an issuer's outage accepts its tokens at once")
@@ -113,42 +129,66 @@ func (f *serveFlags) register(flags *flag.FlagSet) {
 
 // run starts the server and returns when it has ended.
 func (f *serveFlags) run(ctx context.Context, std streams, operands []string) error {
-	if err := errors.Join(noOperands(operands), f.local.check()); err != nil {
+	if err := noOperands(operands); err != nil {
 		return err
 	}
-	f.ownIssuer = f.local.dir != ""
 	cfg, file, err := f.library()
 	if err != nil {
 		return err
 	}
-	cfg.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
-	cfg.MaxTokenBytes = file.MaxTokenBytes
-	cfg.CacheBytes = file.CacheBytes
-	cfg.KeepWarm = true
-	if cfg.Logger, err = newLogger(std.err, firstOf(f.logFormat, file.LogFormat, "text")); err != nil {
+	if cfg.Logger, err = newLogger(std.err, firstOf(file.LogFormat, "text")); err != nil {
 		return err
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", firstOf(f.addr, file.Addr, defaultAddr))
+	ln, err := listenOn(ctx, firstOf(file.Addr, defaultAddr))
 	if err != nil {
 		return err
 	}
 	defer ln.Close()
-	local, err := f.local.open(&cfg, f.audiences)
+	local, err := file.LocalIssuer.open(&cfg)
 	if err != nil {
 		return usageError{err}
 	}
 	if local != nil {
 		defer local.Close()
 	}
-	s, err := newServer(cfg, firstOf(f.resource, file.Resource, baseURL(ln.Addr())))
+	s, err := newServer(cfg, firstOf(file.Resource, baseURL(ln.Addr())))
 	if err != nil {
 		return usageError{err}
 	}
-	if s.local, err = newLocalRoutes(s, local, f.local.origins); err != nil {
-		return usageError{err}
+	if local != nil {
+		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer.AllowOrigins); err != nil {
+			return usageError{err}
+		}
 	}
 	fmt.Fprintf(std.out, "oidcauth: listening on http://%s\n", ln.Addr())
 	return s.serve(ctx, ln)
+}
+
+// library is [settings.library] with the flags of serve alone.
+func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
+	cfg, file, err := f.settings.library()
+	file.Addr = firstOf(f.addr, file.Addr)
+	file.Resource = firstOf(f.resource, file.Resource)
+	file.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
+	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
+	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
+	return cfg, file, err
+}
+
+// listenOn opens the address for HTTP.
+func listenOn(ctx context.Context, addr string) (net.Listener, error) {
+	_, port, err := net.SplitHostPort(addr)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
+		return nil, usagef("address %s: want HOST:PORT, such as %s, or :PORT for all interfaces", quoteArgument(addr), defaultAddr)
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w: give another one with --addr; port 0 picks a free one", err)
+	}
+	return ln, err
 }
 
 // newLogger returns a logger that writes to w.

@@ -230,7 +230,7 @@ func TestServe_addressInUse(t *testing.T) {
 	first := serveFor(t, iss)
 	got := invoke(t, "", "serve", "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
 		"--addr", strings.TrimPrefix(first.url, "http://"))
-	if got.code != 1 || got.out != "" || !strings.Contains(got.err, "address already in use") {
+	if got.code != 1 || got.out != "" || !strings.Contains(got.err, "address already in use") || !strings.Contains(got.err, "--addr") {
 		t.Errorf("got %+v, want exit code 1", got)
 	}
 }
@@ -302,6 +302,20 @@ func TestServe_fileSettings(t *testing.T) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("not JSON: %s", line)
 		}
+	}
+}
+
+// TestServe_longTokens: tokens may be longer than the header that other requests
+// may have, if the file says so.
+func TestServe_longTokens(t *testing.T) {
+	iss := startIssuer(t)
+	token := iss.Token(map[string]any{"aud": "my-db", "text": strings.Repeat("x", 4*headerBytes)})
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"max_token_bytes": %d}`, len(token)))
+	if got := serveFor(t, iss, "--config", file).get(t, "/v1/forward-auth", token); got.status != 200 {
+		t.Errorf("with max_token_bytes: status = %d, want 200", got.status)
+	}
+	if got := serveFor(t, iss).get(t, "/v1/forward-auth", token); got.status != 431 {
+		t.Errorf("without: status = %d, want 431", got.status)
 	}
 }
 

@@ -108,7 +108,7 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // check refuses flags that are missing, or that would have no effect.
 func (f *tokenFlags) check(operands []string) (grant string, err error) {
 	if len(operands) != 1 {
-		return "", usagef("got %d arguments, want one of client-credentials, device and login", len(operands))
+		return "", usagef("got %s, want one of client-credentials, device and login", arguments(operands))
 	}
 	grant = operands[0]
 	person := grant == grantDevice || grant == grantLogin
@@ -141,8 +141,14 @@ func (f *tokenFlags) run(ctx context.Context, std streams, operands []string) er
 	if err != nil {
 		return err
 	}
-	client, err := f.client(ctx)
+	client, err := f.client()
 	if err != nil {
+		return err
+	}
+	if grant == grantClientCredentials && client.secret == "" && client.key == nil {
+		return usagef("no secret: put it into %s, or give --client-secret-file or --client-key", secretVariable)
+	}
+	if err := client.discover(ctx, f.allowInsecureHTTP); err != nil {
 		return err
 	}
 	obtain := map[string]func(context.Context, streams) (*oauth2.Token, error){

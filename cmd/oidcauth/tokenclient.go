@@ -46,8 +46,8 @@ type providerMetadata struct {
 	SendsIssuer bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
-// client reads the secret or the key and discovers the provider.
-func (f *tokenFlags) client(ctx context.Context) (*tokenClient, error) {
+// client reads the secret or the key.
+func (f *tokenFlags) client() (*tokenClient, error) {
 	if err := checkEndpoint("issuer", f.issuer, f.allowInsecureHTTP); err != nil {
 		return nil, usageError{err}
 	}
@@ -69,7 +69,7 @@ func (f *tokenFlags) client(ctx context.Context) (*tokenClient, error) {
 	if err := c.readCredentials(f); err != nil {
 		return nil, usageError{err}
 	}
-	return c, c.discover(ctx, f.allowInsecureHTTP)
+	return c, nil
 }
 
 // readCredentials reads what the client authenticates with, if it does.

@@ -81,6 +81,8 @@ func testTokenSecretFile(t *testing.T) {
 		testSecret + "\r\n": exitOK,
 		testSecret + " ":    exitFailed,
 		"\n":                exitUsage,
+
+		strings.Repeat("x", longestSecret+1): exitUsage,
 	} {
 		file := writeFile(t, "secret", content)
 		if got := invoke(t, "", append(flags, "--client-secret-file", file)...); got.code != want {

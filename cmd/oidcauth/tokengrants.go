@@ -17,9 +17,6 @@ const longestInterval = 300
 
 // clientCredentials gets a token for the client itself.
 func (c *tokenClient) clientCredentials(ctx context.Context, _ streams) (*oauth2.Token, error) {
-	if c.secret == "" && c.key == nil {
-		return nil, usagef("no secret: put it into %s, or give --client-secret-file or --client-key", secretVariable)
-	}
 	parameters, err := c.assertionParameters()
 	if err != nil {
 		return nil, err

@@ -129,6 +129,10 @@ func TestToken_deviceFailed(t *testing.T) {
 			t.Errorf("interval %d: got %+v", interval, got)
 		}
 	}
+	p.interval, p.lifetime = 60, 1
+	if got := invoke(t, "", p.flags(grantDevice)...); got.code != exitFailed || !strings.Contains(got.err, "the code expired") {
+		t.Errorf("nobody enters the code: got %+v", got)
+	}
 	p.describe(map[string]any{"device_authorization_endpoint": nil})
 	if got := invoke(t, "", p.flags(grantDevice)...); got.code != exitFailed || !strings.Contains(got.err, "no device authorization endpoint") {
 		t.Errorf("without the endpoint: got %+v", got)

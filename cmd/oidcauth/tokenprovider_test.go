@@ -35,7 +35,8 @@ type fakeProvider struct {
 	codes    map[string]string // challenge by code
 	nonces   map[string]string // nonce by code
 	polls    int
-	interval int
+	interval int // seconds between polls
+	lifetime int // of a device code, in seconds
 	// idToken changes the claims of ID tokens, callback the query that the
 	// browser brings back, and answer the answers with tokens.
 	idToken, answer map[string]any
@@ -44,7 +45,7 @@ type fakeProvider struct {
 
 func newFakeProvider(t *testing.T) *fakeProvider {
 	t.Helper()
-	p := &fakeProvider{codes: map[string]string{}, nonces: map[string]string{}, interval: 1}
+	p := &fakeProvider{codes: map[string]string{}, nonces: map[string]string{}, interval: 1, lifetime: 60}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /authorize", p.authorize)
 	mux.HandleFunc("POST /device", p.device)
@@ -106,7 +107,7 @@ func (p *fakeProvider) device(w http.ResponseWriter, r *http.Request) {
 	p.codes["device-1"] = r.PostFormValue("code_challenge")
 	json.NewEncoder(w).Encode(map[string]any{
 		"device_code": "device-1", "user_code": "WDJB-MJHT", "verification_uri": p.iss.URL() + "/enter",
-		"verification_uri_complete": p.iss.URL() + "/enter?code=WDJB-MJHT", "expires_in": 60, "interval": p.interval,
+		"verification_uri_complete": p.iss.URL() + "/enter?code=WDJB-MJHT", "expires_in": p.lifetime, "interval": p.interval,
 	})
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strings"
@@ -8,7 +9,6 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
-	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // listen serves on a free loopback port and returns the URL.
@@ -56,29 +56,33 @@ func TestWhoami(t *testing.T) {
 	}
 }
 
+// TestWhoami_noAudience: the list is empty, and not null.
+func TestWhoami_noAudience(t *testing.T) {
+	iss := startIssuer(t)
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "dedicated_keys": true, "insecure_http": true}]}`, iss.URL()))
+	got := serve(t, "--config", file).get(t, "/v1/whoami", iss.Token(map[string]any{"aud": nil}))
+	if got.status != 200 || !strings.Contains(got.body, `"audience":[]`) {
+		t.Errorf("status %d, %s", got.status, got.body)
+	}
+}
+
 func TestWhoami_refusals(t *testing.T) {
-	iss, down := startIssuer(t), startIssuer(t)
-	down.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
-	s := serveFor(t, iss, "--issuer", down.URL())
-	good := map[string]any{"aud": "my-db"}
-	for _, test := range []struct {
-		name      string
-		token     string
-		headers   []string
+	s, requests := refusedRequests(t)
+	for name, test := range map[string]struct {
 		status    int
 		challenge string // how WWW-Authenticate begins
 		code      string // of the body
 	}{
-		{"no token", "", nil, 401, "Bearer resource_metadata=", "unauthorized"},
-		{"another scheme", "", []string{"Authorization", "Basic YTpi"}, 401, "Bearer resource_metadata=", "unauthorized"},
-		{"expired", iss.Token(map[string]any{"aud": "my-db", "exp": 1}), nil, 401, `Bearer error="invalid_token"`, "invalid_token"},
-		{"another audience", iss.Token(map[string]any{"aud": "shop"}), nil, 401, `Bearer error="invalid_token"`, "invalid_token"},
-		{"no JWT", "0123456789abcdef", nil, 401, `Bearer error="invalid_token"`, "invalid_token"},
-		{"two tokens", iss.Token(good), []string{"Authorization", "Bearer x"}, 400, `Bearer error="invalid_request"`, "invalid_request"},
-		{"keys cannot be had", down.Token(good), nil, 503, "", "temporarily_unavailable"},
+		"no token":           {401, "Bearer resource_metadata=", "unauthorized"},
+		"another scheme":     {401, "Bearer resource_metadata=", "unauthorized"},
+		"expired":            {401, `Bearer error="invalid_token"`, "invalid_token"},
+		"another audience":   {401, `Bearer error="invalid_token"`, "invalid_token"},
+		"no JWT":             {401, `Bearer error="invalid_token"`, "invalid_token"},
+		"two tokens":         {400, `Bearer error="invalid_request"`, "invalid_request"},
+		"keys cannot be had": {503, "", "temporarily_unavailable"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			got := s.do(t, "GET", "/v1/whoami", test.token, test.headers...)
+		t.Run(name, func(t *testing.T) {
+			got := requests.send(t, s, name, "/v1/whoami")
 			body := decode[map[string]string](t, got)
 			if got.status != test.status || body["error"] != test.code || body["error_description"] == "" {
 				t.Errorf("status %d, body %s; want %d, %q", got.status, got.body, test.status, test.code)
@@ -91,8 +95,5 @@ func TestWhoami_refusals(t *testing.T) {
 				t.Error("no Retry-After")
 			}
 		})
-	}
-	if got := s.get(t, "/v1/whoami", iss.Token(good)); got.status != 200 {
-		t.Errorf("a good token: status = %d, want 200", got.status)
 	}
 }

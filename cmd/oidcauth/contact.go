@@ -1,0 +1,40 @@
+package main
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// contact is how the last attempt to fetch an issuer's keys went. The library
+// keeps that from whoever sent the token where issuers are strangers; the user
+// of this command is not that person.
+type contact struct {
+	mu  sync.Mutex // guards err
+	err error      // nil if it succeeded, or nothing was fetched
+}
+
+// note is for [oidcauth.Trace].
+func (c *contact) note(fetch oidcauth.KeyFetch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err = fetch.Err
+}
+
+// explain adds to the report why an issuer gave no keys, where the report does
+// not say so by itself.
+func (c *contact) explain(report *oidcauth.Report) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		return
+	}
+	for i := range report.Steps {
+		step := &report.Steps[i]
+		if step.Check == "key" && step.Verdict == oidcauth.Failed && !strings.Contains(step.Got, c.err.Error()) {
+			step.Advice = "The issuer was asked for its keys, in vain: " + c.err.Error() +
+				". A server finds this in its log; whoever sent the token is not told."
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// counterpart is a flag of serve, and what in the file does the same.
+type counterpart struct {
+	args []string // with the flag
+	file string
+	why  string // instead of file: why the file has nothing of the kind
+}
+
+// fileCounterparts has an entry for every flag of serve.
+func fileCounterparts() map[string]counterpart {
+	withIssuer := []string{"--issuer", "https://a.example", "--audience", "a"}
+	member := func(name, value, member string) counterpart {
+		return counterpart{append(withIssuer, name, value),
+			`{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], ` + member + `}`, ""}
+	}
+	return map[string]counterpart{
+		"addr":          member("--addr", "127.0.0.1:1", `"addr": "127.0.0.1:1"`),
+		"resource":      member("--resource", "https://db.example", `"resource": "https://db.example"`),
+		"key-cache-dir": member("--key-cache-dir", "cache", `"key_cache_dir": "cache"`),
+		"log-format":    member("--log-format", "json", `"log_format": "json"`),
+		"leeway":        member("--leeway", "0s", `"leeway": "0s"`),
+		"issuer": {
+			[]string{"--issuer", "https://a.example", "--issuer", "https://b.example", "--audience", "a"},
+			`{"issuers": [{"url": "https://a.example", "audiences": ["a"]}, {"url": "https://b.example", "audiences": ["a"]}]}`, ""},
+		"audience": {
+			append(withIssuer, "--audience", "b"),
+			`{"issuers": [{"url": "https://a.example", "audiences": ["a", "b"]}]}`, ""},
+		"token-type": {append(withIssuer, "--token-type", "at+jwt", "--token-type", "JWT"),
+			`{"issuers": [{"url": "https://a.example", "audiences": ["a"], "token_types": ["at+jwt", "JWT"]}]}`, ""},
+		"allow-insecure-http": {[]string{"--issuer", "http://127.0.0.1:1", "--audience", "a", "--allow-insecure-http"},
+			`{"issuers": [{"url": "http://127.0.0.1:1", "audiences": ["a"], "insecure_http": true}]}`, ""},
+		"any-issuer": {[]string{"--any-issuer", "--audience", "a", "--token-type", "at+jwt"},
+			`{"any_issuer": {"audiences": ["a"], "token_types": ["at+jwt"]}}`, ""},
+		"local-issuer": {[]string{"--local-issuer", "keys", "--audience", "a"},
+			`{"local_issuer": {"dir": "keys", "audiences": ["a"]}}`, ""},
+		"local-issuer-url": {[]string{"--local-issuer", "keys", "--local-issuer-url", "db"},
+			`{"local_issuer": {"dir": "keys", "url": "db"}}`, ""},
+		"allow-origin": {[]string{"--local-issuer", "keys", "--allow-origin", "https://a.example", "--allow-origin", "https://b.example"},
+			`{"local_issuer": {"dir": "keys", "allow_origins": ["https://a.example", "https://b.example"]}}`, ""},
+		"config": {why: "a file names no other file"},
+	}
+}
+
+// configurationOf returns what serve makes of its arguments.
+func configurationOf(t *testing.T, args ...string) fileConfig {
+	t.Helper()
+	f := new(serveFlags)
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	f.register(flags)
+	if err := flags.Parse(args); err != nil {
+		t.Fatal(err)
+	}
+	_, file, err := f.library()
+	if err != nil {
+		t.Fatalf("%q: library() error = %v", args, err)
+	}
+	return file
+}
+
+// TestServe_fileCounterparts: whatever can be said by a flag can be said in the
+// file, and means the same.
+func TestServe_fileCounterparts(t *testing.T) {
+	counterparts := fileCounterparts()
+	var defined []string
+	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
+	new(serveFlags).register(flags)
+	flags.VisitAll(func(f *flag.Flag) { defined = append(defined, f.Name) })
+	if had := slices.Sorted(maps.Keys(counterparts)); !slices.Equal(had, defined) {
+		t.Fatalf("counterparts of %q\nand flags %q", had, defined)
+	}
+	for name, c := range counterparts {
+		t.Run(name, func(t *testing.T) {
+			if c.why != "" {
+				return
+			}
+			if !slices.Contains(c.args, "--"+name) {
+				t.Fatalf("%q lacks the flag", c.args)
+			}
+			byFlag := configurationOf(t, c.args...)
+			byFile := configurationOf(t, "--config", writeFile(t, "config.json", c.file))
+			if !reflect.DeepEqual(byFlag, byFile) {
+				t.Errorf("the flags give\n%s\nthe file gives\n%s", asJSON(t, byFlag), asJSON(t, byFile))
+			}
+		})
+	}
+}
+
+// TestServe_flagsOverrideTheFile: a setting of the file gives way to its flag.
+func TestServe_flagsOverrideTheFile(t *testing.T) {
+	file := writeFile(t, "config.json", `{
+		"issuers": [{"url": "https://a.example", "audiences": ["a"]}],
+		"addr": "127.0.0.1:1", "resource": "https://one.example", "key_cache_dir": "one", "log_format": "text", "leeway": "1s",
+		"local_issuer": {"dir": "one", "url": "one", "audiences": ["a"], "allow_origins": ["https://one.example"]}
+	}`)
+	got := configurationOf(t, "--config", file, "--addr", "127.0.0.1:2", "--resource", "https://two.example",
+		"--key-cache-dir", "two", "--log-format", "json", "--leeway", "2s", "--local-issuer", "two",
+		"--local-issuer-url", "two", "--allow-origin", "https://two.example")
+	want := configurationOf(t, "--config", writeFile(t, "config.json", `{
+		"issuers": [{"url": "https://a.example", "audiences": ["a"]}],
+		"addr": "127.0.0.1:2", "resource": "https://two.example", "key_cache_dir": "two", "log_format": "json", "leeway": "2s",
+		"local_issuer": {"dir": "two", "url": "two", "audiences": ["a"], "allow_origins": ["https://two.example"]}
+	}`))
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", asJSON(t, got), asJSON(t, want))
+	}
+}
+
+// TestServe_libraryConfig: what the file says arrives in the library.
+func TestServe_libraryConfig(t *testing.T) {
+	var f serveFlags
+	f.config = writeFile(t, "config.json", `{
+		"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "any_issuer": {"audiences": ["b"], "max_issuers": 7},
+		"leeway": "0s", "key_cache_dir": "cache", "max_token_bytes": 100, "cache_bytes": -1
+	}`)
+	got, _, err := f.library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := oidcauth.Config{
+		Issuers:   []oidcauth.Issuer{{URL: "https://a.example", Audiences: []string{"a"}}},
+		AnyIssuer: &oidcauth.AnyIssuer{Audiences: []string{"b"}, MaxIssuers: 7},
+		Leeway:    -1, KeyCacheDir: "cache", MaxTokenBytes: 100, CacheBytes: -1, KeepWarm: true,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+// TestFileConfig_documented: the help of serve names every setting of the file.
+func TestFileConfig_documented(t *testing.T) {
+	_, help, _ := strings.Cut(invoke(t, "", "serve", "--help").out, "\nThe file of --config")
+	help, _, _ = strings.Cut(help, "\nUsage:")
+	for _, part := range []reflect.Type{reflect.TypeFor[fileConfig](), reflect.TypeFor[localConfig]()} {
+		for field := range part.Fields() {
+			if name := field.Tag.Get("json"); !regexp.MustCompile(`\b` + name + `\b`).MatchString(help) {
+				t.Errorf("the help does not name %q", name)
+			}
+		}
+	}
+}
+
+func asJSON(t *testing.T, file fileConfig) string {
+	t.Helper()
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetIndent("", " ")
+	if err := encoder.Encode(file); err != nil {
+		t.Fatal(err)
+	}
+	return text.String() + fmt.Sprintf("leeway %v", file.Leeway.config())
+}
+
+// TestServe_exampleFile starts a server with the file of the documentation, in
+// a directory of its own.
+func TestServe_exampleFile(t *testing.T) {
+	example, err := filepath.Abs(filepath.Join("testdata", "serve.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(t.TempDir())
+	s := serve(t, "--config", example)
+	var made struct{ Token string }
+	s.ask(t, "POST", "/v1/identity", "", &made)
+	s.used(made.Token)
+	var who struct {
+		Issuer   string
+		Audience []string
+	}
+	s.ask(t, "GET", "/v1/whoami", made.Token, &who)
+	if want := []string{"my-db", "spacetimedb"}; who.Issuer != "localhost" || !slices.Equal(who.Audience, want) {
+		t.Errorf("whoami: %+v, want a token of localhost for %q", who, want)
+	}
+	for page, want := range map[string]int{"https://app.example.com": 204, "https://other.example.com": 403} {
+		if got := s.do(t, "OPTIONS", "/v1/identity/websocket-token", "", "Origin", page); got.status != want {
+			t.Errorf("a page of %s: status = %d, want %d", page, got.status, want)
+		}
+	}
+	if r := s.get(t, "/metrics", ""); !strings.Contains(r.body, `issuer="other"`) || !strings.Contains(r.body, `issuer="https://login.example.com"`) {
+		t.Errorf("the server does not know the issuers of the file:\n%s", r.body)
+	}
+	if got := invoke(t, made.Token, "explain", "--config", example); got.code != exitOK {
+		t.Errorf("explain with the same file: exit code %d, %s%s", got.code, got.out, got.err)
+	}
+}
