@@ -107,7 +107,8 @@ The file of --config is a JSON object. All of it is optional:
 A member of the file that is unknown, or that is there twice, is an error.`,
 		example: `
 oidcauth serve --issuer https://id.example.com --audience my-db
-curl -H "Authorization: Bearer $TOKEN" http://127.0.0.1:8080/v1/whoami`,
+sed 's/^/Authorization: Bearer /' token.txt |
+  curl -H @- http://127.0.0.1:8080/v1/whoami`,
 		setup: func(flags *flag.FlagSet) action {
 			f := new(serveFlags)
 			f.register(flags)
