@@ -175,7 +175,7 @@ func (a *Authenticator) share(ctx context.Context, r Revocation) (added bool, er
 	}
 	added, err = a.follower.log.Append(ctx, r)
 	if err != nil {
-		return false, fmt.Errorf("oidcauth: the revocation holds in this process alone: %w: %w", ErrRevocationsUnavailable, err)
+		return false, fmt.Errorf("oidcauth: the revocation holds in this process alone: %w", &reason{ErrRevocationsUnavailable, err})
 	}
 	return added, nil
 }
