@@ -76,8 +76,9 @@ type Config struct {
 	Trace *Trace
 
 	// Logger receives one line for each refused request, for each logout, and for
-	// each change of the state of a key set or of the revocation log; never a
-	// token. Nil means no logging.
+	// each change of the state of a key set or of the revocation log, and when
+	// revocations begin and cease to wait to be shared; never a token. Nil means
+	// no logging.
 	Logger *slog.Logger
 
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
@@ -87,8 +88,9 @@ type Config struct {
 	// error.
 	MaxTokenLifetime time.Duration
 
-	// Revocations shares revocations with the other servers of a cluster. Nil
-	// means that they are kept in this process alone.
+	// Revocations shares revocations with the other servers of a cluster. Those
+	// that it cannot take at once are shared later, as [Authenticator.Revoke]
+	// says. Nil means that they are kept in this process alone.
 	Revocations RevocationLog
 
 	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and

@@ -103,8 +103,12 @@ func (r Revocation) describe() string {
 // Revoke withdraws the tokens that r matches: [Authenticator.Authenticate]
 // refuses them with [ErrRevoked], and live sessions under them end, before
 // Revoke returns. With [Config.Revocations] the other servers of the cluster
-// follow. If the revocation cannot be shared, the error says so, and it holds in
-// this process all the same.
+// follow. If the revocation cannot be shared at once, the error says so
+// ([ErrRevocationsUnavailable]), and it holds in this process all the same. It is
+// shared later then: the log is tried again, at most a minute apart, until it
+// takes the revocation, or that is over, or the Authenticator is closed. What has
+// not been shared by then is lost with the process, and so is what comes while
+// 10,000 revocations wait already: repeat Revoke where that must not be.
 //
 // An empty revocation, one that ended in the past and one that names an unknown
 // issuer (without [Config.AnyIssuer]) are errors and change nothing.
@@ -113,8 +117,7 @@ func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.share(ctx, r)
-	return err
+	return a.shareOrLater(ctx, r)
 }
 
 // completed checks a revocation and fills in what it leaves open.
@@ -178,6 +181,19 @@ func (a *Authenticator) share(ctx context.Context, r Revocation) (added bool, er
 		return false, fmt.Errorf("oidcauth: the revocation holds in this process alone: %w", &reason{ErrRevocationsUnavailable, err})
 	}
 	return added, nil
+}
+
+// shareOrLater is share for a revocation that nobody may miss: if it cannot be
+// shared now, it is when that is possible again. The error is that of now.
+func (a *Authenticator) shareOrLater(ctx context.Context, r Revocation) error {
+	_, err := a.share(ctx, r)
+	if err == nil {
+		return nil
+	}
+	if full := a.follower.later(ctx, r); full != nil {
+		return fmt.Errorf("%w: %w", err, full)
+	}
+	return err
 }
 
 // apply makes a revocation hold in this process. It reports whether it is new.
