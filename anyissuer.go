@@ -42,6 +42,11 @@ const (
 // limit requests by address in front of the server where one caller must not
 // use them up.
 //
+// A stranger also chooses how much work it is to check his signatures. His RSA
+// keys have at most 4096 bits, as everybody's, and a public exponent of at most
+// 17 bits, which nearly all keys have since it is 65537: a key with a higher one
+// is not used, and [Authenticator.Keys] says so.
+//
 // The issuers in [Config.Issuers] are not affected: their names are theirs. The
 // keys of other issuers are never stored in [Config.KeyCacheDir].
 type AnyIssuer struct {

@@ -18,6 +18,7 @@ const (
 	contactTimeout   = 10 * time.Second // for a first contact
 	strangerBytes    = 64 << 10
 	strangerKeys     = 64
+	strangerExponent = 1<<17 - 1 // of RSA keys; nearly all have 65537
 	floodLogInterval = time.Minute
 )
 
@@ -194,7 +195,7 @@ func (o *openIssuers) tooMany(now time.Time, wait time.Duration) error {
 
 func (o *openIssuers) newKeySet(i *openIssuer) (*keyset.Set, error) {
 	return keyset.New(keyset.Config{
-		Issuer: i.trust.url, Fetch: o.client, MaxBytes: strangerBytes, MaxKeys: strangerKeys,
+		Issuer: i.trust.url, Fetch: o.client, MaxBytes: strangerBytes, MaxKeys: strangerKeys, MaxExponent: strangerExponent,
 		Hooks: keyset.Hooks{
 			FetchDone:    o.auth.fetchDone,
 			KeysGone:     o.auth.keysGone,

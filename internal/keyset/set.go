@@ -71,6 +71,9 @@ type Config struct {
 	// MaxKeys limits how many keys of the document are looked at. Zero means
 	// 1000.
 	MaxKeys int
+	// MaxExponent limits the public exponent of RSA keys, which decides how long
+	// a signature check takes. Zero means no limit.
+	MaxExponent int
 	// Hooks are told what happens. All are optional.
 	Hooks Hooks
 	// AcceptKey decides by a key's own "issuer" member ("" when it has none)
