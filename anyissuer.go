@@ -47,6 +47,9 @@ const (
 // 17 bits, which nearly all keys have since it is 65537: a key with a higher one
 // is not used, and [Authenticator.Keys] says so.
 //
+// Claims that a log has kept are rebuilt with [Authenticator.UnverifiedClaims],
+// which grants a stranger no more than this does.
+//
 // The issuers in [Config.Issuers] are not affected: their names are theirs. The
 // keys of other issuers are never stored in [Config.KeyCacheDir].
 type AnyIssuer struct {

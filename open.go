@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -68,13 +67,11 @@ func (o *openIssuers) trustIn(name string) *trust {
 	if i != nil {
 		return i.trust
 	}
-	if checkIssuerName(name) != nil || o.client.CheckURL(name) != nil || strings.Contains(name, "?") {
+	if !o.admits(name) {
 		return nil
 	}
-	name = strings.Clone(name) // not a part of the token
-	i = &openIssuer{home: o, trust: new(trust), done: make(chan struct{})}
-	*i.trust = o.common
-	i.trust.url, i.trust.names, i.trust.open = name, []string{name}, i
+	i = &openIssuer{home: o, trust: o.describe(name), done: make(chan struct{})}
+	i.trust.open = i
 	return i.trust
 }
 
