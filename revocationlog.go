@@ -23,10 +23,11 @@ type RevocationLog interface {
 
 	// Follow calls apply for every revocation, from the first on and then as they
 	// are appended by anybody, and caughtUp(true) when all that existed have been
-	// applied. It calls caughtUp(false) when it loses contact, so that some may be
-	// missing, and caughtUp(true) again when none are. It returns when ctx ends or
-	// when it cannot go on, and is then called again after a while; it may apply a
-	// revocation more than once. It makes its calls one at a time.
+	// applied. It calls caughtUp(false) when it has lost contact, so that some may
+	// be missing, and caughtUp(true) again when none are; a loss that is over within
+	// a short grace, which its documentation states, may go untold. It returns when
+	// ctx ends or when it cannot go on, and is then called again after a while; it
+	// may apply a revocation more than once. It makes its calls one at a time.
 	Follow(ctx context.Context, apply func(Revocation), caughtUp func(bool)) error
 }
 

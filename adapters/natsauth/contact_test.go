@@ -1,6 +1,7 @@
 package natsauth_test
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -26,6 +27,16 @@ func (r *reader) wantCurrent(want ...bool) {
 	}
 }
 
+// awaitLines waits for so many lines with the text.
+func awaitLines(t *testing.T, lines *lockedBuffer, text string, count int) {
+	t.Helper()
+	for limit := time.Now().Add(patience); strings.Count(lines.String(), text) < count; time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("timed out waiting for %d lines %q:\n%s", count, text, lines.String())
+		}
+	}
+}
+
 // An interruption within the grace is told to nobody, and what was missed comes.
 func TestGrace_Interruption(t *testing.T) {
 	n := startNATS(t)
@@ -36,18 +47,15 @@ func TestGrace_Interruption(t *testing.T) {
 	}, nats.SetCustomDialer(&network))
 	r := follow(t, l)
 	r.awaitCurrent(true)
-	for _, lose := range []func(){network.cut, network.mute, network.cut} {
-		before := strings.Count(lines.String(), "lost contact")
+	awaitLines(t, &lines, "caught up", 1)
+	for i, lose := range []func(){network.cut, network.mute, network.cut} {
 		lose()
-		for limit := time.Now().Add(patience); strings.Count(lines.String(), "lost contact") == before; time.Sleep(time.Millisecond) {
-			if time.Now().After(limit) {
-				t.Fatal("the loss is not noticed")
-			}
-		}
-		id := "missed-" + string(rune('a'+before))
+		awaitLines(t, &lines, "lost contact", i+1)
+		id := fmt.Sprint("missed-", i)
 		appendTokens(t, newLog(t, n, natsauth.Config{}), id)
 		network.restore()
 		r.awaitTokens(id)
+		awaitLines(t, &lines, "caught up", i+2)
 	}
 	r.wantCurrent(true)
 }
