@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 
@@ -75,26 +74,6 @@ func TestRule_WrapsAnotherSentinel(t *testing.T) {
 					t.Errorf("CloseCode() = %d, want 3000", code)
 				}
 			})
-		}
-	}
-}
-
-// A rule that says ErrNoToken must not make a stranger of a caller with a token
-// that is refused.
-func TestOptional_RuleWithoutToken(t *testing.T) {
-	issuer, trusted := newIssuer(t, oidctest.Config{})
-	trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { return oidcauth.ErrNoToken }}
-	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
-	h := a.Optional(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }))
-	for token, want := range map[string]int{issuer.Token(nil): 401, "": 204} {
-		r := httptest.NewRequest("GET", "/", nil)
-		if token != "" {
-			r.Header.Set("Authorization", "Bearer "+token)
-		}
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		if w.Code != want {
-			t.Errorf("with %d bytes of token: status %d, want %d", len(token), w.Code, want)
 		}
 	}
 }
