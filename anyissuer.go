@@ -45,6 +45,14 @@ const (
 // An issuer of a test is at no public address: test a server with the issuer in
 // [Config.Issuers] instead.
 //
+// A stranger also chooses how much work it is to check his signatures. His RSA
+// keys have at most 4096 bits, as everybody's, and a public exponent of at most
+// 17 bits, which nearly all keys have since it is 65537: a key with a higher one
+// is not used, and [Authenticator.Keys] says so.
+//
+// Claims that a log has kept are rebuilt with [Authenticator.UnverifiedClaims],
+// which grants a stranger no more than this does.
+//
 // The issuers in [Config.Issuers] are not affected: their names are theirs. The
 // keys of other issuers are never stored in [Config.KeyCacheDir].
 type AnyIssuer struct {

@@ -291,3 +291,33 @@ func TestAnyIssuer_Revoke(t *testing.T) {
 		}
 	})
 }
+
+// A stranger's RSA key whose signatures would be slow to check is not used; a
+// configured issuer's is.
+func TestAnyIssuer_SlowKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 2)
+		modulus := base64.RawURLEncoding.EncodeToString(append([]byte{0x80}, slices.Repeat([]byte{1}, 255)...))
+		for _, i := range issuers {
+			i.AddJWK(map[string]string{"kty": "RSA", "kid": "slow", "n": modulus, "e": "f____w"}) // 2^31-1
+			i.AddJWK(map[string]string{"kty": "RSA", "kid": "usual", "n": modulus, "e": "AQAB"})
+		}
+		cfg := open(client, oidcauth.AnyIssuer{})
+		cfg.Issuers = []oidcauth.Issuer{{URL: issuers[1].URL(), Audiences: []string{testAudience}}}
+		a := newAuthenticator(t, cfg)
+		for _, tt := range []struct {
+			issuer  *oidctest.Issuer
+			usable  int
+			skipped []oidcauth.SkippedKey
+		}{
+			{issuers[0], 2, []oidcauth.SkippedKey{{ID: "slow", Type: "RSA", Reason: "RSA exponent too high"}}},
+			{issuers[1], 3, nil},
+		} {
+			wants(t, a, tt.issuer.Token(nil), nil)
+			report, err := a.Keys(t.Context(), tt.issuer.URL())
+			if err != nil || len(report.Keys) != tt.usable || !slices.Equal(report.Skipped, tt.skipped) {
+				t.Errorf("%s: Keys() = %+v, skipped %+v, %v, want %d and %+v", tt.issuer.URL(), report.Keys, report.Skipped, err, tt.usable, tt.skipped)
+			}
+		}
+	})
+}

@@ -216,9 +216,9 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 // Ready fetches the keys of every configured issuer that has none yet and returns nil when
 // all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
 // and the names of the issuers that are missing. It returns
-// [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely.
-// A server need not wait for it:
-// it accepts the tokens of each issuer as soon as that issuer's keys are there.
+// [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely,
+// and both if both are so. A server need not wait for it: it accepts the tokens
+// of each issuer as soon as that issuer's keys are there.
 func (a *Authenticator) Ready(ctx context.Context) error {
 	missing := make([]error, len(a.order))
 	var wg sync.WaitGroup
@@ -235,10 +235,11 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	if len(missing) == 0 {
 		return behind
 	}
+	refusal := refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
 	if behind != nil {
-		missing = append(missing, behind)
+		return errors.Join(refusal, behind)
 	}
-	return refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
+	return refusal
 }
 
 // Unready returns the [Issuer.URL] of every issuer whose keys are not in hand at

@@ -20,8 +20,8 @@ import (
 // Claims are what a verified token says. They never change and may be shared
 // between goroutines and kept for as long as needed.
 //
-// A value comes from [Authenticator.Authenticate], or from [UnverifiedClaims]
-// in tests and replays.
+// A value comes from [Authenticator.Authenticate], or in replays and tests from
+// [Authenticator.UnverifiedClaims] and [UnverifiedClaims].
 type Claims struct {
 	identity  Identity
 	issuer    string
@@ -227,7 +227,7 @@ func (c *Claims) member(path []string) (jws.Member, bool) {
 
 // Payload returns a copy of the token's payload, byte for byte as it was signed,
 // without the signature: it proves nothing and is fit for a commit log.
-// [UnverifiedClaims] turns it into Claims again.
+// [Authenticator.UnverifiedClaims] turns it into Claims again.
 func (c *Claims) Payload() []byte { return []byte(c.payload) }
 
 // size estimates the memory that c holds, for the cache.
@@ -241,33 +241,18 @@ func (c *Claims) size() int {
 func (c *Claims) owner() uint64 { return binary.BigEndian.Uint64(c.identity[len(c.identity)-8:]) }
 
 // UnverifiedClaims rebuilds claims from a payload, as [Claims.Payload] gave it,
-// for the replay of a log and for tests. Nothing is verified: no signature, no
-// time, no audience. Only the issuer's name and the forms of the claims are
-// checked, and the mappings of issuer applied.
+// for tests and for programs that have no Authenticator. Nothing is verified: no
+// signature, no time, no audience. Only the issuer's name and the forms of the
+// claims are checked, and the mappings of issuer applied: the caller vouches that
+// it describes the issuer as the Authenticator did that accepted the token.
+//
+// For the replay of a log use [Authenticator.UnverifiedClaims], which finds the
+// description itself. It is the only right way where [Config.AnyIssuer] is set:
+// an [Issuer] written for a stranger's payload would give him the roles in
+// "roles" and the scopes that his own issuer put there.
 func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 	if err := issuer.validate(); err != nil {
 		return nil, err
 	}
-	e := evaluation{trust: newTrust(issuer, nil), claims: &Claims{payload: string(payload)}}
-	var err error
-	if e.members, err = jws.ParseObject(nil, e.claims.payload); err != nil {
-		return nil, malformedToken(err)
-	}
-	iss, err := e.untrustedIssuer()
-	if err != nil {
-		return nil, err
-	}
-	if !slices.Contains(e.trust.names, iss) && !e.trust.tenants.match(iss) {
-		return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(e.trust.names))
-	}
-	if err := e.nameIssuer(iss); err != nil {
-		return nil, err
-	}
-	for _, read := range readers {
-		if err := read(&e); err != nil {
-			return nil, err
-		}
-	}
-	e.claims.trust = e.trust
-	return e.claims, nil
+	return unverified(payload, describedAs(issuer))
 }

@@ -77,8 +77,9 @@ type Config struct {
 	Trace *Trace
 
 	// Logger receives one line for each refused request, for each logout, and for
-	// each change of the state of a key set or of the revocation log; never a
-	// token. Nil means no logging.
+	// each change of the state of a key set or of the revocation log, and when
+	// revocations begin and cease to wait to be shared; never a token. Nil means
+	// no logging.
 	Logger *slog.Logger
 
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
@@ -88,13 +89,15 @@ type Config struct {
 	// error.
 	MaxTokenLifetime time.Duration
 
-	// Revocations shares revocations with the other servers of a cluster. Nil
-	// means that they are kept in this process alone.
+	// Revocations shares revocations with the other servers of a cluster. Those
+	// that it cannot take at once are shared later, as [Authenticator.Revoke]
+	// says. Nil means that they are kept in this process alone.
 	Revocations RevocationLog
 
 	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and
 	// ends every session, while Revocations is not known completely: before it was
-	// read, and when contact with it is lost. False means that tokens are accepted
+	// read, and when contact with it is lost, after the grace that it may have of
+	// its own. False means that tokens are accepted
 	// meanwhile by the revocations that are known.
 	RequireRevocations bool
 

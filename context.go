@@ -62,7 +62,9 @@ func callerOf(ctx context.Context) *callerContext {
 }
 
 // A Rule returns nil if the claims satisfy it, or else an error that says what
-// they have and what they need.
+// they have and what they need. Whatever that error is, it refuses the caller as
+// a broken rule does: with [ErrRule] in [Issuer.Rules], with [ErrForbidden] in
+// [Require].
 type Rule func(*Claims) error
 
 // Require returns nil if the caller that ctx acts for satisfies all of the

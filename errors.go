@@ -11,11 +11,14 @@ import (
 
 // Why a token, or the request that carried it, was refused. [Authenticator.Authenticate]
 // returns exactly one of these inside a [*Refusal]; test for it with [errors.Is].
+// The error of a [Rule], or another cause, is found with errors.Is and errors.As
+// too, but for one of these that it wraps: that does not count.
 var (
 	// ErrNoToken says that the request carries no token. HTTP status 401.
 	ErrNoToken = errors.New("no token")
 	// ErrMalformedRequest says that the request carries a token in a way that
-	// RFC 6750 forbids, two tokens among them. HTTP status 400.
+	// RFC 6750 forbids, two tokens among them; or that what is asked cannot be,
+	// such as a [Revocation] of nothing. HTTP status 400.
 	ErrMalformedRequest = errors.New("malformed request")
 	// ErrMalformedToken says that the token is not a well-formed JWT in compact
 	// serialization. HTTP status 401.
@@ -79,7 +82,7 @@ type Refusal struct {
 	Check string // the check that failed: one of the Check names of a [Report]
 	Got   string // what the token had; quoted and shortened where the token chose it
 	Want  string // what would have passed; may be empty
-	Err   error  // the sentinel, possibly wrapped with its cause
+	Err   error  // the sentinel, possibly joined with its cause
 
 	retryAfter time.Duration
 }
@@ -113,7 +116,38 @@ func refuse(check string, sentinel error, got, want string) *Refusal {
 
 // refuseCause keeps the cause of a refusal beside its sentinel.
 func refuseCause(check string, sentinel, cause error) *Refusal {
-	return &Refusal{Check: check, Err: fmt.Errorf("%w: %w", sentinel, cause)}
+	return &Refusal{Check: check, Err: &reason{sentinel, cause}}
+}
+
+// A reason is a sentinel with its cause, which is often an error that the
+// program or its network made: of a rule, a log or a transport. Whatever that
+// wraps, the reason is of this package's sentinels its own alone, so that the
+// cause neither decides the answer nor passes for another refusal.
+type reason struct{ sentinel, cause error }
+
+// Error returns both in one line.
+func (r *reason) Error() string { return r.sentinel.Error() + ": " + r.cause.Error() }
+
+// Is implements the interface that [errors.Is] looks for. There is no Unwrap,
+// which would lead past it.
+func (r *reason) Is(target error) bool {
+	if isSentinel(target) {
+		return target == r.sentinel
+	}
+	return errors.Is(r.cause, target)
+}
+
+// As implements the interface that [errors.As] looks for.
+func (r *reason) As(target any) bool { return errors.As(r.cause, target) }
+
+// isSentinel reports whether err itself is one of this package's sentinels.
+func isSentinel(err error) bool {
+	for i := range answers {
+		if answers[i].err == err {
+			return true
+		}
+	}
+	return false
 }
 
 // quote makes a value that the token chose fit for one log line.

@@ -118,10 +118,11 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	}
 	r := l.revocation()
 	r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
-	if _, err := a.share(ctx, r.normal()); err != nil {
+	if err := a.shareOrLater(ctx, r.normal()); err != nil {
 		return err
 	}
 	// No node's configuration is part of the mark, so that it is the same on all.
+	// It is not shared later: an issuer told of a failure may send the token again.
 	used := Revocation{
 		Issuer: l.issuer, TokenID: logoutMark + l.tokenID,
 		Until: l.issuedAt.Add(maxLogoutAge + 2*maxLeeway),

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +17,7 @@ const (
 	contactTimeout   = 10 * time.Second // for a first contact
 	strangerBytes    = 64 << 10
 	strangerKeys     = 64
+	strangerExponent = 1<<17 - 1 // of RSA keys; nearly all have 65537
 	floodLogInterval = time.Minute
 )
 
@@ -67,13 +67,11 @@ func (o *openIssuers) trustIn(name string) *trust {
 	if i != nil {
 		return i.trust
 	}
-	if checkIssuerName(name) != nil || o.client.CheckURL(name) != nil || strings.Contains(name, "?") {
+	if !o.admits(name) {
 		return nil
 	}
-	name = strings.Clone(name) // not a part of the token
-	i = &openIssuer{home: o, trust: new(trust), done: make(chan struct{})}
-	*i.trust = o.common
-	i.trust.url, i.trust.names, i.trust.open = name, []string{name}, i
+	i = &openIssuer{home: o, trust: o.describe(name), done: make(chan struct{})}
+	i.trust.open = i
 	return i.trust
 }
 
@@ -194,7 +192,7 @@ func (o *openIssuers) tooMany(now time.Time, wait time.Duration) error {
 
 func (o *openIssuers) newKeySet(i *openIssuer) (*keyset.Set, error) {
 	return keyset.New(keyset.Config{
-		Issuer: i.trust.url, Fetch: o.client, MaxBytes: strangerBytes, MaxKeys: strangerKeys,
+		Issuer: i.trust.url, Fetch: o.client, MaxBytes: strangerBytes, MaxKeys: strangerKeys, MaxExponent: strangerExponent,
 		Hooks: keyset.Hooks{
 			FetchDone:    o.auth.fetchDone,
 			KeysGone:     o.auth.keysGone,

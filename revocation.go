@@ -2,7 +2,6 @@ package oidcauth
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -103,20 +102,22 @@ func (r Revocation) describe() string {
 // Revoke withdraws the tokens that r matches: [Authenticator.Authenticate]
 // refuses them with [ErrRevoked], and live sessions under them end, before
 // Revoke returns. With [Config.Revocations] the other servers of the cluster
-// follow. If the revocation cannot be shared, the error wraps
-// [ErrRevocationsUnavailable], and it holds in this process all the same.
+// follow. If the revocation cannot be shared at once, the error says so
+// ([ErrRevocationsUnavailable]), and it holds in this process all the same. It is
+// shared later then: the log is tried again, at most a minute apart, until it
+// takes the revocation, or that is over, or the Authenticator is closed. What has
+// not been shared by then is lost with the process, and so is what comes while
+// 10,000 revocations wait already: repeat Revoke where that must not be.
 //
 // An empty revocation, one that ended in the past and one that names an unknown
-// issuer (without [Config.AnyIssuer]) are errors and change nothing. The last of
-// them wraps [ErrUnknownIssuer]: do not answer it with [Authenticator.Refuse],
-// which would say that the token of whoever asked is not accepted.
+// issuer (without [Config.AnyIssuer]) are errors ([ErrMalformedRequest]) and
+// change nothing.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	r, err := a.completed(r)
 	if err != nil {
 		return err
 	}
-	_, err = a.share(ctx, r)
-	return err
+	return a.shareOrLater(ctx, r)
 }
 
 // completed checks a revocation and fills in what it leaves open.
@@ -125,22 +126,22 @@ func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 		return r, refuse(checkRevocation, ErrClosed, "", "")
 	}
 	if r.isEmpty() {
-		return r, errors.New("oidcauth: the revocation is empty: set what the tokens have in common")
+		return r, refuse(checkRevocation, ErrMalformedRequest, "an empty revocation", "what the tokens have in common")
 	}
 	switch t, known := a.trusts[r.Issuer]; {
 	case known && t.tenants != nil:
-		return r, refuse(checkRevocation, ErrUnknownIssuer, quote(r.Issuer), "the issuer of one tenant")
+		return r, refuse(checkRevocation, ErrMalformedRequest, "issuer "+quote(r.Issuer), "the issuer of one tenant")
 	case known:
 		r.Issuer = t.url
 	case r.Issuer != "" && a.tenantTrust(r.Issuer) == nil && a.open == nil:
-		return r, refuse(checkRevocation, ErrUnknownIssuer, quote(r.Issuer), oneOf(a.names))
+		return r, refuse(checkRevocation, ErrMalformedRequest, "issuer "+quote(r.Issuer), oneOf(a.names))
 	}
 	now := a.now()
 	if r.Until.IsZero() {
 		r.Until = a.lastExpiry(now)
 	}
 	if !now.Before(r.Until) {
-		return r, fmt.Errorf("oidcauth: the revocation is over: got Until %s, want later than %s", timeText(r.Until), timeText(now))
+		return r, refuse(checkRevocation, ErrMalformedRequest, "Until "+timeText(r.Until), "later than "+timeText(now))
 	}
 	return r.normal(), nil
 }
@@ -177,9 +178,22 @@ func (a *Authenticator) share(ctx context.Context, r Revocation) (added bool, er
 	}
 	added, err = a.follower.log.Append(ctx, r)
 	if err != nil {
-		return false, fmt.Errorf("oidcauth: the revocation holds in this process alone: %w: %w", ErrRevocationsUnavailable, err)
+		return false, fmt.Errorf("oidcauth: the revocation holds in this process alone: %w", &reason{ErrRevocationsUnavailable, err})
 	}
 	return added, nil
+}
+
+// shareOrLater is share for a revocation that nobody may miss: if it cannot be
+// shared now, it is when that is possible again. The error is that of now.
+func (a *Authenticator) shareOrLater(ctx context.Context, r Revocation) error {
+	_, err := a.share(ctx, r)
+	if err == nil {
+		return nil
+	}
+	if full := a.follower.later(ctx, r); full != nil {
+		return fmt.Errorf("%w: %w", err, full)
+	}
+	return err
 }
 
 // apply makes a revocation hold in this process. It reports whether it is new.

@@ -17,15 +17,17 @@ type RevocationLog interface {
 	// Append adds r for every follower, those that come later included, and
 	// reports whether it is new: whether an equal one, with the same content, was
 	// not there before. Of several servers that append equal ones at once, exactly
-	// one is told that it is new.
+	// one is told that it is new. After an error it may be called again with an
+	// equal r, also if r was added all the same.
 	Append(ctx context.Context, r Revocation) (added bool, err error)
 
 	// Follow calls apply for every revocation, from the first on and then as they
 	// are appended by anybody, and caughtUp(true) when all that existed have been
-	// applied. It calls caughtUp(false) when it loses contact, so that some may be
-	// missing, and caughtUp(true) again when none are. It returns when ctx ends or
-	// when it cannot go on, and is then called again after a while; it may apply a
-	// revocation more than once. It makes its calls one at a time.
+	// applied. It calls caughtUp(false) when it has lost contact, so that some may
+	// be missing, and caughtUp(true) again when none are; a loss that is over within
+	// a short grace, which its documentation states, may go untold. It returns when
+	// ctx ends or when it cannot go on, and is then called again after a while; it
+	// may apply a revocation more than once. It makes its calls one at a time.
 	Follow(ctx context.Context, apply func(Revocation), caughtUp func(bool)) error
 }
 
@@ -39,6 +41,7 @@ type follower struct {
 	auth     *Authenticator
 	log      RevocationLog
 	required bool
+	unshared *unsharedQueue
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
@@ -47,12 +50,17 @@ type follower struct {
 	current bool          // all revocations are applied
 }
 
-// follow starts the one goroutine that follows the log, until Close.
+// follow starts the two goroutines that follow the log and share late what it
+// did not take at once, until Close.
 func (a *Authenticator) follow(log RevocationLog, required bool) {
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{auth: a, log: log, required: required, cancel: cancel, known: make(chan struct{})}
+	f := &follower{
+		auth: a, log: log, required: required, cancel: cancel,
+		unshared: newUnsharedQueue(), known: make(chan struct{}),
+	}
 	a.follower = f
 	f.wg.Go(func() { f.run(ctx) })
+	f.wg.Go(func() { f.shareLate(ctx) })
 }
 
 // run follows again, after a while, when the log cannot go on.
@@ -119,7 +127,9 @@ func (f *follower) report(ctx context.Context, current bool, cause error) {
 	}
 	level, message := slog.LevelInfo, "revocation log caught up"
 	var attrs []slog.Attr
-	if !current {
+	if current {
+		f.unshared.hurry()
+	} else {
 		level, message = slog.LevelWarn, "revocation log lost"
 		if cause != nil {
 			attrs = append(attrs, slog.String("error", cause.Error()))
@@ -168,7 +178,7 @@ func (f *follower) ready(ctx context.Context) error {
 	return nil
 }
 
-// close ends the goroutine and waits for it.
+// close ends the goroutines and waits for them.
 func (f *follower) close() {
 	if f == nil {
 		return

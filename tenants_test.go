@@ -266,8 +266,8 @@ func TestAuthenticate_TenantIsNoStranger(t *testing.T) {
 func TestRevoke_Tenant(t *testing.T) {
 	keys := newTenantKeys(t)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
-	if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: template}); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
-		t.Errorf("Revoke(template) error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+	if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: template}); !errors.Is(err, oidcauth.ErrMalformedRequest) {
+		t.Errorf("Revoke(template) error = %v, want %v", err, oidcauth.ErrMalformedRequest)
 	}
 	revoke(t, a, oidcauth.Revocation{Issuer: tenantURL(tenantA)})
 	for tenant, want := range map[string]error{tenantA: oidcauth.ErrRevoked, tenantB: nil} {

@@ -26,6 +26,7 @@ var (
 	errReplaced     = errors.New("the bucket was replaced")
 	errSlow         = errors.New("no answer from NATS")
 	errStopped      = errors.New("the watch was stopped")
+	errClosed       = nats.ErrConnectionClosed
 )
 
 // Follow implements [oidcauth.RevocationLog]. It returns when ctx ends or when
@@ -35,17 +36,19 @@ func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caugh
 	conn := l.js.Conn()
 	changes := conn.StatusChanged()
 	defer conn.RemoveStatusListener(changes)
-	f := &follower{log: l, conn: conn, changes: changes, apply: apply, caughtUp: caughtUp}
+	f := &follower{log: l, conn: conn, changes: changes, contact: &contact{grace: l.grace, apply: apply, caughtUp: caughtUp}}
+	defer f.contact.end()
 	for lost, pause := false, firstPause; ; {
 		f.current = false
 		err := f.pass(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		caughtUp(false)
 		if conn.IsClosed() {
-			return fmt.Errorf("natsauth: follow: %w", nats.ErrConnectionClosed)
+			f.contact.lost(errClosed)
+			return fmt.Errorf("natsauth: follow: %w", errClosed)
 		}
+		f.contact.lost(err)
 		if f.current {
 			lost, pause = false, firstPause
 		}
@@ -64,11 +67,10 @@ func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caugh
 
 // A follower is one call of Follow. Its methods run in one goroutine.
 type follower struct {
-	log      *Log
-	conn     *nats.Conn
-	changes  chan nats.Status
-	apply    func(oidcauth.Revocation)
-	caughtUp func(bool)
+	log     *Log
+	conn    *nats.Conn
+	changes chan nats.Status
+	contact *contact
 
 	// Of the current pass:
 	current bool   // all that existed at the beginning was applied
@@ -176,7 +178,7 @@ func (f *follower) caught(ctx context.Context) {
 	f.current = true
 	f.log.logger.LogAttrs(ctx, slog.LevelInfo, "revocations caught up",
 		slog.String("bucket", f.log.bucket.Bucket), slog.Uint64("revision", f.seen))
-	f.caughtUp(true)
+	f.contact.back()
 }
 
 // take applies one entry.
@@ -187,7 +189,7 @@ func (f *follower) take(ctx context.Context, entry jetstream.KeyValueEntry) {
 	}
 	r, err := decode(entry.Value())
 	if err == nil {
-		f.apply(r)
+		f.contact.take(r)
 		return
 	}
 	// Entries come in their order, so that one which was logged comes not after

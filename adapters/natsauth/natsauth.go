@@ -32,7 +32,8 @@
 // The connection is the caller's, to make, to secure and to close. Make it with
 // nats.RetryOnFailedConnect(true) and nats.MaxReconnects(-1), so that a server
 // can start without NATS and never gives up to reach it; a connection that is
-// closed is not opened again.
+// closed is not opened again. [Config.Grace] says how long an interruption may
+// last before it counts.
 package natsauth
 
 import (
@@ -82,6 +83,17 @@ type Config struct {
 	// error.
 	Timeout time.Duration
 
+	// Grace is how long contact may be lost before followers are told so, if it
+	// comes back and brings everything by then: a NATS server that restarts, or a
+	// moment without network, need not refuse every token and end every session
+	// where [oidcauth.Config.RequireRevocations] is set. The price is that this
+	// server may miss a revocation for that time, beginning with the loss or, when
+	// contact is lost without notice, with the moment that Heartbeat notices it.
+	// What the loss does not leave open is told at once: that revocations are known
+	// to be missing, that the connection was closed for good, and that none were
+	// read yet. Zero means 5 seconds; negative means none.
+	Grace time.Duration
+
 	// Logger gets a line when contact is lost, with the cause, when it is back,
 	// and for each damaged entry. Nil means no logging.
 	Logger *slog.Logger
@@ -94,6 +106,7 @@ type Log struct {
 	bucket    jetstream.KeyValueConfig
 	heartbeat time.Duration
 	timeout   time.Duration
+	grace     time.Duration
 	lateness  time.Duration // how long entries outlive their revocations
 	logger    *slog.Logger
 
@@ -117,7 +130,7 @@ func New(cfg Config) (*Log, error) {
 			cfg.Replicas, cfg.MaxBytes, cfg.Heartbeat, cfg.Timeout)
 	}
 	l := &Log{
-		js: cfg.JetStream, heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, lateness: maxLateness, logger: cfg.Logger,
+		js: cfg.JetStream, heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, grace: cfg.Grace, lateness: maxLateness, logger: cfg.Logger,
 		bucket: jetstream.KeyValueConfig{
 			Bucket: cfg.Bucket, Replicas: cfg.Replicas, MaxBytes: cfg.MaxBytes,
 			Description: "revoked tokens", Storage: jetstream.FileStorage, LimitMarkerTTL: markerTime,
@@ -131,6 +144,9 @@ func New(cfg Config) (*Log, error) {
 	}
 	if l.timeout == 0 {
 		l.timeout = defaultInterval
+	}
+	if l.grace == 0 {
+		l.grace = defaultInterval
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)

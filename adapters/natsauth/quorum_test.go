@@ -43,7 +43,7 @@ func clusterNATS(t *testing.T) [3]*natsServer {
 // the connection to it is sound. The heartbeat tells.
 func TestFollow_QuorumLost(t *testing.T) {
 	members := clusterNATS(t)
-	l := newLog(t, members[0], natsauth.Config{Replicas: 3, Heartbeat: 100 * time.Millisecond, Timeout: time.Second},
+	l := newLog(t, members[0], natsauth.Config{Replicas: 3, Heartbeat: 100 * time.Millisecond, Timeout: time.Second, Grace: -1},
 		nats.IgnoreDiscoveredServers())
 	r := follow(t, l)
 	r.awaitCurrent(true)

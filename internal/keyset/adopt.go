@@ -27,6 +27,6 @@ func (s *Set) Adopt(jwks []byte) error {
 // adopt makes the document the keys until there is another. s.mu must be held
 // if anybody else knows the set yet.
 func (s *Set) adopt(doc document, now time.Time) {
-	next := &snapshot{skipped: doc.skipped, limit: forever, fetched: now, confirmed: now, lifetime: maxLifetime}
+	next := &snapshot{skipped: doc.skipped, limit: forever, wallLimit: forever, fetched: now, confirmed: now, lifetime: maxLifetime}
 	s.swap(next, doc.keys)
 }

@@ -1,5 +1,7 @@
 package keyset
 
+import "time"
+
 // WithRandom returns cfg with its jitter drawn from random.
 func WithRandom(cfg Config, random func() float64) Config {
 	cfg.random = random
@@ -12,4 +14,17 @@ const CoolDownTime = coolDownTime
 // Confirm does what the end of a fetch does whose answer was 304.
 func Confirm(s *Set) {
 	s.finish(&flight{done: make(chan struct{})}, answer{notModified: true}, nil)
+}
+
+// Sleep does what a machine's sleep does to the times that s has noted: by the
+// wall clock they are so much longer ago, by the monotonic clock they are not.
+func Sleep(s *Set, d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slept := func(t time.Time) time.Time { return t.Round(0).Add(-d) }
+	next := *s.snap.Load()
+	next.fetched, next.confirmed, next.freshUntil = slept(next.fetched), slept(next.confirmed), slept(next.freshUntil)
+	next.wallLimit -= int64(d)
+	s.snap.Store(&next)
+	s.refreshAt = slept(s.refreshAt)
 }

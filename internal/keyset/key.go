@@ -38,11 +38,10 @@ func (k *Key) Live(now time.Time) bool {
 	if snap == nil {
 		return false
 	}
-	at := now.Sub(k.set.base)
-	if at >= snap.limit {
+	if !snap.serves(now, k.set.base) {
 		return false
 	}
-	k.set.touch(at)
+	k.set.touch(now.Sub(k.set.base))
 	return true
 }
 

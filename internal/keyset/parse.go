@@ -34,6 +34,7 @@ const (
 	OtherIssuer    Reason = "belongs to another issuer"
 	WeakKey        Reason = "RSA key too small or exponent too low"
 	HugeKey        Reason = "RSA key too large"
+	SlowKey        Reason = "RSA exponent too high"
 	Malformed      Reason = "malformed key material"
 	TooMany        Reason = "too many keys"
 )
@@ -140,8 +141,10 @@ func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 	if err != nil {
 		return nil, skip(Malformed, brief(err))
 	}
-	if k, ok := jwk.Key.(*rsa.PublicKey); ok && weak(k) {
-		return nil, skip(WeakKey, fmt.Sprintf("%d bits, exponent %d", k.N.BitLen(), k.E))
+	if k, ok := jwk.Key.(*rsa.PublicKey); ok {
+		if reason := s.unfitRSA(k); reason != "" {
+			return nil, skip(reason, fmt.Sprintf("%d bits, exponent %d", k.N.BitLen(), k.E))
+		}
 	}
 	thumbprint, err := jwk.Thumbprint(crypto.SHA256)
 	if err != nil {
@@ -232,8 +235,15 @@ func (m *member) key() (*jose.JSONWebKey, error) {
 	return jwk, nil
 }
 
-func weak(key *rsa.PublicKey) bool {
-	return key.N.BitLen() < minRSABits || key.E < minRSAExponent || key.E%2 == 0
+// unfitRSA looks at what decides how hard a signature is to forge and to check.
+func (s *Set) unfitRSA(key *rsa.PublicKey) Reason {
+	switch {
+	case key.N.BitLen() < minRSABits || key.E < minRSAExponent || key.E%2 == 0:
+		return WeakKey
+	case s.cfg.MaxExponent > 0 && key.E > s.cfg.MaxExponent:
+		return SlowKey
+	}
+	return ""
 }
 
 // summary counts skipped keys by reason, in the order of their first sight.

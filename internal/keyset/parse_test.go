@@ -203,3 +203,36 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// A bound on the exponent holds where it is set, and for RSA keys alone.
+func TestParse_MaxExponent(t *testing.T) {
+	const limit = 1<<17 - 1
+	rows := []struct {
+		name  string
+		key   string
+		limit int
+		want  keyset.Reason // empty if the key is usable
+	}{
+		{"the usual exponent", rsaJWK(2048, 65537), limit, ""},
+		{"the highest", rsaJWK(4096, limit), limit, ""},
+		{"one bit more", rsaJWK(2048, 1<<17+1), limit, keyset.SlowKey},
+		{"the highest there is", rsaJWK(2048, 1<<31-1), limit, keyset.SlowKey},
+		{"the highest there is, without a bound", rsaJWK(2048, 1<<31-1), 0, ""},
+		{"a weak key with a high exponent", rsaJWK(1024, 1<<31-1), limit, keyset.WeakKey},
+		{"another type", key("ec", 0), limit, ""},
+	}
+	for _, row := range rows {
+		t.Run(row.name, func(t *testing.T) {
+			r := start(t, keyset.Config{Fixed: []byte(jwks(row.key, key("good", 1))), MaxExponent: row.limit}).Report()
+			if row.want == "" {
+				if len(r.Keys) != 2 || len(r.Skipped) != 0 {
+					t.Errorf("usable %+v, skipped %+v, want both usable", r.Keys, r.Skipped)
+				}
+				return
+			}
+			if len(r.Keys) != 1 || len(r.Skipped) != 1 || r.Skipped[0].Reason != row.want {
+				t.Errorf("usable %+v, skipped %+v, want reason %q", r.Keys, r.Skipped, row.want)
+			}
+		})
+	}
+}

@@ -19,6 +19,10 @@ const (
 	maxBackOff    = 5 * time.Minute
 
 	maxBackOffWithoutKeys = 30 * time.Second
+
+	// maxSleep is how soon a machine that slept is noticed: timers do not count
+	// that time.
+	maxSleep = time.Minute
 	// A discovery document is read anew when it is a day old, and when it is
 	// an hour old and the keys it names lack one that is asked for.
 	discoveryLifetime = 24 * time.Hour
@@ -339,7 +343,7 @@ func (s *Set) arm(now time.Time) {
 		s.timer.Stop()
 		return
 	}
-	s.timer.Reset(next.Sub(now))
+	s.timer.Reset(min(next.Sub(now), maxSleep))
 }
 
 func later(a, b time.Time) time.Time {

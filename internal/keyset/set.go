@@ -71,6 +71,9 @@ type Config struct {
 	// MaxKeys limits how many keys of the document are looked at. Zero means
 	// 1000.
 	MaxKeys int
+	// MaxExponent limits the public exponent of RSA keys, which decides how long
+	// a signature check takes. Zero means no limit.
+	MaxExponent int
 	// Hooks are told what happens. All are optional.
 	Hooks Hooks
 	// AcceptKey decides by a key's own "issuer" member ("" when it has none)
@@ -175,9 +178,9 @@ func New(cfg Config) (*Set, error) {
 // an unknown key ID.
 func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
 	if snap := s.snap.Load(); snap != nil {
-		at := time.Since(s.base)
-		if at < snap.limit {
-			s.touch(at)
+		now := time.Now()
+		if snap.serves(now, s.base) {
+			s.touch(now.Sub(s.base))
 			if keys := snap.find(keyID, hasKeyID); keys != nil {
 				return keys, nil
 			}
@@ -189,7 +192,7 @@ func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, er
 // Ready returns nil when keys are in hand, fetching them first if need be. To
 // ask while they are in hand does not count as use of the issuer.
 func (s *Set) Ready(ctx context.Context) error {
-	if snap := s.snap.Load(); snap != nil && time.Since(s.base) < snap.limit {
+	if snap := s.snap.Load(); snap != nil && snap.serves(time.Now(), s.base) {
 		return nil
 	}
 	_, err := s.wait(ctx, "", false)

@@ -58,7 +58,11 @@ type snapshot struct {
 	first   []*Key            // the candidates of a token without key ID, maxCandidates of each kind
 	byID    map[string][]*Key // of each key ID, maxCandidates of each kind
 	skipped []Skipped
-	limit   time.Duration // since the set's base: the keys serve until then
+
+	// The keys serve until the first of these: the monotonic clock stands still
+	// while a machine sleeps, and the wall clock can be set back.
+	limit     time.Duration // since the set's base
+	wallLimit int64         // nanoseconds since 1970
 
 	url        string
 	etag       string
@@ -112,6 +116,17 @@ func kindOf(public crypto.PublicKey) string {
 
 func (p *snapshot) limitAt() time.Time { return p.confirmed.Add(StaleLimit) }
 
+// setLimit derives the limits from confirmed.
+func (p *snapshot) setLimit(base time.Time) {
+	p.limit = p.limitAt().Sub(base)
+	p.wallLimit = p.limitAt().UnixNano()
+}
+
+// serves reports whether the keys are young enough by both clocks.
+func (p *snapshot) serves(now, base time.Time) bool {
+	return now.Sub(base) < p.limit && now.UnixNano() < p.wallLimit
+}
+
 // confirm starts a new lifetime. Caching headers that a 304 leaves out stay as
 // they were.
 func (p *snapshot) confirm(now time.Time, base time.Time, a answer) {
@@ -124,7 +139,7 @@ func (p *snapshot) confirm(now time.Time, base time.Time, a answer) {
 	p.lifetime = lifetime(p.maxAge, p.hasMaxAge)
 	p.confirmed = now
 	p.freshUntil = now.Add(p.lifetime)
-	p.limit = now.Sub(base) + StaleLimit
+	p.setLimit(base)
 	p.stored = false
 }
 
@@ -171,10 +186,7 @@ func (s *Set) inUse(now time.Time) bool {
 // valid returns the snapshot if it may still serve. s.mu must be held.
 func (s *Set) valid(now time.Time) *snapshot {
 	snap := s.snap.Load()
-	if snap == nil || s.cfg.Fixed != nil {
-		return snap
-	}
-	if now.Sub(s.base) >= snap.limit || reached(now, snap.limitAt()) {
+	if snap == nil || !snap.serves(now, s.base) {
 		return nil
 	}
 	return snap

@@ -92,8 +92,8 @@ func (s *Set) adoptStored() {
 		next := &snapshot{
 			url: file.URL, stored: true, lifetime: defaultLifetime,
 			fetched: confirmed, confirmed: confirmed, freshUntil: now,
-			limit: now.Sub(s.base) + StaleLimit - now.Sub(confirmed),
 		}
+		next.setLimit(s.base)
 		s.swap(next, doc.keys)
 		s.source.url = file.URL
 		s.refreshAt = now
