@@ -22,7 +22,6 @@ func FuzzClaims_Lookup(f *testing.F) {
 		{`"a":{"b":"c","d":{"e":"f"}},"b":"no"`, "b"},
 		{`"n":1,"t":true,"z":null,"l":[],"o":{}`, "z"},
 		{`"a":"` + strings.Repeat("x", 300) + `","b":"c"`, "b"},
-		{`"a":"` + strings.Repeat("x", 1<<16) + `","b":"c"`, "b"},
 	} {
 		f.Add(seed.claims, seed.name)
 	}
