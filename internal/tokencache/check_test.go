@@ -18,6 +18,9 @@ func (s *shard[V]) check() string {
 	if len(chains) < min(s.count, s.most) {
 		return fmt.Sprintf("%d buckets for %d entries", len(chains), s.count)
 	}
+	if s.evicted != nil && len(s.evicted) != s.most {
+		return fmt.Sprintf("%d sets of evicted tokens, want %d", len(s.evicted), s.most)
+	}
 	for i := range chains {
 		length := 0
 		for e := chains[i].Load(); e != nil; e = e.next.Load() {
