@@ -192,6 +192,7 @@ func TestClaims_LookupString(t *testing.T) {
 		"similar names":   `"emai":"no","emails":"no","Email":"no","work_email":"no","mail":"no","email":"a@b.test"`,
 		"a quoted name":   `"q\"":"quote","email":"a@b.test"`,
 	}
+	unindexed := []string{"escaped name", "another escaped", "a quoted name", "far away"}
 	others := `,"object":{"city":"x","n":{"a.b":"y"}},"n":1,"null":null,"":"no name"}`
 	for name, payload := range payloads {
 		t.Run(name, func(t *testing.T) {
@@ -199,6 +200,9 @@ func TestClaims_LookupString(t *testing.T) {
 			quote := ""
 			if name == "a quoted name" {
 				quote = "quote"
+			}
+			if got, want := c.Indexed(), !slices.Contains(unindexed, name); got != want {
+				t.Errorf("has an index: %v, want %v", got, want)
 			}
 			tests := []struct {
 				path  []string
@@ -260,6 +264,26 @@ func TestClaims_Allocations(t *testing.T) {
 	})
 	if want := []string{"a", "b", "c", "d", "e", "f"}; !slices.Equal(seen, want) || allocs != 0 {
 		t.Errorf("got %q with %v allocations, want %q with none", seen, allocs, want)
+	}
+}
+
+// The cache is bounded in bytes, so that claims must own up to all they hold.
+func TestClaims_Size(t *testing.T) {
+	size := func(claims string) (size, payload int) {
+		c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1`+claims+`}`)
+		return c.Size(), len(c.Payload())
+	}
+	none, short := size("")
+	for claims, want := range map[string]int{
+		`,"aud":["a","b","c"]`:               2 + 3*16,
+		`,"roles":["a","b"]`:                 2 + 2*16,
+		`,"aud":["a"],"roles":{"a":1,"b":2}`: 2*2 + 3*16,
+		"," + manyClaims(200):                2 * 200,
+	} {
+		got, long := size(claims)
+		if got -= none + long - short; got != want {
+			t.Errorf("%.40s counts %d bytes beside the payload, want %d", claims, got, want)
+		}
 	}
 }
 
