@@ -3,10 +3,13 @@ package oidcauth_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unsafe"
+	"weak"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -98,6 +101,24 @@ func TestClaims_KeepTheirOwn(t *testing.T) {
 	for id, lists := range want {
 		if got := listsOf(seen[id]); !slices.Equal(got, lists) {
 			t.Errorf("%s: got %.300q, want %.300q", id, strings.Join(got, ","), strings.Join(lists, ","))
+		}
+	}
+}
+
+// What is kept of a token when the caller has let go of its claims is nothing:
+// neither is its payload, which the room for the next token could hold.
+func TestAuthenticate_LetsGo(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: -1})
+	for _, lists := range []map[string]any{
+		{"aud": testAudience, "roles": nil}, {"aud": []string{"a", testAudience}, "roles": "b"}, {"roles": []string{"a", "b", "c", "d"}},
+	} {
+		c := authenticate(t, a, issuer.Token(lists))
+		payload := weak.Make(unsafe.StringData(c.Subject()))
+		runtime.KeepAlive(c)
+		runtime.GC() // once: a pool holds on for as long
+		if payload.Value() != nil {
+			t.Errorf("the payload with %v is still in memory", lists)
 		}
 	}
 }
