@@ -132,7 +132,7 @@ func TestSession_EndsAtTheInstant(t *testing.T) {
 					time.Sleep(time.Until(end) - 1)
 					expectEnd(t, s, nil)
 					wants(t, a, token, nil)
-					time.Sleep(1)
+					time.Sleep(time.Nanosecond)
 					expectEnd(t, s, oidcauth.ErrExpired)
 					wants(t, a, token, oidcauth.ErrExpired)
 					if err := s.CallContext().Err(); !errors.Is(err, context.Canceled) {
