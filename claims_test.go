@@ -189,12 +189,21 @@ func TestClaims_LookupString(t *testing.T) {
 		"inside others":   `"a":{"email":"no"},"b":["email"],"c":"\"email\":\"no\"","email":"a@b.test"`,
 		"far away":        `"a":"` + long + `","email":"a@b.test"`,
 		"many claims":     manyClaims(200) + `,"email":"a@b.test"`,
-		"similar names":   `"emai":"no","emails":"no","Email":"no","email":"a@b.test"`,
+		"similar names":   `"emai":"no","emails":"no","Email":"no","work_email":"no","mail":"no","email":"a@b.test"`,
+		"a quoted name":   `"q\"":"quote","email":"a@b.test"`,
 	}
-	others := `,"object":{"city":"x","n":{"a.b":"y"}},"n":1,"null":null,"":"no name","q\"":"quote"}`
+	unindexed := []string{"escaped name", "another escaped", "a quoted name", "far away"}
+	others := `,"object":{"city":"x","n":{"a.b":"y"}},"n":1,"null":null,"":"no name"}`
 	for name, payload := range payloads {
 		t.Run(name, func(t *testing.T) {
 			c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,`+payload+others)
+			quote := ""
+			if name == "a quoted name" {
+				quote = "quote"
+			}
+			if got, want := c.Indexed(), !slices.Contains(unindexed, name); got != want {
+				t.Errorf("has an index: %v, want %v", got, want)
+			}
 			tests := []struct {
 				path  []string
 				want  string
@@ -205,7 +214,9 @@ func TestClaims_LookupString(t *testing.T) {
 				{[]string{"object", "city"}, "x", true},
 				{[]string{"object", "n", "a.b"}, "y", true},
 				{[]string{""}, "no name", true},
-				{[]string{`q"`}, "quote", true},
+				{[]string{`q"`}, quote, quote != ""},
+				{[]string{`iss":"https://issuer.test","sub`}, "", false},
+				{[]string{"ub"}, "", false},
 				{[]string{"EMAIL"}, "", false},
 				{[]string{`sub":`}, "", false},
 				{[]string{`sub":"alice`}, "", false},
@@ -253,6 +264,26 @@ func TestClaims_Allocations(t *testing.T) {
 	})
 	if want := []string{"a", "b", "c", "d", "e", "f"}; !slices.Equal(seen, want) || allocs != 0 {
 		t.Errorf("got %q with %v allocations, want %q with none", seen, allocs, want)
+	}
+}
+
+// The cache is bounded in bytes, so that claims must own up to all they hold.
+func TestClaims_Size(t *testing.T) {
+	size := func(claims string) (size, payload int) {
+		c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1`+claims+`}`)
+		return c.Size(), len(c.Payload())
+	}
+	none, short := size("")
+	for claims, want := range map[string]int{
+		`,"aud":["a","b","c"]`:               2 + 3*16,
+		`,"roles":["a","b"]`:                 2 + 2*16,
+		`,"aud":["a"],"roles":{"a":1,"b":2}`: 2*2 + 3*16,
+		"," + manyClaims(200):                2 * 200,
+	} {
+		got, long := size(claims)
+		if got -= none + long - short; got != want {
+			t.Errorf("%.40s counts %d bytes beside the payload, want %d", claims, got, want)
+		}
 	}
 }
 

@@ -15,8 +15,14 @@ func claimTimeOf(sec, nsec int64) claimTime {
 	return claimTime((sec-zeroTime)*1e6 + nsec/1e3)
 }
 
+// maxClock is how many seconds a clock may be away from 1970, over a hundred
+// thousand years: more than any token, and far less than would overflow.
+const maxClock = 1 << 42
+
 // claimTimeAt returns the claimTime of a clock's reading.
-func claimTimeAt(t time.Time) claimTime { return claimTimeOf(t.Unix(), int64(t.Nanosecond())) }
+func claimTimeAt(t time.Time) claimTime {
+	return claimTimeOf(min(max(t.Unix(), -maxClock), maxClock), int64(t.Nanosecond()))
+}
 
 // plus returns the claimTime that is so much later.
 func (i claimTime) plus(d time.Duration) claimTime { return i + claimTime(d.Microseconds()) }

@@ -8,32 +8,37 @@ import (
 	"strings"
 )
 
-// A callerContext is a context that acts for somebody: the bearer of the claims,
-// the server itself if internal, or nobody.
-type callerContext struct {
-	context.Context
+// A caller is who a context acts for: the bearer of the claims, the server itself
+// if internal, or nobody.
+type caller struct {
 	claims   *Claims
 	internal bool
 }
 
-// callerKey finds the innermost callerContext.
+// A callerContext is a context that acts for a caller.
+type callerContext struct {
+	context.Context
+	caller caller
+}
+
+// callerKey finds the caller of the innermost callerContext.
 type callerKey struct{}
 
-// Value returns the context itself for callerKey.
+// Value returns the caller for callerKey.
 func (c *callerContext) Value(key any) any {
 	if _, ok := key.(callerKey); ok {
-		return c
+		return &c.caller
 	}
 	return c.Context.Value(key)
 }
 
 // nobody is who a context acts for that nobody prepared.
-var nobody = new(callerContext)
+var nobody = new(caller)
 
 // NewContext returns a context that acts for the bearer of a verified token. It
 // replaces whoever ctx acted for before. With nil claims it acts for nobody.
 func NewContext(ctx context.Context, claims *Claims) context.Context {
-	return &callerContext{Context: ctx, claims: claims}
+	return &callerContext{ctx, caller{claims: claims}}
 }
 
 // FromContext returns the claims of the caller that ctx acts for. It returns
@@ -47,15 +52,15 @@ func FromContext(ctx context.Context) (*Claims, bool) {
 // own behalf, a scheduled or an initial one: [Require] lets it pass. It replaces
 // whoever ctx acted for before, so never derive it from a client's request.
 func NewInternalContext(ctx context.Context) context.Context {
-	return &callerContext{Context: ctx, internal: true}
+	return &callerContext{ctx, caller{internal: true}}
 }
 
 // IsInternal reports whether ctx is of a call that the server makes on its own
 // behalf. A context that nobody prepared is not.
 func IsInternal(ctx context.Context) bool { return callerOf(ctx).internal }
 
-func callerOf(ctx context.Context) *callerContext {
-	if c, ok := ctx.Value(callerKey{}).(*callerContext); ok {
+func callerOf(ctx context.Context) *caller {
+	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
 		return c
 	}
 	return nobody

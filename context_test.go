@@ -3,7 +3,9 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -47,6 +49,84 @@ func TestFromContext(t *testing.T) {
 				t.Errorf("IsInternal() = %v, want %v", got, tt.internal)
 			}
 		})
+	}
+}
+
+// A context that acts for somebody is in all else the context it was made of.
+func TestNewContext_IsTransparent(t *testing.T) {
+	type key struct{}
+	alice := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1}`)
+	cause := errors.New("cause")
+	for name, prepare := range map[string]func(context.Context) context.Context{
+		"bearer":   func(ctx context.Context) context.Context { return oidcauth.NewContext(ctx, alice) },
+		"nobody":   func(ctx context.Context) context.Context { return oidcauth.NewContext(ctx, nil) },
+		"internal": oidcauth.NewInternalContext,
+		"twice": func(ctx context.Context) context.Context {
+			return oidcauth.NewInternalContext(oidcauth.NewContext(ctx, alice))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			until := time.Now().Add(time.Hour)
+			parent, stop := context.WithDeadline(context.WithValue(t.Context(), key{}, "value"), until)
+			defer stop()
+			parent, cancel := context.WithCancelCause(parent)
+			ctx := prepare(parent)
+			if at, ok := ctx.Deadline(); !ok || !at.Equal(until) || ctx.Value(key{}) != "value" || ctx.Value("other") != nil {
+				t.Errorf("got deadline %v, value %v", at, ctx.Value(key{}))
+			}
+			before := runtime.NumGoroutine()
+			for range 100 { // a context that hides its parent costs a goroutine for each child
+				_, stop := context.WithCancel(ctx)
+				defer stop()
+			}
+			if n := runtime.NumGoroutine() - before; n >= 100 {
+				t.Errorf("100 children cost %d goroutines", n)
+			}
+			child := context.WithValue(ctx, key{}, "inner")
+			detached := oidcauth.NewContext(context.WithoutCancel(child), alice)
+			called := make(chan struct{})
+			context.AfterFunc(child, func() { close(called) })
+
+			cancel(cause)
+			<-called
+			<-ctx.Done()
+			if !errors.Is(ctx.Err(), context.Canceled) || context.Cause(ctx) != cause || context.Cause(child) != cause {
+				t.Errorf("got error %v, cause %v, the child's %v", ctx.Err(), context.Cause(ctx), context.Cause(child))
+			}
+			if detached.Err() != nil || detached.Done() != nil || context.Cause(detached) != nil || detached.Value(key{}) != "inner" {
+				t.Errorf("WithoutCancel: error %v, value %v", detached.Err(), detached.Value(key{}))
+			}
+			if got, _ := oidcauth.FromContext(detached); got != alice || oidcauth.IsInternal(detached) {
+				t.Errorf("WithoutCancel: acts for %v", got)
+			}
+			got, _ := oidcauth.FromContext(child)
+			if want, _ := oidcauth.FromContext(ctx); got != want || oidcauth.IsInternal(child) != oidcauth.IsInternal(ctx) {
+				t.Errorf("the child acts for %v", got)
+			}
+		})
+	}
+}
+
+// A generous context has a value for every key.
+type generous struct {
+	context.Context
+	value any
+}
+
+func (g generous) Value(any) any { return g.value }
+
+// Whoever writes a context of their own makes nobody of it, let alone the server.
+func TestFromContext_Foreign(t *testing.T) {
+	alice := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1}`)
+	for _, value := range []any{nil, true, "internal", struct{}{}, alice, (*oidcauth.Claims)(nil), oidcauth.NewInternalContext(t.Context())} {
+		ctx, cancel := context.WithCancel(generous{oidcauth.NewContext(t.Context(), alice), value})
+		defer cancel()
+		if c, ok := oidcauth.FromContext(ctx); c != nil || ok || oidcauth.IsInternal(ctx) {
+			t.Errorf("%T: FromContext() = %v, %v, IsInternal() = %v", value, c, ok, oidcauth.IsInternal(ctx))
+		}
+		if err := oidcauth.Require(ctx); !errors.Is(err, oidcauth.ErrNoToken) {
+			t.Errorf("%T: Require() error = %v, want %v", value, err, oidcauth.ErrNoToken)
+		}
 	}
 }
 

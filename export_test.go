@@ -19,3 +19,9 @@ func (a *Authenticator) RevocationCount() int { return a.revocations.size() }
 
 // Now returns the time that token times are compared with.
 func (a *Authenticator) Now() time.Time { return a.now() }
+
+// Indexed reports whether claims are found in the payload by an index.
+func (c *Claims) Indexed() bool { return c.index != "" }
+
+// Size returns what the claims count in the cache.
+func (c *Claims) Size() int { return c.size() }

@@ -165,6 +165,31 @@ func TestValueAt(t *testing.T) {
 	}
 }
 
+// A text may break off anywhere: what is found in it is what the whole text has,
+// or, of a number, its beginning.
+func TestValueAt_BrokenOff(t *testing.T) {
+	text := `{"a" : "b\u0063","d":[1, "x"],"e":{"f":null},"g":true,"h":-12.5}`
+	whole, err := jws.ParseObject(nil, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := range len(text) {
+		for _, m := range whole {
+			got, err := jws.ValueAt(text[:end], m.Offset)
+			if err == nil && got.Value != m.Value && !(m.Kind == jws.Number && strings.HasPrefix(m.Value, got.Value)) {
+				t.Errorf("ValueAt(%s, %d) = %q, want %q", text[:end], m.Offset, got.Value, m.Value)
+			}
+			ends := end >= strings.Index(text, m.Value)+len(m.Value)
+			if ends != (err == nil) && m.Kind != jws.Number {
+				t.Errorf("ValueAt(%s, %d) error = %v", text[:end], m.Offset, err)
+			}
+			if _, err := jws.TextAt(text[:end], m.Offset); (err == nil) != (ends && m.Kind == jws.String) {
+				t.Errorf("TextAt(%s, %d) error = %v", text[:end], m.Offset, err)
+			}
+		}
+	}
+}
+
 func TestMember_AppendStrings(t *testing.T) {
 	tests := []struct {
 		name, value string

@@ -18,7 +18,11 @@ func (s *shard[V]) check() string {
 	if len(chains) < min(s.count, s.most) {
 		return fmt.Sprintf("%d buckets for %d entries", len(chains), s.count)
 	}
+	if s.evicted != nil && len(s.evicted) != s.most {
+		return fmt.Sprintf("%d sets of evicted tokens, want %d", len(s.evicted), s.most)
+	}
 	for i := range chains {
+		length := 0
 		for e := chains[i].Load(); e != nil; e = e.next.Load() {
 			if linked[e] {
 				return "an entry is linked twice"
@@ -27,6 +31,9 @@ func (s *shard[V]) check() string {
 				return "an entry is in another's chain"
 			}
 			linked[e] = true
+			if length++; length > maxChain {
+				return fmt.Sprintf("a chain of more than %d entries", maxChain)
+			}
 			if e.expiry < s.earliest {
 				return fmt.Sprintf("an entry expires at %d, before the shard's earliest %d", e.expiry, s.earliest)
 			}

@@ -38,7 +38,7 @@ const (
 	// cache has about one entry for each bucket.
 	bucketBytes = 1536
 
-	// fewBuckets is what a shard begins with. Every collection of garbage scans
+	// fewBuckets is what a shard begins with at most. Every collection of garbage scans
 	// all of them, so that a server with few callers must not have many.
 	fewBuckets = 64
 
@@ -82,8 +82,13 @@ const (
 func (s *shard[V]) init(maxBytes int64) {
 	s.max = maxBytes
 	s.room = int(min(max(maxBytes/segmentsPerShard, minRoom), maxRoom))
-	s.most = int(maxBytes/bucketBytes + 1)
-	first := make(buckets[V], min(fewBuckets, s.most))
+	// The most is a few doubled some number of times: see grow.
+	few, doublings := int(maxBytes/bucketBytes+1), 0
+	for ; few > fewBuckets; doublings++ {
+		few /= 2
+	}
+	s.most = few << doublings
+	first := make(buckets[V], few)
 	s.buckets.Store(&first)
 	s.owned = make([]uint32, min(s.most, math.MaxUint16))
 	s.used = s.tables()
@@ -106,14 +111,15 @@ func (b buckets[V]) of(hash uint32) *atomic.Pointer[entry[V]] { return &b[place(
 // place returns the place of a hash among n, in proportion.
 func place(hash uint32, n int) int { return int(uint64(hash) * uint64(n) >> 32) }
 
-// grow doubles the buckets when there are more entries than buckets. A reader
+// grow doubles the buckets when there are more entries than buckets: exactly, so
+// that each chain is parted in two and none gets longer than maxChain. A reader
 // that comes by meanwhile may be led into another chain, at worst past its entry.
 func (s *shard[V]) grow() {
 	old := *s.buckets.Load()
 	if s.count <= len(old) || len(old) == s.most {
 		return
 	}
-	wider := make(buckets[V], min(2*len(old), s.most))
+	wider := make(buckets[V], 2*len(old))
 	for i := range old {
 		for e := old[i].Load(); e != nil; {
 			next, head := e.next.Load(), wider.of(e.hash)
