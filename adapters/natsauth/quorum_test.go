@@ -2,6 +2,7 @@ package natsauth_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"testing"
@@ -33,16 +34,19 @@ func clusterNATS(t *testing.T) [3]*natsServer {
 	return members
 }
 
-// freePorts returns ports that differ and that nobody listens on.
+// freePorts returns ports that differ, that nobody listens on, and that the system
+// gives to nobody who asks for any port: the members stop and start on them.
 func freePorts(t *testing.T, n int) (ports []int) {
 	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
+	for tries := 0; len(ports) < n; tries++ {
+		port := 20_000 + rand.N(10_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			defer l.Close()
+			ports = append(ports, port)
+		} else if tries == 100 {
 			t.Fatal(err)
 		}
-		defer l.Close()
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
 	}
 	return ports
 }
