@@ -346,8 +346,8 @@ func TestServer_Psql(t *testing.T) {
 	if strings.Contains(out.String(), token) {
 		t.Error("the token is printed")
 	}
-	passfile, _, _ := strings.Cut(strings.TrimPrefix(out.String(), "try: "), " ")
-	for _, env := range []string{passfile, "PGPASSWORD=" + token} {
+	passfile, _, _ := strings.Cut(strings.TrimPrefix(out.String(), "try: PGPASSFILE='"), "'")
+	for _, env := range []string{"PGPASSFILE=" + passfile, "PGPASSWORD=" + token} {
 		cmd := exec.CommandContext(t.Context(), psql, "-X", "-w", "-At", "-h", "127.0.0.1", "-p", portOf(w.addr), "-U", "anybody", "-d", "db", "-c", "select current_user")
 		cmd.Env = append(os.Environ(), env)
 		if got, err := cmd.CombinedOutput(); err != nil || strings.TrimSpace(string(got)) != "alice" {
