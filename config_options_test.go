@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -82,7 +83,7 @@ func TestConfig_CacheBytes(t *testing.T) {
 // the directory has kept, and refused without it.
 func TestConfig_KeyCacheDir(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
-	kept := t.TempDir()
+	kept := filepath.Join(t.TempDir(), "keys")
 	first := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), KeyCacheDir: kept})
 	if _, err := first.Authenticate(t.Context(), issuer.Token(nil)); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -121,7 +122,7 @@ func TestHistory_NoTokenInLogs(t *testing.T) {
 	var log logBuffer
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 100, AddSource: true}))
 	a := newAuthenticator(t, oidcauth.Config{
-		Issuers: w.descriptions(), Logger: logger, KeyCacheDir: t.TempDir(),
+		Issuers: w.descriptions(), Logger: logger, KeyCacheDir: filepath.Join(t.TempDir(), "keys"),
 		Client: oidctest.Client(w.main, w.by["other"], w.by["down"], w.by["ruled"]),
 		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.QueryToken("access_token"),
 			oidcauth.SubprotocolToken, oidcauth.CookieToken("session", "https://app.test")),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -200,7 +201,7 @@ func TestLab_RestartDuringOutage(t *testing.T) {
 		"server error":       {Status: 500},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
+			dir := filepath.Join(t.TempDir(), "keys")
 			synctest.Test(t, func(t *testing.T) {
 				issuer, trusted := newIssuer(t, oidctest.Config{})
 				cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), KeyCacheDir: dir}

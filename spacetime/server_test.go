@@ -21,6 +21,9 @@ import (
 
 const audience = "my-db"
 
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
 // A world is a server on a socket, and an issuer whose tokens it accepts.
 type world struct {
 	issuer *oidctest.Issuer
@@ -76,7 +79,7 @@ func newWorld(t *testing.T, cfg spacetime.Config) *world {
 	}
 	socket := httptest.NewServer(w.server)
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := w.server.Close(ctx); err != nil {
 			t.Errorf("Close() error = %v", err)

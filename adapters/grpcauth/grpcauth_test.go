@@ -189,18 +189,46 @@ func TestError(t *testing.T) {
 }
 
 // The context of a call ends with the call's, not later.
-func TestGuard_Deadline(t *testing.T) {
-	w := newWorld(t, grpcauth.Config{},
-		func(ctx context.Context, _ *message) (*message, error) { <-ctx.Done(); return nil, ctx.Err() },
-		func(s grpc.ServerStream) error { <-s.Context().Done(); return s.Context().Err() })
-	ctx, cancel := context.WithTimeout(as(t.Context(), "Bearer "+w.issuer.Token(nil)), 50*time.Millisecond)
-	defer cancel()
-	if _, err := w.call(ctx); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("unary: %v", err)
+func TestGuard_CallEnds(t *testing.T) {
+	begun, ended := make(chan struct{}), make(chan struct{})
+	handle := func(ctx context.Context) error {
+		begun <- struct{}{}
+		<-ctx.Done()
+		ended <- struct{}{}
+		return ctx.Err()
 	}
-	ctx, cancel = context.WithTimeout(as(t.Context(), "Bearer "+w.issuer.Token(nil)), 50*time.Millisecond)
-	defer cancel()
-	if _, err := receive(w.open(ctx)); status.Code(err) != codes.DeadlineExceeded {
-		t.Errorf("stream: %v", err)
+	w := newWorld(t, grpcauth.Config{},
+		func(ctx context.Context, _ *message) (*message, error) { return nil, handle(ctx) },
+		func(s grpc.ServerStream) error { return handle(s.Context()) })
+	for name, start := range map[string]func(context.Context) (end func() error){
+		"unary": func(ctx context.Context) func() error {
+			failure := make(chan error, 1)
+			go func() { // ends with ctx
+				_, err := w.call(ctx)
+				failure <- err
+			}()
+			return func() error { return <-failure }
+		},
+		"stream": func(ctx context.Context) func() error {
+			s := w.open(ctx)
+			return func() error { return drain(s) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(as(t.Context(), "Bearer "+w.issuer.Token(nil)))
+			defer cancel()
+			end := start(ctx)
+			for _, handler := range []chan struct{}{begun, ended} {
+				select {
+				case <-handler:
+				case <-time.After(patience):
+					t.Fatal("the handler does not begin, or does not end with the call")
+				}
+				cancel()
+			}
+			if err := end(); status.Code(err) != codes.Canceled {
+				t.Errorf("got %v, want %v", err, codes.Canceled)
+			}
+		})
 	}
 }

@@ -35,7 +35,7 @@ type node struct {
 func newNode(t testing.TB, n *natsServer, issuer *oidctest.Issuer, required bool) *node {
 	t.Helper()
 	v := &node{network: &gate{}, lines: &lockedBuffer{}}
-	log := newLog(t, n, natsauth.Config{Timeout: time.Second, Grace: -1}, nats.SetCustomDialer(v.network))
+	log := newLog(t, n, natsauth.Config{Grace: -1}, nats.SetCustomDialer(v.network))
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{audience}}}, Client: issuer.Client(),
 		Revocations: log, RequireRevocations: required, Logger: slog.New(slog.NewTextHandler(v.lines, nil)),
@@ -200,53 +200,38 @@ func newIssuer(t testing.TB) *oidctest.Issuer {
 	return oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}})
 }
 
-// Revoking a subject at one server closes its sockets at all within a second,
-// and leaves the others open. A machine that is busy with other things gets two
-// more tries.
+// Revoking a subject at one server closes its sockets at all, and leaves the
+// others open. How soon that is, BenchmarkCluster_Revoke says.
 func TestCluster(t *testing.T) {
 	n, issuer := startNATS(t), newIssuer(t)
 	nodes := []*node{newNode(t, n, issuer, true), newNode(t, n, issuer, true), newNode(t, n, issuer, true)}
 	for _, v := range nodes {
 		v.awaitReady(t, nil)
 	}
-	var took time.Duration
-	for try := range 3 {
-		if took = revokeOne(t, issuer, nodes, fmt.Sprintf("mallory-%d", try)); took <= time.Second {
-			break
-		}
-	}
-	if took > time.Second {
-		t.Errorf("the last socket was closed after %v, want at most a second", took)
-	}
+	revokeOne(t, issuer, nodes, 100, "mallory")
 
 	// One that joins later refuses what was revoked before it was there.
 	late := newNode(t, n, issuer, true)
 	late.awaitReady(t, nil)
-	refused(t, late, issuer, "mallory-0", oidcauth.ErrRevoked)
+	refused(t, late, issuer, "mallory", oidcauth.ErrRevoked)
 	refused(t, late, issuer, "alice", nil)
 }
 
-// revokeOne opens many sockets at all nodes, revokes the subject of half of them
-// at the first node, and returns how long it took until the last was closed.
-func revokeOne(t *testing.T, issuer *oidctest.Issuer, nodes []*node, subject string) time.Duration {
+// revokeOne opens sockets at all nodes, so many at each, revokes the subject of
+// half of them at the first node, and returns how long it took until the last was
+// closed.
+func revokeOne(t testing.TB, issuer *oidctest.Issuer, nodes []*node, each int, subject string) time.Duration {
 	t.Helper()
-	each := 1000
-	if raceDetector {
-		each = 100
-	}
 	revoked, others := dialMany(t, issuer, nodes, each, subject)
 	began := time.Now()
 	if err := nodes[0].auth.Revoke(t.Context(), oidcauth.Revocation{Subject: subject}); err != nil {
 		t.Fatal(err)
 	}
-	shared := time.Since(began)
 	var last time.Duration
 	for _, s := range revoked {
 		s.awaitRevoked(t)
 		last = max(last, s.at.Sub(began))
 	}
-	t.Logf("%d sockets, %d closed at %d servers: Revoke returned after %v, the last socket was closed after %v",
-		len(revoked)+len(others), len(revoked), len(nodes), shared.Round(time.Microsecond), last.Round(time.Microsecond))
 	for _, s := range others {
 		if err := s.ask(); err != nil {
 			t.Fatalf("socket of %q: %v", s.subject, err)
@@ -292,16 +277,16 @@ func TestCluster_CutOff(t *testing.T) {
 	if err := sockets[0].ask(); err != nil {
 		t.Errorf("socket of %q while cut off: %v", sockets[0].subject, err)
 	}
-	if err := b.auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "local"}); !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := b.auth.Revoke(ctx, oidcauth.Revocation{Subject: "local"}); !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
 		t.Errorf("Revoke() while cut off: error = %v, want %v", err, oidcauth.ErrRevocationsUnavailable)
 	}
 	refused(t, b, issuer, "local", oidcauth.ErrRevoked)
 
-	began := time.Now()
 	b.network.restore()
 	sockets[0].awaitRevoked(t)
 	b.awaitReady(t, nil)
-	t.Logf("caught up %v after the network was restored", time.Since(began).Round(time.Microsecond))
 	refused(t, b, issuer, "mallory", oidcauth.ErrRevoked)
 	refused(t, b, issuer, "alice", nil)
 }
@@ -344,16 +329,18 @@ func TestCluster_Logout(t *testing.T) {
 		"iat": time.Now().Unix(), "exp": time.Now().Add(time.Minute).Unix(),
 		"events": map[string]any{"http://schemas.openid.net/event/backchannel-logout": map[string]any{}},
 	})
-	post := func(v *node) int {
+	post := func(ctx context.Context, v *node) int {
 		w := httptest.NewRecorder()
-		r := httptest.NewRequest(http.MethodPost, "/logout", strings.NewReader("logout_token="+logout))
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/logout", strings.NewReader("logout_token="+logout))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		v.auth.LogoutHandler().ServeHTTP(w, r)
 		return w.Code
 	}
 	nodes[2].network.cut()
 	nodes[2].awaitReady(t, oidcauth.ErrRevocationsUnavailable)
-	if got := post(nodes[2]); got != http.StatusServiceUnavailable {
+	brief, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if got := post(brief, nodes[2]); got != http.StatusServiceUnavailable {
 		t.Errorf("at a server that is cut off: got status %d, want 503", got)
 	}
 	var mu sync.Mutex
@@ -362,7 +349,7 @@ func TestCluster_Logout(t *testing.T) {
 	for _, v := range nodes[:2] {
 		for range 4 {
 			wg.Go(func() {
-				status := post(v)
+				status := post(t.Context(), v)
 				mu.Lock()
 				defer mu.Unlock()
 				got[status]++

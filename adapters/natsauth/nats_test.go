@@ -17,8 +17,9 @@ import (
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
 )
 
-// patience is how long a test waits for what must happen.
-const patience = 30 * time.Second
+// patience is how long a test waits for what must happen. It decides nothing but
+// how long a test that fails takes.
+const patience = time.Minute
 
 // A natsServer is a NATS server in this process that can be stopped and started
 // again at the same address with what it stored.
@@ -28,16 +29,12 @@ type natsServer struct {
 	running *server.Server
 }
 
-// newNATS returns a server that is not running yet, but has its address.
+// newNATS returns a server that is not running yet. It gets its address when it
+// starts for the first time.
 func newNATS(t testing.TB) *natsServer {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
 	n := &natsServer{t: t, options: server.Options{
-		Host: "127.0.0.1", Port: l.Addr().(*net.TCPAddr).Port, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
 	}}
 	t.Cleanup(n.stop)
 	return n
@@ -52,6 +49,7 @@ func startNATS(t testing.TB) *natsServer {
 
 func (n *natsServer) start() {
 	n.t.Helper()
+	n.awaitPort()
 	options := n.options
 	s, err := server.NewServer(&options)
 	if err != nil {
@@ -62,6 +60,26 @@ func (n *natsServer) start() {
 		n.t.Fatal("the NATS server does not start")
 	}
 	n.running = s
+	n.options.Port = s.Addr().(*net.TCPAddr).Port
+}
+
+// awaitPort waits until nobody has the port that the server had before. While it
+// was down the port was anybody's.
+func (n *natsServer) awaitPort() {
+	n.t.Helper()
+	if n.options.Port == server.RANDOM_PORT {
+		return
+	}
+	for limit := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		l, err := net.Listen("tcp", net.JoinHostPort(n.options.Host, strconv.Itoa(n.options.Port)))
+		if err == nil {
+			l.Close()
+			return
+		}
+		if time.Now().After(limit) {
+			n.t.Fatal(err)
+		}
+	}
 }
 
 func (n *natsServer) stop() {
@@ -95,9 +113,13 @@ func (n *natsServer) connect(options ...nats.Option) jetstream.JetStream {
 	return js
 }
 
-// newLog makes a log on a connection of its own.
+// newLog makes a log on a connection of its own, which gives a busy machine time
+// unless the test says how much.
 func newLog(t testing.TB, n *natsServer, cfg natsauth.Config, options ...nats.Option) *natsauth.Log {
 	t.Helper()
+	if cfg.Timeout == 0 {
+		cfg.Timeout = patience / 4
+	}
 	cfg.JetStream = n.connect(options...)
 	l, err := natsauth.New(cfg)
 	if err != nil {
@@ -265,6 +287,17 @@ func appendTokens(t testing.TB, l *natsauth.Log, ids ...string) {
 		if err != nil || !added {
 			t.Fatalf("Append(%q) = %v, %v, want true", id, added, err)
 		}
+	}
+}
+
+// appendInVain tries to revoke a token where that cannot succeed. It need not
+// wait for the log's own timeout to see that.
+func appendInVain(t testing.TB, l *natsauth.Log) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	if added, err := l.Append(ctx, revocation("unsent")); added || err == nil {
+		t.Errorf("Append() = %v, %v, want an error", added, err)
 	}
 }
 

@@ -116,6 +116,6 @@ func invite(out io.Writer, addr net.Addr, token string) (cleanup func(), err err
 		cleanup()
 		return nil, err
 	}
-	fmt.Fprintf(out, "try: PGPASSFILE=%s psql -h %s -p %s -U anybody -d db -c 'select current_user'\n", file, host, port)
+	fmt.Fprintf(out, "try: PGPASSFILE='%s' psql -h %s -p %s -U anybody -d db -c 'select current_user'\n", file, host, port)
 	return cleanup, nil
 }

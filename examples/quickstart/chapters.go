@@ -103,9 +103,9 @@ func (s *story) anonymous(ctx context.Context) error {
 }
 
 // board reads the public view until the scheduled reducer has counted as many
-// messages as wanted, for at most two seconds.
+// messages as wanted, for as long as the story waits for a frame.
 func (c caller) board(ctx context.Context, want int) (got outcome, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, socketLimit)
 	defer cancel()
 	for {
 		got, err = c.view(ctx, "board")

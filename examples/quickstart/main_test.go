@@ -18,12 +18,16 @@ import (
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
 )
 
+// patience is how long a test waits for what must happen.
+const patience = time.Minute
+
 // tokenForm is what a token looks like wherever it is printed.
 var tokenForm = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.`)
 
 func TestStory(t *testing.T) {
 	var out, log bytes.Buffer
-	if err := run(t.Context(), nil, &out, &log); err != nil {
+	// What the story does while a token lives has time on a busy machine too.
+	if err := run(t.Context(), []string{"-life", "10s"}, &out, &log); err != nil {
 		t.Errorf("run() error = %v", err)
 	}
 	if !strings.Contains(out.String(), "All 43 steps came out as they should.") || strings.Contains(out.String(), "WRONG") {
@@ -83,7 +87,7 @@ func TestStory_NoticesWhatIsWrong(t *testing.T) {
 // stage sets up a world and signs Alice in.
 func stage(t *testing.T) (*story, caller) {
 	t.Helper()
-	w, err := startWorld(t.Context(), "127.0.0.1:0", slog.New(slog.DiscardHandler))
+	w, err := startWorld(t.Context(), options{addr: "127.0.0.1:0", life: brief}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +110,8 @@ func TestRun_RefusesCommandLine(t *testing.T) {
 		"audience without issuer":  {"-audience", "messages"},
 		"word that is no flag":     {"serve"},
 		"flag that does not exist": {"-server"},
+		"life that is too short":   {"-life", "1s"},
+		"life that is too long":    {"-life", "16s"},
 		"address that cannot be":   {"-addr", "127.0.0.1:99999"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,7 +136,7 @@ func served(t *testing.T, ready string, args ...string) (printed []string, stop 
 		select {
 		case err := <-ended:
 			return err
-		case <-time.After(15 * time.Second):
+		case <-time.After(patience):
 			return errors.New("did not end with its context")
 		}
 	})
@@ -139,7 +145,7 @@ func served(t *testing.T, ready string, args ...string) (printed []string, stop 
 	case printed = <-out.found:
 	case err := <-ended:
 		t.Fatalf("ended before it served: %v", err)
-	case <-time.After(15 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("never printed what it should")
 	}
 	return printed, stop

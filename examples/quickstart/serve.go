@@ -14,7 +14,7 @@ import (
 
 // serveEmbedded serves the story's world until ctx ends.
 func serveEmbedded(ctx context.Context, opts options, out io.Writer, logger *slog.Logger) error {
-	w, err := startWorld(ctx, opts.addr, logger)
+	w, err := startWorld(ctx, opts, logger)
 	if err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func serveEmbedded(ctx context.Context, opts options, out io.Writer, logger *slo
 	fmt.Fprintf(out, "\n  TOKEN=$(%s)\n\n", tokenCommand(w.provider, "importer"))
 	printCalls(out, w.server.url)
 	fmt.Fprintln(out, "The services reporter (no role to write), accountant (another audience) and")
-	fmt.Fprintln(out, "probe (tokens that live four seconds) get theirs the same way. Ctrl-C ends it.")
+	fmt.Fprintf(out, "probe (tokens that live %v) get theirs the same way. Ctrl-C ends it.\n", opts.life)
 	<-ctx.Done()
 	return w.stop()
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -18,7 +19,7 @@ var viewOwn = database.Frame{View: "my_messages"}
 // socketLife: a socket lives as long as its token, and another token of the same
 // person prolongs it.
 func (s *story) socketLife(ctx context.Context) error {
-	s.title("A WebSocket whose token lives for four seconds")
+	s.title(fmt.Sprintf("A WebSocket whose token lives for %v", s.world.life))
 	who, alice, err := s.signIn(ctx, briefApp)
 	if err != nil {
 		return err

@@ -37,8 +37,8 @@ type step struct {
 }
 
 // tellStory runs the story against a world of its own.
-func tellStory(ctx context.Context, addr string, out io.Writer) (err error) {
-	w, err := startWorld(ctx, addr, slog.New(slog.DiscardHandler))
+func tellStory(ctx context.Context, opts options, out io.Writer) (err error) {
+	w, err := startWorld(ctx, opts, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

@@ -17,8 +17,8 @@ const (
 	otherAudience = "reports"
 
 	demoSecret = "demo-secret"
-	brief      = 4 * time.Second // the life of a short-lived token
-	warnBefore = 2 * time.Second // of the end of a WebSocket's token
+	// A short-lived token lives no less and no longer; socketLimit is more than half.
+	brief, notSoBrief = 4 * time.Second, 15 * time.Second
 
 	// app is what people use; its tokens live for minutes. Those of briefApp live
 	// as long as a story can wait.
@@ -32,21 +32,22 @@ type world struct {
 	stranger *provider.Provider // trusted by nobody here
 	server   *server
 
-	alice, bob *person // once they have signed in
+	life       time.Duration // of a short-lived token; half of it is after the warning
+	alice, bob *person       // once they have signed in
 }
 
 // startWorld starts three providers and the server.
-func startWorld(ctx context.Context, addr string, logger *slog.Logger) (*world, error) {
-	listener, url, err := listen(addr)
+func startWorld(ctx context.Context, opts options, logger *slog.Logger) (*world, error) {
+	listener, url, err := listen(opts.addr)
 	if err != nil {
 		return nil, err
 	}
-	w := &world{}
+	w := &world{life: opts.life}
 	for _, start := range []struct {
 		into **provider.Provider
 		cfg  provider.Config
 	}{
-		{&w.provider, homeProvider(url + "/v1/logout")},
+		{&w.provider, homeProvider(url+"/v1/logout", opts.life)},
 		{&w.partner, visitingProvider()},
 		{&w.stranger, visitingProvider()},
 	} {
@@ -66,7 +67,7 @@ func startWorld(ctx context.Context, addr string, logger *slog.Logger) (*world, 
 		},
 		admit:  oidcauth.All(oidcauth.FromIssuer(w.provider.Issuer()), oidcauth.ForAudience(audience)),
 		leeway: -1, // one clock, so no difference to allow for
-		warn:   warnBefore,
+		warn:   opts.life / 2,
 		logger: logger,
 	})
 	if err != nil {
@@ -92,7 +93,7 @@ func (w *world) stopProviders() {
 
 // homeProvider knows two people, the apps they use, and some services. When a
 // person signs out of an app it tells the database, at the address logout.
-func homeProvider(logout string) provider.Config {
+func homeProvider(logout string, life time.Duration) provider.Config {
 	person := func(clientID string, lifetime time.Duration) provider.Client {
 		return provider.Client{
 			ID: clientID, RedirectURIs: []string{"http://127.0.0.1/callback"}, Audiences: []string{audience},
@@ -106,10 +107,10 @@ func homeProvider(logout string) provider.Config {
 		},
 		Clients: []provider.Client{
 			person(app, 0),
-			person(briefApp, brief),
+			person(briefApp, life),
 			{ID: "importer", Secret: demoSecret, Audiences: []string{audience}, Roles: []string{"writer"}},
 			{ID: "reporter", Secret: demoSecret, Audiences: []string{audience}, Roles: []string{"reader"}},
-			{ID: "probe", Secret: demoSecret, Audiences: []string{audience}, TokenLifetime: brief},
+			{ID: "probe", Secret: demoSecret, Audiences: []string{audience}, TokenLifetime: life},
 			{ID: "archivist", Secret: demoSecret, Audiences: []string{otherAudience}, Roles: []string{"writer"}},
 			{ID: "accountant", Secret: demoSecret, Audiences: []string{"billing"}, Roles: []string{"writer"}},
 		},

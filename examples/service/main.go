@@ -20,7 +20,7 @@ import (
 	"time"
 )
 
-const storyLimit = time.Minute
+const storyLimit = 2 * time.Minute
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

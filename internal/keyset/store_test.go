@@ -76,7 +76,7 @@ func TestStore_RestartDuringAnOutage(t *testing.T) {
 }
 
 func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "keys")
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		cfg := i.config(t)
@@ -97,7 +97,7 @@ func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
 }
 
 func TestStore_RemovedKeyLeavesTheFile(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "keys")
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0), key("b", 1))
 		cfg := i.config(t)
@@ -137,7 +137,7 @@ func TestStore_FailedWritesAreReportedOnce(t *testing.T) {
 }
 
 func TestStore_AnotherIssuersFileHasAnotherName(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "keys")
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		for _, jwksURL := range []string{"", issuerURL + "/other", jwksURL} {
@@ -160,7 +160,7 @@ func TestStore_AnotherIssuersFileHasAnotherName(t *testing.T) {
 // Two processes that share a directory behave as two sets do: nothing but the
 // file system is between them.
 func TestStore_TwoWriters(t *testing.T) {
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "keys")
 	i := newIssuer(key("a", 0), key("b", 1))
 	cfg := i.config(t)
 	cfg.CacheDir = dir

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -55,16 +57,27 @@ func home() (string, error) {
 // newServer chooses a port of the loopback interface for a server that keeps
 // its data in dir. It does not start it.
 func newServer(home, dir string) (*server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
+	port, err := freePort()
 	if err != nil {
 		return nil, err
 	}
 	return &server{url: "http://127.0.0.1:" + port, port: port, home: home, dir: dir, secret: rand.Text()}, nil
+}
+
+// freePort returns a port that nobody listens on, and that the system gives to
+// nobody who asks for any port: the server takes seconds to start on it, and once
+// more after an outage.
+func freePort() (string, error) {
+	var errs []error
+	for range 100 {
+		port := strconv.Itoa(20_000 + mathrand.N(10_000))
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			return port, listener.Close()
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(errs...)
 }
 
 // leashed runs its arguments as a program that ends with this script's input,

@@ -95,7 +95,7 @@ func TestEvery(t *testing.T) {
 	defer cancel()
 	done := db.Every(ctx, time.Millisecond, "count_messages", func(err error) { t.Errorf("scheduled reducer: %v", err) })
 
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	for counted := false; !counted; {
 		select {
 		case <-deadline:

@@ -229,7 +229,7 @@ func TestSocket_EndsWithTheServer(t *testing.T) {
 func TestSocket_LeavesNoGoroutine(t *testing.T) {
 	b := newBench(t)
 	tokens := b.signIn(t)
-	gone, _ := dial(t, b, b.token(t, "brief"))
+	gone, _ := dial(t, b, b.token(t, "other"))
 	left, _ := dial(t, b, b.token(t, "writer"))
 	revoked, _ := dial(t, b, tokens.OAuth.AccessToken)
 	staying, _ := dial(t, b, "")
@@ -243,7 +243,7 @@ func TestSocket_LeavesNoGoroutine(t *testing.T) {
 	go b.stop()
 	expectClose(t, staying, websocket.StatusGoingAway, "the server is shutting down")
 	b.stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(patience)
 	for left := socketGoroutines(t); left > 0; left = socketGoroutines(t) {
 		select {
 		case <-deadline:

@@ -45,7 +45,7 @@ type received struct {
 // next reads one frame.
 func next(t *testing.T, conn *websocket.Conn) (got received) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if err := wsjson.Read(ctx, conn, &got); err != nil {
 		t.Fatal(err)
@@ -177,7 +177,7 @@ func TestSocket_FrameTooBig(t *testing.T) {
 // expectEnd reads until the socket ends, passing over what comes before.
 func expectEnd(t *testing.T, conn *websocket.Conn, want websocket.StatusCode) (end websocket.CloseError) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var err error
 	for err == nil {

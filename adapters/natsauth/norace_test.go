@@ -1,5 +1,0 @@
-//go:build !race
-
-package natsauth_test
-
-const raceDetector = false
