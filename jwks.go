@@ -97,6 +97,7 @@ func (a *Authenticator) fetchDone(e keyset.Event) {
 	a.trace.KeysFetched(KeyFetch{
 		Issuer: e.Issuer, URL: e.URL, Lookup: e.Lookup, Duration: e.Duration,
 		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: fetch.Cause(e.Err),
+		DiscoveryErr: fetch.Cause(e.DiscoveryErr),
 	})
 }
 

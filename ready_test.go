@@ -263,6 +263,35 @@ func TestTrace(t *testing.T) {
 	})
 }
 
+// An issuer whose keys arrive although its discovery fails is in trouble all the
+// same, and nothing but the trace can tell.
+func TestTrace_DiscoveryFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		var mu sync.Mutex // guards last
+		var last oidcauth.KeyFetch
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), KeepWarm: true,
+			Trace: &oidcauth.Trace{KeysFetched: func(f oidcauth.KeyFetch) { mu.Lock(); defer mu.Unlock(); last = f }},
+		})
+		if err := a.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for _, fails := range []bool{false, true} {
+			if fails {
+				issuer.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
+			}
+			time.Sleep(60 * time.Hour)
+			synctest.Wait()
+			mu.Lock()
+			if last.Err != nil || fails != (last.DiscoveryErr != nil) {
+				t.Errorf("discovery fails %v: fetch = %+v", fails, last)
+			}
+			mu.Unlock()
+		}
+	})
+}
+
 func TestKeys(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Aliases = []string{"issuer.test"}

@@ -23,6 +23,11 @@ type KeyFetch struct {
 	Usable      int           // keys that can verify signatures
 	Skipped     int           // keys that cannot; [Authenticator.Keys] tells why
 	Err         error         // why it failed; nil on success
+
+	// DiscoveryErr is why the discovery document could not be read anew, where
+	// an earlier one was good enough to fetch the keys by. Err is nil then, unless
+	// that failed too.
+	DiscoveryErr error
 }
 
 // A KeyState is the state of an issuer's key set.
