@@ -22,17 +22,17 @@ type explainFlags struct {
 func explainCommand() command {
 	return command{
 		name:     "explain",
-		operands: "[-]",
+		operands: "[TOKEN | -]",
 		summary:  "say which checks a token passes, and why it is refused",
 		about: `
 Checks a token as serve would and prints every check: what the token has, what
 is wanted, whether that is good enough, and what to do if it is not. The token
 itself is never printed.
 
-The token is read from standard input, which "-" stands for, too, or from a
-file. It is not taken from the command line: an argument can be seen by every
-user of the machine in the list of processes, and stays in the shell's history.
-A "Bearer " in front of the token is taken off.
+Without TOKEN, or with "-", the token is read from standard input, or from the
+file of --token-file. Prefer these: an argument can be seen by every user of the
+machine in the list of processes, and stays in the shell's history. A "Bearer "
+in front of the token is taken off.
 
 Give the flags, or the file of --config, that the server has: --any-issuer and
 --local-issuer mean what they mean there. With --any-issuer the issuer that the
@@ -84,7 +84,7 @@ func (f *explainFlags) run(ctx context.Context, std streams, operands []string) 
 		return usageError{err}
 	}
 	defer auth.Close()
-	token, err := f.token(ctx, std)
+	token, err := f.token(ctx, std, operands)
 	if err != nil {
 		return err
 	}
@@ -107,17 +107,13 @@ func (f *explainFlags) run(ctx context.Context, std streams, operands []string) 
 	return err
 }
 
-// checkOperands refuses a token on the command line.
+// checkOperands refuses to choose between several tokens.
 func (f *explainFlags) checkOperands(operands []string) error {
 	switch {
-	case len(operands) == 1 && operands[0] == "-" && f.tokenFile == "":
-		return nil
-	case len(operands) == 0:
-		return nil
-	case len(operands) == 1 && operands[0] == "-":
-		return usagef("\"-\" and --token-file exclude each other")
-	case len(operands) == 2 && operands[0] == "-" && operands[1] == "-":
-		return usagef("got 2 arguments, want \"-\" once at most")
+	case len(operands) > 1:
+		return usagef("got %s, want one token at most", arguments(operands))
+	case len(operands) == 1 && f.tokenFile != "":
+		return usagef("an argument and --token-file exclude each other")
 	}
-	return usagef("a token is not taken from the command line, where others can see it: give it on standard input, or with --token-file")
+	return nil
 }

@@ -126,7 +126,7 @@ func TestExplain_json(t *testing.T) {
 func TestExplain_whereTheTokenComesFrom(t *testing.T) {
 	l := newLab(t)
 	token := l.iss.Token(map[string]any{"aud": "my-db"})
-	const note = "took off the \"Bearer \""
+	const note, seen = "took off the \"Bearer \"", "others can see a token on the command line"
 	for _, test := range []struct {
 		name  string
 		stdin string
@@ -138,22 +138,22 @@ func TestExplain_whereTheTokenComesFrom(t *testing.T) {
 		{"standard input with a line end", token + "\n", nil, 0, ""},
 		{"standard input with a line end of Windows", token + "\r\n", nil, 0, ""},
 		{"a dash", token, []string{"-"}, 0, ""},
-		{"an argument", "", []string{token}, 2, "not taken from the command line"},
-		{"an argument beside standard input", token, []string{token}, 2, "not taken from the command line"},
-		{"an argument before a dash", token, []string{token, "-"}, 2, "not taken from the command line"},
-		{"an argument after two dashes", token, []string{"--", token}, 2, "not taken from the command line"},
-		{"an argument that is no token", token, []string{"token.txt"}, 2, "--token-file"},
+		{"an argument", "", []string{token}, 0, seen},
+		{"an argument goes before standard input", "x", []string{token}, 0, seen},
+		{"an argument before a dash", token, []string{token, "-"}, 2, "want one token at most"},
+		{"an argument after two dashes", "", []string{"--", token}, 0, seen},
+		{"an argument that names a file", token, []string{"token.txt"}, 1, "--token-file"},
 		{"pasted with its scheme", "Bearer " + token, nil, 0, note},
 		{"pasted with its scheme in small letters", "bearer " + token, nil, 0, note},
-		{"an argument with its scheme", "", []string{"Bearer " + token}, 2, "not taken from the command line"},
+		{"an argument with its scheme", "", []string{"Bearer " + token}, 0, note},
 		{"two line ends", token + "\n\n", nil, 1, ""},
 		{"a space before it", " " + token, nil, 1, ""},
 		{"the scheme twice", "Bearer Bearer " + token, nil, 1, note},
 		{"nothing", "", nil, 2, "no token"},
 		{"a line end", "\n", nil, 2, "no token"},
 		{"the scheme alone", "Bearer ", nil, 2, "no token"},
-		{"two arguments", "", []string{token, token}, 2, "not taken from the command line"},
-		{"two dashes", token, []string{"-", "-"}, 2, "want \"-\" once at most"},
+		{"two arguments", "", []string{token, token}, 2, "want one token at most"},
+		{"two dashes", token, []string{"-", "-"}, 2, "want one token at most"},
 		{"more than anybody would paste", strings.Repeat("a", longestInput+1), nil, 1, "more than 1 MiB"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

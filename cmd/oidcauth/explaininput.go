@@ -14,9 +14,9 @@ import (
 // refuses tokens that are far smaller, and says so in its report.
 const longestInput = 1 << 20
 
-// token returns the token of standard input or of the file.
-func (f *explainFlags) token(ctx context.Context, std streams) (string, error) {
-	token, err := f.read(ctx, std)
+// token returns the token of the operand, of the file or of standard input.
+func (f *explainFlags) token(ctx context.Context, std streams, operands []string) (string, error) {
+	token, err := f.read(ctx, std, operands)
 	if err != nil {
 		return "", err
 	}
@@ -32,7 +32,11 @@ func (f *explainFlags) token(ctx context.Context, std streams) (string, error) {
 }
 
 // read returns what the token is read from, less one line end.
-func (f *explainFlags) read(ctx context.Context, std streams) (string, error) {
+func (f *explainFlags) read(ctx context.Context, std streams, operands []string) (string, error) {
+	if len(operands) == 1 && operands[0] != "-" {
+		fmt.Fprintln(std.err, "oidcauth explain: others can see a token on the command line; standard input and --token-file hide it")
+		return operands[0], nil
+	}
 	if f.tokenFile != "" {
 		file, err := os.Open(f.tokenFile)
 		if err != nil {

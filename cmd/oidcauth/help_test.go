@@ -36,7 +36,7 @@ func TestHelp(t *testing.T) {
 
 func TestHelp_warnsOfTheProcessList(t *testing.T) {
 	text := strings.Join(strings.Fields(invoke(t, "", "explain", "--help").out), " ")
-	for _, want := range []string{"list of processes", "standard input", "not taken from the command line", "--token-file"} {
+	for _, want := range []string{"list of processes", "standard input", "Prefer these", "--token-file"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the help of explain does not say %q", want)
 		}
