@@ -97,8 +97,8 @@ type Config struct {
 	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and
 	// ends every session, while Revocations is not known completely: before it was
 	// read, and when contact with it is lost, after the grace that it may have of
-	// its own. False means that tokens are accepted
-	// meanwhile by the revocations that are known.
+	// its own. False means that tokens are accepted meanwhile by the revocations
+	// that are known.
 	RequireRevocations bool
 
 	// Now is the clock that token times are compared with. Nil means [time.Now].

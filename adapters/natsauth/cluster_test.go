@@ -35,7 +35,7 @@ type node struct {
 func newNode(t testing.TB, n *natsServer, issuer *oidctest.Issuer, required bool) *node {
 	t.Helper()
 	v := &node{network: &gate{}, lines: &lockedBuffer{}}
-	log := newLog(t, n, natsauth.Config{Grace: -1}, nats.SetCustomDialer(v.network))
+	log := newLog(t, n, natsauth.Config{}, nats.SetCustomDialer(v.network))
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{audience}}}, Client: issuer.Client(),
 		Revocations: log, RequireRevocations: required, Logger: slog.New(slog.NewTextHandler(v.lines, nil)),

@@ -44,7 +44,7 @@ func (c *contact) back() {
 func (c *contact) lost(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.current || c.grace <= 0 || certain(cause) {
+	if !c.current || c.grace == 0 || certain(cause) {
 		c.settle()
 		c.tellLost()
 		return

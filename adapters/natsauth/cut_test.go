@@ -20,7 +20,7 @@ import (
 // NATS stops and starts again with what it stored; what comes after that arrives.
 func TestFollow_NATSRestarted(t *testing.T) {
 	n := startNATS(t)
-	l := newLog(t, n, natsauth.Config{Grace: -1})
+	l := newLog(t, n, natsauth.Config{})
 	appendTokens(t, l, "before")
 	r := follow(t, l)
 	r.awaitTokens("before")
@@ -42,7 +42,7 @@ func TestFollow_CutOff(t *testing.T) {
 	n := startNATS(t)
 	var network gate
 	var lines lockedBuffer
-	cutOff := newLog(t, n, natsauth.Config{Grace: -1, Logger: slog.New(slog.NewTextHandler(&lines, nil))}, nats.SetCustomDialer(&network))
+	cutOff := newLog(t, n, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, nats.SetCustomDialer(&network))
 	others := newLog(t, n, natsauth.Config{})
 	r := follow(t, cutOff)
 	r.awaitCurrent(true)
@@ -68,7 +68,7 @@ func TestFollow_CutOff(t *testing.T) {
 func TestFollow_Silence(t *testing.T) {
 	n := startNATS(t)
 	var network gate
-	silent := newLog(t, n, natsauth.Config{Heartbeat: 50 * time.Millisecond, Timeout: time.Second, Grace: -1}, nats.SetCustomDialer(&network))
+	silent := newLog(t, n, natsauth.Config{Heartbeat: 50 * time.Millisecond, Timeout: time.Second}, nats.SetCustomDialer(&network))
 	r := follow(t, silent)
 	r.awaitCurrent(true)
 	network.mute()

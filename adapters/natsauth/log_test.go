@@ -31,6 +31,7 @@ func TestNew(t *testing.T) {
 		{"negative size", natsauth.Config{JetStream: js, MaxBytes: -1}, false},
 		{"negative heartbeat", natsauth.Config{JetStream: js, Heartbeat: -1}, false},
 		{"negative timeout", natsauth.Config{JetStream: js, Timeout: -1}, false},
+		{"negative grace", natsauth.Config{JetStream: js, Grace: -1}, false},
 	} {
 		if l, err := natsauth.New(tt.cfg); (err == nil) != tt.ok || (l != nil) != tt.ok {
 			t.Errorf("%s: New() = %v, %v", tt.name, l, err)

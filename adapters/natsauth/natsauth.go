@@ -91,7 +91,7 @@ type Config struct {
 	// contact is lost without notice, with the moment that Heartbeat notices it.
 	// What the loss does not leave open is told at once: that revocations are known
 	// to be missing, that the connection was closed for good, and that none were
-	// read yet. Zero means 5 seconds; negative means none.
+	// read yet. Zero means none; a few seconds suit most.
 	Grace time.Duration
 
 	// Logger gets a line when contact is lost, with the cause, when it is back,
@@ -125,9 +125,9 @@ func New(cfg Config) (*Log, error) {
 	switch {
 	case cfg.JetStream == nil:
 		return nil, errors.New("natsauth: Config.JetStream is missing")
-	case cfg.Replicas < 0 || cfg.MaxBytes < 0 || cfg.Heartbeat < 0 || cfg.Timeout < 0:
-		return nil, fmt.Errorf("natsauth: Config.Replicas, MaxBytes, Heartbeat, Timeout: got %d, %d, %v, %v, want none negative",
-			cfg.Replicas, cfg.MaxBytes, cfg.Heartbeat, cfg.Timeout)
+	case cfg.Replicas < 0 || cfg.MaxBytes < 0 || cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.Grace < 0:
+		return nil, fmt.Errorf("natsauth: Config.Replicas, MaxBytes, Heartbeat, Timeout, Grace: got %d, %d, %v, %v, %v, want none negative",
+			cfg.Replicas, cfg.MaxBytes, cfg.Heartbeat, cfg.Timeout, cfg.Grace)
 	}
 	l := &Log{
 		js: cfg.JetStream, heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, grace: cfg.Grace, lateness: maxLateness, logger: cfg.Logger,
@@ -144,9 +144,6 @@ func New(cfg Config) (*Log, error) {
 	}
 	if l.timeout == 0 {
 		l.timeout = defaultInterval
-	}
-	if l.grace == 0 {
-		l.grace = defaultInterval
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)

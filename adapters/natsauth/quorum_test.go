@@ -55,7 +55,7 @@ func freePorts(t *testing.T, n int) (ports []int) {
 // the connection to it is sound. The heartbeat tells.
 func TestFollow_QuorumLost(t *testing.T) {
 	members := clusterNATS(t)
-	l := newLog(t, members[0], natsauth.Config{Replicas: 3, Heartbeat: 100 * time.Millisecond, Timeout: 2 * time.Second, Grace: -1},
+	l := newLog(t, members[0], natsauth.Config{Replicas: 3, Heartbeat: 100 * time.Millisecond, Timeout: 2 * time.Second},
 		nats.IgnoreDiscoveredServers())
 	r := follow(t, l)
 	r.awaitCurrent(true)
