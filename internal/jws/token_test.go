@@ -317,69 +317,6 @@ func TestParse_Dots(t *testing.T) {
 }
 
 // TestParse_Allocations is for a Token that is used again, as a server does.
-func TestParse_Allocations(t *testing.T) {
-	token, _ := benchmarkToken(t, "RS256")
-	var parsed jws.Token
-	allocations := testing.AllocsPerRun(100, func() {
-		var room [24]jws.Member
-		if _, err := parsed.ParseInto(room[:0], token, maxBytes); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if allocations > 1 {
-		t.Errorf("ParseInto() allocates %v times, want the payload at most", allocations)
-	}
-}
-
-// A Token that is used again remembers the last header that was in order, and
-// nothing of a token that was refused.
-func TestParse_HeaderAgain(t *testing.T) {
-	var parsed jws.Token
-	rows := []struct {
-		header, payload string
-		want            error
-		alg, keyID      string
-	}{
-		{`{"alg":"ES256","kid":"a","typ":"JWT"}`, `{}`, nil, "ES256", "a"},
-		{`{"alg":"ES256","kid":"a","typ":"JWT"}`, `{"a":1}`, nil, "ES256", "a"},
-		{`{"alg":"RS256"}`, `{}`, nil, "RS256", ""},
-		{`{"alg":"ES256","kid":"a","crit":[]}`, `{}`, jws.ErrMalformed, "", ""},
-		{`{"alg":"ES256","kid":"a","crit":[]}`, `{}`, jws.ErrMalformed, "", ""},
-		{`{"alg":"RS256"}`, `{`, jws.ErrMalformed, "", ""},
-		{`{"alg":"RS256"}`, `{}`, nil, "RS256", ""},
-		{`{"alg":"ES256","kid":"a","typ":"JWT"}`, `{}`, nil, "ES256", "a"},
-	}
-	for _, row := range rows {
-		err := parsed.Parse(encode(row.header)+"."+encode(row.payload)+".AAAA", maxBytes)
-		if !errors.Is(err, row.want) {
-			t.Fatalf("Parse(%s, %s) error = %v, want %v", row.header, row.payload, err, row.want)
-		}
-		if parsed.Algorithm != row.alg || parsed.KeyID != row.keyID || parsed.HasKeyID != (row.keyID != "") || parsed.HasType != (row.keyID != "") {
-			t.Errorf("Parse(%s, %s) = %q, key ID %q, type %q", row.header, row.payload, parsed.Algorithm, parsed.KeyID, parsed.Type)
-		}
-	}
-}
-
-func TestParse_Reset(t *testing.T) {
-	var parsed jws.Token
-	if err := parsed.Parse(signed(t, goodHeader, goodPayload), maxBytes); err != nil {
-		t.Fatal(err)
-	}
-	if err := parsed.Parse(signed(t, `{"alg":"ES256"}`, `{}`), maxBytes); err != nil {
-		t.Fatal(err)
-	}
-	if parsed.HasKeyID || parsed.KeyID != "" || parsed.HasType || parsed.Type != "" || len(parsed.Members) != 0 {
-		t.Errorf("Parse() kept %q, %q, %v of an earlier token", parsed.KeyID, parsed.Type, parsed.Members)
-	}
-	if err := parsed.Parse("a.b", maxBytes); err == nil {
-		t.Fatal("Parse() error = nil")
-	}
-	if err := testKey(t, "ES256").Verify(&parsed); !errors.Is(err, jws.ErrSignature) {
-		t.Errorf("Verify() after a refusal: error = %v, want %v", err, jws.ErrSignature)
-	}
-}
-
-// TestParse_Fields reads every field, with escapes.
 func TestParse_Fields(t *testing.T) {
 	var parsed jws.Token
 	header := `{"\u0061lg":"\u0045S256","kid":"a\/b\u00e9","typ":"at+jwt"}`
