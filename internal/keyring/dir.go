@@ -143,11 +143,15 @@ func (d *Dir) open() (*os.Root, error) {
 
 // checkMode refuses what anybody but the owner may read or write.
 func checkMode(info fs.FileInfo, want fs.FileMode) error {
+	name := info.Name()
+	if info.IsDir() {
+		name = "the directory" // its path stands before the error, its name here is "."
+	}
 	switch {
 	case runtime.GOOS != "windows" && info.Mode().Perm()&^want != 0:
-		return fmt.Errorf("%w: %s is open to others: mode %#o, want %#o", ErrRing, info.Name(), info.Mode().Perm(), want)
+		return fmt.Errorf("%w: %s is open to others: mode %#o, want %#o", ErrRing, name, info.Mode().Perm(), want)
 	case !ownedByUs(info):
-		return fmt.Errorf("%w: %s belongs to another user", ErrRing, info.Name())
+		return fmt.Errorf("%w: %s belongs to another user", ErrRing, name)
 	}
 	return nil
 }
