@@ -300,7 +300,10 @@ func (e *evaluation) audience(context.Context) error {
 	if err := e.readAudience(); err != nil {
 		return err
 	}
-	if _, found := e.member("aud"); e.trust.anyAudience || e.trust.dedicatedKeys && !found {
+	if e.trust.anyAudience {
+		return nil
+	}
+	if e.trust.dedicatedKeys && !e.has("aud") {
 		return nil
 	}
 	got, err := e.audienceClaim()
@@ -341,10 +344,10 @@ func (e *evaluation) tokenType(context.Context) error {
 	if neverAuthenticates(typ) || !slices.Contains(e.trust.types, typ) {
 		return refuse(checkType, ErrTokenType, quote(e.token.Type), oneOf(e.trust.types))
 	}
-	if _, found := e.member("events"); found {
+	if e.has("events") {
 		return refuse(checkType, ErrTokenType, `a security event ("events")`, "a token that authenticates")
 	}
-	if _, found := e.member("cnf"); found {
+	if e.has("cnf") {
 		return refuse(checkType, ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
 	}
 	return nil

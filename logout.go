@@ -235,7 +235,7 @@ func (e *evaluation) logoutEvents(context.Context) error {
 	if err != nil || !found || event.Kind != jws.Object {
 		return refuse(checkType, ErrTokenType, "no logout event", "an object at "+quote(logoutEvent)+` in "events"`)
 	}
-	if _, found := e.member("nonce"); found {
+	if e.has("nonce") {
 		return refuse(checkType, ErrTokenType, `a "nonce"`, "a logout token, which has none")
 	}
 	return nil

@@ -21,6 +21,12 @@ func (e *evaluation) member(name string) (jws.Member, bool) {
 	return jws.Find(e.members, name)
 }
 
+// has reports whether there is a top-level claim of that exact name.
+func (e *evaluation) has(name string) bool {
+	_, found := e.member(name)
+	return found
+}
+
 // untrustedIssuer reads "iss" before the signature is known: fit only to choose
 // who has to vouch for the token.
 func (e *evaluation) untrustedIssuer() (string, error) {
@@ -154,11 +160,15 @@ func (e *evaluation) mappedSubject(paths []Path) (string, error) {
 
 // checkHexIdentity compares the identity that SpacetimeDB's own tokens carry.
 func (e *evaluation) checkHexIdentity() error {
-	claimed, err := e.text(checkSubject, "hex_identity")
-	if err != nil {
-		return err
+	m, found := e.member("hex_identity")
+	if !found {
+		return nil
 	}
-	if _, found := e.member("hex_identity"); found && claimed != e.claims.identity.String() {
+	claimed, err := m.Text()
+	if err != nil {
+		return wrongType(checkSubject, m, "a string")
+	}
+	if claimed != e.claims.identity.String() {
 		return refuse(checkSubject, ErrClaim, `"hex_identity" `+quote(claimed), quote(e.claims.identity.String()))
 	}
 	return nil
