@@ -62,7 +62,7 @@ func (s *server) shell(t *testing.T, script string) *exec.Cmd {
 func TestDocument(t *testing.T) {
 	s := running(t)
 	if _, err := exec.LookPath("curl"); err != nil && os.Getenv("CI") == "" {
-		t.Skip("no curl")
+		t.Skip("curl is missing: apt-get install curl")
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
