@@ -3,8 +3,6 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,22 +33,7 @@ func TestTicket_SingleUseInCluster(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var accepted atomic.Int32
-		var wg sync.WaitGroup
-		for _, server := range servers {
-			wg.Go(func() {
-				_, err := server.AuthenticateTicket(t.Context(), ticket, anywhere)
-				if err == nil {
-					accepted.Add(1)
-				} else if !errors.Is(err, oidcauth.ErrTicketUsed) {
-					t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrTicketUsed)
-				}
-			})
-		}
-		wg.Wait()
-		if n := accepted.Load(); n != 1 {
-			t.Fatalf("accepted by %d servers, want 1", n)
-		}
+		usedOnce(t, ticket, servers[:])
 	}
 }
 
