@@ -38,10 +38,11 @@ func (k *Key) Live(now time.Time) bool {
 	if snap == nil {
 		return false
 	}
-	if !snap.serves(now, k.set.base) {
+	at := now.Sub(k.set.base)
+	if !snap.serves(at, now) {
 		return false
 	}
-	k.set.touch(now.Sub(k.set.base))
+	k.set.touch(at)
 	return true
 }
 

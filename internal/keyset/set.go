@@ -179,8 +179,9 @@ func New(cfg Config) (*Set, error) {
 func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
 	if snap := s.snap.Load(); snap != nil {
 		now := time.Now()
-		if snap.serves(now, s.base) {
-			s.touch(now.Sub(s.base))
+		at := now.Sub(s.base)
+		if snap.serves(at, now) {
+			s.touch(at)
 			if keys := snap.find(keyID, hasKeyID); keys != nil {
 				return keys, nil
 			}
@@ -192,7 +193,8 @@ func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, er
 // Ready returns nil when keys are in hand, fetching them first if need be. To
 // ask while they are in hand does not count as use of the issuer.
 func (s *Set) Ready(ctx context.Context) error {
-	if snap := s.snap.Load(); snap != nil && snap.serves(time.Now(), s.base) {
+	now := time.Now()
+	if snap := s.snap.Load(); snap != nil && snap.serves(now.Sub(s.base), now) {
 		return nil
 	}
 	_, err := s.wait(ctx, "", false)

@@ -122,9 +122,10 @@ func (p *snapshot) setLimit(base time.Time) {
 	p.wallLimit = p.limitAt().UnixNano()
 }
 
-// serves reports whether the keys are young enough by both clocks.
-func (p *snapshot) serves(now, base time.Time) bool {
-	return now.Sub(base) < p.limit && now.UnixNano() < p.wallLimit
+// serves reports whether the keys are young enough by both clocks: at is now by
+// the monotonic one, since the set's base.
+func (p *snapshot) serves(at time.Duration, now time.Time) bool {
+	return at < p.limit && now.UnixNano() < p.wallLimit
 }
 
 // confirm starts a new lifetime. Caching headers that a 304 leaves out stay as
@@ -186,7 +187,7 @@ func (s *Set) inUse(now time.Time) bool {
 // valid returns the snapshot if it may still serve. s.mu must be held.
 func (s *Set) valid(now time.Time) *snapshot {
 	snap := s.snap.Load()
-	if snap == nil || !snap.serves(now, s.base) {
+	if snap == nil || !snap.serves(now.Sub(s.base), now) {
 		return nil
 	}
 	return snap
