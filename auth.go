@@ -141,6 +141,11 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 	if c := a.remembered(token, now); c != nil {
 		return c, nil
 	}
+	return a.verify(ctx, token, now)
+}
+
+// verify evaluates a token and remembers it if it is good.
+func (a *Authenticator) verify(ctx context.Context, token string, now time.Time) (*Claims, error) {
 	c, err := a.evaluate(ctx, token, now)
 	if err != nil {
 		return nil, err

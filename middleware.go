@@ -15,31 +15,25 @@ import (
 // says, and authenticates it. The request no longer carries the token
 // afterwards, whether it was accepted or not.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
-	token, claims, err := a.take(r)
-	if claims != nil || err != nil {
-		return claims, err
-	}
-	return a.Authenticate(r.Context(), token)
-}
-
-// take takes the token out of the request. It returns the claims instead where
-// it knows them: a token that was verified needs no look at its characters.
-func (a *Authenticator) take(r *http.Request) (string, *Claims, error) {
 	if !a.onlyBearer {
 		token, err := a.extract(r)
-		return token, nil, err
+		if err != nil {
+			return nil, err
+		}
+		return a.Authenticate(r.Context(), token)
 	}
 	token, err := takeBearer(r)
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
-	if claims := a.remembered(token, a.now()); claims != nil {
-		return "", claims, nil
+	now := a.now()
+	if claims := a.remembered(token, now); claims != nil {
+		return claims, nil // without a look at its characters, which were good before
 	}
 	if !isToken68(token) {
-		return "", nil, malformedBearer()
+		return nil, malformedBearer()
 	}
-	return token, nil, nil
+	return a.verify(r.Context(), token, now)
 }
 
 // Middleware lets a request pass to next only with an accepted token, and gives
@@ -59,15 +53,8 @@ func (a *Authenticator) Optional(next http.Handler) http.Handler {
 
 func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		token, claims, err := a.take(r)
-		switch {
-		case claims != nil:
-		case err == nil:
-			claims, err = a.Authenticate(r.Context(), token)
-		case optional && errors.Is(err, ErrNoToken):
-			err = nil
-		}
-		if err != nil {
+		claims, err := a.AuthenticateRequest(r)
+		if err != nil && !(optional && errors.Is(err, ErrNoToken)) {
 			a.Refuse(w, r, err)
 			return
 		}
