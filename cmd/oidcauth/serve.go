@@ -61,7 +61,9 @@ headers itself, so that none that a client sent gets through.
 The server starts whether or not its issuers answer, and accepts the tokens of
 each as soon as its keys have been fetched. It prints one line when it listens,
 logs to standard error, and on SIGINT or SIGTERM finishes the requests it has
-before it ends, within 10 seconds.
+before it ends, within 10 seconds. Meanwhile it answers new ones 503, and closes
+WebSockets with status 1001. What is not finished after 8 seconds is cut off,
+which is exit code 1.
 
 With --any-issuer the server accepts the tokens of every issuer on the internet
 that has a public https URL. Then a token that is accepted proves who its bearer
