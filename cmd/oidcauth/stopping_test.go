@@ -46,6 +46,7 @@ func TestProcess_refusesWhileStopping(t *testing.T) {
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
 		"--local-issuer", filepath.Join(t.TempDir(), "keys"))
 	status := p.askInVain(t, iss)
+	deaf := p.subscribe(t) // which makes the stop last, too
 	var early []net.Conn
 	requests := []string{"GET /healthz", "GET /readyz", "GET /v1/whoami", "GET /v1/forward-auth", "POST /v1/identity", "GET /nowhere"}
 	for range requests {
@@ -68,6 +69,7 @@ func TestProcess_refusesWhileStopping(t *testing.T) {
 			t.Errorf("%s: status = %d, headers %v, want 503, Connection: close and Retry-After", request, resp.StatusCode, resp.Header)
 		}
 	}
+	deaf.CloseNow()
 	iss.Clear()
 	if got := <-status; got != 200 {
 		t.Errorf("the request under way: status = %d, want 200", got)
