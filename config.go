@@ -41,7 +41,8 @@ type Config struct {
 	// is an error.
 	Leeway time.Duration
 
-	// Extract takes the token out of an HTTP request. Nil means [BearerToken].
+	// Extract takes the token out of an HTTP request. Nil means [BearerToken]. One
+	// of this package's that was made from wrong arguments is an error.
 	Extract Extractor
 
 	// Client makes the requests to the issuers. Its Transport is used; cookies
@@ -242,6 +243,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.RequireRevocations && cfg.Revocations == nil {
 		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations")
+	}
+	if err := argumentsOf(cfg.Extract); err != nil {
+		return err
 	}
 	if strings.ContainsFunc(cfg.ResourceMetadataURL, unfitForQuotes) {
 		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)

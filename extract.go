@@ -2,19 +2,25 @@ package oidcauth
 
 import (
 	"encoding/base64"
-	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/origin"
 )
 
 // An Extractor takes the token out of a request, in both senses: it returns the
 // token, and removes it from the request so that no handler or access log that
 // comes later sees it. It returns [ErrNoToken] when the request carries none in
-// the place it looks at, [ErrMalformedRequest] when it carries more than one or
+// the place it looks at, [ErrMalformedRequest] when it carries two that differ or
 // carries it wrongly, and [ErrOrigin] when it may not be used from where the
-// request comes. It must be safe for concurrent use, as those of this package are.
+// request comes. The same token twice is one token, and both copies are removed.
+// It must be safe for concurrent use, as those of this package are.
+//
+// Those of this package that are made with arguments that can never be right, such
+// as an empty name, refuse every request with an error that says so; [New] returns
+// that error.
 type Extractor func(r *http.Request) (token string, err error)
 
 const (
@@ -49,18 +55,42 @@ func takeBearer(r *http.Request) (string, error) {
 		return "", noToken("an Authorization header with a bearer token")
 	case 1:
 	default:
-		r.Header.Del(headerAuth)
-		return "", malformed("several Authorization headers", "one")
+		delete(r.Header, headerAuth)
+		return bearerOfAll(values)
 	}
 	credentials, isBearer := cutBearer(values[0])
 	if !isBearer {
 		return "", noToken("an Authorization header with a bearer token")
 	}
 	delete(r.Header, headerAuth)
+	return trimBearer(credentials)
+}
+
+// trimBearer returns the token in what follows the scheme Bearer.
+func trimBearer(credentials string) (string, error) {
 	if !strings.HasPrefix(credentials, " ") {
 		return "", malformedBearer()
 	}
 	return strings.Trim(credentials, " "), nil
+}
+
+// bearerOfAll returns the one token that several Authorization headers carry.
+func bearerOfAll(values []string) (string, error) {
+	tokens := make([]string, len(values))
+	for i, value := range values {
+		credentials, isBearer := cutBearer(value)
+		if !isBearer {
+			return "", malformed("several Authorization headers", "one")
+		}
+		var err error
+		if tokens[i], err = trimBearer(credentials); err != nil {
+			return "", err
+		}
+	}
+	if !allSame(tokens) {
+		return "", malformed("several Authorization headers that differ", "one")
+	}
+	return tokens[0], nil
 }
 
 func malformedBearer() error {
@@ -127,13 +157,16 @@ func SubprotocolToken(r *http.Request) (string, error) {
 		return "", noToken(`a subprotocol that begins with "bearer."`)
 	}
 	encoded := strings.TrimPrefix(offered[first], subprotocolPrefix)
-	rest := slices.DeleteFunc(slices.Clone(offered), isBearer)
+	// Two that differ cannot be one token, since only one way to encode it is read.
+	differs := func(p string) bool { return isBearer(p) && !sameToken(p, offered[first]) }
+	several := slices.ContainsFunc(offered, differs)
+	rest := slices.DeleteFunc(offered, isBearer)
 	r.Header.Del(headerSubprotocol)
 	if len(rest) > 0 {
 		r.Header.Set(headerSubprotocol, strings.Join(rest, ", "))
 	}
-	if len(rest) != len(offered)-1 {
-		return "", malformed(`several subprotocols that begin with "bearer."`, "one")
+	if several {
+		return "", malformed(`several subprotocols that begin with "bearer." and differ`, "one")
 	}
 	if len(rest) == 0 {
 		return "", malformed("no subprotocol beside the token's", "the application's own beside it")
@@ -160,75 +193,52 @@ func offeredSubprotocols(r *http.Request) ([]string, error) {
 	return offered, nil
 }
 
-// QueryToken takes the token from the query parameter of the given name. RFC
-// 6750, section 2.3, advises against it, since addresses end up in logs of
-// proxies and browsers that this package cannot reach; it serves clients that
-// can do no other.
-func QueryToken(name string) Extractor {
-	return func(r *http.Request) (string, error) {
-		if !strings.Contains(r.URL.RawQuery, name+"=") && !strings.ContainsAny(r.URL.RawQuery, "%+") {
-			return "", noToken("a query parameter " + quote(name))
-		}
-		tokens := removeQuery(r, name)
-		switch {
-		case len(tokens) == 0:
-			return "", noToken("a query parameter " + quote(name))
-		case len(tokens) > 1:
-			return "", malformed("several query parameters "+quote(name), "one")
-		case !isToken68(tokens[0]):
-			return "", malformed("a query parameter "+quote(name)+" of another form", "a token")
-		}
-		return tokens[0], nil
-	}
-}
-
-// removeQuery takes every parameter called name out of the request's address
-// and returns their values. The other parameters stay as they were written.
-func removeQuery(r *http.Request, name string) []string {
-	var tokens, rest []string
-	for part := range strings.SplitSeq(r.URL.RawQuery, "&") {
-		key, value, _ := strings.Cut(part, "=")
-		if k, err := url.QueryUnescape(key); err != nil || k != name {
-			rest = append(rest, part)
-			continue
-		}
-		value, err := url.QueryUnescape(value)
-		if err != nil {
-			value = ""
-		}
-		tokens = append(tokens, value)
-	}
-	if len(tokens) > 0 {
-		r.URL.RawQuery = strings.Join(rest, "&")
-		r.RequestURI = r.URL.RequestURI()
-	}
-	return tokens
-}
-
 // CookieToken takes the token from the cookie of the given name.
 //
 // A browser sends cookies with requests that other sites' pages make. So a
 // request that opens a WebSocket or is neither GET, HEAD nor OPTIONS must bear
 // an Origin header with one of the origins, such as "https://app.example.com",
 // and any other request must not bear one with a different value.
+//
+// A name that no cookie can have and an origin that no browser sends, such as one
+// that ends with a slash, are errors of [New]. Without origins a request that
+// bears an Origin, or has to, is refused.
 func CookieToken(name string, origins ...string) Extractor {
+	if !isCookieName(name) {
+		return invalid(fmt.Errorf("oidcauth: CookieToken: got the name %s, want that of a cookie (RFC 6265, section 4.1.1)", quote(name)))
+	}
+	for _, text := range origins {
+		if err := origin.Check(text); err != nil {
+			return invalid(fmt.Errorf("oidcauth: CookieToken: origin %s: %w: want one as a browser sends it, such as \"https://app.example.com\"", quote(text), err))
+		}
+	}
 	origins = slices.Clone(origins)
 	return func(r *http.Request) (string, error) {
 		tokens := removeCookie(r, name)
 		switch {
 		case len(tokens) == 0:
 			return "", noToken("a cookie " + quote(name))
-		case len(tokens) > 1:
-			return "", malformed("several cookies "+quote(name), "one")
+		case !allSame(tokens):
+			return "", malformed("several cookies "+quote(name)+" that differ", "one")
 		}
 		if err := checkOrigin(r, origins); err != nil {
-			return "", err
+			return "", withhold(err, tokens[0])
 		}
 		if !isToken68(tokens[0]) {
 			return "", malformed("a cookie "+quote(name)+" of another form", "a token")
 		}
 		return tokens[0], nil
 	}
+}
+
+// isCookieName reports whether net/http reads and writes cookies of that name.
+func isCookieName(name string) bool {
+	for i := range len(name) {
+		if !isTokenChar(name[i]) {
+			return false
+		}
+	}
+	return name != ""
 }
 
 // removeCookie takes every cookie called name out of the request and returns
@@ -276,32 +286,4 @@ func isSafe(r *http.Request) bool {
 		return false
 	}
 	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
-}
-
-// FirstOf tries the extractors in their order and returns the token of the first
-// that finds one. All of them are tried: a request that carries a token in two
-// places is malformed (RFC 6750, section 2), and so is one that carries a good
-// token beside a badly written one.
-func FirstOf(extractors ...Extractor) Extractor {
-	extractors = slices.Clone(extractors)
-	return func(r *http.Request) (string, error) {
-		token, refusal, found := "", error(nil), 0
-		for _, extract := range extractors {
-			t, err := extract(r)
-			if errors.Is(err, ErrNoToken) {
-				continue
-			}
-			found++
-			if found == 1 {
-				token, refusal = t, err
-			}
-		}
-		switch {
-		case found == 0:
-			return "", noToken("")
-		case found > 1:
-			return "", malformed("tokens in more than one place", "one token")
-		}
-		return token, refusal
-	}
 }

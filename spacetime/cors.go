@@ -1,13 +1,16 @@
 package spacetime
 
 import (
+	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/oidcauth/oidcauth"
 )
+
+const wantOrigin = "an Origin of Config.Origins, where the server's own must be named unless they are IP addresses or localhost"
 
 // checkOrigin refuses requests that another site's page makes without leave.
 // None of them could carry a token that the page does not have, but any could
@@ -20,17 +23,30 @@ func (s *Server) checkOrigin(r *http.Request) error {
 	if len(got) == 1 && (s.listed(got[0]) || sameOrigin(got[0], r)) {
 		return nil
 	}
-	return &oidcauth.Refusal{Check: "request", Got: strings.Join(got, ", "), Want: "an Origin of Config.Origins", Err: oidcauth.ErrOrigin}
+	return &oidcauth.Refusal{Check: "request", Got: fmt.Sprintf("%.200q", got), Want: wantOrigin, Err: oidcauth.ErrOrigin}
 }
 
 func (s *Server) listed(origin string) bool {
 	return slices.Contains(s.cfg.Origins, "*") || slices.Contains(s.cfg.Origins, origin)
 }
 
-// sameOrigin reports whether the page comes from the host that is asked.
+// sameOrigin reports whether the page comes from the address that is asked, by a
+// name that cannot lie: for any other, an attacker's name server can say that the
+// host of the attacker's page is this server ("DNS rebinding"), and the page then
+// has the same name as the server that it talks to.
 func sameOrigin(origin string, r *http.Request) bool {
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
 	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && strings.EqualFold(u.Host, r.Host)
+	return err == nil && origin == u.Scheme+"://"+u.Host && u.Scheme == scheme && u.Host == r.Host && cannotLie(u.Hostname())
+}
+
+// cannotLie reports whether no name server is asked for the host.
+func cannotLie(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || host == "localhost"
 }
 
 // shared serves a route to the pages that may use it.

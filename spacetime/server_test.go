@@ -140,6 +140,9 @@ func TestNew_Refused(t *testing.T) {
 		"a local issuer of no account": {Auth: w.auth, Local: strict},
 		"tokens that may not be":       {Auth: w.auth, Local: strict, NoExpiry: true},
 		"an empty origin":              {Auth: w.auth, Local: w.local, Origins: []string{""}},
+		"an origin with a slash":       {Auth: w.auth, Local: w.local, Origins: []string{"*", "https://app.example.com/"}},
+		"an origin of anybody":         {Auth: w.auth, Local: w.local, Origins: []string{"null"}},
+		"a host for an origin":         {Auth: w.auth, Local: w.local, Origins: []string{"app.example.com"}},
 	} {
 		if _, err := spacetime.New(cfg); err == nil || !strings.HasPrefix(err.Error(), "spacetime: ") {
 			t.Errorf("%s: New() error = %v, want one", name, err)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/origin"
 )
 
 // Config says what a [Server] is like.
@@ -42,8 +43,17 @@ type Config struct {
 	NoExpiry bool
 
 	// Origins are the pages, such as "https://app.example.com", whose scripts may
-	// connect beside those that the server serves itself; "*" stands for all. A
-	// client that is no browser names none and is not asked.
+	// use the server; "*" stands for all. A client that is no browser names none
+	// and is not asked.
+	//
+	// Name the server's own pages here, too. Without that they count as its own
+	// only at an IP address or at localhost, with the scheme of the connection
+	// (behind a proxy that ends TLS, that is http): any other name could belong to
+	// an attacker whose name server points it at this server, to get an anonymous
+	// identity on a network that only the visitor of the attacker's page can reach.
+	//
+	// An origin that no browser sends, such as one that ends with a slash, is an
+	// error.
 	Origins []string
 
 	// Serve serves a connection after the first message, which the Server has
@@ -83,8 +93,10 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Auth == nil || cfg.Local == nil {
 		return nil, errors.New("spacetime: Config: want both Auth and Local")
 	}
-	if slices.Contains(cfg.Origins, "") {
-		return nil, errors.New("spacetime: Config.Origins: got one that is empty")
+	for _, text := range cfg.Origins {
+		if err := origin.Check(text); err != nil && text != "*" {
+			return nil, fmt.Errorf("spacetime: Config.Origins: got %.200q: %w: want \"*\", or one as a browser sends it, such as \"https://app.example.com\"", text, err)
+		}
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -170,6 +170,7 @@ func TestSubscribe_Refused(t *testing.T) {
 	closed := newWorld(t, spacetime.Config{})
 	token := w.issuer.Token(nil)
 	bearer := []string{"Authorization", "Bearer " + token}
+	again := w.buy(t, token)
 	for _, tt := range []struct {
 		name    string
 		w       *world
@@ -183,10 +184,12 @@ func TestSubscribe_Refused(t *testing.T) {
 		{"a bad token in the header beside a good ticket", w, "?token=" + w.buy(t, token), []string{"Authorization", "Bearer " + token + "x"}, 401},
 		{"another scheme", w, "", []string{"Authorization", "Basic YTpi"}, 400},
 		{"no token after the scheme", w, "", []string{"Authorization", "Bearer "}, 400},
-		{"two headers", w, "", append(bearer, bearer...), 400},
+		{"two headers, one token", w, "", append(bearer, bearer...), 101},
+		{"two headers, two tokens", w, "", append(bearer, "Authorization", "Bearer x"), 400},
 		{"a bad ticket", w, "?token=x", nil, 401},
 		{"an empty ticket", w, "?token=", nil, 400},
 		{"two tickets", w, "?token=x&token=y", nil, 400},
+		{"one ticket twice", w, "?token=" + again + "&token=" + again, nil, 101},
 		{"a token in place of a ticket", w, "?token=" + token, nil, 401},
 		{"a ticket bought by another page", w, "?token=" + w.buy(t, token, "Origin", app), nil, 403},
 		{"a ticket used by its page", w, "?token=" + w.buy(t, token, "Origin", app), []string{"Origin", app}, 101},

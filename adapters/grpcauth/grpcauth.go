@@ -12,8 +12,12 @@
 // as [google.golang.org/grpc/credentials/oauth] does. Handlers find the caller
 // with [oidcauth.FromContext] and ask for permission with [oidcauth.Require],
 // whose error they may return as it is. The token is taken out of the metadata
-// before the handler, and interceptors after this one, see it; binary logging of
-// gRPC, if it is turned on, sees it before.
+// before the handler, and interceptors after this one, see it, with every copy of
+// it, under whatever key; binary logging of gRPC, if it is turned on, sees it before.
+//
+// Behind grpc-gateway the token arrives twice, as "grpcgateway-authorization" too.
+// The same token in both, or twice in one, is one token. Two that differ are
+// refused as malformed, and the gateway's copy alone is no token.
 //
 // # Streams
 //
@@ -52,10 +56,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/oidcauth/oidcauth"
@@ -127,26 +129,6 @@ func (g *Guard) authenticate(ctx context.Context, method string) (context.Contex
 	}
 	claims, err := g.auth.Authenticate(ctx, token)
 	return ctx, claims, err
-}
-
-// takeToken takes the token out of the incoming metadata, by the same rules as
-// out of an HTTP request.
-func takeToken(ctx context.Context) (context.Context, string, error) {
-	const (
-		key    = "authorization"
-		header = "Authorization"
-	)
-	md, _ := metadata.FromIncomingContext(ctx) // a copy
-	r := &http.Request{Header: http.Header{}}
-	if values := md.Get(key); len(values) > 0 {
-		r.Header[header] = values
-	}
-	token, err := oidcauth.BearerToken(r)
-	if md.Len() > 0 && len(r.Header[header]) == 0 {
-		md.Delete(key)
-		ctx = metadata.NewIncomingContext(ctx, md)
-	}
-	return ctx, token, err
 }
 
 // refuse logs an error of oidcauth and words it for the client. Any other error

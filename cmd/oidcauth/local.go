@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/origin"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
 
@@ -55,7 +56,7 @@ type localFlags struct {
 func (f *localFlags) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.dir, "local-issuer", "", "issue tokens with the keys in this `DIRECTORY`, which is created if missing, and serve SpacetimeDB's routes; read above what it means")
 	flags.StringVar(&f.url, "local-issuer-url", "", "the `NAME` of that issuer, the \"iss\" of its tokens; without it the directory's, or "+defaultLocalURL+" for a new one")
-	flags.Var(&f.origins, "allow-origin", "let pages of this `ORIGIN`, such as https://app.example.com, use SpacetimeDB's routes, * for all; may be repeated; without it this server's own pages")
+	flags.Var(&f.origins, "allow-origin", "let pages of this `ORIGIN`, such as https://app.example.com, use SpacetimeDB's routes, * for all; may be repeated; this server's own pages may without it, if they are at an IP address, at localhost or at --resource")
 }
 
 // apply writes what the flags say into the configuration of the file.
@@ -78,9 +79,9 @@ func (f *localFlags) apply(file *fileConfig) error {
 	if local.Dir == "" {
 		return usagef("no directory for the file's \"local_issuer\": give \"dir\" in it, or --local-issuer")
 	}
-	for _, origin := range local.AllowOrigins {
-		if !isOrigin(origin) {
-			return usagef("allowed origin %s: want scheme and host as a browser sends them, such as https://app.example.com, or *", quoteArgument(origin))
+	for _, text := range local.AllowOrigins {
+		if !isOrigin(text) {
+			return usagef("allowed origin %s: want scheme and host as a browser sends them, such as https://app.example.com, or *", quoteArgument(text))
 		}
 	}
 	return nil
@@ -88,11 +89,7 @@ func (f *localFlags) apply(file *fileConfig) error {
 
 // isOrigin reports whether a page can have this origin, or whether it stands for
 // all. Anything else would be compared with what browsers send, in vain.
-func isOrigin(origin string) bool {
-	u, err := url.Parse(origin)
-	return origin == "*" || err == nil && u.Scheme != "" && u.Hostname() != "" && !strings.Contains(origin, "*") &&
-		origin == strings.ToLower(u.Scheme+"://"+u.Host)
-}
+func isOrigin(text string) bool { return text == "*" || origin.Check(text) == nil }
 
 // open opens the directory, with new keys in it if it has none, and adds the
 // issuer to the library's configuration. A nil localConfig adds none.

@@ -248,14 +248,28 @@ func testLocalIssuerURL(t *testing.T) {
 }
 
 func testAllowOrigin(t *testing.T) {
-	const page = "https://app.example.com"
-	for flag, want := range map[string]int{"": 403, page: 204, "*": 204, "https://other.example.com": 403} {
-		flags := []string{"--local-issuer", filepath.Join(t.TempDir(), "keys")}
-		if flag != "" {
-			flags = append(flags, "--allow-origin", flag)
+	const page, resource = "https://app.example.com", "https://DB.example.com:443/x"
+	for _, test := range []struct {
+		flags []string
+		page  string
+		want  int
+	}{
+		{nil, page, 403},
+		{[]string{"--allow-origin", page}, page, 204},
+		{[]string{"--allow-origin", "*"}, page, 204},
+		{[]string{"--allow-origin", "https://other.example.com"}, page, 403},
+		{[]string{"--resource", resource}, "https://db.example.com", 204},
+		{[]string{"--resource", resource}, "http://db.example.com", 403},
+		{[]string{"--resource", resource, "--allow-origin", page}, "https://db.example.com", 204},
+		{[]string{"--resource", resource, "--allow-origin", page}, page, 204},
+		{[]string{"--resource", resource}, page, 403},
+	} {
+		s := serve(t, append(test.flags, "--local-issuer", filepath.Join(t.TempDir(), "keys"))...)
+		if got := s.do(t, "OPTIONS", "/v1/identity/websocket-token", "", "Origin", test.page); got.status != test.want {
+			t.Errorf("with %q, from %s: got %d, want %d", test.flags, test.page, got.status, test.want)
 		}
-		if got := serve(t, flags...).do(t, "OPTIONS", "/v1/identity/websocket-token", "", "Origin", page); got.status != want {
-			t.Errorf("with %q: got %d, want %d", flag, got.status, want)
+		if got := s.do(t, "POST", "/v1/identity", "", "Origin", s.url); got.status != 200 {
+			t.Errorf("with %q, from its own page: got %d, want 200", test.flags, got.status)
 		}
 	}
 }

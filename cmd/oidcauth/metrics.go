@@ -47,8 +47,8 @@ const (
 )
 
 // metrics counts what the server does, for GET /metrics. What may be counted is
-// settled before the first request, so counting takes no lock and no caller can make it
-// grow. It is safe for concurrent use.
+// decided before the first request, so counting takes no lock and no caller can
+// make it grow. It is safe for concurrent use.
 type metrics struct {
 	requests map[string]*statusCounts // by route
 	routes   []string                 // in order of output
@@ -110,9 +110,9 @@ func (m *metrics) countOutcome(err error) {
 	m.outcomes[len(m.outcomes)-1].Add(1)
 }
 
-// countRequests counts the answers of mux by route, one of paths, and status.
+// countRequests counts the answers of next by route, one of paths, and status.
 // It is called once, before anything is counted.
-func (m *metrics) countRequests(mux *http.ServeMux, paths []string) http.Handler {
+func (m *metrics) countRequests(next http.Handler, paths []string) http.Handler {
 	m.routes = append(paths, otherLabel)
 	m.requests = make(map[string]*statusCounts)
 	for _, route := range m.routes {
@@ -120,7 +120,7 @@ func (m *metrics) countRequests(mux *http.ServeMux, paths []string) http.Handler
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-		mux.ServeHTTP(rec, r)
+		next.ServeHTTP(rec, r)
 		counts, ok := m.requests[routeOf(r.Pattern)]
 		if !ok {
 			counts = m.requests[otherLabel]

@@ -8,9 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
+	"strings"
 	"syscall"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/origin"
 )
 
 // defaultAddr is where serve listens unless told otherwise: not reachable from
@@ -58,7 +61,9 @@ headers itself, so that none that a client sent gets through.
 The server starts whether or not its issuers answer, and accepts the tokens of
 each as soon as its keys have been fetched. It prints one line when it listens,
 logs to standard error, and on SIGINT or SIGTERM finishes the requests it has
-before it ends, within 10 seconds.
+before it ends, within 10 seconds. Meanwhile it answers new ones 503, and closes
+WebSockets with status 1001. What is not finished after 8 seconds is cut off,
+which is exit code 1.
 
 With --any-issuer the server accepts the tokens of every issuer on the internet
 that has a public https URL. Then a token that is accepted proves who its bearer
@@ -157,7 +162,8 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return usageError{err}
 	}
 	if local != nil {
-		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer.AllowOrigins); err != nil {
+		origins := append(ownOrigin(file.Resource), file.LocalIssuer.AllowOrigins...)
+		if s.local, err = newLocalRoutes(s, local, origins); err != nil {
 			return usageError{err}
 		}
 	}
@@ -220,6 +226,24 @@ func baseURL(addr net.Addr) string {
 		return ""
 	}
 	return "http://" + addr.String()
+}
+
+// ownOrigin returns the origin of the pages that the server's address serves; there
+// is none if that is unknown.
+func ownOrigin(resource string) []string {
+	u, err := url.Parse(strings.ToLower(resource))
+	if err != nil || u.Host == "" {
+		return nil
+	}
+	host := u.Host
+	if usual := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; usual != "" {
+		host = strings.TrimSuffix(host, usual)
+	}
+	text := u.Scheme + "://" + host
+	if origin.Check(text) != nil {
+		return nil // a name in another alphabet: browsers write it otherwise
+	}
+	return []string{text}
 }
 
 // issuerURLs returns the names of the issuers.

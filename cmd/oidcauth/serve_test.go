@@ -263,7 +263,9 @@ func TestShutDown_limit(t *testing.T) {
 		asked <- err
 	}()
 	<-entered
-	if err := shutDown(srv, time.Millisecond); err == nil || !strings.Contains(err.Error(), "still under way after 1ms") {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := shutDown(ctx, srv, time.Millisecond); err == nil || !strings.Contains(err.Error(), "still under way after 1ms") {
 		t.Errorf("shutDown() error = %v, want one about the request under way", err)
 	}
 	if err := <-asked; err == nil {

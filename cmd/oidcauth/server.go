@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,13 +17,12 @@ import (
 // Limits of the HTTP server. A request has no body that anybody reads, so only
 // its header needs time; an answer may have to wait for an issuer's keys.
 const (
-	headerTimeout   = 5 * time.Second
-	readTimeout     = 10 * time.Second
-	writeTimeout    = 30 * time.Second
-	idleTimeout     = 2 * time.Minute
-	headerBytes     = 32 << 10
-	shutdownTimeout = 10 * time.Second
-	readyWait       = 2 * time.Second
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 32 << 10
+	readyWait     = 2 * time.Second
 )
 
 // server answers the routes of "oidcauth serve".
@@ -36,6 +34,7 @@ type server struct {
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int
+	gate        gate // of all requests
 }
 
 // newServer returns a server for an address that clients know as resource;
@@ -111,7 +110,7 @@ func (s *server) handler() http.Handler {
 		mux.Handle(route.pattern, route.handler)
 		paths = append(paths, routeOf(route.pattern))
 	}
-	return s.metrics.countRequests(mux, paths)
+	return s.metrics.countRequests(s.untilStopped(mux), paths)
 }
 
 // authenticated lets requests with an accepted token pass to next, as the
@@ -146,8 +145,7 @@ func (s *server) serve(ctx context.Context, ln net.Listener) error {
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		s.log.Info("shutting down", "limit", shutdownTimeout)
-		err = errors.Join(s.local.close(shutdownTimeout), shutDown(srv, shutdownTimeout))
+		err = s.stop(srv, ln, stopGrace)
 	}
 	return errors.Join(err, s.auth.Close())
 }
@@ -159,17 +157,6 @@ func (s *server) warmUp(ctx context.Context) {
 	if err := s.auth.Ready(ctx); err == nil {
 		s.log.Info("the keys of every issuer are in hand", "issuers", len(s.issuers))
 	}
-}
-
-// shutDown waits for the requests under way, up to the limit, and then cuts
-// off those that remain.
-func shutDown(srv *http.Server, limit time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	if err := srv.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests still under way after %s were cut off: %w", limit, err), srv.Close())
-	}
-	return nil
 }
 
 // writeJSON answers with a JSON body that nobody may store.

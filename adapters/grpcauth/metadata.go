@@ -1,0 +1,114 @@
+package grpcauth
+
+import (
+	"context"
+	"crypto/subtle"
+	"net/http"
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+const (
+	keyAuthorization = "authorization"
+
+	// keyGateway is where grpc-gateway leaves a second copy of the header that it
+	// has translated to keyAuthorization.
+	keyGateway = "grpcgateway-authorization"
+)
+
+// takeToken takes the token out of the incoming metadata, by the same rules as
+// out of an HTTP request. Only "authorization" counts; what grpc-gateway's copy
+// says must be no other token, and the token leaves every other key, too.
+func takeToken(ctx context.Context) (context.Context, string, error) {
+	md, _ := metadata.FromIncomingContext(ctx) // a copy, its keys in lower case
+	token, err := bearer(credentials(md))
+	changed := false
+	for _, key := range []string{keyAuthorization, keyGateway} {
+		changed = removeBearer(md, key) || changed
+	}
+	if err == nil {
+		changed = removeCopies(md, token) || changed
+	}
+	if changed {
+		ctx = metadata.NewIncomingContext(ctx, md)
+	}
+	return ctx, token, err
+}
+
+// credentials are what the call says in "authorization", and what grpc-gateway
+// says beside it that is not the same.
+func credentials(md metadata.MD) []string {
+	said := md[keyAuthorization]
+	if len(said) == 0 {
+		return nil // the gateway's copy alone is no copy, and grants nothing
+	}
+	all := slices.Clone(said)
+	for _, value := range md[keyGateway] {
+		if !slices.ContainsFunc(said, func(s string) bool { return same(s, value) }) {
+			all = append(all, value)
+		}
+	}
+	return all
+}
+
+func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+// bearer is [oidcauth.BearerToken] for values that came without HTTP.
+func bearer(values []string) (string, error) {
+	r := &http.Request{Header: http.Header{}}
+	if len(values) > 0 {
+		r.Header["Authorization"] = values
+	}
+	return oidcauth.BearerToken(r)
+}
+
+// removeBearer removes the values of a key that BearerToken takes for its own, well
+// or badly written. It reports whether there was one.
+func removeBearer(md metadata.MD, key string) bool {
+	return keep(md, key, func(value string) (string, bool) {
+		r := &http.Request{Header: http.Header{"Authorization": {value}}}
+		oidcauth.BearerToken(r)
+		return value, len(r.Header) > 0
+	})
+}
+
+// removeCopies cuts the token out of whatever still has it: a cookie or an address
+// that a gateway hands on, or a header of its own. It reports whether it did.
+func removeCopies(md metadata.MD, token string) bool {
+	changed := false
+	for key := range md {
+		changed = keep(md, key, func(value string) (string, bool) {
+			if !strings.Contains(value, token) {
+				return value, true
+			}
+			rest := strings.TrimSpace(strings.ReplaceAll(value, token, ""))
+			return rest, rest != "" && !strings.EqualFold(rest, "Bearer")
+		}) || changed
+	}
+	return changed
+}
+
+// keep keeps of a key's values what f returns. It reports whether that differs.
+func keep(md metadata.MD, key string, f func(value string) (rest string, kept bool)) bool {
+	var left []string
+	changed := false
+	for _, value := range md[key] {
+		rest, kept := f(value)
+		changed = changed || !kept || rest != value
+		if kept {
+			left = append(left, rest)
+		}
+	}
+	switch {
+	case !changed:
+	case len(left) == 0:
+		delete(md, key)
+	default:
+		md[key] = left
+	}
+	return changed
+}

@@ -1,0 +1,128 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// openEarly opens a connection that the server has accepted when openEarly
+// returns, and on which nothing was asked.
+func (p *process) openEarly(t *testing.T) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	// Connections are accepted in their order: once a later one has its answer,
+	// this one has been accepted.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get(p.url + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Fatalf("before the signal: status = %d, want 200", resp.StatusCode)
+	}
+	return conn
+}
+
+// TestProcess_refusesWhileStopping: whoever asks on an open connection after the
+// signal is told to go elsewhere, while a request from before gets its answer.
+func TestProcess_refusesWhileStopping(t *testing.T) {
+	iss := startIssuer(t)
+	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
+		"--local-issuer", filepath.Join(t.TempDir(), "keys"))
+	status := p.askInVain(t, iss)
+	deaf := p.subscribe(t) // which makes the stop last, too
+	var early []net.Conn
+	requests := []string{"GET /healthz", "GET /readyz", "GET /v1/whoami", "GET /v1/forward-auth", "POST /v1/identity", "GET /nowhere"}
+	for range requests {
+		early = append(early, p.openEarly(t))
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	p.awaitLog(t, "shutting down")
+	for i, request := range requests {
+		if _, err := early[i].Write([]byte(request + " HTTP/1.1\r\nHost: db.example.com\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(early[i]), nil)
+		if err != nil {
+			t.Fatalf("%s: %v", request, err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 503 || !resp.Close || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("%s: status = %d, headers %v, want 503, Connection: close and Retry-After", request, resp.StatusCode, resp.Header)
+		}
+	}
+	deaf.CloseNow()
+	iss.Clear()
+	if got := <-status; got != 200 {
+		t.Errorf("the request under way: status = %d, want 200", got)
+	}
+	if code := p.code(t); code != 0 {
+		t.Errorf("exit code = %d, want 0; %s", code, p.err.String())
+	}
+}
+
+// TestProcess_stopsWithinItsLimit: everything that can make a stop last, all of it
+// at once, ends within the limit.
+func TestProcess_stopsWithinItsLimit(t *testing.T) {
+	iss := startIssuer(t)
+	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
+		"--local-issuer", filepath.Join(t.TempDir(), "keys"))
+	deaf, polite := p.subscribe(t), p.subscribe(t)
+	p.openEarly(t)
+	status := p.askInVain(t, iss)
+	signalled := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := polite.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the WebSocket ended with %v, want status %d", err, websocket.StatusGoingAway)
+	}
+	code := p.code(t)
+	if took := time.Since(signalled); took > stopLimit {
+		t.Errorf("the server ended %v after the signal, want %v at most", took, stopLimit)
+	}
+	if got := <-status; got != 0 {
+		t.Errorf("the request that hangs: status = %d, want none", got)
+	}
+	if code != 1 || !strings.Contains(p.err.String(), "requests still under way") {
+		t.Errorf("exit code = %d, want 1 and what was cut off; %s", code, p.err.String())
+	}
+	// It never answered, and was told all the same.
+	if _, _, err := deaf.Read(t.Context()); websocket.CloseStatus(err) != websocket.StatusGoingAway {
+		t.Errorf("the WebSocket of a client that does not answer ended with %v, want status %d", err, websocket.StatusGoingAway)
+	}
+}
+
+// subscribe opens a WebSocket as nobody and reads the first message.
+func (p *process) subscribe(t *testing.T) *websocket.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	socket, _, err := websocket.Dial(ctx, p.url+"/v1/database/chat/subscribe", &websocket.DialOptions{Subprotocols: []string{"v2.bsatn.spacetimedb"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { socket.CloseNow() })
+	if _, _, err := socket.Read(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return socket
+}

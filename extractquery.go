@@ -1,0 +1,129 @@
+package oidcauth
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// QueryToken takes the token from the query parameter of the given name. RFC
+// 6750, section 2.3, advises against it, since addresses end up in logs of
+// proxies and browsers that this package cannot reach; it serves clients that
+// can do no other.
+//
+// The parameter is removed as well from the Referer header, and from the forms
+// of a request that was parsed before; there it is not looked for. An empty name
+// is an error of [New].
+func QueryToken(name string) Extractor {
+	if name == "" {
+		return invalid(errors.New("oidcauth: QueryToken: got an empty name, want that of a query parameter"))
+	}
+	return func(r *http.Request) (string, error) {
+		cleanReferer(r, name)
+		tokens := removeQuery(r, name)
+		switch {
+		case len(tokens) == 0:
+			return "", noToken("a query parameter " + quote(name))
+		case !allSame(tokens):
+			return "", malformed("several query parameters "+quote(name)+" that differ", "one")
+		case !isToken68(tokens[0]):
+			return "", malformed("a query parameter "+quote(name)+" of another form", "a token")
+		}
+		return tokens[0], nil
+	}
+}
+
+// removeQuery takes every parameter called name out of the request's address
+// and returns their values.
+func removeQuery(r *http.Request, name string) []string {
+	rest, tokens := cutQuery(r.URL.RawQuery, name)
+	if len(tokens) > 0 {
+		r.URL.RawQuery = rest
+		r.RequestURI = r.URL.RequestURI()
+		removeForm(r, name, tokens)
+	}
+	return tokens
+}
+
+// cutQuery returns a query without the parameters called name, and the values of
+// these, empty for one whose escapes are wrong. The other parameters stay as
+// they were written.
+func cutQuery(query, name string) (rest string, values []string) {
+	if !strings.Contains(query, name) && !strings.ContainsAny(query, "%+") {
+		return query, nil
+	}
+	var others []string
+	for part := range strings.SplitSeq(query, "&") {
+		key, value, _ := strings.Cut(part, "=")
+		if k, err := url.QueryUnescape(key); err != nil || k != name {
+			others = append(others, part)
+			continue
+		}
+		value, err := url.QueryUnescape(value)
+		if err != nil {
+			value = ""
+		}
+		values = append(values, value)
+	}
+	return strings.Join(others, "&"), values
+}
+
+// removeForm takes the parameter out of what [http.Request.ParseForm] has read,
+// if somebody has called that: what comes from the address, and copies of the
+// tokens in the body. Another value in the body is none of the token's.
+func removeForm(r *http.Request, name string, tokens []string) {
+	isCopy := func(value string) bool {
+		return slices.ContainsFunc(tokens, func(token string) bool { return sameToken(value, token) })
+	}
+	removeValues(r.PostForm, name, isCopy)
+	if r.MultipartForm != nil {
+		removeValues(r.MultipartForm.Value, name, isCopy)
+	}
+	// Form is the values of PostForm and those of the address.
+	switch body := r.PostForm[name]; {
+	case r.Form == nil:
+	case len(body) == 0:
+		delete(r.Form, name)
+	default:
+		r.Form[name] = slices.Clone(body)
+	}
+}
+
+// removeValues removes the values of that name that are meant.
+func removeValues(form map[string][]string, name string, meant func(string) bool) {
+	values, found := form[name]
+	if !found {
+		return
+	}
+	if values = slices.DeleteFunc(values, meant); len(values) == 0 {
+		delete(form, name)
+		return
+	}
+	form[name] = values
+}
+
+// cleanReferer takes the parameter out of the address of the page that the
+// request comes from: a page that was opened with its token names it, in full, in
+// each request for its images.
+func cleanReferer(r *http.Request, name string) {
+	for i, address := range r.Header["Referer"] {
+		before, query, found := strings.Cut(address, "?")
+		if !found {
+			continue
+		}
+		query, fragment, _ := strings.Cut(query, "#") // browsers send none
+		rest, tokens := cutQuery(query, name)
+		if len(tokens) == 0 {
+			continue
+		}
+		if rest != "" {
+			before += "?" + rest
+		}
+		if fragment != "" {
+			before += "#" + fragment
+		}
+		r.Header["Referer"][i] = before
+	}
+}
