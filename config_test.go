@@ -93,6 +93,12 @@ func TestNew_Refuses(t *testing.T) {
 		{"algorithm in small letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"rs256"} }), "rs256"},
 		{"logout tokens", first(func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", "application/Logout+JWT"} }), "Logout"},
 		{"empty path", first(func(i *oidcauth.Issuer) { i.Roles = []oidcauth.Path{{}} }), "path"},
+		{"roles with a comma between them", first(func(i *oidcauth.Issuer) { i.RoleSeparator = "," }), ""},
+		{"roles with a space between them", first(func(i *oidcauth.Issuer) { i.RoleSeparator = " " }), ""},
+		{"roles in JSON text", first(func(i *oidcauth.Issuer) { i.RoleSeparator = "json" }), ""},
+		{"roles with something else between them", first(func(i *oidcauth.Issuer) { i.RoleSeparator = ";" }), "RoleSeparator"},
+		{"roles with a comma and more between them", first(func(i *oidcauth.Issuer) { i.RoleSeparator = ", " }), "RoleSeparator"},
+		{"roles in JSON in capitals", first(func(i *oidcauth.Issuer) { i.RoleSeparator = "JSON" }), "RoleSeparator"},
 		{"empty name in a path", first(func(i *oidcauth.Issuer) { i.Subject = []oidcauth.Path{{"a", ""}} }), "path"},
 		{"rule without path", first(func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{{Op: oidcauth.ClaimPresent}} }), "path"},
 		{"rule without values", first(func(i *oidcauth.Issuer) {
@@ -153,7 +159,7 @@ func TestIssuer_JSON(t *testing.T) {
 		URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"a"},
 		InsecureAnyAudience: true, LogoutAudiences: []string{"app"}, AudienceClaim: "client_id", Algorithms: []string{"ES256"},
 		TokenTypes: []string{"at+jwt"}, DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j",
-		JWKS: json.RawMessage(`{"keys":[]}`), Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}},
+		JWKS: json.RawMessage(`{"keys":[]}`), Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}}, RoleSeparator: ",", RoleObjects: true,
 		ClaimRules: []oidcauth.ClaimRule{{
 			Claim: oidcauth.Path{"d"}, Op: oidcauth.ClaimIn, Values: []string{"e"},
 			Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"f"}, Op: oidcauth.ClaimPresent}},

@@ -27,6 +27,7 @@ type trust struct {
 	subject       []Path
 	subjectElse   []Path
 	roles         []Path
+	roleForm      roleForm
 	claimRules    []ClaimRule
 	rules         []Rule
 	reusesKeyIDs  bool
@@ -52,6 +53,7 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		subject:       clonePaths(i.Subject),
 		subjectElse:   clonePaths(i.SubjectElse),
 		roles:         clonePaths(i.Roles),
+		roleForm:      roleForm{separator: i.RoleSeparator, objects: i.RoleObjects},
 		claimRules:    cloneRules(i.ClaimRules),
 		rules:         slices.Clone(i.Rules),
 		reusesKeyIDs:  i.ReusesKeyIDs,
