@@ -151,6 +151,7 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 		return nil, err
 	}
 	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
+	c.trust.sessionIDs.note(c)
 	if i := c.trust.open; i != nil {
 		i.home.accepted(i)
 	}

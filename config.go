@@ -153,6 +153,15 @@ type Issuer struct {
 	// [Authenticator.LogoutHandler] alone. Empty means Audiences.
 	LogoutAudiences []string `json:"logout_audiences,omitempty"`
 
+	// LogoutBy says what a logout token ends that names both a subject and a login
+	// session. Empty means all that the subject has: the access tokens of most
+	// issuers do not tell of which login session they are ("sid"), and a logout by
+	// that would leave them alive. Clients that are signed in elsewhere need a new
+	// token then. With "sid" it ends that login session alone, so that tokens
+	// without "sid" live on. A logout token that names one of the two ends what it
+	// names, whatever LogoutBy says.
+	LogoutBy string `json:"logout_by,omitempty"`
+
 	// AudienceClaim is the claim that Audiences are looked for in. Empty means
 	// "aud"; Amazon Cognito's access tokens need "client_id".
 	AudienceClaim string `json:"audience_claim,omitempty"`
@@ -304,7 +313,7 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkTenants, i.checkAudiences, i.checkAlgorithms, i.checkTypes, i.checkSources, i.checkPaths, i.checkRoleForm, i.checkRules,
+		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkSources, i.checkPaths, i.checkRoleForm, i.checkRules,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

@@ -93,6 +93,9 @@ func TestNew_Refuses(t *testing.T) {
 		{"algorithm in small letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"rs256"} }), "rs256"},
 		{"logout tokens", first(func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", "application/Logout+JWT"} }), "Logout"},
 		{"empty path", first(func(i *oidcauth.Issuer) { i.Roles = []oidcauth.Path{{}} }), "path"},
+		{"logout by login session", first(func(i *oidcauth.Issuer) { i.LogoutBy = "sid" }), ""},
+		{"logout by subject, which is the default", first(func(i *oidcauth.Issuer) { i.LogoutBy = "sub" }), "LogoutBy"},
+		{"logout in capitals", first(func(i *oidcauth.Issuer) { i.LogoutBy = "SID" }), "LogoutBy"},
 		{"roles with a comma between them", first(func(i *oidcauth.Issuer) { i.RoleSeparator = "," }), ""},
 		{"roles with a space between them", first(func(i *oidcauth.Issuer) { i.RoleSeparator = " " }), ""},
 		{"roles in JSON text", first(func(i *oidcauth.Issuer) { i.RoleSeparator = "json" }), ""},
@@ -159,7 +162,7 @@ func TestIssuer_JSON(t *testing.T) {
 		URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"a"},
 		InsecureAnyAudience: true, LogoutAudiences: []string{"app"}, AudienceClaim: "client_id", Algorithms: []string{"ES256"},
 		TokenTypes: []string{"at+jwt"}, DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j",
-		JWKS: json.RawMessage(`{"keys":[]}`), Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}}, RoleSeparator: ",", RoleObjects: true,
+		JWKS: json.RawMessage(`{"keys":[]}`), Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}}, RoleSeparator: ",", RoleObjects: true, LogoutBy: "sid",
 		ClaimRules: []oidcauth.ClaimRule{{
 			Claim: oidcauth.Path{"d"}, Op: oidcauth.ClaimIn, Values: []string{"e"},
 			Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"f"}, Op: oidcauth.ClaimPresent}},

@@ -11,7 +11,8 @@ var allAlgorithms = []string{
 	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512",
 }
 
-// A trust is an issuer's description made ready for use. It never changes.
+// A trust is an issuer's description made ready for use. It never changes, but for
+// what it knows of the issuer's session IDs.
 type trust struct {
 	url           string
 	names         []string // url and aliases
@@ -36,6 +37,9 @@ type trust struct {
 	open          *openIssuer  // nil for a configured issuer
 	local         *LocalIssuer // nil for an issuer elsewhere
 	noExpiry      bool         // tokens without expiry are accepted
+
+	logoutBySession bool        // and not by the subject that is named beside it
+	sessionIDs      *sessionIDs // of the tokens accepted so far
 }
 
 // newTrust copies what the checks need of a valid description.
@@ -58,6 +62,9 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		rules:         slices.Clone(i.Rules),
 		reusesKeyIDs:  i.ReusesKeyIDs,
 		keys:          keys,
+
+		logoutBySession: i.LogoutBy == logoutBySession,
+		sessionIDs:      new(sessionIDs),
 	}
 	if i.local != nil {
 		t.local, t.noExpiry = i.local, i.local.noExpiry
