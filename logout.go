@@ -37,7 +37,8 @@ const (
 // A logout token of a configured issuer withdraws the tokens of the login session
 // that it names ("sid"), and all tokens so far of the subject that it names
 // ("sub"), in the manner of [Authenticator.Revoke]: they are refused, and live
-// sessions under them end. A later login of the same subject is not affected.
+// sessions under them end. A later login of the same subject is not affected, unless
+// its tokens do not say when they were issued ("iat").
 // [Issuer.LogoutBy] restricts a logout that names both to the login session.
 //
 // The logout token's "aud", which is the client ID that the user signed in
