@@ -1,9 +1,6 @@
 package oidcauth
 
-import (
-	"context"
-	"time"
-)
+import "time"
 
 // SessionCounts returns how many sessions the Authenticator knows to be alive,
 // on how many lists they are, and for how many instants alarms are set.
@@ -28,12 +25,3 @@ func (c *Claims) Indexed() bool { return c.index != "" }
 
 // Size returns what the claims count in the cache.
 func (c *Claims) Size() int { return c.size() }
-
-// VerifyLogout returns what a logout token says, if it is accepted.
-func (a *Authenticator) VerifyLogout(ctx context.Context, token string) (tokenID, sessionID, subject string, err error) {
-	l, err := a.verifyLogout(ctx, token)
-	if err != nil {
-		return "", "", "", err
-	}
-	return l.tokenID, l.sessionID, l.subject, nil
-}

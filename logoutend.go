@@ -22,7 +22,7 @@ func (i *Issuer) checkLogoutBy() error {
 
 // bySubject reports whether the logout is of all that the subject has.
 func (l *logout) bySubject() bool {
-	return l.subject != "" && (l.sessionID == "" || !l.trust.logoutBySession)
+	return l.subject != "" && (l.sessionID == "" || !l.trust.logoutBySid)
 }
 
 // revocations returns what the logout revokes, all but how long. The times of

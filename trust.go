@@ -18,7 +18,9 @@ type trust struct {
 	names         []string // url and aliases
 	tenants       *tenants // nil unless url is a template
 	audiences     []string
-	logout        []string // audiences of logout tokens; empty for any
+	logout        []string    // audiences of logout tokens; empty for any
+	logoutBySid   bool        // and not by the subject that is named beside it
+	sessionIDs    *sessionIDs // of the tokens accepted so far
 	anyAudience   bool
 	dedicatedKeys bool
 	audienceClaim string // empty for "aud"
@@ -37,9 +39,6 @@ type trust struct {
 	open          *openIssuer  // nil for a configured issuer
 	local         *LocalIssuer // nil for an issuer elsewhere
 	noExpiry      bool         // tokens without expiry are accepted
-
-	logoutBySession bool        // and not by the subject that is named beside it
-	sessionIDs      *sessionIDs // of the tokens accepted so far
 }
 
 // newTrust copies what the checks need of a valid description.
@@ -50,6 +49,8 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		tenants:       newTenants(i),
 		audiences:     slices.Clone(i.Audiences),
 		logout:        slices.Clone(i.LogoutAudiences),
+		logoutBySid:   i.LogoutBy == logoutBySession,
+		sessionIDs:    new(sessionIDs),
 		anyAudience:   i.InsecureAnyAudience,
 		dedicatedKeys: i.DedicatedKeys,
 		algorithms:    slices.Clone(i.Algorithms),
@@ -62,9 +63,6 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		rules:         slices.Clone(i.Rules),
 		reusesKeyIDs:  i.ReusesKeyIDs,
 		keys:          keys,
-
-		logoutBySession: i.LogoutBy == logoutBySession,
-		sessionIDs:      new(sessionIDs),
 	}
 	if i.local != nil {
 		t.local, t.noExpiry = i.local, i.local.noExpiry
