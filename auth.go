@@ -150,6 +150,7 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 	if err != nil {
 		return nil, err
 	}
+	c.trust.sessionIDs.note(c)
 	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
 	if i := c.trust.open; i != nil {
 		i.home.accepted(i)

@@ -35,9 +35,11 @@ const (
 	// ClaimAbsentOrIn is [ClaimIn] for a claim that may be missing.
 	ClaimAbsentOrIn ClaimOp = "absent-or-in"
 	// ClaimNotIn demands that no value of the claim is among Values; a missing
-	// claim satisfies it.
+	// claim satisfies it. A number in a spelling that others of the same value have
+	// (1.0, 1e0, -0) does not: it cannot be told from those in Values.
 	ClaimNotIn ClaimOp = "not-in"
-	// ClaimPresent demands that the claim is there and not null.
+	// ClaimPresent demands that the claim is there and holds something: that it is
+	// not null and no empty string, array or object.
 	ClaimPresent ClaimOp = "present"
 	// ClaimAbsent demands that the claim is not there.
 	ClaimAbsent ClaimOp = "absent"
@@ -104,8 +106,8 @@ func (r ClaimRule) checkAlone(lookup claimLookup) error {
 	case ClaimAbsent:
 		return fmt.Errorf("claim %s is present, want absent", r.Claim)
 	case ClaimPresent:
-		if m.Kind == jws.Null {
-			return fmt.Errorf("claim %s is null, want a value", r.Claim)
+		if isEmpty(m) {
+			return fmt.Errorf("claim %s: got %s without anything in it, want a value", r.Claim, m.Kind)
 		}
 		return nil
 	}
@@ -124,6 +126,9 @@ func (r ClaimRule) checkValues(m jws.Member) error {
 	values, err := plainValues(m)
 	if err != nil {
 		return fmt.Errorf("claim %s: %w", r.Claim, err)
+	}
+	if r.Op == ClaimNotIn && hasOtherSpellings(m) {
+		return fmt.Errorf("claim %s: got the number %s, want it in digits alone", r.Claim, m.Value)
 	}
 	matches := func(v string) bool { return slices.Contains(r.Values, v) }
 	if r.Op == ClaimPrefix {

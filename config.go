@@ -154,6 +154,15 @@ type Issuer struct {
 	// [Authenticator.LogoutHandler] alone. Empty means Audiences.
 	LogoutAudiences []string `json:"logout_audiences,omitempty"`
 
+	// LogoutBy says what a logout token ends that names both a subject and a login
+	// session. Empty means all that the subject has: the access tokens of most
+	// issuers do not tell of which login session they are ("sid"), and a logout by
+	// that would leave them alive. Clients that are signed in elsewhere need a new
+	// token then. With "sid" it ends that login session alone, so that tokens
+	// without "sid" live on. A logout token that names one of the two ends what it
+	// names, whatever LogoutBy says.
+	LogoutBy string `json:"logout_by,omitempty"`
+
 	// AudienceClaim is the claim that Audiences are looked for in. Empty means
 	// "aud"; Amazon Cognito's access tokens need "client_id".
 	AudienceClaim string `json:"audience_claim,omitempty"`
@@ -193,10 +202,27 @@ type Issuer struct {
 	// the value of another. Empty means that such a token is refused.
 	SubjectElse []Path `json:"subject_else,omitempty"`
 
-	// Roles lists the claims that hold the caller's roles: an array of strings, a
-	// string, a comma-separated string or an object whose member names are the
-	// roles. Empty means "roles" (RFC 9068, section 2.2.3.1).
+	// Roles lists the claims that hold the caller's roles. Empty means "roles" (RFC
+	// 9068, section 2.2.3.1). In such a claim the strings of an array are roles, a
+	// string is one role, and so is the name of an object's member whose value is
+	// true. Everything else grants nothing: a member whose value is false, null, a
+	// number, a string, an array or an object; an array with one element that is no
+	// string, as a whole; a number or a boolean; an empty name.
 	Roles []Path `json:"roles,omitempty"`
+
+	// RoleSeparator says how several roles are written in one string at Roles: ","
+	// or " " stands between them (spaces around a role are not part of it), and
+	// with "json" the string is the JSON text of an array of strings, or grants
+	// nothing. It changes nothing within an array. Empty means that a string is one
+	// role, as it stands: the LDAP name of a group is full of commas.
+	RoleSeparator string `json:"role_separator,omitempty"`
+
+	// RoleObjects makes a role of an object's member at Roles whose value is an
+	// object in turn, in the form that Zitadel has: {"admin": {"ID": "domain"}} says
+	// in which organizations the role was granted. There must be one at least, and
+	// all must be strings that are not empty, so that {"enabled": false} grants
+	// nothing. False means that objects grant nothing.
+	RoleObjects bool `json:"role_objects,omitempty"`
 
 	// ClaimRules are demands on further claims.
 	ClaimRules []ClaimRule `json:"claim_rules,omitempty"`
@@ -291,7 +317,7 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkTenants, i.checkAudiences, i.checkAlgorithms, i.checkTypes, i.checkSources, i.checkPaths, i.checkRules,
+		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkSources, i.checkPaths, i.checkRoleForm, i.checkRules,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {

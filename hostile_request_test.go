@@ -245,8 +245,10 @@ func (d desk) forbidden(w *world) []hostile {
 	}{
 		{"no roles", demand("", admin), demand(`["admin"]`, admin)},
 		{"role of another case", demand(`["Admin"]`, admin), demand(`"admin"`, admin)},
-		{"roles in a text", demand(`["user,admin"]`, admin), demand(`"user,admin"`, admin)},
-		{"roles of another type", demand(`[["admin"]]`, admin), demand(`{"admin":[]}`, admin)},
+		{"roles in a text", demand(`"user,admin"`, admin), demand(`"admin"`, admin)},
+		{"roles in a text of an array", demand(`["user,admin"]`, admin), demand(`["user,admin","admin"]`, admin)},
+		{"roles of another type", demand(`[["admin"]]`, admin), demand(`["admin"]`, admin)},
+		{"role denied", demand(`{"admin":false}`, admin), demand(`{"admin":true}`, admin)},
 		{"roles true", demand(`true`, admin), demand(`["admin"]`, admin)},
 		{"two scopes as one", demand("", oidcauth.HasScope("read write")), demand("", oidcauth.HasScope("read"))},
 		{"another issuer", demand("", oidcauth.FromIssuer(mainURL)), demand("", oidcauth.FromIssuer(mainURL, "https://other.test"))},

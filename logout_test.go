@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,43 +47,75 @@ func postLogout(a *oidcauth.Authenticator, tokens ...string) *http.Response {
 	return serve(a.LogoutHandler(), r)
 }
 
+// A logout ends what its token names, and by an issuer's description less of it.
 func TestLogoutHandler(t *testing.T) {
+	const (
+		elsewhere = "alice/login-2"
+		unsaid    = "alice/" // of which login session, her token does not say
+		login     = "alice/login-1"
+		shared    = "bob/login-1"
+		other     = "bob/login-2"
+	)
+	sid := map[string]any{"sid": "login-1"}
+	onlySid := map[string]any{"sid": "login-1", "sub": nil}
 	tests := []struct {
-		name    string
-		logout  map[string]any
-		sub     error // what becomes of a session of the subject with another login
-		sid     error // … of a session with the login
-		both    error // … of a session with both
-		neither error
+		name, by string
+		logout   map[string]any
+		ended    []string
 	}{
-		{"by subject", nil, oidcauth.ErrRevoked, nil, oidcauth.ErrRevoked, nil},
-		{"by login session", map[string]any{"sid": "login-1", "sub": nil}, nil, oidcauth.ErrRevoked, oidcauth.ErrRevoked, nil},
-		{"by login session, subject named too", map[string]any{"sid": "login-1"}, nil, oidcauth.ErrRevoked, oidcauth.ErrRevoked, nil},
-		{"by an alias", map[string]any{"iss": "alias.test"}, oidcauth.ErrRevoked, nil, oidcauth.ErrRevoked, nil},
-		{"one of two audiences", map[string]any{"aud": []string{"x", testAudience}}, oidcauth.ErrRevoked, nil, oidcauth.ErrRevoked, nil},
+		{"by subject", "", nil, []string{elsewhere, unsaid, login}},
+		{"by login session", "", onlySid, []string{login, shared}},
+		{"by both", "", sid, []string{elsewhere, unsaid, login, shared}},
+		{"by both, the description wants the login session", "sid", sid, []string{login, shared}},
+		{"by subject, the description wants the login session", "sid", nil, []string{elsewhere, unsaid, login}},
+		{"by login session, and so the description wants it", "sid", onlySid, []string{login, shared}},
+		{"by subject and an empty login session", "sid", map[string]any{"sid": ""}, []string{elsewhere, unsaid, login}},
+		{"by login session and an empty subject", "", map[string]any{"sid": "login-1", "sub": ""}, []string{login, shared}},
+		{"by both, without expiry", "", map[string]any{"sid": "login-1", "exp": nil}, []string{elsewhere, unsaid, login, shared}},
+		{"by login session, without expiry", "", map[string]any{"sid": "login-1", "sub": nil, "exp": nil}, []string{login, shared}},
+		{"by a login session that is none", "", map[string]any{"sid": "login-9", "sub": nil}, nil},
+		{"by an alias", "", map[string]any{"iss": "alias.test"}, []string{elsewhere, unsaid, login}},
+		{"by an alias, both", "", map[string]any{"iss": "alias.test", "sid": "login-1"}, []string{elsewhere, unsaid, login, shared}},
+		{"one of two audiences", "", map[string]any{"aud": []string{"x", testAudience}}, []string{elsewhere, unsaid, login}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				issuer, trusted := newIssuer(t, oidctest.Config{})
-				trusted.Aliases = []string{"alias.test"}
+				trusted.Aliases, trusted.LogoutBy = []string{"alias.test"}, tt.by
 				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
-				session := func(sub, sid string) *oidcauth.Session {
-					return a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"sub": sub, "sid": sid})))
+				token := func(who string) string {
+					sub, sid, _ := strings.Cut(who, "/")
+					if sid == "" {
+						return issuer.Token(map[string]any{"sub": sub})
+					}
+					return issuer.Token(map[string]any{"sub": sub, "sid": sid})
 				}
-				sub, sid, both, neither := session("alice", "login-2"), session("bob", "login-1"), session("alice", "login-1"), session("bob", "login-2")
+				tokens, sessions := map[string]string{}, map[string]*oidcauth.Session{}
+				for _, who := range []string{elsewhere, unsaid, login, shared, other} {
+					tokens[who] = token(who)
+					sessions[who] = a.NewSession(t.Context(), authenticate(t, a, tokens[who]))
+				}
 				time.Sleep(time.Minute)
 				resp := postLogout(a, logoutToken(issuer, tt.logout))
 				if resp.StatusCode != http.StatusOK || resp.Header.Get("Cache-Control") != "no-store" {
 					t.Fatalf("got status %d, headers %v, body %s", resp.StatusCode, resp.Header, bodyOf(t, resp))
 				}
-				expectEnd(t, sub, tt.sub)
-				expectEnd(t, sid, tt.sid)
-				expectEnd(t, both, tt.both)
-				expectEnd(t, neither, tt.neither)
+				for who, s := range sessions {
+					var want error
+					if slices.Contains(tt.ended, who) {
+						want = oidcauth.ErrRevoked
+					}
+					expectEnd(t, s, want)
+					if _, err := a.Authenticate(t.Context(), tokens[who]); !errors.Is(err, want) {
+						t.Errorf("%s: Authenticate() error = %v, want %v", who, err, want)
+					}
+				}
 				// Whoever logs in again is welcome.
 				time.Sleep(time.Second)
-				expectEnd(t, session("alice", "login-3"), nil)
+				for _, who := range []string{unsaid, "alice/login-3"} {
+					expectEnd(t, a.NewSession(t.Context(), authenticate(t, a, token(who))), nil)
+				}
 			})
 		})
 	}
@@ -145,7 +179,23 @@ func TestLogoutHandler_Attacks(t *testing.T) {
 		{"iat in an hour", []string{good(map[string]any{"iat": now + 3600, "exp": now + 3700})}, 400},
 		{"an hour old, not expired", []string{good(map[string]any{"iat": now - 3600, "exp": now + 60})}, 400},
 		{"nine minutes old", []string{good(map[string]any{"iat": now - 540})}, 200},
-		{"no exp", []string{good(map[string]any{"exp": nil})}, 400},
+		{"no exp", []string{good(map[string]any{"exp": nil})}, 200},
+		{"no exp, type JWT", []string{issuer.Sign(nil, logoutClaims(issuer, map[string]any{"exp": nil}))}, 200},
+		{"no exp, nine minutes old", []string{good(map[string]any{"exp": nil, "iat": now - 540})}, 200},
+		{"no exp, eleven minutes old", []string{good(map[string]any{"exp": nil, "iat": now - 660})}, 400},
+		{"no exp, ten seconds ahead", []string{good(map[string]any{"exp": nil, "iat": now + 10})}, 200},
+		{"no exp, a minute ahead", []string{good(map[string]any{"exp": nil, "iat": now + 60})}, 400},
+		{"no exp, no iat", []string{good(map[string]any{"exp": nil, "iat": nil})}, 400},
+		{"no exp, iat a string", []string{good(map[string]any{"exp": nil, "iat": fmt.Sprint(now)})}, 400},
+		{"no exp, no jti", []string{good(map[string]any{"exp": nil, "jti": nil})}, 400},
+		{"no exp, empty jti", []string{good(map[string]any{"exp": nil, "jti": ""})}, 400},
+		{"no exp, a nonce", []string{good(map[string]any{"exp": nil, "nonce": "n"})}, 400},
+		{"no exp, no event", []string{good(map[string]any{"exp": nil, "events": nil})}, 400},
+		{"exp in capitals", []string{good(map[string]any{"exp": nil, "EXP": now + 60})}, 400},
+		{"exp null", []string{good(map[string]any{"exp": json.RawMessage("null")})}, 400},
+		{"exp zero", []string{good(map[string]any{"exp": 0})}, 400},
+		{"exp a string", []string{good(map[string]any{"exp": fmt.Sprint(now + 60)})}, 400},
+		{"exp false", []string{good(map[string]any{"exp": false})}, 400},
 		{"expired", []string{good(map[string]any{"iat": now - 120, "exp": now - 60})}, 400},
 		{"expired within leeway", []string{good(map[string]any{"iat": now - 120, "exp": now - 20})}, 200},
 		{"another audience", []string{good(map[string]any{"aud": "x"})}, 400},
@@ -180,8 +230,12 @@ func TestLogoutHandler_Attacks(t *testing.T) {
 			if again := postLogout(a, tt.tokens...); again.StatusCode != 400 {
 				t.Errorf("the same token again: got status %d, want 400", again.StatusCode)
 			}
-			if _, err := a.Authenticate(t.Context(), tt.tokens[0]); !errors.Is(err, oidcauth.ErrTokenType) {
-				t.Errorf("Authenticate(logout token) error = %v, want %v", err, oidcauth.ErrTokenType)
+			want := oidcauth.ErrTokenType
+			if strings.HasPrefix(tt.name, "no exp") {
+				want = oidcauth.ErrClaim
+			}
+			if _, err := a.Authenticate(t.Context(), tt.tokens[0]); !errors.Is(err, want) {
+				t.Errorf("Authenticate(logout token) error = %v, want %v", err, want)
 			}
 		})
 	}

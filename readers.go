@@ -247,17 +247,6 @@ func (e *evaluation) scopes() (string, error) {
 	return strings.Join(slices.DeleteFunc(list, hasSpace), " "), nil
 }
 
-// appendRoles appends the roles at all of the issuer's paths to dst. A claim of
-// another shape grants no role.
-func (e *evaluation) appendRoles(dst []string) []string {
-	for _, path := range e.trust.roles {
-		if m, found := e.memberAt(path); found {
-			dst = appendRolesIn(dst, m)
-		}
-	}
-	return dst
-}
-
 // memberAt returns the claim at a path. One that leads through something other
 // than objects leads to none.
 func (e *evaluation) memberAt(path Path) (jws.Member, bool) {
@@ -275,32 +264,4 @@ func (e *evaluation) lookup(path Path) (jws.Member, bool, error) {
 		return m, found, nil
 	}
 	return jws.Lookup(m.Value, path[1:]...)
-}
-
-// appendRolesIn reads the four shapes in which issuers write roles.
-func appendRolesIn(dst []string, m jws.Member) []string {
-	switch m.Kind {
-	case jws.Array:
-		dst, _ = m.AppendStrings(dst)
-	case jws.String:
-		if s, err := m.Text(); err == nil {
-			dst = appendCommaSeparated(dst, s)
-		}
-	case jws.Object:
-		// The payload has been parsed, and so has this part of it.
-		members, _ := jws.ParseObject(nil, m.Value)
-		for _, role := range members {
-			dst = append(dst, role.Name)
-		}
-	}
-	return dst
-}
-
-func appendCommaSeparated(dst []string, s string) []string {
-	for part := range strings.SplitSeq(s, ",") {
-		if part = strings.TrimSpace(part); part != "" {
-			dst = append(dst, part)
-		}
-	}
-	return dst
 }

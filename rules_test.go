@@ -16,21 +16,23 @@ func TestClaimRule(t *testing.T) {
 		{"missing", ""}, {"null", "null"}, {"string", `"a"`}, {"another string", `"b"`}, {"longer string", `"ab"`}, {"empty string", `""`},
 		{"array", `["b","a"]`}, {"another array", `["b"]`}, {"empty array", "[]"}, {"mixed array", `["a",1]`},
 		{"object", `{"a":1}`}, {"true", "true"}, {"number", "7"},
+		{"empty object", "{ }"}, {"array of an empty one", "[[]]"}, {"false", "false"}, {"zero", "0"}, {"number with a fraction", "7.0"},
+		{"number with an exponent", "7e0"}, {"a zero below", "-0"},
 	}
 	tests := []struct {
 		op     oidcauth.ClaimOp
 		values []string
 		want   string // a letter for each shape: y satisfied, n not
 	}{
-		{oidcauth.ClaimIn, []string{"a"}, "nnynnnynnnnnn"},
-		{oidcauth.ClaimIn, []string{"x", "true", "7"}, "nnnnnnnnnnnyy"},
-		{oidcauth.ClaimAbsentOrIn, []string{"a"}, "ynynnnynnnnnn"},
-		{oidcauth.ClaimNotIn, []string{"a"}, "ynnyyynyynnyy"},
-		{oidcauth.ClaimNotIn, []string{"true", "7"}, "ynyyyyyyynnnn"},
-		{oidcauth.ClaimPresent, nil, "nnyyyyyyyyyyy"},
-		{oidcauth.ClaimAbsent, nil, "ynnnnnnnnnnnn"},
-		{oidcauth.ClaimPrefix, []string{"a"}, "nnynynynnnnnn"},
-		{oidcauth.ClaimPrefix, []string{"x", "ab"}, "nnnnynnnnnnnn"},
+		{oidcauth.ClaimIn, []string{"a"}, "nnynnnynnnnnnnnnnnnn"},
+		{oidcauth.ClaimIn, []string{"x", "true", "7"}, "nnnnnnnnnnnyynnnnnnn"},
+		{oidcauth.ClaimAbsentOrIn, []string{"a"}, "ynynnnynnnnnnnnnnnnn"},
+		{oidcauth.ClaimNotIn, []string{"a"}, "ynnyyynyynnyynnyynnn"},
+		{oidcauth.ClaimNotIn, []string{"true", "7"}, "ynyyyyyyynnnnnnyynnn"},
+		{oidcauth.ClaimPresent, nil, "nnyyynyynyyyynyyyyyy"},
+		{oidcauth.ClaimAbsent, nil, "ynnnnnnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimPrefix, []string{"a"}, "nnynynynnnnnnnnnnnnn"},
+		{oidcauth.ClaimPrefix, []string{"x", "ab"}, "nnnnynnnnnnnnnnnnnnn"},
 	}
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	for _, tt := range tests {

@@ -11,13 +11,16 @@ var allAlgorithms = []string{
 	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512",
 }
 
-// A trust is an issuer's description made ready for use. It never changes.
+// A trust is an issuer's description made ready for use. It never changes, but for
+// what it knows of the issuer's session IDs.
 type trust struct {
 	url           string
 	names         []string // url and aliases
 	tenants       *tenants // nil unless url is a template
 	audiences     []string
-	logout        []string // audiences of logout tokens; empty for any
+	logout        []string    // audiences of logout tokens; empty for any
+	logoutBySid   bool        // and not by the subject that is named beside it
+	sessionIDs    *sessionIDs // of the tokens accepted so far
 	anyAudience   bool
 	dedicatedKeys bool
 	audienceClaim string // empty for "aud"
@@ -27,6 +30,7 @@ type trust struct {
 	subject       []Path
 	subjectElse   []Path
 	roles         []Path
+	roleForm      roleForm
 	claimRules    []ClaimRule
 	rules         []Rule
 	reusesKeyIDs  bool
@@ -45,6 +49,8 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		tenants:       newTenants(i),
 		audiences:     slices.Clone(i.Audiences),
 		logout:        slices.Clone(i.LogoutAudiences),
+		logoutBySid:   i.LogoutBy == logoutBySession,
+		sessionIDs:    new(sessionIDs),
 		anyAudience:   i.InsecureAnyAudience,
 		dedicatedKeys: i.DedicatedKeys,
 		algorithms:    slices.Clone(i.Algorithms),
@@ -52,6 +58,7 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		subject:       clonePaths(i.Subject),
 		subjectElse:   clonePaths(i.SubjectElse),
 		roles:         clonePaths(i.Roles),
+		roleForm:      roleForm{separator: i.RoleSeparator, objects: i.RoleObjects},
 		claimRules:    cloneRules(i.ClaimRules),
 		rules:         slices.Clone(i.Rules),
 		reusesKeyIDs:  i.ReusesKeyIDs,

@@ -2,6 +2,9 @@ package issuers_test
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
@@ -27,7 +30,9 @@ func TestAdditions(t *testing.T) {
 		{"Workspace domain", "Google", "ID token", rule(in("example.com", "hd")), claims{"hd": "evil.example"}, oidcauth.ErrRule},
 		{"Workspace domain", "Google", "ID token", rule(in("example.com", "hd")), claims{"hd": nil}, oidcauth.ErrRule},
 		{"no anonymous users", "Firebase", "ID token", rule(notIn("anonymous", "firebase", "sign_in_provider")), claims{"firebase": claims{"sign_in_provider": "anonymous"}}, oidcauth.ErrRule},
-		{"no anonymous users", "Supabase", "access token", rule(notIn("true", "is_anonymous")), claims{"is_anonymous": true}, oidcauth.ErrRule},
+		{"no anonymous users", "Supabase", "access token", rule(in("false", "is_anonymous")), claims{"is_anonymous": true}, oidcauth.ErrRule},
+		{"no anonymous users", "Supabase", "access token", rule(in("false", "is_anonymous")), claims{"is_anonymous": 1}, oidcauth.ErrRule},
+		{"no anonymous users", "Supabase", "access token", rule(in("false", "is_anonymous")), claims{"is_anonymous": nil}, oidcauth.ErrRule},
 		{"one branch", "GitHubActions", "job", rule(in("refs/heads/main", "ref")), claims{"ref": "refs/pull/1/merge"}, oidcauth.ErrRule},
 		{"protected branches", "GitLabCI", "job", rule(in("false", "ref_protected")), claims{"ref_protected": "true"}, oidcauth.ErrRule},
 		{"one namespace", "Kubernetes", "bound token", rule(in("my-namespace", "kubernetes.io", "namespace")), claims{"kubernetes.io": claims{"namespace": "other"}}, oidcauth.ErrRule},
@@ -67,30 +72,87 @@ func providerOf(t *testing.T, name string) provider {
 	return provider{}
 }
 
+// No provider's description makes a role of what was not granted, at any of the
+// claims that it takes roles from.
+func TestRolesNotGranted(t *testing.T) {
+	tests := []struct {
+		value any
+		want  bool // the role admin
+	}{
+		{claims{
+			"admin": false, "not null": nil, "not 1": 1, "not a string": "true", "not empty": claims{}, "not enabled": claims{"enabled": false},
+			"not an array": []bool{true}, "reader": true,
+		}, false},
+		{claims{"admin": true, "reader": true}, true},
+		{[]any{"admin", 1}, false},
+		{[]string{"reader", "admin"}, true},
+		{`["admin"]`, false},
+		{"cn=admin;admin,ou=admin", false},
+		{"admin", true},
+	}
+	w := newWorld(t)
+	for _, p := range providers {
+		issuer := p.issuer(t)
+		issuer.ClaimRules = nil // some demand one role
+		a := w.authenticator(t, p, issuer)
+		paths := issuer.Roles
+		if len(paths) == 0 {
+			paths = []oidcauth.Path{{"roles"}}
+		}
+		name := slices.Sorted(maps.Keys(p.accepts))[0]
+		for _, path := range paths {
+			for _, tt := range tests {
+				c, err := a.Authenticate(t.Context(), w.sign(t, sampleOf(t, p.tokens, name).changed(nil, rolesAt(paths, path, tt.value))))
+				if err != nil {
+					t.Fatalf("%s: Authenticate() error = %v", p.name(), err)
+				}
+				got := slices.Collect(c.Roles())
+				if c.HasRole("admin") != tt.want || slices.ContainsFunc(got, func(role string) bool { return strings.HasPrefix(role, "not ") }) {
+					t.Errorf("%s: %v at %s gives the roles %q", p.name(), tt.value, path, got)
+				}
+			}
+		}
+	}
+}
+
+// rolesAt puts a value at one of the paths and nothing at the others.
+func rolesAt(paths []oidcauth.Path, at oidcauth.Path, value any) claims {
+	changed := claims{}
+	for _, path := range paths {
+		changed[path[0]] = nil
+	}
+	for i := len(at) - 1; i > 0; i-- {
+		value = claims{at[i]: value}
+	}
+	changed[at[0]] = value
+	return changed
+}
+
 // Roles are found in each of the shapes in which providers write them.
 func TestRoleShapes(t *testing.T) {
 	tests := []struct {
 		call, sample string
 		roles        []oidcauth.Path // nil as described
+		separator    string          // with roles
 		change       claims
 		want         string
 	}{
-		{"Keycloak", "access token", nil, claims{"resource_access": claims{"my-db": claims{"roles": []string{"writer"}}}}, "writer"},
-		{"Zitadel", "access token", nil, nil, "streaming"},
-		{"BetterAuth", "token", nil, claims{"role": "user,admin"}, "admin"},
-		{"Supabase", "access token", nil, claims{"app_metadata": claims{"roles": []string{"writer"}}}, "writer"},
-		{"Auth0Access", "access token", nil, claims{"permissions": []string{"read:patients"}}, "read:patients"},
-		{"Okta", "access token", nil, claims{"groups": []string{"Everyone"}}, "Everyone"},
-		{"Clerk", "session token", []oidcauth.Path{{"o", "rol"}}, nil, "admin"},
-		{"Clerk", "session token", []oidcauth.Path{{"o", "per"}}, nil, "manage"},
-		{"Auth0ID", "ID token", []oidcauth.Path{{"https://example.com/roles"}}, claims{"https://example.com/roles": []string{"x"}}, "x"},
+		{"Keycloak", "access token", nil, "", claims{"resource_access": claims{"my-db": claims{"roles": []string{"writer"}}}}, "writer"},
+		{"Zitadel", "access token", nil, "", nil, "streaming"},
+		{"BetterAuth", "token", nil, "", claims{"role": "user,admin"}, "admin"},
+		{"Supabase", "access token", nil, "", claims{"app_metadata": claims{"roles": []string{"writer"}}}, "writer"},
+		{"Auth0Access", "access token", nil, "", claims{"permissions": []string{"read:patients"}}, "read:patients"},
+		{"Okta", "access token", nil, "", claims{"groups": []string{"Everyone"}}, "Everyone"},
+		{"Clerk", "session token", []oidcauth.Path{{"o", "rol"}}, "", nil, "admin"},
+		{"Clerk", "session token", []oidcauth.Path{{"o", "per"}}, ",", nil, "manage"},
+		{"Auth0ID", "ID token", []oidcauth.Path{{"https://example.com/roles"}}, "", claims{"https://example.com/roles": []string{"x"}}, "x"},
 	}
 	w := newWorld(t)
 	for _, tt := range tests {
 		p := providerOf(t, tt.call)
 		issuer := p.issuer(t)
 		if tt.roles != nil {
-			issuer.Roles = tt.roles
+			issuer.Roles, issuer.RoleSeparator = tt.roles, tt.separator
 		}
 		a := w.authenticator(t, p, issuer)
 		c, err := a.Authenticate(t.Context(), w.sign(t, sampleOf(t, p.tokens, tt.sample).changed(nil, tt.change)))

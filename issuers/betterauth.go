@@ -14,7 +14,7 @@ import (
 //
 // Send the token that the server gives at /api/auth/token. The identity rests on
 // "sub", the user's ID, which is stable. The whole user record is in the token;
-// roles are in "role", which the admin plugin adds. A token lives 15 minutes: a
+// roles are in "role", which the admin plugin adds, with commas between them. A token lives 15 minutes: a
 // socket needs a new one before that.
 //
 // With the OAuth provider plugin instead, an [oidcauth.Issuer] with the issuer's
@@ -28,10 +28,11 @@ func BetterAuth(baseURL string, audiences ...string) oidcauth.Issuer {
 		audiences = []string{baseURL}
 	}
 	return oidcauth.Issuer{
-		URL:        baseURL,
-		JWKSURL:    baseURL + "/api/auth/jwks",
-		Audiences:  slices.Clone(audiences),
-		Algorithms: []string{"EdDSA", "ES256", "RS256"},
-		Roles:      []oidcauth.Path{{"role"}},
+		URL:           baseURL,
+		JWKSURL:       baseURL + "/api/auth/jwks",
+		Audiences:     slices.Clone(audiences),
+		Algorithms:    []string{"EdDSA", "ES256", "RS256"},
+		Roles:         []oidcauth.Path{{"role"}},
+		RoleSeparator: ",",
 	}
 }

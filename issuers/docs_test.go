@@ -140,6 +140,7 @@ func (p provider) example(t *testing.T) string {
 func flagsSuffice(i oidcauth.Issuer) bool {
 	rest := i
 	rest.URL, rest.Audiences, rest.TokenTypes, rest.Algorithms, rest.Roles = "", nil, nil, nil, nil
+	rest.RoleSeparator, rest.RoleObjects = "", false
 	return reflect.DeepEqual(rest, oidcauth.Issuer{})
 }
 

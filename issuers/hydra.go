@@ -20,8 +20,15 @@ import (
 // consent sets. Lifetime is a setting (ttl.access_token): a socket ends with its
 // token unless the client renews.
 //
-// Unconfirmed: a trailing slash in the issuer, which must be given as tokens have
-// it; "scp" as an array; "client_id".
+// For [oidcauth.Authenticator.LogoutHandler] assign LogoutAudiences the client IDs
+// that people sign in with. Hydra's logout tokens name a login session ("sid") and
+// no subject, and its access tokens say nothing of login sessions by themselves, so
+// that a logout ends nothing. Have the consent page put the "login_session_id" of
+// the consent request into the access token's claims ("session", "access_token"),
+// as "sid", and list "sid" in oauth2.allowed_top_level_claims.
+//
+// The issuer must be given as tokens have it: with a trailing slash exactly if
+// urls.self.issuer has one.
 func OryHydra(issuer string, audiences ...string) oidcauth.Issuer {
 	if !isURL(issuer) {
 		return refused("OryHydra", "issuer", issuer, "a URL")

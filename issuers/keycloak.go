@@ -22,6 +22,9 @@ import (
 // ("realm_access") and those of the clients given ("resource_access"). Access
 // tokens live between one and five minutes by default: a socket needs renewals.
 //
+// Logout tokens name the person and the sign-in: assign LogoutBy "sid" if the end of
+// one sign-in is to leave the person's others alive.
+//
 // Unconfirmed: lightweight access tokens, and tokens without the scope "basic",
 // may have no "sub" and are then refused; the type "at+jwt".
 func Keycloak(realm string, audiences ...string) oidcauth.Issuer {

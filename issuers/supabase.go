@@ -9,7 +9,8 @@ import "github.com/oidcauth/oidcauth"
 // Send the user's access token. The anon and service_role keys are JWTs too, and
 // are refused. All projects name the same audience, so that the issuer is what
 // keeps other projects out. Anonymous users are accepted; a rule on
-// "is_anonymous" keeps them out, and one on "aal" demands a second factor.
+// "is_anonymous", which must be false then, keeps them out, and one on "aal"
+// demands a second factor.
 //
 // The identity rests on "sub", the user's ID, which is stable. Roles are "role",
 // always "authenticated", and "app_metadata", "roles". Users write

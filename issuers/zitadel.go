@@ -12,7 +12,9 @@ import "github.com/oidcauth/oidcauth"
 // project's own applications have the same audience, and are accepted too.
 //
 // The identity rests on "sub", the user's ID, which is stable. Roles are the
-// project's, which Zitadel writes as the names of an object. Tokens have no
+// project's, which Zitadel writes as the names of an object; their values, the
+// organizations that a role was granted in, are not looked at: where a project is
+// granted to other organizations, handlers must check those too. Tokens have no
 // scopes. In a sample a token lives twelve hours: a socket can live as long.
 //
 // Unconfirmed: the token's header.
@@ -24,10 +26,11 @@ func Zitadel(instance, project string) oidcauth.Issuer {
 		return refused("Zitadel", "project", project, "the project's ID, digits")
 	}
 	return oidcauth.Issuer{
-		URL:        instance,
-		Audiences:  []string{project},
-		Algorithms: []string{"RS256"},
-		TokenTypes: []string{"JWT", "at+jwt"},
-		Roles:      []oidcauth.Path{{"urn:zitadel:iam:org:project:" + project + ":roles"}},
+		URL:         instance,
+		Audiences:   []string{project},
+		Algorithms:  []string{"RS256"},
+		TokenTypes:  []string{"JWT", "at+jwt"},
+		Roles:       []oidcauth.Path{{"urn:zitadel:iam:org:project:" + project + ":roles"}},
+		RoleObjects: true,
 	}
 }

@@ -61,8 +61,9 @@ func startWorld(ctx context.Context, opts options, logger *slog.Logger) (*world,
 	w.server, err = startServer(ctx, serverConfig{
 		listener: listener,
 		issuers: []oidcauth.Issuer{
-			// A logout token is for the app that the person signed in with.
-			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience}, LogoutAudiences: []string{app, briefApp}, InsecureHTTP: true},
+			// A logout token is for the app that the person signed in with. Every token
+			// says of which login it is, so that one login can end alone.
+			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience}, LogoutAudiences: []string{app, briefApp}, LogoutBy: "sid", InsecureHTTP: true},
 			{URL: w.partner.Issuer(), Audiences: []string{audience}, InsecureHTTP: true},
 		},
 		admit:  oidcauth.All(oidcauth.FromIssuer(w.provider.Issuer()), oidcauth.ForAudience(audience)),

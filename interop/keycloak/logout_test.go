@@ -18,6 +18,8 @@ func TestLogoutHandler(t *testing.T) {
 	issuer := keycloakIssuer(s.issuer())
 	// A logout token is for the client that the person signed in with.
 	issuer.LogoutAudiences = []string{"app"}
+	// Keycloak names the person, too, whose other sign-in is to go on here.
+	issuer.LogoutBy = "sid"
 	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}})
 	if err != nil {
 		t.Fatal(err)

@@ -85,7 +85,7 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(func() { b.db.Close() })
 	logger := slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	auth, err := oidcauth.New(oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: p.Issuer(), Audiences: []string{audience, "reports", "app"}, InsecureHTTP: true}},
+		Issuers: []oidcauth.Issuer{{URL: p.Issuer(), Audiences: []string{audience, "reports", "app"}, LogoutBy: "sid", InsecureHTTP: true}},
 		Leeway:  -1,
 		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken),
 		Logger:  logger,

@@ -1,0 +1,122 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// logoutBySession is the value of [Issuer.LogoutBy] for one login session.
+const logoutBySession = "sid"
+
+func (i *Issuer) checkLogoutBy() error {
+	if i.LogoutBy == "" || i.LogoutBy == logoutBySession {
+		return nil
+	}
+	return fmt.Errorf("oidcauth: issuer %q: LogoutBy: got %s, want %q or none", i.URL, quote(i.LogoutBy), logoutBySession)
+}
+
+// bySubject reports whether the logout is of all that the subject has.
+func (l *logout) bySubject() bool {
+	return l.subject != "" && (l.sessionID == "" || !l.trust.logoutBySid)
+}
+
+// revocations returns what the logout revokes, all but how long. The times of
+// issue that a subject's are compared with are the issuer's, and so is its own:
+// the clocks need not agree. Most issuers write whole seconds, so that the second
+// of the logout counts as before it.
+func (l *logout) revocations() []Revocation {
+	var all []Revocation
+	if l.sessionID != "" {
+		all = append(all, Revocation{Issuer: l.issuer, SessionID: l.sessionID})
+	}
+	if l.bySubject() {
+		all = append(all, Revocation{
+			Issuer: l.issuer, Subject: l.subject,
+			IssuedBefore: l.issuedAt.Truncate(time.Second).Add(time.Second),
+		})
+	}
+	return all
+}
+
+// revokeLogin makes all that the logout revokes hold here and then everywhere. If
+// one of the revocations cannot be shared, the others hold here all the same.
+func (a *Authenticator) revokeLogin(ctx context.Context, l *logout) error {
+	var failed error
+	for _, r := range l.revocations() {
+		r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
+		if err := a.shareOrLater(ctx, r.normal()); err != nil && failed == nil {
+			failed = err
+		}
+	}
+	return failed
+}
+
+// liveUnder returns the live sessions that the logout is about to end.
+func (a *Authenticator) liveUnder(l *logout) map[*Session]bool {
+	live := make(map[*Session]bool)
+	for _, r := range l.revocations() {
+		for _, s := range a.sessions.candidates(&r) {
+			if s.ctx.Err() == nil && r.matches(s.claims.Load(), s.key.Load()) {
+				live[s] = true
+			}
+		}
+	}
+	return live
+}
+
+// logLogout writes what a logout has done to the sessions that were live before,
+// and if that is nothing, why.
+func (a *Authenticator) logLogout(ctx context.Context, l *logout, live map[*Session]bool) {
+	ended := 0
+	for s := range live {
+		if errors.Is(context.Cause(s.ctx), ErrRevoked) {
+			ended++
+		}
+	}
+	var revoked []string
+	for _, r := range l.revocations() {
+		revoked = append(revoked, r.describe())
+	}
+	level := slog.LevelInfo
+	attrs := []slog.Attr{slog.String("revocation", strings.Join(revoked, "; ")), slog.Int("ended", ended)}
+	if ended == 0 {
+		reason := "no live session matches: matching tokens are refused from now on"
+		if !l.bySubject() && l.trust.sessionIDs.none() {
+			level, reason = slog.LevelWarn, l.noSessionIDs()
+		}
+		attrs = append(attrs, slog.String("reason", reason))
+	}
+	a.logger.LogAttrs(ctx, level, "logout", attrs...)
+}
+
+// noSessionIDs words what to do where a logout by session ID can end nothing.
+func (l *logout) noSessionIDs() string {
+	text := `no token of this issuer has carried "sid", by which the logout was: have the issuer put it into the tokens that are sent here`
+	if l.subject != "" {
+		text += ", or leave LogoutBy empty"
+	}
+	return text
+}
+
+// A sessionIDs knows whether an issuer's tokens carry session IDs. It is safe for
+// concurrent use.
+type sessionIDs struct{ with, without atomic.Bool }
+
+// note takes account of a token that was accepted.
+func (s *sessionIDs) note(c *Claims) {
+	seen := &s.with
+	if c.sessionID == "" {
+		seen = &s.without
+	}
+	if !seen.Load() {
+		seen.Store(true)
+	}
+}
+
+// none reports whether there were tokens, and none of them with a session ID.
+func (s *sessionIDs) none() bool { return s.without.Load() && !s.with.Load() }
