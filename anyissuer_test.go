@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -71,7 +72,7 @@ func TestAnyIssuer(t *testing.T) {
 			token := i.Token(map[string]any{"roles": []string{"admin"}, "scope": "write"})
 			for range 2 {
 				c := wants(t, a, token, nil)
-				if c.Issuer() != i.URL() || c.Identity() != oidcauth.NewIdentity(i.URL(), "alice") {
+				if c.Issuer() != i.URL() || c.Identity() != identity.New(i.URL(), "alice") {
 					t.Errorf("got issuer %q, identity %v", c.Issuer(), c.Identity())
 				}
 				if roles, scopes := slices.Collect(c.Roles()), slices.Collect(c.Scopes()); len(roles)+len(scopes) > 0 {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -74,7 +75,7 @@ func TestAuthenticate_IssuerSettings(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("Authenticate() error = %v, want %v", err, tt.want)
 			}
-			if err == nil && (c.Subject() != tt.subject || c.Identity() != oidcauth.NewIdentity(issuer.URL(), tt.subject)) {
+			if err == nil && (c.Subject() != tt.subject || c.Identity() != identity.New(issuer.URL(), tt.subject)) {
 				t.Errorf("Subject() = %q, want %q", c.Subject(), tt.subject)
 			}
 		})
