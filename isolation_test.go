@@ -140,7 +140,7 @@ func TestNew_Copies(t *testing.T) {
 	trusted := oidcauth.Issuer{
 		URL: issuer.URL(), Aliases: []string{"alias"}, Audiences: []string{testAudience}, Algorithms: []string{"ES256"},
 		TokenTypes: []string{"JWT"}, Subject: []oidcauth.Path{{"user", "id"}}, Roles: []oidcauth.Path{{"groups"}},
-		ClaimRules: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"tier"}, Op: oidcauth.ClaimIn, Values: []string{"gold"}}},
+		ClaimRules: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"tier"}, In: []string{"gold"}}},
 		Rules:      []oidcauth.Rule{oidcauth.HasRole("writer")},
 	}
 	withKeys := oidcauth.Issuer{URL: fixed.URL(), Audiences: []string{testAudience}, JWKS: json.RawMessage(slices.Clone(fixed.KeySet()))}
@@ -198,7 +198,7 @@ func spoilIssuer(i *oidcauth.Issuer) {
 		path[0] = "evil"
 	}
 	for n := range i.ClaimRules {
-		i.ClaimRules[n].Claim[0], i.ClaimRules[n].Values[0], i.ClaimRules[n].Op = "evil", "evil", oidcauth.ClaimAbsent
+		i.ClaimRules[n].Claim[0], i.ClaimRules[n].In[0], i.ClaimRules[n].Optional = "evil", "evil", true
 	}
 	for n := range i.Rules {
 		i.Rules[n] = func(*oidcauth.Claims) error { return http.ErrAbortHandler }

@@ -22,10 +22,10 @@ func TestAuthenticate_IssuerSettings(t *testing.T) {
 	}
 	or := func(i *oidcauth.Issuer) {
 		i.ClaimRules = []oidcauth.ClaimRule{{
-			Claim: oidcauth.Path{"scp"}, Op: oidcauth.ClaimPresent,
+			Claim: oidcauth.Path{"scp"}, Present: true,
 			Or: []oidcauth.ClaimRule{
-				{Claim: oidcauth.Path{"roles"}, Op: oidcauth.ClaimPresent},
-				{Claim: oidcauth.Path{"kind"}, Op: oidcauth.ClaimIn, Values: []string{"x"}},
+				{Claim: oidcauth.Path{"roles"}, Present: true},
+				{Claim: oidcauth.Path{"kind"}, In: []string{"x"}},
 			},
 		}}
 	}
@@ -107,8 +107,8 @@ func TestNew_CopiesIssuer(t *testing.T) {
 	subject, or := oidcauth.Path{"name"}, []string{"x"}
 	trusted.SubjectElse = []oidcauth.Path{subject}
 	trusted.ClaimRules = []oidcauth.ClaimRule{{
-		Claim: oidcauth.Path{"absent"}, Op: oidcauth.ClaimPresent,
-		Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"kind"}, Op: oidcauth.ClaimIn, Values: or}},
+		Claim: oidcauth.Path{"absent"}, Present: true,
+		Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"kind"}, In: or}},
 	}}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	subject[0], or[0] = "admin", "y"

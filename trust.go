@@ -89,16 +89,6 @@ func clonePaths(paths []Path) []Path {
 	return clone
 }
 
-func cloneRules(rules []ClaimRule) []ClaimRule {
-	clone := make([]ClaimRule, len(rules))
-	for i, r := range rules {
-		clone[i] = ClaimRule{
-			Claim: slices.Clone(r.Claim), Op: r.Op, Values: slices.Clone(r.Values), Or: cloneRules(r.Or),
-		}
-	}
-	return clone
-}
-
 // checkRules applies the program's own rules, which may depend on more than the
 // claims and are therefore asked at every use of a token.
 func (t *trust) checkRules(c *Claims) error {
