@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -238,7 +239,7 @@ func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
 			}
 		}
 		k, err := a.Keys(t.Context(), issuers[2].URL())
-		if err != nil || len(k.Keys) != 1 || k.State != oidcauth.KeysFresh {
+		if err != nil || len(k.Keys) != 1 || k.State != authtrace.Fresh {
 			t.Errorf("Keys() = %+v, error %v", k, err)
 		}
 		for _, name := range []string{issuers[1].URL(), "https://127.0.0.1"} {

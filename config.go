@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
@@ -74,7 +75,7 @@ type Config struct {
 	ResourceMetadataURL string
 
 	// Trace observes key fetches and changes of state. Nil means that nothing is observed.
-	Trace *Trace
+	Trace *authtrace.Hooks
 
 	// Logger receives one line for each refused request, for each logout, and for
 	// each change of the state of a key set or of the revocation log, and when

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -144,8 +145,8 @@ func TestNew_Copies(t *testing.T) {
 		Rules:      []oidcauth.Rule{oidcauth.HasRole("writer")},
 	}
 	withKeys := oidcauth.Issuer{URL: fixed.URL(), Audiences: []string{testAudience}, JWKS: json.RawMessage(slices.Clone(fixed.KeySet()))}
-	fetched := make(chan oidcauth.KeyFetch, 8)
-	trace := &oidcauth.Trace{KeysFetched: func(f oidcauth.KeyFetch) { fetched <- f }}
+	fetched := make(chan authtrace.KeyFetch, 8)
+	trace := &authtrace.Hooks{KeysFetched: func(f authtrace.KeyFetch) { fetched <- f }}
 	origins := []string{"https://app.test"}
 	extractors := []oidcauth.Extractor{oidcauth.BearerToken, oidcauth.CookieToken("session", origins...)}
 	cfg := oidcauth.Config{
@@ -156,7 +157,7 @@ func TestNew_Copies(t *testing.T) {
 	for i := range cfg.Issuers {
 		spoilIssuer(&cfg.Issuers[i])
 	}
-	trace.KeysFetched = func(oidcauth.KeyFetch) { t.Error("the trace was changed") }
+	trace.KeysFetched = func(authtrace.KeyFetch) { t.Error("the trace was changed") }
 	origins[0], extractors[0], extractors[1] = "https://evil.test", nil, nil
 
 	good := signRaw(issuer.Key(), goodHeader(issuer.Key()), goodClaims("alias").

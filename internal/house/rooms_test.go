@@ -9,7 +9,7 @@ import (
 // floors are the packages of the module from the lowest up: each may import
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
-	{"identity", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
+	{"identity", "authtrace", "internal/refusal", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
 	{"internal/keyset", "internal/keyring"},
 	{"."},
 	{"issuers", "oidctest", "spacetime"},
