@@ -3,6 +3,7 @@ package refusal
 import (
 	"errors"
 	"net/http"
+	"slices"
 )
 
 // The sentinels. What each says stands at its name in the public package.
@@ -111,6 +112,9 @@ func Find(err error) Entry {
 	}
 	return serverFault
 }
+
+// Table returns an entry for every sentinel.
+func Table() []Entry { return slices.Clone(table[:]) }
 
 // isSentinel reports whether err itself is one of the sentinels.
 func isSentinel(err error) bool {
