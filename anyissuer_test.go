@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -71,7 +73,7 @@ func TestAnyIssuer(t *testing.T) {
 			token := i.Token(map[string]any{"roles": []string{"admin"}, "scope": "write"})
 			for range 2 {
 				c := wants(t, a, token, nil)
-				if c.Issuer() != i.URL() || c.Identity() != oidcauth.NewIdentity(i.URL(), "alice") {
+				if c.Issuer() != i.URL() || c.Identity() != identity.New(i.URL(), "alice") {
 					t.Errorf("got issuer %q, identity %v", c.Issuer(), c.Identity())
 				}
 				if roles, scopes := slices.Collect(c.Roles()), slices.Collect(c.Scopes()); len(roles)+len(scopes) > 0 {
@@ -237,7 +239,7 @@ func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
 			}
 		}
 		k, err := a.Keys(t.Context(), issuers[2].URL())
-		if err != nil || len(k.Keys) != 1 || k.State != oidcauth.KeysFresh {
+		if err != nil || len(k.Keys) != 1 || k.State != authtrace.Fresh {
 			t.Errorf("Keys() = %+v, error %v", k, err)
 		}
 		for _, name := range []string{issuers[1].URL(), "https://127.0.0.1"} {

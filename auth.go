@@ -23,6 +23,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 )
@@ -30,7 +31,7 @@ import (
 // An Authenticator decides whether a token is accepted and what it says. It is
 // safe for concurrent use. Call [Authenticator.Close] when it is no longer needed.
 type Authenticator struct {
-	trace         Trace
+	trace         authtrace.Hooks
 	trusts        map[string]*trust // by every name of every issuer
 	order         []*trust          // as configured
 	open          *openIssuers      // nil unless Config.AnyIssuer is set

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -46,7 +47,7 @@ func TestAuthenticate(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: Authenticate() error = %v", use, err)
 		}
-		if want := oidcauth.NewIdentity(issuer.URL(), "alice"); c.Identity() != want {
+		if want := identity.New(issuer.URL(), "alice"); c.Identity() != want {
 			t.Errorf("%s: Identity() = %v, want %v", use, c.Identity(), want)
 		}
 		if c.Issuer() != issuer.URL() || c.Subject() != "alice" || c.TokenID() != "token-1" || c.SessionID() != "login-1" {

@@ -380,8 +380,8 @@ func (e *evaluation) otherClaims(context.Context) error { return e.readOthers() 
 
 // rules applies the issuer's own demands.
 func (e *evaluation) rules(context.Context) error {
-	for _, r := range e.trust.claimRules {
-		if err := r.check(e.lookup); err != nil {
+	for i := range e.trust.demands {
+		if err := e.trust.demands[i].Check(e.lookup); err != nil {
 			return refuseCause(checkRules, ErrRule, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -92,7 +93,7 @@ func TestClaims_Subject(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if c.Subject() != tt.want || c.Identity() != oidcauth.NewIdentity("https://issuer.test", tt.want) {
+			if c.Subject() != tt.want || c.Identity() != identity.New("https://issuer.test", tt.want) {
 				t.Errorf("Subject() = %q, identity %v, want %q", c.Subject(), c.Identity(), tt.want)
 			}
 		})

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
@@ -75,7 +77,7 @@ type Config struct {
 	ResourceMetadataURL string
 
 	// Trace observes key fetches and changes of state. Nil means that nothing is observed.
-	Trace *Trace
+	Trace *authtrace.Hooks
 
 	// Logger receives one line for each refused request, for each logout, and for
 	// each change of the state of a key set or of the revocation log, and when
@@ -244,11 +246,9 @@ type Issuer struct {
 }
 
 // A Path leads to a claim by its member names from the top of the payload:
-// Path{"realm_access", "roles"}. Names are matched exactly.
-type Path []string
-
-// String returns the names joined with "/".
-func (p Path) String() string { return strings.Join(p, "/") }
+// Path{"realm_access", "roles"}. Names are matched exactly. Its String method
+// joins them with "/".
+type Path = claims.Path
 
 // validate reports the first contradiction in the configuration.
 func (cfg *Config) validate() error {

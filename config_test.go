@@ -26,6 +26,10 @@ func TestNew_Refuses(t *testing.T) {
 			change(i)
 		})
 	}
+	rule := func(r oidcauth.ClaimRule) func(*oidcauth.Config) {
+		r.Claim = oidcauth.Path{"a"}
+		return first(func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{r} })
+	}
 	tests := []struct {
 		name   string
 		change func(*oidcauth.Config)
@@ -103,25 +107,24 @@ func TestNew_Refuses(t *testing.T) {
 		{"roles with a comma and more between them", first(func(i *oidcauth.Issuer) { i.RoleSeparator = ", " }), "RoleSeparator"},
 		{"roles in JSON in capitals", first(func(i *oidcauth.Issuer) { i.RoleSeparator = "JSON" }), "RoleSeparator"},
 		{"empty name in a path", first(func(i *oidcauth.Issuer) { i.Subject = []oidcauth.Path{{"a", ""}} }), "path"},
-		{"rule without path", first(func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{{Op: oidcauth.ClaimPresent}} }), "path"},
-		{"rule without values", first(func(i *oidcauth.Issuer) {
-			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimIn}}
-		}), "Values"},
-		{"rule with needless values", first(func(i *oidcauth.Issuer) {
-			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimAbsent, Values: []string{"b"}}}
-		}), "Values"},
-		{"rule of unknown kind", first(func(i *oidcauth.Issuer) {
-			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: "equals"}}
-		}), "equals"},
+		{"rule without path", first(func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{{Present: true}} }), "path"},
+		{"rule that demands nothing", rule(oidcauth.ClaimRule{}), "got 0 demands"},
+		{"rule that is optional and nothing else", rule(oidcauth.ClaimRule{Optional: true}), "got 0 demands"},
+		{"rule with no values", rule(oidcauth.ClaimRule{In: []string{}}), "no values"},
+		{"rule with two demands", rule(oidcauth.ClaimRule{In: []string{"b"}, NotIn: []string{"c"}}), "got 2 demands"},
+		{"rule with needless values", rule(oidcauth.ClaimRule{Absent: true, Suffix: []string{"b"}}), "got 2 demands"},
+		{"rule for a claim both there and not", rule(oidcauth.ClaimRule{Absent: true, Present: true}), "got 2 demands"},
+		{"optional rule against values", rule(oidcauth.ClaimRule{NotIn: []string{"b"}, Optional: true}), "Optional"},
+		{"optional rule that wants the claim", rule(oidcauth.ClaimRule{Present: true, Optional: true}), "Optional"},
+		{"optional rule", rule(oidcauth.ClaimRule{Suffix: []string{"b"}, Optional: true}), ""},
 		{"alternative to a rule, without values", first(func(i *oidcauth.Issuer) {
-			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimPresent, Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"b"}, Op: oidcauth.ClaimIn}}}}
-		}), "Values"},
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Present: true, Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"b"}}}}}
+		}), "got 0 demands"},
 		{"alternative to a rule", first(func(i *oidcauth.Issuer) {
-			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimPresent, Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"b"}, Op: oidcauth.ClaimPresent}}}}
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Present: true, Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"b"}, Present: true}}}}
 		}), ""},
-		{"rule on an empty prefix", first(func(i *oidcauth.Issuer) {
-			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimPrefix, Values: []string{"x", ""}}}
-		}), "empty prefix"},
+		{"rule on an empty prefix", rule(oidcauth.ClaimRule{Prefix: []string{"x", ""}}), "empty prefix"},
+		{"rule on an empty suffix", rule(oidcauth.ClaimRule{Suffix: []string{""}}), "empty suffix"},
 		{"nil rule", first(func(i *oidcauth.Issuer) { i.Rules = []oidcauth.Rule{nil} }), "nil"},
 		{"an issuer twice", func(c *oidcauth.Config) { c.Issuers = append(c.Issuers, c.Issuers[0]) }, "twice"},
 		{"an alias is another issuer", func(c *oidcauth.Config) {
@@ -164,8 +167,8 @@ func TestIssuer_JSON(t *testing.T) {
 		TokenTypes: []string{"at+jwt"}, DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j",
 		JWKS: json.RawMessage(`{"keys":[]}`), Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}}, RoleSeparator: ",", RoleObjects: true, LogoutBy: "sid",
 		ClaimRules: []oidcauth.ClaimRule{{
-			Claim: oidcauth.Path{"d"}, Op: oidcauth.ClaimIn, Values: []string{"e"},
-			Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"f"}, Op: oidcauth.ClaimPresent}},
+			Claim: oidcauth.Path{"d"}, In: []string{"e"},
+			Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"f"}, Present: true}},
 		}},
 		ReusesKeyIDs: true, InsecureHTTP: true,
 		TenantClaim: "tid", Tenants: []string{"72f988bf-86f1-41af-91ab-2d7cd011db47"}, DedicatedKeys: true,

@@ -134,7 +134,7 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case checkClaims:
 		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roleList()), quoteAll(slices.Collect(e.claims.Scopes()))), "well-formed claims"
 	case checkRules:
-		return fmt.Sprintf("%d rules satisfied", len(e.trust.claimRules)+len(e.trust.rules)), "all of them"
+		return fmt.Sprintf("%d rules satisfied", len(e.trust.demands)+len(e.trust.rules)), "all of them"
 	case checkRevocation:
 		return "not revoked", "no revocation matches"
 	}

@@ -11,7 +11,7 @@ func (a *Authenticator) SessionCounts() (live, lists, instants int) {
 	for _, l := range x.lists {
 		lists += len(l)
 	}
-	return x.count, lists, len(x.rings)
+	return x.count, lists, x.alarms.Instants()
 }
 
 // RevocationCount returns how many revocations are held.

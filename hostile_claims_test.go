@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // A claimRow changes one claim of a good token. An empty text leaves the claim
@@ -174,7 +175,7 @@ func audienceRows(t *testing.T, w *world) []hostile {
 
 func subjectRows(t *testing.T, w *world) []hostile {
 	malformed, good := oidcauth.ErrClaim, `"alice"`
-	identity := `"` + oidcauth.NewIdentity(mainURL, "alice").String() + `"`
+	quoted := `"` + identity.New(mainURL, "alice").String() + `"`
 	all := claimRows(w, "sub", []claimRow{
 		{"missing", "", good, malformed},
 		{"null", "null", good, malformed},
@@ -192,15 +193,15 @@ func subjectRows(t *testing.T, w *world) []hostile {
 			w.withClaims(goodClaims(mainURL).set("sub", "").with(folded, `"admin"`)), w.withClaims(goodClaims(mainURL).with(folded, `"admin"`))))
 	}
 	all = append(all, claimRows(w, "hex_identity", []claimRow{
-		{"another subject's", `"` + oidcauth.NewIdentity(mainURL, "bob").String() + `"`, identity, malformed},
-		{"another issuer's", `"` + oidcauth.NewIdentity("https://other.test", "alice").String() + `"`, identity, malformed},
-		{"nobody's", `"` + strings.Repeat("0", 64) + `"`, identity, malformed},
-		{"in capitals", strings.ToUpper(identity), identity, malformed},
-		{"with 0x before", `"0x` + identity[1:], identity, malformed},
+		{"another subject's", `"` + identity.New(mainURL, "bob").String() + `"`, quoted, malformed},
+		{"another issuer's", `"` + identity.New("https://other.test", "alice").String() + `"`, quoted, malformed},
+		{"nobody's", `"` + strings.Repeat("0", 64) + `"`, quoted, malformed},
+		{"in capitals", strings.ToUpper(quoted), quoted, malformed},
+		{"with 0x before", `"0x` + quoted[1:], quoted, malformed},
 		{"empty", `""`, "", malformed},
 		{"null", "null", "", malformed},
-		{"a number", "1", identity, malformed},
-		{"a kilobyte", `"` + strings.Repeat("c2", 512) + `"`, identity, malformed},
+		{"a number", "1", quoted, malformed},
+		{"a kilobyte", `"` + strings.Repeat("c2", 512) + `"`, quoted, malformed},
 	})...)
 	return append(all, tupleRows(w)...)
 }

@@ -8,12 +8,12 @@ import (
 
 // hostileClaimRules are what the issuer "ruled" demands.
 var hostileClaimRules = []oidcauth.ClaimRule{
-	{Claim: oidcauth.Path{"token_use"}, Op: oidcauth.ClaimAbsentOrIn, Values: []string{"id"}},
-	{Claim: oidcauth.Path{"email_verified"}, Op: oidcauth.ClaimIn, Values: []string{"true"}},
-	{Claim: oidcauth.Path{"resource", "plan"}, Op: oidcauth.ClaimPresent},
-	{Claim: oidcauth.Path{"disabled"}, Op: oidcauth.ClaimAbsent},
-	{Claim: oidcauth.Path{"groups"}, Op: oidcauth.ClaimNotIn, Values: []string{"banned"}},
-	{Claim: oidcauth.Path{"hd"}, Op: oidcauth.ClaimPrefix, Values: []string{"team-"}},
+	{Claim: oidcauth.Path{"token_use"}, In: []string{"id"}, Optional: true},
+	{Claim: oidcauth.Path{"email_verified"}, In: []string{"true"}},
+	{Claim: oidcauth.Path{"resource", "plan"}, Present: true},
+	{Claim: oidcauth.Path{"disabled"}, Absent: true},
+	{Claim: oidcauth.Path{"groups"}, NotIn: []string{"banned"}},
+	{Claim: oidcauth.Path{"hd"}, Prefix: []string{"team-"}},
 }
 
 // typeRows are tokens that were signed for another purpose.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -140,12 +141,12 @@ func TestNew_Copies(t *testing.T) {
 	trusted := oidcauth.Issuer{
 		URL: issuer.URL(), Aliases: []string{"alias"}, Audiences: []string{testAudience}, Algorithms: []string{"ES256"},
 		TokenTypes: []string{"JWT"}, Subject: []oidcauth.Path{{"user", "id"}}, Roles: []oidcauth.Path{{"groups"}},
-		ClaimRules: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"tier"}, Op: oidcauth.ClaimIn, Values: []string{"gold"}}},
+		ClaimRules: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"tier"}, In: []string{"gold"}}},
 		Rules:      []oidcauth.Rule{oidcauth.HasRole("writer")},
 	}
 	withKeys := oidcauth.Issuer{URL: fixed.URL(), Audiences: []string{testAudience}, JWKS: json.RawMessage(slices.Clone(fixed.KeySet()))}
-	fetched := make(chan oidcauth.KeyFetch, 8)
-	trace := &oidcauth.Trace{KeysFetched: func(f oidcauth.KeyFetch) { fetched <- f }}
+	fetched := make(chan authtrace.KeyFetch, 8)
+	trace := &authtrace.Hooks{KeysFetched: func(f authtrace.KeyFetch) { fetched <- f }}
 	origins := []string{"https://app.test"}
 	extractors := []oidcauth.Extractor{oidcauth.BearerToken, oidcauth.CookieToken("session", origins...)}
 	cfg := oidcauth.Config{
@@ -156,7 +157,7 @@ func TestNew_Copies(t *testing.T) {
 	for i := range cfg.Issuers {
 		spoilIssuer(&cfg.Issuers[i])
 	}
-	trace.KeysFetched = func(oidcauth.KeyFetch) { t.Error("the trace was changed") }
+	trace.KeysFetched = func(authtrace.KeyFetch) { t.Error("the trace was changed") }
 	origins[0], extractors[0], extractors[1] = "https://evil.test", nil, nil
 
 	good := signRaw(issuer.Key(), goodHeader(issuer.Key()), goodClaims("alias").
@@ -198,7 +199,7 @@ func spoilIssuer(i *oidcauth.Issuer) {
 		path[0] = "evil"
 	}
 	for n := range i.ClaimRules {
-		i.ClaimRules[n].Claim[0], i.ClaimRules[n].Values[0], i.ClaimRules[n].Op = "evil", "evil", oidcauth.ClaimAbsent
+		i.ClaimRules[n].Claim[0], i.ClaimRules[n].In[0], i.ClaimRules[n].Optional = "evil", "evil", true
 	}
 	for n := range i.Rules {
 		i.Rules[n] = func(*oidcauth.Claims) error { return http.ErrAbortHandler }

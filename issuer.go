@@ -18,6 +18,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
@@ -219,15 +220,15 @@ var reservedClaims = [...]string{
 }
 
 // Issue returns a token and the identity of its bearer.
-func (l *LocalIssuer) Issue(ctx context.Context, r TokenRequest) (token string, identity Identity, err error) {
+func (l *LocalIssuer) Issue(ctx context.Context, r TokenRequest) (token string, id Identity, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", Identity{}, fmt.Errorf("oidcauth: local issuer: %w", err)
 	}
 	if r.Subject == "" {
 		r.Subject = newUUID()
 	}
-	identity = NewIdentity(l.url, r.Subject)
-	claims, err := l.claims(r, identity)
+	id = identity.New(l.url, r.Subject)
+	claims, err := l.claims(r, id)
 	if err != nil {
 		return "", Identity{}, fmt.Errorf("oidcauth: local issuer: %w", err)
 	}
@@ -236,11 +237,11 @@ func (l *LocalIssuer) Issue(ctx context.Context, r TokenRequest) (token string, 
 		return "", Identity{}, fmt.Errorf("oidcauth: local issuer: TokenRequest.Claims: %w", err)
 	}
 	token, err = l.sign(l.signing.Load().token, payload)
-	return token, identity, err
+	return token, id, err
 }
 
 // claims returns all claims of a token.
-func (l *LocalIssuer) claims(r TokenRequest, identity Identity) (map[string]any, error) {
+func (l *LocalIssuer) claims(r TokenRequest, id Identity) (map[string]any, error) {
 	if len(r.Subject) > maxNameBytes || !utf8.ValidString(r.Subject) {
 		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", quote(r.Subject), maxNameBytes)
 	}
@@ -265,7 +266,7 @@ func (l *LocalIssuer) claims(r TokenRequest, identity Identity) (map[string]any,
 		return nil, errors.New("got a request for a token that never expires, want LocalIssuerConfig.NoExpiry for that")
 	}
 	claims["iss"], claims["sub"], claims["iat"] = l.url, r.Subject, now.Unix()
-	claims["jti"], claims["hex_identity"] = rand.Text(), identity.String()
+	claims["jti"], claims["hex_identity"] = rand.Text(), id.String()
 	claims["aud"] = r.Audiences
 	if len(r.Audiences) == 0 {
 		claims["aud"] = l.audiences

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -21,10 +22,10 @@ func TestAuthenticate_IssuerSettings(t *testing.T) {
 	}
 	or := func(i *oidcauth.Issuer) {
 		i.ClaimRules = []oidcauth.ClaimRule{{
-			Claim: oidcauth.Path{"scp"}, Op: oidcauth.ClaimPresent,
+			Claim: oidcauth.Path{"scp"}, Present: true,
 			Or: []oidcauth.ClaimRule{
-				{Claim: oidcauth.Path{"roles"}, Op: oidcauth.ClaimPresent},
-				{Claim: oidcauth.Path{"kind"}, Op: oidcauth.ClaimIn, Values: []string{"x"}},
+				{Claim: oidcauth.Path{"roles"}, Present: true},
+				{Claim: oidcauth.Path{"kind"}, In: []string{"x"}},
 			},
 		}}
 	}
@@ -74,7 +75,7 @@ func TestAuthenticate_IssuerSettings(t *testing.T) {
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("Authenticate() error = %v, want %v", err, tt.want)
 			}
-			if err == nil && (c.Subject() != tt.subject || c.Identity() != oidcauth.NewIdentity(issuer.URL(), tt.subject)) {
+			if err == nil && (c.Subject() != tt.subject || c.Identity() != identity.New(issuer.URL(), tt.subject)) {
 				t.Errorf("Subject() = %q, want %q", c.Subject(), tt.subject)
 			}
 		})
@@ -106,8 +107,8 @@ func TestNew_CopiesIssuer(t *testing.T) {
 	subject, or := oidcauth.Path{"name"}, []string{"x"}
 	trusted.SubjectElse = []oidcauth.Path{subject}
 	trusted.ClaimRules = []oidcauth.ClaimRule{{
-		Claim: oidcauth.Path{"absent"}, Op: oidcauth.ClaimPresent,
-		Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"kind"}, Op: oidcauth.ClaimIn, Values: or}},
+		Claim: oidcauth.Path{"absent"}, Present: true,
+		Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"kind"}, In: or}},
 	}}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	subject[0], or[0] = "admin", "y"

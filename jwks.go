@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
@@ -94,7 +95,7 @@ func (a *Authenticator) fetchDone(e keyset.Event) {
 	if a.trace.KeysFetched == nil {
 		return
 	}
-	a.trace.KeysFetched(KeyFetch{
+	a.trace.KeysFetched(authtrace.KeyFetch{
 		Issuer: e.Issuer, URL: e.URL, Lookup: e.Lookup, Duration: e.Duration,
 		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: fetch.Cause(e.Err),
 		DiscoveryErr: fetch.Cause(e.DiscoveryErr),
@@ -118,9 +119,9 @@ func (a *Authenticator) stateChanged(issuer string, from, to keyset.State, err e
 }
 
 func (a *Authenticator) traceState(issuer string, from, to keyset.State, err error) {
-	if a.trace.KeysStateChanged != nil {
-		a.trace.KeysStateChanged(KeyStateChange{
-			Issuer: issuer, From: KeyState(from.String()), To: KeyState(to.String()), Err: fetch.Cause(err),
+	if a.trace.KeysState != nil {
+		a.trace.KeysState(authtrace.KeyState{
+			Issuer: issuer, From: authtrace.State(from.String()), To: authtrace.State(to.String()), Err: fetch.Cause(err),
 		})
 	}
 }
@@ -164,21 +165,21 @@ func (a *Authenticator) storeFailed(issuer string, err error) {
 
 // A KeyReport describes an issuer's key set as the library sees it.
 type KeyReport struct {
-	Issuer       string        // as [Issuer.URL]
-	DiscoveryURL string        // empty when nothing is discovered
-	JWKSURL      string        // empty when not known, and for fixed keys
-	State        KeyState      // fixed keys are always fresh
-	Keys         []Key         // usable
-	Skipped      []SkippedKey  // not usable, and why
-	ETag         string        // of the last answer; empty if it had none
-	MaxAge       time.Duration // as the issuer said; negative if it said nothing
-	Lifetime     time.Duration // for which the keys count as fresh
-	Fetched      time.Time     // when the keys last arrived
-	Confirmed    time.Time     // when the issuer last said that they are current
-	FreshUntil   time.Time     // zero for fixed keys
-	ServeUntil   time.Time     // when they are given up unless confirmed; zero for fixed keys
-	NextRefresh  time.Time     // zero when none is planned
-	LastError    error         // of the last fetch, if it failed
+	Issuer       string          // as [Issuer.URL]
+	DiscoveryURL string          // empty when nothing is discovered
+	JWKSURL      string          // empty when not known, and for fixed keys
+	State        authtrace.State // fixed keys are always fresh
+	Keys         []Key           // usable
+	Skipped      []SkippedKey    // not usable, and why
+	ETag         string          // of the last answer; empty if it had none
+	MaxAge       time.Duration   // as the issuer said; negative if it said nothing
+	Lifetime     time.Duration   // for which the keys count as fresh
+	Fetched      time.Time       // when the keys last arrived
+	Confirmed    time.Time       // when the issuer last said that they are current
+	FreshUntil   time.Time       // zero for fixed keys
+	ServeUntil   time.Time       // when they are given up unless confirmed; zero for fixed keys
+	NextRefresh  time.Time       // zero when none is planned
+	LastError    error           // of the last fetch, if it failed
 }
 
 // A Key is one usable key of a [KeyReport].
@@ -217,7 +218,7 @@ func (a *Authenticator) Keys(ctx context.Context, issuer string) (KeyReport, err
 func newKeyReport(r keyset.Report) KeyReport {
 	report := KeyReport{
 		Issuer: r.Issuer, DiscoveryURL: r.DiscoveryURL, JWKSURL: r.JWKSURL,
-		State: KeyState(r.State.String()), ETag: r.ETag, MaxAge: -1, Lifetime: r.Lifetime,
+		State: authtrace.State(r.State.String()), ETag: r.ETag, MaxAge: -1, Lifetime: r.Lifetime,
 		Fetched: r.Fetched, Confirmed: r.Confirmed, FreshUntil: r.FreshUntil,
 		ServeUntil: r.ServeUntil, NextRefresh: r.NextRefresh, LastError: fetch.Cause(r.LastError),
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -99,7 +100,7 @@ func privatePEM(t testing.TB, key *ecdsa.PrivateKey) []byte {
 func TestLocalIssuer(t *testing.T) {
 	l := newLocal(t, oidcauth.LocalIssuerConfig{})
 	a := trusting(t, l)
-	token, identity, err := l.Issue(t.Context(), oidcauth.TokenRequest{Claims: map[string]any{"roles": []string{"guest"}}})
+	token, id, err := l.Issue(t.Context(), oidcauth.TokenRequest{Claims: map[string]any{"roles": []string{"guest"}}})
 	if err != nil {
 		t.Fatalf("Issue() error = %v", err)
 	}
@@ -110,11 +111,11 @@ func TestLocalIssuer(t *testing.T) {
 	if !regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`).MatchString(c.Subject()) {
 		t.Errorf("Subject() = %q, want a random UUID", c.Subject())
 	}
-	if c.Identity() != identity || identity != oidcauth.NewIdentity("localhost", c.Subject()) {
-		t.Errorf("Identity() = %v, Issue gave %v", c.Identity(), identity)
+	if c.Identity() != id || id != identity.New("localhost", c.Subject()) {
+		t.Errorf("Identity() = %v, Issue gave %v", c.Identity(), id)
 	}
-	if hex, _ := c.Lookup("hex_identity"); string(hex) != `"`+identity.String()+`"` {
-		t.Errorf("hex_identity is %s, want %v", hex, identity)
+	if hex, _ := c.Lookup("hex_identity"); string(hex) != `"`+id.String()+`"` {
+		t.Errorf("hex_identity is %s, want %v", hex, id)
 	}
 	if life := time.Until(c.Expiry()); life < 23*time.Hour || life > 24*time.Hour {
 		t.Errorf("the token lives %v, want 24h", life)

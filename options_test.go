@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -45,7 +46,7 @@ func trustOptions() []issuerOption {
 			token: tokenOf(map[string]any{"iss": "issuer.test"}),
 			set:   func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Aliases = []string{"old.test", "issuer.test"} }, without: oidcauth.ErrUnknownIssuer,
 			check: func(i *oidctest.Issuer, c *oidcauth.Claims) bool {
-				return c.Issuer() == i.URL() && c.Identity() == oidcauth.NewIdentity(i.URL(), "alice")
+				return c.Issuer() == i.URL() && c.Identity() == identity.New(i.URL(), "alice")
 			},
 		},
 		{
@@ -107,7 +108,7 @@ func trustOptions() []issuerOption {
 			name: "Subject", token: tokenOf(map[string]any{"sub": nil, "tenant": "t", "user": map[string]any{"id": "u"}}),
 			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Subject = []oidcauth.Path{{"tenant"}, {"user", "id"}} }, without: oidcauth.ErrClaim,
 			check: func(i *oidctest.Issuer, c *oidcauth.Claims) bool {
-				return c.Subject() == "t|u" && c.Identity() == oidcauth.NewIdentity(i.URL(), "t|u")
+				return c.Subject() == "t|u" && c.Identity() == identity.New(i.URL(), "t|u")
 			},
 		},
 		{

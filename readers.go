@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
@@ -117,7 +118,7 @@ func (e *evaluation) readSubject() error {
 		return refuse(checkSubject, ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
 	}
 	e.claims.subject = sub
-	e.claims.identity = NewIdentity(e.claims.issuer, sub)
+	e.claims.identity = identity.New(e.claims.issuer, sub)
 	return e.checkHexIdentity()
 }
 

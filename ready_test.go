@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -230,15 +231,15 @@ func TestTrace(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		issuer.AddJWK(map[string]any{"kty": "oct", "k": "AAAA"})
 		var mu sync.Mutex // guards fetches, changes
-		var fetches []oidcauth.KeyFetch
-		var changes []oidcauth.KeyStateChange
+		var fetches []authtrace.KeyFetch
+		var changes []authtrace.KeyState
 		var log logBuffer
 		a := newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), KeepWarm: true,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)),
-			Trace: &oidcauth.Trace{
-				KeysFetched:      func(f oidcauth.KeyFetch) { mu.Lock(); defer mu.Unlock(); fetches = append(fetches, f) },
-				KeysStateChanged: func(c oidcauth.KeyStateChange) { mu.Lock(); defer mu.Unlock(); changes = append(changes, c) },
+			Trace: &authtrace.Hooks{
+				KeysFetched: func(f authtrace.KeyFetch) { mu.Lock(); defer mu.Unlock(); fetches = append(fetches, f) },
+				KeysState:   func(c authtrace.KeyState) { mu.Lock(); defer mu.Unlock(); changes = append(changes, c) },
 			},
 		})
 		if err := a.Ready(t.Context()); err != nil {
@@ -254,7 +255,7 @@ func TestTrace(t *testing.T) {
 		if last := fetches[len(fetches)-1]; last.Err == nil || last.Lookup {
 			t.Errorf("last fetch = %+v, want a failed refresh", last)
 		}
-		if len(changes) != 2 || changes[0].To != oidcauth.KeysFresh || changes[1].To != oidcauth.KeysStale || changes[1].Err == nil {
+		if len(changes) != 2 || changes[0].To != authtrace.Fresh || changes[1].To != authtrace.Stale || changes[1].Err == nil {
 			t.Errorf("changes = %+v, want fresh, then stale with its cause", changes)
 		}
 		if n := strings.Count(log.String(), "\n"); n != len(changes) {
@@ -269,10 +270,10 @@ func TestTrace_DiscoveryFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		var mu sync.Mutex // guards last
-		var last oidcauth.KeyFetch
+		var last authtrace.KeyFetch
 		a := newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), KeepWarm: true,
-			Trace: &oidcauth.Trace{KeysFetched: func(f oidcauth.KeyFetch) { mu.Lock(); defer mu.Unlock(); last = f }},
+			Trace: &authtrace.Hooks{KeysFetched: func(f authtrace.KeyFetch) { mu.Lock(); defer mu.Unlock(); last = f }},
 		})
 		if err := a.Ready(t.Context()); err != nil {
 			t.Fatal(err)
@@ -306,7 +307,7 @@ func TestKeys(t *testing.T) {
 		len(r.Skipped) != 1 || r.Skipped[0].ID != "secret" || r.Skipped[0].Reason == "" {
 		t.Errorf("Keys() = %+v, skipped %+v", r.Keys, r.Skipped)
 	}
-	if r.State != oidcauth.KeysFresh || r.MaxAge != 10*time.Minute || r.ETag == "" || r.JWKSURL != issuer.JWKSURL() ||
+	if r.State != authtrace.Fresh || r.MaxAge != 10*time.Minute || r.ETag == "" || r.JWKSURL != issuer.JWKSURL() ||
 		!r.NextRefresh.After(r.Fetched) || !r.FreshUntil.After(r.NextRefresh) || !r.ServeUntil.After(r.FreshUntil) {
 		t.Errorf("Keys() = %+v", r)
 	}

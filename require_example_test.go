@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -69,7 +70,7 @@ func ExampleRequire() {
 		return
 	}
 	defer auth.Close()
-	table := notes{1: {owner: oidcauth.NewIdentity("https://players.example.com", "alice")}}
+	table := notes{1: {owner: identity.New("https://players.example.com", "alice")}}
 
 	as := func(issuer *oidctest.Issuer, subject, role string) context.Context {
 		claims, err := auth.Authenticate(context.Background(), issuer.Token(map[string]any{

@@ -10,6 +10,13 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
+// maxWait bounds the timer that drops what is over; minWait keeps a clock that
+// stands still from setting it off without pause.
+const (
+	maxWait = 24 * time.Hour
+	minWait = time.Millisecond
+)
+
 // A revocationList is the revocations that hold in this process.
 //
 // A token that was found not to be revoked need not be looked up again until

@@ -10,7 +10,7 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// Each operation on a claim of each shape: satisfied or not.
+// Each demand on a claim of each shape: satisfied or not.
 func TestClaimRule(t *testing.T) {
 	shapes := []struct{ name, text string }{
 		{"missing", ""}, {"null", "null"}, {"string", `"a"`}, {"another string", `"b"`}, {"longer string", `"ab"`}, {"empty string", `""`},
@@ -20,27 +20,31 @@ func TestClaimRule(t *testing.T) {
 		{"number with an exponent", "7e0"}, {"a zero below", "-0"},
 	}
 	tests := []struct {
-		op     oidcauth.ClaimOp
-		values []string
-		want   string // a letter for each shape: y satisfied, n not
+		rule oidcauth.ClaimRule
+		want string // a letter for each shape: y satisfied, n not
 	}{
-		{oidcauth.ClaimIn, []string{"a"}, "nnynnnynnnnnnnnnnnnn"},
-		{oidcauth.ClaimIn, []string{"x", "true", "7"}, "nnnnnnnnnnnyynnnnnnn"},
-		{oidcauth.ClaimAbsentOrIn, []string{"a"}, "ynynnnynnnnnnnnnnnnn"},
-		{oidcauth.ClaimNotIn, []string{"a"}, "ynnyyynyynnyynnyynnn"},
-		{oidcauth.ClaimNotIn, []string{"true", "7"}, "ynyyyyyyynnnnnnyynnn"},
-		{oidcauth.ClaimPresent, nil, "nnyyynyynyyyynyyyyyy"},
-		{oidcauth.ClaimAbsent, nil, "ynnnnnnnnnnnnnnnnnnn"},
-		{oidcauth.ClaimPrefix, []string{"a"}, "nnynynynnnnnnnnnnnnn"},
-		{oidcauth.ClaimPrefix, []string{"x", "ab"}, "nnnnynnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{In: []string{"a"}}, "nnynnnynnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{In: []string{"x", "true", "7"}}, "nnnnnnnnnnnyynnnnnnn"},
+		{oidcauth.ClaimRule{In: []string{"a"}, Optional: true}, "ynynnnynnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{NotIn: []string{"a"}}, "ynnyyynyynnyynnyynnn"},
+		{oidcauth.ClaimRule{NotIn: []string{"true", "7"}}, "ynyyyyyyynnnnnnyynnn"},
+		{oidcauth.ClaimRule{Present: true}, "nnyyynyynyyyynyyyyyy"},
+		{oidcauth.ClaimRule{Absent: true}, "ynnnnnnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Prefix: []string{"a"}}, "nnynynynnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Prefix: []string{"x", "ab"}}, "nnnnynnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Prefix: []string{"x", "ab"}, Optional: true}, "ynnnynnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Suffix: []string{"b"}}, "nnnyynyynnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Suffix: []string{"x", "ab"}}, "nnnnynnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Suffix: []string{"ue"}, Optional: true}, "ynnnnnnnnnnynnnnnnnn"},
 	}
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	for _, tt := range tests {
 		if len(tt.want) != len(shapes) {
-			t.Fatalf("%s: %d verdicts for %d shapes", tt.op, len(tt.want), len(shapes))
+			t.Fatalf("%+v: %d verdicts for %d shapes", tt.rule, len(tt.want), len(shapes))
 		}
 		for _, path := range []oidcauth.Path{{"claim"}, {"outer", "claim"}} {
-			trusted.ClaimRules = []oidcauth.ClaimRule{{Claim: path, Op: tt.op, Values: tt.values}}
+			tt.rule.Claim = path
+			trusted.ClaimRules = []oidcauth.ClaimRule{tt.rule}
 			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 			for i, shape := range shapes {
 				claims := map[string]any{}
@@ -52,7 +56,7 @@ func TestClaimRule(t *testing.T) {
 				}
 				_, err := a.Authenticate(t.Context(), issuer.Token(claims))
 				if satisfied := tt.want[i] == 'y'; satisfied != (err == nil) || !satisfied && !errors.Is(err, oidcauth.ErrRule) {
-					t.Errorf("%s %q on %s, %s: error = %v, want satisfied %v", tt.op, tt.values, path, shape.name, err, satisfied)
+					t.Errorf("%+v on %s: error = %v, want satisfied %v", tt.rule, shape.name, err, satisfied)
 				}
 			}
 		}
@@ -64,7 +68,7 @@ func TestIssuer_AllRulesCount(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	asked := false
 	trusted.ClaimRules = []oidcauth.ClaimRule{
-		{Claim: oidcauth.Path{"a"}, Op: oidcauth.ClaimPresent}, {Claim: oidcauth.Path{"b"}, Op: oidcauth.ClaimPresent},
+		{Claim: oidcauth.Path{"a"}, Present: true}, {Claim: oidcauth.Path{"b"}, Present: true},
 	}
 	trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { asked = true; return nil }}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -36,14 +37,15 @@ type Session struct {
 	live     bool
 	cause    error // once it has ended: why
 	links    [dimensions]link
-	end      alarm
+	end      alarm.Alarm[due]
 	warnings []*warning
 }
 
 // A warning is one call of [Session.OnExpiring].
 type warning struct {
 	before time.Duration
-	alarm  alarm
+	call   func()
+	alarm  alarm.Alarm[due]
 }
 
 // NewSession starts a session for the bearer of a verified token: claims that
@@ -57,7 +59,7 @@ type warning struct {
 func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session {
 	s := &Session{auth: a}
 	s.ctx, s.cancel = context.WithCancelCause(NewContext(context.WithoutCancel(ctx), nil))
-	s.end.session = s
+	s.end.For.session = s
 	s.claims.Store(claims)
 	if err := a.checkOwn(claims); err != nil {
 		s.cause = err
@@ -177,8 +179,8 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 // whatever ended it.
 func (s *Session) OnExpiring(before time.Duration, f func()) {
 	w := &warning{before: before}
-	w.alarm.session = s
-	w.alarm.warn = func() {
+	w.alarm.For = due{session: s, warning: w}
+	w.call = func() {
 		if s.ctx.Err() == nil {
 			f()
 		}
@@ -191,7 +193,7 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 	}
 	s.warnings = append(s.warnings, w)
 	if c := s.claims.Load(); !c.neverExpires {
-		x.set(&w.alarm, c.Expiry().Add(x.leeway-before))
+		x.alarms.Set(&w.alarm, c.Expiry().Add(x.leeway-before))
 	}
 }
 

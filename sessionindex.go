@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -36,7 +37,13 @@ type sessionIndex struct {
 	closed error      // why every session ends, or nil
 	lists  [dimensions]map[uint64]*Session
 	count  int
-	alarms
+	alarms *alarm.Clock[due]
+}
+
+// due is what an alarm is for: the end of a session, or a warning before it.
+type due struct {
+	session *Session
+	warning *warning // nil for the end
 }
 
 // A link is a session's place in the list of one dimension.
@@ -47,7 +54,7 @@ func newSessionIndex(now func() time.Time, leeway time.Duration) *sessionIndex {
 	for d := range x.lists {
 		x.lists[d] = make(map[uint64]*Session)
 	}
-	x.rings = make(map[instant]*ring)
+	x.alarms = alarm.New(now, x.ring)
 	return x
 }
 
@@ -115,19 +122,63 @@ func (x *sessionIndex) enlist(s *Session, c *Claims) {
 	if c.neverExpires {
 		return
 	}
-	end := c.expiry.time().Add(x.leeway)
-	x.set(&s.end, end)
+	end := x.end(c)
+	x.alarms.Set(&s.end, end)
 	for _, w := range s.warnings {
-		x.set(&w.alarm, end.Add(-w.before))
+		x.alarms.Set(&w.alarm, end.Add(-w.before))
 	}
+}
+
+// end returns when claims that expire are accepted no longer.
+func (x *sessionIndex) end(c *Claims) time.Time { return c.expiry.time().Add(x.leeway) }
+
+// ring ends the sessions that have expired and gives the warnings that are due.
+// A session may have been renewed since its alarm was set.
+func (x *sessionIndex) ring(now time.Time, batch []due) {
+	var ended []*Session
+	var cause error // one for all, as they expired in one instant
+	x.mu.Lock()
+	for _, d := range batch {
+		s := d.session
+		if !s.live || !x.isDue(d, now) {
+			continue
+		}
+		if d.warning != nil {
+			go d.warning.call()
+			continue
+		}
+		if cause == nil {
+			cause = x.expired(s, now)
+		}
+		x.remove(s, cause)
+		ended = append(ended, s)
+	}
+	x.mu.Unlock()
+	for _, s := range ended {
+		s.cancel(cause)
+	}
+}
+
+// isDue reports whether what an alarm was set for has come, by the claims that
+// the session has now. The lock must be held.
+func (x *sessionIndex) isDue(d due, now time.Time) bool {
+	c := d.session.claims.Load()
+	if c.neverExpires {
+		return false
+	}
+	at := x.end(c)
+	if d.warning != nil {
+		at = at.Add(-d.warning.before)
+	}
+	return !now.Before(at)
 }
 
 // delist is the opposite of enlist. The lock must be held.
 func (x *sessionIndex) delist(s *Session) {
 	x.places(s.claims.Load(), s.key.Load(), func(d dimension, hash uint64) { x.unlink(s, d, hash) })
-	x.unset(&s.end)
+	x.alarms.Unset(&s.end)
 	for _, w := range s.warnings {
-		x.unset(&w.alarm)
+		x.alarms.Unset(&w.alarm)
 	}
 }
 

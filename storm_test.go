@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -97,14 +98,14 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	s.auth = newAuthenticator(t, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: cacheBytes,
 		KeepWarm: s.random.IntN(2) == 0,
-		Trace:    &oidcauth.Trace{KeysFetched: s.fetched},
+		Trace:    &authtrace.Hooks{KeysFetched: s.fetched},
 	})
 	return s
 }
 
 // fetched notes what a fetch must have shown. Of keys that came or went while it
 // was under way it may have shown either.
-func (s *storm) fetched(f oidcauth.KeyFetch) {
+func (s *storm) fetched(f authtrace.KeyFetch) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.Err != nil {

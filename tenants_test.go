@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -105,7 +106,7 @@ func TestAuthenticate_Tenants(t *testing.T) {
 			if report := tt.auth.Explain(t.Context(), token); !errors.Is(report.Err, tt.want) {
 				t.Errorf("Explain() error = %v, want %v", report.Err, tt.want)
 			}
-			if err == nil && (c.Issuer() != tt.iss || c.Identity() != oidcauth.NewIdentity(tt.iss, "alice")) {
+			if err == nil && (c.Issuer() != tt.iss || c.Identity() != identity.New(tt.iss, "alice")) {
 				t.Errorf("got issuer %q and identity %v, want those of the tenant", c.Issuer(), c.Identity())
 			}
 		})
@@ -221,7 +222,7 @@ func TestUnverifiedClaims_Tenant(t *testing.T) {
 	if err != nil {
 		t.Fatalf("UnverifiedClaims() error = %v", err)
 	}
-	if c.Issuer() != tenantURL(tenantB) || c.Identity() != oidcauth.NewIdentity(tenantURL(tenantB), "alice") {
+	if c.Issuer() != tenantURL(tenantB) || c.Identity() != identity.New(tenantURL(tenantB), "alice") {
 		t.Errorf("got issuer %q, want %q", c.Issuer(), tenantURL(tenantB))
 	}
 	if _, err := oidcauth.UnverifiedClaims(payload(tenantURL(tenantB), tenantA), trusted); !errors.Is(err, oidcauth.ErrClaim) {

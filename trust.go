@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
 )
 
 // allAlgorithms is the default of [Issuer.Algorithms].
@@ -31,7 +32,7 @@ type trust struct {
 	subjectElse   []Path
 	roles         []Path
 	roleForm      roleForm
-	claimRules    []ClaimRule
+	demands       []policy.Demand
 	rules         []Rule
 	reusesKeyIDs  bool
 	ignoresScopes bool
@@ -59,7 +60,7 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		subjectElse:   clonePaths(i.SubjectElse),
 		roles:         clonePaths(i.Roles),
 		roleForm:      roleForm{separator: i.RoleSeparator, objects: i.RoleObjects},
-		claimRules:    cloneRules(i.ClaimRules),
+		demands:       demands(i.ClaimRules),
 		rules:         slices.Clone(i.Rules),
 		reusesKeyIDs:  i.ReusesKeyIDs,
 		keys:          keys,
@@ -92,16 +93,6 @@ func clonePaths(paths []Path) []Path {
 	clone := make([]Path, len(paths))
 	for i, p := range paths {
 		clone[i] = slices.Clone(p)
-	}
-	return clone
-}
-
-func cloneRules(rules []ClaimRule) []ClaimRule {
-	clone := make([]ClaimRule, len(rules))
-	for i, r := range rules {
-		clone[i] = ClaimRule{
-			Claim: slices.Clone(r.Claim), Op: r.Op, Values: slices.Clone(r.Values), Or: cloneRules(r.Or),
-		}
 	}
 	return clone
 }

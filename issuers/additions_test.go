@@ -13,10 +13,10 @@ import (
 // What the documentation offers as additions does what it says.
 func TestAdditions(t *testing.T) {
 	in := func(value string, path ...string) oidcauth.ClaimRule {
-		return oidcauth.ClaimRule{Claim: path, Op: oidcauth.ClaimIn, Values: []string{value}}
+		return oidcauth.ClaimRule{Claim: path, In: []string{value}}
 	}
 	notIn := func(value string, path ...string) oidcauth.ClaimRule {
-		return oidcauth.ClaimRule{Claim: path, Op: oidcauth.ClaimNotIn, Values: []string{value}}
+		return oidcauth.ClaimRule{Claim: path, NotIn: []string{value}}
 	}
 	rule := func(r oidcauth.ClaimRule) func(*oidcauth.Issuer) {
 		return func(i *oidcauth.Issuer) { i.ClaimRules = append(i.ClaimRules, r) }

@@ -56,18 +56,16 @@ func isURL(s string) bool {
 // claimIn demands one of the values. An empty value becomes no value, which
 // oidcauth.New refuses, rather than a demand that a token might meet.
 func claimIn(values []string, path ...string) oidcauth.ClaimRule {
-	return valued(oidcauth.ClaimIn, values, path)
-}
-
-func absentOrIn(values []string, path ...string) oidcauth.ClaimRule {
-	return valued(oidcauth.ClaimAbsentOrIn, values, path)
-}
-
-func valued(op oidcauth.ClaimOp, values []string, path oidcauth.Path) oidcauth.ClaimRule {
 	if slices.Contains(values, "") {
 		values = nil
 	}
-	return oidcauth.ClaimRule{Claim: path, Op: op, Values: slices.Clone(values)}
+	return oidcauth.ClaimRule{Claim: path, In: append([]string{}, values...)}
+}
+
+func absentOrIn(values []string, path ...string) oidcauth.ClaimRule {
+	rule := claimIn(values, path...)
+	rule.Optional = true
+	return rule
 }
 
 func is(value string, path ...string) oidcauth.ClaimRule {
@@ -75,13 +73,13 @@ func is(value string, path ...string) oidcauth.ClaimRule {
 }
 
 func isNot(value string, path ...string) oidcauth.ClaimRule {
-	return oidcauth.ClaimRule{Claim: path, Op: oidcauth.ClaimNotIn, Values: []string{value}}
+	return oidcauth.ClaimRule{Claim: path, NotIn: []string{value}}
 }
 
 func present(path ...string) oidcauth.ClaimRule {
-	return oidcauth.ClaimRule{Claim: path, Op: oidcauth.ClaimPresent}
+	return oidcauth.ClaimRule{Claim: path, Present: true}
 }
 
 func absent(path ...string) oidcauth.ClaimRule {
-	return oidcauth.ClaimRule{Claim: path, Op: oidcauth.ClaimAbsent}
+	return oidcauth.ClaimRule{Claim: path, Absent: true}
 }

@@ -27,7 +27,7 @@ func ExampleKeycloak() {
 func ExampleGoogle() {
 	google := issuers.Google("123-abc.apps.googleusercontent.com")
 	google.ClaimRules = append(google.ClaimRules, oidcauth.ClaimRule{
-		Claim: oidcauth.Path{"hd"}, Op: oidcauth.ClaimIn, Values: []string{"example.com"},
+		Claim: oidcauth.Path{"hd"}, In: []string{"example.com"},
 	})
 	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{google}})
 	if err != nil {

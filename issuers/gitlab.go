@@ -28,7 +28,7 @@ func GitLabCI(instance, audience string, projectIDs ...string) oidcauth.Issuer {
 	i.Subject = []oidcauth.Path{{"project_id"}}
 	i.ClaimRules = []oidcauth.ClaimRule{
 		claimIn(projectIDs, "project_id"),
-		{Claim: oidcauth.Path{"sub"}, Op: oidcauth.ClaimPrefix, Values: []string{"project_path:"}},
+		{Claim: oidcauth.Path{"sub"}, Prefix: []string{"project_path:"}},
 	}
 	return i
 }

@@ -40,7 +40,7 @@ func Kubernetes(issuer string, audiences ...string) oidcauth.Issuer {
 		Algorithms: []string{"RS256", "ES256"},
 		Subject:    []oidcauth.Path{{"kubernetes.io", "serviceaccount", "uid"}},
 		ClaimRules: []oidcauth.ClaimRule{
-			{Claim: oidcauth.Path{"aud"}, Op: oidcauth.ClaimNotIn, Values: servers},
+			{Claim: oidcauth.Path{"aud"}, NotIn: servers},
 		},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // Each provider's description accepts the tokens it is meant for and finds the
@@ -35,7 +36,7 @@ func TestAccepts(t *testing.T) {
 				if issuer.TenantClaim != "" {
 					canonical = s.Payload["iss"].(string)
 				}
-				if c.Issuer() != canonical || c.Identity() != oidcauth.NewIdentity(canonical, want.subject) {
+				if c.Issuer() != canonical || c.Identity() != identity.New(canonical, want.subject) {
 					t.Errorf("%s: issuer %q, want %q", name, c.Issuer(), canonical)
 				}
 			}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 const (
@@ -121,7 +122,7 @@ func (s *Server) activeKey() ([]byte, error) {
 
 // verify answers GET /v1/identity/{identity}/verify.
 func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
-	identity, err := oidcauth.ParseIdentity(r.PathValue("identity"))
+	id, err := identity.Parse(r.PathValue("identity"))
 	if err != nil {
 		s.refuse(w, r, malformed(fmt.Sprintf("identity %.80q", r.PathValue("identity")), "64 hexadecimal digits"))
 		return
@@ -132,7 +133,7 @@ func (s *Server) verify(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name(w, claims, token)
-	if claims.Identity() != identity {
+	if claims.Identity() != id {
 		http.Error(w, "the token is another identity's", http.StatusBadRequest)
 		return
 	}

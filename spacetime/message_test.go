@@ -6,14 +6,15 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
 
 // The bytes that the published TypeScript client has read. The last two rows are
 // of subprotocols that it no longer offers.
 func TestFirstMessage(t *testing.T) {
-	stranger := oidcauth.NewIdentity("localhost", "6d4b5430-00cf-4a99-932c-ad2d07bab841")
-	alice := oidcauth.NewIdentity("https://issuer.example", "alice")
+	stranger := identity.New("localhost", "6d4b5430-00cf-4a99-932c-ad2d07bab841")
+	alice := identity.New("https://issuer.example", "alice")
 	const (
 		strangerBytes = "75a9cc35243f675a7d8eebbbf2a1c2b0dc36ccca06de02d4c742d652314800c2"
 		aliceBytes    = "241b711f132ea4464e07a0dc7528526433ea8b895ceecbeb2e3e5b169c1f00c2"

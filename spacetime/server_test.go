@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
@@ -171,16 +172,16 @@ func TestNewIdentity(t *testing.T) {
 func TestTicket(t *testing.T) {
 	w := newWorld(t, spacetime.Config{})
 	token := w.issuer.Token(nil)
-	identity := oidcauth.NewIdentity(w.issuer.URL(), "alice")
+	alice := identity.New(w.issuer.URL(), "alice")
 	resp, body := w.do(t, "POST", "/v1/identity/websocket-token", "Authorization", "Bearer "+token)
-	if resp.StatusCode != 200 || resp.Header.Get("spacetime-identity") != identity.String() || resp.Header.Get("spacetime-identity-token") != token {
+	if resp.StatusCode != 200 || resp.Header.Get("spacetime-identity") != alice.String() || resp.Header.Get("spacetime-identity-token") != token {
 		t.Errorf("got %d, headers %v", resp.StatusCode, resp.Header)
 	}
 	if cc := resp.Header.Get("Cache-Control"); cc != "no-store" {
 		t.Errorf("Cache-Control is %q, want no-store", cc)
 	}
 	c, err := w.auth.AuthenticateTicket(t.Context(), body["token"], oidcauth.TicketOptions{})
-	if err != nil || c.Identity() != identity {
+	if err != nil || c.Identity() != alice {
 		t.Errorf("AuthenticateTicket() error = %v", err)
 	}
 	_, body = w.do(t, "POST", "/v1/identity/websocket-token", "Authorization", "Bearer "+token)
@@ -209,7 +210,7 @@ func TestTicket(t *testing.T) {
 func TestVerify(t *testing.T) {
 	w := newWorld(t, spacetime.Config{})
 	token := w.issuer.Token(nil)
-	alice, bob := oidcauth.NewIdentity(w.issuer.URL(), "alice").String(), oidcauth.NewIdentity(w.issuer.URL(), "bob").String()
+	alice, bob := identity.New(w.issuer.URL(), "alice").String(), identity.New(w.issuer.URL(), "bob").String()
 	for _, tt := range []struct {
 		name, identity, header string
 		want                   int

@@ -14,6 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
 
@@ -63,7 +64,7 @@ func (w *world) buy(t *testing.T, token string, headers ...string) string {
 func TestSubscribe(t *testing.T) {
 	w := newWorld(t, spacetime.Config{Anonymous: true, NoExpiry: true})
 	token := w.issuer.Token(nil)
-	alice := oidcauth.NewIdentity(w.issuer.URL(), "alice").String()
+	alice := identity.New(w.issuer.URL(), "alice").String()
 
 	t.Run("header", func(t *testing.T) {
 		socket, resp, err := w.dial(t, "?connection_id=0102030405060708090a0b0c0d0e0f10", v3, "Authorization", "Bearer "+token)
@@ -121,7 +122,7 @@ func TestSubscribe_HeaderWins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if g, alice := greeted(t, socket), oidcauth.NewIdentity(w.issuer.URL(), "alice").String(); g.identity != alice {
+	if g, alice := greeted(t, socket), identity.New(w.issuer.URL(), "alice").String(); g.identity != alice {
 		t.Errorf("greeted as %s, want %s", g.identity, alice)
 	}
 	if _, _, err := w.dial(t, "?token="+ticket, v3); err != nil {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 )
 
 // contact is how the last attempt to fetch an issuer's keys went. The library
@@ -15,8 +16,8 @@ type contact struct {
 	err error      // nil if it succeeded, or nothing was fetched
 }
 
-// note is for [oidcauth.Trace].
-func (c *contact) note(fetch oidcauth.KeyFetch) {
+// note is for [authtrace.Hooks].
+func (c *contact) note(fetch authtrace.KeyFetch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.err = fetch.Err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 )
 
 // explainTimeout bounds the wait for an issuer that does not answer.
@@ -78,7 +79,7 @@ func (f *explainFlags) run(ctx context.Context, std streams, operands []string) 
 		defer local.Close()
 	}
 	var contact contact
-	cfg.Trace = &oidcauth.Trace{KeysFetched: contact.note}
+	cfg.Trace = &authtrace.Hooks{KeysFetched: contact.note}
 	auth, err := oidcauth.New(cfg)
 	if err != nil {
 		return usageError{err}

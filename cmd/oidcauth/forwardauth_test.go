@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 func TestForwardAuth(t *testing.T) {
@@ -18,7 +18,7 @@ func TestForwardAuth(t *testing.T) {
 			t.Errorf("%s: got %+v", method, got)
 		}
 		for name, want := range map[string]string{
-			"X-Auth-Identity": oidcauth.NewIdentity(iss.URL(), "auth0|1").String(),
+			"X-Auth-Identity": identity.New(iss.URL(), "auth0|1").String(),
 			"X-Auth-Issuer":   iss.URL(),
 			"X-Auth-Subject":  "auth0|1",
 		} {
@@ -47,7 +47,7 @@ func TestForwardAuth_subjectCannotInjectAHeader(t *testing.T) {
 		if back, err := url.PathUnescape(values[0]); err != nil || back != subject {
 			t.Errorf("%q: header %q decodes to %q, %v", subject, values[0], back, err)
 		}
-		if id := got.header.Values("X-Auth-Identity"); len(id) != 1 || id[0] != oidcauth.NewIdentity(iss.URL(), subject).String() {
+		if id := got.header.Values("X-Auth-Identity"); len(id) != 1 || id[0] != identity.New(iss.URL(), subject).String() {
 			t.Errorf("%q: X-Auth-Identity = %q", subject, id)
 		}
 		if got.header.Get("X-Admin") != "" {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // longestName is the most bytes an issuer or a subject may have in a token.
@@ -44,6 +44,6 @@ func printIdentity(_ context.Context, std streams, operands []string) error {
 	case len(subject) == 0 || len(subject) > longestName:
 		return usagef("subject has %d bytes, want 1 to %d", len(subject), longestName)
 	}
-	_, err := fmt.Fprintln(std.out, oidcauth.NewIdentity(issuer, subject))
+	_, err := fmt.Fprintln(std.out, identity.New(issuer, subject))
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 )
 
 // otherLabel counts what has no label of its own.
@@ -74,12 +75,12 @@ func newMetrics(issuers []string) *metrics {
 }
 
 // trace returns the hooks through which the library reports.
-func (m *metrics) trace() *oidcauth.Trace {
-	return &oidcauth.Trace{KeysFetched: m.countFetch}
+func (m *metrics) trace() *authtrace.Hooks {
+	return &authtrace.Hooks{KeysFetched: m.countFetch}
 }
 
 // countFetch counts one fetch of keys.
-func (m *metrics) countFetch(fetch oidcauth.KeyFetch) {
+func (m *metrics) countFetch(fetch authtrace.KeyFetch) {
 	counts, ok := m.fetches[fetch.Issuer]
 	if !ok {
 		counts, ok = m.fetches[otherLabel]

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -89,8 +90,8 @@ func mustBeExposition(t *testing.T, text string) {
 // no name that a stranger chose.
 func TestMetrics_strangers(t *testing.T) {
 	m := newMetrics([]string{"https://a.example", otherLabel})
-	m.countFetch(oidcauth.KeyFetch{Issuer: "https://stranger.example"})
-	m.countFetch(oidcauth.KeyFetch{Issuer: "https://another.example"})
+	m.countFetch(authtrace.KeyFetch{Issuer: "https://stranger.example"})
+	m.countFetch(authtrace.KeyFetch{Issuer: "https://another.example"})
 	var out strings.Builder
 	m.write(&out)
 	if text := out.String(); !strings.Contains(text, `{issuer="other",result="ok"} 2`) || strings.Contains(text, "stranger") ||
@@ -101,8 +102,8 @@ func TestMetrics_strangers(t *testing.T) {
 
 func TestMetrics_labels(t *testing.T) {
 	m := newMetrics([]string{"https://a.example/\"\\\n\xff"})
-	m.countFetch(oidcauth.KeyFetch{Issuer: "https://a.example/\"\\\n\xff", NotModified: true})
-	m.countFetch(oidcauth.KeyFetch{Issuer: "https://stranger.example"})
+	m.countFetch(authtrace.KeyFetch{Issuer: "https://a.example/\"\\\n\xff", NotModified: true})
+	m.countFetch(authtrace.KeyFetch{Issuer: "https://stranger.example"})
 	var out strings.Builder
 	m.write(&out)
 	mustBeExposition(t, out.String())

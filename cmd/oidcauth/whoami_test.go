@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // listen serves on a free loopback port and returns the URL.
@@ -42,7 +42,7 @@ func TestWhoami(t *testing.T) {
 		ExpiresAt string         `json:"expires_at"`
 		Claims    map[string]any `json:"claims"`
 	}](t, got)
-	if want := oidcauth.NewIdentity(iss.URL(), "auth0|1").String(); answer.Identity != want {
+	if want := identity.New(iss.URL(), "auth0|1").String(); answer.Identity != want {
 		t.Errorf("identity = %s, want %s", answer.Identity, want)
 	}
 	if answer.Issuer != iss.URL() || answer.Subject != "auth0|1" || strings.Join(answer.Audience, " ") != "other my-db" {

@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -144,7 +145,7 @@ func TestServer(t *testing.T) {
 		defer conn.Close(t.Context())
 		for query, want := range map[string]string{
 			"select current_user": "alice", "SELECT current_user;": "alice",
-			"select identity": oidcauth.NewIdentity(w.issuer.URL(), "alice").String(),
+			"select identity": identity.New(w.issuer.URL(), "alice").String(),
 		} {
 			if got, err := ask(conn, query); got != want || err != nil {
 				t.Errorf("TLS %v: %s = %q, %v, want %q", encrypted, query, got, err, want)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/database"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // rows checks how many messages a view returned.
@@ -68,7 +69,7 @@ func owned(issuer, subject string) func(json.RawMessage) (string, error) {
 			return "", err
 		}
 		note := fmt.Sprintf("row %d of %s", message.ID, short(message.Owner))
-		if want := oidcauth.NewIdentity(issuer, subject); message.Owner != want {
+		if want := identity.New(issuer, subject); message.Owner != want {
 			return note, fmt.Errorf("got owner %s, want %s", short(message.Owner), short(want))
 		}
 		return note, nil

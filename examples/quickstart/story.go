@@ -8,7 +8,7 @@ import (
 	"io"
 	"log/slog"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 var errWrong = errors.New("the story went wrong")
@@ -123,6 +123,6 @@ func (s *story) introduce(ctx context.Context, by caller, how, subject string) {
 		s.line(false, by.name, how, 0, err.Error())
 		return
 	}
-	want := oidcauth.NewIdentity(s.world.provider.Issuer(), subject)
+	want := identity.New(s.world.provider.Issuer(), subject)
 	s.line(claims.Identity() == want, by.name, how, 0, "is "+short(claims.Identity()))
 }

@@ -133,20 +133,6 @@ func (c *Cache[V]) put(hash uint64, token string, v *V, valueBytes int, expiry t
 	}, valueBytes, now)
 }
 
-// Delete drops the value kept for the token, if there is one.
-func (c *Cache[V]) Delete(token string) {
-	if c == nil {
-		return
-	}
-	hash := c.hash(token)
-	s := &c.shards[hash>>c.shift]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.find(uint32(hash), token); e != nil {
-		s.remove(e)
-	}
-}
-
 // DeleteFunc drops every value that match reports true for. It visits all of
 // them, holding up at most the Puts and Deletes of one shard at a time and no
 // Get; match must not call the cache. A value put meanwhile may escape it.
@@ -157,34 +143,4 @@ func (c *Cache[V]) DeleteFunc(match func(*V) bool) {
 	for i := range c.shards {
 		c.shards[i].deleteFunc(match)
 	}
-}
-
-// Len returns the number of values held, those that expired lately included.
-func (c *Cache[V]) Len() int {
-	n := 0
-	if c == nil {
-		return n
-	}
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		n += s.count
-		s.mu.Unlock()
-	}
-	return n
-}
-
-// Bytes returns the memory held, as [New] bounds it.
-func (c *Cache[V]) Bytes() int64 {
-	var n int64
-	if c == nil {
-		return n
-	}
-	for i := range c.shards {
-		s := &c.shards[i]
-		s.mu.Lock()
-		n += s.used
-		s.mu.Unlock()
-	}
-	return n
 }

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // buildCommand builds the command, once, and returns the directory it is in.
@@ -153,7 +153,7 @@ func TestToken_person(t *testing.T) {
 			}
 			claims := accepts(t, auth, strings.TrimSuffix(printed.String(), "\n"))
 			wantRoles(t, claims, "player", "writer", "/staff/referees")
-			if claims.Identity() != oidcauth.NewIdentity(s.issuer(), claims.Subject()) {
+			if claims.Identity() != identity.New(s.issuer(), claims.Subject()) {
 				t.Error("another identity than that of issuer and subject")
 			}
 		})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // fixture is what the tests share, for a Keycloak takes half a minute to start.
@@ -92,7 +93,7 @@ func TestAuthenticate_person(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantRoles(t, claims, "player", "writer", "/staff/referees")
-	if claims.Identity() != oidcauth.NewIdentity(s.issuer(), claims.Subject()) {
+	if claims.Identity() != identity.New(s.issuer(), claims.Subject()) {
 		t.Errorf("Identity() = %v, not that of issuer and subject", claims.Identity())
 	}
 	for _, scope := range []string{"openid", "profile", "email"} {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
@@ -150,7 +151,7 @@ func TestClient_Token(t *testing.T) {
 	w := newWorld(t)
 	token := w.issuer.Token(nil)
 	e := w.connect(t, token).next("connect")
-	if want := oidcauth.NewIdentity(w.issuer.URL(), "alice").String(); e.Identity != want {
+	if want := identity.New(w.issuer.URL(), "alice").String(); e.Identity != want {
 		t.Errorf("the client has identity %s, want %s", e.Identity, want)
 	}
 	if e.Token != token || strings.Trim(e.Connection, "0") == "" {

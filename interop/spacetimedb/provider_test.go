@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/oauth2/clientcredentials"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // The whole way, with nothing of ours in the place of anybody: a real OpenID
@@ -33,7 +33,7 @@ func TestClient_Provider(t *testing.T) {
 	}
 	w := &world{url: url}
 	e := w.connect(t, token.AccessToken).next("connect")
-	if want := oidcauth.NewIdentity(issuer, "importer").String(); e.Identity != want {
+	if want := identity.New(issuer, "importer").String(); e.Identity != want {
 		t.Errorf("the client has identity %s, want %s", e.Identity, want)
 	}
 	w.connect(t, token.AccessToken+"x").next("refused")

@@ -21,6 +21,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/database"
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 const audience = "messages"
@@ -231,7 +232,7 @@ func TestServer_CallersSeeOwnRowsOnly(t *testing.T) {
 		if err := json.Unmarshal(got.Result, &rows); err != nil {
 			t.Fatal(err)
 		}
-		want := oidcauth.NewIdentity(b.provider.Issuer(), clientID)
+		want := identity.New(b.provider.Issuer(), clientID)
 		if len(rows) != 1 || rows[0].Owner != want || rows[0].Text != "from "+clientID {
 			t.Errorf("%s sees %+v, want its own row alone", clientID, rows)
 		}
@@ -292,7 +293,7 @@ func TestTokensAreNeitherLoggedNorStored(t *testing.T) {
 	}
 
 	kept := map[string]string{"log": b.log.String(), "store": readFile(t, b.file)}
-	writer := oidcauth.NewIdentity(b.provider.Issuer(), "writer")
+	writer := identity.New(b.provider.Issuer(), "writer")
 	for _, want := range []struct{ place, text string }{
 		{"log", writer.String()}, {"log", "renewal refused"}, {"store", "a message to find"},
 	} {

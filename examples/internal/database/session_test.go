@@ -17,6 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/database"
 	"github.com/oidcauth/oidcauth/examples/internal/signin"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 const statusUnauthorized = websocket.StatusCode(3000)
@@ -116,7 +117,7 @@ func TestSocket_RenewalRefused(t *testing.T) {
 			if err := json.Unmarshal(got.Result, &message); err != nil {
 				t.Fatalf("socket does not go on: reply = %+v (%v), want status 200", got, err)
 			}
-			if want := oidcauth.NewIdentity(b.provider.Issuer(), "alice"); message.Owner != want {
+			if want := identity.New(b.provider.Issuer(), "alice"); message.Owner != want {
 				t.Errorf("socket acts for %v, want %v", message.Owner, want)
 			}
 		})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 // The tests in this file hold the library to what a real provider issues.
@@ -106,7 +107,7 @@ func TestAuthenticate_RealTokens(t *testing.T) {
 			if err != nil {
 				return
 			}
-			if want := oidcauth.NewIdentity(p.Issuer(), row.subject); claims.Identity() != want {
+			if want := identity.New(p.Issuer(), row.subject); claims.Identity() != want {
 				t.Errorf("identity = %v, want %v", claims.Identity(), want)
 			}
 		})

@@ -1,4 +1,4 @@
-package oidcauth_test
+package identity_test
 
 import (
 	"bytes"
@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 func TestIdentity_Value(t *testing.T) {
@@ -19,8 +19,8 @@ func TestIdentity_Value(t *testing.T) {
 	if b, ok := got.([]byte); err != nil || !ok || !bytes.Equal(b, aliceIdentity[:]) {
 		t.Errorf("Value() = %v, %v, want the 32 bytes", got, err)
 	}
-	if _, err := (oidcauth.Identity{}).Value(); !errors.Is(err, oidcauth.ErrIdentity) {
-		t.Errorf("Value() of nobody: error = %v, want %v", err, oidcauth.ErrIdentity)
+	if _, err := (identity.Identity{}).Value(); !errors.Is(err, identity.ErrInvalid) {
+		t.Errorf("Value() of nobody: error = %v, want %v", err, identity.ErrInvalid)
 	}
 }
 
@@ -34,20 +34,20 @@ func TestIdentity_Scan(t *testing.T) {
 		{"digits in a string", aliceDigits, nil},
 		{"digits in bytes", []byte(aliceDigits), nil},
 		{"digits with 0x", "0x" + aliceDigits, nil},
-		{"NULL", nil, oidcauth.ErrIdentity},
-		{"empty bytes", []byte{}, oidcauth.ErrIdentity},
-		{"empty string", "", oidcauth.ErrIdentity},
-		{"32 zero bytes", make([]byte, 32), oidcauth.ErrIdentity},
-		{"32 bytes in a string", string(aliceIdentity[:]), oidcauth.ErrIdentity},
-		{"bad checksum", []byte("\xc2\x00" + strings.Repeat("x", 30)), oidcauth.ErrIdentity},
-		{"integer", int64(7), oidcauth.ErrIdentity},
+		{"NULL", nil, identity.ErrInvalid},
+		{"empty bytes", []byte{}, identity.ErrInvalid},
+		{"empty string", "", identity.ErrInvalid},
+		{"32 zero bytes", make([]byte, 32), identity.ErrInvalid},
+		{"32 bytes in a string", string(aliceIdentity[:]), identity.ErrInvalid},
+		{"bad checksum", []byte("\xc2\x00" + strings.Repeat("x", 30)), identity.ErrInvalid},
+		{"integer", int64(7), identity.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := bobIdentity
 			if err := got.Scan(tt.src); !errors.Is(err, tt.want) {
 				t.Fatalf("Scan() error = %v, want %v", err, tt.want)
 			}
-			if want := map[bool]oidcauth.Identity{true: aliceIdentity, false: bobIdentity}[tt.want == nil]; got != want {
+			if want := map[bool]identity.Identity{true: aliceIdentity, false: bobIdentity}[tt.want == nil]; got != want {
 				t.Errorf("Scan() leaves %s, want %s", got, want)
 			}
 		})
@@ -59,30 +59,30 @@ func TestIdentity_SQL(t *testing.T) {
 	db := sql.OpenDB(echoDatabase{})
 	defer db.Close()
 
-	var got oidcauth.Identity
+	var got identity.Identity
 	if err := db.QueryRow("?", aliceIdentity).Scan(&got); err != nil || got != aliceIdentity {
 		t.Errorf("Scan() = %s, %v, want %s", got, err, aliceIdentity)
 	}
 	if err := db.QueryRow("?", aliceIdentity.String()).Scan(&got); err != nil || got != aliceIdentity {
 		t.Errorf("text column: Scan() = %s, %v, want %s", got, err, aliceIdentity)
 	}
-	for _, want := range []sql.Null[oidcauth.Identity]{{}, {V: aliceIdentity, Valid: true}} {
-		var got sql.Null[oidcauth.Identity]
+	for _, want := range []sql.Null[identity.Identity]{{}, {V: aliceIdentity, Valid: true}} {
+		var got sql.Null[identity.Identity]
 		if err := db.QueryRow("?", want).Scan(&got); err != nil || got != want {
 			t.Errorf("sql.Null: Scan() = %v, %v, want %v", got, err, want)
 		}
 	}
-	if err := db.QueryRow("?", nil).Scan(&got); !errors.Is(err, oidcauth.ErrIdentity) {
-		t.Errorf("NULL: Scan() error = %v, want %v", err, oidcauth.ErrIdentity)
+	if err := db.QueryRow("?", nil).Scan(&got); !errors.Is(err, identity.ErrInvalid) {
+		t.Errorf("NULL: Scan() error = %v, want %v", err, identity.ErrInvalid)
 	}
-	if err := db.QueryRow("?", oidcauth.Identity{}).Scan(&got); !errors.Is(err, oidcauth.ErrIdentity) {
-		t.Errorf("nobody: error = %v, want %v", err, oidcauth.ErrIdentity)
+	if err := db.QueryRow("?", identity.Identity{}).Scan(&got); !errors.Is(err, identity.ErrInvalid) {
+		t.Errorf("nobody: error = %v, want %v", err, identity.ErrInvalid)
 	}
 }
 
 // An identity that may be missing: sql.Null tells nobody from somebody.
 func ExampleIdentity_Scan() {
-	var owner sql.Null[oidcauth.Identity]
+	var owner sql.Null[identity.Identity]
 	fmt.Println(owner.Scan(nil), owner.Valid)
 	fmt.Println(owner.Scan("c2001f9c165b3e2eebcbee5c898bea3364522875dca0074e46a42e131f711b24"), owner.Valid)
 	// Output:

@@ -1,4 +1,4 @@
-package oidcauth_test
+package identity_test
 
 import (
 	"bytes"
@@ -14,14 +14,14 @@ import (
 
 	"lukechampine.com/blake3"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/identity"
 )
 
 const aliceDigits = "c2001f9c165b3e2eebcbee5c898bea3364522875dca0074e46a42e131f711b24"
 
 var (
-	aliceIdentity = oidcauth.NewIdentity("https://issuer.example", "alice")
-	bobIdentity   = oidcauth.NewIdentity("https://issuer.example", "bob")
+	aliceIdentity = identity.New("https://issuer.example", "alice")
+	bobIdentity   = identity.New("https://issuer.example", "bob")
 )
 
 type identityVectors struct {
@@ -34,7 +34,7 @@ type identityVectors struct {
 
 func loadIdentityVectors(t testing.TB) identityVectors {
 	t.Helper()
-	data, err := os.ReadFile("testdata/identity/vectors.json")
+	data, err := os.ReadFile("testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,23 +49,23 @@ func loadIdentityVectors(t testing.TB) identityVectors {
 	return v
 }
 
-func TestNewIdentity_KnownVectors(t *testing.T) {
+func TestNew_KnownVectors(t *testing.T) {
 	for _, tt := range []struct{ issuer, subject, want string }{
 		{"localhost", "6d4b5430-00cf-4a99-932c-ad2d07bab841", "c200483152d642c7d402de06cacc36dcb0c2a1f2bbeb8e7d5a673f2435cca975"},
 		{"https://issuer.example", "alice", aliceDigits},
 	} {
-		if got := oidcauth.NewIdentity(tt.issuer, tt.subject).String(); got != tt.want {
-			t.Errorf("NewIdentity(%q, %q) = %s, want %s", tt.issuer, tt.subject, got, tt.want)
+		if got := identity.New(tt.issuer, tt.subject).String(); got != tt.want {
+			t.Errorf("New(%q, %q) = %s, want %s", tt.issuer, tt.subject, got, tt.want)
 		}
 	}
 }
 
-func TestNewIdentity_Vectors(t *testing.T) {
-	seen := map[oidcauth.Identity]string{}
+func TestNew_Vectors(t *testing.T) {
+	seen := map[identity.Identity]string{}
 	for _, v := range loadIdentityVectors(t).Identities {
-		got := oidcauth.NewIdentity(v.Issuer, v.Subject)
+		got := identity.New(v.Issuer, v.Subject)
 		if got.String() != v.Identity {
-			t.Errorf("%s: NewIdentity() = %s, want %s", v.Name, got, v.Identity)
+			t.Errorf("%s: New() = %s, want %s", v.Name, got, v.Identity)
 		}
 		if other, twice := seen[got]; twice {
 			t.Errorf("%s: same identity as %s", v.Name, other)
@@ -89,14 +89,14 @@ func TestBLAKE3Vectors(t *testing.T) {
 	}
 }
 
-// TestNewIdentity_BarIsAmbiguous shows why an issuer must not contain "|".
-func TestNewIdentity_BarIsAmbiguous(t *testing.T) {
-	if oidcauth.NewIdentity("a|b", "c") != oidcauth.NewIdentity("a", "b|c") {
+// TestNew_BarIsAmbiguous shows why an issuer must not contain "|".
+func TestNew_BarIsAmbiguous(t *testing.T) {
+	if identity.New("a|b", "c") != identity.New("a", "b|c") {
 		t.Error("derivation differs from SpacetimeDB's: the two pairs hash the same input")
 	}
 }
 
-func TestParseIdentity(t *testing.T) {
+func TestParse(t *testing.T) {
 	flip := func(at int) string {
 		b := []byte(aliceDigits)
 		if b[at] == '0' {
@@ -113,60 +113,60 @@ func TestParseIdentity(t *testing.T) {
 		{"lower case", aliceDigits, nil},
 		{"upper case", strings.ToUpper(aliceDigits), nil},
 		{"with 0x", "0x" + aliceDigits, nil},
-		{"with 0X", "0X" + aliceDigits, oidcauth.ErrIdentity},
-		{"with 0x twice", "0x0x" + aliceDigits, oidcauth.ErrIdentity},
-		{"empty", "", oidcauth.ErrIdentity},
-		{"0x alone", "0x", oidcauth.ErrIdentity},
-		{"one digit short", aliceDigits[:63], oidcauth.ErrIdentity},
-		{"one digit long", aliceDigits + "0", oidcauth.ErrIdentity},
-		{"0x counted as digits", "0x" + aliceDigits[2:], oidcauth.ErrIdentity},
-		{"space in front", " " + aliceDigits, oidcauth.ErrIdentity},
-		{"line feed behind", aliceDigits + "\n", oidcauth.ErrIdentity},
-		{"not a digit", "g" + aliceDigits[1:], oidcauth.ErrIdentity},
-		{"full-width digit, three bytes", strings.Repeat("0", 61) + "\uff10", oidcauth.ErrIdentity},
-		{"zeros", strings.Repeat("0", 64), oidcauth.ErrIdentity},
-		{"another prefix", "c201" + aliceDigits[4:], oidcauth.ErrIdentity},
-		{"digit of the checksum changed", flip(4), oidcauth.ErrIdentity},
-		{"last digit of the checksum changed", flip(11), oidcauth.ErrIdentity},
-		{"first digit of the hash changed", flip(12), oidcauth.ErrIdentity},
-		{"last digit changed", flip(63), oidcauth.ErrIdentity},
+		{"with 0X", "0X" + aliceDigits, identity.ErrInvalid},
+		{"with 0x twice", "0x0x" + aliceDigits, identity.ErrInvalid},
+		{"empty", "", identity.ErrInvalid},
+		{"0x alone", "0x", identity.ErrInvalid},
+		{"one digit short", aliceDigits[:63], identity.ErrInvalid},
+		{"one digit long", aliceDigits + "0", identity.ErrInvalid},
+		{"0x counted as digits", "0x" + aliceDigits[2:], identity.ErrInvalid},
+		{"space in front", " " + aliceDigits, identity.ErrInvalid},
+		{"line feed behind", aliceDigits + "\n", identity.ErrInvalid},
+		{"not a digit", "g" + aliceDigits[1:], identity.ErrInvalid},
+		{"full-width digit, three bytes", strings.Repeat("0", 61) + "\uff10", identity.ErrInvalid},
+		{"zeros", strings.Repeat("0", 64), identity.ErrInvalid},
+		{"another prefix", "c201" + aliceDigits[4:], identity.ErrInvalid},
+		{"digit of the checksum changed", flip(4), identity.ErrInvalid},
+		{"last digit of the checksum changed", flip(11), identity.ErrInvalid},
+		{"first digit of the hash changed", flip(12), identity.ErrInvalid},
+		{"last digit changed", flip(63), identity.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := oidcauth.ParseIdentity(tt.in)
+			got, err := identity.Parse(tt.in)
 			if !errors.Is(err, tt.want) {
-				t.Fatalf("ParseIdentity() error = %v, want %v", err, tt.want)
+				t.Fatalf("Parse() error = %v, want %v", err, tt.want)
 			}
 			if err == nil && got != aliceIdentity {
-				t.Errorf("ParseIdentity() = %s, want %s", got, aliceIdentity)
+				t.Errorf("Parse() = %s, want %s", got, aliceIdentity)
 			}
 			if err != nil && !got.IsZero() {
-				t.Errorf("ParseIdentity() = %s beside an error, want nobody", got)
+				t.Errorf("Parse() = %s beside an error, want nobody", got)
 			}
 		})
 	}
 }
 
-func TestParseIdentity_ErrorsSayGotAndWant(t *testing.T) {
+func TestParse_ErrorsSayGotAndWant(t *testing.T) {
 	for in, want := range map[string]string{
 		aliceDigits[:10]:                  `got 10 characters, want 64 hexadecimal digits`,
 		"z" + aliceDigits[1:]:             `invalid byte: U+007A 'z', want 64 hexadecimal digits`,
 		"c300" + aliceDigits[4:]:          `got prefix "c300", want "c200"`,
 		"c20000000000" + aliceDigits[12:]: `got checksum "00000000", want "1f9c165b"`,
 	} {
-		_, err := oidcauth.ParseIdentity(in)
+		_, err := identity.Parse(in)
 		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("ParseIdentity(%q) error = %v, want it to say %s", in, err, want)
+			t.Errorf("Parse(%q) error = %v, want it to say %s", in, err, want)
 		}
 	}
 }
 
 func TestIdentity_JSON(t *testing.T) {
 	type row struct {
-		Owner oidcauth.Identity
-		Seen  map[oidcauth.Identity]int
-		Skip  oidcauth.Identity `json:",omitzero"`
+		Owner identity.Identity
+		Seen  map[identity.Identity]int
+		Skip  identity.Identity `json:",omitzero"`
 	}
-	in := row{Owner: aliceIdentity, Seen: map[oidcauth.Identity]int{aliceIdentity: 2}}
+	in := row{Owner: aliceIdentity, Seen: map[identity.Identity]int{aliceIdentity: 2}}
 	data, err := json.Marshal(in)
 	if err != nil {
 		t.Fatal(err)
@@ -187,13 +187,13 @@ func TestIdentity_JSON(t *testing.T) {
 func TestIdentity_UnmarshalJSON(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string
-		want     oidcauth.Identity
+		want     identity.Identity
 		err      error
 	}{
 		{"digits", `"` + aliceDigits + `"`, aliceIdentity, nil},
-		{"empty string is nobody", `""`, oidcauth.Identity{}, nil},
+		{"empty string is nobody", `""`, identity.Identity{}, nil},
 		{"null changes nothing", `null`, bobIdentity, nil},
-		{"wrong checksum changes nothing", `"c200` + strings.Repeat("0", 60) + `"`, bobIdentity, oidcauth.ErrIdentity},
+		{"wrong checksum changes nothing", `"c200` + strings.Repeat("0", 60) + `"`, bobIdentity, identity.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := bobIdentity
@@ -215,12 +215,12 @@ func TestIdentity_UnmarshalJSON(t *testing.T) {
 }
 
 func TestIdentity_Binary(t *testing.T) {
-	for _, id := range []oidcauth.Identity{aliceIdentity, {}} {
+	for _, id := range []identity.Identity{aliceIdentity, {}} {
 		data, err := id.MarshalBinary()
 		if err != nil || len(data) != 32 || !bytes.Equal(data, id[:]) {
 			t.Errorf("MarshalBinary() = %x, %v, want %x", data, err, id[:])
 		}
-		got := oidcauth.Identity{1}
+		got := identity.Identity{1}
 		if err := got.UnmarshalBinary(data); err != nil || got != id {
 			t.Errorf("UnmarshalBinary() = %s, %v, want %s", got, err, id)
 		}
@@ -232,8 +232,8 @@ func TestIdentity_Binary(t *testing.T) {
 		"one bit changed": bent[:], "all ones": bytes.Repeat([]byte{0xff}, 32),
 	} {
 		got := aliceIdentity
-		if err := got.UnmarshalBinary(data); !errors.Is(err, oidcauth.ErrIdentity) {
-			t.Errorf("%s: UnmarshalBinary() error = %v, want %v", name, err, oidcauth.ErrIdentity)
+		if err := got.UnmarshalBinary(data); !errors.Is(err, identity.ErrInvalid) {
+			t.Errorf("%s: UnmarshalBinary() error = %v, want %v", name, err, identity.ErrInvalid)
 		}
 		if got != aliceIdentity {
 			t.Errorf("%s: identity changed to %s", name, got)
@@ -253,7 +253,7 @@ func TestIdentity_Append(t *testing.T) {
 }
 
 func TestIdentity_Gob(t *testing.T) {
-	type row struct{ A, B oidcauth.Identity }
+	type row struct{ A, B identity.Identity }
 	var buf bytes.Buffer
 	if err := gob.NewEncoder(&buf).Encode(row{A: aliceIdentity}); err != nil {
 		t.Fatal(err)
@@ -265,16 +265,16 @@ func TestIdentity_Gob(t *testing.T) {
 }
 
 func TestIdentity_Compare(t *testing.T) {
-	var ids []oidcauth.Identity
+	var ids []identity.Identity
 	for _, v := range loadIdentityVectors(t).Identities {
-		id, err := oidcauth.ParseIdentity(v.Identity)
+		id, err := identity.Parse(v.Identity)
 		if err != nil {
 			t.Fatalf("%s: %v", v.Name, err)
 		}
 		ids = append(ids, id)
 	}
-	slices.SortFunc(ids, oidcauth.Identity.Compare)
-	if !slices.IsSortedFunc(ids, func(a, b oidcauth.Identity) int { return strings.Compare(a.String(), b.String()) }) {
+	slices.SortFunc(ids, identity.Identity.Compare)
+	if !slices.IsSortedFunc(ids, func(a, b identity.Identity) int { return strings.Compare(a.String(), b.String()) }) {
 		t.Error("Compare() orders otherwise than the digits do")
 	}
 	if aliceIdentity.Compare(aliceIdentity) != 0 {
@@ -282,14 +282,14 @@ func TestIdentity_Compare(t *testing.T) {
 	}
 }
 
-func TestNewIdentity_Allocations(t *testing.T) {
-	allocs := testing.AllocsPerRun(100, func() { oidcauth.NewIdentity("https://issuer.example", "alice") })
+func TestNew_Allocations(t *testing.T) {
+	allocs := testing.AllocsPerRun(100, func() { identity.New("https://issuer.example", "alice") })
 	if allocs >= 1 { // a collection of garbage may empty the pool
-		t.Errorf("NewIdentity() allocates %v times, want none", allocs)
+		t.Errorf("New() allocates %v times, want none", allocs)
 	}
 }
 
-func FuzzParseIdentity(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, v := range loadIdentityVectors(f).Identities {
 		f.Add(v.Identity)
 	}
@@ -297,42 +297,42 @@ func FuzzParseIdentity(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		id, err := oidcauth.ParseIdentity(s)
+		id, err := identity.Parse(s)
 		if err != nil {
-			if !errors.Is(err, oidcauth.ErrIdentity) || !id.IsZero() {
-				t.Fatalf("ParseIdentity(%q) = %s, %v", s, id, err)
+			if !errors.Is(err, identity.ErrInvalid) || !id.IsZero() {
+				t.Fatalf("Parse(%q) = %s, %v", s, id, err)
 			}
 			return
 		}
 		if id.String() != strings.ToLower(strings.TrimPrefix(s, "0x")) {
-			t.Fatalf("ParseIdentity(%q) = %s", s, id)
+			t.Fatalf("Parse(%q) = %s", s, id)
 		}
-		var back oidcauth.Identity
+		var back identity.Identity
 		if err := back.UnmarshalBinary(id[:]); err != nil || back != id {
 			t.Fatalf("UnmarshalBinary() = %s, %v, want %s", back, err, id)
 		}
 	})
 }
 
-func BenchmarkNewIdentity(b *testing.B) {
+func BenchmarkNew(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		oidcauth.NewIdentity("https://issuer.example/realms/chat", "6d4b5430-00cf-4a99-932c-ad2d07bab841")
+		identity.New("https://issuer.example/realms/chat", "6d4b5430-00cf-4a99-932c-ad2d07bab841")
 	}
 }
 
-func ExampleNewIdentity() {
-	id := oidcauth.NewIdentity("https://issuer.example", "alice")
+func ExampleNew() {
+	id := identity.New("https://issuer.example", "alice")
 	fmt.Println(id)
 	// Output: c2001f9c165b3e2eebcbee5c898bea3364522875dca0074e46a42e131f711b24
 }
 
-func ExampleParseIdentity() {
-	id, err := oidcauth.ParseIdentity("0xC2001F9C165B3E2EEBCBEE5C898BEA3364522875DCA0074E46A42E131F711B24")
+func ExampleParse() {
+	id, err := identity.Parse("0xC2001F9C165B3E2EEBCBEE5C898BEA3364522875DCA0074E46A42E131F711B24")
 	fmt.Println(id, err)
 
-	_, err = oidcauth.ParseIdentity("c2001f9c165b3e2eebcbee5c898bea3364522875dca0074e46a42e131f711b25")
-	fmt.Println(errors.Is(err, oidcauth.ErrIdentity), err)
+	_, err = identity.Parse("c2001f9c165b3e2eebcbee5c898bea3364522875dca0074e46a42e131f711b25")
+	fmt.Println(errors.Is(err, identity.ErrInvalid), err)
 	// Output:
 	// c2001f9c165b3e2eebcbee5c898bea3364522875dca0074e46a42e131f711b24 <nil>
 	// true oidcauth: not an identity: got checksum "1f9c165b", want "ec1f6ab5"

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors are the packages of the module from the lowest up: each may import
+// those on the floors below its own, and no other package of the module.
+var floors = [][]string{
+	{"identity", "authtrace", "internal/refusal", "internal/origin", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
+	{"internal/keyset", "internal/keyring", "internal/claims"},
+	{"internal/policy"},
+	{"."},
+	{"issuers", "oidctest", "spacetime"},
+}
+
+// barred are what a package must not import from outside although the module
+// does: what is below the public face knows nothing of HTTP handlers' clients.
+var barred = map[string][]string{
+	"identity":            {"net/http"},
+	"internal/jws":        {"net/http"},
+	"internal/alarm":      {"net/http"},
+	"internal/tokencache": {"net/http"},
+	"internal/keyring":    {"net/http"},
+}
+
+func TestRooms(t *testing.T) {
+	floor := map[string]int{}
+	for n, packages := range floors {
+		for _, p := range packages {
+			floor[p] = n + 1
+		}
+	}
+	all, err := imports("../../...")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < len(floor) {
+		t.Errorf("%d packages found, %d have a floor", len(all), len(floor))
+	}
+	for path, imported := range all {
+		from := short(path)
+		if floor[from] == 0 {
+			t.Errorf("%s has no floor: add it to floors, on the lowest that fits", from)
+		}
+		for _, p := range imported {
+			if slices.Contains(barred[from], p) {
+				t.Errorf("%s imports %s, which it must not know", from, p)
+			}
+			if p != modulePath && !strings.HasPrefix(p, modulePath+"/") {
+				continue
+			}
+			if to := short(p); floor[to] >= floor[from] {
+				t.Errorf("%s (floor %d) imports %s (floor %d)", from, floor[from], to, floor[to])
+			}
+		}
+	}
+}

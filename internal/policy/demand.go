@@ -1,0 +1,133 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// A Kind is what a [Demand] demands of a claim.
+type Kind string
+
+// The kinds of demand. A claim's values are the string itself, the strings of an
+// array, or the text of a number or boolean.
+const (
+	In      Kind = "in"     // one value at least is among Values
+	NotIn   Kind = "not in" // none is
+	Prefix  Kind = "prefix" // one value at least begins with one of Values
+	Suffix  Kind = "suffix" // one value at least ends with one of Values
+	Present Kind = "present"
+	Absent  Kind = "absent"
+)
+
+// A Demand is what one claim has to be.
+type Demand struct {
+	Claim    claims.Path
+	Kind     Kind
+	Values   []string
+	Optional bool     // a missing claim will do
+	Or       []Demand // any of these will do instead
+}
+
+// A Lookup finds a claim. It fails where the path leads through something other
+// than objects.
+type Lookup func(claims.Path) (jws.Member, bool, error)
+
+// Check reports how the payload fails the demand and, if it does, those beside it.
+func (d *Demand) Check(lookup Lookup) error {
+	err := d.checkAlone(lookup)
+	if err == nil || len(d.Or) == 0 {
+		return err
+	}
+	for i := range d.Or {
+		other := d.Or[i].Check(lookup)
+		if other == nil {
+			return nil
+		}
+		err = fmt.Errorf("%w, and %w", err, other)
+	}
+	return err
+}
+
+func (d *Demand) checkAlone(lookup Lookup) error {
+	m, found, err := lookup(d.Claim)
+	switch {
+	case err != nil:
+		return fmt.Errorf("claim %s: %w", d.Claim, err)
+	case !found:
+		if d.Kind == Absent || d.Kind == NotIn || d.Optional {
+			return nil
+		}
+		return fmt.Errorf("claim %s is missing", d.Claim)
+	case d.Kind == Absent:
+		return fmt.Errorf("claim %s is present, want absent", d.Claim)
+	case d.Kind == Present:
+		if isEmpty(m) {
+			return fmt.Errorf("claim %s: got %s without anything in it, want a value", d.Claim, m.Kind)
+		}
+		return nil
+	}
+	return d.checkValues(m)
+}
+
+func (d *Demand) checkValues(m jws.Member) error {
+	values, err := plainValues(m)
+	if err != nil {
+		return fmt.Errorf("claim %s: %w", d.Claim, err)
+	}
+	if d.Kind == NotIn && hasOtherSpellings(m) {
+		return fmt.Errorf("claim %s: got the number %s, want it in digits alone", d.Claim, m.Value)
+	}
+	if slices.ContainsFunc(values, d.matches) == (d.Kind == NotIn) {
+		return fmt.Errorf("claim %s: got %s, want %s %s", d.Claim, refusal.QuoteAll(values), d.Kind, refusal.QuoteAll(d.Values))
+	}
+	return nil
+}
+
+// matches reports whether a value of the claim is one of those that are compared.
+func (d *Demand) matches(value string) bool {
+	switch d.Kind {
+	case Prefix:
+		return slices.ContainsFunc(d.Values, func(p string) bool { return strings.HasPrefix(value, p) })
+	case Suffix:
+		return slices.ContainsFunc(d.Values, func(s string) bool { return strings.HasSuffix(value, s) })
+	}
+	return slices.Contains(d.Values, value)
+}
+
+// isEmpty reports whether a claim holds nothing.
+func isEmpty(m jws.Member) bool {
+	switch m.Kind {
+	case jws.Null:
+		return true
+	case jws.String:
+		return m.Value == `""`
+	case jws.Array, jws.Object:
+		return strings.Trim(m.Value[1:len(m.Value)-1], " \t\r\n") == ""
+	}
+	return false
+}
+
+// hasOtherSpellings reports whether a claim is a number that is not written in
+// the one way that a whole number without exponent has.
+func hasOtherSpellings(m jws.Member) bool {
+	return m.Kind == jws.Number && (strings.ContainsAny(m.Value, ".eE") || m.Value == "-0")
+}
+
+// plainValues returns the values of a claim that a demand compares.
+func plainValues(m jws.Member) ([]string, error) {
+	switch m.Kind {
+	case jws.String:
+		s, err := m.Text()
+		return []string{s}, err
+	case jws.Number, jws.Bool:
+		return []string{m.Value}, nil
+	case jws.Array:
+		return m.AppendStrings(nil)
+	}
+	return nil, fmt.Errorf("got %s, want a string, a number, a boolean or an array of strings", m.Kind)
+}

@@ -1,0 +1,126 @@
+// Package policy holds what the tokens of an issuer must be like, made ready for
+// use: names, audiences, algorithms, types, demands on claims, tenants.
+package policy
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// AllAlgorithms are those that are accepted where an issuer's are not restricted.
+var AllAlgorithms = []string{
+	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512",
+}
+
+// A Policy is what the tokens of one issuer must be like. It never changes.
+type Policy struct {
+	URL           string
+	Names         []string // URL and aliases
+	Tenants       *Tenants // nil unless URL is a template
+	Audiences     []string
+	AnyAudience   bool
+	DedicatedKeys bool
+	AudienceClaim string   // empty for "aud"
+	Logout        []string // audiences of logout tokens; empty for any
+	LogoutBySID   bool     // and not by the subject that is named beside it
+	Algorithms    []string
+	Types         []string // in the spelling of MediaType
+	RequireKeyID  bool
+	ReusesKeyIDs  bool
+	Shape         claims.Shape
+	Demands       []Demand
+}
+
+// NameIssuer notes the issuer's canonical name, which for a tenant is its own and
+// not the template.
+func (p *Policy) NameIssuer(r *claims.Reader, iss string) error {
+	if p.Tenants == nil {
+		r.Record.Issuer = p.URL
+		return nil
+	}
+	if err := p.Tenants.Check(r, iss); err != nil {
+		return err
+	}
+	r.Record.Issuer = iss
+	return nil
+}
+
+// CheckAudience refuses a token that is for somebody else. The values of "aud"
+// have been read.
+func (p *Policy) CheckAudience(r *claims.Reader) error {
+	if p.AnyAudience || p.DedicatedKeys && !r.Has("aud") {
+		return nil
+	}
+	got, err := p.ComparedAudiences(r)
+	if err != nil {
+		return err
+	}
+	for _, aud := range got {
+		if slices.Contains(p.Audiences, aud) {
+			return nil
+		}
+	}
+	return refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(got), p.WantedAudience())
+}
+
+// ComparedAudiences returns the values that the audiences are compared with.
+func (p *Policy) ComparedAudiences(r *claims.Reader) ([]string, error) {
+	if p.AudienceClaim == "" {
+		return r.Record.AudienceList(), nil
+	}
+	m, found := r.Member(p.AudienceClaim)
+	if !found {
+		return nil, nil
+	}
+	values, err := claims.AppendStrings(nil, m)
+	if err != nil {
+		return nil, claims.WrongType(refusal.Audience, m, "a string or an array of strings")
+	}
+	return values, nil
+}
+
+// WantedAudience tells what passes.
+func (p *Policy) WantedAudience() string {
+	switch {
+	case p.AudienceClaim != "":
+		return fmt.Sprintf("%s in %q", refusal.OneOf(p.Audiences), p.AudienceClaim)
+	case p.DedicatedKeys && len(p.Audiences) == 0:
+		return "no audience (DedicatedKeys)"
+	case p.DedicatedKeys:
+		return "no audience (DedicatedKeys), or " + refusal.OneOf(p.Audiences)
+	}
+	return refusal.OneOf(p.Audiences)
+}
+
+// CheckType keeps out tokens that are signed by the same issuer for another
+// purpose (RFC 8725, section 3.11).
+func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
+	typ := MediaType(t.Type)
+	if !t.HasType {
+		typ = TypeJWT
+	}
+	if NeverAuthenticates(typ) || !slices.Contains(p.Types, typ) {
+		return refusal.New(refusal.Type, refusal.ErrTokenType, refusal.Quote(t.Type), refusal.OneOf(p.Types))
+	}
+	if r.Has("events") {
+		return refusal.New(refusal.Type, refusal.ErrTokenType, `a security event ("events")`, "a token that authenticates")
+	}
+	if r.Has("cnf") {
+		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
+	}
+	return nil
+}
+
+// CheckDemands applies the demands on further claims.
+func (p *Policy) CheckDemands(r *claims.Reader) error {
+	for i := range p.Demands {
+		if err := p.Demands[i].Check(r.Lookup); err != nil {
+			return refusal.Because(refusal.Rules, refusal.ErrRule, err)
+		}
+	}
+	return nil
+}

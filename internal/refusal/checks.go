@@ -1,0 +1,24 @@
+package refusal
+
+// The names of the checks, as a refusal and a report give them.
+const (
+	Form       = "form"
+	Issuer     = "issuer"
+	Algorithm  = "algorithm"
+	Key        = "key"
+	Signature  = "signature"
+	Expiry     = "expiry"
+	NotBefore  = "not before"
+	IssuedAt   = "issued at"
+	Audience   = "audience"
+	Type       = "type"
+	Subject    = "subject"
+	Claims     = "claims"
+	Rules      = "rules"
+	Revocation = "revocation"
+	Session    = "session" // of a session alone
+	Ticket     = "ticket"  // of a ticket alone
+	Logout     = "logout"  // of a logout token alone
+	Request    = "request" // of what carries the token
+	Caller     = "caller"  // of what a handler demands
+)

@@ -1,0 +1,58 @@
+// Package refusal holds why a token or a request is refused: the sentinel
+// errors, what a remote caller and what an operator is told about each, the
+// names of the checks, and the error that puts these together.
+package refusal
+
+import (
+	"strings"
+	"time"
+)
+
+// A Refusal is the error of whatever refuses a token or a request.
+type Refusal struct {
+	Check string // the check that failed
+	Got   string // what the token had; quoted and shortened where the token chose it
+	Want  string // what would have passed; may be empty
+	Err   error  // the sentinel, possibly joined with its cause
+
+	retryAfter time.Duration
+}
+
+// New refuses with a sentinel.
+func New(check string, sentinel error, got, want string) *Refusal {
+	return &Refusal{Check: check, Got: got, Want: want, Err: sentinel}
+}
+
+// Because keeps the cause of a refusal beside its sentinel.
+func Because(check string, sentinel, cause error) *Refusal {
+	return &Refusal{Check: check, Err: With(sentinel, cause)}
+}
+
+// After adds how long a caller does well to wait before the next try.
+func (r *Refusal) After(wait time.Duration) *Refusal {
+	r.retryAfter = wait
+	return r
+}
+
+// Error returns the refusal in one line.
+func (r *Refusal) Error() string {
+	var b strings.Builder
+	b.WriteString("oidcauth: ")
+	b.WriteString(r.Err.Error())
+	if r.Got != "" {
+		b.WriteString(": got ")
+		b.WriteString(r.Got)
+	}
+	if r.Want != "" {
+		b.WriteString(", want ")
+		b.WriteString(r.Want)
+	}
+	return b.String()
+}
+
+// Unwrap returns the sentinel with its cause.
+func (r *Refusal) Unwrap() error { return r.Err }
+
+// RetryAfter returns how long a caller does well to wait before the next try.
+// It is zero where that is not known.
+func (r *Refusal) RetryAfter() time.Duration { return r.retryAfter }

@@ -1,0 +1,101 @@
+package refusal_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// Every entry can be told to a caller, and its status fits its code.
+func TestTable(t *testing.T) {
+	codes := map[int][]string{
+		http.StatusBadRequest:         {"invalid_request"},
+		http.StatusUnauthorized:       {"", "invalid_token"},
+		http.StatusForbidden:          {"insufficient_scope", "access_denied"},
+		http.StatusServiceUnavailable: {"temporarily_unavailable"},
+	}
+	seen := map[error]bool{}
+	for _, e := range refusal.Table() {
+		if e.Err == nil || seen[e.Err] {
+			t.Errorf("%v stands in the table twice, or is nil", e.Err)
+		}
+		seen[e.Err] = true
+		fits := false
+		for _, code := range codes[e.Status] {
+			fits = fits || code == e.Code
+		}
+		if !fits || e.Description == "" || strings.ContainsAny(e.Description, "\"\\\r\n") {
+			t.Errorf("%v: status %d, code %q, description %q", e.Err, e.Status, e.Code, e.Description)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		err    error
+		status int
+		want   string // the error code's name
+	}{
+		{"a sentinel", refusal.ErrExpired, 401, "invalid_token"},
+		{"the bare challenge", refusal.ErrNoToken, 401, "unauthorized"},
+		{"a refusal", refusal.New(refusal.Key, refusal.ErrKeysUnavailable, "", ""), 503, "temporarily_unavailable"},
+		{"wrapped", fmt.Errorf("in a handler: %w", refusal.New(refusal.Caller, refusal.ErrForbidden, "", "")), 403, "insufficient_scope"},
+		{"a cause that is another sentinel", refusal.Because(refusal.Rules, refusal.ErrRule, refusal.ErrKeysUnavailable), 401, "invalid_token"},
+		{"no sentinel", errors.New("disk full"), 500, "server_error"},
+		{"nothing", nil, 500, "server_error"},
+	} {
+		if e := refusal.Find(tt.err); e.Status != tt.status || e.Name() != tt.want {
+			t.Errorf("%s: Find() = %d %s, want %d %s", tt.name, e.Status, e.Name(), tt.status, tt.want)
+		}
+	}
+}
+
+type ownError struct{ error }
+
+func TestBecause(t *testing.T) {
+	own := ownError{fmt.Errorf("closed: %w", refusal.ErrRevoked)}
+	err := error(refusal.Because(refusal.Rules, refusal.ErrRule, own))
+	if !errors.Is(err, refusal.ErrRule) || errors.Is(err, refusal.ErrRevoked) || !errors.Is(err, own) {
+		t.Errorf("%v: is ErrRule %t, is ErrRevoked %t, is its cause %t, want true, false, true", err,
+			errors.Is(err, refusal.ErrRule), errors.Is(err, refusal.ErrRevoked), errors.Is(err, own))
+	}
+	if as, found := errors.AsType[ownError](err); !found || as != own {
+		t.Errorf("AsType() = %v, %t, want the cause", as, found)
+	}
+}
+
+func TestRefusal(t *testing.T) {
+	r := refusal.New(refusal.Audience, refusal.ErrAudience, `["a"]`, `"my-db"`).After(3 * time.Second)
+	if got, want := r.Error(), `oidcauth: audience not accepted: got ["a"], want "my-db"`; got != want {
+		t.Errorf("Error() = %s, want %s", got, want)
+	}
+	if r.RetryAfter() != 3*time.Second {
+		t.Errorf("RetryAfter() = %v, want 3s", r.RetryAfter())
+	}
+}
+
+func TestQuote(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"short", "a", `"a"`},
+		{"a line break", "a\nb", `"a\nb"`},
+		{"as long as may be", strings.Repeat("a", 128), `"` + strings.Repeat("a", 128) + `"`},
+		{"longer", strings.Repeat("a", 129), `"` + strings.Repeat("a", 128) + `"… (129 bytes)`},
+		{"cut before a character", strings.Repeat("a", 127) + "éé", `"` + strings.Repeat("a", 127) + `"… (131 bytes)`},
+	} {
+		if got := refusal.Quote(tt.in); got != tt.want {
+			t.Errorf("%s: Quote() = %s, want %s", tt.name, got, tt.want)
+		}
+	}
+	if got, want := refusal.OneOf([]string{"a", "b"}), `one of ["a" "b"]`; got != want {
+		t.Errorf("OneOf() = %s, want %s", got, want)
+	}
+	if got := refusal.QuoteAll(make([]string, 10)); !strings.HasSuffix(got, "… 2 more]") {
+		t.Errorf("QuoteAll() of ten = %s, want eight and how many more", got)
+	}
+}

@@ -1,0 +1,127 @@
+package refusal
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+)
+
+// The sentinels. What each says stands at its name in the public package.
+var (
+	ErrNoToken                = errors.New("no token")
+	ErrMalformedRequest       = errors.New("malformed request")
+	ErrMalformedToken         = errors.New("malformed token")
+	ErrUnknownIssuer          = errors.New("issuer not accepted")
+	ErrAlgorithm              = errors.New("algorithm not accepted")
+	ErrUnknownKey             = errors.New("unknown key")
+	ErrSignature              = errors.New("signature not valid")
+	ErrExpired                = errors.New("token expired")
+	ErrNotYetValid            = errors.New("token not yet valid")
+	ErrIssuedInFuture         = errors.New("token issued in the future")
+	ErrClaim                  = errors.New("claim not accepted")
+	ErrAudience               = errors.New("audience not accepted")
+	ErrTokenType              = errors.New("token type not accepted")
+	ErrTicketUsed             = errors.New("ticket already used")
+	ErrRule                   = errors.New("rule not satisfied")
+	ErrRevoked                = errors.New("token revoked")
+	ErrIdentityMismatch       = errors.New("token of another identity")
+	ErrForbidden              = errors.New("forbidden")
+	ErrOrigin                 = errors.New("origin not allowed")
+	ErrKeysUnavailable        = errors.New("issuer's keys unavailable")
+	ErrRevocationsUnavailable = errors.New("revocations unavailable")
+	ErrClosed                 = errors.New("authenticator or session closed")
+)
+
+// An Entry is what is told about one sentinel.
+type Entry struct {
+	Err         error
+	Status      int    // HTTP
+	Code        string // RFC 6750, section 3.1; empty for the bare challenge
+	Description string // for a remote caller: a fixed text, so that nothing of the server leaks
+	Advice      string // for a person who can see the configuration
+}
+
+// Name returns the error code, or what stands for it where one is due.
+func (e Entry) Name() string {
+	if e.Code == "" {
+		return "unauthorized"
+	}
+	return e.Code
+}
+
+// notAccepted keeps to itself which check failed: the caller cannot mend it.
+const notAccepted = "the token is not accepted"
+
+// table has an entry for every sentinel. The first that an error is decides.
+var table = [...]Entry{
+	{ErrNoToken, http.StatusUnauthorized, "", "a bearer token is required",
+		""},
+	{ErrMalformedRequest, http.StatusBadRequest, "invalid_request", "the request is malformed or carries more than one token",
+		""},
+	{ErrForbidden, http.StatusForbidden, "insufficient_scope", "the caller may not do this",
+		""},
+	{ErrIdentityMismatch, http.StatusForbidden, "access_denied", "the token is another identity's",
+		""},
+	{ErrOrigin, http.StatusForbidden, "access_denied", "the origin is not allowed",
+		""},
+	{ErrKeysUnavailable, http.StatusServiceUnavailable, "temporarily_unavailable", "the issuer's keys are unavailable at present",
+		"This says nothing about the token: the issuer's keys could not be fetched. Check that the server reaches the issuer's address, and its certificate."},
+	{ErrRevocationsUnavailable, http.StatusServiceUnavailable, "temporarily_unavailable", "revocations are unavailable at present",
+		"This says nothing about the token: the server does not know all revocations and is told not to guess. Check that it reaches the revocation log."},
+	{ErrClosed, http.StatusServiceUnavailable, "temporarily_unavailable", "the server is shutting down",
+		"The server is shutting down."},
+	{ErrExpired, http.StatusUnauthorized, "invalid_token", "the token has expired",
+		"Get a fresh token. If it is fresh, compare the clocks of issuer and server."},
+	{ErrRevoked, http.StatusUnauthorized, "invalid_token", "the token was revoked",
+		"The token, its login session or its subject was revoked. Sign in again."},
+	{ErrNotYetValid, http.StatusUnauthorized, "invalid_token", "the token is not valid yet",
+		"Compare the clocks of issuer and server; Config.Leeway bridges small differences."},
+	{ErrIssuedInFuture, http.StatusUnauthorized, "invalid_token", "the token was issued in the future",
+		"Compare the clocks of issuer and server; Config.Leeway bridges small differences."},
+	{ErrAudience, http.StatusUnauthorized, "invalid_token", "the token is for another audience",
+		"Ask the issuer for a token for this server (audience or resource parameter, client ID), or add the token's audience to Issuer.Audiences if it means this server."},
+	{ErrTokenType, http.StatusUnauthorized, "invalid_token", "a token of this type is not accepted",
+		"Send the kind of token that this server expects: Issuer.TokenTypes lists \"JWT\" for ID tokens and \"at+jwt\" for RFC 9068 access tokens."},
+	{ErrTicketUsed, http.StatusUnauthorized, "invalid_token", "the ticket was used before",
+		""},
+	{ErrMalformedToken, http.StatusUnauthorized, "invalid_token", "the token is malformed",
+		"Check that the whole token was copied, without quotes or line breaks, and that it is a signed JWT: an opaque access token or an encrypted one cannot be verified. Some issuers give a JWT only when an audience is asked for."},
+	{ErrUnknownIssuer, http.StatusUnauthorized, "invalid_token", notAccepted,
+		"Configure the issuer exactly as the token names it; case and trailing slash count."},
+	{ErrAlgorithm, http.StatusUnauthorized, "invalid_token", notAccepted,
+		"Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms. HS256 is never accepted: it would share the issuer's secret."},
+	{ErrUnknownKey, http.StatusUnauthorized, "invalid_token", notAccepted,
+		"The issuer publishes no key with this ID. Was the token made by another environment or tenant, or before the keys were rotated? Get a fresh token and compare with the issuer's key set."},
+	{ErrSignature, http.StatusUnauthorized, "invalid_token", notAccepted,
+		"The token was changed after it was signed, or its issuer is not the one it names. Get a fresh token from the issuer."},
+	{ErrClaim, http.StatusUnauthorized, "invalid_token", notAccepted,
+		"The issuer puts something else into this claim than the specification says. Mend the issuer's mapping of claims, or Issuer.Subject."},
+	{ErrRule, http.StatusUnauthorized, "invalid_token", notAccepted,
+		"The issuer's description demands more of its tokens than this one has."},
+}
+
+// serverFault is told about an error that is no sentinel: the server's own.
+var serverFault = Entry{Status: http.StatusInternalServerError, Code: "server_error", Description: "the server failed"}
+
+// Find returns the entry of the sentinel that err is.
+func Find(err error) Entry {
+	for _, e := range table {
+		if errors.Is(err, e.Err) {
+			return e
+		}
+	}
+	return serverFault
+}
+
+// Table returns an entry for every sentinel.
+func Table() []Entry { return slices.Clone(table[:]) }
+
+// isSentinel reports whether err itself is one of the sentinels.
+func isSentinel(err error) bool {
+	for i := range table {
+		if table[i].Err == err {
+			return true
+		}
+	}
+	return false
+}
