@@ -159,7 +159,11 @@ func (c *Claims) currentKey() *keyset.Key {
 
 // nextKey returns the key that takes the place of one of the token's keys.
 func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
-	return from.Current(c.trust.algorithms[c.algorithm], c.hasKeyID)
+	algorithm := c.trust.algorithms[c.algorithm]
+	if t := c.trust.tenants; t != nil {
+		return from.Current(algorithm, c.hasKeyID, t.template, c.issuer)
+	}
+	return from.Current(algorithm, c.hasKeyID)
 }
 
 // Decode stores the claims in the struct or map that v points to, in the manner
