@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-const (
-	// ticketTime is for how long a key that was retired may have signed a
-	// ticket that is still good: a minute for the ticket, and one for a process
-	// that had not noticed the rotation.
-	ticketTime = 2 * time.Minute
+// TicketTime is for how long a key that was retired may have signed a ticket that
+// is still good: a minute for the ticket, and one for a process that had not
+// noticed the rotation.
+const TicketTime = 2 * time.Minute
 
+const (
 	// clockSlack is by how much the clocks of those who share a directory may
 	// differ.
 	clockSlack = time.Minute
@@ -29,7 +29,7 @@ func (k Key) SignsTickets(now time.Time) bool {
 		return !k.Imported
 	}
 	since := now.Sub(k.Retired)
-	return !k.Imported && since < ticketTime && since > -clockSlack
+	return !k.Imported && since < TicketTime && since > -clockSlack
 }
 
 // TicketSecret returns what only those know who may sign with the key, for
