@@ -280,7 +280,8 @@ func TestLocalIssuer_DirectoryLostForLong(t *testing.T) {
 				own := v.backup()
 				time.Sleep(time.Hour)
 				tt.lose(v)
-				time.Sleep(24*time.Hour - 10*time.Second)
+				oidcauth.AgeKeyDirectory(v.local, 23*time.Hour)
+				time.Sleep(time.Hour - 10*time.Second)
 				synctest.Wait()
 				wants(t, v.auth, token, nil)
 				time.Sleep(20 * time.Second)
@@ -344,4 +345,56 @@ func TestNewLocalIssuer_WritesNothing(t *testing.T) {
 	if _, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{URL: "localhost", Dir: v.dir, Audiences: []string{testAudience}}); err == nil || !strings.Contains(err.Error(), "restore") {
 		t.Errorf("NewLocalIssuer() without keyring.json: error = %v, want one that says to restore it", err)
 	}
+}
+
+// A directory of version 1 that cannot be written to serves as it is. When
+// somebody else brings it to this version, the server follows.
+func TestNewLocalIssuer_FormerVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		former, err := os.ReadFile("internal/keyring/testdata/version1.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := &vault{t: t, dir: filepath.Join(t.TempDir(), "keys")}
+		if err := os.Mkdir(v.dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		v.restore(former)
+		lock := filepath.Join(v.dir, "keyring.lock")
+		if err := os.Mkdir(lock, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		v.local = newLocal(t, oidcauth.LocalIssuerConfig{Dir: v.dir, Lifetime: time.Hour})
+		v.auth = trusting(t, v.local)
+		claims := authenticate(t, v.auth, issue(t, v.local, oidcauth.TokenRequest{}))
+		if !bytes.Equal(v.backup(), former) {
+			t.Error("the file has changed")
+		}
+		ticket, err := v.local.Ticket(fromProgram(), claims, "chat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Remove(lock); err != nil {
+			t.Fatal(err)
+		}
+		v.command(func(l *oidcauth.LocalIssuer) error {
+			return errors.Join(l.Rotate(t.Context()), l.Remove(t.Context(), l.Keys()[0].ID))
+		})
+		if !strings.Contains(string(v.backup()), `"version": 2`) {
+			t.Error("the file is still of version 1")
+		}
+		if _, err := v.auth.AuthenticateTicket(fromProgram(), ticket, "chat"); err != nil {
+			t.Errorf("AuthenticateTicket() after that: error = %v", err)
+		}
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		v.checkAgreement()
+		v.restore(former) // and now its removed key stays removed
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		v.checkAgreement()
+		if slices.Contains(keyIDs(v.local), "OWG8NK7YOXJX5MucIKPTY1ND_Bt3OyBkg0KDv-RjcSk") {
+			t.Error("the removed key is back")
+		}
+	})
 }
