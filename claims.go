@@ -48,7 +48,8 @@ type Claims struct {
 	mapped    bool   // the subject is not "sub"
 
 	neverExpires bool // a token of a [LocalIssuer] that permits it
-	fromTicket   bool // which cannot buy another
+
+	seller *seller // of the ticket that gave the claims, which cannot buy another
 
 	// unrevoked is the generation of the revocations that were last searched in
 	// vain for these claims.

@@ -100,7 +100,7 @@ func (l *LocalIssuer) Ticket(r *http.Request, claims *Claims, database string) (
 		return "", refuse(checkTicket, ErrNoToken, "", "")
 	case claims.key == nil:
 		return "", refuse(checkTicket, ErrSignature, "claims that were not verified", "those of an Authenticator")
-	case claims.fromTicket:
+	case claims.seller != nil:
 		return "", refuse(checkTicket, ErrTokenType, "claims from a ticket", "those of a token")
 	case s.err != nil:
 		return "", s.err
@@ -206,7 +206,8 @@ func isOrigin(text string) bool {
 // signature: that was checked when the ticket was bought. The ticket itself must
 // be signed by a key that signs, or did two minutes ago: imported and retired
 // keys sign none. A revocation of that key, or of the local issuer, ends its
-// tickets ([ErrRevoked]).
+// tickets ([ErrRevoked]), and one that names the key the sessions too that began
+// with them: whoever stole the key may have made them.
 //
 // The request is the one that uses the ticket: its Origin header must be that of
 // the request that bought it, or both must have none ([ErrOrigin]). The database
@@ -343,7 +344,6 @@ func (e *evaluation) originalClaims(ctx context.Context, t *readTicket) (*Claims
 			return nil, err
 		}
 	}
-	signed.claims.fromTicket = true
 	return signed.claims, nil
 }
 
@@ -358,7 +358,10 @@ func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o original
 	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil {
 		return nil, o, malformed
 	}
-	signed = &evaluation{auth: e.auth, now: e.now, claims: &Claims{payload: claims.Value}}
+	signed = &evaluation{auth: e.auth, now: e.now, claims: &Claims{
+		payload: claims.Value,
+		seller:  &seller{issuer: e.trust.url, keyID: e.claims.key.ID(), soldAt: e.claims.issuedAt},
+	}}
 	signed.token.Algorithm = o.Algorithm
 	if o.KeyID != nil {
 		signed.token.KeyID, signed.token.HasKeyID = *o.KeyID, true

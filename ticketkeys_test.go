@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"encoding/json"
@@ -190,6 +191,54 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 			t.Errorf("AuthenticateTicket() under the key that signs: error = %v", err)
 		}
 	})
+}
+
+// A revocation of a key that sold tickets ends the sessions that began with them,
+// on whatever token they are; that of the issuer, or of another key, does not.
+func TestTicket_SessionAndSellerRevoked(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		revoke func(s *shop) oidcauth.Revocation
+		want   error
+	}{
+		{"the key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.local.Keys()[0].ID} }, oidcauth.ErrRevoked},
+		{"the key, by its issuer", func(s *shop) oidcauth.Revocation {
+			return oidcauth.Revocation{Issuer: "localhost", KeyID: s.local.Keys()[0].ID, IssuedBefore: time.Now().Add(time.Minute)}
+		}, oidcauth.ErrRevoked},
+		{"the key, for what it sold earlier", func(s *shop) oidcauth.Revocation {
+			return oidcauth.Revocation{KeyID: s.local.Keys()[0].ID, IssuedBefore: time.Now().Add(-time.Minute)}
+		}, nil},
+		{"a key of that ID of another issuer", func(s *shop) oidcauth.Revocation {
+			return oidcauth.Revocation{Issuer: s.issuer.URL(), KeyID: s.local.Keys()[0].ID}
+		}, nil},
+		{"somebody's tokens under the key", func(s *shop) oidcauth.Revocation {
+			return oidcauth.Revocation{KeyID: s.local.Keys()[0].ID, Subject: "bob"}
+		}, nil},
+		{"another key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.local.Keys()[1].ID} }, nil},
+		{"the local issuer", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{Issuer: "localhost"} }, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newShop(t)
+			token := s.issuer.Token(nil)
+			claims, err := s.use(s.buy(token, anywhere), anywhere)
+			if err != nil {
+				t.Fatal(err)
+			}
+			began := s.auth.NewSession(t.Context(), claims)
+			defer began.Close()
+			revoke(t, s.auth, tt.revoke(s))
+			late := s.auth.NewSession(t.Context(), claims)
+			defer late.Close()
+			for name, session := range map[string]*oidcauth.Session{"before": began, "after": late} {
+				if cause := context.Cause(session.Context()); !errors.Is(cause, tt.want) {
+					t.Errorf("a session begun %s: its cause is %v, want %v", name, cause, tt.want)
+				}
+			}
+			if claims := s.claims(token); claims.Subject() != "alice" { // the token itself is as good as ever
+				t.Errorf("Authenticate() = %q", claims.Subject())
+			}
+		})
+	}
 }
 
 // A revocation of the key that signs tickets, or of its issuer, ends them.
