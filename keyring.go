@@ -66,8 +66,8 @@ func (l *LocalIssuer) Rotate(ctx context.Context) error {
 // issuer, those of a SpacetimeDB server that this one replaces above all: they
 // bear no key ID and, with [LocalIssuerConfig.NoExpiry], no expiry. The key is
 // PEM text, private (PKCS#8 or SEC 1) or public; since it only verifies, only
-// its public half is kept. It is trusted until it is removed. The result is its
-// ID.
+// its public half is kept. It is trusted until it is removed, and then never
+// again. It signs no tickets. The result is its ID.
 func (l *LocalIssuer) Import(ctx context.Context, pem []byte) (keyID string, err error) {
 	public, err := keyring.ParsePEM(pem)
 	if err != nil {

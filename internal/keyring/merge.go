@@ -19,6 +19,10 @@ func (r Ring) Follows(earlier Ring) bool {
 		r.Longest < earlier.Longest || earlier.NoExpiry && !r.NoExpiry {
 		return false
 	}
+	before := setOf(earlier.Gone)
+	if slices.ContainsFunc(r.Keys, func(k Key) bool { return before[k.ID] }) {
+		return false
+	}
 	gone := setOf(r.Gone)
 	for _, id := range earlier.Gone {
 		if !gone[id] && len(r.Gone) < maxGone {

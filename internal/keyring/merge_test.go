@@ -104,6 +104,34 @@ func TestFollows(t *testing.T) {
 	}
 }
 
+// A list of former keys that is full, of which the oldest are dropped, hides no
+// removal.
+func TestFollows_ManyGone(t *testing.T) {
+	old := newHistory(t).rotate(1)
+	for i := range 10_000 {
+		old.Gone = append(old.Gone, fmt.Sprint("former-", i))
+	}
+	removed := old.copy().remove(old.Keys[0].ID)
+	if !removed.Follows(old.Ring) || len(removed.Gone) != 10_000 {
+		t.Errorf("after a removal of %d: Follows() = false", len(removed.Gone))
+	}
+	back := old.copy()
+	back.Generation = removed.Generation + 1
+	if back.Follows(removed.Ring) {
+		t.Error("with the removed key: Follows() = true")
+	}
+	merged, changed, err := back.Merge(removed.Ring, old.now)
+	if err != nil || !changed {
+		t.Fatalf("Merge() error = %v, changed %t", err, changed)
+	}
+	if _, found := states(merged)[old.Keys[0].ID]; found {
+		t.Error("the removed key is back")
+	}
+	if _, changed, err := merged.Merge(removed.Ring, old.now); err != nil || changed {
+		t.Errorf("Merge() again: error = %v, changed %t", err, changed)
+	}
+}
+
 // An older copy of the ring that was put back brings no removed key back, and
 // takes none away, whatever has become of the copy since.
 func TestMerge(t *testing.T) {
