@@ -162,11 +162,10 @@ func (f *forgery) sealedFor(keyID string) string {
 // A clock that is set back makes no key sign again.
 func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var offset time.Duration
-		clock := func() time.Time { return time.Now().Add(offset) }
+		clock := new(setClock)
 		dir := filepath.Join(t.TempDir(), "keys")
-		local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, Now: clock})
-		auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock})
+		local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, Now: clock.Now})
+		auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.Now})
 		claims := authenticate(t, auth, issue(t, local, oidcauth.TokenRequest{}))
 		buy := func() string {
 			t.Helper()
@@ -182,7 +181,7 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Minute)
-		offset = -10 * time.Minute
+		clock.Set(-10 * time.Minute)
 		f := newForgery(t, local, buy())
 		if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, key, id, f.payload), "chat"); !errors.Is(err, oidcauth.ErrUnknownKey) {
 			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)

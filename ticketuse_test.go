@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,9 +13,12 @@ import (
 )
 
 // A setClock is a clock that can be set. The real one goes on beside it.
-type setClock struct{ offset time.Duration }
+type setClock struct{ offset atomic.Int64 }
 
-func (c *setClock) Now() time.Time { return time.Now().Add(c.offset) }
+func (c *setClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+// Set makes the clock so much ahead of the real one.
+func (c *setClock) Set(ahead time.Duration) { c.offset.Store(int64(ahead)) }
 
 // A used ticket stays used when the clock is set back, however long ago it was
 // used and however many were used since, and new tickets are good.
@@ -58,7 +62,7 @@ func TestTicket_ClockSetBack(t *testing.T) {
 						t.Fatalf("AuthenticateTicket() error = %v", err)
 					}
 				}
-				clock.offset = tt.ahead
+				clock.Set(tt.ahead)
 				time.Sleep(tt.really)
 				for range 3 { // which makes place
 					if err := use(buy(local)); err != nil {
@@ -66,7 +70,7 @@ func TestTicket_ClockSetBack(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 				}
-				clock.offset = -tt.really
+				clock.Set(-tt.really)
 				for name, ticket := range map[string]string{"its own": own, "another process's": foreign} {
 					err := use(ticket)
 					if !errors.Is(err, oidcauth.ErrTicketUsed) && !errors.Is(err, oidcauth.ErrExpired) && !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
