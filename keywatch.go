@@ -104,7 +104,7 @@ func (l *LocalIssuer) take(read keyring.Ring) error {
 // rejoin adds what this process knows of the ring to what the directory says. It
 // reports whether that is more.
 func (l *LocalIssuer) rejoin(r keyring.Ring) (keyring.Ring, bool, error) {
-	if r.Issuer != l.url {
+	if r.Issuer != "" && r.Issuer != l.url {
 		return r, false, fmt.Errorf("%w: the keys are those of issuer %s, want %s", keyring.ErrRing, quote(r.Issuer), quote(l.url))
 	}
 	return r.Merge(l.current(), l.now())
