@@ -48,7 +48,8 @@ type Claims struct {
 	mapped    bool   // the subject is not "sub"
 
 	neverExpires bool // a token of a [LocalIssuer] that permits it
-	fromTicket   bool // which cannot buy another
+
+	seller *seller // of the ticket that gave the claims, which cannot buy another
 
 	// unrevoked is the generation of the revocations that were last searched in
 	// vain for these claims.
@@ -159,7 +160,11 @@ func (c *Claims) currentKey() *keyset.Key {
 
 // nextKey returns the key that takes the place of one of the token's keys.
 func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
-	return from.Current(c.trust.algorithms[c.algorithm], c.hasKeyID)
+	algorithm := c.trust.algorithms[c.algorithm]
+	if t := c.trust.tenants; t != nil {
+		return from.Current(algorithm, c.hasKeyID, t.template, c.issuer)
+	}
+	return from.Current(algorithm, c.hasKeyID)
 }
 
 // Decode stores the claims in the struct or map that v points to, in the manner

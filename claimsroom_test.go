@@ -57,11 +57,11 @@ func TestClaims_KeepTheirOwn(t *testing.T) {
 			0: func(tok string) error { _, err := a.Authenticate(t.Context(), tok); return err },
 			1: func(tok string) error { return a.Explain(t.Context(), tok).Err },
 			2: func(tok string) error {
-				ticket, err := local.Ticket(t.Context(), authenticate(t, a, tok), anywhere)
+				ticket, err := local.Ticket(fromProgram(), authenticate(t, a, tok), anyDatabase)
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = a.AuthenticateTicket(t.Context(), ticket, anywhere)
+				_, err = a.AuthenticateTicket(fromProgram(), ticket, anyDatabase)
 				return err
 			},
 		} {

@@ -58,7 +58,8 @@ var (
 	ErrIdentityMismatch = errors.New("token of another identity")
 	// ErrForbidden says that the caller is known and may not do this. HTTP status 403.
 	ErrForbidden = errors.New("forbidden")
-	// ErrOrigin says that a cookie came with an Origin that is not allowed. HTTP status 403.
+	// ErrOrigin says that a cookie came with an Origin that is not allowed, or a
+	// ticket with another than it was bought with. HTTP status 403.
 	ErrOrigin = errors.New("origin not allowed")
 	// ErrKeysUnavailable says that the issuer's keys cannot be had at present:
 	// a fault of ours or the issuer's, not of the token. HTTP status 503.

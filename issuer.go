@@ -40,6 +40,14 @@ type LocalIssuerConfig struct {
 	// created, open to the process's user alone, if it does not exist; one that
 	// exists must have mode 0700. It gets keys if it is empty. Processes on one
 	// machine, or with a shared file system that has locks, may share it.
+	//
+	// An older copy that is put back is brought up to date by the first process
+	// that has known the directory since: keys that were removed stay removed. A
+	// process that cannot write there, or finds other keys, signs nothing with a
+	// key that is not in the directory. The keys in memory serve for 24 hours
+	// while the directory cannot be read, or is not what it was; then nothing is
+	// issued and no token of the issuer is accepted ([ErrKeysUnavailable]) until
+	// it is.
 	Dir string
 
 	// Signer signs instead of keys in Dir, from a KMS or HSM for instance: an
@@ -49,6 +57,12 @@ type LocalIssuerConfig struct {
 	// RetiredKeys are public keys whose tokens are still accepted beside those
 	// of Signer. With Dir, see [LocalIssuer.Import] instead.
 	RetiredKeys []crypto.PublicKey
+
+	// TicketSecret is what the processes that share Signer seal the content of
+	// tickets with: at least 32 random bytes, the same for all. Empty means that
+	// a ticket is good in the process alone that sold it. With Dir it must be
+	// empty: there the secret comes from the keys.
+	TicketSecret []byte
 
 	// Audiences are for whom tokens are issued, this server above all. One at
 	// least is required.
@@ -67,8 +81,8 @@ type LocalIssuerConfig struct {
 	// accepted. Only a revocation or the removal of its key ends such a token.
 	NoExpiry bool
 
-	// Logger receives a line for each rotation and for each series of failures
-	// to read Dir. Nil means no logging.
+	// Logger receives a line for each rotation, for each series of failures to
+	// read Dir, and when that was put right. Nil means no logging.
 	Logger *slog.Logger
 
 	// Now is the clock that tokens are issued by. Nil means [time.Now].
@@ -95,22 +109,32 @@ type LocalIssuer struct {
 	dir         *keyring.Dir  // nil with an external signer
 	signing     atomic.Pointer[signing]
 	tickets     ticketUses
+	secret      []byte // of tickets, with an external signer
+	process     string // random; which process it is
+	started     time.Time
 
-	reading sync.Mutex // guards found and failing, and is held while Dir is read
-	found   keyring.Stat
-	failing bool // the last reading failed
+	reading  sync.Mutex // guards what follows, and is held while Dir is read
+	found    keyring.Stat
+	failing  bool // the last reading failed
+	lastRead time.Time
 
-	mu     sync.Mutex // guards what follows
-	ring   keyring.Ring
-	jwks   []byte
-	sets   map[*keyset.Set]struct{} // those of Authenticators, which follow the ring
-	closed bool
-	timer  *time.Timer // reads the directory
-	polls  sync.WaitGroup
+	mu        sync.Mutex // guards what follows
+	ring      keyring.Ring
+	retired   map[string]time.Time // since when keys are known to be retired
+	jwks      []byte
+	withdrawn error                    // why the keys are trusted no more; nil while they are
+	sets      map[*keyset.Set]struct{} // those of Authenticators, which follow the ring
+	closed    bool
+	timer     *time.Timer // reads the directory
+	polls     sync.WaitGroup
 }
 
-// signing is what signs at present.
-type signing struct{ token, ticket jose.Signer }
+// signing is what signs at present, or why nothing does.
+type signing struct {
+	token, ticket jose.Signer
+	secret        []byte // that tickets are sealed with
+	err           error
+}
 
 // NewLocalIssuer opens the key directory, which it creates if need be, or
 // prepares the signer. A directory that others may read or write, or whose
@@ -119,6 +143,7 @@ func NewLocalIssuer(cfg LocalIssuerConfig) (*LocalIssuer, error) {
 	l := &LocalIssuer{
 		url: cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry,
 		logger: cfg.Logger, now: cfg.Now, external: cfg.Signer,
+		process: rand.Text(), started: time.Now(),
 		sets: make(map[*keyset.Set]struct{}),
 	}
 	if l.logger == nil {
@@ -142,6 +167,9 @@ func NewLocalIssuer(cfg LocalIssuerConfig) (*LocalIssuer, error) {
 		return nil, err
 	}
 	ring, err := l.openRing(cfg)
+	if err == nil && l.external != nil {
+		l.secret, err = externalSecret(cfg.TicketSecret, ring.Active().ID)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: local issuer: %w", err)
 	}
@@ -163,6 +191,9 @@ func (cfg *LocalIssuerConfig) validate() error {
 	}
 	if cfg.Dir != "" && len(cfg.RetiredKeys) > 0 {
 		return errors.New("oidcauth: LocalIssuerConfig.RetiredKeys: with Dir, use LocalIssuer.Import")
+	}
+	if n := len(cfg.TicketSecret); n > 0 && (cfg.Signer == nil || n < minTicketSecret) {
+		return fmt.Errorf("oidcauth: LocalIssuerConfig.TicketSecret: got %d bytes, want %d or more with Signer, and none with Dir", n, minTicketSecret)
 	}
 	if cfg.URL != "" || cfg.Dir == "" {
 		if err := checkIssuerName(cfg.URL); err != nil {
@@ -236,7 +267,11 @@ func (l *LocalIssuer) Issue(ctx context.Context, r TokenRequest) (token string, 
 	if err != nil {
 		return "", Identity{}, fmt.Errorf("oidcauth: local issuer: TokenRequest.Claims: %w", err)
 	}
-	token, err = l.sign(l.signing.Load().token, payload)
+	s := l.signing.Load()
+	if s.err != nil {
+		return "", Identity{}, s.err
+	}
+	token, err = l.sign(s.token, payload)
 	return token, id, err
 }
 
@@ -310,7 +345,14 @@ func (l *LocalIssuer) newSigning(k keyring.Key) (*signing, error) {
 		return nil, err
 	}
 	ticket, err := signer(typeTicket)
-	return &signing{token, ticket}, err
+	if err != nil {
+		return nil, err
+	}
+	secret := l.secret
+	if l.external == nil {
+		secret, err = k.TicketSecret()
+	}
+	return &signing{token: token, ticket: ticket, secret: secret}, err
 }
 
 // externalRing describes the signer and the retired keys as a ring.

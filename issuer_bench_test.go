@@ -22,13 +22,14 @@ func BenchmarkTicket(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	r := fromProgram()
 	b.ReportAllocs()
 	for b.Loop() {
-		ticket, err := l.Ticket(b.Context(), claims, oidcauth.TicketOptions{})
+		ticket, err := l.Ticket(r, claims, "chat")
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := a.AuthenticateTicket(b.Context(), ticket, oidcauth.TicketOptions{}); err != nil {
+		if _, err := a.AuthenticateTicket(r, ticket, "chat"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 
@@ -46,15 +47,16 @@ func ExampleNewLocalIssuer() {
 		fmt.Println(err)
 		return
 	}
-	page := oidcauth.TicketOptions{Origin: "https://app.example.com", Database: "chat"}
-	ticket, err := local.Ticket(ctx, claims, page)
+	page := httptest.NewRequest("POST", "/v1/ticket", nil)
+	page.Header.Set("Origin", "https://app.example.com")
+	ticket, err := local.Ticket(page, claims, "chat")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	guest, err := auth.AuthenticateTicket(ctx, ticket, page)
+	guest, err := auth.AuthenticateTicket(page, ticket, "chat")
 	fmt.Println(guest.Identity() == identity, err)
-	_, err = auth.AuthenticateTicket(ctx, ticket, page)
+	_, err = auth.AuthenticateTicket(page, ticket, "chat")
 	fmt.Println(err)
 	// Output:
 	// true <nil>

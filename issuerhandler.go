@@ -21,7 +21,8 @@ const (
 // servers can accept its tokens: what comes below the URL's path at
 // /.well-known/openid-configuration and /.well-known/jwks.json. An issuer whose
 // URL is no http or https address, a bare word for instance, has no discovery
-// document; others then have to be told the address of the keys.
+// document; others then have to be told the address of the keys. While the keys
+// in memory are trusted no more (see [LocalIssuerConfig.Dir]) they get 503.
 func (l *LocalIssuer) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -41,8 +42,14 @@ func (l *LocalIssuer) isAddress() bool {
 
 func (l *LocalIssuer) serveKeys(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
-	body := l.jwks
+	body, withdrawn := l.jwks, l.withdrawn
 	l.mu.Unlock()
+	if withdrawn != nil {
+		w.Header().Set("Retry-After", "5")
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, "keys unavailable", http.StatusServiceUnavailable)
+		return
+	}
 	servePublic(w, r, "application/jwk-set+json", body)
 }
 

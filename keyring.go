@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -16,13 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
-const (
-	// pollInterval is how soon another process's change is noticed when no
-	// token brings it to notice earlier.
-	pollInterval = 5 * time.Second
-
-	openTimeout = 30 * time.Second
-)
+const openTimeout = 30 * time.Second
 
 // A LocalKey is one key of a [LocalIssuer].
 type LocalKey struct {
@@ -71,8 +66,8 @@ func (l *LocalIssuer) Rotate(ctx context.Context) error {
 // issuer, those of a SpacetimeDB server that this one replaces above all: they
 // bear no key ID and, with [LocalIssuerConfig.NoExpiry], no expiry. The key is
 // PEM text, private (PKCS#8 or SEC 1) or public; since it only verifies, only
-// its public half is kept. It is trusted until it is removed. The result is its
-// ID.
+// its public half is kept. It is trusted until it is removed, and then never
+// again. It signs no tickets. The result is its ID.
 func (l *LocalIssuer) Import(ctx context.Context, pem []byte) (keyID string, err error) {
 	public, err := keyring.ParsePEM(pem)
 	if err != nil {
@@ -86,7 +81,11 @@ func (l *LocalIssuer) Import(ctx context.Context, pem []byte) (keyID string, err
 	return keyID, err
 }
 
-// Remove ends trust in a retired key, and with it in every token it signed.
+// Remove ends trust in a retired key, and with it in every token it signed. It
+// is for good: the directory and every process that knows it keep the key's ID,
+// so that neither an older copy of the directory that is put back nor Import
+// makes the key good again. What the copy does not know and no process has seen
+// since is lost with it.
 func (l *LocalIssuer) Remove(ctx context.Context, keyID string) error {
 	return l.update(ctx, "key removed", func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, err := r.Remove(keyID)
@@ -94,11 +93,21 @@ func (l *LocalIssuer) Remove(ctx context.Context, keyID string) error {
 	})
 }
 
+// update changes the ring in the directory, and then the one in use. What this
+// process knows beyond the directory is written there first, so that no key is
+// in use that is in no directory.
 func (l *LocalIssuer) update(ctx context.Context, what string, change func(keyring.Ring) (keyring.Ring, bool, error)) error {
 	if l.dir == nil {
 		return errors.New("oidcauth: local issuer: the keys are not in a directory, want LocalIssuerConfig.Dir to change them")
 	}
-	ring, err := l.dir.Update(ctx, change)
+	ring, err := l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
+		r, rejoined, err := l.rejoin(r)
+		if err != nil {
+			return r, false, err
+		}
+		r, changed, err := change(r)
+		return r, changed || rejoined, err
+	})
 	if err == nil {
 		err = l.adopt(ring)
 	}
@@ -110,7 +119,8 @@ func (l *LocalIssuer) update(ctx context.Context, what string, change func(keyri
 }
 
 // Close ends the watch over the directory. Tokens can still be issued, and
-// Authenticators go on accepting them.
+// Authenticators go on accepting them; that another process has removed a key is
+// not noticed any more.
 func (l *LocalIssuer) Close() error {
 	l.mu.Lock()
 	l.closed = true
@@ -141,23 +151,51 @@ func (l *LocalIssuer) openRing(cfg LocalIssuerConfig) (keyring.Ring, error) {
 	if err != nil {
 		return keyring.Ring{}, err
 	}
-	return l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
-		return r.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
-	})
+	return l.admit(ctx, cfg)
 }
 
-// adopt makes a ring the one in use unless a newer one is.
+// admit has the directory note how long tokens may live. One that says so
+// already is not written to, and may be one that nobody can write to.
+func (l *LocalIssuer) admit(ctx context.Context, cfg LocalIssuerConfig) (keyring.Ring, error) {
+	ring, err := l.dir.Load()
+	if err != nil {
+		return keyring.Ring{}, err
+	}
+	_, changed, err := ring.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
+	if err != nil || !changed && ring.ID != "" {
+		return ring, err
+	}
+	admitted, err := l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
+		r, changed, err := r.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
+		return r, changed || r.ID == "", err
+	})
+	if err != nil && !changed {
+		// Only the form of the file is an older one, and it can stay that.
+		return ring, nil
+	}
+	return admitted, err
+}
+
+// adopt makes the directory's ring the one in use unless a newer one is.
 func (l *LocalIssuer) adopt(ring keyring.Ring) error {
 	signing, err := l.newSigning(ring.Active())
 	if err != nil {
 		return err
 	}
+	return l.adoptSigning(ring, signing, true)
+}
+
+// adoptSigning is adopt for a ring that something else than its active key may
+// sign for, and that may not be in the directory. Then it cannot bring back
+// trust in keys that were withdrawn.
+func (l *LocalIssuer) adoptSigning(ring keyring.Ring, signing *signing, inDirectory bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if ring.Generation < l.ring.Generation {
+	if len(l.ring.Keys) > 0 && !ring.Follows(l.ring) || l.withdrawn != nil && !inDirectory {
 		return nil
 	}
 	l.ring = ring
+	l.noteRetired()
 	if err := l.publish(); err != nil {
 		return err
 	}
@@ -165,14 +203,49 @@ func (l *LocalIssuer) adopt(ring keyring.Ring) error {
 	return nil
 }
 
+// noteRetired remembers since when keys are known to be retired, by a clock that
+// nobody sets. The lock must be held.
+func (l *LocalIssuer) noteRetired() {
+	since := make(map[string]time.Time)
+	for _, k := range l.ring.Keys {
+		if k.State != keyring.Retired {
+			continue
+		}
+		since[k.ID] = time.Now()
+		if before, known := l.retired[k.ID]; known {
+			since[k.ID] = before
+		}
+	}
+	l.retired = since
+}
+
+// ticketSecret returns what opens the tickets that a key signed, and whether it
+// may sign tickets at present.
+func (l *LocalIssuer) ticketSecret(keyID string) (secret []byte, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.ring.Keys, func(k keyring.Key) bool { return k.ID == keyID })
+	if i < 0 || !l.ring.Keys[i].SignsTickets(l.now()) {
+		return nil, false
+	}
+	if since, retired := l.retired[keyID]; retired && time.Since(since) >= keyring.TicketTime {
+		return nil, false
+	}
+	if l.external != nil {
+		return l.secret, true
+	}
+	secret, err := l.ring.Keys[i].TicketSecret()
+	return secret, err == nil && secret != nil
+}
+
 // publish brings the key sets of all Authenticators up to date. The lock must
 // be held.
 func (l *LocalIssuer) publish() error {
 	jwks, err := publicKeys(l.ring.Current(l.now()))
-	if err != nil || string(jwks) == string(l.jwks) {
+	if err != nil || string(jwks) == string(l.jwks) && l.withdrawn == nil {
 		return err
 	}
-	l.jwks = jwks
+	l.jwks, l.withdrawn = jwks, nil
 	for set := range l.sets {
 		if err := set.Adopt(jwks); errors.Is(err, keyset.ErrClosed) {
 			delete(l.sets, set)
@@ -198,6 +271,9 @@ func (l *LocalIssuer) newKeySet(cfg keyset.Config) (*keyset.Set, error) {
 	defer l.mu.Unlock()
 	cfg.Fixed = l.jwks
 	set, err := keyset.New(cfg)
+	if err == nil && l.withdrawn != nil {
+		err = set.Withdraw(l.withdrawn)
+	}
 	if err == nil {
 		l.sets[set] = struct{}{}
 	}
@@ -209,61 +285,4 @@ func (l *LocalIssuer) forget(set *keyset.Set) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.sets, set)
-}
-
-func (l *LocalIssuer) startPolling() {
-	if l.dir == nil {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.timer = time.AfterFunc(pollInterval, l.poll)
-}
-
-// poll runs on the timer's goroutine and ends with it.
-func (l *LocalIssuer) poll() {
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return
-	}
-	l.polls.Add(1)
-	l.mu.Unlock()
-	defer l.polls.Done()
-	l.reread(true)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.closed {
-		l.timer.Reset(pollInterval)
-	}
-}
-
-// reread looks what other processes made of the directory, unless, seen from
-// outside, nothing was made of it. Everybody who comes meanwhile waits: their
-// key may be the one that is being read. A directory that cannot be read
-// changes nothing.
-func (l *LocalIssuer) reread(always bool) {
-	if l.dir == nil {
-		return
-	}
-	l.reading.Lock()
-	defer l.reading.Unlock()
-	found := l.dir.Stat() // before the reading, so that what changes meanwhile is noticed next time
-	if !always && found.Same(l.found) {
-		return
-	}
-	l.found = found
-	ring, err := l.dir.Load()
-	if err == nil && ring.Issuer != l.url {
-		err = fmt.Errorf("the keys are those of issuer %s, want %s", quote(ring.Issuer), quote(l.url))
-	}
-	if err == nil {
-		err = l.adopt(ring)
-	}
-	first := err != nil && !l.failing
-	l.failing = err != nil
-	if first {
-		l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable, the keys in memory go on serving",
-			slog.String("issuer", l.url), slog.String("error", err.Error()))
-	}
 }

@@ -72,6 +72,12 @@ func (r *Revocation) covers(other *Revocation) bool {
 
 // matches reports whether the revocation is of claims under the key.
 func (r *Revocation) matches(c *Claims, k *keyset.Key) bool {
+	return r.matchesToken(c, k) || c.seller.revokedBy(r)
+}
+
+// matchesToken reports whether the revocation is of the token that the claims are
+// of.
+func (r *Revocation) matchesToken(c *Claims, k *keyset.Key) bool {
 	return agrees(r.Issuer, c.issuer) &&
 		(agrees(r.Subject, c.subject) || agrees(r.Subject, c.subjectClaim())) &&
 		agrees(r.SessionID, c.sessionID) &&

@@ -108,7 +108,7 @@ func (l *revocationList) check(c *Claims, k *keyset.Key, now time.Time) error {
 func (l *revocationList) find(c *Claims, k *keyset.Key, now time.Time) *revocationEntry {
 	for _, key := range [...]entryKey{
 		{entryTokenID, c.tokenID}, {entrySessionID, c.sessionID}, {entrySubject, c.subject},
-		{entrySubject, c.subjectClaim()}, {entryKeyID, k.ID()}, {entryIssuer, c.issuer}, {},
+		{entrySubject, c.subjectClaim()}, {entryKeyID, k.ID()}, {entryKeyID, c.seller.key()}, {entryIssuer, c.issuer}, {},
 	} {
 		if key.value == "" && key.field != entryAny {
 			continue

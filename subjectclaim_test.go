@@ -52,11 +52,11 @@ func TestRevoke_SubjectClaim(t *testing.T) {
 					var tickets [2]string
 					for i := range tickets {
 						var err error
-						if tickets[i], err = local.Ticket(t.Context(), c, anywhere); err != nil {
+						if tickets[i], err = local.Ticket(fromProgram(), c, anyDatabase); err != nil {
 							t.Fatal(err)
 						}
 					}
-					fromTicket, err := a.AuthenticateTicket(t.Context(), tickets[0], anywhere)
+					fromTicket, err := a.AuthenticateTicket(fromProgram(), tickets[0], anyDatabase)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -70,7 +70,7 @@ func TestRevoke_SubjectClaim(t *testing.T) {
 					expectEnd(t, second, tt.want)
 					wants(t, a, remembered, tt.want)
 					wants(t, a, later, tt.want)
-					if _, err := a.AuthenticateTicket(t.Context(), tickets[1], anywhere); !errors.Is(err, tt.want) {
+					if _, err := a.AuthenticateTicket(fromProgram(), tickets[1], anyDatabase); !errors.Is(err, tt.want) {
 						t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 					}
 				})

@@ -16,9 +16,7 @@ import (
 func buyTicket(auth *oidcauth.Authenticator, local *oidcauth.LocalIssuer) http.Handler {
 	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := oidcauth.FromContext(r.Context())
-		ticket, err := local.Ticket(r.Context(), claims, oidcauth.TicketOptions{
-			Origin: r.Header.Get("Origin"), Database: "chat",
-		})
+		ticket, err := local.Ticket(r, claims, "chat")
 		if err != nil {
 			auth.Refuse(w, r, err)
 			return
@@ -38,9 +36,7 @@ func withTicket(auth *oidcauth.Authenticator, next http.Handler) http.Handler {
 			auth.Refuse(w, r, err)
 			return
 		}
-		claims, err := auth.AuthenticateTicket(r.Context(), ticket, oidcauth.TicketOptions{
-			Origin: r.Header.Get("Origin"), Database: "chat",
-		})
+		claims, err := auth.AuthenticateTicket(r, ticket, "chat")
 		if err != nil {
 			auth.Refuse(w, r, err)
 			return

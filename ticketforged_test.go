@@ -1,12 +1,82 @@
 package oidcauth_test
 
 import (
+	"crypto/ecdsa"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/oidcauth/oidcauth"
 )
+
+// signTicket signs a ticket's payload, whatever it says, under a key ID.
+func signTicket(t testing.TB, key *ecdsa.PrivateKey, keyID, payload string) string {
+	t.Helper()
+	options := new(jose.SignerOptions).WithType("ticket+jwt")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: keyID}}, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	object, err := signer.Sign([]byte(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ticket, err := object.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ticket
+}
+
+// A forgery is a real ticket taken apart.
+type forgery struct {
+	t       *testing.T
+	local   *oidcauth.LocalIssuer
+	payload string
+	content string // of what is sealed
+	members struct {
+		ID       string `json:"jti"`
+		Original string `json:"original_token"`
+	}
+}
+
+func newForgery(t *testing.T, local *oidcauth.LocalIssuer, ticket string) *forgery {
+	t.Helper()
+	f := &forgery{t: t, local: local, payload: decodePart(t, strings.Split(ticket, ".")[1])}
+	if err := json.Unmarshal([]byte(f.payload), &f.members); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if f.content, err = oidcauth.OpenTicket(local, f.members.ID, f.members.Original); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// with replaces a text of the payload.
+func (f *forgery) with(old, new string) string {
+	f.t.Helper()
+	if !strings.Contains(f.payload, old) {
+		f.t.Fatalf("%s does not contain %s", f.payload, old)
+	}
+	return strings.Replace(f.payload, old, new, 1)
+}
+
+// sealing replaces a text of what is sealed, and seals it again.
+func (f *forgery) sealing(old, new string) string {
+	f.t.Helper()
+	if !strings.Contains(f.content, old) {
+		f.t.Fatalf("%s does not contain %s", f.content, old)
+	}
+	sealed, err := oidcauth.SealTicket(f.local, f.members.ID, strings.Replace(f.content, old, new, 1))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return f.with(f.members.Original, sealed)
+}
 
 // Tickets that the local issuer did not make.
 func TestTicket_Forged(t *testing.T) {
@@ -17,44 +87,58 @@ func TestTicket_Forged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	real, err := local.Ticket(t.Context(), claims, anywhere)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := decodePart(t, strings.Split(real, ".")[1])
-	text := func(old, new string) string {
-		if !strings.Contains(good, old) {
-			t.Fatalf("%s does not contain %s", good, old)
+	buy := func() string {
+		ticket, err := local.Ticket(fromProgram(), claims, anyDatabase)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return strings.Replace(good, old, new, 1)
+		return ticket
 	}
-	exp := good[strings.Index(good, `"exp":`):strings.Index(good, `,"jti"`)]
+	f, other := newForgery(t, local, buy()), newForgery(t, local, buy())
+	exp := f.payload[strings.Index(f.payload, `"exp":`):strings.Index(f.payload, `,"jti"`)]
+	keyID := local.Keys()[0].ID
 	for _, tt := range []struct {
 		name, payload string
 		key           bool
 		want          error
 	}{
-		{"signed by the right key", good, true, nil},
-		{"signed by another key", good, false, oidcauth.ErrSignature},
-		{"used already, under another signature", good, true, oidcauth.ErrTicketUsed},
-		{"no expiry", text(exp+",", ""), true, oidcauth.ErrExpired},
-		{"a far expiry", text(exp, `"exp":4102444800`), true, oidcauth.ErrClaim},
-		{"no ID", text(`"jti"`, `"jtx"`), true, oidcauth.ErrMalformedToken},
-		{"no original", text(`"original_token"`, `"x"`), true, oidcauth.ErrMalformedToken},
-		{"an original that is text", text(`"original_token":{`, `"original_token":"","x":{`), true, oidcauth.ErrMalformedToken},
-		{"no original claims", text(`"claims"`, `"x"`), true, oidcauth.ErrMalformedToken},
-		{"another audience", text(`["my-db"]`, `["x"]`), true, oidcauth.ErrAudience},
-		{"another original key", text(`"key":"`, `"key":"x`), true, oidcauth.ErrUnknownKey},
-		{"another original algorithm", text(`"alg":"ES256"`, `"alg":"none"`), true, oidcauth.ErrAlgorithm},
+		{"signed by the right key", f.payload, true, nil},
+		{"signed by another key", other.payload, false, oidcauth.ErrSignature},
+		{"used already, under another signature", f.payload, true, oidcauth.ErrTicketUsed},
+		{"no expiry", f.with(exp+",", ""), true, oidcauth.ErrExpired},
+		{"a far expiry", f.with(exp, `"exp":4102444800`), true, oidcauth.ErrClaim},
+		{"no ID", f.with(`"jti"`, `"jtx"`), true, oidcauth.ErrMalformedToken},
+		{"no origin, not even none", f.with(`"origin"`, `"orig"`), true, oidcauth.ErrMalformedToken},
+		{"an origin that is null", f.with(`"origin":""`, `"origin":null`), true, oidcauth.ErrMalformedToken},
+		{"no database", f.with(`"database"`, `"db"`), true, oidcauth.ErrMalformedToken},
+		{"an empty database", f.with(`"database":"*"`, `"database":""`), true, oidcauth.ErrMalformedToken},
+		{"no original", f.with(`"original_token"`, `"x"`), true, oidcauth.ErrMalformedToken},
+		{"an original that is an object", f.with(`"original_token":"`, `"original_token":{},"x":"`), true, oidcauth.ErrMalformedToken},
+		{"an original in plain text", f.with(f.members.Original, "eyJhbGciOiJub25lIn0."), true, oidcauth.ErrMalformedToken},
+		{"another ticket's original", f.with(f.members.Original, other.members.Original), true, oidcauth.ErrUnknownKey},
+		{"an original of a byte less", f.with(f.members.Original, f.members.Original[:len(f.members.Original)-2]), true, oidcauth.ErrUnknownKey},
+		{"an original that is no object", f.sealing(f.content, `[1]`), true, oidcauth.ErrMalformedToken},
+		{"no original claims", f.sealing(`"claims"`, `"x"`), true, oidcauth.ErrMalformedToken},
+		{"another audience", f.with(`["my-db"]`, `["x"]`), true, oidcauth.ErrAudience},
+		{"another original key", f.sealing(`"key":"`, `"key":"x`), true, oidcauth.ErrUnknownKey},
+		{"another original algorithm", f.sealing(`"alg":"ES256"`, `"alg":"none"`), true, oidcauth.ErrAlgorithm},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			signer := key
 			if !tt.key {
 				signer = newKey(t)
 			}
-			if _, err := auth.AuthenticateTicket(t.Context(), signAs(t, signer, "ticket+jwt", tt.payload), anywhere); !errors.Is(err, tt.want) {
+			if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, signer, keyID, tt.payload), anyDatabase); !errors.Is(err, tt.want) {
 				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 			}
 		})
 	}
+	t.Run("without a key ID", func(t *testing.T) {
+		if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, key, "", other.payload), anyDatabase); !errors.Is(err, oidcauth.ErrUnknownKey) {
+			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
+		}
+		if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, key, keyID, other.payload), anyDatabase); err != nil {
+			t.Errorf("AuthenticateTicket() with one: error = %v", err)
+		}
+	})
 }

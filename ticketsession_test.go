@@ -29,7 +29,7 @@ func TestTicket_SingleUseInCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		ticket, err := locals[0].Ticket(t.Context(), claims, anywhere)
+		ticket, err := locals[0].Ticket(fromProgram(), claims, anyDatabase)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -180,7 +180,7 @@ func TestTicket(t *testing.T) {
 	if cc := resp.Header.Get("Cache-Control"); cc != "no-store" {
 		t.Errorf("Cache-Control is %q, want no-store", cc)
 	}
-	c, err := w.auth.AuthenticateTicket(t.Context(), body["token"], oidcauth.TicketOptions{})
+	c, err := w.auth.AuthenticateTicket(httptest.NewRequest("GET", "/", nil), body["token"], "chat")
 	if err != nil || c.Identity() != alice {
 		t.Errorf("AuthenticateTicket() error = %v", err)
 	}

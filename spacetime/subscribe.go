@@ -151,9 +151,7 @@ func (s *Server) open(c *Conn, r *http.Request) (caller, error) {
 	}
 	switch {
 	case tokenErr == nil:
-		claims, err := s.cfg.Auth.AuthenticateTicket(r.Context(), token, oidcauth.TicketOptions{
-			Origin: r.Header.Get("Origin"), Database: c.Database,
-		})
+		claims, err := s.cfg.Auth.AuthenticateTicket(r, token, c.Database)
 		return caller{claims: claims}, err
 	case errors.Is(tokenErr, oidcauth.ErrNoToken) && s.cfg.Anonymous:
 		token, claims, err := s.issue(r.Context())

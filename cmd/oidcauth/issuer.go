@@ -35,8 +35,8 @@ directory follow within seconds; none has to be restarted.
                        the key in this PEM file, private or public; only its
                        public half is kept
   remove DIRECTORY KEY-ID
-                       accept a retired key's tokens no longer; write -- before
-                       a KEY-ID that begins with a dash
+                       accept a retired key's tokens no longer, nor ever again;
+                       write -- before a KEY-ID that begins with a dash
 
 After a theft of the directory rotate twice, and remove the two keys that have
 signed or were about to.`,

@@ -16,12 +16,8 @@ import (
 
 const (
 	ringName = "keyring.json"
-	lockName = "keyring.lock"
 	tempName = "keyring.tmp-"
 	maxFile  = 4 << 20
-
-	lockRetry = 5 * time.Millisecond
-	lockLimit = 10 * time.Second
 )
 
 // A Dir is a directory that holds a ring: one file, which is replaced as a
@@ -52,20 +48,42 @@ func OpenOrCreate(ctx context.Context, path string, now time.Time) (*Dir, error)
 	return d, d.create(ctx, now)
 }
 
-// create makes a new ring unless another process was faster.
+// create makes a new ring unless another process was faster. It takes no lock, so
+// that where a lock is there was a ring.
 func (d *Dir) create(ctx context.Context, now time.Time) error {
-	return d.locked(ctx, func(root *os.Root) error {
+	root, err := d.open()
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	err = checkEmpty(root)
+	if err == nil {
+		err = d.add(ctx, root, now)
+	}
+	if err != nil {
+		if _, other := read(root); other != nil {
+			return d.wrap(err)
+		}
+	}
+	return d.locked(ctx, func(*os.Root, func() bool) error { return nil })
+}
+
+// add writes a new ring where none is.
+func (d *Dir) add(ctx context.Context, root *os.Root, now time.Time) error {
+	r, err := New(now)
+	if err != nil {
+		return err
+	}
+	err = writeTo(root, r, root.Link)
+	if err == nil || errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	// Not every file system has links.
+	return d.locked(ctx, func(root *os.Root, _ func() bool) error {
 		if _, err := read(root); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err := checkEmpty(root); err != nil {
-			return err
-		}
-		r, err := New(now)
-		if err != nil {
-			return err
-		}
-		return write(root, r)
+		return writeTo(root, r, root.Rename)
 	})
 }
 
@@ -81,10 +99,23 @@ func (d *Dir) Load() (Ring, error) {
 }
 
 // Update replaces the ring with what change makes of the one that is there, and
-// returns it. No other process changes it meanwhile.
+// returns it. No other process changes it meanwhile: change is called again if
+// somebody took the lock away. What change returns is a generation younger than
+// both rings.
 func (d *Dir) Update(ctx context.Context, change func(Ring) (Ring, bool, error)) (Ring, error) {
+	ctx, cancel := context.WithTimeout(ctx, lockLimit)
+	defer cancel()
+	for {
+		result, err := d.update(ctx, change)
+		if !errors.Is(err, errLockLost) {
+			return result, err
+		}
+	}
+}
+
+func (d *Dir) update(ctx context.Context, change func(Ring) (Ring, bool, error)) (Ring, error) {
 	var result Ring
-	err := d.locked(ctx, func(root *os.Root) error {
+	err := d.locked(ctx, func(root *os.Root, held func() bool) error {
 		r, err := read(root)
 		if err != nil {
 			return err
@@ -94,8 +125,14 @@ func (d *Dir) Update(ctx context.Context, change func(Ring) (Ring, bool, error))
 			return err
 		}
 		if changed {
-			next.Generation = r.Generation + 1
-			err = write(root, next)
+			next.Generation = max(r.Generation, next.Generation) + 1
+			if next.ID == "" {
+				next.ID = rand.Text()
+			}
+			if !held() {
+				return errLockLost
+			}
+			err = writeTo(root, next, root.Rename)
 		}
 		result = next
 		return err
@@ -156,8 +193,8 @@ func checkMode(info fs.FileInfo, want fs.FileMode) error {
 	return nil
 }
 
-// checkEmpty keeps a new ring out of a directory that holds something else, a
-// ring whose file was lost for instance.
+// checkEmpty keeps a new ring out of a directory that holds something else, or
+// held a ring whose file was lost.
 func checkEmpty(root *os.Root) error {
 	dir, err := root.Open(".")
 	if err != nil {
@@ -169,7 +206,10 @@ func checkEmpty(root *os.Root) error {
 		return err
 	}
 	for _, name := range names {
-		if name != lockName && !strings.HasPrefix(name, tempName) {
+		switch {
+		case name == lockName:
+			return fmt.Errorf("%w: no %s, but the lock of one: restore it from a copy, or empty the directory for new keys", ErrRing, ringName)
+		case !strings.HasPrefix(name, tempName):
 			return fmt.Errorf("%w: no %s, but %q: want an empty directory for a new ring", ErrRing, ringName, name)
 		}
 	}
@@ -210,9 +250,10 @@ func read(root *os.Root) (Ring, error) {
 	return decode(body)
 }
 
-// write replaces the file in one step. Readers find the old ring or the new
-// one, also after a crash.
-func write(root *os.Root, r Ring) error {
+// writeTo writes the ring to a file of its own and has place give it the ring's
+// name, in one step: a link where no ring may be, a new name where one is.
+// Readers find the old ring or the new one, also after a crash.
+func writeTo(root *os.Root, r Ring, place func(from, to string) error) error {
 	body, err := r.encode()
 	if err != nil {
 		return err
@@ -225,10 +266,13 @@ func write(root *os.Root, r Ring) error {
 	_, err = f.Write(body)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = root.Rename(name, ringName)
+		err = place(name, ringName)
+	}
+	if gone := root.Remove(name); err != nil && !errors.Is(gone, fs.ErrNotExist) {
+		err = errors.Join(err, gone)
 	}
 	if err != nil {
-		return errors.Join(err, root.Remove(name))
+		return err
 	}
 	return syncDir(root)
 }
@@ -242,55 +286,4 @@ func syncDir(root *os.Root) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// locked calls do while no other process, and nobody else in this one, changes
-// the ring.
-func (d *Dir) locked(ctx context.Context, do func(*os.Root) error) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	root, err := d.open()
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	unlock, err := d.lock(ctx, root)
-	if err != nil {
-		return d.wrap(err)
-	}
-	defer unlock()
-	sweep(root)
-	return d.wrap(do(root))
-}
-
-// lock waits for the lock, for ctx and for lockLimit.
-func (d *Dir) lock(ctx context.Context, root *os.Root) (unlock func(), err error) {
-	ctx, cancel := context.WithTimeout(ctx, lockLimit)
-	defer cancel()
-	for {
-		unlock, err := tryLock(root)
-		if err != nil || unlock != nil {
-			return unlock, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %s is held by another process: %w", ErrRing, lockName, context.Cause(ctx))
-		case <-time.After(lockRetry):
-		}
-	}
-}
-
-// sweep removes what a crash left behind. The lock must be held.
-func sweep(root *os.Root) {
-	dir, err := root.Open(".")
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	for _, name := range names {
-		if strings.HasPrefix(name, tempName) {
-			root.Remove(name)
-		}
-	}
 }

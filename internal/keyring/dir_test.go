@@ -110,7 +110,16 @@ func TestOpen_Refused(t *testing.T) {
 		{"half-written file", func(t *testing.T, _, file string) { must(t, os.Truncate(file, 200)) }},
 		{"empty file", func(t *testing.T, _, file string) { must(t, os.Truncate(file, 0)) }},
 		{"something after the end", func(t *testing.T, _, file string) { edit(t, file, "\n}\n", "\n}\n{}") }},
-		{"another version", func(t *testing.T, _, file string) { edit(t, file, `"version": 1`, `"version": 2`) }},
+		{"another version", func(t *testing.T, _, file string) { edit(t, file, `"version": 2`, `"version": 3`) }},
+		{"no ID", func(t *testing.T, _, file string) { edit(t, file, `"id": "`+load(t, filepath.Dir(file)).ID+`",`, "") }},
+		{"an ID in version 1", func(t *testing.T, _, file string) { edit(t, file, `"version": 2`, `"version": 1`) }},
+		{"a key that is there and gone", func(t *testing.T, dir, file string) {
+			edit(t, file, `"keys": [`, `"gone": ["`+load(t, dir).Active().ID+`"], "keys": [`)
+		}},
+		{"a ticket secret beside its private key", func(t *testing.T, _, file string) {
+			edit(t, file, `"jwk"`, `"ticket_secret": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", "jwk"`)
+		}},
+		{"an imported key that signs", func(t *testing.T, _, file string) { edit(t, file, `"created"`, `"imported": true, "created"`) }},
 		{"an unknown member", func(t *testing.T, _, file string) { edit(t, file, `"version"`, `"more": 1, "version"`) }},
 		{"another program's JSON", func(t *testing.T, _, file string) { must(t, os.WriteFile(file, []byte(`{"keys":[]}`), 0o600)) }},
 		{"no keys", func(t *testing.T, _, file string) {
@@ -118,7 +127,7 @@ func TestOpen_Refused(t *testing.T) {
 		}},
 		{"two active keys", func(t *testing.T, _, file string) { edit(t, file, `"next"`, `"active"`) }},
 		{"an unknown state", func(t *testing.T, _, file string) { edit(t, file, `"next"`, `"other"`) }},
-		{"a key under another's ID", func(t *testing.T, _, file string) { edit(t, file, `"id": "`, `"id": "x`) }},
+		{"a key under another's ID", func(t *testing.T, _, file string) { edit(t, file, "{\n      \"id\": \"", "{\n      \"id\": \"x") }},
 		{"a private key turned public", func(t *testing.T, _, file string) { edit(t, file, `"d":`, `"nod":`) }},
 		{"a key of another curve", func(t *testing.T, _, file string) { edit(t, file, `"P-256"`, `"P-384"`) }},
 		{"file replaced by a link", func(t *testing.T, dir, file string) {
@@ -133,6 +142,10 @@ func TestOpen_Refused(t *testing.T) {
 		{"file replaced by a directory", func(t *testing.T, _, file string) {
 			must(t, os.Remove(file))
 			must(t, os.Mkdir(file, 0o700))
+		}},
+		{"file lost, its lock there", func(t *testing.T, dir, file string) {
+			must(t, os.Remove(file))
+			must(t, os.WriteFile(filepath.Join(dir, "keyring.lock"), nil, 0o600))
 		}},
 		{"file lost, another there", func(t *testing.T, _, file string) { must(t, os.Rename(file, file+".bak")) }},
 		{"directory replaced by a link", func(t *testing.T, dir, _ string) {
@@ -183,7 +196,6 @@ func TestOpen_AfterCrash(t *testing.T) {
 	path := t.TempDir()
 	must(t, os.Chmod(path, 0o700))
 	must(t, os.WriteFile(filepath.Join(path, "keyring.tmp-X"), []byte("half"), 0o600))
-	must(t, os.WriteFile(filepath.Join(path, "keyring.lock"), nil, 0o600))
 	open(t, path)
 	if _, err := os.Stat(filepath.Join(path, "keyring.tmp-X")); err == nil {
 		t.Error("the file left behind is still there")

@@ -11,16 +11,23 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-const fileVersion = 1
+// Version 1 knew neither the ring's ID nor the keys that are gone. It is read,
+// and the next change writes version 2.
+const (
+	fileVersion   = 2
+	formerVersion = 1
+)
 
 // ringFile is the content of the file.
 type ringFile struct {
 	Version    int       `json:"version"`
+	ID         string    `json:"id,omitempty"`
 	Generation int       `json:"generation"`
 	Issuer     string    `json:"issuer"`
 	Longest    string    `json:"longest"` // a duration
 	NoExpiry   bool      `json:"no_expiry"`
 	Keys       []keyFile `json:"keys"`
+	Gone       []string  `json:"gone,omitempty"`
 }
 
 type keyFile struct {
@@ -30,6 +37,7 @@ type keyFile struct {
 	Created   time.Time       `json:"created"`
 	Retired   time.Time       `json:"retired,omitzero"`
 	KeepUntil time.Time       `json:"keep_until,omitzero"`
+	Secret    []byte          `json:"ticket_secret,omitempty"` // of a key just retired
 	JWK       json.RawMessage `json:"jwk"`
 }
 
@@ -39,15 +47,15 @@ func (r Ring) encode() ([]byte, error) {
 		return nil, err
 	}
 	file := ringFile{
-		Version: fileVersion, Generation: r.Generation,
-		Issuer: r.Issuer, Longest: r.Longest.String(), NoExpiry: r.NoExpiry,
+		Version: fileVersion, ID: r.ID, Generation: r.Generation,
+		Issuer: r.Issuer, Longest: r.Longest.String(), NoExpiry: r.NoExpiry, Gone: r.Gone,
 	}
 	for _, k := range r.Keys {
 		jwk, err := k.encode()
 		if err != nil {
 			return nil, err
 		}
-		file.Keys = append(file.Keys, keyFile{k.ID, k.State, k.Imported, k.Created, k.Retired, k.KeepUntil, jwk})
+		file.Keys = append(file.Keys, keyFile{k.ID, k.State, k.Imported, k.Created, k.Retired, k.KeepUntil, k.secret, jwk})
 	}
 	body, err := json.MarshalIndent(file, "", "  ")
 	return append(body, '\n'), err
@@ -71,18 +79,21 @@ func decode(body []byte) (Ring, error) {
 	if _, err := dec.Token(); err != io.EOF {
 		return Ring{}, fmt.Errorf("%w: damaged: data after the end", ErrRing)
 	}
-	if file.Version != fileVersion {
-		return Ring{}, fmt.Errorf("%w: version: got %d, want %d", ErrRing, file.Version, fileVersion)
+	if err := file.checkVersion(); err != nil {
+		return Ring{}, err
 	}
 	longest, err := time.ParseDuration(file.Longest)
 	if err != nil || longest < 0 {
 		return Ring{}, fmt.Errorf("%w: damaged: longest lifetime %q", ErrRing, file.Longest)
 	}
-	r := Ring{Generation: file.Generation, Issuer: file.Issuer, Longest: longest, NoExpiry: file.NoExpiry}
+	r := Ring{
+		ID: file.ID, Generation: file.Generation,
+		Issuer: file.Issuer, Longest: longest, NoExpiry: file.NoExpiry, Gone: file.Gone,
+	}
 	for _, f := range file.Keys {
 		k := Key{
 			ID: f.ID, State: f.State, Imported: f.Imported,
-			Created: f.Created, Retired: f.Retired, KeepUntil: f.KeepUntil,
+			Created: f.Created, Retired: f.Retired, KeepUntil: f.KeepUntil, secret: f.Secret,
 		}
 		if err := k.decode(f.JWK); err != nil {
 			return Ring{}, err
@@ -90,6 +101,24 @@ func decode(body []byte) (Ring, error) {
 		r.Keys = append(r.Keys, k)
 	}
 	return r, r.check()
+}
+
+// checkVersion refuses versions that are not known, and what a version did not
+// have.
+func (f *ringFile) checkVersion() error {
+	switch f.Version {
+	case fileVersion:
+		if f.ID == "" {
+			return fmt.Errorf("%w: damaged: no ID", ErrRing)
+		}
+	case formerVersion:
+		if f.ID != "" || len(f.Gone) > 0 {
+			return fmt.Errorf("%w: damaged: version %d with members of version %d", ErrRing, formerVersion, fileVersion)
+		}
+	default:
+		return fmt.Errorf("%w: version: got %d, want %d or %d", ErrRing, f.Version, formerVersion, fileVersion)
+	}
+	return nil
 }
 
 // decode reads the key itself. The error does not repeat any of it.

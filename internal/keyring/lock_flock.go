@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// tryLock returns nil without an error if another process holds the lock. The
+// tryLock returns no file and no error if another process holds the lock. The
 // system releases it when its holder ends, however that happens.
-func tryLock(root *os.Root) (unlock func(), err error) {
-	f, err := root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+func tryLock(root *os.Root) (f *os.File, unlock func(), err error) {
+	f, err = root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
@@ -24,11 +24,11 @@ func tryLock(root *os.Root) (unlock func(), err error) {
 		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	}
 	if err == nil {
-		return func() { f.Close() }, nil
+		return f, func() { f.Close() }, nil
 	}
 	f.Close()
 	if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, syscall.EINTR) {
-		return nil, nil
+		return nil, nil, nil
 	}
-	return nil, err
+	return nil, nil, err
 }

@@ -8,18 +8,18 @@ import (
 	"os"
 )
 
-// tryLock returns nil without an error if another process holds the lock. The
+// tryLock returns no file and no error if another process holds the lock. The
 // lock is a file that only one can create; after a crash it has to be removed
 // by hand.
-func tryLock(root *os.Root) (unlock func(), err error) {
-	f, err := root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+func tryLock(root *os.Root) (f *os.File, unlock func(), err error) {
+	f, err = root.OpenFile(lockName, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
-		return nil, nil
+		return nil, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return func() {
+	return f, func() {
 		f.Close()
 		root.Remove(lockName)
 	}, nil

@@ -38,6 +38,10 @@ const (
 	// retention is how much longer than its tokens a key is kept: the largest
 	// leeway, and a process that has not noticed a rotation yet.
 	retention = 10 * time.Minute
+
+	// maxGone bounds what is remembered of keys that are no more: rotations
+	// once an hour for more than a year. Then the oldest is dropped.
+	maxGone = 10_000
 )
 
 // A Key is one key of a ring. It never changes.
@@ -50,16 +54,20 @@ type Key struct {
 	KeepUntil time.Time // zero: until it is removed
 	Public    *ecdsa.PublicKey
 	Private   *ecdsa.PrivateKey // nil once retired
+
+	secret []byte // see TicketSecret; kept here once Private is gone
 }
 
 // A Ring is what a directory holds at one moment. It never changes; its methods
 // return another ring.
 type Ring struct {
+	ID         string        // random, the same for the ring's life; empty in a file of version 1
 	Generation int           // one more with each change
 	Issuer     string        // whose keys they are; empty until known
 	Longest    time.Duration // for which tokens were ever issued
 	NoExpiry   bool          // tokens may have been issued that never expire
 	Keys       []Key         // imported ones first, then by age
+	Gone       []string      // IDs of former keys, which are never trusted again; oldest first
 }
 
 // New returns a ring with a key that signs and the next one.
@@ -69,7 +77,7 @@ func New(now time.Time) (Ring, error) {
 		return Ring{}, err
 	}
 	next, err := newKey(Next, now)
-	return Ring{Generation: 1, Keys: []Key{active, next}}, err
+	return Ring{ID: rand.Text(), Generation: 1, Keys: []Key{active, next}}, err
 }
 
 func newKey(state State, now time.Time) (Key, error) {
@@ -100,12 +108,28 @@ func (r Ring) Active() Key {
 	return r.Keys[i]
 }
 
-// Current returns the ring without the keys that have served their time.
+// Current returns the ring without the keys, and the secrets of keys, that have
+// served their time.
 func (r Ring) Current(now time.Time) Ring {
-	r.Keys = slices.DeleteFunc(slices.Clone(r.Keys), func(k Key) bool {
-		return !k.KeepUntil.IsZero() && now.After(k.KeepUntil)
-	})
+	keys := make([]Key, 0, len(r.Keys)+1)
+	for _, k := range r.Keys {
+		if !k.KeepUntil.IsZero() && now.After(k.KeepUntil) {
+			r.Gone = withGone(r.Gone, k.ID)
+			continue
+		}
+		if !k.SignsTickets(now) {
+			k.secret = nil
+		}
+		keys = append(keys, k)
+	}
+	r.Keys = keys
 	return r
+}
+
+// withGone adds IDs to a list, of which it changes nothing.
+func withGone(gone []string, ids ...string) []string {
+	gone = slices.Concat(gone, ids)
+	return gone[max(0, len(gone)-maxGone):]
 }
 
 // Rotate makes the next key sign, retires the one that signed, and adds a new
@@ -122,9 +146,8 @@ func (r Ring) Rotate(now time.Time) (Ring, error) {
 	for i := range r.Keys {
 		switch k := &r.Keys[i]; k.State {
 		case Active:
-			k.State, k.Private, k.Retired = Retired, nil, stamp(now)
-			if !r.NoExpiry {
-				k.KeepUntil = stamp(now.Add(r.Longest + retention))
+			if err := r.retire(k, now); err != nil {
+				return Ring{}, err
 			}
 		case Next:
 			k.State = Active
@@ -134,8 +157,22 @@ func (r Ring) Rotate(now time.Time) (Ring, error) {
 	return r, nil
 }
 
+// retire makes a key of the ring sign no more. All that is left of its private
+// half is what opens its last tickets.
+func (r Ring) retire(k *Key, now time.Time) (err error) {
+	if k.secret, err = ticketSecret(k.Private); err != nil {
+		return err
+	}
+	k.State, k.Private, k.Retired, k.KeepUntil = Retired, nil, stamp(now), time.Time{}
+	if !r.NoExpiry {
+		k.KeepUntil = stamp(now.Add(r.Longest + retention))
+	}
+	return nil
+}
+
 // Import adds a key whose tokens were signed elsewhere. It only verifies, so
-// its private half is not wanted. A key that is there already changes nothing.
+// its private half is not wanted. A key that is there already changes nothing,
+// and one that was there once is an error.
 func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, error) {
 	if err := CheckPublic(public); err != nil {
 		return Ring{}, "", err
@@ -143,6 +180,9 @@ func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, erro
 	id, err := Thumbprint(public)
 	if err != nil {
 		return Ring{}, "", err
+	}
+	if slices.Contains(r.Gone, id) {
+		return Ring{}, "", fmt.Errorf("%w: key %q was removed, and is never trusted again", ErrRing, id)
 	}
 	imported := 0
 	for _, k := range r.Keys {
@@ -161,7 +201,7 @@ func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, erro
 	return r, id, nil
 }
 
-// Remove ends trust in a retired key at once.
+// Remove ends trust in a retired key at once and for good.
 func (r Ring) Remove(id string) (Ring, error) {
 	i := slices.IndexFunc(r.Keys, func(k Key) bool { return k.ID == id })
 	if i < 0 {
@@ -171,6 +211,7 @@ func (r Ring) Remove(id string) (Ring, error) {
 		return Ring{}, fmt.Errorf("%w: key %q is %s: rotate until it is retired", ErrRing, id, r.Keys[i].State)
 	}
 	r.Keys = slices.Delete(slices.Clone(r.Keys), i, i+1)
+	r.Gone = withGone(r.Gone, id)
 	return r, nil
 }
 
@@ -204,6 +245,11 @@ func (r Ring) check() error {
 		seen[k.ID] = true
 		counts[k.State]++
 	}
+	for _, id := range r.Gone {
+		if seen[id] {
+			return fmt.Errorf("%w: key %q is there and gone", ErrRing, id)
+		}
+	}
 	if counts[Active] != 1 || counts[Next] != 1 {
 		return fmt.Errorf("%w: got %d active and %d next keys, want one of each", ErrRing, counts[Active], counts[Next])
 	}
@@ -213,6 +259,12 @@ func (r Ring) check() error {
 func (k Key) check() error {
 	if k.State != Active && k.State != Next && k.State != Retired {
 		return fmt.Errorf("%w: key of state %q", ErrRing, k.State)
+	}
+	if k.Imported && k.State != Retired {
+		return fmt.Errorf("%w: imported key %q is %s", ErrRing, k.ID, k.State)
+	}
+	if len(k.secret) > 0 && (k.State != Retired || k.Imported || len(k.secret) != secretBytes) {
+		return fmt.Errorf("%w: %s key %q: ticket secret of %d bytes", ErrRing, k.State, k.ID, len(k.secret))
 	}
 	if (k.Private != nil) != (k.State != Retired) {
 		return fmt.Errorf("%w: %s key %q: private half: got %t", ErrRing, k.State, k.ID, k.Private != nil)

@@ -11,6 +11,27 @@ func (s *Set) Adopt(jwks []byte) error {
 	if err != nil {
 		return err
 	}
+	return s.change(func(now time.Time) {
+		s.failures, s.lastErr = 0, nil
+		s.adopt(doc, now)
+	})
+}
+
+// Withdraw ends trust in all keys of a set whose source is Fixed, until the next
+// Adopt: nobody knows any longer whether they are the issuer's. Whoever asks for
+// keys is told the cause.
+func (s *Set) Withdraw(cause error) error {
+	return s.change(func(now time.Time) {
+		s.failures, s.lastErr, s.lastFail = s.failures+1, cause, now
+		if snap := s.snap.Load(); snap != nil {
+			s.snap.Store(nil)
+			s.remove(snap.keys)
+		}
+	})
+}
+
+// change makes a change of the keys and tells of it.
+func (s *Set) change(do func(now time.Time)) error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -18,7 +39,9 @@ func (s *Set) Adopt(jwks []byte) error {
 	}
 	s.wg.Add(1)
 	defer s.wg.Done()
-	s.adopt(doc, time.Now())
+	now := time.Now()
+	do(now)
+	s.settle(now)
 	s.mu.Unlock()
 	s.deliver()
 	return nil

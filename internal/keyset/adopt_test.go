@@ -70,3 +70,38 @@ func TestAdopt(t *testing.T) {
 		t.Errorf("Adopt() after Close: error = %v, want %v and no keys", err, keyset.ErrClosed)
 	}
 }
+
+// Keys that are withdrawn are trusted no more, nobody knows of any other, and
+// the next document brings back what is in it.
+func TestWithdraw(t *testing.T) {
+	j := &journal{}
+	document := []byte(jwks(fastKey("a", 0)))
+	s, err := keyset.New(keyset.Config{Issuer: "x", Fixed: document, Hooks: j.hooks()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := mustKeys(t, s, "a")[0]
+	why := errors.New("directory lost")
+	for range 2 {
+		if err := s.Withdraw(why); err != nil {
+			t.Fatalf("Withdraw() error = %v", err)
+		}
+		_, err = s.Keys(t.Context(), "a", true)
+		unavailable(t, err)
+		if !errors.Is(err, why) || !errors.Is(s.Ready(t.Context()), why) || k.Live(time.Now()) {
+			t.Errorf("Keys() error = %v, Ready() error = %v, live %t, want %v and no key", err, s.Ready(t.Context()), k.Live(time.Now()), why)
+		}
+	}
+	if err := s.Adopt(document); err != nil {
+		t.Fatalf("Adopt() error = %v", err)
+	}
+	if again := mustKeys(t, s, "a")[0]; !again.Live(time.Now()) || k.Live(time.Now()) {
+		t.Errorf("the key is live %t, and so is the one that was withdrawn: %t", again.Live(time.Now()), k.Live(time.Now()))
+	}
+	refused(t, s, "b", keyset.ErrUnknownKey)
+	j.wantStates(t, "fresh-gone true", "gone-fresh false")
+	s.Close()
+	if err := s.Withdraw(why); !errors.Is(err, keyset.ErrClosed) {
+		t.Errorf("Withdraw() after Close: error = %v, want %v", err, keyset.ErrClosed)
+	}
+}

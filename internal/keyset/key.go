@@ -49,8 +49,11 @@ func (k *Key) Live(now time.Time) bool {
 // Current returns the key that stands where k stood: k itself while it is in
 // its issuer's set, or else the one that has the same public key and may verify
 // signatures of the algorithm, because only other members of the key changed.
-// With sameID it also has to bear k's key ID. It is nil if there is none.
-func (k *Key) Current(algorithm string, sameID bool) *Key {
+// With sameID it also has to bear k's key ID. Where keys belong to one issuer
+// each ([Config.AcceptKey]), it has to be one of the issuers, or k's own if none
+// is given: a key that moved to another tenant vouches for that one alone. It is
+// nil if there is none.
+func (k *Key) Current(algorithm string, sameID bool, issuers ...string) *Key {
 	snap := k.set.snap.Load()
 	if snap == nil || !k.removed.Load() {
 		return k.ifIn(snap)
@@ -59,7 +62,13 @@ func (k *Key) Current(algorithm string, sameID bool) *Key {
 	if !ok {
 		return nil
 	}
-	same := func(other *Key) bool { return public.Equal(other.Public()) && other.Permits(algorithm) }
+	if len(issuers) == 0 {
+		issuers = []string{k.issuer}
+	}
+	same := func(other *Key) bool {
+		return public.Equal(other.Public()) && other.Permits(algorithm) &&
+			(k.set.cfg.AcceptKey == nil || slices.Contains(issuers, other.issuer))
+	}
 	candidates := snap.find(k.ID(), sameID)
 	if i := slices.IndexFunc(candidates, same); i >= 0 {
 		return candidates[i]

@@ -262,6 +262,9 @@ func (s *Set) decide(ctx context.Context, keyID string, hasKeyID bool, done *fli
 	if keys := snap.find(keyID, hasKeyID); keys != nil {
 		return keys, nil, nil
 	}
+	if s.cfg.Fixed != nil && snap == nil {
+		return nil, nil, s.unavailable(now, s.lastErr) // see Withdraw
+	}
 	if s.cfg.Fixed != nil {
 		return nil, nil, ErrUnknownKey
 	}

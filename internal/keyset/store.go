@@ -16,6 +16,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	exact "github.com/go-jose/go-jose/v4/json"
+
+	"github.com/oidcauth/oidcauth/internal/dirlock"
 )
 
 const (
@@ -23,6 +25,8 @@ const (
 	maxStored    = 2 << 20
 	// A clock that was set back a little does not make a file useless.
 	storeClockSlack = time.Minute
+	// storeLockTime is how long a write waits for those of other processes.
+	storeLockTime = 5 * time.Second
 )
 
 // store is one issuer's file in the cache directory. It holds public keys and
@@ -78,6 +82,7 @@ func (st *store) wants(now time.Time, changed bool) bool {
 // adoptStored starts with the keys of the last run, which serve until the
 // first refresh tells better. Nobody else knows the set yet.
 func (s *Set) adoptStored() {
+	s.store.clean()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -106,19 +111,25 @@ func (s *Set) adoptStored() {
 }
 
 func (s *Set) loadStored(now time.Time) (storedSet, document, error) {
-	var file storedSet
-	body, err := s.store.read()
+	file, err := s.store.load(now)
 	if err != nil {
-		return file, document{}, err
-	}
-	if err := exact.Unmarshal(body, &file); err != nil {
-		return file, document{}, fmt.Errorf("damaged: %s", brief(err))
-	}
-	if err := s.store.check(file, now); err != nil {
 		return file, document{}, err
 	}
 	doc, err := s.parse(file.JWKS)
 	return file, doc, err
+}
+
+// load reads the file if it can serve now.
+func (st *store) load(now time.Time) (storedSet, error) {
+	var file storedSet
+	body, err := st.read()
+	if err != nil {
+		return file, err
+	}
+	if err := exact.Unmarshal(body, &file); err != nil {
+		return file, fmt.Errorf("damaged: %s", brief(err))
+	}
+	return file, st.check(file, now)
 }
 
 func (st *store) check(file storedSet, now time.Time) error {
@@ -223,7 +234,8 @@ func (s *Set) noteStore(err error) {
 }
 
 // write replaces the file in one step, so that a reader finds the old keys or
-// the new ones, also when two processes write at once.
+// the new ones, unless another process has written what the issuer confirmed
+// later.
 func (st *store) write(snap *snapshot) error {
 	body, err := st.encode(snap)
 	if err != nil {
@@ -235,7 +247,19 @@ func (st *store) write(snap *snapshot) error {
 	if err := checkPath(st.dir, true); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(st.dir, ".tmp-*") // mode 0600
+	unlock, err := st.lock(storeLockTime)
+	switch {
+	case errors.Is(err, dirlock.ErrUnsupported):
+		// Then two processes that write at once may write in the wrong order.
+	case err != nil:
+		return err
+	default:
+		defer unlock()
+	}
+	if there, err := st.load(time.Now()); err == nil && there.Confirmed.After(snap.confirmed) {
+		return nil
+	}
+	f, err := os.CreateTemp(st.dir, filepath.Base(st.path)+storeTemp+"*") // mode 0600
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,180 @@
+package oidcauth
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyring"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+const (
+	// pollInterval is how soon another process's change is noticed when no
+	// token brings it to notice earlier.
+	pollInterval = 5 * time.Second
+
+	// rejoinTimeout bounds how long a ring that was put back waits for the lock
+	// before the next try.
+	rejoinTimeout = 5 * time.Second
+
+	// unreadableLimit is how long the keys in memory serve while their directory
+	// cannot be read: as long as those of an issuer that cannot be reached.
+	unreadableLimit = keyset.StaleLimit
+)
+
+func (l *LocalIssuer) startPolling() {
+	if l.dir == nil {
+		return
+	}
+	l.reading.Lock()
+	l.lastRead = time.Now()
+	l.reading.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.timer = time.AfterFunc(pollInterval, l.poll)
+}
+
+// poll runs on the timer's goroutine and ends with it.
+func (l *LocalIssuer) poll() {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return
+	}
+	l.polls.Add(1)
+	l.mu.Unlock()
+	defer l.polls.Done()
+	l.reread(true)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.timer.Reset(pollInterval)
+	}
+}
+
+// reread looks what other processes made of the directory, unless, seen from
+// outside, nothing was made of it. Everybody who comes meanwhile waits: their
+// key may be the one that is being read.
+func (l *LocalIssuer) reread(always bool) {
+	if l.dir == nil {
+		return
+	}
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	found := l.dir.Stat() // before the reading, so that what changes meanwhile is noticed next time
+	if !always && found.Same(l.found) {
+		return
+	}
+	l.found = found
+	ring, err := l.dir.Load()
+	if err == nil {
+		err = l.take(ring)
+	}
+	l.noteReading(err)
+}
+
+// take adopts what the directory holds. An older copy that was put back is first
+// brought up to date with what this process knows.
+func (l *LocalIssuer) take(read keyring.Ring) error {
+	if read.Follows(l.current()) && read.Issuer == l.url {
+		return l.adopt(read)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), rejoinTimeout)
+	defer cancel()
+	rejoined := false
+	ring, err := l.dir.Update(ctx, func(r keyring.Ring) (_ keyring.Ring, changed bool, err error) {
+		r, rejoined, err = l.rejoin(r)
+		return r, rejoined, err
+	})
+	if err != nil {
+		return l.takeUnwritten(read, err)
+	}
+	if rejoined {
+		l.logger.LogAttrs(ctx, slog.LevelWarn, "key directory held an older copy, which was brought up to date",
+			slog.String("issuer", l.url), slog.String("signing_key", ring.Active().ID))
+	}
+	return l.adopt(ring)
+}
+
+// rejoin adds what this process knows of the ring to what the directory says. It
+// reports whether that is more.
+func (l *LocalIssuer) rejoin(r keyring.Ring) (keyring.Ring, bool, error) {
+	if r.Issuer != "" && r.Issuer != l.url {
+		return r, false, fmt.Errorf("%w: the keys are those of issuer %s, want %s", keyring.ErrRing, quote(r.Issuer), quote(l.url))
+	}
+	return r.Merge(l.current(), l.now())
+}
+
+func (l *LocalIssuer) current() keyring.Ring {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ring
+}
+
+// takeUnwritten is for a directory that could not be brought up to date. What it
+// says is removed is trusted no more, and a key that is not in it signs no more.
+func (l *LocalIssuer) takeUnwritten(read keyring.Ring, cause error) error {
+	ring, _, err := l.rejoin(read)
+	if err != nil {
+		l.signing.Store(stopped(err))
+		return err
+	}
+	signs := slices.ContainsFunc(read.Keys, func(k keyring.Key) bool {
+		return k.ID == ring.Active().ID && k.State != keyring.Retired
+	})
+	signing := stopped(cause)
+	if signs || errors.Is(cause, context.DeadlineExceeded) {
+		if signing, err = l.newSigning(ring.Active()); err != nil {
+			return err
+		}
+	}
+	return cmp.Or(l.adoptSigning(ring, signing, false), cause)
+}
+
+// stopped has tokens and tickets refused until a ring is adopted.
+func stopped(cause error) *signing {
+	return &signing{err: refuseCause(checkKey, ErrKeysUnavailable, cause)}
+}
+
+// noteReading reports the first failure of a series, and ends trust in the keys
+// in memory when it has lasted too long by either clock.
+func (l *LocalIssuer) noteReading(err error) {
+	if err == nil {
+		l.failing, l.lastRead = false, time.Now()
+		return
+	}
+	first := !l.failing
+	l.failing = true
+	if first {
+		l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable or not what it was, the keys in memory go on serving",
+			slog.String("issuer", l.url), slog.Duration("limit", unreadableLimit), slog.String("error", err.Error()))
+	}
+	now := time.Now()
+	if now.Sub(l.lastRead) >= unreadableLimit || now.Round(0).Sub(l.lastRead.Round(0)) >= unreadableLimit {
+		l.withdraw(err)
+	}
+}
+
+// withdraw ends trust in the keys in memory, of which nobody knows any longer
+// whether they were removed.
+func (l *LocalIssuer) withdraw(cause error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.withdrawn != nil {
+		return
+	}
+	l.withdrawn = fmt.Errorf("key directory not readable for %v: %w", unreadableLimit, cause)
+	for set := range l.sets {
+		if err := set.Withdraw(l.withdrawn); err != nil {
+			delete(l.sets, set)
+		}
+	}
+	l.signing.Store(stopped(l.withdrawn))
+	l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable for too long, the keys in memory are trusted no more",
+		slog.String("issuer", l.url), slog.String("error", cause.Error()))
+}
