@@ -157,7 +157,15 @@ func moved(err error) bool {
 }
 
 func (s *Set) discover(ctx context.Context, a *answer) error {
-	meta, err := s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL)
+	url := s.cfg.DiscoveryURL
+	if url == "" {
+		url = fetch.DiscoveryURL(s.cfg.Issuer)
+	}
+	var meta fetch.Metadata
+	err := s.admitted(ctx, url, func(ctx context.Context) (err error) {
+		meta, err = s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL)
+		return err
+	})
 	if err != nil {
 		a.discoveryErr = fmt.Errorf("discovery: %w", err)
 		return a.discoveryErr
@@ -173,7 +181,11 @@ func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
 	if f.prev != nil && !f.lookup && !f.prev.stored && f.prev.url == a.source.url {
 		req.ETag = f.prev.etag
 	}
-	resp, err := s.cfg.Fetch.Get(ctx, a.source.url, req)
+	var resp *fetch.Response
+	err := s.admitted(ctx, a.source.url, func(ctx context.Context) (err error) {
+		resp, err = s.cfg.Fetch.Get(ctx, a.source.url, req)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("key set: %w", err)
 	}
@@ -205,12 +217,18 @@ func (s *Set) finish(f *flight, a answer, err error) {
 	if err == nil && a.notModified && s.snap.Load() == nil {
 		err = errors.New("key set: answer is 304, but the keys were dropped meanwhile")
 	}
+	f.err = err
+	if postponed, ok := errors.AsType[*PostponedError](err); ok {
+		s.postpone(now, err, postponed)
+		s.step(now)
+		return
+	}
 	if err != nil {
 		s.fail(now, err)
+		s.chargeFailed(f, now)
 	} else {
 		s.accept(f, now, a)
 	}
-	f.err = err
 	s.note(f, a, now)
 	s.step(now)
 }

@@ -1,0 +1,40 @@
+package keyset
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// A PostponedError says that an issuer was not asked, because too much else was
+// asked at the time. It is no failure of the issuer's.
+type PostponedError struct {
+	RetryAfter time.Duration // when asking again makes sense
+}
+
+// Error says that nothing was asked.
+func (e *PostponedError) Error() string { return "not asked: too many requests at present" }
+
+// admitted makes one request when [Config.Admit] lets it.
+func (s *Set) admitted(ctx context.Context, url string, ask func(context.Context) error) error {
+	if s.cfg.Admit == nil {
+		return ask(ctx)
+	}
+	ctx, done, err := s.cfg.Admit(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = ask(ctx)
+	if taken, ok := errors.AsType[*PostponedError](context.Cause(ctx)); ok && err != nil {
+		return taken
+	}
+	return err
+}
+
+// postpone notes that a fetch did not take place, which changes nothing but the
+// time of the next. s.mu must be held.
+func (s *Set) postpone(now time.Time, err error, until *PostponedError) {
+	s.lastErr = err
+	s.retryAt = now.Add(until.RetryAfter)
+}

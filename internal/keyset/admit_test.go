@@ -1,0 +1,170 @@
+package keyset_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// gate is a [keyset.Config.Admit] that a test opens and shuts.
+type gate struct {
+	shut   time.Duration // for which requests are put off; zero lets them pass
+	asked  []string
+	under  int
+	ending func(error) // ends the request under way
+}
+
+func (g *gate) admit(ctx context.Context, url string) (context.Context, func(), error) {
+	g.asked = append(g.asked, url)
+	if g.shut > 0 {
+		return nil, nil, &keyset.PostponedError{RetryAfter: g.shut}
+	}
+	g.under++
+	ctx, g.ending = context.WithCancelCause(ctx)
+	return ctx, func() { g.under-- }, nil
+}
+
+// gated returns an issuer found by discovery and a set that asks the gate.
+func gated(t *testing.T) (*issuer, *gate, *journal, *keyset.Set) {
+	i, g, j := newIssuer(key("a", 0)), new(gate), new(journal)
+	cfg := j.config(t, i)
+	cfg.JWKSURL, cfg.Admit = "", g.admit
+	return i, g, j, start(t, cfg)
+}
+
+func TestAdmit(t *testing.T) {
+	bubble(t, "each document is asked for, and given back", func(t *testing.T) {
+		_, g, _, s := gated(t)
+		mustKeys(t, s, "a")
+		if want := []string{discoveryURL, jwksURL}; !slices.Equal(g.asked, want) || g.under != 0 {
+			t.Errorf("asked for %q, %d not given back, want %q, 0", g.asked, g.under, want)
+		}
+	})
+	bubble(t, "who is put off without keys is told for how long, and nothing is fetched", func(t *testing.T) {
+		i, g, j, s := gated(t)
+		g.shut = 7 * time.Second
+		for range 3 {
+			_, err := s.Keys(t.Context(), "a", true)
+			if got := unavailable(t, err).RetryAfter; got != 7*time.Second {
+				t.Errorf("RetryAfter = %v, want 7s", got)
+			}
+			var postponed *keyset.PostponedError
+			if !errors.As(err, &postponed) {
+				t.Errorf("error = %v, want a PostponedError behind it", err)
+			}
+		}
+		if len(g.asked) != 1 || i.discoveries()+i.count() != 0 {
+			t.Errorf("asked %d times, %d requests, want 1 and none", len(g.asked), i.discoveries()+i.count())
+		}
+		g.shut = 0
+		time.Sleep(7 * time.Second)
+		mustKeys(t, s, "a")
+		j.wantStates(t, "none-fresh false") // and never gone
+	})
+	bubble(t, "a lookup that is put off is no failure, and answers later", func(t *testing.T) {
+		i, g, j, s := gated(t)
+		mustKeys(t, s, "a")
+		i.publish(key("a", 0), key("b", 1))
+		g.shut = time.Second
+		_, err := s.Keys(t.Context(), "b", true)
+		unavailable(t, err)
+		mustKeys(t, s, "a")
+		g.shut = 0
+		time.Sleep(time.Second)
+		mustKeys(t, s, "b")
+		j.wantStates(t, "none-fresh false")
+	})
+	bubble(t, "a refresh that is put off is made later, and nobody calls the keys stale", func(t *testing.T) {
+		i, g, j, s := gated(t)
+		s.Hold()
+		defer s.Release()
+		mustKeys(t, s, "a")
+		g.shut = 10 * time.Second
+		time.Sleep(3 * time.Hour)
+		wantCount(t, i, 1)
+		mustKeys(t, s, "a")
+		g.shut = 0
+		time.Sleep(10 * time.Second)
+		wantCount(t, i, 2)
+		j.wantStates(t, "none-fresh false")
+	})
+	bubble(t, "a request whose turn is taken away was put off", func(t *testing.T) {
+		i, g, _, s := gated(t)
+		mustKeys(t, s, "a")
+		i.set(func(i *issuer) { i.delay = time.Minute })
+		time.AfterFunc(time.Second, func() { g.ending(&keyset.PostponedError{RetryAfter: 3 * time.Second}) })
+		began := time.Now()
+		_, err := s.Keys(t.Context(), "b", true)
+		if got := unavailable(t, err).RetryAfter; got != 3*time.Second || time.Since(began) != time.Second {
+			t.Errorf("RetryAfter = %v after %v, want 3s after 1s", got, time.Since(began))
+		}
+		if g.under != 0 {
+			t.Error("the request was not given back")
+		}
+	})
+	bubble(t, "another error is the issuer's failure", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		cfg.Admit = func(context.Context, string) (context.Context, func(), error) { return nil, nil, errors.New("no") }
+		s := start(t, cfg)
+		_, err := s.Keys(t.Context(), "a", true)
+		unavailable(t, err)
+		if got := s.Report().State; got != keyset.Gone {
+			t.Errorf("state = %v, want %v", got, keyset.Gone)
+		}
+	})
+}
+
+// An issuer that publishes just the key that is asked for, or fails, causes a
+// lookup at most once in a cool-down where every lookup starts one.
+func TestAlwaysCool(t *testing.T) {
+	for _, always := range []bool{false, true} {
+		for name, obey := range map[string]func(i *issuer, n int){
+			"the key asked for": func(i *issuer, n int) { i.publish(fastKey(fmt.Sprint("k", n), n)) },
+			"now and then a failure": func(i *issuer, n int) {
+				i.publish(fastKey(fmt.Sprint("k", n), n))
+				i.set(func(i *issuer) { i.broken = n%2 == 0 })
+			},
+		} {
+			bubble(t, fmt.Sprintf("%s, always %t", name, always), func(t *testing.T) {
+				i := newIssuer(fastKey("a", 0))
+				cfg := i.config(t)
+				cfg.AlwaysCool = always
+				s := start(t, cfg)
+				mustKeys(t, s, "a")
+				began := time.Now()
+				for n := range 1000 {
+					obey(i, n)
+					_, _ = s.Keys(t.Context(), fmt.Sprint("k", n), true)
+					time.Sleep(100 * time.Millisecond)
+				}
+				if always {
+					if most := 2 + int(time.Since(began)/(10*time.Second)); i.count() > most {
+						t.Errorf("%d fetches in %v, want at most %d", i.count(), time.Since(began), most)
+					}
+				} else if i.count() < 30 { // so that the twin shows something
+					t.Errorf("%d fetches without", i.count())
+				}
+			})
+		}
+	}
+	bubble(t, "the first token after a rotation is accepted at once", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		cfg.AlwaysCool = true
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		i.publish(key("b", 1))
+		mustKeys(t, s, "b")
+		i.publish(key("c", 2))
+		refused(t, s, "c", keyset.ErrUnknownKey)
+		time.Sleep(11 * time.Second) // the lookup that was put off
+		mustKeys(t, s, "c")
+		wantCount(t, i, 3)
+	})
+}
