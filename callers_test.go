@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -125,4 +126,46 @@ func TestOptional_CallerAddr(t *testing.T) {
 	r := newRequest(t, "GET /")
 	r.RemoteAddr = "192.0.2.1:1"
 	handler.ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// A handler that takes the token out of the request itself has the caller's
+// address from the Authenticator, where it matters.
+func TestCallerContext(t *testing.T) {
+	_, client := strangers(t, 1)
+	cfg := open(client, oidcauth.AnyIssuer{})
+	cfg.Proxies = trusted
+	a := newAuthenticator(t, cfg)
+	r := newRequest(t, "GET /")
+	forwarded("192.0.2.1")(r)
+	if got := oidcauth.CallerAccount(a.CallerContext(r)).String(); got != "192.0.2.1" {
+		t.Errorf("caller = %s, want 192.0.2.1", got)
+	}
+	programs("192.0.2.2")(r)
+	if got := oidcauth.CallerAccount(a.CallerContext(r)).String(); got != "192.0.2.2" {
+		t.Errorf("caller = %s, want the program's word, 192.0.2.2", got)
+	}
+	r = newRequest(t, "GET /")
+	if ctx := behindProxies(t).CallerContext(r); ctx != r.Context() {
+		t.Error("another context where no address is needed")
+	}
+}
+
+// Whoever leaves while the issuer's turn is still to come is not told that the
+// issuer is unknown: nobody has asked it.
+func TestAnyIssuer_LeavingTheLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 1)
+		a := newAuthenticator(t, open(hanging(client.Transport, 0), oidcauth.AnyIssuer{MaxFirstContacts: 1, FirstContactsPerSecond: 0.1}))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = a.Authenticate(t.Context(), madeUp("https://hang.test")) })
+		synctest.Wait()
+		_, err := a.Authenticate(ctx, issuers[0].Token(nil))
+		refusal, ok := errors.AsType[*oidcauth.Refusal](err)
+		if !errors.Is(err, oidcauth.ErrKeysUnavailable) || !errors.Is(err, context.DeadlineExceeded) || !ok || refusal.RetryAfter() <= 0 {
+			t.Errorf("Authenticate() error = %v, want %v by %v, and a time to retry after", err, oidcauth.ErrKeysUnavailable, context.DeadlineExceeded)
+		}
+		wg.Wait()
+	})
 }

@@ -24,7 +24,7 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 		if claims := a.remembered(token, now); claims != nil {
 			return claims, nil
 		}
-		return a.verify(a.callerContext(r), token, now)
+		return a.verify(a.CallerContext(r), token, now)
 	}
 	token, err := takeBearer(r)
 	if err != nil {
@@ -37,7 +37,7 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 	if !isToken68(token) {
 		return nil, malformedBearer()
 	}
-	return a.verify(a.callerContext(r), token, now)
+	return a.verify(a.CallerContext(r), token, now)
 }
 
 // Middleware lets a request pass to next only with an accepted token, and gives
@@ -62,7 +62,7 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 			a.Refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(NewContext(a.callerContext(r), claims)))
+		next.ServeHTTP(w, r.WithContext(NewContext(a.CallerContext(r), claims)))
 	})
 }
 

@@ -100,6 +100,9 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 	switch postponed, ok := errors.AsType[*keyset.PostponedError](err); {
 	case ok:
 		r := refuse(checkKey, ErrKeysUnavailable, "more new issuers than may be contacted at present", "")
+		if ctx.Err() != nil {
+			r = refuseCause(checkKey, ErrKeysUnavailable, keyset.Ended(ctx))
+		}
 		r.retryAfter = postponed.RetryAfter
 		return nil, r
 	case errors.Is(err, strangers.ErrClosed):

@@ -84,23 +84,26 @@ func (s *Issuers) await(ctx context.Context, i *Issuer) error {
 	case <-i.done:
 		return nil
 	case <-ctx.Done():
-		s.giveUp(i)
+		if s.giveUp(i) {
+			return &keyset.PostponedError{RetryAfter: busyRetry} // nobody was asked yet
+		}
 		return ctx.Err()
 	}
 }
 
-// giveUp notes that one waiter less is there. The last one takes the issuer out
-// of the line.
-func (s *Issuers) giveUp(i *Issuer) {
+// giveUp notes that one waiter less is there, and reports whether the issuer's
+// turn is still to come. The last waiter takes it out of the line.
+func (s *Issuers) giveUp(i *Issuer) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.waiting[i.name] != i {
-		return
+		return false
 	}
 	if i.waiters--; i.waiters == 0 {
 		delete(s.waiting, i.name)
 		i.turn.end()
 	}
+	return true
 }
 
 // run waits for a turn and makes the first contact. It ends with patience and
