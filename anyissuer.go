@@ -45,10 +45,10 @@ const (
 // addresses to keep others waiting. A caller is an address, of IPv6 a /64 network:
 // that of the request in net/http, where [Config.Proxies] must name the proxies
 // in front of the server, and elsewhere what [WithCallerAddr] says. Callers
-// without an address count as one. An issuer is asked at most once in ten seconds
-// for the sake of unknown key IDs. A host that issuers elsewhere say has their keys
-// is asked once a second, however many they are; a good many issuers whose keys
-// are on one host that is not theirs get to know each other by that.
+// without an address count as one. An issuer is asked for unknown key IDs once in
+// ten seconds. A host that issuers elsewhere say has their keys, and that need not
+// know of them, is asked once a second, after a pause eight times at once, however
+// many they are; issuers on the host itself are not counted.
 //
 // An issuer of a test is at no public address: test a server with the issuer in
 // [Config.Issuers] instead.

@@ -10,9 +10,11 @@ import (
 // asked at the time. It is no failure of the issuer's.
 type PostponedError struct {
 	RetryAfter time.Duration // when asking again makes sense
+
+	asked bool // it was, and got no time to answer
 }
 
-// Error says that nothing was asked.
+// Error says that there was no time for an answer.
 func (e *PostponedError) Error() string { return "not asked: too many requests at present" }
 
 // admitted makes one request when [Config.Admit] lets it.
@@ -27,14 +29,18 @@ func (s *Set) admitted(ctx context.Context, url string, ask func(context.Context
 	defer done()
 	err = ask(ctx)
 	if taken, ok := errors.AsType[*PostponedError](context.Cause(ctx)); ok && err != nil {
-		return taken
+		return &PostponedError{RetryAfter: taken.RetryAfter, asked: true}
 	}
 	return err
 }
 
 // postpone notes that a fetch did not take place, which changes nothing but the
-// time of the next. s.mu must be held.
+// time of the next. One that got no time to answer was a fetch to its issuer all
+// the same. s.mu must be held.
 func (s *Set) postpone(now time.Time, err error, until *PostponedError) {
-	s.lastErr = err
-	s.retryAt = now.Add(until.RetryAfter)
+	wait := until.RetryAfter
+	if until.asked && s.cfg.AlwaysCool {
+		wait = max(wait, coolDownTime)
+	}
+	s.lastErr, s.retryAt = err, now.Add(wait)
 }

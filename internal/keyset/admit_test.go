@@ -107,6 +107,23 @@ func TestAdmit(t *testing.T) {
 			t.Error("the request was not given back")
 		}
 	})
+	bubble(t, "an issuer that always hangs until its turn is taken away is asked once in a cool-down", func(t *testing.T) {
+		i, g := newIssuer(key("a", 0)), new(gate)
+		cfg := i.config(t)
+		cfg.Admit, cfg.AlwaysCool = g.admit, true
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		i.set(func(i *issuer) { i.delay = time.Hour })
+		began := time.Now()
+		for n := range 100 {
+			time.AfterFunc(900*time.Millisecond, func() { g.ending(&keyset.PostponedError{RetryAfter: time.Second}) })
+			_, _ = s.Keys(within(t, time.Second), fmt.Sprint(n), true)
+			time.Sleep(time.Second)
+		}
+		if most := 2 + int(time.Since(began)/(10*time.Second)); i.count() > most || i.count() < 3 {
+			t.Errorf("%d fetches in %v, want at most %d", i.count(), time.Since(began), most)
+		}
+	})
 	bubble(t, "another error is the issuer's failure", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		cfg := i.config(t)
