@@ -1,6 +1,7 @@
 package strangers
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -68,6 +69,23 @@ func (t *turn) add(a *account) {
 	} else {
 		a.running++
 	}
+}
+
+// drop takes the turn off an account.
+func (t *turn) drop(a *account) {
+	i := slices.Index(t.accounts, a)
+	t.accounts = slices.Delete(t.accounts, i, i+1)
+	if t.began.IsZero() {
+		a.waiting--
+	} else {
+		a.running--
+	}
+}
+
+// byClaim orders accounts by the claim that their callers have to a turn, the best
+// first.
+func byClaim(a, b *account) int {
+	return cmp.Or(cmp.Compare(a.running, b.running), a.served.Compare(b.served), cmp.Compare(a.waiting, b.waiting))
 }
 
 // held returns how many places the caller of the turn holds who holds fewest.

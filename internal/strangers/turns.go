@@ -103,8 +103,18 @@ func (q *turns) ask(ctx context.Context, callers []netip.Addr) (*turn, error) {
 func (t *turn) share(caller netip.Addr) {
 	t.turns.mu.Lock()
 	defer t.turns.mu.Unlock()
-	if !t.over() && len(t.accounts) < maxShares {
-		t.add(t.turns.accounts.of(caller, time.Now()))
+	if t.over() {
+		return
+	}
+	a := t.turns.accounts.of(caller, time.Now())
+	if len(t.accounts) < maxShares {
+		t.add(a)
+		return
+	}
+	// Whoever was there first may have come only to be there first.
+	if worst := slices.MaxFunc(t.accounts, byClaim); byClaim(a, worst) < 0 && !slices.Contains(t.accounts, a) {
+		t.drop(worst)
+		t.add(a)
 	}
 }
 

@@ -301,6 +301,30 @@ func TestTurns_Reclaim(t *testing.T) {
 			t.Error("the place that two callers share went first")
 		}
 	})
+	bubble(t, "those who came first to be there first give way to one with a better claim", func(t *testing.T) {
+		l := newLine(t, 20, 9, 2, 20)
+		shared, err := l.Ask(t.Context(), caller(0))
+		if err != nil || shared.Wait() != nil {
+			t.Fatal(err)
+		}
+		defer shared.End()
+		for n := range 10 {
+			l.join("x", n, time.Minute)
+			shared.Share(caller(n))
+		}
+		for n := range 9 { // all that is left
+			l.join("x", n, time.Minute)
+		}
+		shared.Share(caller('h'))
+		newcomer := l.join("new", 'n', 0)
+		time.Sleep(600 * time.Millisecond)
+		if len(newcomer) != 1 || <-newcomer != nil {
+			t.Error("the newcomer got no place")
+		}
+		if shared.Context().Err() != nil {
+			t.Error("the place of the caller who holds only this one went first")
+		}
+	})
 	bubble(t, "the place is for whom it was taken", func(t *testing.T) {
 		l := newLine(t, 2, 9, 100, 100)
 		slow, err := l.Ask(t.Context(), caller('a')) // does not end at once when told to
