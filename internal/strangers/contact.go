@@ -52,7 +52,7 @@ func (s *Issuers) join(caller netip.Addr, name, keyID string, hasKeyID bool) (*I
 		return known, nil
 	}
 	if waiting := s.waiting[name]; waiting != nil {
-		if waiting.waiters >= maxWaiters {
+		if waiting.waiters >= maxWaiters && !waiting.turn.decided() {
 			return nil, s.tooMany(now, &keyset.PostponedError{RetryAfter: busyRetry})
 		}
 		waiting.waiters++
@@ -130,6 +130,8 @@ func (s *Issuers) begin(i *Issuer, err error) (*Issuer, error) {
 	defer s.mu.Unlock()
 	if s.waiting[i.name] == i {
 		delete(s.waiting, i.name)
+	} else if err == nil {
+		err = context.Canceled // nobody waits any more
 	}
 	if err != nil {
 		return nil, err

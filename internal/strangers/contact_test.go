@@ -170,6 +170,20 @@ func TestContact(t *testing.T) {
 			t.Errorf("Contact() error = %v after it was put off", err)
 		}
 	})
+	bubble(t, "who leaves as the turn comes makes no failure of the issuer", func(t *testing.T) {
+		w := newWorld(t, 100, func(c *strangers.Config) { c.Rate, c.Places = 1000, 100 })
+		for _, i := range w.known {
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() { _, _ = w.contact(ctx, 1, i.URL()) })
+			wg.Go(cancel)
+			wg.Wait()
+		}
+		synctest.Wait()
+		if known, _, failed := w.Count(); failed != 0 || known > 8 {
+			t.Errorf("%d known, %d remembered as failed, want none failed", known, failed)
+		}
+	})
 	bubble(t, "one that fails is left alone", func(t *testing.T) {
 		w := newWorld(t, 1, nil)
 		w.known[0].Fail(oidctest.Discovery, oidctest.Fault{Status: 404})

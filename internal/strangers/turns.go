@@ -87,13 +87,9 @@ func (q *turns) ask(ctx context.Context, callers []netip.Addr) (*turn, error) {
 	if len(q.waiting) > q.capacity {
 		q.turnAway(q.leastEntitled(), q.busy(now))
 	}
-	select {
-	case <-t.ready:
-		if t.err != nil {
-			t.cancel(t.err)
-			return nil, t.err
-		}
-	default:
+	if t.decided() && t.err != nil {
+		t.cancel(t.err)
+		return nil, t.err
 	}
 	return t, nil
 }
@@ -125,6 +121,16 @@ func (t *turn) wait() error {
 		return t.err
 	case <-t.ctx.Done():
 		return context.Cause(t.ctx)
+	}
+}
+
+// decided reports whether the wait is over.
+func (t *turn) decided() bool {
+	select {
+	case <-t.ready:
+		return true
+	default:
+		return false
 	}
 }
 
