@@ -17,11 +17,12 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// An attack names issuers that never answer.
+// An attack names issuers that nobody runs: that never answer, or fail at once.
 type attack struct {
 	perSecond int
 	domains   int
 	addresses int
+	fails     bool
 }
 
 // run names issuers until ctx ends.
@@ -30,6 +31,9 @@ func (k attack) run(ctx context.Context, a *oidcauth.Authenticator) {
 	defer wg.Wait()
 	for n := 0; ctx.Err() == nil; n++ {
 		name := fmt.Sprintf("https://hang-%d.evil-%d.test", n, n%k.domains)
+		if k.fails {
+			name = strings.Replace(name, "hang", "fail", 1)
+		}
 		caller := from(ctx, 0, n, k.addresses)
 		wg.Go(func() { _, _ = a.Authenticate(caller, madeUp(name)) })
 		time.Sleep(time.Second / time.Duration(k.perSecond))
@@ -39,6 +43,9 @@ func (k attack) run(ctx context.Context, a *oidcauth.Authenticator) {
 // hanging is a network in which only the issuers answer, after a while.
 func hanging(inner http.RoundTripper, latency time.Duration) *http.Client {
 	return &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		if strings.HasPrefix(r.URL.Host, "fail-") {
+			return nil, errors.New("nobody there")
+		}
 		if !strings.HasPrefix(r.URL.Host, "stranger-") {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
@@ -64,21 +71,22 @@ func TestAnyIssuer_Newcomers(t *testing.T) {
 		latency time.Duration // of their issuers, for each document
 		want    int           // newcomers accepted within limit
 	}{
-		{"one domain, 20 a second", attack{20, 1, 1}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
-		{"one domain, 20 a second, four newcomers a caller", attack{20, 1, 1}, 15, 503 * time.Millisecond, 50 * time.Millisecond, 60},
-		{"1,000 domains, 100 a second", attack{100, 1000, 1}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
-		{"1,000 domains, 100 a second, 4 addresses", attack{100, 1000, 4}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
-		{"the same, four newcomers a caller", attack{100, 1000, 4}, 15, 503 * time.Millisecond, 50 * time.Millisecond, 60},
-		{"the same, all newcomers from one caller", attack{100, 1000, 4}, 1, 503 * time.Millisecond, 50 * time.Millisecond, 60},
-		{"the same, issuers slow to answer", attack{100, 1000, 4}, 60, 503 * time.Millisecond, 400 * time.Millisecond, 60},
-		{"the same, newcomers as fast as the budget permits", attack{100, 1000, 4}, 60, 125 * time.Millisecond, 50 * time.Millisecond, 60},
-		{"1,000 domains, 100 a second, 10 addresses", attack{100, 1000, 10}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
-		{"the same from 10, four newcomers a caller", attack{100, 1000, 10}, 15, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"one domain, 20 a second", attack{20, 1, 1, false}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"one domain, 20 a second, four newcomers a caller", attack{20, 1, 1, false}, 15, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"1,000 domains, 100 a second", attack{100, 1000, 1, false}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"1,000 domains, 100 a second, 4 addresses", attack{100, 1000, 4, false}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"the same, four newcomers a caller", attack{100, 1000, 4, false}, 15, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"the same, all newcomers from one caller", attack{100, 1000, 4, false}, 1, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"the same, issuers slow to answer", attack{100, 1000, 4, false}, 60, 503 * time.Millisecond, 400 * time.Millisecond, 60},
+		{"the same, newcomers as fast as the budget permits", attack{100, 1000, 4, false}, 60, 125 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"1,000 domains, 100 a second, 10 addresses", attack{100, 1000, 10, false}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"the same from 10, four newcomers a caller", attack{100, 1000, 10, false}, 15, 503 * time.Millisecond, 50 * time.Millisecond, 60},
+		{"1,000 domains, 100 a second, 10 addresses, failing at once", attack{100, 1000, 10, true}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 60},
 		// What more addresses, or none, lead to is for the log.
-		{"1,000 domains, 100 a second, 50 addresses", attack{100, 1000, 50}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 0},
-		{"1,000 domains, 100 a second, 1,000 addresses", attack{100, 1000, 1000}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 0},
-		{"one domain, 20 a second, nobody with an address", attack{20, 1, 0}, 0, 503 * time.Millisecond, 50 * time.Millisecond, 0},
-		{"1,000 domains, 100 a second, nobody with an address", attack{100, 1000, 0}, 0, 503 * time.Millisecond, 50 * time.Millisecond, 0},
+		{"1,000 domains, 100 a second, 50 addresses", attack{100, 1000, 50, false}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 0},
+		{"1,000 domains, 100 a second, 1,000 addresses", attack{100, 1000, 1000, false}, 60, 503 * time.Millisecond, 50 * time.Millisecond, 0},
+		{"one domain, 20 a second, nobody with an address", attack{20, 1, 0, false}, 0, 503 * time.Millisecond, 50 * time.Millisecond, 0},
+		{"1,000 domains, 100 a second, nobody with an address", attack{100, 1000, 0, false}, 0, 503 * time.Millisecond, 50 * time.Millisecond, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,13 +4,17 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
 )
 
-// maxForwarded bounds what is read of a header about the way that a request took.
-const maxForwarded = 4096
+// What is read of a header about the way that a request took.
+const (
+	maxForwarded = 4096 // bytes of a line
+	maxHops      = 32   // in a line
+)
 
 // checkProxies reports a proxy that could never be recognized.
 func (cfg *Config) checkProxies() error {
@@ -49,7 +53,7 @@ func (a *Authenticator) callerAddr(r *http.Request) netip.Addr {
 }
 
 // followHops goes back over the hops that a header's lines list, as long as they
-// are proxies.
+// are proxies. hops takes a line apart, the last hop in front.
 func (a *Authenticator) followHops(addr netip.Addr, lines []string, hops func(line string) ([]string, bool)) netip.Addr {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if len(lines[i]) > maxForwarded {
@@ -59,8 +63,8 @@ func (a *Authenticator) followHops(addr netip.Addr, lines []string, hops func(li
 		if !ok {
 			return addr
 		}
-		for j := len(list) - 1; j >= 0; j-- {
-			hop, ok := parseHop(list[j])
+		for _, text := range list {
+			hop, ok := parseHop(text)
 			if !ok {
 				return addr
 			}
@@ -96,11 +100,17 @@ func parseHop(text string) (netip.Addr, bool) {
 	return addr.Unmap().WithZone(""), err == nil
 }
 
-// forwardedForHops splits a line of X-Forwarded-For.
+// forwardedForHops returns the hops in a line of X-Forwarded-For. What is more than
+// may be was sent by the caller, and no proxy's word.
 func forwardedForHops(line string) ([]string, bool) {
-	hops := strings.Split(line, ",")
-	for i := range hops {
-		hops[i] = strings.Trim(hops[i], " \t")
+	var hops []string
+	for len(hops) < maxHops {
+		comma := strings.LastIndexByte(line, ',')
+		hops = append(hops, strings.Trim(line[comma+1:], " \t"))
+		if comma < 0 {
+			break
+		}
+		line = line[:comma]
 	}
 	return hops, true
 }
@@ -126,7 +136,11 @@ func forwardedHops(line string) ([]string, bool) {
 			found = false
 		}
 		if next == "" {
+			slices.Reverse(hops)
 			return hops, true
+		}
+		if len(hops) == maxHops {
+			return nil, false
 		}
 		rest = next[1:]
 	}

@@ -59,6 +59,10 @@ func TestCallerAddr(t *testing.T) {
 		{"a name", "10.0.0.1:5000", []string{"X-Forwarded-For: host.example"}, "10.0.0.1"},
 		{"very long", "10.0.0.1:5000", []string{"X-Forwarded-For: " + strings.Repeat("192.0.2.9,", 1000) + "192.0.2.1"}, "10.0.0.1"},
 
+		{"many hops", "10.0.0.1:5000", []string{"X-Forwarded-For: " + strings.Repeat(",", 4000) + "192.0.2.1,10.0.0.2"}, "192.0.2.1"},
+		{"as many hops as may be, all of them proxies", "10.0.0.1:5000", []string{"X-Forwarded-For: 192.0.2.9" + strings.Repeat(",10.0.0.2", 32)}, "10.0.0.2"},
+
+		{"its many hops", "10.0.0.1:5000", []string{"Forwarded: " + strings.Repeat("for=203.0.113.7,", 40) + "for=192.0.2.1"}, "10.0.0.1"},
 		{"the standard header", "10.0.0.1:5000", []string{"Forwarded: for=192.0.2.1;proto=https;by=10.0.0.1"}, "192.0.2.1"},
 		{"its two proxies", "10.0.0.1:5000", []string{"Forwarded: for=203.0.113.7, for=192.0.2.1;proto=https , For=10.0.0.2"}, "192.0.2.1"},
 		{"its two lines", "10.0.0.1:5000", []string{"Forwarded: for=192.0.2.1", "Forwarded: for=10.0.0.2"}, "192.0.2.1"},
