@@ -325,20 +325,24 @@ func TestTurns_Reclaim(t *testing.T) {
 			t.Error("the place of the caller who holds only this one went first")
 		}
 	})
-	bubble(t, "the place is for whom it was taken", func(t *testing.T) {
-		l := newLine(t, 2, 9, 100, 100)
+	bubble(t, "the place is for whom it was taken, not for one who is due but has no claim to it", func(t *testing.T) {
+		l := newLine(t, 3, 9, 100, 100)
 		slow, err := l.Ask(t.Context(), caller('a')) // does not end at once when told to
 		if err != nil || slow.Wait() != nil {
 			t.Fatal(err)
 		}
 		l.join("a", 'a', time.Minute)
-		l.join("new", 'n', 0)
+		time.Sleep(10 * time.Millisecond)
+		l.join("n", 'n', 0)
+		time.Sleep(10 * time.Millisecond)
+		l.join("b", 'b', time.Minute)
+		l.join("a, who holds two and had one longest ago", 'a', 0)
+		l.join("n, who holds none", 'n', time.Minute)
 		<-slow.Context().Done()
-		l.join("newer", 'm', 0)
-		l.wantOrder("a")
+		l.wantOrder("a", "n", "b")
 		slow.End()
 		synctest.Wait()
-		l.wantOrder("a", "new", "newer")
+		l.wantOrder("a", "n", "b", "n, who holds none")
 	})
 }
 
