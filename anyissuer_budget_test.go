@@ -75,33 +75,65 @@ func refusedForKey(t *testing.T, a *oidcauth.Authenticator, token string) error 
 	return err
 }
 
-// An issuer that publishes just the key ID of the next token, under a key that
-// did not sign it, is asked as seldom as one that publishes none.
+// An issuer that does all it can to be asked for each token, and whose tokens are
+// all refused, is asked as seldom as any.
 func TestAnyIssuer_ObedientIssuer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		issuers, client := strangers(t, 1)
-		i := issuers[0]
-		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
-		wants(t, a, i.Token(nil), nil)
-		i.ResetFetches()
-		began := time.Now()
-		other := i.NewKey(oidctest.KeyConfig{})
-		for n := range 2000 {
-			next := fmt.Sprint("next-", n)
+	for name, next := range map[string]func(i *oidctest.Issuer, other *oidctest.Key, n int) string{
+		"just the key ID of the next token, under another key": func(i *oidctest.Issuer, other *oidctest.Key, n int) string {
+			id := fmt.Sprint("next-", n)
 			i.RemoveKeys()
-			i.Publish(other.WithID(next))
-			refusedForKey(t, a, i.NewKey(oidctest.KeyConfig{ID: next}).Token(nil))
-			time.Sleep(25 * time.Millisecond)
-		}
-		f := i.Fetches()
-		t.Logf("2000 refused tokens in %v cost %d fetches", time.Since(began), f.JWKS)
-		if most := 2 * (1 + int(time.Since(began)/coolDown)); f.JWKS > most || f.JWKS == 0 {
-			t.Errorf("2000 refused tokens in %v cost %d fetches, want 2 in a cool-down: %d", time.Since(began), f.JWKS, most)
-		}
-		i.Rotate()
-		time.Sleep(coolDown + time.Second)
-		wants(t, a, i.Token(nil), nil)
-	})
+			i.Publish(other.WithID(id))
+			return i.NewKey(oidctest.KeyConfig{ID: id}).Token(nil)
+		},
+		"another key each time, and tokens without key ID": func(i *oidctest.Issuer, other *oidctest.Key, n int) string {
+			i.RemoveKeys()
+			i.Publish(other.WithID(fmt.Sprint("next-", n)))
+			return i.NewKey(oidctest.KeyConfig{}).WithID("").Token(map[string]any{"jti": fmt.Sprint(n), "iat": time.Now()})
+		},
+		"no key at all each other time": func(i *oidctest.Issuer, other *oidctest.Key, n int) string {
+			i.RemoveKeys()
+			if n%2 == 0 {
+				i.Publish(other.WithID(fmt.Sprint("next-", n)))
+			}
+			return i.NewKey(oidctest.KeyConfig{ID: fmt.Sprint("next-", n)}).Token(nil)
+		},
+		"failure each other time": func(i *oidctest.Issuer, other *oidctest.Key, n int) string {
+			i.Clear()
+			i.RemoveKeys()
+			if n%2 == 0 {
+				i.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+			}
+			i.Publish(other.WithID(fmt.Sprint("next-", n)))
+			return i.NewKey(oidctest.KeyConfig{ID: fmt.Sprint("next-", n)}).Token(nil)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuers, client := strangers(t, 1)
+				i := issuers[0]
+				a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+				wants(t, a, i.Token(nil), nil)
+				i.ResetFetches()
+				began := time.Now()
+				other := i.NewKey(oidctest.KeyConfig{})
+				for n := range 2000 {
+					refusedForKey(t, a, next(i, other, n))
+					time.Sleep(25 * time.Millisecond)
+				}
+				f := i.Fetches()
+				t.Logf("2000 refused tokens in %v cost %d fetches", time.Since(began), f.JWKS)
+				if most := 2 * (1 + int(time.Since(began)/coolDown)); f.JWKS > most {
+					t.Errorf("2000 refused tokens in %v cost %d fetches, want 2 in a cool-down: %d", time.Since(began), f.JWKS, most)
+				}
+				i.Clear()
+				i.Rotate()
+				time.Sleep(6 * time.Minute)                      // the longest back-off
+				_, _ = a.Authenticate(t.Context(), i.Token(nil)) // may be the one that has the keys looked up
+				time.Sleep(2 * coolDown)
+				wants(t, a, i.Token(nil), nil)
+			})
+		})
+	}
 }
 
 // Lookups of many strangers' issuers at once keep to the one budget, in number
