@@ -193,5 +193,8 @@ func (e *evaluation) strangersRefusal(ctx context.Context, err error) error {
 	if errors.As(err, &unavailable) {
 		r.retryAfter = max(r.retryAfter, unavailable.RetryAfter)
 	}
+	if postponed, ok := errors.AsType[*keyset.PostponedError](err); ok {
+		r.retryAfter = max(r.retryAfter, postponed.RetryAfter)
+	}
 	return r
 }

@@ -34,13 +34,21 @@ func (s *Set) admitted(ctx context.Context, url string, ask func(context.Context
 	return err
 }
 
-// postpone notes that a fetch did not take place, which changes nothing but the
-// time of the next. One that got no time to answer was a fetch to its issuer all
-// the same. s.mu must be held.
+// postpone notes that a fetch did not take place. Only the set itself has to wait
+// then: whoever asks next may be let pass. One that got no time to answer was a
+// fetch to its issuer all the same. s.mu must be held.
 func (s *Set) postpone(now time.Time, err error, until *PostponedError) {
+	if !until.asked {
+		s.putOff = now.Add(until.RetryAfter)
+		return
+	}
 	wait := until.RetryAfter
-	if until.asked && s.cfg.AlwaysCool {
+	if s.cfg.AlwaysCool {
 		wait = max(wait, coolDownTime)
 	}
 	s.lastErr, s.retryAt = err, now.Add(wait)
 }
+
+// nextTry returns when the set may fetch for itself, by the last failure and by
+// what was put off.
+func (s *Set) nextTry() time.Time { return later(s.retryAt, s.putOff) }

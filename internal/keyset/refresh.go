@@ -321,7 +321,7 @@ func (s *Set) wake() {
 func (s *Set) step(now time.Time) {
 	s.expire(now)
 	s.settle(now)
-	if s.flight == nil && reached(now, s.retryAt) {
+	if s.flight == nil && reached(now, s.nextTry()) {
 		switch {
 		case s.cool.planned && !s.cool.active(now):
 			s.start(true)
@@ -347,10 +347,10 @@ func (s *Set) arm(now time.Time) {
 	}
 	if s.flight == nil {
 		if s.cool.planned {
-			consider(later(s.cool.until, s.retryAt))
+			consider(later(s.cool.until, s.nextTry()))
 		}
 		if !s.refreshAt.IsZero() && (s.inUse(now) || !reached(now, s.refreshAt)) {
-			consider(later(s.refreshAt, s.retryAt))
+			consider(later(s.refreshAt, s.nextTry()))
 		}
 	}
 	if snap := s.snap.Load(); snap != nil && s.cfg.Fixed == nil {

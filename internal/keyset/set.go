@@ -134,6 +134,7 @@ type Set struct {
 	lastErr    error
 	lastFail   time.Time
 	retryAt    time.Time // no fetch before; zero without failures
+	putOff     time.Time // no fetch before unless somebody asks
 	refreshAt  time.Time // zero when nothing is to be refreshed
 	cool       coolDown
 	unsaved    *snapshot // to be written to the store

@@ -15,6 +15,7 @@ func (s *Issuers) admit(ctx context.Context, i *Issuer, url string) (context.Con
 	queues, callers := s.queues(i, url)
 	var held []*turn
 	done := func() {
+		s.requests(i, nil)
 		for _, t := range held {
 			t.end()
 		}
@@ -23,6 +24,7 @@ func (s *Issuers) admit(ctx context.Context, i *Issuer, url string) (context.Con
 		t, err := q.ask(ctx, callers)
 		if err == nil {
 			held = append(held, t)
+			s.requests(i, t)
 			err = t.wait()
 		}
 		if err != nil {
@@ -32,6 +34,19 @@ func (s *Issuers) admit(ctx context.Context, i *Issuer, url string) (context.Con
 		ctx = t.ctx
 	}
 	return ctx, done, nil
+}
+
+// requests notes the turn that an issuer waits for, so that whoever asks for it
+// meanwhile has a share in it.
+func (s *Issuers) requests(i *Issuer, t *turn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i.request = t
+	if t != nil {
+		for _, caller := range i.callers {
+			t.share(caller)
+		}
+	}
 }
 
 // queues returns where a request has to wait, and on whose account. The host's

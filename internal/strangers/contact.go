@@ -49,6 +49,9 @@ func (s *Issuers) join(caller netip.Addr, name, keyID string, hasKeyID bool) (*I
 		if !known.reached {
 			known.turn.share(caller)
 		}
+		if known.request != nil {
+			known.request.share(caller)
+		}
 		return known, nil
 	}
 	if waiting := s.waiting[name]; waiting != nil {

@@ -253,6 +253,48 @@ func TestContact_NamedByAnAttackerFirst(t *testing.T) {
 	})
 }
 
+// An attacker who asks a known issuer for made-up key IDs, on accounts that have
+// no turn to come, does not keep its own users' question from being asked.
+func TestContact_LookupByAnAttackerFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, func(c *strangers.Config) { c.Places, c.Rate = 4, 4 })
+		i, err := w.contact(t.Context(), 99, w.known[0].URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for n := range 30 {
+			wg.Go(func() {
+				for k := range 1000 {
+					wg.Go(func() { _, _ = w.contact(ctx, n, fmt.Sprintf("https://hang-%d-%d.test", n, k)) })
+					time.Sleep(200 * time.Millisecond)
+					if ctx.Err() != nil {
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(12 * time.Second) // the contact looked for a key in vain
+		for n := range 4 {
+			_, _ = w.contact(ctx, n, w.known[0].URL())
+		}
+		wg.Go(func() { _, _ = i.Keys().Keys(ctx, "made up", true) })
+		w.known[0].Rotate()
+		next := w.known[0].Key().ID()
+		time.Sleep(10 * time.Millisecond)
+		began := time.Now()
+		if _, err := w.contact(t.Context(), 99, w.known[0].URL()); err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := i.Keys().Keys(t.Context(), next, true); err != nil || len(keys) != 1 || time.Since(began) > 500*time.Millisecond {
+			t.Errorf("Keys() = %d keys, error %v after %v, want one within 0.5s", len(keys), err, time.Since(began))
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
 // Callers whose issuers have their keys at one host elsewhere take turns there,
 // too: one who floods it keeps no other from it.
 func TestContact_ForeignHost(t *testing.T) {
@@ -273,7 +315,7 @@ func TestContact_ForeignHost(t *testing.T) {
 		})
 		time.Sleep(5 * time.Second)
 		began := time.Now()
-		if _, err := w.contact(t.Context(), 9, w.known[evil+1].URL()); err != nil || time.Since(began) > 1500*time.Millisecond {
+		if _, err := w.contact(t.Context(), 99, w.known[evil+1].URL()); err != nil || time.Since(began) > 1500*time.Millisecond {
 			t.Errorf("Contact() error = %v after %v, want none within 1.5s", err, time.Since(began))
 		}
 		stop()

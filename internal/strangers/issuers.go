@@ -94,6 +94,7 @@ type Issuer struct {
 
 	// Guarded by the lock of the issuers.
 	turn    *turn        // of the first contact
+	request *turn        // of the request that waits or is under way; nil if none does
 	waiters int          // for the first contact while it waits for its turn
 	callers []netip.Addr // accounts of those who asked last, the newest in front
 	position
