@@ -222,33 +222,42 @@ func TestContact(t *testing.T) {
 // An attacker who names an issuer before its own users do neither delays their
 // turn nor endangers its place.
 func TestContact_NamedByAnAttackerFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, func(c *strangers.Config) { c.Places, c.Rate = 4, 10 })
-		w.known[0].Fail(oidctest.JWKS, oidctest.Fault{Delay: 800 * time.Millisecond})
-		ctx, stop := context.WithCancel(t.Context())
+	hang := func(w *world, wg *sync.WaitGroup, who int, names ...string) {
+		for _, name := range names {
+			wg.Go(func() { _, _ = w.contact(w.t.Context(), who, "https://hang-"+name+".test") })
+			synctest.Wait()
+		}
+	}
+	bubble(t, "while it waits for its turn", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		issuer := w.known[0].URL()
 		var wg sync.WaitGroup
-		hang := func(n int) {
-			wg.Go(func() { _, _ = w.contact(ctx, 0, fmt.Sprintf("https://hang-%d.test", n)) })
-		}
-		for n := range 40 {
-			hang(n)
-		}
-		wg.Go(func() { _, _ = w.contact(ctx, 0, w.known[0].URL()) })
-		for n := range 40 {
-			hang(100 + n)
-			time.Sleep(10 * time.Millisecond)
-		}
+		hang(w, &wg, 0, "a", "b") // all places and turns
+		time.Sleep(100 * time.Millisecond)
+		hang(w, &wg, 0, "c") // waits in front of the issuer
+		wg.Go(func() { _, _ = w.contact(t.Context(), 0, issuer) })
+		time.Sleep(100 * time.Millisecond)
 		began := time.Now()
+		if _, err := w.contact(t.Context(), 1, issuer); err != nil || time.Since(began) > 900*time.Millisecond {
+			t.Errorf("Contact() error = %v after %v, want the next turn", err, time.Since(began))
+		}
+		wg.Wait()
+	})
+	bubble(t, "while it is being contacted", func(t *testing.T) {
+		w := newWorld(t, 1, func(c *strangers.Config) { c.Rate, c.Places = 100, 2 })
+		w.known[0].Fail(oidctest.Discovery, oidctest.Fault{Delay: 500 * time.Millisecond})
+		issuer := w.known[0].URL()
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = w.contact(t.Context(), 0, issuer) })
+		synctest.Wait()
+		hang(w, &wg, 0, "a")
 		wg.Go(func() {
-			for n := range 100 {
-				hang(200 + n)
-				time.Sleep(10 * time.Millisecond)
+			if _, err := w.contact(t.Context(), 1, issuer); err != nil {
+				t.Errorf("Contact() error = %v", err)
 			}
 		})
-		if _, err := w.contact(t.Context(), 1, w.known[0].URL()); err != nil || time.Since(began) > 1500*time.Millisecond {
-			t.Errorf("Contact() error = %v after %v, want none within 1.5s", err, time.Since(began))
-		}
-		stop()
+		time.Sleep(100 * time.Millisecond)
+		hang(w, &wg, 2, "b") // takes a place of the first caller's
 		wg.Wait()
 	})
 }
