@@ -1,17 +1,14 @@
 package oidcauth
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net"
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
-	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
 const (
@@ -33,19 +30,30 @@ const (
 // A stranger chooses what addresses the server connects to. It connects to
 // public ones only, on port 443, checked at each connection after the name is
 // resolved, and through no proxy; it never follows a redirect to another host;
-// and how many issuers it contacts and remembers is bounded. A contact that
-// fails tells the caller nothing but [ErrUnknownIssuer], whatever the reason;
-// the reason goes to [Config.Logger]. So does a token of an issuer that failed a
-// short while ago. [ErrKeysUnavailable] is left for issuers that have worked
-// before, and, with a time to retry after, for new ones while there are more of
-// them than the limits below allow. The limits are shared by all callers:
-// limit requests by address in front of the server where one caller must not
-// use them up.
+// and how many issuers it contacts and remembers is bounded. DenyPrefixes and
+// DenyHosts name what is public by its address and yet not for strangers. A
+// contact that fails tells the caller nothing but [ErrUnknownIssuer], whatever the
+// reason; the reason goes to [Config.Logger]. So does a token of an issuer that
+// failed a short while ago. [ErrKeysUnavailable] is left for issuers that have
+// worked before, and, with a time to retry after, for new ones that wait in vain
+// for their turn.
+//
+// One budget, MaxFirstContacts and FirstContactsPerSecond, covers all requests to
+// strangers' issuers: first contacts, lookups of unknown key IDs, and refreshes.
+// Whoever stands beyond it waits up to two seconds, some dozens at a time, and the
+// caller has the next turn who had none for the longest time. So it takes many
+// addresses to keep others waiting. A caller is an address, of IPv6 a /64 network:
+// that of the request in net/http, where [Config.Proxies] must name the proxies
+// in front of the server, and elsewhere what [WithCallerAddr] says. Callers
+// without an address count as one. An issuer is asked for unknown key IDs once in
+// ten seconds. A host that issuers elsewhere say has their keys, and that need not
+// know of them, is asked once a second, after a pause eight times at once, however
+// many they are; issuers on the host itself are not counted.
 //
 // An issuer of a test is at no public address: test a server with the issuer in
 // [Config.Issuers] instead.
 //
-// A stranger also chooses how much work it is to check his signatures. His RSA
+// A stranger also chooses how much work it is to check their signatures. Their RSA
 // keys have at most 4096 bits, as everybody's, and a public exponent of at most
 // 17 bits, which nearly all keys have since it is 65537: a key with a higher one
 // is not used, and [Authenticator.Keys] says so.
@@ -71,7 +79,7 @@ type AnyIssuer struct {
 	TokenTypes []string `json:"token_types,omitempty"`
 
 	// Roles lists the claims that hold the caller's roles. Empty means that
-	// nobody has any role: anyone can run an issuer that calls him admin.
+	// nobody has any role: anyone can run an issuer that calls them admin.
 	Roles []Path `json:"roles,omitempty"`
 
 	// KeepScopes lets the scopes in a token count. False means that nobody has
@@ -95,14 +103,28 @@ type AnyIssuer struct {
 	// those that are not, and one with live sessions always. Zero means 1000.
 	MaxIssuers int `json:"max_issuers,omitempty"`
 
-	// MaxFirstContacts bounds how many issuers are contacted for the first time
-	// at once. Zero means 16.
+	// MaxFirstContacts bounds how much strangers' issuers are asked for at once:
+	// each first contact counts, and each later request for keys. When there are as
+	// many, the caller who causes most of them gives one up to a caller with fewer,
+	// and anybody does who has had it for a second. Zero means 16.
 	MaxFirstContacts int `json:"max_first_contacts,omitempty"`
 
-	// FirstContactsPerSecond bounds how many issuers are contacted for the first
-	// time over time; after a pause, as many as MaxFirstContacts in a burst.
-	// Zero means 10.
+	// FirstContactsPerSecond bounds the same over time; after a pause, as many as
+	// MaxFirstContacts in a burst. Zero means 10.
 	FirstContactsPerSecond float64 `json:"first_contacts_per_second,omitempty"`
+
+	// DenyPrefixes are addresses that are never connected to, besides those that
+	// are not public: of machines that are inside although they have global
+	// addresses, IPv6 ones above all, and of a network's own translation from IPv6
+	// to IPv4. Each connection is checked after its name is resolved. Empty means
+	// none.
+	DenyPrefixes []netip.Prefix `json:"deny_prefixes,omitempty"`
+
+	// DenyHosts are names of which nothing is ever asked for, each with all names
+	// below it: "corp.example" stands for "git.corp.example", too. It is the name
+	// in a URL that counts, not what it is an alias of: where that matters, deny the
+	// addresses. Empty means none.
+	DenyHosts []string `json:"deny_hosts,omitempty"`
 
 	permit   func(netip.AddrPort) bool // as in fetch.Config, for tests
 	resolver *net.Resolver
@@ -113,6 +135,14 @@ func (o *AnyIssuer) validate() error {
 	common := o.issuer()
 	if err := common.validate(); err != nil {
 		return err
+	}
+	for _, p := range o.DenyPrefixes {
+		if err := fetch.CheckPrefix(p); err != nil {
+			return fmt.Errorf("oidcauth: AnyIssuer.DenyPrefixes: %w", err)
+		}
+	}
+	if err := fetch.CheckDenied(nil, o.DenyHosts); err != nil {
+		return fmt.Errorf("oidcauth: AnyIssuer.DenyHosts: %w", err)
 	}
 	switch rate := o.FirstContactsPerSecond; {
 	case o.MaxIssuers < 0:
@@ -141,107 +171,4 @@ func (o *AnyIssuer) issuer() Issuer {
 		})
 	}
 	return i
-}
-
-// newOpenIssuers prepares for strangers' issuers.
-func (a *Authenticator) newOpenIssuers(cfg Config) (*openIssuers, error) {
-	client, err := fetch.New(fetch.Config{
-		HTTP: cfg.Client, Timeout: strangerTimeout, MaxBytes: strangerBytes,
-		PublicOnly: true, Resolver: cfg.AnyIssuer.resolver, Permit: cfg.AnyIssuer.permit,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("oidcauth: Config.Client: %w", err)
-	}
-	common := newTrust(cfg.AnyIssuer.issuer(), nil)
-	if len(cfg.AnyIssuer.Roles) == 0 {
-		common.roles = nil
-	}
-	common.ignoresScopes = !cfg.AnyIssuer.KeepScopes
-	o := &openIssuers{
-		auth: a, common: *common, accept: cfg.AnyIssuer.Accept, client: client,
-		maxContacts: orDefault(cfg.AnyIssuer.MaxFirstContacts, defaultMaxFirstContacts),
-		table:       newOpenTable(orDefault(cfg.AnyIssuer.MaxIssuers, defaultMaxIssuers)),
-		logs:        newBudget(1, 10),
-	}
-	o.failed = newFailedIssuers(4 * o.table.max)
-	o.budget = newBudget(orDefault(cfg.AnyIssuer.FirstContactsPerSecond, defaultFirstContactRate), float64(o.maxContacts))
-	o.ctx, o.cancel = context.WithCancel(context.Background())
-	return o, nil
-}
-
-func orDefault[N int | float64](n, otherwise N) N {
-	if n == 0 {
-		return otherwise
-	}
-	return n
-}
-
-// trustIn finds the issuer that a token names among the configured ones and,
-// where strangers' issuers are accepted, among those.
-func (a *Authenticator) trustIn(issuer string) (*trust, error) {
-	if t, known := a.trusts[issuer]; known {
-		return t, nil
-	}
-	if t := a.tenantTrust(issuer); t != nil {
-		return t, nil
-	}
-	if a.open != nil {
-		if t := a.open.trustIn(issuer); t != nil {
-			return t, nil
-		}
-	}
-	return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(issuer), a.describeIssuers())
-}
-
-func (a *Authenticator) describeIssuers() string {
-	const public = "an issuer with a public https URL that this server accepts"
-	switch {
-	case a.open == nil:
-		return oneOf(a.names)
-	case len(a.names) == 0:
-		return public
-	}
-	return oneOf(a.names) + ", or " + public
-}
-
-// openKeys finds the candidates of a token of a stranger's issuer, contacting
-// it if need be. It tries twice, because an issuer can be evicted between the
-// two steps.
-func (e *evaluation) openKeys(ctx context.Context) ([]*keyset.Key, error) {
-	var err error
-	for range 2 {
-		trust, refusal := e.trust.open.home.contact(ctx, e.trust, e.token.KeyID, e.token.HasKeyID)
-		if refusal != nil {
-			return nil, refusal
-		}
-		e.trust, e.claims.trust = trust, trust
-		var keys []*keyset.Key
-		if keys, err = trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID); err == nil {
-			return keys, nil
-		}
-		if !errors.Is(err, keyset.ErrClosed) {
-			break
-		}
-	}
-	return nil, e.openRefusal(ctx, err)
-}
-
-// openRefusal words the refusal of a token whose issuer has worked before. What
-// was behind it stays behind: it may be about an address that the issuer chose.
-func (e *evaluation) openRefusal(ctx context.Context, err error) error {
-	var unavailable *keyset.UnavailableError
-	switch {
-	case errors.Is(err, keyset.ErrUnknownKey):
-		return e.keysRefusal(err)
-	case ctx.Err() != nil:
-		return refuseCause(checkKey, ErrKeysUnavailable, keyset.Ended(ctx))
-	case e.trust.open.home.isClosed():
-		return refuse(checkKey, ErrClosed, "", "")
-	}
-	r := refuse(checkKey, ErrKeysUnavailable, "", "")
-	r.retryAfter = time.Second
-	if errors.As(err, &unavailable) {
-		r.retryAfter = max(r.retryAfter, unavailable.RetryAfter)
-	}
-	return r
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// A server that anybody can come to, whoever his issuer is. Nobody has a role; what
-// a caller owns is his by his identity. Roles come from issuers that are listed.
+// A server that anybody can come to, whoever their issuer is. Nobody has a role; what
+// callers own is theirs by their identity. Roles come from issuers that are listed.
 func ExampleAnyIssuer() {
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{

@@ -18,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -34,13 +35,14 @@ type Authenticator struct {
 	trace         authtrace.Hooks
 	trusts        map[string]*trust // by every name of every issuer
 	order         []*trust          // as configured
-	open          *openIssuers      // nil unless Config.AnyIssuer is set
+	anyone        *anyone           // nil unless Config.AnyIssuer is set
 	names         []string          // of all issuers, for messages
 	leeway        time.Duration
 	maxTokenBytes int
 	extract       Extractor
 	onlyBearer    bool // extract is BearerToken
 	metadataURL   string
+	proxies       []netip.Prefix
 	logger        *slog.Logger
 	now           func() time.Time
 	ownClock      bool                      // now is the program's, not time.Now
@@ -67,6 +69,7 @@ func New(cfg Config) (*Authenticator, error) {
 		maxTokenBytes: cfg.maxTokenBytes(),
 		extract:       cfg.Extract,
 		metadataURL:   cfg.ResourceMetadataURL,
+		proxies:       slices.Clone(cfg.Proxies),
 		logger:        cfg.Logger,
 		now:           cfg.Now,
 		maxLifetime:   cfg.MaxTokenLifetime,
@@ -125,7 +128,7 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		a.names = append(a.names, t.names...)
 	}
 	if cfg.AnyIssuer != nil {
-		a.open, err = a.newOpenIssuers(cfg)
+		a.anyone, err = a.newAnyone(cfg)
 	}
 	return err
 }
@@ -153,8 +156,8 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 	}
 	c.trust.sessionIDs.note(c)
 	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
-	if i := c.trust.open; i != nil {
-		i.home.accepted(i)
+	if s := c.trust.strangers; s != nil {
+		s.Accepted(c.trust.url, c.trust.keys)
 	}
 	return c, nil
 }
@@ -275,8 +278,8 @@ func (a *Authenticator) Close() error {
 			t.local.forget(t.keys)
 		}
 	}
-	if a.open != nil {
-		a.open.close()
+	if a.anyone != nil {
+		a.anyone.issuers.Close()
 	}
 	a.clients.closeIdle()
 	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))

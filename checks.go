@@ -156,8 +156,8 @@ func (e *evaluation) candidates(ctx context.Context) error {
 }
 
 func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
-	if e.trust.open != nil {
-		return e.openKeys(ctx)
+	if e.trust.strangers != nil {
+		return e.strangersKeys(ctx)
 	}
 	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
 	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {

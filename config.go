@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,13 @@ type Config struct {
 	// are not. With AnyIssuer the Transport must be nil or a [*http.Transport],
 	// whose connections can be checked. Nil means a client of the package's own.
 	Client *http.Client
+
+	// Proxies are the proxies, by their addresses, whose word about callers counts:
+	// the address that a request of theirs came from is then what X-Forwarded-For or
+	// Forwarded (RFC 7239) says. Name only those that add to such a header, or replace
+	// it, at each request. Nil means that nobody's word counts, so that a proxy's
+	// callers are one caller where [AnyIssuer] accounts for them.
+	Proxies []netip.Prefix
 
 	// MaxTokenBytes is the size above which a token is refused unread. Zero means
 	// 16 KiB; negative is an error.
@@ -277,9 +285,11 @@ func (cfg *Config) validate() error {
 		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)
 	}
 	if cfg.AnyIssuer != nil {
-		return cfg.AnyIssuer.validate()
+		if err := cfg.AnyIssuer.validate(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return cfg.checkProxies()
 }
 
 // unfitForQuotes reports whether r cannot stand in a quoted header parameter.

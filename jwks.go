@@ -206,8 +206,8 @@ func (a *Authenticator) Keys(ctx context.Context, issuer string) (KeyReport, err
 	if err != nil {
 		return KeyReport{}, err
 	}
-	if t.open != nil {
-		return a.open.report(ctx, t)
+	if t.strangers != nil {
+		return a.anyone.report(ctx, t)
 	}
 	if err = t.keys.Ready(ctx); err != nil {
 		err = refuseCause(checkKey, ErrKeysUnavailable, err)

@@ -20,7 +20,11 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 		if err != nil {
 			return nil, err
 		}
-		return a.Authenticate(r.Context(), token)
+		now := a.now()
+		if claims := a.remembered(token, now); claims != nil {
+			return claims, nil
+		}
+		return a.verify(a.CallerContext(r), token, now)
 	}
 	token, err := takeBearer(r)
 	if err != nil {
@@ -33,7 +37,7 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 	if !isToken68(token) {
 		return nil, malformedBearer()
 	}
-	return a.verify(r.Context(), token, now)
+	return a.verify(a.CallerContext(r), token, now)
 }
 
 // Middleware lets a request pass to next only with an accepted token, and gives
@@ -58,7 +62,7 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 			a.Refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(NewContext(r.Context(), claims)))
+		next.ServeHTTP(w, r.WithContext(NewContext(a.CallerContext(r), claims)))
 	})
 }
 

@@ -139,7 +139,7 @@ func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 		return r, refuse(checkRevocation, ErrMalformedRequest, "issuer "+quote(r.Issuer), "the issuer of one tenant")
 	case known:
 		r.Issuer = t.url
-	case r.Issuer != "" && a.tenantTrust(r.Issuer) == nil && a.open == nil:
+	case r.Issuer != "" && a.tenantTrust(r.Issuer) == nil && a.anyone == nil:
 		return r, refuse(checkRevocation, ErrMalformedRequest, "issuer "+quote(r.Issuer), oneOf(a.names))
 	}
 	now := a.now()

@@ -86,8 +86,8 @@ func (a *Authenticator) checkOwn(c *Claims) error {
 
 // owns reports whether a trust is this Authenticator's.
 func (a *Authenticator) owns(t *trust) bool {
-	if t.open != nil {
-		return t.open.home.auth == a
+	if t.strangers != nil {
+		return a.anyone != nil && a.anyone.issuers == t.strangers
 	}
 	return a.trusts[t.url] == t
 }

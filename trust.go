@@ -5,6 +5,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/strangers"
 )
 
 // allAlgorithms is the default of [Issuer.Algorithms].
@@ -36,10 +37,10 @@ type trust struct {
 	rules         []Rule
 	reusesKeyIDs  bool
 	ignoresScopes bool
-	keys          *keyset.Set
-	open          *openIssuer  // nil for a configured issuer
-	local         *LocalIssuer // nil for an issuer elsewhere
-	noExpiry      bool         // tokens without expiry are accepted
+	keys          *keyset.Set        // nil for a stranger's issuer that was not contacted yet
+	strangers     *strangers.Issuers // whom it is one of; nil for a configured issuer
+	local         *LocalIssuer       // nil for an issuer elsewhere
+	noExpiry      bool               // tokens without expiry are accepted
 }
 
 // newTrust copies what the checks need of a valid description.

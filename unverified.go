@@ -2,7 +2,6 @@ package oidcauth
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
@@ -25,8 +24,8 @@ func (a *Authenticator) UnverifiedClaims(payload []byte) (*Claims, error) {
 		if t := a.tenantTrust(iss); t != nil {
 			return t, nil
 		}
-		if a.open != nil && a.open.admits(iss) {
-			return a.open.describe(iss), nil
+		if a.anyone != nil && a.anyone.admits(iss) {
+			return a.anyone.describe(iss, nil), nil
 		}
 		return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(iss), a.describeIssuers())
 	})
@@ -67,18 +66,4 @@ func unverified(payload []byte, find func(iss string) (*trust, error)) (*Claims,
 	}
 	e.claims.trust = e.trust
 	return e.claims, nil
-}
-
-// admits reports whether name is one that a stranger's issuer can have.
-func (o *openIssuers) admits(name string) bool {
-	return checkIssuerName(name) == nil && o.client.CheckURL(name) == nil && !strings.Contains(name, "?")
-}
-
-// describe returns what all strangers' issuers have in common, for one of them,
-// without keys.
-func (o *openIssuers) describe(name string) *trust {
-	t := o.common
-	t.url = strings.Clone(name) // not a part of the token
-	t.names = []string{t.url}
-	return &t
 }

@@ -151,7 +151,9 @@ func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Clai
 
 // ServeHTTP answers one request. That of a WebSocket returns when the connection
 // has ended.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mux.ServeHTTP(w, r.WithContext(s.cfg.Auth.CallerContext(r)))
+}
 
 // Close ends all connections and waits until they are closed, no longer than
 // ctx permits: then it returns the cause of ctx. Later connections are refused

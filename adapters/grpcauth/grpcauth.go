@@ -120,7 +120,7 @@ func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 // authenticate returns the context without the token, and the claims of it: nil
 // for a caller without one, where that is fine.
 func (g *Guard) authenticate(ctx context.Context, method string) (context.Context, *oidcauth.Claims, error) {
-	ctx, token, err := takeToken(ctx)
+	ctx, token, err := takeToken(g.withCaller(ctx))
 	switch {
 	case errors.Is(err, oidcauth.ErrNoToken) && g.optional(method):
 		return ctx, nil, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"reflect"
 	"strings"
@@ -37,6 +38,10 @@ type fileConfig struct {
 	Resource    string `json:"resource"`
 	KeyCacheDir string `json:"key_cache_dir"`
 	LogFormat   string `json:"log_format"`
+
+	// Proxies are the proxies, as "10.0.0.0/8", that say in X-Forwarded-For or
+	// Forwarded who is calling. It matters with AnyIssuer.
+	Proxies []netip.Prefix `json:"proxies"`
 
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -17,7 +18,7 @@ func TestParseConfig(t *testing.T) {
 			{"url": "https://b.example", "audiences": ["y"], "roles": [["realm_access", "roles"]]}
 		],
 		"leeway": "10s", "addr": "127.0.0.1:1", "resource": "https://db.example",
-		"key_cache_dir": "keys", "log_format": "json", "max_token_bytes": 100, "cache_bytes": -1
+		"key_cache_dir": "keys", "log_format": "json", "max_token_bytes": 100, "cache_bytes": -1, "proxies": ["10.0.0.0/8"]
 	}`))
 	if err != nil {
 		t.Fatal(err)
@@ -29,7 +30,7 @@ func TestParseConfig(t *testing.T) {
 		t.Errorf("leeway = %v, want 10s", got)
 	}
 	if file.Addr != "127.0.0.1:1" || file.Resource != "https://db.example" || file.KeyCacheDir != "keys" ||
-		file.LogFormat != "json" || file.MaxTokenBytes != 100 || file.CacheBytes != -1 {
+		file.LogFormat != "json" || file.MaxTokenBytes != 100 || file.CacheBytes != -1 || fmt.Sprint(file.Proxies) != "[10.0.0.0/8]" {
 		t.Errorf("got %+v", file)
 	}
 }
@@ -61,6 +62,9 @@ func TestParseConfig_mistakes(t *testing.T) {
 		{"wrong type, on line 2", "{\n\"issuers\": \"https://a.example\"\n}", `line 2: "issuers": got a text, want a list`},
 		{"an issuer's list as a text", `{"issuers": [{"audiences": "x"}]}`, `"issuers.audiences": got a text, want a list`},
 		{"an issuer as a text", `{"issuers": ["https://a.example"]}`, `got a text, want an object`},
+		{"a proxy that is no network", `{"proxies": ["10.0.0.1"]}`, "10.0.0.1"},
+		{"a proxy as a number", `{"proxies": [10]}`, `"proxies"`},
+		{"a denied network that is none", `{"any_issuer": {"deny_prefixes": ["corp"]}}`, "corp"},
 		{"a number as a text", `{"cache_bytes": "1"}`, `"cache_bytes": got a text, want a whole number`},
 		{"a fraction", `{"max_token_bytes": 1.5}`, `"max_token_bytes": got number 1.5, want a whole number`},
 		{"a rate as a text", `{"any_issuer": {"first_contacts_per_second": "1"}}`, `"any_issuer.first_contacts_per_second": got a text, want a number`},

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"net/netip"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -126,7 +127,8 @@ func TestServe_flagsOverrideTheFile(t *testing.T) {
 func TestServe_libraryConfig(t *testing.T) {
 	var f serveFlags
 	f.config = writeFile(t, "config.json", `{
-		"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "any_issuer": {"audiences": ["b"], "max_issuers": 7},
+		"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "proxies": ["10.0.0.0/8", "2001:db8::/32"],
+		"any_issuer": {"audiences": ["b"], "max_issuers": 7, "deny_prefixes": ["203.0.113.0/24"], "deny_hosts": ["corp.example"]},
 		"leeway": "0s", "key_cache_dir": "cache", "max_token_bytes": 100, "cache_bytes": -1
 	}`)
 	got, _, err := f.library()
@@ -134,9 +136,13 @@ func TestServe_libraryConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := oidcauth.Config{
-		Issuers:   []oidcauth.Issuer{{URL: "https://a.example", Audiences: []string{"a"}}},
-		AnyIssuer: &oidcauth.AnyIssuer{Audiences: []string{"b"}, MaxIssuers: 7},
-		Leeway:    -1, KeyCacheDir: "cache", MaxTokenBytes: 100, CacheBytes: -1, KeepWarm: true,
+		Issuers: []oidcauth.Issuer{{URL: "https://a.example", Audiences: []string{"a"}}},
+		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::/32")},
+		AnyIssuer: &oidcauth.AnyIssuer{
+			Audiences: []string{"b"}, MaxIssuers: 7,
+			DenyPrefixes: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, DenyHosts: []string{"corp.example"},
+		},
+		Leeway: -1, KeyCacheDir: "cache", MaxTokenBytes: 100, CacheBytes: -1, KeepWarm: true,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)

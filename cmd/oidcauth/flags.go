@@ -55,7 +55,7 @@ func (s *settings) library() (oidcauth.Config, fileConfig, error) {
 	}
 	return oidcauth.Config{
 		Issuers: file.Issuers, AnyIssuer: file.AnyIssuer,
-		Leeway: file.Leeway.config(), MaxTokenBytes: file.MaxTokenBytes,
+		Leeway: file.Leeway.config(), MaxTokenBytes: file.MaxTokenBytes, Proxies: file.Proxies,
 	}, file, nil
 }
 

@@ -106,6 +106,9 @@ The file of --config is a JSON object. All of it is optional:
                        "url", "audiences" and "allow_origins"
   addr, resource, leeway, key_cache_dir, log_format
                        the flags of these names
+  proxies              addresses, as "10.0.0.0/8", of the proxies in front,
+                       whose X-Forwarded-For or Forwarded says who is calling:
+                       with any_issuer no caller then uses up others' turns
   max_token_bytes      the longest token, in bytes, that is looked at
   cache_bytes          room for verified tokens; negative for no cache
 

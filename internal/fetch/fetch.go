@@ -82,6 +82,13 @@ type Config struct {
 	// operator's eyes only. The time that a failure takes is not hidden.
 	PublicOnly bool
 
+	// DenyPrefixes are addresses, and DenyHosts names with all names below them,
+	// that a client with PublicOnly does not connect to either: of machines that
+	// are inside although their addresses are publicly routable. Both are what
+	// [CheckDenied] accepts.
+	DenyPrefixes []netip.Prefix
+	DenyHosts    []string
+
 	// Resolver looks up names when PublicOnly is set. Nil means
 	// [net.DefaultResolver].
 	Resolver *net.Resolver
@@ -142,8 +149,10 @@ func checkConfig(cfg Config) error {
 		return fmt.Errorf("size limit is negative: %d", cfg.MaxBytes)
 	case cfg.InsecureHTTP && cfg.PublicOnly:
 		return errors.New("http on loopback and public addresses only contradict each other")
+	case len(cfg.DenyPrefixes)+len(cfg.DenyHosts) > 0 && !cfg.PublicOnly:
+		return errors.New("denied addresses and hosts need public addresses only")
 	}
-	return nil
+	return CheckDenied(cfg.DenyPrefixes, cfg.DenyHosts)
 }
 
 // CloseIdle closes the connections that are kept open for later requests. It

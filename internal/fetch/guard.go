@@ -18,11 +18,12 @@ const publicPort = 443
 // moment to the next gains nothing.
 type guard struct {
 	dialer net.Dialer
+	denied denied
 	permit func(netip.AddrPort) bool
 }
 
 func newGuard(cfg Config, timeout time.Duration) *guard {
-	g := &guard{permit: cfg.Permit}
+	g := &guard{denied: newDenied(cfg.DenyPrefixes, cfg.DenyHosts), permit: cfg.Permit}
 	g.dialer = net.Dialer{
 		Timeout:        timeout,
 		KeepAlive:      30 * time.Second,
@@ -37,6 +38,9 @@ func newGuard(cfg Config, timeout time.Duration) *guard {
 func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.denied.checkHost(host); err != nil {
 		return nil, err
 	}
 	if _, err := netip.ParseAddr(host); err != nil && !strings.HasSuffix(host, ".") {
@@ -56,6 +60,9 @@ func (g *guard) control(_ context.Context, network, address string, _ syscall.Ra
 }
 
 func (g *guard) check(target netip.AddrPort) error {
+	if err := g.denied.checkAddr(target.Addr()); err != nil {
+		return err
+	}
 	if g.permit != nil && g.permit(target) {
 		return nil
 	}
@@ -70,6 +77,9 @@ func (g *guard) check(target netip.AddrPort) error {
 
 // checkHost refuses what needs no lookup to be refused.
 func (g *guard) checkHost(u *url.URL) error {
+	if err := g.denied.checkHost(u.Hostname()); err != nil {
+		return err
+	}
 	if target, err := netip.ParseAddrPort(hostPort(u)); err == nil {
 		if g.permit != nil && g.permit(target) {
 			return nil

@@ -9,9 +9,9 @@ import (
 // floors are the packages of the module from the lowest up: each may import
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
-	{"identity", "authtrace", "internal/refusal", "internal/origin", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
+	{"identity", "authtrace", "internal/refusal", "internal/origin", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
 	{"internal/keyset", "internal/keyring", "internal/claims"},
-	{"internal/policy"},
+	{"internal/policy", "internal/strangers"},
 	{"."},
 	{"issuers", "oidctest", "spacetime"},
 }

@@ -67,11 +67,19 @@ func (c *coolDown) take() (asked idSet, reuse bool) {
 // charge starts a cool-down if the fetch was in vain for anybody.
 func (s *Set) charge(f *flight, now time.Time, keys []*Key) {
 	vain := s.missing(f.asked, keys)
-	if !f.reuse && len(vain.ids) == 0 && !vain.more {
+	always := s.cfg.AlwaysCool && f.prev != nil
+	if !always && !f.reuse && len(vain.ids) == 0 && !vain.more {
 		return
 	}
 	s.cool.until = now.Add(coolDownTime)
 	s.cool.refused = vain
+}
+
+// chargeFailed starts a cool-down after a failed fetch where every one does.
+func (s *Set) chargeFailed(f *flight, now time.Time) {
+	if s.cfg.AlwaysCool && f.lookup {
+		s.cool.until = now.Add(coolDownTime)
+	}
 }
 
 // missing returns the key IDs in asked that no key bears.

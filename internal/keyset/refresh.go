@@ -157,7 +157,15 @@ func moved(err error) bool {
 }
 
 func (s *Set) discover(ctx context.Context, a *answer) error {
-	meta, err := s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL)
+	url := s.cfg.DiscoveryURL
+	if url == "" {
+		url = fetch.DiscoveryURL(s.cfg.Issuer)
+	}
+	var meta fetch.Metadata
+	err := s.admitted(ctx, url, func(ctx context.Context) (err error) {
+		meta, err = s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL)
+		return err
+	})
 	if err != nil {
 		a.discoveryErr = fmt.Errorf("discovery: %w", err)
 		return a.discoveryErr
@@ -173,7 +181,11 @@ func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
 	if f.prev != nil && !f.lookup && !f.prev.stored && f.prev.url == a.source.url {
 		req.ETag = f.prev.etag
 	}
-	resp, err := s.cfg.Fetch.Get(ctx, a.source.url, req)
+	var resp *fetch.Response
+	err := s.admitted(ctx, a.source.url, func(ctx context.Context) (err error) {
+		resp, err = s.cfg.Fetch.Get(ctx, a.source.url, req)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("key set: %w", err)
 	}
@@ -205,12 +217,18 @@ func (s *Set) finish(f *flight, a answer, err error) {
 	if err == nil && a.notModified && s.snap.Load() == nil {
 		err = errors.New("key set: answer is 304, but the keys were dropped meanwhile")
 	}
+	f.err = err
+	if postponed, ok := errors.AsType[*PostponedError](err); ok {
+		s.postpone(now, err, postponed)
+		s.step(now)
+		return
+	}
 	if err != nil {
 		s.fail(now, err)
+		s.chargeFailed(f, now)
 	} else {
 		s.accept(f, now, a)
 	}
-	f.err = err
 	s.note(f, a, now)
 	s.step(now)
 }
@@ -303,7 +321,7 @@ func (s *Set) wake() {
 func (s *Set) step(now time.Time) {
 	s.expire(now)
 	s.settle(now)
-	if s.flight == nil && reached(now, s.retryAt) {
+	if s.flight == nil && reached(now, s.nextTry()) {
 		switch {
 		case s.cool.planned && !s.cool.active(now):
 			s.start(true)
@@ -329,10 +347,10 @@ func (s *Set) arm(now time.Time) {
 	}
 	if s.flight == nil {
 		if s.cool.planned {
-			consider(later(s.cool.until, s.retryAt))
+			consider(later(s.cool.until, s.nextTry()))
 		}
 		if !s.refreshAt.IsZero() && (s.inUse(now) || !reached(now, s.refreshAt)) {
-			consider(later(s.refreshAt, s.retryAt))
+			consider(later(s.refreshAt, s.nextTry()))
 		}
 	}
 	if snap := s.snap.Load(); snap != nil && s.cfg.Fixed == nil {

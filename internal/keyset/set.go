@@ -74,6 +74,16 @@ type Config struct {
 	// MaxExponent limits the public exponent of RSA keys, which decides how long
 	// a signature check takes. Zero means no limit.
 	MaxExponent int
+	// Admit is asked before each request for one of the set's documents. The
+	// request is made with the context that it returns, which may end early with a
+	// [*PostponedError] as its cause; done is called afterwards. An error means that
+	// the request is not made; a [*PostponedError] then is no failure of the
+	// issuer's. It must return when ctx ends. Nil admits every request.
+	Admit func(ctx context.Context, url string) (admitted context.Context, done func(), err error)
+	// AlwaysCool starts a cool-down with every lookup beside keys in hand, also
+	// with one that finds the key or fails: for issuers that might cause lookups
+	// themselves.
+	AlwaysCool bool
 	// Hooks are told what happens. All are optional.
 	Hooks Hooks
 	// AcceptKey decides by a key's own "issuer" member ("" when it has none)
@@ -124,6 +134,7 @@ type Set struct {
 	lastErr    error
 	lastFail   time.Time
 	retryAt    time.Time // no fetch before; zero without failures
+	putOff     time.Time // no fetch before unless somebody asks
 	refreshAt  time.Time // zero when nothing is to be refreshed
 	cool       coolDown
 	unsaved    *snapshot // to be written to the store

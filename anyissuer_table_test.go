@@ -120,7 +120,7 @@ func TestAnyIssuer_LeastRecentlyUsed(t *testing.T) {
 }
 
 // A flood of issuers that answer with keys and never verify a token takes no
-// room from those that do.
+// place from those that do.
 func TestAnyIssuer_FloodCannotEvict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 110)

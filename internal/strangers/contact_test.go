@@ -1,0 +1,336 @@
+package strangers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/strangers"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A world is some issuers in memory, behind hosts that never answer.
+type world struct {
+	*strangers.Issuers
+	t        *testing.T
+	known    []*oidctest.Issuer
+	requests atomic.Int32
+}
+
+func newWorld(t *testing.T, issuers int, change func(*strangers.Config)) *world {
+	w := &world{t: t}
+	for n := range issuers {
+		w.known = append(w.known, oidctest.NewIssuer(t, oidctest.Config{URL: fmt.Sprintf("https://known-%d.test", n)}))
+	}
+	inner := oidctest.Client(w.known...).Transport
+	client, err := fetch.New(fetch.Config{
+		PublicOnly: true, Permit: func(netip.AddrPort) bool { return false },
+		HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			w.requests.Add(1)
+			if r.URL.Host[:5] != "known" {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return inner.RoundTrip(r)
+		})},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := strangers.Config{
+		Fetch: client, MaxIssuers: 8, Places: 2, Rate: 1,
+		Describe:     func(name string, _ *keyset.Set) any { return "data of " + name },
+		Evicted:      func(*keyset.Set) {},
+		StateChanged: func(string, keyset.State, keyset.State, error) {},
+		Logger:       slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	w.Issuers = strangers.New(cfg)
+	t.Cleanup(w.Close)
+	return w
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// contact asks for an issuer on the account of a caller.
+func (w *world) contact(ctx context.Context, who int, name string) (*strangers.Issuer, error) {
+	return w.Contact(ctx, caller(who), name, "k", true)
+}
+
+// fill takes all places and turns, on the account of caller 0.
+func (w *world) fill(wg *sync.WaitGroup) {
+	for n := range 2 {
+		wg.Go(func() { _, _ = w.contact(w.t.Context(), 0, fmt.Sprintf("https://hang-%d.test", n)) })
+	}
+	synctest.Wait()
+}
+
+func TestContact(t *testing.T) {
+	bubble(t, "a thousand callers, one contact", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		var wg sync.WaitGroup
+		for n := range 1000 {
+			wg.Go(func() {
+				i, err := w.contact(t.Context(), n, w.known[0].URL())
+				if err != nil || i.Data() != "data of https://known-0.test" || i.Keys().Report().State != keyset.Fresh {
+					t.Errorf("Contact() = %v, error %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		if n := w.requests.Load(); n != 2 {
+			t.Errorf("%d requests, want one for each document", n)
+		}
+		if w.Find(w.known[0].URL()) == nil || w.Find("https://known-1.test") != nil {
+			t.Error("Find() knows other issuers than those that were contacted")
+		}
+	})
+	bubble(t, "no more wait for one turn than may", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		var wg sync.WaitGroup
+		w.fill(&wg)
+		var accepted, putOff atomic.Int32
+		for n := range 100 {
+			wg.Go(func() {
+				_, err := w.contact(t.Context(), n%3+1, w.known[0].URL())
+				if _, ok := errors.AsType[*keyset.PostponedError](err); ok {
+					putOff.Add(1)
+				} else if err == nil {
+					accepted.Add(1)
+				}
+			})
+		}
+		wg.Wait()
+		if accepted.Load() != 64 || putOff.Load() != 36 {
+			t.Errorf("%d accepted, %d put off, want 64 and 36", accepted.Load(), putOff.Load())
+		}
+	})
+	bubble(t, "who leaves the line is told that nobody was asked, and the last takes the issuer along", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		var wg sync.WaitGroup
+		w.fill(&wg)
+		before := w.requests.Load()
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
+		for n := range 3 {
+			wg.Go(func() {
+				_, err := w.contact(ctx, n, w.known[0].URL())
+				if _, ok := errors.AsType[*keyset.PostponedError](err); !ok {
+					t.Errorf("Contact() error = %v, want a PostponedError", err)
+				}
+			})
+		}
+		time.Sleep(5 * time.Second)
+		if n := w.requests.Load(); n != before {
+			t.Errorf("%d requests for an issuer that nobody waits for", n-before)
+		}
+		wg.Wait()
+		if _, err := w.contact(t.Context(), 1, w.known[0].URL()); err != nil {
+			t.Errorf("Contact() error = %v afterwards", err)
+		}
+	})
+	bubble(t, "who leaves a contact that is under way is told of the end of the context", func(t *testing.T) {
+		w := newWorld(t, 0, nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := w.contact(ctx, 1, "https://hang.test"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Contact() error = %v, want %v", err, context.DeadlineExceeded)
+		}
+	})
+	bubble(t, "a contact that gave up its place is no failure", func(t *testing.T) {
+		w := newWorld(t, 1, func(c *strangers.Config) { c.Places, c.Rate = 1, 10 })
+		slow := make(chan error, 1)
+		w.known[0].Fail(oidctest.Discovery, oidctest.Fault{Delay: 3 * time.Second})
+		go func() {
+			_, err := w.contact(t.Context(), 1, w.known[0].URL())
+			slow <- err
+		}()
+		time.Sleep(1100 * time.Millisecond)
+		go func() { _, _ = w.contact(t.Context(), 2, "https://hang.test") }()
+		if _, ok := errors.AsType[*keyset.PostponedError](<-slow); !ok {
+			t.Error("the first contact was not put off")
+		}
+		w.known[0].Clear()
+		time.Sleep(10 * time.Second)
+		if _, err := w.contact(t.Context(), 1, w.known[0].URL()); err != nil {
+			t.Errorf("Contact() error = %v after it was put off", err)
+		}
+	})
+	bubble(t, "who leaves as the turn comes makes no failure of the issuer", func(t *testing.T) {
+		w := newWorld(t, 100, func(c *strangers.Config) { c.Rate, c.Places = 1000, 100 })
+		for _, i := range w.known {
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(func() { _, _ = w.contact(ctx, 1, i.URL()) })
+			wg.Go(cancel)
+			wg.Wait()
+		}
+		synctest.Wait()
+		if known, _, failed := w.Count(); failed != 0 || known > 8 {
+			t.Errorf("%d known, %d remembered as failed, want none failed", known, failed)
+		}
+	})
+	bubble(t, "one that fails is left alone", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		w.known[0].Fail(oidctest.Discovery, oidctest.Fault{Status: 404})
+		for range 5 {
+			if _, err := w.contact(t.Context(), 1, w.known[0].URL()); !errors.Is(err, strangers.ErrUnknown) {
+				t.Errorf("Contact() error = %v, want %v", err, strangers.ErrUnknown)
+			}
+		}
+		if _, _, failed := w.Count(); w.requests.Load() != 1 || failed != 1 {
+			t.Errorf("%d requests, %d remembered as failed, want 1 and 1", w.requests.Load(), failed)
+		}
+	})
+	bubble(t, "closing ends contacts and waits", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		var wg sync.WaitGroup
+		for n := range 5 {
+			wg.Go(func() {
+				if _, err := w.contact(t.Context(), 0, fmt.Sprintf("https://hang-%d.test", n)); !errors.Is(err, strangers.ErrClosed) {
+					t.Errorf("Contact() error = %v, want %v", err, strangers.ErrClosed)
+				}
+			})
+		}
+		synctest.Wait()
+		began := time.Now()
+		w.Close()
+		wg.Wait()
+		if time.Since(began) != 0 {
+			t.Errorf("took %v", time.Since(began))
+		}
+		if _, err := w.contact(t.Context(), 0, w.known[0].URL()); !errors.Is(err, strangers.ErrClosed) {
+			t.Errorf("Contact() error = %v, want %v", err, strangers.ErrClosed)
+		}
+	})
+}
+
+// An attacker who names an issuer before its own users do neither delays their
+// turn nor endangers its place.
+func TestContact_NamedByAnAttackerFirst(t *testing.T) {
+	hang := func(w *world, wg *sync.WaitGroup, who int, names ...string) {
+		for _, name := range names {
+			wg.Go(func() { _, _ = w.contact(w.t.Context(), who, "https://hang-"+name+".test") })
+			synctest.Wait()
+		}
+	}
+	bubble(t, "while it waits for its turn", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		issuer := w.known[0].URL()
+		var wg sync.WaitGroup
+		hang(w, &wg, 0, "a", "b") // all places and turns
+		time.Sleep(100 * time.Millisecond)
+		hang(w, &wg, 0, "c") // waits in front of the issuer
+		wg.Go(func() { _, _ = w.contact(t.Context(), 0, issuer) })
+		time.Sleep(100 * time.Millisecond)
+		began := time.Now()
+		if _, err := w.contact(t.Context(), 1, issuer); err != nil || time.Since(began) > 900*time.Millisecond {
+			t.Errorf("Contact() error = %v after %v, want the next turn", err, time.Since(began))
+		}
+		wg.Wait()
+	})
+	bubble(t, "while it is being contacted", func(t *testing.T) {
+		w := newWorld(t, 1, func(c *strangers.Config) { c.Rate, c.Places = 100, 2 })
+		w.known[0].Fail(oidctest.Discovery, oidctest.Fault{Delay: 500 * time.Millisecond})
+		issuer := w.known[0].URL()
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = w.contact(t.Context(), 0, issuer) })
+		synctest.Wait()
+		hang(w, &wg, 0, "a")
+		wg.Go(func() {
+			if _, err := w.contact(t.Context(), 1, issuer); err != nil {
+				t.Errorf("Contact() error = %v", err)
+			}
+		})
+		time.Sleep(100 * time.Millisecond)
+		hang(w, &wg, 2, "b") // takes a place of the first caller's
+		wg.Wait()
+	})
+}
+
+// An attacker who asks a known issuer for made-up key IDs, on accounts that have
+// no turn to come, does not keep its own users' question from being asked.
+func TestContact_LookupByAnAttackerFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1, func(c *strangers.Config) { c.Places, c.Rate = 4, 4 })
+		i, err := w.contact(t.Context(), 99, w.known[0].URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for n := range 30 {
+			wg.Go(func() {
+				for k := range 1000 {
+					wg.Go(func() { _, _ = w.contact(ctx, n, fmt.Sprintf("https://hang-%d-%d.test", n, k)) })
+					time.Sleep(200 * time.Millisecond)
+					if ctx.Err() != nil {
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(12 * time.Second) // the contact looked for a key in vain
+		for n := range 4 {
+			_, _ = w.contact(ctx, n, w.known[0].URL())
+		}
+		wg.Go(func() { _, _ = i.Keys().Keys(ctx, "made up", true) })
+		w.known[0].Rotate()
+		next := w.known[0].Key().ID()
+		time.Sleep(10 * time.Millisecond)
+		began := time.Now()
+		if _, err := w.contact(t.Context(), 99, w.known[0].URL()); err != nil {
+			t.Fatal(err)
+		}
+		if keys, err := i.Keys().Keys(t.Context(), next, true); err != nil || len(keys) != 1 || time.Since(began) > 500*time.Millisecond {
+			t.Errorf("Keys() = %d keys, error %v after %v, want one within 0.5s", len(keys), err, time.Since(began))
+		}
+		stop()
+		wg.Wait()
+	})
+}
+
+// Callers whose issuers have their keys at one host elsewhere take turns there,
+// too: one who floods it keeps no other from it.
+func TestContact_ForeignHost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const evil = 200
+		w := newWorld(t, evil+2, func(c *strangers.Config) { c.MaxIssuers, c.Places, c.Rate = 1000, 16, 50 })
+		keys := w.known[0].JWKSURL()
+		for _, i := range w.known[1:] {
+			i.SetDiscovery(map[string]any{"jwks_uri": keys})
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for n, i := range w.known[1 : evil+1] {
+				wg.Go(func() { _, _ = w.contact(ctx, n%4, i.URL()) })
+				time.Sleep(50 * time.Millisecond)
+			}
+		})
+		time.Sleep(5 * time.Second)
+		began := time.Now()
+		if _, err := w.contact(t.Context(), 99, w.known[evil+1].URL()); err != nil || time.Since(began) > 1500*time.Millisecond {
+			t.Errorf("Contact() error = %v after %v, want none within 1.5s", err, time.Since(began))
+		}
+		stop()
+		wg.Wait()
+		if got, most := w.known[0].Fetches().JWKS, 8+int(time.Since(began).Seconds()+5)+1; got > most {
+			t.Errorf("%d requests to the host, want at most %d", got, most)
+		}
+	})
+}

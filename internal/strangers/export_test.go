@@ -1,0 +1,53 @@
+package strangers
+
+import (
+	"context"
+	"net/netip"
+	"time"
+)
+
+// Turns and Turn give the tests the queue that nobody else sees.
+type (
+	Turns = turns
+	Turn  = turn
+	Hosts = hosts
+)
+
+var (
+	NewTurns = newTurns
+	HostOf   = hostOf
+)
+
+const (
+	Patience = patience
+	Lent     = lent
+)
+
+func (q *turns) Ask(ctx context.Context, callers ...netip.Addr) (*Turn, error) {
+	return q.ask(ctx, callers)
+}
+func (q *turns) Close()                  { q.close() }
+func (t *turn) Wait() error              { return t.wait() }
+func (t *turn) End()                     { t.end() }
+func (t *turn) Share(caller netip.Addr)  { t.share(caller) }
+func (t *turn) Context() context.Context { return t.ctx }
+func (h hosts) Of(host string) *Turns    { return h.of(host, time.Now()) }
+
+// Load counts those who have a turn, those who wait for one, and accounts.
+func (q *turns) Load() (running, waiting, accounts int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.running), len(q.waiting), len(q.accounts)
+}
+
+// Balanced reports whether nobody's account has anything left.
+func (q *turns) Balanced() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, a := range q.accounts {
+		if a.running != 0 || a.waiting != 0 {
+			return false
+		}
+	}
+	return q.heir == nil
+}

@@ -1,0 +1,177 @@
+// Package strangers knows the issuers that nobody has configured and tokens have
+// named: it contacts them, keeps their keys, and bounds what they, and those who
+// name them, can make this server do.
+//
+// Everybody who asks has a turn. Requests are bounded in number at once and over
+// time, all of them together: first contacts, lookups of unknown key IDs and
+// refreshes. They are accounted to the callers for whose sake they are made, so
+// that one caller's flood leaves the others theirs.
+package strangers
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+var (
+	// ErrUnknown says that an issuer did not answer with its keys. It is the same
+	// whatever was the matter; the log has the reason.
+	ErrUnknown = errors.New("issuer does not answer with its keys")
+
+	// ErrClosed says that [Issuers.Close] was called.
+	ErrClosed = errors.New("closed")
+)
+
+// What a stranger's issuer gets, less than a configured one.
+const (
+	// Timeout is for one document.
+	Timeout = 5 * time.Second
+	// MaxBytes is the size of one document.
+	MaxBytes = 64 << 10
+
+	contactTimeout = 10 * time.Second // for a first contact
+	maxKeys        = 64
+	maxExponent    = 1<<17 - 1 // of RSA keys; nearly all have 65537
+	maxCallers     = 4         // remembered of one issuer
+)
+
+// Config says how strangers' issuers are treated.
+type Config struct {
+	Fetch      *fetch.Client
+	MaxIssuers int     // remembered
+	Places     int     // requests at once, a first contact counting as one
+	Rate       float64 // requests a second; after a pause as many as Places in a burst
+
+	// Describe makes what [Issuer.Data] returns. It must not block.
+	Describe func(name string, keys *keyset.Set) any
+	// Evicted is told of the keys that are let go of because their issuer was
+	// evicted. Only keys that an accepted token was under are told of.
+	Evicted func(*keyset.Set)
+	// FetchDone and KeysGone are as in [keyset.Hooks]. StateChanged is, too, with
+	// the issuer's name.
+	FetchDone    func(keyset.Event)
+	KeysGone     func([]*keyset.Key)
+	StateChanged func(name string, from, to keyset.State, err error)
+
+	Logger *slog.Logger
+}
+
+// Issuers are the issuers that tokens have named. All methods are safe for
+// concurrent use.
+type Issuers struct {
+	cfg   Config
+	turns *turns
+
+	ctx    context.Context // ends with Close; first contacts run on it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // first contacts
+
+	mu      sync.Mutex // guards all below
+	closed  bool
+	table   table
+	waiting map[string]*Issuer // whose first contact waits for its turn
+	failed  failures
+	hosts   hosts
+	log     lineLog
+}
+
+// An Issuer is one that a token has named. It is in the table from the beginning
+// of its first contact, unless that fails.
+type Issuer struct {
+	name string
+	keys *keyset.Set
+	data any
+	done chan struct{} // closed when the first contact is over
+	err  error         // of the first contact; valid once done is closed
+
+	// Guarded by the lock of the issuers.
+	turn    *turn        // of the first contact
+	request *turn        // of the request that waits or is under way; nil if none does
+	waiters int          // for the first contact while it waits for its turn
+	callers []netip.Addr // accounts of those who asked last, the newest in front
+	position
+}
+
+// Keys returns the issuer's keys.
+func (i *Issuer) Keys() *keyset.Set { return i.keys }
+
+// Data returns what [Config.Describe] made for the issuer.
+func (i *Issuer) Data() any { return i.data }
+
+// New makes Issuers. They use no network until asked.
+func New(cfg Config) *Issuers {
+	s := &Issuers{
+		cfg: cfg, turns: newTurns(cfg.Places, capacity(cfg.Rate), cfg.Rate, float64(cfg.Places)),
+		table: newTable(cfg.MaxIssuers), waiting: map[string]*Issuer{},
+		failed: newFailures(4 * cfg.MaxIssuers), hosts: hosts{}, log: newLineLog(cfg.Logger),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Find returns an issuer that is known, or whose first contact is under way, or
+// nil. It asks nobody.
+func (s *Issuers) Find(name string) *Issuer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.table.issuers[name]
+}
+
+// Accepted notes that a token under these keys of the issuer was accepted.
+func (s *Issuers) Accepted(name string, keys *keyset.Set) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i := s.table.issuers[name]; i != nil && i.keys == keys {
+		s.table.prove(i, time.Now())
+	}
+}
+
+// Count returns how many issuers are known, how many of them have verified an
+// accepted token, and how many are remembered as failed.
+func (s *Issuers) Count() (known, proven, failed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.table.issuers), s.table.proven.Len(), s.failed.order.Len()
+}
+
+// Close ends first contacts, turns away who waits, and lets go of all keys.
+func (s *Issuers) Close() {
+	s.mu.Lock()
+	s.closed = true
+	issuers := s.table.issuers
+	s.table = newTable(s.table.max)
+	queues := []*turns{s.turns}
+	for _, q := range s.hosts {
+		queues = append(queues, q)
+	}
+	s.mu.Unlock()
+	for _, q := range queues {
+		q.close()
+	}
+	s.cancel()
+	for _, i := range issuers {
+		i.keys.Close()
+	}
+	s.wg.Wait()
+	s.cfg.Fetch.CloseIdle()
+}
+
+// asks notes that a caller asks for the issuer. s.mu must be held.
+func (i *Issuer) asks(caller netip.Addr) {
+	if len(i.callers) > 0 && i.callers[0] == caller {
+		return
+	}
+	if at := slices.Index(i.callers, caller); at >= 0 {
+		i.callers = slices.Delete(i.callers, at, at+1)
+	}
+	i.callers = slices.Insert(i.callers, 0, caller)
+	i.callers = i.callers[:min(len(i.callers), maxCallers)]
+}

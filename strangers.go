@@ -1,0 +1,200 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/strangers"
+)
+
+// anyone is what an Authenticator makes of [AnyIssuer]. It is safe for concurrent
+// use.
+type anyone struct {
+	common  trust // what the issuers have in common
+	accept  func(string) bool
+	client  *fetch.Client
+	issuers *strangers.Issuers
+}
+
+// newAnyone prepares for strangers' issuers.
+func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
+	settings := cfg.AnyIssuer
+	client, err := fetch.New(fetch.Config{
+		HTTP: cfg.Client, Timeout: strangers.Timeout, MaxBytes: strangers.MaxBytes,
+		PublicOnly: true, DenyPrefixes: settings.DenyPrefixes, DenyHosts: settings.DenyHosts,
+		Resolver: settings.resolver, Permit: settings.permit,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("oidcauth: Config.Client: %w", err)
+	}
+	common := newTrust(settings.issuer(), nil)
+	if len(settings.Roles) == 0 {
+		common.roles = nil
+	}
+	common.ignoresScopes = !settings.KeepScopes
+	o := &anyone{common: *common, accept: settings.Accept, client: client}
+	o.issuers = strangers.New(strangers.Config{
+		Fetch:      client,
+		MaxIssuers: orDefault(settings.MaxIssuers, defaultMaxIssuers),
+		Places:     orDefault(settings.MaxFirstContacts, defaultMaxFirstContacts),
+		Rate:       orDefault(settings.FirstContactsPerSecond, defaultFirstContactRate),
+		Describe:   func(name string, keys *keyset.Set) any { return o.describe(name, keys) },
+		Evicted: func(keys *keyset.Set) {
+			a.cache.DeleteFunc(func(c *Claims) bool { return c.trust.keys == keys })
+		},
+		FetchDone: a.fetchDone, KeysGone: a.keysGone, StateChanged: a.traceState,
+		Logger: a.logger,
+	})
+	o.common.strangers = o.issuers
+	return o, nil
+}
+
+func orDefault[N int | float64](n, otherwise N) N {
+	if n == 0 {
+		return otherwise
+	}
+	return n
+}
+
+// admits reports whether name is one that a stranger's issuer can have.
+func (o *anyone) admits(name string) bool {
+	return checkIssuerName(name) == nil && o.client.CheckURL(name) == nil && !strings.Contains(name, "?")
+}
+
+// describe returns what all strangers' issuers have in common, for one of them.
+func (o *anyone) describe(name string, keys *keyset.Set) *trust {
+	t := o.common
+	t.url = strings.Clone(name) // not a part of the token
+	t.names = []string{t.url}
+	t.keys = keys
+	return &t
+}
+
+// trustIn returns the trust in a stranger's issuer, which need not have been
+// contacted yet, or nil if it is none that is accepted.
+func (o *anyone) trustIn(name string) *trust {
+	if o.accept != nil && !o.accept(name) {
+		return nil
+	}
+	if known := o.issuers.Find(name); known != nil {
+		return known.Data().(*trust)
+	}
+	if !o.admits(name) {
+		return nil
+	}
+	return o.describe(name, nil)
+}
+
+// contact returns the trust in an issuer whose keys have been fetched, waiting
+// for its first contact if need be. It returns early when ctx ends.
+func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool) (*trust, error) {
+	i, err := o.issuers.Contact(ctx, callerAddrOf(ctx), name, keyID, hasKeyID)
+	if err == nil {
+		return i.Data().(*trust), nil
+	}
+	switch postponed, ok := errors.AsType[*keyset.PostponedError](err); {
+	case ok:
+		r := refuse(checkKey, ErrKeysUnavailable, "more new issuers than may be contacted at present", "")
+		if ctx.Err() != nil {
+			r = refuseCause(checkKey, ErrKeysUnavailable, keyset.Ended(ctx))
+		}
+		r.retryAfter = postponed.RetryAfter
+		return nil, r
+	case errors.Is(err, strangers.ErrClosed):
+		return nil, refuse(checkKey, ErrClosed, "", "")
+	case ctx.Err() != nil && !errors.Is(err, strangers.ErrUnknown):
+		// An issuer that lets callers wait must look like one that is not there.
+		return nil, refuseCause(checkKey, ErrUnknownIssuer, keyset.Ended(ctx))
+	}
+	return nil, refuse(checkKey, ErrUnknownIssuer, quote(name), "an issuer that answers with its keys")
+}
+
+// report is [Authenticator.Keys] for a stranger's issuer.
+func (o *anyone) report(ctx context.Context, t *trust) (KeyReport, error) {
+	t, err := o.contact(ctx, t.url, "", false)
+	if err != nil {
+		return KeyReport{}, err
+	}
+	if err = t.keys.Ready(ctx); err != nil {
+		err = refuse(checkKey, ErrKeysUnavailable, "", "")
+	}
+	return newKeyReport(t.keys.Report()), err
+}
+
+// trustIn finds the issuer that a token names among the configured ones and,
+// where strangers' issuers are accepted, among those.
+func (a *Authenticator) trustIn(issuer string) (*trust, error) {
+	if t, known := a.trusts[issuer]; known {
+		return t, nil
+	}
+	if t := a.tenantTrust(issuer); t != nil {
+		return t, nil
+	}
+	if a.anyone != nil {
+		if t := a.anyone.trustIn(issuer); t != nil {
+			return t, nil
+		}
+	}
+	return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(issuer), a.describeIssuers())
+}
+
+func (a *Authenticator) describeIssuers() string {
+	const public = "an issuer with a public https URL that this server accepts"
+	switch {
+	case a.anyone == nil:
+		return oneOf(a.names)
+	case len(a.names) == 0:
+		return public
+	}
+	return oneOf(a.names) + ", or " + public
+}
+
+// strangersKeys finds the candidates of a token of a stranger's issuer, contacting
+// it if need be. It tries twice, because an issuer can be evicted between the
+// two steps.
+func (e *evaluation) strangersKeys(ctx context.Context) ([]*keyset.Key, error) {
+	var err error
+	for range 2 {
+		trust, refusal := e.auth.anyone.contact(ctx, e.trust.url, e.token.KeyID, e.token.HasKeyID)
+		if refusal != nil {
+			return nil, refusal
+		}
+		e.trust, e.claims.trust = trust, trust
+		var keys []*keyset.Key
+		if keys, err = trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID); err == nil {
+			return keys, nil
+		}
+		if !errors.Is(err, keyset.ErrClosed) {
+			break
+		}
+	}
+	return nil, e.strangersRefusal(ctx, err)
+}
+
+// strangersRefusal words the refusal of a token whose issuer has worked before. What
+// was behind it stays behind: it may be about an address that the issuer chose.
+func (e *evaluation) strangersRefusal(ctx context.Context, err error) error {
+	var unavailable *keyset.UnavailableError
+	switch {
+	case errors.Is(err, keyset.ErrUnknownKey):
+		return e.keysRefusal(err)
+	case ctx.Err() != nil:
+		return refuseCause(checkKey, ErrKeysUnavailable, keyset.Ended(ctx))
+	case e.auth.closed.Load():
+		return refuse(checkKey, ErrClosed, "", "")
+	}
+	r := refuse(checkKey, ErrKeysUnavailable, "", "")
+	r.retryAfter = time.Second
+	if errors.As(err, &unavailable) {
+		r.retryAfter = max(r.retryAfter, unavailable.RetryAfter)
+	}
+	if postponed, ok := errors.AsType[*keyset.PostponedError](err); ok {
+		r.retryAfter = max(r.retryAfter, postponed.RetryAfter)
+	}
+	return r
+}
