@@ -42,6 +42,7 @@ type evaluation struct {
 	values  []string      // of "aud", then the roles, in room that is used again
 	trust   *trust        // who has to vouch for the token
 	keys    []*keyset.Key // whose signature it may be
+	lookups uint64        // of the issuer, before its keys were tried
 	claims  *Claims
 }
 
@@ -145,12 +146,18 @@ func (e *evaluation) candidates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if e.keys = e.ofTenant(keys); len(e.keys) == 0 {
+	e.keys = e.ofTenant(keys)
+	if slices.ContainsFunc(e.keys, e.fits) {
+		return nil
+	}
+	if _, err := e.lookAgain(ctx); err != nil {
+		return err
+	}
+	if len(e.keys) == 0 {
 		return e.keysRefusal(keyset.ErrUnknownKey)
 	}
-	keys = e.keys
-	if !slices.ContainsFunc(keys, e.fits) {
-		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(keys))
+	if !slices.ContainsFunc(e.keys, e.fits) {
+		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(e.keys))
 	}
 	return nil
 }
@@ -159,6 +166,7 @@ func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
 	if e.trust.open != nil {
 		return e.openKeys(ctx)
 	}
+	e.lookups = e.trust.keys.Lookups()
 	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
 	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
 		e.trust.local.reread(false)
@@ -178,11 +186,14 @@ func (e *evaluation) keysRefusal(err error) error {
 	var unavailable *keyset.UnavailableError
 	switch {
 	case errors.Is(err, keyset.ErrUnknownKey):
-		return refuse(checkKey, ErrUnknownKey, "key ID "+quote(e.token.KeyID), "a key of issuer "+quote(e.claims.issuer))
+		return e.unknownKey()
 	case errors.Is(err, keyset.ErrClosed):
 		return refuse(checkKey, ErrClosed, "", "")
 	case errors.As(err, &unavailable):
 		r := refuseCause(checkKey, ErrKeysUnavailable, err)
+		if errors.Is(err, keyset.ErrNoUsableKey) {
+			r = e.noUsableKey(err)
+		}
 		r.retryAfter = unavailable.RetryAfter
 		return r
 	}
@@ -214,12 +225,14 @@ func (e *evaluation) signature(ctx context.Context) error {
 	if e.verify(e.keys) {
 		return nil
 	}
-	if e.trust.reusesKeyIDs {
-		if keys, fetched := e.trust.keys.Refetched(ctx, e.token.KeyID); fetched && e.verify(e.ofTenant(keys)) {
-			return nil
-		}
+	others, err := e.lookAgain(ctx)
+	if err != nil {
+		return err
 	}
-	return refuse(checkSignature, ErrSignature, "a signature by another key", "one by the issuer's key "+describeKeys(e.keys))
+	if others && e.verify(e.keys) {
+		return nil
+	}
+	return e.badSignature()
 }
 
 // verify reports whether one of the keys made the signature.

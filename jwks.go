@@ -49,6 +49,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 	}
 	set := keyset.Config{
 		Issuer:       i.URL,
+		Aliases:      i.Aliases,
 		DiscoveryURL: i.DiscoveryURL,
 		JWKSURL:      i.JWKSURL,
 		Fixed:        i.JWKS,

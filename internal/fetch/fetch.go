@@ -41,6 +41,9 @@ var (
 	// ErrDiscovery means that a discovery document is malformed, speaks for
 	// another issuer, or names a key set that must not be fetched.
 	ErrDiscovery = errors.New("discovery document not accepted")
+	// ErrOtherIssuer is the ErrDiscovery of a document that speaks for another
+	// issuer.
+	ErrOtherIssuer = fmt.Errorf("%w: it is another issuer's", ErrDiscovery)
 )
 
 const (

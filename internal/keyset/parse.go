@@ -19,6 +19,9 @@ import (
 // verify a token.
 var ErrNoUsableKey = errors.New("no usable key in the key set")
 
+// ErrDocument says that what arrived is no JWKS.
+var ErrDocument = errors.New("key set not accepted")
+
 // Reason says in a few words why a key is not used.
 type Reason string
 
@@ -55,7 +58,7 @@ const (
 	minRSAExponent = 65537
 )
 
-// document is a parsed JWKS with at least one usable key.
+// document is a parsed JWKS. Without an error it has at least one usable key.
 type document struct {
 	keys    []*Key
 	skipped []Skipped
@@ -89,17 +92,17 @@ type public struct {
 	Y     string `json:"y,omitempty"`
 }
 
-// parse reads a JWKS. Each key is read alone, so that an odd one costs the
+// parse reads a JWKS. With [ErrNoUsableKey] it tells what was skipped. Each key is read alone, so that an odd one costs the
 // others nothing. Names are exact, and a name that stands twice is an error.
 func (s *Set) parse(body []byte) (document, error) {
 	var top struct {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
 	if err := json.Unmarshal(body, &top); err != nil {
-		return document{}, fmt.Errorf("key set is not a JSON object with a list of keys: %s", brief(err))
+		return document{}, fmt.Errorf("%w: not a JSON object with a list of keys: %s", ErrDocument, brief(err))
 	}
 	if top.Keys == nil {
-		return document{}, errors.New(`key set has no member "keys"`)
+		return document{}, fmt.Errorf(`%w: no member "keys"`, ErrDocument)
 	}
 	var doc document
 	seen := map[string]bool{}
@@ -118,7 +121,7 @@ func (s *Set) parse(body []byte) (document, error) {
 		}
 	}
 	if len(doc.keys) == 0 {
-		return document{}, fmt.Errorf("%w: %s", ErrNoUsableKey, summary(doc.skipped))
+		return doc, fmt.Errorf("%w: %s", ErrNoUsableKey, summary(doc.skipped))
 	}
 	return doc, nil
 }

@@ -95,6 +95,30 @@ func (s *Set) describe(r *Report, snap *snapshot) {
 	}
 }
 
+// SkippedKey returns why the key that bears keyID is not used, if the issuer
+// publishes it. It neither fetches nor counts as use.
+func (s *Set) SkippedKey(keyID string) (Skipped, bool) {
+	snap := s.snap.Load()
+	if snap == nil || keyID == "" {
+		return Skipped{}, false
+	}
+	short := shorten(keyID)
+	i := slices.IndexFunc(snap.skipped, func(k Skipped) bool { return k.ID == short })
+	if i < 0 {
+		return Skipped{}, false
+	}
+	return snap.skipped[i], true
+}
+
+// SkippedSummary counts the keys that the issuer publishes and that are not used,
+// by reason. It is empty if there are none.
+func (s *Set) SkippedSummary() string {
+	if snap := s.snap.Load(); snap != nil && len(snap.skipped) > 0 {
+		return summary(snap.skipped)
+	}
+	return ""
+}
+
 func (k *Key) report() KeyReport {
 	r := KeyReport{ID: k.ID(), Algorithm: k.Algorithm(), Use: k.use}
 	switch public := k.Public().(type) {

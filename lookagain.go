@@ -1,0 +1,142 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// lookAgain is for a token that none of its candidates fits although no key ID
+// tells them apart: it has none, or the issuer reuses key IDs. Its key may be
+// newer than the keys in hand, so that the issuer is asked as it is for an unknown
+// key ID. It reports whether there are other candidates now. The error says that
+// the issuer cannot be asked at present, and that the token may well be good.
+func (e *evaluation) lookAgain(ctx context.Context) (bool, error) {
+	if e.token.HasKeyID && !e.trust.reusesKeyIDs {
+		return false, nil
+	}
+	if e.trust.local != nil {
+		e.trust.local.reread(false)
+		keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
+		return err == nil && e.replaceKeys(keys), nil
+	}
+	keys, err := e.trust.keys.LookAgain(ctx, keyset.Doubt{
+		Token: e.raw, KeyID: e.token.KeyID, HasKeyID: e.token.HasKeyID,
+		Lookups: e.lookups, Issued: e.latestIssue(),
+	})
+	switch {
+	case err != nil && e.trust.open != nil:
+		return false, e.openRefusal(ctx, err)
+	case err != nil:
+		return false, e.keysRefusal(err)
+	}
+	return e.replaceKeys(keys), nil
+}
+
+// replaceKeys makes other keys the candidates, and reports whether they are other
+// ones.
+func (e *evaluation) replaceKeys(keys []*keyset.Key) bool {
+	keys = e.ofTenant(keys)
+	if len(keys) == 0 || slices.Equal(keys, e.keys) {
+		return false
+	}
+	e.keys = keys
+	return true
+}
+
+// latestIssue returns when the token was issued at the latest, by what it says of
+// itself and with all the leeway that it has: "iat" may leave out the fraction of
+// a second. It is zero if the token says nothing, or what no good token says.
+func (e *evaluation) latestIssue() time.Time {
+	if e.readIssuedAt() != nil || e.claims.issuedAt == 0 || claimTimeAt(e.now).plus(e.auth.leeway) < e.claims.issuedAt {
+		return time.Time{}
+	}
+	return e.claims.issuedAt.time().Add(e.auth.leeway + time.Second)
+}
+
+// unknownKey words the refusal of a token whose key is not among those that the
+// issuer publishes for tokens like it. A key that is published and of no use here
+// is named with the reason: no other token under it will fare better.
+func (e *evaluation) unknownKey() error {
+	if r := e.skippedRefusal(ErrUnknownKey, errSkippedKey); r != nil {
+		return r
+	}
+	got := "key ID " + quote(e.token.KeyID)
+	if !e.token.HasKeyID {
+		got = "no key ID"
+	}
+	return refuse(checkKey, ErrUnknownKey, got, "a key of issuer "+quote(e.claims.issuer))
+}
+
+// noUsableKey words the refusal of a token whose issuer publishes nothing that can
+// verify signatures here.
+func (e *evaluation) noUsableKey(err error) *Refusal {
+	if r := e.skippedRefusal(ErrKeysUnavailable, &skippedKeyError{err}); r != nil {
+		return r
+	}
+	return refuseCause(checkKey, ErrKeysUnavailable, err)
+}
+
+// skippedRefusal names the key of the token that is published and not used, with
+// the reason. It is nil if there is none.
+func (e *evaluation) skippedRefusal(sentinel, cause error) *Refusal {
+	why, skipped := e.skippedKey()
+	if !skipped {
+		return nil
+	}
+	r := refuseCause(checkKey, sentinel, cause)
+	r.Got = "key ID " + quote(e.token.KeyID) + ", " + why
+	r.Want = "a key of issuer " + quote(e.claims.issuer) + " that can verify signatures here"
+	return r
+}
+
+// errSkippedKey tells a key that is published from one that is not.
+var errSkippedKey = errors.New("the key is skipped")
+
+// A skippedKeyError is a failure to find keys that has an errSkippedKey in it.
+type skippedKeyError struct{ error }
+
+func (e *skippedKeyError) Is(target error) bool { return target == errSkippedKey }
+func (e *skippedKeyError) Unwrap() error        { return e.error }
+
+// skippedKey says why the key that the token names is not used, if it is published.
+func (e *evaluation) skippedKey() (why string, skipped bool) {
+	if !e.token.HasKeyID || e.trust.keys == nil {
+		return "", false
+	}
+	if s, found := e.trust.keys.SkippedKey(e.token.KeyID); found {
+		return notUsable(s), true
+	}
+	if e.trust.tenants == nil {
+		return "", false
+	}
+	others, err := e.trust.keys.Keys(endedContext, e.token.KeyID, true)
+	if err != nil || len(others) == 0 {
+		return "", false
+	}
+	return notUsable(keyset.Skipped{Reason: keyset.OtherIssuer, Detail: others[0].Issuer()}), true
+}
+
+// endedContext is for questions that must not fetch anything.
+var endedContext = func() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	return ctx
+}()
+
+// notUsable words why a published key is skipped.
+func notUsable(s keyset.Skipped) string {
+	return "published, not usable here, because: " + skipReason(s)
+}
+
+// skipReason is the reason with what the issuer says, if that tells more.
+func skipReason(s keyset.Skipped) string {
+	if s.Detail == "" {
+		return string(s.Reason)
+	}
+	return fmt.Sprintf("%s (%s)", s.Reason, s.Detail)
+}
