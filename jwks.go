@@ -2,9 +2,11 @@ package oidcauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
@@ -71,9 +73,14 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 	return keyset.New(set)
 }
 
-// checkURLs makes sure that the addresses to be fetched are addresses.
+// checkURLs makes sure that the issuer's name can be one, and that the addresses
+// to be fetched are addresses.
 func (i *Issuer) checkURLs(client *fetch.Client) error {
 	switch {
+	case i.local == nil && strings.Contains(i.URL, "://") && strings.ContainsAny(i.URL, "?#"):
+		return errors.New("URL: an issuer's URL has neither query nor fragment: write it as the tokens' \"iss\" has it; an address with a query may be the DiscoveryURL or the JWKSURL")
+	case i.DiscoveryURL != "" && strings.TrimSuffix(i.DiscoveryURL, "/") == strings.TrimSuffix(i.URL, "/"):
+		return fmt.Errorf("DiscoveryURL: that is the issuer, not its discovery document: leave it empty for %s, or write the document's whole address", fetch.DiscoveryURL(i.URL))
 	case len(i.JWKS) > 0, i.local != nil:
 		return nil
 	case i.JWKSURL != "":

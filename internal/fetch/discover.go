@@ -58,7 +58,7 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string, alia
 		}
 		discoveryURL = DiscoveryURL(issuer)
 	}
-	resp, err := c.get(ctx, discoveryURL, Request{})
+	resp, err := c.get(ctx, discoveryURL, Request{Member: "issuer"})
 	if err != nil {
 		return Metadata{}, err
 	}

@@ -1,9 +1,11 @@
 package keyset
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rsa"
 	_ "crypto/sha256" // for thumbprints
+	std "encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -98,7 +100,7 @@ func (s *Set) parse(body []byte) (document, error) {
 	var top struct {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
-	if err := json.Unmarshal(body, &top); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(body, byteOrderMark), &top); err != nil {
 		return document{}, fmt.Errorf("%w: not a JSON object with a list of keys: %s", ErrDocument, brief(err))
 	}
 	if top.Keys == nil {
@@ -129,7 +131,7 @@ func (s *Set) parse(body []byte) (document, error) {
 func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 	m := new(member)
 	if err := json.Unmarshal(raw, m); err != nil || m.Type == "" {
-		return nil, &Skipped{Reason: NotAKey}
+		return nil, notAKey(raw, err)
 	}
 	skip := func(r Reason, detail string) *Skipped {
 		return &Skipped{ID: shorten(m.ID), Type: shorten(m.Type), Reason: r, Detail: shorten(detail)}
@@ -161,6 +163,32 @@ func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 		Key: key, set: s, use: m.Use, operations: m.Operations, issuer: m.Issuer,
 		same: sameness(thumbprint, m),
 	}, nil
+}
+
+// notAKey says what is wrong with something that cannot be read as a key, by the
+// name that it bears as far as it has one.
+func notAKey(raw []byte, err error) *Skipped {
+	var name struct {
+		ID   any `json:"kid"`
+		Type any `json:"kty"`
+	}
+	skipped := &Skipped{Reason: NotAKey}
+	if err != nil {
+		skipped.Detail = brief(err)
+	}
+	if std.Unmarshal(raw, &name) != nil {
+		return skipped
+	}
+	switch id := name.ID.(type) {
+	case string:
+		skipped.ID = shorten(id)
+	case float64:
+		skipped.ID = fmt.Sprint(id)
+	}
+	if typ, ok := name.Type.(string); ok {
+		skipped.Type = shorten(typ)
+	}
+	return skipped
 }
 
 // unfit looks at what a key says of itself, before any mathematics.
@@ -221,10 +249,14 @@ func (m *member) private() bool {
 
 // key reads the key material alone, without certificates and private parts.
 func (m *member) key() (*jose.JSONWebKey, error) {
+	exact, err := m.exactly()
+	if err != nil {
+		return nil, err
+	}
 	raw, err := json.Marshal(struct {
 		Type string `json:"kty"`
 		public
-	}{m.Type, m.public})
+	}{m.Type, exact})
 	if err != nil {
 		return nil, err
 	}

@@ -177,7 +177,7 @@ func (s *Set) discover(ctx context.Context, a *answer) error {
 // get fetches and parses the keys. A look-up sends no ETag, so that an issuer
 // with wrong ones cannot hide a new key for ever.
 func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
-	req := fetch.Request{NoCache: f.lookup, MaxBytes: s.cfg.MaxBytes}
+	req := fetch.Request{NoCache: f.lookup, MaxBytes: s.cfg.MaxBytes, Member: "keys"}
 	if f.prev != nil && !f.lookup && !f.prev.stored && f.prev.url == a.source.url {
 		req.ETag = f.prev.etag
 	}
