@@ -139,4 +139,3 @@ func TestAliases_Renamed(t *testing.T) {
 		})
 	}
 }
-

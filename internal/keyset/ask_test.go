@@ -33,6 +33,17 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 		}
 		wantCount(t, i, 2)
 	})
+	bubble(t, "just after the first key was fetched for a token without key ID", func(t *testing.T) {
+		i := newIssuer(key("", 0))
+		s := start(t, i.config(t))
+		if _, err := s.Keys(t.Context(), "", false); err != nil {
+			t.Fatal(err)
+		}
+		i.publish(key("", 1))
+		if keys, err := lookAgain(t, s, "", "token", time.Time{}); err != nil || len(keys) != 1 {
+			t.Fatalf("LookAgain() = %d keys, error %v, want the new one", len(keys), err)
+		}
+	})
 	bubble(t, "a look-up that began after the token came answers for it", func(t *testing.T) {
 		i := newIssuer(key("", 0))
 		s := start(t, i.config(t))

@@ -82,12 +82,14 @@ func (s *Set) charge(f *flight, now time.Time, keys []*Key) {
 	s.cool.refused = vain
 }
 
-// missing returns the key IDs in asked that no key bears.
+// missing returns what is asked for and not among keys: key IDs that none bears,
+// and tokens. Any key will do for a token without key ID that has seen none.
 func (s *Set) missing(asked idSet, keys []*Key) idSet {
 	if len(asked.ids) == 0 {
 		return asked
 	}
-	present := make(map[uint64]bool, len(keys))
+	present := make(map[uint64]bool, len(keys)+1)
+	present[s.hash("")^noKeyID] = len(keys) > 0
 	for _, k := range keys {
 		if k.ID() != "" {
 			present[s.hash(k.ID())] = true
