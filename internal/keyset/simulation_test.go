@@ -62,9 +62,10 @@ type simulation struct {
 //     has just brought it, and its pointer is dead.
 //   - A token under a published key, with a key ID or without, is accepted or
 //     told when to come back. It is never refused, whatever goes on.
-//   - While nothing is wrong it is accepted when it does come back, at once if
-//     nobody has asked for anything unknown within a cool-down: also when the
-//     issuer had no key before.
+//   - While nothing is wrong it is accepted when it does come back, and at once
+//     if nobody has asked for anything unknown for two cool-downs, the second of
+//     which may begin with a look-up that was put off: also when the issuer had
+//     no key before.
 //   - What is made up is never accepted.
 //   - Fetches stay within a budget, see wantBudget.
 //   - After Close nothing is fetched and no key is live.
@@ -293,7 +294,7 @@ func (m *simulation) askPublished() {
 		ask = func(id string) *keyset.Key { return m.askKeyless(id, issued) }
 	}
 	id := m.published[n]
-	calm := m.fault == "" && m.lastFault.Before(time.Now().Add(-6*time.Minute)) && time.Since(m.asked) >= keyset.CoolDownTime
+	calm := m.fault == "" && m.lastFault.Before(time.Now().Add(-6*time.Minute)) && time.Since(m.asked) >= 2*keyset.CoolDownTime
 	for tries := 0; ask(id) == nil; tries++ {
 		var un *keyset.UnavailableError
 		switch {
