@@ -208,7 +208,8 @@ type Issuer struct {
 
 	// ReusesKeyIDs is for an issuer that publishes a new key under the ID of an
 	// old one: a bad signature under a known key ID then causes a fetch of the
-	// keys, at most one in 10 seconds.
+	// keys, at most one in 10 seconds. A token without key ID that no key fits
+	// causes one with every issuer.
 	ReusesKeyIDs bool `json:"reuses_key_ids,omitempty"`
 
 	// InsecureHTTP allows http addresses for this issuer, on the loopback

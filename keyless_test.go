@@ -214,3 +214,36 @@ func stepOf(t *testing.T, r oidcauth.Report, check string) oidcauth.Step {
 	t.Fatalf("check %q did not fail:\n%s", check, r)
 	return oidcauth.Step{}
 }
+
+// A ticket for a token under a key that this node has not seen yet is good here too.
+func TestKeyless_TicketOfAnotherNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		k := keyless{Issuer: issuer}
+		k.become("ES256")
+		key := newKey(t)
+		var nodes [2]*oidcauth.Authenticator
+		var locals [2]*oidcauth.LocalIssuer
+		for i := range nodes {
+			locals[i] = newLocal(t, oidcauth.LocalIssuerConfig{Signer: key})
+			nodes[i] = newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, locals[i].Issuer()}, Client: issuer.Client()})
+			wants(t, nodes[i], k.Token(nil), nil)
+		}
+		time.Sleep(time.Minute)
+		withdrawn, err := locals[0].Ticket(t.Context(), wants(t, nodes[0], k.Token(nil), nil), anywhere)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.become("ES256")
+		good, err := locals[0].Ticket(t.Context(), wants(t, nodes[0], k.Token(nil), nil), anywhere)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := nodes[1].AuthenticateTicket(t.Context(), good, anywhere); err != nil {
+			t.Errorf("AuthenticateTicket() error = %v", err)
+		}
+		if _, err := nodes[1].AuthenticateTicket(t.Context(), withdrawn, anywhere); err == nil {
+			t.Error("a ticket for a token of a withdrawn key is accepted")
+		}
+	})
+}

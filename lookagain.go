@@ -24,8 +24,12 @@ func (e *evaluation) lookAgain(ctx context.Context) (bool, error) {
 		keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
 		return err == nil && e.replaceKeys(keys), nil
 	}
+	whole := e.raw
+	if whole == "" {
+		whole = e.claims.payload // of a ticket's token only that is left
+	}
 	keys, err := e.trust.keys.LookAgain(ctx, keyset.Doubt{
-		Token: e.raw, KeyID: e.token.KeyID, HasKeyID: e.token.HasKeyID,
+		Token: whole, KeyID: e.token.KeyID, HasKeyID: e.token.HasKeyID,
 		Lookups: e.lookups, Issued: e.latestIssue(),
 	})
 	switch {

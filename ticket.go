@@ -242,7 +242,7 @@ func (e *evaluation) originalClaims(ctx context.Context) (*Claims, error) {
 		case checkForm, checkType:
 			continue
 		case checkSignature:
-			if err := signed.recognize(key); err != nil {
+			if err := signed.recognize(ctx, key); err != nil {
 				return nil, err
 			}
 			continue
@@ -279,17 +279,29 @@ func (e *evaluation) readOriginal() (signed *evaluation, key string, err error) 
 	return signed, o.Key, nil
 }
 
-// recognize finds the key that verified the token among those that may have.
-func (e *evaluation) recognize(thumbprint string) error {
+// recognize finds the key that verified the token among those that may have. It
+// may be newer than the keys in hand: another node may have verified the token.
+func (e *evaluation) recognize(ctx context.Context, thumbprint string) error {
+	if e.verifiedBy(thumbprint) {
+		return nil
+	}
+	others, err := e.lookAgain(ctx)
+	if err != nil || others && e.verifiedBy(thumbprint) {
+		return err
+	}
+	return refuse(checkKey, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+describeKeys(e.keys))
+}
+
+// verifiedBy reports whether one of the candidates has the thumbprint.
+func (e *evaluation) verifiedBy(thumbprint string) bool {
 	i := slices.IndexFunc(e.keys, func(k *keyset.Key) bool {
 		got, err := keyring.Thumbprint(k.Public())
 		return err == nil && got == thumbprint && e.fits(k)
 	})
-	if i < 0 {
-		return refuse(checkKey, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+describeKeys(e.keys))
+	if i >= 0 {
+		e.claims.key, e.claims.hasKeyID = e.keys[i], e.token.HasKeyID
 	}
-	e.claims.key, e.claims.hasKeyID = e.keys[i], e.token.HasKeyID
-	return nil
+	return i >= 0
 }
 
 // ticketUses remembers the tickets that were used, for as long as they are good.
