@@ -179,13 +179,11 @@ func (s *Set) join(now time.Time, q *ask) *flight {
 		s.start(true)
 	}
 	f := s.flight
-	switch {
-	case !f.lookup, q.probe, f.asked.has(q.id):
-	case now.After(f.begun):
-		f.late.add(q.id)
-	default:
+	if f.lookup && !now.After(f.begun) {
+		q.asked = min(q.asked, f.number-1) // at the same instant
+	}
+	if f.lookup && q.asked < f.number && !q.probe {
 		f.asked.add(q.id)
-		q.asked = min(q.asked, f.number-1)
 	}
 	return f
 }

@@ -209,6 +209,23 @@ func TestLookup_Late(t *testing.T) {
 		time.Sleep(time.Minute)
 		wantCount(t, i, 2)
 	})
+	bubble(t, "a fetch that was in vain for nobody costs whoever came late nothing", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.delay, i.early = 4*time.Second, true
+		s := start(t, i.config(t))
+		var wg sync.WaitGroup
+		wg.Go(func() { mustKeys(t, s, "a") })
+		time.Sleep(time.Second)
+		i.publish(key("a", 0), key("b", 1))
+		for range 3 {
+			wg.Go(func() { mustKeys(t, s, "b") })
+		}
+		time.Sleep(time.Second)
+		refused(t, s, "made-up", keyset.ErrUnknownKey)
+		wg.Wait()
+		wantCount(t, i, 2)
+		postponed(t, s, "made-up too", keyset.CoolDownTime)
+	})
 	bubble(t, "a known key is found without another", func(t *testing.T) {
 		i := newIssuer(key("a", 0), key("b", 1))
 		i.delay, i.early = 4*time.Second, true

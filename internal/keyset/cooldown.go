@@ -71,11 +71,11 @@ func (c *coolDown) take() idSet {
 	return asked
 }
 
-// charge starts a cool-down if the fetch was in vain for anybody. Whoever came
-// while it was under way is not refused for good: the answer may be older.
+// charge starts a cool-down if the fetch was in vain for anybody who asked before
+// it began. Whoever came later asks again, and is charged for that.
 func (s *Set) charge(f *flight, now time.Time, keys []*Key) {
-	vain, late := s.missing(f.asked, keys), s.missing(f.late, keys)
-	if vain.empty() && late.empty() {
+	vain := s.missing(f.asked, keys)
+	if vain.empty() {
 		return
 	}
 	s.cool.until = now.Add(coolDownTime)

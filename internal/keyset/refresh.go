@@ -37,7 +37,6 @@ type flight struct {
 	lookup bool   // asks the issuer itself, past all caches
 	number uint64 // of a look-up
 	asked  idSet  // by its beginning
-	late   idSet  // since
 	source source
 	prev   *snapshot
 	begun  time.Time
