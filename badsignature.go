@@ -31,11 +31,11 @@ func (e *evaluation) badSignature() error {
 		got, cause = quote(signature)+" instead of a signature", errSignatureRemoved
 	case e.headerHas("nonce"):
 		cause = errHeaderNonce
+	case !e.token.HasKeyID: // whose key may have been of another length
+		got, cause = "no key ID, and a signature by another key", errNoKeyFits
 	case !e.signatureLengthFits(base64.RawURLEncoding.DecodedLen(len(signature))):
 		got = fmt.Sprintf("a signature of %d bytes", base64.RawURLEncoding.DecodedLen(len(signature)))
 		cause = errSignatureLength
-	case !e.token.HasKeyID:
-		got, cause = "no key ID, and a signature by another key", errNoKeyFits
 	}
 	r := refuse(checkSignature, ErrSignature, got, "one by the issuer's key "+describeKeys(e.keys)+e.otherwiseSkipped())
 	if cause != nil {

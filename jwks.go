@@ -63,6 +63,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 		Hooks: keyset.Hooks{
 			FetchDone:    a.fetchDone,
 			StateChanged: func(from, to keyset.State, err error) { a.stateChanged(i.URL, from, to, err) },
+			NoneUsable:   func(err error) { a.noneUsable(i.URL, err) },
 			KeysGone:     a.keysGone,
 			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
 		},
@@ -123,6 +124,12 @@ func (a *Authenticator) stateChanged(issuer string, from, to keyset.State, err e
 	}
 	a.logger.LogAttrs(context.Background(), level, "issuer's keys changed state", attrs...)
 	a.traceState(issuer, from, to, err)
+}
+
+// noneUsable writes a line about an issuer that answers, and has no key for us yet.
+func (a *Authenticator) noneUsable(issuer string, err error) {
+	a.logger.LogAttrs(context.Background(), slog.LevelWarn, "issuer publishes no usable key",
+		slog.String("issuer", issuer), slog.String("error", err.Error()))
 }
 
 func (a *Authenticator) traceState(issuer string, from, to keyset.State, err error) {

@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -244,6 +245,56 @@ func TestKeyless_TicketOfAnotherNode(t *testing.T) {
 		}
 		if _, err := nodes[1].AuthenticateTicket(t.Context(), withdrawn, anywhere); err == nil {
 			t.Error("a ticket for a token of a withdrawn key is accepted")
+		}
+	})
+}
+
+// A withdrawn key may have been longer than those that are left.
+func TestExplain_KeylessOfAnotherLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newKeyless(t, nil)
+		k.become("RS256")
+		wants(t, k.auth, k.Token(nil), nil)
+		longer := k.NewKey(oidctest.KeyConfig{Algorithm: "RS256", NoID: true, Bits: 3072}).Token(map[string]any{"iat": 1})
+		step := stepOf(t, k.auth.Explain(t.Context(), longer), "signature")
+		if strings.Contains(step.Advice, "changed") || strings.Contains(step.Advice, "cut") || !strings.Contains(step.Advice, "names no key") {
+			t.Errorf("step = %+v", step)
+		}
+	})
+}
+
+// An issuer that publishes no usable key is told of in the log, once, and is ready
+// with its first key.
+func TestNoKeyYet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		token := issuer.Token(nil)
+		first := issuer.Key()
+		issuer.RemoveKeys()
+		var log strings.Builder
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		})
+		for range 100 {
+			if err := a.Ready(t.Context()); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
+				t.Fatalf("Ready() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		if unready := a.Unready(); len(unready) != 1 {
+			t.Errorf("Unready() = %q, want the issuer", unready)
+		}
+		if r, err := a.Keys(t.Context(), issuer.URL()); err == nil || r.State != oidcauth.KeysNone || r.LastError == nil {
+			t.Errorf("Keys() = %+v, error %v, want none yet and why", r, err)
+		}
+		issuer.Publish(first)
+		wants(t, a, token, nil)
+		if err := a.Ready(t.Context()); err != nil {
+			t.Errorf("Ready() error = %v", err)
+		}
+		synctest.Wait()
+		if n := strings.Count(log.String(), "publishes no usable key"); n != 1 || strings.Contains(log.String(), "to=gone") {
+			t.Errorf("log = %s, want one line about it and no outage", log.String())
 		}
 	})
 }

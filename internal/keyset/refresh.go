@@ -216,6 +216,7 @@ func (s *Set) finish(f *flight, a answer, err error) {
 	case err == nil:
 		s.accept(f, now, a)
 	case errors.Is(err, ErrNoUsableKey) && !s.snap.Load().usable():
+		s.noneUsable(err)
 		s.accept(f, now, a)
 		s.lastErr = err
 	default:
@@ -224,6 +225,14 @@ func (s *Set) finish(f *flight, a answer, err error) {
 	}
 	s.note(f, a, now, err)
 	s.step(now)
+}
+
+// noneUsable reports a set without a usable key unless the last one was the same.
+// s.mu must be held.
+func (s *Set) noneUsable(err error) {
+	if hook := s.cfg.Hooks.NoneUsable; hook != nil && s.snap.Load() == nil {
+		s.notes = append(s.notes, func() { hook(err) })
+	}
 }
 
 // fail notes a failed fetch: all fetches wait for the back-off.

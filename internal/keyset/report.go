@@ -38,7 +38,7 @@ type Report struct {
 	NextRefresh time.Time // zero when none is planned
 	FromStore   bool      // from the cache directory, not confirmed yet
 	InUse       bool
-	CoolDown    time.Time // unknown key IDs are refused until then
+	CoolDown    time.Time // the issuer is not asked again until then
 	LastError   error
 }
 

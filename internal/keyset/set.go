@@ -100,6 +100,9 @@ type Hooks struct {
 	// StateChanged is called once for each change; err is the failure that
 	// caused it, or nil.
 	StateChanged func(from, to State, err error)
+	// NoneUsable is called once when an issuer of which no key is known turns out
+	// to publish none that is usable; err wraps [ErrNoUsableKey].
+	NoneUsable func(err error)
 	// KeysGone is called with the keys that are trusted no more.
 	KeysGone func([]*Key)
 	// StoreFailed is called when the file in CacheDir cannot be used: once
