@@ -210,10 +210,6 @@ func (a *Authenticator) describeIssuers() string {
 func (e *evaluation) openKeys(ctx context.Context) ([]*keyset.Key, error) {
 	var err error
 	for range 2 {
-		e.lookups = 0
-		if e.trust.keys != nil {
-			e.lookups = e.trust.keys.Lookups()
-		}
 		trust, refusal := e.trust.open.home.contact(ctx, e.trust, e.token.KeyID, e.token.HasKeyID)
 		if refusal != nil {
 			return nil, refusal

@@ -163,10 +163,10 @@ func (e *evaluation) candidates(ctx context.Context) error {
 }
 
 func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
+	e.lookups = e.trust.keys.Lookups()
 	if e.trust.open != nil {
 		return e.openKeys(ctx)
 	}
-	e.lookups = e.trust.keys.Lookups()
 	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
 	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
 		e.trust.local.reread(false)

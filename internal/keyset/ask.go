@@ -50,7 +50,7 @@ type Doubt struct {
 	Token    string // the whole of it, by which it is told apart
 	KeyID    string
 	HasKeyID bool
-	Lookups  uint64 // [Set.Lookups] before the first key was tried
+	Lookups  uint64 // [Set.Lookups] before the first key was tried; another set's may be too many
 
 	// Issued is when the token was issued at the latest, by what it says of
 	// itself. Zero means that this says nothing in its favour.
@@ -67,13 +67,19 @@ func (s *Set) LookAgain(ctx context.Context, d Doubt) ([]*Key, error) {
 	}
 	return s.wait(ctx, &ask{
 		keyID: d.KeyID, hasKeyID: d.HasKeyID, id: s.hash(d.Token) ^ badSignature,
-		asked: d.Lookups, doubt: true, issued: d.Issued,
+		asked: min(d.Lookups, s.Lookups()), doubt: true, issued: d.Issued,
 	})
 }
 
 // Lookups returns how often the issuer has been asked for something that was not
-// in hand. A look-up that begins after a token came answers for it.
-func (s *Set) Lookups() uint64 { return s.lookups.Load() }
+// in hand. A look-up that begins after a token came answers for it. It may be
+// called on nil: nobody has been asked yet.
+func (s *Set) Lookups() uint64 {
+	if s == nil {
+		return 0
+	}
+	return s.lookups.Load()
+}
 
 // wait joins or starts a fetch where that can help, and leaves with ctx.
 func (s *Set) wait(ctx context.Context, q *ask) ([]*Key, error) {

@@ -63,6 +63,16 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 		time.Sleep(time.Minute)
 		wantCount(t, i, 2)
 	})
+	bubble(t, "a token that was counted at another set, which had more look-ups", func(t *testing.T) {
+		i, s := withoutID(t)
+		for n := range 5 {
+			_, err := s.LookAgain(t.Context(), keyset.Doubt{Token: fmt.Sprint("token", n), Lookups: 1000})
+			if err != nil {
+				t.Errorf("LookAgain() error = %v, want none", err)
+			}
+		}
+		wantCount(t, i, 2)
+	})
 	bubble(t, "an issuer without network is not asked", func(t *testing.T) {
 		s := start(t, keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("", 0)))})
 		if keys, err := lookAgain(t, s, "", "token", time.Now()); keys != nil || err != nil {
