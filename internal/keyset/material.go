@@ -36,13 +36,14 @@ func (m *member) exactly() (public, error) {
 	return p, nil
 }
 
-// urlAlphabet returns base64 in the URL's alphabet and without padding. Padding
-// that does not fit its text, and a mixture of alphabets, come of a mishap: what
+// urlAlphabet returns base64 in the URL's alphabet, without padding and line breaks.
+// Padding that does not fit its text, and a mixture of alphabets, come of a mishap: what
 // was meant is not certain.
 func urlAlphabet(text string) (string, error) {
-	if !strings.ContainsAny(text, "+/=") {
+	if !strings.ContainsAny(text, "+/=\r\n") {
 		return text, nil
 	}
+	text = strings.NewReplacer("\r", "", "\n", "").Replace(text)
 	bare := strings.TrimRight(text, "=")
 	padding := len(text) - len(bare)
 	switch {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,10 +96,17 @@ func TestParse_NumbersInOtherForms(t *testing.T) {
 		"the other alphabet without padding": func(_ string, b []byte) string {
 			return base64.RawStdEncoding.EncodeToString(b)
 		},
-		"a zero byte in front":           func(_ string, b []byte) string { return encode(append([]byte{0}, b...)) },
-		"many zero bytes in front":       func(_ string, b []byte) string { return encode(append(make([]byte, 9), b...)) },
-		"a zero byte in front, padded":   func(_ string, b []byte) string { return base64.StdEncoding.EncodeToString(append([]byte{0}, b...)) },
-		"without zero bytes in front":    func(_ string, b []byte) string { return encode(big(b)) },
+		"a zero byte in front":         func(_ string, b []byte) string { return encode(append([]byte{0}, b...)) },
+		"many zero bytes in front":     func(_ string, b []byte) string { return encode(append(make([]byte, 9), b...)) },
+		"a zero byte in front, padded": func(_ string, b []byte) string { return base64.StdEncoding.EncodeToString(append([]byte{0}, b...)) },
+		"without zero bytes in front":  func(_ string, b []byte) string { return encode(big(b)) },
+		"in lines, as PEM has them": func(_ string, b []byte) string {
+			var lines []string
+			for chunk := range slices.Chunk([]byte(base64.StdEncoding.EncodeToString(b)), 30) {
+				lines = append(lines, string(chunk))
+			}
+			return strings.Join(lines, "\r\n") + "\n"
+		},
 		"without zero bytes, and padded": func(_ string, b []byte) string { return base64.StdEncoding.EncodeToString(big(b)) },
 	}
 	for kind, jwk := range keys {
