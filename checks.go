@@ -42,6 +42,7 @@ type evaluation struct {
 	values  []string      // of "aud", then the roles, in room that is used again
 	trust   *trust        // who has to vouch for the token
 	keys    []*keyset.Key // whose signature it may be
+	tried   []*keyset.Key // of which keys are those of the token's tenant
 	lookups uint64        // of the issuer, before its keys were tried
 	claims  *Claims
 }
@@ -79,7 +80,7 @@ const (
 
 // reset forgets the token but keeps the room for the next one.
 func (e *evaluation) reset() {
-	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
+	e.auth, e.trust, e.keys, e.tried, e.claims = nil, nil, nil, nil, nil
 	e.raw = ""
 	e.token.Reset()
 	e.members = emptied(e.members, maxKeptMembers)
@@ -146,17 +147,18 @@ func (e *evaluation) candidates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.keys = e.ofTenant(keys)
-	if slices.ContainsFunc(e.keys, e.fits) {
+	e.keys, e.tried = e.ofTenant(keys), keys
+	anyFits := func() bool { return slices.ContainsFunc(e.keys, e.fits) }
+	if anyFits() {
 		return nil
 	}
-	if _, err := e.lookAgain(ctx); err != nil {
+	found, err := e.lookAgain(ctx, anyFits)
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(e.keys) == 0 {
+	case len(e.keys) == 0:
 		return e.keysRefusal(keyset.ErrUnknownKey)
-	}
-	if !slices.ContainsFunc(e.keys, e.fits) {
+	case !found:
 		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(e.keys))
 	}
 	return nil
@@ -225,14 +227,11 @@ func (e *evaluation) signature(ctx context.Context) error {
 	if e.verify(e.keys) {
 		return nil
 	}
-	others, err := e.lookAgain(ctx)
-	if err != nil {
-		return err
+	found, err := e.lookAgain(ctx, func() bool { return e.verify(e.keys) })
+	if err == nil && !found {
+		err = e.badSignature()
 	}
-	if others && e.verify(e.keys) {
-		return nil
-	}
-	return e.badSignature()
+	return err
 }
 
 // verify reports whether one of the keys made the signature.

@@ -11,9 +11,24 @@ import (
 // lookAgain is for a token that none of its candidates fits although no key ID
 // tells them apart: it has none, or the issuer reuses key IDs. Its key may be
 // newer than the keys in hand, so that the issuer is asked as it is for an unknown
-// key ID. It reports whether there are other candidates now. The error says that
+// key ID. It reports whether there are candidates now that fit. The error says that
 // the issuer cannot be asked at present, and that the token may well be good.
-func (e *evaluation) lookAgain(ctx context.Context) (bool, error) {
+func (e *evaluation) lookAgain(ctx context.Context, fit func() bool) (bool, error) {
+	const rounds = 3 // others may change the keys meanwhile
+	for range rounds {
+		others, err := e.otherKeys(ctx)
+		if err != nil || !others {
+			return false, err
+		}
+		if fit() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// otherKeys replaces the candidates, and reports whether there are other ones.
+func (e *evaluation) otherKeys(ctx context.Context) (bool, error) {
 	if e.token.HasKeyID && !e.trust.reusesKeyIDs {
 		return false, nil
 	}
@@ -28,7 +43,7 @@ func (e *evaluation) lookAgain(ctx context.Context) (bool, error) {
 	}
 	keys, err := e.trust.keys.LookAgain(ctx, keyset.Doubt{
 		Token: whole, KeyID: e.token.KeyID, HasKeyID: e.token.HasKeyID,
-		Lookups: e.lookups, Issued: e.latestIssue(),
+		Lookups: e.lookups, Tried: e.tried, Issued: e.latestIssue(),
 	})
 	switch {
 	case err != nil && e.trust.open != nil:
@@ -42,11 +57,10 @@ func (e *evaluation) lookAgain(ctx context.Context) (bool, error) {
 // replaceKeys makes other keys the candidates, and reports whether they are other
 // ones.
 func (e *evaluation) replaceKeys(keys []*keyset.Key) bool {
-	keys = e.ofTenant(keys)
-	if len(keys) == 0 || slices.Equal(keys, e.keys) {
+	if len(keys) == 0 || slices.Equal(keys, e.tried) {
 		return false
 	}
-	e.keys = keys
+	e.keys, e.tried = e.ofTenant(keys), keys
 	return true
 }
 

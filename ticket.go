@@ -285,8 +285,8 @@ func (e *evaluation) recognize(ctx context.Context, thumbprint string) error {
 	if e.verifiedBy(thumbprint) {
 		return nil
 	}
-	others, err := e.lookAgain(ctx)
-	if err != nil || others && e.verifiedBy(thumbprint) {
+	found, err := e.lookAgain(ctx, func() bool { return e.verifiedBy(thumbprint) })
+	if err != nil || found {
 		return err
 	}
 	return refuse(checkKey, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+describeKeys(e.keys))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 )
 
@@ -24,7 +25,8 @@ type ask struct {
 
 	probe bool // for any key, not for a token: it costs the tokens nothing
 
-	doubt  bool // for keys beside those in hand, none of which verifies the token
+	doubt  bool   // for other keys than those that were tried and do not fit
+	tried  []*Key // empty if any key is another
 	issued time.Time
 }
 
@@ -51,15 +53,17 @@ type Doubt struct {
 	KeyID    string
 	HasKeyID bool
 	Lookups  uint64 // [Set.Lookups] before the first key was tried; another set's may be too many
+	Tried    []*Key // in vain, as they were returned
 
 	// Issued is when the token was issued at the latest, by what it says of
 	// itself. Zero means that this says nothing in its favour.
 	Issued time.Time
 }
 
-// LookAgain returns the keys to try on a token that none verifies, which it looks
-// up at the issuer as [Set.Keys] looks up an unknown key ID. They may be the same
-// again, or none: then the signature is bad. The error is an [*UnavailableError]:
+// LookAgain returns other keys to try on a token that none of those tried verifies.
+// Unless there are some it looks for them at the issuer, as [Set.Keys] looks for an
+// unknown key ID. If it returns the same again, or none, the signature is bad. The
+// error is an [*UnavailableError]:
 // the issuer cannot be asked now, and the token was issued since it last was.
 func (s *Set) LookAgain(ctx context.Context, d Doubt) ([]*Key, error) {
 	if s.cfg.Fixed != nil || d.HasKeyID && !s.cfg.ReusesKeyIDs {
@@ -67,7 +71,7 @@ func (s *Set) LookAgain(ctx context.Context, d Doubt) ([]*Key, error) {
 	}
 	return s.wait(ctx, &ask{
 		keyID: d.KeyID, hasKeyID: d.HasKeyID, id: s.hash(d.Token) ^ badSignature,
-		asked: min(d.Lookups, s.Lookups()), doubt: true, issued: d.Issued,
+		asked: min(d.Lookups, s.Lookups()), doubt: true, tried: d.Tried, issued: d.Issued,
 	})
 }
 
@@ -138,10 +142,11 @@ func (q *ask) foundIn(snap *snapshot) ([]*Key, bool) {
 	switch {
 	case q.probe:
 		return nil, snap.usable()
-	case q.doubt:
-		return nil, false
 	}
 	keys := snap.find(q.keyID, q.hasKeyID)
+	if q.doubt && slices.Equal(keys, q.tried) {
+		return nil, false
+	}
 	return keys, keys != nil
 }
 

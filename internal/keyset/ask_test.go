@@ -48,10 +48,11 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 		i := newIssuer(key("", 0))
 		s := start(t, i.config(t))
 		before := s.Lookups()
-		if _, err := s.Keys(t.Context(), "", false); err != nil {
+		tried, err := s.Keys(t.Context(), "", false)
+		if err != nil {
 			t.Fatal(err)
 		}
-		keys, err := s.LookAgain(t.Context(), keyset.Doubt{Token: "token", Lookups: before})
+		keys, err := s.LookAgain(t.Context(), keyset.Doubt{Token: "token", Lookups: before, Tried: tried})
 		if err != nil || len(keys) != 1 {
 			t.Fatalf("LookAgain() = %d keys, error %v, want the one there is", len(keys), err)
 		}
@@ -66,7 +67,8 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 	bubble(t, "a token that was counted at another set, which had more look-ups", func(t *testing.T) {
 		i, s := withoutID(t)
 		for n := range 5 {
-			_, err := s.LookAgain(t.Context(), keyset.Doubt{Token: fmt.Sprint("token", n), Lookups: 1000})
+			tried, _ := s.Keys(t.Context(), "", false)
+			_, err := s.LookAgain(t.Context(), keyset.Doubt{Token: fmt.Sprint("token", n), Lookups: 1000, Tried: tried})
 			if err != nil {
 				t.Errorf("LookAgain() error = %v, want none", err)
 			}
@@ -235,6 +237,35 @@ func TestLookup_Late(t *testing.T) {
 		wg.Wait()
 		wantCount(t, i, 2)
 		postponed(t, s, "made-up too", keyset.CoolDownTime)
+	})
+	bubble(t, "a token without key ID gets the key that somebody else's look-up finds", func(t *testing.T) {
+		i, s := withoutID(t)
+		i.set(func(i *issuer) { i.delay = 4 * time.Second })
+		time.Sleep(time.Minute)
+		wg := new(sync.WaitGroup)
+		wg.Go(func() { _, _ = lookAgain(t, s, "", "forged", time.Time{}) })
+		time.Sleep(time.Second)
+		i.publish(key("", 1))
+		keys, err := lookAgain(t, s, "", "good", time.Now().Add(time.Minute))
+		if err != nil || len(keys) != 1 {
+			t.Errorf("LookAgain() = %d keys, error %v, want the new one", len(keys), err)
+		}
+		wg.Wait()
+		wantCount(t, i, 2)
+	})
+	bubble(t, "a key that has come since it was tried is found without asking", func(t *testing.T) {
+		i, s := withoutID(t)
+		tried, _ := s.Keys(t.Context(), "", false)
+		time.Sleep(time.Minute)
+		i.publish(key("", 1))
+		if keys, err := lookAgain(t, s, "", "another", time.Time{}); err != nil || len(keys) != 1 {
+			t.Fatalf("LookAgain() = %d keys, error %v, want the new one", len(keys), err)
+		}
+		keys, err := s.LookAgain(t.Context(), keyset.Doubt{Token: "token", Lookups: s.Lookups(), Tried: tried})
+		if err != nil || len(keys) != 1 || keys[0] == tried[0] {
+			t.Errorf("LookAgain() = %d keys, error %v, want the new one", len(keys), err)
+		}
+		wantCount(t, i, 2)
 	})
 	bubble(t, "a known key is found without another", func(t *testing.T) {
 		i := newIssuer(key("a", 0), key("b", 1))

@@ -80,7 +80,7 @@ func TestLookAgain_ReusedKeyIDInVain(t *testing.T) {
 // lookAgain asks for the keys of a token that no key in hand verifies.
 func lookAgain(t testing.TB, s *keyset.Set, keyID, token string, issued time.Time) ([]*keyset.Key, error) {
 	t.Helper()
-	return s.LookAgain(context.Background(), keyset.Doubt{
-		Token: token, KeyID: keyID, HasKeyID: keyID != "", Lookups: s.Lookups(), Issued: issued,
-	})
+	d := keyset.Doubt{Token: token, KeyID: keyID, HasKeyID: keyID != "", Lookups: s.Lookups(), Issued: issued}
+	d.Tried, _ = s.Keys(context.Background(), keyID, d.HasKeyID)
+	return s.LookAgain(context.Background(), d)
 }

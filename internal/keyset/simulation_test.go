@@ -202,7 +202,8 @@ func (m *simulation) rotateMeanwhile() {
 	}
 	m.issuer.set(func(i *issuer) { i.delay, i.early = 1500*time.Millisecond, true })
 	m.count(false)
-	go func() { _, _ = m.set.Keys(within(m.t, 2*time.Second), fmt.Sprint("meanwhile", m.made), true) }()
+	ctx, madeUp := within(m.t, 2*time.Second), fmt.Sprint("meanwhile", m.made)
+	go func() { _, _ = m.set.Keys(ctx, madeUp, true) }()
 	time.Sleep(700 * time.Millisecond)
 	m.rotate()
 	m.ask(m.published[len(m.published)-1]) // never said to be unknown
