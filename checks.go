@@ -42,6 +42,8 @@ type evaluation struct {
 	values  []string      // of "aud", then the roles, in room that is used again
 	trust   *trust        // who has to vouch for the token
 	keys    []*keyset.Key // whose signature it may be
+	tried   []*keyset.Key // of which keys are those of the token's tenant
+	lookups uint64        // of the issuer, before its keys were tried
 	claims  *Claims
 }
 
@@ -78,7 +80,7 @@ const (
 
 // reset forgets the token but keeps the room for the next one.
 func (e *evaluation) reset() {
-	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
+	e.auth, e.trust, e.keys, e.tried, e.claims = nil, nil, nil, nil, nil
 	e.raw = ""
 	e.token.Reset()
 	e.members = emptied(e.members, maxKeptMembers)
@@ -145,17 +147,25 @@ func (e *evaluation) candidates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if e.keys = e.ofTenant(keys); len(e.keys) == 0 {
-		return e.keysRefusal(keyset.ErrUnknownKey)
+	e.keys, e.tried = e.ofTenant(keys), keys
+	anyFits := func() bool { return slices.ContainsFunc(e.keys, e.fits) }
+	if anyFits() {
+		return nil
 	}
-	keys = e.keys
-	if !slices.ContainsFunc(keys, e.fits) {
-		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(keys))
+	found, err := e.lookAgain(ctx, anyFits)
+	switch {
+	case err != nil:
+		return err
+	case len(e.keys) == 0:
+		return e.keysRefusal(keyset.ErrUnknownKey)
+	case !found:
+		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(e.keys))
 	}
 	return nil
 }
 
 func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
+	e.lookups = e.trust.keys.Lookups()
 	if e.trust.strangers != nil {
 		return e.strangersKeys(ctx)
 	}
@@ -178,11 +188,14 @@ func (e *evaluation) keysRefusal(err error) error {
 	var unavailable *keyset.UnavailableError
 	switch {
 	case errors.Is(err, keyset.ErrUnknownKey):
-		return refuse(checkKey, ErrUnknownKey, "key ID "+quote(e.token.KeyID), "a key of issuer "+quote(e.claims.issuer))
+		return e.unknownKey()
 	case errors.Is(err, keyset.ErrClosed):
 		return refuse(checkKey, ErrClosed, "", "")
 	case errors.As(err, &unavailable):
 		r := refuseCause(checkKey, ErrKeysUnavailable, err)
+		if errors.Is(err, keyset.ErrNoUsableKey) {
+			r = e.noUsableKey(err)
+		}
 		r.retryAfter = unavailable.RetryAfter
 		return r
 	}
@@ -214,12 +227,11 @@ func (e *evaluation) signature(ctx context.Context) error {
 	if e.verify(e.keys) {
 		return nil
 	}
-	if e.trust.reusesKeyIDs {
-		if keys, fetched := e.trust.keys.Refetched(ctx, e.token.KeyID); fetched && e.verify(e.ofTenant(keys)) {
-			return nil
-		}
+	found, err := e.lookAgain(ctx, func() bool { return e.verify(e.keys) })
+	if err == nil && !found {
+		err = e.badSignature()
 	}
-	return refuse(checkSignature, ErrSignature, "a signature by another key", "one by the issuer's key "+describeKeys(e.keys))
+	return err
 }
 
 // verify reports whether one of the keys made the signature.

@@ -128,7 +128,8 @@ type Issuer struct {
 	URL string `json:"url"`
 
 	// Aliases are further values of "iss" under which the same issuer issues
-	// tokens. Their identities are those of URL.
+	// tokens, because it was renamed for instance. Their identities are those of
+	// URL. The discovery document may state any of the names.
 	Aliases []string `json:"aliases,omitempty"`
 
 	// TenantClaim makes one issuer of the many tenants of a provider such as
@@ -187,8 +188,9 @@ type Issuer struct {
 	// missing header too. RFC 9068 access tokens bear "at+jwt".
 	TokenTypes []string `json:"token_types,omitempty"`
 
-	// DiscoveryURL is where the discovery document is. Empty means URL, less one
-	// trailing slash, plus "/.well-known/openid-configuration".
+	// DiscoveryURL is where the discovery document is: its whole address, not URL
+	// again. Empty means URL, less one trailing slash, plus
+	// "/.well-known/openid-configuration".
 	DiscoveryURL string `json:"discovery_url,omitempty"`
 
 	// JWKSURL is where the keys are. When set, no discovery takes place.
@@ -243,7 +245,8 @@ type Issuer struct {
 
 	// ReusesKeyIDs is for an issuer that publishes a new key under the ID of an
 	// old one: a bad signature under a known key ID then causes a fetch of the
-	// keys, at most one in 10 seconds.
+	// keys, at most one in 10 seconds. A token without key ID that no key fits
+	// causes one with every issuer.
 	ReusesKeyIDs bool `json:"reuses_key_ids,omitempty"`
 
 	// InsecureHTTP allows http addresses for this issuer, on the loopback

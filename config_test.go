@@ -81,6 +81,22 @@ func TestNew_Refuses(t *testing.T) {
 		{"http on loopback", first(func(i *oidcauth.Issuer) { i.URL = "http://127.0.0.1:8080" }), "URL"},
 		{"http on loopback, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.InsecureHTTP = "http://127.0.0.1:8080", true }), ""},
 		{"http elsewhere, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.InsecureHTTP = "http://issuer.test", true }), "URL"},
+		{"a query", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/?tenant=a" }), "query"},
+		{"a query, discovery elsewhere", first(func(i *oidcauth.Issuer) {
+			i.URL, i.DiscoveryURL = "https://issuer.test?p=a", "https://issuer.test/d"
+		}), "query"},
+		{"a query, keys elsewhere", first(func(i *oidcauth.Issuer) {
+			i.URL, i.JWKSURL = "https://issuer.test?p=a", "https://issuer.test/jwks"
+		}), "query"},
+		{"an empty query", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test?" }), "query"},
+		{"a fragment, discovery elsewhere", first(func(i *oidcauth.Issuer) {
+			i.URL, i.DiscoveryURL = "https://issuer.test#a", "https://issuer.test/d"
+		}), "fragment"},
+		{"discovery with a query", first(func(i *oidcauth.Issuer) {
+			i.DiscoveryURL = "https://issuer.test/.well-known/openid-configuration?p=a"
+		}), ""},
+		{"discovery at the issuer itself", first(func(i *oidcauth.Issuer) { i.DiscoveryURL = i.URL }), "https://issuer.test/.well-known/openid-configuration"},
+		{"discovery at the issuer itself, with a slash", first(func(i *oidcauth.Issuer) { i.DiscoveryURL = i.URL + "/" }), "DiscoveryURL"},
 		{"not an address", first(func(i *oidcauth.Issuer) { i.URL = "localhost" }), "URL"},
 		{"not an address, fixed keys", first(func(i *oidcauth.Issuer) { i.URL, i.JWKS = "localhost", json.RawMessage(fixedJWKS) }), ""},
 		{"not an address, keys elsewhere", first(func(i *oidcauth.Issuer) { i.URL, i.JWKSURL = "localhost", "https://issuer.test/jwks" }), ""},

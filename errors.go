@@ -28,8 +28,8 @@ var (
 	// ErrAlgorithm says that the issuer's tokens may not be signed with the
 	// token's algorithm. HTTP status 401.
 	ErrAlgorithm = errors.New("algorithm not accepted")
-	// ErrUnknownKey says that the issuer publishes no usable key with the
-	// token's key ID. HTTP status 401.
+	// ErrUnknownKey says that the issuer was asked and publishes no usable key
+	// with the token's key ID. HTTP status 401.
 	ErrUnknownKey = errors.New("unknown key")
 	// ErrSignature says that the signature is not the issuer's. HTTP status 401.
 	ErrSignature = errors.New("signature not valid")
@@ -61,8 +61,9 @@ var (
 	// ErrOrigin says that a cookie came with an Origin that is not allowed, or a
 	// ticket with another than it was bought with. HTTP status 403.
 	ErrOrigin = errors.New("origin not allowed")
-	// ErrKeysUnavailable says that the issuer's keys cannot be had at present:
-	// a fault of ours or the issuer's, not of the token. HTTP status 503.
+	// ErrKeysUnavailable says that the issuer's keys cannot be had at present, or
+	// that the token's may be among them and the issuer was asked too recently to
+	// be asked again. That says nothing about the token. HTTP status 503.
 	ErrKeysUnavailable = errors.New("issuer's keys unavailable")
 	// ErrRevocationsUnavailable says that revocations may be missing and
 	// [Config.RequireRevocations] is set: a fault of ours, not of the token. HTTP

@@ -93,7 +93,7 @@ func (e *evaluation) step(name string, err error) Step {
 		got, want := e.describe(name)
 		return Step{Check: name, Got: got, Want: want, Verdict: Passed}
 	}
-	step := Step{Check: name, Got: err.Error(), Verdict: Failed, Advice: adviceFor(err)}
+	step := Step{Check: name, Got: err.Error(), Verdict: Failed, Advice: e.advise(err)}
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		step.Got, step.Want = refusal.Got, refusal.Want
 		if step.Got == "" && step.Want == "" {

@@ -28,7 +28,7 @@ func TestExplain_Agrees(t *testing.T) {
 		if !good.Accepted || good.Err != nil || good.Claims == nil || firstFailure(good) != nil {
 			t.Errorf("%s: the twin is explained as %+v", row.name, good)
 		}
-		bad := w.auth.Explain(t.Context(), row.badToken)
+		bad := w.judge(row.want).Explain(t.Context(), row.badToken)
 		_, err := row.bad()
 		if !errors.Is(bad.Err, row.want) || err == nil || withoutTimes(bad.Err) != withoutTimes(err) {
 			t.Errorf("%s: Explain() error = %v, Authenticate() error = %v, want %v", row.name, bad.Err, err, row.want)

@@ -148,12 +148,13 @@ func countRows(rows []hostile, want error) int {
 // A world is one Authenticator and the issuers that it trusts, each described
 // in another way, and a host that it must never ask.
 type world struct {
-	t    *testing.T
-	auth *oidcauth.Authenticator
-	main *oidctest.Issuer            // one key of each kind, none with its algorithm stated
-	keys map[string]*oidctest.Key    // of main, by the algorithm that they sign with
-	by   map[string]*oidctest.Issuer // the other issuers, by their hosts' first names
-	evil *oidctest.Issuer
+	t      *testing.T
+	auth   *oidcauth.Authenticator
+	config oidcauth.Config             // of auth
+	main   *oidctest.Issuer            // one key of each kind, none with its algorithm stated
+	keys   map[string]*oidctest.Key    // of main, by the algorithm that they sign with
+	by     map[string]*oidctest.Issuer // the other issuers, by their hosts' first names
+	evil   *oidctest.Issuer
 }
 
 const mainURL = "https://issuer.test"
@@ -181,8 +182,18 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	w.by["down"].Fail(oidctest.JWKS, oidctest.Fault{Status: http.StatusInternalServerError})
-	w.auth = newAuthenticator(t, oidcauth.Config{Issuers: descriptions, Client: oidctest.Client(servers...)})
+	w.config = oidcauth.Config{Issuers: descriptions, Client: oidctest.Client(servers...)}
+	w.auth = newAuthenticator(t, w.config)
 	return w
+}
+
+// judge returns the Authenticator to present a token to that is to be refused so.
+// One that has just looked for another unknown key does not know yet about this.
+func (w *world) judge(want error) *oidcauth.Authenticator {
+	if want == oidcauth.ErrUnknownKey {
+		return newAuthenticator(w.t, w.config)
+	}
+	return w.auth
 }
 
 // descriptions lists what the Authenticator is told about its issuers.
@@ -217,7 +228,8 @@ func (w *world) authenticate(tok string) func() (*oidcauth.Claims, error) {
 
 // row makes a row of two tokens.
 func (w *world) row(name string, want error, bad, good string) hostile {
-	return hostile{name, want, w.authenticate(bad), w.authenticate(good), bad, good}
+	presentBad := func() (*oidcauth.Claims, error) { return w.judge(want).Authenticate(context.Background(), bad) }
+	return hostile{name, want, presentBad, w.authenticate(good), bad, good}
 }
 
 // members are the members of a JSON object in their order: names without

@@ -2,9 +2,11 @@ package oidcauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth/authtrace"
@@ -50,6 +52,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 	}
 	set := keyset.Config{
 		Issuer:       i.URL,
+		Aliases:      i.Aliases,
 		DiscoveryURL: i.DiscoveryURL,
 		JWKSURL:      i.JWKSURL,
 		Fixed:        i.JWKS,
@@ -61,6 +64,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 		Hooks: keyset.Hooks{
 			FetchDone:    a.fetchDone,
 			StateChanged: func(from, to keyset.State, err error) { a.stateChanged(i.URL, from, to, err) },
+			NoneUsable:   func(err error) { a.noneUsable(i.URL, err) },
 			KeysGone:     a.keysGone,
 			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
 		},
@@ -71,9 +75,14 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 	return keyset.New(set)
 }
 
-// checkURLs makes sure that the addresses to be fetched are addresses.
+// checkURLs makes sure that the issuer's name can be one, and that the addresses
+// to be fetched are addresses.
 func (i *Issuer) checkURLs(client *fetch.Client) error {
 	switch {
+	case i.local == nil && strings.Contains(i.URL, "://") && strings.ContainsAny(i.URL, "?#"):
+		return errors.New("URL: an issuer's URL has neither query nor fragment: write it as the tokens' \"iss\" has it; an address with a query may be the DiscoveryURL or the JWKSURL")
+	case i.DiscoveryURL != "" && strings.TrimSuffix(i.DiscoveryURL, "/") == strings.TrimSuffix(i.URL, "/"):
+		return fmt.Errorf("DiscoveryURL: that is the issuer, not its discovery document: leave it empty for %s, or write the document's whole address", fetch.DiscoveryURL(i.URL))
 	case len(i.JWKS) > 0, i.local != nil:
 		return nil
 	case i.JWKSURL != "":
@@ -116,6 +125,12 @@ func (a *Authenticator) stateChanged(issuer string, from, to keyset.State, err e
 	}
 	a.logger.LogAttrs(context.Background(), level, "issuer's keys changed state", attrs...)
 	a.traceState(issuer, from, to, err)
+}
+
+// noneUsable writes a line about an issuer that answers, and has no key for us yet.
+func (a *Authenticator) noneUsable(issuer string, err error) {
+	a.logger.LogAttrs(context.Background(), slog.LevelWarn, "issuer publishes no usable key",
+		slog.String("issuer", issuer), slog.String("error", err.Error()))
 }
 
 func (a *Authenticator) traceState(issuer string, from, to keyset.State, err error) {

@@ -151,7 +151,7 @@ func (e *evaluation) originalClaims(ctx context.Context, t *readTicket) (*Claims
 		case checkForm, checkType:
 			continue
 		case checkSignature:
-			if err := signed.recognize(o.Key); err != nil {
+			if err := signed.recognize(ctx, o.Key); err != nil {
 				return nil, err
 			}
 			continue
@@ -188,15 +188,27 @@ func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o original
 	return signed, o, nil
 }
 
-// recognize finds the key that verified the token among those that may have.
-func (e *evaluation) recognize(thumbprint string) error {
+// recognize finds the key that verified the token among those that may have. It
+// may be newer than the keys in hand: another node may have verified the token.
+func (e *evaluation) recognize(ctx context.Context, thumbprint string) error {
+	if e.verifiedBy(thumbprint) {
+		return nil
+	}
+	found, err := e.lookAgain(ctx, func() bool { return e.verifiedBy(thumbprint) })
+	if err != nil || found {
+		return err
+	}
+	return refuse(checkKey, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+describeKeys(e.keys))
+}
+
+// verifiedBy reports whether one of the candidates has the thumbprint.
+func (e *evaluation) verifiedBy(thumbprint string) bool {
 	i := slices.IndexFunc(e.keys, func(k *keyset.Key) bool {
 		got, err := keyring.Thumbprint(k.Public())
 		return err == nil && got == thumbprint && e.fits(k)
 	})
-	if i < 0 {
-		return refuse(checkKey, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+describeKeys(e.keys))
+	if i >= 0 {
+		e.claims.key, e.claims.hasKeyID = e.keys[i], e.token.HasKeyID
 	}
-	e.claims.key, e.claims.hasKeyID = e.keys[i], e.token.HasKeyID
-	return nil
+	return i >= 0
 }

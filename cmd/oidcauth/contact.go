@@ -33,7 +33,8 @@ func (c *contact) explain(report *oidcauth.Report) {
 	}
 	for i := range report.Steps {
 		step := &report.Steps[i]
-		if step.Check == "key" && step.Verdict == oidcauth.Failed && !strings.Contains(step.Got, c.err.Error()) {
+		told := strings.Contains(step.Got, c.err.Error()) || strings.Contains(step.Got, "not usable here")
+		if step.Check == "key" && step.Verdict == oidcauth.Failed && !told {
 			step.Advice = "The issuer was asked for its keys, in vain: " + c.err.Error() +
 				". A server finds this in its log; whoever sent the token is not told."
 		}

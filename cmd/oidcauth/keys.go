@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
@@ -61,13 +63,18 @@ func (f *keysFlags) run(ctx context.Context, std streams, operands []string) err
 	ctx, cancel := context.WithTimeout(ctx, keysTimeout)
 	defer cancel()
 	report, err := auth.Keys(ctx, issuer.URL)
-	if err != nil {
+	if err != nil && len(report.Skipped) == 0 {
 		return err
 	}
+	// Where none of the keys is usable, the reasons are what is asked for.
+	return errors.Join(f.write(std.out, report), err)
+}
+
+func (f *keysFlags) write(out io.Writer, report oidcauth.KeyReport) error {
 	if f.json {
-		return writeKeysJSON(std.out, report)
+		return writeKeysJSON(out, report)
 	}
-	return writeKeys(std.out, report, time.Now())
+	return writeKeys(out, report, time.Now())
 }
 
 // issuer returns the issuer with the given name, from the file if it is there.

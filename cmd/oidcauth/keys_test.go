@@ -86,6 +86,19 @@ func TestKeys_json(t *testing.T) {
 	}
 }
 
+// Where no key is usable the reasons are shown all the same.
+func TestKeys_noneUsable(t *testing.T) {
+	iss := startIssuer(t)
+	iss.RemoveKeys()
+	iss.Publish(iss.NewKey(oidctest.KeyConfig{ID: "for-encryption", JWK: map[string]any{"use": "enc"}}))
+	for _, flags := range [][]string{{}, {"--json"}} {
+		got := invoke(t, "", append(append([]string{"keys", "--allow-insecure-http"}, flags...), iss.URL())...)
+		if got.code != 1 || !strings.Contains(got.out, "for-encryption") || !strings.Contains(got.out, "not for signatures") {
+			t.Errorf("got %+v, want exit code 1 and why the key is not usable", got)
+		}
+	}
+}
+
 func TestKeys_failures(t *testing.T) {
 	down, empty := startIssuer(t), startIssuer(t)
 	down.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -26,8 +27,9 @@ func DiscoveryURL(issuer string) string {
 }
 
 // Discover fetches the discovery document of issuer, from discoveryURL or, if
-// that is empty, from [DiscoveryURL]. The document's issuer must equal issuer
-// byte for byte (RFC 8414, section 3.3), and its jwks_uri must be a URL that the
+// that is empty, from [DiscoveryURL]. The document's issuer must equal issuer or
+// one of the aliases byte for byte (RFC 8414, section 3.3): an issuer that is being
+// renamed goes by several names. Its jwks_uri must be a URL that the
 // client would request, https if the issuer or the document came by https.
 //
 // A provider of many tenants states a template, such as
@@ -38,15 +40,15 @@ func DiscoveryURL(issuer string) string {
 //
 // The provider of go-oidc is not used here, because it matches member names
 // without regard to case and fails on a string where an array is expected.
-func (c *Client) Discover(ctx context.Context, issuer, discoveryURL string) (Metadata, error) {
-	m, err := c.discover(ctx, issuer, discoveryURL)
+func (c *Client) Discover(ctx context.Context, issuer, discoveryURL string, aliases ...string) (Metadata, error) {
+	m, err := c.discover(ctx, issuer, discoveryURL, aliases)
 	if err != nil {
 		return Metadata{}, c.outward(err)
 	}
 	return m, nil
 }
 
-func (c *Client) discover(ctx context.Context, issuer, discoveryURL string) (Metadata, error) {
+func (c *Client) discover(ctx context.Context, issuer, discoveryURL string, aliases []string) (Metadata, error) {
 	if discoveryURL == "" {
 		if err := c.CheckURL(issuer); err != nil {
 			return Metadata{}, err
@@ -56,7 +58,7 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string) (Met
 		}
 		discoveryURL = DiscoveryURL(issuer)
 	}
-	resp, err := c.get(ctx, discoveryURL, Request{})
+	resp, err := c.get(ctx, discoveryURL, Request{Member: "issuer"})
 	if err != nil {
 		return Metadata{}, err
 	}
@@ -64,8 +66,8 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string) (Met
 	if err != nil {
 		return Metadata{}, err
 	}
-	if m.Issuer != issuer {
-		return Metadata{}, fmt.Errorf("%w: issuer is %s, want %s", ErrDiscovery, quote(m.Issuer), quote(issuer))
+	if m.Issuer != issuer && !slices.Contains(aliases, m.Issuer) {
+		return Metadata{}, fmt.Errorf("%w: issuer is %s, want %s", ErrOtherIssuer, quote(m.Issuer), quote(issuer))
 	}
 	if err := c.checkJWKSURL(m.JWKSURL, issuer, discoveryURL); err != nil {
 		return Metadata{}, err

@@ -199,7 +199,9 @@ var discoverTests = []struct {
 	{"something after it", "", goodMetadata + "{}", fetch.ErrDiscovery},
 	{"a brace after it", "", goodMetadata + "}", fetch.ErrDiscovery},
 	{"a zero byte after it", "", goodMetadata + "\x00", fetch.ErrDiscovery},
-	{"byte order mark", "", "\ufeff" + goodMetadata, fetch.ErrDiscovery},
+	{"byte order mark", "", "\ufeff" + goodMetadata, nil},
+	{"two byte order marks", "", "\ufeff\ufeff" + goodMetadata, fetch.ErrDiscovery},
+	{"byte order mark of another encoding", "", "\xff\xfe" + goodMetadata, fetch.ErrDiscovery},
 	{"not UTF-8", "", goodMetadata[:len(goodMetadata)-1] + ",\"a\":\"\xff\"}", fetch.ErrDiscovery},
 	{"nested 20000 deep", "", nested(20000), fetch.ErrDiscovery},
 	{"2 MiB", "", goodMetadata + strings.Repeat(" ", 2<<20), fetch.ErrTooLarge},
@@ -232,6 +234,28 @@ func TestDiscover(t *testing.T) {
 				t.Errorf("error says too much: %v", err)
 			}
 		})
+	}
+}
+
+// An issuer that goes by several names may state any of them.
+func TestDiscover_Aliases(t *testing.T) {
+	aliases := []string{"https://issuer.example/oauth", "accounts.issuer.example"}
+	for stated, want := range map[string]error{
+		goodIssuer: nil, aliases[0]: nil, aliases[1]: nil,
+		aliases[0] + "/":               fetch.ErrOtherIssuer,
+		"https://accounts.example":     fetch.ErrOtherIssuer,
+		"https://ISSUER.example/oauth": fetch.ErrOtherIssuer,
+	} {
+		c := memoryClient(t, func(*http.Request) (*http.Response, error) {
+			return respond(200, strings.NewReader(metadata(stated, "https://issuer.example/jwks"))), nil
+		})
+		m, err := c.Discover(t.Context(), goodIssuer, "", aliases...)
+		if !errors.Is(err, want) || err == nil && m.Issuer != stated || err != nil && !errors.Is(err, fetch.ErrDiscovery) {
+			t.Errorf("Discover() of %s = %+v, error %v, want %v", stated, m, err, want)
+		}
+		if _, err := c.Discover(t.Context(), goodIssuer, ""); (err == nil) != (stated == goodIssuer) {
+			t.Errorf("Discover() of %s without aliases: error = %v", stated, err)
+		}
 	}
 }
 

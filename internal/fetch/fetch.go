@@ -36,11 +36,15 @@ var (
 	// ErrTooLarge means that the body exceeds the limit.
 	ErrTooLarge = errors.New("answer too large")
 	// ErrContentType means that the answer declares itself to be something
-	// other than JSON, or to be encoded in a way that was not asked for.
+	// other than JSON, and is not what was asked for by itself either (see
+	// [Request.Member]), or that it declares itself to be encoded in a way that was not asked for.
 	ErrContentType = errors.New("content type not accepted")
 	// ErrDiscovery means that a discovery document is malformed, speaks for
 	// another issuer, or names a key set that must not be fetched.
 	ErrDiscovery = errors.New("discovery document not accepted")
+	// ErrOtherIssuer is the ErrDiscovery of a document that speaks for another
+	// issuer.
+	ErrOtherIssuer = fmt.Errorf("%w: it is another issuer's", ErrDiscovery)
 )
 
 const (

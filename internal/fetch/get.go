@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -31,6 +32,11 @@ type Request struct {
 
 	// MaxBytes replaces the client's size limit. Zero means the client's.
 	MaxBytes int64
+
+	// Member is the member by which the document is known: a JSON object that has
+	// it is read whatever Content-Type calls it, since many a server calls
+	// everything a web page. Empty means that Content-Type alone counts.
+	Member string
 }
 
 // Response is a complete answer with status 200 or, if the request named an
@@ -136,8 +142,9 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Respo
 			RetryAfter: retryAfter(resp.Header, time.Now()),
 		}
 	}
-	if err := checkContentType(resp.Header); err != nil {
-		return nil, err
+	mistyped := checkContentType(resp.Header)
+	if mistyped != nil && req.Member == "" {
+		return nil, mistyped
 	}
 	limit := c.maxBytes
 	if req.MaxBytes > 0 {
@@ -147,7 +154,18 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Respo
 	if err != nil {
 		return nil, err
 	}
+	out.Body = bytes.TrimPrefix(out.Body, []byte("\ufeff")) // a byte order mark means nothing in UTF-8
+	if mistyped != nil && !hasMember(out.Body, req.Member) {
+		return nil, mistyped
+	}
 	return out, nil
+}
+
+// hasMember reports whether body is a JSON object with the member.
+func hasMember(body []byte, name string) bool {
+	members, err := topLevel(body)
+	_, found := members[name]
+	return err == nil && found
 }
 
 // header is what a request says of itself.

@@ -176,6 +176,38 @@ func TestGet_Status(t *testing.T) {
 	}
 }
 
+// A document that is known by a member is read whatever its Content-Type.
+func TestGet_Member(t *testing.T) {
+	const web = "text/html;charset=UTF-8"
+	tests := []struct {
+		name, contentType, body string
+		want                    error
+	}{
+		{"said to be a web page", web, `{"keys":[]}`, nil},
+		{"said to be a picture", "image/png", ` {"keys":null} `, nil},
+		{"with a byte order mark", web, "\ufeff" + `{"keys":[]}`, nil},
+		{"without the member", web, `{}`, fetch.ErrContentType},
+		{"with the member in another case", web, `{"Keys":[]}`, fetch.ErrContentType},
+		{"with the member further in", web, `{"a":{"keys":[]}}`, fetch.ErrContentType},
+		{"with the member twice", web, `{"keys":[],"keys":[]}`, fetch.ErrContentType},
+		{"a web page", web, `<html>{"keys":[]}</html>`, fetch.ErrContentType},
+		{"a list", web, `["keys"]`, fetch.ErrContentType},
+		{"cut off", web, `{"keys":[]`, fetch.ErrContentType},
+		{"nothing", web, ``, fetch.ErrContentType},
+		{"said to be JSON, without the member", "application/json", `{}`, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c := memoryClient(t, func(*http.Request) (*http.Response, error) {
+				return respond(200, strings.NewReader(tt.body), "Content-Type: "+tt.contentType), nil
+			})
+			if _, err := c.Get(t.Context(), issuerURL, fetch.Request{Member: "keys"}); !errors.Is(err, tt.want) {
+				t.Fatalf("Get() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
 func TestGet_ContentType(t *testing.T) {
 	tests := []struct {
 		value string

@@ -1,6 +1,7 @@
 package keyset_test
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -77,7 +78,9 @@ func TestUnknownKeyID_RefusedInCoolDown(t *testing.T) {
 		i, s := inHand(t)
 		refused(t, s, "b", keyset.ErrUnknownKey)
 		i.publish(key("a", 0), key("c", 2))
-		refused(t, s, "c", keyset.ErrUnknownKey)
+		time.Sleep(3 * time.Second)
+		postponed(t, s, "c", keyset.CoolDownTime-3*time.Second)
+		refused(t, s, "b", keyset.ErrUnknownKey) // known to be unknown
 		time.Sleep(keyset.CoolDownTime)
 		synctest.Wait()
 		wantCount(t, i, 3)
@@ -86,8 +89,9 @@ func TestUnknownKeyID_RefusedInCoolDown(t *testing.T) {
 	})
 	bubble(t, "more key IDs than are remembered", func(t *testing.T) {
 		i, s := inHand(t)
+		refused(t, s, "random", keyset.ErrUnknownKey)
 		for n := range 5000 {
-			refused(t, s, fmt.Sprint("random-", n), keyset.ErrUnknownKey)
+			postponed(t, s, fmt.Sprint("random-", n), keyset.CoolDownTime)
 		}
 		time.Sleep(time.Minute)
 		wantCount(t, i, 3)
@@ -97,6 +101,19 @@ func TestUnknownKeyID_RefusedInCoolDown(t *testing.T) {
 		refused(t, s, "b", keyset.ErrUnknownKey)
 		mustKeys(t, s, "a")
 	})
+}
+
+// postponed asserts that keyID is not known to be unknown, and will be asked for
+// after wait.
+func postponed(t testing.TB, s *keyset.Set, keyID string, wait time.Duration) {
+	t.Helper()
+	keys, err := s.Keys(t.Context(), keyID, true)
+	if len(keys) != 0 || !errors.Is(err, keyset.ErrPostponed) || errors.Is(err, keyset.ErrUnknownKey) {
+		t.Fatalf("Keys(%q) = %d keys, error %v, want error %v", keyID, len(keys), err, keyset.ErrPostponed)
+	}
+	if got := unavailable(t, err).RetryAfter; got != wait {
+		t.Fatalf("RetryAfter = %v, want %v", got, wait)
+	}
 }
 
 func TestUnknownKeyID_AsksPastCaches(t *testing.T) {

@@ -20,6 +20,7 @@ type journal struct {
 	events []keyset.Event
 	times  []time.Time // of events
 	stores []error
+	none   []error
 }
 
 func (j *journal) hooks() keyset.Hooks {
@@ -38,6 +39,11 @@ func (j *journal) hooks() keyset.Hooks {
 			j.mu.Lock()
 			defer j.mu.Unlock()
 			j.gone = append(j.gone, keys...)
+		},
+		NoneUsable: func(err error) {
+			j.mu.Lock()
+			defer j.mu.Unlock()
+			j.none = append(j.none, err)
 		},
 		StoreFailed: func(err error) {
 			j.mu.Lock()

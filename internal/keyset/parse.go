@@ -1,9 +1,11 @@
 package keyset
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/rsa"
 	_ "crypto/sha256" // for thumbprints
+	std "encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +20,9 @@ import (
 // ErrNoUsableKey says that a JWKS was well formed, but that no key in it can
 // verify a token.
 var ErrNoUsableKey = errors.New("no usable key in the key set")
+
+// ErrDocument says that what arrived is no JWKS.
+var ErrDocument = errors.New("key set not accepted")
 
 // Reason says in a few words why a key is not used.
 type Reason string
@@ -55,7 +60,7 @@ const (
 	minRSAExponent = 65537
 )
 
-// document is a parsed JWKS with at least one usable key.
+// document is a parsed JWKS. Without an error it has at least one usable key.
 type document struct {
 	keys    []*Key
 	skipped []Skipped
@@ -89,17 +94,17 @@ type public struct {
 	Y     string `json:"y,omitempty"`
 }
 
-// parse reads a JWKS. Each key is read alone, so that an odd one costs the
+// parse reads a JWKS. With [ErrNoUsableKey] it tells what was skipped. Each key is read alone, so that an odd one costs the
 // others nothing. Names are exact, and a name that stands twice is an error.
 func (s *Set) parse(body []byte) (document, error) {
 	var top struct {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
-	if err := json.Unmarshal(body, &top); err != nil {
-		return document{}, fmt.Errorf("key set is not a JSON object with a list of keys: %s", brief(err))
+	if err := json.Unmarshal(bytes.TrimPrefix(body, byteOrderMark), &top); err != nil {
+		return document{}, fmt.Errorf("%w: not a JSON object with a list of keys: %s", ErrDocument, brief(err))
 	}
 	if top.Keys == nil {
-		return document{}, errors.New(`key set has no member "keys"`)
+		return document{}, fmt.Errorf(`%w: no member "keys"`, ErrDocument)
 	}
 	var doc document
 	seen := map[string]bool{}
@@ -118,7 +123,7 @@ func (s *Set) parse(body []byte) (document, error) {
 		}
 	}
 	if len(doc.keys) == 0 {
-		return document{}, fmt.Errorf("%w: %s", ErrNoUsableKey, summary(doc.skipped))
+		return doc, fmt.Errorf("%w: %s", ErrNoUsableKey, summary(doc.skipped))
 	}
 	return doc, nil
 }
@@ -126,7 +131,7 @@ func (s *Set) parse(body []byte) (document, error) {
 func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 	m := new(member)
 	if err := json.Unmarshal(raw, m); err != nil || m.Type == "" {
-		return nil, &Skipped{Reason: NotAKey}
+		return nil, notAKey(raw, err)
 	}
 	skip := func(r Reason, detail string) *Skipped {
 		return &Skipped{ID: shorten(m.ID), Type: shorten(m.Type), Reason: r, Detail: shorten(detail)}
@@ -158,6 +163,32 @@ func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 		Key: key, set: s, use: m.Use, operations: m.Operations, issuer: m.Issuer,
 		same: sameness(thumbprint, m),
 	}, nil
+}
+
+// notAKey says what is wrong with something that cannot be read as a key, by the
+// name that it bears as far as it has one.
+func notAKey(raw []byte, err error) *Skipped {
+	var name struct {
+		ID   any `json:"kid"`
+		Type any `json:"kty"`
+	}
+	skipped := &Skipped{Reason: NotAKey}
+	if err != nil {
+		skipped.Detail = brief(err)
+	}
+	if std.Unmarshal(raw, &name) != nil {
+		return skipped
+	}
+	switch id := name.ID.(type) {
+	case string:
+		skipped.ID = shorten(id)
+	case float64:
+		skipped.ID = fmt.Sprint(id)
+	}
+	if typ, ok := name.Type.(string); ok {
+		skipped.Type = shorten(typ)
+	}
+	return skipped
 }
 
 // unfit looks at what a key says of itself, before any mathematics.
@@ -218,10 +249,14 @@ func (m *member) private() bool {
 
 // key reads the key material alone, without certificates and private parts.
 func (m *member) key() (*jose.JSONWebKey, error) {
+	exact, err := m.exactly()
+	if err != nil {
+		return nil, err
+	}
 	raw, err := json.Marshal(struct {
 		Type string `json:"kty"`
 		public
-	}{m.Type, m.public})
+	}{m.Type, exact})
 	if err != nil {
 		return nil, err
 	}

@@ -2,20 +2,23 @@ package keyset_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
-func TestRefetched(t *testing.T) {
+func TestLookAgain_ReusedKeyID(t *testing.T) {
 	bubble(t, "a changed key under the same key ID is found", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		s := start(t, i.reusing(t))
 		old := mustKeys(t, s, "a")[0]
 		i.publish(key("a", 1))
-		keys, ok := s.Refetched(t.Context(), "a")
-		if !ok || len(keys) != 1 || keys[0] == old {
-			t.Fatalf("Refetched() = %d keys, %v, want the new one", len(keys), ok)
+		keys, err := lookAgain(t, s, "a", "token", time.Time{})
+		if err != nil || len(keys) != 1 || keys[0] == old {
+			t.Fatalf("LookAgain() = %d keys, error %v, want the new one", len(keys), err)
 		}
 		if old.Live(time.Now()) {
 			t.Error("the replaced key is still live")
@@ -28,8 +31,8 @@ func TestRefetched(t *testing.T) {
 			t.Fatal(err)
 		}
 		i.publish(key("", 1), key("", 2))
-		if keys, ok := s.Refetched(t.Context(), ""); !ok || len(keys) != 2 {
-			t.Fatalf("Refetched() = %d keys, %v, want 2", len(keys), ok)
+		if keys, err := lookAgain(t, s, "", "token", time.Time{}); err != nil || len(keys) != 2 {
+			t.Fatalf("LookAgain() = %d keys, error %v, want 2", len(keys), err)
 		}
 	})
 	bubble(t, "a thousand bad signatures cost one fetch and one at the end", func(t *testing.T) {
@@ -38,24 +41,24 @@ func TestRefetched(t *testing.T) {
 		s := start(t, i.reusing(t))
 		mustKeys(t, s, "a")
 		var wg sync.WaitGroup
-		for range 1000 {
-			wg.Go(func() { s.Refetched(context.Background(), "a") })
+		for n := range 1000 {
+			wg.Go(func() { _, _ = lookAgain(t, s, "a", fmt.Sprint("token", n%10), time.Time{}) })
 		}
 		wg.Wait()
-		if _, ok := s.Refetched(t.Context(), "a"); ok {
-			t.Error("Refetched() = true within the cool-down")
+		if keys, err := lookAgain(t, s, "a", "another", time.Time{}); keys != nil || err != nil {
+			t.Errorf("LookAgain() within the cool-down = %d keys, error %v, want neither", len(keys), err)
 		}
 		time.Sleep(time.Minute)
 		wantCount(t, i, 3)
 	})
 }
 
-func TestRefetched_InVain(t *testing.T) {
+func TestLookAgain_ReusedKeyIDInVain(t *testing.T) {
 	bubble(t, "an issuer that does not reuse key IDs is not asked", func(t *testing.T) {
 		i, s := inHand(t)
 		for range 100 {
-			if _, ok := s.Refetched(t.Context(), "a"); ok {
-				t.Fatal("Refetched() = true, want false")
+			if keys, err := lookAgain(t, s, "a", "token", time.Time{}); keys != nil || err != nil {
+				t.Fatalf("LookAgain() = %d keys, error %v, want neither", len(keys), err)
 			}
 		}
 		wantCount(t, i, 1)
@@ -66,10 +69,18 @@ func TestRefetched_InVain(t *testing.T) {
 		mustKeys(t, s, "a")
 		i.set(func(i *issuer) { i.status = 500 })
 		for range 100 {
-			if _, ok := s.Refetched(t.Context(), "a"); ok {
-				t.Fatal("Refetched() = true, want false")
+			if keys, err := lookAgain(t, s, "a", "token", time.Time{}); keys != nil || err != nil {
+				t.Fatalf("LookAgain() = %d keys, error %v, want neither", len(keys), err)
 			}
 		}
 		wantCount(t, i, 2)
 	})
+}
+
+// lookAgain asks for the keys of a token that no key in hand verifies.
+func lookAgain(t testing.TB, s *keyset.Set, keyID, token string, issued time.Time) ([]*keyset.Key, error) {
+	t.Helper()
+	d := keyset.Doubt{Token: token, KeyID: keyID, HasKeyID: keyID != "", Lookups: s.Lookups(), Issued: issued}
+	d.Tried, _ = s.Keys(context.Background(), keyID, d.HasKeyID)
+	return s.LookAgain(context.Background(), d)
 }

@@ -19,6 +19,9 @@ const (
 	maxBackOff    = 5 * time.Minute
 
 	maxBackOffWithoutKeys = 30 * time.Second
+	// emptyLifetime is how long the answer that there is no usable key yet counts
+	// as fresh. A token's question does not wait for its end.
+	emptyLifetime = 30 * time.Second
 
 	// maxSleep is how soon a machine that slept is noticed: timers do not count
 	// that time.
@@ -31,9 +34,9 @@ const (
 
 // flight is one fetch, shared by everybody who waits for it.
 type flight struct {
-	lookup bool // asks the issuer itself, past all caches
-	asked  idSet
-	reuse  bool // for a bad signature under a known key ID
+	lookup bool   // asks the issuer itself, past all caches
+	number uint64 // of a look-up
+	asked  idSet  // by its beginning
 	source source
 	prev   *snapshot
 	begun  time.Time
@@ -82,7 +85,8 @@ func (s *Set) start(lookup bool) {
 		done:   make(chan struct{}),
 	}
 	if lookup {
-		f.asked, f.reuse = s.cool.take()
+		f.number = s.lookups.Add(1)
+		f.asked = s.cool.take()
 	}
 	s.flight = f
 	s.wg.Go(func() { s.run(f) })
@@ -128,7 +132,7 @@ func (s *Set) fetch(ctx context.Context, f *flight, a *answer) error {
 	}
 	known := a.source.url
 	err := s.get(ctx, f, a)
-	if !moved(err) && !(err == nil && s.doubtful(f, a)) {
+	if !moved(err) && !s.doubtful(f, a, err) {
 		return err
 	}
 	if discoverErr := s.discover(ctx, a); discoverErr != nil || a.source.url == known {
@@ -141,11 +145,14 @@ func (s *Set) older(a *answer, age time.Duration) bool {
 	return reached(time.Now(), a.source.discovered.Add(age))
 }
 
-// doubtful reports whether the keys may have moved: one that is asked for is
-// not where an old discovery document said.
-func (s *Set) doubtful(f *flight, a *answer) bool {
+// doubtful reports whether the keys may have moved: where an old discovery
+// document said, there is none, or not the one that is asked for.
+func (s *Set) doubtful(f *flight, a *answer, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err != nil {
+		return errors.Is(err, ErrNoUsableKey) && s.older(a, discoveryDoubt)
+	}
 	vain := s.missing(f.asked, a.doc.keys)
 	return f.lookup && len(vain.ids) > 0 && s.older(a, discoveryDoubt)
 }
@@ -163,7 +170,7 @@ func (s *Set) discover(ctx context.Context, a *answer) error {
 	}
 	var meta fetch.Metadata
 	err := s.admitted(ctx, url, func(ctx context.Context) (err error) {
-		meta, err = s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL)
+		meta, err = s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL, s.cfg.Aliases...)
 		return err
 	})
 	if err != nil {
@@ -177,7 +184,7 @@ func (s *Set) discover(ctx context.Context, a *answer) error {
 // get fetches and parses the keys. A look-up sends no ETag, so that an issuer
 // with wrong ones cannot hide a new key for ever.
 func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
-	req := fetch.Request{NoCache: f.lookup, MaxBytes: s.cfg.MaxBytes}
+	req := fetch.Request{NoCache: f.lookup, MaxBytes: s.cfg.MaxBytes, Member: "keys"}
 	if f.prev != nil && !f.lookup && !f.prev.stored && f.prev.url == a.source.url {
 		req.ETag = f.prev.etag
 	}
@@ -217,20 +224,34 @@ func (s *Set) finish(f *flight, a answer, err error) {
 	if err == nil && a.notModified && s.snap.Load() == nil {
 		err = errors.New("key set: answer is 304, but the keys were dropped meanwhile")
 	}
-	f.err = err
 	if postponed, ok := errors.AsType[*PostponedError](err); ok {
+		f.err = err
 		s.postpone(now, err, postponed)
 		s.step(now)
 		return
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		s.accept(f, now, a)
+	case errors.Is(err, ErrNoUsableKey) && !s.snap.Load().usable():
+		s.noneUsable(err)
+		s.accept(f, now, a)
+		s.lastErr = err
+	default:
 		s.fail(now, err)
 		s.chargeFailed(f, now)
-	} else {
-		s.accept(f, now, a)
+		f.err = err
 	}
-	s.note(f, a, now)
+	s.note(f, a, now, err)
 	s.step(now)
+}
+
+// noneUsable reports a set without a usable key unless the last one was the same.
+// s.mu must be held.
+func (s *Set) noneUsable(err error) {
+	if hook := s.cfg.Hooks.NoneUsable; hook != nil && s.snap.Load() == nil {
+		s.notes = append(s.notes, func() { hook(err) })
+	}
 }
 
 // fail notes a failed fetch: all fetches wait for the back-off.
@@ -248,7 +269,7 @@ func (s *Set) fail(now time.Time, err error) {
 // keys, when every token waits for the issuer to come up, it doubles up to 30 s.
 func (s *Set) backOff(err error) time.Duration {
 	limit := maxBackOff
-	if s.snap.Load() == nil {
+	if !s.snap.Load().usable() {
 		limit = maxBackOffWithoutKeys
 	}
 	wait := limit
@@ -263,12 +284,21 @@ func (s *Set) backOff(err error) time.Duration {
 	return min(wait, maxBackOff)
 }
 
-// accept makes the answer the current keys and plans their refresh.
+// accept makes the answer the current keys and plans their refresh. An answer
+// without a usable key gets here only when there is none in hand: it is no
+// failure, it tells that nothing was found.
 func (s *Set) accept(f *flight, now time.Time, a answer) {
 	next := &snapshot{skipped: a.doc.skipped, fetched: now, url: a.source.url}
+	prev := s.snap.Load()
+	if prev != nil {
+		next.lookup, next.lookedUp = prev.lookup, prev.lookedUp
+	}
+	if f.lookup {
+		next.lookup, next.lookedUp = f.number, f.begun
+	}
 	changed := false
 	if a.notModified {
-		*next = *s.snap.Load()
+		*next = *prev
 		next.confirm(now, s.base, a)
 		s.snap.Store(next)
 	} else {
@@ -276,16 +306,20 @@ func (s *Set) accept(f *flight, now time.Time, a answer) {
 		changed = s.swap(next, a.doc.keys)
 	}
 	s.failures, s.lastErr, s.retryAt = 0, nil, time.Time{}
-	s.refreshAt = now.Add(time.Duration(float64(next.lifetime) * (0.76 + 0.08*s.cfg.random())))
+	life := next.lifetime
+	if !next.usable() {
+		life = emptyLifetime
+	}
+	s.refreshAt = now.Add(time.Duration(float64(life) * (0.76 + 0.08*s.cfg.random())))
 	if f.lookup {
 		s.charge(f, now, next.keys)
 	}
-	if s.store.wants(now, changed) {
+	if next.usable() && s.store.wants(now, changed) {
 		s.unsaved = next
 	}
 }
 
-func (s *Set) note(f *flight, a answer, now time.Time) {
+func (s *Set) note(f *flight, a answer, now time.Time, err error) {
 	hook := s.cfg.Hooks.FetchDone
 	if hook == nil {
 		return
@@ -293,7 +327,7 @@ func (s *Set) note(f *flight, a answer, now time.Time) {
 	e := Event{
 		Issuer: s.cfg.Issuer, URL: a.source.url, Lookup: f.lookup,
 		NotModified: a.notModified, Duration: now.Sub(f.begun),
-		Err: f.err, DiscoveryErr: a.discoveryErr,
+		Err: err, DiscoveryErr: a.discoveryErr,
 	}
 	if snap := s.snap.Load(); snap != nil && f.err == nil {
 		e.Keys, e.Skipped = len(snap.keys), len(snap.skipped)
@@ -326,7 +360,7 @@ func (s *Set) step(now time.Time) {
 		case s.cool.planned && !s.cool.active(now):
 			s.start(true)
 		case s.refreshDue(now):
-			s.start(s.snap.Load() == nil)
+			s.start(!s.snap.Load().usable())
 		}
 	}
 	s.arm(now)

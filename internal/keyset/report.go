@@ -38,7 +38,7 @@ type Report struct {
 	NextRefresh time.Time // zero when none is planned
 	FromStore   bool      // from the cache directory, not confirmed yet
 	InUse       bool
-	CoolDown    time.Time // unknown key IDs are refused until then
+	CoolDown    time.Time // the issuer is not asked again until then
 	LastError   error
 }
 
@@ -93,6 +93,30 @@ func (s *Set) describe(r *Report, snap *snapshot) {
 	if s.cfg.Fixed == nil {
 		r.FreshUntil, r.ServeUntil = snap.freshUntil, snap.limitAt()
 	}
+}
+
+// SkippedKey returns why the key that bears keyID is not used, if the issuer
+// publishes it. It neither fetches nor counts as use.
+func (s *Set) SkippedKey(keyID string) (Skipped, bool) {
+	snap := s.snap.Load()
+	if snap == nil || keyID == "" {
+		return Skipped{}, false
+	}
+	short := shorten(keyID)
+	i := slices.IndexFunc(snap.skipped, func(k Skipped) bool { return k.ID == short })
+	if i < 0 {
+		return Skipped{}, false
+	}
+	return snap.skipped[i], true
+}
+
+// SkippedSummary counts the keys that the issuer publishes and that are not used,
+// by reason. It is empty if there are none.
+func (s *Set) SkippedSummary() string {
+	if snap := s.snap.Load(); snap != nil && len(snap.skipped) > 0 {
+		return summary(snap.skipped)
+	}
+	return ""
 }
 
 func (k *Key) report() KeyReport {

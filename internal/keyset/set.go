@@ -22,6 +22,10 @@ var (
 	// key ID that was asked for.
 	ErrUnknownKey = errors.New("no key of the issuer bears this key ID")
 
+	// ErrPostponed is the cause of an [UnavailableError] while the issuer may not
+	// be asked again, because it was a moment ago. It will be at RetryAfter.
+	ErrPostponed = errors.New("the issuer was asked for its keys a moment ago and will be asked again")
+
 	// ErrClosed is the cause of an [UnavailableError] after [Set.Close].
 	ErrClosed = errors.New("key set closed")
 )
@@ -48,6 +52,9 @@ type Config struct {
 	// Issuer is the issuer's URL, for messages, and what the discovery
 	// document must name.
 	Issuer string
+	// Aliases are other names of the issuer, which the discovery document may
+	// state instead.
+	Aliases []string
 	// DiscoveryURL is where the discovery document is. Empty means Issuer
 	// without one trailing slash, followed by /.well-known/openid-configuration.
 	DiscoveryURL string
@@ -56,7 +63,7 @@ type Config struct {
 	// Fixed is a JWKS document. When set there is no network at all.
 	Fixed []byte
 	// ReusesKeyIDs says that the issuer changes keys under one key ID, so that
-	// [Set.Refetched] may fetch.
+	// [Set.LookAgain] may fetch for a token with a known one.
 	ReusesKeyIDs bool
 	// KeepWarm refreshes in the background even while nobody asks, once
 	// somebody has asked for the first time.
@@ -103,6 +110,9 @@ type Hooks struct {
 	// StateChanged is called once for each change; err is the failure that
 	// caused it, or nil.
 	StateChanged func(from, to State, err error)
+	// NoneUsable is called once when an issuer of which no key is known turns out
+	// to publish none that is usable; err wraps [ErrNoUsableKey].
+	NoneUsable func(err error)
 	// KeysGone is called with the keys that are trusted no more.
 	KeysGone func([]*Key)
 	// StoreFailed is called when the file in CacheDir cannot be used: once
@@ -124,12 +134,14 @@ type Set struct {
 	snap     atomic.Pointer[snapshot] // nil without keys
 	lastUsed atomic.Int64             // since base; neverUsed at first
 	held     atomic.Int64
+	lookups  atomic.Uint64 // begun so far
 
 	mu         sync.Mutex // guards all below
 	closed     bool
 	flight     *flight // the one fetch under way, or nil
 	source     source
 	state      State // as last reported
+	had        bool  // there was a usable key once
 	failures   int   // in a row
 	lastErr    error
 	lastFail   time.Time
@@ -184,9 +196,10 @@ func New(cfg Config) (*Set, error) {
 // bear it, without one all; of either at most 16 of each type and curve. The
 // caller must not change the slice. A known key ID is answered without locks and
 // without waiting, whatever happens to the issuer. An unknown one may wait for
-// one shared fetch, until ctx ends. The error is [ErrUnknownKey] or an
-// [*UnavailableError]; the latter also when the issuer could not be asked about
-// an unknown key ID.
+// one shared fetch, until ctx ends. The error is [ErrUnknownKey] when the issuer
+// was asked and has no such key, and an [*UnavailableError] when that is not
+// known: the issuer could not be asked, was asked too recently to be asked again
+// ([ErrPostponed]), or publishes no usable key at all ([ErrNoUsableKey]).
 func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
 	if snap := s.snap.Load(); snap != nil {
 		now := time.Now()
@@ -198,17 +211,17 @@ func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, er
 			}
 		}
 	}
-	return s.wait(ctx, keyID, hasKeyID)
+	return s.wait(ctx, s.askFor(keyID, hasKeyID))
 }
 
 // Ready returns nil when keys are in hand, fetching them first if need be. To
 // ask while they are in hand does not count as use of the issuer.
 func (s *Set) Ready(ctx context.Context) error {
 	now := time.Now()
-	if snap := s.snap.Load(); snap != nil && snap.serves(now.Sub(s.base), now) {
+	if snap := s.snap.Load(); snap.usable() && snap.serves(now.Sub(s.base), now) {
 		return nil
 	}
-	_, err := s.wait(ctx, "", false)
+	_, err := s.wait(ctx, &ask{probe: true, asked: s.lookups.Load()})
 	return err
 }
 
@@ -242,99 +255,7 @@ func (s *Set) Close() {
 	s.wg.Wait()
 }
 
-// wait is the slow way of Keys: it joins or starts a fetch where that can
-// help, and leaves with ctx.
-func (s *Set) wait(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
-	var done *flight
-	for {
-		keys, next, err := s.decide(ctx, keyID, hasKeyID, done)
-		if next == nil {
-			return keys, err
-		}
-		select {
-		case <-next.done:
-			done = next
-		case <-ctx.Done():
-			return nil, s.left(ctx)
-		}
-	}
+// unavailable says that the keys cannot be had before a time that may have passed.
+func (s *Set) unavailable(now, until time.Time, cause error) error {
+	return &UnavailableError{Issuer: s.cfg.Issuer, RetryAfter: max(0, until.Sub(now)), Err: cause}
 }
-
-// decide answers a caller or names the fetch to wait for. done is the fetch
-// that the caller has already waited for.
-func (s *Set) decide(ctx context.Context, keyID string, hasKeyID bool, done *flight) ([]*Key, *flight, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now()
-	if s.closed {
-		return nil, nil, &UnavailableError{Issuer: s.cfg.Issuer, Err: ErrClosed}
-	}
-	snap := s.valid(now)
-	if keys := snap.find(keyID, hasKeyID); keys != nil {
-		return keys, nil, nil
-	}
-	if s.cfg.Fixed != nil && snap == nil {
-		return nil, nil, s.unavailable(now, s.lastErr) // see Withdraw
-	}
-	if s.cfg.Fixed != nil {
-		return nil, nil, ErrUnknownKey
-	}
-	s.lastUsed.Store(int64(now.Sub(s.base)))
-	if done != nil && done.err != nil {
-		return nil, nil, s.unavailable(now, done.err)
-	}
-	if snap != nil {
-		if done != nil && done.lookup {
-			return nil, nil, ErrUnknownKey
-		}
-		if s.cool.active(now) {
-			s.cool.postpone(s.hash(keyID))
-			s.arm(now)
-			return nil, nil, ErrUnknownKey
-		}
-	}
-	return s.join(ctx, now, keyID, hasKeyID)
-}
-
-// join adds the caller to the fetch under way, or starts one unless a failure
-// has just shown that to be useless.
-func (s *Set) join(ctx context.Context, now time.Time, keyID string, hasKeyID bool) ([]*Key, *flight, error) {
-	if ctx.Err() != nil {
-		return nil, nil, s.left(ctx)
-	}
-	if s.flight == nil {
-		if !reached(now, s.retryAt) {
-			return nil, nil, s.unavailable(now, s.lastErr)
-		}
-		s.start(true)
-	}
-	if hasKeyID && s.flight.lookup {
-		s.flight.asked.add(s.hash(keyID))
-	}
-	return nil, s.flight, nil
-}
-
-func (s *Set) unavailable(now time.Time, cause error) error {
-	return &UnavailableError{
-		Issuer:     s.cfg.Issuer,
-		RetryAfter: max(0, s.retryAt.Sub(now)),
-		Err:        cause,
-	}
-}
-
-func (s *Set) left(ctx context.Context) error {
-	return &UnavailableError{Issuer: s.cfg.Issuer, Err: Ended(ctx)}
-}
-
-// Ended returns the error of a context that has ended. It tells the cause and
-// does not wrap it: that may be the refusal of another token, with which a
-// session ended, and must not pass for a verdict on this one.
-func Ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(err, cause) {
-		return err
-	}
-	return fmt.Errorf("%w: %v", err, cause)
-}
-
-func (s *Set) hash(keyID string) uint64 { return maphash.String(s.seed, keyID) }

@@ -1,7 +1,6 @@
 package keyset_test
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -30,17 +29,22 @@ type simulation struct {
 	set    *keyset.Set
 
 	published []string // key IDs in the issuer's set
+	odd       []string // published besides, and of no use
 	made      int
 	fault     string
-	healing   float64 // how often an occasion to heal is taken
+	lastFault time.Time // when one was last mended
+	healing   float64   // how often an occasion to heal is taken
 
 	current []string // published, as the issuer sees it; guarded by its lock
 	answer  atomic.Pointer[goodAnswer]
 
 	live      map[string]*keyset.Key // as last returned
 	err       error                  // of the last ask
-	windows   int                    // cool-downs' lengths of time in which an unknown key ID was asked for
+	asked     time.Time              // when something unknown was last asked for
+	windows   int                    // cool-downs' lengths of time in which something unknown was asked for
 	window    time.Time              // the last one's beginning
+	probes    int
+	empty     time.Duration // the longest time that the set may have been without any key
 	faultTime time.Duration
 	faultAt   time.Time
 	faults    int
@@ -54,9 +58,15 @@ type simulation struct {
 //     at once, whatever goes on.
 //   - A key that is not in the last good answer is not returned unless a fetch
 //     has just brought it, and its pointer is dead.
-//   - A key that the issuer published while nothing is wrong is accepted within
-//     a cool-down, or as soon as the back-off allows.
+//   - A token under a published key, with a key ID or without, is accepted or
+//     told when to come back. It is never refused, whatever goes on.
+//   - While nothing is wrong it is accepted when it does come back, and at once
+//     if nobody has asked for anything unknown for two cool-downs, the second of
+//     which may begin with a look-up that was put off: also when the issuer had
+//     no key before.
+//   - What is made up is never accepted.
 //   - Fetches stay within a budget, see wantBudget.
+//   - After Close nothing is fetched and no key is live.
 func TestSimulation(t *testing.T) {
 	for n := range *seeds {
 		seed := *firstSeed + uint64(n)
@@ -82,19 +92,48 @@ func simulate(t *testing.T, seed uint64) {
 	if m.random.IntN(2) == 0 {
 		m.issuer.etag = `"0"`
 	}
-	m.rotate()
 	m.issuer.served = m.serve
+	if m.random.IntN(3) == 0 {
+		m.odd = []string{`{"kty":"oct","kid":"odd","k":"AAAA"}`}
+	}
+	began := time.Now()
+	first := began // when the first key is published
+	if m.random.IntN(3) == 0 {
+		first = first.Add(time.Duration(m.random.IntN(int(6 * time.Hour))))
+	}
+	m.publish()
 	jitter := rand.New(rand.NewPCG(seed, 2))
 	cfg := keyset.WithRandom(m.issuer.config(t), jitter.Float64)
 	cfg.KeepWarm = m.random.IntN(4) > 0
 	m.set = start(t, cfg)
-	began := time.Now()
 	for time.Since(began) < simulated {
+		if len(m.published) == 0 && !time.Now().Before(first) {
+			m.empty = time.Since(began)
+			m.rotate()
+			m.askPublished()
+		}
 		time.Sleep(time.Duration(m.random.ExpFloat64() * float64(5*time.Minute)))
 		synctest.Wait()
 		m.step()
 	}
 	m.wantBudget(maxAge)
+	m.wantEnd()
+}
+
+// wantEnd closes the set in the middle of whatever it does.
+func (m *simulation) wantEnd() {
+	_, _ = m.set.Keys(within(m.t, time.Millisecond), "last", true)
+	m.set.Close()
+	fetches := m.issuer.count()
+	time.Sleep(2 * keyset.StaleLimit)
+	if got := m.issuer.count(); got != fetches {
+		m.t.Fatalf("%d fetches after Close", got-fetches)
+	}
+	for id, k := range m.live {
+		if k.Live(time.Now()) {
+			m.t.Fatalf("key %s is live after Close", id)
+		}
+	}
 }
 
 // goodAnswer is what the set must have learnt.
@@ -126,8 +165,16 @@ func (m *simulation) step() {
 		}
 	case n < 16:
 		m.flood()
+	case n < 22:
+		m.askGarbage(fmt.Sprint("garbage", m.random.IntN(3)))
+	case n < 26:
+		m.askGarbage([]string{"odd", fmt.Sprint("made-up", m.random.Uint64())}[m.random.IntN(2)])
 	case n < 30:
-		m.askGarbage("garbage")
+		m.askForged()
+	case n < 33:
+		m.probe()
+	case n < 35:
+		m.rotateMeanwhile()
 	case n < 60:
 		m.askPublished()
 	default:
@@ -137,11 +184,31 @@ func (m *simulation) step() {
 }
 
 func (m *simulation) rotate() {
+	if len(m.published) == 0 && m.made > 0 {
+		m.t.Fatal("no key is left")
+	}
 	id := fmt.Sprint("k", m.made)
 	m.made++
 	m.rotations++
 	m.published = append(m.published, id)
 	m.publish()
+}
+
+// rotateMeanwhile publishes a key while the answer to somebody's made-up key ID is
+// on its way, and presents a token under it at once.
+func (m *simulation) rotateMeanwhile() {
+	if m.fault != "" || len(m.published) == 0 {
+		return
+	}
+	m.issuer.set(func(i *issuer) { i.delay, i.early = 1500*time.Millisecond, true })
+	m.count(false)
+	ctx, madeUp := within(m.t, 2*time.Second), fmt.Sprint("meanwhile", m.made)
+	go func() { _, _ = m.set.Keys(ctx, madeUp, true) }()
+	time.Sleep(700 * time.Millisecond)
+	m.rotate()
+	m.ask(m.published[len(m.published)-1]) // never said to be unknown
+	time.Sleep(2 * time.Second)
+	m.issuer.set(func(i *issuer) { i.delay, i.early = 0, false })
 }
 
 func (m *simulation) remove() {
@@ -152,11 +219,9 @@ func (m *simulation) remove() {
 }
 
 func (m *simulation) publish() {
-	var keys []string
+	keys := slices.Clone(m.odd)
 	for _, id := range m.published {
-		var n int
-		_, _ = fmt.Sscanf(id, "k%d", &n)
-		keys = append(keys, fastKey(id, n))
+		keys = append(keys, fastKey(id, numberOf(id)))
 	}
 	m.issuer.set(func(i *issuer) {
 		i.good = jwks(keys...)
@@ -197,85 +262,12 @@ func (m *simulation) damage() {
 func (m *simulation) heal() {
 	if m.fault != "" {
 		m.faultTime += time.Since(m.faultAt)
+		m.lastFault = time.Now()
 	}
 	m.fault = ""
 	m.issuer.set(func(i *issuer) {
 		i.broken, i.hang, i.status, i.delay, i.body = false, false, 0, 0, i.good
 	})
-}
-
-// askServed presents a token under a key of the last good answer.
-func (m *simulation) askServed() {
-	a := m.answer.Load()
-	if a == nil {
-		m.askPublished()
-		return
-	}
-	m.ask(a.ids[m.random.IntN(len(a.ids))])
-}
-
-// askPublished presents a token under a key that the issuer has.
-func (m *simulation) askPublished() {
-	id := m.published[m.random.IntN(len(m.published))]
-	deadline := time.Now().Add(keyset.CoolDownTime)
-	for m.ask(id) == nil && m.fault == "" {
-		err := m.err
-		var un *keyset.UnavailableError
-		switch {
-		case errors.As(err, &un) && un.RetryAfter > 0 && un.RetryAfter <= 5*time.Minute:
-			time.Sleep(un.RetryAfter)
-			deadline = time.Now().Add(keyset.CoolDownTime)
-		case errors.Is(err, keyset.ErrUnknownKey) && time.Now().Before(deadline):
-			time.Sleep(time.Until(deadline))
-		case errors.As(err, &un) && un.RetryAfter == 0:
-			time.Sleep(time.Second) // left a fetch that began to hang earlier
-		default:
-			m.t.Fatalf("a published key is refused in peace: %v", err)
-		}
-		synctest.Wait()
-	}
-}
-
-func (m *simulation) askGarbage(id string) { m.ask(fmt.Sprint(id, m.random.IntN(3))) }
-
-func (m *simulation) flood() {
-	before := m.issuer.count()
-	for n := range 30 {
-		m.ask(fmt.Sprint("flood", n))
-	}
-	if cost := m.issuer.count() - before; m.fault == "" && cost > 2 {
-		m.t.Fatalf("a flood cost %d fetches, want at most 2", cost)
-	}
-}
-
-// ask presents a token and holds the answer against the model.
-func (m *simulation) ask(id string) *keyset.Key {
-	m.t.Helper()
-	known := m.inHand(id)
-	began := time.Now()
-	if !known && began.Sub(m.window) >= keyset.CoolDownTime {
-		m.windows++
-		m.window = began
-	}
-	keys, err := m.set.Keys(within(m.t, 2*time.Second), id, true)
-	waited := time.Since(began)
-	synctest.Wait()
-	m.err = err
-	switch {
-	case known && (err != nil || waited != 0):
-		m.t.Fatalf("a known key %s is refused (%v) or waits (%v), last seen %v ago", id, err, waited, time.Since(m.answer.Load().at))
-	case err == nil && !known && !m.inHand(id):
-		m.t.Fatalf("a key %s that is not in the last good answer is accepted", id)
-	case waited > 2*time.Second:
-		m.t.Fatalf("waited %v, longer than the caller's time", waited)
-	case err != nil:
-		return nil
-	}
-	if old := m.live[id]; old != nil && old.Live(time.Now()) && old != keys[0] {
-		m.t.Fatalf("two pointers of key %s are live", id)
-	}
-	m.live[id] = keys[0]
-	return keys[0]
 }
 
 // checkLive holds the keys that were handed out against the model.
@@ -300,7 +292,8 @@ func (m *simulation) checkLive() {
 //     one at its end, and besides one for each rotation that a look-up found;
 //   - failures: the back-off's waits double from 0.75 s, so a series has at most
 //     nine before it waits 22.5 seconds or longer for each, which is what it
-//     waits without keys, and lasts as long as a fault does and one more wait.
+//     waits without keys, and lasts as long as a fault does and one more wait;
+//   - while there is no key, one for each probe, and one in 22.8 seconds.
 func (m *simulation) wantBudget(maxAge time.Duration) {
 	lifetime := time.Hour
 	if maxAge > 0 {
@@ -310,8 +303,9 @@ func (m *simulation) wantBudget(maxAge time.Duration) {
 	lookups := m.rotations + 2*m.windows
 	m.heal()
 	failures := 10*m.faults + int(m.faultTime/(22500*time.Millisecond))
-	most := refreshes + lookups + failures
+	polls := m.probes + int(m.empty/(22800*time.Millisecond))
+	most := refreshes + lookups + failures + polls
 	if got := m.issuer.count(); got > most {
-		m.t.Fatalf("%d fetches, want at most %d: %d refreshes, %d look-ups, %d failures", got, most, refreshes, lookups, failures)
+		m.t.Fatalf("%d fetches, want at most %d: %d refreshes, %d look-ups, %d failures, %d without a key", got, most, refreshes, lookups, failures, polls)
 	}
 }

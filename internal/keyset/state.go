@@ -12,7 +12,8 @@ type State int
 
 const (
 	// None means that there are no keys, and no failure: nobody has asked
-	// yet, or nobody has for so long that the keys were dropped.
+	// yet, or nobody has for so long that the keys were dropped, or the issuer
+	// has not published a usable one yet.
 	None State = iota
 	// Fresh means that the keys were confirmed within their lifetime, or that
 	// nobody has needed them to be.
@@ -21,7 +22,8 @@ const (
 	// fails, or that they come from the cache directory and have not been
 	// confirmed yet. They serve all the same.
 	Stale
-	// Gone means that there are no keys and that fetching them fails.
+	// Gone means that there are no keys and that fetching them fails, or that
+	// the issuer does not publish a usable one any more.
 	Gone
 )
 
@@ -59,6 +61,11 @@ type snapshot struct {
 	byID    map[string][]*Key // of each key ID, maxCandidates of each kind
 	skipped []Skipped
 
+	// lookup is the number of the last look-up that ended here, lookedUp when it
+	// began. A refresh does not count: a cache on the way may have answered it.
+	lookup   uint64
+	lookedUp time.Time
+
 	// The keys serve until the first of these: the monotonic clock stands still
 	// while a machine sleeps, and the wall clock can be set back.
 	limit     time.Duration // since the set's base
@@ -85,6 +92,10 @@ func (p *snapshot) find(keyID string, hasKeyID bool) []*Key {
 	}
 	return p.first
 }
+
+// usable reports whether there is any key. An issuer may publish none before
+// anybody has signed in. It may be called on nil.
+func (p *snapshot) usable() bool { return p != nil && len(p.keys) > 0 }
 
 // index fills what is derived from keys.
 func (p *snapshot) index() {
@@ -243,6 +254,7 @@ func (s *Set) swap(next *snapshot, parsed []*Key) bool {
 		next.keys = append(next.keys, k)
 	}
 	next.index()
+	s.had = s.had || next.usable()
 	var removed []*Key
 	if prev != nil {
 		for _, k := range prev.keys {
@@ -272,9 +284,9 @@ func (s *Set) settle(now time.Time) {
 func (s *Set) stateAt(now time.Time) State {
 	snap := s.snap.Load()
 	switch {
-	case snap == nil && s.failing():
+	case !snap.usable() && (s.failing() || snap != nil && s.had):
 		return Gone
-	case snap == nil:
+	case !snap.usable():
 		return None
 	case s.cfg.Fixed != nil:
 		return Fresh

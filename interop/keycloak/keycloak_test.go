@@ -217,14 +217,14 @@ func (s *server) secondRotation(t *testing.T, auth *oidcauth.Authenticator, dele
 	s.rotate(t, 300)
 	newest := s.service(t, "importer")
 	// Unknown keys cost the issuer two fetches in ten seconds at most, so that
-	// this one may have to wait.
+	// this one may have to wait. It is not refused meanwhile.
 	deadline := time.Now().Add(20 * time.Second)
 	for {
 		_, err := auth.Authenticate(t.Context(), newest)
 		if err == nil {
 			break
 		}
-		if !errors.Is(err, oidcauth.ErrUnknownKey) || time.Now().After(deadline) {
+		if !errors.Is(err, oidcauth.ErrKeysUnavailable) || time.Now().After(deadline) {
 			t.Fatalf("Authenticate() error = %v with the newest key", err)
 		}
 		time.Sleep(50 * time.Millisecond)

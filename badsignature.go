@@ -1,0 +1,92 @@
+package oidcauth
+
+import (
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// What can be seen of a token whose signature is bad, beside that. None of it
+// decides anything.
+var (
+	errNoKeyFits        = errors.New("none of the issuer's keys made it")
+	errSignatureRemoved = errors.New("it was taken out on the way")
+	errSignatureLength  = errors.New("it is no signature of the issuer's keys by its length")
+	errHeaderNonce      = errors.New("the header has a nonce, as in tokens for Microsoft Graph")
+)
+
+// badSignature words the refusal of a token that no candidate has signed.
+func (e *evaluation) badSignature() error {
+	got, cause := "a signature by another key", error(nil)
+	switch signature := e.raw[strings.LastIndexByte(e.raw, '.')+1:]; {
+	case strings.HasPrefix(signature, "SIGNATURE_REMOVED"):
+		got, cause = quote(signature)+" instead of a signature", errSignatureRemoved
+	case e.headerHas("nonce"):
+		cause = errHeaderNonce
+	case !e.token.HasKeyID: // whose key may have been of another length
+		got, cause = "no key ID, and a signature by another key", errNoKeyFits
+	case !e.signatureLengthFits(base64.RawURLEncoding.DecodedLen(len(signature))):
+		got = fmt.Sprintf("a signature of %d bytes", base64.RawURLEncoding.DecodedLen(len(signature)))
+		cause = errSignatureLength
+	}
+	r := refuse(checkSignature, ErrSignature, got, "one by the issuer's key "+describeKeys(e.keys)+e.otherwiseSkipped())
+	if cause != nil {
+		r.Err = &reason{ErrSignature, cause}
+	}
+	return r
+}
+
+// headerHas reports whether the token's header has the member.
+func (e *evaluation) headerHas(name string) bool {
+	encoded, _, _ := strings.Cut(e.raw, ".")
+	header, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil {
+		return false
+	}
+	members, err := jws.ParseObject(nil, string(header))
+	_, found := jws.Find(members, name)
+	return err == nil && found
+}
+
+// signatureLengthFits reports whether one of the candidates makes signatures of
+// this many bytes.
+func (e *evaluation) signatureLengthFits(length int) bool {
+	return slices.ContainsFunc(e.keys, func(k *keyset.Key) bool {
+		if !e.fits(k) {
+			return false
+		}
+		switch public := k.Public().(type) {
+		case *rsa.PublicKey:
+			return length == public.Size()
+		case *ecdsa.PublicKey:
+			return length == 2*((public.Curve.Params().BitSize+7)/8)
+		case ed25519.PublicKey:
+			return length == ed25519.SignatureSize
+		}
+		return true
+	})
+}
+
+// otherwiseSkipped names the published key that may have made the signature though
+// it is not among the candidates: without a key ID it may be any that is not
+// usable here, with one another that bears it.
+func (e *evaluation) otherwiseSkipped() string {
+	if e.token.HasKeyID {
+		if why, skipped := e.skippedKey(); skipped {
+			return "; another key with this ID is " + why
+		}
+		return ""
+	}
+	if summary := e.trust.keys.SkippedSummary(); summary != "" {
+		return "; others are published, not usable here, because: " + summary
+	}
+	return ""
+}

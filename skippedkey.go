@@ -1,0 +1,92 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// unknownKey words the refusal of a token whose key is not among those that the
+// issuer publishes for tokens like it. A key that is published and of no use here
+// is named with the reason: no other token under it will fare better.
+func (e *evaluation) unknownKey() error {
+	if r := e.skippedRefusal(ErrUnknownKey, errSkippedKey); r != nil {
+		return r
+	}
+	got := "key ID " + quote(e.token.KeyID)
+	if !e.token.HasKeyID {
+		got = "no key ID"
+	}
+	return refuse(checkKey, ErrUnknownKey, got, "a key of issuer "+quote(e.claims.issuer))
+}
+
+// noUsableKey words the refusal of a token whose issuer publishes nothing that can
+// verify signatures here.
+func (e *evaluation) noUsableKey(err error) *Refusal {
+	if r := e.skippedRefusal(ErrKeysUnavailable, &skippedKeyError{err}); r != nil {
+		return r
+	}
+	return refuseCause(checkKey, ErrKeysUnavailable, err)
+}
+
+// skippedRefusal names the key of the token that is published and not used, with
+// the reason. It is nil if there is none.
+func (e *evaluation) skippedRefusal(sentinel, cause error) *Refusal {
+	why, skipped := e.skippedKey()
+	if !skipped {
+		return nil
+	}
+	r := refuseCause(checkKey, sentinel, cause)
+	r.Got = "key ID " + quote(e.token.KeyID) + ", " + why
+	r.Want = "a key of issuer " + quote(e.claims.issuer) + " that can verify signatures here"
+	return r
+}
+
+// errSkippedKey tells a key that is published from one that is not.
+var errSkippedKey = errors.New("the key is skipped")
+
+// A skippedKeyError is a failure to find keys that has an errSkippedKey in it.
+type skippedKeyError struct{ error }
+
+func (e *skippedKeyError) Is(target error) bool { return target == errSkippedKey }
+func (e *skippedKeyError) Unwrap() error        { return e.error }
+
+// skippedKey says why the key that the token names is not used, if it is published.
+func (e *evaluation) skippedKey() (why string, skipped bool) {
+	if !e.token.HasKeyID || e.trust.keys == nil {
+		return "", false
+	}
+	if s, found := e.trust.keys.SkippedKey(e.token.KeyID); found {
+		return notUsable(s), true
+	}
+	if e.trust.tenants == nil {
+		return "", false
+	}
+	others, err := e.trust.keys.Keys(endedContext, e.token.KeyID, true)
+	if err != nil || len(others) == 0 {
+		return "", false
+	}
+	return notUsable(keyset.Skipped{Reason: keyset.OtherIssuer, Detail: others[0].Issuer()}), true
+}
+
+// endedContext is for questions that must not fetch anything.
+var endedContext = func() context.Context {
+	ctx, end := context.WithCancel(context.Background())
+	end()
+	return ctx
+}()
+
+// notUsable words why a published key is skipped.
+func notUsable(s keyset.Skipped) string {
+	return "published, not usable here, because: " + skipReason(s)
+}
+
+// skipReason is the reason with what the issuer says, if that tells more.
+func skipReason(s keyset.Skipped) string {
+	if s.Detail == "" {
+		return string(s.Reason)
+	}
+	return fmt.Sprintf("%s (%s)", s.Reason, s.Detail)
+}
