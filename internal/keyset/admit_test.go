@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -96,6 +97,7 @@ func TestAdmit(t *testing.T) {
 		g.put(0)
 		time.Sleep(7 * time.Second)
 		mustKeys(t, s, "a")
+		synctest.Wait()
 		j.wantStates(t, "none-fresh false") // and never gone
 	})
 	bubble(t, "a lookup that is put off is no failure, and answers later", func(t *testing.T) {
@@ -108,6 +110,7 @@ func TestAdmit(t *testing.T) {
 		mustKeys(t, s, "a")
 		g.put(0)
 		mustKeys(t, s, "b") // whoever is let pass need not wait for others
+		synctest.Wait()
 		j.wantStates(t, "none-fresh false")
 	})
 	bubble(t, "a refresh that is put off is made later, and nobody calls the keys stale", func(t *testing.T) {
@@ -125,6 +128,7 @@ func TestAdmit(t *testing.T) {
 		g.put(0)
 		time.Sleep(10 * time.Second)
 		wantCount(t, i, 2)
+		synctest.Wait()
 		j.wantStates(t, "none-fresh false")
 	})
 	bubble(t, "a request whose turn is taken away was put off", func(t *testing.T) {
