@@ -2,7 +2,6 @@ package jws
 
 import (
 	"math/bits"
-	"strconv"
 	"unicode/utf16"
 )
 
@@ -116,64 +115,4 @@ func hexDigit(c byte) (rune, bool) {
 		return rune(c-'A') + 10, true
 	}
 	return 0, false
-}
-
-// number scans the number at the current byte. It refuses one that a double
-// cannot hold, which readers refuse, round to infinity or cut off.
-func (s *scanner) number() error {
-	length, exponent := numberLength(s.text[s.pos:])
-	if length == 0 {
-		return s.unexpected("a value")
-	}
-	const alwaysInRange = 300
-	if exponent || length > alwaysInRange {
-		if _, err := strconv.ParseFloat(s.text[s.pos:s.pos+length], 64); err != nil {
-			return refuse("number out of range at byte %d", s.pos)
-		}
-	}
-	s.pos += length
-	return nil
-}
-
-// numberLength returns the length of the JSON number that text starts with, 0 if
-// there is none, and whether it has an exponent.
-func numberLength(text string) (length int, exponent bool) {
-	i := 0
-	if i < len(text) && text[i] == '-' {
-		i++
-	}
-	whole := digits(text[i:])
-	if whole == 0 || (whole > 1 && text[i] == '0') {
-		return 0, false
-	}
-	i += whole
-	if i < len(text) && text[i] == '.' {
-		fraction := digits(text[i+1:])
-		if fraction == 0 {
-			return 0, false
-		}
-		i += 1 + fraction
-	}
-	if i < len(text) && (text[i] == 'e' || text[i] == 'E') {
-		i++
-		if i < len(text) && (text[i] == '+' || text[i] == '-') {
-			i++
-		}
-		power := digits(text[i:])
-		if power == 0 {
-			return 0, false
-		}
-		return i + power, true
-	}
-	return i, false
-}
-
-// digits returns how many decimal digits text starts with.
-func digits(text string) int {
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return i
-		}
-	}
-	return len(text)
 }
