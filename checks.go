@@ -72,7 +72,7 @@ type check struct {
 
 // The room that an unusual token leaves behind is bounded.
 const (
-	maxKeptMembers = 64
+	maxKeptMembers = 4 << 10 // as many as fit into 16 KiB
 	maxKeptValues  = 64
 )
 
@@ -81,7 +81,10 @@ func (e *evaluation) reset() {
 	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
 	e.raw = ""
 	e.token.Reset()
-	e.members = emptied(e.members, maxKeptMembers)
+	if clear(e.members); cap(e.members) > maxKeptMembers {
+		e.members = nil
+	}
+	e.members = e.members[:0] // the rest has been empty all the time
 	e.values = emptied(e.values, maxKeptValues)
 }
 
@@ -97,11 +100,10 @@ func emptied[T any](s []T, limit int) []T {
 
 // form checks the token's shape, as the package jws describes it.
 func (e *evaluation) form(context.Context) error {
-	members, err := e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes)
-	if err != nil {
+	var err error
+	if e.members, err = e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes); err != nil {
 		return malformedToken(err)
 	}
-	e.members = members
 	e.claims = &Claims{payload: e.token.Payload}
 	return nil
 }

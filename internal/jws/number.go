@@ -17,15 +17,47 @@ const (
 // number scans the number at the current byte. It refuses one that a double
 // cannot hold, which readers refuse, round to infinity or cut off.
 func (s *scanner) number() error {
-	length, exponent := numberLength(s.text[s.pos:])
-	if length == 0 {
+	if n := plainDigits(s.text[s.pos:]); n > 0 {
+		s.pos += n
+		return nil
+	}
+	n := measure(s.text[s.pos:])
+	if n.length == 0 {
 		return s.unexpected("a value")
 	}
-	if (exponent || length >= maxWhole) && roundsToInfinity(s.text[s.pos:s.pos+length]) {
+	if n.mayBeLarge() && roundsToInfinity(s.text[s.pos:s.pos+n.length]) {
 		return refuse("number out of range at byte %d", s.pos)
 	}
-	s.pos += length
+	s.pos += n.length
 	return nil
+}
+
+// plainDigits returns the length of the number that text starts with if that is
+// digits alone and not many, and otherwise 0. Most numbers are times.
+func plainDigits(text string) int {
+	n := digits(text)
+	if n == 0 || n >= maxWhole || n > 1 && text[0] == '0' {
+		return 0
+	}
+	if n < len(text) && (text[n] == '.' || text[n]|0x20 == 'e') {
+		return 0
+	}
+	return n
+}
+
+// A measured number is what there is of each of its parts, in bytes.
+type measured struct {
+	length   int  // of all, 0 if it is no number
+	whole    int  // digits before the point
+	power    int  // digits of the exponent, 0 without one
+	negative bool // the exponent is
+}
+
+// mayBeLarge reports whether a number has so many digits before its point, or
+// such an exponent, that it has to be looked at.
+func (n measured) mayBeLarge() bool {
+	const fewWhole, fewPower = 200, 2
+	return n.whole >= maxWhole || n.whole >= fewWhole && n.power > 0 || n.power > fewPower && !n.negative
 }
 
 // roundsToInfinity reports whether a valid JSON number is too large for a
@@ -94,45 +126,45 @@ func cutExponent(text string) int {
 	return n
 }
 
-// numberLength returns the length of the JSON number that text starts with, 0 if
-// there is none, and whether it has an exponent.
-func numberLength(text string) (length int, exponent bool) {
+// measure measures the JSON number that text starts with.
+func measure(text string) measured {
+	var n measured
 	i := 0
 	if i < len(text) && text[i] == '-' {
 		i++
 	}
-	whole := digits(text[i:])
-	if whole == 0 || (whole > 1 && text[i] == '0') {
-		return 0, false
+	n.whole = digits(text[i:])
+	if n.whole == 0 || (n.whole > 1 && text[i] == '0') {
+		return measured{}
 	}
-	i += whole
+	i += n.whole
 	if i < len(text) && text[i] == '.' {
 		fraction := digits(text[i+1:])
 		if fraction == 0 {
-			return 0, false
+			return measured{}
 		}
 		i += 1 + fraction
 	}
 	if i < len(text) && (text[i] == 'e' || text[i] == 'E') {
 		i++
 		if i < len(text) && (text[i] == '+' || text[i] == '-') {
+			n.negative = text[i] == '-'
 			i++
 		}
-		power := digits(text[i:])
-		if power == 0 {
-			return 0, false
+		if n.power = digits(text[i:]); n.power == 0 {
+			return measured{}
 		}
-		return i + power, true
+		i += n.power
 	}
-	return i, false
+	n.length = i
+	return n
 }
 
 // digits returns how many decimal digits text starts with.
 func digits(text string) int {
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return i
-		}
+	i := 0
+	for i < len(text) && text[i]-'0' <= 9 {
+		i++
 	}
-	return len(text)
+	return i
 }

@@ -19,7 +19,7 @@ func (s *scanner) string() (escaped bool, err error) {
 			s.pos = i + 1
 			return escaped, nil
 		case '\\':
-			n := escapeLength(text[i:])
+			n := escapesLength(text[i:])
 			if n == 0 {
 				return false, refuse("not JSON: bad escape in a string at byte %d", i)
 			}
@@ -51,6 +51,20 @@ func plainLength(text string) int {
 	}
 	for i < len(text) && text[i] != '"' && text[i] != '\\' && text[i] >= ' ' {
 		i++
+	}
+	return i
+}
+
+// escapesLength returns the length of all escape sequences that text starts
+// with, one after the other, 0 if there is none. One that is bad ends them.
+func escapesLength(text string) int {
+	i := 0
+	for i < len(text) && text[i] == '\\' {
+		n := escapeLength(text[i:])
+		if n == 0 {
+			return i
+		}
+		i += n
 	}
 	return i
 }

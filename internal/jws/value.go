@@ -67,7 +67,7 @@ func (m Member) Seconds() (sec, nsec int64, err error) {
 	if sec, ok := plainSeconds(m.Value); ok {
 		return sec, 0, nil
 	}
-	if length, _ := numberLength(m.Value); length == 0 || length != len(m.Value) {
+	if n := measure(m.Value); n.length == 0 || n.length != len(m.Value) {
 		return 0, 0, m.wrongKind(Number)
 	}
 	d := readDecimal(m.Value)
@@ -142,8 +142,7 @@ func ValueAt(text string, offset int) (Member, error) {
 		return Member{}, err
 	}
 	start := s.pos
-	var names [namesRoom]string
-	kind, err := s.value(names[:0], 1)
+	kind, err := s.value(nil, 1)
 	if err != nil {
 		return Member{}, err
 	}
@@ -202,23 +201,37 @@ func stringText(value string) (string, error) {
 func unescape(inner string) string {
 	var b strings.Builder
 	b.Grow(len(inner))
-	for {
-		i := strings.IndexByte(inner, '\\')
-		if i < 0 {
-			b.WriteString(inner)
-			return b.String()
+	writeUnescaped(&b, inner)
+	return b.String()
+}
+
+// writeUnescaped writes a string that has been scanned without its escape
+// sequences, in no more bytes than it has.
+func writeUnescaped(b *strings.Builder, inner string) {
+	for inner != "" {
+		if inner[0] != '\\' {
+			n := strings.IndexByte(inner, '\\')
+			if n < 0 {
+				n = len(inner)
+			}
+			b.WriteString(inner[:n])
+			inner = inner[n:]
+			continue
 		}
-		b.WriteString(inner[:i])
-		inner = inner[i:]
-		b.WriteRune(escapedRune(inner))
-		inner = inner[escapeLength(inner):]
+		if c := inner[1]; c != 'u' {
+			b.WriteByte(escapedByte(c))
+			inner = inner[2:]
+			continue
+		}
+		char, length := escapedRune(inner)
+		b.WriteRune(char)
+		inner = inner[length:]
 	}
 }
 
-// escapedRune returns the character that the escape sequence at the start of
-// text stands for.
-func escapedRune(text string) rune {
-	switch c := text[1]; c {
+// escapedByte returns the character that a backslash and c stand for.
+func escapedByte(c byte) byte {
+	switch c {
 	case 'b':
 		return '\b'
 	case 'f':
@@ -229,14 +242,17 @@ func escapedRune(text string) rune {
 		return '\r'
 	case 't':
 		return '\t'
-	case 'u':
-		unit, _ := codeUnit(text)
-		if !utf16.IsSurrogate(unit) {
-			return unit
-		}
-		low, _ := codeUnit(text[6:])
-		return utf16.DecodeRune(unit, low)
-	default:
-		return rune(c)
 	}
+	return c
+}
+
+// escapedRune returns the character that the \u sequence at the start of text
+// stands for, and the length of that sequence.
+func escapedRune(text string) (char rune, length int) {
+	unit, _ := codeUnit(text)
+	if !utf16.IsSurrogate(unit) {
+		return unit, 6
+	}
+	low, _ := codeUnit(text[6:])
+	return utf16.DecodeRune(unit, low), 12
 }
