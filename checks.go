@@ -42,6 +42,7 @@ type evaluation struct {
 	values  []string      // of "aud", then the roles, in room that is used again
 	trust   *trust        // who has to vouch for the token
 	keys    []*keyset.Key // whose signature it may be
+	tried   attempts      // to verify it
 	claims  *Claims
 }
 
@@ -79,7 +80,7 @@ const (
 // reset forgets the token but keeps the room for the next one.
 func (e *evaluation) reset() {
 	e.auth, e.trust, e.keys, e.claims = nil, nil, nil, nil
-	e.raw = ""
+	e.raw, e.tried = "", attempts{}
 	e.token.Reset()
 	if clear(e.members); cap(e.members) > maxKeptMembers {
 		e.members = nil
@@ -210,29 +211,6 @@ func describeKeys(keys []*keyset.Key) string {
 		}
 	}
 	return b.String()
-}
-
-func (e *evaluation) signature(ctx context.Context) error {
-	if e.verify(e.keys) {
-		return nil
-	}
-	if e.trust.reusesKeyIDs {
-		if keys, fetched := e.trust.keys.Refetched(ctx, e.token.KeyID); fetched && e.verify(e.ofTenant(keys)) {
-			return nil
-		}
-	}
-	return refuse(checkSignature, ErrSignature, "a signature by another key", "one by the issuer's key "+describeKeys(e.keys))
-}
-
-// verify reports whether one of the keys made the signature.
-func (e *evaluation) verify(keys []*keyset.Key) bool {
-	for _, k := range keys {
-		if e.fits(k) && k.Verify(&e.token) == nil {
-			e.claims.key, e.claims.hasKeyID = k, e.token.HasKeyID
-			return true
-		}
-	}
-	return false
 }
 
 func (e *evaluation) expiry(context.Context) error {

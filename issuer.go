@@ -93,6 +93,7 @@ type LocalIssuer struct {
 	external    crypto.Signer // nil with a directory
 	dir         *keyring.Dir  // nil with an external signer
 	signing     atomic.Pointer[signing]
+	elsewhere   elsewhereKeys
 	tickets     ticketUses
 
 	reading sync.Mutex // guards found and failing, and is held while Dir is read

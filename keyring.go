@@ -158,6 +158,7 @@ func (l *LocalIssuer) adopt(ring keyring.Ring) error {
 		return nil
 	}
 	l.ring = ring
+	l.elsewhere.adopt(ring, l.external != nil)
 	if err := l.publish(); err != nil {
 		return err
 	}

@@ -11,7 +11,12 @@ var allAlgorithms = []string{
 	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512",
 }
 
-// A trust is an issuer's description made ready for use. It never changes.
+// strangersAlgorithms are the default of [AnyIssuer.Algorithms]: all but the one
+// whose checks take twenty times as long as those of ES256.
+var strangersAlgorithms = slices.DeleteFunc(slices.Clone(allAlgorithms), func(alg string) bool { return alg == "ES512" })
+
+// A trust is an issuer's description made ready for use. It never changes, but for
+// the order in which keys are tried.
 type trust struct {
 	url           string
 	names         []string // url and aliases
@@ -32,6 +37,7 @@ type trust struct {
 	reusesKeyIDs  bool
 	ignoresScopes bool
 	keys          *keyset.Set
+	order         *keyOrder    // in which they are tried
 	open          *openIssuer  // nil for a configured issuer
 	local         *LocalIssuer // nil for an issuer elsewhere
 	noExpiry      bool         // tokens without expiry are accepted
@@ -56,6 +62,7 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		rules:         slices.Clone(i.Rules),
 		reusesKeyIDs:  i.ReusesKeyIDs,
 		keys:          keys,
+		order:         new(keyOrder),
 	}
 	if i.local != nil {
 		t.local, t.noExpiry = i.local, i.local.noExpiry

@@ -78,6 +78,7 @@ func (o *openIssuers) admits(name string) bool {
 // without keys.
 func (o *openIssuers) describe(name string) *trust {
 	t := o.common
+	t.order = new(keyOrder)
 	t.url = strings.Clone(name) // not a part of the token
 	t.names = []string{t.url}
 	return &t
