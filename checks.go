@@ -291,7 +291,7 @@ func (e *evaluation) audience(context.Context) error {
 		return err
 	}
 	for _, aud := range got {
-		if slices.Contains(e.trust.audiences, aud) {
+		if e.trust.accepts(aud) {
 			return nil
 		}
 	}

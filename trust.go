@@ -22,7 +22,8 @@ type trust struct {
 	names         []string // url and aliases
 	tenants       *tenants // nil unless url is a template
 	audiences     []string
-	logout        []string // audiences of logout tokens; empty for any
+	accepted      map[string]bool // the same, where they are many
+	logout        []string        // audiences of logout tokens; empty for any
 	anyAudience   bool
 	dedicatedKeys bool
 	audienceClaim string // empty for "aud"
@@ -70,6 +71,12 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 	if i.AudienceClaim != "aud" {
 		t.audienceClaim = i.AudienceClaim
 	}
+	if len(t.audiences) > fewAudiences {
+		t.accepted = make(map[string]bool)
+		for _, audience := range t.audiences {
+			t.accepted[audience] = true
+		}
+	}
 	if len(t.logout) == 0 {
 		t.logout = t.audiences
 	}
@@ -86,6 +93,18 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		t.types = []string{typeJWT}
 	}
 	return t
+}
+
+// fewAudiences are compared one by one.
+const fewAudiences = 4
+
+// accepts reports whether the audience is one of those configured. A token may
+// name thousands.
+func (t *trust) accepts(audience string) bool {
+	if t.accepted != nil {
+		return t.accepted[audience]
+	}
+	return slices.Contains(t.audiences, audience)
 }
 
 func clonePaths(paths []Path) []Path {

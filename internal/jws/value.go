@@ -108,28 +108,77 @@ func (m Member) wrongKind(want Kind) error {
 // but holds something else is an [ErrKind]. A text that [ParseObject] refuses is
 // an [ErrMalformed].
 func Lookup(text string, path ...string) (Member, bool, error) {
-	found := Member{Value: text, Kind: Object}
-	var room [payloadRoom]Member
-	members, err := ParseObject(room[:0], text)
-	if err != nil {
+	if _, err := ParseObject(make([]Member, 0, payloadRoom), text); err != nil {
 		return Member{}, false, err
 	}
-	for i, name := range path {
-		if found.Kind != Object {
-			return Member{}, false, found.wrongKind(Object)
+	return Member{Value: text, Kind: Object}.At(path...)
+}
+
+// At returns the member that path leads to from the object m, as [Lookup] does,
+// for an m that is part of a text which [ParseObject] has accepted: it reads that
+// no further than to the member, and keeps nothing of it.
+func (m Member) At(path ...string) (Member, bool, error) {
+	for _, name := range path {
+		if m.Kind != Object {
+			return Member{}, false, m.wrongKind(Object)
 		}
-		if i > 0 {
-			if members, err = ParseObject(room[:0], found.Value); err != nil {
-				return Member{}, false, err
-			}
+		s := scanner{text: m.Value}
+		next, found, err := s.find(name)
+		if !found || err != nil {
+			return Member{}, false, err
 		}
-		m, ok := Find(members, name)
-		if !ok {
-			return Member{}, false, nil
-		}
-		found = m
+		m = next
 	}
-	return found, true, nil
+	return m, true, nil
+}
+
+// find scans the object at the current byte, in which no name comes twice, up to
+// the member of that name.
+func (s *scanner) find(name string) (Member, bool, error) {
+	if s.next() != '{' {
+		return Member{}, false, refuse("not a JSON object")
+	}
+	if s.pos++; s.next() == '}' {
+		return Member{}, false, nil
+	}
+	for {
+		found, err := s.named(name)
+		if err != nil {
+			return Member{}, false, err
+		}
+		offset := s.pos
+		if err := s.colon(); err != nil {
+			return Member{}, false, err
+		}
+		start := s.pos
+		kind, err := s.value(nil, 1)
+		if err != nil {
+			return Member{}, false, err
+		}
+		if found {
+			return Member{Name: name, Value: s.text[start:s.pos], Kind: kind, Offset: offset}, true, nil
+		}
+		if closed, err := s.separator('}'); closed || err != nil {
+			return Member{}, false, err
+		}
+	}
+}
+
+// named scans a member's name and reports whether it is that one.
+func (s *scanner) named(name string) (bool, error) {
+	if s.next() != '"' {
+		return false, s.unexpected("a member name")
+	}
+	start := s.pos + 1
+	escaped, err := s.string()
+	if err != nil {
+		return false, err
+	}
+	written := s.text[start : s.pos-1]
+	if escaped && len(written) > len(name) {
+		return unescape(written) == name, nil
+	}
+	return !escaped && written == name, nil
 }
 
 // ValueAt returns the value of the member whose name ends at offset, in a text
@@ -208,24 +257,21 @@ func unescape(inner string) string {
 // writeUnescaped writes a string that has been scanned without its escape
 // sequences, in no more bytes than it has.
 func writeUnescaped(b *strings.Builder, inner string) {
-	for inner != "" {
-		if inner[0] != '\\' {
-			n := strings.IndexByte(inner, '\\')
-			if n < 0 {
-				n = len(inner)
-			}
-			b.WriteString(inner[:n])
-			inner = inner[n:]
+	for i := 0; i < len(inner); {
+		if inner[i] != '\\' {
+			end := i + plainLength(inner[i:])
+			b.WriteString(inner[i:end])
+			i = end
 			continue
 		}
-		if c := inner[1]; c != 'u' {
+		if c := inner[i+1]; c != 'u' {
 			b.WriteByte(escapedByte(c))
-			inner = inner[2:]
+			i += 2
 			continue
 		}
-		char, length := escapedRune(inner)
+		char, length := escapedRune(inner[i:])
 		b.WriteRune(char)
-		inner = inner[length:]
+		i += length
 	}
 }
 
