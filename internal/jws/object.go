@@ -149,6 +149,10 @@ func (s *scanner) object(dst []Member, names *nameTable, depth int) ([]Member, e
 			}
 			dst = append(dst, Member{Name: name, Value: s.text[start:s.pos], Kind: kind, Offset: offset})
 		}
+		if s.pos < len(s.text) && s.text[s.pos] == ',' {
+			s.pos++
+			continue
+		}
 		closed, err := s.separator('}')
 		if closed || err != nil {
 			return dst, err

@@ -110,7 +110,7 @@ func (t *Token) parse(dst []Member, token string, maxBytes int) ([]Member, error
 	if err != nil {
 		return dst, err
 	}
-	if err := t.useHeader(header); err != nil {
+	if dst, err = t.useHeader(dst, header); err != nil {
 		return dst, refusePart("header", err)
 	}
 	if dst, err = t.parsePayload(dst, payload); err != nil {

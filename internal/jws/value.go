@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // maxSeconds is the last second of the year 9999, the latest time that every
@@ -257,22 +258,26 @@ func unescape(inner string) string {
 // writeUnescaped writes a string that has been scanned without its escape
 // sequences, in no more bytes than it has.
 func writeUnescaped(b *strings.Builder, inner string) {
+	var piece [64]byte
+	n := 0
 	for i := 0; i < len(inner); {
-		if inner[i] != '\\' {
-			end := i + plainLength(inner[i:])
-			b.WriteString(inner[i:end])
-			i = end
-			continue
+		if n > len(piece)-utf8.UTFMax {
+			b.Write(piece[:n])
+			n = 0
 		}
-		if c := inner[i+1]; c != 'u' {
-			b.WriteByte(escapedByte(c))
-			i += 2
-			continue
+		switch {
+		case inner[i] != '\\':
+			piece[n] = inner[i]
+			n, i = n+1, i+1
+		case inner[i+1] != 'u':
+			piece[n] = escapedByte(inner[i+1])
+			n, i = n+1, i+2
+		default:
+			char, length := escapedRune(inner[i:])
+			n, i = n+utf8.EncodeRune(piece[n:], char), i+length
 		}
-		char, length := escapedRune(inner[i:])
-		b.WriteRune(char)
-		i += length
 	}
+	b.Write(piece[:n])
 }
 
 // escapedByte returns the character that a backslash and c stand for.
