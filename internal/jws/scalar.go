@@ -9,8 +9,11 @@ import (
 // escapes. The text is known to be valid UTF-8.
 func (s *scanner) string() (escaped bool, err error) {
 	text := s.text
-	for i := s.pos + 1; ; i++ {
-		i += plainLength(text[i:])
+	for i := s.pos + 1; ; {
+		n := fewPlain(text[i:])
+		if i += n; n == plainAtOnce {
+			i += plainLength(text[i:])
+		}
 		if i >= len(text) {
 			return false, refuse("not JSON: string without an end")
 		}
@@ -24,11 +27,24 @@ func (s *scanner) string() (escaped bool, err error) {
 				return false, refuse("not JSON: bad escape in a string at byte %d", i)
 			}
 			escaped = true
-			i += n - 1
+			i += n
 		default:
 			return false, refuse("not JSON: control character in a string at byte %d", i)
 		}
 	}
+}
+
+// plainAtOnce is how many bytes of a string are looked at one by one before
+// plainLength is worth its while.
+const plainAtOnce = 8
+
+// fewPlain is plainLength for the first bytes alone.
+func fewPlain(text string) int {
+	i := 0
+	for i < len(text) && i < plainAtOnce && text[i] >= ' ' && text[i] != '"' && text[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 // plainLength returns how many bytes text starts with that stand for themselves
@@ -56,11 +72,18 @@ func plainLength(text string) int {
 }
 
 // escapesLength returns the length of all escape sequences that text starts
-// with, one after the other, 0 if there is none. One that is bad ends them.
+// with, one after the other, 0 if there is none. One that is bad ends them: half a
+// surrogate pair is bad, since it has no meaning and readers replace it
+// differently.
 func escapesLength(text string) int {
 	i := 0
-	for i < len(text) && text[i] == '\\' {
-		n := escapeLength(text[i:])
+	for i+1 < len(text) && text[i] == '\\' {
+		switch text[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			i += 2
+			continue
+		}
+		n := unicodeEscapeLength(text[i:])
 		if n == 0 {
 			return i
 		}
@@ -69,24 +92,8 @@ func escapesLength(text string) int {
 	return i
 }
 
-// escapeLength returns the length of the escape sequence that text starts with,
-// 0 if it is none. A surrogate pair is one sequence; half a pair is none, since
-// it has no meaning and readers replace it differently.
-func escapeLength(text string) int {
-	if len(text) < 2 {
-		return 0
-	}
-	switch text[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-		return unicodeEscapeLength(text)
-	}
-	return 0
-}
-
 // unicodeEscapeLength returns the length of the \u sequence that text starts
-// with, 0 if it is none.
+// with, 0 if it is none. A surrogate pair is one sequence.
 func unicodeEscapeLength(text string) int {
 	unit, ok := codeUnit(text)
 	switch {
