@@ -53,7 +53,9 @@ const (
 // An issuer of a test is at no public address: test a server with the issuer in
 // [Config.Issuers] instead.
 //
-// A stranger also chooses how much work it is to check their signatures. Their RSA
+// A stranger also chooses how much work it is to check their signatures. Two keys
+// at most are tried for one token, so that an issuer whose tokens have no key ID
+// should publish no more than two of a kind. Their RSA
 // keys have at most 4096 bits, as everybody's, and a public exponent of at most
 // 17 bits, which nearly all keys have since it is 65537: a key with a higher one
 // is not used, and [Authenticator.Keys] says so.
@@ -72,7 +74,9 @@ type AnyIssuer struct {
 	// that receives a token of any issuer can act as that token's user here.
 	InsecureAnyAudience bool `json:"insecure_any_audience,omitempty"`
 
-	// Algorithms are as in [Issuer].
+	// Algorithms are as in [Issuer], except that empty means all but ES512: a check
+	// with a key on the curve P-521 takes some twenty times as long as with one on
+	// P-256, and hardly any issuer has such keys.
 	Algorithms []string `json:"algorithms,omitempty"`
 
 	// TokenTypes are as in [Issuer].
@@ -159,7 +163,7 @@ func (o *AnyIssuer) validate() error {
 func (o *AnyIssuer) issuer() Issuer {
 	i := Issuer{
 		URL: "AnyIssuer", Audiences: o.Audiences, InsecureAnyAudience: o.InsecureAnyAudience,
-		Algorithms: o.Algorithms, TokenTypes: o.TokenTypes, Roles: o.Roles, ClaimRules: o.ClaimRules,
+		Algorithms: o.algorithms(), TokenTypes: o.TokenTypes, Roles: o.Roles, ClaimRules: o.ClaimRules,
 	}
 	i.Rules = slices.Clone(o.Rules)
 	if accept := o.Accept; accept != nil {
@@ -171,4 +175,11 @@ func (o *AnyIssuer) issuer() Issuer {
 		})
 	}
 	return i
+}
+
+func (o *AnyIssuer) algorithms() []string {
+	if len(o.Algorithms) == 0 {
+		return strangersAlgorithms
+	}
+	return o.Algorithms
 }

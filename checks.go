@@ -42,8 +42,9 @@ type evaluation struct {
 	values  []string      // of "aud", then the roles, in room that is used again
 	trust   *trust        // who has to vouch for the token
 	keys    []*keyset.Key // whose signature it may be
-	tried   []*keyset.Key // of which keys are those of the token's tenant
+	offered []*keyset.Key // of which keys are those of the token's tenant
 	lookups uint64        // of the issuer, before its keys were tried
+	tried   attempts      // to verify it
 	claims  *Claims
 }
 
@@ -74,16 +75,19 @@ type check struct {
 
 // The room that an unusual token leaves behind is bounded.
 const (
-	maxKeptMembers = 64
+	maxKeptMembers = 4 << 10 // as many as fit into 16 KiB
 	maxKeptValues  = 64
 )
 
 // reset forgets the token but keeps the room for the next one.
 func (e *evaluation) reset() {
-	e.auth, e.trust, e.keys, e.tried, e.claims = nil, nil, nil, nil, nil
-	e.raw = ""
+	e.auth, e.trust, e.keys, e.offered, e.claims = nil, nil, nil, nil, nil
+	e.raw, e.tried = "", attempts{}
 	e.token.Reset()
-	e.members = emptied(e.members, maxKeptMembers)
+	if clear(e.members); cap(e.members) > maxKeptMembers {
+		e.members = nil
+	}
+	e.members = e.members[:0] // the rest has been empty all the time
 	e.values = emptied(e.values, maxKeptValues)
 }
 
@@ -99,11 +103,10 @@ func emptied[T any](s []T, limit int) []T {
 
 // form checks the token's shape, as the package jws describes it.
 func (e *evaluation) form(context.Context) error {
-	members, err := e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes)
-	if err != nil {
+	var err error
+	if e.members, err = e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes); err != nil {
 		return malformedToken(err)
 	}
-	e.members = members
 	e.claims = &Claims{payload: e.token.Payload}
 	return nil
 }
@@ -147,7 +150,7 @@ func (e *evaluation) candidates(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.keys, e.tried = e.ofTenant(keys), keys
+	e.keys, e.offered = e.ofTenant(keys), keys
 	anyFits := func() bool { return slices.ContainsFunc(e.keys, e.fits) }
 	if anyFits() {
 		return nil
@@ -221,28 +224,6 @@ func describeKeys(keys []*keyset.Key) string {
 		}
 	}
 	return b.String()
-}
-
-func (e *evaluation) signature(ctx context.Context) error {
-	if e.verify(e.keys) {
-		return nil
-	}
-	found, err := e.lookAgain(ctx, func() bool { return e.verify(e.keys) })
-	if err == nil && !found {
-		err = e.badSignature()
-	}
-	return err
-}
-
-// verify reports whether one of the keys made the signature.
-func (e *evaluation) verify(keys []*keyset.Key) bool {
-	for _, k := range keys {
-		if e.fits(k) && k.Verify(&e.token) == nil {
-			e.claims.key, e.claims.hasKeyID = k, e.token.HasKeyID
-			return true
-		}
-	}
-	return false
 }
 
 func (e *evaluation) expiry(context.Context) error {
@@ -323,7 +304,7 @@ func (e *evaluation) audience(context.Context) error {
 		return err
 	}
 	for _, aud := range got {
-		if slices.Contains(e.trust.audiences, aud) {
+		if e.trust.accepts(aud) {
 			return nil
 		}
 	}

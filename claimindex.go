@@ -15,8 +15,12 @@ type claimIndex string
 // newClaimIndex makes the index of a payload with these members. There is none
 // if a name is written with escapes or lies beyond the first 64 KiB.
 func newClaimIndex(payload string, members []jws.Member) claimIndex {
-	var room [2 * maxKeptMembers]byte
+	const usual = 64
+	var room [2 * usual]byte
 	index := room[:0]
+	if len(members) > usual {
+		index = make([]byte, 0, 2*len(members))
+	}
 	for _, m := range members {
 		if m.Offset > math.MaxUint16 || !endsWith(payload[:m.Offset], m.Name) {
 			return ""

@@ -200,8 +200,12 @@ type Issuer struct {
 	// When set, nothing is ever fetched for this issuer.
 	JWKS json.RawMessage `json:"jwks,omitempty"`
 
-	// RequireKeyID refuses tokens without a key ID ("kid"), which are otherwise
-	// tried with every key.
+	// RequireKeyID refuses tokens without a key ID ("kid"). Otherwise they are
+	// tried with the keys whose type and size fit, four at most for one token. Of
+	// more than four, those that verified such tokens last are tried first, and
+	// the others in turn: a token by one of these may be refused with
+	// [ErrSignature] a few times until its key's turn comes. An issuer whose tokens
+	// have no key ID should publish no more than four keys of a kind.
 	RequireKeyID bool `json:"require_key_id,omitempty"`
 
 	// Subject lists the claims that make up the subject of the [Identity]. Their

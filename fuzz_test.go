@@ -20,7 +20,7 @@ func FuzzAuthenticate(f *testing.F) {
 	a := newAuthenticator(f, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{testAudience}}}, Client: issuer.Client(),
 	})
-	good := issuer.Token(map[string]any{"aud": testAudience, "exp": 4102444800})
+	good := issuer.Token(map[string]any{"aud": testAudience, "exp": int64(4102444800)})
 	parts := strings.Split(good, ".")
 	header, err := base64.RawURLEncoding.DecodeString(parts[0])
 	if err != nil {

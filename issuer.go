@@ -108,6 +108,7 @@ type LocalIssuer struct {
 	external    crypto.Signer // nil with a directory
 	dir         *keyring.Dir  // nil with an external signer
 	signing     atomic.Pointer[signing]
+	elsewhere   elsewhereKeys
 	tickets     ticketUses
 	secret      []byte // of tickets, with an external signer
 	process     string // random; which process it is

@@ -196,6 +196,7 @@ func (l *LocalIssuer) adoptSigning(ring keyring.Ring, signing *signing, inDirect
 	}
 	l.ring = ring
 	l.noteRetired()
+	l.elsewhere.adopt(ring, l.external != nil)
 	if err := l.publish(); err != nil {
 		return err
 	}

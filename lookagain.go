@@ -43,7 +43,7 @@ func (e *evaluation) otherKeys(ctx context.Context) (bool, error) {
 	}
 	keys, err := e.trust.keys.LookAgain(ctx, keyset.Doubt{
 		Token: whole, KeyID: e.token.KeyID, HasKeyID: e.token.HasKeyID,
-		Lookups: e.lookups, Tried: e.tried, Issued: e.latestIssue(),
+		Lookups: e.lookups, Tried: e.offered, Issued: e.latestIssue(),
 	})
 	switch {
 	case err != nil && e.trust.strangers != nil:
@@ -57,10 +57,10 @@ func (e *evaluation) otherKeys(ctx context.Context) (bool, error) {
 // replaceKeys makes other keys the candidates, and reports whether they are other
 // ones.
 func (e *evaluation) replaceKeys(keys []*keyset.Key) bool {
-	if len(keys) == 0 || slices.Equal(keys, e.tried) {
+	if len(keys) == 0 || slices.Equal(keys, e.offered) {
 		return false
 	}
-	e.keys, e.tried = e.ofTenant(keys), keys
+	e.keys, e.offered = e.ofTenant(keys), keys
 	return true
 }
 

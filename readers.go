@@ -255,7 +255,7 @@ func (e *evaluation) memberAt(path Path) (jws.Member, bool) {
 	return m, found && err == nil
 }
 
-// lookup is [jws.Lookup] in the payload, for the members that are parsed already.
+// lookup is [jws.Lookup] in the payload, which has been parsed already.
 func (e *evaluation) lookup(path Path) (jws.Member, bool, error) {
 	if len(path) == 0 {
 		return jws.Member{}, false, nil
@@ -264,5 +264,5 @@ func (e *evaluation) lookup(path Path) (jws.Member, bool, error) {
 	if !found || len(path) == 1 {
 		return m, found, nil
 	}
-	return jws.Lookup(m.Value, path[1:]...)
+	return m.At(path[1:]...)
 }

@@ -69,6 +69,7 @@ func (o *anyone) admits(name string) bool {
 // describe returns what all strangers' issuers have in common, for one of them.
 func (o *anyone) describe(name string, keys *keyset.Set) *trust {
 	t := o.common
+	t.order, t.sessionIDs = new(keyOrder), new(sessionIDs)
 	t.url = strings.Clone(name) // not a part of the token
 	t.names = []string{t.url}
 	t.keys = keys

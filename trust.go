@@ -13,16 +13,21 @@ var allAlgorithms = []string{
 	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512",
 }
 
+// strangersAlgorithms are the default of [AnyIssuer.Algorithms]: all but the one
+// whose checks take twenty times as long as those of ES256.
+var strangersAlgorithms = slices.DeleteFunc(slices.Clone(allAlgorithms), func(alg string) bool { return alg == "ES512" })
+
 // A trust is an issuer's description made ready for use. It never changes, but for
-// what it knows of the issuer's session IDs.
+// what it knows of the issuer's session IDs and the order in which keys are tried.
 type trust struct {
 	url           string
 	names         []string // url and aliases
 	tenants       *tenants // nil unless url is a template
 	audiences     []string
-	logout        []string    // audiences of logout tokens; empty for any
-	logoutBySid   bool        // and not by the subject that is named beside it
-	sessionIDs    *sessionIDs // of the tokens accepted so far
+	accepted      map[string]bool // the same, where they are many
+	logout        []string        // audiences of logout tokens; empty for any
+	logoutBySid   bool            // and not by the subject that is named beside it
+	sessionIDs    *sessionIDs     // of the tokens accepted so far
 	anyAudience   bool
 	dedicatedKeys bool
 	audienceClaim string // empty for "aud"
@@ -38,6 +43,7 @@ type trust struct {
 	reusesKeyIDs  bool
 	ignoresScopes bool
 	keys          *keyset.Set        // nil for a stranger's issuer that was not contacted yet
+	order         *keyOrder          // in which they are tried
 	strangers     *strangers.Issuers // whom it is one of; nil for a configured issuer
 	local         *LocalIssuer       // nil for an issuer elsewhere
 	noExpiry      bool               // tokens without expiry are accepted
@@ -65,12 +71,19 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		rules:         slices.Clone(i.Rules),
 		reusesKeyIDs:  i.ReusesKeyIDs,
 		keys:          keys,
+		order:         new(keyOrder),
 	}
 	if i.local != nil {
 		t.local, t.noExpiry = i.local, i.local.noExpiry
 	}
 	if i.AudienceClaim != "aud" {
 		t.audienceClaim = i.AudienceClaim
+	}
+	if len(t.audiences) > fewAudiences {
+		t.accepted = make(map[string]bool)
+		for _, audience := range t.audiences {
+			t.accepted[audience] = true
+		}
 	}
 	if len(t.logout) == 0 {
 		t.logout = t.audiences
@@ -88,6 +101,18 @@ func newTrust(i Issuer, keys *keyset.Set) *trust {
 		t.types = []string{typeJWT}
 	}
 	return t
+}
+
+// fewAudiences are compared one by one.
+const fewAudiences = 4
+
+// accepts reports whether the audience is one of those configured. A token may
+// name thousands.
+func (t *trust) accepts(audience string) bool {
+	if t.accepted != nil {
+		return t.accepted[audience]
+	}
+	return slices.Contains(t.audiences, audience)
 }
 
 func clonePaths(paths []Path) []Path {

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
@@ -101,7 +102,14 @@ func mistypedText(err *json.UnmarshalTypeError) string {
 		want = "a whole number"
 	}
 	got := strings.NewReplacer("bool", "true or false", "string", "a text", "array", "a list", "object", "an object").Replace(err.Value)
-	return fmt.Sprintf("%q: got %s, want %s", err.Field, got, want)
+	return fmt.Sprintf("%q: got %s, want %s", memberPath(err.Field), got, want)
+}
+
+// memberPath drops the positions in lists that package json puts between the
+// names since Go 1.27: the line is named already.
+func memberPath(field string) string {
+	isPosition := func(part string) bool { return part != "" && strings.Trim(part, "0123456789") == "" }
+	return strings.Join(slices.DeleteFunc(strings.Split(field, "."), isPosition), ".")
 }
 
 // atLine words an error of package json, with the line number if it has an
@@ -187,7 +195,9 @@ func uniqueValue(dec *json.Decoder) error {
 
 // noEOF turns the end of the file in the middle of the object into words.
 func noEOF(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	var syntax *json.SyntaxError // since Go 1.27 also for a list that does not end
+	cut := errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input"
+	if cut || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errors.New("the JSON object does not end")
 	}
 	return err

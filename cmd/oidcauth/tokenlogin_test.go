@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"net/url"
 	"strings"
 	"testing"
@@ -123,7 +124,7 @@ func TestToken_deviceFailed(t *testing.T) {
 	if got := invoke(t, "", p.flags(grantDevice)...); got.code != exitFailed || got.out != "" {
 		t.Errorf("ID token for another client: got %+v", got)
 	}
-	for _, interval := range []int{-1, longestInterval + 1, 1 << 40} {
+	for _, interval := range []int{-1, longestInterval + 1, math.MaxInt} {
 		p.interval = interval
 		if got := invoke(t, "", p.flags(grantDevice)...); got.code != exitFailed || !strings.Contains(got.err, "seconds between polls") {
 			t.Errorf("interval %d: got %+v", interval, got)

@@ -29,7 +29,7 @@ func TestWhoami(t *testing.T) {
 	expiry := time.Now().Add(10 * time.Minute)
 	got := s.get(t, "/v1/whoami", iss.Token(map[string]any{
 		"sub": "auth0|1", "aud": []string{"other", "my-db"}, "exp": expiry.Unix(),
-		"text": "<&>", "big": 12345678901234567,
+		"text": "<&>", "big": int64(12345678901234567),
 	}))
 	if got.status != 200 || got.header.Get("Cache-Control") != "no-store" || got.header.Get("X-Content-Type-Options") != "nosniff" {
 		t.Fatalf("got %+v", got)

@@ -235,13 +235,20 @@ func decodeStrictly(text string) (map[string]any, error) {
 }
 
 // ownRule reports whether a text breaks a rule that other readers do not have:
-// valid UTF-8, no lone surrogates, bounded depth.
+// valid UTF-8, no lone surrogates, bounded depth, and the range of numbers with
+// more digits than Go before 1.27 could count.
 func ownRule(text string) bool {
 	if !utf8.ValidString(text) || strings.Contains(text, `\u`) {
 		return true
 	}
-	depth, deepest := 0, 0
+	depth, deepest, digits := 0, 0, 0
 	for _, c := range text {
+		if digits++; c < '0' || c > '9' {
+			digits = 0
+		}
+		if digits > 800 {
+			return true
+		}
 		switch c {
 		case '{', '[':
 			depth++

@@ -2,48 +2,46 @@ package jws
 
 import "strings"
 
-// headerRoom holds the members of a usual header.
-const headerRoom = 12
+// keptHeader bounds the headers that are kept for the next token.
+const keptHeader = 1 << 10
 
 // useHeader is parseHeader, unless the same text has just been read: a header
-// of the same bytes says the same and breaks no rule.
-func (t *Token) useHeader(encoded string) error {
+// of the same bytes says the same and breaks no rule. It may use what dst has of
+// memory, and returns dst with that.
+func (t *Token) useHeader(dst []Member, encoded string) ([]Member, error) {
 	if encoded == t.read.encoded {
 		t.Algorithm, t.KeyID, t.HasKeyID = t.read.algorithm, t.read.keyID, t.read.hasKeyID
 		t.Type, t.HasType = t.read.typ, t.read.hasType
-		return nil
+		return dst, nil
 	}
-	if err := t.parseHeader(encoded); err != nil {
-		return err
+	dst, err := t.parseHeader(dst, encoded)
+	if err != nil || len(encoded) > keptHeader {
+		return dst, err
 	}
 	t.read.encoded = strings.Clone(encoded)
 	t.read.algorithm, t.read.keyID, t.read.hasKeyID = t.Algorithm, t.KeyID, t.HasKeyID
 	t.read.typ, t.read.hasType = t.Type, t.HasType
-	return nil
+	return dst, nil
 }
 
 // parseHeader reads the algorithm, the key ID and the type. It refuses what
 // would change the meaning of the token, and reads nothing else: a key or a
 // certificate that comes in the token ("jwk", "jku", "x5u", "x5c") is ignored.
-func (t *Token) parseHeader(encoded string) error {
+func (t *Token) parseHeader(dst []Member, encoded string) ([]Member, error) {
 	text, err := decodeText(encoded)
 	if err != nil {
-		return err
+		return dst, err
 	}
-	var room [headerRoom]Member
-	members, err := ParseObject(room[:0], text)
-	if err != nil {
-		return err
+	before := len(dst)
+	members, err := parseObject(dst, text)
+	for i := before; i < len(members) && err == nil; i++ {
+		err = t.readHeader(members[i])
 	}
-	for _, m := range members {
-		if err := t.readHeader(m); err != nil {
-			return err
-		}
+	clear(members[before:])
+	if err == nil && t.Algorithm == "" {
+		err = refuse(`no "alg"`)
 	}
-	if t.Algorithm == "" {
-		return refuse(`no "alg"`)
-	}
-	return nil
+	return members[:before], err
 }
 
 // readHeader applies the rule for one header parameter.

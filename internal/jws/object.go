@@ -1,19 +1,17 @@
 package jws
 
 import (
+	"fmt"
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 )
 
-const (
-	// maxDepth is how deep arrays and objects may nest, the outermost object
-	// included.
-	maxDepth = 32
-
-	// namesRoom holds the names of the open objects of a usual token.
-	namesRoom = 32
-)
+// maxDepth is how deep arrays and objects may nest, the outermost object
+// included.
+const maxDepth = 32
 
 // Kind is the JSON type of a value. The zero Kind is no type.
 type Kind uint8
@@ -67,21 +65,35 @@ type Member struct {
 // space around it, and names keep their exact spelling. An error is an
 // [ErrMalformed] that names the rule broken.
 func ParseObject(dst []Member, text string) ([]Member, error) {
-	if !utf8.ValidString(text) {
-		return nil, refuse("not valid UTF-8")
-	}
-	s := scanner{text: text}
-	var names [namesRoom]string
-	if s.next() != '{' {
-		return nil, refuse("not a JSON object")
-	}
-	dst, err := s.object(dst, names[:0], 1)
+	members, err := parseObject(dst, text)
 	if err != nil {
 		return nil, err
 	}
+	return members, nil
+}
+
+// parseObject is ParseObject, but with an error it returns dst all the same, with
+// some members and the memory it has got.
+func parseObject(dst []Member, text string) ([]Member, error) {
+	if len(text) > math.MaxInt32 {
+		return dst, fmt.Errorf("%w: got %d bytes, want at most %d", ErrTooLarge, len(text), math.MaxInt32)
+	}
+	if !utf8.ValidString(text) {
+		return dst, refuse("not valid UTF-8")
+	}
+	var names nameTable
+	defer names.end()
+	s := scanner{text: text}
+	if s.next() != '{' {
+		return dst, refuse("not a JSON object")
+	}
+	dst, err := s.object(dst, &names, 1)
+	if err != nil {
+		return dst, err
+	}
 	s.next()
 	if s.pos != len(text) {
-		return nil, refuse("data after the JSON object, at byte %d", s.pos)
+		return dst, refuse("data after the JSON object, at byte %d", s.pos)
 	}
 	return dst, nil
 }
@@ -108,34 +120,38 @@ func (s *scanner) next() byte {
 // object scans the object that opens at the current byte. It appends the members
 // of the outermost object to dst, and returns it.
 //
-// The names of the enclosing objects are passed on the side, where the scratch
-// space for them can stay on the stack.
-func (s *scanner) object(dst []Member, names []string, depth int) ([]Member, error) {
+// The table of names is passed on the side, where it can stay on the stack. It
+// is nil where the text was read before, so that no name can come twice.
+func (s *scanner) object(dst []Member, names *nameTable, depth int) ([]Member, error) {
 	s.pos++
 	if s.next() == '}' {
 		s.pos++
 		return dst, nil
 	}
-	own := nameSet{outer: len(names)}
+	var own nameSet
 	for {
-		name, err := s.memberName()
+		name, err := s.memberName(&own, names)
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
 		offset := s.pos
 		if err := s.colon(); err != nil {
-			return nil, err
-		}
-		if names, err = own.add(names, name); err != nil {
-			return nil, err
+			return dst, err
 		}
 		start := s.pos
 		kind, err := s.value(names, depth)
 		if err != nil {
-			return nil, err
+			return dst, err
 		}
 		if depth == 1 {
+			if len(dst) == cap(dst) {
+				dst = s.moreRoom(dst)
+			}
 			dst = append(dst, Member{Name: name, Value: s.text[start:s.pos], Kind: kind, Offset: offset})
+		}
+		if s.pos < len(s.text) && s.text[s.pos] == ',' {
+			s.pos++
+			continue
 		}
 		closed, err := s.separator('}')
 		if closed || err != nil {
@@ -144,12 +160,35 @@ func (s *scanner) object(dst []Member, names []string, depth int) ([]Member, err
 	}
 }
 
-// memberName scans up to the end of the next name.
-func (s *scanner) memberName() (string, error) {
+// memberName scans up to the end of the next name of an object, which must not
+// have it already. Without a table it returns the name as written.
+func (s *scanner) memberName(own *nameSet, names *nameTable) (string, error) {
 	if s.next() != '"' {
 		return "", s.unexpected("a member name")
 	}
-	return s.name()
+	start := s.pos + 1
+	escaped, err := s.string()
+	if err != nil {
+		return "", err
+	}
+	w := writtenName{s.text[start : s.pos-1], int32(start)}
+	if names == nil {
+		return w.name, nil
+	}
+	if escaped {
+		w = names.unescape(w.name, s.text)
+	}
+	return w.name, own.add(names, s.text, w)
+}
+
+// moreRoom returns members with memory for those that the text may still have, if
+// they are as long as those before: to grow step by step costs several times as
+// much.
+func (s *scanner) moreRoom(members []Member) []Member {
+	const few, shortest = 8, len(`"":0,`)
+	rest := len(s.text) - s.pos
+	more := few + len(members)*rest/s.pos
+	return slices.Grow(members, min(more, few+rest/shortest))
 }
 
 // colon scans what stands between a name and its value.
@@ -192,7 +231,7 @@ func (s *scanner) separator(closing byte) (closed bool, err error) {
 
 // value scans the value at the current byte, which lies in depth arrays and
 // objects.
-func (s *scanner) value(names []string, depth int) (Kind, error) {
+func (s *scanner) value(names *nameTable, depth int) (Kind, error) {
 	if s.pos >= len(s.text) {
 		return 0, s.unexpected("a value")
 	}
@@ -220,7 +259,7 @@ func (s *scanner) value(names []string, depth int) (Kind, error) {
 }
 
 // array scans the array that opens at the current byte.
-func (s *scanner) array(names []string, depth int) error {
+func (s *scanner) array(names *nameTable, depth int) error {
 	s.pos++
 	if s.next() == ']' {
 		s.pos++
@@ -230,6 +269,10 @@ func (s *scanner) array(names []string, depth int) error {
 		s.next()
 		if _, err := s.value(names, depth); err != nil {
 			return err
+		}
+		if s.pos < len(s.text) && s.text[s.pos] == ',' {
+			s.pos++
+			continue
 		}
 		if closed, err := s.separator(']'); closed || err != nil {
 			return err

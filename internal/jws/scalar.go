@@ -2,7 +2,6 @@ package jws
 
 import (
 	"math/bits"
-	"strconv"
 	"unicode/utf16"
 )
 
@@ -10,8 +9,11 @@ import (
 // escapes. The text is known to be valid UTF-8.
 func (s *scanner) string() (escaped bool, err error) {
 	text := s.text
-	for i := s.pos + 1; ; i++ {
-		i += plainLength(text[i:])
+	for i := s.pos + 1; ; {
+		n := fewPlain(text[i:])
+		if i += n; n == plainAtOnce {
+			i += plainLength(text[i:])
+		}
 		if i >= len(text) {
 			return false, refuse("not JSON: string without an end")
 		}
@@ -20,16 +22,29 @@ func (s *scanner) string() (escaped bool, err error) {
 			s.pos = i + 1
 			return escaped, nil
 		case '\\':
-			n := escapeLength(text[i:])
+			n := escapesLength(text[i:])
 			if n == 0 {
 				return false, refuse("not JSON: bad escape in a string at byte %d", i)
 			}
 			escaped = true
-			i += n - 1
+			i += n
 		default:
 			return false, refuse("not JSON: control character in a string at byte %d", i)
 		}
 	}
+}
+
+// plainAtOnce is how many bytes of a string are looked at one by one before
+// plainLength is worth its while.
+const plainAtOnce = 8
+
+// fewPlain is plainLength for the first bytes alone.
+func fewPlain(text string) int {
+	i := 0
+	for i < len(text) && i < plainAtOnce && text[i] >= ' ' && text[i] != '"' && text[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 // plainLength returns how many bytes text starts with that stand for themselves
@@ -56,24 +71,29 @@ func plainLength(text string) int {
 	return i
 }
 
-// escapeLength returns the length of the escape sequence that text starts with,
-// 0 if it is none. A surrogate pair is one sequence; half a pair is none, since
-// it has no meaning and readers replace it differently.
-func escapeLength(text string) int {
-	if len(text) < 2 {
-		return 0
+// escapesLength returns the length of all escape sequences that text starts
+// with, one after the other, 0 if there is none. One that is bad ends them: half a
+// surrogate pair is bad, since it has no meaning and readers replace it
+// differently.
+func escapesLength(text string) int {
+	i := 0
+	for i+1 < len(text) && text[i] == '\\' {
+		switch text[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			i += 2
+			continue
+		}
+		n := unicodeEscapeLength(text[i:])
+		if n == 0 {
+			return i
+		}
+		i += n
 	}
-	switch text[1] {
-	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-		return 2
-	case 'u':
-		return unicodeEscapeLength(text)
-	}
-	return 0
+	return i
 }
 
 // unicodeEscapeLength returns the length of the \u sequence that text starts
-// with, 0 if it is none.
+// with, 0 if it is none. A surrogate pair is one sequence.
 func unicodeEscapeLength(text string) int {
 	unit, ok := codeUnit(text)
 	switch {
@@ -116,64 +136,4 @@ func hexDigit(c byte) (rune, bool) {
 		return rune(c-'A') + 10, true
 	}
 	return 0, false
-}
-
-// number scans the number at the current byte. It refuses one that a double
-// cannot hold, which readers refuse, round to infinity or cut off.
-func (s *scanner) number() error {
-	length, exponent := numberLength(s.text[s.pos:])
-	if length == 0 {
-		return s.unexpected("a value")
-	}
-	const alwaysInRange = 300
-	if exponent || length > alwaysInRange {
-		if _, err := strconv.ParseFloat(s.text[s.pos:s.pos+length], 64); err != nil {
-			return refuse("number out of range at byte %d", s.pos)
-		}
-	}
-	s.pos += length
-	return nil
-}
-
-// numberLength returns the length of the JSON number that text starts with, 0 if
-// there is none, and whether it has an exponent.
-func numberLength(text string) (length int, exponent bool) {
-	i := 0
-	if i < len(text) && text[i] == '-' {
-		i++
-	}
-	whole := digits(text[i:])
-	if whole == 0 || (whole > 1 && text[i] == '0') {
-		return 0, false
-	}
-	i += whole
-	if i < len(text) && text[i] == '.' {
-		fraction := digits(text[i+1:])
-		if fraction == 0 {
-			return 0, false
-		}
-		i += 1 + fraction
-	}
-	if i < len(text) && (text[i] == 'e' || text[i] == 'E') {
-		i++
-		if i < len(text) && (text[i] == '+' || text[i] == '-') {
-			i++
-		}
-		power := digits(text[i:])
-		if power == 0 {
-			return 0, false
-		}
-		return i + power, true
-	}
-	return i, false
-}
-
-// digits returns how many decimal digits text starts with.
-func digits(text string) int {
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return i
-		}
-	}
-	return len(text)
 }

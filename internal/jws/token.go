@@ -80,13 +80,16 @@ func (t *Token) Parse(token string, maxBytes int) error {
 
 // ParseInto is [Token.Parse] for a caller with room for the members: it appends
 // them to dst and returns it, and leaves t.Members empty. Room on the caller's
-// stack stays there.
+// stack stays there. With an error nothing is appended; what dst has got of
+// memory may be used again.
 func (t *Token) ParseInto(dst []Member, token string, maxBytes int) ([]Member, error) {
 	t.Reset()
+	before := len(dst)
 	dst, err := t.parse(dst, token, maxBytes)
 	if err != nil {
 		t.Reset()
-		return nil, err
+		clear(dst[before:])
+		return dst[:before], err
 	}
 	return dst, nil
 }
@@ -101,20 +104,20 @@ func (t *Token) Reset() {
 
 func (t *Token) parse(dst []Member, token string, maxBytes int) ([]Member, error) {
 	if len(token) > maxBytes {
-		return nil, fmt.Errorf("%w: got %d bytes, want at most %d", ErrTooLarge, len(token), maxBytes)
+		return dst, fmt.Errorf("%w: got %d bytes, want at most %d", ErrTooLarge, len(token), maxBytes)
 	}
 	header, payload, signature, err := splitParts(token)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
-	if err := t.useHeader(header); err != nil {
-		return nil, refusePart("header", err)
+	if dst, err = t.useHeader(dst, header); err != nil {
+		return dst, refusePart("header", err)
 	}
 	if dst, err = t.parsePayload(dst, payload); err != nil {
-		return nil, refusePart("payload", err)
+		return dst, refusePart("payload", err)
 	}
 	if err := t.parseSignature(signature); err != nil {
-		return nil, refusePart("signature", err)
+		return dst, refusePart("signature", err)
 	}
 	t.signingInput = token[:len(header)+1+len(payload)]
 	return dst, nil
@@ -170,10 +173,10 @@ func checkNotEmpty(header, payload, signature string) error {
 func (t *Token) parsePayload(dst []Member, encoded string) ([]Member, error) {
 	text, err := decodeText(encoded)
 	if err != nil {
-		return nil, err
+		return dst, err
 	}
 	t.Payload = text
-	return ParseObject(dst, text)
+	return parseObject(dst, text)
 }
 
 // parseSignature decodes the signature into t, on the heap only when it is

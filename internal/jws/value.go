@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // maxSeconds is the last second of the year 9999, the latest time that every
@@ -67,7 +68,7 @@ func (m Member) Seconds() (sec, nsec int64, err error) {
 	if sec, ok := plainSeconds(m.Value); ok {
 		return sec, 0, nil
 	}
-	if length, _ := numberLength(m.Value); length == 0 || length != len(m.Value) {
+	if n := measure(m.Value); n.length == 0 || n.length != len(m.Value) {
 		return 0, 0, m.wrongKind(Number)
 	}
 	d := readDecimal(m.Value)
@@ -108,28 +109,77 @@ func (m Member) wrongKind(want Kind) error {
 // but holds something else is an [ErrKind]. A text that [ParseObject] refuses is
 // an [ErrMalformed].
 func Lookup(text string, path ...string) (Member, bool, error) {
-	found := Member{Value: text, Kind: Object}
-	var room [payloadRoom]Member
-	members, err := ParseObject(room[:0], text)
-	if err != nil {
+	if _, err := ParseObject(make([]Member, 0, payloadRoom), text); err != nil {
 		return Member{}, false, err
 	}
-	for i, name := range path {
-		if found.Kind != Object {
-			return Member{}, false, found.wrongKind(Object)
+	return Member{Value: text, Kind: Object}.At(path...)
+}
+
+// At returns the member that path leads to from the object m, as [Lookup] does,
+// for an m that is part of a text which [ParseObject] has accepted: it reads that
+// no further than to the member, and keeps nothing of it.
+func (m Member) At(path ...string) (Member, bool, error) {
+	for _, name := range path {
+		if m.Kind != Object {
+			return Member{}, false, m.wrongKind(Object)
 		}
-		if i > 0 {
-			if members, err = ParseObject(room[:0], found.Value); err != nil {
-				return Member{}, false, err
-			}
+		s := scanner{text: m.Value}
+		next, found, err := s.find(name)
+		if !found || err != nil {
+			return Member{}, false, err
 		}
-		m, ok := Find(members, name)
-		if !ok {
-			return Member{}, false, nil
-		}
-		found = m
+		m = next
 	}
-	return found, true, nil
+	return m, true, nil
+}
+
+// find scans the object at the current byte, in which no name comes twice, up to
+// the member of that name.
+func (s *scanner) find(name string) (Member, bool, error) {
+	if s.next() != '{' {
+		return Member{}, false, refuse("not a JSON object")
+	}
+	if s.pos++; s.next() == '}' {
+		return Member{}, false, nil
+	}
+	for {
+		found, err := s.named(name)
+		if err != nil {
+			return Member{}, false, err
+		}
+		offset := s.pos
+		if err := s.colon(); err != nil {
+			return Member{}, false, err
+		}
+		start := s.pos
+		kind, err := s.value(nil, 1)
+		if err != nil {
+			return Member{}, false, err
+		}
+		if found {
+			return Member{Name: name, Value: s.text[start:s.pos], Kind: kind, Offset: offset}, true, nil
+		}
+		if closed, err := s.separator('}'); closed || err != nil {
+			return Member{}, false, err
+		}
+	}
+}
+
+// named scans a member's name and reports whether it is that one.
+func (s *scanner) named(name string) (bool, error) {
+	if s.next() != '"' {
+		return false, s.unexpected("a member name")
+	}
+	start := s.pos + 1
+	escaped, err := s.string()
+	if err != nil {
+		return false, err
+	}
+	written := s.text[start : s.pos-1]
+	if escaped && len(written) > len(name) {
+		return unescape(written) == name, nil
+	}
+	return !escaped && written == name, nil
 }
 
 // ValueAt returns the value of the member whose name ends at offset, in a text
@@ -142,8 +192,7 @@ func ValueAt(text string, offset int) (Member, error) {
 		return Member{}, err
 	}
 	start := s.pos
-	var names [namesRoom]string
-	kind, err := s.value(names[:0], 1)
+	kind, err := s.value(nil, 1)
 	if err != nil {
 		return Member{}, err
 	}
@@ -202,23 +251,38 @@ func stringText(value string) (string, error) {
 func unescape(inner string) string {
 	var b strings.Builder
 	b.Grow(len(inner))
-	for {
-		i := strings.IndexByte(inner, '\\')
-		if i < 0 {
-			b.WriteString(inner)
-			return b.String()
-		}
-		b.WriteString(inner[:i])
-		inner = inner[i:]
-		b.WriteRune(escapedRune(inner))
-		inner = inner[escapeLength(inner):]
-	}
+	writeUnescaped(&b, inner)
+	return b.String()
 }
 
-// escapedRune returns the character that the escape sequence at the start of
-// text stands for.
-func escapedRune(text string) rune {
-	switch c := text[1]; c {
+// writeUnescaped writes a string that has been scanned without its escape
+// sequences, in no more bytes than it has.
+func writeUnescaped(b *strings.Builder, inner string) {
+	var piece [64]byte
+	n := 0
+	for i := 0; i < len(inner); {
+		if n > len(piece)-utf8.UTFMax {
+			b.Write(piece[:n])
+			n = 0
+		}
+		switch {
+		case inner[i] != '\\':
+			piece[n] = inner[i]
+			n, i = n+1, i+1
+		case inner[i+1] != 'u':
+			piece[n] = escapedByte(inner[i+1])
+			n, i = n+1, i+2
+		default:
+			char, length := escapedRune(inner[i:])
+			n, i = n+utf8.EncodeRune(piece[n:], char), i+length
+		}
+	}
+	b.Write(piece[:n])
+}
+
+// escapedByte returns the character that a backslash and c stand for.
+func escapedByte(c byte) byte {
+	switch c {
 	case 'b':
 		return '\b'
 	case 'f':
@@ -229,14 +293,17 @@ func escapedRune(text string) rune {
 		return '\r'
 	case 't':
 		return '\t'
-	case 'u':
-		unit, _ := codeUnit(text)
-		if !utf16.IsSurrogate(unit) {
-			return unit
-		}
-		low, _ := codeUnit(text[6:])
-		return utf16.DecodeRune(unit, low)
-	default:
-		return rune(c)
 	}
+	return c
+}
+
+// escapedRune returns the character that the \u sequence at the start of text
+// stands for, and the length of that sequence.
+func escapedRune(text string) (char rune, length int) {
+	unit, _ := codeUnit(text)
+	if !utf16.IsSurrogate(unit) {
+		return unit, 6
+	}
+	low, _ := codeUnit(text[6:])
+	return utf16.DecodeRune(unit, low), 12
 }

@@ -21,6 +21,24 @@ func (k *Key) Verify(t *Token) error {
 	return k.VerifyBytes(t.Algorithm, append(room[:0], t.signingInput...), t.signatureBytes())
 }
 
+// CanHaveSigned reports whether k permits the token's algorithm and makes
+// signatures as long as the token's. It takes no time to speak of, unlike Verify.
+func (k *Key) CanHaveSigned(t *Token) bool {
+	a, ok := findAlgorithm(t.Algorithm)
+	if !ok || !k.permits(t.Algorithm, a) {
+		return false
+	}
+	switch n := len(t.signatureBytes()); a.scheme {
+	case rsaPKCS1, rsaPSS:
+		return n == k.rsa.Size()
+	case ecdsaRaw:
+		return n == 2*((a.curveBits+7)/8)
+	case edwards:
+		return n == ed25519.SignatureSize
+	}
+	return false
+}
+
 // VerifyBytes is [Key.Verify] for a signature over bytes that are not a token's.
 func (k *Key) VerifyBytes(alg string, signed, signature []byte) error {
 	a, ok := findAlgorithm(alg)

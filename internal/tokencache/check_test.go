@@ -39,7 +39,8 @@ func (s *shard[V]) check() string {
 			}
 		}
 	}
-	used := int64(unsafe.Sizeof(*s)) + int64(24+8*len(chains)+16*len(s.evicted)+4*len(s.owned))
+	const pointer = int(unsafe.Sizeof(uintptr(0)))
+	used := int64(unsafe.Sizeof(*s)) + int64((3+len(chains))*pointer+16*len(s.evicted)+4*len(s.owned))
 	live := 0
 	owned := make([]uint32, len(s.owned))
 	for _, q := range []*queue[V]{&s.probation, &s.main} {

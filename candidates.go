@@ -1,0 +1,169 @@
+package oidcauth
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+const (
+	// maxChecks bounds the signature checks that one token of a configured issuer
+	// can cause. A token with a key ID nearly always causes one.
+	maxChecks = 4
+
+	// maxStrangerChecks is the bound for an issuer that nobody configured, who
+	// chooses how long each check takes.
+	maxStrangerChecks = 2
+)
+
+// attempts are the signature checks that a token has caused.
+type attempts struct {
+	keys  [maxChecks]*keyset.Key
+	count int
+}
+
+// has reports whether the token was checked with k.
+func (a *attempts) has(k *keyset.Key) bool { return slices.Contains(a.keys[:a.count], k) }
+
+// A keyOrder says which keys to try first where a token may be signed by more of
+// them than are tried: those that verified such a token before, and of the others
+// each time different ones. It is safe for concurrent use.
+type keyOrder struct {
+	proven atomic.Pointer[[maxChecks - 1]*keyset.Key] // the last one first
+	turn   atomic.Uint32                              // where in the others the next token begins
+}
+
+// prove notes that k has verified a token that others might have signed.
+func (o *keyOrder) prove(k *keyset.Key) {
+	next := new([maxChecks - 1]*keyset.Key)
+	next[0] = k
+	if last := o.proven.Load(); last != nil {
+		if last[0] == k {
+			return
+		}
+		n := 1
+		for _, other := range last {
+			if other != k && n < len(next) {
+				next[n] = other
+				n++
+			}
+		}
+	}
+	o.proven.Store(next)
+}
+
+// choose returns at most limit of the keys, one at least that is not proven.
+func (o *keyOrder) choose(keys []*keyset.Key, limit int) []*keyset.Key {
+	chosen := make([]*keyset.Key, 0, limit)
+	if proven := o.proven.Load(); proven != nil {
+		for _, k := range proven {
+			if len(chosen) < limit-1 && slices.Contains(keys, k) {
+				chosen = append(chosen, k)
+			}
+		}
+	}
+	more := limit - len(chosen)
+	start := int(o.turn.Add(uint32(more))-uint32(more)) % len(keys)
+	for i := range keys {
+		if k := keys[(start+i)%len(keys)]; len(chosen) < limit && !slices.Contains(chosen, k) {
+			chosen = append(chosen, k)
+		}
+	}
+	return chosen
+}
+
+// signature looks for a key that made the token's signature, among no more keys
+// than one token is worth. Where a key ID may have a new key one check is kept for
+// that.
+func (e *evaluation) signature(ctx context.Context) error {
+	limit, old := e.checkLimit(), e.keys
+	first := limit
+	if e.token.HasKeyID && e.trust.reusesKeyIDs {
+		first--
+	}
+	if e.verify(old, first) {
+		return nil
+	}
+	spent := false // on the old keys, so that some of the new were not tried
+	found, err := e.lookAgain(ctx, func() bool {
+		isOld := func(k *keyset.Key) bool { return slices.Contains(old, k) }
+		fresh := slices.DeleteFunc(slices.Clone(e.keys), isOld)
+		spent = spent || len(fresh) > 0 && e.tried.count == limit
+		return e.verify(fresh, limit)
+	})
+	switch {
+	case found, e.verify(e.keys, limit):
+		return nil
+	case err != nil:
+		return err
+	case spent:
+		return e.keysSpent()
+	}
+	return e.badSignature()
+}
+
+// keysSpent is for a token whose issuer changed its keys while all checks went on
+// the former ones: the next one is tried with the new.
+func (e *evaluation) keysSpent() error {
+	r := refuse(checkKey, ErrKeysUnavailable, "new keys of issuer "+quote(e.claims.issuer), "")
+	r.retryAfter = time.Second
+	return r
+}
+
+func (e *evaluation) checkLimit() int {
+	if e.trust.strangers != nil {
+		return maxStrangerChecks
+	}
+	return maxChecks
+}
+
+// verify reports whether one of the keys made the signature. It tries those that
+// can have and were not tried before, until the token has caused limit checks.
+func (e *evaluation) verify(keys []*keyset.Key, limit int) bool {
+	left, candidates := limit-e.tried.count, 0
+	for _, k := range keys {
+		if e.canBeOf(k) {
+			candidates++
+		}
+	}
+	if left <= 0 || candidates == 0 {
+		return false
+	}
+	crowded := candidates > left
+	if crowded {
+		able := slices.DeleteFunc(slices.Clone(keys), func(k *keyset.Key) bool { return !e.canBeOf(k) })
+		keys = e.trust.order.choose(able, left)
+	}
+	for _, k := range keys {
+		if e.canBeOf(k) && e.check(k) {
+			if crowded {
+				e.trust.order.prove(k)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// canBeOf reports whether the signature may be by a key that was not tried yet.
+// All that a local issuer's own keys sign bears a key ID.
+func (e *evaluation) canBeOf(k *keyset.Key) bool {
+	if e.trust.local != nil && !e.token.HasKeyID && !e.trust.local.elsewhere.has(k) {
+		return false
+	}
+	return k.CanHaveSigned(&e.token) && !e.tried.has(k)
+}
+
+// check verifies the signature with one key.
+func (e *evaluation) check(k *keyset.Key) bool {
+	e.tried.keys[e.tried.count] = k
+	e.tried.count++
+	if k.Verify(&e.token) != nil {
+		return false
+	}
+	e.claims.key, e.claims.hasKeyID = k, e.token.HasKeyID
+	return true
+}

@@ -1,0 +1,235 @@
+package oidcauth_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/keyring"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// crowdedIssuer publishes n keys of one kind, all under one key ID if that is not
+// empty and otherwise under none.
+func crowdedIssuer(t testing.TB, alg, id string, n int) (*oidctest.Issuer, oidcauth.Issuer, []*oidctest.Key) {
+	t.Helper()
+	issuer, trusted := newIssuer(t, oidctest.Config{Algorithm: alg})
+	issuer.RemoveKeys()
+	keys := make([]*oidctest.Key, n)
+	for i := range keys {
+		keys[i] = issuer.NewKey(oidctest.KeyConfig{Algorithm: alg, ID: id, NoID: id == ""})
+		issuer.Publish(keys[i])
+	}
+	return issuer, trusted, keys
+}
+
+// acceptedOf returns how many of the keys have a token accepted at once, by an
+// Authenticator of each key's own: as many as are tried for one token.
+func acceptedOf(t *testing.T, keys []*oidctest.Key, open func() *oidcauth.Authenticator) int {
+	t.Helper()
+	accepted := 0
+	for i, k := range keys {
+		_, err := open().Authenticate(t.Context(), k.Token(map[string]any{"jti": fmt.Sprint(i)}))
+		if err == nil {
+			accepted++
+		} else if !errors.Is(err, oidcauth.ErrSignature) {
+			t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrSignature)
+		}
+	}
+	return accepted
+}
+
+// However many keys may have signed a token, four are tried, and two of an issuer
+// that nobody configured.
+func TestAuthenticate_ChecksForOneToken(t *testing.T) {
+	const n = 12
+	for _, alg := range []string{"ES256", "ES384", "EdDSA"} {
+		for _, id := range []string{"", "shared"} {
+			t.Run(fmt.Sprintf("%s, key ID %q", alg, id), func(t *testing.T) {
+				issuer, trusted, keys := crowdedIssuer(t, alg, id, n)
+				trusted.JWKS = issuer.KeySet()
+				configured := func() *oidcauth.Authenticator {
+					return newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+				}
+				if got := acceptedOf(t, keys, configured); got != 4 {
+					t.Errorf("%d of %d keys were tried for a token of a configured issuer, want 4", got, n)
+				}
+			})
+		}
+	}
+}
+
+func TestAnyIssuer_ChecksForOneToken(t *testing.T) {
+	const n = 8
+	for _, id := range []string{"", "shared"} {
+		t.Run(fmt.Sprintf("key ID %q", id), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuers, client := strangers(t, 1)
+				issuer := issuers[0]
+				issuer.RemoveKeys()
+				keys := make([]*oidctest.Key, n)
+				for i := range keys {
+					keys[i] = issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256", ID: id, NoID: id == ""})
+					issuer.Publish(keys[i])
+				}
+				got := acceptedOf(t, keys, func() *oidcauth.Authenticator { return newAuthenticator(t, open(client, oidcauth.AnyIssuer{})) })
+				if got != 2 {
+					t.Errorf("%d of %d keys were tried for a token of a stranger, want 2", got, n)
+				}
+			})
+		})
+	}
+}
+
+// A stranger's keys on the curve P-521 are used only where that is asked for.
+func TestAnyIssuer_P521(t *testing.T) {
+	for name, row := range map[string]struct {
+		algorithms []string
+		want       error
+	}{
+		"by default":           {nil, oidcauth.ErrAlgorithm},
+		"named":                {[]string{"ES256", "ES512"}, nil},
+		"others are named":     {[]string{"ES256"}, oidcauth.ErrAlgorithm},
+		"it alone is named":    {[]string{"ES512"}, nil},
+		"an empty list is all": {[]string{}, oidcauth.ErrAlgorithm},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuers, client := strangers(t, 1)
+				key := issuers[0].AddKey("ES512")
+				a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{Algorithms: row.algorithms}))
+				wants(t, a, key.Token(nil), row.want)
+				_, trusted := newIssuer(t, oidctest.Config{})
+				trusted.URL, trusted.JWKS = issuers[0].URL(), issuers[0].KeySet()
+				wants(t, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}}), key.Token(nil), nil)
+			})
+		})
+	}
+}
+
+// Of more keys than are tried each has its turn, and one that has verified a
+// token is tried first from then on.
+func TestAuthenticate_CrowdedKeysAreFound(t *testing.T) {
+	const n = 16
+	issuer, trusted, keys := crowdedIssuer(t, "ES256", "", n)
+	trusted.JWKS = issuer.KeySet()
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, CacheBytes: -1})
+	stranger := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("")
+	find := func(k *oidctest.Key) {
+		t.Helper()
+		for try := 1; ; try++ {
+			_, err := a.Authenticate(t.Context(), k.Token(nil))
+			if err == nil {
+				return
+			}
+			if !errors.Is(err, oidcauth.ErrSignature) || try == n {
+				t.Fatalf("Authenticate() error = %v at try %d", err, try)
+			}
+		}
+	}
+	for _, k := range keys {
+		find(k)
+		wants(t, a, stranger.Token(nil), oidcauth.ErrSignature)
+		wants(t, a, k.Token(nil), nil)
+	}
+	inUse := []*oidctest.Key{keys[14], keys[3], keys[9]}
+	for _, k := range inUse {
+		find(k)
+	}
+	for range 10 {
+		for _, k := range inUse {
+			wants(t, a, stranger.Token(nil), oidcauth.ErrSignature)
+			wants(t, a, k.Token(nil), nil)
+		}
+	}
+}
+
+// Keys that can be told apart from the token are not counted: by the length of
+// their signatures, by their type and by their own algorithm.
+func TestAuthenticate_KeysOfOtherKinds(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{Algorithm: "RS256"})
+	for range 3 {
+		issuer.Publish(issuer.NewKey(oidctest.KeyConfig{Algorithm: "RS256", Bits: 3072}).WithID(""))
+		issuer.Publish(issuer.NewKey(oidctest.KeyConfig{Algorithm: "PS256"}).WithID(""))
+		issuer.Publish(issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID(""))
+	}
+	last := issuer.NewKey(oidctest.KeyConfig{Algorithm: "RS256"}).WithID("")
+	issuer.Publish(last)
+	trusted.JWKS = issuer.KeySet()
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+	wants(t, a, last.Token(nil), nil)
+}
+
+// An issuer that reuses key IDs: a key that has just been fetched is tried also
+// where the token has used up its checks of the old ones, and no more than four
+// in all are.
+func TestAuthenticate_ChecksAfterRefetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted, keys := crowdedIssuer(t, "ES256", "shared", 4)
+		trusted.ReusesKeyIDs = true
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: -1})
+		for _, k := range keys {
+			wants(t, a, k.Token(nil), nil) // the fourth after a look for others
+		}
+		time.Sleep(2 * coolDown)
+		fresh := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("shared")
+		issuer.Publish(fresh)
+		wants(t, a, fresh.Token(nil), nil)
+		time.Sleep(2 * coolDown)
+		wants(t, a, issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("shared").Token(nil), oidcauth.ErrSignature)
+	})
+}
+
+// A local issuer's own tokens always have a key ID. One without is tried against
+// keys from elsewhere alone, however often the issuer's own have changed.
+func TestLocalIssuer_WithoutKeyID(t *testing.T) {
+	own := `{"iss":"localhost","sub":"bob","aud":["my-db"],"exp":4102444800}`
+	path := filepath.Join(t.TempDir(), "keys")
+	l := newLocal(t, oidcauth.LocalIssuerConfig{Dir: path})
+	a := trusting(t, l)
+	imported := make([]*ecdsa.PrivateKey, 3)
+	for i := range imported {
+		imported[i] = newKey(t)
+		if _, err := l.Import(t.Context(), privatePEM(t, imported[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 20 {
+		if err := l.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, key := range imported {
+		wants(t, a, signAs(t, key, "JWT", own), nil)
+	}
+	wants(t, a, signAs(t, newKey(t), "JWT", own), oidcauth.ErrSignature)
+
+	dir, err := keyring.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := dir.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, a, signAs(t, ring.Active().Private, "JWT", own), oidcauth.ErrSignature)
+	wants(t, a, issue(t, l, oidcauth.TokenRequest{}), nil)
+}
+
+// The key of an external signer may have signed elsewhere before, and so may all
+// that it is configured with. The issuer's own, in a directory, have not.
+func TestLocalIssuer_OwnKeyWithoutKeyID(t *testing.T) {
+	own := `{"iss":"localhost","sub":"bob","aud":["my-db"],"exp":4102444800}`
+	signer, retired := newKey(t), newKey(t)
+	l := newLocal(t, oidcauth.LocalIssuerConfig{Signer: signer, RetiredKeys: []crypto.PublicKey{retired.Public()}})
+	for _, key := range []*ecdsa.PrivateKey{signer, retired} {
+		wants(t, trusting(t, l), signAs(t, key, "JWT", own), nil)
+	}
+	wants(t, trusting(t, l), signAs(t, newKey(t), "JWT", own), oidcauth.ErrSignature)
+}

@@ -1,0 +1,218 @@
+package oidcauth_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"math/big"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// largestToken is how many bytes a token may have by default.
+const largestToken = 16 << 10
+
+// A worstShape is a kind of token that costs as much as its kind can.
+type worstShape struct {
+	name    string
+	header  string // the JSON text; empty for an ordinary one
+	payload string // the JSON text; empty for an ordinary one
+	// token is the whole token where it is not made of the two; otherwise an
+	// unsigned one has a signature of zeros.
+	token string
+	want  error // with which it is refused
+}
+
+// unsigned returns the token, whose signature is worth nothing.
+func (s worstShape) unsigned() string {
+	if s.token != "" {
+		return s.token
+	}
+	header := s.header
+	if header == "" {
+		header = worstHeader
+	}
+	return encode(header) + "." + encode(s.payload) + "." + encode(strings.Repeat("\x00", 64))
+}
+
+// wanted returns what an unsigned token is refused with: nobody knows its
+// issuer, unless its form or that issuer's name is worse.
+func (s worstShape) wanted() error {
+	if s.want == nil {
+		return oidcauth.ErrUnknownIssuer
+	}
+	return s.want
+}
+
+const (
+	worstHeader = `{"alg":"ES256","kid":"k"}`
+
+	// roomInToken is for a header, dots and a signature.
+	roomInToken = 256
+)
+
+// filled returns head, then units until the token is full, then tail. The comma
+// that ends the last unit is cut off.
+func filled(head string, unit func(i int) string, tail string) string {
+	size := base64.RawURLEncoding.DecodedLen(largestToken-roomInToken) - len(head) - len(tail)
+	var b strings.Builder
+	for i := 0; ; i++ {
+		u := unit(i)
+		if b.Len()+len(u) > size {
+			break
+		}
+		b.WriteString(u)
+	}
+	return head + strings.TrimSuffix(b.String(), ",") + tail
+}
+
+// always is a unit that is the same each time.
+func always(text string) func(int) string { return func(int) string { return text } }
+
+// shortName returns the i-th of the shortest names.
+func shortName(i int) string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	name := ""
+	for {
+		name = letters[i%len(letters):i%len(letters)+1] + name
+		if i = i/len(letters) - 1; i < 0 {
+			return name
+		}
+	}
+}
+
+// alikeName returns the i-th of names that begin alike, end alike and have one
+// length, so that whatever is looked at first tells nothing.
+func alikeName(i int) string { return fmt.Sprintf("a%03xa", i) }
+
+// unsignedShapes are tokens that anybody can send: they get as far as their
+// issuer at most, whom nobody trusts.
+func unsignedShapes() []worstShape {
+	const head, tail = `{"iss":"https://nobody.example","sub":"a","a":[`, `]}`
+	const top = `{"iss":"https://nobody.example",`
+	largest, below, above := worstNumbers()
+	list := func(unit string) string { return filled(head, always(unit), tail) }
+	return []worstShape{
+		{name: "text, plain", payload: filled(head+`"`, always("a"), `"`+tail)},
+		{name: "numbers, subnormal", payload: list(`1e-310,`)},
+		{name: "numbers, subnormal with digits", payload: list(`2.2250738585072011e-308,`)},
+		{name: "numbers, largest", payload: list(largest + `,`)},
+		{name: "numbers, just in range", payload: list(below + `.9,`)},
+		{name: "numbers, just in range, point first", payload: list(below[:1] + "." + below[1:] + `e308,`)},
+		{name: "numbers, halfway between doubles", payload: list(`9007199254740993.00000000000000000000000000000000000001e2,`)},
+		{name: "numbers, one digit", payload: list(`0,`)},
+		{name: "numbers, exponent", payload: list(`1e0,`)},
+		{name: "number, one of all digits", payload: filled(head, always("7"), "e-99999"+tail)},
+		{name: "number, zeros before digits", payload: filled(head+"0.", always("0"), above+"e9999"+tail)},
+		{name: "number, zeros in the exponent", payload: filled(head+"1e", always("0"), "308"+tail)},
+		{name: "literals", payload: list(`null,`)},
+		{name: "strings, empty", payload: list(`"",`)},
+		{name: "strings, one letter", payload: list(`"a",`)},
+		{name: "strings, eight letters", payload: list(`"abcdefgh",`)},
+		{name: "strings, one escape each", payload: list(`"\n",`)},
+		{name: "escapes, short", payload: filled(head+`"`, always(`\n`), `"`+tail)},
+		{name: "escapes, long", payload: filled(head+`"`, always(`\u0000`), `"`+tail)},
+		{name: "escapes, pairs", payload: filled(head+`"`, always(`\ud83d\ude00`), `"`+tail)},
+		{name: "escapes after one letter", payload: filled(head+`"`, always(`a\n`), `"`+tail)},
+		{name: "text, two bytes a letter", payload: filled(head+`"`, always("é"), `"`+tail)},
+		{name: "text, three bytes a letter", payload: filled(head+`"`, always("€"), `"`+tail)},
+		{name: "text, mixed", payload: filled(head+`"`, always("aé€\U0001F600"), `"`+tail)},
+		{name: "text, not UTF-8 at the end", payload: filled(head+`"`, always("aé€"), "\xff\""+tail), want: oidcauth.ErrMalformedToken},
+		{name: "control character at the end", payload: filled(head+`"`, always("a"), "\x01\""+tail), want: oidcauth.ErrMalformedToken},
+		{name: "white space", payload: filled(head, always(" "), tail)},
+		{name: "white space between", payload: list(" 0 ,")},
+		{name: "names, shortest", payload: filled(top, func(i int) string { return `"` + shortName(i) + `":0,` }, `}`)},
+		{name: "names, alike", payload: filled(top, func(i int) string { return `"` + alikeName(i) + `":0,` }, `}`)},
+		{name: "names, escaped", payload: filled(top, func(i int) string { return `"\n` + shortName(i) + `":0,` }, `}`)},
+		{name: "names, escaped to the end", payload: filled(top, func(i int) string { return fmt.Sprintf(`"\u%04x":0,`, i+'0') }, `}`)},
+		{name: "names, nested and escaped", payload: list(`{"\n":0},`)},
+		{name: "names, nested pairs", payload: list(`{"a":0,"b":0},`)},
+		{name: "names, nested escaped pairs", payload: list(`{"\n":0,"\t":0},`)},
+		{name: "names, long", payload: filled(top, func(i int) string { return `"` + strings.Repeat("x", 100) + shortName(i) + `":0,` }, `}`)},
+		{name: "names, one long and escaped", payload: filled(top+`"`, always(`\n`), `":0}`)},
+		{name: "names, 32 alike in each object", payload: list(alikeObject(32) + `,`)},
+		{name: "names, 33 alike in each object", payload: list(alikeObject(33) + `,`)},
+		{name: "names, 32 escaped and alike in each object", payload: list(escapedObject(32) + `,`)},
+		{name: "names, 33 escaped and alike in each object", payload: list(escapedObject(33) + `,`)},
+		{name: "names, twice at the end", payload: filled(top, func(i int) string { return `"` + shortName(i) + `":0,` }, `,"iss":0}`), want: oidcauth.ErrMalformedToken},
+		{name: "objects, empty", payload: list(`{},`)},
+		{name: "arrays, empty", payload: list(`[],`)},
+		{name: "objects, deep", payload: list(strings.Repeat(`{"":`, 30) + `0` + strings.Repeat(`}`, 30) + `,`)},
+		{name: "arrays, deep", payload: list(strings.Repeat(`[`, 30) + strings.Repeat(`]`, 30) + `,`)},
+		{name: "arrays, too deep", payload: filled(head, always(`[`), ``), want: oidcauth.ErrMalformedToken},
+		{name: "issuer, all escapes", payload: filled(`{"iss":"`, always(`\n`), `"}`), want: oidcauth.ErrClaim},
+		{name: "issuer, long", payload: filled(`{"iss":"`, always(`a`), `"}`), want: oidcauth.ErrClaim},
+		{name: "issuer, not the first claim", payload: filled(`{`, func(i int) string { return `"` + shortName(i) + `":0,` }, `,"iss":"https://nobody.example"}`)},
+		{name: "issuer, a list", payload: filled(`{"iss":[`, always(`"a",`), `]}`), want: oidcauth.ErrClaim},
+		{name: "header, names", header: filled(`{"alg":"ES256",`, func(i int) string { return `"` + shortName(i) + `":0,` }, `}`), payload: `{}`, want: oidcauth.ErrClaim},
+		{name: "header, key ID of escapes", header: filled(`{"alg":"ES256","kid":"`, always(`\n`), `"}`), payload: `{}`, want: oidcauth.ErrClaim},
+		{name: "header, type of escapes", header: filled(`{"alg":"ES256","typ":"`, always(`\n`), `"}`), payload: `{}`, want: oidcauth.ErrClaim},
+		{name: "header, numbers", header: filled(`{"alg":"ES256","a":[`, always(`1e-310,`), `]}`), payload: `{}`, want: oidcauth.ErrClaim},
+		{name: "base64, dots", token: strings.Repeat(".", largestToken), want: oidcauth.ErrMalformedToken},
+		{name: "base64, padding", token: "e30." + strings.Repeat("=", largestToken-8) + ".AA", want: oidcauth.ErrMalformedToken},
+		{name: "base64, line ends", token: encode(worstHeader) + "." + strings.Repeat("\n", largestToken-100) + ".AA", want: oidcauth.ErrMalformedToken},
+		{name: "base64, line ends in the signature", token: encode(worstHeader) + ".e30." + strings.Repeat("AAA\n", (largestToken-100)/4), want: oidcauth.ErrMalformedToken},
+		{name: "base64, noise at the end", token: encode(worstHeader) + "." + strings.Repeat("A", largestToken-100) + "!.AA", want: oidcauth.ErrMalformedToken},
+		{name: "base64, a long signature", token: encode(worstHeader) + "." + encode(`{"iss":"https://nobody.example"}`) + "." + strings.Repeat("A", largestToken-128)},
+	}
+}
+
+func alikeObject(n int) string {
+	return objectOf(n, func(i int) string { return "a" + shortName(i%64) + "a" })
+}
+
+func escapedObject(n int) string {
+	return objectOf(n, func(i int) string { return `\n` + shortName(i%64) + `\n` })
+}
+
+func objectOf(n int, name func(i int) string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `"%s":0,`, name(i))
+	}
+	return "{" + strings.TrimSuffix(b.String(), ",") + "}"
+}
+
+// worstNumbers are the largest double, the last whole number that rounds to it,
+// and the one after that, which rounds to infinity.
+func worstNumbers() (largest, below, above string) {
+	power := func(n uint) *big.Int { return new(big.Int).Lsh(big.NewInt(1), n) }
+	middle := new(big.Int).Sub(power(1024), power(970))
+	return new(big.Int).Sub(power(1024), power(971)).String(), new(big.Int).Sub(middle, big.NewInt(1)).String(), middle.String()
+}
+
+// signedShapes are tokens that their issuer signed, as a stranger can let his
+// own issuer do: everything in them is read.
+func signedShapes(issuer *oidctest.Issuer) []worstShape {
+	claims := fmt.Sprintf(`{"iss":%q,"sub":"alice","exp":4102444800,`, issuer.URL())
+	head := claims + `"aud":"` + testAudience + `",`
+	list := func(name, unit string) string { return filled(head+`"`+name+`":[`, always(unit), `]}`) }
+	text := func(name, unit string) string { return filled(head+`"`+name+`":"`, always(unit), `"}`) }
+	names := filled(head, func(i int) string { return `"` + shortName(i) + `":0,` }, `}`)
+	return []worstShape{
+		{name: "one long claim", payload: text("a", "x")},
+		{name: "claims, many", payload: names},
+		{name: "claims, many, escaped", payload: filled(head, func(i int) string { return `"\n` + shortName(i) + `":0,` }, `}`)},
+		{name: "audiences, none accepted but the last", payload: filled(claims+`"aud":[`, always(`"a",`), `,"`+testAudience+`"]}`)},
+		{name: "audiences, many after the first", payload: filled(claims+`"aud":["`+testAudience+`",`, always(`"a",`), `]}`)},
+		{name: "audiences, escaped", payload: filled(claims+`"aud":["`+testAudience+`",`, always(`"\n",`), `]}`)},
+		{name: "roles, list", payload: list("roles", `"a",`)},
+		{name: "roles, list of escapes", payload: list("roles", `"\n",`)},
+		{name: "roles, not all strings", payload: filled(head+`"roles":[`, always(`"a",`), `,0]}`)},
+		{name: "roles, one string", payload: text("roles", "a,")},
+		{name: "roles, object", payload: filled(head+`"roles":{`, func(i int) string { return `"` + shortName(i) + `":true,` }, `}}`)},
+		{name: "roles, three paths into one object", payload: filled(head+`"realm_access":{"roles":["a"],`, func(i int) string { return `"` + shortName(i) + `":0,` }, `}}`)},
+		{name: "scopes, one string", payload: text("scope", "a ")},
+		{name: "scopes, escapes", payload: text("scope", `\n`)},
+		{name: "scopes, list", payload: list("scp", `"a",`)},
+		{name: "subject of escapes", payload: filled(strings.Replace(head, `"sub":"alice",`, ``, 1)+`"sub":"`, always(`\n`), `"}`), want: oidcauth.ErrClaim},
+		{name: "hex_identity of escapes", payload: text("hex_identity", `\n`), want: oidcauth.ErrClaim},
+		{name: "token ID of escapes", payload: text("jti", `\n`)},
+		{name: "expiry of many digits", payload: filled(strings.Replace(head, `"exp":4102444800,`, ``, 1)+`"exp":4102444800.`, always(`0`), `}`)},
+		{name: "expiry of many zeros before digits", payload: filled(strings.Replace(head, `"exp":4102444800,`, ``, 1)+`"exp":0.`, always(`0`), `4102444800e9}`), want: oidcauth.ErrExpired},
+		{name: "numbers, subnormal", payload: list("a", `1e-310,`)},
+		{name: "objects, empty", payload: list("a", `{},`)},
+		{name: "strings, empty", payload: list("a", `"",`)},
+	}
+}
