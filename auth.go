@@ -49,6 +49,7 @@ type Authenticator struct {
 	sessions      *sessionIndex
 	revocations   *revocationList
 	follower      *follower // nil without a log
+	logouts       useLedger // logout tokens that were used here
 	clients       fetchClients
 	closed        atomic.Bool
 }

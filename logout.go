@@ -29,10 +29,6 @@ const (
 
 	// maxLogoutName bounds what a logout token makes the server remember.
 	maxLogoutName = 1024
-
-	// logoutMark distinguishes the IDs of logout tokens that were used from those
-	// of tokens that were revoked.
-	logoutMark = "logout token "
 )
 
 // LogoutHandler returns a handler for the address that is registered at the
@@ -121,18 +117,8 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	if err := a.shareOrLater(ctx, r.normal()); err != nil {
 		return err
 	}
-	// No node's configuration is part of the mark, so that it is the same on all.
-	// It is not shared later: an issuer told of a failure may send the token again.
-	used := Revocation{
-		Issuer: l.issuer, TokenID: logoutMark + l.tokenID,
-		Until: l.issuedAt.Add(maxLogoutAge + 2*maxLeeway),
-	}
-	added, err := a.share(ctx, used.normal())
-	if err != nil {
+	if err := a.useLogout(ctx, l); err != nil {
 		return err
-	}
-	if !added {
-		return refuse(checkLogout, ErrMalformedRequest, "logout token "+quote(l.tokenID)+" again", "one that was not used before")
 	}
 	a.logger.LogAttrs(ctx, slog.LevelInfo, "logout", slog.String("revocation", r.describe()))
 	return nil

@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -10,25 +11,48 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
-// A RevocationLog shares revocations between the servers of a cluster. It only
-// ever grows, except that what is past its [Revocation.Until] may be left out.
-// Its methods must be safe for concurrent use.
+// ErrNotStored is what a [RevocationLog] wraps in the error of an entry that is
+// certainly not stored and will not be by itself: the log is full, denies the
+// write or is not what it should be. It is never the error of a lost answer.
+var ErrNotStored = errors.New("oidcauth: not stored in the revocation log")
+
+// A RevocationLog shares revocations, and what may be used once, between the
+// servers of a cluster. It only ever grows, except that what is past its end may
+// be left out. Its methods must be safe for concurrent use. The package
+// revocationtest has a suite of tests for it.
+//
+// Three outcomes of a write are told apart. A nil error says that the entry is
+// stored: the log has acknowledged that write, or has read the entry back, and no
+// fault that the log is made to survive loses it. An error that wraps
+// [ErrNotStored] says that it certainly is not. Any other error says that this is
+// not known: the entry may be stored all the same, now or a little later. That an
+// equal entry seems to exist, while its own write is not acknowledged yet, is of
+// the third kind.
 type RevocationLog interface {
 	// Append adds r for every follower, those that come later included, and
 	// reports whether it is new: whether an equal one, with the same content, was
-	// not there before. Of several servers that append equal ones at once, exactly
-	// one is told that it is new. After an error it may be called again with an
-	// equal r, also if r was added all the same.
+	// not there before. Of several servers that append equal ones at once, one at
+	// most is told that it is new. After an error it may be called again with an
+	// equal r, whatever became of the first.
 	Append(ctx context.Context, r Revocation) (added bool, err error)
+
+	// FirstUse records that the one-time thing id was used, and reports whether
+	// this was its first use anywhere in the cluster. Of several callers at once,
+	// one at most is told true, and nobody is told true before until who comes
+	// after that, by the clock of any server. After an error nobody needs to be
+	// told true any more. What it records has a limit of its own: however many
+	// things are used, Append has as much space as before.
+	FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error)
 
 	// Follow calls apply for every revocation, from the first on and then as they
 	// are appended by anybody, and caughtUp(true) when all that existed have been
 	// applied. It calls caughtUp(false) when it has lost contact, so that some may
 	// be missing, and caughtUp(true) again when none are; a loss that is over within
 	// a short grace, which its documentation states, may go untold. It returns when
-	// ctx ends or when it cannot go on, and is then called again after a while; it
-	// may apply a revocation more than once. It makes its calls one at a time.
-	Follow(ctx context.Context, apply func(Revocation), caughtUp func(bool)) error
+	// ctx ends or when it cannot go on, and is then called again after a while; each
+	// call begins with the first revocation. It may apply one more than once, and
+	// makes its calls one at a time.
+	Follow(ctx context.Context, apply func(Revocation), caughtUp func(current bool)) error
 }
 
 const (

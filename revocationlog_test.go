@@ -21,11 +21,25 @@ type memoryLog struct {
 	down    bool
 	changed chan struct{} // closed and replaced at each change
 	follows int
+	used    map[[32]byte]bool
 }
 
 var errLogDown = errors.New("log down")
 
-func newMemoryLog() *memoryLog { return &memoryLog{changed: make(chan struct{})} }
+func newMemoryLog() *memoryLog {
+	return &memoryLog{changed: make(chan struct{}), used: make(map[[32]byte]bool)}
+}
+
+func (l *memoryLog) FirstUse(_ context.Context, id [32]byte, _ time.Time) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return false, errLogDown
+	}
+	first := !l.used[id]
+	l.used[id] = true
+	return first, nil
+}
 
 func (l *memoryLog) Append(_ context.Context, r oidcauth.Revocation) (bool, error) {
 	l.mu.Lock()

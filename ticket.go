@@ -170,8 +170,7 @@ func (e *evaluation) useUp(ctx context.Context, body ticketBody) error {
 	if e.auth.follower == nil {
 		return nil
 	}
-	used := Revocation{Issuer: e.trust.url, TokenID: body.ID, Until: expiry}
-	first, err := e.auth.follower.log.Append(ctx, used.normal())
+	first, err := e.auth.follower.log.FirstUse(ctx, useID(useTicket, e.trust.url, body.ID), expiry.Add(2*maxLeeway))
 	switch {
 	case err != nil:
 		return refuseCause(checkTicket, ErrRevocationsUnavailable, err)

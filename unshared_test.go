@@ -32,6 +32,16 @@ func (l *flakyLog) Append(ctx context.Context, r oidcauth.Revocation) (bool, err
 	return l.memoryLog.Append(ctx, r)
 }
 
+func (l *flakyLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (bool, error) {
+	l.mu.Lock()
+	refused := l.refuse(oidcauth.Revocation{})
+	l.mu.Unlock()
+	if refused {
+		return false, errLogDown
+	}
+	return l.memoryLog.FirstUse(ctx, id, until)
+}
+
 func (l *flakyLog) setRefuse(refuse func(oidcauth.Revocation) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
