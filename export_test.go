@@ -14,8 +14,12 @@ func (a *Authenticator) SessionCounts() (live, lists, instants int) {
 	return x.count, lists, len(x.rings)
 }
 
-// RevocationCount returns how many revocations are held.
-func (a *Authenticator) RevocationCount() int { return a.revocations.size() }
+// RevocationCount returns how many revocations hold.
+func (a *Authenticator) RevocationCount() int { return len(a.revocations.inForce(a.now())) }
+
+// RevocationsKept returns how many revocations are kept, those that are over
+// included.
+func (a *Authenticator) RevocationsKept() int { return a.revocations.size() }
 
 // Now returns the time that token times are compared with.
 func (a *Authenticator) Now() time.Time { return a.now() }

@@ -1,6 +1,9 @@
 package oidcauth
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// clockSlack is how far a clock may go back without anything being lost: what
@@ -34,4 +37,24 @@ func keepUntil(until, now time.Time) keeping {
 // timers' time.
 func (k keeping) over(now, mono time.Time) bool {
 	return !now.Before(k.until) && !mono.Before(k.least)
+}
+
+// A wallClock tells how a clock goes beside the time that timers know, which
+// nobody sets.
+type wallClock struct {
+	now  func() time.Time
+	wall time.Time // the clock at some moment
+	mono time.Time // the same moment, for timers
+}
+
+func newWallClock(now func() time.Time) wallClock {
+	return wallClock{now: now, wall: now().Round(0), mono: time.Now()}
+}
+
+// offset returns by how much the clock, which says now, has run ahead of the
+// timers since the beginning.
+func (c *wallClock) offset(now time.Time) time.Duration {
+	const most = math.MaxInt64 / 4 // so that differences do not overflow
+	ahead := min(max(now.Round(0).Sub(c.wall), -most), most)
+	return ahead - min(time.Since(c.mono), most)
 }

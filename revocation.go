@@ -201,11 +201,19 @@ func (a *Authenticator) apply(r Revocation) (added bool) {
 	if !a.revocations.add(r) {
 		return false
 	}
+	a.endRevoked(r)
+	return true
+}
+
+// endRevoked ends the sessions that a revocation matches, unless it is over.
+func (a *Authenticator) endRevoked(r Revocation) {
+	if !a.now().Before(r.Until) {
+		return
+	}
 	cause := refuse(checkRevocation, ErrRevoked, r.describe(), "")
 	for _, s := range a.sessions.candidates(&r) {
 		a.sessions.stop(s, cause, r.matches)
 	}
-	return true
 }
 
 // candidates returns the sessions that a revocation may match.

@@ -164,7 +164,12 @@ func TestRevoke_Until(t *testing.T) {
 				}
 				synctest.Wait()
 				if n := a.RevocationCount(); n != 0 {
-					t.Errorf("%d revocations are held at the end, want none", n)
+					t.Errorf("%d revocations hold at the end, want none", n)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := a.RevocationsKept(); n != 0 {
+					t.Errorf("%d revocations are kept a minute later, want none", n)
 				}
 			})
 		})

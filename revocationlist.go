@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"container/heap"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -19,13 +20,23 @@ type revocationList struct {
 	now        func() time.Time
 	generation atomic.Uint64 // zero means that there never was anything to look up
 
+	clock wallClock
+
 	mu         sync.RWMutex // guards what follows
 	incomplete bool         // and complete ones are required: refuse everything
 	closed     bool
 	entries    map[entryKey][]*revocationEntry
 	byEnd      entryQueue
-	timer      *time.Timer // drops what is over; nil until needed
+	timer      *time.Timer        // drops what is over; nil until needed
+	late       []*revocationEntry // those that were over on arrival, in that order
+	dropped    time.Duration      // the greatest offset of the clock by which any was dropped
 }
+
+// maxLate bounds how many revocations are kept that were over on arrival.
+const maxLate = 1 << 16
+
+// nothingDropped is less than every offset of a clock.
+const nothingDropped = math.MinInt64 / 2
 
 // An entryKey finds revocations by the one most telling thing that they match.
 type entryKey struct {
@@ -46,11 +57,15 @@ const (
 
 type revocationEntry struct {
 	Revocation
-	place int // in the queue
+	keeping keeping
+	place   int // in the queue; negative once dropped
 }
 
 func newRevocationList(now func() time.Time, incomplete bool) *revocationList {
-	l := &revocationList{now: now, incomplete: incomplete, entries: make(map[entryKey][]*revocationEntry)}
+	l := &revocationList{
+		now: now, clock: newWallClock(now), incomplete: incomplete,
+		entries: make(map[entryKey][]*revocationEntry), dropped: nothingDropped,
+	}
 	if incomplete {
 		l.generation.Store(1)
 	}
@@ -88,17 +103,20 @@ func (l *revocationList) check(c *Claims, k *keyset.Key, now time.Time) error {
 	if l.incomplete {
 		return refuse(checkRevocation, ErrRevocationsUnavailable, "", "")
 	}
-	if e := l.find(c, k, now); e != nil {
+	e, lasting := l.find(c, k, now)
+	if e != nil {
 		return refuse(checkRevocation, ErrRevoked, e.describe(), "")
 	}
-	if k == c.key {
+	if k == c.key && lasting {
 		c.unrevoked.Store(generation)
 	}
 	return nil
 }
 
-// find returns a revocation of the claims, or nil. The lock must be held.
-func (l *revocationList) find(c *Claims, k *keyset.Key, now time.Time) *revocationEntry {
+// find returns a revocation of the claims, or nil. That there is none is lasting
+// unless there is one which is over: the clock may go back. The lock must be held.
+func (l *revocationList) find(c *Claims, k *keyset.Key, now time.Time) (found *revocationEntry, lasting bool) {
+	lasting = true
 	for _, key := range [...]entryKey{
 		{entryTokenID, c.tokenID}, {entrySessionID, c.sessionID}, {entrySubject, c.subject},
 		{entrySubject, c.subjectClaim()}, {entryKeyID, k.ID()}, {entryIssuer, c.issuer}, {},
@@ -107,16 +125,21 @@ func (l *revocationList) find(c *Claims, k *keyset.Key, now time.Time) *revocati
 			continue
 		}
 		for _, e := range l.entries[key] {
-			if now.Before(e.Until) && e.matches(c, k) {
-				return e
+			if !e.matches(c, k) {
+				continue
 			}
+			if now.Before(e.Until) {
+				return e, false
+			}
+			lasting = false
 		}
 	}
-	return nil
+	return nil, lasting
 }
 
 // add makes a revocation hold. It reports whether it revokes anything that was
-// not revoked before. What it makes superfluous is dropped.
+// not revoked before. What it makes superfluous is dropped. One that is over by
+// the clock is kept for a while all the same: the clock may be ahead.
 func (l *revocationList) add(r Revocation) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,7 +150,7 @@ func (l *revocationList) add(r Revocation) bool {
 			return false
 		}
 	}
-	if l.closed || !l.now().Before(r.Until) {
+	if l.closed {
 		return false
 	}
 	for _, e := range slices.Clone(l.entries[key]) {
@@ -135,9 +158,11 @@ func (l *revocationList) add(r Revocation) bool {
 			l.drop(e)
 		}
 	}
-	e := &revocationEntry{Revocation: r}
+	now := l.now()
+	e := &revocationEntry{Revocation: r, keeping: keepUntil(r.Until, now)}
 	l.entries[key] = append(l.entries[key], e)
 	heap.Push(&l.byEnd, e)
+	l.boundLate(e, now)
 	if e.place == 0 {
 		l.arm()
 	}
@@ -145,7 +170,29 @@ func (l *revocationList) add(r Revocation) bool {
 	return true
 }
 
-// drop forgets a revocation. The lock must be held.
+// boundLate drops the first of those that were over on arrival when e makes them
+// too many. The lock must be held.
+func (l *revocationList) boundLate(e *revocationEntry, now time.Time) {
+	if now.Before(e.keeping.until) {
+		return
+	}
+	l.late = append(l.late, e)
+	for len(l.late) > 0 && (len(l.late) > maxLate || l.late[0].place < 0) {
+		if first := l.late[0]; first.place >= 0 {
+			l.dropOver(first, now)
+		}
+		l.late = l.late[1:]
+	}
+}
+
+// dropOver drops a revocation that is over, and notes by what clock it is. The
+// lock must be held.
+func (l *revocationList) dropOver(e *revocationEntry, now time.Time) {
+	l.drop(e)
+	l.dropped = max(l.dropped, l.clock.offset(now))
+}
+
+// drop takes a revocation out. The lock must be held.
 func (l *revocationList) drop(e *revocationEntry) {
 	key := keyOf(&e.Revocation)
 	rest := slices.DeleteFunc(l.entries[key], func(other *revocationEntry) bool { return other == e })
@@ -155,6 +202,7 @@ func (l *revocationList) drop(e *revocationEntry) {
 		l.entries[key] = rest
 	}
 	heap.Remove(&l.byEnd, e.place)
+	e.place = -1
 }
 
 // arm sets the timer for the first revocation that ends. The lock must be held.
@@ -162,7 +210,7 @@ func (l *revocationList) arm() {
 	if len(l.byEnd) == 0 || l.closed {
 		return
 	}
-	wait := min(max(l.byEnd[0].Until.Sub(l.now()), minWait), maxWait)
+	wait := min(max(time.Until(l.byEnd[0].keeping.least), minWait), maxWait)
 	if l.timer == nil {
 		l.timer = time.AfterFunc(wait, l.sweep)
 		return
@@ -170,15 +218,50 @@ func (l *revocationList) arm() {
 	l.timer.Reset(wait)
 }
 
-// sweep drops the revocations that are over.
+// sweep drops the revocations that are over. Where the clock says of one that it
+// is not, it is looked at again when it should be.
 func (l *revocationList) sweep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.now()
-	for len(l.byEnd) > 0 && !now.Before(l.byEnd[0].Until) {
-		l.drop(l.byEnd[0])
+	now, mono := l.now(), time.Now()
+	for len(l.byEnd) > 0 && !mono.Before(l.byEnd[0].keeping.least) {
+		e := l.byEnd[0]
+		if e.keeping.over(now, mono) {
+			l.dropOver(e, now)
+			continue
+		}
+		e.keeping.least = mono.Add(max(e.keeping.until.Sub(now), minWait))
+		heap.Fix(&l.byEnd, 0)
 	}
 	l.arm()
+}
+
+// droppedBy returns the greatest offset of the clock by which a revocation was
+// dropped since the last call of resetDropped.
+func (l *revocationList) droppedBy() time.Duration {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.dropped
+}
+
+// resetDropped is for a list that is about to get all revocations again.
+func (l *revocationList) resetDropped() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.dropped = nothingDropped
+}
+
+// inForce returns the revocations that are not over at a time.
+func (l *revocationList) inForce(now time.Time) []Revocation {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var list []Revocation
+	for _, e := range l.byEnd {
+		if now.Before(e.Until) {
+			list = append(list, e.Revocation)
+		}
+	}
+	return list
 }
 
 // setIncomplete says whether everything is to be refused.
@@ -191,7 +274,7 @@ func (l *revocationList) setIncomplete(incomplete bool) {
 	}
 }
 
-// size returns the number of revocations held.
+// size returns the number of revocations kept, those that are over included.
 func (l *revocationList) size() int {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -211,11 +294,11 @@ func (l *revocationList) close() {
 	}
 }
 
-// An entryQueue has the revocation that ends first at its front.
+// An entryQueue has the revocation at its front that is to be looked at first.
 type entryQueue []*revocationEntry
 
 func (q entryQueue) Len() int           { return len(q) }
-func (q entryQueue) Less(i, j int) bool { return q[i].Until.Before(q[j].Until) }
+func (q entryQueue) Less(i, j int) bool { return q[i].keeping.least.Before(q[j].keeping.least) }
 func (q entryQueue) Swap(i, j int) {
 	q[i], q[j] = q[j], q[i]
 	q[i].place, q[j].place = i, j

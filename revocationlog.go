@@ -69,13 +69,14 @@ type follower struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
-	mu      sync.Mutex    // guards known, current
-	known   chan struct{} // closed once it is known whether current is true
-	current bool          // all revocations are applied
+	mu      sync.Mutex              // guards what follows
+	known   chan struct{}           // closed once it is known whether current is true
+	current bool                    // all revocations are applied
+	again   context.CancelCauseFunc // ends the present call of Follow
 }
 
-// follow starts the two goroutines that follow the log and share late what it
-// did not take at once, until Close.
+// follow starts the goroutines that follow the log, share late what it did not
+// take at once, and watch the clock, until Close.
 func (a *Authenticator) follow(log RevocationLog, required bool) {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &follower{
@@ -85,18 +86,23 @@ func (a *Authenticator) follow(log RevocationLog, required bool) {
 	a.follower = f
 	f.wg.Go(func() { f.run(ctx) })
 	f.wg.Go(func() { f.shareLate(ctx) })
+	f.wg.Go(func() { f.watchClock(ctx) })
 }
 
-// run follows again, after a while, when the log cannot go on.
+// run follows again, after a while, when the log cannot go on, and at once when
+// the clock went back.
 func (f *follower) run(ctx context.Context) {
 	delay := firstFollowDelay
 	for {
 		began := time.Now()
-		err := f.log.Follow(ctx, func(r Revocation) { f.apply(ctx, r) }, func(current bool) { f.report(ctx, current, nil) })
+		err := f.followOnce(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		f.report(ctx, false, err)
+		if err == errClockWentBack {
+			continue
+		}
 		if time.Since(began) > maxFollowDelay {
 			delay = firstFollowDelay
 		}
@@ -109,6 +115,22 @@ func (f *follower) run(ctx context.Context) {
 		}
 		delay = min(2*delay, maxFollowDelay)
 	}
+}
+
+// followOnce follows the log, from the first revocation on, until it cannot go
+// on or has to begin again.
+func (f *follower) followOnce(ctx context.Context) error {
+	ctx, again := context.WithCancelCause(ctx)
+	defer again(nil)
+	f.mu.Lock()
+	f.again = again
+	f.mu.Unlock()
+	f.auth.revocations.resetDropped()
+	err := f.log.Follow(ctx, func(r Revocation) { f.apply(ctx, r) }, func(current bool) { f.report(ctx, current, nil) })
+	if context.Cause(ctx) == errClockWentBack {
+		return errClockWentBack
+	}
+	return err
 }
 
 // apply makes a revocation of the log hold here. One that says nothing, from a
