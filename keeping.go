@@ -40,21 +40,14 @@ func (k keeping) over(now, mono time.Time) bool {
 }
 
 // A wallClock tells how a clock goes beside the time that timers know, which
-// nobody sets.
-type wallClock struct {
-	now  func() time.Time
-	wall time.Time // the clock at some moment
-	mono time.Time // the same moment, for timers
-}
+// nobody sets. It is a moment, by both.
+type wallClock time.Time
 
-func newWallClock(now func() time.Time) wallClock {
-	return wallClock{now: now, wall: now().Round(0), mono: time.Now()}
-}
-
-// offset returns by how much the clock, which says now, has run ahead of the
-// timers since the beginning.
-func (c *wallClock) offset(now time.Time) time.Duration {
+// offset returns by how much a clock that says now has run ahead of the timers
+// since that moment.
+func (c wallClock) offset(now time.Time) time.Duration {
 	const most = math.MaxInt64 / 4 // so that differences do not overflow
-	ahead := min(max(now.Round(0).Sub(c.wall), -most), most)
-	return ahead - min(time.Since(c.mono), most)
+	moment := time.Time(c)
+	ahead := min(max(now.Round(0).Sub(moment.Round(0)), -most), most)
+	return ahead - min(time.Since(moment), most)
 }

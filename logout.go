@@ -114,7 +114,7 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	}
 	r := l.revocation()
 	r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
-	if err := a.shareOrLater(ctx, r.normal()); err != nil {
+	if durable, err := a.share(ctx, r.normal()); !durable {
 		return err
 	}
 	if err := a.useLogout(ctx, l); err != nil {

@@ -2,7 +2,6 @@ package oidcauth
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -102,12 +101,20 @@ func (r Revocation) describe() string {
 // Revoke withdraws the tokens that r matches: [Authenticator.Authenticate]
 // refuses them with [ErrRevoked], and live sessions under them end, before
 // Revoke returns. With [Config.Revocations] the other servers of the cluster
-// follow. If the revocation cannot be shared at once, the error says so
-// ([ErrRevocationsUnavailable]), and it holds in this process all the same. It is
-// shared later then: the log is tried again, at most a minute apart, until it
-// takes the revocation, or that is over, or the Authenticator is closed. What has
-// not been shared by then is lost with the process, and so is what comes while
-// 10,000 revocations wait already: repeat Revoke where that must not be.
+// follow. If the log does not take the revocation at once, the error says so
+// ([ErrRevocationsUnavailable], with the log's own), and it holds in this process
+// all the same. It is shared later then: the log is tried again, at most a minute
+// apart, until it takes the revocation, or that is over, or the Authenticator is
+// closed. What the error says beside tells what else to do:
+//
+//   - [ErrRevocationWaits]: nothing, with [Config.RevocationDir], from which it is
+//     shared even after a restart. Without, it is lost with this process.
+//   - [ErrRevocationNotWritten]: it waits, but not in that directory, and is lost
+//     with this process.
+//   - [ErrRevocationNotShared]: 10,000 wait already, and it will not be shared.
+//
+// To repeat Revoke is always right. It takes no further place: of revocations that
+// differ in their times alone the one that covers the others waits.
 //
 // An empty revocation, one that ended in the past and one that names an unknown
 // issuer (without [Config.AnyIssuer]) are errors ([ErrMalformedRequest]) and
@@ -117,7 +124,8 @@ func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	if err != nil {
 		return err
 	}
-	return a.shareOrLater(ctx, r)
+	_, err = a.share(ctx, r)
+	return err
 }
 
 // completed checks a revocation and fills in what it leaves open.
@@ -169,31 +177,19 @@ func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 	return at.Add(a.maxLifetime + 3*a.leeway)
 }
 
-// share makes a revocation hold here and then everywhere. It reports whether it
-// is new everywhere.
-func (a *Authenticator) share(ctx context.Context, r Revocation) (added bool, err error) {
-	added = a.apply(r)
+// share makes a revocation hold here and then everywhere: at once, or else, with
+// an error, when that is possible again. Durable says that it is in the log or
+// waits where it survives this process, or that there is nobody to share it with.
+func (a *Authenticator) share(ctx context.Context, r Revocation) (durable bool, err error) {
+	a.apply(r)
 	if a.follower == nil {
-		return added, nil
+		return true, nil
 	}
-	added, err = a.follower.log.Append(ctx, r)
-	if err != nil {
-		return false, fmt.Errorf("oidcauth: the revocation holds in this process alone: %w", &reason{ErrRevocationsUnavailable, err})
+	if _, err := a.follower.log.Append(ctx, r); err != nil {
+		return a.follower.later(ctx, r, err)
 	}
-	return added, nil
-}
-
-// shareOrLater is share for a revocation that nobody may miss: if it cannot be
-// shared now, it is when that is possible again. The error is that of now.
-func (a *Authenticator) shareOrLater(ctx context.Context, r Revocation) error {
-	_, err := a.share(ctx, r)
-	if err == nil {
-		return nil
-	}
-	if full := a.follower.later(ctx, r); full != nil {
-		return fmt.Errorf("%w: %w", err, full)
-	}
-	return err
+	a.follower.shared(ctx, &r)
+	return true, nil
 }
 
 // apply makes a revocation hold in this process. It reports whether it is new.

@@ -63,7 +63,7 @@ type revocationEntry struct {
 
 func newRevocationList(now func() time.Time, incomplete bool) *revocationList {
 	l := &revocationList{
-		now: now, clock: newWallClock(now), incomplete: incomplete,
+		now: now, clock: wallClock(time.Now()), incomplete: incomplete,
 		entries: make(map[entryKey][]*revocationEntry), dropped: nothingDropped,
 	}
 	if incomplete {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 // ErrNotStored is what a [RevocationLog] wraps in the error of an entry that is
@@ -69,6 +70,10 @@ type follower struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
+	filing sync.Mutex   // held while what waits, and its files, change together; guards ended
+	dir    *revoked.Dir // nil where what waits does so in memory only
+	ended  bool         // nothing is shared any more
+
 	mu      sync.Mutex              // guards what follows
 	known   chan struct{}           // closed once it is known whether current is true
 	current bool                    // all revocations are applied
@@ -77,16 +82,22 @@ type follower struct {
 
 // follow starts the goroutines that follow the log, share late what it did not
 // take at once, and watch the clock, until Close.
-func (a *Authenticator) follow(log RevocationLog, required bool) {
+func (a *Authenticator) follow(cfg Config) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &follower{
-		auth: a, log: log, required: required, cancel: cancel,
+		auth: a, log: cfg.Revocations, required: cfg.RequireRevocations, cancel: cancel,
 		unshared: newUnsharedQueue(), known: make(chan struct{}),
 	}
 	a.follower = f
+	if cfg.RevocationDir != "" {
+		if err := f.openUnshared(cfg.RevocationDir); err != nil {
+			return err
+		}
+	}
 	f.wg.Go(func() { f.run(ctx) })
 	f.wg.Go(func() { f.shareLate(ctx) })
 	f.wg.Go(func() { f.watchClock(ctx) })
+	return nil
 }
 
 // run follows again, after a while, when the log cannot go on, and at once when
@@ -174,7 +185,7 @@ func (f *follower) report(ctx context.Context, current bool, cause error) {
 	level, message := slog.LevelInfo, "revocation log caught up"
 	var attrs []slog.Attr
 	if current {
-		f.unshared.hurry()
+		f.unshared.wakeUp()
 	} else {
 		level, message = slog.LevelWarn, "revocation log lost"
 		if cause != nil {
@@ -206,7 +217,7 @@ func (a *Authenticator) setIncomplete(incomplete bool) {
 }
 
 // ready waits until it is known whether the log is up to date, and returns an
-// error if it is not.
+// error if it is not or if revocations wait to be shared.
 func (f *follower) ready(ctx context.Context) error {
 	if f == nil {
 		return nil
@@ -219,16 +230,18 @@ func (f *follower) ready(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.current {
-		return refuse(checkRevocation, ErrRevocationsUnavailable, "a log that is not up to date", "")
+		return errors.Join(refuse(checkRevocation, ErrRevocationsUnavailable, "a log that is not up to date", ""), f.waits())
 	}
-	return nil
+	return f.waits()
 }
 
-// close ends the goroutines and waits for them.
-func (f *follower) close() {
+// close ends the goroutines and waits for them. The error says how many
+// revocations were not shared.
+func (f *follower) close() error {
 	if f == nil {
-		return
+		return nil
 	}
 	f.cancel()
 	f.wg.Wait()
+	return f.endSharing()
 }
