@@ -12,6 +12,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/revocationtest"
 )
 
 // A memoryLog is a log that can lose contact.
@@ -39,6 +40,14 @@ func (l *memoryLog) FirstUse(_ context.Context, id [32]byte, _ time.Time) (bool,
 	first := !l.used[id]
 	l.used[id] = true
 	return first, nil
+}
+
+// What the tests of this package use for a log is one.
+func TestMemoryLog(t *testing.T) {
+	revocationtest.Run(t, func(testing.TB) *revocationtest.Store {
+		log := newMemoryLog()
+		return &revocationtest.Store{Open: func() oidcauth.RevocationLog { return log }}
+	})
 }
 
 func (l *memoryLog) Append(_ context.Context, r oidcauth.Revocation) (bool, error) {
