@@ -21,6 +21,13 @@ func (a *Authenticator) RevocationCount() int { return len(a.revocations.inForce
 // included.
 func (a *Authenticator) RevocationsKept() int { return a.revocations.size() }
 
+// KeepLogouts sets how many logouts of an issuer are kept.
+func (a *Authenticator) KeepLogouts(most int) {
+	a.revocations.mu.Lock()
+	defer a.revocations.mu.Unlock()
+	a.revocations.most = most
+}
+
 // Now returns the time that token times are compared with.
 func (a *Authenticator) Now() time.Time { return a.now() }
 

@@ -42,10 +42,18 @@ const (
 // with, must be among [Issuer.LogoutAudiences]. A logout by "sid" finds tokens that
 // carry that claim themselves.
 //
-// The answer is 200, 400 with a JSON body (section 2.8) for a logout token that
-// is not accepted or was used before, and 503 when the issuer's keys cannot be
-// had or the logout cannot be shared with the cluster, so that the issuer tries
-// again.
+// Of each issuer 65,536 logouts are kept, in some 50 MB, until no token of their
+// time can be left: for [Config.MaxTokenLifetime], or for a year without. When more
+// come, the oldest make way for one rule that refuses what they refused and more:
+// every token of the issuer that was issued before the last of them ended. Where so
+// many people log out within the life of a token, others' older tokens are refused
+// too. Set MaxTokenLifetime to what the issuer's tokens live.
+//
+// The answer is 200 once the logout holds here and is in [Config.Revocations] or,
+// so that a restart does not lose it, in [Config.RevocationDir]. It is 400 with a
+// JSON body (section 2.8) for a logout token that is not accepted or was used
+// before, and 503 when the issuer's keys cannot be had or the logout is in neither,
+// so that the issuer tries again.
 func (a *Authenticator) LogoutHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -113,8 +121,7 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 		return err
 	}
 	r := l.revocation()
-	r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
-	if durable, err := a.share(ctx, r.normal()); !durable {
+	if err := a.shareLogout(ctx, l, r); err != nil {
 		return err
 	}
 	if err := a.useLogout(ctx, l); err != nil {

@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -39,6 +40,11 @@ type Revocation struct {
 	// means tokens issued at any time, also after the revocation.
 	IssuedBefore time.Time `json:"issued_before,omitzero"`
 
+	// EndedAt is when the login session ended that the revocation is of; see
+	// [Authenticator.LogoutHandler], which sets it. It restricts nothing: tokens of
+	// the session match whenever they were issued. Zero means that it is not known.
+	EndedAt time.Time `json:"ended_at,omitzero"`
+
 	// Until is when the revocation ends. Tokens that it matches and that have not
 	// expired by then are accepted again. Zero means when no token of today can
 	// be left: after [Config.MaxTokenLifetime], or without that after one year,
@@ -54,13 +60,13 @@ func (r *Revocation) isEmpty() bool {
 // pattern returns the revocation without its times.
 func (r *Revocation) pattern() Revocation {
 	p := *r
-	p.IssuedBefore, p.Until = time.Time{}, time.Time{}
+	p.IssuedBefore, p.EndedAt, p.Until = time.Time{}, time.Time{}, time.Time{}
 	return p
 }
 
 // covers reports whether r revokes all that other, of the same pattern, does.
 func (r *Revocation) covers(other *Revocation) bool {
-	if r.Until.Before(other.Until) {
+	if r.Until.Before(other.Until) || !r.EndedAt.IsZero() && (other.EndedAt.IsZero() || r.EndedAt.Before(other.EndedAt)) {
 		return false
 	}
 	if r.IssuedBefore.IsZero() || other.IssuedBefore.IsZero() {
@@ -124,8 +130,7 @@ func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.share(ctx, r)
-	return err
+	return a.shareOrLater(ctx, r)
 }
 
 // completed checks a revocation and fills in what it leaves open.
@@ -160,6 +165,9 @@ func (r Revocation) normal() Revocation {
 	if !r.IssuedBefore.IsZero() {
 		r.IssuedBefore = r.IssuedBefore.Round(0).UTC()
 	}
+	if !r.EndedAt.IsZero() {
+		r.EndedAt = r.EndedAt.Round(0).UTC()
+	}
 	r.Until = r.Until.Round(0).UTC()
 	return r
 }
@@ -192,13 +200,38 @@ func (a *Authenticator) share(ctx context.Context, r Revocation) (durable bool, 
 	return true, nil
 }
 
-// apply makes a revocation hold in this process. It reports whether it is new.
-func (a *Authenticator) apply(r Revocation) (added bool) {
-	if !a.revocations.add(r) {
-		return false
+// shareOrLater is share for those who want to know whether it was at once.
+func (a *Authenticator) shareOrLater(ctx context.Context, r Revocation) error {
+	_, err := a.share(ctx, r)
+	return err
+}
+
+// shareLogout shares one of the revocations that a logout is. It returns nil also
+// if that is done later, but certainly.
+func (a *Authenticator) shareLogout(ctx context.Context, l *logout, r Revocation) error {
+	r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
+	if r.IssuedBefore.IsZero() {
+		r.EndedAt = l.issuedAt
 	}
-	a.endRevoked(r)
-	return true
+	durable, err := a.share(ctx, r.normal())
+	if durable {
+		return nil
+	}
+	return err
+}
+
+// apply makes a revocation hold in this process, and another if there is one that
+// takes the place of many.
+func (a *Authenticator) apply(r Revocation) {
+	added, cutoff := a.revocations.add(r)
+	if added {
+		a.endRevoked(r)
+	}
+	if cutoff != nil {
+		a.logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
+			slog.String("issuer", cutoff.Issuer), slog.Time("issued_before", cutoff.IssuedBefore))
+		a.endRevoked(*cutoff)
+	}
 }
 
 // endRevoked ends the sessions that a revocation matches, unless it is over.

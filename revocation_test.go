@@ -208,7 +208,7 @@ func TestRevocation_JSON(t *testing.T) {
 		log := newMemoryLog()
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
 		here := time.FixedZone("here", 3600)
-		revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: time.Now().Add(123456789).In(here)})
+		revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: time.Now().Add(123456789).In(here), EndedAt: time.Now().Add(12345678).In(here)})
 		revoke(t, a, oidcauth.Revocation{Subject: "alice"})
 		for _, r := range log.entries {
 			text, err := json.Marshal(r)

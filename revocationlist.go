@@ -30,6 +30,8 @@ type revocationList struct {
 	timer      *time.Timer        // drops what is over; nil until needed
 	late       []*revocationEntry // those that were over on arrival, in that order
 	dropped    time.Duration      // the greatest offset of the clock by which any was dropped
+	logouts    map[string]int     // how many of an issuer's make way for others
+	most       int                // of these
 }
 
 // maxLate bounds how many revocations are kept that were over on arrival.
@@ -65,6 +67,7 @@ func newRevocationList(now func() time.Time, incomplete bool) *revocationList {
 	l := &revocationList{
 		now: now, clock: wallClock(time.Now()), incomplete: incomplete,
 		entries: make(map[entryKey][]*revocationEntry), dropped: nothingDropped,
+		logouts: make(map[string]int), most: maxLogouts,
 	}
 	if incomplete {
 		l.generation.Store(1)
@@ -139,10 +142,20 @@ func (l *revocationList) find(c *Claims, k *keyset.Key, now time.Time) (found *r
 
 // add makes a revocation hold. It reports whether it revokes anything that was
 // not revoked before. What it makes superfluous is dropped. One that is over by
-// the clock is kept for a while all the same: the clock may be ahead.
-func (l *revocationList) add(r Revocation) bool {
+// the clock is kept for a while all the same: the clock may be ahead. A cutoff is
+// one more revocation that holds from now on, or nil.
+func (l *revocationList) add(r Revocation) (added bool, cutoff *Revocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now := l.now()
+	if l.closed || l.isCutOff(&r) || !l.insert(r, now) {
+		return false, nil
+	}
+	return true, l.boundLogouts(r.Issuer, now)
+}
+
+// insert adds a revocation unless another covers it. The lock must be held.
+func (l *revocationList) insert(r Revocation, now time.Time) bool {
 	key := keyOf(&r)
 	same := r.pattern()
 	for _, e := range l.entries[key] {
@@ -150,19 +163,18 @@ func (l *revocationList) add(r Revocation) bool {
 			return false
 		}
 	}
-	if l.closed {
-		return false
-	}
 	for _, e := range slices.Clone(l.entries[key]) {
 		if e.pattern() == same && r.covers(&e.Revocation) {
 			l.drop(e)
 		}
 	}
-	now := l.now()
 	e := &revocationEntry{Revocation: r, keeping: keepUntil(r.Until, now)}
 	l.entries[key] = append(l.entries[key], e)
 	heap.Push(&l.byEnd, e)
 	l.boundLate(e, now)
+	if makesWay(&r) {
+		l.logouts[r.Issuer]++
+	}
 	if e.place == 0 {
 		l.arm()
 	}
@@ -203,6 +215,12 @@ func (l *revocationList) drop(e *revocationEntry) {
 	}
 	heap.Remove(&l.byEnd, e.place)
 	e.place = -1
+	if !makesWay(&e.Revocation) {
+		return
+	}
+	if l.logouts[e.Issuer]--; l.logouts[e.Issuer] == 0 {
+		delete(l.logouts, e.Issuer)
+	}
 }
 
 // arm sets the timer for the first revocation that ends. The lock must be held.

@@ -78,7 +78,7 @@ func testContent(t testing.TB, s *Store) {
 		{Subject: "алиса | \"a\" \\ \x01\u2028", Until: at},
 		{SessionID: strings.Repeat("s", 1024), TokenID: strings.Repeat("t", 1024), Until: at},
 		{KeyID: "k", IssuedBefore: at.Add(-time.Nanosecond), Until: at.AddDate(90, 0, 0)},
-		{Issuer: "i", Subject: "s", SessionID: "d", TokenID: "t", KeyID: "k", IssuedBefore: at, Until: at},
+		{Issuer: "i", Subject: "s", SessionID: "d", TokenID: "t", KeyID: "k", IssuedBefore: at, EndedAt: at, Until: at},
 		{IssuedBefore: at, Until: at},
 	}
 	log := s.Open()

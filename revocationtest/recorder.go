@@ -149,6 +149,9 @@ func normal(r oidcauth.Revocation) oidcauth.Revocation {
 	if !r.IssuedBefore.IsZero() {
 		r.IssuedBefore = r.IssuedBefore.Round(0).UTC()
 	}
+	if !r.EndedAt.IsZero() {
+		r.EndedAt = r.EndedAt.Round(0).UTC()
+	}
 	r.Until = r.Until.Round(0).UTC()
 	return r
 }
