@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -35,9 +34,14 @@ type Revocation struct {
 	// KeyID is the key that signed the token. Empty means any.
 	KeyID string `json:"key_id,omitempty"`
 
-	// IssuedBefore restricts the revocation to tokens issued ("iat") before it. A
-	// token that does not say when it was issued counts as issued before. Zero
-	// means tokens issued at any time, also after the revocation.
+	// IssuedBefore restricts the revocation to tokens issued ("iat") before it, by
+	// the issuer's clock and to the fraction of a second. Most issuers drop the
+	// fraction: a token that was issued later within the same second is refused too,
+	// and so is one that does not say when it was issued. A token is missed that was
+	// issued before by an issuer whose clock is ahead, at most [Config.Leeway]: to
+	// withdraw all that there is, add that to the present time, and what is issued
+	// meanwhile is refused as well. Zero means tokens issued at any time, also after
+	// the revocation.
 	IssuedBefore time.Time `json:"issued_before,omitzero"`
 
 	// EndedAt is when the login session ended that the revocation is of; see
@@ -47,8 +51,9 @@ type Revocation struct {
 
 	// Until is when the revocation ends. Tokens that it matches and that have not
 	// expired by then are accepted again. Zero means when no token of today can
-	// be left: after [Config.MaxTokenLifetime], or without that after one year,
-	// or after a century if the tokens of a [LocalIssuer] may never expire.
+	// be left: after [Config.MaxTokenLifetime], or without that after one year or
+	// what the tokens of a [LocalIssuer] have ever lived at most, or after a century
+	// if they may never expire.
 	Until time.Time `json:"until,omitzero"`
 }
 
@@ -172,17 +177,37 @@ func (r Revocation) normal() Revocation {
 	return r
 }
 
-// lastExpiry returns when the last token that is valid at a time can expire.
+// lastExpiry returns when the last token that is valid at a time can expire. A
+// local issuer's may live for longer than a year, and those that it issued while
+// it was configured otherwise, too.
 func (a *Authenticator) lastExpiry(at time.Time) time.Time {
-	if slices.ContainsFunc(a.order, func(t *trust) bool { return t.noExpiry }) {
-		return at.AddDate(lastingYears, 0, 0)
+	longest := defaultRevocationTime
+	for _, t := range a.order {
+		lifetime, never := t.local.longest()
+		if never || t.noExpiry {
+			return at.AddDate(lastingYears, 0, 0)
+		}
+		longest = max(longest, lifetime)
 	}
-	if a.maxLifetime == 0 {
-		return at.Add(defaultRevocationTime)
+	if a.maxLifetime != 0 {
+		longest = a.maxLifetime
+	} else if longest == defaultRevocationTime {
+		return at.Add(longest)
 	}
 	// Leeway counts twice: in the token's lifetime and after its expiry. The
 	// third is for a time of issue that lies ahead of our clock.
-	return at.Add(a.maxLifetime + 3*a.leeway)
+	return at.Add(longest + 3*a.leeway)
+}
+
+// longest returns how long tokens live that the issuer has ever issued, and
+// whether there are any that never expire. It may be called on nil.
+func (l *LocalIssuer) longest() (lifetime time.Duration, never bool) {
+	if l == nil {
+		return 0, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.maxLifetime, l.ring.Longest), l.ring.NoExpiry
 }
 
 // share makes a revocation hold here and then everywhere: at once, or else, with
