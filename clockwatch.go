@@ -12,7 +12,8 @@ var errClockWentBack = errors.New("the clock went back: revocations that it had 
 
 // watchClock has the log followed from the beginning when the clock has gone
 // back, until Close: what seemed over while it was ahead, and was dropped here or
-// left out by the log, may hold again.
+// left out by the log, may hold again. It notices within clockInterval; what is
+// still kept here holds again at once.
 func (f *follower) watchClock(ctx context.Context) {
 	ticker := time.NewTicker(clockInterval)
 	defer ticker.Stop()
