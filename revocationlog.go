@@ -38,11 +38,11 @@ type RevocationLog interface {
 	Append(ctx context.Context, r Revocation) (added bool, err error)
 
 	// FirstUse records that the one-time thing id was used, and reports whether
-	// this was its first use anywhere in the cluster. Of several callers at once,
-	// one at most is told true, and nobody is told true before until who comes
-	// after that, by the clock of any server. After an error nobody needs to be
-	// told true any more. What it records has a limit of its own: however many
-	// things are used, Append has as much space as before.
+	// this was its first use anywhere in the cluster. The record is kept until the
+	// given time at least. Of several callers at once, one at most is told true, and
+	// nobody is once the record is stored, also where who stored it was told an
+	// error. Errors mean what those of Append do. Records have a limit of their own:
+	// however many there are, Append has as much space as before.
 	FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error)
 
 	// Follow calls apply for every revocation, from the first on and then as they
