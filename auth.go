@@ -52,6 +52,7 @@ type Authenticator struct {
 	sessions      *sessionIndex
 	revocations   *revocationList
 	follower      *follower // nil without a log
+	logouts       useLedger // logout tokens that were used here
 	clients       fetchClients
 	closed        atomic.Bool
 }
@@ -97,7 +98,10 @@ func New(cfg Config) (*Authenticator, error) {
 		return nil, err
 	}
 	if cfg.Revocations != nil {
-		a.follow(cfg.Revocations, cfg.RequireRevocations)
+		if err := a.follow(cfg); err != nil {
+			a.Close()
+			return nil, err
+		}
 	}
 	return a, nil
 }
@@ -227,7 +231,8 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 // all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
 // and the names of the issuers that are missing. It returns
 // [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely,
-// and both if both are so. A server need not wait for it: it accepts the tokens
+// with [ErrRevocationWaits] while revocations of this process wait to be shared,
+// and all of them if all are so. A server need not wait for it: it accepts the tokens
 // of each issuer as soon as that issuer's keys are there.
 func (a *Authenticator) Ready(ctx context.Context) error {
 	missing := make([]error, len(a.order))
@@ -265,13 +270,16 @@ func (a *Authenticator) Unready() []string {
 }
 
 // Close ends all background work and waits for it, and ends all sessions. Tokens
-// are refused with [ErrClosed] afterwards. It may be called more than once.
+// are refused with [ErrClosed] afterwards. It may be called more than once. An
+// error says how many revocations were not shared: [ErrRevocationWaits] if they
+// wait in [Config.RevocationDir] for the next start, [ErrRevocationNotShared] if
+// any of them is lost.
 func (a *Authenticator) Close() error {
 	a.closed.Store(true)
 	// No revocation arrives any more, so that no token may pass: neither while
 	// the log takes its time to stop.
 	a.revocations.close()
-	a.follower.close()
+	unshared := a.follower.close()
 	for _, t := range a.order {
 		t.keys.Close()
 		if t.local != nil {
@@ -284,5 +292,5 @@ func (a *Authenticator) Close() error {
 	a.clients.closeIdle()
 	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
-	return nil
+	return unshared
 }

@@ -105,6 +105,16 @@ type Config struct {
 	// says. Nil means that they are kept in this process alone.
 	Revocations RevocationLog
 
+	// RevocationDir is a directory that keeps the revocations that wait to be
+	// shared, so that a restart loses none: [New] reads them, they hold from then
+	// on, and the log is tried again. It is written before [Authenticator.Revoke]
+	// returns. It is created if missing, must be on a file system that has locks,
+	// and belongs to one Authenticator at a time: New is an error while another,
+	// of this process or the last, has not been closed, when a file in it is
+	// damaged, and when others may write to it. It holds IDs and times, never a
+	// token. Empty means that revocations wait in memory only.
+	RevocationDir string
+
 	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and
 	// ends every session, while Revocations is not known completely: before it was
 	// read, and when contact with it is lost, after the grace that it may have of
@@ -284,6 +294,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.RequireRevocations && cfg.Revocations == nil {
 		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations")
+	}
+	if cfg.RevocationDir != "" && cfg.Revocations == nil {
+		return errors.New("oidcauth: Config.RevocationDir is set without Revocations")
 	}
 	if err := argumentsOf(cfg.Extract); err != nil {
 		return err

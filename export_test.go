@@ -14,8 +14,19 @@ func (a *Authenticator) SessionCounts() (live, lists, instants int) {
 	return x.count, lists, x.alarms.Instants()
 }
 
-// RevocationCount returns how many revocations are held.
-func (a *Authenticator) RevocationCount() int { return a.revocations.size() }
+// RevocationCount returns how many revocations hold.
+func (a *Authenticator) RevocationCount() int { return len(a.revocations.inForce(a.now())) }
+
+// RevocationsKept returns how many revocations are kept, those that are over
+// included.
+func (a *Authenticator) RevocationsKept() int { return a.revocations.size() }
+
+// KeepLogouts sets how many logouts of an issuer are kept.
+func (a *Authenticator) KeepLogouts(most int) {
+	a.revocations.mu.Lock()
+	defer a.revocations.mu.Unlock()
+	a.revocations.most = most
+}
 
 // Now returns the time that token times are compared with.
 func (a *Authenticator) Now() time.Time { return a.now() }

@@ -26,10 +26,6 @@ const (
 
 	// maxLogoutName bounds what a logout token makes the server remember.
 	maxLogoutName = 1024
-
-	// logoutMark distinguishes the IDs of logout tokens that were used from those
-	// of tokens that were revoked.
-	logoutMark = "logout token "
 )
 
 // LogoutHandler returns a handler for the address that is registered at the
@@ -51,10 +47,18 @@ const (
 // Each logout writes one line to [Config.Logger] with the number of live sessions
 // that it ended and, if there were none, the reason.
 //
-// The answer is 200, 400 with a JSON body (section 2.8) for a logout token that
-// is not accepted or was used before, and 503 when the issuer's keys cannot be
-// had or the logout cannot be shared with the cluster, so that the issuer tries
-// again.
+// Of each issuer 65,536 logouts are kept, in some 50 MB, until no token of their
+// time can be left: for [Config.MaxTokenLifetime], or for a year without. When more
+// come, the oldest make way for one rule that refuses what they refused and more:
+// every token of the issuer that was issued before the last of them ended. Where so
+// many people log out within the life of a token, others' older tokens are refused
+// too. Set MaxTokenLifetime to what the issuer's tokens live.
+//
+// The answer is 200 once the logout holds here and is in [Config.Revocations] or,
+// so that a restart does not lose it, in [Config.RevocationDir]. It is 400 with a
+// JSON body (section 2.8) for a logout token that is not accepted or was used
+// before, and 503 when the issuer's keys cannot be had or the logout is in neither,
+// so that the issuer tries again.
 func (a *Authenticator) LogoutHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
@@ -126,18 +130,8 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	if err := a.revokeLogin(ctx, l); err != nil {
 		return err
 	}
-	// No node's configuration is part of the mark, so that it is the same on all.
-	// It is not shared later: an issuer told of a failure may send the token again.
-	used := Revocation{
-		Issuer: l.issuer, TokenID: logoutMark + l.tokenID,
-		Until: l.issuedAt.Add(maxLogoutAge + 2*maxLeeway),
-	}
-	added, err := a.share(ctx, used.normal())
-	if err != nil {
+	if err := a.useLogout(ctx, l); err != nil {
 		return err
-	}
-	if !added {
-		return refuse(checkLogout, ErrMalformedRequest, "logout token "+quote(l.tokenID)+" again", "one that was not used before")
 	}
 	a.logLogout(ctx, l, live)
 	return nil

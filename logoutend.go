@@ -48,8 +48,7 @@ func (l *logout) revocations() []Revocation {
 func (a *Authenticator) revokeLogin(ctx context.Context, l *logout) error {
 	var failed error
 	for _, r := range l.revocations() {
-		r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
-		if err := a.shareOrLater(ctx, r.normal()); err != nil && failed == nil {
+		if err := a.shareLogout(ctx, l, r); err != nil && failed == nil {
 			failed = err
 		}
 	}

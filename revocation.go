@@ -2,8 +2,7 @@ package oidcauth
 
 import (
 	"context"
-	"fmt"
-	"slices"
+	"log/slog"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -35,15 +34,26 @@ type Revocation struct {
 	// KeyID is the key that signed the token. Empty means any.
 	KeyID string `json:"key_id,omitempty"`
 
-	// IssuedBefore restricts the revocation to tokens issued ("iat") before it. A
-	// token that does not say when it was issued counts as issued before. Zero
-	// means tokens issued at any time, also after the revocation.
+	// IssuedBefore restricts the revocation to tokens issued ("iat") before it, by
+	// the issuer's clock and to the fraction of a second. Most issuers drop the
+	// fraction: a token that was issued later within the same second is refused too,
+	// and so is one that does not say when it was issued. A token is missed that was
+	// issued before by an issuer whose clock is ahead, at most [Config.Leeway]: to
+	// withdraw all that there is, add that to the present time, and what is issued
+	// meanwhile is refused as well. Zero means tokens issued at any time, also after
+	// the revocation.
 	IssuedBefore time.Time `json:"issued_before,omitzero"`
+
+	// EndedAt is when the login session ended that the revocation is of; see
+	// [Authenticator.LogoutHandler], which sets it. It restricts nothing: tokens of
+	// the session match whenever they were issued. Zero means that it is not known.
+	EndedAt time.Time `json:"ended_at,omitzero"`
 
 	// Until is when the revocation ends. Tokens that it matches and that have not
 	// expired by then are accepted again. Zero means when no token of today can
-	// be left: after [Config.MaxTokenLifetime], or without that after one year,
-	// or after a century if the tokens of a [LocalIssuer] may never expire.
+	// be left: after [Config.MaxTokenLifetime], or without that after one year or
+	// what the tokens of a [LocalIssuer] have ever lived at most, or after a century
+	// if they may never expire.
 	Until time.Time `json:"until,omitzero"`
 }
 
@@ -55,13 +65,13 @@ func (r *Revocation) isEmpty() bool {
 // pattern returns the revocation without its times.
 func (r *Revocation) pattern() Revocation {
 	p := *r
-	p.IssuedBefore, p.Until = time.Time{}, time.Time{}
+	p.IssuedBefore, p.EndedAt, p.Until = time.Time{}, time.Time{}, time.Time{}
 	return p
 }
 
 // covers reports whether r revokes all that other, of the same pattern, does.
 func (r *Revocation) covers(other *Revocation) bool {
-	if r.Until.Before(other.Until) {
+	if r.Until.Before(other.Until) || !r.EndedAt.IsZero() && (other.EndedAt.IsZero() || r.EndedAt.Before(other.EndedAt)) {
 		return false
 	}
 	if r.IssuedBefore.IsZero() || other.IssuedBefore.IsZero() {
@@ -108,12 +118,20 @@ func (r Revocation) describe() string {
 // Revoke withdraws the tokens that r matches: [Authenticator.Authenticate]
 // refuses them with [ErrRevoked], and live sessions under them end, before
 // Revoke returns. With [Config.Revocations] the other servers of the cluster
-// follow. If the revocation cannot be shared at once, the error says so
-// ([ErrRevocationsUnavailable]), and it holds in this process all the same. It is
-// shared later then: the log is tried again, at most a minute apart, until it
-// takes the revocation, or that is over, or the Authenticator is closed. What has
-// not been shared by then is lost with the process, and so is what comes while
-// 10,000 revocations wait already: repeat Revoke where that must not be.
+// follow. If the log does not take the revocation at once, the error says so
+// ([ErrRevocationsUnavailable], with the log's own), and it holds in this process
+// all the same. It is shared later then: the log is tried again, at most a minute
+// apart, until it takes the revocation, or that is over, or the Authenticator is
+// closed. What the error says beside tells what else to do:
+//
+//   - [ErrRevocationWaits]: nothing, with [Config.RevocationDir], from which it is
+//     shared even after a restart. Without, it is lost with this process.
+//   - [ErrRevocationNotWritten]: it waits, but not in that directory, and is lost
+//     with this process.
+//   - [ErrRevocationNotShared]: 10,000 wait already, and it will not be shared.
+//
+// To repeat Revoke is always right. It takes no further place: of revocations that
+// differ in their times alone the one that covers the others waits.
 //
 // An empty revocation, one that ended in the past and one that names an unknown
 // issuer (without [Config.AnyIssuer]) are errors ([ErrMalformedRequest]) and
@@ -158,60 +176,104 @@ func (r Revocation) normal() Revocation {
 	if !r.IssuedBefore.IsZero() {
 		r.IssuedBefore = r.IssuedBefore.Round(0).UTC()
 	}
+	if !r.EndedAt.IsZero() {
+		r.EndedAt = r.EndedAt.Round(0).UTC()
+	}
 	r.Until = r.Until.Round(0).UTC()
 	return r
 }
 
-// lastExpiry returns when the last token that is valid at a time can expire.
+// lastExpiry returns when the last token that is valid at a time can expire. A
+// local issuer's may live for longer than a year, and those that it issued while
+// it was configured otherwise, too.
 func (a *Authenticator) lastExpiry(at time.Time) time.Time {
-	if slices.ContainsFunc(a.order, func(t *trust) bool { return t.noExpiry }) {
-		return at.AddDate(lastingYears, 0, 0)
+	longest := defaultRevocationTime
+	for _, t := range a.order {
+		lifetime, never := t.local.longest()
+		if never || t.noExpiry {
+			return at.AddDate(lastingYears, 0, 0)
+		}
+		longest = max(longest, lifetime)
 	}
-	if a.maxLifetime == 0 {
-		return at.Add(defaultRevocationTime)
+	if a.maxLifetime != 0 {
+		longest = a.maxLifetime
+	} else if longest == defaultRevocationTime {
+		return at.Add(longest)
 	}
 	// Leeway counts twice: in the token's lifetime and after its expiry. The
 	// third is for a time of issue that lies ahead of our clock.
-	return at.Add(a.maxLifetime + 3*a.leeway)
+	return at.Add(longest + 3*a.leeway)
 }
 
-// share makes a revocation hold here and then everywhere. It reports whether it
-// is new everywhere.
-func (a *Authenticator) share(ctx context.Context, r Revocation) (added bool, err error) {
-	added = a.apply(r)
+// longest returns how long tokens live that the issuer has ever issued, and
+// whether there are any that never expire. It may be called on nil.
+func (l *LocalIssuer) longest() (lifetime time.Duration, never bool) {
+	if l == nil {
+		return 0, false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return max(l.maxLifetime, l.ring.Longest), l.ring.NoExpiry
+}
+
+// share makes a revocation hold here and then everywhere: at once, or else, with
+// an error, when that is possible again. Durable says that it is in the log or
+// waits where it survives this process, or that there is nobody to share it with.
+func (a *Authenticator) share(ctx context.Context, r Revocation) (durable bool, err error) {
+	a.apply(r)
 	if a.follower == nil {
-		return added, nil
+		return true, nil
 	}
-	added, err = a.follower.log.Append(ctx, r)
-	if err != nil {
-		return false, fmt.Errorf("oidcauth: the revocation holds in this process alone: %w", &reason{ErrRevocationsUnavailable, err})
+	if _, err := a.follower.log.Append(ctx, r); err != nil {
+		return a.follower.later(ctx, r, err)
 	}
-	return added, nil
+	a.follower.shared(ctx, &r)
+	return true, nil
 }
 
-// shareOrLater is share for a revocation that nobody may miss: if it cannot be
-// shared now, it is when that is possible again. The error is that of now.
+// shareOrLater is share for those who want to know whether it was at once.
 func (a *Authenticator) shareOrLater(ctx context.Context, r Revocation) error {
 	_, err := a.share(ctx, r)
-	if err == nil {
-		return nil
+	return err
+}
+
+// shareLogout shares one of the revocations that a logout is. It returns nil also
+// if that is done later, but certainly.
+func (a *Authenticator) shareLogout(ctx context.Context, l *logout, r Revocation) error {
+	r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
+	if r.IssuedBefore.IsZero() {
+		r.EndedAt = l.issuedAt
 	}
-	if full := a.follower.later(ctx, r); full != nil {
-		return fmt.Errorf("%w: %w", err, full)
+	durable, err := a.share(ctx, r.normal())
+	if durable {
+		return nil
 	}
 	return err
 }
 
-// apply makes a revocation hold in this process. It reports whether it is new.
-func (a *Authenticator) apply(r Revocation) (added bool) {
-	if !a.revocations.add(r) {
-		return false
+// apply makes a revocation hold in this process, and another if there is one that
+// takes the place of many.
+func (a *Authenticator) apply(r Revocation) {
+	added, cutoff := a.revocations.add(r)
+	if added {
+		a.endRevoked(r)
+	}
+	if cutoff != nil {
+		a.logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
+			slog.String("issuer", cutoff.Issuer), slog.Time("issued_before", cutoff.IssuedBefore))
+		a.endRevoked(*cutoff)
+	}
+}
+
+// endRevoked ends the sessions that a revocation matches, unless it is over.
+func (a *Authenticator) endRevoked(r Revocation) {
+	if !a.now().Before(r.Until) {
+		return
 	}
 	cause := refuse(checkRevocation, ErrRevoked, r.describe(), "")
 	for _, s := range a.sessions.candidates(&r) {
 		a.sessions.stop(s, cause, r.matches)
 	}
-	return true
 }
 
 // candidates returns the sessions that a revocation may match.

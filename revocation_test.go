@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,11 +165,82 @@ func TestRevoke_Until(t *testing.T) {
 				}
 				synctest.Wait()
 				if n := a.RevocationCount(); n != 0 {
-					t.Errorf("%d revocations are held at the end, want none", n)
+					t.Errorf("%d revocations hold at the end, want none", n)
+				}
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				if n := a.RevocationsKept(); n != 0 {
+					t.Errorf("%d revocations are kept a minute later, want none", n)
 				}
 			})
 		})
 	}
+}
+
+// A revocation of a local token lasts as long as the longest that the issuer has
+// ever issued, also when it issues shorter ones now.
+func TestRevoke_LocalTokensOfYears(t *testing.T) {
+	const year = 365 * 24 * time.Hour
+	for name, now := range map[string]oidcauth.LocalIssuerConfig{
+		"configured as it was": {MaxLifetime: 3 * year},
+		"shorter tokens since": {MaxLifetime: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			clock := new(setClock)
+			now.Dir, now.Now = filepath.Join(t.TempDir(), "keys"), clock.now
+			before := newLocal(t, oidcauth.LocalIssuerConfig{Dir: now.Dir, MaxLifetime: 3 * year})
+			token, _, err := before.Issue(t.Context(), oidcauth.TokenRequest{Subject: "alice", Lifetime: 2 * year})
+			if err != nil {
+				t.Fatal(err)
+			}
+			before.Close()
+			local := newLocal(t, now)
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.now})
+			wants(t, a, token, nil)
+			revoke(t, a, oidcauth.Revocation{Subject: "alice"})
+			for _, passed := range []time.Duration{0, year + time.Hour, 2*year - time.Minute} {
+				clock.set(passed)
+				wants(t, a, token, oidcauth.ErrRevoked)
+			}
+		})
+	}
+}
+
+// A token counts as issued before by what it says, which is the issuer's clock in
+// whole seconds.
+func TestRevoke_IssuedBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(500 * time.Millisecond)
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		now := time.Now()
+		tests := []struct {
+			name   string
+			before time.Duration // from now
+			iat    time.Duration
+			want   error
+		}{
+			{"clock right, before", 0, -time.Second, oidcauth.ErrRevoked},
+			{"later in the same second", 0, 300 * time.Millisecond, oidcauth.ErrRevoked},
+			{"a second later", 0, time.Second, nil},
+			{"clock ahead, missed", 0, 25 * time.Second, nil},
+			{"clock ahead, leeway added", 30 * time.Second, 25 * time.Second, oidcauth.ErrRevoked},
+		}
+		for _, tt := range tests {
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+			revoke(t, a, oidcauth.Revocation{Subject: "alice", IssuedBefore: now.Add(tt.before)})
+			token := issuer.Token(map[string]any{"iat": now.Add(tt.iat).Unix()})
+			if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, tt.want) {
+				t.Errorf("%s: Authenticate() error = %v, want %v", tt.name, err, tt.want)
+			}
+			a.Close()
+		}
+		// Whoever signs in again when the leeway has passed is welcome.
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		revoke(t, a, oidcauth.Revocation{Subject: "alice", IssuedBefore: now.Add(30 * time.Second)})
+		time.Sleep(31 * time.Second)
+		wants(t, a, issuer.Token(map[string]any{"iat": time.Now().Unix()}), nil)
+		a.Close()
+	})
 }
 
 // A subject that logs out again and again takes the room of one revocation.
@@ -203,7 +275,7 @@ func TestRevocation_JSON(t *testing.T) {
 		log := newMemoryLog()
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
 		here := time.FixedZone("here", 3600)
-		revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: time.Now().Add(123456789).In(here)})
+		revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: time.Now().Add(123456789).In(here), EndedAt: time.Now().Add(12345678).In(here)})
 		revoke(t, a, oidcauth.Revocation{Subject: "alice"})
 		for _, r := range log.entries {
 			text, err := json.Marshal(r)

@@ -2,33 +2,58 @@ package oidcauth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
-// A RevocationLog shares revocations between the servers of a cluster. It only
-// ever grows, except that what is past its [Revocation.Until] may be left out.
-// Its methods must be safe for concurrent use.
+// ErrNotStored is what a [RevocationLog] wraps in the error of an entry that is
+// certainly not stored and will not be by itself: the log is full, denies the
+// write or is not what it should be. It is never the error of a lost answer.
+var ErrNotStored = errors.New("oidcauth: not stored in the revocation log")
+
+// A RevocationLog shares revocations, and what may be used once, between the
+// servers of a cluster. It only ever grows, except that what is past its end may
+// be left out. Its methods must be safe for concurrent use. The package
+// revocationtest has a suite of tests for it.
+//
+// Three outcomes of a write are told apart. A nil error says that the entry is
+// stored: the log has acknowledged that write, or has read the entry back, and no
+// fault that the log is made to survive loses it. An error that wraps
+// [ErrNotStored] says that it certainly is not. Any other error says that this is
+// not known: the entry may be stored all the same, now or a little later. That an
+// equal entry seems to exist, while its own write is not acknowledged yet, is of
+// the third kind.
 type RevocationLog interface {
 	// Append adds r for every follower, those that come later included, and
 	// reports whether it is new: whether an equal one, with the same content, was
-	// not there before. Of several servers that append equal ones at once, exactly
-	// one is told that it is new. After an error it may be called again with an
-	// equal r, also if r was added all the same.
+	// not there before. Of several servers that append equal ones at once, one at
+	// most is told that it is new. After an error it may be called again with an
+	// equal r, whatever became of the first.
 	Append(ctx context.Context, r Revocation) (added bool, err error)
+
+	// FirstUse records that the one-time thing id was used, and reports whether
+	// this was its first use anywhere in the cluster. The record is kept until the
+	// given time at least. Of several callers at once, one at most is told true, and
+	// nobody is once the record is stored, also where who stored it was told an
+	// error. Errors mean what those of Append do. Records have a limit of their own:
+	// however many there are, Append has as much space as before.
+	FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error)
 
 	// Follow calls apply for every revocation, from the first on and then as they
 	// are appended by anybody, and caughtUp(true) when all that existed have been
 	// applied. It calls caughtUp(false) when it has lost contact, so that some may
 	// be missing, and caughtUp(true) again when none are; a loss that is over within
 	// a short grace, which its documentation states, may go untold. It returns when
-	// ctx ends or when it cannot go on, and is then called again after a while; it
-	// may apply a revocation more than once. It makes its calls one at a time.
-	Follow(ctx context.Context, apply func(Revocation), caughtUp func(bool)) error
+	// ctx ends or when it cannot go on, and is then called again after a while; each
+	// call begins with the first revocation. It may apply one more than once, and
+	// makes its calls one at a time.
+	Follow(ctx context.Context, apply func(Revocation), caughtUp func(current bool)) error
 }
 
 const (
@@ -45,34 +70,50 @@ type follower struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
-	mu      sync.Mutex    // guards known, current
-	known   chan struct{} // closed once it is known whether current is true
-	current bool          // all revocations are applied
+	filing sync.Mutex   // held while what waits, and its files, change together; guards ended
+	dir    *revoked.Dir // nil where what waits does so in memory only
+	ended  bool         // nothing is shared any more
+
+	mu      sync.Mutex              // guards what follows
+	known   chan struct{}           // closed once it is known whether current is true
+	current bool                    // all revocations are applied
+	again   context.CancelCauseFunc // ends the present call of Follow
 }
 
-// follow starts the two goroutines that follow the log and share late what it
-// did not take at once, until Close.
-func (a *Authenticator) follow(log RevocationLog, required bool) {
+// follow starts the goroutines that follow the log, share late what it did not
+// take at once, and watch the clock, until Close.
+func (a *Authenticator) follow(cfg Config) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &follower{
-		auth: a, log: log, required: required, cancel: cancel,
+		auth: a, log: cfg.Revocations, required: cfg.RequireRevocations, cancel: cancel,
 		unshared: newUnsharedQueue(), known: make(chan struct{}),
 	}
 	a.follower = f
+	if cfg.RevocationDir != "" {
+		if err := f.openUnshared(cfg.RevocationDir); err != nil {
+			return err
+		}
+	}
 	f.wg.Go(func() { f.run(ctx) })
 	f.wg.Go(func() { f.shareLate(ctx) })
+	f.wg.Go(func() { f.watchClock(ctx) })
+	return nil
 }
 
-// run follows again, after a while, when the log cannot go on.
+// run follows again, after a while, when the log cannot go on, and at once when
+// the clock went back.
 func (f *follower) run(ctx context.Context) {
 	delay := firstFollowDelay
 	for {
 		began := time.Now()
-		err := f.log.Follow(ctx, func(r Revocation) { f.apply(ctx, r) }, func(current bool) { f.report(ctx, current, nil) })
+		err := f.followOnce(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		f.report(ctx, false, err)
+		if err == errClockWentBack {
+			continue
+		}
 		if time.Since(began) > maxFollowDelay {
 			delay = firstFollowDelay
 		}
@@ -85,6 +126,22 @@ func (f *follower) run(ctx context.Context) {
 		}
 		delay = min(2*delay, maxFollowDelay)
 	}
+}
+
+// followOnce follows the log, from the first revocation on, until it cannot go
+// on or has to begin again.
+func (f *follower) followOnce(ctx context.Context) error {
+	ctx, again := context.WithCancelCause(ctx)
+	defer again(nil)
+	f.mu.Lock()
+	f.again = again
+	f.mu.Unlock()
+	f.auth.revocations.resetDropped()
+	err := f.log.Follow(ctx, func(r Revocation) { f.apply(ctx, r) }, func(current bool) { f.report(ctx, current, nil) })
+	if context.Cause(ctx) == errClockWentBack {
+		return errClockWentBack
+	}
+	return err
 }
 
 // apply makes a revocation of the log hold here. One that says nothing, from a
@@ -128,7 +185,7 @@ func (f *follower) report(ctx context.Context, current bool, cause error) {
 	level, message := slog.LevelInfo, "revocation log caught up"
 	var attrs []slog.Attr
 	if current {
-		f.unshared.hurry()
+		f.unshared.wakeUp()
 	} else {
 		level, message = slog.LevelWarn, "revocation log lost"
 		if cause != nil {
@@ -160,7 +217,7 @@ func (a *Authenticator) setIncomplete(incomplete bool) {
 }
 
 // ready waits until it is known whether the log is up to date, and returns an
-// error if it is not.
+// error if it is not or if revocations wait to be shared.
 func (f *follower) ready(ctx context.Context) error {
 	if f == nil {
 		return nil
@@ -173,16 +230,18 @@ func (f *follower) ready(ctx context.Context) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.current {
-		return refuse(checkRevocation, ErrRevocationsUnavailable, "a log that is not up to date", "")
+		return errors.Join(refuse(checkRevocation, ErrRevocationsUnavailable, "a log that is not up to date", ""), f.waits())
 	}
-	return nil
+	return f.waits()
 }
 
-// close ends the goroutines and waits for them.
-func (f *follower) close() {
+// close ends the goroutines and waits for them. The error says how many
+// revocations were not shared.
+func (f *follower) close() error {
 	if f == nil {
-		return
+		return nil
 	}
 	f.cancel()
 	f.wg.Wait()
+	return f.endSharing()
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/revocationtest"
 )
 
 // A memoryLog is a log that can lose contact.
@@ -21,11 +22,33 @@ type memoryLog struct {
 	down    bool
 	changed chan struct{} // closed and replaced at each change
 	follows int
+	used    map[[32]byte]bool
 }
 
 var errLogDown = errors.New("log down")
 
-func newMemoryLog() *memoryLog { return &memoryLog{changed: make(chan struct{})} }
+func newMemoryLog() *memoryLog {
+	return &memoryLog{changed: make(chan struct{}), used: make(map[[32]byte]bool)}
+}
+
+func (l *memoryLog) FirstUse(_ context.Context, id [32]byte, _ time.Time) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return false, errLogDown
+	}
+	first := !l.used[id]
+	l.used[id] = true
+	return first, nil
+}
+
+// What the tests of this package use for a log is one.
+func TestMemoryLog(t *testing.T) {
+	revocationtest.Run(t, func(testing.TB) *revocationtest.Store {
+		log := newMemoryLog()
+		return &revocationtest.Store{Open: func() oidcauth.RevocationLog { return log }}
+	})
+}
 
 func (l *memoryLog) Append(_ context.Context, r oidcauth.Revocation) (bool, error) {
 	l.mu.Lock()

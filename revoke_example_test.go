@@ -14,8 +14,11 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
+// leeway is [oidcauth.Config.Leeway], by which an issuer's clock may be ahead.
+const leeway = 30 * time.Second
+
 // throwOut ends what a subject has: every token issued so far, and the sessions
-// under them. He can come back with a new one.
+// under them. They can come back with one that is issued half a minute later.
 func throwOut(auth *oidcauth.Authenticator) http.Handler {
 	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := oidcauth.Require(r.Context(), oidcauth.HasRole("admin")); err != nil {
@@ -30,7 +33,7 @@ func throwOut(auth *oidcauth.Authenticator) http.Handler {
 			return
 		}
 		if err := auth.Revoke(r.Context(), oidcauth.Revocation{
-			Issuer: who.Issuer, Subject: who.Subject, IssuedBefore: time.Now(),
+			Issuer: who.Issuer, Subject: who.Subject, IssuedBefore: time.Now().Add(leeway),
 		}); err != nil {
 			auth.Refuse(w, r, err)
 			return

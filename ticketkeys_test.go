@@ -164,8 +164,8 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := new(setClock)
 		dir := filepath.Join(t.TempDir(), "keys")
-		local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, Now: clock.Now})
-		auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.Now})
+		local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, Now: clock.now})
+		auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.now})
 		claims := authenticate(t, auth, issue(t, local, oidcauth.TokenRequest{}))
 		buy := func() string {
 			t.Helper()
@@ -181,7 +181,7 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(10 * time.Minute)
-		clock.Set(-10 * time.Minute)
+		clock.set(-10 * time.Minute)
 		f := newForgery(t, local, buy())
 		if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, key, id, f.payload), "chat"); !errors.Is(err, oidcauth.ErrUnknownKey) {
 			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)

@@ -31,8 +31,7 @@ func (e *evaluation) useUp(ctx context.Context, t readTicket) error {
 	}
 	// A server whose clock is behind takes the ticket for so much longer, and the
 	// clock by which the log drops entries may be as much ahead.
-	used := Revocation{Issuer: e.trust.url, TokenID: t.ID, Until: expiry.Add(2 * maxLeeway)}
-	first, err := e.auth.follower.log.Append(ctx, used.normal())
+	first, err := e.auth.follower.log.FirstUse(ctx, useID(useTicket, e.trust.url, t.ID), expiry.Add(2*maxLeeway))
 	switch {
 	case err != nil:
 		return refuseCause(checkTicket, ErrRevocationsUnavailable, err)

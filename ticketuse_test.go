@@ -4,21 +4,12 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
 )
-
-// A setClock is a clock that can be set. The real one goes on beside it.
-type setClock struct{ offset atomic.Int64 }
-
-func (c *setClock) Now() time.Time { return time.Now().Add(time.Duration(c.offset.Load())) }
-
-// Set makes the clock so much ahead of the real one.
-func (c *setClock) Set(ahead time.Duration) { c.offset.Store(int64(ahead)) }
 
 // A used ticket stays used when the clock is set back, however long ago it was
 // used and however many were used since, and new tickets are good.
@@ -38,8 +29,8 @@ func TestTicket_ClockSetBack(t *testing.T) {
 				clock := new(setClock)
 				dir := filepath.Join(t.TempDir(), "keys")
 				process := func() (*oidcauth.LocalIssuer, *oidcauth.Authenticator) {
-					local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, NoExpiry: true, Now: clock.Now})
-					return local, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.Now})
+					local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, NoExpiry: true, Now: clock.now})
+					return local, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.now})
 				}
 				local, auth := process()
 				other, _ := process()
@@ -62,7 +53,7 @@ func TestTicket_ClockSetBack(t *testing.T) {
 						t.Fatalf("AuthenticateTicket() error = %v", err)
 					}
 				}
-				clock.Set(tt.ahead)
+				clock.set(tt.ahead)
 				time.Sleep(tt.really)
 				for range 3 { // which makes place
 					if err := use(buy(local)); err != nil {
@@ -70,7 +61,7 @@ func TestTicket_ClockSetBack(t *testing.T) {
 					}
 					time.Sleep(time.Second)
 				}
-				clock.Set(-tt.really)
+				clock.set(-tt.really)
 				for name, ticket := range map[string]string{"its own": own, "another process's": foreign} {
 					err := use(ticket)
 					if !errors.Is(err, oidcauth.ErrTicketUsed) && !errors.Is(err, oidcauth.ErrExpired) && !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
@@ -91,9 +82,9 @@ type untilLog struct {
 	until []time.Time
 }
 
-func (l *untilLog) Append(ctx context.Context, r oidcauth.Revocation) (bool, error) {
-	l.until = append(l.until, r.Until)
-	return l.RevocationLog.Append(ctx, r)
+func (l *untilLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (bool, error) {
+	l.until = append(l.until, until)
+	return l.RevocationLog.FirstUse(ctx, id, until)
 }
 
 // A used ticket is remembered in the cluster until no server can take it, the

@@ -2,11 +2,13 @@ package oidcauth
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"sync"
+	"slices"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 const (
@@ -17,118 +19,122 @@ const (
 	appendTimeout = 10 * time.Second
 )
 
-var errTooManyUnshared = errors.New("too many revocations wait to be shared: this one will not be, unless it is repeated")
-
-// An unsharedQueue holds the revocations that hold in this process and that the
-// log has not taken yet.
-type unsharedQueue struct {
-	wake chan struct{} // filled when trying makes sense at once
-
-	mu      sync.Mutex // guards what follows
-	queue   []Revocation
-	members map[Revocation]struct{} // of queue
-}
-
-func newUnsharedQueue() *unsharedQueue {
-	return &unsharedQueue{wake: make(chan struct{}, 1), members: make(map[Revocation]struct{})}
-}
-
-// add puts a revocation at the end. It reports whether there is room for it, and
-// whether it is the only one.
-func (q *unsharedQueue) add(r Revocation) (added, alone bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if _, waits := q.members[r]; waits {
-		return true, false
-	}
-	if len(q.queue) >= maxUnshared {
-		return false, false
-	}
-	q.queue = append(q.queue, r)
-	q.members[r] = struct{}{}
-	return true, len(q.queue) == 1
-}
-
-// first returns the first revocation that is not over at a time. It stays where
-// it is until settle.
-func (q *unsharedQueue) first(now time.Time) (r Revocation, found bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for ; len(q.queue) > 0; q.queue = q.queue[1:] {
-		if now.Before(q.queue[0].Until) {
-			return q.queue[0], true
+// later has a revocation shared as soon as the log takes it, and returns the error
+// that says so, with why it was not taken at once. Durable says that it waits in
+// the directory. What it makes superfluous waits no longer.
+func (f *follower) later(ctx context.Context, r Revocation, cause error) (durable bool, err error) {
+	f.filing.Lock()
+	defer f.filing.Unlock()
+	const what = "the revocation holds here and"
+	w := f.unshared.covering(&r)
+	if w == nil {
+		count, _ := f.unshared.count()
+		switch {
+		case f.ended:
+			return false, &unsharedError{what, ErrRevocationNotShared, "", ErrClosed}
+		case count-len(f.unshared.covered(&r)) >= maxUnshared:
+			return false, &unsharedError{what, ErrRevocationNotShared, "unless it is repeated: too many wait already", cause}
 		}
-		delete(q.members, q.queue[0])
+		w = &waitingRevocation{Revocation: r, keeping: keepUntil(r.Until, f.auth.now())}
+		f.unshared.add(w)
+		if count == 0 {
+			f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "revocations wait to be shared")
+			f.unshared.wakeUp()
+		}
 	}
-	q.queue = nil
-	return Revocation{}, false
+	failed := f.write(w)
+	f.replace(ctx, w)
+	switch {
+	case failed != nil:
+		f.auth.logger.LogAttrs(ctx, slog.LevelError, "a revocation that waits is not written", slog.String("error", failed.Error()))
+		return false, &unsharedError{what, ErrRevocationNotWritten, failed.Error(), cause}
+	case f.dir == nil:
+		return false, &unsharedError{what, ErrRevocationWaits, "in memory only: it is lost with this process", cause}
+	}
+	return true, &unsharedError{what, ErrRevocationWaits, "", cause}
 }
 
-// settle takes the first revocation out, or moves it to the end unless it was
-// shared.
-func (q *unsharedQueue) settle(shared bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	r := q.queue[0]
-	q.queue = q.queue[1:]
-	if shared {
-		delete(q.members, r)
-	} else {
-		q.queue = append(q.queue, r)
-	}
+// replace takes out of the queue what w stands for, as far as w is as safe as that.
+func (f *follower) replace(ctx context.Context, w *waitingRevocation) {
+	f.removeAll(ctx, slices.DeleteFunc(f.unshared.covered(&w.Revocation), func(old *waitingRevocation) bool {
+		return old == w || old.file != "" && w.file == ""
+	}))
 }
 
-func (q *unsharedQueue) count() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.queue)
-}
-
-// hurry has the next attempt made at once.
-func (q *unsharedQueue) hurry() {
-	select {
-	case q.wake <- struct{}{}:
-	default:
+// write has a revocation that waits survive this process, if there is a directory.
+func (f *follower) write(w *waitingRevocation) error {
+	if f.dir == nil || w.file != "" {
+		return nil
 	}
-}
-
-// later has a revocation shared as soon as the log takes it. The error says that
-// there is no room to remember it.
-func (f *follower) later(ctx context.Context, r Revocation) error {
-	added, alone := f.unshared.add(r)
-	if !added {
-		return errTooManyUnshared
+	content, err := encodeWaiting(w.Revocation)
+	if err != nil {
+		return err
 	}
-	if alone {
-		f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "revocations wait to be shared")
-		f.unshared.hurry()
+	name, err := f.dir.Put(content)
+	if err != nil {
+		return err
 	}
+	f.unshared.written(w, name)
 	return nil
+}
+
+// removeAll takes revocations out of the queue and of the directory. A file that
+// cannot be removed is read once more at the next start, which does no harm. The
+// caller holds filing.
+func (f *follower) removeAll(ctx context.Context, all []*waitingRevocation) {
+	for _, w := range all {
+		if !f.unshared.remove(w) || w.file == "" {
+			continue
+		}
+		if err := f.dir.Remove(w.file); err != nil {
+			f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "a revocation that waits no longer is not removed", slog.String("error", err.Error()))
+		}
+	}
+}
+
+// shared notes that the log has a revocation, and so all that it stands for.
+func (f *follower) shared(ctx context.Context, r *Revocation) {
+	if n, _ := f.unshared.count(); n == 0 {
+		return
+	}
+	f.filing.Lock()
+	defer f.filing.Unlock()
+	f.removeAll(ctx, f.unshared.covered(r))
 }
 
 // shareLate shares what waits, again and again, until Close.
 func (f *follower) shareLate(ctx context.Context) {
 	delay := firstFollowDelay
 	for f.awaitUnshared(ctx, delay) {
-		waited := f.unshared.count() > 0
+		waited, _ := f.unshared.count()
+		over := f.dropOver(ctx)
 		if !f.shareAll(ctx) {
 			delay = min(2*delay, maxFollowDelay)
 			continue
 		}
 		delay = firstFollowDelay
-		if waited {
+		if waited > over {
 			f.auth.logger.LogAttrs(ctx, slog.LevelInfo, "no revocation waits to be shared any longer")
 		}
 	}
-	if n := f.unshared.count(); n > 0 {
-		f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "closed before revocations were shared", slog.Int("revocations", n))
+}
+
+// dropOver gives up what is over, and says so. It returns how many these are.
+func (f *follower) dropOver(ctx context.Context) int {
+	f.filing.Lock()
+	defer f.filing.Unlock()
+	over := f.unshared.over(f.auth.now(), time.Now())
+	f.removeAll(ctx, over)
+	if len(over) > 0 {
+		f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "revocations ended before they were shared", slog.Int("revocations", len(over)))
 	}
+	return len(over)
 }
 
 // awaitUnshared returns when the next attempt is due. It reports false at Close.
 func (f *follower) awaitUnshared(ctx context.Context, delay time.Duration) bool {
 	var due <-chan time.Time
-	if f.unshared.count() > 0 {
+	if n, _ := f.unshared.count(); n > 0 {
 		timer := time.NewTimer(delay/2 + rand.N(delay))
 		defer timer.Stop()
 		due = timer.C
@@ -146,16 +152,89 @@ func (f *follower) awaitUnshared(ctx context.Context, delay time.Duration) bool 
 // whether none is left.
 func (f *follower) shareAll(ctx context.Context) bool {
 	for {
-		r, found := f.unshared.first(f.auth.now())
-		if !found {
+		w := f.unshared.first()
+		if w == nil {
 			return true
 		}
 		attempt, cancel := context.WithTimeout(ctx, appendTimeout)
-		_, err := f.log.Append(attempt, r)
+		_, err := f.log.Append(attempt, w.Revocation)
 		cancel()
-		f.unshared.settle(err == nil)
 		if err != nil {
+			f.unshared.postpone(w)
 			return false
 		}
+		f.filing.Lock()
+		f.removeAll(ctx, []*waitingRevocation{w})
+		f.filing.Unlock()
 	}
+}
+
+// waits returns the error that says how many revocations wait, or nil.
+func (f *follower) waits() error {
+	n, inMemory := f.unshared.count()
+	if n == 0 {
+		return nil
+	}
+	e := &unsharedError{what: revocations(n), state: ErrRevocationWaits}
+	if inMemory > 0 {
+		e.why = fmt.Sprintf("%d in memory only", inMemory)
+	}
+	return e
+}
+
+// endSharing returns the error that says how many revocations were not shared,
+// or nil. Nothing waits from now on.
+func (f *follower) endSharing() error {
+	f.filing.Lock()
+	defer f.filing.Unlock()
+	f.ended = true
+	var failed error
+	if f.dir != nil {
+		failed = f.dir.Close()
+	}
+	n, inMemory := f.unshared.count()
+	if n == 0 {
+		return failed
+	}
+	f.auth.logger.LogAttrs(context.Background(), slog.LevelWarn, "closed before revocations were shared",
+		slog.Int("revocations", n), slog.Int("lost", inMemory))
+	e := &unsharedError{revocations(n), ErrRevocationWaits, "in Config.RevocationDir until the next start", failed}
+	if inMemory > 0 {
+		e.state, e.why = ErrRevocationNotShared, fmt.Sprintf("of which %d are in no file and are lost", inMemory)
+	}
+	return e
+}
+
+func revocations(n int) string {
+	if n == 1 {
+		return "1 revocation"
+	}
+	return fmt.Sprintf("%d revocations", n)
+}
+
+// openUnshared takes the directory and makes what waits in it hold here, before
+// the first token is judged.
+func (f *follower) openUnshared(path string) error {
+	dir, err := revoked.Open(path)
+	if err != nil {
+		return fmt.Errorf("oidcauth: Config.RevocationDir: %w", err)
+	}
+	f.dir = dir
+	files, err := dir.Load(maxUnshared)
+	if err != nil {
+		return fmt.Errorf("oidcauth: Config.RevocationDir: %w", err)
+	}
+	for name, content := range files {
+		r, err := decodeWaiting(content)
+		if err != nil {
+			return fmt.Errorf("oidcauth: Config.RevocationDir: %s: %w", name, err)
+		}
+		f.auth.apply(r)
+		f.unshared.add(&waitingRevocation{Revocation: r, keeping: keepUntil(r.Until, f.auth.now()), file: name})
+	}
+	if len(files) > 0 {
+		f.auth.logger.LogAttrs(context.Background(), slog.LevelWarn, "revocations wait to be shared", slog.Int("revocations", len(files)))
+		f.unshared.wakeUp()
+	}
+	return nil
 }

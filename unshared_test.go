@@ -19,6 +19,7 @@ type flakyLog struct {
 	*memoryLog
 	refuse   func(oidcauth.Revocation) bool
 	attempts int // guarded by mu
+	failure  error
 }
 
 func (l *flakyLog) Append(ctx context.Context, r oidcauth.Revocation) (bool, error) {
@@ -26,10 +27,23 @@ func (l *flakyLog) Append(ctx context.Context, r oidcauth.Revocation) (bool, err
 	l.attempts++
 	refused := l.refuse(r)
 	l.mu.Unlock()
-	if refused {
+	switch {
+	case refused && l.failure != nil:
+		return false, l.failure
+	case refused:
 		return false, errLogDown
 	}
 	return l.memoryLog.Append(ctx, r)
+}
+
+func (l *flakyLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (bool, error) {
+	l.mu.Lock()
+	refused := l.refuse(oidcauth.Revocation{})
+	l.mu.Unlock()
+	if refused {
+		return false, errLogDown
+	}
+	return l.memoryLog.FirstUse(ctx, id, until)
 }
 
 func (l *flakyLog) setRefuse(refuse func(oidcauth.Revocation) bool) {
@@ -176,6 +190,41 @@ func TestLogout_SharedLater(t *testing.T) {
 		}
 		if resp := postLogout(b, logout); resp.StatusCode != 400 {
 			t.Errorf("a third: got status %d, want 400", resp.StatusCode)
+		}
+	})
+}
+
+// A log that is certain not to have stored it may do so later all the same, and
+// the caller learns what it said.
+func TestRevoke_NotStored(t *testing.T) {
+	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *flakyLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
+		log.failure = fmt.Errorf("%w: full", oidcauth.ErrNotStored)
+		err := a.Revoke(t.Context(), oidcauth.Revocation{TokenID: "token-1"})
+		if !errors.Is(err, oidcauth.ErrNotStored) || !errors.Is(err, oidcauth.ErrRevocationWaits) || !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
+			t.Errorf("Revoke() error = %v, want %v and %v", err, oidcauth.ErrNotStored, oidcauth.ErrRevocationWaits)
+		}
+		log.setRefuse(none)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if got := b.RevocationCount(); got != 1 {
+			t.Errorf("%d revocations are shared, want 1", got)
+		}
+	})
+}
+
+// What is over before the log took it is given up, and nobody is told that it was
+// shared.
+func TestRevoke_OverIsSaid(t *testing.T) {
+	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, _ *flakyLog, lines *logBuffer, a, _ *oidcauth.Authenticator) {
+		revokeAlone(t, a, oidcauth.Revocation{TokenID: "short", Until: time.Now().Add(time.Hour)})
+		time.Sleep(2 * time.Hour)
+		for text, want := range map[string]int{"ended before they were shared": 1, "waits to be shared any longer": 0} {
+			if got := strings.Count(lines.String(), text); got != want {
+				t.Errorf("%d lines %q, want %d:\n%s", got, text, want, lines)
+			}
+		}
+		if err := a.Ready(t.Context()); err != nil {
+			t.Errorf("Ready() error = %v once nothing waits", err)
 		}
 	})
 }

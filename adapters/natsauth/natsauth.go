@@ -38,6 +38,7 @@ package natsauth
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -183,6 +184,11 @@ func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, er
 		return false, fmt.Errorf("natsauth: append to bucket %q: %w", l.bucket.Bucket, err)
 	}
 	return true, nil
+}
+
+// FirstUse implements [oidcauth.RevocationLog].
+func (l *Log) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
+	return l.Append(ctx, oidcauth.Revocation{TokenID: "first use " + hex.EncodeToString(id[:]), Until: until.UTC()})
 }
 
 // open returns a handle to the bucket, which it creates if there is none.

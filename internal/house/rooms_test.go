@@ -9,11 +9,11 @@ import (
 // floors are the packages of the module from the lowest up: each may import
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
-	{"identity", "authtrace", "internal/refusal", "internal/origin", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
+	{"identity", "authtrace", "internal/refusal", "internal/origin", "internal/dirlock", "internal/revoked", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
 	{"internal/keyset", "internal/keyring", "internal/claims"},
 	{"internal/policy", "internal/strangers"},
 	{"."},
-	{"issuers", "oidctest", "spacetime"},
+	{"issuers", "oidctest", "spacetime", "revocationtest"},
 }
 
 // barred are what a package must not import from outside although the module

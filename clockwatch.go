@@ -1,0 +1,54 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+)
+
+// clockInterval is how soon a clock that was set, or a machine that slept, is
+// noticed: the runtime's timers follow neither.
+const clockInterval = 10 * time.Second
+
+// errClockWentBack begins to follow the log again.
+var errClockWentBack = errors.New("the clock went back: revocations that it had ended may hold again")
+
+// watchClock has the log followed from the beginning when the clock has gone
+// back, until Close: what seemed over while it was ahead, and was dropped here or
+// left out by the log, may hold again. It notices within clockInterval; what is
+// still kept here holds again at once.
+func (f *follower) watchClock(ctx context.Context) {
+	ticker := time.NewTicker(clockInterval)
+	defer ticker.Stop()
+	list := f.auth.revocations
+	last := list.clock.offset(f.auth.now())
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		now := f.auth.now()
+		offset := list.clock.offset(now)
+		back := max(last, list.droppedBy()) - offset
+		last = offset
+		if back > clockSlack {
+			f.clockWentBack(ctx, now, back)
+		}
+	}
+}
+
+// clockWentBack ends the sessions that began while a revocation of their tokens
+// seemed over, and has the log followed again.
+func (f *follower) clockWentBack(ctx context.Context, now time.Time, back time.Duration) {
+	f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "the clock went back", slog.Duration("by", back))
+	for _, r := range f.auth.revocations.inForce(now) {
+		f.auth.endRevoked(r)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.again != nil {
+		f.again(errClockWentBack)
+	}
+}

@@ -1,0 +1,222 @@
+package revoked
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var (
+	errFault = errors.New("fault")
+	errCrash = errors.New("crash")
+)
+
+func openDir(t *testing.T, path string) *Dir {
+	t.Helper()
+	d, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+// contents returns what the directory holds, sorted.
+func contents(t *testing.T, d *Dir) []string {
+	t.Helper()
+	entries, err := d.Load(100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, content := range entries {
+		all = append(all, string(content))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestDir(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a", "b")
+	d := openDir(t, path)
+	names := make(map[string]string)
+	for _, content := range []string{"one", "two", "three", "two"} {
+		name, err := d.Put([]byte(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[content] = name
+	}
+	for range 2 {
+		if err := d.Remove(names["one"]); err != nil {
+			t.Errorf("Remove() error = %v", err)
+		}
+	}
+	if _, err := Open(path); !errors.Is(err, ErrDir) || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("Open() error = %v while it is open, want that it is in use", err)
+	}
+	for range 2 {
+		if err := d.Close(); err != nil {
+			t.Errorf("Close() error = %v", err)
+		}
+	}
+	if _, err := d.Put([]byte("late")); !errors.Is(err, ErrDir) {
+		t.Errorf("Put() error = %v after Close, want %v", err, ErrDir)
+	}
+	if got, want := contents(t, openDir(t, path)), []string{"three", "two"}; !slices.Equal(got, want) {
+		t.Errorf("Load() = %q, want %q", got, want)
+	}
+}
+
+// Whatever goes wrong at whichever call, an entry that was acknowledged is there
+// afterwards and whole, and so is every other.
+func TestDir_Faults(t *testing.T) {
+	for _, fault := range []error{errFault, errCrash} {
+		for n := range 100 {
+			path := t.TempDir()
+			d := openDir(t, path)
+			calls := 0
+			d.before = func(string) error {
+				if calls++; calls != n+1 {
+					return nil
+				}
+				if fault == errCrash {
+					panic(errCrash)
+				}
+				return errFault
+			}
+			acknowledged := make(map[string]bool)
+			possible := map[string]bool{"a": true, "b": true, "c": true}
+			finished := untilCrash(func() {
+				for content := range possible {
+					if _, err := d.Put([]byte(content)); err == nil {
+						acknowledged[content] = true
+					}
+				}
+				for content := range maps.Clone(acknowledged) {
+					delete(acknowledged, content)
+					d.Remove(nameOf([]byte(content)))
+					break
+				}
+			})
+			// A crash releases the lock, and nothing else.
+			d.unlock()
+			again := openDir(t, path)
+			got := contents(t, again)
+			for content := range acknowledged {
+				if !slices.Contains(got, content) {
+					t.Errorf("%v at call %d: %q is lost, got %q", fault, n, content, got)
+				}
+			}
+			for _, content := range got {
+				if !possible[content] {
+					t.Errorf("%v at call %d: got %q", fault, n, content)
+				}
+			}
+			left, err := filepath.Glob(filepath.Join(path, tempPrefix+"*"))
+			if err != nil || len(left) != 0 {
+				t.Errorf("%v at call %d: left behind: %q, %v", fault, n, left, err)
+			}
+			if finished && calls <= n {
+				if n < 10 {
+					t.Fatalf("%d calls, want 10 or more", calls)
+				}
+				break
+			}
+		}
+	}
+}
+
+// untilCrash reports whether do ran to its end.
+func untilCrash(do func()) (finished bool) {
+	defer func() {
+		if r := recover(); r != nil && r != errCrash {
+			panic(r)
+		}
+	}()
+	do()
+	return true
+}
+
+func TestDir_Damaged(t *testing.T) {
+	tests := []struct {
+		name   string
+		damage func(t *testing.T, path, name string)
+		whole  bool
+	}{
+		{"cut short", func(t *testing.T, path, name string) { overwrite(t, path, name, "on") }, false},
+		{"empty", func(t *testing.T, path, name string) { overwrite(t, path, name, "") }, false},
+		{"changed", func(t *testing.T, path, name string) { overwrite(t, path, name, "One") }, false},
+		{"huge", func(t *testing.T, path, name string) { overwrite(t, path, name, strings.Repeat("x", maxEntry+1)) }, false},
+		{"renamed", func(t *testing.T, path, name string) {
+			if err := os.Rename(filepath.Join(path, name), filepath.Join(path, "x.json")); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"a directory", func(t *testing.T, path, name string) {
+			if err := os.Mkdir(filepath.Join(path, "d.json"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, false},
+		{"another's file beside it", func(t *testing.T, path, _ string) { overwrite(t, path, "lost+found", "") }, true},
+		{"an unfinished file beside it", func(t *testing.T, path, _ string) { overwrite(t, path, tempPrefix+"x", "o") }, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := t.TempDir()
+			d := openDir(t, path)
+			name, err := d.Put([]byte("one"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.damage(t, path, name)
+			entries, err := d.Load(10)
+			if tt.whole != (err == nil) || err != nil && !errors.Is(err, ErrDir) || tt.whole && len(entries) != 1 {
+				t.Errorf("Load() = %q, %v, whole %t", entries, err, tt.whole)
+			}
+		})
+	}
+}
+
+func overwrite(t *testing.T, path, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(path, name), []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDir_Refused(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	if _, err := d.Put(make([]byte, maxEntry+1)); !errors.Is(err, ErrDir) {
+		t.Errorf("Put() error = %v for a huge entry", err)
+	}
+	for n := range 3 {
+		if _, err := d.Put(fmt.Append(nil, n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Load(2); !errors.Is(err, ErrDir) {
+		t.Errorf("Load() error = %v, want %v for three entries of two", err, ErrDir)
+	}
+	if runtime.GOOS != "windows" {
+		open := t.TempDir()
+		if err := os.Chmod(open, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(open); !errors.Is(err, ErrDir) {
+			t.Errorf("Open() error = %v, want %v for a directory that all may write to", err, ErrDir)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	overwrite(t, filepath.Dir(file), "file", "")
+	if _, err := Open(file); !errors.Is(err, ErrDir) {
+		t.Errorf("Open() error = %v, want %v for a file", err, ErrDir)
+	}
+}

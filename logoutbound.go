@@ -1,0 +1,88 @@
+package oidcauth
+
+import (
+	"slices"
+	"time"
+)
+
+// maxLogouts bounds how many revocations of an issuer are kept that can make way
+// for a cutoff: those that logouts are, above all.
+const maxLogouts = 1 << 16
+
+// A cutoff is an ordinary revocation of all tokens that an issuer issued before
+// some time. It takes the place of many logouts: a token that one of them revoked
+// was issued before it too.
+
+// coveredFrom returns the least time of a cutoff of the issuer that refuses what
+// the revocation does, or the zero time if none does. For a login session, whose
+// tokens are refused whenever they were issued, that is what was issued until it
+// ended; most issuers write whole seconds.
+func coveredFrom(r *Revocation) time.Time {
+	switch {
+	case r.Issuer == "":
+		return time.Time{}
+	case !r.IssuedBefore.IsZero():
+		return r.IssuedBefore
+	case r.SessionID != "" && !r.EndedAt.IsZero():
+		return r.EndedAt.Truncate(time.Second).Add(time.Second)
+	}
+	return time.Time{}
+}
+
+func isCutoff(r *Revocation) bool {
+	return r.pattern() == Revocation{Issuer: r.Issuer} && !r.IssuedBefore.IsZero()
+}
+
+// makesWay reports whether a revocation is one of those that are bounded.
+func makesWay(r *Revocation) bool { return !coveredFrom(r).IsZero() && !isCutoff(r) }
+
+// isCutOff reports whether a cutoff has taken the place of a revocation already.
+// The lock must be held.
+func (l *revocationList) isCutOff(r *Revocation) bool {
+	return makesWay(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, r.Issuer}], func(e *revocationEntry) bool {
+		return isCutoff(&e.Revocation) && !e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
+	})
+}
+
+// boundLogouts makes a cutoff of the oldest quarter of an issuer's logouts if
+// they are too many. Those that lie ahead wait: a cutoff must not refuse the
+// tokens of those who log in now. It looks through all now and then, not at each
+// logout more. The lock must be held.
+func (l *revocationList) boundLogouts(issuer string, now time.Time) *Revocation {
+	tooMany := l.logouts[issuer] - l.most
+	if tooMany <= 0 || (tooMany-1)%max(l.most/64, 1) != 0 {
+		return nil
+	}
+	cutoff := Revocation{Issuer: issuer}
+	var all []*revocationEntry
+	for _, e := range l.byEnd {
+		switch {
+		case e.Issuer != issuer:
+		case isCutoff(&e.Revocation):
+			cutoff.Until = later(cutoff.Until, e.Until)
+		case makesWay(&e.Revocation) && !coveredFrom(&e.Revocation).After(now):
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, func(a, b *revocationEntry) int {
+		return coveredFrom(&a.Revocation).Compare(coveredFrom(&b.Revocation))
+	})
+	all = all[:(len(all)+3)/4]
+	if len(all) == 0 {
+		return nil
+	}
+	for _, e := range all {
+		cutoff.IssuedBefore = coveredFrom(&e.Revocation)
+		cutoff.Until = later(cutoff.Until, e.Until)
+		l.drop(e)
+	}
+	l.insert(cutoff, now)
+	return &cutoff
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,40 @@
+package oidcauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// waitingVersion is that of the form of the files in [Config.RevocationDir].
+const waitingVersion = 1
+
+// waitingFile is what such a file holds.
+type waitingFile struct {
+	Version    int        `json:"version"`
+	Revocation Revocation `json:"revocation"`
+}
+
+func encodeWaiting(r Revocation) ([]byte, error) {
+	content, err := json.Marshal(waitingFile{waitingVersion, r})
+	return append(content, '\n'), err
+}
+
+// decodeWaiting reads what encodeWaiting wrote and nothing else: less than what
+// was meant would be a revocation of more.
+func decodeWaiting(content []byte) (Revocation, error) {
+	var file waitingFile
+	d := json.NewDecoder(bytes.NewReader(content))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&file); err != nil {
+		return Revocation{}, fmt.Errorf("got a file of another form: %w", err)
+	}
+	if file.Version != waitingVersion {
+		return Revocation{}, fmt.Errorf("version: got %d, want %d", file.Version, waitingVersion)
+	}
+	if file.Revocation.isEmpty() || file.Revocation.Until.IsZero() {
+		return Revocation{}, errors.New("got an empty revocation, or one without end")
+	}
+	return file.Revocation.normal(), nil
+}

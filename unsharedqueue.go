@@ -1,0 +1,147 @@
+package oidcauth
+
+import (
+	"container/list"
+	"sync"
+	"time"
+)
+
+// A waitingRevocation holds in this process and is not in the log yet.
+type waitingRevocation struct {
+	Revocation
+	keeping keeping
+	file    string // in the directory; empty in memory only
+}
+
+// An unsharedQueue holds the revocations that wait.
+type unsharedQueue struct {
+	wake chan struct{} // filled when trying makes sense at once
+
+	mu        sync.Mutex // guards what follows
+	order     *list.List // of *waitingRevocation
+	byPattern map[Revocation][]*list.Element
+	files     int // how many are in the directory
+}
+
+func newUnsharedQueue() *unsharedQueue {
+	return &unsharedQueue{wake: make(chan struct{}, 1), order: list.New(), byPattern: make(map[Revocation][]*list.Element)}
+}
+
+func waiting(e *list.Element) *waitingRevocation { return e.Value.(*waitingRevocation) }
+
+// covering returns what waits and revokes all that r does, or nil.
+func (q *unsharedQueue) covering(r *Revocation) *waitingRevocation {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range q.byPattern[r.pattern()] {
+		if w := waiting(e); w.covers(r) {
+			return w
+		}
+	}
+	return nil
+}
+
+// covered returns what waits and revokes nothing that r does not.
+func (q *unsharedQueue) covered(r *Revocation) []*waitingRevocation {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var all []*waitingRevocation
+	for _, e := range q.byPattern[r.pattern()] {
+		if w := waiting(e); r.covers(&w.Revocation) {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// add puts a revocation at the end.
+func (q *unsharedQueue) add(w *waitingRevocation) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	key := w.pattern()
+	q.byPattern[key] = append(q.byPattern[key], q.order.PushBack(w))
+	if w.file != "" {
+		q.files++
+	}
+}
+
+// remove takes a revocation out. It reports whether it was there.
+func (q *unsharedQueue) remove(w *waitingRevocation) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	key := w.pattern()
+	elements := q.byPattern[key]
+	for i, e := range elements {
+		if waiting(e) != w {
+			continue
+		}
+		q.order.Remove(e)
+		if len(elements) == 1 {
+			delete(q.byPattern, key)
+		} else {
+			q.byPattern[key] = append(elements[:i:i], elements[i+1:]...)
+		}
+		if w.file != "" {
+			q.files--
+		}
+		return true
+	}
+	return false
+}
+
+// written notes the file of a revocation that waits.
+func (q *unsharedQueue) written(w *waitingRevocation, file string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	w.file = file
+	q.files++
+}
+
+// first returns the first revocation that waits, or nil.
+func (q *unsharedQueue) first() *waitingRevocation {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.order.Len() == 0 {
+		return nil
+	}
+	return waiting(q.order.Front())
+}
+
+// postpone moves a revocation to the end.
+func (q *unsharedQueue) postpone(w *waitingRevocation) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, e := range q.byPattern[w.pattern()] {
+		if waiting(e) == w {
+			q.order.MoveToBack(e)
+		}
+	}
+}
+
+// over returns what waits and is over.
+func (q *unsharedQueue) over(now, mono time.Time) []*waitingRevocation {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	var all []*waitingRevocation
+	for e := q.order.Front(); e != nil; e = e.Next() {
+		if w := waiting(e); w.keeping.over(now, mono) {
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// count returns how many wait, and how many of them in memory only.
+func (q *unsharedQueue) count() (all, inMemory int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.order.Len(), q.order.Len() - q.files
+}
+
+// wakeUp has the next attempt made at once.
+func (q *unsharedQueue) wakeUp() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
