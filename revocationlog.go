@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -11,15 +12,27 @@ import (
 )
 
 // A RevocationLog shares revocations between the servers of a cluster. It only
-// ever grows, except that what is past its [Revocation.Until] may be left out.
-// Its methods must be safe for concurrent use.
+// ever grows, except that what is past its end may be left out. Its methods must
+// be safe for concurrent use.
 type RevocationLog interface {
 	// Append adds r for every follower, those that come later included, and
 	// reports whether it is new: whether an equal one, with the same content, was
-	// not there before. Of several servers that append equal ones at once, exactly
-	// one is told that it is new. After an error it may be called again with an
-	// equal r, also if r was added all the same.
+	// not there before. Of several servers that append equal ones at once, at most
+	// one is told that it is new.
+	//
+	// A nil error means that r is stored: that the log acknowledged it. An error
+	// that wraps [ErrNotStored] means that it is certainly not stored: the log is
+	// full, or denies it, or is set up wrongly. After any other error it is not
+	// known, and r may be stored all the same. After each error Append may be
+	// called again with an equal r.
 	Append(ctx context.Context, r Revocation) (added bool, err error)
+
+	// FirstUse records that the one-time thing id was used, and reports whether
+	// this was its first use anywhere in the cluster. The record is kept until the
+	// given time. Errors mean what those of Append do. Exactly one of several
+	// concurrent callers is told true, and nobody is once the record is stored,
+	// also if that was not known to who stored it.
+	FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error)
 
 	// Follow calls apply for every revocation, from the first on and then as they
 	// are appended by anybody, and caughtUp(true) when all that existed have been
@@ -28,8 +41,12 @@ type RevocationLog interface {
 	// a short grace, which its documentation states, may go untold. It returns when
 	// ctx ends or when it cannot go on, and is then called again after a while; it
 	// may apply a revocation more than once. It makes its calls one at a time.
-	Follow(ctx context.Context, apply func(Revocation), caughtUp func(bool)) error
+	Follow(ctx context.Context, apply func(Revocation), caughtUp func(current bool)) error
 }
+
+// ErrNotStored means that a [RevocationLog] certainly did not store what it was
+// given.
+var ErrNotStored = errors.New("oidcauth: not stored in the revocation log")
 
 const (
 	firstFollowDelay = time.Second

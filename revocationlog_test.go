@@ -18,6 +18,7 @@ import (
 type memoryLog struct {
 	mu      sync.Mutex // guards what follows
 	entries []oidcauth.Revocation
+	uses    map[[32]byte]bool
 	down    bool
 	changed chan struct{} // closed and replaced at each change
 	follows int
@@ -25,7 +26,7 @@ type memoryLog struct {
 
 var errLogDown = errors.New("log down")
 
-func newMemoryLog() *memoryLog { return &memoryLog{changed: make(chan struct{})} }
+func newMemoryLog() *memoryLog { return &memoryLog{changed: make(chan struct{}), uses: map[[32]byte]bool{}} }
 
 func (l *memoryLog) Append(_ context.Context, r oidcauth.Revocation) (bool, error) {
 	l.mu.Lock()
@@ -41,6 +42,17 @@ func (l *memoryLog) Append(_ context.Context, r oidcauth.Revocation) (bool, erro
 	l.entries = append(l.entries, r)
 	l.notify()
 	return true, nil
+}
+
+func (l *memoryLog) FirstUse(_ context.Context, id [32]byte, _ time.Time) (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.down {
+		return false, errLogDown
+	}
+	first := !l.uses[id]
+	l.uses[id] = true
+	return first, nil
 }
 
 func (l *memoryLog) Follow(ctx context.Context, apply func(oidcauth.Revocation), caughtUp func(bool)) error {
