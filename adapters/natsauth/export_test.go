@@ -1,6 +1,10 @@
 package natsauth
 
-import "time"
+import (
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
 
 // SetLateness makes entries expire sooner after the end of their revocation.
 func (l *Log) SetLateness(d time.Duration) { l.lateness = d }
@@ -8,11 +12,20 @@ func (l *Log) SetLateness(d time.Duration) { l.lateness = d }
 // Encode gives tests the entry of a revocation.
 var Encode = encode
 
-// Expiry gives tests how an entry expires.
-var Expiry = expiry
+// TimeToLive gives tests how long an entry is kept.
+var TimeToLive = timeToLive
 
-// HasQuorum gives tests the judgement of a bucket's servers.
-var HasQuorum = hasQuorum
+// IsLed, FollowedWithin and Misfit give tests the judgement of a stream.
+var (
+	IsLed          = isLed
+	FollowedWithin = followedWithin
+	Misfit         = misfit
+)
+
+// StreamConfig gives tests how a stream is created.
+func (l *Log) StreamConfig() (revocations, uses jetstream.StreamConfig) {
+	return l.revocations.config, l.uses.config
+}
 
 // Losses of contact.
 var (
@@ -38,3 +51,19 @@ func (c *Contact) Back() { (*contact)(c).back() }
 
 // End ends it.
 func (c *Contact) End() { (*contact)(c).end() }
+
+// A Ledger lets tests replace the stream of uses.
+type Ledger ledger
+
+// Begin notes how long a use is kept.
+func (g *Ledger) Begin(kept time.Duration) { (*ledger)(g).begin(kept) }
+
+// Look compares streams that were created at these times.
+func (g *Ledger) Look(now, created, revocations time.Time) {
+	(*ledger)(g).look(now, created, revocations, now.Sub(created))
+}
+
+// Judge judges a use that was stored.
+func (g *Ledger) Judge(now, until time.Time, before, sequence uint64) error {
+	return (*ledger)(g).judge(now, until, before, sequence)
+}

@@ -87,7 +87,7 @@ func appendToCluster(t *testing.T, l *natsauth.Log, id string) {
 	}
 }
 
-func TestHasQuorum(t *testing.T) {
+func TestIsLed(t *testing.T) {
 	up, down := &jetstream.PeerInfo{}, &jetstream.PeerInfo{Offline: true}
 	for _, tt := range []struct {
 		name    string
@@ -102,7 +102,37 @@ func TestHasQuorum(t *testing.T) {
 		{"two of four", &jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{up, down, down}}, false},
 		{"no leader", &jetstream.ClusterInfo{Replicas: []*jetstream.PeerInfo{up, up}}, false},
 	} {
-		if got := natsauth.HasQuorum(tt.cluster); got != tt.want {
+		if got := natsauth.IsLed(tt.cluster); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestFollowedWithin(t *testing.T) {
+	heard := func(ago ...time.Duration) *jetstream.ClusterInfo {
+		c := &jetstream.ClusterInfo{Leader: "a"}
+		for _, d := range ago {
+			c.Replicas = append(c.Replicas, &jetstream.PeerInfo{Active: d})
+		}
+		return c
+	}
+	offline := heard(1, 1)
+	offline.Replicas[0].Offline, offline.Replicas[1].Offline = true, true
+	for _, tt := range []struct {
+		name    string
+		cluster *jetstream.ClusterInfo
+		want    bool
+	}{
+		{"both at once", heard(1, 1), true},
+		{"one just in time", heard(time.Second, time.Hour), true},
+		{"one just too late", heard(time.Second+1, time.Hour), false},
+		{"one never heard from", heard(0, time.Hour), false},
+		{"never heard from either", heard(0, 0), false},
+		{"one of four others", heard(1, 2*time.Second, 2*time.Second, 2*time.Second), false},
+		{"two of four others", heard(1, 1, 2*time.Second, 2*time.Second), true},
+		{"both known to be gone", offline, false},
+	} {
+		if got := natsauth.FollowedWithin(tt.cluster, time.Second); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
 	}
