@@ -36,7 +36,7 @@ func clusterNATS(t *testing.T) [3]*natsServer {
 
 // freePorts returns ports that differ, that nobody listens on, and that the system
 // gives to nobody who asks for any port: the members stop and start on them.
-func freePorts(t *testing.T, n int) (ports []int) {
+func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
 	for tries := 0; len(ports) < n; tries++ {
 		port := 20_000 + rand.N(10_000)
@@ -74,7 +74,7 @@ func TestFollow_QuorumLost(t *testing.T) {
 
 // appendToCluster revokes a token. A cluster that elects a leader takes nothing
 // for that time, and what failed may have been stored nevertheless.
-func appendToCluster(t *testing.T, l *natsauth.Log, id string) {
+func appendToCluster(t testing.TB, l *natsauth.Log, id string) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		_, err := l.Append(t.Context(), revocation(id))
