@@ -69,7 +69,7 @@ func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, er
 // FirstUse returns an error for things that may be from before.
 func (l *Log) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
 	now := l.now()
-	w := &write{store: &l.uses, open: l.openUses, subject: l.uses.prefix + hex.EncodeToString(id[:]), ttl: timeToLive(until, now, l.lateness)}
+	w := &write{store: &l.uses, open: l.openUses, subject: l.uses.prefix + hex.EncodeToString(id[:]), ttl: timeToLive(until, l.earlier(now), l.lateness)}
 	before := l.ledger.begin(until.Sub(now))
 	added, err := w.run(ctx)
 	if err != nil {

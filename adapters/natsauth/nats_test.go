@@ -204,11 +204,17 @@ type reader struct {
 	current []bool
 	changed chan struct{} // closed and replaced at each change
 	done    chan error
+	hasAll  func(*reader) // called when it is told so, with mu held; may be nil
 }
 
 func follow(t testing.TB, l *natsauth.Log) *reader {
 	t.Helper()
-	r := &reader{t: t, got: map[string]int{}, changed: make(chan struct{}), done: make(chan error, 1)}
+	return followWith(t, l, nil)
+}
+
+func followWith(t testing.TB, l *natsauth.Log, hasAll func(*reader)) *reader {
+	t.Helper()
+	r := &reader{t: t, hasAll: hasAll, got: map[string]int{}, changed: make(chan struct{}), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { r.done <- l.Follow(ctx, r.apply, r.caughtUp) }()
 	t.Cleanup(func() {
@@ -228,6 +234,9 @@ func (r *reader) apply(v oidcauth.Revocation) {
 
 func (r *reader) caughtUp(current bool) {
 	r.note(func() {
+		if current && r.hasAll != nil {
+			r.hasAll(r)
+		}
 		if n := len(r.current); n == 0 || r.current[n-1] != current {
 			r.current = append(r.current, current)
 		}
