@@ -45,17 +45,18 @@ var errInProcess = errors.New("an equal write is in process, and may fail")
 // Append implements [oidcauth.RevocationLog]. It tries until the configured
 // timeout, also while the connection is down. A nil error means that the NATS
 // servers have the revocation: they acknowledged it, or the stream's leader shows
-// it. A revocation that is over is not stored ([oidcauth.ErrNotStored]).
+// it. A revocation that is over, by [Config.Now] and by the clock of NATS, is not
+// stored ([oidcauth.ErrNotStored]).
 func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, err error) {
 	key, value, err := encode(r)
 	if err != nil {
 		return false, fmt.Errorf("natsauth: append: %w: %w", oidcauth.ErrNotStored, err)
 	}
-	now := l.now()
+	now := l.earlier(l.now())
 	if !r.Until.IsZero() && !now.Before(r.Until) {
 		return false, fmt.Errorf("natsauth: append: %w: the revocation ended at %v, and it is %v", oidcauth.ErrNotStored, r.Until, now)
 	}
-	w := &write{store: &l.revocations, open: l.revocations.open, subject: l.revocations.prefix + key, value: value, ttl: timeToLive(r.Until, l.earlier(now), l.lateness)}
+	w := &write{store: &l.revocations, open: l.revocations.open, subject: l.revocations.prefix + key, value: value, ttl: timeToLive(r.Until, now, l.lateness)}
 	added, err = w.run(ctx)
 	if err != nil {
 		return false, fmt.Errorf("natsauth: append: %w", err)
@@ -147,7 +148,7 @@ func (w *write) attempt(ctx context.Context) (added bool, err error) {
 // answer does not come.
 func (w *write) publish(ctx context.Context) (*jetstream.PubAck, error) {
 	l := w.store.log
-	ctx, cancel := context.WithTimeout(ctx, l.timeout/2)
+	ctx, cancel := context.WithTimeoutCause(ctx, l.timeout/2, errSlow)
 	defer cancel()
 	options := []jetstream.PublishOpt{
 		jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithExpectStream(w.store.config.Name), jetstream.WithRetryAttempts(0),
@@ -156,19 +157,22 @@ func (w *write) publish(ctx context.Context) (*jetstream.PubAck, error) {
 		options = append(options, jetstream.WithMsgTTL(w.ttl))
 	}
 	m := &nats.Msg{Subject: w.subject, Data: w.value, Header: nats.Header{writeHeader: {w.id}}}
-	return l.js.PublishMsg(ctx, m, options...)
+	ack, err := l.js.PublishMsg(ctx, m, options...)
+	return ack, slow(ctx, err)
 }
 
 // find asks the stream's leader for what is stored under the subject. What it
 // shows is stored for good; what it does not show may be in process still.
 func (w *write) find(ctx context.Context, stream *handle) (added bool, err error) {
+	ctx, cancel := w.store.log.request(ctx)
+	defer cancel()
 	m, err := stream.GetLastMsgForSubject(ctx, w.subject)
 	switch {
 	case errors.Is(err, jetstream.ErrMsgNotFound):
 		return false, errInProcess
 	case err != nil:
 		w.store.reopen()
-		return false, fmt.Errorf("stream %q: read back: %w", w.store.config.Name, err)
+		return false, fmt.Errorf("stream %q: read back: %w", w.store.config.Name, slow(ctx, err))
 	case !bytes.Equal(m.Data, w.value):
 		return false, fmt.Errorf("%w: stream %q: something else is stored under %s", oidcauth.ErrNotStored, w.store.config.Name, w.subject)
 	}

@@ -103,18 +103,10 @@ func (f *follower) pass(ctx context.Context) error {
 	return f.read(ctx, feed)
 }
 
-// start looks at the streams anew and begins to read that of the revocations.
+// start looks at the stream anew and begins to read it.
 func (f *follower) start(ctx context.Context) (*feed, error) {
 	limited, cancel := context.WithTimeoutCause(ctx, f.log.timeout, errSlow)
 	defer cancel()
-	feed, err := f.begin(limited, ctx)
-	if err != nil && context.Cause(limited) == errSlow {
-		err = fmt.Errorf("%w within %v", errSlow, f.log.timeout)
-	}
-	return feed, err
-}
-
-func (f *follower) begin(limited, ctx context.Context) (*feed, error) {
 	f.log.revocations.reopen()
 	stream, err := f.log.revocations.open(limited)
 	if err != nil {
@@ -122,7 +114,8 @@ func (f *follower) begin(limited, ctx context.Context) (*feed, error) {
 	}
 	f.stream, f.seen, f.count, f.moved = stream, 0, 0, time.Now()
 	f.leader, f.owed, f.witnesses = reading{}, debt{}, f.witnesses[:0]
-	return newFeed(limited, ctx, f.log)
+	feed, err := newFeed(limited, ctx, f.log)
+	return feed, slow(limited, err)
 }
 
 // read takes what arrives, and asks at each heartbeat whether that is all.

@@ -66,12 +66,8 @@ func (l *Log) ask(ctx context.Context, q question) (p pulse) {
 	p.sent = time.Now()
 	p.err = l.askLeader(ctx, q, &p)
 	p.received = time.Now()
-	switch {
-	case p.err == nil:
-	case context.Cause(ctx) == errSlow:
-		p.err = fmt.Errorf("heartbeat: %w within %v", errSlow, l.timeout)
-	default:
-		p.err = fmt.Errorf("heartbeat: %w", p.err)
+	if p.err != nil {
+		p.err = fmt.Errorf("heartbeat: %w", slow(ctx, p.err))
 	}
 	return p
 }

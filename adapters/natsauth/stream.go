@@ -49,11 +49,14 @@ func streamConfig(name, prefix string, replicas int, maxBytes int64) jetstream.S
 }
 
 // open returns the stream, which it creates if there is none. It looks again only
-// after reopen.
+// after reopen. While a cluster elects a leader nobody may answer, and nobody
+// does later: it is for the caller to try again.
 func (s *store) open(ctx context.Context) (*handle, error) {
 	if h := s.opened.Load(); h != nil {
 		return h, nil
 	}
+	ctx, cancel := s.log.request(ctx)
+	defer cancel()
 	name := s.config.Name
 	stream, err := s.log.js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -63,7 +66,7 @@ func (s *store) open(ctx context.Context) (*handle, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("stream %q: %w", name, permanent(err))
+		return nil, fmt.Errorf("stream %q: %w", name, permanent(slow(ctx, err)))
 	}
 	info := stream.CachedInfo()
 	if err := s.check(&info.Config); err != nil {
@@ -131,6 +134,19 @@ func (s *store) warn(ctx context.Context, cfg *jetstream.StreamConfig) {
 	s.log.logger.LogAttrs(ctx, slog.LevelWarn, "stream has one replica: if its machine loses power, what it acknowledged within "+
 		`the NATS server's sync_interval is lost (two minutes, unless set): set sync_interval to "always", or keep three replicas`,
 		slog.String("stream", cfg.Name))
+}
+
+// request bounds one of several requests that there is time for.
+func (l *Log) request(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, l.timeout/3, errSlow)
+}
+
+// slow words that a request was not answered.
+func slow(ctx context.Context, err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && context.Cause(ctx) == errSlow {
+		return errSlow
+	}
+	return err
 }
 
 // permanent marks what NATS answers to a request that it will not grant the next

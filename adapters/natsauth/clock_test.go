@@ -1,0 +1,83 @@
+package natsauth_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/natsauth"
+)
+
+// A clock that is not that of NATS neither keeps a revocation out of the stream
+// nor shortens its stay there.
+func TestLog_Clock(t *testing.T) {
+	n := startNATS(t)
+	for i, tt := range []struct {
+		name  string
+		ahead time.Duration // of the server's clock
+		until time.Duration // from the real now
+		least time.Duration // how long the entry stays
+		want  error
+	}{
+		{"right", 0, time.Hour, time.Hour, nil},
+		{"two hours ahead", 2 * time.Hour, 3 * time.Hour, 3 * time.Hour, nil},
+		{"two hours ahead of an end in one", 2 * time.Hour, time.Hour, time.Hour, nil},
+		{"two hours behind", -2 * time.Hour, time.Hour, time.Hour, nil},
+		{"two hours behind, of an end that is past elsewhere", -2 * time.Hour, -time.Hour, time.Minute, nil},
+		{"right, and over", 0, -time.Second, 0, oidcauth.ErrNotStored},
+		{"two hours behind, and over there too", -2 * time.Hour, -3 * time.Hour, 0, oidcauth.ErrNotStored},
+	} {
+		cfg := natsauth.Config{Stream: fmt.Sprintf("revoked-%d", i), Now: func() time.Time { return time.Now().Add(tt.ahead) }}
+		l := newLog(t, n, cfg)
+		follow(t, l).awaitCurrent(true) // so that the time of NATS is known
+		r := oidcauth.Revocation{TokenID: "token-1", Until: time.Now().Add(tt.until)}
+		added, err := l.Append(t.Context(), r)
+		if added != (tt.want == nil) || !errors.Is(err, tt.want) {
+			t.Errorf("%s: Append() = %v, %v, want error %v", tt.name, added, err, tt.want)
+		}
+		if tt.want != nil {
+			continue
+		}
+		m, err := openStream(t, n, cfg.Stream).GetMsg(t.Context(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stays, err := time.ParseDuration(m.Header.Get(jetstream.MsgTTLHeader)); err != nil || stays < tt.least {
+			t.Errorf("%s: the entry stays %v, %v, want at least %v", tt.name, stays, err, tt.least)
+		}
+	}
+}
+
+// A program whose clock is behind that of the machine tells the log so; where it
+// does not, it is told that nothing is stored.
+func TestLog_ClockOfTheProgram(t *testing.T) {
+	n, issuer := startNATS(t), newIssuer(t)
+	behind := func() time.Time { return time.Now().Add(-24 * time.Hour) }
+	for _, tt := range []struct {
+		name string
+		now  func() time.Time
+		want error
+	}{
+		{"the log has the program's clock", behind, nil},
+		{"the log has another", nil, oidcauth.ErrRevocationsUnavailable},
+	} {
+		auth, err := oidcauth.New(oidcauth.Config{
+			Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{audience}}}, Client: issuer.Client(), Now: behind,
+			Revocations: newLog(t, n, natsauth.Config{Now: tt.now}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "mallory", Until: behind().Add(time.Hour)}); !errors.Is(err, tt.want) {
+			t.Errorf("%s: Revoke() error = %v, want %v", tt.name, err, tt.want)
+		}
+	}
+	if got := messages(t, openStream(t, n, "oidcauth_revocations")); got != 1 {
+		t.Errorf("the stream has %d revocations, want 1", got)
+	}
+}
