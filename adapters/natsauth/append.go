@@ -52,11 +52,7 @@ func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, er
 	if err != nil {
 		return false, fmt.Errorf("natsauth: append: %w: %w", oidcauth.ErrNotStored, err)
 	}
-	now := l.earlier(l.now())
-	if !r.Until.IsZero() && !now.Before(r.Until) {
-		return false, fmt.Errorf("natsauth: append: %w: the revocation ended at %v, and it is %v", oidcauth.ErrNotStored, r.Until, now)
-	}
-	w := &write{store: &l.revocations, open: l.revocations.open, subject: l.revocations.prefix + key, value: value, ttl: timeToLive(r.Until, now, l.lateness)}
+	w := &write{store: &l.revocations, open: l.revocations.open, subject: l.revocations.prefix + key, value: value, until: r.Until, notOver: true}
 	added, err = w.run(ctx)
 	if err != nil {
 		return false, fmt.Errorf("natsauth: append: %w", err)
@@ -70,7 +66,7 @@ func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, er
 // FirstUse returns an error for things that may be from before.
 func (l *Log) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
 	now := l.now()
-	w := &write{store: &l.uses, open: l.openUses, subject: l.uses.prefix + hex.EncodeToString(id[:]), ttl: timeToLive(until, l.earlier(now), l.lateness)}
+	w := &write{store: &l.uses, open: l.openUses, subject: l.uses.prefix + hex.EncodeToString(id[:]), until: until}
 	before := l.ledger.begin(until.Sub(now))
 	added, err := w.run(ctx)
 	if err != nil {
@@ -91,7 +87,8 @@ type write struct {
 	open    func(context.Context) (*handle, error)
 	subject string
 	value   []byte
-	ttl     time.Duration // zero means for ever
+	until   time.Time
+	notOver bool // refuse what is over
 
 	id       string // of this call
 	pending  bool   // an attempt may have been stored, or may still be
@@ -121,11 +118,16 @@ func (w *write) run(ctx context.Context) (added bool, err error) {
 // attempt publishes the message once, and looks at what is there if NATS says
 // that there is something.
 func (w *write) attempt(ctx context.Context) (added bool, err error) {
+	l := w.store.log
 	stream, err := w.open(ctx)
 	if err != nil {
 		return false, err
 	}
-	ack, err := w.publish(ctx)
+	now := l.earlier(l.now()) // which is known only now
+	if w.notOver && !w.until.IsZero() && !now.Before(w.until) {
+		return false, fmt.Errorf("%w: it ended at %v, and it is %v", oidcauth.ErrNotStored, w.until, now)
+	}
+	ack, err := w.publish(ctx, timeToLive(w.until, now, l.lateness))
 	switch {
 	case err == nil:
 		w.sequence = ack.Sequence
@@ -145,16 +147,16 @@ func (w *write) attempt(ctx context.Context) (added bool, err error) {
 }
 
 // publish has half of the time, so that another attempt can be made when the
-// answer does not come.
-func (w *write) publish(ctx context.Context) (*jetstream.PubAck, error) {
+// answer does not come. A ttl of zero means for ever.
+func (w *write) publish(ctx context.Context, ttl time.Duration) (*jetstream.PubAck, error) {
 	l := w.store.log
 	ctx, cancel := context.WithTimeoutCause(ctx, l.timeout/2, errSlow)
 	defer cancel()
 	options := []jetstream.PublishOpt{
 		jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithExpectStream(w.store.config.Name), jetstream.WithRetryAttempts(0),
 	}
-	if w.ttl > 0 {
-		options = append(options, jetstream.WithMsgTTL(w.ttl))
+	if ttl > 0 {
+		options = append(options, jetstream.WithMsgTTL(ttl))
 	}
 	m := &nats.Msg{Subject: w.subject, Data: w.value, Header: nats.Header{writeHeader: {w.id}}}
 	ack, err := l.js.PublishMsg(ctx, m, options...)

@@ -202,6 +202,7 @@ type reader struct {
 	mu      sync.Mutex // guards what follows
 	got     map[string]int
 	current []bool
+	told    time.Time     // when that changed last
 	changed chan struct{} // closed and replaced at each change
 	done    chan error
 	hasAll  func(*reader) // called when it is told so, with mu held; may be nil
@@ -238,7 +239,7 @@ func (r *reader) caughtUp(current bool) {
 			r.hasAll(r)
 		}
 		if n := len(r.current); n == 0 || r.current[n-1] != current {
-			r.current = append(r.current, current)
+			r.current, r.told = append(r.current, current), time.Now()
 		}
 	})
 }

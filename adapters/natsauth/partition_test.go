@@ -93,6 +93,31 @@ func appendFor(t *testing.T, l *natsauth.Log, d time.Duration, id string) (bool,
 	return l.Append(ctx, revocation(id))
 }
 
+// A leader that hears from nobody is given up long before it knows that itself,
+// which takes NATS ten seconds and more.
+func TestPartition_Noticed(t *testing.T) {
+	t.Parallel()
+	c := newCluster(t)
+	cfg := clusterConfig()
+	cfg.Heartbeat = 0 // as it is
+	l := newLog(t, c.members[0], cfg, nats.IgnoreDiscoveredServers())
+	appendToCluster(t, l, "before")
+	leader := c.leader("oidcauth_revocations")
+	r := follow(t, newLog(t, c.members[leader], cfg, nats.IgnoreDiscoveredServers()))
+	r.awaitCurrent(true)
+	began := time.Now()
+	c.isolate(leader)
+	r.awaitCurrent(false)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	// A second heartbeat, and time for a busy machine.
+	if took := r.told.Sub(began); took > 12*time.Second {
+		t.Errorf("noticed after %v, want no more than twice the heartbeat of 5s", took)
+	} else {
+		t.Logf("noticed after %v", took.Round(time.Millisecond))
+	}
+}
+
 // The same with servers that authenticate: a revocation that was made where the
 // leader is alone is said not to be shared, holds there, and is shared when the
 // partition is over.
