@@ -73,14 +73,20 @@ func (l *Log) noteTime(said time.Time) {
 	}
 }
 
+// natsNow returns what NATS holds to be now, or the zero time if that is not
+// known.
+func (l *Log) natsNow() time.Time {
+	t := l.natsClock.Load()
+	if t == nil {
+		return time.Time{}
+	}
+	return t.said.Add(time.Since(t.heard))
+}
+
 // earlier returns the earlier of now and of what NATS holds to be now. A clock of
 // ours that is ahead must not shorten the life of an entry for all others.
 func (l *Log) earlier(now time.Time) time.Time {
-	t := l.natsClock.Load()
-	if t == nil {
-		return now
-	}
-	if theirs := t.said.Add(time.Since(t.heard)); theirs.Before(now) {
+	if theirs := l.natsNow(); !theirs.IsZero() && theirs.Before(now) {
 		return theirs
 	}
 	return now

@@ -67,3 +67,19 @@ func (g *Ledger) Look(now, created, revocations time.Time) {
 func (g *Ledger) Judge(now, until time.Time, before, sequence uint64) error {
 	return (*ledger)(g).judge(now, until, before, sequence)
 }
+
+// EndOf gives tests when an entry leaves.
+var EndOf = endOf
+
+// Witness returns which of the entries that arrived, by their ends from now, is
+// looked for.
+func Witness(now time.Time, ends []time.Duration) uint64 {
+	var w witnesses
+	for i, d := range ends {
+		w.add(message{sequence: uint64(i + 1), end: now.Add(d)})
+	}
+	if m := w.best(now); m != nil {
+		return m.sequence
+	}
+	return 0
+}

@@ -55,7 +55,7 @@ type debt struct {
 func (f *follower) question() question {
 	return question{
 		stream: f.stream, seen: f.seen, idle: time.Since(f.moved) >= f.interval(),
-		witness: f.witnesses.best(f.log.earlier(time.Now())),
+		witness: f.witnesses.best(f.log.natsNow()),
 	}
 }
 

@@ -54,6 +54,7 @@ func freePorts(t testing.TB, n int) (ports []int) {
 // A NATS server that has lost the others takes part in nothing any longer, while
 // the connection to it is sound. The heartbeat tells.
 func TestFollow_QuorumLost(t *testing.T) {
+	t.Parallel()
 	members := clusterNATS(t)
 	l := newLog(t, members[0], natsauth.Config{Replicas: 3, Heartbeat: 100 * time.Millisecond, Timeout: 2 * time.Second},
 		nats.IgnoreDiscoveredServers())

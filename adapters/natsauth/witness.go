@@ -13,8 +13,9 @@ const (
 	// maxWitnesses bounds the memory of entries that a stream must still have.
 	maxWitnesses = 64
 
-	// witnessTime is how much longer an entry has to stay to be looked for.
-	witnessTime = 30 * time.Second
+	// witnessTime is how much longer an entry has to stay to be looked for: the
+	// clocks of the NATS servers may differ.
+	witnessTime = 2 * time.Minute
 )
 
 // Witnesses are entries that arrived and that the stream has to have as long as
@@ -35,7 +36,7 @@ func (w *witnesses) add(m message) {
 	*w = append(list, m)
 }
 
-// best returns the latest that stays for a while, or nil.
+// best returns the latest that stays for a while, by the clock of NATS, or nil.
 func (w *witnesses) best(now time.Time) *message {
 	list := *w
 	for len(list) > 0 && list[len(list)-1].end.Before(now.Add(witnessTime)) {
