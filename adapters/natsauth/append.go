@@ -40,7 +40,10 @@ const (
 	maxRetry   = 500 * time.Millisecond
 )
 
-var errInProcess = errors.New("an equal write is in process, and may fail")
+var (
+	errInProcess = errors.New("an equal write is in process, and may fail")
+	errEndsEarly = errors.New("an equal entry is stored, but leaves too early")
+)
 
 // Append implements [oidcauth.RevocationLog]. It tries until the configured
 // timeout, also while the connection is down. A nil error means that the NATS
@@ -178,8 +181,18 @@ func (w *write) find(ctx context.Context, stream *handle) (added bool, err error
 	case !bytes.Equal(m.Data, w.value):
 		return false, fmt.Errorf("%w: stream %q: something else is stored under %s", oidcauth.ErrNotStored, w.store.config.Name, w.subject)
 	}
+	if w.notOver && endsEarly(m, w.until) { // by somebody whose clock was ahead
+		return false, errEndsEarly
+	}
 	w.sequence = m.Sequence
 	return m.Header.Get(writeHeader) == w.id, nil
+}
+
+// endsEarly reports whether an entry leaves before a time, which is zero if there
+// is none. The server counts in seconds.
+func endsEarly(m *jetstream.RawStreamMsg, until time.Time) bool {
+	ttl := m.Header.Get(jetstream.MsgTTLHeader)
+	return ttl != "" && endOf(m.Time, ttl).Before(until.Add(-time.Second))
 }
 
 func hasCode(err error, codes ...jetstream.ErrorCode) bool {

@@ -1,6 +1,7 @@
 package natsauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -92,4 +93,34 @@ func TestLog_ClockOfTheProgram(t *testing.T) {
 	if got := messages(t, openStream(t, n, "oidcauth_revocations")); got != 1 {
 		t.Errorf("the stream has %d revocations, want 1", got)
 	}
+}
+
+// An equal entry that leaves before the revocation ends, stored by who had a wrong
+// clock, is no reason to say that it is shared. When it has left, it can be.
+func TestLog_EndsEarly(t *testing.T) {
+	n := startNATS(t)
+	l := newLog(t, n, natsauth.Config{Timeout: 3 * time.Second})
+	appendTokens(t, l, "before")
+	key, value, err := natsauth.Encode(revocation("token-1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.connect().Publish(t.Context(), "oidcauth_revocations.r."+key, value, jetstream.WithMsgTTL(2*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if added, err := l.Append(ctx, revocation("token-1")); added || err == nil || errors.Is(err, oidcauth.ErrNotStored) {
+		t.Errorf("Append() of what leaves too early = %v, %v, want an error", added, err)
+	}
+	for limit := time.Now().Add(patience); ; {
+		added, err := l.Append(t.Context(), revocation("token-1"))
+		if added {
+			break
+		}
+		if err == nil || time.Now().After(limit) {
+			t.Fatalf("Append() = %v, %v, want true in the end", added, err)
+		}
+	}
+	follow(t, newLog(t, n, natsauth.Config{})).awaitTokens("before", "token-1")
 }

@@ -70,7 +70,8 @@ func (f *feed) pass(ctx context.Context, m jetstream.Msg) {
 	}
 	msg := message{
 		number: meta.Sequence.Consumer, sequence: meta.Sequence.Stream, subject: m.Subject(), value: m.Data(),
-		arrived: time.Now(), stored: meta.Timestamp, end: endOf(meta.Timestamp, m.Headers().Get(jetstream.MsgTTLHeader)), marker: m.Headers().Get(markerHeader) != "",
+		arrived: time.Now(), stored: meta.Timestamp, end: endOf(meta.Timestamp, m.Headers().Get(jetstream.MsgTTLHeader)),
+		marker: len(m.Data()) == 0 && m.Headers().Get(markerHeader) != "",
 	}
 	select {
 	case f.messages <- msg:
@@ -78,8 +79,8 @@ func (f *feed) pass(ctx context.Context, m jetstream.Msg) {
 	}
 }
 
-// endOf returns when an entry leaves the stream; one that cannot be told of is
-// taken not to stay.
+// endOf returns when an entry leaves the stream, by its header; one of which that
+// cannot be told is taken not to stay.
 func endOf(stored time.Time, ttl string) time.Time {
 	if ttl == "" {
 		return stored.Add(1<<63 - 1)

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/oidcauth/oidcauth"
@@ -237,6 +238,12 @@ func TestLog_Damaged(t *testing.T) {
 	if _, err := js.Publish(t.Context(), "revoked.r.later-version", []byte(`{"token_id":"narrow","address":"192.0.2.1"}`)); err != nil {
 		t.Fatal(err)
 	}
+	for key, value := range map[string]string{"marked": `{"token_id":"marked"}`, "marker": ""} { // a marker has no content
+		m := &nats.Msg{Subject: "revoked.r." + key, Data: []byte(value), Header: nats.Header{"Nats-Marker-Reason": {"MaxAge"}}}
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
 	appendTokens(t, l, "after")
 	var lines lockedBuffer
 	logged := newLog(t, n, natsauth.Config{Stream: "revoked", Logger: slog.New(slog.NewTextHandler(&lines, nil))})
@@ -244,8 +251,8 @@ func TestLog_Damaged(t *testing.T) {
 		r := follow(t, logged)
 		r.awaitCurrent(true)
 		r.mu.Lock()
-		if len(r.got) != 3 || r.got["before"] != 1 || r.got["after"] != 1 || r.got["narrow"] != 1 {
-			t.Errorf("got %v, want the three that are whole", r.got)
+		if len(r.got) != 4 || r.got["before"] != 1 || r.got["after"] != 1 || r.got["narrow"] != 1 || r.got["marked"] != 1 {
+			t.Errorf("got %v, want the four that are whole", r.got)
 		}
 		r.mu.Unlock()
 	}
