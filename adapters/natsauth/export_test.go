@@ -83,3 +83,23 @@ func Witness(now time.Time, ends []time.Duration) uint64 {
 	}
 	return 0
 }
+
+// An Answer is what a leader says, and when.
+type Answer struct {
+	At      time.Duration // since the follower began; it takes no time
+	Cluster *jetstream.ClusterInfo
+	Last    uint64
+}
+
+// Confirm returns up to where entries are known to exist after the answers.
+func Confirm(heartbeat time.Duration, answers []Answer) (sequence uint64, known bool, err error) {
+	f := &follower{log: &Log{heartbeat: heartbeat}}
+	begun := time.Now()
+	for _, a := range answers {
+		at := begun.Add(a.At)
+		if err := f.confirm(pulse{sent: at, received: at, last: a.Last, cluster: a.Cluster}); err != nil {
+			return 0, false, err
+		}
+	}
+	return f.owed.sequence, f.owed.known, nil
+}

@@ -156,11 +156,16 @@ func (f *follower) owe(sequence uint64) {
 // alone reports whether there is one copy only.
 func alone(c *jetstream.ClusterInfo) bool { return c == nil || len(c.Replicas) == 0 }
 
+// leaderOf names the leader, and since when it is: one that was deposed and came
+// back is another.
 func leaderOf(c *jetstream.ClusterInfo) string {
-	if c == nil {
+	switch {
+	case c == nil:
 		return ""
+	case c.LeaderSince == nil: // before NATS 2.12
+		return c.Leader
 	}
-	return c.Leader
+	return c.Leader + " since " + c.LeaderSince.UTC().Format(time.RFC3339Nano)
 }
 
 // isLed reports whether the stream has a leader that holds itself to be in touch

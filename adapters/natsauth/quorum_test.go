@@ -1,6 +1,7 @@
 package natsauth_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -135,6 +136,49 @@ func TestFollowedWithin(t *testing.T) {
 	} {
 		if got := natsauth.FollowedWithin(tt.cluster, time.Second); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// What a leader says is believed once a majority has followed it since.
+func TestConfirm(t *testing.T) {
+	const ms, heartbeat = time.Millisecond, 5 * time.Second
+	since := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	later := since.Add(time.Second)
+	led := func(name string, since *time.Time, heard ...time.Duration) *jetstream.ClusterInfo {
+		c := &jetstream.ClusterInfo{Leader: name, LeaderSince: since}
+		for _, d := range heard {
+			c.Replicas = append(c.Replicas, &jetstream.PeerInfo{Active: d})
+		}
+		return c
+	}
+	for _, tt := range []struct {
+		name    string
+		answers []natsauth.Answer
+		want    uint64
+		known   bool
+		err     error
+	}{
+		{"one copy is believed at once", []natsauth.Answer{{0, nil, 7}}, 7, true, nil},
+		{"one answer is not enough", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}}, 0, false, nil},
+		{"followed since", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 400*ms, time.Hour), 9}}, 7, true, nil},
+		{"followed before, and not since", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 501*ms, 501*ms), 9}}, 0, false, nil},
+		{"followed since, a while later", []natsauth.Answer{
+			{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 501*ms, 501*ms), 8}, {1000 * ms, led("a", &since, 300*ms, 1001*ms), 9},
+		}, 7, true, nil},
+		{"another leader", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("b", &since, ms, ms), 9}}, 0, false, nil},
+		{"another leader, followed since", []natsauth.Answer{
+			{0, led("a", &since, ms, ms), 7}, {500 * ms, led("b", &later, ms, ms), 9}, {1000 * ms, led("b", &later, ms, ms), 9},
+		}, 9, true, nil},
+		{"the same, deposed meanwhile", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &later, ms, ms), 9}}, 0, false, nil},
+		{"nobody followed for long", []natsauth.Answer{
+			{0, led("a", &since, ms, ms), 7}, {5000 * ms, led("a", &since, 5001*ms, 5001*ms), 7},
+		}, 0, false, natsauth.ErrNoQuorum},
+		{"of a NATS server that does not say since when", []natsauth.Answer{{0, led("a", nil, ms, ms), 7}, {500 * ms, led("a", nil, ms, ms), 9}}, 7, true, nil},
+	} {
+		got, known, err := natsauth.Confirm(heartbeat, tt.answers)
+		if got != tt.want || known != tt.known || !errors.Is(err, tt.err) {
+			t.Errorf("%s: got %d, known %v, %v, want %d, %v, %v", tt.name, got, known, err, tt.want, tt.known, tt.err)
 		}
 	}
 }
