@@ -17,6 +17,7 @@ import (
 
 // Error codes of JetStream that its client library has no names for.
 const (
+	codeNoPeers          jetstream.ErrorCode = 10005 // too few servers are up to create a stream
 	codeNotLeader        jetstream.ErrorCode = 10009
 	codeAccountLimit     jetstream.ErrorCode = 10002
 	codeServerLimit      jetstream.ErrorCode = 10023

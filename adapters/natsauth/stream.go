@@ -153,7 +153,7 @@ func slow(ctx context.Context, err error) error {
 // time either.
 func permanent(err error) error {
 	var api *jetstream.APIError
-	if errors.As(err, &api) && api.Code != 503 && api.ErrorCode != codeNotLeader {
+	if errors.As(err, &api) && api.Code != 503 && api.ErrorCode != codeNotLeader && api.ErrorCode != codeNoPeers {
 		return fmt.Errorf("%w: %w", oidcauth.ErrNotStored, err)
 	}
 	return err

@@ -112,6 +112,14 @@ func TestFollow_StreamChanged(t *testing.T) {
 	}
 }
 
+// What NATS will never do is said at once, and that nothing is stored.
+func TestLog_ReplicasWithoutCluster(t *testing.T) {
+	l := newLog(t, startNATS(t), natsauth.Config{Replicas: 3, Timeout: long})
+	if added, err := l.Append(t.Context(), revocation("token-1")); added || !errors.Is(err, oidcauth.ErrNotStored) {
+		t.Errorf("Append() = %v, %v, want %v", added, err, oidcauth.ErrNotStored)
+	}
+}
+
 // One replica is said to be less than it could be, once for each stream.
 func TestLog_OneReplica(t *testing.T) {
 	var lines lockedBuffer
