@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
+	"reflect"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -22,7 +23,12 @@ const (
 // encode returns the entry of a revocation. Equal revocations have equal keys,
 // whatever the time zone of their times.
 func encode(r oidcauth.Revocation) (key string, value []byte, err error) {
-	r.IssuedBefore, r.Until = normal(r.IssuedBefore), normal(r.Until)
+	// All that is a time, so that no later one is left out.
+	for fields, i := reflect.ValueOf(&r).Elem(), 0; i < fields.NumField(); i++ {
+		if t, ok := fields.Field(i).Addr().Interface().(*time.Time); ok {
+			*t = normal(*t)
+		}
+	}
 	value, err = json.Marshal(r)
 	if err != nil {
 		return "", nil, err

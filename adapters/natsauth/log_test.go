@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -88,6 +89,29 @@ func TestLog_Content(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Fatal("nothing arrives")
+	}
+}
+
+// Equal revocations have equal entries, in whatever zone their times are.
+func TestEncode(t *testing.T) {
+	at := time.Now()
+	var keys []string
+	for _, zone := range []*time.Location{time.UTC, time.FixedZone("elsewhere", 7200)} {
+		r := oidcauth.Revocation{TokenID: "token-1"}
+		fields := reflect.ValueOf(&r).Elem()
+		for i := range fields.NumField() {
+			if f := fields.Field(i); f.Type() == reflect.TypeFor[time.Time]() {
+				f.Set(reflect.ValueOf(at.In(zone)))
+			}
+		}
+		key, _, err := natsauth.Encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	if keys[0] != keys[1] {
+		t.Errorf("got keys %v, want the same", keys)
 	}
 }
 
