@@ -89,7 +89,7 @@ func (s *store) check(cfg *jetstream.StreamConfig) error {
 	if got == "" {
 		return nil
 	}
-	return fmt.Errorf("%w: stream %q: got %s, want %s: %w", errForgets, cfg.Name, got, want, oidcauth.ErrNotStored)
+	return fmt.Errorf("%w: stream %q: got %s, want %s: %w", errLossy, cfg.Name, got, want, oidcauth.ErrNotStored)
 }
 
 // misfit says what about a stream will not do, and what would; nothing if it
