@@ -39,6 +39,9 @@ const writeHeader = "Oidcauth-Write"
 const (
 	firstRetry = 20 * time.Millisecond
 	maxRetry   = 500 * time.Millisecond
+
+	// lateTime is how long after its end a call may say what it came to.
+	lateTime = 50 * time.Millisecond
 )
 
 var (
@@ -100,11 +103,33 @@ type write struct {
 }
 
 // run tries until it is known whether the message is stored, or the time is up.
+// While the client library connects, which it does with its lock held, its calls
+// do not end with ctx: they are left behind then.
 func (w *write) run(ctx context.Context) (added bool, err error) {
-	l := w.store.log
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
+	ctx, cancel := context.WithTimeout(ctx, w.store.log.timeout)
 	w.id = rand.Text()
+	done := make(chan func() (bool, error), 1)
+	go func() { // ends soon after ctx
+		defer cancel()
+		added, err := w.tryOften(ctx)
+		done <- func() (bool, error) { return added, err }
+	}()
+	select {
+	case result := <-done:
+		return result()
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(lateTime)
+	defer late.Stop()
+	select {
+	case result := <-done:
+		return result()
+	case <-late.C:
+		return false, fmt.Errorf("not known whether it is stored: %w", ctx.Err())
+	}
+}
+
+func (w *write) tryOften(ctx context.Context) (added bool, err error) {
 	for pause := firstRetry; ; pause = min(2*pause, maxRetry) {
 		added, err = w.attempt(ctx)
 		switch {

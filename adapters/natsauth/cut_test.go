@@ -79,6 +79,33 @@ func TestFollow_Silence(t *testing.T) {
 	r.awaitCurrent(true)
 }
 
+// A NATS server that accepts a connection and says nothing keeps nobody waiting
+// beyond their time.
+func TestLog_SilentConnect(t *testing.T) {
+	n := startNATS(t)
+	var network gate
+	l := newLog(t, n, natsauth.Config{}, nats.SetCustomDialer(&network), nats.Timeout(patience))
+	appendTokens(t, l, "before")
+	network.mute()
+	network.cut()
+	network.uncut()
+	defer network.restore()
+	for name, call := range map[string]func(context.Context) (bool, error){
+		"Append":   func(ctx context.Context) (bool, error) { return l.Append(ctx, revocation("token-1")) },
+		"FirstUse": func(ctx context.Context) (bool, error) { return l.FirstUse(ctx, useID(1), time.Now().Add(time.Hour)) },
+	} {
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			began := time.Now()
+			done, err := call(ctx)
+			cancel()
+			if took := time.Since(began); done || err == nil || errors.Is(err, oidcauth.ErrNotStored) || took > patience/2 {
+				t.Errorf("%s() = %v, %v after %v, want an error in time", name, done, err, took)
+			}
+		}
+	}
+}
+
 // While nothing happens, heartbeats keep the contact and nothing is read again.
 func TestFollow_Peace(t *testing.T) {
 	n := startNATS(t)

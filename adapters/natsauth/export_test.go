@@ -33,6 +33,7 @@ var (
 	ErrNoQuorum = errNoQuorum
 	ErrStalled  = errStalled
 	ErrReplaced = errReplaced
+	ErrLossy    = errLossy
 )
 
 // A Contact lets tests lose contact and find it again.

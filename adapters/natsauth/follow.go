@@ -27,7 +27,7 @@ var (
 	errStalled      = errors.New("entries exist that do not arrive")
 	errNoQuorum     = errors.New("the NATS server has lost the others")
 	errReplaced     = errors.New("the stream was replaced, or set back to an older copy")
-	errLossy      = errors.New("the stream does not keep what it is given")
+	errLossy        = errors.New("the stream does not keep what it is given")
 	errSlow         = errors.New("no answer from NATS")
 	errGap          = errors.New("entries arrive with a gap")
 	errClosed       = nats.ErrConnectionClosed
