@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,12 +36,18 @@ func clusterNATS(t *testing.T) [3]*natsServer {
 	return members
 }
 
+// portsGiven are those of other tests, whose servers may be down just now.
+var portsGiven sync.Map
+
 // freePorts returns ports that differ, that nobody listens on, and that the system
 // gives to nobody who asks for any port: the members stop and start on them.
 func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
 	for tries := 0; len(ports) < n; tries++ {
 		port := 20_000 + rand.N(10_000)
+		if _, taken := portsGiven.LoadOrStore(port, true); taken {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			defer l.Close()

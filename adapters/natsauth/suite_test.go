@@ -47,6 +47,7 @@ func TestSuite_Three(t *testing.T) {
 			s.restart(restarts % 3)
 		}
 		store.Runs = 3
+		s.awaitStreams()
 		return store
 	})
 }
@@ -65,7 +66,7 @@ type suiteStore struct {
 func (s *suiteStore) store() *revocationtest.Store {
 	s.gates = map[oidcauth.RevocationLog]*gate{}
 	s.cfg.MaxBytes, s.cfg.MaxUseBytes = 256<<10, 64<<10
-	s.cfg.Heartbeat, s.cfg.Timeout = 200*time.Millisecond, 5*time.Second
+	s.cfg.Heartbeat = 200 * time.Millisecond
 	s.t.Cleanup(func() { s.loseAnswers(false) })
 	return &revocationtest.Store{
 		Open:        func() oidcauth.RevocationLog { return s.open() },
@@ -98,6 +99,20 @@ func (s *suiteStore) open() *natsauth.Log {
 	l := newLog(s.t, s.members[len(s.gates)%len(s.members)], s.cfg, nats.SetCustomDialer(g), nats.IgnoreDiscoveredServers())
 	s.gates[l] = g
 	return l
+}
+
+// awaitStreams waits until the streams are there and have leaders.
+func (s *suiteStore) awaitStreams() {
+	l := newLog(s.t, s.members[0], s.cfg, nats.IgnoreDiscoveredServers())
+	for limit := time.Now().Add(patience); ; {
+		_, err := l.FirstUse(context.Background(), useID(1_000_000), time.Now().Add(time.Hour))
+		if err == nil {
+			return
+		}
+		if time.Now().After(limit) {
+			s.t.Fatal(err)
+		}
+	}
 }
 
 func (s *suiteStore) gate(l oidcauth.RevocationLog) *gate {
