@@ -34,8 +34,15 @@ type node struct {
 
 func newNode(t testing.TB, n *natsServer, issuer *oidctest.Issuer, required bool) *node {
 	t.Helper()
-	v := &node{network: &gate{}, lines: &lockedBuffer{}}
-	log := newLog(t, n, natsauth.Config{}, nats.SetCustomDialer(v.network))
+	network := &gate{}
+	v := newNodeWith(t, newLog(t, n, natsauth.Config{}, nats.SetCustomDialer(network)), issuer, required)
+	v.network = network
+	return v
+}
+
+func newNodeWith(t testing.TB, log oidcauth.RevocationLog, issuer *oidctest.Issuer, required bool) *node {
+	t.Helper()
+	v := &node{lines: &lockedBuffer{}}
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{audience}}}, Client: issuer.Client(),
 		Revocations: log, RequireRevocations: required, Logger: slog.New(slog.NewTextHandler(v.lines, nil)),

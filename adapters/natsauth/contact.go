@@ -57,7 +57,8 @@ func (c *contact) lost(cause error) {
 
 // certain reports whether a loss is more than a possibility, or will last.
 func certain(cause error) bool {
-	return errors.Is(cause, errStalled) || errors.Is(cause, errReplaced) || errors.Is(cause, errClosed)
+	return errors.Is(cause, errStalled) || errors.Is(cause, errReplaced) ||
+		errors.Is(cause, errLossy) || errors.Is(cause, errClosed)
 }
 
 // over is called when the grace is. It runs on the timer's goroutine.

@@ -79,6 +79,33 @@ func TestFollow_Silence(t *testing.T) {
 	r.awaitCurrent(true)
 }
 
+// A NATS server that accepts a connection and says nothing keeps nobody waiting
+// beyond their time.
+func TestLog_SilentConnect(t *testing.T) {
+	n := startNATS(t)
+	var network gate
+	l := newLog(t, n, natsauth.Config{}, nats.SetCustomDialer(&network), nats.Timeout(patience))
+	appendTokens(t, l, "before")
+	network.mute()
+	network.cut()
+	network.uncut()
+	defer network.restore()
+	for name, call := range map[string]func(context.Context) (bool, error){
+		"Append":   func(ctx context.Context) (bool, error) { return l.Append(ctx, revocation("token-1")) },
+		"FirstUse": func(ctx context.Context) (bool, error) { return l.FirstUse(ctx, useID(1), time.Now().Add(time.Hour)) },
+	} {
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			began := time.Now()
+			done, err := call(ctx)
+			cancel()
+			if took := time.Since(began); done || err == nil || errors.Is(err, oidcauth.ErrNotStored) || took > patience/2 {
+				t.Errorf("%s() = %v, %v after %v, want an error in time", name, done, err, took)
+			}
+		}
+	}
+}
+
 // While nothing happens, heartbeats keep the contact and nothing is read again.
 func TestFollow_Peace(t *testing.T) {
 	n := startNATS(t)
@@ -138,39 +165,22 @@ func TestFollow_DownAtStart(t *testing.T) {
 	r.awaitCurrent(true)
 }
 
-// A bucket that was deleted and made anew, by a restored backup perhaps, is read
+// A stream that was deleted and made anew, by a restored backup perhaps, is read
 // from its beginning.
-func TestFollow_BucketReplaced(t *testing.T) {
+func TestFollow_StreamReplaced(t *testing.T) {
 	n := startNATS(t)
-	cfg := natsauth.Config{Bucket: "revoked", Heartbeat: 20 * time.Millisecond}
+	cfg := natsauth.Config{Stream: "revoked", Heartbeat: 20 * time.Millisecond}
 	l := newLog(t, n, cfg)
 	appendTokens(t, l, "a", "b", "c")
 	r := follow(t, l)
 	r.awaitTokens("a", "b", "c")
-	js := n.connect()
-	if err := js.DeleteKeyValue(t.Context(), "revoked"); err != nil {
+	r.awaitCurrent(true)
+	if err := n.connect().DeleteStream(t.Context(), "revoked"); err != nil {
 		t.Fatal(err)
 	}
-	createAgain(t, js, "revoked")
 	appendTokens(t, newLog(t, n, cfg), "d", "e", "f")
 	r.awaitTokens("d", "e", "f")
 	r.awaitCurrent(true)
-}
-
-// createAgain makes a bucket in place of one that was deleted, once the server
-// has cleared away its files, which it does in the background.
-func createAgain(t *testing.T, js jetstream.JetStream, bucket string) {
-	t.Helper()
-	cfg := jetstream.KeyValueConfig{Bucket: bucket, LimitMarkerTTL: time.Minute}
-	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		_, err := js.CreateKeyValue(t.Context(), cfg)
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
 }
 
 // A connection that is closed for good ends Follow; so does its context.

@@ -5,29 +5,30 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
+	"reflect"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/oidcauth/oidcauth"
 )
 
 const (
-	// markerTime is how long the bucket shows that an entry has expired.
-	markerTime = time.Minute
-
-	// maxLateness is how long an entry outlives its revocation, for servers whose
-	// clocks are behind.
+	// maxLateness is how long an entry outlives its end, for servers whose clocks
+	// are behind.
 	maxLateness = time.Minute
 
-	// openTime is how long a revocation is kept that says nothing of its end.
+	// openTime is how long an entry is kept that says nothing of its end.
 	openTime = 365 * 24 * time.Hour
 )
 
 // encode returns the entry of a revocation. Equal revocations have equal keys,
 // whatever the time zone of their times.
 func encode(r oidcauth.Revocation) (key string, value []byte, err error) {
-	r.IssuedBefore, r.Until = normal(r.IssuedBefore), normal(r.Until)
+	// All that is a time, so that no later one is left out.
+	for fields, i := reflect.ValueOf(&r).Elem(), 0; i < fields.NumField(); i++ {
+		if t, ok := fields.Field(i).Addr().Interface().(*time.Time); ok {
+			*t = normal(*t)
+		}
+	}
 	value, err = json.Marshal(r)
 	if err != nil {
 		return "", nil, err
@@ -51,20 +52,48 @@ func decode(value []byte) (oidcauth.Revocation, error) {
 	return r, err
 }
 
-// expiry returns how the entry of a revocation expires, or that it has.
-func expiry(r oidcauth.Revocation, now time.Time, lateness time.Duration) (options []jetstream.KVCreateOpt, over bool) {
-	if r.Until.IsZero() {
-		r.Until = now.Add(openTime)
+// timeToLive returns how long an entry is kept: zero means for ever.
+func timeToLive(until, now time.Time, lateness time.Duration) time.Duration {
+	if until.IsZero() {
+		until = now.Add(openTime)
 	}
-	left := r.Until.Sub(now)
-	if left <= 0 {
-		return nil, true
-	}
+	left := max(until.Sub(now), 0)
 	// The server counts nanoseconds since 1970 in 64 bits: an end beyond them
 	// would lie in the past.
 	if left > math.MaxInt64/2-time.Duration(now.UnixNano()/2) {
-		return nil, false
+		return 0
 	}
-	ttl := (left + lateness + time.Second - 1).Truncate(time.Second)
-	return []jetstream.KVCreateOpt{jetstream.KeyTTL(ttl)}, false
+	return max((left + lateness + time.Second - 1).Truncate(time.Second), time.Second)
+}
+
+// A natsTime is what a NATS server said of the time, and when.
+type natsTime struct {
+	said  time.Time
+	heard time.Time // with the monotonic clock, which no step of ours changes
+}
+
+// noteTime notes what a NATS server says that the time is.
+func (l *Log) noteTime(said time.Time) {
+	if !said.IsZero() {
+		l.natsClock.Store(&natsTime{said: said, heard: time.Now()})
+	}
+}
+
+// natsNow returns what NATS holds to be now, or the zero time if that is not
+// known.
+func (l *Log) natsNow() time.Time {
+	t := l.natsClock.Load()
+	if t == nil {
+		return time.Time{}
+	}
+	return t.said.Add(time.Since(t.heard))
+}
+
+// earlier returns the earlier of now and of what NATS holds to be now. A clock of
+// ours that is ahead must not shorten the life of an entry for all others.
+func (l *Log) earlier(now time.Time) time.Time {
+	if theirs := l.natsNow(); !theirs.IsZero() && theirs.Before(now) {
+		return theirs
+	}
+	return now
 }

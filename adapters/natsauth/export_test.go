@@ -1,6 +1,10 @@
 package natsauth
 
-import "time"
+import (
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
 
 // SetLateness makes entries expire sooner after the end of their revocation.
 func (l *Log) SetLateness(d time.Duration) { l.lateness = d }
@@ -8,11 +12,20 @@ func (l *Log) SetLateness(d time.Duration) { l.lateness = d }
 // Encode gives tests the entry of a revocation.
 var Encode = encode
 
-// Expiry gives tests how an entry expires.
-var Expiry = expiry
+// TimeToLive gives tests how long an entry is kept.
+var TimeToLive = timeToLive
 
-// HasQuorum gives tests the judgement of a bucket's servers.
-var HasQuorum = hasQuorum
+// IsLed, FollowedWithin and Misfit give tests the judgement of a stream.
+var (
+	IsLed          = isLed
+	FollowedWithin = followedWithin
+	Misfit         = misfit
+)
+
+// StreamConfig gives tests how a stream is created.
+func (l *Log) StreamConfig() (revocations, uses jetstream.StreamConfig) {
+	return l.revocations.config, l.uses.config
+}
 
 // Losses of contact.
 var (
@@ -20,6 +33,7 @@ var (
 	ErrNoQuorum = errNoQuorum
 	ErrStalled  = errStalled
 	ErrReplaced = errReplaced
+	ErrLossy    = errLossy
 )
 
 // A Contact lets tests lose contact and find it again.
@@ -38,3 +52,55 @@ func (c *Contact) Back() { (*contact)(c).back() }
 
 // End ends it.
 func (c *Contact) End() { (*contact)(c).end() }
+
+// A Ledger lets tests replace the stream of uses.
+type Ledger ledger
+
+// Begin notes how long a use is kept.
+func (g *Ledger) Begin(kept time.Duration) { (*ledger)(g).begin(kept) }
+
+// Look compares streams that were created at these times.
+func (g *Ledger) Look(now, created, revocations time.Time) {
+	(*ledger)(g).look(now, created, revocations, now.Sub(created))
+}
+
+// Judge judges a use that was stored.
+func (g *Ledger) Judge(now, until time.Time, before, sequence uint64) error {
+	return (*ledger)(g).judge(now, until, before, sequence)
+}
+
+// EndOf gives tests when an entry leaves.
+var EndOf = endOf
+
+// Witness returns which of the entries that arrived, by their ends from now, is
+// looked for.
+func Witness(now time.Time, ends []time.Duration) uint64 {
+	var w witnesses
+	for i, d := range ends {
+		w.add(message{sequence: uint64(i + 1), end: now.Add(d)})
+	}
+	if m := w.best(now); m != nil {
+		return m.sequence
+	}
+	return 0
+}
+
+// An Answer is what a leader says, and when.
+type Answer struct {
+	At      time.Duration // since the follower began; it takes no time
+	Cluster *jetstream.ClusterInfo
+	Last    uint64
+}
+
+// Confirm returns up to where entries are known to exist after the answers.
+func Confirm(heartbeat time.Duration, answers []Answer) (sequence uint64, known bool, err error) {
+	f := &follower{log: &Log{heartbeat: heartbeat}}
+	begun := time.Now()
+	for _, a := range answers {
+		at := begun.Add(a.At)
+		if err := f.confirm(pulse{sent: at, received: at, last: a.Last, cluster: a.Cluster}); err != nil {
+			return 0, false, err
+		}
+	}
+	return f.owed.sequence, f.owed.known, nil
+}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -17,22 +16,27 @@ import (
 const (
 	firstPause = 100 * time.Millisecond
 	maxPause   = 5 * time.Second
+
+	// catchUpPulse is how often at least the leader is asked while a follower
+	// catches up.
+	catchUpPulse = 250 * time.Millisecond
 )
 
 var (
 	errDisconnected = errors.New("not connected to NATS")
 	errStalled      = errors.New("entries exist that do not arrive")
 	errNoQuorum     = errors.New("the NATS server has lost the others")
-	errReplaced     = errors.New("the bucket was replaced")
+	errReplaced     = errors.New("the stream was replaced, or set back to an older copy")
+	errLossy        = errors.New("the stream does not keep what it is given")
 	errSlow         = errors.New("no answer from NATS")
-	errStopped      = errors.New("the watch was stopped")
+	errGap          = errors.New("entries arrive with a gap")
 	errClosed       = nats.ErrConnectionClosed
 )
 
 // Follow implements [oidcauth.RevocationLog]. It returns when ctx ends or when
 // the connection is closed for good; everything else it waits out and reads the
-// bucket from the beginning again.
-func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caughtUp func(bool)) error {
+// stream from the beginning again.
+func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caughtUp func(current bool)) error {
 	conn := l.js.Conn()
 	changes := conn.StatusChanged()
 	defer conn.RemoveStatusListener(changes)
@@ -55,7 +59,7 @@ func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caugh
 		if !lost {
 			lost = true
 			l.logger.LogAttrs(ctx, slog.LevelWarn, "revocations lost contact",
-				slog.String("bucket", l.bucket.Bucket), slog.String("error", err.Error()))
+				slog.String("stream", l.revocations.config.Name), slog.String("error", err.Error()))
 		}
 		if f.wait(ctx, pause/2+rand.N(pause)) {
 			pause = firstPause
@@ -73,145 +77,129 @@ type follower struct {
 	contact *contact
 
 	// Of the current pass:
-	current bool   // all that existed at the beginning was applied
-	seen    uint64 // the last revision that arrived
-	begin   pulse
+	stream    *handle
+	current   bool   // all that existed was applied
+	seen      uint64 // the sequence of the last entry that arrived
+	count     uint64 // of entries that arrived
+	moved     time.Time
+	leader    reading
+	owed      debt
+	witnesses witnesses
 }
 
-// pass reads the bucket from the beginning and goes on until contact is lost.
+// pass reads the stream from the beginning and goes on until contact is lost.
 func (f *follower) pass(ctx context.Context) error {
 	f.drainChanges()
 	if !f.conn.IsConnected() {
 		return errDisconnected
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	kv, watcher, err := f.start(ctx, cancel)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	feed, err := f.start(ctx)
 	if err != nil {
 		return err
 	}
-	// The end of ctx stops the watch, which waits for an answer if there is no
-	// contact, and blocks on entries that nobody takes. Both end in seconds.
-	defer func() { go drain(watcher) }()
-	return f.read(ctx, kv, watcher)
+	defer feed.stop()
+	return f.read(ctx, feed)
 }
 
-func drain(watcher jetstream.KeyWatcher) {
-	for range watcher.Updates() {
-	}
-}
-
-// start begins a watch. It has the configured time for it, although the watch
-// lasts as long as ctx.
-func (f *follower) start(ctx context.Context, cancel context.CancelCauseFunc) (jetstream.KeyValue, jetstream.KeyWatcher, error) {
-	limit := time.AfterFunc(f.log.timeout, func() { cancel(errSlow) })
-	defer limit.Stop()
-	kv, watcher, err := f.begun(ctx)
-	if err != nil && context.Cause(ctx) == errSlow {
-		err = fmt.Errorf("%w within %v", errSlow, f.log.timeout)
-	}
-	return kv, watcher, err
-}
-
-func (f *follower) begun(ctx context.Context) (jetstream.KeyValue, jetstream.KeyWatcher, error) {
-	kv, err := f.log.open(ctx)
+// start looks at the stream anew and begins to read it.
+func (f *follower) start(ctx context.Context) (*feed, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, f.log.timeout, errSlow)
+	defer cancel()
+	f.log.revocations.reopen()
+	stream, err := f.log.revocations.open(limited)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	// What exists now is to arrive before the watch says that it has caught up.
-	if f.begin = ask(ctx, kv); f.begin.err != nil {
-		return nil, nil, f.begin.err
-	}
-	f.seen = 0
-	watcher, err := kv.WatchAll(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("watch: %w", err)
-	}
-	return kv, watcher, nil
+	f.stream, f.seen, f.count, f.moved = stream, 0, 0, time.Now()
+	f.leader, f.owed, f.witnesses = reading{}, debt{}, f.witnesses[:0]
+	feed, err := newFeed(limited, ctx, f.log)
+	return feed, slow(limited, err)
 }
 
 // read takes what arrives, and asks at each heartbeat whether that is all.
-func (f *follower) read(ctx context.Context, kv jetstream.KeyValue, watcher jetstream.KeyWatcher) error {
-	heartbeat := time.NewTimer(f.log.heartbeat)
+func (f *follower) read(ctx context.Context, feed *feed) error {
+	heartbeat := time.NewTimer(0)
 	defer heartbeat.Stop()
 	answers := make(chan pulse, 1)
-	var before, asked uint64 // seen when the last answer came, and when it was asked for
-	last := f.begin
 	for {
 		select {
-		case entry, ok := <-watcher.Updates():
-			switch {
-			case !ok:
-				return errStopped
-			case entry == nil:
-				f.caught(ctx)
-			default:
-				f.take(ctx, entry)
+		case m := <-feed.messages:
+			if err := f.take(ctx, m); err != nil {
+				return err
 			}
+		case err := <-feed.errors:
+			return err
 		case status, ok := <-f.changes:
 			if !ok || status != nats.CONNECTED {
 				return errDisconnected
 			}
 		case <-heartbeat.C:
-			asked = f.seen
-			go func() { // ends by its timeout
-				ctx, cancel := context.WithTimeout(ctx, f.log.timeout)
-				defer cancel()
-				answers <- ask(ctx, kv)
-			}()
+			q := f.question()
+			go func() { answers <- f.log.ask(ctx, q) }() // both end by their timeouts
+			go f.log.lookAfterUses(ctx, f.stream.created)
 		case now := <-answers:
-			if err := f.judge(last, now, before, asked); err != nil {
+			if err := f.judge(ctx, now); err != nil {
 				return err
 			}
-			last, before = now, f.seen
-			heartbeat.Reset(f.log.heartbeat)
+			heartbeat.Reset(f.interval())
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
 }
 
-// caught notes that all that existed at the beginning of the pass was applied.
-func (f *follower) caught(ctx context.Context) {
-	// What expired meanwhile never arrives.
-	f.seen = max(f.seen, f.begin.last)
-	f.current = true
-	f.log.logger.LogAttrs(ctx, slog.LevelInfo, "revocations caught up",
-		slog.String("bucket", f.log.bucket.Bucket), slog.Uint64("revision", f.seen))
-	f.contact.back()
+// interval is how long it is to the next question.
+func (f *follower) interval() time.Duration {
+	if f.current {
+		return f.log.heartbeat
+	}
+	return min(f.log.heartbeat, catchUpPulse)
 }
 
 // take applies one entry.
-func (f *follower) take(ctx context.Context, entry jetstream.KeyValueEntry) {
-	f.seen = max(f.seen, entry.Revision())
-	if entry.Operation() != jetstream.KeyValuePut {
+func (f *follower) take(ctx context.Context, m message) error {
+	if m.number != f.count+1 || m.sequence <= f.seen {
+		return errGap
+	}
+	f.count, f.seen, f.moved = m.number, m.sequence, time.Now()
+	f.witnesses.add(m)
+	f.apply(ctx, m)
+	f.payOff(ctx)
+	return nil
+}
+
+func (f *follower) apply(ctx context.Context, m message) {
+	if m.marker { // that an entry is over
 		return
 	}
-	r, err := decode(entry.Value())
+	r, err := decode(m.value)
 	if err == nil {
 		f.contact.take(r)
 		return
 	}
 	// Entries come in their order, so that one which was logged comes not after
 	// the last that was.
-	if last := f.log.damaged.Load(); entry.Revision() > last && f.log.damaged.CompareAndSwap(last, entry.Revision()) {
-		f.log.logger.LogAttrs(ctx, slog.LevelError, "damaged revocation skipped", slog.String("bucket", f.log.bucket.Bucket),
-			slog.String("key", entry.Key()), slog.Uint64("revision", entry.Revision()), slog.String("error", err.Error()))
+	if last := f.log.damaged.Load(); m.sequence > last && f.log.damaged.CompareAndSwap(last, m.sequence) {
+		f.log.logger.LogAttrs(ctx, slog.LevelError, "damaged revocation skipped", slog.String("stream", f.log.revocations.config.Name),
+			slog.String("subject", m.subject), slog.Uint64("sequence", m.sequence), slog.String("error", err.Error()))
 	}
 }
 
-// judge compares the answer to a heartbeat with the one before it: what existed
-// then has to have arrived by now. While the watch catches up it has to advance.
-func (f *follower) judge(last, now pulse, before, asked uint64) error {
-	switch {
-	case now.err != nil:
-		return now.err
-	case !now.created.Equal(f.begin.created) || now.last < asked:
-		return errReplaced
-	case f.current && f.seen < last.last, !f.current && f.seen == before:
-		return errStalled
+// payOff notes that all that is known to exist was applied, once it was.
+func (f *follower) payOff(ctx context.Context) {
+	if !f.owed.known || f.seen < f.owed.sequence {
+		return
 	}
-	return nil
+	f.owed.since = time.Time{}
+	if f.current {
+		return
+	}
+	f.current = true
+	f.log.logger.LogAttrs(ctx, slog.LevelInfo, "revocations caught up",
+		slog.String("stream", f.log.revocations.config.Name), slog.Uint64("sequence", f.seen))
+	f.contact.back()
 }
 
 // wait returns after a while, or at once when the connection is back, and
@@ -233,7 +221,7 @@ func (f *follower) wait(ctx context.Context, pause time.Duration) (connected boo
 	}
 }
 
-// drainChanges forgets changes of the connection that are over.
+// drainChanges drops changes of the connection that are over.
 func (f *follower) drainChanges() {
 	for {
 		select {
@@ -245,42 +233,4 @@ func (f *follower) drainChanges() {
 			return
 		}
 	}
-}
-
-// A pulse is what the server says of the bucket.
-type pulse struct {
-	last    uint64 // the revision of the last entry
-	created time.Time
-	err     error
-}
-
-func ask(ctx context.Context, kv jetstream.KeyValue) pulse {
-	status, err := kv.Status(ctx)
-	if err != nil {
-		return pulse{err: fmt.Errorf("heartbeat: %w", err)}
-	}
-	bucket, ok := status.(*jetstream.KeyValueBucketStatus)
-	if !ok {
-		return pulse{err: fmt.Errorf("heartbeat: got a status of type %T, want a stream's", status)}
-	}
-	info := bucket.StreamInfo()
-	if !hasQuorum(info.Cluster) {
-		return pulse{err: errNoQuorum}
-	}
-	return pulse{last: info.State.LastSeq, created: info.Created}
-}
-
-// hasQuorum reports whether a majority of the servers that keep the bucket are in
-// touch. One that has lost the others goes on to answer, with what it has.
-func hasQuorum(c *jetstream.ClusterInfo) bool {
-	if c == nil { // a server that is alone by design
-		return true
-	}
-	reached := 1
-	for _, replica := range c.Replicas {
-		if !replica.Offline {
-			reached++
-		}
-	}
-	return c.Leader != "" && 2*reached > len(c.Replicas)+1
 }

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -29,6 +29,11 @@ func TestNew(t *testing.T) {
 		{"no JetStream", natsauth.Config{}, false},
 		{"negative replicas", natsauth.Config{JetStream: js, Replicas: -1}, false},
 		{"negative size", natsauth.Config{JetStream: js, MaxBytes: -1}, false},
+		{"negative size of uses", natsauth.Config{JetStream: js, MaxUseBytes: -1}, false},
+		{"a name of its own", natsauth.Config{JetStream: js, Stream: "Revoked-2_b"}, true},
+		{"a name with a space", natsauth.Config{JetStream: js, Stream: "no such name"}, false},
+		{"a name with a dot", natsauth.Config{JetStream: js, Stream: "revoked.a"}, false},
+		{"a name with a wildcard", natsauth.Config{JetStream: js, Stream: "revoked>"}, false},
 		{"negative heartbeat", natsauth.Config{JetStream: js, Heartbeat: -1}, false},
 		{"negative timeout", natsauth.Config{JetStream: js, Timeout: -1}, false},
 		{"negative grace", natsauth.Config{JetStream: js, Grace: -1}, false},
@@ -87,6 +92,29 @@ func TestLog_Content(t *testing.T) {
 	}
 }
 
+// Equal revocations have equal entries, in whatever zone their times are.
+func TestEncode(t *testing.T) {
+	at := time.Now()
+	var keys []string
+	for _, zone := range []*time.Location{time.UTC, time.FixedZone("elsewhere", 7200)} {
+		r := oidcauth.Revocation{TokenID: "token-1"}
+		fields := reflect.ValueOf(&r).Elem()
+		for i := range fields.NumField() {
+			if f := fields.Field(i); f.Type() == reflect.TypeFor[time.Time]() {
+				f.Set(reflect.ValueOf(at.In(zone)))
+			}
+		}
+		key, _, err := natsauth.Encode(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	if keys[0] != keys[1] {
+		t.Errorf("got keys %v, want the same", keys)
+	}
+}
+
 // Of many that append the same at once, one is told that it is new.
 func TestLog_AppendOnce(t *testing.T) {
 	n := startNATS(t)
@@ -124,69 +152,78 @@ func TestLog_AppendOnce(t *testing.T) {
 	}
 }
 
-// An entry leaves the bucket when its revocation is over.
+// An entry leaves the stream when its revocation is over, and not before.
 func TestLog_Expiry(t *testing.T) {
 	n := startNATS(t)
-	l := newLog(t, n, natsauth.Config{Bucket: "revoked"})
+	l := newLog(t, n, natsauth.Config{Stream: "revoked"})
 	l.SetLateness(0)
 	appendTokens(t, l, "lasting")
-	kv, err := n.connect().KeyValue(t.Context(), "revoked")
-	if err != nil {
-		t.Fatal(err)
-	}
-	watcher, err := kv.WatchAll(t.Context(), jetstream.UpdatesOnly())
-	if err != nil {
-		t.Fatal(err)
-	}
 	short := oidcauth.Revocation{TokenID: "short", Until: time.Now().Add(time.Second)}
 	if added, err := l.Append(t.Context(), short); !added || err != nil {
 		t.Fatalf("Append() = %v, %v", added, err)
 	}
-	limit := time.After(patience)
-	for gone := false; !gone; {
-		select {
-		case e := <-watcher.Updates():
-			gone = e != nil && e.Operation() != jetstream.KeyValuePut
-		case <-limit:
-			t.Fatal("the entry does not expire")
+	stream := openStream(t, n, "revoked")
+	for limit := time.Now().Add(patience); messages(t, stream) > 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("the entry does not leave")
 		}
 	}
 	if time.Now().Before(short.Until) {
-		t.Error("the entry expired before the revocation ends")
+		t.Error("the entry left before the revocation ends")
 	}
-	late := follow(t, newLog(t, n, natsauth.Config{Bucket: "revoked", Heartbeat: 50 * time.Millisecond}))
+	late := follow(t, newLog(t, n, natsauth.Config{Stream: "revoked", Heartbeat: 50 * time.Millisecond}))
 	late.awaitCurrent(true)
 	late.mu.Lock()
 	if late.got["short"] != 0 || late.got["lasting"] != 1 {
 		t.Errorf("got %v, want the lasting one alone", late.got)
 	}
 	late.mu.Unlock()
-	if added, err := l.Append(t.Context(), short); added || err != nil {
-		t.Errorf("Append() of one that is over = %v, %v, want false", added, err)
+	if added, err := l.Append(t.Context(), short); added || !errors.Is(err, oidcauth.ErrNotStored) {
+		t.Errorf("Append() of one that is over = %v, %v, want %v", added, err, oidcauth.ErrNotStored)
 	}
 }
 
-func TestExpiry(t *testing.T) {
+// openStream returns a stream for the test to look at.
+func openStream(t testing.TB, n *natsServer, name string) jetstream.Stream {
+	t.Helper()
+	stream, err := n.connect().Stream(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream
+}
+
+// messages counts what a stream holds.
+func messages(t testing.TB, stream jetstream.Stream) uint64 {
+	t.Helper()
+	info, err := stream.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.State.Msgs
+}
+
+func TestTimeToLive(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
-		name    string
-		until   time.Time
-		options int
-		over    bool
+		name  string
+		until time.Time
+		want  time.Duration // zero means for ever
 	}{
-		{"an hour", now.Add(time.Hour), 1, false},
-		{"a nanosecond", now.Add(1), 1, false},
-		{"now", now, 0, true},
-		{"in the past", now.Add(-time.Hour), 0, true},
-		{"not said", time.Time{}, 1, false},
-		{"a century", now.AddDate(100, 0, 0), 1, false},
-		{"beyond what the server can count", now.AddDate(300, 0, 0), 0, false},
-		{"the last year", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), 0, false},
+		{"an hour", now.Add(time.Hour), time.Hour + time.Minute},
+		{"a nanosecond", now.Add(1), time.Minute + time.Second},
+		{"now", now, time.Minute},
+		{"in the past", now.Add(-time.Hour), time.Minute},
+		{"not said", time.Time{}, 365*24*time.Hour + time.Minute},
+		{"beyond what the server can count", now.AddDate(300, 0, 0), 0},
+		{"the last year", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), 0},
 	} {
-		options, over := natsauth.Expiry(oidcauth.Revocation{TokenID: "t", Until: tt.until}, now, time.Minute)
-		if len(options) != tt.options || over != tt.over {
-			t.Errorf("%s: got %d options, over %v, want %d, %v", tt.name, len(options), over, tt.options, tt.over)
+		if got := natsauth.TimeToLive(tt.until, now, time.Minute); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
 		}
+	}
+	if got := natsauth.TimeToLive(now, now, 0); got != time.Second {
+		t.Errorf("without lateness: got %v, want the least that NATS takes, 1s", got)
 	}
 }
 
@@ -212,31 +249,34 @@ func TestLog_FarEnds(t *testing.T) {
 // A damaged entry is skipped, with one line however often it is read.
 func TestLog_Damaged(t *testing.T) {
 	n := startNATS(t)
-	l := newLog(t, n, natsauth.Config{Bucket: "revoked"})
+	l := newLog(t, n, natsauth.Config{Stream: "revoked"})
 	appendTokens(t, l, "before")
-	kv, err := n.connect().KeyValue(t.Context(), "revoked")
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := n.connect()
 	for key, value := range map[string]string{
 		"garbage": "\xff{", "empty": "", "list": "[]", "number": `{"subject":1}`, "cut": `{"subject":"al`, "tail": `{"subject":"alice"}x`,
 	} {
-		if _, err := kv.PutString(t.Context(), key, value); err != nil {
+		if _, err := js.Publish(t.Context(), "revoked.r."+key, []byte(value)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := kv.PutString(t.Context(), "later-version", `{"token_id":"narrow","address":"192.0.2.1"}`); err != nil {
+	if _, err := js.Publish(t.Context(), "revoked.r.later-version", []byte(`{"token_id":"narrow","address":"192.0.2.1"}`)); err != nil {
 		t.Fatal(err)
+	}
+	for key, value := range map[string]string{"marked": `{"token_id":"marked"}`, "marker": ""} { // a marker has no content
+		m := &nats.Msg{Subject: "revoked.r." + key, Data: []byte(value), Header: nats.Header{"Nats-Marker-Reason": {"MaxAge"}}}
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
 	}
 	appendTokens(t, l, "after")
 	var lines lockedBuffer
-	logged := newLog(t, n, natsauth.Config{Bucket: "revoked", Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+	logged := newLog(t, n, natsauth.Config{Stream: "revoked", Logger: slog.New(slog.NewTextHandler(&lines, nil))})
 	for range 3 {
 		r := follow(t, logged)
 		r.awaitCurrent(true)
 		r.mu.Lock()
-		if len(r.got) != 3 || r.got["before"] != 1 || r.got["after"] != 1 || r.got["narrow"] != 1 {
-			t.Errorf("got %v, want the three that are whole", r.got)
+		if len(r.got) != 4 || r.got["before"] != 1 || r.got["after"] != 1 || r.got["narrow"] != 1 || r.got["marked"] != 1 {
+			t.Errorf("got %v, want the four that are whole", r.got)
 		}
 		r.mu.Unlock()
 	}
@@ -245,54 +285,7 @@ func TestLog_Damaged(t *testing.T) {
 	}
 }
 
-// A bucket that exists is used, unless it would lose revocations.
-func TestLog_Bucket(t *testing.T) {
-	n := startNATS(t)
-	js := n.connect()
-	for i, tt := range []struct {
-		name string
-		cfg  jetstream.KeyValueConfig
-		want string
-	}{
-		{"as this package makes it", jetstream.KeyValueConfig{LimitMarkerTTL: time.Minute}, ""},
-		{"in memory and compressed", jetstream.KeyValueConfig{LimitMarkerTTL: time.Hour, Storage: jetstream.MemoryStorage, Compression: true}, ""},
-		{"forgets after an hour", jetstream.KeyValueConfig{LimitMarkerTTL: time.Minute, TTL: time.Hour}, "forgets after 1h0m0s"},
-		{"keeps entries for ever", jetstream.KeyValueConfig{}, "without limit markers"},
-	} {
-		// A name each: NATS may still be clearing what was deleted under a name.
-		tt.cfg.Bucket = fmt.Sprintf("revoked-%d", i)
-		if _, err := js.CreateKeyValue(t.Context(), tt.cfg); err != nil {
-			t.Fatal(err)
-		}
-		l := newLog(t, n, natsauth.Config{Bucket: tt.cfg.Bucket})
-		added, err := l.Append(t.Context(), revocation("token-1"))
-		if added != (tt.want == "") || (err == nil) != added || err != nil && !strings.Contains(err.Error(), tt.want) {
-			t.Errorf("%s: Append() = %v, %v, want an error with %q", tt.name, added, err, tt.want)
-		}
-		follow(t, l).awaitCurrent(tt.want == "")
-		if tt.want != "" {
-			continue
-		}
-		if err := js.DeleteKeyValue(t.Context(), tt.cfg.Bucket); err != nil {
-			t.Fatal(err)
-		}
-		// It is made anew, as soon as NATS lets it.
-		deadline := time.Now().Add(patience)
-		for added, err = l.Append(t.Context(), revocation("token-1")); err != nil && time.Now().Before(deadline); {
-			time.Sleep(10 * time.Millisecond)
-			added, err = l.Append(t.Context(), revocation("token-1"))
-		}
-		if !added || err != nil {
-			t.Errorf("%s: Append() after the bucket was deleted = %v, %v", tt.name, added, err)
-		}
-	}
-	l := newLog(t, n, natsauth.Config{Bucket: "no such name"})
-	if _, err := l.Append(t.Context(), revocation("token-1")); !errors.Is(err, jetstream.ErrInvalidBucketName) {
-		t.Errorf("Append() error = %v, want %v", err, jetstream.ErrInvalidBucketName)
-	}
-}
-
-// A full bucket refuses to take more rather than forget.
+// A full stream refuses to take more rather than lose any.
 func TestLog_Full(t *testing.T) {
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{MaxBytes: 4 << 10})
@@ -308,34 +301,9 @@ func TestLog_Full(t *testing.T) {
 		taken = append(taken, id)
 	}
 	if len(taken) == 0 || len(taken) == 100 {
-		t.Fatalf("the bucket took %d of 100", len(taken))
+		t.Fatalf("the stream took %d of 100", len(taken))
 	}
 	follow(t, newLog(t, n, natsauth.Config{})).awaitTokens(taken...)
-}
-
-// The permissions that the package comment names suffice.
-func TestLog_Permissions(t *testing.T) {
-	n := newNATS(t)
-	n.options.Users = []*server.User{{Username: "server", Password: "secret", Permissions: &server.Permissions{
-		Publish:   &server.SubjectPermission{Allow: []string{"$KV.oidcauth_revocations.>", "$JS.API.>", "$JS.FC.>"}},
-		Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
-	}}}
-	n.start()
-	refused := make(chan error, 16)
-	l := newLog(t, n, natsauth.Config{}, nats.UserInfo("server", "secret"),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
-	r := follow(t, l)
-	r.awaitCurrent(true)
-	appendTokens(t, l, "token-1")
-	r.awaitTokens("token-1")
-	if added, err := l.Append(t.Context(), revocation("token-1")); added || err != nil {
-		t.Errorf("Append() again = %v, %v, want false", added, err)
-	}
-	select {
-	case err := <-refused:
-		t.Errorf("NATS refused: %v", err)
-	default:
-	}
 }
 
 // A lockedBuffer collects the log of several goroutines.

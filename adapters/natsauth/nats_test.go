@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"strconv"
 	"sync"
 	"testing"
@@ -100,6 +101,7 @@ func (n *natsServer) connect(options ...nats.Option) jetstream.JetStream {
 	options = append([]nats.Option{
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
 		nats.ReconnectWait(20 * time.Millisecond), nats.ReconnectJitter(0, 0),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // else it writes to standard error
 	}, options...)
 	conn, err := nats.Connect(n.url(), options...)
 	if err != nil {
@@ -145,11 +147,12 @@ func (g *gate) Dial(network, address string) (net.Conn, error) {
 		return nil, errGateClosed
 	}
 	c, err := net.Dial(network, address)
-	if err == nil {
-		g.conns = append(g.conns, c)
-		c = &gatedConn{c, g}
+	if err != nil {
+		return nil, err
 	}
-	return c, err
+	gated := &gatedConn{Conn: c, gate: g, closed: make(chan struct{})}
+	g.conns = append(g.conns, gated)
+	return gated, nil
 }
 
 // cut ends the connection and lets no other through.
@@ -167,22 +170,43 @@ func (g *gate) cut() {
 func (g *gate) mute() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.silence = make(chan struct{})
+	if g.silence == nil {
+		g.silence = make(chan struct{})
+	}
 }
 
-func (g *gate) restore() {
+// unmute lets arrive what would have, and what comes.
+func (g *gate) unmute() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.closed = false
 	if g.silence != nil {
 		close(g.silence)
 		g.silence = nil
 	}
 }
 
+// uncut lets connections through again.
+func (g *gate) uncut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = false
+}
+
+func (g *gate) restore() {
+	g.uncut()
+	g.unmute()
+}
+
+// A gatedConn is one connection through a gate. In a silence its reads end as
+// those of any connection do: by its deadline, or when it is closed.
 type gatedConn struct {
 	net.Conn
-	gate *gate
+	gate   *gate
+	once   sync.Once
+	closed chan struct{}
+
+	mu       sync.Mutex // guards deadline
+	deadline time.Time
 }
 
 func (c *gatedConn) Read(b []byte) (int, error) {
@@ -190,10 +214,47 @@ func (c *gatedConn) Read(b []byte) (int, error) {
 	c.gate.mu.Lock()
 	silence := c.gate.silence
 	c.gate.mu.Unlock()
-	if silence != nil {
-		<-silence
+	if silence == nil {
+		return n, err
 	}
-	return n, err
+	c.mu.Lock()
+	deadline := c.deadline
+	c.mu.Unlock()
+	var late <-chan time.Time
+	if !deadline.IsZero() {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		late = timer.C
+	}
+	select {
+	case <-silence:
+		return n, err
+	case <-late:
+		return 0, os.ErrDeadlineExceeded
+	case <-c.closed:
+		return 0, net.ErrClosed
+	}
+}
+
+func (c *gatedConn) SetDeadline(t time.Time) error {
+	c.noteDeadline(t)
+	return c.Conn.SetDeadline(t)
+}
+
+func (c *gatedConn) SetReadDeadline(t time.Time) error {
+	c.noteDeadline(t)
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *gatedConn) noteDeadline(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.deadline = t
+}
+
+func (c *gatedConn) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
 }
 
 // A reader follows a log and remembers what it is told.
@@ -202,13 +263,20 @@ type reader struct {
 	mu      sync.Mutex // guards what follows
 	got     map[string]int
 	current []bool
+	told    time.Time     // when that changed last
 	changed chan struct{} // closed and replaced at each change
 	done    chan error
+	hasAll  func(*reader) // called when it is told so, with mu held; may be nil
 }
 
 func follow(t testing.TB, l *natsauth.Log) *reader {
 	t.Helper()
-	r := &reader{t: t, got: map[string]int{}, changed: make(chan struct{}), done: make(chan error, 1)}
+	return followWith(t, l, nil)
+}
+
+func followWith(t testing.TB, l *natsauth.Log, hasAll func(*reader)) *reader {
+	t.Helper()
+	r := &reader{t: t, hasAll: hasAll, got: map[string]int{}, changed: make(chan struct{}), done: make(chan error, 1)}
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { r.done <- l.Follow(ctx, r.apply, r.caughtUp) }()
 	t.Cleanup(func() {
@@ -228,8 +296,11 @@ func (r *reader) apply(v oidcauth.Revocation) {
 
 func (r *reader) caughtUp(current bool) {
 	r.note(func() {
+		if current && r.hasAll != nil {
+			r.hasAll(r)
+		}
 		if n := len(r.current); n == 0 || r.current[n-1] != current {
-			r.current = append(r.current, current)
+			r.current, r.told = append(r.current, current), time.Now()
 		}
 	})
 }

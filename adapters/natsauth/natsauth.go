@@ -1,5 +1,5 @@
-// Package natsauth shares revocations between the servers of a cluster through
-// a NATS JetStream key-value bucket:
+// Package natsauth shares revocations, and what was used once, between the
+// servers of a cluster through two NATS JetStream streams:
 //
 //	js, err := jetstream.New(conn)
 //	…
@@ -13,19 +13,59 @@
 //
 // # What is stored
 //
-// Each revocation is one entry of the bucket, in JSON; its key is a hash of its
-// contents. An entry holds IDs (issuer, subject, session ID, token ID, key ID)
-// and times, never a token. Entries leave the bucket by themselves a minute after
-// [oidcauth.Revocation.Until], which needs a NATS server of version 2.11 or later.
+// Each revocation is one message of the stream "oidcauth_revocations", in JSON,
+// under the subject oidcauth_revocations.r.<hash of its contents>. It holds IDs
+// (issuer, subject, session ID, token ID, key ID) and times, never a token. Each
+// one-time thing that was used (a ticket, a logout token) is one message of the
+// stream "oidcauth_revocations_uses", empty, under the subject
+// oidcauth_revocations.u.<its hash>. That stream has a limit of its own: when it
+// is full, tickets are refused and revocations go on.
+//
+// Messages leave by themselves a minute after their end, which needs a NATS
+// server of version 2.11 or later. Neither stream lets anybody delete, purge or
+// replace a message.
+//
+// Earlier versions of this package kept revocations in the key-value bucket
+// "oidcauth_revocations", which this one does not read: servers of before and
+// after do not see each other's. Stop the old ones, start the new, revoke again
+// what has to stay revoked, and delete the bucket (nats kv del
+// oidcauth_revocations).
+//
+// # What an acknowledgement is worth
+//
+// [Log.Append] returns nil only if a NATS server acknowledged the write, or if
+// the stream's leader shows that it holds the revocation. With [Config.Replicas]
+// of 3 two NATS servers have it then, and it survives the loss of either, and
+// every partition. With one replica it survives the end of the NATS process, but
+// a machine that loses power may lose the last two minutes of acknowledged
+// writes: NATS hands them to the operating system at once and has them put on
+// the disk every sync_interval. Set sync_interval to "always" in the jetstream
+// section of the NATS server's configuration where there is one replica, and
+// also with three if they can lose power together.
+//
+// A stream that exists already must keep what it is given: one that discards old
+// messages, has a maximum age, is kept in memory, acknowledges before it writes,
+// or lets messages be deleted, purged or replaced is refused, with the reason.
 //
 // # Who may write
 //
-// Whoever may write to the bucket can revoke any token, and whoever may delete
-// from it can undo a revocation for servers that start afterwards. Give the
-// servers a NATS account of their own, or users that are allowed no more than
+// Whoever may write to the streams can revoke any token, and whoever may change
+// or delete them can undo a revocation for servers that start afterwards. Give
+// the servers a NATS account of their own, or users that are allowed no more than
 //
-//	publish    $KV.<bucket>.>, $JS.API.>, $JS.FC.>
+//	publish    oidcauth_revocations.>
+//	           $JS.API.STREAM.INFO.oidcauth_revocations
+//	           $JS.API.STREAM.INFO.oidcauth_revocations_uses
+//	           $JS.API.STREAM.MSG.GET.oidcauth_revocations
+//	           $JS.API.STREAM.MSG.GET.oidcauth_revocations_uses
+//	           $JS.API.STREAM.CREATE.oidcauth_revocations
+//	           $JS.API.STREAM.CREATE.oidcauth_revocations_uses
+//	           $JS.API.CONSUMER.CREATE.oidcauth_revocations.>
+//	           $JS.API.CONSUMER.MSG.NEXT.oidcauth_revocations.>
 //	subscribe  _INBOX.>
+//
+// They can then neither update nor delete a stream. The two lines with
+// STREAM.CREATE can go once the streams exist.
 //
 // # The connection
 //
@@ -37,11 +77,10 @@
 package natsauth
 
 import (
-	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -51,8 +90,9 @@ import (
 )
 
 const (
-	defaultBucket   = "oidcauth_revocations"
+	defaultStream   = "oidcauth_revocations"
 	defaultInterval = 5 * time.Second
+	defaultUseBytes = 64 << 20
 )
 
 // Config says where the revocations are. JetStream is required.
@@ -60,28 +100,35 @@ type Config struct {
 	// JetStream is the context of the connection: what jetstream.New returns.
 	JetStream jetstream.JetStream
 
-	// Bucket is the name of the key-value bucket, which is created when it does
-	// not exist. One that exists is used as it is, if it keeps what it is given
-	// and expires each entry at its own time. Empty means "oidcauth_revocations".
-	Bucket string
+	// Stream is the name of the stream of revocations; that of uses is called the
+	// same with "_uses" at its end. It consists of letters, digits, "-" and "_".
+	// The streams are created when they do not exist; those that exist are used as
+	// they are, if they keep what they are given. Empty means
+	// "oidcauth_revocations".
+	Stream string
 
-	// Replicas is the number of NATS servers that keep a copy, when the bucket is
-	// created. Zero means 1; a cluster wants 3.
+	// Replicas is the number of NATS servers that keep a copy, when the streams
+	// are created. Zero means 1; a cluster wants 3.
 	Replicas int
 
-	// MaxBytes bounds the bucket when it is created. A full bucket takes no more
-	// revocations and forgets none: [oidcauth.Authenticator.Revoke] returns an
-	// error then. Zero means no limit of its own.
+	// MaxBytes bounds the stream of revocations when it is created. A full one
+	// takes no more and loses none: [oidcauth.Authenticator.Revoke] returns an
+	// error then ([oidcauth.ErrNotStored]). Zero means no limit of its own.
 	MaxBytes int64
 
-	// Heartbeat is how often a follower asks whether it has all there is, and
-	// whether the NATS servers that keep it are a majority. A contact that is lost
-	// without notice is noticed within twice that and Timeout. Zero means 5 seconds;
-	// negative is an error.
+	// MaxUseBytes bounds the stream of uses when it is created. While it is full,
+	// nothing can be used that may be used once: tickets are answered with 503. A
+	// use takes about 250 bytes. Zero means 64 MiB; negative is an error.
+	MaxUseBytes int64
+
+	// Heartbeat is how often a follower asks whether it has all there is, whether
+	// the NATS servers that keep it are a majority, and whether the streams still
+	// keep what they are given. A contact that is lost without notice is noticed
+	// within twice that and Timeout. Zero means 5 seconds; negative is an error.
 	Heartbeat time.Duration
 
-	// Timeout bounds each exchange with NATS. Zero means 5 seconds; negative is an
-	// error.
+	// Timeout bounds each exchange with NATS, and [Log.Append] and [Log.FirstUse]
+	// as a whole. Zero means 5 seconds; negative is an error.
 	Timeout time.Duration
 
 	// Grace is how long contact may be lost before followers are told so, if it
@@ -91,60 +138,75 @@ type Config struct {
 	// server may miss a revocation for that time, beginning with the loss or, when
 	// contact is lost without notice, with the moment that Heartbeat notices it.
 	// What the loss does not leave open is told at once: that revocations are known
-	// to be missing, that the connection was closed for good, and that none were
-	// read yet. Zero means none; a few seconds suit most.
+	// to be missing, that the stream loses them, that the connection was closed for
+	// good, and that none were read yet. Zero means none; a few seconds suit most.
 	Grace time.Duration
 
 	// Logger gets a line when contact is lost, with the cause, when it is back,
-	// and for each damaged entry. Nil means no logging.
+	// for each damaged entry, and when a stream is not as safe as it could be. Nil
+	// means no logging.
 	Logger *slog.Logger
+
+	// Now is the clock: give it what [oidcauth.Config.Now] is. It must be safe for
+	// concurrent use. Nil means time.Now.
+	Now func() time.Time
 }
 
-// A Log is an [oidcauth.RevocationLog] in a JetStream key-value bucket. It is
-// safe for concurrent use, by several Authenticators too.
+// A Log is an [oidcauth.RevocationLog] in JetStream streams. It is safe for
+// concurrent use, by several Authenticators too.
 type Log struct {
 	js        jetstream.JetStream
-	bucket    jetstream.KeyValueConfig
 	heartbeat time.Duration
 	timeout   time.Duration
 	grace     time.Duration
 	lateness  time.Duration // how long entries outlive their revocations
+	now       func() time.Time
 	logger    *slog.Logger
 
-	opened  atomic.Pointer[openBucket] // for Append; nil until needed
-	damaged atomic.Uint64              // the last damaged entry that was logged
+	revocations store
+	uses        store
+	ledger      ledger
+	natsClock   atomic.Pointer[natsTime] // nil until known
+	damaged     atomic.Uint64            // the last damaged entry that was logged
+	looking     atomic.Bool              // after the uses
+	usesFail    atomic.Bool              // when last looked
 }
 
 var _ oidcauth.RevocationLog = (*Log)(nil)
 
-// An openBucket is a handle, behind a pointer so that it can be exchanged.
-type openBucket struct{ jetstream.KeyValue }
-
 // New checks the configuration. It does not contact NATS: that begins with the
-// first [Log.Append] or [Log.Follow].
+// first [Log.Append], [Log.FirstUse] or [Log.Follow].
 func New(cfg Config) (*Log, error) {
 	switch {
 	case cfg.JetStream == nil:
 		return nil, errors.New("natsauth: Config.JetStream is missing")
-	case cfg.Replicas < 0 || cfg.MaxBytes < 0 || cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.Grace < 0:
-		return nil, fmt.Errorf("natsauth: Config.Replicas, MaxBytes, Heartbeat, Timeout, Grace: got %d, %d, %v, %v, %v, want none negative",
-			cfg.Replicas, cfg.MaxBytes, cfg.Heartbeat, cfg.Timeout, cfg.Grace)
+	case cfg.Replicas < 0 || cfg.MaxBytes < 0 || cfg.MaxUseBytes < 0 || cfg.Heartbeat < 0 || cfg.Timeout < 0 || cfg.Grace < 0:
+		return nil, fmt.Errorf("natsauth: Config.Replicas, MaxBytes, MaxUseBytes, Heartbeat, Timeout, Grace: got %d, %d, %d, %v, %v, %v, want none negative",
+			cfg.Replicas, cfg.MaxBytes, cfg.MaxUseBytes, cfg.Heartbeat, cfg.Timeout, cfg.Grace)
+	case strings.ContainsFunc(cfg.Stream, notInName):
+		return nil, fmt.Errorf(`natsauth: Config.Stream: got %q, want letters, digits, "-" and "_"`, cfg.Stream)
 	}
 	l := &Log{
-		js: cfg.JetStream, heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, grace: cfg.Grace, lateness: maxLateness, logger: cfg.Logger,
-		bucket: jetstream.KeyValueConfig{
-			Bucket: cfg.Bucket, Replicas: cfg.Replicas, MaxBytes: cfg.MaxBytes,
-			Description: "revoked tokens", Storage: jetstream.FileStorage, LimitMarkerTTL: markerTime,
-		},
+		js: cfg.JetStream, heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, grace: cfg.Grace,
+		lateness: maxLateness, now: cfg.Now, logger: cfg.Logger,
 	}
-	if l.bucket.Bucket == "" {
-		l.bucket.Bucket = defaultBucket
+	name := cfg.Stream
+	if name == "" {
+		name = defaultStream
 	}
+	if cfg.MaxUseBytes == 0 {
+		cfg.MaxUseBytes = defaultUseBytes
+	}
+	l.revocations.init(l, streamConfig(name, name+".r.", cfg.Replicas, cfg.MaxBytes), "revoked tokens")
+	l.uses.init(l, streamConfig(name+"_uses", name+".u.", cfg.Replicas, cfg.MaxUseBytes), "one-time things that were used")
 	if l.heartbeat == 0 {
 		l.heartbeat = defaultInterval
 	}
 	if l.timeout == 0 {
 		l.timeout = defaultInterval
+	}
+	if l.now == nil {
+		l.now = time.Now
 	}
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
@@ -152,75 +214,6 @@ func New(cfg Config) (*Log, error) {
 	return l, nil
 }
 
-// Append implements [oidcauth.RevocationLog]. While the connection is down it
-// waits for it, until the configured timeout. A revocation whose Append failed
-// may reach the bucket all the same: the answer alone may have been lost.
-func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, err error) {
-	key, value, err := encode(r)
-	if err != nil {
-		return false, fmt.Errorf("natsauth: append: %w", err)
-	}
-	options, over := expiry(r, time.Now(), l.lateness)
-	if over {
-		return false, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, l.timeout)
-	defer cancel()
-	kv := l.opened.Load()
-	if kv == nil {
-		opened, err := l.open(ctx)
-		if err != nil {
-			return false, fmt.Errorf("natsauth: append: %w", err)
-		}
-		kv = &openBucket{opened}
-		l.opened.Store(kv)
-	}
-	switch _, err := kv.Create(ctx, key, value, options...); {
-	case errors.Is(err, jetstream.ErrKeyExists):
-		return false, nil
-	case err != nil:
-		// Perhaps the bucket is gone: look again next time.
-		l.opened.CompareAndSwap(kv, nil)
-		return false, fmt.Errorf("natsauth: append to bucket %q: %w", l.bucket.Bucket, err)
-	}
-	return true, nil
-}
-
-// FirstUse implements [oidcauth.RevocationLog].
-func (l *Log) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
-	return l.Append(ctx, oidcauth.Revocation{TokenID: "first use " + hex.EncodeToString(id[:]), Until: until.UTC()})
-}
-
-// open returns a handle to the bucket, which it creates if there is none.
-func (l *Log) open(ctx context.Context) (jetstream.KeyValue, error) {
-	kv, err := l.js.KeyValue(ctx, l.bucket.Bucket)
-	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		kv, err = l.js.CreateKeyValue(ctx, l.bucket)
-		if errors.Is(err, jetstream.ErrBucketExists) { // another server was faster
-			kv, err = l.js.KeyValue(ctx, l.bucket.Bucket)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("bucket %q: %w", l.bucket.Bucket, err)
-	}
-	status, err := kv.Status(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("bucket %q: %w", l.bucket.Bucket, err)
-	}
-	if err := checkBucket(status); err != nil {
-		return nil, fmt.Errorf("bucket %q: %w", l.bucket.Bucket, err)
-	}
-	return kv, nil
-}
-
-// checkBucket refuses a bucket that would lose revocations before their time, or
-// keep them for ever.
-func checkBucket(status jetstream.KeyValueStatus) error {
-	if ttl := status.TTL(); ttl != 0 {
-		return fmt.Errorf("got a bucket that forgets after %v, want one without a TTL of its own", ttl)
-	}
-	if status.LimitMarkerTTL() == 0 {
-		return errors.New("got a bucket without limit markers, want one that expires each entry at its own time")
-	}
-	return nil
+func notInName(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 }

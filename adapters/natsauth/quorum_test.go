@@ -1,10 +1,12 @@
 package natsauth_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,12 +36,18 @@ func clusterNATS(t *testing.T) [3]*natsServer {
 	return members
 }
 
+// portsGiven are those of other tests, whose servers may be down just now.
+var portsGiven sync.Map
+
 // freePorts returns ports that differ, that nobody listens on, and that the system
 // gives to nobody who asks for any port: the members stop and start on them.
-func freePorts(t *testing.T, n int) (ports []int) {
+func freePorts(t testing.TB, n int) (ports []int) {
 	t.Helper()
 	for tries := 0; len(ports) < n; tries++ {
 		port := 20_000 + rand.N(10_000)
+		if _, taken := portsGiven.LoadOrStore(port, true); taken {
+			continue
+		}
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			defer l.Close()
@@ -54,6 +62,7 @@ func freePorts(t *testing.T, n int) (ports []int) {
 // A NATS server that has lost the others takes part in nothing any longer, while
 // the connection to it is sound. The heartbeat tells.
 func TestFollow_QuorumLost(t *testing.T) {
+	t.Parallel()
 	members := clusterNATS(t)
 	l := newLog(t, members[0], natsauth.Config{Replicas: 3, Heartbeat: 100 * time.Millisecond, Timeout: 2 * time.Second},
 		nats.IgnoreDiscoveredServers())
@@ -74,7 +83,7 @@ func TestFollow_QuorumLost(t *testing.T) {
 
 // appendToCluster revokes a token. A cluster that elects a leader takes nothing
 // for that time, and what failed may have been stored nevertheless.
-func appendToCluster(t *testing.T, l *natsauth.Log, id string) {
+func appendToCluster(t testing.TB, l *natsauth.Log, id string) {
 	t.Helper()
 	for limit := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		_, err := l.Append(t.Context(), revocation(id))
@@ -87,7 +96,7 @@ func appendToCluster(t *testing.T, l *natsauth.Log, id string) {
 	}
 }
 
-func TestHasQuorum(t *testing.T) {
+func TestIsLed(t *testing.T) {
 	up, down := &jetstream.PeerInfo{}, &jetstream.PeerInfo{Offline: true}
 	for _, tt := range []struct {
 		name    string
@@ -102,8 +111,81 @@ func TestHasQuorum(t *testing.T) {
 		{"two of four", &jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{up, down, down}}, false},
 		{"no leader", &jetstream.ClusterInfo{Replicas: []*jetstream.PeerInfo{up, up}}, false},
 	} {
-		if got := natsauth.HasQuorum(tt.cluster); got != tt.want {
+		if got := natsauth.IsLed(tt.cluster); got != tt.want {
 			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestFollowedWithin(t *testing.T) {
+	heard := func(ago ...time.Duration) *jetstream.ClusterInfo {
+		c := &jetstream.ClusterInfo{Leader: "a"}
+		for _, d := range ago {
+			c.Replicas = append(c.Replicas, &jetstream.PeerInfo{Active: d})
+		}
+		return c
+	}
+	offline := heard(1, 1)
+	offline.Replicas[0].Offline, offline.Replicas[1].Offline = true, true
+	for _, tt := range []struct {
+		name    string
+		cluster *jetstream.ClusterInfo
+		want    bool
+	}{
+		{"both at once", heard(1, 1), true},
+		{"one just in time", heard(time.Second, time.Hour), true},
+		{"one just too late", heard(time.Second+1, time.Hour), false},
+		{"one never heard from", heard(0, time.Hour), false},
+		{"never heard from either", heard(0, 0), false},
+		{"one of four others", heard(1, 2*time.Second, 2*time.Second, 2*time.Second), false},
+		{"two of four others", heard(1, 1, 2*time.Second, 2*time.Second), true},
+		{"both known to be gone", offline, false},
+	} {
+		if got := natsauth.FollowedWithin(tt.cluster, time.Second); got != tt.want {
+			t.Errorf("%s: got %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// What a leader says is believed once a majority has followed it since.
+func TestConfirm(t *testing.T) {
+	const ms, heartbeat = time.Millisecond, 5 * time.Second
+	since := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	later := since.Add(time.Second)
+	led := func(name string, since *time.Time, heard ...time.Duration) *jetstream.ClusterInfo {
+		c := &jetstream.ClusterInfo{Leader: name, LeaderSince: since}
+		for _, d := range heard {
+			c.Replicas = append(c.Replicas, &jetstream.PeerInfo{Active: d})
+		}
+		return c
+	}
+	for _, tt := range []struct {
+		name    string
+		answers []natsauth.Answer
+		want    uint64
+		known   bool
+		err     error
+	}{
+		{"one copy is believed at once", []natsauth.Answer{{0, nil, 7}}, 7, true, nil},
+		{"one answer is not enough", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}}, 0, false, nil},
+		{"followed since", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 400*ms, time.Hour), 9}}, 7, true, nil},
+		{"followed before, and not since", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 501*ms, 501*ms), 9}}, 0, false, nil},
+		{"followed since, a while later", []natsauth.Answer{
+			{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 501*ms, 501*ms), 8}, {1000 * ms, led("a", &since, 300*ms, 1001*ms), 9},
+		}, 7, true, nil},
+		{"another leader", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("b", &since, ms, ms), 9}}, 0, false, nil},
+		{"another leader, followed since", []natsauth.Answer{
+			{0, led("a", &since, ms, ms), 7}, {500 * ms, led("b", &later, ms, ms), 9}, {1000 * ms, led("b", &later, ms, ms), 9},
+		}, 9, true, nil},
+		{"the same, deposed meanwhile", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &later, ms, ms), 9}}, 0, false, nil},
+		{"nobody followed for long", []natsauth.Answer{
+			{0, led("a", &since, ms, ms), 7}, {5000 * ms, led("a", &since, 5001*ms, 5001*ms), 7},
+		}, 0, false, natsauth.ErrNoQuorum},
+		{"of a NATS server that does not say since when", []natsauth.Answer{{0, led("a", nil, ms, ms), 7}, {500 * ms, led("a", nil, ms, ms), 9}}, 7, true, nil},
+	} {
+		got, known, err := natsauth.Confirm(heartbeat, tt.answers)
+		if got != tt.want || known != tt.known || !errors.Is(err, tt.err) {
+			t.Errorf("%s: got %d, known %v, %v, want %d, %v, %v", tt.name, got, known, err, tt.want, tt.known, tt.err)
 		}
 	}
 }

@@ -1,0 +1,223 @@
+package natsauth_test
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/natsauth"
+)
+
+// A misfit is a stream that loses what it is given, or cannot be used.
+type misfit struct {
+	name   string
+	change func(*jetstream.StreamConfig)
+	want   string // in the reason; empty means that it is fit
+}
+
+var misfits = []misfit{
+	{"as this package makes it", func(*jetstream.StreamConfig) {}, ""},
+	{"bounded and compressed", func(c *jetstream.StreamConfig) {
+		c.MaxBytes, c.MaxMsgs, c.Compression = 1<<20, 1000, jetstream.S2Compression
+	}, ""},
+	{"discards old messages", func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld }, "discards old messages"},
+	{"has a maximum age", func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour }, "a maximum age of 1h0m0s"},
+	{"is kept in memory", func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage }, "in memory"},
+	{"acknowledges before it writes", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }, "acknowledges before it writes"},
+	{"removes what was read", func(c *jetstream.StreamConfig) { c.Retention = jetstream.WorkQueuePolicy }, "retention WorkQueue"},
+	{"lets messages be purged", func(c *jetstream.StreamConfig) { c.DenyPurge = false }, "deleted or purged"},
+	{"lets messages be deleted", func(c *jetstream.StreamConfig) { c.DenyDelete = false }, "deleted or purged"},
+	{"lets messages be replaced", func(c *jetstream.StreamConfig) { c.DenyPurge, c.AllowRollup = false, true }, "replaced by a rollup"},
+	{"keeps messages for ever", func(c *jetstream.StreamConfig) { c.AllowMsgTTL = false }, "an end of their own"},
+	{"is read from any server", func(c *jetstream.StreamConfig) { c.AllowDirect = true }, "may be behind"},
+	{"acknowledges nothing", func(c *jetstream.StreamConfig) { c.NoAck = true }, "acknowledges or takes nothing"},
+	{"has other subjects", func(c *jetstream.StreamConfig) { c.Subjects = []string{c.Name + ".elsewhere.*"} }, "subjects"},
+	{"changes subjects", func(c *jetstream.StreamConfig) {
+		c.SubjectTransform = &jetstream.SubjectTransformConfig{Source: c.Subjects[0], Destination: "elsewhere.{{wildcard(1)}}"}
+	}, "a transform of subjects"},
+}
+
+// A stream that exists is used, unless it would lose what it is given: then
+// nothing is appended, and followers are told so.
+func TestLog_Misfits(t *testing.T) {
+	n := startNATS(t)
+	js := n.connect()
+	for i, tt := range misfits {
+		t.Run(tt.name, func(t *testing.T) {
+			l := newLog(t, n, natsauth.Config{Stream: fmt.Sprintf("revoked-%d", i)})
+			revocations, uses := l.StreamConfig()
+			for _, cfg := range []jetstream.StreamConfig{revocations, uses} {
+				tt.change(&cfg)
+				if _, err := js.CreateStream(t.Context(), cfg); err != nil {
+					t.Fatal(err)
+				}
+			}
+			added, err := l.Append(t.Context(), revocation("token-1"))
+			checkMisfit(t, "Append", added, err, tt.want)
+			first, err := l.FirstUse(t.Context(), [32]byte{1}, time.Now().Add(time.Minute))
+			checkMisfit(t, "FirstUse", first, err, tt.want)
+			follow(t, l).awaitCurrent(tt.want == "")
+		})
+	}
+}
+
+func checkMisfit(t *testing.T, call string, done bool, err error, want string) {
+	t.Helper()
+	switch {
+	case want == "":
+		if !done || err != nil {
+			t.Errorf("%s() = %v, %v, want true", call, done, err)
+		}
+	case done || !errors.Is(err, oidcauth.ErrNotStored) || !strings.Contains(err.Error(), want):
+		t.Errorf("%s() = %v, %v, want %v with %q", call, done, err, oidcauth.ErrNotStored, want)
+	}
+}
+
+// A stream that comes to lose what it is given is noticed by the heartbeat, at
+// once also where there is a grace, and is not appended to.
+func TestFollow_StreamChanged(t *testing.T) {
+	n := startNATS(t)
+	js := n.connect()
+	for i, change := range []func(*jetstream.StreamConfig){
+		func(c *jetstream.StreamConfig) { c.MaxAge = time.Hour },
+		func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld },
+	} {
+		l := newLog(t, n, natsauth.Config{Stream: fmt.Sprintf("revoked-%d", i), Heartbeat: 20 * time.Millisecond, Grace: long})
+		r := follow(t, l)
+		appendTokens(t, l, "before")
+		r.awaitCurrent(true)
+		cfg, _ := l.StreamConfig()
+		changed := cfg
+		change(&changed)
+		if _, err := js.UpdateStream(t.Context(), changed); err != nil {
+			t.Fatal(err)
+		}
+		r.awaitCurrent(false)
+		if added, err := l.Append(t.Context(), revocation("after")); added || !errors.Is(err, oidcauth.ErrNotStored) {
+			t.Errorf("Append() = %v, %v, want %v", added, err, oidcauth.ErrNotStored)
+		}
+		if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+		r.awaitCurrent(true)
+		appendTokens(t, l, "after")
+	}
+}
+
+// What NATS will never do is said at once, and that nothing is stored.
+func TestLog_ReplicasWithoutCluster(t *testing.T) {
+	l := newLog(t, startNATS(t), natsauth.Config{Replicas: 3, Timeout: long})
+	if added, err := l.Append(t.Context(), revocation("token-1")); added || !errors.Is(err, oidcauth.ErrNotStored) {
+		t.Errorf("Append() = %v, %v, want %v", added, err, oidcauth.ErrNotStored)
+	}
+}
+
+// One replica is said to be less than it could be, once for each stream.
+func TestLog_OneReplica(t *testing.T) {
+	var lines lockedBuffer
+	l := newLog(t, startNATS(t), natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+	for i := range byte(3) {
+		appendTokens(t, l, fmt.Sprint(i))
+		firstUse(t, l, [32]byte{i}, true)
+		follow(t, l).awaitCurrent(true)
+	}
+	if got := strings.Count(lines.String(), "has one replica"); got != 2 {
+		t.Errorf("%d lines on one replica, want 2:\n%s", got, lines.String())
+	}
+}
+
+// allowed is what the package comment allows the servers.
+var allowed = server.Permissions{
+	Publish: &server.SubjectPermission{Allow: []string{
+		"oidcauth_revocations.>",
+		"$JS.API.STREAM.INFO.oidcauth_revocations",
+		"$JS.API.STREAM.INFO.oidcauth_revocations_uses",
+		"$JS.API.STREAM.MSG.GET.oidcauth_revocations",
+		"$JS.API.STREAM.MSG.GET.oidcauth_revocations_uses",
+		"$JS.API.STREAM.CREATE.oidcauth_revocations",
+		"$JS.API.STREAM.CREATE.oidcauth_revocations_uses",
+		"$JS.API.CONSUMER.CREATE.oidcauth_revocations.>",
+		"$JS.API.CONSUMER.MSG.NEXT.oidcauth_revocations.>",
+	}},
+	Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX.>"}},
+}
+
+// The permissions that the package comment names suffice for all that a server
+// does, and for nothing that undoes a revocation.
+func TestLog_Permissions(t *testing.T) {
+	n := newNATS(t)
+	n.options.Users = []*server.User{
+		{Username: "server", Password: "secret", Permissions: &allowed},
+		{Username: "operator", Password: "secret"},
+	}
+	n.start()
+	refused := make(chan error, 64)
+	asServer := []nats.Option{nats.UserInfo("server", "secret"),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err })}
+	l := newLog(t, n, natsauth.Config{Heartbeat: 20 * time.Millisecond}, asServer...)
+	r := follow(t, l)
+	r.awaitCurrent(true)
+	appendTokens(t, l, "token-1")
+	r.awaitTokens("token-1")
+	if added, err := l.Append(t.Context(), revocation("token-1")); added || err != nil {
+		t.Errorf("Append() again = %v, %v, want false", added, err)
+	}
+	firstUse(t, l, [32]byte{1}, true)
+	firstUse(t, l, [32]byte{1}, false)
+	awaitRequests(t, n.connect(nats.UserInfo("operator", "secret")), 10) // heartbeats
+	select {
+	case err := <-refused:
+		t.Errorf("NATS refused: %v", err)
+	default:
+	}
+	mayNotUndo(t, n, asServer)
+	for _, name := range []string{"oidcauth_revocations", "oidcauth_revocations_uses"} {
+		stream, err := n.connect(nats.UserInfo("operator", "secret")).Stream(t.Context(), name)
+		if err != nil || messages(t, stream) != 1 {
+			t.Errorf("stream %q: %d messages, %v, want 1", name, messages(t, stream), err)
+		}
+		// Who may do anything may not do this either.
+		if err := stream.Purge(t.Context()); err == nil {
+			t.Errorf("stream %q can be purged", name)
+		}
+		if err := stream.DeleteMsg(t.Context(), 1); err == nil {
+			t.Errorf("message 1 of stream %q can be deleted", name)
+		}
+	}
+}
+
+// mayNotUndo tries what would lose a revocation or a use.
+func mayNotUndo(t *testing.T, n *natsServer, options []nats.Option) {
+	t.Helper()
+	js := n.connect(options...)
+	for _, name := range []string{"oidcauth_revocations", "oidcauth_revocations_uses"} {
+		for _, api := range []string{"STREAM.PURGE.", "STREAM.DELETE.", "STREAM.MSG.DELETE.", "STREAM.UPDATE.", "STREAM.RESTORE."} {
+			if err := js.Conn().Publish("$JS.API."+api+name, []byte(`{"seq":1}`)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	rollup := &nats.Msg{Subject: "oidcauth_revocations.r.x", Header: nats.Header{jetstream.MsgRollup: {jetstream.MsgRollupAll}}}
+	if _, err := js.PublishMsg(t.Context(), rollup); err == nil {
+		t.Error("a rollup is taken")
+	}
+	if err := js.Conn().Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// firstUse uses something, and expects to be told whether that is the first use.
+func firstUse(t testing.TB, l *natsauth.Log, id [32]byte, want bool) {
+	t.Helper()
+	if first, err := l.FirstUse(t.Context(), id, time.Now().Add(time.Hour)); err != nil || first != want {
+		t.Fatalf("FirstUse(%x) = %v, %v, want %v", id[:2], first, err, want)
+	}
+}
