@@ -1,45 +1,66 @@
 package oidcauth
 
 import (
+	"context"
 	"errors"
-	"time"
+	"net/http"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// advices tell a person what to do about each refusal.
-var advices = []struct {
-	err    error
-	advice string
+// closerAdvices tell more than the table of refusals does where the cause of a refusal is known.
+// The first that fits counts.
+var closerAdvices = []struct {
+	err, cause error
+	advice     string
 }{
-	{ErrMalformedToken, "Check that the whole token was copied, without quotes or line breaks, and that it is a signed JWT: an opaque access token or an encrypted one cannot be verified. Some issuers give a JWT only when an audience is asked for."},
-	{ErrUnknownIssuer, "Configure the issuer exactly as the token names it; case and trailing slash count."},
-	{ErrAlgorithm, "Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms. HS256 is never accepted: it would share the issuer's secret."},
-	{ErrUnknownKey, "The issuer publishes no key with this ID. Was the token made by another environment or tenant, or before the keys were rotated? Get a fresh token and compare with the issuer's key set."},
-	{ErrKeysUnavailable, "This says nothing about the token: the issuer's keys could not be fetched. Check that the server reaches the issuer's address, and its certificate."},
-	{ErrSignature, "The token was changed after it was signed, or its issuer is not the one it names. Get a fresh token from the issuer."},
-	{ErrExpired, "Get a fresh token. If it is fresh, compare the clocks of issuer and server."},
-	{ErrNotYetValid, "Compare the clocks of issuer and server; Config.Leeway bridges small differences."},
-	{ErrIssuedInFuture, "Compare the clocks of issuer and server; Config.Leeway bridges small differences."},
-	{ErrAudience, "Ask the issuer for a token for this server (audience or resource parameter, client ID), or add the token's audience to Issuer.Audiences if it means this server."},
-	{ErrTokenType, "Send the kind of token that this server expects: Issuer.TokenTypes lists \"JWT\" for ID tokens and \"at+jwt\" for RFC 9068 access tokens."},
-	{ErrClaim, "The issuer puts something else into this claim than the specification says. Mend the issuer's mapping of claims, or Issuer.Subject."},
-	{ErrRule, "The issuer's description demands more of its tokens than this one has."},
-	{ErrRevoked, "The token, its login session or its subject was revoked. Sign in again."},
-	{ErrRevocationsUnavailable, "This says nothing about the token: the server does not know all revocations and is told not to guess. Check that it reaches the revocation log."},
-	{ErrClosed, "The server is shutting down."},
+	{ErrUnknownKey, errSkippedKey, "The issuer publishes this key, but it cannot be used here; every token under it is refused. Mend the key in the issuer's key set, or let the issuer sign with another one."},
+
+	{ErrKeysUnavailable, errSkippedKey, "The issuer answers, and publishes the token's key in a form that cannot be used here, and no other key. Mend the key in the issuer's key set, or let the issuer sign with another one."},
+
+	{ErrSignature, errSignatureRemoved, "Cloud Run has checked the token and taken its signature out before passing it on, so that nobody can verify it again. Send the token for Cloud Run's own check in the header X-Serverless-Authorization: it then leaves Authorization as it is."},
+	{ErrSignature, errHeaderNonce, "Tokens with \"nonce\" in their header, as Microsoft issues them for Microsoft Graph, can be verified by the service they are meant for alone. Ask the issuer for a token for this server: with a scope of its own, \"api://…\", instead of one of Microsoft Graph's."},
+	{ErrSignature, errSignatureLength, "The signature was cut or replaced on the way, or belongs to another token. Compare the token with the one that the issuer gave out."},
+	{ErrSignature, errNoKeyFits, "The token names no key, and none of those that the issuer publishes made its signature. Its key may have been taken back: then a fresh token helps. If it does not, compare the issuer's key set with the key that it signs with, and the token's \"iss\" with where it comes from."},
+
+	{ErrKeysUnavailable, keyset.ErrPostponed, "This says nothing about the token: its key is not among those in hand, and the issuer was asked for others a moment ago, for another token. It is asked again in some seconds: try again then. If this goes on, somebody sends tokens with key IDs that the issuer never had."},
+	{ErrKeysUnavailable, keyset.ErrNoUsableKey, "The issuer answers, and publishes no key that can verify a token here: see the reasons in its key set (\"oidcauth keys\", Authenticator.Keys). Some issuers make their first key when somebody signs in for the first time."},
+	{ErrKeysUnavailable, keyset.ErrDocument, "An answer arrived from the key set's address, and it is no key set. Check where Issuer.JWKSURL, or \"jwks_uri\" in the discovery document, leads."},
+	{ErrKeysUnavailable, fetch.ErrOtherIssuer, "The discovery document arrived, and it states another issuer. If both are names of the same issuer, give the one in Issuer.URL and the other in Issuer.Aliases. If it is another issuer's document, correct Issuer.URL or Issuer.DiscoveryURL."},
+	{ErrKeysUnavailable, fetch.ErrDiscovery, "The discovery document arrived, and cannot be used as it stands. Mend it at the issuer, or set Issuer.JWKSURL to where the keys are: then no document is needed."},
+	{ErrKeysUnavailable, fetch.ErrRedirect, "The issuer's server answers with a redirect that is not followed. Set Issuer.DiscoveryURL or Issuer.JWKSURL to the address that it leads to."},
+	{ErrKeysUnavailable, fetch.ErrContentType, "An answer arrived, and it is not JSON: a web page perhaps, of a proxy or a login. Open the address that is named here; set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."},
+	{ErrKeysUnavailable, fetch.ErrTooLarge, "The answer is larger than any key set. Check where Issuer.DiscoveryURL or Issuer.JWKSURL leads."},
+	{ErrKeysUnavailable, fetch.ErrURL, "The address that is named here is not one that keys are fetched from. Set Issuer.DiscoveryURL or Issuer.JWKSURL to a URL with https."},
+	{ErrKeysUnavailable, context.Canceled, "This says nothing about the token: whoever sent it left before the issuer's keys arrived."},
+	{ErrKeysUnavailable, context.DeadlineExceeded, "This says nothing about the token: the time that its check was given ended before the issuer's keys arrived."},
 }
 
-func adviceFor(err error) string {
-	for _, a := range advices {
-		if errors.Is(err, a.err) {
+// advise tells a person what to do about a refusal.
+func (e *evaluation) advise(err error) string {
+	if status, answered := errors.AsType[*fetch.StatusError](err); answered && errors.Is(err, ErrKeysUnavailable) {
+		return adviceForStatus(status.Status)
+	}
+	for _, a := range closerAdvices {
+		if errors.Is(err, a.err) && errors.Is(err, a.cause) {
 			return a.advice
 		}
 	}
-	return ""
+	return refusal.Find(err).Advice
 }
 
-func optionalTime(t time.Time) string {
-	if t.IsZero() {
-		return "absent"
+// adviceForStatus is for an issuer that answers, with a status that carries no
+// document.
+func adviceForStatus(status int) string {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "The issuer's server answers, and does not give the document to everybody. Let it: key sets and discovery documents are public. In Kubernetes that takes a binding of the role system:service-account-issuer-discovery."
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return "The issuer's server answers, and has no document at this address. Check Issuer.URL, path and trailing slash included, or set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."
+	case status == http.StatusTooManyRequests, status >= 500:
+		return "This says nothing about the token: the issuer's server answers that it cannot serve its document at present. It is asked again by itself; look at the issuer if it goes on."
 	}
-	return timeText(t)
+	return "The issuer's server answers, but not with a document. Open the address that is named here; set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."
 }

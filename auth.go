@@ -26,6 +26,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 )
 
@@ -250,11 +251,11 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	if len(missing) == 0 {
 		return behind
 	}
-	refusal := refuseCause(checkKey, ErrKeysUnavailable, errors.Join(missing...))
+	refused := refusal.Because(refusal.Key, ErrKeysUnavailable, errors.Join(missing...))
 	if behind != nil {
-		return errors.Join(refusal, behind)
+		return errors.Join(refused, behind)
 	}
-	return refusal
+	return refused
 }
 
 // Unready returns the [Issuer.URL] of every issuer whose keys are not in hand at
@@ -290,7 +291,7 @@ func (a *Authenticator) Close() error {
 		a.anyone.issuers.Close()
 	}
 	a.clients.closeIdle()
-	a.sessions.close(refuse(checkKey, ErrClosed, "", ""))
+	a.sessions.close(refusal.New(refusal.Key, ErrClosed, "", ""))
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
 	return unshared
 }

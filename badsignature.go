@@ -9,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // What can be seen of a token whose signature is bad, beside that. None of it
@@ -25,7 +26,7 @@ func (e *evaluation) badSignature() error {
 	got, cause := "a signature by another key", error(nil)
 	switch signature := e.raw[strings.LastIndexByte(e.raw, '.')+1:]; {
 	case strings.HasPrefix(signature, "SIGNATURE_REMOVED"):
-		got, cause = quote(signature)+" instead of a signature", errSignatureRemoved
+		got, cause = refusal.Quote(signature)+" instead of a signature", errSignatureRemoved
 	case e.headerHas("nonce"):
 		cause = errHeaderNonce
 	case !e.token.HasKeyID: // whose key may have been of another length
@@ -34,9 +35,9 @@ func (e *evaluation) badSignature() error {
 		got = fmt.Sprintf("a signature of %d bytes", base64.RawURLEncoding.DecodedLen(len(signature)))
 		cause = errSignatureLength
 	}
-	r := refuse(checkSignature, ErrSignature, got, "one by the issuer's key "+describeKeys(e.keys)+e.otherwiseSkipped())
+	r := refusal.New(refusal.Signature, ErrSignature, got, "one by the issuer's key "+describeKeys(e.keys)+e.otherwiseSkipped())
 	if cause != nil {
-		r.Err = &reason{ErrSignature, cause}
+		r.Err = refusal.With(ErrSignature, cause)
 	}
 	return r
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 const (
@@ -108,8 +109,8 @@ func (e *evaluation) signature(ctx context.Context) error {
 // keysSpent is for a token whose issuer changed its keys while all checks went on
 // the former ones: the next one is tried with the new.
 func (e *evaluation) keysSpent() error {
-	r := refuse(checkKey, ErrKeysUnavailable, "new keys of issuer "+quote(e.claims.issuer), "")
-	r.retryAfter = time.Second
+	r := refusal.New(refusal.Key, ErrKeysUnavailable, "new keys of issuer "+refusal.Quote(e.claims.issuer), "")
+	r.After(time.Second)
 	return r
 }
 

@@ -10,26 +10,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
-)
-
-// The names of the checks, as a [Refusal] and a [Report] give them.
-const (
-	checkForm      = "form"
-	checkIssuer    = "issuer"
-	checkAlgorithm = "algorithm"
-	checkKey       = "key"
-	checkSignature = "signature"
-	checkExpiry    = "expiry"
-	checkNotBefore = "not before"
-	checkIssuedAt  = "issued at"
-	checkAudience  = "audience"
-	checkType      = "type"
-	checkSubject   = "subject"
-	checkClaims    = "claims"
-	checkRules     = "rules"
-
-	checkRevocation = "revocation"
-	checkSession    = "session" // of a session alone
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // An evaluation is one token on its way through the checks.
@@ -52,20 +33,20 @@ type evaluation struct {
 // good, nothing that the token says decides anything but who has to vouch for
 // it. The first check that fails decides alone.
 var checks = [...]check{
-	{checkForm, (*evaluation).form},
-	{checkIssuer, (*evaluation).issuer},
-	{checkAlgorithm, (*evaluation).algorithm},
-	{checkKey, (*evaluation).candidates},
-	{checkSignature, (*evaluation).signature},
-	{checkExpiry, (*evaluation).expiry},
-	{checkNotBefore, (*evaluation).notBefore},
-	{checkIssuedAt, (*evaluation).issuedAt},
-	{checkAudience, (*evaluation).audience},
-	{checkType, (*evaluation).tokenType},
-	{checkSubject, (*evaluation).subject},
-	{checkClaims, (*evaluation).otherClaims},
-	{checkRules, (*evaluation).rules},
-	{checkRevocation, (*evaluation).revocation},
+	{refusal.Form, (*evaluation).form},
+	{refusal.Issuer, (*evaluation).issuer},
+	{refusal.Algorithm, (*evaluation).algorithm},
+	{refusal.Key, (*evaluation).candidates},
+	{refusal.Signature, (*evaluation).signature},
+	{refusal.Expiry, (*evaluation).expiry},
+	{refusal.NotBefore, (*evaluation).notBefore},
+	{refusal.IssuedAt, (*evaluation).issuedAt},
+	{refusal.Audience, (*evaluation).audience},
+	{refusal.Type, (*evaluation).tokenType},
+	{refusal.Subject, (*evaluation).subject},
+	{refusal.Claims, (*evaluation).otherClaims},
+	{refusal.Rules, (*evaluation).rules},
+	{refusal.Revocation, (*evaluation).revocation},
 }
 
 type check struct {
@@ -114,7 +95,7 @@ func (e *evaluation) form(context.Context) error {
 // malformedToken names the rule that the token breaks.
 func malformedToken(err error) error {
 	rule := strings.TrimPrefix(err.Error(), ErrMalformedToken.Error()+": ")
-	return &Refusal{Check: checkForm, Err: fmt.Errorf("%w: %s", ErrMalformedToken, rule)}
+	return &Refusal{Check: refusal.Form, Err: fmt.Errorf("%w: %s", ErrMalformedToken, rule)}
 }
 
 func (e *evaluation) issuer(context.Context) error {
@@ -133,7 +114,7 @@ func (e *evaluation) issuer(context.Context) error {
 func (e *evaluation) algorithm(context.Context) error {
 	i := slices.Index(e.trust.algorithms, e.token.Algorithm)
 	if i < 0 {
-		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), oneOf(e.trust.algorithms))
+		return refusal.New(refusal.Algorithm, ErrAlgorithm, refusal.Quote(e.token.Algorithm), refusal.OneOf(e.trust.algorithms))
 	}
 	// A number, because the token's own text would keep its header in memory.
 	e.claims.algorithm = uint8(i)
@@ -144,7 +125,7 @@ func (e *evaluation) algorithm(context.Context) error {
 // ID, or all if it has none.
 func (e *evaluation) candidates(ctx context.Context) error {
 	if e.trust.requireKeyID && !e.token.HasKeyID {
-		return refuse(checkKey, ErrUnknownKey, "no key ID", "a key of issuer "+quote(e.trust.url))
+		return refusal.New(refusal.Key, ErrUnknownKey, "no key ID", "a key of issuer "+refusal.Quote(e.trust.url))
 	}
 	keys, err := e.findKeys(ctx)
 	if err != nil {
@@ -162,7 +143,7 @@ func (e *evaluation) candidates(ctx context.Context) error {
 	case len(e.keys) == 0:
 		return e.keysRefusal(keyset.ErrUnknownKey)
 	case !found:
-		return refuse(checkAlgorithm, ErrAlgorithm, quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(e.keys))
+		return refusal.New(refusal.Algorithm, ErrAlgorithm, refusal.Quote(e.token.Algorithm), "an algorithm of the issuer's key "+describeKeys(e.keys))
 	}
 	return nil
 }
@@ -193,16 +174,16 @@ func (e *evaluation) keysRefusal(err error) error {
 	case errors.Is(err, keyset.ErrUnknownKey):
 		return e.unknownKey()
 	case errors.Is(err, keyset.ErrClosed):
-		return refuse(checkKey, ErrClosed, "", "")
+		return refusal.New(refusal.Key, ErrClosed, "", "")
 	case errors.As(err, &unavailable):
-		r := refuseCause(checkKey, ErrKeysUnavailable, err)
+		r := refusal.Because(refusal.Key, ErrKeysUnavailable, err)
 		if errors.Is(err, keyset.ErrNoUsableKey) {
 			r = e.noUsableKey(err)
 		}
-		r.retryAfter = unavailable.RetryAfter
+		r.After(unavailable.RetryAfter)
 		return r
 	}
-	return refuseCause(checkKey, ErrKeysUnavailable, err)
+	return refusal.Because(refusal.Key, ErrKeysUnavailable, err)
 }
 
 // describeKeys names the first keys and what they are restricted to. How many
@@ -218,7 +199,7 @@ func describeKeys(keys []*keyset.Key) string {
 		if i > 0 {
 			b.WriteString(", ")
 		}
-		b.WriteString(quote(k.ID()))
+		b.WriteString(refusal.Quote(k.ID()))
 		if k.Algorithm() != "" {
 			fmt.Fprintf(&b, " (%s)", k.Algorithm())
 		}
@@ -233,7 +214,7 @@ func (e *evaluation) expiry(context.Context) error {
 	if err := e.auth.checkExpiry(e.claims, e.now); err != nil {
 		return err
 	}
-	return e.auth.checkLifetime(checkExpiry, e.claims, e.now)
+	return e.auth.checkLifetime(refusal.Expiry, e.claims, e.now)
 }
 
 func (e *evaluation) notBefore(context.Context) error {
@@ -243,13 +224,13 @@ func (e *evaluation) notBefore(context.Context) error {
 	return e.auth.checkNotBefore(e.claims, e.now)
 }
 
-// checkExpiry refuses from the instant of the expiry plus leeway on.
+// refusal.Expiry refuses from the instant of the expiry plus leeway on.
 func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
 	if c.neverExpires {
 		return nil
 	}
 	if claimTimeAt(now) >= c.expiry.plus(a.leeway) {
-		return refuse(checkExpiry, ErrExpired, timeText(c.expiry.time()), "later than "+timeText(now.Add(-a.leeway)))
+		return refusal.New(refusal.Expiry, ErrExpired, timeText(c.expiry.time()), "later than "+timeText(now.Add(-a.leeway)))
 	}
 	return nil
 }
@@ -262,14 +243,14 @@ func (a *Authenticator) checkLifetime(check string, c *Claims, start time.Time) 
 		return nil
 	}
 	if limit := start.Add(a.maxLifetime + a.leeway); c.expiry.time().After(limit) {
-		return refuse(check, ErrClaim, `"exp" `+timeText(c.expiry.time()), "not later than "+timeText(limit))
+		return refusal.New(check, ErrClaim, `"exp" `+timeText(c.expiry.time()), "not later than "+timeText(limit))
 	}
 	return nil
 }
 
 func (a *Authenticator) checkNotBefore(c *Claims, now time.Time) error {
 	if claimTimeAt(now).plus(a.leeway) < c.notBefore {
-		return refuse(checkNotBefore, ErrNotYetValid, timeText(c.notBefore.time()), "not later than "+timeText(now.Add(a.leeway)))
+		return refusal.New(refusal.NotBefore, ErrNotYetValid, timeText(c.notBefore.time()), "not later than "+timeText(now.Add(a.leeway)))
 	}
 	return nil
 }
@@ -279,12 +260,12 @@ func (e *evaluation) issuedAt(context.Context) error {
 		return err
 	}
 	if claimTimeAt(e.now).plus(e.auth.leeway) < e.claims.issuedAt {
-		return refuse(checkIssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt.time()), "not later than "+timeText(e.now.Add(e.auth.leeway)))
+		return refusal.New(refusal.IssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt.time()), "not later than "+timeText(e.now.Add(e.auth.leeway)))
 	}
 	if e.claims.issuedAt == 0 {
 		return nil
 	}
-	return e.auth.checkLifetime(checkIssuedAt, e.claims, e.claims.issuedAt.time())
+	return e.auth.checkLifetime(refusal.IssuedAt, e.claims, e.claims.issuedAt.time())
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
@@ -308,7 +289,7 @@ func (e *evaluation) audience(context.Context) error {
 			return nil
 		}
 	}
-	return refuse(checkAudience, ErrAudience, quoteAll(got), e.wantedAudience())
+	return refusal.New(refusal.Audience, ErrAudience, refusal.QuoteAll(got), e.wantedAudience())
 }
 
 // audienceClaim returns the values that Issuer.Audiences are compared with.
@@ -322,7 +303,7 @@ func (e *evaluation) audienceClaim() ([]string, error) {
 	}
 	values, err := appendStrings(nil, m)
 	if err != nil {
-		return nil, wrongType(checkAudience, m, "a string or an array of strings")
+		return nil, wrongType(refusal.Audience, m, "a string or an array of strings")
 	}
 	return values, nil
 }
@@ -335,13 +316,13 @@ func (e *evaluation) tokenType(context.Context) error {
 		typ = typeJWT
 	}
 	if neverAuthenticates(typ) || !slices.Contains(e.trust.types, typ) {
-		return refuse(checkType, ErrTokenType, quote(e.token.Type), oneOf(e.trust.types))
+		return refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.OneOf(e.trust.types))
 	}
 	if e.has("events") {
-		return refuse(checkType, ErrTokenType, `a security event ("events")`, "a token that authenticates")
+		return refusal.New(refusal.Type, ErrTokenType, `a security event ("events")`, "a token that authenticates")
 	}
 	if e.has("cnf") {
-		return refuse(checkType, ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
+		return refusal.New(refusal.Type, ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
 	}
 	return nil
 }
@@ -375,7 +356,7 @@ func (e *evaluation) otherClaims(context.Context) error { return e.readOthers() 
 func (e *evaluation) rules(context.Context) error {
 	for i := range e.trust.demands {
 		if err := e.trust.demands[i].Check(e.lookup); err != nil {
-			return refuseCause(checkRules, ErrRule, err)
+			return refusal.Because(refusal.Rules, ErrRule, err)
 		}
 	}
 	return e.trust.checkRules(e.claims)

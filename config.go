@@ -15,6 +15,7 @@ import (
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 const (
@@ -360,10 +361,10 @@ func (i *Issuer) validate() error {
 // checkIssuerName enforces what makes an identity's input split one way only.
 func checkIssuerName(name string) error {
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return fmt.Errorf("oidcauth: issuer %s: contains white space", quote(name))
+		return fmt.Errorf("oidcauth: issuer %s: contains white space", refusal.Quote(name))
 	}
 	if name == "" || len(name) > maxNameBytes {
-		return fmt.Errorf("oidcauth: issuer %s: got %d bytes, want 1 to %d", quote(name), len(name), maxNameBytes)
+		return fmt.Errorf("oidcauth: issuer %s: got %d bytes, want 1 to %d", refusal.Quote(name), len(name), maxNameBytes)
 	}
 	if strings.Contains(name, "|") {
 		return fmt.Errorf("oidcauth: issuer %q: contains \"|\", which separates issuer and subject in an identity", name)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // A caller is who a context acts for: the bearer of the claims, the server itself
@@ -82,10 +84,10 @@ func Require(ctx context.Context, rules ...Rule) error {
 		return nil
 	}
 	if c.claims == nil {
-		return refuse(checkRules, ErrNoToken, "", "")
+		return refusal.New(refusal.Rules, ErrNoToken, "", "")
 	}
 	if err := All(rules...)(c.claims); err != nil {
-		return refuseCause(checkRules, ErrForbidden, err)
+		return refusal.Because(refusal.Rules, ErrForbidden, err)
 	}
 	return nil
 }
@@ -98,7 +100,7 @@ func HasRole(role string) Rule {
 		if c.HasRole(role) {
 			return nil
 		}
-		return fmt.Errorf("role: got %s, want %q", quoteAll(c.roleList()), role)
+		return fmt.Errorf("role: got %s, want %q", refusal.QuoteAll(c.roleList()), role)
 	}
 }
 
@@ -108,7 +110,7 @@ func HasScope(scope string) Rule {
 		if c.HasScope(scope) {
 			return nil
 		}
-		return fmt.Errorf("scope: got %s, want %q", quoteAll(slices.Collect(c.Scopes())), scope)
+		return fmt.Errorf("scope: got %s, want %q", refusal.QuoteAll(slices.Collect(c.Scopes())), scope)
 	}
 }
 
@@ -120,7 +122,7 @@ func FromIssuer(issuers ...string) Rule {
 		if slices.Contains(issuers, c.issuer) {
 			return nil
 		}
-		return fmt.Errorf("issuer: got %s, want %s", quote(c.issuer), oneOf(issuers))
+		return fmt.Errorf("issuer: got %s, want %s", refusal.Quote(c.issuer), refusal.OneOf(issuers))
 	}
 }
 
@@ -131,7 +133,7 @@ func ForAudience(audiences ...string) Rule {
 		if slices.ContainsFunc(audiences, c.HasAudience) {
 			return nil
 		}
-		return fmt.Errorf("audience: got %s, want %s", quoteAll(c.audienceList()), oneOf(audiences))
+		return fmt.Errorf("audience: got %s, want %s", refusal.QuoteAll(c.audienceList()), refusal.OneOf(audiences))
 	}
 }
 

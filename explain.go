@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // A Report tells, check by check, why a token is accepted or refused. It never
@@ -65,21 +68,21 @@ func (a *Authenticator) Explain(ctx context.Context, token string) Report {
 // needs names, for each check, those whose results it works with. The program's
 // own rules see nothing but accepted tokens.
 var needs = map[string][]string{
-	checkIssuer:     {checkForm},
-	checkAlgorithm:  {checkIssuer},
-	checkKey:        {checkIssuer},
-	checkSignature:  {checkKey},
-	checkExpiry:     {checkForm},
-	checkNotBefore:  {checkForm},
-	checkIssuedAt:   {checkForm},
-	checkAudience:   {checkIssuer},
-	checkType:       {checkIssuer},
-	checkSubject:    {checkIssuer},
-	checkClaims:     {checkIssuer},
-	checkRevocation: {checkSignature, checkIssuedAt, checkSubject, checkClaims},
-	checkRules: {
-		checkForm, checkIssuer, checkAlgorithm, checkKey, checkSignature, checkExpiry,
-		checkNotBefore, checkIssuedAt, checkAudience, checkType, checkSubject, checkClaims,
+	refusal.Issuer:     {refusal.Form},
+	refusal.Algorithm:  {refusal.Issuer},
+	refusal.Key:        {refusal.Issuer},
+	refusal.Signature:  {refusal.Key},
+	refusal.Expiry:     {refusal.Form},
+	refusal.NotBefore:  {refusal.Form},
+	refusal.IssuedAt:   {refusal.Form},
+	refusal.Audience:   {refusal.Issuer},
+	refusal.Type:       {refusal.Issuer},
+	refusal.Subject:    {refusal.Issuer},
+	refusal.Claims:     {refusal.Issuer},
+	refusal.Revocation: {refusal.Signature, refusal.IssuedAt, refusal.Subject, refusal.Claims},
+	refusal.Rules: {
+		refusal.Form, refusal.Issuer, refusal.Algorithm, refusal.Key, refusal.Signature, refusal.Expiry,
+		refusal.NotBefore, refusal.IssuedAt, refusal.Audience, refusal.Type, refusal.Subject, refusal.Claims,
 	},
 }
 
@@ -94,10 +97,10 @@ func (e *evaluation) step(name string, err error) Step {
 		return Step{Check: name, Got: got, Want: want, Verdict: Passed}
 	}
 	step := Step{Check: name, Got: err.Error(), Verdict: Failed, Advice: e.advise(err)}
-	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		step.Got, step.Want = refusal.Got, refusal.Want
+	if refused, ok := errors.AsType[*Refusal](err); ok {
+		step.Got, step.Want = refused.Got, refused.Want
 		if step.Got == "" && step.Want == "" {
-			step.Got = refusal.Err.Error()
+			step.Got = refused.Err.Error()
 		}
 	}
 	return step
@@ -106,36 +109,36 @@ func (e *evaluation) step(name string, err error) Step {
 // describe tells what a check that passed got and wanted.
 func (e *evaluation) describe(name string) (got, want string) {
 	switch name {
-	case checkForm:
+	case refusal.Form:
 		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
-	case checkIssuer:
-		return quote(e.claims.issuer), e.auth.describeIssuers()
-	case checkAlgorithm:
-		return e.token.Algorithm, oneOf(e.trust.algorithms)
-	case checkKey:
+	case refusal.Issuer:
+		return refusal.Quote(e.claims.issuer), e.auth.describeIssuers()
+	case refusal.Algorithm:
+		return e.token.Algorithm, refusal.OneOf(e.trust.algorithms)
+	case refusal.Key:
 		return e.describeKeyID(), "a key of the issuer"
-	case checkSignature:
+	case refusal.Signature:
 		return "good", "a signature by the issuer's key"
-	case checkExpiry:
+	case refusal.Expiry:
 		if e.claims.neverExpires {
 			return "none", "none, or later than " + timeText(e.now.Add(-e.auth.leeway))
 		}
 		return timeText(e.claims.Expiry()), "later than " + timeText(e.now.Add(-e.auth.leeway))
-	case checkNotBefore:
+	case refusal.NotBefore:
 		return optionalTime(e.claims.NotBefore()), "not later than " + timeText(e.now.Add(e.auth.leeway))
-	case checkIssuedAt:
+	case refusal.IssuedAt:
 		return optionalTime(e.claims.IssuedAt()), "not later than " + timeText(e.now.Add(e.auth.leeway))
-	case checkAudience:
+	case refusal.Audience:
 		return e.describeAudience()
-	case checkType:
-		return quote(e.token.Type), oneOf(e.trust.types)
-	case checkSubject:
-		return quote(e.claims.subject), fmt.Sprintf("1 to %d bytes", maxNameBytes)
-	case checkClaims:
-		return fmt.Sprintf("roles %s, scopes %s", quoteAll(e.claims.roleList()), quoteAll(slices.Collect(e.claims.Scopes()))), "well-formed claims"
-	case checkRules:
+	case refusal.Type:
+		return refusal.Quote(e.token.Type), refusal.OneOf(e.trust.types)
+	case refusal.Subject:
+		return refusal.Quote(e.claims.subject), fmt.Sprintf("1 to %d bytes", maxNameBytes)
+	case refusal.Claims:
+		return fmt.Sprintf("roles %s, scopes %s", refusal.QuoteAll(e.claims.roleList()), refusal.QuoteAll(slices.Collect(e.claims.Scopes()))), "well-formed claims"
+	case refusal.Rules:
 		return fmt.Sprintf("%d rules satisfied", len(e.trust.demands)+len(e.trust.rules)), "all of them"
-	case checkRevocation:
+	case refusal.Revocation:
 		return "not revoked", "no revocation matches"
 	}
 	return "", ""
@@ -145,32 +148,32 @@ func (e *evaluation) describeKeyID() string {
 	if !e.token.HasKeyID {
 		return fmt.Sprintf("no key ID, %d keys to try", len(e.keys))
 	}
-	return "key ID " + quote(e.token.KeyID)
+	return "key ID " + refusal.Quote(e.token.KeyID)
 }
 
 // describeAudience tells of the values that were compared, wherever they stand.
 func (e *evaluation) describeAudience() (got, want string) {
 	if e.trust.anyAudience {
-		return quoteAll(e.claims.audienceList()), "anything (InsecureAnyAudience)"
+		return refusal.QuoteAll(e.claims.audienceList()), "anything (InsecureAnyAudience)"
 	}
 	want = e.wantedAudience()
 	compared, err := e.audienceClaim()
 	if err != nil {
 		return err.Error(), want
 	}
-	return quoteAll(compared), want
+	return refusal.QuoteAll(compared), want
 }
 
 func (e *evaluation) wantedAudience() string {
 	switch {
 	case e.trust.audienceClaim != "":
-		return fmt.Sprintf("%s in %q", oneOf(e.trust.audiences), e.trust.audienceClaim)
+		return fmt.Sprintf("%s in %q", refusal.OneOf(e.trust.audiences), e.trust.audienceClaim)
 	case e.trust.dedicatedKeys && len(e.trust.audiences) == 0:
 		return "no audience (DedicatedKeys)"
 	case e.trust.dedicatedKeys:
-		return "no audience (DedicatedKeys), or " + oneOf(e.trust.audiences)
+		return "no audience (DedicatedKeys), or " + refusal.OneOf(e.trust.audiences)
 	}
-	return oneOf(e.trust.audiences)
+	return refusal.OneOf(e.trust.audiences)
 }
 
 // String returns the report as lines of text, one a check.
@@ -180,4 +183,11 @@ func (r Report) String() string {
 		fmt.Fprintf(&b, "%-10s %-8s got %s, want %s\n", s.Check, s.Verdict, s.Got, s.Want)
 	}
 	return b.String()
+}
+
+func optionalTime(t time.Time) string {
+	if t.IsZero() {
+		return "absent"
+	}
+	return timeText(t)
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/origin"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // An Extractor takes the token out of a request, in both senses: it returns the
@@ -24,17 +25,16 @@ import (
 type Extractor func(r *http.Request) (token string, err error)
 
 const (
-	checkRequest       = "request"
 	headerAuth         = "Authorization"
 	headerSubprotocol  = "Sec-Websocket-Protocol" // as net/http spells it
 	subprotocolPrefix  = "bearer."
 	maxSubprotocolList = 64
 )
 
-func noToken(want string) error { return refuse(checkRequest, ErrNoToken, "", want) }
+func noToken(want string) error { return refusal.New(refusal.Request, ErrNoToken, "", want) }
 
 func malformed(got, want string) error {
-	return refuse(checkRequest, ErrMalformedRequest, got, want)
+	return refusal.New(refusal.Request, ErrMalformedRequest, got, want)
 }
 
 // BearerToken takes the token from the Authorization header (RFC 6750, section
@@ -205,11 +205,11 @@ func offeredSubprotocols(r *http.Request) ([]string, error) {
 // bears an Origin, or has to, is refused.
 func CookieToken(name string, origins ...string) Extractor {
 	if !isCookieName(name) {
-		return invalid(fmt.Errorf("oidcauth: CookieToken: got the name %s, want that of a cookie (RFC 6265, section 4.1.1)", quote(name)))
+		return invalid(fmt.Errorf("oidcauth: CookieToken: got the name %s, want that of a cookie (RFC 6265, section 4.1.1)", refusal.Quote(name)))
 	}
 	for _, text := range origins {
 		if err := origin.Check(text); err != nil {
-			return invalid(fmt.Errorf("oidcauth: CookieToken: origin %s: %w: want one as a browser sends it, such as \"https://app.example.com\"", quote(text), err))
+			return invalid(fmt.Errorf("oidcauth: CookieToken: origin %s: %w: want one as a browser sends it, such as \"https://app.example.com\"", refusal.Quote(text), err))
 		}
 	}
 	origins = slices.Clone(origins)
@@ -217,15 +217,15 @@ func CookieToken(name string, origins ...string) Extractor {
 		tokens := removeCookie(r, name)
 		switch {
 		case len(tokens) == 0:
-			return "", noToken("a cookie " + quote(name))
+			return "", noToken("a cookie " + refusal.Quote(name))
 		case !allSame(tokens):
-			return "", malformed("several cookies "+quote(name)+" that differ", "one")
+			return "", malformed("several cookies "+refusal.Quote(name)+" that differ", "one")
 		}
 		if err := checkOrigin(r, origins); err != nil {
 			return "", withhold(err, tokens[0])
 		}
 		if !isToken68(tokens[0]) {
-			return "", malformed("a cookie "+quote(name)+" of another form", "a token")
+			return "", malformed("a cookie "+refusal.Quote(name)+" of another form", "a token")
 		}
 		return tokens[0], nil
 	}
@@ -276,7 +276,7 @@ func checkOrigin(r *http.Request, origins []string) error {
 	if len(got) == 1 && slices.Contains(origins, got[0]) {
 		return nil
 	}
-	return refuse(checkRequest, ErrOrigin, "Origin "+quoteAll(got), oneOf(origins))
+	return refusal.New(refusal.Request, ErrOrigin, "Origin "+refusal.QuoteAll(got), refusal.OneOf(origins))
 }
 
 // isSafe reports whether the request neither changes anything (RFC 9110,

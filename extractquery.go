@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // QueryToken takes the token from the query parameter of the given name. RFC
@@ -25,11 +27,11 @@ func QueryToken(name string) Extractor {
 		tokens := removeQuery(r, name)
 		switch {
 		case len(tokens) == 0:
-			return "", noToken("a query parameter " + quote(name))
+			return "", noToken("a query parameter " + refusal.Quote(name))
 		case !allSame(tokens):
-			return "", malformed("several query parameters "+quote(name)+" that differ", "one")
+			return "", malformed("several query parameters "+refusal.Quote(name)+" that differ", "one")
 		case !isToken68(tokens[0]):
-			return "", malformed("a query parameter "+quote(name)+" of another form", "a token")
+			return "", malformed("a query parameter "+refusal.Quote(name)+" of another form", "a token")
 		}
 		return tokens[0], nil
 	}

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // Kinds of things that are used once.
@@ -76,7 +78,7 @@ func (a *Authenticator) useLogout(ctx context.Context, l *logout) error {
 		}
 	}
 	if !first {
-		return refuse(checkLogout, ErrMalformedRequest, "logout token "+quote(l.tokenID)+" again", "one that was not used before")
+		return refusal.New(refusal.Logout, ErrMalformedRequest, "logout token "+refusal.Quote(l.tokenID)+" again", "one that was not used before")
 	}
 	return nil
 }

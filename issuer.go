@@ -21,6 +21,7 @@ import (
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 const (
@@ -279,7 +280,7 @@ func (l *LocalIssuer) Issue(ctx context.Context, r TokenRequest) (token string, 
 // claims returns all claims of a token.
 func (l *LocalIssuer) claims(r TokenRequest, id Identity) (map[string]any, error) {
 	if len(r.Subject) > maxNameBytes || !utf8.ValidString(r.Subject) {
-		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", quote(r.Subject), maxNameBytes)
+		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", refusal.Quote(r.Subject), maxNameBytes)
 	}
 	claims := make(map[string]any, len(r.Claims)+8)
 	for name, value := range r.Claims {

@@ -12,6 +12,7 @@ import (
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // fetchClients make the requests for key sets: over https, and for issuers that
@@ -162,15 +163,15 @@ func (a *Authenticator) keysGone(keys []*keyset.Key) {
 // deadKey words the refusal of a token under a key that is trusted no more.
 func (a *Authenticator) deadKey(c *Claims, k *keyset.Key) error {
 	if a.closed.Load() {
-		return refuse(checkKey, ErrClosed, "", "")
+		return refusal.New(refusal.Key, ErrClosed, "", "")
 	}
 	// With a context that has ended this asks without fetching anything.
 	ended, end := context.WithCancel(context.Background())
 	end()
 	if c.trust.keys.Ready(ended) != nil {
-		return refuse(checkKey, ErrKeysUnavailable, "", "keys of issuer "+quote(c.trust.url))
+		return refusal.New(refusal.Key, ErrKeysUnavailable, "", "keys of issuer "+refusal.Quote(c.trust.url))
 	}
-	return refuse(checkKey, ErrUnknownKey, "key ID "+quote(k.ID()), "a key of issuer "+quote(c.trust.url))
+	return refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(k.ID()), "a key of issuer "+refusal.Quote(c.trust.url))
 }
 
 func (a *Authenticator) storeFailed(issuer string, err error) {
@@ -225,7 +226,7 @@ func (a *Authenticator) Keys(ctx context.Context, issuer string) (KeyReport, err
 		return a.anyone.report(ctx, t)
 	}
 	if err = t.keys.Ready(ctx); err != nil {
-		err = refuseCause(checkKey, ErrKeysUnavailable, err)
+		err = refusal.Because(refusal.Key, ErrKeysUnavailable, err)
 	}
 	return newKeyReport(t.keys.Report()), err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 const (
@@ -105,7 +106,7 @@ func (l *LocalIssuer) take(read keyring.Ring) error {
 // reports whether that is more.
 func (l *LocalIssuer) rejoin(r keyring.Ring) (keyring.Ring, bool, error) {
 	if r.Issuer != "" && r.Issuer != l.url {
-		return r, false, fmt.Errorf("%w: the keys are those of issuer %s, want %s", keyring.ErrRing, quote(r.Issuer), quote(l.url))
+		return r, false, fmt.Errorf("%w: the keys are those of issuer %s, want %s", keyring.ErrRing, refusal.Quote(r.Issuer), refusal.Quote(l.url))
 	}
 	return r.Merge(l.current(), l.now())
 }
@@ -138,7 +139,7 @@ func (l *LocalIssuer) takeUnwritten(read keyring.Ring, cause error) error {
 
 // stopped has tokens and tickets refused until a ring is adopted.
 func stopped(cause error) *signing {
-	return &signing{err: refuseCause(checkKey, ErrKeysUnavailable, cause)}
+	return &signing{err: refusal.Because(refusal.Key, ErrKeysUnavailable, cause)}
 }
 
 // noteReading reports the first failure of a series, and ends trust in the keys

@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 const (
-	checkLogout = "logout"
 
 	// logoutEvent is the member of "events" that makes a logout token one
 	// (OpenID Connect Back-Channel Logout 1.0, section 2.4).
@@ -82,31 +82,31 @@ func (a *Authenticator) logoutToken(w http.ResponseWriter, r *http.Request) (str
 	const roomForOthers = 4 << 10
 	r.Body = http.MaxBytesReader(w, r.Body, int64(a.maxTokenBytes)+roomForOthers)
 	if err := r.ParseForm(); err != nil {
-		return "", refuseCause(checkLogout, ErrMalformedRequest, err)
+		return "", refusal.Because(refusal.Logout, ErrMalformedRequest, err)
 	}
 	tokens := r.PostForm["logout_token"]
 	if len(tokens) != 1 {
-		return "", refuse(checkLogout, ErrMalformedRequest, fmt.Sprintf("%d logout tokens", len(tokens)), "one in a form's body")
+		return "", refusal.New(refusal.Logout, ErrMalformedRequest, fmt.Sprintf("%d logout tokens", len(tokens)), "one in a form's body")
 	}
 	return tokens[0], nil
 }
 
 // refuseLogout answers that a logout did not take place.
 func (a *Authenticator) refuseLogout(w http.ResponseWriter, r *http.Request, err error) {
-	answer := answerTo(err)
-	if answer.status < http.StatusInternalServerError {
-		answer.status, answer.code = http.StatusBadRequest, "invalid_request"
+	answer := refusal.Find(err)
+	if answer.Status < http.StatusInternalServerError {
+		answer.Status, answer.Code = http.StatusBadRequest, "invalid_request"
 	}
 	a.logger.LogAttrs(r.Context(), slog.LevelWarn, "logout refused",
-		slog.Int("status", answer.status), slog.String("reason", err.Error()))
+		slog.Int("status", answer.Status), slog.String("reason", err.Error()))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if answer.status == http.StatusServiceUnavailable {
+	if answer.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter(err))
 	}
-	w.WriteHeader(answer.status)
-	json.NewEncoder(w).Encode(map[string]string{"error": answer.name(), "error_description": answer.description})
+	w.WriteHeader(answer.Status)
+	json.NewEncoder(w).Encode(map[string]string{"error": answer.Name(), "error_description": answer.Description})
 }
 
 // A logout is what a verified logout token says.
@@ -161,7 +161,7 @@ func (e *evaluation) oneSpelling(context.Context) error {
 	for _, m := range e.members {
 		for _, name := range []string{"iss", "sub", "aud", "iat", "exp", "jti", "sid", "events", "nonce"} {
 			if m.Name != name && strings.EqualFold(m.Name, name) {
-				return refuse(checkLogout, ErrClaim, quote(m.Name), quote(name))
+				return refusal.New(refusal.Logout, ErrClaim, refusal.Quote(m.Name), refusal.Quote(name))
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func (e *evaluation) configuredIssuer(ctx context.Context) error {
 		return err
 	}
 	if !slices.Contains(e.auth.order, e.trust) {
-		return refuse(checkIssuer, ErrUnknownIssuer, quote(e.trust.url), "a configured one")
+		return refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.url), "a configured one")
 	}
 	return nil
 }
@@ -183,7 +183,7 @@ func (e *evaluation) configuredIssuer(ctx context.Context) error {
 // not tell its tokens apart (section 2.4).
 func (e *evaluation) logoutType(context.Context) error {
 	if typ := mediaType(e.token.Type); e.token.HasType && typ != "logout+jwt" && typ != typeJWT {
-		return refuse(checkType, ErrTokenType, quote(e.token.Type), oneOf([]string{"logout+jwt", typeJWT}))
+		return refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.OneOf([]string{"logout+jwt", typeJWT}))
 	}
 	return nil
 }
@@ -201,10 +201,10 @@ func (e *evaluation) logoutExpiry(ctx context.Context) error {
 func (e *evaluation) logoutTime(context.Context) error {
 	issued := e.claims.IssuedAt()
 	if issued.IsZero() {
-		return refuse(checkIssuedAt, ErrClaim, `no "iat"`, "a time of issue")
+		return refusal.New(refusal.IssuedAt, ErrClaim, `no "iat"`, "a time of issue")
 	}
 	if oldest := e.now.Add(-maxLogoutAge - e.auth.leeway); issued.Before(oldest) {
-		return refuse(checkIssuedAt, ErrExpired, "a logout token of "+timeText(issued), "not before "+timeText(oldest))
+		return refusal.New(refusal.IssuedAt, ErrExpired, "a logout token of "+timeText(issued), "not before "+timeText(oldest))
 	}
 	return nil
 }
@@ -216,7 +216,7 @@ func (e *evaluation) logoutAudience(context.Context) error {
 	if len(e.trust.logout) == 0 && e.claims.audiences > 0 || slices.ContainsFunc(e.trust.logout, e.claims.HasAudience) {
 		return nil
 	}
-	return refuse(checkAudience, ErrAudience, quoteAll(e.claims.audienceList()), oneOf(e.trust.logout))
+	return refusal.New(refusal.Audience, ErrAudience, refusal.QuoteAll(e.claims.audienceList()), refusal.OneOf(e.trust.logout))
 }
 
 // logoutEvents tells a logout token from every other: by the event that it has,
@@ -224,10 +224,10 @@ func (e *evaluation) logoutAudience(context.Context) error {
 func (e *evaluation) logoutEvents(context.Context) error {
 	event, found, err := jws.Lookup(e.claims.payload, "events", logoutEvent)
 	if err != nil || !found || event.Kind != jws.Object {
-		return refuse(checkType, ErrTokenType, "no logout event", "an object at "+quote(logoutEvent)+` in "events"`)
+		return refusal.New(refusal.Type, ErrTokenType, "no logout event", "an object at "+refusal.Quote(logoutEvent)+` in "events"`)
 	}
 	if e.has("nonce") {
-		return refuse(checkType, ErrTokenType, `a "nonce"`, "a logout token, which has none")
+		return refusal.New(refusal.Type, ErrTokenType, `a "nonce"`, "a logout token, which has none")
 	}
 	return nil
 }
@@ -238,20 +238,20 @@ func (e *evaluation) readLogout() (*logout, error) {
 		name string
 		to   *string
 	}{{"jti", &l.tokenID}, {"sid", &l.sessionID}, {"sub", &l.subject}} {
-		text, err := e.text(checkLogout, claim.name)
+		text, err := e.text(refusal.Logout, claim.name)
 		if err != nil {
 			return nil, err
 		}
 		if len(text) > maxLogoutName {
-			return nil, refuse(checkLogout, ErrClaim, fmt.Sprintf("%q of %d bytes", claim.name, len(text)), fmt.Sprintf("at most %d", maxLogoutName))
+			return nil, refusal.New(refusal.Logout, ErrClaim, fmt.Sprintf("%q of %d bytes", claim.name, len(text)), fmt.Sprintf("at most %d", maxLogoutName))
 		}
 		*claim.to = text
 	}
 	if l.tokenID == "" {
-		return nil, refuse(checkLogout, ErrClaim, `no "jti"`, "the token's ID")
+		return nil, refusal.New(refusal.Logout, ErrClaim, `no "jti"`, "the token's ID")
 	}
 	if l.sessionID == "" && l.subject == "" {
-		return nil, refuse(checkLogout, ErrClaim, `neither "sid" nor "sub"`, "one of them")
+		return nil, refusal.New(refusal.Logout, ErrClaim, `neither "sid" nor "sub"`, "one of them")
 	}
 	return l, nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // logoutBySession is the value of [Issuer.LogoutBy] for one login session.
@@ -17,7 +19,7 @@ func (i *Issuer) checkLogoutBy() error {
 	if i.LogoutBy == "" || i.LogoutBy == logoutBySession {
 		return nil
 	}
-	return fmt.Errorf("oidcauth: issuer %q: LogoutBy: got %s, want %q or none", i.URL, quote(i.LogoutBy), logoutBySession)
+	return fmt.Errorf("oidcauth: issuer %q: LogoutBy: got %s, want %q or none", i.URL, refusal.Quote(i.LogoutBy), logoutBySession)
 }
 
 // bySubject reports whether the logout is of all that the subject has.

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // AuthenticateRequest takes the token out of the request, as [Config.Extract]
@@ -73,34 +75,34 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 // caller what kind of fault it is; what exactly was got and wanted goes to
 // [Config.Logger].
 func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	answer := answerTo(err)
+	answer := refusal.Find(err)
 	a.logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
-		slog.Int("status", answer.status), slog.String("reason", err.Error()))
+		slog.Int("status", answer.Status), slog.String("reason", err.Error()))
 
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if answer.status < 500 {
+	if answer.Status < 500 {
 		h.Set("WWW-Authenticate", a.challenge(answer))
 	}
-	if answer.status == http.StatusServiceUnavailable {
+	if answer.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter(err))
 	}
-	w.WriteHeader(answer.status)
+	w.WriteHeader(answer.Status)
 	if r.Method == http.MethodHead {
 		return
 	}
-	json.NewEncoder(w).Encode(map[string]string{"error": answer.name(), "error_description": answer.description})
+	json.NewEncoder(w).Encode(map[string]string{"error": answer.Name(), "error_description": answer.Description})
 }
 
 // challenge words the WWW-Authenticate header. A caller that sent no token gets
 // no error code (RFC 6750, section 3.1).
-func (a *Authenticator) challenge(answer answer) string {
+func (a *Authenticator) challenge(answer refusal.Entry) string {
 	var parameters []string
-	if answer.code != "" {
+	if answer.Code != "" {
 		parameters = append(parameters,
-			`error="`+answer.code+`"`, `error_description="`+answer.description+`"`)
+			`error="`+answer.Code+`"`, `error_description="`+answer.Description+`"`)
 	}
 	if a.metadataURL != "" {
 		parameters = append(parameters, `resource_metadata="`+a.metadataURL+`"`)
@@ -111,8 +113,8 @@ func (a *Authenticator) challenge(answer answer) string {
 // retryAfter returns the seconds to wait, at least one.
 func retryAfter(err error) string {
 	var wait time.Duration
-	if refusal, ok := errors.AsType[*Refusal](err); ok {
-		wait = refusal.RetryAfter()
+	if refused, ok := errors.AsType[*Refusal](err); ok {
+		wait = refused.RetryAfter()
 	}
 	return strconv.Itoa(int(math.Max(1, math.Ceil(wait.Seconds()))))
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // readers fill in the claims. They depend on the payload and the issuer's
@@ -33,14 +34,14 @@ func (e *evaluation) has(name string) bool {
 func (e *evaluation) untrustedIssuer() (string, error) {
 	m, found := e.member("iss")
 	if !found {
-		return "", refuse(checkIssuer, ErrClaim, `no "iss"`, "an issuer")
+		return "", refusal.New(refusal.Issuer, ErrClaim, `no "iss"`, "an issuer")
 	}
 	iss, err := m.Text()
 	if err != nil {
-		return "", wrongType(checkIssuer, m, "a string")
+		return "", wrongType(refusal.Issuer, m, "a string")
 	}
 	if iss == "" || len(iss) > maxNameBytes {
-		return "", refuse(checkIssuer, ErrClaim, fmt.Sprintf(`"iss" of %d bytes`, len(iss)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
+		return "", refusal.New(refusal.Issuer, ErrClaim, fmt.Sprintf(`"iss" of %d bytes`, len(iss)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
 	}
 	return iss, nil
 }
@@ -52,23 +53,23 @@ func (e *evaluation) readExpiry() error {
 		return nil
 	}
 	if !found {
-		return refuse(checkExpiry, ErrClaim, `no "exp"`, "an expiry")
+		return refusal.New(refusal.Expiry, ErrClaim, `no "exp"`, "an expiry")
 	}
 	var err error
-	e.claims.expiry, err = numericDate(checkExpiry, m)
+	e.claims.expiry, err = numericDate(refusal.Expiry, m)
 	return err
 }
 
 func (e *evaluation) readNotBefore() (err error) {
 	if m, found := e.member("nbf"); found {
-		e.claims.notBefore, err = numericDate(checkNotBefore, m)
+		e.claims.notBefore, err = numericDate(refusal.NotBefore, m)
 	}
 	return err
 }
 
 func (e *evaluation) readIssuedAt() (err error) {
 	if m, found := e.member("iat"); found {
-		e.claims.issuedAt, err = numericDate(checkIssuedAt, m)
+		e.claims.issuedAt, err = numericDate(refusal.IssuedAt, m)
 	}
 	return err
 }
@@ -78,7 +79,7 @@ func (e *evaluation) readIssuedAt() (err error) {
 func numericDate(check string, m jws.Member) (claimTime, error) {
 	sec, nsec, err := m.Seconds()
 	if err != nil {
-		return 0, refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, err), "seconds since 1970 as a number")
+		return 0, refusal.New(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, err), "seconds since 1970 as a number")
 	}
 	return claimTimeOf(sec, nsec), nil
 }
@@ -92,10 +93,10 @@ func (e *evaluation) readAudience() error {
 	}
 	values, err := appendStrings(e.values[:0], m)
 	if err != nil {
-		return wrongType(checkAudience, m, "a string or an array of strings")
+		return wrongType(refusal.Audience, m, "a string or an array of strings")
 	}
 	if len(values) > math.MaxUint16 {
-		return refuse(checkAudience, ErrClaim, fmt.Sprintf(`"aud" of %d values`, len(values)), fmt.Sprintf("at most %d", math.MaxUint16))
+		return refusal.New(refusal.Audience, ErrClaim, fmt.Sprintf(`"aud" of %d values`, len(values)), fmt.Sprintf("at most %d", math.MaxUint16))
 	}
 	e.values = values
 	e.claims.lists, e.claims.audiences = values, uint16(len(values))
@@ -104,7 +105,7 @@ func (e *evaluation) readAudience() error {
 
 // readSubject reads the subject and derives the identity.
 func (e *evaluation) readSubject() error {
-	sub, err := e.text(checkSubject, "sub")
+	sub, err := e.text(refusal.Subject, "sub")
 	if err != nil {
 		return err
 	}
@@ -115,7 +116,7 @@ func (e *evaluation) readSubject() error {
 		}
 	}
 	if sub == "" || len(sub) > maxNameBytes {
-		return refuse(checkSubject, ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
+		return refusal.New(refusal.Subject, ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", maxNameBytes))
 	}
 	e.claims.subject = sub
 	e.claims.identity = identity.New(e.claims.issuer, sub)
@@ -146,14 +147,14 @@ func (e *evaluation) mappedSubject(paths []Path) (string, error) {
 	for i, path := range paths {
 		m, found := e.memberAt(path)
 		if !found || m.Kind != jws.String {
-			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
+			return "", refusal.New(refusal.Subject, ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
 		}
 		var err error
 		if parts[i], err = m.Text(); err != nil || parts[i] == "" {
-			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("an empty string at %q", path), "a part of the subject")
+			return "", refusal.New(refusal.Subject, ErrClaim, fmt.Sprintf("an empty string at %q", path), "a part of the subject")
 		}
 		if i < len(parts)-1 && strings.Contains(parts[i], "|") {
-			return "", refuse(checkSubject, ErrClaim, fmt.Sprintf("%q contains \"|\"", path), "a part without the separator")
+			return "", refusal.New(refusal.Subject, ErrClaim, fmt.Sprintf("%q contains \"|\"", path), "a part without the separator")
 		}
 	}
 	return strings.Join(parts, "|"), nil
@@ -167,10 +168,10 @@ func (e *evaluation) checkHexIdentity() error {
 	}
 	claimed, err := m.Text()
 	if err != nil {
-		return wrongType(checkSubject, m, "a string")
+		return wrongType(refusal.Subject, m, "a string")
 	}
 	if claimed != e.claims.identity.String() {
-		return refuse(checkSubject, ErrClaim, `"hex_identity" `+quote(claimed), quote(e.claims.identity.String()))
+		return refusal.New(refusal.Subject, ErrClaim, `"hex_identity" `+refusal.Quote(claimed), refusal.Quote(e.claims.identity.String()))
 	}
 	return nil
 }
@@ -178,10 +179,10 @@ func (e *evaluation) checkHexIdentity() error {
 // readOthers reads the claims that decide nothing by themselves.
 func (e *evaluation) readOthers() (err error) {
 	c := e.claims
-	if c.tokenID, err = e.text(checkClaims, "jti"); err != nil {
+	if c.tokenID, err = e.text(refusal.Claims, "jti"); err != nil {
 		return err
 	}
-	if c.sessionID, err = e.text(checkClaims, "sid"); err != nil {
+	if c.sessionID, err = e.text(refusal.Claims, "sid"); err != nil {
 		return err
 	}
 	if c.scopes, err = e.scopes(); err != nil {
@@ -210,7 +211,7 @@ func (e *evaluation) text(check, name string) (string, error) {
 }
 
 func wrongType(check string, m jws.Member, want string) error {
-	return refuse(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, m.Kind), want)
+	return refusal.New(check, ErrClaim, fmt.Sprintf("%q: %s", m.Name, m.Kind), want)
 }
 
 // appendStrings appends what a claim holds that is a string or an array of
@@ -242,7 +243,7 @@ func (e *evaluation) scopes() (string, error) {
 	}
 	list, err := m.AppendStrings(nil)
 	if err != nil {
-		return "", wrongType(checkClaims, m, "a string or an array of strings")
+		return "", wrongType(refusal.Claims, m, "a string or an array of strings")
 	}
 	hasSpace := func(s string) bool { return strings.Contains(s, " ") }
 	return strings.Join(slices.DeleteFunc(list, hasSpace), " "), nil

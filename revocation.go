@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // defaultRevocationTime is how long a revocation is kept of tokens that nothing
@@ -106,7 +107,7 @@ func (r Revocation) describe() string {
 		{"token ID", r.TokenID}, {"key ID", r.KeyID},
 	} {
 		if part.value != "" {
-			text += ", " + part.name + " " + quote(part.value)
+			text += ", " + part.name + " " + refusal.Quote(part.value)
 		}
 	}
 	if !r.IssuedBefore.IsZero() {
@@ -147,25 +148,25 @@ func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 // completed checks a revocation and fills in what it leaves open.
 func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 	if a.closed.Load() {
-		return r, refuse(checkRevocation, ErrClosed, "", "")
+		return r, refusal.New(refusal.Revocation, ErrClosed, "", "")
 	}
 	if r.isEmpty() {
-		return r, refuse(checkRevocation, ErrMalformedRequest, "an empty revocation", "what the tokens have in common")
+		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "an empty revocation", "what the tokens have in common")
 	}
 	switch t, known := a.trusts[r.Issuer]; {
 	case known && t.tenants != nil:
-		return r, refuse(checkRevocation, ErrMalformedRequest, "issuer "+quote(r.Issuer), "the issuer of one tenant")
+		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(r.Issuer), "the issuer of one tenant")
 	case known:
 		r.Issuer = t.url
 	case r.Issuer != "" && a.tenantTrust(r.Issuer) == nil && a.anyone == nil:
-		return r, refuse(checkRevocation, ErrMalformedRequest, "issuer "+quote(r.Issuer), oneOf(a.names))
+		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(r.Issuer), refusal.OneOf(a.names))
 	}
 	now := a.now()
 	if r.Until.IsZero() {
 		r.Until = a.lastExpiry(now)
 	}
 	if !now.Before(r.Until) {
-		return r, refuse(checkRevocation, ErrMalformedRequest, "Until "+timeText(r.Until), "later than "+timeText(now))
+		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "Until "+timeText(r.Until), "later than "+timeText(now))
 	}
 	return r.normal(), nil
 }
@@ -270,7 +271,7 @@ func (a *Authenticator) endRevoked(r Revocation) {
 	if !a.now().Before(r.Until) {
 		return
 	}
-	cause := refuse(checkRevocation, ErrRevoked, r.describe(), "")
+	cause := refusal.New(refusal.Revocation, ErrRevoked, r.describe(), "")
 	for _, s := range a.sessions.candidates(&r) {
 		a.sessions.stop(s, cause, r.matches)
 	}

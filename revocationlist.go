@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // maxWait bounds the timer that drops what is over; minWait keeps a clock that
@@ -108,14 +109,14 @@ func (l *revocationList) check(c *Claims, k *keyset.Key, now time.Time) error {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if l.closed {
-		return refuse(checkRevocation, ErrClosed, "", "")
+		return refusal.New(refusal.Revocation, ErrClosed, "", "")
 	}
 	if l.incomplete {
-		return refuse(checkRevocation, ErrRevocationsUnavailable, "", "")
+		return refusal.New(refusal.Revocation, ErrRevocationsUnavailable, "", "")
 	}
 	e, lasting := l.find(c, k, now)
 	if e != nil {
-		return refuse(checkRevocation, ErrRevoked, e.describe(), "")
+		return refusal.New(refusal.Revocation, ErrRevoked, e.describe(), "")
 	}
 	if k == c.key && lasting {
 		c.unrevoked.Store(generation)

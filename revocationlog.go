@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
@@ -210,7 +211,7 @@ func (a *Authenticator) setIncomplete(incomplete bool) {
 	if !incomplete {
 		return
 	}
-	cause := refuse(checkRevocation, ErrRevocationsUnavailable, "", "")
+	cause := refusal.New(refusal.Revocation, ErrRevocationsUnavailable, "", "")
 	for _, s := range a.sessions.all(func(*Session) bool { return true }) {
 		a.sessions.stop(s, cause, nil)
 	}
@@ -225,12 +226,12 @@ func (f *follower) ready(ctx context.Context) error {
 	select {
 	case <-f.known:
 	case <-ctx.Done():
-		return refuseCause(checkRevocation, ErrRevocationsUnavailable, keyset.Ended(ctx))
+		return refusal.Because(refusal.Revocation, ErrRevocationsUnavailable, keyset.Ended(ctx))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if !f.current {
-		return errors.Join(refuse(checkRevocation, ErrRevocationsUnavailable, "a log that is not up to date", ""), f.waits())
+		return errors.Join(refusal.New(refusal.Revocation, ErrRevocationsUnavailable, "a log that is not up to date", ""), f.waits())
 	}
 	return f.waits()
 }

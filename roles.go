@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // roleText is the value of [Issuer.RoleSeparator] for strings of JSON text.
@@ -23,7 +24,7 @@ func (i *Issuer) checkRoleForm() error {
 	case "", ",", " ", roleText:
 		return nil
 	}
-	return fmt.Errorf("oidcauth: issuer %q: RoleSeparator: got %s, want \",\", \" \", %q or none", i.URL, quote(i.RoleSeparator), roleText)
+	return fmt.Errorf("oidcauth: issuer %q: RoleSeparator: got %s, want \",\", \" \", %q or none", i.URL, refusal.Quote(i.RoleSeparator), roleText)
 }
 
 // appendRoles appends the roles at all of the issuer's paths to dst. What is not

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // A Session is the authority of a connection that outlives a request, a
@@ -77,9 +78,9 @@ func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session
 func (a *Authenticator) checkOwn(c *Claims) error {
 	switch {
 	case c == nil:
-		return refuse(checkSignature, ErrNoToken, "no claims", "")
+		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "")
 	case c.key == nil || !a.owns(c.trust):
-		return refuse(checkSignature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
+		return refusal.New(refusal.Signature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
 	}
 	return nil
 }
@@ -159,7 +160,7 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 		return nil, err
 	}
 	if was := s.claims.Load(); c.identity != was.identity {
-		return nil, refuse(checkSubject, ErrIdentityMismatch, quote(c.identity.String()), quote(was.identity.String()))
+		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.identity.String()), refusal.Quote(was.identity.String()))
 	}
 	if err := s.auth.sessions.replace(s, c, c.currentKey()); err != nil {
 		return nil, err
@@ -200,7 +201,7 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 // Close ends the session; the cause is [ErrClosed] unless it had ended before.
 // It may be called more than once.
 func (s *Session) Close() {
-	s.auth.sessions.stop(s, refuse(checkSession, ErrClosed, "a session that was closed", ""), nil)
+	s.auth.sessions.stop(s, refusal.New(refusal.Session, ErrClosed, "a session that was closed", ""), nil)
 }
 
 // CloseCode returns the status code and the reason with which to close a
@@ -210,18 +211,18 @@ func (s *Session) Close() {
 // none of this package's. The reason is a fixed short text without anything of
 // the token.
 func CloseCode(cause error) (code int, reason string) {
-	answer := answerTo(cause)
+	answer := refusal.Find(cause)
 	switch {
 	case errors.Is(cause, ErrClosed):
 		code = 1001
-	case answer.status == http.StatusServiceUnavailable:
+	case answer.Status == http.StatusServiceUnavailable:
 		code = 1013
-	case answer.status == http.StatusForbidden:
+	case answer.Status == http.StatusForbidden:
 		code = 3003
-	case answer.status == http.StatusInternalServerError:
+	case answer.Status == http.StatusInternalServerError:
 		code = 1011
 	default:
 		code = 3000
 	}
-	return code, answer.description
+	return code, answer.Description
 }

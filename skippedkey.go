@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // unknownKey words the refusal of a token whose key is not among those that the
@@ -15,11 +16,11 @@ func (e *evaluation) unknownKey() error {
 	if r := e.skippedRefusal(ErrUnknownKey, errSkippedKey); r != nil {
 		return r
 	}
-	got := "key ID " + quote(e.token.KeyID)
+	got := "key ID " + refusal.Quote(e.token.KeyID)
 	if !e.token.HasKeyID {
 		got = "no key ID"
 	}
-	return refuse(checkKey, ErrUnknownKey, got, "a key of issuer "+quote(e.claims.issuer))
+	return refusal.New(refusal.Key, ErrUnknownKey, got, "a key of issuer "+refusal.Quote(e.claims.issuer))
 }
 
 // noUsableKey words the refusal of a token whose issuer publishes nothing that can
@@ -28,7 +29,7 @@ func (e *evaluation) noUsableKey(err error) *Refusal {
 	if r := e.skippedRefusal(ErrKeysUnavailable, &skippedKeyError{err}); r != nil {
 		return r
 	}
-	return refuseCause(checkKey, ErrKeysUnavailable, err)
+	return refusal.Because(refusal.Key, ErrKeysUnavailable, err)
 }
 
 // skippedRefusal names the key of the token that is published and not used, with
@@ -38,9 +39,9 @@ func (e *evaluation) skippedRefusal(sentinel, cause error) *Refusal {
 	if !skipped {
 		return nil
 	}
-	r := refuseCause(checkKey, sentinel, cause)
-	r.Got = "key ID " + quote(e.token.KeyID) + ", " + why
-	r.Want = "a key of issuer " + quote(e.claims.issuer) + " that can verify signatures here"
+	r := refusal.Because(refusal.Key, sentinel, cause)
+	r.Got = "key ID " + refusal.Quote(e.token.KeyID) + ", " + why
+	r.Want = "a key of issuer " + refusal.Quote(e.claims.issuer) + " that can verify signatures here"
 	return r
 }
 

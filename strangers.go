@@ -9,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 )
 
@@ -100,19 +101,19 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 	}
 	switch postponed, ok := errors.AsType[*keyset.PostponedError](err); {
 	case ok:
-		r := refuse(checkKey, ErrKeysUnavailable, "more new issuers than may be contacted at present", "")
+		r := refusal.New(refusal.Key, ErrKeysUnavailable, "more new issuers than may be contacted at present", "")
 		if ctx.Err() != nil {
-			r = refuseCause(checkKey, ErrKeysUnavailable, keyset.Ended(ctx))
+			r = refusal.Because(refusal.Key, ErrKeysUnavailable, keyset.Ended(ctx))
 		}
-		r.retryAfter = postponed.RetryAfter
+		r.After(postponed.RetryAfter)
 		return nil, r
 	case errors.Is(err, strangers.ErrClosed):
-		return nil, refuse(checkKey, ErrClosed, "", "")
+		return nil, refusal.New(refusal.Key, ErrClosed, "", "")
 	case ctx.Err() != nil && !errors.Is(err, strangers.ErrUnknown):
 		// An issuer that lets callers wait must look like one that is not there.
-		return nil, refuseCause(checkKey, ErrUnknownIssuer, keyset.Ended(ctx))
+		return nil, refusal.Because(refusal.Key, ErrUnknownIssuer, keyset.Ended(ctx))
 	}
-	return nil, refuse(checkKey, ErrUnknownIssuer, quote(name), "an issuer that answers with its keys")
+	return nil, refusal.New(refusal.Key, ErrUnknownIssuer, refusal.Quote(name), "an issuer that answers with its keys")
 }
 
 // report is [Authenticator.Keys] for a stranger's issuer.
@@ -122,7 +123,7 @@ func (o *anyone) report(ctx context.Context, t *trust) (KeyReport, error) {
 		return KeyReport{}, err
 	}
 	if err = t.keys.Ready(ctx); err != nil {
-		err = refuse(checkKey, ErrKeysUnavailable, "", "")
+		err = refusal.New(refusal.Key, ErrKeysUnavailable, "", "")
 	}
 	return newKeyReport(t.keys.Report()), err
 }
@@ -141,18 +142,18 @@ func (a *Authenticator) trustIn(issuer string) (*trust, error) {
 			return t, nil
 		}
 	}
-	return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(issuer), a.describeIssuers())
+	return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(issuer), a.describeIssuers())
 }
 
 func (a *Authenticator) describeIssuers() string {
 	const public = "an issuer with a public https URL that this server accepts"
 	switch {
 	case a.anyone == nil:
-		return oneOf(a.names)
+		return refusal.OneOf(a.names)
 	case len(a.names) == 0:
 		return public
 	}
-	return oneOf(a.names) + ", or " + public
+	return refusal.OneOf(a.names) + ", or " + public
 }
 
 // strangersKeys finds the candidates of a token of a stranger's issuer, contacting
@@ -161,9 +162,9 @@ func (a *Authenticator) describeIssuers() string {
 func (e *evaluation) strangersKeys(ctx context.Context) ([]*keyset.Key, error) {
 	var err error
 	for range 2 {
-		trust, refusal := e.auth.anyone.contact(ctx, e.trust.url, e.token.KeyID, e.token.HasKeyID)
-		if refusal != nil {
-			return nil, refusal
+		trust, refused := e.auth.anyone.contact(ctx, e.trust.url, e.token.KeyID, e.token.HasKeyID)
+		if refused != nil {
+			return nil, refused
 		}
 		e.trust, e.claims.trust = trust, trust
 		var keys []*keyset.Key
@@ -185,17 +186,17 @@ func (e *evaluation) strangersRefusal(ctx context.Context, err error) error {
 	case errors.Is(err, keyset.ErrUnknownKey):
 		return e.keysRefusal(err)
 	case ctx.Err() != nil:
-		return refuseCause(checkKey, ErrKeysUnavailable, keyset.Ended(ctx))
+		return refusal.Because(refusal.Key, ErrKeysUnavailable, keyset.Ended(ctx))
 	case e.auth.closed.Load():
-		return refuse(checkKey, ErrClosed, "", "")
+		return refusal.New(refusal.Key, ErrClosed, "", "")
 	}
-	r := refuse(checkKey, ErrKeysUnavailable, "", "")
-	r.retryAfter = time.Second
+	r := refusal.New(refusal.Key, ErrKeysUnavailable, "", "")
+	wait := time.Second
 	if errors.As(err, &unavailable) {
-		r.retryAfter = max(r.retryAfter, unavailable.RetryAfter)
+		wait = max(wait, unavailable.RetryAfter)
 	}
 	if postponed, ok := errors.AsType[*keyset.PostponedError](err); ok {
-		r.retryAfter = max(r.retryAfter, postponed.RetryAfter)
+		wait = max(wait, postponed.RetryAfter)
 	}
-	return r
+	return r.After(wait)
 }

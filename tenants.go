@@ -7,6 +7,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // tenants are the issuers that one template stands for. It never changes. The
@@ -121,14 +122,14 @@ func (e *evaluation) nameIssuer(iss string) error {
 	}
 	tenant, found := t.tenant(iss)
 	if !found || len(t.allowed) > 0 && !slices.Contains(t.allowed, tenant) {
-		return refuse(checkIssuer, ErrUnknownIssuer, quote(iss), t.describe())
+		return refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), t.describe())
 	}
 	m, _ := e.member(t.claim)
 	if m.Kind != jws.String {
-		return refuse(checkIssuer, ErrClaim, fmt.Sprintf("no string %q", t.claim), quote(tenant)+`, the tenant in "iss"`)
+		return refusal.New(refusal.Issuer, ErrClaim, fmt.Sprintf("no string %q", t.claim), refusal.Quote(tenant)+`, the tenant in "iss"`)
 	}
 	if claimed, err := m.Text(); err != nil || claimed != tenant {
-		return refuse(checkIssuer, ErrClaim, fmt.Sprintf("%q: %s", t.claim, quote(claimed)), quote(tenant)+`, the tenant in "iss"`)
+		return refusal.New(refusal.Issuer, ErrClaim, fmt.Sprintf("%q: %s", t.claim, refusal.Quote(claimed)), refusal.Quote(tenant)+`, the tenant in "iss"`)
 	}
 	e.claims.issuer = iss
 	return nil
@@ -136,9 +137,9 @@ func (e *evaluation) nameIssuer(iss string) error {
 
 func (t *tenants) describe() string {
 	if len(t.allowed) == 0 {
-		return quote(t.template) + " with a GUID in small letters"
+		return refusal.Quote(t.template) + " with a GUID in small letters"
 	}
-	return quote(t.template) + " with " + oneOf(t.allowed)
+	return refusal.Quote(t.template) + " with " + refusal.OneOf(t.allowed)
 }
 
 // acceptKey decides by a key's own "issuer" whether it belongs to the template.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyring"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // AnyDatabase, as the database of [LocalIssuer.Ticket], makes a ticket good for
@@ -32,8 +33,6 @@ const (
 
 	maxOriginBytes   = 512
 	maxDatabaseBytes = 256
-
-	checkTicket = "ticket"
 )
 
 // ticketBody is what a ticket says to everybody. What it says of the token that
@@ -93,11 +92,11 @@ func (l *LocalIssuer) Ticket(r *http.Request, claims *Claims, database string) (
 	s := l.signing.Load()
 	switch {
 	case claims == nil:
-		return "", refuse(checkTicket, ErrNoToken, "", "")
+		return "", refusal.New(refusal.Ticket, ErrNoToken, "", "")
 	case claims.key == nil:
-		return "", refuse(checkTicket, ErrSignature, "claims that were not verified", "those of an Authenticator")
+		return "", refusal.New(refusal.Ticket, ErrSignature, "claims that were not verified", "those of an Authenticator")
 	case claims.seller != nil:
-		return "", refuse(checkTicket, ErrTokenType, "claims from a ticket", "those of a token")
+		return "", refusal.New(refusal.Ticket, ErrTokenType, "claims from a ticket", "those of a token")
 	case s.err != nil:
 		return "", s.err
 	}
@@ -123,7 +122,7 @@ func (l *LocalIssuer) dateTicket(body *ticketBody, c *Claims) error {
 		expiry = c.Expiry()
 	}
 	if expiry.Unix() <= now.Unix() {
-		return refuse(checkTicket, ErrExpired, timeText(c.Expiry()), "later than "+timeText(now))
+		return refusal.New(refusal.Ticket, ErrExpired, timeText(c.Expiry()), "later than "+timeText(now))
 	}
 	body.IssuedAt, body.Expiry = now.Unix(), expiry.Unix()
 	return nil
@@ -150,7 +149,7 @@ func (l *LocalIssuer) sealOriginal(secret []byte, ticketID string, c *Claims) (s
 	}
 	content := slices.Concat(head[:len(head)-1], []byte(`,"claims":`+c.payload+`}`))
 	if _, err := jws.ParseObject(nil, string(content)); err != nil {
-		return "", refuseCause(checkTicket, ErrMalformedToken, err)
+		return "", refusal.Because(refusal.Ticket, ErrMalformedToken, err)
 	}
 	return sealTicket(secret, ticketID, content)
 }
@@ -169,20 +168,20 @@ func marshalPlain(v any) ([]byte, error) {
 func ticketPlace(r *http.Request, database string) (origin string, err error) {
 	switch {
 	case r == nil:
-		return "", refuse(checkTicket, ErrMalformedRequest, "no request", "the one that buys or uses the ticket")
+		return "", refusal.New(refusal.Ticket, ErrMalformedRequest, "no request", "the one that buys or uses the ticket")
 	case database == "" || len(database) > maxDatabaseBytes || !utf8.ValidString(database):
-		return "", refuse(checkTicket, ErrMalformedRequest, "database "+quote(database), fmt.Sprintf("1 to %d bytes of UTF-8", maxDatabaseBytes))
+		return "", refusal.New(refusal.Ticket, ErrMalformedRequest, "database "+refusal.Quote(database), fmt.Sprintf("1 to %d bytes of UTF-8", maxDatabaseBytes))
 	}
 	values := r.Header.Values("Origin")
 	switch {
 	case len(values) == 0:
 		return "", nil
 	case len(values) > 1:
-		return "", refuse(checkTicket, ErrMalformedRequest, "several Origin headers", "one")
+		return "", refusal.New(refusal.Ticket, ErrMalformedRequest, "several Origin headers", "one")
 	case values[0] == "null":
-		return "", refuse(checkTicket, ErrOrigin, `Origin "null"`, "a page with an origin of its own")
+		return "", refusal.New(refusal.Ticket, ErrOrigin, `Origin "null"`, "a page with an origin of its own")
 	case !isOrigin(values[0]):
-		return "", refuse(checkTicket, ErrMalformedRequest, "Origin "+quote(values[0]), "scheme and host, as a browser sends them")
+		return "", refusal.New(refusal.Ticket, ErrMalformedRequest, "Origin "+refusal.Quote(values[0]), "scheme and host, as a browser sends them")
 	}
 	return values[0], nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // AuthenticateTicket verifies a ticket of a [LocalIssuer] whose Issuer is among
@@ -82,14 +83,14 @@ func (e *evaluation) ticket(ctx context.Context) (readTicket, error) {
 		return t, malformedToken(err)
 	}
 	if mediaType(e.token.Type) != typeTicket {
-		return t, refuse(checkType, ErrTokenType, quote(e.token.Type), quote(typeTicket))
+		return t, refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.Quote(typeTicket))
 	}
 	e.claims = &Claims{payload: e.token.Payload}
 	if err := e.issuer(ctx); err != nil {
 		return t, err
 	}
 	if e.trust.local == nil {
-		return t, refuse(checkIssuer, ErrUnknownIssuer, quote(e.trust.url), "the local issuer")
+		return t, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.url), "the local issuer")
 	}
 	for _, check := range ticketChecks {
 		if err := check(e, ctx); err != nil {
@@ -99,11 +100,11 @@ func (e *evaluation) ticket(ctx context.Context) (readTicket, error) {
 	// After the candidates, which may have learned of a new key.
 	secret, signs := e.trust.local.ticketSecret(e.claims.key.ID())
 	if !signs || !e.token.HasKeyID {
-		return t, refuse(checkKey, ErrUnknownKey, "key ID "+quote(e.token.KeyID), "a key that signs tickets at present")
+		return t, refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(e.token.KeyID), "a key that signs tickets at present")
 	}
 	t.secret = secret
 	if err := josejson.Unmarshal([]byte(e.token.Payload), &t.ticketBody); err != nil || t.ID == "" || t.Origin == nil || t.Database == "" {
-		return t, refuse(checkTicket, ErrMalformedToken, "a ticket of another form", "one of ours")
+		return t, refusal.New(refusal.Ticket, ErrMalformedToken, "a ticket of another form", "one of ours")
 	}
 	return t, nil
 }
@@ -114,13 +115,13 @@ func (e *evaluation) ticketFits(t ticketBody, origin, database string) error {
 	expiry := time.Unix(t.Expiry, 0)
 	switch {
 	case t.Expiry <= 0 || !e.now.Before(expiry):
-		return refuse(checkExpiry, ErrExpired, timeText(expiry), "later than "+timeText(e.now))
+		return refusal.New(refusal.Expiry, ErrExpired, timeText(expiry), "later than "+timeText(e.now))
 	case expiry.After(e.now.Add(maxTicketLifetime + e.auth.leeway)):
-		return refuse(checkExpiry, ErrClaim, timeText(expiry), "within "+maxTicketLifetime.String())
+		return refusal.New(refusal.Expiry, ErrClaim, timeText(expiry), "within "+maxTicketLifetime.String())
 	case *t.Origin != origin:
-		return refuse(checkTicket, ErrOrigin, describeOrigin(origin), describeOrigin(*t.Origin))
+		return refusal.New(refusal.Ticket, ErrOrigin, describeOrigin(origin), describeOrigin(*t.Origin))
 	case t.Database != AnyDatabase && t.Database != database:
-		return refuse(checkTicket, ErrAudience, "database "+quote(database), quote(t.Database))
+		return refusal.New(refusal.Ticket, ErrAudience, "database "+refusal.Quote(database), refusal.Quote(t.Database))
 	}
 	return nil
 }
@@ -129,7 +130,7 @@ func describeOrigin(origin string) string {
 	if origin == "" {
 		return "no Origin"
 	}
-	return "Origin " + quote(origin)
+	return "Origin " + refusal.Quote(origin)
 }
 
 // originalClaims judges the token that the ticket stands for. The ticket's
@@ -143,14 +144,14 @@ func (e *evaluation) originalClaims(ctx context.Context, t *readTicket) (*Claims
 	if local := e.trust.local; o.Process == local.process {
 		t.own = true
 		if age := time.Since(local.started) - time.Duration(o.Uptime)*time.Millisecond; age >= maxTicketLifetime {
-			return nil, refuse(checkExpiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+maxTicketLifetime.String())
+			return nil, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+maxTicketLifetime.String())
 		}
 	}
 	for _, c := range checks {
 		switch c.name {
-		case checkForm, checkType:
+		case refusal.Form, refusal.Type:
 			continue
-		case checkSignature:
+		case refusal.Signature:
 			if err := signed.recognize(ctx, o.Key); err != nil {
 				return nil, err
 			}
@@ -169,7 +170,7 @@ func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o original
 	if err != nil {
 		return nil, o, err
 	}
-	malformed := refuse(checkTicket, ErrMalformedToken, "a ticket of another form", "one of ours")
+	malformed := refusal.New(refusal.Ticket, ErrMalformedToken, "a ticket of another form", "one of ours")
 	claims, found, err := jws.Lookup(content, "claims")
 	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil {
 		return nil, o, malformed
@@ -198,7 +199,7 @@ func (e *evaluation) recognize(ctx context.Context, thumbprint string) error {
 	if err != nil || found {
 		return err
 	}
-	return refuse(checkKey, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+describeKeys(e.keys))
+	return refusal.New(refusal.Key, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+describeKeys(e.keys))
 }
 
 // verifiedBy reports whether one of the candidates has the thumbprint.

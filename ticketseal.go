@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 const (
@@ -61,7 +63,7 @@ func sealTicket(secret []byte, ticketID string, content []byte) (string, error) 
 func openTicket(secret []byte, ticketID, sealed string) (string, error) {
 	object, err := jose.ParseEncryptedCompact(sealed, []jose.KeyAlgorithm{jose.DIRECT}, []jose.ContentEncryption{ticketEncryption})
 	if err != nil {
-		return "", refuse(checkTicket, ErrMalformedToken, "a ticket of another form", "one of ours")
+		return "", refusal.New(refusal.Ticket, ErrMalformedToken, "a ticket of another form", "one of ours")
 	}
 	key, err := ticketKey(secret, ticketID)
 	if err != nil {
@@ -69,7 +71,7 @@ func openTicket(secret []byte, ticketID, sealed string) (string, error) {
 	}
 	content, err := object.Decrypt(key)
 	if err != nil {
-		return "", refuse(checkTicket, ErrUnknownKey, "a ticket sealed with another secret", "one of this server, or of one that shares its keys (LocalIssuerConfig.TicketSecret with a Signer)")
+		return "", refusal.New(refusal.Ticket, ErrUnknownKey, "a ticket sealed with another secret", "one of this server, or of one that shares its keys (LocalIssuerConfig.TicketSecret with a Signer)")
 	}
 	return string(content), nil
 }

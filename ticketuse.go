@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 const (
@@ -34,9 +36,9 @@ func (e *evaluation) useUp(ctx context.Context, t readTicket) error {
 	first, err := e.auth.follower.log.FirstUse(ctx, useID(useTicket, e.trust.url, t.ID), expiry.Add(2*maxLeeway))
 	switch {
 	case err != nil:
-		return refuseCause(checkTicket, ErrRevocationsUnavailable, err)
+		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, err)
 	case !first:
-		return refuse(checkTicket, ErrTicketUsed, "a ticket for the second time", "a new one")
+		return refusal.New(refusal.Ticket, ErrTicketUsed, "a ticket for the second time", "a new one")
 	}
 	return nil
 }
@@ -68,13 +70,13 @@ func (u *ticketUses) use(id string, expiry, now time.Time, ageKnown bool) error 
 		u.sweep(at, now, full)
 	}
 	if _, found := u.used[id]; found {
-		return refuse(checkTicket, ErrTicketUsed, "a ticket for the second time", "a new one")
+		return refusal.New(refusal.Ticket, ErrTicketUsed, "a ticket for the second time", "a new one")
 	}
 	if !ageKnown && !expiry.After(u.dropped) {
-		return refuseCause(checkTicket, ErrRevocationsUnavailable, errors.New("the clock was set back, and whether the ticket was used is not known any more"))
+		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, errors.New("the clock was set back, and whether the ticket was used is not known any more"))
 	}
 	if len(u.used) >= maxTicketUses {
-		return refuseCause(checkTicket, ErrRevocationsUnavailable, errors.New("too many tickets at a time"))
+		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, errors.New("too many tickets at a time"))
 	}
 	if u.used == nil {
 		u.used = make(map[string]ticketUse)

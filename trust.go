@@ -5,6 +5,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 )
 
@@ -123,12 +124,12 @@ func clonePaths(paths []Path) []Path {
 	return clone
 }
 
-// checkRules applies the program's own rules, which may depend on more than the
+// refusal.Rules applies the program's own rules, which may depend on more than the
 // claims and are therefore asked at every use of a token.
 func (t *trust) checkRules(c *Claims) error {
 	for _, rule := range t.rules {
 		if err := rule(c); err != nil {
-			return refuseCause(checkRules, ErrRule, err)
+			return refusal.Because(refusal.Rules, ErrRule, err)
 		}
 	}
 	return nil

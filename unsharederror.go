@@ -1,6 +1,10 @@
 package oidcauth
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
 
 // What becomes of a revocation that holds in this process and that the log has
 // not taken. [Authenticator.Revoke], [Authenticator.Ready] and
@@ -43,5 +47,5 @@ func (e *unsharedError) Unwrap() []error {
 	if e.cause == nil {
 		return []error{e.state, ErrRevocationsUnavailable}
 	}
-	return []error{e.state, &reason{ErrRevocationsUnavailable, e.cause}}
+	return []error{e.state, refusal.With(ErrRevocationsUnavailable, e.cause)}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // UnverifiedClaims rebuilds the claims of a payload that this Authenticator, or
@@ -27,7 +28,7 @@ func (a *Authenticator) UnverifiedClaims(payload []byte) (*Claims, error) {
 		if a.anyone != nil && a.anyone.admits(iss) {
 			return a.anyone.describe(iss, nil), nil
 		}
-		return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(iss), a.describeIssuers())
+		return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), a.describeIssuers())
 	})
 }
 
@@ -36,7 +37,7 @@ func describedAs(issuer Issuer) func(iss string) (*trust, error) {
 	t := newTrust(issuer, nil)
 	return func(iss string) (*trust, error) {
 		if !slices.Contains(t.names, iss) && !t.tenants.match(iss) {
-			return nil, refuse(checkIssuer, ErrUnknownIssuer, quote(iss), oneOf(t.names))
+			return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), refusal.OneOf(t.names))
 		}
 		return t, nil
 	}
