@@ -124,13 +124,13 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		}
 		t := newTrust(issuer, keys)
 		a.order = append(a.order, t)
-		for _, name := range t.names {
+		for _, name := range t.Names {
 			if a.trusts[name] != nil {
 				return fmt.Errorf("oidcauth: issuer %q is configured twice", name)
 			}
 			a.trusts[name] = t
 		}
-		a.names = append(a.names, t.names...)
+		a.names = append(a.names, t.Names...)
 	}
 	if cfg.AnyIssuer != nil {
 		a.anyone, err = a.newAnyone(cfg)
@@ -162,7 +162,7 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 	c.trust.sessionIDs.note(c)
 	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
 	if s := c.trust.strangers; s != nil {
-		s.Accepted(c.trust.url, c.trust.keys)
+		s.Accepted(c.trust.URL, c.trust.keys)
 	}
 	return c, nil
 }
@@ -178,7 +178,7 @@ func (a *Authenticator) remembered(token string, now time.Time) *Claims {
 
 // end returns when claims are accepted no longer, or the zero time for never.
 func (a *Authenticator) end(c *Claims) time.Time {
-	if c.neverExpires {
+	if c.record.NeverExpires {
 		return time.Time{}
 	}
 	return c.Expiry().Add(a.leeway)
@@ -241,7 +241,7 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	for i, t := range a.order {
 		wg.Go(func() {
 			if err := t.keys.Ready(ctx); err != nil {
-				missing[i] = fmt.Errorf("%q: %w", t.url, err)
+				missing[i] = fmt.Errorf("%q: %w", t.URL, err)
 			}
 		})
 	}
@@ -264,7 +264,7 @@ func (a *Authenticator) Unready() []string {
 	unready := []string{}
 	for _, t := range a.order {
 		if state := t.keys.Report().State; state != keyset.Fresh && state != keyset.Stale {
-			unready = append(unready, t.url)
+			unready = append(unready, t.URL)
 		}
 	}
 	return unready

@@ -82,7 +82,7 @@ func (o *keyOrder) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 func (e *evaluation) signature(ctx context.Context) error {
 	limit, old := e.checkLimit(), e.keys
 	first := limit
-	if e.token.HasKeyID && e.trust.reusesKeyIDs {
+	if e.token.HasKeyID && e.trust.ReusesKeyIDs {
 		first--
 	}
 	if e.verify(old, first) {
@@ -109,7 +109,7 @@ func (e *evaluation) signature(ctx context.Context) error {
 // keysSpent is for a token whose issuer changed its keys while all checks went on
 // the former ones: the next one is tried with the new.
 func (e *evaluation) keysSpent() error {
-	r := refusal.New(refusal.Key, ErrKeysUnavailable, "new keys of issuer "+refusal.Quote(e.claims.issuer), "")
+	r := refusal.New(refusal.Key, ErrKeysUnavailable, "new keys of issuer "+refusal.Quote(e.claims.record.Issuer), "")
 	r.After(time.Second)
 	return r
 }

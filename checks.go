@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -15,18 +16,17 @@ import (
 
 // An evaluation is one token on its way through the checks.
 type evaluation struct {
-	auth    *Authenticator
-	raw     string
-	now     time.Time
-	token   jws.Token
-	members []jws.Member  // the payload's, in room that is used again
-	values  []string      // of "aud", then the roles, in room that is used again
-	trust   *trust        // who has to vouch for the token
-	keys    []*keyset.Key // whose signature it may be
-	offered []*keyset.Key // of which keys are those of the token's tenant
-	lookups uint64        // of the issuer, before its keys were tried
-	tried   attempts      // to verify it
-	claims  *Claims
+	claims.Reader // of the payload, into the claims
+	auth          *Authenticator
+	raw           string
+	now           time.Time
+	token         jws.Token
+	trust         *trust        // who has to vouch for the token
+	keys          []*keyset.Key // whose signature it may be
+	offered       []*keyset.Key // of which keys are those of the token's tenant
+	lookups       uint64        // of the issuer, before its keys were tried
+	tried         attempts      // to verify it
+	claims        *Claims
 }
 
 // checks are all the checks in their order. Before the signature is known to be
@@ -54,42 +54,33 @@ type check struct {
 	run  func(*evaluation, context.Context) error
 }
 
-// The room that an unusual token leaves behind is bounded.
-const (
-	maxKeptMembers = 4 << 10 // as many as fit into 16 KiB
-	maxKeptValues  = 64
-)
-
-// reset forgets the token but keeps the room for the next one.
+// reset empties the evaluation and keeps its buffers for the next token.
 func (e *evaluation) reset() {
+	e.Reader.Reset()
 	e.auth, e.trust, e.keys, e.offered, e.claims = nil, nil, nil, nil, nil
 	e.raw, e.tried = "", attempts{}
 	e.token.Reset()
-	if clear(e.members); cap(e.members) > maxKeptMembers {
-		e.members = nil
-	}
-	e.members = e.members[:0] // the rest has been empty all the time
-	e.values = emptied(e.values, maxKeptValues)
-}
-
-// emptied returns the room of a slice with nothing in it, or no room when it has
-// become more than limit.
-func emptied[T any](s []T, limit int) []T {
-	if cap(s) > limit {
-		return nil
-	}
-	clear(s[:cap(s)])
-	return s[:0]
 }
 
 // form checks the token's shape, as the package jws describes it.
 func (e *evaluation) form(context.Context) error {
 	var err error
-	if e.members, err = e.token.ParseInto(e.members[:0], e.raw, e.auth.maxTokenBytes); err != nil {
+	if e.Members, err = e.token.ParseInto(e.Members[:0], e.raw, e.auth.maxTokenBytes); err != nil {
 		return malformedToken(err)
 	}
-	e.claims = &Claims{payload: e.token.Payload}
+	e.setClaims(e.token.Payload)
 	return nil
+}
+
+// setClaims begins new claims, for the reader to fill in.
+func (e *evaluation) setClaims(payload string) {
+	e.claims = &Claims{record: claims.Record{Payload: payload}}
+	e.Record = &e.claims.record
+}
+
+// setTrust says whose token it is, if anybody's.
+func (e *evaluation) setTrust(t *trust) {
+	e.trust, e.claims.trust, e.Shape = t, t, &t.Shape
 }
 
 // malformedToken names the rule that the token breaks.
@@ -99,7 +90,7 @@ func malformedToken(err error) error {
 }
 
 func (e *evaluation) issuer(context.Context) error {
-	iss, err := e.untrustedIssuer()
+	iss, err := e.UntrustedIssuer()
 	if err != nil {
 		return err
 	}
@@ -107,14 +98,14 @@ func (e *evaluation) issuer(context.Context) error {
 	if err != nil {
 		return err
 	}
-	e.trust, e.claims.trust = trust, trust
-	return e.nameIssuer(iss)
+	e.setTrust(trust)
+	return trust.NameIssuer(&e.Reader, iss)
 }
 
 func (e *evaluation) algorithm(context.Context) error {
-	i := slices.Index(e.trust.algorithms, e.token.Algorithm)
+	i := slices.Index(e.trust.Algorithms, e.token.Algorithm)
 	if i < 0 {
-		return refusal.New(refusal.Algorithm, ErrAlgorithm, refusal.Quote(e.token.Algorithm), refusal.OneOf(e.trust.algorithms))
+		return refusal.New(refusal.Algorithm, ErrAlgorithm, refusal.Quote(e.token.Algorithm), refusal.OneOf(e.trust.Algorithms))
 	}
 	// A number, because the token's own text would keep its header in memory.
 	e.claims.algorithm = uint8(i)
@@ -124,8 +115,8 @@ func (e *evaluation) algorithm(context.Context) error {
 // candidates finds the keys that may have signed the token: those with its key
 // ID, or all if it has none.
 func (e *evaluation) candidates(ctx context.Context) error {
-	if e.trust.requireKeyID && !e.token.HasKeyID {
-		return refusal.New(refusal.Key, ErrUnknownKey, "no key ID", "a key of issuer "+refusal.Quote(e.trust.url))
+	if e.trust.RequireKeyID && !e.token.HasKeyID {
+		return refusal.New(refusal.Key, ErrUnknownKey, "no key ID", "a key of issuer "+refusal.Quote(e.trust.URL))
 	}
 	keys, err := e.findKeys(ctx)
 	if err != nil {
@@ -208,7 +199,7 @@ func describeKeys(keys []*keyset.Key) string {
 }
 
 func (e *evaluation) expiry(context.Context) error {
-	if err := e.readExpiry(); err != nil {
+	if err := e.ReadExpiry(); err != nil {
 		return err
 	}
 	if err := e.auth.checkExpiry(e.claims, e.now); err != nil {
@@ -218,7 +209,7 @@ func (e *evaluation) expiry(context.Context) error {
 }
 
 func (e *evaluation) notBefore(context.Context) error {
-	if err := e.readNotBefore(); err != nil {
+	if err := e.ReadNotBefore(); err != nil {
 		return err
 	}
 	return e.auth.checkNotBefore(e.claims, e.now)
@@ -226,11 +217,11 @@ func (e *evaluation) notBefore(context.Context) error {
 
 // refusal.Expiry refuses from the instant of the expiry plus leeway on.
 func (a *Authenticator) checkExpiry(c *Claims, now time.Time) error {
-	if c.neverExpires {
+	if c.record.NeverExpires {
 		return nil
 	}
-	if claimTimeAt(now) >= c.expiry.plus(a.leeway) {
-		return refusal.New(refusal.Expiry, ErrExpired, timeText(c.expiry.time()), "later than "+timeText(now.Add(-a.leeway)))
+	if claims.At(now) >= c.record.Expiry.Plus(a.leeway) {
+		return refusal.New(refusal.Expiry, ErrExpired, timeText(c.record.Expiry.Time()), "later than "+timeText(now.Add(-a.leeway)))
 	}
 	return nil
 }
@@ -242,122 +233,53 @@ func (a *Authenticator) checkLifetime(check string, c *Claims, start time.Time) 
 	if a.maxLifetime == 0 {
 		return nil
 	}
-	if limit := start.Add(a.maxLifetime + a.leeway); c.expiry.time().After(limit) {
-		return refusal.New(check, ErrClaim, `"exp" `+timeText(c.expiry.time()), "not later than "+timeText(limit))
+	if limit := start.Add(a.maxLifetime + a.leeway); c.record.Expiry.Time().After(limit) {
+		return refusal.New(check, ErrClaim, `"exp" `+timeText(c.record.Expiry.Time()), "not later than "+timeText(limit))
 	}
 	return nil
 }
 
 func (a *Authenticator) checkNotBefore(c *Claims, now time.Time) error {
-	if claimTimeAt(now).plus(a.leeway) < c.notBefore {
-		return refusal.New(refusal.NotBefore, ErrNotYetValid, timeText(c.notBefore.time()), "not later than "+timeText(now.Add(a.leeway)))
+	if claims.At(now).Plus(a.leeway) < c.record.NotBefore {
+		return refusal.New(refusal.NotBefore, ErrNotYetValid, timeText(c.record.NotBefore.Time()), "not later than "+timeText(now.Add(a.leeway)))
 	}
 	return nil
 }
 
 func (e *evaluation) issuedAt(context.Context) error {
-	if err := e.readIssuedAt(); err != nil {
+	if err := e.ReadIssuedAt(); err != nil {
 		return err
 	}
-	if claimTimeAt(e.now).plus(e.auth.leeway) < e.claims.issuedAt {
-		return refusal.New(refusal.IssuedAt, ErrIssuedInFuture, timeText(e.claims.issuedAt.time()), "not later than "+timeText(e.now.Add(e.auth.leeway)))
+	if claims.At(e.now).Plus(e.auth.leeway) < e.claims.record.IssuedAt {
+		return refusal.New(refusal.IssuedAt, ErrIssuedInFuture, timeText(e.claims.record.IssuedAt.Time()), "not later than "+timeText(e.now.Add(e.auth.leeway)))
 	}
-	if e.claims.issuedAt == 0 {
+	if e.claims.record.IssuedAt == 0 {
 		return nil
 	}
-	return e.auth.checkLifetime(refusal.IssuedAt, e.claims, e.claims.issuedAt.time())
+	return e.auth.checkLifetime(refusal.IssuedAt, e.claims, e.claims.record.IssuedAt.Time())
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 func (e *evaluation) audience(context.Context) error {
-	if err := e.readAudience(); err != nil {
+	if err := e.ReadAudience(); err != nil {
 		return err
 	}
-	if e.trust.anyAudience {
-		return nil
-	}
-	if e.trust.dedicatedKeys && !e.has("aud") {
-		return nil
-	}
-	got, err := e.audienceClaim()
-	if err != nil {
-		return err
-	}
-	for _, aud := range got {
-		if e.trust.accepts(aud) {
-			return nil
-		}
-	}
-	return refusal.New(refusal.Audience, ErrAudience, refusal.QuoteAll(got), e.wantedAudience())
+	return e.trust.CheckAudience(&e.Reader)
 }
 
-// audienceClaim returns the values that Issuer.Audiences are compared with.
-func (e *evaluation) audienceClaim() ([]string, error) {
-	if e.trust.audienceClaim == "" {
-		return e.claims.audienceList(), nil
-	}
-	m, found := e.member(e.trust.audienceClaim)
-	if !found {
-		return nil, nil
-	}
-	values, err := appendStrings(nil, m)
-	if err != nil {
-		return nil, wrongType(refusal.Audience, m, "a string or an array of strings")
-	}
-	return values, nil
-}
-
-// tokenType keeps out tokens that are signed by the same issuer for another
-// purpose (RFC 8725, section 3.11).
 func (e *evaluation) tokenType(context.Context) error {
-	typ := mediaType(e.token.Type)
-	if !e.token.HasType {
-		typ = typeJWT
-	}
-	if neverAuthenticates(typ) || !slices.Contains(e.trust.types, typ) {
-		return refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.OneOf(e.trust.types))
-	}
-	if e.has("events") {
-		return refusal.New(refusal.Type, ErrTokenType, `a security event ("events")`, "a token that authenticates")
-	}
-	if e.has("cnf") {
-		return refusal.New(refusal.Type, ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
-	}
-	return nil
+	return e.trust.CheckType(&e.token, &e.Reader)
 }
 
-const typeJWT = "jwt"
+func (e *evaluation) subject(context.Context) error { return e.ReadSubject() }
 
-// mediaType returns the "typ" value in one spelling (RFC 7515, section 4.1.9).
-func mediaType(typ string) string {
-	if typ == "JWT" {
-		return typeJWT // without the allocation that lower case costs
-	}
-	return strings.TrimPrefix(strings.ToLower(typ), "application/")
-}
-
-// neverAuthenticates reports whether tokens of the type have another purpose:
-// logout (OpenID Connect Back-Channel Logout 1.0), proof of possession (RFC
-// 9449), security events (RFC 8417), and tickets, which AuthenticateTicket takes.
-func neverAuthenticates(mediaType string) bool {
-	switch mediaType {
-	case "logout+jwt", "dpop+jwt", "secevent+jwt", typeTicket:
-		return true
-	}
-	return false
-}
-
-func (e *evaluation) subject(context.Context) error { return e.readSubject() }
-
-func (e *evaluation) otherClaims(context.Context) error { return e.readOthers() }
+func (e *evaluation) otherClaims(context.Context) error { return e.ReadOthers() }
 
 // rules applies the issuer's own demands.
 func (e *evaluation) rules(context.Context) error {
-	for i := range e.trust.demands {
-		if err := e.trust.demands[i].Check(e.lookup); err != nil {
-			return refusal.Because(refusal.Rules, ErrRule, err)
-		}
+	if err := e.trust.CheckDemands(&e.Reader); err != nil {
+		return err
 	}
 	return e.trust.checkRules(e.claims)
 }

@@ -13,7 +13,7 @@ import (
 
 	josejson "github.com/go-jose/go-jose/v4/json"
 
-	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -23,33 +23,15 @@ import (
 // A value comes from [Authenticator.Authenticate], or in replays and tests from
 // [Authenticator.UnverifiedClaims] and [UnverifiedClaims].
 type Claims struct {
-	identity  Identity
-	issuer    string
-	subject   string
-	expiry    claimTime
-	notBefore claimTime
-	issuedAt  claimTime
-	tokenID   string
-	sessionID string
-	scopes    string // separated by spaces
-	payload   string
-	index     claimIndex // of the payload
-
-	// lists holds the values of "aud" and then the roles: one piece of memory,
-	// since claims are kept by the hundred thousand.
-	lists []string
+	record claims.Record
 
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
 
-	audiences uint16 // how many of lists are values of "aud"
-	algorithm uint8  // of the signature, among those of trust
-	hasKeyID  bool   // the token names its key
-	mapped    bool   // the subject is not "sub"
-
-	neverExpires bool // a token of a [LocalIssuer] that permits it
-
 	seller *seller // of the ticket that gave the claims, which cannot buy another
+
+	algorithm uint8 // of the signature, among those of trust
+	hasKeyID  bool  // the token names its key
 
 	// unrevoked is the generation of the revocations that were last searched in
 	// vain for these claims.
@@ -57,51 +39,40 @@ type Claims struct {
 }
 
 // Identity returns who the caller is, across tokens and time.
-func (c *Claims) Identity() Identity { return c.identity }
+func (c *Claims) Identity() Identity { return c.record.Identity }
 
 // Issuer returns the canonical name of the token's issuer: [Issuer.URL], also
 // for a token that bears one of its aliases.
-func (c *Claims) Issuer() string { return c.issuer }
+func (c *Claims) Issuer() string { return c.record.Issuer }
 
 // Subject returns the subject that, with the issuer, makes the identity: "sub",
 // or what [Issuer.Subject] names.
-func (c *Claims) Subject() string { return c.subject }
-
-// subjectClaim returns "sub" where that is not the subject: a logout names it.
-func (c *Claims) subjectClaim() string {
-	if !c.mapped {
-		return ""
-	}
-	sub, _ := c.LookupString("sub")
-	return sub
-}
+func (c *Claims) Subject() string { return c.record.Subject }
 
 // Audience iterates over the values of "aud". To ask for one, use
 // [Claims.HasAudience]; [slices.Collect] makes a slice of them, nil for none.
-func (c *Claims) Audience() iter.Seq[string] { return slices.Values(c.audienceList()) }
+func (c *Claims) Audience() iter.Seq[string] { return slices.Values(c.record.AudienceList()) }
 
 // HasAudience reports whether "aud" contains audience.
 func (c *Claims) HasAudience(audience string) bool {
-	return slices.Contains(c.audienceList(), audience)
+	return c.record.HasAudience(audience)
 }
-
-func (c *Claims) audienceList() []string { return c.lists[:c.audiences] }
 
 // Expiry returns the time in "exp". It is the zero time for a token that never
 // expires, which only a [LocalIssuer] can issue and only if it is told to.
-func (c *Claims) Expiry() time.Time { return c.expiry.time() }
+func (c *Claims) Expiry() time.Time { return c.record.Expiry.Time() }
 
 // NotBefore returns the time in "nbf", or the zero time.
-func (c *Claims) NotBefore() time.Time { return c.notBefore.time() }
+func (c *Claims) NotBefore() time.Time { return c.record.NotBefore.Time() }
 
 // IssuedAt returns the time in "iat", or the zero time.
-func (c *Claims) IssuedAt() time.Time { return c.issuedAt.time() }
+func (c *Claims) IssuedAt() time.Time { return c.record.IssuedAt.Time() }
 
 // TokenID returns "jti", or the empty string.
-func (c *Claims) TokenID() string { return c.tokenID }
+func (c *Claims) TokenID() string { return c.record.TokenID }
 
 // SessionID returns "sid", the login session at the issuer, or the empty string.
-func (c *Claims) SessionID() string { return c.sessionID }
+func (c *Claims) SessionID() string { return c.record.SessionID }
 
 // KeyID returns the ID of the key that signed the token. It is empty if the key
 // has none or nothing was verified.
@@ -114,19 +85,17 @@ func (c *Claims) KeyID() string {
 
 // Roles iterates over the roles found where [Issuer.Roles] says. To ask for one,
 // use [Claims.HasRole]; [slices.Collect] makes a slice of them, nil for none.
-func (c *Claims) Roles() iter.Seq[string] { return slices.Values(c.roleList()) }
+func (c *Claims) Roles() iter.Seq[string] { return slices.Values(c.record.RoleList()) }
 
 // HasRole reports whether role is among the roles.
-func (c *Claims) HasRole(role string) bool { return slices.Contains(c.roleList(), role) }
-
-func (c *Claims) roleList() []string { return c.lists[c.audiences:] }
+func (c *Claims) HasRole(role string) bool { return slices.Contains(c.record.RoleList(), role) }
 
 // Scopes iterates over the scopes in "scope" or, without it, "scp". To ask for
 // one, use [Claims.HasScope]; [slices.Collect] makes a slice of them, nil for
 // none.
 func (c *Claims) Scopes() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for rest := c.scopes; rest != ""; {
+		for rest := c.record.Scopes; rest != ""; {
 			end := strings.IndexByte(rest, ' ')
 			if end < 0 {
 				yield(rest)
@@ -160,9 +129,9 @@ func (c *Claims) currentKey() *keyset.Key {
 
 // nextKey returns the key that takes the place of one of the token's keys.
 func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
-	algorithm := c.trust.algorithms[c.algorithm]
-	if t := c.trust.tenants; t != nil {
-		return from.Current(algorithm, c.hasKeyID, t.template, c.issuer)
+	algorithm := c.trust.Algorithms[c.algorithm]
+	if t := c.trust.Tenants; t != nil {
+		return from.Current(algorithm, c.hasKeyID, t.Template(), c.record.Issuer)
 	}
 	return from.Current(algorithm, c.hasKeyID)
 }
@@ -171,7 +140,7 @@ func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
 // of [json.Unmarshal] but with names matched exactly: a claim "SUB" never ends
 // up in a field tagged "sub".
 func (c *Claims) Decode(v any) error {
-	if err := josejson.Unmarshal([]byte(c.payload), v); err != nil {
+	if err := josejson.Unmarshal([]byte(c.record.Payload), v); err != nil {
 		return fmt.Errorf("oidcauth: claims do not fit %T: %w", v, err)
 	}
 	return nil
@@ -180,7 +149,7 @@ func (c *Claims) Decode(v any) error {
 // Lookup returns the JSON text of the claim at path, whose names are matched
 // exactly, and whether it is there. Without a path it is the whole payload.
 func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
-	m, found := c.member(path)
+	m, found := c.record.Member(path)
 	if !found {
 		return nil, false
 	}
@@ -195,55 +164,24 @@ func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
 // "email_verified" is true beside it (OpenID Connect Core 1.0, section 5.1) and
 // the issuer is one whose word on addresses you accept.
 func (c *Claims) LookupString(path ...string) (string, bool) {
-	if len(path) == 1 && c.index != "" {
-		offset, found := c.index.find(c.payload, path[0])
-		if !found {
-			return "", false
-		}
-		text, err := jws.TextAt(c.payload, offset)
-		return text, err == nil
-	}
-	m, found := c.member(path)
-	if !found {
-		return "", false
-	}
-	text, err := m.Text()
-	return text, err == nil
-}
-
-// member returns the claim at path; one that leads through something other than
-// objects leads to none.
-func (c *Claims) member(path []string) (jws.Member, bool) {
-	if len(path) == 0 || c.index == "" {
-		m, found, err := jws.Lookup(c.payload, path...)
-		return m, found && err == nil
-	}
-	offset, found := c.index.find(c.payload, path[0])
-	if !found {
-		return jws.Member{}, false
-	}
-	m, err := jws.ValueAt(c.payload, offset)
-	if err != nil || len(path) == 1 {
-		return m, err == nil
-	}
-	m, found, err = m.At(path[1:]...)
-	return m, found && err == nil
+	return c.record.Text(path...)
 }
 
 // Payload returns a copy of the token's payload, byte for byte as it was signed,
 // without the signature: it proves nothing and is fit for a commit log.
 // [Authenticator.UnverifiedClaims] turns it into Claims again.
-func (c *Claims) Payload() []byte { return []byte(c.payload) }
+func (c *Claims) Payload() []byte { return []byte(c.record.Payload) }
 
 // size estimates the memory that c holds, for the cache.
 func (c *Claims) size() int {
-	const stringHeader = int(unsafe.Sizeof(""))
-	return int(unsafe.Sizeof(*c)) + len(c.payload) + len(c.index) + len(c.lists)*stringHeader
+	return int(unsafe.Sizeof(*c)) + c.record.Size()
 }
 
 // owner tells the cache whose token it is, so that one caller's tokens cannot
 // take the room of everybody else's.
-func (c *Claims) owner() uint64 { return binary.BigEndian.Uint64(c.identity[len(c.identity)-8:]) }
+func (c *Claims) owner() uint64 {
+	return binary.BigEndian.Uint64(c.record.Identity[len(c.record.Identity)-8:])
+}
 
 // UnverifiedClaims rebuilds claims from a payload, as [Claims.Payload] gave it,
 // for tests and for programs that have no Authenticator. Nothing is verified: no
@@ -253,8 +191,8 @@ func (c *Claims) owner() uint64 { return binary.BigEndian.Uint64(c.identity[len(
 //
 // For the replay of a log use [Authenticator.UnverifiedClaims], which finds the
 // description itself. It is the only right way where [Config.AnyIssuer] is set:
-// an [Issuer] written for a stranger's payload would give him the roles in
-// "roles" and the scopes that his own issuer put there.
+// an [Issuer] written for a stranger's payload would grant the roles in
+// "roles" and the scopes that the stranger put there.
 func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 	if err := issuer.validate(); err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -24,7 +25,6 @@ const (
 	defaultMaxTokenBytes = 16 << 10
 	defaultCacheBytes    = 64 << 20
 	maxTokenLifetime     = 100 * 365 * 24 * time.Hour
-	maxNameBytes         = 128 // of an issuer and of a subject, as SpacetimeDB has it
 )
 
 // Config says whose tokens an [Authenticator] accepts and how. [New] copies it:
@@ -323,7 +323,7 @@ func (cfg *Config) leeway() time.Duration {
 	case cfg.Leeway == 0:
 		return defaultLeeway
 	}
-	return cfg.Leeway.Truncate(time.Microsecond) // as fine as a claimTime is
+	return cfg.Leeway.Truncate(time.Microsecond) // as fine as a claims.Time is
 }
 
 func (cfg *Config) maxTokenBytes() int {
@@ -363,8 +363,8 @@ func checkIssuerName(name string) error {
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return fmt.Errorf("oidcauth: issuer %s: contains white space", refusal.Quote(name))
 	}
-	if name == "" || len(name) > maxNameBytes {
-		return fmt.Errorf("oidcauth: issuer %s: got %d bytes, want 1 to %d", refusal.Quote(name), len(name), maxNameBytes)
+	if name == "" || len(name) > claims.MaxNameBytes {
+		return fmt.Errorf("oidcauth: issuer %s: got %d bytes, want 1 to %d", refusal.Quote(name), len(name), claims.MaxNameBytes)
 	}
 	if strings.Contains(name, "|") {
 		return fmt.Errorf("oidcauth: issuer %q: contains \"|\", which separates issuer and subject in an identity", name)
@@ -402,7 +402,7 @@ func (i *Issuer) checkAlgorithms() error {
 
 func (i *Issuer) checkTypes() error {
 	for _, typ := range i.TokenTypes {
-		if neverAuthenticates(mediaType(typ)) {
+		if policy.NeverAuthenticates(policy.MediaType(typ)) {
 			return fmt.Errorf("oidcauth: issuer %q: tokens of type %q never authenticate", i.URL, typ)
 		}
 	}
@@ -444,4 +444,12 @@ func (i *Issuer) checkRules() error {
 		return fmt.Errorf("oidcauth: issuer %q: a rule is nil", i.URL)
 	}
 	return nil
+}
+
+func (i *Issuer) checkRoleForm() error {
+	switch i.RoleSeparator {
+	case "", ",", " ", claims.RoleText:
+		return nil
+	}
+	return fmt.Errorf("oidcauth: issuer %q: RoleSeparator: got %s, want \",\", \" \", %q or none", i.URL, refusal.Quote(i.RoleSeparator), claims.RoleText)
 }

@@ -100,7 +100,7 @@ func HasRole(role string) Rule {
 		if c.HasRole(role) {
 			return nil
 		}
-		return fmt.Errorf("role: got %s, want %q", refusal.QuoteAll(c.roleList()), role)
+		return fmt.Errorf("role: got %s, want %q", refusal.QuoteAll(c.record.RoleList()), role)
 	}
 }
 
@@ -119,10 +119,10 @@ func HasScope(scope string) Rule {
 func FromIssuer(issuers ...string) Rule {
 	issuers = slices.Clone(issuers)
 	return func(c *Claims) error {
-		if slices.Contains(issuers, c.issuer) {
+		if slices.Contains(issuers, c.record.Issuer) {
 			return nil
 		}
-		return fmt.Errorf("issuer: got %s, want %s", refusal.Quote(c.issuer), refusal.OneOf(issuers))
+		return fmt.Errorf("issuer: got %s, want %s", refusal.Quote(c.record.Issuer), refusal.OneOf(issuers))
 	}
 }
 
@@ -133,7 +133,7 @@ func ForAudience(audiences ...string) Rule {
 		if slices.ContainsFunc(audiences, c.HasAudience) {
 			return nil
 		}
-		return fmt.Errorf("audience: got %s, want %s", refusal.QuoteAll(c.audienceList()), refusal.OneOf(audiences))
+		return fmt.Errorf("audience: got %s, want %s", refusal.QuoteAll(c.record.AudienceList()), refusal.OneOf(audiences))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -110,17 +111,17 @@ func (e *evaluation) step(name string, err error) Step {
 func (e *evaluation) describe(name string) (got, want string) {
 	switch name {
 	case refusal.Form:
-		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.members)), "a signed JWT"
+		return fmt.Sprintf("%d bytes, %d claims", len(e.raw), len(e.Members)), "a signed JWT"
 	case refusal.Issuer:
-		return refusal.Quote(e.claims.issuer), e.auth.describeIssuers()
+		return refusal.Quote(e.claims.record.Issuer), e.auth.describeIssuers()
 	case refusal.Algorithm:
-		return e.token.Algorithm, refusal.OneOf(e.trust.algorithms)
+		return e.token.Algorithm, refusal.OneOf(e.trust.Algorithms)
 	case refusal.Key:
 		return e.describeKeyID(), "a key of the issuer"
 	case refusal.Signature:
 		return "good", "a signature by the issuer's key"
 	case refusal.Expiry:
-		if e.claims.neverExpires {
+		if e.claims.record.NeverExpires {
 			return "none", "none, or later than " + timeText(e.now.Add(-e.auth.leeway))
 		}
 		return timeText(e.claims.Expiry()), "later than " + timeText(e.now.Add(-e.auth.leeway))
@@ -131,13 +132,13 @@ func (e *evaluation) describe(name string) (got, want string) {
 	case refusal.Audience:
 		return e.describeAudience()
 	case refusal.Type:
-		return refusal.Quote(e.token.Type), refusal.OneOf(e.trust.types)
+		return refusal.Quote(e.token.Type), refusal.OneOf(e.trust.Types)
 	case refusal.Subject:
-		return refusal.Quote(e.claims.subject), fmt.Sprintf("1 to %d bytes", maxNameBytes)
+		return refusal.Quote(e.claims.record.Subject), fmt.Sprintf("1 to %d bytes", claims.MaxNameBytes)
 	case refusal.Claims:
-		return fmt.Sprintf("roles %s, scopes %s", refusal.QuoteAll(e.claims.roleList()), refusal.QuoteAll(slices.Collect(e.claims.Scopes()))), "well-formed claims"
+		return fmt.Sprintf("roles %s, scopes %s", refusal.QuoteAll(e.claims.record.RoleList()), refusal.QuoteAll(slices.Collect(e.claims.Scopes()))), "well-formed claims"
 	case refusal.Rules:
-		return fmt.Sprintf("%d rules satisfied", len(e.trust.demands)+len(e.trust.rules)), "all of them"
+		return fmt.Sprintf("%d rules satisfied", len(e.trust.Demands)+len(e.trust.rules)), "all of them"
 	case refusal.Revocation:
 		return "not revoked", "no revocation matches"
 	}
@@ -153,27 +154,15 @@ func (e *evaluation) describeKeyID() string {
 
 // describeAudience tells of the values that were compared, wherever they stand.
 func (e *evaluation) describeAudience() (got, want string) {
-	if e.trust.anyAudience {
-		return refusal.QuoteAll(e.claims.audienceList()), "anything (InsecureAnyAudience)"
+	if e.trust.AnyAudience {
+		return refusal.QuoteAll(e.claims.record.AudienceList()), "anything (InsecureAnyAudience)"
 	}
-	want = e.wantedAudience()
-	compared, err := e.audienceClaim()
+	want = e.trust.WantedAudience()
+	compared, err := e.trust.ComparedAudiences(&e.Reader)
 	if err != nil {
 		return err.Error(), want
 	}
 	return refusal.QuoteAll(compared), want
-}
-
-func (e *evaluation) wantedAudience() string {
-	switch {
-	case e.trust.audienceClaim != "":
-		return fmt.Sprintf("%s in %q", refusal.OneOf(e.trust.audiences), e.trust.audienceClaim)
-	case e.trust.dedicatedKeys && len(e.trust.audiences) == 0:
-		return "no audience (DedicatedKeys)"
-	case e.trust.dedicatedKeys:
-		return "no audience (DedicatedKeys), or " + refusal.OneOf(e.trust.audiences)
-	}
-	return refusal.OneOf(e.trust.audiences)
 }
 
 // String returns the report as lines of text, one a check.

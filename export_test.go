@@ -32,7 +32,7 @@ func (a *Authenticator) KeepLogouts(most int) {
 func (a *Authenticator) Now() time.Time { return a.now() }
 
 // Indexed reports whether claims are found in the payload by an index.
-func (c *Claims) Indexed() bool { return c.index != "" }
+func (c *Claims) Indexed() bool { return c.record.Index != "" }
 
 // Size returns what the claims count in the cache.
 func (c *Claims) Size() int { return c.size() }

@@ -19,8 +19,10 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -279,8 +281,8 @@ func (l *LocalIssuer) Issue(ctx context.Context, r TokenRequest) (token string, 
 
 // claims returns all claims of a token.
 func (l *LocalIssuer) claims(r TokenRequest, id Identity) (map[string]any, error) {
-	if len(r.Subject) > maxNameBytes || !utf8.ValidString(r.Subject) {
-		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", refusal.Quote(r.Subject), maxNameBytes)
+	if len(r.Subject) > claims.MaxNameBytes || !utf8.ValidString(r.Subject) {
+		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", refusal.Quote(r.Subject), claims.MaxNameBytes)
 	}
 	claims := make(map[string]any, len(r.Claims)+8)
 	for name, value := range r.Claims {
@@ -346,7 +348,7 @@ func (l *LocalIssuer) newSigning(k keyring.Key) (*signing, error) {
 	if err != nil {
 		return nil, err
 	}
-	ticket, err := signer(typeTicket)
+	ticket, err := signer(policy.TypeTicket)
 	if err != nil {
 		return nil, err
 	}

@@ -51,6 +51,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 	if err := i.checkURLs(client); err != nil {
 		return nil, err
 	}
+	p := i.policy()
 	set := keyset.Config{
 		Issuer:       i.URL,
 		Aliases:      i.Aliases,
@@ -58,7 +59,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 		JWKSURL:      i.JWKSURL,
 		Fixed:        i.JWKS,
 		ReusesKeyIDs: i.ReusesKeyIDs,
-		AcceptKey:    acceptKey(newTenants(i)),
+		AcceptKey:    p.Tenants.AcceptKey(),
 		KeepWarm:     cfg.KeepWarm,
 		Fetch:        client,
 		CacheDir:     cfg.KeyCacheDir,
@@ -169,9 +170,9 @@ func (a *Authenticator) deadKey(c *Claims, k *keyset.Key) error {
 	ended, end := context.WithCancel(context.Background())
 	end()
 	if c.trust.keys.Ready(ended) != nil {
-		return refusal.New(refusal.Key, ErrKeysUnavailable, "", "keys of issuer "+refusal.Quote(c.trust.url))
+		return refusal.New(refusal.Key, ErrKeysUnavailable, "", "keys of issuer "+refusal.Quote(c.trust.URL))
 	}
-	return refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(k.ID()), "a key of issuer "+refusal.Quote(c.trust.url))
+	return refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(k.ID()), "a key of issuer "+refusal.Quote(c.trust.URL))
 }
 
 func (a *Authenticator) storeFailed(issuer string, err error) {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -158,7 +159,7 @@ func (a *Authenticator) verifyLogout(ctx context.Context, token string) (*logout
 // case: readers that fold it, as encoding/json does, take one for the other, and
 // such a token is no issuer's.
 func (e *evaluation) oneSpelling(context.Context) error {
-	for _, m := range e.members {
+	for _, m := range e.Members {
 		for _, name := range []string{"iss", "sub", "aud", "iat", "exp", "jti", "sid", "events", "nonce"} {
 			if m.Name != name && strings.EqualFold(m.Name, name) {
 				return refusal.New(refusal.Logout, ErrClaim, refusal.Quote(m.Name), refusal.Quote(name))
@@ -174,7 +175,7 @@ func (e *evaluation) configuredIssuer(ctx context.Context) error {
 		return err
 	}
 	if !slices.Contains(e.auth.order, e.trust) {
-		return refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.url), "a configured one")
+		return refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.URL), "a configured one")
 	}
 	return nil
 }
@@ -182,8 +183,8 @@ func (e *evaluation) configuredIssuer(ctx context.Context) error {
 // logoutType accepts the type of logout tokens, and of tokens whose issuer does
 // not tell its tokens apart (section 2.4).
 func (e *evaluation) logoutType(context.Context) error {
-	if typ := mediaType(e.token.Type); e.token.HasType && typ != "logout+jwt" && typ != typeJWT {
-		return refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.OneOf([]string{"logout+jwt", typeJWT}))
+	if typ := policy.MediaType(e.token.Type); e.token.HasType && typ != "logout+jwt" && typ != policy.TypeJWT {
+		return refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.OneOf([]string{"logout+jwt", policy.TypeJWT}))
 	}
 	return nil
 }
@@ -192,7 +193,7 @@ func (e *evaluation) logoutType(context.Context) error {
 // made it required, and issuers from before it write none; the time of issue and
 // the one use of the ID bound such a token as well.
 func (e *evaluation) logoutExpiry(ctx context.Context) error {
-	if !e.has("exp") {
+	if !e.Has("exp") {
 		return nil
 	}
 	return e.expiry(ctx)
@@ -210,35 +211,35 @@ func (e *evaluation) logoutTime(context.Context) error {
 }
 
 func (e *evaluation) logoutAudience(context.Context) error {
-	if err := e.readAudience(); err != nil {
+	if err := e.ReadAudience(); err != nil {
 		return err
 	}
-	if len(e.trust.logout) == 0 && e.claims.audiences > 0 || slices.ContainsFunc(e.trust.logout, e.claims.HasAudience) {
+	if len(e.trust.Logout) == 0 && e.claims.record.Audiences > 0 || slices.ContainsFunc(e.trust.Logout, e.claims.HasAudience) {
 		return nil
 	}
-	return refusal.New(refusal.Audience, ErrAudience, refusal.QuoteAll(e.claims.audienceList()), refusal.OneOf(e.trust.logout))
+	return refusal.New(refusal.Audience, ErrAudience, refusal.QuoteAll(e.claims.record.AudienceList()), refusal.OneOf(e.trust.Logout))
 }
 
 // logoutEvents tells a logout token from every other: by the event that it has,
 // and by the nonce that it does not have (section 2.4).
 func (e *evaluation) logoutEvents(context.Context) error {
-	event, found, err := jws.Lookup(e.claims.payload, "events", logoutEvent)
+	event, found, err := jws.Lookup(e.claims.record.Payload, "events", logoutEvent)
 	if err != nil || !found || event.Kind != jws.Object {
 		return refusal.New(refusal.Type, ErrTokenType, "no logout event", "an object at "+refusal.Quote(logoutEvent)+` in "events"`)
 	}
-	if e.has("nonce") {
+	if e.Has("nonce") {
 		return refusal.New(refusal.Type, ErrTokenType, `a "nonce"`, "a logout token, which has none")
 	}
 	return nil
 }
 
 func (e *evaluation) readLogout() (*logout, error) {
-	l := &logout{trust: e.trust, issuer: e.claims.issuer, issuedAt: e.claims.IssuedAt()}
+	l := &logout{trust: e.trust, issuer: e.claims.record.Issuer, issuedAt: e.claims.IssuedAt()}
 	for _, claim := range []struct {
 		name string
 		to   *string
 	}{{"jti", &l.tokenID}, {"sid", &l.sessionID}, {"sub", &l.subject}} {
-		text, err := e.text(refusal.Logout, claim.name)
+		text, err := e.Text(refusal.Logout, claim.name)
 		if err != nil {
 			return nil, err
 		}

@@ -24,7 +24,7 @@ func (i *Issuer) checkLogoutBy() error {
 
 // bySubject reports whether the logout is of all that the subject has.
 func (l *logout) bySubject() bool {
-	return l.subject != "" && (l.sessionID == "" || !l.trust.logoutBySid)
+	return l.subject != "" && (l.sessionID == "" || !l.trust.LogoutBySID)
 }
 
 // revocations returns what the logout revokes, all but how long. The times of
@@ -111,7 +111,7 @@ type sessionIDs struct{ with, without atomic.Bool }
 // note takes account of a token that was accepted.
 func (s *sessionIDs) note(c *Claims) {
 	seen := &s.with
-	if c.sessionID == "" {
+	if c.record.SessionID == "" {
 		seen = &s.without
 	}
 	if !seen.Load() {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -29,7 +30,7 @@ func (e *evaluation) lookAgain(ctx context.Context, fit func() bool) (bool, erro
 
 // otherKeys replaces the candidates, and reports whether there are other ones.
 func (e *evaluation) otherKeys(ctx context.Context) (bool, error) {
-	if e.token.HasKeyID && !e.trust.reusesKeyIDs {
+	if e.token.HasKeyID && !e.trust.ReusesKeyIDs {
 		return false, nil
 	}
 	if e.trust.local != nil {
@@ -39,7 +40,7 @@ func (e *evaluation) otherKeys(ctx context.Context) (bool, error) {
 	}
 	whole := e.raw
 	if whole == "" {
-		whole = e.claims.payload // of a ticket's token only that is left
+		whole = e.claims.record.Payload // of a ticket's token only that is left
 	}
 	keys, err := e.trust.keys.LookAgain(ctx, keyset.Doubt{
 		Token: whole, KeyID: e.token.KeyID, HasKeyID: e.token.HasKeyID,
@@ -68,8 +69,8 @@ func (e *evaluation) replaceKeys(keys []*keyset.Key) bool {
 // itself and with all the leeway that it has: "iat" may leave out the fraction of
 // a second. It is zero if the token says nothing, or what no good token says.
 func (e *evaluation) latestIssue() time.Time {
-	if e.readIssuedAt() != nil || e.claims.issuedAt == 0 || claimTimeAt(e.now).plus(e.auth.leeway) < e.claims.issuedAt {
+	if e.ReadIssuedAt() != nil || e.claims.record.IssuedAt == 0 || claims.At(e.now).Plus(e.auth.leeway) < e.claims.record.IssuedAt {
 		return time.Time{}
 	}
-	return e.claims.issuedAt.time().Add(e.auth.leeway + time.Second)
+	return e.claims.record.IssuedAt.Time().Add(e.auth.leeway + time.Second)
 }

@@ -89,12 +89,12 @@ func (r *Revocation) matches(c *Claims, k *keyset.Key) bool {
 // matchesToken reports whether the revocation is of the token that the claims are
 // of.
 func (r *Revocation) matchesToken(c *Claims, k *keyset.Key) bool {
-	return agrees(r.Issuer, c.issuer) &&
-		(agrees(r.Subject, c.subject) || agrees(r.Subject, c.subjectClaim())) &&
-		agrees(r.SessionID, c.sessionID) &&
-		agrees(r.TokenID, c.tokenID) &&
+	return agrees(r.Issuer, c.record.Issuer) &&
+		(agrees(r.Subject, c.record.Subject) || agrees(r.Subject, c.record.SubjectClaim())) &&
+		agrees(r.SessionID, c.record.SessionID) &&
+		agrees(r.TokenID, c.record.TokenID) &&
 		(r.KeyID == "" || r.KeyID == k.ID()) &&
-		(r.IssuedBefore.IsZero() || c.issuedAt == 0 || c.issuedAt.time().Before(r.IssuedBefore))
+		(r.IssuedBefore.IsZero() || c.record.IssuedAt == 0 || c.record.IssuedAt.Time().Before(r.IssuedBefore))
 }
 
 func agrees(want, got string) bool { return want == "" || want == got }
@@ -154,10 +154,10 @@ func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "an empty revocation", "what the tokens have in common")
 	}
 	switch t, known := a.trusts[r.Issuer]; {
-	case known && t.tenants != nil:
+	case known && t.Tenants != nil:
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(r.Issuer), "the issuer of one tenant")
 	case known:
-		r.Issuer = t.url
+		r.Issuer = t.URL
 	case r.Issuer != "" && a.tenantTrust(r.Issuer) == nil && a.anyone == nil:
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(r.Issuer), refusal.OneOf(a.names))
 	}
@@ -191,7 +191,7 @@ func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 	longest := defaultRevocationTime
 	for _, t := range a.order {
 		lifetime, never := t.local.longest()
-		if never || t.noExpiry {
+		if never || t.Shape.NoExpiry {
 			return at.AddDate(lastingYears, 0, 0)
 		}
 		longest = max(longest, lifetime)

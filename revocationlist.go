@@ -129,8 +129,8 @@ func (l *revocationList) check(c *Claims, k *keyset.Key, now time.Time) error {
 func (l *revocationList) find(c *Claims, k *keyset.Key, now time.Time) (found *revocationEntry, lasting bool) {
 	lasting = true
 	for _, key := range [...]entryKey{
-		{entryTokenID, c.tokenID}, {entrySessionID, c.sessionID}, {entrySubject, c.subject},
-		{entrySubject, c.subjectClaim()}, {entryKeyID, k.ID()}, {entryKeyID, c.seller.key()}, {entryIssuer, c.issuer}, {},
+		{entryTokenID, c.record.TokenID}, {entrySessionID, c.record.SessionID}, {entrySubject, c.record.Subject},
+		{entrySubject, c.record.SubjectClaim()}, {entryKeyID, k.ID()}, {entryKeyID, c.seller.key()}, {entryIssuer, c.record.Issuer}, {},
 	} {
 		if key.value == "" && key.field != entryAny {
 			continue

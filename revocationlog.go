@@ -157,7 +157,7 @@ func (f *follower) apply(ctx context.Context, r Revocation) {
 		return
 	}
 	if t, known := a.trusts[r.Issuer]; known {
-		r.Issuer = t.url
+		r.Issuer = t.URL
 	}
 	if r.Until.IsZero() {
 		r.Until = a.lastExpiry(a.now())

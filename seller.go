@@ -1,11 +1,13 @@
 package oidcauth
 
+import "github.com/oidcauth/oidcauth/internal/claims"
+
 // A seller is who vouches for claims that came from a ticket: their own token's
 // signature was not seen when the ticket was used. It never changes.
 type seller struct {
 	issuer string // the local one
 	keyID  string
-	soldAt claimTime
+	soldAt claims.Time
 }
 
 // key returns the ID of the seller's key, or "" where there is no seller.
@@ -21,5 +23,5 @@ func (s *seller) key() string {
 func (s *seller) revokedBy(r *Revocation) bool {
 	return s != nil && r.KeyID != "" && r.KeyID == s.keyID && agrees(r.Issuer, s.issuer) &&
 		r.Subject == "" && r.SessionID == "" && r.TokenID == "" &&
-		(r.IssuedBefore.IsZero() || s.soldAt.time().Before(r.IssuedBefore))
+		(r.IssuedBefore.IsZero() || s.soldAt.Time().Before(r.IssuedBefore))
 }

@@ -90,7 +90,7 @@ func (a *Authenticator) owns(t *trust) bool {
 	if t.strangers != nil {
 		return a.anyone != nil && a.anyone.issuers == t.strangers
 	}
-	return a.trusts[t.url] == t
+	return a.trusts[t.URL] == t
 }
 
 // Context returns a context that ends with the session; [context.Cause] then
@@ -159,8 +159,8 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	if was := s.claims.Load(); c.identity != was.identity {
-		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.identity.String()), refusal.Quote(was.identity.String()))
+	if was := s.claims.Load(); c.record.Identity != was.record.Identity {
+		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String()), refusal.Quote(was.record.Identity.String()))
 	}
 	if err := s.auth.sessions.replace(s, c, c.currentKey()); err != nil {
 		return nil, err
@@ -193,7 +193,7 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 		return
 	}
 	s.warnings = append(s.warnings, w)
-	if c := s.claims.Load(); !c.neverExpires {
+	if c := s.claims.Load(); !c.record.NeverExpires {
 		x.alarms.Set(&w.alarm, c.Expiry().Add(x.leeway-before))
 	}
 }

@@ -65,7 +65,7 @@ func (x *sessionIndex) hashKey(k *keyset.Key) uint64 { return maphash.Comparable
 // places calls do for every list that a session with these claims is on.
 func (x *sessionIndex) places(c *Claims, k *keyset.Key, do func(dimension, uint64)) {
 	for d, text := range [...]string{
-		byTokenID: c.tokenID, bySessionID: c.sessionID, bySubject: c.subject, bySubjectClaim: c.subjectClaim(),
+		byTokenID: c.record.TokenID, bySessionID: c.record.SessionID, bySubject: c.record.Subject, bySubjectClaim: c.record.SubjectClaim(),
 	} {
 		if text != "" {
 			do(dimension(d), x.hash(text))
@@ -119,7 +119,7 @@ func (x *sessionIndex) unlink(s *Session, d dimension, hash uint64) {
 // its alarms. The lock must be held.
 func (x *sessionIndex) enlist(s *Session, c *Claims) {
 	x.places(c, s.key.Load(), func(d dimension, hash uint64) { x.link(s, d, hash) })
-	if c.neverExpires {
+	if c.record.NeverExpires {
 		return
 	}
 	end := x.end(c)
@@ -130,7 +130,7 @@ func (x *sessionIndex) enlist(s *Session, c *Claims) {
 }
 
 // end returns when claims that expire are accepted no longer.
-func (x *sessionIndex) end(c *Claims) time.Time { return c.expiry.time().Add(x.leeway) }
+func (x *sessionIndex) end(c *Claims) time.Time { return c.record.Expiry.Time().Add(x.leeway) }
 
 // ring ends the sessions that have expired and gives the warnings that are due.
 // A session may have been renewed since its alarm was set.
@@ -163,7 +163,7 @@ func (x *sessionIndex) ring(now time.Time, batch []due) {
 // the session has now. The lock must be held.
 func (x *sessionIndex) isDue(d due, now time.Time) bool {
 	c := d.session.claims.Load()
-	if c.neverExpires {
+	if c.record.NeverExpires {
 		return false
 	}
 	at := x.end(c)

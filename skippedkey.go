@@ -20,7 +20,7 @@ func (e *evaluation) unknownKey() error {
 	if !e.token.HasKeyID {
 		got = "no key ID"
 	}
-	return refusal.New(refusal.Key, ErrUnknownKey, got, "a key of issuer "+refusal.Quote(e.claims.issuer))
+	return refusal.New(refusal.Key, ErrUnknownKey, got, "a key of issuer "+refusal.Quote(e.claims.record.Issuer))
 }
 
 // noUsableKey words the refusal of a token whose issuer publishes nothing that can
@@ -41,7 +41,7 @@ func (e *evaluation) skippedRefusal(sentinel, cause error) *Refusal {
 	}
 	r := refusal.Because(refusal.Key, sentinel, cause)
 	r.Got = "key ID " + refusal.Quote(e.token.KeyID) + ", " + why
-	r.Want = "a key of issuer " + refusal.Quote(e.claims.issuer) + " that can verify signatures here"
+	r.Want = "a key of issuer " + refusal.Quote(e.claims.record.Issuer) + " that can verify signatures here"
 	return r
 }
 
@@ -62,7 +62,7 @@ func (e *evaluation) skippedKey() (why string, skipped bool) {
 	if s, found := e.trust.keys.SkippedKey(e.token.KeyID); found {
 		return notUsable(s), true
 	}
-	if e.trust.tenants == nil {
+	if e.trust.Tenants == nil {
 		return "", false
 	}
 	others, err := e.trust.keys.Keys(endedContext, e.token.KeyID, true)

@@ -35,9 +35,9 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 	}
 	common := newTrust(settings.issuer(), nil)
 	if len(settings.Roles) == 0 {
-		common.roles = nil
+		common.Shape.Roles = nil
 	}
-	common.ignoresScopes = !settings.KeepScopes
+	common.Shape.IgnoreScopes = !settings.KeepScopes
 	o := &anyone{common: *common, accept: settings.Accept, client: client}
 	o.issuers = strangers.New(strangers.Config{
 		Fetch:      client,
@@ -71,8 +71,8 @@ func (o *anyone) admits(name string) bool {
 func (o *anyone) describe(name string, keys *keyset.Set) *trust {
 	t := o.common
 	t.order, t.sessionIDs = new(keyOrder), new(sessionIDs)
-	t.url = strings.Clone(name) // not a part of the token
-	t.names = []string{t.url}
+	t.URL = strings.Clone(name) // not a part of the token
+	t.Names = []string{t.URL}
 	t.keys = keys
 	return &t
 }
@@ -118,7 +118,7 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 
 // report is [Authenticator.Keys] for a stranger's issuer.
 func (o *anyone) report(ctx context.Context, t *trust) (KeyReport, error) {
-	t, err := o.contact(ctx, t.url, "", false)
+	t, err := o.contact(ctx, t.URL, "", false)
 	if err != nil {
 		return KeyReport{}, err
 	}
@@ -162,11 +162,11 @@ func (a *Authenticator) describeIssuers() string {
 func (e *evaluation) strangersKeys(ctx context.Context) ([]*keyset.Key, error) {
 	var err error
 	for range 2 {
-		trust, refused := e.auth.anyone.contact(ctx, e.trust.url, e.token.KeyID, e.token.HasKeyID)
+		trust, refused := e.auth.anyone.contact(ctx, e.trust.URL, e.token.KeyID, e.token.HasKeyID)
 		if refused != nil {
 			return nil, refused
 		}
-		e.trust, e.claims.trust = trust, trust
+		e.setTrust(trust)
 		var keys []*keyset.Key
 		if keys, err = trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID); err == nil {
 			return keys, nil

@@ -21,7 +21,6 @@ import (
 const AnyDatabase = "*"
 
 const (
-	typeTicket    = "ticket+jwt"
 	claimOriginal = "original_token"
 
 	// maxTicketLifetime is how long a ticket is good at most.
@@ -118,7 +117,7 @@ func (l *LocalIssuer) Ticket(r *http.Request, claims *Claims, database string) (
 func (l *LocalIssuer) dateTicket(body *ticketBody, c *Claims) error {
 	now := l.now()
 	expiry := now.Add(maxTicketLifetime)
-	if !c.neverExpires && c.Expiry().Before(expiry) {
+	if !c.record.NeverExpires && c.Expiry().Before(expiry) {
 		expiry = c.Expiry()
 	}
 	if expiry.Unix() <= now.Unix() {
@@ -136,7 +135,7 @@ func (l *LocalIssuer) sealOriginal(secret []byte, ticketID string, c *Claims) (s
 		return "", err
 	}
 	o := original{
-		Algorithm: c.trust.algorithms[c.algorithm], Key: thumbprint,
+		Algorithm: c.trust.Algorithms[c.algorithm], Key: thumbprint,
 		Process: l.process, Uptime: time.Since(l.started).Milliseconds(),
 	}
 	if c.hasKeyID {
@@ -147,7 +146,7 @@ func (l *LocalIssuer) sealOriginal(secret []byte, ticketID string, c *Claims) (s
 	if err != nil {
 		return "", err
 	}
-	content := slices.Concat(head[:len(head)-1], []byte(`,"claims":`+c.payload+`}`))
+	content := slices.Concat(head[:len(head)-1], []byte(`,"claims":`+c.record.Payload+`}`))
 	if _, err := jws.ParseObject(nil, string(content)); err != nil {
 		return "", refusal.Because(refusal.Ticket, ErrMalformedToken, err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -79,18 +80,18 @@ var ticketChecks = [...]func(*evaluation, context.Context) error{
 func (e *evaluation) ticket(ctx context.Context) (readTicket, error) {
 	var t readTicket
 	var err error
-	if e.members, err = e.token.ParseInto(nil, e.raw, e.auth.maxTokenBytes/3*4+ticketExtra); err != nil {
+	if e.Members, err = e.token.ParseInto(nil, e.raw, e.auth.maxTokenBytes/3*4+ticketExtra); err != nil {
 		return t, malformedToken(err)
 	}
-	if mediaType(e.token.Type) != typeTicket {
-		return t, refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.Quote(typeTicket))
+	if policy.MediaType(e.token.Type) != policy.TypeTicket {
+		return t, refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.Quote(policy.TypeTicket))
 	}
-	e.claims = &Claims{payload: e.token.Payload}
+	e.setClaims(e.token.Payload)
 	if err := e.issuer(ctx); err != nil {
 		return t, err
 	}
 	if e.trust.local == nil {
-		return t, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.url), "the local issuer")
+		return t, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.URL), "the local issuer")
 	}
 	for _, check := range ticketChecks {
 		if err := check(e, ctx); err != nil {
@@ -175,15 +176,14 @@ func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o original
 	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil {
 		return nil, o, malformed
 	}
-	signed = &evaluation{auth: e.auth, now: e.now, claims: &Claims{
-		payload: claims.Value,
-		seller:  &seller{issuer: e.trust.url, keyID: e.claims.key.ID(), soldAt: e.claims.issuedAt},
-	}}
+	signed = &evaluation{auth: e.auth, now: e.now}
+	signed.setClaims(claims.Value)
+	signed.claims.seller = &seller{issuer: e.trust.URL, keyID: e.claims.key.ID(), soldAt: e.claims.record.IssuedAt}
 	signed.token.Algorithm = o.Algorithm
 	if o.KeyID != nil {
 		signed.token.KeyID, signed.token.HasKeyID = *o.KeyID, true
 	}
-	if signed.members, err = jws.ParseObject(nil, claims.Value); err != nil {
+	if signed.Members, err = jws.ParseObject(nil, claims.Value); err != nil {
 		return nil, o, malformed
 	}
 	return signed, o, nil

@@ -36,8 +36,8 @@ func (a *Authenticator) UnverifiedClaims(payload []byte) (*Claims, error) {
 func describedAs(issuer Issuer) func(iss string) (*trust, error) {
 	t := newTrust(issuer, nil)
 	return func(iss string) (*trust, error) {
-		if !slices.Contains(t.names, iss) && !t.tenants.match(iss) {
-			return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), refusal.OneOf(t.names))
+		if !slices.Contains(t.Names, iss) && !t.Tenants.Match(iss) {
+			return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), refusal.OneOf(t.Names))
 		}
 		return t, nil
 	}
@@ -45,26 +45,26 @@ func describedAs(issuer Issuer) func(iss string) (*trust, error) {
 
 // unverified reads claims by the description that find has for their issuer.
 func unverified(payload []byte, find func(iss string) (*trust, error)) (*Claims, error) {
-	e := evaluation{claims: &Claims{payload: string(payload)}}
+	var e evaluation
+	e.setClaims(string(payload))
 	var err error
-	if e.members, err = jws.ParseObject(nil, e.claims.payload); err != nil {
+	if e.Members, err = jws.ParseObject(nil, e.Record.Payload); err != nil {
 		return nil, malformedToken(err)
 	}
-	iss, err := e.untrustedIssuer()
+	iss, err := e.UntrustedIssuer()
 	if err != nil {
 		return nil, err
 	}
-	if e.trust, err = find(iss); err != nil {
+	t, err := find(iss)
+	if err != nil {
 		return nil, err
 	}
-	if err := e.nameIssuer(iss); err != nil {
+	e.setTrust(t)
+	if err := t.NameIssuer(&e.Reader, iss); err != nil {
 		return nil, err
 	}
-	for _, read := range readers {
-		if err := read(&e); err != nil {
-			return nil, err
-		}
+	if err := e.ReadAll(); err != nil {
+		return nil, err
 	}
-	e.claims.trust = e.trust
 	return e.claims, nil
 }

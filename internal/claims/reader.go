@@ -13,8 +13,11 @@ import (
 // MaxNameBytes bounds the names of issuers and of subjects, as SpacetimeDB does.
 const MaxNameBytes = 128
 
-// maxKept bounds the buffers that an unusual payload leaves behind.
-const maxKept = 64
+// What bounds the buffers that an unusual payload leaves behind.
+const (
+	maxKeptMembers = 4 << 10 // as many as fit into 16 KiB
+	maxKeptValues  = 64
+)
 
 // A Shape says where an issuer's tokens have their claims.
 type Shape struct {
@@ -40,18 +43,14 @@ type Reader struct {
 // Reset empties the reader and keeps its buffers, unless they have become large.
 func (r *Reader) Reset() {
 	r.Record, r.Shape = nil, nil
-	r.Members = emptied(r.Members)
-	r.values = emptied(r.values)
-}
-
-// emptied returns a slice's memory with nothing in it, or none if that has become
-// large.
-func emptied[T any](s []T) []T {
-	if cap(s) > maxKept {
-		return nil
+	if clear(r.Members); cap(r.Members) > maxKeptMembers {
+		r.Members = nil
 	}
-	clear(s[:cap(s)])
-	return s[:0]
+	r.Members = r.Members[:0] // the rest has been empty all the time
+	if clear(r.values[:cap(r.values)]); cap(r.values) > maxKeptValues {
+		r.values = nil
+	}
+	r.values = r.values[:0]
 }
 
 // ReadAll reads everything, in the order of the checks.
@@ -77,7 +76,7 @@ func (r *Reader) Has(name string) bool {
 	return found
 }
 
-// Lookup is [jws.Lookup] in the payload, for the members that are parsed already.
+// Lookup is [jws.Lookup] in the payload, which has been parsed already.
 func (r *Reader) Lookup(path Path) (jws.Member, bool, error) {
 	if len(path) == 0 {
 		return jws.Member{}, false, nil
@@ -86,7 +85,7 @@ func (r *Reader) Lookup(path Path) (jws.Member, bool, error) {
 	if !found || len(path) == 1 {
 		return m, found, nil
 	}
-	return jws.Lookup(m.Value, path[1:]...)
+	return m.At(path[1:]...)
 }
 
 // memberAt returns the claim at a path. One that leads through something other

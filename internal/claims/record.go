@@ -89,7 +89,7 @@ func (r *Record) Member(path []string) (jws.Member, bool) {
 	if err != nil || len(path) == 1 {
 		return m, err == nil
 	}
-	m, found, err = jws.Lookup(m.Value, path[1:]...)
+	m, found, err = m.At(path[1:]...)
 	return m, found && err == nil
 }
 

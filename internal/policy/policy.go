@@ -33,6 +33,49 @@ type Policy struct {
 	ReusesKeyIDs  bool
 	Shape         claims.Shape
 	Demands       []Demand
+
+	accepted map[string]bool // Audiences, where they are many
+}
+
+// fewAudiences are compared one by one.
+const fewAudiences = 4
+
+// Complete fills in the defaults, and brings what was given into the form that the
+// checks compare.
+func (p *Policy) Complete() {
+	if p.AudienceClaim == "aud" {
+		p.AudienceClaim = ""
+	}
+	if len(p.Logout) == 0 {
+		p.Logout = p.Audiences
+	}
+	if len(p.Algorithms) == 0 {
+		p.Algorithms = AllAlgorithms
+	}
+	if len(p.Shape.Roles) == 0 {
+		p.Shape.Roles = []claims.Path{{"roles"}}
+	}
+	for n, typ := range p.Types {
+		p.Types[n] = MediaType(typ)
+	}
+	if len(p.Types) == 0 {
+		p.Types = []string{TypeJWT}
+	}
+	if len(p.Audiences) > fewAudiences {
+		p.accepted = make(map[string]bool)
+		for _, audience := range p.Audiences {
+			p.accepted[audience] = true
+		}
+	}
+}
+
+// accepts reports whether the audience is one of those configured. A token may
+// name thousands.
+func (p *Policy) accepts(audience string) bool {
+	if p.accepted != nil {
+		return p.accepted[audience]
+	}
+	return slices.Contains(p.Audiences, audience)
 }
 
 // NameIssuer notes the issuer's canonical name, which for a tenant is its own and
@@ -59,10 +102,8 @@ func (p *Policy) CheckAudience(r *claims.Reader) error {
 	if err != nil {
 		return err
 	}
-	for _, aud := range got {
-		if slices.Contains(p.Audiences, aud) {
-			return nil
-		}
+	if slices.ContainsFunc(got, p.accepts) {
+		return nil
 	}
 	return refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(got), p.WantedAudience())
 }

@@ -45,6 +45,9 @@ func cutTemplate(url string) (prefix, suffix string, ok bool) {
 	return prefix, suffix, ok
 }
 
+// Template returns the issuer's name with the place for the tenant in braces.
+func (t *Tenants) Template() string { return t.template }
+
 // tenant returns the tenant's ID in an issuer's name.
 func (t *Tenants) tenant(iss string) (string, bool) {
 	if t == nil || len(iss) != len(t.prefix)+guidBytes+len(t.suffix) ||
