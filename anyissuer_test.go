@@ -18,6 +18,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -226,7 +227,7 @@ func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
 		issuers, client := strangers(t, 3)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
 		r := a.Explain(t.Context(), issuers[0].Token(nil))
-		if !r.Accepted || r.Claims.Issuer() != issuers[0].URL() {
+		if !r.Accepted || r.Issuer != issuers[0].URL() {
 			t.Errorf("Explain() = %v, error %v", r, r.Err)
 		}
 		issuers[1].Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
@@ -236,7 +237,7 @@ func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
 			t.Errorf("Explain() error = %v, want %v without a reason:\n%v", r.Err, oidcauth.ErrUnknownIssuer, r)
 		}
 		for _, s := range r.Steps {
-			want := map[string]oidcauth.Verdict{"issuer": oidcauth.Passed, "key": oidcauth.Failed, "signature": oidcauth.Skipped}[s.Check]
+			want := map[string]explain.Verdict{"issuer": explain.Passed, "key": explain.Failed, "signature": explain.Skipped}[s.Check]
 			if want != "" && s.Verdict != want {
 				t.Errorf("step %s: got %s, want %s", s.Check, s.Verdict, want)
 			}
@@ -313,9 +314,9 @@ func TestAnyIssuer_SlowKeys(t *testing.T) {
 		for _, tt := range []struct {
 			issuer  *oidctest.Issuer
 			usable  int
-			skipped []oidcauth.SkippedKey
+			skipped []explain.Key
 		}{
-			{issuers[0], 2, []oidcauth.SkippedKey{{ID: "slow", Type: "RSA", Reason: "RSA exponent too high"}}},
+			{issuers[0], 2, []explain.Key{{ID: "slow", Type: "RSA", Skipped: "RSA exponent too high"}}},
 			{issuers[1], 3, nil},
 		} {
 			wants(t, a, tt.issuer.Token(nil), nil)

@@ -5,50 +5,23 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/refusal"
-)
-
-// A Report tells, check by check, why a token is accepted or refused. It never
-// contains the token or its signature.
-type Report struct {
-	Accepted bool    // whether Authenticate accepts the token
-	Err      error   // what Authenticate returns for the token; nil if accepted
-	Claims   *Claims // nil unless accepted
-	Steps    []Step  // every check, in order
-}
-
-// A Step is one check of a [Report].
-type Step struct {
-	Check   string  // what was checked: "signature", "audience", …
-	Got     string  // what the token has
-	Want    string  // what passes
-	Verdict Verdict // the outcome
-	Advice  string  // what to do about a failure; empty otherwise
-}
-
-// A Verdict is the outcome of a check.
-type Verdict string
-
-const (
-	Passed  Verdict = "passed"  // what the token has is accepted
-	Failed  Verdict = "failed"  // what the token has is not accepted
-	Skipped Verdict = "skipped" // an earlier failure left nothing to check
 )
 
 // Explain runs the checks of [Authenticator.Authenticate] on a token and reports
 // each of them. Where it can, it goes on after a failure, so that one report
 // shows everything there is to mend; the first failure is the one that counts.
 // Like Authenticate it may fetch the issuer's keys.
-func (a *Authenticator) Explain(ctx context.Context, token string) Report {
+func (a *Authenticator) Explain(ctx context.Context, token string) explain.Report {
 	e := &evaluation{auth: a, raw: token, now: a.now()}
-	var report Report
+	var report explain.Report
 	missed := make(map[string]bool)
 	for _, c := range checks {
-		step := Step{Check: c.name, Verdict: Skipped}
+		step := explain.Step{Check: c.name, Verdict: explain.Skipped}
 		if !missing(c.name, missed) {
 			err := c.run(e, ctx)
 			step = e.step(c.name, err)
@@ -56,12 +29,13 @@ func (a *Authenticator) Explain(ctx context.Context, token string) Report {
 				report.Err = err
 			}
 		}
-		missed[c.name] = step.Verdict != Passed
+		missed[c.name] = step.Verdict != explain.Passed
 		report.Steps = append(report.Steps, step)
 	}
 	report.Accepted = report.Err == nil
 	if report.Accepted {
-		report.Claims = e.claims
+		c := e.claims
+		report.Identity, report.Issuer, report.Subject, report.Expiry = c.Identity(), c.Issuer(), c.Subject(), c.Expiry()
 	}
 	return report
 }
@@ -92,12 +66,12 @@ func missing(name string, missed map[string]bool) bool {
 }
 
 // step words the outcome of one check.
-func (e *evaluation) step(name string, err error) Step {
+func (e *evaluation) step(name string, err error) explain.Step {
 	if err == nil {
 		got, want := e.describe(name)
-		return Step{Check: name, Got: got, Want: want, Verdict: Passed}
+		return explain.Step{Check: name, Got: got, Want: want, Verdict: explain.Passed}
 	}
-	step := Step{Check: name, Got: err.Error(), Verdict: Failed, Advice: e.advise(err)}
+	step := explain.Step{Check: name, Got: err.Error(), Verdict: explain.Failed, Advice: e.advise(err)}
 	if refused, ok := errors.AsType[*Refusal](err); ok {
 		step.Got, step.Want = refused.Got, refused.Want
 		if step.Got == "" && step.Want == "" {
@@ -163,15 +137,6 @@ func (e *evaluation) describeAudience() (got, want string) {
 		return err.Error(), want
 	}
 	return refusal.QuoteAll(compared), want
-}
-
-// String returns the report as lines of text, one a check.
-func (r Report) String() string {
-	var b strings.Builder
-	for _, s := range r.Steps {
-		fmt.Fprintf(&b, "%-10s %-8s got %s, want %s\n", s.Check, s.Verdict, s.Got, s.Want)
-	}
-	return b.String()
 }
 
 func optionalTime(t time.Time) string {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -25,7 +26,7 @@ func TestExplain_Agrees(t *testing.T) {
 			continue
 		}
 		good := w.auth.Explain(t.Context(), row.goodToken)
-		if !good.Accepted || good.Err != nil || good.Claims == nil || firstFailure(good) != nil {
+		if !good.Accepted || good.Err != nil || good.Identity.IsZero() || firstFailure(good) != nil {
 			t.Errorf("%s: the twin is explained as %+v", row.name, good)
 		}
 		bad := w.judge(row.want).Explain(t.Context(), row.badToken)
@@ -52,20 +53,20 @@ func withoutTimes(err error) string {
 }
 
 // checkReport fails unless a report of a refusal is in order.
-func checkReport(t *testing.T, name string, r oidcauth.Report, tok string) {
+func checkReport(t *testing.T, name string, r explain.Report, tok string) {
 	t.Helper()
-	if r.Accepted || r.Claims != nil {
-		t.Errorf("%s: a refused token is explained as accepted, with claims %v", name, r.Claims)
+	if r.Accepted || !r.Identity.IsZero() || r.Issuer+r.Subject != "" {
+		t.Errorf("%s: a refused token is explained as accepted, as %v", name, r.Identity)
 	}
 	var order []string
 	for _, s := range r.Steps {
 		order = append(order, s.Check)
 		switch {
-		case s.Verdict == oidcauth.Failed && (s.Advice == "" || s.Got == ""):
+		case s.Verdict == explain.Failed && (s.Advice == "" || s.Got == ""):
 			t.Errorf("%s: failed without a word: %+v", name, s)
-		case s.Verdict == oidcauth.Skipped && (s.Advice+s.Got+s.Want != ""):
+		case s.Verdict == explain.Skipped && (s.Advice+s.Got+s.Want != ""):
 			t.Errorf("%s: skipped, but %+v", name, s)
-		case s.Verdict == oidcauth.Passed && (s.Advice != "" || s.Want == ""):
+		case s.Verdict == explain.Passed && (s.Advice != "" || s.Want == ""):
 			t.Errorf("%s: passed, but %+v", name, s)
 		}
 	}
@@ -84,9 +85,9 @@ func checkReport(t *testing.T, name string, r oidcauth.Report, tok string) {
 	checkText(t, r.String(), tok)
 }
 
-func firstFailure(r oidcauth.Report) *oidcauth.Step {
+func firstFailure(r explain.Report) *explain.Step {
 	for i := range r.Steps {
-		if r.Steps[i].Verdict == oidcauth.Failed {
+		if r.Steps[i].Verdict == explain.Failed {
 			return &r.Steps[i]
 		}
 	}
@@ -94,7 +95,7 @@ func firstFailure(r oidcauth.Report) *oidcauth.Step {
 }
 
 // verdicts writes a report's verdicts as one letter each.
-func verdicts(r oidcauth.Report) string {
+func verdicts(r explain.Report) string {
 	var b strings.Builder
 	for _, s := range r.Steps {
 		b.WriteByte(string(s.Verdict)[0])
@@ -192,7 +193,7 @@ func TestExplain_AudienceClaim(t *testing.T) {
 		return h, c.set("aud", `"something-else"`).set("client_id", `"my-db"`)
 	})
 	r := w.auth.Explain(t.Context(), tok)
-	i := slices.IndexFunc(r.Steps, func(s oidcauth.Step) bool { return s.Check == "audience" })
+	i := slices.IndexFunc(r.Steps, func(s explain.Step) bool { return s.Check == "audience" })
 	if got := r.Steps[i].Got; !r.Accepted || !strings.Contains(got, "my-db") || strings.Contains(got, "something-else") {
 		t.Errorf("audience step = %+v, accepted %v", r.Steps[i], r.Accepted)
 	}

@@ -7,9 +7,9 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -180,48 +180,13 @@ func (a *Authenticator) storeFailed(issuer string, err error) {
 		slog.String("issuer", issuer), slog.String("error", err.Error()))
 }
 
-// A KeyReport describes an issuer's key set as the library sees it.
-type KeyReport struct {
-	Issuer       string          // as [Issuer.URL]
-	DiscoveryURL string          // empty when nothing is discovered
-	JWKSURL      string          // empty when not known, and for fixed keys
-	State        authtrace.State // fixed keys are always fresh
-	Keys         []Key           // usable
-	Skipped      []SkippedKey    // not usable, and why
-	ETag         string          // of the last answer; empty if it had none
-	MaxAge       time.Duration   // as the issuer said; negative if it said nothing
-	Lifetime     time.Duration   // for which the keys count as fresh
-	Fetched      time.Time       // when the keys last arrived
-	Confirmed    time.Time       // when the issuer last said that they are current
-	FreshUntil   time.Time       // zero for fixed keys
-	ServeUntil   time.Time       // when they are given up unless confirmed; zero for fixed keys
-	NextRefresh  time.Time       // zero when none is planned
-	LastError    error           // of the last fetch, if it failed
-}
-
-// A Key is one usable key of a [KeyReport].
-type Key struct {
-	ID         string // empty if the key has none
-	Type       string // "RSA 2048", "EC P-256", …
-	Algorithm  string // empty if the key states none
-	Use        string // "sig", or empty if the key does not say
-	Thumbprint string // RFC 7638, SHA-256
-}
-
-// A SkippedKey is a key of the issuer's that cannot verify signatures here.
-type SkippedKey struct {
-	ID     string // empty if the key has none
-	Type   string // "kty", as far as it can be read
-	Reason string // why not
-}
-
 // Keys fetches the issuer's keys unless they are in hand, and reports on them.
 // The issuer is named by [Issuer.URL] or an alias. The report is filled in as
 // far as possible also when the keys cannot be had ([ErrKeysUnavailable]).
-func (a *Authenticator) Keys(ctx context.Context, issuer string) (KeyReport, error) {
+func (a *Authenticator) Keys(ctx context.Context, issuer string) (explain.KeySet, error) {
 	t, err := a.trustIn(issuer)
 	if err != nil {
-		return KeyReport{}, err
+		return explain.KeySet{}, err
 	}
 	if t.strangers != nil {
 		return a.anyone.report(ctx, t)
@@ -232,8 +197,8 @@ func (a *Authenticator) Keys(ctx context.Context, issuer string) (KeyReport, err
 	return newKeyReport(t.keys.Report()), err
 }
 
-func newKeyReport(r keyset.Report) KeyReport {
-	report := KeyReport{
+func newKeyReport(r keyset.Report) explain.KeySet {
+	report := explain.KeySet{
 		Issuer: r.Issuer, DiscoveryURL: r.DiscoveryURL, JWKSURL: r.JWKSURL,
 		State: authtrace.State(r.State.String()), ETag: r.ETag, MaxAge: -1, Lifetime: r.Lifetime,
 		Fetched: r.Fetched, Confirmed: r.Confirmed, FreshUntil: r.FreshUntil,
@@ -243,10 +208,10 @@ func newKeyReport(r keyset.Report) KeyReport {
 		report.MaxAge = r.MaxAge
 	}
 	for _, k := range r.Keys {
-		report.Keys = append(report.Keys, Key{k.ID, k.Type, k.Algorithm, k.Use, k.Thumbprint})
+		report.Keys = append(report.Keys, explain.Key{ID: k.ID, Type: k.Type, Algorithm: k.Algorithm, Use: k.Use, Thumbprint: k.Thumbprint})
 	}
 	for _, k := range r.Skipped {
-		report.Skipped = append(report.Skipped, SkippedKey{k.ID, k.Type, string(k.Reason)})
+		report.Skipped = append(report.Skipped, explain.Key{ID: k.ID, Type: k.Type, Skipped: string(k.Reason)})
 	}
 	return report
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -206,15 +207,15 @@ func TestExplain_Keyless(t *testing.T) {
 }
 
 // stepOf returns the report's step with that name, which must be a failed one.
-func stepOf(t *testing.T, r oidcauth.Report, check string) oidcauth.Step {
+func stepOf(t *testing.T, r explain.Report, check string) explain.Step {
 	t.Helper()
 	for _, s := range r.Steps {
-		if s.Check == check && s.Verdict == oidcauth.Failed {
+		if s.Check == check && s.Verdict == explain.Failed {
 			return s
 		}
 	}
 	t.Fatalf("check %q did not fail:\n%s", check, r)
-	return oidcauth.Step{}
+	return explain.Step{}
 }
 
 // A ticket for a token under a key that this node has not seen yet is good here too.

@@ -304,7 +304,7 @@ func TestKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(r.Keys) != 1 || r.Keys[0].ID != issuer.Key().ID() || r.Keys[0].Type != "EC P-256" ||
-		len(r.Skipped) != 1 || r.Skipped[0].ID != "secret" || r.Skipped[0].Reason == "" {
+		len(r.Skipped) != 1 || r.Skipped[0].ID != "secret" || r.Skipped[0].Skipped == "" {
 		t.Errorf("Keys() = %+v, skipped %+v", r.Keys, r.Skipped)
 	}
 	if r.State != authtrace.Fresh || r.MaxAge != 10*time.Minute || r.ETag == "" || r.JWKSURL != issuer.JWKSURL() ||

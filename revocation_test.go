@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -93,7 +94,7 @@ func TestRevoke(t *testing.T) {
 			}
 			report := a.Explain(t.Context(), cached)
 			last := report.Steps[len(report.Steps)-1]
-			if !errors.Is(report.Err, tt.want) || last.Check != "revocation" || (last.Verdict == oidcauth.Passed) != (tt.want == nil) {
+			if !errors.Is(report.Err, tt.want) || last.Check != "revocation" || (last.Verdict == explain.Passed) != (tt.want == nil) {
 				t.Errorf("Explain() = %v, %+v", report.Err, last)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -56,7 +57,7 @@ func TestSkippedKey(t *testing.T) {
 				if (err != nil) != (others == 0) {
 					t.Errorf("Keys() error = %v with %d usable keys", err, others)
 				}
-				if !slices.ContainsFunc(report.Skipped, func(k oidcauth.SkippedKey) bool { return k.ID == "odd" && k.Reason == row.reason }) {
+				if !slices.ContainsFunc(report.Skipped, func(k explain.Key) bool { return k.ID == "odd" && k.Skipped == row.reason }) {
 					t.Errorf("Keys() skipped = %+v, want odd because: %s", report.Skipped, row.reason)
 				}
 			})

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -117,10 +118,10 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 }
 
 // report is [Authenticator.Keys] for a stranger's issuer.
-func (o *anyone) report(ctx context.Context, t *trust) (KeyReport, error) {
+func (o *anyone) report(ctx context.Context, t *trust) (explain.KeySet, error) {
 	t, err := o.contact(ctx, t.URL, "", false)
 	if err != nil {
-		return KeyReport{}, err
+		return explain.KeySet{}, err
 	}
 	if err = t.keys.Ready(ctx); err != nil {
 		err = refusal.New(refusal.Key, ErrKeysUnavailable, "", "")

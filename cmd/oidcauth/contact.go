@@ -4,8 +4,8 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/explain"
 )
 
 // contact is how the last attempt to fetch an issuer's keys went. The library
@@ -25,7 +25,7 @@ func (c *contact) note(fetch authtrace.KeyFetch) {
 
 // explain adds to the report why an issuer gave no keys, where the report does
 // not say so by itself.
-func (c *contact) explain(report *oidcauth.Report) {
+func (c *contact) explain(report *explain.Report) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil {
@@ -34,7 +34,7 @@ func (c *contact) explain(report *oidcauth.Report) {
 	for i := range report.Steps {
 		step := &report.Steps[i]
 		told := strings.Contains(step.Got, c.err.Error()) || strings.Contains(step.Got, "not usable here")
-		if step.Check == "key" && step.Verdict == oidcauth.Failed && !told {
+		if step.Check == "key" && step.Verdict == explain.Failed && !told {
 			step.Advice = "The issuer was asked for its keys, in vain: " + c.err.Error() +
 				". A server finds this in its log; whoever sent the token is not told."
 		}

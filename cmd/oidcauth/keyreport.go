@@ -6,17 +6,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
 )
 
 // writeKeys prints a report on a key set for people.
-func writeKeys(w io.Writer, report oidcauth.KeyReport, now time.Time) error {
+func writeKeys(w io.Writer, report explain.KeySet, now time.Time) error {
 	keys := table{head: []string{"KEY ID", "TYPE", "ALGORITHM", "USE", "USABLE"}}
 	for _, key := range report.Keys {
 		keys.add(orDash(key.ID), key.Type, orDash(key.Algorithm), orDash(key.Use), "yes")
 	}
 	for _, key := range report.Skipped {
-		keys.add(orDash(key.ID), orDash(key.Type), "-", "-", "no: "+key.Reason)
+		keys.add(orDash(key.ID), orDash(key.Type), "-", "-", "no: "+key.Skipped)
 	}
 	var out strings.Builder
 	keys.write(&out)
@@ -51,7 +51,7 @@ func orDash(text string) string {
 }
 
 // maxAge says what the issuer said about the age of its answer.
-func maxAge(report oidcauth.KeyReport) string {
+func maxAge(report explain.KeySet) string {
 	switch {
 	case report.JWKSURL == "":
 		return ""
@@ -112,7 +112,7 @@ type skippedJSON struct {
 }
 
 // writeKeysJSON prints a report on a key set for machines.
-func writeKeysJSON(w io.Writer, report oidcauth.KeyReport) error {
+func writeKeysJSON(w io.Writer, report explain.KeySet) error {
 	body := keysJSON{
 		Issuer: report.Issuer, DiscoveryURL: report.DiscoveryURL, JWKSURL: report.JWKSURL,
 		State: string(report.State), Keys: []keyJSON{}, Skipped: []skippedJSON{}, ETag: report.ETag,
@@ -124,10 +124,10 @@ func writeKeysJSON(w io.Writer, report oidcauth.KeyReport) error {
 		body.MaxAge = &seconds
 	}
 	for _, key := range report.Keys {
-		body.Keys = append(body.Keys, keyJSON(key))
+		body.Keys = append(body.Keys, keyJSON{key.ID, key.Type, key.Algorithm, key.Use, key.Thumbprint})
 	}
 	for _, key := range report.Skipped {
-		body.Skipped = append(body.Skipped, skippedJSON(key))
+		body.Skipped = append(body.Skipped, skippedJSON{key.ID, key.Type, key.Skipped})
 	}
 	return encodeJSON(w, body)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
 )
 
 // keysTimeout bounds the wait for an issuer that does not answer.
@@ -70,7 +71,7 @@ func (f *keysFlags) run(ctx context.Context, std streams, operands []string) err
 	return errors.Join(f.write(std.out, report), err)
 }
 
-func (f *keysFlags) write(out io.Writer, report oidcauth.KeyReport) error {
+func (f *keysFlags) write(out io.Writer, report explain.KeySet) error {
 	if f.json {
 		return writeKeysJSON(out, report)
 	}

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
 )
 
 // writeReport prints a report for people: the verdict first, then every check,
 // then what to do.
-func writeReport(w io.Writer, report oidcauth.Report) error {
+func writeReport(w io.Writer, report explain.Report) error {
 	var out strings.Builder
 	if report.Accepted {
 		out.WriteString("The token is accepted.\n\n")
@@ -31,11 +31,11 @@ func writeReport(w io.Writer, report oidcauth.Report) error {
 				indent(wrap(printable(advice), 76), "  "))
 		}
 	}
-	if report.Accepted && report.Claims != nil {
-		fmt.Fprintf(&out, "\nidentity    %s\n", report.Claims.Identity())
-		fmt.Fprintf(&out, "issuer      %s\n", printable(report.Claims.Issuer()))
-		fmt.Fprintf(&out, "subject     %s\n", printable(report.Claims.Subject()))
-		fmt.Fprintf(&out, "expires at  %s\n", expiryText(report.Claims))
+	if report.Accepted {
+		fmt.Fprintf(&out, "\nidentity    %s\n", report.Identity)
+		fmt.Fprintf(&out, "issuer      %s\n", printable(report.Issuer))
+		fmt.Fprintf(&out, "subject     %s\n", printable(report.Subject))
+		fmt.Fprintf(&out, "expires at  %s\n", expiryText(report.Expiry))
 	}
 	_, err := io.WriteString(w, out.String())
 	return err
@@ -60,7 +60,7 @@ func flagFor(check string) string {
 }
 
 // reason returns the error of a report in one line.
-func reason(report oidcauth.Report) string {
+func reason(report explain.Report) string {
 	if report.Err == nil {
 		return "no reason is known"
 	}
@@ -68,16 +68,15 @@ func reason(report oidcauth.Report) string {
 }
 
 // expiryText returns the expiry of a token for people.
-func expiryText(claims *oidcauth.Claims) string {
-	if at := expiresAt(claims); at != nil {
+func expiryText(expiry time.Time) string {
+	if at := expiresAt(expiry); at != nil {
 		return at.Format(time.RFC3339)
 	}
 	return "never"
 }
 
 // expiresAt returns the expiry in whole seconds of UTC, nil when there is none.
-func expiresAt(claims *oidcauth.Claims) *time.Time {
-	expiry := claims.Expiry()
+func expiresAt(expiry time.Time) *time.Time {
 	if expiry.IsZero() {
 		return nil
 	}
@@ -86,11 +85,11 @@ func expiresAt(claims *oidcauth.Claims) *time.Time {
 }
 
 // verdictWord returns the word of the table for a verdict.
-func verdictWord(v oidcauth.Verdict) string {
+func verdictWord(v explain.Verdict) string {
 	switch v {
-	case oidcauth.Passed:
+	case explain.Passed:
 		return "ok"
-	case oidcauth.Failed:
+	case explain.Failed:
 		return "FAILED"
 	default:
 		return "not reached"
@@ -117,16 +116,16 @@ type stepJSON struct {
 }
 
 // writeReportJSON prints a report for machines.
-func writeReportJSON(w io.Writer, report oidcauth.Report) error {
+func writeReportJSON(w io.Writer, report explain.Report) error {
 	body := reportJSON{Accepted: report.Accepted, Steps: []stepJSON{}}
 	if report.Err != nil {
 		body.Error = strings.TrimPrefix(report.Err.Error(), "oidcauth: ")
 	}
-	if report.Accepted && report.Claims != nil {
-		body.Identity = report.Claims.Identity().String()
-		body.Issuer = report.Claims.Issuer()
-		body.Subject = report.Claims.Subject()
-		body.ExpiresAt = expiresAt(report.Claims)
+	if report.Accepted {
+		body.Identity = report.Identity.String()
+		body.Issuer = report.Issuer
+		body.Subject = report.Subject
+		body.ExpiresAt = expiresAt(report.Expiry)
 	}
 	for _, step := range report.Steps {
 		body.Steps = append(body.Steps, stepJSON{step.Check, step.Got, step.Want, verdictName(step.Verdict), step.Advice})
@@ -135,11 +134,11 @@ func writeReportJSON(w io.Writer, report oidcauth.Report) error {
 }
 
 // verdictName returns the word of the JSON form for a verdict.
-func verdictName(v oidcauth.Verdict) string {
+func verdictName(v explain.Verdict) string {
 	switch v {
-	case oidcauth.Passed:
+	case explain.Passed:
 		return "passed"
-	case oidcauth.Failed:
+	case explain.Failed:
 		return "failed"
 	default:
 		return "skipped"

@@ -26,7 +26,7 @@ func whoami(w http.ResponseWriter, _ *http.Request, claims *oidcauth.Claims) {
 		Issuer:    claims.Issuer(),
 		Subject:   claims.Subject(),
 		Audience:  slices.AppendSeq([]string{}, claims.Audience()),
-		ExpiresAt: expiresAt(claims),
+		ExpiresAt: expiresAt(claims.Expiry()),
 		Claims:    claims.Payload(),
 	})
 }
