@@ -21,7 +21,7 @@ const (
 // issuer a token names is asked for its keys, if it has a public https URL.
 //
 // With it, every handler must check the issuer and the audience itself, with
-// [FromIssuer] and [ForAudience] for instance. Anybody on the internet can run
+// [HasIssuer] and [HasAudience] for instance. Anybody on the internet can run
 // an issuer and let it say anything: an accepted token proves no more than that
 // its issuer stands by it. It is an identity, which nobody else can have, and
 // not a permission. That is why tokens have no roles and no scopes here, unless

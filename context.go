@@ -93,7 +93,7 @@ func Require(ctx context.Context, rules ...Rule) error {
 }
 
 // HasRole demands that role is among the caller's roles. Roles are names that
-// the caller's issuer hands out: with several issuers, join it with [FromIssuer]
+// the caller's issuer hands out: with several issuers, join it with [HasIssuer]
 // unless all of them are trusted with the role.
 func HasRole(role string) Rule {
 	return func(c *Claims) error {
@@ -114,9 +114,9 @@ func HasScope(scope string) Rule {
 	}
 }
 
-// FromIssuer demands that the token comes from one of the issuers, given by
+// HasIssuer demands that the token comes from one of the issuers, given by
 // their [Issuer.URL].
-func FromIssuer(issuers ...string) Rule {
+func HasIssuer(issuers ...string) Rule {
 	issuers = slices.Clone(issuers)
 	return func(c *Claims) error {
 		if slices.Contains(issuers, c.record.Issuer) {
@@ -126,8 +126,8 @@ func FromIssuer(issuers ...string) Rule {
 	}
 }
 
-// ForAudience demands that the token is for one of the audiences.
-func ForAudience(audiences ...string) Rule {
+// HasAudience demands that the token is for one of the audiences.
+func HasAudience(audiences ...string) Rule {
 	audiences = slices.Clone(audiences)
 	return func(c *Claims) error {
 		if slices.ContainsFunc(audiences, c.HasAudience) {
@@ -137,11 +137,11 @@ func ForAudience(audiences ...string) Rule {
 	}
 }
 
-// All demands every one of the rules.
+// All demands every one of the rules. A nil rule is never satisfied.
 func All(rules ...Rule) Rule {
 	return func(c *Claims) error {
 		for _, rule := range rules {
-			if err := rule(c); err != nil {
+			if err := ask(rule, c); err != nil {
 				return err
 			}
 		}
@@ -149,12 +149,21 @@ func All(rules ...Rule) Rule {
 	}
 }
 
-// Any demands one at least of the rules. Without rules nothing satisfies it.
+// ask is rule(c). A nil rule, which somebody meant to be one, is never satisfied.
+func ask(rule Rule, c *Claims) error {
+	if rule == nil {
+		return errors.New("a nil rule, which nobody satisfies")
+	}
+	return rule(c)
+}
+
+// Any demands one at least of the rules. Without rules nothing satisfies it. A
+// nil rule is never satisfied.
 func Any(rules ...Rule) Rule {
 	return func(c *Claims) error {
 		var broken []string
 		for _, rule := range rules {
-			err := rule(c)
+			err := ask(rule, c)
 			if err == nil {
 				return nil
 			}

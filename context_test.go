@@ -154,12 +154,12 @@ func TestRequire(t *testing.T) {
 		{"scope", bearer, []oidcauth.Rule{scope("read")}, nil},
 		{"scope missing", bearer, []oidcauth.Rule{scope("delete")}, oidcauth.ErrForbidden},
 		{"scope is a part of one", bearer, []oidcauth.Rule{scope("rea")}, oidcauth.ErrForbidden},
-		{"issuer", bearer, []oidcauth.Rule{oidcauth.FromIssuer("https://b.test", "https://issuer.test")}, nil},
-		{"another issuer", bearer, []oidcauth.Rule{oidcauth.FromIssuer("https://b.test")}, oidcauth.ErrForbidden},
-		{"issuer with a slash", bearer, []oidcauth.Rule{oidcauth.FromIssuer("https://issuer.test/")}, oidcauth.ErrForbidden},
-		{"from no issuer", bearer, []oidcauth.Rule{oidcauth.FromIssuer()}, oidcauth.ErrForbidden},
-		{"audience", bearer, []oidcauth.Rule{oidcauth.ForAudience("my-db")}, nil},
-		{"another audience", bearer, []oidcauth.Rule{oidcauth.ForAudience("b")}, oidcauth.ErrForbidden},
+		{"issuer", bearer, []oidcauth.Rule{oidcauth.HasIssuer("https://b.test", "https://issuer.test")}, nil},
+		{"another issuer", bearer, []oidcauth.Rule{oidcauth.HasIssuer("https://b.test")}, oidcauth.ErrForbidden},
+		{"issuer with a slash", bearer, []oidcauth.Rule{oidcauth.HasIssuer("https://issuer.test/")}, oidcauth.ErrForbidden},
+		{"from no issuer", bearer, []oidcauth.Rule{oidcauth.HasIssuer()}, oidcauth.ErrForbidden},
+		{"audience", bearer, []oidcauth.Rule{oidcauth.HasAudience("my-db")}, nil},
+		{"another audience", bearer, []oidcauth.Rule{oidcauth.HasAudience("b")}, oidcauth.ErrForbidden},
 		{"two rules", bearer, []oidcauth.Rule{role("writer"), scope("read")}, nil},
 		{"two rules, one broken", bearer, []oidcauth.Rule{role("writer"), scope("delete")}, oidcauth.ErrForbidden},
 		{"all of none", bearer, []oidcauth.Rule{oidcauth.All()}, nil},
@@ -167,6 +167,10 @@ func TestRequire(t *testing.T) {
 		{"all, one broken", bearer, []oidcauth.Rule{oidcauth.All(role("writer"), role("admin"))}, oidcauth.ErrForbidden},
 		{"any", bearer, []oidcauth.Rule{oidcauth.Any(role("admin"), role("writer"))}, nil},
 		{"any, all broken", bearer, []oidcauth.Rule{oidcauth.Any(role("admin"), scope("delete"))}, oidcauth.ErrForbidden},
+		{"a nil rule", bearer, []oidcauth.Rule{nil}, oidcauth.ErrForbidden},
+		{"a nil rule beside a good one", bearer, []oidcauth.Rule{role("writer"), nil}, oidcauth.ErrForbidden},
+		{"any, one nil", bearer, []oidcauth.Rule{oidcauth.Any(nil, role("writer"))}, nil},
+		{"any of nil", bearer, []oidcauth.Rule{oidcauth.Any(nil)}, oidcauth.ErrForbidden},
 		{"any of none", bearer, []oidcauth.Rule{oidcauth.Any()}, oidcauth.ErrForbidden},
 	}
 	for _, tt := range tests {
@@ -181,7 +185,7 @@ func TestRequire(t *testing.T) {
 // A server may build its rules' arguments in a slice that it uses again.
 func TestRule_CopiesArguments(t *testing.T) {
 	issuers, audiences := []string{"https://issuer.test"}, []string{testAudience}
-	rule := oidcauth.All(oidcauth.FromIssuer(issuers...), oidcauth.ForAudience(audiences...))
+	rule := oidcauth.All(oidcauth.HasIssuer(issuers...), oidcauth.HasAudience(audiences...))
 	issuers[0], audiences[0] = "https://b.test", "b"
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":"my-db"}`)
 	if err := rule(c); err != nil {

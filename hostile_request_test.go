@@ -251,7 +251,7 @@ func (d desk) forbidden(w *world) []hostile {
 		{"role denied", demand(`{"admin":false}`, admin), demand(`{"admin":true}`, admin)},
 		{"roles true", demand(`true`, admin), demand(`["admin"]`, admin)},
 		{"two scopes as one", demand("", oidcauth.HasScope("read write")), demand("", oidcauth.HasScope("read"))},
-		{"another issuer", demand("", oidcauth.FromIssuer(mainURL)), demand("", oidcauth.FromIssuer(mainURL, "https://other.test"))},
+		{"another issuer", demand("", oidcauth.HasIssuer(mainURL)), demand("", oidcauth.HasIssuer(mainURL, "https://other.test"))},
 		{"any of no rules", demand("", oidcauth.Any()), demand("", oidcauth.All())},
 		{"all of two, one broken", demand("", oidcauth.HasScope("read"), admin), demand("", oidcauth.Any(oidcauth.HasScope("read"), admin))},
 	}

@@ -30,7 +30,7 @@ func owns(n *note) oidcauth.Rule {
 
 // moderator is of one issuer: another's "moderator" is somebody else's word.
 var moderator = oidcauth.All(
-	oidcauth.FromIssuer("https://staff.example.com"),
+	oidcauth.HasIssuer("https://staff.example.com"),
 	oidcauth.HasRole("moderator"),
 )
 

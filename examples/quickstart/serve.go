@@ -44,7 +44,7 @@ func serveIssuer(ctx context.Context, opts options, out io.Writer, logger *slog.
 			TokenTypes:   []string{"JWT", "at+jwt"},
 			InsecureHTTP: strings.HasPrefix(opts.issuer, "http://"),
 		}},
-		admit:  oidcauth.All(oidcauth.FromIssuer(opts.issuer), oidcauth.ForAudience(opts.audience)),
+		admit:  oidcauth.All(oidcauth.HasIssuer(opts.issuer), oidcauth.HasAudience(opts.audience)),
 		logger: logger,
 	})
 	if err != nil {

@@ -66,7 +66,7 @@ func startWorld(ctx context.Context, opts options, logger *slog.Logger) (*world,
 			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience}, LogoutAudiences: []string{app, briefApp}, LogoutBy: "sid", InsecureHTTP: true},
 			{URL: w.partner.Issuer(), Audiences: []string{audience}, InsecureHTTP: true},
 		},
-		admit:  oidcauth.All(oidcauth.FromIssuer(w.provider.Issuer()), oidcauth.ForAudience(audience)),
+		admit:  oidcauth.All(oidcauth.HasIssuer(w.provider.Issuer()), oidcauth.HasAudience(audience)),
 		leeway: -1, // one clock, so no difference to allow for
 		warn:   opts.life / 2,
 		logger: logger,

@@ -166,7 +166,7 @@ func (w *world) startServer(ctx context.Context) (err error) {
 	}
 	w.db, err = database.Open(database.Config{
 		Path:  filepath.Join(w.dir, "messages.db"),
-		Admit: oidcauth.All(oidcauth.FromIssuer(w.provider.Issuer(), w.cluster.Issuer()), oidcauth.ForAudience(audience)),
+		Admit: oidcauth.All(oidcauth.HasIssuer(w.provider.Issuer(), w.cluster.Issuer()), oidcauth.HasAudience(audience)),
 	})
 	if err != nil {
 		return err

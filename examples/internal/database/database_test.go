@@ -40,7 +40,7 @@ func open(t *testing.T, admit oidcauth.Rule) *database.Database {
 }
 
 func TestConnect(t *testing.T) {
-	admitting := open(t, oidcauth.ForAudience(audience))
+	admitting := open(t, oidcauth.HasAudience(audience))
 	for _, row := range []struct {
 		name string
 		db   *database.Database
@@ -50,8 +50,8 @@ func TestConnect(t *testing.T) {
 		{"caller for this database", admitting, as(t, "alice"), nil},
 		{"nobody", admitting, t.Context(), nil},
 		{"the database itself", open(t, nil), oidcauth.NewInternalContext(t.Context()), nil},
-		{"caller for another database", open(t, oidcauth.ForAudience("reports")), as(t, "alice"), oidcauth.ErrForbidden},
-		{"caller of another issuer", open(t, oidcauth.FromIssuer("https://other.example")), as(t, "alice"), oidcauth.ErrForbidden},
+		{"caller for another database", open(t, oidcauth.HasAudience("reports")), as(t, "alice"), oidcauth.ErrForbidden},
+		{"caller of another issuer", open(t, oidcauth.HasIssuer("https://other.example")), as(t, "alice"), oidcauth.ErrForbidden},
 		{"database that admits nobody", open(t, nil), as(t, "alice", "admin"), oidcauth.ErrForbidden},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -79,7 +79,7 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(p.Stop)
 
 	b.provider = p
-	b.db, err = database.Open(database.Config{Path: b.file, Admit: oidcauth.ForAudience(audience)})
+	b.db, err = database.Open(database.Config{Path: b.file, Admit: oidcauth.HasAudience(audience)})
 	if err != nil {
 		t.Fatal(err)
 	}
