@@ -28,6 +28,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // An Authenticator decides whether a token is accepted and what it says. It is
@@ -48,6 +49,7 @@ type Authenticator struct {
 	now           func() time.Time
 	ownClock      bool                      // now is the program's, not time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
+	env           *verify.Env               // of the checks
 	evaluations   sync.Pool
 	maxLifetime   time.Duration // of a token; zero for no limit
 	sessions      *sessionIndex
@@ -90,9 +92,10 @@ func New(cfg Config) (*Authenticator, error) {
 		a.logger = slog.New(slog.DiscardHandler)
 	}
 	a.cache = tokencache.New[Claims](cfg.cacheBytes(), a.now)
-	a.evaluations.New = func() any { return new(evaluation) }
+	a.evaluations.New = func() any { return new(verify.Evaluation) }
+	a.env = a.newEnv(cfg)
 	a.sessions = newSessionIndex(a.now, a.leeway)
-	a.sessions.expired = func(s *Session, now time.Time) error { return a.checkExpiry(s.claims.Load(), now) }
+	a.sessions.expired = func(s *Session, now time.Time) error { return a.env.Expired(&s.claims.Load().record, now) }
 	a.revocations = newRevocationList(a.now, cfg.Revocations != nil && cfg.RequireRevocations)
 	if err := a.addIssuers(cfg); err != nil {
 		a.Close()
@@ -162,7 +165,7 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 	c.trust.sessionIDs.note(c)
 	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
 	if s := c.trust.strangers; s != nil {
-		s.Accepted(c.trust.URL, c.trust.keys)
+		s.Accepted(c.trust.URL, c.trust.Keys)
 	}
 	return c, nil
 }
@@ -192,10 +195,10 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 	if !k.Live(a.keyTime(now)) {
 		return a.deadKey(c, k)
 	}
-	if err := a.checkExpiry(c, now); err != nil {
+	if err := a.env.Expired(&c.record, now); err != nil {
 		return err
 	}
-	if err := a.checkNotBefore(c, now); err != nil {
+	if err := a.env.Early(&c.record, now); err != nil {
 		return err
 	}
 	if err := c.trust.checkRules(c); err != nil {
@@ -214,18 +217,41 @@ func (a *Authenticator) keyTime(now time.Time) time.Time {
 
 // evaluate runs all checks on a token.
 func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Time) (*Claims, error) {
-	e := a.evaluations.Get().(*evaluation)
+	e := a.evaluations.Get().(*verify.Evaluation)
 	defer func() {
-		e.reset()
+		e.Reset()
 		a.evaluations.Put(e)
 	}()
-	e.auth, e.raw, e.now = a, token, now
-	for i := range checks {
-		if err := checks[i].run(e, ctx); err != nil {
-			return nil, err
-		}
+	e.Begin(a.env, token, now)
+	if err := e.Run(ctx, verify.Steps); err != nil {
+		return nil, err
 	}
-	return e.claims, nil
+	return e.Whole.(*Claims), nil
+}
+
+// newEnv says what the checks ask of the Authenticator.
+func (a *Authenticator) newEnv(cfg Config) *verify.Env {
+	return &verify.Env{
+		MaxBytes: cfg.maxTokenBytes(), Leeway: cfg.leeway(), MaxLifetime: cfg.MaxTokenLifetime,
+		Find: func(name string) (*verify.Trust, error) {
+			t, err := a.trustIn(name)
+			if err != nil {
+				return nil, err
+			}
+			return &t.Trust, nil
+		},
+		Issuers: a.describeIssuers,
+		New:     newRecord,
+		Rules: func(e *verify.Evaluation) error {
+			c := claimsOf(e)
+			return c.trust.checkRules(c)
+		},
+		RuleCount: func(t *verify.Trust) int { return len(t.Owner.(*trust).rules) },
+		Revoked: func(e *verify.Evaluation) error {
+			c := claimsOf(e)
+			return a.revocations.check(c, c.key, e.Now)
+		},
+	}
 }
 
 // Ready fetches the keys of every configured issuer that has none yet and returns nil when
@@ -240,7 +266,7 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	var wg sync.WaitGroup
 	for i, t := range a.order {
 		wg.Go(func() {
-			if err := t.keys.Ready(ctx); err != nil {
+			if err := t.Keys.Ready(ctx); err != nil {
 				missing[i] = fmt.Errorf("%q: %w", t.URL, err)
 			}
 		})
@@ -263,7 +289,7 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 func (a *Authenticator) Unready() []string {
 	unready := []string{}
 	for _, t := range a.order {
-		if state := t.keys.Report().State; state != keyset.Fresh && state != keyset.Stale {
+		if state := t.Keys.Report().State; state != keyset.Fresh && state != keyset.Stale {
 			unready = append(unready, t.URL)
 		}
 	}
@@ -282,9 +308,9 @@ func (a *Authenticator) Close() error {
 	a.revocations.close()
 	unshared := a.follower.close()
 	for _, t := range a.order {
-		t.keys.Close()
+		t.Keys.Close()
 		if t.local != nil {
-			t.local.forget(t.keys)
+			t.local.forget(t.Keys)
 		}
 	}
 	if a.anyone != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // Claims are what a verified token says. They never change and may be shared
@@ -36,6 +37,20 @@ type Claims struct {
 	// unrevoked is the generation of the revocations that were last searched in
 	// vain for these claims.
 	unrevoked atomic.Uint64
+}
+
+// newRecord returns the record of new claims.
+func newRecord() (*claims.Record, any) {
+	c := new(Claims)
+	return &c.record, c
+}
+
+// claimsOf returns the claims of a token whose signature is good.
+func claimsOf(e *verify.Evaluation) *Claims {
+	c := e.Whole.(*Claims)
+	c.trust, c.key = e.Trust.Owner.(*trust), e.Key
+	c.algorithm, c.hasKeyID = e.Algorithm, e.Token.HasKeyID
+	return c
 }
 
 // Identity returns who the caller is, across tokens and time.

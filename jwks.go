@@ -169,7 +169,7 @@ func (a *Authenticator) deadKey(c *Claims, k *keyset.Key) error {
 	// With a context that has ended this asks without fetching anything.
 	ended, end := context.WithCancel(context.Background())
 	end()
-	if c.trust.keys.Ready(ended) != nil {
+	if c.trust.Keys.Ready(ended) != nil {
 		return refusal.New(refusal.Key, ErrKeysUnavailable, "", "keys of issuer "+refusal.Quote(c.trust.URL))
 	}
 	return refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(k.ID()), "a key of issuer "+refusal.Quote(c.trust.URL))
@@ -191,10 +191,10 @@ func (a *Authenticator) Keys(ctx context.Context, issuer string) (explain.KeySet
 	if t.strangers != nil {
 		return a.anyone.report(ctx, t)
 	}
-	if err = t.keys.Ready(ctx); err != nil {
+	if err = t.Keys.Ready(ctx); err != nil {
 		err = refusal.Because(refusal.Key, ErrKeysUnavailable, err)
 	}
-	return newKeyReport(t.keys.Report()), err
+	return newKeyReport(t.Keys.Report()), err
 }
 
 func newKeyReport(r keyset.Report) explain.KeySet {

@@ -13,6 +13,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 const (
@@ -138,27 +139,32 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	return nil
 }
 
+// A logoutToken is a logout token on its way through the checks.
+type logoutToken struct {
+	verify.Evaluation
+	auth *Authenticator
+}
+
 // verifyLogout runs all checks of section 2.6. The form is checked by the rules
 // for all tokens first, then the claims by their exact names.
 func (a *Authenticator) verifyLogout(ctx context.Context, token string) (*logout, error) {
-	e := &evaluation{auth: a, raw: token, now: a.now()}
-	for _, check := range []func(*evaluation, context.Context) error{
-		(*evaluation).form, (*evaluation).oneSpelling, (*evaluation).configuredIssuer, (*evaluation).algorithm,
-		(*evaluation).candidates, (*evaluation).signature,
-		(*evaluation).logoutType, (*evaluation).logoutExpiry, (*evaluation).issuedAt,
-		(*evaluation).logoutTime, (*evaluation).logoutAudience, (*evaluation).logoutEvents,
+	e := &logoutToken{auth: a}
+	e.Begin(a.env, token, a.now())
+	for _, check := range []func(context.Context) error{
+		e.CheckForm, e.checkSpelling, e.checkIssuer, e.CheckAlgorithm, e.CheckKey, e.CheckSignature,
+		e.checkType, e.checkExpiry, e.CheckIssuedAt, e.checkAge, e.checkAudience, e.checkEvents,
 	} {
-		if err := check(e, ctx); err != nil {
+		if err := check(ctx); err != nil {
 			return nil, err
 		}
 	}
-	return e.readLogout()
+	return e.read()
 }
 
-// oneSpelling refuses claims whose names differ from those of a logout token in
+// checkSpelling refuses claims whose names differ from those of a logout token in
 // case: readers that fold it, as encoding/json does, take one for the other, and
 // such a token is no issuer's.
-func (e *evaluation) oneSpelling(context.Context) error {
+func (e *logoutToken) checkSpelling(context.Context) error {
 	for _, m := range e.Members {
 		for _, name := range []string{"iss", "sub", "aud", "iat", "exp", "jti", "sid", "events", "nonce"} {
 			if m.Name != name && strings.EqualFold(m.Name, name) {
@@ -169,61 +175,61 @@ func (e *evaluation) oneSpelling(context.Context) error {
 	return nil
 }
 
-// configuredIssuer accepts issuers that are known by name alone.
-func (e *evaluation) configuredIssuer(ctx context.Context) error {
-	if err := e.issuer(ctx); err != nil {
+// checkIssuer accepts issuers that are known by name alone.
+func (e *logoutToken) checkIssuer(ctx context.Context) error {
+	if err := e.CheckIssuer(ctx); err != nil {
 		return err
 	}
-	if !slices.Contains(e.auth.order, e.trust) {
-		return refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.URL), "a configured one")
+	if !slices.Contains(e.auth.order, e.Trust.Owner.(*trust)) {
+		return refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.Trust.URL), "a configured one")
 	}
 	return nil
 }
 
-// logoutType accepts the type of logout tokens, and of tokens whose issuer does
+// checkType accepts the type of logout tokens, and of tokens whose issuer does
 // not tell its tokens apart (section 2.4).
-func (e *evaluation) logoutType(context.Context) error {
-	if typ := policy.MediaType(e.token.Type); e.token.HasType && typ != "logout+jwt" && typ != policy.TypeJWT {
-		return refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.OneOf([]string{"logout+jwt", policy.TypeJWT}))
+func (e *logoutToken) checkType(context.Context) error {
+	if typ := policy.MediaType(e.Token.Type); e.Token.HasType && typ != "logout+jwt" && typ != policy.TypeJWT {
+		return refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.Token.Type), refusal.OneOf([]string{"logout+jwt", policy.TypeJWT}))
 	}
 	return nil
 }
 
-// logoutExpiry checks the expiry, if there is one. Errata set 1 of December 2023
+// checkExpiry checks the expiry, if there is one. Errata set 1 of December 2023
 // made it required, and issuers from before it write none; the time of issue and
 // the one use of the ID bound such a token as well.
-func (e *evaluation) logoutExpiry(ctx context.Context) error {
+func (e *logoutToken) checkExpiry(ctx context.Context) error {
 	if !e.Has("exp") {
 		return nil
 	}
-	return e.expiry(ctx)
+	return e.CheckExpiry(ctx)
 }
 
-func (e *evaluation) logoutTime(context.Context) error {
-	issued := e.claims.IssuedAt()
+func (e *logoutToken) checkAge(context.Context) error {
+	issued := e.Record.IssuedAt.Time()
 	if issued.IsZero() {
 		return refusal.New(refusal.IssuedAt, ErrClaim, `no "iat"`, "a time of issue")
 	}
-	if oldest := e.now.Add(-maxLogoutAge - e.auth.leeway); issued.Before(oldest) {
-		return refusal.New(refusal.IssuedAt, ErrExpired, "a logout token of "+timeText(issued), "not before "+timeText(oldest))
+	if oldest := e.Now.Add(-maxLogoutAge - e.auth.leeway); issued.Before(oldest) {
+		return refusal.New(refusal.IssuedAt, ErrExpired, "a logout token of "+refusal.Time(issued), "not before "+refusal.Time(oldest))
 	}
 	return nil
 }
 
-func (e *evaluation) logoutAudience(context.Context) error {
+func (e *logoutToken) checkAudience(context.Context) error {
 	if err := e.ReadAudience(); err != nil {
 		return err
 	}
-	if len(e.trust.Logout) == 0 && e.claims.record.Audiences > 0 || slices.ContainsFunc(e.trust.Logout, e.claims.HasAudience) {
+	if len(e.Trust.Logout) == 0 && e.Record.Audiences > 0 || slices.ContainsFunc(e.Trust.Logout, e.Record.HasAudience) {
 		return nil
 	}
-	return refusal.New(refusal.Audience, ErrAudience, refusal.QuoteAll(e.claims.record.AudienceList()), refusal.OneOf(e.trust.Logout))
+	return refusal.New(refusal.Audience, ErrAudience, refusal.QuoteAll(e.Record.AudienceList()), refusal.OneOf(e.Trust.Logout))
 }
 
-// logoutEvents tells a logout token from every other: by the event that it has,
+// checkEvents tells a logout token from every other: by the event that it has,
 // and by the nonce that it does not have (section 2.4).
-func (e *evaluation) logoutEvents(context.Context) error {
-	event, found, err := jws.Lookup(e.claims.record.Payload, "events", logoutEvent)
+func (e *logoutToken) checkEvents(context.Context) error {
+	event, found, err := jws.Lookup(e.Record.Payload, "events", logoutEvent)
 	if err != nil || !found || event.Kind != jws.Object {
 		return refusal.New(refusal.Type, ErrTokenType, "no logout event", "an object at "+refusal.Quote(logoutEvent)+` in "events"`)
 	}
@@ -233,8 +239,8 @@ func (e *evaluation) logoutEvents(context.Context) error {
 	return nil
 }
 
-func (e *evaluation) readLogout() (*logout, error) {
-	l := &logout{trust: e.trust, issuer: e.claims.record.Issuer, issuedAt: e.claims.IssuedAt()}
+func (e *logoutToken) read() (*logout, error) {
+	l := &logout{trust: e.Trust.Owner.(*trust), issuer: e.Record.Issuer, issuedAt: e.Record.IssuedAt.Time()}
 	for _, claim := range []struct {
 		name string
 		to   *string

@@ -111,7 +111,7 @@ func (r Revocation) describe() string {
 		}
 	}
 	if !r.IssuedBefore.IsZero() {
-		text += ", issued before " + timeText(r.IssuedBefore)
+		text += ", issued before " + refusal.Time(r.IssuedBefore)
 	}
 	return "revoked" + text
 }
@@ -166,7 +166,7 @@ func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 		r.Until = a.lastExpiry(now)
 	}
 	if !now.Before(r.Until) {
-		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "Until "+timeText(r.Until), "later than "+timeText(now))
+		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "Until "+refusal.Time(r.Until), "later than "+refusal.Time(now))
 	}
 	return r.normal(), nil
 }

@@ -84,7 +84,7 @@ func (x *sessionIndex) add(s *Session, c *Claims) {
 	}
 	x.count++
 	s.live = true
-	c.trust.keys.Hold()
+	c.trust.Keys.Hold()
 	x.enlist(s, c)
 }
 
@@ -188,7 +188,7 @@ func (x *sessionIndex) remove(s *Session, cause error) {
 	x.delist(s)
 	x.count--
 	s.live, s.cause, s.warnings = false, cause, nil
-	s.claims.Load().trust.keys.Release()
+	s.claims.Load().trust.Keys.Release()
 }
 
 // replace gives a live session other claims. It returns why the session has
@@ -201,8 +201,8 @@ func (x *sessionIndex) replace(s *Session, c *Claims, k *keyset.Key) error {
 	}
 	x.delist(s)
 	// The trust in one issuer is made anew when it was dropped in between.
-	c.trust.keys.Hold()
-	s.claims.Load().trust.keys.Release()
+	c.trust.Keys.Hold()
+	s.claims.Load().trust.Keys.Release()
 	s.key.Store(k)
 	s.claims.Store(c)
 	x.enlist(s, c)

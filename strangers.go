@@ -12,6 +12,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // anyone is what an Authenticator makes of [AnyIssuer]. It is safe for concurrent
@@ -21,6 +22,7 @@ type anyone struct {
 	accept  func(string) bool
 	client  *fetch.Client
 	issuers *strangers.Issuers
+	closed  func() bool // the Authenticator
 }
 
 // newAnyone prepares for strangers' issuers.
@@ -39,7 +41,7 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 		common.Shape.Roles = nil
 	}
 	common.Shape.IgnoreScopes = !settings.KeepScopes
-	o := &anyone{common: *common, accept: settings.Accept, client: client}
+	o := &anyone{common: *common, accept: settings.Accept, client: client, closed: a.closed.Load}
 	o.issuers = strangers.New(strangers.Config{
 		Fetch:      client,
 		MaxIssuers: orDefault(settings.MaxIssuers, defaultMaxIssuers),
@@ -47,12 +49,12 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 		Rate:       orDefault(settings.FirstContactsPerSecond, defaultFirstContactRate),
 		Describe:   func(name string, keys *keyset.Set) any { return o.describe(name, keys) },
 		Evicted: func(keys *keyset.Set) {
-			a.cache.DeleteFunc(func(c *Claims) bool { return c.trust.keys == keys })
+			a.cache.DeleteFunc(func(c *Claims) bool { return c.trust.Keys == keys })
 		},
 		FetchDone: a.fetchDone, KeysGone: a.keysGone, StateChanged: a.traceState,
 		Logger: a.logger,
 	})
-	o.common.strangers = o.issuers
+	o.common.strangers, o.common.Stray = o.issuers, o
 	return o, nil
 }
 
@@ -71,10 +73,10 @@ func (o *anyone) admits(name string) bool {
 // describe returns what all strangers' issuers have in common, for one of them.
 func (o *anyone) describe(name string, keys *keyset.Set) *trust {
 	t := o.common
-	t.order, t.sessionIDs = new(keyOrder), new(sessionIDs)
+	t.Order, t.sessionIDs, t.Owner = new(verify.Order), new(sessionIDs), &t
 	t.URL = strings.Clone(name) // not a part of the token
 	t.Names = []string{t.URL}
-	t.keys = keys
+	t.Keys = keys
 	return &t
 }
 
@@ -123,10 +125,10 @@ func (o *anyone) report(ctx context.Context, t *trust) (explain.KeySet, error) {
 	if err != nil {
 		return explain.KeySet{}, err
 	}
-	if err = t.keys.Ready(ctx); err != nil {
+	if err = t.Keys.Ready(ctx); err != nil {
 		err = refusal.New(refusal.Key, ErrKeysUnavailable, "", "")
 	}
-	return newKeyReport(t.keys.Report()), err
+	return newKeyReport(t.Keys.Report()), err
 }
 
 // trustIn finds the issuer that a token names among the configured ones and,
@@ -157,47 +159,29 @@ func (a *Authenticator) describeIssuers() string {
 	return refusal.OneOf(a.names) + ", or " + public
 }
 
-// strangersKeys finds the candidates of a token of a stranger's issuer, contacting
-// it if need be. It tries twice, because an issuer can be evicted between the
-// two steps.
-func (e *evaluation) strangersKeys(ctx context.Context) ([]*keyset.Key, error) {
-	var err error
-	for range 2 {
-		trust, refused := e.auth.anyone.contact(ctx, e.trust.URL, e.token.KeyID, e.token.HasKeyID)
-		if refused != nil {
-			return nil, refused
-		}
-		e.setTrust(trust)
-		var keys []*keyset.Key
-		if keys, err = trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID); err == nil {
-			return keys, nil
-		}
-		if !errors.Is(err, keyset.ErrClosed) {
-			break
-		}
+// Contact implements [verify.Stray].
+func (o *anyone) Contact(ctx context.Context, t *verify.Trust, keyID string, hasKeyID bool) (*verify.Trust, error) {
+	known, err := o.contact(ctx, t.URL, keyID, hasKeyID)
+	if err != nil {
+		return nil, err
 	}
-	return nil, e.strangersRefusal(ctx, err)
+	return &known.Trust, nil
 }
 
-// strangersRefusal words the refusal of a token whose issuer has worked before. What
-// was behind it stays behind: it may be about an address that the issuer chose.
-func (e *evaluation) strangersRefusal(ctx context.Context, err error) error {
-	var unavailable *keyset.UnavailableError
+// Refuse implements [verify.Stray].
+func (o *anyone) Refuse(ctx context.Context, err error) error {
 	switch {
-	case errors.Is(err, keyset.ErrUnknownKey):
-		return e.keysRefusal(err)
 	case ctx.Err() != nil:
 		return refusal.Because(refusal.Key, ErrKeysUnavailable, keyset.Ended(ctx))
-	case e.auth.closed.Load():
+	case o.closed():
 		return refusal.New(refusal.Key, ErrClosed, "", "")
 	}
-	r := refusal.New(refusal.Key, ErrKeysUnavailable, "", "")
 	wait := time.Second
-	if errors.As(err, &unavailable) {
+	if unavailable, ok := errors.AsType[*keyset.UnavailableError](err); ok {
 		wait = max(wait, unavailable.RetryAfter)
 	}
 	if postponed, ok := errors.AsType[*keyset.PostponedError](err); ok {
 		wait = max(wait, postponed.RetryAfter)
 	}
-	return r.After(wait)
+	return refusal.New(refusal.Key, ErrKeysUnavailable, "", "").After(wait)
 }

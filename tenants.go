@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"fmt"
 
-	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 )
 
@@ -36,18 +35,4 @@ func (a *Authenticator) tenantTrust(iss string) *trust {
 		}
 	}
 	return nil
-}
-
-// ofTenant leaves out the keys with which other tenants' tokens are signed.
-func (e *evaluation) ofTenant(keys []*keyset.Key) []*keyset.Key {
-	if e.trust.Tenants == nil {
-		return keys
-	}
-	var own []*keyset.Key
-	for _, k := range keys {
-		if e.trust.Tenants.Owns(k.Issuer(), e.claims.record.Issuer) {
-			own = append(own, k)
-		}
-	}
-	return own
 }

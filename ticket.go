@@ -121,7 +121,7 @@ func (l *LocalIssuer) dateTicket(body *ticketBody, c *Claims) error {
 		expiry = c.Expiry()
 	}
 	if expiry.Unix() <= now.Unix() {
-		return refusal.New(refusal.Ticket, ErrExpired, timeText(c.Expiry()), "later than "+timeText(now))
+		return refusal.New(refusal.Ticket, ErrExpired, refusal.Time(c.Expiry()), "later than "+refusal.Time(now))
 	}
 	body.IssuedAt, body.Expiry = now.Unix(), expiry.Unix()
 	return nil

@@ -13,6 +13,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // AuthenticateTicket verifies a ticket of a [LocalIssuer] whose Issuer is among
@@ -42,8 +43,9 @@ func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database str
 		return nil, err
 	}
 	ctx := r.Context()
-	e := &evaluation{auth: a, raw: ticket, now: a.now()}
-	t, err := e.ticket(ctx)
+	e := &ticketToken{auth: a}
+	e.Begin(a.env, ticket, a.now())
+	t, err := e.read(ctx)
 	if err == nil {
 		err = e.ticketFits(t.ticketBody, origin, database)
 	}
@@ -70,55 +72,61 @@ type readTicket struct {
 	own bool
 }
 
-// ticketChecks are the checks of the ticket itself that it shares with tokens.
-var ticketChecks = [...]func(*evaluation, context.Context) error{
-	(*evaluation).algorithm, (*evaluation).candidates, (*evaluation).signature,
-	(*evaluation).issuedAt, (*evaluation).audience, (*evaluation).revocation,
+// A ticketToken is a ticket on its way through the checks.
+type ticketToken struct {
+	verify.Evaluation
+	auth *Authenticator
 }
 
-// ticket checks the ticket itself.
-func (e *evaluation) ticket(ctx context.Context) (readTicket, error) {
+// read checks the ticket itself. Most of its checks are those of tokens.
+func (e *ticketToken) read(ctx context.Context) (readTicket, error) {
 	var t readTicket
 	var err error
-	if e.Members, err = e.token.ParseInto(nil, e.raw, e.auth.maxTokenBytes/3*4+ticketExtra); err != nil {
-		return t, malformedToken(err)
+	if e.Members, err = e.Token.ParseInto(nil, e.Raw, e.auth.maxTokenBytes/3*4+ticketExtra); err != nil {
+		return t, verify.Malformed(err)
 	}
-	if policy.MediaType(e.token.Type) != policy.TypeTicket {
-		return t, refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.token.Type), refusal.Quote(policy.TypeTicket))
+	if policy.MediaType(e.Token.Type) != policy.TypeTicket {
+		return t, refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.Token.Type), refusal.Quote(policy.TypeTicket))
 	}
-	e.setClaims(e.token.Payload)
-	if err := e.issuer(ctx); err != nil {
+	e.SetPayload(e.Token.Payload)
+	if err := e.CheckIssuer(ctx); err != nil {
 		return t, err
 	}
-	if e.trust.local == nil {
-		return t, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.URL), "the local issuer")
+	local := e.local()
+	if local == nil {
+		return t, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.Trust.URL), "the local issuer")
 	}
-	for _, check := range ticketChecks {
-		if err := check(e, ctx); err != nil {
+	for _, check := range []func(context.Context) error{
+		e.CheckAlgorithm, e.CheckKey, e.CheckSignature, e.CheckIssuedAt, e.CheckAudience, e.CheckRevocation,
+	} {
+		if err := check(ctx); err != nil {
 			return t, err
 		}
 	}
 	// After the candidates, which may have learned of a new key.
-	secret, signs := e.trust.local.ticketSecret(e.claims.key.ID())
-	if !signs || !e.token.HasKeyID {
-		return t, refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(e.token.KeyID), "a key that signs tickets at present")
+	secret, signs := local.ticketSecret(e.Key.ID())
+	if !signs || !e.Token.HasKeyID {
+		return t, refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(e.Token.KeyID), "a key that signs tickets at present")
 	}
 	t.secret = secret
-	if err := josejson.Unmarshal([]byte(e.token.Payload), &t.ticketBody); err != nil || t.ID == "" || t.Origin == nil || t.Database == "" {
+	if err := josejson.Unmarshal([]byte(e.Token.Payload), &t.ticketBody); err != nil || t.ID == "" || t.Origin == nil || t.Database == "" {
 		return t, refusal.New(refusal.Ticket, ErrMalformedToken, "a ticket of another form", "one of ours")
 	}
 	return t, nil
 }
 
+// local returns the local issuer whose ticket it is, nil for none.
+func (e *ticketToken) local() *LocalIssuer { return e.Trust.Owner.(*trust).local }
+
 // ticketFits checks time and place. The expiry has no leeway: issuer and server
 // are the same.
-func (e *evaluation) ticketFits(t ticketBody, origin, database string) error {
+func (e *ticketToken) ticketFits(t ticketBody, origin, database string) error {
 	expiry := time.Unix(t.Expiry, 0)
 	switch {
-	case t.Expiry <= 0 || !e.now.Before(expiry):
-		return refusal.New(refusal.Expiry, ErrExpired, timeText(expiry), "later than "+timeText(e.now))
-	case expiry.After(e.now.Add(maxTicketLifetime + e.auth.leeway)):
-		return refusal.New(refusal.Expiry, ErrClaim, timeText(expiry), "within "+maxTicketLifetime.String())
+	case t.Expiry <= 0 || !e.Now.Before(expiry):
+		return refusal.New(refusal.Expiry, ErrExpired, refusal.Time(expiry), "later than "+refusal.Time(e.Now))
+	case expiry.After(e.Now.Add(maxTicketLifetime + e.auth.leeway)):
+		return refusal.New(refusal.Expiry, ErrClaim, refusal.Time(expiry), "within "+maxTicketLifetime.String())
 	case *t.Origin != origin:
 		return refusal.New(refusal.Ticket, ErrOrigin, describeOrigin(origin), describeOrigin(*t.Origin))
 	case t.Database != AnyDatabase && t.Database != database:
@@ -137,36 +145,34 @@ func describeOrigin(origin string) string {
 // originalClaims judges the token that the ticket stands for. The ticket's
 // signature vouches for its form, its signature and its type, and for nothing
 // else.
-func (e *evaluation) originalClaims(ctx context.Context, t *readTicket) (*Claims, error) {
+func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claims, error) {
 	signed, o, err := e.readOriginal(t)
 	if err != nil {
 		return nil, err
 	}
-	if local := e.trust.local; o.Process == local.process {
+	if local := e.local(); o.Process == local.process {
 		t.own = true
 		if age := time.Since(local.started) - time.Duration(o.Uptime)*time.Millisecond; age >= maxTicketLifetime {
 			return nil, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+maxTicketLifetime.String())
 		}
 	}
-	for _, c := range checks {
-		switch c.name {
+	for _, step := range verify.Steps {
+		check := step.Run
+		switch step.Name {
 		case refusal.Form, refusal.Type:
 			continue
 		case refusal.Signature:
-			if err := signed.recognize(ctx, o.Key); err != nil {
-				return nil, err
-			}
-			continue
+			check = func(signed *verify.Evaluation, ctx context.Context) error { return recognize(ctx, signed, o.Key) }
 		}
-		if err := c.run(signed, ctx); err != nil {
+		if err := check(signed, ctx); err != nil {
 			return nil, err
 		}
 	}
-	return signed.claims, nil
+	return claimsOf(signed), nil
 }
 
 // readOriginal opens what the ticket says of the original token.
-func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o original, err error) {
+func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o original, err error) {
 	content, err := openTicket(t.secret, t.ID, t.Original)
 	if err != nil {
 		return nil, o, err
@@ -176,12 +182,13 @@ func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o original
 	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil {
 		return nil, o, malformed
 	}
-	signed = &evaluation{auth: e.auth, now: e.now}
-	signed.setClaims(claims.Value)
-	signed.claims.seller = &seller{issuer: e.trust.URL, keyID: e.claims.key.ID(), soldAt: e.claims.record.IssuedAt}
-	signed.token.Algorithm = o.Algorithm
+	signed = new(verify.Evaluation)
+	signed.Begin(e.auth.env, "", e.Now)
+	signed.SetPayload(claims.Value)
+	signed.Whole.(*Claims).seller = &seller{issuer: e.Trust.URL, keyID: e.Key.ID(), soldAt: e.Record.IssuedAt}
+	signed.Token.Algorithm = o.Algorithm
 	if o.KeyID != nil {
-		signed.token.KeyID, signed.token.HasKeyID = *o.KeyID, true
+		signed.Token.KeyID, signed.Token.HasKeyID = *o.KeyID, true
 	}
 	if signed.Members, err = jws.ParseObject(nil, claims.Value); err != nil {
 		return nil, o, malformed
@@ -191,25 +198,23 @@ func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o original
 
 // recognize finds the key that verified the token among those that may have. It
 // may be newer than the keys in hand: another node may have verified the token.
-func (e *evaluation) recognize(ctx context.Context, thumbprint string) error {
-	if e.verifiedBy(thumbprint) {
+func recognize(ctx context.Context, e *verify.Evaluation, thumbprint string) error {
+	verified := func() bool {
+		i := slices.IndexFunc(e.Candidates, func(k *keyset.Key) bool {
+			got, err := keyring.Thumbprint(k.Public())
+			return err == nil && got == thumbprint && e.Fits(k)
+		})
+		if i >= 0 {
+			e.Key = e.Candidates[i]
+		}
+		return i >= 0
+	}
+	if verified() {
 		return nil
 	}
-	found, err := e.lookAgain(ctx, func() bool { return e.verifiedBy(thumbprint) })
+	found, err := e.LookAgain(ctx, verified)
 	if err != nil || found {
 		return err
 	}
-	return refusal.New(refusal.Key, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+describeKeys(e.keys))
-}
-
-// verifiedBy reports whether one of the candidates has the thumbprint.
-func (e *evaluation) verifiedBy(thumbprint string) bool {
-	i := slices.IndexFunc(e.keys, func(k *keyset.Key) bool {
-		got, err := keyring.Thumbprint(k.Public())
-		return err == nil && got == thumbprint && e.fits(k)
-	})
-	if i >= 0 {
-		e.claims.key, e.claims.hasKeyID = e.keys[i], e.token.HasKeyID
-	}
-	return i >= 0
+	return refusal.New(refusal.Key, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+verify.DescribeKeys(e.Candidates))
 }

@@ -23,9 +23,9 @@ const (
 
 // useUp makes sure that nobody else uses the ticket, in this process or, with a
 // log, in the cluster.
-func (e *evaluation) useUp(ctx context.Context, t readTicket) error {
+func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 	expiry := time.Unix(t.Expiry, 0)
-	if err := e.trust.local.tickets.use(t.ID, expiry, e.now, t.own); err != nil {
+	if err := e.local().tickets.use(t.ID, expiry, e.Now, t.own); err != nil {
 		return err
 	}
 	if e.auth.follower == nil {
@@ -33,7 +33,7 @@ func (e *evaluation) useUp(ctx context.Context, t readTicket) error {
 	}
 	// A server whose clock is behind takes the ticket for so much longer, and the
 	// clock by which the log drops entries may be as much ahead.
-	first, err := e.auth.follower.log.FirstUse(ctx, useID(useTicket, e.trust.URL, t.ID), expiry.Add(2*maxLeeway))
+	first, err := e.auth.follower.log.FirstUse(ctx, useID(useTicket, e.Trust.URL, t.ID), expiry.Add(2*maxLeeway))
 	switch {
 	case err != nil:
 		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, err)

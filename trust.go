@@ -8,6 +8,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // strangersAlgorithms are the default of [AnyIssuer.Algorithms]: all but the one
@@ -17,11 +18,9 @@ var strangersAlgorithms = slices.DeleteFunc(slices.Clone(policy.AllAlgorithms), 
 // A trust is what is known of an issuer: what its tokens must be like, which never
 // changes, its keys, the program's own rules, and what is learned on the way.
 type trust struct {
-	policy.Policy
+	verify.Trust
 	rules      []Rule
 	sessionIDs *sessionIDs        // of the tokens accepted so far
-	keys       *keyset.Set        // nil for a stranger's issuer that was not contacted yet
-	order      *keyOrder          // in which they are tried
 	strangers  *strangers.Issuers // whom it is one of; nil for a configured issuer
 	local      *LocalIssuer       // nil for an issuer elsewhere
 }
@@ -29,14 +28,14 @@ type trust struct {
 // newTrust copies what the checks need of a valid description.
 func newTrust(i Issuer, keys *keyset.Set) *trust {
 	t := &trust{
-		Policy:     i.policy(),
+		Trust:      verify.Trust{Policy: i.policy(), Keys: keys, Order: new(verify.Order)},
 		rules:      slices.Clone(i.Rules),
 		sessionIDs: new(sessionIDs),
-		keys:       keys,
-		order:      new(keyOrder),
 	}
+	t.Owner = t
 	if i.local != nil {
 		t.local, t.Shape.NoExpiry = i.local, i.local.noExpiry
+		t.Local = localKeys{i.local}
 	}
 	return t
 }
@@ -81,3 +80,12 @@ func (t *trust) checkRules(c *Claims) error {
 	}
 	return nil
 }
+
+// localKeys are those of a local issuer, for the checks.
+type localKeys struct{ issuer *LocalIssuer }
+
+// Refresh implements [verify.Local].
+func (l localKeys) Refresh() { l.issuer.reread(false) }
+
+// SignsWithoutID implements [verify.Local].
+func (l localKeys) SignsWithoutID(k *keyset.Key) bool { return l.issuer.elsewhere.has(k) }

@@ -2,9 +2,11 @@ package oidcauth
 
 import (
 	"slices"
+	"time"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // UnverifiedClaims rebuilds the claims of a payload that this Authenticator, or
@@ -45,11 +47,12 @@ func describedAs(issuer Issuer) func(iss string) (*trust, error) {
 
 // unverified reads claims by the description that find has for their issuer.
 func unverified(payload []byte, find func(iss string) (*trust, error)) (*Claims, error) {
-	var e evaluation
-	e.setClaims(string(payload))
+	var e verify.Evaluation
+	e.Begin(&verify.Env{New: newRecord}, "", time.Time{})
+	e.SetPayload(string(payload))
 	var err error
 	if e.Members, err = jws.ParseObject(nil, e.Record.Payload); err != nil {
-		return nil, malformedToken(err)
+		return nil, verify.Malformed(err)
 	}
 	iss, err := e.UntrustedIssuer()
 	if err != nil {
@@ -59,12 +62,12 @@ func unverified(payload []byte, find func(iss string) (*trust, error)) (*Claims,
 	if err != nil {
 		return nil, err
 	}
-	e.setTrust(t)
+	e.SetTrust(&t.Trust)
 	if err := t.NameIssuer(&e.Reader, iss); err != nil {
 		return nil, err
 	}
 	if err := e.ReadAll(); err != nil {
 		return nil, err
 	}
-	return e.claims, nil
+	return claimsOf(&e), nil
 }

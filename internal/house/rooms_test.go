@@ -12,6 +12,7 @@ var floors = [][]string{
 	{"identity", "authtrace", "internal/refusal", "internal/origin", "internal/dirlock", "internal/revoked", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
 	{"internal/keyset", "internal/keyring", "internal/claims", "explain"},
 	{"internal/policy", "internal/strangers"},
+	{"internal/verify"},
 	{"."},
 	{"issuers", "oidctest", "spacetime", "revocationtest"},
 }

@@ -42,6 +42,34 @@ func (e *formError) Error() string {
 // Unwrap makes every formError an [ErrMalformed].
 func (e *formError) Unwrap() error { return ErrMalformed }
 
+// sizeError is the refusal of a text that is too large.
+type sizeError struct{ got, most int }
+
+func (e *sizeError) Error() string { return ErrMalformed.Error() + ": " + e.rule() }
+
+func (e *sizeError) rule() string {
+	return fmt.Sprintf("too large: got %d bytes, want at most %d", e.got, e.most)
+}
+
+// Unwrap makes every sizeError an [ErrTooLarge].
+func (e *sizeError) Unwrap() error { return ErrTooLarge }
+
+// Rule returns the rule that err, an [ErrMalformed], names, without that sentinel's
+// own text.
+func Rule(err error) string {
+	if size, ok := errors.AsType[*sizeError](err); ok {
+		return size.rule()
+	}
+	form, ok := errors.AsType[*formError](err)
+	switch {
+	case !ok:
+		return err.Error()
+	case form.part == "":
+		return form.rule
+	}
+	return form.part + ": " + form.rule
+}
+
 // refuse returns the refusal of a text that breaks the rule described.
 func refuse(format string, args ...any) error {
 	return &formError{rule: fmt.Sprintf(format, args...)}

@@ -1,7 +1,6 @@
 package jws
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -76,7 +75,7 @@ func ParseObject(dst []Member, text string) ([]Member, error) {
 // some members and the memory it has got.
 func parseObject(dst []Member, text string) ([]Member, error) {
 	if len(text) > math.MaxInt32 {
-		return dst, fmt.Errorf("%w: got %d bytes, want at most %d", ErrTooLarge, len(text), math.MaxInt32)
+		return dst, &sizeError{len(text), math.MaxInt32}
 	}
 	if !utf8.ValidString(text) {
 		return dst, refuse("not valid UTF-8")

@@ -7,7 +7,6 @@
 package jws
 
 import (
-	"fmt"
 	"strings"
 )
 
@@ -104,7 +103,7 @@ func (t *Token) Reset() {
 
 func (t *Token) parse(dst []Member, token string, maxBytes int) ([]Member, error) {
 	if len(token) > maxBytes {
-		return dst, fmt.Errorf("%w: got %d bytes, want at most %d", ErrTooLarge, len(token), maxBytes)
+		return dst, &sizeError{len(token), maxBytes}
 	}
 	header, payload, signature, err := splitParts(token)
 	if err != nil {

@@ -3,6 +3,7 @@ package refusal
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -45,3 +46,6 @@ func OneOf(values []string) string {
 	}
 	return "one of " + QuoteAll(values)
 }
+
+// Time shows a time in one way everywhere.
+func Time(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -1,4 +1,4 @@
-package oidcauth
+package verify
 
 import (
 	"context"
@@ -29,16 +29,16 @@ type attempts struct {
 // has reports whether the token was checked with k.
 func (a *attempts) has(k *keyset.Key) bool { return slices.Contains(a.keys[:a.count], k) }
 
-// A keyOrder says which keys to try first where a token may be signed by more of
+// An Order says which keys to try first where a token may be signed by more of
 // them than are tried: those that verified such a token before, and of the others
 // each time different ones. It is safe for concurrent use.
-type keyOrder struct {
+type Order struct {
 	proven atomic.Pointer[[maxChecks - 1]*keyset.Key] // the last one first
 	turn   atomic.Uint32                              // where in the others the next token begins
 }
 
 // prove notes that k has verified a token that others might have signed.
-func (o *keyOrder) prove(k *keyset.Key) {
+func (o *Order) prove(k *keyset.Key) {
 	next := new([maxChecks - 1]*keyset.Key)
 	next[0] = k
 	if last := o.proven.Load(); last != nil {
@@ -57,7 +57,7 @@ func (o *keyOrder) prove(k *keyset.Key) {
 }
 
 // choose returns at most limit of the keys, one at least that is not proven.
-func (o *keyOrder) choose(keys []*keyset.Key, limit int) []*keyset.Key {
+func (o *Order) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 	chosen := make([]*keyset.Key, 0, limit)
 	if proven := o.proven.Load(); proven != nil {
 		for _, k := range proven {
@@ -76,27 +76,26 @@ func (o *keyOrder) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 	return chosen
 }
 
-// signature looks for a key that made the token's signature, among no more keys
+// CheckSignature looks for a key that made the token's signature, among no more keys
 // than one token is worth. Where a key ID may have a new key one check is kept for
 // that.
-func (e *evaluation) signature(ctx context.Context) error {
-	limit, old := e.checkLimit(), e.keys
+func (e *Evaluation) CheckSignature(ctx context.Context) error {
+	limit, old := e.checkLimit(), e.Candidates
 	first := limit
-	if e.token.HasKeyID && e.trust.ReusesKeyIDs {
+	if e.Token.HasKeyID && e.Trust.ReusesKeyIDs {
 		first--
 	}
 	if e.verify(old, first) {
 		return nil
 	}
 	spent := false // on the old keys, so that some of the new were not tried
-	found, err := e.lookAgain(ctx, func() bool {
-		isOld := func(k *keyset.Key) bool { return slices.Contains(old, k) }
-		fresh := slices.DeleteFunc(slices.Clone(e.keys), isOld)
+	found, err := e.LookAgain(ctx, func() bool {
+		fresh := without(e.Candidates, old)
 		spent = spent || len(fresh) > 0 && e.tried.count == limit
 		return e.verify(fresh, limit)
 	})
 	switch {
-	case found, e.verify(e.keys, limit):
+	case found, e.verify(e.Candidates, limit):
 		return nil
 	case err != nil:
 		return err
@@ -108,14 +107,12 @@ func (e *evaluation) signature(ctx context.Context) error {
 
 // keysSpent is for a token whose issuer changed its keys while all checks went on
 // the former ones: the next one is tried with the new.
-func (e *evaluation) keysSpent() error {
-	r := refusal.New(refusal.Key, ErrKeysUnavailable, "new keys of issuer "+refusal.Quote(e.claims.record.Issuer), "")
-	r.After(time.Second)
-	return r
+func (e *Evaluation) keysSpent() error {
+	return refusal.New(refusal.Key, refusal.ErrKeysUnavailable, "new keys of issuer "+refusal.Quote(e.Record.Issuer), "").After(time.Second)
 }
 
-func (e *evaluation) checkLimit() int {
-	if e.trust.strangers != nil {
+func (e *Evaluation) checkLimit() int {
+	if e.Trust.Stray != nil {
 		return maxStrangerChecks
 	}
 	return maxChecks
@@ -123,7 +120,7 @@ func (e *evaluation) checkLimit() int {
 
 // verify reports whether one of the keys made the signature. It tries those that
 // can have and were not tried before, until the token has caused limit checks.
-func (e *evaluation) verify(keys []*keyset.Key, limit int) bool {
+func (e *Evaluation) verify(keys []*keyset.Key, limit int) bool {
 	left, candidates := limit-e.tried.count, 0
 	for _, k := range keys {
 		if e.canBeOf(k) {
@@ -136,12 +133,12 @@ func (e *evaluation) verify(keys []*keyset.Key, limit int) bool {
 	crowded := candidates > left
 	if crowded {
 		able := slices.DeleteFunc(slices.Clone(keys), func(k *keyset.Key) bool { return !e.canBeOf(k) })
-		keys = e.trust.order.choose(able, left)
+		keys = e.Trust.Order.choose(able, left)
 	}
 	for _, k := range keys {
 		if e.canBeOf(k) && e.check(k) {
 			if crowded {
-				e.trust.order.prove(k)
+				e.Trust.Order.prove(k)
 			}
 			return true
 		}
@@ -151,20 +148,20 @@ func (e *evaluation) verify(keys []*keyset.Key, limit int) bool {
 
 // canBeOf reports whether the signature may be by a key that was not tried yet.
 // All that a local issuer's own keys sign bears a key ID.
-func (e *evaluation) canBeOf(k *keyset.Key) bool {
-	if e.trust.local != nil && !e.token.HasKeyID && !e.trust.local.elsewhere.has(k) {
+func (e *Evaluation) canBeOf(k *keyset.Key) bool {
+	if e.Trust.Local != nil && !e.Token.HasKeyID && !e.Trust.Local.SignsWithoutID(k) {
 		return false
 	}
-	return k.CanHaveSigned(&e.token) && !e.tried.has(k)
+	return k.CanHaveSigned(&e.Token) && !e.tried.has(k)
 }
 
 // check verifies the signature with one key.
-func (e *evaluation) check(k *keyset.Key) bool {
+func (e *Evaluation) check(k *keyset.Key) bool {
 	e.tried.keys[e.tried.count] = k
 	e.tried.count++
-	if k.Verify(&e.token) != nil {
+	if k.Verify(&e.Token) != nil {
 		return false
 	}
-	e.claims.key, e.claims.hasKeyID = k, e.token.HasKeyID
+	e.Key = k
 	return true
 }

@@ -1,4 +1,4 @@
-package oidcauth
+package verify
 
 import (
 	"encoding/base64"
@@ -22,29 +22,29 @@ var (
 )
 
 // badSignature words the refusal of a token that no candidate has signed.
-func (e *evaluation) badSignature() error {
+func (e *Evaluation) badSignature() error {
 	got, cause := "a signature by another key", error(nil)
-	switch signature := e.raw[strings.LastIndexByte(e.raw, '.')+1:]; {
+	switch signature := e.Raw[strings.LastIndexByte(e.Raw, '.')+1:]; {
 	case strings.HasPrefix(signature, "SIGNATURE_REMOVED"):
 		got, cause = refusal.Quote(signature)+" instead of a signature", errSignatureRemoved
 	case e.headerHas("nonce"):
 		cause = errHeaderNonce
-	case !e.token.HasKeyID: // whose key may have been of another length
+	case !e.Token.HasKeyID: // whose key may have been of another length
 		got, cause = "no key ID, and a signature by another key", errNoKeyFits
-	case !slices.ContainsFunc(e.keys, func(k *keyset.Key) bool { return k.CanHaveSigned(&e.token) }):
+	case !slices.ContainsFunc(e.Candidates, func(k *keyset.Key) bool { return k.CanHaveSigned(&e.Token) }):
 		got = fmt.Sprintf("a signature of %d bytes", base64.RawURLEncoding.DecodedLen(len(signature)))
 		cause = errSignatureLength
 	}
-	r := refusal.New(refusal.Signature, ErrSignature, got, "one by the issuer's key "+describeKeys(e.keys)+e.otherwiseSkipped())
+	r := refusal.New(refusal.Signature, refusal.ErrSignature, got, "one by the issuer's key "+DescribeKeys(e.Candidates)+e.otherwiseSkipped())
 	if cause != nil {
-		r.Err = refusal.With(ErrSignature, cause)
+		r.Err = refusal.With(refusal.ErrSignature, cause)
 	}
 	return r
 }
 
 // headerHas reports whether the token's header has the member.
-func (e *evaluation) headerHas(name string) bool {
-	encoded, _, _ := strings.Cut(e.raw, ".")
+func (e *Evaluation) headerHas(name string) bool {
+	encoded, _, _ := strings.Cut(e.Raw, ".")
 	header, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil {
 		return false
@@ -57,14 +57,14 @@ func (e *evaluation) headerHas(name string) bool {
 // otherwiseSkipped names the published key that may have made the signature though
 // it is not among the candidates: without a key ID it may be any that is not
 // usable here, with one another that bears it.
-func (e *evaluation) otherwiseSkipped() string {
-	if e.token.HasKeyID {
+func (e *Evaluation) otherwiseSkipped() string {
+	if e.Token.HasKeyID {
 		if why, skipped := e.skippedKey(); skipped {
 			return "; another key with this ID is " + why
 		}
 		return ""
 	}
-	if summary := e.trust.keys.SkippedSummary(); summary != "" {
+	if summary := e.Trust.Keys.SkippedSummary(); summary != "" {
 		return "; others are published, not usable here, because: " + summary
 	}
 	return ""

@@ -1,4 +1,4 @@
-package oidcauth
+package verify
 
 import (
 	"context"
@@ -12,36 +12,36 @@ import (
 // unknownKey words the refusal of a token whose key is not among those that the
 // issuer publishes for tokens like it. A key that is published and of no use here
 // is named with the reason: no other token under it will fare better.
-func (e *evaluation) unknownKey() error {
-	if r := e.skippedRefusal(ErrUnknownKey, errSkippedKey); r != nil {
+func (e *Evaluation) unknownKey() error {
+	if r := e.skippedRefusal(refusal.ErrUnknownKey, errSkippedKey); r != nil {
 		return r
 	}
-	got := "key ID " + refusal.Quote(e.token.KeyID)
-	if !e.token.HasKeyID {
+	got := "key ID " + refusal.Quote(e.Token.KeyID)
+	if !e.Token.HasKeyID {
 		got = "no key ID"
 	}
-	return refusal.New(refusal.Key, ErrUnknownKey, got, "a key of issuer "+refusal.Quote(e.claims.record.Issuer))
+	return refusal.New(refusal.Key, refusal.ErrUnknownKey, got, "a key of issuer "+refusal.Quote(e.Record.Issuer))
 }
 
 // noUsableKey words the refusal of a token whose issuer publishes nothing that can
 // verify signatures here.
-func (e *evaluation) noUsableKey(err error) *Refusal {
-	if r := e.skippedRefusal(ErrKeysUnavailable, &skippedKeyError{err}); r != nil {
+func (e *Evaluation) noUsableKey(err error) *refusal.Refusal {
+	if r := e.skippedRefusal(refusal.ErrKeysUnavailable, &skippedKeyError{err}); r != nil {
 		return r
 	}
-	return refusal.Because(refusal.Key, ErrKeysUnavailable, err)
+	return refusal.Because(refusal.Key, refusal.ErrKeysUnavailable, err)
 }
 
 // skippedRefusal names the key of the token that is published and not used, with
 // the reason. It is nil if there is none.
-func (e *evaluation) skippedRefusal(sentinel, cause error) *Refusal {
+func (e *Evaluation) skippedRefusal(sentinel, cause error) *refusal.Refusal {
 	why, skipped := e.skippedKey()
 	if !skipped {
 		return nil
 	}
 	r := refusal.Because(refusal.Key, sentinel, cause)
-	r.Got = "key ID " + refusal.Quote(e.token.KeyID) + ", " + why
-	r.Want = "a key of issuer " + refusal.Quote(e.claims.record.Issuer) + " that can verify signatures here"
+	r.Got = "key ID " + refusal.Quote(e.Token.KeyID) + ", " + why
+	r.Want = "a key of issuer " + refusal.Quote(e.Record.Issuer) + " that can verify signatures here"
 	return r
 }
 
@@ -55,17 +55,17 @@ func (e *skippedKeyError) Is(target error) bool { return target == errSkippedKey
 func (e *skippedKeyError) Unwrap() error        { return e.error }
 
 // skippedKey says why the key that the token names is not used, if it is published.
-func (e *evaluation) skippedKey() (why string, skipped bool) {
-	if !e.token.HasKeyID || e.trust.keys == nil {
+func (e *Evaluation) skippedKey() (why string, skipped bool) {
+	if !e.Token.HasKeyID || e.Trust.Keys == nil {
 		return "", false
 	}
-	if s, found := e.trust.keys.SkippedKey(e.token.KeyID); found {
+	if s, found := e.Trust.Keys.SkippedKey(e.Token.KeyID); found {
 		return notUsable(s), true
 	}
-	if e.trust.Tenants == nil {
+	if e.Trust.Tenants == nil {
 		return "", false
 	}
-	others, err := e.trust.keys.Keys(endedContext, e.token.KeyID, true)
+	others, err := e.Trust.Keys.Keys(endedContext, e.Token.KeyID, true)
 	if err != nil || len(others) == 0 {
 		return "", false
 	}

@@ -1,0 +1,66 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// closerAdvices tell more than the table of refusals does where the cause of a refusal is known.
+// The first that fits counts.
+var closerAdvices = []struct {
+	err, cause error
+	advice     string
+}{
+	{refusal.ErrUnknownKey, errSkippedKey, "The issuer publishes this key, but it cannot be used here; every token under it is refused. Mend the key in the issuer's key set, or let the issuer sign with another one."},
+
+	{refusal.ErrKeysUnavailable, errSkippedKey, "The issuer answers, and publishes the token's key in a form that cannot be used here, and no other key. Mend the key in the issuer's key set, or let the issuer sign with another one."},
+
+	{refusal.ErrSignature, errSignatureRemoved, "Cloud Run has checked the token and taken its signature out before passing it on, so that nobody can verify it again. Send the token for Cloud Run's own check in the header X-Serverless-Authorization: it then leaves Authorization as it is."},
+	{refusal.ErrSignature, errHeaderNonce, "Tokens with \"nonce\" in their header, as Microsoft issues them for Microsoft Graph, can be verified by the service they are meant for alone. Ask the issuer for a token for this server: with a scope of its own, \"api://…\", instead of one of Microsoft Graph's."},
+	{refusal.ErrSignature, errSignatureLength, "The signature was cut or replaced on the way, or belongs to another token. Compare the token with the one that the issuer gave out."},
+	{refusal.ErrSignature, errNoKeyFits, "The token names no key, and none of those that the issuer publishes made its signature. Its key may have been taken back: then a fresh token helps. If it does not, compare the issuer's key set with the key that it signs with, and the token's \"iss\" with where it comes from."},
+
+	{refusal.ErrKeysUnavailable, keyset.ErrPostponed, "This says nothing about the token: its key is not among those in hand, and the issuer was asked for others a moment ago, for another token. It is asked again in some seconds: try again then. If this goes on, somebody sends tokens with key IDs that the issuer never had."},
+	{refusal.ErrKeysUnavailable, keyset.ErrNoUsableKey, "The issuer answers, and publishes no key that can verify a token here: see the reasons in its key set (\"oidcauth keys\", Authenticator.Keys). Some issuers make their first key when somebody signs in for the first time."},
+	{refusal.ErrKeysUnavailable, keyset.ErrDocument, "An answer arrived from the key set's address, and it is no key set. Check where Issuer.JWKSURL, or \"jwks_uri\" in the discovery document, leads."},
+	{refusal.ErrKeysUnavailable, fetch.ErrOtherIssuer, "The discovery document arrived, and it states another issuer. If both are names of the same issuer, give the one in Issuer.URL and the other in Issuer.Aliases. If it is another issuer's document, correct Issuer.URL or Issuer.DiscoveryURL."},
+	{refusal.ErrKeysUnavailable, fetch.ErrDiscovery, "The discovery document arrived, and cannot be used as it stands. Mend it at the issuer, or set Issuer.JWKSURL to where the keys are: then no document is needed."},
+	{refusal.ErrKeysUnavailable, fetch.ErrRedirect, "The issuer's server answers with a redirect that is not followed. Set Issuer.DiscoveryURL or Issuer.JWKSURL to the address that it leads to."},
+	{refusal.ErrKeysUnavailable, fetch.ErrContentType, "An answer arrived, and it is not JSON: a web page perhaps, of a proxy or a login. Open the address that is named here; set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."},
+	{refusal.ErrKeysUnavailable, fetch.ErrTooLarge, "The answer is larger than any key set. Check where Issuer.DiscoveryURL or Issuer.JWKSURL leads."},
+	{refusal.ErrKeysUnavailable, fetch.ErrURL, "The address that is named here is not one that keys are fetched from. Set Issuer.DiscoveryURL or Issuer.JWKSURL to a URL with https."},
+	{refusal.ErrKeysUnavailable, context.Canceled, "This says nothing about the token: whoever sent it left before the issuer's keys arrived."},
+	{refusal.ErrKeysUnavailable, context.DeadlineExceeded, "This says nothing about the token: the time that its check was given ended before the issuer's keys arrived."},
+}
+
+// advise tells a person what to do about a refusal.
+func (e *Evaluation) advise(err error) string {
+	if status, answered := errors.AsType[*fetch.StatusError](err); answered && errors.Is(err, refusal.ErrKeysUnavailable) {
+		return adviceForStatus(status.Status)
+	}
+	for _, a := range closerAdvices {
+		if errors.Is(err, a.err) && errors.Is(err, a.cause) {
+			return a.advice
+		}
+	}
+	return refusal.Find(err).Advice
+}
+
+// adviceForStatus is for an issuer that answers, with a status that carries no
+// document.
+func adviceForStatus(status int) string {
+	switch {
+	case status == http.StatusUnauthorized, status == http.StatusForbidden:
+		return "The issuer's server answers, and does not give the document to everybody. Let it: key sets and discovery documents are public. In Kubernetes that takes a binding of the role system:service-account-issuer-discovery."
+	case status == http.StatusNotFound, status == http.StatusGone:
+		return "The issuer's server answers, and has no document at this address. Check Issuer.URL, path and trailing slash included, or set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."
+	case status == http.StatusTooManyRequests, status >= 500:
+		return "This says nothing about the token: the issuer's server answers that it cannot serve its document at present. It is asked again by itself; look at the issuer if it goes on."
+	}
+	return "The issuer's server answers, but not with a document. Open the address that is named here; set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."
+}

@@ -1,0 +1,133 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// Explain runs all checks and tells of each. Where it can, it goes on after a
+// failure; the first failure is the one that counts.
+func (e *Evaluation) Explain(ctx context.Context) explain.Report {
+	var report explain.Report
+	missed := make(map[string]bool)
+	for _, s := range Steps {
+		step := explain.Step{Check: s.Name, Verdict: explain.Skipped}
+		if !slices.ContainsFunc(s.Needs, func(n string) bool { return missed[n] }) {
+			err := s.Run(e, ctx)
+			step = e.outcome(s, err)
+			if report.Err == nil {
+				report.Err = err
+			}
+		}
+		missed[s.Name] = step.Verdict != explain.Passed
+		report.Steps = append(report.Steps, step)
+	}
+	if report.Accepted = report.Err == nil; report.Accepted {
+		r := e.Record
+		report.Identity, report.Issuer, report.Subject, report.Expiry = r.Identity, r.Issuer, r.Subject, r.Expiry.Time()
+	}
+	return report
+}
+
+// outcome tells how one check went.
+func (e *Evaluation) outcome(s Step, err error) explain.Step {
+	if err == nil {
+		got, want := s.Describe(e)
+		return explain.Step{Check: s.Name, Got: got, Want: want, Verdict: explain.Passed}
+	}
+	step := explain.Step{Check: s.Name, Got: err.Error(), Verdict: explain.Failed, Advice: e.advise(err)}
+	if refused, ok := errors.AsType[*refusal.Refusal](err); ok {
+		step.Got, step.Want = refused.Got, refused.Want
+		if step.Got == "" && step.Want == "" {
+			step.Got = refused.Err.Error()
+		}
+	}
+	return step
+}
+
+func describeForm(e *Evaluation) (got, want string) {
+	return fmt.Sprintf("%d bytes, %d claims", len(e.Raw), len(e.Members)), "a signed JWT"
+}
+
+func describeIssuer(e *Evaluation) (got, want string) {
+	return refusal.Quote(e.Record.Issuer), e.env.Issuers()
+}
+
+func describeAlgorithm(e *Evaluation) (got, want string) {
+	return e.Token.Algorithm, refusal.OneOf(e.Trust.Algorithms)
+}
+
+func describeKey(e *Evaluation) (got, want string) {
+	if !e.Token.HasKeyID {
+		return fmt.Sprintf("no key ID, %d keys to try", len(e.Candidates)), "a key of the issuer"
+	}
+	return "key ID " + refusal.Quote(e.Token.KeyID), "a key of the issuer"
+}
+
+func describeSignature(*Evaluation) (got, want string) {
+	return "good", "a signature by the issuer's key"
+}
+
+func describeExpiry(e *Evaluation) (got, want string) {
+	want = "later than " + refusal.Time(e.Now.Add(-e.env.Leeway))
+	if e.Record.NeverExpires {
+		return "none", "none, or " + want
+	}
+	return refusal.Time(e.Record.Expiry.Time()), want
+}
+
+func describeNotBefore(e *Evaluation) (got, want string) {
+	return optional(e.Record.NotBefore), "not later than " + refusal.Time(e.Now.Add(e.env.Leeway))
+}
+
+func describeIssuedAt(e *Evaluation) (got, want string) {
+	return optional(e.Record.IssuedAt), "not later than " + refusal.Time(e.Now.Add(e.env.Leeway))
+}
+
+func optional(t claims.Time) string {
+	if t == 0 {
+		return "absent"
+	}
+	return refusal.Time(t.Time())
+}
+
+// describeAudience tells of the values that were compared, wherever they stand.
+func describeAudience(e *Evaluation) (got, want string) {
+	if e.Trust.AnyAudience {
+		return refusal.QuoteAll(e.Record.AudienceList()), "anything (InsecureAnyAudience)"
+	}
+	want = e.Trust.WantedAudience()
+	compared, err := e.Trust.ComparedAudiences(&e.Reader)
+	if err != nil {
+		return err.Error(), want
+	}
+	return refusal.QuoteAll(compared), want
+}
+
+func describeType(e *Evaluation) (got, want string) {
+	return refusal.Quote(e.Token.Type), refusal.OneOf(e.Trust.Types)
+}
+
+func describeSubject(e *Evaluation) (got, want string) {
+	return refusal.Quote(e.Record.Subject), fmt.Sprintf("1 to %d bytes", claims.MaxNameBytes)
+}
+
+func describeClaims(e *Evaluation) (got, want string) {
+	scopes := strings.FieldsFunc(e.Record.Scopes, func(r rune) bool { return r == ' ' })
+	return fmt.Sprintf("roles %s, scopes %s", refusal.QuoteAll(e.Record.RoleList()), refusal.QuoteAll(scopes)), "well-formed claims"
+}
+
+func describeRules(e *Evaluation) (got, want string) {
+	return fmt.Sprintf("%d rules satisfied", len(e.Trust.Demands)+e.env.RuleCount(e.Trust)), "all of them"
+}
+
+func describeRevocation(*Evaluation) (got, want string) {
+	return "not revoked", "no revocation matches"
+}

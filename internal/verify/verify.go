@@ -1,0 +1,168 @@
+// Package verify runs the checks on a token, each in its place in one table. It
+// judges by a policy, by keys and by a clock; what else there is to ask, the
+// program's rules and what was revoked, it asks through functions.
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// A Trust is what the checks know of an issuer: what its tokens must be like, and
+// who knows its keys.
+type Trust struct {
+	policy.Policy
+	Keys  *keyset.Set // nil for an issuer that has to be contacted first
+	Order *Order      // in which keys are tried
+	Local Local       // where the keys come from, if not from elsewhere; else nil
+	Stray Stray       // of an issuer that nobody configured; else nil
+	Owner any         // whoever made the trust
+}
+
+// A Local knows the keys of an issuer in this process.
+type Local interface {
+	// Refresh looks whether there are other keys, for a token that none fits.
+	Refresh()
+	// SignsWithoutID reports whether a key may have signed tokens that bear no key
+	// ID: elsewhere, before it came here.
+	SignsWithoutID(*keyset.Key) bool
+}
+
+// A Stray contacts an issuer that nobody configured.
+type Stray interface {
+	// Contact returns the trust in the issuer with its keys, which it waits for.
+	Contact(ctx context.Context, t *Trust, keyID string, hasKeyID bool) (*Trust, error)
+	// Refuse words the refusal of a token whose issuer has worked before. What was
+	// behind it stays behind: it may be about an address that the issuer chose.
+	Refuse(ctx context.Context, err error) error
+}
+
+// An Env is what is the same for all tokens.
+type Env struct {
+	MaxBytes    int           // of a token
+	Leeway      time.Duration // for the clocks of others
+	MaxLifetime time.Duration // of a token; zero for no limit
+
+	// Find returns the trust in the issuer of a name. Issuers tells whom it knows.
+	Find    func(name string) (*Trust, error)
+	Issuers func() string
+
+	// New returns an empty record, and what it is a part of.
+	New func() (*claims.Record, any)
+
+	// Rules applies the program's own rules, of which there are so many for an
+	// issuer. Revoked refuses what was revoked.
+	Rules     func(*Evaluation) error
+	RuleCount func(*Trust) int
+	Revoked   func(*Evaluation) error
+}
+
+// An Evaluation is one token on its way through the checks. Its zero value becomes
+// one with Begin; it can be used again after Reset.
+type Evaluation struct {
+	claims.Reader // of the payload, into the record
+	Raw           string
+	Now           time.Time
+	Token         jws.Token
+	Trust         *Trust        // who has to vouch for the token
+	Candidates    []*keyset.Key // whose signature it may be
+	Algorithm     uint8         // of the token, among those of Trust
+	Key           *keyset.Key   // that signed it
+	Whole         any           // what the record is a part of
+
+	env     *Env
+	offered []*keyset.Key // of which Candidates are those of the token's tenant
+	lookups uint64        // of the issuer, before its keys were tried
+	tried   attempts      // to verify it
+}
+
+// Begin starts the evaluation of a token.
+func (e *Evaluation) Begin(env *Env, raw string, now time.Time) {
+	e.env, e.Raw, e.Now = env, raw, now
+}
+
+// Reset empties the evaluation and keeps its buffers for the next token.
+func (e *Evaluation) Reset() {
+	e.Reader.Reset()
+	e.env, e.Trust, e.Candidates, e.offered, e.Key, e.Whole = nil, nil, nil, nil, nil, nil
+	e.Raw, e.tried = "", attempts{}
+	e.Token.Reset()
+}
+
+// SetPayload begins a new record, for the reader to fill in.
+func (e *Evaluation) SetPayload(payload string) {
+	e.Record, e.Whole = e.env.New()
+	e.Record.Payload = payload
+}
+
+// SetTrust says whose token it is, if anybody's.
+func (e *Evaluation) SetTrust(t *Trust) {
+	e.Trust, e.Shape = t, &t.Shape
+}
+
+// Run runs checks until one fails.
+func (e *Evaluation) Run(ctx context.Context, steps []Step) error {
+	for i := range steps {
+		if err := steps[i].Run(e, ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Malformed names the rule that a token breaks by its form.
+func Malformed(err error) error {
+	return &refusal.Refusal{Check: refusal.Form, Err: fmt.Errorf("%w: %s", refusal.ErrMalformedToken, jws.Rule(err))}
+}
+
+// ofTenant leaves out the keys with which other tenants' tokens are signed.
+func (e *Evaluation) ofTenant(keys []*keyset.Key) []*keyset.Key {
+	if e.Trust.Tenants == nil {
+		return keys
+	}
+	var own []*keyset.Key
+	for _, k := range keys {
+		if e.Trust.Tenants.Owns(k.Issuer(), e.Record.Issuer) {
+			own = append(own, k)
+		}
+	}
+	return own
+}
+
+// Fits reports whether the key's type, curve and own restrictions permit the
+// token's algorithm.
+func (e *Evaluation) Fits(k *keyset.Key) bool { return k.Permits(e.Token.Algorithm) }
+
+// DescribeKeys names the first keys and what they are restricted to. How many
+// there are, and their long names, may be a stranger's choice.
+func DescribeKeys(keys []*keyset.Key) string {
+	const limit = 8
+	var b strings.Builder
+	for i, k := range keys[:min(limit, len(keys))] {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(refusal.Quote(k.ID()))
+		if k.Algorithm() != "" {
+			fmt.Fprintf(&b, " (%s)", k.Algorithm())
+		}
+	}
+	if len(keys) > limit {
+		fmt.Fprintf(&b, " … %d more", len(keys)-limit)
+	}
+	return b.String()
+}
+
+// without returns the keys that are not among others.
+func without(keys, others []*keyset.Key) []*keyset.Key {
+	return slices.DeleteFunc(slices.Clone(keys), func(k *keyset.Key) bool { return slices.Contains(others, k) })
+}
