@@ -41,13 +41,11 @@ type Authenticator struct {
 	names         []string          // of all issuers, for messages
 	leeway        time.Duration
 	maxTokenBytes int
-	extract       Extractor
-	onlyBearer    bool // extract is BearerToken
+	extract       Extractor // nil for the Authorization header alone
 	metadataURL   string
 	proxies       []netip.Prefix
 	logger        *slog.Logger
-	now           func() time.Time
-	ownClock      bool                      // now is the program's, not time.Now
+	clock         func() time.Time          // the program's; nil for time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
 	env           *verify.Env               // of the checks
 	evaluations   sync.Pool
@@ -75,18 +73,11 @@ func New(cfg Config) (*Authenticator, error) {
 		metadataURL:   cfg.ResourceMetadataURL,
 		proxies:       slices.Clone(cfg.Proxies),
 		logger:        cfg.Logger,
-		now:           cfg.Now,
+		clock:         cfg.Now,
 		maxLifetime:   cfg.MaxTokenLifetime,
-		ownClock:      cfg.Now != nil,
 	}
 	if cfg.Trace != nil {
 		a.trace = *cfg.Trace
-	}
-	if a.extract == nil {
-		a.extract, a.onlyBearer = BearerToken, true
-	}
-	if a.now == nil {
-		a.now = time.Now
 	}
 	if a.logger == nil {
 		a.logger = slog.New(slog.DiscardHandler)
@@ -209,10 +200,18 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 
 // keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
 func (a *Authenticator) keyTime(now time.Time) time.Time {
-	if a.ownClock {
+	if a.clock != nil {
 		return time.Now()
 	}
 	return now
+}
+
+// now returns the time that token times are compared with.
+func (a *Authenticator) now() time.Time {
+	if a.clock == nil {
+		return time.Now()
+	}
+	return a.clock()
 }
 
 // evaluate runs all checks on a token.

@@ -17,7 +17,7 @@ import (
 // says, and authenticates it. The request no longer carries the token
 // afterwards, whether it was accepted or not.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
-	if !a.onlyBearer {
+	if a.extract != nil {
 		token, err := a.extract(r)
 		if err != nil {
 			return nil, err

@@ -217,12 +217,31 @@ func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, er
 // Ready returns nil when keys are in hand, fetching them first if need be. To
 // ask while they are in hand does not count as use of the issuer.
 func (s *Set) Ready(ctx context.Context) error {
-	now := time.Now()
-	if snap := s.snap.Load(); snap.usable() && snap.serves(now.Sub(s.base), now) {
+	if s.InHand() {
 		return nil
 	}
 	_, err := s.wait(ctx, &ask{probe: true, asked: s.lookups.Load()})
 	return err
+}
+
+// InHand reports whether there are keys that may verify tokens now. It neither
+// fetches nor counts as use of the issuer.
+func (s *Set) InHand() bool {
+	return s.serving().usable()
+}
+
+// Peek returns the keys in hand that bear a key ID, nil for none. It neither
+// fetches nor counts as use of the issuer.
+func (s *Set) Peek(keyID string) []*Key { return s.serving().find(keyID, true) }
+
+// serving returns the snapshot if it may serve now, or nil.
+func (s *Set) serving() *snapshot {
+	now := time.Now()
+	snap := s.snap.Load()
+	if snap == nil || !snap.serves(now.Sub(s.base), now) {
+		return nil
+	}
+	return snap
 }
 
 // Hold keeps the issuer in use until [Set.Release]: its keys are refreshed in
