@@ -82,6 +82,46 @@ func shortName(i int) string {
 	}
 }
 
+// The names that a token may have, and those with escapes among them, are bounded
+// by its length. These are nearly as many as may stand in one of 16 KiB, and in a
+// header.
+const mostNames, mostEscaped, headerNames = 1400, 350, 128
+
+// first returns one unit as often as n says, and then the other.
+func first(n int, unit, other func(int) string) func(int) string {
+	return func(i int) string {
+		if i < n {
+			return unit(i)
+		}
+		return other(i)
+	}
+}
+
+// repeated returns the first n of such members.
+func repeated(n int, member func(int) string) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(member(i))
+	}
+	return b.String()
+}
+
+// crowded is a unit of members with as many names as may be, the first of them
+// escaped in one way or the other, and after these of members with long values.
+func crowded(escaped, member func(int) string) func(int) string {
+	long := func(i int) string { return `"` + shortName(i) + `":"` + strings.Repeat("x", 200) + `",` }
+	return first(mostEscaped, escaped, first(mostNames, member, long))
+}
+
+// crowdedList is the same of objects with so many names each.
+func crowdedList(names int, escaped, object string) func(int) string {
+	return first(mostEscaped/names, always(escaped), first(mostNames/names, always(object), always(`"`+strings.Repeat("x", 200)+`",`)))
+}
+
+// escapedMember and shortMember are members with the i-th of such names.
+func escapedMember(i int) string { return `"\n` + shortName(i) + `":0,` }
+func shortMember(i int) string   { return `"` + shortName(i) + `":0,` }
+
 // alikeName returns the i-th of names that begin alike, end alike and have one
 // length, so that whatever is looked at first tells nothing.
 func alikeName(i int) string { return fmt.Sprintf("a%03xa", i) }
@@ -122,30 +162,33 @@ func unsignedShapes() []worstShape {
 		{name: "control character at the end", payload: filled(head+`"`, always("a"), "\x01\""+tail), want: oidcauth.ErrMalformedToken},
 		{name: "white space", payload: filled(head, always(" "), tail)},
 		{name: "white space between", payload: list(" 0 ,")},
-		{name: "names, shortest", payload: filled(top, func(i int) string { return `"` + shortName(i) + `":0,` }, `}`)},
+		{name: "names, shortest", payload: filled(top, crowded(shortMember, shortMember), `}`)},
+		{name: "names, too many", payload: filled(top, shortMember, `}`), want: oidcauth.ErrMalformedToken},
 		{name: "names, alike", payload: filled(top, func(i int) string { return `"` + alikeName(i) + `":0,` }, `}`)},
-		{name: "names, escaped", payload: filled(top, func(i int) string { return `"\n` + shortName(i) + `":0,` }, `}`)},
-		{name: "names, escaped to the end", payload: filled(top, func(i int) string { return fmt.Sprintf(`"\u%04x":0,`, i+'0') }, `}`)},
-		{name: "names, nested and escaped", payload: list(`{"\n":0},`)},
-		{name: "names, nested pairs", payload: list(`{"a":0,"b":0},`)},
-		{name: "names, nested escaped pairs", payload: list(`{"\n":0,"\t":0},`)},
+		{name: "names, escaped", payload: filled(top, crowded(escapedMember, shortMember), `}`)},
+		{name: "names, escaped, too many", payload: filled(top, escapedMember, `}`), want: oidcauth.ErrMalformedToken},
+		{name: "names, escaped to the end", payload: filled(top, crowded(func(i int) string { return fmt.Sprintf(`"\u%04x":0,`, i+0x4e00) }, shortMember), `}`)},
+		{name: "names, nested and escaped", payload: filled(head, crowdedList(1, `{"\n":0},`, `{"a":0},`), tail)},
+		{name: "names, nested pairs", payload: filled(head, crowdedList(2, `{"a":0,"b":0},`, `{"a":0,"b":0},`), tail)},
+		{name: "names, nested escaped pairs", payload: filled(head, crowdedList(2, `{"\n":0,"\t":0},`, `{"a":0,"b":0},`), tail)},
 		{name: "names, long", payload: filled(top, func(i int) string { return `"` + strings.Repeat("x", 100) + shortName(i) + `":0,` }, `}`)},
 		{name: "names, one long and escaped", payload: filled(top+`"`, always(`\n`), `":0}`)},
 		{name: "names, 32 alike in each object", payload: list(alikeObject(32) + `,`)},
 		{name: "names, 33 alike in each object", payload: list(alikeObject(33) + `,`)},
-		{name: "names, 32 escaped and alike in each object", payload: list(escapedObject(32) + `,`)},
-		{name: "names, 33 escaped and alike in each object", payload: list(escapedObject(33) + `,`)},
-		{name: "names, twice at the end", payload: filled(top, func(i int) string { return `"` + shortName(i) + `":0,` }, `,"iss":0}`), want: oidcauth.ErrMalformedToken},
+		{name: "names, 32 escaped and alike in each object", payload: filled(head, crowdedList(32, escapedObject(32)+`,`, alikeObject(32)+`,`), tail)},
+		{name: "names, 33 escaped and alike in each object", payload: filled(head, crowdedList(33, escapedObject(33)+`,`, alikeObject(33)+`,`), tail)},
+		{name: "names, twice at the end", payload: filled(top, crowded(shortMember, shortMember), `,"iss":0}`), want: oidcauth.ErrMalformedToken},
 		{name: "objects, empty", payload: list(`{},`)},
 		{name: "arrays, empty", payload: list(`[],`)},
-		{name: "objects, deep", payload: list(strings.Repeat(`{"":`, 30) + `0` + strings.Repeat(`}`, 30) + `,`)},
+		{name: "objects, deep", payload: filled(head, crowdedList(30, deepObject, deepObject), tail)},
 		{name: "arrays, deep", payload: list(strings.Repeat(`[`, 30) + strings.Repeat(`]`, 30) + `,`)},
 		{name: "arrays, too deep", payload: filled(head, always(`[`), ``), want: oidcauth.ErrMalformedToken},
 		{name: "issuer, all escapes", payload: filled(`{"iss":"`, always(`\n`), `"}`), want: oidcauth.ErrClaim},
 		{name: "issuer, long", payload: filled(`{"iss":"`, always(`a`), `"}`), want: oidcauth.ErrClaim},
-		{name: "issuer, not the first claim", payload: filled(`{`, func(i int) string { return `"` + shortName(i) + `":0,` }, `,"iss":"https://nobody.example"}`)},
+		{name: "issuer, not the first claim", payload: filled(`{`, crowded(shortMember, shortMember), `,"iss":"https://nobody.example"}`)},
 		{name: "issuer, a list", payload: filled(`{"iss":[`, always(`"a",`), `]}`), want: oidcauth.ErrClaim},
-		{name: "header, names", header: filled(`{"alg":"ES256",`, func(i int) string { return `"` + shortName(i) + `":0,` }, `}`), payload: `{}`, want: oidcauth.ErrClaim},
+		{name: "header, names", header: filled(`{"alg":"ES256",`+repeated(headerNames-2, escapedMember)+`"x":"`, always(`\n`), `"}`), payload: `{}`, want: oidcauth.ErrClaim},
+		{name: "header, too many names", header: filled(`{"alg":"ES256",`, shortMember, `}`), payload: `{}`, want: oidcauth.ErrMalformedToken},
 		{name: "header, key ID of escapes", header: filled(`{"alg":"ES256","kid":"`, always(`\n`), `"}`), payload: `{}`, want: oidcauth.ErrClaim},
 		{name: "header, type of escapes", header: filled(`{"alg":"ES256","typ":"`, always(`\n`), `"}`), payload: `{}`, want: oidcauth.ErrClaim},
 		{name: "header, numbers", header: filled(`{"alg":"ES256","a":[`, always(`1e-310,`), `]}`), payload: `{}`, want: oidcauth.ErrClaim},
@@ -165,6 +208,8 @@ func alikeObject(n int) string {
 func escapedObject(n int) string {
 	return objectOf(n, func(i int) string { return `\n` + shortName(i%64) + `\n` })
 }
+
+var deepObject = strings.Repeat(`{"":`, 30) + `0` + strings.Repeat(`}`, 30) + `,`
 
 func objectOf(n int, name func(i int) string) string {
 	var b strings.Builder
@@ -189,11 +234,11 @@ func signedShapes(issuer *oidctest.Issuer) []worstShape {
 	head := claims + `"aud":"` + testAudience + `",`
 	list := func(name, unit string) string { return filled(head+`"`+name+`":[`, always(unit), `]}`) }
 	text := func(name, unit string) string { return filled(head+`"`+name+`":"`, always(unit), `"}`) }
-	names := filled(head, func(i int) string { return `"` + shortName(i) + `":0,` }, `}`)
+	names := filled(head, crowded(shortMember, shortMember), `}`)
 	return []worstShape{
 		{name: "one long claim", payload: text("a", "x")},
 		{name: "claims, many", payload: names},
-		{name: "claims, many, escaped", payload: filled(head, func(i int) string { return `"\n` + shortName(i) + `":0,` }, `}`)},
+		{name: "claims, many, escaped", payload: filled(head, crowded(escapedMember, shortMember), `}`)},
 		{name: "audiences, none accepted but the last", payload: filled(claims+`"aud":[`, always(`"a",`), `,"`+testAudience+`"]}`)},
 		{name: "audiences, many after the first", payload: filled(claims+`"aud":["`+testAudience+`",`, always(`"a",`), `]}`)},
 		{name: "audiences, escaped", payload: filled(claims+`"aud":["`+testAudience+`",`, always(`"\n",`), `]}`)},
@@ -202,7 +247,7 @@ func signedShapes(issuer *oidctest.Issuer) []worstShape {
 		{name: "roles, not all strings", payload: filled(head+`"roles":[`, always(`"a",`), `,0]}`)},
 		{name: "roles, one string", payload: text("roles", "a,")},
 		{name: "roles, object", payload: filled(head+`"roles":{`, func(i int) string { return `"` + shortName(i) + `":true,` }, `}}`)},
-		{name: "roles, three paths into one object", payload: filled(head+`"realm_access":{"roles":["a"],`, func(i int) string { return `"` + shortName(i) + `":0,` }, `}}`)},
+		{name: "roles, three paths into one object", payload: filled(head+`"realm_access":{"roles":["a"],`, crowded(shortMember, shortMember), `}}`)},
 		{name: "scopes, one string", payload: text("scope", "a ")},
 		{name: "scopes, escapes", payload: text("scope", `\n`)},
 		{name: "scopes, list", payload: list("scp", `"a",`)},

@@ -33,7 +33,7 @@ func (t *Token) parseHeader(dst []Member, encoded string) ([]Member, error) {
 		return dst, err
 	}
 	before := len(dst)
-	members, err := parseObject(dst, text)
+	members, err := parseObject(dst, text, maxHeaderNames)
 	for i := before; i < len(members) && err == nil; i++ {
 		err = t.readHeader(members[i])
 	}

@@ -64,16 +64,38 @@ type Member struct {
 // space around it, and names keep their exact spelling. An error is an
 // [ErrMalformed] that names the rule broken.
 func ParseObject(dst []Member, text string) ([]Member, error) {
-	members, err := parseObject(dst, text)
+	members, err := parseObject(dst, text, mostNames(text))
 	if err != nil {
 		return nil, err
 	}
 	return members, nil
 }
 
-// parseObject is ParseObject, but with an error it returns dst all the same, with
-// some members and the memory it has got.
-func parseObject(dst []Member, text string) ([]Member, error) {
+// What names may cost before anybody's signature is known. Names are what costs
+// most, byte by byte, and names with escapes twice as much.
+const (
+	namesAtLeast = 64 // however short the text
+
+	// bytesPerName is how many bytes of a text there have to be for each name in
+	// it, with its value: more than those of an object as dense as can be.
+	bytesPerName = 8
+
+	// bytesPerEscaped is the same for names written with escapes. Some issuers
+	// write so those with a slash or a letter beyond ASCII.
+	bytesPerEscaped = 32
+
+	// maxHeaderNames bounds the names in a header: there are a dozen registered
+	// ones, and as many in a key.
+	maxHeaderNames = 128
+)
+
+// mostNames returns how many names a text may have at all depths together.
+func mostNames(text string) int { return max(namesAtLeast, len(text)/bytesPerName) }
+
+// parseObject is ParseObject for a text with no more names than most, at any
+// depth. With an error it returns dst all the same, with some members and the
+// memory it has got.
+func parseObject(dst []Member, text string, most int) ([]Member, error) {
 	if len(text) > math.MaxInt32 {
 		return dst, &sizeError{len(text), math.MaxInt32}
 	}
@@ -82,7 +104,7 @@ func parseObject(dst []Member, text string) ([]Member, error) {
 	}
 	var names nameTable
 	defer names.end()
-	s := scanner{text: text}
+	s := scanner{text: text, names: most, escapes: max(namesAtLeast, len(text)/bytesPerEscaped)}
 	if s.next() != '{' {
 		return dst, refuse("not a JSON object")
 	}
@@ -99,8 +121,10 @@ func parseObject(dst []Member, text string) ([]Member, error) {
 
 // scanner walks through a JSON text once, from left to right.
 type scanner struct {
-	text string
-	pos  int
+	text    string
+	pos     int
+	names   int // that may still come
+	escapes int // names with escapes that may still come
 }
 
 // next skips white space and returns the byte it stands at, 0 at the end. A
@@ -174,7 +198,13 @@ func (s *scanner) memberName(own *nameSet, names *nameTable) (string, error) {
 	if names == nil {
 		return w.name, nil
 	}
+	if s.names--; s.names < 0 {
+		return "", refuse("too many member names, from byte %d on", start-1)
+	}
 	if escaped {
+		if s.escapes--; s.escapes < 0 {
+			return "", refuse("too many member names with escapes, from byte %d on", start-1)
+		}
 		w = names.unescape(w.name, s.text)
 	}
 	return w.name, own.add(names, s.text, w)

@@ -175,7 +175,7 @@ func (t *Token) parsePayload(dst []Member, encoded string) ([]Member, error) {
 		return dst, err
 	}
 	t.Payload = text
-	return parseObject(dst, text)
+	return parseObject(dst, text, mostNames(text))
 }
 
 // parseSignature decodes the signature into t, on the heap only when it is

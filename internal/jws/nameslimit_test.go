@@ -1,0 +1,64 @@
+package jws_test
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+)
+
+// A text may have so many names at all depths together, and so many with escapes,
+// by its length.
+func TestParseObject_TooManyNames(t *testing.T) {
+	object := func(n int, format string, length int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, format+`:0,`, i)
+		}
+		text := `{` + b.String() + `"z":"`
+		return text + strings.Repeat("x", length-len(text)-2) + `"}`
+	}
+	short := func(n int) string { // of less than eight bytes a name
+		return `{"a":[` + strings.TrimSuffix(strings.Repeat(`{"":0},`, n-1), ",") + `]}`
+	}
+	nested := func(n, length int) string {
+		text := `{"a":[` + strings.TrimSuffix(strings.Repeat(`{"":0},`, n), ",") + `],"z":"`
+		return text + strings.Repeat("x", length-len(text)-2) + `"}`
+	}
+	for _, tt := range []struct {
+		name, text string
+		want       error
+	}{
+		{"a short text of 64 names", short(64), nil},
+		{"a short text of 65 names", short(65), jws.ErrMalformed},
+		{"one for each eight bytes", object(999, `"%d"`, 8000), nil},
+		{"one more", object(1000, `"%d"`, 8000), jws.ErrMalformed},
+		{"nested, one for each eight bytes", nested(1006, 8064), nil},
+		{"nested, too many", nested(1007, 8064), jws.ErrMalformed},
+		{"escaped, one for each 32 bytes", object(250, `"\u4%03x"`, 8000), nil},
+		{"escaped, one more", object(251, `"\u4%03x"`, 8000), jws.ErrMalformed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := jws.ParseObject(nil, tt.text); !errors.Is(err, tt.want) {
+				t.Errorf("ParseObject() of %d bytes: error = %v, want %v", len(tt.text), err, tt.want)
+			}
+		})
+	}
+}
+
+func TestToken_TooManyHeaderNames(t *testing.T) {
+	for n, want := range map[int]error{128: nil, 129: jws.ErrMalformed} {
+		var b strings.Builder
+		for i := range n - 1 {
+			fmt.Fprintf(&b, `,"%d":0`, i)
+		}
+		header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256"` + b.String() + `}`))
+		var token jws.Token
+		if err := token.Parse(header+".e30.AAAA", 16<<10); !errors.Is(err, want) {
+			t.Errorf("%d names: Parse() error = %v, want %v", n, err, want)
+		}
+	}
+}
