@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
 )
@@ -226,7 +225,7 @@ func (f *follower) ready(ctx context.Context) error {
 	select {
 	case <-f.known:
 	case <-ctx.Done():
-		return refusal.Because(refusal.Revocation, ErrRevocationsUnavailable, keyset.Ended(ctx))
+		return refusal.Because(refusal.Revocation, ErrRevocationsUnavailable, refusal.Ended(ctx))
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -103,7 +103,7 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 	case ok:
 		r := refusal.New(refusal.Key, ErrKeysUnavailable, "more new issuers than may be contacted at present", "")
 		if ctx.Err() != nil {
-			r = refusal.Because(refusal.Key, ErrKeysUnavailable, keyset.Ended(ctx))
+			r = refusal.Because(refusal.Key, ErrKeysUnavailable, refusal.Ended(ctx))
 		}
 		r.After(postponed.RetryAfter)
 		return nil, r
@@ -111,7 +111,7 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 		return nil, refusal.New(refusal.Key, ErrClosed, "", "")
 	case ctx.Err() != nil && !errors.Is(err, strangers.ErrUnknown):
 		// An issuer that lets callers wait must look like one that is not there.
-		return nil, refusal.Because(refusal.Key, ErrUnknownIssuer, keyset.Ended(ctx))
+		return nil, refusal.Because(refusal.Key, ErrUnknownIssuer, refusal.Ended(ctx))
 	}
 	return nil, refusal.New(refusal.Key, ErrUnknownIssuer, refusal.Quote(name), "an issuer that answers with its keys")
 }
@@ -186,7 +186,7 @@ func (e *evaluation) strangersRefusal(ctx context.Context, err error) error {
 	case errors.Is(err, keyset.ErrUnknownKey):
 		return e.keysRefusal(err)
 	case ctx.Err() != nil:
-		return refusal.Because(refusal.Key, ErrKeysUnavailable, keyset.Ended(ctx))
+		return refusal.Because(refusal.Key, ErrKeysUnavailable, refusal.Ended(ctx))
 	case e.auth.closed.Load():
 		return refusal.New(refusal.Key, ErrClosed, "", "")
 	}
