@@ -27,6 +27,7 @@ import (
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 )
 
@@ -51,9 +52,9 @@ type Authenticator struct {
 	evaluations   sync.Pool
 	maxLifetime   time.Duration // of a token; zero for no limit
 	sessions      *sessionIndex
-	revocations   *revocationList
-	follower      *follower // nil without a log
-	logouts       useLedger // logout tokens that were used here
+	revocations   *revoked.List
+	follower      *revoked.Follower // nil without a log
+	logouts       revoked.Uses      // logout tokens that were used here
 	clients       fetchClients
 	closed        atomic.Bool
 }
@@ -93,7 +94,7 @@ func New(cfg Config) (*Authenticator, error) {
 	a.evaluations.New = func() any { return new(evaluation) }
 	a.sessions = newSessionIndex(a.now, a.leeway)
 	a.sessions.expired = func(s *Session, now time.Time) error { return a.checkExpiry(s.claims.Load(), now) }
-	a.revocations = newRevocationList(a.now, cfg.Revocations != nil && cfg.RequireRevocations)
+	a.revocations = a.newRevocations(cfg)
 	if err := a.addIssuers(cfg); err != nil {
 		a.Close()
 		return nil, err
@@ -201,7 +202,7 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 	if err := c.trust.checkRules(c); err != nil {
 		return err
 	}
-	return a.revocations.check(c, k, now)
+	return a.checkRevoked(c, k, now)
 }
 
 // keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
@@ -247,7 +248,7 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	}
 	wg.Wait()
 	missing = slices.DeleteFunc(missing, func(err error) bool { return err == nil })
-	behind := a.follower.ready(ctx)
+	behind := a.follower.Ready(ctx)
 	if len(missing) == 0 {
 		return behind
 	}
@@ -279,8 +280,8 @@ func (a *Authenticator) Close() error {
 	a.closed.Store(true)
 	// No revocation arrives any more, so that no token may pass: neither while
 	// the log takes its time to stop.
-	a.revocations.close()
-	unshared := a.follower.close()
+	a.revocations.Close()
+	unshared := a.follower.Close()
 	for _, t := range a.order {
 		t.keys.Close()
 		if t.local != nil {

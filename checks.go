@@ -285,5 +285,5 @@ func (e *evaluation) rules(context.Context) error {
 }
 
 func (e *evaluation) revocation(context.Context) error {
-	return e.auth.revocations.check(e.claims, e.claims.key, e.now)
+	return e.auth.checkRevoked(e.claims, e.claims.key, e.now)
 }

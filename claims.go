@@ -7,7 +7,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -15,6 +14,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 // Claims are what a verified token says. They never change and may be shared
@@ -33,9 +33,7 @@ type Claims struct {
 	algorithm uint8 // of the signature, among those of trust
 	hasKeyID  bool  // the token names its key
 
-	// unrevoked is the generation of the revocations that were last searched in
-	// vain for these claims.
-	unrevoked atomic.Uint64
+	unrevoked revoked.Mark // when the revocations were last searched in vain
 }
 
 // Identity returns who the caller is, across tokens and time.
