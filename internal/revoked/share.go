@@ -133,7 +133,7 @@ func (f *Follower) shareLate(ctx context.Context) {
 	}
 }
 
-// dropOver gives up what is over, and says so. It returns how many these are.
+// dropOver drops what is over, and says so. It returns how many these are.
 func (f *Follower) dropOver(ctx context.Context) int {
 	f.filing.Lock()
 	defer f.filing.Unlock()
