@@ -111,3 +111,18 @@ func TestList_LogoutsOfOthers(t *testing.T) {
 	b.wants(t, Token{Issuer: "j", Subject: "subject-0", IssuedAt: in(-2 * time.Hour)}, refusal.ErrRevoked)
 	b.wants(t, Token{Issuer: "j", Subject: "bob", IssuedAt: in(-2 * time.Hour)}, nil)
 }
+
+// A cutoff never refuses the tokens of those who log in now, however many
+// revocations are of a time that lies ahead.
+func TestList_NoCutoffAhead(t *testing.T) {
+	b := newLab(false)
+	b.LimitLogouts(4)
+	for n := range 100 {
+		b.Add(subjectLogout(n, in(time.Hour)))
+	}
+	if b.Len() != 100 {
+		t.Errorf("%d are kept, want all 100", b.Len())
+	}
+	b.wants(t, Token{Issuer: "i", Subject: "subject-1", IssuedAt: in(0)}, refusal.ErrRevoked)
+	b.wants(t, Token{Issuer: "i", Subject: "bob", IssuedAt: in(0)}, nil)
+}
