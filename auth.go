@@ -28,6 +28,7 @@ import (
 	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
@@ -52,9 +53,9 @@ type Authenticator struct {
 	evaluations   sync.Pool
 	maxLifetime   time.Duration // of a token; zero for no limit
 	sessions      *sessionIndex
-	revocations   *revocationList
-	follower      *follower // nil without a log
-	logouts       useLedger // logout tokens that were used here
+	revocations   *revoked.List
+	follower      *revoked.Follower // nil without a log
+	logouts       revoked.Uses      // logout tokens that were used here
 	clients       fetchClients
 	closed        atomic.Bool
 }
@@ -88,7 +89,7 @@ func New(cfg Config) (*Authenticator, error) {
 	a.env = a.newEnv(cfg)
 	a.sessions = newSessionIndex(a.now, a.leeway)
 	a.sessions.expired = func(s *Session, now time.Time) error { return a.env.Expired(&s.claims.Load().record, now) }
-	a.revocations = newRevocationList(a.now, cfg.Revocations != nil && cfg.RequireRevocations)
+	a.revocations = a.newRevocations(cfg)
 	if err := a.addIssuers(cfg); err != nil {
 		a.Close()
 		return nil, err
@@ -196,7 +197,7 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 	if err := c.trust.checkRules(c); err != nil {
 		return err
 	}
-	return a.revocations.check(c, k, now)
+	return a.checkRevoked(c, k, now)
 }
 
 // keyTime returns the time that keys age by, of which [Config.Now] knows nothing.
@@ -249,7 +250,7 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 		RuleCount: func(t *verify.Trust) int { return len(t.Owner.(*trust).rules) },
 		Revoked: func(e *verify.Evaluation) error {
 			c := claimsOf(e)
-			return a.revocations.check(c, c.key, e.Now)
+			return a.checkRevoked(c, c.key, e.Now)
 		},
 	}
 }
@@ -273,7 +274,7 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	}
 	wg.Wait()
 	missing = slices.DeleteFunc(missing, func(err error) bool { return err == nil })
-	behind := a.follower.ready(ctx)
+	behind := a.follower.Ready(ctx)
 	if len(missing) == 0 {
 		return behind
 	}
@@ -305,8 +306,8 @@ func (a *Authenticator) Close() error {
 	a.closed.Store(true)
 	// No revocation arrives any more, so that no token may pass: neither while
 	// the log takes its time to stop.
-	a.revocations.close()
-	unshared := a.follower.close()
+	a.revocations.Close()
+	unshared := a.follower.Close()
 	for _, t := range a.order {
 		t.Keys.Close()
 		if t.local != nil {

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
@@ -37,9 +37,7 @@ type Claims struct {
 	algorithm uint8 // of the signature, among those of trust
 	hasKeyID  bool  // the token names its key
 
-	// unrevoked is the generation of the revocations that were last searched in
-	// vain for these claims.
-	unrevoked atomic.Uint64
+	unrevoked revoked.Mark // when the revocations were last searched in vain
 }
 
 // newRecord returns the record of new claims.

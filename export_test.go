@@ -15,18 +15,14 @@ func (a *Authenticator) SessionCounts() (live, lists, instants int) {
 }
 
 // RevocationCount returns how many revocations hold.
-func (a *Authenticator) RevocationCount() int { return len(a.revocations.inForce(a.now())) }
+func (a *Authenticator) RevocationCount() int { return len(a.revocations.InForce()) }
 
 // RevocationsKept returns how many revocations are kept, those that are over
 // included.
-func (a *Authenticator) RevocationsKept() int { return a.revocations.size() }
+func (a *Authenticator) RevocationsKept() int { return a.revocations.Len() }
 
 // KeepLogouts sets how many logouts of an issuer are kept.
-func (a *Authenticator) KeepLogouts(most int) {
-	a.revocations.mu.Lock()
-	defer a.revocations.mu.Unlock()
-	a.revocations.most = most
-}
+func (a *Authenticator) KeepLogouts(most int) { a.revocations.LimitLogouts(most) }
 
 // Now returns the time that token times are compared with.
 func (a *Authenticator) Now() time.Time { return a.now() }

@@ -51,7 +51,7 @@ const (
 //
 // Of each issuer 65,536 logouts are kept, in some 50 MB, until no token of their
 // time can be left: for [Config.MaxTokenLifetime], or for a year without. When more
-// come, the oldest make way for one rule that refuses what they refused and more:
+// come, the oldest are replaced by one rule that refuses what they refused and more:
 // every token of the issuer that was issued before the last of them ended. Where so
 // many people log out within the life of a token, others' older tokens are refused
 // too. Set MaxTokenLifetime to what the issuer's tokens live.
@@ -81,8 +81,8 @@ func (a *Authenticator) LogoutHandler() http.Handler {
 
 // logoutToken reads the form, from the body alone.
 func (a *Authenticator) logoutToken(w http.ResponseWriter, r *http.Request) (string, error) {
-	const roomForOthers = 4 << 10
-	r.Body = http.MaxBytesReader(w, r.Body, int64(a.maxTokenBytes)+roomForOthers)
+	const otherFields = 4 << 10
+	r.Body = http.MaxBytesReader(w, r.Body, int64(a.maxTokenBytes)+otherFields)
 	if err := r.ParseForm(); err != nil {
 		return "", refusal.Because(refusal.Logout, ErrMalformedRequest, err)
 	}

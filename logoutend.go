@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 // logoutBySession is the value of [Issuer.LogoutBy] for one login session.
@@ -31,13 +32,13 @@ func (l *logout) bySubject() bool {
 // issue that a subject's are compared with are the issuer's, and so is its own:
 // the clocks need not agree. Most issuers write whole seconds, so that the second
 // of the logout counts as before it.
-func (l *logout) revocations() []Revocation {
-	var all []Revocation
+func (l *logout) revocations() []revoked.Revocation {
+	var all []revoked.Revocation
 	if l.sessionID != "" {
-		all = append(all, Revocation{Issuer: l.issuer, SessionID: l.sessionID})
+		all = append(all, revoked.Revocation{Issuer: l.issuer, SessionID: l.sessionID})
 	}
 	if l.bySubject() {
-		all = append(all, Revocation{
+		all = append(all, revoked.Revocation{
 			Issuer: l.issuer, Subject: l.subject,
 			IssuedBefore: l.issuedAt.Truncate(time.Second).Add(time.Second),
 		})
@@ -57,12 +58,47 @@ func (a *Authenticator) revokeLogin(ctx context.Context, l *logout) error {
 	return failed
 }
 
+// shareLogout shares one of the revocations that a logout is. It returns nil also
+// if that is done later, but certainly.
+func (a *Authenticator) shareLogout(ctx context.Context, l *logout, r revoked.Revocation) error {
+	r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
+	if r.IssuedBefore.IsZero() {
+		r.EndedAt = l.issuedAt
+	}
+	durable, err := a.share(ctx, r.Normal())
+	if durable {
+		return nil
+	}
+	return err
+}
+
+// useLogout refuses a logout token that was used before. That is what the
+// specification wants, and no more than that: the logout itself can be repeated.
+// So a mark that cannot be stored refuses nothing.
+func (a *Authenticator) useLogout(ctx context.Context, l *logout) error {
+	// No server's configuration is part of the mark, so that it is the same on all.
+	id, until := revoked.UseID(revoked.UseLogoutToken, l.issuer, l.tokenID), l.issuedAt.Add(maxLogoutAge+2*maxLeeway)
+	first := a.logouts.First(id, until, a.now())
+	if first {
+		var err error
+		first, err = a.follower.FirstUse(ctx, id, until)
+		if err != nil {
+			a.logger.LogAttrs(ctx, slog.LevelWarn, "logout token not marked as used", slog.String("error", err.Error()))
+			return nil
+		}
+	}
+	if !first {
+		return refusal.New(refusal.Logout, ErrMalformedRequest, "logout token "+refusal.Quote(l.tokenID)+" again", "one that was not used before")
+	}
+	return nil
+}
+
 // liveUnder returns the live sessions that the logout is about to end.
 func (a *Authenticator) liveUnder(l *logout) map[*Session]bool {
 	live := make(map[*Session]bool)
 	for _, r := range l.revocations() {
 		for _, s := range a.sessions.candidates(&r) {
-			if s.ctx.Err() == nil && r.matches(s.claims.Load(), s.key.Load()) {
+			if s.ctx.Err() == nil && revokes(&r, s.claims.Load(), s.key.Load()) {
 				live[s] = true
 			}
 		}
@@ -79,12 +115,12 @@ func (a *Authenticator) logLogout(ctx context.Context, l *logout, live map[*Sess
 			ended++
 		}
 	}
-	var revoked []string
+	var names []string
 	for _, r := range l.revocations() {
-		revoked = append(revoked, r.describe())
+		names = append(names, r.Describe())
 	}
 	level := slog.LevelInfo
-	attrs := []slog.Attr{slog.String("revocation", strings.Join(revoked, "; ")), slog.Int("ended", ended)}
+	attrs := []slog.Attr{slog.String("revocation", strings.Join(names, "; ")), slog.Int("ended", ended)}
 	if ended == 0 {
 		reason := "no live session matches: matching tokens are refused from now on"
 		if !l.bySubject() && l.trust.sessionIDs.none() {

@@ -2,11 +2,13 @@ package oidcauth
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 // defaultRevocationTime is how long a revocation is kept of tokens that nothing
@@ -16,104 +18,23 @@ const defaultRevocationTime = 365 * 24 * time.Hour
 // lastingYears is the same where tokens may never expire.
 const lastingYears = 100
 
-// A Revocation withdraws tokens before they expire. It matches the tokens that
-// agree with everything that is set; at least one thing has to be.
-type Revocation struct {
-	// Issuer is the token's issuer, by [Issuer.URL] or an alias. Empty means any.
-	Issuer string `json:"issuer,omitempty"`
-
-	// Subject is the subject of the token's identity, or its "sub" where
-	// [Issuer.Subject] makes the subject of something else. Empty means any.
-	Subject string `json:"subject,omitempty"`
-
-	// SessionID is the login session, "sid". Empty means any.
-	SessionID string `json:"session_id,omitempty"`
-
-	// TokenID is the token itself, "jti". Empty means any.
-	TokenID string `json:"token_id,omitempty"`
-
-	// KeyID is the key that signed the token. Empty means any.
-	KeyID string `json:"key_id,omitempty"`
-
-	// IssuedBefore restricts the revocation to tokens issued ("iat") before it, by
-	// the issuer's clock and to the fraction of a second. Most issuers drop the
-	// fraction: a token that was issued later within the same second is refused too,
-	// and so is one that does not say when it was issued. A token is missed that was
-	// issued before by an issuer whose clock is ahead, at most [Config.Leeway]: to
-	// withdraw all that there is, add that to the present time, and what is issued
-	// meanwhile is refused as well. Zero means tokens issued at any time, also after
-	// the revocation.
-	IssuedBefore time.Time `json:"issued_before,omitzero"`
-
-	// EndedAt is when the login session ended that the revocation is of; see
-	// [Authenticator.LogoutHandler], which sets it. It restricts nothing: tokens of
-	// the session match whenever they were issued. Zero means that it is not known.
-	EndedAt time.Time `json:"ended_at,omitzero"`
-
-	// Until is when the revocation ends. Tokens that it matches and that have not
-	// expired by then are accepted again. Zero means when no token of today can
-	// be left: after [Config.MaxTokenLifetime], or without that after one year or
-	// what the tokens of a [LocalIssuer] have ever lived at most, or after a century
-	// if they may never expire.
-	Until time.Time `json:"until,omitzero"`
+// newRevocations returns an empty list of revocations.
+func (a *Authenticator) newRevocations(cfg Config) *revoked.List {
+	return revoked.NewList(revoked.Config{
+		Now: a.now, Logger: a.logger, Incomplete: cfg.Revocations != nil && cfg.RequireRevocations,
+		Revoked: a.endRevoked, Lost: a.endUnknown,
+	})
 }
 
-// isEmpty reports whether nothing is set that a token could agree with.
-func (r *Revocation) isEmpty() bool {
-	return r.pattern() == Revocation{} && r.IssuedBefore.IsZero()
-}
-
-// pattern returns the revocation without its times.
-func (r *Revocation) pattern() Revocation {
-	p := *r
-	p.IssuedBefore, p.EndedAt, p.Until = time.Time{}, time.Time{}, time.Time{}
-	return p
-}
-
-// covers reports whether r revokes all that other, of the same pattern, does.
-func (r *Revocation) covers(other *Revocation) bool {
-	if r.Until.Before(other.Until) || !r.EndedAt.IsZero() && (other.EndedAt.IsZero() || r.EndedAt.Before(other.EndedAt)) {
-		return false
+// follow keeps the revocations up to date with the log, until Close.
+func (a *Authenticator) follow(cfg Config) (err error) {
+	a.follower, err = a.revocations.Follow(revoked.FollowerConfig{
+		Log: followedLog{cfg.Revocations}, Dir: cfg.RevocationDir, Complete: a.completeShared,
+	})
+	if err != nil {
+		return fmt.Errorf("oidcauth: Config.RevocationDir: %w", err)
 	}
-	if r.IssuedBefore.IsZero() || other.IssuedBefore.IsZero() {
-		return r.IssuedBefore.IsZero()
-	}
-	return !r.IssuedBefore.Before(other.IssuedBefore)
-}
-
-// matches reports whether the revocation is of claims under the key.
-func (r *Revocation) matches(c *Claims, k *keyset.Key) bool {
-	return r.matchesToken(c, k) || c.seller.revokedBy(r)
-}
-
-// matchesToken reports whether the revocation is of the token that the claims are
-// of.
-func (r *Revocation) matchesToken(c *Claims, k *keyset.Key) bool {
-	return agrees(r.Issuer, c.record.Issuer) &&
-		(agrees(r.Subject, c.record.Subject) || agrees(r.Subject, c.record.SubjectClaim())) &&
-		agrees(r.SessionID, c.record.SessionID) &&
-		agrees(r.TokenID, c.record.TokenID) &&
-		(r.KeyID == "" || r.KeyID == k.ID()) &&
-		(r.IssuedBefore.IsZero() || c.record.IssuedAt == 0 || c.record.IssuedAt.Time().Before(r.IssuedBefore))
-}
-
-func agrees(want, got string) bool { return want == "" || want == got }
-
-// describe words the revocation for an operator.
-func (r Revocation) describe() string {
-	var text string
-	for _, part := range []struct{ name, value string }{
-		{"issuer", r.Issuer}, {"subject", r.Subject}, {"session ID", r.SessionID},
-		{"token ID", r.TokenID}, {"key ID", r.KeyID},
-	} {
-		if part.value != "" {
-			text += ", " + part.name + " " + refusal.Quote(part.value)
-		}
-	}
-	if !r.IssuedBefore.IsZero() {
-		text += ", issued before " + refusal.Time(r.IssuedBefore)
-	}
-	return "revoked" + text
+	return nil
 }
 
 // Revoke withdraws the tokens that r matches: [Authenticator.Authenticate]
@@ -138,19 +59,20 @@ func (r Revocation) describe() string {
 // issuer (without [Config.AnyIssuer]) are errors ([ErrMalformedRequest]) and
 // change nothing.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
-	r, err := a.completed(r)
+	completed, err := a.completed(revoked.Revocation(r))
 	if err != nil {
 		return err
 	}
-	return a.shareOrLater(ctx, r)
+	_, err = a.share(ctx, completed)
+	return err
 }
 
 // completed checks a revocation and fills in what it leaves open.
-func (a *Authenticator) completed(r Revocation) (Revocation, error) {
+func (a *Authenticator) completed(r revoked.Revocation) (revoked.Revocation, error) {
 	if a.closed.Load() {
 		return r, refusal.New(refusal.Revocation, ErrClosed, "", "")
 	}
-	if r.isEmpty() {
+	if r.IsEmpty() {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "an empty revocation", "what the tokens have in common")
 	}
 	switch t, known := a.trusts[r.Issuer]; {
@@ -168,20 +90,7 @@ func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 	if !now.Before(r.Until) {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "Until "+refusal.Time(r.Until), "later than "+refusal.Time(now))
 	}
-	return r.normal(), nil
-}
-
-// normal returns the revocation with its times in the form that they have after
-// they were written and read again, so that equal ones compare as equal.
-func (r Revocation) normal() Revocation {
-	if !r.IssuedBefore.IsZero() {
-		r.IssuedBefore = r.IssuedBefore.Round(0).UTC()
-	}
-	if !r.EndedAt.IsZero() {
-		r.EndedAt = r.EndedAt.Round(0).UTC()
-	}
-	r.Until = r.Until.Round(0).UTC()
-	return r
+	return r.Normal(), nil
 }
 
 // lastExpiry returns when the last token that is valid at a time can expire. A
@@ -206,6 +115,16 @@ func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 	return at.Add(longest + 3*a.leeway)
 }
 
+// completeShared fills in what a revocation of another server leaves open.
+func (a *Authenticator) completeShared(r *revoked.Revocation) {
+	if t, known := a.trusts[r.Issuer]; known {
+		r.Issuer = t.URL
+	}
+	if r.Until.IsZero() {
+		r.Until = a.lastExpiry(a.now())
+	}
+}
+
 // longest returns how long tokens live that the issuer has ever issued, and
 // whether there are any that never expire. It may be called on nil.
 func (l *LocalIssuer) longest() (lifetime time.Duration, never bool) {
@@ -220,65 +139,74 @@ func (l *LocalIssuer) longest() (lifetime time.Duration, never bool) {
 // share makes a revocation hold here and then everywhere: at once, or else, with
 // an error, when that is possible again. Durable says that it is in the log or
 // waits where it survives this process, or that there is nobody to share it with.
-func (a *Authenticator) share(ctx context.Context, r Revocation) (durable bool, err error) {
-	a.apply(r)
-	if a.follower == nil {
-		return true, nil
-	}
-	if _, err := a.follower.log.Append(ctx, r); err != nil {
-		return a.follower.later(ctx, r, err)
-	}
-	a.follower.shared(ctx, &r)
-	return true, nil
+func (a *Authenticator) share(ctx context.Context, r revoked.Revocation) (durable bool, err error) {
+	a.revocations.Add(r)
+	return a.follower.Share(ctx, r)
 }
 
-// shareOrLater is share for those who want to know whether it was at once.
-func (a *Authenticator) shareOrLater(ctx context.Context, r Revocation) error {
-	_, err := a.share(ctx, r)
-	return err
+// A seller is who vouches for claims that came from a ticket: their own token's
+// signature was not seen when the ticket was used. It never changes.
+type seller struct {
+	issuer string // the local one
+	keyID  string
+	soldAt claims.Time
 }
 
-// shareLogout shares one of the revocations that a logout is. It returns nil also
-// if that is done later, but certainly.
-func (a *Authenticator) shareLogout(ctx context.Context, l *logout, r Revocation) error {
-	r.Until = a.lastExpiry(l.issuedAt.Add(maxLogoutAge))
-	if r.IssuedBefore.IsZero() {
-		r.EndedAt = l.issuedAt
+// revocable returns what revocations are compared with, of claims under the key
+// that stands for their own now. The claim "sub" is read if it may matter: that
+// may take a while.
+func (c *Claims) revocable(k *keyset.Key, subjectClaim bool) revoked.Token {
+	t := revoked.Token{
+		Issuer: c.record.Issuer, Subject: c.record.Subject, SessionID: c.record.SessionID, TokenID: c.record.TokenID,
+		KeyID: k.ID(), IssuedAt: c.record.IssuedAt.Time(),
 	}
-	durable, err := a.share(ctx, r.normal())
-	if durable {
+	if subjectClaim {
+		t.SubjectClaim = c.record.SubjectClaim()
+	}
+	if s := c.seller; s != nil {
+		t.Seller = revoked.Seller{Issuer: s.issuer, KeyID: s.keyID, SoldAt: s.soldAt.Time()}
+	}
+	return t
+}
+
+// revokes reports whether a revocation is of claims under the key.
+func revokes(r *revoked.Revocation, c *Claims, k *keyset.Key) bool {
+	t := c.revocable(k, r.Subject != "")
+	return r.Matches(&t)
+}
+
+// checkRevoked returns the refusal of claims that are revoked, under the key that
+// stands for their own now.
+func (a *Authenticator) checkRevoked(c *Claims, k *keyset.Key, now time.Time) error {
+	if k == c.key && a.revocations.Unchanged(&c.unrevoked) {
 		return nil
 	}
-	return err
+	t := c.revocable(k, true)
+	if k != c.key {
+		return a.revocations.Check(&t, now, nil)
+	}
+	return a.revocations.Check(&t, now, &c.unrevoked)
 }
 
-// apply makes a revocation hold in this process, and another if there is one that
-// takes the place of many.
-func (a *Authenticator) apply(r Revocation) {
-	added, cutoff := a.revocations.add(r)
-	if added {
-		a.endRevoked(r)
-	}
-	if cutoff != nil {
-		a.logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
-			slog.String("issuer", cutoff.Issuer), slog.Time("issued_before", cutoff.IssuedBefore))
-		a.endRevoked(*cutoff)
+// endRevoked ends the sessions that a revocation matches.
+func (a *Authenticator) endRevoked(r *revoked.Revocation) {
+	cause := refusal.New(refusal.Revocation, ErrRevoked, r.Describe(), "")
+	matches := func(c *Claims, k *keyset.Key) bool { return revokes(r, c, k) }
+	for _, s := range a.sessions.candidates(r) {
+		a.sessions.stop(s, cause, matches)
 	}
 }
 
-// endRevoked ends the sessions that a revocation matches, unless it is over.
-func (a *Authenticator) endRevoked(r Revocation) {
-	if !a.now().Before(r.Until) {
-		return
-	}
-	cause := refusal.New(refusal.Revocation, ErrRevoked, r.describe(), "")
-	for _, s := range a.sessions.candidates(&r) {
-		a.sessions.stop(s, cause, r.matches)
+// endUnknown ends all sessions for want of revocations.
+func (a *Authenticator) endUnknown() {
+	cause := refusal.New(refusal.Revocation, ErrRevocationsUnavailable, "", "")
+	for _, s := range a.sessions.all(func(*Session) bool { return true }) {
+		a.sessions.stop(s, cause, nil)
 	}
 }
 
 // candidates returns the sessions that a revocation may match.
-func (x *sessionIndex) candidates(r *Revocation) []*Session {
+func (x *sessionIndex) candidates(r *revoked.Revocation) []*Session {
 	switch {
 	case r.TokenID != "":
 		return x.list(byTokenID, x.hash(r.TokenID))
@@ -287,5 +215,5 @@ func (x *sessionIndex) candidates(r *Revocation) []*Session {
 	case r.Subject != "":
 		return append(x.list(bySubject, x.hash(r.Subject)), x.list(bySubjectClaim, x.hash(r.Subject))...)
 	}
-	return x.all(func(s *Session) bool { return r.matches(s.claims.Load(), s.key.Load()) })
+	return x.all(func(s *Session) bool { return revokes(r, s.claims.Load(), s.key.Load()) })
 }

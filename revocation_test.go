@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -244,7 +246,7 @@ func TestRevoke_IssuedBefore(t *testing.T) {
 	})
 }
 
-// A subject that logs out again and again takes the room of one revocation.
+// A subject that logs out again and again takes the space of one revocation.
 func TestRevoke_Supersedes(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -293,6 +295,17 @@ func TestRevocation_JSON(t *testing.T) {
 		}
 		a.Close()
 	})
+}
+
+// The machinery of revocations writes and reads the same form, in the directory
+// of those that wait.
+func TestRevocation_SameForm(t *testing.T) {
+	public, inner := reflect.TypeFor[oidcauth.Revocation](), reflect.TypeFor[revoked.Revocation]()
+	for n := range public.NumField() {
+		if a, b := public.Field(n), inner.Field(n); a.Name != b.Name || a.Tag != b.Tag {
+			t.Errorf("%s is %q, in the machinery %s is %q", a.Name, a.Tag, b.Name, b.Tag)
+		}
+	}
 }
 
 func TestMaxTokenLifetime(t *testing.T) {

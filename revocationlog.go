@@ -3,15 +3,52 @@ package oidcauth
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"math/rand/v2"
-	"sync"
 	"time"
 
-	"github.com/oidcauth/oidcauth/internal/keyset"
-	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
 )
+
+// A Revocation withdraws tokens before they expire. It matches the tokens that
+// agree with everything that is set; at least one thing has to be.
+type Revocation struct {
+	// Issuer is the token's issuer, by [Issuer.URL] or an alias. Empty means any.
+	Issuer string `json:"issuer,omitempty"`
+
+	// Subject is the subject of the token's identity, or its "sub" where
+	// [Issuer.Subject] makes the subject of something else. Empty means any.
+	Subject string `json:"subject,omitempty"`
+
+	// SessionID is the login session, "sid". Empty means any.
+	SessionID string `json:"session_id,omitempty"`
+
+	// TokenID is the token itself, "jti". Empty means any.
+	TokenID string `json:"token_id,omitempty"`
+
+	// KeyID is the key that signed the token. Empty means any.
+	KeyID string `json:"key_id,omitempty"`
+
+	// IssuedBefore restricts the revocation to tokens issued ("iat") before it, by
+	// the issuer's clock and to the fraction of a second. Most issuers drop the
+	// fraction: a token that was issued later within the same second is refused too,
+	// and so is one that does not say when it was issued. A token is missed that was
+	// issued before by an issuer whose clock is ahead, at most [Config.Leeway]: to
+	// withdraw all that there is, add that to the present time, and what is issued
+	// meanwhile is refused as well. Zero means tokens issued at any time, also after
+	// the revocation.
+	IssuedBefore time.Time `json:"issued_before,omitzero"`
+
+	// EndedAt is when the login session ended that the revocation is of; see
+	// [Authenticator.LogoutHandler], which sets it. It restricts nothing: tokens of
+	// the session match whenever they were issued. Zero means that it is not known.
+	EndedAt time.Time `json:"ended_at,omitzero"`
+
+	// Until is when the revocation ends. Tokens that it matches and that have not
+	// expired by then are accepted again. Zero means when no token of today can
+	// be left: after [Config.MaxTokenLifetime], or without that after one year or
+	// what the tokens of a [LocalIssuer] have ever lived at most, or after a century
+	// if they may never expire.
+	Until time.Time `json:"until,omitzero"`
+}
 
 // ErrNotStored is what a [RevocationLog] wraps in the error of an entry that is
 // certainly not stored and will not be by itself: the log is full, denies the
@@ -57,192 +94,34 @@ type RevocationLog interface {
 	Follow(ctx context.Context, apply func(Revocation), caughtUp func(current bool)) error
 }
 
-const (
-	firstFollowDelay = time.Second
-	maxFollowDelay   = time.Minute
+// What becomes of a revocation that holds in this process and that the log has
+// not taken. [Authenticator.Revoke], [Authenticator.Ready] and
+// [Authenticator.Close] return one of these beside [ErrRevocationsUnavailable].
+var (
+	// ErrRevocationWaits says that revocations wait to be shared: in
+	// [Config.RevocationDir], or in memory only where there is none, as the text
+	// of the error then says.
+	ErrRevocationWaits = revoked.ErrWaits
+
+	// ErrRevocationNotWritten says that a revocation waits to be shared in memory
+	// only, because it could not be written to [Config.RevocationDir]: it is lost
+	// with the process.
+	ErrRevocationNotWritten = revoked.ErrNotWritten
+
+	// ErrRevocationNotShared says that revocations will not be shared: too many
+	// waited already, or the Authenticator was closed while they waited in memory.
+	ErrRevocationNotShared = revoked.ErrNotShared
 )
 
-// A follower keeps an [Authenticator] up to date with a log.
-type follower struct {
-	auth     *Authenticator
-	log      RevocationLog
-	required bool
-	unshared *unsharedQueue
-	cancel   context.CancelFunc
-	wg       sync.WaitGroup
+// A followedLog is a [RevocationLog] as the machinery of revocations knows it.
+type followedLog struct{ RevocationLog }
 
-	filing sync.Mutex   // held while what waits, and its files, change together; guards ended
-	dir    *revoked.Dir // nil where what waits does so in memory only
-	ended  bool         // nothing is shared any more
-
-	mu      sync.Mutex              // guards what follows
-	known   chan struct{}           // closed once it is known whether current is true
-	current bool                    // all revocations are applied
-	again   context.CancelCauseFunc // ends the present call of Follow
+// Append implements [revoked.Log].
+func (l followedLog) Append(ctx context.Context, r revoked.Revocation) (added bool, err error) {
+	return l.RevocationLog.Append(ctx, Revocation(r))
 }
 
-// follow starts the goroutines that follow the log, share late what it did not
-// take at once, and watch the clock, until Close.
-func (a *Authenticator) follow(cfg Config) error {
-	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{
-		auth: a, log: cfg.Revocations, required: cfg.RequireRevocations, cancel: cancel,
-		unshared: newUnsharedQueue(), known: make(chan struct{}),
-	}
-	a.follower = f
-	if cfg.RevocationDir != "" {
-		if err := f.openUnshared(cfg.RevocationDir); err != nil {
-			return err
-		}
-	}
-	f.wg.Go(func() { f.run(ctx) })
-	f.wg.Go(func() { f.shareLate(ctx) })
-	f.wg.Go(func() { f.watchClock(ctx) })
-	return nil
-}
-
-// run follows again, after a while, when the log cannot go on, and at once when
-// the clock went back.
-func (f *follower) run(ctx context.Context) {
-	delay := firstFollowDelay
-	for {
-		began := time.Now()
-		err := f.followOnce(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		f.report(ctx, false, err)
-		if err == errClockWentBack {
-			continue
-		}
-		if time.Since(began) > maxFollowDelay {
-			delay = firstFollowDelay
-		}
-		pause := time.NewTimer(delay/2 + rand.N(delay))
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
-			return
-		}
-		delay = min(2*delay, maxFollowDelay)
-	}
-}
-
-// followOnce follows the log, from the first revocation on, until it cannot go
-// on or has to begin again.
-func (f *follower) followOnce(ctx context.Context) error {
-	ctx, again := context.WithCancelCause(ctx)
-	defer again(nil)
-	f.mu.Lock()
-	f.again = again
-	f.mu.Unlock()
-	f.auth.revocations.resetDropped()
-	err := f.log.Follow(ctx, func(r Revocation) { f.apply(ctx, r) }, func(current bool) { f.report(ctx, current, nil) })
-	if context.Cause(ctx) == errClockWentBack {
-		return errClockWentBack
-	}
-	return err
-}
-
-// apply makes a revocation of the log hold here. One that says nothing, from a
-// server of another version perhaps, must not revoke everything.
-func (f *follower) apply(ctx context.Context, r Revocation) {
-	a := f.auth
-	if ctx.Err() != nil {
-		return
-	}
-	if r.isEmpty() {
-		a.logger.LogAttrs(ctx, slog.LevelWarn, "empty revocation in the log ignored")
-		return
-	}
-	if t, known := a.trusts[r.Issuer]; known {
-		r.Issuer = t.URL
-	}
-	if r.Until.IsZero() {
-		r.Until = a.lastExpiry(a.now())
-	}
-	a.apply(r.normal())
-}
-
-// report notes whether all revocations are applied, and writes one line for each
-// change.
-func (f *follower) report(ctx context.Context, current bool, cause error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if ctx.Err() != nil {
-		return
-	}
-	first := !f.isKnown()
-	if first {
-		close(f.known)
-	} else if f.current == current {
-		return
-	}
-	f.current = current
-	if f.required {
-		f.auth.setIncomplete(!current)
-	}
-	level, message := slog.LevelInfo, "revocation log caught up"
-	var attrs []slog.Attr
-	if current {
-		f.unshared.wakeUp()
-	} else {
-		level, message = slog.LevelWarn, "revocation log lost"
-		if cause != nil {
-			attrs = append(attrs, slog.String("error", cause.Error()))
-		}
-	}
-	f.auth.logger.LogAttrs(ctx, level, message, attrs...)
-}
-
-func (f *follower) isKnown() bool {
-	select {
-	case <-f.known:
-		return true
-	default:
-		return false
-	}
-}
-
-// setIncomplete starts or stops refusing everything for want of revocations.
-func (a *Authenticator) setIncomplete(incomplete bool) {
-	a.revocations.setIncomplete(incomplete)
-	if !incomplete {
-		return
-	}
-	cause := refusal.New(refusal.Revocation, ErrRevocationsUnavailable, "", "")
-	for _, s := range a.sessions.all(func(*Session) bool { return true }) {
-		a.sessions.stop(s, cause, nil)
-	}
-}
-
-// ready waits until it is known whether the log is up to date, and returns an
-// error if it is not or if revocations wait to be shared.
-func (f *follower) ready(ctx context.Context) error {
-	if f == nil {
-		return nil
-	}
-	select {
-	case <-f.known:
-	case <-ctx.Done():
-		return refusal.Because(refusal.Revocation, ErrRevocationsUnavailable, keyset.Ended(ctx))
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.current {
-		return errors.Join(refusal.New(refusal.Revocation, ErrRevocationsUnavailable, "a log that is not up to date", ""), f.waits())
-	}
-	return f.waits()
-}
-
-// close ends the goroutines and waits for them. The error says how many
-// revocations were not shared.
-func (f *follower) close() error {
-	if f == nil {
-		return nil
-	}
-	f.cancel()
-	f.wg.Wait()
-	return f.endSharing()
+// Follow implements [revoked.Log].
+func (l followedLog) Follow(ctx context.Context, apply func(revoked.Revocation), caughtUp func(current bool)) error {
+	return l.RevocationLog.Follow(ctx, func(r Revocation) { apply(revoked.Revocation(r)) }, caughtUp)
 }

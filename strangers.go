@@ -106,7 +106,7 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 	case ok:
 		r := refusal.New(refusal.Key, ErrKeysUnavailable, "more new issuers than may be contacted at present", "")
 		if ctx.Err() != nil {
-			r = refusal.Because(refusal.Key, ErrKeysUnavailable, keyset.Ended(ctx))
+			r = refusal.Because(refusal.Key, ErrKeysUnavailable, refusal.Ended(ctx))
 		}
 		r.After(postponed.RetryAfter)
 		return nil, r
@@ -114,7 +114,7 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 		return nil, refusal.New(refusal.Key, ErrClosed, "", "")
 	case ctx.Err() != nil && !errors.Is(err, strangers.ErrUnknown):
 		// An issuer that lets callers wait must look like one that is not there.
-		return nil, refusal.Because(refusal.Key, ErrUnknownIssuer, keyset.Ended(ctx))
+		return nil, refusal.Because(refusal.Key, ErrUnknownIssuer, refusal.Ended(ctx))
 	}
 	return nil, refusal.New(refusal.Key, ErrUnknownIssuer, refusal.Quote(name), "an issuer that answers with its keys")
 }
@@ -172,7 +172,7 @@ func (o *anyone) Contact(ctx context.Context, t *verify.Trust, keyID string, has
 func (o *anyone) Refuse(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
-		return refusal.Because(refusal.Key, ErrKeysUnavailable, keyset.Ended(ctx))
+		return refusal.Because(refusal.Key, ErrKeysUnavailable, refusal.Ended(ctx))
 	case o.closed():
 		return refusal.New(refusal.Key, ErrClosed, "", "")
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 const (
@@ -33,7 +34,7 @@ func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 	}
 	// A server whose clock is behind takes the ticket for so much longer, and the
 	// clock by which the log drops entries may be as much ahead.
-	first, err := e.auth.follower.log.FirstUse(ctx, useID(useTicket, e.Trust.URL, t.ID), expiry.Add(2*maxLeeway))
+	first, err := e.auth.follower.FirstUse(ctx, revoked.UseID(revoked.UseTicket, e.Trust.URL, t.ID), expiry.Add(2*maxLeeway))
 	switch {
 	case err != nil:
 		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, err)

@@ -2,11 +2,11 @@ package keyset
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"hash/maphash"
 	"slices"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // An ask is one question that the keys in hand do not answer. Whoever asks, the
@@ -203,18 +203,7 @@ func (s *Set) join(now time.Time, q *ask) *flight {
 }
 
 func (s *Set) left(ctx context.Context) error {
-	return &UnavailableError{Issuer: s.cfg.Issuer, Err: Ended(ctx)}
-}
-
-// Ended returns the error of a context that has ended. It tells the cause and
-// does not wrap it: that may be the refusal of another token, with which a
-// session ended, and must not pass for a verdict on this one.
-func Ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(err, cause) {
-		return err
-	}
-	return fmt.Errorf("%w: %v", err, cause)
+	return &UnavailableError{Issuer: s.cfg.Issuer, Err: refusal.Ended(ctx)}
 }
 
 func (s *Set) hash(text string) uint64 {

@@ -1,6 +1,10 @@
 package refusal
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+)
 
 // A reason is a sentinel with its cause, which is often an error that the
 // program or its network made: of a rule, a log or a transport. Whatever that
@@ -26,3 +30,14 @@ func (r *reason) Is(target error) bool {
 
 // As implements the interface that [errors.As] looks for.
 func (r *reason) As(target any) bool { return errors.As(r.cause, target) }
+
+// Ended returns the error of a context that has ended. It tells the cause and
+// does not wrap it: that may be the refusal of another token, with which a
+// session ended, and must not pass for a verdict on this one.
+func Ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(err, cause) {
+		return err
+	}
+	return fmt.Errorf("%w: %v", err, cause)
+}

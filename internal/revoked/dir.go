@@ -1,5 +1,8 @@
-// Package revoked keeps what a process must still tell others in a directory, so
-// that it survives the process.
+// Package revoked holds which tokens are revoked in this process, and keeps that
+// the same in all processes of a cluster: a [List] is what holds here, a
+// [Follower] shares it through a log, and a [Dir] keeps what the log has not taken
+// yet, so that it survives the process. It knows neither sessions nor how tokens
+// are verified.
 package revoked
 
 import (

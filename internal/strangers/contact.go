@@ -18,7 +18,7 @@ const maxWaiters = 64
 // contact if need be, on the account of caller, who is what [Account] returns. The
 // contact looks for the key that a token is under. The error is [ErrUnknown], a
 // [*keyset.PostponedError] when it is not this caller's turn for too long,
-// [ErrClosed], or that of ctx, which may end the wait early; [keyset.Ended] words
+// [ErrClosed], or that of ctx, which may end the wait early; [refusal.Ended] words
 // it.
 func (s *Issuers) Contact(ctx context.Context, caller netip.Addr, name, keyID string, hasKeyID bool) (*Issuer, error) {
 	i, err := s.join(caller, name, keyID, hasKeyID)

@@ -1,4 +1,4 @@
-package oidcauth
+package revoked
 
 import (
 	"container/list"
@@ -6,31 +6,31 @@ import (
 	"time"
 )
 
-// A waitingRevocation holds in this process and is not in the log yet.
-type waitingRevocation struct {
+// A waitingEntry holds in this process and is not in the log yet.
+type waitingEntry struct {
 	Revocation
 	keeping keeping
 	file    string // in the directory; empty in memory only
 }
 
-// An unsharedQueue holds the revocations that wait.
-type unsharedQueue struct {
+// A queue holds the revocations that wait.
+type queue struct {
 	wake chan struct{} // filled when trying makes sense at once
 
 	mu        sync.Mutex // guards what follows
-	order     *list.List // of *waitingRevocation
+	order     *list.List // of *waitingEntry
 	byPattern map[Revocation][]*list.Element
 	files     int // how many are in the directory
 }
 
-func newUnsharedQueue() *unsharedQueue {
-	return &unsharedQueue{wake: make(chan struct{}, 1), order: list.New(), byPattern: make(map[Revocation][]*list.Element)}
+func newQueue() *queue {
+	return &queue{wake: make(chan struct{}, 1), order: list.New(), byPattern: make(map[Revocation][]*list.Element)}
 }
 
-func waiting(e *list.Element) *waitingRevocation { return e.Value.(*waitingRevocation) }
+func waiting(e *list.Element) *waitingEntry { return e.Value.(*waitingEntry) }
 
 // covering returns what waits and revokes all that r does, or nil.
-func (q *unsharedQueue) covering(r *Revocation) *waitingRevocation {
+func (q *queue) covering(r *Revocation) *waitingEntry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, e := range q.byPattern[r.pattern()] {
@@ -42,10 +42,10 @@ func (q *unsharedQueue) covering(r *Revocation) *waitingRevocation {
 }
 
 // covered returns what waits and revokes nothing that r does not.
-func (q *unsharedQueue) covered(r *Revocation) []*waitingRevocation {
+func (q *queue) covered(r *Revocation) []*waitingEntry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var all []*waitingRevocation
+	var all []*waitingEntry
 	for _, e := range q.byPattern[r.pattern()] {
 		if w := waiting(e); r.covers(&w.Revocation) {
 			all = append(all, w)
@@ -55,7 +55,7 @@ func (q *unsharedQueue) covered(r *Revocation) []*waitingRevocation {
 }
 
 // add puts a revocation at the end.
-func (q *unsharedQueue) add(w *waitingRevocation) {
+func (q *queue) add(w *waitingEntry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	key := w.pattern()
@@ -66,7 +66,7 @@ func (q *unsharedQueue) add(w *waitingRevocation) {
 }
 
 // remove takes a revocation out. It reports whether it was there.
-func (q *unsharedQueue) remove(w *waitingRevocation) bool {
+func (q *queue) remove(w *waitingEntry) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	key := w.pattern()
@@ -90,7 +90,7 @@ func (q *unsharedQueue) remove(w *waitingRevocation) bool {
 }
 
 // written notes the file of a revocation that waits.
-func (q *unsharedQueue) written(w *waitingRevocation, file string) {
+func (q *queue) written(w *waitingEntry, file string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w.file = file
@@ -98,7 +98,7 @@ func (q *unsharedQueue) written(w *waitingRevocation, file string) {
 }
 
 // first returns the first revocation that waits, or nil.
-func (q *unsharedQueue) first() *waitingRevocation {
+func (q *queue) first() *waitingEntry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.order.Len() == 0 {
@@ -108,7 +108,7 @@ func (q *unsharedQueue) first() *waitingRevocation {
 }
 
 // postpone moves a revocation to the end.
-func (q *unsharedQueue) postpone(w *waitingRevocation) {
+func (q *queue) postpone(w *waitingEntry) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, e := range q.byPattern[w.pattern()] {
@@ -119,10 +119,10 @@ func (q *unsharedQueue) postpone(w *waitingRevocation) {
 }
 
 // over returns what waits and is over.
-func (q *unsharedQueue) over(now, mono time.Time) []*waitingRevocation {
+func (q *queue) over(now, mono time.Time) []*waitingEntry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	var all []*waitingRevocation
+	var all []*waitingEntry
 	for e := q.order.Front(); e != nil; e = e.Next() {
 		if w := waiting(e); w.keeping.over(now, mono) {
 			all = append(all, w)
@@ -132,14 +132,14 @@ func (q *unsharedQueue) over(now, mono time.Time) []*waitingRevocation {
 }
 
 // count returns how many wait, and how many of them in memory only.
-func (q *unsharedQueue) count() (all, inMemory int) {
+func (q *queue) count() (all, inMemory int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.order.Len(), q.order.Len() - q.files
 }
 
 // wakeUp has the next attempt made at once.
-func (q *unsharedQueue) wakeUp() {
+func (q *queue) wakeUp() {
 	select {
 	case q.wake <- struct{}{}:
 	default:

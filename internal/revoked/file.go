@@ -1,4 +1,4 @@
-package oidcauth
+package revoked
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// waitingVersion is that of the form of the files in [Config.RevocationDir].
+// waitingVersion is that of the form of the files in a [Dir].
 const waitingVersion = 1
 
 // waitingFile is what such a file holds.
@@ -33,8 +33,8 @@ func decodeWaiting(content []byte) (Revocation, error) {
 	if file.Version != waitingVersion {
 		return Revocation{}, fmt.Errorf("version: got %d, want %d", file.Version, waitingVersion)
 	}
-	if file.Revocation.isEmpty() || file.Revocation.Until.IsZero() {
+	if file.Revocation.IsEmpty() || file.Revocation.Until.IsZero() {
 		return Revocation{}, errors.New("got an empty revocation, or one without end")
 	}
-	return file.Revocation.normal(), nil
+	return file.Revocation.Normal(), nil
 }

@@ -1,4 +1,4 @@
-package oidcauth
+package revoked
 
 import (
 	"math"

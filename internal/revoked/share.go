@@ -1,4 +1,4 @@
-package oidcauth
+package revoked
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/oidcauth/oidcauth/internal/revoked"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 const (
@@ -19,10 +19,24 @@ const (
 	appendTimeout = 10 * time.Second
 )
 
-// later has a revocation shared as soon as the log takes it, and returns the error
+// Share makes a revocation that holds here hold everywhere: at once, or else, with
+// an error, when that is possible again. Durable says that it is in the log or
+// waits where it survives this process, or that there is nobody to share it with.
+func (f *Follower) Share(ctx context.Context, r Revocation) (durable bool, err error) {
+	if f == nil {
+		return true, nil
+	}
+	if _, err := f.cfg.Log.Append(ctx, r); err != nil {
+		return f.shareLater(ctx, r, err)
+	}
+	f.shared(ctx, &r)
+	return true, nil
+}
+
+// shareLater has a revocation shared as soon as the log takes it, and returns the error
 // that says so, with why it was not taken at once. Durable says that it waits in
 // the directory. What it makes superfluous waits no longer.
-func (f *follower) later(ctx context.Context, r Revocation, cause error) (durable bool, err error) {
+func (f *Follower) shareLater(ctx context.Context, r Revocation, cause error) (durable bool, err error) {
 	f.filing.Lock()
 	defer f.filing.Unlock()
 	const what = "the revocation holds here and"
@@ -31,14 +45,14 @@ func (f *follower) later(ctx context.Context, r Revocation, cause error) (durabl
 		count, _ := f.unshared.count()
 		switch {
 		case f.ended:
-			return false, &unsharedError{what, ErrRevocationNotShared, "", ErrClosed}
+			return false, &waitError{what, ErrNotShared, "", refusal.ErrClosed}
 		case count-len(f.unshared.covered(&r)) >= maxUnshared:
-			return false, &unsharedError{what, ErrRevocationNotShared, "unless it is repeated: too many wait already", cause}
+			return false, &waitError{what, ErrNotShared, "unless it is repeated: too many wait already", cause}
 		}
-		w = &waitingRevocation{Revocation: r, keeping: keepUntil(r.Until, f.auth.now())}
+		w = &waitingEntry{Revocation: r, keeping: keepUntil(r.Until, f.now())}
 		f.unshared.add(w)
 		if count == 0 {
-			f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "revocations wait to be shared")
+			f.logger.LogAttrs(ctx, slog.LevelWarn, "revocations wait to be shared")
 			f.unshared.wakeUp()
 		}
 	}
@@ -46,23 +60,23 @@ func (f *follower) later(ctx context.Context, r Revocation, cause error) (durabl
 	f.replace(ctx, w)
 	switch {
 	case failed != nil:
-		f.auth.logger.LogAttrs(ctx, slog.LevelError, "a revocation that waits is not written", slog.String("error", failed.Error()))
-		return false, &unsharedError{what, ErrRevocationNotWritten, failed.Error(), cause}
+		f.logger.LogAttrs(ctx, slog.LevelError, "a revocation that waits is not written", slog.String("error", failed.Error()))
+		return false, &waitError{what, ErrNotWritten, failed.Error(), cause}
 	case f.dir == nil:
-		return false, &unsharedError{what, ErrRevocationWaits, "in memory only: it is lost with this process", cause}
+		return false, &waitError{what, ErrWaits, "in memory only: it is lost with this process", cause}
 	}
-	return true, &unsharedError{what, ErrRevocationWaits, "", cause}
+	return true, &waitError{what, ErrWaits, "", cause}
 }
 
 // replace takes out of the queue what w stands for, as far as w is as safe as that.
-func (f *follower) replace(ctx context.Context, w *waitingRevocation) {
-	f.removeAll(ctx, slices.DeleteFunc(f.unshared.covered(&w.Revocation), func(old *waitingRevocation) bool {
+func (f *Follower) replace(ctx context.Context, w *waitingEntry) {
+	f.removeAll(ctx, slices.DeleteFunc(f.unshared.covered(&w.Revocation), func(old *waitingEntry) bool {
 		return old == w || old.file != "" && w.file == ""
 	}))
 }
 
 // write has a revocation that waits survive this process, if there is a directory.
-func (f *follower) write(w *waitingRevocation) error {
+func (f *Follower) write(w *waitingEntry) error {
 	if f.dir == nil || w.file != "" {
 		return nil
 	}
@@ -81,19 +95,19 @@ func (f *follower) write(w *waitingRevocation) error {
 // removeAll takes revocations out of the queue and of the directory. A file that
 // cannot be removed is read once more at the next start, which does no harm. The
 // caller holds filing.
-func (f *follower) removeAll(ctx context.Context, all []*waitingRevocation) {
+func (f *Follower) removeAll(ctx context.Context, all []*waitingEntry) {
 	for _, w := range all {
 		if !f.unshared.remove(w) || w.file == "" {
 			continue
 		}
 		if err := f.dir.Remove(w.file); err != nil {
-			f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "a revocation that waits no longer is not removed", slog.String("error", err.Error()))
+			f.logger.LogAttrs(ctx, slog.LevelWarn, "a revocation that waits no longer is not removed", slog.String("error", err.Error()))
 		}
 	}
 }
 
 // shared notes that the log has a revocation, and so all that it stands for.
-func (f *follower) shared(ctx context.Context, r *Revocation) {
+func (f *Follower) shared(ctx context.Context, r *Revocation) {
 	if n, _ := f.unshared.count(); n == 0 {
 		return
 	}
@@ -103,7 +117,7 @@ func (f *follower) shared(ctx context.Context, r *Revocation) {
 }
 
 // shareLate shares what waits, again and again, until Close.
-func (f *follower) shareLate(ctx context.Context) {
+func (f *Follower) shareLate(ctx context.Context) {
 	delay := firstFollowDelay
 	for f.awaitUnshared(ctx, delay) {
 		waited, _ := f.unshared.count()
@@ -114,25 +128,25 @@ func (f *follower) shareLate(ctx context.Context) {
 		}
 		delay = firstFollowDelay
 		if waited > over {
-			f.auth.logger.LogAttrs(ctx, slog.LevelInfo, "no revocation waits to be shared any longer")
+			f.logger.LogAttrs(ctx, slog.LevelInfo, "no revocation waits to be shared any longer")
 		}
 	}
 }
 
-// dropOver gives up what is over, and says so. It returns how many these are.
-func (f *follower) dropOver(ctx context.Context) int {
+// dropOver drops what is over, and says so. It returns how many these are.
+func (f *Follower) dropOver(ctx context.Context) int {
 	f.filing.Lock()
 	defer f.filing.Unlock()
-	over := f.unshared.over(f.auth.now(), time.Now())
+	over := f.unshared.over(f.now(), time.Now())
 	f.removeAll(ctx, over)
 	if len(over) > 0 {
-		f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "revocations ended before they were shared", slog.Int("revocations", len(over)))
+		f.logger.LogAttrs(ctx, slog.LevelWarn, "revocations ended before they were shared", slog.Int("revocations", len(over)))
 	}
 	return len(over)
 }
 
 // awaitUnshared returns when the next attempt is due. It reports false at Close.
-func (f *follower) awaitUnshared(ctx context.Context, delay time.Duration) bool {
+func (f *Follower) awaitUnshared(ctx context.Context, delay time.Duration) bool {
 	var due <-chan time.Time
 	if n, _ := f.unshared.count(); n > 0 {
 		timer := time.NewTimer(delay/2 + rand.N(delay))
@@ -150,32 +164,32 @@ func (f *follower) awaitUnshared(ctx context.Context, delay time.Duration) bool 
 // shareAll shares what waits, up to the first that the log does not take. That
 // one goes to the end, so that it does not hold up the others. It reports
 // whether none is left.
-func (f *follower) shareAll(ctx context.Context) bool {
+func (f *Follower) shareAll(ctx context.Context) bool {
 	for {
 		w := f.unshared.first()
 		if w == nil {
 			return true
 		}
 		attempt, cancel := context.WithTimeout(ctx, appendTimeout)
-		_, err := f.log.Append(attempt, w.Revocation)
+		_, err := f.cfg.Log.Append(attempt, w.Revocation)
 		cancel()
 		if err != nil {
 			f.unshared.postpone(w)
 			return false
 		}
 		f.filing.Lock()
-		f.removeAll(ctx, []*waitingRevocation{w})
+		f.removeAll(ctx, []*waitingEntry{w})
 		f.filing.Unlock()
 	}
 }
 
 // waits returns the error that says how many revocations wait, or nil.
-func (f *follower) waits() error {
+func (f *Follower) waits() error {
 	n, inMemory := f.unshared.count()
 	if n == 0 {
 		return nil
 	}
-	e := &unsharedError{what: revocations(n), state: ErrRevocationWaits}
+	e := &waitError{what: revocations(n), state: ErrWaits}
 	if inMemory > 0 {
 		e.why = fmt.Sprintf("%d in memory only", inMemory)
 	}
@@ -184,7 +198,7 @@ func (f *follower) waits() error {
 
 // endSharing returns the error that says how many revocations were not shared,
 // or nil. Nothing waits from now on.
-func (f *follower) endSharing() error {
+func (f *Follower) endSharing() error {
 	f.filing.Lock()
 	defer f.filing.Unlock()
 	f.ended = true
@@ -196,11 +210,11 @@ func (f *follower) endSharing() error {
 	if n == 0 {
 		return failed
 	}
-	f.auth.logger.LogAttrs(context.Background(), slog.LevelWarn, "closed before revocations were shared",
+	f.logger.LogAttrs(context.Background(), slog.LevelWarn, "closed before revocations were shared",
 		slog.Int("revocations", n), slog.Int("lost", inMemory))
-	e := &unsharedError{revocations(n), ErrRevocationWaits, "in Config.RevocationDir until the next start", failed}
+	e := &waitError{revocations(n), ErrWaits, "in Config.RevocationDir until the next start", failed}
 	if inMemory > 0 {
-		e.state, e.why = ErrRevocationNotShared, fmt.Sprintf("of which %d are in no file and are lost", inMemory)
+		e.state, e.why = ErrNotShared, fmt.Sprintf("of which %d are in no file and are lost", inMemory)
 	}
 	return e
 }
@@ -214,26 +228,26 @@ func revocations(n int) string {
 
 // openUnshared takes the directory and makes what waits in it hold here, before
 // the first token is judged.
-func (f *follower) openUnshared(path string) error {
-	dir, err := revoked.Open(path)
+func (f *Follower) openUnshared(path string) error {
+	dir, err := Open(path)
 	if err != nil {
-		return fmt.Errorf("oidcauth: Config.RevocationDir: %w", err)
+		return err
 	}
 	f.dir = dir
 	files, err := dir.Load(maxUnshared)
 	if err != nil {
-		return fmt.Errorf("oidcauth: Config.RevocationDir: %w", err)
+		return err
 	}
 	for name, content := range files {
 		r, err := decodeWaiting(content)
 		if err != nil {
-			return fmt.Errorf("oidcauth: Config.RevocationDir: %s: %w", name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		f.auth.apply(r)
-		f.unshared.add(&waitingRevocation{Revocation: r, keeping: keepUntil(r.Until, f.auth.now()), file: name})
+		f.list.Add(r)
+		f.unshared.add(&waitingEntry{Revocation: r, keeping: keepUntil(r.Until, f.now()), file: name})
 	}
 	if len(files) > 0 {
-		f.auth.logger.LogAttrs(context.Background(), slog.LevelWarn, "revocations wait to be shared", slog.Int("revocations", len(files)))
+		f.logger.LogAttrs(context.Background(), slog.LevelWarn, "revocations wait to be shared", slog.Int("revocations", len(files)))
 		f.unshared.wakeUp()
 	}
 	return nil

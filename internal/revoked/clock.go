@@ -1,4 +1,4 @@
-package oidcauth
+package revoked
 
 import (
 	"context"
@@ -18,33 +18,31 @@ var errClockWentBack = errors.New("the clock went back: revocations that it had 
 // back, until Close: what seemed over while it was ahead, and was dropped here or
 // left out by the log, may hold again. It notices within clockInterval; what is
 // still kept here holds again at once.
-func (f *follower) watchClock(ctx context.Context) {
+func (f *Follower) watchClock(ctx context.Context) {
 	ticker := time.NewTicker(clockInterval)
 	defer ticker.Stop()
-	list := f.auth.revocations
-	last := list.clock.offset(f.auth.now())
+	last := f.list.clock.offset(f.now())
 	for {
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
-		now := f.auth.now()
-		offset := list.clock.offset(now)
-		back := max(last, list.droppedBy()) - offset
+		offset := f.list.clock.offset(f.now())
+		back := max(last, f.list.droppedBy()) - offset
 		last = offset
 		if back > clockSlack {
-			f.clockWentBack(ctx, now, back)
+			f.clockWentBack(ctx, back)
 		}
 	}
 }
 
-// clockWentBack ends the sessions that began while a revocation of their tokens
-// seemed over, and has the log followed again.
-func (f *follower) clockWentBack(ctx context.Context, now time.Time, back time.Duration) {
-	f.auth.logger.LogAttrs(ctx, slog.LevelWarn, "the clock went back", slog.Duration("by", back))
-	for _, r := range f.auth.revocations.inForce(now) {
-		f.auth.endRevoked(r)
+// clockWentBack ends what began while a revocation of its token seemed over, and
+// has the log followed again.
+func (f *Follower) clockWentBack(ctx context.Context, back time.Duration) {
+	f.logger.LogAttrs(ctx, slog.LevelWarn, "the clock went back", slog.Duration("by", back))
+	for _, r := range f.list.InForce() {
+		f.list.announce(&r)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()

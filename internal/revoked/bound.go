@@ -1,13 +1,13 @@
-package oidcauth
+package revoked
 
 import (
 	"slices"
 	"time"
 )
 
-// maxLogouts bounds how many revocations of an issuer are kept that can make way
-// for a cutoff: those that logouts are, above all.
-const maxLogouts = 1 << 16
+// defaultMaxLogouts bounds how many revocations of an issuer are kept that can be
+// evicted for a cutoff: those that logouts are, above all.
+const defaultMaxLogouts = 1 << 16
 
 // A cutoff is an ordinary revocation of all tokens that an issuer issued before
 // some time. It takes the place of many logouts: a token that one of them revoked
@@ -33,13 +33,14 @@ func isCutoff(r *Revocation) bool {
 	return r.pattern() == Revocation{Issuer: r.Issuer} && !r.IssuedBefore.IsZero()
 }
 
-// makesWay reports whether a revocation is one of those that are bounded.
-func makesWay(r *Revocation) bool { return !coveredFrom(r).IsZero() && !isCutoff(r) }
+// isEvictable reports whether a revocation is one of those that are bounded: a
+// cutoff can take its place.
+func isEvictable(r *Revocation) bool { return !coveredFrom(r).IsZero() && !isCutoff(r) }
 
 // isCutOff reports whether a cutoff has taken the place of a revocation already.
 // The lock must be held.
-func (l *revocationList) isCutOff(r *Revocation) bool {
-	return makesWay(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, r.Issuer}], func(e *revocationEntry) bool {
+func (l *List) isCutOff(r *Revocation) bool {
+	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, r.Issuer}], func(e *entry) bool {
 		return isCutoff(&e.Revocation) && !e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
 	})
 }
@@ -48,23 +49,23 @@ func (l *revocationList) isCutOff(r *Revocation) bool {
 // they are too many. Those that lie ahead wait: a cutoff must not refuse the
 // tokens of those who log in now. It looks through all now and then, not at each
 // logout more. The lock must be held.
-func (l *revocationList) boundLogouts(issuer string, now time.Time) *Revocation {
-	tooMany := l.logouts[issuer] - l.most
-	if tooMany <= 0 || (tooMany-1)%max(l.most/64, 1) != 0 {
+func (l *List) boundLogouts(issuer string, now time.Time) *Revocation {
+	tooMany := l.logouts[issuer] - l.maxLogouts
+	if tooMany <= 0 || (tooMany-1)%max(l.maxLogouts/64, 1) != 0 {
 		return nil
 	}
 	cutoff := Revocation{Issuer: issuer}
-	var all []*revocationEntry
+	var all []*entry
 	for _, e := range l.byEnd {
 		switch {
 		case e.Issuer != issuer:
 		case isCutoff(&e.Revocation):
-			cutoff.Until = later(cutoff.Until, e.Until)
-		case makesWay(&e.Revocation) && !coveredFrom(&e.Revocation).After(now):
+			cutoff.Until = latest(cutoff.Until, e.Until)
+		case isEvictable(&e.Revocation) && !coveredFrom(&e.Revocation).After(now):
 			all = append(all, e)
 		}
 	}
-	slices.SortFunc(all, func(a, b *revocationEntry) int {
+	slices.SortFunc(all, func(a, b *entry) int {
 		return coveredFrom(&a.Revocation).Compare(coveredFrom(&b.Revocation))
 	})
 	all = all[:(len(all)+3)/4]
@@ -73,16 +74,23 @@ func (l *revocationList) boundLogouts(issuer string, now time.Time) *Revocation 
 	}
 	for _, e := range all {
 		cutoff.IssuedBefore = coveredFrom(&e.Revocation)
-		cutoff.Until = later(cutoff.Until, e.Until)
+		cutoff.Until = latest(cutoff.Until, e.Until)
 		l.drop(e)
 	}
 	l.insert(cutoff, now)
 	return &cutoff
 }
 
-func later(a, b time.Time) time.Time {
+func latest(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
 	}
 	return a
+}
+
+// LimitLogouts sets how many of an issuer's logouts are kept: 65,536 without.
+func (l *List) LimitLogouts(most int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.maxLogouts = most
 }

@@ -1,0 +1,128 @@
+package revoked
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// logoutOf is one of login session n that ended at a time, and subjectLogout one
+// of subject n.
+func logoutOf(n int, at time.Time) Revocation {
+	return Revocation{Issuer: "i", SessionID: fmt.Sprint("login-", n), EndedAt: at, Until: at.Add(240 * time.Hour)}
+}
+
+func subjectLogout(n int, at time.Time) Revocation {
+	return Revocation{Issuer: "i", Subject: fmt.Sprint("subject-", n), IssuedBefore: at, Until: at.Add(240 * time.Hour)}
+}
+
+// However many log out, a bounded number of revocations is kept, and what they
+// refused stays refused.
+func TestList_LogoutsBounded(t *testing.T) {
+	const most, logouts = 40, 400
+	for name, logout := range map[string]func(int, time.Time) Revocation{"by session": logoutOf, "by subject": subjectLogout} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				defer b.Close()
+				b.LimitLogouts(most)
+				for n := range logouts {
+					b.Add(logout(n, in(0)))
+					// One more than are kept, and a cutoff.
+					if got := b.Len(); got > most+2 {
+						t.Fatalf("%d are kept after %d logouts, want %d at most", got, n+1, most+2)
+					}
+					time.Sleep(time.Minute)
+				}
+				for n := range logouts {
+					issued := in(time.Duration(n-logouts)*time.Minute - time.Second)
+					b.wants(t, Token{Issuer: "i", SessionID: fmt.Sprint("login-", n), Subject: fmt.Sprint("subject-", n), IssuedAt: issued}, refusal.ErrRevoked)
+				}
+				b.wants(t, Token{Issuer: "i", SessionID: "new", IssuedAt: in(-time.Minute)}, nil)
+				b.wants(t, Token{Issuer: "j", SessionID: "old", IssuedAt: in(-1000 * time.Hour)}, nil)
+				cutoffs := 0
+				for _, r := range b.announced() {
+					if isCutoff(&r) {
+						cutoffs++
+					}
+				}
+				if said := b.said("too many logouts"); cutoffs == 0 || said != cutoffs {
+					t.Errorf("%d cutoffs are announced and %d told", cutoffs, said)
+				}
+				before := b.Len()
+				b.Add(logout(0, in(-logouts*time.Minute)))
+				if got := b.Len(); got != before {
+					t.Errorf("what a cutoff has replaced is kept once more: %d, want %d", got, before)
+				}
+				time.Sleep(241 * time.Hour)
+				synctest.Wait()
+				if n := b.Len() + len(b.logouts); n != 0 {
+					t.Errorf("%d are left at the end of all", n)
+				}
+			})
+		})
+	}
+}
+
+// What a cutoff could not stand for is never evicted.
+func TestList_NeverEvicted(t *testing.T) {
+	until := in(240 * time.Hour)
+	tests := []struct {
+		name string
+		r    Revocation
+		of   Token
+	}{
+		{"a subject, for tokens to come as well", Revocation{Issuer: "i", Subject: "mallory", Until: until}, Token{Issuer: "i", Subject: "mallory", IssuedAt: in(time.Hour)}},
+		{"a session whose end is not known", Revocation{Issuer: "i", SessionID: "s", Until: until}, Token{Issuer: "i", SessionID: "s", IssuedAt: in(time.Hour)}},
+		{"of no issuer", Revocation{Subject: "mallory", IssuedBefore: in(0), Until: until}, Token{Issuer: "j", Subject: "mallory", IssuedAt: in(-time.Hour)}},
+		{"of the time that lies ahead", Revocation{Issuer: "i", Subject: "mallory", IssuedBefore: in(time.Hour), Until: until}, Token{Issuer: "i", Subject: "mallory", IssuedAt: in(time.Minute)}},
+	}
+	for _, tt := range tests {
+		b := newLab(false)
+		b.LimitLogouts(4)
+		b.Add(tt.r)
+		for n := range 100 {
+			b.Add(subjectLogout(n, in(time.Duration(n-1000)*time.Second)))
+		}
+		if b.Len() > 10 {
+			t.Fatalf("%d are kept", b.Len())
+		}
+		b.wants(t, tt.of, refusal.ErrRevoked)
+		innocent := tt.of
+		innocent.Subject, innocent.SessionID = "bob", "bob"
+		innocent.IssuedAt = in(-time.Second)
+		b.wants(t, innocent, nil)
+	}
+}
+
+// Each issuer has its own.
+func TestList_LogoutsOfOthers(t *testing.T) {
+	b := newLab(false)
+	b.LimitLogouts(4)
+	other := subjectLogout(0, in(-time.Hour))
+	other.Issuer = "j"
+	b.Add(other)
+	for n := range 100 {
+		b.Add(subjectLogout(n, in(time.Duration(n-1000)*time.Second)))
+	}
+	b.wants(t, Token{Issuer: "j", Subject: "subject-0", IssuedAt: in(-2 * time.Hour)}, refusal.ErrRevoked)
+	b.wants(t, Token{Issuer: "j", Subject: "bob", IssuedAt: in(-2 * time.Hour)}, nil)
+}
+
+// A cutoff never refuses the tokens of those who log in now, however many
+// revocations are of a time that lies ahead.
+func TestList_NoCutoffAhead(t *testing.T) {
+	b := newLab(false)
+	b.LimitLogouts(4)
+	for n := range 100 {
+		b.Add(subjectLogout(n, in(time.Hour)))
+	}
+	if b.Len() != 100 {
+		t.Errorf("%d are kept, want all 100", b.Len())
+	}
+	b.wants(t, Token{Issuer: "i", Subject: "subject-1", IssuedAt: in(0)}, refusal.ErrRevoked)
+	b.wants(t, Token{Issuer: "i", Subject: "bob", IssuedAt: in(0)}, nil)
+}

@@ -1,0 +1,174 @@
+package revoked
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+func wantReady(t *testing.T, f *Follower, want error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if err := f.Ready(ctx); !errors.Is(err, want) {
+		t.Errorf("Ready() error = %v, want %v", err, want)
+	}
+}
+
+// Where there is no log, nobody waits for it.
+func TestFollower_None(t *testing.T) {
+	var f *Follower
+	wantReady(t, f, nil)
+	if durable, err := f.Share(t.Context(), Revocation{Subject: "alice"}); !durable || err != nil {
+		t.Errorf("Share() = %t, %v", durable, err)
+	}
+	if first, err := f.FirstUse(t.Context(), [32]byte{}, in(0)); !first || err != nil {
+		t.Errorf("FirstUse() = %t, %v", first, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Errorf("Close() error = %v", err)
+	}
+}
+
+// What is in the log holds here, then what comes, until the end. What a
+// revocation leaves open is filled in, and one that says nothing is ignored.
+func TestFollower_Follows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(true), newFakeLog(Revocation{Subject: "alice"}, Revocation{}, Revocation{Until: in(time.Hour)})
+		b.wants(t, Token{Subject: "bob"}, refusal.ErrRevocationsUnavailable)
+		f := b.follow(t, log, "")
+		wantReady(t, f, nil)
+		b.wants(t, Token{Subject: "alice"}, refusal.ErrRevoked)
+		b.wants(t, Token{Subject: "bob"}, nil)
+		if n := b.said("empty revocation"); n != 2 || b.Len() != 1 {
+			t.Errorf("%d lines tell of empty revocations, and %d are kept, want 2 and 1", n, b.Len())
+		}
+		if durable, err := f.Share(t.Context(), Revocation{Subject: "bob", Until: in(time.Hour)}); !durable || err != nil {
+			t.Errorf("Share() = %t, %v", durable, err)
+		}
+		synctest.Wait()
+		b.wants(t, Token{Subject: "bob"}, refusal.ErrRevoked)
+		if err := f.Close(); err != nil {
+			t.Errorf("Close() error = %v", err)
+		}
+		log.change(func(l *fakeLog) { l.entries = append(l.entries, Revocation{Subject: "carol"}) })
+		synctest.Wait()
+		b.wants(t, Token{Subject: "carol"}, nil)
+		b.Close()
+	})
+}
+
+// Where revocations may be missing, everything is refused or nothing changes, as
+// is wanted, until contact is back.
+func TestFollower_Lost(t *testing.T) {
+	for name, want := range map[string]error{"required": refusal.ErrRevocationsUnavailable, "not required": nil} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b, log := newLab(want != nil), newFakeLog()
+				f := b.follow(t, log, "")
+				wantReady(t, f, nil)
+				b.wants(t, Token{Subject: "bob"}, nil)
+				for n := range 2 {
+					log.change(goDown)
+					synctest.Wait()
+					b.wants(t, Token{Subject: "bob"}, want)
+					wantReady(t, f, refusal.ErrRevocationsUnavailable)
+					if ended := b.lost.Load() == int64(n+1); ended != (want != nil) {
+						t.Errorf("everything was ended: %t", ended)
+					}
+					time.Sleep(time.Hour)
+					log.change(comeUp)
+					time.Sleep(2 * time.Minute)
+					b.wants(t, Token{Subject: "bob"}, nil)
+					wantReady(t, f, nil)
+				}
+				if lost, back := b.said("log lost"), b.said("caught up"); lost != 2 || back != 3 {
+					t.Errorf("%d lines of a loss and %d of contact, want 2 and 3", lost, back)
+				}
+				f.Close()
+				b.Close()
+			})
+		})
+	}
+}
+
+// A log that cannot go on is tried again about once a minute.
+func TestFollower_Backoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(false), newFakeLog()
+		log.change(goDown)
+		f := b.follow(t, log, "")
+		time.Sleep(time.Hour)
+		if _, _, follows := log.counts(); follows < 40 || follows > 140 {
+			t.Errorf("%d attempts in an hour, want about one a minute", follows)
+		}
+		f.Close()
+		b.Close()
+	})
+}
+
+// Whoever waits for a log that does not say anything is told why the wait ended.
+func TestFollower_NotKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		f := b.follow(t, silentLog{newFakeLog()}, "")
+		wantReady(t, f, refusal.ErrRevocationsUnavailable)
+		wantReady(t, f, context.DeadlineExceeded)
+		f.Close()
+		b.Close()
+	})
+}
+
+// A silentLog never says whether it has caught up.
+type silentLog struct{ *fakeLog }
+
+// Follow implements [Log].
+func (silentLog) Follow(ctx context.Context, _ func(Revocation), _ func(bool)) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// When the clock goes back by more than a little, what seemed over is announced
+// again and the log is read anew: it may have left out what holds now.
+func TestFollower_ClockWentBack(t *testing.T) {
+	tests := []struct {
+		name   string
+		ahead  time.Duration
+		follow int // how often in all
+	}{
+		{"by two hours", 2 * time.Hour, 2},
+		{"by half a minute", 30 * time.Second, 1},
+		{"not at all", 0, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := Revocation{Subject: "alice", Until: in(time.Hour)}
+				b, log := newLab(false), newFakeLog(r)
+				f := b.follow(t, log, "")
+				wantReady(t, f, nil)
+				b.set(tt.ahead)
+				time.Sleep(time.Minute)
+				b.announced()
+				b.set(0)
+				b.wants(t, Token{Subject: "alice"}, refusal.ErrRevoked)
+				time.Sleep(time.Minute)
+				if _, _, follows := log.counts(); follows != tt.follow {
+					t.Errorf("the log was read %d times, want %d", follows, tt.follow)
+				}
+				if got := b.announced(); len(got) != tt.follow-1 || len(got) == 1 && got[0] != r {
+					t.Errorf("announced %v, want %d", got, tt.follow-1)
+				}
+				if got := b.said(`msg="the clock went back"`); got != tt.follow-1 {
+					t.Errorf("%d lines say that the clock went back, want %d", got, tt.follow-1)
+				}
+				f.Close()
+				b.Close()
+			})
+		})
+	}
+}

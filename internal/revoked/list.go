@@ -1,0 +1,292 @@
+package revoked
+
+import (
+	"container/heap"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// A Config is what a [List] and its [Follower] need to know of those whose tokens
+// they are about. All functions are needed and must be safe for concurrent use.
+type Config struct {
+	Now    func() time.Time // the clock that revocations end by
+	Logger *slog.Logger
+
+	// Incomplete says that revocations are missing at first: everything is refused
+	// until a follower has them all.
+	Incomplete bool
+
+	// Revoked is called for a revocation that holds from now on: it ends whatever
+	// lives under a token that r matches.
+	Revoked func(r *Revocation)
+
+	// Lost is called when everything is refused from now on because revocations
+	// may be missing: it ends whatever lives under any token.
+	Lost func()
+}
+
+// A List is the revocations that hold in this process. It is safe for concurrent
+// use.
+//
+// A token that was found not to be revoked need not be looked up again until
+// there is a new revocation: its [Mark] remembers the generation of the list,
+// which each addition raises, and an unchanged list costs a look at that.
+type List struct {
+	cfg        Config
+	generation atomic.Uint64 // zero means that there never was anything to look up
+
+	clock wallClock
+
+	mu         sync.RWMutex // guards what follows
+	incomplete bool         // and complete ones are required: refuse everything
+	closed     bool
+	entries    map[entryKey][]*entry
+	byEnd      entryQueue
+	timer      *time.Timer    // drops what is over; nil until needed
+	late       []*entry       // those that were over on arrival, in that order
+	dropped    time.Duration  // the greatest offset of the clock by which any was dropped
+	logouts    map[string]int // how many of an issuer's can be evicted
+	maxLogouts int            // of these
+}
+
+// A Mark is the generation of a [List] in which a token was last looked up in
+// vain. The zero value is a token's that never was.
+type Mark struct{ generation atomic.Uint64 }
+
+// An entryKey finds revocations by the one most telling thing that they match.
+type entryKey struct {
+	field entryField
+	value string
+}
+
+type entryField int
+
+const (
+	entryAny entryField = iota // nothing but a time is set
+	entryTokenID
+	entrySessionID
+	entrySubject
+	entryKeyID
+	entryIssuer
+)
+
+type entry struct {
+	Revocation
+	keeping keeping
+	place   int // in the queue; negative once dropped
+}
+
+// NewList returns an empty list.
+func NewList(cfg Config) *List {
+	l := &List{
+		cfg: cfg, clock: wallClock(time.Now()), incomplete: cfg.Incomplete,
+		entries: make(map[entryKey][]*entry), dropped: nothingDropped,
+		logouts: make(map[string]int), maxLogouts: defaultMaxLogouts,
+	}
+	if cfg.Incomplete {
+		l.generation.Store(1)
+	}
+	return l
+}
+
+func keyOf(r *Revocation) entryKey {
+	switch {
+	case r.TokenID != "":
+		return entryKey{entryTokenID, r.TokenID}
+	case r.SessionID != "":
+		return entryKey{entrySessionID, r.SessionID}
+	case r.Subject != "":
+		return entryKey{entrySubject, r.Subject}
+	case r.KeyID != "":
+		return entryKey{entryKeyID, r.KeyID}
+	case r.Issuer != "":
+		return entryKey{entryIssuer, r.Issuer}
+	}
+	return entryKey{}
+}
+
+// Unchanged reports whether nothing has happened since the token of the mark was
+// found not to be revoked, so that it need not be checked again.
+func (l *List) Unchanged(m *Mark) bool { return m.generation.Load() == l.generation.Load() }
+
+// Check returns the refusal of a token that is revoked. Where it is not, and will
+// not be until the list changes, it sets the mark, which may be nil.
+func (l *List) Check(t *Token, now time.Time, m *Mark) error {
+	generation := l.generation.Load()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if l.closed {
+		return refusal.New(refusal.Revocation, refusal.ErrClosed, "", "")
+	}
+	if l.incomplete {
+		return refusal.New(refusal.Revocation, refusal.ErrRevocationsUnavailable, "", "")
+	}
+	e, lasting := l.find(t, now)
+	if e != nil {
+		return refusal.New(refusal.Revocation, refusal.ErrRevoked, e.Describe(), "")
+	}
+	if m != nil && lasting {
+		m.generation.Store(generation)
+	}
+	return nil
+}
+
+// find returns a revocation of the token, or nil. That there is none is lasting
+// unless there is one which is over: the clock may go back. The lock must be held.
+func (l *List) find(t *Token, now time.Time) (found *entry, lasting bool) {
+	lasting = true
+	for _, key := range [...]entryKey{
+		{entryTokenID, t.TokenID}, {entrySessionID, t.SessionID}, {entrySubject, t.Subject},
+		{entrySubject, t.SubjectClaim}, {entryKeyID, t.KeyID}, {entryKeyID, t.Seller.KeyID}, {entryIssuer, t.Issuer}, {},
+	} {
+		if key.value == "" && key.field != entryAny {
+			continue
+		}
+		for _, e := range l.entries[key] {
+			if !e.Matches(t) {
+				continue
+			}
+			if now.Before(e.Until) {
+				return e, false
+			}
+			lasting = false
+		}
+	}
+	return nil, lasting
+}
+
+// Add makes a revocation hold in this process, and another if there is one that
+// takes the place of many. One that is over by the clock is kept for a while all
+// the same: the clock may be ahead.
+func (l *List) Add(r Revocation) {
+	added, cutoff := l.add(r)
+	if added {
+		l.announce(&r)
+	}
+	if cutoff != nil {
+		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
+			slog.String("issuer", cutoff.Issuer), slog.Time("issued_before", cutoff.IssuedBefore))
+		l.announce(cutoff)
+	}
+}
+
+// announce has what lives under the tokens of a revocation ended, unless it is
+// over.
+func (l *List) announce(r *Revocation) {
+	if l.cfg.Now().Before(r.Until) {
+		l.cfg.Revoked(r)
+	}
+}
+
+// add puts a revocation into the list. It reports whether it revokes anything that
+// was not revoked before. What it makes superfluous is dropped. A cutoff is one
+// more revocation that holds from now on, or nil.
+func (l *List) add(r Revocation) (added bool, cutoff *Revocation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.cfg.Now()
+	if l.closed || l.isCutOff(&r) || !l.insert(r, now) {
+		return false, nil
+	}
+	return true, l.boundLogouts(r.Issuer, now)
+}
+
+// insert adds a revocation unless another covers it. The lock must be held.
+func (l *List) insert(r Revocation, now time.Time) bool {
+	key := keyOf(&r)
+	same := r.pattern()
+	for _, e := range l.entries[key] {
+		if e.pattern() == same && e.covers(&r) {
+			return false
+		}
+	}
+	for _, e := range slices.Clone(l.entries[key]) {
+		if e.pattern() == same && r.covers(&e.Revocation) {
+			l.drop(e)
+		}
+	}
+	e := &entry{Revocation: r, keeping: keepUntil(r.Until, now)}
+	l.entries[key] = append(l.entries[key], e)
+	heap.Push(&l.byEnd, e)
+	l.boundLate(e, now)
+	if isEvictable(&r) {
+		l.logouts[r.Issuer]++
+	}
+	if e.place == 0 {
+		l.arm()
+	}
+	l.generation.Add(1)
+	return true
+}
+
+// drop takes a revocation out. The lock must be held.
+func (l *List) drop(e *entry) {
+	key := keyOf(&e.Revocation)
+	rest := slices.DeleteFunc(l.entries[key], func(other *entry) bool { return other == e })
+	if len(rest) == 0 {
+		delete(l.entries, key)
+	} else {
+		l.entries[key] = rest
+	}
+	heap.Remove(&l.byEnd, e.place)
+	e.place = -1
+	if !isEvictable(&e.Revocation) {
+		return
+	}
+	if l.logouts[e.Issuer]--; l.logouts[e.Issuer] == 0 {
+		delete(l.logouts, e.Issuer)
+	}
+}
+
+// InForce returns the revocations that are not over.
+func (l *List) InForce() []Revocation {
+	now := l.cfg.Now()
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	var list []Revocation
+	for _, e := range l.byEnd {
+		if now.Before(e.Until) {
+			list = append(list, e.Revocation)
+		}
+	}
+	return list
+}
+
+// Len returns the number of revocations kept, those that are over included.
+func (l *List) Len() int {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return len(l.byEnd)
+}
+
+// setIncomplete says whether everything is to be refused.
+func (l *List) setIncomplete(incomplete bool) {
+	l.mu.Lock()
+	if l.incomplete != incomplete {
+		l.incomplete = incomplete
+		l.generation.Add(1)
+	}
+	l.mu.Unlock()
+	if incomplete {
+		l.cfg.Lost()
+	}
+}
+
+// Close refuses everything from now on.
+func (l *List) Close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.closed = true
+		l.generation.Add(1)
+	}
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+}

@@ -1,0 +1,192 @@
+package revoked
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// withRefusingLog runs a test of a follower whose log takes nothing yet.
+func withRefusingLog(t *testing.T, dir string, test func(t *testing.T, b *lab, log *fakeLog, f *Follower)) {
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(false), newFakeLog()
+		log.change(refuseAll)
+		f := b.follow(t, log, dir)
+		synctest.Wait()
+		test(t, b, log, f)
+		f.Close()
+		b.Close()
+	})
+}
+
+// wantShared expects what Share returns.
+func wantShared(t *testing.T, f *Follower, r Revocation, wantDurable bool, want error) {
+	t.Helper()
+	durable, err := f.Share(t.Context(), r)
+	if durable != wantDurable || !errors.Is(err, want) {
+		t.Errorf("Share(%v) = %t, %v, want %t, %v", r, durable, err, wantDurable, want)
+	}
+	if want != nil && (!errors.Is(err, errDown) || !errors.Is(err, refusal.ErrRevocationsUnavailable)) {
+		t.Errorf("Share(%v) error = %v, want the log's own too", r, err)
+	}
+}
+
+// What the log does not take is shared once it does; what was replaced meanwhile
+// is not.
+func TestFollower_SharesLate(t *testing.T) {
+	withRefusingLog(t, "", func(t *testing.T, b *lab, log *fakeLog, f *Follower) {
+		for n := range 10 {
+			wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Duration(n+1) * time.Hour).Truncate(time.Second)}, false, ErrWaits)
+		}
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Hour).Truncate(time.Second)}, false, ErrWaits)
+		wantReady(t, f, ErrWaits)
+		if n, _ := f.unshared.count(); n != 1 {
+			t.Errorf("%d wait, want the one that covers the others", n)
+		}
+		_, before, _ := log.counts()
+		time.Sleep(time.Hour)
+		if _, now, _ := log.counts(); now-before < 40 || now-before > 140 {
+			t.Errorf("%d attempts in an hour, want about one a minute", now-before)
+		}
+		log.change(refuseNone)
+		time.Sleep(2 * time.Minute)
+		wantReady(t, f, nil)
+		if entries, _, _ := log.counts(); entries != 1 {
+			t.Errorf("%d are in the log, want 1", entries)
+		}
+		if begun, ended := b.said("wait to be shared"), b.said("no revocation waits"); begun != 1 || ended != 1 {
+			t.Errorf("%d lines say that revocations wait and %d that none does, want one each", begun, ended)
+		}
+	})
+}
+
+// One that is shared at once takes with it what waits and says no more.
+func TestFollower_SharedAtOnce(t *testing.T) {
+	withRefusingLog(t, "", func(t *testing.T, _ *lab, log *fakeLog, f *Follower) {
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Hour)}, false, ErrWaits)
+		wantShared(t, f, Revocation{Subject: "bob", Until: in(time.Hour)}, false, ErrWaits)
+		log.change(func(l *fakeLog) { l.refuse = func(r Revocation) bool { return r.Subject == "bob" } })
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(2 * time.Hour)}, true, nil)
+		if n, _ := f.unshared.count(); n != 1 {
+			t.Errorf("%d wait, want bob's alone", n)
+		}
+	})
+}
+
+// One that the log never takes does not hold up the others, and one that is over
+// is dropped.
+func TestFollower_NeverShared(t *testing.T) {
+	withRefusingLog(t, "", func(t *testing.T, b *lab, log *fakeLog, f *Follower) {
+		wantShared(t, f, Revocation{Subject: "never", Until: in(time.Hour)}, false, ErrWaits)
+		for n := range 20 {
+			wantShared(t, f, Revocation{Subject: fmt.Sprint(n), Until: in(time.Hour)}, false, ErrWaits)
+		}
+		log.change(func(l *fakeLog) { l.refuse = func(r Revocation) bool { return r.Subject == "never" } })
+		time.Sleep(5 * time.Minute)
+		if entries, _, _ := log.counts(); entries != 20 {
+			t.Errorf("%d are shared, want 20", entries)
+		}
+		time.Sleep(2 * time.Hour)
+		wantReady(t, f, nil)
+		if over, shared := b.said("ended before they were shared"), b.said("no revocation waits"); over != 1 || shared != 0 {
+			t.Errorf("%d lines tell of what was dropped and %d that all is shared, want one and none", over, shared)
+		}
+	})
+}
+
+func TestFollower_TooManyWait(t *testing.T) {
+	withRefusingLog(t, "", func(t *testing.T, b *lab, _ *fakeLog, f *Follower) {
+		for n := range maxUnshared {
+			if _, err := f.Share(t.Context(), Revocation{TokenID: fmt.Sprint(n), Until: in(time.Hour)}); !errors.Is(err, ErrWaits) {
+				t.Fatalf("Share() error = %v for revocation %d, want %v", err, n, ErrWaits)
+			}
+		}
+		wantShared(t, f, Revocation{TokenID: "one more", Until: in(time.Hour)}, false, ErrNotShared)
+		wantShared(t, f, Revocation{TokenID: "7", Until: in(2 * time.Hour)}, false, ErrWaits)
+		if err := f.Close(); !errors.Is(err, ErrNotShared) || !strings.Contains(err.Error(), "10000 revocations") {
+			t.Errorf("Close() error = %v, want %v of 10000", err, ErrNotShared)
+		}
+		durable, err := f.Share(t.Context(), Revocation{TokenID: "late", Until: in(time.Hour)})
+		if durable || !errors.Is(err, ErrNotShared) || !errors.Is(err, refusal.ErrRevocationsUnavailable) {
+			t.Errorf("Share() = %t, %v after Close, want %v", durable, err, ErrNotShared)
+		}
+		if n := b.said("closed before revocations were shared"); n == 0 {
+			t.Error("nothing in the log says what was not shared")
+		}
+	})
+}
+
+// What waits in a directory holds again before the follower of the next start is
+// there, and is shared.
+func TestFollower_Dir(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "waiting")
+	r := Revocation{Issuer: "i", Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: in(0).Add(1), EndedAt: in(0).Add(2), Until: in(100 * 365 * 24 * time.Hour)}
+	withRefusingLog(t, dir, func(t *testing.T, _ *lab, _ *fakeLog, f *Follower) {
+		wantShared(t, f, r, true, ErrWaits)
+		if err := f.Close(); !errors.Is(err, ErrWaits) || errors.Is(err, ErrNotShared) {
+			t.Errorf("Close() error = %v, want %v", err, ErrWaits)
+		}
+	})
+	withRefusingLog(t, dir, func(t *testing.T, b *lab, log *fakeLog, f *Follower) {
+		if got := b.InForce(); len(got) != 1 || got[0] != r {
+			t.Fatalf("%v hold after the start, want %v", got, r)
+		}
+		wantReady(t, f, ErrWaits)
+		log.change(refuseNone)
+		time.Sleep(2 * time.Minute)
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		if len(log.entries) != 1 || log.entries[0] != r {
+			t.Errorf("the log has %v, want %v", log.entries, r)
+		}
+	})
+	if files, _ := filepath.Glob(filepath.Join(dir, "*"+entrySuffix)); len(files) != 0 {
+		t.Errorf("files are left: %v", files)
+	}
+}
+
+// A directory whose content is not understood is an error, and the next start may
+// have it.
+func TestFollower_DirRefused(t *testing.T) {
+	const fine = `{"version":1,"revocation":{"subject":"alice","until":"2100-01-01T00:00:00Z"}}`
+	tests := []struct {
+		name, content string
+		want          string // in the error; empty for none
+	}{
+		{"what was written", fine, ""},
+		{"a field more", strings.Replace(fine, `"subject"`, `"tenant":"x","subject"`, 1), "another form"},
+		{"a later version", strings.Replace(fine, `1`, `2`, 1), "version: got 2, want 1"},
+		{"an empty revocation", `{"version":1,"revocation":{"until":"2100-01-01T00:00:00Z"}}`, "empty revocation"},
+		{"no end", `{"version":1,"revocation":{"subject":"alice"}}`, "without end"},
+		{"no JSON", "alice", "another form"},
+	}
+	for _, tt := range tests {
+		path := t.TempDir()
+		if err := os.Chmod(path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		d := openDir(t, path)
+		if _, err := d.Put([]byte(tt.content)); err != nil {
+			t.Fatal(err)
+		}
+		d.Close()
+		b := newLab(false)
+		f, err := b.Follow(FollowerConfig{Log: newFakeLog(), Dir: path, Complete: func(*Revocation) {}})
+		if tt.want == "" {
+			if err != nil || b.Len() != 1 {
+				t.Errorf("%s: Follow() error = %v, and %d hold", tt.name, err, b.Len())
+			}
+			f.Close()
+		} else if f != nil || err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: Follow() error = %v, want %q", tt.name, err, tt.want)
+		}
+		openDir(t, path) // nobody has it any more
+	}
+}
