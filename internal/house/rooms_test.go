@@ -10,7 +10,7 @@ import (
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
 	{"identity", "authtrace", "internal/refusal", "internal/origin", "internal/dirlock", "internal/revoked", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
-	{"internal/keyset", "internal/keyring", "internal/claims"},
+	{"internal/keyset", "internal/keyring", "internal/claims", "internal/ticket"},
 	{"internal/policy", "internal/strangers"},
 	{"."},
 	{"issuers", "oidctest", "spacetime", "revocationtest"},
