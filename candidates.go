@@ -150,9 +150,9 @@ func (e *evaluation) verify(keys []*keyset.Key, limit int) bool {
 }
 
 // canBeOf reports whether the signature may be by a key that was not tried yet.
-// All that a local issuer's own keys sign bears a key ID.
+// All that the own keys of a local issuer sign bears a key ID.
 func (e *evaluation) canBeOf(k *keyset.Key) bool {
-	if e.trust.local != nil && !e.token.HasKeyID && !e.trust.local.elsewhere.has(k) {
+	if !e.token.HasKeyID && e.trust.source.refusesKeyless(k) {
 		return false
 	}
 	return k.CanHaveSigned(&e.token) && !e.tried.has(k)

@@ -145,8 +145,8 @@ func (e *evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
 		return e.strangersKeys(ctx)
 	}
 	keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
-	if e.trust.local != nil && errors.Is(err, keyset.ErrUnknownKey) {
-		e.trust.local.reread(false)
+	if e.trust.source != nil && errors.Is(err, keyset.ErrUnknownKey) {
+		e.trust.source.refresh()
 		keys, err = e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
 	}
 	if err != nil {

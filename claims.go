@@ -59,7 +59,7 @@ func (c *Claims) HasAudience(audience string) bool {
 }
 
 // Expiry returns the time in "exp". It is the zero time for a token that never
-// expires, which only a [LocalIssuer] can issue and only if it is told to.
+// expires, which is accepted only if [Keys.NoExpiry] says so.
 func (c *Claims) Expiry() time.Time { return c.record.Expiry.Time() }
 
 // NotBefore returns the time in "nbf", or the zero time.
@@ -197,5 +197,9 @@ func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 	if err := issuer.validate(); err != nil {
 		return nil, err
 	}
-	return unverified(payload, describedAs(issuer))
+	find, err := describedAs(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("oidcauth: issuer %q: %w", issuer.URL, err)
+	}
+	return unverified(payload, find)
 }

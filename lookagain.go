@@ -33,8 +33,8 @@ func (e *evaluation) otherKeys(ctx context.Context) (bool, error) {
 	if e.token.HasKeyID && !e.trust.ReusesKeyIDs {
 		return false, nil
 	}
-	if e.trust.local != nil {
-		e.trust.local.reread(false)
+	if e.trust.source != nil {
+		e.trust.source.refresh()
 		keys, err := e.trust.keys.Keys(ctx, e.token.KeyID, e.token.HasKeyID)
 		return err == nil && e.replaceKeys(keys), nil
 	}

@@ -53,7 +53,7 @@ type Revocation struct {
 	// Until is when the revocation ends. Tokens that it matches and that have not
 	// expired by then are accepted again. Zero means when no token of today can
 	// be left: after [Config.MaxTokenLifetime], or without that after one year or
-	// what the tokens of a [LocalIssuer] have ever lived at most, or after a century
+	// what the tokens of a [KeySource] have ever lived at most, or after a century
 	// if they may never expire.
 	Until time.Time `json:"until,omitzero"`
 }
@@ -190,8 +190,8 @@ func (r Revocation) normal() Revocation {
 func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 	longest := defaultRevocationTime
 	for _, t := range a.order {
-		lifetime, never := t.local.longest()
-		if never || t.Shape.NoExpiry {
+		lifetime := t.source.maxLifetime()
+		if lifetime < 0 || t.Shape.NoExpiry {
 			return at.AddDate(lastingYears, 0, 0)
 		}
 		longest = max(longest, lifetime)
@@ -204,17 +204,6 @@ func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 	// Leeway counts twice: in the token's lifetime and after its expiry. The
 	// third is for a time of issue that lies ahead of our clock.
 	return at.Add(longest + 3*a.leeway)
-}
-
-// longest returns how long tokens live that the issuer has ever issued, and
-// whether there are any that never expire. It may be called on nil.
-func (l *LocalIssuer) longest() (lifetime time.Duration, never bool) {
-	if l == nil {
-		return 0, false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return max(l.maxLifetime, l.ring.Longest), l.ring.NoExpiry
 }
 
 // share makes a revocation hold here and then everywhere: at once, or else, with

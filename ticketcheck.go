@@ -13,10 +13,11 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/ticket"
 )
 
-// AuthenticateTicket verifies a ticket of a [LocalIssuer] whose Issuer is among
-// [Config.Issuers], uses it up, and returns the claims of the token that it
+// AuthenticateTicket verifies a ticket of a local issuer (package localissuer) that
+// is among [Config.Issuers], uses it up, and returns the claims of the token that it
 // stands for. That token is judged as [Authenticator.Authenticate] would judge
 // it now, by the issuer, key, times, audience, rules and so on, all but its
 // signature: that was checked when the ticket was bought. The ticket itself must
@@ -30,22 +31,27 @@ import (
 // is the one that it is used for, and must not be empty; a ticket for another one
 // is refused ([ErrAudience]). So are a token that is no ticket ([ErrTokenType])
 // and a ticket that was used before ([ErrTicketUsed]): by any server of the
-// cluster with [Config.Revocations], and else with the same LocalIssuer. Without
+// cluster with [Config.Revocations], and else with the same local issuer. Without
 // them, processes that share a key directory take a ticket once each, and one that
 // was restarted within its minute once more.
 //
 // Take the ticket out of the request with an [Extractor], such as [QueryToken],
 // as one would a token.
 func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database string) (*Claims, error) {
-	origin, err := ticketPlace(r, database)
+	e := &evaluation{auth: a, raw: ticket, now: a.now()}
+	return e.takeTicket(r, database)
+}
+
+// takeTicket checks the ticket, then the token that it stands for, and uses it up.
+func (e *evaluation) takeTicket(r *http.Request, database string) (*Claims, error) {
+	origin, err := ticket.Place(r, database)
 	if err != nil {
 		return nil, err
 	}
 	ctx := r.Context()
-	e := &evaluation{auth: a, raw: ticket, now: a.now()}
-	t, err := e.ticket(ctx)
+	t, err := e.checkTicket(ctx)
 	if err == nil {
-		err = e.ticketFits(t.ticketBody, origin, database)
+		err = e.ticketFits(t.Body, origin, database)
 	}
 	if err != nil {
 		return nil, err
@@ -62,8 +68,9 @@ func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database str
 
 // A readTicket is a ticket whose signature is good.
 type readTicket struct {
-	ticketBody
-	secret []byte // of the key that signed it
+	ticket.Body
+	authority *ticket.Authority // of those that sell such tickets
+	secret    []byte            // of the key that signed it
 
 	// own says that this process made it, so that its age is known whatever was
 	// made of the clock since.
@@ -76,11 +83,11 @@ var ticketChecks = [...]func(*evaluation, context.Context) error{
 	(*evaluation).issuedAt, (*evaluation).audience, (*evaluation).revocation,
 }
 
-// ticket checks the ticket itself.
-func (e *evaluation) ticket(ctx context.Context) (readTicket, error) {
+// checkTicket checks the ticket itself.
+func (e *evaluation) checkTicket(ctx context.Context) (readTicket, error) {
 	var t readTicket
 	var err error
-	if e.Members, err = e.token.ParseInto(nil, e.raw, e.auth.maxTokenBytes/3*4+ticketExtra); err != nil {
+	if e.Members, err = e.token.ParseInto(nil, e.raw, e.auth.maxTokenBytes/3*4+ticket.Extra); err != nil {
 		return t, malformedToken(err)
 	}
 	if policy.MediaType(e.token.Type) != policy.TypeTicket {
@@ -90,7 +97,7 @@ func (e *evaluation) ticket(ctx context.Context) (readTicket, error) {
 	if err := e.issuer(ctx); err != nil {
 		return t, err
 	}
-	if e.trust.local == nil {
+	if t.authority = e.trust.source.tickets(); t.authority == nil {
 		return t, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.trust.URL), "the local issuer")
 	}
 	for _, check := range ticketChecks {
@@ -99,29 +106,29 @@ func (e *evaluation) ticket(ctx context.Context) (readTicket, error) {
 		}
 	}
 	// After the candidates, which may have learned of a new key.
-	secret, signs := e.trust.local.ticketSecret(e.claims.key.ID())
+	secret, signs := t.authority.Secret(e.claims.key.ID())
 	if !signs || !e.token.HasKeyID {
 		return t, refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(e.token.KeyID), "a key that signs tickets at present")
 	}
 	t.secret = secret
-	if err := josejson.Unmarshal([]byte(e.token.Payload), &t.ticketBody); err != nil || t.ID == "" || t.Origin == nil || t.Database == "" {
-		return t, refusal.New(refusal.Ticket, ErrMalformedToken, "a ticket of another form", "one of ours")
+	if err := josejson.Unmarshal([]byte(e.token.Payload), &t.Body); err != nil || t.ID == "" || t.Origin == nil || t.Database == "" {
+		return t, ticket.Malformed()
 	}
 	return t, nil
 }
 
 // ticketFits checks time and place. The expiry has no leeway: issuer and server
 // are the same.
-func (e *evaluation) ticketFits(t ticketBody, origin, database string) error {
+func (e *evaluation) ticketFits(t ticket.Body, origin, database string) error {
 	expiry := time.Unix(t.Expiry, 0)
 	switch {
 	case t.Expiry <= 0 || !e.now.Before(expiry):
 		return refusal.New(refusal.Expiry, ErrExpired, timeText(expiry), "later than "+timeText(e.now))
-	case expiry.After(e.now.Add(maxTicketLifetime + e.auth.leeway)):
-		return refusal.New(refusal.Expiry, ErrClaim, timeText(expiry), "within "+maxTicketLifetime.String())
+	case expiry.After(e.now.Add(ticket.MaxLifetime + e.auth.leeway)):
+		return refusal.New(refusal.Expiry, ErrClaim, timeText(expiry), "within "+ticket.MaxLifetime.String())
 	case *t.Origin != origin:
 		return refusal.New(refusal.Ticket, ErrOrigin, describeOrigin(origin), describeOrigin(*t.Origin))
-	case t.Database != AnyDatabase && t.Database != database:
+	case t.Database != ticket.AnyDatabase && t.Database != database:
 		return refusal.New(refusal.Ticket, ErrAudience, "database "+refusal.Quote(database), refusal.Quote(t.Database))
 	}
 	return nil
@@ -142,11 +149,9 @@ func (e *evaluation) originalClaims(ctx context.Context, t *readTicket) (*Claims
 	if err != nil {
 		return nil, err
 	}
-	if local := e.trust.local; o.Process == local.process {
-		t.own = true
-		if age := time.Since(local.started) - time.Duration(o.Uptime)*time.Millisecond; age >= maxTicketLifetime {
-			return nil, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+maxTicketLifetime.String())
-		}
+	var age time.Duration
+	if age, t.own = t.authority.Age(&o); t.own && age >= ticket.MaxLifetime {
+		return nil, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+ticket.MaxLifetime.String())
 	}
 	for _, c := range checks {
 		switch c.name {
@@ -166,25 +171,20 @@ func (e *evaluation) originalClaims(ctx context.Context, t *readTicket) (*Claims
 }
 
 // readOriginal opens what the ticket says of the original token.
-func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o original, err error) {
-	content, err := openTicket(t.secret, t.ID, t.Original)
+func (e *evaluation) readOriginal(t *readTicket) (signed *evaluation, o ticket.Original, err error) {
+	o, payload, err := ticket.Open(t.secret, t.ID, t.Original)
 	if err != nil {
 		return nil, o, err
 	}
-	malformed := refusal.New(refusal.Ticket, ErrMalformedToken, "a ticket of another form", "one of ours")
-	claims, found, err := jws.Lookup(content, "claims")
-	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil {
-		return nil, o, malformed
-	}
 	signed = &evaluation{auth: e.auth, now: e.now}
-	signed.setClaims(claims.Value)
+	signed.setClaims(payload)
 	signed.claims.seller = &seller{issuer: e.trust.URL, keyID: e.claims.key.ID(), soldAt: e.claims.record.IssuedAt}
 	signed.token.Algorithm = o.Algorithm
 	if o.KeyID != nil {
 		signed.token.KeyID, signed.token.HasKeyID = *o.KeyID, true
 	}
-	if signed.Members, err = jws.ParseObject(nil, claims.Value); err != nil {
-		return nil, o, malformed
+	if signed.Members, err = jws.ParseObject(nil, payload); err != nil {
+		return nil, o, ticket.Malformed()
 	}
 	return signed, o, nil
 }

@@ -23,21 +23,20 @@ type trust struct {
 	keys       *keyset.Set        // nil for a stranger's issuer that was not contacted yet
 	order      *keyOrder          // in which they are tried
 	strangers  *strangers.Issuers // whom it is one of; nil for a configured issuer
-	local      *LocalIssuer       // nil for an issuer elsewhere
+	source     *followedSource    // of keys that nobody fetches; else nil
 }
 
 // newTrust copies what the checks need of a valid description.
-func newTrust(i Issuer, keys *keyset.Set) *trust {
+func newTrust(i Issuer, keys *keyset.Set, source *followedSource) *trust {
 	t := &trust{
 		Policy:     i.policy(),
 		rules:      slices.Clone(i.Rules),
 		sessionIDs: new(sessionIDs),
 		keys:       keys,
 		order:      new(keyOrder),
+		source:     source,
 	}
-	if i.local != nil {
-		t.local, t.Shape.NoExpiry = i.local, i.local.noExpiry
-	}
+	t.Shape.NoExpiry = source.noExpiry()
 	return t
 }
 

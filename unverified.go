@@ -33,14 +33,21 @@ func (a *Authenticator) UnverifiedClaims(payload []byte) (*Claims, error) {
 }
 
 // describedAs finds the trust for [UnverifiedClaims].
-func describedAs(issuer Issuer) func(iss string) (*trust, error) {
-	t := newTrust(issuer, nil)
+func describedAs(issuer Issuer) (find func(iss string) (*trust, error), err error) {
+	var source *followedSource
+	if issuer.KeySource != nil {
+		if source, err = issuer.follow(func(_, _ *sourceKeys) error { return nil }); err != nil {
+			return nil, err
+		}
+		source.close()
+	}
+	t := newTrust(issuer, nil, source)
 	return func(iss string) (*trust, error) {
 		if !slices.Contains(t.Names, iss) && !t.Tenants.Match(iss) {
 			return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), refusal.OneOf(t.Names))
 		}
 		return t, nil
-	}
+	}, nil
 }
 
 // unverified reads claims by the description that find has for their issuer.
