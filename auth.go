@@ -114,11 +114,11 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		if err := issuer.validate(); err != nil {
 			return err
 		}
-		keys, err := a.newKeySet(cfg, issuer, clients)
+		keys, source, err := a.newKeySet(cfg, issuer, clients)
 		if err != nil {
 			return fmt.Errorf("oidcauth: issuer %q: %w", issuer.URL, err)
 		}
-		t := newTrust(issuer, keys)
+		t := newTrust(issuer, keys, source)
 		a.order = append(a.order, t)
 		for _, name := range t.Names {
 			if a.trusts[name] != nil {
@@ -310,9 +310,7 @@ func (a *Authenticator) Close() error {
 	unshared := a.follower.Close()
 	for _, t := range a.order {
 		t.Keys.Close()
-		if t.local != nil {
-			t.local.forget(t.Keys)
-		}
+		t.source.close()
 	}
 	if a.anyone != nil {
 		a.anyone.issuers.Close()

@@ -75,7 +75,7 @@ func (c *Claims) HasAudience(audience string) bool {
 }
 
 // Expiry returns the time in "exp". It is the zero time for a token that never
-// expires, which only a [LocalIssuer] can issue and only if it is told to.
+// expires, which is accepted only if [Keys.NoExpiry] says so.
 func (c *Claims) Expiry() time.Time { return c.record.Expiry.Time() }
 
 // NotBefore returns the time in "nbf", or the zero time.
@@ -213,7 +213,11 @@ func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 	if err := issuer.validate(); err != nil {
 		return nil, err
 	}
-	return unverified(payload, describedAs(issuer))
+	find, err := describedAs(issuer)
+	if err != nil {
+		return nil, fmt.Errorf("oidcauth: issuer %q: %w", issuer.URL, err)
+	}
+	return unverified(payload, find)
 }
 
 // UnverifiedClaims rebuilds the claims of a payload that this Authenticator, or
@@ -242,14 +246,21 @@ func (a *Authenticator) UnverifiedClaims(payload []byte) (*Claims, error) {
 }
 
 // describedAs finds the trust for [UnverifiedClaims].
-func describedAs(issuer Issuer) func(iss string) (*trust, error) {
-	t := newTrust(issuer, nil)
+func describedAs(issuer Issuer) (find func(iss string) (*trust, error), err error) {
+	var source *followedSource
+	if issuer.KeySource != nil {
+		if source, err = issuer.follow(func(_, _ *sourceKeys) error { return nil }); err != nil {
+			return nil, err
+		}
+		source.close()
+	}
+	t := newTrust(issuer, nil, source)
 	return func(iss string) (*trust, error) {
 		if !slices.Contains(t.Names, iss) && !t.Tenants.Match(iss) {
 			return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), refusal.OneOf(t.Names))
 		}
 		return t, nil
-	}
+	}, nil
 }
 
 // unverified reads claims by the description that find has for their issuer.

@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -38,7 +39,7 @@ func TestClaims_KeepTheirOwn(t *testing.T) {
 		}
 		return nil
 	}}
-	local := newLocal(t, oidcauth.LocalIssuerConfig{})
+	local := newLocal(t, localissuer.Config{})
 	a := newAuthenticator(t, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(), CacheBytes: -1, MaxTokenBytes: 1 << 20,
 	})

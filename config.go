@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/claims"
@@ -97,7 +96,7 @@ type Config struct {
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
 	// token's expiry may lie: a token that lives longer is refused with [ErrClaim].
 	// It bounds how long revocations have to be kept. It does not bound the tokens
-	// of a [LocalIssuer] that never expire. Zero means no limit; negative is an
+	// of a [KeySource] that never expire. Zero means no limit; negative is an
 	// error.
 	MaxTokenLifetime time.Duration
 
@@ -268,7 +267,9 @@ type Issuer struct {
 	// interface only: for tests and development.
 	InsecureHTTP bool `json:"insecure_http,omitempty"`
 
-	local *LocalIssuer // whose keys they are; set by LocalIssuer.Issuer
+	// KeySource has the keys, in place of DiscoveryURL, JWKSURL and JWKS: nothing
+	// is ever fetched for this issuer. Package localissuer sets it.
+	KeySource KeySource `json:"-"`
 }
 
 // A Path leads to a claim by its member names from the top of the payload:
@@ -343,8 +344,8 @@ func (cfg *Config) cacheBytes() int64 {
 // validate reports the first contradiction in the issuer's description.
 func (i *Issuer) validate() error {
 	for _, name := range append([]string{i.URL}, i.Aliases...) {
-		if err := checkIssuerName(name); err != nil {
-			return err
+		if err := policy.CheckIssuerName(name); err != nil {
+			return fmt.Errorf("oidcauth: %w", err)
 		}
 	}
 	checks := []func() error{
@@ -354,20 +355,6 @@ func (i *Issuer) validate() error {
 		if err := check(); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// checkIssuerName enforces what makes an identity's input split one way only.
-func checkIssuerName(name string) error {
-	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return fmt.Errorf("oidcauth: issuer %s: contains white space", refusal.Quote(name))
-	}
-	if name == "" || len(name) > claims.MaxNameBytes {
-		return fmt.Errorf("oidcauth: issuer %s: got %d bytes, want 1 to %d", refusal.Quote(name), len(name), claims.MaxNameBytes)
-	}
-	if strings.Contains(name, "|") {
-		return fmt.Errorf("oidcauth: issuer %q: contains \"|\", which separates issuer and subject in an identity", name)
 	}
 	return nil
 }
@@ -411,16 +398,13 @@ func (i *Issuer) checkTypes() error {
 
 func (i *Issuer) checkSources() error {
 	sources := 0
-	for _, given := range []bool{i.DiscoveryURL != "", i.JWKSURL != "", len(i.JWKS) > 0} {
+	for _, given := range []bool{i.DiscoveryURL != "", i.JWKSURL != "", len(i.JWKS) > 0, i.KeySource != nil} {
 		if given {
 			sources++
 		}
 	}
-	if i.local != nil && (sources > 0 || i.URL != i.local.url) {
-		return fmt.Errorf("oidcauth: issuer %q: its name and keys are those of local issuer %q", i.URL, i.local.url)
-	}
 	if sources > 1 {
-		return fmt.Errorf("oidcauth: issuer %q: more than one of DiscoveryURL, JWKSURL and JWKS is set", i.URL)
+		return fmt.Errorf("oidcauth: issuer %q: more than one of DiscoveryURL, JWKSURL, JWKS and KeySource is set", i.URL)
 	}
 	return nil
 }

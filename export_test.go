@@ -32,30 +32,3 @@ func (c *Claims) Indexed() bool { return c.record.Index != "" }
 
 // Size returns what the claims count in the cache.
 func (c *Claims) Size() int { return c.size() }
-
-// SealTicket seals what a ticket says of its original as [LocalIssuer.Ticket]
-// does, and OpenTicket opens that.
-func SealTicket(l *LocalIssuer, ticketID, content string) (string, error) {
-	return sealTicket(l.signing.Load().secret, ticketID, []byte(content))
-}
-
-func OpenTicket(l *LocalIssuer, ticketID, sealed string) (string, error) {
-	return openTicket(l.signing.Load().secret, ticketID, sealed)
-}
-
-// SealTicketFor is SealTicket with the secret of one of the keys that may sign
-// tickets.
-func SealTicketFor(l *LocalIssuer, keyID, ticketID, content string) (string, error) {
-	secret, signs := l.ticketSecret(keyID)
-	if !signs {
-		return "", ErrUnknownKey
-	}
-	return sealTicket(secret, ticketID, []byte(content))
-}
-
-// AgeKeyDirectory makes it so much longer ago that the key directory was read.
-func AgeKeyDirectory(l *LocalIssuer, d time.Duration) {
-	l.reading.Lock()
-	defer l.reading.Unlock()
-	l.lastRead = l.lastRead.Add(-d)
-}

@@ -46,10 +46,10 @@ func (c fetchClients) closeIdle() {
 }
 
 // newKeySet prepares an issuer's key set without asking for it.
-func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*keyset.Set, error) {
+func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*keyset.Set, *followedSource, error) {
 	client := clients.of(i)
 	if err := i.checkURLs(client); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p := i.policy()
 	set := keyset.Config{
@@ -71,21 +71,22 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
 		},
 	}
-	if i.local != nil {
-		return i.local.newKeySet(set)
+	if i.KeySource != nil {
+		return i.newSourceKeySet(set)
 	}
-	return keyset.New(set)
+	keys, err := keyset.New(set)
+	return keys, nil, err
 }
 
 // checkURLs makes sure that the issuer's name can be one, and that the addresses
 // to be fetched are addresses.
 func (i *Issuer) checkURLs(client *fetch.Client) error {
 	switch {
-	case i.local == nil && strings.Contains(i.URL, "://") && strings.ContainsAny(i.URL, "?#"):
+	case i.KeySource == nil && strings.Contains(i.URL, "://") && strings.ContainsAny(i.URL, "?#"):
 		return errors.New("URL: an issuer's URL has neither query nor fragment: write it as the tokens' \"iss\" has it; an address with a query may be the DiscoveryURL or the JWKSURL")
 	case i.DiscoveryURL != "" && strings.TrimSuffix(i.DiscoveryURL, "/") == strings.TrimSuffix(i.URL, "/"):
 		return fmt.Errorf("DiscoveryURL: that is the issuer, not its discovery document: leave it empty for %s, or write the document's whole address", fetch.DiscoveryURL(i.URL))
-	case len(i.JWKS) > 0, i.local != nil:
+	case len(i.JWKS) > 0, i.KeySource != nil:
 		return nil
 	case i.JWKSURL != "":
 		return wrapField("JWKSURL", client.CheckURL(i.JWKSURL))

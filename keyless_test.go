@@ -12,6 +12,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -226,9 +227,9 @@ func TestKeyless_TicketOfAnotherNode(t *testing.T) {
 		k.become("ES256")
 		key := newKey(t)
 		var nodes [2]*oidcauth.Authenticator
-		var locals [2]*oidcauth.LocalIssuer
+		var locals [2]*localissuer.Issuer
 		for i := range nodes {
-			locals[i] = newLocal(t, oidcauth.LocalIssuerConfig{Signer: key, TicketSecret: make([]byte, 32)})
+			locals[i] = newLocal(t, localissuer.Config{Signer: key, TicketSecret: make([]byte, 32)})
 			nodes[i] = newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, locals[i].Issuer()}, Client: issuer.Client()})
 			wants(t, nodes[i], k.Token(nil), nil)
 		}

@@ -99,8 +99,8 @@ func (a *Authenticator) completed(r revoked.Revocation) (revoked.Revocation, err
 func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 	longest := defaultRevocationTime
 	for _, t := range a.order {
-		lifetime, never := t.local.longest()
-		if never || t.Shape.NoExpiry {
+		lifetime := t.source.maxLifetime()
+		if lifetime < 0 || t.Shape.NoExpiry {
 			return at.AddDate(lastingYears, 0, 0)
 		}
 		longest = max(longest, lifetime)
@@ -123,17 +123,6 @@ func (a *Authenticator) completeShared(r *revoked.Revocation) {
 	if r.Until.IsZero() {
 		r.Until = a.lastExpiry(a.now())
 	}
-}
-
-// longest returns how long tokens live that the issuer has ever issued, and
-// whether there are any that never expire. It may be called on nil.
-func (l *LocalIssuer) longest() (lifetime time.Duration, never bool) {
-	if l == nil {
-		return 0, false
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return max(l.maxLifetime, l.ring.Longest), l.ring.NoExpiry
 }
 
 // share makes a revocation hold here and then everywhere: at once, or else, with

@@ -14,6 +14,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/revoked"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -184,15 +185,15 @@ func TestRevoke_Until(t *testing.T) {
 // ever issued, also when it issues shorter ones now.
 func TestRevoke_LocalTokensOfYears(t *testing.T) {
 	const year = 365 * 24 * time.Hour
-	for name, now := range map[string]oidcauth.LocalIssuerConfig{
+	for name, now := range map[string]localissuer.Config{
 		"configured as it was": {MaxLifetime: 3 * year},
 		"shorter tokens since": {MaxLifetime: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := new(setClock)
 			now.Dir, now.Now = filepath.Join(t.TempDir(), "keys"), clock.now
-			before := newLocal(t, oidcauth.LocalIssuerConfig{Dir: now.Dir, MaxLifetime: 3 * year})
-			token, _, err := before.Issue(t.Context(), oidcauth.TokenRequest{Subject: "alice", Lifetime: 2 * year})
+			before := newLocal(t, localissuer.Config{Dir: now.Dir, MaxLifetime: 3 * year})
+			token, _, err := before.Issue(t.Context(), localissuer.Request{Subject: "alice", Lifetime: 2 * year})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 	"github.com/oidcauth/oidcauth/internal/verify"
@@ -36,7 +37,7 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: Config.Client: %w", err)
 	}
-	common := newTrust(settings.issuer(), nil)
+	common := newTrust(settings.issuer(), nil, nil)
 	if len(settings.Roles) == 0 {
 		common.Shape.Roles = nil
 	}
@@ -67,7 +68,7 @@ func orDefault[N int | float64](n, otherwise N) N {
 
 // admits reports whether name is one that a stranger's issuer can have.
 func (o *anyone) admits(name string) bool {
-	return checkIssuerName(name) == nil && o.client.CheckURL(name) == nil && !strings.Contains(name, "?")
+	return policy.CheckIssuerName(name) == nil && o.client.CheckURL(name) == nil && !strings.Contains(name, "?")
 }
 
 // describe returns what all strangers' issuers have in common, for one of them.

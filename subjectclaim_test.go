@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -38,7 +39,7 @@ func TestRevoke_SubjectClaim(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					issuer, trusted := newIssuer(t, oidctest.Config{})
 					trusted.Subject = []oidcauth.Path{{"oid"}}
-					local := newLocal(t, oidcauth.LocalIssuerConfig{})
+					local := newLocal(t, localissuer.Config{})
 					a := newAuthenticator(t, oidcauth.Config{
 						Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(), MaxTokenBytes: 1 << 20,
 					})

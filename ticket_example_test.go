@@ -9,11 +9,12 @@ import (
 	"path/filepath"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // buyTicket gives the page that asks, with a token in the header, a ticket for
 // one connection to the database.
-func buyTicket(auth *oidcauth.Authenticator, local *oidcauth.LocalIssuer) http.Handler {
+func buyTicket(auth *oidcauth.Authenticator, local *localissuer.Issuer) http.Handler {
 	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := oidcauth.FromContext(r.Context())
 		ticket, err := local.Ticket(r, claims, "chat")
@@ -54,7 +55,7 @@ func ExampleAuthenticator_AuthenticateTicket() {
 		return
 	}
 	defer os.RemoveAll(parent)
-	local, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	local, err := localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: filepath.Join(parent, "keys"), Audiences: []string{"my-db"},
 	})
 	if err != nil {
@@ -68,7 +69,7 @@ func ExampleAuthenticator_AuthenticateTicket() {
 		return
 	}
 	defer auth.Close()
-	token, _, err := local.Issue(context.Background(), oidcauth.TokenRequest{Subject: "guest-1"})
+	token, _, err := local.Issue(context.Background(), localissuer.Request{Subject: "guest-1"})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -21,14 +22,14 @@ import (
 type counter struct {
 	t      *testing.T
 	issuer *oidctest.Issuer
-	local  *oidcauth.LocalIssuer
+	local  *localissuer.Issuer
 	auth   *oidcauth.Authenticator
 }
 
 func newCounter(t *testing.T) *counter {
 	t.Helper()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
-	local := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
+	local := newLocal(t, localissuer.Config{NoExpiry: true})
 	auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client()})
 	return &counter{t, issuer, local, auth}
 }
@@ -65,7 +66,7 @@ type place struct {
 
 func at(database string, origins ...string) place { return place{database, origins} }
 
-const anyDatabase = oidcauth.AnyDatabase
+const anyDatabase = localissuer.AnyDatabase
 
 var anywhere = at(anyDatabase)
 
@@ -90,8 +91,8 @@ func TestTicket(t *testing.T) {
 	for name, token := range map[string]string{
 		"another issuer's token":  c.issuer.Sign(nil, payload),
 		"a token without key ID":  c.issuer.Sign(map[string]any{"alg": "ES256", "kid": nil}, payload),
-		"our own token":           issue(t, c.local, oidcauth.TokenRequest{}),
-		"one that lives for ever": issue(t, c.local, oidcauth.TokenRequest{NoExpiry: true}),
+		"our own token":           issue(t, c.local, localissuer.Request{}),
+		"one that lives for ever": issue(t, c.local, localissuer.Request{NoExpiry: true}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := c.claims(token)
@@ -183,7 +184,7 @@ func TestTicket_IsNoBearerToken(t *testing.T) {
 	if _, err := c.use(ticket, anywhere); err != nil {
 		t.Errorf("AuthenticateTicket() after that: error = %v", err)
 	}
-	for _, token := range []string{token, issue(t, c.local, oidcauth.TokenRequest{})} {
+	for _, token := range []string{token, issue(t, c.local, localissuer.Request{})} {
 		if _, err := c.use(token, anywhere); !errors.Is(err, oidcauth.ErrTokenType) {
 			t.Errorf("AuthenticateTicket(token) error = %v, want %v", err, oidcauth.ErrTokenType)
 		}

@@ -13,11 +13,12 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
-// AuthenticateTicket verifies a ticket of a [LocalIssuer] whose Issuer is among
-// [Config.Issuers], uses it up, and returns the claims of the token that it
+// AuthenticateTicket verifies a ticket of a local issuer (package localissuer) that
+// is among [Config.Issuers], uses it up, and returns the claims of the token that it
 // stands for. That token is judged as [Authenticator.Authenticate] would judge
 // it now, by the issuer, key, times, audience, rules and so on, all but its
 // signature: that was checked when the ticket was bought. The ticket itself must
@@ -31,23 +32,28 @@ import (
 // is the one that it is used for, and must not be empty; a ticket for another one
 // is refused ([ErrAudience]). So are a token that is no ticket ([ErrTokenType])
 // and a ticket that was used before ([ErrTicketUsed]): by any server of the
-// cluster with [Config.Revocations], and else with the same LocalIssuer. Without
+// cluster with [Config.Revocations], and else with the same local issuer. Without
 // them, processes that share a key directory take a ticket once each, and one that
 // was restarted within its minute once more.
 //
 // Take the ticket out of the request with an [Extractor], such as [QueryToken],
 // as one would a token.
 func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database string) (*Claims, error) {
-	origin, err := ticketPlace(r, database)
+	e := &ticketToken{auth: a}
+	e.Begin(a.env, ticket, a.now())
+	return e.take(r, database)
+}
+
+// take checks the ticket, then the token that it stands for, and uses it up.
+func (e *ticketToken) take(r *http.Request, database string) (*Claims, error) {
+	origin, err := ticket.Place(r, database)
 	if err != nil {
 		return nil, err
 	}
 	ctx := r.Context()
-	e := &ticketToken{auth: a}
-	e.Begin(a.env, ticket, a.now())
-	t, err := e.read(ctx)
+	t, err := e.check(ctx)
 	if err == nil {
-		err = e.ticketFits(t.ticketBody, origin, database)
+		err = e.ticketFits(t.Body, origin, database)
 	}
 	if err != nil {
 		return nil, err
@@ -64,8 +70,9 @@ func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database str
 
 // A readTicket is a ticket whose signature is good.
 type readTicket struct {
-	ticketBody
-	secret []byte // of the key that signed it
+	ticket.Body
+	authority *ticket.Authority // of those that sell such tickets
+	secret    []byte            // of the key that signed it
 
 	// own says that this process made it, so that its age is known whatever was
 	// made of the clock since.
@@ -78,11 +85,11 @@ type ticketToken struct {
 	auth *Authenticator
 }
 
-// read checks the ticket itself. Most of its checks are those of tokens.
-func (e *ticketToken) read(ctx context.Context) (readTicket, error) {
+// check checks the ticket itself. Most of its checks are those of tokens.
+func (e *ticketToken) check(ctx context.Context) (readTicket, error) {
 	var t readTicket
 	var err error
-	if e.Members, err = e.Token.ParseInto(nil, e.Raw, e.auth.maxTokenBytes/3*4+ticketExtra); err != nil {
+	if e.Members, err = e.Token.ParseInto(nil, e.Raw, e.auth.maxTokenBytes/3*4+ticket.Extra); err != nil {
 		return t, verify.Malformed(err)
 	}
 	if policy.MediaType(e.Token.Type) != policy.TypeTicket {
@@ -92,8 +99,7 @@ func (e *ticketToken) read(ctx context.Context) (readTicket, error) {
 	if err := e.CheckIssuer(ctx); err != nil {
 		return t, err
 	}
-	local := e.local()
-	if local == nil {
+	if t.authority = e.Trust.Owner.(*trust).source.tickets(); t.authority == nil {
 		return t, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.Trust.URL), "the local issuer")
 	}
 	for _, check := range []func(context.Context) error{
@@ -104,32 +110,29 @@ func (e *ticketToken) read(ctx context.Context) (readTicket, error) {
 		}
 	}
 	// After the candidates, which may have learned of a new key.
-	secret, signs := local.ticketSecret(e.Key.ID())
+	secret, signs := t.authority.Secret(e.Key.ID())
 	if !signs || !e.Token.HasKeyID {
 		return t, refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(e.Token.KeyID), "a key that signs tickets at present")
 	}
 	t.secret = secret
-	if err := josejson.Unmarshal([]byte(e.Token.Payload), &t.ticketBody); err != nil || t.ID == "" || t.Origin == nil || t.Database == "" {
-		return t, refusal.New(refusal.Ticket, ErrMalformedToken, "a ticket of another form", "one of ours")
+	if err := josejson.Unmarshal([]byte(e.Token.Payload), &t.Body); err != nil || t.ID == "" || t.Origin == nil || t.Database == "" {
+		return t, ticket.Malformed()
 	}
 	return t, nil
 }
 
-// local returns the local issuer whose ticket it is, nil for none.
-func (e *ticketToken) local() *LocalIssuer { return e.Trust.Owner.(*trust).local }
-
 // ticketFits checks time and place. The expiry has no leeway: issuer and server
 // are the same.
-func (e *ticketToken) ticketFits(t ticketBody, origin, database string) error {
+func (e *ticketToken) ticketFits(t ticket.Body, origin, database string) error {
 	expiry := time.Unix(t.Expiry, 0)
 	switch {
 	case t.Expiry <= 0 || !e.Now.Before(expiry):
 		return refusal.New(refusal.Expiry, ErrExpired, refusal.Time(expiry), "later than "+refusal.Time(e.Now))
-	case expiry.After(e.Now.Add(maxTicketLifetime + e.auth.leeway)):
-		return refusal.New(refusal.Expiry, ErrClaim, refusal.Time(expiry), "within "+maxTicketLifetime.String())
+	case expiry.After(e.Now.Add(ticket.MaxLifetime + e.auth.leeway)):
+		return refusal.New(refusal.Expiry, ErrClaim, refusal.Time(expiry), "within "+ticket.MaxLifetime.String())
 	case *t.Origin != origin:
 		return refusal.New(refusal.Ticket, ErrOrigin, describeOrigin(origin), describeOrigin(*t.Origin))
-	case t.Database != AnyDatabase && t.Database != database:
+	case t.Database != ticket.AnyDatabase && t.Database != database:
 		return refusal.New(refusal.Ticket, ErrAudience, "database "+refusal.Quote(database), refusal.Quote(t.Database))
 	}
 	return nil
@@ -150,11 +153,9 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 	if err != nil {
 		return nil, err
 	}
-	if local := e.local(); o.Process == local.process {
-		t.own = true
-		if age := time.Since(local.started) - time.Duration(o.Uptime)*time.Millisecond; age >= maxTicketLifetime {
-			return nil, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+maxTicketLifetime.String())
-		}
+	var age time.Duration
+	if age, t.own = t.authority.Age(&o); t.own && age >= ticket.MaxLifetime {
+		return nil, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+ticket.MaxLifetime.String())
 	}
 	for _, step := range verify.Steps {
 		check := step.Run
@@ -172,26 +173,21 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 }
 
 // readOriginal opens what the ticket says of the original token.
-func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o original, err error) {
-	content, err := openTicket(t.secret, t.ID, t.Original)
+func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o ticket.Original, err error) {
+	o, payload, err := ticket.Open(t.secret, t.ID, t.Original)
 	if err != nil {
 		return nil, o, err
 	}
-	malformed := refusal.New(refusal.Ticket, ErrMalformedToken, "a ticket of another form", "one of ours")
-	claims, found, err := jws.Lookup(content, "claims")
-	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil {
-		return nil, o, malformed
-	}
 	signed = new(verify.Evaluation)
 	signed.Begin(e.auth.env, "", e.Now)
-	signed.SetPayload(claims.Value)
+	signed.SetPayload(payload)
 	signed.Whole.(*Claims).seller = &seller{issuer: e.Trust.URL, keyID: e.Key.ID(), soldAt: e.Record.IssuedAt}
 	signed.Token.Algorithm = o.Algorithm
 	if o.KeyID != nil {
 		signed.Token.KeyID, signed.Token.HasKeyID = *o.KeyID, true
 	}
-	if signed.Members, err = jws.ParseObject(nil, claims.Value); err != nil {
-		return nil, o, malformed
+	if signed.Members, err = jws.ParseObject(nil, payload); err != nil {
+		return nil, o, ticket.Malformed()
 	}
 	return signed, o, nil
 }

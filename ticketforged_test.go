@@ -10,6 +10,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/ticket"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // signTicket signs a ticket's payload, whatever it says, under a key ID.
@@ -34,7 +36,7 @@ func signTicket(t testing.TB, key *ecdsa.PrivateKey, keyID, payload string) stri
 // A forgery is a real ticket taken apart.
 type forgery struct {
 	t       *testing.T
-	local   *oidcauth.LocalIssuer
+	local   *localissuer.Issuer
 	payload string
 	content string // of what is sealed
 	members struct {
@@ -43,14 +45,14 @@ type forgery struct {
 	}
 }
 
-func newForgery(t *testing.T, local *oidcauth.LocalIssuer, ticket string) *forgery {
+func newForgery(t *testing.T, local *localissuer.Issuer, sold string) *forgery {
 	t.Helper()
-	f := &forgery{t: t, local: local, payload: decodePart(t, strings.Split(ticket, ".")[1])}
+	f := &forgery{t: t, local: local, payload: decodePart(t, strings.Split(sold, ".")[1])}
 	if err := json.Unmarshal([]byte(f.payload), &f.members); err != nil {
 		t.Fatal(err)
 	}
 	var err error
-	if f.content, err = oidcauth.OpenTicket(local, f.members.ID, f.members.Original); err != nil {
+	if f.content, err = ticket.Decrypt(secretOf(t, local, ""), f.members.ID, f.members.Original); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -71,19 +73,15 @@ func (f *forgery) sealing(old, new string) string {
 	if !strings.Contains(f.content, old) {
 		f.t.Fatalf("%s does not contain %s", f.content, old)
 	}
-	sealed, err := oidcauth.SealTicket(f.local, f.members.ID, strings.Replace(f.content, old, new, 1))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return f.with(f.members.Original, sealed)
+	return f.with(f.members.Original, sealTicket(f.t, f.local, "", f.members.ID, strings.Replace(f.content, old, new, 1)))
 }
 
 // Tickets that the local issuer did not make.
 func TestTicket_Forged(t *testing.T) {
 	key := newKey(t)
-	local := newLocal(t, oidcauth.LocalIssuerConfig{Signer: key})
+	local := newLocal(t, localissuer.Config{Signer: key})
 	auth := trusting(t, local)
-	claims, err := auth.Authenticate(t.Context(), issue(t, local, oidcauth.TokenRequest{}))
+	claims, err := auth.Authenticate(t.Context(), issue(t, local, localissuer.Request{}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,15 +4,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // Nothing is a ticket but what the local issuer sold, each once, and nothing that
 // is none brings the process down.
 func FuzzAuthenticateTicket(f *testing.F) {
-	local := newLocal(f, oidcauth.LocalIssuerConfig{})
+	local := newLocal(f, localissuer.Config{})
 	auth := trusting(f, local)
-	claims, err := auth.Authenticate(f.Context(), issue(f, local, oidcauth.TokenRequest{}))
+	claims, err := auth.Authenticate(f.Context(), issue(f, local, localissuer.Request{}))
 	if err != nil {
 		f.Fatal(err)
 	}

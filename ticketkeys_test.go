@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -54,7 +55,7 @@ func newShop(t *testing.T) *shop {
 	t.Helper()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	s := &shop{dir: filepath.Join(t.TempDir(), "keys")}
-	local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: s.dir})
+	local := newLocal(t, localissuer.Config{Dir: s.dir})
 	s.counter = &counter{t, issuer, local, newAuthenticator(t, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 	})}
@@ -88,7 +89,7 @@ func TestTicket_KeyThatMayNotSign(t *testing.T) {
 	t.Run("one of RetiredKeys", func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		retired, key := newKey(t), newKey(t)
-		local := newLocal(t, oidcauth.LocalIssuerConfig{Signer: key, RetiredKeys: []crypto.PublicKey{retired.Public()}})
+		local := newLocal(t, localissuer.Config{Signer: key, RetiredKeys: []crypto.PublicKey{retired.Public()}})
 		c := &counter{t, issuer, local, newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 		})}
@@ -152,11 +153,7 @@ func TestTicket_KeyOfEachState(t *testing.T) {
 // sealedFor seals the same content with another key's secret.
 func (f *forgery) sealedFor(keyID string) string {
 	f.t.Helper()
-	sealed, err := oidcauth.SealTicketFor(f.local, keyID, f.members.ID, f.content)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return f.with(f.members.Original, sealed)
+	return f.with(f.members.Original, sealTicket(f.t, f.local, keyID, f.members.ID, f.content))
 }
 
 // A clock that is set back makes no key sign again.
@@ -164,9 +161,9 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := new(setClock)
 		dir := filepath.Join(t.TempDir(), "keys")
-		local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, Now: clock.now})
+		local := newLocal(t, localissuer.Config{Dir: dir, Now: clock.now})
 		auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.now})
-		claims := authenticate(t, auth, issue(t, local, oidcauth.TokenRequest{}))
+		claims := authenticate(t, auth, issue(t, local, localissuer.Request{}))
 		buy := func() string {
 			t.Helper()
 			ticket, err := local.Ticket(fromProgram(), claims, "chat")

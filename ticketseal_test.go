@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -84,7 +85,7 @@ func TestTicket_SharedDirectory(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		dir := filepath.Join(t.TempDir(), "keys")
 		process := func() *counter {
-			local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir})
+			local := newLocal(t, localissuer.Config{Dir: dir})
 			return &counter{t, issuer, local, newAuthenticator(t, oidcauth.Config{
 				Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 			})}
@@ -121,7 +122,7 @@ func TestTicket_SharedSecret(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	key := newKey(t)
 	process := func(secret string) *counter {
-		local := newLocal(t, oidcauth.LocalIssuerConfig{Signer: key, TicketSecret: []byte(secret)})
+		local := newLocal(t, localissuer.Config{Signer: key, TicketSecret: []byte(secret)})
 		return &counter{t, issuer, local, newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 		})}
@@ -143,13 +144,13 @@ func TestTicket_SharedSecret(t *testing.T) {
 			}
 		})
 	}
-	for name, cfg := range map[string]oidcauth.LocalIssuerConfig{
+	for name, cfg := range map[string]localissuer.Config{
 		"a short secret":     {Signer: key, TicketSecret: []byte(one[1:])},
 		"one with directory": {Dir: filepath.Join(t.TempDir(), "keys"), TicketSecret: []byte(one)},
 	} {
 		cfg.URL, cfg.Audiences = "localhost", []string{testAudience}
-		if _, err := oidcauth.NewLocalIssuer(cfg); err == nil || !strings.Contains(err.Error(), "TicketSecret") || strings.Contains(err.Error(), one[1:]) {
-			t.Errorf("%s: NewLocalIssuer() error = %v, want one about TicketSecret that does not show it", name, err)
+		if _, err := localissuer.New(cfg); err == nil || !strings.Contains(err.Error(), "TicketSecret") || strings.Contains(err.Error(), one[1:]) {
+			t.Errorf("%s: New() error = %v, want one about TicketSecret that does not show it", name, err)
 		}
 	}
 }

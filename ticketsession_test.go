@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -17,9 +18,9 @@ func TestTicket_SingleUseInCluster(t *testing.T) {
 	key := newKey(t)
 	log := newMemoryLog()
 	var servers [2]*oidcauth.Authenticator
-	var locals [2]*oidcauth.LocalIssuer
+	var locals [2]*localissuer.Issuer
 	for i := range servers {
-		locals[i] = newLocal(t, oidcauth.LocalIssuerConfig{Signer: key})
+		locals[i] = newLocal(t, localissuer.Config{Signer: key})
 		servers[i] = newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted, locals[i].Issuer()}, Client: issuer.Client(), Revocations: log,
 		})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // A used ticket stays used when the clock is set back, however long ago it was
@@ -28,14 +29,14 @@ func TestTicket_ClockSetBack(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				clock := new(setClock)
 				dir := filepath.Join(t.TempDir(), "keys")
-				process := func() (*oidcauth.LocalIssuer, *oidcauth.Authenticator) {
-					local := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, NoExpiry: true, Now: clock.now})
+				process := func() (*localissuer.Issuer, *oidcauth.Authenticator) {
+					local := newLocal(t, localissuer.Config{Dir: dir, NoExpiry: true, Now: clock.now})
 					return local, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.now})
 				}
 				local, auth := process()
 				other, _ := process()
-				claims := authenticate(t, auth, issue(t, local, oidcauth.TokenRequest{NoExpiry: true}))
-				buy := func(l *oidcauth.LocalIssuer) string {
+				claims := authenticate(t, auth, issue(t, local, localissuer.Request{NoExpiry: true}))
+				buy := func(l *localissuer.Issuer) string {
 					t.Helper()
 					ticket, err := l.Ticket(fromProgram(), claims, "chat")
 					if err != nil {
@@ -91,9 +92,9 @@ func (l *untilLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (
 // clock of one being as much behind as leeways permit and the log's as much ahead.
 func TestTicket_SharedUntil(t *testing.T) {
 	log := &untilLog{RevocationLog: newMemoryLog()}
-	local := newLocal(t, oidcauth.LocalIssuerConfig{})
+	local := newLocal(t, localissuer.Config{})
 	auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Revocations: log})
-	claims := authenticate(t, auth, issue(t, local, oidcauth.TokenRequest{}))
+	claims := authenticate(t, auth, issue(t, local, localissuer.Request{}))
 	ticket, err := local.Ticket(fromProgram(), claims, "chat")
 	if err != nil {
 		t.Fatal(err)

@@ -22,20 +22,20 @@ type trust struct {
 	rules      []Rule
 	sessionIDs *sessionIDs        // of the tokens accepted so far
 	strangers  *strangers.Issuers // whom it is one of; nil for a configured issuer
-	local      *LocalIssuer       // nil for an issuer elsewhere
+	source     *followedSource    // of keys that nobody fetches; else nil
 }
 
 // newTrust copies what the checks need of a valid description.
-func newTrust(i Issuer, keys *keyset.Set) *trust {
+func newTrust(i Issuer, keys *keyset.Set, source *followedSource) *trust {
 	t := &trust{
 		Trust:      verify.Trust{Policy: i.policy(), Keys: keys, Order: new(verify.Order)},
 		rules:      slices.Clone(i.Rules),
 		sessionIDs: new(sessionIDs),
+		source:     source,
 	}
 	t.Owner = t
-	if i.local != nil {
-		t.local, t.Shape.NoExpiry = i.local, i.local.noExpiry
-		t.Local = localKeys{i.local}
+	if source != nil {
+		t.Local, t.Shape.NoExpiry = source, source.noExpiry()
 	}
 	return t
 }
@@ -80,12 +80,3 @@ func (t *trust) checkRules(c *Claims) error {
 	}
 	return nil
 }
-
-// localKeys are those of a local issuer, for the checks.
-type localKeys struct{ issuer *LocalIssuer }
-
-// Refresh implements [verify.Local].
-func (l localKeys) Refresh() { l.issuer.reread(false) }
-
-// SignsWithoutID implements [verify.Local].
-func (l localKeys) SignsWithoutID(k *keyset.Key) bool { return l.issuer.elsewhere.has(k) }

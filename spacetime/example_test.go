@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
 
@@ -41,7 +42,7 @@ func Example() {
 		return
 	}
 	defer os.RemoveAll(parent)
-	local, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	local, err := localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: filepath.Join(parent, "keys"), Audiences: []string{"my-db"},
 	})
 	if err != nil {
@@ -68,7 +69,7 @@ func Example() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	token, _, err := local.Issue(ctx, oidcauth.TokenRequest{Subject: "guest-1"})
+	token, _, err := local.Issue(ctx, localissuer.Request{Subject: "guest-1"})
 	if err != nil {
 		fmt.Println(err)
 		return

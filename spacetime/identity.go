@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 const (
@@ -89,7 +90,7 @@ func (s *Server) ticket(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, err)
 		return
 	}
-	ticket, err := s.cfg.Local.Ticket(r, claims, oidcauth.AnyDatabase)
+	ticket, err := s.cfg.Local.Ticket(r, claims, localissuer.AnyDatabase)
 	if err != nil {
 		s.refuse(w, r, err)
 		return

@@ -16,6 +16,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
@@ -28,7 +29,7 @@ const patience = 30 * time.Second
 // A world is a server on a socket, and an issuer whose tokens it accepts.
 type world struct {
 	issuer *oidctest.Issuer
-	local  *oidcauth.LocalIssuer
+	local  *localissuer.Issuer
 	auth   *oidcauth.Authenticator
 	server *spacetime.Server
 	url    string
@@ -59,7 +60,7 @@ func newWorld(t *testing.T, cfg spacetime.Config) *world {
 	w := &world{issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}}), log: new(lines)}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	w.local, err = oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	w.local, err = localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience}, NoExpiry: true, Logger: logger,
 	})
 	if err != nil {
@@ -128,7 +129,7 @@ func authorization(value string) []string {
 
 func TestNew_Refused(t *testing.T) {
 	w := newWorld(t, spacetime.Config{})
-	strict, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	strict, err := localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience},
 	})
 	if err != nil {
@@ -236,7 +237,7 @@ func TestPublicKey(t *testing.T) {
 	if got := rec.Header().Get("Content-Type"); got != "application/pem-certificate-chain" {
 		t.Errorf("Content-Type is %q", got)
 	}
-	other, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	other, err := localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience},
 	})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/origin"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // Config says what a [Server] is like.
@@ -31,7 +32,7 @@ type Config struct {
 	Auth *oidcauth.Authenticator
 
 	// Local issues tickets, and identities to those who have none. Required.
-	Local *oidcauth.LocalIssuer
+	Local *localissuer.Issuer
 
 	// Anonymous gives whoever comes without a token a new identity, which costs
 	// them nothing: what it may do is for the server to limit. False means that
@@ -137,7 +138,7 @@ func (s *Server) tryIssuer() error {
 
 // issue makes somebody new.
 func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Claims, err error) {
-	token, _, err = s.cfg.Local.Issue(ctx, oidcauth.TokenRequest{NoExpiry: s.cfg.NoExpiry})
+	token, _, err = s.cfg.Local.Issue(ctx, localissuer.Request{NoExpiry: s.cfg.NoExpiry})
 	if err != nil {
 		return "", nil, err
 	}
@@ -158,7 +159,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Close ends all connections and waits until they are closed, no longer than
 // ctx permits: then it returns the cause of ctx. Later connections are refused
 // with status 503; the routes below /v1/identity are still served. The
-// Authenticator and the LocalIssuer stay open. It may be called more than once.
+// Authenticator and the local issuer stay open. It may be called more than once.
 func (s *Server) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true

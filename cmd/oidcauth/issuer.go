@@ -9,7 +9,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // issuerFlags are the flags of issuer.
@@ -58,7 +58,7 @@ func (f *issuerFlags) run(ctx context.Context, std streams, operands []string) e
 	}
 	acts := map[string]struct {
 		want string
-		do   func(context.Context, streams, *oidcauth.LocalIssuer, string) error
+		do   func(context.Context, streams, *localissuer.Issuer, string) error
 	}{
 		"list":   {"DIRECTORY", listIssuerKeys},
 		"rotate": {"DIRECTORY", rotateIssuerKeys},
@@ -77,7 +77,7 @@ func (f *issuerFlags) run(ctx context.Context, std streams, operands []string) e
 	case len(rest) != wanted:
 		return usagef("%s: got %s, want %s", operands[0], arguments(rest), act.want)
 	}
-	l, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	l, err := localissuer.New(localissuer.Config{
 		URL: f.url, Dir: rest[0],
 		// Nothing is issued here.
 		Audiences: []string{"none"}, MaxLifetime: time.Nanosecond,
@@ -92,7 +92,7 @@ func (f *issuerFlags) run(ctx context.Context, std streams, operands []string) e
 	return act.do(ctx, std, l, rest[wanted-1])
 }
 
-func listIssuerKeys(_ context.Context, std streams, l *oidcauth.LocalIssuer, _ string) error {
+func listIssuerKeys(_ context.Context, std streams, l *localissuer.Issuer, _ string) error {
 	fmt.Fprintf(std.out, "issuer %s\n\n", printable(l.URL()))
 	t := table{head: []string{"KEY ID", "STATE", "CREATED", "KEPT UNTIL"}}
 	for _, k := range l.Keys() {
@@ -111,7 +111,7 @@ func listIssuerKeys(_ context.Context, std streams, l *oidcauth.LocalIssuer, _ s
 	return nil
 }
 
-func rotateIssuerKeys(ctx context.Context, std streams, l *oidcauth.LocalIssuer, _ string) error {
+func rotateIssuerKeys(ctx context.Context, std streams, l *localissuer.Issuer, _ string) error {
 	if err := l.Rotate(ctx); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func rotateIssuerKeys(ctx context.Context, std streams, l *oidcauth.LocalIssuer,
 	return nil
 }
 
-func importIssuerKey(ctx context.Context, std streams, l *oidcauth.LocalIssuer, file string) error {
+func importIssuerKey(ctx context.Context, std streams, l *localissuer.Issuer, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -136,7 +136,7 @@ func importIssuerKey(ctx context.Context, std streams, l *oidcauth.LocalIssuer, 
 	return nil
 }
 
-func removeIssuerKey(ctx context.Context, std streams, l *oidcauth.LocalIssuer, keyID string) error {
+func removeIssuerKey(ctx context.Context, std streams, l *localissuer.Issuer, keyID string) error {
 	if err := l.Remove(ctx, keyID); err != nil {
 		return err
 	}

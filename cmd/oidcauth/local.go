@@ -16,6 +16,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/origin"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
 
@@ -93,7 +94,7 @@ func isOrigin(text string) bool { return text == "*" || origin.Check(text) == ni
 
 // open opens the directory, with new keys in it if it has none, and adds the
 // issuer to the library's configuration. A nil localConfig adds none.
-func (c *localConfig) open(cfg *oidcauth.Config) (*oidcauth.LocalIssuer, error) {
+func (c *localConfig) open(cfg *oidcauth.Config) (*localissuer.Issuer, error) {
 	if c == nil {
 		return nil, nil
 	}
@@ -109,7 +110,7 @@ func (c *localConfig) open(cfg *oidcauth.Config) (*oidcauth.LocalIssuer, error) 
 }
 
 // openExisting is open for a command that only reads: without keys it fails.
-func (c *localConfig) openExisting(cfg *oidcauth.Config) (*oidcauth.LocalIssuer, error) {
+func (c *localConfig) openExisting(cfg *oidcauth.Config) (*localissuer.Issuer, error) {
 	if c == nil {
 		return nil, nil
 	}
@@ -129,24 +130,24 @@ func (c *localConfig) openExisting(cfg *oidcauth.Config) (*oidcauth.LocalIssuer,
 
 // issuer opens the directory under the given name; empty means the directory's
 // own, and that nothing is created.
-func (c *localConfig) issuer(name string, logger *slog.Logger) (*oidcauth.LocalIssuer, error) {
+func (c *localConfig) issuer(name string, logger *slog.Logger) (*localissuer.Issuer, error) {
 	audiences := slices.Clone(c.Audiences)
 	if !slices.Contains(audiences, spacetimeAudience) {
 		audiences = append(audiences, spacetimeAudience)
 	}
-	return oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	return localissuer.New(localissuer.Config{
 		URL: name, Dir: c.Dir, Audiences: audiences, NoExpiry: true, Logger: logger,
 	})
 }
 
 // localRoutes are what a server with a local issuer serves.
 type localRoutes struct {
-	issuer    *oidcauth.LocalIssuer
+	issuer    *localissuer.Issuer
 	spacetime *spacetime.Server
 }
 
 // newLocalRoutes prepares the routes.
-func newLocalRoutes(s *server, l *oidcauth.LocalIssuer, origins []string) (*localRoutes, error) {
+func newLocalRoutes(s *server, l *localissuer.Issuer, origins []string) (*localRoutes, error) {
 	server, err := spacetime.New(spacetime.Config{
 		Auth: s.auth, Local: l, Anonymous: true, NoExpiry: true, Origins: origins, Logger: s.log,
 	})

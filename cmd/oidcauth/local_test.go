@@ -14,7 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // ask makes a request of the service and decodes the answer into a value that
@@ -193,14 +193,14 @@ func testServeLocalIssuer(t *testing.T) {
 // has made, one that never expires.
 func testExplainLocalIssuer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	l, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	l, err := localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: dir, Audiences: []string{"spacetimedb"}, NoExpiry: true,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	token, _, err := l.Issue(t.Context(), oidcauth.TokenRequest{NoExpiry: true})
+	token, _, err := l.Issue(t.Context(), localissuer.Request{NoExpiry: true})
 	if err != nil {
 		t.Fatal(err)
 	}

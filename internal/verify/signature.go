@@ -147,7 +147,7 @@ func (e *Evaluation) verify(keys []*keyset.Key, limit int) bool {
 }
 
 // canBeOf reports whether the signature may be by a key that was not tried yet.
-// All that a local issuer's own keys sign bears a key ID.
+// All that the own keys of a local issuer sign bears a key ID.
 func (e *Evaluation) canBeOf(k *keyset.Key) bool {
 	if e.Trust.Local != nil && !e.Token.HasKeyID && !e.Trust.Local.SignsWithoutID(k) {
 		return false

@@ -18,6 +18,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 	"github.com/oidcauth/oidcauth/spacetime"
 )
@@ -57,7 +58,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}})
 	issuer.SetURL(issuer.Start().URL)
-	local, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	local, err := localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience}, NoExpiry: true,
 	})
 	if err != nil {

@@ -1,4 +1,4 @@
-package oidcauth_test
+package localissuer_test
 
 import (
 	"context"
@@ -14,22 +14,23 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // Rotation breaks nobody: while keys change three times, every token is
 // accepted, old or new, by the process that rotates, by one that shares its
 // directory, and by both whichever of them issued it.
-func TestLocalIssuer_RotateUnderLoad(t *testing.T) {
+func TestIssuer_RotateUnderLoad(t *testing.T) {
 	const requests, rotations, workers = 10_000, 3, 8
 	dir := filepath.Join(t.TempDir(), "keys")
-	issuers := [2]*oidcauth.LocalIssuer{}
+	issuers := [2]*localissuer.Issuer{}
 	servers := [2]*oidcauth.Authenticator{}
 	for i := range issuers {
-		issuers[i] = newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir})
+		issuers[i] = newLocal(t, localissuer.Config{Dir: dir})
 		servers[i] = newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{issuers[i].Issuer()}, CacheBytes: -1})
 	}
-	old := issue(t, issuers[0], oidcauth.TokenRequest{})
+	old := issue(t, issuers[0], localissuer.Request{})
 	var done atomic.Int64
 	var wg sync.WaitGroup
 	for w := range workers {
@@ -38,7 +39,7 @@ func TestLocalIssuer_RotateUnderLoad(t *testing.T) {
 				token := old
 				if n%2 == 1 {
 					var err error
-					if token, _, err = issuers[w%2].Issue(context.Background(), oidcauth.TokenRequest{}); err != nil {
+					if token, _, err = issuers[w%2].Issue(context.Background(), localissuer.Request{}); err != nil {
 						t.Errorf("Issue() error = %v", err)
 						return
 					}
@@ -67,19 +68,19 @@ func TestLocalIssuer_RotateUnderLoad(t *testing.T) {
 
 // A process learns of another's new key from the first token that it signed, and
 // of a removed key within seconds.
-func TestLocalIssuer_SharedDirectory(t *testing.T) {
+func TestIssuer_SharedDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "keys")
-		here, there := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir}), newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir})
+		here, there := newLocal(t, localissuer.Config{Dir: dir}), newLocal(t, localissuer.Config{Dir: dir})
 		a := trusting(t, here)
 		first := there.Keys()[0].ID
-		old := issue(t, there, oidcauth.TokenRequest{})
+		old := issue(t, there, localissuer.Request{})
 		for range 2 { // the second makes a key sign that nobody has seen yet
 			if err := there.Rotate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		for _, token := range []string{old, issue(t, there, oidcauth.TokenRequest{})} {
+		for _, token := range []string{old, issue(t, there, localissuer.Request{})} {
 			if _, err := a.Authenticate(t.Context(), token); err != nil {
 				t.Errorf("Authenticate() error = %v", err)
 			}
@@ -97,9 +98,9 @@ func TestLocalIssuer_SharedDirectory(t *testing.T) {
 
 // A key that another process has just made is found however many tokens bring
 // it at once, and right after a stranger's key ID was looked for in vain.
-func TestLocalIssuer_NewKeyAtOnce(t *testing.T) {
+func TestIssuer_NewKeyAtOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
-	here, there := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir}), newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir})
+	here, there := newLocal(t, localissuer.Config{Dir: dir}), newLocal(t, localissuer.Config{Dir: dir})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{here.Issuer()}, CacheBytes: -1})
 	stranger := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"iss": here.URL()}})
 	for range 10 {
@@ -111,7 +112,7 @@ func TestLocalIssuer_NewKeyAtOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		token := issue(t, there, oidcauth.TokenRequest{})
+		token := issue(t, there, localissuer.Request{})
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
@@ -126,11 +127,11 @@ func TestLocalIssuer_NewKeyAtOnce(t *testing.T) {
 
 // A directory that can no longer be read is reported once, and the keys in
 // memory go on serving.
-func TestLocalIssuer_DirectoryLost(t *testing.T) {
+func TestIssuer_DirectoryLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		dir := filepath.Join(t.TempDir(), "keys")
-		l := newLocal(t, oidcauth.LocalIssuerConfig{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		l := newLocal(t, localissuer.Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		a := trusting(t, l)
 		file := filepath.Join(dir, "keyring.json")
 		if err := os.Truncate(file, 100); err != nil {
@@ -138,7 +139,7 @@ func TestLocalIssuer_DirectoryLost(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		if _, err := a.Authenticate(t.Context(), issue(t, l, oidcauth.TokenRequest{})); err != nil {
+		if _, err := a.Authenticate(t.Context(), issue(t, l, localissuer.Request{})); err != nil {
 			t.Errorf("Authenticate() error = %v", err)
 		}
 		if n := strings.Count(log.String(), "not readable"); n != 1 {
@@ -150,8 +151,8 @@ func TestLocalIssuer_DirectoryLost(t *testing.T) {
 	})
 }
 
-func TestLocalIssuer_Import(t *testing.T) {
-	l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
+func TestIssuer_Import(t *testing.T) {
+	l := newLocal(t, localissuer.Config{NoExpiry: true})
 	a := trusting(t, l)
 	key := newKey(t)
 	token := signAs(t, key, "JWT", `{"iss":"localhost","sub":"bob","aud":["my-db"],"exp":null}`)

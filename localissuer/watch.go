@@ -1,4 +1,4 @@
-package oidcauth
+package localissuer
 
 import (
 	"cmp"
@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -28,7 +29,7 @@ const (
 	unreadableLimit = keyset.StaleLimit
 )
 
-func (l *LocalIssuer) startPolling() {
+func (l *Issuer) startPolling() {
 	if l.dir == nil {
 		return
 	}
@@ -41,7 +42,7 @@ func (l *LocalIssuer) startPolling() {
 }
 
 // poll runs on the timer's goroutine and ends with it.
-func (l *LocalIssuer) poll() {
+func (l *Issuer) poll() {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
@@ -61,7 +62,7 @@ func (l *LocalIssuer) poll() {
 // reread looks what other processes made of the directory, unless, seen from
 // outside, nothing was made of it. Everybody who comes meanwhile waits: their
 // key may be the one that is being read.
-func (l *LocalIssuer) reread(always bool) {
+func (l *Issuer) reread(always bool) {
 	if l.dir == nil {
 		return
 	}
@@ -81,7 +82,7 @@ func (l *LocalIssuer) reread(always bool) {
 
 // take adopts what the directory holds. An older copy that was put back is first
 // brought up to date with what this process knows.
-func (l *LocalIssuer) take(read keyring.Ring) error {
+func (l *Issuer) take(read keyring.Ring) error {
 	if read.Follows(l.current()) && read.Issuer == l.url {
 		return l.adopt(read)
 	}
@@ -104,14 +105,14 @@ func (l *LocalIssuer) take(read keyring.Ring) error {
 
 // rejoin adds what this process knows of the ring to what the directory says. It
 // reports whether that is more.
-func (l *LocalIssuer) rejoin(r keyring.Ring) (keyring.Ring, bool, error) {
+func (l *Issuer) rejoin(r keyring.Ring) (keyring.Ring, bool, error) {
 	if r.Issuer != "" && r.Issuer != l.url {
 		return r, false, fmt.Errorf("%w: the keys are those of issuer %s, want %s", keyring.ErrRing, refusal.Quote(r.Issuer), refusal.Quote(l.url))
 	}
 	return r.Merge(l.current(), l.now())
 }
 
-func (l *LocalIssuer) current() keyring.Ring {
+func (l *Issuer) current() keyring.Ring {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.ring
@@ -119,7 +120,7 @@ func (l *LocalIssuer) current() keyring.Ring {
 
 // takeUnwritten is for a directory that could not be brought up to date. What it
 // says is removed is trusted no more, and a key that is not in it signs no more.
-func (l *LocalIssuer) takeUnwritten(read keyring.Ring, cause error) error {
+func (l *Issuer) takeUnwritten(read keyring.Ring, cause error) error {
 	ring, _, err := l.rejoin(read)
 	if err != nil {
 		l.signing.Store(stopped(err))
@@ -139,12 +140,12 @@ func (l *LocalIssuer) takeUnwritten(read keyring.Ring, cause error) error {
 
 // stopped has tokens and tickets refused until a ring is adopted.
 func stopped(cause error) *signing {
-	return &signing{err: refusal.Because(refusal.Key, ErrKeysUnavailable, cause)}
+	return &signing{err: refusal.Because(refusal.Key, oidcauth.ErrKeysUnavailable, cause)}
 }
 
 // noteReading reports the first failure of a series, and ends trust in the keys
 // in memory when it has lasted too long by either clock.
-func (l *LocalIssuer) noteReading(err error) {
+func (l *Issuer) noteReading(err error) {
 	if err == nil {
 		l.failing, l.lastRead = false, time.Now()
 		return
@@ -163,19 +164,17 @@ func (l *LocalIssuer) noteReading(err error) {
 
 // withdraw ends trust in the keys in memory, of which nobody knows any longer
 // whether they were removed.
-func (l *LocalIssuer) withdraw(cause error) {
+func (l *Issuer) withdraw(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.withdrawn != nil {
 		return
 	}
 	l.withdrawn = fmt.Errorf("key directory not readable for %v: %w", unreadableLimit, cause)
-	for set := range l.sets {
-		if err := set.Withdraw(l.withdrawn); err != nil {
-			delete(l.sets, set)
-		}
-	}
 	l.signing.Store(stopped(l.withdrawn))
+	if err := l.tell(); err != nil {
+		cause = errors.Join(cause, err)
+	}
 	l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable for too long, the keys in memory are trusted no more",
 		slog.String("issuer", l.url), slog.String("error", cause.Error()))
 }

@@ -1,4 +1,4 @@
-package oidcauth_test
+package localissuer_test
 
 import (
 	"context"
@@ -9,11 +9,12 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // A token without expiry is good only where the configuration says so.
-func TestLocalIssuer_NoExpiry(t *testing.T) {
+func TestIssuer_NoExpiry(t *testing.T) {
 	const claims = `{"iss":"localhost","sub":"alice","aud":["my-db"],"iat":1737665769`
 	for _, tt := range []struct {
 		name, rest string
@@ -32,7 +33,7 @@ func TestLocalIssuer_NoExpiry(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			for noExpiry, want := range map[bool]error{false: tt.strict, true: tt.lasting} {
 				key := newKey(t)
-				l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: noExpiry})
+				l := newLocal(t, localissuer.Config{NoExpiry: noExpiry})
 				if _, err := l.Import(t.Context(), privatePEM(t, key)); err != nil {
 					t.Fatal(err)
 				}
@@ -55,7 +56,7 @@ func TestLocalIssuer_NoExpiry(t *testing.T) {
 	// Nobody else's tokens may lack it.
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{trusted, newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true}).Issuer()},
+		Issuers: []oidcauth.Issuer{trusted, newLocal(t, localissuer.Config{NoExpiry: true}).Issuer()},
 		Client:  issuer.Client(),
 	})
 	if _, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"exp": nil})); !errors.Is(err, oidcauth.ErrClaim) {
@@ -64,11 +65,11 @@ func TestLocalIssuer_NoExpiry(t *testing.T) {
 }
 
 // A token that never expires is still accepted when the clock says 9000.
-func TestLocalIssuer_NeverExpires(t *testing.T) {
+func TestIssuer_NeverExpires(t *testing.T) {
 	now := time.Now()
-	l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
+	l := newLocal(t, localissuer.Config{NoExpiry: true})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{l.Issuer()}, Now: func() time.Time { return now }})
-	token := issue(t, l, oidcauth.TokenRequest{NoExpiry: true})
+	token := issue(t, l, localissuer.Request{NoExpiry: true})
 	for range 3 {
 		c, err := a.Authenticate(t.Context(), token)
 		if err != nil || !c.Expiry().IsZero() {
@@ -80,11 +81,11 @@ func TestLocalIssuer_NeverExpires(t *testing.T) {
 
 // A session under a token that never expires lives on, until something else ends
 // it; a revocation of such a token does not wear off.
-func TestLocalIssuer_LastingSession(t *testing.T) {
+func TestIssuer_LastingSession(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
+		l := newLocal(t, localissuer.Config{NoExpiry: true})
 		a := trusting(t, l)
-		token := issue(t, l, oidcauth.TokenRequest{Subject: "alice", NoExpiry: true})
+		token := issue(t, l, localissuer.Request{Subject: "alice", NoExpiry: true})
 		claims, err := a.Authenticate(t.Context(), token)
 		if err != nil {
 			t.Fatal(err)
@@ -97,7 +98,7 @@ func TestLocalIssuer_LastingSession(t *testing.T) {
 		if s.Context().Err() != nil {
 			t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
 		}
-		short := issue(t, l, oidcauth.TokenRequest{Subject: "alice", Lifetime: time.Hour})
+		short := issue(t, l, localissuer.Request{Subject: "alice", Lifetime: time.Hour})
 		if _, err := s.Renew(t.Context(), short); err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package oidcauth
+package localissuer
 
 import (
 	"context"
@@ -8,22 +8,20 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth/internal/keyring"
-	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
 const openTimeout = 30 * time.Second
 
-// A LocalKey is one key of a [LocalIssuer].
-type LocalKey struct {
+// A Key is one key of an [Issuer].
+type Key struct {
 	ID        string           // RFC 7638 thumbprint
 	State     string           // "active" signs, "next" will, "retired" verifies only
-	Imported  bool             // see LocalIssuer.Import
+	Imported  bool             // see Issuer.Import
 	Created   time.Time        // when it was made or imported
 	Retired   time.Time        // zero unless retired
 	KeepUntil time.Time        // when a retired key is let go of; zero for never
@@ -31,13 +29,13 @@ type LocalKey struct {
 }
 
 // Keys describes the keys, imported ones first, then by age.
-func (l *LocalIssuer) Keys() []LocalKey {
+func (l *Issuer) Keys() []Key {
 	l.mu.Lock()
 	ring := l.ring.Current(l.now())
 	l.mu.Unlock()
-	var keys []LocalKey
+	var keys []Key
 	for _, k := range ring.Keys {
-		keys = append(keys, LocalKey{
+		keys = append(keys, Key{
 			ID: k.ID, State: string(k.State), Imported: k.Imported,
 			Created: k.Created, Retired: k.Retired, KeepUntil: k.KeepUntil, Public: k.Public,
 		})
@@ -55,7 +53,7 @@ func (l *LocalIssuer) Keys() []LocalKey {
 // Processes that share the directory follow within seconds, and at once when
 // they see a token under a key they do not know. With an external signer the
 // key is not ours to change, and Rotate is an error.
-func (l *LocalIssuer) Rotate(ctx context.Context) error {
+func (l *Issuer) Rotate(ctx context.Context) error {
 	return l.update(ctx, "key rotated", func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, err := r.Rotate(l.now())
 		return r, true, err
@@ -64,14 +62,14 @@ func (l *LocalIssuer) Rotate(ctx context.Context) error {
 
 // Import makes tokens good that were signed with another key of the same
 // issuer, those of a SpacetimeDB server that this one replaces above all: they
-// bear no key ID and, with [LocalIssuerConfig.NoExpiry], no expiry. The key is
+// bear no key ID and, with [Config.NoExpiry], no expiry. The key is
 // PEM text, private (PKCS#8 or SEC 1) or public; since it only verifies, only
 // its public half is kept. It is trusted until it is removed, and then never
 // again. It signs no tickets. The result is its ID.
-func (l *LocalIssuer) Import(ctx context.Context, pem []byte) (keyID string, err error) {
+func (l *Issuer) Import(ctx context.Context, pem []byte) (keyID string, err error) {
 	public, err := keyring.ParsePEM(pem)
 	if err != nil {
-		return "", fmt.Errorf("oidcauth: local issuer: %w", err)
+		return "", fmt.Errorf("localissuer: %w", err)
 	}
 	err = l.update(ctx, "key imported", func(r keyring.Ring) (keyring.Ring, bool, error) {
 		before := len(r.Keys)
@@ -86,7 +84,7 @@ func (l *LocalIssuer) Import(ctx context.Context, pem []byte) (keyID string, err
 // so that neither an older copy of the directory that is put back nor Import
 // makes the key good again. What the copy does not know and no process has seen
 // since is lost with it.
-func (l *LocalIssuer) Remove(ctx context.Context, keyID string) error {
+func (l *Issuer) Remove(ctx context.Context, keyID string) error {
 	return l.update(ctx, "key removed", func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, err := r.Remove(keyID)
 		return r, true, err
@@ -96,9 +94,9 @@ func (l *LocalIssuer) Remove(ctx context.Context, keyID string) error {
 // update changes the ring in the directory, and then the one in use. What this
 // process knows beyond the directory is written there first, so that no key is
 // in use that is in no directory.
-func (l *LocalIssuer) update(ctx context.Context, what string, change func(keyring.Ring) (keyring.Ring, bool, error)) error {
+func (l *Issuer) update(ctx context.Context, what string, change func(keyring.Ring) (keyring.Ring, bool, error)) error {
 	if l.dir == nil {
-		return errors.New("oidcauth: local issuer: the keys are not in a directory, want LocalIssuerConfig.Dir to change them")
+		return errors.New("localissuer: the keys are not in a directory, want Config.Dir to change them")
 	}
 	ring, err := l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, rejoined, err := l.rejoin(r)
@@ -112,7 +110,7 @@ func (l *LocalIssuer) update(ctx context.Context, what string, change func(keyri
 		err = l.adopt(ring)
 	}
 	if err != nil {
-		return fmt.Errorf("oidcauth: local issuer: %w", err)
+		return fmt.Errorf("localissuer: %w", err)
 	}
 	l.logger.LogAttrs(ctx, slog.LevelInfo, what, slog.String("issuer", l.url), slog.String("signing_key", ring.Active().ID))
 	return nil
@@ -121,7 +119,7 @@ func (l *LocalIssuer) update(ctx context.Context, what string, change func(keyri
 // Close ends the watch over the directory. Tokens can still be issued, and
 // Authenticators go on accepting them; that another process has removed a key is
 // not noticed any more.
-func (l *LocalIssuer) Close() error {
+func (l *Issuer) Close() error {
 	l.mu.Lock()
 	l.closed = true
 	if l.timer != nil {
@@ -133,7 +131,7 @@ func (l *LocalIssuer) Close() error {
 }
 
 // openRing opens the directory, or describes the signer.
-func (l *LocalIssuer) openRing(cfg LocalIssuerConfig) (keyring.Ring, error) {
+func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 	if cfg.Dir == "" {
 		return externalRing(cfg, l.now())
 	}
@@ -146,7 +144,7 @@ func (l *LocalIssuer) openRing(cfg LocalIssuerConfig) (keyring.Ring, error) {
 		l.dir, err = keyring.OpenOrCreate(ctx, cfg.Dir, l.now())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: want LocalIssuerConfig.URL to make new keys", err)
+		err = fmt.Errorf("%w: want Config.URL to make new keys", err)
 	}
 	if err != nil {
 		return keyring.Ring{}, err
@@ -156,7 +154,7 @@ func (l *LocalIssuer) openRing(cfg LocalIssuerConfig) (keyring.Ring, error) {
 
 // admit has the directory note how long tokens may live. One that says so
 // already is not written to, and may be one that nobody can write to.
-func (l *LocalIssuer) admit(ctx context.Context, cfg LocalIssuerConfig) (keyring.Ring, error) {
+func (l *Issuer) admit(ctx context.Context, cfg Config) (keyring.Ring, error) {
 	ring, err := l.dir.Load()
 	if err != nil {
 		return keyring.Ring{}, err
@@ -177,7 +175,7 @@ func (l *LocalIssuer) admit(ctx context.Context, cfg LocalIssuerConfig) (keyring
 }
 
 // adopt makes the directory's ring the one in use unless a newer one is.
-func (l *LocalIssuer) adopt(ring keyring.Ring) error {
+func (l *Issuer) adopt(ring keyring.Ring) error {
 	signing, err := l.newSigning(ring.Active())
 	if err != nil {
 		return err
@@ -188,7 +186,7 @@ func (l *LocalIssuer) adopt(ring keyring.Ring) error {
 // adoptSigning is adopt for a ring that something else than its active key may
 // sign for, and that may not be in the directory. Then it cannot bring back
 // trust in keys that were withdrawn.
-func (l *LocalIssuer) adoptSigning(ring keyring.Ring, signing *signing, inDirectory bool) error {
+func (l *Issuer) adoptSigning(ring keyring.Ring, signing *signing, inDirectory bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.ring.Keys) > 0 && !ring.Follows(l.ring) || l.withdrawn != nil && !inDirectory {
@@ -196,7 +194,6 @@ func (l *LocalIssuer) adoptSigning(ring keyring.Ring, signing *signing, inDirect
 	}
 	l.ring = ring
 	l.noteRetired()
-	l.elsewhere.adopt(ring, l.external != nil)
 	if err := l.publish(); err != nil {
 		return err
 	}
@@ -206,7 +203,7 @@ func (l *LocalIssuer) adoptSigning(ring keyring.Ring, signing *signing, inDirect
 
 // noteRetired remembers since when keys are known to be retired, by a clock that
 // nobody sets. The lock must be held.
-func (l *LocalIssuer) noteRetired() {
+func (l *Issuer) noteRetired() {
 	since := make(map[string]time.Time)
 	for _, k := range l.ring.Keys {
 		if k.State != keyring.Retired {
@@ -220,70 +217,22 @@ func (l *LocalIssuer) noteRetired() {
 	l.retired = since
 }
 
-// ticketSecret returns what opens the tickets that a key signed, and whether it
-// may sign tickets at present.
-func (l *LocalIssuer) ticketSecret(keyID string) (secret []byte, ok bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.ring.Keys, func(k keyring.Key) bool { return k.ID == keyID })
-	if i < 0 || !l.ring.Keys[i].SignsTickets(l.now()) {
-		return nil, false
-	}
-	if since, retired := l.retired[keyID]; retired && time.Since(since) >= keyring.TicketTime {
-		return nil, false
-	}
-	if l.external != nil {
-		return l.secret, true
-	}
-	secret, err := l.ring.Keys[i].TicketSecret()
-	return secret, err == nil && secret != nil
-}
-
-// publish brings the key sets of all Authenticators up to date. The lock must
-// be held.
-func (l *LocalIssuer) publish() error {
+// publish brings the published keys and all Authenticators up to date. The lock
+// must be held.
+func (l *Issuer) publish() error {
 	jwks, err := publicKeys(l.ring.Current(l.now()))
-	if err != nil || string(jwks) == string(l.jwks) && l.withdrawn == nil {
+	if err != nil {
 		return err
 	}
 	l.jwks, l.withdrawn = jwks, nil
-	for set := range l.sets {
-		if err := set.Adopt(jwks); errors.Is(err, keyset.ErrClosed) {
-			delete(l.sets, set)
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
+	return l.tell()
 }
 
 // publicKeys returns the ring as a JSON Web Key Set (RFC 7517, section 5).
 func publicKeys(ring keyring.Ring) ([]byte, error) {
 	var set jose.JSONWebKeySet
 	for _, k := range ring.Keys {
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: localAlgorithm, Use: "sig"})
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: algorithm, Use: "sig"})
 	}
 	return json.Marshal(set)
-}
-
-// newKeySet returns a key set that follows the ring.
-func (l *LocalIssuer) newKeySet(cfg keyset.Config) (*keyset.Set, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	cfg.Fixed = l.jwks
-	set, err := keyset.New(cfg)
-	if err == nil && l.withdrawn != nil {
-		err = set.Withdraw(l.withdrawn)
-	}
-	if err == nil {
-		l.sets[set] = struct{}{}
-	}
-	return set, err
-}
-
-// forget lets go of the key set of an Authenticator that was closed.
-func (l *LocalIssuer) forget(set *keyset.Set) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.sets, set)
 }

@@ -1,4 +1,4 @@
-package oidcauth
+package localissuer
 
 import (
 	"crypto/sha256"
@@ -22,8 +22,8 @@ const (
 // /.well-known/openid-configuration and /.well-known/jwks.json. An issuer whose
 // URL is no http or https address, a bare word for instance, has no discovery
 // document; others then have to be told the address of the keys. While the keys
-// in memory are trusted no more (see [LocalIssuerConfig.Dir]) they get 503.
-func (l *LocalIssuer) Handler() http.Handler {
+// in memory are trusted no more (see [Config.Dir]) they get 503.
+func (l *Issuer) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, keysPath):
@@ -36,11 +36,11 @@ func (l *LocalIssuer) Handler() http.Handler {
 	})
 }
 
-func (l *LocalIssuer) isAddress() bool {
+func (l *Issuer) isAddress() bool {
 	return strings.HasPrefix(l.url, "https://") || strings.HasPrefix(l.url, "http://")
 }
 
-func (l *LocalIssuer) serveKeys(w http.ResponseWriter, r *http.Request) {
+func (l *Issuer) serveKeys(w http.ResponseWriter, r *http.Request) {
 	l.mu.Lock()
 	body, withdrawn := l.jwks, l.withdrawn
 	l.mu.Unlock()
@@ -53,13 +53,13 @@ func (l *LocalIssuer) serveKeys(w http.ResponseWriter, r *http.Request) {
 	servePublic(w, r, "application/jwk-set+json", body)
 }
 
-func (l *LocalIssuer) serveDiscovery(w http.ResponseWriter, r *http.Request) {
+func (l *Issuer) serveDiscovery(w http.ResponseWriter, r *http.Request) {
 	body, err := json.Marshal(map[string]any{
 		"issuer":                                l.url,
 		"jwks_uri":                              strings.TrimSuffix(l.url, "/") + keysPath,
 		"response_types_supported":              []string{"id_token"},
 		"subject_types_supported":               []string{"public"},
-		"id_token_signing_alg_values_supported": []string{localAlgorithm},
+		"id_token_signing_alg_values_supported": []string{algorithm},
 	})
 	if err != nil {
 		http.Error(w, "internal error", http.StatusInternalServerError)

@@ -1,4 +1,4 @@
-package oidcauth_test
+package localissuer_test
 
 import (
 	"context"
@@ -8,18 +8,19 @@ import (
 	"path/filepath"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
-// A server gives a stranger an identity, and a page of his a ticket for the
+// A server gives a stranger an identity, and a page of theirs a ticket for the
 // address of a WebSocket.
-func ExampleNewLocalIssuer() {
+func ExampleNew() {
 	parent, err := os.MkdirTemp("", "oidcauth")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer os.RemoveAll(parent)
-	local, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{
+	local, err := localissuer.New(localissuer.Config{
 		URL:       "localhost",
 		Dir:       filepath.Join(parent, "keys"),
 		Audiences: []string{"my-db"},
@@ -37,7 +38,7 @@ func ExampleNewLocalIssuer() {
 	defer auth.Close()
 
 	ctx := context.Background()
-	token, identity, err := local.Issue(ctx, oidcauth.TokenRequest{})
+	token, identity, err := local.Issue(ctx, localissuer.Request{})
 	if err != nil {
 		fmt.Println(err)
 		return

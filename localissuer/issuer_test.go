@@ -1,4 +1,4 @@
-package oidcauth_test
+package localissuer_test
 
 import (
 	"context"
@@ -7,8 +7,6 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"path/filepath"
 	"regexp"
@@ -18,89 +16,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// newLocal makes a local issuer with a directory of its own.
-func newLocal(t testing.TB, cfg oidcauth.LocalIssuerConfig) *oidcauth.LocalIssuer {
-	t.Helper()
-	if cfg.Dir == "" && cfg.Signer == nil {
-		cfg.Dir = filepath.Join(t.TempDir(), "keys")
-	}
-	if cfg.URL == "" {
-		cfg.URL = "localhost"
-	}
-	if cfg.Audiences == nil {
-		cfg.Audiences = []string{testAudience}
-	}
-	l, err := oidcauth.NewLocalIssuer(cfg)
-	if err != nil {
-		t.Fatalf("NewLocalIssuer() error = %v", err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
-}
-
-// trusting makes an Authenticator that accepts the local issuer's tokens alone.
-func trusting(t testing.TB, l *oidcauth.LocalIssuer) *oidcauth.Authenticator {
-	t.Helper()
-	return newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{l.Issuer()}})
-}
-
-func issue(t testing.TB, l *oidcauth.LocalIssuer, r oidcauth.TokenRequest) string {
-	t.Helper()
-	token, _, err := l.Issue(t.Context(), r)
-	if err != nil {
-		t.Fatalf("Issue() error = %v", err)
-	}
-	return token
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// signAs signs a payload as a thief of the key would, or another program.
-func signAs(t testing.TB, key *ecdsa.PrivateKey, typ, payload string) string {
-	t.Helper()
-	options := new(jose.SignerOptions).WithType(jose.ContentType(typ))
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	object, err := signer.Sign([]byte(payload))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := object.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
-}
-
-func privatePEM(t testing.TB, key *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
-}
-
-func TestLocalIssuer(t *testing.T) {
-	l := newLocal(t, oidcauth.LocalIssuerConfig{})
+func TestIssuer(t *testing.T) {
+	l := newLocal(t, localissuer.Config{})
 	a := trusting(t, l)
-	token, id, err := l.Issue(t.Context(), oidcauth.TokenRequest{Claims: map[string]any{"roles": []string{"guest"}}})
+	token, id, err := l.Issue(t.Context(), localissuer.Request{Claims: map[string]any{"roles": []string{"guest"}}})
 	if err != nil {
 		t.Fatalf("Issue() error = %v", err)
 	}
@@ -123,35 +48,35 @@ func TestLocalIssuer(t *testing.T) {
 	if !c.HasAudience(testAudience) || !c.HasRole("guest") || c.TokenID() == "" || c.KeyID() != l.Keys()[0].ID || c.IssuedAt().IsZero() {
 		t.Errorf("got claims %s under key %q", c.Payload(), c.KeyID())
 	}
-	if other := issue(t, l, oidcauth.TokenRequest{}); other == token {
+	if other := issue(t, l, localissuer.Request{}); other == token {
 		t.Error("two requests gave one identity")
 	}
-	alice := issue(t, l, oidcauth.TokenRequest{Subject: "alice", Lifetime: time.Minute, Audiences: []string{testAudience, "b"}})
+	alice := issue(t, l, localissuer.Request{Subject: "alice", Lifetime: time.Minute, Audiences: []string{testAudience, "b"}})
 	c, err = a.Authenticate(t.Context(), alice)
 	if err != nil || c.Subject() != "alice" || !c.HasAudience("b") || time.Until(c.Expiry()) > time.Minute {
 		t.Errorf("Authenticate(alice) = %v, error %v", c, err)
 	}
 }
 
-func TestLocalIssuer_Issue_Refused(t *testing.T) {
-	l := newLocal(t, oidcauth.LocalIssuerConfig{MaxLifetime: 48 * time.Hour})
+func TestIssuer_Issue_Refused(t *testing.T) {
+	l := newLocal(t, localissuer.Config{MaxLifetime: 48 * time.Hour})
 	tests := []struct {
 		name string
-		r    oidcauth.TokenRequest
+		r    localissuer.Request
 		want string // empty: accepted
 	}{
-		{"the longest lifetime", oidcauth.TokenRequest{Lifetime: 48 * time.Hour}, ""},
-		{"a longer lifetime", oidcauth.TokenRequest{Lifetime: 48*time.Hour + 1}, "lifetime"},
-		{"a negative lifetime", oidcauth.TokenRequest{Lifetime: -1}, "lifetime"},
-		{"no expiry", oidcauth.TokenRequest{NoExpiry: true}, "never expires"},
-		{"the longest subject", oidcauth.TokenRequest{Subject: strings.Repeat("x", 128)}, ""},
-		{"a longer subject", oidcauth.TokenRequest{Subject: strings.Repeat("x", 129)}, "subject"},
-		{"a subject that is no text", oidcauth.TokenRequest{Subject: "\xff"}, "subject"},
-		{"a claim", oidcauth.TokenRequest{Claims: map[string]any{"name": "<&>"}}, ""},
-		{"another issuer", oidcauth.TokenRequest{Claims: map[string]any{"iss": "https://id.example.com"}}, "iss"},
-		{"another expiry", oidcauth.TokenRequest{Claims: map[string]any{"exp": 1}}, "exp"},
-		{"another identity", oidcauth.TokenRequest{Claims: map[string]any{"hex_identity": "c200"}}, "hex_identity"},
-		{"a claim that is no JSON", oidcauth.TokenRequest{Claims: map[string]any{"f": func() {}}}, "Claims"},
+		{"the longest lifetime", localissuer.Request{Lifetime: 48 * time.Hour}, ""},
+		{"a longer lifetime", localissuer.Request{Lifetime: 48*time.Hour + 1}, "lifetime"},
+		{"a negative lifetime", localissuer.Request{Lifetime: -1}, "lifetime"},
+		{"no expiry", localissuer.Request{NoExpiry: true}, "never expires"},
+		{"the longest subject", localissuer.Request{Subject: strings.Repeat("x", 128)}, ""},
+		{"a longer subject", localissuer.Request{Subject: strings.Repeat("x", 129)}, "subject"},
+		{"a subject that is no text", localissuer.Request{Subject: "\xff"}, "subject"},
+		{"a claim", localissuer.Request{Claims: map[string]any{"name": "<&>"}}, ""},
+		{"another issuer", localissuer.Request{Claims: map[string]any{"iss": "https://id.example.com"}}, "iss"},
+		{"another expiry", localissuer.Request{Claims: map[string]any{"exp": 1}}, "exp"},
+		{"another identity", localissuer.Request{Claims: map[string]any{"hex_identity": "c200"}}, "hex_identity"},
+		{"a claim that is no JSON", localissuer.Request{Claims: map[string]any{"f": func() {}}}, "Claims"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -166,9 +91,9 @@ func TestLocalIssuer_Issue_Refused(t *testing.T) {
 	}
 }
 
-func TestNewLocalIssuer_Refused(t *testing.T) {
+func TestNew_Refused(t *testing.T) {
 	taken := filepath.Join(t.TempDir(), "keys")
-	newLocal(t, oidcauth.LocalIssuerConfig{Dir: taken})
+	newLocal(t, localissuer.Config{Dir: taken})
 	fresh := func() string { return filepath.Join(t.TempDir(), "keys") }
 	_, edwards, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -181,35 +106,35 @@ func TestNewLocalIssuer_Refused(t *testing.T) {
 	audiences := []string{"a"}
 	tests := []struct {
 		name string
-		cfg  oidcauth.LocalIssuerConfig
+		cfg  localissuer.Config
 		want string // empty: accepted
 	}{
-		{"a new directory", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh(), Audiences: audiences}, ""},
-		{"a directory that has a name", oidcauth.LocalIssuerConfig{Dir: taken, Audiences: audiences}, ""},
-		{"a new directory without a name", oidcauth.LocalIssuerConfig{Dir: fresh(), Audiences: audiences}, "URL"},
-		{"another name", oidcauth.LocalIssuerConfig{URL: "other", Dir: taken, Audiences: audiences}, `"other"`},
-		{"a name with a bar", oidcauth.LocalIssuerConfig{URL: "a|b", Dir: fresh(), Audiences: audiences}, `"|"`},
-		{"no keys", oidcauth.LocalIssuerConfig{URL: "localhost", Audiences: audiences}, "Dir and Signer"},
-		{"two sources of keys", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh(), Signer: p384, Audiences: audiences}, "Dir and Signer"},
-		{"no audience", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh()}, "Audiences"},
-		{"an empty audience", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh(), Audiences: []string{""}}, "Audiences"},
-		{"a lifetime above the longest", oidcauth.LocalIssuerConfig{URL: "localhost", Dir: fresh(), Audiences: audiences, Lifetime: 2, MaxLifetime: 1}, "Lifetime"},
-		{"a signer without a name", oidcauth.LocalIssuerConfig{Signer: newKey(t), Audiences: audiences}, "0 bytes"},
-		{"a signer of another kind", oidcauth.LocalIssuerConfig{URL: "x", Signer: edwards, Audiences: audiences}, "ed25519"},
-		{"a signer of another curve", oidcauth.LocalIssuerConfig{URL: "x", Signer: p384, Audiences: audiences}, "P-256"},
-		{"a signer", oidcauth.LocalIssuerConfig{URL: "x", Signer: newKey(t), Audiences: audiences}, ""},
+		{"a new directory", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: audiences}, ""},
+		{"a directory that has a name", localissuer.Config{Dir: taken, Audiences: audiences}, ""},
+		{"a new directory without a name", localissuer.Config{Dir: fresh(), Audiences: audiences}, "URL"},
+		{"another name", localissuer.Config{URL: "other", Dir: taken, Audiences: audiences}, `"other"`},
+		{"a name with a bar", localissuer.Config{URL: "a|b", Dir: fresh(), Audiences: audiences}, `"|"`},
+		{"no keys", localissuer.Config{URL: "localhost", Audiences: audiences}, "Dir and Signer"},
+		{"two sources of keys", localissuer.Config{URL: "localhost", Dir: fresh(), Signer: p384, Audiences: audiences}, "Dir and Signer"},
+		{"no audience", localissuer.Config{URL: "localhost", Dir: fresh()}, "Audiences"},
+		{"an empty audience", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: []string{""}}, "Audiences"},
+		{"a lifetime above the longest", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: audiences, Lifetime: 2, MaxLifetime: 1}, "Lifetime"},
+		{"a signer without a name", localissuer.Config{Signer: newKey(t), Audiences: audiences}, "0 bytes"},
+		{"a signer of another kind", localissuer.Config{URL: "x", Signer: edwards, Audiences: audiences}, "ed25519"},
+		{"a signer of another curve", localissuer.Config{URL: "x", Signer: p384, Audiences: audiences}, "P-256"},
+		{"a signer", localissuer.Config{URL: "x", Signer: newKey(t), Audiences: audiences}, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			l, err := oidcauth.NewLocalIssuer(tt.cfg)
+			l, err := localissuer.New(tt.cfg)
 			if err == nil {
 				l.Close()
 			}
 			switch {
 			case tt.want == "" && err != nil:
-				t.Errorf("NewLocalIssuer() error = %v, want none", err)
-			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "oidcauth: ")):
-				t.Errorf("NewLocalIssuer() error = %v, want one about %q", err, tt.want)
+				t.Errorf("New() error = %v, want none", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "localissuer: ")):
+				t.Errorf("New() error = %v, want one about %q", err, tt.want)
 			}
 		})
 	}
@@ -218,17 +143,17 @@ func TestNewLocalIssuer_Refused(t *testing.T) {
 // hidden is a key in a KMS: it signs and shows its public half.
 type hidden struct{ crypto.Signer }
 
-func TestLocalIssuer_Signer(t *testing.T) {
+func TestIssuer_Signer(t *testing.T) {
 	before, now := newKey(t), newKey(t)
-	old := newLocal(t, oidcauth.LocalIssuerConfig{Signer: hidden{before}})
-	l := newLocal(t, oidcauth.LocalIssuerConfig{Signer: hidden{now}, RetiredKeys: []crypto.PublicKey{before.Public()}})
+	old := newLocal(t, localissuer.Config{Signer: hidden{before}})
+	l := newLocal(t, localissuer.Config{Signer: hidden{now}, RetiredKeys: []crypto.PublicKey{before.Public()}})
 	a := trusting(t, l)
-	for _, issuer := range []*oidcauth.LocalIssuer{old, l} {
-		if _, err := a.Authenticate(t.Context(), issue(t, issuer, oidcauth.TokenRequest{})); err != nil {
+	for _, issuer := range []*localissuer.Issuer{old, l} {
+		if _, err := a.Authenticate(t.Context(), issue(t, issuer, localissuer.Request{})); err != nil {
 			t.Errorf("Authenticate() error = %v", err)
 		}
 	}
-	if _, err := trusting(t, old).Authenticate(t.Context(), issue(t, l, oidcauth.TokenRequest{})); !errors.Is(err, oidcauth.ErrUnknownKey) {
+	if _, err := trusting(t, old).Authenticate(t.Context(), issue(t, l, localissuer.Request{})); !errors.Is(err, oidcauth.ErrUnknownKey) {
 		t.Errorf("Authenticate() under a key that is not there: error = %v, want %v", err, oidcauth.ErrUnknownKey)
 	}
 	if err := l.Rotate(t.Context()); err == nil {
@@ -242,7 +167,7 @@ const snapshotToken = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJoZXhfaWRlbnRpdHki
 
 func TestUnverifiedClaims_SpacetimeDB(t *testing.T) {
 	payload := decodePart(t, strings.Split(snapshotToken, ".")[1])
-	l := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true, Audiences: []string{"spacetimedb"}})
+	l := newLocal(t, localissuer.Config{NoExpiry: true, Audiences: []string{"spacetimedb"}})
 	c, err := oidcauth.UnverifiedClaims([]byte(payload), l.Issuer())
 	if err != nil {
 		t.Fatalf("UnverifiedClaims() error = %v", err)
@@ -253,7 +178,7 @@ func TestUnverifiedClaims_SpacetimeDB(t *testing.T) {
 	if !c.Expiry().IsZero() || !c.HasAudience("spacetimedb") {
 		t.Errorf("Expiry() = %v, Audience() = %q", c.Expiry(), slices.Collect(c.Audience()))
 	}
-	strict := newLocal(t, oidcauth.LocalIssuerConfig{})
+	strict := newLocal(t, localissuer.Config{})
 	if _, err := oidcauth.UnverifiedClaims([]byte(payload), strict.Issuer()); !errors.Is(err, oidcauth.ErrClaim) {
 		t.Errorf("UnverifiedClaims() without NoExpiry: error = %v, want %v", err, oidcauth.ErrClaim)
 	}
@@ -272,9 +197,9 @@ func TestUnverifiedClaims_SpacetimeDB(t *testing.T) {
 }
 
 // The local issuer's key is no other issuer's.
-func TestLocalIssuer_VouchesForItselfOnly(t *testing.T) {
+func TestIssuer_VouchesForItselfOnly(t *testing.T) {
 	key := newKey(t)
-	l := newLocal(t, oidcauth.LocalIssuerConfig{Signer: key})
+	l := newLocal(t, localissuer.Config{Signer: key})
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
 	claims := func(iss string) string {
@@ -291,15 +216,15 @@ func TestLocalIssuer_VouchesForItselfOnly(t *testing.T) {
 	}
 }
 
-func TestIssuer_LocalMisused(t *testing.T) {
-	l := newLocal(t, oidcauth.LocalIssuerConfig{})
+func TestIssuer_Misused(t *testing.T) {
+	l := newLocal(t, localissuer.Config{})
 	renamed, remote, good := l.Issuer(), l.Issuer(), l.Issuer()
 	renamed.URL = "other"
 	remote.JWKSURL = "https://keys.test"
 	good.Aliases = []string{"former"}
 	for _, issuer := range []oidcauth.Issuer{renamed, remote} {
-		if a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}}); err == nil || !strings.Contains(err.Error(), "local issuer") {
-			t.Errorf("New() error = %v, want one about the local issuer", err)
+		if a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}}); err == nil || !strings.Contains(err.Error(), "KeySource") {
+			t.Errorf("New() error = %v, want one about KeySource", err)
 			if err == nil {
 				a.Close()
 			}
@@ -309,12 +234,12 @@ func TestIssuer_LocalMisused(t *testing.T) {
 }
 
 // A retired key is there as long as its tokens are, and no longer.
-func TestLocalIssuer_RetiredKeyGoes(t *testing.T) {
+func TestIssuer_RetiredKeyGoes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLocal(t, oidcauth.LocalIssuerConfig{MaxLifetime: time.Hour})
+		l := newLocal(t, localissuer.Config{MaxLifetime: time.Hour})
 		a := trusting(t, l)
 		first := l.Keys()[0].ID
-		token := issue(t, l, oidcauth.TokenRequest{})
+		token := issue(t, l, localissuer.Request{})
 		if err := l.Rotate(t.Context()); err != nil {
 			t.Fatal(err)
 		}

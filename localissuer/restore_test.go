@@ -1,4 +1,4 @@
-package oidcauth_test
+package localissuer_test
 
 import (
 	"bytes"
@@ -16,13 +16,14 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // A vault is a key directory with a server that runs on it.
 type vault struct {
 	t     *testing.T
 	dir   string
-	local *oidcauth.LocalIssuer
+	local *localissuer.Issuer
 	auth  *oidcauth.Authenticator
 	log   logBuffer
 }
@@ -35,17 +36,17 @@ func newVault(t *testing.T) *vault {
 }
 
 // start begins another server on the directory.
-func (v *vault) start() (*oidcauth.LocalIssuer, *oidcauth.Authenticator) {
+func (v *vault) start() (*localissuer.Issuer, *oidcauth.Authenticator) {
 	v.t.Helper()
-	l := newLocal(v.t, oidcauth.LocalIssuerConfig{Dir: v.dir, MaxLifetime: 30 * 24 * time.Hour, Logger: slog.New(slog.NewTextHandler(&v.log, nil))})
+	l := newLocal(v.t, localissuer.Config{Dir: v.dir, MaxLifetime: 30 * 24 * time.Hour, Logger: slog.New(slog.NewTextHandler(&v.log, nil))})
 	return l, newAuthenticator(v.t, oidcauth.Config{Issuers: []oidcauth.Issuer{l.Issuer()}, CacheBytes: -1})
 }
 
 // command does what the command does: it opens the directory, changes the keys
 // and ends.
-func (v *vault) command(change func(l *oidcauth.LocalIssuer) error) {
+func (v *vault) command(change func(l *localissuer.Issuer) error) {
 	v.t.Helper()
-	l, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{Dir: v.dir, Audiences: []string{testAudience}})
+	l, err := localissuer.New(localissuer.Config{Dir: v.dir, Audiences: []string{testAudience}})
 	if err == nil {
 		err = errors.Join(change(l), l.Close())
 	}
@@ -84,7 +85,7 @@ func (v *vault) restore(body []byte) {
 }
 
 // keys lists the IDs of an issuer's keys.
-func keyIDs(l *oidcauth.LocalIssuer) []string {
+func keyIDs(l *localissuer.Issuer) []string {
 	var ids []string
 	for _, k := range l.Keys() {
 		ids = append(ids, k.ID)
@@ -100,13 +101,13 @@ func (v *vault) checkAgreement() {
 	if got, want := keyIDs(v.local), keyIDs(local); !slices.Equal(got, want) {
 		v.t.Errorf("the running server has the keys %q, the directory %q", got, want)
 	}
-	wants(v.t, v.auth, issue(v.t, local, oidcauth.TokenRequest{}), nil)
-	wants(v.t, auth, issue(v.t, v.local, oidcauth.TokenRequest{}), nil)
+	wants(v.t, v.auth, issue(v.t, local, localissuer.Request{}), nil)
+	wants(v.t, auth, issue(v.t, v.local, localissuer.Request{}), nil)
 }
 
 // An older copy of the key directory that is put back brings no removed key back,
 // wherever servers run, and leaves none in use that is in no directory.
-func TestLocalIssuer_DirectoryRestored(t *testing.T) {
+func TestIssuer_DirectoryRestored(t *testing.T) {
 	pem := privatePEM(t, newKey(t))
 	for _, tt := range []struct {
 		name string
@@ -120,10 +121,10 @@ func TestLocalIssuer_DirectoryRestored(t *testing.T) {
 			}
 		}},
 		{"rotated by the command", func(v *vault) {
-			v.command(func(l *oidcauth.LocalIssuer) error { return l.Rotate(v.t.Context()) })
+			v.command(func(l *localissuer.Issuer) error { return l.Rotate(v.t.Context()) })
 		}},
 		{"changed often by the command", func(v *vault) {
-			v.command(func(l *oidcauth.LocalIssuer) error {
+			v.command(func(l *localissuer.Issuer) error {
 				for range 20 {
 					if err := l.Rotate(v.t.Context()); err != nil {
 						return err
@@ -137,11 +138,11 @@ func TestLocalIssuer_DirectoryRestored(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := newVault(t)
-				token := issue(t, v.local, oidcauth.TokenRequest{})
+				token := issue(t, v.local, localissuer.Request{})
 				stolen := v.local.Keys()[0].ID
 				copied := v.backup()
 				v.rotate(3)
-				recent := issue(t, v.local, oidcauth.TokenRequest{})
+				recent := issue(t, v.local, localissuer.Request{})
 				if err := v.local.Remove(t.Context(), stolen); err != nil {
 					t.Fatal(err)
 				}
@@ -161,19 +162,19 @@ func TestLocalIssuer_DirectoryRestored(t *testing.T) {
 }
 
 // A key that the command removes from an older copy leaves the running server.
-func TestLocalIssuer_RemovedFromRestored(t *testing.T) {
+func TestIssuer_RemovedFromRestored(t *testing.T) {
 	for _, writable := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			v := newVault(t)
 			v.rotate(1)
-			token := issue(t, v.local, oidcauth.TokenRequest{})
+			token := issue(t, v.local, localissuer.Request{})
 			key := v.local.Keys()[1].ID
 			v.rotate(1)
 			copied := v.backup()
 			v.rotate(5)
 			wants(t, v.auth, token, nil)
 			v.restore(copied)
-			v.command(func(l *oidcauth.LocalIssuer) error { return l.Remove(t.Context(), key) })
+			v.command(func(l *localissuer.Issuer) error { return l.Remove(t.Context(), key) })
 			if !writable {
 				v.block()
 			}
@@ -185,7 +186,7 @@ func TestLocalIssuer_RemovedFromRestored(t *testing.T) {
 				return
 			}
 			// What signs is in no directory, and can be written to none.
-			_, _, err := v.local.Issue(t.Context(), oidcauth.TokenRequest{})
+			_, _, err := v.local.Issue(t.Context(), localissuer.Request{})
 			if !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 				t.Errorf("Issue() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 			}
@@ -229,11 +230,11 @@ func (v *vault) changes() map[string]error {
 
 // Other keys under a running server: it changes nothing, signs with nothing that
 // is not there, and says so.
-func TestLocalIssuer_AnotherRing(t *testing.T) {
+func TestIssuer_AnotherRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := newVault(t)
 		v.rotate(2)
-		token := issue(t, v.local, oidcauth.TokenRequest{})
+		token := issue(t, v.local, localissuer.Request{})
 		own, other := v.backup(), newVault(t)
 		v.restore(other.backup())
 		for name, err := range v.changes() {
@@ -243,7 +244,7 @@ func TestLocalIssuer_AnotherRing(t *testing.T) {
 		}
 		time.Sleep(6 * time.Second)
 		synctest.Wait()
-		if _, _, err := v.local.Issue(t.Context(), oidcauth.TokenRequest{}); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
+		if _, _, err := v.local.Issue(t.Context(), localissuer.Request{}); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 			t.Errorf("Issue() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 		}
 		wants(t, v.auth, token, nil)
@@ -262,7 +263,7 @@ func TestLocalIssuer_AnotherRing(t *testing.T) {
 
 // While the directory cannot be read, the keys in memory serve for a day and no
 // longer: one of them may have been removed. Then they do again.
-func TestLocalIssuer_DirectoryLostForLong(t *testing.T) {
+func TestIssuer_DirectoryLostForLong(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		lose func(v *vault)
@@ -273,14 +274,14 @@ func TestLocalIssuer_DirectoryLostForLong(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := newVault(t)
-				token := issue(t, v.local, oidcauth.TokenRequest{Lifetime: 10 * 24 * time.Hour})
+				token := issue(t, v.local, localissuer.Request{Lifetime: 10 * 24 * time.Hour})
 				claims := authenticate(t, v.auth, token)
 				session := v.auth.NewSession(t.Context(), claims)
 				defer session.Close()
 				own := v.backup()
 				time.Sleep(time.Hour)
 				tt.lose(v)
-				oidcauth.AgeKeyDirectory(v.local, 23*time.Hour)
+				localissuer.AgeKeyDirectory(v.local, 23*time.Hour)
 				time.Sleep(time.Hour - 10*time.Second)
 				synctest.Wait()
 				wants(t, v.auth, token, nil)
@@ -290,7 +291,7 @@ func TestLocalIssuer_DirectoryLostForLong(t *testing.T) {
 				if cause := context.Cause(session.Context()); !errors.Is(cause, oidcauth.ErrKeysUnavailable) {
 					t.Errorf("the session's cause is %v, want %v", cause, oidcauth.ErrKeysUnavailable)
 				}
-				if _, _, err := v.local.Issue(t.Context(), oidcauth.TokenRequest{}); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
+				if _, _, err := v.local.Issue(t.Context(), localissuer.Request{}); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 					t.Errorf("Issue() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 				}
 				if _, err := v.local.Ticket(fromProgram(), claims, "chat"); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
@@ -318,7 +319,7 @@ func TestLocalIssuer_DirectoryLostForLong(t *testing.T) {
 	}
 }
 
-func publishedStatus(l *oidcauth.LocalIssuer) int {
+func publishedStatus(l *localissuer.Issuer) int {
 	w := httptest.NewRecorder()
 	l.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/jwks.json", nil))
 	return w.Code
@@ -326,7 +327,7 @@ func publishedStatus(l *oidcauth.LocalIssuer) int {
 
 // A start that changes nothing writes nothing: the directory may be one that
 // cannot be written to. One whose file is gone is no new directory.
-func TestNewLocalIssuer_WritesNothing(t *testing.T) {
+func TestNew_WritesNothing(t *testing.T) {
 	v := newVault(t)
 	if err := errors.Join(v.local.Close(), os.Remove(filepath.Join(v.dir, "keyring.lock")), os.Chmod(v.dir, 0o500)); err != nil {
 		t.Fatal(err)
@@ -334,7 +335,7 @@ func TestNewLocalIssuer_WritesNothing(t *testing.T) {
 	defer os.Chmod(v.dir, 0o700)
 	before := v.backup()
 	local, auth := v.start()
-	wants(t, auth, issue(t, local, oidcauth.TokenRequest{}), nil)
+	wants(t, auth, issue(t, local, localissuer.Request{}), nil)
 	names, err := os.ReadDir(v.dir)
 	if err != nil || len(names) != 1 || !bytes.Equal(v.backup(), before) {
 		t.Errorf("the directory holds %v, %v, want the one file as it was", names, err)
@@ -342,16 +343,16 @@ func TestNewLocalIssuer_WritesNothing(t *testing.T) {
 	if err := errors.Join(os.Chmod(v.dir, 0o700), local.Rotate(t.Context()), os.Remove(v.file())); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := oidcauth.NewLocalIssuer(oidcauth.LocalIssuerConfig{URL: "localhost", Dir: v.dir, Audiences: []string{testAudience}}); err == nil || !strings.Contains(err.Error(), "restore") {
-		t.Errorf("NewLocalIssuer() without keyring.json: error = %v, want one that says to restore it", err)
+	if _, err := localissuer.New(localissuer.Config{URL: "localhost", Dir: v.dir, Audiences: []string{testAudience}}); err == nil || !strings.Contains(err.Error(), "restore") {
+		t.Errorf("New() without keyring.json: error = %v, want one that says to restore it", err)
 	}
 }
 
 // A directory of version 1 that cannot be written to serves as it is. When
 // somebody else brings it to this version, the server follows.
-func TestNewLocalIssuer_FormerVersion(t *testing.T) {
+func TestNew_FormerVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		former, err := os.ReadFile("internal/keyring/testdata/version1.json")
+		former, err := os.ReadFile("../internal/keyring/testdata/version1.json")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,9 +365,9 @@ func TestNewLocalIssuer_FormerVersion(t *testing.T) {
 		if err := os.Mkdir(lock, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		v.local = newLocal(t, oidcauth.LocalIssuerConfig{Dir: v.dir, Lifetime: time.Hour})
+		v.local = newLocal(t, localissuer.Config{Dir: v.dir, Lifetime: time.Hour})
 		v.auth = trusting(t, v.local)
-		claims := authenticate(t, v.auth, issue(t, v.local, oidcauth.TokenRequest{}))
+		claims := authenticate(t, v.auth, issue(t, v.local, localissuer.Request{}))
 		if !bytes.Equal(v.backup(), former) {
 			t.Error("the file has changed")
 		}
@@ -377,7 +378,7 @@ func TestNewLocalIssuer_FormerVersion(t *testing.T) {
 		if err := os.Remove(lock); err != nil {
 			t.Fatal(err)
 		}
-		v.command(func(l *oidcauth.LocalIssuer) error {
+		v.command(func(l *localissuer.Issuer) error {
 			return errors.Join(l.Rotate(t.Context()), l.Remove(t.Context(), l.Keys()[0].ID))
 		})
 		if !strings.Contains(string(v.backup()), `"version": 2`) {

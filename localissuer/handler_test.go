@@ -1,4 +1,4 @@
-package oidcauth_test
+package localissuer_test
 
 import (
 	"encoding/json"
@@ -7,15 +7,16 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // Another server accepts the tokens as those of any issuer, and a rotation does
 // not even make it fetch.
-func TestLocalIssuer_Handler(t *testing.T) {
+func TestIssuer_Handler(t *testing.T) {
 	var handler http.Handler
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	defer server.Close()
-	l := newLocal(t, oidcauth.LocalIssuerConfig{URL: server.URL})
+	l := newLocal(t, localissuer.Config{URL: server.URL})
 	fetches := 0
 	handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fetches++
@@ -26,7 +27,7 @@ func TestLocalIssuer_Handler(t *testing.T) {
 		Client:  server.Client(),
 	})
 	for range 2 {
-		if _, err := a.Authenticate(t.Context(), issue(t, l, oidcauth.TokenRequest{})); err != nil {
+		if _, err := a.Authenticate(t.Context(), issue(t, l, localissuer.Request{})); err != nil {
 			t.Errorf("Authenticate() error = %v", err)
 		}
 		if fetches != 2 {
@@ -36,13 +37,13 @@ func TestLocalIssuer_Handler(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := a.Authenticate(t.Context(), issue(t, l, oidcauth.TokenRequest{})); err != nil || fetches != 3 {
+	if _, err := a.Authenticate(t.Context(), issue(t, l, localissuer.Request{})); err != nil || fetches != 3 {
 		t.Errorf("after another rotation: Authenticate() error = %v, %d requests, want none and 3", err, fetches)
 	}
 }
 
-func TestLocalIssuer_HandlerAnswers(t *testing.T) {
-	l := newLocal(t, oidcauth.LocalIssuerConfig{})
+func TestIssuer_HandlerAnswers(t *testing.T) {
+	l := newLocal(t, localissuer.Config{})
 	get := func(method, path, tag string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, path, nil)
 		r.Header.Set("If-None-Match", tag)

@@ -1,24 +1,24 @@
-package oidcauth_test
+package localissuer_test
 
 import (
 	"testing"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
-func BenchmarkLocalIssuer_Issue(b *testing.B) {
-	l := newLocal(b, oidcauth.LocalIssuerConfig{})
+func BenchmarkIssuer_Issue(b *testing.B) {
+	l := newLocal(b, localissuer.Config{})
 	b.ReportAllocs()
 	for b.Loop() {
-		issue(b, l, oidcauth.TokenRequest{})
+		issue(b, l, localissuer.Request{})
 	}
 }
 
 // What a page's connection costs beside its token: a ticket bought and used.
 func BenchmarkTicket(b *testing.B) {
-	l := newLocal(b, oidcauth.LocalIssuerConfig{})
+	l := newLocal(b, localissuer.Config{})
 	a := trusting(b, l)
-	claims, err := a.Authenticate(b.Context(), issue(b, l, oidcauth.TokenRequest{}))
+	claims, err := a.Authenticate(b.Context(), issue(b, l, localissuer.Request{}))
 	if err != nil {
 		b.Fatal(err)
 	}

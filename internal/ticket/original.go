@@ -1,0 +1,70 @@
+package ticket
+
+import (
+	"slices"
+	"time"
+
+	josejson "github.com/go-jose/go-jose/v4/json"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// An Original says how the token was signed that a ticket stands for, and when
+// the ticket was made by the clock of a process that nobody sets.
+type Original struct {
+	Algorithm string  `json:"alg"`
+	KeyID     *string `json:"kid,omitempty"` // nil if the token named no key
+	Key       string  `json:"key"`           // thumbprint of the key that verified it
+	Process   string  `json:"process"`
+	Uptime    int64   `json:"uptime"` // of the process, in milliseconds
+}
+
+// Verified is what a ticket is made from: a token that was verified.
+type Verified struct {
+	Original
+	Payload      string // of the token, byte for byte
+	Expiry       time.Time
+	NeverExpires bool
+}
+
+// Verify says of claims, a *oidcauth.Claims, how their token was
+// verified; the error is a refusal of claims that buy no ticket.
+//
+// The public package oidcauth sets it when it is initialized, for localissuer
+// alone. Both are public and the one is above the other, so that all that oidcauth
+// has for localissuer would otherwise be a method of its Claims that everybody
+// sees and nobody else can use. Only the two know of it.
+var Verify func(claims any) (Verified, error)
+
+// Seal seals what a ticket says of its original, the payload byte for byte, which
+// the JSON encoder would not keep.
+func Seal(secret []byte, ticketID string, o Original, payload string) (string, error) {
+	head, err := encode(o)
+	if err != nil {
+		return "", err
+	}
+	content := slices.Concat(head[:len(head)-1], []byte(`,"claims":`+payload+`}`))
+	if _, err := jws.ParseObject(nil, string(content)); err != nil {
+		return "", refusal.Because(refusal.Ticket, refusal.ErrMalformedToken, err)
+	}
+	return Encrypt(secret, ticketID, content)
+}
+
+// Open opens what Seal sealed. The error is a refusal.
+func Open(secret []byte, ticketID, sealed string) (o Original, payload string, err error) {
+	content, err := Decrypt(secret, ticketID, sealed)
+	if err != nil {
+		return o, "", err
+	}
+	claims, found, err := jws.Lookup(content, "claims")
+	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil {
+		return o, "", Malformed()
+	}
+	return o, claims.Value, nil
+}
+
+// Malformed refuses a ticket that has another form than ours.
+func Malformed() error {
+	return refusal.New(refusal.Ticket, refusal.ErrMalformedToken, "a ticket of another form", "one of ours")
+}

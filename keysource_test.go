@@ -1,0 +1,322 @@
+package oidcauth_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A handSource is a KeySource that says what the test wants.
+type handSource struct {
+	mu       sync.Mutex // guards what follows
+	keys     oidcauth.Keys
+	adopt    func(oidcauth.Keys) error
+	stopped  int
+	asked    int
+	onDemand func() // of Refresh
+
+	silent bool  // Follow says nothing
+	err    error // of Follow
+}
+
+func (s *handSource) Follow(adopt func(oidcauth.Keys) error) (func(), error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.adopt = adopt
+	switch {
+	case s.err != nil:
+		return nil, s.err
+	case !s.silent:
+		if err := adopt(s.keys); err != nil {
+			return nil, err
+		}
+	}
+	return func() { s.stopped++ }, nil
+}
+
+func (s *handSource) Refresh() {
+	s.asked++
+	if s.onDemand != nil {
+		s.onDemand()
+	}
+}
+
+// newHandSource returns an issuer whose keys nobody fetches, its description and
+// the source of its keys.
+func newHandSource(t *testing.T) (*oidctest.Issuer, oidcauth.Issuer, *handSource) {
+	t.Helper()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	source := &handSource{keys: oidcauth.Keys{Issuer: issuer.URL(), JWKS: issuer.KeySet()}}
+	trusted.KeySource = source
+	return issuer, trusted, source
+}
+
+// Keys of a source take the place of others at once, and nothing is fetched.
+func TestKeySource(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted, source := newHandSource(t)
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		token := issuer.Token(nil)
+		session := a.NewSession(t.Context(), wants(t, a, token, nil))
+		defer session.Close()
+		issuer.Replace()
+		next := source.keys
+		next.JWKS = issuer.KeySet()
+		if err := source.adopt(next); err != nil {
+			t.Fatalf("adopt() error = %v", err)
+		}
+		wants(t, a, issuer.Token(nil), nil)
+		wants(t, a, token, oidcauth.ErrUnknownKey)
+		expectEnd(t, session, oidcauth.ErrUnknownKey)
+		if n := issuer.Fetches(); n.JWKS+n.Discovery != 0 {
+			t.Errorf("%+v, want no fetches", n)
+		}
+		if err := a.Close(); err != nil || source.stopped != 1 {
+			t.Errorf("Close() error = %v, stopped %d times, want once", err, source.stopped)
+		}
+		if err := source.adopt(next); err != nil {
+			t.Errorf("adopt() after Close: error = %v", err)
+		}
+		wants(t, a, issuer.Token(nil), oidcauth.ErrClosed)
+	})
+}
+
+// A source that says nothing sensible at first makes no Authenticator.
+func TestKeySource_RefusedAtFirst(t *testing.T) {
+	failed := errors.New("no connection")
+	for _, tt := range []struct {
+		name string
+		set  func(*handSource, *oidcauth.Issuer)
+		want string // empty: accepted
+	}{
+		{"sensible", func(*handSource, *oidcauth.Issuer) {}, ""},
+		{"another issuer's keys", func(s *handSource, _ *oidcauth.Issuer) { s.keys.Issuer = "https://other.test" }, "other.test"},
+		{"keys of nobody", func(s *handSource, _ *oidcauth.Issuer) { s.keys.Issuer = "" }, `""`},
+		{"keys of an alias", func(s *handSource, i *oidcauth.Issuer) { s.keys.Issuer, i.Aliases = "alias", []string{"alias"} }, "alias"},
+		{"no keys", func(s *handSource, _ *oidcauth.Issuer) { s.keys.JWKS = nil }, "issuer"},
+		{"an empty set", func(s *handSource, _ *oidcauth.Issuer) { s.keys.JWKS = json.RawMessage(`{"keys":[]}`) }, "usable"},
+		{"no document", func(s *handSource, _ *oidcauth.Issuer) { s.keys.JWKS = json.RawMessage(`{`) }, "issuer"},
+		{"silence", func(s *handSource, _ *oidcauth.Issuer) { s.silent = true }, "Follow"},
+		{"an error", func(s *handSource, _ *oidcauth.Issuer) { s.err = failed }, failed.Error()},
+		{"addresses beside it", func(_ *handSource, i *oidcauth.Issuer) { i.JWKSURL = "https://keys.test" }, "KeySource"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, trusted, source := newHandSource(t)
+			tt.set(source, &trusted)
+			a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+			if err == nil {
+				a.Close()
+			}
+			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+				t.Errorf("New() error = %v, want one about %q", err, tt.want)
+			}
+			if source.adopt != nil && source.err == nil && (tt.want == "" || source.silent) && source.stopped != 1 {
+				t.Errorf("stopped %d times, want once", source.stopped)
+			}
+		})
+	}
+}
+
+// Keys that are not adopted leave those of before in force, with what they grant.
+func TestKeySource_RefusedLater(t *testing.T) {
+	issuer, trusted, source := newHandSource(t)
+	source.keys.WithoutKeyID = []string{issuer.Key().ID()}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, CacheBytes: -1})
+	for name, keys := range map[string]oidcauth.Keys{
+		"another issuer's": {Issuer: "https://other.test", JWKS: issuer.KeySet()},
+		"none usable":      {Issuer: issuer.URL(), JWKS: json.RawMessage(`{"keys":[]}`)},
+		"nothing":          {},
+	} {
+		if err := source.adopt(keys); err == nil {
+			t.Errorf("%s: adopt() error = nil", name)
+		}
+		wants(t, a, issuer.Token(nil), nil)
+		wants(t, a, issuer.Sign(map[string]any{"kid": nil}, payloadOf(issuer)), nil)
+	}
+}
+
+func payloadOf(issuer *oidctest.Issuer) map[string]any {
+	return map[string]any{"iss": issuer.URL(), "sub": "alice", "aud": testAudience, "exp": time.Now().Add(time.Hour).Unix()}
+}
+
+// What a source does not say is not granted.
+func TestKeySource_Grants(t *testing.T) {
+	issuer, trusted, source := newHandSource(t)
+	good := source.keys
+	keyless, lasting := payloadOf(issuer), payloadOf(issuer)
+	lasting["exp"] = nil
+	for _, tt := range []struct {
+		name, token   string
+		refused       error
+		grant, narrow func(*oidcauth.Keys) // the second grants something near by
+	}{
+		{"a token without key ID", issuer.Sign(map[string]any{"kid": nil}, keyless), oidcauth.ErrSignature,
+			func(k *oidcauth.Keys) { k.WithoutKeyID = []string{issuer.Key().ID()} },
+			func(k *oidcauth.Keys) { k.WithoutKeyID = []string{"", "other"} }},
+		{"a token without expiry", issuer.Sign(nil, lasting), oidcauth.ErrClaim,
+			func(k *oidcauth.Keys) { k.NoExpiry = true },
+			func(k *oidcauth.Keys) { k.MaxLifetime = -1 }},
+	} {
+		for name, grant := range map[string]func(*oidcauth.Keys){"granted": tt.grant, "another thing granted": tt.narrow, "nothing granted": func(*oidcauth.Keys) {}} {
+			t.Run(tt.name+", "+name, func(t *testing.T) {
+				source.keys = good
+				grant(&source.keys)
+				want := tt.refused
+				if name == "granted" {
+					want = nil
+				}
+				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+				wants(t, a, tt.token, want)
+				wants(t, a, issuer.Token(nil), nil)
+			})
+		}
+	}
+}
+
+// While a source does not know whether its keys are good, none is trusted: from
+// the beginning or since, until it says so.
+func TestKeySource_Unavailable(t *testing.T) {
+	lost := errors.New("the vault is sealed")
+	for _, first := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer, trusted, source := newHandSource(t)
+			good, gone := source.keys, source.keys
+			gone.Unavailable = lost
+			if first {
+				source.keys = gone
+			}
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+			if !first {
+				session := a.NewSession(t.Context(), wants(t, a, issuer.Token(nil), nil))
+				defer session.Close()
+				if err := source.adopt(gone); err != nil {
+					t.Fatal(err)
+				}
+				expectEnd(t, session, oidcauth.ErrKeysUnavailable)
+			}
+			for range 2 { // said twice, it is the same
+				if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); !errors.Is(err, oidcauth.ErrKeysUnavailable) || !errors.Is(err, lost) {
+					t.Errorf("Authenticate() error = %v, want %v for %v", err, oidcauth.ErrKeysUnavailable, lost)
+				}
+				if err := source.adopt(gone); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := source.adopt(good); err != nil {
+				t.Fatal(err)
+			}
+			wants(t, a, issuer.Token(nil), nil)
+		})
+	}
+}
+
+// A source is asked for keys that it has not said, and not about others' tokens.
+func TestKeySource_Refresh(t *testing.T) {
+	issuer, trusted, source := newHandSource(t)
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+	wants(t, a, issuer.Token(nil), nil)
+	wants(t, a, madeUp("https://other.test"), oidcauth.ErrUnknownIssuer)
+	if source.asked != 0 {
+		t.Errorf("asked %d times for keys that are known", source.asked)
+	}
+	stranger := issuer.NewKey(oidctest.KeyConfig{})
+	wants(t, a, stranger.Token(nil), oidcauth.ErrUnknownKey)
+	source.onDemand = func() {
+		keys := source.keys
+		keys.JWKS = issuer.KeySet()
+		if err := source.adopt(keys); err != nil {
+			t.Error(err)
+		}
+	}
+	issuer.Rotate()
+	wants(t, a, issuer.Token(nil), nil)
+	if source.asked != 2 {
+		t.Errorf("asked %d times, want once for each unknown key", source.asked)
+	}
+}
+
+// A revocation without an end is kept for as long as the tokens of a source live.
+func TestKeySource_MaxLifetime(t *testing.T) {
+	const year = 366 * 24 * time.Hour
+	for _, tt := range []struct {
+		name     string
+		lifetime time.Duration
+		kept     time.Duration // and not twice as long
+	}{
+		{"nothing said", 0, 364 * 24 * time.Hour},
+		{"an hour", time.Hour, 364 * 24 * time.Hour},
+		{"three years", 3 * year, 3 * year},
+		{"some never expire", -1, 99 * 365 * 24 * time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			clock := new(setClock)
+			_, trusted, source := newHandSource(t)
+			source.keys.MaxLifetime = tt.lifetime
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Now: clock.now})
+			revoke(t, a, oidcauth.Revocation{Subject: "alice"})
+			clock.set(tt.kept)
+			if n := a.RevocationCount(); n != 1 {
+				t.Errorf("%d revocations after %v, want 1", n, tt.kept)
+			}
+			clock.set(2 * tt.kept)
+			if n := a.RevocationCount(); n != 0 {
+				t.Errorf("%d revocations after %v, want none", n, 2*tt.kept)
+			}
+		})
+	}
+}
+
+// A withoutTickets is a local issuer of which nobody says that it sells tickets.
+type withoutTickets struct{ *localissuer.Issuer }
+
+func (w withoutTickets) Follow(adopt func(oidcauth.Keys) error) (func(), error) {
+	return w.Issuer.Follow(func(k oidcauth.Keys) error {
+		k.Tickets = nil
+		return adopt(k)
+	})
+}
+
+// Who has an issuer's keys may not therefore vouch for others' callers.
+func TestKeySource_NoTickets(t *testing.T) {
+	local := newLocal(t, localissuer.Config{})
+	silent := local.Issuer()
+	silent.KeySource = withoutTickets{local}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{silent}})
+	claims := wants(t, a, issue(t, local, localissuer.Request{}), nil)
+	ticket, err := local.Ticket(fromProgram(), claims, "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.AuthenticateTicket(fromProgram(), ticket, "chat"); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+		t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+	}
+	if _, err := trusting(t, local).AuthenticateTicket(fromProgram(), ticket, "chat"); err != nil {
+		t.Errorf("AuthenticateTicket() where it is said: error = %v", err)
+	}
+}
+
+// Claims for tests need what a source grants, and no more of it.
+func TestKeySource_UnverifiedClaims(t *testing.T) {
+	issuer, trusted, source := newHandSource(t)
+	payload := wants(t, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}}), issuer.Token(nil), nil).Payload()
+	before := source.stopped
+	if c, err := oidcauth.UnverifiedClaims(payload, trusted); err != nil || c.Subject() != "alice" {
+		t.Errorf("UnverifiedClaims() error = %v", err)
+	}
+	if source.stopped != before+1 {
+		t.Error("the source is still followed")
+	}
+	source.err = context.DeadlineExceeded
+	if _, err := oidcauth.UnverifiedClaims(payload, trusted); !errors.Is(err, source.err) {
+		t.Errorf("UnverifiedClaims() error = %v, want %v", err, source.err)
+	}
+}

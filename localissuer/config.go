@@ -1,0 +1,99 @@
+package localissuer
+
+import (
+	"crypto"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/ticket"
+)
+
+// Config says what an [Issuer] is like.
+type Config struct {
+	// URL is the issuer's name, the "iss" of its tokens: any name of 1 to 128
+	// bytes without "|", often a bare word. It is part of every identity, and a
+	// directory belongs to one name. Empty means the name that Dir belongs to;
+	// then nothing is created, and without keys the error wraps [io/fs.ErrNotExist].
+	URL string
+
+	// Dir is the directory that keeps the keys, private ones included. It is
+	// created, open to the process's user alone, if it does not exist; one that
+	// exists must have mode 0700. It gets keys if it is empty. Processes on one
+	// machine, or with a shared file system that has locks, may share it.
+	//
+	// An older copy that is put back is brought up to date by the first process
+	// that has known the directory since: keys that were removed stay removed. A
+	// process that cannot write there, or finds other keys, signs nothing with a
+	// key that is not in the directory. The keys in memory serve for 24 hours
+	// while the directory cannot be read, or is not what it was; then nothing is
+	// issued and no token of the issuer is accepted
+	// ([oidcauth.ErrKeysUnavailable]) until it is.
+	Dir string
+
+	// Signer signs instead of keys in Dir, from a KMS or HSM for instance: an
+	// ECDSA key on the curve P-256. Exactly one of Dir and Signer is required.
+	Signer crypto.Signer
+
+	// RetiredKeys are public keys whose tokens are still accepted beside those
+	// of Signer. With Dir, see [Issuer.Import] instead.
+	RetiredKeys []crypto.PublicKey
+
+	// TicketSecret is what the processes that share Signer seal the content of
+	// tickets with: at least 32 random bytes, the same for all. Empty means that
+	// a ticket is good in the process alone that sold it. With Dir it must be
+	// empty: there the secret comes from the keys.
+	TicketSecret []byte
+
+	// Audiences are for whom tokens are issued, this server above all. One at
+	// least is required.
+	Audiences []string
+
+	// Lifetime is that of tokens whose request names none. Zero means 24 hours,
+	// or MaxLifetime if that is less.
+	Lifetime time.Duration
+
+	// MaxLifetime bounds the lifetime of every token, and so tells how long a
+	// retired key is kept. Zero means the same as Lifetime.
+	MaxLifetime time.Duration
+
+	// NoExpiry permits tokens that never expire: [Issuer.Issue] makes them when
+	// asked to, and tokens without expiry, or with null for it, are accepted. Only
+	// a revocation or the removal of its key ends such a token.
+	NoExpiry bool
+
+	// Logger receives a line for each rotation, for each series of failures to
+	// read Dir, and when that was put right. Nil means no logging.
+	Logger *slog.Logger
+
+	// Now is the clock that tokens are issued by. Nil means [time.Now].
+	Now func() time.Time
+}
+
+// validate reports the first contradiction in the configuration.
+func (cfg *Config) validate() error {
+	if (cfg.Dir == "") == (cfg.Signer == nil) {
+		return errors.New("localissuer: Config: want exactly one of Dir and Signer")
+	}
+	if cfg.Dir != "" && len(cfg.RetiredKeys) > 0 {
+		return errors.New("localissuer: Config.RetiredKeys: with Dir, use Issuer.Import")
+	}
+	if n := len(cfg.TicketSecret); n > 0 && (cfg.Signer == nil || n < ticket.MinSecret) {
+		return fmt.Errorf("localissuer: Config.TicketSecret: got %d bytes, want %d or more with Signer, and none with Dir", n, ticket.MinSecret)
+	}
+	if cfg.URL != "" || cfg.Dir == "" {
+		if err := policy.CheckIssuerName(cfg.URL); err != nil {
+			return fmt.Errorf("localissuer: Config.URL: %w", err)
+		}
+	}
+	if len(cfg.Audiences) == 0 || slices.Contains(cfg.Audiences, "") {
+		return errors.New("localissuer: Config.Audiences: want one at least, and none that is empty")
+	}
+	if cfg.Lifetime < 0 || cfg.MaxLifetime < 0 || cfg.MaxLifetime > 0 && cfg.Lifetime > cfg.MaxLifetime {
+		return fmt.Errorf("localissuer: Config: got Lifetime %v and MaxLifetime %v, want neither negative nor the first above the second", cfg.Lifetime, cfg.MaxLifetime)
+	}
+	return nil
+}

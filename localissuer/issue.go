@@ -1,0 +1,112 @@
+package localissuer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/ticket"
+)
+
+// A Request says what a token is to say. The zero value asks for a new identity.
+type Request struct {
+	// Subject is who the token is for, 1 to 128 bytes. Empty means somebody new:
+	// a random UUID.
+	Subject string
+
+	// Audiences are for whom the token is. Empty means those of the issuer.
+	Audiences []string
+
+	// Lifetime is how long the token is valid. Zero means the issuer's default;
+	// above its MaxLifetime is an error.
+	Lifetime time.Duration
+
+	// NoExpiry asks for a token that never expires, which the issuer's
+	// configuration must permit.
+	NoExpiry bool
+
+	// Claims are further claims. The names of registered claims are an error.
+	Claims map[string]any
+}
+
+// reservedClaims are those that Issue alone writes, or that make a token one of
+// another kind.
+var reservedClaims = [...]string{
+	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "hex_identity", "events", "cnf", ticket.ClaimOriginal,
+}
+
+// Issue returns a token and the identity of its bearer.
+func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identity.Identity, err error) {
+	if err := ctx.Err(); err != nil {
+		return "", identity.Identity{}, fmt.Errorf("localissuer: %w", err)
+	}
+	if r.Subject == "" {
+		r.Subject = newUUID()
+	}
+	id = identity.New(l.url, r.Subject)
+	claims, err := l.claims(r, id)
+	if err != nil {
+		return "", identity.Identity{}, fmt.Errorf("localissuer: %w", err)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", identity.Identity{}, fmt.Errorf("localissuer: Request.Claims: %w", err)
+	}
+	s := l.signing.Load()
+	if s.err != nil {
+		return "", identity.Identity{}, s.err
+	}
+	token, err = l.sign(s.token, payload)
+	return token, id, err
+}
+
+// claims returns all claims of a token.
+func (l *Issuer) claims(r Request, id identity.Identity) (map[string]any, error) {
+	if len(r.Subject) > claims.MaxNameBytes || !utf8.ValidString(r.Subject) {
+		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", refusal.Quote(r.Subject), claims.MaxNameBytes)
+	}
+	claims := make(map[string]any, len(r.Claims)+8)
+	for name, value := range r.Claims {
+		if slices.Contains(reservedClaims[:], name) {
+			return nil, fmt.Errorf("claim %q is not for the request to set", name)
+		}
+		claims[name] = value
+	}
+	now := l.now()
+	if !r.NoExpiry {
+		lifetime := r.Lifetime
+		if lifetime == 0 {
+			lifetime = l.lifetime
+		}
+		if lifetime < 0 || lifetime > l.maxLifetime {
+			return nil, fmt.Errorf("lifetime: got %v, want more than none and at most %v", lifetime, l.maxLifetime)
+		}
+		claims["exp"] = now.Add(lifetime).Unix()
+	} else if !l.noExpiry {
+		return nil, errors.New("got a request for a token that never expires, want Config.NoExpiry for that")
+	}
+	claims["iss"], claims["sub"], claims["iat"] = l.url, r.Subject, now.Unix()
+	claims["jti"], claims["hex_identity"] = rand.Text(), id.String()
+	claims["aud"] = r.Audiences
+	if len(r.Audiences) == 0 {
+		claims["aud"] = l.audiences
+	}
+	return claims, nil
+}
+
+// newUUID returns a random UUID (RFC 9562, section 5.4).
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

@@ -1,0 +1,86 @@
+package localissuer
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/keyring"
+)
+
+var _ oidcauth.KeySource = (*Issuer)(nil)
+
+// A follower is an Authenticator that follows the ring.
+type follower struct{ adopt func(oidcauth.Keys) error }
+
+// Follow implements [oidcauth.KeySource], for an Authenticator. Programs have no
+// need to call it.
+func (l *Issuer) Follow(adopt func(oidcauth.Keys) error) (stop func(), err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := adopt(l.published()); err != nil {
+		return nil, err
+	}
+	f := &follower{adopt}
+	l.followers[f] = struct{}{}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.followers, f)
+	}, nil
+}
+
+// Refresh implements [oidcauth.KeySource]: it reads the directory unless, seen
+// from outside, nothing has changed. Programs have no need to call it.
+func (l *Issuer) Refresh() { l.reread(false) }
+
+// published returns what Authenticators are told. The lock must be held.
+func (l *Issuer) published() oidcauth.Keys {
+	keys := oidcauth.Keys{
+		Issuer: l.url, JWKS: l.jwks, Unavailable: l.withdrawn, NoExpiry: l.noExpiry,
+		MaxLifetime: max(l.maxLifetime, l.ring.Longest), Tickets: l.tickets,
+	}
+	if l.ring.NoExpiry {
+		keys.MaxLifetime = -1
+	}
+	// Keys that may have signed tokens before they were ours, and so without key
+	// ID: imported ones or, with an external signer, all.
+	for _, k := range l.ring.Keys {
+		if l.external != nil || k.Imported {
+			keys.WithoutKeyID = append(keys.WithoutKeyID, k.ID)
+		}
+	}
+	return keys
+}
+
+// tell brings all Authenticators up to date. The lock must be held.
+func (l *Issuer) tell() error {
+	keys := l.published()
+	var failed []error
+	for f := range l.followers {
+		if err := f.adopt(keys); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// ticketSecret returns what opens the tickets that a key signed, and whether it
+// may sign tickets at present.
+func (l *Issuer) ticketSecret(keyID string) (secret []byte, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	i := slices.IndexFunc(l.ring.Keys, func(k keyring.Key) bool { return k.ID == keyID })
+	if i < 0 || !l.ring.Keys[i].SignsTickets(l.now()) {
+		return nil, false
+	}
+	if since, retired := l.retired[keyID]; retired && time.Since(since) >= keyring.TicketTime {
+		return nil, false
+	}
+	if l.external != nil {
+		return l.secret, true
+	}
+	secret, err := l.ring.Keys[i].TicketSecret()
+	return secret, err == nil && secret != nil
+}
