@@ -24,15 +24,15 @@ const (
 )
 
 // TestStorm lets everything go wrong at once, for two days, as a seed decides.
-// OIDCAUTH_STORM_SEEDS sets how many seeds there are, OIDCAUTH_STORM_SEED runs
-// one alone.
+// OIDCAUTH_STORM_SEEDS sets how many seeds there are, OIDCAUTH_STORM_SEED the first
+// one, which alone means that one alone.
 func TestStorm(t *testing.T) {
 	first, seeds := uint64(1), uint64(20)
-	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEEDS"), 10, 64); err == nil {
-		seeds = n
-	}
 	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEED"), 10, 64); err == nil {
 		first, seeds = n, 1
+	}
+	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEEDS"), 10, 64); err == nil {
+		seeds = n
 	}
 	if testing.Short() {
 		seeds = min(seeds, 4)
