@@ -87,11 +87,23 @@ func found(command string) func() error {
 	}
 }
 
-// KeycloakHome returns where interop/setup has put Keycloak.
+// KeycloakHome returns where interop/setup has put Keycloak, if what starts it is
+// there, too.
 func KeycloakHome() (string, error) {
 	home := filepath.Join(cache(), "keycloak-"+KeycloakVersion)
-	_, err := os.Stat(filepath.Join(home, "prepared"))
-	return home, err
+	if _, err := os.Stat(filepath.Join(home, "prepared")); err != nil {
+		return "", err
+	}
+	java := "java"
+	if dir := os.Getenv("JAVA_HOME"); dir != "" {
+		java = filepath.Join(dir, "bin", "java")
+	}
+	for _, command := range []string{"sh", java} {
+		if _, err := exec.LookPath(command); err != nil {
+			return "", err
+		}
+	}
+	return home, nil
 }
 
 // AuthlibPython returns the Python that interop/setup-authlib has prepared for the
