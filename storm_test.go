@@ -24,25 +24,33 @@ const (
 )
 
 // TestStorm lets everything go wrong at once, for two days, as a seed decides.
-// OIDCAUTH_STORM_SEEDS sets how many seeds there are, OIDCAUTH_STORM_SEED runs
-// one alone.
+// OIDCAUTH_STORM_SEEDS sets how many seeds there are, OIDCAUTH_STORM_SEED the first
+// one, which alone means that one alone.
 func TestStorm(t *testing.T) {
 	first, seeds := uint64(1), uint64(20)
-	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEEDS"), 10, 64); err == nil {
-		seeds = n
-	}
 	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEED"), 10, 64); err == nil {
 		first, seeds = n, 1
+	}
+	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEEDS"), 10, 64); err == nil {
+		seeds = n
 	}
 	if testing.Short() {
 		seeds = min(seeds, 4)
 	}
 	var sum tally
-	for seed := first; seed < first+seeds; seed++ {
-		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { newStorm(t, seed).run(&sum) })
-		})
-	}
+	var mu sync.Mutex // guards sum
+	t.Run("seeds", func(t *testing.T) {
+		for seed := first; seed < first+seeds; seed++ {
+			t.Run(fmt.Sprint(seed), func(t *testing.T) {
+				t.Parallel()
+				var one tally
+				synctest.Test(t, func(t *testing.T) { one = newStorm(t, seed).run() })
+				mu.Lock()
+				defer mu.Unlock()
+				sum.add(one)
+			})
+		}
+	})
 	t.Logf("%d seeds: %+v", seeds, sum)
 	if sum.Accepted == 0 || sum.RemovedRefused == 0 || sum.FailedFetches == 0 || sum.GoodFetches == 0 {
 		t.Errorf("the storm was none: %+v", sum)
@@ -57,6 +65,20 @@ type tally struct {
 	GoodFetches, FailedFetches     int
 	Requests                       int // for the key set
 	MostRequests                   int // in one storm
+}
+
+// add adds what happened in another storm.
+func (t *tally) add(o tally) {
+	t.Accepted += o.Accepted
+	t.Unknown += o.Unknown
+	t.Unavailable += o.Unavailable
+	t.MustAccept += o.MustAccept
+	t.RemovedRefused += o.RemovedRefused
+	t.Forged += o.Forged
+	t.GoodFetches += o.GoodFetches
+	t.FailedFetches += o.FailedFetches
+	t.Requests += o.Requests
+	t.MostRequests = max(t.MostRequests, o.MostRequests)
 }
 
 // A storm is one issuer in trouble, and what its tokens must get meanwhile.
@@ -133,7 +155,7 @@ func (s *storm) fetched(f authtrace.KeyFetch) {
 	}
 }
 
-func (s *storm) run(sum *tally) {
+func (s *storm) run() tally {
 	start := time.Now()
 	for time.Since(start) < stormTime {
 		s.happen()
@@ -143,7 +165,7 @@ func (s *storm) run(sum *tally) {
 		time.Sleep(s.pause())
 	}
 	s.auth.Close()
-	s.finish(sum)
+	return s.finish()
 }
 
 // pause is mostly short, sometimes an hour, and rarely more than keys live.
@@ -325,7 +347,7 @@ func (s *storm) count(err error, must, mustNot bool) {
 // finish compares the requests with the budget: a refresh or a retry every 3¾
 // minutes, eight quicker retries in each outage, and two look-ups for each
 // occasion. One fetch may ask twice, when the keys have moved.
-func (s *storm) finish(sum *tally) {
+func (s *storm) finish() tally {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tally.Requests = s.issuer.Fetches().JWKS
@@ -333,15 +355,6 @@ func (s *storm) finish(sum *tally) {
 	if most := 2*(refreshes+8*s.outages) + 2*s.asks; s.tally.Requests > most {
 		s.Errorf("%d requests for the key set, want at most %d", s.tally.Requests, most)
 	}
-	s.tally.MostRequests = max(sum.MostRequests, s.tally.Requests)
-	sum.Accepted += s.tally.Accepted
-	sum.Unknown += s.tally.Unknown
-	sum.Unavailable += s.tally.Unavailable
-	sum.MustAccept += s.tally.MustAccept
-	sum.RemovedRefused += s.tally.RemovedRefused
-	sum.Forged += s.tally.Forged
-	sum.GoodFetches += s.tally.GoodFetches
-	sum.FailedFetches += s.tally.FailedFetches
-	sum.Requests += s.tally.Requests
-	sum.MostRequests = s.tally.MostRequests
+	s.tally.MostRequests = s.tally.Requests
+	return s.tally
 }

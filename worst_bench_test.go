@@ -84,9 +84,7 @@ func worstIssuer(tb testing.TB) (*oidctest.Issuer, oidcauth.Issuer) {
 	tb.Helper()
 	issuer, trusted := newIssuer(tb, oidctest.Config{})
 	trusted.JWKS = issuer.KeySet()
-	for _, name := range []string{"b", "c", "d", "e", "f", "g", "h", "i", "j"} {
-		trusted.Audiences = append(trusted.Audiences, name)
-	}
+	trusted.Audiences = append(trusted.Audiences, "b", "c", "d", "e", "f", "g", "h", "i", "j")
 	trusted.Roles = []oidcauth.Path{
 		{"roles"}, {"realm_access", "roles"}, {"realm_access", "groups", "all"}, {"realm_access", "others"},
 	}

@@ -16,7 +16,10 @@ type limit struct {
 
 // limits only ever fall. Whoever raises one writes the reason beside it.
 var limits = map[string]limit{
-	".": {files: 40, names: 160, cycle: 30, length: 60, fields: map[string]int{"Issuer": 30}},
+	// Hostile input, stored revocations, strangers' budgets and tickets were built
+	// while the packages moved out: to 51 files, 39 of which refer to each other.
+	// What verifies, revokes and issues locally moves out next.
+	".": {files: 51, names: 160, cycle: 39, length: 60, fields: map[string]int{"Issuer": 30}},
 }
 
 // check returns a line for each limit that is exceeded.

@@ -106,3 +106,32 @@ func TestHooks_OrderAndLocks(t *testing.T) {
 		}
 	})
 }
+
+// Who was answered by a fetch may close the set at once. Its hooks are told of the
+// fetch all the same, before Close returns.
+func TestHooks_Close(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		j := new(journal)
+		cfg := j.config(t, i)
+		release := make(chan struct{})
+		note := cfg.Hooks.FetchDone
+		cfg.Hooks.FetchDone = func(e keyset.Event) { <-release; note(e) }
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		closed := make(chan struct{})
+		go func() { defer close(closed); s.Close() }()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("Close returned while a hook was called")
+		default:
+		}
+		close(release)
+		<-closed
+		j.wantStates(t, "none-fresh false")
+		if n := len(j.fetchTimes()); n != 1 {
+			t.Errorf("told of %d fetches, want 1", n)
+		}
+	})
+}

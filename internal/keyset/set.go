@@ -262,16 +262,17 @@ func (s *Set) Hold() {
 func (s *Set) Release() { s.held.Add(-1) }
 
 // Close ends refreshes and fetches, lets go of all keys, and waits until no
-// goroutine is left. No hook is called afterwards.
+// goroutine is left and hooks were told of all that had happened. No hook is
+// called afterwards.
 func (s *Set) Close() {
 	s.mu.Lock()
 	s.closed = true
-	s.notes = nil
 	s.snap.Store(nil)
 	s.timer.Stop()
 	s.cancel()
 	s.mu.Unlock()
 	s.wg.Wait()
+	s.deliver()
 }
 
 // unavailable says that the keys cannot be had before a time that may have passed.

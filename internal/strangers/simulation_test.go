@@ -14,15 +14,18 @@ import (
 	"github.com/oidcauth/oidcauth/internal/strangers"
 )
 
-var seeds = flag.Int("strangers.seeds", 200, "simulations to run in TestTurns_Simulation")
+var (
+	seeds     = flag.Uint64("strangers.seeds", 200, "simulations to run in TestTurns_Simulation")
+	firstSeed = flag.Uint64("strangers.seed", 0, "the first simulation's seed")
+)
 
 // TestTurns_Simulation has callers come, hang, leave and share turns at random and
 // holds the queue to its promises.
 func TestTurns_Simulation(t *testing.T) {
 	had, postponed, taken := 0, 0, 0
-	for seed := range *seeds {
+	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
 		synctest.Test(t, func(t *testing.T) {
-			m := newModel(t, rand.New(rand.NewPCG(uint64(seed), 1)))
+			m := newModel(t, rand.New(rand.NewPCG(seed, 1)))
 			m.run()
 			had, postponed, taken = had+m.had, postponed+m.postponed, taken+m.taken
 			if t.Failed() {

@@ -141,7 +141,7 @@ func TestTurns_Patience(t *testing.T) {
 		if len(ended) != 0 {
 			t.Fatal("ended too early")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if len(held) > 0 {
 			wantPostponed(t, held)
@@ -266,7 +266,7 @@ func TestTurns_Reclaim(t *testing.T) {
 		l.join("c", 'c', time.Minute)
 		time.Sleep(700*time.Millisecond - 1)
 		l.wantOrder("a", "b")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		l.wantOrder("a", "b", "c")
 		wantPostponed(t, first)

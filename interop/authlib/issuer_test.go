@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oidcauth/oidcauth/interop/internal/programs"
 )
 
 // An issuer is one that Authlib signs for.
@@ -20,21 +22,17 @@ type issuer struct {
 	url string
 }
 
-// start starts an issuer that ends with the test. Where Authlib is not installed
-// the test is skipped, but not where CI is set: there a test that does not run is a
-// fault.
+func TestMain(m *testing.M) { os.Exit(programs.Main(m, programs.Authlib)) }
+
+// start starts an issuer that ends with the test.
 func start(t *testing.T) issuer {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("rotating keys under load takes longer than -short allows")
 	}
-	python, err := installed()
+	python, err := programs.AuthlibPython()
 	if err != nil {
-		message := fmt.Sprintf("no Authlib here: run interop/setup, which installs it with Python's venv (%v)", err)
-		if os.Getenv("CI") != "" {
-			t.Fatal(message)
-		}
-		t.Skip(message)
+		t.Fatal(err)
 	}
 	cmd := exec.Command(python, filepath.Join("testdata", "issuer.py"))
 	var said bytes.Buffer
@@ -61,34 +59,6 @@ func start(t *testing.T) issuer {
 		t.Fatalf("the issuer did not start: %v", err)
 	}
 	return issuer{url: strings.TrimSpace(line)}
-}
-
-// installed returns the Python that interop/setup-authlib has prepared for the
-// versions that the tests name.
-func installed() (string, error) {
-	wanted, err := os.ReadFile(filepath.Join("testdata", "requirements.txt"))
-	if err != nil {
-		return "", err
-	}
-	_, version, _ := strings.Cut(string(wanted), "Authlib==")
-	version, _, _ = strings.Cut(version, "\n")
-	cache := os.Getenv("OIDCAUTH_CACHE")
-	if cache == "" {
-		base := os.Getenv("XDG_CACHE_HOME")
-		if base == "" {
-			base = filepath.Join(os.Getenv("HOME"), ".cache")
-		}
-		cache = filepath.Join(base, "oidcauth")
-	}
-	home := filepath.Join(cache, "authlib-"+version)
-	prepared, err := os.ReadFile(filepath.Join(home, "prepared"))
-	if err != nil {
-		return "", err
-	}
-	if !bytes.Equal(prepared, wanted) {
-		return "", fmt.Errorf("%s is of other versions", home)
-	}
-	return filepath.Join(home, "bin", "python"), nil
 }
 
 // An answer is what the issuer says of a token or its key.

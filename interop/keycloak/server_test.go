@@ -17,12 +17,9 @@ import (
 )
 
 const (
-	version    = "26.7.3" // the one that interop/setup installs
 	startLimit = 4 * time.Minute
 	stopLimit  = time.Minute
 )
-
-var errNotSetUp = errors.New("no Keycloak here: run interop/setup, which installs it with Maven and Java 17 or later")
 
 // server is a Keycloak that keeps its data in a directory of the test.
 type server struct {
@@ -35,23 +32,6 @@ type server struct {
 	process *exec.Cmd
 	leash   io.Closer // the process ends when it is closed
 	ended   chan error
-}
-
-// home returns where interop/setup has put Keycloak.
-func home() (string, error) {
-	cache := os.Getenv("OIDCAUTH_CACHE")
-	if cache == "" {
-		base := os.Getenv("XDG_CACHE_HOME")
-		if base == "" {
-			base = filepath.Join(os.Getenv("HOME"), ".cache")
-		}
-		cache = filepath.Join(base, "oidcauth")
-	}
-	dir := filepath.Join(cache, "keycloak-"+version)
-	if _, err := os.Stat(filepath.Join(dir, "prepared")); err != nil {
-		return "", fmt.Errorf("%w (%w)", errNotSetUp, err)
-	}
-	return dir, nil
 }
 
 // newServer chooses a port of the loopback interface for a server that keeps

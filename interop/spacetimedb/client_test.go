@@ -21,30 +21,13 @@ import (
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 	"github.com/oidcauth/oidcauth/spacetime"
+
+	"github.com/oidcauth/oidcauth/interop/internal/programs"
 )
 
 const audience = "chat"
 
-// needNode skips the test, or fails it under continuous integration, unless the
-// client can run.
-func needNode(t *testing.T) string {
-	t.Helper()
-	missing := ""
-	node, err := exec.LookPath("node")
-	if err != nil {
-		missing = "no Node.js: install it (Debian: apt-get install nodejs npm), then run \"npm ci --ignore-scripts\" in interop/spacetimedb"
-	} else if _, err := os.Stat(filepath.Join("node_modules", "spacetimedb", "package.json")); err != nil {
-		missing = "the client is not installed: run \"npm ci --ignore-scripts\" in interop/spacetimedb"
-	}
-	switch {
-	case missing == "":
-		return node
-	case os.Getenv("CI") != "":
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
-	return ""
-}
+func TestMain(m *testing.M) { os.Exit(programs.Main(m, programs.SpacetimeDB)) }
 
 // A world is a server that accepts an issuer's tokens and anonymous callers. Both
 // issuer and server are on real sockets.
@@ -100,7 +83,10 @@ type client struct {
 
 func (w *world) connect(t *testing.T, token string) *client {
 	t.Helper()
-	node := needNode(t)
+	node, err := programs.SpacetimeDBNode()
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	cmd := exec.CommandContext(ctx, node, "client.mjs", w.url)
 	cmd.Env = append(os.Environ(), "TOKEN="+token)

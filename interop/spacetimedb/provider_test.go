@@ -18,7 +18,6 @@ import (
 // Connect provider, the one that the quickstart embeds, issues the token;
 // "oidcauth serve" answers; and SpacetimeDB's client connects.
 func TestClient_Provider(t *testing.T) {
-	needNode(t)
 	issuer := run(t, "examples/quickstart", "provider  ", "-serve")
 	url := run(t, "cmd/oidcauth", "oidcauth: listening on ", "serve", "--addr", "127.0.0.1:0",
 		"--local-issuer", filepath.Join(t.TempDir(), "keys"), "--local-issuer-url", "localhost",

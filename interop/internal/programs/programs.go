@@ -1,0 +1,175 @@
+// Package programs finds what tests need beside Go, and says how to get it. A test
+// that does not run must not look like one that has passed: a package whose program
+// is missing says that it has no tests to run, and fails where CI is set.
+package programs
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// KeycloakVersion is the one that interop/setup installs.
+const KeycloakVersion = "26.7.3"
+
+// A Program is something that tests need and Go does not bring.
+type Program struct {
+	Name    string
+	LeftOut string // what does not run without it
+	Install string // a command, or some, for the repository's root
+	Find    func() error
+}
+
+// Missing returns an error that says what is missing and how to get it, or nil.
+func (p Program) Missing() error {
+	if err := p.Find(); err != nil {
+		return fmt.Errorf("%s: left out for want of %s: run %s (%w)", p.LeftOut, p.Name, p.Install, err)
+	}
+	return nil
+}
+
+// The programs that a package of their own has its tests for.
+var (
+	Keycloak = Program{"a Keycloak server", "interop/keycloak", "interop/setup, with Maven and Java 17 or later", func() error {
+		_, err := KeycloakHome()
+		return err
+	}}
+	Authlib = Program{"Authlib", "interop/authlib", "interop/setup-authlib, with Python 3.10 or later and its venv", func() error {
+		_, err := AuthlibPython()
+		return err
+	}}
+	SpacetimeDB = Program{"SpacetimeDB's client", "interop/spacetimedb", "npm ci --ignore-scripts --prefix interop/spacetimedb, with Node.js", func() error {
+		_, err := SpacetimeDBNode()
+		return err
+	}}
+)
+
+// All returns every program that something in the repository is tested with.
+func All() []Program {
+	return []Program{
+		Keycloak, Authlib, SpacetimeDB,
+		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
+		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
+		{"spin", "docs/models/check", "apt-get install spin", found("spin")},
+		{"a C compiler", "docs/models/check, and the race detector", "apt-get install gcc", found("gcc")},
+	}
+}
+
+// Main runs the tests of a package that needs a program. Without the program they
+// are left out, or fail where CI is set.
+func Main(m *testing.M, p Program) int {
+	flag.Parse()
+	if missing := p.Missing(); missing != nil && !testing.Short() {
+		fmt.Fprintln(os.Stderr, missing)
+		if os.Getenv("CI") != "" {
+			return 1
+		}
+		// The go command prints "no tests to run" beside its ok, and nothing else
+		// of what a package says that has not failed.
+		if err := flag.Set("test.run", "^$"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+func found(command string) func() error {
+	return func() error {
+		_, err := exec.LookPath(command)
+		return err
+	}
+}
+
+// KeycloakHome returns where interop/setup has put Keycloak, if what starts it is
+// there, too.
+func KeycloakHome() (string, error) {
+	home := filepath.Join(cache(), "keycloak-"+KeycloakVersion)
+	if _, err := os.Stat(filepath.Join(home, "prepared")); err != nil {
+		return "", err
+	}
+	java := "java"
+	if dir := os.Getenv("JAVA_HOME"); dir != "" {
+		java = filepath.Join(dir, "bin", "java")
+	}
+	for _, command := range []string{"sh", java} {
+		if _, err := exec.LookPath(command); err != nil {
+			return "", err
+		}
+	}
+	return home, nil
+}
+
+// AuthlibPython returns the Python that interop/setup-authlib has prepared for the
+// versions that its tests name.
+func AuthlibPython() (string, error) {
+	here, err := folder()
+	if err != nil {
+		return "", err
+	}
+	wanted, err := os.ReadFile(filepath.Join(here, "authlib", "testdata", "requirements.txt"))
+	if err != nil {
+		return "", err
+	}
+	_, version, _ := strings.Cut(string(wanted), "Authlib==")
+	version, _, _ = strings.Cut(version, "\n")
+	home := filepath.Join(cache(), "authlib-"+version)
+	prepared, err := os.ReadFile(filepath.Join(home, "prepared"))
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(prepared, wanted) {
+		return "", fmt.Errorf("%s is of other versions", home)
+	}
+	return filepath.Join(home, "bin", "python"), nil
+}
+
+// SpacetimeDBNode returns the Node.js that runs SpacetimeDB's client.
+func SpacetimeDBNode() (string, error) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		return "", err
+	}
+	here, err := folder()
+	if err != nil {
+		return "", err
+	}
+	_, err = os.Stat(filepath.Join(here, "spacetimedb", "node_modules", "spacetimedb", "package.json"))
+	return node, err
+}
+
+// cache is where interop/setup and interop/setup-authlib keep what they install.
+func cache() string {
+	if dir := os.Getenv("OIDCAUTH_CACHE"); dir != "" {
+		return dir
+	}
+	base := os.Getenv("XDG_CACHE_HOME")
+	if base == "" {
+		base = filepath.Join(os.Getenv("HOME"), ".cache")
+	}
+	return filepath.Join(base, "oidcauth")
+}
+
+// folder returns the folder of this module, in which tests run or below which.
+func folder() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "setup-authlib")); err == nil {
+			return dir, nil
+		}
+		above := filepath.Dir(dir)
+		if above == dir {
+			return "", errors.New("not below the folder interop")
+		}
+		dir = above
+	}
+}
