@@ -84,11 +84,17 @@ func TestDocuments_StatusInTable(t *testing.T) {
 
 // What the documents point to in the repository is there.
 func TestDocuments_Links(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#:]+)[^):]*\)`) // with a colon it leads elsewhere
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#([a-z-]+))?\)`) // with a colon it leads elsewhere
 	for _, name := range documents(t) {
 		for _, to := range link.FindAllStringSubmatch(trimmed(t, name), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(name), to[1])); err != nil {
+			path := filepath.Join(filepath.Dir(name), to[1])
+			if _, err := os.Stat(path); err != nil {
 				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			heading := "## " + strings.ReplaceAll(to[2], "-", " ")
+			if to[2] != "" && !strings.Contains(strings.ToLower(trimmed(t, path)), heading+"\n") {
+				t.Errorf("%s: %s has no heading %q", name, path, heading)
 			}
 		}
 	}
