@@ -147,10 +147,16 @@ func TestDocuments_Places(t *testing.T) {
 	}
 }
 
-// How many providers have been tried with the real thing the README says as the
-// table does, which the tests of package issuers write.
+// How many providers there are, and how many have been tried with the real thing, is
+// what the table says, which the tests of package issuers write.
 func TestDocuments_Tried(t *testing.T) {
 	readme := strings.ReplaceAll(trimmed(t, "README.md"), "\n", " ")
+	providers := strings.Count(trimmed(t, "docs/providers.md"), "<!-- begin ") - 1 // and the table itself
+	for _, name := range []string{"README.md", "docs/guide.md"} {
+		if want := strconv.Itoa(providers) + " providers"; !strings.Contains(trimmed(t, name), want) {
+			t.Errorf("%s: want %q", name, want)
+		}
+	}
 	tried := regexp.MustCompile("(?m)^\\| `(\\w+)` .*\\| (yes|library) \\|$").FindAllStringSubmatch(trimmed(t, "docs/providers.md"), -1)
 	if len(tried) == 0 {
 		t.Error("nothing was tried")
