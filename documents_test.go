@@ -147,6 +147,29 @@ func TestDocuments_Places(t *testing.T) {
 	}
 }
 
+// What the table of bounds says of time is what was measured of the worst tokens.
+func TestDocuments_Worst(t *testing.T) {
+	rows := regexp.MustCompile(`(?m)^\| [^|]+ \| (\d+\.\d+) \|$`)
+	unsigned, signed, found := strings.Cut(trimmed(t, "benchmarks/worst.md"), "| signed |")
+	if !found {
+		t.Fatal("benchmarks/worst.md has no table of signed tokens")
+	}
+	bounds := trimmed(t, "docs/architecture.md")
+	for _, table := range []string{unsigned, signed} {
+		worst := 0.0
+		for _, row := range rows.FindAllStringSubmatch(table, -1) {
+			times, err := strconv.ParseFloat(row[1], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			worst = max(worst, times)
+		}
+		if want := strconv.FormatFloat(worst, 'f', 2, 64) + " bare checks"; !strings.Contains(bounds, want) {
+			t.Errorf("docs/architecture.md: want %q", want)
+		}
+	}
+}
+
 // How many providers there are, and how many have been tried with the real thing, is
 // what the table says, which the tests of package issuers write.
 func TestDocuments_Tried(t *testing.T) {
