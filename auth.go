@@ -7,10 +7,41 @@
 // decides about a token from anywhere else. A handler finds the caller with
 // [FromContext] and demands roles, scopes and the like with [Require].
 //
+// # Issuers
+//
+// An [Issuer] describes whose tokens are accepted and what they must be like; the
+// package issuers describes well-known providers. Set [Issuer.Audiences] to the
+// names that the issuer knows this server by, and [Issuer.TokenTypes] for access
+// tokens of RFC 9068; ID tokens and plain JWTs need none. [AnyIssuer] accepts
+// issuers that nobody configured, and bounds what they cost.
+//
+// # Errors
+//
+// Whatever is refused gives a [*Refusal] that wraps one of the errors below; find
+// out which with [errors.Is]. [Authenticator.Refuse] answers a request with it:
+// 401 for a bad token, 400 for a malformed request, 403 for what the caller may not
+// do, and 503 with Retry-After where nothing is known of the token, because the
+// issuer's keys or the revocations cannot be had. [Answer] and [CloseCode] are for
+// answers outside HTTP. None of them holds the token.
+//
+// # Live connections
+//
 // A connection that outlives its request holds a [Session], from
 // [Authenticator.NewSession], which ends when the token would no longer be
-// accepted: when it expires, and when [Authenticator.Revoke], the issuer's logout
-// ([Authenticator.LogoutHandler]) or a change of the issuer's keys withdraws it.
+// accepted: when it expires, and when a revocation, a logout or a change of the
+// issuer's keys withdraws it. [Session.Renew] puts it under a new token.
+//
+// # Taking tokens back
+//
+// [Authenticator.Revoke] withdraws tokens, and [Authenticator.LogoutHandler] does so
+// at the issuer's word. [Config.Revocations] shares revocations between the servers
+// of a cluster, and [Config.RevocationDir] keeps those that wait to be shared.
+//
+// # Outages
+//
+// New contacts nobody, and keys that cannot be refreshed serve for 24 hours.
+// [Config.KeyCacheDir] keeps them over a restart, [Authenticator.Ready] waits for
+// them, and [Authenticator.Keys] reports on them.
 package oidcauth
 
 import (

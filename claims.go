@@ -194,7 +194,7 @@ func (c *Claims) size() int {
 }
 
 // owner tells the cache whose token it is, so that one caller's tokens cannot
-// take the room of everybody else's.
+// evict everybody else's.
 func (c *Claims) owner() uint64 {
 	return binary.BigEndian.Uint64(c.record.Identity[len(c.record.Identity)-8:])
 }

@@ -151,7 +151,7 @@ type Issuer struct {
 	TenantClaim string `json:"tenant_claim,omitempty"`
 
 	// Tenants are the tenants whose tokens are accepted. Empty means all, which
-	// includes everybody who opens a tenant of his own with the provider.
+	// includes everybody who opens a tenant of their own with the provider.
 	Tenants []string `json:"tenants,omitempty"`
 
 	// Audiences are the names of this server: a token must be issued for one of

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -20,7 +21,7 @@ func TestDocuments(t *testing.T) {
 		t.Fatalf("Glob() = %q, %v, want the examples", sources, err)
 	}
 	var code strings.Builder
-	for _, name := range append(sources, "issuers/example_test.go") {
+	for _, name := range append(sources, "issuers/example_test.go", "examples/server/main.go") {
 		code.WriteString(trimmed(t, name))
 	}
 	for name, least := range map[string]int{"README.md": 2, "docs/guide.md": 8} {
@@ -83,18 +84,160 @@ func TestDocuments_StatusInTable(t *testing.T) {
 
 // What the documents point to in the repository is there.
 func TestDocuments_Links(t *testing.T) {
-	documents, err := filepath.Glob("docs/*.md")
-	if err != nil || len(documents) == 0 {
-		t.Fatalf("Glob() = %q, %v, want the documents", documents, err)
-	}
-	link := regexp.MustCompile(`\]\(([^)#:]+)[^):]*\)`) // with a colon it leads elsewhere
-	for _, name := range append(documents, "README.md", "examples/README.md") {
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#([a-z-]+))?\)`) // with a colon it leads elsewhere
+	for _, name := range documents(t) {
 		for _, to := range link.FindAllStringSubmatch(trimmed(t, name), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(name), to[1])); err != nil {
+			path := filepath.Join(filepath.Dir(name), to[1])
+			if _, err := os.Stat(path); err != nil {
 				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			heading := "## " + strings.ReplaceAll(to[2], "-", " ")
+			if to[2] != "" && !strings.Contains(strings.ToLower(trimmed(t, path)), heading+"\n") {
+				t.Errorf("%s: %s has no heading %q", name, path, heading)
 			}
 		}
 	}
+}
+
+// Tests and fuzz tests that the documents name are there.
+func TestDocuments_Tests(t *testing.T) {
+	tests := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, name := range declared.FindAllSubmatch(text, -1) {
+			tests[string(name[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	promised := 0
+	named := regexp.MustCompile(`\b(Test|Fuzz|Benchmark)[A-Z]\w*`)
+	for _, document := range documents(t) {
+		for _, name := range named.FindAllString(trimmed(t, document), -1) {
+			promised++
+			if !tests[name] {
+				t.Errorf("%s: there is no %s", document, name)
+			}
+		}
+	}
+	if promised < 100 {
+		t.Errorf("%d tests named: the tables of promises and bounds are gone", promised)
+	}
+}
+
+// Files and folders that the map names are there, each by its path from the root.
+func TestDocuments_Places(t *testing.T) {
+	path := regexp.MustCompile("`([a-z0-9._]+(?:/[a-z0-9._]+)*(?:\\.go|\\.md|/[a-z0-9_]+))`")
+	text := trimmed(t, "docs/architecture.md")
+	found := path.FindAllStringSubmatch(text, -1)
+	if len(found) < 40 {
+		t.Errorf("%d paths found, want those of the tables", len(found))
+	}
+	for _, f := range found {
+		if _, err := os.Stat(f[1]); err != nil {
+			t.Errorf("docs/architecture.md: %v", err)
+		}
+	}
+}
+
+// What the table of bounds says of time is what was measured of the worst tokens.
+func TestDocuments_Worst(t *testing.T) {
+	rows := regexp.MustCompile(`(?m)^\| [^|]+ \| (\d+\.\d+) \|$`)
+	unsigned, signed, found := strings.Cut(trimmed(t, "benchmarks/worst.md"), "| signed |")
+	if !found {
+		t.Fatal("benchmarks/worst.md has no table of signed tokens")
+	}
+	bounds := trimmed(t, "docs/architecture.md")
+	for _, table := range []string{unsigned, signed} {
+		worst := 0.0
+		for _, row := range rows.FindAllStringSubmatch(table, -1) {
+			times, err := strconv.ParseFloat(row[1], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			worst = max(worst, times)
+		}
+		if want := strconv.FormatFloat(worst, 'f', 2, 64) + " bare checks"; !strings.Contains(bounds, want) {
+			t.Errorf("docs/architecture.md: want %q", want)
+		}
+	}
+}
+
+// How many providers there are, and how many have been tried with the real thing, is
+// what the table says, which the tests of package issuers write.
+func TestDocuments_Tried(t *testing.T) {
+	readme := strings.ReplaceAll(trimmed(t, "README.md"), "\n", " ")
+	providers := strings.Count(trimmed(t, "docs/providers.md"), "<!-- begin ") - 1 // and the table itself
+	for _, name := range []string{"README.md", "docs/guide.md"} {
+		if want := strconv.Itoa(providers) + " providers"; !strings.Contains(trimmed(t, name), want) {
+			t.Errorf("%s: want %q", name, want)
+		}
+	}
+	tried := regexp.MustCompile("(?m)^\\| `(\\w+)` .*\\| (yes|library) \\|$").FindAllStringSubmatch(trimmed(t, "docs/providers.md"), -1)
+	if len(tried) == 0 {
+		t.Error("nothing was tried")
+	}
+	for _, row := range tried {
+		if !strings.Contains(readme, row[1]+" with ") {
+			t.Errorf("README.md: want what %s was tried with", row[1])
+		}
+	}
+	if want := strconv.Itoa(len(tried)) + " of them"; !strings.Contains(readme, want) {
+		t.Errorf("README.md: want %q have been tried", want)
+	}
+}
+
+// What the README says each library lets pass is what the comparison counts.
+func TestDocuments_LetPass(t *testing.T) {
+	_, table, found := strings.Cut(trimmed(t, "benchmarks/RESULTS.md"), "| fault |")
+	if !found {
+		t.Fatal("benchmarks/RESULTS.md has no table of faults")
+	}
+	lines := strings.Split(table, "\n")
+	faults, counts := 0, map[string]int{}
+	names := strings.Split(lines[0], "|")
+	for _, line := range lines[2:] {
+		cells := strings.Split(line, "|")
+		if len(cells) < len(names) {
+			break
+		}
+		faults++
+		for i, cell := range cells[2:] {
+			counts[strings.TrimSpace(names[i])] += strings.Count(cell, "•")
+		}
+	}
+	readme := trimmed(t, "README.md")
+	if want := strconv.Itoa(faults) + " faults"; !strings.Contains(readme, want) {
+		t.Errorf("README.md: want %q", want)
+	}
+	for _, name := range names {
+		name = strings.TrimSpace(name)
+		if name == "" || name == "bare" {
+			continue
+		}
+		row := regexp.MustCompile(`(?m)^\| ` + name + `[ |].* (\d+) \|$`).FindStringSubmatch(readme)
+		if row == nil || row[1] != strconv.Itoa(counts[name]) {
+			t.Errorf("README.md: %s: got %q, want %d let pass", name, row, counts[name])
+		}
+	}
+}
+
+// documents returns the names of all documents.
+func documents(t *testing.T) []string {
+	t.Helper()
+	names, err := filepath.Glob("docs/*.md")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("Glob() = %q, %v, want the documents", names, err)
+	}
+	return append(names, "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md",
+		"benchmarks/worst.md", "examples/README.md")
 }
 
 // trimmed reads a text file and trims each line.

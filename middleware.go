@@ -96,7 +96,7 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 	json.NewEncoder(w).Encode(map[string]string{"error": answer.Name(), "error_description": answer.Description})
 }
 
-// challenge words the WWW-Authenticate header. A caller that sent no token gets
+// challenge returns the WWW-Authenticate header. A caller that sent no token gets
 // no error code (RFC 6750, section 3.1).
 func (a *Authenticator) challenge(answer refusal.Entry) string {
 	var parameters []string

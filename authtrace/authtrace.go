@@ -1,6 +1,12 @@
 // Package authtrace has the hooks through which a program observes what an
-// Authenticator does, in the manner of [net/http/httptrace]. What they are told
-// holds no token and no claim. A hook that is nil costs nothing.
+// Authenticator does, in the manner of [net/http/httptrace]:
+//
+//	auth, err := oidcauth.New(oidcauth.Config{
+//		Issuers: issuers,
+//		Trace:   &authtrace.Hooks{KeysFetched: func(f authtrace.KeyFetch) { fetches.Observe(f.Duration.Seconds()) }},
+//	})
+//
+// What hooks receive holds no token and no claim. A hook that is nil costs nothing.
 package authtrace
 
 import "time"
@@ -39,10 +45,10 @@ type KeyState struct {
 	Err      error  // the failure behind it, if one is
 }
 
-// A State is that of an issuer's key set.
+// A State is the state of an issuer's key set.
 type State string
 
-// The states of a key set.
+// The states of a key set. With [Fresh] and [Stale] keys tokens are accepted.
 const (
 	None  State = "none"  // nothing fetched yet
 	Fresh State = "fresh" // confirmed within their lifetime

@@ -4,6 +4,12 @@
 //
 //	id := identity.New("https://issuer.example", "alice")
 //	id, err := identity.Parse("c2001f9c…")
+//
+// # In a database
+//
+// An [Identity] is stored as its 32 bytes and read back with its checksum checked;
+// NULL and nobody are errors unless they are wrapped in a sql.Null. A mistyped
+// identity is found out wherever one is read.
 package identity
 
 import (

@@ -8,11 +8,15 @@
 //	})
 //	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{google}})
 //
+// # What a description demands
+//
 // A description demands what makes the provider's tokens safe to accept: its
 // algorithms, its kind of token, and the claims that keep apart what the provider
 // signs for other purposes. A function does not check with the provider and does
 // not fail: an argument that cannot be right gives a description that
 // [oidcauth.New] refuses, with an error that quotes it.
+//
+// # One issuer, one description
 //
 // An [oidcauth.Authenticator] takes one description for each issuer. Where two of
 // these functions describe the same issuer, such as [GitLabCI] and [GitLabUser],

@@ -68,7 +68,7 @@ func (k *Key) AttackHMAC(claims map[string]any) []Forgery {
 }
 
 // AttackHeader returns tokens signed by a stranger's key, which the header
-// brings along or tells where to fetch.
+// brings along, or for which it names an address.
 func (k *Key) AttackHeader(claims map[string]any) []Forgery {
 	k.issuer.helper()
 	stranger := k.stranger()

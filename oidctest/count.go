@@ -50,7 +50,7 @@ func (i *Issuer) Fetches() Fetches {
 	return n
 }
 
-// ResetFetches sets the counts to zero, forgets the history, and returns the
+// ResetFetches sets the counts to zero, clears the history, and returns the
 // counts as they were.
 func (i *Issuer) ResetFetches() Fetches {
 	i.mu.Lock()

@@ -82,9 +82,9 @@ func (i *Issuer) Fail(at Endpoint, f Fault) {
 	i.enqueue(at, f, func(q *faultQueue, f Fault) { q.always = &f })
 }
 
-// FailNext makes the next n requests to the endpoint meet the fault, after
-// those that earlier calls of FailNext wait for, and before that of
-// [Issuer.Fail].
+// FailNext makes the next n requests to the endpoint meet the fault. Faults of
+// earlier calls that no request has met yet come first, and that of [Issuer.Fail]
+// comes last.
 func (i *Issuer) FailNext(n int, at Endpoint, f Fault) {
 	i.helper()
 	i.enqueue(at, f, func(q *faultQueue, f Fault) {

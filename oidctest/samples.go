@@ -14,7 +14,7 @@ import (
 // BrokenKeyID is the key ID of the keys that [BrokenJWKs] returns.
 const BrokenKeyID = "broken"
 
-// A Sample is a text of a kind that its name tells.
+// A Sample is a broken text. Its name says what is wrong with it.
 type Sample struct {
 	Name  string // says what is wrong with it
 	Bytes []byte // the text itself

@@ -17,8 +17,8 @@ import (
 
 // Client returns an HTTP client that reaches the issuers, in memory, under
 // the host of their URLs, and no other host. Both https and http reach them;
-// [Fetches].PlainHTTP tells. Issuers that share a host are told apart by the
-// paths of their URLs.
+// [Fetches].PlainHTTP counts the requests by http. Issuers that share a host are
+// told apart by the paths of their URLs.
 //
 // Each request has a connection of its own and leaves no goroutine behind once
 // its body is closed; a body left open is a leak, which a testing/synctest

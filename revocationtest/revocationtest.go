@@ -12,6 +12,8 @@
 //		})
 //	}
 //
+// # Faults
+//
 // Without the hooks for faults the suite shows only what the log does on a good
 // day: give it as many as the store has ways to fail.
 package revocationtest

@@ -47,7 +47,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	s.cfg.Auth.Refuse(w, r, err)
 }
 
-// name tells the caller who he is, as SpacetimeDB does in headers.
+// name tells the caller who they are, as SpacetimeDB does in headers.
 func name(w http.ResponseWriter, claims *oidcauth.Claims, token string) {
 	h := w.Header()
 	h.Set(headerIdentity, claims.Identity().String())

@@ -4,10 +4,19 @@
 // WebSocket at /v1/database/{name}/subscribe. What comes after the first message
 // is the server's own.
 //
-// It is compatible in its bytes and stricter in what it accepts: tokens need the
-// right audience and an issuer that is trusted, a ticket is good for one
-// connection and buys no other ticket, a connection ends with its token, and
-// nobody gets in without one unless [Config.Anonymous] says so.
+// # What is stricter
+//
+// The bytes are those of SpacetimeDB, and less is accepted: tokens need the right
+// audience and an issuer that is trusted, a ticket is good for one connection and
+// buys no other ticket, a connection ends with its token, and nobody gets in
+// without one unless [Config.Anonymous] says so.
+//
+// # Web pages
+//
+// A page whose script uses the server must be among [Config.Origins], the server's
+// own pages included: a name in a request proves nothing, since its owner can point
+// it at any server. At an IP address and at localhost the server's own pages need
+// not be named.
 package spacetime
 
 import (

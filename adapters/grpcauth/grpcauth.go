@@ -21,7 +21,7 @@
 //
 // # Streams
 //
-// A stream has a [oidcauth.Session]: it lasts as long as its token would be
+// A stream has an [oidcauth.Session]: it lasts as long as its token would be
 // accepted. When that ends, the handler's context does, with the reason as its
 // [context.Cause], and so do its Recv and Send; the client gets Unauthenticated
 // and the reason once the handler has returned.
@@ -87,7 +87,7 @@ type Guard struct {
 	logger   *slog.Logger
 }
 
-// New checks the configuration, which may not be without an Authenticator.
+// New checks the configuration. Without an Authenticator it is an error.
 func New(cfg Config) (*Guard, error) {
 	if cfg.Authenticator == nil {
 		return nil, errors.New("grpcauth: Config.Authenticator is missing")

@@ -71,7 +71,7 @@
 //
 // The connection is the caller's, to make, to secure and to close. Make it with
 // nats.RetryOnFailedConnect(true) and nats.MaxReconnects(-1), so that a server
-// can start without NATS and never gives up to reach it; a connection that is
+// can start without NATS and never gives up reaching it; a connection that is
 // closed is not opened again. [Config.Grace] says how long an interruption may
 // last before it counts.
 package natsauth
@@ -100,8 +100,8 @@ type Config struct {
 	// JetStream is the context of the connection: what jetstream.New returns.
 	JetStream jetstream.JetStream
 
-	// Stream is the name of the stream of revocations; that of uses is called the
-	// same with "_uses" at its end. It consists of letters, digits, "-" and "_".
+	// Stream is the name of the stream of revocations; that of uses has the
+	// same name with "_uses" at its end. It consists of letters, digits, "-" and "_".
 	// The streams are created when they do not exist; those that exist are used as
 	// they are, if they keep what they are given. Empty means
 	// "oidcauth_revocations".

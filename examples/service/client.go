@@ -122,7 +122,7 @@ func (s *socket) serve(ctx context.Context, long time.Duration) error {
 }
 
 // renew shows the server a new token, if there is one yet: whoever keeps a file
-// fresh has his own idea of when. Then the next round tries again.
+// fresh has their own idea of when. Then the next round tries again.
 func (s *socket) renew(ctx context.Context) error {
 	token, err := s.source.Token()
 	if err != nil {
