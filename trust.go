@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"slices"
 
-	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -40,42 +39,23 @@ func newTrust(i Issuer, keys *keyset.Set, source *followedSource) *trust {
 	return t
 }
 
-// policy says what the tokens of a valid description must be like.
-func (i *Issuer) policy() policy.Policy {
-	p := policy.Policy{
-		URL:           i.URL,
-		Names:         append([]string{i.URL}, i.Aliases...),
-		Audiences:     slices.Clone(i.Audiences),
-		AnyAudience:   i.InsecureAnyAudience,
-		DedicatedKeys: i.DedicatedKeys,
-		AudienceClaim: i.AudienceClaim,
-		Logout:        slices.Clone(i.LogoutAudiences),
-		LogoutBySID:   i.LogoutBy == logoutBySession,
-		Algorithms:    slices.Clone(i.Algorithms),
-		Types:         slices.Clone(i.TokenTypes),
-		RequireKeyID:  i.RequireKeyID,
-		ReusesKeyIDs:  i.ReusesKeyIDs,
-		Demands:       demands(i.ClaimRules),
-		Shape: claims.Shape{
-			Subject:     claims.ClonePaths(i.Subject),
-			SubjectElse: claims.ClonePaths(i.SubjectElse),
-			Roles:       claims.ClonePaths(i.Roles),
-			RoleForm:    claims.RoleForm{Separator: i.RoleSeparator, Objects: i.RoleObjects},
-		},
-	}
-	if i.TenantClaim != "" {
-		p.Tenants, _ = policy.NewTenants(i.URL, i.TenantClaim, i.Tenants) // checkTenants has seen that it is one
-	}
-	p.Complete()
-	return p
-}
-
 // checkRules applies the program's own rules, which may depend on more than the
 // claims and are therefore asked at every use of a token.
 func (t *trust) checkRules(c *Claims) error {
 	for _, rule := range t.rules {
 		if err := rule(c); err != nil {
 			return refusal.Because(refusal.Rules, ErrRule, err)
+		}
+	}
+	return nil
+}
+
+// tenantTrust finds the template that stands for an issuer that is not
+// configured by its name.
+func (a *Authenticator) tenantTrust(iss string) *trust {
+	for _, t := range a.order {
+		if t.Tenants.Match(iss) {
+			return t
 		}
 	}
 	return nil

@@ -16,10 +16,9 @@ type limit struct {
 
 // limits only ever fall. Whoever raises one writes the reason beside it.
 var limits = map[string]limit{
-	// Hostile input, stored revocations, strangers' budgets and tickets were built
-	// while the packages moved out: to 51 files, 39 of which refer to each other.
-	// What verifies, revokes and issues locally moves out next.
-	".": {files: 51, names: 160, cycle: 39, length: 60, fields: map[string]int{"Issuer": 30}},
+	// The public face. Its methods on Authenticator, Session and Claims hold 17 of
+	// its files in one cycle: each file is one of their concepts.
+	".": {files: 22, names: 112, cycle: 17, length: 46, fields: map[string]int{"Issuer": 30}},
 }
 
 // check returns a line for each limit that is exceeded.

@@ -13,6 +13,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
@@ -213,4 +214,55 @@ func recognize(ctx context.Context, e *verify.Evaluation, thumbprint string) err
 		return err
 	}
 	return refusal.New(refusal.Key, ErrUnknownKey, "a key that the issuer has withdrawn", "one of the issuer's keys "+verify.DescribeKeys(e.Candidates))
+}
+
+// useUp makes sure that nobody else uses the ticket, in this process or, with a
+// log, in the cluster.
+func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
+	expiry := time.Unix(t.Expiry, 0)
+	if err := t.authority.Use(t.ID, expiry, e.Now, t.own); err != nil {
+		return err
+	}
+	if e.auth.follower == nil {
+		return nil
+	}
+	// A server whose clock is behind takes the ticket for so much longer, and the
+	// clock by which the log drops entries may be as much ahead.
+	first, err := e.auth.follower.FirstUse(ctx, revoked.UseID(revoked.UseTicket, e.Trust.URL, t.ID), expiry.Add(2*maxLeeway))
+	switch {
+	case err != nil:
+		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, err)
+	case !first:
+		return refusal.New(refusal.Ticket, ErrTicketUsed, "a ticket for the second time", "a new one")
+	}
+	return nil
+}
+
+func init() {
+	ticket.Verify = func(claims any) (ticket.Verified, error) { return claims.(*Claims).verified() }
+}
+
+// verified says what a ticket is made from, or why the claims buy none.
+func (c *Claims) verified() (ticket.Verified, error) {
+	switch {
+	case c == nil:
+		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrNoToken, "", "")
+	case c.key == nil:
+		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrSignature, "claims that were not verified", "those of an Authenticator")
+	case c.seller != nil:
+		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrTokenType, "claims from a ticket", "those of a token")
+	}
+	thumbprint, err := keyring.Thumbprint(c.key.Public())
+	if err != nil {
+		return ticket.Verified{}, err
+	}
+	v := ticket.Verified{
+		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Key: thumbprint},
+		Payload:  c.record.Payload, Expiry: c.Expiry(), NeverExpires: c.record.NeverExpires,
+	}
+	if c.hasKeyID {
+		id := c.key.ID()
+		v.KeyID = &id
+	}
+	return v, nil
 }
