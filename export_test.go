@@ -63,3 +63,8 @@ func AgeKeyDirectory(l *LocalIssuer, d time.Duration) {
 	defer l.reading.Unlock()
 	l.lastRead = l.lastRead.Add(-d)
 }
+
+// SetKeyTurn sets how often the keys of an issuer have taken turns.
+func (a *Authenticator) SetKeyTurn(issuer string, turn uint32) {
+	a.trusts[issuer].order.turn.Store(turn)
+}
