@@ -41,7 +41,7 @@ func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database str
 	if err != nil {
 		return nil, err
 	}
-	ctx := r.Context()
+	ctx := a.CallerContext(r)
 	e := &evaluation{auth: a, raw: ticket, now: a.now()}
 	t, err := e.ticket(ctx)
 	if err == nil {
