@@ -139,13 +139,14 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 }
 
 // verifyLogout runs all checks of section 2.6. The form is checked by the rules
-// for all tokens first, then the claims by their exact names.
+// for all tokens first, then the claims by their exact names. What takes time for
+// each claim comes after the signature.
 func (a *Authenticator) verifyLogout(ctx context.Context, token string) (*logout, error) {
 	e := &evaluation{auth: a, raw: token, now: a.now()}
 	for _, check := range []func(*evaluation, context.Context) error{
-		(*evaluation).form, (*evaluation).oneSpelling, (*evaluation).configuredIssuer, (*evaluation).algorithm,
+		(*evaluation).form, (*evaluation).configuredIssuer, (*evaluation).algorithm,
 		(*evaluation).candidates, (*evaluation).signature,
-		(*evaluation).logoutType, (*evaluation).logoutExpiry, (*evaluation).issuedAt,
+		(*evaluation).oneSpelling, (*evaluation).logoutType, (*evaluation).logoutExpiry, (*evaluation).issuedAt,
 		(*evaluation).logoutTime, (*evaluation).logoutAudience, (*evaluation).logoutEvents,
 	} {
 		if err := check(e, ctx); err != nil {
