@@ -254,9 +254,18 @@ func (e *evaluation) issuedAt(context.Context) error {
 		return refusal.New(refusal.IssuedAt, ErrIssuedInFuture, timeText(e.claims.record.IssuedAt.Time()), "not later than "+timeText(e.now.Add(e.auth.leeway)))
 	}
 	if e.claims.record.IssuedAt == 0 {
-		return nil
+		return e.undated()
 	}
 	return e.auth.checkLifetime(refusal.IssuedAt, e.claims, e.claims.record.IssuedAt.Time())
+}
+
+// undated refuses a token without time of issue where lifetimes are bounded: it may
+// have outlived its revocation, however little of its life is left.
+func (e *evaluation) undated() error {
+	if e.auth.maxLifetime == 0 || e.claims.record.NeverExpires {
+		return nil
+	}
+	return refusal.New(refusal.IssuedAt, ErrClaim, `no "iat"`, "a time of issue, by which MaxTokenLifetime is checked")
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -294,6 +294,33 @@ func TestRevocation_JSON(t *testing.T) {
 	})
 }
 
+// A token that does not say when it was issued may be of any age. One that was too
+// long for its revocation is not short enough in its last hour.
+func TestMaxTokenLifetime_Undated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		local := newLocal(t, oidcauth.LocalIssuerConfig{NoExpiry: true})
+		cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: time.Hour}
+		a := newAuthenticator(t, cfg)
+		cfg.MaxTokenLifetime = 0
+		unbounded := newAuthenticator(t, cfg)
+		undated := issuer.Token(map[string]any{"iat": nil, "exp": time.Now().Add(10 * time.Hour).Unix()})
+		dated := issuer.Token(map[string]any{"exp": time.Now().Add(10 * time.Hour).Unix()})
+		revoke(t, a, oidcauth.Revocation{Subject: "alice"})
+		wants(t, unbounded, undated, nil)
+		for range 10 {
+			wants(t, a, undated, oidcauth.ErrClaim)
+			wants(t, a, dated, oidcauth.ErrClaim)
+			time.Sleep(time.Hour)
+		}
+		wants(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(time.Hour).Unix()}), nil)
+		// Revocations are kept for as long as anybody lives where tokens never expire.
+		cfg.Issuers, cfg.MaxTokenLifetime = []oidcauth.Issuer{local.Issuer()}, time.Hour
+		wants(t, newAuthenticator(t, cfg), issue(t, local, oidcauth.TokenRequest{NoExpiry: true}), nil)
+		a.Close()
+	})
+}
+
 func TestMaxTokenLifetime(t *testing.T) {
 	now := time.Now()
 	tests := []struct {
@@ -305,7 +332,7 @@ func TestMaxTokenLifetime(t *testing.T) {
 		{"an hour and leeway", -1 * time.Second, time.Hour + 28*time.Second, nil},
 		{"two hours, one is left", -time.Hour, time.Hour, oidcauth.ErrClaim},
 		{"two hours", -1 * time.Second, 2 * time.Hour, oidcauth.ErrClaim},
-		{"an hour, time of issue unknown", 0, time.Hour, nil},
+		{"an hour, time of issue unknown", 0, time.Hour, oidcauth.ErrClaim},
 		{"two hours, time of issue unknown", 0, 2 * time.Hour, oidcauth.ErrClaim},
 	}
 	for _, tt := range tests {
