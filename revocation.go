@@ -51,8 +51,8 @@ type Revocation struct {
 	EndedAt time.Time `json:"ended_at,omitzero"`
 
 	// Until is when the revocation ends. Tokens that it matches and that have not
-	// expired by then are accepted again. Zero means when no token of today can
-	// be left: after [Config.MaxTokenLifetime], or without that after one year or
+	// expired by then are accepted again. Zero means when no token of today, or of
+	// the time until IssuedBefore, can be left: after [Config.MaxTokenLifetime], or without that after one year or
 	// what the tokens of a [LocalIssuer] have ever lived at most, or after a century
 	// if they may never expire.
 	Until time.Time `json:"until,omitzero"`
@@ -163,7 +163,7 @@ func (a *Authenticator) completed(r Revocation) (Revocation, error) {
 	}
 	now := a.now()
 	if r.Until.IsZero() {
-		r.Until = a.lastExpiry(now)
+		r.Until = a.lastMatch(&r, now)
 	}
 	if !now.Before(r.Until) {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "Until "+timeText(r.Until), "later than "+timeText(now))
@@ -182,6 +182,19 @@ func (r Revocation) normal() Revocation {
 	}
 	r.Until = r.Until.Round(0).UTC()
 	return r
+}
+
+// lastWritable is the last second that JSON has a form for.
+var lastWritable = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
+// lastMatch returns when the last token can expire that a revocation matches now,
+// or will until the time of issue that it is restricted to.
+func (a *Authenticator) lastMatch(r *Revocation, now time.Time) time.Time {
+	last := a.lastExpiry(later(now, r.IssuedBefore))
+	if last.After(lastWritable) {
+		return lastWritable
+	}
+	return last
 }
 
 // lastExpiry returns when the last token that is valid at a time can expire. A

@@ -160,7 +160,7 @@ func (f *follower) apply(ctx context.Context, r Revocation) {
 		r.Issuer = t.URL
 	}
 	if r.Until.IsZero() {
-		r.Until = a.lastExpiry(a.now())
+		r.Until = a.lastMatch(&r, a.now())
 	}
 	a.apply(r.normal())
 }
