@@ -21,11 +21,17 @@ func (a *Authenticator) RevocationCount() int { return len(a.revocations.inForce
 // included.
 func (a *Authenticator) RevocationsKept() int { return a.revocations.size() }
 
-// KeepLogouts sets how many logouts of an issuer are kept.
+// KeepLogouts sets how many logouts of an issuer are kept, also of those that a log
+// has brought since New.
 func (a *Authenticator) KeepLogouts(most int) {
-	a.revocations.mu.Lock()
-	defer a.revocations.mu.Unlock()
-	a.revocations.most = most
+	l := a.revocations
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.most = most
+	for issuer := range l.logouts {
+		for l.boundLogouts(issuer, a.now()) != nil {
+		}
+	}
 }
 
 // Now returns the time that token times are compared with.
