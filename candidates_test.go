@@ -181,3 +181,37 @@ func TestAuthenticate_ChecksAfterRefetch(t *testing.T) {
 		wants(t, a, issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("shared").Token(nil), oidcauth.ErrSignature)
 	})
 }
+
+// An issuer whose tokens have no key ID changes all its keys at once: where a
+// token has used up most of its checks on the old ones and some of the new are
+// left, it is told to come back, and once more only.
+func TestAuthenticate_NewKeysLeftUntried(t *testing.T) {
+	for _, id := range []string{"", "shared"} {
+		t.Run(fmt.Sprintf("key ID %q", id), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const n = 3
+				issuer, trusted, _ := crowdedIssuer(t, "ES256", id, n)
+				trusted.ReusesKeyIDs = id != ""
+				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: -1})
+				if err := a.Ready(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				for range 4 { // whichever of the new keys is tried first
+					time.Sleep(2 * coolDown)
+					issuer.RemoveKeys()
+					var fresh []*oidctest.Key
+					for range n {
+						fresh = append(fresh, issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID(id))
+						issuer.Publish(fresh[len(fresh)-1])
+					}
+					forged := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID(id).Token(nil)
+					wants(t, a, forged, oidcauth.ErrKeysUnavailable)
+					wants(t, a, forged, oidcauth.ErrSignature)
+					for _, k := range fresh {
+						wants(t, a, k.Token(nil), nil)
+					}
+				}
+			})
+		})
+	}
+}

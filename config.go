@@ -88,10 +88,11 @@ type Config struct {
 	Logger *slog.Logger
 
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
-	// token's expiry may lie: a token that lives longer is refused with [ErrClaim].
-	// It bounds how long revocations have to be kept. It does not bound the tokens
-	// of a [KeySource] that never expire. Zero means no limit; negative is an
-	// error.
+	// token's expiry may lie: a token that lives longer is refused with [ErrClaim],
+	// and so is one that does not say when it was issued ("iat"), since it may have
+	// lived for longer already. It bounds how long revocations have to be kept. It
+	// does not bound the tokens of a [KeySource] that never expire. Zero means no
+	// limit; negative is an error.
 	MaxTokenLifetime time.Duration
 
 	// Revocations shares revocations with the other servers of a cluster. Those

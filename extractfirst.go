@@ -155,6 +155,10 @@ func removeCopies(h http.Header, token string) {
 		if !slices.ContainsFunc(values, hasToken) {
 			continue
 		}
+		if name == "Cookie" {
+			removeCookieCopies(h, hasToken)
+			continue
+		}
 		var rest []string
 		for _, value := range values {
 			left := strings.TrimSpace(strings.ReplaceAll(value, token, ""))
@@ -171,6 +175,24 @@ func removeCopies(h http.Header, token string) {
 		}
 		h[name] = rest
 	}
+}
+
+// removeCookieCopies removes the cookies that have the token, whole: to whoever
+// looks at it next, one that is left empty is a token badly written.
+func removeCookieCopies(h http.Header, hasToken func(string) bool) {
+	var rest []string
+	for _, line := range h["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			if part = strings.TrimSpace(part); part != "" && !hasToken(part) {
+				rest = append(rest, part)
+			}
+		}
+	}
+	if len(rest) == 0 {
+		delete(h, "Cookie")
+		return
+	}
+	h["Cookie"] = []string{strings.Join(rest, "; ")}
 }
 
 // invalid returns an extractor that refuses every request with err, because the

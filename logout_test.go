@@ -302,3 +302,18 @@ func TestLogoutHandler_LogoutAudiences(t *testing.T) {
 		t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrAudience)
 	}
 }
+
+// Nothing that takes time for each claim is done for a logout token that anybody
+// can make.
+func TestLogoutHandler_SignatureFirst(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	good := logoutToken(issuer, map[string]any{"SUB": "bob"})
+	if _, _, _, err := a.VerifyLogout(t.Context(), good); !errors.Is(err, oidcauth.ErrClaim) {
+		t.Errorf("by the issuer: error = %v, want %v", err, oidcauth.ErrClaim)
+	}
+	forged := good[:strings.LastIndexByte(good, '.')+1] + strings.Repeat("A", 86)
+	if _, _, _, err := a.VerifyLogout(t.Context(), forged); !errors.Is(err, oidcauth.ErrSignature) {
+		t.Errorf("by nobody: error = %v, want %v", err, oidcauth.ErrSignature)
+	}
+}

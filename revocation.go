@@ -87,12 +87,28 @@ func (a *Authenticator) completed(r revoked.Revocation) (revoked.Revocation, err
 	}
 	now := a.now()
 	if r.Until.IsZero() {
-		r.Until = a.lastExpiry(now)
+		r.Until = a.lastMatch(&r, now)
 	}
 	if !now.Before(r.Until) {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "Until "+refusal.Time(r.Until), "later than "+refusal.Time(now))
 	}
 	return r.Normal(), nil
+}
+
+// lastWritable is the last second that JSON has a form for.
+var lastWritable = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
+
+// lastMatch returns when the last token can expire that a revocation matches now,
+// or will until the time of issue that it is restricted to.
+func (a *Authenticator) lastMatch(r *revoked.Revocation, now time.Time) time.Time {
+	at := now
+	if r.IssuedBefore.After(at) {
+		at = r.IssuedBefore
+	}
+	if last := a.lastExpiry(at); last.Before(lastWritable) {
+		return last
+	}
+	return lastWritable
 }
 
 // lastExpiry returns when the last token that is valid at a time can expire. A
@@ -123,7 +139,7 @@ func (a *Authenticator) completeShared(r *revoked.Revocation) {
 		r.Issuer = t.URL
 	}
 	if r.Until.IsZero() {
-		r.Until = a.lastExpiry(a.now())
+		r.Until = a.lastMatch(r, a.now())
 	}
 }
 
@@ -244,10 +260,10 @@ type Revocation struct {
 	EndedAt time.Time `json:"ended_at,omitzero"`
 
 	// Until is when the revocation ends. Tokens that it matches and that have not
-	// expired by then are accepted again. Zero means when no token of today can
-	// be left: after [Config.MaxTokenLifetime], or without that after one year or
-	// what the tokens of a [KeySource] have ever lived at most, or after a century
-	// if they may never expire.
+	// expired by then are accepted again. Zero means when no token of today, or of
+	// the time until IssuedBefore, can be left: after [Config.MaxTokenLifetime], or
+	// without that after one year or what the tokens of a [KeySource] have ever lived
+	// at most, or after a century if they may never expire.
 	Until time.Time `json:"until,omitzero"`
 }
 

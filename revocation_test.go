@@ -309,6 +309,70 @@ func TestRevocation_SameForm(t *testing.T) {
 	}
 }
 
+// A revocation of what is issued until some time to come is kept until all of that
+// has expired, too.
+func TestRevoke_IssuedBeforeAhead(t *testing.T) {
+	for _, ahead := range []time.Duration{0, time.Minute, 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer, trusted := newIssuer(t, oidctest.Config{})
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: time.Hour})
+			until := time.Now().Add(ahead)
+			revoke(t, a, oidcauth.Revocation{Subject: "alice", IssuedBefore: until})
+			time.Sleep(ahead - time.Second) // not at all without ahead
+			issued := min(time.Now().Unix(), until.Unix()-1)
+			last := issuer.Token(map[string]any{"iat": issued, "exp": issued + 3600})
+			for range 59 {
+				wants(t, a, last, oidcauth.ErrRevoked)
+				time.Sleep(time.Minute)
+			}
+			wants(t, a, issuer.Token(nil), nil)
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			if n := a.RevocationsKept(); n != 0 {
+				t.Errorf("%v ahead: %d revocations are kept when all that they match has expired, want none", ahead, n)
+			}
+			a.Close()
+		})
+	}
+	t.Run("for ever", func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		log := newMemoryLog()
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
+		revoke(t, a, oidcauth.Revocation{Subject: "alice", IssuedBefore: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)})
+		wants(t, a, issuer.Token(nil), oidcauth.ErrRevoked)
+		if _, err := json.Marshal(log.entries); err != nil {
+			t.Errorf("Marshal() error = %v", err)
+		}
+	})
+}
+
+// A token that does not say when it was issued may be of any age. One that was too
+// long for its revocation is not short enough in its last hour.
+func TestMaxTokenLifetime_Undated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		local := newLocal(t, localissuer.Config{NoExpiry: true})
+		cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: time.Hour}
+		a := newAuthenticator(t, cfg)
+		cfg.MaxTokenLifetime = 0
+		unbounded := newAuthenticator(t, cfg)
+		undated := issuer.Token(map[string]any{"iat": nil, "exp": time.Now().Add(10 * time.Hour).Unix()})
+		dated := issuer.Token(map[string]any{"exp": time.Now().Add(10 * time.Hour).Unix()})
+		revoke(t, a, oidcauth.Revocation{Subject: "alice"})
+		wants(t, unbounded, undated, nil)
+		for range 10 {
+			wants(t, a, undated, oidcauth.ErrClaim)
+			wants(t, a, dated, oidcauth.ErrClaim)
+			time.Sleep(time.Hour)
+		}
+		wants(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(time.Hour).Unix()}), nil)
+		// Revocations are kept for as long as anybody lives where tokens never expire.
+		cfg.Issuers, cfg.MaxTokenLifetime = []oidcauth.Issuer{local.Issuer()}, time.Hour
+		wants(t, newAuthenticator(t, cfg), issue(t, local, localissuer.Request{NoExpiry: true}), nil)
+		a.Close()
+	})
+}
+
 func TestMaxTokenLifetime(t *testing.T) {
 	now := time.Now()
 	tests := []struct {
@@ -320,7 +384,7 @@ func TestMaxTokenLifetime(t *testing.T) {
 		{"an hour and leeway", -1 * time.Second, time.Hour + 28*time.Second, nil},
 		{"two hours, one is left", -time.Hour, time.Hour, oidcauth.ErrClaim},
 		{"two hours", -1 * time.Second, 2 * time.Hour, oidcauth.ErrClaim},
-		{"an hour, time of issue unknown", 0, time.Hour, nil},
+		{"an hour, time of issue unknown", 0, time.Hour, oidcauth.ErrClaim},
 		{"two hours, time of issue unknown", 0, 2 * time.Hour, oidcauth.ErrClaim},
 	}
 	for _, tt := range tests {

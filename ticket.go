@@ -51,7 +51,7 @@ func (e *ticketToken) take(r *http.Request, database string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx := r.Context()
+	ctx := e.auth.CallerContext(r)
 	t, err := e.check(ctx)
 	if err == nil {
 		err = e.ticketFits(t.Body, origin, database)

@@ -208,6 +208,27 @@ func TestAlwaysCool(t *testing.T) {
 			})
 		}
 	}
+	bubble(t, "what was refused long ago is not known to be so after a failure", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		cfg.AlwaysCool = true
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		time.Sleep(11 * time.Second)
+		refused(t, s, "b", keyset.ErrUnknownKey)
+		time.Sleep(time.Minute)
+		i.publish(key("a", 0), key("b", 1))
+		i.set(func(i *issuer) { i.broken = true })
+		for range 3 {
+			_, err := s.Keys(t.Context(), "b", true)
+			if got := unavailable(t, err).RetryAfter; got <= 0 || got > 10*time.Second {
+				t.Errorf("RetryAfter = %v, want at most 10s", got)
+			}
+		}
+		i.set(func(i *issuer) { i.broken = false })
+		time.Sleep(11 * time.Second)
+		mustKeys(t, s, "b")
+	})
 	bubble(t, "the first token after a rotation is accepted at once", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		cfg := i.config(t)

@@ -83,10 +83,11 @@ func (s *Set) charge(f *flight, now time.Time, keys []*Key) {
 	s.cool.refused = vain
 }
 
-// chargeFailed starts a cool-down after a failed fetch where every one does.
+// chargeFailed starts a cool-down after a failed fetch where every one does. It
+// has found out nothing: what was looked for in vain earlier may be there by now.
 func (s *Set) chargeFailed(f *flight, now time.Time) {
 	if s.cfg.AlwaysCool && f.lookup {
-		s.cool.until = now.Add(coolDownTime)
+		s.cool.until, s.cool.refused = now.Add(coolDownTime), idSet{}
 	}
 }
 

@@ -99,7 +99,7 @@ func simulate(t *testing.T, seed uint64) {
 	began := time.Now()
 	first := began // when the first key is published
 	if m.random.IntN(3) == 0 {
-		first = first.Add(time.Duration(m.random.IntN(int(6 * time.Hour))))
+		first = first.Add(time.Duration(m.random.Int64N(int64(6 * time.Hour))))
 	}
 	m.publish()
 	jitter := rand.New(rand.NewPCG(seed, 2))

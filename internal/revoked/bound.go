@@ -16,10 +16,11 @@ const defaultMaxLogouts = 1 << 16
 // coveredFrom returns the least time of a cutoff of the issuer that refuses what
 // the revocation does, or the zero time if none does. For a login session, whose
 // tokens are refused whenever they were issued, that is what was issued until it
-// ended; most issuers write whole seconds.
+// ended; most issuers write whole seconds. A revocation of a key is also of what
+// was sold under it, on tokens of other issuers.
 func coveredFrom(r *Revocation) time.Time {
 	switch {
-	case r.Issuer == "":
+	case r.Issuer == "" || r.KeyID != "":
 		return time.Time{}
 	case !r.IssuedBefore.IsZero():
 		return r.IssuedBefore
@@ -88,9 +89,14 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// LimitLogouts sets how many of an issuer's logouts are kept: 65,536 without.
+// LimitLogouts sets how many of an issuer's logouts are kept, also of those that
+// there are already: 65,536 without.
 func (l *List) LimitLogouts(most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.maxLogouts = most
+	for issuer := range l.logouts {
+		for l.boundLogouts(issuer, l.cfg.Now()) != nil {
+		}
+	}
 }

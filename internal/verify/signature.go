@@ -67,7 +67,7 @@ func (o *Order) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 		}
 	}
 	more := limit - len(chosen)
-	start := int(o.turn.Add(uint32(more))-uint32(more)) % len(keys)
+	start := int((o.turn.Add(uint32(more)) - uint32(more)) % uint32(len(keys))) // an int may be too small for the turn
 	for i := range keys {
 		if k := keys[(start+i)%len(keys)]; len(chosen) < limit && !slices.Contains(chosen, k) {
 			chosen = append(chosen, k)
@@ -88,11 +88,14 @@ func (e *Evaluation) CheckSignature(ctx context.Context) error {
 	if e.verify(old, first) {
 		return nil
 	}
-	spent := false // on the old keys, so that some of the new were not tried
+	spent := false // on other keys, so that some of the new were not tried
 	found, err := e.LookAgain(ctx, func() bool {
 		fresh := without(e.Candidates, old)
-		spent = spent || len(fresh) > 0 && e.tried.count == limit
-		return e.verify(fresh, limit)
+		if e.verify(fresh, limit) {
+			return true
+		}
+		spent = spent || slices.ContainsFunc(fresh, e.canBeOf)
+		return false
 	})
 	switch {
 	case found, e.verify(e.Candidates, limit):
@@ -105,8 +108,9 @@ func (e *Evaluation) CheckSignature(ctx context.Context) error {
 	return e.badSignature()
 }
 
-// keysSpent is for a token whose issuer changed its keys while all checks went on
-// the former ones: the next one is tried with the new.
+// keysSpent is for a token whose issuer has changed its keys, while the checks went
+// on the former ones and did not suffice for the new: the next time these are tried
+// alone.
 func (e *Evaluation) keysSpent() error {
 	return refusal.New(refusal.Key, refusal.ErrKeysUnavailable, "new keys of issuer "+refusal.Quote(e.Record.Issuer), "").After(time.Second)
 }

@@ -200,9 +200,18 @@ func (e *Evaluation) CheckIssuedAt(context.Context) error {
 		return refusal.New(refusal.IssuedAt, refusal.ErrIssuedInFuture, refusal.Time(e.Record.IssuedAt.Time()), "not later than "+refusal.Time(e.Now.Add(e.env.Leeway)))
 	}
 	if e.Record.IssuedAt == 0 {
-		return nil
+		return e.env.undated(e.Record)
 	}
 	return e.env.tooLong(refusal.IssuedAt, e.Record, e.Record.IssuedAt.Time())
+}
+
+// undated refuses a token without time of issue where lifetimes are bounded: it may
+// have outlived its revocation, however little of its life is left.
+func (v *Env) undated(r *claims.Record) error {
+	if v.MaxLifetime == 0 || r.NeverExpires {
+		return nil
+	}
+	return refusal.New(refusal.IssuedAt, refusal.ErrClaim, `no "iat"`, "a time of issue, by which MaxTokenLifetime is checked")
 }
 
 // CheckAudience refuses a token that is for somebody else.

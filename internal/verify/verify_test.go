@@ -96,7 +96,7 @@ func newWorld(t *testing.T) *world {
 
 func (w *world) token(t *testing.T, change map[string]any) string {
 	t.Helper()
-	payload := map[string]any{"iss": "https://issuer.test", "aud": "my-db", "sub": "alice", "exp": w.now.Unix() + 60}
+	payload := map[string]any{"iss": "https://issuer.test", "aud": "my-db", "sub": "alice", "iat": w.now.Unix(), "exp": w.now.Unix() + 60}
 	for name, value := range change {
 		payload[name] = value
 	}
@@ -130,6 +130,7 @@ func TestEvaluation(t *testing.T) {
 		{"another signature", good[:len(good)-4] + "AAAA", refusal.ErrSignature, refusal.Signature},
 		{"expired", w.token(t, map[string]any{"exp": w.now.Unix()}), refusal.ErrExpired, refusal.Expiry},
 		{"lives too long", w.token(t, map[string]any{"exp": w.now.Unix() + 3601}), refusal.ErrClaim, refusal.Expiry},
+		{"undated", w.token(t, map[string]any{"iat": nil}), refusal.ErrClaim, refusal.IssuedAt},
 		{"not yet valid", w.token(t, map[string]any{"nbf": w.now.Unix() + 1}), refusal.ErrNotYetValid, refusal.NotBefore},
 		{"issued in the future", w.token(t, map[string]any{"iat": w.now.Unix() + 1}), refusal.ErrIssuedInFuture, refusal.IssuedAt},
 		{"another audience", w.token(t, map[string]any{"aud": "x"}), refusal.ErrAudience, refusal.Audience},
