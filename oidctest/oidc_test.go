@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
