@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
@@ -238,11 +239,12 @@ func TestClaims_Size(t *testing.T) {
 		c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1`+claims+`}`)
 		return c.Size(), len(c.Payload())
 	}
+	const text = int(unsafe.Sizeof("")) // beside the bytes of a string
 	none, short := size("")
 	for claims, want := range map[string]int{
-		`,"aud":["a","b","c"]`:                     2 + 3*16,
-		`,"roles":["a","b"]`:                       2 + 2*16,
-		`,"aud":["a"],"roles":{"a":true,"b":true}`: 2*2 + 3*16,
+		`,"aud":["a","b","c"]`:                     2 + 3*text,
+		`,"roles":["a","b"]`:                       2 + 2*text,
+		`,"aud":["a"],"roles":{"a":true,"b":true}`: 2*2 + 3*text,
 		"," + manyClaims(200):                      2 * 200,
 	} {
 		got, long := size(claims)
