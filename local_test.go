@@ -10,8 +10,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/localissuer"
@@ -59,25 +57,6 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 		t.Fatal(err)
 	}
 	return key
-}
-
-// signAs signs a payload as a thief of the key would, or another program.
-func signAs(t testing.TB, key *ecdsa.PrivateKey, typ, payload string) string {
-	t.Helper()
-	options := new(jose.SignerOptions).WithType(jose.ContentType(typ))
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	object, err := signer.Sign([]byte(payload))
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := object.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return token
 }
 
 func privatePEM(t testing.TB, key *ecdsa.PrivateKey) []byte {

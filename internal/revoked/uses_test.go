@@ -43,8 +43,10 @@ func TestUses_Bounded(t *testing.T) {
 		u.First(UseID(UseTicket, "i", fmt.Sprint(n)), until, time.Now())
 	}
 	more := UseID(UseTicket, "i", "one more")
-	if !u.First(more, until, time.Now()) || !u.First(more, until, time.Now()) {
-		t.Error("one more than fits counts as used")
+	for range 2 {
+		if !u.First(more, until, time.Now()) {
+			t.Error("one more than fits counts as used")
+		}
 	}
 	if len(u.used) != maxUses || u.First(UseID(UseTicket, "i", "0"), until, time.Now()) {
 		t.Errorf("%d are kept, want %d, and the first of them", len(u.used), maxUses)
