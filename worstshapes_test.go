@@ -85,7 +85,7 @@ func shortName(i int) string {
 // The names that a token may have, and those with escapes among them, are bounded
 // by its length. These are nearly as many as may stand in one of 16 KiB, and in a
 // header.
-const mostNames, mostEscaped, headerNames = 1400, 350, 128
+const mostNames, mostEscaped, headerNames = 1400, 230, 128
 
 // first returns one unit as often as n says, and then the other.
 func first(n int, unit, other func(int) string) func(int) string {

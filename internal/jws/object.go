@@ -82,7 +82,7 @@ const (
 
 	// bytesPerEscaped is the same for names written with escapes. Some issuers
 	// write so those with a slash or a letter beyond ASCII.
-	bytesPerEscaped = 32
+	bytesPerEscaped = 48
 
 	// maxHeaderNames bounds the names in a header: there are a dozen registered
 	// ones, and as many in a key.
