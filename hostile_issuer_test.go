@@ -28,7 +28,7 @@ func strangerServes(issuer string, keySet []byte) *http.Client {
 }
 
 // A stranger who runs an issuer chooses how many keys it has and how long their
-// names are, and not how much each of his tokens writes into the log.
+// names are, and not how much each of its tokens writes into the log.
 func TestAnyIssuer_ManyKeysWithLongNames(t *testing.T) {
 	const issuer = "https://stranger.test"
 	var keys []map[string]string

@@ -100,7 +100,7 @@ func TestAuthenticate_RequireKeyID(t *testing.T) {
 	}
 }
 
-// New copies the description to its depth: what the caller does with his lists
+// New copies the description to its depth: what the caller does with its lists
 // afterwards changes nothing.
 func TestNew_CopiesIssuer(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})

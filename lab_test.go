@@ -166,7 +166,7 @@ func TestLab_BadSignatures(t *testing.T) {
 }
 
 // While the key set's endpoint hangs, a known key answers in no time, and who
-// waits for an unknown one leaves when he wants.
+// waits for an unknown one leaves when it wants.
 func TestLab_Hang(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})

@@ -232,8 +232,8 @@ func TestRevoke_OverIsSaid(t *testing.T) {
 // How many may wait is bounded, and whoever comes after that is told.
 func TestRevoke_TooManyToShare(t *testing.T) {
 	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *flakyLog, lines *logBuffer, a, b *oidcauth.Authenticator) {
-		const room = 10_000
-		for n := range room {
+		const capacity = 10_000
+		for n := range capacity {
 			err := a.Revoke(t.Context(), oidcauth.Revocation{TokenID: fmt.Sprint(n)})
 			if err == nil || strings.Contains(err.Error(), "too many") {
 				t.Fatalf("Revoke() error = %v for revocation %d", err, n)

@@ -30,7 +30,7 @@ func wantsReplay(t *testing.T, a *oidcauth.Authenticator, live *oidcauth.Claims)
 	expectEnd(t, s, oidcauth.ErrSignature)
 }
 
-// A replay gives a stranger what his token had: no roles and scopes, unless
+// A replay gives a stranger what the token had: no roles and scopes, unless
 // AnyIssuer grants them; and a configured issuer's caller what its description
 // says. It needs no issuer.
 func TestAuthenticator_UnverifiedClaims(t *testing.T) {

@@ -105,7 +105,7 @@ func TestWorstToken(t *testing.T) {
 		t.Run("unsigned "+s.name, func(t *testing.T) {
 			token := s.unsigned()
 			_, err := a.Authenticate(t.Context(), token)
-			if len(token) > largestToken || len(token) < largestToken-2*roomInToken {
+			if len(token) > largestToken || len(token) < largestToken-2*aroundPayload {
 				t.Errorf("the token has %d bytes, want %d or a few less", len(token), largestToken)
 			}
 			if want := s.wanted(); !errors.Is(err, want) {
@@ -116,7 +116,7 @@ func TestWorstToken(t *testing.T) {
 	for _, s := range signedShapes(issuer) {
 		t.Run("signed "+s.name, func(t *testing.T) {
 			token := issuer.Sign(map[string]any{}, s.payload)
-			if len(token) > largestToken || len(token) < largestToken-2*roomInToken {
+			if len(token) > largestToken || len(token) < largestToken-2*aroundPayload {
 				t.Errorf("the token has %d bytes, want %d or a few less", len(token), largestToken)
 			}
 			wants(t, a, token, s.want)

@@ -48,14 +48,14 @@ func (s worstShape) wanted() error {
 const (
 	worstHeader = `{"alg":"ES256","kid":"k"}`
 
-	// roomInToken is for a header, dots and a signature.
-	roomInToken = 256
+	// aroundPayload is for a header, dots and a signature.
+	aroundPayload = 256
 )
 
 // filled returns head, then units until the token is full, then tail. The comma
 // that ends the last unit is cut off.
 func filled(head string, unit func(i int) string, tail string) string {
-	size := base64.RawURLEncoding.DecodedLen(largestToken-roomInToken) - len(head) - len(tail)
+	size := base64.RawURLEncoding.DecodedLen(largestToken-aroundPayload) - len(head) - len(tail)
 	var b strings.Builder
 	for i := 0; ; i++ {
 		u := unit(i)
@@ -227,7 +227,7 @@ func worstNumbers() (largest, below, above string) {
 	return new(big.Int).Sub(power(1024), power(971)).String(), new(big.Int).Sub(middle, big.NewInt(1)).String(), middle.String()
 }
 
-// signedShapes are tokens that their issuer signed, as a stranger can let his
+// signedShapes are tokens that their issuer signed, as a stranger can let an
 // own issuer do: everything in them is read.
 func signedShapes(issuer *oidctest.Issuer) []worstShape {
 	claims := fmt.Sprintf(`{"iss":%q,"sub":"alice","exp":4102444800,`, issuer.URL())

@@ -116,7 +116,7 @@ func (r *results) hotPlot() (*plot.Plot, error) {
 	return p, nil
 }
 
-// nameRows writes the peers' names beside their bars, and leaves the same room
+// nameRows writes the peers' names beside their bars, and leaves the same space
 // in both plots so that their rows stand side by side.
 func (r *results) nameRows(p *plot.Plot) {
 	names := r.names()

@@ -110,7 +110,7 @@ The file of --config is a JSON object. All of it is optional:
                        whose X-Forwarded-For or Forwarded says who is calling:
                        with any_issuer no caller then uses up others' turns
   max_token_bytes      the longest token, in bytes, that is looked at
-  cache_bytes          room for verified tokens; negative for no cache
+  cache_bytes          memory for verified tokens; negative for no cache
 
 A member of the file that is unknown, or that is there twice, is an error.`,
 		example: `

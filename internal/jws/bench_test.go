@@ -42,15 +42,15 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// BenchmarkParseInto is BenchmarkParse with room for the members on the stack.
+// BenchmarkParseInto is BenchmarkParse with a buffer for the members on the stack.
 func BenchmarkParseInto(b *testing.B) {
 	token, _ := benchmarkToken(b, "RS256")
 	b.ReportAllocs()
 	b.SetBytes(int64(len(token)))
 	for b.Loop() {
 		var t jws.Token
-		var room [24]jws.Member
-		if _, err := t.ParseInto(room[:0], token, 16<<10); err != nil {
+		var buf [24]jws.Member
+		if _, err := t.ParseInto(buf[:0], token, 16<<10); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -66,8 +66,8 @@ func BenchmarkParseObject(b *testing.B) {
 	b.ReportAllocs()
 	b.SetBytes(int64(len(text)))
 	for b.Loop() {
-		var room [24]jws.Member
-		if _, err := jws.ParseObject(room[:0], text); err != nil {
+		var buf [24]jws.Member
+		if _, err := jws.ParseObject(buf[:0], text); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -86,8 +86,8 @@ func BenchmarkVerify(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var t jws.Token
-				var room [24]jws.Member
-				if _, err := t.ParseInto(room[:0], token, 16<<10); err != nil {
+				var buf [24]jws.Member
+				if _, err := t.ParseInto(buf[:0], token, 16<<10); err != nil {
 					b.Fatal(err)
 				}
 				if err := key.Verify(&t); err != nil {

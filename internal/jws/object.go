@@ -168,7 +168,7 @@ func (s *scanner) object(dst []Member, names *nameTable, depth int) ([]Member, e
 		}
 		if depth == 1 {
 			if len(dst) == cap(dst) {
-				dst = s.moreRoom(dst)
+				dst = s.grow(dst)
 			}
 			dst = append(dst, Member{Name: name, Value: s.text[start:s.pos], Kind: kind, Offset: offset})
 		}
@@ -210,10 +210,10 @@ func (s *scanner) memberName(own *nameSet, names *nameTable) (string, error) {
 	return w.name, own.add(names, s.text, w)
 }
 
-// moreRoom returns members with memory for those that the text may still have, if
+// grow returns members with memory for those that the text may still have, if
 // they are as long as those before: to grow step by step costs several times as
 // much.
-func (s *scanner) moreRoom(members []Member) []Member {
+func (s *scanner) grow(members []Member) []Member {
 	const few, shortest = 8, len(`"":0,`)
 	rest := len(s.text) - s.pos
 	more := few + len(members)*rest/s.pos

@@ -11,8 +11,8 @@ func TestParse_Allocations(t *testing.T) {
 	token, _ := benchmarkToken(t, "RS256")
 	var parsed jws.Token
 	allocations := testing.AllocsPerRun(100, func() {
-		var room [24]jws.Member
-		if _, err := parsed.ParseInto(room[:0], token, maxBytes); err != nil {
+		var buf [24]jws.Member
+		if _, err := parsed.ParseInto(buf[:0], token, maxBytes); err != nil {
 			t.Fatal(err)
 		}
 	})

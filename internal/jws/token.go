@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	// signatureRoom holds the signature of any permitted key up to RSA 4096.
-	signatureRoom = 512
+	// signatureBuffer is the size of a buffer for the signature of any permitted key up
+	// to RSA 4096.
+	signatureBuffer = 512
 
-	// payloadRoom holds the members of a usual payload while they are counted.
-	payloadRoom = 24
+	// usualMembers are as many members as a usual payload has, and some.
+	usualMembers = 24
 )
 
 // Token is a compact JWS taken apart and checked for form. Nothing in it is
@@ -54,9 +55,9 @@ type Token struct {
 	}
 
 	signingInput string
-	signature    [signatureRoom]byte
+	signature    [signatureBuffer]byte
 	length       int
-	long         []byte // the signature, when it exceeds signatureRoom
+	long         []byte // the signature, when it exceeds signatureBuffer
 }
 
 // Parse resets t and fills it from token, a compact JWS of at most maxBytes
@@ -67,8 +68,8 @@ type Token struct {
 // satisfy [ParseObject], and a signature that is not empty. Encrypted tokens,
 // the JSON serialization, detached payloads and critical extensions are refused.
 func (t *Token) Parse(token string, maxBytes int) error {
-	var room [payloadRoom]Member
-	members, err := t.ParseInto(room[:0], token, maxBytes)
+	var buf [usualMembers]Member
+	members, err := t.ParseInto(buf[:0], token, maxBytes)
 	if err != nil {
 		return err
 	}
@@ -77,8 +78,8 @@ func (t *Token) Parse(token string, maxBytes int) error {
 	return nil
 }
 
-// ParseInto is [Token.Parse] for a caller with room for the members: it appends
-// them to dst and returns it, and leaves t.Members empty. Room on the caller's
+// ParseInto is [Token.Parse] for a caller with a buffer for the members: it appends
+// them to dst and returns it, and leaves t.Members empty. A buffer on the caller's
 // stack stays there. With an error nothing is appended; what dst has got of
 // memory may be used again.
 func (t *Token) ParseInto(dst []Member, token string, maxBytes int) ([]Member, error) {

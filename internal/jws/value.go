@@ -109,7 +109,7 @@ func (m Member) wrongKind(want Kind) error {
 // but holds something else is an [ErrKind]. A text that [ParseObject] refuses is
 // an [ErrMalformed].
 func Lookup(text string, path ...string) (Member, bool, error) {
-	if _, err := ParseObject(make([]Member, 0, payloadRoom), text); err != nil {
+	if _, err := ParseObject(make([]Member, 0, usualMembers), text); err != nil {
 		return Member{}, false, err
 	}
 	return Member{Value: text, Kind: Object}.At(path...)

@@ -10,15 +10,15 @@ import (
 	"fmt"
 )
 
-// inputRoom holds the signing input of a usual token.
-const inputRoom = 2048
+// inputBuffer is the size of a buffer for the signing input of a usual token.
+const inputBuffer = 2048
 
 // Verify checks the token's signature with k, by the token's algorithm provided
 // that k permits it. The error is an [ErrSignature]. A token that was not parsed
 // never verifies.
 func (k *Key) Verify(t *Token) error {
-	var room [inputRoom]byte
-	return k.VerifyBytes(t.Algorithm, append(room[:0], t.signingInput...), t.signatureBytes())
+	var buf [inputBuffer]byte
+	return k.VerifyBytes(t.Algorithm, append(buf[:0], t.signingInput...), t.signatureBytes())
 }
 
 // CanHaveSigned reports whether k permits the token's algorithm and makes
@@ -59,8 +59,8 @@ func (k *Key) verify(a algorithm, input, signature []byte) bool {
 	if a.scheme == edwards {
 		return ed25519.Verify(k.ed25519, input, signature)
 	}
-	var room [sha512.Size]byte
-	digest := sum(a.hash, room[:0], input)
+	var buf [sha512.Size]byte
+	digest := sum(a.hash, buf[:0], input)
 	switch a.scheme {
 	case rsaPKCS1:
 		return rsa.VerifyPKCS1v15(k.rsa, a.hash, digest, signature) == nil
@@ -97,13 +97,13 @@ func verifyECDSA(key *ecdsa.PublicKey, digest, signature []byte) bool {
 	if len(signature) != 2*size {
 		return false
 	}
-	var room [signatureRoomDER]byte
-	return ecdsa.VerifyASN1(key, digest, appendDER(room[:0], signature[:size], signature[size:]))
+	var buf [maxSignatureDER]byte
+	return ecdsa.VerifyASN1(key, digest, appendDER(buf[:0], signature[:size], signature[size:]))
 }
 
-// signatureRoomDER holds the longest signature in DER, P-521's: a sequence with
+// maxSignatureDER is the size of the longest signature in DER, P-521's: a sequence with
 // a long length and two integers of 66 bytes.
-const signatureRoomDER = 3 + 2*(2+66)
+const maxSignatureDER = 3 + 2*(2+66)
 
 // appendDER appends R and S in the form that the standard library reads: a
 // sequence of two integers (RFC 3279, section 2.2.3).

@@ -250,7 +250,7 @@ func TestVerify_Ed25519(t *testing.T) {
 }
 
 // TestVerify_LargeKeys covers signatures that do not fit a Token, and tokens
-// that do not fit Verify's room.
+// that do not fit Verify's buffer.
 func TestVerify_LargeKeys(t *testing.T) {
 	signer, err := rsa.GenerateKey(rand.Reader, 4608)
 	if err != nil {
@@ -310,8 +310,8 @@ func TestVerify_Allocations(t *testing.T) {
 		})
 		var parsed jws.Token
 		ours := testing.AllocsPerRun(50, func() {
-			var room [24]jws.Member
-			if _, err := parsed.ParseInto(room[:0], token, maxBytes); err != nil {
+			var buf [24]jws.Member
+			if _, err := parsed.ParseInto(buf[:0], token, maxBytes); err != nil {
 				t.Fatal(err)
 			}
 			if err := key.Verify(&parsed); err != nil {

@@ -83,7 +83,7 @@ func BenchmarkGet(b *testing.B) {
 
 func BenchmarkPut(b *testing.B) {
 	tokens := manyTokens(100_000)
-	for name, size := range map[string]int64{"room for all": 400 << 20, "evicting": 32 << 20} {
+	for name, size := range map[string]int64{"all fit": 400 << 20, "evicting": 32 << 20} {
 		b.Run(name, func(b *testing.B) {
 			c := tokencache.New[claims](size, nil)
 			v, expiry, i := newClaims(), time.Now().Add(time.Hour), 0

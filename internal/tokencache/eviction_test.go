@@ -102,7 +102,7 @@ func TestCache_Flood(t *testing.T) {
 	}
 }
 
-// steps builds a history for a cache of 2 MiB, which has room for some 1200
+// steps builds a history for a cache of 2 MiB, which holds some 1200
 // tokens of as many owners.
 type steps struct {
 	t    *testing.T

@@ -59,19 +59,19 @@ type segment[V any] struct {
 	earliest uint32 // no entry expires before
 }
 
-// newSegment returns a segment with room for so many bytes of tokens.
-func newSegment[V any](room int) *segment[V] {
+// newSegment returns a segment for so many bytes of tokens.
+func newSegment[V any](size int) *segment[V] {
 	g := &segment[V]{earliest: never}
-	g.text.Grow(room)
+	g.text.Grow(size)
 	return g
 }
 
-// fits reports whether another token of n bytes has room in g.
+// fits reports whether another token of n bytes fits into g.
 func (g *segment[V]) fits(n int) bool {
 	return g.text.Len()+n <= g.text.Cap()
 }
 
-// add copies r into g and returns its entry. There must be room.
+// add copies r into g and returns its entry. It must fit.
 func (g *segment[V]) add(r record[V]) *entry[V] {
 	if g.count == len(g.slabs)*slabEntries {
 		g.slabs = append(g.slabs, new(slab[V]))

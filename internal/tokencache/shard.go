@@ -13,11 +13,11 @@ import (
 // memory. Readers walk the buckets' chains without the lock; they may miss an
 // entry that is being moved, which costs a verification and nothing else.
 type shard[V any] struct {
-	buckets atomic.Pointer[buckets[V]] // replaced when there are too few
-	most    int                        // buckets
-	room    int                        // bytes of tokens in a segment
-	max     int64
-	_       [64]byte // readers and writers do not share a cache line
+	buckets      atomic.Pointer[buckets[V]] // replaced when there are too few
+	most         int                        // buckets
+	segmentBytes int                        // bytes of tokens in a segment
+	max          int64
+	_            [64]byte // readers and writers do not share a cache line
 
 	mu        sync.Mutex // guards the following, and every change to chains
 	probation queue[V]
@@ -44,8 +44,8 @@ const (
 
 	// A segment is this fraction of its shard, within the limits.
 	segmentsPerShard = 128
-	minRoom          = 4 << 10
-	maxRoom          = 64 << 10
+	minSegment       = 4 << 10
+	maxSegment       = 64 << 10
 
 	// probationShare is the part of the memory, one in so many, that tokens
 	// which were presented once may claim against the others.
@@ -81,7 +81,7 @@ const (
 // init makes s an empty shard of so many bytes.
 func (s *shard[V]) init(maxBytes int64) {
 	s.max = maxBytes
-	s.room = int(min(max(maxBytes/segmentsPerShard, minRoom), maxRoom))
+	s.segmentBytes = int(min(max(maxBytes/segmentsPerShard, minSegment), maxSegment))
 	// The most is a few doubled some number of times: see grow.
 	few, doublings := int(maxBytes/bucketBytes+1), 0
 	for ; few > fewBuckets; doublings++ {
@@ -142,7 +142,7 @@ func (s *shard[V]) find(hash uint32, token string) *entry[V] {
 	return nil
 }
 
-// put keeps r, whose value takes so many bytes, and makes room for it. What has
+// put keeps r, whose value takes so many bytes, and evicts others for it. What has
 // expired is not kept, nor what is worth more than a share of the shard: it
 // would displace too many others.
 func (s *shard[V]) put(r record[V], valueBytes int, now uint32) {
@@ -171,7 +171,7 @@ func (s *shard[V]) put(r record[V], valueBytes int, now uint32) {
 func (s *shard[V]) insert(q *queue[V], r record[V]) {
 	n := len(q.segments)
 	if n == 0 || !q.segments[n-1].fits(len(r.token)) {
-		q.segments = append(q.segments, newSegment[V](max(s.room, len(r.token))))
+		q.segments = append(q.segments, newSegment[V](max(s.segmentBytes, len(r.token))))
 		s.resize(q, q.segments[n].bytes())
 		n++
 	}

@@ -70,7 +70,7 @@ func openOIDCAuth(ctx context.Context, s Setup) (*Verifier, error) {
 	}, nil
 }
 
-// readOIDCAuth fills user, and uses the room of its slices again.
+// readOIDCAuth fills user, and uses the memory of its slices again.
 func readOIDCAuth(claims *oidcauth.Claims, user *User) {
 	user.Issuer, user.Subject = claims.Issuer(), claims.Subject()
 	user.Audience = slices.AppendSeq(user.Audience[:0], claims.Audience())

@@ -22,7 +22,7 @@ func listsOf(c *oidcauth.Claims) []string {
 	return slices.Concat(slices.Collect(c.Audience()), []string{"|"}, slices.Collect(c.Roles()), []string{"|"}, slices.Collect(c.Scopes()), []string{name})
 }
 
-// The room in which a token is judged is used again for the next one. Claims
+// The memory in which a token is judged is used again for the next one. Claims
 // have none of it, however they came about: those that a rule has seen before it
 // refused or panicked, too.
 func TestClaims_KeepTheirOwn(t *testing.T) {
@@ -107,7 +107,7 @@ func TestClaims_KeepTheirOwn(t *testing.T) {
 }
 
 // What is kept of a token when the caller has let go of its claims is nothing:
-// neither is its payload, which the room for the next token could hold.
+// neither is its payload, which the memory for the next token could hold.
 func TestAuthenticate_LetsGo(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: -1})
