@@ -198,3 +198,20 @@ func TestExplain_AudienceClaim(t *testing.T) {
 		t.Errorf("audience step = %+v, accepted %v", r.Steps[i], r.Accepted)
 	}
 }
+
+// Who asks why a caller has no role is told that a claim is there, and what would
+// make roles of it.
+func TestExplain_IdleRoles(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	token := issuer.Token(map[string]any{"roles": map[string]any{"admin": map[string]string{"1": "org"}}})
+	for _, objects := range []bool{false, true} {
+		trusted.RoleObjects = objects
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		r := a.Explain(t.Context(), token)
+		i := slices.IndexFunc(r.Steps, func(s explain.Step) bool { return s.Check == "claims" })
+		step := r.Steps[i]
+		if told := strings.Contains(step.Got, `no role by ["roles"]`) && strings.Contains(step.Want, "RoleObjects"); !r.Accepted || told == objects {
+			t.Errorf("with RoleObjects %t: claims step = %+v, accepted %v", objects, step, r.Accepted)
+		}
+	}
+}

@@ -117,6 +117,39 @@ func TestReader_Shape(t *testing.T) {
 }
 
 // A token without expiry never expires where that is permitted, and only there.
+// A claim that holds something and grants nothing is what a person looks for.
+func TestReader_IdleRoles(t *testing.T) {
+	shape := claims.Shape{Roles: []claims.Path{{"roles"}, {"a", "b"}}}
+	objects := shape
+	objects.RoleForm.Objects = true
+	text := shape
+	text.RoleForm.Separator = claims.RoleText
+	for _, tt := range []struct {
+		members string
+		shape   claims.Shape
+		want    string
+	}{
+		{`"roles":["x"],"a":{"b":"y"}`, shape, ""},
+		{`"roles":[],"a":{"b":{}}`, shape, ""},
+		{`"roles":null,"a":{"b":""}`, shape, ""},
+		{`"other":1`, shape, ""},
+		{`"roles":["x",1],"a":{"b":{"y":{"1":"org"}}}`, shape, "roles a/b"},
+		{`"roles":["x"],"a":{"b":{"y":{"1":"org"}}}`, objects, ""},
+		{`"roles":1,"a":{"b":true}`, shape, "roles a/b"},
+		{`"roles":"x,y"`, text, "roles"},
+		{`"roles":"[\"x\"]"`, text, ""},
+	} {
+		members, err := jws.ParseObject(nil, with(tt.members))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := claims.Reader{Members: members, Shape: &tt.shape}
+		if got := r.IdleRoles(); strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: IdleRoles() = %q, want %q", tt.members, got, tt.want)
+		}
+	}
+}
+
 func TestReader_NoExpiry(t *testing.T) {
 	for _, payload := range []string{`{"sub":"alice"}`, `{"sub":"alice","exp":null}`} {
 		if record, err := read(t, payload, claims.Shape{NoExpiry: true}); err != nil || !record.NeverExpires {

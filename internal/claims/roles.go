@@ -28,6 +28,25 @@ func (r *Reader) appendRoles(dst []string) []string {
 	return dst
 }
 
+// IdleRoles returns the paths of the issuer's that lead to a claim with something in
+// it that grants no role, because the issuer's description does not say that roles
+// are written so.
+func (r *Reader) IdleRoles() []string {
+	var idle []string
+	for _, path := range r.Shape.Roles {
+		m, found := r.memberAt(path)
+		if found && !isEmpty(m) && len(r.Shape.RoleForm.append(nil, m)) == 0 {
+			idle = append(idle, path.String())
+		}
+	}
+	return idle
+}
+
+// isEmpty reports whether a claim's value is nothing in whatever form.
+func isEmpty(m jws.Member) bool {
+	return slices.Contains([]string{"[]", "{}", `""`, "null"}, m.Value)
+}
+
 // append appends the roles in one claim. An empty name is none.
 func (f RoleForm) append(dst []string, m jws.Member) []string {
 	before := len(dst)

@@ -121,7 +121,12 @@ func describeSubject(e *Evaluation) (got, want string) {
 
 func describeClaims(e *Evaluation) (got, want string) {
 	scopes := strings.FieldsFunc(e.Record.Scopes, func(r rune) bool { return r == ' ' })
-	return fmt.Sprintf("roles %s, scopes %s", refusal.QuoteAll(e.Record.RoleList()), refusal.QuoteAll(scopes)), "well-formed claims"
+	got, want = fmt.Sprintf("roles %s, scopes %s", refusal.QuoteAll(e.Record.RoleList()), refusal.QuoteAll(scopes)), "well-formed claims"
+	if idle := e.IdleRoles(); len(idle) > 0 {
+		got += fmt.Sprintf("; no role by %s, for how it is written", refusal.QuoteAll(idle))
+		want += "; roles as strings, or as members that are true, or as RoleSeparator and RoleObjects say"
+	}
+	return got, want
 }
 
 func describeRules(e *Evaluation) (got, want string) {
