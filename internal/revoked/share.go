@@ -15,6 +15,11 @@ const (
 	// maxUnshared bounds the memory of revocations that wait for the log.
 	maxUnshared = 10_000
 
+	// maxUnsharedFiles bounds the same at the start. There may be more of them than
+	// can wait: a revocation is written before those that it covers are removed, and
+	// a process can end between the two.
+	maxUnsharedFiles = 2 * maxUnshared
+
 	// appendTimeout bounds one attempt to share a revocation late.
 	appendTimeout = 10 * time.Second
 )
@@ -234,7 +239,7 @@ func (f *Follower) openUnshared(path string) error {
 		return err
 	}
 	f.dir = dir
-	files, err := dir.Load(maxUnshared)
+	files, err := dir.Load(maxUnsharedFiles)
 	if err != nil {
 		return err
 	}

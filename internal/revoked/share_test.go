@@ -152,6 +152,30 @@ func TestFollower_Dir(t *testing.T) {
 	}
 }
 
+// A full directory with more than can wait, as a crash leaves it, keeps nobody from
+// starting. What is there is shared before more may wait.
+func TestFollower_DirOverFull(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "waiting")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for n := range maxUnshared + 1 {
+		content, err := encodeWaiting(Revocation{Subject: fmt.Sprint(n), Until: in(time.Hour)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, nameOf(content)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	withRefusingLog(t, dir, func(t *testing.T, b *lab, _ *fakeLog, f *Follower) {
+		if n := b.Len(); n != maxUnshared+1 {
+			t.Errorf("%d hold after the start, want all %d", n, maxUnshared+1)
+		}
+		wantShared(t, f, Revocation{Subject: "one more", Until: in(time.Hour)}, false, ErrNotShared)
+	})
+}
+
 // A directory whose content is not understood is an error, and the next start may
 // have it.
 func TestFollower_DirRefused(t *testing.T) {
