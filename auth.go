@@ -168,7 +168,7 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 // Authenticate verifies a token and returns its claims. A refused token gives a
 // [*Refusal] that wraps one of the package's sentinel errors: that of the first
 // check that failed, in the order form, issuer, algorithm, key, signature,
-// times, audience, type, claims, rules, revocation.
+// times, audience, type, subject, claims, rules, revocation.
 //
 // It waits only when the token's key is not known yet, and then no longer than
 // ctx permits; that wait's end is [ErrKeysUnavailable].

@@ -71,7 +71,7 @@ func checkReport(t *testing.T, name string, r explain.Report, tok string) {
 		}
 	}
 	if !slices.Equal(order, checkOrder) {
-		t.Errorf("%s: steps %q, want %q", name, order, checkOrder)
+		t.Fatalf("%s: steps %q, want %q", name, order, checkOrder)
 	}
 	first := firstFailure(r)
 	refusal, ok := errors.AsType[*oidcauth.Refusal](r.Err)

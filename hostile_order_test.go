@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,6 +25,16 @@ type fault struct {
 type draft struct {
 	header, claims members
 	finish         func(tok string) string
+}
+
+// Every check has a fault, but for what is revoked, which no token says of itself.
+func TestFaults_EachCheck(t *testing.T) {
+	for _, check := range checkOrder {
+		hasFault := slices.ContainsFunc(faults(), func(f fault) bool { return f.check == check })
+		if !hasFault && check != "revocation" {
+			t.Errorf("faults() has none for the check %q", check)
+		}
+	}
 }
 
 // faults are in the order of the checks. Those of one check stand together.

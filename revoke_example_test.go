@@ -18,10 +18,11 @@ import (
 const leeway = 30 * time.Second
 
 // throwOut ends what a subject has: every token issued so far, and the sessions
-// under them. They can come back with one that is issued half a minute later.
-func throwOut(auth *oidcauth.Authenticator) http.Handler {
+// under them. They can come back with one that is issued half a minute later. The
+// admins are those of the issuer staff.
+func throwOut(auth *oidcauth.Authenticator, staff string) http.Handler {
 	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := oidcauth.Require(r.Context(), oidcauth.HasRole("admin")); err != nil {
+		if err := oidcauth.Require(r.Context(), oidcauth.HasIssuer(staff), oidcauth.HasRole("admin")); err != nil {
 			auth.Refuse(w, r, err)
 			return
 		}
@@ -69,7 +70,7 @@ func ExampleAuthenticator_Revoke() {
 		r := httptest.NewRequest("POST", "/v1/revoke", strings.NewReader(body))
 		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": "alice", "roles": []string{"admin"}}))
 		w := httptest.NewRecorder()
-		throwOut(auth).ServeHTTP(w, r)
+		throwOut(auth, issuer.URL()).ServeHTTP(w, r)
 		return w.Code
 	}
 	fmt.Println(post(`{"issuer": "https://issuer.test", "sub": "mallory"}`))

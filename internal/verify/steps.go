@@ -24,7 +24,8 @@ type Step struct {
 // Steps are all checks on a token in their order. Before the signature is known
 // to be good, nothing that the token says decides anything but who has to vouch
 // for it. The first check that fails decides alone. A new check has its place
-// here and its name in package refusal, and nothing else to be entered in.
+// here, its name in package refusal and in what the rules need; the page on the
+// architecture has the rest.
 var Steps = []Step{
 	{refusal.Form, nil, (*Evaluation).CheckForm, describeForm},
 	{refusal.Issuer, []string{refusal.Form}, (*Evaluation).CheckIssuer, describeIssuer},

@@ -160,3 +160,19 @@ func TestEvaluation(t *testing.T) {
 		})
 	}
 }
+
+// The program's own rules see accepted tokens alone: they need all checks before
+// them.
+func TestSteps_RulesNeedAll(t *testing.T) {
+	var before []string
+	for _, step := range verify.Steps {
+		if step.Name == refusal.Rules {
+			if !slices.Equal(step.Needs, before) {
+				t.Errorf("rules need %q, want %q", step.Needs, before)
+			}
+			return
+		}
+		before = append(before, step.Name)
+	}
+	t.Error("no step for rules")
+}
