@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -270,6 +272,38 @@ func TestShutDown_limit(t *testing.T) {
 	}
 	if err := <-asked; err == nil {
 		t.Error("the request was not cut off")
+	}
+}
+
+// A closedListener has been closed by somebody else, which the server does not see
+// before it closes it too.
+type closedListener struct {
+	net.Listener
+	accepting, closed chan struct{}
+}
+
+func (l *closedListener) Accept() (net.Conn, error) {
+	close(l.accepting)
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *closedListener) Close() error {
+	close(l.closed)
+	return net.ErrClosed
+}
+
+func TestShutDown_closedListener(t *testing.T) {
+	ln := &closedListener{accepting: make(chan struct{}), closed: make(chan struct{})}
+	srv := new(http.Server)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	<-ln.accepting
+	if err := shutDown(t.Context(), srv, time.Second); err != nil {
+		t.Errorf("shutDown() error = %v, want none", err)
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		t.Errorf("Serve() error = %v, want %v", err, http.ErrServerClosed)
 	}
 }
 

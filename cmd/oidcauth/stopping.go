@@ -86,10 +86,12 @@ func (s *server) stop(srv *http.Server, ln net.Listener, grace time.Duration) er
 }
 
 // shutDown waits for the answers under way until ctx ends, which has that limit,
-// and then cuts off those that remain.
+// and then cuts off those that remain. That the listener is closed already is no
+// error: the server may not have noticed yet.
 func shutDown(ctx context.Context, srv *http.Server, limit time.Duration) error {
-	if err := srv.Shutdown(ctx); err != nil {
-		return errors.Join(fmt.Errorf("requests still under way after %s were cut off: %w", limit, err), srv.Close())
+	err := srv.Shutdown(ctx)
+	if err == nil || errors.Is(err, net.ErrClosed) {
+		return nil
 	}
-	return nil
+	return errors.Join(fmt.Errorf("requests still under way after %s were cut off: %w", limit, err), srv.Close())
 }
