@@ -24,7 +24,7 @@ func open(t *testing.T, path string) *os.File {
 func TestLock(t *testing.T) {
 	path := t.TempDir()
 	unlock, err := dirlock.Lock(t.Context(), open(t, path))
-	if errors.Is(err, dirlock.ErrUnsupported) {
+	if errors.Is(err, dirlock.ErrUnsupported) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
 	if err != nil {

@@ -15,10 +15,7 @@ const (
 	// flightTimeout ends a fetch whose client does not: discovery and keys,
 	// both twice.
 	flightTimeout = time.Minute
-	firstBackOff  = time.Second
-	maxBackOff    = 5 * time.Minute
 
-	maxBackOffWithoutKeys = 30 * time.Second
 	// emptyLifetime is how long the answer that there is no usable key yet counts
 	// as fresh. A token's question does not wait for its end.
 	emptyLifetime = 30 * time.Second
@@ -264,26 +261,6 @@ func (s *Set) fail(now time.Time, err error) {
 	}
 }
 
-// backOff is 1 s after the first failure and doubles up to 5 min, a quarter
-// less or more, and as long as the issuer asks for within that bound. Without
-// keys, when every token waits for the issuer to come up, it doubles up to 30 s.
-func (s *Set) backOff(err error) time.Duration {
-	limit := maxBackOff
-	if !s.snap.Load().usable() {
-		limit = maxBackOffWithoutKeys
-	}
-	wait := limit
-	if s.failures < 10 {
-		wait = min(firstBackOff<<(s.failures-1), limit)
-	}
-	wait = time.Duration(float64(wait) * (0.75 + 0.5*s.cfg.random()))
-	status := new(fetch.StatusError)
-	if errors.As(err, &status) {
-		wait = max(wait, status.RetryAfter)
-	}
-	return min(wait, maxBackOff)
-}
-
 // accept makes the answer the current keys and plans their refresh. An answer
 // without a usable key gets here only when there is none in hand: it is no
 // failure, it tells that nothing was found.
@@ -333,74 +310,4 @@ func (s *Set) note(f *flight, a answer, now time.Time, err error) {
 		e.Keys, e.Skipped = len(snap.keys), len(snap.skipped)
 	}
 	s.notes = append(s.notes, func() { hook(e) })
-}
-
-// wake is called by the timer. It runs on a goroutine of its own, which ends
-// with the hooks it calls.
-func (s *Set) wake() {
-	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return
-	}
-	s.wg.Add(1)
-	defer s.wg.Done()
-	s.step(time.Now())
-	s.mu.Unlock()
-	s.deliver()
-}
-
-// step does whatever is due and sets the timer for what is not. s.mu must be
-// held.
-func (s *Set) step(now time.Time) {
-	s.expire(now)
-	s.settle(now)
-	if s.flight == nil && reached(now, s.nextTry()) {
-		switch {
-		case s.cool.planned && !s.cool.active(now):
-			s.start(true)
-		case s.refreshDue(now):
-			s.start(!s.snap.Load().usable())
-		}
-	}
-	s.arm(now)
-}
-
-func (s *Set) refreshDue(now time.Time) bool {
-	return !s.refreshAt.IsZero() && reached(now, s.refreshAt) && s.inUse(now)
-}
-
-// arm sets the timer for the next thing that time alone brings about. What is
-// due already and was not done waits for an event: use, or a fetch's end.
-func (s *Set) arm(now time.Time) {
-	var next time.Time
-	consider := func(t time.Time) {
-		if !reached(now, t) && (next.IsZero() || t.Before(next)) {
-			next = t
-		}
-	}
-	if s.flight == nil {
-		if s.cool.planned {
-			consider(later(s.cool.until, s.nextTry()))
-		}
-		if !s.refreshAt.IsZero() && (s.inUse(now) || !reached(now, s.refreshAt)) {
-			consider(later(s.refreshAt, s.nextTry()))
-		}
-	}
-	if snap := s.snap.Load(); snap != nil && s.cfg.Fixed == nil {
-		consider(snap.freshUntil)
-		consider(snap.limitAt())
-	}
-	if next.IsZero() {
-		s.timer.Stop()
-		return
-	}
-	s.timer.Reset(min(next.Sub(now), maxSleep))
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
 }
