@@ -1,14 +1,12 @@
 package oidcauth
 
 import (
-	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
-	"slices"
-	"strings"
+	"reflect"
 
-	"github.com/oidcauth/oidcauth/internal/origin"
-	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/extract"
 )
 
 // An Extractor takes the token out of a request, in both senses: it returns the
@@ -24,120 +22,9 @@ import (
 // that error.
 type Extractor func(r *http.Request) (token string, err error)
 
-const (
-	headerAuth         = "Authorization"
-	headerSubprotocol  = "Sec-Websocket-Protocol" // as net/http spells it
-	subprotocolPrefix  = "bearer."
-	maxSubprotocolList = 64
-)
-
-func noToken(want string) error { return refusal.New(refusal.Request, ErrNoToken, "", want) }
-
-func malformed(got, want string) error {
-	return refusal.New(refusal.Request, ErrMalformedRequest, got, want)
-}
-
 // BearerToken takes the token from the Authorization header (RFC 6750, section
 // 2.1). Another scheme than Bearer counts as no token and stays in the request.
-func BearerToken(r *http.Request) (string, error) {
-	token, err := takeBearer(r)
-	if err == nil && !isToken68(token) {
-		return "", malformedBearer()
-	}
-	return token, err
-}
-
-// takeBearer is [BearerToken] but for the characters of the token.
-func takeBearer(r *http.Request) (string, error) {
-	values := r.Header[headerAuth]
-	switch len(values) {
-	case 0:
-		return "", noToken("an Authorization header with a bearer token")
-	case 1:
-	default:
-		delete(r.Header, headerAuth)
-		return bearerOfAll(values)
-	}
-	credentials, isBearer := cutBearer(values[0])
-	if !isBearer {
-		return "", noToken("an Authorization header with a bearer token")
-	}
-	delete(r.Header, headerAuth)
-	return trimBearer(credentials)
-}
-
-// trimBearer returns the token in what follows the scheme Bearer.
-func trimBearer(credentials string) (string, error) {
-	if !strings.HasPrefix(credentials, " ") {
-		return "", malformedBearer()
-	}
-	return strings.Trim(credentials, " "), nil
-}
-
-// bearerOfAll returns the one token that several Authorization headers carry.
-func bearerOfAll(values []string) (string, error) {
-	tokens := make([]string, len(values))
-	for i, value := range values {
-		credentials, isBearer := cutBearer(value)
-		if !isBearer {
-			return "", malformed("several Authorization headers", "one")
-		}
-		var err error
-		if tokens[i], err = trimBearer(credentials); err != nil {
-			return "", err
-		}
-	}
-	if !allSame(tokens) {
-		return "", malformed("several Authorization headers that differ", "one")
-	}
-	return tokens[0], nil
-}
-
-func malformedBearer() error {
-	return malformed("an Authorization header of another form", `"Bearer", a space and a token`)
-}
-
-// cutBearer returns what follows the scheme Bearer, in any case of letters, and
-// whether that is the scheme (RFC 9110, section 11.1).
-func cutBearer(header string) (credentials string, isBearer bool) {
-	const scheme = "Bearer"
-	if len(header) < len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
-		return "", false
-	}
-	credentials = header[len(scheme):]
-	if credentials != "" && isTokenChar(credentials[0]) {
-		return "", false
-	}
-	return credentials, true
-}
-
-// isTokenChar reports whether c may be part of a scheme's name (RFC 9110, section 5.6.2).
-func isTokenChar(c byte) bool {
-	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
-}
-
-func isAlphanumeric(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
-}
-
-// isToken68 reports whether s has the form of a bearer token (RFC 6750, section 2.1).
-func isToken68(s string) bool {
-	for i := range len(s) {
-		if !token68[s[i]] {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// token68 tells which bytes a bearer token may consist of. Each request's whole
-// token is looked through, and a table takes half the time of comparisons.
-var token68 = func() (allowed [256]bool) {
-	for c := range len(allowed) {
-		allowed[c] = isAlphanumeric(byte(c)) || strings.IndexByte("-._~+/=", byte(c)) >= 0
-	}
-	return allowed
-}()
+func BearerToken(r *http.Request) (string, error) { return extract.Bearer(r) }
 
 // SubprotocolToken takes the token from the subprotocols that a WebSocket client
 // offers, the one list that a browser lets its page fill in. One of them is
@@ -146,52 +33,7 @@ var token68 = func() (allowed [256]bool) {
 // for the server to choose and echo:
 //
 //	new WebSocket(url, ["messages.v1", "bearer." + base64url(token)])
-func SubprotocolToken(r *http.Request) (string, error) {
-	offered, err := offeredSubprotocols(r)
-	if err != nil {
-		return "", err
-	}
-	isBearer := func(p string) bool { return strings.HasPrefix(p, subprotocolPrefix) }
-	first := slices.IndexFunc(offered, isBearer)
-	if first < 0 {
-		return "", noToken(`a subprotocol that begins with "bearer."`)
-	}
-	encoded := strings.TrimPrefix(offered[first], subprotocolPrefix)
-	// Two that differ cannot be one token, since only one way to encode it is read.
-	differs := func(p string) bool { return isBearer(p) && !sameToken(p, offered[first]) }
-	several := slices.ContainsFunc(offered, differs)
-	rest := slices.DeleteFunc(offered, isBearer)
-	r.Header.Del(headerSubprotocol)
-	if len(rest) > 0 {
-		r.Header.Set(headerSubprotocol, strings.Join(rest, ", "))
-	}
-	if several {
-		return "", malformed(`several subprotocols that begin with "bearer." and differ`, "one")
-	}
-	if len(rest) == 0 {
-		return "", malformed("no subprotocol beside the token's", "the application's own beside it")
-	}
-	token, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil || !isToken68(string(token)) {
-		return "", malformed("a subprotocol of another form", `"bearer." and a token in base64url without padding`)
-	}
-	return string(token), nil
-}
-
-// offeredSubprotocols lists what the client offers (RFC 6455, section 4.1).
-func offeredSubprotocols(r *http.Request) ([]string, error) {
-	var offered []string
-	for _, line := range r.Header[headerSubprotocol] {
-		for p := range strings.SplitSeq(line, ",") {
-			if len(offered) == maxSubprotocolList {
-				r.Header.Del(headerSubprotocol)
-				return nil, malformed("a long list of subprotocols", "64 at most")
-			}
-			offered = append(offered, strings.TrimSpace(p))
-		}
-	}
-	return offered, nil
-}
+func SubprotocolToken(r *http.Request) (string, error) { return extract.Subprotocol(r) }
 
 // CookieToken takes the token from the cookie of the given name.
 //
@@ -204,86 +46,72 @@ func offeredSubprotocols(r *http.Request) ([]string, error) {
 // that ends with a slash, are errors of [New]. Without origins a request that
 // bears an Origin, or has to, is refused.
 func CookieToken(name string, origins ...string) Extractor {
-	if !isCookieName(name) {
-		return invalid(fmt.Errorf("oidcauth: CookieToken: got the name %s, want that of a cookie (RFC 6265, section 4.1.1)", refusal.Quote(name)))
-	}
-	for _, text := range origins {
-		if err := origin.Check(text); err != nil {
-			return invalid(fmt.Errorf("oidcauth: CookieToken: origin %s: %w: want one as a browser sends it, such as \"https://app.example.com\"", refusal.Quote(text), err))
-		}
-	}
-	origins = slices.Clone(origins)
-	return func(r *http.Request) (string, error) {
-		tokens := removeCookie(r, name)
-		switch {
-		case len(tokens) == 0:
-			return "", noToken("a cookie " + refusal.Quote(name))
-		case !allSame(tokens):
-			return "", malformed("several cookies "+refusal.Quote(name)+" that differ", "one")
-		}
-		if err := checkOrigin(r, origins); err != nil {
-			return "", withhold(err, tokens[0])
-		}
-		if !isToken68(tokens[0]) {
-			return "", malformed("a cookie "+refusal.Quote(name)+" of another form", "a token")
-		}
-		return tokens[0], nil
-	}
+	return orInvalid(extract.Cookie(name, origins))
 }
 
-// isCookieName reports whether net/http reads and writes cookies of that name.
-func isCookieName(name string) bool {
-	for i := range len(name) {
-		if !isTokenChar(name[i]) {
-			return false
-		}
+// QueryToken takes the token from the query parameter of the given name. RFC
+// 6750, section 2.3, advises against it, since addresses end up in logs of
+// proxies and browsers that this package cannot reach; it serves clients that
+// can do no other.
+//
+// The parameter is removed as well from the Referer header, and from the forms
+// of a request that was parsed before; there it is not looked for. An empty name
+// is an error of [New].
+func QueryToken(name string) Extractor { return orInvalid(extract.Query(name)) }
+
+// FirstOf takes the token from wherever one of the extractors finds it. All of
+// them are tried, so that the token is removed from every place. The same token in
+// several places is one token; two that differ are malformed (RFC 6750, section
+// 2), and so is a good token beside a badly written one. An extractor that returns
+// neither a token nor an error has found none.
+//
+// A cookie whose Origin is not allowed is still refused where it stands alone. It
+// counts where another place carries the same token: whoever can put it there
+// knows it, which the page of another site does not. That is not so of a header
+// that a proxy fills from the cookie: let the proxy check the Origin there.
+//
+// No extractor at all is an error of [New], and so is a nil one.
+func FirstOf(extractors ...Extractor) Extractor {
+	if len(extractors) == 0 {
+		return invalid(errors.New("oidcauth: FirstOf: got no extractor, want one at least"))
 	}
-	return name != ""
+	places := make([]extract.Func, len(extractors))
+	for i, e := range extractors {
+		if e == nil {
+			return invalid(fmt.Errorf("oidcauth: FirstOf: extractor %d of %d is nil", i+1, len(extractors)))
+		}
+		if err := argumentsOf(e); err != nil {
+			return invalid(err)
+		}
+		places[i] = extract.Func(e)
+	}
+	return extract.First(places)
 }
 
-// removeCookie takes every cookie called name out of the request and returns
-// their values.
-func removeCookie(r *http.Request, name string) []string {
-	var tokens, rest []string
-	for _, line := range r.Header["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			part = strings.TrimSpace(part)
-			key, value, _ := strings.Cut(part, "=")
-			switch {
-			case strings.TrimSpace(key) == name:
-				tokens = append(tokens, strings.Trim(strings.TrimSpace(value), `"`))
-			case part != "":
-				rest = append(rest, part)
-			}
-		}
+// orInvalid returns the extractor, or with an error one that refuses every request.
+func orInvalid(e extract.Func, err error) Extractor {
+	if err != nil {
+		return invalid(err)
 	}
-	if len(tokens) == 0 {
+	return e
+}
+
+// invalid returns an extractor that refuses every request with err, because the
+// arguments that it should be made from can never be right. [argumentsOf] knows
+// it by its code, which is why that must stand in one place.
+//
+//go:noinline
+func invalid(err error) Extractor {
+	return func(*http.Request) (string, error) { return "", err }
+}
+
+// argumentsOf returns what is wrong with the arguments that an extractor of this
+// package was made from. It calls no extractor of the program's own: that one may
+// rely on what only a request of the server has.
+func argumentsOf(e Extractor) error {
+	if reflect.ValueOf(e).Pointer() != reflect.ValueOf(invalid(nil)).Pointer() {
 		return nil
 	}
-	r.Header.Del("Cookie")
-	if len(rest) > 0 {
-		r.Header.Set("Cookie", strings.Join(rest, "; "))
-	}
-	return tokens
-}
-
-// checkOrigin keeps other sites' pages from using a browser's cookies.
-func checkOrigin(r *http.Request, origins []string) error {
-	got := r.Header["Origin"]
-	if len(got) == 0 && isSafe(r) {
-		return nil
-	}
-	if len(got) == 1 && slices.Contains(origins, got[0]) {
-		return nil
-	}
-	return refusal.New(refusal.Request, ErrOrigin, "Origin "+refusal.QuoteAll(got), refusal.OneOf(origins))
-}
-
-// isSafe reports whether the request neither changes anything (RFC 9110,
-// section 9.2.1) nor opens a WebSocket, over HTTP/1.1 or HTTP/2.
-func isSafe(r *http.Request) bool {
-	if r.Header.Get("Upgrade") != "" || r.Header.Get("Sec-WebSocket-Key") != "" || r.Header.Get("Sec-WebSocket-Version") != "" {
-		return false
-	}
-	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	_, err := e(nil)
+	return err
 }

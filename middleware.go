@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/extract"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -28,7 +29,7 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 		}
 		return a.verify(a.CallerContext(r), token, now)
 	}
-	token, err := takeBearer(r)
+	token, err := extract.TakeBearer(r)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +37,8 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 	if claims := a.remembered(token, now); claims != nil {
 		return claims, nil // without a look at its characters, which were good before
 	}
-	if !isToken68(token) {
-		return nil, malformedBearer()
+	if err := extract.CheckBearer(token); err != nil {
+		return nil, err
 	}
 	return a.verify(a.CallerContext(r), token, now)
 }

@@ -18,7 +18,7 @@ type limit struct {
 var limits = map[string]limit{
 	// The public face. Its methods on Authenticator, Session and Claims hold 17 of
 	// its files in one cycle: each file is one of their concepts.
-	".": {files: 22, names: 112, cycle: 17, length: 46, fields: map[string]int{"Issuer": 30}},
+	".": {files: 20, names: 112, cycle: 17, length: 46, fields: map[string]int{"Issuer": 30}},
 }
 
 // check returns a line for each limit that is exceeded.

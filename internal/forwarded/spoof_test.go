@@ -1,19 +1,18 @@
-package oidcauth_test
+package forwarded_test
 
 import (
 	"math/rand/v2"
 	"net/http"
-	"net/netip"
 	"strings"
 	"testing"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/forwarded"
 )
 
 // Whatever a client writes into the headers about its way, behind a proxy that adds
 // to them it is itself, or as the proxy where nothing can be made of them: never
 // somebody of its choice.
-func TestCallerAddr_NeverAnotherByChoice(t *testing.T) {
+func TestCaller_NeverAnotherByChoice(t *testing.T) {
 	const proxy, client = "10.0.0.1", "192.0.2.1"
 	pieces := []string{
 		"203.0.113.7", "10.0.0.2", client, "for=", "For=", "by=", `"`, `\"`, `"[2001:db8::7]:80"`, "[2001:db8::7]",
@@ -39,8 +38,6 @@ func TestCallerAddr_NeverAnotherByChoice(t *testing.T) {
 		"X-Forwarded-For": {client, client + ":4711", "::ffff:" + client},
 		"Forwarded":       {"for=" + client, `for="` + client + `:4711"`, `by=10.0.0.1;for=` + client + `;proto=https`, `proto="https"; For="` + client + `"`},
 	}
-	cfg := oidcauth.Config{AnyIssuer: &oidcauth.AnyIssuer{Audiences: []string{testAudience}}, Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
-	a := newAuthenticator(t, cfg)
 	random := rand.New(rand.NewPCG(1, 1))
 	counts := map[string]int{}
 	for range 40_000 {
@@ -54,7 +51,7 @@ func TestCallerAddr_NeverAnotherByChoice(t *testing.T) {
 		for _, name := range [][]string{{"X-Forwarded-For"}, {"Forwarded"}, {"X-Forwarded-For", "Forwarded"}}[random.IntN(3)] {
 			add(r.Header, name, elements[name][random.IntN(len(elements[name]))], own)
 		}
-		got := oidcauth.CallerAddr(a, r).String()
+		got := forwarded.Caller(r, proxies).String()
 		if got != client && got != proxy {
 			t.Fatalf("caller = %s, want %s or %s: %q", got, client, proxy, r.Header)
 		}

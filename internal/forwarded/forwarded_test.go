@@ -1,4 +1,4 @@
-package oidcauth_test
+package forwarded_test
 
 import (
 	"net/http"
@@ -7,21 +7,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/forwarded"
 )
 
-// behindProxies is an Authenticator whose proxies are 10.0.0.0/8 and
-// 2001:db8:ffff::/48.
-func behindProxies(t testing.TB) *oidcauth.Authenticator {
-	return newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: "https://issuer.test", Audiences: []string{testAudience}}},
-		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48")},
-	})
-}
+// proxies are those that are trusted here.
+var proxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48")}
 
 // Where a request comes from is what its connection says, and proxies that are
 // trusted about what is before them, as far as their word can be followed.
-func TestCallerAddr(t *testing.T) {
+func TestCaller(t *testing.T) {
 	tests := []struct {
 		name, remote string
 		headers      []string
@@ -82,7 +76,6 @@ func TestCallerAddr(t *testing.T) {
 		{"both headers, one of them the caller's", "10.0.0.1:5000", []string{"X-Forwarded-For: 192.0.2.1", "Forwarded: for=203.0.113.7"}, "10.0.0.1"},
 		{"both headers, one of them malformed", "10.0.0.1:5000", []string{"X-Forwarded-For: 192.0.2.1", "Forwarded: x"}, "10.0.0.1"},
 	}
-	a := behindProxies(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
@@ -91,7 +84,7 @@ func TestCallerAddr(t *testing.T) {
 				name, value, _ := strings.Cut(h, ": ")
 				r.Header.Add(name, value)
 			}
-			got := oidcauth.CallerAddr(a, r)
+			got := forwarded.Caller(r, proxies)
 			if want, _ := netip.ParseAddr(tt.want); got != want {
 				t.Errorf("caller = %v, want %v", got, want)
 			}
@@ -100,41 +93,21 @@ func TestCallerAddr(t *testing.T) {
 }
 
 // Whatever a header says, without proxies the connection alone counts.
-func TestCallerAddr_NoProxies(t *testing.T) {
-	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: "https://issuer.test", Audiences: []string{testAudience}}}})
+func TestCaller_NoProxies(t *testing.T) {
 	for _, remote := range []string{"10.0.0.1:1", "127.0.0.1:1", "[::1]:1"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = remote
 		r.Header.Set("X-Forwarded-For", "192.0.2.1")
 		r.Header.Set("Forwarded", "for=192.0.2.1")
-		if got, want := oidcauth.CallerAddr(a, r), netip.MustParseAddrPort(remote).Addr(); got != want {
+		if got, want := forwarded.Caller(r, nil), netip.MustParseAddrPort(remote).Addr(); got != want {
 			t.Errorf("caller = %v, want %v", got, want)
 		}
 	}
 }
 
-func TestConfig_Proxies(t *testing.T) {
-	for text, want := range map[string]string{
-		"10.0.0.0/8": "", "10.1.2.3/8": "", "2001:db8::/32": "", "0.0.0.0/0": "", "": "Config.Proxies", "::ffff:10.0.0.0/104": "IPv4 form",
-	} {
-		prefix, _ := netip.ParsePrefix(text)
-		a, err := oidcauth.New(oidcauth.Config{
-			Issuers: []oidcauth.Issuer{{URL: "https://issuer.test", Audiences: []string{testAudience}}},
-			Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), prefix},
-		})
-		if err == nil {
-			a.Close()
-		}
-		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("New() with proxy %q error = %v, want one with %q", text, err, want)
-		}
-	}
-}
-
-// FuzzCallerAddr: no header makes a caller of nothing, nor of a proxy's word that
+// FuzzCaller: no header makes a caller of nothing, nor of a proxy's word that
 // is not in it.
-func FuzzCallerAddr(f *testing.F) {
-	a := behindProxies(f)
+func FuzzCaller(f *testing.F) {
 	f.Add("192.0.2.1, 10.0.0.2", `for=192.0.2.1;proto=https, for="[2001:db8::1]:80"`)
 	f.Add("", `for="`)
 	f.Fuzz(func(t *testing.T, plain, standard string) {
@@ -143,17 +116,17 @@ func FuzzCallerAddr(f *testing.F) {
 			{RemoteAddr: "10.0.0.1:1", Header: http.Header{"Forwarded": {standard}}},
 			{RemoteAddr: "10.0.0.1:1", Header: http.Header{"Forwarded": {standard}, "X-Forwarded-For": {plain}}},
 		} {
-			if got := oidcauth.CallerAddr(a, r); !got.IsValid() || got.Zone() != "" || got.Is4In6() {
+			if got := forwarded.Caller(r, proxies); !got.IsValid() || got.Zone() != "" || got.Is4In6() {
 				t.Errorf("caller = %v", got)
 			}
 		}
 		r := &http.Request{RemoteAddr: "192.0.2.1:1", Header: http.Header{"Forwarded": {standard}, "X-Forwarded-For": {plain}}}
-		if got := oidcauth.CallerAddr(a, r).String(); got != "192.0.2.1" {
+		if got := forwarded.Caller(r, proxies).String(); got != "192.0.2.1" {
 			t.Errorf("caller = %s by headers of its own", got)
 		}
 		// Whatever the caller has sent, what the proxy adds is the caller.
 		r = &http.Request{RemoteAddr: "10.0.0.1:1", Header: http.Header{"X-Forwarded-For": {plain + ", 192.0.2.1"}}}
-		if got := oidcauth.CallerAddr(a, r).String(); got != "192.0.2.1" && len(plain) < 4000 {
+		if got := forwarded.Caller(r, proxies).String(); got != "192.0.2.1" && len(plain) < 4000 {
 			t.Errorf("caller = %s, want the one that the proxy names", got)
 		}
 	})

@@ -1,16 +1,12 @@
-package oidcauth
+// Package forwarded tells where a request came from, by its connection and by what
+// trusted proxies have written into its headers.
+package forwarded
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
-
-	"context"
-
-	"github.com/oidcauth/oidcauth/internal/fetch"
-	"github.com/oidcauth/oidcauth/internal/strangers"
 )
 
 // What is read of a header about the way that a request took.
@@ -19,36 +15,26 @@ const (
 	maxHops      = 32   // in a line
 )
 
-// checkProxies reports a proxy that could never be recognized.
-func (cfg *Config) checkProxies() error {
-	for _, p := range cfg.Proxies {
-		if err := fetch.CheckPrefix(p); err != nil {
-			return fmt.Errorf("oidcauth: Config.Proxies: %w", err)
-		}
-	}
-	return nil
-}
-
-// callerAddr returns the address that a request came from: of the connection, or
-// what proxies that are trusted say was before them, from the last to the first.
+// Caller returns the address that a request came from: of the connection, or
+// what the proxies say was before them, from the last to the first.
 // It is the address of the last proxy whose word can be followed where a header
 // is malformed, or X-Forwarded-For and Forwarded (RFC 7239) tell different
 // stories, of which one may be the caller's own. It is zero when not even the
 // connection has an address.
-func (a *Authenticator) callerAddr(r *http.Request) netip.Addr {
+func Caller(r *http.Request, proxies []netip.Prefix) netip.Addr {
 	addr, ok := parseHop(r.RemoteAddr)
-	if !ok || !a.isProxy(addr) {
+	if !ok || !contain(proxies, addr) {
 		return addr
 	}
 	plain := r.Header["X-Forwarded-For"]
 	standard := r.Header["Forwarded"]
 	switch {
 	case len(standard) == 0:
-		return a.followHops(addr, plain, forwardedForHops)
+		return followHops(addr, proxies, plain, forwardedForHops)
 	case len(plain) == 0:
-		return a.followHops(addr, standard, forwardedHops)
+		return followHops(addr, proxies, standard, forwardedHops)
 	}
-	one, other := a.followHops(addr, plain, forwardedForHops), a.followHops(addr, standard, forwardedHops)
+	one, other := followHops(addr, proxies, plain, forwardedForHops), followHops(addr, proxies, standard, forwardedHops)
 	if one != other {
 		return addr
 	}
@@ -57,7 +43,7 @@ func (a *Authenticator) callerAddr(r *http.Request) netip.Addr {
 
 // followHops goes back over the hops that a header's lines list, as long as they
 // are proxies. hops takes a line apart, the last hop in front.
-func (a *Authenticator) followHops(addr netip.Addr, lines []string, hops func(line string) ([]string, bool)) netip.Addr {
+func followHops(addr netip.Addr, proxies []netip.Prefix, lines []string, hops func(line string) ([]string, bool)) netip.Addr {
 	for i := len(lines) - 1; i >= 0; i-- {
 		if len(lines[i]) > maxForwarded {
 			return addr
@@ -71,7 +57,7 @@ func (a *Authenticator) followHops(addr netip.Addr, lines []string, hops func(li
 			if !ok {
 				return addr
 			}
-			if addr = hop; !a.isProxy(hop) {
+			if addr = hop; !contain(proxies, hop) {
 				return hop
 			}
 		}
@@ -79,8 +65,8 @@ func (a *Authenticator) followHops(addr netip.Addr, lines []string, hops func(li
 	return addr
 }
 
-func (a *Authenticator) isProxy(addr netip.Addr) bool {
-	for _, p := range a.proxies {
+func contain(proxies []netip.Prefix, addr netip.Addr) bool {
+	for _, p := range proxies {
 		if p.Contains(addr) {
 			return true
 		}
@@ -170,38 +156,4 @@ func forwardedPair(line string) (name, value, next string, ok bool) {
 	}
 	rest = strings.TrimLeft(rest, " \t")
 	return name, value, rest, rest == "" || rest[0] == ',' || rest[0] == ';'
-}
-
-// callerAddrKey finds the address in a context of [WithCallerAddr].
-type callerAddrKey struct{}
-
-// WithCallerAddr returns a context for a call from addr, which is what
-// [AnyIssuer] accounts the work to that the call's token causes. It is for programs
-// outside net/http, and for those that know better than the connection does: behind
-// a proxy on a Unix socket, for instance. Within net/http see
-// [Authenticator.CallerContext]. Give the address of the caller, not of a proxy. The
-// zero address stands for all callers whose address is not known.
-func WithCallerAddr(ctx context.Context, addr netip.Addr) context.Context {
-	return context.WithValue(ctx, callerAddrKey{}, addr)
-}
-
-// callerAddrOf returns the account of the caller that ctx is for.
-func callerAddrOf(ctx context.Context) netip.Addr {
-	addr, _ := ctx.Value(callerAddrKey{}).(netip.Addr)
-	return strangers.Account(addr)
-}
-
-// CallerContext returns the request's context with the caller's address, as
-// [WithCallerAddr] has it, unless it has one already or none is needed. It is for
-// handlers that take a token from a request themselves and give it to
-// [Authenticator.Authenticate]; where [Authenticator.Middleware],
-// [Authenticator.Optional] or [Authenticator.AuthenticateRequest] sees the request
-// first, there is nothing left to do. The address is that of the connection, or,
-// where that is one of [Config.Proxies], of whoever the proxy names.
-func (a *Authenticator) CallerContext(r *http.Request) context.Context {
-	ctx := r.Context()
-	if a.anyone == nil || ctx.Value(callerAddrKey{}) != nil {
-		return ctx
-	}
-	return WithCallerAddr(ctx, a.callerAddr(r))
 }

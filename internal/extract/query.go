@@ -1,4 +1,4 @@
-package oidcauth
+package extract
 
 import (
 	"errors"
@@ -10,17 +10,12 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// QueryToken takes the token from the query parameter of the given name. RFC
-// 6750, section 2.3, advises against it, since addresses end up in logs of
-// proxies and browsers that this package cannot reach; it serves clients that
-// can do no other.
-//
-// The parameter is removed as well from the Referer header, and from the forms
-// of a request that was parsed before; there it is not looked for. An empty name
-// is an error of [New].
-func QueryToken(name string) Extractor {
+// Query returns a function that takes the token from the query parameter of a name.
+// It is removed from the Referer header too, and from the forms of a request that
+// was parsed before. The error says that the name can never be right.
+func Query(name string) (Func, error) {
 	if name == "" {
-		return invalid(errors.New("oidcauth: QueryToken: got an empty name, want that of a query parameter"))
+		return nil, errors.New("oidcauth: QueryToken: got an empty name, want that of a query parameter")
 	}
 	return func(r *http.Request) (string, error) {
 		cleanReferer(r, name)
@@ -34,7 +29,7 @@ func QueryToken(name string) Extractor {
 			return "", malformed("a query parameter "+refusal.Quote(name)+" of another form", "a token")
 		}
 		return tokens[0], nil
-	}
+	}, nil
 }
 
 // removeQuery takes every parameter called name out of the request's address

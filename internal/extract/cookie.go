@@ -1,0 +1,99 @@
+package extract
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/origin"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// Cookie returns a function that takes the token from the cookie of a name. It is
+// refused to pages of other origins. The error says which argument can never be
+// right.
+func Cookie(name string, origins []string) (Func, error) {
+	if !isCookieName(name) {
+		return nil, fmt.Errorf("oidcauth: CookieToken: got the name %s, want that of a cookie (RFC 6265, section 4.1.1)", refusal.Quote(name))
+	}
+	for _, text := range origins {
+		if err := origin.Check(text); err != nil {
+			return nil, fmt.Errorf("oidcauth: CookieToken: origin %s: %w: want one as a browser sends it, such as \"https://app.example.com\"", refusal.Quote(text), err)
+		}
+	}
+	origins = slices.Clone(origins)
+	return func(r *http.Request) (string, error) {
+		tokens := removeCookie(r, name)
+		switch {
+		case len(tokens) == 0:
+			return "", noToken("a cookie " + refusal.Quote(name))
+		case !allSame(tokens):
+			return "", malformed("several cookies "+refusal.Quote(name)+" that differ", "one")
+		}
+		if err := checkOrigin(r, origins); err != nil {
+			return "", withhold(err, tokens[0])
+		}
+		if !isToken68(tokens[0]) {
+			return "", malformed("a cookie "+refusal.Quote(name)+" of another form", "a token")
+		}
+		return tokens[0], nil
+	}, nil
+}
+
+// isCookieName reports whether net/http reads and writes cookies of that name.
+func isCookieName(name string) bool {
+	for i := range len(name) {
+		if !isTokenChar(name[i]) {
+			return false
+		}
+	}
+	return name != ""
+}
+
+// removeCookie takes every cookie called name out of the request and returns
+// their values.
+func removeCookie(r *http.Request, name string) []string {
+	var tokens, rest []string
+	for _, line := range r.Header["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			part = strings.TrimSpace(part)
+			key, value, _ := strings.Cut(part, "=")
+			switch {
+			case strings.TrimSpace(key) == name:
+				tokens = append(tokens, strings.Trim(strings.TrimSpace(value), `"`))
+			case part != "":
+				rest = append(rest, part)
+			}
+		}
+	}
+	if len(tokens) == 0 {
+		return nil
+	}
+	r.Header.Del("Cookie")
+	if len(rest) > 0 {
+		r.Header.Set("Cookie", strings.Join(rest, "; "))
+	}
+	return tokens
+}
+
+// checkOrigin keeps other sites' pages from using a browser's cookies.
+func checkOrigin(r *http.Request, origins []string) error {
+	got := r.Header["Origin"]
+	if len(got) == 0 && isSafe(r) {
+		return nil
+	}
+	if len(got) == 1 && slices.Contains(origins, got[0]) {
+		return nil
+	}
+	return refusal.New(refusal.Request, refusal.ErrOrigin, "Origin "+refusal.QuoteAll(got), refusal.OneOf(origins))
+}
+
+// isSafe reports whether the request neither changes anything (RFC 9110,
+// section 9.2.1) nor opens a WebSocket, over HTTP/1.1 or HTTP/2.
+func isSafe(r *http.Request) bool {
+	if r.Header.Get("Upgrade") != "" || r.Header.Get("Sec-WebSocket-Key") != "" || r.Header.Get("Sec-WebSocket-Version") != "" {
+		return false
+	}
+	return r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+}
