@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/policy"
 )
 
@@ -117,3 +118,8 @@ func demands(rules []ClaimRule) []policy.Demand {
 	}
 	return all
 }
+
+// A Path leads to a claim by its member names from the top of the payload:
+// Path{"realm_access", "roles"}. Names are matched exactly. Its String method
+// joins them with "/".
+type Path = claims.Path

@@ -32,7 +32,7 @@ type Claims struct {
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
 
-	seller *seller // of the ticket that gave the claims, which cannot buy another
+	seller *revoked.Seller // of the ticket that gave the claims, which cannot buy another
 
 	algorithm uint8 // of the signature, among those of trust
 	hasKeyID  bool  // the token names its key
@@ -218,31 +218,6 @@ func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 		return nil, fmt.Errorf("oidcauth: issuer %q: %w", issuer.URL, err)
 	}
 	return unverified(payload, find)
-}
-
-// UnverifiedClaims rebuilds the claims of a payload that this Authenticator, or
-// one of the same configuration, has accepted: with what it is configured with
-// for the issuer that the payload names, so that the roles, the scopes and the
-// identity are those that the token had. Of an issuer that [Config.AnyIssuer]
-// alone admits they are none unless AnyIssuer grants them. Like the function
-// [UnverifiedClaims] it verifies nothing, and it makes no request, so that a log
-// is replayed without the issuers; [AnyIssuer.Accept] and rules are not asked.
-//
-// The error is [ErrUnknownIssuer] for an issuer whose tokens could not be
-// accepted.
-func (a *Authenticator) UnverifiedClaims(payload []byte) (*Claims, error) {
-	return unverified(payload, func(iss string) (*trust, error) {
-		if t, known := a.trusts[iss]; known {
-			return t, nil
-		}
-		if t := a.tenantTrust(iss); t != nil {
-			return t, nil
-		}
-		if a.anyone != nil && a.anyone.admits(iss) {
-			return a.anyone.describe(iss, nil), nil
-		}
-		return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), a.describeIssuers())
-	})
 }
 
 // describedAs finds the trust for [UnverifiedClaims].

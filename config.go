@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/internal/fetch"
 )
 
 const (
@@ -156,6 +157,16 @@ func (cfg *Config) validate() error {
 		}
 	}
 	return cfg.checkProxies()
+}
+
+// checkProxies reports a proxy that could never be recognized.
+func (cfg *Config) checkProxies() error {
+	for _, p := range cfg.Proxies {
+		if err := fetch.CheckPrefix(p); err != nil {
+			return fmt.Errorf("oidcauth: Config.Proxies: %w", err)
+		}
+	}
+	return nil
 }
 
 // unfitForQuotes reports whether r cannot stand in a quoted header parameter.

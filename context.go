@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/strangers"
 )
 
 // A caller is who a context acts for: the bearer of the claims, the server itself
@@ -174,4 +176,23 @@ func Any(rules ...Rule) Rule {
 		}
 		return fmt.Errorf("none of: %s", strings.Join(broken, "; "))
 	}
+}
+
+// callerAddrKey finds the address in a context of [WithCallerAddr].
+type callerAddrKey struct{}
+
+// WithCallerAddr returns a context for a call from addr, which is what
+// [AnyIssuer] accounts the work to that the call's token causes. It is for programs
+// outside net/http, and for those that know better than the connection does: behind
+// a proxy on a Unix socket, for instance. Within net/http see
+// [Authenticator.CallerContext]. Give the address of the caller, not of a proxy. The
+// zero address stands for all callers whose address is not known.
+func WithCallerAddr(ctx context.Context, addr netip.Addr) context.Context {
+	return context.WithValue(ctx, callerAddrKey{}, addr)
+}
+
+// callerAddrOf returns the account of the caller that ctx is for.
+func callerAddrOf(ctx context.Context) netip.Addr {
+	addr, _ := ctx.Value(callerAddrKey{}).(netip.Addr)
+	return strangers.Account(addr)
 }

@@ -157,11 +157,6 @@ type Issuer struct {
 	KeySource KeySource `json:"-"`
 }
 
-// A Path leads to a claim by its member names from the top of the payload:
-// Path{"realm_access", "roles"}. Names are matched exactly. Its String method
-// joins them with "/".
-type Path = claims.Path
-
 // validate reports the first contradiction in the issuer's description.
 func (i *Issuer) validate() error {
 	for _, name := range append([]string{i.URL}, i.Aliases...) {
@@ -257,6 +252,16 @@ func (i *Issuer) checkRoleForm() error {
 		return nil
 	}
 	return fmt.Errorf("oidcauth: issuer %q: RoleSeparator: got %s, want \",\", \" \", %q or none", i.URL, refusal.Quote(i.RoleSeparator), claims.RoleText)
+}
+
+// logoutBySession is the value of [Issuer.LogoutBy] for one login session.
+const logoutBySession = "sid"
+
+func (i *Issuer) checkLogoutBy() error {
+	if i.LogoutBy == "" || i.LogoutBy == logoutBySession {
+		return nil
+	}
+	return fmt.Errorf("oidcauth: issuer %q: LogoutBy: got %s, want %q or none", i.URL, refusal.Quote(i.LogoutBy), logoutBySession)
 }
 
 // checkTenants reports the first contradiction about tenants.

@@ -3,31 +3,16 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/oidcauth/oidcauth/internal/jws"
-	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/verify"
-)
-
-const (
-
-	// logoutEvent is the member of "events" that makes a logout token one
-	// (OpenID Connect Back-Channel Logout 1.0, section 2.4).
-	logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
-
-	// maxLogoutAge is how old a logout token may be, whatever its expiry. The
-	// specification wants it to be recent; issuers try again for some minutes.
-	maxLogoutAge = 10 * time.Minute
-
-	// maxLogoutName bounds what a logout token makes the server remember.
-	maxLogoutName = 1024
 )
 
 // LogoutHandler returns a handler for the address that is registered at the
@@ -111,23 +96,17 @@ func (a *Authenticator) refuseLogout(w http.ResponseWriter, r *http.Request, err
 	json.NewEncoder(w).Encode(map[string]string{"error": answer.Name(), "error_description": answer.Description})
 }
 
-// A logout is what a verified logout token says.
-type logout struct {
-	trust     *trust
-	issuer    string
-	tokenID   string
-	sessionID string
-	subject   string
-	issuedAt  time.Time
-}
+// A logout is what a verified logout token says, and what has to be done about it.
+type logout struct{ *verify.Logout }
 
 // logOut verifies a logout token and does what it says. To revoke comes first:
 // it can be repeated when the rest fails, and changes nothing the second time.
 func (a *Authenticator) logOut(ctx context.Context, token string) error {
-	l, err := a.verifyLogout(ctx, token)
+	said, err := verify.CheckLogout(ctx, a.env, token, a.now())
 	if err != nil {
 		return err
 	}
+	l := logout{said}
 	live := a.liveUnder(l)
 	if err := a.revokeLogin(ctx, l); err != nil {
 		return err
@@ -139,127 +118,119 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	return nil
 }
 
-// A logoutToken is a logout token on its way through the checks.
-type logoutToken struct {
-	verify.Evaluation
-	auth *Authenticator
+// bySubject reports whether the logout is of all that the subject has.
+func (l logout) bySubject() bool {
+	return l.Subject != "" && (l.SessionID == "" || !l.Trust.LogoutBySID)
 }
 
-// verifyLogout runs all checks of section 2.6. The form is checked by the rules
-// for all tokens first, then the claims by their exact names. What takes time for
-// each claim comes after the signature.
-func (a *Authenticator) verifyLogout(ctx context.Context, token string) (*logout, error) {
-	e := &logoutToken{auth: a}
-	e.Begin(a.env, token, a.now())
-	for _, check := range []func(context.Context) error{
-		e.CheckForm, e.checkIssuer, e.CheckAlgorithm, e.CheckKey, e.CheckSignature,
-		e.checkSpelling, e.checkType, e.checkExpiry, e.CheckIssuedAt, e.checkAge, e.checkAudience, e.checkEvents,
-	} {
-		if err := check(ctx); err != nil {
-			return nil, err
+// revocations returns what the logout revokes, all but how long. The times of
+// issue that a subject's are compared with are the issuer's, and so is its own:
+// the clocks need not agree. Most issuers write whole seconds, so that the second
+// of the logout counts as before it.
+func (l logout) revocations() []revoked.Revocation {
+	var all []revoked.Revocation
+	if l.SessionID != "" {
+		all = append(all, revoked.Revocation{Issuer: l.Issuer, SessionID: l.SessionID})
+	}
+	if l.bySubject() {
+		all = append(all, revoked.Revocation{
+			Issuer: l.Issuer, Subject: l.Subject,
+			IssuedBefore: l.IssuedAt.Truncate(time.Second).Add(time.Second),
+		})
+	}
+	return all
+}
+
+// revokeLogin makes all that the logout revokes hold here and then everywhere. If
+// one of the revocations cannot be shared, the others hold here all the same.
+func (a *Authenticator) revokeLogin(ctx context.Context, l logout) error {
+	var failed error
+	for _, r := range l.revocations() {
+		if err := a.shareLogout(ctx, l, r); err != nil && failed == nil {
+			failed = err
 		}
 	}
-	return e.read()
+	return failed
 }
 
-// checkSpelling refuses claims whose names differ from those of a logout token in
-// case: readers that fold it, as encoding/json does, take one for the other, and
-// such a token is no issuer's.
-func (e *logoutToken) checkSpelling(context.Context) error {
-	for _, m := range e.Members {
-		for _, name := range []string{"iss", "sub", "aud", "iat", "exp", "jti", "sid", "events", "nonce"} {
-			if m.Name != name && strings.EqualFold(m.Name, name) {
-				return refusal.New(refusal.Logout, ErrClaim, refusal.Quote(m.Name), refusal.Quote(name))
+// shareLogout shares one of the revocations that a logout is. It returns nil also
+// if that is done later, but certainly.
+func (a *Authenticator) shareLogout(ctx context.Context, l logout, r revoked.Revocation) error {
+	r.Until = a.lastExpiry(l.IssuedAt.Add(verify.MaxLogoutAge))
+	if r.IssuedBefore.IsZero() {
+		r.EndedAt = l.IssuedAt
+	}
+	durable, err := a.share(ctx, r.Normal())
+	if durable {
+		return nil
+	}
+	return err
+}
+
+// useLogout refuses a logout token that was used before. That is what the
+// specification wants, and no more than that: the logout itself can be repeated.
+// So a mark that cannot be stored refuses nothing.
+func (a *Authenticator) useLogout(ctx context.Context, l logout) error {
+	// No server's configuration is part of the mark, so that it is the same on all.
+	id, until := revoked.UseID(revoked.UseLogoutToken, l.Issuer, l.TokenID), l.IssuedAt.Add(verify.MaxLogoutAge+2*maxLeeway)
+	first := a.logouts.First(id, until, a.now())
+	if first {
+		var err error
+		first, err = a.follower.FirstUse(ctx, id, until)
+		if err != nil {
+			a.logger.LogAttrs(ctx, slog.LevelWarn, "logout token not marked as used", slog.String("error", err.Error()))
+			return nil
+		}
+	}
+	if !first {
+		return refusal.New(refusal.Logout, ErrMalformedRequest, "logout token "+refusal.Quote(l.TokenID)+" again", "one that was not used before")
+	}
+	return nil
+}
+
+// liveUnder returns the live sessions that the logout is about to end.
+func (a *Authenticator) liveUnder(l logout) map[*Session]bool {
+	live := make(map[*Session]bool)
+	for _, r := range l.revocations() {
+		for _, s := range a.sessions.candidates(&r) {
+			if s.ctx.Err() == nil && revokes(&r, s.claims.Load(), s.key.Load()) {
+				live[s] = true
 			}
 		}
 	}
-	return nil
+	return live
 }
 
-// checkIssuer accepts issuers that are known by name alone.
-func (e *logoutToken) checkIssuer(ctx context.Context) error {
-	if err := e.CheckIssuer(ctx); err != nil {
-		return err
-	}
-	if !slices.Contains(e.auth.order, e.Trust.Owner.(*trust)) {
-		return refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.Trust.URL), "a configured one")
-	}
-	return nil
-}
-
-// checkType accepts the type of logout tokens, and of tokens whose issuer does
-// not tell its tokens apart (section 2.4).
-func (e *logoutToken) checkType(context.Context) error {
-	if typ := policy.MediaType(e.Token.Type); e.Token.HasType && typ != "logout+jwt" && typ != policy.TypeJWT {
-		return refusal.New(refusal.Type, ErrTokenType, refusal.Quote(e.Token.Type), refusal.OneOf([]string{"logout+jwt", policy.TypeJWT}))
-	}
-	return nil
-}
-
-// checkExpiry checks the expiry, if there is one. Errata set 1 of December 2023
-// made it required, and issuers from before it write none; the time of issue and
-// the one use of the ID bound such a token as well.
-func (e *logoutToken) checkExpiry(ctx context.Context) error {
-	if !e.Has("exp") {
-		return nil
-	}
-	return e.CheckExpiry(ctx)
-}
-
-func (e *logoutToken) checkAge(context.Context) error {
-	issued := e.Record.IssuedAt.Time()
-	if issued.IsZero() {
-		return refusal.New(refusal.IssuedAt, ErrClaim, `no "iat"`, "a time of issue")
-	}
-	if oldest := e.Now.Add(-maxLogoutAge - e.auth.leeway); issued.Before(oldest) {
-		return refusal.New(refusal.IssuedAt, ErrExpired, "a logout token of "+refusal.Time(issued), "not before "+refusal.Time(oldest))
-	}
-	return nil
-}
-
-func (e *logoutToken) checkAudience(context.Context) error {
-	if err := e.ReadAudience(); err != nil {
-		return err
-	}
-	if len(e.Trust.Logout) == 0 && e.Record.Audiences > 0 || slices.ContainsFunc(e.Trust.Logout, e.Record.HasAudience) {
-		return nil
-	}
-	return refusal.New(refusal.Audience, ErrAudience, refusal.QuoteAll(e.Record.AudienceList()), refusal.OneOf(e.Trust.Logout))
-}
-
-// checkEvents tells a logout token from every other: by the event that it has,
-// and by the nonce that it does not have (section 2.4).
-func (e *logoutToken) checkEvents(context.Context) error {
-	event, found, err := jws.Lookup(e.Record.Payload, "events", logoutEvent)
-	if err != nil || !found || event.Kind != jws.Object {
-		return refusal.New(refusal.Type, ErrTokenType, "no logout event", "an object at "+refusal.Quote(logoutEvent)+` in "events"`)
-	}
-	if e.Has("nonce") {
-		return refusal.New(refusal.Type, ErrTokenType, `a "nonce"`, "a logout token, which has none")
-	}
-	return nil
-}
-
-func (e *logoutToken) read() (*logout, error) {
-	l := &logout{trust: e.Trust.Owner.(*trust), issuer: e.Record.Issuer, issuedAt: e.Record.IssuedAt.Time()}
-	for _, claim := range []struct {
-		name string
-		to   *string
-	}{{"jti", &l.tokenID}, {"sid", &l.sessionID}, {"sub", &l.subject}} {
-		text, err := e.Text(refusal.Logout, claim.name)
-		if err != nil {
-			return nil, err
+// logLogout writes what a logout has done to the sessions that were live before,
+// and if that is nothing, why.
+func (a *Authenticator) logLogout(ctx context.Context, l logout, live map[*Session]bool) {
+	ended := 0
+	for s := range live {
+		if errors.Is(context.Cause(s.ctx), ErrRevoked) {
+			ended++
 		}
-		if len(text) > maxLogoutName {
-			return nil, refusal.New(refusal.Logout, ErrClaim, fmt.Sprintf("%q of %d bytes", claim.name, len(text)), fmt.Sprintf("at most %d", maxLogoutName))
+	}
+	var names []string
+	for _, r := range l.revocations() {
+		names = append(names, r.Describe())
+	}
+	level := slog.LevelInfo
+	attrs := []slog.Attr{slog.String("revocation", strings.Join(names, "; ")), slog.Int("ended", ended)}
+	if ended == 0 {
+		reason := "no live session matches: matching tokens are refused from now on"
+		if !l.bySubject() && l.Trust.Owner.(*trust).sessionIDs.none() {
+			level, reason = slog.LevelWarn, l.noSessionIDs()
 		}
-		*claim.to = text
+		attrs = append(attrs, slog.String("reason", reason))
 	}
-	if l.tokenID == "" {
-		return nil, refusal.New(refusal.Logout, ErrClaim, `no "jti"`, "the token's ID")
+	a.logger.LogAttrs(ctx, level, "logout", attrs...)
+}
+
+// noSessionIDs words what to do where a logout by session ID can end nothing.
+func (l logout) noSessionIDs() string {
+	text := `no token of this issuer has carried "sid", by which the logout was: have the issuer put it into the tokens that are sent here`
+	if l.Subject != "" {
+		text += ", or leave LogoutBy empty"
 	}
-	if l.sessionID == "" && l.subject == "" {
-		return nil, refusal.New(refusal.Logout, ErrClaim, `neither "sid" nor "sub"`, "one of them")
-	}
-	return l, nil
+	return text
 }

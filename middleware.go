@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/extract"
+	"github.com/oidcauth/oidcauth/internal/forwarded"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -41,6 +43,21 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 		return nil, err
 	}
 	return a.verify(a.CallerContext(r), token, now)
+}
+
+// CallerContext returns the request's context with the caller's address, as
+// [WithCallerAddr] has it, unless it has one already or none is needed. It is for
+// handlers that take a token from a request themselves and give it to
+// [Authenticator.Authenticate]; where [Authenticator.Middleware],
+// [Authenticator.Optional] or [Authenticator.AuthenticateRequest] sees the request
+// first, there is nothing left to do. The address is that of the connection, or,
+// where that is one of [Config.Proxies], of whoever the proxy names.
+func (a *Authenticator) CallerContext(r *http.Request) context.Context {
+	ctx := r.Context()
+	if a.anyone == nil || ctx.Value(callerAddrKey{}) != nil {
+		return ctx
+	}
+	return WithCallerAddr(ctx, forwarded.Caller(r, a.proxies))
 }
 
 // Middleware lets a request pass to next only with an accepted token, and gives

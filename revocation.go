@@ -7,7 +7,6 @@ import (
 
 	"errors"
 
-	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
@@ -151,14 +150,6 @@ func (a *Authenticator) share(ctx context.Context, r revoked.Revocation) (durabl
 	return a.follower.Share(ctx, r)
 }
 
-// A seller is who vouches for claims that came from a ticket: their own token's
-// signature was not seen when the ticket was used. It never changes.
-type seller struct {
-	issuer string // the local one
-	keyID  string
-	soldAt claims.Time
-}
-
 // revocable returns what revocations are compared with, of claims under the key
 // that stands for their own now. The claim "sub" is read if it may matter: that
 // may take a while.
@@ -171,7 +162,7 @@ func (c *Claims) revocable(k *keyset.Key, subjectClaim bool) revoked.Token {
 		t.SubjectClaim = c.record.SubjectClaim()
 	}
 	if s := c.seller; s != nil {
-		t.Seller = revoked.Seller{Issuer: s.issuer, KeyID: s.keyID, SoldAt: s.soldAt.Time()}
+		t.Seller = *s
 	}
 	return t
 }

@@ -182,7 +182,7 @@ func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o 
 	signed = new(verify.Evaluation)
 	signed.Begin(e.auth.env, "", e.Now)
 	signed.SetPayload(payload)
-	signed.Whole.(*Claims).seller = &seller{issuer: e.Trust.URL, keyID: e.Key.ID(), soldAt: e.Record.IssuedAt}
+	signed.Whole.(*Claims).seller = &revoked.Seller{Issuer: e.Trust.URL, KeyID: e.Key.ID(), SoldAt: e.Record.IssuedAt.Time()}
 	signed.Token.Algorithm = o.Algorithm
 	if o.KeyID != nil {
 		signed.Token.KeyID, signed.Token.HasKeyID = *o.KeyID, true

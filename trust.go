@@ -2,17 +2,13 @@ package oidcauth
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
-	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
-
-// strangersAlgorithms are the default of [AnyIssuer.Algorithms]: all but the one
-// whose checks take twenty times as long as those of ES256.
-var strangersAlgorithms = slices.DeleteFunc(slices.Clone(policy.AllAlgorithms), func(alg string) bool { return alg == "ES512" })
 
 // A trust is what is known of an issuer: what its tokens must be like, which never
 // changes, its keys, the program's own rules, and what is learned on the way.
@@ -50,13 +46,20 @@ func (t *trust) checkRules(c *Claims) error {
 	return nil
 }
 
-// tenantTrust finds the template that stands for an issuer that is not
-// configured by its name.
-func (a *Authenticator) tenantTrust(iss string) *trust {
-	for _, t := range a.order {
-		if t.Tenants.Match(iss) {
-			return t
-		}
+// A sessionIDs knows whether an issuer's tokens carry session IDs. It is safe for
+// concurrent use.
+type sessionIDs struct{ with, without atomic.Bool }
+
+// note takes account of a token that was accepted.
+func (s *sessionIDs) note(c *Claims) {
+	seen := &s.with
+	if c.record.SessionID == "" {
+		seen = &s.without
 	}
-	return nil
+	if !seen.Load() {
+		seen.Store(true)
+	}
 }
+
+// none reports whether there were tokens, and none of them with a session ID.
+func (s *sessionIDs) none() bool { return s.without.Load() && !s.with.Load() }
