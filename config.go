@@ -162,13 +162,15 @@ func (cfg *Config) validate() error {
 func unfitForQuotes(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }
 
 func (cfg *Config) leeway() time.Duration {
-	switch {
-	case cfg.Leeway < 0:
-		return 0
-	case cfg.Leeway == 0:
+	if cfg.Leeway == 0 {
 		return defaultLeeway
 	}
-	return cfg.Leeway.Truncate(time.Microsecond) // as fine as a claims.Time is
+	return tolerance(cfg.Leeway)
+}
+
+// tolerance returns the leeway that a setting which is not zero stands for.
+func tolerance(setting time.Duration) time.Duration {
+	return max(setting, 0).Truncate(time.Microsecond) // as fine as a claims.Time is
 }
 
 func (cfg *Config) maxTokenBytes() int {

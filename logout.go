@@ -211,7 +211,7 @@ func (e *logoutToken) checkAge(context.Context) error {
 	if issued.IsZero() {
 		return refusal.New(refusal.IssuedAt, ErrClaim, `no "iat"`, "a time of issue")
 	}
-	if oldest := e.Now.Add(-maxLogoutAge - e.auth.leeway); issued.Before(oldest) {
+	if oldest := e.Now.Add(-maxLogoutAge - e.Trust.Leeway); issued.Before(oldest) {
 		return refusal.New(refusal.IssuedAt, ErrExpired, "a logout token of "+refusal.Time(issued), "not before "+refusal.Time(oldest))
 	}
 	return nil
