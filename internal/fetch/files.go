@@ -100,6 +100,7 @@ func (t *pinnedTransport) current() (*http.Transport, error) {
 		next.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	next.TLSClientConfig.RootCAs = pool
+	freshProtocols(next)
 	if t.inUse != nil {
 		t.inUse.CloseIdleConnections() // they were made on the word of others
 	}
