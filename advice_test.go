@@ -23,9 +23,9 @@ func TestExplain_AdviceOnKeys(t *testing.T) {
 		want  string
 	}{
 		{"another issuer's document", func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"issuer": "https://sso.test"}) }, "Issuer.Aliases"},
-		{"keys over http", func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"jwks_uri": "http://issuer.test/jwks"}) }, "Issuer.JWKSURL"},
-		{"a document without keys", func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"jwks_uri": nil}) }, "Issuer.JWKSURL"},
-		{"a document that is not JSON", fail(oidctest.Discovery, oidctest.Fault{Body: []byte("hello")}), "Issuer.JWKSURL"},
+		{"keys over http", func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"jwks_uri": "http://issuer.test/jwks"}) }, "Issuer.Keys.JWKSURL"},
+		{"a document without keys", func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"jwks_uri": nil}) }, "Issuer.Keys.JWKSURL"},
+		{"a document that is not JSON", fail(oidctest.Discovery, oidctest.Fault{Body: []byte("hello")}), "Issuer.Keys.JWKSURL"},
 		{"a web page", fail(oidctest.Discovery, oidctest.HTMLPage(200)), "web page"},
 		{"a redirect", fail(oidctest.Discovery, oidctest.Fault{Redirect: "https://sso.test/"}), "redirect"},
 		{"no document", fail(oidctest.Discovery, oidctest.Fault{Status: 404}), "has no document at this address"},
@@ -121,7 +121,7 @@ func TestAliases_Renamed(t *testing.T) {
 			issuer, _ := newIssuer(t, oidctest.Config{URL: before})
 			issuer.SetDiscovery(map[string]any{"issuer": row.stated})
 			description := oidcauth.Issuer{
-				URL: before, Audiences: []string{testAudience}, DiscoveryURL: issuer.DiscoveryURL(),
+				URL: before, Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{DiscoveryURL: issuer.DiscoveryURL()},
 			}
 			row.change(&description)
 			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{description}, Client: issuer.Client()})

@@ -72,7 +72,7 @@ type Authenticator struct {
 	order         []*trust          // as configured
 	anyone        *anyone           // nil unless Config.AnyIssuer is set
 	names         []string          // of all issuers, for messages
-	leeway        time.Duration
+	leeway        time.Duration     // for issuers that have none of their own
 	maxTokenBytes int
 	extract       Extractor // nil for the Authorization header alone
 	metadataURL   string
@@ -118,8 +118,11 @@ func New(cfg Config) (*Authenticator, error) {
 	a.cache = tokencache.New[Claims](cfg.cacheBytes(), a.now)
 	a.evaluations.New = func() any { return new(verify.Evaluation) }
 	a.env = a.newEnv(cfg)
-	a.sessions = newSessionIndex(a.now, a.leeway)
-	a.sessions.expired = func(s *Session, now time.Time) error { return a.env.Expired(&s.claims.Load().record, now) }
+	a.sessions = newSessionIndex(a.now)
+	a.sessions.expired = func(s *Session, now time.Time) error {
+		c := s.claims.Load()
+		return verify.Expired(&c.record, c.trust.Leeway, now)
+	}
 	a.revocations = a.newRevocations(cfg)
 	if err := a.addIssuers(cfg); err != nil {
 		a.Close()
@@ -145,11 +148,16 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		if err := issuer.validate(); err != nil {
 			return err
 		}
-		keys, source, err := a.newKeySet(cfg, issuer, clients)
+		client, own, err := clients.choose(&issuer.Keys, issuer.URL)
+		if err != nil {
+			return fmt.Errorf("oidcauth: issuer %q: Keys: %w", issuer.URL, err)
+		}
+		keys, source, err := a.newKeySet(cfg, issuer, client)
 		if err != nil {
 			return fmt.Errorf("oidcauth: issuer %q: %w", issuer.URL, err)
 		}
-		t := newTrust(issuer, keys, source)
+		t := newTrust(issuer, a.leeway, keys, source)
+		t.client = own
 		a.order = append(a.order, t)
 		for _, name := range t.Names {
 			if a.trusts[name] != nil {
@@ -208,7 +216,7 @@ func (a *Authenticator) end(c *Claims) time.Time {
 	if c.record.NeverExpires {
 		return time.Time{}
 	}
-	return c.Expiry().Add(a.leeway)
+	return c.Expiry().Add(c.trust.Leeway)
 }
 
 // verdict returns nil if claims once verified would be verified again now, and
@@ -219,10 +227,10 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 	if !k.Live(a.keyTime(now)) {
 		return a.deadKey(c, k)
 	}
-	if err := a.env.Expired(&c.record, now); err != nil {
+	if err := verify.Expired(&c.record, c.trust.Leeway, now); err != nil {
 		return err
 	}
-	if err := a.env.Early(&c.record, now); err != nil {
+	if err := verify.Early(&c.record, c.trust.Leeway, now); err != nil {
 		return err
 	}
 	if err := c.trust.checkRules(c); err != nil {
@@ -340,8 +348,7 @@ func (a *Authenticator) Close() error {
 	a.revocations.Close()
 	unshared := a.follower.Close()
 	for _, t := range a.order {
-		t.Keys.Close()
-		t.source.close()
+		t.close()
 	}
 	if a.anyone != nil {
 		a.anyone.issuers.Close()

@@ -49,7 +49,7 @@ func TestAuthenticate_ChecksForOneToken(t *testing.T) {
 		for _, id := range []string{"", "shared"} {
 			t.Run(fmt.Sprintf("%s, key ID %q", alg, id), func(t *testing.T) {
 				issuer, trusted, keys := crowdedIssuer(t, alg, id, n)
-				trusted.JWKS = issuer.KeySet()
+				trusted.Keys.JWKS = issuer.KeySet()
 				configured := func() *oidcauth.Authenticator {
 					return newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
 				}
@@ -102,7 +102,7 @@ func TestAnyIssuer_P521(t *testing.T) {
 				a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{Algorithms: row.algorithms}))
 				wants(t, a, key.Token(nil), row.want)
 				_, trusted := newIssuer(t, oidctest.Config{})
-				trusted.URL, trusted.JWKS = issuers[0].URL(), issuers[0].KeySet()
+				trusted.URL, trusted.Keys.JWKS = issuers[0].URL(), issuers[0].KeySet()
 				wants(t, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}}), key.Token(nil), nil)
 			})
 		})
@@ -114,7 +114,7 @@ func TestAnyIssuer_P521(t *testing.T) {
 func TestAuthenticate_CrowdedKeysAreFound(t *testing.T) {
 	const n = 16
 	issuer, trusted, keys := crowdedIssuer(t, "ES256", "", n)
-	trusted.JWKS = issuer.KeySet()
+	trusted.Keys.JWKS = issuer.KeySet()
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, CacheBytes: -1})
 	stranger := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("")
 	find := func(k *oidctest.Key) {
@@ -157,7 +157,7 @@ func TestAuthenticate_KeysOfOtherKinds(t *testing.T) {
 	}
 	last := issuer.NewKey(oidctest.KeyConfig{Algorithm: "RS256"}).WithID("")
 	issuer.Publish(last)
-	trusted.JWKS = issuer.KeySet()
+	trusted.Keys.JWKS = issuer.KeySet()
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
 	wants(t, a, last.Token(nil), nil)
 }
@@ -168,7 +168,7 @@ func TestAuthenticate_KeysOfOtherKinds(t *testing.T) {
 func TestAuthenticate_ChecksAfterRefetch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted, keys := crowdedIssuer(t, "ES256", "shared", 4)
-		trusted.ReusesKeyIDs = true
+		trusted.Keys.ReusesKeyIDs = true
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: -1})
 		for _, k := range keys {
 			wants(t, a, k.Token(nil), nil) // the fourth after a look for others
@@ -191,7 +191,7 @@ func TestAuthenticate_NewKeysLeftUntried(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				const n = 3
 				issuer, trusted, _ := crowdedIssuer(t, "ES256", id, n)
-				trusted.ReusesKeyIDs = id != ""
+				trusted.Keys.ReusesKeyIDs = id != ""
 				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: -1})
 				if err := a.Ready(t.Context()); err != nil {
 					t.Fatal(err)

@@ -223,13 +223,13 @@ func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 // describedAs finds the trust for [UnverifiedClaims].
 func describedAs(issuer Issuer) (find func(iss string) (*trust, error), err error) {
 	var source *followedSource
-	if issuer.KeySource != nil {
+	if issuer.Keys.Source != nil {
 		if source, err = issuer.follow(func(_, _ *sourceKeys) error { return nil }); err != nil {
 			return nil, err
 		}
 		source.close()
 	}
-	t := newTrust(issuer, nil, source)
+	t := newTrust(issuer, 0, nil, source)
 	return func(iss string) (*trust, error) {
 		if !slices.Contains(t.Names, iss) && !t.Tenants.Match(iss) {
 			return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), refusal.OneOf(t.Names))

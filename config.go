@@ -15,7 +15,6 @@ import (
 
 const (
 	defaultLeeway        = 30 * time.Second
-	maxLeeway            = 5 * time.Minute
 	defaultMaxTokenBytes = 16 << 10
 	defaultCacheBytes    = 64 << 20
 	maxTokenLifetime     = 100 * 365 * 24 * time.Hour
@@ -173,13 +172,10 @@ func (cfg *Config) checkProxies() error {
 func unfitForQuotes(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }
 
 func (cfg *Config) leeway() time.Duration {
-	switch {
-	case cfg.Leeway < 0:
-		return 0
-	case cfg.Leeway == 0:
+	if cfg.Leeway == 0 {
 		return defaultLeeway
 	}
-	return cfg.Leeway.Truncate(time.Microsecond) // as fine as a claims.Time is
+	return tolerance(cfg.Leeway)
 }
 
 func (cfg *Config) maxTokenBytes() int {

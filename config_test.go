@@ -22,7 +22,7 @@ func TestNew_Refuses(t *testing.T) {
 	}
 	template := func(change func(*oidcauth.Issuer)) func(*oidcauth.Config) {
 		return first(func(i *oidcauth.Issuer) {
-			i.URL, i.TenantClaim, i.DiscoveryURL = "https://issuer.test/{tenant}/v2", "tid", "https://issuer.test/d"
+			i.URL, i.TenantClaim, i.Keys.DiscoveryURL = "https://issuer.test/{tenant}/v2", "tid", "https://issuer.test/d"
 			change(i)
 		})
 	}
@@ -55,15 +55,15 @@ func TestNew_Refuses(t *testing.T) {
 		{"URL of 128 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 108) }), ""},
 		{"bar in the URL", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/a|b" }), "|"},
 		{"bar in an alias", first(func(i *oidcauth.Issuer) { i.Aliases = []string{"a|b"} }), "|"},
-		{"white space in the URL", first(func(i *oidcauth.Issuer) { i.URL, i.JWKSURL = "https://issuer.test\n", "https://issuer.test/jwks" }), "white space"},
+		{"white space in the URL", first(func(i *oidcauth.Issuer) { i.URL, i.Keys.JWKSURL = "https://issuer.test\n", "https://issuer.test/jwks" }), "white space"},
 		{"white space in an alias", first(func(i *oidcauth.Issuer) { i.Aliases = []string{"issuer test"} }), "white space"},
 		{"dedicated keys in place of an audience", first(func(i *oidcauth.Issuer) { i.Audiences, i.DedicatedKeys = nil, true }), ""},
 		{"dedicated keys and an audience", first(func(i *oidcauth.Issuer) { i.DedicatedKeys = true }), ""},
 		{"dedicated keys and any audience", first(func(i *oidcauth.Issuer) { i.Audiences, i.DedicatedKeys, i.InsecureAnyAudience = nil, true, true }), "DedicatedKeys"},
 		{"dedicated keys and another claim", first(func(i *oidcauth.Issuer) { i.DedicatedKeys, i.AudienceClaim = true, "azp" }), "DedicatedKeys"},
 		{"template", template(func(*oidcauth.Issuer) {}), ""},
-		{"template with fixed keys", template(func(i *oidcauth.Issuer) { i.DiscoveryURL, i.JWKS = "", json.RawMessage(fixedTenantJWKS) }), ""},
-		{"template without an address", template(func(i *oidcauth.Issuer) { i.DiscoveryURL = "" }), "DiscoveryURL"},
+		{"template with fixed keys", template(func(i *oidcauth.Issuer) { i.Keys.DiscoveryURL, i.Keys.JWKS = "", json.RawMessage(fixedTenantJWKS) }), ""},
+		{"template without an address", template(func(i *oidcauth.Issuer) { i.Keys.DiscoveryURL = "" }), "DiscoveryURL"},
 		{"template without a place", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/v2" }), "braces"},
 		{"template with two places", template(func(i *oidcauth.Issuer) { i.URL = "https://{a}.issuer.test/{b}" }), "braces"},
 		{"template with braces that do not close", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{tenant" }), "braces"},
@@ -79,34 +79,34 @@ func TestNew_Refuses(t *testing.T) {
 		{"empty name in a second path", first(func(i *oidcauth.Issuer) { i.SubjectElse = []oidcauth.Path{{""}} }), "path"},
 		{"http", first(func(i *oidcauth.Issuer) { i.URL = "http://issuer.test" }), "URL"},
 		{"http on loopback", first(func(i *oidcauth.Issuer) { i.URL = "http://127.0.0.1:8080" }), "URL"},
-		{"http on loopback, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.InsecureHTTP = "http://127.0.0.1:8080", true }), ""},
-		{"http elsewhere, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.InsecureHTTP = "http://issuer.test", true }), "URL"},
+		{"http on loopback, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.Keys.InsecureHTTP = "http://127.0.0.1:8080", true }), ""},
+		{"http elsewhere, spelled out", first(func(i *oidcauth.Issuer) { i.URL, i.Keys.InsecureHTTP = "http://issuer.test", true }), "URL"},
 		{"a query", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/?tenant=a" }), "query"},
 		{"a query, discovery elsewhere", first(func(i *oidcauth.Issuer) {
-			i.URL, i.DiscoveryURL = "https://issuer.test?p=a", "https://issuer.test/d"
+			i.URL, i.Keys.DiscoveryURL = "https://issuer.test?p=a", "https://issuer.test/d"
 		}), "query"},
 		{"a query, keys elsewhere", first(func(i *oidcauth.Issuer) {
-			i.URL, i.JWKSURL = "https://issuer.test?p=a", "https://issuer.test/jwks"
+			i.URL, i.Keys.JWKSURL = "https://issuer.test?p=a", "https://issuer.test/jwks"
 		}), "query"},
 		{"an empty query", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test?" }), "query"},
 		{"a fragment, discovery elsewhere", first(func(i *oidcauth.Issuer) {
-			i.URL, i.DiscoveryURL = "https://issuer.test#a", "https://issuer.test/d"
+			i.URL, i.Keys.DiscoveryURL = "https://issuer.test#a", "https://issuer.test/d"
 		}), "fragment"},
 		{"discovery with a query", first(func(i *oidcauth.Issuer) {
-			i.DiscoveryURL = "https://issuer.test/.well-known/openid-configuration?p=a"
+			i.Keys.DiscoveryURL = "https://issuer.test/.well-known/openid-configuration?p=a"
 		}), ""},
-		{"discovery at the issuer itself", first(func(i *oidcauth.Issuer) { i.DiscoveryURL = i.URL }), "https://issuer.test/.well-known/openid-configuration"},
-		{"discovery at the issuer itself, with a slash", first(func(i *oidcauth.Issuer) { i.DiscoveryURL = i.URL + "/" }), "DiscoveryURL"},
+		{"discovery at the issuer itself", first(func(i *oidcauth.Issuer) { i.Keys.DiscoveryURL = i.URL }), "https://issuer.test/.well-known/openid-configuration"},
+		{"discovery at the issuer itself, with a slash", first(func(i *oidcauth.Issuer) { i.Keys.DiscoveryURL = i.URL + "/" }), "DiscoveryURL"},
 		{"not an address", first(func(i *oidcauth.Issuer) { i.URL = "localhost" }), "URL"},
-		{"not an address, fixed keys", first(func(i *oidcauth.Issuer) { i.URL, i.JWKS = "localhost", json.RawMessage(fixedJWKS) }), ""},
-		{"not an address, keys elsewhere", first(func(i *oidcauth.Issuer) { i.URL, i.JWKSURL = "localhost", "https://issuer.test/jwks" }), ""},
-		{"keys over http", first(func(i *oidcauth.Issuer) { i.JWKSURL = "http://issuer.test/jwks" }), "JWKSURL"},
-		{"discovery over http", first(func(i *oidcauth.Issuer) { i.DiscoveryURL = "http://issuer.test/d" }), "DiscoveryURL"},
+		{"not an address, fixed keys", first(func(i *oidcauth.Issuer) { i.URL, i.Keys.JWKS = "localhost", json.RawMessage(fixedJWKS) }), ""},
+		{"not an address, keys elsewhere", first(func(i *oidcauth.Issuer) { i.URL, i.Keys.JWKSURL = "localhost", "https://issuer.test/jwks" }), ""},
+		{"keys over http", first(func(i *oidcauth.Issuer) { i.Keys.JWKSURL = "http://issuer.test/jwks" }), "JWKSURL"},
+		{"discovery over http", first(func(i *oidcauth.Issuer) { i.Keys.DiscoveryURL = "http://issuer.test/d" }), "DiscoveryURL"},
 		{"two sources", first(func(i *oidcauth.Issuer) {
-			i.DiscoveryURL, i.JWKSURL = "https://issuer.test/d", "https://issuer.test/jwks"
+			i.Keys.DiscoveryURL, i.Keys.JWKSURL = "https://issuer.test/d", "https://issuer.test/jwks"
 		}), "more than one"},
-		{"fixed keys without a usable one", first(func(i *oidcauth.Issuer) { i.JWKS = json.RawMessage(`{"keys":[]}`) }), "key"},
-		{"fixed keys not JSON", first(func(i *oidcauth.Issuer) { i.JWKS = json.RawMessage(`{`) }), "issuer.test"},
+		{"fixed keys without a usable one", first(func(i *oidcauth.Issuer) { i.Keys.JWKS = json.RawMessage(`{"keys":[]}`) }), "key"},
+		{"fixed keys not JSON", first(func(i *oidcauth.Issuer) { i.Keys.JWKS = json.RawMessage(`{`) }), "issuer.test"},
 		{"algorithm none", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"none"} }), "none"},
 		{"HMAC", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"HS256"} }), "HS256"},
 		{"an algorithm twice", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"RS256", "ES256", "RS256"} }), "twice"},
@@ -180,20 +180,24 @@ func TestIssuer_JSON(t *testing.T) {
 	want := oidcauth.Issuer{
 		URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"a"},
 		InsecureAnyAudience: true, LogoutAudiences: []string{"app"}, AudienceClaim: "client_id", Algorithms: []string{"ES256"},
-		TokenTypes: []string{"at+jwt"}, DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j",
-		JWKS: json.RawMessage(`{"keys":[]}`), Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}}, RoleSeparator: ",", RoleObjects: true, LogoutBy: "sid",
+		TokenTypes: []string{"at+jwt"}, Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}}, RoleSeparator: ",", RoleObjects: true, LogoutBy: "sid",
 		ClaimRules: []oidcauth.ClaimRule{{
 			Claim: oidcauth.Path{"d"}, In: []string{"e"},
 			Or: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"f"}, Present: true}},
 		}},
-		ReusesKeyIDs: true, InsecureHTTP: true,
-		TenantClaim: "tid", Tenants: []string{"72f988bf-86f1-41af-91ab-2d7cd011db47"}, DedicatedKeys: true,
-		RequireKeyID: true, SubjectElse: []oidcauth.Path{{"g"}},
+		TenantClaim: "tid", Tenants: []string{"72f988bf-86f1-41af-91ab-2d7cd011db47"}, DedicatedKeys: true, SubjectElse: []oidcauth.Path{{"g"}},
+		Keys: oidcauth.KeysFrom{
+			DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j", JWKS: json.RawMessage(`{"keys":[]}`),
+			CAFile: "ca.pem", TokenFile: "token", RequireKeyID: true, ReusesKeyIDs: true, InsecureHTTP: true, InsecureHTTPHosts: []string{"h"},
+		},
+		Leeway: time.Minute,
 	}
-	for i := range reflect.TypeFor[oidcauth.Issuer]().NumField() {
-		field := reflect.TypeFor[oidcauth.Issuer]().Field(i)
-		if field.IsExported() && field.Tag.Get("json") != "-" && reflect.ValueOf(want).Field(i).IsZero() {
-			t.Errorf("this test forgets the field %s", field.Name)
+	for _, described := range []reflect.Value{reflect.ValueOf(want), reflect.ValueOf(want.Keys)} {
+		for i := range described.NumField() {
+			field := described.Type().Field(i)
+			if field.IsExported() && field.Tag.Get("json") != "-" && described.Field(i).IsZero() {
+				t.Errorf("this test forgets the field %s", field.Name)
+			}
 		}
 	}
 	text, err := json.Marshal(want)

@@ -142,7 +142,7 @@ func TestNew_Copies(t *testing.T) {
 		ClaimRules: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"tier"}, In: []string{"gold"}}},
 		Rules:      []oidcauth.Rule{oidcauth.HasRole("writer")},
 	}
-	withKeys := oidcauth.Issuer{URL: fixed.URL(), Audiences: []string{testAudience}, JWKS: json.RawMessage(slices.Clone(fixed.KeySet()))}
+	withKeys := oidcauth.Issuer{URL: fixed.URL(), Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{JWKS: json.RawMessage(slices.Clone(fixed.KeySet()))}}
 	fetched := make(chan authtrace.KeyFetch, 8)
 	trace := &authtrace.Hooks{KeysFetched: func(f authtrace.KeyFetch) { fetched <- f }}
 	origins := []string{"https://app.test"}
@@ -202,8 +202,8 @@ func spoilIssuer(i *oidcauth.Issuer) {
 	for n := range i.Rules {
 		i.Rules[n] = func(*oidcauth.Claims) error { return http.ErrAbortHandler }
 	}
-	for n := range i.JWKS {
-		i.JWKS[n] = 'x'
+	for n := range i.Keys.JWKS {
+		i.Keys.JWKS[n] = 'x'
 	}
 	i.URL = "https://evil.test"
 }

@@ -1,15 +1,18 @@
 package oidcauth
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
+
+// maxLeeway is what clocks may differ by at most.
+const maxLeeway = 5 * time.Minute
 
 // An Issuer describes one OpenID Connect issuer and what its tokens must look
 // like. It is plain data, apart from Rules, and loads from JSON.
@@ -83,25 +86,14 @@ type Issuer struct {
 	// missing header too. RFC 9068 access tokens bear "at+jwt".
 	TokenTypes []string `json:"token_types,omitempty"`
 
-	// DiscoveryURL is where the discovery document is: its whole address, not URL
-	// again. Empty means URL, less one trailing slash, plus
-	// "/.well-known/openid-configuration".
-	DiscoveryURL string `json:"discovery_url,omitempty"`
+	// Keys say where the issuer's keys come from. Their zero value is enough for an
+	// issuer that is reached at URL: its discovery document tells.
+	Keys KeysFrom `json:"keys,omitzero"`
 
-	// JWKSURL is where the keys are. When set, no discovery takes place.
-	JWKSURL string `json:"jwks_url,omitempty"`
-
-	// JWKS are the keys themselves, a JSON Web Key Set (RFC 7517, section 5).
-	// When set, nothing is ever fetched for this issuer.
-	JWKS json.RawMessage `json:"jwks,omitempty"`
-
-	// RequireKeyID refuses tokens without a key ID ("kid"). Otherwise they are
-	// tried with the keys whose type and size fit, four at most for one token. Of
-	// more than four, those that verified such tokens last are tried first, and
-	// the others in turn: a token by one of these may be refused with
-	// [ErrSignature] a few times until its key's turn comes. An issuer whose tokens
-	// have no key ID should publish no more than four keys of a kind.
-	RequireKeyID bool `json:"require_key_id,omitempty"`
+	// Leeway takes the place of [Config.Leeway] for the tokens of this issuer, whose
+	// clock may be worse than others'. Zero means Config's, negative means none, and
+	// more than 5 minutes is an error. In JSON it counts nanoseconds.
+	Leeway time.Duration `json:"leeway,omitempty"`
 
 	// Subject lists the claims that make up the subject of the [Identity]. Their
 	// values, all strings, are joined with "|". Empty means "sub".
@@ -141,20 +133,6 @@ type Issuer struct {
 	// Rules are the program's own demands. They see every accepted token at each
 	// use, must not block, and must be safe for concurrent use.
 	Rules []Rule `json:"-"`
-
-	// ReusesKeyIDs is for an issuer that publishes a new key under the ID of an
-	// old one: a bad signature under a known key ID then causes a fetch of the
-	// keys, at most one in 10 seconds. A token without key ID that no key fits
-	// causes one with every issuer.
-	ReusesKeyIDs bool `json:"reuses_key_ids,omitempty"`
-
-	// InsecureHTTP allows http addresses for this issuer, on the loopback
-	// interface only: for tests and development.
-	InsecureHTTP bool `json:"insecure_http,omitempty"`
-
-	// KeySource has the keys, in place of DiscoveryURL, JWKSURL and JWKS: nothing
-	// is ever fetched for this issuer. Package localissuer sets it.
-	KeySource KeySource `json:"-"`
 }
 
 // validate reports the first contradiction in the issuer's description.
@@ -165,7 +143,7 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkSources, i.checkPaths, i.checkRoleForm, i.checkRules,
+		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkRoleForm, i.checkRules,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -203,24 +181,26 @@ func (i *Issuer) checkAlgorithms() error {
 	return nil
 }
 
+func (i *Issuer) checkLeeway() error {
+	switch {
+	case i.Leeway > maxLeeway:
+		return fmt.Errorf("oidcauth: issuer %q: Leeway: got %v, want at most %v", i.URL, i.Leeway, maxLeeway)
+	case i.Leeway > 0 && i.Leeway < time.Millisecond:
+		return fmt.Errorf("oidcauth: issuer %q: Leeway: got %v, want a millisecond at least, or less than nothing for none: in JSON it counts nanoseconds", i.URL, i.Leeway)
+	}
+	return nil
+}
+
+// tolerance returns the leeway that a setting which is not zero stands for.
+func tolerance(setting time.Duration) time.Duration {
+	return max(setting, 0).Truncate(time.Microsecond) // as fine as a claims.Time is
+}
+
 func (i *Issuer) checkTypes() error {
 	for _, typ := range i.TokenTypes {
 		if policy.NeverAuthenticates(policy.MediaType(typ)) {
 			return fmt.Errorf("oidcauth: issuer %q: tokens of type %q never authenticate", i.URL, typ)
 		}
-	}
-	return nil
-}
-
-func (i *Issuer) checkSources() error {
-	sources := 0
-	for _, given := range []bool{i.DiscoveryURL != "", i.JWKSURL != "", len(i.JWKS) > 0, i.KeySource != nil} {
-		if given {
-			sources++
-		}
-	}
-	if sources > 1 {
-		return fmt.Errorf("oidcauth: issuer %q: more than one of DiscoveryURL, JWKSURL, JWKS and KeySource is set", i.URL)
 	}
 	return nil
 }
@@ -278,8 +258,8 @@ func (i *Issuer) checkTenants() error {
 		return fmt.Errorf("oidcauth: issuer %q: %w", i.URL, err)
 	case len(i.Aliases) > 0:
 		return fmt.Errorf("oidcauth: issuer %q: both TenantClaim and Aliases are set", i.URL)
-	case i.DiscoveryURL == "" && i.JWKSURL == "" && len(i.JWKS) == 0:
-		return fmt.Errorf("oidcauth: issuer %q: a template is no address: set DiscoveryURL, JWKSURL or JWKS", i.URL)
+	case i.Keys.DiscoveryURL == "" && i.Keys.JWKSURL == "" && len(i.Keys.JWKS) == 0:
+		return fmt.Errorf("oidcauth: issuer %q: a template is no address: set DiscoveryURL, JWKSURL or JWKS in Keys", i.URL)
 	}
 	return nil
 }
@@ -297,8 +277,8 @@ func (i *Issuer) policy() policy.Policy {
 		LogoutBySID:   i.LogoutBy == logoutBySession,
 		Algorithms:    slices.Clone(i.Algorithms),
 		Types:         slices.Clone(i.TokenTypes),
-		RequireKeyID:  i.RequireKeyID,
-		ReusesKeyIDs:  i.ReusesKeyIDs,
+		RequireKeyID:  i.Keys.RequireKeyID,
+		ReusesKeyIDs:  i.Keys.ReusesKeyIDs,
 		Demands:       demands(i.ClaimRules),
 		Shape: claims.Shape{
 			Subject:     claims.ClonePaths(i.Subject),

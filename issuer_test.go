@@ -85,7 +85,7 @@ func TestAuthenticate_IssuerSettings(t *testing.T) {
 func TestAuthenticate_RequireKeyID(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	for _, required := range []bool{false, true} {
-		trusted.RequireKeyID = required
+		trusted.Keys.RequireKeyID = required
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 		if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); err != nil {
 			t.Errorf("required %v: Authenticate(with key ID) error = %v", required, err)

@@ -107,7 +107,7 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: Config.Client: %w", err)
 	}
-	common := newTrust(settings.issuer(), nil, nil)
+	common := newTrust(settings.issuer(), a.leeway, nil, nil)
 	if len(settings.Roles) == 0 {
 		common.Shape.Roles = nil
 	}

@@ -16,8 +16,12 @@ import (
 )
 
 // fetchClients make the requests for key sets: over https, and for issuers that
-// were allowed it over http on the loopback interface.
-type fetchClients struct{ secure, insecure *fetch.Client }
+// were allowed it over http on the loopback interface. Both are made of the
+// program's client.
+type fetchClients struct {
+	http             *http.Client
+	secure, insecure *fetch.Client
+}
 
 func newFetchClients(client *http.Client) (fetchClients, error) {
 	secure, err := fetch.New(fetch.Config{HTTP: client})
@@ -25,14 +29,39 @@ func newFetchClients(client *http.Client) (fetchClients, error) {
 		return fetchClients{}, err
 	}
 	insecure, err := fetch.New(fetch.Config{HTTP: client, InsecureHTTP: true})
-	return fetchClients{secure, insecure}, err
+	return fetchClients{client, secure, insecure}, err
 }
 
-func (c fetchClients) of(i Issuer) *fetch.Client {
-	if i.InsecureHTTP {
+func (c fetchClients) of(k *KeysFrom) *fetch.Client {
+	if k.InsecureHTTP {
 		return c.insecure
 	}
 	return c.secure
+}
+
+// choose returns what fetches the keys from url or from where k says: one of these, or
+// else, and then also as own, one for this issuer alone.
+func (c fetchClients) choose(k *KeysFrom, url string) (client, own *fetch.Client, err error) {
+	switch {
+	case k.Client == nil && k.CAFile == "" && k.TokenFile == "" && len(k.InsecureHTTPHosts) == 0:
+		return c.of(k), nil, nil
+	case k.JWKSURL != "":
+		url = k.JWKSURL
+	case k.DiscoveryURL != "":
+		url = k.DiscoveryURL
+	}
+	cfg := fetch.Config{
+		HTTP: c.http, CAFile: k.CAFile,
+		InsecureHTTP: k.InsecureHTTP, InsecureHTTPHosts: k.InsecureHTTPHosts,
+	}
+	if k.Client != nil {
+		cfg.HTTP = k.Client
+	}
+	if k.TokenFile != "" {
+		cfg.TokenFile, cfg.TokenURL = k.TokenFile, url
+	}
+	own, err = fetch.New(cfg)
+	return own, own, err
 }
 
 // closeIdle closes connections that would otherwise outlive their use by a while,
@@ -46,8 +75,7 @@ func (c fetchClients) closeIdle() {
 }
 
 // newKeySet prepares an issuer's key set without asking for it.
-func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*keyset.Set, *followedSource, error) {
-	client := clients.of(i)
+func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*keyset.Set, *followedSource, error) {
 	if err := i.checkURLs(client); err != nil {
 		return nil, nil, err
 	}
@@ -55,10 +83,10 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 	set := keyset.Config{
 		Issuer:       i.URL,
 		Aliases:      i.Aliases,
-		DiscoveryURL: i.DiscoveryURL,
-		JWKSURL:      i.JWKSURL,
-		Fixed:        i.JWKS,
-		ReusesKeyIDs: i.ReusesKeyIDs,
+		DiscoveryURL: i.Keys.DiscoveryURL,
+		JWKSURL:      i.Keys.JWKSURL,
+		Fixed:        i.Keys.JWKS,
+		ReusesKeyIDs: i.Keys.ReusesKeyIDs,
 		AcceptKey:    p.Tenants.AcceptKey(),
 		KeepWarm:     cfg.KeepWarm,
 		Fetch:        client,
@@ -71,7 +99,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
 		},
 	}
-	if i.KeySource != nil {
+	if i.Keys.Source != nil {
 		return i.newSourceKeySet(set)
 	}
 	keys, err := keyset.New(set)
@@ -82,16 +110,16 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, clients fetchClients) (*
 // to be fetched are addresses.
 func (i *Issuer) checkURLs(client *fetch.Client) error {
 	switch {
-	case i.KeySource == nil && strings.Contains(i.URL, "://") && strings.ContainsAny(i.URL, "?#"):
-		return errors.New("URL: an issuer's URL has neither query nor fragment: write it as the tokens' \"iss\" has it; an address with a query may be the DiscoveryURL or the JWKSURL")
-	case i.DiscoveryURL != "" && strings.TrimSuffix(i.DiscoveryURL, "/") == strings.TrimSuffix(i.URL, "/"):
+	case i.Keys.Source == nil && strings.Contains(i.URL, "://") && strings.ContainsAny(i.URL, "?#"):
+		return errors.New("URL: an issuer's URL has neither query nor fragment: write it as the tokens' \"iss\" has it; an address with a query may be the DiscoveryURL or the JWKSURL of Keys")
+	case i.Keys.DiscoveryURL != "" && strings.TrimSuffix(i.Keys.DiscoveryURL, "/") == strings.TrimSuffix(i.URL, "/"):
 		return fmt.Errorf("DiscoveryURL: that is the issuer, not its discovery document: leave it empty for %s, or write the document's whole address", fetch.DiscoveryURL(i.URL))
-	case len(i.JWKS) > 0, i.KeySource != nil:
+	case len(i.Keys.JWKS) > 0, i.Keys.Source != nil:
 		return nil
-	case i.JWKSURL != "":
-		return wrapField("JWKSURL", client.CheckURL(i.JWKSURL))
-	case i.DiscoveryURL != "":
-		return wrapField("DiscoveryURL", client.CheckURL(i.DiscoveryURL))
+	case i.Keys.JWKSURL != "":
+		return wrapField("JWKSURL", client.CheckURL(i.Keys.JWKSURL))
+	case i.Keys.DiscoveryURL != "":
+		return wrapField("DiscoveryURL", client.CheckURL(i.Keys.DiscoveryURL))
 	}
 	return wrapField("URL", client.CheckURL(i.URL))
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -12,7 +13,96 @@ import (
 	"github.com/oidcauth/oidcauth/internal/ticket"
 )
 
-// A KeySource has the keys of an issuer, for [Issuer.KeySource]: that of package
+// KeysFrom says where an issuer's keys come from, and how its tokens name them.
+// Its zero value looks for them where the issuer's discovery document says, which
+// stands at [Issuer.URL]. At most one of DiscoveryURL, JWKSURL, JWKS and Source
+// may be set; what says how to fetch is an error where nothing is fetched.
+type KeysFrom struct {
+	// DiscoveryURL is where the discovery document is: its whole address, not URL
+	// again. Empty means URL, less one trailing slash, plus
+	// "/.well-known/openid-configuration".
+	DiscoveryURL string `json:"discovery_url,omitempty"`
+
+	// JWKSURL is where the keys are. When set, no discovery takes place.
+	JWKSURL string `json:"jwks_url,omitempty"`
+
+	// JWKS are the keys themselves, a JSON Web Key Set (RFC 7517, section 5).
+	// When set, nothing is ever fetched for this issuer.
+	JWKS json.RawMessage `json:"jwks,omitempty"`
+
+	// Source has the keys: nothing is ever fetched for this issuer. Package
+	// localissuer sets it.
+	Source KeySource `json:"-"`
+
+	// Client makes the requests to this issuer, by a proxy of its own for instance.
+	// It is used as [Config.Client] is. Nil means that one.
+	Client *http.Client `json:"-"`
+
+	// CAFile is a file of certificates (PEM) that the servers' must lead to, as those
+	// of a cluster's own authority: they alone are trusted, and not the system's. It
+	// must be there when [New] is called, and is read again at each fetch, so that it
+	// may change; while it cannot be read, or has no certificate, fetches fail. Empty
+	// means what the client trusts.
+	CAFile string `json:"ca_file,omitempty"`
+
+	// TokenFile is a file whose text is sent as bearer token with the requests to
+	// this issuer, whose keys nobody gets without: Kubernetes' /openid/v1/jwks for
+	// instance. It must be there when [New] is called, and is read again at each
+	// fetch, so that it may be renewed. It is sent to the scheme, host and port of
+	// JWKSURL, or else of DiscoveryURL, or else of [Issuer.URL], and to no other,
+	// whatever a discovery document or a redirect says, and over http on the loopback
+	// interface alone. Empty means that none is sent.
+	TokenFile string `json:"token_file,omitempty"`
+
+	// RequireKeyID refuses tokens without a key ID ("kid"). Otherwise they are
+	// tried with the keys whose type and size fit, four at most for one token. Of
+	// more than four, those that verified such tokens last are tried first, and
+	// the others in turn: a token by one of these may be refused with
+	// [ErrSignature] a few times until its key's turn comes. An issuer whose tokens
+	// have no key ID should publish no more than four keys of a kind.
+	RequireKeyID bool `json:"require_key_id,omitempty"`
+
+	// ReusesKeyIDs is for an issuer that publishes a new key under the ID of an
+	// old one: a bad signature under a known key ID then causes a fetch of the
+	// keys, at most one in 10 seconds. A token without key ID that no key fits
+	// causes one with every issuer.
+	ReusesKeyIDs bool `json:"reuses_key_ids,omitempty"`
+
+	// InsecureHTTP allows http addresses for this issuer, on the loopback
+	// interface only: for tests and development.
+	InsecureHTTP bool `json:"insecure_http,omitempty"`
+
+	// InsecureHTTPHosts are further hosts to which http is allowed for this issuer,
+	// whole names ("keycloak") or addresses without a port: other containers in
+	// development, or a sidecar that speaks TLS on this server's behalf. Whoever can
+	// answer in such a host's place can say which keys are the issuer's, and so act
+	// as anybody. What came by https never leads to http.
+	InsecureHTTPHosts []string `json:"insecure_http_hosts,omitempty"`
+}
+
+// checkKeys reports a contradiction in where the keys come from.
+func (i *Issuer) checkKeys() error {
+	k := &i.Keys
+	sources := 0
+	for _, given := range []bool{k.DiscoveryURL != "", k.JWKSURL != "", len(k.JWKS) > 0, k.Source != nil} {
+		if given {
+			sources++
+		}
+	}
+	fetching := k.Client != nil || k.CAFile != "" || k.TokenFile != "" || len(k.InsecureHTTPHosts) > 0
+	switch {
+	case sources > 1:
+		return fmt.Errorf("oidcauth: issuer %q: more than one of DiscoveryURL, JWKSURL, JWKS and Source is set in Keys", i.URL)
+	case fetching && !k.fetched():
+		return fmt.Errorf("oidcauth: issuer %q: Client, CAFile, TokenFile or InsecureHTTPHosts is set in Keys, and nothing is fetched", i.URL)
+	}
+	return nil
+}
+
+// fetched reports whether keys are asked for over the network.
+func (k *KeysFrom) fetched() bool { return len(k.JWKS) == 0 && k.Source == nil }
+
+// A KeySource has the keys of an issuer, for [KeysFrom]: that of package
 // localissuer, or one of a program's own that learns of keys by other means than
 // requests. It must be safe for concurrent use.
 type KeySource interface {
@@ -81,10 +171,10 @@ type sourceKeys struct {
 // follow begins to follow the source of an issuer. For each Keys that are its
 // own, adopt is called.
 func (i *Issuer) follow(adopt func(next, before *sourceKeys) error) (*followedSource, error) {
-	f := &followedSource{source: i.KeySource}
-	stop, err := i.KeySource.Follow(func(k Keys) error {
+	f := &followedSource{source: i.Keys.Source}
+	stop, err := i.Keys.Source.Follow(func(k Keys) error {
 		if k.Issuer != i.URL {
-			return fmt.Errorf("KeySource: the keys are those of issuer %s, want those of %s", refusal.Quote(k.Issuer), refusal.Quote(i.URL))
+			return fmt.Errorf("Keys.Source: the keys are those of issuer %s, want those of %s", refusal.Quote(k.Issuer), refusal.Quote(i.URL))
 		}
 		next, before := newSourceKeys(k), f.latest.Load()
 		// Before the keys, so that a token under a new one finds what it grants.
@@ -101,7 +191,7 @@ func (i *Issuer) follow(adopt func(next, before *sourceKeys) error) (*followedSo
 	f.stop = stop
 	if f.latest.Load() == nil {
 		f.close()
-		return nil, errors.New("KeySource: Follow returned before it gave the keys")
+		return nil, errors.New("Keys.Source: Follow returned before it gave the keys")
 	}
 	return f, nil
 }

@@ -56,7 +56,7 @@ func newHandSource(t *testing.T) (*oidctest.Issuer, oidcauth.Issuer, *handSource
 	t.Helper()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	source := &handSource{keys: oidcauth.Keys{Issuer: issuer.URL(), JWKS: issuer.KeySet()}}
-	trusted.KeySource = source
+	trusted.Keys.Source = source
 	return issuer, trusted, source
 }
 
@@ -107,7 +107,7 @@ func TestKeySource_RefusedAtFirst(t *testing.T) {
 		{"no document", func(s *handSource, _ *oidcauth.Issuer) { s.keys.JWKS = json.RawMessage(`{`) }, "issuer"},
 		{"silence", func(s *handSource, _ *oidcauth.Issuer) { s.silent = true }, "Follow"},
 		{"an error", func(s *handSource, _ *oidcauth.Issuer) { s.err = failed }, failed.Error()},
-		{"addresses beside it", func(_ *handSource, i *oidcauth.Issuer) { i.JWKSURL = "https://keys.test" }, "KeySource"},
+		{"addresses beside it", func(_ *handSource, i *oidcauth.Issuer) { i.Keys.JWKSURL = "https://keys.test" }, "Source"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, trusted, source := newHandSource(t)
@@ -289,7 +289,7 @@ func (w withoutTickets) Follow(adopt func(oidcauth.Keys) error) (func(), error) 
 func TestKeySource_NoTickets(t *testing.T) {
 	local := newLocal(t, localissuer.Config{})
 	silent := local.Issuer()
-	silent.KeySource = withoutTickets{local}
+	silent.Keys.Source = withoutTickets{local}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{silent}})
 	claims := wants(t, a, issue(t, local, localissuer.Request{}), nil)
 	ticket, err := local.Ticket(fromProgram(), claims, "chat")

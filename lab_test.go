@@ -141,7 +141,7 @@ func TestLab_BadSignatures(t *testing.T) {
 			t.Run(fmt.Sprintf("reuses key IDs %t, %d workers", reuses, workers), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					issuer, trusted := newIssuer(t, oidctest.Config{})
-					trusted.ReusesKeyIDs = reuses
+					trusted.Keys.ReusesKeyIDs = reuses
 					a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 					wants(t, a, issuer.Token(nil), nil)
 					issuer.ResetFetches()

@@ -130,22 +130,22 @@ func sourceOptions() []issuerOption {
 		{
 			name: "DiscoveryURL", prepare: discoveryDown, token: tokenOf(nil),
 			set: func(s *oidctest.Issuer, i *oidcauth.Issuer) {
-				i.DiscoveryURL = s.URL() + "/moved/.well-known/openid-configuration"
+				i.Keys.DiscoveryURL = s.URL() + "/moved/.well-known/openid-configuration"
 			}, without: oidcauth.ErrKeysUnavailable,
 		},
 		{
 			name: "JWKSURL, no discovery", prepare: discoveryDown, token: tokenOf(nil),
-			set:     func(s *oidctest.Issuer, i *oidcauth.Issuer) { i.JWKSURL = s.JWKSURL() },
+			set:     func(s *oidctest.Issuer, i *oidcauth.Issuer) { i.Keys.JWKSURL = s.JWKSURL() },
 			without: oidcauth.ErrKeysUnavailable,
 		},
 		{
 			name: "JWKS, no network", prepare: allDown, token: tokenOf(nil),
-			set:     func(s *oidctest.Issuer, i *oidcauth.Issuer) { i.JWKS = s.KeySet() },
+			set:     func(s *oidctest.Issuer, i *oidcauth.Issuer) { i.Keys.JWKS = s.KeySet() },
 			without: oidcauth.ErrKeysUnavailable,
 		},
 		{
 			name: "JWKS of other keys", token: tokenOf(nil),
-			set:  func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.JWKS = json.RawMessage(fixedJWKS) },
+			set:  func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Keys.JWKS = json.RawMessage(fixedJWKS) },
 			with: oidcauth.ErrUnknownKey,
 		},
 	}
@@ -186,8 +186,8 @@ func TestIssuer_SourcesAreNotAsked(t *testing.T) {
 		want oidctest.Fetches
 	}{
 		{"discovery", func(*oidctest.Issuer, *oidcauth.Issuer) {}, oidctest.Fetches{Discovery: 1, JWKS: 1}},
-		{"JWKSURL", func(s *oidctest.Issuer, i *oidcauth.Issuer) { i.JWKSURL = s.JWKSURL() }, oidctest.Fetches{JWKS: 1}},
-		{"JWKS", func(s *oidctest.Issuer, i *oidcauth.Issuer) { i.JWKS = s.KeySet() }, oidctest.Fetches{}},
+		{"JWKSURL", func(s *oidctest.Issuer, i *oidcauth.Issuer) { i.Keys.JWKSURL = s.JWKSURL() }, oidctest.Fetches{JWKS: 1}},
+		{"JWKS", func(s *oidctest.Issuer, i *oidcauth.Issuer) { i.Keys.JWKS = s.KeySet() }, oidctest.Fetches{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestIssuer_InsecureHTTP(t *testing.T) {
 		a.Close()
 		t.Error("New() accepted an http address")
 	}
-	trusted.InsecureHTTP = true
+	trusted.Keys.InsecureHTTP = true
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
 	if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); err != nil {
 		t.Errorf("Authenticate() error = %v", err)

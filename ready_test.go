@@ -162,7 +162,7 @@ func TestAuthenticate_ReusedKeyID(t *testing.T) {
 	for _, reuses := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
-			trusted.ReusesKeyIDs = reuses
+			trusted.Keys.ReusesKeyIDs = reuses
 			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 			if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); err != nil {
 				t.Fatal(err)
@@ -212,7 +212,7 @@ func TestClose_Connections(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{{
-		URL: "https://issuer.test", JWKSURL: server.URL, InsecureHTTP: true, Audiences: []string{testAudience},
+		URL: "https://issuer.test", Keys: oidcauth.KeysFrom{JWKSURL: server.URL, InsecureHTTP: true}, Audiences: []string{testAudience},
 	}}})
 	if err := a.Ready(t.Context()); err != nil {
 		t.Fatal(err)

@@ -129,7 +129,16 @@ func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 	}
 	// Leeway counts twice: in the token's lifetime and after its expiry. The
 	// third is for a time of issue that lies ahead of our clock.
-	return at.Add(longest + 3*a.leeway)
+	return at.Add(longest + 3*a.widestLeeway())
+}
+
+// widestLeeway returns the most that any issuer's clock may differ.
+func (a *Authenticator) widestLeeway() time.Duration {
+	widest := a.leeway
+	for _, t := range a.order {
+		widest = max(widest, t.Leeway)
+	}
+	return widest
 }
 
 // completeShared fills in what a revocation of another server leaves open.
@@ -239,7 +248,7 @@ type Revocation struct {
 	// the issuer's clock and to the fraction of a second. Most issuers drop the
 	// fraction: a token that was issued later within the same second is refused too,
 	// and so is one that does not say when it was issued. A token is missed that was
-	// issued before by an issuer whose clock is ahead, at most [Config.Leeway]: to
+	// issued before by an issuer whose clock is ahead, at most its leeway: to
 	// withdraw all that there is, add that to the present time, and what is issued
 	// meanwhile is refused as well. Zero means tokens issued at any time, also after
 	// the revocation.

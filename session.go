@@ -194,7 +194,7 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 	}
 	s.warnings = append(s.warnings, w)
 	if c := s.claims.Load(); !c.record.NeverExpires {
-		x.alarms.Set(&w.alarm, c.Expiry().Add(x.leeway-before))
+		x.alarms.Set(&w.alarm, x.end(c).Add(-before))
 	}
 }
 

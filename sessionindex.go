@@ -29,7 +29,6 @@ const (
 // value: two values may share one, so what is found there is a candidate.
 type sessionIndex struct {
 	now     func() time.Time
-	leeway  time.Duration
 	expired func(*Session, time.Time) error // the refusal of its claims at that time
 	seed    maphash.Seed
 
@@ -49,8 +48,8 @@ type due struct {
 // A link is a session's place in the list of one dimension.
 type link struct{ prev, next *Session }
 
-func newSessionIndex(now func() time.Time, leeway time.Duration) *sessionIndex {
-	x := &sessionIndex{now: now, leeway: leeway, seed: maphash.MakeSeed()}
+func newSessionIndex(now func() time.Time) *sessionIndex {
+	x := &sessionIndex{now: now, seed: maphash.MakeSeed()}
 	for d := range x.lists {
 		x.lists[d] = make(map[uint64]*Session)
 	}
@@ -130,7 +129,7 @@ func (x *sessionIndex) enlist(s *Session, c *Claims) {
 }
 
 // end returns when claims that expire are accepted no longer.
-func (x *sessionIndex) end(c *Claims) time.Time { return c.record.Expiry.Time().Add(x.leeway) }
+func (x *sessionIndex) end(c *Claims) time.Time { return c.record.Expiry.Time().Add(c.trust.Leeway) }
 
 // ring ends the sessions that have expired and gives the warnings that are due.
 // A session may have been renewed since its alarm was set.

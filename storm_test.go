@@ -110,7 +110,7 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	s := &storm{T: t, random: rand.New(rand.NewPCG(seed, 0))}
 	s.reuses = s.random.IntN(4) == 0
 	issuer, trusted := newIssuer(t, oidctest.Config{Algorithm: "EdDSA"})
-	trusted.ReusesKeyIDs = s.reuses
+	trusted.Keys.ReusesKeyIDs = s.reuses
 	s.issuer = issuer
 	s.keys = []*weathered{{Key: issuer.Key(), published: time.Now()}}
 	cacheBytes := int64(0)

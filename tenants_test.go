@@ -36,7 +36,7 @@ func newTenantKeys(t *testing.T) tenantKeys {
 	keySet := keySetOf(t, map[*oidctest.Key]string{
 		k.all: template, k.onlyB: tenantURL(tenantB), k.stranger: "https://other.test/" + tenantA + "/v2.0", k.nobody: "",
 	})
-	k.trusted = oidcauth.Issuer{URL: template, TenantClaim: "tid", JWKS: keySet, Audiences: []string{testAudience}}
+	k.trusted = oidcauth.Issuer{URL: template, TenantClaim: "tid", Keys: oidcauth.KeysFrom{JWKS: keySet}, Audiences: []string{testAudience}}
 	return k
 }
 
@@ -128,7 +128,7 @@ func TestAuthenticate_TenantKeyWithoutID(t *testing.T) {
 // A tenant that is configured by its own name is judged by that description.
 func TestAuthenticate_TenantByItsName(t *testing.T) {
 	keys := newTenantKeys(t)
-	own := oidcauth.Issuer{URL: tenantURL(tenantA), JWKS: keySetOf(t, map[*oidctest.Key]string{keys.nobody: ""}), Audiences: []string{"own"}}
+	own := oidcauth.Issuer{URL: tenantURL(tenantA), Keys: oidcauth.KeysFrom{JWKS: keySetOf(t, map[*oidctest.Key]string{keys.nobody: ""})}, Audiences: []string{"own"}}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted, own}})
 	token := func(key *oidctest.Key, audience string) string {
 		return key.Token(map[string]any{"iss": tenantURL(tenantA), "tid": tenantA, "aud": audience})
@@ -149,7 +149,7 @@ func discoveredTenants(t *testing.T, stated string) (*oidctest.Issuer, oidcauth.
 	issuer.SetDiscovery(map[string]any{"issuer": stated})
 	issuer.RemoveKeys()
 	return issuer, oidcauth.Issuer{
-		URL: template, TenantClaim: "tid", DiscoveryURL: issuer.DiscoveryURL(), Audiences: []string{testAudience},
+		URL: template, TenantClaim: "tid", Keys: oidcauth.KeysFrom{DiscoveryURL: issuer.DiscoveryURL()}, Audiences: []string{testAudience},
 	}
 }
 
@@ -183,7 +183,7 @@ func TestAuthenticate_TenantDiscovery(t *testing.T) {
 func TestAuthenticate_TenantReusesKeyID(t *testing.T) {
 	for tenant, want := range map[string]error{tenantA: oidcauth.ErrSignature, tenantB: nil} {
 		issuer, trusted := discoveredTenants(t, template)
-		trusted.ReusesKeyIDs = true
+		trusted.Keys.ReusesKeyIDs = true
 		before := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("reused")
 		after := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("reused")
 		publishFor(t, issuer, before, template)

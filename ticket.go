@@ -129,7 +129,7 @@ func (e *ticketToken) ticketFits(t ticket.Body, origin, database string) error {
 	switch {
 	case t.Expiry <= 0 || !e.Now.Before(expiry):
 		return refusal.New(refusal.Expiry, ErrExpired, refusal.Time(expiry), "later than "+refusal.Time(e.Now))
-	case expiry.After(e.Now.Add(ticket.MaxLifetime + e.auth.leeway)):
+	case expiry.After(e.Now.Add(ticket.MaxLifetime + e.Trust.Leeway)):
 		return refusal.New(refusal.Expiry, ErrClaim, refusal.Time(expiry), "within "+ticket.MaxLifetime.String())
 	case *t.Origin != origin:
 		return refusal.New(refusal.Ticket, ErrOrigin, describeOrigin(origin), describeOrigin(*t.Origin))

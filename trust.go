@@ -3,7 +3,9 @@ package oidcauth
 import (
 	"slices"
 	"sync/atomic"
+	"time"
 
+	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
@@ -18,12 +20,16 @@ type trust struct {
 	sessionIDs *sessionIDs        // of the tokens accepted so far
 	strangers  *strangers.Issuers // whom it is one of; nil for a configured issuer
 	source     *followedSource    // of keys that nobody fetches; else nil
+	client     *fetch.Client      // that is the issuer's alone; else nil
 }
 
 // newTrust copies what the checks need of a valid description.
-func newTrust(i Issuer, keys *keyset.Set, source *followedSource) *trust {
+func newTrust(i Issuer, leeway time.Duration, keys *keyset.Set, source *followedSource) *trust {
+	if i.Leeway != 0 {
+		leeway = tolerance(i.Leeway)
+	}
 	t := &trust{
-		Trust:      verify.Trust{Policy: i.policy(), Keys: keys, Order: new(verify.Order)},
+		Trust:      verify.Trust{Policy: i.policy(), Keys: keys, Leeway: leeway, Order: new(verify.Order)},
 		rules:      slices.Clone(i.Rules),
 		sessionIDs: new(sessionIDs),
 		source:     source,
@@ -33,6 +39,15 @@ func newTrust(i Issuer, keys *keyset.Set, source *followedSource) *trust {
 		t.Local, t.Shape.NoExpiry = source, source.noExpiry()
 	}
 	return t
+}
+
+// close ends all that is done for the sake of the issuer's keys.
+func (t *trust) close() {
+	t.Keys.Close()
+	t.source.close()
+	if t.client != nil {
+		t.client.CloseIdle()
+	}
 }
 
 // checkRules applies the program's own rules, which may depend on more than the

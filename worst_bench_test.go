@@ -83,7 +83,7 @@ func decoded(tb testing.TB, text string) []byte {
 func worstIssuer(tb testing.TB) (*oidctest.Issuer, oidcauth.Issuer) {
 	tb.Helper()
 	issuer, trusted := newIssuer(tb, oidctest.Config{})
-	trusted.JWKS = issuer.KeySet()
+	trusted.Keys.JWKS = issuer.KeySet()
 	trusted.Audiences = append(trusted.Audiences, "b", "c", "d", "e", "f", "g", "h", "i", "j")
 	trusted.Roles = []oidcauth.Path{
 		{"roles"}, {"realm_access", "roles"}, {"realm_access", "groups", "all"}, {"realm_access", "others"},

@@ -17,7 +17,7 @@ import (
 // "groups". In a sample a token lives five minutes: a socket needs renewals.
 //
 // For a provider in global issuer mode give the application's address to
-// DiscoveryURL and assign URL the server's ("https://auth.example.com/").
+// Keys.DiscoveryURL and assign URL the server's ("https://auth.example.com/").
 func Authentik(issuer string, clientIDs ...string) oidcauth.Issuer {
 	if !isURL(issuer) || !strings.HasSuffix(issuer, "/") {
 		return refused("Authentik", "issuer", issuer, "https://…/application/o/SLUG/, with the slash")

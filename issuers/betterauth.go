@@ -10,7 +10,7 @@ import (
 // BetterAuth describes a server with Better Auth's JWT plugin, by its base URL
 // ("https://app.example.com", without a path) and the audiences of its tokens.
 // Without audiences it is the base URL, which is what the plugin sets by itself.
-// For development on http://localhost set InsecureHTTP.
+// For development on http://localhost set Keys.InsecureHTTP.
 //
 // Send the token that the server gives at /api/auth/token. The identity rests on
 // "sub", the user's ID, which is stable. The whole user record is in the token;
@@ -29,7 +29,7 @@ func BetterAuth(baseURL string, audiences ...string) oidcauth.Issuer {
 	}
 	return oidcauth.Issuer{
 		URL:           baseURL,
-		JWKSURL:       baseURL + "/api/auth/jwks",
+		Keys:          oidcauth.KeysFrom{JWKSURL: baseURL + "/api/auth/jwks"},
 		Audiences:     slices.Clone(audiences),
 		Algorithms:    []string{"EdDSA", "ES256", "RS256"},
 		Roles:         []oidcauth.Path{{"role"}},

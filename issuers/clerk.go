@@ -32,7 +32,7 @@ func Clerk(frontendAPI string, origins ...string) oidcauth.Issuer {
 	}
 	return oidcauth.Issuer{
 		URL:           frontendAPI,
-		JWKSURL:       frontendAPI + "/.well-known/jwks.json",
+		Keys:          oidcauth.KeysFrom{JWKSURL: frontendAPI + "/.well-known/jwks.json"},
 		DedicatedKeys: true,
 		Algorithms:    []string{"RS256"},
 		ClaimRules: []oidcauth.ClaimRule{

@@ -26,7 +26,7 @@ func CloudflareAccess(team string, tags ...string) oidcauth.Issuer {
 	url := "https://" + team + ".cloudflareaccess.com"
 	return oidcauth.Issuer{
 		URL:         url,
-		JWKSURL:     url + "/cdn-cgi/access/certs",
+		Keys:        oidcauth.KeysFrom{JWKSURL: url + "/cdn-cgi/access/certs"},
 		Audiences:   slices.Clone(tags),
 		Algorithms:  []string{"RS256"},
 		Subject:     []oidcauth.Path{{"sub"}},

@@ -87,7 +87,7 @@ func table(t *testing.T) string {
 
 func (p provider) documentState(i oidcauth.Issuer) string {
 	switch {
-	case i.JWKSURL != "":
+	case i.Keys.JWKSURL != "":
 		return "not used"
 	case p.document != "":
 		return "read"

@@ -44,7 +44,7 @@ func EntraSingleV1(tenant string, audiences ...string) oidcauth.Issuer {
 	}
 	i := entra(audiences, "1.0", "appid")
 	i.URL = "https://sts.windows.net/" + tenant + "/"
-	i.DiscoveryURL = "https://login.microsoftonline.com/" + tenant + "/.well-known/openid-configuration"
+	i.Keys.DiscoveryURL = "https://login.microsoftonline.com/" + tenant + "/.well-known/openid-configuration"
 	i.ClaimRules = append(i.ClaimRules, is(tenant, "tid"))
 	return i
 }
@@ -68,7 +68,7 @@ func EntraMulti(audience string, tenants ...string) oidcauth.Issuer {
 	}
 	i := entra([]string{audience}, "2.0", "azp")
 	i.URL = "https://login.microsoftonline.com/{tenantid}/v2.0"
-	i.DiscoveryURL = "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration"
+	i.Keys.DiscoveryURL = "https://login.microsoftonline.com/organizations/v2.0/.well-known/openid-configuration"
 	i.TenantClaim = "tid"
 	i.Tenants = slices.Clone(tenants)
 	return i

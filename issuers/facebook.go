@@ -22,7 +22,7 @@ func FacebookLimitedLogin(appIDs ...string) oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL:        "https://www.facebook.com",
 		Aliases:    []string{"https://facebook.com", "https://limited.facebook.com"},
-		JWKSURL:    "https://www.facebook.com/.well-known/oauth/openid/jwks/",
+		Keys:       oidcauth.KeysFrom{JWKSURL: "https://www.facebook.com/.well-known/oauth/openid/jwks/"},
 		Audiences:  slices.Clone(appIDs),
 		Algorithms: []string{"RS256"},
 	}

@@ -19,10 +19,9 @@ func Firebase(project string) oidcauth.Issuer {
 		return refused("Firebase", "project", project, "a project ID such as example-1234")
 	}
 	return oidcauth.Issuer{
-		URL:          "https://securetoken.google.com/" + project,
-		JWKSURL:      "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com",
-		Audiences:    []string{project},
-		Algorithms:   []string{"RS256"},
-		RequireKeyID: true,
+		URL:        "https://securetoken.google.com/" + project,
+		Keys:       oidcauth.KeysFrom{JWKSURL: "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com", RequireKeyID: true},
+		Audiences:  []string{project},
+		Algorithms: []string{"RS256"},
 	}
 }

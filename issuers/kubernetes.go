@@ -19,8 +19,17 @@ import (
 // some namespaces only, add a rule on the path "kubernetes.io", "namespace". A
 // token lives one hour by default: a socket needs the new one from the file.
 //
-// Where the cluster's discovery document is not public, assign JWKS the answer of
-// "kubectl get --raw /openid/v1/jwks", or JWKSURL its address.
+// Where the cluster's discovery document is not public, assign Keys the address of
+// its key set, the certificate of its authority and this server's own token:
+//
+//	i.Keys = oidcauth.KeysFrom{
+//		JWKSURL:   "https://kubernetes.default.svc/openid/v1/jwks",
+//		CAFile:    "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt",
+//		TokenFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
+//	}
+//
+// A service account may read it with the role system:service-account-issuer-discovery.
+// Elsewhere Keys.JWKS is the answer of "kubectl get --raw /openid/v1/jwks".
 func Kubernetes(issuer string, audiences ...string) oidcauth.Issuer {
 	if !isURL(issuer) {
 		return refused("Kubernetes", "issuer", issuer, "the value of --service-account-issuer")

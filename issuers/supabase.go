@@ -27,7 +27,7 @@ func Supabase(project string) oidcauth.Issuer {
 	url := "https://" + project + ".supabase.co/auth/v1"
 	return oidcauth.Issuer{
 		URL:        url,
-		JWKSURL:    url + "/.well-known/jwks.json",
+		Keys:       oidcauth.KeysFrom{JWKSURL: url + "/.well-known/jwks.json"},
 		Audiences:  []string{"authenticated"},
 		Algorithms: []string{"ES256", "RS256"},
 		Roles:      []oidcauth.Path{{"role"}, {"app_metadata", "roles"}},

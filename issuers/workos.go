@@ -25,7 +25,7 @@ func WorkOS(clientID string) oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL:           "https://api.workos.com",
 		Aliases:       []string{"https://api.workos.com/"},
-		JWKSURL:       "https://api.workos.com/sso/jwks/" + clientID,
+		Keys:          oidcauth.KeysFrom{JWKSURL: "https://api.workos.com/sso/jwks/" + clientID},
 		DedicatedKeys: true,
 		Algorithms:    []string{"RS256"},
 		Roles:         []oidcauth.Path{{"roles"}, {"role"}, {"permissions"}},

@@ -80,8 +80,8 @@ func (w *world) found(t testing.TB, p provider, i oidcauth.Issuer) {
 	if i.TenantClaim != "" {
 		keyIssuer = i.URL
 	}
-	if i.JWKSURL != "" {
-		w.pages[i.JWKSURL] = w.keySet(t, keyIssuer)
+	if i.Keys.JWKSURL != "" {
+		w.pages[i.Keys.JWKSURL] = w.keySet(t, keyIssuer)
 		return
 	}
 	document := fmt.Appendf(nil, `{"issuer":%q,"jwks_uri":%q}`, i.URL, "https://keys.test/"+p.name())
@@ -98,7 +98,7 @@ func (w *world) found(t testing.TB, p provider, i oidcauth.Issuer) {
 	if stated.Issuer != i.URL {
 		t.Errorf("%s: URL = %q, but the document found states %q", p.call, i.URL, stated.Issuer)
 	}
-	at := i.DiscoveryURL
+	at := i.Keys.DiscoveryURL
 	if at == "" {
 		at = strings.TrimSuffix(i.URL, "/") + "/.well-known/openid-configuration"
 	}

@@ -122,6 +122,6 @@ func (l *Issuer) URL() string { return l.url }
 func (l *Issuer) Issuer() oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL: l.url, Audiences: slices.Clone(l.audiences),
-		Algorithms: []string{algorithm}, KeySource: l,
+		Algorithms: []string{algorithm}, Keys: oidcauth.KeysFrom{Source: l},
 	}
 }

@@ -220,11 +220,11 @@ func TestIssuer_Misused(t *testing.T) {
 	l := newLocal(t, localissuer.Config{})
 	renamed, remote, good := l.Issuer(), l.Issuer(), l.Issuer()
 	renamed.URL = "other"
-	remote.JWKSURL = "https://keys.test"
+	remote.Keys.JWKSURL = "https://keys.test"
 	good.Aliases = []string{"former"}
 	for _, issuer := range []oidcauth.Issuer{renamed, remote} {
-		if a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}}); err == nil || !strings.Contains(err.Error(), "KeySource") {
-			t.Errorf("New() error = %v, want one about KeySource", err)
+		if a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}}); err == nil || !strings.Contains(err.Error(), "Source") {
+			t.Errorf("New() error = %v, want one about Source", err)
 			if err == nil {
 				a.Close()
 			}

@@ -50,7 +50,7 @@ func serveBare(in io.Reader, out io.Writer) error {
 		return err
 	}
 	claims, err := oidcauth.UnverifiedClaims(payload, oidcauth.Issuer{
-		URL: issued.Issuer, Audiences: []string{idp.Audience}, InsecureHTTP: true,
+		URL: issued.Issuer, Audiences: []string{idp.Audience}, Keys: oidcauth.KeysFrom{InsecureHTTP: true},
 	})
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ import (
 func BenchmarkServe(b *testing.B) {
 	iss := oidctest.NewIssuer(b, oidctest.Config{})
 	s, err := newServer(oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}, JWKS: iss.KeySet()}},
+		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}, Keys: oidcauth.KeysFrom{JWKS: iss.KeySet()}}},
 		Logger:  slog.New(slog.DiscardHandler),
 	}, "")
 	if err != nil {

@@ -20,7 +20,10 @@ import (
 // explain and keys can share one file.
 type fileConfig struct {
 	// Issuers are the issuers, each with the audiences that go with it.
-	Issuers []oidcauth.Issuer `json:"issuers"`
+	Issuers []oidcauth.Issuer `json:"-"`
+
+	// Described are the issuers in the form that the file has.
+	Described []describedIssuer `json:"issuers"`
 
 	// AnyIssuer is what --any-issuer stands for; absent or null means that the
 	// issuers of strangers are not accepted.
@@ -48,6 +51,20 @@ type fileConfig struct {
 	// its defaults, and a negative CacheBytes no cache of verified tokens.
 	MaxTokenBytes int   `json:"max_token_bytes"`
 	CacheBytes    int64 `json:"cache_bytes"`
+}
+
+// A describedIssuer is an issuer as a file describes it.
+type describedIssuer struct {
+	oidcauth.Issuer
+
+	// Leeway is a duration such as "30s"; "0s" means none, absent means that of all.
+	Leeway leeway `json:"leeway"`
+}
+
+// issuer returns the description in the library's form.
+func (d describedIssuer) issuer() oidcauth.Issuer {
+	d.Issuer.Leeway = d.Leeway.config()
+	return d.Issuer
 }
 
 // readConfig reads a configuration file; no name means an empty one.
@@ -78,6 +95,10 @@ func parseConfig(data []byte) (fileConfig, error) {
 	if err := dec.Decode(&file); err != nil {
 		return fileConfig{}, atLine(data, err)
 	}
+	for _, d := range file.Described {
+		file.Issuers = append(file.Issuers, d.issuer())
+	}
+	file.Described = nil
 	return file, nil
 }
 
@@ -105,11 +126,14 @@ func mistypedText(err *json.UnmarshalTypeError) string {
 	return fmt.Sprintf("%q: got %s, want %s", memberPath(err.Field), got, want)
 }
 
-// memberPath drops the positions in lists that package json puts between the
-// names since Go 1.27: the line is named already.
+// memberPath drops what the file does not have: the name of the library's type that
+// describes issuers, and the positions in lists that package json puts between the
+// names since Go 1.27. The line is named already.
 func memberPath(field string) string {
-	isPosition := func(part string) bool { return part != "" && strings.Trim(part, "0123456789") == "" }
-	return strings.Join(slices.DeleteFunc(strings.Split(field, "."), isPosition), ".")
+	notWritten := func(part string) bool {
+		return part == "Issuer" || part != "" && strings.Trim(part, "0123456789") == ""
+	}
+	return strings.Join(slices.DeleteFunc(strings.Split(field, "."), notWritten), ".")
 }
 
 // atLine words an error of package json, with the line number if it has an

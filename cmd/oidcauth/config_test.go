@@ -63,7 +63,7 @@ func TestParseConfig_mistakes(t *testing.T) {
 		{"not JSON, on line 3", "{\n\"issuers\": [],\n!}", "line 3: "},
 		{"wrong type, on line 2", "{\n\"issuers\": \"https://a.example\"\n}", `line 2: "issuers": got a text, want a list`},
 		{"an issuer's list as a text", `{"issuers": [{"audiences": "x"}]}`, `"issuers.audiences": got a text, want a list`},
-		{"a switch of the second issuer as a text", `{"issuers": [{}, {"insecure_http": "yes"}]}`, `"issuers.insecure_http": got a text, want true or false`},
+		{"a switch of the second issuer as a text", `{"issuers": [{}, {"keys": {"insecure_http": "yes"}}]}`, `"issuers.keys.insecure_http": got a text, want true or false`},
 		{"an issuer as a text", `{"issuers": ["https://a.example"]}`, `got a text, want an object`},
 		{"a proxy that is no network", `{"proxies": ["10.0.0.1"]}`, "10.0.0.1"},
 		{"a proxy as a number", `{"proxies": [10]}`, `"proxies"`},
@@ -72,7 +72,7 @@ func TestParseConfig_mistakes(t *testing.T) {
 		{"a fraction", `{"max_token_bytes": 1.5}`, `"max_token_bytes": got number 1.5, want a whole number`},
 		{"a rate as a text", `{"any_issuer": {"first_contacts_per_second": "1"}}`, `"any_issuer.first_contacts_per_second": got a text, want a number`},
 		{"an address as a number", `{"addr": 8080}`, `"addr": got number, want a text`},
-		{"a switch as a text", `{"issuers": [{"insecure_http": "yes"}]}`, `want true or false`},
+		{"a switch as a text", `{"issuers": [{"keys": {"insecure_http": "yes"}}]}`, `want true or false`},
 		{"leeway as a number", `{"leeway": 30}`, `"leeway": got number, want a text such as "30s"`},
 		{"leeway of no form", `{"leeway": "soon"}`, `leeway "soon": want a duration`},
 		{"negative leeway", `{"leeway": "-1s"}`, "0s means none"},
@@ -199,9 +199,9 @@ func TestApply_insecureHTTP(t *testing.T) {
 		want   bool
 	}{
 		{oidcauth.Issuer{URL: "http://127.0.0.1:1"}, true},
-		{oidcauth.Issuer{URL: "https://a.example", JWKSURL: "http://127.0.0.1:1/jwks"}, true},
-		{oidcauth.Issuer{URL: "https://a.example", DiscoveryURL: "http://127.0.0.1:1/"}, true},
-		{oidcauth.Issuer{URL: "https://a.example", JWKSURL: "https://b.example/jwks"}, false},
+		{oidcauth.Issuer{URL: "https://a.example", Keys: oidcauth.KeysFrom{JWKSURL: "http://127.0.0.1:1/jwks"}}, true},
+		{oidcauth.Issuer{URL: "https://a.example", Keys: oidcauth.KeysFrom{DiscoveryURL: "http://127.0.0.1:1/"}}, true},
+		{oidcauth.Issuer{URL: "https://a.example", Keys: oidcauth.KeysFrom{JWKSURL: "https://b.example/jwks"}}, false},
 	} {
 		for _, allow := range []bool{true, false} {
 			s := settings{audiences: list{"x"}, allowInsecureHTTP: allow}
@@ -209,8 +209,8 @@ func TestApply_insecureHTTP(t *testing.T) {
 			if err := s.apply(&file); err != nil {
 				t.Fatal(err)
 			}
-			if want := test.want && allow; file.Issuers[0].InsecureHTTP != want {
-				t.Errorf("%+v with the flag %t: InsecureHTTP = %t, want %t", test.issuer, allow, file.Issuers[0].InsecureHTTP, want)
+			if want := test.want && allow; file.Issuers[0].Keys.InsecureHTTP != want {
+				t.Errorf("%+v with the flag %t: InsecureHTTP = %t, want %t", test.issuer, allow, file.Issuers[0].Keys.InsecureHTTP, want)
 			}
 		}
 	}

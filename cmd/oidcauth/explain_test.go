@@ -32,7 +32,7 @@ func newLab(t *testing.T) lab {
 	iss.Publish(key)
 	iss.SignWith(key)
 	text, err := json.Marshal(map[string]any{"issuers": []oidcauth.Issuer{{
-		URL: iss.URL(), Audiences: []string{"my-db"}, JWKS: iss.KeySet(),
+		URL: iss.URL(), Audiences: []string{"my-db"}, Keys: oidcauth.KeysFrom{JWKS: iss.KeySet()},
 	}}})
 	if err != nil {
 		t.Fatal(err)

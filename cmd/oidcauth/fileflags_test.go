@@ -46,7 +46,7 @@ func fileCounterparts() map[string]counterpart {
 		"token-type": {append(withIssuer, "--token-type", "at+jwt", "--token-type", "JWT"),
 			`{"issuers": [{"url": "https://a.example", "audiences": ["a"], "token_types": ["at+jwt", "JWT"]}]}`, ""},
 		"allow-insecure-http": {[]string{"--issuer", "http://127.0.0.1:1", "--audience", "a", "--allow-insecure-http"},
-			`{"issuers": [{"url": "http://127.0.0.1:1", "audiences": ["a"], "insecure_http": true}]}`, ""},
+			`{"issuers": [{"url": "http://127.0.0.1:1", "audiences": ["a"], "keys": {"insecure_http": true}}]}`, ""},
 		"any-issuer": {[]string{"--any-issuer", "--audience", "a", "--token-type", "at+jwt"},
 			`{"any_issuer": {"audiences": ["a"], "token_types": ["at+jwt"]}}`, ""},
 		"local-issuer": {[]string{"--local-issuer", "keys", "--audience", "a"},

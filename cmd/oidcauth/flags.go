@@ -158,9 +158,9 @@ func needsAudience(issuer *oidcauth.Issuer) bool {
 // URL. One with https URLs only stays as strict as it was, so that its own
 // discovery document cannot lead to plain http.
 func permitInsecureHTTP(issuer *oidcauth.Issuer, allow bool) {
-	for _, url := range []string{issuer.URL, issuer.DiscoveryURL, issuer.JWKSURL} {
+	for _, url := range []string{issuer.URL, issuer.Keys.DiscoveryURL, issuer.Keys.JWKSURL} {
 		if allow && strings.HasPrefix(url, "http://") {
-			issuer.InsecureHTTP = true
+			issuer.Keys.InsecureHTTP = true
 		}
 	}
 }

@@ -181,7 +181,7 @@ func testInsecureHTTP(t *testing.T, j judge) {
 func testConfig(t *testing.T, j judge) {
 	a, b := startIssuer(t), startIssuer(t)
 	file := writeFile(t, "config.json", fmt.Sprintf(
-		`{"issuers": [{"url": %q, "audiences": ["for-a"], "insecure_http": true}]}`, a.URL()))
+		`{"issuers": [{"url": %q, "audiences": ["for-a"], "keys": {"insecure_http": true}}]}`, a.URL()))
 	forA := a.Token(map[string]any{"aud": "for-a"})
 	j.must(t, mistaken, forA)
 	j.must(t, accepted, forA, "--config", file)
@@ -345,7 +345,7 @@ func testKeysConfig(t *testing.T) {
 	}
 	text, err := json.Marshal(map[string]any{"issuers": []oidcauth.Issuer{{
 		URL: iss.URL(), Aliases: []string{"https://alias.example"}, Audiences: []string{"my-db"},
-		JWKSURL: iss.JWKSURL(), InsecureHTTP: true,
+		Keys: oidcauth.KeysFrom{JWKSURL: iss.JWKSURL(), InsecureHTTP: true},
 	}}})
 	if err != nil {
 		t.Fatal(err)

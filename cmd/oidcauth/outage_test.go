@@ -30,7 +30,7 @@ func fleet(t *testing.T, n int) ([]*oidctest.Issuer, string) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{URL: url})
 		mux.Handle(fmt.Sprintf("/realm-%d/", i), iss.Handler())
 		issuers = append(issuers, iss)
-		config.Issuers = append(config.Issuers, oidcauth.Issuer{URL: url, Audiences: []string{"my-db"}, InsecureHTTP: true})
+		config.Issuers = append(config.Issuers, oidcauth.Issuer{URL: url, Audiences: []string{"my-db"}, Keys: oidcauth.KeysFrom{InsecureHTTP: true}})
 	}
 	srv := &http.Server{Handler: mux}
 	go srv.Serve(ln)

@@ -98,8 +98,10 @@ keys; "oidcauth issuer" changes them.
 The file of --config is a JSON object. All of it is optional:
 
   issuers              a list of issuers, each with "url", "audiences" and, as
-                       needed, "token_types", "insecure_http" and the other
-                       fields of oidcauth.Issuer
+                       needed, "token_types", "leeway" (as "10s"), "keys" and
+                       the other fields of oidcauth.Issuer; "keys" has the
+                       fields of oidcauth.KeysFrom, as "jwks_url", "ca_file",
+                       "token_file" and "insecure_http"
   any_issuer           means --any-issuer; has "audiences", "token_types" and
                        the other fields of oidcauth.AnyIssuer
   local_issuer         means --local-issuer; has "dir", the directory, and

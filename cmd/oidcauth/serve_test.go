@@ -312,7 +312,7 @@ func TestServe_fileSettings(t *testing.T) {
 	small := iss.Token(map[string]any{"aud": "my-db"})
 	large := iss.Token(map[string]any{"aud": "my-db", "text": strings.Repeat("x", 500)})
 	file := writeFile(t, "config.json", fmt.Sprintf(`{
-		"issuers": [{"url": %q, "audiences": ["my-db"], "insecure_http": true}],
+		"issuers": [{"url": %q, "audiences": ["my-db"], "keys": {"insecure_http": true}}],
 		"addr": "127.0.0.3:0", "resource": "https://db.example.com", "log_format": "json",
 		"max_token_bytes": %d, "cache_bytes": -1
 	}`, iss.URL(), len(small)+10))

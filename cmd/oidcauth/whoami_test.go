@@ -59,7 +59,7 @@ func TestWhoami(t *testing.T) {
 // TestWhoami_noAudience: the list is empty, and not null.
 func TestWhoami_noAudience(t *testing.T) {
 	iss := startIssuer(t)
-	file := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "dedicated_keys": true, "insecure_http": true}]}`, iss.URL()))
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "dedicated_keys": true, "keys": {"insecure_http": true}}]}`, iss.URL()))
 	got := serve(t, "--config", file).get(t, "/v1/whoami", iss.Token(map[string]any{"aud": nil}))
 	if got.status != 200 || !strings.Contains(got.body, `"audience":[]`) {
 		t.Errorf("status %d, %s", got.status, got.body)

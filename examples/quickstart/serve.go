@@ -41,8 +41,8 @@ func serveIssuer(ctx context.Context, opts options, out io.Writer, logger *slog.
 			URL:       opts.issuer,
 			Audiences: []string{opts.audience},
 			// Access tokens say so in their type at some providers, and not at others.
-			TokenTypes:   []string{"JWT", "at+jwt"},
-			InsecureHTTP: strings.HasPrefix(opts.issuer, "http://"),
+			TokenTypes: []string{"JWT", "at+jwt"},
+			Keys:       oidcauth.KeysFrom{InsecureHTTP: strings.HasPrefix(opts.issuer, "http://")},
 		}},
 		admit:  oidcauth.All(oidcauth.HasIssuer(opts.issuer), oidcauth.HasAudience(opts.audience)),
 		logger: logger,

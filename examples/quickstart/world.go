@@ -63,8 +63,8 @@ func startWorld(ctx context.Context, opts options, logger *slog.Logger) (*world,
 		issuers: []oidcauth.Issuer{
 			// A logout token is for the app that the person signed in with. Every token
 			// says of which login it is, so that one login can end alone.
-			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience}, LogoutAudiences: []string{app, briefApp}, LogoutBy: "sid", InsecureHTTP: true},
-			{URL: w.partner.Issuer(), Audiences: []string{audience}, InsecureHTTP: true},
+			{URL: w.provider.Issuer(), Audiences: []string{audience, otherAudience}, LogoutAudiences: []string{app, briefApp}, LogoutBy: "sid", Keys: oidcauth.KeysFrom{InsecureHTTP: true}},
+			{URL: w.partner.Issuer(), Audiences: []string{audience}, Keys: oidcauth.KeysFrom{InsecureHTTP: true}},
 		},
 		admit:  oidcauth.All(oidcauth.HasIssuer(w.provider.Issuer()), oidcauth.HasAudience(audience)),
 		leeway: -1, // one clock, so no difference to allow for

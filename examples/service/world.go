@@ -154,7 +154,7 @@ func (w *world) replaceToken(ctx context.Context) error {
 func (w *world) startServer(ctx context.Context) (err error) {
 	issuer := func(p *provider.Provider) oidcauth.Issuer {
 		return oidcauth.Issuer{
-			URL: p.Issuer(), Audiences: []string{audience}, TokenTypes: []string{"JWT", "at+jwt"}, InsecureHTTP: true,
+			URL: p.Issuer(), Audiences: []string{audience}, TokenTypes: []string{"JWT", "at+jwt"}, Keys: oidcauth.KeysFrom{InsecureHTTP: true},
 		}
 	}
 	w.auth, err = oidcauth.New(oidcauth.Config{

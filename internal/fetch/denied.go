@@ -83,10 +83,18 @@ func checkDeniedHost(host string) error {
 	if _, err := netip.ParseAddr(name); err == nil {
 		return fmt.Errorf("got the address %s, want a name: addresses are denied by their prefix", quote(host))
 	}
-	for label := range strings.SplitSeq(name, ".") {
-		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
-			return fmt.Errorf("got %s, %s (in its ASCII form)", quote(host), want)
-		}
+	if !isHostName(name) {
+		return fmt.Errorf("got %s, %s (in its ASCII form)", quote(host), want)
 	}
 	return nil
+}
+
+// isHostName says whether name, in lower case, has the form of a host's name.
+func isHostName(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return false
+		}
+	}
+	return len(name) <= 253
 }

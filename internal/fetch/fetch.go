@@ -4,8 +4,8 @@
 // A request is bounded in every direction. One time limit covers the whole
 // answer, from the name lookup to the last byte of the body. The body is capped
 // by its decompressed size. Redirects stay on the scheme, host and port that was
-// asked. No cookie and no credential is ever sent, and no error repeats what a
-// body said.
+// asked. No cookie is ever sent, a credential only to the origin that it is meant
+// for, and no error repeats what a body or a file said.
 //
 // A client whose [Config.PublicOnly] is set may be given URLs by strangers: it
 // connects to publicly routable addresses only, whatever a name resolves to, and
@@ -74,9 +74,24 @@ type Config struct {
 	// MaxBytes limits the body, as sent and as decompressed. Zero means 1 MiB.
 	MaxBytes int64
 
+	// CAFile is a file of certificates (PEM), read again for each request, to one of
+	// which those of servers must lead: they alone are trusted. The Transport must be
+	// nil or an [*http.Transport], which is cloned. Empty means what the transport
+	// trusts.
+	CAFile string
+
+	// TokenFile is a file, read again for each request, whose text is sent as bearer
+	// token (RFC 6750) to the scheme, host and port of TokenURL and nowhere else. That
+	// must be https, or http on the loopback interface. Empty means no token.
+	TokenFile, TokenURL string
+
 	// InsecureHTTP permits http URLs whose host is localhost, an address in
 	// 127.0.0.0/8, or ::1. It contradicts PublicOnly.
 	InsecureHTTP bool
+
+	// InsecureHTTPHosts are names and addresses of further hosts to which http URLs
+	// are permitted. They contradict PublicOnly.
+	InsecureHTTPHosts []string
 
 	// PublicOnly is for URLs that strangers choose. Only https on port 443 is
 	// spoken, hosts must be names, no proxy is used, and each address is checked
@@ -111,7 +126,9 @@ type Client struct {
 	timeout      time.Duration
 	maxBytes     int64
 	insecureHTTP bool
-	guard        *guard // nil unless PublicOnly
+	plainHosts   []string    // others to which http is permitted, in canonical form
+	credential   *credential // nil for none
+	guard        *guard      // nil unless PublicOnly
 }
 
 // New checks cfg and returns a client. It does not use the network.
@@ -123,6 +140,7 @@ func New(cfg Config) (*Client, error) {
 		timeout:      cfg.Timeout,
 		maxBytes:     cfg.MaxBytes,
 		insecureHTTP: cfg.InsecureHTTP,
+		plainHosts:   plainHosts(cfg.InsecureHTTPHosts),
 	}
 	if c.timeout == 0 {
 		c.timeout = defaultTimeout
@@ -140,6 +158,17 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.CAFile != "" {
+		if transport, err = newPinnedTransport(cfg.CAFile, transport); err != nil {
+			return nil, err
+		}
+		own = true
+	}
+	if cfg.TokenFile != "" {
+		if c.credential, err = c.newCredential(cfg.TokenFile, cfg.TokenURL); err != nil {
+			return nil, err
+		}
+	}
 	c.ownTransport = own
 	c.http = &http.Client{Transport: transport, CheckRedirect: c.checkRedirect}
 	return c, nil
@@ -153,8 +182,13 @@ func checkConfig(cfg Config) error {
 		return fmt.Errorf("size limit is negative: %d", cfg.MaxBytes)
 	case cfg.InsecureHTTP && cfg.PublicOnly:
 		return errors.New("http on loopback and public addresses only contradict each other")
+	case cfg.PublicOnly && (cfg.CAFile != "" || cfg.TokenFile != "" || len(cfg.InsecureHTTPHosts) > 0):
+		return errors.New("public addresses only, and a file of certificates, a credential or hosts over http contradict each other")
 	case len(cfg.DenyPrefixes)+len(cfg.DenyHosts) > 0 && !cfg.PublicOnly:
 		return errors.New("denied addresses and hosts need public addresses only")
+	}
+	if err := checkPlainHosts(cfg.InsecureHTTPHosts); err != nil {
+		return err
 	}
 	return CheckDenied(cfg.DenyPrefixes, cfg.DenyHosts)
 }

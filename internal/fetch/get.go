@@ -63,6 +63,7 @@ type StatusError struct {
 	URL        string // without its query
 	Status     int
 	RetryAfter time.Duration // zero if the server named none
+	Withheld   string        // where the client's credential is sent instead, if it has one; else empty
 }
 
 // Error names the URL and the status.
@@ -70,6 +71,9 @@ func (e *StatusError) Error() string {
 	s := fmt.Sprintf("get %s: got status %d, want 200", quote(e.URL), e.Status)
 	if e.RetryAfter > 0 {
 		s += fmt.Sprintf(", retry after %v", e.RetryAfter)
+	}
+	if e.Withheld != "" && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
+		s += fmt.Sprintf("; the credential is sent to %s alone", quote(e.Withheld))
 	}
 	return s
 }
@@ -116,6 +120,9 @@ func isVerdict(err error) bool {
 
 func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Response, error) {
 	hr := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: req.header()}).WithContext(ctx)
+	if err := c.credential.add(hr); err != nil {
+		return nil, err
+	}
 	conditional := hr.Header.Get("If-None-Match") != ""
 	resp, err := c.http.Do(hr)
 	if err != nil {
@@ -140,6 +147,7 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Respo
 			URL:        location(u),
 			Status:     resp.StatusCode,
 			RetryAfter: retryAfter(resp.Header, time.Now()),
+			Withheld:   c.credential.withheld(u),
 		}
 	}
 	mistyped := checkContentType(resp.Header)

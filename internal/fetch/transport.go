@@ -57,6 +57,16 @@ func ownTransport(timeout time.Duration) *http.Transport {
 	}
 }
 
+// freshProtocols sees to it that a clone has no connections of its original.
+func freshProtocols(t *http.Transport) {
+	if t.TLSNextProto != nil {
+		// Its functions may keep connections of another transport.
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	} else {
+		t.ForceAttemptHTTP2 = true
+	}
+}
+
 // guardTransport leaves g as the only way by which t connects.
 func guardTransport(t *http.Transport, g *guard, timeout time.Duration) {
 	t.Proxy = nil
@@ -73,12 +83,7 @@ func guardTransport(t *http.Transport, g *guard, timeout time.Duration) {
 	if c := t.TLSClientConfig; c != nil && c.MinVersion < tls.VersionTLS12 {
 		c.MinVersion = tls.VersionTLS12 // the clone's own
 	}
-	if t.TLSNextProto != nil {
-		// Its functions may keep connections of another transport.
-		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-	} else {
-		t.ForceAttemptHTTP2 = true
-	}
+	freshProtocols(t)
 	if t.MaxResponseHeaderBytes <= 0 || t.MaxResponseHeaderBytes > maxHeaderBytes {
 		t.MaxResponseHeaderBytes = maxHeaderBytes
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -76,10 +77,12 @@ func (c *Client) checkScheme(u *url.URL) error {
 		return nil
 	case u.Scheme != "http":
 		return fmt.Errorf("%w: scheme of %s is %s, want \"https\"", ErrURL, show(u), quote(u.Scheme))
+	case slices.Contains(c.plainHosts, plainHost(u.Hostname())):
+		return nil
 	case !c.insecureHTTP:
 		return fmt.Errorf("%w: plain http in %s", ErrURL, show(u))
 	case !isLoopback(u.Hostname()):
-		return fmt.Errorf("%w: plain http to a host other than loopback in %s", ErrURL, show(u))
+		return fmt.Errorf("%w: plain http in %s, to a host that is neither loopback nor named in InsecureHTTPHosts", ErrURL, show(u))
 	}
 	return nil
 }

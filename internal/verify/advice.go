@@ -27,13 +27,13 @@ var closerAdvices = []struct {
 
 	{refusal.ErrKeysUnavailable, keyset.ErrPostponed, "This says nothing about the token: its key is not among those in hand, and the issuer was asked for others a moment ago, for another token. It is asked again in some seconds: try again then. If this goes on, somebody sends tokens with key IDs that the issuer never had."},
 	{refusal.ErrKeysUnavailable, keyset.ErrNoUsableKey, "The issuer answers, and publishes no key that can verify a token here: see the reasons in its key set (\"oidcauth keys\", Authenticator.Keys). Some issuers make their first key when somebody signs in for the first time."},
-	{refusal.ErrKeysUnavailable, keyset.ErrDocument, "An answer arrived from the key set's address, and it is no key set. Check where Issuer.JWKSURL, or \"jwks_uri\" in the discovery document, leads."},
-	{refusal.ErrKeysUnavailable, fetch.ErrOtherIssuer, "The discovery document arrived, and it states another issuer. If both are names of the same issuer, give the one in Issuer.URL and the other in Issuer.Aliases. If it is another issuer's document, correct Issuer.URL or Issuer.DiscoveryURL."},
-	{refusal.ErrKeysUnavailable, fetch.ErrDiscovery, "The discovery document arrived, and cannot be used as it stands. Mend it at the issuer, or set Issuer.JWKSURL to where the keys are: then no document is needed."},
-	{refusal.ErrKeysUnavailable, fetch.ErrRedirect, "The issuer's server answers with a redirect that is not followed. Set Issuer.DiscoveryURL or Issuer.JWKSURL to the address that it leads to."},
-	{refusal.ErrKeysUnavailable, fetch.ErrContentType, "An answer arrived, and it is not JSON: a web page perhaps, of a proxy or a login. Open the address that is named here; set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."},
-	{refusal.ErrKeysUnavailable, fetch.ErrTooLarge, "The answer is larger than any key set. Check where Issuer.DiscoveryURL or Issuer.JWKSURL leads."},
-	{refusal.ErrKeysUnavailable, fetch.ErrURL, "The address that is named here is not one that keys are fetched from. Set Issuer.DiscoveryURL or Issuer.JWKSURL to a URL with https."},
+	{refusal.ErrKeysUnavailable, keyset.ErrDocument, "An answer arrived from the key set's address, and it is no key set. Check where Issuer.Keys.JWKSURL, or \"jwks_uri\" in the discovery document, leads."},
+	{refusal.ErrKeysUnavailable, fetch.ErrOtherIssuer, "The discovery document arrived, and it states another issuer. If both are names of the same issuer, give the one in Issuer.URL and the other in Issuer.Aliases. If it is another issuer's document, correct Issuer.URL or Issuer.Keys.DiscoveryURL."},
+	{refusal.ErrKeysUnavailable, fetch.ErrDiscovery, "The discovery document arrived, and cannot be used as it stands. Mend it at the issuer, or set Issuer.Keys.JWKSURL to where the keys are: then no document is needed."},
+	{refusal.ErrKeysUnavailable, fetch.ErrRedirect, "The issuer's server answers with a redirect that is not followed. Set Issuer.Keys.DiscoveryURL or Issuer.Keys.JWKSURL to the address that it leads to."},
+	{refusal.ErrKeysUnavailable, fetch.ErrContentType, "An answer arrived, and it is not JSON: a web page perhaps, of a proxy or a login. Open the address that is named here; set Issuer.Keys.DiscoveryURL or Issuer.Keys.JWKSURL to where the document is."},
+	{refusal.ErrKeysUnavailable, fetch.ErrTooLarge, "The answer is larger than any key set. Check where Issuer.Keys.DiscoveryURL or Issuer.Keys.JWKSURL leads."},
+	{refusal.ErrKeysUnavailable, fetch.ErrURL, "The address that is named here is not one that keys are fetched from. Set Issuer.Keys.DiscoveryURL or Issuer.Keys.JWKSURL to a URL with https."},
 	{refusal.ErrKeysUnavailable, context.Canceled, "This says nothing about the token: whoever sent it left before the issuer's keys arrived."},
 	{refusal.ErrKeysUnavailable, context.DeadlineExceeded, "This says nothing about the token: the time that its check was given ended before the issuer's keys arrived."},
 }
@@ -58,9 +58,9 @@ func adviceForStatus(status int) string {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return "The issuer's server answers, and does not give the document to everybody. Let it: key sets and discovery documents are public. In Kubernetes that takes a binding of the role system:service-account-issuer-discovery."
 	case status == http.StatusNotFound, status == http.StatusGone:
-		return "The issuer's server answers, and has no document at this address. Check Issuer.URL, path and trailing slash included, or set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."
+		return "The issuer's server answers, and has no document at this address. Check Issuer.URL, path and trailing slash included, or set Issuer.Keys.DiscoveryURL or Issuer.Keys.JWKSURL to where the document is."
 	case status == http.StatusTooManyRequests, status >= 500:
 		return "This says nothing about the token: the issuer's server answers that it cannot serve its document at present. It is asked again by itself; look at the issuer if it goes on."
 	}
-	return "The issuer's server answers, but not with a document. Open the address that is named here; set Issuer.DiscoveryURL or Issuer.JWKSURL to where the document is."
+	return "The issuer's server answers, but not with a document. Open the address that is named here; set Issuer.Keys.DiscoveryURL or Issuer.Keys.JWKSURL to where the document is."
 }

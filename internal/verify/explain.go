@@ -76,7 +76,7 @@ func describeSignature(*Evaluation) (got, want string) {
 }
 
 func describeExpiry(e *Evaluation) (got, want string) {
-	want = "later than " + refusal.Time(e.Now.Add(-e.env.Leeway))
+	want = "later than " + refusal.Time(e.Now.Add(-e.leeway()))
 	if e.Record.NeverExpires {
 		return "none", "none, or " + want
 	}
@@ -84,11 +84,11 @@ func describeExpiry(e *Evaluation) (got, want string) {
 }
 
 func describeNotBefore(e *Evaluation) (got, want string) {
-	return optional(e.Record.NotBefore), "not later than " + refusal.Time(e.Now.Add(e.env.Leeway))
+	return optional(e.Record.NotBefore), "not later than " + refusal.Time(e.Now.Add(e.leeway()))
 }
 
 func describeIssuedAt(e *Evaluation) (got, want string) {
-	return optional(e.Record.IssuedAt), "not later than " + refusal.Time(e.Now.Add(e.env.Leeway))
+	return optional(e.Record.IssuedAt), "not later than " + refusal.Time(e.Now.Add(e.leeway()))
 }
 
 func optional(t claims.Time) string {

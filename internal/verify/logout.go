@@ -106,7 +106,7 @@ func (e *logoutToken) checkAge(context.Context) error {
 	if issued.IsZero() {
 		return refusal.New(refusal.IssuedAt, refusal.ErrClaim, `no "iat"`, "a time of issue")
 	}
-	if oldest := e.Now.Add(-MaxLogoutAge - e.env.Leeway); issued.Before(oldest) {
+	if oldest := e.Now.Add(-MaxLogoutAge - e.Trust.Leeway); issued.Before(oldest) {
 		return refusal.New(refusal.IssuedAt, refusal.ErrExpired, "a logout token of "+refusal.Time(issued), "not before "+refusal.Time(oldest))
 	}
 	return nil

@@ -69,8 +69,8 @@ func (e *Evaluation) replaceKeys(keys []*keyset.Key) bool {
 // itself and with all the leeway that it has: "iat" may leave out the fraction of
 // a second. It is zero if the token says nothing, or what no good token says.
 func (e *Evaluation) latestIssue() time.Time {
-	if e.ReadIssuedAt() != nil || e.Record.IssuedAt == 0 || claims.At(e.Now).Plus(e.env.Leeway) < e.Record.IssuedAt {
+	if e.ReadIssuedAt() != nil || e.Record.IssuedAt == 0 || claims.At(e.Now).Plus(e.leeway()) < e.Record.IssuedAt {
 		return time.Time{}
 	}
-	return e.Record.IssuedAt.Time().Add(e.env.Leeway + time.Second)
+	return e.Record.IssuedAt.Time().Add(e.leeway() + time.Second)
 }

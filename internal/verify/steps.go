@@ -177,10 +177,10 @@ func (e *Evaluation) CheckExpiry(context.Context) error {
 	if err := e.ReadExpiry(); err != nil {
 		return err
 	}
-	if err := e.env.Expired(e.Record, e.Now); err != nil {
+	if err := Expired(e.Record, e.leeway(), e.Now); err != nil {
 		return err
 	}
-	return e.env.tooLong(refusal.Expiry, e.Record, e.Now)
+	return e.tooLong(refusal.Expiry, e.Now)
 }
 
 // CheckNotBefore refuses what is not valid yet.
@@ -188,7 +188,7 @@ func (e *Evaluation) CheckNotBefore(context.Context) error {
 	if err := e.ReadNotBefore(); err != nil {
 		return err
 	}
-	return e.env.Early(e.Record, e.Now)
+	return Early(e.Record, e.leeway(), e.Now)
 }
 
 // CheckIssuedAt refuses what claims to be issued later than now, and what lives
@@ -197,13 +197,13 @@ func (e *Evaluation) CheckIssuedAt(context.Context) error {
 	if err := e.ReadIssuedAt(); err != nil {
 		return err
 	}
-	if claims.At(e.Now).Plus(e.env.Leeway) < e.Record.IssuedAt {
-		return refusal.New(refusal.IssuedAt, refusal.ErrIssuedInFuture, refusal.Time(e.Record.IssuedAt.Time()), "not later than "+refusal.Time(e.Now.Add(e.env.Leeway)))
+	if claims.At(e.Now).Plus(e.leeway()) < e.Record.IssuedAt {
+		return refusal.New(refusal.IssuedAt, refusal.ErrIssuedInFuture, refusal.Time(e.Record.IssuedAt.Time()), "not later than "+refusal.Time(e.Now.Add(e.leeway())))
 	}
 	if e.Record.IssuedAt == 0 {
 		return e.env.undated(e.Record)
 	}
-	return e.env.tooLong(refusal.IssuedAt, e.Record, e.Record.IssuedAt.Time())
+	return e.tooLong(refusal.IssuedAt, e.Record.IssuedAt.Time())
 }
 
 // undated refuses a token without time of issue where lifetimes are bounded: it may
@@ -246,20 +246,20 @@ func (e *Evaluation) CheckRules(context.Context) error {
 func (e *Evaluation) CheckRevocation(context.Context) error { return e.env.Revoked(e) }
 
 // Expired refuses from the instant of the expiry plus leeway on.
-func (v *Env) Expired(r *claims.Record, now time.Time) error {
+func Expired(r *claims.Record, leeway time.Duration, now time.Time) error {
 	if r.NeverExpires {
 		return nil
 	}
-	if claims.At(now) >= r.Expiry.Plus(v.Leeway) {
-		return refusal.New(refusal.Expiry, refusal.ErrExpired, refusal.Time(r.Expiry.Time()), "later than "+refusal.Time(now.Add(-v.Leeway)))
+	if claims.At(now) >= r.Expiry.Plus(leeway) {
+		return refusal.New(refusal.Expiry, refusal.ErrExpired, refusal.Time(r.Expiry.Time()), "later than "+refusal.Time(now.Add(-leeway)))
 	}
 	return nil
 }
 
 // Early refuses before the not-before time less leeway.
-func (v *Env) Early(r *claims.Record, now time.Time) error {
-	if claims.At(now).Plus(v.Leeway) < r.NotBefore {
-		return refusal.New(refusal.NotBefore, refusal.ErrNotYetValid, refusal.Time(r.NotBefore.Time()), "not later than "+refusal.Time(now.Add(v.Leeway)))
+func Early(r *claims.Record, leeway time.Duration, now time.Time) error {
+	if claims.At(now).Plus(leeway) < r.NotBefore {
+		return refusal.New(refusal.NotBefore, refusal.ErrNotYetValid, refusal.Time(r.NotBefore.Time()), "not later than "+refusal.Time(now.Add(leeway)))
 	}
 	return nil
 }
@@ -267,12 +267,12 @@ func (v *Env) Early(r *claims.Record, now time.Time) error {
 // tooLong refuses an expiry too far ahead of start: of now or of the time of
 // issue. The latter keeps a token from outliving its own revocation, which is
 // dropped when all tokens of its time must have expired.
-func (v *Env) tooLong(check string, r *claims.Record, start time.Time) error {
-	if v.MaxLifetime == 0 {
+func (e *Evaluation) tooLong(check string, start time.Time) error {
+	if e.env.MaxLifetime == 0 {
 		return nil
 	}
-	if limit := start.Add(v.MaxLifetime + v.Leeway); r.Expiry.Time().After(limit) {
-		return refusal.New(check, refusal.ErrClaim, fmt.Sprintf(`"exp" %s`, refusal.Time(r.Expiry.Time())), "not later than "+refusal.Time(limit))
+	if limit := start.Add(e.env.MaxLifetime + e.leeway()); e.Record.Expiry.Time().After(limit) {
+		return refusal.New(check, refusal.ErrClaim, fmt.Sprintf(`"exp" %s`, refusal.Time(e.Record.Expiry.Time())), "not later than "+refusal.Time(limit))
 	}
 	return nil
 }

@@ -21,11 +21,12 @@ import (
 // who knows its keys.
 type Trust struct {
 	policy.Policy
-	Keys  *keyset.Set // nil for an issuer that has to be contacted first
-	Order *Order      // in which keys are tried
-	Local Local       // where the keys come from, if not from elsewhere; else nil
-	Stray Stray       // of an issuer that nobody configured; else nil
-	Owner any         // whoever made the trust
+	Keys   *keyset.Set   // nil for an issuer that has to be contacted first
+	Leeway time.Duration // for the issuer's clock
+	Order  *Order        // in which keys are tried
+	Local  Local         // where the keys come from, if not from elsewhere; else nil
+	Stray  Stray         // of an issuer that nobody configured; else nil
+	Owner  any           // whoever made the trust
 }
 
 // A Local knows the keys of an issuer in this process.
@@ -49,7 +50,7 @@ type Stray interface {
 // An Env is what is the same for all tokens.
 type Env struct {
 	MaxBytes    int           // of a token
-	Leeway      time.Duration // for the clocks of others
+	Leeway      time.Duration // for the clock of an issuer that is not known
 	MaxLifetime time.Duration // of a token; zero for no limit
 
 	// Find returns the trust in the issuer of a name. Issuers tells whom it knows.
@@ -107,6 +108,15 @@ func (e *Evaluation) SetPayload(payload string) {
 // SetTrust says whose token it is, if anybody's.
 func (e *Evaluation) SetTrust(t *Trust) {
 	e.Trust, e.Shape = t, &t.Shape
+}
+
+// leeway returns how far the clock of the token's issuer may differ. A report shows
+// the times of a token whose issuer is not known, too.
+func (e *Evaluation) leeway() time.Duration {
+	if e.Trust == nil {
+		return e.env.Leeway
+	}
+	return e.Trust.Leeway
 }
 
 // Run runs checks until one fails.

@@ -39,7 +39,7 @@ func newLoad(t *testing.T) *load {
 	l := &load{t: t, issuer: start(t)}
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{
-			URL: l.issuer.url, Audiences: []string{"my-db"}, TokenTypes: []string{"at+jwt", "JWT"}, InsecureHTTP: true,
+			URL: l.issuer.url, Audiences: []string{"my-db"}, TokenTypes: []string{"at+jwt", "JWT"}, Keys: oidcauth.KeysFrom{InsecureHTTP: true},
 		}},
 		Trace: &authtrace.Hooks{KeysFetched: func(authtrace.KeyFetch) { l.lookups.Add(1) }},
 	})

@@ -15,7 +15,7 @@ import (
 func TestPreset(t *testing.T) {
 	s := running(t)
 	issuer := issuers.Keycloak(s.issuer(), database)
-	issuer.InsecureHTTP = strings.HasPrefix(issuer.URL, "http://")
+	issuer.Keys.InsecureHTTP = strings.HasPrefix(issuer.URL, "http://")
 	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}})
 	if err != nil {
 		t.Fatal(err)

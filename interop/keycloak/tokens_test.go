@@ -27,7 +27,7 @@ const database = "my-db" // the audience, and the client whose roles count
 func keycloakIssuer(url string) oidcauth.Issuer {
 	issuer := issuers.Keycloak(url, database)
 	issuer.Roles = append(issuer.Roles, oidcauth.Path{"groups"})
-	issuer.InsecureHTTP = strings.HasPrefix(url, "http://")
+	issuer.Keys.InsecureHTTP = strings.HasPrefix(url, "http://")
 	return issuer
 }
 

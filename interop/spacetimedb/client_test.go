@@ -49,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	}
 	t.Cleanup(func() { local.Close() })
 	auth, err := oidcauth.New(oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{audience}, InsecureHTTP: true}, local.Issuer()},
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{audience}, Keys: oidcauth.KeysFrom{InsecureHTTP: true}}, local.Issuer()},
 		Leeway:  -1,
 	})
 	if err != nil {

@@ -30,9 +30,9 @@ func openOIDCAuth(ctx context.Context, s Setup) (*Verifier, error) {
 	}
 	a, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{
-			URL:          s.Issuer.URL,
-			Audiences:    []string{idp.Audience},
-			InsecureHTTP: s.Issuer.Loopback(),
+			URL:       s.Issuer.URL,
+			Audiences: []string{idp.Audience},
+			Keys:      oidcauth.KeysFrom{InsecureHTTP: s.Issuer.Loopback()},
 		}},
 		Leeway:     Leeway,
 		Client:     s.Issuer.Client(),

@@ -86,7 +86,7 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(func() { b.db.Close() })
 	logger := slog.New(slog.NewJSONHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	auth, err := oidcauth.New(oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: p.Issuer(), Audiences: []string{audience, "reports", "app"}, LogoutBy: "sid", InsecureHTTP: true}},
+		Issuers: []oidcauth.Issuer{{URL: p.Issuer(), Audiences: []string{audience, "reports", "app"}, LogoutBy: "sid", Keys: oidcauth.KeysFrom{InsecureHTTP: true}}},
 		Leeway:  -1,
 		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken),
 		Logger:  logger,

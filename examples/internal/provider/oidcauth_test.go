@@ -26,7 +26,7 @@ func trust(t *testing.T, p *provider.Provider, types ...string) *oidcauth.Authen
 	t.Helper()
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{
-			URL: p.Issuer(), Audiences: []string{audience}, TokenTypes: types, InsecureHTTP: true,
+			URL: p.Issuer(), Audiences: []string{audience}, TokenTypes: types, Keys: oidcauth.KeysFrom{InsecureHTTP: true},
 		}},
 		Leeway: -1,
 	})
