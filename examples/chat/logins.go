@@ -1,0 +1,64 @@
+package main
+
+import (
+	"crypto/rand"
+	"sync"
+	"time"
+)
+
+const (
+	loginLife = 12 * time.Hour
+	maxLogins = 10_000
+)
+
+// A login is one browser in which somebody has signed in. What it holds stays on the
+// server: the browser has its ID alone, in a cookie that no script can read.
+type login struct {
+	id    string
+	since time.Time
+
+	mu      sync.Mutex // guards all below, and is held while a renewal is under way
+	refresh string     // the provider's refresh token; empty if it gave none
+	token   string     // the ID token that stands now
+	expires time.Time  // of it
+}
+
+// logins are all of them, in memory: a restart signs everybody out.
+type logins struct {
+	mu  sync.Mutex // guards all
+	all map[string]*login
+}
+
+// add remembers a login. Those that are too old go first, and beyond the limit any.
+func (l *logins) add(token, refresh string, expires, now time.Time) *login {
+	added := &login{id: rand.Text(), since: now, token: token, refresh: refresh, expires: expires}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = make(map[string]*login)
+	}
+	for id, old := range l.all {
+		if len(l.all) >= maxLogins || now.Sub(old.since) > loginLife {
+			delete(l.all, id)
+		}
+	}
+	l.all[added.id] = added
+	return added
+}
+
+// find returns the login with an ID, or nil.
+func (l *logins) find(id string) *login {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := l.all[id]
+	if found == nil || time.Since(found.since) > loginLife {
+		return nil
+	}
+	return found
+}
+
+func (l *logins) remove(id string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.all, id)
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+const (
+	tokenCookie = "chat_token" // the ID token, which requests and the WebSocket are made with
+	loginCookie = "chat_login" // the login's ID, for renewals
+	flowCookie  = "chat_flow"  // state, nonce and verifier of a sign-in under way
+
+	flowLife = 10 * time.Minute
+)
+
+// signIn is the server's side of signing a person in: the authorization code flow
+// with PKCE (RFC 7636), and later ID tokens by the refresh token. No token ever
+// reaches a script.
+type signIn struct {
+	auth    *oidcauth.Authenticator
+	oauth   oauth2.Config
+	client  *http.Client
+	logins  logins
+	warn    time.Duration                   // a token that has more than this left is not renewed
+	secure  bool                            // cookies for https alone
+	renewed func(login, token string) error // told of each new token
+	refused func(http.ResponseWriter, *http.Request, error)
+	failed  func(*http.Request, error)         // counts and logs a sign-in
+	ended   func(login string)                 // told when a browser signs out
+	signOut func(idToken string) (page string) // where to sign out at the provider; nil for nowhere
+}
+
+// begin sends the browser to the provider.
+func (s *signIn) begin(w http.ResponseWriter, r *http.Request) {
+	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
+	s.setCookie(w, flowCookie, strings.Join([]string{state, nonce, verifier}, "."), flowLife)
+	http.Redirect(w, r, s.oauth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
+}
+
+// callback is where the provider sends the browser back to.
+func (s *signIn) callback(w http.ResponseWriter, r *http.Request) {
+	s.setCookie(w, flowCookie, "", -1)
+	page := "/"
+	if err := s.finish(w, r); err != nil {
+		s.failed(r, err)
+		page = "/?refused=" + whyNot(err)
+	}
+	http.Redirect(w, r, page, http.StatusFound)
+}
+
+// whyNot names what the page is to say of a sign-in that failed.
+func whyNot(err error) string {
+	switch status, _, _ := oidcauth.Answer(err); {
+	case errors.Is(err, oidcauth.ErrRevoked):
+		return "revoked"
+	case status == http.StatusForbidden:
+		return "denied"
+	case status == http.StatusServiceUnavailable:
+		return "unavailable"
+	}
+	return "failed"
+}
+
+func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
+	cookie, err := r.Cookie(flowCookie)
+	if err != nil {
+		return fmt.Errorf("%w: no sign-in is under way in this browser", oidcauth.ErrMalformedRequest)
+	}
+	flow := strings.Split(cookie.Value, ".")
+	if len(flow) != 3 || subtle.ConstantTimeCompare([]byte(flow[0]), []byte(r.FormValue("state"))) != 1 {
+		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
+	}
+	if code := r.FormValue("error"); code != "" {
+		return fmt.Errorf("%w: the provider refused: %.40q", oidcauth.ErrForbidden, code)
+	}
+	ctx := oidc.ClientContext(r.Context(), s.client)
+	tokens, err := s.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(flow[2]))
+	if err != nil {
+		return fmt.Errorf("%w: code: %w", oidcauth.ErrMalformedRequest, withoutBody(err))
+	}
+	idToken, claims, err := s.accept(ctx, tokens)
+	if err != nil {
+		return err
+	}
+	if nonce, _ := claims.LookupString("nonce"); subtle.ConstantTimeCompare([]byte(flow[1]), []byte(nonce)) != 1 {
+		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
+	}
+	l := s.logins.add(idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
+	s.setCookie(w, loginCookie, l.id, loginLife)
+	s.setCookie(w, tokenCookie, idToken, loginLife)
+	return nil
+}
+
+// accept takes the ID token out of the provider's answer. The same Authenticator
+// judges it that judges every request.
+func (s *signIn) accept(ctx context.Context, tokens *oauth2.Token) (string, *oidcauth.Claims, error) {
+	idToken, _ := tokens.Extra("id_token").(string)
+	if idToken == "" {
+		return "", nil, fmt.Errorf("%w: the provider's answer has no ID token", oidcauth.ErrNoToken)
+	}
+	claims, err := s.auth.Authenticate(ctx, idToken)
+	return idToken, claims, err
+}
+
+// renew puts this browser under a new ID token: its cookie, and through renewed the
+// sockets that are open. Several pages of one browser may ask at once; one asks the
+// provider, and the others get the same token.
+func (s *signIn) renew(w http.ResponseWriter, r *http.Request) {
+	expires, err := s.renewLogin(w, r)
+	if err != nil {
+		s.refused(w, r, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"expires_at": expires})
+}
+
+func (s *signIn) renewLogin(w http.ResponseWriter, r *http.Request) (time.Time, error) {
+	l := s.login(r)
+	if l == nil {
+		return time.Time{}, fmt.Errorf("%w: sign in", oidcauth.ErrNoToken)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !s.stands(r.Context(), l) {
+		if err := s.refresh(r.Context(), l); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if err := s.renewed(l.id, l.token); err != nil {
+		return time.Time{}, err
+	}
+	s.setCookie(w, tokenCookie, l.token, loginLife)
+	return l.expires, nil
+}
+
+// stands reports whether the login's token need not be renewed: it is good, and for
+// some time yet. The caller holds l.mu.
+func (s *signIn) stands(ctx context.Context, l *login) bool {
+	_, err := s.auth.Authenticate(ctx, l.token)
+	return err == nil && time.Until(l.expires) > s.warn
+}
+
+// refresh gets the login's next ID token. The caller holds l.mu.
+func (s *signIn) refresh(ctx context.Context, l *login) error {
+	if l.refresh == "" {
+		return fmt.Errorf("%w: the provider gave no refresh token: sign in", oidcauth.ErrExpired)
+	}
+	// A page that is closed meanwhile does not cost the login its refresh token,
+	// which is good once.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	ctx = oidc.ClientContext(ctx, s.client)
+	tokens, err := s.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: l.refresh}).Token()
+	if err != nil {
+		return fmt.Errorf("%w: refresh: %w", refreshFault(err), withoutBody(err))
+	}
+	if tokens.RefreshToken != "" {
+		l.refresh = tokens.RefreshToken
+	}
+	idToken, claims, err := s.accept(ctx, tokens)
+	if err != nil {
+		return err
+	}
+	l.token, l.expires = idToken, claims.Expiry()
+	return nil
+}
+
+// refreshFault tells a refused refresh token from a provider that is not there.
+func refreshFault(err error) error {
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.Response.StatusCode < 500 {
+		return oidcauth.ErrExpired
+	}
+	return oidcauth.ErrKeysUnavailable
+}
+
+// withoutBody leaves out of an error the provider's answer, which may hold anything.
+func withoutBody(err error) error {
+	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+		return fmt.Errorf("status %d, error %.40q", refused.Response.StatusCode, refused.ErrorCode)
+	}
+	return err
+}
+
+// end signs this browser out, here and at the provider.
+func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
+	page := "/"
+	if l := s.login(r); l != nil {
+		l.mu.Lock()
+		if s.signOut != nil {
+			page = s.signOut(l.token)
+		}
+		l.mu.Unlock()
+		s.logins.remove(l.id)
+		s.ended(l.id)
+	}
+	s.setCookie(w, loginCookie, "", -1)
+	s.setCookie(w, tokenCookie, "", -1)
+	writeJSON(w, http.StatusOK, map[string]any{"go": page})
+}
+
+// login returns the login of the browser that sent r, or nil.
+func (s *signIn) login(r *http.Request) *login {
+	cookie, err := r.Cookie(loginCookie)
+	if err != nil {
+		return nil
+	}
+	return s.logins.find(cookie.Value)
+}
+
+func (s *signIn) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode,
+	})
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth/examples/internal/provider"
+)
+
+// patience is how long a test waits for what must happen.
+const patience = 30 * time.Second
+
+// A world is a chat and its provider.
+type world struct {
+	*server
+	address  string
+	provider *provider.Provider
+	log      *logBuffer
+}
+
+// logBuffer is a log that several goroutines write to.
+type logBuffer struct {
+	mu   sync.Mutex // guards text
+	text strings.Builder
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}
+
+// newWorld starts both. Tokens live as long as said, and are renewed when warn is left.
+func newWorld(t *testing.T, life, warn time.Duration) *world {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	web := httptest.NewUnstartedServer(nil)
+	w := &world{address: "http://" + web.Listener.Addr().String(), log: &logBuffer{}}
+	var err error
+	if w.provider, err = startProvider(ctx, w.address, life); err != nil {
+		t.Fatal(err)
+	}
+	w.server, err = newServer(ctx, config{
+		address: w.address, issuer: w.provider.Issuer(), clientID: "chat", insecure: true, warn: warn,
+		path: filepath.Join(t.TempDir(), "chat.db"), client: http.DefaultClient, signOut: w.provider.SignOutURL,
+		logger: slog.New(slog.NewTextHandler(w.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web.Config.Handler = w.handler()
+	web.Config.BaseContext = func(net.Listener) context.Context { return ctx }
+	web.Start()
+	t.Cleanup(func() {
+		cancel()
+		web.Close()
+		if err := w.close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return w
+}
