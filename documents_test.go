@@ -21,11 +21,18 @@ func TestDocuments(t *testing.T) {
 		t.Fatalf("Glob() = %q, %v, want the examples", sources, err)
 	}
 	var code strings.Builder
-	for _, name := range append(sources, "issuers/example_test.go", "examples/server/main.go") {
-		code.WriteString(trimmed(t, name))
+	guide, err := filepath.Glob("examples/guide/*/*.[gj][os]")
+	if err != nil || len(guide) == 0 {
+		t.Fatalf("Glob() = %q, %v, want the guide's programs", guide, err)
 	}
-	for name, least := range map[string]int{"README.md": 2, "docs/guide.md": 8} {
-		blocks := strings.Split(trimmed(t, name), "\n```go\n")[1:]
+	for _, name := range slices.Concat(sources, guide, []string{
+		"issuers/example_test.go", "examples/server/main.go",
+		"examples/internal/database/database.go", "examples/internal/database/http.go",
+	}) {
+		code.WriteString("\n" + trimmed(t, name))
+	}
+	for name, least := range map[string]int{"README.md": 2, "docs/guide.md": 15} {
+		blocks := strings.Split(strings.ReplaceAll(trimmed(t, name), "\n```js\n", "\n```go\n"), "\n```go\n")[1:]
 		if len(blocks) < least {
 			t.Errorf("%s: %d blocks of code, want %d or more", name, len(blocks), least)
 		}

@@ -55,7 +55,7 @@ func All() []Program {
 	return []Program{
 		Keycloak, Authlib, SpacetimeDB,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
-		{"Chromium", "the browser tests of examples/chat", "apt-get install chromium", found("chromium")},
+		{"Chromium", "the browser tests of examples", "apt-get install chromium", found("chromium")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
 		{"spin", "docs/models/check", "apt-get install spin", found("spin")},
 		{"a C compiler", "docs/models/check, and the race detector", "apt-get install gcc", found("gcc")},

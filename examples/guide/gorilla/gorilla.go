@@ -1,0 +1,74 @@
+// Package gorilla serves a WebSocket under a session with gorilla/websocket.
+package gorilla
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// A socket is a connection that several goroutines may write to, which a Conn of
+// gorilla/websocket does not bear.
+type socket struct {
+	mu   sync.Mutex
+	conn *websocket.Conn
+}
+
+func (s *socket) send(text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	return s.conn.WriteMessage(websocket.TextMessage, []byte(text))
+}
+
+// close tells the client why, and gives it five seconds to go.
+func (s *socket) close(cause error) {
+	code, reason := oidcauth.CloseCode(cause)
+	deadline := time.Now().Add(5 * time.Second)
+	s.conn.WriteControl(websocket.CloseMessage, websocket.FormatCloseMessage(code, reason), deadline)
+	s.conn.SetReadDeadline(deadline)
+}
+
+// Subscribe serves a WebSocket for as long as its client's token is good. Origins are
+// for whatever took the token out of the request to check: see CookieToken.
+func Subscribe(auth *oidcauth.Authenticator, call func(ctx context.Context, message string) string) http.HandlerFunc {
+	upgrader := websocket.Upgrader{
+		Subprotocols: []string{"notes.v1"}, // never the one that holds the token
+		CheckOrigin:  func(*http.Request) bool { return true },
+	}
+	return func(w http.ResponseWriter, r *http.Request) {
+		conn, err := upgrader.Upgrade(w, r, nil)
+		if err != nil {
+			return // Upgrade has answered
+		}
+		defer conn.Close()
+		conn.SetReadLimit(32 << 10)
+		s := &socket{conn: conn}
+		claims, _ := oidcauth.FromContext(r.Context())
+		session := auth.NewSession(r.Context(), claims)
+		defer session.Close()
+		session.OnExpiring(time.Minute, func() { s.send("send a new token") })
+		context.AfterFunc(session.Context(), func() { s.close(context.Cause(session.Context())) })
+		for {
+			_, message, err := conn.ReadMessage()
+			if err != nil {
+				return
+			}
+			answer := "renewed"
+			if token, renewal := strings.CutPrefix(string(message), "token "); !renewal {
+				answer = call(session.CallContext(), string(message))
+			} else if _, err := session.Renew(r.Context(), token); err != nil {
+				_, _, answer = oidcauth.Answer(err)
+			}
+			if s.send(answer) != nil {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,59 @@
+// Package operate counts what an Authenticator does, for whoever runs the server.
+package operate
+
+import (
+	"sync"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
+)
+
+// Metrics are the state and the fetches of each issuer's keys. A program has a metrics
+// library in its place.
+type Metrics struct {
+	mu      sync.Mutex
+	state   map[string]authtrace.State
+	fetches map[string]int
+	failed  map[string]int
+	slowest time.Duration
+}
+
+func (m *Metrics) fetched(issuer string, took time.Duration, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fetches == nil {
+		m.fetches, m.failed = make(map[string]int), make(map[string]int)
+	}
+	m.fetches[issuer]++
+	if err != nil {
+		m.failed[issuer]++
+	}
+	m.slowest = max(m.slowest, took)
+}
+
+func (m *Metrics) entered(issuer string, state authtrace.State) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.state == nil {
+		m.state = make(map[string]authtrace.State)
+	}
+	m.state[issuer] = state
+}
+
+// Of returns how often an issuer's keys were asked for, how often that failed, and
+// what state they are in.
+func (m *Metrics) Of(issuer string) (fetches, failed int, state authtrace.State) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fetches[issuer], m.failed[issuer], m.state[issuer]
+}
+
+// New makes an Authenticator that m observes.
+func New(cfg oidcauth.Config, m *Metrics) (*oidcauth.Authenticator, error) {
+	cfg.Trace = &authtrace.Hooks{
+		KeysFetched: func(f authtrace.KeyFetch) { m.fetched(f.Issuer, f.Duration, f.Err) },
+		KeysState:   func(s authtrace.KeyState) { m.entered(s.Issuer, s.To) },
+	}
+	return oidcauth.New(cfg)
+}

@@ -1,0 +1,42 @@
+package operate_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/examples/guide/operate"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// TestMetrics sees an issuer's keys come, grow old in an outage, and go.
+func TestMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{})
+		var m operate.Metrics
+		auth, err := operate.New(oidcauth.Config{
+			Issuers:  []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}},
+			Client:   issuer.Client(),
+			KeepWarm: true,
+		}, &m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		if err := auth.Ready(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if fetches, failed, state := m.Of(issuer.URL()); fetches == 0 || failed != 0 || state != authtrace.Fresh {
+			t.Errorf("at first: got %d fetches, %d failed, state %q", fetches, failed, state)
+		}
+		issuer.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		if _, failed, state := m.Of(issuer.URL()); failed == 0 || state != authtrace.Gone {
+			t.Errorf("after two days without: got %d failed, state %q, want some and %q", failed, state, authtrace.Gone)
+		}
+	})
+}
