@@ -5,10 +5,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oauthbearer"
 )
 
 // greet reads what comes before the password, and starts TLS if the client asks
@@ -59,6 +61,28 @@ func (c *client) logIn(ctx context.Context) (*oidcauth.Claims, error) {
 	if !isPrivate(c.conn) {
 		return nil, &violation{invalidAuth, "a token is only taken over TLS"}
 	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	ask := c.askPassword
+	if c.server.challenge != nil {
+		ask = c.askToken
+	}
+	claims, err := ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return claims, c.send(
+		&pgproto3.AuthenticationOk{},
+		&pgproto3.ParameterStatus{Name: "server_version", Value: "18.0 (oidcauth example)"},
+		&pgproto3.ParameterStatus{Name: "server_encoding", Value: "UTF8"},
+		&pgproto3.ParameterStatus{Name: "client_encoding", Value: "UTF8"},
+		&pgproto3.ParameterStatus{Name: "standard_conforming_strings", Value: "on"},
+		readyForQuery,
+	)
+}
+
+// askPassword takes the token as the password, which every client can send.
+func (c *client) askPassword(ctx context.Context) (*oidcauth.Claims, error) {
 	if err := c.backend.SetAuthType(pgproto3.AuthTypeCleartextPassword); err != nil {
 		return nil, err
 	}
@@ -73,20 +97,59 @@ func (c *client) logIn(ctx context.Context) (*oidcauth.Claims, error) {
 	if !ok {
 		return nil, &violation{protocolViolation, "another message than a password"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, handshakeTime)
-	defer cancel()
-	claims, err := c.server.auth.Authenticate(ctx, password.Password)
-	if err != nil {
+	return c.server.auth.Authenticate(ctx, password.Password)
+}
+
+// errAsked says that a client has learned where to get a token, and is no failure.
+var errAsked = &violation{invalidAuth, "a token is required"}
+
+// askToken takes the token by SASL OAUTHBEARER, which libpq can since version 18.
+func (c *client) askToken(ctx context.Context) (*oidcauth.Claims, error) {
+	if err := c.backend.SetAuthType(pgproto3.AuthTypeSASL); err != nil {
 		return nil, err
 	}
-	return claims, c.send(
-		&pgproto3.AuthenticationOk{},
-		&pgproto3.ParameterStatus{Name: "server_version", Value: "16.0 (oidcauth example)"},
-		&pgproto3.ParameterStatus{Name: "server_encoding", Value: "UTF8"},
-		&pgproto3.ParameterStatus{Name: "client_encoding", Value: "UTF8"},
-		&pgproto3.ParameterStatus{Name: "standard_conforming_strings", Value: "on"},
-		readyForQuery,
-	)
+	if err := c.send(&pgproto3.AuthenticationSASL{AuthMechanisms: []string{oauthbearer.Mechanism}}); err != nil {
+		return nil, err
+	}
+	message, err := c.backend.Receive()
+	if err != nil {
+		return nil, &violation{protocolViolation, "a response that is missing or too long"}
+	}
+	initial, ok := message.(*pgproto3.SASLInitialResponse)
+	if !ok || initial.AuthMechanism != oauthbearer.Mechanism {
+		return nil, &violation{protocolViolation, "another mechanism than " + oauthbearer.Mechanism}
+	}
+	request, err := oauthbearer.Parse(initial.Data)
+	if err != nil {
+		return nil, &violation{protocolViolation, err.Error()}
+	}
+	if request.Token == "" {
+		return nil, c.challenge(errAsked)
+	}
+	claims, err := c.server.auth.Authenticate(ctx, request.Token)
+	if status, _, _ := oidcauth.Answer(err); status == http.StatusUnauthorized {
+		return nil, c.challenge(err)
+	}
+	return claims, err
+}
+
+// challenge tells a client that a token is wanted, and where there are some. It
+// returns what the connection ends with.
+func (c *client) challenge(cause error) error {
+	if err := c.backend.SetAuthType(pgproto3.AuthTypeSASLContinue); err != nil {
+		return err
+	}
+	if err := c.send(&pgproto3.AuthenticationSASLContinue{Data: c.server.challenge.Message()}); err != nil {
+		return err
+	}
+	message, err := c.backend.Receive()
+	if err != nil {
+		return cause // a client that has enough with the challenge, as pgx has
+	}
+	if response, ok := message.(*pgproto3.SASLResponse); !ok || !oauthbearer.Acknowledged(response.Data) {
+		return &violation{protocolViolation, "another message than the end of " + oauthbearer.Mechanism}
+	}
+	return cause
 }
 
 // isPrivate reports whether nobody on the way can read what is sent.

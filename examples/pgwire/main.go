@@ -23,15 +23,19 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oauthbearer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // options are the command line.
 type options struct {
 	addr, issuer, audience, cert, key string
+	oauth                             bool
+	scope                             string
 }
 
 func main() {
@@ -56,6 +60,8 @@ func parse(args []string, log io.Writer) (options, error) {
 	f.StringVar(&o.audience, "audience", "my-db", "the `audience` of accepted tokens")
 	f.StringVar(&o.cert, "cert", "", "the `file` of the TLS certificate; empty for no TLS")
 	f.StringVar(&o.key, "key", "", "the `file` of the certificate's key")
+	f.BoolVar(&o.oauth, "oauth", false, "ask for the token by SASL OAUTHBEARER, for libpq 18 and pgx, in place of a password")
+	f.StringVar(&o.scope, "scope", "", "with -oauth, the `scopes` that a client is to ask the issuer for")
 	return o, f.Parse(args)
 }
 
@@ -65,12 +71,23 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		return err
 	}
 	s := &server{logger: slog.New(slog.NewTextHandler(log, nil))}
-	cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: o.issuer, Audiences: []string{o.audience}}}, Logger: s.logger}
+	cfg := oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{
+			URL: o.issuer, Audiences: []string{o.audience},
+			Keys: oidcauth.KeysFrom{InsecureHTTP: strings.HasPrefix(o.issuer, "http://")}, // on the loopback interface
+		}},
+		Logger: s.logger,
+	}
 	var demo *oidctest.Issuer
 	if o.issuer == "" {
 		demo = oidctest.NewIssuer(nil, oidctest.Config{})
 		defer demo.Close()
 		cfg.Issuers[0].URL, cfg.Client = demo.URL(), demo.Client()
+	}
+	if o.oauth {
+		if s.challenge, err = challengeFor(cfg.Issuers[0].URL, o.scope); err != nil {
+			return err
+		}
 	}
 	if s.auth, err = oidcauth.New(cfg); err != nil {
 		return err
@@ -97,6 +114,15 @@ func run(ctx context.Context, args []string, out, log io.Writer) error {
 		defer cleanup()
 	}
 	return s.serve(ctx, l)
+}
+
+// challengeFor tells clients of an issuer. The server names one issuer: with several
+// it would have to choose by the user, the database or the port of the client.
+func challengeFor(issuer, scope string) (*oauthbearer.Challenge, error) {
+	if strings.HasSuffix(issuer, "/") {
+		return nil, fmt.Errorf("issuer %q: libpq cannot name an issuer that ends in a slash: leave out -oauth, and take the token as the password", issuer)
+	}
+	return &oauthbearer.Challenge{Discovery: issuer + "/.well-known/openid-configuration", Scope: scope}, nil
 }
 
 // invite puts a token where only this user can read it, and says how to use it.

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oauthbearer"
 )
 
 const (
@@ -40,12 +41,14 @@ const (
 	syntaxError         = "42601"
 )
 
-// A server speaks the PostgreSQL protocol, version 3, to clients whose password
-// is a token.
+// A server speaks the PostgreSQL protocol, version 3, to clients whose password is a
+// token, or who send one by SASL OAUTHBEARER: the protocol has a server ask for one of
+// these, and not for either.
 type server struct {
-	auth   *oidcauth.Authenticator
-	tls    *tls.Config // nil: none, so that only clients of this machine may come
-	logger *slog.Logger
+	auth      *oidcauth.Authenticator
+	tls       *tls.Config            // nil: none, so that only clients of this machine may come
+	challenge *oauthbearer.Challenge // of OAUTHBEARER; nil: the password is the token
+	logger    *slog.Logger
 }
 
 // serve accepts connections until ctx ends, and waits for them to end too.
@@ -78,6 +81,10 @@ func (s *server) handle(ctx context.Context, conn net.Conn) {
 	}
 	c := &client{server: s, conn: conn, backend: backend}
 	claims, err := c.logIn(ctx)
+	if errors.Is(err, errAsked) {
+		c.fatal(err)
+		return
+	}
 	if err != nil {
 		c.fatal(err)
 		s.logger.LogAttrs(ctx, slog.LevelInfo, "client refused", slog.String("reason", err.Error()))

@@ -23,6 +23,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/oauthbearer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -33,11 +34,18 @@ type world struct {
 	auth   *oidcauth.Authenticator
 	addr   *net.TCPAddr
 	tls    *tls.Config // what a client needs for TLS
+	log    *logBuffer
 	stop   func()
 }
 
 // newWorld starts a server; wrap, unless nil, changes its connections.
 func newWorld(t *testing.T, wrap func(net.Conn) net.Conn) *world {
+	t.Helper()
+	return newWorldAsking(t, wrap, nil)
+}
+
+// newWorldAsking starts a server that asks for tokens by OAUTHBEARER, unless nil.
+func newWorldAsking(t *testing.T, wrap func(net.Conn) net.Conn, challenge *oauthbearer.Challenge) *world {
 	t.Helper()
 	w := &world{t: t, issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": "my-db"}})}
 	auth, err := oidcauth.New(oidcauth.Config{
@@ -53,7 +61,11 @@ func newWorld(t *testing.T, wrap func(net.Conn) net.Conn) *world {
 	roots := x509.NewCertPool()
 	roots.AddCert(certified.Certificate())
 	w.tls = &tls.Config{RootCAs: roots, ServerName: "example.com"}
-	s := &server{auth: auth, logger: slog.New(slog.DiscardHandler), tls: &tls.Config{Certificates: certified.TLS.Certificates}}
+	w.log = &logBuffer{}
+	s := &server{auth: auth, challenge: challenge, logger: slog.New(slog.NewTextHandler(w.log, nil))}
+	if challenge == nil {
+		s.tls = &tls.Config{Certificates: certified.TLS.Certificates}
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -44,6 +44,10 @@ var (
 		_, err := AuthlibPython()
 		return err
 	}}
+	Libpq = Program{"libpq 18", "interop/libpq", "interop/setup-authlib, with Python 3.10 or later and its venv", func() error {
+		_, err := AuthlibPython()
+		return err
+	}}
 	SpacetimeDB = Program{"SpacetimeDB's client", "interop/spacetimedb", "npm ci --ignore-scripts --prefix interop/spacetimedb, with Node.js", func() error {
 		_, err := SpacetimeDBNode()
 		return err
@@ -53,7 +57,7 @@ var (
 // All returns every program that something in the repository is tested with.
 func All() []Program {
 	return []Program{
-		Keycloak, Authlib, SpacetimeDB,
+		Keycloak, Authlib, Libpq, SpacetimeDB,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
 		{"Chromium", "the browser tests of examples", "apt-get install chromium", found("chromium")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
