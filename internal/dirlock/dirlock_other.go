@@ -2,7 +2,28 @@
 
 package dirlock
 
-import "os"
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+)
 
-// try finds no locks on directories here.
-func try(*os.File) (unlock func(), err error) { return nil, ErrUnsupported }
+// flock finds no locks on directories here.
+func flock(*os.File) error { return ErrUnsupported }
+
+func lockFile(root *os.Root, name string) (*os.File, error) {
+	if runtime.GOOS == "windows" {
+		root.Remove(name) // succeeds only if its holder is gone
+	}
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, ErrHeld
+	}
+	return f, err
+}
+
+func unlockFile(root *os.Root, name string, f *os.File) {
+	f.Close()
+	root.Remove(name)
+}

@@ -4,44 +4,173 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/dirlock"
 )
 
-func open(t *testing.T, path string) *os.File {
+func open(t *testing.T, path string) *os.Root {
 	t.Helper()
-	dir, err := os.Open(path)
+	root, err := os.OpenRoot(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { dir.Close() })
-	return dir
+	t.Cleanup(func() { root.Close() })
+	return root
 }
 
-// One holder at a time; who waits leaves with its context.
-func TestLock(t *testing.T) {
-	path := t.TempDir()
-	unlock, err := dirlock.Lock(t.Context(), open(t, path))
+// needsLocks skips where directories cannot be locked, but not in CI.
+func needsLocks(t *testing.T, err error) {
+	t.Helper()
 	if errors.Is(err, dirlock.ErrUnsupported) && os.Getenv("CI") == "" {
 		t.Skip(err)
 	}
 	if err != nil {
-		t.Fatalf("Lock() error = %v", err)
+		t.Fatalf("error = %v", err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := dirlock.Lock(ctx, open(t, path)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Lock() while it is held: error = %v, want %v", err, context.DeadlineExceeded)
+}
+
+// One holder at a time; who waits leaves with its context.
+func TestWait(t *testing.T) {
+	for _, name := range []string{"", "the.lock"} {
+		t.Run("name "+name, func(t *testing.T) {
+			path := t.TempDir()
+			l, err := dirlock.Wait(t.Context(), open(t, path), name)
+			needsLocks(t, err)
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			if _, err := dirlock.Wait(ctx, open(t, path), name); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, dirlock.ErrHeld) {
+				t.Errorf("Wait() while it is held: error = %v, want %v, %v", err, dirlock.ErrHeld, context.DeadlineExceeded)
+			}
+			if _, err := dirlock.Try(open(t, path), name); !errors.Is(err, dirlock.ErrHeld) {
+				t.Errorf("Try() while it is held: error = %v, want %v", err, dirlock.ErrHeld)
+			}
+			l.Unlock()
+			again, err := dirlock.Try(open(t, path), name)
+			if err != nil {
+				t.Fatalf("Try() after that: error = %v", err)
+			}
+			again.Unlock()
+			if names, err := os.ReadDir(path); err != nil || name == "" && len(names) != 0 {
+				t.Errorf("the directory holds %v, %v, want nothing", names, err)
+			}
+		})
 	}
-	unlock()
-	again, err := dirlock.Lock(t.Context(), open(t, path))
+}
+
+// Who knows the file alone and who knows the directory alone shut each other out
+// through one that takes both.
+func TestTry_Both(t *testing.T) {
+	const name = "the.lock"
+	path := t.TempDir()
+	file, err := dirlock.LockFile(open(t, path), name)
+	needsLocks(t, err)
+	if _, err := dirlock.Try(open(t, path), name); !errors.Is(err, dirlock.ErrHeld) {
+		t.Errorf("Try() with the file locked: error = %v, want %v", err, dirlock.ErrHeld)
+	}
+	// The lock on the directory is not kept by the one that failed.
+	dir, err := dirlock.Try(open(t, path), "")
+	needsLocks(t, err)
+	file.Close()
+	if _, err := dirlock.Try(open(t, path), name); !errors.Is(err, dirlock.ErrHeld) {
+		t.Errorf("Try() with the directory locked: error = %v, want %v", err, dirlock.ErrHeld)
+	}
+	dir.Unlock()
+	both, err := dirlock.Try(open(t, path), name)
 	if err != nil {
-		t.Fatalf("Lock() after that: error = %v", err)
+		t.Fatalf("Try() with neither locked: error = %v", err)
 	}
-	again()
-	if names, err := os.ReadDir(path); err != nil || len(names) != 0 {
-		t.Errorf("the directory holds %v, %v, want nothing", names, err)
+	both.Unlock()
+}
+
+// A file that is no file is no lock, and not one that can be waited for.
+func TestTry_NoFile(t *testing.T) {
+	path := t.TempDir()
+	if err := os.Mkdir(filepath.Join(path, "the.lock"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "f")
+	if err := errors.Join(os.WriteFile(elsewhere, nil, 0o600), os.Symlink(elsewhere, filepath.Join(path, "a.link"))); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"the.lock", "a.link"} {
+		if _, err := dirlock.Wait(t.Context(), open(t, path), name); err == nil || errors.Is(err, dirlock.ErrHeld) {
+			t.Errorf("Wait() with %s error = %v, want another than %v", name, err, dirlock.ErrHeld)
+		}
+	}
+	l, err := dirlock.Try(open(t, path), "another.lock")
+	if err != nil {
+		t.Fatalf("Try() after that: error = %v", err)
+	}
+	l.Unlock()
+}
+
+// Held tells when somebody has removed the file, even if there is another.
+func TestLock_Held(t *testing.T) {
+	path := t.TempDir()
+	root := open(t, path)
+	l, err := dirlock.Try(root, "the.lock")
+	needsLocks(t, err)
+	defer l.Unlock()
+	if !l.Held() {
+		t.Error("Held() = false")
+	}
+	if err := root.Remove("the.lock"); err != nil {
+		t.Skip(err) // on Windows
+	}
+	if l.Held() {
+		t.Error("Held() = true of a file that is gone")
+	}
+	if err := root.WriteFile("the.lock", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l.Held() {
+		t.Error("Held() = true of another file")
+	}
+}
+
+// Where directories cannot be locked, the file is the lock, for one at a time.
+func TestTry_FileAlone(t *testing.T) {
+	path := t.TempDir()
+	noDirectory := func(*os.File) error { return dirlock.ErrUnsupported }
+	root := open(t, path)
+	l, err := dirlock.TryWith(noDirectory, root, "the.lock")
+	needsLocks(t, err)
+	if _, err := dirlock.TryWith(noDirectory, root, "the.lock"); !errors.Is(err, dirlock.ErrHeld) {
+		t.Errorf("while it is held: error = %v, want %v", err, dirlock.ErrHeld)
+	}
+	l.Unlock()
+	if _, err := dirlock.TryWith(noDirectory, root, ""); !errors.Is(err, dirlock.ErrUnsupported) {
+		t.Errorf("without a name: error = %v, want %v", err, dirlock.ErrUnsupported)
+	}
+	var holders, most, times atomic.Int32
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 200 {
+				l, err := dirlock.TryWith(noDirectory, root, "the.lock")
+				if err != nil {
+					if !errors.Is(err, dirlock.ErrHeld) && !strings.Contains(err.Error(), "the.lock") {
+						t.Errorf("error = %v", err)
+					}
+					continue
+				}
+				if n := holders.Add(1); n > most.Load() {
+					most.Store(n)
+				}
+				times.Add(1)
+				holders.Add(-1)
+				l.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if most.Load() != 1 || times.Load() == 0 {
+		t.Errorf("%d held it at once, %d times, want one at a time", most.Load(), times.Load())
 	}
 }

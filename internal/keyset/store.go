@@ -247,7 +247,7 @@ func (st *store) write(snap *snapshot) error {
 	if err := checkPath(st.dir, true); err != nil {
 		return err
 	}
-	unlock, err := st.lock(storeLockTime)
+	unlock, err := st.lock()
 	switch {
 	case errors.Is(err, dirlock.ErrUnsupported):
 		// Then two processes that write at once may write in the wrong order.

@@ -17,6 +17,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+
+	"github.com/oidcauth/oidcauth/internal/dirlock"
 )
 
 const (
@@ -30,6 +32,10 @@ const (
 // ErrDir is wrapped by every error of a [Dir].
 var ErrDir = errors.New("directory of waiting revocations")
 
+// lockName names the file that is locked beside the directory, for file systems
+// where a directory cannot be.
+const lockName = "lock"
+
 var errInUse = errors.New("in use: want a directory of its own for each process")
 
 // A Dir is a directory with a small file for each entry, whose name is a hash of
@@ -39,9 +45,9 @@ type Dir struct {
 	path   string
 	before func(call string) error // of each call that changes something; for tests
 
-	mu     sync.Mutex // guards what follows
-	root   *os.Root   // nil once closed
-	unlock func()
+	mu   sync.Mutex // guards what follows
+	root *os.Root   // nil once closed
+	lock *dirlock.Lock
 }
 
 // Open opens the directory, which it creates if need be, and takes it for this
@@ -68,7 +74,10 @@ func (d *Dir) open() error {
 		err = fmt.Errorf("open to others: mode %#o, want %#o", info.Mode().Perm(), 0o700)
 	}
 	if err == nil {
-		d.unlock, err = lock(root)
+		d.lock, err = dirlock.Try(root, lockName)
+	}
+	if errors.Is(err, dirlock.ErrHeld) {
+		err = errInUse
 	}
 	if err != nil {
 		root.Close()
@@ -85,7 +94,7 @@ func (d *Dir) Close() error {
 	if d.root == nil {
 		return nil
 	}
-	d.unlock()
+	d.lock.Unlock()
 	err := d.root.Close()
 	d.root = nil
 	return d.wrap(err)

@@ -106,7 +106,7 @@ func TestDir_Faults(t *testing.T) {
 				}
 			})
 			// A crash releases the lock, and nothing else.
-			d.unlock()
+			d.lock.Unlock()
 			again := openDir(t, path)
 			got := contents(t, again)
 			for content := range acknowledged {
