@@ -144,8 +144,10 @@ func (cfg *Config) validate() error {
 	if cfg.RevocationDir != "" && cfg.Revocations == nil {
 		return errors.New("oidcauth: Config.RevocationDir is set without Revocations")
 	}
-	if err := argumentsOf(cfg.Extract); err != nil {
-		return err
+	if cfg.Extract != nil {
+		if err := argumentsOf(cfg.Extract); err != nil {
+			return err
+		}
 	}
 	if strings.ContainsFunc(cfg.ResourceMetadataURL, unfitForQuotes) {
 		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)

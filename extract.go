@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"reflect"
+	"net/url"
 
 	"github.com/oidcauth/oidcauth/internal/extract"
 )
@@ -18,8 +18,8 @@ import (
 // It must be safe for concurrent use, as those of this package are.
 //
 // Those of this package that are made with arguments that can never be right, such
-// as an empty name, refuse every request with an error that says so; [New] returns
-// that error.
+// as an empty name, refuse every request with an error that says so. [New] returns
+// that error: it asks each extractor with an empty request, and so does [FirstOf].
 type Extractor func(r *http.Request) (token string, err error)
 
 // BearerToken takes the token from the Authorization header (RFC 6750, section
@@ -96,22 +96,28 @@ func orInvalid(e extract.Func, err error) Extractor {
 	return e
 }
 
+// An argumentError is what is wrong with the arguments of an extractor.
+type argumentError struct{ error }
+
 // invalid returns an extractor that refuses every request with err, because the
-// arguments that it should be made from can never be right. [argumentsOf] knows
-// it by its code, which is why that must stand in one place.
-//
-//go:noinline
+// arguments that it should be made from can never be right.
 func invalid(err error) Extractor {
-	return func(*http.Request) (string, error) { return "", err }
+	return func(*http.Request) (string, error) { return "", argumentError{err} }
 }
 
-// argumentsOf returns what is wrong with the arguments that an extractor of this
-// package was made from. It calls no extractor of the program's own: that one may
-// rely on what only a request of the server has.
-func argumentsOf(e Extractor) error {
-	if reflect.ValueOf(e).Pointer() != reflect.ValueOf(invalid(nil)).Pointer() {
-		return nil
+// argumentsOf returns what is wrong with the arguments that an extractor was made
+// from. It asks with an empty request. An extractor of the program's own may rely
+// on what only a request of its server has: that it panics here says nothing of it.
+func argumentsOf(e Extractor) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = nil
+		}
+	}()
+	r := &http.Request{Method: http.MethodGet, URL: &url.URL{Path: "/"}, Header: http.Header{}, RequestURI: "/", Body: http.NoBody}
+	_, got := e(r)
+	if wrong, ok := errors.AsType[argumentError](got); ok {
+		return wrong.error
 	}
-	_, err := e(nil)
-	return err
+	return nil
 }

@@ -177,7 +177,7 @@ func TestExtractors_WrongArguments(t *testing.T) {
 	for name, extract := range map[string]oidcauth.Extractor{
 		"none": nil, "bearer": oidcauth.BearerToken, "query": oidcauth.QueryToken("ä b"),
 		"cookie of no page": oidcauth.CookieToken("__Host-session"), "cookie": oidcauth.CookieToken("session", app, "http://localhost:5173"),
-		// One that relies on what a server gives to a request is not tried out.
+		// One that relies on what a server gives to a request is no worse for it.
 		"own": func(r *http.Request) (string, error) { return r.Context().Value(http.ServerContextKey).(string), nil },
 	} {
 		a, err := oidcauth.New(configuration(extract))
