@@ -67,7 +67,7 @@ func (r *ClaimRule) compared() (kind policy.Kind, values []string) {
 }
 
 func (r *ClaimRule) validate() error {
-	if len(r.Claim) == 0 || slices.Contains(r.Claim, "") {
+	if !r.Claim.IsValid() {
 		return errors.New("claim rule: the path to the claim is empty or has an empty name")
 	}
 	demands := 0

@@ -1,6 +1,9 @@
 package oidcauth
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // SessionCounts returns how many sessions the Authenticator knows to be alive,
 // on how many lists they are, and for how many instants alarms are set.
@@ -11,7 +14,7 @@ func (a *Authenticator) SessionCounts() (live, lists, instants int) {
 	for _, l := range x.lists {
 		lists += len(l)
 	}
-	return x.count, lists, x.alarms.Instants()
+	return x.count, lists, sizeOf(x.alarms, "groups")
 }
 
 // RevocationCount returns how many revocations hold.
@@ -19,7 +22,7 @@ func (a *Authenticator) RevocationCount() int { return len(a.revocations.InForce
 
 // RevocationsKept returns how many revocations are kept, those that are over
 // included.
-func (a *Authenticator) RevocationsKept() int { return a.revocations.Len() }
+func (a *Authenticator) RevocationsKept() int { return sizeOf(a.revocations, "byEnd") }
 
 // KeepLogouts sets how many logouts of an issuer are kept.
 func (a *Authenticator) KeepLogouts(most int) { a.revocations.LimitLogouts(most) }
@@ -32,3 +35,16 @@ func (c *Claims) Indexed() bool { return c.record.Index != "" }
 
 // Size returns what the claims count in the cache.
 func (c *Claims) Size() int { return c.size() }
+
+// sizeOf returns the length of a map or a slice, or the number, that a pointer to a
+// struct of another package leads to by the names of fields.
+func sizeOf(v any, fields ...string) int {
+	at := reflect.ValueOf(v)
+	for _, name := range fields {
+		at = reflect.Indirect(at).FieldByName(name)
+	}
+	if at.CanInt() {
+		return int(at.Int())
+	}
+	return at.Len()
+}

@@ -207,7 +207,7 @@ func (i *Issuer) checkTypes() error {
 
 func (i *Issuer) checkPaths() error {
 	for _, p := range slices.Concat(i.Subject, i.SubjectElse, i.Roles) {
-		if len(p) == 0 || slices.Contains(p, "") {
+		if !p.IsValid() {
 			return fmt.Errorf("oidcauth: issuer %q: a path to a claim is empty or has an empty name", i.URL)
 		}
 	}

@@ -16,15 +16,21 @@ import (
 // bounds the life of.
 const defaultRevocationTime = 365 * 24 * time.Hour
 
+// maxLogouts is how many logouts of an issuer are kept, as [Authenticator.LogoutHandler]
+// says.
+const maxLogouts = 1 << 16
+
 // lastingYears is the same where tokens may never expire.
 const lastingYears = 100
 
 // newRevocations returns an empty list of revocations.
 func (a *Authenticator) newRevocations(cfg Config) *revoked.List {
-	return revoked.NewList(revoked.Config{
+	l := revoked.NewList(revoked.Config{
 		Now: a.now, Logger: a.logger, Incomplete: cfg.Revocations != nil && cfg.RequireRevocations,
 		Revoked: a.endRevoked, Lost: a.endUnknown,
 	})
+	l.LimitLogouts(maxLogouts)
+	return l
 }
 
 // follow keeps the revocations up to date with the log, until Close.

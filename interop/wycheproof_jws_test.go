@@ -101,7 +101,7 @@ func checkSecretGroup(t *testing.T, group jwsGroup) {
 	for _, test := range group.Tests {
 		var token jws.Token
 		text := string(test.JWS + test.JWE)
-		if token.Parse(text, 16<<10) == nil && jws.Known(token.Algorithm) {
+		if _, err := token.Parse(nil, text, 16<<10); err == nil && jws.Known(token.Algorithm) {
 			t.Errorf("%d (%s, %s): well formed and signed by %s", test.ID, group.Comment, test.Comment, token.Algorithm)
 		}
 	}
@@ -118,7 +118,7 @@ func verifyJWS(public json.RawMessage, text string) error {
 	header, rest, _ := strings.Cut(text, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
 	var token jws.Token
-	if err := token.Parse(header+".e30."+signature, 16<<10); err != nil {
+	if _, err := token.Parse(nil, header+".e30."+signature, 16<<10); err != nil {
 		return err
 	}
 	encoding := base64.RawURLEncoding.Strict()

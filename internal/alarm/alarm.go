@@ -105,13 +105,6 @@ func (c *Clock[T]) Unset(m *Alarm[T]) {
 	c.remove(m)
 }
 
-// Instants returns for how many instants alarms are set.
-func (c *Clock[T]) Instants() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.groups)
-}
-
 // remove takes an alarm that may be set out of its group. The lock must be held.
 func (c *Clock[T]) remove(m *Alarm[T]) {
 	g := m.group

@@ -65,16 +65,6 @@ func list(pattern string) ([]listed, error) {
 	return goList("-deps", "-export", "-json=ImportPath,Dir,Export,GoFiles", pattern)
 }
 
-// imports returns what each of the packages that match a pattern imports.
-func imports(pattern string) (map[string][]string, error) {
-	all, err := goList("-json=ImportPath,Imports", pattern)
-	imported := map[string][]string{}
-	for _, p := range all {
-		imported[p.ImportPath] = p.Imports
-	}
-	return imported, err
-}
-
 func goList(arguments ...string) ([]listed, error) {
 	cmd := exec.Command("go", append([]string{"list"}, arguments...)...)
 	cmd.Stderr = os.Stderr

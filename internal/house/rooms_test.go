@@ -62,3 +62,13 @@ func TestRooms(t *testing.T) {
 		}
 	}
 }
+
+// imports returns what each of the packages that match a pattern imports.
+func imports(pattern string) (map[string][]string, error) {
+	all, err := goList("-json=ImportPath,Imports", pattern)
+	imported := map[string][]string{}
+	for _, p := range all {
+		imported[p.ImportPath] = p.Imports
+	}
+	return imported, err
+}

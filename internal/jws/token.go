@@ -10,14 +10,9 @@ import (
 	"strings"
 )
 
-const (
-	// signatureBuffer is the size of a buffer for the signature of any permitted key up
-	// to RSA 4096.
-	signatureBuffer = 512
-
-	// usualMembers are as many members as a usual payload has, and some.
-	usualMembers = 24
-)
+// signatureBuffer is the size of a buffer for the signature of any permitted key up
+// to RSA 4096.
+const signatureBuffer = 512
 
 // Token is a compact JWS taken apart and checked for form. Nothing in it is
 // trusted until [Key.Verify] has accepted it. A Token is filled by
@@ -42,9 +37,6 @@ type Token struct {
 	// Payload is the decoded payload, the text of one JSON object.
 	Payload string
 
-	// Members are the payload's top-level members in the order written.
-	Members []Member
-
 	// read is the header that a Token read last. Nearly all tokens of an issuer
 	// share one, so that a Token which is used again seldom has to read another.
 	read struct {
@@ -61,28 +53,15 @@ type Token struct {
 }
 
 // Parse resets t and fills it from token, a compact JWS of at most maxBytes
-// bytes. An error is an [ErrMalformed] that names the first rule broken, and
-// leaves t empty.
+// bytes. It appends the payload's top-level members to dst, in the order written,
+// and returns it: a buffer on the caller's stack stays there. An error is an
+// [ErrMalformed] that names the first rule broken. Then t is empty and nothing is
+// appended; what dst has got of memory may be used again.
 //
 // Three parts of canonical base64url are required: a header and a payload that
 // satisfy [ParseObject], and a signature that is not empty. Encrypted tokens,
 // the JSON serialization, detached payloads and critical extensions are refused.
-func (t *Token) Parse(token string, maxBytes int) error {
-	var buf [usualMembers]Member
-	members, err := t.ParseInto(buf[:0], token, maxBytes)
-	if err != nil {
-		return err
-	}
-	t.Members = make([]Member, len(members))
-	copy(t.Members, members)
-	return nil
-}
-
-// ParseInto is [Token.Parse] for a caller with a buffer for the members: it appends
-// them to dst and returns it, and leaves t.Members empty. A buffer on the caller's
-// stack stays there. With an error nothing is appended; what dst has got of
-// memory may be used again.
-func (t *Token) ParseInto(dst []Member, token string, maxBytes int) ([]Member, error) {
+func (t *Token) Parse(dst []Member, token string, maxBytes int) ([]Member, error) {
 	t.Reset()
 	before := len(dst)
 	dst, err := t.parse(dst, token, maxBytes)
@@ -98,7 +77,7 @@ func (t *Token) ParseInto(dst []Member, token string, maxBytes int) ([]Member, e
 // remain where nothing reads them, and so may an old header.
 func (t *Token) Reset() {
 	t.Algorithm, t.KeyID, t.HasKeyID, t.Type, t.HasType = "", "", false, "", false
-	t.Payload, t.Members, t.signingInput = "", nil, ""
+	t.Payload, t.signingInput = "", ""
 	t.length, t.long = 0, nil
 }
 

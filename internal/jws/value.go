@@ -11,6 +11,9 @@ import (
 // common time format can express.
 const maxSeconds = 253402300799
 
+// usualMembers are as many members as a usual object has, and some.
+const usualMembers = 24
+
 // Text returns the value of a string member without quotes and escapes. Any
 // other type is an [ErrKind].
 func (m Member) Text() (string, error) {

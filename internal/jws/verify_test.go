@@ -25,7 +25,7 @@ import (
 func verify(t *testing.T, key *jws.Key, token string) error {
 	t.Helper()
 	var parsed jws.Token
-	if err := parsed.Parse(token, maxBytes); err != nil {
+	if err := form(&parsed, token, maxBytes); err != nil {
 		t.Fatalf("Parse() error = %v, want none", err)
 	}
 	return key.Verify(&parsed)
@@ -65,7 +65,7 @@ func TestVerify(t *testing.T) {
 					changed[i] = 'B'
 				}
 				var parsed jws.Token
-				if parsed.Parse(string(changed), maxBytes) == nil && key.Verify(&parsed) == nil {
+				if form(&parsed, string(changed), maxBytes) == nil && key.Verify(&parsed) == nil {
 					t.Errorf("Verify() accepts the token with byte %d changed", i)
 				}
 			}
@@ -311,7 +311,7 @@ func TestVerify_Allocations(t *testing.T) {
 		var parsed jws.Token
 		ours := testing.AllocsPerRun(50, func() {
 			var buf [24]jws.Member
-			if _, err := parsed.ParseInto(buf[:0], token, maxBytes); err != nil {
+			if _, err := parsed.Parse(buf[:0], token, maxBytes); err != nil {
 				t.Fatal(err)
 			}
 			if err := key.Verify(&parsed); err != nil {

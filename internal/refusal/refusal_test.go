@@ -45,7 +45,7 @@ func TestFind(t *testing.T) {
 		{"a sentinel", refusal.ErrExpired, 401, "invalid_token"},
 		{"the bare challenge", refusal.ErrNoToken, 401, "unauthorized"},
 		{"a refusal", refusal.New(refusal.Key, refusal.ErrKeysUnavailable, "", ""), 503, "temporarily_unavailable"},
-		{"wrapped", fmt.Errorf("in a handler: %w", refusal.New(refusal.Caller, refusal.ErrForbidden, "", "")), 403, "insufficient_scope"},
+		{"wrapped", fmt.Errorf("in a handler: %w", refusal.New(refusal.Rules, refusal.ErrForbidden, "", "")), 403, "insufficient_scope"},
 		{"a cause that is another sentinel", refusal.Because(refusal.Rules, refusal.ErrRule, refusal.ErrKeysUnavailable), 401, "invalid_token"},
 		{"no sentinel", errors.New("disk full"), 500, "server_error"},
 		{"nothing", nil, 500, "server_error"},

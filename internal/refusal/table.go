@@ -3,7 +3,6 @@ package refusal
 import (
 	"errors"
 	"net/http"
-	"slices"
 )
 
 // The sentinels. What each says stands at its name in the public package.
@@ -112,9 +111,6 @@ func Find(err error) Entry {
 	}
 	return serverFault
 }
-
-// Table returns an entry for every sentinel.
-func Table() []Entry { return slices.Clone(table[:]) }
 
 // isSentinel reports whether err itself is one of the sentinels.
 func isSentinel(err error) bool {

@@ -5,10 +5,6 @@ import (
 	"time"
 )
 
-// defaultMaxLogouts bounds how many revocations of an issuer are kept that can be
-// evicted for a cutoff: those that logouts are, above all.
-const defaultMaxLogouts = 1 << 16
-
 // A cutoff is an ordinary revocation of all tokens that an issuer issued before
 // some time. It takes the place of many logouts: a token that one of them revoked
 // was issued before it too.
@@ -89,8 +85,9 @@ func latest(a, b time.Time) time.Time {
 	return a
 }
 
-// LimitLogouts sets how many of an issuer's logouts are kept, also of those that
-// there are already: 65,536 without.
+// LimitLogouts bounds how many revocations of an issuer are kept that can be evicted
+// for a cutoff: those that logouts are, above all. It counts for those that there
+// are already, too. A new list has no bound.
 func (l *List) LimitLogouts(most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -87,7 +88,7 @@ func NewList(cfg Config) *List {
 	l := &List{
 		cfg: cfg, clock: wallClock(time.Now()), incomplete: cfg.Incomplete,
 		entries: make(map[entryKey][]*entry), dropped: nothingDropped,
-		logouts: make(map[string]int), maxLogouts: defaultMaxLogouts,
+		logouts: make(map[string]int), maxLogouts: math.MaxInt,
 	}
 	if cfg.Incomplete {
 		l.generation.Store(1)
@@ -256,13 +257,6 @@ func (l *List) InForce() []Revocation {
 		}
 	}
 	return list
-}
-
-// Len returns the number of revocations kept, those that are over included.
-func (l *List) Len() int {
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	return len(l.byEnd)
 }
 
 // setIncomplete says whether everything is to be refused.

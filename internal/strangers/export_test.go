@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
 // Turns and Turn give the tests the queue that nobody else sees.
@@ -51,3 +53,14 @@ func (q *turns) Balanced() bool {
 	}
 	return q.heir == nil
 }
+
+// Count returns how many issuers are known, how many of them have verified an
+// accepted token, and how many are remembered as failed.
+func (s *Issuers) Count() (known, proven, failed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.table.issuers), s.table.proven.Len(), s.failed.order.Len()
+}
+
+// Keys returns the issuer's keys.
+func (i *Issuer) Keys() *keyset.Set { return i.keys }

@@ -100,9 +100,6 @@ type Issuer struct {
 	position
 }
 
-// Keys returns the issuer's keys.
-func (i *Issuer) Keys() *keyset.Set { return i.keys }
-
 // Data returns what [Config.Describe] made for the issuer.
 func (i *Issuer) Data() any { return i.data }
 
@@ -132,14 +129,6 @@ func (s *Issuers) Accepted(name string, keys *keyset.Set) {
 	if i := s.table.issuers[name]; i != nil && i.keys == keys {
 		s.table.prove(i, time.Now())
 	}
-}
-
-// Count returns how many issuers are known, how many of them have verified an
-// accepted token, and how many are remembered as failed.
-func (s *Issuers) Count() (known, proven, failed int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.table.issuers), s.table.proven.Len(), s.failed.order.Len()
 }
 
 // Close ends first contacts, turns away who waits, and lets go of all keys.

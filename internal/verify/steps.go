@@ -50,7 +50,7 @@ var Steps = []Step{
 // CheckForm checks the token's shape, as the package jws describes it.
 func (e *Evaluation) CheckForm(context.Context) error {
 	var err error
-	if e.Members, err = e.Token.ParseInto(e.Members[:0], e.Raw, e.env.MaxBytes); err != nil {
+	if e.Members, err = e.Token.Parse(e.Members[:0], e.Raw, e.env.MaxBytes); err != nil {
 		return Malformed(err)
 	}
 	e.SetPayload(e.Token.Payload)

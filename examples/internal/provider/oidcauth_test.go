@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
 	"github.com/oidcauth/oidcauth/identity"
 )
@@ -24,7 +25,14 @@ import (
 // trust returns an authenticator for the provider's tokens of the given types.
 func trust(t *testing.T, p *provider.Provider, types ...string) *oidcauth.Authenticator {
 	t.Helper()
+	return tracing(t, p, nil, types...)
+}
+
+// tracing is [trust] with hooks.
+func tracing(t *testing.T, p *provider.Provider, trace *authtrace.Hooks, types ...string) *oidcauth.Authenticator {
+	t.Helper()
 	auth, err := oidcauth.New(oidcauth.Config{
+		Trace: trace,
 		Issuers: []oidcauth.Issuer{{
 			URL: p.Issuer(), Audiences: []string{audience}, TokenTypes: types, Keys: oidcauth.KeysFrom{InsecureHTTP: true},
 		}},
@@ -155,7 +163,8 @@ func TestAuthenticate_RealRSAKeys(t *testing.T) {
 func TestRotation_RefusesNobody(t *testing.T) {
 	const clients, callsAround = 4, 50
 	p := start(t)
-	server := guarded(t, trust(t, p))
+	var fetches atomic.Int64
+	server := guarded(t, tracing(t, p, &authtrace.Hooks{KeysFetched: func(authtrace.KeyFetch) { fetches.Add(1) }}))
 	first := mustToken(t)(p.AccessToken(t.Context(), "app", "alice"))
 	if response, err := get(t.Context(), server, first); err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("before the rotation: %v, %v", response, err)
@@ -201,8 +210,8 @@ func TestRotation_RefusesNobody(t *testing.T) {
 	if before.Load() < callsAround || after.Load() < callsAround {
 		t.Errorf("calls before and after the rotation: got %d and %d, want %d each", before.Load(), after.Load(), callsAround)
 	}
-	if fetches := p.KeyFetches(); fetches != 2 {
-		t.Errorf("key set fetched %d times, want 2: once at first and once for the new key", fetches)
+	if n := fetches.Load(); n != 2 {
+		t.Errorf("key set fetched %d times, want 2: once at first and once for the new key", n)
 	}
 }
 

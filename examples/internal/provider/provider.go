@@ -22,7 +22,6 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -52,7 +51,6 @@ type Provider struct {
 	storage *storage
 	op      *op.Provider
 	handler http.Handler
-	fetches atomic.Int64
 
 	mu     sync.Mutex // guards server
 	server *http.Server
@@ -127,18 +125,10 @@ func (p *Provider) SignOutURL(idToken string) string {
 	return p.op.EndSessionEndpoint().Absolute(p.issuer) + "?" + url.Values{"id_token_hint": {idToken}}.Encode()
 }
 
-// KeyFetches returns how many times the key set has been asked for.
-func (p *Provider) KeyFetches() int64 { return p.fetches.Load() }
-
 // Rotate makes a new signing key, publishes it and signs with it from now on;
 // the earlier keys stay published, so their tokens stay good. It returns the
 // ID of the new key.
 func (p *Provider) Rotate() (keyID string, err error) { return p.keys.rotate() }
-
-// Withdraw takes every key but the one in use out of the published set, as an
-// operator does when a key has leaked: tokens signed by them are no longer
-// good.
-func (p *Provider) Withdraw() { p.keys.withdraw() }
 
 // Stop ends the service at once, with every connection, and keeps what it
 // knows: an outage. Stopping twice is fine.
@@ -173,18 +163,13 @@ func (p *Provider) serve(listener net.Listener) {
 	}()
 }
 
-// routes adds the login page to the protocol's own endpoints and counts how
-// often the keys are fetched.
+// routes adds the login page to the protocol's own endpoints.
 func (p *Provider) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /login", p.showLogin)
 	mux.HandleFunc("POST /login", p.acceptLogin)
 	mux.HandleFunc("GET /signed-out", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, "signed out")
-	})
-	mux.HandleFunc("GET "+p.op.KeysEndpoint().Relative(), func(w http.ResponseWriter, r *http.Request) {
-		p.fetches.Add(1)
-		p.op.ServeHTTP(w, r)
 	})
 	mux.Handle("/", p.op)
 	return mux
