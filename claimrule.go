@@ -120,6 +120,7 @@ func demands(rules []ClaimRule) []policy.Demand {
 }
 
 // A Path leads to a claim by its member names from the top of the payload:
-// Path{"realm_access", "roles"}. Names are matched exactly. Its String method
-// joins them with "/".
+// Path{"realm_access", "roles"}. Names are matched exactly. It is a []string, with
+// the methods String, which joins the names with "/", and IsValid, which is false
+// of one without names or with an empty one. [Issuer.Subject] and others hold it.
 type Path = claims.Path

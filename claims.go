@@ -193,7 +193,7 @@ func (c *Claims) size() int {
 	return int(unsafe.Sizeof(*c)) + c.record.Size()
 }
 
-// owner tells the cache whose token it is, so that one caller's tokens cannot
+// owner says to the cache whose token it is, so that one caller's tokens cannot
 // evict everybody else's.
 func (c *Claims) owner() uint64 {
 	return binary.BigEndian.Uint64(c.record.Identity[len(c.record.Identity)-8:])

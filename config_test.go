@@ -196,7 +196,7 @@ func TestIssuer_JSON(t *testing.T) {
 		for i := range described.NumField() {
 			field := described.Type().Field(i)
 			if field.IsExported() && field.Tag.Get("json") != "-" && described.Field(i).IsZero() {
-				t.Errorf("this test forgets the field %s", field.Name)
+				t.Errorf("this test lacks the field %s", field.Name)
 			}
 		}
 	}

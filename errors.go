@@ -70,12 +70,14 @@ var (
 // A Refusal is the error of every method that refuses a token or a request: a
 // struct with the fields
 //
-//	Check string // the check that failed, as a [Report] names it
+//	Check string // the check that failed: as a step of an explain.Report is named,
+//	             // or "session", "ticket", "logout" or "request", of what carries the token
 //	Got   string // what the token had; quoted and shortened where the token chose it
 //	Want  string // what would have passed; may be empty
 //	Err   error  // the sentinel, possibly joined with its cause
 //
-// It never contains the token. Its text is for the operator's log; what a remote
+// of package internal/refusal, so that all packages here can return it. It never
+// contains the token. Its text is for the operator's log; what a remote
 // caller may know is in the answer that [Authenticator.Refuse] writes. Its method
 // RetryAfter returns how long a caller does well to wait before the next try,
 // zero unless the refusal is [ErrKeysUnavailable].

@@ -51,7 +51,7 @@ type Issuer struct {
 	InsecureAnyAudience bool `json:"insecure_any_audience,omitempty"`
 
 	// DedicatedKeys says that the issuer signs with these keys for this server's
-	// application only, so that the keys tell what other issuers tell with an
+	// application only, so that the keys say what other issuers say with an
 	// audience: WorkOS has a key set for each client, Clerk an issuer for each
 	// application. A token without "aud" is then accepted; one with "aud" must
 	// still name one of Audiences, which may be empty. If the keys sign for other
@@ -65,7 +65,7 @@ type Issuer struct {
 
 	// LogoutBy says what a logout token ends that names both a subject and a login
 	// session. Empty means all that the subject has: the access tokens of most
-	// issuers do not tell of which login session they are ("sid"), and a logout by
+	// issuers do not say of which login session they are ("sid"), and a logout by
 	// that would leave them alive. Clients that are signed in elsewhere need a new
 	// token then. With "sid" it ends that login session alone, so that tokens
 	// without "sid" live on. A logout token that names one of the two ends what it
@@ -87,7 +87,7 @@ type Issuer struct {
 	TokenTypes []string `json:"token_types,omitempty"`
 
 	// Keys say where the issuer's keys come from. Their zero value is enough for an
-	// issuer that is reached at URL: its discovery document tells.
+	// issuer that is reached at URL: its discovery document says so.
 	Keys KeysFrom `json:"keys,omitzero"`
 
 	// Leeway takes the place of [Config.Leeway] for the tokens of this issuer, whose

@@ -190,7 +190,7 @@ func (a *Authenticator) keysGone(keys []*keyset.Key) {
 	}
 }
 
-// deadKey words the refusal of a token under a key that is trusted no more.
+// deadKey returns the refusal of a token under a key that is trusted no more.
 func (a *Authenticator) deadKey(c *Claims, k *keyset.Key) error {
 	if a.closed.Load() {
 		return refusal.New(refusal.Key, ErrClosed, "", "")

@@ -226,7 +226,7 @@ func (a *Authenticator) logLogout(ctx context.Context, l logout, live map[*Sessi
 	a.logger.LogAttrs(ctx, level, "logout", attrs...)
 }
 
-// noSessionIDs words what to do where a logout by session ID can end nothing.
+// noSessionIDs returns what to do where a logout by session ID can end nothing.
 func (l logout) noSessionIDs() string {
 	text := `no token of this issuer has carried "sid", by which the logout was: have the issuer put it into the tokens that are sent here`
 	if l.Subject != "" {

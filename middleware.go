@@ -89,7 +89,7 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 // Refuse answers a request that err stands against: an error of this package,
 // from [Authenticator.AuthenticateRequest] or [Require] for instance. The answer
 // is 400, 401, 403 or 503 with a challenge (RFC 6750, section 3) and a JSON body
-// {"error", "error_description"}; for any other error it is 500. It tells the
+// {"error", "error_description"}; for any other error it is 500. It says to the
 // caller what kind of fault it is; what exactly was got and wanted goes to
 // [Config.Logger].
 func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {

@@ -51,7 +51,7 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // ([ErrRevocationsUnavailable], with the log's own), and it holds in this process
 // all the same. It is shared later then: the log is tried again, at most a minute
 // apart, until it takes the revocation, or that is over, or the Authenticator is
-// closed. What the error says beside tells what else to do:
+// closed. Its other sentinels say what else to do:
 //
 //   - [ErrRevocationWaits]: nothing, with [Config.RevocationDir], from which it is
 //     shared even after a restart. Without, it is lost with this process.

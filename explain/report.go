@@ -1,4 +1,4 @@
-// Package explain holds what an Authenticator tells a person: why a token is
+// Package explain holds what an Authenticator reports to a person: why a token is
 // accepted or refused, check by check, and what an issuer's keys are. Nothing in it
 // contains a token.
 package explain
@@ -11,7 +11,7 @@ import (
 	"github.com/oidcauth/oidcauth/identity"
 )
 
-// A Report tells, check by check, why a token is accepted or refused. It never
+// A Report says, check by check, why a token is accepted or refused. It never
 // contains the token or its signature.
 type Report struct {
 	Accepted bool   // whether Authenticate accepts the token

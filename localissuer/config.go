@@ -56,7 +56,7 @@ type Config struct {
 	// or MaxLifetime if that is less.
 	Lifetime time.Duration
 
-	// MaxLifetime bounds the lifetime of every token, and so tells how long a
+	// MaxLifetime bounds the lifetime of every token, and so says how long a
 	// retired key is kept. Zero means the same as Lifetime.
 	MaxLifetime time.Duration
 

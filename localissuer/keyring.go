@@ -225,7 +225,7 @@ func (l *Issuer) publish() error {
 		return err
 	}
 	l.jwks, l.withdrawn = jwks, nil
-	return l.tell()
+	return l.publishToAll()
 }
 
 // publicKeys returns the ring as a JSON Web Key Set (RFC 7517, section 5).

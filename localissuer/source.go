@@ -54,8 +54,8 @@ func (l *Issuer) published() oidcauth.Keys {
 	return keys
 }
 
-// tell brings all Authenticators up to date. The lock must be held.
-func (l *Issuer) tell() error {
+// publishToAll brings all Authenticators up to date. The lock must be held.
+func (l *Issuer) publishToAll() error {
 	keys := l.published()
 	var failed []error
 	for f := range l.followers {

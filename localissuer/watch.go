@@ -172,7 +172,7 @@ func (l *Issuer) withdraw(cause error) {
 	}
 	l.withdrawn = fmt.Errorf("key directory not readable for %v: %w", unreadableLimit, cause)
 	l.signing.Store(stopped(l.withdrawn))
-	if err := l.tell(); err != nil {
+	if err := l.publishToAll(); err != nil {
 		cause = errors.Join(cause, err)
 	}
 	l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable for too long, the keys in memory are trusted no more",

@@ -69,6 +69,6 @@
 // What stands in the documents is changed by [Issuer.SetDiscovery] and
 // [Issuer.AddJWK]; [BrokenJWKs] and [BrokenDocuments] have what is found in
 // the wild. [Issuer.SetCaching] sets caching headers and answers conditional
-// requests; [Issuer.Fetches] and [Issuer.History] tell what the client asked
+// requests; [Issuer.Fetches] and [Issuer.History] show what the client asked
 // for, and when.
 package oidctest

@@ -66,7 +66,7 @@ func BrokenJWKs() []Sample {
 	return list
 }
 
-// encryptionJWK returns a sound key that is not meant for signatures.
+// encryptionJWK returns a good key that is not meant for signatures.
 func encryptionJWK() string {
 	pair, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -65,7 +65,7 @@ func wantStay(t *testing.T, n *natsServer, stream string, least time.Duration) {
 	}
 }
 
-// A program whose clock is behind that of the machine tells the log so; where it
+// A program whose clock is behind that of the machine says so to the log; where it
 // does not, it is told that nothing is stored.
 func TestLog_ClockOfTheProgram(t *testing.T) {
 	n, issuer := startNATS(t), newIssuer(t)

@@ -9,8 +9,8 @@ import (
 )
 
 // A contact makes the calls of one Follow, one at a time, and puts off those that
-// tell of a loss. The reading goes on meanwhile, with waits of its own, so that a
-// timer tells of the loss.
+// report a loss. The reading goes on meanwhile, with waits of its own, so that a
+// timer reports the loss.
 type contact struct {
 	grace    time.Duration
 	apply    func(oidcauth.Revocation)
@@ -18,7 +18,7 @@ type contact struct {
 
 	mu      sync.Mutex // held during each call; guards what follows
 	current bool       // as told
-	changes int        // tells a timer that what it waited for is over
+	changes int        // by which a timer knows that what it waited for is over
 	timer   *time.Timer
 }
 
@@ -29,23 +29,23 @@ func (c *contact) take(r oidcauth.Revocation) {
 	c.apply(r)
 }
 
-// back tells that all there is was passed on.
+// back reports that all there is was passed on.
 func (c *contact) back() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.settle()
+	c.disarm()
 	c.current = true
 	c.caughtUp(true)
 }
 
-// lost tells that revocations may be missing: at once if they are known to be, or
+// lost reports that revocations may be missing: at once if they are known to be, or
 // if nothing was complete before, and else at the end of the grace since the
 // first loss.
 func (c *contact) lost(cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.current || c.grace == 0 || certain(cause) {
-		c.settle()
+		c.disarm()
 		c.tellLost()
 		return
 	}
@@ -66,7 +66,7 @@ func (c *contact) over(change int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.changes == change {
-		c.settle()
+		c.disarm()
 		c.tellLost()
 	}
 }
@@ -75,11 +75,11 @@ func (c *contact) over(change int) {
 func (c *contact) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.settle()
+	c.disarm()
 }
 
-// settle takes the timer back. c.mu must be held.
-func (c *contact) settle() {
+// disarm takes the timer back. c.mu must be held.
+func (c *contact) disarm() {
 	c.changes++
 	if c.timer != nil {
 		c.timer.Stop()

@@ -39,7 +39,7 @@ var (
 // A Contact lets tests lose contact and find it again.
 type Contact contact
 
-// NewContact makes a contact that only tells whether it is current.
+// NewContact makes a contact that only reports whether it is current.
 func NewContact(grace time.Duration, caughtUp func(bool)) *Contact {
 	return (*Contact)(&contact{grace: grace, caughtUp: caughtUp})
 }

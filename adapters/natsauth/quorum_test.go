@@ -60,7 +60,7 @@ func freePorts(t testing.TB, n int) (ports []int) {
 }
 
 // A NATS server that has lost the others takes part in nothing any longer, while
-// the connection to it is sound. The heartbeat tells.
+// the connection to it works. The heartbeat shows it.
 func TestFollow_QuorumLost(t *testing.T) {
 	t.Parallel()
 	members := clusterNATS(t)

@@ -129,7 +129,7 @@ func nanoseconds(c harness.Case, result testing.BenchmarkResult) float64 {
 	return float64(result.T.Nanoseconds()) / float64(result.N)
 }
 
-// speedup tells how many times as much every core does as one, by the time on
+// speedup returns how many times as much every core does as one, by the time on
 // the wall.
 func (m samples) speedup(one, every key) spread {
 	over, under := m[one], m[every]

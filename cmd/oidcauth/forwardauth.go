@@ -7,7 +7,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-// forwardAuth tells a proxy that a request is authenticated, and whose it is.
+// forwardAuth says to a proxy that a request is authenticated, and whose it is.
 func forwardAuth(w http.ResponseWriter, _ *http.Request, claims *oidcauth.Claims) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")

@@ -81,7 +81,7 @@ func (c *tokenClient) device(ctx context.Context, std streams) (*oauth2.Token, e
 	return c.verified(ctx, token, "")
 }
 
-// announce tells the person where to go and what to enter.
+// announce says to the person where to go and what to enter.
 func (c *tokenClient) announce(std streams, code *oauth2.DeviceAuthResponse) {
 	fmt.Fprintf(std.err, "Open this address on any device and enter the code %s:\n  %s\n",
 		printable(code.UserCode), printable(code.VerificationURI))

@@ -19,7 +19,7 @@ type whoamiAnswer struct {
 	Claims    json.RawMessage `json:"claims"`     // the payload, as the issuer signed it
 }
 
-// whoami tells the bearer of a token what the token says.
+// whoami shows the bearer of a token what it says.
 func whoami(w http.ResponseWriter, _ *http.Request, claims *oidcauth.Claims) {
 	writeJSON(w, http.StatusOK, whoamiAnswer{
 		Identity:  claims.Identity().String(),

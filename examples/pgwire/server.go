@@ -155,7 +155,7 @@ type violation struct{ code, message string }
 
 func (v *violation) Error() string { return v.message }
 
-// fatalText words the end of a connection. The text is fixed for each kind of
+// fatalText returns the message that ends a connection. The text is fixed for each kind of
 // refusal; what exactly was got and wanted is not for the client.
 func fatalText(err error) (code, message string) {
 	if v, ok := errors.AsType[*violation](err); ok {

@@ -162,7 +162,7 @@ func (s *story) forgedTokens(ctx context.Context) error {
 	}
 	s.play(ctx,
 		s.read(s.caller("forger", flipped), "one bit of the signature flipped", http.StatusUnauthorized, oidcauth.ErrSignature),
-		s.read(s.caller("forger", resigned), "signed with a key of his own", http.StatusUnauthorized, oidcauth.ErrSignature),
+		s.read(s.caller("forger", resigned), "signed with a key of their own", http.StatusUnauthorized, oidcauth.ErrSignature),
 	)
 	return nil
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
-// An Index tells where the names of a payload's claims end, so that a claim
+// An Index knows where the names of a payload's claims end, so that a claim
 // is found without reading those before it: for each claim two bytes, the low one
 // first. It is empty for a payload that has to be read from the top.
 type Index string

@@ -110,7 +110,7 @@ func TestTry_NoFile(t *testing.T) {
 	l.Unlock()
 }
 
-// Held tells when somebody has removed the file, even if there is another.
+// Held reports when somebody has removed the file, even if there is another.
 func TestLock_Held(t *testing.T) {
 	path := t.TempDir()
 	root := open(t, path)

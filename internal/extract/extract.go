@@ -56,7 +56,7 @@ func isToken68(s string) bool {
 	return s != ""
 }
 
-// token68 tells which bytes a bearer token may consist of. Each request's whole
+// token68 has the bytes that a bearer token may consist of. Each request's whole
 // token is looked through, and a table takes half the time of comparisons.
 var token68 = func() (allowed [256]bool) {
 	for c := range len(allowed) {

@@ -113,7 +113,7 @@ func (c *Client) get(ctx context.Context, rawURL string, req Request) (*Response
 	return nil, fmt.Errorf("get %s: %w", show(u), &transportError{withoutURL(err)})
 }
 
-// isVerdict tells an answer that was refused from one that did not come.
+// isVerdict reports whether an answer came and was refused.
 func isVerdict(err error) bool {
 	return errors.Is(err, ErrRedirect) || errors.Is(err, ErrTooLarge) || errors.Is(err, ErrContentType)
 }

@@ -1,4 +1,4 @@
-// Package forwarded tells where a request came from, by its connection and by what
+// Package forwarded finds where a request came from, by its connection and by what
 // trusted proxies have written into its headers.
 package forwarded
 

@@ -29,7 +29,7 @@ type source struct {
 	types *types.Package
 }
 
-// listed is what go list tells of a package.
+// listed is what go list says of a package.
 type listed struct {
 	ImportPath, Dir, Export string
 	GoFiles, Imports        []string

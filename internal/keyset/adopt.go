@@ -30,7 +30,7 @@ func (s *Set) Withdraw(cause error) error {
 	})
 }
 
-// change makes a change of the keys and tells of it.
+// change makes a change of the keys and reports it.
 func (s *Set) change(do func(now time.Time)) error {
 	s.mu.Lock()
 	if s.closed {
@@ -41,7 +41,7 @@ func (s *Set) change(do func(now time.Time)) error {
 	defer s.wg.Done()
 	now := time.Now()
 	do(now)
-	s.settle(now)
+	s.reportState(now)
 	s.mu.Unlock()
 	s.deliver()
 	return nil

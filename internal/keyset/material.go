@@ -14,7 +14,7 @@ var byteOrderMark = []byte("\ufeff")
 // exactly returns the key's numbers in the one form that RFC 7518 has for them,
 // where what is written can mean that number only: with padding, in the other
 // base64 alphabet, with zero bytes in front or, in a coordinate, without them.
-// That a coordinate lacks zeros and not its end, the curve tells.
+// That a coordinate lacks zeros and not its end, the curve shows.
 func (m *member) exactly() (public, error) {
 	p := m.public
 	for _, text := range []*string{&p.N, &p.E, &p.X, &p.Y} {

@@ -94,7 +94,7 @@ type public struct {
 	Y     string `json:"y,omitempty"`
 }
 
-// parse reads a JWKS. With [ErrNoUsableKey] it tells what was skipped. Each key is read alone, so that an odd one costs the
+// parse reads a JWKS. With [ErrNoUsableKey] the report says what was skipped. Each key is read alone, so that an odd one costs the
 // others nothing. Names are exact, and a name that stands twice is an error.
 func (s *Set) parse(body []byte) (document, error) {
 	var top struct {

@@ -263,7 +263,7 @@ func (s *Set) fail(now time.Time, err error) {
 
 // accept makes the answer the current keys and plans their refresh. An answer
 // without a usable key gets here only when there is none in hand: it is no
-// failure, it tells that nothing was found.
+// failure, it reports that nothing was found.
 func (s *Set) accept(f *flight, now time.Time, a answer) {
 	next := &snapshot{skipped: a.doc.skipped, fetched: now, url: a.source.url}
 	prev := s.snap.Load()

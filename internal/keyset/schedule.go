@@ -52,7 +52,7 @@ func (s *Set) wake() {
 // held.
 func (s *Set) step(now time.Time) {
 	s.expire(now)
-	s.settle(now)
+	s.reportState(now)
 	if s.flight == nil && reached(now, s.nextTry()) {
 		switch {
 		case s.cool.planned && !s.cool.active(now):

@@ -268,8 +268,8 @@ func (s *Set) swap(next *snapshot, parsed []*Key) bool {
 	return changed || len(removed) > 0
 }
 
-// settle reports a change of state. s.mu must be held.
-func (s *Set) settle(now time.Time) {
+// reportState reports a change of state. s.mu must be held.
+func (s *Set) reportState(now time.Time) {
 	from, to := s.state, s.stateAt(now)
 	if from == to {
 		return

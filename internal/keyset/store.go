@@ -80,7 +80,7 @@ func (st *store) wants(now time.Time, changed bool) bool {
 }
 
 // adoptStored starts with the keys of the last run, which serve until the
-// first refresh tells better. Nobody else knows the set yet.
+// first refresh reports it better. Nobody else knows the set yet.
 func (s *Set) adoptStored() {
 	s.store.clean()
 	s.mu.Lock()
@@ -102,7 +102,7 @@ func (s *Set) adoptStored() {
 		s.swap(next, doc.keys)
 		s.source.url = file.URL
 		s.refreshAt = now
-		s.settle(now)
+		s.reportState(now)
 		s.arm(now)
 	}
 	if len(s.notes) > 0 {

@@ -14,7 +14,7 @@ const (
 	storeTemp = ".tmp-" // behind the file's name, and then a number
 
 	// storeTempAge is how long ago a file was begun that nobody goes on with,
-	// where no lock tells.
+	// where there is no lock.
 	storeTempAge = time.Minute
 )
 

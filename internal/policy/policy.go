@@ -124,7 +124,7 @@ func (p *Policy) ComparedAudiences(r *claims.Reader) ([]string, error) {
 	return values, nil
 }
 
-// WantedAudience tells what passes.
+// WantedAudience returns what passes.
 func (p *Policy) WantedAudience() string {
 	switch {
 	case p.AudienceClaim != "":

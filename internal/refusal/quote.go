@@ -39,7 +39,7 @@ func QuoteAll(values []string) string {
 	return b.String()
 }
 
-// OneOf tells the acceptable values of a check.
+// OneOf returns the acceptable values of a check.
 func OneOf(values []string) string {
 	if len(values) == 1 {
 		return Quote(values[0])

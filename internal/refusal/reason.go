@@ -31,7 +31,7 @@ func (r *reason) Is(target error) bool {
 // As implements the interface that [errors.As] looks for.
 func (r *reason) As(target any) bool { return errors.As(r.cause, target) }
 
-// Ended returns the error of a context that has ended. It tells the cause and
+// Ended returns the error of a context that has ended. It has the cause and
 // does not wrap it: that may be the refusal of another token, with which a
 // session ended, and must not pass for a verdict on this one.
 func Ended(ctx context.Context) error {

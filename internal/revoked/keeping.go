@@ -39,7 +39,7 @@ func (k keeping) over(now, mono time.Time) bool {
 	return !now.Before(k.until) && !mono.Before(k.least)
 }
 
-// A wallClock tells how a clock goes beside the time that timers know, which
+// A wallClock knows how a clock goes beside the time that timers know, which
 // nobody sets. It is a moment, by both.
 type wallClock time.Time
 

@@ -233,7 +233,7 @@ func (q *turns) leave(t *turn) {
 	}
 }
 
-// reclaim tells a turn to give its place to one that waits, if there is one with
+// reclaim has a turn give its place to one that waits, if there is one with
 // a better claim to it, one at a time.
 func (q *turns) reclaim(now time.Time) {
 	if q.heir != nil {

@@ -305,7 +305,7 @@ func (s *shard[V]) remember(hash uint32) {
 }
 
 // cameBack reports whether a token with this hash left on probation before, as
-// far as the shard remembers, and forgets that it did.
+// far as the shard remembers, and drops that from its memory.
 func (s *shard[V]) cameBack(hash uint32) bool {
 	if s.evicted == nil {
 		return false

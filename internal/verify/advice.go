@@ -10,7 +10,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// closerAdvices tell more than the table of refusals does where the cause of a refusal is known.
+// closerAdvices say more than the table of refusals does where the cause of a refusal is known.
 // The first that fits counts.
 var closerAdvices = []struct {
 	err, cause error
@@ -38,7 +38,7 @@ var closerAdvices = []struct {
 	{refusal.ErrKeysUnavailable, context.DeadlineExceeded, "This says nothing about the token: the time that its check was given ended before the issuer's keys arrived."},
 }
 
-// advise tells a person what to do about a refusal.
+// advise returns what a person may do about a refusal.
 func (e *Evaluation) advise(err error) string {
 	if status, answered := errors.AsType[*fetch.StatusError](err); answered && errors.Is(err, refusal.ErrKeysUnavailable) {
 		return adviceForStatus(status.Status)

@@ -21,7 +21,7 @@ var (
 	errHeaderNonce      = errors.New("the header has a nonce, as in tokens for Microsoft Graph")
 )
 
-// badSignature words the refusal of a token that no candidate has signed.
+// badSignature returns the refusal of a token that no candidate has signed.
 func (e *Evaluation) badSignature() error {
 	got, cause := "a signature by another key", error(nil)
 	switch signature := e.Raw[strings.LastIndexByte(e.Raw, '.')+1:]; {

@@ -12,7 +12,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// Explain runs all checks and tells of each. Where it can, it goes on after a
+// Explain runs all checks and reports each. Where it can, it goes on after a
 // failure; the first failure is the one that counts.
 func (e *Evaluation) Explain(ctx context.Context) explain.Report {
 	var report explain.Report
@@ -36,7 +36,7 @@ func (e *Evaluation) Explain(ctx context.Context) explain.Report {
 	return report
 }
 
-// outcome tells how one check went.
+// outcome returns how one check went.
 func (e *Evaluation) outcome(s Step, err error) explain.Step {
 	if err == nil {
 		got, want := s.Describe(e)
@@ -98,7 +98,7 @@ func optional(t claims.Time) string {
 	return refusal.Time(t.Time())
 }
 
-// describeAudience tells of the values that were compared, wherever they stand.
+// describeAudience returns the values that were compared, wherever they stand.
 func describeAudience(e *Evaluation) (got, want string) {
 	if e.Trust.AnyAudience {
 		return refusal.QuoteAll(e.Record.AudienceList()), "anything (InsecureAnyAudience)"

@@ -122,7 +122,7 @@ func (e *logoutToken) checkAudience(context.Context) error {
 	return refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(e.Record.AudienceList()), refusal.OneOf(e.Trust.Logout))
 }
 
-// checkEvents tells a logout token from every other: by the event that it has,
+// checkEvents distinguishes a logout token from every other: by the event that it has,
 // and by the nonce that it does not have (section 2.4).
 func (e *logoutToken) checkEvents(context.Context) error {
 	event, found, err := jws.Lookup(e.Record.Payload, "events", logoutEvent)

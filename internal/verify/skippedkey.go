@@ -8,7 +8,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// unknownKey words the refusal of a token whose key is not among those that the
+// unknownKey returns the refusal of a token whose key is not among those that the
 // issuer publishes for tokens like it. A key that is published and of no use here
 // is named with the reason: no other token under it will fare better.
 func (e *Evaluation) unknownKey() error {
@@ -22,7 +22,7 @@ func (e *Evaluation) unknownKey() error {
 	return refusal.New(refusal.Key, refusal.ErrUnknownKey, got, "a key of issuer "+refusal.Quote(e.Record.Issuer))
 }
 
-// noUsableKey words the refusal of a token whose issuer publishes nothing that can
+// noUsableKey returns the refusal of a token whose issuer publishes nothing that can
 // verify signatures here.
 func (e *Evaluation) noUsableKey(err error) *refusal.Refusal {
 	if r := e.skippedRefusal(refusal.ErrKeysUnavailable, &skippedKeyError{err}); r != nil {
@@ -44,7 +44,7 @@ func (e *Evaluation) skippedRefusal(sentinel, cause error) *refusal.Refusal {
 	return r
 }
 
-// errSkippedKey tells a key that is published from one that is not.
+// errSkippedKey marks a key that is published and not used.
 var errSkippedKey = errors.New("the key is skipped")
 
 // A skippedKeyError is a failure to find keys that has an errSkippedKey in it.
@@ -71,12 +71,12 @@ func (e *Evaluation) skippedKey() (why string, skipped bool) {
 	return notUsable(keyset.Skipped{Reason: keyset.OtherIssuer, Detail: others[0].Issuer()}), true
 }
 
-// notUsable words why a published key is skipped.
+// notUsable returns why a published key is skipped.
 func notUsable(s keyset.Skipped) string {
 	return "published, not usable here, because: " + skipReason(s)
 }
 
-// skipReason is the reason with what the issuer says, if that tells more.
+// skipReason is the reason with what the issuer says, if that says more.
 func skipReason(s keyset.Skipped) string {
 	if s.Detail == "" {
 		return string(s.Reason)

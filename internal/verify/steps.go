@@ -13,7 +13,7 @@ import (
 )
 
 // A Step is one check: its name, the names of those whose results it works with,
-// what it does, and what it tells of a token that passed.
+// what it does, and what it reports of a token that passed.
 type Step struct {
 	Name     string
 	Needs    []string

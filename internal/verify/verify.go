@@ -42,7 +42,7 @@ type Local interface {
 type Stray interface {
 	// Contact returns the trust in the issuer with its keys, which it waits for.
 	Contact(ctx context.Context, t *Trust, keyID string, hasKeyID bool) (*Trust, error)
-	// Refuse words the refusal of a token whose issuer has worked before. What was
+	// Refuse returns the refusal of a token whose issuer has worked before. What was
 	// behind it stays behind: it may be about an address that the issuer chose.
 	Refuse(ctx context.Context, err error) error
 }
@@ -53,7 +53,7 @@ type Env struct {
 	Leeway      time.Duration // for the clock of an issuer that is not known
 	MaxLifetime time.Duration // of a token; zero for no limit
 
-	// Find returns the trust in the issuer of a name. Issuers tells whom it knows.
+	// Find returns the trust in the issuer of a name. Issuers names those that it knows.
 	Find    func(name string) (*Trust, error)
 	Issuers func() string
 

@@ -21,12 +21,12 @@ import (
 )
 
 // Every step has a name of its own, works with the results of earlier ones only,
-// and tells what it did.
+// and returns what it did.
 func TestSteps(t *testing.T) {
 	var names []string
 	for _, s := range verify.Steps {
 		if s.Name == "" || slices.Contains(names, s.Name) || s.Run == nil || s.Describe == nil {
-			t.Errorf("step %q: no name of its own, or nothing to do or tell", s.Name)
+			t.Errorf("step %q: no name of its own, or nothing to do or report", s.Name)
 		}
 		for _, need := range s.Needs {
 			if !slices.Contains(names, need) {

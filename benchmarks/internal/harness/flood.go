@@ -33,12 +33,12 @@ func Arrivals() []Arrival {
 type FloodResult struct {
 	Fetches int64 // of the key set, by the flood
 	Passed  int64 // forged tokens that were accepted: 0, or all is lost
-	// Rotated tells whether, and after how long, the first good token of a
+	// Rotated says whether, and after how long, the first good token of a
 	// key that was made after the flood is accepted.
 	Rotated Acceptance
 }
 
-// Acceptance tells when a token was accepted.
+// Acceptance says when a token was accepted.
 type Acceptance struct {
 	Accepted bool
 	After    time.Duration // since it was first shown; 0: at once

@@ -42,11 +42,11 @@ type Peer struct {
 	// Unchecked names the faults of package refusals that the library, set
 	// up as here, lets pass.
 	Unchecked []string
-	// RemoteKeys tells that the library fetches keys itself.
+	// RemoteKeys says that the library fetches keys itself.
 	RemoteKeys bool
-	// ReadsNothing tells that the peer fills no [User].
+	// ReadsNothing says that the peer fills no [User].
 	ReadsNothing bool
-	// KeepsTokens tells that the library keeps what it has verified.
+	// KeepsTokens says that the library keeps what it has verified.
 	KeepsTokens bool
 	// Open sets the library up. It returns when the keys are in hand.
 	Open func(ctx context.Context, s Setup) (*Verifier, error)

@@ -52,7 +52,7 @@ func (s *storage) TerminateSessionFromRequest(ctx context.Context, request *op.E
 	return request.RedirectURI, errors.Join(failed...)
 }
 
-// endSession forgets a login session and its tokens. It returns the clients that
+// endSession removes a login session and its tokens. It returns the clients that
 // want to know, the one that asks among them.
 func (s *storage) endSession(ended logout, asking string) []*Client {
 	s.mu.Lock()

@@ -78,7 +78,7 @@ func newStorage(cfg Config, keys *keyRing) (*storage, error) {
 	return s, nil
 }
 
-// sweep forgets what has expired; the caller holds the lock.
+// sweep removes what has expired; the caller holds the lock.
 func (s *storage) sweep() {
 	now := time.Now()
 	old := func(_ string, token *issued) bool { return now.After(token.expires) }

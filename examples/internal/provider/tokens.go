@@ -100,7 +100,7 @@ func (s *storage) TokenRequestByRefreshToken(_ context.Context, token string) (o
 	return &refreshRequest{found.grant}, nil
 }
 
-// GetRefreshTokenInfo tells whose a refresh token is.
+// GetRefreshTokenInfo returns whose a refresh token is.
 func (s *storage) GetRefreshTokenInfo(_ context.Context, clientID, token string) (string, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *storage) GetRefreshTokenInfo(_ context.Context, clientID, token string)
 	return found.subject, token, nil
 }
 
-// RevokeToken forgets a token of that client.
+// RevokeToken removes a token of that client.
 func (s *storage) RevokeToken(_ context.Context, token, _, clientID string) *oidc.Error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
