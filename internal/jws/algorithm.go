@@ -1,6 +1,10 @@
 package jws
 
-import "crypto"
+import (
+	"crypto"
+	"fmt"
+	"slices"
+)
 
 // scheme is a way to sign, and with it the type of key that can.
 type scheme uint8
@@ -56,4 +60,26 @@ func findAlgorithm(name string) (algorithm, bool) {
 func Known(alg string) bool {
 	_, ok := findAlgorithm(alg)
 	return ok
+}
+
+// names are those that are [Known].
+var names = []string{
+	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
+}
+
+// AlgorithmsOf returns those that a key can be meant for whose JWK has this type and
+// this curve ("kty" and "crv"): none where no such key verifies signatures here.
+func AlgorithmsOf(kty, curve string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		a, _ := findAlgorithm(name)
+		switch a.scheme {
+		case rsaPKCS1, rsaPSS:
+			return kty != "RSA"
+		case ecdsaRaw:
+			return kty != "EC" || curve != fmt.Sprint("P-", a.curveBits)
+		case edwards:
+			return kty != "OKP" || curve != "Ed25519"
+		}
+		return true
+	})
 }

@@ -24,6 +24,17 @@ var (
 
 	// ErrKey is the refusal of a key that cannot or must not verify signatures.
 	ErrKey = errors.New("unusable key")
+
+	// ErrKeyUse is the refusal of a key that is meant for something else than
+	// signatures. It is an [ErrKey] too, as are the others.
+	ErrKeyUse = fmt.Errorf("%w: not for signatures", ErrKey)
+
+	// ErrWeakKey is the refusal of an RSA key whose signatures can be forged, or
+	// might be.
+	ErrWeakKey = fmt.Errorf("%w: too weak", ErrKey)
+
+	// ErrHugeKey is the refusal of an RSA key whose signatures take too long to check.
+	ErrHugeKey = fmt.Errorf("%w: too large", ErrKey)
 )
 
 // formError says which part of a token breaks which rule.

@@ -12,8 +12,9 @@ import (
 
 const (
 	minRSABits     = 2048
-	maxRSABits     = 8192
+	maxRSABits     = 8192 // whatever else reads keys has limits of its own, go-jose 4096
 	minRSAExponent = 65537 // FIPS 186-5, section A.1.1
+	maxRSAExponent = 1<<31 - 1
 )
 
 // Key is a public key that verifies signatures. It never changes and is safe for
@@ -33,14 +34,13 @@ type Key struct {
 // an *[rsa.PublicKey], an *[ecdsa.PublicKey] or an [ed25519.PublicKey].
 //
 // The error is an [ErrKey] that says why the key must not verify signatures: it
-// is meant for something else, its alg does not fit it, its curve is unknown, it
-// is invalid, or it is too weak or absurdly large.
+// is meant for something else ([ErrKeyUse]), its alg does not fit it, its curve is
+// unknown, it is invalid, or it is too weak ([ErrWeakKey]) or absurdly large
+// ([ErrHugeKey]). No other package has rules of its own about what a key must be
+// like.
 func NewKey(id, alg, use string, keyOps []string, public crypto.PublicKey) (*Key, error) {
-	if use != "" && use != "sig" {
-		return nil, fmt.Errorf("%w: use: got %s, want \"sig\"", ErrKey, quote(use))
-	}
-	if len(keyOps) > 0 && !slices.Contains(keyOps, "verify") {
-		return nil, fmt.Errorf("%w: key_ops: \"verify\" is not among them", ErrKey)
+	if err := CheckUse(use, keyOps); err != nil {
+		return nil, err
 	}
 	k := &Key{id: id, alg: alg}
 	if err := k.setPublic(public); err != nil {
@@ -50,6 +50,18 @@ func NewKey(id, alg, use string, keyOps []string, public crypto.PublicKey) (*Key
 		return nil, fmt.Errorf("%w: alg: %s does not fit the key", ErrKey, quote(alg))
 	}
 	return k, nil
+}
+
+// CheckUse refuses a key with [ErrKeyUse] that is meant for something else than
+// verifying signatures, by its "use" and its "key_ops" (RFC 7517, sections 4.2, 4.3).
+func CheckUse(use string, keyOps []string) error {
+	if use != "" && use != "sig" {
+		return fmt.Errorf("%w: use: got %s, want \"sig\"", ErrKeyUse, quote(use))
+	}
+	if len(keyOps) > 0 && !slices.Contains(keyOps, "verify") {
+		return fmt.Errorf("%w: key_ops: \"verify\" is not among them", ErrKeyUse)
+	}
+	return nil
 }
 
 // setPublic checks and sets the public key.
@@ -74,14 +86,17 @@ func checkRSA(key *rsa.PublicKey) error {
 	if key == nil || key.N == nil || key.N.Sign() <= 0 {
 		return fmt.Errorf("%w: RSA: no modulus", ErrKey)
 	}
-	if bits := key.N.BitLen(); bits < minRSABits || bits > maxRSABits {
-		return fmt.Errorf("%w: RSA: got %d bits, want %d to %d", ErrKey, bits, minRSABits, maxRSABits)
-	}
-	if key.N.Bit(0) == 0 {
+	switch bits := key.N.BitLen(); {
+	case bits < minRSABits:
+		return fmt.Errorf("%w: RSA: got %d bits, want %d to %d", ErrWeakKey, bits, minRSABits, maxRSABits)
+	case bits > maxRSABits:
+		return fmt.Errorf("%w: RSA: got %d bits, want %d to %d", ErrHugeKey, bits, minRSABits, maxRSABits)
+	case key.N.Bit(0) == 0:
 		return fmt.Errorf("%w: RSA: even modulus", ErrKey)
-	}
-	if key.E < minRSAExponent || key.E > 1<<31-1 || key.E%2 == 0 {
-		return fmt.Errorf("%w: RSA: exponent: got %d, want an odd one from %d to %d", ErrKey, key.E, minRSAExponent, 1<<31-1)
+	case key.E < minRSAExponent || key.E%2 == 0:
+		return fmt.Errorf("%w: RSA: exponent: got %d, want an odd one from %d to %d", ErrWeakKey, key.E, minRSAExponent, maxRSAExponent)
+	case key.E > maxRSAExponent:
+		return fmt.Errorf("%w: RSA: exponent: got %d, want at most %d", ErrHugeKey, key.E, maxRSAExponent)
 	}
 	return nil
 }

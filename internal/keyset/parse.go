@@ -53,12 +53,7 @@ type Skipped struct {
 	Detail string
 }
 
-const (
-	maxKeys    = 1000
-	minRSABits = 2048
-	// FIPS 186-5, section A.1.1.
-	minRSAExponent = 65537
-)
+const maxKeys = 1000
 
 // document is a parsed JWKS. Without an error it has at least one usable key.
 type document struct {
@@ -146,18 +141,16 @@ func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 	if err != nil {
 		return nil, skip(Malformed, brief(err))
 	}
-	if k, ok := jwk.Key.(*rsa.PublicKey); ok {
-		if reason := s.unfitRSA(k); reason != "" {
-			return nil, skip(reason, fmt.Sprintf("%d bits, exponent %d", k.N.BitLen(), k.E))
-		}
+	key, err := jws.NewKey(m.ID, m.Algorithm, m.Use, m.Operations, jwk.Key)
+	if err != nil {
+		return nil, skip(reasonOf(err), describe(jwk.Key, err))
+	}
+	if k, ok := jwk.Key.(*rsa.PublicKey); ok && s.cfg.MaxExponent > 0 && k.E > s.cfg.MaxExponent {
+		return nil, skip(SlowKey, describe(k, nil))
 	}
 	thumbprint, err := jwk.Thumbprint(crypto.SHA256)
 	if err != nil {
 		return nil, skip(Malformed, brief(err))
-	}
-	key, err := jws.NewKey(m.ID, m.Algorithm, m.Use, m.Operations, jwk.Key)
-	if err != nil {
-		return nil, skip(Malformed, err.Error())
 	}
 	return &Key{
 		Key: key, set: s, use: m.Use, operations: m.Operations, issuer: m.Issuer,
@@ -200,14 +193,14 @@ func (s *Set) unfit(m *member) (Reason, string) {
 		return PrivateKey, ""
 	case m.Type != "RSA" && m.Type != "EC" && m.Type != "OKP":
 		return UnknownType, m.Type
-	case m.Use != "" && m.Use != "sig":
+	case jws.CheckUse(m.Use, nil) != nil:
 		return OtherUse, m.Use
-	case len(m.Operations) > 0 && !slices.Contains(m.Operations, "verify"):
+	case jws.CheckUse("", m.Operations) != nil:
 		return OtherUse, strings.Join(m.Operations, " ")
 	}
-	algorithms, known := algorithmsOf(m)
+	algorithms := jws.AlgorithmsOf(m.Type, m.Curve)
 	switch {
-	case !known:
+	case len(algorithms) == 0:
 		return UnknownCurve, m.Curve
 	case m.Algorithm != "" && !slices.Contains(algorithms, m.Algorithm):
 		return OtherAlgorithm, m.Algorithm
@@ -215,25 +208,6 @@ func (s *Set) unfit(m *member) (Reason, string) {
 		return OtherIssuer, m.Issuer
 	}
 	return "", ""
-}
-
-// algorithmsOf returns what a key of this type and curve can verify; false for
-// an unknown curve.
-func algorithmsOf(m *member) ([]string, bool) {
-	if m.Type == "RSA" {
-		return []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}, true
-	}
-	switch m.Type + " " + m.Curve {
-	case "EC P-256":
-		return []string{"ES256"}, true
-	case "EC P-384":
-		return []string{"ES384"}, true
-	case "EC P-521":
-		return []string{"ES512"}, true
-	case "OKP Ed25519":
-		return []string{"EdDSA", "Ed25519"}, true
-	}
-	return nil, false
 }
 
 // private reports whether the private half was published, which makes the key
@@ -270,15 +244,26 @@ func (m *member) key() (*jose.JSONWebKey, error) {
 	return jwk, nil
 }
 
-// unfitRSA looks at what decides how hard a signature is to forge and to check.
-func (s *Set) unfitRSA(key *rsa.PublicKey) Reason {
+// reasonOf returns the reason for which package jws has refused a key.
+func reasonOf(err error) Reason {
 	switch {
-	case key.N.BitLen() < minRSABits || key.E < minRSAExponent || key.E%2 == 0:
+	case errors.Is(err, jws.ErrKeyUse):
+		return OtherUse
+	case errors.Is(err, jws.ErrWeakKey):
 		return WeakKey
-	case s.cfg.MaxExponent > 0 && key.E > s.cfg.MaxExponent:
-		return SlowKey
+	case errors.Is(err, jws.ErrHugeKey):
+		return HugeKey
 	}
-	return ""
+	return Malformed
+}
+
+// describe says of an RSA key what decides how hard its signatures are to forge
+// and to check, and of any other what is wrong with it.
+func describe(key any, err error) string {
+	if k, ok := key.(*rsa.PublicKey); ok {
+		return fmt.Sprintf("%d bits, exponent %d", k.N.BitLen(), k.E)
+	}
+	return err.Error()
 }
 
 // summary counts skipped keys by reason, in the order of their first sight.
