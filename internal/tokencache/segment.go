@@ -52,6 +52,13 @@ type slab[V any] [slabEntries]entry[V]
 
 // segment holds tokens back to back in one block of memory, and their entries.
 // Nothing in it moves or is written over: it is filled, and later let go whole.
+//
+// The plain way is a slice of entries, each of them and each token allocated by
+// itself. In one interleaved run (BenchmarkMemory, BenchmarkGet, BenchmarkPut;
+// linux/amd64, tokens of 900 bytes) it took 203 bytes beside each token and its
+// claims where a segment takes 84, of which the books, that know no size classes,
+// saw 62; a Put allocated twice and not never. The best hits were the same within a
+// tenth: 37 ns of 1 token (35 here), 79 of 1000 (70), 402 of 100,000 (406).
 type segment[V any] struct {
 	text     strings.Builder // grown once; strings cut from it share its memory
 	slabs    []*slab[V]
