@@ -75,6 +75,12 @@ func (r *keyRing) rotate() (keyID string, err error) {
 	return key.id, nil
 }
 
+func (r *keyRing) withdraw() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.keys = []*signingKey{r.keys[len(r.keys)-1]}
+}
+
 func (r *keyRing) signing() *signingKey {
 	r.mu.Lock()
 	defer r.mu.Unlock()

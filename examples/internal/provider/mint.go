@@ -10,6 +10,20 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
+// IDToken returns an ID token such as the client would get for the user at the
+// end of a code flow, without the flow: for tests that are not about it.
+func (p *Provider) IDToken(ctx context.Context, clientID, userName string) (string, error) {
+	g, client, err := p.grantFor(clientID, userName)
+	if err != nil {
+		return "", err
+	}
+	token, err := op.CreateIDToken(ctx, p.issuer, g, client.IDTokenLifetime(), "", "", p.storage, client)
+	if err != nil {
+		return "", fmt.Errorf("provider: ID token: %w", err)
+	}
+	return token, nil
+}
+
 // AccessToken returns an access token such as the client would get for the
 // user, or for itself when userName is empty, without a flow.
 func (p *Provider) AccessToken(ctx context.Context, clientID, userName string) (string, error) {

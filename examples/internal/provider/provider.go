@@ -130,6 +130,11 @@ func (p *Provider) SignOutURL(idToken string) string {
 // ID of the new key.
 func (p *Provider) Rotate() (keyID string, err error) { return p.keys.rotate() }
 
+// Withdraw takes every key but the one in use out of the published set, as an
+// operator does when a key has leaked: tokens signed by them are no longer
+// good.
+func (p *Provider) Withdraw() { p.keys.withdraw() }
+
 // Stop ends the service at once, with every connection, and keeps what it
 // knows: an outage. Stopping twice is fine.
 func (p *Provider) Stop() {
