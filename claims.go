@@ -50,7 +50,7 @@ func newRecord() (*claims.Record, any) {
 func claimsOf(e *verify.Evaluation) *Claims {
 	c := e.Whole.(*Claims)
 	c.trust, c.key = e.Trust.Owner.(*trust), e.Key
-	c.algorithm, c.hasKeyID = e.Algorithm, e.Token.HasKeyID
+	c.algorithm, c.hasKeyID = e.Algorithm, e.Token.KeyID.Has
 	return c
 }
 

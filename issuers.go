@@ -9,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -168,8 +169,8 @@ func (o *anyone) trustIn(name string) *trust {
 
 // contact returns the trust in an issuer whose keys have been fetched, waiting
 // for its first contact if need be. It returns early when ctx ends.
-func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool) (*trust, error) {
-	i, err := o.issuers.Contact(ctx, callerAddrOf(ctx), name, keyID, hasKeyID)
+func (o *anyone) contact(ctx context.Context, name string, keyID jws.KeyID) (*trust, error) {
+	i, err := o.issuers.Contact(ctx, callerAddrOf(ctx), name, keyID)
 	if err == nil {
 		return i.Data().(*trust), nil
 	}
@@ -192,7 +193,7 @@ func (o *anyone) contact(ctx context.Context, name, keyID string, hasKeyID bool)
 
 // report is [Authenticator.Keys] for a stranger's issuer.
 func (o *anyone) report(ctx context.Context, t *trust) (explain.KeySet, error) {
-	t, err := o.contact(ctx, t.URL, "", false)
+	t, err := o.contact(ctx, t.URL, jws.KeyID{})
 	if err != nil {
 		return explain.KeySet{}, err
 	}
@@ -203,8 +204,8 @@ func (o *anyone) report(ctx context.Context, t *trust) (explain.KeySet, error) {
 }
 
 // Contact implements [verify.Stray].
-func (o *anyone) Contact(ctx context.Context, t *verify.Trust, keyID string, hasKeyID bool) (*verify.Trust, error) {
-	known, err := o.contact(ctx, t.URL, keyID, hasKeyID)
+func (o *anyone) Contact(ctx context.Context, t *verify.Trust, keyID jws.KeyID) (*verify.Trust, error) {
+	known, err := o.contact(ctx, t.URL, keyID)
 	if err != nil {
 		return nil, err
 	}

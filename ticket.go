@@ -112,8 +112,8 @@ func (e *ticketToken) check(ctx context.Context) (readTicket, error) {
 	}
 	// After the candidates, which may have learned of a new key.
 	secret, signs := t.authority.Secret(e.Key.ID())
-	if !signs || !e.Token.HasKeyID {
-		return t, refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(e.Token.KeyID), "a key that signs tickets at present")
+	if !signs || !e.Token.KeyID.Has {
+		return t, refusal.New(refusal.Key, ErrUnknownKey, "key ID "+refusal.Quote(e.Token.KeyID.Text), "a key that signs tickets at present")
 	}
 	t.secret = secret
 	if err := josejson.Unmarshal([]byte(e.Token.Payload), &t.Body); err != nil || t.ID == "" || t.Origin == nil || t.Database == "" {
@@ -185,7 +185,7 @@ func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o 
 	signed.Whole.(*Claims).seller = &revoked.Seller{Issuer: e.Trust.URL, KeyID: e.Key.ID(), SoldAt: e.Record.IssuedAt.Time()}
 	signed.Token.Algorithm = o.Algorithm
 	if o.KeyID != nil {
-		signed.Token.KeyID, signed.Token.HasKeyID = *o.KeyID, true
+		signed.Token.KeyID = jws.Named(*o.KeyID)
 	}
 	if signed.Members, err = jws.ParseObject(nil, payload); err != nil {
 		return nil, o, ticket.Malformed()

@@ -161,8 +161,8 @@ func checkDifferential(t *testing.T, alg string, signer crypto.Signer, text stri
 	if string(payload) != token.Payload {
 		t.Fatalf("payload %q, but go-jose reads %q", token.Payload, payload)
 	}
-	if got := parsed.Signatures[0].Protected; got.KeyID != token.KeyID || got.Algorithm != token.Algorithm {
-		t.Fatalf("header %q, %q, but go-jose reads %q, %q", token.Algorithm, token.KeyID, got.Algorithm, got.KeyID)
+	if got := parsed.Signatures[0].Protected; got.KeyID != token.KeyID.Text || got.Algorithm != token.Algorithm {
+		t.Fatalf("header %q, %q, but go-jose reads %q, %q", token.Algorithm, token.KeyID.Text, got.Algorithm, got.KeyID)
 	}
 }
 

@@ -10,7 +10,7 @@ const keptHeader = 1 << 10
 // memory, and returns dst with that.
 func (t *Token) useHeader(dst []Member, encoded string) ([]Member, error) {
 	if encoded == t.read.encoded {
-		t.Algorithm, t.KeyID, t.HasKeyID = t.read.algorithm, t.read.keyID, t.read.hasKeyID
+		t.Algorithm, t.KeyID = t.read.algorithm, t.read.keyID
 		t.Type, t.HasType = t.read.typ, t.read.hasType
 		return dst, nil
 	}
@@ -19,7 +19,7 @@ func (t *Token) useHeader(dst []Member, encoded string) ([]Member, error) {
 		return dst, err
 	}
 	t.read.encoded = strings.Clone(encoded)
-	t.read.algorithm, t.read.keyID, t.read.hasKeyID = t.Algorithm, t.KeyID, t.HasKeyID
+	t.read.algorithm, t.read.keyID = t.Algorithm, t.KeyID
 	t.read.typ, t.read.hasType = t.Type, t.HasType
 	return dst, nil
 }
@@ -51,8 +51,8 @@ func (t *Token) readHeader(m Member) error {
 	case "alg":
 		t.Algorithm, err = headerText(m)
 	case "kid":
-		t.KeyID, err = headerText(m)
-		t.HasKeyID = true
+		t.KeyID.Has = true
+		t.KeyID.Text, err = headerText(m)
 	case "typ":
 		t.Type, err = headerText(m)
 		t.HasType = true

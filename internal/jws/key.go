@@ -12,7 +12,7 @@ import (
 
 const (
 	minRSABits     = 2048
-	maxRSABits     = 8192 // whatever else reads keys has limits of its own, go-jose 4096
+	maxRSABits     = 8192  // whatever else reads keys has limits of its own, go-jose 4096
 	minRSAExponent = 65537 // FIPS 186-5, section A.1.1
 	maxRSAExponent = 1<<31 - 1
 )

@@ -45,8 +45,8 @@ func TestParse_HeaderAgain(t *testing.T) {
 		if !errors.Is(err, row.want) {
 			t.Fatalf("Parse(%s, %s) error = %v, want %v", row.header, row.payload, err, row.want)
 		}
-		if parsed.Algorithm != row.alg || parsed.KeyID != row.keyID || parsed.HasKeyID != (row.keyID != "") || parsed.HasType != (row.keyID != "") {
-			t.Errorf("Parse(%s, %s) = %q, key ID %q, type %q", row.header, row.payload, parsed.Algorithm, parsed.KeyID, parsed.Type)
+		if parsed.Algorithm != row.alg || parsed.KeyID.Text != row.keyID || parsed.KeyID.Has != (row.keyID != "") || parsed.HasType != (row.keyID != "") {
+			t.Errorf("Parse(%s, %s) = %q, key ID %q, type %q", row.header, row.payload, parsed.Algorithm, parsed.KeyID.Text, parsed.Type)
 		}
 	}
 }
@@ -59,8 +59,8 @@ func TestParse_Reset(t *testing.T) {
 	if err := form(&parsed, signed(t, `{"alg":"ES256"}`, `{}`), maxBytes); err != nil {
 		t.Fatal(err)
 	}
-	if parsed.HasKeyID || parsed.KeyID != "" || parsed.HasType || parsed.Type != "" {
-		t.Errorf("Parse() kept %q, %q of an earlier token", parsed.KeyID, parsed.Type)
+	if parsed.KeyID.Has || parsed.KeyID.Text != "" || parsed.HasType || parsed.Type != "" {
+		t.Errorf("Parse() kept %q, %q of an earlier token", parsed.KeyID.Text, parsed.Type)
 	}
 	if err := form(&parsed, "a.b", maxBytes); err == nil {
 		t.Fatal("Parse() error = nil")

@@ -14,6 +14,16 @@ import (
 // to RSA 4096.
 const signatureBuffer = 512
 
+// A KeyID says which of the issuer's keys has signed a token. The zero KeyID is that
+// of a token that does not say so; an empty one is another.
+type KeyID struct {
+	Text string
+	Has  bool
+}
+
+// Named returns the KeyID with this text.
+func Named(text string) KeyID { return KeyID{Text: text, Has: true} }
+
 // Token is a compact JWS taken apart and checked for form. Nothing in it is
 // trusted until [Key.Verify] has accepted it. A Token is filled by
 // [Token.Parse], after which it may be read by several goroutines at once.
@@ -24,10 +34,8 @@ type Token struct {
 	// algorithm that is unknown or forbidden, "none" included.
 	Algorithm string
 
-	// KeyID is the header's "kid" as written; HasKeyID tells an empty one from
-	// none.
-	KeyID    string
-	HasKeyID bool
+	// KeyID is the header's "kid" as written.
+	KeyID KeyID
 
 	// Type is the header's "typ" as written; HasType tells an empty one from
 	// none.
@@ -40,10 +48,11 @@ type Token struct {
 	// read is the header that a Token read last. Nearly all tokens of an issuer
 	// share one, so that a Token which is used again seldom has to read another.
 	read struct {
-		encoded           string // a copy; it must not keep a token alive
-		algorithm         string
-		keyID, typ        string
-		hasKeyID, hasType bool
+		encoded   string // a copy; it must not keep a token alive
+		algorithm string
+		keyID     KeyID
+		typ       string
+		hasType   bool
 	}
 
 	signingInput string
@@ -76,7 +85,7 @@ func (t *Token) Parse(dst []Member, token string, maxBytes int) ([]Member, error
 // Reset makes t the token that was not parsed. The bytes of an old signature may
 // remain where nothing reads them, and so may an old header.
 func (t *Token) Reset() {
-	t.Algorithm, t.KeyID, t.HasKeyID, t.Type, t.HasType = "", "", false, "", false
+	t.Algorithm, t.KeyID, t.Type, t.HasType = "", KeyID{}, "", false
 	t.Payload, t.signingInput = "", ""
 	t.length, t.long = 0, nil
 }

@@ -325,8 +325,8 @@ func TestParse_Fields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if parsed.Algorithm != "ES256" || parsed.KeyID != "a/bé" || parsed.Type != "at+jwt" || !parsed.HasKeyID || !parsed.HasType {
-		t.Errorf("Parse() = %q, %q, %q", parsed.Algorithm, parsed.KeyID, parsed.Type)
+	if parsed.Algorithm != "ES256" || parsed.KeyID.Text != "a/bé" || parsed.Type != "at+jwt" || !parsed.KeyID.Has || !parsed.HasType {
+		t.Errorf("Parse() = %q, %q, %q", parsed.Algorithm, parsed.KeyID.Text, parsed.Type)
 	}
 	if parsed.Payload != payload {
 		t.Errorf("Payload = %q, want %q", parsed.Payload, payload)

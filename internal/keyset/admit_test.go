@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -83,7 +84,7 @@ func TestAdmit(t *testing.T) {
 		i, g, j, s := gated(t)
 		g.put(7 * time.Second)
 		for range 3 {
-			_, err := s.Keys(t.Context(), "a", true)
+			_, err := s.Keys(t.Context(), jws.Named("a"))
 			unavailable(t, err)
 			postponed, ok := errors.AsType[*keyset.PostponedError](err)
 			if !ok || postponed.RetryAfter != 7*time.Second {
@@ -105,7 +106,7 @@ func TestAdmit(t *testing.T) {
 		mustKeys(t, s, "a")
 		i.publish(key("a", 0), key("b", 1))
 		g.put(time.Second)
-		_, err := s.Keys(t.Context(), "b", true)
+		_, err := s.Keys(t.Context(), jws.Named("b"))
 		unavailable(t, err)
 		mustKeys(t, s, "a")
 		g.put(0)
@@ -137,7 +138,7 @@ func TestAdmit(t *testing.T) {
 		i.set(func(i *issuer) { i.delay = time.Minute })
 		g.takeBack(time.Second, 3*time.Second)
 		began := time.Now()
-		_, err := s.Keys(t.Context(), "b", true)
+		_, err := s.Keys(t.Context(), jws.Named("b"))
 		if got := unavailable(t, err).RetryAfter; got != 3*time.Second || time.Since(began) != time.Second {
 			t.Errorf("RetryAfter = %v after %v, want 3s after 1s", got, time.Since(began))
 		}
@@ -155,7 +156,7 @@ func TestAdmit(t *testing.T) {
 		began := time.Now()
 		for n := range 100 {
 			g.takeBack(900*time.Millisecond, time.Second)
-			_, _ = s.Keys(within(t, time.Second), fmt.Sprint(n), true)
+			_, _ = s.Keys(within(t, time.Second), jws.Named(fmt.Sprint(n)))
 			time.Sleep(time.Second)
 		}
 		if most := 2 + int(time.Since(began)/(10*time.Second)); i.count() > most || i.count() < 3 {
@@ -167,7 +168,7 @@ func TestAdmit(t *testing.T) {
 		cfg := i.config(t)
 		cfg.Admit = func(context.Context, string) (context.Context, func(), error) { return nil, nil, errors.New("no") }
 		s := start(t, cfg)
-		_, err := s.Keys(t.Context(), "a", true)
+		_, err := s.Keys(t.Context(), jws.Named("a"))
 		unavailable(t, err)
 		if got := s.Report().State; got != keyset.Gone {
 			t.Errorf("state = %v, want %v", got, keyset.Gone)
@@ -195,7 +196,7 @@ func TestAlwaysCool(t *testing.T) {
 				began := time.Now()
 				for n := range 1000 {
 					obey(i, n)
-					_, _ = s.Keys(t.Context(), fmt.Sprint("k", n), true)
+					_, _ = s.Keys(t.Context(), jws.Named(fmt.Sprint("k", n)))
 					time.Sleep(100 * time.Millisecond)
 				}
 				if always {
@@ -220,7 +221,7 @@ func TestAlwaysCool(t *testing.T) {
 		i.publish(key("a", 0), key("b", 1))
 		i.set(func(i *issuer) { i.broken = true })
 		for range 3 {
-			_, err := s.Keys(t.Context(), "b", true)
+			_, err := s.Keys(t.Context(), jws.Named("b"))
 			if got := unavailable(t, err).RetryAfter; got <= 0 || got > 10*time.Second {
 				t.Errorf("RetryAfter = %v, want at most 10s", got)
 			}
@@ -238,7 +239,7 @@ func TestAlwaysCool(t *testing.T) {
 		i.publish(key("b", 1))
 		mustKeys(t, s, "b")
 		i.publish(key("c", 2))
-		if _, err := s.Keys(t.Context(), "c", true); err == nil {
+		if _, err := s.Keys(t.Context(), jws.Named("c")); err == nil {
 			t.Error("a second lookup within the cool-down")
 		}
 		time.Sleep(11 * time.Second) // the lookup that was put off

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -39,7 +40,7 @@ func TestAdopt(t *testing.T) {
 		t.Fatal(err)
 	}
 	find := func(k *oidctest.Key) *keyset.Key {
-		keys, err := s.Keys(context.Background(), k.ID(), true)
+		keys, err := s.Keys(context.Background(), jws.Named(k.ID()))
 		if err != nil {
 			return nil
 		}
@@ -86,7 +87,7 @@ func TestWithdraw(t *testing.T) {
 		if err := s.Withdraw(why); err != nil {
 			t.Fatalf("Withdraw() error = %v", err)
 		}
-		_, err = s.Keys(t.Context(), "a", true)
+		_, err = s.Keys(t.Context(), jws.Named("a"))
 		unavailable(t, err)
 		if !errors.Is(err, why) || !errors.Is(s.Ready(t.Context()), why) || k.Live(time.Now()) {
 			t.Errorf("Keys() error = %v, Ready() error = %v, live %t, want %v and no key", err, s.Ready(t.Context()), k.Live(time.Now()), why)

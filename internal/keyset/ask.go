@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -18,10 +19,9 @@ import (
 // under way it gives the keys that it finds; what it does not find may have been
 // published meanwhile, and counts as not known.
 type ask struct {
-	keyID    string
-	hasKeyID bool
-	id       uint64 // by which it is told apart, see idSet
-	asked    uint64 // how many look-ups had begun when it was asked
+	keyID jws.KeyID
+	id    uint64 // by which it is told apart, see idSet
+	asked uint64 // how many look-ups had begun when it was asked
 
 	probe bool // for any key, not for a token: it costs the tokens nothing
 
@@ -37,9 +37,9 @@ const (
 )
 
 // askFor returns the question for a token's keys.
-func (s *Set) askFor(keyID string, hasKeyID bool) *ask {
-	q := &ask{keyID: keyID, hasKeyID: hasKeyID, id: s.hash(keyID), asked: s.lookups.Load()}
-	if !hasKeyID {
+func (s *Set) askFor(keyID jws.KeyID) *ask {
+	q := &ask{keyID: keyID, id: s.hash(keyID.Text), asked: s.lookups.Load()}
+	if !keyID.Has {
 		q.id ^= noKeyID
 	}
 	return q
@@ -49,11 +49,10 @@ func (s *Set) askFor(keyID string, hasKeyID bool) *ask {
 // tell them apart: it has none, or the issuer reuses key IDs. Its signature may be
 // bad, or its key be new.
 type Doubt struct {
-	Token    string // the whole of it, by which it is told apart
-	KeyID    string
-	HasKeyID bool
-	Lookups  uint64 // [Set.Lookups] before the first key was tried; another set's may be too many
-	Tried    []*Key // in vain, as they were returned
+	Token   string // the whole of it, by which it is told apart
+	KeyID   jws.KeyID
+	Lookups uint64 // [Set.Lookups] before the first key was tried; another set's may be too many
+	Tried   []*Key // in vain, as they were returned
 
 	// Issued is when the token was issued at the latest, by what it says of
 	// itself. Zero means that this says nothing in its favour.
@@ -66,11 +65,11 @@ type Doubt struct {
 // error is an [*UnavailableError]:
 // the issuer cannot be asked now, and the token was issued since it last was.
 func (s *Set) LookAgain(ctx context.Context, d Doubt) ([]*Key, error) {
-	if s.cfg.Fixed != nil || d.HasKeyID && !s.cfg.ReusesKeyIDs {
+	if s.cfg.Fixed != nil || d.KeyID.Has && !s.cfg.ReusesKeyIDs {
 		return nil, nil
 	}
 	return s.wait(ctx, &ask{
-		keyID: d.KeyID, hasKeyID: d.HasKeyID, id: s.hash(d.Token) ^ badSignature,
+		keyID: d.KeyID, id: s.hash(d.Token) ^ badSignature,
 		asked: min(d.Lookups, s.Lookups()), doubt: true, tried: d.Tried, issued: d.Issued,
 	})
 }
@@ -146,7 +145,7 @@ func (q *ask) foundIn(snap *snapshot) ([]*Key, bool) {
 	case q.probe:
 		return nil, snap.usable()
 	}
-	keys := snap.find(q.keyID, q.hasKeyID)
+	keys := snap.find(q.keyID)
 	if q.doubt && slices.Equal(keys, q.tried) {
 		return nil, false
 	}
@@ -168,7 +167,7 @@ func (s *Set) answer(now time.Time, q *ask, snap *snapshot) ([]*Key, error) {
 	switch {
 	case q.doubt:
 		s.cool.charge(q, now)
-		return snap.find(q.keyID, q.hasKeyID), nil
+		return snap.find(q.keyID), nil
 	case snap.usable():
 		return nil, ErrUnknownKey
 	case q.probe:

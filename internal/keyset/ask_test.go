@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -36,7 +37,7 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 	bubble(t, "just after the first key was fetched for a token without key ID", func(t *testing.T) {
 		i := newIssuer(key("", 0))
 		s := start(t, i.config(t))
-		if _, err := s.Keys(t.Context(), "", false); err != nil {
+		if _, err := s.Keys(t.Context(), jws.KeyID{}); err != nil {
 			t.Fatal(err)
 		}
 		i.publish(key("", 1))
@@ -48,7 +49,7 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 		i := newIssuer(key("", 0))
 		s := start(t, i.config(t))
 		before := s.Lookups()
-		tried, err := s.Keys(t.Context(), "", false)
+		tried, err := s.Keys(t.Context(), jws.KeyID{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +68,7 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 	bubble(t, "a token that was counted at another set, which had more look-ups", func(t *testing.T) {
 		i, s := withoutID(t)
 		for n := range 5 {
-			tried, _ := s.Keys(t.Context(), "", false)
+			tried, _ := s.Keys(t.Context(), jws.KeyID{})
 			_, err := s.LookAgain(t.Context(), keyset.Doubt{Token: fmt.Sprint("token", n), Lookups: 1000, Tried: tried})
 			if err != nil {
 				t.Errorf("LookAgain() error = %v, want none", err)
@@ -255,7 +256,7 @@ func TestLookup_Late(t *testing.T) {
 	})
 	bubble(t, "a key that has come since it was tried is found without asking", func(t *testing.T) {
 		i, s := withoutID(t)
-		tried, _ := s.Keys(t.Context(), "", false)
+		tried, _ := s.Keys(t.Context(), jws.KeyID{})
 		time.Sleep(time.Minute)
 		i.publish(key("", 1))
 		if keys, err := lookAgain(t, s, "", "another", time.Time{}); err != nil || len(keys) != 1 {
@@ -300,7 +301,7 @@ func TestLookup_RotationAmongMadeUpKeyIDs(t *testing.T) {
 		for w := range 20 {
 			wg.Go(func() {
 				time.Sleep(time.Duration(w) * 100 * time.Millisecond)
-				_, err := s.Keys(ctx, "b", true)
+				_, err := s.Keys(ctx, jws.Named("b"))
 				if err == nil {
 					return
 				}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -24,7 +25,7 @@ func benchmarkKeys(b *testing.B, s *keyset.Set) {
 	b.Run("one", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			if keys, _ := s.Keys(ctx, "second-signing-key", true); len(keys) != 1 {
+			if keys, _ := s.Keys(ctx, jws.Named("second-signing-key")); len(keys) != 1 {
 				b.Fatal("key not found")
 			}
 		}
@@ -33,7 +34,7 @@ func benchmarkKeys(b *testing.B, s *keyset.Set) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if keys, _ := s.Keys(ctx, "second-signing-key", true); len(keys) != 1 {
+				if keys, _ := s.Keys(ctx, jws.Named("second-signing-key")); len(keys) != 1 {
 					b.Error("key not found")
 					return
 				}

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -49,13 +50,13 @@ func TestUnknownKeyID_FailureIsNotCharged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		i, s := inHand(t)
 		i.set(func(i *issuer) { i.broken = true })
-		_, err := s.Keys(t.Context(), "b", true)
+		_, err := s.Keys(t.Context(), jws.Named("b"))
 		retry := unavailable(t, err).RetryAfter
 		if retry <= 0 || retry > 1250*time.Millisecond {
 			t.Fatalf("RetryAfter = %v, want about 1s", retry)
 		}
 		i.set(func(i *issuer) { i.broken, i.body = false, jwks(key("b", 1)) })
-		_, err = s.Keys(t.Context(), "b", true)
+		_, err = s.Keys(t.Context(), jws.Named("b"))
 		unavailable(t, err) // the back-off still runs
 		wantCount(t, i, 2)
 		time.Sleep(retry)
@@ -107,7 +108,7 @@ func TestUnknownKeyID_RefusedInCoolDown(t *testing.T) {
 // after wait.
 func postponed(t testing.TB, s *keyset.Set, keyID string, wait time.Duration) {
 	t.Helper()
-	keys, err := s.Keys(t.Context(), keyID, true)
+	keys, err := s.Keys(t.Context(), jws.Named(keyID))
 	if len(keys) != 0 || !errors.Is(err, keyset.ErrPostponed) || errors.Is(err, keyset.ErrUnknownKey) {
 		t.Fatalf("Keys(%q) = %d keys, error %v, want error %v", keyID, len(keys), err, keyset.ErrPostponed)
 	}

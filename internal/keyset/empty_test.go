@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -74,7 +75,7 @@ func TestEmptySet_Floods(t *testing.T) {
 			t.Errorf("%d fetches in a minute, want at most %d", got, most)
 		}
 		i.publish(key("a", 0))
-		_, err := s.Keys(t.Context(), "a", true)
+		_, err := s.Keys(t.Context(), jws.Named("a"))
 		if err != nil {
 			time.Sleep(unavailable(t, err).RetryAfter)
 			mustKeys(t, s, "a")
@@ -83,14 +84,14 @@ func TestEmptySet_Floods(t *testing.T) {
 	bubble(t, "of tokens without key ID", func(t *testing.T) {
 		i, s, _ := yetToSign(t, noKeys)
 		for range 100 {
-			if _, err := s.Keys(t.Context(), "", false); !errors.Is(err, keyset.ErrNoUsableKey) && !errors.Is(err, keyset.ErrPostponed) {
+			if _, err := s.Keys(t.Context(), jws.KeyID{}); !errors.Is(err, keyset.ErrNoUsableKey) && !errors.Is(err, keyset.ErrPostponed) {
 				t.Fatalf("Keys() error = %v, want %v", err, keyset.ErrNoUsableKey)
 			}
 		}
 		wantCount(t, i, 2)
 		time.Sleep(keyset.CoolDownTime)
 		i.publish(key("", 0))
-		if keys, err := s.Keys(t.Context(), "", false); err != nil || len(keys) != 1 {
+		if keys, err := s.Keys(t.Context(), jws.KeyID{}); err != nil || len(keys) != 1 {
 			t.Errorf("Keys() = %d keys, error %v, want the first key", len(keys), err)
 		}
 	})
@@ -171,7 +172,7 @@ func TestEmptySet_States(t *testing.T) {
 		unavailable(t, s.Ready(t.Context()))
 		time.Sleep(2 * time.Hour)
 		i.set(func(i *issuer) { i.jwksURL, i.keepsOld = issuerURL+"/new", true })
-		_, err := s.Keys(t.Context(), "a", true)
+		_, err := s.Keys(t.Context(), jws.Named("a"))
 		unavailable(t, err)
 		if r := s.Report(); r.JWKSURL != issuerURL+"/new" {
 			t.Errorf("JWKSURL = %q, want the new one", r.JWKSURL)

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -56,7 +57,7 @@ var floods = []struct {
 }
 
 func askRandom(ctx context.Context, s *keyset.Set, n int) error {
-	_, err := s.Keys(ctx, fmt.Sprintf("random-%d", n), true)
+	_, err := s.Keys(ctx, jws.Named(fmt.Sprintf("random-%d", n)))
 	return err
 }
 
@@ -99,7 +100,7 @@ func TestUnknownKeyID_RotationInAFlood(t *testing.T) {
 		for w := range 10 {
 			wg.Go(func() {
 				for n := 0; ctx.Err() == nil; n++ {
-					_, _ = s.Keys(ctx, fmt.Sprintf("random-%d-%d", w, n), true)
+					_, _ = s.Keys(ctx, jws.Named(fmt.Sprintf("random-%d-%d", w, n)))
 					time.Sleep(100 * time.Millisecond)
 				}
 			})
@@ -108,7 +109,7 @@ func TestUnknownKeyID_RotationInAFlood(t *testing.T) {
 		i.publish(key("b", 1))
 		rotated := time.Now()
 		for {
-			_, err := s.Keys(ctx, "b", true)
+			_, err := s.Keys(ctx, jws.Named("b"))
 			if err == nil {
 				break
 			}

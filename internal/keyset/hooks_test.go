@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -89,7 +90,7 @@ func TestHooks_OrderAndLocks(t *testing.T) {
 				if keys[0].Live(time.Now()) {
 					t.Error("a key is live when KeysGone names it")
 				}
-				if _, err := s.Keys(t.Context(), "a", true); !errors.Is(err, keyset.ErrUnknownKey) {
+				if _, err := s.Keys(t.Context(), jws.Named("a")); !errors.Is(err, keyset.ErrUnknownKey) {
 					t.Errorf("Keys() in a hook: error = %v", err)
 				}
 			},

@@ -23,6 +23,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -264,7 +265,7 @@ func inHand(t testing.TB) (*issuer, *keyset.Set) {
 // mustKeys returns the keys for keyID, of which there must be some.
 func mustKeys(t testing.TB, s *keyset.Set, keyID string) []*keyset.Key {
 	t.Helper()
-	keys, err := s.Keys(t.Context(), keyID, true)
+	keys, err := s.Keys(t.Context(), jws.Named(keyID))
 	if err != nil || len(keys) == 0 {
 		t.Fatalf("Keys(%q) = %d keys, error %v, want some", keyID, len(keys), err)
 	}
@@ -274,7 +275,7 @@ func mustKeys(t testing.TB, s *keyset.Set, keyID string) []*keyset.Key {
 // refused asserts that no key is returned for keyID, for the reason want.
 func refused(t testing.TB, s *keyset.Set, keyID string, want error) {
 	t.Helper()
-	keys, err := s.Keys(t.Context(), keyID, true)
+	keys, err := s.Keys(t.Context(), jws.Named(keyID))
 	if len(keys) != 0 || !errors.Is(err, want) {
 		t.Fatalf("Keys(%q) = %d keys, error %v, want error %v", keyID, len(keys), err, want)
 	}

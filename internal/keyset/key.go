@@ -69,7 +69,7 @@ func (k *Key) Current(algorithm string, sameID bool, issuers ...string) *Key {
 		return public.Equal(other.Public()) && other.Permits(algorithm) &&
 			(k.set.cfg.AcceptKey == nil || slices.Contains(issuers, other.issuer))
 	}
-	candidates := snap.find(k.ID(), sameID)
+	candidates := snap.find(jws.KeyID{Text: k.ID(), Has: sameID})
 	if i := slices.IndexFunc(candidates, same); i >= 0 {
 		return candidates[i]
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -80,7 +81,7 @@ func TestLookAgain_ReusedKeyIDInVain(t *testing.T) {
 // lookAgain asks for the keys of a token that no key in hand verifies.
 func lookAgain(t testing.TB, s *keyset.Set, keyID, token string, issued time.Time) ([]*keyset.Key, error) {
 	t.Helper()
-	d := keyset.Doubt{Token: token, KeyID: keyID, HasKeyID: keyID != "", Lookups: s.Lookups(), Issued: issued}
-	d.Tried, _ = s.Keys(context.Background(), keyID, d.HasKeyID)
+	d := keyset.Doubt{Token: token, KeyID: jws.KeyID{Text: keyID, Has: keyID != ""}, Lookups: s.Lookups(), Issued: issued}
+	d.Tried, _ = s.Keys(context.Background(), d.KeyID)
 	return s.LookAgain(context.Background(), d)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
 var (
@@ -200,18 +201,18 @@ func New(cfg Config) (*Set, error) {
 // was asked and has no such key, and an [*UnavailableError] when that is not
 // known: the issuer could not be asked, was asked too recently to be asked again
 // ([ErrPostponed]), or publishes no usable key at all ([ErrNoUsableKey]).
-func (s *Set) Keys(ctx context.Context, keyID string, hasKeyID bool) ([]*Key, error) {
+func (s *Set) Keys(ctx context.Context, keyID jws.KeyID) ([]*Key, error) {
 	if snap := s.snap.Load(); snap != nil {
 		now := time.Now()
 		at := now.Sub(s.base)
 		if snap.serves(at, now) {
 			s.touch(at)
-			if keys := snap.find(keyID, hasKeyID); keys != nil {
+			if keys := snap.find(keyID); keys != nil {
 				return keys, nil
 			}
 		}
 	}
-	return s.wait(ctx, s.askFor(keyID, hasKeyID))
+	return s.wait(ctx, s.askFor(keyID))
 }
 
 // Ready returns nil when keys are in hand, fetching them first if need be. To
@@ -232,7 +233,7 @@ func (s *Set) InHand() bool {
 
 // Peek returns the keys in hand that bear a key ID, nil for none. It neither
 // fetches nor counts as use of the issuer.
-func (s *Set) Peek(keyID string) []*Key { return s.serving().find(keyID, true) }
+func (s *Set) Peek(keyID string) []*Key { return s.serving().find(jws.Named(keyID)) }
 
 // serving returns the snapshot if it may serve now, or nil.
 func (s *Set) serving() *snapshot {

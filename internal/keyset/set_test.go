@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -45,7 +46,7 @@ func TestKeys(t *testing.T) {
 			i.body = row.body
 			s := start(t, i.config(t))
 			for range 2 { // by way of a fetch, then from the snapshot
-				keys, err := s.Keys(t.Context(), row.keyID, row.has)
+				keys, err := s.Keys(t.Context(), jws.KeyID{Text: row.keyID, Has: row.has})
 				if len(keys) != row.want || !errors.Is(err, row.err) {
 					t.Fatalf("Keys() = %v, error %v, want %d, %v", ids(keys), err, row.want, row.err)
 				}
@@ -109,7 +110,7 @@ func TestFirstFetch(t *testing.T) {
 		var wg sync.WaitGroup
 		for n := range 100 {
 			wg.Go(func() {
-				if _, err := s.Keys(context.Background(), []string{"a", "b"}[n%2], true); err != nil {
+				if _, err := s.Keys(context.Background(), jws.Named([]string{"a", "b"}[n%2])); err != nil {
 					t.Errorf("Keys() error = %v", err)
 				}
 			})
@@ -124,7 +125,7 @@ func TestFirstFetch(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
-				_, err := s.Keys(context.Background(), "a", true)
+				_, err := s.Keys(context.Background(), jws.Named("a"))
 				if e := unavailable(t, err); e.Issuer != issuerURL || e.RetryAfter <= 0 {
 					t.Errorf("UnavailableError = %+v", e)
 				}
@@ -132,7 +133,7 @@ func TestFirstFetch(t *testing.T) {
 		}
 		wg.Wait()
 		began := time.Now()
-		_, err := s.Keys(t.Context(), "a", true)
+		_, err := s.Keys(t.Context(), jws.Named("a"))
 		unavailable(t, err)
 		var status *fetch.StatusError
 		if !errors.As(err, &status) || status.Status != 500 {
@@ -148,7 +149,7 @@ func TestFirstFetch(t *testing.T) {
 		s := start(t, i.config(t))
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		_, err := s.Keys(ctx, "a", true)
+		_, err := s.Keys(ctx, jws.Named("a"))
 		if unavailable(t, err); !errors.Is(err, context.Canceled) {
 			t.Errorf("Keys() error = %v, want canceled", err)
 		}
@@ -192,7 +193,7 @@ func TestHang(t *testing.T) {
 			wait := time.Duration(n+1) * 10 * time.Millisecond
 			ctx := within(t, wait)
 			wg.Go(func() {
-				_, err := s.Keys(ctx, "b", true)
+				_, err := s.Keys(ctx, jws.Named("b"))
 				unavailable(t, err)
 				if !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != wait {
 					t.Errorf("Keys() after %v, error %v, want its own deadline after %v", time.Since(began), err, wait)
@@ -217,7 +218,7 @@ func TestFetchOutlivesItsCaller(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		i.delay = 3 * time.Second
 		s := start(t, i.config(t))
-		_, err := s.Keys(within(t, time.Second), "a", true)
+		_, err := s.Keys(within(t, time.Second), jws.Named("a"))
 		unavailable(t, err)
 		time.Sleep(3 * time.Second)
 		began := time.Now()
@@ -238,7 +239,7 @@ func TestClose(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {
-				_, err := s.Keys(context.Background(), "a", true)
+				_, err := s.Keys(context.Background(), jws.Named("a"))
 				if unavailable(t, err); !errors.Is(err, keyset.ErrClosed) {
 					t.Errorf("Keys() error = %v, want %v", err, keyset.ErrClosed)
 				}
@@ -273,7 +274,7 @@ func TestClose(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(s.Close)
-			wg.Go(func() { _, _ = s.Keys(context.Background(), "x", true) })
+			wg.Go(func() { _, _ = s.Keys(context.Background(), jws.Named("x")) })
 		}
 		wg.Wait()
 	})

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -122,7 +123,7 @@ func simulate(t *testing.T, seed uint64) {
 
 // wantEnd closes the set in the middle of whatever it does.
 func (m *simulation) wantEnd() {
-	_, _ = m.set.Keys(within(m.t, time.Millisecond), "last", true)
+	_, _ = m.set.Keys(within(m.t, time.Millisecond), jws.Named("last"))
 	m.set.Close()
 	fetches := m.issuer.count()
 	time.Sleep(2 * keyset.StaleLimit)
@@ -203,7 +204,7 @@ func (m *simulation) rotateMeanwhile() {
 	m.issuer.set(func(i *issuer) { i.delay, i.early = 1500*time.Millisecond, true })
 	m.count(false)
 	ctx, madeUp := within(m.t, 2*time.Second), fmt.Sprint("meanwhile", m.made)
-	go func() { _, _ = m.set.Keys(ctx, madeUp, true) }()
+	go func() { _, _ = m.set.Keys(ctx, jws.Named(madeUp)) }()
 	time.Sleep(700 * time.Millisecond)
 	m.rotate()
 	m.ask(m.published[len(m.published)-1]) // never said to be unknown

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -97,7 +98,7 @@ func (m *simulation) ask(id string) *keyset.Key {
 	known := m.inHand(id)
 	began := time.Now()
 	m.count(known)
-	keys, err := m.set.Keys(within(m.t, 2*time.Second), id, true)
+	keys, err := m.set.Keys(within(m.t, 2*time.Second), jws.Named(id))
 	waited := time.Since(began)
 	synctest.Wait()
 	m.err = err
@@ -145,7 +146,7 @@ func (m *simulation) askKeyless(id string, issued time.Time) *keyset.Key {
 	m.count(known)
 	ctx := within(m.t, 2*time.Second)
 	doubt := keyset.Doubt{Token: fmt.Sprint(id, issued), Lookups: m.set.Lookups(), Issued: issued}
-	keys, err := m.set.Keys(ctx, "", false)
+	keys, err := m.set.Keys(ctx, jws.KeyID{})
 	signed := func(k *keyset.Key) bool { return k.Public().(ed25519.PublicKey).Equal(fastPublic(numberOf(id))) }
 	n := slices.IndexFunc(keys, signed)
 	for err == nil && n < 0 && len(keys) > 0 && !slices.Equal(keys, doubt.Tried) {

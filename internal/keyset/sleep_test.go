@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -36,7 +37,7 @@ func TestSleep(t *testing.T) {
 				if got := k.Live(time.Now()); got != row.live {
 					t.Errorf("Live() = %v, want %v", got, row.live)
 				}
-				_, keysErr := s.Keys(t.Context(), "a", true)
+				_, keysErr := s.Keys(t.Context(), jws.Named("a"))
 				if readyErr := s.Ready(t.Context()); (keysErr == nil) != row.live || (readyErr == nil) != row.live {
 					t.Errorf("Keys() error = %v, Ready() error = %v, want errors %v", keysErr, readyErr, !row.live)
 				}

@@ -5,6 +5,8 @@ import (
 	"crypto/ecdsa"
 	"fmt"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
 // State is where a [Set] stands.
@@ -83,12 +85,12 @@ type snapshot struct {
 }
 
 // find returns nil when no key can be meant. It may be called on nil.
-func (p *snapshot) find(keyID string, hasKeyID bool) []*Key {
+func (p *snapshot) find(keyID jws.KeyID) []*Key {
 	if p == nil {
 		return nil
 	}
-	if hasKeyID {
-		return p.byID[keyID]
+	if keyID.Has {
+		return p.byID[keyID.Text]
 	}
 	return p.first
 }

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -34,7 +35,7 @@ func TestOutage(t *testing.T) {
 		if k.Live(time.Now()) {
 			t.Error("key live beyond the stale limit")
 		}
-		_, err := s.Keys(t.Context(), "a", true)
+		_, err := s.Keys(t.Context(), jws.Named("a"))
 		if retry := unavailable(t, err).RetryAfter; retry <= 0 || retry > 5*time.Minute {
 			t.Errorf("RetryAfter = %v, want up to 5m", retry)
 		}

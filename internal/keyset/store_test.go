@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -91,7 +92,7 @@ func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
 		if k.Live(time.Now()) {
 			t.Error("a restart prolonged the stale limit")
 		}
-		_, err := s.Keys(t.Context(), "a", true)
+		_, err := s.Keys(t.Context(), jws.Named("a"))
 		unavailable(t, err)
 	})
 }
@@ -110,7 +111,7 @@ func TestStore_RemovedKeyLeavesTheFile(t *testing.T) {
 		i.set(func(i *issuer) { i.broken = true })
 		again := start(t, cfg)
 		mustKeys(t, again, "c")
-		if keys, err := again.Keys(t.Context(), "a", true); len(keys) != 0 || err == nil {
+		if keys, err := again.Keys(t.Context(), jws.Named("a")); len(keys) != 0 || err == nil {
 			t.Errorf("Keys(a) = %v, %v, want none", ids(keys), err)
 		}
 	})
@@ -173,7 +174,7 @@ func TestStore_TwoWriters(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				if _, err := s.Keys(t.Context(), "c", true); err == nil {
+				if _, err := s.Keys(t.Context(), jws.Named("c")); err == nil {
 					t.Error("an unknown key was found")
 				}
 				s.Close()

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -47,7 +48,7 @@ func TestIdle(t *testing.T) {
 		s := start(t, j.config(t, i))
 		mustKeys(t, s, "a")
 		i.set(func(i *issuer) { i.broken = true })
-		_, err := s.Keys(t.Context(), "b", true)
+		_, err := s.Keys(t.Context(), jws.Named("b"))
 		unavailable(t, err)
 		time.Sleep(18 * time.Hour)
 		j.wantStates(t, "none-fresh false")
@@ -64,7 +65,7 @@ func TestInUse(t *testing.T) {
 		{"nobody asks", false, func(*keyset.Set, *keyset.Key) {}, 2},
 		{"nobody asks, but kept warm", true, func(*keyset.Set, *keyset.Key) {}, 13},
 		{"keys are asked for", false, func(s *keyset.Set, _ *keyset.Key) {
-			_, _ = s.Keys(t.Context(), "a", true)
+			_, _ = s.Keys(t.Context(), jws.Named("a"))
 		}, 13},
 		{"a cached verdict asks whether its key is live", false, func(_ *keyset.Set, k *keyset.Key) {
 			k.Live(time.Now())

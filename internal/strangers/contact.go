@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -20,8 +21,8 @@ const maxWaiters = 64
 // [*keyset.PostponedError] when it is not this caller's turn for too long,
 // [ErrClosed], or that of ctx, which may end the wait early; [refusal.Ended] words
 // it.
-func (s *Issuers) Contact(ctx context.Context, caller netip.Addr, name, keyID string, hasKeyID bool) (*Issuer, error) {
-	i, err := s.join(caller, name, keyID, hasKeyID)
+func (s *Issuers) Contact(ctx context.Context, caller netip.Addr, name string, keyID jws.KeyID) (*Issuer, error) {
+	i, err := s.join(caller, name, keyID)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (s *Issuers) Contact(ctx context.Context, caller netip.Addr, name, keyID st
 
 // join returns the issuer as it is in the table, or puts it in line for its first
 // contact if that is allowed now.
-func (s *Issuers) join(caller netip.Addr, name, keyID string, hasKeyID bool) (*Issuer, error) {
+func (s *Issuers) join(caller netip.Addr, name string, keyID jws.KeyID) (*Issuer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
@@ -72,7 +73,7 @@ func (s *Issuers) join(caller netip.Addr, name, keyID string, hasKeyID bool) (*I
 		return nil, s.tooMany(now, err)
 	}
 	s.waiting[name] = i
-	s.wg.Go(func() { s.run(i, keyID, hasKeyID) })
+	s.wg.Go(func() { s.run(i, keyID) })
 	return i, nil
 }
 
@@ -111,7 +112,7 @@ func (s *Issuers) giveUp(i *Issuer) bool {
 
 // run waits for a turn and makes the first contact. It ends with patience and
 // contactTimeout, with Close, or when nobody waits for the turn any more.
-func (s *Issuers) run(i *Issuer, keyID string, hasKeyID bool) {
+func (s *Issuers) run(i *Issuer, keyID jws.KeyID) {
 	defer i.turn.end()
 	err := i.turn.wait()
 	evicted, err := s.begin(i, err)
@@ -119,7 +120,7 @@ func (s *Issuers) run(i *Issuer, keyID string, hasKeyID bool) {
 		s.letGo(evicted)
 	}
 	if err == nil {
-		if err = s.contact(i, keyID, hasKeyID); err != nil {
+		if err = s.contact(i, keyID); err != nil {
 			i.keys.Close()
 		}
 	}
@@ -171,10 +172,10 @@ func (s *Issuers) newKeySet(i *Issuer) (*keyset.Set, error) {
 }
 
 // contact fetches an issuer's keys for the first time.
-func (s *Issuers) contact(i *Issuer, keyID string, hasKeyID bool) error {
+func (s *Issuers) contact(i *Issuer, keyID jws.KeyID) error {
 	ctx, cancel := context.WithTimeout(i.turn.ctx, contactTimeout)
 	defer cancel()
-	_, err := i.keys.Keys(ctx, keyID, hasKeyID)
+	_, err := i.keys.Keys(ctx, keyID)
 	if err == nil || errors.Is(err, keyset.ErrUnknownKey) {
 		return nil // in the latter case the keys are there, the token's is not among them
 	}

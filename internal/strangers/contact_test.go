@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -68,7 +69,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // contact asks for an issuer on the account of a caller.
 func (w *world) contact(ctx context.Context, who int, name string) (*strangers.Issuer, error) {
-	return w.Contact(ctx, caller(who), name, "k", true)
+	return w.Contact(ctx, caller(who), name, jws.Named("k"))
 }
 
 // fill takes all places and turns, on the account of caller 0.
@@ -288,7 +289,7 @@ func TestContact_LookupByAnAttackerFirst(t *testing.T) {
 		for n := range 4 {
 			_, _ = w.contact(ctx, n, w.known[0].URL())
 		}
-		wg.Go(func() { _, _ = i.Keys().Keys(ctx, "made up", true) })
+		wg.Go(func() { _, _ = i.Keys().Keys(ctx, jws.Named("made up")) })
 		w.known[0].Rotate()
 		next := w.known[0].Key().ID()
 		time.Sleep(10 * time.Millisecond)
@@ -296,7 +297,7 @@ func TestContact_LookupByAnAttackerFirst(t *testing.T) {
 		if _, err := w.contact(t.Context(), 99, w.known[0].URL()); err != nil {
 			t.Fatal(err)
 		}
-		if keys, err := i.Keys().Keys(t.Context(), next, true); err != nil || len(keys) != 1 || time.Since(began) > 500*time.Millisecond {
+		if keys, err := i.Keys().Keys(t.Context(), jws.Named(next)); err != nil || len(keys) != 1 || time.Since(began) > 500*time.Millisecond {
 			t.Errorf("Keys() = %d keys, error %v after %v, want one within 0.5s", len(keys), err, time.Since(began))
 		}
 		stop()

@@ -29,7 +29,7 @@ func (e *Evaluation) badSignature() error {
 		got, cause = refusal.Quote(signature)+" instead of a signature", errSignatureRemoved
 	case e.headerHas("nonce"):
 		cause = errHeaderNonce
-	case !e.Token.HasKeyID: // whose key may have been of another length
+	case !e.Token.KeyID.Has: // whose key may have been of another length
 		got, cause = "no key ID, and a signature by another key", errNoKeyFits
 	case !slices.ContainsFunc(e.Candidates, func(k *keyset.Key) bool { return k.CanHaveSigned(&e.Token) }):
 		got = fmt.Sprintf("a signature of %d bytes", base64.RawURLEncoding.DecodedLen(len(signature)))
@@ -58,7 +58,7 @@ func (e *Evaluation) headerHas(name string) bool {
 // it is not among the candidates: without a key ID it may be any that is not
 // usable here, with one another that bears it.
 func (e *Evaluation) otherwiseSkipped() string {
-	if e.Token.HasKeyID {
+	if e.Token.KeyID.Has {
 		if why, skipped := e.skippedKey(); skipped {
 			return "; another key with this ID is " + why
 		}

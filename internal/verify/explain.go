@@ -65,10 +65,10 @@ func describeAlgorithm(e *Evaluation) (got, want string) {
 }
 
 func describeKey(e *Evaluation) (got, want string) {
-	if !e.Token.HasKeyID {
+	if !e.Token.KeyID.Has {
 		return fmt.Sprintf("no key ID, %d keys to try", len(e.Candidates)), "a key of the issuer"
 	}
-	return "key ID " + refusal.Quote(e.Token.KeyID), "a key of the issuer"
+	return "key ID " + refusal.Quote(e.Token.KeyID.Text), "a key of the issuer"
 }
 
 func describeSignature(*Evaluation) (got, want string) {

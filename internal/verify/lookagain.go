@@ -30,12 +30,12 @@ func (e *Evaluation) LookAgain(ctx context.Context, fit func() bool) (bool, erro
 
 // otherKeys replaces the candidates, and reports whether there are other ones.
 func (e *Evaluation) otherKeys(ctx context.Context) (bool, error) {
-	if e.Token.HasKeyID && !e.Trust.ReusesKeyIDs {
+	if e.Token.KeyID.Has && !e.Trust.ReusesKeyIDs {
 		return false, nil
 	}
 	if e.Trust.Local != nil {
 		e.Trust.Local.Refresh()
-		keys, err := e.Trust.Keys.Keys(ctx, e.Token.KeyID, e.Token.HasKeyID)
+		keys, err := e.Trust.Keys.Keys(ctx, e.Token.KeyID)
 		return err == nil && e.replaceKeys(keys), nil
 	}
 	whole := e.Raw
@@ -43,7 +43,7 @@ func (e *Evaluation) otherKeys(ctx context.Context) (bool, error) {
 		whole = e.Record.Payload // of a ticket's token only that is left
 	}
 	keys, err := e.Trust.Keys.LookAgain(ctx, keyset.Doubt{
-		Token: whole, KeyID: e.Token.KeyID, HasKeyID: e.Token.HasKeyID,
+		Token: whole, KeyID: e.Token.KeyID,
 		Lookups: e.lookups, Tried: e.offered, Issued: e.latestIssue(),
 	})
 	switch {

@@ -82,7 +82,7 @@ func (o *Order) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 func (e *Evaluation) CheckSignature(ctx context.Context) error {
 	limit, old := e.checkLimit(), e.Candidates
 	first := limit
-	if e.Token.HasKeyID && e.Trust.ReusesKeyIDs {
+	if e.Token.KeyID.Has && e.Trust.ReusesKeyIDs {
 		first--
 	}
 	if e.verify(old, first) {
@@ -153,7 +153,7 @@ func (e *Evaluation) verify(keys []*keyset.Key, limit int) bool {
 // canBeOf reports whether the signature may be by a key that was not tried yet.
 // All that the own keys of a local issuer sign bears a key ID.
 func (e *Evaluation) canBeOf(k *keyset.Key) bool {
-	if e.Trust.Local != nil && !e.Token.HasKeyID && !e.Trust.Local.SignsWithoutID(k) {
+	if e.Trust.Local != nil && !e.Token.KeyID.Has && !e.Trust.Local.SignsWithoutID(k) {
 		return false
 	}
 	return k.CanHaveSigned(&e.Token) && !e.tried.has(k)

@@ -15,8 +15,8 @@ func (e *Evaluation) unknownKey() error {
 	if r := e.skippedRefusal(refusal.ErrUnknownKey, errSkippedKey); r != nil {
 		return r
 	}
-	got := "key ID " + refusal.Quote(e.Token.KeyID)
-	if !e.Token.HasKeyID {
+	got := "key ID " + refusal.Quote(e.Token.KeyID.Text)
+	if !e.Token.KeyID.Has {
 		got = "no key ID"
 	}
 	return refusal.New(refusal.Key, refusal.ErrUnknownKey, got, "a key of issuer "+refusal.Quote(e.Record.Issuer))
@@ -39,7 +39,7 @@ func (e *Evaluation) skippedRefusal(sentinel, cause error) *refusal.Refusal {
 		return nil
 	}
 	r := refusal.Because(refusal.Key, sentinel, cause)
-	r.Got = "key ID " + refusal.Quote(e.Token.KeyID) + ", " + why
+	r.Got = "key ID " + refusal.Quote(e.Token.KeyID.Text) + ", " + why
 	r.Want = "a key of issuer " + refusal.Quote(e.Record.Issuer) + " that can verify signatures here"
 	return r
 }
@@ -55,16 +55,16 @@ func (e *skippedKeyError) Unwrap() error        { return e.error }
 
 // skippedKey says why the key that the token names is not used, if it is published.
 func (e *Evaluation) skippedKey() (why string, skipped bool) {
-	if !e.Token.HasKeyID || e.Trust.Keys == nil {
+	if !e.Token.KeyID.Has || e.Trust.Keys == nil {
 		return "", false
 	}
-	if s, found := e.Trust.Keys.SkippedKey(e.Token.KeyID); found {
+	if s, found := e.Trust.Keys.SkippedKey(e.Token.KeyID.Text); found {
 		return notUsable(s), true
 	}
 	if e.Trust.Tenants == nil {
 		return "", false
 	}
-	others := e.Trust.Keys.Peek(e.Token.KeyID)
+	others := e.Trust.Keys.Peek(e.Token.KeyID.Text)
 	if len(others) == 0 {
 		return "", false
 	}

@@ -85,7 +85,7 @@ func (e *Evaluation) CheckAlgorithm(context.Context) error {
 // CheckKey finds the keys that may have signed the token: those with its key ID,
 // or all if it has none.
 func (e *Evaluation) CheckKey(ctx context.Context) error {
-	if e.Trust.RequireKeyID && !e.Token.HasKeyID {
+	if e.Trust.RequireKeyID && !e.Token.KeyID.Has {
 		return refusal.New(refusal.Key, refusal.ErrUnknownKey, "no key ID", "a key of issuer "+refusal.Quote(e.Trust.URL))
 	}
 	keys, err := e.findKeys(ctx)
@@ -114,10 +114,10 @@ func (e *Evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
 	if e.Trust.Stray != nil {
 		return e.strayKeys(ctx)
 	}
-	keys, err := e.Trust.Keys.Keys(ctx, e.Token.KeyID, e.Token.HasKeyID)
+	keys, err := e.Trust.Keys.Keys(ctx, e.Token.KeyID)
 	if e.Trust.Local != nil && errors.Is(err, keyset.ErrUnknownKey) {
 		e.Trust.Local.Refresh()
-		keys, err = e.Trust.Keys.Keys(ctx, e.Token.KeyID, e.Token.HasKeyID)
+		keys, err = e.Trust.Keys.Keys(ctx, e.Token.KeyID)
 	}
 	if err != nil {
 		return nil, e.keysRefusal(err)
@@ -132,13 +132,13 @@ func (e *Evaluation) strayKeys(ctx context.Context) ([]*keyset.Key, error) {
 	stray := e.Trust.Stray
 	var err error
 	for range 2 {
-		trust, refused := stray.Contact(ctx, e.Trust, e.Token.KeyID, e.Token.HasKeyID)
+		trust, refused := stray.Contact(ctx, e.Trust, e.Token.KeyID)
 		if refused != nil {
 			return nil, refused
 		}
 		e.SetTrust(trust)
 		var keys []*keyset.Key
-		if keys, err = trust.Keys.Keys(ctx, e.Token.KeyID, e.Token.HasKeyID); err == nil {
+		if keys, err = trust.Keys.Keys(ctx, e.Token.KeyID); err == nil {
 			return keys, nil
 		}
 		if !errors.Is(err, keyset.ErrClosed) {

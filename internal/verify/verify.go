@@ -41,7 +41,7 @@ type Local interface {
 // A Stray contacts an issuer that nobody configured.
 type Stray interface {
 	// Contact returns the trust in the issuer with its keys, which it waits for.
-	Contact(ctx context.Context, t *Trust, keyID string, hasKeyID bool) (*Trust, error)
+	Contact(ctx context.Context, t *Trust, keyID jws.KeyID) (*Trust, error)
 	// Refuse returns the refusal of a token whose issuer has worked before. What was
 	// behind it stays behind: it may be about an address that the issuer chose.
 	Refuse(ctx context.Context, err error) error
