@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // denied is where an operator lets nobody be sent, besides the addresses that are
@@ -40,7 +42,7 @@ func (d denied) checkHost(host string) error {
 	host = canonicalHost(host)
 	for _, name := range d.hosts {
 		if host == name || strings.HasSuffix(host, "."+name) {
-			return fmt.Errorf("%w: host %s: denied by the configuration, as %s", ErrForbiddenAddress, quote(host), quote(name))
+			return fmt.Errorf("%w: host %s: denied by the configuration, as %s", ErrForbiddenAddress, quote.Value(host), quote.Value(name))
 		}
 	}
 	return nil
@@ -78,13 +80,13 @@ func checkDeniedHost(host string) error {
 	const want = "want a name such as example.com, which stands for all names below it, too"
 	name := canonicalHost(host)
 	if name == "" || len(name) > 253 {
-		return fmt.Errorf("got %s, %s", quote(host), want)
+		return fmt.Errorf("got %s, %s", quote.Value(host), want)
 	}
 	if _, err := netip.ParseAddr(name); err == nil {
-		return fmt.Errorf("got the address %s, want a name: addresses are denied by their prefix", quote(host))
+		return fmt.Errorf("got the address %s, want a name: addresses are denied by their prefix", quote.Value(host))
 	}
 	if !isHostName(name) {
-		return fmt.Errorf("got %s, %s (in its ASCII form)", quote(host), want)
+		return fmt.Errorf("got %s, %s (in its ASCII form)", quote.Value(host), want)
 	}
 	return nil
 }

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const wellKnown = "/.well-known/openid-configuration"
@@ -54,7 +56,7 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string, alia
 			return Metadata{}, err
 		}
 		if strings.Contains(issuer, "?") {
-			return Metadata{}, fmt.Errorf("%w: issuer %s contains a query", ErrURL, quote(issuer))
+			return Metadata{}, fmt.Errorf("%w: issuer %s contains a query", ErrURL, quote.Value(issuer))
 		}
 		discoveryURL = DiscoveryURL(issuer)
 	}
@@ -67,7 +69,7 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string, alia
 		return Metadata{}, err
 	}
 	if m.Issuer != issuer && !slices.Contains(aliases, m.Issuer) {
-		return Metadata{}, fmt.Errorf("%w: issuer is %s, want %s", ErrOtherIssuer, quote(m.Issuer), quote(issuer))
+		return Metadata{}, fmt.Errorf("%w: issuer is %s, want %s", ErrOtherIssuer, quote.Value(m.Issuer), quote.Value(issuer))
 	}
 	if err := c.checkJWKSURL(m.JWKSURL, issuer, discoveryURL); err != nil {
 		return Metadata{}, err
@@ -131,7 +133,7 @@ func topLevel(body []byte) (map[string]json.RawMessage, error) {
 		}
 		name, _ := token.(string)
 		if _, twice := members[name]; twice {
-			return nil, fmt.Errorf("member %s occurs twice", quote(name))
+			return nil, fmt.Errorf("member %s occurs twice", quote.Value(name))
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {

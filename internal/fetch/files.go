@@ -13,6 +13,8 @@ import (
 	"os"
 	"strings"
 	"sync"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const (
@@ -178,7 +180,7 @@ func checkPlainHosts(hosts []string) error {
 	for _, host := range hosts {
 		name := plainHost(host)
 		if _, err := netip.ParseAddr(name); err != nil && !isHostName(name) {
-			return fmt.Errorf("http host: got %s, want a whole name or an address, without scheme and port, such as keycloak or 10.0.0.7", quote(host))
+			return fmt.Errorf("http host: got %s, want a whole name or an address, without scheme and port, such as keycloak or 10.0.0.7", quote.Value(host))
 		}
 	}
 	return nil

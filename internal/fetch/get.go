@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const (
@@ -68,12 +70,12 @@ type StatusError struct {
 
 // Error names the URL and the status.
 func (e *StatusError) Error() string {
-	s := fmt.Sprintf("get %s: got status %d, want 200", quote(e.URL), e.Status)
+	s := fmt.Sprintf("get %s: got status %d, want 200", quote.Value(e.URL), e.Status)
 	if e.RetryAfter > 0 {
 		s += fmt.Sprintf(", retry after %v", e.RetryAfter)
 	}
 	if e.Withheld != "" && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden) {
-		s += fmt.Sprintf("; the credential is sent to %s alone", quote(e.Withheld))
+		s += fmt.Sprintf("; the credential is sent to %s alone", quote.Value(e.Withheld))
 	}
 	return s
 }
@@ -225,7 +227,7 @@ func readBody(resp *http.Response, limit int64) ([]byte, error) {
 		}
 		body = zr
 	default:
-		return nil, fmt.Errorf("%w: content encoding is %s, want gzip or none", ErrContentType, quote(encoding))
+		return nil, fmt.Errorf("%w: content encoding is %s, want gzip or none", ErrContentType, quote.Value(encoding))
 	}
 	b, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if int64(len(b)) > limit || wire.N <= 0 {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const publicPort = 443
@@ -54,7 +56,7 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 func (g *guard) control(_ context.Context, network, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || !strings.HasPrefix(network, "tcp") {
-		return fmt.Errorf("%w: %s %s", ErrForbiddenAddress, network, quote(address))
+		return fmt.Errorf("%w: %s %s", ErrForbiddenAddress, network, quote.Value(address))
 	}
 	return g.check(target)
 }

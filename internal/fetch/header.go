@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // checkContentType accepts what providers in use send for JSON. A static file
@@ -28,9 +30,9 @@ func checkContentType(h http.Header) error {
 		mediaType == "application/octet-stream", mediaType == "binary/octet-stream":
 		return nil
 	case mediaType == "text/html", mediaType == "application/xhtml+xml":
-		return fmt.Errorf("%w: got a web page (%s), want application/json", ErrContentType, quote(mediaType))
+		return fmt.Errorf("%w: got a web page (%s), want application/json", ErrContentType, quote.Value(mediaType))
 	}
-	return fmt.Errorf("%w: got %s, want application/json", ErrContentType, quote(mediaType))
+	return fmt.Errorf("%w: got %s, want application/json", ErrContentType, quote.Value(mediaType))
 }
 
 // etag returns the ETag if it can be sent back.

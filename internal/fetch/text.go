@@ -3,19 +3,13 @@ package fetch
 import (
 	"errors"
 	"net/url"
-	"strconv"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
+// maxShown bounds the text of an error that may repeat parts of an answer.
 const maxShown = 200
-
-// quote makes s fit for an error: quoted, and cut when long.
-func quote(s string) string {
-	if len(s) > maxShown {
-		return strconv.Quote(s[:maxShown]) + "..."
-	}
-	return strconv.Quote(s)
-}
 
 // location is u without the parts in which a secret could be: user information,
 // query and fragment.
@@ -23,7 +17,7 @@ func location(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
 
-func show(u *url.URL) string { return quote(location(u)) }
+func show(u *url.URL) string { return quote.Value(location(u)) }
 
 // transportError is a failure below HTTP. Its text is cut, because net/http
 // repeats parts of an answer that it could not parse.

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const maxURLBytes = 2048
@@ -26,7 +28,7 @@ func (c *Client) parseURL(raw string) (*url.URL, error) {
 	}
 	for i := range len(raw) {
 		if raw[i] <= ' ' || raw[i] == 0x7f {
-			return nil, fmt.Errorf("%w: white space or control character in %s", ErrURL, quote(raw))
+			return nil, fmt.Errorf("%w: white space or control character in %s", ErrURL, quote.Value(raw))
 		}
 	}
 	u, err := url.Parse(raw)
@@ -65,7 +67,7 @@ func checkParts(u *url.URL, raw string) error {
 	}
 	if p := u.Port(); p != "" {
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
-			return fmt.Errorf("%w: port %s out of range", ErrURL, quote(p))
+			return fmt.Errorf("%w: port %s out of range", ErrURL, quote.Value(p))
 		}
 	}
 	return nil
@@ -76,7 +78,7 @@ func (c *Client) checkScheme(u *url.URL) error {
 	case u.Scheme == "https":
 		return nil
 	case u.Scheme != "http":
-		return fmt.Errorf("%w: scheme of %s is %s, want \"https\"", ErrURL, show(u), quote(u.Scheme))
+		return fmt.Errorf("%w: scheme of %s is %s, want \"https\"", ErrURL, show(u), quote.Value(u.Scheme))
 	case slices.Contains(c.plainHosts, plainHost(u.Hostname())):
 		return nil
 	case !c.insecureHTTP:

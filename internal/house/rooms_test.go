@@ -9,6 +9,7 @@ import (
 // floors are the packages of the module from the lowest up: each may import
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
+	{"internal/quote"},
 	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
 	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket"},
 	{"internal/policy", "internal/strangers"},

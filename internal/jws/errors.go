@@ -94,13 +94,3 @@ func refusePart(part string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", part, err)
 }
-
-// quote returns text quoted for an error message, cut to a length that cannot
-// flood a log.
-func quote(text string) string {
-	const most = 64
-	if len(text) > most {
-		return fmt.Sprintf("%q…", text[:most])
-	}
-	return fmt.Sprintf("%q", text)
-}

@@ -8,6 +8,8 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"slices"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const (
@@ -47,7 +49,7 @@ func NewKey(id, alg, use string, keyOps []string, public crypto.PublicKey) (*Key
 		return nil, err
 	}
 	if alg != "" && !k.Permits(alg) {
-		return nil, fmt.Errorf("%w: alg: %s does not fit the key", ErrKey, quote(alg))
+		return nil, fmt.Errorf("%w: alg: %s does not fit the key", ErrKey, quote.Value(alg))
 	}
 	return k, nil
 }
@@ -56,7 +58,7 @@ func NewKey(id, alg, use string, keyOps []string, public crypto.PublicKey) (*Key
 // verifying signatures, by its "use" and its "key_ops" (RFC 7517, sections 4.2, 4.3).
 func CheckUse(use string, keyOps []string) error {
 	if use != "" && use != "sig" {
-		return fmt.Errorf("%w: use: got %s, want \"sig\"", ErrKeyUse, quote(use))
+		return fmt.Errorf("%w: use: got %s, want \"sig\"", ErrKeyUse, quote.Value(use))
 	}
 	if len(keyOps) > 0 && !slices.Contains(keyOps, "verify") {
 		return fmt.Errorf("%w: key_ops: \"verify\" is not among them", ErrKeyUse)

@@ -4,6 +4,8 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const (
@@ -167,5 +169,5 @@ func (t *nameTable) unescape(inner, text string) writtenName {
 }
 
 func duplicate(name string) error {
-	return refuse("duplicate member name %s", quote(name))
+	return refuse("duplicate member name %s", quote.Value(name))
 }

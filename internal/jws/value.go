@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // maxSeconds is the last second of the year 9999, the latest time that every
@@ -41,7 +43,7 @@ func (m Member) AppendStrings(dst []string) ([]string, error) {
 	list := dst
 	for {
 		if s.next() != '"' {
-			return dst, fmt.Errorf("%w: %s: got an element that is not a string, want strings only", ErrKind, quote(m.Name))
+			return dst, fmt.Errorf("%w: %s: got an element that is not a string, want strings only", ErrKind, quote.Value(m.Name))
 		}
 		text, err := s.name()
 		if err != nil {
@@ -78,7 +80,7 @@ func (m Member) Seconds() (sec, nsec int64, err error) {
 	if sec, nsec, ok := d.seconds(); ok {
 		return sec, nsec, nil
 	}
-	return 0, 0, fmt.Errorf("%w: %s: time out of range", ErrKind, quote(m.Name))
+	return 0, 0, fmt.Errorf("%w: %s: time out of range", ErrKind, quote.Value(m.Name))
 }
 
 // plainSeconds reads a number of the form that issuers write: digits alone, and
@@ -100,7 +102,7 @@ func plainSeconds(text string) (sec int64, ok bool) {
 
 // wrongKind returns the refusal of a member of another type.
 func (m Member) wrongKind(want Kind) error {
-	return fmt.Errorf("%w: %s: got %s, want %s", ErrKind, quote(m.Name), m.Kind, want)
+	return fmt.Errorf("%w: %s: got %s, want %s", ErrKind, quote.Value(m.Name), m.Kind, want)
 }
 
 // Lookup returns the member that path leads to, name by name from the top of the

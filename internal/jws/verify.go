@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // inputBuffer is the size of a buffer for the signing input of a usual token.
@@ -43,7 +45,7 @@ func (k *Key) CanHaveSigned(t *Token) bool {
 func (k *Key) VerifyBytes(alg string, signed, signature []byte) error {
 	a, ok := findAlgorithm(alg)
 	if !ok || !k.permits(alg, a) {
-		return fmt.Errorf("%w: algorithm %s does not fit the key", ErrSignature, quote(alg))
+		return fmt.Errorf("%w: algorithm %s does not fit the key", ErrSignature, quote.Value(alg))
 	}
 	if len(signature) == 0 {
 		return fmt.Errorf("%w: no signature", ErrSignature)

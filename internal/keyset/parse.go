@@ -295,5 +295,3 @@ func shorten(text string) string {
 	}
 	return text
 }
-
-func quote(text string) string { return fmt.Sprintf("%q", shorten(text)) }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 var (
@@ -41,7 +42,7 @@ type UnavailableError struct {
 
 // Error names the issuer and the cause.
 func (e *UnavailableError) Error() string {
-	return fmt.Sprintf("keys of issuer %s unavailable: %v", quote(e.Issuer), e.Err)
+	return fmt.Sprintf("keys of issuer %s unavailable: %v", quote.Value(e.Issuer), e.Err)
 }
 
 // Unwrap returns the cause.

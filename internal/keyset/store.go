@@ -18,6 +18,7 @@ import (
 	exact "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/oidcauth/oidcauth/internal/dirlock"
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const (
@@ -137,9 +138,9 @@ func (st *store) check(file storedSet, now time.Time) error {
 	case file.Version != storeVersion:
 		return fmt.Errorf("version: got %d, want %d", file.Version, storeVersion)
 	case file.Issuer != st.issuer:
-		return fmt.Errorf("issuer: got %s, want %s", quote(file.Issuer), quote(st.issuer))
+		return fmt.Errorf("issuer: got %s, want %s", quote.Value(file.Issuer), quote.Value(st.issuer))
 	case file.Source != st.source:
-		return fmt.Errorf("source: got %s, want %s", quote(file.Source), quote(st.source))
+		return fmt.Errorf("source: got %s, want %s", quote.Value(file.Source), quote.Value(st.source))
 	case file.Confirmed.After(now.Add(storeClockSlack)):
 		return fmt.Errorf("confirmed in the future: %s", file.Confirmed.Format(time.RFC3339))
 	case now.Sub(file.Confirmed) >= StaleLimit:
