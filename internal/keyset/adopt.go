@@ -33,7 +33,7 @@ func (s *Set) Withdraw(cause error) error {
 // change makes a change of the keys and reports it.
 func (s *Set) change(do func(now time.Time)) error {
 	s.mu.Lock()
-	if s.closed {
+	if s.closed() {
 		s.mu.Unlock()
 		return ErrClosed
 	}

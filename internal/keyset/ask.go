@@ -107,7 +107,7 @@ func (s *Set) decide(ctx context.Context, q *ask, done *flight) ([]*Key, *flight
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.closed {
+	if s.closed() {
 		return nil, nil, &UnavailableError{Issuer: s.cfg.Issuer, Err: ErrClosed}
 	}
 	snap := s.valid(now)

@@ -211,7 +211,7 @@ func (s *Set) finish(f *flight, a answer, err error) {
 	defer s.mu.Unlock()
 	defer close(f.done)
 	s.flight = nil
-	if s.closed || s.held.Load() < 0 {
+	if s.closed() || s.held.Load() < 0 {
 		f.err = ErrClosed
 		return
 	}

@@ -73,7 +73,7 @@ func (s *Set) Report() Report {
 	if s.cool.active(now) {
 		r.CoolDown = s.cool.until
 	}
-	if !s.refreshAt.IsZero() && !s.closed {
+	if !s.refreshAt.IsZero() && !s.closed() {
 		r.NextRefresh = later(s.refreshAt, s.retryAt)
 	}
 	if snap := s.valid(now); snap != nil {

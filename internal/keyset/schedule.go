@@ -37,7 +37,7 @@ func (s *Set) backOff(err error) time.Duration {
 // with the hooks it calls.
 func (s *Set) wake() {
 	s.mu.Lock()
-	if s.closed {
+	if s.closed() {
 		s.mu.Unlock()
 		return
 	}

@@ -139,8 +139,7 @@ type Set struct {
 	lookups  atomic.Uint64 // begun so far
 
 	mu         sync.Mutex // guards all below
-	closed     bool
-	flight     *flight // the one fetch under way, or nil
+	flight     *flight    // the one fetch under way, or nil
 	source     source
 	state      State // as last reported
 	had        bool  // there was a usable key once
@@ -268,7 +267,6 @@ func (s *Set) Release() { s.held.Add(-1) }
 // called afterwards.
 func (s *Set) Close() {
 	s.mu.Lock()
-	s.closed = true
 	s.snap.Store(nil)
 	s.timer.Stop()
 	s.cancel()
@@ -276,6 +274,9 @@ func (s *Set) Close() {
 	s.wg.Wait()
 	s.deliver()
 }
+
+// closed reports whether the set was closed. That changes under s.mu alone.
+func (s *Set) closed() bool { return s.ctx.Err() != nil }
 
 // unavailable says that the keys cannot be had before a time that may have passed.
 func (s *Set) unavailable(now, until time.Time, cause error) error {

@@ -229,7 +229,7 @@ func (s *Set) save() {
 
 // noteStore reports a problem with the file. s.mu must be held.
 func (s *Set) noteStore(err error) {
-	if hook := s.cfg.Hooks.StoreFailed; hook != nil && !s.closed {
+	if hook := s.cfg.Hooks.StoreFailed; hook != nil && !s.closed() {
 		s.notes = append(s.notes, func() { hook(err) })
 	}
 }
