@@ -121,7 +121,7 @@ func New(cfg Config) (*Authenticator, error) {
 	a.sessions = newSessionIndex(a.now)
 	a.sessions.expired = func(s *Session, now time.Time) error {
 		c := s.claims.Load()
-		return verify.Expired(&c.record, c.trust.Leeway, now)
+		return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
 	}
 	a.revocations = a.newRevocations(cfg)
 	if err := a.addIssuers(cfg); err != nil {
@@ -227,10 +227,10 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 	if !k.Live(a.keyTime(now)) {
 		return a.deadKey(c, k)
 	}
-	if err := verify.Expired(&c.record, c.trust.Leeway, now); err != nil {
+	if err := verify.CheckUnexpired(&c.record, c.trust.Leeway, now); err != nil {
 		return err
 	}
-	if err := verify.Early(&c.record, c.trust.Leeway, now); err != nil {
+	if err := verify.CheckBegun(&c.record, c.trust.Leeway, now); err != nil {
 		return err
 	}
 	if err := c.trust.checkRules(c); err != nil {

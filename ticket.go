@@ -54,7 +54,7 @@ func (e *ticketToken) take(r *http.Request, database string) (*Claims, error) {
 	ctx := e.auth.CallerContext(r)
 	t, err := e.check(ctx)
 	if err == nil {
-		err = e.ticketFits(t.Body, origin, database)
+		err = e.checkPlace(t.Body, origin, database)
 	}
 	if err != nil {
 		return nil, err
@@ -122,9 +122,9 @@ func (e *ticketToken) check(ctx context.Context) (readTicket, error) {
 	return t, nil
 }
 
-// ticketFits checks time and place. The expiry has no leeway: issuer and server
+// checkPlace checks time and place of use. The expiry has no leeway: issuer and server
 // are the same.
-func (e *ticketToken) ticketFits(t ticket.Body, origin, database string) error {
+func (e *ticketToken) checkPlace(t ticket.Body, origin, database string) error {
 	expiry := time.Unix(t.Expiry, 0)
 	switch {
 	case t.Expiry <= 0 || !e.Now.Before(expiry):

@@ -177,10 +177,10 @@ func (e *Evaluation) CheckExpiry(context.Context) error {
 	if err := e.ReadExpiry(); err != nil {
 		return err
 	}
-	if err := Expired(e.Record, e.leeway(), e.Now); err != nil {
+	if err := CheckUnexpired(e.Record, e.leeway(), e.Now); err != nil {
 		return err
 	}
-	return e.tooLong(refusal.Expiry, e.Now)
+	return e.checkLifetime(refusal.Expiry, e.Now)
 }
 
 // CheckNotBefore refuses what is not valid yet.
@@ -188,7 +188,7 @@ func (e *Evaluation) CheckNotBefore(context.Context) error {
 	if err := e.ReadNotBefore(); err != nil {
 		return err
 	}
-	return Early(e.Record, e.leeway(), e.Now)
+	return CheckBegun(e.Record, e.leeway(), e.Now)
 }
 
 // CheckIssuedAt refuses what claims to be issued later than now, and what lives
@@ -201,14 +201,14 @@ func (e *Evaluation) CheckIssuedAt(context.Context) error {
 		return refusal.New(refusal.IssuedAt, refusal.ErrIssuedInFuture, refusal.Time(e.Record.IssuedAt.Time()), "not later than "+refusal.Time(e.Now.Add(e.leeway())))
 	}
 	if e.Record.IssuedAt == 0 {
-		return e.env.undated(e.Record)
+		return e.env.checkDated(e.Record)
 	}
-	return e.tooLong(refusal.IssuedAt, e.Record.IssuedAt.Time())
+	return e.checkLifetime(refusal.IssuedAt, e.Record.IssuedAt.Time())
 }
 
-// undated refuses a token without time of issue where lifetimes are bounded: it may
+// checkDated refuses a token without time of issue where lifetimes are bounded: it may
 // have outlived its revocation, however little of its life is left.
-func (v *Env) undated(r *claims.Record) error {
+func (v *Env) checkDated(r *claims.Record) error {
 	if v.MaxLifetime == 0 || r.NeverExpires {
 		return nil
 	}
@@ -245,8 +245,8 @@ func (e *Evaluation) CheckRules(context.Context) error {
 // CheckRevocation refuses what was revoked.
 func (e *Evaluation) CheckRevocation(context.Context) error { return e.env.Revoked(e) }
 
-// Expired refuses from the instant of the expiry plus leeway on.
-func Expired(r *claims.Record, leeway time.Duration, now time.Time) error {
+// CheckUnexpired refuses from the instant of the expiry plus leeway on.
+func CheckUnexpired(r *claims.Record, leeway time.Duration, now time.Time) error {
 	if r.NeverExpires {
 		return nil
 	}
@@ -256,18 +256,18 @@ func Expired(r *claims.Record, leeway time.Duration, now time.Time) error {
 	return nil
 }
 
-// Early refuses before the not-before time less leeway.
-func Early(r *claims.Record, leeway time.Duration, now time.Time) error {
+// CheckBegun refuses before the not-before time less leeway.
+func CheckBegun(r *claims.Record, leeway time.Duration, now time.Time) error {
 	if claims.At(now).Plus(leeway) < r.NotBefore {
 		return refusal.New(refusal.NotBefore, refusal.ErrNotYetValid, refusal.Time(r.NotBefore.Time()), "not later than "+refusal.Time(now.Add(leeway)))
 	}
 	return nil
 }
 
-// tooLong refuses an expiry too far ahead of start: of now or of the time of
+// checkLifetime refuses an expiry too far ahead of start: of now or of the time of
 // issue. The latter keeps a token from outliving its own revocation, which is
 // dropped when all tokens of its time must have expired.
-func (e *Evaluation) tooLong(check string, start time.Time) error {
+func (e *Evaluation) checkLifetime(check string, start time.Time) error {
 	if e.env.MaxLifetime == 0 {
 		return nil
 	}
