@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -13,10 +14,15 @@ import (
 func flock(*os.File) error { return ErrUnsupported }
 
 func lockFile(root *os.Root, name string) (*os.File, error) {
+	open := root.OpenFile
 	if runtime.GOOS == "windows" {
+		// What os.Root opens there, others may remove.
+		open = func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			return os.OpenFile(filepath.Join(root.Name(), name), flag, mode)
+		}
 		root.Remove(name) // succeeds only if its holder is gone
 	}
-	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, ErrHeld
 	}
