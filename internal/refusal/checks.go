@@ -20,4 +20,5 @@ const (
 	Ticket     = "ticket"  // of a ticket alone
 	Logout     = "logout"  // of a logout token alone
 	Request    = "request" // of what carries the token
+	Caller     = "caller"  // of what a handler demands
 )
