@@ -119,8 +119,7 @@ func New(cfg Config) (*Authenticator, error) {
 	a.evaluations.New = func() any { return new(verify.Evaluation) }
 	a.env = a.newEnv(cfg)
 	a.sessions = newSessionIndex(a.now)
-	a.sessions.expired = func(s *Session, now time.Time) error {
-		c := s.claims.Load()
+	a.sessions.expired = func(c *Claims, now time.Time) error {
 		return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
 	}
 	a.revocations = a.newRevocations(cfg)

@@ -45,6 +45,15 @@ func NewContext(ctx context.Context, claims *Claims) context.Context {
 	return &callerContext{ctx, caller{claims: claims}}
 }
 
+// withoutCaller returns a context with the same values, but for the caller, whom
+// the one who asks replaces. What belongs to the caller's request can be collected.
+func withoutCaller(ctx context.Context) context.Context {
+	if c, ok := ctx.(*callerContext); ok {
+		return c.Context
+	}
+	return ctx
+}
+
 // FromContext returns the claims of the caller that ctx acts for. It returns
 // nil and false for an internal call and when nobody is known.
 func FromContext(ctx context.Context) (*Claims, bool) {

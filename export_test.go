@@ -9,12 +9,20 @@ import (
 // on how many lists they are, and for how many instants alarms are set.
 func (a *Authenticator) SessionCounts() (live, lists, instants int) {
 	x := a.sessions
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	for _, l := range x.lists {
-		lists += len(l)
+	for i := range x.shards {
+		sh := &x.shards[i]
+		sh.mu.Lock()
+		for _, l := range sh.lists {
+			lists += len(l)
+		}
+		for _, g := range sh.lists[byKey] {
+			for ; g != nil; g = g.links[byKey].next {
+				live += int(g.users)
+			}
+		}
+		sh.mu.Unlock()
 	}
-	return x.count, lists, sizeOf(x.alarms, "groups")
+	return live, lists, sizeOf(x.expiries, "groups") + sizeOf(x.warnings, "groups")
 }
 
 // RevocationCount returns how many revocations hold.

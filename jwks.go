@@ -177,17 +177,29 @@ func (a *Authenticator) traceState(issuer string, from, to keyset.State, err err
 func (a *Authenticator) keysGone(keys []*keyset.Key) {
 	for _, k := range keys {
 		var cause error
-		for _, s := range a.sessions.list(byKey, a.sessions.hashKey(k)) {
-			c := s.claims.Load()
-			if s.moveKey(c, k) {
-				continue
-			}
-			if cause == nil {
-				cause = a.deadKey(c, k)
-			}
-			a.sessions.stop(s, cause, func(_ *Claims, key *keyset.Key) bool { return key == k })
+		for g := range a.sessions.list(a.sessions.hashKey(k), byKey) {
+			a.keyGone(g, k, &cause)
 		}
 	}
+}
+
+// keyGone ends the sessions that live by a grant under a key that is trusted no
+// more, unless another took its place. The cause is one for all under the key.
+func (a *Authenticator) keyGone(g *grant, k *keyset.Key, cause *error) {
+	if a.sessions.follow(g, k) {
+		// A revocation may be of the key's new name.
+		if err := a.checkRevoked(g.claims, g.key.Load(), a.now()); err != nil {
+			a.sessions.end(g, err)
+		}
+		return
+	}
+	if g.key.Load() != k {
+		return
+	}
+	if *cause == nil {
+		*cause = a.deadKey(g.claims, k)
+	}
+	a.sessions.end(g, *cause)
 }
 
 // deadKey returns the refusal of a token under a key that is trusted no more.

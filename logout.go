@@ -3,7 +3,6 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -114,7 +113,7 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	if err := a.useLogout(ctx, l); err != nil {
 		return err
 	}
-	a.logLogout(ctx, l, live)
+	a.logLogout(ctx, l, max(0, live-a.liveUnder(l)))
 	return nil
 }
 
@@ -188,28 +187,23 @@ func (a *Authenticator) useLogout(ctx context.Context, l logout) error {
 	return nil
 }
 
-// liveUnder returns the live sessions that the logout is about to end.
-func (a *Authenticator) liveUnder(l logout) map[*Session]bool {
-	live := make(map[*Session]bool)
+// liveUnder counts the live sessions that the logout is of.
+func (a *Authenticator) liveUnder(l logout) int {
+	live := 0
+	counted := make(map[*grant]bool)
 	for _, r := range l.revocations() {
-		for _, s := range a.sessions.candidates(&r) {
-			if s.ctx.Err() == nil && revokes(&r, s.claims.Load(), s.key.Load()) {
-				live[s] = true
+		for g := range a.candidates(&r) {
+			if revokes(&r, g.claims, g.key.Load()) && !counted[g] {
+				counted[g] = true
+				live += a.sessions.count(g)
 			}
 		}
 	}
 	return live
 }
 
-// logLogout writes what a logout has done to the sessions that were live before,
-// and if that is nothing, why.
-func (a *Authenticator) logLogout(ctx context.Context, l logout, live map[*Session]bool) {
-	ended := 0
-	for s := range live {
-		if errors.Is(context.Cause(s.ctx), ErrRevoked) {
-			ended++
-		}
-	}
+// logLogout writes how many sessions a logout has ended, and if that is none, why.
+func (a *Authenticator) logLogout(ctx context.Context, l logout, ended int) {
 	var names []string
 	for _, r := range l.revocations() {
 		names = append(names, r.Describe())

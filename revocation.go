@@ -2,10 +2,10 @@ package oidcauth
 
 import (
 	"context"
-	"fmt"
-	"time"
-
 	"errors"
+	"fmt"
+	"iter"
+	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -161,7 +161,9 @@ func (a *Authenticator) completeShared(r *revoked.Revocation) {
 // an error, when that is possible again. Durable says that it is in the log or
 // waits where it survives this process, or that there is nobody to share it with.
 func (a *Authenticator) share(ctx context.Context, r revoked.Revocation) (durable bool, err error) {
-	a.revocations.Add(r)
+	if !a.revocations.Add(r) && a.now().Before(r.Until) {
+		a.endRevoked(&r) // what another call ends has to have ended when this one returns, too
+	}
 	return a.follower.Share(ctx, r)
 }
 
@@ -204,31 +206,34 @@ func (a *Authenticator) checkRevoked(c *Claims, k *keyset.Key, now time.Time) er
 // endRevoked ends the sessions that a revocation matches.
 func (a *Authenticator) endRevoked(r *revoked.Revocation) {
 	cause := refusal.New(refusal.Revocation, ErrRevoked, r.Describe(), "")
-	matches := func(c *Claims, k *keyset.Key) bool { return revokes(r, c, k) }
-	for _, s := range a.sessions.candidates(r) {
-		a.sessions.stop(s, cause, matches)
+	for g := range a.candidates(r) {
+		if revokes(r, g.claims, g.key.Load()) {
+			a.sessions.end(g, cause)
+		}
 	}
 }
 
 // endUnknown ends all sessions for want of revocations.
 func (a *Authenticator) endUnknown() {
 	cause := refusal.New(refusal.Revocation, ErrRevocationsUnavailable, "", "")
-	for _, s := range a.sessions.all(func(*Session) bool { return true }) {
-		a.sessions.stop(s, cause, nil)
+	for g := range a.sessions.all() {
+		a.sessions.end(g, cause)
 	}
 }
 
-// candidates returns the sessions that a revocation may match.
-func (x *sessionIndex) candidates(r *revoked.Revocation) []*Session {
+// candidates returns what a revocation may match of what sessions live by, some
+// of it twice.
+func (a *Authenticator) candidates(r *revoked.Revocation) iter.Seq[*grant] {
+	x := a.sessions
 	switch {
 	case r.TokenID != "":
-		return x.list(byTokenID, x.hash(r.TokenID))
+		return x.list(x.hash(r.TokenID), byTokenID)
 	case r.SessionID != "":
-		return x.list(bySessionID, x.hash(r.SessionID))
+		return x.list(x.hash(r.SessionID), bySessionID)
 	case r.Subject != "":
-		return append(x.list(bySubject, x.hash(r.Subject)), x.list(bySubjectClaim, x.hash(r.Subject))...)
+		return x.list(x.hash(r.Subject), bySubject, bySubjectClaim)
 	}
-	return x.all(func(s *Session) bool { return revokes(r, s.claims.Load(), s.key.Load()) })
+	return x.all()
 }
 
 // A Revocation withdraws tokens before they expire. It matches the tokens that

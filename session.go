@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/alarm"
-	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -27,26 +27,36 @@ import (
 // noticed there too, and otherwise within ten seconds.
 type Session struct {
 	auth   *Authenticator
+	base   sessionBase
 	ctx    context.Context // of nobody; ends with the session
 	cancel context.CancelCauseFunc
+	grant  atomic.Pointer[grant] // what it lives by, or did at last
 
-	// What the current token says and the key it is under, which is another than
-	// the claims' once that key's description has changed. They are stored under
-	// the lock that guards what follows: that of auth.sessions.
-	claims   atomic.Pointer[Claims]
-	key      atomic.Pointer[keyset.Key]
-	live     bool
-	cause    error // once it has ended: why
-	links    [dimensions]link
-	end      alarm.Alarm[due]
-	warnings []*warning
+	mu       sync.Mutex // guards the end, each change of grant, and what follows
+	warnings *warning   // the last one first
+
+	prev, next *Session // among those that live by the grant; its shard's lock guards them
+}
+
+// A sessionBase has the values of the context that a session began in. It acts
+// for nobody and never ends.
+type sessionBase struct{ context.Context }
+
+// Value returns nobody for callerKey.
+func (b *sessionBase) Value(key any) any {
+	if _, ok := key.(callerKey); ok {
+		return nobody
+	}
+	return b.Context.Value(key)
 }
 
 // A warning is one call of [Session.OnExpiring].
 type warning struct {
-	before time.Duration
-	call   func()
-	alarm  alarm.Alarm[due]
+	session *Session
+	before  time.Duration
+	call    func()
+	alarm   alarm.Alarm[*warning]
+	next    *warning
 }
 
 // NewSession starts a session for the bearer of a verified token: claims that
@@ -58,19 +68,16 @@ type warning struct {
 // an HTTP request ends when its handler returns, even if the handler has taken
 // over the connection.
 func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session {
-	s := &Session{auth: a}
-	s.ctx, s.cancel = context.WithCancelCause(NewContext(context.WithoutCancel(ctx), nil))
-	s.end.For.session = s
-	s.claims.Store(claims)
-	if err := a.checkOwn(claims); err != nil {
-		s.cause = err
-		s.cancel(err)
-		return s
+	s := &Session{auth: a, base: sessionBase{context.WithoutCancel(withoutCaller(ctx))}}
+	s.ctx, s.cancel = context.WithCancelCause(&s.base)
+	err := a.checkOwn(claims)
+	if err == nil {
+		err = s.liveBy(claims)
 	}
-	s.key.Store(claims.currentKey())
-	a.sessions.add(s, claims)
-	// Whatever happened before the session could be found is seen here.
-	s.recheck()
+	if err != nil {
+		s.grant.Store(&grant{claims: claims})
+		s.cancel(err)
+	}
 	return s
 }
 
@@ -104,7 +111,7 @@ func (s *Session) Context() context.Context { return s.ctx }
 
 // Claims returns the claims of the current token, or of the last one if the
 // session has ended. Take them once for each call: the next may give others.
-func (s *Session) Claims() *Claims { return s.claims.Load() }
+func (s *Session) Claims() *Claims { return s.grant.Load().claims }
 
 // CallContext returns a context for one call on the connection. It acts for the
 // bearer of the token that is current at this moment, and goes on doing so if
@@ -123,27 +130,99 @@ func (s *Session) CallContext() context.Context {
 // the claims that were found good, or nil if the session has ended.
 func (s *Session) recheck() *Claims {
 	for s.ctx.Err() == nil {
-		c, k := s.claims.Load(), s.key.Load()
-		cause := s.auth.verdict(c, k, s.auth.now())
+		g := s.grant.Load()
+		cause := s.auth.judge(g)
 		if cause == nil {
-			return c
+			return g.claims
 		}
-		if s.moveKey(c, k) {
-			continue
-		}
-		s.auth.sessions.stop(s, cause, func(now *Claims, key *keyset.Key) bool { return now == c && key == k })
+		s.end(cause, g)
 	}
 	return nil
 }
 
-// moveKey follows a key whose description changed. It reports whether it did.
-func (s *Session) moveKey(c *Claims, from *keyset.Key) bool {
-	to := c.nextKey(from)
-	if to == nil || to == from {
+// judge returns nil if the claims of a grant would be accepted now, and otherwise
+// the refusal. It follows a key whose description changed.
+func (a *Authenticator) judge(g *grant) error {
+	for {
+		k := g.key.Load()
+		cause := a.verdict(g.claims, k, a.now())
+		if cause == nil || !a.sessions.follow(g, k) {
+			return cause
+		}
+	}
+}
+
+// liveBy puts the session under claims, unless they would not be accepted now.
+func (s *Session) liveBy(c *Claims) error {
+	for {
+		if done, err := s.tryToLiveBy(c); done || err != nil {
+			return err
+		}
+	}
+}
+
+// tryToLiveBy is liveBy, and may find that the grant has ended meanwhile. Whatever
+// ends grants finds this one before its claims are judged, and the session does
+// not enter it once that has happened: so none lives for a moment by claims that
+// were revoked.
+func (s *Session) tryToLiveBy(c *Claims) (done bool, err error) {
+	x := s.auth.sessions
+	g, err := x.pin(c)
+	if err != nil {
+		return false, err
+	}
+	defer x.unpin(g)
+	if err := s.auth.judge(g); err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return false, context.Cause(s.ctx)
+	}
+	if !x.enter(s, g) {
+		return false, nil
+	}
+	for w := s.warnings; w != nil; w = w.next {
+		x.setWarning(w, c)
+	}
+	return true, nil
+}
+
+// end ends the session, unless it has ended or lives by another grant than the
+// given one meanwhile. With nil it ends whatever it lives by. When it returns and
+// the session has ended, the context says so.
+func (s *Session) end(cause error, only *grant) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if g := s.grant.Load(); s.ctx.Err() == nil && (only == nil || g == only) {
+		s.finish(cause)
+		s.auth.sessions.leave(s, g)
+	}
+}
+
+// endUnder ends the session if it lives by a grant, and leaves it among those that
+// do. It reports whether that is the grant that it lived by at last.
+func (s *Session) endUnder(g *grant, cause error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.grant.Load() != g {
 		return false
 	}
-	s.auth.sessions.rekey(s, from, to)
+	if s.ctx.Err() == nil {
+		s.finish(cause)
+	}
 	return true
+}
+
+// finish ends the context and takes back the warnings. The lock must be held. It
+// never waits: what a context calls when it ends has a goroutine of its own.
+func (s *Session) finish(cause error) {
+	s.cancel(cause)
+	for w := s.warnings; w != nil; w = w.next {
+		s.auth.sessions.warnings.Unset(&w.alarm)
+	}
+	s.warnings = nil
 }
 
 // Renew authenticates another token of the same identity and puts the session
@@ -159,15 +238,11 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	if was := s.claims.Load(); c.record.Identity != was.record.Identity {
+	if was := s.Claims(); c.record.Identity != was.record.Identity {
 		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String()), refusal.Quote(was.record.Identity.String()))
 	}
-	if err := s.auth.sessions.replace(s, c, c.currentKey()); err != nil {
+	if err := s.liveBy(c); err != nil {
 		return nil, err
-	}
-	// What happened between the two is seen here.
-	if s.recheck() == nil {
-		return nil, context.Cause(s.ctx)
 	}
 	return c, nil
 }
@@ -179,29 +254,54 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 // again at once, without end. f is not called once the session has ended,
 // whatever ended it.
 func (s *Session) OnExpiring(before time.Duration, f func()) {
-	w := &warning{before: before}
-	w.alarm.For = due{session: s, warning: w}
+	w := &warning{session: s, before: before}
+	w.alarm.For = w
 	w.call = func() {
 		if s.ctx.Err() == nil {
 			f()
 		}
 	}
-	x := s.auth.sessions
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if !s.live {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
 		return
 	}
-	s.warnings = append(s.warnings, w)
-	if c := s.claims.Load(); !c.record.NeverExpires {
-		x.alarms.Set(&w.alarm, x.end(c).Add(-before))
+	w.next, s.warnings = s.warnings, w
+	s.auth.sessions.setWarning(w, s.Claims())
+}
+
+// setWarning sets the alarm of a warning to what claims demand. The lock of its
+// session must be held.
+func (x *sessionIndex) setWarning(w *warning, c *Claims) {
+	at, never := x.warningAt(w, c)
+	if never {
+		x.warnings.Unset(&w.alarm)
+		return
+	}
+	x.warnings.Set(&w.alarm, at)
+}
+
+// warningAt returns when a warning is due under claims, or that it never is.
+func (x *sessionIndex) warningAt(w *warning, c *Claims) (at time.Time, never bool) {
+	return endOf(c).Add(-w.before), c.record.NeverExpires
+}
+
+// warn gives a warning that is due. The session may have been renewed since the
+// alarm was set.
+func (w *warning) warn(now time.Time) {
+	s := w.session
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, never := s.auth.sessions.warningAt(w, s.Claims())
+	if s.ctx.Err() == nil && !never && !now.Before(at) {
+		go w.call()
 	}
 }
 
 // Close ends the session; the cause is [ErrClosed] unless it had ended before.
 // It may be called more than once.
 func (s *Session) Close() {
-	s.auth.sessions.stop(s, refusal.New(refusal.Session, ErrClosed, "a session that was closed", ""), nil)
+	s.end(refusal.New(refusal.Session, ErrClosed, "a session that was closed", ""), nil)
 }
 
 // CloseCode returns the status code and the reason with which to close a

@@ -2,14 +2,17 @@ package oidcauth
 
 import (
 	"hash/maphash"
+	"iter"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
-// A dimension is a property by which sessions are found.
+// A dimension is a property by which grants are found.
 type dimension int
 
 const (
@@ -21,39 +24,73 @@ const (
 	dimensions
 )
 
-// A sessionIndex holds the live sessions of an [Authenticator], so that a
-// revocation or a removed key finds those it ends without a look at the others.
+const (
+	// indexShards is how many parts the index has. Whoever looks through all
+	// grants holds up others for one part at a time.
+	indexShards = 64
+
+	// endBatch is how many sessions of a grant are ended at a time, between two
+	// holds of the shard's lock.
+	endBatch = 64
+
+	// shareSteps is how far a list is searched for a grant of the same claims. To
+	// share one only saves memory.
+	shareSteps = 8
+)
+
+// A grant is what sessions live by: the claims of one token, and the key that
+// stands for the claims' own now. All sessions under the same claims share one.
+type grant struct {
+	claims *Claims
+	key    atomic.Pointer[keyset.Key] // stored under the shard's lock
+	expiry alarm.Alarm[*grant]        // unless the claims never expire
+
+	// The lock of the shard guards what follows.
+	links [dimensions]link
+	first *Session // of those that live by it
+	users int32    // these sessions, and those that are about to join them
+	kept  bool     // in the index
+	ended bool     // no session enters any more
+	place uint8    // of the shard; never changes
+}
+
+// A link is a grant's place in the list of one dimension.
+type link struct{ prev, next *grant }
+
+// A sessionIndex holds the grants that live sessions of an [Authenticator] live
+// by, so that a revocation or a removed key finds those it ends without a look at
+// the others.
 //
-// For each property it keeps lists of the sessions that have the same value,
-// threaded through the sessions themselves. Lists are found by a hash of the
+// For each property it keeps lists of the grants that have the same value,
+// threaded through the grants themselves. Lists are found by a hash of the
 // value: two values may share one, so what is found there is a candidate.
+//
+// A grant stays in the index until the last of its sessions has ended, so that
+// whoever finds no session to end may rely on it. The lock of a session may be
+// held while that of a shard is taken, and never the other way round.
 type sessionIndex struct {
-	now     func() time.Time
-	expired func(*Session, time.Time) error // the refusal of its claims at that time
-	seed    maphash.Seed
+	expired  func(*Claims, time.Time) error // the refusal of claims at that time
+	seed     maphash.Seed
+	expiries *alarm.Clock[*grant]
+	warnings *alarm.Clock[*warning]
+	shards   [indexShards]indexShard
+}
 
-	mu     sync.Mutex // guards what follows, and what the sessions say it guards
+// An indexShard is the part of the index for some of the claims.
+type indexShard struct {
+	mu     sync.Mutex // guards what follows, and what grants and sessions say it guards
 	closed error      // why every session ends, or nil
-	lists  [dimensions]map[uint64]*Session
-	count  int
-	alarms *alarm.Clock[due]
+	lists  [dimensions]map[uint64]*grant
 }
-
-// due is what an alarm is for: the end of a session, or a warning before it.
-type due struct {
-	session *Session
-	warning *warning // nil for the end
-}
-
-// A link is a session's place in the list of one dimension.
-type link struct{ prev, next *Session }
 
 func newSessionIndex(now func() time.Time) *sessionIndex {
-	x := &sessionIndex{now: now, seed: maphash.MakeSeed()}
-	for d := range x.lists {
-		x.lists[d] = make(map[uint64]*Session)
-	}
-	x.alarms = alarm.New(now, x.ring)
+	x := &sessionIndex{seed: maphash.MakeSeed()}
+	x.expiries = alarm.New(now, x.expire)
+	x.warnings = alarm.New(now, func(now time.Time, due []*warning) {
+		for _, w := range due {
+			w.warn(now)
+		}
+	})
 	return x
 }
 
@@ -61,45 +98,233 @@ func (x *sessionIndex) hash(text string) uint64 { return maphash.String(x.seed, 
 
 func (x *sessionIndex) hashKey(k *keyset.Key) uint64 { return maphash.Comparable(x.seed, k) }
 
-// places calls do for every list that a session with these claims is on.
-func (x *sessionIndex) places(c *Claims, k *keyset.Key, do func(dimension, uint64)) {
+// newGrant returns a grant of claims, which nobody can find yet.
+func (x *sessionIndex) newGrant(c *Claims, place uint8) *grant {
+	g := &grant{claims: c, place: place}
+	g.key.Store(c.currentKey())
+	return g
+}
+
+// shard returns the shard that a grant is kept in.
+func (x *sessionIndex) shard(g *grant) *indexShard { return &x.shards[g.place] }
+
+// lists calls do for every list that a grant is on.
+func (x *sessionIndex) lists(g *grant, do func(dimension, uint64)) {
+	r := &g.claims.record
 	for d, text := range [...]string{
-		byTokenID: c.record.TokenID, bySessionID: c.record.SessionID, bySubject: c.record.Subject, bySubjectClaim: c.record.SubjectClaim(),
+		byTokenID: r.TokenID, bySessionID: r.SessionID, bySubject: r.Subject, bySubjectClaim: r.SubjectClaim(),
 	} {
 		if text != "" {
 			do(dimension(d), x.hash(text))
 		}
 	}
-	do(byKey, x.hashKey(k))
+	do(byKey, x.hashKey(g.key.Load()))
 }
 
-// add makes a session findable. If the index is closed, the session ends.
-func (x *sessionIndex) add(s *Session, c *Claims) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.closed != nil {
-		s.cause = x.closed
+// pin returns a grant for claims that is in the index, and stays so at least until
+// it is unpinned or ended. If the index is closed, the error says why.
+func (x *sessionIndex) pin(c *Claims) (*grant, error) {
+	place := uint8(maphash.Comparable(x.seed, c) % indexShards)
+	sh := &x.shards[place]
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if sh.closed != nil {
+		return nil, sh.closed
+	}
+	g := x.find(sh, c)
+	if g == nil {
+		g = x.newGrant(c, place)
+		x.enlist(sh, g)
+	}
+	g.users++
+	return g, nil
+}
+
+// unpin ends what pin began.
+func (x *sessionIndex) unpin(g *grant) {
+	sh := x.shard(g)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	g.users--
+	x.dropUnused(sh, g)
+}
+
+// find returns a grant of claims that sessions may enter. The lock must be held.
+func (x *sessionIndex) find(sh *indexShard, c *Claims) *grant {
+	d, text := byTokenID, c.record.TokenID
+	if text == "" {
+		d, text = bySubject, c.record.Subject
+	}
+	g := sh.lists[d][x.hash(text)]
+	for range shareSteps {
+		if g == nil || g.claims == c && !g.ended {
+			return g
+		}
+		g = g.links[d].next
+	}
+	return nil
+}
+
+// enter lets a session live by a grant that is pinned, and no longer by the one
+// before, unless the grant has ended. The session's lock must be held.
+func (x *sessionIndex) enter(s *Session, g *grant) bool {
+	from := s.grant.Load()
+	if from == nil {
+		from = g
+	}
+	x.lock(from, g)
+	defer x.unlock(from, g)
+	if g.ended {
+		return false
+	}
+	if from.unlink(s) {
+		x.dropUnused(x.shard(from), from)
+	}
+	s.next = g.first
+	if g.first != nil {
+		g.first.prev = s
+	}
+	g.first = s
+	g.users++
+	s.grant.Store(g)
+	return true
+}
+
+// lock takes the locks of the shards of two grants, which may be one.
+func (x *sessionIndex) lock(a, b *grant) {
+	x.shards[min(a.place, b.place)].mu.Lock()
+	if a.place != b.place {
+		x.shards[max(a.place, b.place)].mu.Lock()
+	}
+}
+
+func (x *sessionIndex) unlock(a, b *grant) {
+	x.shard(a).mu.Unlock()
+	if a.place != b.place {
+		x.shard(b).mu.Unlock()
+	}
+}
+
+// leave takes a session that has ended off its grant. The session's lock must be
+// held.
+func (x *sessionIndex) leave(s *Session, g *grant) {
+	sh := x.shard(g)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if g.unlink(s) {
+		x.dropUnused(sh, g)
+	}
+}
+
+// unlink takes a session off those that live by the grant, if it is there. The
+// shard's lock must be held.
+func (g *grant) unlink(s *Session) bool {
+	switch {
+	case s.prev != nil:
+		s.prev.next = s.next
+	case g.first == s:
+		g.first = s.next
+	default:
+		return false
+	}
+	if s.next != nil {
+		s.next.prev = s.prev
+	}
+	s.prev, s.next = nil, nil
+	g.users--
+	return true
+}
+
+// end ends all sessions that live by a grant. When it returns, the contexts of all
+// say so, also where somebody else ends the same grant meanwhile.
+func (x *sessionIndex) end(g *grant, cause error) {
+	sh := x.shard(g)
+	var room [endBatch]*Session
+	for batch := room[:0]; ; {
+		sh.mu.Lock()
+		g.ended = true
+		for _, s := range batch {
+			g.unlink(s)
+		}
+		batch = batch[:0]
+		for s := g.first; s != nil && len(batch) < endBatch; s = s.next {
+			batch = append(batch, s)
+		}
+		if len(batch) == 0 {
+			x.delist(sh, g)
+			sh.mu.Unlock()
+			return
+		}
+		sh.mu.Unlock()
+		for _, s := range batch {
+			s.ctx.Err() // fetches from memory, all at once, what ending them waits for
+		}
+		batch = slices.DeleteFunc(batch, func(s *Session) bool { return !s.endUnder(g, cause) })
+	}
+}
+
+// expire ends the sessions whose claims have expired.
+func (x *sessionIndex) expire(now time.Time, due []*grant) {
+	var cause error
+	var last *Claims
+	for _, g := range due {
+		// One refusal for all that is the same of.
+		if c := g.claims; last == nil || c.trust != last.trust || c.record.Expiry != last.record.Expiry {
+			cause, last = x.expired(c, now), c
+		}
+		x.end(g, cause)
+	}
+}
+
+// endOf returns when claims that expire are accepted no longer.
+func endOf(c *Claims) time.Time { return c.record.Expiry.Time().Add(c.trust.Leeway) }
+
+// enlist puts a grant into the index. The lock must be held.
+func (x *sessionIndex) enlist(sh *indexShard, g *grant) {
+	g.kept = true
+	g.claims.trust.Keys.Hold()
+	x.lists(g, func(d dimension, hash uint64) { sh.link(g, d, hash) })
+	if !g.claims.record.NeverExpires {
+		g.expiry.For = g
+		x.expiries.Set(&g.expiry, endOf(g.claims))
+	}
+}
+
+// dropUnused takes a grant out of the index that nobody lives by. The lock must be
+// held.
+func (x *sessionIndex) dropUnused(sh *indexShard, g *grant) {
+	if g.users == 0 {
+		x.delist(sh, g)
+	}
+}
+
+// delist takes a grant out of the index. The lock must be held.
+func (x *sessionIndex) delist(sh *indexShard, g *grant) {
+	if !g.kept {
 		return
 	}
-	x.count++
-	s.live = true
-	c.trust.Keys.Hold()
-	x.enlist(s, c)
+	g.kept = false
+	x.lists(g, func(d dimension, hash uint64) { sh.unlink(g, d, hash) })
+	x.expiries.Unset(&g.expiry)
+	g.claims.trust.Keys.Release()
 }
 
-// link puts a session on a list. The lock must be held.
-func (x *sessionIndex) link(s *Session, d dimension, hash uint64) {
-	next := x.lists[d][hash]
-	s.links[d] = link{next: next}
-	if next != nil {
-		next.links[d].prev = s
+// link puts a grant on a list. The lock must be held.
+func (sh *indexShard) link(g *grant, d dimension, hash uint64) {
+	if sh.lists[d] == nil {
+		sh.lists[d] = make(map[uint64]*grant)
 	}
-	x.lists[d][hash] = s
+	next := sh.lists[d][hash]
+	g.links[d] = link{next: next}
+	if next != nil {
+		next.links[d].prev = g
+	}
+	sh.lists[d][hash] = g
 }
 
-// unlink takes a session off a list. The lock must be held.
-func (x *sessionIndex) unlink(s *Session, d dimension, hash uint64) {
-	l := s.links[d]
+// unlink takes a grant off a list. The lock must be held.
+func (sh *indexShard) unlink(g *grant, d dimension, hash uint64) {
+	l := g.links[d]
 	if l.next != nil {
 		l.next.links[d].prev = l.prev
 	}
@@ -107,167 +332,99 @@ func (x *sessionIndex) unlink(s *Session, d dimension, hash uint64) {
 	case l.prev != nil:
 		l.prev.links[d].next = l.next
 	case l.next != nil:
-		x.lists[d][hash] = l.next
+		sh.lists[d][hash] = l.next
 	default:
-		delete(x.lists[d], hash)
+		delete(sh.lists[d], hash)
 	}
-	s.links[d] = link{}
+	g.links[d] = link{}
 }
 
-// enlist puts a session on the lists that its claims and key demand, and sets
-// its alarms. The lock must be held.
-func (x *sessionIndex) enlist(s *Session, c *Claims) {
-	x.places(c, s.key.Load(), func(d dimension, hash uint64) { x.link(s, d, hash) })
-	if c.record.NeverExpires {
-		return
-	}
-	end := x.end(c)
-	x.alarms.Set(&s.end, end)
-	for _, w := range s.warnings {
-		x.alarms.Set(&w.alarm, end.Add(-w.before))
-	}
-}
-
-// end returns when claims that expire are accepted no longer.
-func (x *sessionIndex) end(c *Claims) time.Time { return c.record.Expiry.Time().Add(c.trust.Leeway) }
-
-// ring ends the sessions that have expired and gives the warnings that are due.
-// A session may have been renewed since its alarm was set.
-func (x *sessionIndex) ring(now time.Time, batch []due) {
-	var ended []*Session
-	var cause error // one for all, as they expired in one instant
-	x.mu.Lock()
-	for _, d := range batch {
-		s := d.session
-		if !s.live || !x.isDue(d, now) {
-			continue
-		}
-		if d.warning != nil {
-			go d.warning.call()
-			continue
-		}
-		if cause == nil {
-			cause = x.expired(s, now)
-		}
-		x.remove(s, cause)
-		ended = append(ended, s)
-	}
-	x.mu.Unlock()
-	for _, s := range ended {
-		s.cancel(cause)
-	}
-}
-
-// isDue reports whether what an alarm was set for has come, by the claims that
-// the session has now. The lock must be held.
-func (x *sessionIndex) isDue(d due, now time.Time) bool {
-	c := d.session.claims.Load()
-	if c.record.NeverExpires {
+// follow moves a grant from a key that left its set to the one that took its
+// place. It reports whether there is another key than before.
+func (x *sessionIndex) follow(g *grant, from *keyset.Key) bool {
+	to := g.claims.nextKey(from)
+	if to == nil || to == from {
 		return false
 	}
-	at := x.end(c)
-	if d.warning != nil {
-		at = at.Add(-d.warning.before)
+	sh := x.shard(g)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if g.key.Load() != from {
+		return true
 	}
-	return !now.Before(at)
+	if g.kept {
+		sh.unlink(g, byKey, x.hashKey(from))
+		sh.link(g, byKey, x.hashKey(to))
+	}
+	g.key.Store(to)
+	return true
 }
 
-// delist is the opposite of enlist. The lock must be held.
-func (x *sessionIndex) delist(s *Session) {
-	x.places(s.claims.Load(), s.key.Load(), func(d dimension, hash uint64) { x.unlink(s, d, hash) })
-	x.alarms.Unset(&s.end)
-	for _, w := range s.warnings {
-		x.alarms.Unset(&w.alarm)
-	}
-}
-
-// remove ends a live session as far as the index is concerned; its context
-// ends with s.cancel. The lock must be held.
-func (x *sessionIndex) remove(s *Session, cause error) {
-	x.delist(s)
-	x.count--
-	s.live, s.cause, s.warnings = false, cause, nil
-	s.claims.Load().trust.Keys.Release()
-}
-
-// replace gives a live session other claims. It returns why the session has
-// ended, if it has.
-func (x *sessionIndex) replace(s *Session, c *Claims, k *keyset.Key) error {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if !s.live {
-		return s.cause
-	}
-	x.delist(s)
-	// The trust in one issuer is made anew when it was dropped in between.
-	c.trust.Keys.Hold()
-	s.claims.Load().trust.Keys.Release()
-	s.key.Store(k)
-	s.claims.Store(c)
-	x.enlist(s, c)
-	return nil
-}
-
-// stop ends a session unless it has ended, or unless in the meantime it became
-// one that need not end. When it returns, the session's context says so.
-func (x *sessionIndex) stop(s *Session, cause error, must func(*Claims, *keyset.Key) bool) {
-	x.mu.Lock()
-	if s.live && (must == nil || must(s.claims.Load(), s.key.Load())) {
-		x.remove(s, cause)
-	}
-	live, cause := s.live, s.cause
-	x.mu.Unlock()
-	if !live {
-		s.cancel(cause)
-	}
-}
-
-// rekey moves a live session from one key to its successor.
-func (x *sessionIndex) rekey(s *Session, from, to *keyset.Key) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if !s.live || s.key.Load() != from {
-		return
-	}
-	x.unlink(s, byKey, x.hashKey(from))
-	s.key.Store(to)
-	x.link(s, byKey, x.hashKey(to))
-}
-
-// list returns the sessions on one list.
-func (x *sessionIndex) list(d dimension, hash uint64) []*Session {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	var found []*Session
-	for s := x.lists[d][hash]; s != nil; s = s.links[d].next {
-		found = append(found, s)
-	}
-	return found
-}
-
-// all returns every session whose key wanted reports true for.
-func (x *sessionIndex) all(wanted func(*Session) bool) []*Session {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	var found []*Session
-	for _, s := range x.lists[byKey] {
-		for ; s != nil; s = s.links[byKey].next {
-			if wanted(s) {
-				found = append(found, s)
+// walk yields the grants that gather finds in each shard, one shard after the
+// other, and holds no lock meanwhile. Gather is called with the lock.
+func (x *sessionIndex) walk(gather func(sh *indexShard, found []*grant) []*grant) iter.Seq[*grant] {
+	return func(yield func(*grant) bool) {
+		var found []*grant
+		for i := range x.shards {
+			sh := &x.shards[i]
+			sh.mu.Lock()
+			found = gather(sh, found[:0])
+			sh.mu.Unlock()
+			for _, g := range found {
+				if !yield(g) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// list returns the grants that have a value in one of the dimensions.
+func (x *sessionIndex) list(hash uint64, dimensions ...dimension) iter.Seq[*grant] {
+	return x.walk(func(sh *indexShard, found []*grant) []*grant {
+		for _, d := range dimensions {
+			found = appendList(found, sh.lists[d][hash], d)
+		}
+		return found
+	})
+}
+
+// all returns every grant.
+func (x *sessionIndex) all() iter.Seq[*grant] {
+	return x.walk(func(sh *indexShard, found []*grant) []*grant {
+		for _, first := range sh.lists[byKey] {
+			found = appendList(found, first, byKey)
+		}
+		return found
+	})
+}
+
+func appendList(found []*grant, g *grant, d dimension) []*grant {
+	for ; g != nil; g = g.links[d].next {
+		found = append(found, g)
+	}
 	return found
 }
 
-// close ends all sessions, and those that are added later.
+// count returns how many sessions live by a grant.
+func (x *sessionIndex) count(g *grant) int {
+	sh := x.shard(g)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return int(g.users)
+}
+
+// close ends all sessions, and those that are to begin later.
 func (x *sessionIndex) close(cause error) {
-	x.mu.Lock()
-	if x.closed == nil {
-		x.closed = cause
+	for i := range x.shards {
+		sh := &x.shards[i]
+		sh.mu.Lock()
+		if sh.closed == nil {
+			sh.closed = cause
+		}
+		sh.mu.Unlock()
 	}
-	x.mu.Unlock()
-	for _, s := range x.all(func(*Session) bool { return true }) {
-		x.stop(s, cause, nil)
+	for g := range x.all() {
+		x.end(g, cause)
 	}
 }

@@ -164,8 +164,10 @@ func (l *List) find(t *Token, now time.Time) (found *entry, lasting bool) {
 
 // Add makes a revocation hold in this process, and another if there is one that
 // takes the place of many. One that is over by the clock is kept for a while all
-// the same: the clock may be ahead.
-func (l *List) Add(r Revocation) {
+// the same: the clock may be ahead. It reports whether the revocation was added.
+// If not, what it revokes may not have ended yet: whoever added one that covers it
+// may still be at work.
+func (l *List) Add(r Revocation) (added bool) {
 	added, cutoff := l.add(r)
 	if added {
 		l.announce(&r)
@@ -175,6 +177,7 @@ func (l *List) Add(r Revocation) {
 			slog.String("issuer", cutoff.Issuer), slog.Time("issued_before", cutoff.IssuedBefore))
 		l.announce(cutoff)
 	}
+	return added
 }
 
 // announce has what lives under the tokens of a revocation ended, unless it is

@@ -254,20 +254,24 @@ func TestList_RefusesAll(t *testing.T) {
 	}
 }
 
-// What begins to hold is announced, and nothing else.
+// What begins to hold is announced, and nothing else. Who adds it is told what
+// adds nothing.
 func TestList_Announces(t *testing.T) {
 	b := newLab(false)
 	for _, tt := range []struct {
 		name string
 		r    Revocation
 		want int
+		adds bool
 	}{
-		{"new", Revocation{Subject: "alice", Until: in(time.Hour)}, 1},
-		{"covered", Revocation{Subject: "alice", IssuedBefore: in(0), Until: in(time.Minute)}, 0},
-		{"lasts longer", Revocation{Subject: "alice", Until: in(2 * time.Hour)}, 1},
-		{"over", Revocation{Subject: "bob", Until: in(-time.Hour)}, 0},
+		{"new", Revocation{Subject: "alice", Until: in(time.Hour)}, 1, true},
+		{"covered", Revocation{Subject: "alice", IssuedBefore: in(0), Until: in(time.Minute)}, 0, false},
+		{"lasts longer", Revocation{Subject: "alice", Until: in(2 * time.Hour)}, 1, true},
+		{"over", Revocation{Subject: "bob", Until: in(-time.Hour)}, 0, true},
 	} {
-		b.Add(tt.r)
+		if adds := b.Add(tt.r); adds != tt.adds {
+			t.Errorf("%s: Add() = %t, want %t", tt.name, adds, tt.adds)
+		}
 		if got := b.announced(); len(got) != tt.want || len(got) == 1 && got[0] != tt.r {
 			t.Errorf("%s: announced %v, want %d", tt.name, got, tt.want)
 		}
