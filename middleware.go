@@ -82,8 +82,23 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 			a.Refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(NewContext(a.CallerContext(r), claims)))
+		next.ServeHTTP(w, newGuarded(a.CallerContext(r), r, claims))
 	})
+}
+
+// A guardedRequest is what a handler behind [Authenticator.Middleware] gets: a copy
+// of the request and its context, in one piece of memory. So whoever keeps the
+// context keeps the request too.
+type guardedRequest struct {
+	callerContext
+	request http.Request
+}
+
+// newGuarded returns r.WithContext(NewContext(ctx, claims)).
+func newGuarded(ctx context.Context, r *http.Request, claims *Claims) *http.Request {
+	g := &guardedRequest{callerContext: callerContext{ctx, caller{claims: claims}}}
+	g.request = *r.WithContext(&g.callerContext) // only it can set the context
+	return &g.request
 }
 
 // Refuse answers a request that err stands against: an error of this package,
