@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -206,19 +207,19 @@ func (a *Authenticator) checkRevoked(c *Claims, k *keyset.Key, now time.Time) er
 // endRevoked ends the sessions that a revocation matches.
 func (a *Authenticator) endRevoked(r *revoked.Revocation) {
 	cause := refusal.New(refusal.Revocation, ErrRevoked, r.Describe(), "")
+	var found []*grant
 	for g := range a.candidates(r) {
 		if revokes(r, g.claims, g.key.Load()) {
-			a.sessions.end(g, cause)
+			found = append(found, g)
 		}
 	}
+	a.sessions.endAll(found, cause)
 }
 
 // endUnknown ends all sessions for want of revocations.
 func (a *Authenticator) endUnknown() {
 	cause := refusal.New(refusal.Revocation, ErrRevocationsUnavailable, "", "")
-	for g := range a.sessions.all() {
-		a.sessions.end(g, cause)
-	}
+	a.sessions.endAll(slices.Collect(a.sessions.all()), cause)
 }
 
 // candidates returns what a revocation may match of what sessions live by, some

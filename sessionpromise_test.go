@@ -299,6 +299,27 @@ func TestSession_Turmoil(t *testing.T) {
 	}
 }
 
+// Where a revocation ends very many tokens' sessions, several share the work.
+func TestRevoke_ManyTokens(t *testing.T) {
+	const many = 1500
+	issuer, trusted := newIssuer(t, oidctest.Config{Algorithm: "EdDSA"})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	sessions := make([]*oidcauth.Session, many)
+	for i := range sessions {
+		c := authenticate(t, a, issuer.Token(map[string]any{"jti": fmt.Sprint(i)}))
+		sessions[i] = a.NewSession(t.Context(), c)
+	}
+	bob := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"sub": "bob"})))
+	if live, _, _ := a.SessionCounts(); live != many+1 {
+		t.Errorf("%d sessions live, want %d", live, many+1)
+	}
+	revoke(t, a, oidcauth.Revocation{Subject: "alice"})
+	expectRevoked(t, "after the revocation", sessions, func(*oidcauth.Claims) bool { return true })
+	if live, _, _ := a.SessionCounts(); live != 1 || bob.CallContext().Err() != nil {
+		t.Errorf("%d sessions live, want one; bob's has error %v", live, bob.Context().Err())
+	}
+}
+
 // Sessions under the same token share what finds them: each takes little more than
 // its context does.
 func TestSession_MemoryOfOneToken(t *testing.T) {
