@@ -21,3 +21,18 @@ func (a *Authenticator) EnterAfter(c *Claims, between func()) (entered bool) {
 	defer s.mu.Unlock()
 	return a.sessions.enter(s, g)
 }
+
+// LargestShard returns how many grants are in the part of the index that has most.
+func (a *Authenticator) LargestShard() (most int) {
+	for i := range a.sessions.shards {
+		sh := &a.sessions.shards[i]
+		sh.mu.Lock()
+		n := 0
+		for _, g := range sh.lists[byKey] {
+			n += len(appendList(nil, g, byKey))
+		}
+		sh.mu.Unlock()
+		most = max(most, n)
+	}
+	return most
+}
