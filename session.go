@@ -26,16 +26,17 @@ import (
 // [Session.Renew], and a broken one ends the session. A clock that was set is
 // noticed there too, and otherwise within ten seconds.
 type Session struct {
-	auth   *Authenticator
-	base   sessionBase
-	ctx    context.Context // of nobody; ends with the session
-	cancel context.CancelCauseFunc
-	grant  atomic.Pointer[grant] // what it lives by, or did at last
+	// What it takes to end very many comes first, close together in memory.
+	prev, next *Session              // among those that live by the grant; its shard's lock guards them
+	grant      atomic.Pointer[grant] // what it lives by, or did at last
+	ctx        context.Context       // of nobody; ends with the session
+	cancel     context.CancelCauseFunc
 
 	mu       sync.Mutex // guards the end, each change of grant, and what follows
 	warnings *warning   // the last one first
 
-	prev, next *Session // among those that live by the grant; its shard's lock guards them
+	auth *Authenticator // this and base never change
+	base sessionBase
 }
 
 // A sessionBase has the values of the context that a session began in. It acts
