@@ -18,11 +18,15 @@ const maxLeeway = 5 * time.Minute
 // like. It is plain data, apart from Rules, and loads from JSON.
 type Issuer struct {
 	// URL is the issuer's name exactly as its tokens carry it in "iss": scheme,
-	// case and trailing slash count. It is 1 to 128 bytes without "|", since it
+	// case and trailing slash count. It is 1 to 512 bytes without "|", since it
 	// becomes part of every [Identity]. Required.
 	//
 	// With TenantClaim it is a template instead, with one place for the tenant in
 	// braces: "https://login.microsoftonline.com/{tenantid}/v2.0".
+	//
+	// "spiffe://example.org" is a trust domain: tokens without "iss" (JWT-SVIDs) are
+	// its own whose "sub" is a SPIFFE ID in it, and no others are. Keys must say where
+	// its bundle is.
 	URL string `json:"url"`
 
 	// Aliases are further values of "iss" under which the same issuer issues
@@ -96,7 +100,8 @@ type Issuer struct {
 	Leeway time.Duration `json:"leeway,omitempty"`
 
 	// Subject lists the claims that make up the subject of the [Identity]. Their
-	// values, all strings, are joined with "|". Empty means "sub".
+	// values, all strings, are joined with "|"; "sub" is not looked at then. Empty
+	// means "sub". The subject has 1 to 2048 bytes.
 	Subject []Path `json:"subject,omitempty"`
 
 	// SubjectElse takes the place of Subject in a token that has none of the
@@ -104,6 +109,12 @@ type Issuer struct {
 	// one space: use it only with an issuer that never gives a caller of one kind
 	// the value of another. Empty means that such a token is refused.
 	SubjectElse []Path `json:"subject_else,omitempty"`
+
+	// NumericSubject is for an issuer that names callers by numbers: the subject, "sub"
+	// or the one claim of Subject, must be an integer of JSON from 0 to 2^53-1, written
+	// in digits alone. Its digits are the [Claims.Subject], so that a string is refused:
+	// "7" and 7 would be one caller. False means that the subject is a string.
+	NumericSubject bool `json:"numeric_subject,omitempty"`
 
 	// Roles lists the claims that hold the caller's roles. Empty means "roles" (RFC
 	// 9068, section 2.2.3.1). In such a claim the strings of an array are roles, a
@@ -211,6 +222,9 @@ func (i *Issuer) checkPaths() error {
 			return fmt.Errorf("oidcauth: issuer %q: a path to a claim is empty or has an empty name", i.URL)
 		}
 	}
+	if i.NumericSubject && (len(i.Subject) > 1 || len(i.SubjectElse) > 0) {
+		return fmt.Errorf("oidcauth: issuer %q: NumericSubject wants one claim: got several in Subject, or SubjectElse, whose values would share one space with the numbers", i.URL)
+	}
 	return nil
 }
 
@@ -283,6 +297,7 @@ func (i *Issuer) policy() policy.Policy {
 		Shape: claims.Shape{
 			Subject:     claims.ClonePaths(i.Subject),
 			SubjectElse: claims.ClonePaths(i.SubjectElse),
+			Numeric:     i.NumericSubject,
 			Roles:       claims.ClonePaths(i.Roles),
 			RoleForm:    claims.RoleForm{Separator: i.RoleSeparator, Objects: i.RoleObjects},
 		},

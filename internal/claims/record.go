@@ -9,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // A Record is what a payload says. A [Reader] fills it in; afterwards it never
@@ -50,6 +51,11 @@ func (r *Record) HasAudience(audience string) bool {
 func (r *Record) SubjectClaim() string {
 	if !r.Mapped {
 		return ""
+	}
+	m, found := r.Member([]string{"sub"})
+	if found && m.Kind == jws.Number {
+		sub, _ := integer(refusal.Subject, m)
+		return sub
 	}
 	sub, _ := r.Text("sub")
 	return sub
