@@ -181,9 +181,9 @@ func TestConfig_ResourceMetadataURL(t *testing.T) {
 	for _, given := range []string{"", address} {
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), ResourceMetadataURL: given})
 		resp := serve(a.Middleware(whoami), newRequest(t, "GET /"))
-		want := "Bearer"
+		want := `Bearer realm="api"`
 		if given != "" {
-			want += ` resource_metadata="` + address + `"`
+			want = `Bearer resource_metadata="` + address + `"`
 		}
 		if got := resp.Header.Get("WWW-Authenticate"); got != want {
 			t.Errorf("challenge = %q, want %q", got, want)

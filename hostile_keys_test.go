@@ -37,7 +37,7 @@ func algorithmRows(t *testing.T, w *world) []hostile {
 	for _, made := range slices.Sorted(maps.Keys(capable)) {
 		k := w.keys[made]
 		for _, alg := range named {
-			if slices.Contains(capable[made], alg) {
+			if slices.Contains(capable[made], alg) || made == "EdDSA" && alg == "Ed25519" { // two names of one
 				continue
 			}
 			bad := signRaw(k, goodHeader(k).set("alg", `"`+alg+`"`), goodClaims(mainURL))

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
@@ -81,8 +82,9 @@ type Issuer struct {
 	AudienceClaim string `json:"audience_claim,omitempty"`
 
 	// Algorithms are the signature algorithms accepted (RFC 7518, section 3.1).
-	// Empty means RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512
-	// and EdDSA. The issuer's key narrows the choice further.
+	// Empty means RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512,
+	// EdDSA and Ed25519, which is its name by RFC 9864. The issuer's key narrows the
+	// choice further.
 	Algorithms []string `json:"algorithms,omitempty"`
 
 	// TokenTypes are the values of the "typ" header accepted, without regard to
@@ -102,6 +104,11 @@ type Issuer struct {
 	// Subject lists the claims that make up the subject of the [Identity]. Their
 	// values, all strings, are joined with "|"; "sub" is not looked at then. Empty
 	// means "sub". The subject has 1 to 2048 bytes.
+	//
+	// An e-mail address makes a caller of whoever can enter it at the issuer, and of
+	// its next owner. With a path that ends with "email" [New] wants a rule about
+	// "email_verified" beside it: In: []string{"true"}, or Absent where the issuer
+	// has no such claim and lets nobody else enter addresses.
 	Subject []Path `json:"subject,omitempty"`
 
 	// SubjectElse takes the place of Subject in a token that has none of the
@@ -154,7 +161,7 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkRoleForm, i.checkRules,
+		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -226,6 +233,26 @@ func (i *Issuer) checkPaths() error {
 		return fmt.Errorf("oidcauth: issuer %q: NumericSubject wants one claim: got several in Subject, or SubjectElse, whose values would share one space with the numbers", i.URL)
 	}
 	return nil
+}
+
+// checkEmail refuses a subject that is an e-mail address of which nobody says
+// whether it was verified.
+func (i *Issuer) checkEmail() error {
+	for _, p := range slices.Concat(i.Subject, i.SubjectElse) {
+		last := len(p) - 1
+		if prefix, isEmail := strings.CutSuffix(p[last], "email"); isEmail && !endsInWord(prefix) {
+			verified := append(slices.Clone(p[:last]), p[last]+"_verified")
+			if !slices.ContainsFunc(i.ClaimRules, func(r ClaimRule) bool { return r.vouchesFor(verified) }) {
+				return fmt.Errorf("oidcauth: issuer %q: the subject is an e-mail address, %s: want a rule on %s, In: []string{\"true\"}, or Absent where the issuer has no such claim and verifies every address", i.URL, p, verified)
+			}
+		}
+	}
+	return nil
+}
+
+// endsInWord reports whether the letters of a word go on: "femail" is none.
+func endsInWord(prefix string) bool {
+	return prefix != "" && strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", prefix[len(prefix)-1]) >= 0
 }
 
 func (i *Issuer) checkRules() error {

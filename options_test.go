@@ -82,7 +82,7 @@ func trustOptions() []issuerOption {
 			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Algorithms = []string{"RS256", "EdDSA"} }, with: oidcauth.ErrAlgorithm,
 		},
 		{
-			name: "Algorithms, by the new name of EdDSA",
+			name: "Algorithms, without the new name of EdDSA",
 			prepare: func(i *oidctest.Issuer) {
 				k := i.NewKey(oidctest.KeyConfig{Algorithm: "EdDSA", JWK: map[string]any{"alg": nil}})
 				i.Publish(k)
@@ -91,7 +91,7 @@ func trustOptions() []issuerOption {
 			token: func(i *oidctest.Issuer) string {
 				return signRaw(i.Key(), goodHeader(i.Key()).set("alg", `"Ed25519"`), goodClaims(i.URL()))
 			},
-			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Algorithms = []string{"Ed25519"} }, without: oidcauth.ErrAlgorithm,
+			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Algorithms = []string{"EdDSA"} }, with: oidcauth.ErrAlgorithm,
 		},
 		{
 			name: "TokenTypes",

@@ -32,8 +32,9 @@ type Record struct {
 	Lists     []string
 	Audiences uint16 // how many of Lists are values of "aud"
 
-	Mapped       bool // the subject is not "sub"
-	NeverExpires bool // there is no expiry, and none is demanded
+	Type         uint16 // which of the types that its issuer's tokens may have, from 1; 0 for none
+	Mapped       bool   // the subject is not "sub"
+	NeverExpires bool   // there is no expiry, and none is demanded
 }
 
 // AudienceList returns the values of "aud", which must not be changed.

@@ -14,7 +14,7 @@ import (
 
 // AllAlgorithms are those that are accepted where an issuer's are not restricted.
 var AllAlgorithms = []string{
-	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512",
+	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "Ed25519",
 }
 
 // A Policy is what the tokens of one issuer must be like. It never changes.
@@ -174,7 +174,8 @@ func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
 	if !t.HasType {
 		typ = TypeJWT
 	}
-	if NeverAuthenticates(typ) || !slices.Contains(p.Types, typ) {
+	known := slices.Index(p.Types, typ)
+	if NeverAuthenticates(typ) || known < 0 {
 		return refusal.New(refusal.Type, refusal.ErrTokenType, refusal.Quote(t.Type), refusal.OneOf(p.Types))
 	}
 	if r.Has("events") {
@@ -183,7 +184,19 @@ func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
 	if r.Has("cnf") {
 		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
 	}
+	if t.HasType {
+		r.Record.Type = uint16(known + 1)
+	}
 	return nil
+}
+
+// TypeOf returns the type of a token that was accepted, in the spelling of
+// [MediaType]. It is empty for one that had none.
+func (p *Policy) TypeOf(r *claims.Record) string {
+	if r.Type == 0 {
+		return ""
+	}
+	return p.Types[r.Type-1]
 }
 
 // CheckDemands applies the demands on further claims.
