@@ -37,6 +37,8 @@ func printIdentity(_ context.Context, std streams, operands []string) error {
 	}
 	issuer, subject := operands[0], operands[1]
 	switch {
+	case strings.HasPrefix(issuer, "eyJ"), strings.HasPrefix(subject, "eyJ"):
+		return usagef("got a token, want its \"iss\" and its \"sub\": \"oidcauth explain\" reads tokens")
 	case len(issuer) == 0 || len(issuer) > longestIssuer:
 		return usagef("issuer has %d bytes, want 1 to %d", len(issuer), longestIssuer)
 	case strings.Contains(issuer, "|"):
