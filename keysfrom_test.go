@@ -239,6 +239,8 @@ func TestIssuer_Leeway(t *testing.T) {
 				t.Fatalf("%s: Authenticate() error = %v", tt.name, err)
 			}
 			session := a.NewSession(t.Context(), c)
+			var warned time.Duration
+			session.OnExpiring(time.Second, func() { warned = time.Since(now) })
 			for _, early := range []struct {
 				by   time.Duration
 				want error
@@ -259,6 +261,9 @@ func TestIssuer_Leeway(t *testing.T) {
 			}
 			if err := context.Cause(session.Context()); !errors.Is(err, oidcauth.ErrExpired) {
 				t.Errorf("%s: after it: the session ended with %v, want %v", tt.name, err, oidcauth.ErrExpired)
+			}
+			if want := time.Minute + tt.alive - time.Second; warned != want {
+				t.Errorf("%s: warned after %v, want a second before the end, after %v", tt.name, warned, want)
 			}
 			if got := stepOf(t, a.Explain(t.Context(), token), "expiry").Want; !strings.Contains(got, now.Add(time.Minute).UTC().Format(time.TimeOnly)) {
 				t.Errorf("%s: a report wants an expiry %s, want one at that leeway", tt.name, got)
@@ -293,4 +298,18 @@ func TestIssuer_Leeway_Revocation(t *testing.T) {
 			t.Errorf("at its last second: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
 		}
 	})
+}
+
+// The age of a logout token is judged with the leeway of its issuer.
+func TestIssuer_Leeway_Logout(t *testing.T) {
+	t.Parallel()
+	for leeway, want := range map[time.Duration]int{0: http.StatusBadRequest, 2 * time.Minute: http.StatusOK} {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		trusted.Leeway = leeway
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		token := logoutToken(issuer, map[string]any{"iat": time.Now().Add(-11 * time.Minute).Unix()})
+		if got := postLogout(a, token).StatusCode; got != want {
+			t.Errorf("leeway %v: logout answered %d, want %d", leeway, got, want)
+		}
+	}
 }
