@@ -69,6 +69,7 @@ func TestKeysFrom_Cluster(t *testing.T) {
 		trusted.Keys.JWKSURL = server.URL + "/openid/v1/jwks"
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Logger: slog.New(slog.NewTextHandler(&lines, nil))})
 		_, err := a.Authenticate(t.Context(), issuer.Token(nil))
+		a.Close() // and with it whoever writes to the log
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%s: Authenticate() error = %v, want %v", tt.name, err, tt.want)
 		}
@@ -85,15 +86,15 @@ func TestKeysFrom_Cluster(t *testing.T) {
 func TestKeysFrom_TokenFile_Discovered(t *testing.T) {
 	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
-	var atKeys, atIssuer string
+	var atKeys, atIssuer atomic.Value
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		atKeys = "got " + r.Header.Get("Authorization")
+		atKeys.Store("got " + r.Header.Get("Authorization"))
 		w.Write(issuer.KeySet())
 	}))
 	t.Cleanup(keys.Close)
 	issuer.SetDiscovery(map[string]any{"jwks_uri": keys.URL})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		atIssuer = "got " + r.Header.Get("Authorization")
+		atIssuer.Store("got " + r.Header.Get("Authorization"))
 		issuer.Handler().ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -105,8 +106,8 @@ func TestKeysFrom_TokenFile_Discovered(t *testing.T) {
 	if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); err != nil {
 		t.Fatalf("Authenticate() error = %v", err)
 	}
-	if atIssuer != "got Bearer mine" || atKeys != "got " {
-		t.Errorf("the issuer %q, the other host %q; want the credential at the issuer alone", atIssuer, atKeys)
+	if atIssuer.Load() != "got Bearer mine" || atKeys.Load() != "got " {
+		t.Errorf("the issuer %q, the other host %q; want the credential at the issuer alone", atIssuer.Load(), atKeys.Load())
 	}
 }
 
