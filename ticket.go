@@ -40,33 +40,39 @@ import (
 // Take the ticket out of the request with an [Extractor], such as [QueryToken],
 // as one would a token.
 func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database string) (*Claims, error) {
-	e := &ticketToken{auth: a}
-	e.Begin(a.env, ticket, a.now())
-	return e.take(r, database)
-}
-
-// take checks the ticket, then the token that it stands for, and uses it up.
-func (e *ticketToken) take(r *http.Request, database string) (*Claims, error) {
-	origin, err := ticket.Place(r, database)
+	checked, err := a.checkTicket(r, ticket, database)
 	if err != nil {
 		return nil, err
 	}
-	ctx := e.auth.CallerContext(r)
+	if err := checked.Use(); err != nil {
+		return nil, err
+	}
+	return checked.Claims.(*Claims), nil
+}
+
+// checkTicket checks the ticket, then the token that it stands for. What it returns
+// uses the ticket up.
+func (a *Authenticator) checkTicket(r *http.Request, text, database string) (ticket.Checked, error) {
+	origin, err := ticket.Place(r, database)
+	if err != nil {
+		return ticket.Checked{}, err
+	}
+	e := &ticketToken{auth: a}
+	e.Begin(a.env, text, a.now())
+	ctx := a.CallerContext(r)
 	t, err := e.check(ctx)
 	if err == nil {
 		err = e.checkPlace(t.Body, origin, database)
 	}
 	if err != nil {
-		return nil, err
+		return ticket.Checked{}, err
 	}
-	c, err := e.originalClaims(ctx, &t)
+	c, original, err := e.originalClaims(ctx, &t)
 	if err != nil {
-		return nil, err
+		return ticket.Checked{}, err
 	}
-	if err := e.useUp(ctx, t); err != nil {
-		return nil, err
-	}
-	return c, nil
+	use := func() error { return e.useUp(ctx, t) }
+	return ticket.Checked{Claims: c, Token: original.Token(c.record.Payload), Use: use}, nil
 }
 
 // A readTicket is a ticket whose signature is good.
@@ -149,14 +155,14 @@ func describeOrigin(origin string) string {
 // originalClaims judges the token that the ticket stands for. The ticket's
 // signature vouches for its form, its signature and its type, and for nothing
 // else.
-func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claims, error) {
+func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claims, ticket.Original, error) {
 	signed, o, err := e.readOriginal(t)
 	if err != nil {
-		return nil, err
+		return nil, o, err
 	}
 	var age time.Duration
 	if age, t.own = t.authority.Age(&o); t.own && age >= ticket.MaxLifetime {
-		return nil, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+ticket.MaxLifetime.String())
+		return nil, o, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+ticket.MaxLifetime.String())
 	}
 	for _, step := range verify.Steps {
 		check := step.Run
@@ -167,10 +173,10 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 			check = func(signed *verify.Evaluation, ctx context.Context) error { return recognize(ctx, signed, o.Key) }
 		}
 		if err := check(signed, ctx); err != nil {
-			return nil, err
+			return nil, o, err
 		}
 	}
-	return claimsOf(signed), nil
+	return claimsOf(signed), o, nil
 }
 
 // readOriginal opens what the ticket says of the original token.
@@ -240,6 +246,9 @@ func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 
 func init() {
 	ticket.Verify = func(claims any) (ticket.Verified, error) { return claims.(*Claims).verified() }
+	ticket.Check = func(auth any, r *http.Request, text, database string) (ticket.Checked, error) {
+		return auth.(*Authenticator).checkTicket(r, text, database)
+	}
 }
 
 // verified says what a ticket is made from, or why the claims buy none.
@@ -258,7 +267,7 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	}
 	v := ticket.Verified{
 		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Key: thumbprint},
-		Payload:  c.record.Payload, Expiry: c.Expiry(), NeverExpires: c.record.NeverExpires,
+		Payload:  c.record.Payload, Until: c.Expiry().Add(c.trust.Leeway), NeverExpires: c.record.NeverExpires,
 	}
 	if c.hasKeyID {
 		id := c.key.ID()

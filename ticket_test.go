@@ -199,7 +199,8 @@ func TestTicket_IsNoBearerToken(t *testing.T) {
 	}
 }
 
-// A ticket lives for a minute, and never longer than its original.
+// A ticket lives for a minute, and no longer than its original is accepted: within
+// the leeway it still is, for a ticket as for all else.
 func TestTicket_Expires(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
@@ -208,8 +209,9 @@ func TestTicket_Expires(t *testing.T) {
 	}{
 		{"after 59 s", time.Hour, 59 * time.Second, nil},
 		{"after 60 s", time.Hour, 60 * time.Second, oidcauth.ErrExpired},
-		{"before the original's expiry", 10 * time.Second, 9 * time.Second, nil},
-		{"at the original's expiry", 10 * time.Second, 10 * time.Second, oidcauth.ErrExpired},
+		{"at the original's expiry", 10 * time.Second, 10 * time.Second, nil},
+		{"before the end of the leeway", 10 * time.Second, 39 * time.Second, nil},
+		{"at the end of the leeway", 10 * time.Second, 40 * time.Second, oidcauth.ErrExpired},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -225,7 +227,15 @@ func TestTicket_Expires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCounter(t)
 		claims := c.claims(c.issuer.Token(map[string]any{"exp": time.Now().Add(10 * time.Second).Unix()}))
-		time.Sleep(10 * time.Second) // within the leeway: still good for all else
+		time.Sleep(39 * time.Second)
+		ticket, err := c.local.Ticket(fromProgram(), claims, anyDatabase)
+		if err != nil {
+			t.Fatalf("Ticket() within the leeway: error = %v", err)
+		}
+		if _, err := c.use(ticket, anywhere); err != nil {
+			t.Errorf("AuthenticateTicket() within the leeway: error = %v", err)
+		}
+		time.Sleep(time.Second)
 		if _, err := c.local.Ticket(fromProgram(), claims, anyDatabase); !errors.Is(err, oidcauth.ErrExpired) {
 			t.Errorf("Ticket() for an expired token: error = %v, want %v", err, oidcauth.ErrExpired)
 		}

@@ -35,11 +35,23 @@ const AnyDatabase = ticket.AnyDatabase
 // ([oidcauth.ErrMalformedRequest]). A server that takes the name from the request
 // should not take AnyDatabase from it.
 //
-// A ticket never outlives its original, and claims that came from a ticket buy
+// A ticket is good no longer than its original is accepted, and claims that came from a ticket buy
 // no other ([oidcauth.ErrTokenType]). It has a type of its own, so that nothing
 // but AuthenticateTicket accepts it. Every process that shares the key directory
 // does, also after a restart; with an external signer see [Config.TicketSecret].
 func (l *Issuer) Ticket(r *http.Request, claims *oidcauth.Claims, database string) (string, error) {
+	return l.sell(r, "", claims, database)
+}
+
+func init() {
+	ticket.Sell = func(issuer any, r *http.Request, token string, claims any, database string) (string, error) {
+		return issuer.(*Issuer).sell(r, token, claims.(*oidcauth.Claims), database)
+	}
+}
+
+// sell makes a ticket. One for a token of l's own gives the token back: whoever
+// can open it can sign such a token, too.
+func (l *Issuer) sell(r *http.Request, token string, claims *oidcauth.Claims, database string) (string, error) {
 	origin, err := ticket.Place(r, database)
 	if err != nil {
 		return "", err
@@ -60,6 +72,9 @@ func (l *Issuer) Ticket(r *http.Request, claims *oidcauth.Claims, database strin
 		return "", err
 	}
 	l.tickets.Stamp(&verified.Original)
+	if claims.Issuer() == l.url {
+		verified.KeepToken(token, verified.Payload)
+	}
 	if body.Original, err = ticket.Seal(s.secret, body.ID, verified.Original, verified.Payload); err != nil {
 		return "", err
 	}
@@ -74,11 +89,11 @@ func (l *Issuer) Ticket(r *http.Request, claims *oidcauth.Claims, database strin
 func (l *Issuer) dateTicket(body *ticket.Body, v *ticket.Verified) error {
 	now := l.now()
 	expiry := now.Add(ticket.MaxLifetime)
-	if !v.NeverExpires && v.Expiry.Before(expiry) {
-		expiry = v.Expiry
+	if !v.NeverExpires && v.Until.Before(expiry) {
+		expiry = v.Until
 	}
 	if expiry.Unix() <= now.Unix() {
-		return refusal.New(refusal.Ticket, oidcauth.ErrExpired, timeText(v.Expiry), "later than "+timeText(now))
+		return refusal.New(refusal.Ticket, oidcauth.ErrExpired, timeText(v.Until), "later than "+timeText(now))
 	}
 	body.IssuedAt, body.Expiry = now.Unix(), expiry.Unix()
 	return nil

@@ -26,8 +26,9 @@ const (
 	MaxLifetime = time.Minute
 
 	// Extra is by how much a ticket may exceed four thirds of the token that it
-	// stands for: sealed, the token's claims are written in base64 twice.
-	Extra = 4 << 10
+	// stands for: sealed, the token's claims are written in base64 twice, and so are
+	// its header and signature, up to maxEnvelope.
+	Extra = 5 << 10
 
 	maxOriginBytes   = 512
 	maxDatabaseBytes = 256

@@ -1,7 +1,10 @@
 package ticket
 
 import (
+	"encoding/base64"
+	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	josejson "github.com/go-jose/go-jose/v4/json"
@@ -18,13 +21,43 @@ type Original struct {
 	Key       string  `json:"key"`           // thumbprint of the key that verified it
 	Process   string  `json:"process"`
 	Uptime    int64   `json:"uptime"` // of the process, in milliseconds
+
+	// Header and Signature are what the whole token has beside its payload, as they
+	// are written in it. Both are empty in a ticket that does not give it back.
+	Header    string `json:"header,omitempty"`
+	Signature string `json:"signature,omitempty"`
+}
+
+// maxEnvelope bounds header and signature of a token that a ticket gives back, so
+// that the ticket is no longer than Extra allows. What a local issuer signs has 200
+// bytes of them.
+const maxEnvelope = 512
+
+// KeepToken has the ticket give the whole token back to whoever uses it. It
+// reports whether that can be: the payload has to be the token's.
+func (o *Original) KeepToken(token, payload string) bool {
+	header, rest, _ := strings.Cut(token, ".")
+	written, signature, _ := strings.Cut(rest, ".")
+	if header == "" || signature == "" || len(header)+len(signature) > maxEnvelope || written != base64.RawURLEncoding.EncodeToString([]byte(payload)) {
+		return false
+	}
+	o.Header, o.Signature = header, signature
+	return true
+}
+
+// Token returns the token that the ticket gives back, or nothing.
+func (o *Original) Token(payload string) string {
+	if o.Header == "" || o.Signature == "" {
+		return ""
+	}
+	return o.Header + "." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + "." + o.Signature
 }
 
 // Verified is what a ticket is made from: a token that was verified.
 type Verified struct {
 	Original
-	Payload      string // of the token, byte for byte
-	Expiry       time.Time
+	Payload      string    // of the token, byte for byte
+	Until        time.Time // when it is accepted no longer, leeway included
 	NeverExpires bool
 }
 
@@ -36,6 +69,23 @@ type Verified struct {
 // has for localissuer would otherwise be a method of its Claims that everybody
 // sees and nobody else can use. Only the two know of it.
 var Verify func(claims any) (Verified, error)
+
+// A Checked is a ticket that was found good and is not used up.
+type Checked struct {
+	Claims any          // a *oidcauth.Claims: what AuthenticateTicket returns
+	Token  string       // the token that bought it, if it gives that back
+	Use    func() error // uses it up; the error is a refusal
+}
+
+// Check is the first half of [oidcauth.Authenticator.AuthenticateTicket], of auth,
+// and its result has the other. Package oidcauth sets it for package spacetime,
+// which has more to ask before it uses a ticket up.
+var Check func(auth any, r *http.Request, ticket, database string) (Checked, error)
+
+// Sell is [localissuer.Issuer.Ticket], of issuer, for claims of this token. If it
+// is a token of the issuer's own, the ticket gives it back. Package localissuer
+// sets it for package spacetime, whose clients forget what they had.
+var Sell func(issuer any, r *http.Request, token string, claims any, database string) (string, error)
 
 // Seal seals what a ticket says of its original, the payload byte for byte, which
 // the JSON encoder would not keep.

@@ -1,0 +1,101 @@
+package localissuer_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/ticket"
+	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A ticket that is sold for a token of the issuer's own gives it back, to the byte
+// and whatever key signed it, and nothing else gives anything back.
+func TestTicket_GivesTokenBack(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	dir := filepath.Join(t.TempDir(), "keys")
+	l, key := newLocal(t, localissuer.Config{NoExpiry: true, Dir: dir}), newKey(t)
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
+	if _, err := l.Import(t.Context(), privatePEM(t, key)); err != nil {
+		t.Fatal(err)
+	}
+	old := issue(t, l, localissuer.Request{NoExpiry: true})
+	if err := l.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	own, foreign := issue(t, l, localissuer.Request{}), issuer.Token(nil)
+	long := issue(t, l, localissuer.Request{Claims: map[string]any{"x": strings.Repeat("é", 5900)}}) // near Config.MaxTokenBytes
+	imported := signAs(t, key, "JWT", `{ "iss":"localhost", "sub":"bob", "aud":["my-db"], "exp":null }`)
+	for _, tt := range []struct {
+		name          string
+		claims, token string // the token that was verified, and the one that is said to be it
+		want          string
+	}{
+		{"own", own, own, own},
+		{"by a retired key", old, old, old},
+		{"by an imported key", imported, imported, imported},
+		{"as long as can be", long, long, long},
+		{"another issuer's", foreign, foreign, ""},
+		{"another of one's own", own, old, ""},
+		{"no token", own, "", ""},
+		{"no signature", own, own[:strings.LastIndexByte(own, '.')], ""},
+		{"a header that is too long", own, strings.Repeat("A", 500) + own, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text, err := ticket.Sell(l, fromProgram(), tt.token, authenticate(t, a, tt.claims), localissuer.AnyDatabase)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tt.want != "" && strings.Contains(text, tt.want[strings.LastIndexByte(tt.want, '.'):]) {
+				t.Error("the ticket shows the token")
+			}
+			checked, err := ticket.Check(a, fromProgram(), text, "chat")
+			if err != nil || checked.Token != tt.want {
+				t.Errorf("Check() gives back a token: %t, want %t, to the byte; error %v", checked.Token != "", tt.want != "", err)
+			}
+		})
+	}
+	t.Run("at another process", func(t *testing.T) {
+		text, err := ticket.Sell(l, fromProgram(), own, authenticate(t, a, own), localissuer.AnyDatabase)
+		if err != nil {
+			t.Fatal(err)
+		}
+		checked, err := ticket.Check(trusting(t, newLocal(t, localissuer.Config{NoExpiry: true, Dir: dir})), fromProgram(), text, "chat")
+		if err != nil || checked.Token != own {
+			t.Errorf("Check() gives back the token: %t, error %v", checked.Token == own, err)
+		}
+	})
+	plain, err := l.Ticket(fromProgram(), authenticate(t, a, own), localissuer.AnyDatabase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if checked, err := ticket.Check(a, fromProgram(), plain, "chat"); err != nil || checked.Token != "" {
+		t.Errorf("a ticket of Issuer.Ticket gives back a token: %t, error %v", checked.Token != "", err)
+	}
+}
+
+// What is only checked stays good, and is used once.
+func TestTicket_CheckedAndUsed(t *testing.T) {
+	l := newLocal(t, localissuer.Config{})
+	a := trusting(t, l)
+	text, err := l.Ticket(fromProgram(), authenticate(t, a, issue(t, l, localissuer.Request{})), "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, err := ticket.Check(a, fromProgram(), text, "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := ticket.Check(a, fromProgram(), text, "chat")
+	if err != nil {
+		t.Fatalf("Check() of what was checked: error = %v", err)
+	}
+	if err := first.Use(); err != nil {
+		t.Errorf("Use() error = %v", err)
+	}
+	if err := second.Use(); err == nil {
+		t.Error("Use() for the second time: error = nil")
+	}
+}
