@@ -52,6 +52,13 @@ type Config struct {
 	// least is required.
 	Audiences []string
 
+	// ImportedAudiences are for whom tokens are that imported keys have signed, where
+	// that is none of Audiences: "spacetimedb" alone, for those of a SpacetimeDB
+	// server. They are accepted beside Audiences, by the description that
+	// [Issuer.Issuer] returns, and no token is issued for them. Empty means none, and
+	// [oidcauth.ErrAudience] for such tokens.
+	ImportedAudiences []string
+
 	// Lifetime is that of tokens whose request names none. Zero means 24 hours,
 	// or MaxLifetime if that is less.
 	Lifetime time.Duration
@@ -91,6 +98,9 @@ func (cfg *Config) validate() error {
 	}
 	if len(cfg.Audiences) == 0 || slices.Contains(cfg.Audiences, "") {
 		return errors.New("localissuer: Config.Audiences: want one at least, and none that is empty")
+	}
+	if slices.Contains(cfg.ImportedAudiences, "") {
+		return errors.New("localissuer: Config.ImportedAudiences: want none that is empty")
 	}
 	if cfg.Lifetime < 0 || cfg.MaxLifetime < 0 || cfg.MaxLifetime > 0 && cfg.Lifetime > cfg.MaxLifetime {
 		return fmt.Errorf("localissuer: Config: got Lifetime %v and MaxLifetime %v, want neither negative nor the first above the second", cfg.Lifetime, cfg.MaxLifetime)

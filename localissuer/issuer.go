@@ -38,6 +38,7 @@ const (
 type Issuer struct {
 	url         string
 	audiences   []string
+	imported    []string // further audiences, accepted and never issued
 	lifetime    time.Duration
 	maxLifetime time.Duration
 	noExpiry    bool
@@ -71,6 +72,7 @@ type Issuer struct {
 func New(cfg Config) (*Issuer, error) {
 	l := &Issuer{
 		url: cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry,
+		imported: slices.Clone(cfg.ImportedAudiences),
 		logger: cfg.Logger, now: cfg.Now, external: cfg.Signer,
 		followers: make(map[*follower]struct{}),
 	}
@@ -121,7 +123,7 @@ func (l *Issuer) URL() string { return l.url }
 // keys are l's at any moment: nothing is ever fetched.
 func (l *Issuer) Issuer() oidcauth.Issuer {
 	return oidcauth.Issuer{
-		URL: l.url, Audiences: slices.Clone(l.audiences),
+		URL: l.url, Audiences: slices.Concat(l.audiences, l.imported),
 		Algorithms: []string{algorithm}, Keys: oidcauth.KeysFrom{Source: l},
 	}
 }

@@ -3,7 +3,9 @@ package localissuer
 import (
 	"context"
 	"crypto"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 )
 
@@ -65,7 +68,11 @@ func (l *Issuer) Rotate(ctx context.Context) error {
 // bear no key ID and, with [Config.NoExpiry], no expiry. The key is
 // PEM text, private (PKCS#8 or SEC 1) or public; since it only verifies, only
 // its public half is kept. It is trusted until it is removed, and then never
-// again. It signs no tickets. The result is its ID.
+// again. It signs no tickets. The result is its ID. A text with several keys, as
+// [Issuer.PublicPEM] gives, is an error: import them one by one.
+//
+// The tokens have to be for an audience that is accepted. Those of a SpacetimeDB
+// server are for "spacetimedb" and nobody else: see [Config.ImportedAudiences].
 func (l *Issuer) Import(ctx context.Context, pem []byte) (keyID string, err error) {
 	public, err := keyring.ParsePEM(pem)
 	if err != nil {
@@ -226,6 +233,33 @@ func (l *Issuer) publish() error {
 	}
 	l.jwks, l.withdrawn = jwks, nil
 	return l.publishToAll()
+}
+
+// PublicPEM returns the public keys as PEM text (SubjectPublicKeyInfo), a block for
+// each: first the one that signs, then the one that will, then those that verify
+// only. The error is [oidcauth.ErrKeysUnavailable] while the keys in memory are
+// trusted no more (see [Config.Dir]).
+func (l *Issuer) PublicPEM() ([]byte, error) {
+	l.mu.Lock()
+	ring, withdrawn := l.ring.Current(l.now()), l.withdrawn
+	l.mu.Unlock()
+	if withdrawn != nil {
+		return nil, fmt.Errorf("localissuer: %w: %w", oidcauth.ErrKeysUnavailable, withdrawn)
+	}
+	var text []byte
+	for _, state := range [...]keyring.State{keyring.Active, keyring.Next, keyring.Retired} {
+		for _, k := range ring.Keys {
+			if k.State != state {
+				continue
+			}
+			der, err := x509.MarshalPKIXPublicKey(k.Public)
+			if err != nil {
+				return nil, fmt.Errorf("localissuer: %w", err)
+			}
+			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})...)
+		}
+	}
+	return text, nil
 }
 
 // publicKeys returns the ring as a JSON Web Key Set (RFC 7517, section 5).
