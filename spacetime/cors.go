@@ -60,7 +60,7 @@ func (s *Server) shared(serve http.HandlerFunc) http.Handler {
 		}
 		if origin := r.Header.Get("Origin"); origin != "" {
 			h.Set("Access-Control-Allow-Origin", origin)
-			h.Set("Access-Control-Expose-Headers", headerIdentity+", "+headerToken+", WWW-Authenticate, Retry-After")
+			h.Set("Access-Control-Expose-Headers", "WWW-Authenticate, Retry-After")
 		}
 		serve(w, r)
 	})

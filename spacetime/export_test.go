@@ -1,7 +1,38 @@
 package spacetime
 
-// For tests of the bytes.
+import (
+	"net/http"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// For tests of the bytes, and of what is judged before anything else.
 var (
 	FirstMessage      = firstMessage
 	ParseConnectionID = parseConnectionID
+	CheckHandshake    = func(r *http.Request) error { return checkHandshake(r) }
 )
+
+// CheckNames judges an issuer's and a subject's name by a server's configuration.
+func CheckNames(maxNameBytes int, issuer, subject string) error {
+	s := &Server{cfg: Config{MaxNameBytes: maxNameBytes}}
+	return s.checkNames(issuer, subject)
+}
+
+// A Memory remembers tokens, so many bytes of them.
+type Memory struct{ m *memory }
+
+func NewMemory(limit int) Memory { return Memory{newMemory(limit)} }
+
+func (m Memory) Keep(claims *oidcauth.Claims, token string)            { m.m.keep(claims, token) }
+func (m Memory) Of(claims *oidcauth.Claims) (token string, known bool) { return m.m.of(claims) }
+
+// Bytes are what is kept, as counted and as found.
+func (m Memory) Bytes() (counted, found int) {
+	m.m.mu.Lock()
+	defer m.m.mu.Unlock()
+	for _, k := range m.m.kept {
+		found += len(k.token)
+	}
+	return m.m.bytes, found
+}

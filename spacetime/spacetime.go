@@ -11,6 +11,19 @@
 // buys no other ticket, a connection ends with its token, and nobody gets in
 // without one unless [Config.Anonymous] says so.
 //
+// A request for a ticket names no database, so the ticket is good for every one of
+// the server ([localissuer.AnyDatabase]), for a minute and once: [Config.Database]
+// is where a program says who may open which.
+//
+// # The token of the first message
+//
+// Clients hand it to the application, and many applications store it for the next
+// visit, in place of the one that they had. To whoever came with a token the server
+// sends that token, to somebody new that of their identity. To whoever came with a
+// ticket it sends the token that bought the ticket if Local issued it, or if
+// [Config.RememberTokens] permits, and else the ticket, which is used up: at the next
+// visit it is refused with 401, and nobody becomes somebody else without noticing.
+//
 // # Web pages
 //
 // A page whose script uses the server must be among [Config.Origins], the server's
@@ -73,8 +86,46 @@ type Config struct {
 	// means that messages are read and ignored.
 	Serve func(ctx context.Context, c *Conn)
 
-	// Logger receives a line for each failure that is the server's own. Nil means
-	// no logging.
+	// Database is asked before a connection is upgraded, a ticket used up or an
+	// identity issued, whether the caller may open the database of that name. The
+	// name is what the address says: 1 to 256 bytes of UTF-8. With the context,
+	// which acts for the caller, [oidcauth.Require] and [oidcauth.FromContext] tell
+	// who that is: nobody, if they are going to get a new identity. It is asked by
+	// those alone who may come in at all, so that others do not learn which
+	// databases there are.
+	//
+	// [ErrNoDatabase] is answered with 404, an error of package oidcauth as
+	// [oidcauth.Answer] says, and any other error with 500. Nil means that every
+	// name is a database.
+	Database func(ctx context.Context, name string) error
+
+	// RememberTokens keeps a token of another issuer in memory, for a minute after it
+	// was exchanged for a ticket, and gives it back in the first message to whoever
+	// comes with the ticket. For clients that store what that message says, in place
+	// of the token that they had: those for C# in a browser and for Rust in a browser
+	// do. Then a ticket that is caught before its owner uses it is worth the token.
+	//
+	// Without, that message has the used-up ticket, which is refused at the next
+	// visit with 401, and the application has to get a token as it did at first.
+	// That happens, too, where another process of a cluster sold the ticket, and
+	// beyond 64 MiB of tokens in a minute. A token of Local itself is given back
+	// either way: the ticket has it, sealed.
+	RememberTokens bool
+
+	// InsecureQueryToken accepts a whole token as "?token=", where a ticket belongs:
+	// for clients that cannot exchange it. Addresses are kept in logs and histories,
+	// and a token there is good for more than one connection.
+	InsecureQueryToken bool
+
+	// MaxNameBytes bounds the length in bytes of a caller's issuer and of their
+	// subject. Zero means 128, beyond which SpacetimeDB refuses a token, so that an
+	// identity that gets in here would get in there. Negative means no more than Auth
+	// demands: the identity is a hash, and the wire does not carry the names.
+	MaxNameBytes int
+
+	// Logger receives a line for each failure that is the server's own, and for each
+	// refusal that is this package's; Auth's logger has those of tokens. Nil means no
+	// logging.
 	Logger *slog.Logger
 }
 
@@ -88,6 +139,7 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	mux    *http.ServeMux
+	tokens *memory         // of other issuers; nil unless they are remembered
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 
@@ -116,6 +168,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg.Origins = slices.Clone(cfg.Origins)
 	s := &Server{cfg: cfg, mux: http.NewServeMux()}
+	if cfg.RememberTokens {
+		s.tokens = newMemory(maxRemembered)
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.tryIssuer(); err != nil {
 		s.cancel()
@@ -126,7 +181,7 @@ func New(cfg Config) (*Server, error) {
 		serve  http.HandlerFunc
 	}{
 		"/v1/identity":                   {http.MethodPost, s.newIdentity},
-		"/v1/identity/websocket-token":   {http.MethodPost, s.ticket},
+		exchangePath:                     {http.MethodPost, s.ticket},
 		"/v1/identity/public-key":        {http.MethodGet, s.publicKey},
 		"/v1/identity/{identity}/verify": {http.MethodGet, s.verify},
 	} {
@@ -143,20 +198,6 @@ func (s *Server) tryIssuer() error {
 	defer cancel()
 	_, _, err := s.issue(ctx)
 	return err
-}
-
-// issue makes somebody new.
-func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Claims, err error) {
-	token, _, err = s.cfg.Local.Issue(ctx, localissuer.Request{NoExpiry: s.cfg.NoExpiry})
-	if err != nil {
-		return "", nil, err
-	}
-	claims, err = s.cfg.Auth.Authenticate(ctx, token)
-	if err != nil {
-		// That is the server's fault, not of the caller's token.
-		return "", nil, fmt.Errorf("the local issuer's own token is not accepted: %v", err)
-	}
-	return token, claims, nil
 }
 
 // ServeHTTP answers one request. That of a WebSocket returns when the connection

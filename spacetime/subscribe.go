@@ -2,13 +2,8 @@ package spacetime
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/coder/websocket"
@@ -94,17 +89,15 @@ func (c *Conn) ping(ctx context.Context) error {
 	return c.socket.Ping(ctx)
 }
 
-// A caller is who opens a connection, and the token to tell it.
-type caller struct {
-	claims *oidcauth.Claims
-	token  string // for the first message; empty for a ticket
-}
-
-// subscribe answers GET /v1/database/{name}/subscribe. Everything that can be
-// wrong with the request is found out before a ticket is used up.
+// subscribe answers GET /v1/database/{name}/subscribe. All that the request says is
+// judged before a ticket is used up, or a token issued.
 func (s *Server) subscribe(w http.ResponseWriter, r *http.Request) {
-	c := &Conn{Database: r.PathValue("name")}
-	who, err := s.open(c, r)
+	token, tokenErr := oidcauth.QueryToken("token")(r)
+	if err := s.checkOrigin(r); err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	c, err := s.readHandshake(w, r)
 	if err != nil {
 		s.refuse(w, r, err)
 		return
@@ -114,81 +107,37 @@ func (s *Server) subscribe(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.conns.Done()
-	name(w, who.claims, who.token)
+	who, err := s.identify(r, c, token, tokenErr)
+	if err == nil {
+		err = s.admit(r.Context(), c, &who)
+	}
+	if err != nil {
+		s.refuse(w, r, err)
+		return
+	}
+	s.serve(w, r, c, who)
+}
+
+// serve upgrades the connection and serves it.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *Conn, who caller) {
+	h := w.Header()
+	h.Set(headerIdentity, who.claims.Identity().String())
+	h.Set(headerToken, who.token)
+	h.Set("Cache-Control", "no-store")
+	r.Header.Set("Sec-WebSocket-Protocol", c.Protocol)
+	var err error
 	c.socket, err = websocket.Accept(w, r, &websocket.AcceptOptions{
 		Subprotocols: []string{c.Protocol},
 		// checkOrigin has done it.
 		InsecureSkipVerify: true,
 	})
 	if err != nil {
-		return // Accept has answered
+		return // the client has gone
 	}
 	defer c.socket.CloseNow()
 	c.Session = s.cfg.Auth.NewSession(r.Context(), who.claims)
 	defer c.Session.Close()
 	s.run(c, who)
-}
-
-// open reads everything that the request says.
-func (s *Server) open(c *Conn, r *http.Request) (caller, error) {
-	token, tokenErr := oidcauth.QueryToken("token")(r)
-	if err := s.checkOrigin(r); err != nil {
-		return caller{}, err
-	}
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
-		return caller{}, malformed("no WebSocket handshake", "one")
-	}
-	var err error
-	if c.Protocol, err = chooseProtocol(r); err != nil {
-		return caller{}, err
-	}
-	if c.ID, err = connectionID(r.URL.Query()); err != nil {
-		return caller{}, err
-	}
-	if _, present := r.Header["Authorization"]; present {
-		claims, token, err := s.bearer(r)
-		return caller{claims, token}, err
-	}
-	switch {
-	case tokenErr == nil:
-		claims, err := s.cfg.Auth.AuthenticateTicket(r, token, c.Database)
-		return caller{claims: claims}, err
-	case errors.Is(tokenErr, oidcauth.ErrNoToken) && s.cfg.Anonymous:
-		token, claims, err := s.issue(r.Context())
-		return caller{claims, token}, err
-	}
-	return caller{}, tokenErr
-}
-
-// chooseProtocol returns the subprotocol that the server likes best of those
-// offered (RFC 6455, section 4.2.2).
-func chooseProtocol(r *http.Request) (string, error) {
-	var offered []string
-	for _, line := range r.Header["Sec-Websocket-Protocol"] {
-		for p := range strings.SplitSeq(line, ",") {
-			offered = append(offered, strings.TrimSpace(p))
-		}
-	}
-	for _, p := range protocols {
-		if slices.Contains(offered, p) {
-			return p, nil
-		}
-	}
-	return "", malformed("no subprotocol of SpacetimeDB's", "one of "+strings.Join(protocols[:], ", "))
-}
-
-// connectionID returns the number that the client has chosen, or a random one.
-func connectionID(query url.Values) (ConnectionID, error) {
-	chosen := query["connection_id"]
-	switch len(chosen) {
-	case 0:
-		var id ConnectionID
-		rand.Read(id[:])
-		return id, nil
-	case 1:
-		return parseConnectionID(chosen[0])
-	}
-	return ConnectionID{}, malformed("several connection_id parameters", "one")
 }
 
 // run serves an open connection until its session ends, the server is closed or

@@ -44,6 +44,15 @@ type localConfig struct {
 
 	// AllowOrigins are the origins whose pages may use SpacetimeDB's routes.
 	AllowOrigins []string `json:"allow_origins"`
+
+	// Databases are those that can be opened; absent means every name.
+	Databases []string `json:"databases"`
+
+	// RememberTokens, InsecureQueryToken and MaxNameBytes are the settings of package
+	// spacetime with these names.
+	RememberTokens     bool `json:"remember_tokens"`
+	InsecureQueryToken bool `json:"insecure_query_token"`
+	MaxNameBytes       int  `json:"max_name_bytes"`
 }
 
 // localFlags are the flags about tokens of the server's own.
@@ -146,12 +155,27 @@ type localRoutes struct {
 	spacetime *spacetime.Server
 }
 
-// newLocalRoutes prepares the routes.
-func newLocalRoutes(s *server, l *localissuer.Issuer, origins []string) (*localRoutes, error) {
+// newLocalRoutes prepares the routes, for pages of further origins too.
+func newLocalRoutes(s *server, l *localissuer.Issuer, c *localConfig, origins []string) (*localRoutes, error) {
 	server, err := spacetime.New(spacetime.Config{
-		Auth: s.auth, Local: l, Anonymous: true, NoExpiry: true, Origins: origins, Logger: s.log,
+		Auth: s.auth, Local: l, Anonymous: true, NoExpiry: true, Logger: s.log,
+		Origins: append(origins, c.AllowOrigins...), Database: c.database(),
+		RememberTokens: c.RememberTokens, InsecureQueryToken: c.InsecureQueryToken, MaxNameBytes: c.MaxNameBytes,
 	})
 	return &localRoutes{l, server}, err
+}
+
+// database returns what decides which databases there are; nil if all are.
+func (c *localConfig) database() func(context.Context, string) error {
+	if c.Databases == nil {
+		return nil
+	}
+	return func(_ context.Context, name string) error {
+		if !slices.Contains(c.Databases, name) {
+			return spacetime.ErrNoDatabase
+		}
+		return nil
+	}
 }
 
 // routes lists SpacetimeDB's routes one by one, so that each is counted, and the

@@ -82,8 +82,8 @@ func TestServe_localIssuer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.CloseNow()
-	if _, m, err := socket.Read(t.Context()); err != nil || len(m) != 54 {
-		t.Errorf("first message: %d bytes, %v, want 54", len(m), err)
+	if _, m, err := socket.Read(t.Context()); err != nil || len(m) != 54+len(made.Token) {
+		t.Errorf("first message: %d bytes, %v, want %d", len(m), err, 54+len(made.Token))
 	}
 	metrics := s.get(t, "/metrics", "").body
 	for _, want := range []string{`route="/v1/identity/websocket-token"`, `route="/v1/identity"`} {
@@ -109,6 +109,70 @@ func TestServe_localIssuer(t *testing.T) {
 	ok(t, "issuer", "rotate", dir)
 	again.ask(t, "POST", "/v1/identity", "", &made)
 	again.used(made.Token)
+}
+
+// What the file says of SpacetimeDB's routes arrives there.
+func TestServe_localIssuerFile(t *testing.T) {
+	issuer := startIssuer(t)
+	token := func(subject string) string { return issuer.Token(map[string]any{"sub": subject, "aud": "chat"}) }
+	alice, long := token("alice"), token(strings.Repeat("x", 50))
+	for _, tt := range []struct {
+		members        string
+		database       string
+		token          string // in the address, exchanged or whole
+		whole          bool
+		want           int
+		givesTokenBack bool
+	}{
+		{`"databases": ["chat"]`, "chat", alice, false, 101, false},
+		{`"databases": ["chat"]`, "other", alice, false, 404, false},
+		{`"databases": []`, "chat", alice, false, 404, false},
+		{``, "other", alice, false, 101, false},
+		{`"remember_tokens": true`, "chat", alice, false, 101, true},
+		{`"insecure_query_token": true`, "chat", alice, true, 101, true},
+		{``, "chat", alice, true, 401, false},
+		{``, "chat", long, false, 101, false},
+		{`"max_name_bytes": 49`, "chat", long, false, 401, false},
+		{`"max_name_bytes": 50`, "chat", long, false, 101, false},
+		{`"max_name_bytes": -1`, "chat", long, false, 101, false},
+	} {
+		members := fmt.Sprintf(`"dir": %q`, filepath.Join(t.TempDir(), "keys"))
+		if tt.members != "" {
+			members += ", " + tt.members
+		}
+		s := serve(t, "--config", writeFile(t, "config.json", `{"local_issuer": {`+members+`}}`),
+			"--issuer", issuer.URL(), "--audience", "chat", "--allow-insecure-http")
+		got, first := s.open(t, tt.database, tt.token, tt.whole)
+		if got != tt.want || strings.HasSuffix(first, tt.token) != tt.givesTokenBack {
+			t.Errorf("%s, database %s: status %d, want %d; the token is given back: %t, want %t",
+				tt.members, tt.database, got, tt.want, strings.HasSuffix(first, tt.token), tt.givesTokenBack)
+		}
+	}
+}
+
+// open opens a WebSocket as a browser does, and returns the first message, if any.
+func (s *service) open(t *testing.T, database, token string, whole bool) (status int, first string) {
+	t.Helper()
+	s.used(token)
+	if !whole {
+		var ticket struct{ Token string }
+		if resp := s.ask(t, "POST", "/v1/identity/websocket-token", token, &ticket); resp.StatusCode != 200 {
+			return resp.StatusCode, ""
+		}
+		token = ticket.Token
+		s.used(token)
+	}
+	socket, resp, err := websocket.Dial(t.Context(), s.url+"/v1/database/"+database+"/subscribe?token="+token,
+		&websocket.DialOptions{Subprotocols: []string{"v3.bsatn.spacetimedb"}})
+	if err != nil {
+		return resp.StatusCode, ""
+	}
+	defer socket.CloseNow()
+	_, m, err := socket.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(m)
 }
 
 func TestServe_localIssuerMistakes(t *testing.T) {

@@ -81,12 +81,13 @@ SpacetimeDB's way of signing in, so that its clients can connect:
   POST /v1/identity/websocket-token
                        a ticket, good once within a minute, for a token
   GET /v1/identity/public-key
-                       the key that signs, in PEM
+                       the keys in PEM, first the one that signs
   GET /v1/identity/{identity}/verify
                        204 if the token is that identity's, else 400
   GET /v1/database/{name}/subscribe
                        a WebSocket that says who the client is, for as long as
-                       its token is good, and listens to nothing
+                       its token is good, and listens to nothing; a ticket is
+                       good for every database
   GET /.well-known/jwks.json
                        the keys; with an https name, the discovery document too
 
@@ -105,7 +106,14 @@ The file of --config is a JSON object. All of it is optional:
   any_issuer           means --any-issuer; has "audiences", "token_types" and
                        the other fields of oidcauth.AnyIssuer
   local_issuer         means --local-issuer; has "dir", the directory, and
-                       "url", "audiences" and "allow_origins"
+                       "url", "audiences" and "allow_origins"; "databases", a
+                       list of those that can be opened, without it every name;
+                       "remember_tokens", true to give a token that bought a
+                       ticket back to clients that forget what they had;
+                       "insecure_query_token", true to accept whole tokens as
+                       ?token=; "max_name_bytes", how long the names of issuers
+                       and subjects may be, 128 without it and with 0 as
+                       SpacetimeDB has it, -1 for as long as all else permits
   addr, resource, leeway, key_cache_dir, log_format
                        the flags of these names
   proxies              addresses, as "10.0.0.0/8", of the proxies in front,
@@ -175,8 +183,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return usageError{err}
 	}
 	if local != nil {
-		origins := append(ownOrigin(file.Resource), file.LocalIssuer.AllowOrigins...)
-		if s.local, err = newLocalRoutes(s, local, origins); err != nil {
+		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer, ownOrigin(file.Resource)); err != nil {
 			return usageError{err}
 		}
 	}

@@ -1,0 +1,69 @@
+package spacetime
+
+import (
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// ErrNoDatabase is what [Config.Database] returns where there is no database of
+// that name. HTTP status 404.
+var ErrNoDatabase = errors.New("spacetime: no such database")
+
+// An answer is a refusal of this package's own, in the form of those of
+// [oidcauth.Authenticator.Refuse].
+type answer struct {
+	status  int
+	code    string
+	text    string            // for the caller
+	headers map[string]string // beside those of every refusal
+	reason  error             // for the log
+}
+
+func (a *answer) Error() string { return a.reason.Error() }
+
+func (a *answer) Unwrap() error { return a.reason }
+
+// malformed is a refusal of the request, with status 400.
+func malformed(got, want string) error {
+	return &oidcauth.Refusal{Check: "request", Got: got, Want: want, Err: oidcauth.ErrMalformedRequest}
+}
+
+// refuse answers a request that err stands against.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, ErrNoDatabase) {
+		err = &answer{status: http.StatusNotFound, code: "not_found", text: "there is no such database", reason: err}
+	}
+	if own, ok := errors.AsType[*answer](err); ok {
+		s.answer(w, r, own)
+		return
+	}
+	if status, _, _ := oidcauth.Answer(err); status == http.StatusInternalServerError {
+		s.cfg.Logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("error", err.Error()))
+	}
+	s.cfg.Auth.Refuse(w, r, err)
+}
+
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, a *answer) {
+	s.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
+		slog.Int("status", a.status), slog.String("reason", a.reason.Error()))
+	for name, value := range a.headers {
+		w.Header().Set(name, value)
+	}
+	writeJSON(w, r, a.status, map[string]string{"error": a.code, "error_description": a.text})
+}
+
+// writeJSON answers with a body that nobody may store.
+func writeJSON(w http.ResponseWriter, r *http.Request, status int, body any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		json.NewEncoder(w).Encode(body)
+	}
+}

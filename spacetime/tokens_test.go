@@ -1,0 +1,92 @@
+package spacetime_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/spacetime"
+)
+
+// claimsOf are those of a token that nobody verified.
+func claimsOf(t *testing.T, subject string) *oidcauth.Claims {
+	t.Helper()
+	claims, err := oidcauth.UnverifiedClaims(fmt.Appendf(nil, `{"iss":"https://id.example","sub":%q,"aud":"x","exp":4102444800}`, subject),
+		oidcauth.Issuer{URL: "https://id.example", Audiences: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return claims
+}
+
+// A token is remembered for as long as a ticket for it can be good, and no longer.
+func TestMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := spacetime.NewMemory(100)
+		alice, bob := claimsOf(t, "alice"), claimsOf(t, "bob")
+		expect := func(claims *oidcauth.Claims, want string) {
+			t.Helper()
+			if got, known := m.Of(claims); got != want || known != (want != "") {
+				t.Errorf("remembers %q, want %q", got, want)
+			}
+			if counted, found := m.Bytes(); counted != found {
+				t.Errorf("%d bytes are counted, %d are there", counted, found)
+			}
+		}
+		m.Keep(alice, "a")
+		expect(alice, "a")
+		expect(bob, "")
+		time.Sleep(40 * time.Second)
+		m.Keep(alice, "a") // sold again
+		m.Keep(bob, "b")
+		time.Sleep(59 * time.Second)
+		synctest.Wait()
+		expect(alice, "a")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		expect(alice, "")
+		expect(bob, "")
+	})
+}
+
+// What is remembered has a bound, and what is dropped makes place.
+func TestMemory_Full(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := spacetime.NewMemory(10)
+		first, second := claimsOf(t, "1"), claimsOf(t, "2")
+		m.Keep(first, "1234567")
+		m.Keep(second, "1234")
+		if _, known := m.Of(second); known {
+			t.Error("remembers more than it may")
+		}
+		m.Keep(first, "12345678") // in place of itself
+		if got, _ := m.Of(first); got != "12345678" {
+			t.Errorf("remembers %q", got)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		m.Keep(second, "1234")
+		if _, known := m.Of(second); !known {
+			t.Error("does not remember although there is place again")
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// A ticket gives back the token that bought it, and none of the same identity that
+// says more.
+func TestConfig_RememberTokens(t *testing.T) {
+	w := newWorld(t, spacetime.Config{RememberTokens: true})
+	plain, admin := w.issuer.Token(nil), w.issuer.Token(map[string]any{"roles": []string{"admin"}})
+	ticket := w.buy(t, plain)
+	w.buy(t, admin)
+	socket, _, err := w.dial(t, "?token="+ticket, v3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := greeted(t, socket); g.token != plain {
+		t.Error("the ticket gave back another token")
+	}
+}
