@@ -34,6 +34,14 @@ func serve(ctx context.Context, c *spacetime.Conn) {
 	}
 }
 
+// exists says which databases there are, before anybody is connected to one.
+func exists(_ context.Context, name string) error {
+	if name != "chat" {
+		return spacetime.ErrNoDatabase // answered with 404
+	}
+	return nil
+}
+
 // A guest buys a ticket as SpacetimeDB's clients do, and connects with it.
 func Example() {
 	parent, err := os.MkdirTemp("", "spacetime")
@@ -58,7 +66,7 @@ func Example() {
 		return
 	}
 	defer auth.Close()
-	routes, err := spacetime.New(spacetime.Config{Auth: auth, Local: local, Anonymous: true, Serve: serve})
+	routes, err := spacetime.New(spacetime.Config{Auth: auth, Local: local, Anonymous: true, Database: exists, Serve: serve})
 	if err != nil {
 		fmt.Println(err)
 		return

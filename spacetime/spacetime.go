@@ -23,6 +23,8 @@
 // ticket it sends the token that bought the ticket if Local issued it, or if
 // [Config.RememberTokens] permits, and else the ticket, which is used up: at the next
 // visit it is refused with 401, and nobody becomes somebody else without noticing.
+// So a ticket for a token of Local is worth that token until it is used: serve
+// addresses over TLS alone.
 //
 // # Web pages
 //
