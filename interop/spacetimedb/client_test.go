@@ -1,5 +1,5 @@
-// Package spacetimedb_test runs SpacetimeDB's published TypeScript client
-// against the package spacetime.
+// Package spacetimedb_test runs SpacetimeDB's published clients, for TypeScript in
+// Node.js and in Chromium and for Rust, against the package spacetime.
 package spacetimedb_test
 
 import (
@@ -37,7 +37,7 @@ type world struct {
 	url    string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T, origins ...string) *world {
 	t.Helper()
 	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}})
 	issuer.SetURL(issuer.Start().URL)
@@ -56,7 +56,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { auth.Close() })
-	server, err := spacetime.New(spacetime.Config{Auth: auth, Local: local, Anonymous: true, NoExpiry: true})
+	server, err := spacetime.New(spacetime.Config{Auth: auth, Local: local, Anonymous: true, NoExpiry: true, Origins: origins})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,14 +81,31 @@ type client struct {
 	stderr bytes.Buffer
 }
 
+// connect connects with the client for TypeScript.
 func (w *world) connect(t *testing.T, token string) *client {
 	t.Helper()
 	node, err := programs.SpacetimeDBNode()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return w.launch(t, token, node, "client.mjs", w.url)
+}
+
+// connectRust connects with the client for Rust.
+func (w *world) connectRust(t *testing.T, token string) *client {
+	t.Helper()
+	home, err := programs.SpacetimeDBRustHome()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.launch(t, token, filepath.Join(home, "client"), w.url)
+}
+
+// launch runs a program that prints what the callbacks of its client are told.
+func (w *world) launch(t *testing.T, token, program string, args ...string) *client {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
-	cmd := exec.CommandContext(ctx, node, "client.mjs", w.url)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = append(os.Environ(), "TOKEN="+token)
 	c := &client{t: t, events: make(chan event, 8)}
 	cmd.Stderr = &c.stderr

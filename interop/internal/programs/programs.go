@@ -54,12 +54,33 @@ var (
 	}}
 )
 
+// The programs that some tests of a package need and others do not: see
+// [Program.Need].
+var (
+	SpacetimeDBRust = Program{"SpacetimeDB's client for Rust", "tests of interop/spacetimedb", "interop/setup-spacetimedb-rust, with cargo 1.93 or later", func() error {
+		_, err := SpacetimeDBRustHome()
+		return err
+	}}
+	Chromium = Program{"Chromium", "browser tests of examples and interop/spacetimedb", "apt-get install chromium", found("chromium")}
+)
+
+// Need leaves a test out without the program, or fails it where CI is set.
+func (p Program) Need(t testing.TB) {
+	t.Helper()
+	switch err := p.Missing(); {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatal(err)
+	default:
+		t.Skip(err)
+	}
+}
+
 // All returns every program that something in the repository is tested with.
 func All() []Program {
 	return []Program{
-		Keycloak, Authlib, Libpq, SpacetimeDB,
+		Keycloak, Authlib, Libpq, SpacetimeDB, SpacetimeDBRust, Chromium,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
-		{"Chromium", "the browser tests of examples", "apt-get install chromium", found("chromium")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
 		{"spin", "docs/models/check", "apt-get install spin", found("spin")},
 		{"a C compiler", "docs/models/check, and the race detector", "apt-get install gcc", found("gcc")},
@@ -149,7 +170,39 @@ func SpacetimeDBNode() (string, error) {
 	return node, err
 }
 
-// cache is where interop/setup and interop/setup-authlib keep what they install.
+// SpacetimeDBRustHome returns where interop/setup-spacetimedb-rust has put what it
+// built, if that was of the sources that are here.
+func SpacetimeDBRustHome() (string, error) {
+	here, err := folder()
+	if err != nil {
+		return "", err
+	}
+	var sources []byte
+	for _, pattern := range []string{"Cargo.lock", "Cargo.toml", "src/*.rs", "src/bin/*.rs"} {
+		names, err := filepath.Glob(filepath.Join(here, "spacetimedb", "rust", pattern))
+		if err != nil {
+			return "", err
+		}
+		for _, name := range names {
+			text, err := os.ReadFile(name)
+			if err != nil {
+				return "", err
+			}
+			sources = append(sources, text...)
+		}
+	}
+	home := filepath.Join(cache(), "spacetimedb-rust")
+	prepared, err := os.ReadFile(filepath.Join(home, "prepared"))
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(prepared, sources) {
+		return "", fmt.Errorf("%s is of other sources", home)
+	}
+	return home, nil
+}
+
+// cache is where interop/setup and its like keep what they install.
 func cache() string {
 	if dir := os.Getenv("OIDCAUTH_CACHE"); dir != "" {
 		return dir
