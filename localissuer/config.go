@@ -45,7 +45,9 @@ type Config struct {
 	// TicketSecret is what the processes that share Signer seal the content of
 	// tickets with: at least 32 random bytes, the same for all. Empty means that
 	// a ticket is good in the process alone that sold it. With Dir it must be
-	// empty: there the secret comes from the keys.
+	// empty: there the secret comes from the keys. Whoever has the secret reads out
+	// of a ticket what its bearer's token says and, if package spacetime sold it for
+	// a token of this issuer, the token.
 	TicketSecret []byte
 
 	// Audiences are for whom tokens are issued, this server above all. One at

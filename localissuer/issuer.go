@@ -73,7 +73,7 @@ func New(cfg Config) (*Issuer, error) {
 	l := &Issuer{
 		url: cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry,
 		imported: slices.Clone(cfg.ImportedAudiences),
-		logger: cfg.Logger, now: cfg.Now, external: cfg.Signer,
+		logger:   cfg.Logger, now: cfg.Now, external: cfg.Signer,
 		followers: make(map[*follower]struct{}),
 	}
 	l.tickets = ticket.NewAuthority(l.ticketSecret)

@@ -49,8 +49,9 @@ func init() {
 	}
 }
 
-// sell makes a ticket. One for a token of l's own gives the token back: whoever
-// can open it can sign such a token, too.
+// sell makes a ticket. One for a token of l's own gives the token back. Whoever can
+// open it has the directory of keys, and could sign such a token, or TicketSecret. A
+// token that was signed anew instead would outlive the removal of the first one's key.
 func (l *Issuer) sell(r *http.Request, token string, claims *oidcauth.Claims, database string) (string, error) {
 	origin, err := ticket.Place(r, database)
 	if err != nil {

@@ -24,7 +24,9 @@
 // [Config.RememberTokens] permits, and else the ticket, which is used up: at the next
 // visit it is refused with 401, and nobody becomes somebody else without noticing.
 // So a ticket for a token of Local is worth that token until it is used: serve
-// addresses over TLS alone.
+// addresses over TLS alone. Used, it is worth nothing but to a thief of Local's key
+// directory, or TicketSecret, who has a log of addresses as well: remove the keys by
+// which those tokens were signed, not only the stolen one.
 //
 // # Web pages
 //
