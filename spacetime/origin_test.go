@@ -66,7 +66,7 @@ func TestOrigins_ReboundName(t *testing.T) {
 				}
 				rec := httptest.NewRecorder()
 				tt.w.server.ServeHTTP(rec, r)
-				// What is no handshake gets 400 once its origin is accepted.
+				// What is no handshake gets 426 once its origin is accepted.
 				if got := rec.Code != http.StatusForbidden; got != tt.want {
 					t.Errorf("%s: status = %d, want leave: %t", route, rec.Code, tt.want)
 				}
