@@ -43,27 +43,11 @@ func strangers(t testing.TB, n int) ([]*oidctest.Issuer, *http.Client) {
 	return issuers, oidctest.Client(issuers...)
 }
 
-// transport is a network that exists in memory only.
-type transport func(*http.Request) (*http.Response, error)
-
-func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // madeUp returns a well-formed token of an issuer that nobody runs.
 func madeUp(issuer string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	payload, _ := json.Marshal(map[string]any{"iss": issuer, "sub": "mallory", "aud": testAudience, "exp": 4e9})
 	return encode([]byte(`{"alg":"ES256","kid":"k"}`)) + "." + encode(payload) + "." + encode(make([]byte, 64))
-}
-
-// wants fails the test unless the token is refused for the reason want, or
-// accepted if want is nil.
-func wants(t testing.TB, a *oidcauth.Authenticator, token string, want error) *oidcauth.Claims {
-	t.Helper()
-	c, err := a.Authenticate(t.Context(), token)
-	if !errors.Is(err, want) {
-		t.Errorf("Authenticate() error = %v, want %v", err, want)
-	}
-	return c
 }
 
 func TestAnyIssuer(t *testing.T) {

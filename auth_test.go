@@ -12,29 +12,6 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-const testAudience = "my-db"
-
-// newIssuer starts a fake issuer and describes it as the tests want it.
-func newIssuer(t testing.TB, cfg oidctest.Config) (*oidctest.Issuer, oidcauth.Issuer) {
-	t.Helper()
-	if cfg.Claims == nil {
-		cfg.Claims = map[string]any{"sub": "alice", "aud": testAudience}
-	}
-	issuer := oidctest.NewIssuer(t, cfg)
-	return issuer, oidcauth.Issuer{URL: issuer.URL(), Audiences: []string{testAudience}}
-}
-
-// newAuthenticator makes an Authenticator that ends with the test.
-func newAuthenticator(t testing.TB, cfg oidcauth.Config) *oidcauth.Authenticator {
-	t.Helper()
-	a, err := oidcauth.New(cfg)
-	if err != nil {
-		t.Fatalf("New() error = %v", err)
-	}
-	t.Cleanup(func() { a.Close() })
-	return a
-}
-
 func TestAuthenticate(t *testing.T) {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})

@@ -126,7 +126,7 @@ func TestReady_TransportWrapsAnotherSentinel(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		issuer.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 		log := newMemoryLog()
-		log.setDown(true)
+		log.SetDown(true)
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
 		err := a.Ready(t.Context())
 		if !errors.Is(err, oidcauth.ErrKeysUnavailable) || !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {

@@ -58,11 +58,11 @@ func TestClaims_KeepTheirOwn(t *testing.T) {
 			0: func(tok string) error { _, err := a.Authenticate(t.Context(), tok); return err },
 			1: func(tok string) error { return a.Explain(t.Context(), tok).Err },
 			2: func(tok string) error {
-				ticket, err := local.Ticket(fromProgram(), authenticate(t, a, tok), anyDatabase)
+				ticket, err := local.Ticket(from(), authenticate(t, a, tok), localissuer.AnyDatabase)
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = a.AuthenticateTicket(fromProgram(), ticket, anyDatabase)
+				_, err = a.AuthenticateTicket(from(), ticket, localissuer.AnyDatabase)
 				return err
 			},
 		} {

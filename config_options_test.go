@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -31,7 +32,7 @@ func TestConfig_Client(t *testing.T) {
 
 // The limit on a token's size, at its default and set, to the byte.
 func TestConfig_MaxTokenBytes(t *testing.T) {
-	w := newWorld(t)
+	w := hostile.NewWorld(t)
 	tests := []struct {
 		name  string
 		limit int
@@ -48,10 +49,10 @@ func TestConfig_MaxTokenBytes(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newAuthenticator(t, oidcauth.Config{
-				Issuers: []oidcauth.Issuer{{URL: mainURL, Audiences: []string{testAudience}}},
-				Client:  w.main.Client(), MaxTokenBytes: tt.limit,
+				Issuers: []oidcauth.Issuer{{URL: hostile.URL, Audiences: []string{testAudience}}},
+				Client:  w.Main.Client(), MaxTokenBytes: tt.limit,
 			})
-			if _, err := a.Authenticate(t.Context(), w.ofLength(tt.bytes)); !errors.Is(err, tt.want) {
+			if _, err := a.Authenticate(t.Context(), w.OfLength(tt.bytes)); !errors.Is(err, tt.want) {
 				t.Errorf("Authenticate() error = %v, want %v", err, tt.want)
 			}
 		})
@@ -193,14 +194,14 @@ func TestConfig_ResourceMetadataURL(t *testing.T) {
 
 // The log hears of refusals, and of nothing without a Logger; never of a token.
 func TestConfig_Logger(t *testing.T) {
-	w := newWorld(t)
+	w := hostile.NewWorld(t)
 	var log logBuffer
 	a := newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: "https://other.test", Audiences: []string{testAudience}}}, Client: w.by["other"].Client(),
+		Issuers: []oidcauth.Issuer{{URL: "https://other.test", Audiences: []string{testAudience}}}, Client: w.By["other"].Client(),
 		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
-	good := w.of("other", nil)
-	for _, tok := range []string{good, good + "x", w.withClaims(goodClaims(mainURL)), w.of("other", func(h, c members) (members, members) { return h, c.set("exp", "1") })} {
+	good := w.Of("other", nil)
+	for _, tok := range []string{good, good + "x", w.WithClaims(hostile.Claims(hostile.URL)), w.Of("other", func(h, c hostile.Members) (hostile.Members, hostile.Members) { return h, c.Set("exp", "1") })} {
 		before := len(log.String())
 		resp := serve(a.Middleware(whoami), newRequest(t, "GET /", "Authorization: Bearer "+tok))
 		line := log.String()[before:]

@@ -8,6 +8,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -19,23 +20,23 @@ var checkOrder = []string{
 
 // Explain agrees with Authenticate about every token there is a test for.
 func TestExplain_Agrees(t *testing.T) {
-	w := newWorld(t)
+	w := hostile.NewWorld(t)
 	reasons := map[error]bool{}
-	for _, row := range everyHostile(t, w) {
-		if row.badToken == "" {
+	for _, row := range w.Rows() {
+		if row.BadToken == "" {
 			continue
 		}
-		good := w.auth.Explain(t.Context(), row.goodToken)
+		good := w.Auth.Explain(t.Context(), row.GoodToken)
 		if !good.Accepted || good.Err != nil || good.Identity.IsZero() || firstFailure(good) != nil {
-			t.Errorf("%s: the twin is explained as %+v", row.name, good)
+			t.Errorf("%s: the twin is explained as %+v", row.Name, good)
 		}
-		bad := w.judge(row.want).Explain(t.Context(), row.badToken)
-		_, err := row.bad()
-		if !errors.Is(bad.Err, row.want) || err == nil || withoutTimes(bad.Err) != withoutTimes(err) {
-			t.Errorf("%s: Explain() error = %v, Authenticate() error = %v, want %v", row.name, bad.Err, err, row.want)
+		bad := w.Judge(row.Want).Explain(t.Context(), row.BadToken)
+		_, err := row.Bad()
+		if !errors.Is(bad.Err, row.Want) || err == nil || withoutTimes(bad.Err) != withoutTimes(err) {
+			t.Errorf("%s: Explain() error = %v, Authenticate() error = %v, want %v", row.Name, bad.Err, err, row.Want)
 		}
-		checkReport(t, row.name, bad, row.badToken)
-		reasons[row.want] = true
+		checkReport(t, row.Name, bad, row.BadToken)
+		reasons[row.Want] = true
 	}
 	if len(reasons) < 13 {
 		t.Errorf("%d reasons seen in reports", len(reasons))
@@ -105,10 +106,10 @@ func verdicts(r explain.Report) string {
 
 // What a failure leaves to be checked is checked, and no more.
 func TestExplain_Skips(t *testing.T) {
-	w := newWorld(t)
-	byName := map[string]fault{}
-	for _, f := range faults() {
-		byName[f.name] = f
+	w := hostile.NewWorld(t)
+	byName := map[string]hostile.Fault{}
+	for _, f := range hostile.Faults() {
+		byName[f.Name] = f
 	}
 	tests := []struct {
 		faults []string
@@ -130,14 +131,14 @@ func TestExplain_Skips(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(strings.Join(tt.faults, " and "), func(t *testing.T) {
-			var given []fault
+			var given []hostile.Fault
 			for _, name := range tt.faults {
-				if byName[name].make == nil {
+				if byName[name].Check == "" {
 					t.Fatalf("no fault %q", name)
 				}
 				given = append(given, byName[name])
 			}
-			r := w.auth.Explain(t.Context(), w.faulty(given...))
+			r := w.Auth.Explain(t.Context(), w.Faulty(given...))
 			if got := verdicts(r); got != tt.want {
 				t.Errorf("verdicts = %s, want %s\n%s", got, tt.want, r)
 			}
@@ -147,26 +148,26 @@ func TestExplain_Skips(t *testing.T) {
 
 // The program's own rules never see a token that is not proven.
 func TestExplain_RulesSeeNoUnverifiedToken(t *testing.T) {
-	w := newWorld(t)
-	issuer := w.by["ruled"]
+	w := hostile.NewWorld(t)
+	issuer := w.By["ruled"]
 	asked := 0
 	a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{{
-		URL: issuer.URL(), Audiences: []string{testAudience}, ClaimRules: hostileClaimRules,
+		URL: issuer.URL(), Audiences: []string{testAudience}, ClaimRules: hostile.ClaimRules,
 		Rules: []oidcauth.Rule{func(c *oidcauth.Claims) error { asked++; return nil }},
 	}}})
-	for _, f := range faults() {
-		tok := w.faulty(f)
+	for _, f := range hostile.Faults() {
+		tok := w.Faulty(f)
 		if r := a.Explain(t.Context(), tok); r.Accepted {
-			t.Errorf("%s: accepted", f.name)
+			t.Errorf("%s: accepted", f.Name)
 		}
 		if _, err := a.Authenticate(t.Context(), tok); err == nil {
-			t.Errorf("%s: accepted", f.name)
+			t.Errorf("%s: accepted", f.Name)
 		}
 		if asked != 0 {
-			t.Fatalf("%s: the rule saw the token", f.name)
+			t.Fatalf("%s: the rule saw the token", f.Name)
 		}
 	}
-	if r := a.Explain(t.Context(), w.faulty()); !r.Accepted || asked != 1 {
+	if r := a.Explain(t.Context(), w.Faulty()); !r.Accepted || asked != 1 {
 		t.Errorf("accepted %v, rule asked %d times, want once for a good token", r.Accepted, asked)
 	}
 }
@@ -188,11 +189,11 @@ func TestExplain_Closed(t *testing.T) {
 
 // What a report says of an audience is what was compared.
 func TestExplain_AudienceClaim(t *testing.T) {
-	w := newWorld(t)
-	tok := w.of("client", func(h, c members) (members, members) {
-		return h, c.set("aud", `"something-else"`).set("client_id", `"my-db"`)
+	w := hostile.NewWorld(t)
+	tok := w.Of("client", func(h, c hostile.Members) (hostile.Members, hostile.Members) {
+		return h, c.Set("aud", `"something-else"`).Set("client_id", `"my-db"`)
 	})
-	r := w.auth.Explain(t.Context(), tok)
+	r := w.Auth.Explain(t.Context(), tok)
 	i := slices.IndexFunc(r.Steps, func(s explain.Step) bool { return s.Check == "audience" })
 	if got := r.Steps[i].Got; !r.Accepted || !strings.Contains(got, "my-db") || strings.Contains(got, "something-else") {
 		t.Errorf("audience step = %+v, accepted %v", r.Steps[i], r.Accepted)

@@ -3,25 +3,11 @@ package oidcauth_test
 import (
 	"encoding/base64"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
 )
-
-// A request as a table row writes it: a line of method and address, then headers.
-func newRequest(t *testing.T, line string, headers ...string) *http.Request {
-	t.Helper()
-	method, target, _ := strings.Cut(line, " ")
-	r := httptest.NewRequest(method, target, nil)
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ": ")
-		r.Header.Add(name, value)
-	}
-	return r
-}
 
 // tokenText stands for a token; extractors do not look inside.
 const tokenText = "aaa.bbb.ccc"

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 )
 
 // longToken is as long as real ones are.
@@ -36,7 +37,7 @@ func leftovers(r *http.Request) string {
 
 // The same token in any set of places is one token, and leaves all of them.
 func TestFirstOf_TheSameToken(t *testing.T) {
-	places := append(slices.Clone(carriers), carrier{"assertion", func(r *http.Request, tok string) { r.Header.Set("X-Jwt-Assertion", tok) }})
+	places := append(slices.Clone(hostile.Carriers), hostile.Carrier{Name: "assertion", Put: func(r *http.Request, tok string) { r.Header.Set("X-Jwt-Assertion", tok) }})
 	for set := 1; set < 1<<len(places); set++ {
 		for _, page := range []string{"", "https://app.test", "https://evil.test"} {
 			r := newRequest(t, "POST /a?b=1", "X-Other: kept", "Cookie: theme=dark")
@@ -46,8 +47,8 @@ func TestFirstOf_TheSameToken(t *testing.T) {
 			var names []string
 			for i, place := range places {
 				if set&(1<<i) != 0 {
-					place.put(r, longToken)
-					names = append(names, place.name)
+					place.Put(r, longToken)
+					names = append(names, place.Name)
 				}
 			}
 			token, err := everywhere()(r)
@@ -62,7 +63,7 @@ func TestFirstOf_TheSameToken(t *testing.T) {
 			if slices.Equal(names, []string{"assertion"}) {
 				continue // the program's own extractor has left it there
 			}
-			if strings.Contains(left, longToken) || strings.Contains(left, encode(longToken)) {
+			if strings.Contains(left, longToken) || strings.Contains(left, hostile.Encode(longToken)) {
 				t.Errorf("%q: the request still carries the token: %s", names, left)
 			}
 			if r.Header.Get("X-Other") != "kept" || !strings.Contains(r.Header.Get("Cookie"), "theme=dark") || r.URL.RawQuery != "b=1" {

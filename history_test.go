@@ -14,59 +14,60 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // TestHistory presents to this library what has broken others, by the number
 // under which it was published. Each row stands beside its twin.
 func TestHistory(t *testing.T) {
-	w := newWorld(t)
-	rsaKey := w.keys["RS256"]
-	goodRSA := signRaw(rsaKey, goodHeader(rsaKey), goodClaims(mainURL))
-	good := w.withClaims(goodClaims(mainURL))
-	_, payload, signature := parts(good)
-	inPEM := publicForms(t, rsaKey)["PEM"]
-	thief := w.evil.Key()
-	unsigned := encode(`{"alg":"none"}`) + "." + encode(goodClaims(mainURL).String()) + "."
-	claim := func(name, value string) string { return w.withClaims(goodClaims(mainURL).set(name, value)) }
-	folded := w.withClaims(goodClaims(mainURL).with("SUB", `"admin"`).with("ſub", `"root"`))
+	w := hostile.NewWorld(t)
+	rsaKey := w.Keys["RS256"]
+	goodRSA := hostile.Sign(rsaKey, hostile.Header(rsaKey), hostile.Claims(hostile.URL))
+	good := w.WithClaims(hostile.Claims(hostile.URL))
+	_, payload, signature := hostile.Parts(good)
+	inPEM := hostile.PublicForms(t, rsaKey)["PEM"]
+	thief := w.Evil.Key()
+	unsigned := hostile.Encode(`{"alg":"none"}`) + "." + hostile.Encode(hostile.Claims(hostile.URL).String()) + "."
+	claim := func(name, value string) string { return w.WithClaims(hostile.Claims(hostile.URL).Set(name, value)) }
+	folded := w.WithClaims(hostile.Claims(hostile.URL).With("SUB", `"admin"`).With("ſub", `"root"`))
 	tests := []struct {
 		advisory, what string
 		want           error
 		bad, good      string
 	}{
-		{"CVE-2015-9235", "a public key as the secret of an HMAC", oidcauth.ErrAlgorithm, hmacToken(crypto.SHA256, inPEM, goodHeader(rsaKey).set("alg", `"HS256"`)), goodRSA},
-		{"CVE-2016-10555", "the same, with the algorithm of the key in the header", oidcauth.ErrSignature, hmacToken(crypto.SHA256, inPEM, goodHeader(rsaKey)), goodRSA},
+		{"CVE-2015-9235", "a public key as the secret of an HMAC", oidcauth.ErrAlgorithm, hostile.HMAC(crypto.SHA256, inPEM, hostile.Header(rsaKey).Set("alg", `"HS256"`)), goodRSA},
+		{"CVE-2016-10555", "the same, with the algorithm of the key in the header", oidcauth.ErrSignature, hostile.HMAC(crypto.SHA256, inPEM, hostile.Header(rsaKey)), goodRSA},
 		{"CVE-2015-2951", "no algorithm, no signature", oidcauth.ErrMalformedToken, unsigned, good},
 		{"CVE-2018-1000531", "no algorithm, a signature", oidcauth.ErrAlgorithm, unsigned + signature, good},
-		{"CVE-2020-28042", "an empty signature under a good algorithm", oidcauth.ErrMalformedToken, encode(goodHeader(w.key()).String()) + "." + payload + ".", good},
-		{"CVE-2026-22817", "no algorithm in the key, HMAC in the header", oidcauth.ErrAlgorithm, hmacToken(crypto.SHA256, publicForms(t, w.key())["JWK"], goodHeader(w.key()).set("alg", `"HS256"`)), good},
-		{"CVE-2026-29000", "an encrypted token around an unsigned one", oidcauth.ErrMalformedToken, encode(`{"alg":"RSA-OAEP-256","enc":"A128GCM","cty":"JWT"}`) + ".AA.AA." + encode(unsigned) + ".AA", good},
-		{"CVE-2026-27962", "the key in the header", oidcauth.ErrUnknownKey, signRaw(thief, goodHeader(thief).with("jwk", string(thief.JWK())), goodClaims(mainURL)), good},
-		{"CVE-2018-0114", "the key in the header under a known key ID", oidcauth.ErrSignature, signRaw(thief, goodHeader(w.key()).with("jwk", string(thief.JWK())), goodClaims(mainURL)), good},
-		{"CVE-2024-28180", "compression", oidcauth.ErrMalformedToken, w.withHeader(goodHeader(w.key()).with("zip", `"DEF"`)), good},
-		{"CVE-2023-50658", "a password with a billion rounds", oidcauth.ErrMalformedToken, encode(`{"alg":"PBES2-HS512+A256KW","enc":"A128GCM","p2c":1000000000,"p2s":"AA"}`) + ".AA.AA.AA.AA", good},
+		{"CVE-2020-28042", "an empty signature under a good algorithm", oidcauth.ErrMalformedToken, hostile.Encode(hostile.Header(w.Key()).String()) + "." + payload + ".", good},
+		{"CVE-2026-22817", "no algorithm in the key, HMAC in the header", oidcauth.ErrAlgorithm, hostile.HMAC(crypto.SHA256, hostile.PublicForms(t, w.Key())["JWK"], hostile.Header(w.Key()).Set("alg", `"HS256"`)), good},
+		{"CVE-2026-29000", "an encrypted token around an unsigned one", oidcauth.ErrMalformedToken, hostile.Encode(`{"alg":"RSA-OAEP-256","enc":"A128GCM","cty":"JWT"}`) + ".AA.AA." + hostile.Encode(unsigned) + ".AA", good},
+		{"CVE-2026-27962", "the key in the header", oidcauth.ErrUnknownKey, hostile.Sign(thief, hostile.Header(thief).With("jwk", string(thief.JWK())), hostile.Claims(hostile.URL)), good},
+		{"CVE-2018-0114", "the key in the header under a known key ID", oidcauth.ErrSignature, hostile.Sign(thief, hostile.Header(w.Key()).With("jwk", string(thief.JWK())), hostile.Claims(hostile.URL)), good},
+		{"CVE-2024-28180", "compression", oidcauth.ErrMalformedToken, w.WithHeader(hostile.Header(w.Key()).With("zip", `"DEF"`)), good},
+		{"CVE-2023-50658", "a password with a billion rounds", oidcauth.ErrMalformedToken, hostile.Encode(`{"alg":"PBES2-HS512+A256KW","enc":"A128GCM","p2c":1000000000,"p2s":"AA"}`) + ".AA.AA.AA.AA", good},
 		{"CVE-2024-21664", "JSON serialization without a protected header", oidcauth.ErrMalformedToken, `{"payload":"` + payload + `","signature":"` + signature + `"}`, good},
 		{"CVE-2020-26160", "an audience of the wrong type", oidcauth.ErrClaim, claim("aud", `[1]`), good},
 		{"CVE-2020-26160", "an empty audience", oidcauth.ErrAudience, claim("aud", `[]`), good},
-		{"CVE-2024-51744", "expired and forged", oidcauth.ErrSignature, spoilSignature(claim("exp", "1")), claim("exp", goodExpiry)},
-		{"CVE-2026-25537", "an expiry of the wrong type", oidcauth.ErrClaim, claim("exp", `"`+goodExpiry+`"`), good},
-		{"CVE-2026-25537", "a not-before time of the wrong type", oidcauth.ErrClaim, claim("nbf", `"`+goodExpiry+`"`), good},
-		{"CVE-2022-21449", "a signature of zeros", oidcauth.ErrSignature, strings.TrimSuffix(good, signature) + encode(strings.Repeat("\x00", 64)), good},
-		{"CVE-2022-23539", "an RSA key for an ECDSA algorithm", oidcauth.ErrAlgorithm, signRaw(rsaKey, goodHeader(rsaKey).set("alg", `"ES256"`), goodClaims(mainURL)), goodRSA},
-		{"golang/go#14750", "a subject in capitals for one that is missing", oidcauth.ErrClaim, w.withClaims(goodClaims(mainURL).set("sub", "").with("SUB", `"admin"`).with("ſub", `"root"`)), folded},
-		{"GHSA-4cf7-xm37-g63h", "a claim's name that ends the string", oidcauth.ErrMalformedToken, w.withClaims(goodClaims(mainURL).with(`x":1,"sub":"admin","y`, "1")), w.withClaims(goodClaims(mainURL).with(`x\":1,\"sub\":\"admin\",\"y`, "1"))},
+		{"CVE-2024-51744", "expired and forged", oidcauth.ErrSignature, hostile.SpoilSignature(claim("exp", "1")), claim("exp", hostile.Expiry)},
+		{"CVE-2026-25537", "an expiry of the wrong type", oidcauth.ErrClaim, claim("exp", `"`+hostile.Expiry+`"`), good},
+		{"CVE-2026-25537", "a not-before time of the wrong type", oidcauth.ErrClaim, claim("nbf", `"`+hostile.Expiry+`"`), good},
+		{"CVE-2022-21449", "a signature of zeros", oidcauth.ErrSignature, strings.TrimSuffix(good, signature) + hostile.Encode(strings.Repeat("\x00", 64)), good},
+		{"CVE-2022-23539", "an RSA key for an ECDSA algorithm", oidcauth.ErrAlgorithm, hostile.Sign(rsaKey, hostile.Header(rsaKey).Set("alg", `"ES256"`), hostile.Claims(hostile.URL)), goodRSA},
+		{"golang/go#14750", "a subject in capitals for one that is missing", oidcauth.ErrClaim, w.WithClaims(hostile.Claims(hostile.URL).Set("sub", "").With("SUB", `"admin"`).With("ſub", `"root"`)), folded},
+		{"GHSA-4cf7-xm37-g63h", "a claim's name that ends the string", oidcauth.ErrMalformedToken, w.WithClaims(hostile.Claims(hostile.URL).With(`x":1,"sub":"admin","y`, "1")), w.WithClaims(hostile.Claims(hostile.URL).With(`x\":1,\"sub\":\"admin\",\"y`, "1"))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.advisory+" "+tt.what, func(t *testing.T) {
-			c, err := w.authenticate(tt.good)()
+			c, err := w.Authenticate(tt.good)()
 			if err != nil {
 				t.Fatalf("the twin is refused: %v", err)
 			}
 			if c.Subject() != "alice" {
 				t.Errorf("the twin is %q, want alice", c.Subject())
 			}
-			_, err = w.authenticate(tt.bad)()
+			_, err = w.Authenticate(tt.bad)()
 			checkSole(t, err, tt.want)
 		})
 	}
@@ -97,16 +98,16 @@ func TestHistory_Dots(t *testing.T) {
 
 // A token full of names or of nesting takes time in proportion to its size.
 func TestHistory_CostlyObjects(t *testing.T) {
-	w := newWorld(t)
+	w := hostile.NewWorld(t)
 	a := newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: mainURL, Audiences: []string{testAudience}}}, Client: w.main.Client(), MaxTokenBytes: 8 << 20,
+		Issuers: []oidcauth.Issuer{{URL: hostile.URL, Audiences: []string{testAudience}}}, Client: w.Main.Client(), MaxTokenBytes: 8 << 20,
 	})
-	claims := goodClaims(mainURL).String()
+	claims := hostile.Claims(hostile.URL).String()
 	var names strings.Builder
 	for n := range 200_000 {
 		names.WriteString(`,"` + strings.Repeat("x", n%7) + string(rune('a'+n%26)) + strings.Repeat("y", n%5) + strconv.Itoa(n) + `":0`)
 	}
-	tok := w.key().Sign([]byte(goodHeader(w.key()).String()), claims[:len(claims)-1]+names.String()+"}")
+	tok := w.Key().Sign([]byte(hostile.Header(w.Key()).String()), claims[:len(claims)-1]+names.String()+"}")
 	start := time.Now()
 	if _, err := a.Authenticate(t.Context(), tok); err != nil {
 		t.Fatalf("Authenticate() error = %v", err)
@@ -118,26 +119,26 @@ func TestHistory_CostlyObjects(t *testing.T) {
 
 // CVE-2026-40945: a token in a log, at any level.
 func TestHistory_NoTokenInLogs(t *testing.T) {
-	w := newWorld(t)
+	w := hostile.NewWorld(t)
 	var log logBuffer
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 100, AddSource: true}))
 	a := newAuthenticator(t, oidcauth.Config{
-		Issuers: w.descriptions(), Logger: logger, KeyCacheDir: filepath.Join(t.TempDir(), "keys"),
-		Client: oidctest.Client(w.main, w.by["other"], w.by["down"], w.by["ruled"]),
+		Issuers: w.Config.Issuers, Logger: logger, KeyCacheDir: filepath.Join(t.TempDir(), "keys"),
+		Client: oidctest.Client(w.Main, w.By["other"], w.By["down"], w.By["ruled"]),
 		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.QueryToken("access_token"),
 			oidcauth.SubprotocolToken, oidcauth.CookieToken("session", "https://app.test")),
 	})
-	toks := []string{w.withClaims(goodClaims(mainURL)), w.of("other", nil), w.of("down", nil), w.of("ruled", nil), w.evil.Token(nil)}
-	for _, f := range faults() {
-		toks = append(toks, w.faulty(f))
+	toks := []string{w.WithClaims(hostile.Claims(hostile.URL)), w.Of("other", nil), w.Of("down", nil), w.Of("ruled", nil), w.Evil.Token(nil)}
+	for _, f := range hostile.Faults() {
+		toks = append(toks, w.Faulty(f))
 	}
 	for _, tok := range toks {
-		for _, c := range carriers {
-			for _, second := range []carrier{{"", nil}, carriers[0], carriers[2]} {
+		for _, c := range hostile.Carriers {
+			for _, second := range []hostile.Carrier{{}, hostile.Carriers[0], hostile.Carriers[2]} {
 				r := newRequest(t, "GET /")
-				c.put(r, tok)
-				if second.put != nil {
-					second.put(r, tok)
+				c.Put(r, tok)
+				if second.Put != nil {
+					second.Put(r, tok)
 				}
 				serve(a.Middleware(whoami), r)
 			}
@@ -148,7 +149,7 @@ func TestHistory_NoTokenInLogs(t *testing.T) {
 		t.Fatalf("nothing in the log: %s", &log)
 	}
 	for _, tok := range toks {
-		for _, form := range []string{tok, encode(tok)} {
+		for _, form := range []string{tok, hostile.Encode(tok)} {
 			checkText(t, log.String(), form)
 		}
 	}

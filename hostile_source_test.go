@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -27,9 +28,9 @@ func TestKeySources_Hostile(t *testing.T) {
 	}{
 		{"nothing", func(*oidctest.Issuer) {}, true},
 		{"discovery for another issuer", discovery("issuer", "https://evil.test"), false},
-		{"discovery for an issuer with a slash", discovery("issuer", mainURL+"/"), false},
+		{"discovery for an issuer with a slash", discovery("issuer", hostile.URL+"/"), false},
 		{"discovery for no issuer", discovery("issuer", nil), false},
-		{"discovery with the issuer in a list", discovery("issuer", []string{mainURL}), false},
+		{"discovery with the issuer in a list", discovery("issuer", []string{hostile.URL}), false},
 		{"discovery with the key set nowhere", discovery("jwks_uri", nil), false},
 		{"discovery with the key set over http", discovery("jwks_uri", "http://issuer.test/jwks.json"), false},
 		{"discovery with the key set in a file", discovery("jwks_uri", "file:///etc/passwd"), false},

@@ -2,317 +2,343 @@ package oidcauth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"fmt"
+	"math/rand/v2"
 	"net/http"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// sentinels are the reasons for a refusal by their names in errors.go.
-var sentinels = map[string]error{
-	"ErrNoToken": oidcauth.ErrNoToken, "ErrMalformedRequest": oidcauth.ErrMalformedRequest,
-	"ErrMalformedToken": oidcauth.ErrMalformedToken, "ErrUnknownIssuer": oidcauth.ErrUnknownIssuer,
-	"ErrAlgorithm": oidcauth.ErrAlgorithm, "ErrUnknownKey": oidcauth.ErrUnknownKey,
-	"ErrSignature": oidcauth.ErrSignature, "ErrExpired": oidcauth.ErrExpired,
-	"ErrNotYetValid": oidcauth.ErrNotYetValid, "ErrIssuedInFuture": oidcauth.ErrIssuedInFuture,
-	"ErrClaim": oidcauth.ErrClaim, "ErrAudience": oidcauth.ErrAudience,
-	"ErrTokenType": oidcauth.ErrTokenType, "ErrRule": oidcauth.ErrRule,
-	"ErrForbidden": oidcauth.ErrForbidden, "ErrOrigin": oidcauth.ErrOrigin,
-	"ErrKeysUnavailable": oidcauth.ErrKeysUnavailable, "ErrClosed": oidcauth.ErrClosed,
-	"ErrTicketUsed": oidcauth.ErrTicketUsed,
-	"ErrRevoked":    oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
-	"ErrRevocationsUnavailable": oidcauth.ErrRevocationsUnavailable,
-}
-
-// A hostile is a token, or a request, that must be refused for one reason, and
-// its twin in which nothing but that reason is mended, which must pass.
-type hostile struct {
-	name string
-	want error
-	bad  func() (*oidcauth.Claims, error)
-	good func() (*oidcauth.Claims, error)
-
-	badToken, goodToken string // what is presented to world.auth; empty if it is something else
-}
-
-// everyHostile returns all rows of all tables.
-func everyHostile(t *testing.T, w *world) []hostile {
-	var all []hostile
-	for _, table := range []func(*testing.T, *world) []hostile{
-		formRows, textRows, headerRows, algorithmRows, confusionRows, keyRows, strangerRows,
-		issuerRows, timeRows, audienceRows, typeRows, subjectRows, otherClaimRows, ruleRows,
-		serverRows, requestRows, revocationRows, ticketRows,
-	} {
-		all = append(all, table(t, w)...)
-	}
-	return all
-}
-
+// Whatever is wrong with a token or a request decides alone, and without it the
+// same is accepted.
 func TestHostile(t *testing.T) {
-	w := newWorld(t)
-	rows := everyHostile(t, w)
+	w := hostile.NewWorld(t)
+	rows := w.Rows()
+	seen := map[error]bool{}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			if c, err := row.good(); err != nil {
+		seen[row.Want] = true
+		t.Run(row.Name, func(t *testing.T) {
+			if c, err := row.Good(); err != nil {
 				t.Errorf("the twin is refused: %v", err)
 			} else if c == nil {
 				t.Error("the twin is accepted without claims")
 			}
 			for range 2 {
-				c, err := row.bad()
-				checkSole(t, err, row.want)
+				c, err := row.Bad()
+				checkSole(t, err, row.Want)
 				if c != nil {
 					t.Errorf("refused with claims: %s", c.Payload())
 				}
 			}
 		})
 	}
-	if n := w.evil.Fetches(); n != (oidctest.Fetches{}) {
+	if n := w.Evil.Fetches(); n != (oidctest.Fetches{}) {
 		t.Errorf("an address in a token was fetched: %+v", n)
 	}
-	if n := w.main.Fetches().Other; n != 0 {
+	if n := w.Main.Fetches().Other; n != 0 {
 		t.Errorf("%d requests to addresses in tokens", n)
 	}
 	if len(rows) < 1000 {
 		t.Errorf("%d rows: some of the tables are gone", len(rows))
 	}
-	t.Run("every sentinel has a row", func(t *testing.T) { checkEverySentinel(t, rows) })
-}
-
-// checkSole fails unless err is that sentinel, no other, and in a Refusal.
-func checkSole(t *testing.T, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("error = %v, want %v", err, want)
-		return
-	}
-	for name, other := range sentinels {
-		if other != want && errors.Is(err, other) {
-			t.Errorf("error = %v, which is %s beside %v", err, name, want)
+	for name, sentinel := range sentinels {
+		if !seen[sentinel] {
+			t.Errorf("%s has no row: nobody has seen it work", name)
 		}
 	}
-	if refusal, ok := errors.AsType[*oidcauth.Refusal](err); !ok || refusal.Check == "" {
-		t.Errorf("error = %#v, want a *Refusal that names its check", err)
-	}
 }
 
-// checkEverySentinel compares the rows with the source: a reason for which
-// nothing is ever refused in a test is one that nobody has seen work.
-func checkEverySentinel(t *testing.T, rows []hostile) {
-	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
+// What says that a token has expired has seen a good signature: a caller that
+// forgives expiry must not thereby forgive forgery.
+func TestAuthenticate_ExpiredMeansSigned(t *testing.T) {
+	w := hostile.NewWorld(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	expired := w.WithClaims(hostile.Claims(hostile.URL).Set("exp", "1700000060"))
+	if _, err := w.Authenticate(expired)(); !errors.Is(err, oidcauth.ErrExpired) {
+		t.Fatalf("Authenticate() error = %v, want %v", err, oidcauth.ErrExpired)
 	}
-	declared := 0
-	for _, decl := range file.Decls {
-		gen, ok := decl.(*ast.GenDecl)
-		if !ok || gen.Tok != token.VAR {
+	reasons := map[error]int{}
+	for range 4000 {
+		mutant := mutate(t, random, expired)
+		if mutant == expired {
 			continue
 		}
-		for _, spec := range gen.Specs {
-			for _, name := range spec.(*ast.ValueSpec).Names {
-				if !strings.HasPrefix(name.Name, "Err") {
-					continue
-				}
-				declared++
-				if n := countRows(rows, sentinels[name.Name]); n == 0 {
-					t.Errorf("%s has no row", name.Name)
-				}
+		c, err := w.Authenticate(mutant)()
+		if err == nil || c != nil {
+			t.Fatalf("accepted a mutant: %q", mutant)
+		}
+		if errors.Is(err, oidcauth.ErrExpired) {
+			t.Fatalf("Authenticate() error = %v for a mutant: %q", err, mutant)
+		}
+		checkText(t, err.Error(), mutant)
+		for _, sentinel := range sentinels {
+			if errors.Is(err, sentinel) {
+				reasons[sentinel]++
 			}
 		}
 	}
-	if declared != len(sentinels) {
-		t.Errorf("errors.go declares %d sentinels, the test knows %d", declared, len(sentinels))
-	}
-}
-
-func countRows(rows []hostile, want error) int {
-	n := 0
-	for _, row := range rows {
-		if want != nil && row.want == want {
-			n++
+	for _, want := range []error{oidcauth.ErrMalformedToken, oidcauth.ErrSignature, oidcauth.ErrUnknownIssuer, oidcauth.ErrAlgorithm} {
+		if reasons[want] == 0 {
+			t.Errorf("no mutant was refused with %q: %v", want, reasons)
 		}
 	}
-	return n
 }
 
-// A world is one Authenticator and the issuers that it trusts, each described
-// in another way, and a host that it must never ask.
-type world struct {
-	t      *testing.T
-	auth   *oidcauth.Authenticator
-	config oidcauth.Config             // of auth
-	main   *oidctest.Issuer            // one key of each kind, none with its algorithm stated
-	keys   map[string]*oidctest.Key    // of main, by the algorithm that they sign with
-	by     map[string]*oidctest.Issuer // the other issuers, by their hosts' first names
-	evil   *oidctest.Issuer
-}
-
-const mainURL = "https://issuer.test"
-
-// newWorld starts the issuers and the Authenticator.
-func newWorld(t *testing.T) *world {
-	w := &world{t: t, keys: map[string]*oidctest.Key{}, by: map[string]*oidctest.Issuer{}}
-	w.main = oidctest.NewIssuer(t, oidctest.Config{URL: mainURL})
-	w.main.RemoveKeys()
-	for _, alg := range []string{"ES256", "ES384", "ES512", "EdDSA", "RS256"} {
-		k := w.main.NewKey(oidctest.KeyConfig{Algorithm: alg, ID: "main-" + alg, JWK: map[string]any{"alg": nil}})
-		w.main.Publish(k)
-		w.keys[alg] = k
+// mutate changes a token at random: its text, or what a part of it stands for.
+func mutate(t *testing.T, random *rand.Rand, tok string) string {
+	if random.IntN(4) == 0 {
+		return mutateBytes(random, tok)
 	}
-	w.main.SignWith(w.keys["ES256"])
-	w.evil = oidctest.NewIssuer(t, oidctest.Config{URL: "https://evil.test"})
+	p := strings.Split(tok, ".")
+	i := random.IntN(len(p))
+	text := hostile.Decode(t, p[i])
+	for range 1 + random.IntN(2) {
+		text = mutateBytes(random, text)
+	}
+	p[i] = base64.RawURLEncoding.EncodeToString([]byte(text))
+	return strings.Join(p, ".")
+}
 
-	descriptions := w.descriptions()
-	servers := []*oidctest.Issuer{w.main, w.evil}
-	for i := range descriptions {
-		host, _, _ := strings.Cut(strings.TrimPrefix(descriptions[i].URL, "https://"), ".")
-		if host != "issuer" {
-			w.by[host] = oidctest.NewIssuer(t, oidctest.Config{URL: descriptions[i].URL})
-			servers = append(servers, w.by[host])
+// mutateBytes changes one byte, or repeats, drops or adds a few.
+func mutateBytes(random *rand.Rand, text string) string {
+	i := random.IntN(len(text) - 8)
+	switch random.IntN(5) {
+	case 0:
+		return text[:i] + string([]byte{text[i] ^ 1<<random.IntN(8)}) + text[i+1:]
+	case 1:
+		return text[:i] + text[i+1+random.IntN(4):]
+	case 2:
+		return text[:i] + text[i:i+4] + text[i:]
+	case 3:
+		return text[:i] + string([]byte{byte(random.IntN(256))}) + text[i:]
+	}
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	return text[:i] + letters[random.IntN(len(letters)):][:1] + text[i+1:]
+}
+
+// checkText fails if a text that is fit for a log contains a part of the token.
+func checkText(t *testing.T, text, tok string) {
+	t.Helper()
+	for part := range strings.SplitSeq(tok, ".") {
+		if len(part) >= 16 && strings.Contains(text, part) {
+			t.Errorf("a part of the token is in %q", text)
 		}
 	}
-	w.by["down"].Fail(oidctest.JWKS, oidctest.Fault{Status: http.StatusInternalServerError})
-	w.config = oidcauth.Config{Issuers: descriptions, Client: oidctest.Client(servers...)}
-	w.auth = newAuthenticator(t, w.config)
-	return w
 }
 
-// judge returns the Authenticator to present a token to that is to be refused so.
-// One that has just looked for another unknown key does not know yet about this.
-func (w *world) judge(want error) *oidcauth.Authenticator {
-	if want == oidcauth.ErrUnknownKey {
-		return newAuthenticator(w.t, w.config)
-	}
-	return w.auth
-}
-
-// descriptions lists what the Authenticator is told about its issuers.
-func (w *world) descriptions() []oidcauth.Issuer {
-	named := func(name string, change func(*oidcauth.Issuer)) oidcauth.Issuer {
-		i := oidcauth.Issuer{URL: "https://" + name + ".test", Audiences: []string{testAudience, "my-other-db"}}
-		if change != nil {
-			change(&i)
+// No text of a refusal contains the token, in whole or in part.
+func TestHostile_TextWithoutToken(t *testing.T) {
+	w := hostile.NewWorld(t)
+	for _, row := range w.Rows() {
+		_, err := row.Bad()
+		if err == nil || row.BadToken == "" {
+			continue
 		}
-		return i
-	}
-	return []oidcauth.Issuer{
-		named("issuer", nil),
-		named("other", nil),
-		named("many", nil),
-		named("down", nil),
-		named("access", func(i *oidcauth.Issuer) { i.TokenTypes = []string{"at+jwt"} }),
-		named("both", func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", "at+jwt"} }),
-		named("narrow", func(i *oidcauth.Issuer) { i.Algorithms = []string{"ES384"} }),
-		named("client", func(i *oidcauth.Issuer) { i.AudienceClaim = "client_id" }),
-		named("anyone", func(i *oidcauth.Issuer) { i.Audiences, i.InsecureAnyAudience = nil, true }),
-		named("tuple", func(i *oidcauth.Issuer) { i.Subject = []oidcauth.Path{{"tid"}, {"user", "oid"}} }),
-		named("ruled", func(i *oidcauth.Issuer) { i.ClaimRules = hostileClaimRules }),
-		named("program", func(i *oidcauth.Issuer) { i.Rules = []oidcauth.Rule{oidcauth.HasRole("writer")} }),
-	}
-}
-
-// authenticate is the usual way to present a token.
-func (w *world) authenticate(tok string) func() (*oidcauth.Claims, error) {
-	return func() (*oidcauth.Claims, error) { return w.auth.Authenticate(context.Background(), tok) }
-}
-
-// row makes a row of two tokens.
-func (w *world) row(name string, want error, bad, good string) hostile {
-	presentBad := func() (*oidcauth.Claims, error) { return w.judge(want).Authenticate(context.Background(), bad) }
-	return hostile{name, want, presentBad, w.authenticate(good), bad, good}
-}
-
-// members are the members of a JSON object in their order: names without
-// quotes, values as JSON text.
-type members [][2]string
-
-// set returns a copy with the member changed, added, or for "" removed.
-func (m members) set(name, value string) members {
-	var changed members
-	found := false
-	for _, member := range m {
-		if member[0] == name {
-			found = true
-			member[1] = value
-		}
-		if member[1] != "" {
-			changed = append(changed, member)
+		checkText(t, err.Error(), row.BadToken)
+		refusal, _ := errors.AsType[*oidcauth.Refusal](err)
+		checkText(t, refusal.Got+refusal.Want+fmt.Sprintf("%+v", refusal), row.BadToken)
+		if len(err.Error()) > 2000 {
+			t.Errorf("%s: a text of %d bytes: %s", row.Name, len(err.Error()), err)
 		}
 	}
-	if !found && value != "" {
-		changed = append(changed, [2]string{name, value})
+}
+
+// A value that the caller chooses is cut before it reaches a log.
+func TestAuthenticate_LongValues(t *testing.T) {
+	w := hostile.NewWorld(t)
+	var b strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&b, "%03d-", i)
 	}
-	return changed
-}
-
-// with returns a copy with a member more, whether or not it is there already.
-func (m members) with(name, value string) members {
-	return append(m[:len(m):len(m)], [2]string{name, value})
-}
-
-// String returns the object.
-func (m members) String() string {
-	var parts []string
-	for _, member := range m {
-		parts = append(parts, `"`+member[0]+`":`+member[1])
+	long := b.String()
+	value := `"` + long + `"`
+	in := func(host string, change func(h, c hostile.Members) (hostile.Members, hostile.Members)) string {
+		return w.Of(host, change)
 	}
-	return "{" + strings.Join(parts, ",") + "}"
-}
-
-// goodExpiry is a time that tokens of these tests expire at: long from now.
-const goodExpiry = "4102444800"
-
-// goodClaims are the claims of a token that is accepted.
-func goodClaims(issuer string) members {
-	return members{
-		{"iss", `"` + issuer + `"`}, {"sub", `"alice"`}, {"aud", `"` + testAudience + `"`},
-		{"exp", goodExpiry}, {"iat", "1700000000"},
+	claim := func(host, name, value string) string {
+		return in(host, func(h, c hostile.Members) (hostile.Members, hostile.Members) { return h, c.Set(name, value) })
+	}
+	header := func(name, value string) string {
+		return in("other", func(h, c hostile.Members) (hostile.Members, hostile.Members) { return h.Set(name, value), c })
+	}
+	wide := `"` + strings.Repeat(`\u20ac\u0000\ud83d\ude00`, 300) + `"`
+	tests := []struct {
+		name, tok string
+		want      error
+	}{
+		{"iss", claim("other", "iss", value), oidcauth.ErrClaim},
+		{"iss of 128 bytes", claim("other", "iss", `"`+long[:128]+`"`), oidcauth.ErrUnknownIssuer},
+		{"sub", claim("other", "sub", value), oidcauth.ErrClaim},
+		{"aud", claim("other", "aud", value), oidcauth.ErrAudience},
+		{"many aud", claim("other", "aud", "["+strings.Repeat(value+",", 4)+value+"]"), oidcauth.ErrAudience},
+		{"hundreds of aud", claim("other", "aud", `["`+strings.Join(strings.Split(long, "-"), `","`)+`"]`), oidcauth.ErrAudience},
+		{"client_id", claim("client", "client_id", value), oidcauth.ErrAudience},
+		{"hex_identity", claim("other", "hex_identity", value), oidcauth.ErrClaim},
+		{"rule", claim("ruled", "email_verified", value), oidcauth.ErrRule},
+		{"roles", claim("program", "roles", value), oidcauth.ErrRule},
+		{"exp", claim("other", "exp", strings.Repeat("1", 250)), oidcauth.ErrClaim},
+		{"a name twice", in("other", func(h, c hostile.Members) (hostile.Members, hostile.Members) {
+			return h, c.With(long, "1").With(long, "2")
+		}), oidcauth.ErrMalformedToken},
+		{"alg", header("alg", value), oidcauth.ErrAlgorithm},
+		{"kid", header("kid", value), oidcauth.ErrUnknownKey},
+		{"typ", header("typ", value), oidcauth.ErrTokenType},
+		{"typ of wide characters", header("typ", wide), oidcauth.ErrTokenType},
+		{"aud of wide characters", claim("other", "aud", wide), oidcauth.ErrAudience},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := w.Authenticate(tt.tok)()
+			checkSole(t, err, tt.want)
+			for _, text := range []string{err.Error(), w.Auth.Explain(t.Context(), tt.tok).String()} {
+				for i := 0; i+129 <= len(long); i++ {
+					if strings.Contains(text, long[i:i+129]) {
+						t.Fatalf("129 bytes of the value are in %q", text)
+					}
+				}
+				if strings.ContainsAny(text, "\x00\r") {
+					t.Errorf("control characters in %q", text)
+				}
+				checkText(t, text, tt.tok)
+			}
+			if n := len(err.Error()); n > 2000 {
+				t.Errorf("a text of %d bytes: %s", n, err)
+			}
+		})
 	}
 }
 
-// goodHeader is the header that goes with a key.
-func goodHeader(k *oidctest.Key) members {
-	return members{{"alg", `"` + k.Algorithm() + `"`}, {"kid", `"` + k.ID() + `"`}, {"typ", `"JWT"`}}
-}
-
-// signRaw signs a header and claims just as they are.
-func signRaw(k *oidctest.Key, header, claims members) string {
-	return k.Sign([]byte(header.String()), claims.String())
-}
-
-// key is the key that most rows use.
-func (w *world) key() *oidctest.Key { return w.keys["ES256"] }
-
-// withClaims signs claims as the main issuer does.
-func (w *world) withClaims(claims members) string {
-	return signRaw(w.key(), goodHeader(w.key()), claims)
-}
-
-// withHeader signs the good claims under a header.
-func (w *world) withHeader(header members) string {
-	return signRaw(w.key(), header, goodClaims(mainURL))
-}
-
-// of signs with the current key of another issuer, whose name the claims bear
-// unless they are changed.
-func (w *world) of(host string, change func(header, claims members) (members, members)) string {
-	i := w.by[host]
-	header, claims := goodHeader(i.Key()), goodClaims(i.URL())
-	if change != nil {
-		header, claims = change(header, claims)
+// Every check has a fault, but for what is revoked, which no token says of itself.
+func TestFaults_EachCheck(t *testing.T) {
+	for _, check := range checkOrder {
+		hasFault := slices.ContainsFunc(hostile.Faults(), func(f hostile.Fault) bool { return f.Check == check })
+		if !hasFault && check != "revocation" {
+			t.Errorf("faults() has none for the check %q", check)
+		}
 	}
-	return signRaw(i.Key(), header, claims)
 }
 
-// unix writes the time some way from now as a claim.
-func unix(d time.Duration) string { return strconv.FormatInt(time.Now().Add(d).Unix(), 10) }
+// TestAuthenticate_Order gives tokens with two faults, for all pairs, and
+// tokens with all faults from one on: the earliest check decides, alone.
+func TestAuthenticate_Order(t *testing.T) {
+	w := hostile.NewWorld(t)
+	all := hostile.Faults()
+	if _, err := w.Authenticate(w.Faulty())(); err != nil {
+		t.Fatalf("no fault: %v", err)
+	}
+	expect := func(first hostile.Fault, given ...hostile.Fault) {
+		t.Helper()
+		_, err := w.Authenticate(w.Faulty(given...))()
+		checkSole(t, err, first.Want)
+		if refusal, ok := errors.AsType[*oidcauth.Refusal](err); ok && refusal.Check != first.Check {
+			t.Errorf("%s: check = %q, want %q", first.Name, refusal.Check, first.Check)
+		}
+		if t.Failed() {
+			t.Fatalf("with the faults %+v", given)
+		}
+	}
+	for i, first := range all {
+		expect(first, first)
+		rest := []hostile.Fault{first}
+		for _, second := range all[i+1:] {
+			if second.Check == first.Check {
+				continue // they change the same claim
+			}
+			expect(first, first, second)
+			expect(first, second, first)
+			rest = append(rest, second)
+		}
+		expect(first, rest...)
+	}
+}
+
+// A token over the size limit is refused for that, whatever else it is.
+func TestAuthenticate_SizeFirst(t *testing.T) {
+	w := hostile.NewWorld(t)
+	for _, f := range hostile.Faults() {
+		if f.Check == "form" {
+			continue
+		}
+		_, err := w.Authenticate(w.Faulty(f, hostile.TooLarge()))()
+		checkSole(t, err, oidcauth.ErrMalformedToken)
+	}
+}
+
+// A rule that panics is the program's fault and the program's to see; the
+// Authenticator goes on working.
+func TestAuthenticate_RulePanics(t *testing.T) {
+	w := hostile.NewWorld(t)
+	issuer := w.By["other"]
+	fail := true
+	a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{{
+		URL: issuer.URL(), Audiences: []string{testAudience},
+		Rules: []oidcauth.Rule{func(*oidcauth.Claims) error {
+			if fail {
+				panic("rule")
+			}
+			return nil
+		}},
+	}}})
+	tok := issuer.Token(map[string]any{"aud": testAudience, "exp": time.Now().Add(time.Hour)})
+	present := func() (recovered any, err error) {
+		defer func() { recovered = recover() }()
+		_, err = a.Authenticate(t.Context(), tok)
+		return nil, err
+	}
+	for range 3 {
+		if recovered, _ := present(); recovered != "rule" {
+			t.Errorf("recovered %v, want the rule's panic", recovered)
+		}
+		fail = false
+		if recovered, err := present(); err != nil || recovered != nil {
+			t.Errorf("Authenticate() error = %v, panic %v after the rule was mended", err, recovered)
+		}
+		fail = true
+	}
+}
+
+// The context of a call on a session ends with the refusal of the session's
+// token. That is no verdict on a token that was waiting for its key meanwhile:
+// least of all may ErrExpired stand for a signature that nobody has checked.
+func TestAuthenticate_CauseIsNoVerdict(t *testing.T) {
+	causes := []error{oidcauth.ErrExpired, oidcauth.ErrRevoked, oidcauth.ErrForbidden, oidcauth.ErrNoToken}
+	silent := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})}
+	for _, tt := range []struct {
+		name string
+		cfg  oidcauth.Config
+		want error
+	}{
+		{"configured issuer", oidcauth.Config{Client: silent, Issuers: []oidcauth.Issuer{
+			{URL: "https://slow.test", Audiences: []string{testAudience}},
+		}}, oidcauth.ErrKeysUnavailable},
+		{"any issuer", open(silent, oidcauth.AnyIssuer{}), oidcauth.ErrUnknownIssuer},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAuthenticator(t, tt.cfg)
+				for _, cause := range causes {
+					ctx, end := context.WithCancelCause(t.Context())
+					time.AfterFunc(time.Second, func() { end(&oidcauth.Refusal{Err: cause}) })
+					_, err := a.Authenticate(ctx, madeUp("https://slow.test"))
+					checkSole(t, err, tt.want)
+					if !errors.Is(err, context.Canceled) {
+						t.Errorf("Authenticate() error = %v, want %v too", err, context.Canceled)
+					}
+					end(nil)
+				}
+			})
+		})
+	}
+}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -49,9 +50,9 @@ func TestIssuers_NeverCross(t *testing.T) {
 			for _, aud := range names {
 				for _, typ := range names {
 					for _, role := range names {
-						claims := goodClaims(issuers[iss].URL()).set("aud", `"db-`+aud+`"`).set("roles_"+role, `"`+iss+`"`)
+						claims := hostile.Claims(issuers[iss].URL()).Set("aud", `"db-`+aud+`"`).Set("roles_"+role, `"`+iss+`"`)
 						k := issuers[signer].Key()
-						_, err := a.Authenticate(t.Context(), signRaw(k, goodHeader(k).set("typ", `"`+types[typ]+`"`), claims))
+						_, err := a.Authenticate(t.Context(), hostile.Sign(k, hostile.Header(k).Set("typ", `"`+types[typ]+`"`), claims))
 						var want error
 						switch {
 						case signer != iss:
@@ -82,8 +83,8 @@ func TestIssuers_Identities(t *testing.T) {
 		typ := map[string]string{"a": "JWT", "b": "at+jwt", "c": "c+jwt"}[name]
 		var got []oidcauth.Identity
 		for _, iss := range []string{issuers[name].URL(), name} {
-			claims := goodClaims(iss).set("aud", `"db-`+name+`"`).set("roles_"+name, `"`+name+`"`)
-			c, err := a.Authenticate(t.Context(), signRaw(k, goodHeader(k).set("typ", `"`+typ+`"`), claims))
+			claims := hostile.Claims(iss).Set("aud", `"db-`+name+`"`).Set("roles_"+name, `"`+name+`"`)
+			c, err := a.Authenticate(t.Context(), hostile.Sign(k, hostile.Header(k).Set("typ", `"`+typ+`"`), claims))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,8 +135,8 @@ func TestIssuers_FloodStaysAtHome(t *testing.T) {
 // TestNew_Copies changes everything that a Config refers to once New has seen
 // it. Nothing of that counts.
 func TestNew_Copies(t *testing.T) {
-	w := newWorld(t)
-	issuer, fixed := w.by["other"], w.by["many"]
+	w := hostile.NewWorld(t)
+	issuer, fixed := w.By["other"], w.By["many"]
 	trusted := oidcauth.Issuer{
 		URL: issuer.URL(), Aliases: []string{"alias"}, Audiences: []string{testAudience}, Algorithms: []string{"ES256"},
 		TokenTypes: []string{"JWT"}, Subject: []oidcauth.Path{{"user", "id"}}, Roles: []oidcauth.Path{{"groups"}},
@@ -158,8 +159,8 @@ func TestNew_Copies(t *testing.T) {
 	trace.KeysFetched = func(authtrace.KeyFetch) { t.Error("the trace was changed") }
 	origins[0], extractors[0], extractors[1] = "https://evil.test", nil, nil
 
-	good := signRaw(issuer.Key(), goodHeader(issuer.Key()), goodClaims("alias").
-		set("user", `{"id":"u"}`).set("groups", `["writer"]`).set("tier", `"gold"`))
+	good := hostile.Sign(issuer.Key(), hostile.Header(issuer.Key()), hostile.Claims("alias").
+		Set("user", `{"id":"u"}`).Set("groups", `["writer"]`).Set("tier", `"gold"`))
 	c, err := a.Authenticate(t.Context(), good)
 	if err != nil {
 		t.Fatalf("Authenticate() error = %v", err)
@@ -170,11 +171,11 @@ func TestNew_Copies(t *testing.T) {
 	if f := <-fetched; f.Issuer != issuer.URL() {
 		t.Errorf("the trace saw %+v", f)
 	}
-	if _, err := a.Authenticate(t.Context(), w.of("many", nil)); err != nil {
+	if _, err := a.Authenticate(t.Context(), w.Of("many", nil)); err != nil {
 		t.Errorf("Authenticate() error = %v by fixed keys", err)
 	}
 	for _, name := range []string{"https://evil.test", "evil"} {
-		if _, err := a.Authenticate(t.Context(), w.evil.Key().Token(map[string]any{"iss": name, "aud": "evil"})); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+		if _, err := a.Authenticate(t.Context(), w.Evil.Key().Token(map[string]any{"iss": name, "aud": "evil"})); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
 			t.Errorf("Authenticate() error = %v, want %v for a name that was put in later", err, oidcauth.ErrUnknownIssuer)
 		}
 	}

@@ -234,19 +234,19 @@ func TestKeyless_TicketOfAnotherNode(t *testing.T) {
 			wants(t, nodes[i], k.Token(nil), nil)
 		}
 		time.Sleep(time.Minute)
-		withdrawn, err := locals[0].Ticket(fromProgram(), wants(t, nodes[0], k.Token(nil), nil), anyDatabase)
+		withdrawn, err := locals[0].Ticket(from(), wants(t, nodes[0], k.Token(nil), nil), localissuer.AnyDatabase)
 		if err != nil {
 			t.Fatal(err)
 		}
 		k.become("ES256")
-		good, err := locals[0].Ticket(fromProgram(), wants(t, nodes[0], k.Token(nil), nil), anyDatabase)
+		good, err := locals[0].Ticket(from(), wants(t, nodes[0], k.Token(nil), nil), localissuer.AnyDatabase)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := nodes[1].AuthenticateTicket(fromProgram(), good, anyDatabase); err != nil {
+		if _, err := nodes[1].AuthenticateTicket(from(), good, localissuer.AnyDatabase); err != nil {
 			t.Errorf("AuthenticateTicket() error = %v", err)
 		}
-		if _, err := nodes[1].AuthenticateTicket(fromProgram(), withdrawn, anyDatabase); err == nil {
+		if _, err := nodes[1].AuthenticateTicket(from(), withdrawn, localissuer.AnyDatabase); err == nil {
 			t.Error("a ticket for a token of a withdrawn key is accepted")
 		}
 	})

@@ -292,14 +292,14 @@ func TestKeySource_NoTickets(t *testing.T) {
 	silent.Keys.Source = withoutTickets{local}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{silent}})
 	claims := wants(t, a, issue(t, local, localissuer.Request{}), nil)
-	ticket, err := local.Ticket(fromProgram(), claims, "chat")
+	ticket, err := local.Ticket(from(), claims, "chat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.AuthenticateTicket(fromProgram(), ticket, "chat"); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+	if _, err := a.AuthenticateTicket(from(), ticket, "chat"); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
 		t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
 	}
-	if _, err := trusting(t, local).AuthenticateTicket(fromProgram(), ticket, "chat"); err != nil {
+	if _, err := trusting(t, local).AuthenticateTicket(from(), ticket, "chat"); err != nil {
 		t.Errorf("AuthenticateTicket() where it is said: error = %v", err)
 	}
 }

@@ -129,42 +129,42 @@ func TestRevoke_NeverCutOff(t *testing.T) {
 func TestRevoke_KeyNeverCutOff(t *testing.T) {
 	begin := func(t *testing.T) (*shop, *oidcauth.Claims, oidcauth.Revocation) {
 		s := newShop(t)
-		s.auth.KeepLogouts(4)
-		claims, err := s.use(s.buy(s.issuer.Token(map[string]any{"exp": time.Now().Add(240 * time.Hour).Unix()}), anywhere), anywhere)
+		s.Auth.KeepLogouts(4)
+		claims, err := s.Use(s.Buy(s.Issuer.Token(map[string]any{"exp": time.Now().Add(240 * time.Hour).Unix()}), anywhere), anywhere)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := oidcauth.Revocation{Issuer: "localhost", KeyID: s.local.Keys()[0].ID, IssuedBefore: time.Now().Add(time.Minute)}
+		r := oidcauth.Revocation{Issuer: "localhost", KeyID: s.Local.Keys()[0].ID, IssuedBefore: time.Now().Add(time.Minute)}
 		return s, claims, r
 	}
 	flood := func(s *shop) {
 		for n := range 100 {
 			time.Sleep(time.Minute)
-			revoke(s.t, s.auth, oidcauth.Revocation{Issuer: "localhost", Subject: fmt.Sprint(n), IssuedBefore: time.Now()})
+			revoke(s.T, s.Auth, oidcauth.Revocation{Issuer: "localhost", Subject: fmt.Sprint(n), IssuedBefore: time.Now()})
 		}
 	}
 	expect := func(t *testing.T, s *shop, claims *oidcauth.Claims) {
-		session := s.auth.NewSession(t.Context(), claims)
+		session := s.Auth.NewSession(t.Context(), claims)
 		defer session.Close()
 		if cause := context.Cause(session.Context()); !errors.Is(cause, oidcauth.ErrRevoked) {
 			t.Errorf("a session of what the key sold: its cause is %v, want %v", cause, oidcauth.ErrRevoked)
 		}
-		s.local.Close()
-		s.auth.Close()
+		s.Local.Close()
+		s.Auth.Close()
 	}
 	bubble := func(name string, f func(*testing.T)) {
 		t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 	}
 	bubble("before others", func(t *testing.T) {
 		s, claims, r := begin(t)
-		revoke(t, s.auth, r)
+		revoke(t, s.Auth, r)
 		flood(s)
 		expect(t, s, claims)
 	})
 	bubble("after others", func(t *testing.T) {
 		s, claims, r := begin(t)
 		flood(s)
-		revoke(t, s.auth, r)
+		revoke(t, s.Auth, r)
 		expect(t, s, claims)
 	})
 }

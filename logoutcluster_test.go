@@ -26,7 +26,7 @@ func TestLogoutHandler_BothEverywhere(t *testing.T) {
 				return all
 			}
 			first, second := sessions(here), sessions(there)
-			log.setDown(down)
+			log.SetDown(down)
 			time.Sleep(time.Second)
 			resp := postLogout(here, logoutToken(issuer, map[string]any{"sid": "login-1"}))
 			if !down && resp.StatusCode != http.StatusOK {
@@ -35,7 +35,7 @@ func TestLogoutHandler_BothEverywhere(t *testing.T) {
 			for _, s := range first {
 				expectEnd(t, s, oidcauth.ErrRevoked)
 			}
-			log.setDown(false)
+			log.SetDown(false)
 			time.Sleep(5 * time.Minute) // for what could not be shared at once
 			for _, s := range second {
 				expectEnd(t, s, oidcauth.ErrRevoked)

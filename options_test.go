@@ -8,6 +8,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -89,14 +90,14 @@ func trustOptions() []issuerOption {
 				i.SignWith(k)
 			},
 			token: func(i *oidctest.Issuer) string {
-				return signRaw(i.Key(), goodHeader(i.Key()).set("alg", `"Ed25519"`), goodClaims(i.URL()))
+				return hostile.Sign(i.Key(), hostile.Header(i.Key()).Set("alg", `"Ed25519"`), hostile.Claims(i.URL()))
 			},
 			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Algorithms = []string{"Ed25519"} }, without: oidcauth.ErrAlgorithm,
 		},
 		{
 			name: "TokenTypes",
 			token: func(i *oidctest.Issuer) string {
-				return signRaw(i.Key(), goodHeader(i.Key()).set("typ", `"at+jwt"`), goodClaims(i.URL()))
+				return hostile.Sign(i.Key(), hostile.Header(i.Key()).Set("typ", `"at+jwt"`), hostile.Claims(i.URL()))
 			},
 			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.TokenTypes = []string{"Application/AT+JWT"} }, without: oidcauth.ErrTokenType,
 		},

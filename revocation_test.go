@@ -18,14 +18,6 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// revoke makes a revocation that must be accepted.
-func revoke(t testing.TB, a *oidcauth.Authenticator, r oidcauth.Revocation) {
-	t.Helper()
-	if err := a.Revoke(t.Context(), r); err != nil {
-		t.Fatalf("Revoke() error = %v", err)
-	}
-}
-
 // withoutMember returns a JSON object without one of its members.
 func withoutMember(t testing.TB, object json.RawMessage, name string) map[string]any {
 	t.Helper()
@@ -281,7 +273,7 @@ func TestRevocation_JSON(t *testing.T) {
 		here := time.FixedZone("here", 3600)
 		revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: time.Now().Add(123456789).In(here), EndedAt: time.Now().Add(12345678).In(here)})
 		revoke(t, a, oidcauth.Revocation{Subject: "alice"})
-		for _, r := range log.entries {
+		for _, r := range log.Entries() {
 			text, err := json.Marshal(r)
 			if err != nil {
 				t.Fatal(err)
@@ -291,7 +283,7 @@ func TestRevocation_JSON(t *testing.T) {
 				t.Errorf("%s reads as %+v, %v, want %+v", text, back, err, r)
 			}
 		}
-		if n := len(log.entries); n != 2 {
+		if n := len(log.Entries()); n != 2 {
 			t.Errorf("%d entries, want 2", n)
 		}
 		a.Close()
@@ -340,7 +332,7 @@ func TestRevoke_IssuedBeforeAhead(t *testing.T) {
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
 		revoke(t, a, oidcauth.Revocation{Subject: "alice", IssuedBefore: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)})
 		wants(t, a, issuer.Token(nil), oidcauth.ErrRevoked)
-		if _, err := json.Marshal(log.entries); err != nil {
+		if _, err := json.Marshal(log.Entries()); err != nil {
 			t.Errorf("Marshal() error = %v", err)
 		}
 	})

@@ -47,7 +47,7 @@ func TestRevocationLog_ClockWasAhead(t *testing.T) {
 					end := time.Now().Add(tt.until)
 					const subjects = 20
 					for n := range subjects {
-						log.add(oidcauth.Revocation{Subject: fmt.Sprint(n), Until: end.UTC()})
+						log.Add(oidcauth.Revocation{Subject: fmt.Sprint(n), Until: end.UTC()})
 					}
 					clock := new(setClock)
 					clock.set(tt.start)
@@ -129,11 +129,9 @@ func TestRevocationLog_OverForLong(t *testing.T) {
 		log, clock := newMemoryLog(), new(setClock)
 		over := time.Now().Add(-time.Hour).UTC()
 		const kept = 1 << 16
-		log.mu.Lock()
 		for n := range kept + 100 {
-			log.entries = append(log.entries, oidcauth.Revocation{TokenID: fmt.Sprint(n), Until: over})
+			log.Add(oidcauth.Revocation{TokenID: fmt.Sprint(n), Until: over})
 		}
-		log.mu.Unlock()
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Now: clock.now, Revocations: log})
 		if err := a.Ready(t.Context()); err != nil {
 			t.Fatal(err)
@@ -150,8 +148,8 @@ func TestRevocationLog_OverForLong(t *testing.T) {
 			clock.set(0)
 			time.Sleep(time.Minute)
 		}
-		if log.follows != 1 {
-			t.Errorf("the log was read %d times, want once", log.follows)
+		if _, _, follows := log.Counts(); follows != 1 {
+			t.Errorf("the log was read %d times, want once", follows)
 		}
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()

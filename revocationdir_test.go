@@ -19,13 +19,14 @@ import (
 // A waitingLab is a server with a directory, and a log that takes nothing yet.
 type waitingLab struct {
 	issuer *oidctest.Issuer
-	log    *flakyLog
+	log    *memoryLog
 	cfg    oidcauth.Config
 }
 
 func newWaitingLab(t *testing.T) *waitingLab {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
-	log := &flakyLog{memoryLog: newMemoryLog(), refuse: all}
+	log := newMemoryLog()
+	log.RefuseAll()
 	return &waitingLab{issuer, log, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log, RevocationDir: filepath.Join(t.TempDir(), "waiting"),
 	}}
@@ -74,10 +75,10 @@ func TestConfig_RevocationDir(t *testing.T) {
 		if n := w.files(t); n != 2 {
 			t.Errorf("%d files, want 2", n)
 		}
-		w.log.setRefuse(none)
+		w.log.RefuseNone()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if _, entries := w.log.count(); entries != 2 || w.files(t) != 0 {
+		if entries, _, _ := w.log.Counts(); entries != 2 || w.files(t) != 0 {
 			t.Errorf("%d entries in the log, %d files, want 2 and none", entries, w.files(t))
 		}
 		if err := b.Ready(t.Context()); err != nil {
@@ -215,11 +216,11 @@ func TestRevoke_RepeatedWhileItWaits(t *testing.T) {
 			t.Errorf("%d files, want one for each of two subjects, or little more", n)
 		}
 		expectWaits(t, a.Revoke(t.Context(), oidcauth.Revocation{Subject: "carol"}))
-		w.log.setRefuse(none)
+		w.log.RefuseNone()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		var subjects []string
-		for _, r := range w.log.entries {
+		for _, r := range w.log.Entries() {
 			subjects = append(subjects, r.Subject)
 		}
 		slices.Sort(subjects)
@@ -239,7 +240,7 @@ func TestRevoke_RepeatedWithSuccess(t *testing.T) {
 		expectWaits(t, a.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice", Until: until}))
 		expectWaits(t, a.Revoke(t.Context(), oidcauth.Revocation{Subject: "bob", Until: until}))
 		time.Sleep(100 * time.Millisecond)
-		w.log.setRefuse(none)
+		w.log.RefuseNone()
 		revoke(t, a, oidcauth.Revocation{Subject: "alice", Until: until.Add(time.Hour)})
 		if n := w.files(t); n != 1 {
 			t.Errorf("%d revocations wait, want bob's alone", n)
@@ -267,9 +268,9 @@ func TestRevoke_WaitsWhileClockIsAhead(t *testing.T) {
 				t.Errorf("Ready() error = %v, want %v", err, oidcauth.ErrRevocationWaits)
 			}
 			clock.set(0)
-			w.log.setRefuse(none)
+			w.log.RefuseNone()
 			time.Sleep(2 * time.Minute)
-			if _, entries := w.log.count(); entries != 1 {
+			if entries, _, _ := w.log.Counts(); entries != 1 {
 				t.Errorf("the log has %d entries, want 1", entries)
 			}
 			wants(t, a, w.issuer.Token(nil), oidcauth.ErrRevoked)
@@ -305,7 +306,7 @@ func TestLogoutHandler_Shared(t *testing.T) {
 				if !tt.dir {
 					w.cfg.RevocationDir = ""
 				}
-				w.log.setRefuse(func(r oidcauth.Revocation) bool {
+				w.log.Refuse(func(r oidcauth.Revocation) bool {
 					mark := r == oidcauth.Revocation{}
 					return tt.log == logFails || tt.log == marksFail && mark
 				})
@@ -321,17 +322,17 @@ func TestLogoutHandler_Shared(t *testing.T) {
 				if resp := postLogout(a, w.issuer.Token(nil)); resp.StatusCode != 400 {
 					t.Errorf("not a logout token: got status %d, want 400", resp.StatusCode)
 				}
-				if _, entries := w.log.count(); entries != tt.shared {
+				if entries, _, _ := w.log.Counts(); entries != tt.shared {
 					t.Errorf("%d entries in the log, want %d", entries, tt.shared)
 				}
-				w.log.setRefuse(none)
+				w.log.RefuseNone()
 				if last := tt.answers[len(tt.answers)-1]; last == 503 {
 					if resp := postLogout(a, logout); resp.StatusCode != 200 {
 						t.Errorf("once the log works: got status %d, want 200", resp.StatusCode)
 					}
 				}
 				time.Sleep(2 * time.Minute)
-				if _, entries := w.log.count(); entries != 1 {
+				if entries, _, _ := w.log.Counts(); entries != 1 {
 					t.Errorf("%d entries in the log in the end, want 1", entries)
 				}
 				if err := a.Close(); err != nil {

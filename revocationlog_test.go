@@ -5,110 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
-	"github.com/oidcauth/oidcauth/revocationtest"
 )
-
-// A memoryLog is a log that can lose contact.
-type memoryLog struct {
-	mu      sync.Mutex // guards what follows
-	entries []oidcauth.Revocation
-	down    bool
-	changed chan struct{} // closed and replaced at each change
-	follows int
-	used    map[[32]byte]bool
-}
-
-var errLogDown = errors.New("log down")
-
-func newMemoryLog() *memoryLog {
-	return &memoryLog{changed: make(chan struct{}), used: make(map[[32]byte]bool)}
-}
-
-func (l *memoryLog) FirstUse(_ context.Context, id [32]byte, _ time.Time) (bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.down {
-		return false, errLogDown
-	}
-	first := !l.used[id]
-	l.used[id] = true
-	return first, nil
-}
-
-// What the tests of this package use for a log is one.
-func TestMemoryLog(t *testing.T) {
-	revocationtest.Run(t, func(testing.TB) *revocationtest.Store {
-		log := newMemoryLog()
-		return &revocationtest.Store{Open: func() oidcauth.RevocationLog { return log }}
-	})
-}
-
-func (l *memoryLog) Append(_ context.Context, r oidcauth.Revocation) (bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.down {
-		return false, errLogDown
-	}
-	for _, e := range l.entries {
-		if e == r {
-			return false, nil
-		}
-	}
-	l.entries = append(l.entries, r)
-	l.notify()
-	return true, nil
-}
-
-func (l *memoryLog) Follow(ctx context.Context, apply func(oidcauth.Revocation), caughtUp func(bool)) error {
-	l.mu.Lock()
-	l.follows++
-	l.mu.Unlock()
-	for next := 0; ; {
-		l.mu.Lock()
-		down, entries, changed := l.down, l.entries[next:], l.changed
-		l.mu.Unlock()
-		if down {
-			return errLogDown
-		}
-		for _, r := range entries {
-			apply(r)
-			next++
-		}
-		caughtUp(true)
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (l *memoryLog) setDown(down bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.down = down
-	l.notify()
-}
-
-// add puts an entry of a stranger's hand into the log.
-func (l *memoryLog) add(r oidcauth.Revocation) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.entries = append(l.entries, r)
-	l.notify()
-}
-
-func (l *memoryLog) notify() {
-	close(l.changed)
-	l.changed = make(chan struct{})
-}
 
 // What one server revokes ends tokens and sessions at all, also at one that
 // joins later, and a logout token works once in the whole cluster.
@@ -147,12 +50,12 @@ func TestRevocationLog(t *testing.T) {
 				t.Errorf("the same logout token again: got status %d, want 400", resp.StatusCode)
 			}
 		}
-		log.setDown(true)
+		log.SetDown(true)
 		logout = logoutToken(issuer, map[string]any{"jti": "logout-2"})
 		if resp := postLogout(b, logout); resp.StatusCode != 503 {
 			t.Errorf("logout while the log is down: got status %d, want 503", resp.StatusCode)
 		}
-		log.setDown(false)
+		log.SetDown(false)
 		if resp := postLogout(b, logout); resp.StatusCode != 200 {
 			t.Errorf("logout once the log is up again: got status %d, want 200", resp.StatusCode)
 		}
@@ -166,7 +69,7 @@ func TestRevocationLog_Lost(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
 			log := newMemoryLog()
-			log.setDown(true)
+			log.SetDown(true)
 			var lines logBuffer
 			a := newAuthenticator(t, oidcauth.Config{
 				Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log, RequireRevocations: required,
@@ -196,15 +99,15 @@ func TestRevocationLog_Lost(t *testing.T) {
 			expect("down at the start", false, 1)
 			time.Sleep(10 * time.Minute)
 			expect("down for ten minutes", false, 1)
-			if log.follows > 30 {
-				t.Errorf("%d attempts to follow", log.follows)
+			if _, _, follows := log.Counts(); follows > 30 {
+				t.Errorf("%d attempts to follow", follows)
 			}
-			log.setDown(false)
+			log.SetDown(false)
 			time.Sleep(2 * time.Minute)
 			expect("up", true, 2)
 			s := a.NewSession(t.Context(), authenticate(t, a, token))
 
-			log.setDown(true)
+			log.SetDown(true)
 			expect("down again", false, 3)
 			var cause error
 			if required {
@@ -216,17 +119,17 @@ func TestRevocationLog_Lost(t *testing.T) {
 			if !errors.Is(err, errLogDown) || !errors.Is(err, oidcauth.ErrRevocationsUnavailable) || a.RevocationCount() != 1 {
 				t.Errorf("Revoke() error = %v, %d are held", err, a.RevocationCount())
 			}
-			log.setDown(false)
+			log.SetDown(false)
 			time.Sleep(2 * time.Minute)
 			expect("up again", true, 4)
 			s = a.NewSession(t.Context(), authenticate(t, a, token))
 			expectEnd(t, s, nil)
 
 			// An entry without contents, or one that is over, revokes nothing.
-			log.add(oidcauth.Revocation{})
-			log.add(oidcauth.Revocation{Subject: "alice", Until: time.Now().Add(-time.Second)})
+			log.Add(oidcauth.Revocation{})
+			log.Add(oidcauth.Revocation{Subject: "alice", Until: time.Now().Add(-time.Second)})
 			expectEnd(t, s, nil)
-			log.add(oidcauth.Revocation{Subject: "alice"})
+			log.Add(oidcauth.Revocation{Subject: "alice"})
 			expectEnd(t, s, oidcauth.ErrRevoked)
 			a.Close()
 		})

@@ -13,30 +13,6 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// authenticate gives the claims of a token that must be accepted.
-func authenticate(t testing.TB, a *oidcauth.Authenticator, token string) *oidcauth.Claims {
-	t.Helper()
-	c, err := a.Authenticate(context.Background(), token)
-	if err != nil {
-		t.Fatalf("Authenticate() error = %v", err)
-	}
-	return c
-}
-
-// expectEnd checks that the session has ended for the reason that Authenticate
-// gives for a token, or lives if that accepts it.
-func expectEnd(t *testing.T, s *oidcauth.Session, want error) {
-	t.Helper()
-	synctest.Wait()
-	cause := context.Cause(s.Context())
-	if !errors.Is(cause, want) {
-		t.Errorf("session ended with %v, want %v", cause, want)
-	}
-	if _, ok := errors.AsType[*oidcauth.Refusal](cause); want != nil && !ok {
-		t.Errorf("cause is a %T, want a *Refusal", cause)
-	}
-}
-
 // What ends a session, each with what Authenticate says about its token then.
 func TestSession_Ends(t *testing.T) {
 	tests := []struct {

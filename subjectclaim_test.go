@@ -53,11 +53,11 @@ func TestRevoke_SubjectClaim(t *testing.T) {
 					var tickets [2]string
 					for i := range tickets {
 						var err error
-						if tickets[i], err = local.Ticket(fromProgram(), c, anyDatabase); err != nil {
+						if tickets[i], err = local.Ticket(from(), c, localissuer.AnyDatabase); err != nil {
 							t.Fatal(err)
 						}
 					}
-					fromTicket, err := a.AuthenticateTicket(fromProgram(), tickets[0], anyDatabase)
+					fromTicket, err := a.AuthenticateTicket(from(), tickets[0], localissuer.AnyDatabase)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -71,7 +71,7 @@ func TestRevoke_SubjectClaim(t *testing.T) {
 					expectEnd(t, second, tt.want)
 					wants(t, a, remembered, tt.want)
 					wants(t, a, later, tt.want)
-					if _, err := a.AuthenticateTicket(fromProgram(), tickets[1], anyDatabase); !errors.Is(err, tt.want) {
+					if _, err := a.AuthenticateTicket(from(), tickets[1], localissuer.AnyDatabase); !errors.Is(err, tt.want) {
 						t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 					}
 				})

@@ -2,8 +2,6 @@ package oidcauth_test
 
 import (
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strconv"
 	"sync"
@@ -14,89 +12,23 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/localissuer"
-	"github.com/oidcauth/oidcauth/oidctest"
 )
-
-// A counter is a server that sells tickets for its own and another issuer's
-// tokens.
-type counter struct {
-	t      *testing.T
-	issuer *oidctest.Issuer
-	local  *localissuer.Issuer
-	auth   *oidcauth.Authenticator
-}
-
-func newCounter(t *testing.T) *counter {
-	t.Helper()
-	issuer, trusted := newIssuer(t, oidctest.Config{})
-	local := newLocal(t, localissuer.Config{NoExpiry: true})
-	auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client()})
-	return &counter{t, issuer, local, auth}
-}
-
-// claims authenticates a token.
-func (c *counter) claims(token string) *oidcauth.Claims {
-	c.t.Helper()
-	claims, err := c.auth.Authenticate(c.t.Context(), token)
-	if err != nil {
-		c.t.Fatalf("Authenticate() error = %v", err)
-	}
-	return claims
-}
-
-func (c *counter) buy(token string, p place) string {
-	c.t.Helper()
-	ticket, err := c.local.Ticket(from(p.origins...), c.claims(token), p.database)
-	if err != nil {
-		c.t.Fatalf("Ticket() error = %v", err)
-	}
-	return ticket
-}
-
-func (c *counter) use(ticket string, p place) (*oidcauth.Claims, error) {
-	return c.auth.AuthenticateTicket(from(p.origins...), ticket, p.database)
-}
-
-// A place is where a ticket is bought or used: the database, and the Origin
-// headers of the request, none for a program's.
-type place struct {
-	database string
-	origins  []string
-}
-
-func at(database string, origins ...string) place { return place{database, origins} }
-
-const anyDatabase = localissuer.AnyDatabase
-
-var anywhere = at(anyDatabase)
-
-// from returns a request with these Origin headers.
-func from(origins ...string) *http.Request {
-	r := httptest.NewRequest(http.MethodPost, "/", nil)
-	for _, origin := range origins {
-		r.Header.Add("Origin", origin)
-	}
-	return r
-}
-
-// fromProgram returns a request as programs other than browsers make it.
-func fromProgram() *http.Request { return from() }
 
 // A ticket gives the claims of the token it stands for, to the byte.
 func TestTicket(t *testing.T) {
 	c := newCounter(t)
-	payload := `{ "iss":"` + c.issuer.URL() + `", "sub":"auth0|alice", "aud":"my-db", "exp":` +
+	payload := `{ "iss":"` + c.Issuer.URL() + `", "sub":"auth0|alice", "aud":"my-db", "exp":` +
 		strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10) + `, "jti":"t1", "sid":"s1", "name":"<&>",` +
 		` "roles":["writer"], "scope":"a b", "big":12345678901234567890 }`
 	for name, token := range map[string]string{
-		"another issuer's token":  c.issuer.Sign(nil, payload),
-		"a token without key ID":  c.issuer.Sign(map[string]any{"alg": "ES256", "kid": nil}, payload),
-		"our own token":           issue(t, c.local, localissuer.Request{}),
-		"one that lives for ever": issue(t, c.local, localissuer.Request{NoExpiry: true}),
+		"another issuer's token":  c.Issuer.Sign(nil, payload),
+		"a token without key ID":  c.Issuer.Sign(map[string]any{"alg": "ES256", "kid": nil}, payload),
+		"our own token":           issue(t, c.Local, localissuer.Request{}),
+		"one that lives for ever": issue(t, c.Local, localissuer.Request{NoExpiry: true}),
 	} {
 		t.Run(name, func(t *testing.T) {
-			want := c.claims(token)
-			got, err := c.use(c.buy(token, anywhere), anywhere)
+			want := c.Claims(token)
+			got, err := c.Use(c.Buy(token, anywhere), anywhere)
 			if err != nil {
 				t.Fatalf("AuthenticateTicket() error = %v", err)
 			}
@@ -119,13 +51,13 @@ func TestTicket(t *testing.T) {
 
 func TestTicket_SingleUse(t *testing.T) {
 	c := newCounter(t)
-	ticket := c.buy(c.issuer.Token(nil), anywhere)
-	usedOnce(t, ticket, slices.Repeat([]*oidcauth.Authenticator{c.auth}, 50))
+	ticket := c.Buy(c.Issuer.Token(nil), anywhere)
+	usedOnce(t, ticket, slices.Repeat([]*oidcauth.Authenticator{c.Auth}, 50))
 	// A second Authenticator of the same process is no second chance.
 	other := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{
-		{URL: c.issuer.URL(), Audiences: []string{testAudience}}, c.local.Issuer(),
-	}, Client: c.issuer.Client()})
-	if _, err := other.AuthenticateTicket(fromProgram(), ticket, anyDatabase); !errors.Is(err, oidcauth.ErrTicketUsed) {
+		{URL: c.Issuer.URL(), Audiences: []string{testAudience}}, c.Local.Issuer(),
+	}, Client: c.Issuer.Client()})
+	if _, err := other.AuthenticateTicket(from(), ticket, localissuer.AnyDatabase); !errors.Is(err, oidcauth.ErrTicketUsed) {
 		t.Errorf("AuthenticateTicket() elsewhere: error = %v, want %v", err, oidcauth.ErrTicketUsed)
 	}
 }
@@ -137,7 +69,7 @@ func usedOnce(t *testing.T, ticket string, servers []*oidcauth.Authenticator) {
 	var wg sync.WaitGroup
 	for _, server := range servers {
 		wg.Go(func() {
-			_, err := server.AuthenticateTicket(fromProgram(), ticket, anyDatabase)
+			_, err := server.AuthenticateTicket(from(), ticket, localissuer.AnyDatabase)
 			if err == nil {
 				accepted.Add(1)
 			} else if !errors.Is(err, oidcauth.ErrTicketUsed) {
@@ -153,21 +85,21 @@ func usedOnce(t *testing.T, ticket string, servers []*oidcauth.Authenticator) {
 
 func TestTicket_BuysNoOther(t *testing.T) {
 	c := newCounter(t)
-	claims, err := c.use(c.buy(c.issuer.Token(nil), anywhere), anywhere)
+	claims, err := c.Use(c.Buy(c.Issuer.Token(nil), anywhere), anywhere)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.local.Ticket(fromProgram(), claims, anyDatabase); !errors.Is(err, oidcauth.ErrTokenType) {
+	if _, err := c.Local.Ticket(from(), claims, localissuer.AnyDatabase); !errors.Is(err, oidcauth.ErrTokenType) {
 		t.Errorf("Ticket() for a ticket: error = %v, want %v", err, oidcauth.ErrTokenType)
 	}
-	if _, err := c.local.Ticket(fromProgram(), nil, anyDatabase); !errors.Is(err, oidcauth.ErrNoToken) {
+	if _, err := c.Local.Ticket(from(), nil, localissuer.AnyDatabase); !errors.Is(err, oidcauth.ErrNoToken) {
 		t.Errorf("Ticket() for nobody: error = %v, want %v", err, oidcauth.ErrNoToken)
 	}
 	unverified, err := oidcauth.UnverifiedClaims(claims.Payload(), oidcauth.Issuer{URL: claims.Issuer(), Audiences: []string{"x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.local.Ticket(fromProgram(), unverified, anyDatabase); !errors.Is(err, oidcauth.ErrSignature) {
+	if _, err := c.Local.Ticket(from(), unverified, localissuer.AnyDatabase); !errors.Is(err, oidcauth.ErrSignature) {
 		t.Errorf("Ticket() for unverified claims: error = %v, want %v", err, oidcauth.ErrSignature)
 	}
 }
@@ -176,23 +108,23 @@ func TestTicket_BuysNoOther(t *testing.T) {
 // ticket.
 func TestTicket_IsNoBearerToken(t *testing.T) {
 	c := newCounter(t)
-	token := c.issuer.Token(nil)
-	ticket := c.buy(token, anywhere)
-	if _, err := c.auth.Authenticate(t.Context(), ticket); !errors.Is(err, oidcauth.ErrTokenType) {
+	token := c.Issuer.Token(nil)
+	ticket := c.Buy(token, anywhere)
+	if _, err := c.Auth.Authenticate(t.Context(), ticket); !errors.Is(err, oidcauth.ErrTokenType) {
 		t.Errorf("Authenticate(ticket) error = %v, want %v", err, oidcauth.ErrTokenType)
 	}
-	if _, err := c.use(ticket, anywhere); err != nil {
+	if _, err := c.Use(ticket, anywhere); err != nil {
 		t.Errorf("AuthenticateTicket() after that: error = %v", err)
 	}
-	for _, token := range []string{token, issue(t, c.local, localissuer.Request{})} {
-		if _, err := c.use(token, anywhere); !errors.Is(err, oidcauth.ErrTokenType) {
+	for _, token := range []string{token, issue(t, c.Local, localissuer.Request{})} {
+		if _, err := c.Use(token, anywhere); !errors.Is(err, oidcauth.ErrTokenType) {
 			t.Errorf("AuthenticateTicket(token) error = %v, want %v", err, oidcauth.ErrTokenType)
 		}
 	}
-	if _, err := c.use("x", anywhere); !errors.Is(err, oidcauth.ErrMalformedToken) {
+	if _, err := c.Use("x", anywhere); !errors.Is(err, oidcauth.ErrMalformedToken) {
 		t.Errorf("AuthenticateTicket(x) error = %v, want %v", err, oidcauth.ErrMalformedToken)
 	}
-	willing := c.local.Issuer()
+	willing := c.Local.Issuer()
 	willing.TokenTypes = []string{"ticket+jwt"}
 	if _, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{willing}}); err == nil {
 		t.Error("New() error = nil for tickets as bearer tokens")
@@ -214,9 +146,9 @@ func TestTicket_Expires(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCounter(t)
-				ticket := c.buy(c.issuer.Token(map[string]any{"exp": time.Now().Add(tt.life).Unix()}), anywhere)
+				ticket := c.Buy(c.Issuer.Token(map[string]any{"exp": time.Now().Add(tt.life).Unix()}), anywhere)
 				time.Sleep(tt.wait)
-				if _, err := c.use(ticket, anywhere); !errors.Is(err, tt.want) {
+				if _, err := c.Use(ticket, anywhere); !errors.Is(err, tt.want) {
 					t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 				}
 			})
@@ -224,9 +156,9 @@ func TestTicket_Expires(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		c := newCounter(t)
-		claims := c.claims(c.issuer.Token(map[string]any{"exp": time.Now().Add(10 * time.Second).Unix()}))
+		claims := c.Claims(c.Issuer.Token(map[string]any{"exp": time.Now().Add(10 * time.Second).Unix()}))
 		time.Sleep(10 * time.Second) // within the leeway: still good for all else
-		if _, err := c.local.Ticket(fromProgram(), claims, anyDatabase); !errors.Is(err, oidcauth.ErrExpired) {
+		if _, err := c.Local.Ticket(from(), claims, localissuer.AnyDatabase); !errors.Is(err, oidcauth.ErrExpired) {
 			t.Errorf("Ticket() for an expired token: error = %v, want %v", err, oidcauth.ErrExpired)
 		}
 	})
@@ -235,12 +167,12 @@ func TestTicket_Expires(t *testing.T) {
 // What would refuse the token by now refuses the ticket.
 func TestTicket_OriginalRefused(t *testing.T) {
 	c := newCounter(t)
-	token := c.issuer.Token(map[string]any{"roles": []string{"reader"}})
-	trusted := oidcauth.Issuer{URL: c.issuer.URL(), Audiences: []string{testAudience}}
+	token := c.Issuer.Token(map[string]any{"roles": []string{"reader"}})
+	trusted := oidcauth.Issuer{URL: c.Issuer.URL(), Audiences: []string{testAudience}}
 	server := func(change func(*oidcauth.Issuer)) *oidcauth.Authenticator {
 		issuer := trusted
 		change(&issuer)
-		return newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{issuer, c.local.Issuer()}, Client: c.issuer.Client()})
+		return newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{issuer, c.Local.Issuer()}, Client: c.Issuer.Client()})
 	}
 	for _, tt := range []struct {
 		name string
@@ -248,41 +180,41 @@ func TestTicket_OriginalRefused(t *testing.T) {
 		want error
 	}{
 		{"nothing changed", server(func(*oidcauth.Issuer) {}), nil},
-		{"issuer not accepted", newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{c.local.Issuer()}}), oidcauth.ErrUnknownIssuer},
-		{"no local issuer", newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: c.issuer.Client()}), oidcauth.ErrUnknownIssuer},
+		{"issuer not accepted", newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{c.Local.Issuer()}}), oidcauth.ErrUnknownIssuer},
+		{"no local issuer", newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: c.Issuer.Client()}), oidcauth.ErrUnknownIssuer},
 		{"another audience", server(func(i *oidcauth.Issuer) { i.Audiences = []string{"x"} }), oidcauth.ErrAudience},
 		{"algorithm not accepted", server(func(i *oidcauth.Issuer) { i.Algorithms = []string{"RS256"} }), oidcauth.ErrAlgorithm},
 		{"a rule", server(func(i *oidcauth.Issuer) { i.Rules = []oidcauth.Rule{oidcauth.HasRole("admin")} }), oidcauth.ErrRule},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := tt.auth.AuthenticateTicket(fromProgram(), c.buy(token, anywhere), anyDatabase); !errors.Is(err, tt.want) {
+			if _, err := tt.auth.AuthenticateTicket(from(), c.Buy(token, anywhere), localissuer.AnyDatabase); !errors.Is(err, tt.want) {
 				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 			}
 		})
 	}
 	t.Run("key withdrawn", func(t *testing.T) {
-		ticket := c.buy(token, anywhere)
-		c.issuer.Replace()
+		ticket := c.Buy(token, anywhere)
+		c.Issuer.Replace()
 		auth := server(func(*oidcauth.Issuer) {}) // which has never seen the former key
-		if _, err := auth.AuthenticateTicket(fromProgram(), ticket, anyDatabase); !errors.Is(err, oidcauth.ErrUnknownKey) {
+		if _, err := auth.AuthenticateTicket(from(), ticket, localissuer.AnyDatabase); !errors.Is(err, oidcauth.ErrUnknownKey) {
 			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
 		}
 	})
 	t.Run("key withdrawn, token without key ID", func(t *testing.T) {
-		nameless := c.issuer.Sign(map[string]any{"kid": nil}, map[string]any{
-			"iss": c.issuer.URL(), "sub": "alice", "aud": testAudience, "exp": time.Now().Add(time.Hour).Unix(),
+		nameless := c.Issuer.Sign(map[string]any{"kid": nil}, map[string]any{
+			"iss": c.Issuer.URL(), "sub": "alice", "aud": testAudience, "exp": time.Now().Add(time.Hour).Unix(),
 		})
 		auth := server(func(*oidcauth.Issuer) {})
 		claims, err := auth.Authenticate(t.Context(), nameless)
 		if err != nil {
 			t.Fatal(err)
 		}
-		ticket, err := c.local.Ticket(fromProgram(), claims, anyDatabase)
+		ticket, err := c.Local.Ticket(from(), claims, localissuer.AnyDatabase)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.issuer.Replace()
-		if _, err := server(func(*oidcauth.Issuer) {}).AuthenticateTicket(fromProgram(), ticket, anyDatabase); !errors.Is(err, oidcauth.ErrUnknownKey) {
+		c.Issuer.Replace()
+		if _, err := server(func(*oidcauth.Issuer) {}).AuthenticateTicket(from(), ticket, localissuer.AnyDatabase); !errors.Is(err, oidcauth.ErrUnknownKey) {
 			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
 		}
 	})

@@ -30,13 +30,13 @@ func TestAuthenticateTicket_CallerAddr(t *testing.T) {
 				local := newLocal(t, localissuer.Config{})
 				cfg := open(client, oidcauth.AnyIssuer{})
 				cfg.Issuers = []oidcauth.Issuer{local.Issuer()}
-				seller := &counter{t, issuers[0], local, newAuthenticator(t, cfg)}
+				seller := &counter{T: t, Issuer: issuers[0], Local: local, Auth: newAuthenticator(t, cfg)}
 				cfg = open(hanging(client.Transport, 0), oidcauth.AnyIssuer{MaxFirstContacts: 1, FirstContactsPerSecond: 0.1})
 				cfg.Issuers = []oidcauth.Issuer{local.Issuer()}
 				a := newAuthenticator(t, cfg)
 				flooding := t.Context()
 				if tt.flood != "" {
-					r := fromProgram()
+					r := from()
 					remote(tt.flood + ":1")(r)
 					flooding = a.CallerContext(r)
 				}
@@ -51,9 +51,9 @@ func TestAuthenticateTicket_CallerAddr(t *testing.T) {
 					})
 				}
 				time.Sleep(9*time.Second + 50*time.Millisecond) // as in TestMiddleware_CallerAddr
-				r := fromProgram()
+				r := from()
 				remote("192.0.2.2:1")(r)
-				if _, err := a.AuthenticateTicket(r, seller.buy(issuers[0].Token(nil), anywhere), anyDatabase); !errors.Is(err, tt.want) {
+				if _, err := a.AuthenticateTicket(r, seller.Buy(issuers[0].Token(nil), anywhere), localissuer.AnyDatabase); !errors.Is(err, tt.want) {
 					t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 				}
 				stop()

@@ -10,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
@@ -35,7 +36,7 @@ func signTicket(t testing.TB, key *ecdsa.PrivateKey, keyID, payload string) stri
 
 // A forgery is a real ticket taken apart.
 type forgery struct {
-	t       *testing.T
+	t       testing.TB
 	local   *localissuer.Issuer
 	payload string
 	content string // of what is sealed
@@ -45,9 +46,9 @@ type forgery struct {
 	}
 }
 
-func newForgery(t *testing.T, local *localissuer.Issuer, sold string) *forgery {
+func newForgery(t testing.TB, local *localissuer.Issuer, sold string) *forgery {
 	t.Helper()
-	f := &forgery{t: t, local: local, payload: decodePart(t, strings.Split(sold, ".")[1])}
+	f := &forgery{t: t, local: local, payload: hostile.Decode(t, strings.Split(sold, ".")[1])}
 	if err := json.Unmarshal([]byte(f.payload), &f.members); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestTicket_Forged(t *testing.T) {
 		t.Fatal(err)
 	}
 	buy := func() string {
-		ticket, err := local.Ticket(fromProgram(), claims, anyDatabase)
+		ticket, err := local.Ticket(from(), claims, localissuer.AnyDatabase)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,16 +127,16 @@ func TestTicket_Forged(t *testing.T) {
 			if !tt.key {
 				signer = newKey(t)
 			}
-			if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, signer, keyID, tt.payload), anyDatabase); !errors.Is(err, tt.want) {
+			if _, err := auth.AuthenticateTicket(from(), signTicket(t, signer, keyID, tt.payload), localissuer.AnyDatabase); !errors.Is(err, tt.want) {
 				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 			}
 		})
 	}
 	t.Run("without a key ID", func(t *testing.T) {
-		if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, key, "", other.payload), anyDatabase); !errors.Is(err, oidcauth.ErrUnknownKey) {
+		if _, err := auth.AuthenticateTicket(from(), signTicket(t, key, "", other.payload), localissuer.AnyDatabase); !errors.Is(err, oidcauth.ErrUnknownKey) {
 			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
 		}
-		if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, key, keyID, other.payload), anyDatabase); err != nil {
+		if _, err := auth.AuthenticateTicket(from(), signTicket(t, key, keyID, other.payload), localissuer.AnyDatabase); err != nil {
 			t.Errorf("AuthenticateTicket() with one: error = %v", err)
 		}
 	})

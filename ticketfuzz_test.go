@@ -16,11 +16,11 @@ func FuzzAuthenticateTicket(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	ticket, err := local.Ticket(fromProgram(), claims, "chat")
+	ticket, err := local.Ticket(from(), claims, "chat")
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := auth.AuthenticateTicket(fromProgram(), ticket, "chat"); err != nil {
+	if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
 		f.Fatal(err)
 	}
 	parts := strings.Split(ticket, ".")
@@ -32,7 +32,7 @@ func FuzzAuthenticateTicket(f *testing.F) {
 		f.Add(seed, "chat", "https://app.example.com")
 	}
 	f.Fuzz(func(t *testing.T, ticket, database, origin string) {
-		r := fromProgram()
+		r := from()
 		if origin != "" {
 			r.Header["Origin"] = []string{origin}
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -56,7 +57,7 @@ func newShop(t *testing.T) *shop {
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	s := &shop{dir: filepath.Join(t.TempDir(), "keys")}
 	local := newLocal(t, localissuer.Config{Dir: s.dir})
-	s.counter = &counter{t, issuer, local, newAuthenticator(t, oidcauth.Config{
+	s.counter = &counter{T: t, Issuer: issuer, Local: local, Auth: newAuthenticator(t, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 	})}
 	return s
@@ -65,9 +66,9 @@ func newShop(t *testing.T) *shop {
 // forge makes a ticket for somebody whose token nobody has seen, signed with a
 // key of the thief's, from a real one.
 func (s *shop) forge(key *ecdsa.PrivateKey, keyID string) string {
-	s.t.Helper()
-	f := newForgery(s.t, s.local, s.buy(s.issuer.Token(map[string]any{"sub": "mallory"}), anywhere))
-	return signTicket(s.t, key, keyID, f.sealing(`"mallory"`, `"admin"`))
+	s.T.Helper()
+	f := newForgery(s.T, s.Local, s.Buy(s.Issuer.Token(map[string]any{"sub": "mallory"}), anywhere))
+	return signTicket(s.T, key, keyID, f.sealing(`"mallory"`, `"admin"`))
 }
 
 // Whoever holds an imported key, or a key that was retired, signs no tickets: a
@@ -76,12 +77,12 @@ func TestTicket_KeyThatMayNotSign(t *testing.T) {
 	t.Run("imported", func(t *testing.T) {
 		s := newShop(t)
 		key := newKey(t)
-		id, err := s.local.Import(t.Context(), privatePEM(t, key))
+		id, err := s.Local.Import(t.Context(), authtest.PrivatePEM(t, key))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, keyID := range []string{id, "", s.local.Keys()[1].ID} {
-			if claims, err := s.use(s.forge(key, keyID), anywhere); !errors.Is(err, oidcauth.ErrUnknownKey) && !errors.Is(err, oidcauth.ErrSignature) {
+		for _, keyID := range []string{id, "", s.Local.Keys()[1].ID} {
+			if claims, err := s.Use(s.forge(key, keyID), anywhere); !errors.Is(err, oidcauth.ErrUnknownKey) && !errors.Is(err, oidcauth.ErrSignature) {
 				t.Errorf("AuthenticateTicket() under key ID %q: %v, error = %v, want a refusal", keyID, claims.Subject(), err)
 			}
 		}
@@ -90,7 +91,7 @@ func TestTicket_KeyThatMayNotSign(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		retired, key := newKey(t), newKey(t)
 		local := newLocal(t, localissuer.Config{Signer: key, RetiredKeys: []crypto.PublicKey{retired.Public()}})
-		c := &counter{t, issuer, local, newAuthenticator(t, oidcauth.Config{
+		c := &counter{T: t, Issuer: issuer, Local: local, Auth: newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 		})}
 		s := &shop{counter: c}
@@ -99,7 +100,7 @@ func TestTicket_KeyThatMayNotSign(t *testing.T) {
 			if !k.Imported {
 				want, signer = nil, key
 			}
-			if _, err := s.use(s.forge(signer, k.ID), anywhere); !errors.Is(err, want) {
+			if _, err := s.Use(s.forge(signer, k.ID), anywhere); !errors.Is(err, want) {
 				t.Errorf("AuthenticateTicket() under a key that is imported %t: error = %v, want %v", k.Imported, err, want)
 			}
 		}
@@ -127,22 +128,22 @@ func TestTicket_KeyOfEachState(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := newShop(t)
-				id := s.local.Keys()[tt.which].ID
+				id := s.Local.Keys()[tt.which].ID
 				key := stolenKeys(t, s.dir)[id]
 				for range tt.rotations {
-					if err := s.local.Rotate(t.Context()); err != nil {
+					if err := s.Local.Rotate(t.Context()); err != nil {
 						t.Fatal(err)
 					}
 				}
 				time.Sleep(tt.wait)
-				f := newForgery(t, s.local, s.buy(s.issuer.Token(nil), anywhere))
+				f := newForgery(t, s.Local, s.Buy(s.Issuer.Token(nil), anywhere))
 				ticket := signTicket(t, key, id, f.payload)
 				if tt.want == nil {
 					// Sealed for the key that signs it, as a process would that
 					// has not noticed the rotation.
 					ticket = signTicket(t, key, id, f.sealedFor(id))
 				}
-				if _, err := s.use(ticket, anywhere); !errors.Is(err, tt.want) {
+				if _, err := s.Use(ticket, anywhere); !errors.Is(err, tt.want) {
 					t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 				}
 			})
@@ -166,7 +167,7 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 		claims := authenticate(t, auth, issue(t, local, localissuer.Request{}))
 		buy := func() string {
 			t.Helper()
-			ticket, err := local.Ticket(fromProgram(), claims, "chat")
+			ticket, err := local.Ticket(from(), claims, "chat")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,10 +181,10 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		clock.set(-10 * time.Minute)
 		f := newForgery(t, local, buy())
-		if _, err := auth.AuthenticateTicket(fromProgram(), signTicket(t, key, id, f.payload), "chat"); !errors.Is(err, oidcauth.ErrUnknownKey) {
+		if _, err := auth.AuthenticateTicket(from(), signTicket(t, key, id, f.payload), "chat"); !errors.Is(err, oidcauth.ErrUnknownKey) {
 			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
 		}
-		if _, err := auth.AuthenticateTicket(fromProgram(), buy(), "chat"); err != nil {
+		if _, err := auth.AuthenticateTicket(from(), buy(), "chat"); err != nil {
 			t.Errorf("AuthenticateTicket() under the key that signs: error = %v", err)
 		}
 	})
@@ -197,40 +198,40 @@ func TestTicket_SessionAndSellerRevoked(t *testing.T) {
 		revoke func(s *shop) oidcauth.Revocation
 		want   error
 	}{
-		{"the key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.local.Keys()[0].ID} }, oidcauth.ErrRevoked},
+		{"the key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.Local.Keys()[0].ID} }, oidcauth.ErrRevoked},
 		{"the key, by its issuer", func(s *shop) oidcauth.Revocation {
-			return oidcauth.Revocation{Issuer: "localhost", KeyID: s.local.Keys()[0].ID, IssuedBefore: time.Now().Add(time.Minute)}
+			return oidcauth.Revocation{Issuer: "localhost", KeyID: s.Local.Keys()[0].ID, IssuedBefore: time.Now().Add(time.Minute)}
 		}, oidcauth.ErrRevoked},
 		{"the key, for what it sold earlier", func(s *shop) oidcauth.Revocation {
-			return oidcauth.Revocation{KeyID: s.local.Keys()[0].ID, IssuedBefore: time.Now().Add(-time.Minute)}
+			return oidcauth.Revocation{KeyID: s.Local.Keys()[0].ID, IssuedBefore: time.Now().Add(-time.Minute)}
 		}, nil},
 		{"a key of that ID of another issuer", func(s *shop) oidcauth.Revocation {
-			return oidcauth.Revocation{Issuer: s.issuer.URL(), KeyID: s.local.Keys()[0].ID}
+			return oidcauth.Revocation{Issuer: s.Issuer.URL(), KeyID: s.Local.Keys()[0].ID}
 		}, nil},
 		{"somebody's tokens under the key", func(s *shop) oidcauth.Revocation {
-			return oidcauth.Revocation{KeyID: s.local.Keys()[0].ID, Subject: "bob"}
+			return oidcauth.Revocation{KeyID: s.Local.Keys()[0].ID, Subject: "bob"}
 		}, nil},
-		{"another key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.local.Keys()[1].ID} }, nil},
+		{"another key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.Local.Keys()[1].ID} }, nil},
 		{"the local issuer", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{Issuer: "localhost"} }, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShop(t)
-			token := s.issuer.Token(nil)
-			claims, err := s.use(s.buy(token, anywhere), anywhere)
+			token := s.Issuer.Token(nil)
+			claims, err := s.Use(s.Buy(token, anywhere), anywhere)
 			if err != nil {
 				t.Fatal(err)
 			}
-			began := s.auth.NewSession(t.Context(), claims)
+			began := s.Auth.NewSession(t.Context(), claims)
 			defer began.Close()
-			revoke(t, s.auth, tt.revoke(s))
-			late := s.auth.NewSession(t.Context(), claims)
+			revoke(t, s.Auth, tt.revoke(s))
+			late := s.Auth.NewSession(t.Context(), claims)
 			defer late.Close()
 			for name, session := range map[string]*oidcauth.Session{"before": began, "after": late} {
 				if cause := context.Cause(session.Context()); !errors.Is(cause, tt.want) {
 					t.Errorf("a session begun %s: its cause is %v, want %v", name, cause, tt.want)
 				}
 			}
-			if claims := s.claims(token); claims.Subject() != "alice" { // the token itself is as good as ever
+			if claims := s.Claims(token); claims.Subject() != "alice" { // the token itself is as good as ever
 				t.Errorf("Authenticate() = %q", claims.Subject())
 			}
 		})
@@ -244,9 +245,9 @@ func TestTicket_SellerRevoked(t *testing.T) {
 		revoke func(s *shop) oidcauth.Revocation
 		want   error
 	}{
-		{"the local key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.local.Keys()[0].ID} }, oidcauth.ErrRevoked},
+		{"the local key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.Local.Keys()[0].ID} }, oidcauth.ErrRevoked},
 		{"the local key, by its issuer", func(s *shop) oidcauth.Revocation {
-			return oidcauth.Revocation{Issuer: "localhost", KeyID: s.local.Keys()[0].ID}
+			return oidcauth.Revocation{Issuer: "localhost", KeyID: s.Local.Keys()[0].ID}
 		}, oidcauth.ErrRevoked},
 		{"the local issuer", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{Issuer: "localhost"} }, oidcauth.ErrRevoked},
 		{"what the local issuer sold so far", func(s *shop) oidcauth.Revocation {
@@ -255,16 +256,16 @@ func TestTicket_SellerRevoked(t *testing.T) {
 		{"what it sold earlier", func(s *shop) oidcauth.Revocation {
 			return oidcauth.Revocation{Issuer: "localhost", IssuedBefore: time.Now().Add(-time.Minute)}
 		}, nil},
-		{"another local key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.local.Keys()[1].ID} }, nil},
+		{"another local key", func(s *shop) oidcauth.Revocation { return oidcauth.Revocation{KeyID: s.Local.Keys()[1].ID} }, nil},
 		{"somebody at the local issuer", func(s *shop) oidcauth.Revocation {
 			return oidcauth.Revocation{Issuer: "localhost", Subject: "alice"}
 		}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newShop(t)
-			ticket := s.buy(s.issuer.Token(nil), anywhere)
-			revoke(t, s.auth, tt.revoke(s))
-			if _, err := s.use(ticket, anywhere); !errors.Is(err, tt.want) {
+			ticket := s.Buy(s.Issuer.Token(nil), anywhere)
+			revoke(t, s.Auth, tt.revoke(s))
+			if _, err := s.Use(ticket, anywhere); !errors.Is(err, tt.want) {
 				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 			}
 		})

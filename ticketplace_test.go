@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // A ticket is good from where it was bought, and for the database it was bought
@@ -15,7 +16,7 @@ import (
 func TestTicket_Bound(t *testing.T) {
 	const here, evil = "https://app.example.com", "https://evil.example.com"
 	c := newCounter(t)
-	token := c.issuer.Token(nil)
+	token := c.Issuer.Token(nil)
 	for _, tt := range []struct {
 		name        string
 		bought, use place
@@ -31,19 +32,19 @@ func TestTicket_Bound(t *testing.T) {
 		{"another port", at("chat", here), at("chat", here+":8443"), oidcauth.ErrOrigin},
 		{"an app's page", at("chat", "tauri://localhost"), at("chat", "tauri://localhost"), nil},
 		{"another database", at("chat", here), at("Chat", here), oidcauth.ErrAudience},
-		{"all databases, by name", at("chat", here), at(anyDatabase, here), oidcauth.ErrAudience},
-		{"bought for all databases", at(anyDatabase, here), at("chat", here), nil},
-		{"bought for all databases, from another page", at(anyDatabase, here), at("chat", evil), oidcauth.ErrOrigin},
+		{"all databases, by name", at("chat", here), at(localissuer.AnyDatabase, here), oidcauth.ErrAudience},
+		{"bought for all databases", at(localissuer.AnyDatabase, here), at("chat", here), nil},
+		{"bought for all databases, from another page", at(localissuer.AnyDatabase, here), at("chat", evil), oidcauth.ErrOrigin},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ticket := c.buy(token, tt.bought)
-			if _, err := c.use(ticket, tt.use); !errors.Is(err, tt.want) {
+			ticket := c.Buy(token, tt.bought)
+			if _, err := c.Use(ticket, tt.use); !errors.Is(err, tt.want) {
 				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 			}
 			if tt.want == nil {
 				return
 			}
-			if _, err := c.use(ticket, tt.bought); err != nil {
+			if _, err := c.Use(ticket, tt.bought); err != nil {
 				t.Errorf("AuthenticateTicket() where it belongs: error = %v", err)
 			}
 		})
@@ -55,7 +56,7 @@ func TestTicket_Bound(t *testing.T) {
 func TestTicket_NoPlace(t *testing.T) {
 	const here = "https://app.example.com"
 	c := newCounter(t)
-	claims := c.claims(c.issuer.Token(nil))
+	claims := c.Claims(c.Issuer.Token(nil))
 	for _, tt := range []struct {
 		name     string
 		request  *http.Request
@@ -79,14 +80,14 @@ func TestTicket_NoPlace(t *testing.T) {
 		{"null beside an origin", from("null", here), "chat", oidcauth.ErrMalformedRequest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ticket, err := c.local.Ticket(tt.request, claims, tt.database)
+			ticket, err := c.Local.Ticket(tt.request, claims, tt.database)
 			if !errors.Is(err, tt.want) || (err == nil) != (ticket != "") {
 				t.Errorf("Ticket() = %q, error = %v, want %v", ticket, err, tt.want)
 			}
 			if err != nil {
-				ticket = c.buy(c.issuer.Token(nil), at(anyDatabase, here))
+				ticket = c.Buy(c.Issuer.Token(nil), at(localissuer.AnyDatabase, here))
 			}
-			if _, err := c.auth.AuthenticateTicket(tt.request, ticket, tt.database); !errors.Is(err, tt.want) {
+			if _, err := c.Auth.AuthenticateTicket(tt.request, ticket, tt.database); !errors.Is(err, tt.want) {
 				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 			}
 		})
@@ -98,8 +99,8 @@ func TestTicket_CallerLeft(t *testing.T) {
 	c := newCounter(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	claims := c.claims(c.issuer.Token(nil))
-	if _, err := c.local.Ticket(fromProgram().WithContext(ctx), claims, "chat"); !errors.Is(err, context.Canceled) {
+	claims := c.Claims(c.Issuer.Token(nil))
+	if _, err := c.Local.Ticket(from().WithContext(ctx), claims, "chat"); !errors.Is(err, context.Canceled) {
 		t.Errorf("Ticket() error = %v, want %v", err, context.Canceled)
 	}
 }

@@ -30,22 +30,22 @@ func everythingIn(text string) string {
 // original token can be read in it.
 func TestTicket_KeepsToItself(t *testing.T) {
 	c := newCounter(t)
-	token := c.issuer.Token(map[string]any{
+	token := c.Issuer.Token(map[string]any{
 		"sub": "alice-1234", "email": "alice@example.com", "roles": []string{"surgeon"}, "sid": "session-77", "jti": "token-88",
 	})
-	ticket := c.buy(token, at("chat", "https://app.example.com"))
+	ticket := c.Buy(token, at("chat", "https://app.example.com"))
 	text := everythingIn(ticket)
 	for _, want := range []string{"app.example.com", "chat", "localhost", "A256GCM"} { // which shows that one can see at all
 		if !strings.Contains(text, want) {
 			t.Errorf("%q does not stand in %s", want, text)
 		}
 	}
-	for _, private := range []string{"alice", "surgeon", "session-77", "token-88", c.issuer.URL(), c.issuer.Key().ID()} {
+	for _, private := range []string{"alice", "surgeon", "session-77", "token-88", c.Issuer.URL(), c.Issuer.Key().ID()} {
 		if strings.Contains(text, private) {
 			t.Errorf("%q can be read in the ticket: %s", private, text)
 		}
 	}
-	if claims, err := c.use(ticket, at("chat", "https://app.example.com")); err != nil || claims.Subject() != "alice-1234" {
+	if claims, err := c.Use(ticket, at("chat", "https://app.example.com")); err != nil || claims.Subject() != "alice-1234" {
 		t.Errorf("AuthenticateTicket() error = %v", err)
 	}
 }
@@ -56,24 +56,24 @@ func TestTicket_Length(t *testing.T) {
 	c := newCounter(t)
 	payload := func(n int) map[string]any {
 		return map[string]any{
-			"iss": c.issuer.URL(), "sub": "alice", "aud": testAudience, "exp": time.Now().Add(time.Hour).Unix(), "pad": strings.Repeat("<", n),
+			"iss": c.Issuer.URL(), "sub": "alice", "aud": testAudience, "exp": time.Now().Add(time.Hour).Unix(), "pad": strings.Repeat("<", n),
 		}
 	}
 	n := 0
-	for len(c.issuer.Sign(nil, payload(n+512))) <= most {
+	for len(c.Issuer.Sign(nil, payload(n+512))) <= most {
 		n += 512
 	}
-	token := c.issuer.Sign(nil, payload(n))
+	token := c.Issuer.Sign(nil, payload(n))
 	origin := "https://" + strings.Repeat("x", 500)
 	database := strings.Repeat("\x01", 256)
-	ticket := c.buy(token, at(database, origin))
+	ticket := c.Buy(token, at(database, origin))
 	if limit := len(token)*4/3 + 4<<10; len(ticket) > limit {
 		t.Errorf("a token of %d bytes makes a ticket of %d, want at most %d", len(token), len(ticket), limit)
 	}
-	if _, err := c.use(ticket, at(database, origin)); err != nil {
+	if _, err := c.Use(ticket, at(database, origin)); err != nil {
 		t.Errorf("AuthenticateTicket() error = %v", err)
 	}
-	if _, err := c.use(ticket+strings.Repeat("A", most), anywhere); !errors.Is(err, oidcauth.ErrMalformedToken) {
+	if _, err := c.Use(ticket+strings.Repeat("A", most), anywhere); !errors.Is(err, oidcauth.ErrMalformedToken) {
 		t.Errorf("AuthenticateTicket() of a longer one: error = %v, want %v", err, oidcauth.ErrMalformedToken)
 	}
 }
@@ -86,32 +86,32 @@ func TestTicket_SharedDirectory(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "keys")
 		process := func() *counter {
 			local := newLocal(t, localissuer.Config{Dir: dir})
-			return &counter{t, issuer, local, newAuthenticator(t, oidcauth.Config{
+			return &counter{T: t, Issuer: issuer, Local: local, Auth: newAuthenticator(t, oidcauth.Config{
 				Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 			})}
 		}
 		here, there := process(), process()
 		token := issuer.Token(map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
-		before := []string{here.buy(token, anywhere), here.buy(token, anywhere), here.buy(token, anywhere)}
-		if _, err := there.use(before[0], anywhere); err != nil {
+		before := []string{here.Buy(token, anywhere), here.Buy(token, anywhere), here.Buy(token, anywhere)}
+		if _, err := there.Use(before[0], anywhere); err != nil {
 			t.Errorf("in another process: AuthenticateTicket() error = %v", err)
 		}
 		for range 2 {
-			if err := there.local.Rotate(t.Context()); err != nil {
+			if err := there.Local.Rotate(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := there.use(before[1], anywhere); err != nil {
+		if _, err := there.Use(before[1], anywhere); err != nil {
 			t.Errorf("after two rotations: AuthenticateTicket() error = %v", err)
 		}
-		if _, err := there.use(here.buy(token, anywhere), anywhere); err != nil {
+		if _, err := there.Use(here.Buy(token, anywhere), anywhere); err != nil {
 			t.Errorf("bought where they were not noticed: AuthenticateTicket() error = %v", err)
 		}
-		if _, err := here.use(there.buy(token, anywhere), anywhere); err != nil {
+		if _, err := here.Use(there.Buy(token, anywhere), anywhere); err != nil {
 			t.Errorf("used where they were not noticed: AuthenticateTicket() error = %v", err)
 		}
 		again := process()
-		if _, err := again.use(before[2], anywhere); err != nil {
+		if _, err := again.Use(before[2], anywhere); err != nil {
 			t.Errorf("after a restart: AuthenticateTicket() error = %v", err)
 		}
 	})
@@ -123,7 +123,7 @@ func TestTicket_SharedSecret(t *testing.T) {
 	key := newKey(t)
 	process := func(secret string) *counter {
 		local := newLocal(t, localissuer.Config{Signer: key, TicketSecret: []byte(secret)})
-		return &counter{t, issuer, local, newAuthenticator(t, oidcauth.Config{
+		return &counter{T: t, Issuer: issuer, Local: local, Auth: newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 		})}
 	}
@@ -139,7 +139,7 @@ func TestTicket_SharedSecret(t *testing.T) {
 		{"none where it is used", one, "", oidcauth.ErrUnknownKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := process(tt.used).use(process(tt.buy).buy(issuer.Token(nil), anywhere), anywhere); !errors.Is(err, tt.want) {
+			if _, err := process(tt.used).Use(process(tt.buy).Buy(issuer.Token(nil), anywhere), anywhere); !errors.Is(err, tt.want) {
 				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
 			}
 		})

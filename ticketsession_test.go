@@ -30,7 +30,7 @@ func TestTicket_SingleUseInCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 20 {
-		ticket, err := locals[0].Ticket(fromProgram(), claims, anyDatabase)
+		ticket, err := locals[0].Ticket(from(), claims, localissuer.AnyDatabase)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,29 +48,29 @@ func TestTicket_Session(t *testing.T) {
 	}{
 		{"expiry", func(t *testing.T, _ *counter) { time.Sleep(time.Hour + 31*time.Second) }, oidcauth.ErrExpired},
 		{"revocation of the token", func(t *testing.T, c *counter) {
-			if err := c.auth.Revoke(t.Context(), oidcauth.Revocation{TokenID: "t1"}); err != nil {
+			if err := c.Auth.Revoke(t.Context(), oidcauth.Revocation{TokenID: "t1"}); err != nil {
 				t.Fatal(err)
 			}
 		}, oidcauth.ErrRevoked},
 		{"revocation of the login", func(t *testing.T, c *counter) {
-			if err := c.auth.Revoke(t.Context(), oidcauth.Revocation{Issuer: c.issuer.URL(), SessionID: "s1"}); err != nil {
+			if err := c.Auth.Revoke(t.Context(), oidcauth.Revocation{Issuer: c.Issuer.URL(), SessionID: "s1"}); err != nil {
 				t.Fatal(err)
 			}
 		}, oidcauth.ErrRevoked},
 		{"withdrawal of the key", func(t *testing.T, c *counter) {
-			c.issuer.Replace()
-			c.claims(c.issuer.Token(nil)) // under the new key, which has to be fetched
+			c.Issuer.Replace()
+			c.Claims(c.Issuer.Token(nil)) // under the new key, which has to be fetched
 		}, oidcauth.ErrUnknownKey},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newCounter(t)
-				token := c.issuer.Token(map[string]any{"jti": "t1", "sid": "s1", "exp": time.Now().Add(time.Hour).Unix()})
-				claims, err := c.use(c.buy(token, anywhere), anywhere)
+				token := c.Issuer.Token(map[string]any{"jti": "t1", "sid": "s1", "exp": time.Now().Add(time.Hour).Unix()})
+				claims, err := c.Use(c.Buy(token, anywhere), anywhere)
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := c.auth.NewSession(t.Context(), claims)
+				s := c.Auth.NewSession(t.Context(), claims)
 				time.Sleep(50 * time.Minute) // long after the ticket has expired
 				if err := s.Context().Err(); err != nil {
 					t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
@@ -88,12 +88,12 @@ func TestTicket_Session(t *testing.T) {
 // A ticket that was bought before its original was revoked is worth nothing.
 func TestTicket_Revoked(t *testing.T) {
 	c := newCounter(t)
-	token := c.issuer.Token(map[string]any{"jti": "t1"})
-	ticket := c.buy(token, anywhere)
-	if err := c.auth.Revoke(t.Context(), oidcauth.Revocation{TokenID: "t1"}); err != nil {
+	token := c.Issuer.Token(map[string]any{"jti": "t1"})
+	ticket := c.Buy(token, anywhere)
+	if err := c.Auth.Revoke(t.Context(), oidcauth.Revocation{TokenID: "t1"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.use(ticket, anywhere); !errors.Is(err, oidcauth.ErrRevoked) {
+	if _, err := c.Use(ticket, anywhere); !errors.Is(err, oidcauth.ErrRevoked) {
 		t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrRevoked)
 	}
 }

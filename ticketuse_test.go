@@ -38,14 +38,14 @@ func TestTicket_ClockSetBack(t *testing.T) {
 				claims := authenticate(t, auth, issue(t, local, localissuer.Request{NoExpiry: true}))
 				buy := func(l *localissuer.Issuer) string {
 					t.Helper()
-					ticket, err := l.Ticket(fromProgram(), claims, "chat")
+					ticket, err := l.Ticket(from(), claims, "chat")
 					if err != nil {
 						t.Fatal(err)
 					}
 					return ticket
 				}
 				use := func(ticket string) error {
-					_, err := auth.AuthenticateTicket(fromProgram(), ticket, "chat")
+					_, err := auth.AuthenticateTicket(from(), ticket, "chat")
 					return err
 				}
 				own, foreign := buy(local), buy(other)
@@ -95,19 +95,19 @@ func TestTicket_SharedUntil(t *testing.T) {
 	local := newLocal(t, localissuer.Config{})
 	auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Revocations: log})
 	claims := authenticate(t, auth, issue(t, local, localissuer.Request{}))
-	ticket, err := local.Ticket(fromProgram(), claims, "chat")
+	ticket, err := local.Ticket(from(), claims, "chat")
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := time.Now()
-	if _, err := auth.AuthenticateTicket(fromProgram(), ticket, "chat"); err != nil {
+	if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
 		t.Fatal(err)
 	}
 	if len(log.until) != 1 || log.until[0].Before(before.Add(10*time.Minute)) {
 		t.Fatalf("shared until %v, want one entry and 10 minutes at least after %v", log.until, before)
 	}
 	// The ledger of the process is asked first: the log hears of it once.
-	if _, err := auth.AuthenticateTicket(fromProgram(), ticket, "chat"); !errors.Is(err, oidcauth.ErrTicketUsed) || len(log.until) != 1 {
+	if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); !errors.Is(err, oidcauth.ErrTicketUsed) || len(log.until) != 1 {
 		t.Errorf("AuthenticateTicket() error = %v after %d entries, want %v after one", err, len(log.until), oidcauth.ErrTicketUsed)
 	}
 }

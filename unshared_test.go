@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,60 +13,13 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// A flakyLog takes or refuses what the test wants, and counts the attempts.
-type flakyLog struct {
-	*memoryLog
-	refuse   func(oidcauth.Revocation) bool
-	attempts int // guarded by mu
-	failure  error
-}
-
-func (l *flakyLog) Append(ctx context.Context, r oidcauth.Revocation) (bool, error) {
-	l.mu.Lock()
-	l.attempts++
-	refused := l.refuse(r)
-	l.mu.Unlock()
-	switch {
-	case refused && l.failure != nil:
-		return false, l.failure
-	case refused:
-		return false, errLogDown
-	}
-	return l.memoryLog.Append(ctx, r)
-}
-
-func (l *flakyLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (bool, error) {
-	l.mu.Lock()
-	refused := l.refuse(oidcauth.Revocation{})
-	l.mu.Unlock()
-	if refused {
-		return false, errLogDown
-	}
-	return l.memoryLog.FirstUse(ctx, id, until)
-}
-
-func (l *flakyLog) setRefuse(refuse func(oidcauth.Revocation) bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.refuse = refuse
-}
-
-// count returns how often Append was called, and what was appended in the end.
-func (l *flakyLog) count() (attempts, entries int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.attempts, len(l.entries)
-}
-
-func all(oidcauth.Revocation) bool  { return true }
-func none(oidcauth.Revocation) bool { return false }
-
 // withFlakyLog runs a test of two servers that share a log, which takes nothing
 // yet.
-func withFlakyLog(t *testing.T, test func(t *testing.T, issuer *oidctest.Issuer, log *flakyLog, lines *logBuffer, a, b *oidcauth.Authenticator)) {
+func withFlakyLog(t *testing.T, test func(t *testing.T, issuer *oidctest.Issuer, log *memoryLog, lines *logBuffer, a, b *oidcauth.Authenticator)) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
-		log, lines := &flakyLog{memoryLog: newMemoryLog(), refuse: all}, new(logBuffer)
+		log, lines := newMemoryLog(), new(logBuffer)
+		log.RefuseAll()
 		cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log}
 		b := newAuthenticator(t, cfg)
 		cfg.Logger = slog.New(slog.NewTextHandler(lines, nil))
@@ -89,7 +41,7 @@ func revokeAlone(t *testing.T, a *oidcauth.Authenticator, r oidcauth.Revocation)
 
 // What the log did not take holds here at once and everywhere when it does.
 func TestRevoke_SharedLater(t *testing.T) {
-	withFlakyLog(t, func(t *testing.T, issuer *oidctest.Issuer, log *flakyLog, lines *logBuffer, a, b *oidcauth.Authenticator) {
+	withFlakyLog(t, func(t *testing.T, issuer *oidctest.Issuer, log *memoryLog, lines *logBuffer, a, b *oidcauth.Authenticator) {
 		token := issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix(), "jti": "token-1"})
 		s := b.NewSession(t.Context(), wants(t, b, token, nil))
 		for range 3 {
@@ -98,16 +50,16 @@ func TestRevoke_SharedLater(t *testing.T) {
 		wants(t, a, token, oidcauth.ErrRevoked)
 		time.Sleep(time.Hour)
 		wants(t, b, token, nil)
-		if attempts, _ := log.count(); attempts < 40 || attempts > 140 {
+		if _, attempts, _ := log.Counts(); attempts < 40 || attempts > 140 {
 			t.Errorf("%d attempts in an hour, want about one a minute", attempts)
 		}
-		log.setRefuse(none)
+		log.RefuseNone()
 		time.Sleep(2 * time.Minute)
 		expectEnd(t, s, oidcauth.ErrRevoked)
 		wants(t, b, token, oidcauth.ErrRevoked)
-		attempts, entries := log.count()
+		entries, attempts, _ := log.Counts()
 		time.Sleep(time.Hour)
-		if now, _ := log.count(); entries != 1 || now != attempts {
+		if _, now, _ := log.Counts(); entries != 1 || now != attempts {
 			t.Errorf("%d entries, %d attempts since, want 1 and none", entries, now-attempts)
 		}
 		for text, want := range map[string]int{"revocations wait to be shared": 1, "waits to be shared any longer": 1} {
@@ -120,19 +72,19 @@ func TestRevoke_SharedLater(t *testing.T) {
 
 // When contact with the log is back, what waits goes out without delay.
 func TestRevoke_SharedOnContact(t *testing.T) {
-	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *flakyLog, lines *logBuffer, a, _ *oidcauth.Authenticator) {
+	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, lines *logBuffer, a, _ *oidcauth.Authenticator) {
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "token-1"})
 		time.Sleep(time.Hour)
-		log.setDown(true)
+		log.SetDown(true)
 		synctest.Wait()
-		log.setDown(false)
-		log.setRefuse(none)
-		before, _ := log.count()
+		log.SetDown(false)
+		log.RefuseNone()
+		_, before, _ := log.Counts()
 		for strings.Count(lines.String(), "caught up") < 2 {
 			time.Sleep(100 * time.Millisecond)
 			synctest.Wait()
 		}
-		if attempts, entries := log.count(); entries != 1 || attempts != before+1 {
+		if entries, attempts, _ := log.Counts(); entries != 1 || attempts != before+1 {
 			t.Errorf("contact is back: %d entries, %d attempts, want one of each", entries, attempts-before)
 		}
 	})
@@ -140,12 +92,12 @@ func TestRevoke_SharedOnContact(t *testing.T) {
 
 // One that the log never takes does not hold up the others.
 func TestRevoke_OneIsNeverShared(t *testing.T) {
-	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *flakyLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
+	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "never"})
 		for n := range 20 {
 			revokeAlone(t, a, oidcauth.Revocation{TokenID: fmt.Sprint(n)})
 		}
-		log.setRefuse(func(r oidcauth.Revocation) bool { return r.TokenID == "never" })
+		log.Refuse(func(r oidcauth.Revocation) bool { return r.TokenID == "never" })
 		time.Sleep(5 * time.Minute)
 		synctest.Wait()
 		if got := b.RevocationCount(); got != 20 {
@@ -156,17 +108,15 @@ func TestRevoke_OneIsNeverShared(t *testing.T) {
 
 // What is over is not shared any more.
 func TestRevoke_OverBeforeShared(t *testing.T) {
-	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *flakyLog, _ *logBuffer, a, _ *oidcauth.Authenticator) {
+	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, _ *logBuffer, a, _ *oidcauth.Authenticator) {
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "short", Until: time.Now().Add(time.Hour)})
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "long", Until: time.Now().Add(3 * time.Hour)})
 		time.Sleep(2 * time.Hour)
-		log.setRefuse(none)
+		log.RefuseNone()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		log.mu.Lock()
-		defer log.mu.Unlock()
-		if len(log.entries) != 1 || log.entries[0].TokenID != "long" {
-			t.Errorf("the log has %v, want the long one alone", log.entries)
+		if entries := log.Entries(); len(entries) != 1 || entries[0].TokenID != "long" {
+			t.Errorf("the log has %v, want the long one alone", entries)
 		}
 	})
 }
@@ -174,12 +124,12 @@ func TestRevoke_OverBeforeShared(t *testing.T) {
 // A logout is shared later too, and its token works once more for an issuer that
 // was told of the failure.
 func TestLogout_SharedLater(t *testing.T) {
-	withFlakyLog(t, func(t *testing.T, issuer *oidctest.Issuer, log *flakyLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
+	withFlakyLog(t, func(t *testing.T, issuer *oidctest.Issuer, log *memoryLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
 		logout := logoutToken(issuer, nil)
 		if resp := postLogout(a, logout); resp.StatusCode != 503 {
 			t.Fatalf("got status %d, want 503", resp.StatusCode)
 		}
-		log.setRefuse(none)
+		log.RefuseNone()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if got := b.RevocationCount(); got != 1 {
@@ -197,13 +147,13 @@ func TestLogout_SharedLater(t *testing.T) {
 // A log that is certain not to have stored it may do so later all the same, and
 // the caller learns what it said.
 func TestRevoke_NotStored(t *testing.T) {
-	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *flakyLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
-		log.failure = fmt.Errorf("%w: full", oidcauth.ErrNotStored)
+	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
+		log.FailWith(fmt.Errorf("%w: full", oidcauth.ErrNotStored))
 		err := a.Revoke(t.Context(), oidcauth.Revocation{TokenID: "token-1"})
 		if !errors.Is(err, oidcauth.ErrNotStored) || !errors.Is(err, oidcauth.ErrRevocationWaits) || !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
 			t.Errorf("Revoke() error = %v, want %v and %v", err, oidcauth.ErrNotStored, oidcauth.ErrRevocationWaits)
 		}
-		log.setRefuse(none)
+		log.RefuseNone()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
 		if got := b.RevocationCount(); got != 1 {
@@ -215,7 +165,7 @@ func TestRevoke_NotStored(t *testing.T) {
 // What is over before the log took it is given up, and nobody is told that it was
 // shared.
 func TestRevoke_OverIsSaid(t *testing.T) {
-	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, _ *flakyLog, lines *logBuffer, a, _ *oidcauth.Authenticator) {
+	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, _ *memoryLog, lines *logBuffer, a, _ *oidcauth.Authenticator) {
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "short", Until: time.Now().Add(time.Hour)})
 		time.Sleep(2 * time.Hour)
 		for text, want := range map[string]int{"ended before they were shared": 1, "waits to be shared any longer": 0} {
@@ -231,7 +181,7 @@ func TestRevoke_OverIsSaid(t *testing.T) {
 
 // How many may wait is bounded, and whoever comes after that is told.
 func TestRevoke_TooManyToShare(t *testing.T) {
-	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *flakyLog, lines *logBuffer, a, b *oidcauth.Authenticator) {
+	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, lines *logBuffer, a, b *oidcauth.Authenticator) {
 		const capacity = 10_000
 		for n := range capacity {
 			err := a.Revoke(t.Context(), oidcauth.Revocation{TokenID: fmt.Sprint(n)})

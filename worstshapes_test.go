@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -33,7 +34,7 @@ func (s worstShape) unsigned() string {
 	if header == "" {
 		header = worstHeader
 	}
-	return encode(header) + "." + encode(s.payload) + "." + encode(strings.Repeat("\x00", 64))
+	return hostile.Encode(header) + "." + hostile.Encode(s.payload) + "." + hostile.Encode(strings.Repeat("\x00", 64))
 }
 
 // wanted returns what an unsigned token is refused with: nobody knows its
@@ -194,10 +195,10 @@ func unsignedShapes() []worstShape {
 		{name: "header, numbers", header: filled(`{"alg":"ES256","a":[`, always(`1e-310,`), `]}`), payload: `{}`, want: oidcauth.ErrClaim},
 		{name: "base64, dots", token: strings.Repeat(".", largestToken), want: oidcauth.ErrMalformedToken},
 		{name: "base64, padding", token: "e30." + strings.Repeat("=", largestToken-8) + ".AA", want: oidcauth.ErrMalformedToken},
-		{name: "base64, line ends", token: encode(worstHeader) + "." + strings.Repeat("\n", largestToken-100) + ".AA", want: oidcauth.ErrMalformedToken},
-		{name: "base64, line ends in the signature", token: encode(worstHeader) + ".e30." + strings.Repeat("AAA\n", (largestToken-100)/4), want: oidcauth.ErrMalformedToken},
-		{name: "base64, noise at the end", token: encode(worstHeader) + "." + strings.Repeat("A", largestToken-100) + "!.AA", want: oidcauth.ErrMalformedToken},
-		{name: "base64, a long signature", token: encode(worstHeader) + "." + encode(`{"iss":"https://nobody.example"}`) + "." + strings.Repeat("A", largestToken-128)},
+		{name: "base64, line ends", token: hostile.Encode(worstHeader) + "." + strings.Repeat("\n", largestToken-100) + ".AA", want: oidcauth.ErrMalformedToken},
+		{name: "base64, line ends in the signature", token: hostile.Encode(worstHeader) + ".e30." + strings.Repeat("AAA\n", (largestToken-100)/4), want: oidcauth.ErrMalformedToken},
+		{name: "base64, noise at the end", token: hostile.Encode(worstHeader) + "." + strings.Repeat("A", largestToken-100) + "!.AA", want: oidcauth.ErrMalformedToken},
+		{name: "base64, a long signature", token: hostile.Encode(worstHeader) + "." + hostile.Encode(`{"iss":"https://nobody.example"}`) + "." + strings.Repeat("A", largestToken-128)},
 	}
 }
 

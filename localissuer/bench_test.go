@@ -3,6 +3,7 @@ package localissuer_test
 import (
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -22,7 +23,7 @@ func BenchmarkTicket(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := fromProgram()
+	r := authtest.From()
 	b.ReportAllocs()
 	for b.Loop() {
 		ticket, err := l.Ticket(r, claims, "chat")

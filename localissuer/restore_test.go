@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -294,7 +295,7 @@ func TestIssuer_DirectoryLostForLong(t *testing.T) {
 				if _, _, err := v.local.Issue(t.Context(), localissuer.Request{}); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 					t.Errorf("Issue() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 				}
-				if _, err := v.local.Ticket(fromProgram(), claims, "chat"); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
+				if _, err := v.local.Ticket(authtest.From(), claims, "chat"); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 					t.Errorf("Ticket() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 				}
 				late := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{v.local.Issuer()}})
@@ -371,7 +372,7 @@ func TestNew_FormerVersion(t *testing.T) {
 		if !bytes.Equal(v.backup(), former) {
 			t.Error("the file has changed")
 		}
-		ticket, err := v.local.Ticket(fromProgram(), claims, "chat")
+		ticket, err := v.local.Ticket(authtest.From(), claims, "chat")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -384,7 +385,7 @@ func TestNew_FormerVersion(t *testing.T) {
 		if !strings.Contains(string(v.backup()), `"version": 2`) {
 			t.Error("the file is still of version 1")
 		}
-		if _, err := v.auth.AuthenticateTicket(fromProgram(), ticket, "chat"); err != nil {
+		if _, err := v.auth.AuthenticateTicket(authtest.From(), ticket, "chat"); err != nil {
 			t.Errorf("AuthenticateTicket() after that: error = %v", err)
 		}
 		time.Sleep(6 * time.Second)

@@ -1,7 +1,6 @@
 package database_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/oidcauth/oidcauth/examples/internal/database"
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 )
 
 const audience = "messages"
@@ -43,7 +42,7 @@ type bench struct {
 	db       *database.Database
 	server   *httptest.Server
 	file     string
-	log      *syncBuffer
+	log      *authtest.Log
 	stop     func() // ends the server's base context
 }
 
@@ -53,7 +52,7 @@ func newBench(t *testing.T) *bench {
 	client := func(id, audience string, lifetime time.Duration, roles ...string) provider.Client {
 		return provider.Client{ID: id, Secret: "secret", Audiences: []string{audience}, Roles: roles, TokenLifetime: lifetime}
 	}
-	b := &bench{server: httptest.NewUnstartedServer(nil), file: filepath.Join(t.TempDir(), "messages.db"), log: &syncBuffer{}}
+	b := &bench{server: httptest.NewUnstartedServer(nil), file: filepath.Join(t.TempDir(), "messages.db"), log: &authtest.Log{}}
 	p, err := provider.Start(t.Context(), provider.Config{
 		Clients: []provider.Client{
 			client("writer", audience, 0, "writer"),
@@ -158,24 +157,6 @@ func (b *bench) send(t *testing.T, r *http.Request) (status int, got answer) {
 		t.Fatal(err)
 	}
 	return response.StatusCode, got
-}
-
-// syncBuffer is a buffer that several goroutines may write to.
-type syncBuffer struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 func TestServer(t *testing.T) {

@@ -1,4 +1,4 @@
-package oidcauth_test
+package hostile
 
 import (
 	"context"
@@ -8,41 +8,43 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 )
 
 // serverRows are refused for reasons that are not the token's.
-func serverRows(t *testing.T, w *world) []hostile {
-	good := w.of("other", nil)
-	closed := newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: "https://other.test", Audiences: []string{testAudience}}}, Client: w.by["other"].Client(),
+func serverRows(t testing.TB, w *World) []Row {
+	good := w.Of("other", nil)
+	closed := authtest.NewAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: "https://other.test", Audiences: []string{authtest.Audience}}}, Client: w.By["other"].Client(),
 	})
 	if _, err := closed.Authenticate(t.Context(), good); err != nil {
 		t.Fatal(err)
 	}
 	closed.Close()
-	unknownKey := w.of("down", func(h, c members) (members, members) { return h.set("kid", `"nobody"`), c })
-	return []hostile{
-		w.row("server: no keys", oidcauth.ErrKeysUnavailable, w.of("down", nil), good),
-		w.row("server: no keys, unknown key ID", oidcauth.ErrKeysUnavailable, unknownKey, good),
-		w.row("server: no keys, token expired", oidcauth.ErrKeysUnavailable, w.of("down", func(h, c members) (members, members) { return h, c.set("exp", "1") }), good),
+	unknownKey := w.Of("down", func(h, c Members) (Members, Members) { return h.Set("kid", `"nobody"`), c })
+	return []Row{
+		w.Row("server: no keys", oidcauth.ErrKeysUnavailable, w.Of("down", nil), good),
+		w.Row("server: no keys, unknown key ID", oidcauth.ErrKeysUnavailable, unknownKey, good),
+		w.Row("server: no keys, token expired", oidcauth.ErrKeysUnavailable, w.Of("down", func(h, c Members) (Members, Members) { return h, c.Set("exp", "1") }), good),
 		{
-			name: "server: closed, a token it has accepted", want: oidcauth.ErrClosed,
-			bad:  func() (*oidcauth.Claims, error) { return closed.Authenticate(context.Background(), good) },
-			good: w.authenticate(good),
+			Name: "server: closed, a token it has accepted", Want: oidcauth.ErrClosed,
+			Bad:  func() (*oidcauth.Claims, error) { return closed.Authenticate(context.Background(), good) },
+			Good: w.Authenticate(good),
 		},
 	}
 }
 
-// A carrier puts a token into a request: a header line, or part of the query.
-type carrier struct {
-	name string
-	put  func(r *http.Request, tok string)
+// A Carrier puts a token into a request: a header line, or part of the query.
+type Carrier struct {
+	Name string
+	Put  func(r *http.Request, tok string)
 }
 
-var carriers = []carrier{
+// Carriers are the places that extractors know.
+var Carriers = []Carrier{
 	{"header", func(r *http.Request, tok string) { r.Header.Add("Authorization", "Bearer "+tok) }},
 	{"subprotocol", func(r *http.Request, tok string) {
-		r.Header.Add("Sec-WebSocket-Protocol", "chat.v1, bearer."+encode(tok))
+		r.Header.Add("Sec-WebSocket-Protocol", "chat.v1, bearer."+Encode(tok))
 	}},
 	{"query", func(r *http.Request, tok string) {
 		r.URL.RawQuery = strings.TrimPrefix(r.URL.RawQuery+"&access_token="+tok, "&")
@@ -52,7 +54,7 @@ var carriers = []carrier{
 
 // A desk is an Authenticator that takes tokens from everywhere.
 type desk struct {
-	t    *testing.T
+	t    testing.TB
 	auth *oidcauth.Authenticator
 	tok  string
 }
@@ -60,7 +62,7 @@ type desk struct {
 // present returns a function that makes a request and presents it.
 func (d desk) present(line string, change func(*http.Request), headers ...string) func() (*oidcauth.Claims, error) {
 	return func() (*oidcauth.Claims, error) {
-		r := newRequest(d.t, line, headers...)
+		r := authtest.NewRequest(d.t, line, headers...)
 		if change != nil {
 			change(r)
 		}
@@ -68,9 +70,9 @@ func (d desk) present(line string, change func(*http.Request), headers ...string
 	}
 }
 
-func requestRows(t *testing.T, w *world) []hostile {
-	d := desk{t: t, tok: w.of("other", nil), auth: newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: "https://other.test", Audiences: []string{testAudience}}}, Client: w.by["other"].Client(),
+func requestRows(t testing.TB, w *World) []Row {
+	d := desk{t: t, tok: w.Of("other", nil), auth: authtest.NewAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: "https://other.test", Audiences: []string{authtest.Audience}}}, Client: w.By["other"].Client(),
 		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken,
 			oidcauth.QueryToken("access_token"), oidcauth.CookieToken("session", "https://app.test")),
 	})}
@@ -83,18 +85,18 @@ func requestRows(t *testing.T, w *world) []hostile {
 
 // severalTokens carry tokens in every combination of more than one place: a good
 // one beside others. The good twin has the same token in all of them.
-func (d desk) severalTokens(w *world) []hostile {
-	var all []hostile
+func (d desk) severalTokens(w *World) []Row {
+	var all []Row
 	second := map[string]string{
-		"the same but for its end": d.tok[:len(d.tok)-1], "another good one": w.of("other", func(h, c members) (members, members) { return h, c.set("jti", `"2"`) }),
-		"an expired one": w.of("other", func(h, c members) (members, members) { return h, c.set("exp", "1") }), "garbage": "x",
+		"the same but for its end": d.tok[:len(d.tok)-1], "another good one": w.Of("other", func(h, c Members) (Members, Members) { return h, c.Set("jti", `"2"`) }),
+		"an expired one": w.Of("other", func(h, c Members) (Members, Members) { return h, c.Set("exp", "1") }), "garbage": "x",
 	}
-	for set := 1; set < 1<<len(carriers); set++ {
-		var chosen []carrier
+	for set := 1; set < 1<<len(Carriers); set++ {
+		var chosen []Carrier
 		var names []string
-		for i, c := range carriers {
+		for i, c := range Carriers {
 			if set&(1<<i) != 0 {
-				chosen, names = append(chosen, c), append(names, c.name)
+				chosen, names = append(chosen, c), append(names, c.Name)
 			}
 		}
 		if len(chosen) == 1 {
@@ -103,16 +105,16 @@ func (d desk) severalTokens(w *world) []hostile {
 		}
 		twin := d.present("GET /", func(r *http.Request) {
 			for _, c := range chosen {
-				c.put(r, d.tok)
+				c.Put(r, d.tok)
 			}
 		})
 		for what, other := range second {
-			all = append(all, hostile{
-				name: "request: " + strings.Join(names, " and ") + ", " + what, want: oidcauth.ErrMalformedRequest, good: twin,
-				bad: d.present("GET /", func(r *http.Request) {
-					chosen[0].put(r, d.tok)
+			all = append(all, Row{
+				Name: "request: " + strings.Join(names, " and ") + ", " + what, Want: oidcauth.ErrMalformedRequest, Good: twin,
+				Bad: d.present("GET /", func(r *http.Request) {
+					chosen[0].Put(r, d.tok)
 					for _, c := range chosen[1:] {
-						c.put(r, other)
+						c.Put(r, other)
 					}
 				}),
 			})
@@ -122,7 +124,7 @@ func (d desk) severalTokens(w *world) []hostile {
 }
 
 // malformed carry one token, in a way that is not allowed.
-func (d desk) malformed() []hostile {
+func (d desk) malformed() []Row {
 	bad, none, form := oidcauth.ErrMalformedRequest, oidcauth.ErrNoToken, oidcauth.ErrMalformedToken
 	header := []string{"Authorization: Bearer " + d.tok}
 	rows := []struct {
@@ -156,31 +158,31 @@ func (d desk) malformed() []hostile {
 		{"query with a bad escape", "GET /?access_token=%", nil, header, bad},
 		{"query with an escaped line end", "GET /?access_token=" + d.tok + "%0a", nil, header, bad},
 		{"query behind a semicolon", "GET /?a=1;access_token=" + d.tok, nil, header, none},
-		{"subprotocol alone", "GET /", []string{"Sec-WebSocket-Protocol: bearer." + encode(d.tok)}, []string{"Sec-WebSocket-Protocol: bearer." + encode(d.tok) + ", chat.v1"}, bad},
+		{"subprotocol alone", "GET /", []string{"Sec-WebSocket-Protocol: bearer." + Encode(d.tok)}, []string{"Sec-WebSocket-Protocol: bearer." + Encode(d.tok) + ", chat.v1"}, bad},
 		{"subprotocol not encoded", "GET /", []string{"Sec-WebSocket-Protocol: chat.v1, bearer." + d.tok}, header, bad},
-		{"subprotocol of another case", "GET /", []string{"Sec-WebSocket-Protocol: chat.v1, Bearer." + encode(d.tok)}, header, none},
+		{"subprotocol of another case", "GET /", []string{"Sec-WebSocket-Protocol: chat.v1, Bearer." + Encode(d.tok)}, header, none},
 		{"cookie of another case", "GET /", []string{"Cookie: Session=" + d.tok}, []string{`Cookie: session="` + d.tok + `"`}, none},
 		{"empty cookie", "GET /", []string{"Cookie: session="}, []string{"Cookie: a=b; session=" + d.tok}, bad},
 	}
-	var all []hostile
+	var all []Row
 	for _, row := range rows {
-		all = append(all, hostile{
-			name: "request: " + row.name, want: row.want,
-			bad: d.present(row.line, nil, row.headers...), good: d.present("GET /", nil, row.good...),
+		all = append(all, Row{
+			Name: "request: " + row.name, Want: row.want,
+			Bad: d.present(row.line, nil, row.headers...), Good: d.present("GET /", nil, row.good...),
 		})
 	}
 	return all
 }
 
 // origins use a browser's cookie from where it must not be used.
-func (d desk) origins() []hostile {
+func (d desk) origins() []Row {
 	cookie, allowed := "Cookie: session="+d.tok, "Origin: https://app.test"
-	var all []hostile
+	var all []Row
 	add := func(name, line string, headers ...string) {
-		all = append(all, hostile{
-			name: "origin: " + name, want: oidcauth.ErrOrigin,
-			bad:  d.present(line, nil, append(headers, cookie)...),
-			good: d.present(line, nil, append(slices.DeleteFunc(slices.Clone(headers), func(h string) bool { return strings.HasPrefix(h, "Origin: ") }), cookie, allowed)...),
+		all = append(all, Row{
+			Name: "origin: " + name, Want: oidcauth.ErrOrigin,
+			Bad:  d.present(line, nil, append(headers, cookie)...),
+			Good: d.present(line, nil, append(slices.DeleteFunc(slices.Clone(headers), func(h string) bool { return strings.HasPrefix(h, "Origin: ") }), cookie, allowed)...),
 		})
 	}
 	for _, origin := range []string{
@@ -203,9 +205,9 @@ func (d desk) origins() []hostile {
 }
 
 // forwarded headers come from whoever sends the request and decide nothing.
-func (d desk) forwarded(w *world) []hostile {
-	foreign := w.of("other", func(h, c members) (members, members) { return h, c.set("aud", `"x"`) })
-	var all []hostile
+func (d desk) forwarded(w *World) []Row {
+	foreign := w.Of("other", func(h, c Members) (Members, Members) { return h, c.Set("aud", `"x"`) })
+	var all []Row
 	for _, said := range []string{
 		"X-Forwarded-For: 127.0.0.1", "X-Forwarded-Host: my-db", "X-Forwarded-Proto: https", "X-Forwarded-User: admin",
 		"X-Forwarded-Access-Token: " + d.tok, "X-Forwarded-Client-Cert: Hash=00;Subject=\"CN=admin\"", "X-Real-IP: 127.0.0.1",
@@ -215,17 +217,17 @@ func (d desk) forwarded(w *world) []hostile {
 		name, _, _ := strings.Cut(said, ":")
 		good := d.present("GET /", nil, said, "Authorization: Bearer "+d.tok)
 		all = append(all,
-			hostile{name: "forwarded: " + name + " and no token", want: oidcauth.ErrNoToken, bad: d.present("GET /", nil, said), good: good},
-			hostile{name: "forwarded: " + name + " and a foreign token", want: oidcauth.ErrAudience, bad: d.present("GET /", nil, said, "Authorization: Bearer "+foreign), good: good})
+			Row{Name: "forwarded: " + name + " and no token", Want: oidcauth.ErrNoToken, Bad: d.present("GET /", nil, said), Good: good},
+			Row{Name: "forwarded: " + name + " and a foreign token", Want: oidcauth.ErrAudience, Bad: d.present("GET /", nil, said, "Authorization: Bearer "+foreign), Good: good})
 	}
 	return all
 }
 
 // forbidden are calls of a known caller who may not make them.
-func (d desk) forbidden(w *world) []hostile {
+func (d desk) forbidden(w *World) []Row {
 	demand := func(roles string, rules ...oidcauth.Rule) func() (*oidcauth.Claims, error) {
-		tok := w.of("other", func(h, c members) (members, members) {
-			return h, c.set("roles", roles).set("scope", `"read write"`)
+		tok := w.Of("other", func(h, c Members) (Members, Members) {
+			return h, c.Set("roles", roles).Set("scope", `"read write"`)
 		})
 		return func() (*oidcauth.Claims, error) {
 			c, err := d.auth.Authenticate(context.Background(), tok)
@@ -251,13 +253,13 @@ func (d desk) forbidden(w *world) []hostile {
 		{"role denied", demand(`{"admin":false}`, admin), demand(`{"admin":true}`, admin)},
 		{"roles true", demand(`true`, admin), demand(`["admin"]`, admin)},
 		{"two scopes as one", demand("", oidcauth.HasScope("read write")), demand("", oidcauth.HasScope("read"))},
-		{"another issuer", demand("", oidcauth.HasIssuer(mainURL)), demand("", oidcauth.HasIssuer(mainURL, "https://other.test"))},
+		{"another issuer", demand("", oidcauth.HasIssuer(URL)), demand("", oidcauth.HasIssuer(URL, "https://other.test"))},
 		{"any of no rules", demand("", oidcauth.Any()), demand("", oidcauth.All())},
 		{"all of two, one broken", demand("", oidcauth.HasScope("read"), admin), demand("", oidcauth.Any(oidcauth.HasScope("read"), admin))},
 	}
-	var all []hostile
+	var all []Row
 	for _, row := range rows {
-		all = append(all, hostile{name: "forbidden: " + row.name, want: oidcauth.ErrForbidden, bad: row.bad, good: row.good})
+		all = append(all, Row{Name: "forbidden: " + row.name, Want: oidcauth.ErrForbidden, Bad: row.bad, Good: row.good})
 	}
 	return all
 }

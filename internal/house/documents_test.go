@@ -1,7 +1,8 @@
-package oidcauth_test
+package main
 
 import (
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -11,11 +12,16 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 )
+
+// root is the folder of the repository, from this one.
+const root = "../.."
 
 // What the README and the guide show is the code of examples, which compile and
 // run. White space at the beginning of lines does not count.
 func TestDocuments(t *testing.T) {
+	t.Chdir(root)
 	sources, err := filepath.Glob("*example_test.go")
 	if err != nil || len(sources) == 0 {
 		t.Fatalf("Glob() = %q, %v, want the examples", sources, err)
@@ -47,13 +53,14 @@ func TestDocuments(t *testing.T) {
 
 // Every sentinel is answered with the status that its comment promises.
 func TestDocuments_StatusInComments(t *testing.T) {
+	t.Chdir(root)
 	source := strings.ReplaceAll(trimmed(t, "errors.go"), "\n//", "")
 	found := regexp.MustCompile(`(Err\w+) says .* HTTP status (\d+)\.\n`).FindAllStringSubmatch(source, -1)
-	if len(found) != len(sentinels) {
-		t.Errorf("%d comments with a status, want %d", len(found), len(sentinels))
+	if len(found) != len(authtest.Sentinels) {
+		t.Errorf("%d comments with a status, want %d", len(found), len(authtest.Sentinels))
 	}
 	for _, f := range found {
-		sentinel := sentinels[f[1]]
+		sentinel := authtest.Sentinels[f[1]]
 		if status, _, _ := oidcauth.Answer(sentinel); sentinel == nil || strconv.Itoa(status) != f[2] {
 			t.Errorf("%s is answered with %d, documented with %s", f[1], status, f[2])
 		}
@@ -63,6 +70,7 @@ func TestDocuments_StatusInComments(t *testing.T) {
 // The README's table of checks has every sentinel, ErrClosed aside, in a row with
 // the statuses of those that it names.
 func TestDocuments_StatusInTable(t *testing.T) {
+	t.Chdir(root)
 	named := map[string]bool{"ErrClosed": true}
 	for line := range strings.Lines(trimmed(t, "README.md")) {
 		names := regexp.MustCompile(`Err\w+`).FindAllString(line, -1)
@@ -73,7 +81,7 @@ func TestDocuments_StatusInTable(t *testing.T) {
 		var want []string
 		for _, name := range names {
 			named[name] = true
-			status, _, _ := oidcauth.Answer(sentinels[name])
+			status, _, _ := oidcauth.Answer(authtest.Sentinels[name])
 			if text := strconv.Itoa(status); !slices.Contains(want, text) {
 				want = append(want, text)
 			}
@@ -82,7 +90,7 @@ func TestDocuments_StatusInTable(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", names, got, strings.Join(want, ", "))
 		}
 	}
-	for name := range sentinels {
+	for name := range authtest.Sentinels {
 		if !named[name] {
 			t.Errorf("%s is in no row", name)
 		}
@@ -91,6 +99,7 @@ func TestDocuments_StatusInTable(t *testing.T) {
 
 // What the documents point to in the repository is there.
 func TestDocuments_Links(t *testing.T) {
+	t.Chdir(root)
 	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#([a-z-]+))?\)`) // with a colon it leads elsewhere
 	for _, name := range documents(t) {
 		for _, to := range link.FindAllStringSubmatch(trimmed(t, name), -1) {
@@ -109,6 +118,7 @@ func TestDocuments_Links(t *testing.T) {
 
 // Tests and fuzz tests that the documents name are there.
 func TestDocuments_Tests(t *testing.T) {
+	t.Chdir(root)
 	tests := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
 	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
@@ -141,6 +151,7 @@ func TestDocuments_Tests(t *testing.T) {
 
 // Files and folders that the map names are there, each by its path from the root.
 func TestDocuments_Places(t *testing.T) {
+	t.Chdir(root)
 	path := regexp.MustCompile("`([a-z0-9._]+(?:/[a-z0-9._]+)*(?:\\.go|\\.md|/[a-z0-9_]+))`")
 	text := trimmed(t, "docs/architecture.md")
 	found := path.FindAllStringSubmatch(text, -1)
@@ -156,6 +167,7 @@ func TestDocuments_Places(t *testing.T) {
 
 // What the table of bounds says of time is what was measured of the worst tokens.
 func TestDocuments_Worst(t *testing.T) {
+	t.Chdir(root)
 	rows := regexp.MustCompile(`(?m)^\| [^|]+ \| (\d+\.\d+) \|$`)
 	unsigned, signed, found := strings.Cut(trimmed(t, "benchmarks/worst.md"), "| signed |")
 	if !found {
@@ -180,6 +192,7 @@ func TestDocuments_Worst(t *testing.T) {
 // How many providers there are, and how many have been tried with the real thing, is
 // what the table says, which the tests of package issuers write.
 func TestDocuments_Tried(t *testing.T) {
+	t.Chdir(root)
 	readme := strings.ReplaceAll(trimmed(t, "README.md"), "\n", " ")
 	providers := strings.Count(trimmed(t, "docs/providers.md"), "<!-- begin ") - 1 // and the table itself
 	for _, name := range []string{"README.md", "docs/guide.md"} {
@@ -203,6 +216,7 @@ func TestDocuments_Tried(t *testing.T) {
 
 // What the README says each library lets pass is what the comparison counts.
 func TestDocuments_LetPass(t *testing.T) {
+	t.Chdir(root)
 	_, table, found := strings.Cut(trimmed(t, "benchmarks/RESULTS.md"), "| fault |")
 	if !found {
 		t.Fatal("benchmarks/RESULTS.md has no table of faults")
@@ -259,4 +273,44 @@ func trimmed(t *testing.T, name string) string {
 		b.WriteString(strings.TrimSpace(line) + "\n")
 	}
 	return b.String()
+}
+
+// The map in docs/architecture.md has each package of the module once, and each
+// imports no package of the module that the map does not permit. The root may
+// import all that is below it.
+func TestRooms_Documented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "docs/architecture.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := imports("../../...")
+	if err != nil {
+		t.Fatal(err)
+	}
+	permitted := map[string]string{} // by package
+	row := regexp.MustCompile("(?m)^\\| `([a-z./]+)` \\| [^|]+ \\| ([^|]*)\\|$")
+	for _, found := range row.FindAllStringSubmatch(string(text), -1) {
+		name := found[1]
+		if _, twice := permitted[name]; twice {
+			t.Errorf("%s stands in the table twice", name)
+		}
+		if _, known := all[modulePath+strings.TrimSuffix("/"+name, "/.")]; !known {
+			t.Errorf("%s stands in the table and is no package", name)
+		}
+		permitted[name] = found[2]
+	}
+	for _, path := range slices.Sorted(maps.Keys(all)) {
+		from := short(path)
+		cell, documented := permitted[from]
+		if !documented {
+			t.Errorf("%s does not stand in the table", from)
+			continue
+		}
+		for _, p := range all[path] {
+			inside := p == modulePath || strings.HasPrefix(p, modulePath+"/")
+			if inside && from != "." && !strings.Contains(cell, "`"+short(p)+"`") {
+				t.Errorf("%s imports %s, and the table permits %s", from, short(p), cell)
+			}
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package oidcauth_test
+package hostile
 
 import (
 	"strings"
@@ -18,18 +18,18 @@ type claimRow struct {
 }
 
 // claimRows makes rows of changes to one claim.
-func claimRows(w *world, claim string, rows []claimRow) []hostile {
-	var all []hostile
+func claimRows(w *World, claim string, rows []claimRow) []Row {
+	var all []Row
 	for _, row := range rows {
-		all = append(all, w.row(claim+": "+row.name, row.want,
-			w.withClaims(goodClaims(mainURL).set(claim, row.bad)), w.withClaims(goodClaims(mainURL).set(claim, row.good))))
+		all = append(all, w.Row(claim+": "+row.name, row.want,
+			w.WithClaims(Claims(URL).Set(claim, row.bad)), w.WithClaims(Claims(URL).Set(claim, row.good))))
 	}
 	return all
 }
 
-func issuerRows(t *testing.T, w *world) []hostile {
+func issuerRows(t testing.TB, w *World) []Row {
 	malformed, unknown := oidcauth.ErrClaim, oidcauth.ErrUnknownIssuer
-	good := `"` + mainURL + `"`
+	good := `"` + URL + `"`
 	return claimRows(w, "iss", []claimRow{
 		{"missing", "", good, malformed},
 		{"null", "null", good, malformed},
@@ -40,8 +40,8 @@ func issuerRows(t *testing.T, w *world) []hostile {
 		{"empty", `""`, good, malformed},
 		{"129 bytes", `"` + strings.Repeat("i", 129) + `"`, good, malformed},
 		{"128 bytes of a stranger", `"` + strings.Repeat("i", 128) + `"`, good, unknown},
-		{"trailing slash", `"` + mainURL + `/"`, `"https:\/\/issuer.test"`, unknown},
-		{"two trailing slashes", `"` + mainURL + `//"`, good, unknown},
+		{"trailing slash", `"` + URL + `/"`, `"https:\/\/issuer.test"`, unknown},
+		{"two trailing slashes", `"` + URL + `//"`, good, unknown},
 		{"host in capitals", `"https://ISSUER.test"`, good, unknown},
 		{"scheme in capitals", `"HTTPS://issuer.test"`, good, unknown},
 		{"http", `"http://issuer.test"`, good, unknown},
@@ -93,38 +93,38 @@ func wrongTimes(good string) []claimRow {
 	}
 }
 
-func timeRows(t *testing.T, w *world) []hostile {
+func timeRows(t testing.TB, w *World) []Row {
 	expired, early, future := oidcauth.ErrExpired, oidcauth.ErrNotYetValid, oidcauth.ErrIssuedInFuture
-	all := claimRows(w, "exp", append(wrongTimes(goodExpiry), []claimRow{
-		{"missing", "", goodExpiry, oidcauth.ErrClaim},
+	all := claimRows(w, "exp", append(wrongTimes(Expiry), []claimRow{
+		{"missing", "", Expiry, oidcauth.ErrClaim},
 		{"in 1970", "1", "253402300799", expired},
-		{"zero", "0", goodExpiry, expired},
-		{"minus zero", "-0", goodExpiry, expired},
-		{"negative", "-1", goodExpiry, expired},
-		{"a negative fraction", "-0.5", goodExpiry, expired},
+		{"zero", "0", Expiry, expired},
+		{"minus zero", "-0", Expiry, expired},
+		{"negative", "-1", Expiry, expired},
+		{"a negative fraction", "-0.5", Expiry, expired},
 		{"a tiny fraction", "1e-300", "4.102444800e9", expired},
-		{"a minute ago", unix(-time.Minute), unix(time.Minute), expired},
-		{"a minute ago, as a fraction", unix(-time.Minute) + ".999", unix(time.Minute) + ".001", expired},
+		{"a minute ago", Unix(-time.Minute), Unix(time.Minute), expired},
+		{"a minute ago, as a fraction", Unix(-time.Minute) + ".999", Unix(time.Minute) + ".001", expired},
 		{"a minute ago, in milliseconds of another unit", "1.7e9", "41024448e2", expired},
-		{"31 seconds ago", unix(-31 * time.Second), unix(-15 * time.Second), expired},
+		{"31 seconds ago", Unix(-31 * time.Second), Unix(-15 * time.Second), expired},
 	}...))
 	all = append(all, claimRows(w, "nbf", append(wrongTimes("1700000000"), []claimRow{
-		{"in an hour", unix(time.Hour), unix(-time.Hour), early},
-		{"in 45 seconds", unix(45 * time.Second), unix(20 * time.Second), early},
+		{"in an hour", Unix(time.Hour), Unix(-time.Hour), early},
+		{"in 45 seconds", Unix(45 * time.Second), Unix(20 * time.Second), early},
 		{"in the year 9999", "253402300799", "", early},
-		{"in an hour, as a fraction", unix(time.Hour) + ".5", "0.5", early},
+		{"in an hour, as a fraction", Unix(time.Hour) + ".5", "0.5", early},
 		{"in 2100, with an exponent", "4.1024448e9", "-1", early},
 	}...))...)
 	return append(all, claimRows(w, "iat", append(wrongTimes("1700000000"), []claimRow{
-		{"in an hour", unix(time.Hour), unix(-time.Hour), future},
-		{"in 45 seconds", unix(45 * time.Second), unix(20 * time.Second), future},
+		{"in an hour", Unix(time.Hour), Unix(-time.Hour), future},
+		{"in 45 seconds", Unix(45 * time.Second), Unix(20 * time.Second), future},
 		{"in the year 9999", "253402300799", "", future},
 		{"in milliseconds", "1700000000000", "1700000000", oidcauth.ErrClaim},
 		{"in 2100, with an exponent", "41024448E2", "17e8", future},
 	}...))...)
 }
 
-func audienceRows(t *testing.T, w *world) []hostile {
+func audienceRows(t testing.TB, w *World) []Row {
 	wrong, malformed, good := oidcauth.ErrAudience, oidcauth.ErrClaim, `"my-db"`
 	all := claimRows(w, "aud", []claimRow{
 		{"missing", "", good, wrong},
@@ -154,28 +154,28 @@ func audienceRows(t *testing.T, w *world) []hostile {
 		{"zero byte behind", `"my-db\u0000"`, good, wrong},
 		{"the issuer", `"https://issuer.test"`, good, wrong},
 	})
-	set := func(name, value string) func(h, c members) (members, members) {
-		return func(h, c members) (members, members) { return h, c.set(name, value) }
+	set := func(name, value string) func(h, c Members) (Members, Members) {
+		return func(h, c Members) (Members, Members) { return h, c.Set(name, value) }
 	}
 	client := func(value string) string {
-		return w.of("client", func(h, c members) (members, members) { return h, c.set("aud", "").set("client_id", value) })
+		return w.Of("client", func(h, c Members) (Members, Members) { return h, c.Set("aud", "").Set("client_id", value) })
 	}
 	return append(all,
-		w.row("aud: in capitals", wrong, w.withClaims(goodClaims(mainURL).set("aud", "").with("AUD", good)), w.withClaims(goodClaims(mainURL).with("AUD", `"x"`))),
-		w.row("client_id: missing, aud good", wrong, w.of("client", nil), client(good)),
-		w.row("client_id: another", wrong, client(`"x"`), client(good)),
-		w.row("client_id: null", malformed, client("null"), client(good)),
-		w.row("client_id: a number", malformed, client("1"), client(`["my-db"]`)),
-		w.row("client_id: good, aud null", malformed, w.of("client", func(h, c members) (members, members) { return h, c.set("aud", "null").set("client_id", good) }), client(good)),
-		w.row("client_id: for an issuer that uses aud", wrong, w.withClaims(goodClaims(mainURL).set("aud", "").set("client_id", good)), client(good)),
-		w.row("aud: null though any is accepted", malformed, w.of("anyone", set("aud", "null")), w.of("anyone", set("aud", ""))),
-		w.row("aud: a number though any is accepted", malformed, w.of("anyone", set("aud", "1")), w.of("anyone", set("aud", `"x"`))),
+		w.Row("aud: in capitals", wrong, w.WithClaims(Claims(URL).Set("aud", "").With("AUD", good)), w.WithClaims(Claims(URL).With("AUD", `"x"`))),
+		w.Row("client_id: missing, aud good", wrong, w.Of("client", nil), client(good)),
+		w.Row("client_id: another", wrong, client(`"x"`), client(good)),
+		w.Row("client_id: null", malformed, client("null"), client(good)),
+		w.Row("client_id: a number", malformed, client("1"), client(`["my-db"]`)),
+		w.Row("client_id: good, aud null", malformed, w.Of("client", func(h, c Members) (Members, Members) { return h, c.Set("aud", "null").Set("client_id", good) }), client(good)),
+		w.Row("client_id: for an issuer that uses aud", wrong, w.WithClaims(Claims(URL).Set("aud", "").Set("client_id", good)), client(good)),
+		w.Row("aud: null though any is accepted", malformed, w.Of("anyone", set("aud", "null")), w.Of("anyone", set("aud", ""))),
+		w.Row("aud: a number though any is accepted", malformed, w.Of("anyone", set("aud", "1")), w.Of("anyone", set("aud", `"x"`))),
 	)
 }
 
-func subjectRows(t *testing.T, w *world) []hostile {
+func subjectRows(t testing.TB, w *World) []Row {
 	malformed, good := oidcauth.ErrClaim, `"alice"`
-	quoted := `"` + identity.New(mainURL, "alice").String() + `"`
+	quoted := `"` + identity.New(URL, "alice").String() + `"`
 	all := claimRows(w, "sub", []claimRow{
 		{"missing", "", good, malformed},
 		{"null", "null", good, malformed},
@@ -189,11 +189,11 @@ func subjectRows(t *testing.T, w *world) []hostile {
 		{"129 bytes, escaped", `"s` + strings.Repeat(`\u00e9`, 64) + `"`, `"` + strings.Repeat(`\u00e9`, 64) + `"`, malformed},
 	})
 	for _, folded := range []string{"SUB", "Sub", "ſub", "\u017fub", "sub ", "ѕub", "su\u200bb", `\u0053ub`} {
-		all = append(all, w.row("sub: "+folded+" instead", malformed,
-			w.withClaims(goodClaims(mainURL).set("sub", "").with(folded, `"admin"`)), w.withClaims(goodClaims(mainURL).with(folded, `"admin"`))))
+		all = append(all, w.Row("sub: "+folded+" instead", malformed,
+			w.WithClaims(Claims(URL).Set("sub", "").With(folded, `"admin"`)), w.WithClaims(Claims(URL).With(folded, `"admin"`))))
 	}
 	all = append(all, claimRows(w, "hex_identity", []claimRow{
-		{"another subject's", `"` + identity.New(mainURL, "bob").String() + `"`, quoted, malformed},
+		{"another subject's", `"` + identity.New(URL, "bob").String() + `"`, quoted, malformed},
 		{"another issuer's", `"` + identity.New("https://other.test", "alice").String() + `"`, quoted, malformed},
 		{"nobody's", `"` + strings.Repeat("0", 64) + `"`, quoted, malformed},
 		{"in capitals", strings.ToUpper(quoted), quoted, malformed},
@@ -207,9 +207,9 @@ func subjectRows(t *testing.T, w *world) []hostile {
 }
 
 // tupleRows are of an issuer whose subject is made of two claims.
-func tupleRows(w *world) []hostile {
+func tupleRows(w *World) []Row {
 	with := func(tid, user string) string {
-		return w.of("tuple", func(h, c members) (members, members) { return h, c.set("tid", tid).set("user", user) })
+		return w.Of("tuple", func(h, c Members) (Members, Members) { return h, c.Set("tid", tid).Set("user", user) })
 	}
 	good := with(`"t"`, `{"oid":"o"}`)
 	rows := []struct{ name, bad, good string }{
@@ -224,9 +224,9 @@ func tupleRows(w *world) []hostile {
 		{"first with the separator", with(`"t|o"`, `{"oid":"p"}`), with(`"t"`, `{"oid":"o|p"}`)},
 		{"129 bytes together", with(`"`+strings.Repeat("t", 64)+`"`, `{"oid":"`+strings.Repeat("o", 64)+`"}`), with(`"`+strings.Repeat("t", 64)+`"`, `{"oid":"`+strings.Repeat("o", 63)+`"}`)},
 	}
-	var all []hostile
+	var all []Row
 	for _, row := range rows {
-		all = append(all, w.row("subject of two claims: "+row.name, oidcauth.ErrClaim, row.bad, row.good))
+		all = append(all, w.Row("subject of two claims: "+row.name, oidcauth.ErrClaim, row.bad, row.good))
 	}
 	return all
 }
