@@ -1,8 +1,13 @@
 package oidcauth
 
 import (
+	"context"
+	"net"
+	"net/netip"
 	"reflect"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // SessionCounts returns how many sessions the Authenticator knows to be alive,
@@ -55,4 +60,32 @@ func sizeOf(v any, fields ...string) int {
 		return int(at.Int())
 	}
 	return at.Len()
+}
+
+// WithNetwork returns o with names looked up by resolver, and with the addresses
+// that permit names exempt from the rule that only public ones are contacted.
+func WithNetwork(o AnyIssuer, resolver *net.Resolver, permit func(netip.AddrPort) bool) *AnyIssuer {
+	o.resolver, o.permit = resolver, permit
+	return &o
+}
+
+// OpenIssuers counts the issuers that AnyIssuer remembers.
+func OpenIssuers(a *Authenticator) (known, proven, failed int) {
+	x := a.anyone.issuers
+	return sizeOf(x, "table", "issuers"), sizeOf(x, "table", "proven", "len"), sizeOf(x, "failed", "order", "len")
+}
+
+// Live reports whether the key that signed the token is still trusted.
+func Live(a *Authenticator, c *Claims) bool { return c.key.Live(a.now()) }
+
+// CallerAccount is what a call with ctx is accounted to.
+func CallerAccount(ctx context.Context) netip.Addr { return callerAddrOf(ctx) }
+
+// VerifyLogout returns what a logout token says, if it is accepted.
+func (a *Authenticator) VerifyLogout(ctx context.Context, token string) (tokenID, sessionID, subject string, err error) {
+	l, err := verify.CheckLogout(ctx, a.env, token, a.now())
+	if err != nil {
+		return "", "", "", err
+	}
+	return l.TokenID, l.SessionID, l.Subject, nil
 }

@@ -19,6 +19,7 @@ var (
 	newRequest       = authtest.NewRequest
 	sentinels        = authtest.Sentinels
 	checkSole        = authtest.CheckSole
+	stepOf           = authtest.StepOf
 
 	newLocal   = authtest.NewLocal
 	trusting   = authtest.Trusting

@@ -2,18 +2,21 @@ package oidcauth_test
 
 import (
 	"context"
-	"encoding/base64"
+	"crypto"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"log/slog"
 	"net/http"
-	"slices"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -57,84 +60,6 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// What says that a token has expired has seen a good signature: a caller that
-// forgives expiry must not thereby forgive forgery.
-func TestAuthenticate_ExpiredMeansSigned(t *testing.T) {
-	w := hostile.NewWorld(t)
-	random := rand.New(rand.NewPCG(1, 2))
-	expired := w.WithClaims(hostile.Claims(hostile.URL).Set("exp", "1700000060"))
-	if _, err := w.Authenticate(expired)(); !errors.Is(err, oidcauth.ErrExpired) {
-		t.Fatalf("Authenticate() error = %v, want %v", err, oidcauth.ErrExpired)
-	}
-	reasons := map[error]int{}
-	for range 4000 {
-		mutant := mutate(t, random, expired)
-		if mutant == expired {
-			continue
-		}
-		c, err := w.Authenticate(mutant)()
-		if err == nil || c != nil {
-			t.Fatalf("accepted a mutant: %q", mutant)
-		}
-		if errors.Is(err, oidcauth.ErrExpired) {
-			t.Fatalf("Authenticate() error = %v for a mutant: %q", err, mutant)
-		}
-		checkText(t, err.Error(), mutant)
-		for _, sentinel := range sentinels {
-			if errors.Is(err, sentinel) {
-				reasons[sentinel]++
-			}
-		}
-	}
-	for _, want := range []error{oidcauth.ErrMalformedToken, oidcauth.ErrSignature, oidcauth.ErrUnknownIssuer, oidcauth.ErrAlgorithm} {
-		if reasons[want] == 0 {
-			t.Errorf("no mutant was refused with %q: %v", want, reasons)
-		}
-	}
-}
-
-// mutate changes a token at random: its text, or what a part of it stands for.
-func mutate(t *testing.T, random *rand.Rand, tok string) string {
-	if random.IntN(4) == 0 {
-		return mutateBytes(random, tok)
-	}
-	p := strings.Split(tok, ".")
-	i := random.IntN(len(p))
-	text := hostile.Decode(t, p[i])
-	for range 1 + random.IntN(2) {
-		text = mutateBytes(random, text)
-	}
-	p[i] = base64.RawURLEncoding.EncodeToString([]byte(text))
-	return strings.Join(p, ".")
-}
-
-// mutateBytes changes one byte, or repeats, drops or adds a few.
-func mutateBytes(random *rand.Rand, text string) string {
-	i := random.IntN(len(text) - 8)
-	switch random.IntN(5) {
-	case 0:
-		return text[:i] + string([]byte{text[i] ^ 1<<random.IntN(8)}) + text[i+1:]
-	case 1:
-		return text[:i] + text[i+1+random.IntN(4):]
-	case 2:
-		return text[:i] + text[i:i+4] + text[i:]
-	case 3:
-		return text[:i] + string([]byte{byte(random.IntN(256))}) + text[i:]
-	}
-	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-	return text[:i] + letters[random.IntN(len(letters)):][:1] + text[i+1:]
-}
-
-// checkText fails if a text that is fit for a log contains a part of the token.
-func checkText(t *testing.T, text, tok string) {
-	t.Helper()
-	for part := range strings.SplitSeq(tok, ".") {
-		if len(part) >= 16 && strings.Contains(text, part) {
-			t.Errorf("a part of the token is in %q", text)
-		}
-	}
-}
-
 // No text of a refusal contains the token, in whole or in part.
 func TestHostile_TextWithoutToken(t *testing.T) {
 	w := hostile.NewWorld(t)
@@ -143,9 +68,9 @@ func TestHostile_TextWithoutToken(t *testing.T) {
 		if err == nil || row.BadToken == "" {
 			continue
 		}
-		checkText(t, err.Error(), row.BadToken)
+		authtest.CheckText(t, err.Error(), row.BadToken)
 		refusal, _ := errors.AsType[*oidcauth.Refusal](err)
-		checkText(t, refusal.Got+refusal.Want+fmt.Sprintf("%+v", refusal), row.BadToken)
+		authtest.CheckText(t, refusal.Got+refusal.Want+fmt.Sprintf("%+v", refusal), row.BadToken)
 		if len(err.Error()) > 2000 {
 			t.Errorf("%s: a text of %d bytes: %s", row.Name, len(err.Error()), err)
 		}
@@ -208,7 +133,7 @@ func TestAuthenticate_LongValues(t *testing.T) {
 				if strings.ContainsAny(text, "\x00\r") {
 					t.Errorf("control characters in %q", text)
 				}
-				checkText(t, text, tt.tok)
+				authtest.CheckText(t, text, tt.tok)
 			}
 			if n := len(err.Error()); n > 2000 {
 				t.Errorf("a text of %d bytes: %s", n, err)
@@ -217,128 +142,242 @@ func TestAuthenticate_LongValues(t *testing.T) {
 	}
 }
 
-// Every check has a fault, but for what is revoked, which no token says of itself.
-func TestFaults_EachCheck(t *testing.T) {
-	for _, check := range checkOrder {
-		hasFault := slices.ContainsFunc(hostile.Faults(), func(f hostile.Fault) bool { return f.Check == check })
-		if !hasFault && check != "revocation" {
-			t.Errorf("faults() has none for the check %q", check)
-		}
-	}
-}
-
-// TestAuthenticate_Order gives tokens with two faults, for all pairs, and
-// tokens with all faults from one on: the earliest check decides, alone.
-func TestAuthenticate_Order(t *testing.T) {
+// TestHistory presents to this library what has broken others, by the number
+// under which it was published. Each row stands beside its twin.
+func TestHistory(t *testing.T) {
 	w := hostile.NewWorld(t)
-	all := hostile.Faults()
-	if _, err := w.Authenticate(w.Faulty())(); err != nil {
-		t.Fatalf("no fault: %v", err)
-	}
-	expect := func(first hostile.Fault, given ...hostile.Fault) {
-		t.Helper()
-		_, err := w.Authenticate(w.Faulty(given...))()
-		checkSole(t, err, first.Want)
-		if refusal, ok := errors.AsType[*oidcauth.Refusal](err); ok && refusal.Check != first.Check {
-			t.Errorf("%s: check = %q, want %q", first.Name, refusal.Check, first.Check)
-		}
-		if t.Failed() {
-			t.Fatalf("with the faults %+v", given)
-		}
-	}
-	for i, first := range all {
-		expect(first, first)
-		rest := []hostile.Fault{first}
-		for _, second := range all[i+1:] {
-			if second.Check == first.Check {
-				continue // they change the same claim
-			}
-			expect(first, first, second)
-			expect(first, second, first)
-			rest = append(rest, second)
-		}
-		expect(first, rest...)
-	}
-}
-
-// A token over the size limit is refused for that, whatever else it is.
-func TestAuthenticate_SizeFirst(t *testing.T) {
-	w := hostile.NewWorld(t)
-	for _, f := range hostile.Faults() {
-		if f.Check == "form" {
-			continue
-		}
-		_, err := w.Authenticate(w.Faulty(f, hostile.TooLarge()))()
-		checkSole(t, err, oidcauth.ErrMalformedToken)
-	}
-}
-
-// A rule that panics is the program's fault and the program's to see; the
-// Authenticator goes on working.
-func TestAuthenticate_RulePanics(t *testing.T) {
-	w := hostile.NewWorld(t)
-	issuer := w.By["other"]
-	fail := true
-	a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{{
-		URL: issuer.URL(), Audiences: []string{testAudience},
-		Rules: []oidcauth.Rule{func(*oidcauth.Claims) error {
-			if fail {
-				panic("rule")
-			}
-			return nil
-		}},
-	}}})
-	tok := issuer.Token(map[string]any{"aud": testAudience, "exp": time.Now().Add(time.Hour)})
-	present := func() (recovered any, err error) {
-		defer func() { recovered = recover() }()
-		_, err = a.Authenticate(t.Context(), tok)
-		return nil, err
-	}
-	for range 3 {
-		if recovered, _ := present(); recovered != "rule" {
-			t.Errorf("recovered %v, want the rule's panic", recovered)
-		}
-		fail = false
-		if recovered, err := present(); err != nil || recovered != nil {
-			t.Errorf("Authenticate() error = %v, panic %v after the rule was mended", err, recovered)
-		}
-		fail = true
-	}
-}
-
-// The context of a call on a session ends with the refusal of the session's
-// token. That is no verdict on a token that was waiting for its key meanwhile:
-// least of all may ErrExpired stand for a signature that nobody has checked.
-func TestAuthenticate_CauseIsNoVerdict(t *testing.T) {
-	causes := []error{oidcauth.ErrExpired, oidcauth.ErrRevoked, oidcauth.ErrForbidden, oidcauth.ErrNoToken}
-	silent := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	})}
-	for _, tt := range []struct {
-		name string
-		cfg  oidcauth.Config
-		want error
+	rsaKey := w.Keys["RS256"]
+	goodRSA := hostile.Sign(rsaKey, hostile.Header(rsaKey), hostile.Claims(hostile.URL))
+	good := w.WithClaims(hostile.Claims(hostile.URL))
+	_, payload, signature := hostile.Parts(good)
+	inPEM := hostile.PublicForms(t, rsaKey)["PEM"]
+	thief := w.Evil.Key()
+	unsigned := hostile.Encode(`{"alg":"none"}`) + "." + hostile.Encode(hostile.Claims(hostile.URL).String()) + "."
+	claim := func(name, value string) string { return w.WithClaims(hostile.Claims(hostile.URL).Set(name, value)) }
+	folded := w.WithClaims(hostile.Claims(hostile.URL).With("SUB", `"admin"`).With("ſub", `"root"`))
+	tests := []struct {
+		advisory, what string
+		want           error
+		bad, good      string
 	}{
-		{"configured issuer", oidcauth.Config{Client: silent, Issuers: []oidcauth.Issuer{
-			{URL: "https://slow.test", Audiences: []string{testAudience}},
-		}}, oidcauth.ErrKeysUnavailable},
-		{"any issuer", open(silent, oidcauth.AnyIssuer{}), oidcauth.ErrUnknownIssuer},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				a := newAuthenticator(t, tt.cfg)
-				for _, cause := range causes {
-					ctx, end := context.WithCancelCause(t.Context())
-					time.AfterFunc(time.Second, func() { end(&oidcauth.Refusal{Err: cause}) })
-					_, err := a.Authenticate(ctx, madeUp("https://slow.test"))
-					checkSole(t, err, tt.want)
-					if !errors.Is(err, context.Canceled) {
-						t.Errorf("Authenticate() error = %v, want %v too", err, context.Canceled)
-					}
-					end(nil)
+		{"CVE-2015-9235", "a public key as the secret of an HMAC", oidcauth.ErrAlgorithm, hostile.HMAC(crypto.SHA256, inPEM, hostile.Header(rsaKey).Set("alg", `"HS256"`)), goodRSA},
+		{"CVE-2016-10555", "the same, with the algorithm of the key in the header", oidcauth.ErrSignature, hostile.HMAC(crypto.SHA256, inPEM, hostile.Header(rsaKey)), goodRSA},
+		{"CVE-2015-2951", "no algorithm, no signature", oidcauth.ErrMalformedToken, unsigned, good},
+		{"CVE-2018-1000531", "no algorithm, a signature", oidcauth.ErrAlgorithm, unsigned + signature, good},
+		{"CVE-2020-28042", "an empty signature under a good algorithm", oidcauth.ErrMalformedToken, hostile.Encode(hostile.Header(w.Key()).String()) + "." + payload + ".", good},
+		{"CVE-2026-22817", "no algorithm in the key, HMAC in the header", oidcauth.ErrAlgorithm, hostile.HMAC(crypto.SHA256, hostile.PublicForms(t, w.Key())["JWK"], hostile.Header(w.Key()).Set("alg", `"HS256"`)), good},
+		{"CVE-2026-29000", "an encrypted token around an unsigned one", oidcauth.ErrMalformedToken, hostile.Encode(`{"alg":"RSA-OAEP-256","enc":"A128GCM","cty":"JWT"}`) + ".AA.AA." + hostile.Encode(unsigned) + ".AA", good},
+		{"CVE-2026-27962", "the key in the header", oidcauth.ErrUnknownKey, hostile.Sign(thief, hostile.Header(thief).With("jwk", string(thief.JWK())), hostile.Claims(hostile.URL)), good},
+		{"CVE-2018-0114", "the key in the header under a known key ID", oidcauth.ErrSignature, hostile.Sign(thief, hostile.Header(w.Key()).With("jwk", string(thief.JWK())), hostile.Claims(hostile.URL)), good},
+		{"CVE-2024-28180", "compression", oidcauth.ErrMalformedToken, w.WithHeader(hostile.Header(w.Key()).With("zip", `"DEF"`)), good},
+		{"CVE-2023-50658", "a password with a billion rounds", oidcauth.ErrMalformedToken, hostile.Encode(`{"alg":"PBES2-HS512+A256KW","enc":"A128GCM","p2c":1000000000,"p2s":"AA"}`) + ".AA.AA.AA.AA", good},
+		{"CVE-2024-21664", "JSON serialization without a protected header", oidcauth.ErrMalformedToken, `{"payload":"` + payload + `","signature":"` + signature + `"}`, good},
+		{"CVE-2020-26160", "an audience of the wrong type", oidcauth.ErrClaim, claim("aud", `[1]`), good},
+		{"CVE-2020-26160", "an empty audience", oidcauth.ErrAudience, claim("aud", `[]`), good},
+		{"CVE-2024-51744", "expired and forged", oidcauth.ErrSignature, hostile.SpoilSignature(claim("exp", "1")), claim("exp", hostile.Expiry)},
+		{"CVE-2026-25537", "an expiry of the wrong type", oidcauth.ErrClaim, claim("exp", `"`+hostile.Expiry+`"`), good},
+		{"CVE-2026-25537", "a not-before time of the wrong type", oidcauth.ErrClaim, claim("nbf", `"`+hostile.Expiry+`"`), good},
+		{"CVE-2022-21449", "a signature of zeros", oidcauth.ErrSignature, strings.TrimSuffix(good, signature) + hostile.Encode(strings.Repeat("\x00", 64)), good},
+		{"CVE-2022-23539", "an RSA key for an ECDSA algorithm", oidcauth.ErrAlgorithm, hostile.Sign(rsaKey, hostile.Header(rsaKey).Set("alg", `"ES256"`), hostile.Claims(hostile.URL)), goodRSA},
+		{"golang/go#14750", "a subject in capitals for one that is missing", oidcauth.ErrClaim, w.WithClaims(hostile.Claims(hostile.URL).Set("sub", "").With("SUB", `"admin"`).With("ſub", `"root"`)), folded},
+		{"GHSA-4cf7-xm37-g63h", "a claim's name that ends the string", oidcauth.ErrMalformedToken, w.WithClaims(hostile.Claims(hostile.URL).With(`x":1,"sub":"admin","y`, "1")), w.WithClaims(hostile.Claims(hostile.URL).With(`x\":1,\"sub\":\"admin\",\"y`, "1"))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.advisory+" "+tt.what, func(t *testing.T) {
+			c, err := w.Authenticate(tt.good)()
+			if err != nil {
+				t.Fatalf("the twin is refused: %v", err)
+			}
+			if c.Subject() != "alice" {
+				t.Errorf("the twin is %q, want alice", c.Subject())
+			}
+			_, err = w.Authenticate(tt.bad)()
+			checkSole(t, err, tt.want)
+		})
+	}
+}
+
+// CVE-2025-27144, CVE-2025-30204, CVE-2025-22868: memory in proportion to the
+// dots in a token. Also with a limit that lets such tokens through to the parser.
+func TestHistory_Dots(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	for _, limit := range []int{0, 4 << 20} {
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenBytes: limit})
+		for _, tok := range []string{strings.Repeat(".", 1<<20), "a." + strings.Repeat(".", 1<<20), strings.Repeat("a.", 1<<19)} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			const runs = 20
+			for range runs {
+				if _, err := a.Authenticate(t.Context(), tok); !errors.Is(err, oidcauth.ErrMalformedToken) {
+					t.Fatalf("Authenticate() error = %v, want %v", err, oidcauth.ErrMalformedToken)
+				}
+			}
+			runtime.ReadMemStats(&after)
+			if n := (after.TotalAlloc - before.TotalAlloc) / runs; n > 64<<10 {
+				t.Errorf("limit %d: %d bytes for a token of dots", limit, n)
+			}
+		}
+	}
+}
+
+// A token full of names or of nesting takes time in proportion to its size.
+func TestHistory_CostlyObjects(t *testing.T) {
+	w := hostile.NewWorld(t)
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: hostile.URL, Audiences: []string{testAudience}}}, Client: w.Main.Client(), MaxTokenBytes: 8 << 20,
+	})
+	claims := hostile.Claims(hostile.URL).String()
+	var names strings.Builder
+	for n := range 200_000 {
+		names.WriteString(`,"` + strings.Repeat("x", n%7) + string(rune('a'+n%26)) + strings.Repeat("y", n%5) + strconv.Itoa(n) + `":0`)
+	}
+	tok := w.Key().Sign([]byte(hostile.Header(w.Key()).String()), claims[:len(claims)-1]+names.String()+"}")
+	start := time.Now()
+	if _, err := a.Authenticate(t.Context(), tok); err != nil {
+		t.Fatalf("Authenticate() error = %v", err)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("%v for a token of %d bytes: that is not linear", took, len(tok))
+	}
+}
+
+// CVE-2026-40945: a token in a log, at any level.
+func TestHistory_NoTokenInLogs(t *testing.T) {
+	w := hostile.NewWorld(t)
+	var log logBuffer
+	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 100, AddSource: true}))
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: w.Config.Issuers, Logger: logger, KeyCacheDir: filepath.Join(t.TempDir(), "keys"),
+		Client: oidctest.Client(w.Main, w.By["other"], w.By["down"], w.By["ruled"]),
+		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.QueryToken("access_token"),
+			oidcauth.SubprotocolToken, oidcauth.CookieToken("session", "https://app.test")),
+	})
+	toks := []string{w.WithClaims(hostile.Claims(hostile.URL)), w.Of("other", nil), w.Of("down", nil), w.Of("ruled", nil), w.Evil.Token(nil)}
+	for _, f := range hostile.Faults() {
+		toks = append(toks, w.Faulty(f))
+	}
+	for _, tok := range toks {
+		for _, c := range hostile.Carriers {
+			for _, second := range []hostile.Carrier{{}, hostile.Carriers[0], hostile.Carriers[2]} {
+				r := newRequest(t, "GET /")
+				c.Put(r, tok)
+				if second.Put != nil {
+					second.Put(r, tok)
+				}
+				serve(a.Middleware(whoami), r)
+			}
+		}
+	}
+	a.Close()
+	if !strings.Contains(log.String(), "request refused") {
+		t.Fatalf("nothing in the log: %s", &log)
+	}
+	for _, tok := range toks {
+		for _, form := range []string{tok, hostile.Encode(tok)} {
+			authtest.CheckText(t, log.String(), form)
+		}
+	}
+}
+
+// CVE-2025-64527, CVE-2024-45809: a fetch that fails, or that ends when the
+// request it was for is gone, while others wait for it.
+func TestHistory_FetchFailsUnderway(t *testing.T) {
+	for _, f := range []oidctest.Fault{{Hang: true}, {Reset: true}, {Cut: true}, {Stall: true}, {Body: []byte(`{"keys":[`)}, {Body: []byte(`null`)}, oidctest.HTMLPage(200)} {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		issuer.Fail(oidctest.JWKS, f)
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		var wg sync.WaitGroup
+		for n := range 20 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n)*5*time.Millisecond)
+				defer cancel()
+				if _, err := a.Authenticate(ctx, issuer.Token(nil)); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
+					t.Errorf("%+v: Authenticate() error = %v, want %v", f, err, oidcauth.ErrKeysUnavailable)
 				}
 			})
+		}
+		wg.Wait()
+		a.Close()
+	}
+}
+
+// What comes from the issuer's address may not come from the issuer. None of
+// these answers gives keys, and none leads to an address that was not configured.
+func TestKeySources_Hostile(t *testing.T) {
+	discovery := func(name string, value any) func(*oidctest.Issuer) {
+		return func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{name: value}) }
+	}
+	fail := func(at oidctest.Endpoint, f oidctest.Fault) func(*oidctest.Issuer) {
+		return func(i *oidctest.Issuer) { i.Fail(at, f) }
+	}
+	const evil = "https://evil.test/jwks.json"
+	tests := []struct {
+		name   string
+		spoil  func(*oidctest.Issuer)
+		accept bool
+	}{
+		{"nothing", func(*oidctest.Issuer) {}, true},
+		{"discovery for another issuer", discovery("issuer", "https://evil.test"), false},
+		{"discovery for an issuer with a slash", discovery("issuer", hostile.URL+"/"), false},
+		{"discovery for no issuer", discovery("issuer", nil), false},
+		{"discovery with the issuer in a list", discovery("issuer", []string{hostile.URL}), false},
+		{"discovery with the key set nowhere", discovery("jwks_uri", nil), false},
+		{"discovery with the key set over http", discovery("jwks_uri", "http://issuer.test/jwks.json"), false},
+		{"discovery with the key set in a file", discovery("jwks_uri", "file:///etc/passwd"), false},
+		{"discovery with the key set in capitals", func(i *oidctest.Issuer) {
+			i.SetDiscovery(map[string]any{"jwks_uri": nil, "JWKS_URI": i.JWKSURL()})
+		}, false},
+		{"discovery as a web page", fail(oidctest.Discovery, oidctest.HTMLPage(200)), false},
+		{"discovery that moved to another host", fail(oidctest.Discovery, oidctest.Fault{Redirect: "https://evil.test/.well-known/openid-configuration"}), false},
+		{"key set that moved to another host", fail(oidctest.JWKS, oidctest.Fault{Redirect: evil}), false},
+		{"key set that moved to another host for good", fail(oidctest.JWKS, oidctest.Fault{Redirect: evil, Status: http.StatusPermanentRedirect}), false},
+		{"key set that moved to http", fail(oidctest.JWKS, oidctest.Fault{Redirect: "http://issuer.test/moved/jwks.json"}), false},
+		{"key set that moved in a circle", fail(oidctest.JWKS, oidctest.Fault{Redirect: "/jwks.json"}), false},
+		{"key set that moved on its host", fail(oidctest.JWKS, oidctest.Fault{Redirect: "/moved/jwks.json"}), true},
+		{"key set of two mebibytes", fail(oidctest.JWKS, oidctest.Fault{Pad: 2 << 20}), false},
+		{"key set of a hundred mebibytes, compressed", fail(oidctest.JWKS, oidctest.Fault{Pad: 100 << 20, Gzip: true}), false},
+		{"key set of half a mebibyte", fail(oidctest.JWKS, oidctest.Fault{Pad: 1 << 19}), true},
+		{"key set, compressed", fail(oidctest.JWKS, oidctest.Fault{Pad: 1 << 10, Gzip: true}), true},
+		{"key set that is cut off", fail(oidctest.JWKS, oidctest.Fault{Cut: true}), false},
+		{"key set as a web page", fail(oidctest.JWKS, oidctest.HTMLPage(200)), false},
+		{"key set with an error's status", fail(oidctest.JWKS, oidctest.Fault{Status: 503}), false},
+		{"empty key set", func(i *oidctest.Issuer) { i.RemoveKeys() }, false},
+		{"key set with a secret alone", func(i *oidctest.Issuer) {
+			i.RemoveKeys()
+			i.AddJWK(map[string]any{"kty": "oct", "k": "AAAA", "kid": i.Key().ID()})
+		}, false},
+		{"key set with garbage beside the key", func(i *oidctest.Issuer) {
+			for _, jwk := range []string{`null`, `1`, `"x"`, `[]`, `{}`, `{"kty":"XYZ"}`, `{"kty":"EC"}`, `{"kty":1}`} {
+				i.AddJWK(jwk)
+			}
+		}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			issuer, trusted := newIssuer(t, oidctest.Config{})
+			thief := oidctest.NewIssuer(t, oidctest.Config{URL: "https://evil.test"})
+			thief.Publish(issuer.Key())
+			tt.spoil(issuer)
+			a := newAuthenticator(t, oidcauth.Config{
+				Issuers: []oidcauth.Issuer{trusted}, Client: oidctest.Client(issuer, thief),
+			})
+			var want error
+			if !tt.accept {
+				want = oidcauth.ErrKeysUnavailable
+			}
+			_, err := a.Authenticate(t.Context(), issuer.Token(nil))
+			if !errors.Is(err, want) {
+				t.Errorf("Authenticate() error = %v, want %v", err, want)
+			}
+			if status, _, description := oidcauth.Answer(err); err != nil && (status != 503 || strings.Contains(description, "issuer.test")) {
+				t.Errorf("Answer() = %d %q", status, description)
+			}
+			if n := thief.Fetches(); n != (oidctest.Fetches{}) {
+				t.Errorf("another host was asked: %+v", n)
+			}
+			if n := issuer.Fetches().PlainHTTP; n != 0 {
+				t.Errorf("%d fetches without TLS", n)
+			}
 		})
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -258,16 +259,16 @@ func TestKeySource_MaxLifetime(t *testing.T) {
 		{"some never expire", -1, 99 * 365 * 24 * time.Hour},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			clock := new(setClock)
+			clock := new(authtest.Clock)
 			_, trusted, source := newHandSource(t)
 			source.keys.MaxLifetime = tt.lifetime
-			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Now: clock.now})
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Now: clock.Now})
 			revoke(t, a, oidcauth.Revocation{Subject: "alice"})
-			clock.set(tt.kept)
+			clock.Set(tt.kept)
 			if n := a.RevocationCount(); n != 1 {
 				t.Errorf("%d revocations after %v, want 1", n, tt.kept)
 			}
-			clock.set(2 * tt.kept)
+			clock.Set(2 * tt.kept)
 			if n := a.RevocationCount(); n != 0 {
 				t.Errorf("%d revocations after %v, want none", n, 2*tt.kept)
 			}

@@ -1,9 +1,14 @@
 package oidcauth_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net/http"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,7 +16,9 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // A ticket gives the claims of the token it stands for, to the byte.
@@ -218,4 +225,334 @@ func TestTicket_OriginalRefused(t *testing.T) {
 			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
 		}
 	})
+}
+
+// A ticket is good from where it was bought, and for the database it was bought
+// for.
+func TestTicket_Bound(t *testing.T) {
+	const here, evil = "https://app.example.com", "https://evil.example.com"
+	c := newCounter(t)
+	token := c.Issuer.Token(nil)
+	for _, tt := range []struct {
+		name        string
+		bought, use place
+		want        error
+	}{
+		{"same page, same database", at("chat", here), at("chat", here), nil},
+		{"another page", at("chat", here), at("chat", evil), oidcauth.ErrOrigin},
+		{"a page's, from a program", at("chat", here), at("chat"), oidcauth.ErrOrigin},
+		{"same program", at("chat"), at("chat"), nil},
+		{"a program's, from a page", at("chat"), at("chat", here), oidcauth.ErrOrigin},
+		{"another spelling of the page", at("chat", here), at("chat", "https://APP.example.com"), oidcauth.ErrOrigin},
+		{"another scheme", at("chat", here), at("chat", "http://app.example.com"), oidcauth.ErrOrigin},
+		{"another port", at("chat", here), at("chat", here+":8443"), oidcauth.ErrOrigin},
+		{"an app's page", at("chat", "tauri://localhost"), at("chat", "tauri://localhost"), nil},
+		{"another database", at("chat", here), at("Chat", here), oidcauth.ErrAudience},
+		{"all databases, by name", at("chat", here), at(localissuer.AnyDatabase, here), oidcauth.ErrAudience},
+		{"bought for all databases", at(localissuer.AnyDatabase, here), at("chat", here), nil},
+		{"bought for all databases, from another page", at(localissuer.AnyDatabase, here), at("chat", evil), oidcauth.ErrOrigin},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ticket := c.Buy(token, tt.bought)
+			if _, err := c.Use(ticket, tt.use); !errors.Is(err, tt.want) {
+				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
+			}
+			if tt.want == nil {
+				return
+			}
+			if _, err := c.Use(ticket, tt.bought); err != nil {
+				t.Errorf("AuthenticateTicket() where it belongs: error = %v", err)
+			}
+		})
+	}
+}
+
+// What does not say where it comes from, or for which database, neither buys a
+// ticket nor uses one.
+func TestTicket_NoPlace(t *testing.T) {
+	const here = "https://app.example.com"
+	c := newCounter(t)
+	claims := c.Claims(c.Issuer.Token(nil))
+	for _, tt := range []struct {
+		name     string
+		request  *http.Request
+		database string
+		want     error
+	}{
+		{"no database", from(here), "", oidcauth.ErrMalformedRequest},
+		{"a database of 256 bytes", from(here), strings.Repeat("x", 256), nil},
+		{"a longer one", from(here), strings.Repeat("x", 257), oidcauth.ErrMalformedRequest},
+		{"a database that is not UTF-8", from(here), "\xff", oidcauth.ErrMalformedRequest},
+		{"a database with signs of all kinds", from(here), "<&>\"\\\x01\u2028", nil},
+		{"no request", nil, "chat", oidcauth.ErrMalformedRequest},
+		{"two origins", from(here, "https://b.example.com"), "chat", oidcauth.ErrMalformedRequest},
+		{"one origin twice", from(here, here), "chat", oidcauth.ErrMalformedRequest},
+		{"two origins in one header", from(here + ", https://b.example.com"), "chat", oidcauth.ErrMalformedRequest},
+		{"a list of origins", from(here + " https://b.example.com"), "chat", oidcauth.ErrMalformedRequest},
+		{"an empty origin", from(""), "chat", oidcauth.ErrMalformedRequest},
+		{"an origin that is none", from("app.example.com"), "chat", oidcauth.ErrMalformedRequest},
+		{"a very long origin", from("https://" + strings.Repeat("x", 600)), "chat", oidcauth.ErrMalformedRequest},
+		{"a page without an origin of its own", from("null"), "chat", oidcauth.ErrOrigin},
+		{"null beside an origin", from("null", here), "chat", oidcauth.ErrMalformedRequest},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ticket, err := c.Local.Ticket(tt.request, claims, tt.database)
+			if !errors.Is(err, tt.want) || (err == nil) != (ticket != "") {
+				t.Errorf("Ticket() = %q, error = %v, want %v", ticket, err, tt.want)
+			}
+			if err != nil {
+				ticket = c.Buy(c.Issuer.Token(nil), at(localissuer.AnyDatabase, here))
+			}
+			if _, err := c.Auth.AuthenticateTicket(tt.request, ticket, tt.database); !errors.Is(err, tt.want) {
+				t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// A request whose context has ended buys nothing.
+func TestTicket_CallerLeft(t *testing.T) {
+	c := newCounter(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	claims := c.Claims(c.Issuer.Token(nil))
+	if _, err := c.Local.Ticket(from().WithContext(ctx), claims, "chat"); !errors.Is(err, context.Canceled) {
+		t.Errorf("Ticket() error = %v, want %v", err, context.Canceled)
+	}
+}
+
+// A used ticket stays used when the clock is set back, however long ago it was
+// used and however many were used since, and new tickets are good.
+func TestTicket_ClockSetBack(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		ahead, really time.Duration // what the clock was set ahead, and what passed, before it was set back
+	}{
+		{"at once", 0, 0},
+		{"after an hour that did not pass", time.Hour, 0},
+		{"after two minutes", 0, 2 * time.Minute},
+		{"after an hour", 0, time.Hour},
+		{"after a minute, of which the clock made a day", 24 * time.Hour, time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				clock := new(authtest.Clock)
+				dir := filepath.Join(t.TempDir(), "keys")
+				process := func() (*localissuer.Issuer, *oidcauth.Authenticator) {
+					local := newLocal(t, localissuer.Config{Dir: dir, NoExpiry: true, Now: clock.Now})
+					return local, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.Now})
+				}
+				local, auth := process()
+				other, _ := process()
+				claims := authenticate(t, auth, issue(t, local, localissuer.Request{NoExpiry: true}))
+				buy := func(l *localissuer.Issuer) string {
+					t.Helper()
+					ticket, err := l.Ticket(from(), claims, "chat")
+					if err != nil {
+						t.Fatal(err)
+					}
+					return ticket
+				}
+				use := func(ticket string) error {
+					_, err := auth.AuthenticateTicket(from(), ticket, "chat")
+					return err
+				}
+				own, foreign := buy(local), buy(other)
+				for _, ticket := range []string{own, foreign} {
+					if err := use(ticket); err != nil {
+						t.Fatalf("AuthenticateTicket() error = %v", err)
+					}
+				}
+				clock.Set(tt.ahead)
+				time.Sleep(tt.really)
+				for range 3 { // which makes place
+					if err := use(buy(local)); err != nil {
+						t.Fatalf("AuthenticateTicket() error = %v", err)
+					}
+					time.Sleep(time.Second)
+				}
+				clock.Set(-tt.really)
+				for name, ticket := range map[string]string{"its own": own, "another process's": foreign} {
+					err := use(ticket)
+					if !errors.Is(err, oidcauth.ErrTicketUsed) && !errors.Is(err, oidcauth.ErrExpired) && !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
+						t.Errorf("%s, for the second time: AuthenticateTicket() error = %v, want a refusal", name, err)
+					}
+				}
+				if err := use(buy(local)); err != nil {
+					t.Errorf("a new one: AuthenticateTicket() error = %v", err)
+				}
+			})
+		})
+	}
+}
+
+// An untilLog notes until when used tickets are shared.
+type untilLog struct {
+	oidcauth.RevocationLog
+	until []time.Time
+}
+
+func (l *untilLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (bool, error) {
+	l.until = append(l.until, until)
+	return l.RevocationLog.FirstUse(ctx, id, until)
+}
+
+// A used ticket is remembered in the cluster until no server can take it, the
+// clock of one being as much behind as leeways permit and the log's as much ahead.
+func TestTicket_SharedUntil(t *testing.T) {
+	log := &untilLog{RevocationLog: newMemoryLog()}
+	local := newLocal(t, localissuer.Config{})
+	auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Revocations: log})
+	claims := authenticate(t, auth, issue(t, local, localissuer.Request{}))
+	ticket, err := local.Ticket(from(), claims, "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := time.Now()
+	if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
+		t.Fatal(err)
+	}
+	if len(log.until) != 1 || log.until[0].Before(before.Add(10*time.Minute)) {
+		t.Fatalf("shared until %v, want one entry and 10 minutes at least after %v", log.until, before)
+	}
+	// The ledger of the process is asked first: the log hears of it once.
+	if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); !errors.Is(err, oidcauth.ErrTicketUsed) || len(log.until) != 1 {
+		t.Errorf("AuthenticateTicket() error = %v after %d entries, want %v after one", err, len(log.until), oidcauth.ErrTicketUsed)
+	}
+}
+
+// A ticket is used once in the whole cluster.
+func TestTicket_SingleUseInCluster(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	key := newKey(t)
+	log := newMemoryLog()
+	var servers [2]*oidcauth.Authenticator
+	var locals [2]*localissuer.Issuer
+	for i := range servers {
+		locals[i] = newLocal(t, localissuer.Config{Signer: key})
+		servers[i] = newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted, locals[i].Issuer()}, Client: issuer.Client(), Revocations: log,
+		})
+	}
+	claims, err := servers[0].Authenticate(t.Context(), issuer.Token(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		ticket, err := locals[0].Ticket(from(), claims, localissuer.AnyDatabase)
+		if err != nil {
+			t.Fatal(err)
+		}
+		usedOnce(t, ticket, servers[:])
+	}
+}
+
+// A session that a ticket opened ends as one under the original token: with it,
+// with a revocation of it, and with its key.
+func TestTicket_Session(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(t *testing.T, c *counter)
+		want error
+	}{
+		{"expiry", func(t *testing.T, _ *counter) { time.Sleep(time.Hour + 31*time.Second) }, oidcauth.ErrExpired},
+		{"revocation of the token", func(t *testing.T, c *counter) {
+			if err := c.Auth.Revoke(t.Context(), oidcauth.Revocation{TokenID: "t1"}); err != nil {
+				t.Fatal(err)
+			}
+		}, oidcauth.ErrRevoked},
+		{"revocation of the login", func(t *testing.T, c *counter) {
+			if err := c.Auth.Revoke(t.Context(), oidcauth.Revocation{Issuer: c.Issuer.URL(), SessionID: "s1"}); err != nil {
+				t.Fatal(err)
+			}
+		}, oidcauth.ErrRevoked},
+		{"withdrawal of the key", func(t *testing.T, c *counter) {
+			c.Issuer.Replace()
+			c.Claims(c.Issuer.Token(nil)) // under the new key, which has to be fetched
+		}, oidcauth.ErrUnknownKey},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCounter(t)
+				token := c.Issuer.Token(map[string]any{"jti": "t1", "sid": "s1", "exp": time.Now().Add(time.Hour).Unix()})
+				claims, err := c.Use(c.Buy(token, anywhere), anywhere)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := c.Auth.NewSession(t.Context(), claims)
+				time.Sleep(50 * time.Minute) // long after the ticket has expired
+				if err := s.Context().Err(); err != nil {
+					t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
+				}
+				tt.end(t, c)
+				synctest.Wait()
+				if cause := context.Cause(s.Context()); !errors.Is(cause, tt.want) {
+					t.Errorf("the session's cause is %v, want %v", cause, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// A ticket that was bought before its original was revoked is worth nothing.
+func TestTicket_Revoked(t *testing.T) {
+	c := newCounter(t)
+	token := c.Issuer.Token(map[string]any{"jti": "t1"})
+	ticket := c.Buy(token, anywhere)
+	if err := c.Auth.Revoke(t.Context(), oidcauth.Revocation{TokenID: "t1"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Use(ticket, anywhere); !errors.Is(err, oidcauth.ErrRevoked) {
+		t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrRevoked)
+	}
+}
+
+// A ticket for a token of a stranger's issuer, at a server that does not know the
+// issuer yet, waits for it on the account of whoever uses the ticket.
+func TestAuthenticateTicket_CallerAddr(t *testing.T) {
+	for _, tt := range []struct {
+		name, flood string
+		want        error
+	}{
+		{"others flood", "192.0.2.1", nil},
+		{"those without an address flood", "", nil},
+		{"the caller floods", "192.0.2.2", oidcauth.ErrKeysUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuers, client := strangers(t, 1)
+				local := newLocal(t, localissuer.Config{})
+				cfg := open(client, oidcauth.AnyIssuer{})
+				cfg.Issuers = []oidcauth.Issuer{local.Issuer()}
+				seller := &counter{T: t, Issuer: issuers[0], Local: local, Auth: newAuthenticator(t, cfg)}
+				cfg = open(hanging(client.Transport, 0), oidcauth.AnyIssuer{MaxFirstContacts: 1, FirstContactsPerSecond: 0.1})
+				cfg.Issuers = []oidcauth.Issuer{local.Issuer()}
+				a := newAuthenticator(t, cfg)
+				flooding := t.Context()
+				if tt.flood != "" {
+					r := from()
+					remote(tt.flood + ":1")(r)
+					flooding = a.CallerContext(r)
+				}
+				ctx, stop := context.WithCancel(flooding)
+				var wg sync.WaitGroup
+				for n := range 60 {
+					wg.Go(func() {
+						time.Sleep(time.Duration(n) * 200 * time.Millisecond)
+						if ctx.Err() == nil {
+							_, _ = a.Authenticate(ctx, madeUp(fmt.Sprintf("https://hang-%d.test", n)))
+						}
+					})
+				}
+				time.Sleep(9*time.Second + 50*time.Millisecond) // as in TestMiddleware_CallerAddr
+				r := from()
+				remote("192.0.2.2:1")(r)
+				if _, err := a.AuthenticateTicket(r, seller.Buy(issuers[0].Token(nil), anywhere), localissuer.AnyDatabase); !errors.Is(err, tt.want) {
+					t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
+				}
+				stop()
+				wg.Wait()
+			})
+		})
+	}
 }

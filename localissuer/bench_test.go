@@ -3,7 +3,6 @@ package localissuer_test
 import (
 	"testing"
 
-	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -23,7 +22,7 @@ func BenchmarkTicket(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := authtest.From()
+	r := from()
 	b.ReportAllocs()
 	for b.Loop() {
 		ticket, err := l.Ticket(r, claims, "chat")

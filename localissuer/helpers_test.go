@@ -2,7 +2,6 @@ package localissuer_test
 
 import (
 	"crypto/ecdsa"
-	"encoding/base64"
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
@@ -23,9 +22,17 @@ var (
 	issue            = authtest.Issue
 	newKey           = authtest.NewKey
 	privatePEM       = authtest.PrivatePEM
+	revoke           = authtest.Revoke
+	newCounter       = authtest.NewCounter
+	at               = authtest.At
+	anywhere         = authtest.Anywhere
+	from             = authtest.From
 )
 
-type logBuffer = authtest.Log
+type (
+	logBuffer = authtest.Log
+	counter   = authtest.Counter
+)
 
 // signAs signs a payload as a thief of the key would, or another program.
 func signAs(t testing.TB, key *ecdsa.PrivateKey, typ, payload string) string {
@@ -44,13 +51,4 @@ func signAs(t testing.TB, key *ecdsa.PrivateKey, typ, payload string) string {
 		t.Fatal(err)
 	}
 	return token
-}
-
-func decodePart(t *testing.T, part string) string {
-	t.Helper()
-	text, err := base64.RawURLEncoding.DecodeString(part)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

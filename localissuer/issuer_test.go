@@ -18,6 +18,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -166,7 +167,7 @@ func TestIssuer_Signer(t *testing.T) {
 const snapshotToken = "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiJ9.eyJoZXhfaWRlbnRpdHkiOiJjMjAwNDgzMTUyZDY0MmM3ZDQwMmRlMDZjYWNjMzZkY2IwYzJhMWYyYmJlYjhlN2Q1YTY3M2YyNDM1Y2NhOTc1Iiwic3ViIjoiNmQ0YjU0MzAtMDBjZi00YTk5LTkzMmMtYWQyZDA3YmFiODQxIiwiaXNzIjoibG9jYWxob3N0IiwiYXVkIjpbInNwYWNldGltZWRiIl0sImlhdCI6MTczNzY2NTc2OSwiZXhwIjpudWxsfQ.GaKhvswWYW6wpPpK70_-Tw8DKjKJ2qnidwwj1fTUf3mctcsm_UusPYSws_pSW3qGnMNnGjEXt7rRNvGvuWf9ow"
 
 func TestUnverifiedClaims_SpacetimeDB(t *testing.T) {
-	payload := decodePart(t, strings.Split(snapshotToken, ".")[1])
+	payload := hostile.Decode(t, strings.Split(snapshotToken, ".")[1])
 	l := newLocal(t, localissuer.Config{NoExpiry: true, Audiences: []string{"spacetimedb"}})
 	c, err := oidcauth.UnverifiedClaims([]byte(payload), l.Issuer())
 	if err != nil {

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
-	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -295,7 +294,7 @@ func TestIssuer_DirectoryLostForLong(t *testing.T) {
 				if _, _, err := v.local.Issue(t.Context(), localissuer.Request{}); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 					t.Errorf("Issue() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 				}
-				if _, err := v.local.Ticket(authtest.From(), claims, "chat"); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
+				if _, err := v.local.Ticket(from(), claims, "chat"); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 					t.Errorf("Ticket() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 				}
 				late := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{v.local.Issuer()}})
@@ -372,7 +371,7 @@ func TestNew_FormerVersion(t *testing.T) {
 		if !bytes.Equal(v.backup(), former) {
 			t.Error("the file has changed")
 		}
-		ticket, err := v.local.Ticket(authtest.From(), claims, "chat")
+		ticket, err := v.local.Ticket(from(), claims, "chat")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -385,7 +384,7 @@ func TestNew_FormerVersion(t *testing.T) {
 		if !strings.Contains(string(v.backup()), `"version": 2`) {
 			t.Error("the file is still of version 1")
 		}
-		if _, err := v.auth.AuthenticateTicket(authtest.From(), ticket, "chat"); err != nil {
+		if _, err := v.auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
 			t.Errorf("AuthenticateTicket() after that: error = %v", err)
 		}
 		time.Sleep(6 * time.Second)

@@ -35,7 +35,7 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-func TestParseConfig_mistakes(t *testing.T) {
+func TestParseConfig_Mistakes(t *testing.T) {
 	for _, test := range []struct {
 		name, text, says string // says empty: no error
 	}{
@@ -92,7 +92,7 @@ func TestParseConfig_mistakes(t *testing.T) {
 	}
 }
 
-func TestReadConfig_noSuchFile(t *testing.T) {
+func TestReadConfig_NoSuchFile(t *testing.T) {
 	_, err := readConfig(t.TempDir() + "/missing.json")
 	var usage usageError
 	if !errors.As(err, &usage) {
@@ -134,7 +134,7 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func TestApply_mistakes(t *testing.T) {
+func TestApply_Mistakes(t *testing.T) {
 	const own = `{"issuers": [{"url": "https://a.example", "audiences": ["x"], "token_types": ["JWT"]}]}`
 	const strangers = `{"any_issuer": {"audiences": ["x"], "token_types": ["JWT"]}}`
 	const local = `{"local_issuer": {"dir": "keys", "audiences": ["x"]}}`
@@ -192,8 +192,8 @@ func TestApply_mistakes(t *testing.T) {
 	}
 }
 
-// TestApply_insecureHTTP: the flag must not weaken issuers that use https.
-func TestApply_insecureHTTP(t *testing.T) {
+// TestApply_InsecureHTTP: the flag must not weaken issuers that use https.
+func TestApply_InsecureHTTP(t *testing.T) {
 	for _, test := range []struct {
 		issuer oidcauth.Issuer
 		want   bool

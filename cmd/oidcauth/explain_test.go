@@ -93,7 +93,7 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-func TestExplain_json(t *testing.T) {
+func TestExplain_Json(t *testing.T) {
 	l := newLab(t)
 	for _, test := range []struct {
 		audience string
@@ -123,7 +123,7 @@ func TestExplain_json(t *testing.T) {
 	}
 }
 
-func TestExplain_whereTheTokenComesFrom(t *testing.T) {
+func TestExplain_WhereTheTokenComesFrom(t *testing.T) {
 	l := newLab(t)
 	token := l.iss.Token(map[string]any{"aud": "my-db"})
 	const note, seen = "took off the \"Bearer \"", "others can see a token on the command line"
@@ -171,7 +171,7 @@ func TestExplain_whereTheTokenComesFrom(t *testing.T) {
 	}
 }
 
-func TestExplain_unreadableInput(t *testing.T) {
+func TestExplain_UnreadableInput(t *testing.T) {
 	l := newLab(t)
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"explain", "--config", l.config}, iotest.ErrReader(fmt.Errorf("torn")), &out, &errs)
@@ -180,8 +180,8 @@ func TestExplain_unreadableInput(t *testing.T) {
 	}
 }
 
-// TestExplain_interrupted: whoever is asked for a token can leave.
-func TestExplain_interrupted(t *testing.T) {
+// TestExplain_Interrupted: whoever is asked for a token can leave.
+func TestExplain_Interrupted(t *testing.T) {
 	l := newLab(t)
 	in, open := io.Pipe()
 	defer open.Close()
@@ -201,7 +201,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestExplain_atATerminal(t *testing.T) {
+func TestExplain_AtATerminal(t *testing.T) {
 	l := newLab(t)
 	device, err := os.Open(os.DevNull)
 	if err != nil {
@@ -215,7 +215,7 @@ func TestExplain_atATerminal(t *testing.T) {
 	}
 }
 
-func TestExplain_neverPrintsTheToken(t *testing.T) {
+func TestExplain_NeverPrintsTheToken(t *testing.T) {
 	l := newLab(t)
 	claims := map[string]any{"aud": "my-db"}
 	good := l.iss.Token(claims)
@@ -246,7 +246,7 @@ func TestExplain_neverPrintsTheToken(t *testing.T) {
 	}
 }
 
-func TestExplain_issuerDown(t *testing.T) {
+func TestExplain_IssuerDown(t *testing.T) {
 	iss := startIssuer(t)
 	iss.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 	got := invoke(t, iss.Token(map[string]any{"aud": "my-db"}), "explain",

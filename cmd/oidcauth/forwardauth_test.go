@@ -29,7 +29,7 @@ func TestForwardAuth(t *testing.T) {
 	}
 }
 
-func TestForwardAuth_subjectCannotInjectAHeader(t *testing.T) {
+func TestForwardAuth_SubjectCannotInjectAHeader(t *testing.T) {
 	iss := startIssuer(t)
 	s := serveFor(t, iss)
 	for _, subject := range []string{
@@ -84,9 +84,9 @@ func FuzzHeaderText(f *testing.F) {
 	})
 }
 
-// TestForwardAuth_refusals: proxies take 401 and 403 for a refusal, so that the
+// TestForwardAuth_Refusals: proxies take 401 and 403 for a refusal, so that the
 // client's own mistakes must not come out as anything else.
-func TestForwardAuth_refusals(t *testing.T) {
+func TestForwardAuth_Refusals(t *testing.T) {
 	s, requests := refusedRequests(t)
 	for name, test := range map[string]struct {
 		status int

@@ -34,7 +34,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestHelp_warnsOfTheProcessList(t *testing.T) {
+func TestHelp_WarnsOfTheProcessList(t *testing.T) {
 	text := strings.Join(strings.Fields(invoke(t, "", "explain", "--help").out), " ")
 	for _, want := range []string{"list of processes", "standard input", "Prefer these", "--token-file"} {
 		if !strings.Contains(text, want) {

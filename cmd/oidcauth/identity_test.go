@@ -18,7 +18,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-func TestIdentity_operands(t *testing.T) {
+func TestIdentity_Operands(t *testing.T) {
 	long := strings.Repeat("x", 129)
 	for _, test := range []struct {
 		name     string

@@ -64,7 +64,7 @@ func TestIssuer(t *testing.T) {
 	}
 }
 
-func TestIssuer_mistakes(t *testing.T) {
+func TestIssuer_Mistakes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	ok(t, "issuer", "list", dir, "--url", "localhost")
 	damaged := filepath.Join(t.TempDir(), "keys")

@@ -47,7 +47,7 @@ func (s *service) ask(t *testing.T, method, path, token string, into any) *http.
 
 // With nothing but a directory the server makes identities, recognizes them,
 // also after a restart, and greets WebSockets.
-func TestServe_localIssuer(t *testing.T) {
+func TestServe_LocalIssuer(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	s := serve(t, "--local-issuer", dir)
 	var made struct{ Identity, Token string }
@@ -111,7 +111,7 @@ func TestServe_localIssuer(t *testing.T) {
 	again.used(made.Token)
 }
 
-func TestServe_localIssuerMistakes(t *testing.T) {
+func TestServe_LocalIssuerMistakes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	ok(t, "issuer", "list", dir, "--url", "localhost")
 	for _, tt := range []struct {
@@ -131,9 +131,9 @@ func TestServe_localIssuerMistakes(t *testing.T) {
 	}
 }
 
-// TestServe_localIssuerBesideOthers: clients are sent to issuers that have an
+// TestServe_LocalIssuerBesideOthers: clients are sent to issuers that have an
 // address, and the local issuer's documents are below its name.
-func TestServe_localIssuerBesideOthers(t *testing.T) {
+func TestServe_LocalIssuerBesideOthers(t *testing.T) {
 	dir := func() string { return filepath.Join(t.TempDir(), "keys") }
 	iss := startIssuer(t)
 	got := decode[map[string]any](t, serveFor(t, iss, "--local-issuer", dir()).get(t, metadataPath, ""))

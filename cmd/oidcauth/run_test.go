@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestRun_exitCodes(t *testing.T) {
+func TestRun_ExitCodes(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		args []string
@@ -61,7 +61,7 @@ func TestRun_exitCodes(t *testing.T) {
 	}
 }
 
-func TestRun_hidesMisplacedTokens(t *testing.T) {
+func TestRun_HidesMisplacedTokens(t *testing.T) {
 	token := startIssuer(t).Token(nil)
 	for _, args := range [][]string{
 		{token},

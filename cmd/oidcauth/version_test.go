@@ -33,7 +33,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-func TestVersion_ofTheBinary(t *testing.T) {
+func TestVersion_OfTheBinary(t *testing.T) {
 	out, err := exec.Command(binary, "version").Output()
 	if err != nil {
 		t.Fatal(err)

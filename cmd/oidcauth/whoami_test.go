@@ -56,8 +56,8 @@ func TestWhoami(t *testing.T) {
 	}
 }
 
-// TestWhoami_noAudience: the list is empty, and not null.
-func TestWhoami_noAudience(t *testing.T) {
+// TestWhoami_NoAudience: the list is empty, and not null.
+func TestWhoami_NoAudience(t *testing.T) {
 	iss := startIssuer(t)
 	file := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "dedicated_keys": true, "keys": {"insecure_http": true}}]}`, iss.URL()))
 	got := serve(t, "--config", file).get(t, "/v1/whoami", iss.Token(map[string]any{"aud": nil}))
@@ -66,7 +66,7 @@ func TestWhoami_noAudience(t *testing.T) {
 	}
 }
 
-func TestWhoami_refusals(t *testing.T) {
+func TestWhoami_Refusals(t *testing.T) {
 	s, requests := refusedRequests(t)
 	for name, test := range map[string]struct {
 		status    int

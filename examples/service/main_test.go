@@ -29,8 +29,8 @@ func TestStory(t *testing.T) {
 	}
 }
 
-// TestChapter_noticesWhatIsWrong shows a chapter outcomes of every kind.
-func TestChapter_noticesWhatIsWrong(t *testing.T) {
+// TestChapter_NoticesWhatIsWrong shows a chapter outcomes of every kind.
+func TestChapter_NoticesWhatIsWrong(t *testing.T) {
 	renews := chapter{name: "renews", early: early, insert: 200, ends: -1}
 	forgets := chapter{name: "forgets", insert: 200, ends: statusUnauthorized}
 	good := held{calls: 50, renewals: 4, lasted: holding, closed: -1}
@@ -118,7 +118,7 @@ func unsigned(claims string) string {
 	return fmt.Sprintf("%s.%s.AAAA", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256"}`)), base64.RawURLEncoding.EncodeToString([]byte(claims)))
 }
 
-func TestServiceAccount_refused(t *testing.T) {
+func TestServiceAccount_Refused(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "key.json")
 	for _, content := range []string{"", "{}", `{"type":"authorized_user"}`, `[]`} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

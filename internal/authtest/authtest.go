@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -103,3 +104,15 @@ type Transport func(*http.Request) (*http.Response, error)
 
 // RoundTrip implements [http.RoundTripper].
 func (f Transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// StepOf returns what a report says of a check.
+func StepOf(t testing.TB, r explain.Report, check string) explain.Step {
+	t.Helper()
+	for _, step := range r.Steps {
+		if step.Check == check {
+			return step
+		}
+	}
+	t.Fatalf("no step %q in %+v", check, r.Steps)
+	return explain.Step{}
+}

@@ -2,6 +2,7 @@ package authtest
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
@@ -38,5 +39,16 @@ func CheckSole(t testing.TB, err, want error) {
 	}
 	if refusal, ok := errors.AsType[*oidcauth.Refusal](err); !ok || refusal.Check == "" {
 		t.Errorf("error = %#v, want a *Refusal that names its check", err)
+	}
+}
+
+// CheckText fails the test if a text that is fit for a log contains a part of the
+// token.
+func CheckText(t testing.TB, text, token string) {
+	t.Helper()
+	for part := range strings.SplitSeq(token, ".") {
+		if len(part) >= 16 && strings.Contains(text, part) {
+			t.Errorf("a part of the token is in %q", text)
+		}
 	}
 }

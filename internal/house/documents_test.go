@@ -22,7 +22,7 @@ const root = "../.."
 // run. White space at the beginning of lines does not count.
 func TestDocuments(t *testing.T) {
 	t.Chdir(root)
-	sources, err := filepath.Glob("*example_test.go")
+	sources, err := filepath.Glob("example*_test.go")
 	if err != nil || len(sources) == 0 {
 		t.Fatalf("Glob() = %q, %v, want the examples", sources, err)
 	}

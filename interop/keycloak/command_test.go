@@ -44,7 +44,7 @@ func (s *server) commandLine(t *testing.T, grant, clientID string, flags ...stri
 	}, flags...)...)
 }
 
-func TestToken_service(t *testing.T) {
+func TestToken_Service(t *testing.T) {
 	s := running(t)
 	auth, _ := s.authenticator(t)
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -99,8 +99,8 @@ func (c *console) await(t *testing.T, wanted *regexp.Regexp) string {
 	return ""
 }
 
-// TestToken_person runs the commands of the page that need a person.
-func TestToken_person(t *testing.T) {
+// TestToken_Person runs the commands of the page that need a person.
+func TestToken_Person(t *testing.T) {
 	s := running(t)
 	auth, _ := s.authenticator(t)
 	var commands []string
