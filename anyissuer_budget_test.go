@@ -84,6 +84,7 @@ func refusedForKey(t *testing.T, a *oidcauth.Authenticator, token string) error 
 // An issuer that does all it can to be asked for each token, and whose tokens are
 // all refused, is asked as seldom as any.
 func TestAnyIssuer_ObedientIssuer(t *testing.T) {
+	t.Parallel()
 	for name, next := range map[string]func(i *oidctest.Issuer, other *oidctest.Key, n int) string{
 		"just the key ID of the next token, under another key": func(i *oidctest.Issuer, other *oidctest.Key, n int) string {
 			id := fmt.Sprint("next-", n)
@@ -145,6 +146,7 @@ func TestAnyIssuer_ObedientIssuer(t *testing.T) {
 // Lookups of many strangers' issuers at once keep to the one budget, in number
 // and over time, and first contacts with them.
 func TestAnyIssuer_LookupsShareTheBudget(t *testing.T) {
+	t.Parallel()
 	const number, places, rate = 400, 16, 10
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, number)
@@ -189,6 +191,7 @@ func TestAnyIssuer_LookupsShareTheBudget(t *testing.T) {
 // A stranger's key set at a third party is fetched seldom, however many
 // strangers' issuers point there and however they are named.
 func TestAnyIssuer_KeysAtAThirdParty(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 101)
 		victim, issuers := issuers[0], issuers[1:]
@@ -233,6 +236,7 @@ func TestAnyIssuer_KeysAtAThirdParty(t *testing.T) {
 // Issuers that share the host of their keys, as a provider's tenants do, do not
 // take each other's turns; nor does it matter that there are thousands.
 func TestAnyIssuer_ManyIssuersOnOneHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const number = 200
 		issuers := make([]*oidctest.Issuer, number)
@@ -257,6 +261,7 @@ func TestAnyIssuer_ManyIssuersOnOneHost(t *testing.T) {
 // A caller whose own issuer hangs at every lookup keeps no other caller's issuer
 // calling being asked.
 func TestAnyIssuer_HangingLookups(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 101)
 		honest, evil := issuers[0], issuers[1:]
@@ -327,6 +332,7 @@ func hanging(inner http.RoundTripper, latency time.Duration) *http.Client {
 // A newcomer's first token, of an issuer that nobody knows yet, is accepted while
 // others name issuers that never answer. The caller comes back when told to.
 func TestAnyIssuer_Newcomers(t *testing.T) {
+	t.Parallel()
 	const newcomers, limit = 60, 1500 * time.Millisecond
 	tests := []struct {
 		name    string
@@ -413,6 +419,7 @@ func untilAccepted(ctx context.Context, a *oidcauth.Authenticator, i *oidctest.I
 // First contacts are bounded at once and over time; what is beyond waits two
 // seconds at most, and is told when to come back. Known issuers notice nothing.
 func TestAnyIssuer_Flood(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		known, client := strangers(t, 1)
 		var under, most, total atomic.Int32
@@ -478,6 +485,7 @@ func TestAnyIssuer_Flood(t *testing.T) {
 // Whoever leaves while the issuer's turn is still to come is not told that the
 // issuer is unknown: nobody has asked it.
 func TestAnyIssuer_LeavingTheLine(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		a := newAuthenticator(t, open(hanging(client.Transport, 0), oidcauth.AnyIssuer{MaxFirstContacts: 1, FirstContactsPerSecond: 0.1}))

@@ -99,6 +99,7 @@ func stranger(t *testing.T, p *public, names *dnstest.Server, permit func(netip.
 
 // The issuer's name resolves to an address that is not public: nobody connects.
 func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
+	t.Parallel()
 	for _, addr := range forbidden {
 		t.Run(addr, func(t *testing.T) {
 			p := listen(t, "127.0.0.1:0")
@@ -133,6 +134,7 @@ func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
 // The issuer is public, and its keys are said to be where nobody may connect:
 // under an address, under a name, and behind a redirect of either document.
 func TestAnyIssuer_ForbiddenHop(t *testing.T) {
+	t.Parallel()
 	inside := listen(t, "127.0.0.1:0")
 	for _, addr := range append([]string{inside.addr().Addr().String()}, forbidden...) {
 		_, port, _ := net.SplitHostPort(inside.addr().String())
@@ -174,6 +176,7 @@ func TestAnyIssuer_ForbiddenHop(t *testing.T) {
 // The name resolves to a public address first and to one that is not the second
 // time: what is dialled counts.
 func TestAnyIssuer_Rebinding(t *testing.T) {
+	t.Parallel()
 	inside := listen(t, "127.0.0.1:0")
 	_, port, _ := net.SplitHostPort(inside.addr().String())
 	p := listen(t, "127.0.0.2:"+port)
@@ -195,6 +198,7 @@ func TestAnyIssuer_Rebinding(t *testing.T) {
 
 // A proxy would connect to whatever address it finds, so none is used.
 func TestAnyIssuer_NoProxy(t *testing.T) {
+	t.Parallel()
 	p := listen(t, "127.0.0.1:0")
 	a, _ := stranger(t, p, dnstest.Always("127.0.0.1"), func(to netip.AddrPort) bool { return to == p.addr() })
 	wants(t, a, p.Token(nil), nil)
@@ -207,6 +211,7 @@ func TestAnyIssuer_NoProxy(t *testing.T) {
 // connected to at no hop, and the caller cannot tell it from one that is not
 // there.
 func TestAnyIssuer_Deny(t *testing.T) {
+	t.Parallel()
 	const everything = `{"audiences": ["my-db"], "deny_prefixes": ["127.0.0.2/32"], "deny_hosts": ["inside.example.com"]}`
 	inside := listen(t, "127.0.0.2:0")
 	_, port, _ := net.SplitHostPort(inside.addr().String())
@@ -307,6 +312,7 @@ func strangerServes(issuer string, keySet []byte) *http.Client {
 // A stranger who runs an issuer chooses how many keys it has and how long their
 // names are, and not how much each of its tokens writes into the log.
 func TestAnyIssuer_ManyKeysWithLongNames(t *testing.T) {
+	t.Parallel()
 	const issuer = "https://stranger.test"
 	var keys []map[string]string
 	for i := range 60 {

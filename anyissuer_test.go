@@ -53,6 +53,7 @@ func madeUp(issuer string) string {
 }
 
 func TestAnyIssuer(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -79,6 +80,7 @@ func TestAnyIssuer(t *testing.T) {
 }
 
 func TestAnyIssuer_RolesAndScopes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{Roles: []oidcauth.Path{{"roles"}}, KeepScopes: true}))
@@ -90,6 +92,7 @@ func TestAnyIssuer_RolesAndScopes(t *testing.T) {
 }
 
 func TestAnyIssuer_New(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(*oidcauth.AnyIssuer)
@@ -133,6 +136,7 @@ func TestAnyIssuer_New(t *testing.T) {
 
 // TestAnyIssuer_Names shows which names are refused without any request.
 func TestAnyIssuer_Names(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int32
 		client := &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
@@ -170,6 +174,7 @@ func TestAnyIssuer_Names(t *testing.T) {
 }
 
 func TestAnyIssuer_AcceptAtEachUse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		var banned atomic.Bool
@@ -185,6 +190,7 @@ func TestAnyIssuer_AcceptAtEachUse(t *testing.T) {
 
 // A configured issuer is itself under each of its names, whatever strangers may.
 func TestAnyIssuer_FixedIssuerWins(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		cfg := open(client, oidcauth.AnyIssuer{InsecureAnyAudience: true})
@@ -209,6 +215,7 @@ func TestAnyIssuer_FixedIssuerWins(t *testing.T) {
 
 // Explain and Keys know strangers' issuers as Authenticate does.
 func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 3)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -242,6 +249,7 @@ func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
 
 // Close ends first contacts, and leaves no issuer to be asked.
 func TestAnyIssuer_Close(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -266,6 +274,7 @@ func TestAnyIssuer_Close(t *testing.T) {
 
 // A revocation reaches strangers' tokens and their sessions.
 func TestAnyIssuer_Revoke(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -287,6 +296,7 @@ func TestAnyIssuer_Revoke(t *testing.T) {
 // A stranger's RSA key whose signatures would be slow to check is not used; a
 // configured issuer's is.
 func TestAnyIssuer_SlowKeys(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		modulus := base64.RawURLEncoding.EncodeToString(append([]byte{0x80}, slices.Repeat([]byte{1}, 255)...))
@@ -316,6 +326,7 @@ func TestAnyIssuer_SlowKeys(t *testing.T) {
 
 // A stranger's issuer without key IDs is served like a configured one.
 func TestAnyIssuer_Keyless(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		i, a := issuers[0], newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -333,6 +344,7 @@ func TestAnyIssuer_Keyless(t *testing.T) {
 // Of a stranger's keys that may have signed a token two are tried, of a configured
 // issuer's four.
 func TestAnyIssuer_ChecksForOneToken(t *testing.T) {
+	t.Parallel()
 	const n = 8
 	for _, id := range []string{"", "shared"} {
 		t.Run(fmt.Sprintf("key ID %q", id), func(t *testing.T) {
@@ -365,6 +377,7 @@ func TestAnyIssuer_ChecksForOneToken(t *testing.T) {
 
 // A stranger's keys on the curve P-521 are used only where that is asked for.
 func TestAnyIssuer_P521(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		algorithms []string
 		want       error
@@ -392,6 +405,7 @@ func TestAnyIssuer_P521(t *testing.T) {
 // Whatever is wrong with an issuer that never worked, the answer is the same to
 // the byte. What is wrong is in the log, once.
 func TestAnyIssuer_UniformAnswers(t *testing.T) {
+	t.Parallel()
 	faults := map[string]func(*oidctest.Issuer){
 		"connection refused":   func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Refuse: true}) },
 		"connection reset":     func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Reset: true}) },
@@ -477,6 +491,7 @@ func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
 // An issuer that has worked is not unknown when it fails, and an outage within
 // the keys' lives costs nothing.
 func TestAnyIssuer_OutageOfAKnownIssuer(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		i := issuers[0]
@@ -509,6 +524,7 @@ func TestAnyIssuer_OutageOfAKnownIssuer(t *testing.T) {
 
 // A failed issuer is left alone, longer each time, and welcome once it works.
 func TestAnyIssuer_FailedIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		i := issuers[0]

@@ -20,6 +20,7 @@ import (
 )
 
 func TestAuthenticate(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	token := issuer.Token(map[string]any{
@@ -47,6 +48,7 @@ func TestAuthenticate(t *testing.T) {
 }
 
 func TestAuthenticate_ForgedAfterGood(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	token := issuer.Token(nil)
@@ -61,6 +63,7 @@ func TestAuthenticate_ForgedAfterGood(t *testing.T) {
 }
 
 func TestReady(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		up, trusted := newIssuer(t, oidctest.Config{})
 		down := oidctest.NewIssuer(t, oidctest.Config{URL: "https://down.test"})
@@ -95,6 +98,7 @@ func TestReady(t *testing.T) {
 }
 
 func TestAuthenticate_CallerLeaves(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		issuer.Fail(oidctest.JWKS, oidctest.Fault{Hang: true})
@@ -115,6 +119,7 @@ func TestAuthenticate_CallerLeaves(t *testing.T) {
 // The accepted instants of a token, to the nanosecond, at its first use and
 // from the cache.
 func TestAuthenticate_Times(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		leeway time.Duration
@@ -156,6 +161,7 @@ func TestAuthenticate_Times(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	token := issuer.Token(nil)
@@ -208,6 +214,7 @@ var leeways = []struct{ configured, effective time.Duration }{
 // of its expiry plus leeway, to the nanosecond, whatever year it is, whether it
 // was seen before or not.
 func TestAuthenticate_Instants(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	const beginning, end = "-100000000000", "253402300799"
 	claims := `{"iss":"` + issuer.URL() + `","sub":"alice","aud":"` + testAudience + `","exp":%s,"nbf":%s,"iat":%s}`
@@ -247,6 +254,7 @@ func TestAuthenticate_Instants(t *testing.T) {
 
 // Nothing is young again because a clock is beyond all reason.
 func TestAuthenticate_AbsurdClock(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	clock := new(handClock)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Now: clock.now})
@@ -277,6 +285,7 @@ func TestAuthenticate_AbsurdClock(t *testing.T) {
 // A rule that panics is the program's fault and the program's to see; the
 // Authenticator goes on working.
 func TestAuthenticate_RulePanics(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	issuer := w.By["other"]
 	fail := true
@@ -311,6 +320,7 @@ func TestAuthenticate_RulePanics(t *testing.T) {
 // token. That is no verdict on a token that was waiting for its key meanwhile:
 // least of all may ErrExpired stand for a signature that nobody has checked.
 func TestAuthenticate_CauseIsNoVerdict(t *testing.T) {
+	t.Parallel()
 	causes := []error{oidcauth.ErrExpired, oidcauth.ErrRevoked, oidcauth.ErrForbidden, oidcauth.ErrNoToken}
 	silent := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
@@ -346,6 +356,7 @@ func TestAuthenticate_CauseIsNoVerdict(t *testing.T) {
 
 // A caller that has gone already is not made to wait, and no fetch is begun.
 func TestAuthenticate_CallerGone(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	gone, cancel := context.WithCancel(t.Context())

@@ -219,6 +219,7 @@ func worstIssuer(tb testing.TB) (*oidctest.Issuer, oidcauth.Issuer) {
 // The shapes are what they are meant to be: as large as a token may be, and
 // refused by the check that reads them, or not at all.
 func TestWorstToken(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := worstIssuer(t)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
 	wants(t, a, issuer.Token(nil), nil)

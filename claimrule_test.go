@@ -12,6 +12,7 @@ import (
 
 // Each demand on a claim of each shape: satisfied or not.
 func TestClaimRule(t *testing.T) {
+	t.Parallel()
 	shapes := []struct{ name, text string }{
 		{"missing", ""}, {"null", "null"}, {"string", `"a"`}, {"another string", `"b"`}, {"longer string", `"ab"`}, {"empty string", `""`},
 		{"array", `["b","a"]`}, {"another array", `["b"]`}, {"empty array", "[]"}, {"mixed array", `["a",1]`},
@@ -65,6 +66,7 @@ func TestClaimRule(t *testing.T) {
 
 // All rules of an issuer count, those on claims before the program's own.
 func TestIssuer_AllRulesCount(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	asked := false
 	trusted.ClaimRules = []oidcauth.ClaimRule{
@@ -85,6 +87,7 @@ func TestIssuer_AllRulesCount(t *testing.T) {
 // The program's rules are asked at every use of a token: they may depend on
 // more than its claims.
 func TestIssuer_RulesAtEveryUse(t *testing.T) {
+	t.Parallel()
 	for _, cacheBytes := range []int64{0, -1} {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		var asked atomic.Int64

@@ -22,6 +22,7 @@ import (
 )
 
 func TestClaims_Scopes(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, claims string
 		want         []string
@@ -64,6 +65,7 @@ func TestClaims_Scopes(t *testing.T) {
 }
 
 func TestClaims_Subject(t *testing.T) {
+	t.Parallel()
 	entra := []oidcauth.Path{{"tid"}, {"oid"}}
 	tests := []struct {
 		name, claims string
@@ -107,6 +109,7 @@ func TestClaims_Subject(t *testing.T) {
 }
 
 func TestClaims_Decode(t *testing.T) {
+	t.Parallel()
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","SUB":"admin","ſub":"root","exp":1,"email":"a@b.test","n":9007199254740993}`)
 	var v struct {
 		Sub   string `json:"sub"`
@@ -128,6 +131,7 @@ func TestClaims_Decode(t *testing.T) {
 }
 
 func TestClaims_Lookup(t *testing.T) {
+	t.Parallel()
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"a":{"b":[1, 2]},"x":null}`)
 	tests := []struct {
 		path  []string
@@ -150,6 +154,7 @@ func TestClaims_Lookup(t *testing.T) {
 
 // A name is found however the payload writes it and whatever stands before it.
 func TestClaims_LookupString(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 1<<16)
 	payloads := map[string]string{
 		"usual":           `"email":"a@b.test"`,
@@ -240,6 +245,7 @@ func TestClaims_Allocations(t *testing.T) {
 
 // The cache is bounded in bytes, so that claims must own up to all they hold.
 func TestClaims_Size(t *testing.T) {
+	t.Parallel()
 	size := func(claims string) (size, payload int) {
 		c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1`+claims+`}`)
 		return c.Size(), len(c.Payload())
@@ -261,6 +267,7 @@ func TestClaims_Size(t *testing.T) {
 
 // So many audiences are nobody's, and no reason to count them wrong.
 func TestClaims_ManyAudiences(t *testing.T) {
+	t.Parallel()
 	for audiences, want := range map[int]error{1<<16 - 1: nil, 1 << 16: oidcauth.ErrClaim} {
 		payload := `{"iss":"https://issuer.test","sub":"alice","exp":1,"roles":["writer"],"aud":["first"` +
 			strings.Repeat(`,"x"`, audiences-1) + `]}`
@@ -276,6 +283,7 @@ func TestClaims_ManyAudiences(t *testing.T) {
 
 // A loop over claims may end early.
 func TestClaims_LoopsEnd(t *testing.T) {
+	t.Parallel()
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a","x"],"scope":" a x","roles":["a","x"]}`)
 	for name, values := range map[string]iter.Seq[string]{"Audience": c.Audience(), "Scopes": c.Scopes(), "Roles": c.Roles()} {
 		for value := range values {
@@ -289,6 +297,7 @@ func TestClaims_LoopsEnd(t *testing.T) {
 
 // What a caller does to the slices it was given changes nothing for others.
 func TestClaims_Immutable(t *testing.T) {
+	t.Parallel()
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a"],"roles":["b"],"scope":"c"}`)
 	slices.Collect(c.Audience())[0], slices.Collect(c.Roles())[0], c.Payload()[0] = "x", "admin", 'x'
 	if raw, _ := c.Lookup("aud"); len(raw) > 0 {
@@ -301,6 +310,7 @@ func TestClaims_Immutable(t *testing.T) {
 
 // Replay from a commit log gives the claims that the call had.
 func TestUnverifiedClaims_Replay(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Roles = []oidcauth.Path{{"groups"}}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -322,6 +332,7 @@ func TestUnverifiedClaims_Replay(t *testing.T) {
 }
 
 func TestUnverifiedClaims_Refuses(t *testing.T) {
+	t.Parallel()
 	trusted := oidcauth.Issuer{URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"x"}}
 	tests := []struct {
 		name, payload string
@@ -355,6 +366,7 @@ func listsOf(c *oidcauth.Claims) []string {
 // have none of it, however they came about: those that a rule has seen before it
 // refused or panicked, too.
 func TestClaims_KeepTheirOwn(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	seen := map[string]*oidcauth.Claims{}
 	refused := errors.New("refused")
@@ -477,6 +489,7 @@ func wantsReplay(t *testing.T, a *oidcauth.Authenticator, live *oidcauth.Claims)
 // AnyIssuer grants them; and a configured issuer's caller what its description
 // says. It needs no issuer.
 func TestAuthenticator_UnverifiedClaims(t *testing.T) {
+	t.Parallel()
 	for _, grants := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			issuers, client := strangers(t, 2)
@@ -519,6 +532,7 @@ func TestAuthenticator_UnverifiedClaims(t *testing.T) {
 
 // Payloads that no accepted token can have had.
 func TestAuthenticator_UnverifiedClaims_Refuses(t *testing.T) {
+	t.Parallel()
 	trusted := oidcauth.Issuer{URL: "https://issuer.test", Audiences: []string{"x"}}
 	closed := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
 	opened := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, AnyIssuer: &oidcauth.AnyIssuer{
@@ -552,6 +566,7 @@ func TestAuthenticator_UnverifiedClaims_Refuses(t *testing.T) {
 
 // Each tenant is the issuer of its own callers in a replay too.
 func TestAuthenticator_UnverifiedClaims_Tenant(t *testing.T) {
+	t.Parallel()
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{newTenantKeys(t).trusted}})
 	c, err := a.UnverifiedClaims([]byte(`{"iss":"` + tenantURL(tenantB) + `","tid":"` + tenantB + `","sub":"a","exp":1}`))
 	if err != nil || c.Issuer() != tenantURL(tenantB) {
@@ -564,6 +579,7 @@ func TestAuthenticator_UnverifiedClaims_Tenant(t *testing.T) {
 
 // Digits that are too fine to keep are cut off: they never prolong a life.
 func TestClaims_TimesAreCutOff(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]time.Time{
 		"1700000000.0000019": time.Unix(1700000000, 1000),
 		"-0.0000001":         time.Unix(0, -1000),

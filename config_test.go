@@ -22,6 +22,7 @@ import (
 // contain so that the reader knows what to mend. Each row is one change to a
 // configuration that is fine.
 func TestNew_Refuses(t *testing.T) {
+	t.Parallel()
 	good := func() oidcauth.Config {
 		return oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: "https://issuer.test", Audiences: []string{"x"}}}}
 	}
@@ -185,6 +186,7 @@ const fixedTenantJWKS = `{"keys":[{"kty":"EC","crv":"P-256","issuer":"https://is
 
 // An issuer's description goes through JSON unharmed, except for its functions.
 func TestIssuer_JSON(t *testing.T) {
+	t.Parallel()
 	want := oidcauth.Issuer{
 		URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"a"},
 		InsecureAnyAudience: true, LogoutAudiences: []string{"app"}, AudienceClaim: "client_id", Algorithms: []string{"ES256"},
@@ -222,6 +224,7 @@ func TestIssuer_JSON(t *testing.T) {
 }
 
 func TestConfig_Client(t *testing.T) {
+	t.Parallel()
 	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": testAudience}})
 	server := issuer.StartTLS()
 	issuers := []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{testAudience}}}
@@ -237,6 +240,7 @@ func TestConfig_Client(t *testing.T) {
 
 // The limit on a token's size, at its default and set, to the byte.
 func TestConfig_MaxTokenBytes(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	tests := []struct {
 		name  string
@@ -288,6 +292,7 @@ func TestConfig_CacheBytes(t *testing.T) {
 // After a restart in an issuer's outage, tokens are accepted with the keys that
 // the directory has kept, and refused without it.
 func TestConfig_KeyCacheDir(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	kept := filepath.Join(t.TempDir(), "keys")
 	first := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), KeyCacheDir: kept})
@@ -314,6 +319,7 @@ func TestConfig_KeyCacheDir(t *testing.T) {
 // The keys of an issuer whose tokens nobody brings are refreshed with KeepWarm
 // and left alone without it.
 func TestConfig_KeepWarm(t *testing.T) {
+	t.Parallel()
 	fetches := map[bool]int{}
 	for _, warm := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
@@ -333,6 +339,7 @@ func TestConfig_KeepWarm(t *testing.T) {
 }
 
 func TestConfig_Extract(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	tok := issuer.Token(nil)
 	for _, tt := range []struct {
@@ -358,6 +365,7 @@ func TestConfig_Extract(t *testing.T) {
 
 // Config.Now is what token times are compared with, at every use.
 func TestConfig_Now(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	real := time.Now()
 	now := real
@@ -382,6 +390,7 @@ func TestConfig_Now(t *testing.T) {
 }
 
 func TestConfig_ResourceMetadataURL(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	const address = "https://db.test/.well-known/oauth-protected-resource"
 	for _, given := range []string{"", address} {
@@ -399,6 +408,7 @@ func TestConfig_ResourceMetadataURL(t *testing.T) {
 
 // The log hears of refusals, and of nothing without a Logger; never of a token.
 func TestConfig_Logger(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	var log logBuffer
 	a := newAuthenticator(t, oidcauth.Config{

@@ -55,6 +55,7 @@ func wantsCause(t *testing.T, err, want error, status int) {
 
 // Whatever error a rule of the program's returns, the refusal is that of a rule.
 func TestRule_WrapsAnotherSentinel(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	var broken error
 	trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { return broken }}
@@ -83,6 +84,7 @@ func TestRule_WrapsAnotherSentinel(t *testing.T) {
 
 // A log's error says why a revocation is not shared, and nothing else.
 func TestRevoke_LogWrapsAnotherSentinel(t *testing.T) {
+	t.Parallel()
 	for _, s := range sentinels {
 		for _, cause := range foreign(s) {
 			synctest.Test(t, func(t *testing.T) {
@@ -108,6 +110,7 @@ func (l refusingLog) Append(context.Context, oidcauth.Revocation) (bool, error) 
 // An error of the program's transport says why the keys are not there, and
 // nothing else. Ready tells of everything that is missing.
 func TestReady_TransportWrapsAnotherSentinel(t *testing.T) {
+	t.Parallel()
 	for _, s := range sentinels {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -140,6 +143,7 @@ func TestReady_TransportWrapsAnotherSentinel(t *testing.T) {
 }
 
 func TestRefuse(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(),
@@ -175,6 +179,7 @@ func TestRefuse(t *testing.T) {
 }
 
 func TestAnswer(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		err    error
 		status int
@@ -195,6 +200,7 @@ func TestAnswer(t *testing.T) {
 }
 
 func TestRefuse_Head(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	resp := serve(a.Middleware(whoami), newRequest(t, "HEAD /"))

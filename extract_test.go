@@ -24,6 +24,7 @@ var encodedToken = base64.RawURLEncoding.EncodeToString([]byte(tokenText))
 const webSocket = "Upgrade: websocket"
 
 func TestExtractors(t *testing.T) {
+	t.Parallel()
 	bearer := oidcauth.BearerToken
 	query := oidcauth.QueryToken("access_token")
 	cookie := oidcauth.CookieToken("session", "https://app.test", "https://b.test")
@@ -121,6 +122,7 @@ func TestExtractors(t *testing.T) {
 }
 
 func TestSubprotocolToken(t *testing.T) {
+	t.Parallel()
 	none, bad := oidcauth.ErrNoToken, oidcauth.ErrMalformedRequest
 	tests := []struct {
 		name    string
@@ -165,6 +167,7 @@ func TestSubprotocolToken(t *testing.T) {
 
 // What no later handler and no access log may see.
 func TestExtractors_RemoveToken(t *testing.T) {
+	t.Parallel()
 	all := oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken,
 		oidcauth.QueryToken("access_token"), oidcauth.CookieToken("session", "https://app.test"))
 	tests := []struct {
@@ -201,6 +204,7 @@ func TestExtractors_RemoveToken(t *testing.T) {
 }
 
 func TestExtractors_KeepTheRest(t *testing.T) {
+	t.Parallel()
 	extract := oidcauth.FirstOf(oidcauth.QueryToken("access_token"), oidcauth.CookieToken("session"))
 	r := newRequest(t, "GET /a%2Fb?b=1;2&access_token="+tokenText+"&c=%2f", "Cookie: theme=dark; lang=de")
 	if _, err := extract(r); err != nil {
@@ -245,6 +249,7 @@ func leftovers(r *http.Request) string {
 
 // The same token in any set of places is one token, and leaves all of them.
 func TestFirstOf_TheSameToken(t *testing.T) {
+	t.Parallel()
 	places := append(slices.Clone(hostile.Carriers), hostile.Carrier{Name: "assertion", Put: func(r *http.Request, tok string) { r.Header.Set("X-Jwt-Assertion", tok) }})
 	for set := 1; set < 1<<len(places); set++ {
 		for _, page := range []string{"", "https://app.test", "https://evil.test"} {
@@ -283,6 +288,7 @@ func TestFirstOf_TheSameToken(t *testing.T) {
 
 // A refusal for a cookie's Origin tells nothing of the token.
 func TestFirstOf_WithheldToken(t *testing.T) {
+	t.Parallel()
 	for name, extract := range map[string]oidcauth.Extractor{
 		"cookie alone": oidcauth.CookieToken("session"),
 		"first of":     everywhere(),
@@ -306,6 +312,7 @@ func TestFirstOf_WithheldToken(t *testing.T) {
 
 // The program's own extractors: their errors count like ours.
 func TestFirstOf_OwnExtractors(t *testing.T) {
+	t.Parallel()
 	own := errors.New("own error")
 	extractor := func(token string, err error) oidcauth.Extractor {
 		return func(*http.Request) (string, error) { return token, err }
@@ -339,6 +346,7 @@ func TestFirstOf_OwnExtractors(t *testing.T) {
 
 // A short token must not take another header with it.
 func TestFirstOf_ShortToken(t *testing.T) {
+	t.Parallel()
 	r := newRequest(t, "GET /?access_token=203.0.113.9", "Authorization: Bearer 203.0.113.9", "X-Real-Ip: 203.0.113.9")
 	if _, err := everywhere()(r); err != nil || r.Header.Get("X-Real-Ip") != "203.0.113.9" {
 		t.Errorf("error = %v, X-Real-Ip = %q", err, r.Header.Get("X-Real-Ip"))
@@ -348,6 +356,7 @@ func TestFirstOf_ShortToken(t *testing.T) {
 // Arguments that can never be right are errors of New, and of each request if New
 // did not see them.
 func TestExtractors_WrongArguments(t *testing.T) {
+	t.Parallel()
 	const app = "https://app.test"
 	configuration := func(extract oidcauth.Extractor) oidcauth.Config {
 		return oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: "https://id.test", Audiences: []string{"x"}}}, Extract: extract}
@@ -400,6 +409,7 @@ func TestExtractors_WrongArguments(t *testing.T) {
 
 // A token in the address leaves a form that was read before, too.
 func TestQueryToken_ParsedForm(t *testing.T) {
+	t.Parallel()
 	plain := "access_token=other&access_token=" + tokenText + "&a=1"
 	multi := "--x\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\n" + tokenText + "\r\n" +
 		"--x\r\nContent-Disposition: form-data; name=\"access_token\"\r\n\r\nother\r\n--x--\r\n"
@@ -448,6 +458,7 @@ func TestQueryToken_ParsedForm(t *testing.T) {
 
 // The page that was opened with a token names it in its requests for images.
 func TestQueryToken_Referer(t *testing.T) {
+	t.Parallel()
 	for referer, want := range map[string]string{
 		"https://app.test/a?access_token=" + tokenText:                  "https://app.test/a",
 		"https://app.test/a?b=1&access%5Ftoken=" + tokenText + "&c=%2f": "https://app.test/a?b=1&c=%2f",
@@ -470,6 +481,7 @@ func TestQueryToken_Referer(t *testing.T) {
 // whether they are one, and whether a cookie stands alone; and wherever they stood,
 // none is left.
 func TestFirstOf_AtRandom(t *testing.T) {
+	t.Parallel()
 	tokens := []string{strings.Repeat("a", 70) + ".b.c", strings.Repeat("a", 70) + ".b.d"}
 	put := map[string]func(r *http.Request, token string){
 		"header": func(r *http.Request, token string) { r.Header.Add("Authorization", "Bearer "+token) },

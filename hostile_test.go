@@ -24,6 +24,7 @@ import (
 // Whatever is wrong with a token or a request decides alone, and without it the
 // same is accepted.
 func TestHostile(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	rows := w.Rows()
 	seen := map[error]bool{}
@@ -62,6 +63,7 @@ func TestHostile(t *testing.T) {
 
 // No text of a refusal contains the token, in whole or in part.
 func TestHostile_TextWithoutToken(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	for _, row := range w.Rows() {
 		_, err := row.Bad()
@@ -79,6 +81,7 @@ func TestHostile_TextWithoutToken(t *testing.T) {
 
 // A value that the caller chooses is cut before it reaches a log.
 func TestAuthenticate_LongValues(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	var b strings.Builder
 	for i := range 400 {
@@ -145,6 +148,7 @@ func TestAuthenticate_LongValues(t *testing.T) {
 // TestHistory presents to this library what has broken others, by the number
 // under which it was published. Each row stands beside its twin.
 func TestHistory(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	rsaKey := w.Keys["RS256"]
 	goodRSA := hostile.Sign(rsaKey, hostile.Header(rsaKey), hostile.Claims(hostile.URL))
@@ -222,6 +226,7 @@ func TestHistory_Dots(t *testing.T) {
 
 // A token full of names or of nesting takes time in proportion to its size.
 func TestHistory_CostlyObjects(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	a := newAuthenticator(t, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: hostile.URL, Audiences: []string{testAudience}}}, Client: w.Main.Client(), MaxTokenBytes: 8 << 20,
@@ -243,6 +248,7 @@ func TestHistory_CostlyObjects(t *testing.T) {
 
 // CVE-2026-40945: a token in a log, at any level.
 func TestHistory_NoTokenInLogs(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	var log logBuffer
 	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 100, AddSource: true}))
@@ -282,6 +288,7 @@ func TestHistory_NoTokenInLogs(t *testing.T) {
 // CVE-2025-64527, CVE-2024-45809: a fetch that fails, or that ends when the
 // request it was for is gone, while others wait for it.
 func TestHistory_FetchFailsUnderway(t *testing.T) {
+	t.Parallel()
 	for _, f := range []oidctest.Fault{{Hang: true}, {Reset: true}, {Cut: true}, {Stall: true}, {Body: []byte(`{"keys":[`)}, {Body: []byte(`null`)}, oidctest.HTMLPage(200)} {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		issuer.Fail(oidctest.JWKS, f)
@@ -304,6 +311,7 @@ func TestHistory_FetchFailsUnderway(t *testing.T) {
 // What comes from the issuer's address may not come from the issuer. None of
 // these answers gives keys, and none leads to an address that was not configured.
 func TestKeySources_Hostile(t *testing.T) {
+	t.Parallel()
 	discovery := func(name string, value any) func(*oidctest.Issuer) {
 		return func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{name: value}) }
 	}

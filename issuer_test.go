@@ -16,6 +16,7 @@ import (
 // TestAuthenticate_IssuerSettings holds each setting of an issuer's description
 // to what its comment says. A row without an error has a subject.
 func TestAuthenticate_IssuerSettings(t *testing.T) {
+	t.Parallel()
 	dedicated := func(audiences ...string) func(*oidcauth.Issuer) {
 		return func(i *oidcauth.Issuer) { i.DedicatedKeys, i.Audiences = true, audiences }
 	}
@@ -86,6 +87,7 @@ func TestAuthenticate_IssuerSettings(t *testing.T) {
 }
 
 func TestAuthenticate_RequireKeyID(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	for _, required := range []bool{false, true} {
 		trusted.Keys.RequireKeyID = required
@@ -106,6 +108,7 @@ func TestAuthenticate_RequireKeyID(t *testing.T) {
 // New copies the description to its depth: what the caller does with its lists
 // afterwards changes nothing.
 func TestNew_CopiesIssuer(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	subject, or := oidcauth.Path{"name"}, []string{"x"}
 	trusted.SubjectElse = []oidcauth.Path{subject}
@@ -123,6 +126,7 @@ func TestNew_CopiesIssuer(t *testing.T) {
 
 // A report says what was asked of the audience, whatever took its place.
 func TestExplain_WantedAudience(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(*oidcauth.Issuer)
@@ -288,6 +292,7 @@ func sourceOptions() []issuerOption {
 }
 
 func TestIssuer_Options(t *testing.T) {
+	t.Parallel()
 	for _, option := range issuerOptions() {
 		t.Run(option.name, func(t *testing.T) {
 			if option.prepare == nil {
@@ -316,6 +321,7 @@ func TestIssuer_Options(t *testing.T) {
 
 // A source of keys that makes another needless leaves that other alone.
 func TestIssuer_SourcesAreNotAsked(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		set  func(*oidctest.Issuer, *oidcauth.Issuer)
@@ -350,6 +356,7 @@ func TestIssuer_SourcesAreNotAsked(t *testing.T) {
 
 // Roles are taken from where the issuer's description says, and only from there.
 func TestIssuer_Roles(t *testing.T) {
+	t.Parallel()
 	issuer, plain := newIssuer(t, oidctest.Config{})
 	mapped := plain
 	mapped.Roles = []oidcauth.Path{{"realm_access", "roles"}, {"groups"}}
@@ -372,6 +379,7 @@ func TestIssuer_Roles(t *testing.T) {
 // http is spoken to a loopback address, by an issuer that is allowed it and by
 // no other.
 func TestIssuer_InsecureHTTP(t *testing.T) {
+	t.Parallel()
 	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": testAudience}})
 	issuer.Start()
 	trusted := oidcauth.Issuer{URL: issuer.URL(), Audiences: []string{testAudience}}
@@ -404,6 +412,7 @@ func rolesOf(t *testing.T, claims string, trusted oidcauth.Issuer) []string {
 }
 
 func TestClaims_Roles(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		paths  []oidcauth.Path
@@ -435,6 +444,7 @@ func TestClaims_Roles(t *testing.T) {
 // What a role claim is made of never makes a role of something that the issuer
 // did not grant, whatever the description says of the issuer's other forms.
 func TestClaims_RolesNotGranted(t *testing.T) {
+	t.Parallel()
 	shapes := map[string]string{
 		"null": `null`, "true": `true`, "false": `false`, "a number": `1`, "an empty string": `""`, "an empty array": `[]`, "an empty object": `{}`,
 		"an array with a number": `["admin",1]`, "an array with null": `["admin",null]`, "an array with false": `["admin",false]`,
@@ -473,6 +483,7 @@ func TestClaims_RolesNotGranted(t *testing.T) {
 // Several roles in one string are told apart where the description names what is
 // between them, and nowhere else.
 func TestIssuer_RoleSeparator(t *testing.T) {
+	t.Parallel()
 	const ldap = "cn=admin,ou=groups,dc=example,dc=com"
 	tests := []struct{ name, separator, roles, want string }{ // what is wanted, with | between
 		{"one string", "", `"guests,admin"`, "guests,admin"},
@@ -507,6 +518,7 @@ func TestIssuer_RoleSeparator(t *testing.T) {
 
 // The names of objects are roles where the description says so.
 func TestIssuer_RoleObjects(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, roles   string
 		want, without []string
@@ -532,6 +544,7 @@ func TestIssuer_RoleObjects(t *testing.T) {
 // Keys of one's own stand in for an audience that is not there. One that is
 // there, and be it empty, counts.
 func TestIssuer_DedicatedKeysAudience(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Audiences, trusted.DedicatedKeys = nil, true
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -554,6 +567,7 @@ func TestIssuer_DedicatedKeysAudience(t *testing.T) {
 
 // An issuer that was renamed states its new name, and keeps its identities.
 func TestAliases_Renamed(t *testing.T) {
+	t.Parallel()
 	const before, now = "https://www.issuer.test", "https://www.issuer.test/oauth"
 	rows := []struct {
 		name   string

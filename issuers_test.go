@@ -45,6 +45,7 @@ func neighbours(t *testing.T) (map[string]*oidctest.Issuer, *oidcauth.Authentica
 // Nothing of one issuer counts for another: neither its keys nor its audience,
 // its type of token, its roles. Of all combinations only the pure ones pass.
 func TestIssuers_NeverCross(t *testing.T) {
+	t.Parallel()
 	issuers, a := neighbours(t)
 	types := map[string]string{"a": "JWT", "b": "at+jwt", "c": "c+jwt"}
 	names := []string{"a", "b", "c"}
@@ -79,6 +80,7 @@ func TestIssuers_NeverCross(t *testing.T) {
 
 // The same subject at two issuers is two callers; at an issuer and its alias, one.
 func TestIssuers_Identities(t *testing.T) {
+	t.Parallel()
 	issuers, a := neighbours(t)
 	identities := map[oidcauth.Identity]string{}
 	for _, name := range []string{"a", "b", "c"} {
@@ -106,6 +108,7 @@ func TestIssuers_Identities(t *testing.T) {
 // A flood of forged tokens in one issuer's name leaves the other issuer its
 // fetch after a rotation, and its tokens.
 func TestIssuers_FloodStaysAtHome(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		calm, trusted := newIssuer(t, oidctest.Config{URL: "https://calm.test"})
 		flooded, alsoTrusted := newIssuer(t, oidctest.Config{URL: "https://flooded.test"})
@@ -138,6 +141,7 @@ func TestIssuers_FloodStaysAtHome(t *testing.T) {
 // TestNew_Copies changes everything that a Config refers to once New has seen
 // it. Nothing of that counts.
 func TestNew_Copies(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	issuer, fixed := w.By["other"], w.By["many"]
 	trusted := oidcauth.Issuer{
@@ -214,6 +218,7 @@ func spoilIssuer(i *oidcauth.Issuer) {
 
 // A second Authenticator made from the same Config shares nothing with the first.
 func TestNew_Twice(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()}
 	first, second := newAuthenticator(t, cfg), newAuthenticator(t, cfg)
@@ -278,6 +283,7 @@ func keySetOf(t *testing.T, issuers map[*oidctest.Key]string) json.RawMessage {
 }
 
 func TestAuthenticate_Tenants(t *testing.T) {
+	t.Parallel()
 	keys := newTenantKeys(t)
 	all := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
 	onlyA := keys.trusted
@@ -334,6 +340,7 @@ func TestAuthenticate_Tenants(t *testing.T) {
 
 // Without a key ID every key is tried, but none of another tenant's.
 func TestAuthenticate_TenantKeyWithoutID(t *testing.T) {
+	t.Parallel()
 	keys := newTenantKeys(t)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
 	for tenant, want := range map[string]error{tenantA: oidcauth.ErrSignature, tenantB: nil} {
@@ -346,6 +353,7 @@ func TestAuthenticate_TenantKeyWithoutID(t *testing.T) {
 
 // A tenant that is configured by its own name is judged by that description.
 func TestAuthenticate_TenantByItsName(t *testing.T) {
+	t.Parallel()
 	keys := newTenantKeys(t)
 	own := oidcauth.Issuer{URL: tenantURL(tenantA), Keys: oidcauth.KeysFrom{JWKS: keySetOf(t, map[*oidctest.Key]string{keys.nobody: ""})}, Audiences: []string{"own"}}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted, own}})
@@ -386,6 +394,7 @@ func publishFor(t *testing.T, issuer *oidctest.Issuer, key *oidctest.Key, keyIss
 
 // The document must state the template, wherever it is, and no tenant's name.
 func TestAuthenticate_TenantDiscovery(t *testing.T) {
+	t.Parallel()
 	for stated, want := range map[string]error{template: nil, tenantURL(tenantA): oidcauth.ErrKeysUnavailable} {
 		issuer, trusted := discoveredTenants(t, stated)
 		key := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"})
@@ -400,6 +409,7 @@ func TestAuthenticate_TenantDiscovery(t *testing.T) {
 
 // A key that comes under a known ID is still one tenant's own.
 func TestAuthenticate_TenantReusesKeyID(t *testing.T) {
+	t.Parallel()
 	for tenant, want := range map[string]error{tenantA: oidcauth.ErrSignature, tenantB: nil} {
 		issuer, trusted := discoveredTenants(t, template)
 		trusted.Keys.ReusesKeyIDs = true
@@ -421,6 +431,7 @@ func TestAuthenticate_TenantReusesKeyID(t *testing.T) {
 
 // A report shows the keys that belong to no tenant of the template as unusable.
 func TestKeys_Tenants(t *testing.T) {
+	t.Parallel()
 	keys := newTenantKeys(t)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
 	for _, name := range []string{template, tenantURL(tenantA)} {
@@ -433,6 +444,7 @@ func TestKeys_Tenants(t *testing.T) {
 
 // Claims from a log find their tenant's identity again.
 func TestUnverifiedClaims_Tenant(t *testing.T) {
+	t.Parallel()
 	trusted := newTenantKeys(t).trusted
 	payload := func(iss, tid string) []byte {
 		return []byte(`{"iss":"` + iss + `","tid":"` + tid + `","sub":"alice","exp":4102444800}`)
@@ -454,6 +466,7 @@ func TestUnverifiedClaims_Tenant(t *testing.T) {
 
 // New copies what it is given, so that a list changed later changes nothing.
 func TestNew_CopiesTenants(t *testing.T) {
+	t.Parallel()
 	keys := newTenantKeys(t)
 	keys.trusted.Tenants = []string{tenantA}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
@@ -466,6 +479,7 @@ func TestNew_CopiesTenants(t *testing.T) {
 
 // A tenant that the list leaves out is not let in as a stranger's issuer either.
 func TestAuthenticate_TenantIsNoStranger(t *testing.T) {
+	t.Parallel()
 	keys := newTenantKeys(t)
 	keys.trusted.Tenants = []string{tenantA}
 	a := newAuthenticator(t, oidcauth.Config{
@@ -484,6 +498,7 @@ func TestAuthenticate_TenantIsNoStranger(t *testing.T) {
 // A tenant is revoked by its own issuer. The template is nobody's: a revocation
 // that names it would match nothing.
 func TestRevoke_Tenant(t *testing.T) {
+	t.Parallel()
 	keys := newTenantKeys(t)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
 	if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: template}); !errors.Is(err, oidcauth.ErrMalformedRequest) {
@@ -500,6 +515,7 @@ func TestRevoke_Tenant(t *testing.T) {
 
 // A logout at one tenant ends that tenant's sessions only.
 func TestLogout_Tenant(t *testing.T) {
+	t.Parallel()
 	keys := newTenantKeys(t)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
 	session := func(tenant string) *oidcauth.Session {

@@ -28,6 +28,7 @@ import (
 
 // A verdict in the cache dies with the key that signed the token.
 func TestAuthenticate_KeyRemoved(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -49,6 +50,7 @@ func TestAuthenticate_KeyRemoved(t *testing.T) {
 }
 
 func TestAuthenticate_ReusedKeyID(t *testing.T) {
+	t.Parallel()
 	for _, reuses := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -73,6 +75,7 @@ func TestAuthenticate_ReusedKeyID(t *testing.T) {
 // A connection kept open for later requests would hold two goroutines for a
 // minute and a half.
 func TestClose_Connections(t *testing.T) {
+	t.Parallel()
 	closed := make(chan struct{}, 1)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		io.WriteString(w, `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`)
@@ -100,6 +103,7 @@ func TestClose_Connections(t *testing.T) {
 
 // The trace sees every fetch, the log only changes of state.
 func TestTrace(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		issuer.AddJWK(map[string]any{"kty": "oct", "k": "AAAA"})
@@ -140,6 +144,7 @@ func TestTrace(t *testing.T) {
 // An issuer whose keys arrive although its discovery fails is in trouble all the
 // same, and nothing but the trace can tell.
 func TestTrace_DiscoveryFails(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		var mu sync.Mutex // guards last
@@ -167,6 +172,7 @@ func TestTrace_DiscoveryFails(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Aliases = []string{"issuer.test"}
 	issuer.AddJWK(map[string]any{"kty": "oct", "k": "AAAA", "kid": "secret"})
@@ -192,6 +198,7 @@ func TestKeys(t *testing.T) {
 // A server starts before its issuer does, and accepts tokens as soon as the
 // issuer is there.
 func TestAuthenticate_IssuerComesUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		issuer.Fail(oidctest.Discovery, oidctest.Fault{Refuse: true})

@@ -53,6 +53,7 @@ func postLogout(a *oidcauth.Authenticator, tokens ...string) *http.Response {
 
 // A logout ends what its token names, and by an issuer's description less of it.
 func TestLogoutHandler(t *testing.T) {
+	t.Parallel()
 	const (
 		elsewhere = "alice/login-2"
 		unsaid    = "alice/" // of which login session, her token does not say
@@ -127,6 +128,7 @@ func TestLogoutHandler(t *testing.T) {
 
 // The subject of a logout token is the issuer's, whatever the identity is made of.
 func TestLogoutHandler_MappedSubject(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Subject = []oidcauth.Path{{"oid"}}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -142,6 +144,7 @@ func TestLogoutHandler_MappedSubject(t *testing.T) {
 
 // No logout token but a good one does anything, and each works once.
 func TestLogoutHandler_Attacks(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	other := oidctest.NewIssuer(t, oidctest.Config{URL: "https://other.test"})
 	stranger := oidctest.NewIssuer(t, oidctest.Config{URL: "https://stranger.test"})
@@ -246,6 +249,7 @@ func TestLogoutHandler_Attacks(t *testing.T) {
 }
 
 func TestLogoutHandler_Requests(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	form := url.Values{"logout_token": {logoutToken(issuer, nil)}}.Encode()
@@ -285,6 +289,7 @@ func mustJSON(t *testing.T, v any) string {
 // The client that people sign in with may log them out, and its tokens are
 // still not for this server.
 func TestLogoutHandler_LogoutAudiences(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.LogoutAudiences = []string{"app"}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -310,6 +315,7 @@ func TestLogoutHandler_LogoutAudiences(t *testing.T) {
 // Nothing that takes time for each claim is done for a logout token that anybody
 // can make.
 func TestLogoutHandler_SignatureFirst(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	good := logoutToken(issuer, map[string]any{"SUB": "bob"})
@@ -325,6 +331,7 @@ func TestLogoutHandler_SignatureFirst(t *testing.T) {
 // A logout that names both a subject and a login session ends what either names
 // on every server, and here also while the log is down.
 func TestLogoutHandler_BothEverywhere(t *testing.T) {
+	t.Parallel()
 	for _, down := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -358,6 +365,7 @@ func TestLogoutHandler_BothEverywhere(t *testing.T) {
 
 // The line of a logout counts what ended and, if that is nothing, says why.
 func TestLogoutHandler_Log(t *testing.T) {
+	t.Parallel()
 	const nothing, useless, remedy = "no live session matches", `no token of this issuer has carried "sid"`, "leave LogoutBy empty"
 	alice, withSid := map[string]any{"sub": "alice"}, map[string]any{"sub": "alice", "sid": "login-1"}
 	tests := []struct {
@@ -430,6 +438,7 @@ func TestLogoutHandler_Log(t *testing.T) {
 // go-oidc is the second opinion on logout tokens: what is accepted here with an
 // expiry, it accepts and reads the same. It refuses every token without one.
 func TestVerifyLogout_Library(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	provider, err := oidc.NewProvider(oidc.ClientContext(t.Context(), issuer.Client()), issuer.URL())
@@ -498,6 +507,7 @@ func TestVerifyLogout_Library(t *testing.T) {
 
 // Where any audience will do, a logout token needs one all the same.
 func TestLogoutHandler_AnyAudience(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Audiences, trusted.InsecureAnyAudience = nil, true
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})

@@ -45,6 +45,7 @@ func bodyOf(t *testing.T, resp *http.Response) string {
 }
 
 func TestMiddleware(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	down := oidctest.NewIssuer(t, oidctest.Config{URL: "https://down.test"})
 	down.Fail(oidctest.JWKS, oidctest.Fault{Status: 503})
@@ -108,6 +109,7 @@ func TestMiddleware(t *testing.T) {
 // A caller that an outer handler put into the context does not survive a
 // request without token.
 func TestOptional_ReplacesCaller(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	r := newRequest(t, "GET /")
@@ -121,6 +123,7 @@ func TestOptional_ReplacesCaller(t *testing.T) {
 
 // One line a refusal, which says what was got and wanted, and no token.
 func TestMiddleware_Log(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	var log logBuffer
 	a := newAuthenticator(t, oidcauth.Config{
@@ -176,6 +179,7 @@ func ExampleAuthenticator_Middleware() {
 
 // A caller's account is an address, of IPv6 its network.
 func TestWithCallerAddr(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ name, one, other string }{
 		{"an IPv4 address", "192.0.2.1", "192.0.2.1"},
 		{"IPv4 as IPv6", "192.0.2.1", "::ffff:192.0.2.1"},
@@ -202,6 +206,7 @@ func TestWithCallerAddr(t *testing.T) {
 // is trusted, and a request's context that has an address already keeps it. While
 // one caller floods, another has a turn at once; the same caller has not.
 func TestMiddleware_CallerAddr(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		proxies []netip.Prefix
@@ -276,6 +281,7 @@ func programs(addr string) func(*http.Request) {
 // The handler's context knows the caller, for tokens that come later on the
 // connection.
 func TestOptional_CallerAddr(t *testing.T) {
+	t.Parallel()
 	_, client := strangers(t, 1)
 	a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
 	handler := a.Optional(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -291,6 +297,7 @@ func TestOptional_CallerAddr(t *testing.T) {
 // A handler that takes the token out of the request itself has the caller's
 // address from the Authenticator, where it matters.
 func TestCallerContext(t *testing.T) {
+	t.Parallel()
 	_, client := strangers(t, 1)
 	cfg := open(client, oidcauth.AnyIssuer{})
 	cfg.Proxies = trusted
@@ -320,6 +327,7 @@ func behindProxies(t testing.TB) *oidcauth.Authenticator {
 }
 
 func TestConfig_Proxies(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"10.0.0.0/8": "", "10.1.2.3/8": "", "2001:db8::/32": "", "0.0.0.0/0": "", "": "Config.Proxies", "::ffff:10.0.0.0/104": "IPv4 form",
 	} {
@@ -340,6 +348,7 @@ func TestConfig_Proxies(t *testing.T) {
 // Only a request without token is nobody's. A token that a rule refuses is not
 // taken for none, whatever error the rule found for it.
 func TestOptional_RuleSaysNoToken(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
 		if c.TokenID() == "" {

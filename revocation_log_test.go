@@ -18,6 +18,7 @@ import (
 // What one server revokes ends tokens and sessions at all, also at one that
 // joins later, and a logout token works once in the whole cluster.
 func TestRevocationLog(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		log := newMemoryLog()
@@ -67,6 +68,7 @@ func TestRevocationLog(t *testing.T) {
 // While revocations may be missing, tokens pass by those that are known, or not
 // at all if so configured; each change makes one line in the log.
 func TestRevocationLog_Lost(t *testing.T) {
+	t.Parallel()
 	for _, required := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -139,6 +141,7 @@ func TestRevocationLog_Lost(t *testing.T) {
 }
 
 func TestConfig_RequireRevocations(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), RequireRevocations: true}
 	if _, err := oidcauth.New(cfg); err == nil {
@@ -158,6 +161,7 @@ func (l lingeringLog) Follow(ctx context.Context, apply func(oidcauth.Revocation
 // TestClose_WhileTheLogStops: revocations are not heard of any more then, so that
 // no token may be accepted.
 func TestClose_WhileTheLogStops(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		a := newAuthenticator(t, oidcauth.Config{
@@ -185,6 +189,7 @@ func TestClose_WhileTheLogStops(t *testing.T) {
 // meanwhile: at a server that started with its clock ahead, and at one whose
 // clock went ahead and came back.
 func TestRevocationLog_ClockWasAhead(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		start time.Duration // of the clock, ahead
@@ -260,6 +265,7 @@ func TestRevocationLog_ClockWasAhead(t *testing.T) {
 // A verdict that was right while the clock was ahead does not outlive that, nor
 // does a session.
 func TestRevocationLog_AcceptedWhileAhead(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		clock := new(authtest.Clock)
@@ -287,6 +293,7 @@ func TestRevocationLog_AcceptedWhileAhead(t *testing.T) {
 // A log that leaves nothing out does not fill the memory with what is over, and
 // a clock that is corrected by little has nothing read anew.
 func TestRevocationLog_OverForLong(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		log, clock := newMemoryLog(), new(authtest.Clock)
@@ -327,6 +334,7 @@ func TestRevocationLog_OverForLong(t *testing.T) {
 // theirs comes back before its own end: not one that lives for ten days either,
 // and not at a server that joins later.
 func TestLogoutHandler_Bounded(t *testing.T) {
+	t.Parallel()
 	const most = 40
 	for _, by := range []string{"sid", "sub"} {
 		t.Run(by, func(t *testing.T) {
@@ -395,6 +403,7 @@ func TestLogoutHandler_Bounded(t *testing.T) {
 // As long as they are not too many, nobody is refused who has not logged out, and
 // a login that has ended stays so for tokens that are issued later.
 func TestLogoutHandler_NotTooMany(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -415,6 +424,7 @@ func TestLogoutHandler_NotTooMany(t *testing.T) {
 
 // What an operator revokes for tokens to come as well makes way for nothing.
 func TestRevoke_NeverCutOff(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -436,6 +446,7 @@ func TestRevoke_NeverCutOff(t *testing.T) {
 // A revocation of a key ends what tickets under it have begun, on tokens of other
 // issuers: no cutoff of the key's issuer refuses these.
 func TestRevoke_KeyNeverCutOff(t *testing.T) {
+	t.Parallel()
 	begin := func(t *testing.T) (*counter, *oidcauth.Claims, oidcauth.Revocation) {
 		s := newCounter(t)
 		s.Auth.KeepLogouts(4)

@@ -34,6 +34,7 @@ func withoutMember(t testing.TB, object json.RawMessage, name string) map[string
 // What a revocation matches, for a token from the cache, a fresh one and a live
 // session alike.
 func TestRevoke(t *testing.T) {
+	t.Parallel()
 	const id = oidctest.DefaultURL
 	at := time.Now().Truncate(time.Second)
 	tests := []struct {
@@ -99,6 +100,7 @@ func TestRevoke(t *testing.T) {
 }
 
 func TestRevoke_Refused(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	for name, r := range map[string]oidcauth.Revocation{
@@ -127,6 +129,7 @@ func TestRevoke_Refused(t *testing.T) {
 // Revocations end when they say or when no token of their time is left, and
 // leave by themselves; what a new one makes superfluous leaves at once.
 func TestRevoke_Until(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		lifetime time.Duration
@@ -178,6 +181,7 @@ func TestRevoke_Until(t *testing.T) {
 // A revocation of a local token lasts as long as the longest that the issuer has
 // ever issued, also when it issues shorter ones now.
 func TestRevoke_LocalTokensOfYears(t *testing.T) {
+	t.Parallel()
 	const year = 365 * 24 * time.Hour
 	for name, now := range map[string]localissuer.Config{
 		"configured as it was": {MaxLifetime: 3 * year},
@@ -207,6 +211,7 @@ func TestRevoke_LocalTokensOfYears(t *testing.T) {
 // A token counts as issued before by what it says, which is the issuer's clock in
 // whole seconds.
 func TestRevoke_IssuedBefore(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -243,6 +248,7 @@ func TestRevoke_IssuedBefore(t *testing.T) {
 
 // A subject that logs out again and again takes the space of one revocation.
 func TestRevoke_Supersedes(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	start := time.Now()
@@ -268,6 +274,7 @@ func TestRevoke_Supersedes(t *testing.T) {
 // A revocation is the same after it was written and read again, or logs could not
 // tell whether they have it.
 func TestRevocation_JSON(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		log := newMemoryLog()
@@ -295,6 +302,7 @@ func TestRevocation_JSON(t *testing.T) {
 // The machinery of revocations writes and reads the same form, in the directory
 // of those that wait.
 func TestRevocation_SameForm(t *testing.T) {
+	t.Parallel()
 	public, inner := reflect.TypeFor[oidcauth.Revocation](), reflect.TypeFor[revoked.Revocation]()
 	for n := range public.NumField() {
 		if a, b := public.Field(n), inner.Field(n); a.Name != b.Name || a.Tag != b.Tag {
@@ -306,6 +314,7 @@ func TestRevocation_SameForm(t *testing.T) {
 // A revocation of what is issued until some time to come is kept until all of that
 // has expired, too.
 func TestRevoke_IssuedBeforeAhead(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range []time.Duration{0, time.Minute, 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -343,6 +352,7 @@ func TestRevoke_IssuedBeforeAhead(t *testing.T) {
 // A token that does not say when it was issued may be of any age. One that was too
 // long for its revocation is not short enough in its last hour.
 func TestMaxTokenLifetime_Undated(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		local := newLocal(t, localissuer.Config{NoExpiry: true})
@@ -368,6 +378,7 @@ func TestMaxTokenLifetime_Undated(t *testing.T) {
 }
 
 func TestMaxTokenLifetime(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	tests := []struct {
 		name        string
@@ -405,6 +416,7 @@ func TestMaxTokenLifetime(t *testing.T) {
 // before the token comes and after, for sessions, for remembered tokens, and for
 // what a ticket gives back.
 func TestRevoke_SubjectClaim(t *testing.T) {
+	t.Parallel()
 	spellings := map[string]string{
 		"plain":         `"sub":"alice"`,
 		"escaped value": `"sub":"al\u0069ce"`,

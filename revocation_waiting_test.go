@@ -55,6 +55,7 @@ func (w *waitingLab) files(t *testing.T) int {
 // What waits to be shared holds after a restart from the first token on, is
 // shared as soon as the log takes it, and is gone from the directory then.
 func TestConfig_RevocationDir(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWaitingLab(t)
 		a := newAuthenticator(t, w.cfg)
@@ -94,6 +95,7 @@ func TestConfig_RevocationDir(t *testing.T) {
 
 // A process that is killed leaves what it has acknowledged.
 func TestConfig_RevocationDir_Killed(t *testing.T) {
+	t.Parallel()
 	w := newWaitingLab(t)
 	a := newAuthenticator(t, w.cfg)
 	expectWaits(t, a.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}))
@@ -113,6 +115,7 @@ func TestConfig_RevocationDir_Killed(t *testing.T) {
 // A directory that cannot be trusted is a loud error, and so is one that nobody
 // would ever read.
 func TestConfig_RevocationDir_Refused(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		damage func(t *testing.T, w *waitingLab, file string)
@@ -157,6 +160,7 @@ func TestConfig_RevocationDir_Refused(t *testing.T) {
 
 // Waits, waits but is not written, and will not be shared are three errors.
 func TestRevoke_NotWritten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWaitingLab(t)
 		a := newAuthenticator(t, w.cfg)
@@ -199,6 +203,7 @@ func TestRevoke_NotWritten(t *testing.T) {
 // Whoever repeats Revoke until it succeeds, as documented, takes one place, and
 // nothing of what was revoked on the way is missing in the end.
 func TestRevoke_RepeatedWhileItWaits(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWaitingLab(t)
 		w.cfg.MaxTokenLifetime = 24 * time.Hour
@@ -235,6 +240,7 @@ func TestRevoke_RepeatedWhileItWaits(t *testing.T) {
 
 // What Revoke has shared at once need not be shared late any more.
 func TestRevoke_RepeatedWithSuccess(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWaitingLab(t)
 		a := newAuthenticator(t, w.cfg)
@@ -254,6 +260,7 @@ func TestRevoke_RepeatedWithSuccess(t *testing.T) {
 // A clock that was ahead ends nothing that waits, neither at once nor in a
 // process that starts meanwhile.
 func TestRevoke_WaitsWhileClockIsAhead(t *testing.T) {
+	t.Parallel()
 	for _, restart := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			w, clock := newWaitingLab(t), new(authtest.Clock)
@@ -284,6 +291,7 @@ func TestRevoke_WaitsWhileClockIsAhead(t *testing.T) {
 // A logout holds when it is answered with 200, and may be tried again when it is
 // not.
 func TestLogoutHandler_Shared(t *testing.T) {
+	t.Parallel()
 	const (
 		logWorks  = "the log works"
 		marksFail = "the log takes no marks"
@@ -373,6 +381,7 @@ func revokeAlone(t *testing.T, a *oidcauth.Authenticator, r oidcauth.Revocation)
 
 // What the log did not take holds here at once and everywhere when it does.
 func TestRevoke_SharedLater(t *testing.T) {
+	t.Parallel()
 	withFlakyLog(t, func(t *testing.T, issuer *oidctest.Issuer, log *memoryLog, lines *logBuffer, a, b *oidcauth.Authenticator) {
 		token := issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix(), "jti": "token-1"})
 		s := b.NewSession(t.Context(), wants(t, b, token, nil))
@@ -404,6 +413,7 @@ func TestRevoke_SharedLater(t *testing.T) {
 
 // When contact with the log is back, what waits goes out without delay.
 func TestRevoke_SharedOnContact(t *testing.T) {
+	t.Parallel()
 	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, lines *logBuffer, a, _ *oidcauth.Authenticator) {
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "token-1"})
 		time.Sleep(time.Hour)
@@ -424,6 +434,7 @@ func TestRevoke_SharedOnContact(t *testing.T) {
 
 // One that the log never takes does not hold up the others.
 func TestRevoke_OneIsNeverShared(t *testing.T) {
+	t.Parallel()
 	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "never"})
 		for n := range 20 {
@@ -440,6 +451,7 @@ func TestRevoke_OneIsNeverShared(t *testing.T) {
 
 // What is over is not shared any more.
 func TestRevoke_OverBeforeShared(t *testing.T) {
+	t.Parallel()
 	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, _ *logBuffer, a, _ *oidcauth.Authenticator) {
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "short", Until: time.Now().Add(time.Hour)})
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "long", Until: time.Now().Add(3 * time.Hour)})
@@ -456,6 +468,7 @@ func TestRevoke_OverBeforeShared(t *testing.T) {
 // A logout is shared later too, and its token works once more for an issuer that
 // was told of the failure.
 func TestLogout_SharedLater(t *testing.T) {
+	t.Parallel()
 	withFlakyLog(t, func(t *testing.T, issuer *oidctest.Issuer, log *memoryLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
 		logout := logoutToken(issuer, nil)
 		if resp := postLogout(a, logout); resp.StatusCode != 503 {
@@ -479,6 +492,7 @@ func TestLogout_SharedLater(t *testing.T) {
 // A log that is certain not to have stored it may do so later all the same, and
 // the caller learns what it said.
 func TestRevoke_NotStored(t *testing.T) {
+	t.Parallel()
 	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, _ *logBuffer, a, b *oidcauth.Authenticator) {
 		log.FailWith(fmt.Errorf("%w: full", oidcauth.ErrNotStored))
 		err := a.Revoke(t.Context(), oidcauth.Revocation{TokenID: "token-1"})
@@ -497,6 +511,7 @@ func TestRevoke_NotStored(t *testing.T) {
 // What is over before the log took it is given up, and nobody is told that it was
 // shared.
 func TestRevoke_OverIsSaid(t *testing.T) {
+	t.Parallel()
 	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, _ *memoryLog, lines *logBuffer, a, _ *oidcauth.Authenticator) {
 		revokeAlone(t, a, oidcauth.Revocation{TokenID: "short", Until: time.Now().Add(time.Hour)})
 		time.Sleep(2 * time.Hour)
@@ -513,6 +528,7 @@ func TestRevoke_OverIsSaid(t *testing.T) {
 
 // How many may wait is bounded, and whoever comes after that is told.
 func TestRevoke_TooManyToShare(t *testing.T) {
+	t.Parallel()
 	withFlakyLog(t, func(t *testing.T, _ *oidctest.Issuer, log *memoryLog, lines *logBuffer, a, b *oidcauth.Authenticator) {
 		const capacity = 10_000
 		for n := range capacity {

@@ -18,6 +18,7 @@ import (
 
 // What ends a session, each with what Authenticate says about its token then.
 func TestSession_Ends(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		do   func(*testing.T, *oidctest.Issuer, *oidcauth.Authenticator, *oidcauth.Session)
@@ -83,6 +84,7 @@ func TestSession_Ends(t *testing.T) {
 // The request's context ends with its handler; the session's does not, and it
 // keeps the values but not the caller.
 func TestSession_Context(t *testing.T) {
+	t.Parallel()
 	type key struct{}
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -115,6 +117,7 @@ func TestSession_Context(t *testing.T) {
 }
 
 func TestNewSession_RefusedClaims(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()}
@@ -145,6 +148,7 @@ func TestNewSession_RefusedClaims(t *testing.T) {
 }
 
 func TestSession_Renew(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Leeway: -1})
@@ -191,6 +195,7 @@ func TestSession_Renew(t *testing.T) {
 }
 
 func TestSession_OnExpiring(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Leeway: -1})
@@ -233,6 +238,7 @@ func TestSession_OnExpiring(t *testing.T) {
 // Sessions of issuers that nobody has configured are sessions like any other,
 // except that such an issuer logs nobody out.
 func TestSession_AnyIssuer(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 30)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 8, FirstContactsPerSecond: 1000}))
@@ -507,6 +513,7 @@ func (w *schedule) run(steps int) {
 // A session is alive if and only if Authenticate has accepted its current token
 // at every instant so far.
 func TestSession_LivesAsLongAsItsToken(t *testing.T) {
+	t.Parallel()
 	ended := make(map[error]int)
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 // Whoever looks at a session while it is renewed sees one token or another, and
 // never parts of two.
 func TestSession_RenewRace(t *testing.T) {
+	t.Parallel()
 	const renewals = 1000
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -65,6 +66,7 @@ func TestSession_RenewRace(t *testing.T) {
 // However sessions begin, are renewed and end at once, none is missed: after a
 // revocation has returned no session under what it revokes is alive.
 func TestSession_RevokeRace(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	for round := range 100 {
@@ -132,6 +134,7 @@ func TestSession_Leak(t *testing.T) {
 
 // Every sentinel has a close code, with a reason short enough for a WebSocket.
 func TestCloseCode(t *testing.T) {
+	t.Parallel()
 	const unauthorized, forbidden, goingAway, tryAgain, internal = 3000, 3003, 1001, 1013, 1011
 	want := map[error]int{
 		oidcauth.ErrNoToken: unauthorized, oidcauth.ErrMalformedRequest: unauthorized,
@@ -187,6 +190,7 @@ func TestSession_Memory(t *testing.T) {
 // A session lives on while its key may vouch for its tenant's tokens, whatever
 // else is said of the key, and no longer.
 func TestSession_KeyDescribedAnew(t *testing.T) {
+	t.Parallel()
 	const other = "https://issuer.test/6babcaad-604b-40ac-a9d7-9fd97c0b779f/v2.0"
 	for _, tt := range []struct {
 		name   string
@@ -250,6 +254,7 @@ func TestSession_KeyDescribedAnew(t *testing.T) {
 
 // An issuer of one tenant may say whose its keys are, or not, as it likes.
 func TestSession_KeyNamesItsIssuer(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{trusted}})
@@ -273,6 +278,7 @@ func TestSession_KeyNamesItsIssuer(t *testing.T) {
 // A session ends at the very nanosecond at which Authenticate begins to refuse
 // its token, and with its refusal.
 func TestSession_EndsAtTheInstant(t *testing.T) {
+	t.Parallel()
 	for _, leeway := range leeways {
 		for _, fraction := range []string{"", ".5", ".000001", ".0000019", ".9999999"} {
 			t.Run(fmt.Sprintf("%v%s", leeway.configured, fraction), func(t *testing.T) {

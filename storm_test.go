@@ -27,6 +27,7 @@ const (
 // OIDCAUTH_STORM_SEEDS sets how many seeds there are, OIDCAUTH_STORM_SEED the first
 // one, which alone means that one alone.
 func TestStorm(t *testing.T) {
+	t.Parallel()
 	first, seeds := uint64(1), uint64(20)
 	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEED"), 10, 64); err == nil {
 		first, seeds = n, 1

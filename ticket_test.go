@@ -23,6 +23,7 @@ import (
 
 // A ticket gives the claims of the token it stands for, to the byte.
 func TestTicket(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	payload := `{ "iss":"` + c.Issuer.URL() + `", "sub":"auth0|alice", "aud":"my-db", "exp":` +
 		strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10) + `, "jti":"t1", "sid":"s1", "name":"<&>",` +
@@ -57,6 +58,7 @@ func TestTicket(t *testing.T) {
 }
 
 func TestTicket_SingleUse(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	ticket := c.Buy(c.Issuer.Token(nil), anywhere)
 	usedOnce(t, ticket, slices.Repeat([]*oidcauth.Authenticator{c.Auth}, 50))
@@ -91,6 +93,7 @@ func usedOnce(t *testing.T, ticket string, servers []*oidcauth.Authenticator) {
 }
 
 func TestTicket_BuysNoOther(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	claims, err := c.Use(c.Buy(c.Issuer.Token(nil), anywhere), anywhere)
 	if err != nil {
@@ -114,6 +117,7 @@ func TestTicket_BuysNoOther(t *testing.T) {
 // A ticket is no bearer token, whatever the configuration, and a bearer token no
 // ticket.
 func TestTicket_IsNoBearerToken(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	token := c.Issuer.Token(nil)
 	ticket := c.Buy(token, anywhere)
@@ -140,6 +144,7 @@ func TestTicket_IsNoBearerToken(t *testing.T) {
 
 // A ticket lives for a minute, and never longer than its original.
 func TestTicket_Expires(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name       string
 		life, wait time.Duration
@@ -173,6 +178,7 @@ func TestTicket_Expires(t *testing.T) {
 
 // What would refuse the token by now refuses the ticket.
 func TestTicket_OriginalRefused(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	token := c.Issuer.Token(map[string]any{"roles": []string{"reader"}})
 	trusted := oidcauth.Issuer{URL: c.Issuer.URL(), Audiences: []string{testAudience}}
@@ -230,6 +236,7 @@ func TestTicket_OriginalRefused(t *testing.T) {
 // A ticket is good from where it was bought, and for the database it was bought
 // for.
 func TestTicket_Bound(t *testing.T) {
+	t.Parallel()
 	const here, evil = "https://app.example.com", "https://evil.example.com"
 	c := newCounter(t)
 	token := c.Issuer.Token(nil)
@@ -270,6 +277,7 @@ func TestTicket_Bound(t *testing.T) {
 // What does not say where it comes from, or for which database, neither buys a
 // ticket nor uses one.
 func TestTicket_NoPlace(t *testing.T) {
+	t.Parallel()
 	const here = "https://app.example.com"
 	c := newCounter(t)
 	claims := c.Claims(c.Issuer.Token(nil))
@@ -312,6 +320,7 @@ func TestTicket_NoPlace(t *testing.T) {
 
 // A request whose context has ended buys nothing.
 func TestTicket_CallerLeft(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -324,6 +333,7 @@ func TestTicket_CallerLeft(t *testing.T) {
 // A used ticket stays used when the clock is set back, however long ago it was
 // used and however many were used since, and new tickets are good.
 func TestTicket_ClockSetBack(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name          string
 		ahead, really time.Duration // what the clock was set ahead, and what passed, before it was set back
@@ -400,6 +410,7 @@ func (l *untilLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (
 // A used ticket is remembered in the cluster until no server can take it, the
 // clock of one being as much behind as leeways permit and the log's as much ahead.
 func TestTicket_SharedUntil(t *testing.T) {
+	t.Parallel()
 	log := &untilLog{RevocationLog: newMemoryLog()}
 	local := newLocal(t, localissuer.Config{})
 	auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Revocations: log})
@@ -423,6 +434,7 @@ func TestTicket_SharedUntil(t *testing.T) {
 
 // A ticket is used once in the whole cluster.
 func TestTicket_SingleUseInCluster(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	key := newKey(t)
 	log := newMemoryLog()
@@ -450,6 +462,7 @@ func TestTicket_SingleUseInCluster(t *testing.T) {
 // A session that a ticket opened ends as one under the original token: with it,
 // with a revocation of it, and with its key.
 func TestTicket_Session(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		end  func(t *testing.T, c *counter)
@@ -496,6 +509,7 @@ func TestTicket_Session(t *testing.T) {
 
 // A ticket that was bought before its original was revoked is worth nothing.
 func TestTicket_Revoked(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	token := c.Issuer.Token(map[string]any{"jti": "t1"})
 	ticket := c.Buy(token, anywhere)
@@ -510,6 +524,7 @@ func TestTicket_Revoked(t *testing.T) {
 // A ticket for a token of a stranger's issuer, at a server that does not know the
 // issuer yet, waits for it on the account of whoever uses the ticket.
 func TestAuthenticateTicket_CallerAddr(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, flood string
 		want        error
