@@ -1,6 +1,9 @@
 package oidcauth_test
 
 import (
+	"os"
+	"strconv"
+
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/memorylog"
@@ -19,7 +22,7 @@ var (
 	newRequest       = authtest.NewRequest
 	sentinels        = authtest.Sentinels
 	checkSole        = authtest.CheckSole
-	stepOf           = authtest.StepOf
+	stepOf           = authtest.FailedStep
 
 	newLocal   = authtest.NewLocal
 	trusting   = authtest.Trusting
@@ -41,3 +44,17 @@ type (
 	place     = authtest.Place
 	memoryLog = memorylog.Log[oidcauth.Revocation]
 )
+
+// seedsOf returns which seeds a simulation runs: few from 1 on, unless the
+// environment says OIDCAUTH_NAME_SEEDS for more, and OIDCAUTH_NAME_SEED for the
+// first one, which alone means that one alone.
+func seedsOf(name string, few uint64) (first, number uint64) {
+	first, number = 1, few
+	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_"+name+"_SEED"), 10, 64); err == nil {
+		first, number = n, 1
+	}
+	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_"+name+"_SEEDS"), 10, 64); err == nil {
+		number = n
+	}
+	return first, number
+}

@@ -542,3 +542,27 @@ func TestLogout_Tenant(t *testing.T) {
 		t.Errorf("session of A %v, of B %v; want the first to have ended", sessionA.Context().Err(), sessionB.Context().Err())
 	}
 }
+
+// Keys of one's own stand in for an audience that is not there. One that is
+// there, and be it empty, counts.
+func TestIssuer_DedicatedKeysAudience(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	trusted.Audiences, trusted.DedicatedKeys = nil, true
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	for _, tt := range []struct {
+		name string
+		aud  any
+		want error
+	}{
+		{"none", nil, nil},
+		{"another", "another-db", oidcauth.ErrAudience},
+		{"an empty list", []string{}, oidcauth.ErrAudience},
+		{"an empty name", "", oidcauth.ErrAudience},
+		{"null", json.RawMessage("null"), oidcauth.ErrClaim},
+	} {
+		if _, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"aud": tt.aud})); !errors.Is(err, tt.want) {
+			t.Errorf("%s: error = %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}

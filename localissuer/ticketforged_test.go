@@ -114,6 +114,7 @@ func (f *forgery) sealing(old, new string) string {
 
 // Tickets that the local issuer did not make.
 func TestTicket_Forged(t *testing.T) {
+	t.Parallel()
 	key := newKey(t)
 	local := newLocal(t, localissuer.Config{Signer: key})
 	auth := trusting(t, local)

@@ -74,6 +74,7 @@ func (s *shop) forge(key *ecdsa.PrivateKey, keyID string) string {
 // Whoever holds an imported key, or a key that was retired, signs no tickets: a
 // ticket may name anybody at every issuer.
 func TestTicket_KeyThatMayNotSign(t *testing.T) {
+	t.Parallel()
 	t.Run("imported", func(t *testing.T) {
 		s := newShop(t)
 		key := newKey(t)
@@ -110,6 +111,7 @@ func TestTicket_KeyThatMayNotSign(t *testing.T) {
 // Only what signs, what will, and what signed until two minutes ago may sign a
 // ticket.
 func TestTicket_KeyOfEachState(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name      string
 		rotations int // before the ticket is used
@@ -159,6 +161,7 @@ func (f *forgery) sealedFor(keyID string) string {
 
 // A clock that is set back makes no key sign again.
 func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		clock := new(authtest.Clock)
 		dir := filepath.Join(t.TempDir(), "keys")
@@ -193,6 +196,7 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 // A revocation of a key that sold tickets ends the sessions that began with them,
 // on whatever token they are; that of the issuer, or of another key, does not.
 func TestTicket_SessionAndSellerRevoked(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		revoke func(s *shop) oidcauth.Revocation
@@ -240,6 +244,7 @@ func TestTicket_SessionAndSellerRevoked(t *testing.T) {
 
 // A revocation of the key that signs tickets, or of its issuer, ends them.
 func TestTicket_SellerRevoked(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		revoke func(s *shop) oidcauth.Revocation

@@ -29,6 +29,7 @@ func everythingIn(text string) string {
 // A ticket stands in an address, and addresses stand in logs: nothing of the
 // original token can be read in it.
 func TestTicket_KeepsToItself(t *testing.T) {
+	t.Parallel()
 	c := newCounter(t)
 	token := c.Issuer.Token(map[string]any{
 		"sub": "alice-1234", "email": "alice@example.com", "roles": []string{"surgeon"}, "sid": "session-77", "jti": "token-88",
@@ -52,6 +53,7 @@ func TestTicket_KeepsToItself(t *testing.T) {
 
 // The largest token buys a ticket that is taken.
 func TestTicket_Length(t *testing.T) {
+	t.Parallel()
 	const most = 16 << 10
 	c := newCounter(t)
 	payload := func(n int) map[string]any {
@@ -81,6 +83,7 @@ func TestTicket_Length(t *testing.T) {
 // A ticket is good in every process that shares the key directory, before and
 // after a rotation that one of them has not noticed, and after a restart.
 func TestTicket_SharedDirectory(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		dir := filepath.Join(t.TempDir(), "keys")
@@ -119,6 +122,7 @@ func TestTicket_SharedDirectory(t *testing.T) {
 
 // With an external signer, those who share the secret share the tickets.
 func TestTicket_SharedSecret(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	key := newKey(t)
 	process := func(secret string) *counter {

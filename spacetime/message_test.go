@@ -13,6 +13,7 @@ import (
 // The bytes that the published TypeScript client has read. The last two rows are
 // of subprotocols that it no longer offers.
 func TestFirstMessage(t *testing.T) {
+	t.Parallel()
 	stranger := identity.New("localhost", "6d4b5430-00cf-4a99-932c-ad2d07bab841")
 	alice := identity.New("https://issuer.example", "alice")
 	const (

@@ -109,6 +109,7 @@ func authorization(value string) []string {
 }
 
 func TestNew_Refused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	strict, err := localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience},
@@ -134,6 +135,7 @@ func TestNew_Refused(t *testing.T) {
 }
 
 func TestNewIdentity(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{Anonymous: true, NoExpiry: true})
 	resp, body := w.do(t, "POST", "/v1/identity")
 	c, err := w.auth.Authenticate(t.Context(), body["token"])
@@ -152,6 +154,7 @@ func TestNewIdentity(t *testing.T) {
 }
 
 func TestTicket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	token := w.issuer.Token(nil)
 	alice := identity.New(w.issuer.URL(), "alice")
@@ -190,6 +193,7 @@ func TestTicket(t *testing.T) {
 }
 
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	token := w.issuer.Token(nil)
 	alice, bob := identity.New(w.issuer.URL(), "alice").String(), identity.New(w.issuer.URL(), "bob").String()
@@ -211,6 +215,7 @@ func TestVerify(t *testing.T) {
 
 // Another server can import the key that is published.
 func TestPublicKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	r := httptest.NewRequest("GET", "/v1/identity/public-key", nil)
 	rec := httptest.NewRecorder()
@@ -231,6 +236,7 @@ func TestPublicKey(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
+	t.Parallel()
 	const app = "https://app.example.com"
 	listed := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{app}})
 	all := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{"*"}})
@@ -269,6 +275,7 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestServer_OtherRoutes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	for path, want := range map[string]int{"/": 404, "/v1/other": 404, "/v1/database/x/call": 404} {
 		if resp, _ := w.do(t, "GET", path); resp.StatusCode != want {

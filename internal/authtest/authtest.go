@@ -105,14 +105,14 @@ type Transport func(*http.Request) (*http.Response, error)
 // RoundTrip implements [http.RoundTripper].
 func (f Transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// StepOf returns what a report says of a check.
-func StepOf(t testing.TB, r explain.Report, check string) explain.Step {
+// FailedStep returns what a report says of a check, which must have failed.
+func FailedStep(t testing.TB, r explain.Report, check string) explain.Step {
 	t.Helper()
-	for _, step := range r.Steps {
-		if step.Check == check {
-			return step
+	for _, s := range r.Steps {
+		if s.Check == check && s.Verdict == explain.Failed {
+			return s
 		}
 	}
-	t.Fatalf("no step %q in %+v", check, r.Steps)
+	t.Fatalf("check %q did not fail:\n%s", check, r)
 	return explain.Step{}
 }

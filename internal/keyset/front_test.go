@@ -21,6 +21,7 @@ import (
 // An issuer that publishes no usable key is told of in the log, once, and is ready
 // with its first key.
 func TestKeySet_NoKeyYet(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 		token := issuer.Token(nil)
@@ -56,6 +57,7 @@ func TestKeySet_NoKeyYet(t *testing.T) {
 
 // TestKeySet_RandomKeyIDs shows what a thousand forged tokens cost an issuer.
 func TestKeySet_RandomKeyIDs(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []int{1, 50, 1000} {
 		t.Run(fmt.Sprintf("%d workers", workers), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -86,6 +88,7 @@ func forged(issuer *oidctest.Issuer, n int) []string {
 }
 
 func TestKeySet_RotationInPeace(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 		a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -103,6 +106,7 @@ func TestKeySet_RotationInPeace(t *testing.T) {
 }
 
 func TestKeySet_RotationInAFlood(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 		issuer.Fail(oidctest.JWKS, oidctest.Fault{Delay: 20 * time.Millisecond})
@@ -143,6 +147,7 @@ func TestKeySet_RotationInAFlood(t *testing.T) {
 }
 
 func TestKeySet_BadSignatures(t *testing.T) {
+	t.Parallel()
 	for _, reuses := range []bool{false, true} {
 		for _, workers := range []int{1, 50, 1000} {
 			t.Run(fmt.Sprintf("reuses key IDs %t, %d workers", reuses, workers), func(t *testing.T) {
@@ -175,6 +180,7 @@ func TestKeySet_BadSignatures(t *testing.T) {
 // While the key set's endpoint hangs, a known key answers in no time, and who
 // waits for an unknown one leaves when it wants.
 func TestKeySet_Hang(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 		a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -216,6 +222,7 @@ func TestKeySet_Hang(t *testing.T) {
 
 // A restart in the middle of an outage costs nobody anything.
 func TestKeySet_RestartDuringOutage(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]oidctest.Fault{
 		"connection refused": {Refuse: true},
 		"no answer":          {Hang: true},
@@ -248,6 +255,7 @@ func TestKeySet_RestartDuringOutage(t *testing.T) {
 
 // Each odd key found in the wild stands in the set beside a good one, and alone.
 func TestKeySet_BrokenJWKs(t *testing.T) {
+	t.Parallel()
 	for _, sample := range oidctest.BrokenJWKs() {
 		t.Run(sample.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -271,6 +279,7 @@ func TestKeySet_BrokenJWKs(t *testing.T) {
 
 // A document that is none takes no keys away, and brings none.
 func TestKeySet_BrokenDocuments(t *testing.T) {
+	t.Parallel()
 	for _, sample := range oidctest.BrokenDocuments() {
 		for _, at := range []oidctest.Endpoint{oidctest.Discovery, oidctest.JWKS} {
 			t.Run(fmt.Sprintf("%s as %s", sample.Name, at), func(t *testing.T) {

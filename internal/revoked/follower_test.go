@@ -22,6 +22,7 @@ func wantReady(t *testing.T, f *Follower, want error) {
 
 // Where there is no log, nobody waits for it.
 func TestFollower_None(t *testing.T) {
+	t.Parallel()
 	var f *Follower
 	wantReady(t, f, nil)
 	if durable, err := f.Share(t.Context(), Revocation{Subject: "alice"}); !durable || err != nil {
@@ -38,6 +39,7 @@ func TestFollower_None(t *testing.T) {
 // What is in the log holds here, then what comes, until the end. What a
 // revocation leaves open is filled in, and one that says nothing is ignored.
 func TestFollower_Follows(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, log := newLab(true), memorylog.New[Revocation](Revocation{Subject: "alice"}, Revocation{}, Revocation{Until: in(time.Hour)})
 		b.wants(t, Token{Subject: "bob"}, refusal.ErrRevocationsUnavailable)
@@ -66,6 +68,7 @@ func TestFollower_Follows(t *testing.T) {
 // Where revocations may be missing, everything is refused or nothing changes, as
 // is wanted, until contact is back.
 func TestFollower_Lost(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]error{"required": refusal.ErrRevocationsUnavailable, "not required": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -99,6 +102,7 @@ func TestFollower_Lost(t *testing.T) {
 
 // A log that cannot go on is tried again about once a minute.
 func TestFollower_Backoff(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b, log := newLab(false), memorylog.New[Revocation]()
 		log.SetDown(true)
@@ -114,6 +118,7 @@ func TestFollower_Backoff(t *testing.T) {
 
 // Whoever waits for a log that does not say anything is told why the wait ended.
 func TestFollower_NotKnown(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newLab(false)
 		f := b.follow(t, silentLog{memorylog.New[Revocation]()}, "")
@@ -136,6 +141,7 @@ func (silentLog) Follow(ctx context.Context, _ func(Revocation), _ func(bool)) e
 // When the clock goes back by more than a little, what seemed over is announced
 // again and the log is read anew: it may have left out what holds now.
 func TestFollower_ClockWentBack(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		ahead  time.Duration

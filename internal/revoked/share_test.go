@@ -43,6 +43,7 @@ func wantShared(t *testing.T, f *Follower, r Revocation, wantDurable bool, want 
 // What the log does not take is shared once it does; what was replaced meanwhile
 // is not.
 func TestFollower_SharesLate(t *testing.T) {
+	t.Parallel()
 	withRefusingLog(t, "", func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
 		for n := range 10 {
 			wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Duration(n+1) * time.Hour).Truncate(time.Second)}, false, ErrWaits)
@@ -71,6 +72,7 @@ func TestFollower_SharesLate(t *testing.T) {
 
 // One that is shared at once takes with it what waits and says no more.
 func TestFollower_SharedAtOnce(t *testing.T) {
+	t.Parallel()
 	withRefusingLog(t, "", func(t *testing.T, _ *lab, log *memoryLog, f *Follower) {
 		wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Hour)}, false, ErrWaits)
 		wantShared(t, f, Revocation{Subject: "bob", Until: in(time.Hour)}, false, ErrWaits)
@@ -85,6 +87,7 @@ func TestFollower_SharedAtOnce(t *testing.T) {
 // One that the log never takes does not hold up the others, and one that is over
 // is dropped.
 func TestFollower_NeverShared(t *testing.T) {
+	t.Parallel()
 	withRefusingLog(t, "", func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
 		wantShared(t, f, Revocation{Subject: "never", Until: in(time.Hour)}, false, ErrWaits)
 		for n := range 20 {
@@ -104,6 +107,7 @@ func TestFollower_NeverShared(t *testing.T) {
 }
 
 func TestFollower_TooManyWait(t *testing.T) {
+	t.Parallel()
 	withRefusingLog(t, "", func(t *testing.T, b *lab, _ *memoryLog, f *Follower) {
 		for n := range maxUnshared {
 			if _, err := f.Share(t.Context(), Revocation{TokenID: fmt.Sprint(n), Until: in(time.Hour)}); !errors.Is(err, ErrWaits) {
@@ -128,6 +132,7 @@ func TestFollower_TooManyWait(t *testing.T) {
 // What waits in a directory holds again before the follower of the next start is
 // there, and is shared.
 func TestFollower_Dir(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "waiting")
 	r := Revocation{Issuer: "i", Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: in(0).Add(1), EndedAt: in(0).Add(2), Until: in(100 * 365 * 24 * time.Hour)}
 	withRefusingLog(t, dir, func(t *testing.T, _ *lab, _ *memoryLog, f *Follower) {
@@ -155,6 +160,7 @@ func TestFollower_Dir(t *testing.T) {
 // A full directory with more than can wait, as a crash leaves it, keeps nobody from
 // starting. What is there is shared before more may wait.
 func TestFollower_DirOverFull(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "waiting")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -179,6 +185,7 @@ func TestFollower_DirOverFull(t *testing.T) {
 // A directory whose content is not understood is an error, and the next start may
 // have it.
 func TestFollower_DirRefused(t *testing.T) {
+	t.Parallel()
 	const fine = `{"version":1,"revocation":{"subject":"alice","until":"2100-01-01T00:00:00Z"}}`
 	tests := []struct {
 		name, content string

@@ -1,8 +1,10 @@
 package verify_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +47,7 @@ func acceptedOf(t *testing.T, keys []*oidctest.Key, open func() *oidcauth.Authen
 // However many keys may have signed a token, four are tried, and two of an issuer
 // that nobody configured.
 func TestAuthenticate_ChecksForOneToken(t *testing.T) {
+	t.Parallel()
 	const n = 12
 	for _, alg := range []string{"ES256", "ES384", "EdDSA"} {
 		for _, id := range []string{"", "shared"} {
@@ -65,6 +68,7 @@ func TestAuthenticate_ChecksForOneToken(t *testing.T) {
 // Of more keys than are tried each has its turn, and one that has verified a
 // token is tried first from then on.
 func TestAuthenticate_CrowdedKeysAreFound(t *testing.T) {
+	t.Parallel()
 	const n = 16
 	issuer, trusted, keys := crowdedIssuer(t, "ES256", "", n)
 	trusted.Keys.JWKS = issuer.KeySet()
@@ -102,9 +106,11 @@ func TestAuthenticate_CrowdedKeysAreFound(t *testing.T) {
 // Keys that can be told apart from the token are not counted: by the length of
 // their signatures, by their type and by their own algorithm.
 func TestAuthenticate_KeysOfOtherKinds(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{Algorithm: "RS256"})
-	for range 3 {
-		issuer.Publish(issuer.NewKey(oidctest.KeyConfig{Algorithm: "RS256", Bits: 3072}).WithID(""))
+	for n := range 3 {
+		longer := append([]byte{0x80, byte(n)}, slices.Repeat([]byte{1}, 382)...) // 3072 bits that nobody has the primes of
+		issuer.AddJWK(map[string]string{"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(longer), "e": "AQAB"})
 		issuer.Publish(issuer.NewKey(oidctest.KeyConfig{Algorithm: "PS256"}).WithID(""))
 		issuer.Publish(issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID(""))
 	}
@@ -119,6 +125,7 @@ func TestAuthenticate_KeysOfOtherKinds(t *testing.T) {
 // where the token has used up its checks of the old ones, and no more than four
 // in all are.
 func TestAuthenticate_ChecksAfterRefetch(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted, keys := crowdedIssuer(t, "ES256", "shared", 4)
 		trusted.Keys.ReusesKeyIDs = true
@@ -139,6 +146,7 @@ func TestAuthenticate_ChecksAfterRefetch(t *testing.T) {
 // token has used up most of its checks on the old ones and some of the new are
 // left, it is told to come back, and once more only.
 func TestAuthenticate_NewKeysLeftUntried(t *testing.T) {
+	t.Parallel()
 	for _, id := range []string{"", "shared"} {
 		t.Run(fmt.Sprintf("key ID %q", id), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -172,6 +180,7 @@ func TestAuthenticate_NewKeysLeftUntried(t *testing.T) {
 // A token without key ID finds its key behind any number of keys of other
 // types: only keys that fit its algorithm count against the limit.
 func TestAuthenticate_KeyBehindOthers(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 	for range 20 {
 		issuer.AddKey("ES256")

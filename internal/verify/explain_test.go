@@ -23,6 +23,7 @@ var checkOrder = []string{
 
 // Explain agrees with Authenticate about every token there is a test for.
 func TestExplain_Agrees(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	reasons := map[error]bool{}
 	for _, row := range w.Rows() {
@@ -109,6 +110,7 @@ func verdicts(r explain.Report) string {
 
 // What a failure leaves to be checked is checked, and no more.
 func TestExplain_Skips(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	byName := map[string]hostile.Fault{}
 	for _, f := range hostile.Faults() {
@@ -151,6 +153,7 @@ func TestExplain_Skips(t *testing.T) {
 
 // The program's own rules never see a token that is not proven.
 func TestExplain_RulesSeeNoUnverifiedToken(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	issuer := w.By["ruled"]
 	asked := 0
@@ -176,6 +179,7 @@ func TestExplain_RulesSeeNoUnverifiedToken(t *testing.T) {
 }
 
 func TestExplain_Closed(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 	a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	tok := issuer.Token(nil)
@@ -192,6 +196,7 @@ func TestExplain_Closed(t *testing.T) {
 
 // What a report says of an audience is what was compared.
 func TestExplain_AudienceClaim(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	tok := w.Of("client", func(h, c hostile.Members) (hostile.Members, hostile.Members) {
 		return h, c.Set("aud", `"something-else"`).Set("client_id", `"my-db"`)
@@ -206,6 +211,7 @@ func TestExplain_AudienceClaim(t *testing.T) {
 // Who asks why a caller has no role is told that a claim is there, and what would
 // make roles of it.
 func TestExplain_IdleRoles(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 	token := issuer.Token(map[string]any{"roles": map[string]any{"admin": map[string]string{"1": "org"}}})
 	for _, objects := range []bool{false, true} {
@@ -222,6 +228,7 @@ func TestExplain_IdleRoles(t *testing.T) {
 
 // Advice goes by what is known: documents that arrived are not the network's fault.
 func TestExplain_AdviceOnKeys(t *testing.T) {
+	t.Parallel()
 	fail := func(at oidctest.Endpoint, f oidctest.Fault) func(*oidctest.Issuer) {
 		return func(i *oidctest.Issuer) { i.Fail(at, f) }
 	}
@@ -257,7 +264,7 @@ func TestExplain_AdviceOnKeys(t *testing.T) {
 				token := issuer.Token(nil)
 				row.spoil(issuer)
 				a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
-				step := authtest.StepOf(t, a.Explain(t.Context(), token), "key")
+				step := authtest.FailedStep(t, a.Explain(t.Context(), token), "key")
 				if !strings.Contains(step.Advice, row.want) || strings.Contains(step.Advice, "resh token") {
 					t.Errorf("advice on %s = %q, want %q", step.Got, step.Advice, row.want)
 				}
@@ -272,7 +279,7 @@ func TestExplain_AdviceOnKeys(t *testing.T) {
 		a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 		ctx, leave := context.WithCancel(t.Context())
 		leave()
-		if step := authtest.StepOf(t, a.Explain(ctx, issuer.Token(nil)), "key"); !strings.Contains(step.Advice, "left") {
+		if step := authtest.FailedStep(t, a.Explain(ctx, issuer.Token(nil)), "key"); !strings.Contains(step.Advice, "left") {
 			t.Errorf("advice = %q", step.Advice)
 		}
 	})
@@ -280,6 +287,7 @@ func TestExplain_AdviceOnKeys(t *testing.T) {
 
 // A fresh token is no advice where it would be refused like this one.
 func TestExplain_AdviceOnSignatures(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 	rsa := issuer.AddKey("RS256")
 	a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -298,7 +306,7 @@ func TestExplain_AdviceOnSignatures(t *testing.T) {
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			step := authtest.StepOf(t, a.Explain(t.Context(), row.token), "signature")
+			step := authtest.FailedStep(t, a.Explain(t.Context(), row.token), "signature")
 			if !strings.Contains(step.Got, row.got) || !strings.Contains(step.Advice, row.advice) {
 				t.Errorf("step = %+v, want got %q, advice %q", step, row.got, row.advice)
 			}

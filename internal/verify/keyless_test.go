@@ -52,6 +52,7 @@ func (k keyless) forge(claims map[string]any) string {
 }
 
 func TestKeyless_RotationInPeace(t *testing.T) {
+	t.Parallel()
 	rows := []struct{ name, alg string }{
 		{"to a key of the same kind", "ES256"},
 		{"to one of another curve", "ES384"},
@@ -82,6 +83,7 @@ func TestKeyless_RotationInPeace(t *testing.T) {
 // told to come back, and accepted when it does. The forged ones cost what unknown
 // key IDs do.
 func TestKeyless_RotationInAFlood(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeyless(t, nil)
 		began := time.Now()
@@ -111,6 +113,7 @@ func TestKeyless_RotationInAFlood(t *testing.T) {
 // What a token says of the time of its issue decides between "come back" and "no",
 // and nothing else: it can be made up.
 func TestKeyless_IssuedAt(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name   string
 		issued any // seconds from now, or another value
@@ -147,6 +150,7 @@ func TestKeyless_IssuedAt(t *testing.T) {
 }
 
 func TestKeyless_Flood(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []int{1, 50} {
 		t.Run(fmt.Sprint(workers, " workers"), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -170,10 +174,11 @@ func TestKeyless_Flood(t *testing.T) {
 
 // A report does not claim that a token without key ID was changed.
 func TestExplain_Keyless(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeyless(t, nil)
 		k.AddJWK(map[string]any{"kty": "RSA", "n": "AQAB", "e": "AQAB"})
-		bad := authtest.StepOf(t, k.auth.Explain(t.Context(), k.forge(nil)), "signature")
+		bad := authtest.FailedStep(t, k.auth.Explain(t.Context(), k.forge(nil)), "signature")
 		if strings.Contains(bad.Advice, "changed") || !strings.Contains(bad.Advice, "names no key") {
 			t.Errorf("advice = %q", bad.Advice)
 		}
@@ -181,11 +186,11 @@ func TestExplain_Keyless(t *testing.T) {
 			t.Errorf("got %s, want %s", bad.Got, bad.Want)
 		}
 		time.Sleep(time.Second)
-		later := authtest.StepOf(t, k.auth.Explain(t.Context(), k.forge(nil)), "signature")
+		later := authtest.FailedStep(t, k.auth.Explain(t.Context(), k.forge(nil)), "signature")
 		if !strings.Contains(later.Advice, "says nothing about the token") || !strings.Contains(later.Got, "a moment ago") {
 			t.Errorf("step while the look-up is postponed = %+v", later)
 		}
-		changed := authtest.StepOf(t, k.auth.Explain(t.Context(), k.NewKey(oidctest.KeyConfig{ID: "k"}).Token(nil)), "key")
+		changed := authtest.FailedStep(t, k.auth.Explain(t.Context(), k.NewKey(oidctest.KeyConfig{ID: "k"}).Token(nil)), "key")
 		if !strings.Contains(changed.Got, "a moment ago") {
 			t.Errorf("step of a key ID while the look-up is postponed = %+v", changed)
 		}
@@ -194,6 +199,7 @@ func TestExplain_Keyless(t *testing.T) {
 
 // A ticket for a token under a key that this node has not seen yet is good here too.
 func TestKeyless_TicketOfAnotherNode(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 		k := keyless{Issuer: issuer}
@@ -227,12 +233,13 @@ func TestKeyless_TicketOfAnotherNode(t *testing.T) {
 
 // A withdrawn key may have been longer than those that are left.
 func TestExplain_KeylessOfAnotherLength(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		k := newKeyless(t, nil)
 		k.become("RS256")
 		authtest.Wants(t, k.auth, k.Token(nil), nil)
 		longer := k.NewKey(oidctest.KeyConfig{Algorithm: "RS256", NoID: true, Bits: 3072}).Token(map[string]any{"iat": 1})
-		step := authtest.StepOf(t, k.auth.Explain(t.Context(), longer), "signature")
+		step := authtest.FailedStep(t, k.auth.Explain(t.Context(), longer), "signature")
 		if strings.Contains(step.Advice, "changed") || strings.Contains(step.Advice, "cut") || !strings.Contains(step.Advice, "names no key") {
 			t.Errorf("step = %+v", step)
 		}

@@ -16,6 +16,7 @@ import (
 // What says that a token has expired has seen a good signature: a caller that
 // forgives expiry must not thereby forgive forgery.
 func TestAuthenticate_ExpiredMeansSigned(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	random := rand.New(rand.NewPCG(1, 2))
 	expired := w.WithClaims(hostile.Claims(hostile.URL).Set("exp", "1700000060"))
@@ -83,6 +84,7 @@ func mutateBytes(random *rand.Rand, text string) string {
 
 // Every check has a fault, but for what is revoked, which no token says of itself.
 func TestFaults_EachCheck(t *testing.T) {
+	t.Parallel()
 	for _, check := range checkOrder {
 		hasFault := slices.ContainsFunc(hostile.Faults(), func(f hostile.Fault) bool { return f.Check == check })
 		if !hasFault && check != "revocation" {
@@ -94,6 +96,7 @@ func TestFaults_EachCheck(t *testing.T) {
 // TestAuthenticate_Order gives tokens with two faults, for all pairs, and
 // tokens with all faults from one on: the earliest check decides, alone.
 func TestAuthenticate_Order(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	all := hostile.Faults()
 	if _, err := w.Authenticate(w.Faulty())(); err != nil {
@@ -127,6 +130,7 @@ func TestAuthenticate_Order(t *testing.T) {
 
 // A token over the size limit is refused for that, whatever else it is.
 func TestAuthenticate_SizeFirst(t *testing.T) {
+	t.Parallel()
 	w := hostile.NewWorld(t)
 	for _, f := range hostile.Faults() {
 		if f.Check == "form" {

@@ -15,6 +15,7 @@ import (
 // A key that is published and of no use here is named with the reason, wherever a
 // token under it is judged, and nobody is sent for another token.
 func TestSkippedKey(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		reason string
 		jwk    map[string]any // changes to the key as it is published
@@ -50,7 +51,7 @@ func TestSkippedKey(t *testing.T) {
 				if !errors.Is(err, want) || !strings.Contains(err.Error(), `"odd", published, not usable here, because: `+row.reason) {
 					t.Errorf("Authenticate() error = %v, want %v and the reason", err, want)
 				}
-				step := authtest.StepOf(t, a.Explain(t.Context(), odd.Token(nil)), "key")
+				step := authtest.FailedStep(t, a.Explain(t.Context(), odd.Token(nil)), "key")
 				if !strings.Contains(step.Got, row.reason) || strings.Contains(step.Advice, "resh token") || !strings.Contains(step.Advice, "cannot be used here") {
 					t.Errorf("step = %+v, want the reason and what to do", step)
 				}
@@ -68,6 +69,7 @@ func TestSkippedKey(t *testing.T) {
 
 // A key that is not published is not said to be.
 func TestSkippedKey_Others(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 	issuer.Publish(issuer.NewKey(oidctest.KeyConfig{ID: "odd", JWK: map[string]any{"use": "enc"}}))
 	a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -80,6 +82,7 @@ func TestSkippedKey_Others(t *testing.T) {
 
 // Of two keys with one key ID, the one that is skipped may have made the signature.
 func TestSkippedKey_SharedID(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 	odd := issuer.NewKey(oidctest.KeyConfig{ID: issuer.Key().ID(), JWK: map[string]any{"use": "enc"}})
 	issuer.Publish(odd)
