@@ -12,6 +12,7 @@ import (
 )
 
 func TestParseConfig(t *testing.T) {
+	t.Parallel()
 	file, err := parseConfig([]byte(`{
 		"issuers": [
 			{"url": "https://a.example", "audiences": ["x"]},
@@ -36,6 +37,7 @@ func TestParseConfig(t *testing.T) {
 }
 
 func TestParseConfig_Mistakes(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, text, says string // says empty: no error
 	}{
@@ -93,6 +95,7 @@ func TestParseConfig_Mistakes(t *testing.T) {
 }
 
 func TestReadConfig_NoSuchFile(t *testing.T) {
+	t.Parallel()
 	_, err := readConfig(t.TempDir() + "/missing.json")
 	var usage usageError
 	if !errors.As(err, &usage) {
@@ -101,6 +104,7 @@ func TestReadConfig_NoSuchFile(t *testing.T) {
 }
 
 func TestApply(t *testing.T) {
+	t.Parallel()
 	file, err := parseConfig([]byte(`{"issuers": [
 		{"url": "https://own.example", "audiences": ["own"], "token_types": ["at+jwt"]}, {"url": "https://bare.example"}
 	], "any_issuer": {"token_types": ["at+jwt"]}, "local_issuer": {"dir": "keys", "audiences": ["own"]}}`))
@@ -135,6 +139,7 @@ func TestApply(t *testing.T) {
 }
 
 func TestApply_Mistakes(t *testing.T) {
+	t.Parallel()
 	const own = `{"issuers": [{"url": "https://a.example", "audiences": ["x"], "token_types": ["JWT"]}]}`
 	const strangers = `{"any_issuer": {"audiences": ["x"], "token_types": ["JWT"]}}`
 	const local = `{"local_issuer": {"dir": "keys", "audiences": ["x"]}}`
@@ -194,6 +199,7 @@ func TestApply_Mistakes(t *testing.T) {
 
 // TestApply_InsecureHTTP: the flag must not weaken issuers that use https.
 func TestApply_InsecureHTTP(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		issuer oidcauth.Issuer
 		want   bool

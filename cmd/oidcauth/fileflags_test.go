@@ -78,6 +78,7 @@ func configurationOf(t *testing.T, args ...string) fileConfig {
 // TestServe_FileCounterparts: whatever can be said by a flag can be said in the
 // file, and means the same.
 func TestServe_FileCounterparts(t *testing.T) {
+	t.Parallel()
 	counterparts := fileCounterparts()
 	var defined []string
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
@@ -105,6 +106,7 @@ func TestServe_FileCounterparts(t *testing.T) {
 
 // TestServe_FlagsOverrideTheFile: a setting of the file gives way to its flag.
 func TestServe_FlagsOverrideTheFile(t *testing.T) {
+	t.Parallel()
 	file := writeFile(t, "config.json", `{
 		"issuers": [{"url": "https://a.example", "audiences": ["a"]}],
 		"addr": "127.0.0.1:1", "resource": "https://one.example", "key_cache_dir": "one", "log_format": "text", "leeway": "1s",
@@ -125,6 +127,7 @@ func TestServe_FlagsOverrideTheFile(t *testing.T) {
 
 // TestServe_LibraryConfig: what the file says arrives in the library.
 func TestServe_LibraryConfig(t *testing.T) {
+	t.Parallel()
 	var f serveFlags
 	f.config = writeFile(t, "config.json", `{
 		"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "proxies": ["10.0.0.0/8", "2001:db8::/32"],
@@ -151,6 +154,7 @@ func TestServe_LibraryConfig(t *testing.T) {
 
 // TestFileConfig_Documented: the help of serve names every setting of the file.
 func TestFileConfig_Documented(t *testing.T) {
+	t.Parallel()
 	_, help, _ := strings.Cut(invoke(t, "", "serve", "--help").out, "\nThe file of --config")
 	help, _, _ = strings.Cut(help, "\nUsage:")
 	for _, part := range []reflect.Type{reflect.TypeFor[fileConfig](), reflect.TypeFor[localConfig]()} {

@@ -11,6 +11,7 @@ import (
 )
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	iss.RemoveKeys()
 	iss.Publish(
@@ -45,6 +46,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestKeys_WithoutCachingHeaders(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	got := invoke(t, "", "keys", "--allow-insecure-http", iss.URL())
 	for _, want := range []string{`(?m)^max-age +not stated$`, `(?m)^ETag +-$`, `(?m)^kept fresh for +1h0m0s$`} {
@@ -63,6 +65,7 @@ func TestKeys_WithoutCachingHeaders(t *testing.T) {
 }
 
 func TestKeys_Json(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	iss.RemoveKeys()
 	iss.Publish(
@@ -88,6 +91,7 @@ func TestKeys_Json(t *testing.T) {
 
 // Where no key is usable the reasons are shown all the same.
 func TestKeys_NoneUsable(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	iss.RemoveKeys()
 	iss.Publish(iss.NewKey(oidctest.KeyConfig{ID: "for-encryption", JWK: map[string]any{"use": "enc"}}))
@@ -100,6 +104,7 @@ func TestKeys_NoneUsable(t *testing.T) {
 }
 
 func TestKeys_Failures(t *testing.T) {
+	t.Parallel()
 	down, empty := startIssuer(t), startIssuer(t)
 	down.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
 	empty.RemoveKeys()

@@ -48,6 +48,7 @@ func (s *service) ask(t *testing.T, method, path, token string, into any) *http.
 // With nothing but a directory the server makes identities, recognizes them,
 // also after a restart, and greets WebSockets.
 func TestServe_LocalIssuer(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	s := serve(t, "--local-issuer", dir)
 	var made struct{ Identity, Token string }
@@ -112,6 +113,7 @@ func TestServe_LocalIssuer(t *testing.T) {
 }
 
 func TestServe_LocalIssuerMistakes(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	ok(t, "issuer", "list", dir, "--url", "localhost")
 	for _, tt := range []struct {
@@ -134,6 +136,7 @@ func TestServe_LocalIssuerMistakes(t *testing.T) {
 // TestServe_LocalIssuerBesideOthers: clients are sent to issuers that have an
 // address, and the local issuer's documents are below its name.
 func TestServe_LocalIssuerBesideOthers(t *testing.T) {
+	t.Parallel()
 	dir := func() string { return filepath.Join(t.TempDir(), "keys") }
 	iss := startIssuer(t)
 	got := decode[map[string]any](t, serveFor(t, iss, "--local-issuer", dir()).get(t, metadataPath, ""))
@@ -154,6 +157,7 @@ func TestServe_LocalIssuerBesideOthers(t *testing.T) {
 }
 
 func TestIsOrigin(t *testing.T) {
+	t.Parallel()
 	for origin, want := range map[string]bool{
 		"*": true, "https://app.example.com": true, "http://localhost:3000": true, "http://[::1]:3000": true, "capacitor://localhost": true,
 		"": false, "app.example.com": false, "app.example.com:443": false, "https://": false, "https://app.example.com/": false,

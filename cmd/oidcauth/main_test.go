@@ -163,6 +163,7 @@ func startIssuer(t *testing.T) *oidctest.Issuer {
 }
 
 func TestLeaked(t *testing.T) {
+	t.Parallel()
 	token := "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLWJ5dGVz"
 	for _, text := range []string{token, "x eyJhbGciOiJFU… y", "eyJzdWIiOiJhbGljZSJ9", "bmF0dXJlLWJ5"} {
 		if leaked(text, token) == "" {

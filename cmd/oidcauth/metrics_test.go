@@ -14,6 +14,7 @@ import (
 )
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	iss, down := startIssuer(t), startIssuer(t)
 	down.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 	s := serveFor(t, iss, "--issuer", down.URL())
@@ -94,6 +95,7 @@ func mustBeExposition(t *testing.T, text string) {
 // TestMetrics_Strangers: fetches of strangers' keys are counted together, under
 // no name that a stranger chose.
 func TestMetrics_Strangers(t *testing.T) {
+	t.Parallel()
 	m := newMetrics([]string{"https://a.example", otherLabel})
 	m.countFetch(authtrace.KeyFetch{Issuer: "https://stranger.example"})
 	m.countFetch(authtrace.KeyFetch{Issuer: "https://another.example"})
@@ -106,6 +108,7 @@ func TestMetrics_Strangers(t *testing.T) {
 }
 
 func TestMetrics_Labels(t *testing.T) {
+	t.Parallel()
 	m := newMetrics([]string{"https://a.example/\"\\\n\xff"})
 	m.countFetch(authtrace.KeyFetch{Issuer: "https://a.example/\"\\\n\xff", NotModified: true})
 	m.countFetch(authtrace.KeyFetch{Issuer: "https://stranger.example"})
@@ -121,6 +124,7 @@ func TestMetrics_Labels(t *testing.T) {
 }
 
 func TestMetrics_Outcomes(t *testing.T) {
+	t.Parallel()
 	for _, outcome := range outcomes {
 		m := newMetrics(nil)
 		err := outcome.err

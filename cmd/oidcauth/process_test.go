@@ -112,6 +112,7 @@ func (p *process) askInVain(t *testing.T, iss *oidctest.Issuer) <-chan int {
 // TestProcess_GracefulShutdown: a request that waits for its issuer's keys when
 // the signal comes gets its answer; new ones are not accepted.
 func TestProcess_GracefulShutdown(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		t.Run(signal.String(), func(t *testing.T) {
 			iss := startIssuer(t)
@@ -153,6 +154,7 @@ func awaitRefusal(t *testing.T, url string) {
 }
 
 func TestProcess_SecondSignal(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
 	status := p.askInVain(t, iss)
@@ -183,6 +185,7 @@ func TestProcess_SecondSignal(t *testing.T) {
 }
 
 func TestProcess_ExitCodes(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		args []string
 		want int

@@ -161,6 +161,7 @@ func decode[T any](t *testing.T, r reply) T {
 }
 
 func TestServe_Methods(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t))
 	for _, test := range []struct {
 		method, path string
@@ -190,6 +191,7 @@ func TestServe_Methods(t *testing.T) {
 }
 
 func TestServe_Health(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t))
 	if got := s.get(t, "/healthz", ""); got.body != "ok\n" || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("healthz: got %+v", got)
@@ -201,6 +203,7 @@ func TestServe_Health(t *testing.T) {
 }
 
 func TestServe_ReadyNamesMissingIssuers(t *testing.T) {
+	t.Parallel()
 	good, bad, worse := startIssuer(t), startIssuer(t), startIssuer(t)
 	bad.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 	worse.Fail(oidctest.Discovery, oidctest.Fault{Hang: true})
@@ -218,6 +221,7 @@ func TestServe_ReadyNamesMissingIssuers(t *testing.T) {
 }
 
 func TestServe_HugeHeader(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t))
 	if got := s.do(t, "GET", "/healthz", "", "X-Large", strings.Repeat("x", headerBytes/2)); got.status != 200 {
 		t.Errorf("half the limit: status = %d, want 200", got.status)
@@ -228,6 +232,7 @@ func TestServe_HugeHeader(t *testing.T) {
 }
 
 func TestServe_AddressInUse(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	first := serveFor(t, iss)
 	got := invoke(t, "", "serve", "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
@@ -238,6 +243,7 @@ func TestServe_AddressInUse(t *testing.T) {
 }
 
 func TestServe_EndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t))
 	s.stop()
 	if code := s.ended(t); code != 0 {
@@ -249,6 +255,7 @@ func TestServe_EndsWithItsContext(t *testing.T) {
 }
 
 func TestShutDown_Limit(t *testing.T) {
+	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
 	defer close(leave)
 	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -294,6 +301,7 @@ func (l *closedListener) Close() error {
 }
 
 func TestShutDown_ClosedListener(t *testing.T) {
+	t.Parallel()
 	ln := &closedListener{accepting: make(chan struct{}), closed: make(chan struct{})}
 	srv := new(http.Server)
 	served := make(chan error, 1)
@@ -308,6 +316,7 @@ func TestShutDown_ClosedListener(t *testing.T) {
 }
 
 func TestServe_FileSettings(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	small := iss.Token(map[string]any{"aud": "my-db"})
 	large := iss.Token(map[string]any{"aud": "my-db", "text": strings.Repeat("x", 500)})
@@ -344,6 +353,7 @@ func TestServe_FileSettings(t *testing.T) {
 // TestServe_LongTokens: tokens may be longer than the header that other requests
 // may have, if the file says so.
 func TestServe_LongTokens(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	token := iss.Token(map[string]any{"aud": "my-db", "text": strings.Repeat("x", 4*headerBytes)})
 	file := writeFile(t, "config.json", fmt.Sprintf(`{"max_token_bytes": %d}`, len(token)))
@@ -356,6 +366,7 @@ func TestServe_LongTokens(t *testing.T) {
 }
 
 func TestServe_SettingsThatTheLibraryRefuses(t *testing.T) {
+	t.Parallel()
 	file := writeFile(t, "config.json", `{"max_token_bytes": -1}`)
 	if s, code := tryServe(t, "--config", file, "--issuer", "https://a.example", "--audience", "b"); s != nil || code != 2 {
 		t.Errorf("exit code = %d, want 2", code)

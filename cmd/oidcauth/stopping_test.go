@@ -42,6 +42,7 @@ func (p *process) openEarly(t *testing.T) net.Conn {
 // TestProcess_RefusesWhileStopping: whoever asks on an open connection after the
 // signal is told to go elsewhere, while a request from before gets its answer.
 func TestProcess_RefusesWhileStopping(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
 		"--local-issuer", filepath.Join(t.TempDir(), "keys"))
@@ -82,6 +83,7 @@ func TestProcess_RefusesWhileStopping(t *testing.T) {
 // TestProcess_StopsWithinItsLimit: everything that can make a stop last, all of it
 // at once, ends within the limit.
 func TestProcess_StopsWithinItsLimit(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
 		"--local-issuer", filepath.Join(t.TempDir(), "keys"))

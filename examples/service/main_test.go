@@ -17,6 +17,7 @@ import (
 )
 
 func TestStory(t *testing.T) {
+	t.Parallel()
 	var out strings.Builder
 	if err := tellStory(t.Context(), &out); err != nil {
 		t.Errorf("tellStory() error = %v", err)
@@ -31,6 +32,7 @@ func TestStory(t *testing.T) {
 
 // TestChapter_NoticesWhatIsWrong shows a chapter outcomes of every kind.
 func TestChapter_NoticesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	renews := chapter{name: "renews", early: early, insert: 200, ends: -1}
 	forgets := chapter{name: "forgets", insert: 200, ends: statusUnauthorized}
 	good := held{calls: 50, renewals: 4, lasted: holding, closed: -1}
@@ -65,6 +67,7 @@ func TestChapter_NoticesWhatIsWrong(t *testing.T) {
 // TestProjectedFile: the file is read again once its token has no longer to
 // live than early, and not before.
 func TestProjectedFile(t *testing.T) {
+	t.Parallel()
 	p, err := provider.Start(t.Context(), provider.Config{Clients: []provider.Client{
 		{ID: podID, TokenLifetime: time.Minute}, {ID: "long", TokenLifetime: time.Hour},
 	}})
@@ -119,6 +122,7 @@ func unsigned(claims string) string {
 }
 
 func TestServiceAccount_Refused(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "key.json")
 	for _, content := range []string{"", "{}", `{"type":"authorized_user"}`, `[]`} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

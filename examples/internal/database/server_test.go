@@ -160,6 +160,7 @@ func (b *bench) send(t *testing.T, r *http.Request) (status int, got answer) {
 }
 
 func TestServer(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, row := range []struct {
 		name, client, method, path, body string
@@ -200,6 +201,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestServer_CallersSeeOwnRowsOnly(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	writer, other := b.token(t, "writer"), b.token(t, "other")
 	for token, text := range map[string]string{writer: "from writer", other: "from other"} {
@@ -221,6 +223,7 @@ func TestServer_CallersSeeOwnRowsOnly(t *testing.T) {
 }
 
 func TestServer_Ready(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.provider.Stop()
 	if status, _ := b.do(t, "GET", "/readyz", "", ""); status != http.StatusServiceUnavailable {
@@ -235,6 +238,7 @@ func TestServer_Ready(t *testing.T) {
 // TestTokensAreNeitherLoggedNorStored sends tokens in every way that a client
 // can, right or wrong, and looks for them in all that the server keeps.
 func TestTokensAreNeitherLoggedNorStored(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	accepted, forbidden, refused := b.token(t, "writer"), b.token(t, "reader"), b.token(t, "billing")
 	forged := accepted[:len(accepted)-8] + "AAAAAAAA"
