@@ -6,21 +6,29 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-const (
-	longestTestFile = 600 // lines
-	filesAtTheTop   = 55  // Go files of the root, tests included
-)
+const longestTestFile = 600 // lines
 
-// Whoever looks for a test finds it by the name of what it tests: the files are
-// few and short, and TestThing_WhatItSays is how a test is called.
+// besides are the test files of the root that are named after no file of it.
+var besides = []string{"bench", "example", "export", "fuzz", "helpers", "hostile", "storm"}
+
+// Whoever looks for a test finds it by the name of what it tests: a test file at the
+// top is named after the file that it tests, none is long, and TestThing_WhatItSays
+// is how a test is called.
 func TestTestFiles(t *testing.T) {
-	atTheTop, err := filepath.Glob(filepath.Join(root, "*.go"))
-	if err != nil || len(atTheTop) == 0 || len(atTheTop) > filesAtTheTop {
-		t.Errorf("%d Go files at the top, %v, want at most %d", len(atTheTop), err, filesAtTheTop)
+	atTheTop, err := filepath.Glob(filepath.Join(root, "*_test.go"))
+	if err != nil || len(atTheTop) == 0 {
+		t.Fatalf("Glob() = %q, %v, want the tests of the root", atTheTop, err)
+	}
+	for _, path := range atTheTop {
+		name, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), "_test.go"), "_")
+		if _, err := os.Stat(filepath.Join(root, name+".go")); err != nil && !slices.Contains(besides, name) {
+			t.Errorf("%s is named after no file: put its tests into FILE_test.go or FILE_TOPIC_test.go, where FILE.go is what they test", path)
+		}
 	}
 	misnamed := regexp.MustCompile(`(?m)^func (?:Test|Fuzz|Benchmark)(?:[a-z]\w*|\w*_[a-z]\w*)\(`)
 	files := 0
