@@ -25,21 +25,21 @@ func FuzzAuthenticate(f *testing.F) {
 		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{testAudience}}}, Client: issuer.Client(),
 	})
 	good := issuer.Token(map[string]any{"aud": testAudience, "exp": int64(4102444800)})
-	parts := strings.Split(good, ".")
-	header, err := base64.RawURLEncoding.DecodeString(parts[0])
+	header, payload, signature, err := taken(good)
 	if err != nil {
 		f.Fatal(err)
 	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(string(header), string(payload), parts[2])
-	f.Add(strings.Replace(string(header), "ES256", "none", 1), string(payload), "")
-	f.Add(string(header), strings.Replace(string(payload), "alice", "admin", 1), parts[2])
-	f.Add(string(header), string(payload)+" ", parts[2])
-	f.Add(string(header), string(payload), parts[2]+".")
+	f.Add(header, payload, signature)
+	f.Add(strings.Replace(header, "ES256", "none", 1), payload, "")
+	f.Add(header, strings.Replace(payload, "alice", "admin", 1), signature)
+	f.Add(header, payload+" ", signature)
+	f.Add(header, payload, signature+".")
 	f.Add(`{"alg":"ES256"}`, `{"iss":"https://issuer.test","sub":"alice","exp":1e400}`, "AAAA")
+	for _, row := range hostile.NewWorld(f).Rows() {
+		if header, payload, signature, err := taken(row.BadToken); err == nil {
+			f.Add(header, payload, signature)
+		}
+	}
 
 	f.Fuzz(func(t *testing.T, header, payload, signature string) {
 		token := hostile.Encode(header) + "." + hostile.Encode(payload) + "." + signature
@@ -55,6 +55,21 @@ func FuzzAuthenticate(f *testing.F) {
 			t.Errorf("accepted %s as %s of %s", payload, c.Subject(), c.Issuer())
 		}
 	})
+}
+
+// taken takes a token apart: what its header and payload stand for, and its
+// signature.
+func taken(token string) (header, payload, signature string, err error) {
+	parts := strings.SplitN(token, ".", 3)
+	if len(parts) < 3 {
+		return "", "", "", errors.New("no token")
+	}
+	h, err := base64.RawURLEncoding.DecodeString(parts[0])
+	if err != nil {
+		return "", "", "", err
+	}
+	p, err := base64.RawURLEncoding.DecodeString(parts[1])
+	return string(h), string(p), parts[2], err
 }
 
 func checkRefusal(t *testing.T, err error) {
