@@ -18,7 +18,7 @@ type Row struct {
 	BadToken, GoodToken string // what is presented to World.Auth; empty if it is something else
 }
 
-// tables make the rows. Tests name them by what stands in front of the colon.
+// tables make the rows, each of one kind of fault.
 var tables = []func(testing.TB, *World) []Row{
 	formRows, textRows, headerRows, algorithmRows, confusionRows, keyRows, strangerRows,
 	issuerRows, timeRows, audienceRows, typeRows, subjectRows, otherClaimRows, ruleRows,
