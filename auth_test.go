@@ -15,7 +15,6 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
-	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -286,8 +285,7 @@ func TestAuthenticate_AbsurdClock(t *testing.T) {
 // Authenticator goes on working.
 func TestAuthenticate_RulePanics(t *testing.T) {
 	t.Parallel()
-	w := hostile.NewWorld(t)
-	issuer := w.By["other"]
+	issuer, _ := newIssuer(t, oidctest.Config{})
 	fail := true
 	a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{{
 		URL: issuer.URL(), Audiences: []string{testAudience},
