@@ -549,6 +549,7 @@ func TestFirstOf_AtRandom(t *testing.T) {
 
 // What New asks an extractor with is a request that an extractor can get.
 func TestExtractors_AskedByNew(t *testing.T) {
+	t.Parallel()
 	configuration := func(extract oidcauth.Extractor) oidcauth.Config {
 		return oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: "https://id.test", Audiences: []string{"x"}}}, Extract: extract}
 	}

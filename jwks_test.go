@@ -411,6 +411,7 @@ func TestKeysFrom_Contradictions(t *testing.T) {
 
 // The leeway of an issuer is that of its tokens, new, remembered and live ones.
 func TestIssuer_Leeway(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name         string
 		issuer, all  time.Duration
@@ -471,6 +472,7 @@ func TestIssuer_Leeway(t *testing.T) {
 
 // A revocation lasts until tokens of the issuer with the widest leeway are gone.
 func TestIssuer_Leeway_Revocation(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		trusted.Leeway = 5 * time.Minute
