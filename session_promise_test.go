@@ -28,6 +28,7 @@ func expectRevoked(t *testing.T, when string, sessions []*oidcauth.Session, revo
 // When a revocation returns, no session lives by what it revokes, not for a moment:
 // neither one that began or was renewed meanwhile.
 func TestRevoke_EndsBeforeItReturns(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	plain := authenticate(t, a, issuer.Token(nil))
@@ -76,6 +77,7 @@ func TestRevoke_EndsBeforeItReturns(t *testing.T) {
 // Two calls may revoke the same at once. Each has ended all when it returns, also
 // the one that finds nothing to add.
 func TestRevoke_TwiceAtOnce(t *testing.T) {
+	t.Parallel()
 	const many = 20_000
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	for name, second := range map[string]oidcauth.Revocation{
@@ -109,6 +111,7 @@ func TestRevoke_TwiceAtOnce(t *testing.T) {
 // A key may get another name while sessions live under it. They end if that name
 // is revoked, as their tokens are refused from then on.
 func TestSession_KeyRenamed(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		revoked string
@@ -143,6 +146,7 @@ func TestSession_KeyRenamed(t *testing.T) {
 // What happens after claims were found good, and before a session lives by them,
 // keeps it from doing so.
 func TestNewSession_RevokedMeanwhile(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name    string
 		between func(*testing.T, *oidcauth.Authenticator)
@@ -166,6 +170,7 @@ func TestNewSession_RevokedMeanwhile(t *testing.T) {
 
 // Sessions under one token share what they live by, and each has its own life.
 func TestSession_OneTokenManySessions(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const many = 200 // more than are ended at a time
 		issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -210,6 +215,7 @@ func TestSession_OneTokenManySessions(t *testing.T) {
 
 // A rule that panics leaves nothing behind in the index.
 func TestNewSession_RulePanics(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	panics := false
 	trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error {
@@ -244,6 +250,7 @@ func TestNewSession_RulePanics(t *testing.T) {
 // renewed, called and closed under a thousand tokens. In the end the dead are dead
 // for the reason there is, and the others live.
 func TestSession_Turmoil(t *testing.T) {
+	t.Parallel()
 	const tokens, each, subjects = 500, 4, 5
 	issuer, trusted := newIssuer(t, oidctest.Config{Algorithm: "EdDSA"})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -301,6 +308,7 @@ func TestSession_Turmoil(t *testing.T) {
 
 // Where a revocation ends very many tokens' sessions, several share the work.
 func TestRevoke_ManyTokens(t *testing.T) {
+	t.Parallel()
 	const many = 1500
 	issuer, trusted := newIssuer(t, oidctest.Config{Algorithm: "EdDSA"})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
