@@ -10,7 +10,7 @@ import (
 )
 
 // A ClaimRule is a demand on one claim, as data. It demands one thing: exactly
-// one of In, NotIn, Prefix, Suffix, Present and Absent is set. A demand for
+// one of In, All, NotIn, Prefix, Suffix, Present and Absent is set. A demand for
 // several is several rules.
 //
 // The values of a claim are the string itself, the strings of an array, or the
@@ -23,6 +23,9 @@ type ClaimRule struct {
 
 	// In demands that one value of the claim at least is among these.
 	In []string `json:"in,omitempty"`
+
+	// All demands that each of these is a value of the claim.
+	All []string `json:"all,omitempty"`
 
 	// NotIn demands that no value of the claim is among these. A missing claim
 	// satisfies it. A number in a spelling that others of the same value have (1.0,
@@ -42,7 +45,7 @@ type ClaimRule struct {
 	// Absent demands that the claim is not there, not even as null.
 	Absent bool `json:"absent,omitempty"`
 
-	// Optional lets a missing claim satisfy In, Prefix or Suffix. Null is not
+	// Optional lets a missing claim satisfy In, All, Prefix or Suffix. Null is not
 	// missing.
 	Optional bool `json:"optional,omitempty"`
 
@@ -56,6 +59,8 @@ func (r *ClaimRule) compared() (kind policy.Kind, values []string) {
 	switch {
 	case r.In != nil:
 		return policy.In, r.In
+	case r.All != nil:
+		return policy.All, r.All
 	case r.NotIn != nil:
 		return policy.NotIn, r.NotIn
 	case r.Prefix != nil:
@@ -71,7 +76,7 @@ func (r *ClaimRule) validate() error {
 		return errors.New("claim rule: the path to the claim is empty or has an empty name")
 	}
 	demands := 0
-	for _, set := range []bool{r.In != nil, r.NotIn != nil, r.Prefix != nil, r.Suffix != nil, r.Present, r.Absent} {
+	for _, set := range []bool{r.In != nil, r.All != nil, r.NotIn != nil, r.Prefix != nil, r.Suffix != nil, r.Present, r.Absent} {
 		if set {
 			demands++
 		}
@@ -79,13 +84,13 @@ func (r *ClaimRule) validate() error {
 	kind, values := r.compared()
 	switch {
 	case demands != 1:
-		return fmt.Errorf("claim rule %s: got %d demands, want one of In, NotIn, Prefix, Suffix, Present and Absent", r.Claim, demands)
+		return fmt.Errorf("claim rule %s: got %d demands, want one of In, All, NotIn, Prefix, Suffix, Present and Absent", r.Claim, demands)
 	case kind != "" && len(values) == 0:
 		return fmt.Errorf("claim rule %s %s: no values", r.Claim, kind)
 	case (r.Prefix != nil || r.Suffix != nil) && slices.Contains(values, ""):
 		return fmt.Errorf("claim rule %s: an empty %s demands nothing", r.Claim, kind)
 	case r.Optional && (kind == "" || r.NotIn != nil):
-		return fmt.Errorf("claim rule %s: Optional is for In, Prefix and Suffix", r.Claim)
+		return fmt.Errorf("claim rule %s: Optional is for In, All, Prefix and Suffix", r.Claim)
 	}
 	for i := range r.Or {
 		if err := r.Or[i].validate(); err != nil {
@@ -93,6 +98,12 @@ func (r *ClaimRule) validate() error {
 		}
 	}
 	return nil
+}
+
+// vouchesFor reports whether the rule says of a claim that it is "true", or that
+// there is none.
+func (r *ClaimRule) vouchesFor(verified Path) bool {
+	return slices.Equal(r.Claim, verified) && !r.Optional && (r.Absent || slices.Equal(r.In, []string{"true"}))
 }
 
 // demand returns what a valid rule demands, with copies of all that it holds.

@@ -99,6 +99,12 @@ func (c *Claims) KeyID() string {
 	return c.key.ID()
 }
 
+// Type returns the token's type, the "typ" of its header (RFC 7515, section 4.1.9),
+// in small letters and without "application/": "at+jwt" for an access token of RFC
+// 9068, "jwt" for "JWT". It is one of [Issuer.TokenTypes], or the empty string if the
+// token has none or nothing was verified.
+func (c *Claims) Type() string { return c.trust.TypeOf(&c.record) }
+
 // Roles iterates over the roles found where [Issuer.Roles] says. To ask for one,
 // use [Claims.HasRole]; [slices.Collect] makes a slice of them, nil for none.
 func (c *Claims) Roles() iter.Seq[string] { return slices.Values(c.record.RoleList()) }

@@ -60,8 +60,8 @@ func TestNew_Refuses(t *testing.T) {
 		{"an empty audience", first(func(i *oidcauth.Issuer) { i.Audiences = []string{"x", ""} }), "audience"},
 		{"an empty logout audience", first(func(i *oidcauth.Issuer) { i.LogoutAudiences = []string{""} }), "audience"},
 		{"no URL", first(func(i *oidcauth.Issuer) { i.URL = "" }), "bytes"},
-		{"URL of 129 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 109) }), "129"},
-		{"URL of 128 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 108) }), ""},
+		{"URL of 513 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 493) }), "513"},
+		{"URL of 512 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 492) }), ""},
 		{"bar in the URL", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/a|b" }), "|"},
 		{"bar in an alias", first(func(i *oidcauth.Issuer) { i.Aliases = []string{"a|b"} }), "|"},
 		{"white space in the URL", first(func(i *oidcauth.Issuer) { i.URL, i.Keys.JWKSURL = "https://issuer.test\n", "https://issuer.test/jwks" }), "white space"},
@@ -78,7 +78,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"template with braces that do not close", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{tenant" }), "braces"},
 		{"template with a nameless place", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{}/v2" }), "braces"},
 		{"template that is the place alone", template(func(i *oidcauth.Issuer) { i.URL = "{tenant}" }), "braces"},
-		{"template too long with a tenant", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{t}/" + strings.Repeat("a", 72) }), "128"},
+		{"template too long with a tenant", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{t}/" + strings.Repeat("a", 457) }), "512"},
 		{"template just not too long", template(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/{t}/" + strings.Repeat("a", 71) }), ""},
 		{"template with an alias", template(func(i *oidcauth.Issuer) { i.Aliases = []string{"https://b.test/{tenant}"} }), "Aliases"},
 		{"a tenant", template(func(i *oidcauth.Issuer) { i.Tenants = []string{"72f988bf-86f1-41af-91ab-2d7cd011db47"} }), ""},
@@ -200,7 +200,7 @@ func TestIssuer_JSON(t *testing.T) {
 			DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j", JWKS: json.RawMessage(`{"keys":[]}`),
 			CAFile: "ca.pem", TokenFile: "token", RequireKeyID: true, ReusesKeyIDs: true, InsecureHTTP: true, InsecureHTTPHosts: []string{"h"},
 		},
-		Leeway: time.Minute,
+		Leeway: time.Minute, NumericSubject: true,
 	}
 	for _, described := range []reflect.Value{reflect.ValueOf(want), reflect.ValueOf(want.Keys)} {
 		for i := range described.NumField() {
@@ -396,9 +396,9 @@ func TestConfig_ResourceMetadataURL(t *testing.T) {
 	for _, given := range []string{"", address} {
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), ResourceMetadataURL: given})
 		resp := serve(a.Middleware(whoami), newRequest(t, "GET /"))
-		want := "Bearer"
+		want := `Bearer realm="api"`
 		if given != "" {
-			want += ` resource_metadata="` + address + `"`
+			want = `Bearer resource_metadata="` + address + `"`
 		}
 		if got := resp.Header.Get("WWW-Authenticate"); got != want {
 			t.Errorf("challenge = %q, want %q", got, want)

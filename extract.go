@@ -35,6 +35,36 @@ func BearerToken(r *http.Request) (string, error) { return extract.Bearer(r) }
 //	new WebSocket(url, ["messages.v1", "bearer." + base64url(token)])
 func SubprotocolToken(r *http.Request) (string, error) { return extract.Subprotocol(r) }
 
+// SubprotocolForm takes the token from the subprotocols that a WebSocket client
+// offers, in the form of a published client that does not know that of
+// [SubprotocolToken]. The token is what follows prefix in one of them or, paired,
+// the whole of the one that follows the subprotocol called prefix:
+//
+//	SubprotocolForm("bearer", true)                                      // ["bearer", token]
+//	SubprotocolForm("v1.token.websocket.jupyter.org.", false)            // Jupyter
+//	SubprotocolForm("base64url.bearer.authorization.k8s.io.", false)     // Kubernetes
+//	SubprotocolForm("", false)                                           // [token], if it is a JWT
+//
+// It stands as it is, or in base64url without padding where it is a JWT. What is left
+// for the server to choose and echo are the others, the name before the token among
+// them: a browser insists on one, and must never get the token back. A name is
+// compared exactly; one that no subprotocol can have is an error of [New], and so is
+// none where paired.
+func SubprotocolForm(prefix string, paired bool) Extractor {
+	return orInvalid(extract.SubprotocolForm(prefix, paired))
+}
+
+// HeaderToken takes the token from the header of the given name, in which a proxy
+// hands it on: "Cf-Access-Jwt-Assertion", "X-Goog-Iap-Jwt-Assertion",
+// "X-Amzn-Oidc-Accesstoken", "X-Forwarded-Access-Token". It stands there alone, or
+// behind the scheme Bearer. Whoever reaches the server past the proxy can set the
+// header as well, and gains no more than by any other place: the token is verified
+// all the same. An empty header counts as none.
+//
+// A name that no header can have is an error of [New], and so are Authorization,
+// Cookie and Sec-WebSocket-Protocol, which have extractors of their own.
+func HeaderToken(name string) Extractor { return orInvalid(extract.Header(name)) }
+
 // CookieToken takes the token from the cookie of the given name.
 //
 // A browser sends cookies with requests that other sites' pages make. So a

@@ -103,7 +103,7 @@ func TestAuthenticate_LongValues(t *testing.T) {
 	}{
 		{"iss", claim("other", "iss", value), oidcauth.ErrClaim},
 		{"iss of 128 bytes", claim("other", "iss", `"`+long[:128]+`"`), oidcauth.ErrUnknownIssuer},
-		{"sub", claim("other", "sub", value), oidcauth.ErrClaim},
+		{"sub", claim("other", "sub", `"`+strings.Repeat(long, 1+2048/len(long))+`"`), oidcauth.ErrClaim},
 		{"aud", claim("other", "aud", value), oidcauth.ErrAudience},
 		{"many aud", claim("other", "aud", "["+strings.Repeat(value+",", 4)+value+"]"), oidcauth.ErrAudience},
 		{"hundreds of aud", claim("other", "aud", `["`+strings.Join(strings.Split(long, "-"), `","`)+`"]`), oidcauth.ErrAudience},

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
@@ -18,11 +19,15 @@ const maxLeeway = 5 * time.Minute
 // like. It is plain data, apart from Rules, and loads from JSON.
 type Issuer struct {
 	// URL is the issuer's name exactly as its tokens carry it in "iss": scheme,
-	// case and trailing slash count. It is 1 to 128 bytes without "|", since it
+	// case and trailing slash count. It is 1 to 512 bytes without "|", since it
 	// becomes part of every [Identity]. Required.
 	//
 	// With TenantClaim it is a template instead, with one place for the tenant in
 	// braces: "https://login.microsoftonline.com/{tenantid}/v2.0".
+	//
+	// "spiffe://example.org" is a trust domain: tokens without "iss" (JWT-SVIDs) are
+	// its own whose "sub" is a SPIFFE ID in it, and no others are. Keys must say where
+	// its bundle is.
 	URL string `json:"url"`
 
 	// Aliases are further values of "iss" under which the same issuer issues
@@ -77,8 +82,9 @@ type Issuer struct {
 	AudienceClaim string `json:"audience_claim,omitempty"`
 
 	// Algorithms are the signature algorithms accepted (RFC 7518, section 3.1).
-	// Empty means RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512
-	// and EdDSA. The issuer's key narrows the choice further.
+	// Empty means RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512,
+	// EdDSA and Ed25519, which is its name by RFC 9864. The issuer's key narrows the
+	// choice further.
 	Algorithms []string `json:"algorithms,omitempty"`
 
 	// TokenTypes are the values of the "typ" header accepted, without regard to
@@ -96,7 +102,13 @@ type Issuer struct {
 	Leeway time.Duration `json:"leeway,omitempty"`
 
 	// Subject lists the claims that make up the subject of the [Identity]. Their
-	// values, all strings, are joined with "|". Empty means "sub".
+	// values, all strings, are joined with "|"; "sub" is not looked at then. Empty
+	// means "sub". The subject has 1 to 2048 bytes.
+	//
+	// An e-mail address makes a caller of whoever can enter it at the issuer, and of
+	// its next owner. With a path that ends with "email" [New] wants a rule about
+	// "email_verified" beside it: In: []string{"true"}, or Absent where the issuer
+	// has no such claim and lets nobody else enter addresses.
 	Subject []Path `json:"subject,omitempty"`
 
 	// SubjectElse takes the place of Subject in a token that has none of the
@@ -104,6 +116,12 @@ type Issuer struct {
 	// one space: use it only with an issuer that never gives a caller of one kind
 	// the value of another. Empty means that such a token is refused.
 	SubjectElse []Path `json:"subject_else,omitempty"`
+
+	// NumericSubject is for an issuer that names callers by numbers: the subject, "sub"
+	// or the one claim of Subject, must be an integer of JSON from 0 to 2^53-1, written
+	// in digits alone. Its digits are the [Claims.Subject], so that a string is refused:
+	// "7" and 7 would be one caller. False means that the subject is a string.
+	NumericSubject bool `json:"numeric_subject,omitempty"`
 
 	// Roles lists the claims that hold the caller's roles. Empty means "roles" (RFC
 	// 9068, section 2.2.3.1). In such a claim the strings of an array are roles, a
@@ -143,7 +161,7 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkRoleForm, i.checkRules,
+		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -211,7 +229,30 @@ func (i *Issuer) checkPaths() error {
 			return fmt.Errorf("oidcauth: issuer %q: a path to a claim is empty or has an empty name", i.URL)
 		}
 	}
+	if i.NumericSubject && (len(i.Subject) > 1 || len(i.SubjectElse) > 0) {
+		return fmt.Errorf("oidcauth: issuer %q: NumericSubject wants one claim: got several in Subject, or SubjectElse, whose values would share one space with the numbers", i.URL)
+	}
 	return nil
+}
+
+// checkEmail refuses a subject that is an e-mail address of which nobody says
+// whether it was verified.
+func (i *Issuer) checkEmail() error {
+	for _, p := range slices.Concat(i.Subject, i.SubjectElse) {
+		last := len(p) - 1
+		if prefix, isEmail := strings.CutSuffix(p[last], "email"); isEmail && !endsInWord(prefix) {
+			verified := append(slices.Clone(p[:last]), p[last]+"_verified")
+			if !slices.ContainsFunc(i.ClaimRules, func(r ClaimRule) bool { return r.vouchesFor(verified) }) {
+				return fmt.Errorf("oidcauth: issuer %q: the subject is an e-mail address, %s: want a rule on %s, In: []string{\"true\"}, or Absent where the issuer has no such claim and verifies every address", i.URL, p, verified)
+			}
+		}
+	}
+	return nil
+}
+
+// endsInWord reports whether the letters of a word go on: "femail" is none.
+func endsInWord(prefix string) bool {
+	return prefix != "" && strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", prefix[len(prefix)-1]) >= 0
 }
 
 func (i *Issuer) checkRules() error {
@@ -283,6 +324,7 @@ func (i *Issuer) policy() policy.Policy {
 		Shape: claims.Shape{
 			Subject:     claims.ClonePaths(i.Subject),
 			SubjectElse: claims.ClonePaths(i.SubjectElse),
+			Numeric:     i.NumericSubject,
 			Roles:       claims.ClonePaths(i.Roles),
 			RoleForm:    claims.RoleForm{Separator: i.RoleSeparator, Objects: i.RoleObjects},
 		},

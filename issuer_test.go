@@ -222,7 +222,7 @@ func trustOptions() []issuerOption {
 			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Algorithms = []string{"RS256", "EdDSA"} }, with: oidcauth.ErrAlgorithm,
 		},
 		{
-			name: "Algorithms, by the new name of EdDSA",
+			name: "Algorithms, without the new name of EdDSA",
 			prepare: func(i *oidctest.Issuer) {
 				k := i.NewKey(oidctest.KeyConfig{Algorithm: "EdDSA", JWK: map[string]any{"alg": nil}})
 				i.Publish(k)
@@ -231,7 +231,7 @@ func trustOptions() []issuerOption {
 			token: func(i *oidctest.Issuer) string {
 				return hostile.Sign(i.Key(), hostile.Header(i.Key()).Set("alg", `"Ed25519"`), hostile.Claims(i.URL()))
 			},
-			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Algorithms = []string{"Ed25519"} }, without: oidcauth.ErrAlgorithm,
+			set: func(_ *oidctest.Issuer, i *oidcauth.Issuer) { i.Algorithms = []string{"EdDSA"} }, with: oidcauth.ErrAlgorithm,
 		},
 		{
 			name: "TokenTypes",

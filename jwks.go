@@ -10,6 +10,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -86,6 +87,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*
 		DiscoveryURL: i.Keys.DiscoveryURL,
 		JWKSURL:      i.Keys.JWKSURL,
 		Fixed:        i.Keys.JWKS,
+		Use:          p.KeyUse(),
 		ReusesKeyIDs: i.Keys.ReusesKeyIDs,
 		AcceptKey:    p.Tenants.AcceptKey(),
 		KeepWarm:     cfg.KeepWarm,
@@ -120,6 +122,8 @@ func (i *Issuer) checkURLs(client *fetch.Client) error {
 		return wrapField("JWKSURL", client.CheckURL(i.Keys.JWKSURL))
 	case i.Keys.DiscoveryURL != "":
 		return wrapField("DiscoveryURL", client.CheckURL(i.Keys.DiscoveryURL))
+	case strings.HasPrefix(i.URL, claims.SPIFFE):
+		return errors.New("a trust domain is no address: set JWKSURL, JWKS or Source in Keys")
 	}
 	return wrapField("URL", client.CheckURL(i.URL))
 }

@@ -263,6 +263,7 @@ func TestKeysFrom_Cluster(t *testing.T) {
 		trusted.Keys.JWKSURL = server.URL + "/openid/v1/jwks"
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Logger: slog.New(slog.NewTextHandler(&lines, nil))})
 		_, err := a.Authenticate(t.Context(), issuer.Token(nil))
+		a.Close() // and with it whoever writes to the log
 		if !errors.Is(err, tt.want) {
 			t.Errorf("%s: Authenticate() error = %v, want %v", tt.name, err, tt.want)
 		}
@@ -279,15 +280,15 @@ func TestKeysFrom_Cluster(t *testing.T) {
 func TestKeysFrom_TokenFile_Discovered(t *testing.T) {
 	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
-	var atKeys, atIssuer string
+	var atKeys, atIssuer atomic.Value
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		atKeys = "got " + r.Header.Get("Authorization")
+		atKeys.Store("got " + r.Header.Get("Authorization"))
 		w.Write(issuer.KeySet())
 	}))
 	t.Cleanup(keys.Close)
 	issuer.SetDiscovery(map[string]any{"jwks_uri": keys.URL})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		atIssuer = "got " + r.Header.Get("Authorization")
+		atIssuer.Store("got " + r.Header.Get("Authorization"))
 		issuer.Handler().ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -299,8 +300,8 @@ func TestKeysFrom_TokenFile_Discovered(t *testing.T) {
 	if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); err != nil {
 		t.Fatalf("Authenticate() error = %v", err)
 	}
-	if atIssuer != "got Bearer mine" || atKeys != "got " {
-		t.Errorf("the issuer %q, the other host %q; want the credential at the issuer alone", atIssuer, atKeys)
+	if atIssuer.Load() != "got Bearer mine" || atKeys.Load() != "got " {
+		t.Errorf("the issuer %q, the other host %q; want the credential at the issuer alone", atIssuer.Load(), atKeys.Load())
 	}
 }
 
@@ -434,6 +435,8 @@ func TestIssuer_Leeway(t *testing.T) {
 				t.Fatalf("%s: Authenticate() error = %v", tt.name, err)
 			}
 			session := a.NewSession(t.Context(), c)
+			var warned time.Duration
+			session.OnExpiring(time.Second, func() { warned = time.Since(now) })
 			for _, early := range []struct {
 				by   time.Duration
 				want error
@@ -454,6 +457,9 @@ func TestIssuer_Leeway(t *testing.T) {
 			}
 			if err := context.Cause(session.Context()); !errors.Is(err, oidcauth.ErrExpired) {
 				t.Errorf("%s: after it: the session ended with %v, want %v", tt.name, err, oidcauth.ErrExpired)
+			}
+			if want := time.Minute + tt.alive - time.Second; warned != want {
+				t.Errorf("%s: warned after %v, want a second before the end, after %v", tt.name, warned, want)
 			}
 			if got := stepOf(t, a.Explain(t.Context(), token), "expiry").Want; !strings.Contains(got, now.Add(time.Minute).UTC().Format(time.TimeOnly)) {
 				t.Errorf("%s: a report wants an expiry %s, want one at that leeway", tt.name, got)
@@ -489,4 +495,18 @@ func TestIssuer_Leeway_Revocation(t *testing.T) {
 			t.Errorf("at its last second: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
 		}
 	})
+}
+
+// The age of a logout token is judged with the leeway of its issuer.
+func TestIssuer_Leeway_Logout(t *testing.T) {
+	t.Parallel()
+	for leeway, want := range map[time.Duration]int{0: http.StatusBadRequest, 2 * time.Minute: http.StatusOK} {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		trusted.Leeway = leeway
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		token := logoutToken(issuer, map[string]any{"iat": time.Now().Add(-11 * time.Minute).Unix()})
+		if got := postLogout(a, token).StatusCode; got != want {
+			t.Errorf("leeway %v: logout answered %d, want %d", leeway, got, want)
+		}
+	}
 }

@@ -130,7 +130,8 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 }
 
 // challenge returns the WWW-Authenticate header. A caller that sent no token gets
-// no error code (RFC 6750, section 3.1).
+// no error code (RFC 6750, section 3.1), and yet one parameter at least (section 3):
+// where there is no metadata to name, a realm that says nothing.
 func (a *Authenticator) challenge(answer refusal.Entry) string {
 	var parameters []string
 	if answer.Code != "" {
@@ -140,7 +141,10 @@ func (a *Authenticator) challenge(answer refusal.Entry) string {
 	if a.metadataURL != "" {
 		parameters = append(parameters, `resource_metadata="`+a.metadataURL+`"`)
 	}
-	return strings.TrimSpace("Bearer " + strings.Join(parameters, ", "))
+	if len(parameters) == 0 {
+		parameters = append(parameters, `realm="api"`)
+	}
+	return "Bearer " + strings.Join(parameters, ", ")
 }
 
 // retryAfter returns the seconds to wait, at least one.

@@ -68,7 +68,7 @@ func TestMiddleware(t *testing.T) {
 		challenge string
 	}{
 		{"good token", a.Middleware(whoami), []string{good}, 200, "alice", ""},
-		{"no token", a.Middleware(whoami), nil, 401, "unauthorized", "Bearer"},
+		{"no token", a.Middleware(whoami), nil, 401, "unauthorized", `Bearer realm="api"`},
 		{"expired token", a.Middleware(whoami), []string{expired}, 401, "invalid_token",
 			`Bearer error="invalid_token", error_description="the token has expired"`},
 		{"the same token twice", a.Middleware(whoami), []string{good, good}, 200, "alice", ""},

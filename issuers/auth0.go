@@ -43,6 +43,6 @@ func auth0(function, domain string, audiences []string) oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL:        "https://" + domain + "/",
 		Audiences:  slices.Clone(audiences),
-		Algorithms: []string{"RS256"},
+		Algorithms: []string{"RS256", "RS512", "PS256"},
 	}
 }

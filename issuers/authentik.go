@@ -25,7 +25,7 @@ func Authentik(issuer string, clientIDs ...string) oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL:        issuer,
 		Audiences:  slices.Clone(clientIDs),
-		Algorithms: []string{"RS256", "ES256"},
+		Algorithms: []string{"RS256", "ES256", "ES384", "ES512"},
 		Roles:      []oidcauth.Path{{"groups"}},
 	}
 }

@@ -31,7 +31,7 @@ func BetterAuth(baseURL string, audiences ...string) oidcauth.Issuer {
 		URL:           baseURL,
 		Keys:          oidcauth.KeysFrom{JWKSURL: baseURL + "/api/auth/jwks"},
 		Audiences:     slices.Clone(audiences),
-		Algorithms:    []string{"EdDSA", "ES256", "RS256"},
+		Algorithms:    []string{"EdDSA", "ES256", "RS256", "PS256", "ES512"},
 		Roles:         []oidcauth.Path{{"role"}},
 		RoleSeparator: ",",
 	}

@@ -11,7 +11,7 @@ import (
 // application audience (AUD) tags.
 //
 // The token is the application token that Cloudflare puts into the header
-// Cf-Access-Jwt-Assertion, where an extractor has to look for it; see the example.
+// Cf-Access-Jwt-Assertion, which [oidcauth.HeaderToken] takes it out of.
 // The organization's own token is refused by "type".
 //
 // The identity rests on "sub", the user's ID, which is another one after the user

@@ -40,22 +40,11 @@ func ExampleGoogle() {
 
 // Cloudflare sends its token in a header of its own.
 func ExampleCloudflareAccess() {
-	const header = "Cf-Access-Jwt-Assertion"
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{
 			issuers.CloudflareAccess("yourteam", "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228"),
 		},
-		Extract: func(r *http.Request) (string, error) {
-			tokens := r.Header.Values(header)
-			r.Header.Del(header)
-			switch len(tokens) {
-			case 0:
-				return "", oidcauth.ErrNoToken
-			case 1:
-				return tokens[0], nil
-			}
-			return "", oidcauth.ErrMalformedRequest
-		},
+		Extract: oidcauth.HeaderToken("Cf-Access-Jwt-Assertion"),
 	})
 	if err != nil {
 		log.Fatal(err)

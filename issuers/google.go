@@ -17,7 +17,8 @@ const googleIssuer = "https://accounts.google.com"
 // because their "azp" is none of the clients. Name the client IDs of all your
 // apps, since an Android app's token bears its own in "azp" and the server's in
 // "aud". To admit one Workspace domain, add a rule on "hd"; the ending of an
-// e-mail address proves nothing.
+// e-mail address proves nothing. An address counts with a rule that
+// "email_verified" is "true", and as Subject it is another one's some day.
 //
 // The identity rests on "sub", which is stable and never used again. It is the
 // same whether the token names its issuer with "https://" or without. A token

@@ -36,7 +36,6 @@ func OryHydra(issuer string, audiences ...string) oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL:        issuer,
 		Audiences:  slices.Clone(audiences),
-		Algorithms: []string{"RS256"},
 		Roles:      []oidcauth.Path{{"ext", "roles"}, {"roles"}},
 		ClaimRules: []oidcauth.ClaimRule{present("client_id")},
 	}

@@ -34,7 +34,6 @@ func Keycloak(realm string, audiences ...string) oidcauth.Issuer {
 	i := oidcauth.Issuer{
 		URL:        realm,
 		Audiences:  slices.Clone(audiences),
-		Algorithms: []string{"RS256", "PS256", "ES256", "EdDSA"},
 		TokenTypes: []string{"JWT", "at+jwt"},
 		Roles:      []oidcauth.Path{{"realm_access", "roles"}},
 		ClaimRules: []oidcauth.ClaimRule{is("Bearer", "typ")},

@@ -46,7 +46,7 @@ func Kubernetes(issuer string, audiences ...string) oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL:        issuer,
 		Audiences:  slices.Clone(audiences),
-		Algorithms: []string{"RS256", "ES256"},
+		Algorithms: []string{"RS256", "ES256", "ES384", "ES512"},
 		Subject:    []oidcauth.Path{{"kubernetes.io", "serviceaccount", "uid"}},
 		ClaimRules: []oidcauth.ClaimRule{
 			{Claim: oidcauth.Path{"aud"}, NotIn: servers},

@@ -80,7 +80,7 @@ var lookalikes = []lookalike{
 	{"a name that ends alike", "FacebookLimitedLogin", "ID token", nil, claims{"iss": "https://evil-facebook.com"}, oidcauth.ErrUnknownIssuer},
 	{"the third name", "FacebookLimitedLogin", "ID token", nil, claims{"iss": "https://limited.facebook.com"}, nil},
 
-	{"an algorithm that the plugin does not use", "BetterAuth", "token", claims{"alg": "PS256"}, nil, oidcauth.ErrAlgorithm},
+	{"an algorithm that the plugin does not use", "BetterAuth", "token", claims{"alg": "PS384"}, nil, oidcauth.ErrAlgorithm},
 	{"a token for another service", "BetterAuth", "token", nil, claims{"aud": "https://other.example.com"}, oidcauth.ErrAudience},
 
 	{"an ID token", "EntraSingleV2", "ID token", nil, nil, oidcauth.ErrRule},

@@ -109,7 +109,7 @@ func TestRefusesChanged(t *testing.T) {
 					{"bound to a key", nil, map[string]any{"cnf": map[string]any{"jkt": "x"}}, oidcauth.ErrTokenType},
 					{"algorithm none", map[string]any{"alg": "none"}, nil, oidcauth.ErrAlgorithm},
 					{"a shared secret", map[string]any{"alg": "HS256"}, nil, oidcauth.ErrAlgorithm},
-					{"an algorithm that the provider does not use", map[string]any{"alg": "RS512"}, nil, oidcauth.ErrAlgorithm},
+					{"an algorithm that the provider does not use", map[string]any{"alg": unused(issuer)}, nil, oidcauth.ErrAlgorithm},
 					{"another host", nil, map[string]any{"iss": strings.Replace(iss, ".", ".evil.", 1)}, oidcauth.ErrUnknownIssuer},
 					{"a longer path", nil, map[string]any{"iss": iss + "/x"}, oidcauth.ErrUnknownIssuer},
 				}
@@ -122,4 +122,15 @@ func TestRefusesChanged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// unused returns an algorithm that a description leaves out, or one that nobody
+// accepts if it leaves out none.
+func unused(issuer oidcauth.Issuer) string {
+	for _, alg := range []string{"RS512", "PS512", "ES512", "EdDSA"} {
+		if len(issuer.Algorithms) > 0 && !slices.Contains(issuer.Algorithms, alg) {
+			return alg
+		}
+	}
+	return "ES256K"
 }

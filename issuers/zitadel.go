@@ -28,7 +28,7 @@ func Zitadel(instance, project string) oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL:         instance,
 		Audiences:   []string{project},
-		Algorithms:  []string{"RS256"},
+		Algorithms:  []string{"RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "EdDSA"},
 		TokenTypes:  []string{"JWT", "at+jwt"},
 		Roles:       []oidcauth.Path{{"urn:zitadel:iam:org:project:" + project + ":roles"}},
 		RoleObjects: true,

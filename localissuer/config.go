@@ -14,7 +14,7 @@ import (
 
 // Config says what an [Issuer] is like.
 type Config struct {
-	// URL is the issuer's name, the "iss" of its tokens: any name of 1 to 128
+	// URL is the issuer's name, the "iss" of its tokens: any name of 1 to 512
 	// bytes without "|", often a bare word. It is part of every identity, and a
 	// directory belongs to one name. Empty means the name that Dir belongs to;
 	// then nothing is created, and without keys the error wraps [io/fs.ErrNotExist].

@@ -18,7 +18,7 @@ import (
 
 // A Request says what a token is to say. The zero value asks for a new identity.
 type Request struct {
-	// Subject is who the token is for, 1 to 128 bytes. Empty means somebody new:
+	// Subject is who the token is for, 1 to 2048 bytes. Empty means somebody new:
 	// a random UUID.
 	Subject string
 
@@ -70,8 +70,8 @@ func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identit
 
 // claims returns all claims of a token.
 func (l *Issuer) claims(r Request, id identity.Identity) (map[string]any, error) {
-	if len(r.Subject) > claims.MaxNameBytes || !utf8.ValidString(r.Subject) {
-		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", refusal.Quote(r.Subject), claims.MaxNameBytes)
+	if len(r.Subject) > claims.MaxSubjectBytes || !utf8.ValidString(r.Subject) {
+		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", refusal.Quote(r.Subject), claims.MaxSubjectBytes)
 	}
 	claims := make(map[string]any, len(r.Claims)+8)
 	for name, value := range r.Claims {

@@ -47,6 +47,10 @@ type fileConfig struct {
 	// Forwarded who is calling. It matters with AnyIssuer.
 	Proxies []netip.Prefix `json:"proxies"`
 
+	// TokenPlaces are where serve looks for tokens; absent or null means in the
+	// Authorization header.
+	TokenPlaces *places `json:"token_places"`
+
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.
 	MaxTokenBytes int   `json:"max_token_bytes"`

@@ -9,8 +9,8 @@ import (
 	"github.com/oidcauth/oidcauth/identity"
 )
 
-// longestName is the most bytes an issuer or a subject may have in a token.
-const longestName = 128
+// The most bytes that an issuer and a subject may have in a token.
+const longestIssuer, longestSubject = 512, 2048
 
 // identityCommand computes an identity.
 func identityCommand() command {
@@ -37,12 +37,14 @@ func printIdentity(_ context.Context, std streams, operands []string) error {
 	}
 	issuer, subject := operands[0], operands[1]
 	switch {
-	case len(issuer) == 0 || len(issuer) > longestName:
-		return usagef("issuer has %d bytes, want 1 to %d", len(issuer), longestName)
+	case strings.HasPrefix(issuer, "eyJ"), strings.HasPrefix(subject, "eyJ"):
+		return usagef("got a token, want its \"iss\" and its \"sub\": \"oidcauth explain\" reads tokens")
+	case len(issuer) == 0 || len(issuer) > longestIssuer:
+		return usagef("issuer has %d bytes, want 1 to %d", len(issuer), longestIssuer)
 	case strings.Contains(issuer, "|"):
 		return usagef("issuer %s contains \"|\"", quoteArgument(issuer))
-	case len(subject) == 0 || len(subject) > longestName:
-		return usagef("subject has %d bytes, want 1 to %d", len(subject), longestName)
+	case len(subject) == 0 || len(subject) > longestSubject:
+		return usagef("subject has %d bytes, want 1 to %d", len(subject), longestSubject)
 	}
 	_, err := fmt.Fprintln(std.out, identity.New(issuer, subject))
 	return err

@@ -21,13 +21,13 @@ func TestIdentity(t *testing.T) {
 
 func TestIdentity_Operands(t *testing.T) {
 	t.Parallel()
-	long := strings.Repeat("x", 129)
+	long := strings.Repeat("x", 2049)
 	for _, test := range []struct {
 		name     string
 		operands []string
 		want     int
 	}{
-		{"longest names", []string{long[:128], long[:128]}, 0},
+		{"longest names", []string{long[:512], long[:2048]}, 0},
 		{"subject with a bar", []string{"https://a.example", "auth0|1"}, 0},
 		{"subject with a dash, after two dashes", []string{"--", "https://a.example", "-1"}, 0},
 		{"none", nil, 2},
@@ -36,7 +36,7 @@ func TestIdentity_Operands(t *testing.T) {
 		{"empty issuer", []string{"", "a"}, 2},
 		{"empty subject", []string{"https://a.example", ""}, 2},
 		{"issuer with a bar", []string{"a|b", "c"}, 2},
-		{"issuer too long", []string{long, "a"}, 2},
+		{"issuer too long", []string{long[:513], "a"}, 2},
 		{"subject too long", []string{"https://a.example", long}, 2},
 	} {
 		t.Run(test.name, func(t *testing.T) {

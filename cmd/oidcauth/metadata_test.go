@@ -33,8 +33,8 @@ func TestMetadata_UnknownAddress(t *testing.T) {
 	if got := s.get(t, metadataPath, ""); got.status != 404 {
 		t.Errorf("status = %d, want 404", got.status)
 	}
-	if got := s.get(t, "/v1/whoami", "").header.Get("WWW-Authenticate"); got != "Bearer" {
-		t.Errorf("challenge = %q, want Bearer alone", got)
+	if got := s.get(t, "/v1/whoami", "").header.Get("WWW-Authenticate"); got != `Bearer realm="api"` {
+		t.Errorf("challenge = %q, want one without metadata", got)
 	}
 }
 

@@ -111,6 +111,14 @@ The file of --config is a JSON object. All of it is optional:
   proxies              addresses, as "10.0.0.0/8", of the proxies in front,
                        whose X-Forwarded-For or Forwarded says who is calling:
                        with any_issuer no caller then uses up others' turns
+  token_places         where tokens are looked for besides the Authorization
+                       header: "headers", those of a proxy; "subprotocol",
+                       true for ["…", "bearer." + base64url(token)];
+                       "subprotocol_names" for the one before the token, as in
+                       ["bearer", token]; "subprotocol_prefixes" for what stands
+                       before it in one; "subprotocol_jwt", true for [token];
+                       "query", a parameter; "ignore_authorization", true for
+                       that header not at all
   max_token_bytes      the longest token, in bytes, that is looked at
   cache_bytes          memory for verified tokens; negative for no cache
 
@@ -184,6 +192,11 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
 	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
+	if err == nil {
+		if cfg.Extract, err = file.TokenPlaces.extractor(); err != nil {
+			err = usageError{err}
+		}
+	}
 	return cfg, file, err
 }
 

@@ -10,8 +10,13 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// MaxNameBytes bounds the names of issuers and of subjects, as SpacetimeDB does.
-const MaxNameBytes = 128
+// What bounds the names of issuers and of subjects. Identities are made of both and
+// need no bound: a subject may have the 255 characters of OpenID Connect Core 1.0,
+// section 2, those 339 of Kubernetes, and the 2048 of a SPIFFE ID.
+const (
+	MaxIssuerBytes  = 512
+	MaxSubjectBytes = 2048
+)
 
 // What bounds the buffers that an unusual payload leaves behind.
 const (
@@ -23,6 +28,7 @@ const (
 type Shape struct {
 	Subject      []Path // empty for "sub"
 	SubjectElse  []Path // in place of Subject, where its claims are missing
+	Numeric      bool   // the subject is an integer, and no string
 	Roles        []Path
 	RoleForm     RoleForm
 	IgnoreScopes bool
@@ -100,14 +106,17 @@ func (r *Reader) memberAt(path Path) (jws.Member, bool) {
 func (r *Reader) UntrustedIssuer() (string, error) {
 	m, found := r.Member("iss")
 	if !found {
+		if domain, ok := r.trustDomain(); ok {
+			return domain, nil
+		}
 		return "", refusal.New(refusal.Issuer, refusal.ErrClaim, `no "iss"`, "an issuer")
 	}
 	iss, err := m.Text()
 	if err != nil {
 		return "", WrongType(refusal.Issuer, m, "a string")
 	}
-	if iss == "" || len(iss) > MaxNameBytes {
-		return "", refusal.New(refusal.Issuer, refusal.ErrClaim, fmt.Sprintf(`"iss" of %d bytes`, len(iss)), fmt.Sprintf("1 to %d bytes", MaxNameBytes))
+	if iss == "" || len(iss) > MaxIssuerBytes {
+		return "", refusal.New(refusal.Issuer, refusal.ErrClaim, fmt.Sprintf(`"iss" of %d bytes`, len(iss)), fmt.Sprintf("1 to %d bytes", MaxIssuerBytes))
 	}
 	return iss, nil
 }

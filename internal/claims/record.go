@@ -9,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // A Record is what a payload says. A [Reader] fills it in; afterwards it never
@@ -31,8 +32,9 @@ type Record struct {
 	Lists     []string
 	Audiences uint16 // how many of Lists are values of "aud"
 
-	Mapped       bool // the subject is not "sub"
-	NeverExpires bool // there is no expiry, and none is demanded
+	Type         uint16 // which of the types that its issuer's tokens may have, from 1; 0 for none
+	Mapped       bool   // the subject is not "sub"
+	NeverExpires bool   // there is no expiry, and none is demanded
 }
 
 // AudienceList returns the values of "aud", which must not be changed.
@@ -50,6 +52,11 @@ func (r *Record) HasAudience(audience string) bool {
 func (r *Record) SubjectClaim() string {
 	if !r.Mapped {
 		return ""
+	}
+	m, found := r.Member([]string{"sub"})
+	if found && m.Kind == jws.Number {
+		sub, _ := integer(refusal.Subject, m)
+		return sub
 	}
 	sub, _ := r.Text("sub")
 	return sub

@@ -2,6 +2,7 @@ package claims
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/oidcauth/oidcauth/identity"
@@ -11,40 +12,59 @@ import (
 
 // ReadSubject reads the subject and derives the identity.
 func (r *Reader) ReadSubject() error {
-	sub, err := r.Text(refusal.Subject, "sub")
+	sub, err := r.subject()
 	if err != nil {
 		return err
 	}
-	if paths := r.subjectPaths(sub); len(paths) > 0 {
-		r.Record.Mapped = true
-		if sub, err = r.mappedSubject(paths); err != nil {
-			return err
-		}
-	}
-	if sub == "" || len(sub) > MaxNameBytes {
-		return refusal.New(refusal.Subject, refusal.ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", MaxNameBytes))
+	if sub == "" || len(sub) > MaxSubjectBytes {
+		return refusal.New(refusal.Subject, refusal.ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", MaxSubjectBytes))
 	}
 	r.Record.Subject = sub
 	r.Record.Identity = identity.New(r.Record.Issuer, sub)
 	return r.checkHexIdentity()
 }
 
-// subjectPaths chooses between the two lists of paths.
-func (r *Reader) subjectPaths(sub string) []Path {
-	s := r.Shape
-	if len(s.SubjectElse) == 0 {
-		return s.Subject
-	}
-	if len(s.Subject) == 0 && sub != "" {
-		return nil
-	}
-	for _, path := range s.Subject {
-		m, found, err := r.Lookup(path)
-		if err != nil || found && (m.Kind != jws.String || m.Value != `""`) {
-			return s.Subject
+// subject returns what makes the subject. "sub" is not looked at where it is other
+// claims.
+func (r *Reader) subject() (string, error) {
+	paths := r.Shape.Subject
+	if len(paths) == 0 {
+		sub, err := r.SubjectClaim(refusal.Subject)
+		if err != nil || sub != "" || len(r.Shape.SubjectElse) == 0 {
+			return sub, err
 		}
 	}
-	return s.SubjectElse
+	r.Record.Mapped = true
+	if len(r.Shape.SubjectElse) > 0 && r.allMissing(paths) {
+		paths = r.Shape.SubjectElse
+	}
+	return r.mappedSubject(paths)
+}
+
+// SubjectClaim returns "sub", or an empty string if there is none. Where the subject
+// is an integer, "sub" has to be one; where it is other claims, it may be one.
+func (r *Reader) SubjectClaim(check string) (string, error) {
+	m, found := r.Member("sub")
+	switch {
+	case !found:
+		return "", nil
+	case r.Shape != nil && r.Shape.Numeric && len(r.Shape.Subject) == 0:
+		return integer(check, m)
+	case r.Shape != nil && len(r.Shape.Subject) > 0 && m.Kind == jws.Number:
+		return integer(check, m)
+	}
+	return r.Text(check, "sub")
+}
+
+// allMissing reports whether no path leads to anything but an empty string.
+func (r *Reader) allMissing(paths []Path) bool {
+	for _, path := range paths {
+		m, found, err := r.Lookup(path)
+		if err != nil || found && (m.Kind != jws.String || m.Value != `""`) {
+			return false
+		}
+	}
+	return true
 }
 
 // mappedSubject joins the values that the paths lead to. Of several, only the
@@ -53,6 +73,9 @@ func (r *Reader) mappedSubject(paths []Path) (string, error) {
 	parts := make([]string, len(paths))
 	for i, path := range paths {
 		m, found := r.memberAt(path)
+		if r.Shape.Numeric && found { // there is one path alone
+			return integer(refusal.Subject, m)
+		}
 		if !found || m.Kind != jws.String {
 			return "", refusal.New(refusal.Subject, refusal.ErrClaim, fmt.Sprintf("no string at %q", path), "a part of the subject")
 		}
@@ -65,6 +88,24 @@ func (r *Reader) mappedSubject(paths []Path) (string, error) {
 		}
 	}
 	return strings.Join(parts, "|"), nil
+}
+
+// maxInteger is the largest integer that has a double of its own (RFC 8259, section
+// 6): of larger ones two may have been made one before they were written.
+const maxInteger = 1<<53 - 1
+
+// integer returns an integer that is no less than zero, as the digits that everybody
+// writes it with.
+func integer(check string, m jws.Member) (string, error) {
+	n, err := strconv.ParseUint(m.Value, 10, 64)
+	if m.Kind != jws.Number || err != nil || n > maxInteger {
+		got := m.Kind.String()
+		if m.Kind == jws.Number {
+			got = refusal.Quote(m.Value)
+		}
+		return "", refusal.New(check, refusal.ErrClaim, fmt.Sprintf("%q: %s", m.Name, got), fmt.Sprintf("an integer from 0 to %d, in digits", maxInteger))
+	}
+	return m.Value, nil
 }
 
 // checkHexIdentity compares the identity that SpacetimeDB's own tokens carry.

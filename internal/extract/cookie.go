@@ -14,7 +14,7 @@ import (
 // refused to pages of other origins. The error says which argument can never be
 // right.
 func Cookie(name string, origins []string) (Func, error) {
-	if !isCookieName(name) {
+	if !isHTTPToken(name) {
 		return nil, fmt.Errorf("oidcauth: CookieToken: got the name %s, want that of a cookie (RFC 6265, section 4.1.1)", refusal.Quote(name))
 	}
 	for _, text := range origins {
@@ -41,8 +41,9 @@ func Cookie(name string, origins []string) (Func, error) {
 	}, nil
 }
 
-// isCookieName reports whether net/http reads and writes cookies of that name.
-func isCookieName(name string) bool {
+// isHTTPToken reports whether text is a token of HTTP (RFC 9110, section 5.6.2), as the
+// names of headers, cookies and subprotocols are.
+func isHTTPToken(name string) bool {
 	for i := range len(name) {
 		if !isTokenChar(name[i]) {
 			return false

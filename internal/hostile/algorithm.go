@@ -36,7 +36,7 @@ func algorithmRows(t testing.TB, w *World) []Row {
 	for _, made := range slices.Sorted(maps.Keys(capable)) {
 		k := w.Keys[made]
 		for _, alg := range named {
-			if slices.Contains(capable[made], alg) {
+			if slices.Contains(capable[made], alg) || made == "EdDSA" && alg == "Ed25519" { // two names of one
 				continue
 			}
 			bad := Sign(k, Header(k).Set("alg", `"`+alg+`"`), Claims(URL))

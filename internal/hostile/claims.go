@@ -38,8 +38,8 @@ func issuerRows(t testing.TB, w *World) []Row {
 		{"an array", "[" + good + "]", good, malformed},
 		{"an object", "{}", good, malformed},
 		{"empty", `""`, good, malformed},
-		{"129 bytes", `"` + strings.Repeat("i", 129) + `"`, good, malformed},
-		{"128 bytes of a stranger", `"` + strings.Repeat("i", 128) + `"`, good, unknown},
+		{"513 bytes", `"` + strings.Repeat("i", 513) + `"`, good, malformed},
+		{"512 bytes of a stranger", `"` + strings.Repeat("i", 512) + `"`, good, unknown},
 		{"trailing slash", `"` + URL + `/"`, `"https:\/\/issuer.test"`, unknown},
 		{"two trailing slashes", `"` + URL + `//"`, good, unknown},
 		{"host in capitals", `"https://ISSUER.test"`, good, unknown},
@@ -184,9 +184,9 @@ func subjectRows(t testing.TB, w *World) []Row {
 		{"an array", `["alice"]`, good, malformed},
 		{"an object", `{"alice":1}`, good, malformed},
 		{"empty", `""`, `" "`, malformed},
-		{"129 bytes", `"` + strings.Repeat("s", 129) + `"`, `"` + strings.Repeat("s", 128) + `"`, malformed},
-		{"129 bytes, 65 characters", `"s` + strings.Repeat("é", 64) + `"`, `"` + strings.Repeat("é", 64) + `"`, malformed},
-		{"129 bytes, escaped", `"s` + strings.Repeat(`\u00e9`, 64) + `"`, `"` + strings.Repeat(`\u00e9`, 64) + `"`, malformed},
+		{"2049 bytes", `"` + strings.Repeat("s", 2049) + `"`, `"` + strings.Repeat("s", 2048) + `"`, malformed},
+		{"2049 bytes, 1025 characters", `"s` + strings.Repeat("é", 1024) + `"`, `"` + strings.Repeat("é", 1024) + `"`, malformed},
+		{"2049 bytes, escaped", `"s` + strings.Repeat(`\u00e9`, 1024) + `"`, `"` + strings.Repeat(`\u00e9`, 1024) + `"`, malformed},
 	})
 	for _, folded := range []string{"SUB", "Sub", "ſub", "\u017fub", "sub ", "ѕub", "su\u200bb", `\u0053ub`} {
 		all = append(all, w.Row("sub: "+folded+" instead", malformed,
@@ -222,7 +222,7 @@ func tupleRows(w *World) []Row {
 		{"first empty", with(`""`, `{"oid":"o"}`), good},
 		{"second empty", with(`"t"`, `{"oid":""}`), good},
 		{"first with the separator", with(`"t|o"`, `{"oid":"p"}`), with(`"t"`, `{"oid":"o|p"}`)},
-		{"129 bytes together", with(`"`+strings.Repeat("t", 64)+`"`, `{"oid":"`+strings.Repeat("o", 64)+`"}`), with(`"`+strings.Repeat("t", 64)+`"`, `{"oid":"`+strings.Repeat("o", 63)+`"}`)},
+		{"2049 bytes together", with(`"`+strings.Repeat("t", 1024)+`"`, `{"oid":"`+strings.Repeat("o", 1024)+`"}`), with(`"`+strings.Repeat("t", 1024)+`"`, `{"oid":"`+strings.Repeat("o", 1023)+`"}`)},
 	}
 	var all []Row
 	for _, row := range rows {

@@ -141,7 +141,7 @@ func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 	if err != nil {
 		return nil, skip(Malformed, brief(err))
 	}
-	key, err := jws.NewKey(m.ID, m.Algorithm, m.Use, m.Operations, jwk.Key)
+	key, err := jws.NewKey(m.ID, m.Algorithm, s.useOf(m), m.Operations, jwk.Key)
 	if err != nil {
 		return nil, skip(reasonOf(err), describe(jwk.Key, err))
 	}
@@ -184,6 +184,15 @@ func notAKey(raw []byte, err error) *Skipped {
 	return skipped
 }
 
+// useOf returns what a key is for, "sig" also where the issuer has a name of its own
+// for that.
+func (s *Set) useOf(m *member) string {
+	if m.Use != "" && m.Use == s.cfg.Use {
+		return "sig"
+	}
+	return m.Use
+}
+
 // unfit looks at what a key says of itself, before any mathematics.
 func (s *Set) unfit(m *member) (Reason, string) {
 	switch {
@@ -193,7 +202,7 @@ func (s *Set) unfit(m *member) (Reason, string) {
 		return PrivateKey, ""
 	case m.Type != "RSA" && m.Type != "EC" && m.Type != "OKP":
 		return UnknownType, m.Type
-	case jws.CheckUse(m.Use, nil) != nil:
+	case jws.CheckUse(s.useOf(m), nil) != nil:
 		return OtherUse, m.Use
 	case jws.CheckUse("", m.Operations) != nil:
 		return OtherUse, strings.Join(m.Operations, " ")

@@ -64,6 +64,9 @@ type Config struct {
 	JWKSURL string
 	// Fixed is a JWKS document. When set there is no network at all.
 	Fixed []byte
+	// Use is what keys may be for ("use") besides signatures. Empty means nothing.
+	Use string
+
 	// ReusesKeyIDs says that the issuer changes keys under one key ID, so that
 	// [Set.LookAgain] may fetch for a token with a known one.
 	ReusesKeyIDs bool

@@ -17,6 +17,7 @@ type Kind string
 // array, or the text of a number or boolean.
 const (
 	In      Kind = "in"     // one value at least is among Values
+	All     Kind = "all of" // each of Values is one
 	NotIn   Kind = "not in" // none is
 	Prefix  Kind = "prefix" // one value at least begins with one of Values
 	Suffix  Kind = "suffix" // one value at least ends with one of Values
@@ -82,10 +83,21 @@ func (d *Demand) checkValues(m jws.Member) error {
 	if d.Kind == NotIn && hasOtherSpellings(m) {
 		return fmt.Errorf("claim %s: got the number %s, want it in digits alone", d.Claim, m.Value)
 	}
-	if slices.ContainsFunc(values, d.matches) == (d.Kind == NotIn) {
+	if !d.satisfied(values) {
 		return fmt.Errorf("claim %s: got %s, want %s %s", d.Claim, refusal.QuoteAll(values), d.Kind, refusal.QuoteAll(d.Values))
 	}
 	return nil
+}
+
+// satisfied reports whether the values of the claim are as demanded.
+func (d *Demand) satisfied(values []string) bool {
+	switch d.Kind {
+	case All:
+		return !slices.ContainsFunc(d.Values, func(v string) bool { return !slices.Contains(values, v) })
+	case NotIn:
+		return !slices.ContainsFunc(values, d.matches)
+	}
+	return slices.ContainsFunc(values, d.matches)
 }
 
 // matches reports whether a value of the claim is one of those that are compared.

@@ -5,6 +5,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -13,7 +14,7 @@ import (
 
 // AllAlgorithms are those that are accepted where an issuer's are not restricted.
 var AllAlgorithms = []string{
-	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512",
+	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "Ed25519",
 }
 
 // A Policy is what the tokens of one issuer must be like. It never changes.
@@ -58,7 +59,11 @@ func (p *Policy) Complete() {
 	for n, typ := range p.Types {
 		p.Types[n] = MediaType(typ)
 	}
-	if len(p.Types) == 0 {
+	switch {
+	case len(p.Types) > 0:
+	case p.isTrustDomain():
+		p.Types = []string{TypeJWT, "jose"} // JWT-SVID, section 2.3
+	default:
 		p.Types = []string{TypeJWT}
 	}
 	if len(p.Audiences) > fewAudiences {
@@ -89,6 +94,31 @@ func (p *Policy) NameIssuer(r *claims.Reader, iss string) error {
 		return err
 	}
 	r.Record.Issuer = iss
+	return nil
+}
+
+// KeyUse returns what the issuer's keys may be for ("use") besides signatures: a
+// trust domain's bundle marks those of its JWT-SVIDs (SPIFFE Trust Domain and
+// Bundle, section 4.2.2), and for nobody else that is a mark of keys that sign tokens.
+func (p *Policy) KeyUse() string {
+	if p.isTrustDomain() {
+		return "jwt-svid"
+	}
+	return ""
+}
+
+// isTrustDomain reports whether the issuer is a SPIFFE trust domain.
+func (p *Policy) isTrustDomain() bool { return strings.HasPrefix(p.URL, claims.SPIFFE) }
+
+// CheckSubject refuses a workload of another trust domain than vouches for it.
+func (p *Policy) CheckSubject(r *claims.Reader) error {
+	if !p.isTrustDomain() {
+		return nil
+	}
+	id, err := r.Text(refusal.Subject, "sub")
+	if domain, ok := claims.TrustDomain(id); err != nil || !ok || domain != p.URL {
+		return refusal.New(refusal.Subject, refusal.ErrClaim, `"sub" `+refusal.Quote(id), "a SPIFFE ID in "+p.URL)
+	}
 	return nil
 }
 
@@ -144,7 +174,8 @@ func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
 	if !t.HasType {
 		typ = TypeJWT
 	}
-	if NeverAuthenticates(typ) || !slices.Contains(p.Types, typ) {
+	known := slices.Index(p.Types, typ)
+	if NeverAuthenticates(typ) || known < 0 {
 		return refusal.New(refusal.Type, refusal.ErrTokenType, refusal.Quote(t.Type), refusal.OneOf(p.Types))
 	}
 	if r.Has("events") {
@@ -153,7 +184,19 @@ func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
 	if r.Has("cnf") {
 		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
 	}
+	if t.HasType {
+		r.Record.Type = uint16(known + 1)
+	}
 	return nil
+}
+
+// TypeOf returns the type of a token that was accepted, in the spelling of
+// [MediaType]. It is empty for one that had none.
+func (p *Policy) TypeOf(r *claims.Record) string {
+	if r.Type == 0 {
+		return ""
+	}
+	return p.Types[r.Type-1]
 }
 
 // CheckDemands applies the demands on further claims.

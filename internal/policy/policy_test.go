@@ -168,7 +168,7 @@ func TestNewTenants(t *testing.T) {
 	for url, want := range map[string]bool{
 		template: true, "https://{t}.login.test": true, "https://login.test": false, "https://login.test/{}": false,
 		"{tenant}": false, "https://login.test/{a}/{b}": false, "https://login.test/{a": false,
-		"https://login.test/{a}" + strings.Repeat("x", 100): false,
+		"https://login.test/{a}" + strings.Repeat("x", claims.MaxIssuerBytes): false,
 	} {
 		if _, err := policy.NewTenants(url, "tid", nil); (err == nil) != want {
 			t.Errorf("NewTenants(%q) error = %v, want accepted %t", url, err, want)
@@ -182,8 +182,8 @@ func TestNewTenants(t *testing.T) {
 func TestCheckIssuerName(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
-		"https://issuer.test": true, "localhost": true, strings.Repeat("i", 128): true,
-		"": false, strings.Repeat("i", 129): false, "https://issuer.test|x": false, "https://issuer.test\n": false, "a b": false, "a\x00": false,
+		"https://issuer.test": true, "localhost": true, strings.Repeat("i", claims.MaxIssuerBytes): true,
+		"": false, strings.Repeat("i", claims.MaxIssuerBytes+1): false, "https://issuer.test|x": false, "https://issuer.test\n": false, "a b": false, "a\x00": false,
 	} {
 		if err := policy.CheckIssuerName(name); (err == nil) != want {
 			t.Errorf("CheckIssuerName(%q) error = %v, want accepted %t", name, err, want)

@@ -26,8 +26,8 @@ func NewTenants(template, claim string, allowed []string) (*Tenants, error) {
 	switch {
 	case !ok:
 		return nil, fmt.Errorf("TenantClaim is set: want one place for the tenant, in braces")
-	case len(prefix)+guidBytes+len(suffix) > claims.MaxNameBytes:
-		return nil, fmt.Errorf("more than %d bytes with a tenant's ID", claims.MaxNameBytes)
+	case len(prefix)+guidBytes+len(suffix) > claims.MaxIssuerBytes:
+		return nil, fmt.Errorf("more than %d bytes with a tenant's ID", claims.MaxIssuerBytes)
 	}
 	for _, tenant := range allowed {
 		if !isGUID(tenant) {

@@ -116,7 +116,11 @@ func describeType(e *Evaluation) (got, want string) {
 }
 
 func describeSubject(e *Evaluation) (got, want string) {
-	return refusal.Quote(e.Record.Subject), fmt.Sprintf("1 to %d bytes", claims.MaxNameBytes)
+	want = fmt.Sprintf("1 to %d bytes", claims.MaxSubjectBytes)
+	if e.Trust.Shape.Numeric {
+		want = "an integer"
+	}
+	return refusal.Quote(e.Record.Subject), want
 }
 
 func describeClaims(e *Evaluation) (got, want string) {

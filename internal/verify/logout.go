@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -138,10 +139,17 @@ func (e *logoutToken) checkEvents(context.Context) error {
 // read returns what the token says once all checks have passed.
 func (e *logoutToken) read() (*Logout, error) {
 	l := &Logout{Trust: e.Trust, Issuer: e.Record.Issuer, IssuedAt: e.Record.IssuedAt.Time()}
+	var err error
+	if l.Subject, err = e.SubjectClaim(refusal.Logout); err != nil {
+		return nil, err
+	}
+	if len(l.Subject) > claims.MaxSubjectBytes {
+		return nil, refusal.New(refusal.Logout, refusal.ErrClaim, fmt.Sprintf("\"sub\" of %d bytes", len(l.Subject)), fmt.Sprintf("at most %d", claims.MaxSubjectBytes))
+	}
 	for _, claim := range []struct {
 		name string
 		to   *string
-	}{{"jti", &l.TokenID}, {"sid", &l.SessionID}, {"sub", &l.Subject}} {
+	}{{"jti", &l.TokenID}, {"sid", &l.SessionID}} {
 		text, err := e.Text(refusal.Logout, claim.name)
 		if err != nil {
 			return nil, err

@@ -229,7 +229,12 @@ func (e *Evaluation) CheckType(context.Context) error {
 }
 
 // CheckSubject reads who the token is about.
-func (e *Evaluation) CheckSubject(context.Context) error { return e.ReadSubject() }
+func (e *Evaluation) CheckSubject(context.Context) error {
+	if err := e.ReadSubject(); err != nil {
+		return err
+	}
+	return e.Trust.CheckSubject(&e.Reader)
+}
 
 // CheckClaims reads the other claims.
 func (e *Evaluation) CheckClaims(context.Context) error { return e.ReadOthers() }
