@@ -3,7 +3,10 @@ package oidcauth_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -96,6 +99,7 @@ func stranger(t *testing.T, p *public, names *dnstest.Server, permit func(netip.
 
 // The issuer's name resolves to an address that is not public: nobody connects.
 func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
+	t.Parallel()
 	for _, addr := range forbidden {
 		t.Run(addr, func(t *testing.T) {
 			p := listen(t, "127.0.0.1:0")
@@ -130,6 +134,7 @@ func TestAnyIssuer_ForbiddenAddress(t *testing.T) {
 // The issuer is public, and its keys are said to be where nobody may connect:
 // under an address, under a name, and behind a redirect of either document.
 func TestAnyIssuer_ForbiddenHop(t *testing.T) {
+	t.Parallel()
 	inside := listen(t, "127.0.0.1:0")
 	for _, addr := range append([]string{inside.addr().Addr().String()}, forbidden...) {
 		_, port, _ := net.SplitHostPort(inside.addr().String())
@@ -171,6 +176,7 @@ func TestAnyIssuer_ForbiddenHop(t *testing.T) {
 // The name resolves to a public address first and to one that is not the second
 // time: what is dialled counts.
 func TestAnyIssuer_Rebinding(t *testing.T) {
+	t.Parallel()
 	inside := listen(t, "127.0.0.1:0")
 	_, port, _ := net.SplitHostPort(inside.addr().String())
 	p := listen(t, "127.0.0.2:"+port)
@@ -192,10 +198,151 @@ func TestAnyIssuer_Rebinding(t *testing.T) {
 
 // A proxy would connect to whatever address it finds, so none is used.
 func TestAnyIssuer_NoProxy(t *testing.T) {
+	t.Parallel()
 	p := listen(t, "127.0.0.1:0")
 	a, _ := stranger(t, p, dnstest.Always("127.0.0.1"), func(to netip.AddrPort) bool { return to == p.addr() })
 	wants(t, a, p.Token(nil), nil)
 	if p.proxied.Load() {
 		t.Error("the client's proxy was asked for")
+	}
+}
+
+// A host that is public by its address and denied by the configuration is
+// connected to at no hop, and the caller cannot tell it from one that is not
+// there.
+func TestAnyIssuer_Deny(t *testing.T) {
+	t.Parallel()
+	const everything = `{"audiences": ["my-db"], "deny_prefixes": ["127.0.0.2/32"], "deny_hosts": ["inside.example.com"]}`
+	inside := listen(t, "127.0.0.2:0")
+	_, port, _ := net.SplitHostPort(inside.addr().String())
+	tests := []struct {
+		name     string
+		settings string
+		way      func(*oidctest.Issuer)
+		want     error
+	}{
+		{"keys inside", everything, keysAt("https://inside.example.com:" + port + "/jwks.json"), oidcauth.ErrUnknownIssuer},
+		{"keys inside, by prefix", `{"audiences": ["my-db"], "deny_prefixes": ["127.0.0.2/32"]}`, keysAt("https://alias.example.com:" + port + "/jwks.json"), oidcauth.ErrUnknownIssuer},
+		{"keys inside, by name", `{"audiences": ["my-db"], "deny_hosts": ["inside.example.com"]}`, keysAt("https://git.inside.example.com:" + port + "/jwks.json"), oidcauth.ErrUnknownIssuer},
+		{"discovery redirects inside", everything, func(i *oidctest.Issuer) {
+			i.Fail(oidctest.Discovery, oidctest.Fault{Redirect: "https://inside.example.com:" + port + "/"})
+		}, oidcauth.ErrUnknownIssuer},
+		{"nothing inside", everything, func(*oidctest.Issuer) {}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			before := inside.accepted.Load()
+			p := listen(t, "127.0.0.1:0")
+			a, log := denying(t, p, inside, tt.settings)
+			tt.way(p.Issuer)
+			wants(t, a, p.Token(nil), tt.want)
+			if n := inside.accepted.Load() - before; n != 0 {
+				t.Errorf("%d connections were made inside", n)
+			}
+			if tt.want != nil && !strings.Contains(log.String(), "denied by the configuration") && !strings.Contains(log.String(), "redirect") {
+				t.Errorf("the log does not say why:\n%s", log)
+			}
+		})
+	}
+	t.Run("twin, nothing denied", func(t *testing.T) {
+		p := listen(t, "127.0.0.1:0")
+		a, _ := denying(t, p, inside, `{"audiences": ["my-db"]}`)
+		keysAt("https://inside.example.com:" + port + "/jwks.json")(p.Issuer)
+		before := inside.accepted.Load()
+		wants(t, a, p.Token(nil), oidcauth.ErrSignature) // of a key inside that has the same ID
+		if inside.accepted.Load() == before {
+			t.Error("no connection was made")
+		}
+	})
+	t.Run("the issuer itself", func(t *testing.T) {
+		a, _ := denying(t, inside, inside, everything)
+		inside.SetURL("https://inside.example.com:" + port)
+		wants(t, a, inside.Token(nil), oidcauth.ErrUnknownIssuer)
+		if _, err := a.UnverifiedClaims([]byte(`{"iss":"https://inside.example.com:` + port + `","sub":"alice"}`)); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+			t.Errorf("UnverifiedClaims() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+		}
+	})
+}
+
+func keysAt(url string) func(*oidctest.Issuer) {
+	return func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"jwks_uri": url}) }
+}
+
+// denying is an Authenticator with the settings, as a file would have them, for
+// which both servers are public.
+func denying(t *testing.T, p, inside *public, settings string) (*oidcauth.Authenticator, *logBuffer) {
+	t.Helper()
+	var any oidcauth.AnyIssuer
+	if err := json.Unmarshal([]byte(settings), &any); err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(p.server.Certificate())
+	names := dnstest.New(func(name string, _ int) []netip.Addr {
+		if strings.Contains(name, "inside.") || strings.HasPrefix(name, "alias.") {
+			return []netip.Addr{inside.addr().Addr()}
+		}
+		return []netip.Addr{p.addr().Addr()}
+	})
+	log := new(logBuffer)
+	return newAuthenticator(t, oidcauth.Config{
+		AnyIssuer: oidcauth.WithNetwork(any, names.Resolver(t), func(to netip.AddrPort) bool { return to == p.addr() || to == inside.addr() }),
+		Client: &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{
+			RootCAs: roots, ServerName: "example.com",
+		}}},
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
+	}), log
+}
+
+// strangerServes returns a client that reaches one issuer, which publishes the
+// key set.
+func strangerServes(issuer string, keySet []byte) *http.Client {
+	return &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		body := string(keySet)
+		if r.URL.Path != "/jwks" {
+			body = fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, issuer, issuer+"/jwks")
+		}
+		return &http.Response{
+			StatusCode: http.StatusOK, Header: http.Header{}, Request: r,
+			Body: io.NopCloser(strings.NewReader(body)), ContentLength: -1,
+		}, nil
+	})}
+}
+
+// A stranger who runs an issuer chooses how many keys it has and how long their
+// names are, and not how much each of its tokens writes into the log.
+func TestAnyIssuer_ManyKeysWithLongNames(t *testing.T) {
+	t.Parallel()
+	const issuer = "https://stranger.test"
+	var keys []map[string]string
+	for i := range 60 {
+		point := make([]byte, 32)
+		point[0] = byte(i + 1)
+		keys = append(keys, map[string]string{
+			"kty": "OKP", "crv": "Ed25519", "kid": fmt.Sprint(i, strings.Repeat("\x01", 120)),
+			"x": base64.RawURLEncoding.EncodeToString(point),
+		})
+	}
+	for _, tt := range []struct {
+		name, alg string
+		want      error
+	}{
+		{"an algorithm that fits no key", "ES256", oidcauth.ErrAlgorithm},
+		{"a bad signature", "EdDSA", oidcauth.ErrSignature},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			keySet, err := json.Marshal(map[string]any{"keys": keys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			a := newAuthenticator(t, open(strangerServes(issuer, keySet), oidcauth.AnyIssuer{}))
+			_, payload, _ := strings.Cut(madeUp(issuer), ".")
+			header := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"` + tt.alg + `"}`))
+			_, err = a.Authenticate(t.Context(), header+"."+payload)
+			checkSole(t, err, tt.want)
+			if n := len(err.Error()); n > 5000 {
+				t.Errorf("a text of %d bytes", n)
+			}
+		})
 	}
 }

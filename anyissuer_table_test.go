@@ -20,6 +20,7 @@ import (
 // TestAnyIssuer_Eviction fills a small table. What is in use stays, what never
 // verified a token goes first, and an evicted issuer is simply contacted again.
 func TestAnyIssuer_Eviction(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 40)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 8, FirstContactsPerSecond: 1000}))
@@ -57,6 +58,7 @@ func TestAnyIssuer_Eviction(t *testing.T) {
 // TestAnyIssuer_UseThroughTheCache shows that an issuer all of whose tokens are
 // in the cache counts as used, and that one whose sessions live is never evicted.
 func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 60)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 8, FirstContactsPerSecond: 1000}))
@@ -97,6 +99,7 @@ func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
 // An issuer whose tokens are all in the cache is found where it belongs, also
 // when it was used longer ago than what counts as use.
 func TestAnyIssuer_LeastRecentlyUsed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 5)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 2}))
@@ -122,6 +125,7 @@ func TestAnyIssuer_LeastRecentlyUsed(t *testing.T) {
 // A flood of issuers that answer with keys and never verify a token takes no
 // place from those that do.
 func TestAnyIssuer_FloodCannotEvict(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 110)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: 12, FirstContactsPerSecond: 1000}))

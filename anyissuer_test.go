@@ -1,11 +1,13 @@
 package oidcauth_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -43,11 +45,6 @@ func strangers(t testing.TB, n int) ([]*oidctest.Issuer, *http.Client) {
 	return issuers, oidctest.Client(issuers...)
 }
 
-// transport is a network that exists in memory only.
-type transport func(*http.Request) (*http.Response, error)
-
-func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 // madeUp returns a well-formed token of an issuer that nobody runs.
 func madeUp(issuer string) string {
 	encode := base64.RawURLEncoding.EncodeToString
@@ -55,18 +52,8 @@ func madeUp(issuer string) string {
 	return encode([]byte(`{"alg":"ES256","kid":"k"}`)) + "." + encode(payload) + "." + encode(make([]byte, 64))
 }
 
-// wants fails the test unless the token is refused for the reason want, or
-// accepted if want is nil.
-func wants(t testing.TB, a *oidcauth.Authenticator, token string, want error) *oidcauth.Claims {
-	t.Helper()
-	c, err := a.Authenticate(t.Context(), token)
-	if !errors.Is(err, want) {
-		t.Errorf("Authenticate() error = %v, want %v", err, want)
-	}
-	return c
-}
-
 func TestAnyIssuer(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -93,6 +80,7 @@ func TestAnyIssuer(t *testing.T) {
 }
 
 func TestAnyIssuer_RolesAndScopes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{Roles: []oidcauth.Path{{"roles"}}, KeepScopes: true}))
@@ -104,6 +92,7 @@ func TestAnyIssuer_RolesAndScopes(t *testing.T) {
 }
 
 func TestAnyIssuer_New(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(*oidcauth.AnyIssuer)
@@ -147,6 +136,7 @@ func TestAnyIssuer_New(t *testing.T) {
 
 // TestAnyIssuer_Names shows which names are refused without any request.
 func TestAnyIssuer_Names(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var requests atomic.Int32
 		client := &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
@@ -184,6 +174,7 @@ func TestAnyIssuer_Names(t *testing.T) {
 }
 
 func TestAnyIssuer_AcceptAtEachUse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 1)
 		var banned atomic.Bool
@@ -199,6 +190,7 @@ func TestAnyIssuer_AcceptAtEachUse(t *testing.T) {
 
 // A configured issuer is itself under each of its names, whatever strangers may.
 func TestAnyIssuer_FixedIssuerWins(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		cfg := open(client, oidcauth.AnyIssuer{InsecureAnyAudience: true})
@@ -223,6 +215,7 @@ func TestAnyIssuer_FixedIssuerWins(t *testing.T) {
 
 // Explain and Keys know strangers' issuers as Authenticate does.
 func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 3)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -256,6 +249,7 @@ func TestAnyIssuer_ExplainAndKeys(t *testing.T) {
 
 // Close ends first contacts, and leaves no issuer to be asked.
 func TestAnyIssuer_Close(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -280,6 +274,7 @@ func TestAnyIssuer_Close(t *testing.T) {
 
 // A revocation reaches strangers' tokens and their sessions.
 func TestAnyIssuer_Revoke(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
@@ -301,6 +296,7 @@ func TestAnyIssuer_Revoke(t *testing.T) {
 // A stranger's RSA key whose signatures would be slow to check is not used; a
 // configured issuer's is.
 func TestAnyIssuer_SlowKeys(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuers, client := strangers(t, 2)
 		modulus := base64.RawURLEncoding.EncodeToString(append([]byte{0x80}, slices.Repeat([]byte{1}, 255)...))
@@ -325,5 +321,230 @@ func TestAnyIssuer_SlowKeys(t *testing.T) {
 				t.Errorf("%s: Keys() = %+v, skipped %+v, %v, want %d and %+v", tt.issuer.URL(), report.Keys, report.Skipped, err, tt.usable, tt.skipped)
 			}
 		}
+	})
+}
+
+// A stranger's issuer without key IDs is served like a configured one.
+func TestAnyIssuer_Keyless(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 1)
+		i, a := issuers[0], newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		for range 2 {
+			i.RemoveKeys()
+			key := i.NewKey(oidctest.KeyConfig{Algorithm: "ES256", NoID: true})
+			i.Publish(key)
+			i.SignWith(key)
+			wants(t, a, i.Token(nil), nil)
+			time.Sleep(time.Minute)
+		}
+	})
+}
+
+// Of a stranger's keys that may have signed a token two are tried, of a configured
+// issuer's four.
+func TestAnyIssuer_ChecksForOneToken(t *testing.T) {
+	t.Parallel()
+	const n = 8
+	for _, id := range []string{"", "shared"} {
+		t.Run(fmt.Sprintf("key ID %q", id), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuers, client := strangers(t, 1)
+				issuer := issuers[0]
+				issuer.RemoveKeys()
+				keys := make([]*oidctest.Key, n)
+				for i := range keys {
+					keys[i] = issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256", ID: id, NoID: id == ""})
+					issuer.Publish(keys[i])
+				}
+				accepted := 0 // by an Authenticator of each token's own: as many as are tried for one
+				for i, k := range keys {
+					a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+					_, err := a.Authenticate(t.Context(), k.Token(map[string]any{"jti": fmt.Sprint(i)}))
+					if err == nil {
+						accepted++
+					} else if !errors.Is(err, oidcauth.ErrSignature) {
+						t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrSignature)
+					}
+				}
+				if accepted != 2 {
+					t.Errorf("%d of %d keys were tried for a token of a stranger, want 2", accepted, n)
+				}
+			})
+		})
+	}
+}
+
+// A stranger's keys on the curve P-521 are used only where that is asked for.
+func TestAnyIssuer_P521(t *testing.T) {
+	t.Parallel()
+	for name, row := range map[string]struct {
+		algorithms []string
+		want       error
+	}{
+		"by default":           {nil, oidcauth.ErrAlgorithm},
+		"named":                {[]string{"ES256", "ES512"}, nil},
+		"others are named":     {[]string{"ES256"}, oidcauth.ErrAlgorithm},
+		"it alone is named":    {[]string{"ES512"}, nil},
+		"an empty list is all": {[]string{}, oidcauth.ErrAlgorithm},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuers, client := strangers(t, 1)
+				key := issuers[0].AddKey("ES512")
+				a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{Algorithms: row.algorithms}))
+				wants(t, a, key.Token(nil), row.want)
+				_, trusted := newIssuer(t, oidctest.Config{})
+				trusted.URL, trusted.Keys.JWKS = issuers[0].URL(), issuers[0].KeySet()
+				wants(t, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}}), key.Token(nil), nil)
+			})
+		})
+	}
+}
+
+// Whatever is wrong with an issuer that never worked, the answer is the same to
+// the byte. What is wrong is in the log, once.
+func TestAnyIssuer_UniformAnswers(t *testing.T) {
+	t.Parallel()
+	faults := map[string]func(*oidctest.Issuer){
+		"connection refused":   func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Refuse: true}) },
+		"connection reset":     func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Reset: true}) },
+		"no answer":            func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Hang: true}) },
+		"no end of the answer": func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Stall: true}) },
+		"not found":            func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Status: 404}) },
+		"server error":         func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.Fault{Status: 500}) },
+		"a time to retry after": func(i *oidctest.Issuer) {
+			i.Fail(oidctest.JWKS, oidctest.Fault{Status: 503, Header: http.Header{"Retry-After": {"77"}}})
+		},
+		"a web page":         func(i *oidctest.Issuer) { i.Fail(oidctest.Discovery, oidctest.HTMLPage(200)) },
+		"too large":          func(i *oidctest.Issuer) { i.Fail(oidctest.JWKS, oidctest.Fault{Pad: 70_000}) },
+		"redirect to a host": func(i *oidctest.Issuer) { i.Fail(oidctest.JWKS, oidctest.Fault{Redirect: "https://10.0.0.1/"}) },
+		"another issuer":     func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"issuer": "https://b.test"}) },
+		"keys over http": func(i *oidctest.Issuer) {
+			i.SetDiscovery(map[string]any{"jwks_uri": "http://stranger-0.test/jwks.json"})
+		},
+		"keys on loopback": func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{"jwks_uri": "https://127.0.0.1/jwks"}) },
+		"no keys":          func(i *oidctest.Issuer) { i.RemoveKeys() },
+		"no key set":       func(i *oidctest.Issuer) { i.Fail(oidctest.JWKS, oidctest.Fault{Body: []byte(`"secret"`)}) },
+	}
+	answers, texts := map[string][]string{}, map[string][]string{}
+	for name, fault := range faults {
+		synctest.Test(t, func(t *testing.T) {
+			issuers, client := strangers(t, 1)
+			var log logBuffer
+			cfg := open(client, oidcauth.AnyIssuer{})
+			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			a := newAuthenticator(t, cfg)
+			fault(issuers[0])
+			for range 3 { // contacted once, then left alone
+				token := issuers[0].Token(nil)
+				_, err := a.Authenticate(t.Context(), token)
+				if !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+					t.Errorf("%s: Authenticate() error = %v, want %v", name, err, oidcauth.ErrUnknownIssuer)
+				}
+				answer := dump(a, err)
+				answers[answer] = append(answers[answer], name)
+				texts[err.Error()] = append(texts[err.Error()], name)
+			}
+			if f := issuers[0].Fetches(); f.Discovery != 1 || f.JWKS > 1 {
+				t.Errorf("%s: three tokens cost %+v", name, f)
+			}
+			reasons := strings.Count(log.String(), "does not answer")
+			if reasons != 1 || strings.Contains(log.String(), "secret") || strings.Contains(log.String(), "no usable answer") {
+				t.Errorf("%s: log has %d reasons, want one that says what it is:\n%s", name, reasons, &log)
+			}
+		})
+	}
+	for _, all := range []map[string][]string{answers, texts} {
+		if len(all) != 1 {
+			t.Errorf("answers differ: %v", all)
+		}
+	}
+}
+
+// dump returns what a caller sees over HTTP.
+func dump(a *oidcauth.Authenticator, err error) string {
+	var w recorder
+	r, _ := http.NewRequest("GET", "/", nil)
+	a.Refuse(&w, r, err)
+	return fmt.Sprintf("%d %v %s", w.status, w.header, &w.body)
+}
+
+// recorder is an http.ResponseWriter that adds nothing of its own.
+type recorder struct {
+	status int
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header {
+	if r.header == nil {
+		r.header = http.Header{}
+	}
+	return r.header
+}
+
+func (r *recorder) WriteHeader(status int) { r.status = status }
+
+func (r *recorder) Write(b []byte) (int, error) { return r.body.Write(b) }
+
+// An issuer that has worked is not unknown when it fails, and an outage within
+// the keys' lives costs nothing.
+func TestAnyIssuer_OutageOfAKnownIssuer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 1)
+		i := issuers[0]
+		var log logBuffer
+		cfg := open(client, oidcauth.AnyIssuer{})
+		cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		a := newAuthenticator(t, cfg)
+		lives := map[string]any{"exp": time.Now().Add(72 * time.Hour).Unix()}
+		wants(t, a, i.Token(lives), nil)
+		i.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+		for range 23 {
+			time.Sleep(time.Hour)
+			wants(t, a, i.Token(lives), nil)
+		}
+		i.Fail(oidctest.JWKS, oidctest.Fault{Status: 500, Header: http.Header{"X": {"10.0.0.1"}}})
+		time.Sleep(2 * time.Hour)
+		_, err := a.Authenticate(t.Context(), i.Token(lives))
+		refusal, ok := errors.AsType[*oidcauth.Refusal](err)
+		if !errors.Is(err, oidcauth.ErrKeysUnavailable) || !ok || refusal.RetryAfter() <= 0 || strings.Contains(err.Error(), "500") {
+			t.Errorf("Authenticate() error = %v, want %v, no reason, and a time to retry after", err, oidcauth.ErrKeysUnavailable)
+		}
+		if n := strings.Count(log.String(), "changed state"); n != 2 || !strings.Contains(log.String(), "status 500") {
+			t.Errorf("%d log lines, want two, with the reason:\n%s", n, &log)
+		}
+		i.Clear()
+		time.Sleep(refusal.RetryAfter())
+		wants(t, a, i.Token(lives), nil)
+	})
+}
+
+// A failed issuer is left alone, longer each time, and welcome once it works.
+func TestAnyIssuer_FailedIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 1)
+		i := issuers[0]
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		i.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
+		var contacts []time.Duration
+		start := time.Now()
+		for range 3600 {
+			before := i.Fetches().Discovery
+			wants(t, a, i.Token(nil), oidcauth.ErrUnknownIssuer)
+			if i.Fetches().Discovery > before {
+				contacts = append(contacts, time.Since(start))
+			}
+			time.Sleep(time.Second)
+		}
+		if len(contacts) < 6 || len(contacts) > 12 || contacts[1] != 15*time.Second || contacts[2] != 45*time.Second {
+			t.Errorf("contacted at %v, want at 0, 15 s, 45 s and at growing distances", contacts)
+		}
+		i.Clear()
+		time.Sleep(10 * time.Minute)
+		wants(t, a, i.Token(nil), nil)
 	})
 }

@@ -3,8 +3,14 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"net/http"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -12,30 +18,8 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-const testAudience = "my-db"
-
-// newIssuer starts a fake issuer and describes it as the tests want it.
-func newIssuer(t testing.TB, cfg oidctest.Config) (*oidctest.Issuer, oidcauth.Issuer) {
-	t.Helper()
-	if cfg.Claims == nil {
-		cfg.Claims = map[string]any{"sub": "alice", "aud": testAudience}
-	}
-	issuer := oidctest.NewIssuer(t, cfg)
-	return issuer, oidcauth.Issuer{URL: issuer.URL(), Audiences: []string{testAudience}}
-}
-
-// newAuthenticator makes an Authenticator that ends with the test.
-func newAuthenticator(t testing.TB, cfg oidcauth.Config) *oidcauth.Authenticator {
-	t.Helper()
-	a, err := oidcauth.New(cfg)
-	if err != nil {
-		t.Fatalf("New() error = %v", err)
-	}
-	t.Cleanup(func() { a.Close() })
-	return a
-}
-
 func TestAuthenticate(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	token := issuer.Token(map[string]any{
@@ -63,6 +47,7 @@ func TestAuthenticate(t *testing.T) {
 }
 
 func TestAuthenticate_ForgedAfterGood(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	token := issuer.Token(nil)
@@ -73,5 +58,318 @@ func TestAuthenticate_ForgedAfterGood(t *testing.T) {
 	forged[len(forged)-10] = 'A' + (forged[len(forged)-10]+1)%26
 	if _, err := a.Authenticate(context.Background(), string(forged)); !errors.Is(err, oidcauth.ErrSignature) {
 		t.Errorf("Authenticate(forged) error = %v, want %v", err, oidcauth.ErrSignature)
+	}
+}
+
+func TestReady(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		up, trusted := newIssuer(t, oidctest.Config{})
+		down := oidctest.NewIssuer(t, oidctest.Config{URL: "https://down.test"})
+		down.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted, {URL: down.URL(), Audiences: []string{"x"}}},
+			Client:  oidctest.Client(up, down),
+		})
+		if n := up.Fetches().Discovery; n != 0 {
+			t.Errorf("New made %d requests, want none", n)
+		}
+		err := a.Ready(t.Context())
+		if !errors.Is(err, oidcauth.ErrKeysUnavailable) || !strings.Contains(err.Error(), "down.test") || strings.Contains(err.Error(), up.URL()) {
+			t.Errorf("Ready() error = %v, want %v about the issuer that is down", err, oidcauth.ErrKeysUnavailable)
+		}
+		if got := a.Unready(); !slices.Equal(got, []string{down.URL()}) {
+			t.Errorf("Unready() = %q, want %q", got, down.URL())
+		}
+		if _, err := a.Authenticate(t.Context(), up.Token(nil)); err != nil {
+			t.Errorf("Authenticate() with the other issuer's token: %v", err)
+		}
+
+		down.Clear()
+		time.Sleep(time.Minute)
+		if err := a.Ready(t.Context()); err != nil {
+			t.Errorf("Ready() error = %v, want none once the issuer is up", err)
+		}
+		if got := a.Unready(); len(got) != 0 {
+			t.Errorf("Unready() = %q, want none", got)
+		}
+	})
+}
+
+func TestAuthenticate_CallerLeaves(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		issuer.Fail(oidctest.JWKS, oidctest.Fault{Hang: true})
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err := a.Authenticate(ctx, issuer.Token(nil))
+		if !errors.Is(err, oidcauth.ErrKeysUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Authenticate() error = %v, want %v by the caller's deadline", err, oidcauth.ErrKeysUnavailable)
+		}
+		if waited := time.Since(start); waited != time.Second {
+			t.Errorf("waited %v, want 1s", waited)
+		}
+	})
+}
+
+// The accepted instants of a token, to the nanosecond, at its first use and
+// from the cache.
+func TestAuthenticate_Times(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		leeway time.Duration
+		actual time.Duration
+	}{
+		{"default leeway", 0, 30 * time.Second},
+		{"none", -1, 0},
+		{"one minute", time.Minute, time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, cacheBytes := range []int64{0, -1} {
+				synctest.Test(t, func(t *testing.T) {
+					issuer, trusted := newIssuer(t, oidctest.Config{})
+					a := newAuthenticator(t, oidcauth.Config{
+						Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(),
+						Leeway: tt.leeway, CacheBytes: cacheBytes,
+					})
+					now := time.Now()
+					token := issuer.Token(map[string]any{
+						"iat": now.Unix(), "nbf": now.Add(5 * time.Minute).Unix(), "exp": now.Add(10 * time.Minute).Unix(),
+					})
+					starts, ends := now.Add(5*time.Minute-tt.actual), now.Add(10*time.Minute+tt.actual)
+					expect := func(at time.Time, want error) {
+						t.Helper()
+						time.Sleep(time.Until(at))
+						if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, want) {
+							t.Errorf("at %v: Authenticate() error = %v, want %v", at.Sub(now), err, want)
+						}
+					}
+					expect(starts.Add(-1), oidcauth.ErrNotYetValid)
+					expect(starts, nil)
+					expect(ends.Add(-1), nil)
+					expect(ends, oidcauth.ErrExpired)
+				})
+			}
+		})
+	}
+}
+
+func TestClose(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	token := issuer.Token(nil)
+	if _, err := a.Authenticate(t.Context(), token); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := a.Close(); err != nil {
+			t.Errorf("Close() error = %v", err)
+		}
+	}
+	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrClosed) {
+		t.Errorf("Authenticate() error = %v after Close, want %v", err, oidcauth.ErrClosed)
+	}
+}
+
+// A handClock shows the time that it was set to.
+type handClock struct{ shown atomic.Pointer[time.Time] }
+
+func (c *handClock) set(t time.Time) { c.shown.Store(&t) }
+
+func (c *handClock) now() time.Time { return *c.shown.Load() }
+
+// numericTimes are times as tokens write them, in digits and as they are.
+var numericTimes = []struct {
+	text      string
+	sec, nsec int64
+}{
+	{"1700000000", 1700000000, 0},
+	{"1700000000.5", 1700000000, 5e8},
+	{"1700000000.000001", 1700000000, 1000},
+	{"1.700000000999999e9", 1700000000, 999999000},
+	{"0", 0, 0},
+	{"-1.25", -2, 75e7},
+	{"-2208988800", -2208988800, 0},
+	{"253402300799", 253402300799, 0},
+}
+
+var leeways = []struct{ configured, effective time.Duration }{
+	{-time.Hour, 0},
+	{1, 0}, {999, 0}, // finer than a time is kept
+	{time.Microsecond, time.Microsecond},
+	{1500, time.Microsecond},
+	{0, 30 * time.Second},
+	{time.Second + 999, time.Second},
+	{5 * time.Minute, 5 * time.Minute},
+}
+
+// A token is accepted from its not-before time minus leeway on until the instant
+// of its expiry plus leeway, to the nanosecond, whatever year it is, whether it
+// was seen before or not.
+func TestAuthenticate_Instants(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	const beginning, end = "-100000000000", "253402300799"
+	claims := `{"iss":"` + issuer.URL() + `","sub":"alice","aud":"` + testAudience + `","exp":%s,"nbf":%s,"iat":%s}`
+	for _, leeway := range leeways {
+		for _, cache := range []int64{0, -1} {
+			clock := new(handClock)
+			a := newAuthenticator(t, oidcauth.Config{
+				Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Now: clock.now, Leeway: leeway.configured, CacheBytes: cache,
+			})
+			for _, at := range numericTimes {
+				instant := time.Unix(at.sec, at.nsec)
+				for _, tt := range []struct {
+					name, token   string
+					limit         time.Time
+					before, after error
+				}{
+					{"exp", fmt.Sprintf(claims, at.text, beginning, beginning), instant.Add(leeway.effective), nil, oidcauth.ErrExpired},
+					{"nbf", fmt.Sprintf(claims, end+".9", at.text, beginning), instant.Add(-leeway.effective), oidcauth.ErrNotYetValid, nil},
+					{"iat", fmt.Sprintf(claims, end+".9", beginning, at.text), instant.Add(-leeway.effective), oidcauth.ErrIssuedInFuture, nil},
+				} {
+					token := issuer.Sign(nil, tt.token)
+					name := fmt.Sprintf("%s %s, leeway %v", tt.name, at.text, leeway.configured)
+					for _, step := range []struct {
+						at   time.Time
+						want error
+					}{{tt.limit.Add(-1), tt.before}, {tt.limit, tt.after}, {tt.limit.Add(1), tt.after}} {
+						clock.set(step.at)
+						if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, step.want) {
+							t.Errorf("%s, at the limit%+d ns: error = %v, want %v", name, step.at.Sub(tt.limit), err, step.want)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// Nothing is young again because a clock is beyond all reason.
+func TestAuthenticate_AbsurdClock(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	clock := new(handClock)
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Now: clock.now})
+	token := issuer.Token(map[string]any{"exp": 1700000000, "iat": 1690000000, "nbf": 1690000000})
+	good := time.Unix(1695000000, 0)
+	for _, tt := range []struct {
+		name string
+		now  time.Time
+		want error
+	}{
+		{"a good one", good, nil},
+		{"year 100,000", time.Date(100_000, 1, 1, 0, 0, 0, 0, time.UTC), oidcauth.ErrExpired},
+		{"year 300,000", time.Date(300_000, 1, 1, 0, 0, 0, 0, time.UTC), oidcauth.ErrExpired},
+		{"year 584,554", time.Unix(18446744073709+1695000000-62135596800, 0), oidcauth.ErrExpired},
+		{"the last second", time.Unix(math.MaxInt64-62135596800, 0), oidcauth.ErrExpired},
+		{"year -300,000", time.Date(-300_000, 1, 1, 0, 0, 0, 0, time.UTC), oidcauth.ErrNotYetValid},
+		{"the first second", time.Unix(math.MinInt64, 0), oidcauth.ErrNotYetValid},
+	} {
+		clock.set(good)
+		wants(t, a, token, nil) // so that it is remembered
+		clock.set(tt.now)
+		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, tt.want) {
+			t.Errorf("%s: error = %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
+// A rule that panics is the program's fault and the program's to see; the
+// Authenticator goes on working.
+func TestAuthenticate_RulePanics(t *testing.T) {
+	t.Parallel()
+	issuer, _ := newIssuer(t, oidctest.Config{})
+	fail := true
+	a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{{
+		URL: issuer.URL(), Audiences: []string{testAudience},
+		Rules: []oidcauth.Rule{func(*oidcauth.Claims) error {
+			if fail {
+				panic("rule")
+			}
+			return nil
+		}},
+	}}})
+	tok := issuer.Token(map[string]any{"aud": testAudience, "exp": time.Now().Add(time.Hour)})
+	present := func() (recovered any, err error) {
+		defer func() { recovered = recover() }()
+		_, err = a.Authenticate(t.Context(), tok)
+		return nil, err
+	}
+	for range 3 {
+		if recovered, _ := present(); recovered != "rule" {
+			t.Errorf("recovered %v, want the rule's panic", recovered)
+		}
+		fail = false
+		if recovered, err := present(); err != nil || recovered != nil {
+			t.Errorf("Authenticate() error = %v, panic %v after the rule was mended", err, recovered)
+		}
+		fail = true
+	}
+}
+
+// The context of a call on a session ends with the refusal of the session's
+// token. That is no verdict on a token that was waiting for its key meanwhile:
+// least of all may ErrExpired stand for a signature that nobody has checked.
+func TestAuthenticate_CauseIsNoVerdict(t *testing.T) {
+	t.Parallel()
+	causes := []error{oidcauth.ErrExpired, oidcauth.ErrRevoked, oidcauth.ErrForbidden, oidcauth.ErrNoToken}
+	silent := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})}
+	for _, tt := range []struct {
+		name string
+		cfg  oidcauth.Config
+		want error
+	}{
+		{"configured issuer", oidcauth.Config{Client: silent, Issuers: []oidcauth.Issuer{
+			{URL: "https://slow.test", Audiences: []string{testAudience}},
+		}}, oidcauth.ErrKeysUnavailable},
+		{"any issuer", open(silent, oidcauth.AnyIssuer{}), oidcauth.ErrUnknownIssuer},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAuthenticator(t, tt.cfg)
+				for _, cause := range causes {
+					ctx, end := context.WithCancelCause(t.Context())
+					time.AfterFunc(time.Second, func() { end(&oidcauth.Refusal{Err: cause}) })
+					_, err := a.Authenticate(ctx, madeUp("https://slow.test"))
+					checkSole(t, err, tt.want)
+					if !errors.Is(err, context.Canceled) {
+						t.Errorf("Authenticate() error = %v, want %v too", err, context.Canceled)
+					}
+					end(nil)
+				}
+			})
+		})
+	}
+}
+
+// A caller that has gone already is not made to wait, and no fetch is begun.
+func TestAuthenticate_CallerGone(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	tok := issuer.Token(nil)
+	if _, err := a.Authenticate(gone, tok); !errors.Is(err, oidcauth.ErrKeysUnavailable) || !errors.Is(err, context.Canceled) {
+		t.Errorf("Authenticate() error = %v, want %v by %v", err, oidcauth.ErrKeysUnavailable, context.Canceled)
+	}
+	if n := issuer.Fetches(); n != (oidctest.Fetches{}) {
+		t.Errorf("fetches = %+v, want none", n)
+	}
+	if _, err := a.Authenticate(t.Context(), tok); err != nil {
+		t.Errorf("Authenticate() error = %v for another caller", err)
+	}
+	if _, err := a.Authenticate(gone, tok); err != nil {
+		t.Errorf("Authenticate() error = %v with the key in hand", err)
 	}
 }

@@ -6,17 +6,23 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 	"unsafe"
+	"weak"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 func TestClaims_Scopes(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, claims string
 		want         []string
@@ -59,6 +65,7 @@ func TestClaims_Scopes(t *testing.T) {
 }
 
 func TestClaims_Subject(t *testing.T) {
+	t.Parallel()
 	entra := []oidcauth.Path{{"tid"}, {"oid"}}
 	tests := []struct {
 		name, claims string
@@ -102,6 +109,7 @@ func TestClaims_Subject(t *testing.T) {
 }
 
 func TestClaims_Decode(t *testing.T) {
+	t.Parallel()
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","SUB":"admin","ſub":"root","exp":1,"email":"a@b.test","n":9007199254740993}`)
 	var v struct {
 		Sub   string `json:"sub"`
@@ -123,6 +131,7 @@ func TestClaims_Decode(t *testing.T) {
 }
 
 func TestClaims_Lookup(t *testing.T) {
+	t.Parallel()
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"a":{"b":[1, 2]},"x":null}`)
 	tests := []struct {
 		path  []string
@@ -145,6 +154,7 @@ func TestClaims_Lookup(t *testing.T) {
 
 // A name is found however the payload writes it and whatever stands before it.
 func TestClaims_LookupString(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 1<<16)
 	payloads := map[string]string{
 		"usual":           `"email":"a@b.test"`,
@@ -235,6 +245,7 @@ func TestClaims_Allocations(t *testing.T) {
 
 // The cache is bounded in bytes, so that claims must own up to all they hold.
 func TestClaims_Size(t *testing.T) {
+	t.Parallel()
 	size := func(claims string) (size, payload int) {
 		c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1`+claims+`}`)
 		return c.Size(), len(c.Payload())
@@ -256,6 +267,7 @@ func TestClaims_Size(t *testing.T) {
 
 // So many audiences are nobody's, and no reason to count them wrong.
 func TestClaims_ManyAudiences(t *testing.T) {
+	t.Parallel()
 	for audiences, want := range map[int]error{1<<16 - 1: nil, 1 << 16: oidcauth.ErrClaim} {
 		payload := `{"iss":"https://issuer.test","sub":"alice","exp":1,"roles":["writer"],"aud":["first"` +
 			strings.Repeat(`,"x"`, audiences-1) + `]}`
@@ -271,6 +283,7 @@ func TestClaims_ManyAudiences(t *testing.T) {
 
 // A loop over claims may end early.
 func TestClaims_LoopsEnd(t *testing.T) {
+	t.Parallel()
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a","x"],"scope":" a x","roles":["a","x"]}`)
 	for name, values := range map[string]iter.Seq[string]{"Audience": c.Audience(), "Scopes": c.Scopes(), "Roles": c.Roles()} {
 		for value := range values {
@@ -284,6 +297,7 @@ func TestClaims_LoopsEnd(t *testing.T) {
 
 // What a caller does to the slices it was given changes nothing for others.
 func TestClaims_Immutable(t *testing.T) {
+	t.Parallel()
 	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a"],"roles":["b"],"scope":"c"}`)
 	slices.Collect(c.Audience())[0], slices.Collect(c.Roles())[0], c.Payload()[0] = "x", "admin", 'x'
 	if raw, _ := c.Lookup("aud"); len(raw) > 0 {
@@ -296,6 +310,7 @@ func TestClaims_Immutable(t *testing.T) {
 
 // Replay from a commit log gives the claims that the call had.
 func TestUnverifiedClaims_Replay(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Roles = []oidcauth.Path{{"groups"}}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -317,6 +332,7 @@ func TestUnverifiedClaims_Replay(t *testing.T) {
 }
 
 func TestUnverifiedClaims_Refuses(t *testing.T) {
+	t.Parallel()
 	trusted := oidcauth.Issuer{URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"x"}}
 	tests := []struct {
 		name, payload string
@@ -337,5 +353,243 @@ func TestUnverifiedClaims_Refuses(t *testing.T) {
 				t.Errorf("UnverifiedClaims() error = %v, want %v", err, tt.want)
 			}
 		})
+	}
+}
+
+// listsOf returns what claims say in lists, and what they find by name.
+func listsOf(c *oidcauth.Claims) []string {
+	name, _ := c.LookupString("name")
+	return slices.Concat(slices.Collect(c.Audience()), []string{"|"}, slices.Collect(c.Roles()), []string{"|"}, slices.Collect(c.Scopes()), []string{name})
+}
+
+// The memory in which a token is judged is used again for the next one. Claims
+// have none of it, however they came about: those that a rule has seen before it
+// refused or panicked, too.
+func TestClaims_KeepTheirOwn(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	seen := map[string]*oidcauth.Claims{}
+	refused := errors.New("refused")
+	trusted.Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
+		seen[c.TokenID()] = c
+		switch {
+		case strings.HasPrefix(c.TokenID(), "panic"):
+			panic("rule")
+		case strings.HasPrefix(c.TokenID(), "refuse"):
+			return refused
+		}
+		return nil
+	}}
+	local := newLocal(t, localissuer.Config{})
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(), CacheBytes: -1, MaxTokenBytes: 1 << 20,
+	})
+	token := func(id string, n int) (string, []string) {
+		audience, roles := []string{testAudience}, []string{}
+		for i := range n {
+			audience = append(audience, fmt.Sprint(id, " audience ", i))
+			roles = append(roles, fmt.Sprint(id, " role ", i))
+		}
+		tok := issuer.Token(map[string]any{"jti": id, "aud": audience, "roles": roles, "scope": "of-" + id, "name": "name of " + id})
+		return tok, slices.Concat(audience, []string{"|"}, roles, []string{"|", "of-" + id, "name of " + id})
+	}
+	want := map[string][]string{}
+	for round := range 5 {
+		for n, use := range map[int]func(tok string) error{
+			0: func(tok string) error { _, err := a.Authenticate(t.Context(), tok); return err },
+			1: func(tok string) error { return a.Explain(t.Context(), tok).Err },
+			2: func(tok string) error {
+				ticket, err := local.Ticket(from(), authenticate(t, a, tok), localissuer.AnyDatabase)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, err = a.AuthenticateTicket(from(), ticket, localissuer.AnyDatabase)
+				return err
+			},
+		} {
+			for i, id := range []string{"accept", "refuse", "panic"} {
+				if n == 2 && id != "accept" {
+					continue
+				}
+				id = fmt.Sprintf("%s-%d-%d", id, n, round)
+				tok, lists := token(id, []int{1, 5, 40, 0, 100}[(round+i)%5])
+				want[id] = lists
+				err := func() (err error) {
+					defer func() { recover() }()
+					return use(tok)
+				}()
+				if isRefused := errors.Is(err, oidcauth.ErrRule); isRefused != strings.HasPrefix(id, "refuse") || err != nil && !isRefused {
+					t.Errorf("%s: error = %v", id, err)
+				}
+			}
+		}
+		// Refusals on the way leave nothing behind for the next token.
+		for _, changes := range []map[string]any{
+			{"roles": []any{"admin", "admin", 1}}, {"aud": []any{testAudience, "admin", nil}}, {"aud": []string{"admin", "admin"}},
+			{"roles": []string{"admin", "admin"}, "sub": 1}, {"roles": []string{"admin", "admin"}, "jti": 1},
+			{"roles": []string{"admin", "admin"}, "exp": time.Now().Add(-time.Hour)},
+		} {
+			_, _ = a.Authenticate(t.Context(), issuer.Token(changes))
+		}
+		for _, none := range []any{nil, []string{}, []any{"admin", 1}, map[string]any{}} {
+			if c := authenticate(t, a, issuer.Token(map[string]any{"roles": none, "jti": "none"})); len(slices.Collect(c.Roles())) > 0 || c.HasRole("admin") || c.HasRole("") {
+				t.Errorf("roles %v are %q", none, slices.Collect(c.Roles()))
+			}
+		}
+	}
+	if len(want) != 5*7 {
+		t.Fatalf("%d tokens, want 35", len(want))
+	}
+	for id, lists := range want {
+		if got := listsOf(seen[id]); !slices.Equal(got, lists) {
+			t.Errorf("%s: got %.300q, want %.300q", id, strings.Join(got, ","), strings.Join(lists, ","))
+		}
+	}
+}
+
+// What is kept of a token when the caller has let go of its claims is nothing:
+// neither is its payload, which the memory for the next token could hold.
+func TestAuthenticate_LetsGo(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: -1})
+	for _, lists := range []map[string]any{
+		{"aud": testAudience, "roles": nil}, {"aud": []string{"a", testAudience}, "roles": "b"}, {"roles": []string{"a", "b", "c", "d"}},
+	} {
+		c := authenticate(t, a, issuer.Token(lists))
+		payload := weak.Make(unsafe.StringData(c.Subject()))
+		runtime.KeepAlive(c)
+		runtime.GC() // once: a pool holds on for as long
+		if payload.Value() != nil {
+			t.Errorf("the payload with %v is still in memory", lists)
+		}
+	}
+}
+
+// wantsReplay fails the test unless the payload of live claims gives the same
+// claims again, with nothing verified.
+func wantsReplay(t *testing.T, a *oidcauth.Authenticator, live *oidcauth.Claims) {
+	t.Helper()
+	got, err := a.UnverifiedClaims(live.Payload())
+	if err != nil {
+		t.Fatalf("UnverifiedClaims() error = %v", err)
+	}
+	if got.Identity() != live.Identity() || got.Issuer() != live.Issuer() || got.Subject() != live.Subject() ||
+		!got.Expiry().Equal(live.Expiry()) || got.KeyID() != "" ||
+		!slices.Equal(slices.Collect(got.Roles()), slices.Collect(live.Roles())) ||
+		!slices.Equal(slices.Collect(got.Scopes()), slices.Collect(live.Scopes())) {
+		t.Errorf("of %s replayed: issuer %q, subject %q, roles %q, scopes %q, want %q, %q, %q, %q", live.Payload(),
+			got.Issuer(), got.Subject(), slices.Collect(got.Roles()), slices.Collect(got.Scopes()),
+			live.Issuer(), live.Subject(), slices.Collect(live.Roles()), slices.Collect(live.Scopes()))
+	}
+	s := a.NewSession(context.Background(), got)
+	expectEnd(t, s, oidcauth.ErrSignature)
+}
+
+// A replay gives a stranger what the token had: no roles and scopes, unless
+// AnyIssuer grants them; and a configured issuer's caller what its description
+// says. It needs no issuer.
+func TestAuthenticator_UnverifiedClaims(t *testing.T) {
+	t.Parallel()
+	for _, grants := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			issuers, client := strangers(t, 2)
+			settings := oidcauth.AnyIssuer{KeepScopes: grants}
+			if grants {
+				settings.Roles = []oidcauth.Path{{"roles"}}
+			}
+			cfg := open(client, settings)
+			cfg.Issuers = []oidcauth.Issuer{{
+				URL: issuers[1].URL(), Aliases: []string{"alias"}, Audiences: []string{testAudience},
+				Roles: []oidcauth.Path{{"groups"}}, Subject: []oidcauth.Path{{"oid"}},
+			}}
+			a, later := newAuthenticator(t, cfg), newAuthenticator(t, cfg)
+			claims := map[string]any{
+				"roles": []string{"admin"}, "groups": []string{"readers"}, "scope": "write", "oid": "object-1",
+			}
+			stranger := wants(t, a, issuers[0].Token(claims), nil)
+			if stranger.HasRole("admin") != grants || stranger.HasScope("write") != grants {
+				t.Fatal("the test's own expectation of AnyIssuer is wrong")
+			}
+			known := wants(t, a, issuers[1].Token(claims), nil)
+			claims["iss"] = "alias"
+			alias := wants(t, a, issuers[1].Token(claims), nil)
+			fetches := issuers[0].Fetches()
+			for _, live := range []*oidcauth.Claims{stranger, known, alias} {
+				wantsReplay(t, a, live)
+				wantsReplay(t, later, live)
+			}
+			if got := issuers[0].Fetches(); got != fetches {
+				t.Errorf("a replay costs fetches: %+v, before %+v", got, fetches)
+			}
+			if known, _, _ := oidcauth.OpenIssuers(later); known != 0 {
+				t.Errorf("a replay makes the server remember %d issuers", known)
+			}
+			a.Close()
+			wantsReplay(t, a, stranger)
+		})
+	}
+}
+
+// Payloads that no accepted token can have had.
+func TestAuthenticator_UnverifiedClaims_Refuses(t *testing.T) {
+	t.Parallel()
+	trusted := oidcauth.Issuer{URL: "https://issuer.test", Audiences: []string{"x"}}
+	closed := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+	opened := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, AnyIssuer: &oidcauth.AnyIssuer{
+		Audiences: []string{"x"}, Accept: func(string) bool { return false }, // is not asked
+	}})
+	tests := []struct {
+		name, payload  string
+		closed, opened error
+	}{
+		{"a configured issuer", `{"iss":"https://issuer.test","sub":"a","exp":1}`, nil, nil},
+		{"a stranger's", `{"iss":"https://stranger.test","sub":"a","exp":1}`, oidcauth.ErrUnknownIssuer, nil},
+		{"a stranger's over http", `{"iss":"http://stranger.test","sub":"a","exp":1}`, oidcauth.ErrUnknownIssuer, oidcauth.ErrUnknownIssuer},
+		{"a stranger's with a query", `{"iss":"https://stranger.test?a=b","sub":"a","exp":1}`, oidcauth.ErrUnknownIssuer, oidcauth.ErrUnknownIssuer},
+		{"a stranger's with the separator", `{"iss":"https://stranger.test/|b","sub":"a","exp":1}`, oidcauth.ErrUnknownIssuer, oidcauth.ErrUnknownIssuer},
+		{"a bare word", `{"iss":"localhost","sub":"a","exp":1}`, oidcauth.ErrUnknownIssuer, oidcauth.ErrUnknownIssuer},
+		{"no issuer", `{"sub":"a","exp":1}`, oidcauth.ErrClaim, oidcauth.ErrClaim},
+		{"no subject", `{"iss":"https://issuer.test","exp":1}`, oidcauth.ErrClaim, oidcauth.ErrClaim},
+		{"not JSON", `{`, oidcauth.ErrMalformedToken, oidcauth.ErrMalformedToken},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := closed.UnverifiedClaims([]byte(tt.payload)); !errors.Is(err, tt.closed) {
+				t.Errorf("error = %v, want %v", err, tt.closed)
+			}
+			if _, err := opened.UnverifiedClaims([]byte(tt.payload)); !errors.Is(err, tt.opened) {
+				t.Errorf("with AnyIssuer: error = %v, want %v", err, tt.opened)
+			}
+		})
+	}
+}
+
+// Each tenant is the issuer of its own callers in a replay too.
+func TestAuthenticator_UnverifiedClaims_Tenant(t *testing.T) {
+	t.Parallel()
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{newTenantKeys(t).trusted}})
+	c, err := a.UnverifiedClaims([]byte(`{"iss":"` + tenantURL(tenantB) + `","tid":"` + tenantB + `","sub":"a","exp":1}`))
+	if err != nil || c.Issuer() != tenantURL(tenantB) {
+		t.Fatalf("got %v, %v, want claims of the tenant", c, err)
+	}
+	if _, err := a.UnverifiedClaims([]byte(`{"iss":"` + tenantURL(tenantB) + `","tid":"` + tenantA + `","sub":"a","exp":1}`)); !errors.Is(err, oidcauth.ErrClaim) {
+		t.Errorf("of another tenant: error = %v, want %v", err, oidcauth.ErrClaim)
+	}
+}
+
+// Digits that are too fine to keep are cut off: they never prolong a life.
+func TestClaims_TimesAreCutOff(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]time.Time{
+		"1700000000.0000019": time.Unix(1700000000, 1000),
+		"-0.0000001":         time.Unix(0, -1000),
+		"-62135596800":       {},
+		"-62135596799.5":     time.Time{}.Add(time.Second / 2),
+		"-100000000000":      time.Unix(-100000000000, 0),
+	} {
+		c := unverified(t, strings.Replace(`{"iss":"https://issuer.test","sub":"alice","exp":1,"nbf":TIME}`, "TIME", text, 1))
+		if got := c.NotBefore(); !got.Equal(want) || got.IsZero() != want.IsZero() {
+			t.Errorf("NotBefore() of %s = %v, want %v", text, got, want)
+		}
 	}
 }

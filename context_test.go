@@ -23,6 +23,7 @@ func unverified(t testing.TB, payload string) *oidcauth.Claims {
 }
 
 func TestFromContext(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	alice := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1}`)
 	tests := []struct {
@@ -117,6 +118,7 @@ func (g generous) Value(any) any { return g.value }
 
 // Whoever writes a context of their own makes nobody of it, let alone the server.
 func TestFromContext_Foreign(t *testing.T) {
+	t.Parallel()
 	alice := unverified(t, `{"iss":"https://issuer.test","sub":"alice","exp":1}`)
 	for _, value := range []any{nil, true, "internal", struct{}{}, alice, (*oidcauth.Claims)(nil), oidcauth.NewInternalContext(t.Context())} {
 		ctx, cancel := context.WithCancel(generous{oidcauth.NewContext(t.Context(), alice), value})
@@ -131,6 +133,7 @@ func TestFromContext_Foreign(t *testing.T) {
 }
 
 func TestRequire(t *testing.T) {
+	t.Parallel()
 	nobody := context.Background()
 	bearer := oidcauth.NewContext(nobody, unverified(t, `{
 		"iss":"https://issuer.test","sub":"alice","exp":1,"aud":["a","my-db"],
@@ -184,6 +187,7 @@ func TestRequire(t *testing.T) {
 
 // A server may build its rules' arguments in a slice that it uses again.
 func TestRule_CopiesArguments(t *testing.T) {
+	t.Parallel()
 	issuers, audiences := []string{"https://issuer.test"}, []string{testAudience}
 	rule := oidcauth.All(oidcauth.HasIssuer(issuers...), oidcauth.HasAudience(audiences...))
 	issuers[0], audiences[0] = "https://b.test", "b"

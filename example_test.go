@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // A server that demands a role.
@@ -79,4 +81,102 @@ func ExampleUnverifiedClaims() {
 	ctx := oidcauth.NewContext(context.Background(), claims)
 	fmt.Println(oidcauth.Require(ctx), claims.Expiry().Format(time.DateOnly))
 	// Output: <nil> 2023-11-14
+}
+
+// A server that anybody can come to, whoever their issuer is. Nobody has a role; what
+// callers own is theirs by their identity. Roles come from issuers that are listed.
+func ExampleAnyIssuer() {
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{
+			{URL: "https://staff.example.com", Audiences: []string{"https://db.example.com"}},
+		},
+		AnyIssuer: &oidcauth.AnyIssuer{Audiences: []string{"https://db.example.com"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer auth.Close()
+
+	// An issuer in the server's own network is not contacted.
+	issuer := oidctest.NewIssuer(nil, oidctest.Config{URL: "https://127.0.0.1"})
+	defer issuer.Close()
+	_, err = auth.Authenticate(context.Background(), issuer.Token(map[string]any{"aud": "https://db.example.com"}))
+	fmt.Println(oidcauth.Answer(err))
+	// Output: 401 invalid_token the token is not accepted
+}
+
+// A connection goes on after the request that opened it, for as long as its
+// token would be accepted. Two channels stand for a WebSocket here: a message of
+// the client is either a call or a new token for the session.
+func ExampleAuthenticator_NewSession() {
+	issuer := oidctest.NewIssuer(nil, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	defer issuer.Close()
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}},
+		Client:  issuer.Client(),
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer auth.Close()
+	messages, answers := make(chan string), make(chan string)
+
+	reducer := func(ctx context.Context, name string) string {
+		claims, ok := oidcauth.FromContext(ctx)
+		if !ok {
+			return "refused" // the session has just ended
+		}
+		return claims.Subject() + " called " + name
+	}
+	serve := func(session *oidcauth.Session) {
+		defer session.Close()
+		session.OnExpiring(time.Minute, func() { answers <- "send a new token" })
+		for {
+			select {
+			case <-session.Context().Done():
+				code, reason := oidcauth.CloseCode(context.Cause(session.Context()))
+				answers <- fmt.Sprintf("closed: %d, %s", code, reason)
+				return
+			case message := <-messages:
+				token, renewal := strings.CutPrefix(message, "token ")
+				if !renewal {
+					answers <- reducer(session.CallContext(), message)
+				} else if _, err := session.Renew(session.Context(), token); err != nil {
+					_, _, description := oidcauth.Answer(err)
+					answers <- "not renewed: " + description
+				} else {
+					answers <- "renewed"
+				}
+			}
+		}
+	}
+	handler := auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// The context of r ends when this function returns. The session does not.
+		claims, _ := oidcauth.FromContext(r.Context())
+		go serve(auth.NewSession(r.Context(), claims))
+	}))
+
+	r := httptest.NewRequest(http.MethodGet, "/subscribe", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token(nil))
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	for _, message := range []string{
+		"send_message",
+		"token " + issuer.Token(map[string]any{"sub": "mallory"}),
+		"token " + issuer.Token(map[string]any{"sid": "login-1"}),
+		"set_name",
+	} {
+		messages <- message
+		fmt.Println(<-answers)
+	}
+	if err := auth.Revoke(context.Background(), oidcauth.Revocation{SessionID: "login-1"}); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(<-answers)
+	// Output:
+	// alice called send_message
+	// not renewed: the token is another identity's
+	// renewed
+	// alice called set_name
+	// closed: 3000, the token was revoked
 }

@@ -1,8 +1,13 @@
 package oidcauth
 
 import (
+	"context"
+	"net"
+	"net/netip"
 	"reflect"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // SessionCounts returns how many sessions the Authenticator knows to be alive,
@@ -55,4 +60,67 @@ func sizeOf(v any, fields ...string) int {
 		return int(at.Int())
 	}
 	return at.Len()
+}
+
+// WithNetwork returns o with names looked up by resolver, and with the addresses
+// that permit names exempt from the rule that only public ones are contacted.
+func WithNetwork(o AnyIssuer, resolver *net.Resolver, permit func(netip.AddrPort) bool) *AnyIssuer {
+	o.resolver, o.permit = resolver, permit
+	return &o
+}
+
+// OpenIssuers counts the issuers that AnyIssuer remembers.
+func OpenIssuers(a *Authenticator) (known, proven, failed int) {
+	x := a.anyone.issuers
+	return sizeOf(x, "table", "issuers"), sizeOf(x, "table", "proven", "len"), sizeOf(x, "failed", "order", "len")
+}
+
+// Live reports whether the key that signed the token is still trusted.
+func Live(a *Authenticator, c *Claims) bool { return c.key.Live(a.now()) }
+
+// CallerAccount is what a call with ctx is accounted to.
+func CallerAccount(ctx context.Context) netip.Addr { return callerAddrOf(ctx) }
+
+// VerifyLogout returns what a logout token says, if it is accepted.
+func (a *Authenticator) VerifyLogout(ctx context.Context, token string) (tokenID, sessionID, subject string, err error) {
+	l, err := verify.CheckLogout(ctx, a.env, token, a.now())
+	if err != nil {
+		return "", "", "", err
+	}
+	return l.TokenID, l.SessionID, l.Subject, nil
+}
+
+// EnterAfter begins a session as NewSession does, with something that happens after
+// the claims were found good and before the session lives by them. It reports
+// whether it does live by them then.
+func (a *Authenticator) EnterAfter(c *Claims, between func()) (entered bool) {
+	s := &Session{auth: a}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	g, err := a.sessions.pin(c)
+	if err != nil {
+		return false
+	}
+	defer a.sessions.unpin(g)
+	if a.judge(g) != nil {
+		return false
+	}
+	between()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return a.sessions.enter(s, g)
+}
+
+// LargestShard returns how many grants are in the part of the index that has most.
+func (a *Authenticator) LargestShard() (most int) {
+	for i := range a.sessions.shards {
+		sh := &a.sessions.shards[i]
+		sh.mu.Lock()
+		n := 0
+		for _, g := range sh.lists[byKey] {
+			n += len(appendList(nil, g, byKey))
+		}
+		sh.mu.Unlock()
+		most = max(most, n)
+	}
+	return most
 }

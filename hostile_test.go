@@ -2,317 +2,388 @@ package oidcauth_test
 
 import (
 	"context"
+	"crypto"
 	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// sentinels are the reasons for a refusal by their names in errors.go.
-var sentinels = map[string]error{
-	"ErrNoToken": oidcauth.ErrNoToken, "ErrMalformedRequest": oidcauth.ErrMalformedRequest,
-	"ErrMalformedToken": oidcauth.ErrMalformedToken, "ErrUnknownIssuer": oidcauth.ErrUnknownIssuer,
-	"ErrAlgorithm": oidcauth.ErrAlgorithm, "ErrUnknownKey": oidcauth.ErrUnknownKey,
-	"ErrSignature": oidcauth.ErrSignature, "ErrExpired": oidcauth.ErrExpired,
-	"ErrNotYetValid": oidcauth.ErrNotYetValid, "ErrIssuedInFuture": oidcauth.ErrIssuedInFuture,
-	"ErrClaim": oidcauth.ErrClaim, "ErrAudience": oidcauth.ErrAudience,
-	"ErrTokenType": oidcauth.ErrTokenType, "ErrRule": oidcauth.ErrRule,
-	"ErrForbidden": oidcauth.ErrForbidden, "ErrOrigin": oidcauth.ErrOrigin,
-	"ErrKeysUnavailable": oidcauth.ErrKeysUnavailable, "ErrClosed": oidcauth.ErrClosed,
-	"ErrTicketUsed": oidcauth.ErrTicketUsed,
-	"ErrRevoked":    oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
-	"ErrRevocationsUnavailable": oidcauth.ErrRevocationsUnavailable,
-}
-
-// A hostile is a token, or a request, that must be refused for one reason, and
-// its twin in which nothing but that reason is mended, which must pass.
-type hostile struct {
-	name string
-	want error
-	bad  func() (*oidcauth.Claims, error)
-	good func() (*oidcauth.Claims, error)
-
-	badToken, goodToken string // what is presented to world.auth; empty if it is something else
-}
-
-// everyHostile returns all rows of all tables.
-func everyHostile(t *testing.T, w *world) []hostile {
-	var all []hostile
-	for _, table := range []func(*testing.T, *world) []hostile{
-		formRows, textRows, headerRows, algorithmRows, confusionRows, keyRows, strangerRows,
-		issuerRows, timeRows, audienceRows, typeRows, subjectRows, otherClaimRows, ruleRows,
-		serverRows, requestRows, revocationRows, ticketRows,
-	} {
-		all = append(all, table(t, w)...)
-	}
-	return all
-}
-
+// Whatever is wrong with a token or a request decides alone, and without it the
+// same is accepted.
 func TestHostile(t *testing.T) {
-	w := newWorld(t)
-	rows := everyHostile(t, w)
+	t.Parallel()
+	w := hostile.NewWorld(t)
+	rows := w.Rows()
+	seen := map[error]bool{}
 	for _, row := range rows {
-		t.Run(row.name, func(t *testing.T) {
-			if c, err := row.good(); err != nil {
+		seen[row.Want] = true
+		t.Run(row.Name, func(t *testing.T) {
+			if c, err := row.Good(); err != nil {
 				t.Errorf("the twin is refused: %v", err)
 			} else if c == nil {
 				t.Error("the twin is accepted without claims")
 			}
 			for range 2 {
-				c, err := row.bad()
-				checkSole(t, err, row.want)
+				c, err := row.Bad()
+				checkSole(t, err, row.Want)
 				if c != nil {
 					t.Errorf("refused with claims: %s", c.Payload())
+				}
+				if err != nil && row.BadToken != "" {
+					checkRefusalText(t, err, row.BadToken)
 				}
 			}
 		})
 	}
-	if n := w.evil.Fetches(); n != (oidctest.Fetches{}) {
+	if n := w.Evil.Fetches(); n != (oidctest.Fetches{}) {
 		t.Errorf("an address in a token was fetched: %+v", n)
 	}
-	if n := w.main.Fetches().Other; n != 0 {
+	if n := w.Main.Fetches().Other; n != 0 {
 		t.Errorf("%d requests to addresses in tokens", n)
 	}
 	if len(rows) < 1000 {
 		t.Errorf("%d rows: some of the tables are gone", len(rows))
 	}
-	t.Run("every sentinel has a row", func(t *testing.T) { checkEverySentinel(t, rows) })
-}
-
-// checkSole fails unless err is that sentinel, no other, and in a Refusal.
-func checkSole(t *testing.T, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Errorf("error = %v, want %v", err, want)
-		return
-	}
-	for name, other := range sentinels {
-		if other != want && errors.Is(err, other) {
-			t.Errorf("error = %v, which is %s beside %v", err, name, want)
+	for name, sentinel := range sentinels {
+		if !seen[sentinel] {
+			t.Errorf("%s has no row: nobody has seen it work", name)
 		}
-	}
-	if refusal, ok := errors.AsType[*oidcauth.Refusal](err); !ok || refusal.Check == "" {
-		t.Errorf("error = %#v, want a *Refusal that names its check", err)
 	}
 }
 
-// checkEverySentinel compares the rows with the source: a reason for which
-// nothing is ever refused in a test is one that nobody has seen work.
-func checkEverySentinel(t *testing.T, rows []hostile) {
+// checkRefusalText fails the test if a text of the refusal contains the token, in
+// whole or in part, or is too long for a log.
+func checkRefusalText(t *testing.T, err error, token string) {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)
-	if err != nil {
-		t.Fatal(err)
+	refusal, _ := errors.AsType[*oidcauth.Refusal](err)
+	for _, text := range []string{err.Error(), refusal.Got + refusal.Want + fmt.Sprintf("%+v", refusal)} {
+		authtest.CheckText(t, text, token)
 	}
-	declared := 0
-	for _, decl := range file.Decls {
-		gen, ok := decl.(*ast.GenDecl)
-		if !ok || gen.Tok != token.VAR {
-			continue
-		}
-		for _, spec := range gen.Specs {
-			for _, name := range spec.(*ast.ValueSpec).Names {
-				if !strings.HasPrefix(name.Name, "Err") {
-					continue
+	if n := len(err.Error()); n > 2000 {
+		t.Errorf("a text of %d bytes: %s", n, err)
+	}
+}
+
+// A value that the caller chooses is cut before it reaches a log.
+func TestAuthenticate_LongValues(t *testing.T) {
+	t.Parallel()
+	w := hostile.NewWorld(t)
+	var b strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&b, "%03d-", i)
+	}
+	long := b.String()
+	value := `"` + long + `"`
+	in := func(host string, change func(h, c hostile.Members) (hostile.Members, hostile.Members)) string {
+		return w.Of(host, change)
+	}
+	claim := func(host, name, value string) string {
+		return in(host, func(h, c hostile.Members) (hostile.Members, hostile.Members) { return h, c.Set(name, value) })
+	}
+	header := func(name, value string) string {
+		return in("other", func(h, c hostile.Members) (hostile.Members, hostile.Members) { return h.Set(name, value), c })
+	}
+	wide := `"` + strings.Repeat(`\u20ac\u0000\ud83d\ude00`, 300) + `"`
+	tests := []struct {
+		name, tok string
+		want      error
+	}{
+		{"iss", claim("other", "iss", value), oidcauth.ErrClaim},
+		{"iss of 128 bytes", claim("other", "iss", `"`+long[:128]+`"`), oidcauth.ErrUnknownIssuer},
+		{"sub", claim("other", "sub", `"`+strings.Repeat(long, 1+2048/len(long))+`"`), oidcauth.ErrClaim},
+		{"aud", claim("other", "aud", value), oidcauth.ErrAudience},
+		{"many aud", claim("other", "aud", "["+strings.Repeat(value+",", 4)+value+"]"), oidcauth.ErrAudience},
+		{"hundreds of aud", claim("other", "aud", `["`+strings.Join(strings.Split(long, "-"), `","`)+`"]`), oidcauth.ErrAudience},
+		{"client_id", claim("client", "client_id", value), oidcauth.ErrAudience},
+		{"hex_identity", claim("other", "hex_identity", value), oidcauth.ErrClaim},
+		{"rule", claim("ruled", "email_verified", value), oidcauth.ErrRule},
+		{"roles", claim("program", "roles", value), oidcauth.ErrRule},
+		{"exp", claim("other", "exp", strings.Repeat("1", 250)), oidcauth.ErrClaim},
+		{"a name twice", in("other", func(h, c hostile.Members) (hostile.Members, hostile.Members) {
+			return h, c.With(long, "1").With(long, "2")
+		}), oidcauth.ErrMalformedToken},
+		{"alg", header("alg", value), oidcauth.ErrAlgorithm},
+		{"kid", header("kid", value), oidcauth.ErrUnknownKey},
+		{"typ", header("typ", value), oidcauth.ErrTokenType},
+		{"typ of wide characters", header("typ", wide), oidcauth.ErrTokenType},
+		{"aud of wide characters", claim("other", "aud", wide), oidcauth.ErrAudience},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := w.Authenticate(tt.tok)()
+			checkSole(t, err, tt.want)
+			for _, text := range []string{err.Error(), w.Auth.Explain(t.Context(), tt.tok).String()} {
+				for i := 0; i+129 <= len(long); i++ {
+					if strings.Contains(text, long[i:i+129]) {
+						t.Fatalf("129 bytes of the value are in %q", text)
+					}
 				}
-				declared++
-				if n := countRows(rows, sentinels[name.Name]); n == 0 {
-					t.Errorf("%s has no row", name.Name)
+				if strings.ContainsAny(text, "\x00\r") {
+					t.Errorf("control characters in %q", text)
 				}
+				authtest.CheckText(t, text, tt.tok)
+			}
+			if n := len(err.Error()); n > 2000 {
+				t.Errorf("a text of %d bytes: %s", n, err)
+			}
+		})
+	}
+}
+
+// TestHistory presents to this library what has broken others, by the number
+// under which it was published. Each row stands beside its twin.
+func TestHistory(t *testing.T) {
+	t.Parallel()
+	w := hostile.NewWorld(t)
+	rsaKey := w.Keys["RS256"]
+	goodRSA := hostile.Sign(rsaKey, hostile.Header(rsaKey), hostile.Claims(hostile.URL))
+	good := w.WithClaims(hostile.Claims(hostile.URL))
+	_, payload, signature := hostile.Parts(good)
+	inPEM := hostile.PublicForms(t, rsaKey)["PEM"]
+	thief := w.Evil.Key()
+	unsigned := hostile.Encode(`{"alg":"none"}`) + "." + hostile.Encode(hostile.Claims(hostile.URL).String()) + "."
+	claim := func(name, value string) string { return w.WithClaims(hostile.Claims(hostile.URL).Set(name, value)) }
+	folded := w.WithClaims(hostile.Claims(hostile.URL).With("SUB", `"admin"`).With("ſub", `"root"`))
+	tests := []struct {
+		advisory, what string
+		want           error
+		bad, good      string
+	}{
+		{"CVE-2015-9235", "a public key as the secret of an HMAC", oidcauth.ErrAlgorithm, hostile.HMAC(crypto.SHA256, inPEM, hostile.Header(rsaKey).Set("alg", `"HS256"`)), goodRSA},
+		{"CVE-2016-10555", "the same, with the algorithm of the key in the header", oidcauth.ErrSignature, hostile.HMAC(crypto.SHA256, inPEM, hostile.Header(rsaKey)), goodRSA},
+		{"CVE-2015-2951", "no algorithm, no signature", oidcauth.ErrMalformedToken, unsigned, good},
+		{"CVE-2018-1000531", "no algorithm, a signature", oidcauth.ErrAlgorithm, unsigned + signature, good},
+		{"CVE-2020-28042", "an empty signature under a good algorithm", oidcauth.ErrMalformedToken, hostile.Encode(hostile.Header(w.Key()).String()) + "." + payload + ".", good},
+		{"CVE-2026-22817", "no algorithm in the key, HMAC in the header", oidcauth.ErrAlgorithm, hostile.HMAC(crypto.SHA256, hostile.PublicForms(t, w.Key())["JWK"], hostile.Header(w.Key()).Set("alg", `"HS256"`)), good},
+		{"CVE-2026-29000", "an encrypted token around an unsigned one", oidcauth.ErrMalformedToken, hostile.Encode(`{"alg":"RSA-OAEP-256","enc":"A128GCM","cty":"JWT"}`) + ".AA.AA." + hostile.Encode(unsigned) + ".AA", good},
+		{"CVE-2026-27962", "the key in the header", oidcauth.ErrUnknownKey, hostile.Sign(thief, hostile.Header(thief).With("jwk", string(thief.JWK())), hostile.Claims(hostile.URL)), good},
+		{"CVE-2018-0114", "the key in the header under a known key ID", oidcauth.ErrSignature, hostile.Sign(thief, hostile.Header(w.Key()).With("jwk", string(thief.JWK())), hostile.Claims(hostile.URL)), good},
+		{"CVE-2024-28180", "compression", oidcauth.ErrMalformedToken, w.WithHeader(hostile.Header(w.Key()).With("zip", `"DEF"`)), good},
+		{"CVE-2023-50658", "a password with a billion rounds", oidcauth.ErrMalformedToken, hostile.Encode(`{"alg":"PBES2-HS512+A256KW","enc":"A128GCM","p2c":1000000000,"p2s":"AA"}`) + ".AA.AA.AA.AA", good},
+		{"CVE-2024-21664", "JSON serialization without a protected header", oidcauth.ErrMalformedToken, `{"payload":"` + payload + `","signature":"` + signature + `"}`, good},
+		{"CVE-2020-26160", "an audience of the wrong type", oidcauth.ErrClaim, claim("aud", `[1]`), good},
+		{"CVE-2020-26160", "an empty audience", oidcauth.ErrAudience, claim("aud", `[]`), good},
+		{"CVE-2024-51744", "expired and forged", oidcauth.ErrSignature, hostile.SpoilSignature(claim("exp", "1")), claim("exp", hostile.Expiry)},
+		{"CVE-2026-25537", "an expiry of the wrong type", oidcauth.ErrClaim, claim("exp", `"`+hostile.Expiry+`"`), good},
+		{"CVE-2026-25537", "a not-before time of the wrong type", oidcauth.ErrClaim, claim("nbf", `"`+hostile.Expiry+`"`), good},
+		{"CVE-2022-21449", "a signature of zeros", oidcauth.ErrSignature, strings.TrimSuffix(good, signature) + hostile.Encode(strings.Repeat("\x00", 64)), good},
+		{"CVE-2022-23539", "an RSA key for an ECDSA algorithm", oidcauth.ErrAlgorithm, hostile.Sign(rsaKey, hostile.Header(rsaKey).Set("alg", `"ES256"`), hostile.Claims(hostile.URL)), goodRSA},
+		{"golang/go#14750", "a subject in capitals for one that is missing", oidcauth.ErrClaim, w.WithClaims(hostile.Claims(hostile.URL).Set("sub", "").With("SUB", `"admin"`).With("ſub", `"root"`)), folded},
+		{"GHSA-4cf7-xm37-g63h", "a claim's name that ends the string", oidcauth.ErrMalformedToken, w.WithClaims(hostile.Claims(hostile.URL).With(`x":1,"sub":"admin","y`, "1")), w.WithClaims(hostile.Claims(hostile.URL).With(`x\":1,\"sub\":\"admin\",\"y`, "1"))},
+	}
+	for _, tt := range tests {
+		t.Run(tt.advisory+" "+tt.what, func(t *testing.T) {
+			c, err := w.Authenticate(tt.good)()
+			if err != nil {
+				t.Fatalf("the twin is refused: %v", err)
+			}
+			if c.Subject() != "alice" {
+				t.Errorf("the twin is %q, want alice", c.Subject())
+			}
+			_, err = w.Authenticate(tt.bad)()
+			checkSole(t, err, tt.want)
+		})
+	}
+}
+
+// CVE-2025-27144, CVE-2025-30204, CVE-2025-22868: memory in proportion to the
+// dots in a token. Also with a limit that lets such tokens through to the parser.
+func TestHistory_Dots(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	for _, limit := range []int{0, 4 << 20} {
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenBytes: limit})
+		for _, tok := range []string{strings.Repeat(".", 1<<20), "a." + strings.Repeat(".", 1<<20), strings.Repeat("a.", 1<<19)} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			const runs = 20
+			for range runs {
+				if _, err := a.Authenticate(t.Context(), tok); !errors.Is(err, oidcauth.ErrMalformedToken) {
+					t.Fatalf("Authenticate() error = %v, want %v", err, oidcauth.ErrMalformedToken)
+				}
+			}
+			runtime.ReadMemStats(&after)
+			if n := (after.TotalAlloc - before.TotalAlloc) / runs; n > 64<<10 {
+				t.Errorf("limit %d: %d bytes for a token of dots", limit, n)
 			}
 		}
 	}
-	if declared != len(sentinels) {
-		t.Errorf("errors.go declares %d sentinels, the test knows %d", declared, len(sentinels))
+}
+
+// A token full of names or of nesting takes time in proportion to its size.
+func TestHistory_CostlyObjects(t *testing.T) {
+	t.Parallel()
+	w := hostile.NewWorld(t)
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: hostile.URL, Audiences: []string{testAudience}}}, Client: w.Main.Client(), MaxTokenBytes: 8 << 20,
+	})
+	claims := hostile.Claims(hostile.URL).String()
+	var names strings.Builder
+	for n := range 200_000 {
+		names.WriteString(`,"` + strings.Repeat("x", n%7) + string(rune('a'+n%26)) + strings.Repeat("y", n%5) + strconv.Itoa(n) + `":0`)
+	}
+	tok := w.Key().Sign([]byte(hostile.Header(w.Key()).String()), claims[:len(claims)-1]+names.String()+"}")
+	start := time.Now()
+	if _, err := a.Authenticate(t.Context(), tok); err != nil {
+		t.Fatalf("Authenticate() error = %v", err)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("%v for a token of %d bytes: that is not linear", took, len(tok))
 	}
 }
 
-func countRows(rows []hostile, want error) int {
-	n := 0
-	for _, row := range rows {
-		if want != nil && row.want == want {
-			n++
+// CVE-2026-40945: a token in a log, at any level.
+func TestHistory_NoTokenInLogs(t *testing.T) {
+	t.Parallel()
+	w := hostile.NewWorld(t)
+	var log logBuffer
+	logger := slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 100, AddSource: true}))
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: w.Config.Issuers, Logger: logger, KeyCacheDir: filepath.Join(t.TempDir(), "keys"),
+		Client: oidctest.Client(w.Main, w.By["other"], w.By["down"], w.By["ruled"]),
+		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.QueryToken("access_token"),
+			oidcauth.SubprotocolToken, oidcauth.CookieToken("session", "https://app.test")),
+	})
+	toks := []string{w.WithClaims(hostile.Claims(hostile.URL)), w.Of("other", nil), w.Of("down", nil), w.Of("ruled", nil), w.Evil.Token(nil)}
+	for _, f := range hostile.Faults() {
+		toks = append(toks, w.Faulty(f))
+	}
+	for _, tok := range toks {
+		for _, c := range hostile.Carriers {
+			for _, second := range []hostile.Carrier{{}, hostile.Carriers[0], hostile.Carriers[2]} {
+				r := newRequest(t, "GET /")
+				c.Put(r, tok)
+				if second.Put != nil {
+					second.Put(r, tok)
+				}
+				serve(a.Middleware(whoami), r)
+			}
 		}
 	}
-	return n
-}
-
-// A world is one Authenticator and the issuers that it trusts, each described
-// in another way, and a host that it must never ask.
-type world struct {
-	t      *testing.T
-	auth   *oidcauth.Authenticator
-	config oidcauth.Config             // of auth
-	main   *oidctest.Issuer            // one key of each kind, none with its algorithm stated
-	keys   map[string]*oidctest.Key    // of main, by the algorithm that they sign with
-	by     map[string]*oidctest.Issuer // the other issuers, by their hosts' first names
-	evil   *oidctest.Issuer
-}
-
-const mainURL = "https://issuer.test"
-
-// newWorld starts the issuers and the Authenticator.
-func newWorld(t *testing.T) *world {
-	w := &world{t: t, keys: map[string]*oidctest.Key{}, by: map[string]*oidctest.Issuer{}}
-	w.main = oidctest.NewIssuer(t, oidctest.Config{URL: mainURL})
-	w.main.RemoveKeys()
-	for _, alg := range []string{"ES256", "ES384", "ES512", "EdDSA", "RS256"} {
-		k := w.main.NewKey(oidctest.KeyConfig{Algorithm: alg, ID: "main-" + alg, JWK: map[string]any{"alg": nil}})
-		w.main.Publish(k)
-		w.keys[alg] = k
+	a.Close()
+	if !strings.Contains(log.String(), "request refused") {
+		t.Fatalf("nothing in the log: %s", &log)
 	}
-	w.main.SignWith(w.keys["ES256"])
-	w.evil = oidctest.NewIssuer(t, oidctest.Config{URL: "https://evil.test"})
-
-	descriptions := w.descriptions()
-	servers := []*oidctest.Issuer{w.main, w.evil}
-	for i := range descriptions {
-		host, _, _ := strings.Cut(strings.TrimPrefix(descriptions[i].URL, "https://"), ".")
-		if host != "issuer" {
-			w.by[host] = oidctest.NewIssuer(t, oidctest.Config{URL: descriptions[i].URL})
-			servers = append(servers, w.by[host])
+	for _, tok := range toks {
+		for _, form := range []string{tok, hostile.Encode(tok)} {
+			authtest.CheckText(t, log.String(), form)
 		}
 	}
-	w.by["down"].Fail(oidctest.JWKS, oidctest.Fault{Status: http.StatusInternalServerError})
-	w.config = oidcauth.Config{Issuers: descriptions, Client: oidctest.Client(servers...)}
-	w.auth = newAuthenticator(t, w.config)
-	return w
 }
 
-// judge returns the Authenticator to present a token to that is to be refused so.
-// One that has just looked for another unknown key does not know yet about this.
-func (w *world) judge(want error) *oidcauth.Authenticator {
-	if want == oidcauth.ErrUnknownKey {
-		return newAuthenticator(w.t, w.config)
-	}
-	return w.auth
-}
-
-// descriptions lists what the Authenticator is told about its issuers.
-func (w *world) descriptions() []oidcauth.Issuer {
-	named := func(name string, change func(*oidcauth.Issuer)) oidcauth.Issuer {
-		i := oidcauth.Issuer{URL: "https://" + name + ".test", Audiences: []string{testAudience, "my-other-db"}}
-		if change != nil {
-			change(&i)
+// CVE-2025-64527, CVE-2024-45809: a fetch that fails, or that ends when the
+// request it was for is gone, while others wait for it.
+func TestHistory_FetchFailsUnderway(t *testing.T) {
+	t.Parallel()
+	for _, f := range []oidctest.Fault{{Hang: true}, {Reset: true}, {Cut: true}, {Stall: true}, {Body: []byte(`{"keys":[`)}, {Body: []byte(`null`)}, oidctest.HTMLPage(200)} {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		issuer.Fail(oidctest.JWKS, f)
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		var wg sync.WaitGroup
+		for n := range 20 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n)*5*time.Millisecond)
+				defer cancel()
+				if _, err := a.Authenticate(ctx, issuer.Token(nil)); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
+					t.Errorf("%+v: Authenticate() error = %v, want %v", f, err, oidcauth.ErrKeysUnavailable)
+				}
+			})
 		}
-		return i
-	}
-	return []oidcauth.Issuer{
-		named("issuer", nil),
-		named("other", nil),
-		named("many", nil),
-		named("down", nil),
-		named("access", func(i *oidcauth.Issuer) { i.TokenTypes = []string{"at+jwt"} }),
-		named("both", func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", "at+jwt"} }),
-		named("narrow", func(i *oidcauth.Issuer) { i.Algorithms = []string{"ES384"} }),
-		named("client", func(i *oidcauth.Issuer) { i.AudienceClaim = "client_id" }),
-		named("anyone", func(i *oidcauth.Issuer) { i.Audiences, i.InsecureAnyAudience = nil, true }),
-		named("tuple", func(i *oidcauth.Issuer) { i.Subject = []oidcauth.Path{{"tid"}, {"user", "oid"}} }),
-		named("ruled", func(i *oidcauth.Issuer) { i.ClaimRules = hostileClaimRules }),
-		named("program", func(i *oidcauth.Issuer) { i.Rules = []oidcauth.Rule{oidcauth.HasRole("writer")} }),
+		wg.Wait()
+		a.Close()
 	}
 }
 
-// authenticate is the usual way to present a token.
-func (w *world) authenticate(tok string) func() (*oidcauth.Claims, error) {
-	return func() (*oidcauth.Claims, error) { return w.auth.Authenticate(context.Background(), tok) }
-}
-
-// row makes a row of two tokens.
-func (w *world) row(name string, want error, bad, good string) hostile {
-	presentBad := func() (*oidcauth.Claims, error) { return w.judge(want).Authenticate(context.Background(), bad) }
-	return hostile{name, want, presentBad, w.authenticate(good), bad, good}
-}
-
-// members are the members of a JSON object in their order: names without
-// quotes, values as JSON text.
-type members [][2]string
-
-// set returns a copy with the member changed, added, or for "" removed.
-func (m members) set(name, value string) members {
-	var changed members
-	found := false
-	for _, member := range m {
-		if member[0] == name {
-			found = true
-			member[1] = value
-		}
-		if member[1] != "" {
-			changed = append(changed, member)
-		}
+// What comes from the issuer's address may not come from the issuer. None of
+// these answers gives keys, and none leads to an address that was not configured.
+func TestKeySources_Hostile(t *testing.T) {
+	t.Parallel()
+	discovery := func(name string, value any) func(*oidctest.Issuer) {
+		return func(i *oidctest.Issuer) { i.SetDiscovery(map[string]any{name: value}) }
 	}
-	if !found && value != "" {
-		changed = append(changed, [2]string{name, value})
+	fail := func(at oidctest.Endpoint, f oidctest.Fault) func(*oidctest.Issuer) {
+		return func(i *oidctest.Issuer) { i.Fail(at, f) }
 	}
-	return changed
-}
-
-// with returns a copy with a member more, whether or not it is there already.
-func (m members) with(name, value string) members {
-	return append(m[:len(m):len(m)], [2]string{name, value})
-}
-
-// String returns the object.
-func (m members) String() string {
-	var parts []string
-	for _, member := range m {
-		parts = append(parts, `"`+member[0]+`":`+member[1])
+	const evil = "https://evil.test/jwks.json"
+	tests := []struct {
+		name   string
+		spoil  func(*oidctest.Issuer)
+		accept bool
+	}{
+		{"nothing", func(*oidctest.Issuer) {}, true},
+		{"discovery for another issuer", discovery("issuer", "https://evil.test"), false},
+		{"discovery for an issuer with a slash", discovery("issuer", hostile.URL+"/"), false},
+		{"discovery for no issuer", discovery("issuer", nil), false},
+		{"discovery with the issuer in a list", discovery("issuer", []string{hostile.URL}), false},
+		{"discovery with the key set nowhere", discovery("jwks_uri", nil), false},
+		{"discovery with the key set over http", discovery("jwks_uri", "http://issuer.test/jwks.json"), false},
+		{"discovery with the key set in a file", discovery("jwks_uri", "file:///etc/passwd"), false},
+		{"discovery with the key set in capitals", func(i *oidctest.Issuer) {
+			i.SetDiscovery(map[string]any{"jwks_uri": nil, "JWKS_URI": i.JWKSURL()})
+		}, false},
+		{"discovery as a web page", fail(oidctest.Discovery, oidctest.HTMLPage(200)), false},
+		{"discovery that moved to another host", fail(oidctest.Discovery, oidctest.Fault{Redirect: "https://evil.test/.well-known/openid-configuration"}), false},
+		{"key set that moved to another host", fail(oidctest.JWKS, oidctest.Fault{Redirect: evil}), false},
+		{"key set that moved to another host for good", fail(oidctest.JWKS, oidctest.Fault{Redirect: evil, Status: http.StatusPermanentRedirect}), false},
+		{"key set that moved to http", fail(oidctest.JWKS, oidctest.Fault{Redirect: "http://issuer.test/moved/jwks.json"}), false},
+		{"key set that moved in a circle", fail(oidctest.JWKS, oidctest.Fault{Redirect: "/jwks.json"}), false},
+		{"key set that moved on its host", fail(oidctest.JWKS, oidctest.Fault{Redirect: "/moved/jwks.json"}), true},
+		{"key set of two mebibytes", fail(oidctest.JWKS, oidctest.Fault{Pad: 2 << 20}), false},
+		{"key set of a hundred mebibytes, compressed", fail(oidctest.JWKS, oidctest.Fault{Pad: 100 << 20, Gzip: true}), false},
+		{"key set of half a mebibyte", fail(oidctest.JWKS, oidctest.Fault{Pad: 1 << 19}), true},
+		{"key set, compressed", fail(oidctest.JWKS, oidctest.Fault{Pad: 1 << 10, Gzip: true}), true},
+		{"key set that is cut off", fail(oidctest.JWKS, oidctest.Fault{Cut: true}), false},
+		{"key set as a web page", fail(oidctest.JWKS, oidctest.HTMLPage(200)), false},
+		{"key set with an error's status", fail(oidctest.JWKS, oidctest.Fault{Status: 503}), false},
+		{"empty key set", func(i *oidctest.Issuer) { i.RemoveKeys() }, false},
+		{"key set with a secret alone", func(i *oidctest.Issuer) {
+			i.RemoveKeys()
+			i.AddJWK(map[string]any{"kty": "oct", "k": "AAAA", "kid": i.Key().ID()})
+		}, false},
+		{"key set with garbage beside the key", func(i *oidctest.Issuer) {
+			for _, jwk := range []string{`null`, `1`, `"x"`, `[]`, `{}`, `{"kty":"XYZ"}`, `{"kty":"EC"}`, `{"kty":1}`} {
+				i.AddJWK(jwk)
+			}
+		}, true},
 	}
-	return "{" + strings.Join(parts, ",") + "}"
-}
-
-// goodExpiry is a time that tokens of these tests expire at: long from now.
-const goodExpiry = "4102444800"
-
-// goodClaims are the claims of a token that is accepted.
-func goodClaims(issuer string) members {
-	return members{
-		{"iss", `"` + issuer + `"`}, {"sub", `"alice"`}, {"aud", `"` + testAudience + `"`},
-		{"exp", goodExpiry}, {"iat", "1700000000"},
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			issuer, trusted := newIssuer(t, oidctest.Config{})
+			thief := oidctest.NewIssuer(t, oidctest.Config{URL: "https://evil.test"})
+			thief.Publish(issuer.Key())
+			tt.spoil(issuer)
+			a := newAuthenticator(t, oidcauth.Config{
+				Issuers: []oidcauth.Issuer{trusted}, Client: oidctest.Client(issuer, thief),
+			})
+			var want error
+			if !tt.accept {
+				want = oidcauth.ErrKeysUnavailable
+			}
+			_, err := a.Authenticate(t.Context(), issuer.Token(nil))
+			if !errors.Is(err, want) {
+				t.Errorf("Authenticate() error = %v, want %v", err, want)
+			}
+			if status, _, description := oidcauth.Answer(err); err != nil && (status != 503 || strings.Contains(description, "issuer.test")) {
+				t.Errorf("Answer() = %d %q", status, description)
+			}
+			if n := thief.Fetches(); n != (oidctest.Fetches{}) {
+				t.Errorf("another host was asked: %+v", n)
+			}
+			if n := issuer.Fetches().PlainHTTP; n != 0 {
+				t.Errorf("%d fetches without TLS", n)
+			}
+		})
 	}
 }
-
-// goodHeader is the header that goes with a key.
-func goodHeader(k *oidctest.Key) members {
-	return members{{"alg", `"` + k.Algorithm() + `"`}, {"kid", `"` + k.ID() + `"`}, {"typ", `"JWT"`}}
-}
-
-// signRaw signs a header and claims just as they are.
-func signRaw(k *oidctest.Key, header, claims members) string {
-	return k.Sign([]byte(header.String()), claims.String())
-}
-
-// key is the key that most rows use.
-func (w *world) key() *oidctest.Key { return w.keys["ES256"] }
-
-// withClaims signs claims as the main issuer does.
-func (w *world) withClaims(claims members) string {
-	return signRaw(w.key(), goodHeader(w.key()), claims)
-}
-
-// withHeader signs the good claims under a header.
-func (w *world) withHeader(header members) string {
-	return signRaw(w.key(), header, goodClaims(mainURL))
-}
-
-// of signs with the current key of another issuer, whose name the claims bear
-// unless they are changed.
-func (w *world) of(host string, change func(header, claims members) (members, members)) string {
-	i := w.by[host]
-	header, claims := goodHeader(i.Key()), goodClaims(i.URL())
-	if change != nil {
-		header, claims = change(header, claims)
-	}
-	return signRaw(i.Key(), header, claims)
-}
-
-// unix writes the time some way from now as a claim.
-func unix(d time.Duration) string { return strconv.FormatInt(time.Now().Add(d).Unix(), 10) }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -62,6 +63,7 @@ func newHandSource(t *testing.T) (*oidctest.Issuer, oidcauth.Issuer, *handSource
 
 // Keys of a source take the place of others at once, and nothing is fetched.
 func TestKeySource(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted, source := newHandSource(t)
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -92,6 +94,7 @@ func TestKeySource(t *testing.T) {
 
 // A source that says nothing sensible at first makes no Authenticator.
 func TestKeySource_RefusedAtFirst(t *testing.T) {
+	t.Parallel()
 	failed := errors.New("no connection")
 	for _, tt := range []struct {
 		name string
@@ -128,6 +131,7 @@ func TestKeySource_RefusedAtFirst(t *testing.T) {
 
 // Keys that are not adopted leave those of before in force, with what they grant.
 func TestKeySource_RefusedLater(t *testing.T) {
+	t.Parallel()
 	issuer, trusted, source := newHandSource(t)
 	source.keys.WithoutKeyID = []string{issuer.Key().ID()}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, CacheBytes: -1})
@@ -150,6 +154,7 @@ func payloadOf(issuer *oidctest.Issuer) map[string]any {
 
 // What a source does not say is not granted.
 func TestKeySource_Grants(t *testing.T) {
+	t.Parallel()
 	issuer, trusted, source := newHandSource(t)
 	good := source.keys
 	keyless, lasting := payloadOf(issuer), payloadOf(issuer)
@@ -185,6 +190,7 @@ func TestKeySource_Grants(t *testing.T) {
 // While a source does not know whether its keys are good, none is trusted: from
 // the beginning or since, until it says so.
 func TestKeySource_Unavailable(t *testing.T) {
+	t.Parallel()
 	lost := errors.New("the vault is sealed")
 	for _, first := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
@@ -221,6 +227,7 @@ func TestKeySource_Unavailable(t *testing.T) {
 
 // A source is asked for keys that it has not said, and not about others' tokens.
 func TestKeySource_Refresh(t *testing.T) {
+	t.Parallel()
 	issuer, trusted, source := newHandSource(t)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
 	wants(t, a, issuer.Token(nil), nil)
@@ -246,6 +253,7 @@ func TestKeySource_Refresh(t *testing.T) {
 
 // A revocation without an end is kept for as long as the tokens of a source live.
 func TestKeySource_MaxLifetime(t *testing.T) {
+	t.Parallel()
 	const year = 366 * 24 * time.Hour
 	for _, tt := range []struct {
 		name     string
@@ -258,16 +266,16 @@ func TestKeySource_MaxLifetime(t *testing.T) {
 		{"some never expire", -1, 99 * 365 * 24 * time.Hour},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			clock := new(setClock)
+			clock := new(authtest.Clock)
 			_, trusted, source := newHandSource(t)
 			source.keys.MaxLifetime = tt.lifetime
-			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Now: clock.now})
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Now: clock.Now})
 			revoke(t, a, oidcauth.Revocation{Subject: "alice"})
-			clock.set(tt.kept)
+			clock.Set(tt.kept)
 			if n := a.RevocationCount(); n != 1 {
 				t.Errorf("%d revocations after %v, want 1", n, tt.kept)
 			}
-			clock.set(2 * tt.kept)
+			clock.Set(2 * tt.kept)
 			if n := a.RevocationCount(); n != 0 {
 				t.Errorf("%d revocations after %v, want none", n, 2*tt.kept)
 			}
@@ -287,25 +295,27 @@ func (w withoutTickets) Follow(adopt func(oidcauth.Keys) error) (func(), error) 
 
 // Who has an issuer's keys may not therefore vouch for others' callers.
 func TestKeySource_NoTickets(t *testing.T) {
+	t.Parallel()
 	local := newLocal(t, localissuer.Config{})
 	silent := local.Issuer()
 	silent.Keys.Source = withoutTickets{local}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{silent}})
 	claims := wants(t, a, issue(t, local, localissuer.Request{}), nil)
-	ticket, err := local.Ticket(fromProgram(), claims, "chat")
+	ticket, err := local.Ticket(from(), claims, "chat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.AuthenticateTicket(fromProgram(), ticket, "chat"); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+	if _, err := a.AuthenticateTicket(from(), ticket, "chat"); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
 		t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
 	}
-	if _, err := trusting(t, local).AuthenticateTicket(fromProgram(), ticket, "chat"); err != nil {
+	if _, err := trusting(t, local).AuthenticateTicket(from(), ticket, "chat"); err != nil {
 		t.Errorf("AuthenticateTicket() where it is said: error = %v", err)
 	}
 }
 
 // Claims for tests need what a source grants, and no more of it.
 func TestKeySource_UnverifiedClaims(t *testing.T) {
+	t.Parallel()
 	issuer, trusted, source := newHandSource(t)
 	payload := wants(t, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}}), issuer.Token(nil), nil).Payload()
 	before := source.stopped

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -13,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -49,6 +53,7 @@ func postLogout(a *oidcauth.Authenticator, tokens ...string) *http.Response {
 
 // A logout ends what its token names, and by an issuer's description less of it.
 func TestLogoutHandler(t *testing.T) {
+	t.Parallel()
 	const (
 		elsewhere = "alice/login-2"
 		unsaid    = "alice/" // of which login session, her token does not say
@@ -123,6 +128,7 @@ func TestLogoutHandler(t *testing.T) {
 
 // The subject of a logout token is the issuer's, whatever the identity is made of.
 func TestLogoutHandler_MappedSubject(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.Subject = []oidcauth.Path{{"oid"}}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -138,6 +144,7 @@ func TestLogoutHandler_MappedSubject(t *testing.T) {
 
 // No logout token but a good one does anything, and each works once.
 func TestLogoutHandler_Attacks(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	other := oidctest.NewIssuer(t, oidctest.Config{URL: "https://other.test"})
 	stranger := oidctest.NewIssuer(t, oidctest.Config{URL: "https://stranger.test"})
@@ -242,6 +249,7 @@ func TestLogoutHandler_Attacks(t *testing.T) {
 }
 
 func TestLogoutHandler_Requests(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	form := url.Values{"logout_token": {logoutToken(issuer, nil)}}.Encode()
@@ -281,6 +289,7 @@ func mustJSON(t *testing.T, v any) string {
 // The client that people sign in with may log them out, and its tokens are
 // still not for this server.
 func TestLogoutHandler_LogoutAudiences(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	trusted.LogoutAudiences = []string{"app"}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
@@ -306,6 +315,7 @@ func TestLogoutHandler_LogoutAudiences(t *testing.T) {
 // Nothing that takes time for each claim is done for a logout token that anybody
 // can make.
 func TestLogoutHandler_SignatureFirst(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	good := logoutToken(issuer, map[string]any{"SUB": "bob"})
@@ -315,5 +325,204 @@ func TestLogoutHandler_SignatureFirst(t *testing.T) {
 	forged := good[:strings.LastIndexByte(good, '.')+1] + strings.Repeat("A", 86)
 	if _, _, _, err := a.VerifyLogout(t.Context(), forged); !errors.Is(err, oidcauth.ErrSignature) {
 		t.Errorf("by nobody: error = %v, want %v", err, oidcauth.ErrSignature)
+	}
+}
+
+// A logout that names both a subject and a login session ends what either names
+// on every server, and here also while the log is down.
+func TestLogoutHandler_BothEverywhere(t *testing.T) {
+	t.Parallel()
+	for _, down := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer, trusted := newIssuer(t, oidctest.Config{})
+			log := newMemoryLog()
+			cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log}
+			here, there := newAuthenticator(t, cfg), newAuthenticator(t, cfg)
+			sessions := func(a *oidcauth.Authenticator) (all []*oidcauth.Session) {
+				for _, claims := range []map[string]any{{"sub": "alice"}, {"sub": "bob", "sid": "login-1"}} {
+					all = append(all, a.NewSession(t.Context(), authenticate(t, a, issuer.Token(claims))))
+				}
+				return all
+			}
+			first, second := sessions(here), sessions(there)
+			log.SetDown(down)
+			time.Sleep(time.Second)
+			resp := postLogout(here, logoutToken(issuer, map[string]any{"sid": "login-1"}))
+			if !down && resp.StatusCode != http.StatusOK {
+				t.Errorf("got status %d, body %s", resp.StatusCode, bodyOf(t, resp))
+			}
+			for _, s := range first {
+				expectEnd(t, s, oidcauth.ErrRevoked)
+			}
+			log.SetDown(false)
+			time.Sleep(5 * time.Minute) // for what could not be shared at once
+			for _, s := range second {
+				expectEnd(t, s, oidcauth.ErrRevoked)
+			}
+		})
+	}
+}
+
+// The line of a logout counts what ended and, if that is nothing, says why.
+func TestLogoutHandler_Log(t *testing.T) {
+	t.Parallel()
+	const nothing, useless, remedy = "no live session matches", `no token of this issuer has carried "sid"`, "leave LogoutBy empty"
+	alice, withSid := map[string]any{"sub": "alice"}, map[string]any{"sub": "alice", "sid": "login-1"}
+	tests := []struct {
+		name     string
+		by       string
+		sessions []map[string]any // of which tokens
+		closed   bool             // before the logout
+		logout   map[string]any
+		ended    int
+		reason   []string
+		level    string
+	}{
+		{"one of two", "", []map[string]any{alice, {"sub": "bob"}}, false, nil, 1, nil, "INFO"},
+		{"three of one subject", "", []map[string]any{alice, alice, withSid}, false, nil, 3, nil, "INFO"},
+		{"by both, and one matches twice", "", []map[string]any{alice, withSid, {"sub": "bob", "sid": "login-1"}}, false, map[string]any{"sid": "login-1"}, 3, nil, "INFO"},
+		{"by login session", "", []map[string]any{alice, withSid}, false, map[string]any{"sid": "login-1", "sub": nil}, 1, nil, "INFO"},
+		{"somebody who is not there", "", []map[string]any{alice}, false, map[string]any{"sub": "carol"}, 0, []string{nothing}, "INFO"},
+		{"sessions that have ended before", "", []map[string]any{alice}, true, nil, 0, []string{nothing}, "INFO"},
+		{"before the first token", "", nil, false, map[string]any{"sid": "login-1", "sub": nil}, 0, []string{nothing}, "INFO"},
+		{"a login session that is not there", "", []map[string]any{alice, withSid}, false, map[string]any{"sid": "login-2", "sub": nil}, 0, []string{nothing}, "INFO"},
+		{"no token has a login session", "", []map[string]any{alice}, false, map[string]any{"sid": "login-1", "sub": nil}, 0, []string{useless}, "WARN"},
+		{"no token that ended has a login session", "", []map[string]any{alice}, true, map[string]any{"sid": "login-1", "sub": nil}, 0, []string{useless}, "WARN"},
+		{"no token has the login session that the description wants", "sid", []map[string]any{alice}, false, map[string]any{"sid": "login-1"}, 0, []string{useless, remedy}, "WARN"},
+		{"a subject that the description does not want", "sid", []map[string]any{alice, withSid}, false, map[string]any{"sid": "login-2"}, 0, []string{nothing}, "INFO"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, trusted := newIssuer(t, oidctest.Config{})
+				trusted.LogoutBy = tt.by
+				var log logBuffer
+				a := newAuthenticator(t, oidcauth.Config{
+					Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+				})
+				for _, claims := range tt.sessions {
+					s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(claims)))
+					if tt.closed {
+						s.Close()
+					}
+				}
+				time.Sleep(time.Second)
+				token := logoutToken(issuer, tt.logout)
+				if resp := postLogout(a, token); resp.StatusCode != http.StatusOK {
+					t.Fatalf("got status %d, body %s", resp.StatusCode, bodyOf(t, resp))
+				}
+				var line struct {
+					Level, Msg, Revocation, Reason string
+					Ended                          int
+				}
+				lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+				if err := json.Unmarshal([]byte(lines[len(lines)-1]), &line); err != nil {
+					t.Fatalf("log %q: %v", log.String(), err)
+				}
+				if line.Msg != "logout" || line.Level != tt.level || line.Ended != tt.ended || line.Revocation == "" || (line.Reason == "") != (tt.ended > 0) {
+					t.Errorf("log %s, want %d ended at level %s", log.String(), tt.ended, tt.level)
+				}
+				for _, want := range tt.reason {
+					if !strings.Contains(line.Reason, want) {
+						t.Errorf("reason %q, want %q in it", line.Reason, want)
+					}
+				}
+				if strings.Contains(log.String(), token[:20]) {
+					t.Error("the log has the token")
+				}
+			})
+		})
+	}
+}
+
+// go-oidc is the second opinion on logout tokens: what is accepted here with an
+// expiry, it accepts and reads the same. It refuses every token without one.
+func TestVerifyLogout_Library(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	provider, err := oidc.NewProvider(oidc.ClientContext(t.Context(), issuer.Client()), issuer.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	library := provider.VerifierContext(oidc.ClientContext(t.Context(), issuer.Client()), &oidc.Config{
+		ClientID: testAudience, Now: func() time.Time { return time.Now().Add(-30 * time.Second) }, // as the leeway
+	})
+	at := func(after time.Duration) int64 { return now.Add(after).Unix() }
+	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
+	event := map[string]any{logoutEvent: map[string]any{}}
+	variants := []struct {
+		claim  string
+		values []any // of which the first is good; nil means that the claim is missing
+	}{
+		{"iss", []any{issuer.URL(), issuer.URL() + "/", "https://other.test", nil}},
+		{"aud", []any{testAudience, []string{"x", testAudience}, "x", []string{}, nil}},
+		{"sub", []any{"alice", "", raw("null"), 1, nil}},
+		{"sid", []any{"login-1", nil, "", raw("null"), raw("[]")}},
+		{"jti", []any{"logout-1", "", raw("null"), nil}},
+		{"iat", []any{at(0), raw("1.5e9"), at(-time.Hour), at(time.Hour), raw("null"), nil}},
+		{"exp", []any{at(time.Minute), raw("4102444800.5"), at(-time.Minute), raw("null"), raw(`"4102444800"`), nil}},
+		{"events", []any{event, map[string]any{}, map[string]any{logoutEvent: raw("null")}, map[string]any{logoutEvent: true}, raw("[]"), nil}},
+		{"nonce", []any{nil, "n", raw("null")}},
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	both, ours, without := 0, 0, 0
+	for range 1500 {
+		claims := map[string]any{}
+		for _, v := range variants {
+			value := v.values[0]
+			if random.IntN(4) == 0 { // most claims of a token are good
+				value = v.values[random.IntN(len(v.values))]
+			}
+			if value != nil {
+				claims[v.claim] = value
+			}
+		}
+		token := issuer.Sign(map[string]any{"typ": "logout+jwt"}, claims)
+		tokenID, sessionID, subject, err := a.VerifyLogout(t.Context(), token)
+		if err != nil {
+			continue
+		}
+		ours++
+		got, err := library.VerifyLogout(t.Context(), token)
+		if _, expires := claims["exp"]; !expires {
+			without++
+			if err == nil {
+				t.Errorf("%v: go-oidc accepts a token without expiry: the reason for a check of our own is gone", claims)
+			}
+			continue
+		}
+		both++
+		if err != nil {
+			t.Errorf("%v: go-oidc refuses it: %v", claims, err)
+		} else if got.TokenID != tokenID || got.SessionID != sessionID || got.Subject != subject {
+			t.Errorf("%v: got %q, %q, %q, go-oidc %q, %q, %q", claims, tokenID, sessionID, subject, got.TokenID, got.SessionID, got.Subject)
+		}
+	}
+	if both < 100 || without < 5 || ours > 1000 {
+		t.Errorf("%d of 1500 tokens accepted, %d with an expiry, %d without: the test says too little", ours, both, without)
+	}
+}
+
+// Where any audience will do, a logout token needs one all the same.
+func TestLogoutHandler_AnyAudience(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	trusted.Audiences, trusted.InsecureAnyAudience = nil, true
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	for _, tt := range []struct {
+		name   string
+		aud    any
+		status int
+	}{
+		{"one", "anything", http.StatusOK},
+		{"none", nil, http.StatusBadRequest},
+		{"an empty list", []string{}, http.StatusBadRequest},
+	} {
+		token := logoutToken(issuer, map[string]any{"aud": tt.aud, "jti": tt.name})
+		if resp := postLogout(a, token); resp.StatusCode != tt.status {
+			t.Errorf("%s: status = %d, want %d", tt.name, resp.StatusCode, tt.status)
+		}
 	}
 }

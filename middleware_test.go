@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,8 +9,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
+	"weak"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -40,6 +48,7 @@ func bodyOf(t *testing.T, resp *http.Response) string {
 }
 
 func TestMiddleware(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	down := oidctest.NewIssuer(t, oidctest.Config{URL: "https://down.test"})
 	down.Fail(oidctest.JWKS, oidctest.Fault{Status: 503})
@@ -103,6 +112,7 @@ func TestMiddleware(t *testing.T) {
 // A caller that an outer handler put into the context does not survive a
 // request without token.
 func TestOptional_ReplacesCaller(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	r := newRequest(t, "GET /")
@@ -114,72 +124,9 @@ func TestOptional_ReplacesCaller(t *testing.T) {
 	})).ServeHTTP(httptest.NewRecorder(), r)
 }
 
-func TestRefuse(t *testing.T) {
-	issuer, trusted := newIssuer(t, oidctest.Config{})
-	a := newAuthenticator(t, oidcauth.Config{
-		Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(),
-		ResourceMetadataURL: "https://db.test/.well-known/oauth-protected-resource",
-	})
-	metadata := `resource_metadata="https://db.test/.well-known/oauth-protected-resource"`
-	tests := []struct {
-		err       error
-		status    int
-		challenge string
-	}{
-		{oidcauth.ErrNoToken, 401, "Bearer " + metadata},
-		{oidcauth.ErrSignature, 401, `Bearer error="invalid_token", error_description="the token is not accepted", ` + metadata},
-		{fmt.Errorf("wrapped: %w", oidcauth.ErrForbidden), 403, `Bearer error="insufficient_scope", error_description="the caller may not do this", ` + metadata},
-		{oidcauth.ErrOrigin, 403, `Bearer error="access_denied", error_description="the origin is not allowed", ` + metadata},
-		{oidcauth.ErrKeysUnavailable, 503, ""},
-		{oidcauth.ErrClosed, 503, ""},
-		{errors.New("disk full"), 500, ""},
-	}
-	for _, tt := range tests {
-		w := httptest.NewRecorder()
-		a.Refuse(w, newRequest(t, "GET /"), tt.err)
-		if w.Code != tt.status || w.Header().Get("WWW-Authenticate") != tt.challenge {
-			t.Errorf("Refuse(%v) = %d %q, want %d %q", tt.err, w.Code, w.Header().Get("WWW-Authenticate"), tt.status, tt.challenge)
-		}
-		if strings.Contains(w.Body.String(), "disk") {
-			t.Errorf("Refuse(%v) tells the caller: %s", tt.err, w.Body)
-		}
-		if got := w.Header().Get("Cache-Control"); got != "no-store" {
-			t.Errorf("Refuse(%v) Cache-Control = %q, want no-store", tt.err, got)
-		}
-	}
-}
-
-func TestAnswer(t *testing.T) {
-	tests := []struct {
-		err    error
-		status int
-		code   string
-	}{
-		{oidcauth.ErrNoToken, 401, "unauthorized"},
-		{fmt.Errorf("wrapped: %w", oidcauth.ErrExpired), 401, "invalid_token"},
-		{oidcauth.ErrForbidden, 403, "insufficient_scope"},
-		{oidcauth.ErrKeysUnavailable, 503, "temporarily_unavailable"},
-		{errors.New("disk full"), 500, "server_error"},
-	}
-	for _, tt := range tests {
-		status, code, description := oidcauth.Answer(tt.err)
-		if status != tt.status || code != tt.code || description == "" || strings.Contains(description, "disk") {
-			t.Errorf("Answer(%v) = %d %q %q, want %d %q", tt.err, status, code, description, tt.status, tt.code)
-		}
-	}
-}
-
-func TestRefuse_Head(t *testing.T) {
-	issuer, trusted := newIssuer(t, oidctest.Config{})
-	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
-	resp := serve(a.Middleware(whoami), newRequest(t, "HEAD /"))
-	if body := bodyOf(t, resp); resp.StatusCode != 401 || body != "" {
-		t.Errorf("HEAD = %d %q, want 401 without body", resp.StatusCode, body)
-	}
-}
-
 // One line a refusal, which says what was got and wanted, and no token.
 func TestMiddleware_Log(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	var log logBuffer
 	a := newAuthenticator(t, oidcauth.Config{
@@ -231,4 +178,313 @@ func ExampleAuthenticator_Middleware() {
 	handler.ServeHTTP(w, r)
 	fmt.Print(w.Body)
 	// Output: hello alice
+}
+
+// A caller's account is an address, of IPv6 its network.
+func TestWithCallerAddr(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ name, one, other string }{
+		{"an IPv4 address", "192.0.2.1", "192.0.2.1"},
+		{"IPv4 as IPv6", "192.0.2.1", "::ffff:192.0.2.1"},
+		{"a network of IPv6", "2001:db8::1", "2001:db8::ffff:0:0:2"},
+		{"a zone", "fe80::1", "fe80::2%eth0"},
+	}
+	account := func(text string) netip.Addr {
+		return oidcauth.CallerAccount(oidcauth.WithCallerAddr(t.Context(), netip.MustParseAddr(text)))
+	}
+	for _, tt := range tests {
+		if account(tt.one) != account(tt.other) {
+			t.Errorf("%s: accounts %v and %v, want one", tt.name, account(tt.one), account(tt.other))
+		}
+	}
+	if account("192.0.2.1") == account("192.0.2.2") || account("2001:db8::1") == account("2001:db8:0:1::1") {
+		t.Error("two callers have one account")
+	}
+	if got := oidcauth.CallerAccount(t.Context()); got.IsValid() {
+		t.Errorf("account of nobody = %v, want none", got)
+	}
+}
+
+// The middleware knows callers by their connection, or by the word of a proxy that
+// is trusted, and a request's context that has an address already keeps it. While
+// one caller floods, another has a turn at once; the same caller has not.
+func TestMiddleware_CallerAddr(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name    string
+		proxies []netip.Prefix
+		flood   func(*http.Request) // makes a request the flooding caller's
+		other   func(*http.Request)
+		want    int
+	}{
+		{"by the connection", nil, remote("192.0.2.1:1"), remote("192.0.2.2:1"), 200},
+		{"by the proxy's word", trusted, forwarded("192.0.2.1"), forwarded("192.0.2.2"), 200},
+		{"by the program's word", nil, remote("192.0.2.1:1"), programs("192.0.2.2"), 200},
+		{"one caller, another port", nil, remote("192.0.2.1:1"), remote("192.0.2.1:2"), 503},
+		{"one proxy that is not trusted", nil, forwarded("192.0.2.1"), forwarded("192.0.2.2"), 503},
+		{"one network of IPv6", nil, remote("[2001:db8::1]:1"), remote("[2001:db8::2]:1"), 503},
+	}
+	for _, tt := range tests {
+		for _, extract := range map[string]oidcauth.Extractor{"the bearer's": nil, "another": oidcauth.FirstOf(oidcauth.BearerToken)} {
+			t.Run(tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					issuers, client := strangers(t, 1)
+					cfg := open(hanging(client.Transport, 0), oidcauth.AnyIssuer{MaxFirstContacts: 1, FirstContactsPerSecond: 0.1})
+					cfg.Proxies, cfg.Extract = tt.proxies, extract
+					a := newAuthenticator(t, cfg)
+					handler := a.Middleware(whoami)
+					ask := func(token string, change func(*http.Request)) int {
+						r := newRequest(t, "GET /", "Authorization: Bearer "+token)
+						change(r)
+						w := httptest.NewRecorder()
+						handler.ServeHTTP(w, r)
+						return w.Code
+					}
+					ctx, stop := context.WithCancel(t.Context())
+					var wg sync.WaitGroup
+					for n := range 100 {
+						wg.Go(func() {
+							time.Sleep(time.Duration(n) * 200 * time.Millisecond)
+							if ctx.Err() == nil {
+								ask(madeUp("https://hang-"+string(rune('a'+n%26))+string(rune('a'+n/26))+".test"), tt.flood)
+							}
+						})
+					}
+					// A second before the next turn, for which all others wait.
+					time.Sleep(9*time.Second + 50*time.Millisecond)
+					if got := ask(issuers[0].Token(nil), tt.other); got != tt.want {
+						t.Errorf("status %d, want %d", got, tt.want)
+					}
+					stop()
+					wg.Wait()
+				})
+			})
+		}
+	}
+}
+
+var trusted = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+
+func remote(addr string) func(*http.Request) { return func(r *http.Request) { r.RemoteAddr = addr } }
+
+func forwarded(addr string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.RemoteAddr = "10.0.0.1:1"
+		r.Header.Set("X-Forwarded-For", addr)
+	}
+}
+
+func programs(addr string) func(*http.Request) {
+	return func(r *http.Request) {
+		r.RemoteAddr = "192.0.2.1:1"
+		*r = *r.WithContext(oidcauth.WithCallerAddr(r.Context(), netip.MustParseAddr(addr)))
+	}
+}
+
+// The handler's context knows the caller, for tokens that come later on the
+// connection.
+func TestOptional_CallerAddr(t *testing.T) {
+	t.Parallel()
+	_, client := strangers(t, 1)
+	a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+	handler := a.Optional(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if got := oidcauth.CallerAccount(r.Context()).String(); got != "192.0.2.1" {
+			t.Errorf("caller = %s, want 192.0.2.1", got)
+		}
+	}))
+	r := newRequest(t, "GET /")
+	r.RemoteAddr = "192.0.2.1:1"
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// A handler that takes the token out of the request itself has the caller's
+// address from the Authenticator, where it matters.
+func TestCallerContext(t *testing.T) {
+	t.Parallel()
+	_, client := strangers(t, 1)
+	cfg := open(client, oidcauth.AnyIssuer{})
+	cfg.Proxies = trusted
+	a := newAuthenticator(t, cfg)
+	r := newRequest(t, "GET /")
+	forwarded("192.0.2.1")(r)
+	if got := oidcauth.CallerAccount(a.CallerContext(r)).String(); got != "192.0.2.1" {
+		t.Errorf("caller = %s, want 192.0.2.1", got)
+	}
+	programs("192.0.2.2")(r)
+	if got := oidcauth.CallerAccount(a.CallerContext(r)).String(); got != "192.0.2.2" {
+		t.Errorf("caller = %s, want the program's word, 192.0.2.2", got)
+	}
+	r = newRequest(t, "GET /")
+	if ctx := behindProxies(t).CallerContext(r); ctx != r.Context() {
+		t.Error("another context where no address is needed")
+	}
+}
+
+// behindProxies is an Authenticator whose proxies are 10.0.0.0/8 and
+// 2001:db8:ffff::/48.
+func behindProxies(t testing.TB) *oidcauth.Authenticator {
+	return newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: "https://issuer.test", Audiences: []string{testAudience}}},
+		Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48")},
+	})
+}
+
+func TestConfig_Proxies(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"10.0.0.0/8": "", "10.1.2.3/8": "", "2001:db8::/32": "", "0.0.0.0/0": "", "": "Config.Proxies", "::ffff:10.0.0.0/104": "IPv4 form",
+	} {
+		prefix, _ := netip.ParsePrefix(text)
+		a, err := oidcauth.New(oidcauth.Config{
+			Issuers: []oidcauth.Issuer{{URL: "https://issuer.test", Audiences: []string{testAudience}}},
+			Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), prefix},
+		})
+		if err == nil {
+			a.Close()
+		}
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("New() with proxy %q error = %v, want one with %q", text, err, want)
+		}
+	}
+}
+
+// Only a request without token is nobody's. A token that a rule refuses is not
+// taken for none, whatever error the rule found for it.
+func TestOptional_RuleSaysNoToken(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	trusted.Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
+		if c.TokenID() == "" {
+			return fmt.Errorf("no ticket: %w", oidcauth.ErrNoToken)
+		}
+		return nil
+	}}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	for _, tt := range []struct {
+		name    string
+		headers []string
+		status  int
+		body    string
+	}{
+		{"refused by the rule", []string{"Authorization: Bearer " + issuer.Token(nil)}, 401, ""},
+		{"accepted by the rule", []string{"Authorization: Bearer " + issuer.Token(map[string]any{"jti": "1"})}, 200, "alice"},
+		{"no token", nil, 200, "nobody"},
+	} {
+		resp := serve(a.Optional(whoami), newRequest(t, "GET /", tt.headers...))
+		if body := bodyOf(t, resp); resp.StatusCode != tt.status || tt.status == 200 && body != tt.body {
+			t.Errorf("%s: %d %q, want %d %q", tt.name, resp.StatusCode, body, tt.status, tt.body)
+		}
+	}
+}
+
+// A token that was seen before costs one allocation on its way through the
+// middleware: the handler's request, with its context.
+func TestMiddleware_Allocations(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	authorization := []string{"Bearer " + issuer.Token(nil)}
+	r := newRequest(t, "GET /")
+	served := 0
+	next := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if _, ok := oidcauth.FromContext(r.Context()); ok {
+			served++
+		}
+	})
+	for name, handler := range map[string]http.Handler{"Middleware": a.Middleware(next), "Optional": a.Optional(next)} {
+		served = 0
+		if n := testing.AllocsPerRun(100, func() {
+			r.Header["Authorization"] = authorization
+			handler.ServeHTTP(nil, r)
+		}); n != 1 {
+			t.Errorf("%s: %v allocations, want 1", name, n)
+		}
+		if served != 101 {
+			t.Errorf("%s: served %d of 101 requests", name, served)
+		}
+	}
+}
+
+// The handler's request is as r.WithContext makes it: it has all of the caller's,
+// and what the handler changes in it is not changed in the caller's.
+func TestMiddleware_CopiesTheRequest(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	var inner *http.Request
+	handler := a.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		inner = r
+		if r.Pattern != "GET /db/{name}" || r.PathValue("name") != "my-db" || r.PathValue("extra") != "set before" {
+			t.Errorf("pattern %q, name %q, extra %q", r.Pattern, r.PathValue("name"), r.PathValue("extra"))
+		}
+		if r.Context().Value(key{}) != "value" || r.Host != "db.test" || r.RemoteAddr != "192.0.2.7:4711" || r.Header.Get("X-Other") != "kept" {
+			t.Errorf("the handler's request lacks something of the caller's: %+v", r)
+		}
+		if c, ok := oidcauth.FromContext(r.Context()); !ok || c.Subject() != "alice" {
+			t.Errorf("the request acts for %v", c)
+		}
+		r.Method, r.URL, r.Pattern, r.RemoteAddr = "PUT", &url.URL{Path: "/changed"}, "changed", "changed"
+		r.SetPathValue("name", "changed")
+	}))
+	var outer, before *http.Request
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /db/{name}", func(w http.ResponseWriter, r *http.Request) {
+		r.SetPathValue("extra", "set before")
+		r = r.WithContext(context.WithValue(r.Context(), key{}, "value"))
+		outer, before = r, r.WithContext(r.Context())
+		handler.ServeHTTP(w, r)
+	})
+	r := newRequest(t, "GET /db/my-db", "Authorization: Bearer "+issuer.Token(nil), "X-Other: kept")
+	r.Host, r.RemoteAddr = "db.test", "192.0.2.7:4711"
+	mux.ServeHTTP(httptest.NewRecorder(), r)
+	if inner == nil || inner == outer {
+		t.Fatal("the handler got no request of its own")
+	}
+	if outer.Method != before.Method || outer.URL != before.URL || outer.Pattern != before.Pattern || outer.RemoteAddr != before.RemoteAddr {
+		t.Errorf("the caller's request has changed: %+v", outer)
+	}
+	if c, ok := oidcauth.FromContext(outer.Context()); ok {
+		t.Errorf("the caller's request acts for %v", c)
+	}
+}
+
+// The request's context ends for the handler when it ends for the caller.
+func TestMiddleware_ContextEnds(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	ctx, cancel := context.WithCancel(t.Context())
+	served := false
+	a.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		served = true
+		derived, stop := context.WithCancel(r.Context())
+		defer stop()
+		cancel()
+		if r.Context().Err() == nil || derived.Err() == nil {
+			t.Error("the contexts go on")
+		}
+	})).ServeHTTP(nil, newRequest(t, "GET /", "Authorization: Bearer "+issuer.Token(nil)).WithContext(ctx))
+	if !served {
+		t.Error("not served")
+	}
+}
+
+// A session outlives the request that it began in, and keeps none of it.
+func TestNewSession_LetsTheRequestGo(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	var s *oidcauth.Session
+	var request weak.Pointer[http.Request]
+	a.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		c, _ := oidcauth.FromContext(r.Context())
+		s = a.NewSession(r.Context(), c)
+		request = weak.Make(r)
+	})).ServeHTTP(nil, newRequest(t, "GET /", "Authorization: Bearer "+issuer.Token(nil)))
+	runtime.GC()
+	if request.Value() != nil {
+		t.Error("the request is kept")
+	}
+	if s.CallContext().Err() != nil {
+		t.Error("the session has ended")
+	}
 }

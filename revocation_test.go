@@ -7,24 +7,18 @@ import (
 	"net/http"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
-
-// revoke makes a revocation that must be accepted.
-func revoke(t testing.TB, a *oidcauth.Authenticator, r oidcauth.Revocation) {
-	t.Helper()
-	if err := a.Revoke(t.Context(), r); err != nil {
-		t.Fatalf("Revoke() error = %v", err)
-	}
-}
 
 // withoutMember returns a JSON object without one of its members.
 func withoutMember(t testing.TB, object json.RawMessage, name string) map[string]any {
@@ -40,6 +34,7 @@ func withoutMember(t testing.TB, object json.RawMessage, name string) map[string
 // What a revocation matches, for a token from the cache, a fresh one and a live
 // session alike.
 func TestRevoke(t *testing.T) {
+	t.Parallel()
 	const id = oidctest.DefaultURL
 	at := time.Now().Truncate(time.Second)
 	tests := []struct {
@@ -105,6 +100,7 @@ func TestRevoke(t *testing.T) {
 }
 
 func TestRevoke_Refused(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	for name, r := range map[string]oidcauth.Revocation{
@@ -133,6 +129,7 @@ func TestRevoke_Refused(t *testing.T) {
 // Revocations end when they say or when no token of their time is left, and
 // leave by themselves; what a new one makes superfluous leaves at once.
 func TestRevoke_Until(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		lifetime time.Duration
@@ -184,14 +181,15 @@ func TestRevoke_Until(t *testing.T) {
 // A revocation of a local token lasts as long as the longest that the issuer has
 // ever issued, also when it issues shorter ones now.
 func TestRevoke_LocalTokensOfYears(t *testing.T) {
+	t.Parallel()
 	const year = 365 * 24 * time.Hour
 	for name, now := range map[string]localissuer.Config{
 		"configured as it was": {MaxLifetime: 3 * year},
 		"shorter tokens since": {MaxLifetime: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
-			clock := new(setClock)
-			now.Dir, now.Now = filepath.Join(t.TempDir(), "keys"), clock.now
+			clock := new(authtest.Clock)
+			now.Dir, now.Now = filepath.Join(t.TempDir(), "keys"), clock.Now
 			before := newLocal(t, localissuer.Config{Dir: now.Dir, MaxLifetime: 3 * year})
 			token, _, err := before.Issue(t.Context(), localissuer.Request{Subject: "alice", Lifetime: 2 * year})
 			if err != nil {
@@ -199,11 +197,11 @@ func TestRevoke_LocalTokensOfYears(t *testing.T) {
 			}
 			before.Close()
 			local := newLocal(t, now)
-			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.now})
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: clock.Now})
 			wants(t, a, token, nil)
 			revoke(t, a, oidcauth.Revocation{Subject: "alice"})
 			for _, passed := range []time.Duration{0, year + time.Hour, 2*year - time.Minute} {
-				clock.set(passed)
+				clock.Set(passed)
 				wants(t, a, token, oidcauth.ErrRevoked)
 			}
 		})
@@ -213,6 +211,7 @@ func TestRevoke_LocalTokensOfYears(t *testing.T) {
 // A token counts as issued before by what it says, which is the issuer's clock in
 // whole seconds.
 func TestRevoke_IssuedBefore(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -249,6 +248,7 @@ func TestRevoke_IssuedBefore(t *testing.T) {
 
 // A subject that logs out again and again takes the space of one revocation.
 func TestRevoke_Supersedes(t *testing.T) {
+	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	start := time.Now()
@@ -274,6 +274,7 @@ func TestRevoke_Supersedes(t *testing.T) {
 // A revocation is the same after it was written and read again, or logs could not
 // tell whether they have it.
 func TestRevocation_JSON(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		log := newMemoryLog()
@@ -281,7 +282,7 @@ func TestRevocation_JSON(t *testing.T) {
 		here := time.FixedZone("here", 3600)
 		revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: time.Now().Add(123456789).In(here), EndedAt: time.Now().Add(12345678).In(here)})
 		revoke(t, a, oidcauth.Revocation{Subject: "alice"})
-		for _, r := range log.entries {
+		for _, r := range log.Entries() {
 			text, err := json.Marshal(r)
 			if err != nil {
 				t.Fatal(err)
@@ -291,7 +292,7 @@ func TestRevocation_JSON(t *testing.T) {
 				t.Errorf("%s reads as %+v, %v, want %+v", text, back, err, r)
 			}
 		}
-		if n := len(log.entries); n != 2 {
+		if n := len(log.Entries()); n != 2 {
 			t.Errorf("%d entries, want 2", n)
 		}
 		a.Close()
@@ -301,6 +302,7 @@ func TestRevocation_JSON(t *testing.T) {
 // The machinery of revocations writes and reads the same form, in the directory
 // of those that wait.
 func TestRevocation_SameForm(t *testing.T) {
+	t.Parallel()
 	public, inner := reflect.TypeFor[oidcauth.Revocation](), reflect.TypeFor[revoked.Revocation]()
 	for n := range public.NumField() {
 		if a, b := public.Field(n), inner.Field(n); a.Name != b.Name || a.Tag != b.Tag {
@@ -312,6 +314,7 @@ func TestRevocation_SameForm(t *testing.T) {
 // A revocation of what is issued until some time to come is kept until all of that
 // has expired, too.
 func TestRevoke_IssuedBeforeAhead(t *testing.T) {
+	t.Parallel()
 	for _, ahead := range []time.Duration{0, time.Minute, 24 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{})
@@ -340,7 +343,7 @@ func TestRevoke_IssuedBeforeAhead(t *testing.T) {
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
 		revoke(t, a, oidcauth.Revocation{Subject: "alice", IssuedBefore: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)})
 		wants(t, a, issuer.Token(nil), oidcauth.ErrRevoked)
-		if _, err := json.Marshal(log.entries); err != nil {
+		if _, err := json.Marshal(log.Entries()); err != nil {
 			t.Errorf("Marshal() error = %v", err)
 		}
 	})
@@ -349,6 +352,7 @@ func TestRevoke_IssuedBeforeAhead(t *testing.T) {
 // A token that does not say when it was issued may be of any age. One that was too
 // long for its revocation is not short enough in its last hour.
 func TestMaxTokenLifetime_Undated(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		issuer, trusted := newIssuer(t, oidctest.Config{})
 		local := newLocal(t, localissuer.Config{NoExpiry: true})
@@ -374,6 +378,7 @@ func TestMaxTokenLifetime_Undated(t *testing.T) {
 }
 
 func TestMaxTokenLifetime(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	tests := []struct {
 		name        string
@@ -404,5 +409,73 @@ func TestMaxTokenLifetime(t *testing.T) {
 	cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: -1}
 	if _, err := oidcauth.New(cfg); err == nil {
 		t.Error("New() accepts a negative MaxTokenLifetime")
+	}
+}
+
+// "sub" is revoked where it is not the subject, too: however a token writes it,
+// before the token comes and after, for sessions, for remembered tokens, and for
+// what a ticket gives back.
+func TestRevoke_SubjectClaim(t *testing.T) {
+	t.Parallel()
+	spellings := map[string]string{
+		"plain":         `"sub":"alice"`,
+		"escaped value": `"sub":"al\u0069ce"`,
+		"escaped name":  `"s\u0075b":"alice"`,
+		"beside others": `"":"x","ub":"bob","xsub":"bob","\"sub":"bob","sub":"alice"`,
+		"far away":      `"x":"` + strings.Repeat("x", 1<<16) + `","sub":"alice"`,
+	}
+	revocations := []struct {
+		name    string
+		subject string
+		want    error
+	}{
+		{"sub", "alice", oidcauth.ErrRevoked},
+		{"subject", "object-1", oidcauth.ErrRevoked},
+		{"somebody else", "bob", nil},
+	}
+	for name, spelling := range spellings {
+		for _, tt := range revocations {
+			t.Run(name+"/"+tt.name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					issuer, trusted := newIssuer(t, oidctest.Config{})
+					trusted.Subject = []oidcauth.Path{{"oid"}}
+					local := newLocal(t, localissuer.Config{})
+					a := newAuthenticator(t, oidcauth.Config{
+						Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(), MaxTokenBytes: 1 << 20,
+					})
+					token := func(id string) string {
+						return issuer.Sign(nil, fmt.Sprintf(`{"iss":%q,"aud":%q,"exp":%d,"iat":%d,"oid":"object-1","jti":%q,%s}`,
+							issuer.URL(), testAudience, time.Now().Add(time.Hour).Unix(), time.Now().Unix(), id, spelling))
+					}
+					remembered, later := token("remembered"), token("later")
+					c := authenticate(t, a, remembered)
+					s := a.NewSession(t.Context(), c)
+					var tickets [2]string
+					for i := range tickets {
+						var err error
+						if tickets[i], err = local.Ticket(from(), c, localissuer.AnyDatabase); err != nil {
+							t.Fatal(err)
+						}
+					}
+					fromTicket, err := a.AuthenticateTicket(from(), tickets[0], localissuer.AnyDatabase)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if sub, _ := fromTicket.LookupString("sub"); sub != "alice" || fromTicket.Subject() != "object-1" {
+						t.Errorf("the ticket gives sub %q, subject %q", sub, fromTicket.Subject())
+					}
+					second := a.NewSession(t.Context(), fromTicket)
+
+					revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: tt.subject})
+					expectEnd(t, s, tt.want)
+					expectEnd(t, second, tt.want)
+					wants(t, a, remembered, tt.want)
+					wants(t, a, later, tt.want)
+					if _, err := a.AuthenticateTicket(from(), tickets[1], localissuer.AnyDatabase); !errors.Is(err, tt.want) {
+						t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
+					}
+				})
+			})
+		}
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -24,19 +22,10 @@ const (
 )
 
 // TestStorm lets everything go wrong at once, for two days, as a seed decides.
-// OIDCAUTH_STORM_SEEDS sets how many seeds there are, OIDCAUTH_STORM_SEED the first
-// one, which alone means that one alone.
+// OIDCAUTH_STORM_SEEDS and OIDCAUTH_STORM_SEED choose the seeds.
 func TestStorm(t *testing.T) {
-	first, seeds := uint64(1), uint64(20)
-	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEED"), 10, 64); err == nil {
-		first, seeds = n, 1
-	}
-	if n, err := strconv.ParseUint(os.Getenv("OIDCAUTH_STORM_SEEDS"), 10, 64); err == nil {
-		seeds = n
-	}
-	if testing.Short() {
-		seeds = min(seeds, 4)
-	}
+	t.Parallel()
+	first, seeds := seedsOf("STORM", 6)
 	var sum tally
 	var mu sync.Mutex // guards sum
 	t.Run("seeds", func(t *testing.T) {

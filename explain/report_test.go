@@ -7,6 +7,7 @@ import (
 )
 
 func TestReport_String(t *testing.T) {
+	t.Parallel()
 	r := explain.Report{Steps: []explain.Step{
 		{Check: "form", Got: "3 bytes", Want: "a signed JWT", Verdict: explain.Failed, Advice: "copy all of it"},
 		{Check: "issuer", Verdict: explain.Skipped},

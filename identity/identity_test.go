@@ -50,6 +50,7 @@ func loadIdentityVectors(t testing.TB) identityVectors {
 }
 
 func TestNew_KnownVectors(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ issuer, subject, want string }{
 		{"localhost", "6d4b5430-00cf-4a99-932c-ad2d07bab841", "c200483152d642c7d402de06cacc36dcb0c2a1f2bbeb8e7d5a673f2435cca975"},
 		{"https://issuer.example", "alice", aliceDigits},
@@ -61,6 +62,7 @@ func TestNew_KnownVectors(t *testing.T) {
 }
 
 func TestNew_Vectors(t *testing.T) {
+	t.Parallel()
 	seen := map[identity.Identity]string{}
 	for _, v := range loadIdentityVectors(t).Identities {
 		got := identity.New(v.Issuer, v.Subject)
@@ -77,6 +79,7 @@ func TestNew_Vectors(t *testing.T) {
 // TestBLAKE3Vectors holds the hash itself to the reference implementation,
 // across its block, chunk and tree boundaries.
 func TestBLAKE3Vectors(t *testing.T) {
+	t.Parallel()
 	for _, v := range loadIdentityVectors(t).Hashes {
 		input := make([]byte, v.Length)
 		for i := range input {
@@ -91,12 +94,14 @@ func TestBLAKE3Vectors(t *testing.T) {
 
 // TestNew_BarIsAmbiguous shows why an issuer must not contain "|".
 func TestNew_BarIsAmbiguous(t *testing.T) {
+	t.Parallel()
 	if identity.New("a|b", "c") != identity.New("a", "b|c") {
 		t.Error("derivation differs from SpacetimeDB's: the two pairs hash the same input")
 	}
 }
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	flip := func(at int) string {
 		b := []byte(aliceDigits)
 		if b[at] == '0' {
@@ -147,6 +152,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParse_ErrorsSayGotAndWant(t *testing.T) {
+	t.Parallel()
 	for in, want := range map[string]string{
 		aliceDigits[:10]:                  `got 10 characters, want 64 hexadecimal digits`,
 		"z" + aliceDigits[1:]:             `invalid byte: U+007A 'z', want 64 hexadecimal digits`,
@@ -161,6 +167,7 @@ func TestParse_ErrorsSayGotAndWant(t *testing.T) {
 }
 
 func TestIdentity_JSON(t *testing.T) {
+	t.Parallel()
 	type row struct {
 		Owner identity.Identity
 		Seen  map[identity.Identity]int
@@ -185,6 +192,7 @@ func TestIdentity_JSON(t *testing.T) {
 }
 
 func TestIdentity_UnmarshalJSON(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, in string
 		want     identity.Identity
@@ -215,6 +223,7 @@ func TestIdentity_UnmarshalJSON(t *testing.T) {
 }
 
 func TestIdentity_Binary(t *testing.T) {
+	t.Parallel()
 	for _, id := range []identity.Identity{aliceIdentity, {}} {
 		data, err := id.MarshalBinary()
 		if err != nil || len(data) != 32 || !bytes.Equal(data, id[:]) {
@@ -242,6 +251,7 @@ func TestIdentity_Binary(t *testing.T) {
 }
 
 func TestIdentity_Append(t *testing.T) {
+	t.Parallel()
 	text, _ := aliceIdentity.AppendText([]byte("id="))
 	if string(text) != "id="+aliceDigits {
 		t.Errorf("AppendText() = %s", text)
@@ -253,6 +263,7 @@ func TestIdentity_Append(t *testing.T) {
 }
 
 func TestIdentity_Gob(t *testing.T) {
+	t.Parallel()
 	type row struct{ A, B identity.Identity }
 	var buf bytes.Buffer
 	if err := gob.NewEncoder(&buf).Encode(row{A: aliceIdentity}); err != nil {
@@ -265,6 +276,7 @@ func TestIdentity_Gob(t *testing.T) {
 }
 
 func TestIdentity_Compare(t *testing.T) {
+	t.Parallel()
 	var ids []identity.Identity
 	for _, v := range loadIdentityVectors(t).Identities {
 		id, err := identity.Parse(v.Identity)

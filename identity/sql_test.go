@@ -15,6 +15,7 @@ import (
 )
 
 func TestIdentity_Value(t *testing.T) {
+	t.Parallel()
 	got, err := aliceIdentity.Value()
 	if b, ok := got.([]byte); err != nil || !ok || !bytes.Equal(b, aliceIdentity[:]) {
 		t.Errorf("Value() = %v, %v, want the 32 bytes", got, err)
@@ -25,6 +26,7 @@ func TestIdentity_Value(t *testing.T) {
 }
 
 func TestIdentity_Scan(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		src  any
@@ -56,6 +58,7 @@ func TestIdentity_Scan(t *testing.T) {
 
 // TestIdentity_SQL sends identities through database/sql and back.
 func TestIdentity_SQL(t *testing.T) {
+	t.Parallel()
 	db := sql.OpenDB(echoDatabase{})
 	defer db.Close()
 

@@ -12,6 +12,7 @@ import (
 
 // What the documentation offers as additions does what it says.
 func TestAdditions(t *testing.T) {
+	t.Parallel()
 	in := func(value string, path ...string) oidcauth.ClaimRule {
 		return oidcauth.ClaimRule{Claim: path, In: []string{value}}
 	}
@@ -75,6 +76,7 @@ func providerOf(t *testing.T, name string) provider {
 // No provider's description makes a role of what was not granted, at any of the
 // claims that it takes roles from.
 func TestRolesNotGranted(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		value any
 		want  bool // the role admin
@@ -130,6 +132,7 @@ func rolesAt(paths []oidcauth.Path, at oidcauth.Path, value any) claims {
 
 // Roles are found in each of the shapes in which providers write them.
 func TestRoleShapes(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		call, sample string
 		roles        []oidcauth.Path // nil as described

@@ -23,6 +23,7 @@ func newError(t *testing.T, i oidcauth.Issuer) string {
 // TestArguments names, for each argument that cannot be right, words that the
 // error of New must contain.
 func TestArguments(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ call, want string }{
 		{`SpacetimeAuth()`, "Audiences is empty"},
 		{`SpacetimeAuth("")`, "audience is empty"},
@@ -129,6 +130,7 @@ func TestArguments(t *testing.T) {
 // No argument makes a function panic, and none that is empty or out of place makes
 // a description that New accepts.
 func TestArguments_Any(t *testing.T) {
+	t.Parallel()
 	for name, function := range functions {
 		f := reflect.ValueOf(function)
 		fixed := f.Type().NumIn() - 1
@@ -156,6 +158,7 @@ func TestArguments_Any(t *testing.T) {
 // A description shares no memory with the caller's arguments, and goes through
 // JSON unharmed.
 func TestDescriptionsAreData(t *testing.T) {
+	t.Parallel()
 	for _, p := range providers {
 		want := p.issuer(t)
 		text, err := json.Marshal(want)

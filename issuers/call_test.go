@@ -71,6 +71,7 @@ func call(t testing.TB, text string) oidcauth.Issuer {
 // Every function of the package has its row in the table, and so its place in
 // all tests and in the documentation.
 func TestProviders_Complete(t *testing.T) {
+	t.Parallel()
 	rows := make(map[string]int)
 	for _, p := range providers {
 		rows[p.name()]++

@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write the generated parts of docs/provi
 // The table and the examples of the documentation are what the tests say, no
 // more and no less.
 func TestDocumentation(t *testing.T) {
+	t.Parallel()
 	name := filepath.Join("..", "docs", "providers.md")
 	old, err := os.ReadFile(name)
 	if err != nil {

@@ -171,6 +171,7 @@ var lookalikes = []lookalike{
 }
 
 func TestLookalikes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	tested := make(map[string]int)
 	for _, p := range providers {
@@ -205,6 +206,7 @@ func TestLookalikes(t *testing.T) {
 // Each rule of each description is needed: without it some token in the tests is
 // accepted that must not be.
 func TestRulesAreNeeded(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, p := range providers {
 		for n := range p.issuer(t).ClaimRules {

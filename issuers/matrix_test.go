@@ -13,6 +13,7 @@ import (
 // Each provider's description accepts the tokens it is meant for and finds the
 // caller in them.
 func TestAccepts(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, p := range providers {
 		t.Run(p.name(), func(t *testing.T) {
@@ -47,6 +48,7 @@ func TestAccepts(t *testing.T) {
 // Each provider's description refuses every other token in testdata, although
 // the key that signed it is one of the provider's.
 func TestRefusesOthers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	tokens := make(map[[2]string]string)
 	for _, p := range providers {
@@ -81,6 +83,7 @@ func refusedForContents(err error) bool {
 
 // What no provider may be fooled by, one change to a token that is accepted.
 func TestRefusesChanged(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for _, p := range providers {
 		t.Run(p.name(), func(t *testing.T) {

@@ -22,7 +22,7 @@ func BenchmarkTicket(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := fromProgram()
+	r := from()
 	b.ReportAllocs()
 	for b.Loop() {
 		ticket, err := l.Ticket(r, claims, "chat")

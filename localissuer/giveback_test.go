@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -44,34 +45,34 @@ func TestTicket_GivesTokenBack(t *testing.T) {
 		{"a header that is too long", own, strings.Repeat("A", 500) + own, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			text, err := ticket.Sell(l, fromProgram(), tt.token, authenticate(t, a, tt.claims), localissuer.AnyDatabase)
+			text, err := ticket.Sell(l, authtest.From(), tt.token, authenticate(t, a, tt.claims), localissuer.AnyDatabase)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if tt.want != "" && strings.Contains(text, tt.want[strings.LastIndexByte(tt.want, '.'):]) {
 				t.Error("the ticket shows the token")
 			}
-			checked, err := ticket.Check(a, fromProgram(), text, "chat")
+			checked, err := ticket.Check(a, authtest.From(), text, "chat")
 			if err != nil || checked.Token != tt.want {
 				t.Errorf("Check() gives back a token: %t, want %t, to the byte; error %v", checked.Token != "", tt.want != "", err)
 			}
 		})
 	}
 	t.Run("at another process", func(t *testing.T) {
-		text, err := ticket.Sell(l, fromProgram(), own, authenticate(t, a, own), localissuer.AnyDatabase)
+		text, err := ticket.Sell(l, authtest.From(), own, authenticate(t, a, own), localissuer.AnyDatabase)
 		if err != nil {
 			t.Fatal(err)
 		}
-		checked, err := ticket.Check(trusting(t, newLocal(t, localissuer.Config{NoExpiry: true, Dir: dir})), fromProgram(), text, "chat")
+		checked, err := ticket.Check(trusting(t, newLocal(t, localissuer.Config{NoExpiry: true, Dir: dir})), authtest.From(), text, "chat")
 		if err != nil || checked.Token != own {
 			t.Errorf("Check() gives back the token: %t, error %v", checked.Token == own, err)
 		}
 	})
-	plain, err := l.Ticket(fromProgram(), authenticate(t, a, own), localissuer.AnyDatabase)
+	plain, err := l.Ticket(authtest.From(), authenticate(t, a, own), localissuer.AnyDatabase)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if checked, err := ticket.Check(a, fromProgram(), plain, "chat"); err != nil || checked.Token != "" {
+	if checked, err := ticket.Check(a, authtest.From(), plain, "chat"); err != nil || checked.Token != "" {
 		t.Errorf("a ticket of Issuer.Ticket gives back a token: %t, error %v", checked.Token != "", err)
 	}
 }
@@ -80,15 +81,15 @@ func TestTicket_GivesTokenBack(t *testing.T) {
 func TestTicket_CheckedAndUsed(t *testing.T) {
 	l := newLocal(t, localissuer.Config{})
 	a := trusting(t, l)
-	text, err := l.Ticket(fromProgram(), authenticate(t, a, issue(t, l, localissuer.Request{})), "chat")
+	text, err := l.Ticket(authtest.From(), authenticate(t, a, issue(t, l, localissuer.Request{})), "chat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := ticket.Check(a, fromProgram(), text, "chat")
+	first, err := ticket.Check(a, authtest.From(), text, "chat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := ticket.Check(a, fromProgram(), text, "chat")
+	second, err := ticket.Check(a, authtest.From(), text, "chat")
 	if err != nil {
 		t.Fatalf("Check() of what was checked: error = %v", err)
 	}

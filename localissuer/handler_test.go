@@ -13,6 +13,7 @@ import (
 // Another server accepts the tokens as those of any issuer, and a rotation does
 // not even make it fetch.
 func TestIssuer_Handler(t *testing.T) {
+	t.Parallel()
 	var handler http.Handler
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	defer server.Close()
@@ -43,6 +44,7 @@ func TestIssuer_Handler(t *testing.T) {
 }
 
 func TestIssuer_HandlerAnswers(t *testing.T) {
+	t.Parallel()
 	l := newLocal(t, localissuer.Config{})
 	get := func(method, path, tag string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, path, nil)

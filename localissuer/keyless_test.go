@@ -14,6 +14,7 @@ import (
 // A local issuer's own tokens always have a key ID. One without is tried against
 // keys from elsewhere alone, however often the issuer's own have changed.
 func TestIssuer_WithoutKeyID(t *testing.T) {
+	t.Parallel()
 	own := `{"iss":"localhost","sub":"bob","aud":["my-db"],"exp":4102444800}`
 	path := filepath.Join(t.TempDir(), "keys")
 	l := newLocal(t, localissuer.Config{Dir: path})
@@ -50,6 +51,7 @@ func TestIssuer_WithoutKeyID(t *testing.T) {
 // The key of an external signer may have signed elsewhere before, and so may all
 // that it is configured with. The issuer's own, in a directory, have not.
 func TestIssuer_OwnKeyWithoutKeyID(t *testing.T) {
+	t.Parallel()
 	own := `{"iss":"localhost","sub":"bob","aud":["my-db"],"exp":4102444800}`
 	signer, retired := newKey(t), newKey(t)
 	l := newLocal(t, localissuer.Config{Signer: signer, RetiredKeys: []crypto.PublicKey{retired.Public()}})

@@ -22,6 +22,7 @@ import (
 // accepted, old or new, by the process that rotates, by one that shares its
 // directory, and by both whichever of them issued it.
 func TestIssuer_RotateUnderLoad(t *testing.T) {
+	t.Parallel()
 	const requests, rotations, workers = 10_000, 3, 8
 	dir := filepath.Join(t.TempDir(), "keys")
 	issuers := [2]*localissuer.Issuer{}
@@ -69,6 +70,7 @@ func TestIssuer_RotateUnderLoad(t *testing.T) {
 // A process learns of another's new key from the first token that it signed, and
 // of a removed key within seconds.
 func TestIssuer_SharedDirectory(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "keys")
 		here, there := newLocal(t, localissuer.Config{Dir: dir}), newLocal(t, localissuer.Config{Dir: dir})
@@ -99,6 +101,7 @@ func TestIssuer_SharedDirectory(t *testing.T) {
 // A key that another process has just made is found however many tokens bring
 // it at once, and right after a stranger's key ID was looked for in vain.
 func TestIssuer_NewKeyAtOnce(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	here, there := newLocal(t, localissuer.Config{Dir: dir}), newLocal(t, localissuer.Config{Dir: dir})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{here.Issuer()}, CacheBytes: -1})
@@ -128,6 +131,7 @@ func TestIssuer_NewKeyAtOnce(t *testing.T) {
 // A directory that can no longer be read is reported once, and the keys in
 // memory go on serving.
 func TestIssuer_DirectoryLost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
 		dir := filepath.Join(t.TempDir(), "keys")
@@ -152,6 +156,7 @@ func TestIssuer_DirectoryLost(t *testing.T) {
 }
 
 func TestIssuer_Import(t *testing.T) {
+	t.Parallel()
 	l := newLocal(t, localissuer.Config{NoExpiry: true})
 	a := trusting(t, l)
 	key := newKey(t)

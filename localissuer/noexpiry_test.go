@@ -15,6 +15,7 @@ import (
 
 // A token without expiry is good only where the configuration says so.
 func TestIssuer_NoExpiry(t *testing.T) {
+	t.Parallel()
 	const claims = `{"iss":"localhost","sub":"alice","aud":["my-db"],"iat":1737665769`
 	for _, tt := range []struct {
 		name, rest string
@@ -66,6 +67,7 @@ func TestIssuer_NoExpiry(t *testing.T) {
 
 // A token that never expires is still accepted when the clock says 9000.
 func TestIssuer_NeverExpires(t *testing.T) {
+	t.Parallel()
 	now := time.Now()
 	l := newLocal(t, localissuer.Config{NoExpiry: true})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{l.Issuer()}, Now: func() time.Time { return now }})
@@ -82,6 +84,7 @@ func TestIssuer_NeverExpires(t *testing.T) {
 // A session under a token that never expires lives on, until something else ends
 // it; a revocation of such a token does not wear off.
 func TestIssuer_LastingSession(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLocal(t, localissuer.Config{NoExpiry: true})
 		a := trusting(t, l)

@@ -108,6 +108,7 @@ func (v *vault) checkAgreement() {
 // An older copy of the key directory that is put back brings no removed key back,
 // wherever servers run, and leaves none in use that is in no directory.
 func TestIssuer_DirectoryRestored(t *testing.T) {
+	t.Parallel()
 	pem := privatePEM(t, newKey(t))
 	for _, tt := range []struct {
 		name string
@@ -163,6 +164,7 @@ func TestIssuer_DirectoryRestored(t *testing.T) {
 
 // A key that the command removes from an older copy leaves the running server.
 func TestIssuer_RemovedFromRestored(t *testing.T) {
+	t.Parallel()
 	for _, writable := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			v := newVault(t)
@@ -231,6 +233,7 @@ func (v *vault) changes() map[string]error {
 // Other keys under a running server: it changes nothing, signs with nothing that
 // is not there, and says so.
 func TestIssuer_AnotherRing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		v := newVault(t)
 		v.rotate(2)
@@ -264,6 +267,7 @@ func TestIssuer_AnotherRing(t *testing.T) {
 // While the directory cannot be read, the keys in memory serve for a day and no
 // longer: one of them may have been removed. Then they do again.
 func TestIssuer_DirectoryLostForLong(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		lose func(v *vault)
@@ -294,7 +298,7 @@ func TestIssuer_DirectoryLostForLong(t *testing.T) {
 				if _, _, err := v.local.Issue(t.Context(), localissuer.Request{}); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 					t.Errorf("Issue() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 				}
-				if _, err := v.local.Ticket(fromProgram(), claims, "chat"); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
+				if _, err := v.local.Ticket(from(), claims, "chat"); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
 					t.Errorf("Ticket() error = %v, want %v", err, oidcauth.ErrKeysUnavailable)
 				}
 				late := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{v.local.Issuer()}})
@@ -328,6 +332,7 @@ func publishedStatus(l *localissuer.Issuer) int {
 // A start that changes nothing writes nothing: the directory may be one that
 // cannot be written to. One whose file is gone is no new directory.
 func TestNew_WritesNothing(t *testing.T) {
+	t.Parallel()
 	v := newVault(t)
 	if err := errors.Join(v.local.Close(), os.Remove(filepath.Join(v.dir, "keyring.lock")), os.Chmod(v.dir, 0o500)); err != nil {
 		t.Fatal(err)
@@ -351,6 +356,7 @@ func TestNew_WritesNothing(t *testing.T) {
 // A directory of version 1 that cannot be written to serves as it is. When
 // somebody else brings it to this version, the server follows.
 func TestNew_FormerVersion(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		former, err := os.ReadFile("../internal/keyring/testdata/version1.json")
 		if err != nil {
@@ -371,7 +377,7 @@ func TestNew_FormerVersion(t *testing.T) {
 		if !bytes.Equal(v.backup(), former) {
 			t.Error("the file has changed")
 		}
-		ticket, err := v.local.Ticket(fromProgram(), claims, "chat")
+		ticket, err := v.local.Ticket(from(), claims, "chat")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -384,7 +390,7 @@ func TestNew_FormerVersion(t *testing.T) {
 		if !strings.Contains(string(v.backup()), `"version": 2`) {
 			t.Error("the file is still of version 1")
 		}
-		if _, err := v.auth.AuthenticateTicket(fromProgram(), ticket, "chat"); err != nil {
+		if _, err := v.auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
 			t.Errorf("AuthenticateTicket() after that: error = %v", err)
 		}
 		time.Sleep(6 * time.Second)

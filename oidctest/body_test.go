@@ -13,6 +13,7 @@ import (
 // A gigabyte of white space in compressed form, which a client with a limit
 // leaves early.
 func TestFault_GzipBomb(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	iss.Fail(oidctest.JWKS, oidctest.Fault{Gzip: true, Pad: 1 << 30})
 	resp, err := iss.Client().Get(iss.JWKSURL())
@@ -29,6 +30,7 @@ func TestFault_GzipBomb(t *testing.T) {
 }
 
 func TestFault_GzipAsSent(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	iss.Fail(oidctest.JWKS, oidctest.Fault{Gzip: true, Pad: 1 << 20})
 	r, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, iss.JWKSURL(), nil)

@@ -28,6 +28,7 @@ func ask(t *testing.T, iss *oidctest.Issuer, pairs ...string) (*http.Response, i
 }
 
 func TestCaching_Headers(t *testing.T) {
+	t.Parallel()
 	const expires = "Sat, 01 Jan 2000 01:00:00 GMT" // an hour after a bubble begins
 	tests := []struct {
 		name    string
@@ -62,6 +63,7 @@ func TestCaching_Headers(t *testing.T) {
 }
 
 func TestCaching_ETag(t *testing.T) {
+	t.Parallel()
 	for _, c := range []oidctest.Caching{{ETag: true, MaxAge: time.Minute}, {WeakETag: true, MaxAge: time.Minute}} {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		iss.SetCaching(oidctest.JWKS, c)
@@ -93,6 +95,7 @@ func TestCaching_ETag(t *testing.T) {
 // A fault that does not touch the body leaves conditional requests working; a
 // new body has nothing to do with the old tag.
 func TestCaching_ETagWithFaults(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	iss.SetCaching(oidctest.JWKS, oidctest.Caching{ETag: true})
 	first, _ := ask(t, iss)
@@ -121,6 +124,7 @@ func TestCaching_ETagWithFaults(t *testing.T) {
 }
 
 func TestCaching_LastModified(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		iss.SetCaching(oidctest.JWKS, oidctest.Caching{LastModified: true})
@@ -138,6 +142,7 @@ func TestCaching_LastModified(t *testing.T) {
 }
 
 func TestCaching_Shared(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		iss.SetCaching(oidctest.JWKS, oidctest.Caching{Shared: true, MaxAge: time.Hour, ETag: true})

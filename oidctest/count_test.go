@@ -12,6 +12,7 @@ import (
 )
 
 func TestFetches(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		do   func(*testing.T, *oidctest.Issuer)
@@ -57,6 +58,7 @@ func TestFetches(t *testing.T) {
 }
 
 func TestHistory(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		start := time.Now()
@@ -79,6 +81,7 @@ func TestHistory(t *testing.T) {
 }
 
 func TestAwaitFetches(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		go func() {

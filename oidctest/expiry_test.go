@@ -14,6 +14,7 @@ import (
 // The hour that a token lives takes no time in a bubble, for a client that has
 // timers and fetches too.
 func TestExpiry(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
 		auth, err := oidcauth.New(oidcauth.Config{

@@ -43,6 +43,7 @@ func try(ctx context.Context, c *http.Client, url string) fetched {
 const proper = "(proper)"
 
 func TestFault_Answers(t *testing.T) {
+	t.Parallel()
 	html := http.Header{"Content-Type": {"text/html"}}
 	tests := []struct {
 		name   string
@@ -108,6 +109,7 @@ func TestFault_Answers(t *testing.T) {
 }
 
 func TestFault_BrokenConnections(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		fault oidctest.Fault
@@ -142,6 +144,7 @@ func TestFault_BrokenConnections(t *testing.T) {
 }
 
 func TestFault_BrokenConnectionsOnSockets(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		fault oidctest.Fault
@@ -173,6 +176,7 @@ func TestFault_BrokenConnectionsOnSockets(t *testing.T) {
 // Every wait of a fault ends with the client, with Clear, and takes the time
 // it says.
 func TestFault_Waits(t *testing.T) {
+	t.Parallel()
 	const forever = 0
 	tests := []struct {
 		name  string
@@ -242,6 +246,7 @@ func TestFault_Waits(t *testing.T) {
 }
 
 func TestFault_StallSendsHalf(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		iss.Fail(oidctest.JWKS, oidctest.Fault{Stall: true})
@@ -256,6 +261,7 @@ func TestFault_StallSendsHalf(t *testing.T) {
 
 // A request that is on its way when the fault is cleared does not hang.
 func TestClear_JustBeforeArrival(t *testing.T) {
+	t.Parallel()
 	for range 200 {
 		synctest.Test(t, func(t *testing.T) {
 			iss := oidctest.NewIssuer(t, oidctest.Config{})
@@ -275,6 +281,7 @@ func TestClear_JustBeforeArrival(t *testing.T) {
 
 // A key set that changes while a request hangs is served as it is then.
 func TestFault_HangServesTheLatest(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		iss.Fail(oidctest.JWKS, oidctest.Fault{Hang: true})
@@ -286,6 +293,7 @@ func TestFault_HangServesTheLatest(t *testing.T) {
 }
 
 func TestFault_RedirectElsewhere(t *testing.T) {
+	t.Parallel()
 	a := oidctest.NewIssuer(t, oidctest.Config{})
 	b := oidctest.NewIssuer(t, oidctest.Config{URL: "https://attacker.test"})
 	a.Fail(oidctest.JWKS, oidctest.Fault{Redirect: b.JWKSURL()})
@@ -304,6 +312,7 @@ func TestFault_RedirectElsewhere(t *testing.T) {
 }
 
 func TestFault_DiscoveryAndOther(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{URL: "https://a.test/realm"})
 	iss.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
 	iss.Fail(oidctest.Other, oidctest.Fault{Status: 501})
@@ -321,6 +330,7 @@ func TestFault_DiscoveryAndOther(t *testing.T) {
 }
 
 func TestFailNext(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	iss.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 	iss.FailNext(2, oidctest.JWKS, oidctest.Fault{Status: 502})
@@ -344,6 +354,7 @@ func TestFailNext(t *testing.T) {
 
 // What the caller does with a fault afterwards changes nothing.
 func TestFail_Copies(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	f := oidctest.Fault{Body: []byte("abc"), Header: http.Header{"X-Test": {"1"}}}
 	iss.Fail(oidctest.JWKS, f)
@@ -355,6 +366,7 @@ func TestFail_Copies(t *testing.T) {
 }
 
 func TestBrokenDocuments(t *testing.T) {
+	t.Parallel()
 	for _, s := range oidctest.BrokenDocuments() {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		iss.Fail(oidctest.Discovery, oidctest.Fault{Body: s.Bytes})

@@ -43,6 +43,7 @@ func discover(t *testing.T, c *http.Client, iss *oidctest.Issuer) map[string]any
 }
 
 func TestIssuer_URL(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, url, discovery string
 	}{
@@ -74,6 +75,7 @@ func TestIssuer_URL(t *testing.T) {
 }
 
 func TestIssuer_SetURL(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	iss.SetURL("https://new.test")
 	if got := discover(t, iss.Client(), iss)["issuer"]; got != "https://new.test" {
@@ -85,6 +87,7 @@ func TestIssuer_SetURL(t *testing.T) {
 }
 
 func TestIssuer_SetDiscovery(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	iss.SetDiscovery(map[string]any{"issuer": "https://evil.test", "jwks_uri": nil})
 	document := discover(t, iss.Client(), iss)
@@ -101,6 +104,7 @@ func TestIssuer_SetDiscovery(t *testing.T) {
 }
 
 func TestIssuer_OtherPaths(t *testing.T) {
+	t.Parallel()
 	plain := oidctest.NewIssuer(t, oidctest.Config{})
 	if resp, _ := get(t, plain.Client(), plain.URL()+"/token"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("status = %d, want 404", resp.StatusCode)
@@ -129,6 +133,7 @@ func TestIssuer_OtherPaths(t *testing.T) {
 }
 
 func TestIssuer_Close(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(nil, oidctest.Config{})
 		iss.Fail(oidctest.JWKS, oidctest.Fault{Hang: true})
@@ -174,6 +179,7 @@ func (f *fatal) Fatalf(format string, args ...any) {
 }
 
 func TestIssuer_MistakesAreFatal(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		do   func(*oidctest.Issuer)
@@ -205,6 +211,7 @@ func TestIssuer_MistakesAreFatal(t *testing.T) {
 }
 
 func TestIssuer_WithoutTestPanics(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(nil, oidctest.Config{})
 	defer iss.Close()
 	defer func() {
@@ -217,6 +224,7 @@ func TestIssuer_WithoutTestPanics(t *testing.T) {
 
 // An issuer made outside of bubbles can be used inside, one after another.
 func TestIssuer_AcrossBubbles(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	for range 2 {
 		synctest.Test(t, func(t *testing.T) {

@@ -62,6 +62,7 @@ func header(t *testing.T, token string) map[string]any  { return members(t, part
 func payload(t *testing.T, token string) map[string]any { return members(t, part(t, token, 1)) }
 
 func TestKey_EveryAlgorithm(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	for _, alg := range algorithms() {
 		t.Run(string(alg), func(t *testing.T) {
@@ -86,6 +87,7 @@ func TestKey_EveryAlgorithm(t *testing.T) {
 }
 
 func TestKey_As(t *testing.T) {
+	t.Parallel()
 	for alg, other := range map[string]string{"RS256": "PS384", "PS512": "RS512", "ES384": "ES384", "EdDSA": "EdDSA"} {
 		iss := oidctest.NewIssuer(t, oidctest.Config{Algorithm: alg})
 		token := iss.Key().As(other).Token(nil)
@@ -103,6 +105,7 @@ func TestKey_As(t *testing.T) {
 }
 
 func TestKey_WithID(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	if got := header(t, iss.Key().WithID("x").Token(nil))["kid"]; got != "x" {
 		t.Errorf("kid = %v, want x", got)
@@ -113,6 +116,7 @@ func TestKey_WithID(t *testing.T) {
 }
 
 func TestIssuer_NewKey(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	t.Run("a stranger under a published ID", func(t *testing.T) {
 		stranger := iss.NewKey(oidctest.KeyConfig{ID: iss.Key().ID()})
@@ -177,6 +181,7 @@ func keyIDs(t *testing.T, iss *oidctest.Issuer) []string {
 }
 
 func TestIssuer_Rotation(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		rotate func(*oidctest.Issuer) *oidctest.Key
@@ -213,6 +218,7 @@ func TestIssuer_Rotation(t *testing.T) {
 }
 
 func TestIssuer_RemoveKey(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	kept := iss.AddKey("EdDSA")
 	iss.RemoveKey(iss.Key().ID())
@@ -233,6 +239,7 @@ func TestIssuer_RemoveKey(t *testing.T) {
 }
 
 func TestBrokenJWKs(t *testing.T) {
+	t.Parallel()
 	for _, s := range oidctest.BrokenJWKs() {
 		t.Run(s.Name, func(t *testing.T) {
 			iss := oidctest.NewIssuer(t, oidctest.Config{})
@@ -257,6 +264,7 @@ func TestBrokenJWKs(t *testing.T) {
 // Issuers that are open together must not verify each other's tokens by
 // accident of the pool.
 func TestRSAPairsAreNotShared(t *testing.T) {
+	t.Parallel()
 	modulus := func(k *oidctest.Key) string { return k.Public().(*rsa.PublicKey).N.String() }
 	a := oidctest.NewIssuer(nil, oidctest.Config{Algorithm: "RS256"})
 	b := oidctest.NewIssuer(nil, oidctest.Config{Algorithm: "RS256"})
@@ -276,6 +284,7 @@ func TestRSAPairsAreNotShared(t *testing.T) {
 }
 
 func TestRSAInsideBubble(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
 		iss := oidctest.NewIssuer(t, oidctest.Config{Algorithm: "RS256"})

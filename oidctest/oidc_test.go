@@ -12,6 +12,7 @@ import (
 // A client that was not written for this package is content with the issuer,
 // and notices what is wrong with it.
 func TestGoOIDC(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{"", "https://tenant.test/realms/one", "https://slash.test/"} {
 		synctest.Test(t, func(t *testing.T) {
 			iss := oidctest.NewIssuer(t, oidctest.Config{URL: url, Algorithm: "RS256"})

@@ -17,6 +17,7 @@ import (
 )
 
 func TestToken_Claims(t *testing.T) {
+	t.Parallel()
 	const now = 1_700_000_000
 	clock := func() time.Time { return time.Unix(now, 0) }
 	tests := []struct {
@@ -57,6 +58,7 @@ func TestToken_Claims(t *testing.T) {
 }
 
 func TestToken_BubbleClock(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		time.Sleep(90 * time.Minute)
@@ -68,6 +70,7 @@ func TestToken_BubbleClock(t *testing.T) {
 }
 
 func TestSign(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name            string
 		header, payload any
@@ -110,6 +113,7 @@ func TestSign(t *testing.T) {
 
 // RFC 7518, section 3.5, fixes the length of the salt.
 func TestSign_PSSSalt(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{Algorithm: "PS256"})
 	token := iss.Token(nil)
 	digest := sha256.Sum256([]byte(token[:strings.LastIndexByte(token, '.')]))
@@ -121,6 +125,7 @@ func TestSign_PSSSalt(t *testing.T) {
 }
 
 func TestSign_LeavesArgumentsAlone(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	h, claims := map[string]any{"kid": nil}, map[string]any{"sub": nil, "exp": time.Now()}
 	iss.Sign(h, "{}")
@@ -131,6 +136,7 @@ func TestSign_LeavesArgumentsAlone(t *testing.T) {
 }
 
 func TestForgeries(t *testing.T) {
+	t.Parallel()
 	for _, alg := range []string{"RS256", "PS256", "ES256", "EdDSA"} {
 		t.Run(alg, func(t *testing.T) {
 			iss := oidctest.NewIssuer(t, oidctest.Config{Algorithm: alg})
@@ -161,6 +167,7 @@ func TestForgeries(t *testing.T) {
 
 // The forgery is real: a program that lets the header choose would accept it.
 func TestAttackHMAC_WorksOnTheConfused(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{Algorithm: "RS256"})
 	found := false
 	for _, f := range iss.Key().AttackHMAC(nil) {
@@ -182,6 +189,7 @@ func TestAttackHMAC_WorksOnTheConfused(t *testing.T) {
 }
 
 func TestAttackHeader_WorksOnTheTrusting(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	forged := iss.Key().AttackHeader(nil)[0]
 	var h struct {

@@ -18,6 +18,7 @@ import (
 )
 
 func TestClient_Hosts(t *testing.T) {
+	t.Parallel()
 	a := oidctest.NewIssuer(t, oidctest.Config{URL: "https://a.test"})
 	b := oidctest.NewIssuer(t, oidctest.Config{URL: "https://b.test:8443/"})
 	red := oidctest.NewIssuer(t, oidctest.Config{URL: "https://realms.test/red"})
@@ -57,6 +58,7 @@ func TestClient_Hosts(t *testing.T) {
 }
 
 func TestClient_PathsEndAtSlash(t *testing.T) {
+	t.Parallel()
 	red := oidctest.NewIssuer(t, oidctest.Config{URL: "https://realms.test/red"})
 	root := oidctest.NewIssuer(t, oidctest.Config{URL: "https://realms.test"})
 	try(t.Context(), oidctest.Client(red, root), "https://realms.test/reddish")
@@ -66,6 +68,7 @@ func TestClient_PathsEndAtSlash(t *testing.T) {
 }
 
 func TestClient_Timeout(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		iss.Fail(oidctest.JWKS, oidctest.Fault{Hang: true})
@@ -84,6 +87,7 @@ func TestClient_Timeout(t *testing.T) {
 }
 
 func TestIssuer_CloseEndsUnreadBody(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		iss.Fail(oidctest.JWKS, oidctest.Fault{Pad: 1 << 30})
@@ -101,6 +105,7 @@ func TestIssuer_CloseEndsUnreadBody(t *testing.T) {
 }
 
 func TestIssuer_Start(t *testing.T) {
+	t.Parallel()
 	for _, tls := range []bool{false, true} {
 		iss := oidctest.NewIssuer(t, oidctest.Config{URL: "https://issuer.test/realm/"})
 		start, scheme := iss.Start, "http://127.0.0.1:"
@@ -128,6 +133,7 @@ func TestIssuer_Start(t *testing.T) {
 }
 
 func TestIssuer_CloseEndsHangOnSocket(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	client := iss.Start().Client()
 	iss.Fail(oidctest.JWKS, oidctest.Fault{Hang: true})
@@ -145,6 +151,7 @@ func TestIssuer_CloseEndsHangOnSocket(t *testing.T) {
 
 // A client that reads nothing must not keep the server from closing.
 func TestIssuer_CloseEndsUnreadBodyOnSocket(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	client := iss.Start().Client()
 	iss.Fail(oidctest.JWKS, oidctest.Fault{Pad: 1 << 30})
@@ -170,6 +177,7 @@ func ownServer(t *testing.T, iss *oidctest.Issuer, h2 bool) (*http.Client, strin
 }
 
 func TestIssuer_HandlerOfYourOwn(t *testing.T) {
+	t.Parallel()
 	for _, h2 := range []bool{false, true} {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		client, url := ownServer(t, iss, h2)
@@ -186,6 +194,7 @@ func TestIssuer_HandlerOfYourOwn(t *testing.T) {
 }
 
 func TestIssuer_CloseEndsHandlerOfYourOwn(t *testing.T) {
+	t.Parallel()
 	for _, f := range []oidctest.Fault{{Hang: true}, {Delay: time.Hour}} {
 		iss := oidctest.NewIssuer(t, oidctest.Config{})
 		client, url := ownServer(t, iss, false)
@@ -208,6 +217,7 @@ func TestIssuer_CloseEndsHandlerOfYourOwn(t *testing.T) {
 
 // Everything may be called while requests run.
 func TestIssuer_Concurrent(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	client := iss.Client()
 	iss.SetCaching(oidctest.JWKS, oidctest.Caching{Shared: true, MaxAge: time.Hour, ETag: true})

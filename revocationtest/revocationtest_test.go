@@ -10,11 +10,13 @@ import (
 
 // A log without a flaw passes.
 func TestRun(t *testing.T) {
+	t.Parallel()
 	Run(t, func(testing.TB) *Store { return newFakeStore("").store() })
 }
 
 // A log passes that has no hooks at all.
 func TestRun_WithoutHooks(t *testing.T) {
+	t.Parallel()
 	Run(t, func(testing.TB) *Store { return &Store{Open: newFakeStore("").store().Open, Runs: 1} })
 }
 
@@ -56,6 +58,7 @@ func TestRun_Flaws(t *testing.T) {
 
 // Random schedules alone find what a server that is cut off must not say.
 func TestRun_SchedulesFindFlaws(t *testing.T) {
+	t.Parallel()
 	for _, flaw := range []string{"what is under way exists", "every use is the first", "forgets one of ten", "a restart loses the last"} {
 		found := false
 		for seed := uint64(0); seed < 20 && !found; seed++ {

@@ -12,6 +12,7 @@ import (
 
 // What a server says first is what SpacetimeDB's own code writes, to the byte.
 func TestFirstMessage(t *testing.T) {
+	t.Parallel()
 	data, err := os.ReadFile("testdata/first-messages.json")
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 // server has changed its mind. So only names that no name server can give count
 // as the server's own, unless they are configured.
 func TestOrigins_ReboundName(t *testing.T) {
+	t.Parallel()
 	closed := newWorld(t, spacetime.Config{Anonymous: true})
 	named := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{"https://db.example.com"}})
 	all := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{"*"}})
@@ -80,6 +81,7 @@ func TestOrigins_ReboundName(t *testing.T) {
 
 // A refused page's operator reads in the log what to configure.
 func TestOrigins_Log(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{Anonymous: true})
 	r := httptest.NewRequest("POST", "/v1/identity", nil)
 	r.Host = "db.example.com"

@@ -1,7 +1,6 @@
 package spacetime_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/pem"
@@ -11,12 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 	"github.com/oidcauth/oidcauth/spacetime"
@@ -34,25 +33,7 @@ type world struct {
 	auth   *oidcauth.Authenticator
 	server *spacetime.Server
 	url    string
-	log    *lines
-}
-
-// lines are what was logged.
-type lines struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log    *authtest.Log
 }
 
 // newWorld starts a server; cfg lacks nothing but Auth and Local.
@@ -64,7 +45,7 @@ func newWorld(t *testing.T, cfg spacetime.Config) *world {
 // newWorldOf is newWorld with this leeway and these keys.
 func newWorldOf(t *testing.T, cfg spacetime.Config, keys localissuer.Config, leeway time.Duration) *world {
 	t.Helper()
-	w := &world{issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}}), log: new(lines)}
+	w := &world{issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}}), log: new(authtest.Log)}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	keys.URL, keys.Audiences, keys.NoExpiry, keys.Logger = "localhost", []string{audience}, true, logger
@@ -133,6 +114,7 @@ func authorization(value string) []string {
 }
 
 func TestNew_Refused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	strict, err := localissuer.New(localissuer.Config{
 		URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{audience},
@@ -158,6 +140,7 @@ func TestNew_Refused(t *testing.T) {
 }
 
 func TestNewIdentity(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{Anonymous: true, NoExpiry: true})
 	resp, body := w.do(t, "POST", "/v1/identity")
 	c, err := w.auth.Authenticate(t.Context(), body["token"])
@@ -176,6 +159,7 @@ func TestNewIdentity(t *testing.T) {
 }
 
 func TestTicket(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	token := w.issuer.Token(nil)
 	alice := identity.New(w.issuer.URL(), "alice")
@@ -214,6 +198,7 @@ func TestTicket(t *testing.T) {
 }
 
 func TestVerify(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	token := w.issuer.Token(nil)
 	alice, bob := identity.New(w.issuer.URL(), "alice").String(), identity.New(w.issuer.URL(), "bob").String()
@@ -235,6 +220,7 @@ func TestVerify(t *testing.T) {
 
 // Another server can import the keys that are published.
 func TestPublicKey(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	r := httptest.NewRequest("GET", "/v1/identity/public-key", nil)
 	rec := httptest.NewRecorder()
@@ -259,6 +245,7 @@ func TestPublicKey(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
+	t.Parallel()
 	const app = "https://app.example.com"
 	listed := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{app}})
 	all := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{"*"}})
@@ -297,6 +284,7 @@ func TestOrigins(t *testing.T) {
 }
 
 func TestServer_OtherRoutes(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	for path, want := range map[string]int{"/": 404, "/v1/other": 404, "/v1/database/x/call": 404} {
 		if resp, _ := w.do(t, "GET", path); resp.StatusCode != want {

@@ -62,6 +62,7 @@ func (w *world) buy(t *testing.T, token string, headers ...string) string {
 }
 
 func TestSubscribe(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{Anonymous: true, NoExpiry: true})
 	token := w.issuer.Token(nil)
 	alice := identity.New(w.issuer.URL(), "alice").String()
@@ -115,6 +116,7 @@ func TestSubscribe(t *testing.T) {
 
 // A token in the header counts more than a ticket in the URL, and leaves it whole.
 func TestSubscribe_HeaderWins(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	token, bob := w.issuer.Token(nil), w.issuer.Token(map[string]any{"sub": "bob"})
 	ticket := w.buy(t, bob)
@@ -131,6 +133,7 @@ func TestSubscribe_HeaderWins(t *testing.T) {
 }
 
 func TestSubscribe_Protocols(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{Anonymous: true})
 	for _, tt := range []struct {
 		offered []string
@@ -166,6 +169,7 @@ func TestSubscribe_Protocols(t *testing.T) {
 // Whatever is wrong is answered before the upgrade, and nothing makes a caller
 // with a bad token anonymous.
 func TestSubscribe_Refused(t *testing.T) {
+	t.Parallel()
 	const app, evil = "https://app.example.com", "https://evil.example.com"
 	w := newWorld(t, spacetime.Config{Anonymous: true, Origins: []string{app}})
 	closed := newWorld(t, spacetime.Config{})
@@ -227,6 +231,7 @@ func closeOf(t *testing.T, socket *websocket.Conn) websocket.CloseError {
 
 // A connection ends with its token, whichever way it came in.
 func TestSubscribe_EndsWithToken(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{})
 	for _, way := range []string{"header", "ticket"} {
 		socket, end := w.dialBriefly(t, way)
@@ -263,6 +268,7 @@ func (w *world) dialBriefly(t *testing.T, way string) (*websocket.Conn, time.Tim
 
 // Serve sees who is there, and messages go both ways.
 func TestSubscribe_Serve(t *testing.T) {
+	t.Parallel()
 	seen := make(chan *spacetime.Conn, 1)
 	w := newWorld(t, spacetime.Config{Serve: func(ctx context.Context, c *spacetime.Conn) {
 		seen <- c
@@ -299,6 +305,7 @@ func TestSubscribe_Serve(t *testing.T) {
 }
 
 func TestServer_Close(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, spacetime.Config{Anonymous: true})
 	socket, _, err := w.dial(t, "", v3)
 	if err != nil {
@@ -321,6 +328,7 @@ func TestServer_Close(t *testing.T) {
 // A connection ends when its token is revoked, and a message that was under way
 // is not served any more.
 func TestSubscribe_Revoked(t *testing.T) {
+	t.Parallel()
 	served := make(chan string, 4)
 	w := newWorld(t, spacetime.Config{Serve: func(ctx context.Context, c *spacetime.Conn) {
 		for {

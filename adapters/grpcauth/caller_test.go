@@ -19,6 +19,7 @@ import (
 // callers do not use up each other's turns; it is there for a token that comes
 // later on a stream, too.
 func TestGuard_Caller(t *testing.T) {
+	t.Parallel()
 	auth, err := oidcauth.New(oidcauth.Config{
 		AnyIssuer: &oidcauth.AnyIssuer{Audiences: []string{audience}},
 		Proxies:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},

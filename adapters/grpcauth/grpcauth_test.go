@@ -24,6 +24,7 @@ import (
 )
 
 func TestNew(t *testing.T) {
+	t.Parallel()
 	if _, err := grpcauth.New(grpcauth.Config{}); err == nil {
 		t.Error("New() accepts a configuration without an Authenticator")
 	}
@@ -31,6 +32,7 @@ func TestNew(t *testing.T) {
 
 // What calls are told, by the values that they send for "authorization".
 func TestGuard(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, grpcauth.Config{}, nil, nil)
 	optional := newWorld(t, grpcauth.Config{Optional: func(method string) bool { return method == unary || method == stream }}, nil, nil)
 	elsewhere := newWorld(t, grpcauth.Config{Optional: func(method string) bool { return method == "/other/Method" }}, nil, nil)
@@ -82,6 +84,7 @@ func check(t *testing.T, kind, answer string, err error, code codes.Code, want s
 
 // Handlers do not see the token, and see everything else.
 func TestGuard_Metadata(t *testing.T) {
+	t.Parallel()
 	look := func(ctx context.Context) error {
 		md, _ := metadata.FromIncomingContext(ctx)
 		if got := md.Get("authorization"); len(got) != 0 && got[0] != "Basic YTpi" {
@@ -111,6 +114,7 @@ func TestGuard_Metadata(t *testing.T) {
 
 // Errors of Require, and those that wrap them, become statuses; others stay.
 func TestGuard_HandlerErrors(t *testing.T) {
+	t.Parallel()
 	own := status.Error(codes.NotFound, "no such row")
 	for _, tt := range []struct {
 		name   string
@@ -144,6 +148,7 @@ func (u uncomparable) Error() string { return u[0] }
 
 // While the issuer's keys cannot be had, the client is told to try again.
 func TestGuard_Unavailable(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, grpcauth.Config{}, nil, nil)
 	w.issuer.Fail(oidctest.Discovery, oidctest.Fault{Status: http.StatusServiceUnavailable})
 	_, err := w.call(as(t.Context(), "Bearer "+w.issuer.Token(nil)))
@@ -160,6 +165,7 @@ func TestGuard_Unavailable(t *testing.T) {
 
 // A refusal is logged with its reason, and never with the token.
 func TestGuard_Log(t *testing.T) {
+	t.Parallel()
 	var lines bytes.Buffer
 	w := newWorld(t, grpcauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, nil, nil)
 	token := w.issuer.Token(map[string]any{"aud": "another-db"})
@@ -172,6 +178,7 @@ func TestGuard_Log(t *testing.T) {
 }
 
 func TestError(t *testing.T) {
+	t.Parallel()
 	for _, err := range []error{nil, io.EOF, status.Error(codes.Aborted, "x"), oidcauth.ErrExpired} {
 		if got := grpcauth.Error(err); got != err {
 			t.Errorf("Error(%v) = %v, want the same", err, got)
@@ -190,6 +197,7 @@ func TestError(t *testing.T) {
 
 // The context of a call ends with the call's, not later.
 func TestGuard_CallEnds(t *testing.T) {
+	t.Parallel()
 	begun, ended := make(chan struct{}), make(chan struct{})
 	handle := func(ctx context.Context) error {
 		begun <- struct{}{}

@@ -21,6 +21,7 @@ const gateway = "grpcgateway-authorization"
 // What calls behind grpc-gateway are told, whose copy of the token comes beside
 // the token.
 func TestGuard_Gateway(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, grpcauth.Config{}, nil, nil)
 	optional := newWorld(t, grpcauth.Config{Optional: func(string) bool { return true }}, nil, nil)
 	good, bob := w.issuer.Token(nil), w.issuer.Token(map[string]any{"sub": "bob"})
@@ -58,6 +59,7 @@ func TestGuard_Gateway(t *testing.T) {
 
 // The token leaves every key, whatever else that key has stays.
 func TestGuard_EveryCopyIsRemoved(t *testing.T) {
+	t.Parallel()
 	seen := make(chan metadata.MD, 1)
 	look := func(ctx context.Context) error {
 		md, _ := metadata.FromIncomingContext(ctx)

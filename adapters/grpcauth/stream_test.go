@@ -21,6 +21,7 @@ const patience = 30 * time.Second
 // However a handler spends its time, a stream ends with its session, and the
 // client is told why.
 func TestStream_Ends(t *testing.T) {
+	t.Parallel()
 	causes := make(chan error, 1)
 	waitForContext := func(s grpc.ServerStream) error {
 		<-s.Context().Done()
@@ -95,6 +96,7 @@ func drain(s grpc.ClientStream) error {
 // A stream whose token expires ends then, with the leeway. If the machine is too
 // busy to open it within the token's life, the next token lives for twice as long.
 func TestStream_Expires(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, grpcauth.Config{}, nil, nil)
 	for life := 2 * time.Second; ; life *= 2 {
 		end := time.Now().Add(life).Truncate(time.Second)
@@ -116,6 +118,7 @@ func TestStream_Expires(t *testing.T) {
 
 // A stream that is renewed outlives its first token.
 func TestStream_Renewed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, grpcauth.Config{}, nil, func(s grpc.ServerStream) error {
 		session, ok := grpcauth.Session(s.Context())
 		if !ok {
@@ -163,6 +166,7 @@ func TestStream_Renewed(t *testing.T) {
 
 // A stream that ends well says so, and leaves no session behind.
 func TestStream_EndsWell(t *testing.T) {
+	t.Parallel()
 	sessions := make(chan *oidcauth.Session, 2)
 	w := newWorld(t, grpcauth.Config{Optional: func(string) bool { return true }}, nil, func(s grpc.ServerStream) error {
 		session, ok := grpcauth.Session(s.Context())
@@ -200,6 +204,7 @@ func TestStream_EndsWell(t *testing.T) {
 }
 
 func TestSession_None(t *testing.T) {
+	t.Parallel()
 	if s, ok := grpcauth.Session(t.Context()); ok || s != nil {
 		t.Errorf("Session() = %v, %v of a context without one", s, ok)
 	}

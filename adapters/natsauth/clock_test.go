@@ -16,6 +16,7 @@ import (
 // A clock that is not that of NATS neither keeps a revocation out of the stream
 // nor shortens its stay there.
 func TestLog_Clock(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	until := time.Now().Add(time.Hour)
 	ahead := newLog(t, n, natsauth.Config{Stream: "ahead", Now: func() time.Time { return until }})
@@ -68,6 +69,7 @@ func wantStay(t *testing.T, n *natsServer, stream string, least time.Duration) {
 // A program whose clock is behind that of the machine says so to the log; where it
 // does not, it is told that nothing is stored.
 func TestLog_ClockOfTheProgram(t *testing.T) {
+	t.Parallel()
 	n, issuer := startNATS(t), newIssuer(t)
 	behind := func() time.Time { return time.Now().Add(-24 * time.Hour) }
 	for _, tt := range []struct {
@@ -98,6 +100,7 @@ func TestLog_ClockOfTheProgram(t *testing.T) {
 // An equal entry that leaves before the revocation ends, stored by who had a wrong
 // clock, is no reason to say that it is shared. When it has left, it can be.
 func TestLog_EndsEarly(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{Timeout: 3 * time.Second})
 	appendTokens(t, l, "before")

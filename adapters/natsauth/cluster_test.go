@@ -210,6 +210,7 @@ func newIssuer(t testing.TB) *oidctest.Issuer {
 // Revoking a subject at one server closes its sockets at all, and leaves the
 // others open. How soon that is, BenchmarkCluster_Revoke says.
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	n, issuer := startNATS(t), newIssuer(t)
 	nodes := []*node{newNode(t, n, issuer, true), newNode(t, n, issuer, true), newNode(t, n, issuer, true)}
 	for _, v := range nodes {
@@ -259,6 +260,7 @@ func refused(t testing.TB, v *node, issuer *oidctest.Issuer, subject string, wan
 
 // A server that is cut off goes on by what it knows, says so, and catches up.
 func TestCluster_CutOff(t *testing.T) {
+	t.Parallel()
 	n, issuer := startNATS(t), newIssuer(t)
 	a, b := newNode(t, n, issuer, false), newNode(t, n, issuer, false)
 	a.awaitReady(t, nil)
@@ -301,6 +303,7 @@ func TestCluster_CutOff(t *testing.T) {
 // Where revocations are required, a server that is cut off refuses everything,
 // and ends what is open.
 func TestCluster_Required(t *testing.T) {
+	t.Parallel()
 	n, issuer := startNATS(t), newIssuer(t)
 	v := newNode(t, n, issuer, true)
 	v.awaitReady(t, nil)
@@ -326,6 +329,7 @@ func TestCluster_Required(t *testing.T) {
 // A logout token works once in the whole cluster, and a server that never
 // reached NATS accepts none.
 func TestCluster_Logout(t *testing.T) {
+	t.Parallel()
 	n, issuer := startNATS(t), newIssuer(t)
 	nodes := []*node{newNode(t, n, issuer, false), newNode(t, n, issuer, false), newNode(t, n, issuer, false)}
 	for _, v := range nodes {

@@ -39,6 +39,7 @@ func awaitLines(t *testing.T, lines *lockedBuffer, text string, count int) {
 
 // An interruption within the grace is told to nobody, and what was missed comes.
 func TestGrace_Interruption(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	var network gate
 	var lines lockedBuffer
@@ -63,6 +64,7 @@ func TestGrace_Interruption(t *testing.T) {
 // At the end of the grace the loss is told, whatever the reading is doing, and
 // that contact is back too.
 func TestGrace_Over(t *testing.T) {
+	t.Parallel()
 	const grace = 200 * time.Millisecond
 	n := startNATS(t)
 	var network gate
@@ -84,6 +86,7 @@ func TestGrace_Over(t *testing.T) {
 // There is no grace for a beginning without contact, and for a connection that
 // was closed.
 func TestGrace_None(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	n.stop()
 	l := newLog(t, n, natsauth.Config{Grace: long, Timeout: 100 * time.Millisecond})
@@ -106,6 +109,7 @@ func TestGrace_None(t *testing.T) {
 
 // When each loss is told, and that nothing is after the end.
 func TestContact(t *testing.T) {
+	t.Parallel()
 	const grace = 5 * time.Second
 	lost := func(cause error) func(*natsauth.Contact) { return func(c *natsauth.Contact) { c.Lost(cause) } }
 	after := func(d time.Duration) func(*natsauth.Contact) { return func(*natsauth.Contact) { time.Sleep(d) } }

@@ -19,6 +19,7 @@ import (
 
 // NATS stops and starts again with what it stored; what comes after that arrives.
 func TestFollow_NATSRestarted(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{})
 	appendTokens(t, l, "before")
@@ -39,6 +40,7 @@ func TestFollow_NATSRestarted(t *testing.T) {
 // One server is cut off while others go on: it says so, and is given what it
 // missed before it says that it has caught up.
 func TestFollow_CutOff(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	var network gate
 	var lines lockedBuffer
@@ -66,6 +68,7 @@ func TestFollow_CutOff(t *testing.T) {
 
 // A connection that stays open and brings nothing is noticed by the heartbeat.
 func TestFollow_Silence(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	var network gate
 	silent := newLog(t, n, natsauth.Config{Heartbeat: 50 * time.Millisecond, Timeout: time.Second}, nats.SetCustomDialer(&network))
@@ -82,6 +85,7 @@ func TestFollow_Silence(t *testing.T) {
 // A NATS server that accepts a connection and says nothing keeps nobody waiting
 // beyond their time.
 func TestLog_SilentConnect(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	var network gate
 	l := newLog(t, n, natsauth.Config{}, nats.SetCustomDialer(&network), nats.Timeout(patience))
@@ -108,6 +112,7 @@ func TestLog_SilentConnect(t *testing.T) {
 
 // While nothing happens, heartbeats keep the contact and nothing is read again.
 func TestFollow_Peace(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{Heartbeat: 20 * time.Millisecond})
 	appendTokens(t, l, "early")
@@ -153,6 +158,7 @@ func awaitRequests(t *testing.T, js jetstream.JetStream, others uint64) {
 
 // A server that starts while NATS is down says so, and catches up once it is up.
 func TestFollow_DownAtStart(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	appendTokens(t, newLog(t, n, natsauth.Config{}), "before")
 	n.stop()
@@ -168,6 +174,7 @@ func TestFollow_DownAtStart(t *testing.T) {
 // A stream that was deleted and made anew, by a restored backup perhaps, is read
 // from its beginning.
 func TestFollow_StreamReplaced(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	cfg := natsauth.Config{Stream: "revoked", Heartbeat: 20 * time.Millisecond}
 	l := newLog(t, n, cfg)
@@ -185,6 +192,7 @@ func TestFollow_StreamReplaced(t *testing.T) {
 
 // A connection that is closed for good ends Follow; so does its context.
 func TestFollow_Ends(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	js := n.connect()
 	l, err := natsauth.New(natsauth.Config{JetStream: js})
@@ -208,6 +216,7 @@ func TestFollow_Ends(t *testing.T) {
 
 // When its context ends, Follow does, and leaves nothing running.
 func TestFollow_Context(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{})
 	appendTokens(t, l, "token-1") // what the client library starts once is running

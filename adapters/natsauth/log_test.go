@@ -19,6 +19,7 @@ import (
 )
 
 func TestNew(t *testing.T) {
+	t.Parallel()
 	js := startNATS(t).connect()
 	for _, tt := range []struct {
 		name string
@@ -47,6 +48,7 @@ func TestNew(t *testing.T) {
 // One that follows later is given what was there before, then that it is all,
 // and then what comes.
 func TestLog_Replay(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	writer := newLog(t, n, natsauth.Config{})
 	var ids []string
@@ -67,6 +69,7 @@ func TestLog_Replay(t *testing.T) {
 
 // What arrives is what was appended.
 func TestLog_Content(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	want := oidcauth.Revocation{
 		Issuer: "https://issuer.test", Subject: "älice\n", SessionID: "login-1", TokenID: "token-1", KeyID: "key-1",
@@ -94,6 +97,7 @@ func TestLog_Content(t *testing.T) {
 
 // Equal revocations have equal entries, in whatever zone their times are.
 func TestEncode(t *testing.T) {
+	t.Parallel()
 	at := time.Now()
 	var keys []string
 	for _, zone := range []*time.Location{time.UTC, time.FixedZone("elsewhere", 7200)} {
@@ -117,6 +121,7 @@ func TestEncode(t *testing.T) {
 
 // Of many that append the same at once, one is told that it is new.
 func TestLog_AppendOnce(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	logs := []*natsauth.Log{newLog(t, n, natsauth.Config{}), newLog(t, n, natsauth.Config{}), newLog(t, n, natsauth.Config{})}
 	for round := range 20 {
@@ -154,6 +159,7 @@ func TestLog_AppendOnce(t *testing.T) {
 
 // An entry leaves the stream when its revocation is over, and not before.
 func TestLog_Expiry(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{Stream: "revoked"})
 	l.SetLateness(0)
@@ -204,6 +210,7 @@ func messages(t testing.TB, stream jetstream.Stream) uint64 {
 }
 
 func TestTimeToLive(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		name  string
@@ -229,6 +236,7 @@ func TestTimeToLive(t *testing.T) {
 
 // Ends as far away as can be written are stored and stay.
 func TestLog_FarEnds(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{})
 	for _, until := range []time.Time{
@@ -248,6 +256,7 @@ func TestLog_FarEnds(t *testing.T) {
 
 // A damaged entry is skipped, with one line however often it is read.
 func TestLog_Damaged(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{Stream: "revoked"})
 	appendTokens(t, l, "before")
@@ -287,6 +296,7 @@ func TestLog_Damaged(t *testing.T) {
 
 // A full stream refuses to take more rather than lose any.
 func TestLog_Full(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{MaxBytes: 4 << 10})
 	var taken []string

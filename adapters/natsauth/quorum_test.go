@@ -97,6 +97,7 @@ func appendToCluster(t testing.TB, l *natsauth.Log, id string) {
 }
 
 func TestIsLed(t *testing.T) {
+	t.Parallel()
 	up, down := &jetstream.PeerInfo{}, &jetstream.PeerInfo{Offline: true}
 	for _, tt := range []struct {
 		name    string
@@ -118,6 +119,7 @@ func TestIsLed(t *testing.T) {
 }
 
 func TestFollowedWithin(t *testing.T) {
+	t.Parallel()
 	heard := func(ago ...time.Duration) *jetstream.ClusterInfo {
 		c := &jetstream.ClusterInfo{Leader: "a"}
 		for _, d := range ago {
@@ -149,6 +151,7 @@ func TestFollowedWithin(t *testing.T) {
 
 // What a leader says is believed once a majority has followed it since.
 func TestConfirm(t *testing.T) {
+	t.Parallel()
 	const ms, heartbeat = time.Millisecond, 5 * time.Second
 	since := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	later := since.Add(time.Second)

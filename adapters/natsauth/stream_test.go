@@ -48,6 +48,7 @@ var misfits = []misfit{
 // A stream that exists is used, unless it would lose what it is given: then
 // nothing is appended, and followers are told so.
 func TestLog_Misfits(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	js := n.connect()
 	for i, tt := range misfits {
@@ -84,6 +85,7 @@ func checkMisfit(t *testing.T, call string, done bool, err error, want string) {
 // A stream that comes to lose what it is given is noticed by the heartbeat, at
 // once also where there is a grace, and is not appended to.
 func TestFollow_StreamChanged(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	js := n.connect()
 	for i, change := range []func(*jetstream.StreamConfig){
@@ -114,6 +116,7 @@ func TestFollow_StreamChanged(t *testing.T) {
 
 // What NATS will never do is said at once, and that nothing is stored.
 func TestLog_ReplicasWithoutCluster(t *testing.T) {
+	t.Parallel()
 	l := newLog(t, startNATS(t), natsauth.Config{Replicas: 3, Timeout: long})
 	if added, err := l.Append(t.Context(), revocation("token-1")); added || !errors.Is(err, oidcauth.ErrNotStored) {
 		t.Errorf("Append() = %v, %v, want %v", added, err, oidcauth.ErrNotStored)
@@ -122,6 +125,7 @@ func TestLog_ReplicasWithoutCluster(t *testing.T) {
 
 // One replica is said to be less than it could be, once for each stream.
 func TestLog_OneReplica(t *testing.T) {
+	t.Parallel()
 	var lines lockedBuffer
 	l := newLog(t, startNATS(t), natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
 	for i := range byte(3) {
@@ -153,6 +157,7 @@ var allowed = server.Permissions{
 // The permissions that the package comment names suffice for all that a server
 // does, and for nothing that undoes a revocation.
 func TestLog_Permissions(t *testing.T) {
+	t.Parallel()
 	n := newNATS(t)
 	n.options.Users = []*server.User{
 		{Username: "server", Password: "secret", Permissions: &allowed},

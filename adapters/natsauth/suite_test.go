@@ -3,6 +3,7 @@ package natsauth_test
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"sync"
 	"testing"
@@ -15,6 +16,10 @@ import (
 	"github.com/oidcauth/oidcauth/revocationtest"
 )
 
+// suiteRuns is how many random schedules of the suite run over three servers, and
+// half of how many over one.
+var suiteRuns = flag.Int("suite.runs", 1, "how many schedules TestSuite_Three runs; TestSuite_One runs two for each")
+
 // The suite of tests for any log, over one NATS server.
 func TestSuite_One(t *testing.T) {
 	t.Parallel()
@@ -23,7 +28,7 @@ func TestSuite_One(t *testing.T) {
 		s := &suiteStore{t: t, members: []*natsServer{n}, cfg: natsauth.Config{Replicas: 1}}
 		store := s.store()
 		store.Restart = func() { s.restart(0) }
-		store.Runs = 5
+		store.Runs = 2 * *suiteRuns
 		return store
 	})
 }
@@ -46,7 +51,7 @@ func TestSuite_Three(t *testing.T) {
 			restarts++
 			s.restart(restarts % 3)
 		}
-		store.Runs = 3
+		store.Runs = *suiteRuns
 		s.awaitStreams()
 		return store
 	})

@@ -20,6 +20,7 @@ func useID(i int) (id [32]byte) {
 // Of many that use one thing at once, at different servers, one is the first,
 // and nobody is afterwards.
 func TestLog_FirstUseOnce(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	logs := []*natsauth.Log{newLog(t, n, natsauth.Config{}), newLog(t, n, natsauth.Config{}), newLog(t, n, natsauth.Config{})}
 	for round := range 20 {
@@ -49,6 +50,7 @@ func TestLog_FirstUseOnce(t *testing.T) {
 
 // A stream that is full of uses refuses uses alone: revocations go on.
 func TestLog_FullOfUses(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{MaxUseBytes: 16 << 10})
 	taken := 0
@@ -72,6 +74,7 @@ func TestLog_FullOfUses(t *testing.T) {
 
 // A use that is over makes place for another.
 func TestLog_UseExpires(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{Stream: "revoked"})
 	l.SetLateness(0)
@@ -89,6 +92,7 @@ func TestLog_UseExpires(t *testing.T) {
 // When the stream of uses was deleted, nothing that may be from before is told to
 // be used for the first time: not by who knew the stream, not by who comes later.
 func TestLog_UsesDeleted(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	old, idle := newLog(t, n, natsauth.Config{}), newLog(t, n, natsauth.Config{})
 	firstUse(t, old, useID(1), true)
@@ -114,6 +118,7 @@ func TestLog_UsesDeleted(t *testing.T) {
 // A stream that others made anew and filled beyond what it held is noticed by the
 // heartbeat.
 func TestFollow_UsesDeleted(t *testing.T) {
+	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{Heartbeat: 20 * time.Millisecond})
 	r := follow(t, l)
@@ -136,6 +141,7 @@ func TestFollow_UsesDeleted(t *testing.T) {
 
 // When something that was used may be presented again, by the stream's age.
 func TestLedger(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	day := now.AddDate(0, 0, -1)
 	for _, tt := range []struct {

@@ -9,6 +9,7 @@ import (
 
 // The entry that is looked for is the latest that still has a while to stay.
 func TestWitnesses(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		name string
@@ -41,6 +42,7 @@ func TestWitnesses(t *testing.T) {
 // When an entry leaves is read from its header; what cannot be read is not
 // relied upon.
 func TestEndOf(t *testing.T) {
+	t.Parallel()
 	stored := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, tt := range []struct {
 		ttl  string

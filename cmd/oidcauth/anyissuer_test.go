@@ -13,6 +13,7 @@ import (
 // as a stranger's, and has that issuer's tokens refused, in words that say
 // nothing, and accepted once it is configured.
 func TestServe_AnyIssuer(t *testing.T) {
+	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
 	port := strings.TrimPrefix(iss.StartTLS().URL, "https://127.0.0.1:")
 	s := serve(t, "--any-issuer", "--audience", "my-db")
@@ -70,6 +71,7 @@ func testAnyIssuer(t *testing.T, j judge) {
 // for an issuer that must not be contacted. A configured issuer's report says
 // it once.
 func TestExplain_AnyIssuer(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	flags := []string{"explain", "--any-issuer", "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http"}
 	const inVain = "was asked for its keys, in vain"
@@ -106,6 +108,7 @@ func TestExplain_AnyIssuer(t *testing.T) {
 }
 
 func TestServe_AnyIssuerBesideConfigured(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	s := serve(t, "--any-issuer", "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
 	if r := s.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "my-db"})); r.status != 200 {
@@ -117,6 +120,7 @@ func TestServe_AnyIssuerBesideConfigured(t *testing.T) {
 }
 
 func TestServe_AnyIssuerNeedsAudience(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

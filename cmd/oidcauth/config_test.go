@@ -12,6 +12,7 @@ import (
 )
 
 func TestParseConfig(t *testing.T) {
+	t.Parallel()
 	file, err := parseConfig([]byte(`{
 		"issuers": [
 			{"url": "https://a.example", "audiences": ["x"]},
@@ -35,7 +36,8 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
-func TestParseConfig_mistakes(t *testing.T) {
+func TestParseConfig_Mistakes(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, text, says string // says empty: no error
 	}{
@@ -92,7 +94,8 @@ func TestParseConfig_mistakes(t *testing.T) {
 	}
 }
 
-func TestReadConfig_noSuchFile(t *testing.T) {
+func TestReadConfig_NoSuchFile(t *testing.T) {
+	t.Parallel()
 	_, err := readConfig(t.TempDir() + "/missing.json")
 	var usage usageError
 	if !errors.As(err, &usage) {
@@ -101,6 +104,7 @@ func TestReadConfig_noSuchFile(t *testing.T) {
 }
 
 func TestApply(t *testing.T) {
+	t.Parallel()
 	file, err := parseConfig([]byte(`{"issuers": [
 		{"url": "https://own.example", "audiences": ["own"], "token_types": ["at+jwt"]}, {"url": "https://bare.example"}
 	], "any_issuer": {"token_types": ["at+jwt"]}, "local_issuer": {"dir": "keys", "audiences": ["own"]}}`))
@@ -134,7 +138,8 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func TestApply_mistakes(t *testing.T) {
+func TestApply_Mistakes(t *testing.T) {
+	t.Parallel()
 	const own = `{"issuers": [{"url": "https://a.example", "audiences": ["x"], "token_types": ["JWT"]}]}`
 	const strangers = `{"any_issuer": {"audiences": ["x"], "token_types": ["JWT"]}}`
 	const local = `{"local_issuer": {"dir": "keys", "audiences": ["x"]}}`
@@ -192,8 +197,9 @@ func TestApply_mistakes(t *testing.T) {
 	}
 }
 
-// TestApply_insecureHTTP: the flag must not weaken issuers that use https.
-func TestApply_insecureHTTP(t *testing.T) {
+// TestApply_InsecureHTTP: the flag must not weaken issuers that use https.
+func TestApply_InsecureHTTP(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		issuer oidcauth.Issuer
 		want   bool

@@ -49,6 +49,7 @@ func (l lab) explain(t *testing.T, token string, flags ...string) result {
 // TestExplain holds the printed reports to golden files. It runs in a bubble,
 // where it is always the same time.
 func TestExplain(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name  string
 		code  int
@@ -93,7 +94,8 @@ func TestExplain(t *testing.T) {
 	}
 }
 
-func TestExplain_json(t *testing.T) {
+func TestExplain_Json(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	for _, test := range []struct {
 		audience string
@@ -123,7 +125,8 @@ func TestExplain_json(t *testing.T) {
 	}
 }
 
-func TestExplain_whereTheTokenComesFrom(t *testing.T) {
+func TestExplain_WhereTheTokenComesFrom(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	token := l.iss.Token(map[string]any{"aud": "my-db"})
 	const note, seen = "took off the \"Bearer \"", "others can see a token on the command line"
@@ -171,7 +174,8 @@ func TestExplain_whereTheTokenComesFrom(t *testing.T) {
 	}
 }
 
-func TestExplain_unreadableInput(t *testing.T) {
+func TestExplain_UnreadableInput(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"explain", "--config", l.config}, iotest.ErrReader(fmt.Errorf("torn")), &out, &errs)
@@ -180,8 +184,9 @@ func TestExplain_unreadableInput(t *testing.T) {
 	}
 }
 
-// TestExplain_interrupted: whoever is asked for a token can leave.
-func TestExplain_interrupted(t *testing.T) {
+// TestExplain_Interrupted: whoever is asked for a token can leave.
+func TestExplain_Interrupted(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	in, open := io.Pipe()
 	defer open.Close()
@@ -201,7 +206,8 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestExplain_atATerminal(t *testing.T) {
+func TestExplain_AtATerminal(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	device, err := os.Open(os.DevNull)
 	if err != nil {
@@ -215,7 +221,8 @@ func TestExplain_atATerminal(t *testing.T) {
 	}
 }
 
-func TestExplain_neverPrintsTheToken(t *testing.T) {
+func TestExplain_NeverPrintsTheToken(t *testing.T) {
+	t.Parallel()
 	l := newLab(t)
 	claims := map[string]any{"aud": "my-db"}
 	good := l.iss.Token(claims)
@@ -246,7 +253,8 @@ func TestExplain_neverPrintsTheToken(t *testing.T) {
 	}
 }
 
-func TestExplain_issuerDown(t *testing.T) {
+func TestExplain_IssuerDown(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	iss.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 	got := invoke(t, iss.Token(map[string]any{"aud": "my-db"}), "explain",
@@ -259,6 +267,7 @@ func TestExplain_issuerDown(t *testing.T) {
 // TestFlagFor: what the advice names is a flag of explain, or a setting of an
 // issuer in the file.
 func TestFlagFor(t *testing.T) {
+	t.Parallel()
 	help := invoke(t, "", "explain", "--help").out
 	settings, err := json.Marshal(oidcauth.Issuer{
 		Aliases: []string{"a"}, Audiences: []string{"a"}, TokenTypes: []string{"a"}, Algorithms: []string{"a"},
@@ -289,6 +298,7 @@ func TestFlagFor(t *testing.T) {
 }
 
 func TestTable(t *testing.T) {
+	t.Parallel()
 	tab := table{head: []string{"A", "LONGER"}}
 	tab.add("é\n", strings.Repeat("x", cellWidth)+" y")
 	tab.add("", "z")
@@ -301,6 +311,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestPrintable(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]string{
 		"plain ASCII, %":    "plain ASCII, %",
 		"日本 é":              "日本 é",

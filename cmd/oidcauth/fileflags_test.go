@@ -75,9 +75,10 @@ func configurationOf(t *testing.T, args ...string) fileConfig {
 	return file
 }
 
-// TestServe_fileCounterparts: whatever can be said by a flag can be said in the
+// TestServe_FileCounterparts: whatever can be said by a flag can be said in the
 // file, and means the same.
-func TestServe_fileCounterparts(t *testing.T) {
+func TestServe_FileCounterparts(t *testing.T) {
+	t.Parallel()
 	counterparts := fileCounterparts()
 	var defined []string
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
@@ -103,8 +104,9 @@ func TestServe_fileCounterparts(t *testing.T) {
 	}
 }
 
-// TestServe_flagsOverrideTheFile: a setting of the file gives way to its flag.
-func TestServe_flagsOverrideTheFile(t *testing.T) {
+// TestServe_FlagsOverrideTheFile: a setting of the file gives way to its flag.
+func TestServe_FlagsOverrideTheFile(t *testing.T) {
+	t.Parallel()
 	file := writeFile(t, "config.json", `{
 		"issuers": [{"url": "https://a.example", "audiences": ["a"]}],
 		"addr": "127.0.0.1:1", "resource": "https://one.example", "key_cache_dir": "one", "log_format": "text", "leeway": "1s",
@@ -123,8 +125,9 @@ func TestServe_flagsOverrideTheFile(t *testing.T) {
 	}
 }
 
-// TestServe_libraryConfig: what the file says arrives in the library.
-func TestServe_libraryConfig(t *testing.T) {
+// TestServe_LibraryConfig: what the file says arrives in the library.
+func TestServe_LibraryConfig(t *testing.T) {
+	t.Parallel()
 	var f serveFlags
 	f.config = writeFile(t, "config.json", `{
 		"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "proxies": ["10.0.0.0/8", "2001:db8::/32"],
@@ -149,8 +152,9 @@ func TestServe_libraryConfig(t *testing.T) {
 	}
 }
 
-// TestFileConfig_documented: the help of serve names every setting of the file.
-func TestFileConfig_documented(t *testing.T) {
+// TestFileConfig_Documented: the help of serve names every setting of the file.
+func TestFileConfig_Documented(t *testing.T) {
+	t.Parallel()
 	_, help, _ := strings.Cut(invoke(t, "", "serve", "--help").out, "\nThe file of --config")
 	help, _, _ = strings.Cut(help, "\nUsage:")
 	for _, part := range []reflect.Type{reflect.TypeFor[fileConfig](), reflect.TypeFor[localConfig]()} {
@@ -173,9 +177,9 @@ func asJSON(t *testing.T, file fileConfig) string {
 	return text.String() + fmt.Sprintf("leeway %v", file.Leeway.config())
 }
 
-// TestServe_exampleFile starts a server with the file of the documentation, in
+// TestServe_ExampleFile starts a server with the file of the documentation, in
 // a directory of its own.
-func TestServe_exampleFile(t *testing.T) {
+func TestServe_ExampleFile(t *testing.T) {
 	example, err := filepath.Abs(filepath.Join("testdata", "serve.json"))
 	if err != nil {
 		t.Fatal(err)

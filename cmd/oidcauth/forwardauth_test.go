@@ -9,6 +9,7 @@ import (
 )
 
 func TestForwardAuth(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	s := serveFor(t, iss)
 	token := iss.Token(map[string]any{"sub": "auth0|1", "aud": "my-db"})
@@ -29,7 +30,8 @@ func TestForwardAuth(t *testing.T) {
 	}
 }
 
-func TestForwardAuth_subjectCannotInjectAHeader(t *testing.T) {
+func TestForwardAuth_SubjectCannotInjectAHeader(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	s := serveFor(t, iss)
 	for _, subject := range []string{
@@ -57,6 +59,7 @@ func TestForwardAuth_subjectCannotInjectAHeader(t *testing.T) {
 }
 
 func TestHeaderText(t *testing.T) {
+	t.Parallel()
 	for value, want := range map[string]string{
 		"auth0|1, \"x\"": `auth0|1,%20"x"`,
 		"a\tb\x7f":       "a%09b%7F",
@@ -84,9 +87,10 @@ func FuzzHeaderText(f *testing.F) {
 	})
 }
 
-// TestForwardAuth_refusals: proxies take 401 and 403 for a refusal, so that the
+// TestForwardAuth_Refusals: proxies take 401 and 403 for a refusal, so that the
 // client's own mistakes must not come out as anything else.
-func TestForwardAuth_refusals(t *testing.T) {
+func TestForwardAuth_Refusals(t *testing.T) {
+	t.Parallel()
 	s, requests := refusedRequests(t)
 	for name, test := range map[string]struct {
 		status int

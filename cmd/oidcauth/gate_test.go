@@ -9,6 +9,7 @@ import (
 
 // A gate that is shut lets nobody in, and says when the last has left.
 func TestGate(t *testing.T) {
+	t.Parallel()
 	var g gate
 	for range 2 {
 		if !g.enter() {
@@ -38,6 +39,7 @@ func TestGate(t *testing.T) {
 
 // Whoever was let in is waited for.
 func TestGate_Race(t *testing.T) {
+	t.Parallel()
 	for range 200 {
 		var g gate
 		var inside atomic.Int64
@@ -64,6 +66,7 @@ func TestGate_Race(t *testing.T) {
 }
 
 func TestGate_NobodyInside(t *testing.T) {
+	t.Parallel()
 	var g gate
 	<-g.close()
 }

@@ -7,6 +7,7 @@ import (
 )
 
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	golden(t, "help", invoke(t, "", "help").out)
 	for _, c := range commands() {
 		t.Run(c.name, func(t *testing.T) {
@@ -34,7 +35,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-func TestHelp_warnsOfTheProcessList(t *testing.T) {
+func TestHelp_WarnsOfTheProcessList(t *testing.T) {
+	t.Parallel()
 	text := strings.Join(strings.Fields(invoke(t, "", "explain", "--help").out), " ")
 	for _, want := range []string{"list of processes", "standard input", "Prefer these", "--token-file"} {
 		if !strings.Contains(text, want) {

@@ -6,6 +6,7 @@ import (
 )
 
 func TestIdentity(t *testing.T) {
+	t.Parallel()
 	// The vector is SpacetimeDB's own.
 	const want = "c200483152d642c7d402de06cacc36dcb0c2a1f2bbeb8e7d5a673f2435cca975\n"
 	got := invoke(t, "", "identity", "localhost", "6d4b5430-00cf-4a99-932c-ad2d07bab841")
@@ -18,7 +19,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-func TestIdentity_operands(t *testing.T) {
+func TestIdentity_Operands(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("x", 2049)
 	for _, test := range []struct {
 		name     string

@@ -24,6 +24,7 @@ func ok(t *testing.T, args ...string) string {
 }
 
 func TestIssuer(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	list := ok(t, "issuer", "list", dir, "--url", "localhost")
 	if !strings.Contains(list, "issuer localhost\n") || strings.Count(list, "active") != 1 || strings.Count(list, "next") != 1 {
@@ -64,7 +65,8 @@ func TestIssuer(t *testing.T) {
 	}
 }
 
-func TestIssuer_mistakes(t *testing.T) {
+func TestIssuer_Mistakes(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	ok(t, "issuer", "list", dir, "--url", "localhost")
 	damaged := filepath.Join(t.TempDir(), "keys")

@@ -12,6 +12,7 @@ import (
 // An issuer in a file has the fields of the library, and durations as people write
 // them.
 func TestParseConfig_Issuer(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name, issuer string
 		want         oidcauth.Issuer

@@ -11,6 +11,7 @@ import (
 )
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	iss.RemoveKeys()
 	iss.Publish(
@@ -44,7 +45,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestKeys_withoutCachingHeaders(t *testing.T) {
+func TestKeys_WithoutCachingHeaders(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	got := invoke(t, "", "keys", "--allow-insecure-http", iss.URL())
 	for _, want := range []string{`(?m)^max-age +not stated$`, `(?m)^ETag +-$`, `(?m)^kept fresh for +1h0m0s$`} {
@@ -62,7 +64,8 @@ func TestKeys_withoutCachingHeaders(t *testing.T) {
 	}
 }
 
-func TestKeys_json(t *testing.T) {
+func TestKeys_Json(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	iss.RemoveKeys()
 	iss.Publish(
@@ -87,7 +90,8 @@ func TestKeys_json(t *testing.T) {
 }
 
 // Where no key is usable the reasons are shown all the same.
-func TestKeys_noneUsable(t *testing.T) {
+func TestKeys_NoneUsable(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	iss.RemoveKeys()
 	iss.Publish(iss.NewKey(oidctest.KeyConfig{ID: "for-encryption", JWK: map[string]any{"use": "enc"}}))
@@ -99,7 +103,8 @@ func TestKeys_noneUsable(t *testing.T) {
 	}
 }
 
-func TestKeys_failures(t *testing.T) {
+func TestKeys_Failures(t *testing.T) {
+	t.Parallel()
 	down, empty := startIssuer(t), startIssuer(t)
 	down.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
 	empty.RemoveKeys()

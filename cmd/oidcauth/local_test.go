@@ -47,7 +47,8 @@ func (s *service) ask(t *testing.T, method, path, token string, into any) *http.
 
 // With nothing but a directory the server makes identities, recognizes them,
 // also after a restart, and greets WebSockets.
-func TestServe_localIssuer(t *testing.T) {
+func TestServe_LocalIssuer(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	s := serve(t, "--local-issuer", dir)
 	var made struct{ Identity, Token string }
@@ -112,7 +113,7 @@ func TestServe_localIssuer(t *testing.T) {
 }
 
 // What the file says of SpacetimeDB's routes arrives there.
-func TestServe_localIssuerFile(t *testing.T) {
+func TestServe_LocalIssuerFile(t *testing.T) {
 	issuer := startIssuer(t)
 	token := func(subject string) string { return issuer.Token(map[string]any{"sub": subject, "aud": "chat"}) }
 	alice, long := token("alice"), token(strings.Repeat("x", 50))
@@ -175,7 +176,8 @@ func (s *service) open(t *testing.T, database, token string, whole bool) (status
 	return resp.StatusCode, string(m)
 }
 
-func TestServe_localIssuerMistakes(t *testing.T) {
+func TestServe_LocalIssuerMistakes(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	ok(t, "issuer", "list", dir, "--url", "localhost")
 	for _, tt := range []struct {
@@ -195,9 +197,10 @@ func TestServe_localIssuerMistakes(t *testing.T) {
 	}
 }
 
-// TestServe_localIssuerBesideOthers: clients are sent to issuers that have an
+// TestServe_LocalIssuerBesideOthers: clients are sent to issuers that have an
 // address, and the local issuer's documents are below its name.
-func TestServe_localIssuerBesideOthers(t *testing.T) {
+func TestServe_LocalIssuerBesideOthers(t *testing.T) {
+	t.Parallel()
 	dir := func() string { return filepath.Join(t.TempDir(), "keys") }
 	iss := startIssuer(t)
 	got := decode[map[string]any](t, serveFor(t, iss, "--local-issuer", dir()).get(t, metadataPath, ""))
@@ -218,6 +221,7 @@ func TestServe_localIssuerBesideOthers(t *testing.T) {
 }
 
 func TestIsOrigin(t *testing.T) {
+	t.Parallel()
 	for origin, want := range map[string]bool{
 		"*": true, "https://app.example.com": true, "http://localhost:3000": true, "http://[::1]:3000": true, "capacitor://localhost": true,
 		"": false, "app.example.com": false, "app.example.com:443": false, "https://": false, "https://app.example.com/": false,

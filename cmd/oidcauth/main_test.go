@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -44,7 +44,7 @@ func buildAndRun(m *testing.M) int {
 // console collects what a run of the command prints, and fails the test if any
 // part of a token is in it.
 type console struct {
-	out, err screen
+	out, err authtest.Log
 	mu       sync.Mutex // guards tokens
 	tokens   []string
 }
@@ -98,24 +98,6 @@ func leaked(text, token string) string {
 		}
 	}
 	return ""
-}
-
-// screen is a buffer that may be read while it is written.
-type screen struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (s *screen) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.Write(p)
-}
-
-func (s *screen) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.buf.String()
 }
 
 // result is what a finished run left behind.
@@ -181,6 +163,7 @@ func startIssuer(t *testing.T) *oidctest.Issuer {
 }
 
 func TestLeaked(t *testing.T) {
+	t.Parallel()
 	token := "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlLWJ5dGVz"
 	for _, text := range []string{token, "x eyJhbGciOiJFU… y", "eyJzdWIiOiJhbGljZSJ9", "bmF0dXJlLWJ5"} {
 		if leaked(text, token) == "" {

@@ -6,6 +6,7 @@ import (
 )
 
 func TestMetadata(t *testing.T) {
+	t.Parallel()
 	a, b := startIssuer(t), startIssuer(t)
 	s := serveFor(t, a, "--issuer", b.URL())
 	got := decode[struct {
@@ -22,9 +23,10 @@ func TestMetadata(t *testing.T) {
 	}
 }
 
-// TestMetadata_unknownAddress: a server on all interfaces does not know by which
+// TestMetadata_UnknownAddress: a server on all interfaces does not know by which
 // of its names a client calls it, and must not publish a wrong one.
-func TestMetadata_unknownAddress(t *testing.T) {
+func TestMetadata_UnknownAddress(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	s := serveFor(t, iss, "--addr", "0.0.0.0:0")
 	s.url = strings.Replace(strings.Replace(s.url, "[::]", "127.0.0.1", 1), "0.0.0.0", "127.0.0.1", 1)
@@ -37,6 +39,7 @@ func TestMetadata_unknownAddress(t *testing.T) {
 }
 
 func TestNewMetadata(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		resource string
 		url      string // empty: refused
@@ -73,7 +76,8 @@ func TestNewMetadata(t *testing.T) {
 	}
 }
 
-func TestMetadata_ofAResourceWithAPath(t *testing.T) {
+func TestMetadata_OfAResourceWithAPath(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t), "--resource", "https://db.example.com/chat")
 	if got := s.get(t, metadataPath+"/chat", ""); got.status != 200 {
 		t.Errorf("status = %d, want 200", got.status)
@@ -83,7 +87,8 @@ func TestMetadata_ofAResourceWithAPath(t *testing.T) {
 	}
 }
 
-func TestServe_wrongResource(t *testing.T) {
+func TestServe_WrongResource(t *testing.T) {
+	t.Parallel()
 	if s, code := tryServe(t, "--issuer", "https://a.example", "--audience", "b", "--resource", "http://db.example.com"); s != nil || code != 2 {
 		t.Errorf("exit code = %d, want 2", code)
 	}

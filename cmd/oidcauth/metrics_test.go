@@ -14,6 +14,7 @@ import (
 )
 
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	iss, down := startIssuer(t), startIssuer(t)
 	down.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 	s := serveFor(t, iss, "--issuer", down.URL())
@@ -91,9 +92,10 @@ func mustBeExposition(t *testing.T, text string) {
 	}
 }
 
-// TestMetrics_strangers: fetches of strangers' keys are counted together, under
+// TestMetrics_Strangers: fetches of strangers' keys are counted together, under
 // no name that a stranger chose.
-func TestMetrics_strangers(t *testing.T) {
+func TestMetrics_Strangers(t *testing.T) {
+	t.Parallel()
 	m := newMetrics([]string{"https://a.example", otherLabel})
 	m.countFetch(authtrace.KeyFetch{Issuer: "https://stranger.example"})
 	m.countFetch(authtrace.KeyFetch{Issuer: "https://another.example"})
@@ -105,7 +107,8 @@ func TestMetrics_strangers(t *testing.T) {
 	}
 }
 
-func TestMetrics_labels(t *testing.T) {
+func TestMetrics_Labels(t *testing.T) {
+	t.Parallel()
 	m := newMetrics([]string{"https://a.example/\"\\\n\xff"})
 	m.countFetch(authtrace.KeyFetch{Issuer: "https://a.example/\"\\\n\xff", NotModified: true})
 	m.countFetch(authtrace.KeyFetch{Issuer: "https://stranger.example"})
@@ -120,7 +123,8 @@ func TestMetrics_labels(t *testing.T) {
 	}
 }
 
-func TestMetrics_outcomes(t *testing.T) {
+func TestMetrics_Outcomes(t *testing.T) {
+	t.Parallel()
 	for _, outcome := range outcomes {
 		m := newMetrics(nil)
 		err := outcome.err

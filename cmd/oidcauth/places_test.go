@@ -9,7 +9,7 @@ import (
 )
 
 // serve takes tokens from where its file says, and from nowhere else.
-func TestServe_tokenPlaces(t *testing.T) {
+func TestServe_TokenPlaces(t *testing.T) {
 	iss := startIssuer(t)
 	token := iss.Token(map[string]any{"aud": "my-db"})
 	const protocol, assertion = "Sec-WebSocket-Protocol", "Cf-Access-Jwt-Assertion"
@@ -50,7 +50,7 @@ func TestServe_tokenPlaces(t *testing.T) {
 }
 
 // Places that cannot be are errors at the start.
-func TestServe_tokenPlacesThatCannotBe(t *testing.T) {
+func TestServe_TokenPlacesThatCannotBe(t *testing.T) {
 	for places, want := range map[string]string{
 		`{"ignore_authorization": true}`:     "nothing else is named",
 		`{"headers": ["Authorization"]}`:     "HeaderToken",

@@ -109,9 +109,10 @@ func (p *process) askInVain(t *testing.T, iss *oidctest.Issuer) <-chan int {
 	return status
 }
 
-// TestProcess_gracefulShutdown: a request that waits for its issuer's keys when
+// TestProcess_GracefulShutdown: a request that waits for its issuer's keys when
 // the signal comes gets its answer; new ones are not accepted.
-func TestProcess_gracefulShutdown(t *testing.T) {
+func TestProcess_GracefulShutdown(t *testing.T) {
+	t.Parallel()
 	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 		t.Run(signal.String(), func(t *testing.T) {
 			iss := startIssuer(t)
@@ -152,7 +153,8 @@ func awaitRefusal(t *testing.T, url string) {
 	}
 }
 
-func TestProcess_secondSignal(t *testing.T) {
+func TestProcess_SecondSignal(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
 	status := p.askInVain(t, iss)
@@ -182,7 +184,8 @@ func TestProcess_secondSignal(t *testing.T) {
 	}
 }
 
-func TestProcess_exitCodes(t *testing.T) {
+func TestProcess_ExitCodes(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		args []string
 		want int

@@ -15,6 +15,7 @@ import (
 // The commands and files in the documentation of the providers are accepted as
 // they stand there.
 func TestDocumentedProviders(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "providers.md"))
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +79,7 @@ func acceptsCommand(t *testing.T, words []string, file string) {
 
 // The keys of an issuer that needs no audience can be shown like any other's.
 func TestKeys_DedicatedKeys(t *testing.T) {
+	t.Parallel()
 	const url = "https://clerk.example.com"
 	f := keysFlags{config: writeFile(t, "c.json", `{"issuers":[{"url":"`+url+`","dedicated_keys":true}]}`)}
 	issuer, err := f.issuer(url)

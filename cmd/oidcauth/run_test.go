@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-func TestRun_exitCodes(t *testing.T) {
+func TestRun_ExitCodes(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		args []string
@@ -61,7 +62,8 @@ func TestRun_exitCodes(t *testing.T) {
 	}
 }
 
-func TestRun_hidesMisplacedTokens(t *testing.T) {
+func TestRun_HidesMisplacedTokens(t *testing.T) {
+	t.Parallel()
 	token := startIssuer(t).Token(nil)
 	for _, args := range [][]string{
 		{token},
@@ -92,6 +94,7 @@ func TestRun_hidesMisplacedTokens(t *testing.T) {
 }
 
 func TestHideTokens(t *testing.T) {
+	t.Parallel()
 	const hidden = "(token not shown)"
 	for text, want := range map[string]string{
 		"x eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0. y": "x " + hidden + " y",
@@ -108,6 +111,7 @@ func TestHideTokens(t *testing.T) {
 }
 
 func TestParse(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name     string
 		args     []string

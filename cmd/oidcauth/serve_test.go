@@ -160,7 +160,8 @@ func decode[T any](t *testing.T, r reply) T {
 	return v
 }
 
-func TestServe_methods(t *testing.T) {
+func TestServe_Methods(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t))
 	for _, test := range []struct {
 		method, path string
@@ -189,7 +190,8 @@ func TestServe_methods(t *testing.T) {
 	}
 }
 
-func TestServe_health(t *testing.T) {
+func TestServe_Health(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t))
 	if got := s.get(t, "/healthz", ""); got.body != "ok\n" || got.header.Get("Cache-Control") != "no-store" {
 		t.Errorf("healthz: got %+v", got)
@@ -200,7 +202,8 @@ func TestServe_health(t *testing.T) {
 	}
 }
 
-func TestServe_readyNamesMissingIssuers(t *testing.T) {
+func TestServe_ReadyNamesMissingIssuers(t *testing.T) {
+	t.Parallel()
 	good, bad, worse := startIssuer(t), startIssuer(t), startIssuer(t)
 	bad.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 	worse.Fail(oidctest.Discovery, oidctest.Fault{Hang: true})
@@ -217,7 +220,8 @@ func TestServe_readyNamesMissingIssuers(t *testing.T) {
 	}
 }
 
-func TestServe_hugeHeader(t *testing.T) {
+func TestServe_HugeHeader(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t))
 	if got := s.do(t, "GET", "/healthz", "", "X-Large", strings.Repeat("x", headerBytes/2)); got.status != 200 {
 		t.Errorf("half the limit: status = %d, want 200", got.status)
@@ -227,7 +231,8 @@ func TestServe_hugeHeader(t *testing.T) {
 	}
 }
 
-func TestServe_addressInUse(t *testing.T) {
+func TestServe_AddressInUse(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	first := serveFor(t, iss)
 	got := invoke(t, "", "serve", "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
@@ -237,7 +242,8 @@ func TestServe_addressInUse(t *testing.T) {
 	}
 }
 
-func TestServe_endsWithItsContext(t *testing.T) {
+func TestServe_EndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	s := serveFor(t, startIssuer(t))
 	s.stop()
 	if code := s.ended(t); code != 0 {
@@ -248,7 +254,8 @@ func TestServe_endsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestShutDown_limit(t *testing.T) {
+func TestShutDown_Limit(t *testing.T) {
+	t.Parallel()
 	entered, leave := make(chan struct{}), make(chan struct{})
 	defer close(leave)
 	srv := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -293,7 +300,8 @@ func (l *closedListener) Close() error {
 	return net.ErrClosed
 }
 
-func TestShutDown_closedListener(t *testing.T) {
+func TestShutDown_ClosedListener(t *testing.T) {
+	t.Parallel()
 	ln := &closedListener{accepting: make(chan struct{}), closed: make(chan struct{})}
 	srv := new(http.Server)
 	served := make(chan error, 1)
@@ -307,7 +315,8 @@ func TestShutDown_closedListener(t *testing.T) {
 	}
 }
 
-func TestServe_fileSettings(t *testing.T) {
+func TestServe_FileSettings(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	small := iss.Token(map[string]any{"aud": "my-db"})
 	large := iss.Token(map[string]any{"aud": "my-db", "text": strings.Repeat("x", 500)})
@@ -341,9 +350,10 @@ func TestServe_fileSettings(t *testing.T) {
 	}
 }
 
-// TestServe_longTokens: tokens may be longer than the header that other requests
+// TestServe_LongTokens: tokens may be longer than the header that other requests
 // may have, if the file says so.
-func TestServe_longTokens(t *testing.T) {
+func TestServe_LongTokens(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	token := iss.Token(map[string]any{"aud": "my-db", "text": strings.Repeat("x", 4*headerBytes)})
 	file := writeFile(t, "config.json", fmt.Sprintf(`{"max_token_bytes": %d}`, len(token)))
@@ -355,7 +365,8 @@ func TestServe_longTokens(t *testing.T) {
 	}
 }
 
-func TestServe_settingsThatTheLibraryRefuses(t *testing.T) {
+func TestServe_SettingsThatTheLibraryRefuses(t *testing.T) {
+	t.Parallel()
 	file := writeFile(t, "config.json", `{"max_token_bytes": -1}`)
 	if s, code := tryServe(t, "--config", file, "--issuer", "https://a.example", "--audience", "b"); s != nil || code != 2 {
 		t.Errorf("exit code = %d, want 2", code)

@@ -39,9 +39,10 @@ func (p *process) openEarly(t *testing.T) net.Conn {
 	return conn
 }
 
-// TestProcess_refusesWhileStopping: whoever asks on an open connection after the
+// TestProcess_RefusesWhileStopping: whoever asks on an open connection after the
 // signal is told to go elsewhere, while a request from before gets its answer.
-func TestProcess_refusesWhileStopping(t *testing.T) {
+func TestProcess_RefusesWhileStopping(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
 		"--local-issuer", filepath.Join(t.TempDir(), "keys"))
@@ -79,9 +80,10 @@ func TestProcess_refusesWhileStopping(t *testing.T) {
 	}
 }
 
-// TestProcess_stopsWithinItsLimit: everything that can make a stop last, all of it
+// TestProcess_StopsWithinItsLimit: everything that can make a stop last, all of it
 // at once, ends within the limit.
-func TestProcess_stopsWithinItsLimit(t *testing.T) {
+func TestProcess_StopsWithinItsLimit(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http",
 		"--local-issuer", filepath.Join(t.TempDir(), "keys"))

@@ -94,7 +94,7 @@ func (l *loginRun) ended(t *testing.T) result {
 	}
 }
 
-func TestToken_clientCredentials(t *testing.T) {
+func TestToken_ClientCredentials(t *testing.T) {
 	p := withSecret(t)
 	for _, test := range []struct {
 		name    string
@@ -123,9 +123,9 @@ func TestToken_clientCredentials(t *testing.T) {
 	}
 }
 
-// TestToken_refusedByTheProvider: the answer repeats what was sent, and its
+// TestToken_RefusedByTheProvider: the answer repeats what was sent, and its
 // description would clear the screen.
-func TestToken_refusedByTheProvider(t *testing.T) {
+func TestToken_RefusedByTheProvider(t *testing.T) {
 	t.Setenv(secretVariable, "wrong-secret-0123456789")
 	p := newFakeProvider(t)
 	p.describe(map[string]any{"token_endpoint_auth_methods_supported": []string{"client_secret_post"}})
@@ -136,7 +136,7 @@ func TestToken_refusedByTheProvider(t *testing.T) {
 	}
 }
 
-func TestToken_unsafeEndpoints(t *testing.T) {
+func TestToken_UnsafeEndpoints(t *testing.T) {
 	p := withSecret(t)
 	for name, members := range map[string]map[string]any{
 		"token endpoint on another machine, plain http": {"token_endpoint": "http://id.example.com/token"},
@@ -164,7 +164,7 @@ func TestToken_unsafeEndpoints(t *testing.T) {
 	}
 }
 
-func TestToken_longAnswer(t *testing.T) {
+func TestToken_LongAnswer(t *testing.T) {
 	p := withSecret(t)
 	p.iss.Fail(oidctest.Discovery, oidctest.Fault{Status: 500, Body: []byte(strings.Repeat("<p>sorry ", 1000))})
 	if got := invoke(t, "", p.flags(grantClientCredentials)...); got.code != exitFailed || len(got.err) > 400 {
@@ -176,7 +176,7 @@ func TestToken_longAnswer(t *testing.T) {
 	}
 }
 
-func TestToken_flagsThatDoNotFit(t *testing.T) {
+func TestToken_FlagsThatDoNotFit(t *testing.T) {
 	p := withSecret(t)
 	key := writeFile(t, "key", "not a key")
 	for name, args := range map[string][]string{
@@ -202,7 +202,7 @@ func TestToken_flagsThatDoNotFit(t *testing.T) {
 	}
 }
 
-func TestToken_unprintable(t *testing.T) {
+func TestToken_Unprintable(t *testing.T) {
 	p := withSecret(t)
 	for _, token := range []string{"a\x1b[2Jb", "a b", "a\nb", "ä"} {
 		p.answer = map[string]any{"access_token": token}

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestToken_login(t *testing.T) {
+func TestToken_Login(t *testing.T) {
 	p := newFakeProvider(t)
 	l := startLogin(t, p, "--scope", "read")
 	address := l.visit(t)
@@ -31,9 +31,9 @@ func TestToken_login(t *testing.T) {
 	}
 }
 
-// TestToken_loginFailed changes what comes back to the browser or from the
+// TestToken_LoginFailed changes what comes back to the browser or from the
 // token endpoint. Its first row changes nothing.
-func TestToken_loginFailed(t *testing.T) {
+func TestToken_LoginFailed(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		metadata map[string]any
@@ -77,9 +77,9 @@ func TestToken_loginFailed(t *testing.T) {
 	}
 }
 
-// TestToken_loginStrayCallback: whatever other pages send to the address, the
+// TestToken_LoginStrayCallback: whatever other pages send to the address, the
 // login goes on.
-func TestToken_loginStrayCallback(t *testing.T) {
+func TestToken_LoginStrayCallback(t *testing.T) {
 	p := newFakeProvider(t)
 	l := startLogin(t, p)
 	address := l.address(t)
@@ -102,7 +102,7 @@ func TestToken_loginStrayCallback(t *testing.T) {
 	}
 }
 
-func TestToken_device(t *testing.T) {
+func TestToken_Device(t *testing.T) {
 	p := newFakeProvider(t)
 	got := invoke(t, "", p.flags(grantDevice)...)
 	if got.code != exitOK || subjectOf(t, got.out) != "alice" {
@@ -118,7 +118,7 @@ func TestToken_device(t *testing.T) {
 	}
 }
 
-func TestToken_deviceFailed(t *testing.T) {
+func TestToken_DeviceFailed(t *testing.T) {
 	p := newFakeProvider(t)
 	p.idToken = map[string]any{"aud": "another"}
 	if got := invoke(t, "", p.flags(grantDevice)...); got.code != exitFailed || got.out != "" {

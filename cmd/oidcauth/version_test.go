@@ -8,6 +8,7 @@ import (
 )
 
 func TestVersion(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		name string
 		info *debug.BuildInfo
@@ -33,7 +34,8 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-func TestVersion_ofTheBinary(t *testing.T) {
+func TestVersion_OfTheBinary(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command(binary, "version").Output()
 	if err != nil {
 		t.Fatal(err)

@@ -24,6 +24,7 @@ func listen(t *testing.T, srv *http.Server) string {
 }
 
 func TestWhoami(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	s := serveFor(t, iss)
 	expiry := time.Now().Add(10 * time.Minute)
@@ -56,8 +57,9 @@ func TestWhoami(t *testing.T) {
 	}
 }
 
-// TestWhoami_noAudience: the list is empty, and not null.
-func TestWhoami_noAudience(t *testing.T) {
+// TestWhoami_NoAudience: the list is empty, and not null.
+func TestWhoami_NoAudience(t *testing.T) {
+	t.Parallel()
 	iss := startIssuer(t)
 	file := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "dedicated_keys": true, "keys": {"insecure_http": true}}]}`, iss.URL()))
 	got := serve(t, "--config", file).get(t, "/v1/whoami", iss.Token(map[string]any{"aud": nil}))
@@ -66,7 +68,8 @@ func TestWhoami_noAudience(t *testing.T) {
 	}
 }
 
-func TestWhoami_refusals(t *testing.T) {
+func TestWhoami_Refusals(t *testing.T) {
+	t.Parallel()
 	s, requests := refusedRequests(t)
 	for name, test := range map[string]struct {
 		status    int

@@ -148,6 +148,7 @@ func expect(t *testing.T, err error, severity, code, message string) {
 }
 
 func TestServer(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, encrypted := range []bool{false, true} {
 		conn, err := pgx.ConnectConfig(t.Context(), w.config(w.issuer.Token(nil), encrypted))
@@ -184,6 +185,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestServer_Refused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for _, tt := range []struct{ name, password, code, message string }{
 		{"none", "", invalidAuth, "malformed"},
@@ -206,6 +208,7 @@ func TestServer_Refused(t *testing.T) {
 
 // Over a network a token is only taken in TLS.
 func TestServer_InTheClear(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, func(c net.Conn) net.Conn { return farConn{c} })
 	_, err := w.connect(w.issuer.Token(nil))
 	expect(t, err, "FATAL", invalidAuth, "only taken over TLS")
@@ -218,6 +221,7 @@ func TestServer_InTheClear(t *testing.T) {
 
 // A connection ends with its session, and says why.
 func TestServer_SessionEnds(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name          string
 		do            func(*world) error
@@ -258,6 +262,7 @@ func TestServer_SessionEnds(t *testing.T) {
 // Expiry is noticed by a connection that is busy. If the machine is too busy to
 // connect within the token's life, the next token lives for twice as long.
 func TestServer_Expires(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	for life := 2 * time.Second; ; life *= 2 {
 		end := time.Now().Add(life).Truncate(time.Second) // with the leeway
@@ -281,6 +286,7 @@ func TestServer_Expires(t *testing.T) {
 
 // A pool asks for a token at each connection that it makes.
 func TestServer_Pool(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	cfg, err := pgxpool.ParseConfig("sslmode=disable user=anybody database=db")
 	if err != nil {
@@ -312,6 +318,7 @@ func TestServer_Pool(t *testing.T) {
 
 // Clients that do not keep to the protocol are left, and harm nobody.
 func TestServer_Strangers(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	startup, err := (&pgproto3.StartupMessage{ProtocolVersion: pgproto3.ProtocolVersion30, Parameters: map[string]string{"user": "x"}}).Encode(nil)
 	if err != nil {
@@ -341,6 +348,7 @@ func TestServer_Strangers(t *testing.T) {
 
 // psql takes a long token from a file and from the environment.
 func TestServer_Psql(t *testing.T) {
+	t.Parallel()
 	psql, err := exec.LookPath("psql")
 	if err != nil {
 		if os.Getenv("CI") != "" {
@@ -375,6 +383,7 @@ func portOf(addr net.Addr) string {
 }
 
 func TestRun(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	done := make(chan error, 1)

@@ -25,6 +25,7 @@ const patience = time.Minute
 var tokenForm = regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.`)
 
 func TestStory(t *testing.T) {
+	t.Parallel()
 	var out, log bytes.Buffer
 	// What the story does while a token lives has time on a busy machine too.
 	if err := run(t.Context(), []string{"-life", "10s"}, &out, &log); err != nil {
@@ -40,6 +41,7 @@ func TestStory(t *testing.T) {
 
 // TestStory_NoticesWhatIsWrong plays steps that come out otherwise than wanted.
 func TestStory_NoticesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	s, alice := stage(t)
 	forged, err := flipped(alice.token)
 	if err != nil {
@@ -105,6 +107,7 @@ func stage(t *testing.T) (*story, caller) {
 }
 
 func TestRun_RefusesCommandLine(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{
 		"issuer without audience":  {"-issuer", "https://issuer.example"},
 		"audience without issuer":  {"-audience", "messages"},
@@ -171,6 +174,7 @@ func (w *watched) Write(p []byte) (int, error) {
 }
 
 func TestServe(t *testing.T) {
+	t.Parallel()
 	printed, stop := served(t, `(?s)provider  (\S+)\ndatabase  (\S+)\n.*TOKEN=\$\((.*?)\)\n\n.*Ctrl-C`, "-serve")
 	if tokenForm.MatchString(printed[0]) {
 		t.Error("it prints a token")
@@ -198,6 +202,7 @@ func TestServe(t *testing.T) {
 }
 
 func TestServe_IssuerElsewhere(t *testing.T) {
+	t.Parallel()
 	p, err := provider.Start(t.Context(), provider.Config{Clients: []provider.Client{
 		{ID: "writer", Secret: demoSecret, Audiences: []string{"my-server"}, Roles: []string{"writer"}, RFC9068: true},
 		{ID: "other", Secret: demoSecret, Audiences: []string{"other-server"}, Roles: []string{"writer"}},
@@ -241,6 +246,7 @@ func tryCalls(t *testing.T, shell, printed, token string) {
 }
 
 func TestServe_IssuerDown(t *testing.T) {
+	t.Parallel()
 	p, err := provider.Start(t.Context(), provider.Config{})
 	if err != nil {
 		t.Fatal(err)

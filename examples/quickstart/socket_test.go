@@ -13,6 +13,7 @@ import (
 // TestSocket_NoticesWhatIsWrong plays steps on a socket that was closed by a
 // logout and looks for something else.
 func TestSocket_NoticesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	s, _ := stage(t)
 	for _, row := range []struct {
 		name  string
@@ -60,6 +61,7 @@ func TestSocket_NoticesWhatIsWrong(t *testing.T) {
 // TestSocket_NoticesWrongWarning has a socket warned of another expiry than the
 // step wants.
 func TestSocket_NoticesWrongWarning(t *testing.T) {
+	t.Parallel()
 	expiry := time.Now().Add(time.Hour).Truncate(time.Second)
 	for name, row := range map[string]struct {
 		warning database.Warning

@@ -10,6 +10,7 @@ import (
 )
 
 func TestRoutes(t *testing.T) {
+	t.Parallel()
 	issuer := oidctest.NewIssuer(t, oidctest.Config{})
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}},

@@ -17,6 +17,7 @@ import (
 )
 
 func TestStory(t *testing.T) {
+	t.Parallel()
 	var out strings.Builder
 	if err := tellStory(t.Context(), &out); err != nil {
 		t.Errorf("tellStory() error = %v", err)
@@ -29,8 +30,9 @@ func TestStory(t *testing.T) {
 	}
 }
 
-// TestChapter_noticesWhatIsWrong shows a chapter outcomes of every kind.
-func TestChapter_noticesWhatIsWrong(t *testing.T) {
+// TestChapter_NoticesWhatIsWrong shows a chapter outcomes of every kind.
+func TestChapter_NoticesWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	renews := chapter{name: "renews", early: early, insert: 200, ends: -1}
 	forgets := chapter{name: "forgets", insert: 200, ends: statusUnauthorized}
 	good := held{calls: 50, renewals: 4, lasted: holding, closed: -1}
@@ -65,6 +67,7 @@ func TestChapter_noticesWhatIsWrong(t *testing.T) {
 // TestProjectedFile: the file is read again once its token has no longer to
 // live than early, and not before.
 func TestProjectedFile(t *testing.T) {
+	t.Parallel()
 	p, err := provider.Start(t.Context(), provider.Config{Clients: []provider.Client{
 		{ID: podID, TokenLifetime: time.Minute}, {ID: "long", TokenLifetime: time.Hour},
 	}})
@@ -118,7 +121,8 @@ func unsigned(claims string) string {
 	return fmt.Sprintf("%s.%s.AAAA", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256"}`)), base64.RawURLEncoding.EncodeToString([]byte(claims)))
 }
 
-func TestServiceAccount_refused(t *testing.T) {
+func TestServiceAccount_Refused(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "key.json")
 	for _, content := range []string{"", "{}", `{"type":"authorized_user"}`, `[]`} {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

@@ -45,6 +45,7 @@ func (r *record) add(since time.Time, batch []string) {
 }
 
 func TestClock(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		do   func(c *alarm.Clock[string], w *wall, now time.Time)
@@ -104,6 +105,7 @@ func TestClock(t *testing.T) {
 // What is due in one instant comes in bounded batches, and the lock is free
 // meanwhile.
 func TestClock_Batches(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var got record
 		var c *alarm.Clock[string]

@@ -30,6 +30,7 @@ func with(members string) string {
 }
 
 func TestReader_Forms(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, payload string
 		want          error
@@ -75,6 +76,7 @@ func TestReader_Forms(t *testing.T) {
 }
 
 func TestReader_Shape(t *testing.T) {
+	t.Parallel()
 	path := func(names ...string) []claims.Path { return []claims.Path{names} }
 	for _, tt := range []struct {
 		name, members  string
@@ -119,6 +121,7 @@ func TestReader_Shape(t *testing.T) {
 // A token without expiry never expires where that is permitted, and only there.
 // A claim that holds something and grants nothing is what a person looks for.
 func TestReader_IdleRoles(t *testing.T) {
+	t.Parallel()
 	shape := claims.Shape{Roles: []claims.Path{{"roles"}, {"a", "b"}}}
 	objects := shape
 	objects.RoleForm.Objects = true
@@ -151,6 +154,7 @@ func TestReader_IdleRoles(t *testing.T) {
 }
 
 func TestReader_NoExpiry(t *testing.T) {
+	t.Parallel()
 	for _, payload := range []string{`{"sub":"alice"}`, `{"sub":"alice","exp":null}`} {
 		if record, err := read(t, payload, claims.Shape{NoExpiry: true}); err != nil || !record.NeverExpires {
 			t.Errorf("%s: never expires %t, error %v", payload, record.NeverExpires, err)
@@ -163,6 +167,7 @@ func TestReader_NoExpiry(t *testing.T) {
 
 // Claims are found where the index says, and without an index too.
 func TestRecord_Text(t *testing.T) {
+	t.Parallel()
 	for _, payload := range []string{
 		with(`"a":"x","b":{"c":"y"},"d":1`),
 		with(`"\u0061":"x","b":{"c":"y"},"d":1`), // an escaped name: no index
@@ -185,6 +190,7 @@ func TestRecord_Text(t *testing.T) {
 
 // A reader keeps nothing of one payload for the next.
 func TestReader_Reset(t *testing.T) {
+	t.Parallel()
 	var r claims.Reader
 	for _, payload := range []string{with(`"aud":["secret-a","secret-b"],"roles":["secret-c"]`), with(`"x":1`)} {
 		var err error
@@ -211,6 +217,7 @@ func TestReader_Reset(t *testing.T) {
 }
 
 func TestTime(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []time.Time{{}, time.Unix(0, 0), time.Unix(1_700_000_000, 123456000), time.Unix(-5, 0), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		if got := claims.At(tt).Time(); !got.Equal(tt) {
 			t.Errorf("At(%v).Time() = %v", tt, got)

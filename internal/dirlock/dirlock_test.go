@@ -37,6 +37,7 @@ func needsLocks(t *testing.T, err error) {
 
 // One holder at a time; who waits leaves with its context.
 func TestWait(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"", "the.lock"} {
 		t.Run("name "+name, func(t *testing.T) {
 			path := t.TempDir()
@@ -66,6 +67,7 @@ func TestWait(t *testing.T) {
 // Who knows the file alone and who knows the directory alone shut each other out
 // through one that takes both.
 func TestTry_Both(t *testing.T) {
+	t.Parallel()
 	const name = "the.lock"
 	path := t.TempDir()
 	file, err := dirlock.LockFile(open(t, path), name)
@@ -90,6 +92,7 @@ func TestTry_Both(t *testing.T) {
 
 // A file that is no file is no lock, and not one that can be waited for.
 func TestTry_NoFile(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	if err := os.Mkdir(filepath.Join(path, "the.lock"), 0o700); err != nil {
 		t.Fatal(err)
@@ -112,6 +115,7 @@ func TestTry_NoFile(t *testing.T) {
 
 // Held reports when somebody has removed the file, even if there is another.
 func TestLock_Held(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	root := open(t, path)
 	l, err := dirlock.Try(root, "the.lock")
@@ -136,6 +140,7 @@ func TestLock_Held(t *testing.T) {
 
 // Where directories cannot be locked, the file is the lock, for one at a time.
 func TestTry_FileAlone(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	noDirectory := func(*os.File) error { return dirlock.ErrUnsupported }
 	root := open(t, path)

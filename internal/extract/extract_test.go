@@ -26,6 +26,7 @@ func must(t *testing.T) func(extract.Func, error) extract.Func {
 
 // What is left of a request is what it would have been without the token.
 func TestLeft(t *testing.T) {
+	t.Parallel()
 	query := must(t)(extract.Query("t"))
 	cookie := must(t)(extract.Cookie("c", []string{"https://app.test"}))
 	const header, referer, protocol = "Authorization", "Referer", "Sec-Websocket-Protocol"
@@ -77,6 +78,7 @@ func TestLeft(t *testing.T) {
 
 // Arguments that can never be right are errors when the function is made.
 func TestArguments(t *testing.T) {
+	t.Parallel()
 	for name, make := range map[string]func() (extract.Func, error){
 		"query without name":  func() (extract.Func, error) { return extract.Query("") },
 		"cookie without name": func() (extract.Func, error) { return extract.Cookie("", nil) },
@@ -92,6 +94,7 @@ func TestArguments(t *testing.T) {
 // What took the token from two places cuts it out of headers where somebody else
 // has left it, if it is long enough to be no accident.
 func TestFirst_Copies(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("a", 70) + ".b.c"
 	for _, tt := range []struct{ name, token, header, value, want string }{
 		{"whole", long, "X-Assertion", long, ""},
@@ -114,6 +117,7 @@ func TestFirst_Copies(t *testing.T) {
 
 // One token in all places, or none.
 func TestFirst(t *testing.T) {
+	t.Parallel()
 	found := func(token string, err error) extract.Func {
 		return func(*http.Request) (string, error) { return token, err }
 	}

@@ -98,6 +98,7 @@ var public = []string{
 }
 
 func TestRefusal(t *testing.T) {
+	t.Parallel()
 	for _, tt := range refused {
 		if got := fetch.Refusal(netip.MustParseAddr(tt.addr)); !strings.Contains(got, tt.reason) {
 			t.Errorf("Refusal(%s) = %q, want one with %q", tt.addr, got, tt.reason)

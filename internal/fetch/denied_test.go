@@ -21,6 +21,7 @@ func prefixes(texts ...string) []netip.Prefix {
 
 // A name is denied with all below it, however it is spelt, and no other is.
 func TestDenyHosts(t *testing.T) {
+	t.Parallel()
 	c := newClient(t, fetch.Config{PublicOnly: true, DenyHosts: []string{"corp.example", "WIKI.test.", "deep.down.test"}})
 	for host, denied := range map[string]bool{
 		"corp.example": true, "corp.example.": true, "CORP.Example": true, "git.corp.example": true, "a.b.corp.example.": true,
@@ -37,6 +38,7 @@ func TestDenyHosts(t *testing.T) {
 // What is dialled counts, after resolution, at whatever address of the prefix,
 // and neither the test's exemption nor the address being public helps.
 func TestDenyPrefixes(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, addr string
 		deny       []netip.Prefix
@@ -88,6 +90,7 @@ func TestDenyPrefixes(t *testing.T) {
 }
 
 func TestCheckDenied(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name     string
 		prefixes []netip.Prefix

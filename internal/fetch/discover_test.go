@@ -81,6 +81,7 @@ func loadDocuments(tb testing.TB) map[string][]byte {
 }
 
 func TestDiscover_Providers(t *testing.T) {
+	t.Parallel()
 	for name, body := range loadDocuments(t) {
 		t.Run(name, func(t *testing.T) {
 			p := providers[name]
@@ -110,6 +111,7 @@ func TestDiscover_Providers(t *testing.T) {
 }
 
 func TestDiscoveryURL(t *testing.T) {
+	t.Parallel()
 	const tail = ".well-known/openid-configuration"
 	for issuer, want := range map[string]string{
 		"https://a.example":    "https://a.example/" + tail,
@@ -208,6 +210,7 @@ var discoverTests = []struct {
 }
 
 func TestDiscover(t *testing.T) {
+	t.Parallel()
 	for _, tt := range discoverTests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t, fetch.Config{InsecureHTTP: true, HTTP: &http.Client{Transport: answer(func(*http.Request) (*http.Response, error) {
@@ -239,6 +242,7 @@ func TestDiscover(t *testing.T) {
 
 // An issuer that goes by several names may state any of them.
 func TestDiscover_Aliases(t *testing.T) {
+	t.Parallel()
 	aliases := []string{"https://issuer.example/oauth", "accounts.issuer.example"}
 	for stated, want := range map[string]error{
 		goodIssuer: nil, aliases[0]: nil, aliases[1]: nil,
@@ -262,6 +266,7 @@ func TestDiscover_Aliases(t *testing.T) {
 // TestDiscover_HTTP covers an issuer that is itself on plain http, and documents
 // that come by another scheme than the issuer's.
 func TestDiscover_HTTP(t *testing.T) {
+	t.Parallel()
 	const (
 		plain  = "http://127.0.0.1:8080"
 		secure = "https://issuer.example"
@@ -294,6 +299,7 @@ func TestDiscover_HTTP(t *testing.T) {
 }
 
 func TestDiscover_FetchErrors(t *testing.T) {
+	t.Parallel()
 	c := memoryClient(t, func(r *http.Request) (*http.Response, error) {
 		if err := r.Context().Err(); err != nil {
 			return nil, err

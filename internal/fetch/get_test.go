@@ -46,6 +46,7 @@ func memoryClient(t *testing.T, rt answer) *fetch.Client {
 const issuerURL = "https://issuer.example/jwks"
 
 func TestGet(t *testing.T) {
+	t.Parallel()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/jwk-set+json")
 		w.Header().Set("ETag", `"v1"`)
@@ -77,6 +78,7 @@ func TestGet(t *testing.T) {
 }
 
 func TestGet_Header(t *testing.T) {
+	t.Parallel()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -125,6 +127,7 @@ func TestGet_Header(t *testing.T) {
 }
 
 func TestGet_Status(t *testing.T) {
+	t.Parallel()
 	const secret = "internal host db-7 is down"
 	tests := []struct {
 		status int
@@ -178,6 +181,7 @@ func TestGet_Status(t *testing.T) {
 
 // A document that is known by a member is read whatever its Content-Type.
 func TestGet_Member(t *testing.T) {
+	t.Parallel()
 	const web = "text/html;charset=UTF-8"
 	tests := []struct {
 		name, contentType, body string
@@ -209,6 +213,7 @@ func TestGet_Member(t *testing.T) {
 }
 
 func TestGet_ContentType(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		value string
 		want  error
@@ -263,6 +268,7 @@ func zipped(t *testing.T, body []byte) []byte {
 }
 
 func TestGet_Size(t *testing.T) {
+	t.Parallel()
 	kib := bytes.Repeat([]byte(" "), 1024)
 	emptyMembers := bytes.Repeat(zipped(t, nil), 1024)
 	tests := []struct {
@@ -351,6 +357,7 @@ func TestGet_EndlessBodyStopsAtTheLimit(t *testing.T) {
 }
 
 func TestGet_DeclaredLength(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		length int64
 		want   error

@@ -91,6 +91,7 @@ func guarded(t *testing.T, srv *counting, dns *dnstest.Server, permit *recording
 // TestPublicOnly_Name has a name resolve to each refused address. The failure
 // must be that of the guard, which comes before the connection.
 func TestPublicOnly_Name(t *testing.T) {
+	t.Parallel()
 	for _, tt := range refused {
 		addr := netip.MustParseAddr(tt.addr)
 		if addr.Zone() != "" || fetch.Refusal(addr.Unmap()) == "" {
@@ -118,6 +119,7 @@ func TestPublicOnly_Name(t *testing.T) {
 // TestPublicOnly_NameIsRooted sees to it that the domains in this machine's
 // configuration are not appended to a stranger's name.
 func TestPublicOnly_NameIsRooted(t *testing.T) {
+	t.Parallel()
 	dns := dnstest.Always()
 	c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.Resolver(t)})
 	for _, host := range []string{"vault", "issuer.example.com", "issuer.example.com."} {
@@ -132,6 +134,7 @@ func TestPublicOnly_NameIsRooted(t *testing.T) {
 // TestPublicOnly_NoConnection counts the connections that a listener on loopback
 // gets, with the guard and, as a twin, with an exemption from it.
 func TestPublicOnly_NoConnection(t *testing.T) {
+	t.Parallel()
 	for _, host := range []string{"127.0.0.1", "127.0.0.2", "[::1]"} {
 		for _, permitted := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s permitted %t", host, permitted), func(t *testing.T) {
@@ -180,6 +183,7 @@ func haveIPv6() bool {
 
 // TestPublicOnly_Port reaches an address that is fine on a port that is not.
 func TestPublicOnly_Port(t *testing.T) {
+	t.Parallel()
 	dns := dnstest.Always("8.8.8.8")
 	permit := &recording{} // asks the guard for its opinion of the port
 	c := newClient(t, fetch.Config{PublicOnly: true, Resolver: dns.Resolver(t), Permit: permit.permit})
@@ -192,6 +196,7 @@ func TestPublicOnly_Port(t *testing.T) {
 // TestPublicOnly_Rebinding serves the first request from the one address that is
 // permitted; the name then resolves to another, at which somebody listens too.
 func TestPublicOnly_Rebinding(t *testing.T) {
+	t.Parallel()
 	for _, redirect := range []bool{false, true} {
 		t.Run(fmt.Sprintf("in a redirect %t", redirect), func(t *testing.T) {
 			outside := newCounting(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) {
@@ -230,6 +235,7 @@ func TestPublicOnly_Rebinding(t *testing.T) {
 // TestPublicOnly_MixedAnswer has a name resolve to a refused address and to the
 // permitted one: the refused one is passed over.
 func TestPublicOnly_MixedAnswer(t *testing.T) {
+	t.Parallel()
 	outside := newCounting(t, "127.0.0.1:0", document)
 	inside := newCounting(t, fmt.Sprintf("127.0.0.2:%d", outside.addr().Port()), document)
 	dns := dnstest.Always("127.0.0.2", "127.0.0.1")
@@ -246,6 +252,7 @@ func TestPublicOnly_MixedAnswer(t *testing.T) {
 // TestPublicOnly_Redirect redirects from the permitted server to each refused
 // address. No second dial may be tried.
 func TestPublicOnly_Redirect(t *testing.T) {
+	t.Parallel()
 	var to atomic.Value
 	srv := newCounting(t, "127.0.0.1:0", func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/inside" {

@@ -69,6 +69,7 @@ var maxAgeTests = []struct {
 }
 
 func TestGet_MaxAge(t *testing.T) {
+	t.Parallel()
 	for _, tt := range maxAgeTests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -88,6 +89,7 @@ func TestGet_MaxAge(t *testing.T) {
 }
 
 func TestGet_ETag(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name      string
 		status    int

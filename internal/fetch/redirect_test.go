@@ -22,6 +22,7 @@ func redirecting(status int, hops map[string]string, requests *int) answer {
 }
 
 func TestGet_Redirect(t *testing.T) {
+	t.Parallel()
 	const from = "https://issuer.example/a"
 	tests := []struct {
 		name   string
@@ -74,6 +75,7 @@ func TestGet_Redirect(t *testing.T) {
 }
 
 func TestGet_RedirectChain(t *testing.T) {
+	t.Parallel()
 	const host = "https://issuer.example"
 	hops := map[string]string{
 		host + "/4": "/3", host + "/3": "/2", host + "/2": "/1", host + "/1": "/0",
@@ -106,6 +108,7 @@ func TestGet_RedirectChain(t *testing.T) {
 
 // TestGet_RedirectOnLoopback holds where plain http is allowed, too.
 func TestGet_RedirectOnLoopback(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, from, to string
 		want           error

@@ -63,6 +63,7 @@ const (
 )
 
 func TestGet_Timeout(t *testing.T) {
+	t.Parallel()
 	head := "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 	tests := []struct {
 		name  string
@@ -108,6 +109,7 @@ func TestGet_Timeout(t *testing.T) {
 }
 
 func TestGet_RedirectsShareTheTimeLimit(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, fetch.Config{}, func(conn net.Conn) {
 			time.Sleep(6 * time.Second)
@@ -122,6 +124,7 @@ func TestGet_RedirectsShareTheTimeLimit(t *testing.T) {
 }
 
 func TestGet_CallersContext(t *testing.T) {
+	t.Parallel()
 	t.Run("cancelled while waiting", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c := pipeClient(t, fetch.Config{}, silence)
@@ -159,6 +162,7 @@ func TestGet_CallersContext(t *testing.T) {
 }
 
 func TestGet_BrokenAnswer(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		sent string
@@ -182,6 +186,7 @@ func TestGet_BrokenAnswer(t *testing.T) {
 }
 
 func TestGet_NotHTTPIsNotRepeatedAtLength(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		c := pipeClient(t, fetch.Config{}, func(conn net.Conn) {
 			_, _ = io.WriteString(conn, "SSH-2.0-"+strings.Repeat("x", 4000)+"\r\n")

@@ -20,6 +20,7 @@ import (
 // TestPublicOnly_GivenTransport offers ways around the guard on the transport
 // that the caller gives.
 func TestPublicOnly_GivenTransport(t *testing.T) {
+	t.Parallel()
 	srv := newCounting(t, "127.0.0.1:0", document)
 	direct := func(context.Context, string, string) (net.Conn, error) {
 		return net.Dial("tcp", srv.Listener.Addr().String())
@@ -74,6 +75,7 @@ func TestPublicOnly_GivenTransport(t *testing.T) {
 }
 
 func TestPublicOnly_EnvironmentProxy(t *testing.T) {
+	t.Parallel()
 	// net/http reads the environment once, so this looks at what is asked of the
 	// transport instead of setting a variable.
 	asked := false
@@ -94,6 +96,7 @@ func TestPublicOnly_EnvironmentProxy(t *testing.T) {
 
 // TestPublicOnly_TLSVersion gives a transport that would speak TLS 1.1.
 func TestPublicOnly_TLSVersion(t *testing.T) {
+	t.Parallel()
 	for _, version := range []uint16{tls.VersionTLS11, tls.VersionTLS12} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
 			srv := httptest.NewUnstartedServer(http.HandlerFunc(document))

@@ -33,6 +33,7 @@ func guardedIn(t *testing.T, status int, contentType, body string) *fetch.Client
 // TestPublicOnly_UniformError has the guarded client fail in every way that has a
 // sentinel.
 func TestPublicOnly_UniformError(t *testing.T) {
+	t.Parallel()
 	const issuer = "https://issuer.example.com"
 	rows := []struct {
 		name        string
@@ -66,6 +67,7 @@ func TestPublicOnly_UniformError(t *testing.T) {
 }
 
 func TestPublicOnly_UniformStatus(t *testing.T) {
+	t.Parallel()
 	_, err := guardedIn(t, 503, "", "").Get(t.Context(), "https://issuer.example.com", fetch.Request{})
 	var status *fetch.StatusError
 	if !errors.As(err, &status) || status.Status != 503 {
@@ -75,6 +77,7 @@ func TestPublicOnly_UniformStatus(t *testing.T) {
 }
 
 func TestPublicOnly_UniformCause(t *testing.T) {
+	t.Parallel()
 	_, err := guardedIn(t, 0, "", "").Get(t.Context(), "https://issuer.example.com", fetch.Request{})
 	wantUniform(t, err, err)
 	outer := fmt.Errorf("%w: %w", errors.New("keys unavailable"), err)
@@ -95,6 +98,7 @@ func wantUniform(t *testing.T, err, want error) {
 }
 
 func TestCause(t *testing.T) {
+	t.Parallel()
 	c := memoryClient(t, func(*http.Request) (*http.Response, error) { return nil, errors.New("refused") })
 	_, err := c.Get(t.Context(), issuerURL, fetch.Request{})
 	if got := fetch.Cause(err); got != err || !strings.Contains(err.Error(), "refused") {

@@ -97,6 +97,7 @@ var checkURLTests = []struct {
 }
 
 func TestCheckURL(t *testing.T) {
+	t.Parallel()
 	for _, tt := range checkURLTests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := newClient(t, tt.cfg).CheckURL(tt.url)
@@ -111,6 +112,7 @@ func TestCheckURL(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
+	t.Parallel()
 	loopback := func(a netip.AddrPort) bool { return a.Addr().IsLoopback() }
 	unverified := newTransport()
 	unverified.TLSClientConfig.InsecureSkipVerify = true

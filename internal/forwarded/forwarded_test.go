@@ -16,6 +16,7 @@ var proxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustPars
 // Where a request comes from is what its connection says, and proxies that are
 // trusted about what is before them, as far as their word can be followed.
 func TestCaller(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, remote string
 		headers      []string
@@ -94,6 +95,7 @@ func TestCaller(t *testing.T) {
 
 // Whatever a header says, without proxies the connection alone counts.
 func TestCaller_NoProxies(t *testing.T) {
+	t.Parallel()
 	for _, remote := range []string{"10.0.0.1:1", "127.0.0.1:1", "[::1]:1"} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = remote

@@ -13,6 +13,7 @@ import (
 // to them it is itself, or as the proxy where nothing can be made of them: never
 // somebody of its choice.
 func TestCaller_NeverAnotherByChoice(t *testing.T) {
+	t.Parallel()
 	const proxy, client = "10.0.0.1", "192.0.2.1"
 	pieces := []string{
 		"203.0.113.7", "10.0.0.2", client, "for=", "For=", "by=", `"`, `\"`, `"[2001:db8::7]:80"`, "[2001:db8::7]",

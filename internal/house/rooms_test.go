@@ -10,14 +10,18 @@ import (
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
 	{"internal/quote"},
-	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
+	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house"},
 	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket"},
 	{"internal/policy", "internal/strangers"},
 	{"internal/verify"},
 	{"."},
 	{"issuers", "oidctest", "localissuer", "revocationtest"},
-	{"spacetime"},
+	{"spacetime", "internal/authtest"},
+	{"internal/hostile"},
 }
+
+// forTests are packages that nothing but tests imports.
+var forTests = []string{"oidctest", "revocationtest", "internal/dnstest", "internal/memorylog", "internal/authtest", "internal/hostile"}
 
 // barred are what a package must not import from outside although the module
 // does: what is below the public face knows nothing of HTTP handlers' clients.
@@ -56,6 +60,9 @@ func TestRooms(t *testing.T) {
 			}
 			if p != modulePath && !strings.HasPrefix(p, modulePath+"/") {
 				continue
+			}
+			if slices.Contains(forTests, short(p)) && !slices.Contains(forTests, from) {
+				t.Errorf("%s imports %s, which is for tests alone", from, short(p))
 			}
 			if to := short(p); floor[to] >= floor[from] {
 				t.Errorf("%s (floor %d) imports %s (floor %d)", from, floor[from], to, floor[to])

@@ -20,6 +20,7 @@ import (
 )
 
 func TestNewKey(t *testing.T) {
+	t.Parallel()
 	rsaKey := testSigner(t, "RS256").(*rsa.PrivateKey)
 	ecKey := testSigner(t, "ES256").(*ecdsa.PrivateKey)
 	edKey := testSigner(t, "EdDSA").(ed25519.PrivateKey)
@@ -138,6 +139,7 @@ var otherAlgorithms = []string{
 // TestKey_Permits is the matrix of every key type and curve, with every
 // algorithm of its own or none, against every algorithm.
 func TestKey_Permits(t *testing.T) {
+	t.Parallel()
 	for kind, fitting := range permitted {
 		public := testSigner(t, kind).Public()
 		for _, own := range append([]string{""}, fitting...) {
@@ -165,6 +167,7 @@ func TestKey_Permits(t *testing.T) {
 }
 
 func TestKnown(t *testing.T) {
+	t.Parallel()
 	for _, alg := range algorithms {
 		if !jws.Known(alg) {
 			t.Errorf("Known(%q) = false, want true", alg)

@@ -12,6 +12,7 @@ import (
 
 // What a key of a type and curve can be meant for is what it permits.
 func TestAlgorithmsOf(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ kty, curve, alg string }{
 		{"RSA", "", "RS256"}, {"EC", "P-256", "ES256"}, {"EC", "P-384", "ES384"}, {"EC", "P-521", "ES512"}, {"OKP", "Ed25519", "EdDSA"},
 	} {
@@ -38,6 +39,7 @@ func TestAlgorithmsOf(t *testing.T) {
 
 // The refusals that others tell apart.
 func TestNewKey_Errors(t *testing.T) {
+	t.Parallel()
 	public := testSigner(t, "RS256").Public().(*rsa.PublicKey)
 	modulus := func(bits int) *big.Int {
 		n := new(big.Int).Lsh(big.NewInt(1), uint(bits-1))

@@ -13,6 +13,7 @@ import (
 // A text may have so many names at all depths together, and so many with escapes,
 // by its length.
 func TestParseObject_TooManyNames(t *testing.T) {
+	t.Parallel()
 	object := func(n int, format string, length int) string {
 		var b strings.Builder
 		for i := range n {
@@ -50,6 +51,7 @@ func TestParseObject_TooManyNames(t *testing.T) {
 }
 
 func TestToken_TooManyHeaderNames(t *testing.T) {
+	t.Parallel()
 	for n, want := range map[int]error{128: nil, 129: jws.ErrMalformed} {
 		var b strings.Builder
 		for i := range n - 1 {

@@ -76,6 +76,7 @@ func (f *nameForest) value(depth int) {
 // whatever tables were used before and are used beside: a name that comes twice in
 // an object is found, and one that comes in two objects is in order.
 func TestParseObject_NamesAtRandom(t *testing.T) {
+	t.Parallel()
 	var wg sync.WaitGroup
 	counts := [4]struct{ twice, once int }{}
 	for worker := range counts {

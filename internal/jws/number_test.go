@@ -62,6 +62,7 @@ func edges() (largest, below, half, above string) {
 // Every number is accepted that a double holds, rounded if need be, and none
 // besides.
 func TestParseObject_NumberRange(t *testing.T) {
+	t.Parallel()
 	largest, below, half, above := edges()
 	zeros := func(n int) string { return strings.Repeat("0", n) }
 	for _, tt := range []struct {
@@ -117,6 +118,7 @@ func TestParseObject_NumberRange(t *testing.T) {
 // Numbers of all kinds, made at random, are accepted exactly when ParseFloat
 // does not call them out of range.
 func TestParseObject_NumberRangeAtRandom(t *testing.T) {
+	t.Parallel()
 	n := 30_000
 	if testing.Short() {
 		n = 3_000

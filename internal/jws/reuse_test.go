@@ -25,6 +25,7 @@ func TestParse_Allocations(t *testing.T) {
 // A Token that is used again remembers the last header that was in order, and
 // nothing of a token that was refused.
 func TestParse_HeaderAgain(t *testing.T) {
+	t.Parallel()
 	var parsed jws.Token
 	rows := []struct {
 		header, payload string
@@ -52,6 +53,7 @@ func TestParse_HeaderAgain(t *testing.T) {
 }
 
 func TestParse_Reset(t *testing.T) {
+	t.Parallel()
 	var parsed jws.Token
 	if err := form(&parsed, signed(t, goodHeader, goodPayload), maxBytes); err != nil {
 		t.Fatal(err)

@@ -57,6 +57,7 @@ func members(n int) string {
 // TestParse_Header holds each header that must be refused beside the nearest one
 // that must pass.
 func TestParse_Header(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ name, bad, rule, good string }{
 		{"no algorithm", `{"kid":"k1"}`, `no "alg"`, `{"alg":"ES256"}`},
 		{"empty algorithm", `{"alg":""}`, `no "alg"`, `{"alg":"ES256"}`},
@@ -107,6 +108,7 @@ func TestParse_Header(t *testing.T) {
 
 // TestParse_Payload is TestParse_Header for payloads.
 func TestParse_Payload(t *testing.T) {
+	t.Parallel()
 	tests := []struct{ name, bad, rule, good string }{
 		{"subject twice", `{"sub":"alice","sub":"admin"}`, `duplicate member name "sub"`, `{"sub":"alice","SUB":"admin"}`},
 		{"subject twice, once escaped", `{"sub":"alice","s\u0075b":"admin"}`, `duplicate member name "sub"`, `{"sub":"alice","\u017Fub":"root"}`},
@@ -185,6 +187,7 @@ func TestParse_Payload(t *testing.T) {
 
 // TestParse_Form changes a good token in ways that must each be refused.
 func TestParse_Form(t *testing.T) {
+	t.Parallel()
 	good := signed(t, goodHeader, goodPayload)
 	if err := parse(t, good); err != nil {
 		t.Fatalf("Parse() of the unchanged token: error = %v, want none", err)
@@ -235,6 +238,7 @@ func TestParse_Form(t *testing.T) {
 // is of a length that leaves four bits of that character idle, so a decoder that
 // ignored them would take sixteen spellings for one.
 func TestParse_TrailingBits(t *testing.T) {
+	t.Parallel()
 	good := signed(t, `{"alg":"ES256","kid":"k"}`, `{"sub":"alice","n":1} `)
 	first, last := strings.IndexByte(good, '.'), strings.LastIndexByte(good, '.')
 	for _, tt := range []struct {
@@ -266,6 +270,7 @@ func TestParse_TrailingBits(t *testing.T) {
 // TestParse_LineEnds puts line ends, which the standard decoder skips, at every
 // place of a token whose parts have every length a part can have.
 func TestParse_LineEnds(t *testing.T) {
+	t.Parallel()
 	for _, padding := range []string{"", " ", "  "} {
 		good := signed(t, `{"alg":"ES256","kid":"k1"}`+padding, `{"sub":"alice"}`+padding)
 		if err := parse(t, good); err != nil {
@@ -283,6 +288,7 @@ func TestParse_LineEnds(t *testing.T) {
 }
 
 func TestParse_Size(t *testing.T) {
+	t.Parallel()
 	token := signed(t, goodHeader, goodPayload)
 	var parsed jws.Token
 	if err := form(&parsed, token, len(token)); err != nil {
@@ -318,6 +324,7 @@ func TestParse_Dots(t *testing.T) {
 }
 
 func TestParse_Fields(t *testing.T) {
+	t.Parallel()
 	var parsed jws.Token
 	header := `{"\u0061lg":"\u0045S256","kid":"a\/b\u00e9","typ":"at+jwt"}`
 	payload := ` {"sub" : "al\u0069ce" , "n":[1, 2] } `
@@ -342,6 +349,7 @@ func TestParse_Fields(t *testing.T) {
 
 // TestParse_Message requires refusals to keep the token to themselves.
 func TestParse_Message(t *testing.T) {
+	t.Parallel()
 	secret := strings.Repeat("s3cr3t", 40)
 	token := signed(t, `{"alg":7,"kid":"`+secret+`"}`, `{"a":"`+secret+`"}`)
 	err := parse(t, token)

@@ -22,6 +22,7 @@ func member(t *testing.T, value string) jws.Member {
 }
 
 func TestMember_Seconds(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, value string
 		sec, nsec   int64
@@ -79,6 +80,7 @@ func TestMember_Seconds(t *testing.T) {
 
 // TestMember_SecondsOfTime requires times to come back exactly.
 func TestMember_SecondsOfTime(t *testing.T) {
+	t.Parallel()
 	for _, text := range []string{"0001-01-01T00:00:00Z", "1969-12-31T23:59:59.5Z", "2031-01-01T00:00:00.123456789Z", "9999-12-31T23:59:59.999999999Z"} {
 		want, err := time.Parse(time.RFC3339Nano, text)
 		if err != nil {
@@ -113,6 +115,7 @@ func digitsOf(n int64, width int) string {
 }
 
 func TestMember_Text(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, value, text string
 		want              error
@@ -145,6 +148,7 @@ func TestMember_Text(t *testing.T) {
 // An offset at which no name ends must not do harm, nor must a text that breaks
 // off.
 func TestValueAt(t *testing.T) {
+	t.Parallel()
 	text := `{"a":"b\u0063", "d" : {"e":[1,{"f":2}]},"g":"h`
 	want := make(map[int]string)
 	for name, value := range map[string]string{
@@ -168,6 +172,7 @@ func TestValueAt(t *testing.T) {
 // A text may break off anywhere: what is found in it is what the whole text has,
 // or, of a number, its beginning.
 func TestValueAt_BrokenOff(t *testing.T) {
+	t.Parallel()
 	text := `{"a" : "b\u0063","d":[1, "x"],"e":{"f":null},"g":true,"h":-12.5}`
 	whole, err := jws.ParseObject(nil, text)
 	if err != nil {
@@ -191,6 +196,7 @@ func TestValueAt_BrokenOff(t *testing.T) {
 }
 
 func TestMember_AppendStrings(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, value string
 		list        []string
@@ -218,6 +224,7 @@ func TestMember_AppendStrings(t *testing.T) {
 }
 
 func TestLookup(t *testing.T) {
+	t.Parallel()
 	const text = `{"realm_access":{"roles":["a"]},"https://example.com/roles":["b"],"a.b":"c","n":null,"r\u006fles":["d"]}`
 	tests := []struct {
 		name  string
@@ -257,6 +264,7 @@ func TestLookup(t *testing.T) {
 // the verdict of encoding/json on it, except that a byte that is not UTF-8 is
 // refused. Longer characters must pass at every place.
 func TestParseObject_Bytes(t *testing.T) {
+	t.Parallel()
 	plain := strings.Repeat("x", 24)
 	for place := range len(plain) {
 		for value := range 256 {
@@ -278,6 +286,7 @@ func TestParseObject_Bytes(t *testing.T) {
 }
 
 func TestParseObject_Append(t *testing.T) {
+	t.Parallel()
 	first, err := jws.ParseObject(nil, `{"a":1}`)
 	if err != nil {
 		t.Fatal(err)
@@ -292,6 +301,7 @@ func TestParseObject_Append(t *testing.T) {
 }
 
 func TestKind_String(t *testing.T) {
+	t.Parallel()
 	want := map[jws.Kind]string{
 		jws.String: "string", jws.Number: "number", jws.Bool: "boolean", jws.Null: "null", jws.Array: "array", jws.Object: "object", 0: "nothing",
 	}

@@ -52,6 +52,7 @@ func (v vector) key(t *testing.T) *jws.Key {
 }
 
 func TestVectors(t *testing.T) {
+	t.Parallel()
 	for _, v := range readVectors(t) {
 		t.Run(v.Source, func(t *testing.T) {
 			var token jws.Token

@@ -50,6 +50,7 @@ func child(path string) int {
 // Processes that start at once on one directory agree on the keys, and none of
 // their changes is lost.
 func TestOpen_ManyProcesses(t *testing.T) {
+	t.Parallel()
 	const processes = 6
 	path := filepath.Join(t.TempDir(), "keys")
 	stdin, start, err := os.Pipe()
@@ -87,6 +88,7 @@ func TestOpen_ManyProcesses(t *testing.T) {
 }
 
 func TestOpen(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a", "keys")
 	open(t, path)
 	checkPerm(t, path, 0o700)
@@ -100,6 +102,7 @@ func TestOpen(t *testing.T) {
 
 // Whatever is wrong with the directory, it is refused and stays as it is.
 func TestOpen_Refused(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		spoil func(t *testing.T, dir, file string)
@@ -178,6 +181,7 @@ func TestOpen_Refused(t *testing.T) {
 
 // A file that is damaged while the ring is open is not written over.
 func TestUpdate_Damaged(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	must(t, os.Chmod(path, 0o700))
 	dir := open(t, path)
@@ -193,6 +197,7 @@ func TestUpdate_Damaged(t *testing.T) {
 // What a crash left behind is cleared away, and does not look like somebody
 // else's files.
 func TestOpen_AfterCrash(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	must(t, os.Chmod(path, 0o700))
 	must(t, os.WriteFile(filepath.Join(path, "keyring.tmp-X"), []byte("half"), 0o600))
@@ -204,6 +209,7 @@ func TestOpen_AfterCrash(t *testing.T) {
 
 // A writer that waits for the lock leaves with its context.
 func TestUpdate_CallerLeaves(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keys")
 	holder, waiter := open(t, path), open(t, path)
 	_, err := holder.Update(t.Context(), func(r keyring.Ring) (keyring.Ring, bool, error) {
@@ -240,6 +246,7 @@ func load(t *testing.T, path string) keyring.Ring {
 
 // Without leave, nothing is created.
 func TestOpen_Missing(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keys")
 	for range 2 {
 		before := tree(t, filepath.Dir(path))

@@ -13,6 +13,7 @@ import (
 // No change is lost when somebody removes the lock file under those who hold
 // and await it.
 func TestUpdate_LockFileRemoved(t *testing.T) {
+	t.Parallel()
 	const writers, changes = 4, 50
 	path := filepath.Join(t.TempDir(), "keys")
 	open(t, path)

@@ -74,6 +74,7 @@ func states(r keyring.Ring) map[string]keyring.State {
 }
 
 func TestFollows(t *testing.T) {
+	t.Parallel()
 	old := newHistory(t).rotate(1)
 	first := old.Keys[0].ID
 	removed := old.copy().remove(first)
@@ -107,6 +108,7 @@ func TestFollows(t *testing.T) {
 // A list of former keys that is full, of which the oldest are dropped, hides no
 // removal.
 func TestFollows_ManyGone(t *testing.T) {
+	t.Parallel()
 	old := newHistory(t).rotate(1)
 	for i := range 10_000 {
 		old.Gone = append(old.Gone, fmt.Sprint("former-", i))
@@ -135,6 +137,7 @@ func TestFollows_ManyGone(t *testing.T) {
 // An older copy of the ring that was put back brings no removed key back, and
 // takes none away, whatever has become of the copy since.
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		before int              // rotations before the copy is made
@@ -205,6 +208,7 @@ func checkMerged(t *testing.T, merged, known, disk keyring.Ring) {
 }
 
 func TestMerge_AnotherRing(t *testing.T) {
+	t.Parallel()
 	if _, _, err := newHistory(t).Merge(newHistory(t).Ring, time.Now()); !errors.Is(err, keyring.ErrRing) {
 		t.Errorf("Merge() error = %v, want %v", err, keyring.ErrRing)
 	}
@@ -212,6 +216,7 @@ func TestMerge_AnotherRing(t *testing.T) {
 
 // A ring of version 1 has no ID, and is known by its keys.
 func TestMerge_FormerVersion(t *testing.T) {
+	t.Parallel()
 	now := newHistory(t).rotate(2)
 	former := now.copy()
 	former.ID = ""
@@ -234,6 +239,7 @@ func TestMerge_FormerVersion(t *testing.T) {
 
 // A key that is gone stays gone: it cannot be imported again.
 func TestImport_Gone(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
@@ -247,6 +253,7 @@ func TestImport_Gone(t *testing.T) {
 
 // Tickets are signed by the ring's own keys while they sign, and shortly after.
 func TestSignsTickets(t *testing.T) {
+	t.Parallel()
 	h := newHistory(t)
 	imported := h.add()
 	former := h.Active().ID
@@ -279,6 +286,7 @@ func TestSignsTickets(t *testing.T) {
 // The secret of a key's tickets outlives the private half for as long as the
 // tickets are good, and is written down that long.
 func TestTicketSecret(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir() + "/keys"
 	dir := open(t, path)
 	update := func(change func(r keyring.Ring) (keyring.Ring, error)) keyring.Key {

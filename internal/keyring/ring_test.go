@@ -15,6 +15,7 @@ import (
 )
 
 func TestRotate(t *testing.T) {
+	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	r, err := keyring.New(now)
 	must(t, err)
@@ -44,6 +45,7 @@ func TestRotate(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
+	t.Parallel()
 	r, err := keyring.New(time.Now())
 	must(t, err)
 	first := r.Active().ID
@@ -61,6 +63,7 @@ func TestRemove(t *testing.T) {
 }
 
 func TestAdmit(t *testing.T) {
+	t.Parallel()
 	r, changed, err := keyring.Ring{}.Admit("localhost", time.Hour, false)
 	if err != nil || !changed {
 		t.Fatalf("Admit() error = %v, changed %t", err, changed)
@@ -74,6 +77,7 @@ func TestAdmit(t *testing.T) {
 }
 
 func TestParsePEM(t *testing.T) {
+	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	p384, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
@@ -115,6 +119,7 @@ func TestParsePEM(t *testing.T) {
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	r, err := keyring.New(time.Now())
 	must(t, err)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -94,6 +94,7 @@ func (w *world) step() {
 // that was removed is trusted, and all have the keys of the directory, of which
 // one signs and one will.
 func TestMerge_Schedules(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(150) {
 		first, err := keyring.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 		must(t, err)

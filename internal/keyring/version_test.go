@@ -12,6 +12,7 @@ import (
 // A file of version 1 is read as it is, and is one of version 2 with an ID of
 // its own after the next change. Its keys are the same.
 func TestOpen_FormerVersion(t *testing.T) {
+	t.Parallel()
 	former, err := os.ReadFile("testdata/version1.json")
 	must(t, err)
 	path := t.TempDir()

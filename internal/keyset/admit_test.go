@@ -73,6 +73,7 @@ func gated(t *testing.T) (*issuer, *gate, *journal, *keyset.Set) {
 }
 
 func TestAdmit(t *testing.T) {
+	t.Parallel()
 	bubble(t, "each document is asked for, and given back", func(t *testing.T) {
 		_, g, _, s := gated(t)
 		mustKeys(t, s, "a")
@@ -179,6 +180,7 @@ func TestAdmit(t *testing.T) {
 // An issuer that publishes just the key that is asked for, or fails, causes a
 // lookup at most once in a cool-down where every lookup starts one.
 func TestAlwaysCool(t *testing.T) {
+	t.Parallel()
 	for _, always := range []bool{false, true} {
 		for name, obey := range map[string]func(i *issuer, n int){
 			"the key asked for": func(i *issuer, n int) { i.publish(fastKey(fmt.Sprint("k", n), n)) },

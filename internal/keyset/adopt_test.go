@@ -13,6 +13,7 @@ import (
 )
 
 func TestAdopt(t *testing.T) {
+	t.Parallel()
 	issuer := oidctest.NewIssuer(t, oidctest.Config{})
 	jwks := func(keys ...*oidctest.Key) []byte {
 		var set struct {
@@ -75,6 +76,7 @@ func TestAdopt(t *testing.T) {
 // Keys that are withdrawn are trusted no more, nobody knows of any other, and
 // the next document brings back what is in it.
 func TestWithdraw(t *testing.T) {
+	t.Parallel()
 	j := &journal{}
 	document := []byte(jwks(fastKey("a", 0)))
 	s, err := keyset.New(keyset.Config{Issuer: "x", Fixed: document, Hooks: j.hooks()})

@@ -24,6 +24,7 @@ func withoutID(t testing.TB) (*issuer, *keyset.Set) {
 }
 
 func TestLookAgain_NoKeyID(t *testing.T) {
+	t.Parallel()
 	bubble(t, "in peace the new key is there at once", func(t *testing.T) {
 		i, s := withoutID(t)
 		time.Sleep(time.Minute)
@@ -87,6 +88,7 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 // While the issuer may not be asked, a token is told to come back if it was issued
 // since the issuer last was, and refused for good if not.
 func TestLookAgain_Postponed(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name   string
 		issued time.Duration // since the last look-up
@@ -130,6 +132,7 @@ func TestLookAgain_Postponed(t *testing.T) {
 
 // What the issuer cannot be asked because it is down is not known either.
 func TestLookAgain_Outage(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name   string
 		issued time.Duration // since the keys came
@@ -166,6 +169,7 @@ func TestLookAgain_Outage(t *testing.T) {
 
 // Tokens without key ID and made-up key IDs spend one account between them.
 func TestLookAgain_Flood(t *testing.T) {
+	t.Parallel()
 	for _, workers := range []int{1, 50, 1000} {
 		bubble(t, fmt.Sprint(workers, " workers"), func(t *testing.T) {
 			i, s := withoutID(t)
@@ -196,6 +200,7 @@ func TestLookAgain_Flood(t *testing.T) {
 // Who asks while a look-up is under way gets the keys that it finds. What it does
 // not find may have been published after it was answered.
 func TestLookup_Late(t *testing.T) {
+	t.Parallel()
 	slow := func(t *testing.T) (*issuer, *keyset.Set, *sync.WaitGroup) {
 		t.Helper()
 		i, s := inHand(t)
@@ -285,6 +290,7 @@ func TestLookup_Late(t *testing.T) {
 // One made-up key ID a second does not cost a good token its acceptance: until the
 // look-up that all wait for, nobody is told that the key is unknown.
 func TestLookup_RotationAmongMadeUpKeyIDs(t *testing.T) {
+	t.Parallel()
 	bubble(t, "nobody good is refused", func(t *testing.T) {
 		i, s := inHand(t)
 		ctx, stop := context.WithCancel(t.Context())

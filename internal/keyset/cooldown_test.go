@@ -12,6 +12,7 @@ import (
 )
 
 func TestUnknownKeyID_Rotation(t *testing.T) {
+	t.Parallel()
 	bubble(t, "in peace the first token is accepted at once", func(t *testing.T) {
 		i, s := inHand(t)
 		i.publish(key("a", 0), key("b", 1))
@@ -47,6 +48,7 @@ func TestUnknownKeyID_Rotation(t *testing.T) {
 }
 
 func TestUnknownKeyID_FailureIsNotCharged(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i, s := inHand(t)
 		i.set(func(i *issuer) { i.broken = true })
@@ -66,6 +68,7 @@ func TestUnknownKeyID_FailureIsNotCharged(t *testing.T) {
 }
 
 func TestUnknownKeyID_RefusedInCoolDown(t *testing.T) {
+	t.Parallel()
 	bubble(t, "a key ID that was looked for plans no fetch", func(t *testing.T) {
 		i, s := inHand(t)
 		for range 9 {
@@ -118,6 +121,7 @@ func postponed(t testing.TB, s *keyset.Set, keyID string, wait time.Duration) {
 }
 
 func TestUnknownKeyID_AsksPastCaches(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		i.etag = `"1"`

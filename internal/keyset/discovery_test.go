@@ -17,6 +17,7 @@ func discovering(t *testing.T, i *issuer) keyset.Config {
 }
 
 func TestDiscovery(t *testing.T) {
+	t.Parallel()
 	const newURL = issuerURL + "/v2/jwks"
 	bubble(t, "is read once a day", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
@@ -61,6 +62,7 @@ func TestDiscovery(t *testing.T) {
 }
 
 func TestDiscovery_Failure(t *testing.T) {
+	t.Parallel()
 	bubble(t, "may fail once a good document was read", func(t *testing.T) {
 		i, j := newIssuer(key("a", 0)), &journal{}
 		cfg := discovering(t, i)

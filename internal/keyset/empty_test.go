@@ -28,6 +28,7 @@ func yetToSign(t testing.TB, body string) (*issuer, *keyset.Set, *journal) {
 // An issuer that publishes no key yet is not down: its first key's first token is
 // accepted at once, however long that took and whoever asked for readiness.
 func TestEmptySet(t *testing.T) {
+	t.Parallel()
 	for name, body := range map[string]string{
 		"no key at all":        noKeys,
 		"a key for encryption": `{"keys":[` + with(key("e", 9), `{"use":"enc"}`) + `]}`,
@@ -60,6 +61,7 @@ func TestEmptySet(t *testing.T) {
 }
 
 func TestEmptySet_Floods(t *testing.T) {
+	t.Parallel()
 	bubble(t, "cost one fetch in a cool-down, and what nobody can know is no refusal", func(t *testing.T) {
 		i, s, _ := yetToSign(t, noKeys)
 		time.Sleep(time.Minute)
@@ -98,6 +100,7 @@ func TestEmptySet_Floods(t *testing.T) {
 }
 
 func TestEmptySet_States(t *testing.T) {
+	t.Parallel()
 	bubble(t, "is asked again in the background while in use", func(t *testing.T) {
 		i, s, j := yetToSign(t, noKeys)
 		s.Hold()

@@ -62,6 +62,7 @@ func askRandom(ctx context.Context, s *keyset.Set, n int) error {
 }
 
 func TestUnknownKeyID_Flood(t *testing.T) {
+	t.Parallel()
 	for _, flood := range floods {
 		for _, warm := range []bool{true, false} {
 			bubble(t, fmt.Sprintf("%s, keys in hand %v", flood.name, warm), func(t *testing.T) {
@@ -90,6 +91,7 @@ func TestUnknownKeyID_Flood(t *testing.T) {
 
 // A new key is accepted within one cool-down, however many ask for others.
 func TestUnknownKeyID_RotationInAFlood(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		i.delay = 20 * time.Millisecond

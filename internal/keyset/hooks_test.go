@@ -79,6 +79,7 @@ func (j *journal) wantStates(t *testing.T, want ...string) {
 }
 
 func TestHooks_OrderAndLocks(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		cfg := i.config(t)
@@ -111,6 +112,7 @@ func TestHooks_OrderAndLocks(t *testing.T) {
 // Who was answered by a fetch may close the set at once. Its hooks are told of the
 // fetch all the same, before Close returns.
 func TestHooks_Close(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		j := new(journal)

@@ -75,6 +75,7 @@ func shortECKey(t *testing.T, curve elliptic.Curve) string {
 
 // A number that is written in another way is the same key, down to its thumbprint.
 func TestParse_NumbersInOtherForms(t *testing.T) {
+	t.Parallel()
 	real2048, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -131,6 +132,7 @@ func TestParse_NumbersInOtherForms(t *testing.T) {
 
 // What was cut, or is not certain, is no key.
 func TestParse_NumbersThatMayBeOthers(t *testing.T) {
+	t.Parallel()
 	ec, short := key("a", 0), shortECKey(t, elliptic.P256())
 	edwards := fastKey("ed", 1)
 	n := new(big.Int).Lsh(big.NewInt(1), 2047)
@@ -164,6 +166,7 @@ func TestParse_NumbersThatMayBeOthers(t *testing.T) {
 }
 
 func TestParse_ByteOrderMark(t *testing.T) {
+	t.Parallel()
 	good := jwks(key("a", 0))
 	s := start(t, keyset.Config{Fixed: []byte("\ufeff" + good)})
 	mustKeys(t, s, "a")
@@ -178,6 +181,7 @@ func TestParse_ByteOrderMark(t *testing.T) {
 
 // A thing that is no key is named as far as it has a name.
 func TestParse_NamesWhatIsNoKey(t *testing.T) {
+	t.Parallel()
 	for member, id := range map[string]string{
 		`{"key_ops":"verify"}`: "good", `{"alg":7}`: "good", `{"kid":7}`: "7", `{"kid":["a"]}`: "",
 	} {

@@ -2,4 +2,4 @@
 
 package keyset_test
 
-const defaultSeeds = 200
+const defaultSeeds = 60

@@ -58,6 +58,7 @@ func privateJWK(t *testing.T) string {
 }
 
 func TestParse_Skipped(t *testing.T) {
+	t.Parallel()
 	good := key("good", 0)
 	rows := []struct {
 		name string
@@ -112,6 +113,7 @@ func TestParse_Skipped(t *testing.T) {
 }
 
 func TestParse_Usable(t *testing.T) {
+	t.Parallel()
 	good := key("x", 0)
 	edwards, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -160,6 +162,7 @@ func TestParse_Usable(t *testing.T) {
 }
 
 func TestParse_TooManyKeys(t *testing.T) {
+	t.Parallel()
 	keys := make([]string, 0, 1500)
 	for range 1500 {
 		keys = append(keys, `{"kty":"oct"}`)
@@ -173,6 +176,7 @@ func TestParse_TooManyKeys(t *testing.T) {
 }
 
 func TestAcceptKey(t *testing.T) {
+	t.Parallel()
 	mine, other := with(key("a", 0), `{"issuer":"https://mine"}`), with(key("b", 1), `{"issuer":"https://other"}`)
 	s := start(t, keyset.Config{
 		Fixed:     []byte(jwks(mine, other, key("c", 2))),
@@ -206,6 +210,7 @@ func FuzzParse(f *testing.F) {
 
 // A bound on the exponent holds where it is set, and for RSA keys alone.
 func TestParse_MaxExponent(t *testing.T) {
+	t.Parallel()
 	const limit = 1<<17 - 1
 	rows := []struct {
 		name  string

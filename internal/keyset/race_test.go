@@ -3,4 +3,4 @@
 package keyset_test
 
 // defaultSeeds is smaller with the race detector, which is slow.
-const defaultSeeds = 50
+const defaultSeeds = 20

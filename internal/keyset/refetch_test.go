@@ -12,6 +12,7 @@ import (
 )
 
 func TestLookAgain_ReusedKeyID(t *testing.T) {
+	t.Parallel()
 	bubble(t, "a changed key under the same key ID is found", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		s := start(t, i.reusing(t))
@@ -55,6 +56,7 @@ func TestLookAgain_ReusedKeyID(t *testing.T) {
 }
 
 func TestLookAgain_ReusedKeyIDInVain(t *testing.T) {
+	t.Parallel()
 	bubble(t, "an issuer that does not reuse key IDs is not asked", func(t *testing.T) {
 		i, s := inHand(t)
 		for range 100 {

@@ -16,6 +16,7 @@ import (
 )
 
 func TestKeys(t *testing.T) {
+	t.Parallel()
 	var many, alike []string
 	for n := range 20 {
 		many = append(many, key(fmt.Sprint("k", n), n))
@@ -57,6 +58,7 @@ func TestKeys(t *testing.T) {
 }
 
 func TestNew(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name string
 		cfg  keyset.Config
@@ -103,6 +105,7 @@ func TestNew(t *testing.T) {
 }
 
 func TestFirstFetch(t *testing.T) {
+	t.Parallel()
 	bubble(t, "is shared", func(t *testing.T) {
 		i := newIssuer(key("a", 0), key("b", 1))
 		i.delay = time.Second
@@ -158,6 +161,7 @@ func TestFirstFetch(t *testing.T) {
 }
 
 func TestFirstFetch_Recovers(t *testing.T) {
+	t.Parallel()
 	bubble(t, "heals without being asked for while in use", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		i.broken = true
@@ -184,6 +188,7 @@ func TestFirstFetch_Recovers(t *testing.T) {
 }
 
 func TestHang(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i, s := inHand(t)
 		i.set(func(i *issuer) { i.hang = true })
@@ -214,6 +219,7 @@ func TestHang(t *testing.T) {
 }
 
 func TestFetchOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		i.delay = 3 * time.Second
@@ -231,6 +237,7 @@ func TestFetchOutlivesItsCaller(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
+	t.Parallel()
 	// The bubble fails the test if a goroutine is left when it ends.
 	bubble(t, "during a hanging fetch with waiters", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
@@ -281,6 +288,7 @@ func TestClose(t *testing.T) {
 }
 
 func TestReport(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0), `{"kty":"oct","kid":"s","k":"AAAA"}`)
 		i.etag = `"1"`

@@ -69,6 +69,7 @@ type simulation struct {
 //   - Fetches stay within a budget, see wantBudget.
 //   - After Close nothing is fetched and no key is live.
 func TestSimulation(t *testing.T) {
+	t.Parallel()
 	for n := range *seeds {
 		seed := *firstSeed + uint64(n)
 		if !t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 // A machine that sleeps stops the monotonic clock, and the timers with it. The
 // keys have aged all the same when it wakes.
 func TestSleep(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name  string
 		slept time.Duration
@@ -51,6 +52,7 @@ func TestSleep(t *testing.T) {
 
 // By the monotonic clock the keys age too, whatever is done to the other.
 func TestSleep_ClockSetBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		s := start(t, i.config(t))
@@ -69,6 +71,7 @@ func TestSleep_ClockSetBack(t *testing.T) {
 // Nobody need ask for the keys for their age to be noticed: within a minute of
 // waking they are dropped, or refreshed if they are not that old yet.
 func TestSleep_NoticedByItself(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		slept   time.Duration
 		gone    int

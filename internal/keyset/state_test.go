@@ -10,6 +10,7 @@ import (
 )
 
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i, j := newIssuer(key("a", 0), key("b", 1)), &journal{}
 		s := start(t, j.config(t, i))
@@ -56,6 +57,7 @@ func TestOutage(t *testing.T) {
 }
 
 func TestOutage_EndsStale(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i, j := newIssuer(key("a", 0)), &journal{}
 		s := startHeld(t, j.config(t, i))
@@ -78,6 +80,7 @@ func TestOutage_EndsStale(t *testing.T) {
 // An issuer that serves keys in hand is asked ever more rarely; one whose keys
 // everybody waits for, every half minute.
 func TestBackOff(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name  string
 		keys  bool
@@ -129,6 +132,7 @@ func wantBackOff(t *testing.T, keys bool, jitter float64, limit time.Duration) {
 }
 
 func TestBackOff_RetryAfter(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name, header string
 		least, most  time.Duration
@@ -152,6 +156,7 @@ func TestBackOff_RetryAfter(t *testing.T) {
 }
 
 func TestLifetime(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name, header, value string
 		want                time.Duration
@@ -181,6 +186,7 @@ func TestLifetime(t *testing.T) {
 }
 
 func TestReplacement(t *testing.T) {
+	t.Parallel()
 	bubble(t, "a removed key dies, the others keep their pointers", func(t *testing.T) {
 		i, j := newIssuer(key("a", 0), key("b", 1)), &journal{}
 		s := startHeld(t, j.config(t, i))
@@ -234,6 +240,7 @@ func TestReplacement(t *testing.T) {
 }
 
 func TestNotModified(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		i, j := newIssuer(key("a", 0)), &journal{}
 		i.etag = `"1"`

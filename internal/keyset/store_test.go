@@ -28,6 +28,7 @@ func stored(t *testing.T, cfg keyset.Config) string {
 }
 
 func TestStore_RestartDuringAnOutage(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(with(key("a", 0), `{"key_ops":["verify"],"issuer":"https://tenant","x5c":["no"]}`), key("b", 1))
@@ -77,6 +78,7 @@ func TestStore_RestartDuringAnOutage(t *testing.T) {
 }
 
 func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
@@ -98,6 +100,7 @@ func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
 }
 
 func TestStore_RemovedKeyLeavesTheFile(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0), key("b", 1))
@@ -118,6 +121,7 @@ func TestStore_RemovedKeyLeavesTheFile(t *testing.T) {
 }
 
 func TestStore_FailedWritesAreReportedOnce(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "file")
 	write(t, dir, "in the way")
 	synctest.Test(t, func(t *testing.T) {
@@ -138,6 +142,7 @@ func TestStore_FailedWritesAreReportedOnce(t *testing.T) {
 }
 
 func TestStore_AnotherIssuersFileHasAnotherName(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
@@ -161,6 +166,7 @@ func TestStore_AnotherIssuersFileHasAnotherName(t *testing.T) {
 // Two processes that share a directory behave as two sets do: nothing but the
 // file system is between them.
 func TestStore_TwoWriters(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
 	i := newIssuer(key("a", 0), key("b", 1))
 	cfg := i.config(t)

@@ -66,6 +66,7 @@ var damages = []struct {
 }
 
 func TestStore_Ignored(t *testing.T) {
+	t.Parallel()
 	for _, row := range damages {
 		t.Run(row.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "keys")

@@ -13,6 +13,7 @@ import (
 // What the issuer confirmed later stays in the file, whoever writes last. A file
 // that nobody could load does not.
 func TestStore_OlderKeysWrittenLast(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name  string
 		spoil func(file map[string]any)
@@ -83,6 +84,7 @@ func rewrite(t *testing.T, path string, change func(map[string]any)) {
 // What processes that were killed have left behind goes, at the next start and at
 // the next write. What is not ours stays.
 func TestStore_RemovesUnfinishedFiles(t *testing.T) {
+	t.Parallel()
 	const hash = "0123456789abcdef0123456789abcdef"
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {

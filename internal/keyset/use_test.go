@@ -13,6 +13,7 @@ import (
 )
 
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	bubble(t, "unused keys are not refreshed, and dropped after a day without a word of failure", func(t *testing.T) {
 		i, j := newIssuer(key("a", 0)), &journal{}
 		i.header.Set("Cache-Control", "max-age=600")
@@ -56,6 +57,7 @@ func TestIdle(t *testing.T) {
 }
 
 func TestInUse(t *testing.T) {
+	t.Parallel()
 	rows := []struct {
 		name string
 		warm bool
@@ -110,6 +112,7 @@ func TestInUse(t *testing.T) {
 // TestRetire_WhileAFetchEnds: an issuer that is dropped while its answer arrives
 // and a session is begun must neither stay in use nor take the process with it.
 func TestRetire_WhileAFetchEnds(t *testing.T) {
+	t.Parallel()
 	document := []byte(jwks(fastKey("a", 0)))
 	for range 500 {
 		s, err := keyset.New(keyset.Config{Fixed: document})

@@ -7,6 +7,7 @@ import (
 )
 
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	for text, want := range map[string]bool{
 		"https://app.example.com":                      true,
 		"http://localhost:5173":                        true,

@@ -10,6 +10,7 @@ import (
 
 // Each demand on a claim of each shape: satisfied or not.
 func TestDemand(t *testing.T) {
+	t.Parallel()
 	shapes := []struct{ name, text string }{
 		{"missing", ""}, {"null", "null"}, {"string", `"a"`}, {"another string", `"b"`}, {"longer string", `"ab"`}, {"empty string", `""`},
 		{"array", `["b","a"]`}, {"another array", `["b"]`}, {"empty array", "[ ]"}, {"mixed array", `["a",1]`},
@@ -54,6 +55,7 @@ func TestDemand(t *testing.T) {
 }
 
 func TestMediaType(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		in, want string
 		never    bool

@@ -8,6 +8,7 @@ import (
 )
 
 func TestValue(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, in, want string }{
 		{"short", "a", `"a"`},
 		{"empty", "", `""`},
@@ -24,6 +25,7 @@ func TestValue(t *testing.T) {
 }
 
 func TestList(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name string
 		in   []string

@@ -13,6 +13,7 @@ import (
 
 // Every entry can be told to a caller, and its status fits its code.
 func TestTable(t *testing.T) {
+	t.Parallel()
 	codes := map[int][]string{
 		http.StatusBadRequest:         {"invalid_request"},
 		http.StatusUnauthorized:       {"", "invalid_token"},
@@ -36,6 +37,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name   string
 		err    error
@@ -59,6 +61,7 @@ func TestFind(t *testing.T) {
 type ownError struct{ error }
 
 func TestBecause(t *testing.T) {
+	t.Parallel()
 	own := ownError{fmt.Errorf("closed: %w", refusal.ErrRevoked)}
 	err := error(refusal.Because(refusal.Rules, refusal.ErrRule, own))
 	if !errors.Is(err, refusal.ErrRule) || errors.Is(err, refusal.ErrRevoked) || !errors.Is(err, own) {
@@ -71,6 +74,7 @@ func TestBecause(t *testing.T) {
 }
 
 func TestRefusal(t *testing.T) {
+	t.Parallel()
 	r := refusal.New(refusal.Audience, refusal.ErrAudience, `["a"]`, `"my-db"`).After(3 * time.Second)
 	if got, want := r.Error(), `oidcauth: audience not accepted: got ["a"], want "my-db"`; got != want {
 		t.Errorf("Error() = %s, want %s", got, want)
@@ -81,6 +85,7 @@ func TestRefusal(t *testing.T) {
 }
 
 func TestQuote(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ name, in, want string }{
 		{"short", "a", `"a"`},
 		{"a line break", "a\nb", `"a\nb"`},

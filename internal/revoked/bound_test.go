@@ -22,6 +22,7 @@ func subjectLogout(n int, at time.Time) Revocation {
 // However many log out, a bounded number of revocations is kept, and what they
 // refused stays refused.
 func TestList_LogoutsBounded(t *testing.T) {
+	t.Parallel()
 	const most, logouts = 40, 400
 	for name, logout := range map[string]func(int, time.Time) Revocation{"by session": logoutOf, "by subject": subjectLogout} {
 		t.Run(name, func(t *testing.T) {
@@ -69,6 +70,7 @@ func TestList_LogoutsBounded(t *testing.T) {
 
 // What a cutoff could not stand for is never evicted.
 func TestList_NeverEvicted(t *testing.T) {
+	t.Parallel()
 	until := in(240 * time.Hour)
 	tests := []struct {
 		name string
@@ -100,6 +102,7 @@ func TestList_NeverEvicted(t *testing.T) {
 
 // Each issuer has its own.
 func TestList_LogoutsOfOthers(t *testing.T) {
+	t.Parallel()
 	b := newLab(false)
 	b.LimitLogouts(4)
 	other := subjectLogout(0, in(-time.Hour))
@@ -115,6 +118,7 @@ func TestList_LogoutsOfOthers(t *testing.T) {
 // A cutoff never refuses the tokens of those who log in now, however many
 // revocations are of a time that lies ahead.
 func TestList_NoCutoffAhead(t *testing.T) {
+	t.Parallel()
 	b := newLab(false)
 	b.LimitLogouts(4)
 	for n := range 100 {

@@ -43,6 +43,7 @@ func contents(t *testing.T, d *Dir) []string {
 }
 
 func TestDir(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a", "b")
 	d := openDir(t, path)
 	names := make(map[string]string)
@@ -77,6 +78,7 @@ func TestDir(t *testing.T) {
 // Whatever goes wrong at whichever call, an entry that was acknowledged is there
 // afterwards and whole, and so is every other.
 func TestDir_Faults(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []error{errFault, errCrash} {
 		for n := range 100 {
 			path := t.TempDir()
@@ -145,6 +147,7 @@ func untilCrash(do func()) (finished bool) {
 }
 
 func TestDir_Damaged(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		damage func(t *testing.T, path, name string)
@@ -192,6 +195,7 @@ func overwrite(t *testing.T, path, name, content string) {
 }
 
 func TestDir_Refused(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	d := openDir(t, path)
 	if _, err := d.Put(make([]byte, maxEntry+1)); !errors.Is(err, ErrDir) {

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/memorylog"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -21,6 +22,7 @@ func wantReady(t *testing.T, f *Follower, want error) {
 
 // Where there is no log, nobody waits for it.
 func TestFollower_None(t *testing.T) {
+	t.Parallel()
 	var f *Follower
 	wantReady(t, f, nil)
 	if durable, err := f.Share(t.Context(), Revocation{Subject: "alice"}); !durable || err != nil {
@@ -37,8 +39,9 @@ func TestFollower_None(t *testing.T) {
 // What is in the log holds here, then what comes, until the end. What a
 // revocation leaves open is filled in, and one that says nothing is ignored.
 func TestFollower_Follows(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b, log := newLab(true), newFakeLog(Revocation{Subject: "alice"}, Revocation{}, Revocation{Until: in(time.Hour)})
+		b, log := newLab(true), memorylog.New[Revocation](Revocation{Subject: "alice"}, Revocation{}, Revocation{Until: in(time.Hour)})
 		b.wants(t, Token{Subject: "bob"}, refusal.ErrRevocationsUnavailable)
 		f := b.follow(t, log, "")
 		wantReady(t, f, nil)
@@ -55,7 +58,7 @@ func TestFollower_Follows(t *testing.T) {
 		if err := f.Close(); err != nil {
 			t.Errorf("Close() error = %v", err)
 		}
-		log.change(func(l *fakeLog) { l.entries = append(l.entries, Revocation{Subject: "carol"}) })
+		log.Add(Revocation{Subject: "carol"})
 		synctest.Wait()
 		b.wants(t, Token{Subject: "carol"}, nil)
 		b.Close()
@@ -65,15 +68,16 @@ func TestFollower_Follows(t *testing.T) {
 // Where revocations may be missing, everything is refused or nothing changes, as
 // is wanted, until contact is back.
 func TestFollower_Lost(t *testing.T) {
+	t.Parallel()
 	for name, want := range map[string]error{"required": refusal.ErrRevocationsUnavailable, "not required": nil} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b, log := newLab(want != nil), newFakeLog()
+				b, log := newLab(want != nil), memorylog.New[Revocation]()
 				f := b.follow(t, log, "")
 				wantReady(t, f, nil)
 				b.wants(t, Token{Subject: "bob"}, nil)
 				for n := range 2 {
-					log.change(goDown)
+					log.SetDown(true)
 					synctest.Wait()
 					b.wants(t, Token{Subject: "bob"}, want)
 					wantReady(t, f, refusal.ErrRevocationsUnavailable)
@@ -81,7 +85,7 @@ func TestFollower_Lost(t *testing.T) {
 						t.Errorf("everything was ended: %t", ended)
 					}
 					time.Sleep(time.Hour)
-					log.change(comeUp)
+					log.SetDown(false)
 					time.Sleep(2 * time.Minute)
 					b.wants(t, Token{Subject: "bob"}, nil)
 					wantReady(t, f, nil)
@@ -98,12 +102,13 @@ func TestFollower_Lost(t *testing.T) {
 
 // A log that cannot go on is tried again about once a minute.
 func TestFollower_Backoff(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b, log := newLab(false), newFakeLog()
-		log.change(goDown)
+		b, log := newLab(false), memorylog.New[Revocation]()
+		log.SetDown(true)
 		f := b.follow(t, log, "")
 		time.Sleep(time.Hour)
-		if _, _, follows := log.counts(); follows < 40 || follows > 140 {
+		if _, _, follows := log.Counts(); follows < 40 || follows > 140 {
 			t.Errorf("%d attempts in an hour, want about one a minute", follows)
 		}
 		f.Close()
@@ -113,9 +118,10 @@ func TestFollower_Backoff(t *testing.T) {
 
 // Whoever waits for a log that does not say anything is told why the wait ended.
 func TestFollower_NotKnown(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newLab(false)
-		f := b.follow(t, silentLog{newFakeLog()}, "")
+		f := b.follow(t, silentLog{memorylog.New[Revocation]()}, "")
 		wantReady(t, f, refusal.ErrRevocationsUnavailable)
 		wantReady(t, f, context.DeadlineExceeded)
 		f.Close()
@@ -124,7 +130,7 @@ func TestFollower_NotKnown(t *testing.T) {
 }
 
 // A silentLog never says whether it has caught up.
-type silentLog struct{ *fakeLog }
+type silentLog struct{ *memoryLog }
 
 // Follow implements [Log].
 func (silentLog) Follow(ctx context.Context, _ func(Revocation), _ func(bool)) error {
@@ -135,6 +141,7 @@ func (silentLog) Follow(ctx context.Context, _ func(Revocation), _ func(bool)) e
 // When the clock goes back by more than a little, what seemed over is announced
 // again and the log is read anew: it may have left out what holds now.
 func TestFollower_ClockWentBack(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		ahead  time.Duration
@@ -148,7 +155,7 @@ func TestFollower_ClockWentBack(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := Revocation{Subject: "alice", Until: in(time.Hour)}
-				b, log := newLab(false), newFakeLog(r)
+				b, log := newLab(false), memorylog.New[Revocation](r)
 				f := b.follow(t, log, "")
 				wantReady(t, f, nil)
 				b.set(tt.ahead)
@@ -157,7 +164,7 @@ func TestFollower_ClockWentBack(t *testing.T) {
 				b.set(0)
 				b.wants(t, Token{Subject: "alice"}, refusal.ErrRevoked)
 				time.Sleep(time.Minute)
-				if _, _, follows := log.counts(); follows != tt.follow {
+				if _, _, follows := log.Counts(); follows != tt.follow {
 					t.Errorf("the log was read %d times, want %d", follows, tt.follow)
 				}
 				if got := b.announced(); len(got) != tt.follow-1 || len(got) == 1 && got[0] != r {

@@ -2,17 +2,19 @@ package revoked
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/memorylog"
 )
 
-var errDown = errors.New("log down")
+// A memoryLog is a log that takes nothing, or is out of reach, when the test
+// wants that.
+type memoryLog = memorylog.Log[Revocation]
 
 // A lab is a list with a clock that can be set, and what it announced.
 type lab struct {
@@ -77,91 +79,6 @@ func (b *lab) wants(t *testing.T, token Token, want error) {
 	if err := b.check(token); !errors.Is(err, want) {
 		t.Errorf("Check(%+v) error = %v, want %v", token, err, want)
 	}
-}
-
-// A fakeLog is a log in memory that takes nothing, or is out of reach, when the
-// test wants that.
-type fakeLog struct {
-	mu      sync.Mutex // guards what follows
-	entries []Revocation
-	refuse  func(Revocation) bool
-	down    bool
-	changed chan struct{} // closed and replaced at each change
-	appends int
-	follows int
-}
-
-func newFakeLog(entries ...Revocation) *fakeLog {
-	return &fakeLog{entries: entries, refuse: func(Revocation) bool { return false }, changed: make(chan struct{})}
-}
-
-// Append implements [Log].
-func (l *fakeLog) Append(_ context.Context, r Revocation) (bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.appends++
-	if l.down || l.refuse(r) {
-		return false, errDown
-	}
-	if slices.Contains(l.entries, r) {
-		return false, nil
-	}
-	l.entries = append(l.entries, r)
-	l.notify()
-	return true, nil
-}
-
-// FirstUse implements [Log].
-func (l *fakeLog) FirstUse(context.Context, [32]byte, time.Time) (bool, error) { return true, nil }
-
-// Follow implements [Log].
-func (l *fakeLog) Follow(ctx context.Context, apply func(Revocation), caughtUp func(bool)) error {
-	l.mu.Lock()
-	l.follows++
-	l.mu.Unlock()
-	for next := 0; ; {
-		l.mu.Lock()
-		down, entries, changed := l.down, slices.Clone(l.entries[next:]), l.changed
-		l.mu.Unlock()
-		if down {
-			return errDown
-		}
-		for _, r := range entries {
-			apply(r)
-			next++
-		}
-		caughtUp(true)
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-func (l *fakeLog) notify() {
-	close(l.changed)
-	l.changed = make(chan struct{})
-}
-
-// change changes what the log does from now on.
-func (l *fakeLog) change(to func(*fakeLog)) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	to(l)
-	l.notify()
-}
-
-func refuseAll(l *fakeLog)  { l.refuse = func(Revocation) bool { return true } }
-func refuseNone(l *fakeLog) { l.refuse = func(Revocation) bool { return false } }
-func goDown(l *fakeLog)     { l.down = true }
-func comeUp(l *fakeLog)     { l.down = false }
-
-// counts returns how often the log was asked for what.
-func (l *fakeLog) counts() (entries, appends, follows int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.entries), l.appends, l.follows
 }
 
 // follow has the list follow a log, until the test closes it.

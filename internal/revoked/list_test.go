@@ -19,6 +19,7 @@ func alice() Token {
 }
 
 func TestList_Matches(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
 		r    Revocation
@@ -66,6 +67,7 @@ func TestList_Matches(t *testing.T) {
 // A token that names nothing is matched by nothing that names something, and one
 // that does not say when it was issued counts as issued before.
 func TestList_MatchesNothing(t *testing.T) {
+	t.Parallel()
 	b := newLab(false)
 	for _, r := range []Revocation{{Issuer: "i"}, {Subject: "s"}, {SessionID: "l"}, {TokenID: "t"}, {KeyID: "k"}} {
 		r.Until = in(time.Hour)
@@ -80,6 +82,7 @@ func TestList_MatchesNothing(t *testing.T) {
 // Of two revocations that differ in their times alone, the one that covers the
 // other is kept, whichever comes first.
 func TestList_Covers(t *testing.T) {
+	t.Parallel()
 	early, late := in(time.Hour), in(2*time.Hour)
 	tests := []struct {
 		name          string
@@ -111,6 +114,7 @@ func TestList_Covers(t *testing.T) {
 
 // What ends has ended by the clock and by the time that has passed.
 func TestList_Expiry(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name   string
 		start  time.Duration // of the clock, ahead, when the revocation arrives
@@ -157,6 +161,7 @@ func TestList_Expiry(t *testing.T) {
 // How many are kept that were over on arrival is bounded; those that hold are not
 // touched.
 func TestList_LateBounded(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newLab(false)
 		defer b.Close()
@@ -174,6 +179,7 @@ func TestList_LateBounded(t *testing.T) {
 
 // A mark saves a look-up for as long as nothing happens, and not a moment longer.
 func TestList_Mark(t *testing.T) {
+	t.Parallel()
 	token := Token{Subject: "alice", TokenID: "t"}
 	until := in(time.Hour)
 	tests := []struct {
@@ -209,6 +215,7 @@ func TestList_Mark(t *testing.T) {
 
 // A verdict that depends on the clock sets no mark, and a refusal neither.
 func TestList_NoMark(t *testing.T) {
+	t.Parallel()
 	b := newLab(false)
 	token := Token{Subject: "alice"}
 	b.Add(Revocation{Subject: "alice", Until: in(time.Hour)})
@@ -234,6 +241,7 @@ func TestList_NoMark(t *testing.T) {
 }
 
 func TestList_RefusesAll(t *testing.T) {
+	t.Parallel()
 	b := newLab(true)
 	b.wants(t, Token{}, refusal.ErrRevocationsUnavailable)
 	b.setIncomplete(false)
@@ -257,6 +265,7 @@ func TestList_RefusesAll(t *testing.T) {
 // What begins to hold is announced, and nothing else. Who adds it is told what
 // adds nothing.
 func TestList_Announces(t *testing.T) {
+	t.Parallel()
 	b := newLab(false)
 	for _, tt := range []struct {
 		name string
@@ -295,6 +304,7 @@ func TestList_Allocates(t *testing.T) {
 }
 
 func TestRevocation_Describe(t *testing.T) {
+	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	r := Revocation{Issuer: "i", Subject: "s\n", SessionID: "l", TokenID: "t", KeyID: "k", IssuedBefore: at, Until: at}
 	const want = `revoked, issuer "i", subject "s\n", session ID "l", token ID "t", key ID "k", issued before 2026-01-02T03:04:05Z`

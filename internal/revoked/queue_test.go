@@ -12,6 +12,7 @@ func waitingFor(r Revocation, file string) *waitingEntry {
 
 // Those of one pattern are found by what they cover, and no others.
 func TestQueue_Covers(t *testing.T) {
+	t.Parallel()
 	early, late := in(time.Hour), in(2*time.Hour)
 	q := newQueue()
 	short := waitingFor(Revocation{Subject: "alice", Until: early}, "")
@@ -44,6 +45,7 @@ func TestQueue_Covers(t *testing.T) {
 }
 
 func TestQueue_Order(t *testing.T) {
+	t.Parallel()
 	q := newQueue()
 	var all []*waitingEntry
 	for _, subject := range []string{"a", "b", "c"} {
@@ -71,6 +73,7 @@ func TestQueue_Order(t *testing.T) {
 
 // What waits is over by both clocks.
 func TestQueue_Over(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue()
 		q.add(waitingFor(Revocation{Subject: "a", Until: in(time.Hour)}, ""))

@@ -5,19 +5,21 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/memorylog"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // withRefusingLog runs a test of a follower whose log takes nothing yet.
-func withRefusingLog(t *testing.T, dir string, test func(t *testing.T, b *lab, log *fakeLog, f *Follower)) {
+func withRefusingLog(t *testing.T, dir string, test func(t *testing.T, b *lab, log *memoryLog, f *Follower)) {
 	synctest.Test(t, func(t *testing.T) {
-		b, log := newLab(false), newFakeLog()
-		log.change(refuseAll)
+		b, log := newLab(false), memorylog.New[Revocation]()
+		log.RefuseAll()
 		f := b.follow(t, log, dir)
 		synctest.Wait()
 		test(t, b, log, f)
@@ -33,7 +35,7 @@ func wantShared(t *testing.T, f *Follower, r Revocation, wantDurable bool, want 
 	if durable != wantDurable || !errors.Is(err, want) {
 		t.Errorf("Share(%v) = %t, %v, want %t, %v", r, durable, err, wantDurable, want)
 	}
-	if want != nil && (!errors.Is(err, errDown) || !errors.Is(err, refusal.ErrRevocationsUnavailable)) {
+	if want != nil && (!errors.Is(err, memorylog.ErrDown) || !errors.Is(err, refusal.ErrRevocationsUnavailable)) {
 		t.Errorf("Share(%v) error = %v, want the log's own too", r, err)
 	}
 }
@@ -41,7 +43,8 @@ func wantShared(t *testing.T, f *Follower, r Revocation, wantDurable bool, want 
 // What the log does not take is shared once it does; what was replaced meanwhile
 // is not.
 func TestFollower_SharesLate(t *testing.T) {
-	withRefusingLog(t, "", func(t *testing.T, b *lab, log *fakeLog, f *Follower) {
+	t.Parallel()
+	withRefusingLog(t, "", func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
 		for n := range 10 {
 			wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Duration(n+1) * time.Hour).Truncate(time.Second)}, false, ErrWaits)
 		}
@@ -50,15 +53,15 @@ func TestFollower_SharesLate(t *testing.T) {
 		if n, _ := f.unshared.count(); n != 1 {
 			t.Errorf("%d wait, want the one that covers the others", n)
 		}
-		_, before, _ := log.counts()
+		_, before, _ := log.Counts()
 		time.Sleep(time.Hour)
-		if _, now, _ := log.counts(); now-before < 40 || now-before > 140 {
+		if _, now, _ := log.Counts(); now-before < 40 || now-before > 140 {
 			t.Errorf("%d attempts in an hour, want about one a minute", now-before)
 		}
-		log.change(refuseNone)
+		log.RefuseNone()
 		time.Sleep(2 * time.Minute)
 		wantReady(t, f, nil)
-		if entries, _, _ := log.counts(); entries != 1 {
+		if entries, _, _ := log.Counts(); entries != 1 {
 			t.Errorf("%d are in the log, want 1", entries)
 		}
 		if begun, ended := b.said("wait to be shared"), b.said("no revocation waits"); begun != 1 || ended != 1 {
@@ -69,10 +72,11 @@ func TestFollower_SharesLate(t *testing.T) {
 
 // One that is shared at once takes with it what waits and says no more.
 func TestFollower_SharedAtOnce(t *testing.T) {
-	withRefusingLog(t, "", func(t *testing.T, _ *lab, log *fakeLog, f *Follower) {
+	t.Parallel()
+	withRefusingLog(t, "", func(t *testing.T, _ *lab, log *memoryLog, f *Follower) {
 		wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Hour)}, false, ErrWaits)
 		wantShared(t, f, Revocation{Subject: "bob", Until: in(time.Hour)}, false, ErrWaits)
-		log.change(func(l *fakeLog) { l.refuse = func(r Revocation) bool { return r.Subject == "bob" } })
+		log.Refuse(func(r Revocation) bool { return r.Subject == "bob" })
 		wantShared(t, f, Revocation{Subject: "alice", Until: in(2 * time.Hour)}, true, nil)
 		if n, _ := f.unshared.count(); n != 1 {
 			t.Errorf("%d wait, want bob's alone", n)
@@ -83,14 +87,15 @@ func TestFollower_SharedAtOnce(t *testing.T) {
 // One that the log never takes does not hold up the others, and one that is over
 // is dropped.
 func TestFollower_NeverShared(t *testing.T) {
-	withRefusingLog(t, "", func(t *testing.T, b *lab, log *fakeLog, f *Follower) {
+	t.Parallel()
+	withRefusingLog(t, "", func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
 		wantShared(t, f, Revocation{Subject: "never", Until: in(time.Hour)}, false, ErrWaits)
 		for n := range 20 {
 			wantShared(t, f, Revocation{Subject: fmt.Sprint(n), Until: in(time.Hour)}, false, ErrWaits)
 		}
-		log.change(func(l *fakeLog) { l.refuse = func(r Revocation) bool { return r.Subject == "never" } })
+		log.Refuse(func(r Revocation) bool { return r.Subject == "never" })
 		time.Sleep(5 * time.Minute)
-		if entries, _, _ := log.counts(); entries != 20 {
+		if entries, _, _ := log.Counts(); entries != 20 {
 			t.Errorf("%d are shared, want 20", entries)
 		}
 		time.Sleep(2 * time.Hour)
@@ -102,7 +107,8 @@ func TestFollower_NeverShared(t *testing.T) {
 }
 
 func TestFollower_TooManyWait(t *testing.T) {
-	withRefusingLog(t, "", func(t *testing.T, b *lab, _ *fakeLog, f *Follower) {
+	t.Parallel()
+	withRefusingLog(t, "", func(t *testing.T, b *lab, _ *memoryLog, f *Follower) {
 		for n := range maxUnshared {
 			if _, err := f.Share(t.Context(), Revocation{TokenID: fmt.Sprint(n), Until: in(time.Hour)}); !errors.Is(err, ErrWaits) {
 				t.Fatalf("Share() error = %v for revocation %d, want %v", err, n, ErrWaits)
@@ -126,25 +132,24 @@ func TestFollower_TooManyWait(t *testing.T) {
 // What waits in a directory holds again before the follower of the next start is
 // there, and is shared.
 func TestFollower_Dir(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "waiting")
 	r := Revocation{Issuer: "i", Subject: "alice", SessionID: "s", TokenID: "t", KeyID: "k", IssuedBefore: in(0).Add(1), EndedAt: in(0).Add(2), Until: in(100 * 365 * 24 * time.Hour)}
-	withRefusingLog(t, dir, func(t *testing.T, _ *lab, _ *fakeLog, f *Follower) {
+	withRefusingLog(t, dir, func(t *testing.T, _ *lab, _ *memoryLog, f *Follower) {
 		wantShared(t, f, r, true, ErrWaits)
 		if err := f.Close(); !errors.Is(err, ErrWaits) || errors.Is(err, ErrNotShared) {
 			t.Errorf("Close() error = %v, want %v", err, ErrWaits)
 		}
 	})
-	withRefusingLog(t, dir, func(t *testing.T, b *lab, log *fakeLog, f *Follower) {
+	withRefusingLog(t, dir, func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
 		if got := b.InForce(); len(got) != 1 || got[0] != r {
 			t.Fatalf("%v hold after the start, want %v", got, r)
 		}
 		wantReady(t, f, ErrWaits)
-		log.change(refuseNone)
+		log.RefuseNone()
 		time.Sleep(2 * time.Minute)
-		log.mu.Lock()
-		defer log.mu.Unlock()
-		if len(log.entries) != 1 || log.entries[0] != r {
-			t.Errorf("the log has %v, want %v", log.entries, r)
+		if !slices.Equal(log.Entries(), []Revocation{r}) {
+			t.Errorf("the log has %v, want %v", log.Entries(), r)
 		}
 	})
 	if files, _ := filepath.Glob(filepath.Join(dir, "*"+entrySuffix)); len(files) != 0 {
@@ -155,6 +160,7 @@ func TestFollower_Dir(t *testing.T) {
 // A full directory with more than can wait, as a crash leaves it, keeps nobody from
 // starting. What is there is shared before more may wait.
 func TestFollower_DirOverFull(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "waiting")
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
@@ -168,7 +174,7 @@ func TestFollower_DirOverFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	withRefusingLog(t, dir, func(t *testing.T, b *lab, _ *fakeLog, f *Follower) {
+	withRefusingLog(t, dir, func(t *testing.T, b *lab, _ *memoryLog, f *Follower) {
 		if n := b.Len(); n != maxUnshared+1 {
 			t.Errorf("%d hold after the start, want all %d", n, maxUnshared+1)
 		}
@@ -179,6 +185,7 @@ func TestFollower_DirOverFull(t *testing.T) {
 // A directory whose content is not understood is an error, and the next start may
 // have it.
 func TestFollower_DirRefused(t *testing.T) {
+	t.Parallel()
 	const fine = `{"version":1,"revocation":{"subject":"alice","until":"2100-01-01T00:00:00Z"}}`
 	tests := []struct {
 		name, content string
@@ -202,7 +209,7 @@ func TestFollower_DirRefused(t *testing.T) {
 		}
 		d.Close()
 		b := newLab(false)
-		f, err := b.Follow(FollowerConfig{Log: newFakeLog(), Dir: path, Complete: func(*Revocation) {}})
+		f, err := b.Follow(FollowerConfig{Log: memorylog.New[Revocation](), Dir: path, Complete: func(*Revocation) {}})
 		if tt.want == "" {
 			if err != nil || b.Len() != 1 {
 				t.Errorf("%s: Follow() error = %v, and %d hold", tt.name, err, b.Len())

@@ -8,6 +8,7 @@ import (
 )
 
 func TestUses(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var u Uses
 		id, until := UseID(UseLogoutToken, "i", "1"), in(time.Hour)
@@ -37,6 +38,7 @@ func TestUses(t *testing.T) {
 
 // What does not fit counts as not used, and what is there stays.
 func TestUses_Bounded(t *testing.T) {
+	t.Parallel()
 	var u Uses
 	until := in(time.Hour)
 	for n := range maxUses {

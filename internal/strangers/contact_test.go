@@ -81,6 +81,7 @@ func (w *world) fill(wg *sync.WaitGroup) {
 }
 
 func TestContact(t *testing.T) {
+	t.Parallel()
 	bubble(t, "a thousand callers, one contact", func(t *testing.T) {
 		w := newWorld(t, 1, nil)
 		var wg sync.WaitGroup
@@ -223,6 +224,7 @@ func TestContact(t *testing.T) {
 // An attacker who names an issuer before its own users do neither delays their
 // turn nor endangers its place.
 func TestContact_NamedByAnAttackerFirst(t *testing.T) {
+	t.Parallel()
 	hang := func(w *world, wg *sync.WaitGroup, who int, names ...string) {
 		for _, name := range names {
 			wg.Go(func() { _, _ = w.contact(w.t.Context(), who, "https://hang-"+name+".test") })
@@ -266,6 +268,7 @@ func TestContact_NamedByAnAttackerFirst(t *testing.T) {
 // An attacker who asks a known issuer for made-up key IDs, on accounts that have
 // no turn to come, does not keep its own users' question from being asked.
 func TestContact_LookupByAnAttackerFirst(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, func(c *strangers.Config) { c.Places, c.Rate = 4, 4 })
 		i, err := w.contact(t.Context(), 99, w.known[0].URL())
@@ -308,6 +311,7 @@ func TestContact_LookupByAnAttackerFirst(t *testing.T) {
 // Callers whose issuers have their keys at one host elsewhere take turns there,
 // too: one who floods it keeps no other from it.
 func TestContact_ForeignHost(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const evil = 200
 		w := newWorld(t, evil+2, func(c *strangers.Config) { c.MaxIssuers, c.Places, c.Rate = 1000, 16, 50 })

@@ -22,6 +22,7 @@ var (
 // TestTurns_Simulation has callers come, hang, leave and share turns at random and
 // holds the queue to its promises.
 func TestTurns_Simulation(t *testing.T) {
+	t.Parallel()
 	had, postponed, taken := 0, 0, 0
 	for seed := *firstSeed; seed < *firstSeed+*seeds; seed++ {
 		synctest.Test(t, func(t *testing.T) {

@@ -98,6 +98,7 @@ func wantPostponed(t *testing.T, ended <-chan error) {
 }
 
 func TestTurns_Order(t *testing.T) {
+	t.Parallel()
 	bubble(t, "the caller who had none for the longest time is next", func(t *testing.T) {
 		l := newLine(t, 9, 9, 10, 3)
 		l.join("a1", 'a', 0)
@@ -132,6 +133,7 @@ func TestTurns_Order(t *testing.T) {
 }
 
 func TestTurns_Patience(t *testing.T) {
+	t.Parallel()
 	bubble(t, "a wait ends after two seconds", func(t *testing.T) {
 		l := newLine(t, 1, 9, 100, 100)
 		l.join("a", 'a', time.Minute)
@@ -181,6 +183,7 @@ func TestTurns_Patience(t *testing.T) {
 }
 
 func TestTurns_Capacity(t *testing.T) {
+	t.Parallel()
 	bubble(t, "who waits for most gives way to a newcomer", func(t *testing.T) {
 		l := newLine(t, 9, 4, 0.6, 1)
 		l.join("a0", 'a', 0)
@@ -238,6 +241,7 @@ func TestTurns_Capacity(t *testing.T) {
 }
 
 func TestTurns_Reclaim(t *testing.T) {
+	t.Parallel()
 	bubble(t, "a newcomer gets a place of the caller who holds most, the oldest", func(t *testing.T) {
 		l := newLine(t, 4, 9, 100, 100)
 		b := l.join("b", 'b', time.Minute)
@@ -347,6 +351,7 @@ func TestTurns_Reclaim(t *testing.T) {
 }
 
 func TestHosts(t *testing.T) {
+	t.Parallel()
 	for one, other := range map[string]string{
 		"https://keys.test/a": "https://KEYS.test:443/b?c", "https://keys.test./a": "https://keys.test", "https://keys.test:444/": "https://Keys.test:444",
 	} {

@@ -17,6 +17,7 @@ import (
 // What was sealed opens with its own secret and in its own ticket alone, and is
 // then what it was, to the byte.
 func TestSeal(t *testing.T) {
+	t.Parallel()
 	secret, other := []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
 	keyID, payload := "k", `{ "iss":"a", "name":"<&>", "big":12345678901234567890 }`
 	sealed, err := ticket.Seal(secret, "t1", ticket.Original{Algorithm: "ES256", KeyID: &keyID, Key: "thumb"}, payload)
@@ -69,6 +70,7 @@ func encrypt(t *testing.T, secret []byte, content string) string {
 }
 
 func TestPlace(t *testing.T) {
+	t.Parallel()
 	from := func(origins ...string) *http.Request {
 		r := httptest.NewRequest(http.MethodPost, "/", nil)
 		r.Header["Origin"] = origins
@@ -103,6 +105,7 @@ func TestPlace(t *testing.T) {
 
 // An Authority knows how old its own tickets are, and nothing of others'.
 func TestAuthority_Age(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a, other := ticket.NewAuthority(nil), ticket.NewAuthority(nil)
 		time.Sleep(time.Hour)
@@ -123,6 +126,7 @@ func TestAuthority_Age(t *testing.T) {
 
 // Secrets are not shown by printing who has them.
 func TestAuthority_Printed(t *testing.T) {
+	t.Parallel()
 	secret := "a secret of thirty-two bytes, or so"
 	a := ticket.NewAuthority(func(string) ([]byte, bool) { return []byte(secret), true })
 	if got, signs := a.Secret("k"); string(got) != secret || !signs {
@@ -142,6 +146,7 @@ func TestAuthority_Printed(t *testing.T) {
 // A ticket is used once, by its own age or, where that is not known, by a clock
 // that may be set back.
 func TestAuthority_Use(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		a := ticket.NewAuthority(nil)
 		use := func(id string, expiry, now time.Time, known bool, want error) {
@@ -167,6 +172,7 @@ func TestAuthority_Use(t *testing.T) {
 // Where there is no place to remember another ticket, it is refused until those
 // before it are long over.
 func TestAuthority_Full(t *testing.T) {
+	t.Parallel()
 	const most = 1 << 18
 	synctest.Test(t, func(t *testing.T) {
 		a := ticket.NewAuthority(nil)

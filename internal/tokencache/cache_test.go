@@ -53,6 +53,7 @@ func check(t testing.TB, c *tokencache.Cache[verdict]) {
 }
 
 func TestCache(t *testing.T) {
+	t.Parallel()
 	c := tokencache.New[verdict](1<<20, nil)
 	if has(t, c, 1) {
 		t.Error("an empty cache has the token")
@@ -74,6 +75,7 @@ func TestCache(t *testing.T) {
 }
 
 func TestCache_PutReplaces(t *testing.T) {
+	t.Parallel()
 	c := tokencache.New[verdict](1<<20, nil)
 	first, second := &verdict{}, &verdict{}
 	c.Put("token", first, 100, later(), 0)
@@ -93,6 +95,7 @@ func TestCache_PutReplaces(t *testing.T) {
 }
 
 func TestCache_NilHoldsNothing(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int64{0, -1} {
 		c := tokencache.New[verdict](size, nil)
 		put(c, 1)
@@ -106,6 +109,7 @@ func TestCache_NilHoldsNothing(t *testing.T) {
 
 // TestCache_ExactToken puts one token and asks for its neighbours.
 func TestCache_ExactToken(t *testing.T) {
+	t.Parallel()
 	c := tokencache.New[verdict](1<<20, nil)
 	tok := token(1)
 	c.Put(tok, &verdict{}, verdictBytes, later(), 0)
@@ -129,6 +133,7 @@ func TestCache_ExactToken(t *testing.T) {
 // TestCache_SameHash gives all tokens one hash: only the comparison of the
 // whole token keeps them apart.
 func TestCache_SameHash(t *testing.T) {
+	t.Parallel()
 	const fit = tokencache.MaxChain
 	for _, hash := range []uint64{0, 1, 1<<64 - 1} {
 		c := tokencache.New[verdict](1<<30, nil)
@@ -150,6 +155,7 @@ func TestCache_SameHash(t *testing.T) {
 // TestCache_CollidingTokens presents valid tokens whose signatures were chosen
 // to end alike. They must neither be mixed up nor make anyone wait.
 func TestCache_CollidingTokens(t *testing.T) {
+	t.Parallel()
 	c := tokencache.New[verdict](64<<20, nil)
 	for n := range 1000 {
 		tok := fmt.Sprintf("eyJhbGciOiJFUzI1NiJ9.%08d.%s", n, strings.Repeat("s", 86))
@@ -167,6 +173,7 @@ func TestCache_CollidingTokens(t *testing.T) {
 // TestCache_FullChainMoves keeps one chain full while its entries are evicted,
 // moved and replaced.
 func TestCache_FullChainMoves(t *testing.T) {
+	t.Parallel()
 	for size := int64(12 << 10); size < 96<<10; size += 4 << 10 {
 		c := tokencache.New[verdict](size, nil)
 		random := rand.New(rand.NewPCG(3, uint64(size)))
@@ -213,6 +220,7 @@ func TestCache_GetDoesNotAllocate(t *testing.T) {
 }
 
 func TestCache_Sizes(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int64{1, 100, 4 << 10, 64 << 10, 1 << 20, 20 << 20, 64 << 20} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			c := tokencache.New[verdict](size, nil)
@@ -235,6 +243,7 @@ func TestCache_Sizes(t *testing.T) {
 }
 
 func TestCache_DeleteFunc(t *testing.T) {
+	t.Parallel()
 	c := tokencache.New[verdict](64<<20, nil)
 	for n := range 5000 {
 		put(c, n)
@@ -265,6 +274,7 @@ func TestCache_DeleteFunc(t *testing.T) {
 // TestCache_Concurrent is for the race detector: all methods at once, on few
 // tokens and little memory, so that entries are moved and evicted under readers.
 func TestCache_Concurrent(t *testing.T) {
+	t.Parallel()
 	const size, tokens = 512 << 10, 600
 	c := tokencache.New[verdict](size, nil)
 	all := make([]string, tokens)
@@ -302,6 +312,7 @@ func TestCache_Concurrent(t *testing.T) {
 // TestCache_DeletedStaysDeleted: once Delete has returned, no Get finds the
 // token, whatever else moves about.
 func TestCache_DeletedStaysDeleted(t *testing.T) {
+	t.Parallel()
 	c := tokencache.New[verdict](256<<10, nil)
 	stop := make(chan struct{})
 	var wg sync.WaitGroup

@@ -12,6 +12,7 @@ import (
 // TestCache_Bounded does what callers do, at random, and counts the books
 // again and again.
 func TestCache_Bounded(t *testing.T) {
+	t.Parallel()
 	for seed := range uint64(4) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		size := int64(100<<10 + random.IntN(4<<20))
@@ -82,6 +83,7 @@ func (f flood) misses(t *testing.T) (missed, of int) {
 // the middle of it, find and keep a place while others present fresh tokens in
 // numbers.
 func TestCache_Flood(t *testing.T) {
+	t.Parallel()
 	anyone := func(n int) uint64 { return uint64(1_000_000 + n) }
 	oneMill := func(int) uint64 { return 1_000_000 }
 	for _, tt := range []struct {
@@ -138,6 +140,7 @@ func (s *steps) held(first, n int) (held int) {
 // TestCache_Credit holds what presentations buy a token that is not presented
 // again: a place in the main part, and there a number of rounds.
 func TestCache_Credit(t *testing.T) {
+	t.Parallel()
 	const many = 5000
 	for _, tt := range []struct {
 		name    string
@@ -198,6 +201,7 @@ func TestCache_Credit(t *testing.T) {
 // TestCache_OneOwnerAlone: a cache that serves one owner only has use for all
 // its memory.
 func TestCache_OneOwnerAlone(t *testing.T) {
+	t.Parallel()
 	const tokens = 3000
 	c := tokencache.New[verdict](8<<20, nil)
 	for range 3 {
@@ -213,6 +217,7 @@ func TestCache_OneOwnerAlone(t *testing.T) {
 }
 
 func TestCache_ExpiredLeaveFirst(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const size = 4 << 20
 		c := tokencache.New[verdict](size, nil)
@@ -257,6 +262,7 @@ func TestCache_ExpiredLeaveFirst(t *testing.T) {
 }
 
 func TestCache_Expiry(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for _, tt := range []struct {
 			name   string

@@ -13,6 +13,7 @@ import (
 // TestCache_Grows: a cache begins small, since whatever it holds costs every
 // collection of garbage, and finds all tokens while it grows.
 func TestCache_Grows(t *testing.T) {
+	t.Parallel()
 	c := tokencache.New[verdict](64<<20, nil)
 	if c.Bytes() > 256<<10 {
 		t.Errorf("Bytes() = %d of an empty cache", c.Bytes())
@@ -35,6 +36,7 @@ func TestCache_Grows(t *testing.T) {
 // buckets, as tokens made to collide would, and lets the cache grow to its last
 // bucket: no two of the chains may become one.
 func TestCache_ChainsGrowNoLonger(t *testing.T) {
+	t.Parallel()
 	for _, size := range []int64{200 << 10, 1 << 20, 3 << 20, 6 << 20, 7 << 20} {
 		c := tokencache.New[verdict](size, nil)
 		const borders = 16
@@ -62,6 +64,7 @@ func TestCache_ChainsGrowNoLonger(t *testing.T) {
 // the token's own value or none, comes to an end, and finds everything again
 // afterwards.
 func TestCache_GrowsUnderReaders(t *testing.T) {
+	t.Parallel()
 	const known, fresh = 100, 1500
 	all := make([]string, known+fresh)
 	for n := range all {

@@ -10,6 +10,7 @@ import (
 // The count by which keys take turns goes round without harm, on machines of 32
 // bits too, and each key has its turn.
 func TestOrder_GoesRound(t *testing.T) {
+	t.Parallel()
 	keys := make([]*keyset.Key, 6)
 	for i := range keys {
 		keys[i] = new(keyset.Key)

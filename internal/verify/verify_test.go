@@ -23,6 +23,7 @@ import (
 // Every step has a name of its own, works with the results of earlier ones only,
 // and returns what it did.
 func TestSteps(t *testing.T) {
+	t.Parallel()
 	var names []string
 	for _, s := range verify.Steps {
 		if s.Name == "" || slices.Contains(names, s.Name) || s.Run == nil || s.Describe == nil {
@@ -116,6 +117,7 @@ func (w *world) token(t *testing.T, change map[string]any) string {
 }
 
 func TestEvaluation(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	good := w.token(t, nil)
 	var e verify.Evaluation
@@ -164,6 +166,7 @@ func TestEvaluation(t *testing.T) {
 // The program's own rules see accepted tokens alone: they need all checks before
 // them.
 func TestSteps_RulesNeedAll(t *testing.T) {
+	t.Parallel()
 	var before []string
 	for _, step := range verify.Steps {
 		if step.Name == refusal.Rules {

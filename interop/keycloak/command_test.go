@@ -1,7 +1,6 @@
 package keycloak_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 )
 
 // buildCommand builds the command, once, and returns the directory it is in.
@@ -44,7 +44,7 @@ func (s *server) commandLine(t *testing.T, grant, clientID string, flags ...stri
 	}, flags...)...)
 }
 
-func TestToken_service(t *testing.T) {
+func TestToken_Service(t *testing.T) {
 	s := running(t)
 	auth, _ := s.authenticator(t)
 	secret := filepath.Join(t.TempDir(), "secret")
@@ -85,22 +85,7 @@ func standardError(err error) string {
 }
 
 // console is an output that is read while the program runs.
-type console struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (c *console) Write(p []byte) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.Write(p)
-}
-
-func (c *console) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.String()
-}
+type console struct{ authtest.Log }
 
 // await waits for the program to print something.
 func (c *console) await(t *testing.T, wanted *regexp.Regexp) string {
@@ -114,8 +99,8 @@ func (c *console) await(t *testing.T, wanted *regexp.Regexp) string {
 	return ""
 }
 
-// TestToken_person runs the commands of the page that need a person.
-func TestToken_person(t *testing.T) {
+// TestToken_Person runs the commands of the page that need a person.
+func TestToken_Person(t *testing.T) {
 	s := running(t)
 	auth, _ := s.authenticator(t)
 	var commands []string

@@ -86,7 +86,7 @@ func running(t *testing.T) *server {
 	return fixture.server
 }
 
-func TestAuthenticate_person(t *testing.T) {
+func TestAuthenticate_Person(t *testing.T) {
 	s := running(t)
 	auth, _ := s.authenticator(t)
 	claims, err := auth.Authenticate(t.Context(), s.alice(t).AccessToken)
@@ -114,7 +114,7 @@ func TestAuthenticate_person(t *testing.T) {
 	}
 }
 
-func TestAuthenticate_service(t *testing.T) {
+func TestAuthenticate_Service(t *testing.T) {
 	s := running(t)
 	auth, fetches := s.authenticator(t)
 	claims, err := auth.Authenticate(t.Context(), s.service(t, "importer"))
@@ -146,9 +146,9 @@ func wantRoles(t *testing.T, claims *oidcauth.Claims, want ...string) {
 	}
 }
 
-// TestAuthenticate_refused shows real tokens that are not for this server, or
+// TestAuthenticate_Refused shows real tokens that are not for this server, or
 // not access tokens. The ID token is for the right audience.
-func TestAuthenticate_refused(t *testing.T) {
+func TestAuthenticate_Refused(t *testing.T) {
 	s := running(t)
 	auth, _ := s.authenticator(t)
 	person := s.alice(t)
@@ -182,9 +182,9 @@ func TestAuthenticate_refused(t *testing.T) {
 	}
 }
 
-// TestAuthenticate_rotation rotates the realm's key as an administrator would:
+// TestAuthenticate_Rotation rotates the realm's key as an administrator would:
 // a new key takes over, the old one stays for a while, then goes.
-func TestAuthenticate_rotation(t *testing.T) {
+func TestAuthenticate_Rotation(t *testing.T) {
 	s := running(t)
 	auth, fetches := s.authenticator(t)
 	before := s.service(t, "importer")
@@ -249,9 +249,9 @@ func accepts(t *testing.T, auth *oidcauth.Authenticator, token string) *oidcauth
 	return claims
 }
 
-// TestAuthenticate_outage stops the server: its tokens are good all the same,
+// TestAuthenticate_Outage stops the server: its tokens are good all the same,
 // and nobody waits for it. Then it comes back.
-func TestAuthenticate_outage(t *testing.T) {
+func TestAuthenticate_Outage(t *testing.T) {
 	s := running(t)
 	auth, fetches := s.authenticator(t)
 	shown, kept := s.service(t, "importer"), s.alice(t).AccessToken

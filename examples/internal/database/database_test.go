@@ -40,6 +40,7 @@ func open(t *testing.T, admit oidcauth.Rule) *database.Database {
 }
 
 func TestConnect(t *testing.T) {
+	t.Parallel()
 	admitting := open(t, oidcauth.HasAudience(audience))
 	for _, row := range []struct {
 		name string
@@ -63,6 +64,7 @@ func TestConnect(t *testing.T) {
 }
 
 func TestCall(t *testing.T) {
+	t.Parallel()
 	db := open(t, nil)
 	hello := json.RawMessage(`{"text":"hello"}`)
 	for _, row := range []struct {
@@ -87,6 +89,7 @@ func TestCall(t *testing.T) {
 }
 
 func TestEvery(t *testing.T) {
+	t.Parallel()
 	db := open(t, nil)
 	if _, err := db.Call(as(t, "alice", "writer"), "send_message", json.RawMessage(`{"text":"hello"}`)); err != nil {
 		t.Fatal(err)

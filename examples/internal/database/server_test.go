@@ -1,7 +1,6 @@
 package database_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,6 +20,7 @@ import (
 	"github.com/oidcauth/oidcauth/examples/internal/database"
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 )
 
 const audience = "messages"
@@ -43,7 +42,7 @@ type bench struct {
 	db       *database.Database
 	server   *httptest.Server
 	file     string
-	log      *syncBuffer
+	log      *authtest.Log
 	stop     func() // ends the server's base context
 }
 
@@ -53,7 +52,7 @@ func newBench(t *testing.T) *bench {
 	client := func(id, audience string, lifetime time.Duration, roles ...string) provider.Client {
 		return provider.Client{ID: id, Secret: "secret", Audiences: []string{audience}, Roles: roles, TokenLifetime: lifetime}
 	}
-	b := &bench{server: httptest.NewUnstartedServer(nil), file: filepath.Join(t.TempDir(), "messages.db"), log: &syncBuffer{}}
+	b := &bench{server: httptest.NewUnstartedServer(nil), file: filepath.Join(t.TempDir(), "messages.db"), log: &authtest.Log{}}
 	p, err := provider.Start(t.Context(), provider.Config{
 		Clients: []provider.Client{
 			client("writer", audience, 0, "writer"),
@@ -160,25 +159,8 @@ func (b *bench) send(t *testing.T, r *http.Request) (status int, got answer) {
 	return response.StatusCode, got
 }
 
-// syncBuffer is a buffer that several goroutines may write to.
-type syncBuffer struct {
-	mu  sync.Mutex // guards buf
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 func TestServer(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, row := range []struct {
 		name, client, method, path, body string
@@ -219,6 +201,7 @@ func TestServer(t *testing.T) {
 }
 
 func TestServer_CallersSeeOwnRowsOnly(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	writer, other := b.token(t, "writer"), b.token(t, "other")
 	for token, text := range map[string]string{writer: "from writer", other: "from other"} {
@@ -240,6 +223,7 @@ func TestServer_CallersSeeOwnRowsOnly(t *testing.T) {
 }
 
 func TestServer_Ready(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.provider.Stop()
 	if status, _ := b.do(t, "GET", "/readyz", "", ""); status != http.StatusServiceUnavailable {
@@ -254,6 +238,7 @@ func TestServer_Ready(t *testing.T) {
 // TestTokensAreNeitherLoggedNorStored sends tokens in every way that a client
 // can, right or wrong, and looks for them in all that the server keeps.
 func TestTokensAreNeitherLoggedNorStored(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	accepted, forbidden, refused := b.token(t, "writer"), b.token(t, "reader"), b.token(t, "billing")
 	forged := accepted[:len(accepted)-8] + "AAAAAAAA"

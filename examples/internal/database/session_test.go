@@ -91,6 +91,7 @@ func TestSocket_Renewal(t *testing.T) {
 }
 
 func TestSocket_RenewalRefused(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	own := b.tokenOf(t, "app", "alice")
 	for _, row := range []struct {
@@ -125,6 +126,7 @@ func TestSocket_RenewalRefused(t *testing.T) {
 }
 
 func TestSocket_WithoutTokenCannotRenew(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	conn, _ := dial(t, b, "")
 	if got := ask(t, conn, database.Frame{Renew: b.tokenOf(t, "app", "alice")}); got.Status != http.StatusBadRequest {
@@ -161,6 +163,7 @@ func (b *bench) signOut(t *testing.T, tokens *signin.Tokens) {
 }
 
 func TestSocket_Logout(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	here, elsewhere := b.signIn(t), b.signIn(t)
 	conn, _ := dial(t, b, here.OAuth.AccessToken)
@@ -187,6 +190,7 @@ func TestSocket_Logout(t *testing.T) {
 // the end of a session and that of its connection. What is open to nobody is not
 // open to them either.
 func TestSocket_ServesNothingAfterItsSession(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	token := b.tokenOf(t, "app", "alice")
 	claims, err := b.auth.Authenticate(t.Context(), token)
@@ -215,6 +219,7 @@ func TestSocket_ServesNothingAfterItsSession(t *testing.T) {
 }
 
 func TestSocket_EndsWithTheServer(t *testing.T) {
+	t.Parallel()
 	for name, client := range map[string]string{"with a token": "writer", "without a token": ""} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -228,6 +233,7 @@ func TestSocket_EndsWithTheServer(t *testing.T) {
 
 // TestSocket_LeavesNoGoroutine ends sockets in every way there is.
 func TestSocket_LeavesNoGoroutine(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	tokens := b.signIn(t)
 	gone, _ := dial(t, b, b.token(t, "other"))
@@ -273,6 +279,7 @@ func socketGoroutines(t *testing.T) int {
 // TestCall_CallerRevokedMeanwhile calls with a context that ends before the
 // transaction does.
 func TestCall_CallerRevokedMeanwhile(t *testing.T) {
+	t.Parallel()
 	db := open(t, nil)
 	ctx, cancel := context.WithCancelCause(as(t, "alice", "writer"))
 	if _, err := db.Call(ctx, "send_message", hello); err != nil {

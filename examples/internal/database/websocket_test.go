@@ -86,6 +86,7 @@ func readFile(t *testing.T, name string) string {
 }
 
 func TestSocket_Handshake(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, row := range []struct {
 		name, client string
@@ -110,6 +111,7 @@ func TestSocket_Handshake(t *testing.T) {
 }
 
 func TestSocket_Frames(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	hello := json.RawMessage(`{"text":"hello"}`)
 	for _, row := range []struct {
@@ -139,6 +141,7 @@ func TestSocket_Frames(t *testing.T) {
 }
 
 func TestSocket_WantsItsSubprotocol(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	conn, _, err := websocket.Dial(t.Context(), b.server.URL+"/v1/connect", &websocket.DialOptions{Subprotocols: []string{"other.v1"}})
 	if err != nil {
@@ -149,6 +152,7 @@ func TestSocket_WantsItsSubprotocol(t *testing.T) {
 }
 
 func TestSocket_FrameTooBig(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	for _, row := range []struct {
 		name string

@@ -75,6 +75,7 @@ func endSession(t *testing.T, p *provider.Provider, hint string) int {
 // TestEndSession_TellsClients signs Alice in with two browsers and out of one:
 // the clients that she came to with it are told, by a token that says so.
 func TestEndSession_TellsClients(t *testing.T) {
+	t.Parallel()
 	n := listen(t, http.StatusOK)
 	p := startWithLogout(t, n)
 	browser := signin.NewBrowser("alice", "correct horse")
@@ -127,6 +128,7 @@ func expectLogoutToken(t *testing.T, p *provider.Provider, got [2]string, sessio
 
 // TestEndSession_ClientCannotBeTold signs out all the same, and says so.
 func TestEndSession_ClientCannotBeTold(t *testing.T) {
+	t.Parallel()
 	n := listen(t, http.StatusServiceUnavailable)
 	p := startWithLogout(t, n)
 	tokens := visit(t, p, signin.NewBrowser("alice", "correct horse"), "app")

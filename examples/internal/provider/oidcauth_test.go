@@ -77,6 +77,7 @@ func mustToken(t *testing.T) func(token string, err error) string {
 }
 
 func TestAuthenticate_RealTokens(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	must := mustToken(t)
 	person := signIn(t, p, "email", "offline_access")
@@ -123,6 +124,7 @@ func TestAuthenticate_RealTokens(t *testing.T) {
 }
 
 func TestAuthenticate_RealClaims(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	person := signIn(t, p, "email")
 	claims, err := trust(t, p).Authenticate(t.Context(), person.IDToken)
@@ -144,6 +146,7 @@ func TestAuthenticate_RealClaims(t *testing.T) {
 }
 
 func TestAuthenticate_RealRSAKeys(t *testing.T) {
+	t.Parallel()
 	p, err := provider.Start(t.Context(), provider.Config{
 		Algorithm: jose.RS256,
 		Clients:   []provider.Client{{ID: "service", Secret: "service-secret", Audiences: []string{audience}}},
@@ -161,6 +164,7 @@ func TestAuthenticate_RealRSAKeys(t *testing.T) {
 // TestRotation_RefusesNobody changes the provider's key while clients fetch
 // tokens and use them, new ones and old ones.
 func TestRotation_RefusesNobody(t *testing.T) {
+	t.Parallel()
 	const clients, callsAround = 4, 50
 	p := start(t)
 	var fetches atomic.Int64
@@ -216,6 +220,7 @@ func TestRotation_RefusesNobody(t *testing.T) {
 }
 
 func TestWithdrawnKey(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	auth := trust(t, p)
 	must := mustToken(t)
@@ -239,6 +244,7 @@ func TestWithdrawnKey(t *testing.T) {
 // TestProviderDownAtStart does what a client is told: it waits as long as the
 // answer says and tries again.
 func TestProviderDownAtStart(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	token := mustToken(t)(p.AccessToken(t.Context(), "service", ""))
 	p.Stop()
@@ -277,6 +283,7 @@ func TestProviderDownAtStart(t *testing.T) {
 }
 
 func TestProviderDownLater(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	auth := trust(t, p)
 	must := mustToken(t)
@@ -295,6 +302,7 @@ func TestProviderDownLater(t *testing.T) {
 // TestExpiry_RealToken shows a token in its life and after it. If the machine
 // is too busy to show it within its life, the next lives for twice as long.
 func TestExpiry_RealToken(t *testing.T) {
+	t.Parallel()
 	const ready, longest = "ready", 6
 	cfg := provider.Config{Clients: []provider.Client{{ID: ready, Secret: "service-secret", Audiences: []string{audience}}}}
 	life := func(n int) time.Duration { return 2 * time.Second << n }

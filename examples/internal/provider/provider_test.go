@@ -77,6 +77,7 @@ func part(t *testing.T, token string, n int) map[string]any {
 }
 
 func TestCodeFlow(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	tokens := signIn(t, p, "email", "offline_access")
 	if tokens.Subject != "alice" {
@@ -100,6 +101,7 @@ func TestCodeFlow(t *testing.T) {
 }
 
 func TestCodeFlow_SecondClientNeedsNoPassword(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	flow := signin.Flow{Issuer: p.Issuer(), ClientID: "app"}
 	browser := signin.NewBrowser("alice", "correct horse")
@@ -117,6 +119,7 @@ func TestCodeFlow_SecondClientNeedsNoPassword(t *testing.T) {
 }
 
 func TestCodeFlow_WrongPassword(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	flow := signin.Flow{Issuer: p.Issuer(), ClientID: "app"}
 	if _, err := flow.Run(t.Context(), signin.NewBrowser("alice", "wrong")); err == nil {
@@ -130,6 +133,7 @@ func TestCodeFlow_WrongPassword(t *testing.T) {
 // TestCode_SpentAtFirstUse offers a code with a wrong proof first: it must not
 // be good any more for whoever comes with the right one.
 func TestCode_SpentAtFirstUse(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	codes := make(chan string, 1)
 	callback := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -171,6 +175,7 @@ func TestCode_SpentAtFirstUse(t *testing.T) {
 }
 
 func TestRefresh(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	tokens := signIn(t, p, "offline_access")
 	spent := tokens.OAuth.RefreshToken
@@ -195,6 +200,7 @@ func refresh(ctx context.Context, config *oauth2.Config, token string) (*oauth2.
 }
 
 func TestEndSession(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	tokens := signIn(t, p, "offline_access")
 	response, err := http.Get(p.Issuer() + "/end_session?" + url.Values{"id_token_hint": {tokens.IDToken}}.Encode())
@@ -212,6 +218,7 @@ func TestEndSession(t *testing.T) {
 }
 
 func TestClientCredentials(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	token, err := serviceToken(t.Context(), p, "service", "service-secret")
 	if err != nil {
@@ -234,6 +241,7 @@ func TestClientCredentials(t *testing.T) {
 }
 
 func TestRotateAndWithdraw(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	verify := func(token string) error {
 		issuer, err := oidc.NewProvider(t.Context(), p.Issuer())
@@ -271,6 +279,7 @@ func TestRotateAndWithdraw(t *testing.T) {
 }
 
 func TestStopAndResume(t *testing.T) {
+	t.Parallel()
 	p := start(t)
 	p.Stop()
 	if _, err := serviceToken(t.Context(), p, "service", "service-secret"); err == nil {
@@ -285,6 +294,7 @@ func TestStopAndResume(t *testing.T) {
 }
 
 func TestStart_Refuses(t *testing.T) {
+	t.Parallel()
 	for name, cfg := range map[string]provider.Config{
 		"algorithm without keys here": {Algorithm: jose.HS256},
 		"client without ID":           {Clients: []provider.Client{{}}},

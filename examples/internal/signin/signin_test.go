@@ -50,6 +50,7 @@ func fakeThat(t *testing.T, parameters url.Values, asked func()) *httptest.Serve
 }
 
 func TestRun_Refuses(t *testing.T) {
+	t.Parallel()
 	for _, row := range []struct {
 		name       string
 		parameters url.Values
@@ -70,6 +71,7 @@ func TestRun_Refuses(t *testing.T) {
 }
 
 func TestRun_EndsWithItsContext(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	// Long enough, as a rule, for the browser to have the page: then Run waits for
@@ -84,6 +86,7 @@ func TestRun_EndsWithItsContext(t *testing.T) {
 // TestBrowser_ErrorsHideTheQuery visits a page that cannot be had: what is in
 // its address, an ID token when somebody signs out, stays out of the error.
 func TestBrowser_ErrorsHideTheQuery(t *testing.T) {
+	t.Parallel()
 	server := httptest.NewServer(http.NotFoundHandler())
 	address := server.URL + "/end_session?id_token_hint=a-token"
 	browser := signin.NewBrowser("alice", "password")

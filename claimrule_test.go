@@ -1,0 +1,122 @@
+package oidcauth_test
+
+import (
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// Each demand on a claim of each shape: satisfied or not.
+func TestClaimRule(t *testing.T) {
+	t.Parallel()
+	shapes := []struct{ name, text string }{
+		{"missing", ""}, {"null", "null"}, {"string", `"a"`}, {"another string", `"b"`}, {"longer string", `"ab"`}, {"empty string", `""`},
+		{"array", `["b","a"]`}, {"another array", `["b"]`}, {"empty array", "[]"}, {"mixed array", `["a",1]`},
+		{"object", `{"a":1}`}, {"true", "true"}, {"number", "7"},
+		{"empty object", "{ }"}, {"array of an empty one", "[[]]"}, {"false", "false"}, {"zero", "0"}, {"number with a fraction", "7.0"},
+		{"number with an exponent", "7e0"}, {"a zero below", "-0"},
+	}
+	tests := []struct {
+		rule oidcauth.ClaimRule
+		want string // a letter for each shape: y satisfied, n not
+	}{
+		{oidcauth.ClaimRule{In: []string{"a"}}, "nnynnnynnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{In: []string{"x", "true", "7"}}, "nnnnnnnnnnnyynnnnnnn"},
+		{oidcauth.ClaimRule{In: []string{"a"}, Optional: true}, "ynynnnynnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{NotIn: []string{"a"}}, "ynnyyynyynnyynnyynnn"},
+		{oidcauth.ClaimRule{NotIn: []string{"true", "7"}}, "ynyyyyyyynnnnnnyynnn"},
+		{oidcauth.ClaimRule{Present: true}, "nnyyynyynyyyynyyyyyy"},
+		{oidcauth.ClaimRule{Absent: true}, "ynnnnnnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Prefix: []string{"a"}}, "nnynynynnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Prefix: []string{"x", "ab"}}, "nnnnynnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Prefix: []string{"x", "ab"}, Optional: true}, "ynnnynnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Suffix: []string{"b"}}, "nnnyynyynnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Suffix: []string{"x", "ab"}}, "nnnnynnnnnnnnnnnnnnn"},
+		{oidcauth.ClaimRule{Suffix: []string{"ue"}, Optional: true}, "ynnnnnnnnnnynnnnnnnn"},
+	}
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	for _, tt := range tests {
+		if len(tt.want) != len(shapes) {
+			t.Fatalf("%+v: %d verdicts for %d shapes", tt.rule, len(tt.want), len(shapes))
+		}
+		for _, path := range []oidcauth.Path{{"claim"}, {"outer", "claim"}} {
+			tt.rule.Claim = path
+			trusted.ClaimRules = []oidcauth.ClaimRule{tt.rule}
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+			for i, shape := range shapes {
+				claims := map[string]any{}
+				if shape.text != "" {
+					claims["claim"] = json.RawMessage(shape.text)
+				}
+				if len(path) > 1 {
+					claims = map[string]any{"outer": claims}
+				}
+				_, err := a.Authenticate(t.Context(), issuer.Token(claims))
+				if satisfied := tt.want[i] == 'y'; satisfied != (err == nil) || !satisfied && !errors.Is(err, oidcauth.ErrRule) {
+					t.Errorf("%+v on %s: error = %v, want satisfied %v", tt.rule, shape.name, err, satisfied)
+				}
+			}
+		}
+	}
+}
+
+// All rules of an issuer count, those on claims before the program's own.
+func TestIssuer_AllRulesCount(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	asked := false
+	trusted.ClaimRules = []oidcauth.ClaimRule{
+		{Claim: oidcauth.Path{"a"}, Present: true}, {Claim: oidcauth.Path{"b"}, Present: true},
+	}
+	trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { asked = true; return nil }}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	for _, claims := range []map[string]any{{}, {"a": 1}, {"b": 1}} {
+		if _, err := a.Authenticate(t.Context(), issuer.Token(claims)); !errors.Is(err, oidcauth.ErrRule) || asked {
+			t.Errorf("with %v: error = %v, want %v; the program's rule asked: %v", claims, err, oidcauth.ErrRule, asked)
+		}
+	}
+	if _, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"a": 1, "b": 1})); err != nil || !asked {
+		t.Errorf("with both: error = %v; the program's rule asked: %v", err, asked)
+	}
+}
+
+// The program's rules are asked at every use of a token: they may depend on
+// more than its claims.
+func TestIssuer_RulesAtEveryUse(t *testing.T) {
+	t.Parallel()
+	for _, cacheBytes := range []int64{0, -1} {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		var asked atomic.Int64
+		var cause atomic.Pointer[error]
+		trusted.Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
+			asked.Add(1)
+			if c.Subject() != "alice" {
+				t.Errorf("the rule saw subject %q", c.Subject())
+			}
+			if err := cause.Load(); err != nil {
+				return *err
+			}
+			return nil
+		}}
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), CacheBytes: cacheBytes})
+		tok := issuer.Token(nil)
+		for n := range int64(5) {
+			if _, err := a.Authenticate(t.Context(), tok); err != nil || asked.Load() != n+1 {
+				t.Errorf("use %d: error = %v, rule asked %d times", n, err, asked.Load())
+			}
+		}
+		banned := errors.New("banned")
+		cause.Store(&banned)
+		if _, err := a.Authenticate(t.Context(), tok); !errors.Is(err, oidcauth.ErrRule) || !errors.Is(err, banned) {
+			t.Errorf("Authenticate() error = %v, want %v by %v", err, oidcauth.ErrRule, banned)
+		}
+		cause.Store(nil)
+		if _, err := a.Authenticate(t.Context(), tok); err != nil {
+			t.Errorf("Authenticate() error = %v once the rule is satisfied again", err)
+		}
+	}
+}

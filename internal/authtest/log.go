@@ -1,0 +1,27 @@
+package authtest
+
+import (
+	"bytes"
+	"sync"
+)
+
+// A Log keeps what is written to it, and may be read meanwhile. The zero value is
+// empty.
+type Log struct {
+	mu   sync.Mutex // guards text
+	text bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (l *Log) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+// String returns what has been written.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
