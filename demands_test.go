@@ -37,7 +37,7 @@ func TestClaims_Type(t *testing.T) {
 			}
 		}
 	}
-	c, err := a.UnverifiedClaims([]byte(claimsOf(t, issuer.Token(nil))))
+	c, err := a.UnverifiedClaims([]byte(claimsOf(t, issuer.Token(nil))), nil)
 	if err != nil || c.Type() != "" {
 		t.Errorf("UnverifiedClaims() error = %v, type %q, want none", err, typeOf(c))
 	}

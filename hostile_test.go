@@ -30,6 +30,7 @@ var sentinels = map[string]error{
 	"ErrTicketUsed": oidcauth.ErrTicketUsed,
 	"ErrRevoked":    oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
 	"ErrRevocationsUnavailable": oidcauth.ErrRevocationsUnavailable,
+	"ErrAnswerUnavailable":      oidcauth.ErrAnswerUnavailable,
 }
 
 // A hostile is a token, or a request, that must be refused for one reason, and
@@ -49,7 +50,7 @@ func everyHostile(t *testing.T, w *world) []hostile {
 	for _, table := range []func(*testing.T, *world) []hostile{
 		formRows, textRows, headerRows, algorithmRows, confusionRows, keyRows, strangerRows,
 		issuerRows, timeRows, audienceRows, typeRows, subjectRows, otherClaimRows, ruleRows,
-		serverRows, requestRows, revocationRows, ticketRows,
+		serverRows, requestRows, revocationRows, ticketRows, supplementRows,
 	} {
 		all = append(all, table(t, w)...)
 	}

@@ -170,7 +170,17 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 			return nil, err
 		}
 	}
-	return claimsOf(signed), nil
+	if err := signed.RunFurther(ctx); err != nil {
+		return nil, err
+	}
+	c := claimsOf(signed)
+	if c.supplied != nil {
+		// A question takes its time, in which much can happen.
+		if err := e.auth.verdict(c, c.currentKey(), e.auth.now()); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
 }
 
 // readOriginal opens what the ticket says of the original token.
@@ -180,7 +190,7 @@ func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o 
 		return nil, o, err
 	}
 	signed = new(verify.Evaluation)
-	signed.Begin(e.auth.env, "", e.Now)
+	signed.Begin(e.auth.env, o.Token(payload), e.Now)
 	signed.SetPayload(payload)
 	signed.Whole.(*Claims).seller = &revoked.Seller{Issuer: e.Trust.URL, KeyID: e.Key.ID(), SoldAt: e.Record.IssuedAt.Time()}
 	signed.Token.Algorithm = o.Algorithm
@@ -259,6 +269,9 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	v := ticket.Verified{
 		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Key: thumbprint},
 		Payload:  c.record.Payload, Expiry: c.Expiry(), NeverExpires: c.record.NeverExpires,
+	}
+	if c.supplied != nil {
+		v.SetToken(c.supplied.token)
 	}
 	if c.hasKeyID {
 		id := c.key.ID()

@@ -14,7 +14,7 @@ import (
 // claims again, with nothing verified.
 func wantsReplay(t *testing.T, a *oidcauth.Authenticator, live *oidcauth.Claims) {
 	t.Helper()
-	got, err := a.UnverifiedClaims(live.Payload())
+	got, err := a.UnverifiedClaims(live.Payload(), nil)
 	if err != nil {
 		t.Fatalf("UnverifiedClaims() error = %v", err)
 	}
@@ -97,10 +97,10 @@ func TestAuthenticator_UnverifiedClaims_Refuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := closed.UnverifiedClaims([]byte(tt.payload)); !errors.Is(err, tt.closed) {
+			if _, err := closed.UnverifiedClaims([]byte(tt.payload), nil); !errors.Is(err, tt.closed) {
 				t.Errorf("error = %v, want %v", err, tt.closed)
 			}
-			if _, err := opened.UnverifiedClaims([]byte(tt.payload)); !errors.Is(err, tt.opened) {
+			if _, err := opened.UnverifiedClaims([]byte(tt.payload), nil); !errors.Is(err, tt.opened) {
 				t.Errorf("with AnyIssuer: error = %v, want %v", err, tt.opened)
 			}
 		})
@@ -110,11 +110,11 @@ func TestAuthenticator_UnverifiedClaims_Refuses(t *testing.T) {
 // Each tenant is the issuer of its own callers in a replay too.
 func TestAuthenticator_UnverifiedClaims_Tenant(t *testing.T) {
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{newTenantKeys(t).trusted}})
-	c, err := a.UnverifiedClaims([]byte(`{"iss":"` + tenantURL(tenantB) + `","tid":"` + tenantB + `","sub":"a","exp":1}`))
+	c, err := a.UnverifiedClaims([]byte(`{"iss":"`+tenantURL(tenantB)+`","tid":"`+tenantB+`","sub":"a","exp":1}`), nil)
 	if err != nil || c.Issuer() != tenantURL(tenantB) {
 		t.Fatalf("got %v, %v, want claims of the tenant", c, err)
 	}
-	if _, err := a.UnverifiedClaims([]byte(`{"iss":"` + tenantURL(tenantB) + `","tid":"` + tenantA + `","sub":"a","exp":1}`)); !errors.Is(err, oidcauth.ErrClaim) {
+	if _, err := a.UnverifiedClaims([]byte(`{"iss":"`+tenantURL(tenantB)+`","tid":"`+tenantA+`","sub":"a","exp":1}`), nil); !errors.Is(err, oidcauth.ErrClaim) {
 		t.Errorf("of another tenant: error = %v, want %v", err, oidcauth.ErrClaim)
 	}
 }

@@ -11,7 +11,7 @@ import (
 var floors = [][]string{
 	{"internal/quote"},
 	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/house"},
-	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket"},
+	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/supplement"},
 	{"internal/policy", "internal/strangers"},
 	{"internal/verify"},
 	{"."},

@@ -1,7 +1,9 @@
 package ticket
 
 import (
+	"encoding/base64"
 	"slices"
+	"strings"
 	"time"
 
 	josejson "github.com/go-jose/go-jose/v4/json"
@@ -18,6 +20,26 @@ type Original struct {
 	Key       string  `json:"key"`           // thumbprint of the key that verified it
 	Process   string  `json:"process"`
 	Uptime    int64   `json:"uptime"` // of the process, in milliseconds
+
+	// What the token had beside its payload, where somebody has to be asked about
+	// the token: its header and its signature as they stand in it, else empty.
+	Header    string `json:"header,omitempty"`
+	Signature string `json:"signature,omitempty"`
+}
+
+// SetToken keeps what the token has beside its payload.
+func (o *Original) SetToken(token string) {
+	header, rest, _ := strings.Cut(token, ".")
+	_, signature, _ := strings.Cut(rest, ".")
+	o.Header, o.Signature = header, signature
+}
+
+// Token returns the token with that payload, or nothing if it was not kept.
+func (o *Original) Token(payload string) string {
+	if o.Header == "" || o.Signature == "" {
+		return ""
+	}
+	return o.Header + "." + base64.RawURLEncoding.EncodeToString([]byte(payload)) + "." + o.Signature
 }
 
 // Verified is what a ticket is made from: a token that was verified.
