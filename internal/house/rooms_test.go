@@ -15,7 +15,7 @@ var floors = [][]string{
 	{"internal/policy", "internal/strangers"},
 	{"internal/verify"},
 	{"."},
-	{"issuers", "oidctest", "localissuer", "revocationtest"},
+	{"issuers", "userinfo", "oidctest", "localissuer", "revocationtest"},
 	{"spacetime"},
 }
 
