@@ -29,3 +29,6 @@ func LeftOutOfCopies() (names []string) {
 	}
 	return names
 }
+
+// StrangersAlgorithms returns the default of [AnyIssuer.Algorithms].
+func StrangersAlgorithms() []string { return new(AnyIssuer).algorithms() }

@@ -220,6 +220,9 @@ func (i *Issuer) checkAudiences() error {
 
 func (i *Issuer) checkAlgorithms() error {
 	for n, alg := range i.Algorithms {
+		if jws.IsMLDSA(alg) && jws.CheckMLDSA() != nil {
+			return fmt.Errorf("oidcauth: issuer %q: algorithm %q: %w", i.URL, alg, jws.CheckMLDSA())
+		}
 		if !jws.Known(alg) {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is not supported", i.URL, alg)
 		}

@@ -9,7 +9,6 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
-	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -208,7 +207,7 @@ func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o 
 func recognize(ctx context.Context, e *verify.Evaluation, thumbprint string) error {
 	verified := func() bool {
 		i := slices.IndexFunc(e.Candidates, func(k *keyset.Key) bool {
-			got, err := keyring.Thumbprint(k.Public())
+			got, err := k.Thumbprint()
 			return err == nil && got == thumbprint && e.Fits(k)
 		})
 		if i >= 0 {
@@ -262,7 +261,7 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	case c.seller != nil:
 		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrTokenType, "claims from a ticket", "those of a token")
 	}
-	thumbprint, err := keyring.Thumbprint(c.key.Public())
+	thumbprint, err := c.key.Thumbprint()
 	if err != nil {
 		return ticket.Verified{}, err
 	}
