@@ -179,9 +179,9 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 // times, audience, type, subject, claims, rules, revocation, and, where
 // [Issuer.Supplement] is asked, supplement and all rules.
 //
-// It waits only when the token's key is not known yet, and then no longer than
-// ctx permits; that wait's end is [ErrKeysUnavailable];
-// or when [Issuer.Supplement] is asked, and that wait's end is [ErrAnswerUnavailable].
+// It waits only when the token's key is not known yet, or when [Issuer.Supplement]
+// is asked, and then no longer than ctx permits; that wait's end is
+// [ErrKeysUnavailable], or [ErrAnswerUnavailable].
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
 	now := a.now()
 	if c := a.remembered(token, now); c != nil {

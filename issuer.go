@@ -161,10 +161,11 @@ type Issuer struct {
 	// issuer's userinfo, the program's own table. It is asked about a token that
 	// everything else has been checked of, revocations included, once for all that
 	// wait for the same token, and again when AnswerAge is over and the token is
-	// presented, or a call is made on a session of it. It gets the claims without
-	// supplement, and the token, which it must not keep. It must return when its
-	// context ends, after 5 seconds or when the [Authenticator] is closed, and be
-	// safe for concurrent use; 32 of an issuer's questions run at once.
+	// presented, or a call is made on a session of it, which keeps the token for that.
+	// It gets the claims without supplement, and the token, which it must not log. It
+	// must return when its context ends, after 5 seconds or when the [Authenticator]
+	// is closed, and be safe for concurrent use; 32 of an issuer's questions run at
+	// once.
 	//
 	// The answer is a JSON object by the rules for payloads, of no more bytes than
 	// [Config.MaxTokenBytes]. Nil is an answer too. It never takes the place of what

@@ -88,7 +88,10 @@ func (t *trust) askBy(i Issuer, maxBytes int, logger *slog.Logger) {
 // reserved returns the names of claims that this description judges tokens by, or
 // makes identities of.
 func (t *trust) reserved() []string {
-	names := []string{t.AudienceClaim}
+	var names []string
+	if t.AudienceClaim != "" {
+		names = append(names, t.AudienceClaim)
+	}
 	if t.Tenants != nil {
 		names = append(names, t.Tenants.Claim())
 	}

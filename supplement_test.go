@@ -401,6 +401,24 @@ func TestSupplement_SessionOutage(t *testing.T) {
 	})
 }
 
+// An answer that takes longer than it counts is good for what asked for it, and no
+// reason to ask for ever.
+func TestSupplement_SlowerThanItsAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, func(cfg *oidcauth.Config) { cfg.Issuers[0].AnswerAge = time.Second })
+		d.takes = 2 * time.Second
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, d.issuer.Token(nil)))
+		for n := range int32(3) {
+			start := time.Now()
+			c, _ := oidcauth.FromContext(s.CallContext())
+			if c == nil || roles(c) != "own+supplied" || time.Since(start) != 2*time.Second {
+				t.Errorf("call %d as %v after %v", n, c, time.Since(start))
+			}
+			d.wantAsked(t, "by a call", n+2)
+		}
+	})
+}
+
 // A session that is renewed, closed or revoked while somebody is asked has what
 // came of that, and not what the question brought.
 func TestSupplement_SessionMeanwhile(t *testing.T) {

@@ -124,7 +124,7 @@ func TestHandler(t *testing.T) {
 		"early hints": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(103); io.WriteString(w, "secret") },
 		"error":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret", 500) },
 		"not found":   func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "secret", 404) },
-		"redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/secret", 302) },
+		"redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/secret", http.StatusFound) },
 		"flush":       func(w http.ResponseWriter, _ *http.Request) { w.(http.Flusher).Flush(); io.WriteString(w, "secret") },
 		"flush by unwrapping": func(w http.ResponseWriter, _ *http.Request) {
 			http.NewResponseController(w).Flush()
