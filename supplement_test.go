@@ -401,6 +401,25 @@ func TestSupplement_SessionOutage(t *testing.T) {
 	})
 }
 
+// A claim rule about what is supplied is asked of each answer, not of the first alone.
+func TestSupplement_RuleOfALaterAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, func(cfg *oidcauth.Config) {
+			cfg.Issuers[0].ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"team"}, In: []string{"blue"}, Supplement: true}}
+		})
+		token := d.issuer.Token(nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, token))
+		d.set(`{"team":"red"}`, nil)
+		wants(t, d.auth, token, nil)
+		time.Sleep(time.Minute)
+		wants(t, d.auth, token, oidcauth.ErrRule)
+		if cause := context.Cause(s.CallContext()); !errors.Is(cause, oidcauth.ErrRule) {
+			t.Errorf("a call: cause %v, want %v", cause, oidcauth.ErrRule)
+		}
+		expectEnd(t, s, oidcauth.ErrRule)
+	})
+}
+
 // An answer that takes longer than it counts is good for what asked for it, and no
 // reason to ask for ever.
 func TestSupplement_SlowerThanItsAge(t *testing.T) {
