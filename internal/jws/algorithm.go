@@ -64,7 +64,7 @@ func Known(alg string) bool {
 	return ok
 }
 
-// names are those that are [Known].
+// names are those that are [Known], ML-DSA aside, whose keys state their own.
 var names = []string{
 	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
 }
