@@ -73,7 +73,7 @@ type AnyIssuer struct {
 	// that receives a token of any issuer can act as that token's user here.
 	InsecureAnyAudience bool `json:"insecure_any_audience,omitempty"`
 
-	// Algorithms are as in [Issuer], except that empty means all but ES512: a check
+	// Algorithms are as in [Issuer], except that empty means all but ES512 and ML-DSA: a check
 	// with a key on the curve P-521 takes some twenty times as long as with one on
 	// P-256, and hardly any issuer has such keys.
 	Algorithms []string `json:"algorithms,omitempty"`

@@ -258,7 +258,7 @@ func TestAnyIssuer_Deny(t *testing.T) {
 		a, _ := denying(t, inside, inside, everything)
 		inside.SetURL("https://inside.example.com:" + port)
 		wants(t, a, inside.Token(nil), oidcauth.ErrUnknownIssuer)
-		if _, err := a.UnverifiedClaims([]byte(`{"iss":"https://inside.example.com:` + port + `","sub":"alice"}`)); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+		if _, err := a.UnverifiedClaims([]byte(`{"iss":"https://inside.example.com:`+port+`","sub":"alice"}`), nil); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
 			t.Errorf("UnverifiedClaims() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
 		}
 	})

@@ -157,6 +157,7 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 		}
 		t := newTrust(issuer, a.leeway, keys, source)
 		t.client = own
+		t.askBy(issuer, a.maxTokenBytes, a.logger)
 		a.order = append(a.order, t)
 		for _, name := range t.Names {
 			if a.trusts[name] != nil {
@@ -175,10 +176,12 @@ func (a *Authenticator) addIssuers(cfg Config) error {
 // Authenticate verifies a token and returns its claims. A refused token gives a
 // [*Refusal] that wraps one of the package's sentinel errors: that of the first
 // check that failed, in the order form, issuer, algorithm, key, signature,
-// times, audience, type, subject, claims, rules, revocation.
+// times, audience, type, subject, claims, rules, revocation, and, where
+// [Issuer.Supplement] is asked, supplement and all rules.
 //
-// It waits only when the token's key is not known yet, and then no longer than
-// ctx permits; that wait's end is [ErrKeysUnavailable].
+// It waits only when the token's key is not known yet, or when [Issuer.Supplement]
+// is asked, and then no longer than ctx permits; that wait's end is
+// [ErrKeysUnavailable], or [ErrAnswerUnavailable].
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
 	now := a.now()
 	if c := a.remembered(token, now); c != nil {
@@ -189,25 +192,49 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 
 // verify evaluates a token and remembers it if it is good.
 func (a *Authenticator) verify(ctx context.Context, token string, now time.Time) (*Claims, error) {
+	if c := a.outdated(token, now); c != nil {
+		return a.resupply(ctx, c)
+	}
 	c, err := a.evaluate(ctx, token, now)
 	if err != nil {
 		return nil, err
 	}
+	if c.supplied != nil {
+		// A question takes its time, in which much can happen.
+		if err := a.verdict(c, c.currentKey(), a.now()); err != nil {
+			return nil, err
+		}
+	}
 	c.trust.sessionIDs.note(c)
-	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
+	a.remember(token, c)
 	if s := c.trust.strangers; s != nil {
 		s.Accepted(c.trust.URL, c.trust.Keys)
 	}
 	return c, nil
 }
 
+// remember keeps the claims of a token that was verified.
+func (a *Authenticator) remember(token string, c *Claims) {
+	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
+}
+
 // remembered returns the claims of a token that was verified before and would be
 // verified again now, or nil.
 func (a *Authenticator) remembered(token string, now time.Time) *Claims {
-	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil {
+	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil && c.current(a.keyTime(now)) {
 		return c
 	}
 	return nil
+}
+
+// outdated returns the claims of a token that is accepted, but for the age of what
+// was supplied about it, or nil.
+func (a *Authenticator) outdated(token string, now time.Time) *Claims {
+	c, found := a.cache.Get(token)
+	if !found || c.supplied == nil || a.verdict(c, c.key, now) != nil {
+		return nil
+	}
+	return c
 }
 
 // end returns when claims are accepted no longer, or the zero time for never.
@@ -262,7 +289,7 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 		a.evaluations.Put(e)
 	}()
 	e.Begin(a.env, token, now)
-	if err := e.Run(ctx, verify.Steps); err != nil {
+	if err := e.RunAll(ctx); err != nil {
 		return nil, err
 	}
 	return e.Whole.(*Claims), nil
@@ -279,10 +306,14 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 			}
 			return &t.Trust, nil
 		},
-		Issuers: a.describeIssuers,
-		New:     newRecord,
+		Issuers:  a.describeIssuers,
+		Supplied: func(e *verify.Evaluation) string { return e.Whole.(*Claims).describeSupplement() },
+		New:      newRecord,
 		Rules: func(e *verify.Evaluation) error {
 			c := claimsOf(e)
+			if err := c.trust.checkSupplied(c); err != nil {
+				return err
+			}
 			return c.trust.checkRules(c)
 		},
 		RuleCount: func(t *verify.Trust) int { return len(t.Owner.(*trust).rules) },

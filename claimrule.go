@@ -21,6 +21,10 @@ type ClaimRule struct {
 	// Claim is where the claim is. Required.
 	Claim Path `json:"claim"`
 
+	// Supplement says that the claim is looked for in the answer of
+	// [Issuer.Supplement], and there alone. False means in the token alone.
+	Supplement bool `json:"supplement,omitempty"`
+
 	// In demands that one value of the claim at least is among these.
 	In []string `json:"in,omitempty"`
 
@@ -100,15 +104,15 @@ func (r *ClaimRule) validate() error {
 	return nil
 }
 
-// vouchesFor reports whether the rule says of a claim that it is "true", or that
-// there is none.
+// vouchesFor reports whether every token that satisfies the rule says of a claim that
+// it is "true", or has none.
 func (r *ClaimRule) vouchesFor(verified Path) bool {
-	return slices.Equal(r.Claim, verified) && !r.Optional && (r.Absent || slices.Equal(r.In, []string{"true"}))
+	return slices.Equal(r.Claim, verified) && !r.Supplement && !r.Optional && len(r.Or) == 0 && (r.Absent || slices.Equal(r.In, []string{"true"}))
 }
 
 // demand returns what a valid rule demands, with copies of all that it holds.
 func (r *ClaimRule) demand() policy.Demand {
-	d := policy.Demand{Claim: slices.Clone(r.Claim), Optional: r.Optional, Or: demands(r.Or)}
+	d := policy.Demand{Claim: slices.Clone(r.Claim), Optional: r.Optional, Or: demands(r.Or), Supplement: r.Supplement}
 	switch {
 	case r.Present:
 		d.Kind = policy.Present

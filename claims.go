@@ -32,6 +32,8 @@ type Claims struct {
 	trust *trust      // whose rules apply at each use
 	key   *keyset.Key // what signed the token; nil when nothing was verified
 
+	supplied *supplied // beside the token, by [Issuer.Supplement]; nil if nobody was asked
+
 	seller *revoked.Seller // of the ticket that gave the claims, which cannot buy another
 
 	algorithm uint8 // of the signature, among those of trust
@@ -196,7 +198,7 @@ func (c *Claims) Payload() []byte { return []byte(c.record.Payload) }
 
 // size estimates the memory that c holds, for the cache.
 func (c *Claims) size() int {
-	return int(unsafe.Sizeof(*c)) + c.record.Size()
+	return int(unsafe.Sizeof(*c)) + c.record.Size() + c.supplied.size()
 }
 
 // owner says to the cache whose token it is, so that one caller's tokens cannot

@@ -469,7 +469,7 @@ func TestAuthenticate_LetsGo(t *testing.T) {
 // claims again, with nothing verified.
 func wantsReplay(t *testing.T, a *oidcauth.Authenticator, live *oidcauth.Claims) {
 	t.Helper()
-	got, err := a.UnverifiedClaims(live.Payload())
+	got, err := a.UnverifiedClaims(live.Payload(), nil)
 	if err != nil {
 		t.Fatalf("UnverifiedClaims() error = %v", err)
 	}
@@ -554,10 +554,10 @@ func TestAuthenticator_UnverifiedClaims_Refuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if _, err := closed.UnverifiedClaims([]byte(tt.payload)); !errors.Is(err, tt.closed) {
+			if _, err := closed.UnverifiedClaims([]byte(tt.payload), nil); !errors.Is(err, tt.closed) {
 				t.Errorf("error = %v, want %v", err, tt.closed)
 			}
-			if _, err := opened.UnverifiedClaims([]byte(tt.payload)); !errors.Is(err, tt.opened) {
+			if _, err := opened.UnverifiedClaims([]byte(tt.payload), nil); !errors.Is(err, tt.opened) {
 				t.Errorf("with AnyIssuer: error = %v, want %v", err, tt.opened)
 			}
 		})
@@ -568,11 +568,11 @@ func TestAuthenticator_UnverifiedClaims_Refuses(t *testing.T) {
 func TestAuthenticator_UnverifiedClaims_Tenant(t *testing.T) {
 	t.Parallel()
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{newTenantKeys(t).trusted}})
-	c, err := a.UnverifiedClaims([]byte(`{"iss":"` + tenantURL(tenantB) + `","tid":"` + tenantB + `","sub":"a","exp":1}`))
+	c, err := a.UnverifiedClaims([]byte(`{"iss":"`+tenantURL(tenantB)+`","tid":"`+tenantB+`","sub":"a","exp":1}`), nil)
 	if err != nil || c.Issuer() != tenantURL(tenantB) {
 		t.Fatalf("got %v, %v, want claims of the tenant", c, err)
 	}
-	if _, err := a.UnverifiedClaims([]byte(`{"iss":"` + tenantURL(tenantB) + `","tid":"` + tenantA + `","sub":"a","exp":1}`)); !errors.Is(err, oidcauth.ErrClaim) {
+	if _, err := a.UnverifiedClaims([]byte(`{"iss":"`+tenantURL(tenantB)+`","tid":"`+tenantA+`","sub":"a","exp":1}`), nil); !errors.Is(err, oidcauth.ErrClaim) {
 		t.Errorf("of another tenant: error = %v, want %v", err, oidcauth.ErrClaim)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oidcauth/oidcauth/internal/asked"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 )
@@ -88,8 +89,19 @@ type Rule func(*Claims) error
 // Require returns nil if the caller that ctx acts for satisfies all of the
 // rules, or if the call is internal. Without rules it requires any verified
 // token. The error is [ErrNoToken] when nobody is known and [ErrForbidden] when
-// a rule is not satisfied.
+// a rule is not satisfied. Package guard refuses the requests whose handlers do not
+// ask.
 func Require(ctx context.Context, rules ...Rule) error {
+	err := require(ctx, rules)
+	if note := asked.From(ctx); err == nil {
+		note.Grant()
+	} else {
+		note.Refuse()
+	}
+	return err
+}
+
+func require(ctx context.Context, rules []Rule) error {
 	c := callerOf(ctx)
 	if c.internal {
 		return nil

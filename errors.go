@@ -62,6 +62,10 @@ var (
 	// [Config.RequireRevocations] is set: a fault of ours, not of the token. HTTP
 	// status 503.
 	ErrRevocationsUnavailable = refusal.ErrRevocationsUnavailable
+	// ErrAnswerUnavailable says that [Issuer.Supplement] gave no answer about the
+	// token, or none that can be used: a fault of ours, not of the token. HTTP
+	// status 503.
+	ErrAnswerUnavailable = refusal.ErrAnswerUnavailable
 	// ErrClosed says that the [Authenticator], or the [Session], was closed. HTTP
 	// status 503.
 	ErrClosed = refusal.ErrClosed
@@ -80,7 +84,7 @@ var (
 // contains the token. Its text is for the operator's log; what a remote
 // caller may know is in the answer that [Authenticator.Refuse] writes. Its method
 // RetryAfter returns how long a caller does well to wait before the next try,
-// zero unless the refusal is [ErrKeysUnavailable].
+// zero unless the refusal is [ErrKeysUnavailable] or [ErrAnswerUnavailable].
 type Refusal = refusal.Refusal
 
 // Answer returns what a remote caller may be told about err, for servers that

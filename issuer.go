@@ -1,6 +1,8 @@
 package oidcauth
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +18,7 @@ import (
 const maxLeeway = 5 * time.Minute
 
 // An Issuer describes one OpenID Connect issuer and what its tokens must look
-// like. It is plain data, apart from Rules, and loads from JSON.
+// like. It is plain data, apart from its functions, and loads from JSON.
 type Issuer struct {
 	// URL is the issuer's name exactly as its tokens carry it in "iss": scheme,
 	// case and trailing slash count. It is 1 to 512 bytes without "|", since it
@@ -85,6 +87,9 @@ type Issuer struct {
 	// Empty means RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512,
 	// EdDSA and Ed25519, which is its name by RFC 9864. The issuer's key narrows the
 	// choice further.
+	// ML-DSA-44, ML-DSA-65 and ML-DSA-87 (RFC 9964) are accepted where they are named
+	// here, by a server built with Go 1.27 or later; with an older one naming them is
+	// an error. Their signatures make tokens 3.3 to 6.2 KB longer: see docs/guide.md.
 	Algorithms []string `json:"algorithms,omitempty"`
 
 	// TokenTypes are the values of the "typ" header accepted, without regard to
@@ -151,6 +156,36 @@ type Issuer struct {
 	// Rules are the program's own demands. They see every accepted token at each
 	// use, must not block, and must be safe for concurrent use.
 	Rules []Rule `json:"-"`
+
+	// Supplement supplies roles and further claims that the token does not hold: the
+	// issuer's userinfo, the program's own table. It is asked about a token that
+	// everything else has been checked of, revocations included, once for all that
+	// wait for the same token, and again when AnswerAge is over and the token is
+	// presented, or a call is made on a session of it, which keeps the token for that.
+	// It gets the claims without supplement, and the token, which it must not log. It
+	// must return when its context ends, after 5 seconds or when the [Authenticator]
+	// is closed, and be safe for concurrent use; 32 of an issuer's questions run at
+	// once.
+	//
+	// The answer is a JSON object by the rules for payloads, of no more bytes than
+	// [Config.MaxTokenBytes]. Nil is an answer too. It never takes the place of what
+	// the token says: an answer with a registered claim in it (iss, sub, aud, exp,
+	// nbf, iat, jti, azp, sid, scope, client_id and others), or with one that
+	// Subject, TenantClaim or AudienceClaim names, is refused and logged. The roles in
+	// it, where Roles says, are added to those of the token, ClaimRules with
+	// Supplement and all of Rules see it, and [Claims.Supplement] returns it.
+	//
+	// An error that is [ErrRevoked] refuses the token with that: whoever was asked
+	// says that it is good no longer. Any other error, a panic, an answer that is
+	// late or refused is [ErrAnswerUnavailable], stands for a second, and never lets
+	// an answer serve for longer than AnswerAge. After eight failures in a row ten
+	// questions a second are put until one is answered. Nil asks nobody.
+	Supplement func(ctx context.Context, c *Claims, token string) (json.RawMessage, error) `json:"-"`
+
+	// AnswerAge is how long an answer of Supplement counts, from when it was asked
+	// for, and never beyond the token's expiry. Zero means a minute; negative is an
+	// error.
+	AnswerAge time.Duration `json:"-"`
 }
 
 // validate reports the first contradiction in the issuer's description.
@@ -161,7 +196,7 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules,
+		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -189,6 +224,9 @@ func (i *Issuer) checkAudiences() error {
 
 func (i *Issuer) checkAlgorithms() error {
 	for n, alg := range i.Algorithms {
+		if jws.IsMLDSA(alg) && jws.CheckMLDSA() != nil {
+			return fmt.Errorf("oidcauth: issuer %q: algorithm %q: %w", i.URL, alg, jws.CheckMLDSA())
+		}
 		if !jws.Known(alg) {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is not supported", i.URL, alg)
 		}

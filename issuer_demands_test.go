@@ -38,7 +38,7 @@ func TestClaims_Type(t *testing.T) {
 			}
 		}
 	}
-	c, err := a.UnverifiedClaims([]byte(claimsOf(t, issuer.Token(nil))))
+	c, err := a.UnverifiedClaims([]byte(claimsOf(t, issuer.Token(nil))), nil)
 	if err != nil || c.Type() != "" {
 		t.Errorf("UnverifiedClaims() error = %v, type %q, want none", err, typeOf(c))
 	}
@@ -143,6 +143,7 @@ func TestNew_EmailAsSubject(t *testing.T) {
 		{"one of which the issuer says nothing", []oidcauth.Path{path("email")}, nil, []oidcauth.ClaimRule{{Claim: path("email_verified"), Absent: true}}, true},
 		{"verified or not", []oidcauth.Path{path("email")}, nil, []oidcauth.ClaimRule{{Claim: path("email_verified"), In: []string{"true", "false"}}}, false},
 		{"verified or missing", []oidcauth.Path{path("email")}, nil, []oidcauth.ClaimRule{{Claim: path("email_verified"), In: []string{"true"}, Optional: true}}, false},
+		{"verified or something else", []oidcauth.Path{path("email")}, nil, []oidcauth.ClaimRule{{Claim: path("email_verified"), In: []string{"true"}, Or: []oidcauth.ClaimRule{{Claim: path("email"), Present: true}}}}, false},
 		{"present", []oidcauth.Path{path("email")}, nil, []oidcauth.ClaimRule{{Claim: path("email_verified"), Present: true}}, false},
 		{"another claim that is verified", []oidcauth.Path{path("email")}, nil, []oidcauth.ClaimRule{{Claim: path("phone_verified"), In: []string{"true"}}}, false},
 		{"as a part", []oidcauth.Path{path("tid"), path("email")}, nil, nil, false},

@@ -70,10 +70,13 @@ func (a *Authenticator) tenantTrust(iss string) *trust {
 // [UnverifiedClaims] it verifies nothing, and it makes no request, so that a log
 // is replayed without the issuers; [AnyIssuer.Accept] and rules are not asked.
 //
+// The supplement is what [Claims.Supplement] gave, nil for nothing: its roles count
+// as they did, and nobody is asked again.
+//
 // The error is [ErrUnknownIssuer] for an issuer whose tokens could not be
-// accepted.
-func (a *Authenticator) UnverifiedClaims(payload []byte) (*Claims, error) {
-	return unverified(payload, func(iss string) (*trust, error) {
+// accepted, and [ErrClaim] for a supplement that cannot be one.
+func (a *Authenticator) UnverifiedClaims(payload, supplement []byte) (*Claims, error) {
+	c, err := unverified(payload, func(iss string) (*trust, error) {
 		if t, known := a.trusts[iss]; known {
 			return t, nil
 		}
@@ -85,6 +88,10 @@ func (a *Authenticator) UnverifiedClaims(payload []byte) (*Claims, error) {
 		}
 		return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), a.describeIssuers())
 	})
+	if err != nil {
+		return nil, err
+	}
+	return c.replayed(supplement)
 }
 
 // anyone is what an Authenticator makes of [AnyIssuer]. It is safe for concurrent

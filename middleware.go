@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/asked"
 	"github.com/oidcauth/oidcauth/internal/extract"
 	"github.com/oidcauth/oidcauth/internal/forwarded"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -108,6 +109,7 @@ func newGuarded(ctx context.Context, r *http.Request, claims *Claims) *http.Requ
 // caller what kind of fault it is; what exactly was got and wanted goes to
 // [Config.Logger].
 func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	asked.From(r.Context()).Refuse()
 	answer := refusal.Find(err)
 	a.logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
 		slog.Int("status", answer.Status), slog.String("reason", err.Error()))

@@ -23,8 +23,10 @@ import (
 // the session is closed. A session that has ended never lives again.
 //
 // Rules of [Issuer.Rules] are asked at each [Session.CallContext] and
-// [Session.Renew], and a broken one ends the session. A clock that was set is
-// noticed there too, and otherwise within ten seconds.
+// [Session.Renew], and a broken one ends the session. What [Issuer.Supplement] gave
+// is asked for again there once [Issuer.AnswerAge] is over, so that calls see no
+// older answer, and an idle session asks nobody. A clock that was set is noticed
+// there too, and otherwise within ten seconds.
 type Session struct {
 	// What it takes to end very many comes first, close together in memory.
 	prev, next *Session              // among those that live by the grant; its shard's lock guards them
@@ -73,7 +75,7 @@ func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session
 	s.ctx, s.cancel = context.WithCancelCause(&s.base)
 	err := a.checkOwn(claims)
 	if err == nil {
-		err = s.liveBy(claims)
+		err = s.liveBy(claims, nil)
 	}
 	if err != nil {
 		s.grant.Store(&grant{claims: claims})
@@ -119,8 +121,15 @@ func (s *Session) Claims() *Claims { return s.grant.Load().claims }
 // the session is renewed while the call runs. It ends with the session. Of a
 // session that has ended, or ought to have by now, it is a context that has
 // ended and acts for nobody.
+//
+// Where [Issuer.Supplement] has to be asked again it waits, for 5 seconds at most. If
+// there is no answer, this one call's context has ended, with
+// [ErrAnswerUnavailable], and the session goes on: the next call asks again.
 func (s *Session) CallContext() context.Context {
-	c := s.recheck()
+	c, err := s.newest(s.recheck())
+	if err != nil {
+		return endedContext(s.ctx, err)
+	}
 	if c == nil {
 		return s.ctx
 	}
@@ -141,6 +150,71 @@ func (s *Session) recheck() *Claims {
 	return nil
 }
 
+// newest returns the claims of the session's current token by an answer that is
+// young enough. Without one it returns nil: with the reason while the session goes
+// on, and with none once it has ended.
+func (s *Session) newest(c *Claims) (*Claims, error) {
+	for c != nil && !c.current(time.Now()) {
+		g := s.grant.Load()
+		if g.claims == c {
+			next, err := s.auth.resupply(s.ctx, c)
+			if err == nil {
+				err = s.liveBy(next, g)
+			}
+			switch {
+			case err == nil:
+				return s.recheck(), nil // by this answer, however long it took
+			case s.ctx.Err() == nil && errors.Is(err, ErrAnswerUnavailable):
+				return nil, err
+			}
+			s.end(err, g)
+		}
+		c = s.recheck() // of a token that the session was renewed with, if it lives
+	}
+	return c, nil
+}
+
+// resupply asks again about the token of claims, unless another use of it did so
+// already, and judges it as anew.
+func (a *Authenticator) resupply(ctx context.Context, c *Claims) (*Claims, error) {
+	if kept := a.newerAnswer(c); kept != nil {
+		return kept, nil
+	}
+	next, err := c.trust.supplement(ctx, c, c.supplied.token)
+	if err == nil {
+		err = c.trust.checkSupplied(next)
+	}
+	if err == nil {
+		err = a.verdict(next, next.currentKey(), a.now())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if next.seller == nil {
+		a.remember(next.supplied.token, next)
+	}
+	return next, nil
+}
+
+// newerAnswer returns the claims that the cache has of the same token, if they are
+// by an answer that is young enough, or nil. Claims from a ticket stay such.
+func (a *Authenticator) newerAnswer(c *Claims) *Claims {
+	if c.seller != nil {
+		return nil
+	}
+	if kept := a.remembered(c.supplied.token, a.now()); kept != nil && kept.trust == c.trust {
+		return kept
+	}
+	return nil
+}
+
+// endedContext returns a context of nobody that has ended with the cause.
+func endedContext(ctx context.Context, cause error) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	cancel(cause)
+	return ctx
+}
+
 // judge returns nil if the claims of a grant would be accepted now, and otherwise
 // the refusal. It follows a key whose description changed.
 func (a *Authenticator) judge(g *grant) error {
@@ -153,10 +227,11 @@ func (a *Authenticator) judge(g *grant) error {
 	}
 }
 
-// liveBy puts the session under claims, unless they would not be accepted now.
-func (s *Session) liveBy(c *Claims) error {
+// liveBy puts the session under claims, unless they would not be accepted now, or
+// it lives by another grant than the given one meanwhile. Nil is any.
+func (s *Session) liveBy(c *Claims, only *grant) error {
 	for {
-		if done, err := s.tryToLiveBy(c); done || err != nil {
+		if done, err := s.tryToLiveBy(c, only); done || err != nil {
 			return err
 		}
 	}
@@ -166,7 +241,7 @@ func (s *Session) liveBy(c *Claims) error {
 // ends grants finds this one before its claims are judged, and the session does
 // not enter it once that has happened: so none lives for a moment by claims that
 // were revoked.
-func (s *Session) tryToLiveBy(c *Claims) (done bool, err error) {
+func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	x := s.auth.sessions
 	g, err := x.pin(c)
 	if err != nil {
@@ -180,6 +255,9 @@ func (s *Session) tryToLiveBy(c *Claims) (done bool, err error) {
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil {
 		return false, context.Cause(s.ctx)
+	}
+	if only != nil && s.grant.Load() != only {
+		return true, nil
 	}
 	if !x.enter(s, g) {
 		return false, nil
@@ -242,7 +320,7 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if was := s.Claims(); c.record.Identity != was.record.Identity {
 		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String()), refusal.Quote(was.record.Identity.String()))
 	}
-	if err := s.liveBy(c); err != nil {
+	if err := s.liveBy(c, nil); err != nil {
 		return nil, err
 	}
 	return c, nil

@@ -9,7 +9,6 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
-	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -72,7 +71,7 @@ func (a *Authenticator) checkTicket(r *http.Request, text, database string) (tic
 		return ticket.Checked{}, err
 	}
 	use := func() error { return e.useUp(ctx, t) }
-	return ticket.Checked{Claims: c, Token: original.Token(c.record.Payload), Use: use}, nil
+	return ticket.Checked{Claims: c, Token: original.GivenBack(c.record.Payload), Use: use}, nil
 }
 
 // A readTicket is a ticket whose signature is good.
@@ -176,7 +175,17 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 			return nil, o, err
 		}
 	}
-	return claimsOf(signed), o, nil
+	if err := signed.RunFurther(ctx); err != nil {
+		return nil, o, err
+	}
+	c := claimsOf(signed)
+	if c.supplied != nil {
+		// A question takes its time, in which much can happen.
+		if err := e.auth.verdict(c, c.currentKey(), e.auth.now()); err != nil {
+			return nil, o, err
+		}
+	}
+	return c, o, nil
 }
 
 // readOriginal opens what the ticket says of the original token.
@@ -186,7 +195,7 @@ func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o 
 		return nil, o, err
 	}
 	signed = new(verify.Evaluation)
-	signed.Begin(e.auth.env, "", e.Now)
+	signed.Begin(e.auth.env, o.Token(payload), e.Now)
 	signed.SetPayload(payload)
 	signed.Whole.(*Claims).seller = &revoked.Seller{Issuer: e.Trust.URL, KeyID: e.Key.ID(), SoldAt: e.Record.IssuedAt.Time()}
 	signed.Token.Algorithm = o.Algorithm
@@ -204,7 +213,7 @@ func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o 
 func recognize(ctx context.Context, e *verify.Evaluation, thumbprint string) error {
 	verified := func() bool {
 		i := slices.IndexFunc(e.Candidates, func(k *keyset.Key) bool {
-			got, err := keyring.Thumbprint(k.Public())
+			got, err := k.Thumbprint()
 			return err == nil && got == thumbprint && e.Fits(k)
 		})
 		if i >= 0 {
@@ -261,13 +270,16 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	case c.seller != nil:
 		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrTokenType, "claims from a ticket", "those of a token")
 	}
-	thumbprint, err := keyring.Thumbprint(c.key.Public())
+	thumbprint, err := c.key.Thumbprint()
 	if err != nil {
 		return ticket.Verified{}, err
 	}
 	v := ticket.Verified{
 		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Key: thumbprint},
 		Payload:  c.record.Payload, Until: c.Expiry().Add(c.trust.Leeway), NeverExpires: c.record.NeverExpires,
+	}
+	if c.supplied != nil {
+		v.SetToken(c.supplied.token)
 	}
 	if c.hasKeyID {
 		id := c.key.ID()

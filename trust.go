@@ -1,6 +1,8 @@
 package oidcauth
 
 import (
+	"context"
+	"encoding/json"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
+	"github.com/oidcauth/oidcauth/internal/supplement"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
@@ -21,6 +24,12 @@ type trust struct {
 	strangers  *strangers.Issuers // whom it is one of; nil for a configured issuer
 	source     *followedSource    // of keys that nobody fetches; else nil
 	client     *fetch.Client      // that is the issuer's alone; else nil
+
+	// Who supplies what tokens do not say, and for how long an answer counts. The
+	// asker is nil if nobody does.
+	ask       func(context.Context, *Claims, string) (json.RawMessage, error)
+	answerAge time.Duration
+	asker     *supplement.Asker
 }
 
 // newTrust copies what the checks need of a valid description.
@@ -45,6 +54,7 @@ func newTrust(i Issuer, leeway time.Duration, keys *keyset.Set, source *followed
 func (t *trust) close() {
 	t.Keys.Close()
 	t.source.close()
+	t.asker.Close()
 	if t.client != nil {
 		t.client.CloseIdle()
 	}
@@ -55,7 +65,7 @@ func (t *trust) close() {
 func (t *trust) checkRules(c *Claims) error {
 	for _, rule := range t.rules {
 		if err := rule(c); err != nil {
-			return refusal.Because(refusal.Rules, ErrRule, err)
+			return refusal.Because(t.allRules(), ErrRule, err)
 		}
 	}
 	return nil

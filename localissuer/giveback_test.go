@@ -1,9 +1,13 @@
 package localissuer_test
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
@@ -74,6 +78,35 @@ func TestTicket_GivesTokenBack(t *testing.T) {
 	}
 	if checked, err := ticket.Check(a, authtest.From(), plain, "chat"); err != nil || checked.Token != "" {
 		t.Errorf("a ticket of Issuer.Ticket gives back a token: %t, error %v", checked.Token != "", err)
+	}
+}
+
+// A ticket that holds another issuer's token, so that its supplement can be asked
+// for again, gives that back to nobody.
+func TestTicket_KeepsForeignToken(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	l := newLocal(t, localissuer.Config{})
+	asked := 0
+	trusted.Supplement = func(_ context.Context, _ *oidcauth.Claims, token string) (json.RawMessage, error) {
+		if token == "" {
+			return nil, errors.New("no token to ask with")
+		}
+		asked++
+		return json.RawMessage(`{"roles":["supplied"]}`), nil
+	}
+	trusted.AnswerAge = time.Nanosecond
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
+	token := issuer.Token(map[string]any{"aud": "my-db"})
+	text, err := ticket.Sell(l, authtest.From(), token, authenticate(t, a, token), localissuer.AnyDatabase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked, err := ticket.Check(a, authtest.From(), text, "chat")
+	if err != nil || !checked.Claims.(*oidcauth.Claims).HasRole("supplied") || asked < 2 {
+		t.Errorf("Check() = %v, %v, asked %d times, want the role, asked for again", checked.Claims, err, asked)
+	}
+	if checked.Token != "" {
+		t.Error("the ticket gives back another issuer's token")
 	}
 }
 

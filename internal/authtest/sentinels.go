@@ -22,6 +22,7 @@ var Sentinels = map[string]error{
 	"ErrTicketUsed": oidcauth.ErrTicketUsed,
 	"ErrRevoked":    oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
 	"ErrRevocationsUnavailable": oidcauth.ErrRevocationsUnavailable,
+	"ErrAnswerUnavailable":      oidcauth.ErrAnswerUnavailable,
 }
 
 // CheckSole fails the test unless err is that sentinel, no other, and in a

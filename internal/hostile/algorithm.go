@@ -31,6 +31,7 @@ func algorithmRows(t testing.TB, w *World) []Row {
 	named := []string{
 		"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
 		"HS256", "HS384", "HS512", "none", "None", "NONE", "nOnE", "ES256K", "Ed25519", "Ed448", "RS1", "ECDH-ES", "dir",
+		"ML-DSA-44", "ML-DSA-65", "ML-DSA-87",
 	}
 	var all []Row
 	for _, made := range slices.Sorted(maps.Keys(capable)) {

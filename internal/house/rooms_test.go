@@ -10,12 +10,12 @@ import (
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
 	{"internal/quote"},
-	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house"},
-	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket"},
+	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house"},
+	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/supplement"},
 	{"internal/policy", "internal/strangers"},
 	{"internal/verify"},
 	{"."},
-	{"issuers", "oidctest", "localissuer", "revocationtest"},
+	{"issuers", "userinfo", "guard", "oidctest", "localissuer", "revocationtest"},
 	{"spacetime", "internal/authtest"},
 	{"internal/hostile"},
 }

@@ -15,14 +15,16 @@ const (
 	rsaPSS
 	ecdsaRaw
 	edwards
+	lattice
 )
 
 // algorithm is a signature algorithm of RFC 7518, section 3.1, RFC 8037,
-// section 3.1 or RFC 9864, section 2.2.
+// section 3.1, RFC 9864, section 2.2 or RFC 9964, section 5.
 type algorithm struct {
 	scheme    scheme
 	hash      crypto.Hash // 0 when the scheme hashes by itself
 	curveBits int         // ECDSA only: the one curve the algorithm permits
+	signature int         // ML-DSA only: bytes of a signature
 }
 
 // findAlgorithm returns the algorithm of that exact name. It knows no symmetric
@@ -50,19 +52,19 @@ func findAlgorithm(name string) (algorithm, bool) {
 	case "EdDSA", "Ed25519":
 		return algorithm{scheme: edwards}, true
 	}
-	return algorithm{}, false
+	return findLattice(name)
 }
 
 // Known reports whether alg is a signature algorithm that a [Key] can verify:
 // RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, and
-// Ed25519, the name RFC 9864 gives to the only EdDSA supported here. Names match
-// exactly.
+// Ed25519, the name RFC 9864 gives to the only EdDSA supported here; and ML-DSA-44,
+// ML-DSA-65 and ML-DSA-87 where [CheckMLDSA] finds them. Names match exactly.
 func Known(alg string) bool {
 	_, ok := findAlgorithm(alg)
 	return ok
 }
 
-// names are those that are [Known].
+// names are those that are [Known], ML-DSA aside, whose keys state their own.
 var names = []string{
 	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
 }

@@ -29,11 +29,13 @@ type Key struct {
 	rsa     *rsa.PublicKey
 	ecdsa   *ecdsa.PublicKey
 	ed25519 ed25519.PublicKey
+	lattice *latticeKey
 }
 
 // NewKey returns a key from the members of a JWK (RFC 7517, section 4), each
 // empty when absent, and from its public key, which must not change afterwards:
-// an *[rsa.PublicKey], an *[ecdsa.PublicKey] or an [ed25519.PublicKey].
+// an *[rsa.PublicKey], an *[ecdsa.PublicKey], an [ed25519.PublicKey] or what
+// [NewMLDSA] gives.
 //
 // The error is an [ErrKey] that says why the key must not verify signatures: it
 // is meant for something else ([ErrKeyUse]), its alg does not fit it, its curve is
@@ -79,7 +81,7 @@ func (k *Key) setPublic(public crypto.PublicKey) error {
 		k.ed25519 = public
 		return checkEd25519(public)
 	}
-	return fmt.Errorf("%w: got %T, want an RSA, ECDSA or Ed25519 public key", ErrKey, public)
+	return k.setLattice(public)
 }
 
 // checkRSA refuses keys that are too weak to trust, too large to be meant
@@ -146,6 +148,8 @@ func (k *Key) Public() crypto.PublicKey {
 		return k.ecdsa
 	case k.ed25519 != nil:
 		return k.ed25519
+	case k.lattice != nil:
+		return k.lattice.key()
 	}
 	return nil
 }
@@ -169,6 +173,8 @@ func (k *Key) permits(name string, a algorithm) bool {
 		return k.ecdsa != nil && k.ecdsa.Curve.Params().BitSize == a.curveBits
 	case edwards:
 		return k.ed25519 != nil
+	case lattice:
+		return k.lattice != nil && k.lattice.name() == name
 	}
 	return false
 }

@@ -37,6 +37,8 @@ func (k *Key) CanHaveSigned(t *Token) bool {
 		return n == 2*((a.curveBits+7)/8)
 	case edwards:
 		return n == ed25519.SignatureSize
+	case lattice:
+		return n == a.signature
 	}
 	return false
 }
@@ -58,8 +60,11 @@ func (k *Key) VerifyBytes(alg string, signed, signature []byte) error {
 
 // verify checks a signature by an algorithm that k permits.
 func (k *Key) verify(a algorithm, input, signature []byte) bool {
-	if a.scheme == edwards {
+	switch a.scheme {
+	case edwards:
 		return ed25519.Verify(k.ed25519, input, signature)
+	case lattice:
+		return k.lattice.verify(input, signature)
 	}
 	var buf [sha512.Size]byte
 	digest := sum(a.hash, buf[:0], input)

@@ -2,7 +2,6 @@ package keyset
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/rsa"
 	_ "crypto/sha256" // for thumbprints
 	std "encoding/json"
@@ -71,6 +70,7 @@ type member struct {
 	Operations []string `json:"key_ops"`
 	Issuer     string   `json:"issuer"`
 	public
+	pair
 	D   json.RawMessage `json:"d"`
 	P   json.RawMessage `json:"p"`
 	Q   json.RawMessage `json:"q"`
@@ -134,23 +134,19 @@ func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {
 	if reason, detail := s.unfit(m); reason != "" {
 		return nil, skip(reason, detail)
 	}
-	jwk, err := m.key()
+	public, thumbprint, err := m.publicKey()
 	if m.Type == "RSA" && errors.Is(err, jose.ErrUnsupportedKeyType) {
 		return nil, skip(HugeKey, fmt.Sprintf("more than %d bits", jose.MaxRSAModulusBits))
 	}
 	if err != nil {
 		return nil, skip(Malformed, brief(err))
 	}
-	key, err := jws.NewKey(m.ID, m.Algorithm, s.useOf(m), m.Operations, jwk.Key)
+	key, err := jws.NewKey(m.ID, m.Algorithm, s.useOf(m), m.Operations, public)
 	if err != nil {
-		return nil, skip(reasonOf(err), describe(jwk.Key, err))
+		return nil, skip(reasonOf(err), describe(public, err))
 	}
-	if k, ok := jwk.Key.(*rsa.PublicKey); ok && s.cfg.MaxExponent > 0 && k.E > s.cfg.MaxExponent {
+	if k, ok := public.(*rsa.PublicKey); ok && s.cfg.MaxExponent > 0 && k.E > s.cfg.MaxExponent {
 		return nil, skip(SlowKey, describe(k, nil))
-	}
-	thumbprint, err := jwk.Thumbprint(crypto.SHA256)
-	if err != nil {
-		return nil, skip(Malformed, brief(err))
 	}
 	return &Key{
 		Key: key, set: s, use: m.Use, operations: m.Operations, issuer: m.Issuer,
@@ -198,9 +194,9 @@ func (s *Set) unfit(m *member) (Reason, string) {
 	switch {
 	case m.Type == "oct":
 		return SymmetricKey, ""
-	case m.private():
+	case m.private(), m.privatePair():
 		return PrivateKey, ""
-	case m.Type != "RSA" && m.Type != "EC" && m.Type != "OKP":
+	case m.Type != "RSA" && m.Type != "EC" && m.Type != "OKP" && m.Type != algorithmKeyPair:
 		return UnknownType, m.Type
 	case jws.CheckUse(s.useOf(m), nil) != nil:
 		return OtherUse, m.Use
@@ -208,6 +204,12 @@ func (s *Set) unfit(m *member) (Reason, string) {
 		return OtherUse, strings.Join(m.Operations, " ")
 	}
 	algorithms := jws.AlgorithmsOf(m.Type, m.Curve)
+	if m.Type == algorithmKeyPair {
+		if reason, detail := m.unfitPair(); reason != "" {
+			return reason, detail
+		}
+		algorithms = []string{m.Algorithm}
+	}
 	switch {
 	case len(algorithms) == 0:
 		return UnknownCurve, m.Curve

@@ -76,7 +76,7 @@ func TestParse_Skipped(t *testing.T) {
 		{"a symmetric key", `{"kty":"oct","kid":"x","k":"AAAA"}`, keyset.SymmetricKey},
 		{"a private key", privateJWK(t), keyset.PrivateKey},
 		{"a public key with a private part of another type", with(good, `{"p":"AQ"}`), keyset.PrivateKey},
-		{"an unknown type", `{"kty":"AKP","kid":"x","alg":"ML-DSA-44","pub":"AAAA"}`, keyset.UnknownType},
+		{"an unknown type", `{"kty":"XYZ","kid":"x","alg":"ML-DSA-44","pub":"AAAA"}`, keyset.UnknownType},
 		{"a type in another case", with(good, `{"kty":"ec"}`), keyset.UnknownType},
 		{"secp256k1", with(good, `{"crv":"secp256k1","alg":null}`), keyset.UnknownCurve},
 		{"Ed448", `{"kty":"OKP","crv":"Ed448","x":"AAAA"}`, keyset.UnknownCurve},

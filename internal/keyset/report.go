@@ -1,18 +1,15 @@
 package keyset
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"encoding/base64"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
 // Report is a key set as the library sees it, for people. It holds public
@@ -45,7 +42,7 @@ type Report struct {
 // KeyReport is one usable key.
 type KeyReport struct {
 	ID         string
-	Type       string // "RSA 2048", "EC P-256", "OKP Ed25519"
+	Type       string // "RSA 2048", "EC P-256", "OKP Ed25519", "AKP ML-DSA-44"
 	Algorithm  string // the key's own; empty when it states none
 	Use        string
 	Thumbprint string // RFC 7638, SHA-256, base64url
@@ -128,10 +125,11 @@ func (k *Key) report() KeyReport {
 		r.Type = "EC " + public.Curve.Params().Name
 	case ed25519.PublicKey:
 		r.Type = "OKP Ed25519"
+	default:
+		if name, ok := jws.NameMLDSA(public); ok {
+			r.Type = algorithmKeyPair + " " + name
+		}
 	}
-	jwk := jose.JSONWebKey{Key: k.Public()}
-	if sum, err := jwk.Thumbprint(crypto.SHA256); err == nil {
-		r.Thumbprint = base64.RawURLEncoding.EncodeToString(sum)
-	}
+	r.Thumbprint, _ = k.Thumbprint() // empty without one
 	return r
 }

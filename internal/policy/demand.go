@@ -32,6 +32,15 @@ type Demand struct {
 	Values   []string
 	Optional bool     // a missing claim will do
 	Or       []Demand // any of these will do instead
+
+	// Supplement says that the claim is looked for in what supplements the token,
+	// and there alone.
+	Supplement bool
+}
+
+// Supplemented reports whether the demand cannot be judged by the token alone.
+func (d *Demand) Supplemented() bool {
+	return d.Supplement || slices.ContainsFunc(d.Or, func(other Demand) bool { return other.Supplemented() })
 }
 
 // A Lookup finds a claim. It fails where the path leads through something other
@@ -39,13 +48,18 @@ type Demand struct {
 type Lookup func(claims.Path) (jws.Member, bool, error)
 
 // Check reports how the payload fails the demand and, if it does, those beside it.
-func (d *Demand) Check(lookup Lookup) error {
+// What supplements the payload is looked up in supplement, nil if nothing does.
+func (d *Demand) Check(payload, supplement Lookup) error {
+	lookup := payload
+	if d.Supplement {
+		lookup = supplement
+	}
 	err := d.checkAlone(lookup)
 	if err == nil || len(d.Or) == 0 {
 		return err
 	}
 	for i := range d.Or {
-		other := d.Or[i].Check(lookup)
+		other := d.Or[i].Check(payload, supplement)
 		if other == nil {
 			return nil
 		}

@@ -46,7 +46,7 @@ func TestDemand(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = tt.demand.Check((&claims.Reader{Members: members}).Lookup)
+			err = tt.demand.Check((&claims.Reader{Members: members}).Lookup, nil)
 			if want := tt.want[i] == 'y'; (err == nil) != want {
 				t.Errorf("%+v on %s: Check() error = %v, want satisfied %t", tt.demand, shape.name, err, want)
 			}

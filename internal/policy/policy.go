@@ -199,11 +199,37 @@ func (p *Policy) TypeOf(r *claims.Record) string {
 	return p.Types[r.Type-1]
 }
 
-// CheckDemands applies the demands on further claims.
+// CheckDemands applies the demands on further claims that the token alone decides.
 func (p *Policy) CheckDemands(r *claims.Reader) error {
 	for i := range p.Demands {
-		if err := p.Demands[i].Check(r.Lookup); err != nil {
+		if p.Demands[i].Supplemented() {
+			continue
+		}
+		if err := p.Demands[i].Check(r.Lookup, nil); err != nil {
 			return refusal.Because(refusal.Rules, refusal.ErrRule, err)
+		}
+	}
+	return nil
+}
+
+// CountDemands returns how many demands the token decides alone, and how many not.
+func (p *Policy) CountDemands() (alone, supplemented int) {
+	for i := range p.Demands {
+		if p.Demands[i].Supplemented() {
+			supplemented++
+		}
+	}
+	return len(p.Demands) - supplemented, supplemented
+}
+
+// CheckSupplement applies the other demands, by what supplements the token.
+func (p *Policy) CheckSupplement(payload, supplement Lookup) error {
+	for i := range p.Demands {
+		if !p.Demands[i].Supplemented() {
+			continue
+		}
+		if err := p.Demands[i].Check(payload, supplement); err != nil {
+			return refusal.Because(refusal.AllRules, refusal.ErrRule, err)
 		}
 	}
 	return nil

@@ -19,6 +19,9 @@ type Tenants struct {
 	allowed        []string // empty for all
 }
 
+// Claim returns the name of the claim with the tenant's ID.
+func (t *Tenants) Claim() string { return t.claim }
+
 // NewTenants returns the tenants of a template with one place in braces. Their
 // IDs are GUIDs in small letters, in the claim named; allowed empty means all.
 func NewTenants(template, claim string, allowed []string) (*Tenants, error) {

@@ -16,9 +16,11 @@ const (
 	Claims     = "claims"
 	Rules      = "rules"
 	Revocation = "revocation"
-	Session    = "session" // of a session alone
-	Ticket     = "ticket"  // of a ticket alone
-	Logout     = "logout"  // of a logout token alone
-	Request    = "request" // of what carries the token
-	Caller     = "caller"  // of what a handler demands
+	Supplement = "supplement" // where a description says who supplies more
+	AllRules   = "all rules"  // there too: those that see what was supplied
+	Session    = "session"    // of a session alone
+	Ticket     = "ticket"     // of a ticket alone
+	Logout     = "logout"     // of a logout token alone
+	Request    = "request"    // of what carries the token
+	Caller     = "caller"     // of what a handler demands
 )

@@ -28,6 +28,7 @@ var (
 	ErrOrigin                 = errors.New("origin not allowed")
 	ErrKeysUnavailable        = errors.New("issuer's keys unavailable")
 	ErrRevocationsUnavailable = errors.New("revocations unavailable")
+	ErrAnswerUnavailable      = errors.New("answer about the token unavailable")
 	ErrClosed                 = errors.New("authenticator or session closed")
 )
 
@@ -67,6 +68,8 @@ var table = [...]Entry{
 		"This says nothing about the token: the issuer's keys could not be fetched. Check that the server reaches the issuer's address, and its certificate."},
 	{ErrRevocationsUnavailable, http.StatusServiceUnavailable, "temporarily_unavailable", "revocations are unavailable at present",
 		"This says nothing about the token: the server does not know all revocations and is told not to guess. Check that it reaches the revocation log."},
+	{ErrAnswerUnavailable, http.StatusServiceUnavailable, "temporarily_unavailable", "what has to be asked about the token cannot be answered at present",
+		"The token is good as far as it goes; what Issuer.Supplement has to add could not be had. Check whom that asks, and what the server's log says of its answers."},
 	{ErrClosed, http.StatusServiceUnavailable, "temporarily_unavailable", "the server is shutting down",
 		"The server is shutting down."},
 	{ErrExpired, http.StatusUnauthorized, "invalid_token", "the token has expired",

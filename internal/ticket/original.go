@@ -23,9 +23,11 @@ type Original struct {
 	Uptime    int64   `json:"uptime"` // of the process, in milliseconds
 
 	// Header and Signature are what the whole token has beside its payload, as they
-	// are written in it. Both are empty in a ticket that does not give it back.
+	// are written in it: where somebody has to be asked about the token, and where the
+	// ticket gives it back. Else both are empty.
 	Header    string `json:"header,omitempty"`
 	Signature string `json:"signature,omitempty"`
+	GiveBack  bool   `json:"give_back,omitempty"` // the whole token, to whoever uses the ticket
 }
 
 // maxEnvelope bounds header and signature of a token that a ticket gives back, so
@@ -41,11 +43,28 @@ func (o *Original) KeepToken(token, payload string) bool {
 	if header == "" || signature == "" || len(header)+len(signature) > maxEnvelope || written != base64.RawURLEncoding.EncodeToString([]byte(payload)) {
 		return false
 	}
-	o.Header, o.Signature = header, signature
+	o.Header, o.Signature, o.GiveBack = header, signature, true
 	return true
 }
 
-// Token returns the token that the ticket gives back, or nothing.
+// SetToken keeps what the token has beside its payload, for whoever has to be asked
+// about it. The ticket does not give it back.
+func (o *Original) SetToken(token string) {
+	header, rest, _ := strings.Cut(token, ".")
+	_, signature, _ := strings.Cut(rest, ".")
+	o.Header, o.Signature = header, signature
+}
+
+// GivenBack returns the token that the ticket gives back to whoever uses it, or
+// nothing.
+func (o *Original) GivenBack(payload string) string {
+	if !o.GiveBack {
+		return ""
+	}
+	return o.Token(payload)
+}
+
+// Token returns the token with that payload, or nothing if it was not kept.
 func (o *Original) Token(payload string) string {
 	if o.Header == "" || o.Signature == "" {
 		return ""

@@ -17,7 +17,18 @@ import (
 func (e *Evaluation) Explain(ctx context.Context) explain.Report {
 	var report explain.Report
 	missed := make(map[string]bool)
-	for _, s := range Steps {
+	e.explain(ctx, Steps, missed, &report)
+	e.explain(ctx, e.further(), missed, &report)
+	if report.Accepted = report.Err == nil; report.Accepted {
+		r := e.Record
+		report.Identity, report.Issuer, report.Subject, report.Expiry = r.Identity, r.Issuer, r.Subject, r.Expiry.Time()
+	}
+	return report
+}
+
+// explain runs the checks whose results they work with were not missed.
+func (e *Evaluation) explain(ctx context.Context, steps []Step, missed map[string]bool, report *explain.Report) {
+	for _, s := range steps {
 		step := explain.Step{Check: s.Name, Verdict: explain.Skipped}
 		if !slices.ContainsFunc(s.Needs, func(n string) bool { return missed[n] }) {
 			err := s.Run(e, ctx)
@@ -29,11 +40,6 @@ func (e *Evaluation) Explain(ctx context.Context) explain.Report {
 		missed[s.Name] = step.Verdict != explain.Passed
 		report.Steps = append(report.Steps, step)
 	}
-	if report.Accepted = report.Err == nil; report.Accepted {
-		r := e.Record
-		report.Identity, report.Issuer, report.Subject, report.Expiry = r.Identity, r.Issuer, r.Subject, r.Expiry.Time()
-	}
-	return report
 }
 
 // outcome returns how one check went.
@@ -134,7 +140,11 @@ func describeClaims(e *Evaluation) (got, want string) {
 }
 
 func describeRules(e *Evaluation) (got, want string) {
-	return fmt.Sprintf("%d rules satisfied", len(e.Trust.Demands)+e.env.RuleCount(e.Trust)), "all of them"
+	alone, _ := e.Trust.CountDemands()
+	if e.Trust.Supplement == nil {
+		alone += e.env.RuleCount(e.Trust)
+	}
+	return fmt.Sprintf("%d rules satisfied", alone), "all of them"
 }
 
 func describeRevocation(*Evaluation) (got, want string) {

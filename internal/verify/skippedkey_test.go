@@ -24,7 +24,7 @@ func TestSkippedKey(t *testing.T) {
 		{"not for signatures", map[string]any{"use": nil, "key_ops": []string{"sign"}}},
 		{"algorithm not supported for this key", map[string]any{"alg": "ES256K"}},
 		{"unknown curve", map[string]any{"crv": "secp256k1", "alg": nil}},
-		{"unknown key type", map[string]any{"kty": "AKP"}},
+		{"unknown key type", map[string]any{"kty": "XYZ"}},
 		{"malformed key material", map[string]any{"x": "AQAB"}},
 		{"malformed key material", map[string]any{"x": "A==="}},
 		{"symmetric key", map[string]any{"kty": "oct", "k": "AAAA"}},

@@ -239,10 +239,14 @@ func (e *Evaluation) CheckSubject(context.Context) error {
 // CheckClaims reads the other claims.
 func (e *Evaluation) CheckClaims(context.Context) error { return e.ReadOthers() }
 
-// CheckRules applies the issuer's own demands, and the program's rules.
+// CheckRules applies the issuer's own demands, and the program's rules, unless
+// these have to see what supplements the token.
 func (e *Evaluation) CheckRules(context.Context) error {
 	if err := e.Trust.CheckDemands(&e.Reader); err != nil {
 		return err
+	}
+	if e.Trust.Supplement != nil {
+		return nil
 	}
 	return e.env.Rules(e)
 }

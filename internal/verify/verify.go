@@ -27,6 +27,10 @@ type Trust struct {
 	Local  Local         // where the keys come from, if not from elsewhere; else nil
 	Stray  Stray         // of an issuer that nobody configured; else nil
 	Owner  any           // whoever made the trust
+
+	// Supplement adds to an evaluation what the token does not say itself. Nil
+	// where the token says everything.
+	Supplement func(context.Context, *Evaluation) error
 }
 
 // A Local knows the keys of an issuer in this process.
@@ -60,8 +64,11 @@ type Env struct {
 	// New returns an empty record, and what it is a part of.
 	New func() (*claims.Record, any)
 
+	// Supplied tells what was supplied about a token.
+	Supplied func(*Evaluation) string
+
 	// Rules applies the program's own rules, of which there are so many for an
-	// issuer. Revoked refuses what was revoked.
+	// issuer, and all others that see what was supplied. Revoked refuses what was revoked.
 	Rules     func(*Evaluation) error
 	RuleCount func(*Trust) int
 	Revoked   func(*Evaluation) error

@@ -1,0 +1,271 @@
+// Package supplement asks a function of the program's what a token does not say
+// itself: once for many who wait for the same token, bounded in time, in number and
+// in the size of the answer, and in moderation while the function fails.
+package supplement
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+const (
+	// Timeout is how long one question may take, the wait for its turn included.
+	Timeout = 5 * time.Second
+
+	// MaxQuestions is how many questions of one issuer are under way at once.
+	MaxQuestions = 32
+
+	// stands is how long an outcome stands before the same token is asked about
+	// again: a failure, so that whoever tries again at once is no flood, and an
+	// answer, so that it is not asked for twice while those who waited keep it.
+	stands = time.Second
+
+	// After inARow questions that failed one after the other, whoever they were
+	// about, there is one in each pause until the next is answered.
+	inARow = 8
+	pause  = 100 * time.Millisecond
+)
+
+// Why there is no answer. All are wrapped by an [UnavailableError].
+var (
+	ErrTimeout = errors.New("no answer in time")
+	ErrPaused  = errors.New("the last questions failed, and another is put in a moment")
+	ErrClosed  = errors.New("closed")
+
+	errPanic   = errors.New("the function panicked, or ended its goroutine")
+	errNoToken = errors.New("an error whose text holds the token, and is left out therefore")
+)
+
+// An UnavailableError says why there is no answer, and when to try again.
+type UnavailableError struct {
+	Err        error
+	RetryAfter time.Duration
+}
+
+// Error returns the cause.
+func (e *UnavailableError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+// An Answer is what the function gave for one token. It never changes.
+type Answer struct {
+	Text  string    // a JSON object, or empty for nothing
+	Asked time.Time // when the question began; by the clock that nobody sets
+}
+
+// A Config says what an [Asker] holds answers to.
+type Config struct {
+	Age      time.Duration   // of an answer, from when the question began
+	MaxBytes int             // of an answer
+	Reserved []string        // names that no answer may have, beside [Registered]
+	Log      func(err error) // told of answers that are the program's fault, once a second at most
+}
+
+// A Function is the program's.
+type Function func(context.Context) (json.RawMessage, error)
+
+// An Asker puts questions about the tokens of one issuer. It is safe for
+// concurrent use. It has goroutines for questions under way alone.
+type Asker struct {
+	cfg    Config
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	turns  chan struct{} // one is in it for each question that runs
+	under  sync.WaitGroup
+
+	mu        sync.Mutex // guards what follows
+	questions map[[sha256.Size]byte]*question
+	row       int       // of questions that failed, up to now
+	next      time.Time // when one may be put although they fail
+	logged    time.Time
+}
+
+// A question is one about one token, under way or of just now.
+type question struct {
+	key   [sha256.Size]byte
+	token string
+	asked time.Time
+	done  chan struct{} // closed when the rest is there
+
+	answer  *Answer
+	err     error
+	settled time.Time
+}
+
+// New returns an Asker.
+func New(cfg Config) *Asker {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Asker{
+		cfg: cfg, ctx: ctx, cancel: cancel,
+		turns:     make(chan struct{}, MaxQuestions),
+		questions: make(map[[sha256.Size]byte]*question),
+	}
+}
+
+// Ask returns the answer about a token, which must have been verified. All who ask
+// about the same token meanwhile share one call of put, which has the values of
+// the first one's ctx and nobody's end. It returns when ctx ends at the latest.
+//
+// The error is an [UnavailableError], or an ErrRevoked of the function's own.
+func (a *Asker) Ask(ctx context.Context, token string, put Function) (*Answer, error) {
+	q, err := a.join(ctx, token, put)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-q.done:
+	default:
+		select {
+		case <-q.done:
+		case <-ctx.Done():
+			return nil, &UnavailableError{Err: refusal.Ended(ctx)}
+		}
+	}
+	if q.err == nil || errors.Is(q.err, refusal.ErrRevoked) {
+		return q.answer, q.err
+	}
+	return nil, &UnavailableError{Err: q.err, RetryAfter: max(stands-time.Since(q.settled), 0)}
+}
+
+// join returns the question about a token, a new one if there is none.
+func (a *Asker) join(ctx context.Context, token string, put Function) (*question, error) {
+	key, now := sha256.Sum256([]byte(token)), time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if q := a.questions[key]; q != nil && (q.answer == nil || now.Sub(q.asked) < a.cfg.Age) {
+		return q, nil
+	}
+	switch {
+	case a.ctx.Err() != nil:
+		return nil, &UnavailableError{Err: ErrClosed}
+	case a.row >= inARow && now.Before(a.next):
+		return nil, &UnavailableError{Err: ErrPaused, RetryAfter: stands}
+	}
+	a.next = now.Add(pause)
+	q := &question{key: key, token: token, asked: now, done: make(chan struct{})}
+	a.questions[key] = q
+	a.under.Go(func() { a.put(context.WithoutCancel(ctx), q, put) })
+	return q, nil
+}
+
+// put calls the function in its turn. Who waits has an outcome when the time is
+// over, even if the function goes on; its turn ends when it returns.
+func (a *Asker) put(ctx context.Context, q *question, put Function) {
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	defer context.AfterFunc(a.ctx, cancel)()
+	defer context.AfterFunc(ctx, func() { a.settle(q, nil, a.ended()) })()
+	select {
+	case a.turns <- struct{}{}:
+		defer func() { <-a.turns }()
+	case <-ctx.Done():
+		return // the outcome is there, or is being made
+	}
+	given, err := json.RawMessage(nil), errPanic
+	defer func() {
+		// A panic, or an end of the goroutine, of the program's function must not
+		// end the server, nor leave those waiting who wait for it.
+		if v := recover(); v != nil {
+			err = panicked(v)
+		}
+		a.settle(q, given, err)
+	}()
+	if given, err = put(ctx); err != nil && ctx.Err() != nil {
+		err = a.ended()
+	}
+}
+
+// panicked tells as much of a panic as cannot be a token.
+func panicked(v any) error {
+	if fault, ok := v.(runtime.Error); ok {
+		return fmt.Errorf("%w: %v", errPanic, fault)
+	}
+	return fmt.Errorf("%w: with a %T", errPanic, v)
+}
+
+// ended says why a question ended before it was answered.
+func (a *Asker) ended() error {
+	if a.ctx.Err() != nil {
+		return ErrClosed
+	}
+	return ErrTimeout
+}
+
+// settle makes the outcome of a question known, unless it is already. It stands
+// for a moment.
+func (a *Asker) settle(q *question, given json.RawMessage, err error) {
+	var text string
+	if err == nil {
+		text, err = a.accept(given)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !q.settled.IsZero() {
+		return
+	}
+	q.settled = time.Now()
+	if err == nil {
+		q.answer = &Answer{Text: text, Asked: q.asked}
+	} else {
+		q.err = withoutToken(err, q.token)
+	}
+	// An answer that cannot be used is one too: whoever is asked is there.
+	if err == nil || errors.Is(err, ErrAnswer) || errors.Is(err, refusal.ErrRevoked) {
+		a.row = 0
+	} else {
+		a.row++
+	}
+	a.report(q.err)
+	q.token = ""
+	close(q.done)
+	time.AfterFunc(stands, func() { a.drop(q) })
+}
+
+// report logs a fault that is the program's own. The lock must be held.
+func (a *Asker) report(err error) {
+	if a.cfg.Log == nil || !errors.Is(err, ErrAnswer) && !errors.Is(err, errPanic) {
+		return
+	}
+	if now := time.Now(); now.Sub(a.logged) >= time.Second {
+		a.logged = now
+		a.cfg.Log(err)
+	}
+}
+
+// drop lets go of a question whose outcome has stood long enough.
+func (a *Asker) drop(q *question) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.questions[q.key] == q {
+		delete(a.questions, q.key)
+	}
+}
+
+// Close ends the questions that are under way and waits for the function to
+// return, as it should when its context ends, for no longer than [Timeout]. There
+// are no answers afterwards.
+func (a *Asker) Close() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	a.cancel() // under the lock, so that none begins after it
+	a.mu.Unlock()
+	done := make(chan struct{})
+	go func() { a.under.Wait(); close(done) }()
+	patience := time.NewTimer(Timeout)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
+	}
+}

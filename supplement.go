@@ -1,0 +1,229 @@
+package oidcauth
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/supplement"
+	"github.com/oidcauth/oidcauth/internal/verify"
+)
+
+const defaultAnswerAge = time.Minute
+
+// A supplied is what [Issuer.Supplement] gave about a token. It never changes.
+type supplied struct {
+	token string // to ask again with; empty where nothing was asked
+	text  string // a JSON object, or empty
+	own   int    // how many of the record's lists are the token's
+	until time.Time
+}
+
+// Supplement returns a copy of what [Issuer.Supplement] gave about the token, byte
+// for byte, and nil if that was nothing or nobody was asked. It is no part of
+// [Claims.Payload], [Claims.Lookup] and [Claims.Decode], which tell what the issuer
+// signed; the roles in it are among [Claims.Roles]. A commit log keeps it beside the
+// payload, for [Authenticator.UnverifiedClaims].
+func (c *Claims) Supplement() json.RawMessage {
+	if c.supplied == nil || c.supplied.text == "" {
+		return nil
+	}
+	return json.RawMessage(c.supplied.text)
+}
+
+// checkSupplement reports the first contradiction about who supplies more.
+func (i *Issuer) checkSupplement() error {
+	switch {
+	case i.AnswerAge < 0:
+		return fmt.Errorf("oidcauth: issuer %q: AnswerAge: got %v, want none or more", i.URL, i.AnswerAge)
+	case i.Supplement != nil:
+		return nil
+	case i.AnswerAge != 0:
+		return fmt.Errorf("oidcauth: issuer %q: AnswerAge without Supplement", i.URL)
+	}
+	for _, r := range i.ClaimRules {
+		if d := r.demand(); d.Supplemented() {
+			return fmt.Errorf("oidcauth: issuer %q: claim rule %s: Supplement, which the issuer's description has not", i.URL, r.Claim)
+		}
+	}
+	return nil
+}
+
+// askBy has a trust ask about its tokens, if the description says whom.
+func (t *trust) askBy(i Issuer, maxBytes int, logger *slog.Logger) {
+	if i.Supplement == nil {
+		return
+	}
+	t.ask, t.answerAge = i.Supplement, i.AnswerAge
+	if t.answerAge == 0 {
+		t.answerAge = defaultAnswerAge
+	}
+	t.asker = supplement.New(supplement.Config{
+		Age: t.answerAge, MaxBytes: maxBytes, Reserved: t.reserved(),
+		Log: func(err error) {
+			logger.LogAttrs(context.Background(), slog.LevelError, "what supplements a token cannot be used",
+				slog.String("issuer", t.URL), slog.String("error", err.Error()))
+		},
+	})
+	t.Trust.Supplement = func(ctx context.Context, e *verify.Evaluation) error {
+		c, err := t.supplement(ctx, claimsOf(e), e.Raw)
+		if err != nil {
+			return err
+		}
+		e.Whole, e.Record = c, &c.record
+		return nil
+	}
+}
+
+// reserved returns the names of claims that this description judges tokens by, or
+// makes identities of.
+func (t *trust) reserved() []string {
+	var names []string
+	if t.AudienceClaim != "" {
+		names = append(names, t.AudienceClaim)
+	}
+	if t.Tenants != nil {
+		names = append(names, t.Tenants.Claim())
+	}
+	for _, paths := range [][]Path{t.Shape.Subject, t.Shape.SubjectElse} {
+		for _, p := range paths {
+			names = append(names, p[0])
+		}
+	}
+	return names
+}
+
+// supplement returns the claims of a token with what the program adds to them.
+func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claims, error) {
+	if token == "" {
+		return nil, refusal.New(refusal.Supplement, ErrAnswerUnavailable, "a ticket sold by a server without Issuer.Supplement", "")
+	}
+	alone := c.alone()
+	answer, err := t.asker.Ask(ctx, token, func(ctx context.Context) (json.RawMessage, error) { return t.ask(ctx, alone, token) })
+	if err != nil {
+		return nil, answerRefusal(err)
+	}
+	s := &supplied{token: token, text: answer.Text, until: answer.Asked.Add(t.answerAge)}
+	if c.supplied != nil {
+		s.token = c.supplied.token
+	} else {
+		s.token = strings.Clone(token) // not a part of a request
+	}
+	return c.with(s)
+}
+
+// answerRefusal words the refusal of a token that was asked about in vain.
+func answerRefusal(err error) error {
+	unavailable, ok := errors.AsType[*supplement.UnavailableError](err)
+	switch {
+	case !ok:
+		return refusal.Because(refusal.Supplement, ErrRevoked, err)
+	case errors.Is(err, supplement.ErrClosed):
+		return refusal.New(refusal.Supplement, ErrClosed, "", "")
+	}
+	return refusal.Because(refusal.Supplement, ErrAnswerUnavailable, err).After(unavailable.RetryAfter)
+}
+
+// with returns the claims with what was supplied in place of what was before.
+func (c *Claims) with(s *supplied) (*Claims, error) {
+	var members []jws.Member
+	if s.text != "" {
+		var err error
+		if members, err = jws.ParseObject(nil, s.text); err != nil {
+			return nil, refusal.Because(refusal.Supplement, ErrAnswerUnavailable, err)
+		}
+	}
+	next := c.alone()
+	s.own = len(next.record.Lists)
+	return next.copy(next.record.WithRoles(members, &c.trust.Shape), s), nil
+}
+
+// alone returns the claims without what was supplied.
+func (c *Claims) alone() *Claims {
+	if c.supplied == nil {
+		return c
+	}
+	record := c.record
+	record.Lists = slices.Clip(record.Lists[:c.supplied.own])
+	return c.copy(record, nil)
+}
+
+// copy returns the same token's claims with another record.
+func (c *Claims) copy(record claims.Record, s *supplied) *Claims {
+	return &Claims{
+		record: record, supplied: s,
+		trust: c.trust, key: c.key, seller: c.seller, algorithm: c.algorithm, hasKeyID: c.hasKeyID,
+	}
+}
+
+// current reports whether what was supplied is young enough to be used.
+func (c *Claims) current(now time.Time) bool {
+	return c.supplied == nil || now.Before(c.supplied.until)
+}
+
+// checkSupplied applies the demands on what was supplied.
+func (t *trust) checkSupplied(c *Claims) error {
+	if c.supplied == nil {
+		return nil
+	}
+	return t.CheckSupplement(lookupIn(c.record.Payload), lookupIn(c.supplied.text))
+}
+
+// lookupIn finds claims in a JSON object, none in no text.
+func lookupIn(text string) policy.Lookup {
+	return func(path claims.Path) (jws.Member, bool, error) {
+		if text == "" {
+			return jws.Member{}, false, nil
+		}
+		return jws.Lookup(text, path...)
+	}
+}
+
+// allRules returns the name of the check of the program's own rules.
+func (t *trust) allRules() string {
+	if t.asker != nil {
+		return refusal.AllRules
+	}
+	return refusal.Rules
+}
+
+// describeSupplement tells what was supplied, in a few words.
+func (c *Claims) describeSupplement() string {
+	if c.Supplement() == nil {
+		return "nothing"
+	}
+	members, _ := jws.ParseObject(nil, c.supplied.text)
+	return fmt.Sprintf("%d claims in %d bytes", len(members), len(c.supplied.text))
+}
+
+// size estimates the memory that was supplied.
+func (s *supplied) size() int {
+	if s == nil {
+		return 0
+	}
+	return int(unsafe.Sizeof(*s)) + len(s.token) + len(s.text)
+}
+
+// replayed checks what a commit log says was supplied, as an answer is.
+func (c *Claims) replayed(text []byte) (*Claims, error) {
+	if len(text) == 0 {
+		return c, nil
+	}
+	if c.trust.strangers != nil {
+		return nil, refusal.New(refusal.Supplement, ErrClaim, "a supplement", "none, for an issuer that nobody configured")
+	}
+	if err := supplement.Check(string(text), c.trust.reserved()); err != nil {
+		return nil, refusal.Because(refusal.Supplement, ErrClaim, err)
+	}
+	return c.with(&supplied{text: string(text)})
+}

@@ -1,0 +1,219 @@
+package oidcauth_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// A session's calls see the newest answer: nobody is asked while it is young, and
+// nothing but a call asks again.
+func TestSupplement_Session(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, func(cfg *oidcauth.Config) {
+			cfg.Issuers[0].Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
+				if c.HasRole("banned") {
+					return errors.New("banned")
+				}
+				return nil
+			}}
+		})
+		token := d.issuer.Token(nil)
+		sessions := make([]*oidcauth.Session, 50)
+		for i := range sessions {
+			sessions[i] = d.auth.NewSession(t.Context(), authenticate(t, d.auth, token))
+		}
+		call := func(s *oidcauth.Session) *oidcauth.Claims {
+			c, _ := oidcauth.FromContext(s.CallContext())
+			return c
+		}
+		d.set(`{"roles":["second"]}`, nil)
+		time.Sleep(59 * time.Second)
+		if c := call(sessions[0]); roles(c) != "own+supplied" {
+			t.Errorf("roles %q within a minute", roles(c))
+		}
+		d.wantAsked(t, "within a minute", 1)
+		time.Sleep(10 * time.Minute)
+		d.wantAsked(t, "while nothing is called", 1)
+		for _, s := range sessions {
+			if c := call(s); c == nil || roles(c) != "own+second" || s.Claims() != c {
+				t.Fatalf("roles %v after a minute", c)
+			}
+		}
+		d.wantAsked(t, "by 50 sessions of one token", 2)
+
+		d.set(`{"roles":["banned"]}`, nil)
+		time.Sleep(time.Minute)
+		ctx := sessions[0].CallContext()
+		if !errors.Is(context.Cause(ctx), oidcauth.ErrRule) || !errors.Is(context.Cause(sessions[0].Context()), oidcauth.ErrRule) {
+			t.Errorf("a rule that broke: cause %v, of the session %v", context.Cause(ctx), context.Cause(sessions[0].Context()))
+		}
+		wants(t, d.auth, token, oidcauth.ErrRule)
+	})
+}
+
+// While nobody answers, a session's calls are refused and the session goes on. One
+// whose token is said to be revoked ends.
+func TestSupplement_SessionOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, d.issuer.Token(nil)))
+		time.Sleep(time.Minute)
+		d.set("", errors.New("directory down"))
+		ctx := s.CallContext()
+		_, found := oidcauth.FromContext(ctx)
+		if found || ctx.Err() == nil || !errors.Is(context.Cause(ctx), oidcauth.ErrAnswerUnavailable) || oidcauth.IsInternal(ctx) {
+			t.Errorf("a call while nobody answers: caller known %t, cause %v", found, context.Cause(ctx))
+		}
+		if code, _ := oidcauth.CloseCode(context.Cause(ctx)); code != 1013 {
+			t.Errorf("CloseCode() = %d, want 1013", code)
+		}
+		expectEnd(t, s, nil)
+		d.set(`{"roles":["later"]}`, nil)
+		time.Sleep(time.Second + time.Millisecond)
+		if c, found := oidcauth.FromContext(s.CallContext()); !found || roles(c) != "own+later" {
+			t.Errorf("a call once it went well again: %v", c)
+		}
+		d.set("", oidcauth.ErrRevoked)
+		time.Sleep(time.Minute)
+		if cause := context.Cause(s.CallContext()); !errors.Is(cause, oidcauth.ErrRevoked) {
+			t.Errorf("a call after it was revoked: cause %v", cause)
+		}
+		expectEnd(t, s, oidcauth.ErrRevoked)
+	})
+}
+
+// A claim rule about what is supplied is asked of each answer, not of the first alone.
+func TestSupplement_RuleOfALaterAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, func(cfg *oidcauth.Config) {
+			cfg.Issuers[0].ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"team"}, In: []string{"blue"}, Supplement: true}}
+		})
+		token := d.issuer.Token(nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, token))
+		d.set(`{"team":"red"}`, nil)
+		wants(t, d.auth, token, nil)
+		time.Sleep(time.Minute)
+		wants(t, d.auth, token, oidcauth.ErrRule)
+		if cause := context.Cause(s.CallContext()); !errors.Is(cause, oidcauth.ErrRule) {
+			t.Errorf("a call: cause %v, want %v", cause, oidcauth.ErrRule)
+		}
+		expectEnd(t, s, oidcauth.ErrRule)
+	})
+}
+
+// An answer that takes longer than it counts is good for what asked for it, and no
+// reason to ask for ever.
+func TestSupplement_SlowerThanItsAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, func(cfg *oidcauth.Config) { cfg.Issuers[0].AnswerAge = time.Second })
+		d.takes = 2 * time.Second
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, d.issuer.Token(nil)))
+		for n := range int32(3) {
+			start := time.Now()
+			c, _ := oidcauth.FromContext(s.CallContext())
+			if c == nil || roles(c) != "own+supplied" || time.Since(start) != 2*time.Second {
+				t.Errorf("call %d as %v after %v", n, c, time.Since(start))
+			}
+			d.wantAsked(t, "by a call", n+2)
+		}
+	})
+}
+
+// A session that is renewed, closed or revoked while somebody is asked has what
+// came of that, and not what the question brought.
+func TestSupplement_SessionMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, nil)
+		begin := func() *oidcauth.Session {
+			s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, d.issuer.Token(map[string]any{"jti": "old"})))
+			time.Sleep(time.Minute)
+			return s
+		}
+		d.takes = time.Second
+
+		s := begin()
+		newer := d.issuer.Token(map[string]any{"jti": "new"})
+		wants(t, d.auth, newer, nil)
+		go func() { time.Sleep(time.Second / 2); s.Renew(context.Background(), newer) }()
+		if c, _ := oidcauth.FromContext(s.CallContext()); c == nil || s.Claims().TokenID() != "new" {
+			t.Errorf("renewed meanwhile: a call as %v, the session of %q", c, s.Claims().TokenID())
+		}
+		s = begin()
+		go func() { time.Sleep(time.Second / 2); s.Close() }()
+		start := time.Now()
+		if ctx := s.CallContext(); !errors.Is(context.Cause(ctx), oidcauth.ErrClosed) || time.Since(start) != time.Second/2 {
+			t.Errorf("closed meanwhile: cause %v after %v", context.Cause(ctx), time.Since(start))
+		}
+		s = begin()
+		d.unwell = func() {
+			d.auth.Revoke(context.Background(), oidcauth.Revocation{TokenID: "old"})
+		}
+		if ctx := s.CallContext(); !errors.Is(context.Cause(ctx), oidcauth.ErrRevoked) {
+			t.Errorf("revoked meanwhile: cause %v", context.Cause(ctx))
+		}
+	})
+}
+
+// A ticket brings what is needed to ask about the token that it stands for, and its
+// session asks again. What it gives buys no other ticket, whatever was answered.
+func TestSupplement_Ticket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, nil)
+		token := d.issuer.Token(nil)
+		claims := authenticate(t, d.auth, token)
+		ticket, err := d.local.Ticket(from(), claims, "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(30 * time.Second)
+		c, err := d.auth.AuthenticateTicket(from(), ticket, "db")
+		if err != nil || roles(c) != "own+supplied" {
+			t.Fatalf("AuthenticateTicket() error = %v, claims %v", err, c)
+		}
+		if last := d.askedBy[len(d.askedBy)-1]; last != token {
+			t.Error("asked about another token than the one that the ticket stands for")
+		}
+		s := d.auth.NewSession(t.Context(), c)
+		d.set(`{"roles":["second"]}`, nil)
+		for range 2 {
+			time.Sleep(time.Minute)
+			wants(t, d.auth, token, nil) // the token's own claims are in the cache
+			c, _ := oidcauth.FromContext(s.CallContext())
+			if c == nil || roles(c) != "own+second" {
+				t.Fatalf("roles %v, want the newest", c)
+			}
+			if _, err := d.local.Ticket(from(), c, "db"); !errors.Is(err, oidcauth.ErrTokenType) {
+				t.Errorf("Ticket() error = %v for claims from a ticket, want %v", err, oidcauth.ErrTokenType)
+			}
+		}
+		if kept := authenticate(t, d.auth, token); kept == s.Claims() {
+			t.Error("claims from a ticket are in the cache as those of the token")
+		}
+	})
+}
+
+// A ticket is not used up by a question that nobody answers.
+func TestSupplement_TicketOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, nil)
+		ticket, err := d.local.Ticket(from(), authenticate(t, d.auth, d.issuer.Token(nil)), "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		d.set("", errors.New("directory down"))
+		if _, err := d.auth.AuthenticateTicket(from(), ticket, "db"); !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
+			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrAnswerUnavailable)
+		}
+		d.set(`{}`, nil)
+		time.Sleep(2 * time.Second)
+		if _, err := d.auth.AuthenticateTicket(from(), ticket, "db"); err != nil {
+			t.Errorf("AuthenticateTicket() error = %v once it went well again", err)
+		}
+	})
+}

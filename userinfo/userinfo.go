@@ -1,0 +1,120 @@
+// Package userinfo asks an issuer's UserInfo endpoint (OpenID Connect Core 1.0,
+// section 5.3) for roles and claims that its access tokens do not hold.
+package userinfo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/supplement"
+)
+
+// maxBytes bounds what is read of an answer, of which only some claims are kept.
+const maxBytes = 256 << 10
+
+// Supplement returns a function for [oidcauth.Issuer.Supplement] that presents the
+// token at the endpoint, "userinfo_endpoint" in the issuer's discovery document, and
+// hands over the claims named, as far as they are there. The endpoint takes access
+// tokens with the scope openid: of an issuer whose ID tokens are accepted every
+// question fails, or worse, is answered with 401.
+//
+// The answer must be about the token's own "sub", to the byte (section 5.3.4), and
+// JSON; a signed one is refused. 401 refuses the token with [oidcauth.ErrRevoked],
+// since the library has checked it before: its issuer says that it is good no longer.
+// Everything else is [oidcauth.ErrAnswerUnavailable].
+//
+// The client's Transport is used, and its redirects and cookies are not; nil means
+// [http.DefaultTransport]. An error is returned for an endpoint without https, and
+// for no claims or one that no supplement may have, such as "sub".
+func Supplement(client *http.Client, endpoint string, claims ...string) (func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error), error) {
+	to, err := url.Parse(endpoint)
+	switch {
+	case err != nil || to.Scheme != "https" || to.Host == "" || to.User != nil || to.Fragment != "":
+		return nil, fmt.Errorf("userinfo: endpoint %q: want an https URL", endpoint)
+	case len(claims) == 0:
+		return nil, errors.New("userinfo: no claims named: say which to take over")
+	}
+	for _, name := range claims {
+		if slices.Contains(supplement.Registered, name) {
+			return nil, fmt.Errorf("userinfo: claim %q is for the token alone to say", name)
+		}
+	}
+	a := asker{client: http.Client{CheckRedirect: noRedirect}, endpoint: endpoint, claims: slices.Clone(claims)}
+	if client != nil {
+		a.client.Transport = client.Transport
+	}
+	return a.ask, nil
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+type asker struct {
+	client   http.Client
+	endpoint string
+	claims   []string
+}
+
+// ask presents the token at the endpoint.
+func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json.RawMessage, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.endpoint, nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Accept", "application/json")
+	answer, err := a.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	switch media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); {
+	case answer.StatusCode == http.StatusUnauthorized:
+		return nil, fmt.Errorf("%w, says the userinfo endpoint", oidcauth.ErrRevoked)
+	case answer.StatusCode != http.StatusOK:
+		return nil, fmt.Errorf("userinfo: got status %d, want 200", answer.StatusCode)
+	case media != "application/json":
+		return nil, fmt.Errorf("userinfo: got %q, want application/json", media)
+	}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBytes+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("userinfo: %w", err)
+	case len(body) > maxBytes:
+		return nil, fmt.Errorf("userinfo: got more than %d bytes", maxBytes)
+	}
+	return a.choose(c, string(body))
+}
+
+// choose takes the claims named out of an answer about the token's subject.
+func (a *asker) choose(c *oidcauth.Claims, body string) (json.RawMessage, error) {
+	members, err := jws.ParseObject(nil, body)
+	if err != nil {
+		return nil, fmt.Errorf("userinfo: %s", jws.Rule(err))
+	}
+	sub, found := jws.Find(members, "sub")
+	about, err := sub.Text()
+	if want, has := c.LookupString("sub"); !found || err != nil || !has || about != want {
+		return nil, errors.New("userinfo: the answer is not about the token's subject")
+	}
+	var chosen []string
+	for _, name := range a.claims {
+		if m, found := jws.Find(members, name); found {
+			quoted, err := json.Marshal(name)
+			if err != nil {
+				return nil, err
+			}
+			chosen = append(chosen, string(quoted)+":"+m.Value)
+		}
+	}
+	return json.RawMessage("{" + strings.Join(chosen, ",") + "}"), nil
+}

@@ -1,0 +1,125 @@
+package userinfo_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/userinfo"
+)
+
+// An endpoint answers as the test says.
+func newEndpoint(t *testing.T, answer http.HandlerFunc) *httptest.Server {
+	s := httptest.NewTLSServer(answer)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func newAuthenticator(t *testing.T, s *httptest.Server, url string, claims ...string) (*oidcauth.Authenticator, *oidctest.Issuer) {
+	t.Helper()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": "my-db"}})
+	ask, err := userinfo.Supplement(s.Client(), url, claims...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}, Roles: []oidcauth.Path{{"groups"}}, Supplement: ask}},
+		Client:  issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a, issuer
+}
+
+func TestSupplement(t *testing.T) {
+	json := func(body string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			fmt.Fprint(w, body)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		answer http.HandlerFunc
+		roles  string
+		want   error
+	}{
+		{"groups", json(`{"sub":"alice","groups":["staff"],"email":"a@b.test","exp":1}`), "staff", nil},
+		{"no groups", json(`{"sub":"alice"}`), "", nil},
+		{"a subject in an escape", json(`{"sub":"\u0061lice","groups":["staff"]}`), "staff", nil},
+		{"another's answer", json(`{"sub":"Alice","groups":["staff"]}`), "", oidcauth.ErrAnswerUnavailable},
+		{"nobody's answer", json(`{"groups":["staff"]}`), "", oidcauth.ErrAnswerUnavailable},
+		{"a subject as a number", json(`{"sub":1,"groups":["staff"]}`), "", oidcauth.ErrAnswerUnavailable},
+		{"two subjects", json(`{"sub":"alice","sub":"bob"}`), "", oidcauth.ErrAnswerUnavailable},
+		{"no object", json(`[]`), "", oidcauth.ErrAnswerUnavailable},
+		{"too long", json(`{"sub":"alice","x":"` + strings.Repeat("x", 256<<10) + `"}`), "", oidcauth.ErrAnswerUnavailable},
+		{"long, of which little is taken", json(`{"sub":"alice","groups":"staff","x":"` + strings.Repeat("x", 200<<10) + `"}`), "staff", nil},
+		{"a signed answer", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/jwt")
+		}, "", oidcauth.ErrAnswerUnavailable},
+		{"401", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "", oidcauth.ErrRevoked},
+		{"403", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "", oidcauth.ErrAnswerUnavailable},
+		{"500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "", oidcauth.ErrAnswerUnavailable},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/else" {
+				json(`{"sub":"alice","groups":["staff"]}`)(w, r)
+				return
+			}
+			http.Redirect(w, r, "/else", http.StatusFound)
+		}, "", oidcauth.ErrAnswerUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var presented []string
+			s := newEndpoint(t, func(w http.ResponseWriter, r *http.Request) {
+				presented = append(presented, r.Header.Get("Authorization"))
+				tt.answer(w, r)
+			})
+			a, issuer := newAuthenticator(t, s, s.URL+"/userinfo", "groups", "missing")
+			token := issuer.Token(nil)
+			c, err := a.Authenticate(t.Context(), token)
+			if !errors.Is(err, tt.want) {
+				t.Fatalf("Authenticate() error = %v, want %v", err, tt.want)
+			}
+			if !slices.Equal(presented, []string{"Bearer " + token}) {
+				t.Errorf("%d requests, or another token", len(presented))
+			}
+			if err != nil {
+				if strings.Contains(err.Error(), token) {
+					t.Error("the error holds the token")
+				}
+				return
+			}
+			if roles := strings.Join(slices.Collect(c.Roles()), "+"); roles != tt.roles || strings.Contains(string(c.Supplement()), "email") {
+				t.Errorf("roles %q of %s, want %q", roles, c.Supplement(), tt.roles)
+			}
+		})
+	}
+}
+
+func TestSupplement_Arguments(t *testing.T) {
+	for _, tt := range []struct {
+		name, endpoint string
+		claims         []string
+		ok             bool
+	}{
+		{"https", "https://issuer.test/userinfo", []string{"groups"}, true},
+		{"http", "http://issuer.test/userinfo", []string{"groups"}, false},
+		{"no host", "https:///userinfo", []string{"groups"}, false},
+		{"no URL", "issuer.test/userinfo", []string{"groups"}, false},
+		{"a password in it", "https://a:b@issuer.test/userinfo", []string{"groups"}, false},
+		{"no claims", "https://issuer.test/userinfo", nil, false},
+		{"the subject", "https://issuer.test/userinfo", []string{"groups", "sub"}, false},
+	} {
+		if _, err := userinfo.Supplement(nil, tt.endpoint, tt.claims...); (err == nil) != tt.ok {
+			t.Errorf("%s: Supplement() error = %v", tt.name, err)
+		}
+	}
+}
