@@ -1,0 +1,5 @@
+//go:build !oidcauth_stdcrypto && !boringcrypto
+
+package sigcheck
+
+const standardOnly = false
