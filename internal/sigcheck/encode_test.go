@@ -44,6 +44,7 @@ type pss struct {
 	zeros      int // in front of the digest, 8 by the specification
 	trailer    byte
 	change     func(padding []byte) // and the 01 behind it, before the mask
+	changeHash func(h []byte)
 }
 
 func goodPSS(hash crypto.Hash, digest []byte) pss {
@@ -65,6 +66,9 @@ func (p pss) encode(bits int) []byte {
 		p.change(padding)
 	}
 	h := digestOf(p.hash, make([]byte, p.zeros), p.digest, p.salt)
+	if p.changeHash != nil {
+		p.changeHash(h)
+	}
 	var mask []byte
 	for i := uint32(0); len(mask) < len(db); i++ {
 		mask = append(mask, digestOf(p.mask, h, binary.BigEndian.AppendUint32(nil, i))...)

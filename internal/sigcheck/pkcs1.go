@@ -5,10 +5,6 @@ import (
 	"crypto"
 )
 
-// minPadding is how many bytes of padding a message of RSASSA-PKCS1-v1_5 has at
-// least (RFC 8017, section 9.2, step 3).
-const minPadding = 8
-
 // VerifyPKCS1v15 reports whether a signature is one of RSASSA-PKCS1-v1_5 (RFC 8017,
 // section 8.2.2) over a digest made with SHA-256, SHA-384 or SHA-512.
 //
@@ -25,15 +21,15 @@ func (k *RSA) VerifyPKCS1v15(hash crypto.Hash, digest, signature []byte) bool {
 }
 
 // appendPKCS1v15 appends the encoded message (RFC 8017, section 9.2): 00 01, bytes ff,
-// 00, and the digest behind the DER form of its algorithm.
+// 00, and the digest behind the DER form of its algorithm. The smallest key has room for
+// 42 bytes ff with the longest hash, of which eight are required.
 func (k *RSA) appendPKCS1v15(dst []byte, hash crypto.Hash, digest []byte) ([]byte, bool) {
 	prefix, ok := digestInfo(hash)
-	padding := k.size - 3 - len(prefix) - len(digest)
-	if !ok || len(digest) != hash.Size() || padding < minPadding {
+	if !ok || len(digest) != hash.Size() {
 		return dst, false
 	}
 	dst = append(dst, 0, 1)
-	for range padding {
+	for range k.size - 3 - len(prefix) - len(digest) {
 		dst = append(dst, 0xff)
 	}
 	dst = append(dst, 0)

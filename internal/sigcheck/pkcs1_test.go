@@ -3,6 +3,7 @@ package sigcheck_test
 import (
 	"bytes"
 	"crypto"
+	"fmt"
 	"math/big"
 	"slices"
 	"testing"
@@ -78,6 +79,10 @@ func TestVerifyPKCS1v15_Hostile(t *testing.T) {
 		}
 		for _, tt := range tests {
 			checkPKCS1(t, s, crypto.SHA256, digest, attempt{tt.name, s.sign(tt.encoded), tt.want})
+		}
+		for i := 1; i < size; i++ {
+			encoded := changed(i, good()[i]^byte(1<<(i%8)))
+			checkPKCS1(t, s, crypto.SHA256, digest, attempt{fmt.Sprintf("a bit of byte %d changed", i), s.sign(encoded), false})
 		}
 	}
 }
@@ -220,6 +225,12 @@ func TestRSA_Digest(t *testing.T) {
 	digest := digestOf(crypto.SHA256, []byte("message"))
 	first, second := s.sign(pkcs1(256, digestInfo[crypto.SHA256], digest)), s.sign(goodPSS(crypto.SHA256, digest).encode(2047))
 	key := s.prepared(t)
+	short := digest[:31]
+	shortPSS := goodPSS(crypto.SHA256, digest)
+	shortPSS.digest = short
+	if key.VerifyPKCS1v15(crypto.SHA256, short, s.sign(pkcs1(256, digestInfo[crypto.SHA256], short))) || key.VerifyPSS(crypto.SHA256, short, s.sign(shortPSS.encode(2047))) {
+		t.Error("a signature of a short digest is verified")
+	}
 	tests := []struct {
 		name   string
 		hash   crypto.Hash
