@@ -39,9 +39,9 @@ func (k *Key) Discard() bool { return k.prepared.Swap(nil) != nil }
 // Prepare prepares k, so that further checks take less time than the standard
 // library's. The verdicts are the same.
 //
-// The token is one that k has signed: a known answer, which the prepared key has to
-// give too. It must also refuse the signature with a bit changed, and come to the
-// standard library's verdict in both cases before it counts. With an error, which is an
+// The token is one that k has signed by the standard library's verdict: a known
+// answer, to which the prepared key has to come as well before it counts. On the
+// signature with a bit changed both have to agree, too. With an error, which is an
 // [ErrNoPreparing], an [ErrSignature], a [sigcheck.ErrKey] or an [ErrDisagreement], k
 // stays as it was.
 func (k *Key) Prepare(t *Token) error {
