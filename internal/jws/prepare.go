@@ -30,11 +30,12 @@ func (k *Key) Preparable() bool {
 	return sigcheck.Enabled() && (k.rsa != nil || k.ed25519 != nil)
 }
 
-// Prepared reports whether k was prepared.
-func (k *Key) Prepared() bool { return k.prepared.Load() != nil }
+// Prepared returns how many bytes of memory it takes at most that k was prepared, 0 if
+// it was not.
+func (k *Key) Prepared() int { return k.prepared.Load().bytes() }
 
-// Discard undoes [Key.Prepare], and reports whether there was something to undo.
-func (k *Key) Discard() bool { return k.prepared.Swap(nil) != nil }
+// Discard undoes [Key.Prepare], and returns how many bytes are free for that.
+func (k *Key) Discard() int { return k.prepared.Swap(nil).bytes() }
 
 // Prepare prepares k, so that further checks take less time than the standard
 // library's. The verdicts are the same.
@@ -83,6 +84,17 @@ func (k *Key) prepare() (*prepared, error) {
 	}
 	key, err := sigcheck.NewEd25519(k.ed25519)
 	return &prepared{ed25519: key}, err
+}
+
+// bytes may be called on nil.
+func (p *prepared) bytes() int {
+	switch {
+	case p == nil:
+		return 0
+	case p.rsa != nil:
+		return p.rsa.Bytes()
+	}
+	return p.ed25519.Bytes()
 }
 
 // verify checks a signature by an algorithm that the key permits.

@@ -43,8 +43,8 @@ func TestKey_Prepare(t *testing.T) {
 	needPreparing(t)
 	for _, by := range preparable {
 		key := testKey(t, by)
-		if err := key.Prepare(parsed(t, sign(t, by, testSigner(t, by), headerFor(by), goodPayload))); err != nil || !key.Prepared() {
-			t.Fatalf("%s: Prepare() error = %v, Prepared() = %v, want none and true", by, err, key.Prepared())
+		if err := key.Prepare(parsed(t, sign(t, by, testSigner(t, by), headerFor(by), goodPayload))); err != nil || key.Prepared() == 0 {
+			t.Fatalf("%s: Prepare() error = %v, Prepared() = %v, want none and some bytes", by, err, key.Prepared())
 		}
 		for _, alg := range algorithms {
 			token := sign(t, alg, testSigner(t, alg), headerFor(alg), goodPayload)
@@ -61,7 +61,7 @@ func TestKey_Prepare(t *testing.T) {
 				t.Errorf("prepared by %s: Verify() of %s with a bit changed: error = %v, want %v", by, alg, err, jws.ErrSignature)
 			}
 		}
-		if !key.Discard() || key.Prepared() || key.Discard() {
+		if bytes := key.Prepared(); key.Discard() != bytes || key.Prepared() != 0 || key.Discard() != 0 {
 			t.Errorf("%s: Discard() does not undo it once", by)
 		}
 	}
@@ -94,14 +94,14 @@ func TestKey_Prepare_KnownAnswer(t *testing.T) {
 			"of no algorithm":               {withSignature(signed(t, headerFor("none"), goodPayload), signatureOf(t, good)), jws.ErrSignature},
 		} {
 			key := testKey(t, alg)
-			if err := key.Prepare(parsed(t, tt.token)); !errors.Is(err, tt.want) || key.Prepared() != (tt.want == nil) {
+			if err := key.Prepare(parsed(t, tt.token)); !errors.Is(err, tt.want) || (key.Prepared() != 0) != (tt.want == nil) {
 				t.Errorf("%s, %s: Prepare() error = %v, Prepared() = %v, want %v", alg, name, err, key.Prepared(), tt.want)
 			}
 		}
-		if key := testKey(t, alg); !errors.Is(key.Prepare(new(jws.Token)), jws.ErrSignature) || key.Prepared() {
+		if key := testKey(t, alg); !errors.Is(key.Prepare(new(jws.Token)), jws.ErrSignature) || key.Prepared() != 0 {
 			t.Errorf("%s: prepared by a token that was not parsed", alg)
 		}
-		if key := testKey(t, alg); !errors.Is(key.PrepareBytes(alg, nil, nil), jws.ErrSignature) || key.Prepared() {
+		if key := testKey(t, alg); !errors.Is(key.PrepareBytes(alg, nil, nil), jws.ErrSignature) || key.Prepared() != 0 {
 			t.Errorf("%s: prepared by an empty signature", alg)
 		}
 	}
@@ -130,7 +130,7 @@ func TestKey_Prepare_Disagreement(t *testing.T) {
 			want error
 		}{"its own": {testKey(t, alg), nil}, "another's": {other, jws.ErrDisagreement}} {
 			key := testKey(t, alg)
-			if err := key.AdoptPrepared(tt.from, alg, []byte("text"), signature); !errors.Is(err, tt.want) || key.Prepared() != (tt.want == nil) {
+			if err := key.AdoptPrepared(tt.from, alg, []byte("text"), signature); !errors.Is(err, tt.want) || (key.Prepared() != 0) != (tt.want == nil) {
 				t.Errorf("%s, %s: error = %v, Prepared() = %v, want %v", alg, name, err, key.Prepared(), tt.want)
 			}
 			if err := key.VerifyBytes(alg, []byte("text"), signature); err != nil {
@@ -145,7 +145,7 @@ func TestKey_Prepare_OtherKeys(t *testing.T) {
 	for _, alg := range []string{"ES256", "ES384", "ES512"} {
 		key := testKey(t, alg)
 		token := sign(t, alg, testSigner(t, alg), headerFor(alg), goodPayload)
-		if err := key.Prepare(parsed(t, token)); !errors.Is(err, jws.ErrNoPreparing) || key.Prepared() || key.Preparable() {
+		if err := key.Prepare(parsed(t, token)); !errors.Is(err, jws.ErrNoPreparing) || key.Prepared() != 0 || key.Preparable() {
 			t.Errorf("%s: Prepare() error = %v, want %v", alg, err, jws.ErrNoPreparing)
 		}
 		if err := verify(t, key, token); err != nil {
@@ -153,7 +153,7 @@ func TestKey_Prepare_OtherKeys(t *testing.T) {
 		}
 	}
 	var zero jws.Key
-	if err := zero.Prepare(new(jws.Token)); !errors.Is(err, jws.ErrNoPreparing) || zero.Preparable() || zero.Prepared() || zero.Discard() {
+	if err := zero.Prepare(new(jws.Token)); !errors.Is(err, jws.ErrNoPreparing) || zero.Preparable() || zero.Prepared() != 0 || zero.Discard() != 0 {
 		t.Errorf("the zero Key: Prepare() error = %v, want %v", err, jws.ErrNoPreparing)
 	}
 }
@@ -178,7 +178,7 @@ func TestKey_Prepare_StandardOnly(t *testing.T) {
 	for _, alg := range preparable {
 		key := testKey(t, alg)
 		token := sign(t, alg, testSigner(t, alg), headerFor(alg), goodPayload)
-		if err := key.Prepare(parsed(t, token)); !errors.Is(err, jws.ErrNoPreparing) || key.Prepared() || key.Preparable() {
+		if err := key.Prepare(parsed(t, token)); !errors.Is(err, jws.ErrNoPreparing) || key.Prepared() != 0 || key.Preparable() {
 			t.Errorf("%s: Prepare() error = %v, want %v", alg, err, jws.ErrNoPreparing)
 		}
 		if err := verify(t, key, token); err != nil {

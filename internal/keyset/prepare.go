@@ -7,16 +7,16 @@ import (
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
-// maxPrepared bounds how many of a set's keys are prepared at a time, and with that
-// what strangers' issuers can have kept: a prepared key takes up to 1.3 KiB
-// ([sigcheck.RSA.Bytes]). No issuer is known to sign with so many; keys beyond them
+// maxPrepared bounds the bytes that a set's prepared keys take, which strangers' issuers
+// could have kept: no key is prepared beyond it, so that there are at most 23 RSA keys of
+// 2048 bits or 13 of 4096. No issuer is known to sign with so many; further keys
 // verify all the same, in the time that the standard library takes.
-const maxPrepared = 16
+const maxPrepared = 16 << 10
 
-// preparedKeys counts the prepared keys of a set.
+// preparedKeys counts what the prepared keys of a set take.
 type preparedKeys struct {
 	mu    sync.Mutex // held while a key is prepared or discarded
-	count atomic.Int32
+	bytes atomic.Int64
 }
 
 // Verify is [jws.Key.Verify]. The first signature that turns out good, by the
@@ -33,20 +33,20 @@ func (k *Key) Verify(t *jws.Token) error {
 }
 
 // prepare prepares the key by a token that it has signed, once and for all whatever
-// comes of it. While there are too many prepared keys, or another is being prepared,
+// comes of it. While the prepared keys take too much, or another is being prepared,
 // it leaves that to a later token.
 func (k *Key) prepare(t *jws.Token) {
 	p := &k.set.prepared
-	if p.count.Load() >= maxPrepared || !p.mu.TryLock() {
+	if p.bytes.Load() >= maxPrepared || !p.mu.TryLock() {
 		return
 	}
 	defer p.mu.Unlock()
-	if k.tried.Load() || k.removed.Load() || p.count.Load() >= maxPrepared {
+	if k.tried.Load() || k.removed.Load() || p.bytes.Load() >= maxPrepared {
 		return
 	}
 	k.tried.Store(true)
 	if k.Prepare(t) == nil {
-		p.count.Add(1)
+		p.bytes.Add(int64(k.Prepared()))
 	}
 }
 
@@ -56,7 +56,5 @@ func (k *Key) discard() {
 	p := &k.set.prepared
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if k.Discard() {
-		p.count.Add(-1)
-	}
+	p.bytes.Add(-int64(k.Discard()))
 }
