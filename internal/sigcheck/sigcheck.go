@@ -14,6 +14,7 @@ import "crypto/fips140"
 
 // Enabled reports whether keys may be prepared. They may not where the program
 // runs in FIPS 140-3 mode ([fips140.Enabled]), or was built with the tag
-// oidcauth_stdcrypto or with BoringCrypto: there, signatures are checked by the
-// functions of the standard library alone.
+// oidcauth_stdcrypto, with BoringCrypto, or by a version of Go that is newer than
+// those whose standard library was compared with what is here: there, signatures are
+// checked by the functions of the standard library alone.
 func Enabled() bool { return !standardOnly && !fips140.Enabled() }

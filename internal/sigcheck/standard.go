@@ -1,4 +1,4 @@
-//go:build oidcauth_stdcrypto || boringcrypto
+//go:build oidcauth_stdcrypto || boringcrypto || go1.28
 
 package sigcheck
 

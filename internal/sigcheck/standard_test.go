@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"go/ast"
+	"go/build/constraint"
 	"go/parser"
 	"go/printer"
 	"go/token"
@@ -100,6 +101,54 @@ func TestStandard_Functions(t *testing.T) {
 	checkRecorded(t, "functions", "the source of the checks", report.String())
 }
 
+// TestStandard_Versions requires keys to be prepared with the Go versions that have a
+// record, and with no later one.
+func TestStandard_Versions(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "standard", "functions-go1.*.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	recorded := map[int]bool{}
+	latest := 0
+	for _, file := range files {
+		var minor int
+		if _, err := fmt.Sscanf(filepath.Base(file), "functions-go1.%d.", &minor); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		recorded[minor], latest = true, max(latest, minor)
+	}
+	if latest == 0 {
+		t.Fatal("nothing recorded")
+	}
+	for minor := 26; minor <= latest+2; minor++ {
+		for _, tag := range []string{"", "oidcauth_stdcrypto", "boringcrypto"} {
+			want := recorded[minor] && tag == ""
+			if got := builds(t, "prepared.go", minor, tag); got != want {
+				t.Errorf("go1.%d with tag %q: keys are prepared: %v, want %v", minor, tag, got, want)
+			}
+			if builds(t, "standard.go", minor, tag) == want {
+				t.Errorf("go1.%d with tag %q: standard.go is no complement of prepared.go", minor, tag)
+			}
+		}
+	}
+}
+
+// builds reports whether a file is part of a program built by Go 1.minor with a tag.
+func builds(t *testing.T, file string, minor int, tag string) bool {
+	t.Helper()
+	parsed, err := constraint.Parse(strings.TrimSpace(buildConstraint(t, file)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.Eval(func(name string) bool {
+		var since int
+		if n, _ := fmt.Sscanf(name, "go1.%d", &since); n == 1 {
+			return minor >= since
+		}
+		return name == tag
+	})
+}
+
 // checkRecorded requires a report that was recorded for some Go version.
 func checkRecorded(t *testing.T, name, what, report string) {
 	t.Helper()
@@ -180,11 +229,11 @@ func goLines(t *testing.T, path string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return lines(constraint(t, path) + printed(t, set, file))
+	return lines(buildConstraint(t, path) + printed(t, set, file))
 }
 
-// constraint returns a file's build constraint.
-func constraint(t *testing.T, path string) string {
+// buildConstraint returns a file's build constraint.
+func buildConstraint(t *testing.T, path string) string {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -200,7 +249,7 @@ func assemblyLines(t *testing.T, path string) []string {
 		t.Fatal(err)
 	}
 	text := regexp.MustCompile(`(?m)\s*//.*$`).ReplaceAllString(string(data), "")
-	return lines(constraint(t, path) + text)
+	return lines(buildConstraint(t, path) + text)
 }
 
 func lines(text string) []string {
