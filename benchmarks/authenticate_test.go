@@ -14,17 +14,17 @@ func BenchmarkAuthenticate(b *testing.B) {
 
 // BenchmarkAuthenticateParallel is BenchmarkAuthenticate on every core.
 func BenchmarkAuthenticateParallel(b *testing.B) {
-	run(b, harness.AuthenticateParallel, idp.Algorithms(), harness.Cold, harness.Hot)
+	run(b, harness.AuthenticateParallel, idp.Usual(), harness.Cold, harness.Hot)
 }
 
 // BenchmarkMiddleware passes a request to a handler that reads the claims.
 func BenchmarkMiddleware(b *testing.B) {
-	run(b, harness.Middleware, idp.Algorithms(), harness.Cold, harness.Hot)
+	run(b, harness.Middleware, idp.Usual(), harness.Cold, harness.Hot)
 }
 
 // BenchmarkMiddlewareParallel is BenchmarkMiddleware on every core.
 func BenchmarkMiddlewareParallel(b *testing.B) {
-	run(b, harness.MiddlewareParallel, idp.Algorithms(), harness.Cold, harness.Hot)
+	run(b, harness.MiddlewareParallel, idp.Usual(), harness.Cold, harness.Hot)
 }
 
 // BenchmarkAlone checks a token and reads no claim, for a library that does

@@ -16,4 +16,9 @@ require (
 	lukechampine.com/blake3 v1.4.1 // indirect
 )
 
-require github.com/coder/websocket v1.8.15 // indirect
+require (
+	filippo.io/bigmod v0.1.0 // indirect
+	filippo.io/edwards25519 v1.2.0 // indirect
+	github.com/coder/websocket v1.8.15 // indirect
+	golang.org/x/sys v0.11.0 // indirect
+)

@@ -27,7 +27,7 @@ const (
 	barHeight  = 0.38 * vg.Centimeter
 )
 
-// palette has a colour for each algorithm; they differ in lightness too.
+// palette has a colour for each of the usual algorithms; they differ in lightness too.
 func palette() []color.Color {
 	return []color.Color{
 		color.RGBA{R: 0x1b, G: 0x4f, B: 0x8f, A: 0xff},
@@ -82,7 +82,7 @@ func (r *results) names() []string {
 
 func (r *results) coldPlot() (*plot.Plot, error) {
 	p := newPlot("A token not seen before", "multiple of the bare signature check")
-	names, algorithms := r.names(), idp.Algorithms()
+	names, algorithms := r.names(), idp.Usual()
 	for n, algorithm := range algorithms {
 		values := make(plotter.Values, len(names))
 		for i, name := range names {

@@ -11,7 +11,10 @@ require (
 )
 
 require (
+	filippo.io/bigmod v0.1.0 // indirect
+	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/klauspost/cpuid/v2 v2.0.9 // indirect
+	golang.org/x/sys v0.11.0 // indirect
 	lukechampine.com/blake3 v1.4.1 // indirect
 )
 

@@ -9,7 +9,7 @@ import (
 // floors are the packages of the module from the lowest up: each may import
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
-	{"internal/quote"},
+	{"internal/quote", "internal/sigcheck"},
 	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house"},
 	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/supplement"},
 	{"internal/policy", "internal/strangers"},
@@ -28,6 +28,7 @@ var forTests = []string{"oidctest", "revocationtest", "internal/dnstest", "inter
 var barred = map[string][]string{
 	"identity":            {"net/http"},
 	"oauthbearer":         {"net/http"},
+	"internal/sigcheck":   {"net/http"},
 	"internal/jws":        {"net/http"},
 	"internal/alarm":      {"net/http"},
 	"internal/tokencache": {"net/http"},

@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"github.com/oidcauth/oidcauth/internal/quote"
 )
@@ -19,8 +20,8 @@ const (
 	maxRSAExponent = 1<<31 - 1
 )
 
-// Key is a public key that verifies signatures. It never changes and is safe for
-// concurrent use. The zero Key permits no algorithm.
+// Key is a public key that verifies signatures. It is safe for concurrent use, and
+// but for what [Key.Prepare] does it never changes. The zero Key permits no algorithm.
 type Key struct {
 	id  string
 	alg string
@@ -30,6 +31,8 @@ type Key struct {
 	ecdsa   *ecdsa.PublicKey
 	ed25519 ed25519.PublicKey
 	lattice *latticeKey
+
+	prepared atomic.Pointer[prepared] // nil until [Key.Prepare]
 }
 
 // NewKey returns a key from the members of a JWK (RFC 7517, section 4), each

@@ -2,8 +2,9 @@
 // them. It reads one form of token only, strictly: what it accepts has one
 // meaning to every reader of JSON, and is what its issuer signed, byte for byte.
 //
-// Signatures are checked by the standard library; this package decides which
-// bytes, which algorithm and which key they are checked with.
+// Signatures are checked by the standard library, or with keys that were prepared
+// beforehand and come to the same verdicts; this package decides which bytes, which
+// algorithm and which key they are checked with.
 package jws
 
 import (

@@ -58,8 +58,17 @@ func (k *Key) VerifyBytes(alg string, signed, signature []byte) error {
 	return nil
 }
 
-// verify checks a signature by an algorithm that k permits.
+// verify checks a signature by an algorithm that k permits, with the prepared key if
+// there is one.
 func (k *Key) verify(a algorithm, input, signature []byte) bool {
+	if p := k.prepared.Load(); p != nil {
+		return p.verify(a, input, signature)
+	}
+	return k.verifyStandard(a, input, signature)
+}
+
+// verifyStandard is verify by the standard library alone.
+func (k *Key) verifyStandard(a algorithm, input, signature []byte) bool {
 	switch a.scheme {
 	case edwards:
 		return ed25519.Verify(k.ed25519, input, signature)

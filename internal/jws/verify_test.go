@@ -218,7 +218,7 @@ func TestVerify_PSSSalt(t *testing.T) {
 	signer := testSigner(t, "PS256").(*rsa.PrivateKey)
 	token := sign(t, "PS256", signer, headerFor("PS256"), goodPayload)
 	digest := sha256.Sum256([]byte(token[:strings.LastIndexByte(token, '.')]))
-	for salt, want := range map[int]error{32: nil, 20: jws.ErrSignature, 31: jws.ErrSignature, rsa.PSSSaltLengthAuto: jws.ErrSignature} {
+	for salt, want := range map[int]error{32: nil, 20: jws.ErrSignature, 31: jws.ErrSignature, 222: jws.ErrSignature} {
 		signature, err := signer.Sign(rand.Reader, digest[:], &rsa.PSSOptions{SaltLength: salt, Hash: crypto.SHA256})
 		if err != nil {
 			t.Fatal(err)

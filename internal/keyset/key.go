@@ -21,6 +21,7 @@ type Key struct {
 	issuer     string
 	same       string // equal for two parsed keys that are the same key
 	removed    atomic.Bool
+	tried      atomic.Bool // to be prepared
 }
 
 // Issuer returns the key's own "issuer" member, which some multi-tenant

@@ -140,6 +140,7 @@ type Set struct {
 	lastUsed atomic.Int64             // since base; neverUsed at first
 	held     atomic.Int64
 	lookups  atomic.Uint64 // begun so far
+	prepared preparedKeys
 
 	mu         sync.Mutex // guards all below
 	flight     *flight    // the one fetch under way, or nil

@@ -228,6 +228,7 @@ func (s *Set) remove(keys []*Key) {
 	}
 	for _, k := range keys {
 		k.removed.Store(true)
+		k.discard()
 	}
 	if hook := s.cfg.Hooks.KeysGone; hook != nil {
 		s.notes = append(s.notes, func() { hook(keys) })

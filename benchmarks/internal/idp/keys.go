@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"fmt"
 
@@ -19,11 +20,17 @@ const (
 	RS256 = "RS256"
 	ES256 = "ES256"
 	EdDSA = "EdDSA"
+	PS256 = "PS256"
+	RS512 = "RS512"
 )
 
 // Algorithms returns the algorithms that the issuer has a key for, in the
 // order in which results are shown.
-func Algorithms() []string { return []string{RS256, ES256, EdDSA} }
+func Algorithms() []string { return append(Usual(), PS256, RS512) }
+
+// Usual returns the algorithms that are common enough to be measured in every
+// way. The others are only measured as first uses.
+func Usual() []string { return []string{RS256, ES256, EdDSA} }
 
 // Key is one signing key of the issuer.
 type Key struct {
@@ -38,7 +45,7 @@ func newKey(algorithm string, generation int) (*Key, error) {
 	k := &Key{Algorithm: algorithm, KeyID: fmt.Sprintf("%s-key-%04d", algorithm, generation)}
 	var err error
 	switch algorithm {
-	case RS256:
+	case RS256, PS256, RS512:
 		k.private, err = rsa.GenerateKey(rand.Reader, 2048)
 	case ES256:
 		k.private, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -73,6 +80,13 @@ func (k *Key) signature(input string) ([]byte, error) {
 	digest := sha256.Sum256([]byte(input))
 	switch private := k.private.(type) {
 	case *rsa.PrivateKey:
+		switch k.Algorithm {
+		case PS256:
+			return signPSS(private, crypto.SHA256, digest[:])
+		case RS512:
+			longer := sha512.Sum512([]byte(input))
+			return rsa.SignPKCS1v15(nil, private, crypto.SHA512, longer[:])
+		}
 		return rsa.SignPKCS1v15(nil, private, crypto.SHA256, digest[:])
 	case *ecdsa.PrivateKey:
 		r, s, err := ecdsa.Sign(rand.Reader, private, digest[:])
@@ -89,20 +103,24 @@ func (k *Key) signature(input string) ([]byte, error) {
 }
 
 // SignPSS returns the compact JWS of header and payload signed with
-// RSASSA-PSS, by the key that the JWKS publishes for RS256.
+// RSASSA-PSS and SHA-384, by the key that the JWKS publishes for RS256.
 func (k *Key) SignPSS(header, payload string) (string, error) {
 	private, ok := k.private.(*rsa.PrivateKey)
 	if !ok {
 		return "", fmt.Errorf("idp: not an RSA key: %q", k.KeyID)
 	}
 	input := encode([]byte(header)) + "." + encode([]byte(payload))
-	digest := sha256.Sum256([]byte(input))
-	signature, err := rsa.SignPSS(rand.Reader, private, crypto.SHA256, digest[:],
-		&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
+	digest := sha512.Sum384([]byte(input))
+	signature, err := signPSS(private, crypto.SHA384, digest[:])
 	if err != nil {
-		return "", fmt.Errorf("idp: sign PS256: %w", err)
+		return "", fmt.Errorf("idp: sign PS384: %w", err)
 	}
 	return input + "." + encode(signature), nil
+}
+
+func signPSS(private *rsa.PrivateKey, hash crypto.Hash, digest []byte) ([]byte, error) {
+	return rsa.SignPSS(rand.Reader, private, hash, digest,
+		&rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash})
 }
 
 func encode(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

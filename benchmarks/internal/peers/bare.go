@@ -7,6 +7,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"errors"
 	"strings"
@@ -36,13 +37,13 @@ func Bare() Peer {
 
 var errBareSignature = errors.New("bare: signature does not fit")
 
-// bareCheck returns the check. It reads no header: it tells RSA by the length
-// of the signature, and EdDSA by the header's bytes, which are always the same.
+// bareCheck returns the check. It reads no header: it tells RS256 and ES256 by the
+// length of the signature, and the others by the header's bytes, which are always
+// the same.
 func bareCheck(issuer *idp.Issuer) func(string) error {
 	rsaKey := issuer.Key(idp.RS256).Public().(*rsa.PublicKey)
 	ecKey := issuer.Key(idp.ES256).Public().(*ecdsa.PublicKey)
-	edKey := issuer.Key(idp.EdDSA).Public().(ed25519.PublicKey)
-	edHeader, _, _ := strings.Cut(issuer.Token(idp.EdDSA, 0), ".")
+	byHeader := bareChecks(issuer)
 
 	return func(token string) error {
 		dot := strings.LastIndexByte(token, '.')
@@ -54,11 +55,10 @@ func bareCheck(issuer *idp.Issuer) func(string) error {
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(token, edHeader) {
-			if !ed25519.Verify(edKey, input, signature) {
-				return errBareSignature
+		for _, other := range byHeader {
+			if strings.HasPrefix(token, other.header) {
+				return other.check(input, signature)
 			}
-			return nil
 		}
 		digest := sha256.Sum256(input)
 		if len(signature) == 256 {
@@ -68,6 +68,39 @@ func bareCheck(issuer *idp.Issuer) func(string) error {
 			return errBareSignature
 		}
 		return nil
+	}
+}
+
+// headedCheck is the check of the tokens with one header.
+type headedCheck struct {
+	header string
+	check  func(input, signature []byte) error
+}
+
+func bareChecks(issuer *idp.Issuer) []headedCheck {
+	edKey := issuer.Key(idp.EdDSA).Public().(ed25519.PublicKey)
+	pssKey := issuer.Key(idp.PS256).Public().(*rsa.PublicKey)
+	longKey := issuer.Key(idp.RS512).Public().(*rsa.PublicKey)
+	header := func(algorithm string) string {
+		header, _, _ := strings.Cut(issuer.Token(algorithm, 0), ".")
+		return header
+	}
+	return []headedCheck{
+		{header(idp.EdDSA), func(input, signature []byte) error {
+			if !ed25519.Verify(edKey, input, signature) {
+				return errBareSignature
+			}
+			return nil
+		}},
+		{header(idp.PS256), func(input, signature []byte) error {
+			digest := sha256.Sum256(input)
+			options := rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash}
+			return rsa.VerifyPSS(pssKey, crypto.SHA256, digest[:], signature, &options)
+		}},
+		{header(idp.RS512), func(input, signature []byte) error {
+			digest := sha512.Sum512(input)
+			return rsa.VerifyPKCS1v15(longKey, crypto.SHA512, digest[:], signature)
+		}},
 	}
 }
 

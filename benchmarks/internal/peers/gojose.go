@@ -34,7 +34,7 @@ func openGoJOSE(ctx context.Context, s Setup) (*Verifier, error) {
 	if err != nil {
 		return nil, fmt.Errorf("go-jose: %w", err)
 	}
-	algorithms := []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA}
+	algorithms := []jose.SignatureAlgorithm{jose.RS256, jose.ES256, jose.EdDSA, jose.PS256, jose.RS512}
 	expected := jwt.Expected{Issuer: s.Issuer.URL, AnyAudience: jwt.Audience{idp.Audience}}
 
 	authenticate := func(_ context.Context, token string, user *User) error {

@@ -51,7 +51,7 @@ func openGoJWTMiddleware(ctx context.Context, s Setup) (*Verifier, error) {
 	v, err := validator.New(
 		validator.WithKeyFunc(provider.KeyFunc),
 		validator.WithAlgorithms([]validator.SignatureAlgorithm{
-			validator.RS256, validator.ES256, validator.EdDSA}),
+			validator.RS256, validator.ES256, validator.EdDSA, validator.PS256, validator.RS512}),
 		validator.WithIssuer(s.Issuer.URL),
 		validator.WithAudience(idp.Audience),
 		validator.WithAllowedClockSkew(Leeway),

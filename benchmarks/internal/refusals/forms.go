@@ -42,9 +42,9 @@ func publicKeyAsHMAC(i *idp.Issuer) (string, error) {
 	return input + "." + encode(string(mac.Sum(nil))), nil
 }
 
-// otherAlgorithm is a PS256 token by a key that is published for RS256.
+// otherAlgorithm is a PS384 token by a key that is published for RS256.
 func otherAlgorithm(i *idp.Issuer) (string, error) {
-	header, err := swap(`"RS256"`, `"PS256"`)(i.Header(idp.RS256))
+	header, err := swap(`"RS256"`, `"PS384"`)(i.Header(idp.RS256))
 	if err != nil {
 		return "", err
 	}
