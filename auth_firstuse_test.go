@@ -23,8 +23,18 @@ func TestAuthenticate_FirstUseAllocations(t *testing.T) {
 		if _, err := a.Authenticate(t.Context(), tok); err != nil {
 			t.Fatal(err)
 		}
-		if got := useCost(t, a, tok); got > limit {
-			t.Errorf("%s: got %v allocations, want %v at most", alg, got, limit)
+		// What one use keeps for the next may be lost between the two, and is now and
+		// then with the race detector: the least counts.
+		least := useCost(t, a, tok)
+		for range 20 {
+			least = min(least, testing.AllocsPerRun(1, func() {
+				if _, err := a.Authenticate(t.Context(), tok); err != nil {
+					t.Fatal(err)
+				}
+			}))
+		}
+		if least > limit {
+			t.Errorf("%s: got %v allocations, want %v at most", alg, least, limit)
 		}
 	}
 }
