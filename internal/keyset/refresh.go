@@ -167,7 +167,7 @@ func (s *Set) discover(ctx context.Context, a *answer) error {
 	}
 	var meta fetch.Metadata
 	err := s.admitted(ctx, url, func(ctx context.Context) (err error) {
-		meta, err = s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL, s.cfg.Aliases...)
+		meta, err = s.cfg.Fetch.Discover(ctx, s.cfg.Issuer, s.cfg.DiscoveryURL, s.terms.Load().aliases...)
 		return err
 	})
 	if err != nil {

@@ -13,6 +13,9 @@ const retired = math.MinInt64 / 2
 // [Set.Hold] that comes too late is without effect, and no key is live after it.
 func (s *Set) Retire() bool { return s.held.CompareAndSwap(0, retired) }
 
+// Held reports whether somebody holds the set.
+func (s *Set) Held() bool { return s.held.Load() > 0 }
+
 // LastUsed returns when the set was last used, give or take a minute, or the
 // zero time.
 func (s *Set) LastUsed() time.Time {

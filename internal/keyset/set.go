@@ -129,6 +129,7 @@ type Hooks struct {
 type Set struct {
 	cfg    Config
 	store  *store
+	terms  atomic.Pointer[terms]
 	base   time.Time // clock readings on the fast path are durations since then
 	seed   maphash.Seed
 	ctx    context.Context // ends with Close; fetches run on it
@@ -183,6 +184,7 @@ func New(cfg Config) (*Set, error) {
 		cfg.MaxKeys = maxKeys
 	}
 	s := &Set{cfg: cfg, base: time.Now(), seed: maphash.MakeSeed()}
+	s.Adjust(cfg.Aliases, cfg.ReusesKeyIDs)
 	s.lastUsed.Store(neverUsed)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.timer = time.AfterFunc(math.MaxInt64, s.wake)
