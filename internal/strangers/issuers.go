@@ -131,6 +131,22 @@ func (s *Issuers) Accepted(name string, keys *keyset.Set) {
 	}
 }
 
+// Drop lets go of the issuers whose names match, unless their keys are held.
+func (s *Issuers) Drop(match func(name string) bool) {
+	s.mu.Lock()
+	var dropped []*Issuer
+	for name, i := range s.table.issuers {
+		if i.reached && match(name) && i.keys.Retire() {
+			s.table.remove(i)
+			dropped = append(dropped, i)
+		}
+	}
+	s.mu.Unlock()
+	for _, i := range dropped {
+		i.keys.Close()
+	}
+}
+
 // Close ends first contacts, turns away who waits, and lets go of all keys.
 func (s *Issuers) Close() {
 	s.mu.Lock()

@@ -1,0 +1,412 @@
+package strangers
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// How lookups in the program's own table are bounded.
+const (
+	lookupPlaces  = 16
+	lookupRate    = 100 // a second
+	lookupTimeout = 10 * time.Second
+
+	answerAge  = time.Minute      // for which an answer counts
+	staleAge   = 10 * time.Minute // for which it does while there is no other
+	sweepEvery = answerAge / 2
+	recently   = 2 * answerAge // in use; key sets know it to the minute
+	refreshers = 4             // at once
+)
+
+// LookupConfig says how issuers are looked up. All functions are needed.
+type LookupConfig struct {
+	Max int // issuers remembered
+
+	// Ask returns what the program says of the issuer of a name, and nil if that is
+	// nothing. Former is what it returned before, if that still counts: it may be
+	// returned again if the program says the same.
+	Ask func(ctx context.Context, name string, former any) (any, error)
+	// Changed is told what counts in place of what; either may be nil. It is called
+	// outside locks, before anybody is given what counts now.
+	Changed func(former, now any)
+	// Lapsed is told that [Lookups.Holds] has become false of some.
+	Lapsed func()
+	// Used returns when the issuer was last used, and whether it must not be let go of.
+	Used func(data any) (last time.Time, held bool)
+
+	Logger *slog.Logger
+}
+
+// Lookups are the issuers that tokens have named and that the program knows in a
+// table of its own. It is asked for one once, for all who wait, in turns by caller.
+// All methods are safe for concurrent use.
+type Lookups struct {
+	cfg   LookupConfig
+	turns *turns
+
+	ctx    context.Context // ends with Close; questions run on it
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // questions
+
+	mu     sync.Mutex // guards all below, and the answers
+	closed bool
+	known  map[string]*answer
+	order  *list.List // of *answer, the last asked for in front
+	asking map[string]*question
+	absent absent
+	log    lineLog
+	timer  *time.Timer // calls sweep while issuers are known
+}
+
+// An answer is what the program has said of a name.
+type answer struct {
+	name    string
+	data    any
+	asked   time.Time
+	seen    time.Time // when a token last made somebody look
+	lapsed  bool      // not to be relied on before it was asked for again
+	element *list.Element
+}
+
+// A question is one that the program is asked, for all who want to know.
+type question struct {
+	name    string
+	former  *answer
+	turn    *turn // nil if nobody waits for one
+	waiters int
+	done    chan struct{}
+	data    any // valid once done is closed, as err is
+	err     error
+}
+
+// NewLookups makes Lookups. They ask nothing until somebody wants to know.
+func NewLookups(cfg LookupConfig) *Lookups {
+	l := &Lookups{
+		cfg: cfg, turns: newTurns(lookupPlaces, maxWaiting, lookupRate, lookupRate),
+		known: map[string]*answer{}, order: list.New(), asking: map[string]*question{},
+		absent: absent{max: 4 * cfg.Max}, log: newLineLog(cfg.Logger),
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.timer = time.AfterFunc(sweepEvery, l.sweep)
+	l.timer.Stop()
+	return l
+}
+
+// Find returns what the program says of a name, nil for nothing, waiting for its
+// answer if need be, on the account of caller, who is what [Account] returns. The
+// error is the program's, a [*keyset.PostponedError] when it is not this caller's
+// turn for too long, [ErrClosed], or that of ctx.
+func (l *Lookups) Find(ctx context.Context, caller netip.Addr, name string) (any, error) {
+	q, data, err := l.join(caller, name)
+	if q == nil {
+		return data, err
+	}
+	select {
+	case <-q.done:
+		return q.data, q.err
+	case <-ctx.Done():
+		l.leave(q)
+		return nil, ctx.Err()
+	}
+}
+
+// join returns what is known of a name, or the question whose answer to wait for.
+func (l *Lookups) join(caller netip.Addr, name string) (*question, any, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	if l.closed {
+		return nil, nil, ErrClosed
+	}
+	former := l.known[name]
+	if former != nil {
+		former.seen = now
+		l.order.MoveToFront(former.element)
+		if now.Sub(former.asked) < answerAge {
+			return nil, former.data, nil
+		}
+	}
+	if q := l.asking[name]; q != nil {
+		q.waiters++
+		if q.turn != nil {
+			q.turn.share(caller)
+		}
+		return q, nil, nil
+	}
+	if former == nil && l.absent.has(name, now) {
+		return nil, nil, nil
+	}
+	q := &question{name: name, former: former, waiters: 1, done: make(chan struct{})}
+	var err error
+	if q.turn, err = l.turns.ask(l.ctx, []netip.Addr{caller}); err != nil {
+		return nil, nil, err
+	}
+	l.asking[name] = q
+	l.wg.Go(func() { l.run(q) })
+	return q, nil, nil
+}
+
+// leave notes that one less waits for an answer. The last takes a question along
+// whose turn has not come.
+func (l *Lookups) leave(q *question) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if q.waiters--; q.waiters == 0 && q.turn != nil && !q.turn.decided() {
+		q.turn.end()
+	}
+}
+
+// run waits for the question's turn, asks, and settles what comes of it. It ends with
+// patience and lookupTimeout, or with Close.
+func (l *Lookups) run(q *question) {
+	ctx := l.ctx
+	if q.turn != nil {
+		defer q.turn.end()
+		if err := q.turn.wait(); err != nil {
+			l.settle(q, nil, err)
+			return
+		}
+		ctx = q.turn.ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
+	defer cancel()
+	var former any
+	if q.former != nil {
+		former = q.former.data
+	}
+	data, err := l.cfg.Ask(ctx, q.name, former)
+	if taken, ok := errors.AsType[*keyset.PostponedError](context.Cause(ctx)); ok && err != nil {
+		err = taken
+	}
+	l.settle(q, data, err)
+}
+
+// settle notes the answer and lets those go who wait for it.
+func (l *Lookups) settle(q *question, data any, err error) {
+	former, now := l.note(q, data, err)
+	if former != now {
+		l.cfg.Changed(former, now)
+	}
+	close(q.done)
+}
+
+// note changes what is known, and returns what was and what is.
+func (l *Lookups) note(q *question, data any, err error) (former, now any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.asking, q.name)
+	at := time.Now()
+	if q.former != nil {
+		former = q.former.data
+	}
+	if l.closed {
+		q.err = ErrClosed
+		return data, former // what was made for nothing is let go of
+	}
+	switch {
+	case err != nil && q.former != nil && at.Sub(q.former.asked) < staleAge:
+		q.data = former
+		l.failed(q.name, at, err)
+		return former, former
+	case err != nil:
+		q.err = err
+		l.failed(q.name, at, err)
+	case data == nil:
+		l.absent.add(q.name, at)
+	case q.former != nil:
+		*q.former = answer{q.name, data, at, q.former.seen, false, q.former.element}
+		q.data = data
+		return former, data
+	default:
+		return l.add(q, data, at)
+	}
+	if q.former != nil {
+		l.remove(q.former)
+	}
+	return former, nil
+}
+
+// add puts a new issuer in, and returns what it takes the place of.
+func (l *Lookups) add(q *question, data any, at time.Time) (evicted, now any) {
+	if len(l.known) >= l.cfg.Max {
+		last := l.leastUsed(at)
+		if last == nil {
+			q.err = &keyset.PostponedError{RetryAfter: busyRetry}
+			l.log.flood(at, len(l.known), len(l.asking))
+			return data, nil
+		}
+		evicted = last.data
+		l.remove(last)
+	}
+	a := &answer{name: q.name, data: data, asked: at, seen: at}
+	a.element = l.order.PushFront(a)
+	l.known[q.name] = a
+	if len(l.known) == 1 {
+		l.timer.Reset(sweepEvery)
+	}
+	q.data = data
+	return evicted, data
+}
+
+func (l *Lookups) remove(a *answer) {
+	delete(l.known, a.name)
+	l.order.Remove(a.element)
+}
+
+// failed writes a line about an answer that did not come. That it was not time for
+// the question is nobody's failure.
+func (l *Lookups) failed(name string, at time.Time, err error) {
+	if _, postponed := errors.AsType[*keyset.PostponedError](err); postponed || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
+		return
+	}
+	l.log.line(at, slog.LevelWarn, "issuer cannot be looked up", slog.String("issuer", name), slog.String("error", err.Error()))
+}
+
+// leastUsed returns the issuer that was last looked for the longest time ago, of
+// those that may be let go of. It is nil if there is none.
+func (l *Lookups) leastUsed(now time.Time) *answer {
+	for e := l.order.Back(); e != nil; e = e.Prev() {
+		if a := e.Value.(*answer); l.idle(a, now) {
+			return a
+		}
+	}
+	return nil
+}
+
+// idle reports whether the issuer may be let go of.
+func (l *Lookups) idle(a *answer, now time.Time) bool {
+	return l.asking[a.name] == nil && !l.usedSince(a, now.Add(-inUse))
+}
+
+func (l *Lookups) usedSince(a *answer, since time.Time) bool {
+	last, held := l.cfg.Used(a.data)
+	return held || last.After(since) || a.seen.After(since)
+}
+
+// sweep has asked anew for the issuers in use, and lets go of those that are not.
+// What was not used for a while and not asked for is not to be relied on.
+func (l *Lookups) sweep() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
+	now := time.Now()
+	var due []*question
+	var gone []any
+	lapsed := false
+	for name, a := range l.known {
+		switch {
+		case l.asking[name] != nil || now.Sub(a.asked) < sweepEvery:
+		case l.usedSince(a, now.Add(-recently)):
+			q := &question{name: name, former: a, done: make(chan struct{})}
+			l.asking[name] = q
+			due = append(due, q)
+		case l.idle(a, now):
+			l.remove(a)
+			gone = append(gone, a.data)
+		case now.Sub(a.asked) >= answerAge && !a.lapsed:
+			a.lapsed, lapsed = true, true
+		}
+	}
+	l.wg.Go(func() { l.follow(due, gone, lapsed) })
+	if len(l.known) > 0 {
+		l.timer.Reset(sweepEvery)
+	}
+}
+
+// follow does what a sweep has found to be done.
+func (l *Lookups) follow(due []*question, gone []any, lapsed bool) {
+	for _, data := range gone {
+		l.cfg.Changed(data, nil)
+	}
+	if lapsed {
+		l.cfg.Lapsed()
+	}
+	questions := make(chan *question, len(due))
+	for _, q := range due {
+		questions <- q
+	}
+	close(questions)
+	var wg sync.WaitGroup
+	for range min(refreshers, len(due)) {
+		wg.Go(func() {
+			for q := range questions {
+				l.run(q)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Holds reports whether something is what counts for a name, and was asked for
+// lately. It asks nobody.
+func (l *Lookups) Holds(name string, is func(data any) bool) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.known[name]
+	return a != nil && !a.lapsed && is(a.data)
+}
+
+// Knows reports whether the program has said something of a name. It asks nobody.
+func (l *Lookups) Knows(name string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.known[name] != nil
+}
+
+// Each calls do for all that is known.
+func (l *Lookups) Each(do func(data any)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.known {
+		do(a.data)
+	}
+}
+
+// Close ends questions and turns away who waits. What is known is let go of.
+func (l *Lookups) Close() {
+	l.mu.Lock()
+	l.closed = true
+	known := l.known
+	l.known = map[string]*answer{}
+	l.timer.Stop()
+	l.mu.Unlock()
+	l.turns.close()
+	l.cancel()
+	l.wg.Wait()
+	for _, a := range known {
+		l.cfg.Changed(a.data, nil)
+	}
+}
+
+// absent remembers for a minute the names that the program knows nothing of. When
+// there are too many the oldest is left out.
+type absent struct {
+	max   int
+	until map[string]time.Time
+	order []string // the oldest first
+}
+
+func (n *absent) has(name string, now time.Time) bool { return now.Before(n.until[name]) }
+
+func (n *absent) add(name string, now time.Time) {
+	if n.until == nil {
+		n.until = map[string]time.Time{}
+	}
+	for len(n.order) > 0 && (len(n.order) >= n.max || !n.has(n.order[0], now)) {
+		delete(n.until, n.order[0])
+		n.order = n.order[1:]
+	}
+	if _, known := n.until[name]; !known {
+		n.order = append(n.order, name)
+	}
+	n.until[name] = now.Add(answerAge)
+}

@@ -1,0 +1,253 @@
+package strangers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/strangers"
+)
+
+// A registry is a program's table, in which each answer takes a second.
+type registry struct {
+	*strangers.Lookups
+	asked   atomic.Int32
+	changes atomic.Int32
+	lapsed  atomic.Int32
+
+	mu     sync.Mutex // guards what follows
+	answer func(name string, former any) (any, error)
+	used   map[any]time.Time
+	held   map[any]bool
+}
+
+func newRegistry(t *testing.T, most int) *registry {
+	r := &registry{
+		answer: func(name string, former any) (any, error) {
+			if former != nil {
+				return former, nil
+			}
+			return "data of " + name, nil
+		},
+		used: map[any]time.Time{}, held: map[any]bool{},
+	}
+	r.Lookups = strangers.NewLookups(strangers.LookupConfig{
+		Max: most,
+		Ask: func(ctx context.Context, name string, former any) (any, error) {
+			r.asked.Add(1)
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.answer(name, former)
+		},
+		Changed: func(former, now any) {
+			if former != now {
+				r.changes.Add(1)
+			}
+		},
+		Lapsed: func() { r.lapsed.Add(1) },
+		Used: func(data any) (time.Time, bool) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return r.used[data], r.held[data]
+		},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	t.Cleanup(r.Close)
+	return r
+}
+
+func (r *registry) says(answer func(name string, former any) (any, error)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer = answer
+}
+
+func (r *registry) hold(data any, held bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.held[data] = held
+}
+
+func (r *registry) find(t *testing.T, name string, want any, wantErr error) {
+	t.Helper()
+	data, err := r.Find(t.Context(), caller(1), name)
+	if data != want || !errors.Is(err, wantErr) {
+		t.Errorf("Find(%q) = %v, error %v, want %v, %v", name, data, err, want, wantErr)
+	}
+}
+
+func (r *registry) wantAsked(t *testing.T, want int32) {
+	t.Helper()
+	if n := r.asked.Swap(0); n != want {
+		t.Errorf("asked %d times, want %d", n, want)
+	}
+}
+
+var errTable = errors.New("the table is locked")
+
+func TestLookups(t *testing.T) {
+	const a = "data of a"
+	bubble(t, "one question for all who wait, and an answer that counts for a minute", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		var wg sync.WaitGroup
+		for range 100 {
+			wg.Go(func() { r.find(t, "a", a, nil) })
+		}
+		wg.Wait()
+		time.Sleep(time.Minute - 2*time.Second)
+		r.find(t, "a", a, nil)
+		r.wantAsked(t, 2) // the second in the background, because it is in use
+	})
+	bubble(t, "none is not asked for again for a minute", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.says(func(string, any) (any, error) { return nil, nil })
+		for range 5 {
+			r.find(t, "a", nil, nil)
+		}
+		r.wantAsked(t, 1)
+		time.Sleep(time.Minute)
+		r.find(t, "a", nil, nil)
+		r.wantAsked(t, 1)
+		if r.Knows("a") {
+			t.Error("what is not there is known")
+		}
+	})
+	bubble(t, "an error is asked for again", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		for range 3 {
+			r.find(t, "a", nil, errTable)
+		}
+		r.wantAsked(t, 3)
+	})
+	bubble(t, "after an error the last answer counts for ten minutes", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", a, nil)
+		r.hold(a, true)
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		time.Sleep(9 * time.Minute)
+		r.find(t, "a", a, nil)
+		if r.changes.Swap(0) != 1 {
+			t.Error("what was there is gone")
+		}
+		time.Sleep(2 * time.Minute)
+		if r.find(t, "a", nil, errTable); r.changes.Load() != 1 {
+			t.Error("what was there was not let go of")
+		}
+	})
+	bubble(t, "what nobody uses is not asked for, and cannot be relied on", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", a, nil)
+		is := func(data any) bool { return data == a }
+		if !r.Holds("a", is) || r.Holds("a", func(any) bool { return false }) || r.Holds("b", is) {
+			t.Error("Holds() is not what counts")
+		}
+		time.Sleep(3 * time.Minute)
+		r.asked.Store(0)
+		time.Sleep(3 * time.Minute)
+		if r.wantAsked(t, 0); r.Holds("a", is) || r.lapsed.Load() != 1 || !r.Knows("a") {
+			t.Error("an answer of long ago is relied on")
+		}
+		r.find(t, "a", a, nil)
+		if !r.Holds("a", is) {
+			t.Error("an answer of now is not relied on")
+		}
+		time.Sleep(20 * time.Minute)
+		if r.Knows("a") {
+			t.Error("it is remembered for ever")
+		}
+	})
+	bubble(t, "no more are remembered than may, and none in use is let go of", func(t *testing.T) {
+		r := newRegistry(t, 3)
+		for n := range 3 {
+			r.find(t, fmt.Sprint(n), fmt.Sprint("data of ", n), nil)
+		}
+		_, err := r.Find(t.Context(), caller(1), "a")
+		if _, postponed := errors.AsType[*keyset.PostponedError](err); !postponed {
+			t.Errorf("Find() error = %v, want a PostponedError", err)
+		}
+		r.hold("data of 0", true)
+		time.Sleep(9 * time.Minute)
+		r.find(t, "2", "data of 2", nil)
+		time.Sleep(2 * time.Minute)
+		r.find(t, "a", a, nil)
+		if !r.Knows("0") || r.Knows("1") || !r.Knows("2") {
+			t.Error("another was let go of than the one that is not in use")
+		}
+	})
+	bubble(t, "whoever leaves returns at once, and the answer comes for the others", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		var wg sync.WaitGroup
+		wg.Go(func() { r.find(t, "a", a, nil) })
+		began := time.Now()
+		if _, err := r.Find(ctx, caller(2), "a"); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Millisecond {
+			t.Errorf("Find() error = %v after %v", err, time.Since(began))
+		}
+		wg.Wait()
+		r.wantAsked(t, 1)
+	})
+	bubble(t, "a question that nobody waits for any more is not asked", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		var wg sync.WaitGroup
+		for n := range 16 {
+			wg.Go(func() { _, _ = r.Find(t.Context(), caller(1), fmt.Sprint(n)) })
+		}
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		wg.Go(func() { _, _ = r.Find(ctx, caller(1), "a") })
+		synctest.Wait()
+		cancel()
+		wg.Wait()
+		r.wantAsked(t, 16)
+	})
+	bubble(t, "closing ends questions and lets go of all", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", a, nil)
+		r.changes.Store(0)
+		var wg sync.WaitGroup
+		wg.Go(func() { r.find(t, "b", nil, strangers.ErrClosed) })
+		synctest.Wait()
+		r.Close()
+		wg.Wait()
+		r.find(t, "a", nil, strangers.ErrClosed)
+		if r.changes.Load() != 1 || r.Knows("a") {
+			t.Error("something is left")
+		}
+	})
+}
+
+// Each caller has a turn, however many names another asks for.
+func TestLookups_Turns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		var wg sync.WaitGroup
+		for n := range 1000 {
+			wg.Go(func() { _, _ = r.Find(t.Context(), caller(1), fmt.Sprint("flood ", n)) })
+		}
+		synctest.Wait()
+		began := time.Now()
+		for n := range 5 {
+			if _, err := r.Find(t.Context(), caller(2+n), fmt.Sprint("honest ", n)); err != nil {
+				t.Errorf("Find() error = %v", err)
+			}
+		}
+		if d := time.Since(began); d > 11*time.Second {
+			t.Errorf("five answers took %v", d)
+		}
+		wg.Wait()
+	})
+}
