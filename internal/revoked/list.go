@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -107,7 +108,8 @@ func keyOf(r *Revocation) entryKey {
 	case r.KeyID != "":
 		return entryKey{entryKeyID, r.KeyID}
 	case r.Issuer != "":
-		return entryKey{entryIssuer, r.Issuer}
+		name, _, _ := strings.Cut(r.Issuer, "|")
+		return entryKey{entryIssuer, name}
 	}
 	return entryKey{}
 }
@@ -146,20 +148,34 @@ func (l *List) find(t *Token, now time.Time) (found *entry, lasting bool) {
 		{entryTokenID, t.TokenID}, {entrySessionID, t.SessionID}, {entrySubject, t.Subject},
 		{entrySubject, t.SubjectClaim}, {entryKeyID, t.KeyID}, {entryKeyID, t.Seller.KeyID}, {entryIssuer, t.Issuer}, {},
 	} {
-		if key.value == "" && key.field != entryAny {
-			continue
+		if found := l.findBy(key, t, now, &lasting); found != nil {
+			return found, false
 		}
-		for _, e := range l.entries[key] {
-			if !e.Matches(t) {
-				continue
-			}
-			if now.Before(e.Until) {
-				return e, false
-			}
-			lasting = false
+	}
+	for _, alias := range t.Aliases {
+		if found := l.findBy(entryKey{entryIssuer, alias}, t, now, &lasting); found != nil {
+			return found, false
 		}
 	}
 	return nil, lasting
+}
+
+// findBy is find among the revocations that are found by one thing. Lasting becomes
+// false if one of them is over.
+func (l *List) findBy(key entryKey, t *Token, now time.Time, lasting *bool) *entry {
+	if key.value == "" && key.field != entryAny {
+		return nil
+	}
+	for _, e := range l.entries[key] {
+		if !e.Matches(t) {
+			continue
+		}
+		if now.Before(e.Until) {
+			return e
+		}
+		*lasting = false
+	}
+	return nil
 }
 
 // Add makes a revocation hold in this process, and another if there is one that

@@ -1,13 +1,19 @@
 package revoked
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // A Token is what revocations are compared with. What a token does not have is
 // empty.
 type Token struct {
-	Issuer       string // the canonical name
-	Subject      string // that of the identity
-	SubjectClaim string // "sub", where that is not the subject
+	Issuer       string   // the canonical name
+	Aliases      []string // other names of the issuer, one of which may have been that
+	Prefix       string   // of the subjects that share it with the token's
+	Subject      string   // that of the identity
+	SubjectClaim string   // "sub", where that is not the subject
 	SessionID    string
 	TokenID      string
 	KeyID        string    // of the key that stands for the token now
@@ -31,7 +37,7 @@ func (r *Revocation) Matches(t *Token) bool {
 }
 
 func (r *Revocation) matchesToken(t *Token) bool {
-	return agrees(r.Issuer, t.Issuer) &&
+	return r.ofIssuer(t) &&
 		(agrees(r.Subject, t.Subject) || agrees(r.Subject, t.SubjectClaim)) &&
 		agrees(r.SessionID, t.SessionID) &&
 		agrees(r.TokenID, t.TokenID) &&
@@ -45,6 +51,13 @@ func (r *Revocation) matchesSeller(s *Seller) bool {
 	return r.KeyID != "" && r.KeyID == s.KeyID && agrees(r.Issuer, s.Issuer) &&
 		r.Subject == "" && r.SessionID == "" && r.TokenID == "" &&
 		(r.IssuedBefore.IsZero() || s.SoldAt.Before(r.IssuedBefore))
+}
+
+// ofIssuer reports whether the revocation is of the token's issuer: of all that it
+// has, or of the subjects with the token's prefix. No issuer's name has a "|" in it.
+func (r *Revocation) ofIssuer(t *Token) bool {
+	name, prefix, scoped := strings.Cut(r.Issuer, "|")
+	return (agrees(name, t.Issuer) || slices.Contains(t.Aliases, name)) && (!scoped || prefix == t.Prefix)
 }
 
 func agrees(want, got string) bool { return want == "" || want == got }
