@@ -12,7 +12,9 @@
 // An [Issuer] describes whose tokens are accepted and what they must be like; the
 // package issuers describes well-known providers. Set [Issuer.Audiences] to the
 // names that the issuer knows this server by, and [Issuer.TokenTypes] for access
-// tokens of RFC 9068; ID tokens and plain JWTs need none. [AnyIssuer] accepts
+// tokens of RFC 9068; ID tokens and plain JWTs need none.
+// [Authenticator.SetIssuers] replaces the issuers while the server runs,
+// [Config.FindIssuer] looks them up in the program's own table, and [AnyIssuer] accepts
 // issuers that nobody configured, and bounds what they cost.
 //
 // # Errors
@@ -67,12 +69,12 @@ import (
 // An Authenticator decides whether a token is accepted and what it says. It is
 // safe for concurrent use. Call [Authenticator.Close] when it is no longer needed.
 type Authenticator struct {
+	*trusted
 	trace         authtrace.Hooks
-	trusts        map[string]*trust // by every name of every issuer
-	order         []*trust          // as configured
-	anyone        *anyone           // nil unless Config.AnyIssuer is set
-	names         []string          // of all issuers, for messages
-	leeway        time.Duration     // for issuers that have none of their own
+	found         *finder       // nil unless Config.FindIssuer is set
+	anyone        *anyone       // nil unless Config.AnyIssuer is set
+	keyConfig     Config        // what of it key sets are made by
+	leeway        time.Duration // for issuers that have none of their own
 	maxTokenBytes int
 	extract       Extractor // nil for the Authorization header alone
 	metadataURL   string
@@ -99,7 +101,7 @@ func New(cfg Config) (*Authenticator, error) {
 		return nil, err
 	}
 	a := &Authenticator{
-		trusts:        make(map[string]*trust),
+		trusted:       new(trusted),
 		leeway:        cfg.leeway(),
 		maxTokenBytes: cfg.maxTokenBytes(),
 		extract:       cfg.Extract,
@@ -123,7 +125,7 @@ func New(cfg Config) (*Authenticator, error) {
 		return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
 	}
 	a.revocations = a.newRevocations(cfg)
-	if err := a.addIssuers(cfg); err != nil {
+	if err := a.trustFirst(cfg); err != nil {
 		a.Close()
 		return nil, err
 	}
@@ -136,41 +138,23 @@ func New(cfg Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// addIssuers makes the trust in each configured issuer.
-func (a *Authenticator) addIssuers(cfg Config) error {
-	clients, err := newFetchClients(cfg.Client)
-	if err != nil {
+// trustFirst makes the trust in the issuers that the configuration has.
+func (a *Authenticator) trustFirst(cfg Config) (err error) {
+	if a.clients, err = newFetchClients(cfg.Client); err != nil {
 		return fmt.Errorf("oidcauth: Config.Client: %w", err)
 	}
-	a.clients = clients
-	for _, issuer := range cfg.Issuers {
-		if err := issuer.validate(); err != nil {
-			return err
-		}
-		client, own, err := clients.choose(&issuer.Keys, issuer.URL)
-		if err != nil {
-			return fmt.Errorf("oidcauth: issuer %q: Keys: %w", issuer.URL, err)
-		}
-		keys, source, err := a.newKeySet(cfg, issuer, client)
-		if err != nil {
-			return fmt.Errorf("oidcauth: issuer %q: %w", issuer.URL, err)
-		}
-		t := newTrust(issuer, a.leeway, keys, source)
-		t.client = own
-		t.askBy(issuer, a.maxTokenBytes, a.logger)
-		a.order = append(a.order, t)
-		for _, name := range t.Names {
-			if a.trusts[name] != nil {
-				return fmt.Errorf("oidcauth: issuer %q is configured twice", name)
-			}
-			a.trusts[name] = t
-		}
-		a.names = append(a.names, t.Names...)
+	a.keyConfig = Config{KeepWarm: cfg.KeepWarm, KeyCacheDir: cfg.KeyCacheDir}
+	a.issuers.Store(new(issuerTable))
+	a.trusted.now = a.claimsNow
+	if cfg.FindIssuer != nil {
+		a.found = a.newFinder(cfg)
 	}
 	if cfg.AnyIssuer != nil {
-		a.anyone, err = a.newAnyone(cfg)
+		if a.anyone, err = a.newAnyone(cfg); err != nil {
+			return err
+		}
 	}
-	return err
+	return a.SetIssuers(cfg.Issuers...)
 }
 
 // Authenticate verifies a token and returns its claims. A refused token gives a
@@ -190,27 +174,42 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 	return a.verify(ctx, token, now)
 }
 
-// verify evaluates a token and remembers it if it is good.
+// verify evaluates a token and remembers it if it is good. Where the issuers have
+// changed meanwhile, the token is judged by those of now: it may have failed only
+// because the keys of the former ones were let go of.
 func (a *Authenticator) verify(ctx context.Context, token string, now time.Time) (*Claims, error) {
 	if c := a.outdated(token, now); c != nil {
-		return a.resupply(ctx, c)
+		if c, err := a.resupply(ctx, c); err != error(errChanged) {
+			return c, err
+		}
 	}
-	c, err := a.evaluate(ctx, token, now)
-	if err != nil {
-		return nil, err
-	}
-	if c.supplied != nil {
-		// A question takes its time, in which much can happen.
-		if err := a.verdict(c, c.currentKey(), a.now()); err != nil {
+	const tries = 4
+	for try := 1; ; try++ {
+		epoch := a.epoch.Load()
+		c, err := a.evaluate(ctx, token, now)
+		if err == nil && c.supplied != nil {
+			// A question takes its time, in which much can happen.
+			err = a.verdict(c, c.currentKey(), a.now())
+		}
+		switch {
+		case err == nil && a.current(c.trust):
+			a.accepted(token, c)
+			return c, nil
+		case err == nil && try == tries:
+			return nil, refusal.New(refusal.Issuer, ErrKeysUnavailable, "an issuer whose description changes all the time", "").After(time.Second)
+		case err != nil && (try == tries || a.epoch.Load() == epoch):
 			return nil, err
 		}
 	}
+}
+
+// accepted takes account of a token that was verified.
+func (a *Authenticator) accepted(token string, c *Claims) {
 	c.trust.sessionIDs.note(c)
 	a.remember(token, c)
 	if s := c.trust.strangers; s != nil {
 		s.Accepted(c.trust.URL, c.trust.Keys)
 	}
-	return c, nil
 }
 
 // remember keeps the claims of a token that was verified.
@@ -250,6 +249,9 @@ func (a *Authenticator) end(c *Claims) time.Time {
 // at each, in the order of the checks. The key is the claims' own or the one
 // that stands for it now.
 func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
+	if !a.current(c.trust) {
+		return errChanged
+	}
 	if !k.Live(a.keyTime(now)) {
 		return a.deadKey(c, k)
 	}
@@ -299,12 +301,12 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 	return &verify.Env{
 		MaxBytes: cfg.maxTokenBytes(), Leeway: cfg.leeway(), MaxLifetime: cfg.MaxTokenLifetime,
-		Find: func(name string) (*verify.Trust, error) {
-			t, err := a.trustIn(name)
-			if err != nil {
-				return nil, err
+		Find: func(ctx context.Context, name string) (*verify.Trust, []*verify.Trust, error) {
+			found, err := a.find(ctx, name)
+			if err != nil || len(found) == 1 {
+				return one(found), nil, err
 			}
-			return &t.Trust, nil
+			return found[0], found, nil
 		},
 		Issuers:  a.describeIssuers,
 		Supplied: func(e *verify.Evaluation) string { return e.Whole.(*Claims).describeSupplement() },
@@ -329,20 +331,15 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 // and the names of the issuers that are missing. It returns
 // [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely,
 // with [ErrRevocationWaits] while revocations of this process wait to be shared,
-// and all of them if all are so. A server need not wait for it: it accepts the tokens
-// of each issuer as soon as that issuer's keys are there.
+// and all of them if all are so. Where [Authenticator.SetIssuers] is called
+// meanwhile, it is about the issuers since then. A server need not wait for it: it
+// accepts the tokens of each issuer as soon as that issuer's keys are there.
 func (a *Authenticator) Ready(ctx context.Context) error {
-	missing := make([]error, len(a.order))
-	var wg sync.WaitGroup
-	for i, t := range a.order {
-		wg.Go(func() {
-			if err := t.Keys.Ready(ctx); err != nil {
-				missing[i] = fmt.Errorf("%q: %w", t.URL, err)
-			}
-		})
+	var missing []error
+	for table := (*issuerTable)(nil); table != a.issuers.Load(); {
+		table = a.issuers.Load()
+		missing = table.fetchKeys(ctx)
 	}
-	wg.Wait()
-	missing = slices.DeleteFunc(missing, func(err error) bool { return err == nil })
 	behind := a.follower.Ready(ctx)
 	if len(missing) == 0 {
 		return behind
@@ -354,13 +351,29 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 	return refused
 }
 
-// Unready returns the [Issuer.URL] of every issuer whose keys are not in hand at
-// present. It neither waits nor fetches: [Authenticator.Ready] does.
+// fetchKeys waits for the keys of all issuers, and returns why some are missing.
+func (t *issuerTable) fetchKeys(ctx context.Context) []error {
+	places := t.places()
+	missing := make([]error, len(places))
+	var wg sync.WaitGroup
+	for i, p := range places {
+		wg.Go(func() {
+			if err := p.set.Ready(ctx); err != nil {
+				missing[i] = fmt.Errorf("%q: %w", p.at.URL, err)
+			}
+		})
+	}
+	wg.Wait()
+	return slices.DeleteFunc(missing, func(err error) bool { return err == nil })
+}
+
+// Unready returns the [Issuer.URL] of every configured issuer whose keys are not in
+// hand at present. It neither waits nor fetches: [Authenticator.Ready] does.
 func (a *Authenticator) Unready() []string {
 	unready := []string{}
-	for _, t := range a.order {
-		if state := t.Keys.Report().State; state != keyset.Fresh && state != keyset.Stale {
-			unready = append(unready, t.URL)
+	for _, p := range a.issuers.Load().places() {
+		if state := p.set.Report().State; state != keyset.Fresh && state != keyset.Stale && !slices.Contains(unready, p.at.URL) {
+			unready = append(unready, p.at.URL)
 		}
 	}
 	return unready
@@ -377,16 +390,24 @@ func (a *Authenticator) Close() error {
 	// the log takes its time to stop.
 	a.revocations.Close()
 	unshared := a.follower.Close()
-	for _, t := range a.order {
-		t.close()
+	a.closeIssuers()
+	a.sessions.close(refusal.New(refusal.Key, ErrClosed, "", ""))
+	a.cache.DeleteFunc(func(*Claims) bool { return true })
+	return unshared
+}
+
+// closeIssuers lets go of the keys of all issuers, once nobody changes them.
+func (a *Authenticator) closeIssuers() {
+	a.found.close()
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if table := a.issuers.Load(); table != nil {
+		table.closeBut(new(issuerTable))
 	}
 	if a.anyone != nil {
 		a.anyone.issuers.Close()
 	}
 	a.clients.closeIdle()
-	a.sessions.close(refusal.New(refusal.Key, ErrClosed, "", ""))
-	a.cache.DeleteFunc(func(*Claims) bool { return true })
-	return unshared
 }
 
 // Explain runs the checks of [Authenticator.Authenticate] on a token and reports

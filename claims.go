@@ -13,11 +13,13 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/byvalue"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
+	"github.com/oidcauth/oidcauth/internal/roster"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
@@ -63,8 +65,17 @@ func (c *Claims) Identity() Identity { return c.record.Identity }
 // for a token that bears one of its aliases.
 func (c *Claims) Issuer() string { return c.record.Issuer }
 
+// Description returns [Issuer.Name] of the description that the token was accepted
+// by. It is empty where the issuer has one description without a name.
+func (c *Claims) Description() string {
+	if c.trust == nil {
+		return ""
+	}
+	return c.trust.Name
+}
+
 // Subject returns the subject that, with the issuer, makes the identity: "sub",
-// or what [Issuer.Subject] names.
+// or what [Issuer.Subject] names, behind [Issuer.SubjectPrefix].
 func (c *Claims) Subject() string { return c.record.Subject }
 
 // Audience iterates over the values of "aud". To ask for one, use
@@ -237,7 +248,10 @@ func describedAs(issuer Issuer) (find func(iss string) (*trust, error), err erro
 		}
 		source.close()
 	}
-	t := newTrust(issuer, 0, nil, source)
+	t := newTrust(byvalue.Clone(issuer), 0, nil, roster.Place{})
+	if source != nil {
+		t.Shape.NoExpiry = source.noExpiry()
+	}
 	return func(iss string) (*trust, error) {
 		if !slices.Contains(t.Names, iss) && !t.Tenants.Match(iss) {
 			return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), refusal.OneOf(t.Names))

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,8 +25,40 @@ const (
 // changes made afterwards have no effect.
 type Config struct {
 	// Issuers are the issuers whose tokens are accepted. At least one is required
-	// unless AnyIssuer is set.
+	// unless FindIssuer or AnyIssuer is set. [Authenticator.SetIssuers] replaces them
+	// while the server runs.
 	Issuers []Issuer
+
+	// FindIssuer finds the descriptions of an issuer that is not among Issuers: in the
+	// program's table of its customers, for instance. It is asked for the name that a
+	// token has in "iss", before the signature can be checked, and must answer from what
+	// it knows of its own: nothing is to be fetched from an address that a stranger
+	// chose. What it returns is all the descriptions of that issuer, whose URL or alias
+	// the name has to be, each whole, as for Issuers; templates and [KeySource]s have
+	// their place there alone. None says that the issuer is not known: tokens are refused
+	// with [ErrUnknownIssuer], and it is not asked for that name again for a minute. An
+	// error, and a description that is not valid, says nothing of the token: it is
+	// refused with [ErrKeysUnavailable] and the next one has it asked again; the log has
+	// the error.
+	//
+	// It is asked once for all who wait for an answer, for 16 names at once and 100 a
+	// second, after a pause as many at once, and of those who wait the caller has the
+	// next turn who had none for the longest time, as with AnyIssuer. It must return when
+	// ctx ends, after ten seconds at most, and be safe for concurrent use. Nil finds none.
+	//
+	// An answer counts for a minute and is then asked for again, in the background while
+	// the issuer is in use, four at once beside those, so that a customer who was removed or changed is noticed
+	// within a minute and a half; what that changes is as with
+	// [Authenticator.SetIssuers]. While FindIssuer fails, its last answer counts for ten
+	// minutes. To take a customer's tokens back at once, call [Authenticator.Revoke] for
+	// the issuer. AnyIssuer counts for issuers that FindIssuer does not find.
+	FindIssuer func(ctx context.Context, url string) ([]Issuer, error)
+
+	// MaxFoundIssuers bounds how many issuers that FindIssuer has found are remembered.
+	// Those are let go of that were not used for ten minutes and have no live sessions;
+	// where all are in use, tokens of others are refused with [ErrKeysUnavailable]. Zero
+	// means 1000; negative is an error.
+	MaxFoundIssuers int
 
 	// AnyIssuer, when set, accepts tokens of other issuers, too: of anybody on
 	// the internet who runs one. Read its documentation first. Nil accepts the
@@ -123,7 +156,7 @@ type Config struct {
 
 // validate reports the first contradiction in the configuration.
 func (cfg *Config) validate() error {
-	if len(cfg.Issuers) == 0 && cfg.AnyIssuer == nil {
+	if len(cfg.Issuers) == 0 && cfg.AnyIssuer == nil && cfg.FindIssuer == nil {
 		return errors.New("oidcauth: Config.Issuers is empty: name at least one issuer")
 	}
 	if cfg.Leeway > maxLeeway {
@@ -134,6 +167,9 @@ func (cfg *Config) validate() error {
 	}
 	if cfg.MaxTokenBytes < 0 {
 		return fmt.Errorf("oidcauth: Config.MaxTokenBytes: got %d, want none or more", cfg.MaxTokenBytes)
+	}
+	if cfg.MaxFoundIssuers < 0 {
+		return fmt.Errorf("oidcauth: Config.MaxFoundIssuers: got %d, want none or more", cfg.MaxFoundIssuers)
 	}
 	if cfg.MaxTokenLifetime < 0 {
 		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want none or more", cfg.MaxTokenLifetime)

@@ -188,7 +188,7 @@ const fixedTenantJWKS = `{"keys":[{"kty":"EC","crv":"P-256","issuer":"https://is
 func TestIssuer_JSON(t *testing.T) {
 	t.Parallel()
 	want := oidcauth.Issuer{
-		URL: "https://issuer.test", Aliases: []string{"issuer.test"}, Audiences: []string{"a"},
+		URL: "https://issuer.test", Name: "people", SubjectPrefix: "p:", Aliases: []string{"issuer.test"}, Audiences: []string{"a"},
 		InsecureAnyAudience: true, LogoutAudiences: []string{"app"}, AudienceClaim: "client_id", Algorithms: []string{"ES256"},
 		TokenTypes: []string{"at+jwt"}, Subject: []oidcauth.Path{{"a", "b"}}, Roles: []oidcauth.Path{{"c"}}, RoleSeparator: ",", RoleObjects: true, LogoutBy: "sid",
 		ClaimRules: []oidcauth.ClaimRule{{

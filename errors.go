@@ -47,7 +47,8 @@ var (
 	// ErrRevoked says that the token was good and has been revoked. HTTP status 401.
 	ErrRevoked = refusal.ErrRevoked
 	// ErrIdentityMismatch says that the token presented to renew a session is
-	// another identity's. HTTP status 403.
+	// another identity's, or that the session's own would be by what its issuer's
+	// description is now. HTTP status 403.
 	ErrIdentityMismatch = refusal.ErrIdentityMismatch
 	// ErrForbidden says that the caller is known and may not do this. HTTP status 403.
 	ErrForbidden = refusal.ErrForbidden
@@ -56,7 +57,8 @@ var (
 	ErrOrigin = refusal.ErrOrigin
 	// ErrKeysUnavailable says that the issuer's keys cannot be had at present, or
 	// that the token's may be among them and the issuer was asked too recently to
-	// be asked again. That says nothing about the token. HTTP status 503.
+	// be asked again; or that [Config.FindIssuer] cannot tell whose it is. That says
+	// nothing about the token. HTTP status 503.
 	ErrKeysUnavailable = refusal.ErrKeysUnavailable
 	// ErrRevocationsUnavailable says that revocations may be missing and
 	// [Config.RequireRevocations] is set: a fault of ours, not of the token. HTTP

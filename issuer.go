@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -16,6 +18,9 @@ import (
 
 // maxLeeway is what clocks may differ by at most.
 const maxLeeway = 5 * time.Minute
+
+// maxDescriptionName bounds Name and SubjectPrefix.
+const maxDescriptionName = 64
 
 // An Issuer describes one OpenID Connect issuer and what its tokens must look
 // like. It is plain data, apart from its functions, and loads from JSON.
@@ -31,6 +36,26 @@ type Issuer struct {
 	// its own whose "sub" is a SPIFFE ID in it, and no others are. Keys must say where
 	// its bundle is.
 	URL string `json:"url"`
+
+	// Name tells the descriptions of one issuer apart, which has several where it
+	// stands in a list more than once: its ID tokens and its access tokens, jobs and
+	// people. The first whose Algorithms, Audiences, TokenTypes and ClaimRules a token
+	// satisfies decides about it alone: about its subject, its roles and Rules, and
+	// [Claims.Description] returns its name. If there is none, the refusal is that of
+	// the description with which the token came furthest in the order of the checks.
+	// Where their keys differ, those count whose keys have signed the token. Required,
+	// and another in each, where there are several.
+	Name string `json:"name,omitempty"`
+
+	// SubjectPrefix stands in front of the subject in everything that is made of it:
+	// [Claims.Subject], the [Identity], [Revocation.Subject]. Descriptions of one issuer
+	// whose keys come from elsewhere, or that have another Subject, must not have the
+	// same, because one subject could be two callers: two clusters may both call
+	// themselves "https://kubernetes.default.svc". Where one prefix begins with
+	// another's, or that is empty, a token by the shorter is refused whose subject
+	// begins with the longer. It is a part of identities: to change it changes them.
+	// Empty means that the subject stands as it is.
+	SubjectPrefix string `json:"subject_prefix,omitempty"`
 
 	// Aliases are further values of "iss" under which the same issuer issues
 	// tokens, because it was renamed for instance. Their identities are those of
@@ -196,11 +221,22 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement,
+		i.checkDescription, i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkDescription checks what tells the description from others.
+func (i *Issuer) checkDescription() error {
+	for _, field := range []struct{ name, text string }{{"Name", i.Name}, {"SubjectPrefix", i.SubjectPrefix}} {
+		text := field.text
+		if !utf8.ValidString(text) || strings.ContainsFunc(text, unicode.IsControl) || len(text) > maxDescriptionName {
+			return fmt.Errorf("oidcauth: issuer %q: %s: got %s, want at most %d bytes of text", i.URL, field.name, refusal.Quote(text), maxDescriptionName)
 		}
 	}
 	return nil
@@ -347,6 +383,7 @@ func (i *Issuer) checkTenants() error {
 func (i *Issuer) policy() policy.Policy {
 	p := policy.Policy{
 		URL:           i.URL,
+		Name:          i.Name,
 		Names:         append([]string{i.URL}, i.Aliases...),
 		Audiences:     slices.Clone(i.Audiences),
 		AnyAudience:   i.InsecureAnyAudience,

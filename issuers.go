@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,53 +14,58 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/roster"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 const (
 	defaultMaxIssuers       = 1000
+	defaultMaxFoundIssuers  = 1000
 	defaultMaxFirstContacts = 16
 	defaultFirstContactRate = 10
 )
 
-// trustIn finds the issuer that a token names among the configured ones and,
-// where strangers' issuers are accepted, among those.
-func (a *Authenticator) trustIn(issuer string) (*trust, error) {
-	if t, known := a.trusts[issuer]; known {
-		return t, nil
+// find returns the descriptions of the issuer that a token names, one at least: of a
+// configured one, or of one that the program finds, or else, where strangers' issuers
+// are accepted, of one of those.
+func (a *Authenticator) find(ctx context.Context, name string) ([]*verify.Trust, error) {
+	if known := a.issuers.Load().Find(name); known != nil {
+		return known, nil
 	}
-	if t := a.tenantTrust(issuer); t != nil {
-		return t, nil
+	if found, err := a.found.find(ctx, name); found != nil || err != nil {
+		return found, err
 	}
 	if a.anyone != nil {
-		if t := a.anyone.trustIn(issuer); t != nil {
-			return t, nil
+		if t := a.anyone.trustIn(name); t != nil {
+			return t.alone[:], nil
 		}
 	}
-	return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(issuer), a.describeIssuers())
+	return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(name), a.describeIssuers())
+}
+
+// one returns the only description, or nil.
+func one(found []*verify.Trust) *verify.Trust {
+	if len(found) == 0 {
+		return nil
+	}
+	return found[0]
 }
 
 func (a *Authenticator) describeIssuers() string {
 	const public = "an issuer with a public https URL that this server accepts"
-	switch {
-	case a.anyone == nil:
-		return refusal.OneOf(a.names)
-	case len(a.names) == 0:
-		return public
+	names := a.issuers.Load().Names()
+	var others []string
+	if a.found != nil {
+		others = append(others, "an issuer that FindIssuer finds")
 	}
-	return refusal.OneOf(a.names) + ", or " + public
-}
-
-// tenantTrust finds the template that stands for an issuer that is not
-// configured by its name.
-func (a *Authenticator) tenantTrust(iss string) *trust {
-	for _, t := range a.order {
-		if t.Tenants.Match(iss) {
-			return t
-		}
+	if a.anyone != nil {
+		others = append(others, public)
 	}
-	return nil
+	if len(names) > 0 || len(others) == 0 {
+		others = append([]string{refusal.OneOf(names)}, others...)
+	}
+	return strings.Join(others, ", or ")
 }
 
 // UnverifiedClaims rebuilds the claims of a payload that this Authenticator, or
@@ -73,20 +79,27 @@ func (a *Authenticator) tenantTrust(iss string) *trust {
 // The supplement is what [Claims.Supplement] gave, nil for nothing: its roles count
 // as they did, and nobody is asked again.
 //
+// Of an issuer with several descriptions the payload does not say which one decided:
+// the description names it, as [Claims.Description] did, and is left out otherwise.
+// [Config.FindIssuer] is asked for issuers that are not configured.
+//
 // The error is [ErrUnknownIssuer] for an issuer whose tokens could not be
-// accepted, and [ErrClaim] for a supplement that cannot be one.
-func (a *Authenticator) UnverifiedClaims(payload, supplement []byte) (*Claims, error) {
+// accepted, and for a description that is not there, and [ErrClaim] for a supplement
+// that cannot be one.
+func (a *Authenticator) UnverifiedClaims(payload, supplement []byte, description ...string) (*Claims, error) {
 	c, err := unverified(payload, func(iss string) (*trust, error) {
-		if t, known := a.trusts[iss]; known {
-			return t, nil
-		}
-		if t := a.tenantTrust(iss); t != nil {
-			return t, nil
-		}
-		if a.anyone != nil && a.anyone.admits(iss) {
+		found, err := a.find(context.Background(), iss)
+		switch {
+		case a.anyone == nil, err != nil && !errors.Is(err, ErrUnknownIssuer), err == nil && found[0].Stray == nil:
+		case a.anyone.admits(iss):
 			return a.anyone.describe(iss, nil), nil
+		default:
+			err = refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), a.describeIssuers())
 		}
-		return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(iss), a.describeIssuers())
+		if err != nil {
+			return nil, err
+		}
+		return described(found, description)
 	})
 	if err != nil {
 		return nil, err
@@ -94,10 +107,154 @@ func (a *Authenticator) UnverifiedClaims(payload, supplement []byte) (*Claims, e
 	return c.replayed(supplement)
 }
 
+// described returns the description of that name, which is needed where there are
+// several.
+func described(found []*verify.Trust, name []string) (*trust, error) {
+	want, names := strings.Join(name, ""), []string{}
+	for _, t := range found {
+		if want == t.Name || len(found) == 1 && want == "" {
+			return t.Owner.(*trust), nil
+		}
+		names = append(names, t.Name)
+	}
+	return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, "description "+refusal.Quote(want)+" of issuer "+refusal.Quote(found[0].URL), refusal.OneOf(names))
+}
+
+// A finder looks issuers up in the program's own table, with [Config.FindIssuer]. It
+// is safe for concurrent use. Nil finds nothing.
+type finder struct {
+	auth    *Authenticator
+	ask     func(context.Context, string) ([]Issuer, error)
+	lookups *strangers.Lookups
+}
+
+func (a *Authenticator) newFinder(cfg Config) *finder {
+	f := &finder{auth: a, ask: cfg.FindIssuer}
+	f.lookups = strangers.NewLookups(strangers.LookupConfig{
+		Max: orDefault(cfg.MaxFoundIssuers, defaultMaxFoundIssuers),
+		Ask: f.lookUp,
+		Changed: func(former, now any) {
+			a.changed(foundTable(former), foundTable(now))
+		},
+		Lapsed: func() { a.epoch.Add(1) },
+		Used:   func(data any) (time.Time, bool) { return foundTable(data).used() },
+		Logger: a.logger,
+	})
+	return f
+}
+
+// foundTable returns what is known of one issuer, an empty table for nothing.
+func foundTable(data any) *issuerTable {
+	if table, ok := data.(*issuerTable); ok {
+		return table
+	}
+	return new(issuerTable)
+}
+
+// used returns when a token was last verified by one of the keys, and whether a
+// session is live under one.
+func (t *issuerTable) used() (last time.Time, held bool) {
+	for _, p := range t.places() {
+		held = held || p.set.Held()
+		if at := p.set.LastUsed(); at.After(last) {
+			last = at
+		}
+	}
+	return last, held
+}
+
+// find returns the descriptions of the issuer that bears a name, nil if there are
+// none.
+func (f *finder) find(ctx context.Context, name string) ([]*verify.Trust, error) {
+	if f == nil || policy.CheckIssuerName(name) != nil {
+		return nil, nil // no description could have that name
+	}
+	found, err := f.lookups.Find(ctx, callerAddrOf(ctx), name)
+	if err == nil {
+		return foundTable(found).Named(name), nil
+	}
+	if errors.Is(err, strangers.ErrClosed) {
+		return nil, refusal.New(refusal.Issuer, ErrClosed, "", "")
+	}
+	r := refusal.Because(refusal.Issuer, ErrKeysUnavailable, fmt.Errorf("issuer %s cannot be looked up: %w", refusal.Quote(name), err))
+	if ctx.Err() != nil {
+		r = refusal.Because(refusal.Issuer, ErrKeysUnavailable, refusal.Ended(ctx))
+	}
+	wait := time.Second
+	if postponed, ok := errors.AsType[*keyset.PostponedError](err); ok {
+		wait = max(wait, postponed.RetryAfter)
+	}
+	return nil, r.After(wait)
+}
+
+// lookUp asks the program, and makes of its answer what tokens are judged by. What
+// says the same as the former answer is that.
+func (f *finder) lookUp(ctx context.Context, name string, former any) (any, error) {
+	issuers, err := f.ask(ctx, name)
+	if err != nil || len(issuers) == 0 {
+		return nil, err
+	}
+	if err := f.checkFound(name, issuers); err != nil {
+		return nil, err
+	}
+	before := foundTable(former)
+	next, err := f.auth.newTable(before, issuers)
+	if err != nil {
+		return nil, err
+	}
+	if slices.Equal(before.order, next.order) {
+		return former, nil
+	}
+	for _, t := range next.order {
+		if t.foundAs == "" { // one that was there before is read by others already
+			t.foundAs = name
+		}
+		t.Keys.Adjust(t.described.Aliases, next.reusesKeyIDs(t))
+	}
+	return next, nil
+}
+
+// checkFound checks what descriptions that were found must be beyond valid ones.
+func (f *finder) checkFound(name string, issuers []Issuer) error {
+	configured := f.auth.issuers.Load()
+	for n := range issuers {
+		i := &issuers[n]
+		switch names := append([]string{i.URL}, i.Aliases...); {
+		case i.URL != issuers[0].URL:
+			return fmt.Errorf("oidcauth: FindIssuer: descriptions of issuers %q and %q, want those of one", issuers[0].URL, i.URL)
+		case !slices.Contains(names, name):
+			return fmt.Errorf("oidcauth: FindIssuer: a description of issuer %q for the name %s: want that as URL or among Aliases", i.URL, refusal.Quote(name))
+		case i.TenantClaim != "" || i.Keys.Source != nil:
+			return fmt.Errorf("oidcauth: FindIssuer: issuer %q: a template and a KeySource have their place in Config.Issuers and SetIssuers", i.URL)
+		case slices.ContainsFunc(names, func(name string) bool { return configured.Find(name) != nil }):
+			return fmt.Errorf("oidcauth: FindIssuer: issuer %q is configured by one of its names", i.URL)
+		}
+	}
+	return nil
+}
+
+// holds reports whether the description is what counts for the name that it was
+// found by.
+func (f *finder) holds(t *trust) bool {
+	return f != nil && f.lookups.Holds(t.foundAs, func(data any) bool {
+		return slices.Contains(foundTable(data).order, t)
+	})
+}
+
+// knows reports whether an issuer of that name is found.
+func (f *finder) knows(name string) bool { return f != nil && f.lookups.Knows(name) }
+
+// close lets go of what was found, and waits for questions.
+func (f *finder) close() {
+	if f != nil {
+		f.lookups.Close()
+	}
+}
+
 // anyone is what an Authenticator makes of [AnyIssuer]. It is safe for concurrent
 // use.
 type anyone struct {
-	common  trust // what the issuers have in common
+	common  *trust // what the issuers have in common
 	accept  func(string) bool
 	client  *fetch.Client
 	issuers *strangers.Issuers
@@ -115,12 +272,12 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: Config.Client: %w", err)
 	}
-	common := newTrust(settings.issuer(), a.leeway, nil, nil)
+	common := newTrust(settings.issuer(), a.leeway, nil, roster.Place{})
 	if len(settings.Roles) == 0 {
 		common.Shape.Roles = nil
 	}
 	common.Shape.IgnoreScopes = !settings.KeepScopes
-	o := &anyone{common: *common, accept: settings.Accept, client: client, closed: a.closed.Load}
+	o := &anyone{common: common, accept: settings.Accept, client: client, closed: a.closed.Load}
 	o.issuers = strangers.New(strangers.Config{
 		Fetch:      client,
 		MaxIssuers: orDefault(settings.MaxIssuers, defaultMaxIssuers),
@@ -133,7 +290,7 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 		FetchDone: a.fetchDone, KeysGone: a.keysGone, StateChanged: a.traceState,
 		Logger: a.logger,
 	})
-	o.common.strangers, o.common.Stray = o.issuers, o
+	common.of, common.strangers, common.Stray = a.trusted, o.issuers, o
 	return o, nil
 }
 
@@ -151,12 +308,13 @@ func (o *anyone) admits(name string) bool {
 
 // describe returns what all strangers' issuers have in common, for one of them.
 func (o *anyone) describe(name string, keys *keyset.Set) *trust {
-	t := o.common
-	t.Order, t.sessionIDs, t.Owner = new(verify.Order), new(sessionIDs), &t
+	c := o.common
+	t := &trust{Trust: c.Trust, of: c.of, rules: c.rules, strangers: c.strangers, sessionIDs: new(sessionIDs)}
+	t.Order, t.Owner, t.alone[0] = new(verify.Order), t, &t.Trust
 	t.URL = strings.Clone(name) // not a part of the token
 	t.Names = []string{t.URL}
 	t.Keys = keys
-	return &t
+	return t
 }
 
 // trustIn returns the trust in a stranger's issuer, which need not have been

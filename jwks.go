@@ -223,10 +223,11 @@ func (a *Authenticator) storeFailed(issuer string, err error) {
 }
 
 // Keys fetches the issuer's keys unless they are in hand, and reports on them.
-// The issuer is named by [Issuer.URL] or an alias. The report is filled in as
+// The issuer is named by [Issuer.URL] or an alias; where its descriptions have other
+// keys, by that, "|", and the [Issuer.SubjectPrefix] of one. The report is filled in as
 // far as possible also when the keys cannot be had ([ErrKeysUnavailable]).
 func (a *Authenticator) Keys(ctx context.Context, issuer string) (explain.KeySet, error) {
-	t, err := a.trustIn(issuer)
+	t, err := a.keysOf(ctx, issuer)
 	if err != nil {
 		return explain.KeySet{}, err
 	}
@@ -237,6 +238,21 @@ func (a *Authenticator) Keys(ctx context.Context, issuer string) (explain.KeySet
 		err = refusal.Because(refusal.Key, ErrKeysUnavailable, err)
 	}
 	return newKeyReport(t.Keys.Report()), err
+}
+
+// keysOf returns the trust whose keys are asked for.
+func (a *Authenticator) keysOf(ctx context.Context, issuer string) (*trust, error) {
+	name, prefix, one := strings.Cut(issuer, "|")
+	found, err := a.find(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range found {
+		if !one || t.Shape.Prefix == prefix {
+			return t.Owner.(*trust), nil
+		}
+	}
+	return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(issuer), "the SubjectPrefix of a description")
 }
 
 func newKeyReport(r keyset.Report) explain.KeySet {

@@ -109,7 +109,8 @@ type KeySource interface {
 	// Follow calls adopt with the keys of now before it returns, and again at each
 	// change until stop is called, never twice at a time. An error of adopt says
 	// that the keys were not adopted, and those before them still hold; Follow
-	// returns that of the first call. It is called once by each Authenticator.
+	// returns that of the first call. It is called once by each Authenticator
+	// for as long as it trusts the issuer.
 	Follow(adopt func(Keys) error) (stop func(), err error)
 
 	// Refresh looks for keys that are newer than those last adopted, and has them

@@ -122,6 +122,9 @@ func (l logout) bySubject() bool {
 	return l.Subject != "" && (l.SessionID == "" || !l.Trust.LogoutBySID)
 }
 
+// scope names whose callers the logout is of.
+func (l logout) scope() string { return l.Trust.Owner.(*trust).scope(l.Issuer) }
+
 // revocations returns what the logout revokes, all but how long. The times of
 // issue that a subject's are compared with are the issuer's, and so is its own:
 // the clocks need not agree. Most issuers write whole seconds, so that the second
@@ -129,11 +132,11 @@ func (l logout) bySubject() bool {
 func (l logout) revocations() []revoked.Revocation {
 	var all []revoked.Revocation
 	if l.SessionID != "" {
-		all = append(all, revoked.Revocation{Issuer: l.Issuer, SessionID: l.SessionID})
+		all = append(all, revoked.Revocation{Issuer: l.scope(), SessionID: l.SessionID})
 	}
 	if l.bySubject() {
 		all = append(all, revoked.Revocation{
-			Issuer: l.Issuer, Subject: l.Subject,
+			Issuer: l.scope(), Subject: l.Trust.Shape.Prefix + l.Subject,
 			IssuedBefore: l.IssuedAt.Truncate(time.Second).Add(time.Second),
 		})
 	}
@@ -170,8 +173,9 @@ func (a *Authenticator) shareLogout(ctx context.Context, l logout, r revoked.Rev
 // specification wants, and no more than that: the logout itself can be repeated.
 // So a mark that cannot be stored refuses nothing.
 func (a *Authenticator) useLogout(ctx context.Context, l logout) error {
-	// No server's configuration is part of the mark, so that it is the same on all.
-	id, until := revoked.UseID(revoked.UseLogoutToken, l.Issuer, l.TokenID), l.IssuedAt.Add(verify.MaxLogoutAge+2*maxLeeway)
+	// Nothing that may differ from server to server is part of the mark, so that it is
+	// the same on all.
+	id, until := revoked.UseID(revoked.UseLogoutToken, l.scope(), l.TokenID), l.IssuedAt.Add(verify.MaxLogoutAge+2*maxLeeway)
 	first := a.logouts.First(id, until, a.now())
 	if first {
 		var err error

@@ -55,7 +55,7 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 // where that is one of [Config.Proxies], of whoever the proxy names.
 func (a *Authenticator) CallerContext(r *http.Request) context.Context {
 	ctx := r.Context()
-	if a.anyone == nil || ctx.Value(callerAddrKey{}) != nil {
+	if a.anyone == nil && a.found == nil || ctx.Value(callerAddrKey{}) != nil {
 		return ctx
 	}
 	return WithCallerAddr(ctx, forwarded.Caller(r, a.proxies))

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // defaultRevocationTime is how long a revocation is kept of tokens that nothing
@@ -67,7 +69,7 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // issuer (without [Config.AnyIssuer]) are errors ([ErrMalformedRequest]) and
 // change nothing.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
-	completed, err := a.completed(revoked.Revocation(r))
+	completed, err := a.completed(ctx, revoked.Revocation(r))
 	if err != nil {
 		return err
 	}
@@ -76,20 +78,15 @@ func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 }
 
 // completed checks a revocation and fills in what it leaves open.
-func (a *Authenticator) completed(r revoked.Revocation) (revoked.Revocation, error) {
+func (a *Authenticator) completed(ctx context.Context, r revoked.Revocation) (revoked.Revocation, error) {
 	if a.closed.Load() {
 		return r, refusal.New(refusal.Revocation, ErrClosed, "", "")
 	}
 	if r.IsEmpty() {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "an empty revocation", "what the tokens have in common")
 	}
-	switch t, known := a.trusts[r.Issuer]; {
-	case known && t.Tenants != nil:
-		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(r.Issuer), "the issuer of one tenant")
-	case known:
-		r.Issuer = t.URL
-	case r.Issuer != "" && a.tenantTrust(r.Issuer) == nil && a.anyone == nil:
-		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(r.Issuer), refusal.OneOf(a.names))
+	if err := a.nameIssuer(ctx, &r); err != nil {
+		return r, err
 	}
 	now := a.now()
 	if r.Until.IsZero() {
@@ -99,6 +96,40 @@ func (a *Authenticator) completed(r revoked.Revocation) (revoked.Revocation, err
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "Until "+refusal.Time(r.Until), "later than "+refusal.Time(now))
 	}
 	return r.Normal(), nil
+}
+
+// nameIssuer gives a revocation the canonical name of its issuer, which must be one
+// whose tokens may be accepted.
+func (a *Authenticator) nameIssuer(ctx context.Context, r *revoked.Revocation) error {
+	name, prefix, scoped := strings.Cut(r.Issuer, "|")
+	known := a.issuers.Load().Find(name)
+	if known == nil && name != "" {
+		// Whatever the answer is: a name that the program does not know now may have
+		// been known when the tokens were accepted.
+		known, _ = a.found.find(ctx, name)
+	}
+	switch {
+	case name == "" && !scoped:
+		return nil
+	case known == nil && (a.anyone == nil && a.found == nil || name == ""):
+		return refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(name), a.describeIssuers())
+	case known == nil:
+		return nil
+	case known[0].Tenants == nil:
+		r.Issuer = known[0].URL
+	case name == known[0].URL:
+		return refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(name), "the issuer of one tenant")
+	}
+	if !scoped {
+		return nil
+	}
+	if !slices.ContainsFunc(known, func(t *verify.Trust) bool { return t.Shape.Prefix == prefix }) {
+		return refusal.New(refusal.Revocation, ErrMalformedRequest, "SubjectPrefix "+refusal.Quote(prefix), "that of a description of the issuer")
+	}
+	if known[0].Tenants == nil {
+		r.Issuer += "|" + prefix
+	}
+	return nil
 }
 
 // lastWritable is the last second that JSON has a form for.
@@ -121,37 +152,39 @@ func (a *Authenticator) lastMatch(r *revoked.Revocation, now time.Time) time.Tim
 // local issuer's may live for longer than a year, and those that it issued while
 // it was configured otherwise, too.
 func (a *Authenticator) lastExpiry(at time.Time) time.Time {
-	longest := defaultRevocationTime
-	for _, t := range a.order {
-		lifetime := t.source.maxLifetime()
-		if lifetime < 0 || t.Shape.NoExpiry {
-			return at.AddDate(lastingYears, 0, 0)
-		}
-		longest = max(longest, lifetime)
-	}
-	if a.maxLifetime != 0 {
+	longest, leeway, expires := a.longestLife()
+	switch {
+	case !expires:
+		return at.AddDate(lastingYears, 0, 0)
+	case a.maxLifetime != 0:
 		longest = a.maxLifetime
-	} else if longest == defaultRevocationTime {
+	case longest == defaultRevocationTime:
 		return at.Add(longest)
 	}
 	// Leeway counts twice: in the token's lifetime and after its expiry. The
 	// third is for a time of issue that lies ahead of our clock.
-	return at.Add(longest + 3*a.widestLeeway())
+	return at.Add(longest + 3*leeway)
 }
 
-// widestLeeway returns the most that any issuer's clock may differ.
-func (a *Authenticator) widestLeeway() time.Duration {
-	widest := a.leeway
-	for _, t := range a.order {
-		widest = max(widest, t.Leeway)
+// longestLife returns how long the tokens of any issuer live at most, and by how much
+// its clock may differ; expires is false if some live for ever. Issuers that were
+// trusted once count: they may come back, and their tokens with them.
+func (a *Authenticator) longestLife() (longest, leeway time.Duration, expires bool) {
+	a.lives.mu.Lock()
+	defer a.lives.mu.Unlock()
+	for _, t := range a.issuers.Load().order { // those that FindIssuer finds have no source
+		lifetime := t.source.maxLifetime()
+		a.lives.endless = a.lives.endless || lifetime < 0 || t.Shape.NoExpiry
+		a.lives.longest, a.lives.leeway = max(a.lives.longest, lifetime), max(a.lives.leeway, t.Leeway)
 	}
-	return widest
+	return max(a.lives.longest, defaultRevocationTime), max(a.lives.leeway, a.leeway), !a.lives.endless
 }
 
 // completeShared fills in what a revocation of another server leaves open.
 func (a *Authenticator) completeShared(r *revoked.Revocation) {
-	if t, known := a.trusts[r.Issuer]; known {
-		r.Issuer = t.URL
+	name, _, _ := strings.Cut(r.Issuer, "|")
+	if known := a.issuers.Load().Named(name); known != nil {
+		r.Issuer = known[0].URL + strings.TrimPrefix(r.Issuer, name)
 	}
 	if r.Until.IsZero() {
 		r.Until = a.lastMatch(r, a.now())
@@ -173,16 +206,26 @@ func (a *Authenticator) share(ctx context.Context, r revoked.Revocation) (durabl
 // may take a while.
 func (c *Claims) revocable(k *keyset.Key, subjectClaim bool) revoked.Token {
 	t := revoked.Token{
-		Issuer: c.record.Issuer, Subject: c.record.Subject, SessionID: c.record.SessionID, TokenID: c.record.TokenID,
+		Issuer: c.record.Issuer, Aliases: c.trust.Names[1:], Prefix: c.trust.Shape.Prefix, Subject: c.record.Subject, SessionID: c.record.SessionID, TokenID: c.record.TokenID,
 		KeyID: k.ID(), IssuedAt: c.record.IssuedAt.Time(),
 	}
 	if subjectClaim {
-		t.SubjectClaim = c.record.SubjectClaim()
+		t.SubjectClaim = c.subjectClaim()
 	}
 	if s := c.seller; s != nil {
 		t.Seller = *s
 	}
 	return t
+}
+
+// subjectClaim returns "sub" where that is not the subject, behind the prefix that
+// makes it a caller's of the description.
+func (c *Claims) subjectClaim() string {
+	sub := c.record.SubjectClaim()
+	if sub == "" || c.trust.Shape.Prefix == "" {
+		return sub
+	}
+	return c.trust.Shape.Prefix + sub
 }
 
 // revokes reports whether a revocation is of claims under the key.
@@ -240,11 +283,14 @@ func (a *Authenticator) candidates(r *revoked.Revocation) iter.Seq[*grant] {
 // A Revocation withdraws tokens before they expire. It matches the tokens that
 // agree with everything that is set; at least one thing has to be.
 type Revocation struct {
-	// Issuer is the token's issuer, by [Issuer.URL] or an alias. Empty means any.
+	// Issuer is the token's issuer, by [Issuer.URL] or an alias. Where its descriptions
+	// have a SubjectPrefix it means all of them; that name, "|" and a prefix, which may
+	// be the empty one, mean the callers of that prefix alone. Empty means any.
 	Issuer string `json:"issuer,omitempty"`
 
 	// Subject is the subject of the token's identity, or its "sub" where
-	// [Issuer.Subject] makes the subject of something else. Empty means any.
+	// [Issuer.Subject] makes the subject of something else; either with
+	// [Issuer.SubjectPrefix] in front. Empty means any.
 	Subject string `json:"subject,omitempty"`
 
 	// SessionID is the login session, "sid". Empty means any.

@@ -19,8 +19,10 @@ import (
 //
 // A session ends when its token expires (leeway included), when a revocation
 // matches, when the issuer withdraws the key that signed the token, when the
-// issuer's keys cannot be confirmed any longer, and when the [Authenticator] or
-// the session is closed. A session that has ended never lives again.
+// issuer's keys cannot be confirmed any longer, when [Authenticator.SetIssuers] or
+// [Config.FindIssuer] describes the issuer so that the token would be refused, and
+// when the [Authenticator] or the session is closed. A session that has ended never
+// lives again.
 //
 // Rules of [Issuer.Rules] are asked at each [Session.CallContext] and
 // [Session.Renew], and a broken one ends the session. What [Issuer.Supplement] gave
@@ -75,7 +77,7 @@ func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session
 	s.ctx, s.cancel = context.WithCancelCause(&s.base)
 	err := a.checkOwn(claims)
 	if err == nil {
-		err = s.liveBy(claims, nil)
+		_, err = s.liveBy(claims, nil)
 	}
 	if err != nil {
 		s.grant.Store(&grant{claims: claims})
@@ -89,18 +91,10 @@ func (a *Authenticator) checkOwn(c *Claims) error {
 	switch {
 	case c == nil:
 		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "")
-	case c.key == nil || !a.owns(c.trust):
+	case c.key == nil || c.trust.of != a.trusted:
 		return refusal.New(refusal.Signature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
 	}
 	return nil
-}
-
-// owns reports whether a trust is this Authenticator's.
-func (a *Authenticator) owns(t *trust) bool {
-	if t.strangers != nil {
-		return a.anyone != nil && a.anyone.issuers == t.strangers
-	}
-	return a.trusts[t.URL] == t
 }
 
 // Context returns a context that ends with the session; [context.Cause] then
@@ -145,7 +139,9 @@ func (s *Session) recheck() *Claims {
 		if cause == nil {
 			return g.claims
 		}
-		s.end(cause, g)
+		if !s.moveTrust(g) {
+			s.end(cause, g)
+		}
 	}
 	return nil
 }
@@ -159,7 +155,7 @@ func (s *Session) newest(c *Claims) (*Claims, error) {
 		if g.claims == c {
 			next, err := s.auth.resupply(s.ctx, c)
 			if err == nil {
-				err = s.liveBy(next, g)
+				_, err = s.liveBy(next, g)
 			}
 			switch {
 			case err == nil:
@@ -167,7 +163,9 @@ func (s *Session) newest(c *Claims) (*Claims, error) {
 			case s.ctx.Err() == nil && errors.Is(err, ErrAnswerUnavailable):
 				return nil, err
 			}
-			s.end(err, g)
+			if err != error(errChanged) {
+				s.end(err, g)
+			}
 		}
 		c = s.recheck() // of a token that the session was renewed with, if it lives
 	}
@@ -228,11 +226,16 @@ func (a *Authenticator) judge(g *grant) error {
 }
 
 // liveBy puts the session under claims, unless they would not be accepted now, or
-// it lives by another grant than the given one meanwhile. Nil is any.
-func (s *Session) liveBy(c *Claims, only *grant) error {
+// it lives by another grant than the given one meanwhile. Nil is any. It returns the
+// claims as the issuers of now have them.
+func (s *Session) liveBy(c *Claims, only *grant) (*Claims, error) {
 	for {
-		if done, err := s.tryToLiveBy(c, only); done || err != nil {
-			return err
+		done, err := s.tryToLiveBy(c, only)
+		if err == error(errChanged) {
+			c, err = s.auth.sameCaller(c, c.currentKey())
+		}
+		if done || err != nil {
+			return c, err
 		}
 	}
 }
@@ -320,10 +323,7 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if was := s.Claims(); c.record.Identity != was.record.Identity {
 		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String()), refusal.Quote(was.record.Identity.String()))
 	}
-	if err := s.liveBy(c, nil); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return s.liveBy(c, nil)
 }
 
 // OnExpiring has f called, in its own goroutine, when the session has no longer

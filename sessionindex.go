@@ -116,7 +116,7 @@ func (x *sessionIndex) shard(g *grant) *indexShard { return &x.shards[g.place] }
 func (x *sessionIndex) lists(g *grant, do func(dimension, uint64)) {
 	r := &g.claims.record
 	for d, text := range [...]string{
-		byTokenID: r.TokenID, bySessionID: r.SessionID, bySubject: r.Subject, bySubjectClaim: r.SubjectClaim(),
+		byTokenID: r.TokenID, bySessionID: r.SessionID, bySubject: r.Subject, bySubjectClaim: g.claims.subjectClaim(),
 	} {
 		if text != "" {
 			do(dimension(d), x.hash(text))
@@ -265,6 +265,18 @@ func (x *sessionIndex) end(g *grant, cause error) {
 		}
 		batch = slices.DeleteFunc(batch, func(s *Session) bool { return !s.endUnder(g, cause) })
 	}
+}
+
+// shut lets no session enter a grant any more, and returns those that live by it.
+func (x *sessionIndex) shut(g *grant) (living []*Session) {
+	sh := x.shard(g)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	g.ended = true
+	for s := g.first; s != nil; s = s.next {
+		living = append(living, s)
+	}
+	return living
 }
 
 // endAll ends all sessions that live by grants, on several processors where there

@@ -46,7 +46,7 @@ func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database str
 	if err := checked.Use(); err != nil {
 		return nil, err
 	}
-	return checked.Claims.(*Claims), nil
+	return a.claimsNow(checked.Claims.(*Claims)) // the issuers may have changed meanwhile
 }
 
 // checkTicket checks the ticket, then the token that it stands for. What it returns
@@ -108,13 +108,13 @@ func (e *ticketToken) check(ctx context.Context) (readTicket, error) {
 	if t.authority = e.Trust.Owner.(*trust).source.tickets(); t.authority == nil {
 		return t, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(e.Trust.URL), "the local issuer")
 	}
-	for _, check := range []func(context.Context) error{
-		e.CheckAlgorithm, e.CheckKey, e.CheckSignature, e.CheckIssuedAt, e.CheckAudience, e.CheckRevocation,
-	} {
-		if err := check(ctx); err != nil {
-			return t, err
-		}
+	if err := e.Choose(ctx, e.CheckIssuedAt, e.CheckAudience); err != nil {
+		return t, err
 	}
+	if err := e.CheckRevocation(ctx); err != nil {
+		return t, err
+	}
+	t.authority = e.Trust.Owner.(*trust).source.tickets()
 	// After the candidates, which may have learned of a new key.
 	secret, signs := t.authority.Secret(e.Key.ID())
 	if !signs || !e.Token.KeyID.Has {
@@ -152,7 +152,7 @@ func describeOrigin(origin string) string {
 }
 
 // originalClaims judges the token that the ticket stands for. The ticket's
-// signature vouches for its form, its signature and its type, and for nothing
+// signature vouches for its form, its header and its signature, and for nothing
 // else.
 func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claims, ticket.Original, error) {
 	signed, o, err := e.readOriginal(t)
@@ -163,17 +163,9 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 	if age, t.own = t.authority.Age(&o); t.own && age >= ticket.MaxLifetime {
 		return nil, o, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+ticket.MaxLifetime.String())
 	}
-	for _, step := range verify.Steps {
-		check := step.Run
-		switch step.Name {
-		case refusal.Form, refusal.Type:
-			continue
-		case refusal.Signature:
-			check = func(signed *verify.Evaluation, ctx context.Context) error { return recognize(ctx, signed, o.Key) }
-		}
-		if err := check(signed, ctx); err != nil {
-			return nil, o, err
-		}
+	err = signed.Judge(ctx, func(ctx context.Context) error { return recognize(ctx, signed, o.Key) })
+	if err != nil {
+		return nil, o, err
 	}
 	if err := signed.RunFurther(ctx); err != nil {
 		return nil, o, err
@@ -198,7 +190,7 @@ func (e *ticketToken) readOriginal(t *readTicket) (signed *verify.Evaluation, o 
 	signed.Begin(e.auth.env, o.Token(payload), e.Now)
 	signed.SetPayload(payload)
 	signed.Whole.(*Claims).seller = &revoked.Seller{Issuer: e.Trust.URL, KeyID: e.Key.ID(), SoldAt: e.Record.IssuedAt.Time()}
-	signed.Token.Algorithm = o.Algorithm
+	signed.Token.Algorithm, signed.Token.Type, signed.Token.HasType = o.Algorithm, *o.Type, *o.Type != ""
 	if o.KeyID != nil {
 		signed.Token.KeyID = jws.Named(*o.KeyID)
 	}
@@ -270,12 +262,17 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	case c.seller != nil:
 		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrTokenType, "claims from a ticket", "those of a token")
 	}
+	c, err := c.trust.of.now(c)
+	if err != nil {
+		return ticket.Verified{}, err
+	}
+	typ := c.Type()
 	thumbprint, err := c.key.Thumbprint()
 	if err != nil {
 		return ticket.Verified{}, err
 	}
 	v := ticket.Verified{
-		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Key: thumbprint},
+		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Type: &typ, Key: thumbprint},
 		Payload:  c.record.Payload, Until: c.Expiry().Add(c.trust.Leeway), NeverExpires: c.record.NeverExpires,
 	}
 	if c.supplied != nil {

@@ -4,60 +4,94 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/roster"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 	"github.com/oidcauth/oidcauth/internal/supplement"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
-// A trust is what is known of an issuer: what its tokens must be like, which never
-// changes, its keys, the program's own rules, and what is learned on the way.
+// A trust is what is known of an issuer by one description of it: what its tokens
+// must be like, which never changes, its keys, the program's own rules, and what is
+// learned on the way.
 type trust struct {
 	verify.Trust
+	of         *trusted        // nil for what [UnverifiedClaims] reads by
+	described  Issuer          // what it was made of
+	around     roster.Place    // what the other descriptions make of it
+	before     []*verify.Trust // what did not fit its tokens: the descriptions before it
 	rules      []Rule
 	sessionIDs *sessionIDs        // of the tokens accepted so far
-	strangers  *strangers.Issuers // whom it is one of; nil for a configured issuer
+	strangers  *strangers.Issuers // whom it is one of; else nil
 	source     *followedSource    // of keys that nobody fetches; else nil
-	client     *fetch.Client      // that is the issuer's alone; else nil
-
 	// Who supplies what tokens do not say, and for how long an answer counts. The
 	// asker is nil if nobody does.
 	ask       func(context.Context, *Claims, string) (json.RawMessage, error)
 	answerAge time.Duration
 	asker     *supplement.Asker
+	keys      *keyPlace        // nil for a stranger's
+	foundAs   string           // what [Config.FindIssuer] was asked for; else empty
+	alone     [1]*verify.Trust // itself, where it is the only description
+
+	seen atomic.Uint64 // the last epoch in which it was found to be current
 }
 
-// newTrust copies what the checks need of a valid description.
-func newTrust(i Issuer, leeway time.Duration, keys *keyset.Set, source *followedSource) *trust {
+// trusted is whom an Authenticator trusts, and who knows what changes of it. It is
+// safe for concurrent use.
+type trusted struct {
+	changing sync.Mutex                  // held while the issuers change, or Close lets go of them
+	issuers  atomic.Pointer[issuerTable] // that are configured
+	epoch    atomic.Uint64               // raised by each change, issuers that are found included
+
+	// lives are how long tokens have lived at most of any that was ever trusted.
+	lives struct {
+		mu      sync.Mutex // guards what follows
+		longest time.Duration
+		leeway  time.Duration
+		endless bool
+	}
+
+	// now returns claims as the descriptions of now have them: the same, or others if
+	// they have changed, or the refusal.
+	now func(*Claims) (*Claims, error)
+}
+
+// newTrust copies what the checks need of a valid description, which must not be
+// changed any more.
+func newTrust(i Issuer, leeway time.Duration, keys *keyPlace, around roster.Place) *trust {
 	if i.Leeway != 0 {
 		leeway = tolerance(i.Leeway)
 	}
 	t := &trust{
-		Trust:      verify.Trust{Policy: i.policy(), Keys: keys, Leeway: leeway, Order: new(verify.Order)},
+		Trust:      verify.Trust{Policy: i.policy(), Leeway: leeway, Order: new(verify.Order)},
+		described:  i,
 		rules:      slices.Clone(i.Rules),
 		sessionIDs: new(sessionIDs),
-		source:     source,
+		around:     around,
+		keys:       keys,
 	}
-	t.Owner = t
-	if source != nil {
-		t.Local, t.Shape.NoExpiry = source, source.noExpiry()
+	t.Owner, t.alone[0] = t, &t.Trust
+	t.Shape.Prefix, t.Shape.Reserved = i.SubjectPrefix, around.Reserved
+	if keys == nil {
+		return t
+	}
+	t.Keys, t.Order, t.source = keys.set, keys.order, keys.source
+	if t.source != nil {
+		t.Local, t.Shape.NoExpiry = t.source, t.source.noExpiry()
 	}
 	return t
 }
 
-// close ends all that is done for the sake of the issuer's keys.
-func (t *trust) close() {
-	t.Keys.Close()
-	t.source.close()
-	t.asker.Close()
-	if t.client != nil {
-		t.client.CloseIdle()
-	}
+// follows reports whether the description has been behind all of these, so that what
+// it decided about did not fit any of them.
+func (t *trust) follows(before []*verify.Trust) bool {
+	return !slices.ContainsFunc(before, func(other *verify.Trust) bool { return !slices.Contains(t.before, other) })
 }
 
 // checkRules applies the program's own rules, which may depend on more than the
@@ -69,6 +103,84 @@ func (t *trust) checkRules(c *Claims) error {
 		}
 	}
 	return nil
+}
+
+// scope returns the name by which revocations reach the callers of this description
+// alone, and of those that share its subjects. It is the issuer's own where there
+// are no others.
+func (t *trust) scope(issuer string) string {
+	if t.Shape.Prefix == "" && len(t.Shape.Reserved) == 0 {
+		return issuer
+	}
+	return issuer + "|" + t.Shape.Prefix
+}
+
+// A keyPlace is where keys come from, and those that came from there. Descriptions
+// of an issuer that say the same of it share one.
+type keyPlace struct {
+	at     Issuer // what says where the keys are, and nothing else
+	set    *keyset.Set
+	source *followedSource
+	order  *verify.Order
+	client *fetch.Client // that is theirs alone; else nil
+}
+
+// keysAt returns what the description says of where the keys are.
+func (i *Issuer) keysAt() Issuer {
+	at := Issuer{URL: i.URL, TenantClaim: i.TenantClaim, Keys: i.Keys}
+	at.Keys.RequireKeyID, at.Keys.ReusesKeyIDs = false, false
+	return at
+}
+
+// close ends all that the place does. Nobody trusts its keys any more.
+func (p *keyPlace) close() {
+	p.set.Close()
+	p.source.close()
+	if p.client != nil {
+		p.client.CloseIdle()
+	}
+}
+
+// An issuerTable is the configured issuers at a time. It never changes.
+type issuerTable struct {
+	roster.Table[*verify.Trust]
+	order []*trust // of one issuer after the other
+}
+
+// places returns where the keys of all issuers come from, each once.
+func (t *issuerTable) places() []*keyPlace {
+	var all []*keyPlace
+	seen := make(map[*keyPlace]bool)
+	for _, t := range t.order {
+		if !seen[t.keys] {
+			seen[t.keys] = true
+			all = append(all, t.keys)
+		}
+	}
+	return all
+}
+
+// closeBut ends all that is done for the table's issuers and not for those of another.
+func (t *issuerTable) closeBut(other *issuerTable) {
+	trusts, places := make(map[*trust]bool), make(map[*keyPlace]bool)
+	for _, kept := range other.order {
+		trusts[kept], places[kept.keys] = true, true
+	}
+	for _, gone := range t.order {
+		if !trusts[gone] {
+			gone.asker.Close()
+		}
+	}
+	for _, p := range t.places() {
+		if !places[p] {
+			p.close()
+		}
+	}
+}
+
+// reusesKeyIDs reports whether one of the descriptions that share keys says so.
+func (t *issuerTable) reusesKeyIDs(one *trust) bool {
+	return slices.ContainsFunc(t.Named(one.URL), func(t *verify.Trust) bool { return t.Keys == one.Keys && t.ReusesKeyIDs })
 }
 
 // A sessionIDs knows whether an issuer's tokens carry session IDs. It is safe for

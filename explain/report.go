@@ -18,6 +18,11 @@ type Report struct {
 	Err      error  // what Authenticate returns for the token; nil if accepted
 	Steps    []Step // every check, in order
 
+	// Description is [oidcauth.Issuer.Name] of the description of the issuer that
+	// decided: of several the one that accepts the token, or with which it came
+	// furthest. It is empty for an issuer that has one without a name, or is unknown.
+	Description string
+
 	// Of an accepted token:
 	Identity identity.Identity
 	Issuer   string

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -275,7 +276,9 @@ func ownOrigin(resource string) []string {
 func issuerURLs(issuers []oidcauth.Issuer) []string {
 	urls := make([]string, 0, len(issuers))
 	for _, issuer := range issuers {
-		urls = append(urls, issuer.URL)
+		if !slices.Contains(urls, issuer.URL) { // it may have several descriptions
+			urls = append(urls, issuer.URL)
+		}
 	}
 	return urls
 }

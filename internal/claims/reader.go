@@ -26,9 +26,11 @@ const (
 
 // A Shape says where an issuer's tokens have their claims.
 type Shape struct {
-	Subject      []Path // empty for "sub"
-	SubjectElse  []Path // in place of Subject, where its claims are missing
-	Numeric      bool   // the subject is an integer, and no string
+	Subject      []Path   // empty for "sub"
+	SubjectElse  []Path   // in place of Subject, where its claims are missing
+	Numeric      bool     // the subject is an integer, and no string
+	Prefix       string   // in front of the subject that these give
+	Reserved     []string // what no subject begins with, because the issuer's other callers' do
 	Roles        []Path
 	RoleForm     RoleForm
 	IgnoreScopes bool

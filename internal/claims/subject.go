@@ -16,8 +16,16 @@ func (r *Reader) ReadSubject() error {
 	if err != nil {
 		return err
 	}
-	if sub == "" || len(sub) > MaxSubjectBytes {
-		return refusal.New(refusal.Subject, refusal.ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", MaxSubjectBytes))
+	if most := MaxSubjectBytes - len(r.Shape.Prefix); sub == "" || len(sub) > most {
+		return refusal.New(refusal.Subject, refusal.ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", most))
+	}
+	if r.Shape.Prefix != "" {
+		sub = r.Shape.Prefix + sub
+	}
+	for _, others := range r.Shape.Reserved {
+		if strings.HasPrefix(sub, others) {
+			return refusal.New(refusal.Subject, refusal.ErrClaim, "the subject "+refusal.Quote(sub), "one that does not begin with "+refusal.Quote(others)+", another description's SubjectPrefix")
+		}
 	}
 	r.Record.Subject = sub
 	r.Record.Identity = identity.New(r.Record.Issuer, sub)

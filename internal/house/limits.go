@@ -22,7 +22,10 @@ var limits = map[string]limit{
 	// One name more than planned is [Claims.Type].
 	// Of its names the last two are Claims.Supplement and ErrAnswerUnavailable: what
 	// somebody else than the issuer says is kept apart, and nobody's keys are at fault.
-	".": {files: 20, names: 115, cycle: 8, length: 46, fields: map[string]int{"Issuer": 30}},
+	// SetIssuers and Claims.Description came when issuers could change and have several
+	// descriptions: the first is a call that nothing else can be, the second is what a
+	// log has to keep. They have a file of their own, the 21st.
+	".": {files: 21, names: 117, cycle: 8, length: 46, fields: map[string]int{"Issuer": 30}},
 }
 
 // check returns a line for each limit that is exceeded.

@@ -20,7 +20,8 @@ var AllAlgorithms = []string{
 // A Policy is what the tokens of one issuer must be like. It never changes.
 type Policy struct {
 	URL           string
-	Names         []string // URL and aliases
+	Name          string   // of this description; may be empty where it is the only one
+	Names         []string // of the issuer: URL and aliases
 	Tenants       *Tenants // nil unless URL is a template
 	Audiences     []string
 	AnyAudience   bool

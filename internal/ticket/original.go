@@ -18,6 +18,7 @@ import (
 type Original struct {
 	Algorithm string  `json:"alg"`
 	KeyID     *string `json:"kid,omitempty"` // nil if the token named no key
+	Type      *string `json:"typ"`           // of the token, empty if it had none: it decides which of the issuer's descriptions counts
 	Key       string  `json:"key"`           // thumbprint of the key that verified it
 	Process   string  `json:"process"`
 	Uptime    int64   `json:"uptime"` // of the process, in milliseconds
@@ -127,7 +128,7 @@ func Open(secret []byte, ticketID, sealed string) (o Original, payload string, e
 		return o, "", err
 	}
 	claims, found, err := jws.Lookup(content, "claims")
-	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil {
+	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil || o.Type == nil {
 		return o, "", Malformed()
 	}
 	return o, claims.Value, nil

@@ -19,8 +19,8 @@ import (
 func TestSeal(t *testing.T) {
 	t.Parallel()
 	secret, other := []byte(strings.Repeat("1", 32)), []byte(strings.Repeat("2", 32))
-	keyID, payload := "k", `{ "iss":"a", "name":"<&>", "big":12345678901234567890 }`
-	sealed, err := ticket.Seal(secret, "t1", ticket.Original{Algorithm: "ES256", KeyID: &keyID, Key: "thumb"}, payload)
+	typ, keyID, payload := "at+jwt", "k", `{ "iss":"a", "name":"<&>", "big":12345678901234567890 }`
+	sealed, err := ticket.Seal(secret, "t1", ticket.Original{Algorithm: "ES256", KeyID: &keyID, Type: &typ, Key: "thumb"}, payload)
 	if err != nil {
 		t.Fatal(err)
 	}

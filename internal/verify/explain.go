@@ -23,6 +23,9 @@ func (e *Evaluation) Explain(ctx context.Context) explain.Report {
 		r := e.Record
 		report.Identity, report.Issuer, report.Subject, report.Expiry = r.Identity, r.Issuer, r.Subject, r.Expiry.Time()
 	}
+	if e.Trust != nil {
+		report.Description = e.Trust.Name
+	}
 	return report
 }
 
@@ -32,6 +35,9 @@ func (e *Evaluation) explain(ctx context.Context, steps []Step, missed map[strin
 		step := explain.Step{Check: s.Name, Verdict: explain.Skipped}
 		if !slices.ContainsFunc(s.Needs, func(n string) bool { return missed[n] }) {
 			err := s.Run(e, ctx)
+			if s.Name == refusal.Issuer && err == nil && len(e.descriptions) > 1 {
+				err = e.pin(ctx)
+			}
 			step = e.outcome(s, err)
 			if report.Err == nil {
 				report.Err = err
@@ -40,6 +46,15 @@ func (e *Evaluation) explain(ctx context.Context, steps []Step, missed map[strin
 		missed[s.Name] = step.Verdict != explain.Passed
 		report.Steps = append(report.Steps, step)
 	}
+}
+
+// pin chooses the description that the report is by: the one that decides. What
+// came of its keys is remembered for the steps.
+func (e *Evaluation) pin(ctx context.Context) error {
+	if e.choose(ctx, fitting) == nil {
+		return nil
+	}
+	return e.Trust.NameIssuer(&e.Reader, e.named)
 }
 
 // outcome returns how one check went.
@@ -63,7 +78,11 @@ func describeForm(e *Evaluation) (got, want string) {
 }
 
 func describeIssuer(e *Evaluation) (got, want string) {
-	return refusal.Quote(e.Record.Issuer), e.env.Issuers()
+	got = refusal.Quote(e.Record.Issuer)
+	if e.Trust.Name != "" {
+		got += ", described as " + refusal.Quote(e.Trust.Name)
+	}
+	return got, e.env.Issuers()
 }
 
 func describeAlgorithm(e *Evaluation) (got, want string) {

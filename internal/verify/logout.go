@@ -47,13 +47,16 @@ type logoutToken struct{ Evaluation }
 func CheckLogout(ctx context.Context, env *Env, token string, now time.Time) (*Logout, error) {
 	e := new(logoutToken)
 	e.Begin(env, token, now)
-	for _, check := range []func(context.Context) error{
-		e.CheckForm, e.checkIssuer, e.CheckAlgorithm, e.CheckKey, e.CheckSignature,
-		e.checkSpelling, e.checkType, e.checkExpiry, e.CheckIssuedAt, e.checkAge, e.checkAudience, e.checkEvents,
-	} {
-		if err := check(ctx); err != nil {
-			return nil, err
-		}
+	if err := e.CheckForm(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.checkIssuer(ctx); err != nil {
+		return nil, err
+	}
+	err := e.Choose(ctx,
+		e.checkSpelling, e.checkType, e.checkExpiry, e.CheckIssuedAt, e.checkAge, e.checkAudience, e.checkEvents)
+	if err != nil {
+		return nil, err
 	}
 	return e.read()
 }

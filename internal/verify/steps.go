@@ -30,8 +30,8 @@ var Steps = []Step{
 	{refusal.Form, nil, (*Evaluation).CheckForm, describeForm},
 	{refusal.Issuer, []string{refusal.Form}, (*Evaluation).CheckIssuer, describeIssuer},
 	{refusal.Algorithm, []string{refusal.Issuer}, (*Evaluation).CheckAlgorithm, describeAlgorithm},
-	{refusal.Key, []string{refusal.Issuer}, (*Evaluation).CheckKey, describeKey},
-	{refusal.Signature, []string{refusal.Key}, (*Evaluation).CheckSignature, describeSignature},
+	{refusal.Key, []string{refusal.Issuer}, (*Evaluation).checkKeyOnce, describeKey},
+	{refusal.Signature, []string{refusal.Key}, (*Evaluation).checkSignatureOnce, describeSignature},
 	{refusal.Expiry, []string{refusal.Form}, (*Evaluation).CheckExpiry, describeExpiry},
 	{refusal.NotBefore, []string{refusal.Form}, (*Evaluation).CheckNotBefore, describeNotBefore},
 	{refusal.IssuedAt, []string{refusal.Form}, (*Evaluation).CheckIssuedAt, describeIssuedAt},
@@ -47,6 +47,13 @@ var Steps = []Step{
 	{refusal.Revocation, []string{refusal.Signature, refusal.IssuedAt, refusal.Subject, refusal.Claims}, (*Evaluation).CheckRevocation, describeRevocation},
 }
 
+// Where some of the steps stand.
+var stepAlgorithm, stepSubject = place(refusal.Algorithm), place(refusal.Subject)
+
+func place(name string) int {
+	return slices.IndexFunc(Steps, func(s Step) bool { return s.Name == name })
+}
+
 // CheckForm checks the token's shape, as the package jws describes it.
 func (e *Evaluation) CheckForm(context.Context) error {
 	var err error
@@ -58,16 +65,20 @@ func (e *Evaluation) CheckForm(context.Context) error {
 }
 
 // CheckIssuer finds out who has to vouch for the token.
-func (e *Evaluation) CheckIssuer(context.Context) error {
+func (e *Evaluation) CheckIssuer(ctx context.Context) error {
 	iss, err := e.UntrustedIssuer()
 	if err != nil {
 		return err
 	}
-	trust, err := e.env.Find(iss)
+	trust, descriptions, err := e.env.Find(ctx, iss)
 	if err != nil {
 		return err
 	}
 	e.SetTrust(trust)
+	e.named, e.descriptions = iss, descriptions
+	if len(descriptions) > 1 {
+		return nil // each names it for itself
+	}
 	return trust.NameIssuer(&e.Reader, iss)
 }
 

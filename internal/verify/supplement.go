@@ -25,14 +25,21 @@ func namesOf(steps []Step) []string {
 
 // RunAll runs all checks until one fails.
 func (e *Evaluation) RunAll(ctx context.Context) error {
-	if err := e.Run(ctx, Steps); err != nil {
+	if err := e.Run(ctx); err != nil {
 		return err
 	}
 	return e.RunFurther(ctx)
 }
 
 // RunFurther runs the checks that follow Steps until one fails.
-func (e *Evaluation) RunFurther(ctx context.Context) error { return e.Run(ctx, e.further()) }
+func (e *Evaluation) RunFurther(ctx context.Context) error {
+	for _, s := range e.further() {
+		if err := s.Run(e, ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // further returns the checks that follow Steps for this token.
 func (e *Evaluation) further() []Step {

@@ -58,7 +58,8 @@ type Env struct {
 	MaxLifetime time.Duration // of a token; zero for no limit
 
 	// Find returns the trust in the issuer of a name. Issuers names those that it knows.
-	Find    func(name string) (*Trust, error)
+	// If the issuer has several descriptions, they are all of them.
+	Find    func(ctx context.Context, name string) (t *Trust, descriptions []*Trust, err error)
 	Issuers func() string
 
 	// New returns an empty record, and what it is a part of.
@@ -87,7 +88,13 @@ type Evaluation struct {
 	Key           *keyset.Key   // that signed it
 	Whole         any           // what the record is a part of
 
-	env     *Env
+	env          *Env
+	named        string   // what the token calls its issuer
+	descriptions []*Trust // of the issuer, if it has several
+	outcomes     []keyOutcome
+	signed       func(context.Context) error // in place of the check of the signature; nil for that
+	still        bool                        // asks no issuer for other keys than those in hand
+
 	offered []*keyset.Key // of which Candidates are those of the token's tenant
 	lookups uint64        // of the issuer, before its keys were tried
 	tried   attempts      // to verify it
@@ -102,8 +109,11 @@ func (e *Evaluation) Begin(env *Env, raw string, now time.Time) {
 func (e *Evaluation) Reset() {
 	e.Reader.Reset()
 	e.env, e.Trust, e.Candidates, e.offered, e.Key, e.Whole = nil, nil, nil, nil, nil, nil
-	e.Raw, e.tried = "", attempts{}
+	e.Raw, e.tried, e.named, e.descriptions, e.signed, e.still = "", attempts{}, "", nil, nil, false
+	clear(e.outcomes)
+	e.outcomes = e.outcomes[:0]
 	e.Token.Reset()
+	e.Algorithm = 0
 }
 
 // SetPayload begins a new record, for the reader to fill in.
@@ -126,8 +136,29 @@ func (e *Evaluation) leeway() time.Duration {
 	return e.Trust.Leeway
 }
 
-// Run runs checks until one fails.
-func (e *Evaluation) Run(ctx context.Context, steps []Step) error {
+// Run runs all checks until one fails.
+func (e *Evaluation) Run(ctx context.Context) error {
+	if err := e.CheckForm(ctx); err != nil {
+		return err
+	}
+	return e.Judge(ctx, nil)
+}
+
+// Judge runs all checks but that of the form on a payload, and a header, that are
+// set. What signed does takes the place of the check of the signature: it says
+// which key made it. Nil means that the signature itself is there to be checked.
+func (e *Evaluation) Judge(ctx context.Context, signed func(context.Context) error) error {
+	if err := e.CheckIssuer(ctx); err != nil {
+		return err
+	}
+	e.signed = signed
+	steps := Steps[stepAlgorithm:]
+	if len(e.descriptions) > 1 {
+		if err := e.choose(ctx, fitting); err != nil {
+			return err
+		}
+		steps = Steps[stepSubject:]
+	}
 	for i := range steps {
 		if err := steps[i].Run(e, ctx); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -70,11 +71,11 @@ func newWorld(t *testing.T) *world {
 	}
 	w.env = verify.Env{
 		MaxBytes: 16 << 10, MaxLifetime: time.Hour,
-		Find: func(name string) (*verify.Trust, error) {
+		Find: func(_ context.Context, name string) (*verify.Trust, []*verify.Trust, error) {
 			if name != trust.URL {
-				return nil, refusal.New(refusal.Issuer, refusal.ErrUnknownIssuer, refusal.Quote(name), "")
+				return nil, nil, refusal.New(refusal.Issuer, refusal.ErrUnknownIssuer, refusal.Quote(name), "")
 			}
-			return trust, nil
+			return trust, nil, nil
 		},
 		Issuers: func() string { return "one" },
 		New:     func() (*claims.Record, any) { return new(claims.Record), nil },
@@ -144,7 +145,7 @@ func TestEvaluation(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e.Begin(&w.env, tt.token, w.now)
-			err := e.Run(t.Context(), verify.Steps)
+			err := e.Run(t.Context())
 			e.Reset()
 			if !errors.Is(err, tt.want) {
 				t.Errorf("Run() error = %v, want %v", err, tt.want)

@@ -1,0 +1,335 @@
+package oidcauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/oidcauth/oidcauth/internal/byvalue"
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/roster"
+	"github.com/oidcauth/oidcauth/internal/supplement"
+	"github.com/oidcauth/oidcauth/internal/verify"
+)
+
+// SetIssuers replaces the issuers of [Config.Issuers], or those of the last call,
+// while the server runs. It takes all of them or, with an error, none: then nothing
+// has changed. Like [New] it makes no request. Calls of the Authenticator that begin
+// after it has returned see these issuers alone; one that is under way may be
+// decided by those before. With none, no token is accepted but those of
+// [Config.FindIssuer] and [Config.AnyIssuer].
+//
+// Descriptions that say the same as before, value by value, keep everything: keys,
+// the cache, sessions. One with functions ([Issuer.Rules]) cannot be compared and
+// counts as changed. A changed one keeps its keys if they come from where they came
+// from. What its tokens were found to be before no longer counts: they are verified
+// anew, and each live session under them is judged before SetIssuers returns. It
+// goes on under claims by the new description, with roles that may be others, or
+// ends with the refusal of the first check that its token does not pass, or with
+// [ErrIdentityMismatch] if it would now be another's, or with [ErrKeysUnavailable] if
+// the keys come from elsewhere and are not in hand yet. Sessions of an issuer that is
+// gone end with [ErrUnknownIssuer].
+//
+// Revocations, logouts and used tickets are known by the issuer's name and stay: an
+// issuer that is removed and added again revives nothing.
+//
+// It may be called at any time, by several goroutines too, but not from a [Rule],
+// [Config.FindIssuer], a [KeySource] or a hook of [Config.Trace]. After
+// [Authenticator.Close] it returns [ErrClosed].
+func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
+	a.changing.Lock()
+	defer a.changing.Unlock()
+	if a.closed.Load() {
+		return refusal.New(refusal.Issuer, ErrClosed, "", "")
+	}
+	next, err := a.newTable(a.issuers.Load(), issuers)
+	if err != nil {
+		return err
+	}
+	a.longestLife() // of those that may be gone in a moment
+	before := a.issuers.Swap(next)
+	for _, t := range next.order {
+		t.Keys.Adjust(t.described.Aliases, next.reusesKeyIDs(t))
+	}
+	a.changed(before, next)
+	return nil
+}
+
+// newTable makes the table of valid descriptions: of what says the same as in the
+// table of now, the trust that stands there. With an error nothing is left of it.
+func (a *Authenticator) newTable(now *issuerTable, issuers []Issuer) (*issuerTable, error) {
+	issuers = byvalue.Clone(issuers)
+	placed, places, err := arrange(issuers)
+	if err != nil {
+		return nil, err
+	}
+	next := new(issuerTable)
+	for _, i := range byGroup(places) {
+		t, err := a.trustOf(issuers[i], places[i], now, next)
+		if err != nil {
+			next.closeBut(now)
+			return nil, err
+		}
+		next.order = append(next.order, t)
+		next.Add(&placed[i], &t.Trust)
+	}
+	return next, nil
+}
+
+// arrange checks the descriptions, each and together, and places them.
+func arrange(issuers []Issuer) ([]roster.Description, []roster.Place, error) {
+	placed := make([]roster.Description, len(issuers))
+	for n := range issuers {
+		i := &issuers[n]
+		if err := i.validate(); err != nil {
+			return nil, nil, err
+		}
+		placed[n] = roster.Description{URL: i.URL, Aliases: i.Aliases, Name: i.Name, Prefix: i.SubjectPrefix}
+		if i.TenantClaim != "" {
+			placed[n].Match = i.policy().Tenants.Match
+		}
+	}
+	places, err := roster.Arrange(placed, func(i, j int) bool { return issuers[i].sameSubjects(&issuers[j]) })
+	if err != nil {
+		err = fmt.Errorf("oidcauth: %w", err)
+	}
+	return placed, places, err
+}
+
+// byGroup returns the positions of descriptions, one issuer after the other.
+func byGroup(places []roster.Place) []int {
+	order := make([]int, len(places))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return places[i].Group - places[j].Group })
+	return order
+}
+
+// sameSubjects reports whether a subject by the one description is the same caller
+// as by the other.
+func (i *Issuer) sameSubjects(other *Issuer) bool {
+	return byvalue.Equal(i.keysAt(), other.keysAt()) && byvalue.Equal(i.Subject, other.Subject) && byvalue.Equal(i.SubjectElse, other.SubjectElse) &&
+		i.NumericSubject == other.NumericSubject
+}
+
+// trustOf returns the trust by a description that is the next of those in a table:
+// that of now, if it says the same and none is before it that was not, or a new one,
+// with keys that are in use already if they come from the same place.
+func (a *Authenticator) trustOf(i Issuer, around roster.Place, now, next *issuerTable) (*trust, error) {
+	var open []*keyPlace
+	before := next.Named(i.URL)
+	for _, known := range slices.Concat(now.Named(i.URL), before) {
+		t := known.Owner.(*trust)
+		if t.around.Equal(around) && byvalue.Equal(t.described, i) && t.follows(before) {
+			return t, nil
+		}
+		open = append(open, t.keys)
+	}
+	p, err := a.openKeys(i, open)
+	if err != nil {
+		return nil, err
+	}
+	t := newTrust(i, a.leeway, p, around)
+	t.askBy(i, a.maxTokenBytes, a.logger)
+	t.of, t.before = a.trusted, slices.Clone(before)
+	a.lives.mu.Lock()
+	a.lives.leeway = max(a.lives.leeway, t.Leeway)
+	a.lives.mu.Unlock()
+	return t, nil
+}
+
+// openKeys returns the place that the description names: one of those that are
+// open, or a new one.
+func (a *Authenticator) openKeys(i Issuer, open []*keyPlace) (*keyPlace, error) {
+	at := i.keysAt()
+	for _, p := range open {
+		if byvalue.Equal(p.at, at) {
+			return p, nil
+		}
+	}
+	client, own, err := a.clients.choose(&i.Keys, i.URL)
+	if err != nil {
+		return nil, fmt.Errorf("oidcauth: issuer %q: Keys: %w", i.URL, err)
+	}
+	set, source, err := a.newKeySet(a.keyConfig, i, client)
+	if err != nil {
+		return nil, fmt.Errorf("oidcauth: issuer %q: %w", i.URL, err)
+	}
+	return &keyPlace{at: at, set: set, source: source, order: new(verify.Order), client: own}, nil
+}
+
+// changed has all that was decided by former descriptions decided anew, and lets go
+// of the keys that nobody trusts any more.
+func (a *Authenticator) changed(before, now *issuerTable) {
+	a.epoch.Add(1)
+	for g := range a.sessions.all() {
+		a.moveGrant(g)
+	}
+	a.cache.DeleteFunc(func(c *Claims) bool { return !a.current(c.trust) })
+	if a.anyone != nil {
+		a.anyone.issuers.Drop(func(name string) bool { return a.issuers.Load().Find(name) != nil || a.found.knows(name) })
+	}
+	before.closeBut(now)
+}
+
+// current reports whether tokens that were verified by a description may be accepted
+// without a look at the others: whether it still decides about them. It is asked at
+// each use, and costs two readings unless something has changed since the last.
+func (a *Authenticator) current(t *trust) bool {
+	epoch := a.epoch.Load()
+	return t.seen.Load() == epoch || a.stillCurrent(t, epoch)
+}
+
+// stillCurrent looks whether the description has its place. The epoch was read before.
+func (a *Authenticator) stillCurrent(t *trust, epoch uint64) bool {
+	table := a.issuers.Load()
+	switch {
+	case t.of != a.trusted:
+		return false
+	case t.strangers == nil && t.foundAs == "":
+		if !slices.Contains(table.Named(t.URL), &t.Trust) {
+			return false
+		}
+	case slices.ContainsFunc(t.Names, func(name string) bool { return table.Find(name) != nil }):
+		return false // somebody was configured by the name
+	case t.foundAs != "" && !a.found.holds(t):
+		return false
+	case t.strangers != nil && a.found.knows(t.URL):
+		return false
+	}
+	t.seen.Store(epoch)
+	return true
+}
+
+// errChanged is the refusal of a token that is to be judged by other descriptions.
+var errChanged = refusal.New(refusal.Issuer, ErrUnknownIssuer, "an issuer that was described otherwise", "")
+
+// atOnce is a context that ends every wait before it begins.
+var atOnce = func() context.Context {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("the issuer's description has changed, and its keys are not in hand yet"))
+	return ctx
+}()
+
+// judgeAgain judges claims by the descriptions of now, as Authenticate would judge
+// their token, but for the signature: that was checked before, with the key that k
+// stands for. It waits for no request.
+func (a *Authenticator) judgeAgain(c *Claims, k *keyset.Key) (*Claims, error) {
+	e := new(verify.Evaluation)
+	e.Begin(a.env, "", a.now())
+	e.SetPayload(c.record.Payload)
+	e.Whole.(*Claims).seller = c.seller
+	e.Token.Algorithm = c.trust.Algorithms[c.algorithm]
+	if c.hasKeyID {
+		e.Token.KeyID = jws.Named(k.ID())
+	}
+	if typ := c.Type(); typ != "" {
+		e.Token.Type, e.Token.HasType = typ, true
+	}
+	var err error
+	if e.Members, err = jws.ParseObject(nil, c.record.Payload); err != nil {
+		return nil, verify.Malformed(err)
+	}
+	if err := e.Judge(atOnce, func(context.Context) error { return e.Recognize(k) }); err != nil {
+		return nil, err
+	}
+	next := claimsOf(e)
+	if next.trust.asker == nil {
+		return next, nil
+	}
+	return next.suppliedAs(c.supplied)
+}
+
+// suppliedAs returns claims with what was supplied before, which counts for as long
+// as it did: nobody is asked here.
+func (c *Claims) suppliedAs(before *supplied) (*Claims, error) {
+	if before == nil {
+		return nil, refusal.New(refusal.Supplement, ErrAnswerUnavailable, "a token that nobody was asked about", "")
+	}
+	if before.text != "" {
+		if err := supplement.Check(before.text, c.trust.reserved()); err != nil {
+			return nil, refusal.Because(refusal.Supplement, ErrAnswerUnavailable, err)
+		}
+	}
+	again := *before
+	next, err := c.with(&again)
+	if err != nil {
+		return nil, err
+	}
+	if err := next.trust.checkSupplied(next); err != nil {
+		return nil, err
+	}
+	return next, next.trust.checkRules(next)
+}
+
+// claimsNow returns claims that were verified as the descriptions of now have them.
+func (a *Authenticator) claimsNow(c *Claims) (*Claims, error) {
+	if a.current(c.trust) {
+		return c, nil
+	}
+	return a.judgeAgain(c, c.currentKey())
+}
+
+// sameCaller is judgeAgain, and refuses claims that would be another's now.
+func (a *Authenticator) sameCaller(c *Claims, k *keyset.Key) (*Claims, error) {
+	next, err := a.judgeAgain(c, k)
+	if err != nil {
+		return nil, err
+	}
+	if next.record.Identity != c.record.Identity {
+		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(next.record.Identity.String())+" by the issuer's description of now", refusal.Quote(c.record.Identity.String()))
+	}
+	return next, nil
+}
+
+// moveGrant has the sessions of a grant go on by the descriptions of now, or end, if
+// those that its claims were read by are former ones.
+func (a *Authenticator) moveGrant(g *grant) {
+	if a.current(g.claims.trust) {
+		return
+	}
+	next, err := a.sameCaller(g.claims, g.key.Load())
+	if err != nil {
+		a.sessions.end(g, err)
+		return
+	}
+	for _, s := range a.sessions.shut(g) {
+		s.exchange(g, next)
+	}
+}
+
+// exchange puts the session under other claims, if it still lives by the grant.
+func (s *Session) exchange(g *grant, c *Claims) {
+	for {
+		done, err := s.tryToLiveBy(c, g)
+		switch {
+		case done:
+			return
+		case err == error(errChanged):
+			s.recheck()
+			return
+		case err != nil:
+			s.end(err, g)
+			return
+		}
+	}
+}
+
+// moveTrust is moveGrant for one session. It reports whether there was anything to be
+// done.
+func (s *Session) moveTrust(g *grant) bool {
+	if s.auth.current(g.claims.trust) {
+		return false
+	}
+	next, err := s.auth.sameCaller(g.claims, g.key.Load())
+	if err != nil {
+		s.end(err, g)
+		return true
+	}
+	s.exchange(g, next)
+	return true
+}
