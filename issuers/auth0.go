@@ -20,7 +20,7 @@ import (
 // token unless the client renews it.
 func Auth0Access(domain string, audiences ...string) oidcauth.Issuer {
 	i := auth0("Auth0Access", domain, audiences)
-	i.TokenTypes = []string{"JWT", "at+jwt"}
+	i.Name, i.TokenTypes = "access", []string{"JWT", "at+jwt"}
 	i.Roles = []oidcauth.Path{{"permissions"}}
 	return i
 }
@@ -31,9 +31,12 @@ func Auth0Access(domain string, audiences ...string) oidcauth.Issuer {
 //
 // Send the ID token. The identity is that of the access token. Roles need an
 // action in Auth0 that adds a claim, whose name is a URL: assign Roles. An access
-// token is refused, because its audience is an API.
+// token is refused, because its audience is an API, unless [Auth0Access] is configured
+// beside it.
 func Auth0ID(domain string, clientIDs ...string) oidcauth.Issuer {
-	return auth0("Auth0ID", domain, clientIDs)
+	i := auth0("Auth0ID", domain, clientIDs)
+	i.Name = "id"
+	return i
 }
 
 func auth0(function, domain string, audiences []string) oidcauth.Issuer {

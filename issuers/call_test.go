@@ -25,7 +25,9 @@ var functions = map[string]any{
 	"FacebookLimitedLogin": issuers.FacebookLimitedLogin, "Firebase": issuers.Firebase,
 	"GitHubActions": issuers.GitHubActions, "GitLabCI": issuers.GitLabCI, "GitLabUser": issuers.GitLabUser,
 	"Google": issuers.Google, "GoogleServiceAccount": issuers.GoogleServiceAccount,
-	"Keycloak": issuers.Keycloak, "Kubernetes": issuers.Kubernetes, "Okta": issuers.Okta,
+	"KeycloakID": issuers.KeycloakID,
+	"Keycloak":   issuers.Keycloak, "Kubernetes": issuers.Kubernetes, "Okta": issuers.Okta,
+	"SpringAccess": issuers.SpringAccess, "SpringID": issuers.SpringID,
 	"OryHydra": issuers.OryHydra, "SpacetimeAuth": issuers.SpacetimeAuth, "Supabase": issuers.Supabase,
 	"Twitch": issuers.Twitch, "WorkOS": issuers.WorkOS, "Zitadel": issuers.Zitadel,
 }

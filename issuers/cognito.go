@@ -11,7 +11,7 @@ import (
 // ("us-west-2_Example"), whose access tokens are sent by the app clients given.
 //
 // Send the access token. It has no "aud"; "client_id" takes its place. ID tokens
-// are refused by "token_use".
+// are refused by "token_use", unless [CognitoID] is configured beside it.
 //
 // The identity rests on "sub", a UUID in the pool, which is stable. Roles are the
 // groups in "cognito:groups", scopes are in "scope". A token lives between five
@@ -35,6 +35,7 @@ func cognito(function, pool, use string, clientIDs []string) oidcauth.Issuer {
 		return refused(function, "pool", pool, "a user pool's ID such as us-west-2_Example")
 	}
 	return oidcauth.Issuer{
+		Name:       use,
 		URL:        "https://cognito-idp." + region + ".amazonaws.com/" + pool,
 		Audiences:  slices.Clone(clientIDs),
 		Algorithms: []string{"RS256"},

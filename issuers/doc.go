@@ -16,11 +16,12 @@
 // not fail: an argument that cannot be right gives a description that
 // [oidcauth.New] refuses, with an error that quotes it.
 //
-// # One issuer, one description
+// # Several descriptions of one issuer
 //
-// An [oidcauth.Authenticator] takes one description for each issuer. Where two of
-// these functions describe the same issuer, such as [GitLabCI] and [GitLabUser],
-// a server uses one of them.
+// Where two of these functions describe the same issuer, such as [GitLabCI] and
+// [GitLabUser], both may be configured: their Names are not the same, and each refuses
+// what the other accepts, so that their order does not matter. What they have in
+// common has to be given to both, such as another host or [oidcauth.KeysFrom].
 //
 // # Sessions
 //

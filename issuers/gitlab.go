@@ -12,10 +12,11 @@ import (
 // its audience freely, so that the project is what admits.
 //
 // Send the ID token that the job declares under "id_tokens". The tokens of people
-// have the same issuer and are refused: they have no "project_id".
+// have the same issuer and are refused: they have no "project_id". [GitLabUser] may be
+// configured beside it.
 //
-// The identity rests on "project_id", which survives renames: all jobs of a
-// project are one caller. "sub" contains the branch and is no identity. To admit
+// The identity rests on "project_id", which survives renames, behind "project:",
+// since people have numbers too: all jobs of a project are one caller. "sub" contains the branch and is no identity. To admit
 // protected branches only add a rule that "ref_protected" is "true", a string.
 // A token lives as long as the job may run, or five minutes.
 func GitLabCI(instance, audience string, projectIDs ...string) oidcauth.Issuer {
@@ -25,6 +26,7 @@ func GitLabCI(instance, audience string, projectIDs ...string) oidcauth.Issuer {
 		}
 	}
 	i := gitLab("GitLabCI", instance, []string{audience})
+	i.Name, i.SubjectPrefix = "jobs", "project:"
 	i.Subject = []oidcauth.Path{{"project_id"}}
 	i.ClaimRules = []oidcauth.ClaimRule{
 		claimIn(projectIDs, "project_id"),
@@ -45,6 +47,7 @@ func GitLabCI(instance, audience string, projectIDs ...string) oidcauth.Issuer {
 // a renewal each time, or a broker.
 func GitLabUser(instance string, applicationIDs ...string) oidcauth.Issuer {
 	i := gitLab("GitLabUser", instance, applicationIDs)
+	i.Name = "people"
 	i.ClaimRules = []oidcauth.ClaimRule{absent("project_id"), absent("project_path")}
 	return i
 }

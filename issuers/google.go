@@ -14,7 +14,8 @@ const googleIssuer = "https://accounts.google.com"
 //
 // Send the ID token; access tokens are opaque. Anybody's service account can get
 // an ID token for any audience, a client ID included: such tokens are refused
-// because their "azp" is none of the clients. Name the client IDs of all your
+// because their "azp" is none of the clients; for some of them configure
+// [GoogleServiceAccount] beside it. Name the client IDs of all your
 // apps, since an Android app's token bears its own in "azp" and the server's in
 // "aud". To admit one Workspace domain, add a rule on "hd"; the ending of an
 // e-mail address proves nothing. An address counts with a rule that
@@ -27,6 +28,7 @@ const googleIssuer = "https://accounts.google.com"
 // Unconfirmed: that a person's token always has "azp".
 func Google(clientIDs ...string) oidcauth.Issuer {
 	i := google(clientIDs)
+	i.Name = "people"
 	i.ClaimRules = []oidcauth.ClaimRule{claimIn(clientIDs, "azp")}
 	return i
 }
@@ -48,6 +50,7 @@ func GoogleServiceAccount(audience string, emails ...string) oidcauth.Issuer {
 		}
 	}
 	i := google([]string{audience})
+	i.Name = "service accounts"
 	i.ClaimRules = []oidcauth.ClaimRule{claimIn(emails, "email"), is("true", "email_verified")}
 	return i
 }

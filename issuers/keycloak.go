@@ -11,7 +11,8 @@ import (
 // ("https://sso.example.com/realms/main") and the client IDs that stand for this
 // server.
 //
-// Send the access token; ID and refresh tokens are refused by the claim "typ".
+// Send the access token; ID and refresh tokens are refused by the claim "typ", ID
+// tokens unless [KeycloakID] is configured beside it.
 // Without an audience mapper a token names "account" as its audience, and not
 // this server: add the mapper "Audience" to a client scope. The issuer depends on
 // the host name by which Keycloak was asked, unless its host name is fixed
@@ -28,15 +29,31 @@ import (
 // Unconfirmed: lightweight access tokens, and tokens without the scope "basic",
 // may have no "sub" and are then refused; the type "at+jwt".
 func Keycloak(realm string, audiences ...string) oidcauth.Issuer {
+	i := keycloak("Keycloak", realm, audiences)
+	i.Name, i.TokenTypes = "access", []string{"JWT", "at+jwt"}
+	i.ClaimRules = []oidcauth.ClaimRule{is("Bearer", "typ")}
+	return i
+}
+
+// KeycloakID describes a Keycloak realm whose ID tokens are sent by the clients given,
+// whose IDs are the audiences. It is like [Keycloak] otherwise, also in the identity.
+//
+// An ID token has roles only where a mapper of the client puts them there ("Add to ID
+// token").
+func KeycloakID(realm string, clientIDs ...string) oidcauth.Issuer {
+	i := keycloak("KeycloakID", realm, clientIDs)
+	i.Name, i.ClaimRules = "id", []oidcauth.ClaimRule{is("ID", "typ")}
+	return i
+}
+
+func keycloak(function, realm string, audiences []string) oidcauth.Issuer {
 	if !isURL(realm) || strings.HasSuffix(realm, "/") || !strings.Contains(realm, "/realms/") {
-		return refused("Keycloak", "realm", realm, "its issuer, https://…/realms/NAME")
+		return refused(function, "realm", realm, "its issuer, https://…/realms/NAME")
 	}
 	i := oidcauth.Issuer{
-		URL:        realm,
-		Audiences:  slices.Clone(audiences),
-		TokenTypes: []string{"JWT", "at+jwt"},
-		Roles:      []oidcauth.Path{{"realm_access", "roles"}},
-		ClaimRules: []oidcauth.ClaimRule{is("Bearer", "typ")},
+		URL:       realm,
+		Audiences: slices.Clone(audiences),
+		Roles:     []oidcauth.Path{{"realm_access", "roles"}},
 	}
 	for _, client := range audiences {
 		i.Roles = append(i.Roles, oidcauth.Path{"resource_access", client, "roles"})

@@ -19,6 +19,10 @@ import (
 // some namespaces only, add a rule on the path "kubernetes.io", "namespace". A
 // token lives one hour by default: a socket needs the new one from the file.
 //
+// Several clusters may have the same issuer, "https://kubernetes.default.svc" for
+// instance. Assign each a Name and a SubjectPrefix of its own, and Keys of its own:
+// their tokens are then told apart by their keys.
+//
 // Where the cluster's discovery document is not public, assign Keys the address of
 // its key set, the certificate of its authority and this server's own token:
 //

@@ -57,6 +57,11 @@ var lookalikes = []lookalike{
 	{"the default audience", "Keycloak", "access token", nil, claims{"aud": "account", "azp": "my-db"}, oidcauth.ErrAudience},
 	{"another realm", "Keycloak", "access token", nil, claims{"iss": "https://keycloak.example.com/auth/realms/other"}, oidcauth.ErrUnknownIssuer},
 	{"type of RFC 9068", "Keycloak", "access token", claims{"typ": "at+jwt"}, nil, nil},
+	{"an access token", "KeycloakID", "access token", nil, nil, oidcauth.ErrAudience},
+	{"an access token for the client", "KeycloakID", "access token", nil, claims{"aud": "my-ui"}, oidcauth.ErrRule},
+	{"an access token of RFC 9068", "KeycloakID", "access token", claims{"typ": "at+jwt"}, claims{"aud": "my-ui"}, oidcauth.ErrTokenType},
+	{"a refresh token for the client", "KeycloakID", "refresh token", nil, claims{"aud": "my-ui"}, oidcauth.ErrRule},
+	{"another client's", "KeycloakID", "ID token", nil, claims{"aud": "other-ui"}, oidcauth.ErrAudience},
 
 	{"a custom token", "Firebase", "custom token", nil, nil, oidcauth.ErrUnknownIssuer},
 	{"a session cookie", "Firebase", "session cookie", nil, nil, oidcauth.ErrUnknownIssuer},
@@ -141,6 +146,16 @@ var lookalikes = []lookalike{
 	{"no audience granted", "OryHydra", "access token without audience", nil, nil, oidcauth.ErrAudience},
 	{"no audience at all", "OryHydra", "access token", nil, claims{"aud": nil}, oidcauth.ErrAudience},
 	{"an ID token", "OryHydra", "access token", nil, claims{"client_id": nil, "scp": nil}, oidcauth.ErrRule},
+
+	{"an ID token", "SpringAccess", "ID token", nil, nil, oidcauth.ErrRule},
+	{"an ID token without nonce", "SpringAccess", "ID token", nil, claims{"nonce": nil}, oidcauth.ErrRule},
+	{"an ID token without azp", "SpringAccess", "ID token", nil, claims{"azp": nil}, oidcauth.ErrRule},
+	{"another client's", "SpringAccess", "access token", nil, claims{"aud": "other-client"}, oidcauth.ErrAudience},
+	{"a machine's", "SpringAccess", "access token", nil, claims{"sub": "messaging-client", "scope": nil}, nil},
+	{"an access token", "SpringID", "access token", nil, nil, oidcauth.ErrRule},
+	{"an access token with azp", "SpringID", "access token", nil, claims{"azp": "messaging-client"}, oidcauth.ErrRule},
+	{"another client's", "SpringID", "ID token", nil, claims{"azp": "other-client"}, oidcauth.ErrRule},
+	{"without nonce", "SpringID", "ID token", nil, claims{"nonce": nil}, nil},
 
 	{"another client", "Dex", "ID token", nil, claims{"aud": "other-app"}, oidcauth.ErrAudience},
 	{"several audiences", "Dex", "ID token", nil, claims{"aud": []string{"other-app", "example-app"}, "azp": "other-app"}, nil},

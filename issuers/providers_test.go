@@ -59,6 +59,12 @@ var providers = []provider{
 		document: "keycloak-legacy-auth-path.json",
 		replaces: []string{"http://keycloak.local.alerta.io:9090", "https://keycloak.example.com"},
 	}, {
+		call:     `KeycloakID("https://keycloak.example.com/auth/realms/master", "my-ui")`,
+		tokens:   "keycloak",
+		accepts:  map[string]caller{"ID token": {subject: "89d7263a-bd77-4cfc-bef5-22e3f8fecc5b"}},
+		document: "keycloak-legacy-auth-path.json",
+		replaces: []string{"http://keycloak.local.alerta.io:9090", "https://keycloak.example.com"},
+	}, {
 		call:    `Firebase("my-project")`,
 		tokens:  "firebase",
 		accepts: map[string]caller{"ID token": {subject: "uid123"}},
@@ -161,6 +167,14 @@ var providers = []provider{
 			subject: "user-uuid", roles: []string{"admin"}, scopes: []string{"openid"},
 		}},
 	}, {
+		call:    `SpringAccess("https://auth.example.com", "messaging-client")`,
+		tokens:  "spring",
+		accepts: map[string]caller{"access token": {subject: "user1", scopes: []string{"openid", "message.read"}}},
+	}, {
+		call:    `SpringID("https://auth.example.com", "messaging-client")`,
+		tokens:  "spring",
+		accepts: map[string]caller{"ID token": {subject: "user1"}},
+	}, {
 		call:    `Dex("https://dex.example.com", "example-app")`,
 		tokens:  "dex",
 		accepts: map[string]caller{"ID token": {subject: "CgcyMzQyNzQ5EgZnaXRodWI", roles: []string{"admins"}}},
@@ -179,7 +193,7 @@ var providers = []provider{
 	}, {
 		call:     `GitLabCI("https://gitlab.com", "https://db.example.com", "20")`,
 		tokens:   "gitlab-ci",
-		accepts:  map[string]caller{"job": {subject: "20"}},
+		accepts:  map[string]caller{"job": {subject: "project:20"}},
 		document: "gitlab-com.json",
 	}, {
 		call:     `GitLabUser("https://gitlab.com", "application-uid")`,

@@ -1,6 +1,7 @@
 package keycloak_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -48,5 +49,53 @@ func TestPreset(t *testing.T) {
 	c, err := auth.Authenticate(t.Context(), token.AccessToken)
 	if err != nil || len(slices.Collect(c.Roles())) == 0 {
 		t.Errorf("Authenticate() error = %v; want roles of the realm and the client", err)
+	}
+}
+
+// The realm's ID tokens and access tokens, which have the same header and the same
+// caller, are accepted by a description each, with roles of their own.
+func TestPreset_Both(t *testing.T) {
+	s := running(t)
+	described := []oidcauth.Issuer{issuers.Keycloak(s.issuer(), database), issuers.KeycloakID(s.issuer(), "app")}
+	for n := range described {
+		described[n].Keys.InsecureHTTP = strings.HasPrefix(s.issuer(), "http://")
+	}
+	described[1].Roles = []oidcauth.Path{{"preferred_username"}}
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: described})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+
+	token := s.alice(t)
+	idToken, _ := token.Extra("id_token").(string)
+	access, err := auth.Authenticate(t.Context(), token.AccessToken)
+	if err != nil {
+		t.Fatalf("access token: error = %v", err)
+	}
+	if access.Description() != "access" || !access.HasRole("player") {
+		t.Errorf("access token: by %q, without the role of a player", access.Description())
+	}
+	id, err := auth.Authenticate(t.Context(), idToken)
+	if err != nil {
+		t.Fatalf("ID token: error = %v", err)
+	}
+	wantRoles(t, id, "alice")
+	if id.Description() != "id" || id.Identity() != access.Identity() {
+		t.Errorf("ID token: by %q, identity %v, want by \"id\" that of the access token", id.Description(), id.Identity())
+	}
+	if _, err := auth.Authenticate(t.Context(), token.RefreshToken); !errors.Is(err, oidcauth.ErrAlgorithm) {
+		t.Errorf("refresh token: error = %v, want %v", err, oidcauth.ErrAlgorithm)
+	}
+	session := auth.NewSession(t.Context(), access)
+	defer session.Close()
+	if err := auth.SetIssuers(described[1]); err != nil {
+		t.Fatal(err)
+	}
+	if cause := context.Cause(session.Context()); !errors.Is(cause, oidcauth.ErrAudience) && !errors.Is(cause, oidcauth.ErrRule) {
+		t.Errorf("session of an access token that is accepted no more ended with %v", cause)
+	}
+	if _, err := auth.Authenticate(t.Context(), idToken); err != nil {
+		t.Errorf("ID token after the change: error = %v", err)
 	}
 }
