@@ -396,18 +396,30 @@ func (a *Authenticator) Close() error {
 	return unshared
 }
 
-// closeIssuers lets go of the keys of all issuers, once nobody changes them.
+// closeIssuers lets go of the keys of all issuers, once nobody changes them, and waits
+// for those who are asked about tokens. Whoever closes at the same time does not stand
+// behind that wait.
 func (a *Authenticator) closeIssuers() {
 	a.found.close()
+	for _, t := range a.letGo() {
+		t.asker.Close()
+	}
+	a.clients.closeIdle()
+}
+
+// letGo ends what is done for all issuers, and returns them.
+func (a *Authenticator) letGo() []*trust {
 	a.changing.Lock()
 	defer a.changing.Unlock()
-	if table := a.issuers.Load(); table != nil {
-		table.closeBut(new(issuerTable))
-	}
 	if a.anyone != nil {
 		a.anyone.issuers.Close()
 	}
-	a.clients.closeIdle()
+	table := a.issuers.Load()
+	if table == nil {
+		return nil
+	}
+	table.closeBut(new(issuerTable))
+	return table.order
 }
 
 // Explain runs the checks of [Authenticator.Authenticate] on a token and reports

@@ -161,6 +161,7 @@ func (t *issuerTable) places() []*keyPlace {
 }
 
 // closeBut ends all that is done for the table's issuers and not for those of another.
+// It does not wait for functions of the program that are asked about tokens.
 func (t *issuerTable) closeBut(other *issuerTable) {
 	trusts, places := make(map[*trust]bool), make(map[*keyPlace]bool)
 	for _, kept := range other.order {
@@ -168,7 +169,7 @@ func (t *issuerTable) closeBut(other *issuerTable) {
 	}
 	for _, gone := range t.order {
 		if !trusts[gone] {
-			gone.asker.Close()
+			gone.asker.Stop()
 		}
 	}
 	for _, p := range t.places() {

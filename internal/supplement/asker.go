@@ -250,16 +250,24 @@ func (a *Asker) drop(q *question) {
 	}
 }
 
-// Close ends the questions that are under way and waits for the function to
-// return, as it should when its context ends, for no longer than [Timeout]. There
-// are no answers afterwards.
-func (a *Asker) Close() {
+// Stop ends the questions that are under way, and waits for nothing: the function
+// learns of it by its context. There are no answers afterwards.
+func (a *Asker) Stop() {
 	if a == nil {
 		return
 	}
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.cancel() // under the lock, so that none begins after it
-	a.mu.Unlock()
+}
+
+// Close is Stop, and waits for the function to return, as it should when its context
+// ends, for no longer than [Timeout].
+func (a *Asker) Close() {
+	if a == nil {
+		return
+	}
+	a.Stop()
 	done := make(chan struct{})
 	go func() { a.under.Wait(); close(done) }()
 	patience := time.NewTimer(Timeout)
