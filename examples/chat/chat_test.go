@@ -304,8 +304,8 @@ func TestReplay_Chat(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer again.Close()
-	rebuild := func(payload []byte) (*oidcauth.Claims, error) {
-		return w.auth.UnverifiedClaims(payload, nil) // nothing supplements these tokens
+	rebuild := func(who realtime.Who) (*oidcauth.Claims, error) {
+		return w.auth.UnverifiedClaims(who.Payload, who.Supplement, who.Description)
 	}
 	if err := again.Replay(w.db, rebuild); err != nil {
 		t.Fatal(err)

@@ -127,7 +127,7 @@ func (db *DB) run(from Caller, name string, args json.RawMessage, run Run) (resu
 	crand.Read(entry.Seed[:])
 	claims, known := oidcauth.FromContext(from.Context)
 	if known {
-		entry.Claims = claims.Payload()
+		entry.Who = whoOf(claims)
 	}
 	db.writing.Lock()
 	defer db.writing.Unlock()

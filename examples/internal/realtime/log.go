@@ -26,9 +26,22 @@ type Entry struct {
 	Args       json.RawMessage `json:"args,omitempty"`
 	Time       int64           `json:"time"` // Unix, in µs
 	Seed       [32]byte        `json:"seed"`
-	Claims     []byte          `json:"claims,omitempty"` // the token's payload; none for nobody and for the database itself
+	Who        *Who            `json:"who,omitempty"` // nil for nobody and for the database itself
 	Connection string          `json:"connection,omitempty"`
 	Internal   bool            `json:"internal,omitempty"`
+}
+
+// Who is what claims are made of again: what the token said, what somebody else said of
+// its bearer, and by which description of its issuer both were read.
+type Who struct {
+	Payload     []byte `json:"payload"`
+	Supplement  []byte `json:"supplement,omitempty"`
+	Description string `json:"description,omitempty"`
+}
+
+// whoOf returns what is logged of a caller.
+func whoOf(c *oidcauth.Claims) *Who {
+	return &Who{Payload: c.Payload(), Supplement: c.Supplement(), Description: c.Description()}
 }
 
 func appendEntry(tx *bbolt.Tx, entry Entry) error {
@@ -59,9 +72,9 @@ func (db *DB) Entries(yield func(Entry) error) error {
 
 // Replay makes the calls in the log of from again, in a database of the same module
 // that has seen none. Claims become claims again by rebuild, which verifies nothing
-// and asks nobody: [oidcauth.Authenticator.UnverifiedClaims]. Who may call what is
-// not asked again either: what is in the log was permitted.
-func (db *DB) Replay(from *DB, rebuild func(payload []byte) (*oidcauth.Claims, error)) error {
+// and asks nobody, as [oidcauth.Authenticator.UnverifiedClaims] does. Who may call what
+// is not asked again either: what is in the log was permitted.
+func (db *DB) Replay(from *DB, rebuild func(Who) (*oidcauth.Claims, error)) error {
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	n := 0
@@ -74,14 +87,14 @@ func (db *DB) Replay(from *DB, rebuild func(payload []byte) (*oidcauth.Claims, e
 	})
 }
 
-func (db *DB) replay(entry Entry, rebuild func([]byte) (*oidcauth.Claims, error)) error {
+func (db *DB) replay(entry Entry, rebuild func(Who) (*oidcauth.Claims, error)) error {
 	run, err := db.module.named(entry.Name)
 	if err != nil {
 		return err
 	}
 	var claims *oidcauth.Claims
-	if entry.Claims != nil {
-		if claims, err = rebuild(entry.Claims); err != nil {
+	if entry.Who != nil {
+		if claims, err = rebuild(*entry.Who); err != nil {
 			return err
 		}
 	}

@@ -13,13 +13,14 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/realtime"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // issuer is whose payloads are rebuilt; nothing is verified here.
 var issuer = oidcauth.Issuer{URL: "https://issuer.example", InsecureAnyAudience: true}
 
-func rebuild(payload []byte) (*oidcauth.Claims, error) {
-	return oidcauth.UnverifiedClaims(payload, issuer)
+func rebuild(who realtime.Who) (*oidcauth.Claims, error) {
+	return oidcauth.UnverifiedClaims(who.Payload, issuer)
 }
 
 // as returns a caller with the given roles.
@@ -31,7 +32,7 @@ func as(t *testing.T, subject string, roles ...string) realtime.Caller {
 	if err != nil {
 		t.Fatal(err)
 	}
-	claims, err := rebuild(payload)
+	claims, err := rebuild(realtime.Who{Payload: payload})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,8 +247,49 @@ func TestReplay(t *testing.T) {
 	if n := strings.Count(want, "\n"); n < 60 {
 		t.Errorf("dump: got %d lines, want the log and the rows of twenty callers", n)
 	}
-	if err := open(t).Replay(db, func([]byte) (*oidcauth.Claims, error) { return nil, oidcauth.ErrUnknownIssuer }); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+	if err := open(t).Replay(db, func(realtime.Who) (*oidcauth.Claims, error) { return nil, oidcauth.ErrUnknownIssuer }); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
 		t.Errorf("Replay() without the issuer's description: error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
+	}
+}
+
+// TestReplay_Supplement: what somebody else said of a caller, and by which description
+// of the issuer it was read, count again, and nobody is asked for them.
+func TestReplay_Supplement(t *testing.T) {
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "db"}})
+	asked := 0
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{
+			{URL: issuer.URL(), Name: "jobs", Audiences: []string{"jobs"}},
+			{URL: issuer.URL(), Name: "people", Audiences: []string{"db"},
+				Supplement: func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) {
+					asked++
+					return json.RawMessage(`{"roles":["writer"]}`), nil
+				}},
+		},
+		Client: issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	claims, err := auth.Authenticate(t.Context(), issuer.Token(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := open(t)
+	from := realtime.Caller{Context: oidcauth.NewContext(t.Context(), claims)}
+	if got, err := db.Call(from, "add", nil); err != nil || !got.(row).Role {
+		t.Fatalf("Call() = %+v, %v, want a writer's row", got, err)
+	}
+	again := open(t)
+	err = again.Replay(db, func(who realtime.Who) (*oidcauth.Claims, error) {
+		return auth.UnverifiedClaims(who.Payload, who.Supplement, who.Description)
+	})
+	if err != nil || asked != 1 {
+		t.Fatalf("Replay() error = %v, asked %d times, want once, before", err, asked)
+	}
+	if got, want := dump(t, again), dump(t, db); got != want {
+		t.Errorf("the replayed store differs:\n%s\nwant\n%s", got, want)
 	}
 }
 
