@@ -19,11 +19,18 @@ import (
 type check = func(*Evaluation, context.Context) error
 
 // fitting are the checks behind the signature that a token has to pass for a
-// description to be the one that decides about it.
-var fitting = []check{
-	(*Evaluation).CheckExpiry, (*Evaluation).CheckNotBefore, (*Evaluation).CheckIssuedAt,
-	(*Evaluation).CheckAudience, (*Evaluation).CheckType,
-	func(e *Evaluation, _ context.Context) error { return e.Trust.CheckDemands(&e.Reader) },
+// description to be the one that decides about it: those of the table up to the
+// subject, whichever they are, and the demands on claims.
+var fitting = append(stepsBetween(stepSignature, stepSubject),
+	func(e *Evaluation, _ context.Context) error { return e.Trust.CheckDemands(&e.Reader) })
+
+// stepsBetween returns the checks of the table behind one and before another.
+func stepsBetween(after, before int) []check {
+	var checks []check
+	for _, step := range Steps[after+1 : before] {
+		checks = append(checks, step.Run)
+	}
+	return checks
 }
 
 // How far a token comes with a description. Behind the last are the checks that

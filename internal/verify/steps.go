@@ -48,7 +48,7 @@ var Steps = []Step{
 }
 
 // Where some of the steps stand.
-var stepAlgorithm, stepSubject = place(refusal.Algorithm), place(refusal.Subject)
+var stepAlgorithm, stepSignature, stepSubject = place(refusal.Algorithm), place(refusal.Signature), place(refusal.Subject)
 
 func place(name string) int {
 	return slices.IndexFunc(Steps, func(s Step) bool { return s.Name == name })
