@@ -246,3 +246,24 @@ func TestSupplement_ChangedMeanwhile(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// Where answers are to count for a shorter time, those of before do, too.
+func TestSupplement_ShorterAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, func(cfg *oidcauth.Config) { cfg.Issuers[0].AnswerAge = 24 * time.Hour })
+		now := oidcauth.Issuer{URL: d.issuer.URL(), Audiences: []string{testAudience}, Supplement: d.supplement}
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, d.issuer.Token(nil)))
+		d.set(`{"roles":["second"]}`, nil)
+		for _, tt := range []struct {
+			age   time.Duration
+			roles string
+		}{{20 * time.Minute, "own+supplied"}, {2 * time.Minute, "own+second"}} {
+			time.Sleep(5 * time.Minute)
+			now.AnswerAge = tt.age
+			setIssuers(t, d.auth, now, d.local.Issuer())
+			if c, _ := oidcauth.FromContext(s.CallContext()); c == nil || roles(c) != tt.roles {
+				t.Errorf("a call where answers count for %v: %v, want the roles %s", tt.age, c, tt.roles)
+			}
+		}
+	})
+}
