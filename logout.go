@@ -102,11 +102,10 @@ type logout struct{ *verify.Logout }
 // logOut verifies a logout token and does what it says. To revoke comes first:
 // it can be repeated when the rest fails, and changes nothing the second time.
 func (a *Authenticator) logOut(ctx context.Context, token string) error {
-	said, err := verify.CheckLogout(ctx, a.env, token, a.now())
+	l, err := a.readLogout(ctx, token)
 	if err != nil {
 		return err
 	}
-	l := logout{said}
 	live := a.liveUnder(l)
 	if err := a.revokeLogin(ctx, l); err != nil {
 		return err
@@ -116,6 +115,18 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	}
 	a.logLogout(ctx, l, max(0, live-a.liveUnder(l)))
 	return nil
+}
+
+// readLogout verifies a logout token, anew where the issuers have changed meanwhile:
+// most issuers say it once.
+func (a *Authenticator) readLogout(ctx context.Context, token string) (logout, error) {
+	for try := 1; ; try++ {
+		epoch := a.epoch.Load()
+		said, err := verify.CheckLogout(ctx, a.env, token, a.now())
+		if err == nil || try == tries || a.epoch.Load() == epoch {
+			return logout{said}, err
+		}
+	}
 }
 
 // bySubject reports whether the logout is of all that the subject has, by one of the
