@@ -174,16 +174,20 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 	return a.verify(ctx, token, now)
 }
 
+// tries is how often a token is judged while the issuers change.
+const tries = 4
+
 // verify evaluates a token and remembers it if it is good. Where the issuers have
 // changed meanwhile, the token is judged by those of now: it may have failed only
 // because the keys of the former ones were let go of.
 func (a *Authenticator) verify(ctx context.Context, token string, now time.Time) (*Claims, error) {
 	if c := a.outdated(token, now); c != nil {
-		if c, err := a.resupply(ctx, c); err != error(errChanged) {
+		epoch := a.epoch.Load()
+		c, err := a.resupply(ctx, c)
+		if err == nil || err != error(errChanged) && a.epoch.Load() == epoch {
 			return c, err
 		}
 	}
-	const tries = 4
 	for try := 1; ; try++ {
 		epoch := a.epoch.Load()
 		c, err := a.evaluate(ctx, token, now)
@@ -197,7 +201,7 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 			return c, nil
 		case err == nil && try == tries:
 			return nil, refusal.New(refusal.Issuer, ErrKeysUnavailable, "an issuer whose description changes all the time", "").After(time.Second)
-		case err != nil && (try == tries || a.epoch.Load() == epoch):
+		case err != nil && (try == tries || err != error(errChanged) && a.epoch.Load() == epoch):
 			return nil, err
 		}
 	}

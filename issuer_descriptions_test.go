@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -434,5 +435,38 @@ func TestUnverifiedClaims_Descriptions(t *testing.T) {
 				t.Errorf("UnverifiedClaims() by %q: error = %v, want %v", name, err, oidcauth.ErrUnknownIssuer)
 			}
 		}
+	}
+}
+
+// A logout token does not say which description's tokens the login gave: it is of all
+// that have the issuer's same keys and its audience.
+func TestDescriptions_LogoutOfAll(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	jobs, people, others := trusted, trusted, trusted
+	jobs.Name, jobs.TokenTypes, jobs.Subject, jobs.SubjectPrefix = "jobs", []string{"at+jwt"}, []oidcauth.Path{{"client_id"}}, "job:"
+	people.Name = "people"
+	others.Name, others.SubjectPrefix, others.Audiences, others.LogoutAudiences = "others", "other:", []string{"other"}, []string{"other"}
+	for name, says := range map[string]map[string]any{"the subject": {"sub": "alice"}, "the login": {"sub": nil, "sid": "login"}} {
+		t.Run(name, func(t *testing.T) {
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{jobs, people, others}, Client: issuer.Client()})
+			claims := map[string]any{"sub": "alice", "sid": "login", "client_id": "tool"}
+			begin := func(token string) *oidcauth.Session {
+				return a.NewSession(t.Context(), authenticate(t, a, token))
+			}
+			tool, person := begin(typed(issuer, "at+jwt", claims)), begin(typed(issuer, "JWT", claims))
+			claims["aud"] = "other"
+			other := begin(typed(issuer, "JWT", claims))
+			if answer := postLogout(a, logoutToken(issuer, says)); answer.StatusCode != http.StatusOK {
+				t.Fatalf("the logout was answered with %d", answer.StatusCode)
+			}
+			for _, s := range []struct {
+				*oidcauth.Session
+				want error
+			}{{tool, oidcauth.ErrRevoked}, {person, oidcauth.ErrRevoked}, {other, nil}} {
+				if cause := context.Cause(s.Context()); !errors.Is(cause, s.want) {
+					t.Errorf("the session of %q has ended with %v, want %v", s.Claims().Description(), cause, s.want)
+				}
+			}
+		})
 	}
 }

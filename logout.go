@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,11 +102,10 @@ type logout struct{ *verify.Logout }
 // logOut verifies a logout token and does what it says. To revoke comes first:
 // it can be repeated when the rest fails, and changes nothing the second time.
 func (a *Authenticator) logOut(ctx context.Context, token string) error {
-	said, err := verify.CheckLogout(ctx, a.env, token, a.now())
+	l, err := a.readLogout(ctx, token)
 	if err != nil {
 		return err
 	}
-	l := logout{said}
 	live := a.liveUnder(l)
 	if err := a.revokeLogin(ctx, l); err != nil {
 		return err
@@ -117,13 +117,26 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	return nil
 }
 
-// bySubject reports whether the logout is of all that the subject has.
-func (l logout) bySubject() bool {
-	return l.Subject != "" && (l.SessionID == "" || !l.Trust.LogoutBySID)
+// readLogout verifies a logout token, anew where the issuers have changed meanwhile:
+// most issuers say it once.
+func (a *Authenticator) readLogout(ctx context.Context, token string) (logout, error) {
+	for try := 1; ; try++ {
+		epoch := a.epoch.Load()
+		said, err := verify.CheckLogout(ctx, a.env, token, a.now())
+		if err == nil || try == tries || a.epoch.Load() == epoch {
+			return logout{said}, err
+		}
+	}
 }
 
-// scope names whose callers the logout is of.
-func (l logout) scope() string { return l.Trust.Owner.(*trust).scope(l.Issuer) }
+// bySubject reports whether the logout is of all that the subject has, by one of the
+// issuer's descriptions.
+func (l logout) bySubject(t *verify.Trust) bool {
+	return l.Subject != "" && (l.SessionID == "" || !t.LogoutBySID)
+}
+
+// scope names whose callers the logout is of, by one of the issuer's descriptions.
+func (l logout) scope(t *verify.Trust) string { return t.Owner.(*trust).scope(l.Issuer) }
 
 // revocations returns what the logout revokes, all but how long. The times of
 // issue that a subject's are compared with are the issuer's, and so is its own:
@@ -131,14 +144,21 @@ func (l logout) scope() string { return l.Trust.Owner.(*trust).scope(l.Issuer) }
 // of the logout counts as before it.
 func (l logout) revocations() []revoked.Revocation {
 	var all []revoked.Revocation
-	if l.SessionID != "" {
-		all = append(all, revoked.Revocation{Issuer: l.scope(), SessionID: l.SessionID})
+	add := func(r revoked.Revocation) {
+		if !slices.Contains(all, r) {
+			all = append(all, r)
+		}
 	}
-	if l.bySubject() {
-		all = append(all, revoked.Revocation{
-			Issuer: l.scope(), Subject: l.Trust.Shape.Prefix + l.Subject,
-			IssuedBefore: l.IssuedAt.Truncate(time.Second).Add(time.Second),
-		})
+	for _, t := range l.All {
+		if l.SessionID != "" {
+			add(revoked.Revocation{Issuer: l.scope(t), SessionID: l.SessionID})
+		}
+		if l.bySubject(t) {
+			add(revoked.Revocation{
+				Issuer: l.scope(t), Subject: t.Shape.Prefix + l.Subject,
+				IssuedBefore: l.IssuedAt.Truncate(time.Second).Add(time.Second),
+			})
+		}
 	}
 	return all
 }
@@ -175,7 +195,7 @@ func (a *Authenticator) shareLogout(ctx context.Context, l logout, r revoked.Rev
 func (a *Authenticator) useLogout(ctx context.Context, l logout) error {
 	// Nothing that may differ from server to server is part of the mark, so that it is
 	// the same on all.
-	id, until := revoked.UseID(revoked.UseLogoutToken, l.scope(), l.TokenID), l.IssuedAt.Add(verify.MaxLogoutAge+2*maxLeeway)
+	id, until := revoked.UseID(revoked.UseLogoutToken, l.scope(l.Trust), l.TokenID), l.IssuedAt.Add(verify.MaxLogoutAge+2*maxLeeway)
 	first := a.logouts.First(id, until, a.now())
 	if first {
 		var err error
@@ -216,7 +236,7 @@ func (a *Authenticator) logLogout(ctx context.Context, l logout, ended int) {
 	attrs := []slog.Attr{slog.String("revocation", strings.Join(names, "; ")), slog.Int("ended", ended)}
 	if ended == 0 {
 		reason := "no live session matches: matching tokens are refused from now on"
-		if !l.bySubject() && l.Trust.Owner.(*trust).sessionIDs.none() {
+		if !l.bySubject(l.Trust) && l.Trust.Owner.(*trust).sessionIDs.none() {
 			level, reason = slog.LevelWarn, l.noSessionIDs()
 		}
 		attrs = append(attrs, slog.String("reason", reason))

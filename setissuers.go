@@ -244,8 +244,8 @@ func (a *Authenticator) judgeAgain(c *Claims, k *keyset.Key) (*Claims, error) {
 	return next.suppliedAs(c.supplied)
 }
 
-// suppliedAs returns claims with what was supplied before, which counts for as long
-// as it did: nobody is asked here.
+// suppliedAs returns claims with what was supplied before, which counts for no longer
+// than it did, nor than an answer does now: nobody is asked here.
 func (c *Claims) suppliedAs(before *supplied) (*Claims, error) {
 	if before == nil {
 		return nil, refusal.New(refusal.Supplement, ErrAnswerUnavailable, "a token that nobody was asked about", "")
@@ -256,6 +256,9 @@ func (c *Claims) suppliedAs(before *supplied) (*Claims, error) {
 		}
 	}
 	again := *before
+	if until := again.asked.Add(c.trust.answerAge); until.Before(again.until) {
+		again.until = until
+	}
 	next, err := c.with(&again)
 	if err != nil {
 		return nil, err

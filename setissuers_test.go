@@ -300,6 +300,28 @@ func TestSetIssuers_WhileFetching(t *testing.T) {
 	})
 }
 
+// So is that of a logout token, which the issuer may never send again.
+func TestSetIssuers_WhileFetchingForLogout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{URL: "https://issuer.test"})
+		elsewhere := oidctest.NewIssuer(t, oidctest.Config{URL: "https://elsewhere.test"})
+		elsewhere.RemoveKeys()
+		elsewhere.AddJWK(issuer.Key().JWK())
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: oidctest.Client(issuer, elsewhere)})
+		issuer.Fail(oidctest.JWKS, oidctest.Fault{Delay: 5 * time.Second})
+		token, logout := issuer.Token(nil), logoutToken(issuer, nil)
+		result := make(chan int)
+		go func() { result <- postLogout(a, logout).StatusCode }()
+		synctest.Wait()
+		trusted.Keys.JWKSURL = "https://elsewhere.test/jwks.json"
+		setIssuers(t, a, trusted)
+		if status := <-result; status != 200 {
+			t.Errorf("the logout was answered with %d", status)
+		}
+		refuses(t, a, token, oidcauth.ErrRevoked)
+	})
+}
+
 // A name that goes from one issuer to another takes nothing along.
 func TestSetIssuers_AliasMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

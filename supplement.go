@@ -26,6 +26,7 @@ type supplied struct {
 	token string // to ask again with; empty where nothing was asked
 	text  string // a JSON object, or empty
 	own   int    // how many of the record's lists are the token's
+	asked time.Time
 	until time.Time
 }
 
@@ -113,7 +114,7 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 	if err != nil {
 		return nil, answerRefusal(err)
 	}
-	s := &supplied{token: token, text: answer.Text, until: answer.Asked.Add(t.answerAge)}
+	s := &supplied{token: token, text: answer.Text, asked: answer.Asked, until: answer.Asked.Add(t.answerAge)}
 	if c.supplied != nil {
 		s.token = c.supplied.token
 	} else {

@@ -217,3 +217,53 @@ func TestSupplement_TicketOutage(t *testing.T) {
 		}
 	})
 }
+
+// A token about which somebody is asked while the issuers change is judged by those
+// of now: neither the question's end nor the former description refuses it.
+func TestSupplement_ChangedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, nil)
+		d.takes = time.Second
+		change := func() {
+			time.Sleep(500 * time.Millisecond)
+			setIssuers(t, d.auth, oidcauth.Issuer{URL: d.issuer.URL(), Audiences: []string{testAudience}, Supplement: d.supplement}, d.local.Issuer())
+		}
+		token := d.issuer.Token(nil)
+		go change()
+		wants(t, d.auth, token, nil) // for the first time
+		time.Sleep(time.Minute)
+		go change()
+		wants(t, d.auth, token, nil) // once the answer is too old
+		ticket, err := d.local.Ticket(from(), authenticate(t, d.auth, token), "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		go change()
+		if _, err := d.auth.AuthenticateTicket(from(), ticket, "db"); err != nil {
+			t.Errorf("AuthenticateTicket() error = %v", err)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// Where answers are to count for a shorter time, those of before do, too.
+func TestSupplement_ShorterAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, func(cfg *oidcauth.Config) { cfg.Issuers[0].AnswerAge = 24 * time.Hour })
+		now := oidcauth.Issuer{URL: d.issuer.URL(), Audiences: []string{testAudience}, Supplement: d.supplement}
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, d.issuer.Token(nil)))
+		d.set(`{"roles":["second"]}`, nil)
+		for _, tt := range []struct {
+			age   time.Duration
+			roles string
+		}{{20 * time.Minute, "own+supplied"}, {2 * time.Minute, "own+second"}} {
+			time.Sleep(5 * time.Minute)
+			now.AnswerAge = tt.age
+			setIssuers(t, d.auth, now, d.local.Issuer())
+			if c, _ := oidcauth.FromContext(s.CallContext()); c == nil || roles(c) != tt.roles {
+				t.Errorf("a call where answers count for %v: %v, want the roles %s", tt.age, c, tt.roles)
+			}
+		}
+	})
+}

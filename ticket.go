@@ -50,8 +50,18 @@ func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database str
 }
 
 // checkTicket checks the ticket, then the token that it stands for. What it returns
-// uses the ticket up.
+// uses the ticket up. Where the issuers have changed meanwhile, it checks anew.
 func (a *Authenticator) checkTicket(r *http.Request, text, database string) (ticket.Checked, error) {
+	for try := 1; ; try++ {
+		epoch := a.epoch.Load()
+		checked, err := a.checkTicketOnce(r, text, database)
+		if err == nil || try == tries || err != error(errChanged) && a.epoch.Load() == epoch {
+			return checked, err
+		}
+	}
+}
+
+func (a *Authenticator) checkTicketOnce(r *http.Request, text, database string) (ticket.Checked, error) {
 	origin, err := ticket.Place(r, database)
 	if err != nil {
 		return ticket.Checked{}, err

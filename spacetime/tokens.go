@@ -32,9 +32,13 @@ func newMemory(limit int) *memory {
 	return &memory{kept: make(map[[sha256.Size]byte]*kept), limit: limit}
 }
 
-// keyOf tells tokens apart by all that they say, so that a ticket never gives back
-// a token that says something else than the one that bought it.
-func keyOf(claims *oidcauth.Claims) [sha256.Size]byte { return sha256.Sum256(claims.Payload()) }
+// keyOf tells tokens apart by all that they say and by who says it, so that a ticket
+// never gives back a token that says something else than the one that bought it. What
+// two tokens say alike are two callers where the issuer has several descriptions.
+func keyOf(claims *oidcauth.Claims) [sha256.Size]byte {
+	id := claims.Identity()
+	return sha256.Sum256(append(id[:], claims.Payload()...))
+}
 
 // keep remembers the token of these claims until a ticket sold now is good no
 // longer. Where there is no more space, it does not.

@@ -51,6 +51,29 @@ func TestMemory(t *testing.T) {
 	})
 }
 
+// Two clusters of one name can sign the same payload, each about a caller of its own.
+func TestMemory_Descriptions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := spacetime.NewMemory(100)
+		var callers []*oidcauth.Claims
+		for _, prefix := range []string{"a:", "b:"} {
+			c, err := oidcauth.UnverifiedClaims([]byte(`{"iss":"https://id.example","sub":"alice","aud":"x","exp":4102444800}`),
+				oidcauth.Issuer{URL: "https://id.example", SubjectPrefix: prefix, Audiences: []string{"x"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Keep(c, "token of "+prefix)
+			callers = append(callers, c)
+		}
+		for n, want := range []string{"token of a:", "token of b:"} {
+			if got, _ := m.Of(callers[n]); got != want {
+				t.Errorf("caller %d is given %q, want %q", n, got, want)
+			}
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
 // What is remembered has a bound, and what is dropped makes place.
 func TestMemory_Full(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -101,9 +101,7 @@ func (a *asker) choose(c *oidcauth.Claims, body string) (json.RawMessage, error)
 	if err != nil {
 		return nil, fmt.Errorf("userinfo: %s", jws.Rule(err))
 	}
-	sub, found := jws.Find(members, "sub")
-	about, err := sub.Text()
-	if want, has := c.LookupString("sub"); !found || err != nil || !has || about != want {
+	if sub, found := jws.Find(members, "sub"); !found || !isSubjectOf(c, sub) {
 		return nil, errors.New("userinfo: the answer is not about the token's subject")
 	}
 	var chosen []string
@@ -117,4 +115,16 @@ func (a *asker) choose(c *oidcauth.Claims, body string) (json.RawMessage, error)
 		}
 	}
 	return json.RawMessage("{" + strings.Join(chosen, ",") + "}"), nil
+}
+
+// isSubjectOf reports whether sub is the token's own: the same text, or the same
+// number in the same digits ([oidcauth.Issuer.NumericSubject]).
+func isSubjectOf(c *oidcauth.Claims, sub jws.Member) bool {
+	if sub.Kind == jws.Number {
+		want, has := c.Lookup("sub")
+		return has && sub.Value == string(want)
+	}
+	about, err := sub.Text()
+	want, has := c.LookupString("sub")
+	return err == nil && has && about == want
 }

@@ -104,6 +104,33 @@ func TestSupplement(t *testing.T) {
 	}
 }
 
+// An issuer that names callers by numbers does so at its endpoint, too.
+func TestSupplement_NumericSubject(t *testing.T) {
+	for sub, want := range map[string]error{`7`: nil, `"7"`: oidcauth.ErrAnswerUnavailable, `8`: oidcauth.ErrAnswerUnavailable, `7.0`: oidcauth.ErrAnswerUnavailable} {
+		s := newEndpoint(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"sub":%s,"groups":["staff"]}`, sub)
+		})
+		issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": 7, "aud": "my-db"}})
+		ask, err := userinfo.Supplement(s.Client(), s.URL, "groups")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := oidcauth.New(oidcauth.Config{
+			Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}, Roles: []oidcauth.Path{{"groups"}}, NumericSubject: true, Supplement: ask}},
+			Client:  issuer.Client(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer a.Close()
+		c, err := a.Authenticate(t.Context(), issuer.Token(nil))
+		if !errors.Is(err, want) || err == nil && !c.HasRole("staff") {
+			t.Errorf("an answer about %s: Authenticate() error = %v, want %v", sub, err, want)
+		}
+	}
+}
+
 func TestSupplement_Arguments(t *testing.T) {
 	for _, tt := range []struct {
 		name, endpoint string

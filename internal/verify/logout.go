@@ -30,6 +30,7 @@ const (
 // session, or all that a subject has.
 type Logout struct {
 	Trust     *Trust
+	All       []*Trust // Trust, and the issuer's other descriptions that it is of: by the same keys, for the same audience
 	Issuer    string
 	TokenID   string
 	SessionID string // may be empty, if Subject is not
@@ -120,10 +121,27 @@ func (e *logoutToken) checkAudience(context.Context) error {
 	if err := e.ReadAudience(); err != nil {
 		return err
 	}
-	if len(e.Trust.Logout) == 0 && e.Record.Audiences > 0 || slices.ContainsFunc(e.Trust.Logout, e.Record.HasAudience) {
+	if e.isFor(e.Trust) {
 		return nil
 	}
 	return refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(e.Record.AudienceList()), refusal.OneOf(e.Trust.Logout))
+}
+
+// isFor reports whether the audience is that of a description.
+func (e *logoutToken) isFor(t *Trust) bool {
+	return len(t.Logout) == 0 && e.Record.Audiences > 0 || slices.ContainsFunc(t.Logout, e.Record.HasAudience)
+}
+
+// others returns the descriptions that the token is of as well. It does not say which
+// kind of tokens the login gave: all have one type, and one audience.
+func (e *logoutToken) others() []*Trust {
+	var all []*Trust
+	for _, t := range e.descriptions {
+		if t != e.Trust && t.Keys == e.Trust.Keys && e.isFor(t) {
+			all = append(all, t)
+		}
+	}
+	return all
 }
 
 // checkEvents distinguishes a logout token from every other: by the event that it has,
@@ -141,7 +159,7 @@ func (e *logoutToken) checkEvents(context.Context) error {
 
 // read returns what the token says once all checks have passed.
 func (e *logoutToken) read() (*Logout, error) {
-	l := &Logout{Trust: e.Trust, Issuer: e.Record.Issuer, IssuedAt: e.Record.IssuedAt.Time()}
+	l := &Logout{Trust: e.Trust, All: append([]*Trust{e.Trust}, e.others()...), Issuer: e.Record.Issuer, IssuedAt: e.Record.IssuedAt.Time()}
 	var err error
 	if l.Subject, err = e.SubjectClaim(refusal.Logout); err != nil {
 		return nil, err
