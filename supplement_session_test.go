@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -266,4 +267,20 @@ func TestSupplement_ShorterAge(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A ticket for a token whose header and signature are long, and are kept because
+// somebody has to be asked about it, is not too long to be used.
+func TestSupplement_LongTicket(t *testing.T) {
+	d := newDirectory(t, nil)
+	token := d.issuer.Sign(map[string]any{"x5c": []string{strings.Repeat("A", 11500)}}, map[string]any{
+		"iss": d.issuer.URL(), "sub": "alice", "aud": testAudience, "roles": "own", "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	ticket, err := d.local.Ticket(from(), authenticate(t, d.auth, token), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.auth.AuthenticateTicket(from(), ticket, "db"); err != nil {
+		t.Errorf("AuthenticateTicket() error = %v for a token of %d bytes", err, len(token))
+	}
 }
