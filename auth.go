@@ -404,8 +404,7 @@ func (a *Authenticator) Close() error {
 // for those who are asked about tokens. Whoever closes at the same time does not stand
 // behind that wait.
 func (a *Authenticator) closeIssuers() {
-	a.found.close()
-	for _, t := range a.letGo() {
+	for _, t := range append(a.found.close(), a.letGo()...) {
 		t.asker.Close()
 	}
 	a.clients.closeIdle()

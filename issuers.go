@@ -244,11 +244,13 @@ func (f *finder) holds(t *trust) bool {
 // knows reports whether an issuer of that name is found.
 func (f *finder) knows(name string) bool { return f != nil && f.lookups.Knows(name) }
 
-// close lets go of what was found, and waits for questions.
-func (f *finder) close() {
+// close lets go of what was found, waits for questions, and returns the issuers.
+func (f *finder) close() (found []*trust) {
 	if f != nil {
+		f.lookups.Each(func(data any) { found = append(found, foundTable(data).order...) })
 		f.lookups.Close()
 	}
+	return found
 }
 
 // anyone is what an Authenticator makes of [AnyIssuer]. It is safe for concurrent

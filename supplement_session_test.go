@@ -2,12 +2,16 @@ package oidcauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // A session's calls see the newest answer: nobody is asked while it is young, and
@@ -264,6 +268,51 @@ func TestSupplement_ShorterAge(t *testing.T) {
 			if c, _ := oidcauth.FromContext(s.CallContext()); c == nil || roles(c) != tt.roles {
 				t.Errorf("a call where answers count for %v: %v, want the roles %s", tt.age, c, tt.roles)
 			}
+		}
+	})
+}
+
+// A ticket for a token whose header and signature are long, and are kept because
+// somebody has to be asked about it, is not too long to be used.
+func TestSupplement_LongTicket(t *testing.T) {
+	d := newDirectory(t, nil)
+	token := d.issuer.Sign(map[string]any{"x5c": []string{strings.Repeat("A", 11500)}}, map[string]any{
+		"iss": d.issuer.URL(), "sub": "alice", "aud": testAudience, "roles": "own", "exp": time.Now().Add(time.Hour).Unix(),
+	})
+	ticket, err := d.local.Ticket(from(), authenticate(t, d.auth, token), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.auth.AuthenticateTicket(from(), ticket, "db"); err != nil {
+		t.Errorf("AuthenticateTicket() error = %v for a token of %d bytes", err, len(token))
+	}
+}
+
+// Close waits for a function that is asked about a token, also of an issuer that was
+// found.
+func TestSupplement_CloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{URL: "https://issuer.test"})
+		var running atomic.Bool
+		trusted.Supplement = func(ctx context.Context, _ *oidcauth.Claims, _ string) (json.RawMessage, error) {
+			running.Store(true)
+			defer running.Store(false)
+			<-ctx.Done()
+			time.Sleep(time.Second)
+			return nil, ctx.Err()
+		}
+		a := newAuthenticator(t, oidcauth.Config{
+			FindIssuer: func(context.Context, string) ([]oidcauth.Issuer, error) { return []oidcauth.Issuer{trusted}, nil },
+			Client:     issuer.Client(),
+		})
+		token := issuer.Token(nil)
+		go func() { _, _ = a.Authenticate(context.Background(), token) }()
+		synctest.Wait()
+		if !running.Load() {
+			t.Fatal("nobody is asked")
+		}
+		if a.Close(); running.Load() {
+			t.Error("the function runs after Close")
 		}
 	})
 }

@@ -105,7 +105,7 @@ type ticketToken struct {
 func (e *ticketToken) check(ctx context.Context) (readTicket, error) {
 	var t readTicket
 	var err error
-	if e.Members, err = e.Token.Parse(nil, e.Raw, e.auth.maxTokenBytes/3*4+ticket.Extra); err != nil {
+	if e.Members, err = e.Token.Parse(nil, e.Raw, ticket.MaxBytes(e.auth.maxTokenBytes)); err != nil {
 		return t, verify.Malformed(err)
 	}
 	if policy.MediaType(e.Token.Type) != policy.TypeTicket {

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -24,6 +25,8 @@ const (
 	recently   = 2 * answerAge // in use; key sets know it to the minute
 	refreshers = 4             // at once
 )
+
+var errPanic = errors.New("the function panicked, or ended its goroutine")
 
 // LookupConfig says how issuers are looked up. All functions are needed.
 type LookupConfig struct {
@@ -181,11 +184,30 @@ func (l *Lookups) run(q *question) {
 	if q.former != nil {
 		former = q.former.data
 	}
-	data, err := l.cfg.Ask(ctx, q.name, former)
+	data, err := l.call(ctx, q.name, former)
 	if taken, ok := errors.AsType[*keyset.PostponedError](context.Cause(ctx)); ok && err != nil {
 		err = taken
 	}
 	l.settle(q, data, err)
+}
+
+// call asks the program, whose function gets a name that anybody may have written. A
+// panic of it, or an end of its goroutine, must not end the server, nor leave those
+// waiting who wait for it.
+func (l *Lookups) call(ctx context.Context, name string, former any) (data any, err error) {
+	data, err = nil, errPanic
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("%w: %v", errPanic, v)
+			}
+		}()
+		data, err = l.cfg.Ask(ctx, name, former)
+	}()
+	<-done
+	return data, err
 }
 
 // settle notes the answer and lets those go who wait for it.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -250,4 +252,29 @@ func TestLookups_Turns(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// A function that panics, or ends its goroutine, has not answered, and is asked again.
+func TestLookups_Panic(t *testing.T) {
+	for name, fault := range map[string]func(){
+		"a panic": func() { panic("no such customer") }, "an error of the runtime": func() { _ = []int(nil)[len(t.Name()):][0] },
+		"an end of the goroutine": runtime.Goexit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRegistry(t, 10)
+				good := r.answer
+				r.answer = func(string, any) (any, error) { fault(); return nil, nil }
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				if data, err := r.Find(ctx, netip.Addr{}, "a"); err == nil || ctx.Err() != nil {
+					t.Errorf("Find() = %v, error %v", data, err)
+				}
+				r.answer = good
+				if data, err := r.Find(ctx, netip.Addr{}, "a"); data != "data of a" || err != nil {
+					t.Errorf("Find() = %v, error %v once it went well again", data, err)
+				}
+			})
+		})
+	}
 }

@@ -25,14 +25,19 @@ const (
 	// MaxLifetime is how long a ticket is good at most.
 	MaxLifetime = time.Minute
 
-	// Extra is by how much a ticket may exceed four thirds of the token that it
-	// stands for: sealed, the token's claims are written in base64 twice, and so are
-	// its header and signature, up to maxEnvelope.
-	Extra = 5 << 10
+	// extra is by how much a ticket may exceed what it says of the token that it
+	// stands for.
+	extra = 5 << 10
 
 	maxOriginBytes   = 512
 	maxDatabaseBytes = 256
 )
+
+// MaxBytes returns how long a ticket may be for a token of so many bytes. Sealed, the
+// token's claims are written in base64 twice, as they are once in the token; what has
+// it beside them is written so in the token already, and twice more where somebody is
+// to be asked about it (SetToken).
+func MaxBytes(token int) int { return token/9*16 + extra }
 
 // A Body is what a ticket says to everybody. What it says of the token that it
 // stands for is sealed, because tickets appear in addresses.

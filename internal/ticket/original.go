@@ -32,8 +32,7 @@ type Original struct {
 }
 
 // maxEnvelope bounds header and signature of a token that a ticket gives back, so
-// that the ticket is no longer than Extra allows. What a local issuer signs has 200
-// bytes of them.
+// that the ticket stays short. What a local issuer signs has 200 bytes of them.
 const maxEnvelope = 512
 
 // KeepToken has the ticket give the whole token back to whoever uses it. It
