@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,31 +19,14 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/guard"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
-
-// A logBuffer keeps what was logged.
-type logBuffer struct {
-	mu   sync.Mutex // guards text
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
 
 // A server is a guarded one, with real connections.
 type server struct {
 	*httptest.Server
-	log   *logBuffer
+	log   *authtest.Log
 	token string
 }
 
@@ -64,7 +46,7 @@ func newServerOf(t *testing.T, http2 bool, routes map[string]http.HandlerFunc, o
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { auth.Close() })
-	s := &server{log: new(logBuffer), token: issuer.Token(nil)}
+	s := &server{log: new(authtest.Log), token: issuer.Token(nil)}
 	mux := http.NewServeMux()
 	for pattern, h := range routes {
 		mux.HandleFunc(pattern, h)
