@@ -52,6 +52,11 @@ type Config struct {
 	// [Authenticator.SetIssuers]. While FindIssuer fails, its last answer counts for ten
 	// minutes. To take a customer's tokens back at once, call [Authenticator.Revoke] for
 	// the issuer. AnyIssuer counts for issuers that FindIssuer does not find.
+	//
+	// A description with functions, [Issuer.Rules] or [Issuer.Supplement], counts as
+	// changed each time it is looked up again, about twice a minute: its tokens are
+	// verified anew then and supplements asked for again, whatever AnswerAge says. Give
+	// issuers that need them to SetIssuers.
 	FindIssuer func(ctx context.Context, url string) ([]Issuer, error)
 
 	// MaxFoundIssuers bounds how many issuers that FindIssuer has found are remembered.

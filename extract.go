@@ -49,7 +49,8 @@ func SubprotocolToken(r *http.Request) (string, error) { return extract.Subproto
 // for the server to choose and echo are the others, the name before the token among
 // them: a browser insists on one, and must never get the token back. A name is
 // compared exactly; one that no subprotocol can have is an error of [New], and so is
-// none where paired.
+// none where paired. In [FirstOf] the form without prefix has its place behind the
+// paired ones: the token of these is a subprotocol that is a JWT, too.
 func SubprotocolForm(prefix string, paired bool) Extractor {
 	return orInvalid(extract.SubprotocolForm(prefix, paired))
 }

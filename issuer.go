@@ -53,7 +53,8 @@ type Issuer struct {
 	// same, because one subject could be two callers: two clusters may both call
 	// themselves "https://kubernetes.default.svc". Where one prefix begins with
 	// another's, or that is empty, a token by the shorter is refused whose subject
-	// begins with the longer. It is a part of identities: to change it changes them.
+	// begins with the longer. It is a part of identities: to change it changes them, and
+	// what was revoked of a subject with the former prefix is not of one with another.
 	// Empty means that the subject stands as it is.
 	SubjectPrefix string `json:"subject_prefix,omitempty"`
 
