@@ -103,7 +103,7 @@ func (p *prepared) verify(a algorithm, input, signature []byte) bool {
 		return p.ed25519.Verify(input, signature)
 	}
 	var buf [sha512.Size]byte
-	digest := sum(a.hash, buf[:0], input)
+	digest := sigcheck.AppendSum(a.hash, buf[:0], input)
 	switch a.scheme {
 	case rsaPKCS1:
 		return p.rsa.VerifyPKCS1v15(a.hash, digest, signature)

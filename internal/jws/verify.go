@@ -1,15 +1,14 @@
 package jws
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/sha512"
 	"fmt"
 
 	"github.com/oidcauth/oidcauth/internal/quote"
+	"github.com/oidcauth/oidcauth/internal/sigcheck"
 )
 
 // inputBuffer is the size of a buffer for the signing input of a usual token.
@@ -76,7 +75,7 @@ func (k *Key) verifyStandard(a algorithm, input, signature []byte) bool {
 		return k.lattice.verify(input, signature)
 	}
 	var buf [sha512.Size]byte
-	digest := sum(a.hash, buf[:0], input)
+	digest := sigcheck.AppendSum(a.hash, buf[:0], input)
 	switch a.scheme {
 	case rsaPKCS1:
 		return rsa.VerifyPKCS1v15(k.rsa, a.hash, digest, signature) == nil
@@ -88,21 +87,6 @@ func (k *Key) verifyStandard(a algorithm, input, signature []byte) bool {
 		return verifyECDSA(k.ecdsa, digest, signature)
 	}
 	return false
-}
-
-// sum appends the hash of input to dst.
-func sum(hash crypto.Hash, dst, input []byte) []byte {
-	switch hash {
-	case crypto.SHA256:
-		digest := sha256.Sum256(input)
-		return append(dst, digest[:]...)
-	case crypto.SHA384:
-		digest := sha512.Sum384(input)
-		return append(dst, digest[:]...)
-	default:
-		digest := sha512.Sum512(input)
-		return append(dst, digest[:]...)
-	}
 }
 
 // verifyECDSA checks a signature that is R and S, each exactly as long as the

@@ -62,7 +62,7 @@ func consistent(hash crypto.Hash, digest, encoded []byte, bits int) bool {
 	var buf [8 + 2*maxHash]byte // begins with eight zeros
 	var again [maxHash]byte
 	input := append(append(buf[:8], digest...), salt...)
-	return bytes.Equal(h, sum(hash, again[:0], input))
+	return bytes.Equal(h, AppendSum(hash, again[:0], input))
 }
 
 // unmask takes the mask made of seed (MGF1: RFC 8017, section B.2.1) off db.
@@ -71,7 +71,7 @@ func unmask(hash crypto.Hash, db, seed []byte) {
 	var mask [maxHash]byte
 	for counter := uint32(0); len(db) > 0; counter++ {
 		input := binary.BigEndian.AppendUint32(append(buf[:0], seed...), counter)
-		part := sum(hash, mask[:0], input)
+		part := AppendSum(hash, mask[:0], input)
 		n := min(len(part), len(db))
 		for i := range n {
 			db[i] ^= part[i]
@@ -83,8 +83,8 @@ func unmask(hash crypto.Hash, db, seed []byte) {
 // maxHash is the size of the longest hash, SHA-512.
 const maxHash = sha512.Size
 
-// sum appends the hash of input to dst.
-func sum(hash crypto.Hash, dst, input []byte) []byte {
+// AppendSum appends the hash of input to dst: SHA-256, SHA-384 or SHA-512.
+func AppendSum(hash crypto.Hash, dst, input []byte) []byte {
 	switch hash {
 	case crypto.SHA256:
 		digest := sha256.Sum256(input)
