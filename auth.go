@@ -145,7 +145,7 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 	}
 	a.keyConfig = Config{KeepWarm: cfg.KeepWarm, KeyCacheDir: cfg.KeyCacheDir}
 	a.issuers.Store(new(issuerTable))
-	a.trusted.now = a.claimsNow
+	a.trusted.now, a.trusted.logger = a.claimsNow, a.logger
 	if cfg.FindIssuer != nil {
 		a.found = a.newFinder(cfg)
 	}
@@ -322,7 +322,7 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 			}
 			return c.trust.checkRules(c)
 		},
-		RuleCount: func(t *verify.Trust) int { return len(t.Owner.(*trust).rules) },
+		RuleCount: func(t *verify.Trust) int { return len(t.Owner.(*trust).functions.Load().rules) },
 		Revoked: func(e *verify.Evaluation) error {
 			c := claimsOf(e)
 			return a.checkRevoked(c, c.key, e.Now)

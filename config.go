@@ -53,10 +53,10 @@ type Config struct {
 	// minutes. To take a customer's tokens back at once, call [Authenticator.Revoke] for
 	// the issuer. AnyIssuer counts for issuers that FindIssuer does not find.
 	//
-	// A description with functions, [Issuer.Rules] or [Issuer.Supplement], counts as
-	// changed each time it is looked up again, about twice a minute: its tokens are
-	// verified anew then and supplements asked for again, whatever AnswerAge says. Give
-	// issuers that need them to SetIssuers.
+	// Functions cannot be compared, [Issuer.Rules] and [Issuer.Supplement]: a description
+	// that says the same but for them counts as unchanged, and those of the last answer
+	// are called from then on. What was supplied counts for as long as AnswerAge says;
+	// sessions are held to other rules at their next call.
 	FindIssuer func(ctx context.Context, url string) ([]Issuer, error)
 
 	// MaxFoundIssuers bounds how many issuers that FindIssuer has found are remembered.

@@ -65,8 +65,8 @@ var (
 	// status 503.
 	ErrRevocationsUnavailable = refusal.ErrRevocationsUnavailable
 	// ErrAnswerUnavailable says that [Issuer.Supplement] gave no answer about the
-	// token, or none that can be used: a fault of ours, not of the token. HTTP
-	// status 503.
+	// token, or none that can be used, or that a rule of [Issuer.Rules] panicked: a
+	// fault of ours, not of the token. HTTP status 503.
 	ErrAnswerUnavailable = refusal.ErrAnswerUnavailable
 	// ErrClosed says that the [Authenticator], or the [Session], was closed. HTTP
 	// status 503.

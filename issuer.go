@@ -180,7 +180,8 @@ type Issuer struct {
 	ClaimRules []ClaimRule `json:"claim_rules,omitempty"`
 
 	// Rules are the program's own demands. They see every accepted token at each
-	// use, must not block, and must be safe for concurrent use.
+	// use, must not block, and must be safe for concurrent use. One that panics
+	// refuses the token with [ErrAnswerUnavailable], and the log says where.
 	Rules []Rule `json:"-"`
 
 	// Supplement supplies roles and further claims that the token does not hold: the

@@ -198,9 +198,12 @@ func (f *finder) lookUp(ctx context.Context, name string, former any) (any, erro
 		return nil, err
 	}
 	before := foundTable(former)
-	next, err := f.auth.newTable(before, issuers)
-	if err != nil {
+	next := &issuerTable{found: true}
+	if err := f.auth.fillTable(next, before, issuers); err != nil {
 		return nil, err
+	}
+	for i, t := range next.order {
+		t.functions.Store(next.functions[i])
 	}
 	if slices.Equal(before.order, next.order) {
 		return former, nil
@@ -311,7 +314,8 @@ func (o *anyone) admits(name string) bool {
 // describe returns what all strangers' issuers have in common, for one of them.
 func (o *anyone) describe(name string, keys *keyset.Set) *trust {
 	c := o.common
-	t := &trust{Trust: c.Trust, of: c.of, rules: c.rules, strangers: c.strangers, sessionIDs: new(sessionIDs)}
+	t := &trust{Trust: c.Trust, of: c.of, strangers: c.strangers, sessionIDs: new(sessionIDs)}
+	t.functions.Store(c.functions.Load())
 	t.Order, t.Owner, t.alone[0] = new(verify.Order), t, &t.Trust
 	t.URL = strings.Clone(name) // not a part of the token
 	t.Names = []string{t.URL}

@@ -71,13 +71,14 @@ type warning struct {
 //
 // The session keeps the values of ctx and not its end, because the context of
 // an HTTP request ends when its handler returns, even if the handler has taken
-// over the connection.
+// over the connection. NewSession waits only where the claims are so old that
+// [Config.FindIssuer] has to be asked again, and then no longer than ctx permits.
 func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session {
 	s := &Session{auth: a, base: sessionBase{context.WithoutCancel(withoutCaller(ctx))}}
 	s.ctx, s.cancel = context.WithCancelCause(&s.base)
 	err := a.checkOwn(claims)
 	if err == nil {
-		_, err = s.liveBy(claims, nil)
+		_, err = s.liveBy(ctx, claims, nil)
 	}
 	if err != nil {
 		s.grant.Store(&grant{claims: claims})
@@ -155,7 +156,7 @@ func (s *Session) newest(c *Claims) (*Claims, error) {
 		if g.claims == c {
 			next, err := s.auth.resupply(s.ctx, c)
 			if err == nil {
-				_, err = s.liveBy(next, g)
+				_, err = s.liveBy(atOnce, next, g)
 			}
 			switch {
 			case err == nil:
@@ -227,12 +228,13 @@ func (a *Authenticator) judge(g *grant) error {
 
 // liveBy puts the session under claims, unless they would not be accepted now, or
 // it lives by another grant than the given one meanwhile. Nil is any. It returns the
-// claims as the issuers of now have them.
-func (s *Session) liveBy(c *Claims, only *grant) (*Claims, error) {
+// claims as the issuers of now have them. If their issuer has to be looked up again, it
+// waits for that until ctx ends.
+func (s *Session) liveBy(ctx context.Context, c *Claims, only *grant) (*Claims, error) {
 	for {
 		done, err := s.tryToLiveBy(c, only)
 		if err == error(errChanged) {
-			c, err = s.auth.sameCaller(c, c.currentKey())
+			c, err = s.auth.sameCaller(ctx, c, c.currentKey())
 		}
 		if done || err != nil {
 			return c, err
@@ -323,7 +325,7 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if was := s.Claims(); c.record.Identity != was.record.Identity {
 		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String()), refusal.Quote(was.record.Identity.String()))
 	}
-	return s.liveBy(c, nil)
+	return s.liveBy(atOnce, c, nil)
 }
 
 // OnExpiring has f called, in its own goroutine, when the session has no longer

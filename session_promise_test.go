@@ -227,14 +227,9 @@ func TestNewSession_RulePanics(t *testing.T) {
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	c := authenticate(t, a, issuer.Token(nil))
 	panics = true
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("no panic")
-			}
-		}()
-		a.NewSession(t.Context(), c)
-	}()
+	if cause := context.Cause(a.NewSession(t.Context(), c).Context()); !errors.Is(cause, oidcauth.ErrAnswerUnavailable) {
+		t.Errorf("cause = %v, want %v", cause, oidcauth.ErrAnswerUnavailable)
+	}
 	if live, lists, instants := a.SessionCounts(); live+lists+instants != 0 {
 		t.Errorf("%d sessions, %d lists, %d instants are left", live, lists, instants)
 	}

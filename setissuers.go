@@ -45,7 +45,8 @@ func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
 	if a.closed.Load() {
 		return refusal.New(refusal.Issuer, ErrClosed, "", "")
 	}
-	next, err := a.newTable(a.issuers.Load(), issuers)
+	next := new(issuerTable)
+	err := a.fillTable(next, a.issuers.Load(), issuers)
 	if err != nil {
 		return err
 	}
@@ -58,25 +59,32 @@ func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
 	return nil
 }
 
-// newTable makes the table of valid descriptions: of what says the same as in the
-// table of now, the trust that stands there. With an error nothing is left of it.
-func (a *Authenticator) newTable(now *issuerTable, issuers []Issuer) (*issuerTable, error) {
+// fillTable puts valid descriptions into the next table: for what says the same as in
+// the table of now, the trust that stands there. With an error nothing is left of it.
+func (a *Authenticator) fillTable(next, now *issuerTable, issuers []Issuer) error {
 	issuers = byvalue.Clone(issuers)
 	placed, places, err := arrange(issuers)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	next := new(issuerTable)
 	for _, i := range byGroup(places) {
 		t, err := a.trustOf(issuers[i], places[i], now, next)
 		if err != nil {
 			next.closeBut(now)
-			return nil, err
+			return err
 		}
 		next.order = append(next.order, t)
+		next.functions = append(next.functions, issuers[i].functions())
 		next.Add(&placed[i], &t.Trust)
 	}
-	return next, nil
+	return nil
+}
+
+// same reports whether two descriptions say the same, and so have one trust. Functions
+// cannot be compared: what is found anew has others each time, and keeps what it is but
+// for those.
+func (t *issuerTable) same(a, b Issuer) bool {
+	return byvalue.Equal(a, b) || t.found && sameButFunctions(a, b)
 }
 
 // arrange checks the descriptions, each and together, and places them.
@@ -124,7 +132,7 @@ func (a *Authenticator) trustOf(i Issuer, around roster.Place, now, next *issuer
 	before := next.Named(i.URL)
 	for _, known := range slices.Concat(now.Named(i.URL), before) {
 		t := known.Owner.(*trust)
-		if t.around.Equal(around) && byvalue.Equal(t.described, i) && t.follows(before) {
+		if t.around.Equal(around) && next.same(t.described, i) && t.follows(before) {
 			return t, nil
 		}
 		open = append(open, t.keys)
@@ -217,8 +225,8 @@ var atOnce = func() context.Context {
 
 // judgeAgain judges claims by the descriptions of now, as Authenticate would judge
 // their token, but for the signature: that was checked before, with the key that k
-// stands for. It waits for no request.
-func (a *Authenticator) judgeAgain(c *Claims, k *keyset.Key) (*Claims, error) {
+// stands XX
+func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key) (*Claims, error) {
 	e := new(verify.Evaluation)
 	e.Begin(a.env, "", a.now())
 	e.SetPayload(c.record.Payload)
@@ -234,7 +242,7 @@ func (a *Authenticator) judgeAgain(c *Claims, k *keyset.Key) (*Claims, error) {
 	if e.Members, err = jws.ParseObject(nil, c.record.Payload); err != nil {
 		return nil, verify.Malformed(err)
 	}
-	if err := e.Judge(atOnce, func(context.Context) error { return e.Recognize(k) }); err != nil {
+	if err := e.Judge(ctx, func(context.Context) error { return e.Recognize(k) }); err != nil {
 		return nil, err
 	}
 	next := claimsOf(e)
@@ -274,12 +282,12 @@ func (a *Authenticator) claimsNow(c *Claims) (*Claims, error) {
 	if a.current(c.trust) {
 		return c, nil
 	}
-	return a.judgeAgain(c, c.currentKey())
+	return a.judgeAgain(atOnce, c, c.currentKey())
 }
 
 // sameCaller is judgeAgain, and refuses claims that would be another's now.
-func (a *Authenticator) sameCaller(c *Claims, k *keyset.Key) (*Claims, error) {
-	next, err := a.judgeAgain(c, k)
+func (a *Authenticator) sameCaller(ctx context.Context, c *Claims, k *keyset.Key) (*Claims, error) {
+	next, err := a.judgeAgain(ctx, c, k)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +303,7 @@ func (a *Authenticator) moveGrant(g *grant) {
 	if a.current(g.claims.trust) {
 		return
 	}
-	next, err := a.sameCaller(g.claims, g.key.Load())
+	next, err := a.sameCaller(atOnce, g.claims, g.key.Load())
 	if err != nil {
 		a.sessions.end(g, err)
 		return
@@ -328,7 +336,7 @@ func (s *Session) moveTrust(g *grant) bool {
 	if s.auth.current(g.claims.trust) {
 		return false
 	}
-	next, err := s.auth.sameCaller(g.claims, g.key.Load())
+	next, err := s.auth.sameCaller(atOnce, g.claims, g.key.Load())
 	if err != nil {
 		s.end(err, g)
 		return true

@@ -65,8 +65,7 @@ func (t *trust) askBy(i Issuer, maxBytes int, logger *slog.Logger) {
 	if i.Supplement == nil {
 		return
 	}
-	t.ask, t.answerAge = i.Supplement, i.AnswerAge
-	if t.answerAge == 0 {
+	if t.answerAge = i.AnswerAge; t.answerAge == 0 {
 		t.answerAge = defaultAnswerAge
 	}
 	t.asker = supplement.New(supplement.Config{
@@ -110,7 +109,9 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 		return nil, refusal.New(refusal.Supplement, ErrAnswerUnavailable, "a ticket sold by a server without Issuer.Supplement", "")
 	}
 	alone := c.alone()
-	answer, err := t.asker.Ask(ctx, token, func(ctx context.Context) (json.RawMessage, error) { return t.ask(ctx, alone, token) })
+	answer, err := t.asker.Ask(ctx, token, func(ctx context.Context) (json.RawMessage, error) {
+		return t.functions.Load().supplement(ctx, alone, token)
+	})
 	if err != nil {
 		return nil, answerRefusal(err)
 	}

@@ -3,13 +3,17 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/byvalue"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/roster"
 	"github.com/oidcauth/oidcauth/internal/strangers"
@@ -22,19 +26,18 @@ import (
 // learned on the way.
 type trust struct {
 	verify.Trust
-	of         *trusted        // nil for what [UnverifiedClaims] reads by
-	described  Issuer          // what it was made of
-	around     roster.Place    // what the other descriptions make of it
-	before     []*verify.Trust // what did not fit its tokens: the descriptions before it
-	rules      []Rule
+	of         *trusted           // nil for what [UnverifiedClaims] reads by
+	described  Issuer             // what it was made of; its functions may be others now
+	around     roster.Place       // what the other descriptions make of it
+	before     []*verify.Trust    // what did not fit its tokens: the descriptions before it
 	sessionIDs *sessionIDs        // of the tokens accepted so far
 	strangers  *strangers.Issuers // whom it is one of; else nil
 	source     *followedSource    // of keys that nobody fetches; else nil
+	functions  atomic.Pointer[functions]
 	// Who supplies what tokens do not say, and for how long an answer counts. The
 	// asker is nil if nobody does.
-	ask       func(context.Context, *Claims, string) (json.RawMessage, error)
-	answerAge time.Duration
 	asker     *supplement.Asker
+	answerAge time.Duration
 	keys      *keyPlace        // nil for a stranger's
 	foundAs   string           // what [Config.FindIssuer] was asked for; else empty
 	alone     [1]*verify.Trust // itself, where it is the only description
@@ -57,6 +60,9 @@ type trusted struct {
 		endless bool
 	}
 
+	logger  *slog.Logger
+	faulted atomic.Int64 // the second of the last line about a rule that panicked
+
 	// now returns claims as the descriptions of now have them: the same, or others if
 	// they have changed, or the refusal.
 	now func(*Claims) (*Claims, error)
@@ -71,12 +77,12 @@ func newTrust(i Issuer, leeway time.Duration, keys *keyPlace, around roster.Plac
 	t := &trust{
 		Trust:      verify.Trust{Policy: i.policy(), Leeway: leeway, Order: new(verify.Order)},
 		described:  i,
-		rules:      slices.Clone(i.Rules),
 		sessionIDs: new(sessionIDs),
 		around:     around,
 		keys:       keys,
 	}
 	t.Owner, t.alone[0] = t, &t.Trust
+	t.functions.Store(i.functions())
 	t.Shape.Prefix, t.Shape.Reserved = i.SubjectPrefix, around.Reserved
 	if keys == nil {
 		return t
@@ -94,15 +100,63 @@ func (t *trust) follows(before []*verify.Trust) bool {
 	return !slices.ContainsFunc(before, func(other *verify.Trust) bool { return !slices.Contains(t.before, other) })
 }
 
+// functions are the program's own of a description. Those of one that
+// [Config.FindIssuer] gives are others at each look-up; what else it says need not be.
+type functions struct {
+	rules      []Rule
+	supplement func(context.Context, *Claims, string) (json.RawMessage, error)
+}
+
+func (i *Issuer) functions() *functions {
+	return &functions{rules: slices.Clone(i.Rules), supplement: i.Supplement}
+}
+
+// sameButFunctions reports whether two descriptions differ in what their functions do
+// at most, and not in whether there are any.
+func sameButFunctions(a, b Issuer) bool {
+	if (a.Supplement == nil) != (b.Supplement == nil) || (len(a.Rules) == 0) != (len(b.Rules) == 0) {
+		return false
+	}
+	a.Rules, a.Supplement, b.Rules, b.Supplement = nil, nil, nil, nil
+	return byvalue.Equal(a, b)
+}
+
 // checkRules applies the program's own rules, which may depend on more than the
 // claims and are therefore asked at every use of a token.
 func (t *trust) checkRules(c *Claims) error {
-	for _, rule := range t.rules {
-		if err := rule(c); err != nil {
+	for _, rule := range t.functions.Load().rules {
+		err := rule.of(c)
+		switch {
+		case err == nil:
+		case errors.Is(err, panics.Err):
+			t.of.fault(t.URL, err)
+			return refusal.Because(t.allRules(), ErrAnswerUnavailable, err)
+		default:
 			return refusal.Because(t.allRules(), ErrRule, err)
 		}
 	}
 	return nil
+}
+
+// of asks the rule. The library asks it in goroutines of its own, too, where a panic
+// would end the process.
+func (r Rule) of(c *Claims) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = panics.Error(v)
+		}
+	}()
+	return r(c)
+}
+
+// fault writes a line about a rule that panicked, one a second at most.
+func (t *trusted) fault(issuer string, err error) {
+	now := time.Now().Unix()
+	if last := t.faulted.Load(); last == now || !t.faulted.CompareAndSwap(last, now) {
+		return
+	}
+	t.logger.LogAttrs(context.Background(), slog.LevelError, "a rule panicked",
+		slog.String("issuer", issuer), slog.String("error", err.Error()))
 }
 
 // scope returns the name by which revocations reach the callers of this description
@@ -144,7 +198,9 @@ func (p *keyPlace) close() {
 // An issuerTable is the configured issuers at a time. It never changes.
 type issuerTable struct {
 	roster.Table[*verify.Trust]
-	order []*trust // of one issuer after the other
+	order     []*trust     // of one issuer after the other
+	functions []*functions // of each in that order
+	found     bool         // by [Config.FindIssuer]
 }
 
 // places returns where the keys of all issuers come from, each once.

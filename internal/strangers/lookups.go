@@ -4,13 +4,13 @@ import (
 	"container/list"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/panics"
 )
 
 // How lookups in the program's own table are bounded.
@@ -25,8 +25,6 @@ const (
 	recently   = 2 * answerAge // in use; key sets know it to the minute
 	refreshers = 4             // at once
 )
-
-var errPanic = errors.New("the function panicked, or ended its goroutine")
 
 // LookupConfig says how issuers are looked up. All functions are needed.
 type LookupConfig struct {
@@ -195,13 +193,13 @@ func (l *Lookups) run(q *question) {
 // panic of it, or an end of its goroutine, must not end the server, nor leave those
 // waiting who wait for it.
 func (l *Lookups) call(ctx context.Context, name string, former any) (data any, err error) {
-	data, err = nil, errPanic
+	data, err = nil, panics.Err
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer func() {
 			if v := recover(); v != nil {
-				err = fmt.Errorf("%w: %v", errPanic, v)
+				err = panics.Error(v)
 			}
 		}()
 		data, err = l.cfg.Ask(ctx, name, former)

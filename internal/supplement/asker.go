@@ -8,11 +8,10 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"runtime"
 	"sync"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -40,7 +39,6 @@ var (
 	ErrPaused  = errors.New("the last questions failed, and another is put in a moment")
 	ErrClosed  = errors.New("closed")
 
-	errPanic   = errors.New("the function panicked, or ended its goroutine")
 	errNoToken = errors.New("an error whose text holds the token, and is left out therefore")
 )
 
@@ -170,26 +168,18 @@ func (a *Asker) put(ctx context.Context, q *question, put Function) {
 	case <-ctx.Done():
 		return // the outcome is there, or is being made
 	}
-	given, err := json.RawMessage(nil), errPanic
+	given, err := json.RawMessage(nil), panics.Err
 	defer func() {
 		// A panic, or an end of the goroutine, of the program's function must not
 		// end the server, nor leave those waiting who wait for it.
 		if v := recover(); v != nil {
-			err = panicked(v)
+			err = panics.Error(v)
 		}
 		a.settle(q, given, err)
 	}()
 	if given, err = put(ctx); err != nil && ctx.Err() != nil {
 		err = a.ended()
 	}
-}
-
-// panicked tells as much of a panic as cannot be a token.
-func panicked(v any) error {
-	if fault, ok := v.(runtime.Error); ok {
-		return fmt.Errorf("%w: %v", errPanic, fault)
-	}
-	return fmt.Errorf("%w: with a %T", errPanic, v)
 }
 
 // ended says why a question ended before it was answered.
@@ -232,7 +222,7 @@ func (a *Asker) settle(q *question, given json.RawMessage, err error) {
 
 // report logs a fault that is the program's own. The lock must be held.
 func (a *Asker) report(err error) {
-	if a.cfg.Log == nil || !errors.Is(err, ErrAnswer) && !errors.Is(err, errPanic) {
+	if a.cfg.Log == nil || !errors.Is(err, ErrAnswer) && !errors.Is(err, panics.Err) {
 		return
 	}
 	if now := time.Now(); now.Sub(a.logged) >= time.Second {

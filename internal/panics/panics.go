@@ -1,0 +1,43 @@
+// Package panics makes errors of the panics of a program's functions, which are
+// called from goroutines that the program does not own.
+package panics
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+)
+
+// Err says that a function of the program's did not return.
+var Err = errors.New("the function panicked, or ended its goroutine")
+
+// Error tells of a recovered value and where the panic was, and of the value itself
+// nothing that could be a secret: what a function is given often stands in it. It
+// must be called by the deferred function that recovered.
+func Error(v any) error {
+	if fault, ok := v.(runtime.Error); ok {
+		return fmt.Errorf("%w at %s: %v", Err, place(), fault)
+	}
+	return fmt.Errorf("%w at %s with a value of type %T", Err, place(), v)
+}
+
+// place returns the file and the line of the call that panicked.
+func place() string {
+	var counters [64]uintptr
+	frames := runtime.CallersFrames(counters[:runtime.Callers(0, counters[:])])
+	panicked := false
+	for {
+		f, more := frames.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			panicked = true
+		case panicked && !strings.HasPrefix(f.Function, "runtime."):
+			return fmt.Sprintf("%s:%d", filepath.Base(f.File), f.Line)
+		}
+		if !more {
+			return "an unknown place"
+		}
+	}
+}

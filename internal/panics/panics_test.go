@@ -1,0 +1,44 @@
+package panics_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/panics"
+)
+
+func TestError(t *testing.T) {
+	var none *struct{ name string }
+	for _, tt := range []struct {
+		name string
+		f    func()
+		want string // in the text
+	}{
+		{"a text", func() { panic("secret") }, "with a value of type string"},
+		{"an error", func() { panic(errors.New("secret")) }, "with a value of type *errors.errorString"},
+		{"a nil", func() { panic(nil) }, "nil"},
+		{"an index out of range", func() { _ = []int(nil)[len(t.Name())] }, "index out of range"},
+		{"a nil pointer", func() { _ = none.name }, "nil pointer"},
+		{"a panic further down", func() { further() }, "panics_test.go:"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := call(tt.f)
+			if !errors.Is(err, panics.Err) {
+				t.Fatalf("Error() = %v, want panics.Err", err)
+			}
+			text := err.Error()
+			if !strings.Contains(text, tt.want) || !strings.Contains(text, "at panics_test.go:") || strings.Contains(text, "secret") {
+				t.Errorf("Error() = %q, want it with %q, the place and not the value", text, tt.want)
+			}
+		})
+	}
+}
+
+func further() { panic("secret") }
+
+func call(f func()) (err error) {
+	defer func() { err = panics.Error(recover()) }()
+	f()
+	return nil
+}
