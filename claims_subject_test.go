@@ -142,7 +142,8 @@ func TestLogoutHandler_NumericSubject(t *testing.T) {
 		status int
 	}{
 		{"a number", func(i *oidcauth.Issuer) { i.NumericSubject = true }, 7, 200},
-		{"a string where numbers are wanted", func(i *oidcauth.Issuer) { i.NumericSubject = true }, "7", 400},
+		{"a word where numbers are wanted", func(i *oidcauth.Issuer) { i.NumericSubject = true }, "alice", 400},
+		{"digits that nobody is named by", func(i *oidcauth.Issuer) { i.NumericSubject = true }, "07", 400},
 		{"a number beside the subject", func(i *oidcauth.Issuer) { i.Subject = []oidcauth.Path{{"uid"}} }, 7, 200},
 		{"a number where strings are wanted", func(*oidcauth.Issuer) {}, 7, 400},
 		{"the longest", func(*oidcauth.Issuer) {}, strings.Repeat("s", 2048), 200},
@@ -162,6 +163,22 @@ func TestLogoutHandler_NumericSubject(t *testing.T) {
 			t.Errorf("%s: after the logout: Authenticate() error = %v, want %v", tt.name, err, oidcauth.ErrRevoked)
 		}
 	}
+}
+
+// OpenID Connect has strings for subjects. An issuer that names callers by numbers may
+// keep to that in its logout tokens: nobody but the caller of that number is meant.
+func TestLogoutHandler_NumberInAString(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	trusted.NumericSubject = true
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	seven, eight := issuer.Token(map[string]any{"sub": 7}), issuer.Token(map[string]any{"sub": 8})
+	refuses(t, a, seven, nil)
+	if got := postLogout(a, logoutToken(issuer, map[string]any{"sub": "7"})).StatusCode; got != 200 {
+		t.Errorf("logout answered %d", got)
+	}
+	refuses(t, a, seven, oidcauth.ErrRevoked)
+	refuses(t, a, eight, nil)
 }
 
 // bundle returns an issuer's keys as a trust domain publishes them, for that use.

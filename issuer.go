@@ -151,7 +151,8 @@ type Issuer struct {
 	// NumericSubject is for an issuer that names callers by numbers: the subject, "sub"
 	// or the one claim of Subject, must be an integer of JSON from 0 to 2^53-1, written
 	// in digits alone. Its digits are the [Claims.Subject], so that a string is refused:
-	// "7" and 7 would be one caller. False means that the subject is a string.
+	// "7" and 7 would be one caller. A logout token may have them in a string. False
+	// means that the subject is a string.
 	NumericSubject bool `json:"numeric_subject,omitempty"`
 
 	// Roles lists the claims that hold the caller's roles. Empty means "roles" (RFC

@@ -140,7 +140,7 @@ func (s *Session) recheck() *Claims {
 		if cause == nil {
 			return g.claims
 		}
-		if !s.moveTrust(g) {
+		if !s.moveTrust(g) && cause != error(errChanged) { // else it counts again, as it did
 			s.end(cause, g)
 		}
 	}

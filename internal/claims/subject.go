@@ -64,6 +64,25 @@ func (r *Reader) SubjectClaim(check string) (string, error) {
 	return r.Text(check, "sub")
 }
 
+// LogoutSubject is SubjectClaim of a logout token, which may have an integer's digits in
+// a string: whom it means is the same.
+func (r *Reader) LogoutSubject() (string, error) {
+	m, found := r.Member("sub")
+	if !found || r.Shape == nil || !r.Shape.Numeric || m.Kind != jws.String {
+		return r.SubjectClaim(refusal.Logout)
+	}
+	text, err := m.Text()
+	if err != nil {
+		return "", WrongType(refusal.Logout, m, "an integer")
+	}
+	m.Kind, m.Value = jws.Number, text
+	digits, err := integer(refusal.Logout, m)
+	if err != nil || len(digits) > 1 && digits[0] == '0' {
+		return "", refusal.New(refusal.Logout, refusal.ErrClaim, `"sub": `+refusal.Quote(text), "an integer's digits")
+	}
+	return digits, nil
+}
+
 // allMissing reports whether no path leads to anything but an empty string.
 func (r *Reader) allMissing(paths []Path) bool {
 	for _, path := range paths {

@@ -36,6 +36,8 @@ func TestSubprotocolForm(t *testing.T) {
 		{"an opaque token", "bearer", true, "bearer, 0pa-que~", "0pa-que~", "bearer", nil},
 		{"the pair twice", "bearer", true, "bearer, " + jwt + ", bearer, " + jwt, jwt, "bearer, bearer", nil},
 		{"the pair twice, once in base64url", "bearer", true, "bearer, " + jwt + ", bearer, " + inBase64(jwt), jwt, "bearer, bearer", nil},
+		{"the name twice", "bearer", true, "bearer, bearer, " + jwt, jwt, "bearer, bearer", nil},
+		{"the name twice and nothing", "bearer", true, "bearer, bearer", "", "bearer, bearer", refusal.ErrNoToken},
 		{"two pairs", "bearer", true, "bearer, " + jwt + ", bearer, x", "", "bearer, bearer", refusal.ErrMalformedRequest},
 		{"a name in capitals", "bearer", true, "Bearer, v1", "", "Bearer, v1", refusal.ErrNoToken},
 		{"a name and nothing", "bearer", true, "v1, bearer", "", "v1, bearer", refusal.ErrNoToken},

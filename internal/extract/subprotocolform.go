@@ -71,7 +71,7 @@ func (f form) String() string {
 func (f form) split(offered []string) (tokens, rest []string) {
 	for i := 0; i < len(offered); i++ {
 		switch p := offered[i]; {
-		case f.paired && p == f.prefix && i+1 < len(offered):
+		case f.paired && p == f.prefix && i+1 < len(offered) && offered[i+1] != f.prefix:
 			rest = append(rest, p)
 			i++
 			tokens = append(tokens, offered[i])

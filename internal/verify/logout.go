@@ -161,7 +161,7 @@ func (e *logoutToken) checkEvents(context.Context) error {
 func (e *logoutToken) read() (*Logout, error) {
 	l := &Logout{Trust: e.Trust, All: append([]*Trust{e.Trust}, e.others()...), Issuer: e.Record.Issuer, IssuedAt: e.Record.IssuedAt.Time()}
 	var err error
-	if l.Subject, err = e.SubjectClaim(refusal.Logout); err != nil {
+	if l.Subject, err = e.LogoutSubject(); err != nil {
 		return nil, err
 	}
 	if len(l.Subject) > claims.MaxSubjectBytes {
