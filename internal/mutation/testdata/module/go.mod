@@ -1,0 +1,3 @@
+module example.com/changed
+
+go 1.26
