@@ -6,6 +6,7 @@
 //	go run ./internal/mutation -n 50            a sample of all places
 //	go run ./internal/mutation -list | wc -l    how many there are
 //	go run ./internal/mutation -n 20 internal/jws internal/claims
+//	go run ./internal/mutation -match 'ticket.go:177'
 //
 // The sample is that of -seed: the same seed and sources give the same sample. It
 // takes a quarter of a minute for each change and processor.
@@ -17,6 +18,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"regexp"
 	"sync"
 	"time"
 )
@@ -36,16 +38,34 @@ func main() {
 	workers := flag.Int("j", 2, "changes tried at once")
 	limit := flag.Duration("timeout", 2*time.Minute, "for the tests of one package")
 	list := flag.Bool("list", false, "print all places and try none")
+	match := flag.String("match", "", "only places whose line of -list this regular expression matches")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, flag.Args(), *seed, *n, *workers, *limit, *list); err != nil {
+	all, err := places(flag.Args(), *match)
+	switch {
+	case err != nil:
+	case *list:
+		for _, s := range all {
+			fmt.Println(s)
+		}
+	default:
+		var outcomes []outcome
+		outcomes, err = tryAll(ctx, draw(all, *seed), *n, *workers, *limit)
+		report(outcomes, len(all), *seed)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutation:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, dirs []string, seed uint64, n, workers int, limit time.Duration, list bool) error {
+// places returns the sites of some packages, of all that decide if none are named.
+func places(dirs []string, match string) ([]site, error) {
+	wanted, err := regexp.Compile(match)
+	if err != nil {
+		return nil, err
+	}
 	if len(dirs) == 0 {
 		dirs = deciding
 	}
@@ -53,19 +73,15 @@ func run(ctx context.Context, dirs []string, seed uint64, n, workers int, limit 
 	for _, dir := range dirs {
 		found, err := sitesOf(dir)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		all = append(all, found...)
-	}
-	if list {
-		for _, s := range all {
-			fmt.Println(s)
+		for _, s := range found {
+			if wanted.MatchString(s.String()) {
+				all = append(all, s)
+			}
 		}
-		return nil
 	}
-	outcomes, err := tryAll(ctx, draw(all, seed), n, workers, limit)
-	report(outcomes, len(all), seed)
-	return err
+	return all, nil
 }
 
 // tryAll tries changes in their order until n were tested.
