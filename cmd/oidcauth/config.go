@@ -1,60 +1,62 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"net/netip"
 	"os"
 	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/cmd/oidcauth/internal/members"
 )
 
 // fileConfig is the configuration file, and with the flags applied to it the
 // configuration. What a command has no use for it ignores, so that serve,
 // explain and keys can share one file.
+//
+// It is also the table of what the file may hold: package members reads the file by
+// it, and makes of it the schema and the help. A setting is one field more. With
+// live:"true" it is one that a running server takes a change of, which is to be done
+// in reload.go; any other change there is refused by name.
 type fileConfig struct {
+	// Schema lets editors help; it says nothing to the command.
+	Schema string `json:"$schema" about:"where this schema is, for editors" live:"true"`
+
 	// Issuers are the issuers, each with the audiences that go with it.
 	Issuers []oidcauth.Issuer `json:"-"`
 
 	// Described are the issuers in the form that the file has.
-	Described []describedIssuer `json:"issuers"`
+	Described []describedIssuer `json:"issuers" about:"whose tokens are accepted: a list of issuers, each with \"url\", \"audiences\" and, as needed, the other fields of oidcauth.Issuer" live:"true"`
 
 	// AnyIssuer is what --any-issuer stands for; absent or null means that the
 	// issuers of strangers are not accepted.
-	AnyIssuer *oidcauth.AnyIssuer `json:"any_issuer"`
+	AnyIssuer *oidcauth.AnyIssuer `json:"any_issuer" about:"means --any-issuer; has \"audiences\", \"token_types\" and the other fields of oidcauth.AnyIssuer"`
 
 	// LocalIssuer is what --local-issuer stands for; absent or null means that
 	// the server issues nothing.
-	LocalIssuer *localConfig `json:"local_issuer"`
+	LocalIssuer *localConfig `json:"local_issuer" about:"means --local-issuer"`
 
 	// Leeway is a duration such as "30s"; "0s" means none, absent means 30 s.
-	Leeway leeway `json:"leeway"`
+	Leeway leeway `json:"leeway" about:"how much clocks may differ by, as \"10s\"; \"0s\" for not at all, 30s without it"`
 
 	// Addr, Resource, KeyCacheDir and LogFormat are what the flags of serve
 	// with the same names set.
-	Addr        string `json:"addr"`
-	Resource    string `json:"resource"`
-	KeyCacheDir string `json:"key_cache_dir"`
-	LogFormat   string `json:"log_format"`
+	Addr        string `json:"addr" about:"where to listen, as \"127.0.0.1:8080\""`
+	Resource    string `json:"resource" about:"the URL by which clients know this server"`
+	KeyCacheDir string `json:"key_cache_dir" about:"a directory for the issuers' public keys"`
+	LogFormat   string `json:"log_format" about:"the form of the log: text or json" values:"text json"`
 
 	// Proxies are the proxies, as "10.0.0.0/8", that say in X-Forwarded-For or
 	// Forwarded who is calling. It matters with AnyIssuer.
-	Proxies []netip.Prefix `json:"proxies"`
+	Proxies []netip.Prefix `json:"proxies" about:"addresses, as \"10.0.0.0/8\", of the proxies in front, whose X-Forwarded-For or Forwarded says who is calling: with any_issuer no caller then uses up others' turns"`
 
 	// TokenPlaces are where serve looks for tokens; absent or null means in the
 	// Authorization header.
-	TokenPlaces *places `json:"token_places"`
+	TokenPlaces *places `json:"token_places" about:"where tokens are looked for besides the Authorization header"`
 
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.
-	MaxTokenBytes int   `json:"max_token_bytes"`
-	CacheBytes    int64 `json:"cache_bytes"`
+	MaxTokenBytes int   `json:"max_token_bytes" about:"the longest token, in bytes, that is looked at"`
+	CacheBytes    int64 `json:"cache_bytes" about:"memory for verified tokens; negative for no cache"`
 }
 
 // A describedIssuer is an issuer as a file describes it.
@@ -62,7 +64,7 @@ type describedIssuer struct {
 	oidcauth.Issuer
 
 	// Leeway is a duration such as "30s"; "0s" means none, absent means that of all.
-	Leeway leeway `json:"leeway"`
+	Leeway leeway `json:"leeway" about:"how much this issuer's clock may differ, as \"10s\"; \"0s\" for not at all, without it as for all"`
 }
 
 // issuer returns the description in the library's form.
@@ -70,6 +72,11 @@ func (d describedIssuer) issuer() oidcauth.Issuer {
 	d.Issuer.Leeway = d.Leeway.config()
 	return d.Issuer
 }
+
+// fileTable reads the file.
+var fileTable = members.Table{About: libraryAbout, Schemas: map[reflect.Type]map[string]any{
+	reflect.TypeFor[leeway](): {"type": "string", "pattern": `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$|^0$`},
+}}
 
 // readConfig reads a configuration file; no name means an empty one.
 func readConfig(name string) (fileConfig, error) {
@@ -82,151 +89,22 @@ func readConfig(name string) (fileConfig, error) {
 	}
 	file, err := parseConfig(data)
 	if err != nil {
-		return fileConfig{}, usagef("%s: %w", name, err)
+		return fileConfig{}, usageError{inFile(name, err)}
 	}
 	return file, nil
 }
 
 // parseConfig reads one JSON object. A member that is unknown, or that comes
-// twice, is an error: a misspelt setting must not be a setting left out.
+// twice, is an error: a misspelt setting must not be a setting left out. The error
+// tells everything that is wrong.
 func parseConfig(data []byte) (fileConfig, error) {
 	var file fileConfig
-	if err := uniqueNames(data); err != nil {
-		return fileConfig{}, atLine(data, err)
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&file); err != nil {
-		return fileConfig{}, atLine(data, err)
+	if err := fileTable.Read(data, &file); err != nil {
+		return fileConfig{}, err
 	}
 	for _, d := range file.Described {
 		file.Issuers = append(file.Issuers, d.issuer())
 	}
 	file.Described = nil
 	return file, nil
-}
-
-// mistypedText words an error about a value of the wrong type for somebody who
-// sees the file and not the program.
-func mistypedText(err *json.UnmarshalTypeError) string {
-	want := "another type"
-	switch kind := err.Type.Kind(); {
-	case err.Type == reflect.TypeFor[leeway]():
-		want = `a text such as "30s"`
-	case kind == reflect.Struct:
-		want = "an object"
-	case kind == reflect.Slice:
-		want = "a list"
-	case kind == reflect.String:
-		want = "a text"
-	case kind == reflect.Bool:
-		want = "true or false"
-	case kind == reflect.Float64:
-		want = "a number"
-	case kind == reflect.Int, kind == reflect.Int64:
-		want = "a whole number"
-	}
-	got := strings.NewReplacer("bool", "true or false", "string", "a text", "array", "a list", "object", "an object").Replace(err.Value)
-	return fmt.Sprintf("%q: got %s, want %s", memberPath(err.Field), got, want)
-}
-
-// memberPath drops what the file does not have: the name of the library's type that
-// describes issuers, and the positions in lists that package json puts between the
-// names since Go 1.27. The line is named already.
-func memberPath(field string) string {
-	notWritten := func(part string) bool {
-		return part == "Issuer" || part != "" && strings.Trim(part, "0123456789") == ""
-	}
-	return strings.Join(slices.DeleteFunc(strings.Split(field, "."), notWritten), ".")
-}
-
-// atLine words an error of package json, with the line number if it has an
-// offset.
-func atLine(data []byte, err error) error {
-	var syntax *json.SyntaxError
-	var mistyped *json.UnmarshalTypeError
-	offset := int64(-1)
-	text := strings.TrimPrefix(err.Error(), "json: ")
-	switch {
-	case errors.As(err, &syntax):
-		offset = syntax.Offset
-	case errors.As(err, &mistyped):
-		offset, text = mistyped.Offset, mistypedText(mistyped)
-	}
-	if offset < 0 || offset > int64(len(data)) {
-		return errors.New(text)
-	}
-	return fmt.Errorf("line %d: %s", 1+bytes.Count(data[:offset], []byte("\n")), text)
-}
-
-// uniqueNames checks that data is one JSON object and that no object in it has
-// two members of the same name. Names are compared without regard to case,
-// because package json would take either spelling for the same member.
-func uniqueNames(data []byte) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.UseNumber()
-	if first, err := dec.Token(); err != nil {
-		return noEOF(err)
-	} else if first != json.Delim('{') {
-		return errors.New("want a JSON object")
-	}
-	if err := uniqueMembers(dec); err != nil {
-		return noEOF(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the JSON object")
-	}
-	return nil
-}
-
-// uniqueMembers reads the rest of an object whose brace has been read.
-func uniqueMembers(dec *json.Decoder) error {
-	seen := make(map[string]bool)
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return err
-		}
-		name, _ := token.(string)
-		folded := strings.ToLower(strings.ToUpper(name))
-		if seen[folded] {
-			return fmt.Errorf("member %q comes twice in one object", name)
-		}
-		seen[folded] = true
-		if err := uniqueValue(dec); err != nil {
-			return err
-		}
-	}
-	_, err := dec.Token()
-	return err
-}
-
-// uniqueValue reads one value.
-func uniqueValue(dec *json.Decoder) error {
-	token, err := dec.Token()
-	if err != nil {
-		return err
-	}
-	switch token {
-	case json.Delim('{'):
-		return uniqueMembers(dec)
-	case json.Delim('['):
-		for dec.More() {
-			if err := uniqueValue(dec); err != nil {
-				return err
-			}
-		}
-		_, err = dec.Token()
-	}
-	return err
-}
-
-// noEOF turns the end of the file in the middle of the object into words.
-func noEOF(err error) error {
-	var syntax *json.SyntaxError // since Go 1.27 also for a list that does not end
-	cut := errors.As(err, &syntax) && syntax.Error() == "unexpected end of JSON input"
-	if cut || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("the JSON object does not end")
-	}
-	return err
 }

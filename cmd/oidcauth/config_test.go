@@ -47,37 +47,41 @@ func TestParseConfig_Mistakes(t *testing.T) {
 		{"nothing", ``, "does not end"},
 		{"a list", `[]`, "want a JSON object"},
 		{"null", `null`, "want a JSON object"},
-		{"unknown member", `{"isuers": []}`, `unknown field "isuers"`},
-		{"unknown member of an issuer", `{"issuers": [{"url": "a", "audience": "x"}]}`, `unknown field "audience"`},
-		{"unknown member of any_issuer", `{"any_issuer": {"audience": "x"}}`, `unknown field "audience"`},
-		{"unknown member of local_issuer", `{"local_issuer": {"directory": "keys"}}`, `unknown field "directory"`},
-		{"a key in the file", `{"local_issuer": {"dir": "keys", "key": "-----BEGIN PRIVATE KEY-----"}}`, `unknown field "key"`},
-		{"any_issuer as a flag is", `{"any_issuer": true}`, `"any_issuer": got true or false, want an object`},
-		{"local_issuer as a flag is", "{\n\"local_issuer\": \"keys\"}", `line 2: "local_issuer": got a text, want an object`},
-		{"a member of any_issuer twice", `{"any_issuer": {"max_issuers": 1, "max_issuers": 2}}`, `"max_issuers" comes twice`},
-		{"a member twice", `{"issuers": [], "issuers": []}`, `"issuers" comes twice`},
-		{"a member twice in another case", `{"leeway": "1s", "Leeway": "5m"}`, `"Leeway" comes twice`},
-		{"an issuer's member twice", `{"issuers": [{"audiences": ["a"], "audiences": ["b"]}]}`, `"audiences" comes twice`},
+		{"unknown member", `{"isuers": []}`, `line 1: isuers: there is no such member; did you mean issuers?`},
+		{"unknown member of an issuer", `{"issuers": [{"url": "a", "audience": "x"}]}`, `issuers[0].audience: there is no such member; did you mean audiences?`},
+		{"unknown member of any_issuer", `{"any_issuer": {"audience": "x"}}`, `any_issuer.audience: there is no such member; did you mean audiences?`},
+		{"unknown member of local_issuer", `{"local_issuer": {"directory": "keys"}}`, `local_issuer.directory: there is no such member`},
+		{"a key in the file", `{"local_issuer": {"dir": "keys", "key": "-----BEGIN PRIVATE KEY-----"}}`, `local_issuer.key: there is no such member`},
+		{"any_issuer as a flag is", `{"any_issuer": true}`, `any_issuer: got true or false, want an object`},
+		{"local_issuer as a flag is", "{\n\"local_issuer\": \"keys\"}", `line 2: local_issuer: got a text, want an object`},
+		{"a member of any_issuer twice", `{"any_issuer": {"max_issuers": 1, "max_issuers": 2}}`, `any_issuer.max_issuers: it comes twice`},
+		{"a member twice", `{"issuers": [], "issuers": []}`, `issuers: it comes twice`},
+		{"a member in another case", `{"leeway": "1s", "Leeway": "5m"}`, `Leeway: there is no such member; did you mean leeway?`},
+		{"an issuer's member twice", `{"issuers": [{"audiences": ["a"], "audiences": ["b"]}]}`, `issuers[0].audiences: it comes twice`},
 		{"two objects", `{} {}`, "something follows"},
 		{"no end", `{"issuers": [`, "does not end"},
 		{"no end of an issuer in a list", `{"issuers": [{"url": "a"}`, "does not end"},
 		{"no end of a text", `{"addr": "a`, "does not end"},
 		{"not JSON, on line 3", "{\n\"issuers\": [],\n!}", "line 3: "},
-		{"wrong type, on line 2", "{\n\"issuers\": \"https://a.example\"\n}", `line 2: "issuers": got a text, want a list`},
-		{"an issuer's list as a text", `{"issuers": [{"audiences": "x"}]}`, `"issuers.audiences": got a text, want a list`},
-		{"a switch of the second issuer as a text", `{"issuers": [{}, {"keys": {"insecure_http": "yes"}}]}`, `"issuers.keys.insecure_http": got a text, want true or false`},
+		{"wrong type, on line 2", "{\n\"issuers\": \"https://a.example\"\n}", `line 2: issuers: got a text, want a list`},
+		{"an issuer's list as a text", `{"issuers": [{"audiences": "x"}]}`, `issuers[0].audiences: got a text, want a list`},
+		{"a switch of the second issuer as a text", `{"issuers": [{}, {"keys": {"insecure_http": "yes"}}]}`, `issuers[1].keys.insecure_http: got a text, want true or false`},
 		{"an issuer as a text", `{"issuers": ["https://a.example"]}`, `got a text, want an object`},
 		{"a proxy that is no network", `{"proxies": ["10.0.0.1"]}`, "10.0.0.1"},
-		{"a proxy as a number", `{"proxies": [10]}`, `"proxies"`},
+		{"a proxy as a number", `{"proxies": [10]}`, `proxies[0]: got a number, want a text`},
 		{"a denied network that is none", `{"any_issuer": {"deny_prefixes": ["corp"]}}`, "corp"},
-		{"a number as a text", `{"cache_bytes": "1"}`, `"cache_bytes": got a text, want a whole number`},
-		{"a fraction", `{"max_token_bytes": 1.5}`, `"max_token_bytes": got number 1.5, want a whole number`},
-		{"a rate as a text", `{"any_issuer": {"first_contacts_per_second": "1"}}`, `"any_issuer.first_contacts_per_second": got a text, want a number`},
-		{"an address as a number", `{"addr": 8080}`, `"addr": got number, want a text`},
+		{"a number as a text", `{"cache_bytes": "1"}`, `cache_bytes: got a text, want a whole number`},
+		{"a fraction", `{"max_token_bytes": 1.5}`, `max_token_bytes: got 1.5, want a whole number`},
+		{"a rate as a text", `{"any_issuer": {"first_contacts_per_second": "1"}}`, `any_issuer.first_contacts_per_second: got a text, want a number`},
+		{"an address as a number", `{"addr": 8080}`, `addr: got a number, want a text`},
 		{"a switch as a text", `{"issuers": [{"keys": {"insecure_http": "yes"}}]}`, `want true or false`},
-		{"leeway as a number", `{"leeway": 30}`, `"leeway": got number, want a text such as "30s"`},
-		{"leeway of no form", `{"leeway": "soon"}`, `leeway "soon": want a duration`},
+		{"leeway as a number", `{"leeway": 30}`, `leeway: got a number, want a text such as "30s"`},
+		{"leeway of no form", `{"leeway": "soon"}`, `leeway: got "soon": want a duration`},
 		{"negative leeway", `{"leeway": "-1s"}`, "0s means none"},
+		{"a log of another form", `{"log_format": "jsn"}`, `log_format: got "jsn", want text, json; did you mean json?`},
+		{"null in a list", `{"issuers": [{"audiences": ["a", null]}]}`, "issuers[0].audiences[1]: got null, want a text"},
+		{"a setting of keys beside them", `{"issuers": [{"ca_file": "ca"}]}`, "issuers[0].ca_file: there is no such member; did you mean issuers[].keys.ca_file?"},
+		{"letters that are none", "{\"addr\": \"\xff\"}", "not UTF-8"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := parseConfig([]byte(test.text))
@@ -91,6 +95,27 @@ func TestParseConfig_Mistakes(t *testing.T) {
 				t.Errorf("parseConfig() error = %v, want it to say %q", err, test.says)
 			}
 		})
+	}
+}
+
+// TestParseConfig_All: a mistake does not hide those behind it.
+func TestParseConfig_All(t *testing.T) {
+	t.Parallel()
+	_, err := parseConfig([]byte(`{
+		"adr": "127.0.0.1:1",
+		"issuers": [{"url": "https://a.example", "audiences": "x"},
+			{"keys": {"jwks_uri": "https://b.example"}, "leeway": "soon"}],
+		"cache_bytes": 1, "cache_bytes": 2,
+		"log_format": 7
+	}`))
+	want := `line 2: adr: there is no such member; did you mean addr?
+line 3: issuers[0].audiences: got a text, want a list
+line 4: issuers[1].keys.jwks_uri: there is no such member; did you mean jwks_url?
+line 4: issuers[1].leeway: got "soon": want a duration such as 30s
+line 5: cache_bytes: it comes twice in one object
+line 6: log_format: got a number, want a text`
+	if err == nil || err.Error() != want {
+		t.Errorf("parseConfig() error = \n%v\nwant\n%s", err, want)
 	}
 }
 
@@ -194,6 +219,18 @@ func TestApply_Mistakes(t *testing.T) {
 				t.Errorf("apply() error = %v, want a usageError that says %q", err, test.says)
 			}
 		})
+	}
+}
+
+// TestApply_All: a mistake in the flags does not hide the next.
+func TestApply_All(t *testing.T) {
+	t.Parallel()
+	s := settings{issuers: list{"a", "https://b.example"}, tokenTypes: list{"JWT"}, local: localFlags{url: "x"}}
+	err := s.apply(&fileConfig{Issuers: []oidcauth.Issuer{{URL: "https://c.example", TokenTypes: []string{"JWT"}}}})
+	for _, want := range []string{`"a": want an issuer's URL`, "no audience for issuer \"https://b.example\"", "no audience for issuer \"https://c.example\"", "no effect without --local-issuer"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("apply() error = %v, want it to say %q", err, want)
+		}
 	}
 }
 

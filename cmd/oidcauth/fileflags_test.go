@@ -9,12 +9,12 @@ import (
 	"net/netip"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/cmd/oidcauth/internal/members"
 )
 
 // counterpart is a flag of serve, and what in the file does the same.
@@ -55,6 +55,7 @@ func fileCounterparts() map[string]counterpart {
 			`{"local_issuer": {"dir": "keys", "url": "db"}}`, ""},
 		"allow-origin": {[]string{"--local-issuer", "keys", "--allow-origin", "https://a.example", "--allow-origin", "https://b.example"},
 			`{"local_issuer": {"dir": "keys", "allow_origins": ["https://a.example", "https://b.example"]}}`, ""},
+		"check":  {why: "a file does not ask about itself"},
 		"config": {why: "a file names no other file"},
 	}
 }
@@ -152,15 +153,35 @@ func TestServe_LibraryConfig(t *testing.T) {
 	}
 }
 
-// TestFileConfig_Documented: the help of serve names every setting of the file.
+// TestFileConfig_Documented: each setting of the file says what it does, those of the
+// library's types included.
 func TestFileConfig_Documented(t *testing.T) {
 	t.Parallel()
-	_, help, _ := strings.Cut(invoke(t, "", "serve", "--help").out, "\nThe file of --config")
-	help, _, _ = strings.Cut(help, "\nUsage:")
-	for _, part := range []reflect.Type{reflect.TypeFor[fileConfig](), reflect.TypeFor[localConfig]()} {
-		for field := range part.Fields() {
-			if name := field.Tag.Get("json"); !regexp.MustCompile(`\b` + name + `\b`).MatchString(help) {
-				t.Errorf("the help does not name %q", name)
+	seen := make(map[reflect.Type]bool)
+	var walk func(typ reflect.Type)
+	walk = func(typ reflect.Type) {
+		if seen[typ] {
+			return
+		}
+		seen[typ] = true
+		for _, m := range fileTable.Of(typ) {
+			if m.About == "" {
+				t.Errorf("%v: nothing says what %q does: give its field the tag about, or its library's a line in libraryAbout", typ, m.Name)
+			}
+			if inner := members.Object(m.Type); inner != nil {
+				walk(inner)
+			}
+		}
+	}
+	walk(reflect.TypeFor[fileConfig]())
+	if !seen[reflect.TypeFor[oidcauth.ClaimRule]()] {
+		t.Errorf("only %v were looked at", seen)
+	}
+	for typ, texts := range libraryAbout {
+		known := fileTable.Of(typ)
+		for name := range texts {
+			if !slices.ContainsFunc(known, func(m members.Member) bool { return m.Name == name }) {
+				t.Errorf("libraryAbout: %v has no %q", typ, name)
 			}
 		}
 	}

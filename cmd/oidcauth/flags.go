@@ -21,6 +21,8 @@ type settings struct {
 	anyIssuer         bool
 	local             localFlags
 	leeway            leeway
+
+	described int // how many issuers the file has, which come first
 }
 
 // register defines the flags.
@@ -48,6 +50,7 @@ func registerInsecureHTTP(flags *flag.FlagSet, allow *bool) {
 func (s *settings) library() (oidcauth.Config, fileConfig, error) {
 	file, err := readConfig(s.config)
 	if err == nil {
+		s.described = len(file.Issuers)
 		err = s.apply(&file)
 	}
 	if err != nil {
@@ -59,11 +62,13 @@ func (s *settings) library() (oidcauth.Config, fileConfig, error) {
 	}, file, nil
 }
 
-// apply writes what the flags say into the configuration of the file.
+// apply writes what the flags say into the configuration of the file. Its error tells
+// everything that is wrong.
 func (s *settings) apply(file *fileConfig) error {
+	var wrong several
 	for _, url := range s.issuers {
 		if err := checkIssuerURL(url, s.allowInsecureHTTP); err != nil {
-			return fmt.Errorf("--issuer %w", err)
+			wrong.add(fmt.Errorf("--issuer %w", err))
 		}
 		file.Issuers = append(file.Issuers, oidcauth.Issuer{URL: url})
 	}
@@ -73,21 +78,22 @@ func (s *settings) apply(file *fileConfig) error {
 	if s.leeway.given {
 		file.Leeway = s.leeway
 	}
-	if err := s.local.apply(file); err != nil {
-		return err
-	}
+	wrong.add(s.local.apply(file))
 	if len(file.Issuers) == 0 && file.AnyIssuer == nil && file.LocalIssuer == nil {
-		return usagef("no issuer: give --issuer URL, or --config FILE with \"issuers\"")
+		wrong.add(usagef("no issuer: give --issuer URL, or --config FILE with \"issuers\""))
+		return wrong.err()
 	}
 	for i := range file.Issuers {
 		permitInsecureHTTP(&file.Issuers[i], s.allowInsecureHTTP)
 	}
-	return s.fillIn(file)
+	wrong.add(s.fillIn(file))
+	return wrong.err()
 }
 
 // fillIn gives the audiences and token types of the flags to whatever names
 // none of its own.
 func (s *settings) fillIn(file *fileConfig) error {
+	var wrong several
 	audiences, types := shared{values: s.audiences}, shared{values: s.tokenTypes}
 	for i := range file.Issuers {
 		issuer := &file.Issuers[i]
@@ -96,7 +102,7 @@ func (s *settings) fillIn(file *fileConfig) error {
 		}
 		types.give(&issuer.TokenTypes)
 		if needsAudience(issuer) {
-			return usagef("no audience for issuer %q: give --audience, or \"audiences\" in the configuration file", issuer.URL)
+			wrong.add(usagef("no audience for issuer %q: give --audience, or \"audiences\" in the configuration file", issuer.URL))
 		}
 	}
 	if anyone := file.AnyIssuer; anyone != nil {
@@ -105,19 +111,19 @@ func (s *settings) fillIn(file *fileConfig) error {
 		}
 		types.give(&anyone.TokenTypes)
 		if len(anyone.Audiences) == 0 && !anyone.InsecureAnyAudience {
-			return usagef("no audience for the tokens of any issuer: give --audience, or \"audiences\" in the file's \"any_issuer\"")
+			wrong.add(usagef("no audience for the tokens of any issuer: give --audience, or \"audiences\" in the file's \"any_issuer\""))
 		}
 	}
 	if file.LocalIssuer != nil {
 		audiences.give(&file.LocalIssuer.Audiences)
 	}
-	switch {
-	case audiences.idle():
-		return usagef("--audience %q has no effect: everything in the file names its own", s.audiences)
-	case types.idle():
-		return usagef("--token-type %q has no effect: everything in the file names its own", s.tokenTypes)
+	if audiences.idle() {
+		wrong.add(usagef("--audience %q has no effect: everything in the file names its own", s.audiences))
 	}
-	return nil
+	if types.idle() {
+		wrong.add(usagef("--token-type %q has no effect: everything in the file names its own", s.tokenTypes))
+	}
+	return wrong.err()
 }
 
 // shared are values of a flag that apply to whatever has none.
@@ -228,10 +234,13 @@ func (l *leeway) Set(text string) error {
 // UnmarshalText reads the leeway of a configuration file.
 func (l *leeway) UnmarshalText(text []byte) error {
 	if err := l.Set(string(text)); err != nil {
-		return fmt.Errorf("leeway %q: %w", text, err)
+		return fmt.Errorf("got %q: %w", text, err)
 	}
 	return nil
 }
+
+// Want says what it is in a file.
+func (*leeway) Want() string { return `a text such as "30s"` }
 
 // config returns what [oidcauth.Config] takes: zero for the default, negative
 // for none.

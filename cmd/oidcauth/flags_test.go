@@ -22,6 +22,7 @@ func flagTests() map[string]func(*testing.T) {
 	tests := map[string]func(*testing.T){
 		"serve --addr":               testAddr,
 		"serve --key-cache-dir":      testKeyCacheDir,
+		"serve --check":              testCheck,
 		"serve --log-format":         testLogFormat,
 		"serve --resource":           testResource,
 		"explain --json":             testExplainJSON,

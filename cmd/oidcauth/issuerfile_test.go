@@ -25,10 +25,10 @@ func TestParseConfig_Issuer(t *testing.T) {
 		},
 		{"a leeway", `{"leeway": "10s"}`, oidcauth.Issuer{Leeway: 10 * time.Second}, ""},
 		{"no leeway", `{"leeway": "0s"}`, oidcauth.Issuer{Leeway: -1}, ""},
-		{"a leeway in numbers", `{"leeway": 10}`, oidcauth.Issuer{}, `"issuers.leeway": got number, want a text such as "30s"`},
-		{"keys beside the place for them", `{"jwks_url": "https://a.test/j"}`, oidcauth.Issuer{}, `unknown field "jwks_url"`},
-		{"an unknown setting of keys", `{"keys": {"ca": "x"}}`, oidcauth.Issuer{}, `unknown field "ca"`},
-		{"a host that is no list", `{"keys": {"insecure_http_hosts": "h"}}`, oidcauth.Issuer{}, `"issuers.keys.insecure_http_hosts": got a text, want a list`},
+		{"a leeway in numbers", `{"leeway": 10}`, oidcauth.Issuer{}, `issuers[0].leeway: got a number, want a text such as "30s"`},
+		{"keys beside the place for them", `{"jwks_url": "https://a.test/j"}`, oidcauth.Issuer{}, `issuers[0].jwks_url: there is no such member; did you mean issuers[].keys.jwks_url?`},
+		{"an unknown setting of keys", `{"keys": {"ca": "x"}}`, oidcauth.Issuer{}, `issuers[0].keys.ca: there is no such member`},
+		{"a host that is no list", `{"keys": {"insecure_http_hosts": "h"}}`, oidcauth.Issuer{}, `issuers[0].keys.insecure_http_hosts: got a text, want a list`},
 	} {
 		file, err := parseConfig([]byte(`{"issuers": [` + test.issuer + `]}`))
 		switch {

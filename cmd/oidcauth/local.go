@@ -33,26 +33,26 @@ const (
 // directory and never in the file.
 type localConfig struct {
 	// Dir is the directory with the keys.
-	Dir string `json:"dir"`
+	Dir string `json:"dir" about:"the directory with its keys"`
 
 	// URL is the issuer's name; empty means the directory's, or that of
 	// SpacetimeDB's own for a new one.
-	URL string `json:"url"`
+	URL string `json:"url" about:"its name, the \"iss\" of its tokens"`
 
 	// Audiences are for whom the tokens are, beside SpacetimeDB.
-	Audiences []string `json:"audiences"`
+	Audiences []string `json:"audiences" about:"for whom its tokens are, beside SpacetimeDB"`
 
 	// AllowOrigins are the origins whose pages may use SpacetimeDB's routes.
-	AllowOrigins []string `json:"allow_origins"`
+	AllowOrigins []string `json:"allow_origins" about:"whose pages may use SpacetimeDB's routes"`
 
 	// Databases are those that can be opened; absent means every name.
-	Databases []string `json:"databases"`
+	Databases []string `json:"databases" about:"those that can be opened; without it every name"`
 
 	// RememberTokens, InsecureQueryToken and MaxNameBytes are the settings of package
 	// spacetime with these names.
-	RememberTokens     bool `json:"remember_tokens"`
-	InsecureQueryToken bool `json:"insecure_query_token"`
-	MaxNameBytes       int  `json:"max_name_bytes"`
+	RememberTokens     bool `json:"remember_tokens" about:"true to give a token that bought a ticket back to clients that forget what they had"`
+	InsecureQueryToken bool `json:"insecure_query_token" about:"true to accept whole tokens as ?token="`
+	MaxNameBytes       int  `json:"max_name_bytes" about:"how long the names of issuers and subjects may be: 128 without it and with 0, as SpacetimeDB has it; -1 for as long as all else permits"`
 }
 
 // localFlags are the flags about tokens of the server's own.
@@ -123,10 +123,22 @@ func (c *localConfig) openExisting(cfg *oidcauth.Config) (*localissuer.Issuer, e
 	if c == nil {
 		return nil, nil
 	}
+	l, err := c.openIfThere(cfg)
+	if l == nil && err == nil {
+		return nil, fmt.Errorf("no keys in %s: \"oidcauth serve\" makes them when it starts", c.Dir)
+	}
+	return l, err
+}
+
+// openIfThere is openExisting, and no error but nil without keys.
+func (c *localConfig) openIfThere(cfg *oidcauth.Config) (*localissuer.Issuer, error) {
+	if c == nil {
+		return nil, nil
+	}
 	l, err := c.issuer("", cfg.Logger)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("no keys in %s: \"oidcauth serve\" makes them when it starts", c.Dir)
+		return nil, nil
 	case err != nil:
 		return nil, err
 	case c.URL != "" && c.URL != l.URL():

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"errors"
+	"slices"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -10,31 +10,41 @@ import (
 type places struct {
 	// IgnoreAuthorization leaves the Authorization header to whom it is for, where a
 	// proxy hands the token on in a header of its own.
-	IgnoreAuthorization bool `json:"ignore_authorization"`
+	IgnoreAuthorization bool `json:"ignore_authorization" about:"true to look into that header not at all"`
 
 	// Headers are those of proxies, such as "Cf-Access-Jwt-Assertion".
-	Headers []string `json:"headers"`
+	Headers []string `json:"headers" about:"those of a proxy, as \"Cf-Access-Jwt-Assertion\""`
 
 	// Subprotocol is the form of [oidcauth.SubprotocolToken].
-	Subprotocol bool `json:"subprotocol"`
+	Subprotocol bool `json:"subprotocol" about:"true for [\"…\", \"bearer.\" + base64url(token)]"`
 
 	// SubprotocolPrefixes and SubprotocolNames are what stands before the token in
 	// one WebSocket subprotocol, and as the one before it.
-	SubprotocolPrefixes []string `json:"subprotocol_prefixes"`
-	SubprotocolNames    []string `json:"subprotocol_names"`
+	SubprotocolPrefixes []string `json:"subprotocol_prefixes" about:"what stands before the token in one subprotocol"`
+	SubprotocolNames    []string `json:"subprotocol_names" about:"the subprotocol before the token, as in [\"bearer\", token]"`
 
 	// SubprotocolJWT is a subprotocol that is a JWT by itself.
-	SubprotocolJWT bool `json:"subprotocol_jwt"`
+	SubprotocolJWT bool `json:"subprotocol_jwt" about:"true for [token]"`
 
 	// Query is the name of a query parameter.
-	Query string `json:"query"`
+	Query string `json:"query" about:"the name of a query parameter"`
+}
+
+// Check implements [members.Checker].
+func (p *places) Check(report func(member, text string)) {
+	if slices.Contains(p.SubprotocolPrefixes, "") {
+		report("subprotocol_prefixes", `a prefix is empty; for a subprotocol that is a JWT by itself write "subprotocol_jwt"`)
+	}
+	if p.extractor() == nil {
+		report("", "the Authorization header is ignored and nothing else is named")
+	}
 }
 
 // extractor returns what takes the token out of a request; nil stands for the
 // Authorization header alone. It may be called on nil.
-func (p *places) extractor() (oidcauth.Extractor, error) {
+func (p *places) extractor() oidcauth.Extractor {
 	if p == nil {
-		return nil, nil
+		return nil
 	}
 	var all []oidcauth.Extractor
 	if !p.IgnoreAuthorization {
@@ -47,9 +57,6 @@ func (p *places) extractor() (oidcauth.Extractor, error) {
 		all = append(all, oidcauth.SubprotocolToken)
 	}
 	for _, prefix := range p.SubprotocolPrefixes {
-		if prefix == "" {
-			return nil, errors.New(`"token_places": a prefix is empty; for a subprotocol that is a JWT by itself write "subprotocol_jwt"`)
-		}
 		all = append(all, oidcauth.SubprotocolForm(prefix, false))
 	}
 	for _, name := range p.SubprotocolNames {
@@ -62,7 +69,7 @@ func (p *places) extractor() (oidcauth.Extractor, error) {
 		all = append(all, oidcauth.QueryToken(p.Query))
 	}
 	if len(all) == 0 {
-		return nil, errors.New(`"token_places": the Authorization header is ignored and nothing else is named`)
+		return nil
 	}
-	return oidcauth.FirstOf(all...), nil
+	return oidcauth.FirstOf(all...)
 }

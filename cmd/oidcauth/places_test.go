@@ -56,8 +56,8 @@ func TestServe_TokenPlacesThatCannotBe(t *testing.T) {
 		`{"headers": ["Authorization"]}`:     "HeaderToken",
 		`{"subprotocol_prefixes": [""]}`:     "subprotocol_jwt",
 		`{"subprotocol_names": [""]}`:        "SubprotocolForm",
-		`{"subprotocols": true}`:             `unknown field "subprotocols"`,
-		`{"headers": "X-Token"}`:             `"token_places.headers": got a text, want a list`,
+		`{"subprotocols": true}`:             `token_places.subprotocols: there is no such member; did you mean subprotocol?`,
+		`{"headers": "X-Token"}`:             `token_places.headers: got a text, want a list`,
 		`{"subprotocol_prefixes": ["a, b"]}`: "SubprotocolForm",
 	} {
 		file := writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com", "audiences": ["a"]}], "token_places": `+places+`}`)

@@ -49,6 +49,7 @@ func commands() []command {
 		keysCommand(),
 		identityCommand(),
 		issuerCommand(),
+		configCommand(),
 		tokenCommand(),
 		versionCommand(),
 	}
@@ -131,11 +132,13 @@ func (c command) run(ctx context.Context, std streams, args []string) int {
 	}
 }
 
-// complain writes one line about err. The library's errors bring a prefix of
-// their own, which would be said twice.
+// complain writes a line about err, or about each of several. The library's errors
+// bring a prefix of their own, which would be said twice.
 func (c command) complain(w io.Writer, err error) {
-	text := strings.ReplaceAll(err.Error(), "oidcauth: ", "")
-	fmt.Fprintf(w, "oidcauth %s: %s\n", c.name, printable(hideTokens(text)))
+	for _, err := range each(err) {
+		text := strings.ReplaceAll(err.Error(), "oidcauth: ", "")
+		fmt.Fprintf(w, "oidcauth %s: %s\n", c.name, printable(hideTokens(text)))
+	}
 }
 
 // flagSet returns an empty set of flags that reports errors only by returning

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -28,6 +29,7 @@ type serveFlags struct {
 	resource    string
 	keyCacheDir string
 	logFormat   string
+	checkOnly   bool
 }
 
 // serveCommand runs the server.
@@ -99,39 +101,9 @@ keys; "oidcauth issuer" changes them.
 
 The file of --config is a JSON object. All of it is optional:
 
-  issuers              a list of issuers, each with "url", "audiences" and, as
-                       needed, "token_types", "leeway" (as "10s"), "keys" and
-                       the other fields of oidcauth.Issuer; "keys" has the
-                       fields of oidcauth.KeysFrom, as "jwks_url", "ca_file",
-                       "token_file" and "insecure_http"
-  any_issuer           means --any-issuer; has "audiences", "token_types" and
-                       the other fields of oidcauth.AnyIssuer
-  local_issuer         means --local-issuer; has "dir", the directory, and
-                       "url", "audiences" and "allow_origins"; "databases", a
-                       list of those that can be opened, without it every name;
-                       "remember_tokens", true to give a token that bought a
-                       ticket back to clients that forget what they had;
-                       "insecure_query_token", true to accept whole tokens as
-                       ?token=; "max_name_bytes", how long the names of issuers
-                       and subjects may be, 128 without it and with 0 as
-                       SpacetimeDB has it, -1 for as long as all else permits
-  addr, resource, leeway, key_cache_dir, log_format
-                       the flags of these names
-  proxies              addresses, as "10.0.0.0/8", of the proxies in front,
-                       whose X-Forwarded-For or Forwarded says who is calling:
-                       with any_issuer no caller then uses up others' turns
-  token_places         where tokens are looked for besides the Authorization
-                       header: "headers", those of a proxy; "subprotocol",
-                       true for ["…", "bearer." + base64url(token)];
-                       "subprotocol_names" for the one before the token, as in
-                       ["bearer", token]; "subprotocol_prefixes" for what stands
-                       before it in one; "subprotocol_jwt", true for [token];
-                       "query", a parameter; "ignore_authorization", true for
-                       that header not at all
-  max_token_bytes      the longest token, in bytes, that is looked at
-  cache_bytes          memory for verified tokens; negative for no cache
-
-A member of the file that is unknown, or that is there twice, is an error.`,
+` + describeMembers(reflect.TypeFor[fileConfig]()) + `
+A member of the file that is unknown, that is there twice or that has another
+type is an error; all of them are told, each with its line and path.`,
 		example: `
 oidcauth serve --issuer https://id.example.com --audience my-db
 sed 's/^/Authorization: Bearer /' token.txt |
@@ -152,6 +124,7 @@ func (f *serveFlags) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.addr, "addr", "", "listen on this `HOST:PORT`; port 0 picks a free one; without it "+defaultAddr)
 	flags.StringVar(&f.resource, "resource", "", "the `URL` by which clients know this server, for its metadata (RFC 9728); without it the address it listens on, unless that is all interfaces, when no metadata is served")
 	flags.StringVar(&f.keyCacheDir, "key-cache-dir", "", "keep the issuers' public keys in this `DIRECTORY`, so that a restart during an issuer's outage accepts its tokens at once")
+	flags.BoolVar(&f.checkOnly, "check", false, "say what is wrong with the flags and the file, all of it at once, and end: exit code 0 if nothing is")
 	flags.StringVar(&f.logFormat, "log-format", "", "write the log as `FORMAT`, text or json; without it text")
 }
 
@@ -159,6 +132,9 @@ func (f *serveFlags) register(flags *flag.FlagSet) {
 func (f *serveFlags) run(ctx context.Context, std streams, operands []string) error {
 	if err := noOperands(operands); err != nil {
 		return err
+	}
+	if f.checkOnly {
+		return f.check(ctx, std)
 	}
 	cfg, file, err := f.library()
 	if err != nil {
@@ -181,7 +157,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	}
 	s, err := newServer(cfg, firstOf(file.Resource, baseURL(ln.Addr())))
 	if err != nil {
-		return usageError{err}
+		return usageError{f.whichIssuers(cfg, err)}
 	}
 	if local != nil {
 		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer, ownOrigin(file.Resource)); err != nil {
@@ -200,22 +176,26 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
 	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
-	if err == nil {
-		if cfg.Extract, err = file.TokenPlaces.extractor(); err != nil {
-			err = usageError{err}
-		}
-	}
+	cfg.Extract = file.TokenPlaces.extractor()
 	return cfg, file, err
 }
 
-// listenOn opens the address for HTTP.
-func listenOn(ctx context.Context, addr string) (net.Listener, error) {
+// checkAddr reports an address of another form than those to listen on.
+func checkAddr(ctx context.Context, addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
 		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	}
 	if err != nil {
-		return nil, usagef("address %s: want HOST:PORT, such as %s, or :PORT for all interfaces", quoteArgument(addr), defaultAddr)
+		return usagef("address %s: want HOST:PORT, such as %s, or :PORT for all interfaces", quoteArgument(addr), defaultAddr)
+	}
+	return nil
+}
+
+// listenOn opens the address for HTTP.
+func listenOn(ctx context.Context, addr string) (net.Listener, error) {
+	if err := checkAddr(ctx, addr); err != nil {
+		return nil, err
 	}
 	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {

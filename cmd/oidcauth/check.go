@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// check says whether the configuration is right, all that is wrong with it at once,
+// as far as that is known without the network. It makes no files, and listens nowhere.
+func (f *serveFlags) check(ctx context.Context, std streams) error {
+	cfg, file, err := f.library()
+	if err != nil {
+		return err
+	}
+	var wrong several
+	if _, err := newLogger(std.err, firstOf(file.LogFormat, "text")); err != nil {
+		wrong.add(err)
+	}
+	wrong.add(checkAddr(ctx, firstOf(file.Addr, defaultAddr)))
+	local, err := file.LocalIssuer.openIfThere(&cfg)
+	wrong.add(err)
+	if local != nil {
+		defer local.Close()
+	}
+	wrong.add(f.tryLibrary(cfg))
+	if file.Resource != "" {
+		_, err := newMetadata(file.Resource, nil)
+		wrong.add(err)
+	}
+	if err := wrong.err(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(std.out, "oidcauth: the configuration is good: issuers: %d\n", len(issuerURLs(cfg.Issuers)))
+	return err
+}
+
+// tryLibrary reports what the library finds wrong with a configuration.
+func (f *serveFlags) tryLibrary(cfg oidcauth.Config) error {
+	if len(cfg.Issuers) == 0 && cfg.AnyIssuer == nil {
+		return nil // of a local issuer alone, which is not there yet
+	}
+	cfg.KeyCacheDir, cfg.KeepWarm = "", false
+	auth, err := oidcauth.New(cfg)
+	if err != nil {
+		return f.whichIssuers(cfg, err)
+	}
+	return auth.Close()
+}
+
+// whichIssuers returns what is wrong with each issuer, where the library, which told
+// err, names the first alone; or else err.
+func (f *serveFlags) whichIssuers(cfg oidcauth.Config, err error) error {
+	var wrong several
+	for i, issuer := range cfg.Issuers {
+		auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, Leeway: cfg.Leeway})
+		if err == nil {
+			auth.Close()
+			continue
+		}
+		text := strings.TrimPrefix(err.Error(), "oidcauth: ")
+		if i < f.described {
+			text = fmt.Sprintf("%s: issuers[%d]: %s", f.config, i, text)
+		}
+		wrong.add(errors.New(text))
+	}
+	if len(wrong) == 0 {
+		return err
+	}
+	return wrong
+}
