@@ -116,7 +116,8 @@ type Config struct {
 	// issuer. Empty means that challenges do not name one.
 	ResourceMetadataURL string
 
-	// Trace observes key fetches and changes of state. Nil means that nothing is observed.
+	// Trace observes decisions, sessions, tickets, revocations and keys. Nil means that
+	// nothing is observed, and costs nothing.
 	Trace *authtrace.Hooks
 
 	// Logger receives one line for each refused request, for each logout, and for

@@ -21,29 +21,40 @@ import (
 // says, and authenticates it. The request no longer carries the token
 // afterwards, whether it was accepted or not.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
+	if a.watch.Decides() {
+		return a.decideWatched(r.Context(), func() (*Claims, bool, error) { return a.authenticateRequest(r) })
+	}
+	c, _, err := a.authenticateRequest(r)
+	return c, err
+}
+
+// authenticateRequest also tells whether the token was verified before.
+func (a *Authenticator) authenticateRequest(r *http.Request) (c *Claims, remembered bool, err error) {
 	if a.extract != nil {
 		token, err := a.extract(r)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		now := a.now()
 		if claims := a.remembered(token, now); claims != nil {
-			return claims, nil
+			return claims, true, nil
 		}
-		return a.verify(a.CallerContext(r), token, now)
+		c, err = a.verify(a.CallerContext(r), token, now)
+		return c, false, err
 	}
 	token, err := extract.TakeBearer(r)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	now := a.now()
 	if claims := a.remembered(token, now); claims != nil {
-		return claims, nil // without a look at its characters, which were good before
+		return claims, true, nil // without a look at its characters, which were good before
 	}
 	if err := extract.CheckBearer(token); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return a.verify(a.CallerContext(r), token, now)
+	c, err = a.verify(a.CallerContext(r), token, now)
+	return c, false, err
 }
 
 // CallerContext returns the request's context with the caller's address, as
