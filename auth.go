@@ -51,6 +51,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
@@ -79,6 +80,7 @@ type Authenticator struct {
 	extract       Extractor // nil for the Authorization header alone
 	metadataURL   string
 	proxies       []netip.Prefix
+	writeRefusal  func(http.ResponseWriter, *http.Request, error) // nil for the package's own words
 	logger        *slog.Logger
 	clock         func() time.Time          // the program's; nil for time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
@@ -107,6 +109,7 @@ func New(cfg Config) (*Authenticator, error) {
 		extract:       cfg.Extract,
 		metadataURL:   cfg.ResourceMetadataURL,
 		proxies:       slices.Clone(cfg.Proxies),
+		writeRefusal:  cfg.WriteRefusal,
 		logger:        cfg.Logger,
 		clock:         cfg.Now,
 		maxLifetime:   cfg.MaxTokenLifetime,
