@@ -51,26 +51,27 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 	"github.com/oidcauth/oidcauth/internal/verify"
+	"github.com/oidcauth/oidcauth/internal/watch"
 )
 
 // An Authenticator decides whether a token is accepted and what it says. It is
 // safe for concurrent use. Call [Authenticator.Close] when it is no longer needed.
 type Authenticator struct {
 	*trusted
-	trace         authtrace.Hooks
+	watch         *watch.Watch  // nil where nobody observes
 	found         *finder       // nil unless Config.FindIssuer is set
 	anyone        *anyone       // nil unless Config.AnyIssuer is set
 	keyConfig     Config        // what of it key sets are made by
@@ -79,6 +80,7 @@ type Authenticator struct {
 	extract       Extractor // nil for the Authorization header alone
 	metadataURL   string
 	proxies       []netip.Prefix
+	writeRefusal  func(http.ResponseWriter, *http.Request, error) // nil for the package's own words
 	logger        *slog.Logger
 	clock         func() time.Time          // the program's; nil for time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
@@ -107,16 +109,15 @@ func New(cfg Config) (*Authenticator, error) {
 		extract:       cfg.Extract,
 		metadataURL:   cfg.ResourceMetadataURL,
 		proxies:       slices.Clone(cfg.Proxies),
+		writeRefusal:  cfg.WriteRefusal,
 		logger:        cfg.Logger,
 		clock:         cfg.Now,
 		maxLifetime:   cfg.MaxTokenLifetime,
 	}
-	if cfg.Trace != nil {
-		a.trace = *cfg.Trace
-	}
 	if a.logger == nil {
 		a.logger = slog.New(slog.DiscardHandler)
 	}
+	a.watch = watch.New(cfg.Trace, a.logger)
 	a.cache = tokencache.New[Claims](cfg.cacheBytes(), a.now)
 	a.evaluations.New = func() any { return new(verify.Evaluation) }
 	a.env = a.newEnv(cfg)
@@ -167,11 +168,33 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 // is asked, and then no longer than ctx permits; that wait's end is
 // [ErrKeysUnavailable], or [ErrAnswerUnavailable].
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
+	if a.watch.Decides() {
+		return a.decideWatched(ctx, func() (*Claims, bool, error) { return a.authenticate(ctx, token) })
+	}
+	c, _, err := a.authenticate(ctx, token)
+	return c, err
+}
+
+// authenticate also tells whether the token was verified before.
+func (a *Authenticator) authenticate(ctx context.Context, token string) (c *Claims, remembered bool, err error) {
 	now := a.now()
 	if c := a.remembered(token, now); c != nil {
-		return c, nil
+		return c, true, nil
 	}
-	return a.verify(ctx, token, now)
+	c, err = a.verify(ctx, token, now)
+	return c, false, err
+}
+
+// decideWatched has a token judged, and tells the program's hook how that went.
+func (a *Authenticator) decideWatched(ctx context.Context, decide func() (*Claims, bool, error)) (*Claims, error) {
+	start := time.Now()
+	c, remembered, err := decide()
+	issuer := refusal.BearerOf(err).Configured
+	if err == nil {
+		issuer = c.trust.configuredAs()
+	}
+	a.watch.Decided(ctx, start, issuer, remembered, err)
+	return c, err
 }
 
 // tries is how often a token is judged while the issuers change.
@@ -296,9 +319,21 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 	}()
 	e.Begin(a.env, token, now)
 	if err := e.RunAll(ctx); err != nil {
-		return nil, err
+		return nil, ofBearer(err, e)
 	}
 	return e.Whole.(*Claims), nil
+}
+
+// ofBearer notes with a refusal whose token it is of, as far as that is known.
+func ofBearer(err error, e *verify.Evaluation) error {
+	if e.Trust == nil || err == error(errChanged) {
+		return err
+	}
+	b := refusal.Bearer{Configured: e.Trust.Owner.(*trust).configuredAs()}
+	if e.Signed() {
+		b.Issuer, b.Subject = e.Bearer()
+	}
+	return refusal.OfBearer(err, b)
 }
 
 // newEnv says what the checks ask of the Authenticator.
@@ -397,6 +432,7 @@ func (a *Authenticator) Close() error {
 	a.closeIssuers()
 	a.sessions.close(refusal.New(refusal.Key, ErrClosed, "", ""))
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
+	a.watch.Close()
 	return unshared
 }
 

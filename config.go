@@ -116,11 +116,21 @@ type Config struct {
 	// issuer. Empty means that challenges do not name one.
 	ResourceMetadataURL string
 
-	// Trace observes key fetches and changes of state. Nil means that nothing is observed.
+	// WriteRefusal writes the answers of [Authenticator.Refuse] in the program's own
+	// words, as problem details (RFC 9457) or a page for instance, for the refusal err.
+	// w has the headers already, the challenge and Retry-After among them, but for
+	// Content-Type. The answer has the status that [Answer] gives for err, unless the
+	// function writes another one that lets nobody pass: one below 300 is not written.
+	// Say no more to callers than Answer does. Nil means a JSON object.
+	WriteRefusal func(w http.ResponseWriter, r *http.Request, err error)
+
+	// Trace observes decisions, sessions, tickets, revocations and keys. Nil means that
+	// nothing is observed, and costs nothing.
 	Trace *authtrace.Hooks
 
-	// Logger receives one line for each refused request, for each logout, and for
-	// each change of the state of a key set or of the revocation log, and when
+	// Logger receives one line for each refused request, with method, path without query,
+	// the client by Proxies, the header X-Request-Id, and issuer and subject of a token
+	// whose signature held; for each logout, and for each change of the state of a key set or of the revocation log, and when
 	// revocations begin and cease to wait to be shared; never a token. Nil means
 	// no logging.
 	Logger *slog.Logger

@@ -136,10 +136,7 @@ func wrapField(field string, err error) error {
 }
 
 func (a *Authenticator) fetchDone(e keyset.Event) {
-	if a.trace.KeysFetched == nil {
-		return
-	}
-	a.trace.KeysFetched(authtrace.KeyFetch{
+	a.watch.KeysFetched(authtrace.KeyFetch{
 		Issuer: e.Issuer, URL: e.URL, Lookup: e.Lookup, Duration: e.Duration,
 		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: fetch.Cause(e.Err),
 		DiscoveryErr: fetch.Cause(e.DiscoveryErr),
@@ -169,11 +166,9 @@ func (a *Authenticator) noneUsable(issuer string, err error) {
 }
 
 func (a *Authenticator) traceState(issuer string, from, to keyset.State, err error) {
-	if a.trace.KeysState != nil {
-		a.trace.KeysState(authtrace.KeyState{
-			Issuer: issuer, From: authtrace.State(from.String()), To: authtrace.State(to.String()), Err: fetch.Cause(err),
-		})
-	}
+	a.watch.KeysState(authtrace.KeyState{
+		Issuer: issuer, From: authtrace.State(from.String()), To: authtrace.State(to.String()), Err: fetch.Cause(err),
+	})
 }
 
 // keysGone ends the sessions under keys that are trusted no more, except where

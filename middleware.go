@@ -15,35 +15,47 @@ import (
 	"github.com/oidcauth/oidcauth/internal/extract"
 	"github.com/oidcauth/oidcauth/internal/forwarded"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/reply"
 )
 
 // AuthenticateRequest takes the token out of the request, as [Config.Extract]
 // says, and authenticates it. The request no longer carries the token
 // afterwards, whether it was accepted or not.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
+	if a.watch.Decides() {
+		return a.decideWatched(r.Context(), func() (*Claims, bool, error) { return a.authenticateRequest(r) })
+	}
+	c, _, err := a.authenticateRequest(r)
+	return c, err
+}
+
+// authenticateRequest also tells whether the token was verified before.
+func (a *Authenticator) authenticateRequest(r *http.Request) (c *Claims, remembered bool, err error) {
 	if a.extract != nil {
 		token, err := a.extract(r)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		now := a.now()
 		if claims := a.remembered(token, now); claims != nil {
-			return claims, nil
+			return claims, true, nil
 		}
-		return a.verify(a.CallerContext(r), token, now)
+		c, err = a.verify(a.CallerContext(r), token, now)
+		return c, false, err
 	}
 	token, err := extract.TakeBearer(r)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	now := a.now()
 	if claims := a.remembered(token, now); claims != nil {
-		return claims, nil // without a look at its characters, which were good before
+		return claims, true, nil // without a look at its characters, which were good before
 	}
 	if err := extract.CheckBearer(token); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return a.verify(a.CallerContext(r), token, now)
+	c, err = a.verify(a.CallerContext(r), token, now)
+	return c, false, err
 }
 
 // CallerContext returns the request's context with the caller's address, as
@@ -105,18 +117,16 @@ func newGuarded(ctx context.Context, r *http.Request, claims *Claims) *http.Requ
 // Refuse answers a request that err stands against: an error of this package,
 // from [Authenticator.AuthenticateRequest] or [Require] for instance. The answer
 // is 400, 401, 403 or 503 with a challenge (RFC 6750, section 3) and a JSON body
-// {"error", "error_description"}; for any other error it is 500. It says to the
-// caller what kind of fault it is; what exactly was got and wanted goes to
-// [Config.Logger].
+// {"error", "error_description"}, unless [Config.WriteRefusal] writes it; for any
+// other error it is 500. It says to the caller what kind of fault it is; what exactly
+// was got and wanted goes to [Config.Logger].
 func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	asked.From(r.Context()).Refuse()
 	answer := refusal.Find(err)
-	a.logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
-		slog.Int("status", answer.Status), slog.String("reason", err.Error()))
+	a.logRefusal(r, answer, err)
 
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if answer.Status < 500 {
 		h.Set("WWW-Authenticate", a.challenge(answer))
@@ -124,11 +134,41 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 	if answer.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter(err))
 	}
+	if a.writeRefusal != nil {
+		own := reply.NewWriter(w, answer.Status)
+		a.writeRefusal(own, r, err)
+		own.Finish()
+		return
+	}
+	h.Set("Content-Type", "application/json")
 	w.WriteHeader(answer.Status)
 	if r.Method == http.MethodHead {
 		return
 	}
 	json.NewEncoder(w).Encode(map[string]string{"error": answer.Name(), "error_description": answer.Description})
+}
+
+// logRefusal writes the line about a refused request, or about one that the program
+// failed at. It names the bearer only of a token whose signature held.
+func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err error) {
+	level, text := slog.LevelInfo, "request refused"
+	if answer.Err == nil {
+		level, text = slog.LevelError, "request failed"
+	}
+	ctx := r.Context()
+	if !a.logger.Enabled(ctx, level) {
+		return
+	}
+	reason := "no error"
+	if err != nil {
+		reason = err.Error()
+	}
+	attrs := append([]slog.Attr{slog.Int("status", answer.Status), slog.String("reason", reason)}, reply.Attrs(r, a.proxies)...)
+	b := refusal.BearerOf(err)
+	if c, ok := FromContext(ctx); ok && b.Issuer == "" && c.key != nil {
+		b.Issuer, b.Subject = c.Issuer(), c.Subject()
+	}
+	a.logger.LogAttrs(ctx, level, text, append(attrs, reply.Bearer(b.Issuer, b.Subject)...)...)
 }
 
 // challenge returns the WWW-Authenticate header. A caller that sent no token gets

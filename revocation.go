@@ -30,7 +30,7 @@ const lastingYears = 100
 func (a *Authenticator) newRevocations(cfg Config) *revoked.List {
 	l := revoked.NewList(revoked.Config{
 		Now: a.now, Logger: a.logger, Incomplete: cfg.Revocations != nil && cfg.RequireRevocations,
-		Revoked: a.endRevoked, Lost: a.endUnknown,
+		Revoked: a.newlyRevoked, Lost: a.endUnknown,
 	})
 	l.LimitLogouts(maxLogouts)
 	return l
@@ -245,6 +245,17 @@ func (a *Authenticator) checkRevoked(c *Claims, k *keyset.Key, now time.Time) er
 		return a.revocations.Check(&t, now, nil)
 	}
 	return a.revocations.Check(&t, now, &c.unrevoked)
+}
+
+// newlyRevoked ends the sessions that a revocation matches which holds from now on,
+// and then tells of it.
+func (a *Authenticator) newlyRevoked(r *revoked.Revocation) {
+	a.endRevoked(r)
+	name, _, _ := strings.Cut(r.Issuer, "|")
+	if known := a.issuers.Load().Find(name); known != nil {
+		name = known[0].URL // of a tenant the template's, which does not grow in number
+	}
+	a.watch.Revoked(a.watch.Name(name), r.By())
 }
 
 // endRevoked ends the sessions that a revocation matches.

@@ -55,6 +55,21 @@ func (b *sessionBase) Value(key any) any {
 	return b.Context.Value(key)
 }
 
+// A startedContext says when a session began that somebody observes: no other has to
+// bear the memory.
+type startedContext struct {
+	context.Context
+	at time.Time
+}
+
+// observed returns when the session began if anybody observes it.
+func (s *Session) observed() (started time.Time, is bool) {
+	if c, ok := s.base.Context.(*startedContext); ok {
+		return c.at, true
+	}
+	return time.Time{}, false
+}
+
 // A warning is one call of [Session.OnExpiring].
 type warning struct {
 	session *Session
@@ -75,6 +90,9 @@ type warning struct {
 // [Config.FindIssuer] has to be asked again, and then no longer than ctx permits.
 func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session {
 	s := &Session{auth: a, base: sessionBase{context.WithoutCancel(withoutCaller(ctx))}}
+	if a.watch.Sessions() {
+		s.base.Context = &startedContext{s.base.Context, time.Now()}
+	}
 	s.ctx, s.cancel = context.WithCancelCause(&s.base)
 	err := a.checkOwn(claims)
 	if err == nil {
@@ -264,8 +282,12 @@ func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	if only != nil && s.grant.Load() != only {
 		return true, nil
 	}
+	fresh := s.grant.Load() == nil
 	if !x.enter(s, g) {
 		return false, nil
+	}
+	if started, is := s.observed(); is && fresh {
+		s.auth.watch.SessionStarted(c.trust.configuredAs(), started)
 	}
 	for w := s.warnings; w != nil; w = w.next {
 		x.setWarning(w, c)
@@ -303,6 +325,9 @@ func (s *Session) endUnder(g *grant, cause error) bool {
 // never waits: what a context calls when it ends has a goroutine of its own.
 func (s *Session) finish(cause error) {
 	s.cancel(cause)
+	if started, is := s.observed(); is {
+		s.auth.watch.SessionEnded(s.Claims().trust.configuredAs(), started, cause)
+	}
 	for w := s.warnings; w != nil; w = w.next {
 		s.auth.sessions.warnings.Unset(&w.alarm)
 	}
@@ -325,7 +350,24 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if was := s.Claims(); c.record.Identity != was.record.Identity {
 		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String()), refusal.Quote(was.record.Identity.String()))
 	}
-	return s.liveBy(atOnce, c, nil)
+	if c, err = s.liveBy(atOnce, c, nil); err == nil {
+		s.tellRenewed(c)
+	}
+	return c, err
+}
+
+// tellRenewed tells whoever observes of a token that the session lives by now, if it
+// lives.
+func (s *Session) tellRenewed(c *Claims) {
+	started, is := s.observed()
+	if !is {
+		return
+	}
+	s.mu.Lock() // so that its end is told later
+	defer s.mu.Unlock()
+	if s.ctx.Err() == nil {
+		s.auth.watch.SessionRenewed(c.trust.configuredAs(), started)
+	}
 }
 
 // OnExpiring has f called, in its own goroutine, when the session has no longer

@@ -45,6 +45,7 @@ func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
 	if a.closed.Load() {
 		return refusal.New(refusal.Issuer, ErrClosed, "", "")
 	}
+	a.nameIssuers(issuers)
 	next := new(issuerTable)
 	err := a.fillTable(next, a.issuers.Load(), issuers)
 	if err != nil {
@@ -57,6 +58,22 @@ func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
 	}
 	a.changed(before, next)
 	return nil
+}
+
+// nameIssuers says whose names hooks may be told: also of those that are on their way
+// out or in.
+func (a *Authenticator) nameIssuers(next []Issuer) {
+	if a.watch == nil {
+		return
+	}
+	var names, now []string
+	for n := range next {
+		names = append(names, next[n].URL)
+	}
+	for _, t := range a.issuers.Load().order {
+		now = append(now, t.URL)
+	}
+	a.watch.Names(now, names)
 }
 
 // fillTable puts valid descriptions into the next table: for what says the same as in

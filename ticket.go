@@ -52,6 +52,31 @@ func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database str
 // checkTicket checks the ticket, then the token that it stands for. What it returns
 // uses the ticket up. Where the issuers have changed meanwhile, it checks anew.
 func (a *Authenticator) checkTicket(r *http.Request, text, database string) (ticket.Checked, error) {
+	if a.watch.Tickets() {
+		return a.checkTicketWatched(r, text, database)
+	}
+	return a.judgeTicket(r, text, database)
+}
+
+// checkTicketWatched is checkTicket, and tells the program's hook how it went, up to
+// the use.
+func (a *Authenticator) checkTicketWatched(r *http.Request, text, database string) (ticket.Checked, error) {
+	start := time.Now()
+	checked, err := a.judgeTicket(r, text, database)
+	if err != nil {
+		a.watch.Ticket(r.Context(), start, refusal.BearerOf(err).Configured, err)
+		return checked, err
+	}
+	use, issuer := checked.Use, checked.Claims.(*Claims).trust.configuredAs()
+	checked.Use = func() error {
+		err := use()
+		a.watch.Ticket(r.Context(), start, issuer, err)
+		return err
+	}
+	return checked, nil
+}
+
+func (a *Authenticator) judgeTicket(r *http.Request, text, database string) (ticket.Checked, error) {
 	for try := 1; ; try++ {
 		epoch := a.epoch.Load()
 		checked, err := a.checkTicketOnce(r, text, database)

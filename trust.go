@@ -94,6 +94,15 @@ func newTrust(i Issuer, leeway time.Duration, keys *keyPlace, around roster.Plac
 	return t
 }
 
+// configuredAs returns the issuer's URL where it is one of those that the program
+// lists, and nothing where it was found or is a stranger's.
+func (t *trust) configuredAs() string {
+	if t.foundAs != "" || t.strangers != nil {
+		return ""
+	}
+	return t.URL
+}
+
 // follows reports whether the description has been behind all of these, so that what
 // it decided about did not fit any of them.
 func (t *trust) follows(before []*verify.Trust) bool {

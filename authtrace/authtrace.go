@@ -6,24 +6,135 @@
 //		Trace:   &authtrace.Hooks{KeysFetched: func(f authtrace.KeyFetch) { fetches.Observe(f.Duration.Seconds()) }},
 //	})
 //
-// What hooks receive holds no token and no claim. A hook that is nil costs nothing.
+// What hooks receive holds no token and no claim. An issuer is named only where it is
+// configured, so that names can be labels of metrics: there is no end of those that
+// strangers choose. A hook that is nil costs nothing, not even a look at a clock.
+//
+// Hooks observe and decide nothing. One that panics is called again the next time; its
+// first panic is logged, with [oidcauth.Config.Logger]. What one that is slow holds up
+// is said at [Hooks].
+//
+// [oidcauth.Config.Logger]: https://pkg.go.dev/github.com/oidcauth/oidcauth#Config
 package authtrace
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
-// Hooks are called from background work, perhaps by several goroutines at once:
-// they must not block. Any of them may be nil.
+// Hooks are what a program observes by. Any of them may be nil.
+//
+// Decided and Ticket are called by whoever asked, before they get their answer, and by
+// several goroutines at once: what such a hook takes, this one call takes longer, and
+// no other. All the others are called by one goroutine of the Authenticator, one at a
+// time and in the order in which things happened, which never waits for them: a slow
+// one delays the hooks behind it and nothing else. Up to 262,144 events wait for their
+// turn; of those beyond Missed tells how many. Close gives waiting events a second.
+//
+// A hook must not call Close, SetIssuers or end a session that it is told of.
 type Hooks struct {
+	// Decided is called for each token that Authenticate, AuthenticateRequest, the
+	// middlewares or Renew decided about, and for each request without one. The context
+	// is that of the call.
+	Decided func(context.Context, Decision)
+
+	// Ticket is called for each ticket that was to be used.
+	Ticket func(context.Context, Decision)
+
 	// KeysFetched is called after each attempt to fetch an issuer's keys.
 	KeysFetched func(KeyFetch)
 
 	// KeysState is called when an issuer's key set enters another state.
 	KeysState func(KeyState)
+
+	// SessionStarted is called when a session begins to live. One that never did,
+	// because its token was refused, is not told of.
+	SessionStarted func(Session)
+
+	// SessionRenewed is called when a live session is put under another token.
+	SessionRenewed func(Session)
+
+	// SessionEnded is called once for each session that was started, when it ends.
+	SessionEnded func(Session)
+
+	// Revoked is called for each revocation that begins to hold in this process: by the
+	// program's word, by a logout, or by the log that servers share, which tells all
+	// that it has when the process starts.
+	Revoked func(Revocation)
+
+	// Missed is called in the place of events that no longer found room.
+	Missed func(Missed)
+}
+
+// Accepted is the outcome of a token that was accepted.
+const Accepted = "accepted"
+
+// A Decision is what became of one token.
+type Decision struct {
+	// Outcome is [Accepted], or says why not: the name of the error in lower case
+	// without "Err", such as "no_token", "expired", "keys_unavailable" for
+	// ErrKeysUnavailable. It is "other" for an error that is none of oidcauth's, an
+	// [oidcauth.Extractor] of the program's own may have one. There are some twenty.
+	//
+	// [oidcauth.Extractor]: https://pkg.go.dev/github.com/oidcauth/oidcauth#Extractor
+	Outcome string
+
+	// Check is the check that failed, as a step of an explain.Report is named. Empty for
+	// a token that was accepted.
+	Check string
+
+	// Status is the HTTP status that tells a caller of the outcome, 200 if accepted.
+	Status int
+
+	// Issuer is the URL of the configured issuer that the token names. Unless the
+	// outcome is one that follows a good signature, anybody may have named it. Empty for
+	// no issuer, and for one that only Config.FindIssuer or Config.AnyIssuer accepts.
+	Issuer string
+
+	// Remembered says that the token was verified before, and only what can change since
+	// was looked at.
+	Remembered bool
+
+	Start    time.Time     // when it was asked, by the clock of the machine
+	Duration time.Duration // until the answer, waiting for keys included
+}
+
+// A Session is what a hook is told of a session.
+type Session struct {
+	// Issuer is the URL of the configured issuer of its token, or empty.
+	Issuer string
+
+	// Outcome says why it ended, as in [Decision]; "closed" where the program closed
+	// it, or the Authenticator. Empty while it lives.
+	Outcome string
+
+	Started time.Time // by the clock of the machine
+	At      time.Time // when it started, was renewed or ended
+
+	// Live is how many sessions live now, so that a gauge can be set instead of counted.
+	Live int
+}
+
+// A Revocation is what a hook is told of a revocation.
+type Revocation struct {
+	// Issuer is the URL of the configured issuer whose tokens it withdraws. Empty for
+	// those of any, or of one that is not configured.
+	Issuer string
+
+	// By is the most telling thing that the tokens have in common: "token", "session",
+	// "subject", "key", "issuer" or "time".
+	By string
+}
+
+// Missed are events that were not told, because hooks were too slow.
+type Missed struct {
+	Events int // since the last event that was told
+	Live   int // sessions that live now
 }
 
 // A KeyFetch is one attempt to fetch an issuer's keys.
 type KeyFetch struct {
-	Issuer      string        // the issuer's URL
+	Issuer      string        // the URL of the configured issuer; empty for another
 	URL         string        // of the keys; empty when it could not be discovered
 	Lookup      bool          // a token waited for it; otherwise a refresh in the background
 	Duration    time.Duration // how long it took
@@ -40,7 +151,7 @@ type KeyFetch struct {
 
 // A KeyState is the passage of an issuer's key set from one state to another.
 type KeyState struct {
-	Issuer   string // the issuer's URL
+	Issuer   string // the URL of the configured issuer; empty for another
 	From, To State  // the state it left, and the one it is in
 	Err      error  // the failure behind it, if one is
 }

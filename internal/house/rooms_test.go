@@ -11,7 +11,7 @@ import (
 var floors = [][]string{
 	{"internal/quote", "internal/sigcheck"},
 	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house", "internal/mutation", "internal/byvalue", "internal/panics", "internal/roster"},
-	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/supplement"},
+	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/supplement", "internal/watch", "internal/reply"},
 	{"internal/policy", "internal/strangers"},
 	{"internal/verify"},
 	{"."},

@@ -25,6 +25,14 @@ func Value(s string) string {
 	return fmt.Sprintf("%q… (%d bytes)", s[:cut], len(s))
 }
 
+// Plain makes s fit for a line without quotes around it: what cannot be printed is
+// written as in Go.
+func Plain(s string) string {
+	text := Value(s)
+	end := strings.LastIndexByte(text, '"')
+	return text[1:end] + text[end+1:]
+}
+
 // List lists values the way [Value] shows one.
 func List(values []string) string {
 	var b strings.Builder

@@ -24,6 +24,23 @@ func TestValue(t *testing.T) {
 	}
 }
 
+func TestPlain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, in, want string }{
+		{"short", "a", "a"},
+		{"empty", "", ""},
+		{"not ASCII", "é", "é"},
+		{"a line break", "a\nb", `a\nb`},
+		{"quotes", `"a"`, `\"a\"`},
+		{"no text", "a\xff", `a\xff`},
+		{"longer", strings.Repeat("a", 129), strings.Repeat("a", 128) + `… (129 bytes)`},
+	} {
+		if got := quote.Plain(tt.in); got != tt.want {
+			t.Errorf("%s: Plain() = %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestList(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

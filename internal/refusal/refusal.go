@@ -16,6 +16,7 @@ type Refusal struct {
 	Err   error  // the sentinel, possibly joined with its cause
 
 	retryAfter time.Duration
+	bearer     Bearer
 }
 
 // New refuses with a sentinel.

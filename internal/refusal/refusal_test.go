@@ -104,3 +104,37 @@ func TestQuote(t *testing.T) {
 		t.Errorf("QuoteAll() of ten = %s, want eight and how many more", got)
 	}
 }
+
+// Every sentinel has a short name of its own, and nothing else has one.
+func TestOutcome(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{refusal.Other: true}
+	for _, e := range refusal.Table() {
+		name := refusal.Outcome(refusal.Because(refusal.Rules, e.Err, refusal.ErrRule))
+		if seen[name] {
+			t.Errorf("%v is called %q, as another is", e.Err, name)
+		}
+		seen[name] = true
+	}
+	for _, err := range []error{nil, errors.New("disk full")} {
+		if name := refusal.Outcome(err); name != refusal.Other {
+			t.Errorf("%v is called %q, want %q", err, name, refusal.Other)
+		}
+	}
+}
+
+// A refusal bears its bearer through whatever wraps it, and the original is as it was.
+func TestOfBearer(t *testing.T) {
+	t.Parallel()
+	b := refusal.Bearer{Issuer: "i", Subject: "s", Configured: "c"}
+	original := refusal.New(refusal.Expiry, refusal.ErrExpired, "x", "y")
+	err := fmt.Errorf("wrapped: %w", refusal.OfBearer(original, b))
+	if got := refusal.BearerOf(err); got != b || !errors.Is(err, refusal.ErrExpired) || refusal.CheckOf(err) != refusal.Expiry {
+		t.Errorf("BearerOf() = %+v, check %q of %v, want %+v", got, refusal.CheckOf(err), err, b)
+	}
+	for _, err := range []error{nil, original, errors.New("another"), refusal.OfBearer(errors.New("another"), b)} {
+		if got := refusal.BearerOf(err); got != (refusal.Bearer{}) {
+			t.Errorf("BearerOf(%v) = %+v, want none", err, got)
+		}
+	}
+}

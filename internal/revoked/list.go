@@ -61,6 +61,9 @@ type List struct {
 // vain. The zero value is a token's that never was.
 type Mark struct{ generation atomic.Uint64 }
 
+// By returns the name of the most telling thing that a revocation matches by.
+func (r *Revocation) By() string { return fieldNames[keyOf(r).field] }
+
 // An entryKey finds revocations by the one most telling thing that they match.
 type entryKey struct {
 	field entryField
@@ -77,6 +80,8 @@ const (
 	entryKeyID
 	entryIssuer
 )
+
+var fieldNames = [...]string{"time", "token", "session", "subject", "key", "issuer"}
 
 type entry struct {
 	Revocation

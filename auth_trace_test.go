@@ -1,0 +1,210 @@
+package oidcauth_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A witness remembers the last decision it was told of, and how many there were.
+type witness struct {
+	mu    sync.Mutex // guards what follows
+	last  authtrace.Decision
+	ctx   context.Context
+	count int
+}
+
+func (w *witness) decided(ctx context.Context, d authtrace.Decision) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.last, w.ctx = d, ctx
+	w.count++
+}
+
+// Each decision is told once, with the issuer only where it is configured.
+func TestTrace_Decided(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		found, alsoTrusted := newIssuer(t, oidctest.Config{URL: "https://found.test"})
+		stranger, _ := newIssuer(t, oidctest.Config{URL: "https://stranger.test"})
+		var w witness
+		cfg := open(oidctest.Client(issuer, found, stranger), oidcauth.AnyIssuer{})
+		cfg.Issuers = []oidcauth.Issuer{trusted}
+		cfg.FindIssuer = func(_ context.Context, url string) ([]oidcauth.Issuer, error) {
+			if url == found.URL() {
+				return []oidcauth.Issuer{alsoTrusted}, nil
+			}
+			return nil, nil
+		}
+		cfg.Trace = &authtrace.Hooks{Decided: w.decided}
+		a := newAuthenticator(t, cfg)
+		good := issuer.Token(nil)
+		for _, tt := range []struct {
+			name, token            string
+			outcome, check, issuer string
+			remembered             bool
+		}{
+			{"first use", good, "accepted", "", issuer.URL(), false},
+			{"second use", good, "accepted", "", issuer.URL(), true},
+			{"no JWT", "x", "malformed_token", "form", "", false},
+			{"expired", issuer.Token(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}), "expired", "expiry", issuer.URL(), false},
+			{"another audience", issuer.Token(map[string]any{"aud": "shop"}), "audience", "audience", issuer.URL(), false},
+			{"forged", good[:len(good)-8] + "AAAAAAAA", "signature", "signature", issuer.URL(), false},
+			{"an unknown key", madeUp(issuer.URL()), "unknown_key", "key", issuer.URL(), false},
+			{"no address", madeUp("nobody"), "unknown_issuer", "issuer", "", false},
+			{"found", found.Token(nil), "accepted", "", "", false},
+			{"found, expired", found.Token(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}), "expired", "expiry", "", false},
+			{"a stranger's", stranger.Token(nil), "accepted", "", "", false},
+			{"a stranger's, expired", stranger.Token(map[string]any{"exp": time.Now().Add(-time.Hour).Unix()}), "expired", "expiry", "", false},
+		} {
+			before := w.count
+			ctx := context.WithValue(t.Context(), key{}, tt.name)
+			_, err := a.Authenticate(ctx, tt.token)
+			if w.count != before+1 || w.ctx.Value(key{}) != tt.name {
+				t.Errorf("%s: told %d times, context of %v", tt.name, w.count-before, w.ctx.Value(key{}))
+			}
+			status := 200
+			if err != nil {
+				status, _, _ = oidcauth.Answer(err)
+			}
+			want := authtrace.Decision{Outcome: tt.outcome, Check: tt.check, Status: status, Issuer: tt.issuer, Remembered: tt.remembered, Start: w.last.Start, Duration: w.last.Duration}
+			if w.last != want || w.last.Start.IsZero() || w.last.Duration < 0 {
+				t.Errorf("%s: told %+v, want %+v", tt.name, w.last, want)
+			}
+			if text := fmt.Sprint(w.last); strings.Contains(text, oidctest.DefaultSubject) || strings.Contains(text, tt.token) && len(tt.token) > 1 {
+				t.Errorf("%s: told of the token or its claims: %s", tt.name, text)
+			}
+		}
+	})
+}
+
+type key struct{}
+
+// Requests are told of once, whichever way they come in, those without token included.
+func TestTrace_DecidedRequest(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	for name, extract := range map[string]oidcauth.Extractor{"default": nil, "extractor": oidcauth.BearerToken} {
+		var w witness
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Extract: extract, Trace: &authtrace.Hooks{Decided: w.decided},
+		})
+		handler := a.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		good := "Authorization: Bearer " + issuer.Token(nil)
+		for i, tt := range []struct {
+			headers []string
+			outcome string
+		}{
+			{nil, "no_token"},
+			{[]string{good}, "accepted"},
+			{[]string{good}, "accepted"},
+			{[]string{"Authorization: Bearer a b"}, "malformed_request"},
+			{[]string{"Authorization: Bearer x"}, "malformed_token"},
+		} {
+			handler.ServeHTTP(httptest.NewRecorder(), newRequest(t, "GET /", tt.headers...))
+			if w.count != i+1 || w.last.Outcome != tt.outcome || w.last.Remembered != (i == 2) {
+				t.Errorf("%s, request %d: told %d times, last of %+v, want %s", name, i, w.count, w.last, tt.outcome)
+			}
+		}
+	}
+}
+
+// Each use of a ticket is told once.
+func TestTrace_Ticket(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	local := newLocal(t, localissuer.Config{})
+	var w witness
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(), Trace: &authtrace.Hooks{Ticket: w.decided},
+	})
+	ticket, err := local.Ticket(from(), authenticate(t, a, issuer.Token(nil)), "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, tt := range []struct{ ticket, database, outcome, issuer string }{
+		{"x", "db", "malformed_token", ""},
+		{ticket, "other", "audience", ""},
+		{ticket, "db", "accepted", issuer.URL()},
+		{ticket, "db", "ticket_used", issuer.URL()},
+	} {
+		_, err := a.AuthenticateTicket(from(), tt.ticket, tt.database)
+		if w.count != i+1 || w.last.Outcome != tt.outcome || w.last.Issuer != tt.issuer {
+			t.Errorf("use %d: %v, told %d times, last of %+v, want %s of %q", i, err, w.count, w.last, tt.outcome, tt.issuer)
+		}
+	}
+}
+
+// Without hooks nothing is allocated and no clock is read for them, and the hook of a
+// remembered token allocates nothing either.
+func TestTrace_Cost(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	token := issuer.Token(nil)
+	var told atomic.Int64
+	for _, tt := range []struct {
+		name  string
+		trace *authtrace.Hooks
+	}{
+		{"no hooks", nil},
+		{"other hooks", &authtrace.Hooks{KeysFetched: func(authtrace.KeyFetch) {}}},
+		{"the hook of decisions", &authtrace.Hooks{Decided: func(context.Context, authtrace.Decision) { told.Add(1) }}},
+	} {
+		var readings int
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Trace: tt.trace,
+			Now: func() time.Time { readings++; return time.Now() },
+		})
+		authenticate(t, a, token)
+		ctx := t.Context()
+		readings = 0
+		allocs := testing.AllocsPerRun(100, func() {
+			if _, err := a.Authenticate(ctx, token); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocs != 0 || readings != 101 {
+			t.Errorf("%s: %v allocations, %d readings of Config.Now for 101 uses, want none and 101", tt.name, allocs, readings)
+		}
+	}
+	if told.Load() != 102 {
+		t.Errorf("told %d times, want 102", told.Load())
+	}
+}
+
+// A hook that panics changes no answer.
+func TestTrace_Panics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		fail := func() { panic("a hook") }
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Trace: &authtrace.Hooks{
+				Decided:        func(context.Context, authtrace.Decision) { fail() },
+				KeysFetched:    func(authtrace.KeyFetch) { fail() },
+				KeysState:      func(authtrace.KeyState) { fail() },
+				SessionStarted: func(authtrace.Session) { fail() }, SessionRenewed: func(authtrace.Session) { fail() },
+				SessionEnded: func(authtrace.Session) { fail() }, Revoked: func(authtrace.Revocation) { fail() },
+			},
+		})
+		s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(nil)))
+		if _, err := s.Renew(t.Context(), issuer.Token(map[string]any{"jti": "2"})); err != nil {
+			t.Errorf("Renew() error = %v", err)
+		}
+		wants(t, a, "x", oidcauth.ErrMalformedToken)
+		revoke(t, a, oidcauth.Revocation{TokenID: "2"})
+		expectEnd(t, s, oidcauth.ErrRevoked)
+	})
+}

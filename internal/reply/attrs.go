@@ -1,0 +1,41 @@
+// Package reply has what is told about a request that is refused: the attributes of the
+// log line, and an answer whose status a program's own text cannot turn into a grant.
+package reply
+
+import (
+	"log/slog"
+	"net/http"
+	"net/netip"
+
+	"github.com/oidcauth/oidcauth/internal/forwarded"
+	"github.com/oidcauth/oidcauth/internal/quote"
+)
+
+// Attrs describes the request in a log line: "method"; "path", without the query, which
+// may hold a token; "client", the address it came from by the word of proxies; and
+// "request_id", the header X-Request-Id, whoever wrote it. What is not known is left out,
+// and whatever the caller chose is made fit for one line.
+func Attrs(r *http.Request, proxies []netip.Prefix) []slog.Attr {
+	attrs := []slog.Attr{slog.String("method", quote.Plain(r.Method))}
+	if r.URL != nil {
+		attrs = append(attrs, slog.String("path", quote.Plain(r.URL.Path)))
+	}
+	if client := forwarded.Caller(r, proxies); client.IsValid() {
+		attrs = append(attrs, slog.String("client", client.String()))
+	}
+	if id := r.Header["X-Request-Id"]; len(id) == 1 && id[0] != "" {
+		attrs = append(attrs, slog.String("request_id", quote.Plain(id[0])))
+	}
+	return attrs
+}
+
+// Bearer describes whose token a request came with, where that is known.
+func Bearer(issuer, subject string) (attrs []slog.Attr) {
+	if issuer != "" {
+		attrs = append(attrs, slog.String("issuer", quote.Plain(issuer)))
+	}
+	if subject != "" {
+		attrs = append(attrs, slog.String("subject", quote.Plain(subject)))
+	}
+	return attrs
+}

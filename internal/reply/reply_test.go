@@ -1,0 +1,97 @@
+package reply_test
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/reply"
+)
+
+func TestAttrs(t *testing.T) {
+	t.Parallel()
+	proxies := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} // that of httptest's requests
+	long := strings.Repeat("a", 200)
+	for _, tt := range []struct {
+		name   string
+		change func(*http.Request)
+		want   []string
+	}{
+		{"as it is", func(*http.Request) {}, []string{"method=GET", "path=/a/b", "client=192.0.2.1"}},
+		{"of a proxy's client", func(r *http.Request) { r.Header.Set("X-Forwarded-For", "203.0.113.9") }, []string{"method=GET", "path=/a/b", "client=203.0.113.9"}},
+		{"without address", func(r *http.Request) { r.RemoteAddr = "@" }, []string{"method=GET", "path=/a/b"}},
+		{"without URL", func(r *http.Request) { r.URL, r.RemoteAddr = nil, "" }, []string{"method=GET"}},
+		{"with an ID", func(r *http.Request) { r.Header.Set("X-Request-ID", "r-1") }, []string{"method=GET", "path=/a/b", "client=192.0.2.1", "request_id=r-1"}},
+		{"with two IDs", func(r *http.Request) { r.Header["X-Request-Id"] = []string{"a", "b"} }, []string{"method=GET", "path=/a/b", "client=192.0.2.1"}},
+		{"with a line break", func(r *http.Request) { r.URL.Path, r.RemoteAddr = "/\nlevel=ERROR", "" }, []string{"method=GET", `path=/\nlevel=ERROR`}},
+		{"too long", func(r *http.Request) { r.Method, r.URL.Path, r.RemoteAddr = long, long, "" }, []string{
+			"method=" + long[:128] + "… (200 bytes)", "path=" + long[:128] + "… (200 bytes)",
+		}},
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/a/b?access_token=secret", nil)
+		tt.change(r)
+		if got := texts(reply.Attrs(r, proxies)); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: Attrs() = %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestBearer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		issuer, subject string
+		want            []string
+	}{
+		{"", "", nil},
+		{"i", "", []string{"issuer=i"}},
+		{"i", "a\nb", []string{"issuer=i", `subject=a\nb`}},
+	} {
+		if got := texts(reply.Bearer(tt.issuer, tt.subject)); !slices.Equal(got, tt.want) {
+			t.Errorf("Bearer(%q, %q) = %q, want %q", tt.issuer, tt.subject, got, tt.want)
+		}
+	}
+}
+
+func texts(attrs []slog.Attr) (all []string) {
+	for _, a := range attrs {
+		all = append(all, a.String())
+	}
+	return all
+}
+
+// Whatever is written, nothing below 300 gets out.
+func TestWriter(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		write func(http.ResponseWriter)
+		want  int
+		body  string
+	}{
+		{"nothing", func(http.ResponseWriter) {}, 401, ""},
+		{"a body", func(w http.ResponseWriter) { io.WriteString(w, "no") }, 401, "no"},
+		{"its status", func(w http.ResponseWriter) { w.WriteHeader(401); io.WriteString(w, "no") }, 401, "no"},
+		{"200", func(w http.ResponseWriter) { w.WriteHeader(200); io.WriteString(w, "no") }, 401, "no"},
+		{"204", func(w http.ResponseWriter) { w.WriteHeader(204) }, 401, ""},
+		{"101", func(w http.ResponseWriter) { w.WriteHeader(101) }, 401, ""},
+		{"zero", func(w http.ResponseWriter) { w.WriteHeader(0) }, 401, ""},
+		{"600", func(w http.ResponseWriter) { w.WriteHeader(600) }, 401, ""},
+		{"a redirect", func(w http.ResponseWriter) { w.WriteHeader(302) }, 302, ""},
+		{"500", func(w http.ResponseWriter) { w.WriteHeader(500) }, 500, ""},
+		{"two", func(w http.ResponseWriter) { w.WriteHeader(403); w.WriteHeader(200) }, 403, ""},
+		{"a flush", func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }, 401, ""},
+	} {
+		rec := httptest.NewRecorder()
+		w := reply.NewWriter(rec, 401)
+		tt.write(w)
+		w.Finish()
+		if rec.Code != tt.want || rec.Body.String() != tt.body {
+			t.Errorf("%s: status %d, body %q, want %d, %q", tt.name, rec.Code, rec.Body, tt.want, tt.body)
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package oidcauth_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// The line about a refusal says which request it was, and whose token, if its signature
+// held.
+func TestRefuse_Line(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{URL: "https://i.test"})
+	second := trusted
+	second.Name, second.Audiences, trusted.Name = "second", []string{"another"}, "first"
+	past := time.Now().Add(-time.Hour).Unix()
+	good := issuer.Token(nil)
+	forged := good[:len(good)-8] + "AAAAAAAA"
+	other := map[string]string{"status": "401", "method": "GET", "path": "/a", "client": "203.0.113.9", "request_id": "r1"}
+	with := func(pairs ...string) map[string]string {
+		m := map[string]string{}
+		for k, v := range other {
+			m[k] = v
+		}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i]] = pairs[i+1]
+		}
+		return m
+	}
+	for _, issuers := range [][]oidcauth.Issuer{{trusted}, {trusted, second}} {
+		for _, tt := range []struct {
+			name, token string
+			want        map[string]string
+		}{
+			{"no token", "", with()},
+			{"forged", forged, with()},
+			{"another issuer", madeUp("https://nobody.test"), with()},
+			{"expired", issuer.Token(map[string]any{"exp": past}), with("issuer", "https://i.test", "subject", "alice")},
+			{"expired, of a subject with a line break", issuer.Token(map[string]any{"exp": past, "sub": "a\nb"}), with("issuer", "https://i.test", "subject", `a\nb`)},
+			{"another audience", issuer.Token(map[string]any{"aud": "shop"}), with("issuer", "https://i.test", "subject", "alice")},
+			{"no subject", issuer.Token(map[string]any{"sub": nil}), with("issuer", "https://i.test")},
+			{"accepted, and forbidden", good, with("status", "403", "issuer", "https://i.test", "subject", "alice")},
+		} {
+			var log logBuffer
+			a := newAuthenticator(t, oidcauth.Config{
+				Issuers: issuers, Client: issuer.Client(), Proxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
+				Logger: slog.New(slog.NewJSONHandler(&log, nil)),
+			})
+			handler := a.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				a.Refuse(w, r, oidcauth.Require(r.Context(), oidcauth.HasRole("admin")))
+			}))
+			r := newRequest(t, "GET /a?x=secret", "X-Forwarded-For: 203.0.113.9", "X-Request-Id: r1")
+			r.RemoteAddr = "192.0.2.1:1"
+			if tt.token != "" {
+				r.Header.Set("Authorization", "Bearer "+tt.token)
+			}
+			handler.ServeHTTP(httptest.NewRecorder(), r)
+			line := map[string]any{}
+			for text := range strings.Lines(log.String()) {
+				if err := json.Unmarshal([]byte(text), &line); err != nil {
+					t.Fatalf("%s: the log has %s: %v", tt.name, &log, err)
+				}
+				if line["msg"] == "request refused" {
+					break
+				}
+				clear(line) // of the issuer's keys
+			}
+			if line["level"] != "INFO" || line["reason"] == nil || strings.Contains(log.String(), "secret") {
+				t.Errorf("%s: the log has %s", tt.name, &log)
+			}
+			for _, name := range []string{"msg", "level", "reason", "time"} {
+				delete(line, name)
+			}
+			got := map[string]string{}
+			for name, value := range line {
+				got[name] = fmt.Sprint(value)
+			}
+			if fmt.Sprint(got) != fmt.Sprint(tt.want) {
+				t.Errorf("%s (%d descriptions): the log has %v, want %v", tt.name, len(issuers), got, tt.want)
+			}
+		}
+	}
+}
+
+// Claims that nobody verified are nobody's in the log either.
+func TestRefuse_LineOfUnverified(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	c, err := oidcauth.UnverifiedClaims([]byte(`{"iss":"https://i.test","sub":"mallory","exp":4e9}`), oidcauth.Issuer{URL: "https://i.test", InsecureAnyAudience: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRequest(t, "GET /")
+	a.Refuse(httptest.NewRecorder(), r.WithContext(oidcauth.NewContext(r.Context(), c)), oidcauth.ErrForbidden)
+	if !strings.Contains(log.String(), "request refused") || strings.Contains(log.String(), "mallory") {
+		t.Errorf("the log has %s", &log)
+	}
+}
+
+// A program's own failure is not called a refusal.
+func TestRefuse_OwnFault(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	for _, tt := range []struct {
+		err   error
+		level string
+		text  string
+	}{
+		{errors.New("disk full"), "ERROR", "request failed"},
+		{nil, "ERROR", "request failed"},
+		{fmt.Errorf("in a handler: %w", oidcauth.ErrForbidden), "INFO", "request refused"},
+		{oidcauth.ErrKeysUnavailable, "INFO", "request refused"},
+	} {
+		var log bytes.Buffer
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		a.Refuse(httptest.NewRecorder(), newRequest(t, "GET /"), tt.err)
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "level="+tt.level) || !strings.Contains(text, fmt.Sprintf("msg=%q", tt.text)) {
+			t.Errorf("%v: the log has %s, want %s, %q", tt.err, text, tt.level, tt.text)
+		}
+	}
+}
+
+// The program writes the answer in its own words, and cannot grant anything by it.
+func TestConfig_WriteRefusal(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	problem := func(w http.ResponseWriter, _ *http.Request, err error) {
+		_, code, description := oidcauth.Answer(err)
+		w.Header().Set("Content-Type", "application/problem+json")
+		fmt.Fprintf(w, `{"type":"about:blank","title":%q,"detail":%q}`, code, description)
+	}
+	const asProblem = `{"type":"about:blank","title":"unauthorized","detail":"a bearer token is required"}`
+	for _, tt := range []struct {
+		name  string
+		write func(http.ResponseWriter, *http.Request, error)
+		want  int
+		typ   string
+		body  string
+	}{
+		{"nil", nil, 401, "application/json", `{"error":"unauthorized","error_description":"a bearer token is required"}` + "\n"},
+		{"problem details", problem, 401, "application/problem+json", asProblem},
+		{"nothing", func(http.ResponseWriter, *http.Request, error) {}, 401, "", ""},
+		{"200", func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(200); io.WriteString(w, "in") }, 401, "", "in"},
+		{"a page to sign in at", func(w http.ResponseWriter, r *http.Request, _ error) { http.Redirect(w, r, "/login", 303) }, 303, "text/html; charset=utf-8", "<a href=\"/login\">See Other</a>.\n\n"},
+	} {
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), WriteRefusal: tt.write})
+		served := false
+		handler := a.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served = true }))
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, newRequest(t, "GET /"))
+		h := w.Result().Header
+		if served || w.Code != tt.want || w.Body.String() != tt.body || tt.typ != "" && h.Get("Content-Type") != tt.typ {
+			t.Errorf("%s: %d, %q of type %q, want %d, %q of type %q", tt.name, w.Code, w.Body, h.Get("Content-Type"), tt.want, tt.body, tt.typ)
+		}
+		if h.Get("WWW-Authenticate") == "" || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: headers %v", tt.name, h)
+		}
+		w = httptest.NewRecorder()
+		handler.ServeHTTP(w, newRequest(t, "GET /", "Authorization: Bearer "+issuer.Token(nil)))
+		if !served || w.Code != 200 {
+			t.Errorf("%s: the good twin: %d", tt.name, w.Code)
+		}
+	}
+}
