@@ -125,7 +125,20 @@ func (i *Issuer) checkURLs(client *fetch.Client) error {
 	case strings.HasPrefix(i.URL, claims.SPIFFE):
 		return errors.New("a trust domain is no address: set JWKSURL, JWKS or Source in Keys")
 	}
+	if issuer, document := cutWellKnown(i.URL); document {
+		return fmt.Errorf("URL: that is the address of a discovery document, not of its issuer: write %q, or what the document has as \"issuer\"", issuer)
+	}
 	return wrapField("URL", client.CheckURL(i.URL))
+}
+
+// cutWellKnown returns the issuer that has a discovery document at an address, by
+// OpenID Connect Discovery 1.0, section 4, or RFC 8414, section 3.
+func cutWellKnown(address string) (issuer string, is bool) {
+	if issuer, is = strings.CutSuffix(strings.TrimSuffix(address, "/"), "/.well-known/openid-configuration"); is {
+		return issuer, true
+	}
+	host, path, is := strings.Cut(address, "/.well-known/oauth-authorization-server")
+	return host + path, is
 }
 
 func wrapField(field string, err error) error {

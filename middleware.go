@@ -164,6 +164,11 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 		reason = err.Error()
 	}
 	attrs := append([]slog.Attr{slog.Int("status", answer.Status), slog.String("reason", reason)}, reply.Attrs(r, a.proxies)...)
+	if answer.Err == ErrNoToken {
+		if place := extract.Elsewhere(r); place != "" {
+			attrs = append(attrs, slog.String("hint", "there seems to be one in "+place+", where Config.Extract does not look"))
+		}
+	}
 	b := refusal.BearerOf(err)
 	if c, ok := FromContext(ctx); ok && b.Issuer == "" && c.key != nil {
 		b.Issuer, b.Subject = c.Issuer(), c.Subject()

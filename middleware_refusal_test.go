@@ -176,3 +176,30 @@ func TestConfig_WriteRefusal(t *testing.T) {
 		}
 	}
 }
+
+// A token that is sent where nobody looks is pointed out, and neither accepted nor told.
+func TestRefuse_TokenElsewhere(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	token := issuer.Token(nil)
+	for _, tt := range []struct{ name, line, header, want string }{
+		{"none", "GET /", "", ""},
+		{"query", "GET /?access_token=" + token, "", "query parameter"},
+		{"cookie", "GET /", "Cookie: session=" + token, "the cookie"},
+		{"subprotocol", "GET /", "Sec-WebSocket-Protocol: v1, " + token, "a subprotocol"},
+	} {
+		var log logBuffer
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		r := newRequest(t, tt.line)
+		if name, value, found := strings.Cut(tt.header, ": "); found {
+			r.Header.Set(name, value)
+		}
+		w := httptest.NewRecorder()
+		a.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Errorf("%s: passed", tt.name) })).ServeHTTP(w, r)
+		text := log.String()
+		if hinted := strings.Contains(text, "hint="); w.Code != 401 || hinted != (tt.want != "") || !strings.Contains(text, tt.want) ||
+			hinted && !strings.Contains(text, "Config.Extract") || strings.Contains(text, "eyJ") {
+			t.Errorf("%s: status %d, the log has %s, want %q", tt.name, w.Code, text, tt.want)
+		}
+	}
+}

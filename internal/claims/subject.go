@@ -16,6 +16,9 @@ func (r *Reader) ReadSubject() error {
 	if err != nil {
 		return err
 	}
+	if sub == "" && !r.Has("sub") {
+		return refusal.New(refusal.Subject, refusal.ErrClaim, `no "sub"`, "a subject: have the issuer put one into its tokens (in Keycloak by the mapper \"Subject (sub)\" of the client scope \"basic\", into lightweight access tokens too), or name another claim in Issuer.Subject")
+	}
 	if most := MaxSubjectBytes - len(r.Shape.Prefix); sub == "" || len(sub) > most {
 		return refusal.New(refusal.Subject, refusal.ErrClaim, fmt.Sprintf("a subject of %d bytes", len(sub)), fmt.Sprintf("1 to %d bytes", most))
 	}

@@ -82,10 +82,10 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string, alia
 func (c *Client) checkJWKSURL(jwksURL, issuer, discoveryURL string) error {
 	u, err := c.parseURL(jwksURL)
 	if err != nil {
-		return fmt.Errorf("%w: jwks_uri: %w", ErrDiscovery, err)
+		return fmt.Errorf("%w: jwks_uri: %w; or set JWKSURL to the whole address of the keys", ErrDiscovery, err)
 	}
 	if u.Scheme != "https" && (isHTTPS(issuer) || isHTTPS(discoveryURL)) {
-		return fmt.Errorf("%w: jwks_uri %s is not https, as the issuer is", ErrDiscovery, show(u))
+		return fmt.Errorf("%w: jwks_uri %s is not https, as the issuer is: set JWKSURL to where this server reaches the keys", ErrDiscovery, show(u))
 	}
 	return nil
 }

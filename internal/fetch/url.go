@@ -81,10 +81,10 @@ func (c *Client) checkScheme(u *url.URL) error {
 		return fmt.Errorf("%w: scheme of %s is %s, want \"https\"", ErrURL, show(u), quote.Value(u.Scheme))
 	case slices.Contains(c.plainHosts, plainHost(u.Hostname())):
 		return nil
-	case !c.insecureHTTP:
-		return fmt.Errorf("%w: plain http in %s", ErrURL, show(u))
 	case !isLoopback(u.Hostname()):
-		return fmt.Errorf("%w: plain http in %s, to a host that is neither loopback nor named in InsecureHTTPHosts", ErrURL, show(u))
+		return fmt.Errorf("%w: plain http in %s: use https, or, where the network up to that host is yours, name it in InsecureHTTPHosts", ErrURL, show(u))
+	case !c.insecureHTTP:
+		return fmt.Errorf("%w: plain http in %s: use https, or, for an issuer on this machine, set InsecureHTTP", ErrURL, show(u))
 	}
 	return nil
 }

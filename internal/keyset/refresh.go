@@ -191,7 +191,7 @@ func (s *Set) get(ctx context.Context, f *flight, a *answer) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("key set: %w", err)
+		return fmt.Errorf("key set: %w%s", err, s.foreignKeys(a.source.url, err))
 	}
 	a.etag, a.maxAge, a.hasMaxAge = resp.ETag, resp.MaxAge, resp.HasMaxAge
 	a.notModified = resp.NotModified

@@ -136,7 +136,7 @@ func (p *Policy) CheckAudience(r *claims.Reader) error {
 	if slices.ContainsFunc(got, p.accepts) {
 		return nil
 	}
-	return refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(got), p.WantedAudience())
+	return p.explainIDToken(r, refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(got), p.WantedAudience()))
 }
 
 // ComparedAudiences returns the values that the audiences are compared with.
@@ -177,7 +177,7 @@ func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
 	}
 	known := slices.Index(p.Types, typ)
 	if NeverAuthenticates(typ) || known < 0 {
-		return refusal.New(refusal.Type, refusal.ErrTokenType, refusal.Quote(t.Type), refusal.OneOf(p.Types))
+		return p.explainIDToken(r, refusal.New(refusal.Type, refusal.ErrTokenType, refusal.Quote(t.Type), refusal.OneOf(p.Types)))
 	}
 	if r.Has("events") {
 		return refusal.New(refusal.Type, refusal.ErrTokenType, `a security event ("events")`, "a token that authenticates")
@@ -207,7 +207,7 @@ func (p *Policy) CheckDemands(r *claims.Reader) error {
 			continue
 		}
 		if err := p.Demands[i].Check(r.Lookup, nil); err != nil {
-			return refusal.Because(refusal.Rules, refusal.ErrRule, err)
+			return refusal.Because(refusal.Rules, refusal.ErrRule, p.explainDemand(r, err))
 		}
 	}
 	return nil

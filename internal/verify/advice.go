@@ -7,8 +7,11 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
+
+const adviceIDToken = "The client sends its ID token. Have it send the access token (\"access_token\" in the issuer's answer), and ask the issuer for one for this server. If this server is meant to take ID tokens, describe them: TokenTypes with \"JWT\", and the client's ID as audience."
 
 // closerAdvices say more than the table of refusals does where the cause of a refusal is known.
 // The first that fits counts.
@@ -24,6 +27,10 @@ var closerAdvices = []struct {
 	{refusal.ErrSignature, errHeaderNonce, "Tokens with \"nonce\" in their header, as Microsoft issues them for Microsoft Graph, can be verified by the service they are meant for alone. Ask the issuer for a token for this server: with a scope of its own, \"api://…\", instead of one of Microsoft Graph's."},
 	{refusal.ErrSignature, errSignatureLength, "The signature was cut or replaced on the way, or belongs to another token. Compare the token with the one that the issuer gave out."},
 	{refusal.ErrSignature, errNoKeyFits, "The token names no key, and none of those that the issuer publishes made its signature. Its key may have been taken back: then a fresh token helps. If it does not, compare the issuer's key set with the key that it signs with, and the token's \"iss\" with where it comes from."},
+
+	{refusal.ErrAudience, policy.ErrIDToken, adviceIDToken},
+	{refusal.ErrTokenType, policy.ErrIDToken, adviceIDToken},
+	{refusal.ErrRule, policy.ErrIDToken, adviceIDToken},
 
 	{refusal.ErrKeysUnavailable, keyset.ErrPostponed, "This says nothing about the token: its key is not among those in hand, and the issuer was asked for others a moment ago, for another token. It is asked again in some seconds: try again then. If this goes on, somebody sends tokens with key IDs that the issuer never had."},
 	{refusal.ErrKeysUnavailable, keyset.ErrNoUsableKey, "The issuer answers, and publishes no key that can verify a token here: see the reasons in its key set (\"oidcauth keys\", Authenticator.Keys). Some issuers make their first key when somebody signs in for the first time."},

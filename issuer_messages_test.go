@@ -1,0 +1,141 @@
+package oidcauth_test
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/issuers"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// An address that cannot be right is refused with what to write instead.
+func TestMessages_Addresses(t *testing.T) {
+	t.Parallel()
+	keys := oidcauth.KeysFrom{JWKSURL: "https://i.test/keys"}
+	for _, tt := range []struct {
+		name   string
+		issuer oidcauth.Issuer
+		want   string // empty if it is accepted
+	}{
+		{"https", oidcauth.Issuer{URL: "https://i.test"}, ""},
+		{"http", oidcauth.Issuer{URL: "http://i.test"}, "name it in InsecureHTTPHosts"},
+		{"http, named", oidcauth.Issuer{URL: "http://i.test", Keys: oidcauth.KeysFrom{InsecureHTTPHosts: []string{"i.test"}}}, ""},
+		{"http on this machine", oidcauth.Issuer{URL: "http://localhost:8080"}, "set InsecureHTTP"},
+		{"http on this machine, permitted", oidcauth.Issuer{URL: "http://localhost:8080", Keys: oidcauth.KeysFrom{InsecureHTTP: true}}, ""},
+		{"a discovery document", oidcauth.Issuer{URL: "https://i.test/realms/a/.well-known/openid-configuration"}, `write "https://i.test/realms/a"`},
+		{"a document of RFC 8414", oidcauth.Issuer{URL: "https://i.test/.well-known/oauth-authorization-server/a"}, `write "https://i.test/a"`},
+		{"a document whose keys are elsewhere", oidcauth.Issuer{URL: "https://i.test/.well-known/openid-configuration", Keys: keys}, ""},
+		{"the issuer as document", oidcauth.Issuer{URL: "https://i.test", Keys: oidcauth.KeysFrom{DiscoveryURL: "https://i.test/"}}, "leave it empty"},
+	} {
+		tt.issuer.Audiences = []string{testAudience}
+		a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{tt.issuer}})
+		if err == nil {
+			a.Close()
+		}
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: New() error = %v, want one that says %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// Keys that the issuer's document sends us to in vain: the error says what to set.
+func TestMessages_Documents(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, jwks, want string }{
+		{"good", "https://i.test/jwks.json", ""},
+		{"relative", "/jwks.json", "set JWKSURL to the whole address"},
+		{"inner", "http://keycloak:8080/jwks.json", "or set JWKSURL"},
+		{"inner, by https", "https://keycloak:8443/jwks.json", "set JWKSURL to where it reaches the keys"},
+		{"down, on the issuer's own host", "https://i.test/down", "connection refused"},
+	} {
+		issuer, trusted := newIssuer(t, oidctest.Config{URL: "https://i.test"})
+		reach := issuer.Client().Transport
+		client := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			switch {
+			case strings.HasSuffix(r.URL.Path, "/openid-configuration"):
+				return document(`{"issuer":"https://i.test","jwks_uri":"` + tt.jwks + `"}`), nil
+			case r.URL.Host == "keycloak:8443":
+				return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Name: "keycloak", Err: "no such host", IsNotFound: true}}
+			case r.URL.Path == "/down":
+				return nil, &net.OpError{Op: "dial", Err: errors.New("connection refused")}
+			}
+			return reach.RoundTrip(r)
+		})}
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: client})
+		_, err := a.Authenticate(t.Context(), issuer.Token(nil))
+		if (err == nil) != (tt.want == "") || err != nil && (!errors.Is(err, oidcauth.ErrKeysUnavailable) || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: Authenticate() error = %v, want one that says %q", tt.name, err, tt.want)
+		}
+		if strings.HasPrefix(tt.name, "down") && strings.Contains(err.Error(), "JWKSURL") {
+			t.Errorf("%s: Authenticate() error = %v, which leads astray", tt.name, err)
+		}
+	}
+}
+
+// A token of the wrong kind, or without subject: the error says what to send, and what
+// to set.
+func TestMessages_Tokens(t *testing.T) {
+	t.Parallel()
+	keycloak := issuers.Keycloak("https://sso.test/realms/acme", testAudience)
+	keycloakID := issuers.KeycloakID("https://sso.test/realms/acme", testAudience)
+	plain := oidcauth.Issuer{URL: "https://plain.test", Audiences: []string{testAudience}}
+	access := oidcauth.Issuer{URL: "https://access.test", Audiences: []string{testAudience}, TokenTypes: []string{"at+jwt"}}
+	const idToken, mapper = "seems to be an ID token", `mapper "Subject (sub)"`
+	for _, tt := range []struct {
+		name   string
+		issuer oidcauth.Issuer
+		typ    string
+		claims map[string]any
+		err    error
+		says   string
+	}{
+		{"Keycloak's access token", keycloak, "JWT", map[string]any{"typ": "Bearer"}, nil, ""},
+		{"Keycloak's ID token", keycloak, "JWT", map[string]any{"typ": "ID"}, oidcauth.ErrRule, idToken},
+		{"Keycloak's ID token, for the client", keycloak, "JWT", map[string]any{"typ": "ID", "aud": "app"}, oidcauth.ErrAudience, idToken},
+		{"Keycloak's refresh token", keycloak, "JWT", map[string]any{"typ": "Refresh"}, oidcauth.ErrRule, ""},
+		{"Keycloak's lightweight token", keycloak, "JWT", map[string]any{"typ": "Bearer", "sub": nil}, oidcauth.ErrClaim, mapper},
+		{"Keycloak's ID token of another client, where they are taken", keycloakID, "JWT", map[string]any{"typ": "ID", "aud": "app"}, oidcauth.ErrAudience, ""},
+		{"an access token", access, "at+jwt", nil, nil, ""},
+		{"an ID token for access tokens", access, "JWT", map[string]any{"at_hash": "x"}, oidcauth.ErrTokenType, idToken},
+		{"a token of unknown kind for access tokens", access, "JWT", nil, oidcauth.ErrTokenType, ""},
+		{"an ID token where they are taken", plain, "JWT", map[string]any{"at_hash": "x"}, nil, ""},
+		{"an ID token for another, where they are taken", plain, "JWT", map[string]any{"at_hash": "x", "aud": "app"}, oidcauth.ErrAudience, ""},
+		{"an empty subject", plain, "JWT", map[string]any{"sub": ""}, oidcauth.ErrClaim, "a subject of 0 bytes"},
+	} {
+		issuer, _ := newIssuer(t, oidctest.Config{URL: tt.issuer.URL})
+		tt.issuer.Keys.JWKS = issuer.KeySet()
+		tt.issuer.Algorithms = nil
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{tt.issuer}})
+		claims := map[string]any{"iss": issuer.URL(), "sub": "alice", "aud": testAudience, "azp": "app", "jti": "1", "exp": time.Now().Add(time.Hour).Unix()}
+		maps.Copy(claims, tt.claims)
+		if claims["sub"] == nil {
+			delete(claims, "sub")
+		}
+		token := issuer.Sign(map[string]any{"typ": tt.typ}, claims)
+		_, err := a.Authenticate(t.Context(), token)
+		if !errors.Is(err, tt.err) || tt.says != "" && !strings.Contains(err.Error(), tt.says) || tt.says == "" && err != nil && strings.Contains(err.Error(), idToken) {
+			t.Errorf("%s: Authenticate() error = %v, want %v that says %q", tt.name, err, tt.err, tt.says)
+		}
+		if advised := slices.ContainsFunc(a.Explain(t.Context(), token).Steps, func(s explain.Step) bool {
+			return strings.Contains(s.Advice, "Have it send the access token")
+		}); advised != (tt.says == idToken) {
+			t.Errorf("%s: advised to send the access token: %t", tt.name, advised)
+		}
+	}
+}
+
+// document is an answer with JSON.
+func document(body string) *http.Response {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+	}
+}
