@@ -28,7 +28,7 @@ func writeReport(w io.Writer, report explain.Report) error {
 		if step.Advice != "" {
 			advice := strings.TrimSpace(step.Advice + " " + flagFor(step.Check))
 			fmt.Fprintf(&out, "\nWhat to do about %q:\n%s\n", step.Check,
-				indent(wrap(printable(advice), 76), "  "))
+				indent(wrap(printable(inOwnWords(advice)), 76), "  "))
 		}
 	}
 	if report.Accepted {
@@ -64,7 +64,7 @@ func reason(report explain.Report) string {
 	if report.Err == nil {
 		return "no reason is known"
 	}
-	return printable(strings.TrimPrefix(report.Err.Error(), "oidcauth: "))
+	return printable(inOwnWords(strings.TrimPrefix(report.Err.Error(), "oidcauth: ")))
 }
 
 // expiryText returns the expiry of a token for people.

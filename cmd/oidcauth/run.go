@@ -137,7 +137,7 @@ func (c command) run(ctx context.Context, std streams, args []string) int {
 func (c command) complain(w io.Writer, err error) {
 	for _, err := range each(err) {
 		text := strings.ReplaceAll(err.Error(), "oidcauth: ", "")
-		fmt.Fprintf(w, "oidcauth %s: %s\n", c.name, printable(hideTokens(text)))
+		fmt.Fprintf(w, "oidcauth %s: %s\n", c.name, printable(hideTokens(inOwnWords(text))))
 	}
 }
 

@@ -208,9 +208,9 @@ func listenOn(ctx context.Context, addr string) (net.Listener, error) {
 func newLogger(w io.Writer, format string) (*slog.Logger, error) {
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, nil)), nil
+		return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: ownWordsInLog})), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, nil)), nil
+		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{ReplaceAttr: ownWordsInLog})), nil
 	}
 	return nil, usagef("log format %s: want text or json", quoteArgument(format))
 }

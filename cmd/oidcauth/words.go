@@ -1,0 +1,80 @@
+package main
+
+import (
+	"log/slog"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// The library's messages name what is to be changed as a program has it: fields of
+// structs. Whoever runs this command has flags and a file instead.
+
+// fieldWords are the names in the file of the fields that a message may name alone.
+var fieldWords = func() map[string]string {
+	words := make(map[string]string)
+	for _, t := range []reflect.Type{reflect.TypeFor[oidcauth.KeysFrom](), reflect.TypeFor[oidcauth.AnyIssuer](), reflect.TypeFor[oidcauth.Issuer]()} {
+		for i := range t.NumField() {
+			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			if t.Field(i).IsExported() && name != "" && name != "-" {
+				words[t.Field(i).Name] = `"` + name + `"`
+			}
+		}
+	}
+	return words
+}()
+
+// settingWords are the flags, and names in the file, of what a message may name as a
+// field of a configuration.
+var settingWords = map[string]string{
+	"Config.Issuers":             `--issuer, or "issuers" in the file,`,
+	"Config.Origins":             `--allow-origin, or "allow_origins" of "local_issuer" in the file`,
+	"Config.Extract":             `"token_places" in the file`,
+	"Config.Leeway":              `--leeway`,
+	"Config.KeyCacheDir":         `--key-cache-dir`,
+	"Config.Proxies":             `"proxies" in the file`,
+	"Config.MaxTokenBytes":       `"max_token_bytes" in the file`,
+	"Config.ResourceMetadataURL": `--resource`,
+}
+
+var (
+	// quoted is what somebody wrote, which stays as it is.
+	quoted = `"(?:[^"\\]|\\.)*"`
+
+	fieldPath = regexp.MustCompile(quoted + `|\b(?:Config|Issuer|KeysFrom|AnyIssuer)(?:\.[A-Z]\w*)+`)
+
+	// fieldAlone is a name that is no word, or one that is and stands where a message
+	// says what is wrong with a field.
+	fieldAlone = regexp.MustCompile(quoted + `|\b([A-Z]+[a-z]+[A-Z]\w*|JWKSURL|JWKS|CAFile)\b|\b([A-Z][A-Za-z]+)(: | is )`)
+)
+
+// inOwnWords puts the fields that a message of the library names into the words of this
+// command.
+func inOwnWords(text string) string {
+	text = fieldPath.ReplaceAllStringFunc(text, func(path string) string {
+		if word, known := settingWords[path]; known {
+			return word
+		}
+		if word, known := fieldWords[path[strings.LastIndexByte(path, '.')+1:]]; known {
+			return word
+		}
+		return path
+	})
+	return fieldAlone.ReplaceAllStringFunc(text, func(found string) string {
+		m := fieldAlone.FindStringSubmatch(found)
+		if word, known := fieldWords[m[1]+m[2]]; known {
+			return word + m[3]
+		}
+		return found
+	})
+}
+
+// ownWordsInLog does so for what a line of the log says of reasons.
+func ownWordsInLog(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindString && (a.Key == "reason" || a.Key == "error" || a.Key == "hint") {
+		a.Value = slog.StringValue(inOwnWords(a.Value.String()))
+	}
+	return a
+}
