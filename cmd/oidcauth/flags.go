@@ -86,6 +86,11 @@ func (s *settings) apply(file *fileConfig) error {
 	for i := range file.Issuers {
 		permitInsecureHTTP(&file.Issuers[i], s.allowInsecureHTTP)
 	}
+	for _, url := range file.ReadyIssuers {
+		if !slices.Contains(issuerURLs(file.Issuers), url) {
+			wrong.add(usagef("\"ready_issuers\": %s is not the \"url\" of an issuer", quoteArgument(url)))
+		}
+	}
 	wrong.add(s.fillIn(file))
 	return wrong.err()
 }
