@@ -29,6 +29,8 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	wrong.add(f.tryLibrary(cfg))
 	_, err = file.TLS.read()
 	wrong.add(err)
+	_, err = file.Admin.readSecret()
+	wrong.add(err)
 	if file.Resource != "" {
 		_, err := newMetadata(file.Resource)
 		wrong.add(err)

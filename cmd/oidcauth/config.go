@@ -61,7 +61,13 @@ type fileConfig struct {
 	TLS *tlsConfig `json:"tls" about:"the certificate, where no proxy in front encrypts connections"`
 
 	// Watch is how often the files are looked at for changes.
-	Watch duration `json:"watch" about:"how often this file and those of tls are looked at for changes, as \"10s\"; 2s without it, \"0s\" for never: then SIGHUP alone reloads them"`
+	Watch duration `json:"watch" about:"how often this file and those of tls and admin are looked at for changes, as \"10s\"; 2s without it, \"0s\" for never: then SIGHUP alone reloads them"`
+
+	// Admin is the listener for operators; absent or null means that there is none.
+	Admin *adminConfig `json:"admin" about:"a listener of its own for operators: /metrics, which then is there alone, /healthz, /readyz, POST /v1/revocations and /v1/backchannel-logout"`
+
+	// BackchannelLogout serves that on the main listener, too.
+	BackchannelLogout bool `json:"backchannel_logout" about:"true to serve POST /v1/backchannel-logout to everybody, for issuers that cannot reach the admin listener"`
 
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.

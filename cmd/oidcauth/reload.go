@@ -72,6 +72,9 @@ func (r *reloader) watched() []string {
 	if c := r.file.TLS; c != nil {
 		names = append(names, string(c.CertFile), string(c.KeyFile))
 	}
+	if c := r.file.Admin; c != nil {
+		names = append(names, string(c.SecretFile))
+	}
 	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }
 
@@ -103,6 +106,10 @@ func (r *reloader) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	secret, err := file.Admin.readSecret()
+	if err != nil {
+		return err
+	}
 	cfg.Issuers = append(cfg.Issuers, r.local...)
 	next := newLive(cfg, &file)
 	r.server.metrics.know(countedIssuers(cfg))
@@ -112,6 +119,7 @@ func (r *reloader) takeOver(ctx context.Context) error {
 	r.file = file
 	r.server.live.Store(next)
 	r.server.certificate.pair.Store(pair)
+	r.server.admin.setSecret(secret)
 	r.server.warmUp(ctx)
 	return nil
 }

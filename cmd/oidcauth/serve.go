@@ -49,7 +49,8 @@ Runs a server that authenticates requests by their bearer token:
   GET /readyz          200 once the keys of any issuer are in hand, or of those
                        that the file's "ready_issuers" names, until then 503;
                        the body names those that are missing
-  GET /metrics         counters in the Prometheus text format
+  GET /metrics         counters in the Prometheus text format; with the file's
+                       "admin" on the listener for operators alone
   GET /.well-known/oauth-protected-resource
                        where clients get their tokens (RFC 9728)
 
@@ -74,6 +75,22 @@ the new content: all of it, or with a mistake nothing, which the log and
 /metrics tell. No request is refused for that, and no session ends whose token
 is still good. What only a restart changes is refused by name: all but
 "issuers", "ready_issuers" and the content of files.
+
+With the file's "admin" a listener of its own, on the loopback interface or a
+socket unless told otherwise, has /metrics, health and
+
+  POST /v1/revocations
+                       withdraws tokens: a JSON object with "revoke" (token,
+                       session, subject, key or issuer), "issuer", and what is
+                       revoked: "token_id", "session_id", "subject" or "key_id";
+                       a subject and a whole issuer need "issued_before": "now",
+                       a time, or "any" for later tokens too
+  POST /v1/backchannel-logout
+                       takes the logout tokens of issuers (OpenID Connect
+                       Back-Channel Logout 1.0)
+
+to whoever brings the secret of its file, or a token of an issuer and with a
+role that it names, in the Authorization header; nothing to pages.
 
 With --any-issuer the server accepts the tokens of every issuer on the internet
 that has a public https URL. Then a token that is accepted proves who its bearer
@@ -173,6 +190,9 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer, ownOrigin(file.Resource)); err != nil {
 			return usageError{err}
 		}
+	}
+	if s.admin, err = newAdmin(ctx, s, file.Admin); err != nil {
+		return err
 	}
 	reload.server, reload.file = s, file
 	fmt.Fprintf(std.out, "oidcauth: listening on %s://%s\n", file.scheme(), ln.Addr())

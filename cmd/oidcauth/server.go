@@ -32,11 +32,13 @@ type server struct {
 	live        atomic.Pointer[live]
 	reloads     reloads
 	certificate certificate
+	admin       *admin       // nil without a listener for operators
 	metadata    *metadata    // nil when there is none to serve
 	local       *localRoutes // nil without a local issuer
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int
+	logout      bool               // takes logout tokens from everybody
 	gate        gate               // of all requests
 	stopWarming context.CancelFunc // of warmUp
 }
@@ -48,6 +50,7 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 		metrics:     newMetrics(countedIssuers(cfg)),
 		log:         cfg.Logger,
 		headerBytes: headerBytes + max(cfg.MaxTokenBytes, 0),
+		logout:      file.BackchannelLogout,
 	}
 	s.live.Store(newLive(cfg, file))
 	s.reloads.started()
@@ -102,7 +105,12 @@ func (s *server) routes() []route {
 		{"/v1/forward-auth", badRequestAs401(s.authenticated(forwardAuth))},
 		{"GET /healthz", http.HandlerFunc(healthz)},
 		{"GET /readyz", http.HandlerFunc(s.readyz)},
-		{"GET /metrics", s.metrics},
+	}
+	if s.admin == nil {
+		routes = append(routes, route{"GET /metrics", s.metrics})
+	}
+	if s.logout {
+		routes = append(routes, route{"POST " + logoutPath, s.auth.LogoutHandler()})
 	}
 	routes = append(routes, s.local.routes()...)
 	if s.metadata != nil {
@@ -156,7 +164,11 @@ func (s *server) serve(ctx context.Context, ln net.Listener, reload func(context
 		MaxHeaderBytes:    s.headerBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
-	failed := make(chan error, 1)
+	failed := make(chan error, 2)
+	if s.admin != nil {
+		go func() { failed <- s.admin.serve() }() // ends with its listener
+		defer s.admin.close()
+	}
 	go func() { failed <- s.accept(srv, ln) }() // ends with shutDown, if not before
 	s.warmUp(ctx)
 	go reload(ctx)
