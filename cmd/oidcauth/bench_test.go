@@ -18,7 +18,7 @@ func BenchmarkServe(b *testing.B) {
 	s, err := newServer(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}, Keys: oidcauth.KeysFrom{JWKS: iss.KeySet()}}},
 		Logger:  slog.New(slog.DiscardHandler),
-	}, "")
+	}, new(fileConfig), "")
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -27,8 +27,12 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 		defer local.Close()
 	}
 	wrong.add(f.tryLibrary(cfg))
+	_, err = file.TLS.read()
+	wrong.add(err)
+	_, err = file.Admin.readSecret()
+	wrong.add(err)
 	if file.Resource != "" {
-		_, err := newMetadata(file.Resource, nil)
+		_, err := newMetadata(file.Resource)
 		wrong.add(err)
 	}
 	if err := wrong.err(); err != nil {

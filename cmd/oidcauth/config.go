@@ -53,6 +53,22 @@ type fileConfig struct {
 	// Authorization header.
 	TokenPlaces *places `json:"token_places" about:"where tokens are looked for besides the Authorization header"`
 
+	// ReadyIssuers are those whose keys the server needs to be ready; none means any
+	// one of the issuers.
+	ReadyIssuers []string `json:"ready_issuers" about:"the issuers, by \"url\", whose keys must be in hand before /readyz says yes; without it those of any one" live:"true"`
+
+	// TLS encrypts connections; absent or null means that a proxy does.
+	TLS *tlsConfig `json:"tls" about:"the certificate, where no proxy in front encrypts connections"`
+
+	// Watch is how often the files are looked at for changes.
+	Watch duration `json:"watch" about:"how often this file and those of tls and admin are looked at for changes, as \"10s\"; 2s without it, \"0s\" for never: then SIGHUP alone reloads them"`
+
+	// Admin is the listener for operators; absent or null means that there is none.
+	Admin *adminConfig `json:"admin" about:"a listener of its own for operators: /metrics, which then is there alone, /healthz, /readyz, POST /v1/revocations and /v1/backchannel-logout"`
+
+	// BackchannelLogout serves that on the main listener, too.
+	BackchannelLogout bool `json:"backchannel_logout" about:"true to serve POST /v1/backchannel-logout to everybody, for issuers that cannot reach the admin listener"`
+
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.
 	MaxTokenBytes int   `json:"max_token_bytes" about:"the longest token, in bytes, that is looked at"`
@@ -67,6 +83,21 @@ type describedIssuer struct {
 	Leeway leeway `json:"leeway" about:"how much this issuer's clock may differ, as \"10s\"; \"0s\" for not at all, without it as for all"`
 }
 
+// Check implements [members.Checker], and puts the directory of systemd's credentials
+// into the names of files.
+func (d *describedIssuer) Check(report func(member, text string)) {
+	for _, file := range []struct {
+		member string
+		name   *string
+	}{{"ca_file", &d.Keys.CAFile}, {"token_file", &d.Keys.TokenFile}} {
+		name, err := expandFileName(*file.name)
+		if err != nil {
+			report("keys", file.member+": "+err.Error())
+		}
+		*file.name = name
+	}
+}
+
 // issuer returns the description in the library's form.
 func (d describedIssuer) issuer() oidcauth.Issuer {
 	d.Issuer.Leeway = d.Leeway.config()
@@ -75,8 +106,12 @@ func (d describedIssuer) issuer() oidcauth.Issuer {
 
 // fileTable reads the file.
 var fileTable = members.Table{About: libraryAbout, Schemas: map[reflect.Type]map[string]any{
-	reflect.TypeFor[leeway](): {"type": "string", "pattern": `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$|^0$`},
+	reflect.TypeFor[leeway]():   {"type": "string", "pattern": durationPattern},
+	reflect.TypeFor[duration](): {"type": "string", "pattern": durationPattern},
 }}
+
+// durationPattern is what [time.ParseDuration] reads, less what is negative.
+const durationPattern = `^([0-9]+(\.[0-9]*)?(ns|us|µs|ms|s|m|h))+$|^0$`
 
 // readConfig reads a configuration file; no name means an empty one.
 func readConfig(name string) (fileConfig, error) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -86,7 +87,25 @@ func (s *settings) apply(file *fileConfig) error {
 	for i := range file.Issuers {
 		permitInsecureHTTP(&file.Issuers[i], s.allowInsecureHTTP)
 	}
+	wrong.add(file.checkNames())
 	wrong.add(s.fillIn(file))
+	return wrong.err()
+}
+
+// checkNames reports names of issuers that are none: nothing would ever fit them.
+func (file *fileConfig) checkNames() error {
+	named := map[string][]string{"ready_issuers": file.ReadyIssuers}
+	if file.Admin != nil && file.Admin.Bearer != nil {
+		named["admin.bearer.issuers"] = file.Admin.Bearer.Issuers
+	}
+	var wrong several
+	for _, member := range slices.Sorted(maps.Keys(named)) {
+		for _, url := range named[member] {
+			if !slices.Contains(issuerURLs(file.Issuers), url) {
+				wrong.add(usagef("%s: %s is not the \"url\" of an issuer", member, quoteArgument(url)))
+			}
+		}
+	}
 	return wrong.err()
 }
 

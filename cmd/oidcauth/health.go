@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"slices"
+	"time"
 )
 
 // healthz says that the server runs.
@@ -16,18 +18,45 @@ func healthz(w http.ResponseWriter, _ *http.Request) {
 // readyAnswer is the body of GET /readyz.
 type readyAnswer struct {
 	Ready    bool     `json:"ready"`
-	NotReady []string `json:"not_ready"` // issuers whose keys are not in hand
+	InHand   []string `json:"in_hand"`   // issuers whose keys are
+	NotReady []string `json:"not_ready"` // and those whose keys are not
 }
 
-// readyz says whether the keys of every issuer are in hand. It waits a little
-// for keys that are on their way. Why an issuer's keys are missing is in the
-// log: that may name addresses that are not everybody's business.
+// readyz says whether the server is ready: whether it has the keys of the issuers that
+// it was told to have, or of any. It waits a little for keys that are on their way. Why
+// an issuer's keys are missing is in the log: that may name addresses that are not
+// everybody's business.
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyWait)
 	defer cancel()
-	if err := s.auth.Ready(ctx); err != nil {
-		writeJSON(w, http.StatusServiceUnavailable, readyAnswer{NotReady: s.auth.Unready()})
-		return
+	answer := s.readiness(ctx)
+	status := http.StatusOK
+	if !answer.Ready {
+		status = http.StatusServiceUnavailable
 	}
-	writeJSON(w, http.StatusOK, readyAnswer{Ready: true, NotReady: []string{}})
+	writeJSON(w, status, answer)
+}
+
+// readiness waits until the server is ready, or ctx ends, or nothing is on its way.
+func (s *server) readiness(ctx context.Context) readyAnswer {
+	const pause = 20 * time.Millisecond
+	asked := make(chan struct{})
+	go func() { _ = s.auth.Ready(ctx); close(asked) }() // ends with ctx
+	for done := false; ; {
+		l, unready := s.live.Load(), s.auth.Unready()
+		answer := readyAnswer{Ready: l.ready(unready), NotReady: unready, InHand: without(l.issuers, unready)}
+		if answer.Ready || done {
+			return answer
+		}
+		select {
+		case <-asked:
+			done = true
+		case <-time.After(pause):
+		}
+	}
+}
+
+// without returns the names that are not among others.
+func without(names, others []string) []string {
+	return slices.DeleteFunc(append([]string{}, names...), func(name string) bool { return slices.Contains(others, name) })
 }

@@ -22,7 +22,7 @@ type metadata struct {
 }
 
 // newMetadata returns the metadata of the resource with the given URL.
-func newMetadata(resource string, issuers []string) (*metadata, error) {
+func newMetadata(resource string) (*metadata, error) {
 	u, err := url.Parse(resource)
 	switch {
 	case err != nil:
@@ -44,13 +44,14 @@ func newMetadata(resource string, issuers []string) (*metadata, error) {
 		url:                    at.String(),
 		path:                   at.Path,
 		Resource:               resource,
-		AuthorizationServers:   issuers,
 		BearerMethodsSupported: []string{"header"},
 	}, nil
 }
 
-// ServeHTTP answers with the metadata.
-func (m *metadata) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+// serveMetadata answers with the metadata, and the issuers of now.
+func (s *server) serveMetadata(w http.ResponseWriter, _ *http.Request) {
+	m := *s.metadata
+	m.AuthorizationServers = s.live.Load().addresses
 	writeJSON(w, http.StatusOK, m)
 }
 

@@ -64,7 +64,7 @@ func TestNewMetadata(t *testing.T) {
 		{"https://db.example.com/%zz", ""},
 		{`https://db.example.com/a"b`, "https://db.example.com" + metadataPath + "/a%22b"},
 	} {
-		m, err := newMetadata(test.resource, nil)
+		m, err := newMetadata(test.resource)
 		switch {
 		case test.url == "" && err == nil:
 			t.Errorf("%q was not refused", test.resource)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/oidcauth/oidcauth"
@@ -48,14 +49,17 @@ const (
 )
 
 // metrics counts what the server does, for GET /metrics. What may be counted is
-// decided before the first request, so counting takes no lock and no caller can
-// make it grow. It is safe for concurrent use.
+// decided before the first request, or by a reload, so counting requests takes no lock
+// and no caller can make it grow. It is safe for concurrent use.
 type metrics struct {
 	requests map[string]*statusCounts // by route
 	routes   []string                 // in order of output
 	outcomes [len(outcomes)]atomic.Uint64
-	fetches  map[string]*fetchCounts // by issuer
-	issuers  []string                // in order of output
+	more     []func(out *strings.Builder) // write what else there is
+
+	mu      sync.RWMutex            // guards the rest
+	fetches map[string]*fetchCounts // by issuer
+	issuers []string                // in order of output
 }
 
 // statusCounts counts answers by their HTTP status.
@@ -67,11 +71,22 @@ type fetchCounts struct{ ok, notModified, failed atomic.Uint64 }
 // newMetrics returns counters for the given issuers. Fetches of the keys of
 // others are counted together if [otherLabel] is among them.
 func newMetrics(issuers []string) *metrics {
-	m := &metrics{fetches: make(map[string]*fetchCounts), issuers: issuers}
-	for _, issuer := range issuers {
-		m.fetches[issuer] = new(fetchCounts)
-	}
+	m := &metrics{fetches: make(map[string]*fetchCounts)}
+	m.know(issuers)
 	return m
+}
+
+// know adds issuers whose fetches are counted one by one. Those of before stay, so
+// that no counter ever falls.
+func (m *metrics) know(issuers []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, issuer := range issuers {
+		if m.fetches[issuer] == nil {
+			m.fetches[issuer] = new(fetchCounts)
+			m.issuers = append(m.issuers, issuer)
+		}
+	}
 }
 
 // trace returns the hooks through which the library reports.
@@ -81,6 +96,8 @@ func (m *metrics) trace() *authtrace.Hooks {
 
 // countFetch counts one fetch of keys.
 func (m *metrics) countFetch(fetch authtrace.KeyFetch) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	counts, ok := m.fetches[fetch.Issuer]
 	if !ok {
 		counts, ok = m.fetches[otherLabel]
@@ -176,6 +193,11 @@ func (m *metrics) write(out *strings.Builder) {
 	for i, outcome := range outcomes {
 		fmt.Fprintf(out, "oidcauth_authentications_total{outcome=%s} %d\n", label(outcome.label), m.outcomes[i].Load())
 	}
+	for _, write := range m.more {
+		write(out)
+	}
+	m.mu.RLock()
+	defer m.mu.RUnlock()
 	heading(out, "oidcauth_key_fetches_total", "Attempts to fetch an issuer's keys, by issuer and result.")
 	for _, issuer := range m.issuers {
 		counts := m.fetches[issuer]

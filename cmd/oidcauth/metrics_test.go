@@ -73,12 +73,13 @@ func mustBeExposition(t *testing.T, text string) {
 	if !strings.HasSuffix(text, "\n") {
 		t.Error("the last line does not end")
 	}
-	sample := regexp.MustCompile(`^([a-z_]+_total)(\{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)+\}) \d+$`)
+	sample := regexp.MustCompile(`^([a-z_]+)((?:\{(?:[a-z]+="(?:[^"\\\n]|\\[\\"n])*",?)+\})?) \d+$`)
 	typed, seen := make(map[string]bool), make(map[string]bool)
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		if name, isType := strings.CutPrefix(line, "# TYPE "); isType {
-			typed[strings.TrimSuffix(name, " counter")] = true
+			name, kind, _ := strings.Cut(name, " ")
+			typed[name] = kind == "counter" && strings.HasSuffix(name, "_total") || kind == "gauge"
 		}
 		if strings.HasPrefix(line, "#") {
 			continue

@@ -24,12 +24,14 @@ func fleet(t *testing.T, n int) ([]*oidctest.Issuer, string) {
 	var issuers []*oidctest.Issuer
 	var config struct {
 		Issuers []oidcauth.Issuer `json:"issuers"`
+		Ready   []string          `json:"ready_issuers"`
 	}
 	for i := range n {
 		url := fmt.Sprintf("http://%s/realm-%d", ln.Addr(), i)
 		iss := oidctest.NewIssuer(t, oidctest.Config{URL: url})
 		mux.Handle(fmt.Sprintf("/realm-%d/", i), iss.Handler())
 		issuers = append(issuers, iss)
+		config.Ready = append(config.Ready, url)
 		config.Issuers = append(config.Issuers, oidcauth.Issuer{URL: url, Audiences: []string{"my-db"}, Keys: oidcauth.KeysFrom{InsecureHTTP: true}})
 	}
 	srv := &http.Server{Handler: mux}

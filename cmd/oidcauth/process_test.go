@@ -201,3 +201,36 @@ func TestProcess_ExitCodes(t *testing.T) {
 		}
 	}
 }
+
+// TestProcess_HangUp: SIGHUP reloads the file, and ends nothing.
+func TestProcess_HangUp(t *testing.T) {
+	t.Parallel()
+	a, b := startIssuer(t), startIssuer(t)
+	file := writeFile(t, "config.json", `{"watch": "0s", "issuers": [`+described(a, "")+`]}`)
+	p := startProcess(t, "--config", file)
+	token := b.Token(map[string]any{"aud": "my-db"})
+	p.used(token)
+	ask := func() int {
+		t.Helper()
+		req, _ := http.NewRequest("GET", p.url+"/v1/whoami", nil)
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	p.awaitLog(t, "the keys of every issuer are in hand")
+	replaceFile(t, file, `{"watch": "0s", "issuers": [`+described(b, "")+`]}`)
+	if got := ask(); got != 401 {
+		t.Errorf("before the signal: status %d, want 401", got)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	p.awaitLines(t, reloaded, 1)
+	if got := ask(); got != 200 {
+		t.Errorf("after the signal: status %d, want 200", got)
+	}
+}

@@ -46,9 +46,11 @@ Runs a server that authenticates requests by their bearer token:
                        X-Auth-Identity, X-Auth-Issuer and X-Auth-Subject, or
                        the refusal
   GET /healthz         200 while the server runs
-  GET /readyz          200 once the keys of every issuer are in hand, until
-                       then 503 and the issuers that are missing
-  GET /metrics         counters in the Prometheus text format
+  GET /readyz          200 once the keys of any issuer are in hand, or of those
+                       that the file's "ready_issuers" names, until then 503;
+                       the body names those that are missing
+  GET /metrics         counters in the Prometheus text format; with the file's
+                       "admin" on the listener for operators alone
   GET /.well-known/oauth-protected-resource
                        where clients get their tokens (RFC 9728)
 
@@ -67,6 +69,28 @@ logs to standard error, and on SIGINT or SIGTERM finishes the requests it has
 before it ends, within 10 seconds. Meanwhile it answers new ones 503, and closes
 WebSockets with status 1001. What is not finished after 8 seconds is cut off,
 which is exit code 1.
+
+On SIGHUP, and when the file of --config or one of "tls" changes, it takes over
+the new content: all of it, or with a mistake nothing, which the log and
+/metrics tell. No request is refused for that, and no session ends whose token
+is still good. What only a restart changes is refused by name: all but
+"issuers", "ready_issuers" and the content of files.
+
+With the file's "admin" a listener of its own, on the loopback interface or a
+socket unless told otherwise, has /metrics, health and
+
+  POST /v1/revocations
+                       withdraws tokens: a JSON object with "revoke" (token,
+                       session, subject, key or issuer), "issuer", and what is
+                       revoked: "token_id", "session_id", "subject" or "key_id";
+                       a subject and a whole issuer need "issued_before": "now",
+                       a time, or "any" for later tokens too
+  POST /v1/backchannel-logout
+                       takes the logout tokens of issuers (OpenID Connect
+                       Back-Channel Logout 1.0)
+
+to whoever brings the secret of its file, or a token of an issuer and with a
+role that it names, in the Authorization header; nothing to pages.
 
 With --any-issuer the server accepts the tokens of every issuer on the internet
 that has a public https URL. Then a token that is accepted proves who its bearer
@@ -136,6 +160,8 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if f.checkOnly {
 		return f.check(ctx, std)
 	}
+	reload := &reloader{flags: f}
+	reload.note()
 	cfg, file, err := f.library()
 	if err != nil {
 		return err
@@ -154,8 +180,9 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	}
 	if local != nil {
 		defer local.Close()
+		reload.local = []oidcauth.Issuer{local.Issuer()}
 	}
-	s, err := newServer(cfg, firstOf(file.Resource, baseURL(ln.Addr())))
+	s, err := newServer(cfg, &file, firstOf(file.Resource, baseURL(&file, ln.Addr())))
 	if err != nil {
 		return usageError{f.whichIssuers(cfg, err)}
 	}
@@ -164,8 +191,20 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 			return usageError{err}
 		}
 	}
-	fmt.Fprintf(std.out, "oidcauth: listening on http://%s\n", ln.Addr())
-	return s.serve(ctx, ln)
+	if s.admin, err = newAdmin(ctx, s, file.Admin); err != nil {
+		return err
+	}
+	reload.server, reload.file = s, file
+	fmt.Fprintf(std.out, "oidcauth: listening on %s://%s\n", file.scheme(), ln.Addr())
+	return s.serve(ctx, ln, reload.run)
+}
+
+// scheme is that of the server's addresses.
+func (file *fileConfig) scheme() string {
+	if file.TLS != nil {
+		return "https"
+	}
+	return "http"
 }
 
 // library is [settings.library] with the flags of serve alone.
@@ -227,11 +266,11 @@ func firstOf(values ...string) string {
 
 // baseURL returns the URL of a server that listens on addr, or nothing when
 // that is an address at which nobody can reach it.
-func baseURL(addr net.Addr) string {
+func baseURL(file *fileConfig, addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return ""
 	}
-	return "http://" + addr.String()
+	return file.scheme() + "://" + addr.String()
 }
 
 // ownOrigin returns the origin of the pages that the server's address serves; there

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -202,12 +203,51 @@ func TestServe_Health(t *testing.T) {
 	}
 }
 
+// TestServe_Ready: one issuer without keys does not keep the server from the users of
+// the others, unless the file names it.
+func TestServe_Ready(t *testing.T) {
+	t.Parallel()
+	good, bad := startIssuer(t), startIssuer(t)
+	bad.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+	for _, test := range []struct {
+		name, ready string
+		issuers     []*oidctest.Issuer
+		want        int
+	}{
+		{"all of all", ``, []*oidctest.Issuer{good}, 200},
+		{"any", ``, []*oidctest.Issuer{good, bad}, 200},
+		{"none", ``, []*oidctest.Issuer{bad}, 503},
+		{"those named", fmt.Sprintf(`, "ready_issuers": [%q]`, good.URL()), []*oidctest.Issuer{good, bad}, 200},
+		{"not those named", fmt.Sprintf(`, "ready_issuers": [%q, %q]`, good.URL(), bad.URL()), []*oidctest.Issuer{good, bad}, 503},
+	} {
+		var list []string
+		for _, i := range test.issuers {
+			list = append(list, fmt.Sprintf(`{"url": %q, "audiences": ["my-db"], "keys": {"insecure_http": true}}`, i.URL()))
+		}
+		file := writeFile(t, "config.json", `{"issuers": [`+strings.Join(list, ", ")+`]`+test.ready+`}`)
+		s := serve(t, "--config", file)
+		got := s.get(t, "/readyz", "")
+		ready := decode[readyAnswer](t, got)
+		if got.status != test.want || ready.Ready != (test.want == 200) {
+			t.Errorf("%s: status %d, %+v; want %d", test.name, got.status, ready, test.want)
+		}
+		if test.want == 200 && !slices.Equal(ready.InHand, []string{good.URL()}) {
+			t.Errorf("%s: in hand: %q", test.name, ready.InHand)
+		}
+	}
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "audiences": ["a"]}], "ready_issuers": ["https://id.exmaple.com"]}`, "https://id.example.com"))
+	if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 2 || !strings.Contains(got.err, "ready_issuers") {
+		t.Errorf("a name that is no issuer's: %+v, want exit code 2", got)
+	}
+}
+
 func TestServe_ReadyNamesMissingIssuers(t *testing.T) {
 	t.Parallel()
 	good, bad, worse := startIssuer(t), startIssuer(t), startIssuer(t)
 	bad.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
 	worse.Fail(oidctest.Discovery, oidctest.Fault{Hang: true})
-	s := serveFor(t, good, "--issuer", bad.URL(), "--issuer", worse.URL())
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"ready_issuers": [%q, %q]}`, good.URL(), bad.URL()))
+	s := serveFor(t, good, "--issuer", bad.URL(), "--issuer", worse.URL(), "--config", file)
 	asked := time.Now()
 	got := s.get(t, "/readyz", "")
 	// The issuer that hangs would hold it up for the 10 seconds of a fetch.

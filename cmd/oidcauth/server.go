@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -28,33 +29,44 @@ const (
 // server answers the routes of "oidcauth serve".
 type server struct {
 	auth        *oidcauth.Authenticator
-	issuers     []string
+	live        atomic.Pointer[live]
+	reloads     reloads
+	certificate certificate
+	admin       *admin       // nil without a listener for operators
 	metadata    *metadata    // nil when there is none to serve
 	local       *localRoutes // nil without a local issuer
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int
-	gate        gate // of all requests
+	logout      bool               // takes logout tokens from everybody
+	gate        gate               // of all requests
+	stopWarming context.CancelFunc // of warmUp
 }
 
 // newServer returns a server for an address that clients know as resource;
 // empty means that they get no metadata. It does not use the network.
-func newServer(cfg oidcauth.Config, resource string) (*server, error) {
+func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server, error) {
 	s := &server{
-		issuers:     issuerURLs(cfg.Issuers),
 		metrics:     newMetrics(countedIssuers(cfg)),
 		log:         cfg.Logger,
 		headerBytes: headerBytes + max(cfg.MaxTokenBytes, 0),
+		logout:      file.BackchannelLogout,
 	}
+	s.live.Store(newLive(cfg, file))
+	s.reloads.started()
+	s.metrics.more = append(s.metrics.more, s.reloads.write)
+	pair, err := file.TLS.read()
+	if err != nil {
+		return nil, err
+	}
+	s.certificate.pair.Store(pair)
 	if resource != "" {
-		var err error
-		if s.metadata, err = newMetadata(resource, addresses(s.issuers)); err != nil {
+		if s.metadata, err = newMetadata(resource); err != nil {
 			return nil, err
 		}
 		cfg.ResourceMetadataURL = s.metadata.url
 	}
 	cfg.Trace = s.metrics.trace()
-	var err error
 	if s.auth, err = oidcauth.New(cfg); err != nil {
 		return nil, err
 	}
@@ -93,11 +105,16 @@ func (s *server) routes() []route {
 		{"/v1/forward-auth", badRequestAs401(s.authenticated(forwardAuth))},
 		{"GET /healthz", http.HandlerFunc(healthz)},
 		{"GET /readyz", http.HandlerFunc(s.readyz)},
-		{"GET /metrics", s.metrics},
+	}
+	if s.admin == nil {
+		routes = append(routes, route{"GET /metrics", s.metrics})
+	}
+	if s.logout {
+		routes = append(routes, route{"POST " + logoutPath, s.auth.LogoutHandler()})
 	}
 	routes = append(routes, s.local.routes()...)
 	if s.metadata != nil {
-		routes = append(routes, route{"GET " + s.metadata.path, s.metadata})
+		routes = append(routes, route{"GET " + s.metadata.path, http.HandlerFunc(s.serveMetadata)})
 	}
 	return routes
 }
@@ -127,8 +144,17 @@ func (s *server) authenticated(next func(http.ResponseWriter, *http.Request, *oi
 	})
 }
 
-// serve answers requests until ctx ends, then finishes those it has.
-func (s *server) serve(ctx context.Context, ln net.Listener) error {
+// accept answers requests on the connections of ln, encrypted if there is a certificate.
+func (s *server) accept(srv *http.Server, ln net.Listener) error {
+	if srv.TLSConfig = s.certificate.config(); srv.TLSConfig != nil {
+		return srv.ServeTLS(ln, "", "")
+	}
+	return srv.Serve(ln)
+}
+
+// serve answers requests until ctx ends, then finishes those it has. Meanwhile reload
+// runs, which ends with ctx.
+func (s *server) serve(ctx context.Context, ln net.Listener, reload func(context.Context)) error {
 	srv := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: headerTimeout,
@@ -138,9 +164,14 @@ func (s *server) serve(ctx context.Context, ln net.Listener) error {
 		MaxHeaderBytes:    s.headerBytes,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }() // ends with shutDown, if not before
-	go s.warmUp(ctx)
+	failed := make(chan error, 2)
+	if s.admin != nil {
+		go func() { failed <- s.admin.serve() }() // ends with its listener
+		defer s.admin.close()
+	}
+	go func() { failed <- s.accept(srv, ln) }() // ends with shutDown, if not before
+	s.warmUp(ctx)
+	go reload(ctx)
 	var err error
 	select {
 	case err = <-failed:
@@ -151,12 +182,18 @@ func (s *server) serve(ctx context.Context, ln net.Listener) error {
 }
 
 // warmUp asks every issuer for its keys, so that the first token of each need
-// not wait for them. It ends with ctx; the library goes on asking those that
-// did not answer.
+// not wait for them. It ends with ctx, or when it is called again, after a reload; the
+// library goes on asking those that did not answer.
 func (s *server) warmUp(ctx context.Context) {
-	if err := s.auth.Ready(ctx); err == nil {
-		s.log.Info("the keys of every issuer are in hand", "issuers", len(s.issuers))
+	if s.stopWarming != nil {
+		s.stopWarming()
 	}
+	ctx, s.stopWarming = context.WithCancel(ctx)
+	go func() {
+		if err := s.auth.Ready(ctx); err == nil {
+			s.log.Info("the keys of every issuer are in hand", "issuers", len(s.live.Load().issuers))
+		}
+	}()
 }
 
 // writeJSON answers with a JSON body that nobody may store.

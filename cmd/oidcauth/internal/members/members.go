@@ -124,3 +124,6 @@ func want(typ reflect.Type) string {
 	}
 	return "a text"
 }
+
+// Value returns the member of a struct that [Table.Of] returned it for.
+func (m Member) Value(of reflect.Value) any { return of.FieldByIndex(m.index).Interface() }

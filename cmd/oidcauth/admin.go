@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// An admin answers on the admin listener: what is for operators and machines, and for
+// nobody's browser.
+type admin struct {
+	server *server
+	config *adminConfig
+	ln     net.Listener
+	srv    *http.Server
+	secret atomic.Pointer[[sha256.Size]byte] // its digest; nil if there is none
+	rule   oidcauth.Rule                     // of claims; nil if no token is good enough
+}
+
+// newAdmin opens the admin listener; a nil config has none.
+func newAdmin(ctx context.Context, s *server, c *adminConfig) (*admin, error) {
+	if c == nil {
+		return nil, nil
+	}
+	a := &admin{server: s, config: c}
+	secret, err := c.readSecret()
+	if err != nil {
+		return nil, usageError{err}
+	}
+	a.setSecret(secret)
+	if c.Bearer != nil {
+		a.rule = c.Bearer.rule()
+	}
+	if a.ln, err = c.listen(ctx); err != nil {
+		return nil, err
+	}
+	a.srv = &http.Server{
+		Handler:           a.handler(),
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    s.headerBytes,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	return a, nil
+}
+
+// setSecret puts another secret in the place of that of before. It may be called on nil.
+func (a *admin) setSecret(secret []byte) {
+	if a == nil {
+		return
+	}
+	var digest *[sha256.Size]byte
+	if secret != nil {
+		sum := sha256.Sum256(secret)
+		digest = &sum
+	}
+	a.secret.Store(digest)
+}
+
+// listen opens the address, or the socket, which the process's user alone can use.
+func (c *adminConfig) listen(ctx context.Context) (net.Listener, error) {
+	path, isSocket := strings.CutPrefix(c.addr(), unixPrefix)
+	if !isSocket {
+		return listenOn(ctx, c.addr())
+	}
+	if err := removeStale(ctx, path); err != nil {
+		return nil, err
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return ln, nil
+}
+
+// removeStale removes a socket that a process has left behind, and nothing else.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return usagef("admin.addr: %s is there and is no socket", path)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err == nil {
+		conn.Close()
+		return usagef("admin.addr: another process listens at %s", path)
+	}
+	return os.Remove(path)
+}
+
+// serve answers requests until close.
+func (a *admin) serve() error {
+	a.server.log.Info("the admin listener is open", slog.String("addr", a.ln.Addr().String()))
+	if a.config.isLocal() {
+		return a.srv.Serve(a.ln)
+	}
+	a.srv.TLSConfig = a.server.certificate.config()
+	return a.srv.ServeTLS(a.ln, "", "")
+}
+
+// close ends the listener and its connections.
+func (a *admin) close() {
+	a.ln.Close() // if serve has not begun
+	a.srv.Close()
+}
+
+// handler answers the routes of the admin listener. Those that need no secret tell
+// nothing, or have a signature of their own.
+func (a *admin) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", healthz)
+	mux.HandleFunc("GET /readyz", a.server.readyz)
+	mux.Handle("POST "+logoutPath, a.server.auth.LogoutHandler())
+	if a.config.OpenMetrics {
+		mux.Handle("GET /metrics", a.server.metrics)
+	} else {
+		mux.Handle("GET /metrics", a.authorized(a.server.metrics.ServeHTTP))
+	}
+	mux.Handle("POST /v1/revocations", a.authorized(a.revoke))
+	return a.notForPages(mux)
+}
+
+// notForPages refuses what a page in somebody's browser sends, which can reach what no
+// other machine does: what names its origin, and on the loopback interface what was
+// sent to a name, since any name may be led there.
+func (a *admin) notForPages(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		site := r.Header.Get("Sec-Fetch-Site")
+		switch {
+		case len(r.Header["Origin"]) > 0, site != "" && site != "none":
+			writeJSON(w, http.StatusForbidden, apiError{"forbidden", "the admin listener is not for pages"})
+		case a.isTCPLoopback() && !isLocalHost(r.Host):
+			writeJSON(w, http.StatusMisdirectedRequest, apiError{"misdirected_request", "ask at the listener's address, or at localhost"})
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// isTCPLoopback reports whether the listener is at a port of the loopback interface.
+func (a *admin) isTCPLoopback() bool {
+	return a.config.isLocal() && !strings.HasPrefix(a.config.addr(), unixPrefix)
+}
+
+// isLocalHost reports whether the host of a request's address is this machine's own, or
+// an address, which no name server had a say in.
+func isLocalHost(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	return host == "localhost" || net.ParseIP(host) != nil
+}
+
+// authorized lets requests pass that bring the secret, or a token of an admin.
+func (a *admin) authorized(next http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		who, err := a.whoAsks(r)
+		if err != nil {
+			a.server.auth.Refuse(w, r, err)
+			return
+		}
+		next(w, r.WithContext(context.WithValue(r.Context(), adminKey{}, who)))
+	})
+}
+
+// adminKey is of the context's value that names the admin, for the log.
+type adminKey struct{}
+
+// whoAsks returns how the log names the sender of a request, who must be an admin. The
+// token stands in the Authorization header, wherever else tokens may stand: no browser
+// sends that by itself.
+func (a *admin) whoAsks(r *http.Request) (string, error) {
+	token, err := oidcauth.BearerToken(r)
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256([]byte(token))
+	if secret := a.secret.Load(); secret != nil && subtle.ConstantTimeCompare(digest[:], secret[:]) == 1 {
+		return "the secret", nil
+	}
+	if a.rule == nil {
+		return "", refusal.New(refusal.Caller, oidcauth.ErrMalformedToken, "another secret", "that of the file")
+	}
+	claims, err := a.server.auth.Authenticate(r.Context(), token)
+	if err != nil {
+		return "", err
+	}
+	if err := a.rule(claims); err != nil {
+		return "", refusal.Because(refusal.Caller, oidcauth.ErrForbidden, err)
+	}
+	return claims.Issuer() + " " + claims.Subject(), nil
+}
+
+// apiError is the body of an answer that is no success.
+type apiError struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+// logoutPath is where issuers send logout tokens.
+const logoutPath = "/v1/backchannel-logout"
+
+// revokeTime bounds how long a revocation may take to be shared before it is answered.
+const revokeTime = 10 * time.Second

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"net"
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+const (
+	// defaultAdminAddr is where the admin listener is unless the file says otherwise.
+	defaultAdminAddr = "127.0.0.1:8081"
+
+	// unixPrefix stands before the name of a socket, in place of an address.
+	unixPrefix = "unix:"
+)
+
+// adminConfig is "admin" of the configuration file.
+type adminConfig struct {
+	Addr        string       `json:"addr" about:"where it listens, as \"127.0.0.1:8081\", which it does without it, or \"unix:/run/oidcauth/admin\"; an address that other machines reach needs \"tls\""`
+	SecretFile  fileName     `json:"secret_file" about:"a file with a secret of 32 characters at least, for Authorization: Bearer; read again when it changes"`
+	Bearer      *adminBearer `json:"bearer" about:"whose tokens are as good as the secret"`
+	OpenMetrics bool         `json:"open_metrics" about:"true to show /metrics there to whoever reaches it"`
+}
+
+// adminBearer says whose tokens count on the admin listener. Issuers are named one by
+// one, since a role is what its issuer calls so.
+type adminBearer struct {
+	Issuers []string `json:"issuers" about:"their issuers, by \"url\""`
+	Roles   []string `json:"roles" about:"the roles of which one is needed"`
+}
+
+// Check implements [members.Checker].
+func (b *adminBearer) Check(report func(member, text string)) {
+	if len(b.Issuers) == 0 || len(b.Roles) == 0 {
+		report("", `want "issuers" and "roles": not everybody with a token is an admin`)
+	}
+	if slices.Contains(b.Roles, "") {
+		report("roles", "a role is empty")
+	}
+}
+
+// rule is what an admin's claims must satisfy.
+func (b *adminBearer) rule() oidcauth.Rule {
+	var roles []oidcauth.Rule
+	for _, role := range b.Roles {
+		roles = append(roles, oidcauth.HasRole(role))
+	}
+	return oidcauth.All(oidcauth.HasIssuer(b.Issuers...), oidcauth.Any(roles...))
+}
+
+// Check implements [members.Checker].
+func (c *adminConfig) Check(report func(member, text string)) {
+	if c.SecretFile == "" && c.Bearer == nil && !c.OpenMetrics {
+		report("", `nobody could use it: want "secret_file", "bearer" or "open_metrics"`)
+	}
+	if path, isSocket := strings.CutPrefix(c.Addr, unixPrefix); isSocket {
+		if path == "" {
+			report("addr", "the socket has no name")
+		}
+		return
+	}
+	if _, _, err := net.SplitHostPort(c.addr()); err != nil {
+		report("addr", "want HOST:PORT, or unix: and the name of a socket")
+	}
+}
+
+// addr returns where the listener is.
+func (c *adminConfig) addr() string { return firstOf(c.Addr, defaultAdminAddr) }
+
+// isLocal reports whether no other machine reaches it.
+func (c *adminConfig) isLocal() bool {
+	if strings.HasPrefix(c.addr(), unixPrefix) {
+		return true
+	}
+	host, _, err := net.SplitHostPort(c.addr())
+	return err == nil && isLoopback(host)
+}
+
+// readSecret returns the secret, or nil without one. It may be called on nil.
+func (c *adminConfig) readSecret() ([]byte, error) {
+	if c == nil || c.SecretFile == "" {
+		return nil, nil
+	}
+	return readSecret(c.SecretFile)
+}
+
+// Check implements [members.Checker].
+func (file *fileConfig) Check(report func(member, text string)) {
+	if file.Admin != nil && !file.Admin.isLocal() && file.TLS == nil {
+		report("admin", `other machines reach its "addr", and without "tls" everybody between reads the secret`)
+	}
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// live is what a running server takes from its configuration anew at each reload. It
+// never changes: each reload makes another.
+type live struct {
+	issuers     []string // configured, whose keys are fetched or in the file
+	addresses   []string // the issuers that a client can go to
+	readyWanted []string // those that the server is ready with; none: any one
+}
+
+// newLive makes it of the configuration.
+func newLive(cfg oidcauth.Config, file *fileConfig) *live {
+	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerURLs(cfg.Issuers))}
+	for _, issuer := range cfg.Issuers {
+		if issuer.Keys.Source == nil && !slices.Contains(l.issuers, issuer.URL) {
+			l.issuers = append(l.issuers, issuer.URL)
+		}
+	}
+	return l
+}
+
+// ready reports whether the server is ready while the keys of some issuers are not in
+// hand. A local issuer's always are, and say nothing of the others.
+func (l *live) ready(unready []string) bool {
+	missing := func(issuer string) bool { return slices.Contains(unready, issuer) }
+	if len(l.readyWanted) > 0 {
+		return !slices.ContainsFunc(l.readyWanted, missing)
+	}
+	return len(l.issuers) == 0 || slices.ContainsFunc(l.issuers, func(issuer string) bool { return !missing(issuer) })
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"os/signal"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// defaultWatch is how often the files of a configuration are looked at.
+const defaultWatch = 2 * time.Second
+
+// A reloader takes over a configuration that has changed, all of it or nothing.
+type reloader struct {
+	flags  *serveFlags
+	server *server
+	local  []oidcauth.Issuer // the local issuer, if there is one
+	file   fileConfig        // what is in force, with the flags applied
+	last   map[string]string // what the files held when they were last taken over, or refused
+}
+
+// note takes what the files hold for what is in force, or is about to be.
+func (r *reloader) note() { r.last = digestFiles(r.watched()) }
+
+// run reloads on SIGHUP and when the files change, until ctx ends.
+func (r *reloader) run(ctx context.Context) {
+	hangUps := make(chan os.Signal, 1)
+	signal.Notify(hangUps, syscall.SIGHUP)
+	defer signal.Stop(hangUps)
+	var looks <-chan time.Time
+	if every := r.file.Watch.or(defaultWatch); every > 0 && len(r.watched()) > 0 {
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		looks = ticker.C
+	}
+	for name, digest := range digestFiles(r.watched()) {
+		if _, noted := r.last[name]; !noted { // those of which the first note knew nothing
+			r.last[name] = digest
+		}
+	}
+	seen := r.last
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangUps:
+			r.reload(ctx, "SIGHUP")
+			seen = r.last
+		case <-looks:
+			before := seen
+			// What is still being written changes once more until the next look.
+			if seen = digestFiles(r.watched()); maps.Equal(seen, before) && !maps.Equal(seen, r.last) {
+				r.reload(ctx, "a file has changed")
+			}
+		}
+	}
+}
+
+// watched are the files whose change is one of the configuration.
+func (r *reloader) watched() []string {
+	names := []string{r.flags.config}
+	if c := r.file.TLS; c != nil {
+		names = append(names, string(c.CertFile), string(c.KeyFile))
+	}
+	if c := r.file.Admin; c != nil {
+		names = append(names, string(c.SecretFile))
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
+
+// reload takes the files over, or says why not.
+func (r *reloader) reload(ctx context.Context, why string) {
+	r.note()
+	err := r.takeOver(ctx)
+	r.server.reloads.count(err)
+	for _, err := range each(err) {
+		text := printable(hideTokens(strings.ReplaceAll(err.Error(), "oidcauth: ", "")))
+		r.server.log.Error("the configuration was not reloaded; the former one stays in force", slog.String("why", why), slog.String("reason", text))
+	}
+	if err == nil {
+		r.server.log.Info("the configuration was reloaded", slog.String("why", why), slog.Int("issuers", len(r.server.live.Load().issuers)))
+	}
+}
+
+// takeOver reads everything that may have changed, and puts it in force if all of it
+// is good.
+func (r *reloader) takeOver(ctx context.Context) error {
+	cfg, file, err := r.flags.library()
+	if err != nil {
+		return err
+	}
+	if err := unchangeable(&r.file, &file); err != nil {
+		return err
+	}
+	pair, err := file.TLS.read()
+	if err != nil {
+		return err
+	}
+	secret, err := file.Admin.readSecret()
+	if err != nil {
+		return err
+	}
+	cfg.Issuers = append(cfg.Issuers, r.local...)
+	next := newLive(cfg, &file)
+	r.server.metrics.know(countedIssuers(cfg))
+	if err := r.server.auth.SetIssuers(cfg.Issuers...); err != nil {
+		return r.flags.whichIssuers(cfg, err)
+	}
+	r.file = file
+	r.server.live.Store(next)
+	r.server.certificate.pair.Store(pair)
+	r.server.admin.setSecret(secret)
+	r.server.warmUp(ctx)
+	return nil
+}
+
+// unchangeable names the settings that differ and that only a restart changes.
+func unchangeable(now, next *fileConfig) error {
+	var names []string
+	a, b := reflect.ValueOf(now).Elem(), reflect.ValueOf(next).Elem()
+	for _, m := range fileTable.Of(a.Type()) {
+		if !m.Live && !reflect.DeepEqual(m.Value(a), m.Value(b)) {
+			names = append(names, m.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return fmt.Errorf("only a restart changes %s: restart the server, or put back what was there", strings.Join(names, ", "))
+}
+
+// digestFiles returns what stands for the content of files. One that cannot be read
+// has a content of its own.
+func digestFiles(names []string) map[string]string {
+	all := make(map[string]string, len(names))
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			all[name] = err.Error()
+			continue
+		}
+		digest := sha256.Sum256(data)
+		all[name] = string(digest[:])
+	}
+	return all
+}

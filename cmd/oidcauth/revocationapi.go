@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/cmd/oidcauth/internal/members"
+)
+
+// A revocationForm is the body of POST /v1/revocations. It says first what is revoked,
+// and then has to say all that names that and nothing else: what is left empty by
+// mistake is an error, and never more than was meant.
+type revocationForm struct {
+	Revoke       string `json:"revoke" values:"token session subject key issuer"`
+	Issuer       string `json:"issuer"`
+	TokenID      string `json:"token_id"`
+	SessionID    string `json:"session_id"`
+	Subject      string `json:"subject"`
+	KeyID        string `json:"key_id"`
+	IssuedBefore string `json:"issued_before"` // a time, "now", or "any" for whenever, later too
+	Until        string `json:"until"`         // a time; empty for as long as needed
+}
+
+// revocationNeeds are the members that each kind of revocation has beside "revoke",
+// "issuer" and perhaps "until".
+var revocationNeeds = map[string][]string{
+	"token":   {"token_id"},
+	"session": {"session_id"},
+	"subject": {"subject", "issued_before"},
+	"key":     {"key_id"},
+	"issuer":  {"issued_before"},
+}
+
+// Check implements [members.Checker].
+func (f *revocationForm) Check(report func(member, text string)) {
+	needs, known := revocationNeeds[f.Revoke]
+	if !known {
+		report("", `want "revoke": token, session, subject, key or issuer`)
+		return
+	}
+	for _, member := range []struct{ name, value string }{
+		{"issuer", f.Issuer}, {"token_id", f.TokenID}, {"session_id", f.SessionID}, {"subject", f.Subject},
+		{"key_id", f.KeyID}, {"issued_before", f.IssuedBefore},
+	} {
+		needed := member.name == "issuer" || slices.Contains(needs, member.name)
+		switch {
+		case needed && member.value == "":
+			report("", fmt.Sprintf("to revoke a %s, want %q, and not empty", f.Revoke, member.name))
+		case !needed && member.value != "":
+			report(member.name, fmt.Sprintf("it says nothing of a %s that is revoked", f.Revoke))
+		}
+	}
+	if tokenLike.MatchString(f.TokenID + " " + f.SessionID + " " + f.Subject + " " + f.KeyID) {
+		report("", `there is a token, want what it says: its "jti", "sid" or "sub", or its header's "kid"`)
+	}
+	if _, err := f.revocation(time.Now()); err != nil {
+		report("", err.Error())
+	}
+}
+
+// revocation returns it in the library's form.
+func (f *revocationForm) revocation(now time.Time) (oidcauth.Revocation, error) {
+	r := oidcauth.Revocation{Issuer: f.Issuer, TokenID: f.TokenID, SessionID: f.SessionID, Subject: f.Subject, KeyID: f.KeyID}
+	var err error
+	switch f.IssuedBefore {
+	case "", "any":
+	case "now":
+		r.IssuedBefore = now
+	default:
+		if r.IssuedBefore, err = time.Parse(time.RFC3339, f.IssuedBefore); err != nil {
+			return r, errors.New(`"issued_before": want a time such as 2026-01-31T12:00:00Z, "now", or "any" for tokens whenever issued, later ones too`)
+		}
+	}
+	if f.Until != "" {
+		if r.Until, err = time.Parse(time.RFC3339, f.Until); err != nil {
+			return r, errors.New(`"until": want a time such as 2026-01-31T12:00:00Z`)
+		}
+	}
+	return r, nil
+}
+
+// revocationAnswer is the body of the answer to a revocation that holds.
+type revocationAnswer struct {
+	Revoked oidcauth.Revocation `json:"revoked"`
+	Shared  bool                `json:"shared"` // whether the other servers have it, or there are none
+	Waits   string              `json:"waits,omitempty"`
+}
+
+// revoke withdraws what the request's body says.
+func (a *admin) revoke(w http.ResponseWriter, r *http.Request) {
+	form, err := readRevocation(w, r)
+	if err != nil {
+		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideTokens(err.Error()))})
+		return
+	}
+	revocation, err := form.revocation(time.Now())
+	if err != nil { // has been checked
+		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", err.Error()})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), revokeTime)
+	defer cancel()
+	err = a.server.auth.Revoke(ctx, revocation)
+	a.logRevocation(r, form, revocation, err)
+	a.answerRevocation(w, r, revocation, err)
+}
+
+// logRevocation writes who has revoked what.
+func (a *admin) logRevocation(r *http.Request, form *revocationForm, revocation oidcauth.Revocation, err error) {
+	who, _ := r.Context().Value(adminKey{}).(string)
+	what, _ := json.Marshal(revocation) // of texts and times alone
+	a.server.log.LogAttrs(r.Context(), slog.LevelInfo, "revocation", slog.String("by", who), slog.String("revoke", form.Revoke),
+		slog.String("what", string(what)), slog.Bool("holds", holds(err)), slog.Bool("shared", err == nil))
+}
+
+// holds reports whether a revocation holds on this server.
+func holds(err error) bool {
+	return err == nil || errors.Is(err, oidcauth.ErrRevocationsUnavailable)
+}
+
+// answerRevocation says what became of a revocation.
+func (a *admin) answerRevocation(w http.ResponseWriter, r *http.Request, revocation oidcauth.Revocation, err error) {
+	switch {
+	case err == nil:
+		writeJSON(w, http.StatusOK, revocationAnswer{Revoked: revocation, Shared: true})
+	case errors.Is(err, oidcauth.ErrRevocationWaits):
+		writeJSON(w, http.StatusAccepted, revocationAnswer{Revoked: revocation, Waits: "it holds on this server, and is shared with the others once they can be reached"})
+	case holds(err):
+		w.Header().Set("Retry-After", "5")
+		writeJSON(w, http.StatusServiceUnavailable, apiError{"temporarily_unavailable", "it holds on this server, and nothing shares it with the others: send it again"})
+	case errors.Is(err, oidcauth.ErrMalformedRequest):
+		text := strings.ReplaceAll(err.Error(), "oidcauth: ", "")
+		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideTokens(text))})
+	default:
+		a.server.auth.Refuse(w, r, err)
+	}
+}
+
+// revocationBytes bounds the body of a request.
+const revocationBytes = 16 << 10
+
+// readRevocation reads the form, which is JSON and says so: pages cannot send that to
+// another origin without asking first.
+func readRevocation(w http.ResponseWriter, r *http.Request) (*revocationForm, error) {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != "application/json" {
+		return nil, errors.New("want Content-Type: application/json")
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, revocationBytes))
+	if err != nil {
+		return nil, fmt.Errorf("the body is incomplete, or longer than %d bytes", revocationBytes)
+	}
+	form := new(revocationForm)
+	if err := new(members.Table).Read(data, form); err != nil {
+		return nil, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return form, nil
+}

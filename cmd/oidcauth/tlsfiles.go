@@ -1,0 +1,55 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"sync/atomic"
+)
+
+// tlsConfig is "tls" of the configuration file.
+type tlsConfig struct {
+	CertFile fileName `json:"cert_file" about:"the certificate, with those between it and its authority (PEM); read again when it changes"`
+	KeyFile  fileName `json:"key_file" about:"its private key (PEM)"`
+}
+
+// Check implements [members.Checker].
+func (c *tlsConfig) Check(report func(member, text string)) {
+	if c.CertFile == "" || c.KeyFile == "" {
+		report("", `want both "cert_file" and "key_file"`)
+	}
+}
+
+// read reads both files. It may be called on nil, which has none.
+func (c *tlsConfig) read() (*tls.Certificate, error) {
+	if c == nil {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(string(c.CertFile), string(c.KeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("tls: %s and %s: %w", c.CertFile, c.KeyFile, err)
+	}
+	return &pair, nil
+}
+
+// A certificate is what the server shows, which may change. It is safe for concurrent
+// use. The zero certificate is of a server without TLS.
+type certificate struct {
+	pair atomic.Pointer[tls.Certificate]
+}
+
+// config returns how connections are encrypted; nil if they are not.
+func (c *certificate) config() *tls.Config {
+	if c.pair.Load() == nil {
+		return nil
+	}
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+			if pair := c.pair.Load(); pair != nil {
+				return pair, nil
+			}
+			return nil, errors.New("no certificate")
+		},
+	}
+}

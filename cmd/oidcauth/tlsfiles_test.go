@@ -1,0 +1,121 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// newCertificate returns a certificate of its own for 127.0.0.1, and its key, in PEM.
+func newCertificate(t *testing.T, name string) (cert, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
+}
+
+// TestServe_TLS: the server shows the certificate of its files, also after they have
+// changed, and never one without its key.
+func TestServe_TLS(t *testing.T) {
+	dir := t.TempDir()
+	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	roots := x509.NewCertPool()
+	put := func(path string, data []byte) {
+		t.Helper()
+		roots.AppendCertsFromPEM(data)
+		replaceFile(t, path, string(data))
+	}
+	cert, key := newCertificate(t, "first")
+	put(certFile, cert)
+	put(keyFile, key)
+	iss := startIssuer(t)
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	s := serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
+		`{"watch": "5ms", "tls": {"cert_file": %q, "key_file": "$CREDENTIALS_DIRECTORY/key.pem"}, "issuers": [%s]}`, certFile, described(iss, ""))))
+	if !strings.HasPrefix(s.url, "https://") {
+		t.Errorf("it listens on %s, want https", s.url)
+	}
+	shown := func() string {
+		t.Helper()
+		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots.Clone()}, DisableKeepAlives: true}}
+		resp, err := client.Get(s.url + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.TLS.PeerCertificates[0].Subject.CommonName
+	}
+	if got := shown(); got != "first" {
+		t.Errorf("it shows %q", got)
+	}
+	cert, key = newCertificate(t, "second")
+	put(certFile, cert)
+	s.awaitLines(t, notReloaded, 1) // the key is another's still
+	if got := shown(); got != "first" {
+		t.Errorf("with half of a pair it shows %q", got)
+	}
+	put(keyFile, key)
+	s.awaitLines(t, reloaded, 1)
+	if got := shown(); got != "second" {
+		t.Errorf("after both files have changed it shows %q", got)
+	}
+	if conn, err := tls.Dial("tcp", strings.TrimPrefix(s.url, "https://"), &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11}); err == nil {
+		conn.Close()
+		t.Error("it speaks TLS 1.1")
+	}
+}
+
+// Files that cannot be are told, without serving, and without TLS there is no server
+// that only seems to have it.
+func TestServe_TLSMistakes(t *testing.T) {
+	dir := t.TempDir()
+	cert, _ := newCertificate(t, "one")
+	_, key := newCertificate(t, "another")
+	for name, data := range map[string][]byte{"cert.pem": cert, "key.pem": key} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	for tls, want := range map[string]string{
+		`{}`: `tls: want both`,
+		`{"cert_file": "` + dir + `/cert.pem", "key_file": "` + dir + `/none.pem"}`:   "no such file",
+		`{"cert_file": "` + dir + `/cert.pem", "key_file": "` + dir + `/key.pem"}`:    "private key does not match",
+		`{"cert_file": "$CREDENTIALS_DIRECTORY/cert.pem", "key_file": "` + dir + `"}`: "tls.cert_file: $CREDENTIALS_DIRECTORY is not set",
+	} {
+		file := writeFile(t, "config.json", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "tls": `+tls+`}`)
+		for _, flags := range [][]string{{"--check"}, {"--addr", "127.0.0.1:0"}} {
+			got := invoke(t, "", append([]string{"serve", "--config", file}, flags...)...)
+			if got.code != 2 || !strings.Contains(got.err, want) {
+				t.Errorf("%s: %+v, want exit code 2 and %q", tls, got, want)
+			}
+		}
+	}
+}
