@@ -27,6 +27,8 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 		defer local.Close()
 	}
 	wrong.add(f.tryLibrary(cfg))
+	_, err = file.Forward.forwarder(&file, cfg)
+	wrong.add(err)
 	if file.Resource != "" {
 		_, err := newMetadata(file.Resource, nil)
 		wrong.add(err)

@@ -53,6 +53,9 @@ type fileConfig struct {
 	// Authorization header.
 	TokenPlaces *places `json:"token_places" about:"where tokens are looked for besides the Authorization header"`
 
+	// Forward says what proxies are told; absent or null means who is calling.
+	Forward *forwardConfig `json:"forward_auth" about:"what a proxy in front is told: docs/deploy.md has the configuration of each"`
+
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.
 	MaxTokenBytes int   `json:"max_token_bytes" about:"the longest token, in bytes, that is looked at"`

@@ -31,6 +31,7 @@ type server struct {
 	issuers     []string
 	metadata    *metadata    // nil when there is none to serve
 	local       *localRoutes // nil without a local issuer
+	forward     *forwarder   // answers proxies
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int
@@ -55,6 +56,9 @@ func newServer(cfg oidcauth.Config, resource string) (*server, error) {
 	}
 	cfg.Trace = s.metrics.trace()
 	var err error
+	if s.forward, err = (*forwardConfig)(nil).forwarder(new(fileConfig), cfg); err != nil {
+		return nil, err
+	}
 	if s.auth, err = oidcauth.New(cfg); err != nil {
 		return nil, err
 	}
@@ -90,11 +94,11 @@ type route struct {
 func (s *server) routes() []route {
 	routes := []route{
 		{"GET /v1/whoami", s.authenticated(whoami)},
-		{"/v1/forward-auth", badRequestAs401(s.authenticated(forwardAuth))},
 		{"GET /healthz", http.HandlerFunc(healthz)},
 		{"GET /readyz", http.HandlerFunc(s.readyz)},
 		{"GET /metrics", s.metrics},
 	}
+	routes = append(routes, s.forwardRoutes()...)
 	routes = append(routes, s.local.routes()...)
 	if s.metadata != nil {
 		routes = append(routes, route{"GET " + s.metadata.path, s.metadata})
@@ -110,7 +114,7 @@ func (s *server) handler() http.Handler {
 		mux.Handle(route.pattern, route.handler)
 		paths = append(paths, routeOf(route.pattern))
 	}
-	return s.metrics.countRequests(s.untilStopped(mux), paths)
+	return s.metrics.countRequests(s.untilStopped(s.aboveMux(mux)), paths)
 }
 
 // authenticated lets requests with an accepted token pass to next, as the
