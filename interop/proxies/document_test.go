@@ -38,7 +38,7 @@ func (w *world) write(t testing.TB, dir string, names ...string) {
 		if !found {
 			t.Fatalf("%s: no file %s", document, name)
 		}
-		for port, own := range map[string]string{"8000": w.front, "8080": w.oidcauth, "9000": w.service} {
+		for port, own := range map[string]string{"8000": w.front, "8080": w.oidcauth, "8081": w.second, "9000": w.service} {
 			text = regexp.MustCompile(`(:|port_value: )`+port+`\b`).ReplaceAllString(text, "${1}"+own)
 		}
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {

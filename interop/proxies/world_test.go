@@ -34,6 +34,7 @@ const patience = time.Minute
 type world struct {
 	issuer, broken           *oidctest.Issuer // the keys of one cannot be had
 	front, oidcauth, service string           // ports
+	second                   string           // that of a second oidcauth
 	keys                     string           // the directory of the local issuer's
 	stop                     func()           // ends oidcauth
 	binary                   string
@@ -49,7 +50,7 @@ func newWorld(t *testing.T, binary string) *world {
 		(*iss).Start()
 	}
 	w.broken.Fail(oidctest.JWKS, oidctest.Fault{Status: http.StatusInternalServerError})
-	for _, port := range []*string{&w.front, &w.oidcauth, &w.service} {
+	for _, port := range []*string{&w.front, &w.oidcauth, &w.second, &w.service} {
 		*port = freePort(t)
 	}
 	service := &http.Server{Addr: "127.0.0.1:" + w.service, Handler: http.HandlerFunc(echo)}
