@@ -10,6 +10,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/asked"
 	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
@@ -267,6 +268,30 @@ type ClaimRule struct {
 	// Or are further rules: a token that satisfies any of them need not satisfy
 	// this one. Empty means that it must.
 	Or []ClaimRule `json:"or,omitempty"`
+}
+
+// Rule returns the demand as a rule for [Require], for what one route or one table
+// demands and not every token of the issuer. The error says why it can demand nothing,
+// as [New] does of [Issuer.ClaimRules]. With Supplement nobody satisfies it whose
+// issuer has none. Changes of r have no effect on the rule, which is safe for
+// concurrent use.
+func (r ClaimRule) Rule() (Rule, error) {
+	if err := r.validate(); err != nil {
+		return nil, fmt.Errorf("oidcauth: %w", err)
+	}
+	d := r.demand()
+	return func(c *Claims) error {
+		supplement := noSupplement
+		if text := c.Supplement(); text != nil {
+			supplement = lookupIn(string(text))
+		}
+		return d.Check(lookupIn(c.record.Payload), supplement)
+	}, nil
+}
+
+// noSupplement is where a rule looks whose token nothing supplements.
+func noSupplement(Path) (jws.Member, bool, error) {
+	return jws.Member{}, false, errors.New("nothing supplements the token")
 }
 
 // compared returns the one list of values that is set, and how it is compared.

@@ -39,6 +39,7 @@ func TestClaimRule(t *testing.T) {
 		{oidcauth.ClaimRule{Suffix: []string{"ue"}, Optional: true}, "ynnnnnnnnnnynnnnnnnn"},
 	}
 	issuer, trusted := newIssuer(t, oidctest.Config{})
+	open := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	for _, tt := range tests {
 		if len(tt.want) != len(shapes) {
 			t.Fatalf("%+v: %d verdicts for %d shapes", tt.rule, len(tt.want), len(shapes))
@@ -47,6 +48,10 @@ func TestClaimRule(t *testing.T) {
 			tt.rule.Claim = path
 			trusted.ClaimRules = []oidcauth.ClaimRule{tt.rule}
 			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+			rule, err := tt.rule.Rule()
+			if err != nil {
+				t.Fatal(err)
+			}
 			for i, shape := range shapes {
 				claims := map[string]any{}
 				if shape.text != "" {
@@ -56,10 +61,47 @@ func TestClaimRule(t *testing.T) {
 					claims = map[string]any{"outer": claims}
 				}
 				_, err := a.Authenticate(t.Context(), issuer.Token(claims))
-				if satisfied := tt.want[i] == 'y'; satisfied != (err == nil) || !satisfied && !errors.Is(err, oidcauth.ErrRule) {
+				satisfied := tt.want[i] == 'y'
+				if satisfied != (err == nil) || !satisfied && !errors.Is(err, oidcauth.ErrRule) {
 					t.Errorf("%+v on %s: error = %v, want satisfied %v", tt.rule, shape.name, err, satisfied)
 				}
+				c, err := open.Authenticate(t.Context(), issuer.Token(claims))
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = oidcauth.Require(oidcauth.NewContext(t.Context(), c), rule)
+				if satisfied != (err == nil) || !satisfied && !errors.Is(err, oidcauth.ErrForbidden) {
+					t.Errorf("%+v as a rule on %s: error = %v, want satisfied %v", tt.rule, shape.name, err, satisfied)
+				}
 			}
+		}
+	}
+}
+
+// A rule of a program's own is refused where it demands nothing, and without a
+// supplement nobody satisfies what is demanded of one, not even that it lacks a claim.
+func TestClaimRule_Rule(t *testing.T) {
+	t.Parallel()
+	for _, wrong := range []oidcauth.ClaimRule{
+		{}, {Claim: oidcauth.Path{"a"}}, {Claim: oidcauth.Path{"a"}, In: []string{}}, {Present: true},
+	} {
+		if rule, err := wrong.Rule(); err == nil || rule != nil {
+			t.Errorf("%+v: Rule() = %t, %v, want an error", wrong, rule != nil, err)
+		}
+	}
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	c, err := a.Authenticate(t.Context(), issuer.Token(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for supplement, want := range map[bool]error{false: nil, true: oidcauth.ErrForbidden} {
+		rule, err := oidcauth.ClaimRule{Claim: oidcauth.Path{"a"}, Absent: true, Supplement: supplement}.Rule()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := oidcauth.Require(oidcauth.NewContext(t.Context(), c), rule); !errors.Is(err, want) {
+			t.Errorf("of the supplement %t: error = %v, want %v", supplement, err, want)
 		}
 	}
 }

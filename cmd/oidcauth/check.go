@@ -31,6 +31,8 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	wrong.add(err)
 	_, err = file.Admin.readSecret()
 	wrong.add(err)
+	_, err = file.Forward.forwarder(&file, cfg)
+	wrong.add(err)
 	if file.Resource != "" {
 		_, err := newMetadata(file.Resource)
 		wrong.add(err)

@@ -25,7 +25,7 @@ func TestServe_Check(t *testing.T) {
 				{"url": "https://a.example", "audiences": ["a"], "algorithms": ["HS256"]},
 				{"url": "https://b.example", "audiences": ["b"]},
 				{"url": "https://c.example", "audiences": ["c"], "keys": {"ca_file": "DIR/none.pem"}}]}`,
-			[]string{`address "8080"`, `issuers[0]: issuer "https://a.example": algorithm "HS256"`, `issuers[2]: issuer "https://c.example": Keys: `, "resource "},
+			[]string{`address "8080"`, `issuers[0]: issuer "https://a.example": algorithm "HS256"`, `issuers[2]: issuer "https://c.example": "keys": `, "resource "},
 		},
 		{
 			"issuers that are wrong together alone", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}, {"url": "https://b.example", "audiences": ["a"], "aliases": ["https://a.example"]}]}`,

@@ -1,37 +1,225 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// forwardAuth says to a proxy that a request is authenticated, and whose it is.
-func forwardAuth(w http.ResponseWriter, _ *http.Request, claims *oidcauth.Claims) {
-	header := w.Header()
-	header.Set("Cache-Control", "no-store")
-	header.Set("X-Auth-Identity", claims.Identity().String())
-	header.Set("X-Auth-Issuer", headerText(claims.Issuer()))
-	header.Set("X-Auth-Subject", headerText(claims.Subject()))
-	w.WriteHeader(http.StatusOK)
+// The addresses at which proxies ask: without a route, and at one that rules name.
+// Behind them stands what the dialect of Envoy appends.
+const (
+	forwardPath      = "/v1/forward-auth"
+	forwardRoutePath = "/v1/route/{route}/forward-auth"
+)
+
+// forwardConfig is "forward_auth" of the configuration file.
+type forwardConfig struct {
+	// Proxy names the dialect; empty means that nothing is known of the requests that
+	// are asked about but their headers.
+	Proxy string `json:"proxy" about:"nginx, caddy, haproxy, traefik or envoy: which headers say what the client asks for" values:"nginx caddy haproxy traefik envoy"`
+
+	// Preflight lets preflights of pages pass without a token.
+	Preflight bool `json:"preflight" about:"true to let browsers' preflights pass without a token"`
+
+	// TicketQuery is the query parameter of WebSockets with a ticket of the local
+	// issuer; empty for none.
+	TicketQuery string `json:"ticket_query" about:"the query parameter with a WebSocket's ticket of the local issuer"`
+
+	// TakeTokenOut has the answer tell what is left of the headers that tokens stand
+	// in once the token is out.
+	TakeTokenOut bool `json:"take_token_out" about:"true to tell the proxy what is left of Authorization, Cookie and Sec-WebSocket-Protocol"`
+
+	// Headers are those that the service behind the proxy gets.
+	Headers forwardHeaders `json:"headers" about:"the names of the headers that the service gets"`
+
+	// Rules say who may; without them everybody with a good token.
+	Rules []forwardRule `json:"rules" about:"who may make which requests; the first that fits decides, and what none fits is refused"`
+
+	// IgnoreCase compares paths without regard to case, for services that do.
+	IgnoreCase bool `json:"ignore_case" about:"true to compare paths without regard to case"`
 }
 
-// headerText makes a value that an issuer chose safe to stand in a header:
-// visible ASCII except "%" stays as it is, every other byte, spaces too,
-// becomes "%" and two hexadecimal digits. Different values stay different, and
-// decoding a URL's path segment gives the value back.
-func headerText(value string) string {
-	const digits = "0123456789ABCDEF"
-	var out strings.Builder
-	for i := range len(value) {
-		if c := value[i]; c > ' ' && c < 0x7f && c != '%' {
-			out.WriteByte(c)
-		} else {
-			out.Write([]byte{'%', digits[c>>4], digits[c&15]})
+// A forwarder answers proxies. It is safe for concurrent use.
+type forwarder struct {
+	dialect      dialect
+	headers      []answerHeader
+	rules        rules
+	preflight    bool
+	takeTokenOut bool
+	extract      oidcauth.Extractor // of tokens
+	ticket       oidcauth.Extractor // nil without tickets
+}
+
+// forwarder returns what answers proxies as c says; nil stands for the zero value. The
+// rest of the file says where tokens are, and whether there are tickets.
+func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwarder, error) {
+	if c == nil {
+		c = new(forwardConfig)
+	}
+	f := &forwarder{preflight: c.Preflight, takeTokenOut: c.TakeTokenOut, extract: cfg.Extract}
+	if f.extract == nil {
+		f.extract = oidcauth.BearerToken
+	}
+	issuers := issuerURLs(cfg.Issuers)
+	if cfg.AnyIssuer != nil {
+		issuers = nil
+	}
+	var err error
+	if f.dialect, err = findDialect(c.Proxy); err == nil {
+		err = c.check(f.dialect, file)
+	}
+	if err == nil {
+		f.headers, err = c.Headers.list()
+	}
+	if err == nil {
+		f.rules, err = newRules(c.Rules, f.dialect, c.IgnoreCase, issuers)
+	}
+	if err != nil {
+		return nil, usageError{fmt.Errorf(`"forward_auth": %w`, err)}
+	}
+	if c.TicketQuery != "" {
+		f.ticket = oidcauth.QueryToken(c.TicketQuery)
+	}
+	return f, nil
+}
+
+// check reports settings that contradict each other.
+func (c *forwardConfig) check(d dialect, file *fileConfig) error {
+	places := file.TokenPlaces
+	switch {
+	case !d.tells() && (c.Preflight || c.TicketQuery != ""):
+		return errors.New(`"preflight" and "ticket_query" need "proxy", which says where the client's method and query are`)
+	case !d.tells() && places != nil && places.Cookie != nil:
+		return errors.New(`a token in a cookie needs "proxy", which says where the client's method is: what a page of another site sends is told by it`)
+	case c.TicketQuery != "" && file.LocalIssuer == nil:
+		return errors.New(`"ticket_query" needs "local_issuer", which sells the tickets`)
+	case c.TakeTokenOut && places != nil && places.Query != "":
+		return errors.New(`"take_token_out" cannot take a token out of an address, and "token_places" has "query"`)
+	case c.TakeTokenOut && places != nil && len(places.Headers) > 0:
+		return errors.New(`"take_token_out" is about Authorization, Cookie and Sec-WebSocket-Protocol; have the proxy drop the "headers" of "token_places" itself`)
+	case c.IgnoreCase && !slices.ContainsFunc(c.Rules, func(r forwardRule) bool { return r.Path != "" }):
+		return errors.New(`"ignore_case" has no effect without a rule that has a path`)
+	}
+	return nil
+}
+
+// forwardRoutes lists the addresses at which proxies ask.
+func (s *server) forwardRoutes() []route {
+	answer := badRequestAs401(http.HandlerFunc(s.forwardAuth))
+	return []route{{forwardPath, answer}, {forwardRoutePath, answer}}
+}
+
+// aboveMux serves the questions of a dialect that appends the client's path, which
+// http.ServeMux would clean.
+func (s *server) aboveMux(mux http.Handler) http.Handler {
+	if !s.forward.dialect.appended {
+		return mux
+	}
+	answer := badRequestAs401(http.HandlerFunc(s.forwardAuth))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if route, rest, found := cutForwardPath(r.RequestURI); found {
+			r.Pattern = forwardPath
+			if route != "" {
+				r.Pattern = forwardRoutePath
+				r.SetPathValue("route", route)
+			}
+			r.SetPathValue("rest", rest)
+			answer.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// cutForwardPath splits an address at which a proxy asks into the route and what
+// follows.
+func cutForwardPath(uri string) (route, rest string, found bool) {
+	if rest, found = strings.CutPrefix(uri, forwardPath); found {
+		return "", rest, strings.HasPrefix(rest, "/")
+	}
+	before, after, _ := strings.Cut(forwardRoutePath, "{route}")
+	if rest, found = strings.CutPrefix(uri, before); !found {
+		return "", "", false
+	}
+	route, rest, _ = strings.Cut(rest, "/")
+	rest, found = strings.CutPrefix("/"+rest, after)
+	return route, rest, found && isRouteName(route) && strings.HasPrefix(rest, "/")
+}
+
+// forwardAuth says to a proxy whether the request that it asks about may pass, and
+// whose it is.
+func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
+	f := s.forward
+	o, err := f.dialect.original(r, r.PathValue("rest"))
+	route := r.PathValue("route")
+	if err == nil && route != "" && !f.rules.known[route] {
+		err = fmt.Errorf("%w: it asks at the route %s, which no rule names", errProxy, refusal.Quote(route))
+	}
+	var claims *oidcauth.Claims
+	if err == nil {
+		claims, err = s.forwarded(o)
+		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && isPreflight(o) {
+			f.answer(w, o, nil)
+			return
+		}
+		s.metrics.countOutcome(err)
+	}
+	if err == nil {
+		err = f.rules.judge(route, o, claims)
+	}
+	switch {
+	case errors.Is(err, errProxy):
+		s.log.LogAttrs(r.Context(), slog.LevelError, "a proxy's question was not understood", slog.String("reason", err.Error()))
+		s.auth.Refuse(w, r, err)
+	case err != nil:
+		s.auth.Refuse(w, r, err)
+	default:
+		f.answer(w, o, claims)
+	}
+}
+
+// forwarded authenticates the request that a proxy asks about.
+func (s *server) forwarded(o *http.Request) (*oidcauth.Claims, error) {
+	if ticket := s.forward.ticket; ticket != nil && opensWebSocket(o) {
+		text, err := ticket(o)
+		if err == nil {
+			if _, err := s.forward.extract(o); !errors.Is(err, oidcauth.ErrNoToken) {
+				return nil, refusal.New(refusal.Request, oidcauth.ErrMalformedRequest, "a ticket and a token", "one of them")
+			}
+			return s.auth.AuthenticateTicket(o, text, forwardDatabase)
+		}
+		if !errors.Is(err, oidcauth.ErrNoToken) {
+			return nil, err
 		}
 	}
-	return out.String()
+	return s.auth.AuthenticateRequest(o)
+}
+
+// forwardDatabase is what a ticket is used for here, and none that can be opened.
+const forwardDatabase = "forward-auth"
+
+// answer lets a request pass. Nil claims are those of a preflight, which is nobody's.
+func (f *forwarder) answer(w http.ResponseWriter, o *http.Request, claims *oidcauth.Claims) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	for _, h := range f.headers {
+		value := ""
+		if claims != nil {
+			value = h.value(claims)
+		}
+		header[h.name] = []string{value}
+	}
+	if f.takeTokenOut {
+		copyLeft(header, o.Header)
+	}
+	w.WriteHeader(http.StatusOK)
 }
 
 // badRequestAs401 turns the status 400 of a malformed request into 401,

@@ -26,6 +26,9 @@ type places struct {
 	// SubprotocolJWT is a subprotocol that is a JWT by itself.
 	SubprotocolJWT bool `json:"subprotocol_jwt" about:"true for [token]"`
 
+	// Cookie is a cookie, for pages of its origins alone.
+	Cookie *cookiePlace `json:"cookie" about:"a cookie, for pages of its origins"`
+
 	// Query is the name of a query parameter.
 	Query string `json:"query" about:"the name of a query parameter"`
 }
@@ -38,6 +41,12 @@ func (p *places) Check(report func(member, text string)) {
 	if p.extractor() == nil {
 		report("", "the Authorization header is ignored and nothing else is named")
 	}
+}
+
+// cookiePlace is a cookie with the token, as [oidcauth.CookieToken] has it.
+type cookiePlace struct {
+	Name    string   `json:"name" about:"the cookie's name"`
+	Origins []string `json:"origins" about:"those of the pages that may use it, as \"https://app.example.com\""`
 }
 
 // extractor returns what takes the token out of a request; nil stands for the
@@ -64,6 +73,9 @@ func (p *places) extractor() oidcauth.Extractor {
 	}
 	if p.SubprotocolJWT {
 		all = append(all, oidcauth.SubprotocolForm("", false))
+	}
+	if p.Cookie != nil {
+		all = append(all, oidcauth.CookieToken(p.Cookie.Name, p.Cookie.Origins...))
 	}
 	if p.Query != "" {
 		all = append(all, oidcauth.QueryToken(p.Query))

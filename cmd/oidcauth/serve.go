@@ -42,9 +42,9 @@ Runs a server that authenticates requests by their bearer token:
 
   GET /v1/whoami       who the token's bearer is, as JSON
   /v1/forward-auth     for nginx auth_request, Caddy forward_auth, Traefik
-                       ForwardAuth and Envoy ext_authz: 200 with the headers
-                       X-Auth-Identity, X-Auth-Issuer and X-Auth-Subject, or
-                       the refusal
+                       ForwardAuth, Envoy ext_authz and HAProxy: 200 with the
+                       headers X-Auth-Identity, X-Auth-Issuer and
+                       X-Auth-Subject, or the refusal
   GET /healthz         200 while the server runs
   GET /readyz          200 once the keys of any issuer are in hand, or of those
                        that the file's "ready_issuers" names, until then 503;
@@ -61,7 +61,8 @@ gets 400, except on /v1/forward-auth, where it is 401: nginx knows only 401 and
 
 In X-Auth-Issuer and X-Auth-Subject every byte that is not visible ASCII, and
 "%", is written as "%" and two hexadecimal digits. The proxy must set all three
-headers itself, so that none that a client sent gets through.
+headers itself, so that none that a client sent gets through. docs/deploy.md has
+the configuration of each proxy, and what "forward_auth" of the file does.
 
 The server starts whether or not its issuers answer, and accepts the tokens of
 each as soon as its keys have been fetched. It prints one line when it listens,
@@ -185,6 +186,9 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	s, err := newServer(cfg, &file, firstOf(file.Resource, baseURL(&file, ln.Addr())))
 	if err != nil {
 		return usageError{f.whichIssuers(cfg, err)}
+	}
+	if s.forward, err = file.Forward.forwarder(&file, cfg); err != nil {
+		return err
 	}
 	if local != nil {
 		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer, ownOrigin(file.Resource)); err != nil {

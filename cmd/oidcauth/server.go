@@ -35,6 +35,7 @@ type server struct {
 	admin       *admin       // nil without a listener for operators
 	metadata    *metadata    // nil when there is none to serve
 	local       *localRoutes // nil without a local issuer
+	forward     *forwarder   // answers proxies
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int
@@ -67,6 +68,9 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 		cfg.ResourceMetadataURL = s.metadata.url
 	}
 	cfg.Trace = s.metrics.trace()
+	if s.forward, err = (*forwardConfig)(nil).forwarder(new(fileConfig), cfg); err != nil {
+		return nil, err
+	}
 	if s.auth, err = oidcauth.New(cfg); err != nil {
 		return nil, err
 	}
@@ -102,7 +106,6 @@ type route struct {
 func (s *server) routes() []route {
 	routes := []route{
 		{"GET /v1/whoami", s.authenticated(whoami)},
-		{"/v1/forward-auth", badRequestAs401(s.authenticated(forwardAuth))},
 		{"GET /healthz", http.HandlerFunc(healthz)},
 		{"GET /readyz", http.HandlerFunc(s.readyz)},
 	}
@@ -112,6 +115,7 @@ func (s *server) routes() []route {
 	if s.logout {
 		routes = append(routes, route{"POST " + logoutPath, s.auth.LogoutHandler()})
 	}
+	routes = append(routes, s.forwardRoutes()...)
 	routes = append(routes, s.local.routes()...)
 	if s.metadata != nil {
 		routes = append(routes, route{"GET " + s.metadata.path, http.HandlerFunc(s.serveMetadata)})
@@ -127,7 +131,7 @@ func (s *server) handler() http.Handler {
 		mux.Handle(route.pattern, route.handler)
 		paths = append(paths, routeOf(route.pattern))
 	}
-	return s.metrics.countRequests(s.untilStopped(mux), paths)
+	return s.metrics.countRequests(s.untilStopped(s.aboveMux(mux)), paths)
 }
 
 // authenticated lets requests with an accepted token pass to next, as the

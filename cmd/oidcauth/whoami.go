@@ -16,7 +16,9 @@ type whoamiAnswer struct {
 	Subject   string          `json:"subject"`
 	Audience  []string        `json:"audience"`
 	ExpiresAt *time.Time      `json:"expires_at"` // null when the token does not expire
-	Claims    json.RawMessage `json:"claims"`     // the payload, as the issuer signed it
+	Roles     []string        `json:"roles"`      // from wherever the issuer's description says
+	Scopes    []string        `json:"scopes"`
+	Claims    json.RawMessage `json:"claims"` // the payload, as the issuer signed it
 }
 
 // whoami shows the bearer of a token what it says.
@@ -27,6 +29,8 @@ func whoami(w http.ResponseWriter, _ *http.Request, claims *oidcauth.Claims) {
 		Subject:   claims.Subject(),
 		Audience:  slices.AppendSeq([]string{}, claims.Audience()),
 		ExpiresAt: expiresAt(claims.Expiry()),
+		Roles:     slices.AppendSeq([]string{}, claims.Roles()),
+		Scopes:    slices.AppendSeq([]string{}, claims.Scopes()),
 		Claims:    claims.Payload(),
 	})
 }

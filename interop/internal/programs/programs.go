@@ -48,6 +48,10 @@ var (
 		_, err := AuthlibPython()
 		return err
 	}}
+	Proxies = Program{"the proxies", "interop/proxies", "apt-get install nginx haproxy caddy && interop/setup-proxies, with Python 3.10 or later and its venv", func() error {
+		_, err := ProxiesHome()
+		return err
+	}}
 	SpacetimeDB = Program{"SpacetimeDB's client", "interop/spacetimedb", "npm ci --ignore-scripts --prefix interop/spacetimedb, with Node.js", func() error {
 		_, err := SpacetimeDBNode()
 		return err
@@ -79,7 +83,7 @@ func (p Program) Need(t testing.TB) {
 // All returns every program that something in the repository is tested with.
 func All() []Program {
 	return []Program{
-		Keycloak, Authlib, Libpq, SpacetimeDB, SpacetimeDBRust, Chromium,
+		Keycloak, Authlib, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Chromium,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
 		{"spin", "docs/models/check", "apt-get install spin", found("spin")},
@@ -154,6 +158,33 @@ func AuthlibPython() (string, error) {
 		return "", fmt.Errorf("%s is of other versions", home)
 	}
 	return filepath.Join(home, "bin", "python"), nil
+}
+
+// ProxiesHome returns where interop/setup-proxies has put the versions of proxies that
+// its tests name, if those that Debian has are there, too.
+func ProxiesHome() (string, error) {
+	for _, command := range []string{"nginx", "haproxy", "caddy"} {
+		if _, err := exec.LookPath(command); err != nil {
+			return "", err
+		}
+	}
+	here, err := folder()
+	if err != nil {
+		return "", err
+	}
+	wanted, err := os.ReadFile(filepath.Join(here, "proxies", "testdata", "requirements.txt"))
+	if err != nil {
+		return "", err
+	}
+	home := filepath.Join(cache(), "proxies")
+	prepared, err := os.ReadFile(filepath.Join(home, "prepared"))
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(prepared, wanted) {
+		return "", fmt.Errorf("%s is of other versions", home)
+	}
+	return filepath.Join(home, "bin"), nil
 }
 
 // SpacetimeDBNode returns the Node.js that runs SpacetimeDB's client.

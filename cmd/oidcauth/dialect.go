@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// A dialect is how a proxy tells of the request that it asks about. Only headers that
+// this proxy sets itself in every question are read, never one that it would hand on
+// as the client sent it. The zero dialect tells nothing: the question is all there is.
+type dialect struct {
+	name   string
+	method string // the header with the client's method
+	target string // the header with the client's path and query
+
+	// appended says that there are no such headers: the question has the client's own
+	// method, and behind the path that it is sent to the client's path and query.
+	appended bool
+}
+
+// dialects are those that a configuration can name. What nginx and HAProxy send is up
+// to whoever configures them, and docs/deploy.md says how; the names are others than
+// X-Forwarded-Method and X-Forwarded-Uri, because nginx hands on these as the client
+// sent them wherever they were forgotten.
+var dialects = []dialect{
+	{name: "nginx", method: "X-Original-Method", target: "X-Original-Uri"},
+	{name: "haproxy", method: "X-Original-Method", target: "X-Original-Uri"},
+	{name: "caddy", method: "X-Forwarded-Method", target: "X-Forwarded-Uri"},
+	{name: "traefik", method: "X-Forwarded-Method", target: "X-Forwarded-Uri"},
+	{name: "envoy", appended: true},
+}
+
+// findDialect returns the dialect of a proxy; without a name the zero one.
+func findDialect(name string) (dialect, error) {
+	var names []string
+	for _, d := range dialects {
+		if d.name == name {
+			return d, nil
+		}
+		names = append(names, d.name)
+	}
+	if name == "" {
+		return dialect{}, nil
+	}
+	return dialect{}, fmt.Errorf("got proxy %s, want one of %s", quoteArgument(name), strings.Join(names, ", "))
+}
+
+// tells reports whether the client's method and path are known.
+func (d dialect) tells() bool { return d.name != "" }
+
+// errProxy is a question that the configured proxy does not ask.
+var errProxy = errors.New("the proxy is not configured as docs/deploy.md says")
+
+// original returns the request that a proxy asks about, in the place of the question,
+// whose headers it shares. The rest is what stands in the question's address behind
+// the path of forward-auth.
+func (d dialect) original(r *http.Request, rest string) (*http.Request, error) {
+	if !d.tells() {
+		return r, nil
+	}
+	method, target := r.Method, rest
+	if !d.appended {
+		var err error
+		if method, err = only(r, d.method); err == nil {
+			target, err = only(r, d.target)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	u, err := url.ParseRequestURI(target)
+	if err != nil || !strings.HasPrefix(target, "/") {
+		return nil, refusal.New(refusal.Request, oidcauth.ErrMalformedRequest, "path "+refusal.Quote(target), "one that begins with a slash")
+	}
+	o := r.WithContext(r.Context())
+	o.Method, o.URL, o.RequestURI = method, u, target
+	return o, nil
+}
+
+// only returns the one value of a header that the proxy sets in every question.
+func only(r *http.Request, name string) (string, error) {
+	values := r.Header[name]
+	if len(values) != 1 || values[0] == "" {
+		return "", fmt.Errorf("%w: got %d values of the header %s, want the one that it sets itself", errProxy, len(values), name)
+	}
+	return values[0], nil
+}
+
+// opensWebSocket reports whether a request may be the beginning of a WebSocket. Proxies
+// drop the header Upgrade from their questions, but not those that browsers send
+// beside it and let no page set.
+func opensWebSocket(r *http.Request) bool {
+	for _, name := range []string{"Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Protocol"} {
+		if len(r.Header[name]) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// isPreflight reports whether a request is what a browser asks before one of another
+// origin's page (Fetch Standard, section 4.8): never with a token.
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
+}

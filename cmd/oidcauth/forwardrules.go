@@ -1,0 +1,192 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// A forwardRule says who may make some of the requests that a proxy asks about. The
+// first rule that fits a request decides; a request that none fits is refused.
+type forwardRule struct {
+	// Route is the name in the address that the proxy asks at,
+	// /v1/route/NAME/forward-auth. Empty stands for every route and for none.
+	Route string `json:"route" about:"fits what is asked at /v1/route/ROUTE/forward-auth"`
+
+	// Path fits itself and all below it. It is written decoded and without a slash at
+	// its end. Empty means every path.
+	Path string `json:"path" about:"fits this path and all below it"`
+
+	// Methods are compared exactly: HEAD is another than GET. Empty means every one.
+	Methods []string `json:"methods" about:"fits these methods"`
+
+	// Roles and Issuers are names of which the caller must have one, Scopes those of
+	// which they must have each, and Claims demands all of which they must satisfy.
+	// Empty demands nothing.
+	Roles   []string             `json:"roles" about:"the caller must have one of these"`
+	Scopes  []string             `json:"scopes" about:"the caller must have each of these"`
+	Issuers []string             `json:"issuers" about:"the caller's issuer must be one of these"`
+	Claims  []oidcauth.ClaimRule `json:"claims" about:"demands on the caller's claims"`
+}
+
+// rules decide who may make a request. They never look at its query.
+type rules struct {
+	list     []forwardRule
+	demands  []oidcauth.Rule // of each of list
+	foldCase bool            // of paths
+	paths    bool            // whether any rule looks at the path
+	known    map[string]bool // the routes
+}
+
+// newRules prepares rules for a dialect. Of the issuers those are known whose tokens
+// can be accepted; nil means that nobody knows which.
+func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers []string) (rules, error) {
+	set := rules{foldCase: ignoreCase, known: make(map[string]bool)}
+	for i, r := range list {
+		if err := r.check(d, issuers); err != nil {
+			return rules{}, fmt.Errorf("rules[%d]: %w", i, err)
+		}
+		if ignoreCase {
+			r.Path = foldCase(r.Path)
+		}
+		demand, err := r.demand()
+		if err != nil {
+			return rules{}, fmt.Errorf("rules[%d]: %w", i, err)
+		}
+		for j, before := range set.list {
+			if before.includes(r) {
+				return rules{}, fmt.Errorf("rules[%d] is never reached: rules[%d] fits all of its requests before it; put the narrower one first", i, j)
+			}
+		}
+		set.list, set.demands = append(set.list, r), append(set.demands, demand)
+		set.paths = set.paths || r.Path != ""
+		set.known[r.Route] = true
+	}
+	return set, nil
+}
+
+// check reports the first thing that no request can be like.
+func (r *forwardRule) check(d dialect, issuers []string) error {
+	switch {
+	case !d.tells() && (r.Path != "" || len(r.Methods) > 0):
+		return errors.New(`"path" and "methods" are known if "proxy" says which proxy tells of them`)
+	case r.Route != "" && !isRouteName(r.Route):
+		return fmt.Errorf("route %s: want letters, digits, dots, hyphens and underscores", quoteArgument(r.Route))
+	}
+	if r.Path != "" {
+		if err := checkRulePath(r.Path); err != nil {
+			return fmt.Errorf("path %s: %w", quoteArgument(r.Path), err)
+		}
+	}
+	for _, method := range r.Methods {
+		if method == "" || method != strings.ToUpper(method) || strings.ContainsAny(method, " ,") {
+			return fmt.Errorf("method %s: want one in capitals, such as GET", quoteArgument(method))
+		}
+	}
+	for _, name := range slices.Concat(r.Roles, r.Scopes) {
+		if name == "" {
+			return errors.New("a role or scope is empty")
+		}
+	}
+	for _, issuer := range r.Issuers {
+		if issuers != nil && !slices.Contains(issuers, issuer) {
+			return fmt.Errorf("issuer %s is not accepted at all: want one of %s", quoteArgument(issuer), strings.Join(issuers, ", "))
+		}
+	}
+	return nil
+}
+
+// checkRulePath reports why no request has the path.
+func checkRulePath(path string) error {
+	switch {
+	case path[0] != '/':
+		return errors.New("it does not begin with a slash")
+	case path != "/" && strings.HasSuffix(path, "/"):
+		return errors.New("it ends with a slash: without it, it fits all below it, too")
+	case strings.ContainsAny(path, `\%;?#`):
+		return errors.New(`a path with one of \ % ; ? # in it is refused to everybody; write it decoded`)
+	}
+	return checkSegments(path)
+}
+
+// isRouteName reports whether a segment of a path can be the name of a route.
+func isRouteName(name string) bool {
+	for i := range len(name) {
+		if !isUnreserved(name[i]) {
+			return false
+		}
+	}
+	return strings.Trim(name, ".") != ""
+}
+
+// includes reports whether every request that other fits is one that r fits.
+func (r *forwardRule) includes(other forwardRule) bool {
+	return (r.Route == "" || r.Route == other.Route) &&
+		(r.Path == "" || other.Path != "" && covers(r.Path, other.Path)) &&
+		(len(r.Methods) == 0 || len(other.Methods) > 0 && !slices.ContainsFunc(other.Methods, func(m string) bool { return !slices.Contains(r.Methods, m) }))
+}
+
+// demand returns all that the rule demands of the caller.
+func (r *forwardRule) demand() (oidcauth.Rule, error) {
+	var all, anyRole []oidcauth.Rule
+	for _, role := range r.Roles {
+		anyRole = append(anyRole, oidcauth.HasRole(role))
+	}
+	if len(anyRole) > 0 {
+		all = append(all, oidcauth.Any(anyRole...))
+	}
+	for _, scope := range r.Scopes {
+		all = append(all, oidcauth.HasScope(scope))
+	}
+	if len(r.Issuers) > 0 {
+		all = append(all, oidcauth.HasIssuer(r.Issuers...))
+	}
+	for _, claim := range r.Claims {
+		rule, err := claim.Rule()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rule)
+	}
+	return oidcauth.All(all...), nil
+}
+
+// fits reports whether the rule decides about a request.
+func (r *forwardRule) fits(route, method, path string) bool {
+	return (r.Route == "" || r.Route == route) &&
+		(r.Path == "" || covers(r.Path, path)) &&
+		(len(r.Methods) == 0 || slices.Contains(r.Methods, method))
+}
+
+// judge reports why the caller may not make a request that the proxy asked about at a
+// route. Without rules every caller with a good token may.
+func (s *rules) judge(route string, r *http.Request, claims *oidcauth.Claims) error {
+	if len(s.list) == 0 {
+		return nil
+	}
+	var path string
+	if s.paths {
+		var err error
+		if path, err = agreedPath(r.RequestURI); err != nil {
+			return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a path that can be read in several ways: "+err.Error(), "one that proxy and service agree on")
+		}
+		if s.foldCase {
+			path = foldCase(path)
+		}
+	}
+	for i := range s.list {
+		if !s.list[i].fits(route, r.Method, path) {
+			continue
+		}
+		if err := s.demands[i](claims); err != nil {
+			return refusal.Because(refusal.Caller, oidcauth.ErrForbidden, fmt.Errorf("rules[%d]: %w", i, err))
+		}
+		return nil
+	}
+	return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a request that no rule fits: "+refusal.Quote(r.Method)+" "+refusal.Quote(path), "one of a rule")
+}

@@ -1,0 +1,3 @@
+// Package proxies runs "oidcauth serve" behind nginx, Caddy, HAProxy, Traefik and
+// Envoy, each configured as docs/deploy.md says.
+package proxies

@@ -1,0 +1,332 @@
+package proxies_test
+
+import (
+	"encoding/base64"
+	"net/url"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// TestProxies is the table: what each proxy does with each kind of request.
+func TestProxies(t *testing.T) {
+	t.Parallel()
+	for _, p := range proxies {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, binary)
+			w.serve(t, p.dialect, map[string]any{"ticket_query": "ticket"})
+			p.start(t, w)
+			w.ready(t)
+			for _, column := range []struct {
+				name  string
+				check func(*testing.T, *world, proxy)
+			}{
+				{"accepted", accepted},
+				{"401 with challenge", unauthorized},
+				{"403", forbidden},
+				{"503 with Retry-After", unavailable},
+				{"spoofed header replaced", spoofedIdentity},
+				{"spoofed forwarded header ignored", spoofedRequest},
+				{"path read in several ways", ambiguousPath},
+				{"WebSocket", webSocket},
+				{"WebSocket refused", webSocketRefused},
+				{"preflight refused", preflightRefused},
+				{"preflight", preflight},
+				{"nobody to ask", nobodyToAsk},
+			} {
+				t.Run(column.name, func(t *testing.T) { column.check(t, w, p) })
+			}
+		})
+	}
+}
+
+// token returns a token of an issuer for the roles and scopes.
+func token(iss *oidctest.Issuer, roles []string, scope string) string {
+	return iss.Token(map[string]any{"sub": "alice", "aud": "https://api.example.com", "roles": roles, "scope": scope})
+}
+
+// ready waits until a good token passes: the keys are in hand, and the proxy knows
+// where to ask.
+func (w *world) ready(t *testing.T) {
+	t.Helper()
+	good := token(w.issuer, nil, "")
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if got := w.get(t, "GET", "/items", good); got.seen != nil {
+			return
+		}
+	}
+	t.Fatalf("a good token does not pass: %+v\n%s", w.get(t, "GET", "/items", good), w.log)
+}
+
+func accepted(t *testing.T, w *world, _ proxy) {
+	roles := []string{"admin", "a,b"}
+	tok := token(w.issuer, roles, "items:write x")
+	got := w.send(t, "POST", "/items/7?q=%2F", "the body", "Authorization", "Bearer "+tok, "Cookie", "theme=dark")
+	if got.status != 200 || got.seen == nil || got.seen.Body != "the body" || got.seen.Method != "POST" || got.seen.URI != "/items/7?q=%2F" {
+		t.Fatalf("got %+v", got)
+	}
+	for name, want := range map[string]string{
+		"X-Auth-Identity": identity.New(w.issuer.URL(), "alice").String(),
+		"X-Auth-Issuer":   w.issuer.URL(),
+		"X-Auth-Subject":  "alice",
+		"X-Auth-Roles":    "admin,a%2Cb",
+		"X-Auth-Scopes":   "items:write,x",
+		"Cookie":          "theme=dark",
+		"Authorization":   "",
+	} {
+		if values := got.seen.Header.Values(name); strings.Join(values, "|") != want {
+			t.Errorf("the service got %s = %q, want %q", name, values, want)
+		}
+	}
+	mustNotLeak(t, w, got.seen, tok)
+	if got := w.get(t, "GET", "/admin/x", tok); got.status != 200 {
+		t.Errorf("GET /admin/x as an admin: %+v", got)
+	}
+	if got := w.send(t, "GET", "/items", "", "Cookie", "session="+tok+"; theme=dark"); got.status != 200 || got.seen.Header.Get("Cookie") != "theme=dark" {
+		t.Errorf("by cookie: %+v", got)
+	}
+	if got := w.get(t, "HEAD", "/items", tok); got.status != 200 {
+		t.Errorf("HEAD: %+v", got)
+	}
+}
+
+// mustNotLeak checks that the token reached neither the service nor the log.
+func mustNotLeak(t *testing.T, w *world, got *seen, tok string) {
+	t.Helper()
+	signature := tok[strings.LastIndex(tok, ".")+1:]
+	encoded := base64.RawURLEncoding.EncodeToString([]byte(tok))
+	for name, values := range got.Header {
+		for _, v := range values {
+			if strings.Contains(v, signature) || strings.Contains(v, encoded[len(encoded)-40:]) {
+				t.Errorf("the service got the token in %s", name)
+			}
+		}
+	}
+	if strings.Contains(w.log.String(), signature) {
+		t.Error("the log has the token")
+	}
+}
+
+func unauthorized(t *testing.T, w *world, _ proxy) {
+	expired := w.issuer.Token(map[string]any{"aud": "https://api.example.com", "exp": 1})
+	for name, tt := range map[string]struct {
+		headers []string
+		says    string
+	}{
+		"no token":    {nil, "resource_metadata="},
+		"expired":     {[]string{"Authorization", "Bearer " + expired}, `error="invalid_token"`},
+		"two tokens":  {[]string{"Authorization", "Bearer " + expired, "Authorization", "Bearer x"}, "Bearer"},
+		"two schemes": {[]string{"Authorization", "Basic YTpi", "Cookie", "session=" + expired}, `error="invalid_token"`},
+	} {
+		got := w.send(t, "GET", "/items", "", tt.headers...)
+		if challenge := got.header.Get("WWW-Authenticate"); got.status != 401 || !strings.HasPrefix(challenge, "Bearer ") || !strings.Contains(challenge, tt.says) || got.seen != nil {
+			// HAProxy and Envoy answer some requests with two such headers themselves.
+			if name != "two tokens" || got.status != 400 {
+				t.Errorf("%s: %+v, want 401 and %s", name, got, tt.says)
+			}
+		}
+	}
+}
+
+func forbidden(t *testing.T, w *world, _ proxy) {
+	user := token(w.issuer, []string{"admin,owner"}, "items:read")
+	for _, tt := range [][2]string{{"GET", "/admin"}, {"POST", "/admin/x"}, {"POST", "/items/7"}, {"DELETE", "/items"}, {"GET", "/other"}} {
+		if got := w.get(t, tt[0], tt[1], user); got.status != 403 || got.seen != nil {
+			t.Errorf("%s %s: %+v, want 403", tt[0], tt[1], got)
+		}
+	}
+}
+
+func unavailable(t *testing.T, w *world, _ proxy) {
+	got := w.get(t, "GET", "/items", token(w.broken, nil, ""))
+	if retry := got.header.Get("Retry-After"); got.status != 503 || retry == "" || got.seen != nil {
+		t.Errorf("got %+v, want 503 with Retry-After", got)
+	}
+}
+
+// spoofedIdentity: whatever spelling a client gives the headers, nothing of it is left
+// that the service could take for the proxy's word.
+func spoofedIdentity(t *testing.T, w *world, _ proxy) {
+	user := token(w.issuer, nil, "")
+	for _, spelling := range []string{"X-Auth-%s", "x-auth-%s", "X_Auth_%s", "x_auth_%s", "X-Auth_%s", "X_AUTH-%s", "X.Auth.%s", "X-Auth.%s"} {
+		var headers []string
+		for _, what := range []string{"Identity", "Issuer", "Subject", "Roles", "Scopes"} {
+			headers = append(headers, strings.ReplaceAll(spelling, "%s", what), "spoofed")
+		}
+		got := w.get(t, "GET", "/items", user, headers...)
+		if got.seen == nil {
+			if strings.Contains(spelling, "_") && got.status == 400 {
+				continue // refused altogether
+			}
+			t.Errorf("%s: %+v", spelling, got)
+			continue
+		}
+		for name, values := range got.seen.Header {
+			if strings.Contains(strings.Join(values, " "), "spoofed") {
+				t.Errorf("%s: the service got %s = %q", spelling, name, values)
+			}
+		}
+		if id := got.seen.Header.Get("X-Auth-Identity"); id != identity.New(w.issuer.URL(), "alice").String() {
+			t.Errorf("%s: X-Auth-Identity = %q", spelling, id)
+		}
+	}
+}
+
+// spoofedRequest: no header and no query makes the rules see another request.
+func spoofedRequest(t *testing.T, w *world, _ proxy) {
+	user := token(w.issuer, nil, "items:read")
+	lies := []string{
+		"X-Forwarded-Method", "GET", "X-Forwarded-Uri", "/items", "X-Original-Method", "GET", "X-Original-URI", "/items",
+		"X-Envoy-Original-Path", "/items", "X-Envoy-Original-Method", "GET", "X-Rewrite-Url", "/items", "X-Original-Url", "/items",
+		"X-Http-Method-Override", "GET", "X-Forwarded-Prefix", "/items", "X-Forwarded-Path", "/items", "Forwarded", `for=127.0.0.1;host="x"`,
+	}
+	alone := func(names string) []string { return []string{"Connection", names} }
+	for name, headers := range map[string][]string{
+		"beside":     lies,
+		"hop by hop": append(alone("close, X-Forwarded-Method, X-Forwarded-Uri, X-Original-Method, X-Original-URI, Authorization"), lies...),
+		"removed":    alone("close, X-Forwarded-Method, X-Forwarded-Uri, X-Original-Method, X-Original-URI"),
+	} {
+		for _, tt := range [][2]string{
+			{"GET", "/admin"}, {"POST", "/items"}, {"GET", "/admin?X-Forwarded-Uri=/items&X-Original-URI=/items&uri=/items&path=/items"},
+			{"POST", "/items?X-Forwarded-Method=GET&method=GET&_method=GET"},
+		} {
+			if got := w.get(t, tt[0], tt[1], user, headers...); got.seen != nil || got.status < 400 {
+				t.Errorf("%s: %s %s: %+v, want a refusal", name, tt[0], tt[1], got)
+			}
+		}
+	}
+	if got := w.get(t, "GET", "/items", user, lies...); got.status != 200 {
+		t.Errorf("the request that they tell of: %+v, want 200", got)
+	}
+}
+
+// ambiguousPath: no spelling of a path reaches the service that somebody could read as
+// another path than the rules saw.
+func ambiguousPath(t *testing.T, w *world, _ proxy) {
+	user := token(w.issuer, nil, "items:read")
+	for _, target := range []string{
+		"/items/../admin", "/items/./../admin", "/items/%2e%2e/admin", "/items/%2E./admin", "/items/..%2fadmin", "/items%2f..%2fadmin", "/items/..;/admin",
+		"//admin", "/items//../admin", "/./admin", "/%61dmin", "/%2561dmin", "/admin%2f", "/admin;x=/items", "/admin/..%5c", `/items\..\admin`,
+		"/items/%252e%252e/admin", "/admin%3f/items", "/admin%23/items", "/Admin%00/items", "/admin%20", "/admin/", "/admin//",
+	} {
+		got := w.get(t, "GET", target, user)
+		if got.seen == nil && got.status >= 300 { // a redirect asks once more
+			continue
+		}
+		if got.seen == nil || reachesAdmin(got.seen.URI) {
+			t.Errorf("%s: %+v, want a refusal", target, got)
+		}
+	}
+	if got := w.get(t, "GET", "http://api.example.com/admin", user); got.seen != nil {
+		t.Errorf("absolute: %+v, want a refusal", got)
+	}
+}
+
+// reachesAdmin reports whether any way to read an address leads to /admin.
+func reachesAdmin(uri string) bool {
+	for range 3 {
+		read := strings.ToLower(strings.ReplaceAll(uri, `\`, "/"))
+		for _, end := range []string{";", "?", "#", "\x00"} {
+			read, _, _ = strings.Cut(read, end)
+		}
+		for _, p := range []string{read, path.Clean("/" + read), strings.ReplaceAll(read, "//", "/")} {
+			if strings.HasPrefix(p, "/admin") {
+				return true
+			}
+		}
+		decoded, err := url.PathUnescape(uri)
+		if err != nil {
+			return false
+		}
+		uri = decoded
+	}
+	return false
+}
+
+func webSocket(t *testing.T, w *world, _ proxy) {
+	tok := token(w.issuer, nil, "")
+	encoded := base64.RawURLEncoding.EncodeToString([]byte(tok))
+	for name, tt := range map[string]struct {
+		target       string
+		subprotocols []string
+		headers      []string
+		chosen       string
+	}{
+		"header":      {"/socket", nil, []string{"Authorization", "Bearer " + tok}, ""},
+		"subprotocol": {"/socket", []string{"chat", "bearer." + encoded}, []string{"Origin", page}, "chat"},
+		"cookie":      {"/socket", []string{"chat"}, []string{"Origin", page, "Cookie", "a=1; session=" + tok}, "chat"},
+		"ticket":      {"/socket?ticket=" + w.ticket(t, tok), nil, []string{"Origin", page}, ""},
+	} {
+		got, chosen := w.socket(t, tt.target, tt.subprotocols, tt.headers...)
+		if got.status != 101 || got.seen == nil || chosen != tt.chosen {
+			t.Errorf("%s: %+v, subprotocol %q", name, got, chosen)
+			continue
+		}
+		if id := got.seen.Header.Get("X-Auth-Identity"); id != identity.New(w.issuer.URL(), "alice").String() {
+			t.Errorf("%s: X-Auth-Identity = %q", name, id)
+		}
+		if want := tt.chosen; got.seen.Header.Get("Sec-WebSocket-Protocol") != want {
+			t.Errorf("%s: the service was offered %q", name, got.seen.Header.Values("Sec-WebSocket-Protocol"))
+		}
+		mustNotLeak(t, w, got.seen, tok)
+	}
+}
+
+func webSocketRefused(t *testing.T, w *world, _ proxy) {
+	tok := token(w.issuer, nil, "")
+	used := "/socket?ticket=" + w.ticket(t, tok)
+	if got, _ := w.socket(t, used, nil, "Origin", page); got.status != 101 {
+		t.Errorf("a ticket: %+v", got)
+	}
+	for name, tt := range map[string]struct {
+		target  string
+		status  int
+		headers []string
+	}{
+		"no token":                  {"/socket", 401, []string{"Origin", page}},
+		"cookie of another site":    {"/socket", 403, []string{"Origin", "https://evil.example.com", "Cookie", "session=" + tok}},
+		"cookie without origin":     {"/socket", 403, []string{"Cookie", "session=" + tok}},
+		"ticket of another page":    {"/socket?ticket=" + w.ticket(t, tok), 403, []string{"Origin", "https://evil.example.com"}},
+		"used ticket":               {used, 401, []string{"Origin", page}},
+		"a path that is not theirs": {"/admin", 403, []string{"Authorization", "Bearer " + tok}},
+	} {
+		if got, _ := w.socket(t, tt.target, nil, tt.headers...); got.status != tt.status {
+			t.Errorf("%s: %+v, want %d", name, got, tt.status)
+		}
+	}
+}
+
+var aPreflight = []string{"Origin", page, "Access-Control-Request-Method", "PUT"}
+
+func preflightRefused(t *testing.T, w *world, _ proxy) {
+	if got := w.send(t, "OPTIONS", "/items", "", aPreflight...); got.status != 401 || got.seen != nil {
+		t.Errorf("got %+v, want 401", got)
+	}
+}
+
+func preflight(t *testing.T, w *world, p proxy) {
+	w.serve(t, p.dialect, map[string]any{"preflight": true})
+	w.ready(t)
+	got := w.send(t, "OPTIONS", "/admin", "", append(aPreflight, "X-Auth-Identity", "spoofed")...)
+	if got.status != 200 || got.seen == nil || got.seen.Method != "OPTIONS" || got.seen.Header.Get("X-Auth-Identity") != "" {
+		t.Errorf("got %+v, want it at the service, as nobody's", got)
+	}
+	for _, method := range []string{"GET", "POST", "HEAD"} {
+		if got := w.send(t, method, "/items", "", append(aPreflight, "X-Original-Method", "OPTIONS", "X-Forwarded-Method", "OPTIONS")...); got.status != 401 || got.seen != nil {
+			t.Errorf("%s: %+v, want 401", method, got)
+		}
+	}
+}
+
+// nobodyToAsk: without an answer nothing passes.
+func nobodyToAsk(t *testing.T, w *world, _ proxy) {
+	w.stop()
+	if got := w.get(t, "GET", "/items", token(w.issuer, nil, "")); got.status < 500 || got.seen != nil {
+		t.Errorf("got %+v, want a refusal", got)
+	}
+}
