@@ -218,7 +218,7 @@ func TestLogoutHandler_Attacks(t *testing.T) {
 			s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"iat": now - 900})))
 			resp := postLogout(a, tt.tokens...)
 			body := bodyOf(t, resp)
-			if resp.StatusCode != tt.status || resp.Header.Get("Cache-Control") != "no-store" {
+			if resp.StatusCode != tt.status || resp.Header.Get("Cache-Control") != "no-store" || body != "" && resp.Header.Get("X-Content-Type-Options") != "nosniff" {
 				t.Fatalf("got status %d, headers %v, body %s, want %d", resp.StatusCode, resp.Header, body, tt.status)
 			}
 			if ended := s.Context().Err() != nil; ended != (tt.status == 200) {

@@ -92,6 +92,9 @@ func TestMiddleware(t *testing.T) {
 			if got := resp.Header.Get("WWW-Authenticate"); got != tt.challenge {
 				t.Errorf("challenge = %q, want %q", got, tt.challenge)
 			}
+			if sniffed := resp.Header.Get("X-Content-Type-Options") != "nosniff"; sniffed && tt.status != 200 {
+				t.Error("a browser may take the answer for something else")
+			}
 			if (resp.Header.Get("Retry-After") != "") != (tt.status == 503) {
 				t.Errorf("Retry-After = %q with status %d", resp.Header.Get("Retry-After"), tt.status)
 			}

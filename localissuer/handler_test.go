@@ -54,6 +54,9 @@ func TestIssuer_HandlerAnswers(t *testing.T) {
 		return w
 	}
 	keys := get("GET", "/.well-known/jwks.json", "")
+	if keys.Header().Get("X-Content-Type-Options") != "nosniff" {
+		t.Error("a browser may take the keys for something else")
+	}
 	var set struct{ Keys []map[string]any }
 	if err := json.Unmarshal(keys.Body.Bytes(), &set); err != nil || len(set.Keys) != 2 || keys.Code != 200 {
 		t.Fatalf("got %d, %s", keys.Code, keys.Body)

@@ -76,10 +76,18 @@ func TestIssuer_Issue_Refused(t *testing.T) {
 		{"a longer subject", localissuer.Request{Subject: strings.Repeat("x", 2049)}, "subject"},
 		{"a subject that is no text", localissuer.Request{Subject: "\xff"}, "subject"},
 		{"a claim", localissuer.Request{Claims: map[string]any{"name": "<&>"}}, ""},
-		{"another issuer", localissuer.Request{Claims: map[string]any{"iss": "https://id.example.com"}}, "iss"},
-		{"another expiry", localissuer.Request{Claims: map[string]any{"exp": 1}}, "exp"},
-		{"another identity", localissuer.Request{Claims: map[string]any{"hex_identity": "c200"}}, "hex_identity"},
 		{"a claim that is no JSON", localissuer.Request{Claims: map[string]any{"f": func() {}}}, "Claims"},
+	}
+	for _, name := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "hex_identity", "events", "cnf", "org"} {
+		want := `"` + name + `"`
+		if name == "org" { // the twin
+			want = ""
+		}
+		tests = append(tests, struct {
+			name string
+			r    localissuer.Request
+			want string
+		}{"the claim " + name, localissuer.Request{Claims: map[string]any{name: "x"}}, want})
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -58,6 +58,9 @@ func TestIdentityRoutes_Headers(t *testing.T) {
 				t.Errorf("%s: header %s: %s", tt.request, name, text)
 			}
 		}
+		if rec.Body.Len() > 0 && rec.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: a browser may take the body for something else", tt.request)
+		}
 		public := strings.HasSuffix(path, "public-key") || method == "OPTIONS" || tt.want == 404 || tt.want == 405
 		if stored := rec.Header().Get("Cache-Control") != "no-store"; stored && !public {
 			t.Errorf("%s: status %d may be stored", tt.request, rec.Code)

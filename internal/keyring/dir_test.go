@@ -311,3 +311,27 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// A ring is seen to be the one that it was until it is written, and one that cannot be
+// seen never is.
+func TestDir_Stat(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys")
+	dir := open(t, path)
+	before := dir.Stat()
+	if !dir.Stat().Same(before) {
+		t.Error("nothing was written, and it is another")
+	}
+	_, err := dir.Update(t.Context(), func(r keyring.Ring) (keyring.Ring, bool, error) {
+		r, err := r.Rotate(time.Now())
+		return r, true, err
+	})
+	must(t, err)
+	if dir.Stat().Same(before) {
+		t.Error("it was written, and is the same")
+	}
+	must(t, os.Remove(filepath.Join(path, "keyring.json")))
+	if gone := dir.Stat(); gone.Same(gone) {
+		t.Error("it is gone, and is the same")
+	}
+}

@@ -112,6 +112,24 @@ func TestList_Covers(t *testing.T) {
 	}
 }
 
+// Of two revocations that are found by one thing, the end of the one leaves the other.
+func TestList_OneOfTwoExpires(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		defer b.Close()
+		b.Add(Revocation{Subject: "alice", Until: in(time.Hour)})
+		b.Add(Revocation{Subject: "alice", Issuer: "https://a.test", Until: in(3 * time.Hour)})
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		if n := b.Len(); n != 1 {
+			t.Errorf("%d are kept, want the one that holds", n)
+		}
+		b.wants(t, Token{Issuer: "https://a.test", Subject: "alice"}, refusal.ErrRevoked)
+		b.wants(t, Token{Issuer: "https://b.test", Subject: "alice"}, nil)
+	})
+}
+
 // What ends has ended by the clock and by the time that has passed.
 func TestList_Expiry(t *testing.T) {
 	t.Parallel()
