@@ -36,7 +36,11 @@ var outcomes = [...]struct {
 	{"audience", oidcauth.ErrAudience},
 	{"token_type", oidcauth.ErrTokenType},
 	{"rule", oidcauth.ErrRule},
+	{"revoked", oidcauth.ErrRevoked},
+	{"origin", oidcauth.ErrOrigin},
+	{"forbidden", oidcauth.ErrForbidden},
 	{"keys_unavailable", oidcauth.ErrKeysUnavailable},
+	{"revocations_unavailable", oidcauth.ErrRevocationsUnavailable},
 	{"closed", oidcauth.ErrClosed},
 	{otherLabel, nil},
 }
@@ -53,6 +57,7 @@ const (
 // and no caller can make it grow. It is safe for concurrent use.
 type metrics struct {
 	requests map[string]*statusCounts // by route
+	observed observed                 // by the library's hooks
 	routes   []string                 // in order of output
 	outcomes [len(outcomes)]atomic.Uint64
 	more     []func(out *strings.Builder) // write what else there is
@@ -91,7 +96,7 @@ func (m *metrics) know(issuers []string) {
 
 // trace returns the hooks through which the library reports.
 func (m *metrics) trace() *authtrace.Hooks {
-	return &authtrace.Hooks{KeysFetched: m.countFetch}
+	return m.observed.hooks(m.countFetch)
 }
 
 // countFetch counts one fetch of keys.
@@ -181,6 +186,7 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 // write writes all counters. Those of outcomes and fetches are there from the
 // start, so that a rate can be computed from the first one counted.
 func (m *metrics) write(out *strings.Builder) {
+	m.observed.write(out)
 	heading(out, "oidcauth_http_requests_total", "Requests answered, by route and HTTP status.")
 	for _, route := range m.routes {
 		for status := range m.requests[route] {
