@@ -150,7 +150,7 @@ func wrapField(field string, err error) error {
 
 func (a *Authenticator) fetchDone(e keyset.Event) {
 	a.watch.KeysFetched(authtrace.KeyFetch{
-		Issuer: e.Issuer, URL: e.URL, Lookup: e.Lookup, Duration: e.Duration,
+		Issuer: e.Issuer, URL: e.URL, Lookup: e.Lookup, Start: e.Start, Duration: e.Duration,
 		NotModified: e.NotModified, Usable: e.Keys, Skipped: e.Skipped, Err: fetch.Cause(e.Err),
 		DiscoveryErr: fetch.Cause(e.DiscoveryErr),
 	})

@@ -137,6 +137,7 @@ type KeyFetch struct {
 	Issuer      string        // the URL of the configured issuer; empty for another
 	URL         string        // of the keys; empty when it could not be discovered
 	Lookup      bool          // a token waited for it; otherwise a refresh in the background
+	Start       time.Time     // when it began, by the clock of the machine
 	Duration    time.Duration // how long it took
 	NotModified bool          // the issuer answered 304: the keys in hand are current
 	Usable      int           // keys that can verify signatures

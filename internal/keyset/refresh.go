@@ -66,6 +66,7 @@ type Event struct {
 	NotModified  bool
 	Keys         int // usable ones
 	Skipped      int
+	Start        time.Time
 	Duration     time.Duration
 	Err          error // nil when the keys are confirmed
 	DiscoveryErr error // discovery failed, an earlier document was used
@@ -303,7 +304,7 @@ func (s *Set) note(f *flight, a answer, now time.Time, err error) {
 	}
 	e := Event{
 		Issuer: s.cfg.Issuer, URL: a.source.url, Lookup: f.lookup,
-		NotModified: a.notModified, Duration: now.Sub(f.begun),
+		NotModified: a.notModified, Start: f.begun, Duration: now.Sub(f.begun),
 		Err: err, DiscoveryErr: a.discoveryErr,
 	}
 	if snap := s.snap.Load(); snap != nil && f.err == nil {
