@@ -69,7 +69,7 @@ type fileConfig struct {
 	// BackchannelLogout serves that on the main listener, too.
 	BackchannelLogout bool `json:"backchannel_logout" about:"true to serve POST /v1/backchannel-logout to everybody, for issuers that cannot reach the admin listener"`
 	// Forward says what proxies are told; absent or null means who is calling.
-	Forward *forwardConfig `json:"forward_auth" about:"what a proxy in front is told: docs/deploy.md has the configuration of each"`
+	Forward *forwardConfig `json:"forward_auth" about:"what a proxy in front is told: docs/deploy.md has the configuration of each" live:"true"`
 
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.

@@ -119,7 +119,7 @@ func (s *server) forwardRoutes() []route {
 // aboveMux serves the questions of a dialect that appends the client's path, which
 // http.ServeMux would clean.
 func (s *server) aboveMux(mux http.Handler) http.Handler {
-	if !s.forward.dialect.appended {
+	if !s.forward.dialect().appended {
 		return mux
 	}
 	answer := badRequestAs401(http.HandlerFunc(s.forwardAuth))
@@ -156,15 +156,16 @@ func cutForwardPath(uri string) (route, rest string, found bool) {
 // forwardAuth says to a proxy whether the request that it asks about may pass, and
 // whose it is.
 func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
-	f := s.forward
+	before := s.forward.now()
+	f := before[len(before)-1]
 	o, err := f.dialect.original(r, r.PathValue("rest"))
 	route := r.PathValue("route")
-	if err == nil && route != "" && !f.rules.known[route] {
+	if err == nil && route != "" && !f.rules.known[route] { // of the next ones, where rules change
 		err = fmt.Errorf("%w: it asks at the route %s, which no rule names", errProxy, refusal.Quote(route))
 	}
 	var claims *oidcauth.Claims
 	if err == nil {
-		claims, err = s.forwarded(o)
+		claims, err = s.forwarded(f, o)
 		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && isPreflight(o) {
 			f.answer(w, o, nil)
 			return
@@ -172,7 +173,7 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 		s.metrics.countOutcome(err)
 	}
 	if err == nil {
-		err = f.rules.judge(route, o, claims)
+		err = s.forward.judge(before, route, o, claims)
 	}
 	switch {
 	case errors.Is(err, errProxy):
@@ -186,11 +187,11 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 }
 
 // forwarded authenticates the request that a proxy asks about.
-func (s *server) forwarded(o *http.Request) (*oidcauth.Claims, error) {
-	if ticket := s.forward.ticket; ticket != nil && opensWebSocket(o) {
-		text, err := ticket(o)
+func (s *server) forwarded(f *forwarder, o *http.Request) (*oidcauth.Claims, error) {
+	if f.ticket != nil && opensWebSocket(o) {
+		text, err := f.ticket(o)
 		if err == nil {
-			if _, err := s.forward.extract(o); !errors.Is(err, oidcauth.ErrNoToken) {
+			if _, err := f.extract(o); !errors.Is(err, oidcauth.ErrNoToken) {
 				return nil, refusal.New(refusal.Request, oidcauth.ErrMalformedRequest, "a ticket and a token", "one of them")
 			}
 			return s.auth.AuthenticateTicket(o, text, forwardDatabase)

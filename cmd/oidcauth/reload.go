@@ -111,11 +111,22 @@ func (r *reloader) takeOver(ctx context.Context) error {
 		return err
 	}
 	cfg.Issuers = append(cfg.Issuers, r.local...)
+	forward, err := file.Forward.forwarder(&file, cfg)
+	if err != nil {
+		return err
+	}
+	done, err := r.server.forward.begin(forward)
+	if err != nil {
+		return err
+	}
+	taken := false
+	defer func() { done(taken) }()
 	next := newLive(cfg, &file)
 	r.server.metrics.know(countedIssuers(cfg))
 	if err := r.server.auth.SetIssuers(cfg.Issuers...); err != nil {
 		return r.flags.whichIssuers(cfg, err)
 	}
+	taken = true
 	r.file = file
 	r.server.live.Store(next)
 	r.server.certificate.pair.Store(pair)

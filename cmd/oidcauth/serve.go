@@ -187,9 +187,6 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if err != nil {
 		return usageError{f.whichIssuers(cfg, err)}
 	}
-	if s.forward, err = file.Forward.forwarder(&file, cfg); err != nil {
-		return err
-	}
 	if local != nil {
 		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer, ownOrigin(file.Resource)); err != nil {
 			return usageError{err}

@@ -35,7 +35,7 @@ type server struct {
 	admin       *admin       // nil without a listener for operators
 	metadata    *metadata    // nil when there is none to serve
 	local       *localRoutes // nil without a local issuer
-	forward     *forwarder   // answers proxies
+	forward     forwarding   // answers proxies
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int
@@ -68,9 +68,11 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 		cfg.ResourceMetadataURL = s.metadata.url
 	}
 	cfg.Trace = s.metrics.trace()
-	if s.forward, err = (*forwardConfig)(nil).forwarder(new(fileConfig), cfg); err != nil {
+	forward, err := file.Forward.forwarder(file, cfg)
+	if err != nil {
 		return nil, err
 	}
+	s.forward.put(forward)
 	if s.auth, err = oidcauth.New(cfg); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -48,6 +49,7 @@ type proxy struct {
 	dialect string
 	files   []string
 	command func(t *testing.T, dir string) *exec.Cmd
+	grpc    bool // it asks a program with adapters/envoyauth
 }
 
 // installed returns a program that interop/setup-proxies has put there.
@@ -61,7 +63,7 @@ func installed(t *testing.T, name string) string {
 }
 
 var proxies = []proxy{
-	{"nginx", "nginx", []string{"nginx.conf"}, func(t *testing.T, dir string) *exec.Cmd {
+	{name: "nginx", dialect: "nginx", files: []string{"nginx.conf"}, command: func(t *testing.T, dir string) *exec.Cmd {
 		// What Debian has around a file in conf.d, without its logs.
 		main := fmt.Sprintf("pid %[1]s/pid;\nevents {}\nhttp { access_log off; client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; include %[1]s/nginx.conf; }\n", dir)
 		if err := os.WriteFile(filepath.Join(dir, "main.conf"), []byte(main), 0o644); err != nil {
@@ -69,19 +71,48 @@ var proxies = []proxy{
 		}
 		return exec.Command("nginx", "-c", filepath.Join(dir, "main.conf"), "-e", "stderr", "-g", "daemon off; master_process off;")
 	}},
-	{"caddy 2.6", "caddy", []string{"Caddyfile"}, caddy(func(*testing.T) string { return "caddy" })},
-	{"caddy 2.11", "caddy", []string{"Caddyfile"}, caddy(func(t *testing.T) string { return installed(t, "caddy") })},
-	{"haproxy", "haproxy", []string{"haproxy.cfg", "oidcauth.lua"}, func(_ *testing.T, dir string) *exec.Cmd {
+	{name: "caddy 2.6", dialect: "caddy", files: []string{"Caddyfile"}, command: caddy(func(*testing.T) string { return "caddy" })},
+	{name: "caddy 2.11", dialect: "caddy", files: []string{"Caddyfile"}, command: caddy(func(t *testing.T) string { return installed(t, "caddy") })},
+	{name: "haproxy", dialect: "haproxy", files: []string{"haproxy.cfg", "oidcauth.lua"}, command: func(_ *testing.T, dir string) *exec.Cmd {
 		return exec.Command("haproxy", "-db", "-C", dir, "-f", "haproxy.cfg")
 	}},
-	{"traefik", "traefik", []string{"traefik.yml", "dynamic.yml"}, func(t *testing.T, dir string) *exec.Cmd {
+	{name: "traefik", dialect: "traefik", files: []string{"traefik.yml", "dynamic.yml"}, command: func(t *testing.T, dir string) *exec.Cmd {
 		cmd := exec.Command(installed(t, "traefik"), "--configFile=traefik.yml")
 		cmd.Dir = dir
 		return cmd
 	}},
-	{"envoy", "envoy", []string{"envoy.yaml"}, func(t *testing.T, dir string) *exec.Cmd {
-		return exec.Command(installed(t, "envoy"), "-c", filepath.Join(dir, "envoy.yaml"), "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning")
-	}},
+	{name: "envoy", dialect: "envoy", files: []string{"envoy.yaml"}, command: envoy},
+	{name: "envoy by gRPC", files: []string{"envoy.yaml", "ext_authz.yaml", "cluster.yaml"}, command: envoyByGRPC, grpc: true},
+}
+
+func envoy(t *testing.T, dir string) *exec.Cmd {
+	return exec.Command(installed(t, "envoy"), "-c", filepath.Join(dir, "envoy.yaml"), "--use-dynamic-base-id", "--concurrency", "1", "-l", "warning")
+}
+
+// envoyByGRPC is envoy with the parts of its configuration that the page has for it.
+func envoyByGRPC(t *testing.T, dir string) *exec.Cmd {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	text := read("envoy.yaml")
+	for part, whole := range map[string]string{
+		"ext_authz.yaml": `(?s) +- name: envoy\.filters\.http\.ext_authz\n.*?( +- name: envoy\.filters\.http\.router\n)`,
+		"cluster.yaml":   `(?s)    - name: oidcauth\n.*?(    - name: service\n)`,
+	} {
+		re := regexp.MustCompile(whole)
+		if !re.MatchString(text) {
+			t.Fatalf("nothing for %s to replace", part)
+		}
+		text = re.ReplaceAllString(text, strings.ReplaceAll(read(part), "$", "$$")+"$1")
+	}
+	if err := os.WriteFile(filepath.Join(dir, "envoy.yaml"), []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return envoy(t, dir)
 }
 
 // caddy runs one of the versions, with a directory of the test for what it keeps.

@@ -1,0 +1,241 @@
+// Package envoyauth answers the questions of Envoy's filter ext_authz over gRPC
+// (envoy.service.auth.v3.Authorization) with [github.com/oidcauth/oidcauth]: whether a
+// request may pass, and whose it is.
+//
+//	answers, err := envoyauth.New(envoyauth.Config{
+//		Authenticator: auth,
+//		Authorize: func(r *http.Request) error {
+//			if strings.HasPrefix(r.URL.Path, "/admin/") {
+//				return oidcauth.Require(r.Context(), oidcauth.HasRole("admin"))
+//			}
+//			return nil
+//		},
+//	})
+//	…
+//	server := grpc.NewServer()
+//	authv3.RegisterAuthorizationServer(server, answers)
+//
+// Envoy's filter names the server, and nothing of a refusal is lost on the way, which
+// it is over HTTP: status, challenge, Retry-After and body are the library's.
+//
+//	http_filters:
+//	- name: envoy.filters.http.ext_authz
+//	  typed_config:
+//	    "@type": type.googleapis.com/envoy.extensions.filters.http.ext_authz.v3.ExtAuthz
+//	    transport_api_version: V3
+//	    status_on_error: {code: ServiceUnavailable}
+//	    grpc_service: {envoy_grpc: {cluster_name: oidcauth}, timeout: 5s}
+//
+// Leave failure_mode_allow and encode_raw_headers as they are, false; and have the
+// connection manager agree with the service on paths (normalize_path, merge_slashes,
+// path_with_escaped_slashes_action), so that Authorize decides about the one that is
+// served. What else a client may use to name a method or a path is the service's.
+package envoyauth
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"strings"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	typev3 "github.com/envoyproxy/go-control-plane/envoy/type/v3"
+	"google.golang.org/genproto/googleapis/rpc/status"
+	"google.golang.org/grpc/codes"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// Config configures a [Server].
+type Config struct {
+	// Authenticator judges the tokens, and takes them out of the requests as its
+	// Config.Extract says. Required.
+	Authenticator *oidcauth.Authenticator
+
+	// Authorize says who may make a request, which has the client's method, address
+	// and headers without the token, and no body; [oidcauth.FromContext] finds the
+	// caller in its context. The error is answered as [oidcauth.Authenticator.Refuse]
+	// does; return that of [oidcauth.Require]. Nil lets every caller with a good token
+	// pass. It must be safe for concurrent use.
+	Authorize func(r *http.Request) error
+
+	// Headers are those that the service gets of the caller. Nil means identity,
+	// issuer and subject, as X-Auth-Identity, X-Auth-Issuer and X-Auth-Subject.
+	Headers []Header
+
+	// KeepToken hands the client's headers on as they came. False takes the token out
+	// of Authorization, Cookie and Sec-WebSocket-Protocol; what a query has stays.
+	KeepToken bool
+
+	// Preflight lets what is a preflight by its form pass without a token and without
+	// Authorize: OPTIONS with one Origin and one Access-Control-Request-Method. The
+	// service must answer it with CORS headers and do nothing else. False refuses it.
+	Preflight bool
+}
+
+// A Header tells the service behind Envoy of the caller. It is in every answer that
+// lets a request pass, and replaces what the client sent; without a value it is removed.
+type Header struct {
+	// Name is the header's. It begins with "X-" or "Remote-".
+	Name string
+
+	// Values returns what it says, values separated by commas. In each, every byte
+	// that is not visible ASCII, the comma and "%" are written as "%" and two
+	// hexadecimal digits. Claims are never nil. It must be safe for concurrent use.
+	Values func(*oidcauth.Claims) []string
+}
+
+// Server answers Envoy. It is safe for concurrent use.
+type Server struct {
+	authv3.UnimplementedAuthorizationServer
+	cfg Config
+}
+
+// New returns a server. It fails when the configuration can never be right.
+func New(cfg Config) (*Server, error) {
+	if cfg.Authenticator == nil {
+		return nil, errors.New("envoyauth: Config.Authenticator is nil")
+	}
+	if cfg.Headers == nil {
+		cfg.Headers = defaultHeaders()
+	}
+	cfg.Headers = append([]Header{}, cfg.Headers...)
+	taken := make(map[string]bool)
+	for i := range cfg.Headers {
+		h := &cfg.Headers[i]
+		if err := checkHeader(*h); err != nil {
+			return nil, fmt.Errorf("envoyauth: Config.Headers[%d]: %w", i, err)
+		}
+		if h.Name = strings.ToLower(h.Name); taken[h.Name] {
+			return nil, fmt.Errorf("envoyauth: Config.Headers[%d]: %s comes twice", i, h.Name)
+		}
+		taken[h.Name] = true
+	}
+	return &Server{cfg: cfg}, nil
+}
+
+// Check implements [authv3.AuthorizationServer]. It never fails: what cannot be
+// understood is refused.
+func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	r, err := request(ctx, question.GetAttributes().GetRequest().GetHttp())
+	if err != nil {
+		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}}, err), nil
+	}
+	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
+	if errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && isPreflight(r) {
+		return s.pass(r, nil), nil
+	}
+	if err != nil {
+		return s.refuse(r, err), nil
+	}
+	if s.cfg.Authorize != nil {
+		if err := s.cfg.Authorize(r.WithContext(oidcauth.NewContext(ctx, claims))); err != nil {
+			return s.refuse(r, err), nil
+		}
+	}
+	return s.pass(r, claims), nil
+}
+
+// request returns the request that Envoy asks about.
+func request(ctx context.Context, asked *authv3.AttributeContext_HttpRequest) (*http.Request, error) {
+	malformed := func(what string) error { return fmt.Errorf("%w: %s", oidcauth.ErrMalformedRequest, what) }
+	if asked.GetHeaderMap() != nil {
+		return nil, malformed("encode_raw_headers is not understood")
+	}
+	u, err := url.ParseRequestURI(asked.GetPath())
+	if err != nil || !strings.HasPrefix(asked.GetPath(), "/") || asked.GetMethod() == "" {
+		return nil, malformed("no method, or no path that begins with a slash")
+	}
+	header := make(http.Header, len(asked.GetHeaders()))
+	for name, value := range asked.GetHeaders() {
+		if !strings.HasPrefix(name, ":") {
+			header[textproto.CanonicalMIMEHeaderKey(name)] = []string{value}
+		}
+	}
+	r := &http.Request{
+		Method: asked.GetMethod(), URL: u, RequestURI: asked.GetPath(), Host: asked.GetHost(), Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
+	}
+	return r.WithContext(ctx), nil
+}
+
+// isPreflight reports whether a request is what a browser asks before one of another
+// origin's page (Fetch Standard, section 4.8).
+func isPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
+}
+
+// handOn lists the headers that a token may stand in.
+var handOn = []string{"Authorization", "Cookie", "Sec-Websocket-Protocol"}
+
+// pass lets a request through. Nil claims are nobody's.
+func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) *authv3.CheckResponse {
+	ok := new(authv3.OkHttpResponse)
+	set := func(name, value string) {
+		if value == "" {
+			ok.HeadersToRemove = append(ok.HeadersToRemove, name)
+			return
+		}
+		ok.Headers = append(ok.Headers, option(name, value))
+	}
+	for _, h := range s.cfg.Headers {
+		var values []string
+		if claims != nil {
+			values = h.Values(claims)
+		}
+		set(h.Name, list(values))
+	}
+	if !s.cfg.KeepToken {
+		for _, name := range handOn {
+			set(strings.ToLower(name), r.Header.Get(name))
+		}
+	}
+	return &authv3.CheckResponse{
+		Status:       &status.Status{Code: int32(codes.OK)},
+		HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: ok},
+	}
+}
+
+// refuse answers as the library does.
+func (s *Server) refuse(r *http.Request, err error) *authv3.CheckResponse {
+	w := &recorder{header: make(http.Header)}
+	s.cfg.Authenticator.Refuse(w, r, err)
+	code := codes.PermissionDenied
+	if w.status == http.StatusUnauthorized {
+		code = codes.Unauthenticated
+	}
+	denied := &authv3.DeniedHttpResponse{Status: &typev3.HttpStatus{Code: typev3.StatusCode(w.status)}, Body: w.body.String()}
+	for name, values := range w.header {
+		for _, value := range values {
+			denied.Headers = append(denied.Headers, option(strings.ToLower(name), value))
+		}
+	}
+	return &authv3.CheckResponse{
+		Status:       &status.Status{Code: int32(code)},
+		HttpResponse: &authv3.CheckResponse_DeniedResponse{DeniedResponse: denied},
+	}
+}
+
+// option is a header that replaces all of its name.
+func option(name, value string) *corev3.HeaderValueOption {
+	return &corev3.HeaderValueOption{
+		Header:       &corev3.HeaderValue{Key: name, Value: value},
+		AppendAction: corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD,
+	}
+}
+
+// A recorder keeps an answer.
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header         { return w.header }
+func (w *recorder) WriteHeader(status int)      { w.status = status }
+func (w *recorder) Write(p []byte) (int, error) { return w.body.Write(p) }

@@ -1,0 +1,245 @@
+package envoyauth_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/envoyauth"
+	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+const page = "https://app.example.com"
+
+// dial starts a server with the configuration, and returns a client of it.
+func dial(t *testing.T, iss *oidctest.Issuer, cfg envoyauth.Config) authv3.AuthorizationClient {
+	t.Helper()
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}, Roles: []oidcauth.Path{{"roles"}}}}, Client: iss.Client(),
+		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolForm("bearer", true), oidcauth.CookieToken("session", page)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { auth.Close() })
+	cfg.Authenticator = auth
+	answers, err := envoyauth.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	authv3.RegisterAuthorizationServer(server, answers)
+	go server.Serve(ln)
+	t.Cleanup(server.Stop)
+	conn, err := grpc.NewClient(ln.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return authv3.NewAuthorizationClient(conn)
+}
+
+// An answer is what Envoy is told.
+type answer struct {
+	code    codes.Code
+	status  int
+	header  map[string]string // of the request that passes, or of the refusal
+	removed []string
+	body    string
+}
+
+// ask asks about a request, as Envoy does.
+func ask(t *testing.T, client authv3.AuthorizationClient, method, path string, headers ...string) answer {
+	t.Helper()
+	asked := &authv3.AttributeContext_HttpRequest{Method: method, Path: path, Host: "api.example.com", Headers: map[string]string{
+		":method": method, ":path": path, ":authority": "api.example.com",
+	}}
+	for i := 0; i+1 < len(headers); i += 2 {
+		asked.Headers[headers[i]] = headers[i+1]
+	}
+	return send(t, client, asked)
+}
+
+func send(t *testing.T, client authv3.AuthorizationClient, asked *authv3.AttributeContext_HttpRequest) answer {
+	t.Helper()
+	got, err := client.Check(t.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+		Request: &authv3.AttributeContext_Request{Http: asked},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := answer{code: codes.Code(got.GetStatus().GetCode()), status: 200, header: make(map[string]string)}
+	options := got.GetOkResponse().GetHeaders()
+	a.removed = got.GetOkResponse().GetHeadersToRemove()
+	if denied := got.GetDeniedResponse(); denied != nil {
+		a.status, a.body, options = int(denied.GetStatus().GetCode()), denied.GetBody(), denied.GetHeaders()
+	}
+	if (a.code == codes.OK) != (got.GetOkResponse() != nil) {
+		t.Errorf("code %v with %v", a.code, got)
+	}
+	for _, o := range options {
+		if o.GetAppendAction() != corev3.HeaderValueOption_OVERWRITE_IF_EXISTS_OR_ADD {
+			t.Errorf("%s does not replace what the client sent", o.GetHeader().GetKey())
+		}
+		a.header[o.GetHeader().GetKey()] = o.GetHeader().GetValue()
+	}
+	return a
+}
+
+func TestCheck(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	client := dial(t, iss, envoyauth.Config{Authorize: func(r *http.Request) error {
+		if strings.HasPrefix(r.URL.Path, "/admin/") || r.Method != http.MethodGet {
+			return oidcauth.Require(r.Context(), oidcauth.HasRole("admin"))
+		}
+		return oidcauth.Require(r.Context())
+	}})
+	user := "Bearer " + iss.Token(map[string]any{"sub": "a,b\r\nx", "aud": "my-db"})
+	admin := "Bearer " + iss.Token(map[string]any{"aud": "my-db", "roles": []string{"admin"}})
+	got := ask(t, client, "GET", "/items?x=y", "authorization", user, "cookie", "a=1", "x-auth-subject", "spoofed")
+	if got.status != 200 || got.header["x-auth-identity"] != identity.New(iss.URL(), "a,b\r\nx").String() ||
+		got.header["x-auth-issuer"] != iss.URL() || got.header["x-auth-subject"] != "a%2Cb%0D%0Ax" || got.header["cookie"] != "a=1" ||
+		!slices.Equal(got.removed, []string{"authorization", "sec-websocket-protocol"}) {
+		t.Errorf("accepted: %+v", got)
+	}
+	for _, tt := range []struct {
+		name, method, path string
+		headers            []string
+		status             int
+		code               codes.Code
+		challenge          string
+	}{
+		{"no token", "GET", "/items", nil, 401, codes.Unauthenticated, `Bearer realm="api"`},
+		{"bad token", "GET", "/items", []string{"authorization", user + "x"}, 401, codes.Unauthenticated, `error="invalid_token"`},
+		{"two tokens", "GET", "/items", []string{"authorization", user + "," + admin}, 400, codes.PermissionDenied, `error="invalid_request"`},
+		{"may not by path", "GET", "/admin/x", []string{"authorization", user}, 403, codes.PermissionDenied, `error="insufficient_scope"`},
+		{"may not by method", "POST", "/items", []string{"authorization", user}, 403, codes.PermissionDenied, `error="insufficient_scope"`},
+		{"may", "POST", "/admin/x", []string{"authorization", admin}, 200, codes.OK, ""},
+		{"no path", "GET", "", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
+		{"no method", "", "/items", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
+		{"another origin's socket", "GET", "/s", []string{"cookie", "session=" + user[7:], "sec-websocket-version", "13", "origin", "https://evil.example.com"}, 403, codes.PermissionDenied, ""},
+		{"page's socket", "GET", "/s", []string{"cookie", "session=" + user[7:], "sec-websocket-version", "13", "origin", page}, 200, codes.OK, ""},
+		{"preflight", "OPTIONS", "/items", []string{"origin", page, "access-control-request-method", "PUT"}, 401, codes.Unauthenticated, "Bearer"},
+	} {
+		got := ask(t, client, tt.method, tt.path, tt.headers...)
+		if got.status != tt.status || got.code != tt.code || !strings.Contains(got.header["www-authenticate"], tt.challenge) {
+			t.Errorf("%s: %+v, want %d, %v, %s", tt.name, got, tt.status, tt.code, tt.challenge)
+		}
+		if got.status != 200 && !json.Valid([]byte(got.body)) {
+			t.Errorf("%s: body %q", tt.name, got.body)
+		}
+	}
+	got = ask(t, client, "GET", "/s", "sec-websocket-protocol", "chat, bearer, "+user[7:])
+	if got.status != 200 || got.header["sec-websocket-protocol"] != "chat, bearer" {
+		t.Errorf("subprotocol: %+v", got)
+	}
+}
+
+// Keys that cannot be had are told as such, and so is when to come back.
+func TestCheck_Unavailable(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	iss.Fail(oidctest.JWKS, oidctest.Fault{Status: http.StatusInternalServerError})
+	got := ask(t, dial(t, iss, envoyauth.Config{}), "GET", "/", "authorization", "Bearer "+iss.Token(map[string]any{"aud": "my-db"}))
+	if got.status != 503 || got.header["retry-after"] == "" {
+		t.Errorf("got %+v, want 503 with Retry-After", got)
+	}
+}
+
+// What Envoy sends in another form than is read here is refused, not guessed.
+func TestCheck_RawHeaders(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	client := dial(t, iss, envoyauth.Config{})
+	token := "Bearer " + iss.Token(map[string]any{"aud": "my-db"})
+	for raw, want := range map[bool]int{false: 200, true: 400} {
+		asked := &authv3.AttributeContext_HttpRequest{Method: "GET", Path: "/", Headers: map[string]string{"authorization": token}}
+		if raw {
+			asked.HeaderMap = &corev3.HeaderMap{Headers: []*corev3.HeaderValue{{Key: "authorization", RawValue: []byte(token)}}}
+		}
+		if got := send(t, client, asked); got.status != want {
+			t.Errorf("raw headers %t: %+v, want %d", raw, got, want)
+		}
+	}
+	if got := send(t, client, nil); got.status != 400 {
+		t.Errorf("nothing: %+v, want 400", got)
+	}
+}
+
+func TestCheck_Preflight(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	client := dial(t, iss, envoyauth.Config{Preflight: true, Authorize: func(*http.Request) error { return oidcauth.ErrForbidden }})
+	preflight := []string{"origin", page, "access-control-request-method", "PUT"}
+	got := ask(t, client, "OPTIONS", "/", append(preflight, "x-auth-identity", "spoofed")...)
+	if got.status != 200 || len(got.header) != 0 || !slices.Contains(got.removed, "x-auth-identity") {
+		t.Errorf("got %+v, want it to pass as nobody's", got)
+	}
+	for name, got := range map[string]answer{
+		"another method": ask(t, client, "GET", "/", preflight...),
+		"no origin":      ask(t, client, "OPTIONS", "/", preflight[2:]...),
+		"bad token":      ask(t, client, "OPTIONS", "/", append(preflight, "authorization", "Bearer x")...),
+	} {
+		if got.status != 401 {
+			t.Errorf("%s: %+v, want 401", name, got)
+		}
+	}
+}
+
+func TestCheck_Headers(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	client := dial(t, iss, envoyauth.Config{KeepToken: true, Headers: []envoyauth.Header{
+		{Name: "Remote-Roles", Values: func(c *oidcauth.Claims) []string { return slices.Collect(c.Roles()) }},
+		{Name: "X-Scopes", Values: func(c *oidcauth.Claims) []string { return slices.Collect(c.Scopes()) }},
+	}})
+	token := "Bearer " + iss.Token(map[string]any{"aud": "my-db", "roles": []string{"admin,owner", "é%"}})
+	got := ask(t, client, "GET", "/", "authorization", token, "x-scopes", "spoofed")
+	if got.status != 200 || got.header["remote-roles"] != "admin%2Cowner,%C3%A9%25" || len(got.header) != 1 || !slices.Equal(got.removed, []string{"x-scopes"}) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	none := func(*oidcauth.Claims) []string { return nil }
+	for name, tt := range map[string]struct {
+		cfg  envoyauth.Config
+		want string
+	}{
+		"nothing":               {envoyauth.Config{}, "Authenticator"},
+		"a good one":            {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-A", none}, {"Remote-User", none}}}, ""},
+		"a header with meaning": {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"Authorization", none}}}, "Headers[0]"},
+		"Envoy's own":           {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-Envoy-Original-Path", none}}}, "Envoy's own"},
+		"another character":     {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-A_B", none}}}, "letters"},
+		"twice":                 {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-A", none}, {"x-a", none}}}, "twice"},
+		"no values":             {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{Name: "X-A"}}}, "Values"},
+	} {
+		_, err := envoyauth.New(tt.cfg)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error = %v, want %q", name, err, tt.want)
+		}
+	}
+}

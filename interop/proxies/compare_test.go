@@ -1,0 +1,171 @@
+package proxies_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+var (
+	oauth2Proxy = flag.String("oauth2-proxy", "", "measure against this program; interop/proxies/compare does")
+	rounds      = flag.Int("rounds", 5, "how often each is measured")
+	duration    = flag.Duration("duration", 4*time.Second, "how long each time")
+)
+
+// A measured is what wrk says of one run.
+type measured struct{ perSecond, p99 float64 } // requests; milliseconds
+
+// TestCompare measures requests through nginx: alone, with oidcauth, and with
+// oauth2-proxy in its place and the same tokens, in turns.
+func TestCompare(t *testing.T) {
+	if *oauth2Proxy == "" {
+		t.Skip("a measurement, which interop/proxies/compare makes")
+	}
+	w := newWorld(t, binary)
+	w.issuer = oidctest.NewIssuer(t, oidctest.Config{Algorithm: "RS256"})
+	w.issuer.Start()
+	ways := []string{"alone", "oidcauth", "oauth2-proxy"}
+	fronts := make(map[string]string)
+	for _, way := range ways {
+		fronts[way] = w.startBehind(t, way)
+	}
+	script := w.script(t)
+	all := make(map[string][]measured)
+	for round := range *rounds + 1 {
+		for _, way := range ways {
+			m := wrk(t, script, fronts[way])
+			t.Logf("%-12s %8.0f requests/s, p99 %7.2f ms", way, m.perSecond, m.p99)
+			if round > 0 { // the first warms up
+				all[way] = append(all[way], m)
+			}
+		}
+	}
+	median := func(way string, of func(measured) float64) float64 {
+		var values []float64
+		for _, m := range all[way] {
+			values = append(values, of(m))
+		}
+		slices.Sort(values)
+		return values[len(values)/2]
+	}
+	rate := func(m measured) float64 { return m.perSecond }
+	p99 := func(m measured) float64 { return m.p99 }
+	fmt.Println("| through nginx | requests/s | p99 | of nginx alone | of oauth2-proxy |\n|---|---|---|---|---|")
+	for _, way := range ways {
+		fmt.Printf("| %s | %.0f | %.2f ms | %.2f; p99 %.2f | %.2f; p99 %.2f |\n", way, median(way, rate), median(way, p99),
+			median(way, rate)/median("alone", rate), median(way, p99)/median("alone", p99),
+			median(way, rate)/median("oauth2-proxy", rate), median(way, p99)/median("oauth2-proxy", p99))
+	}
+	if got := median("oidcauth", rate) / median("oauth2-proxy", rate); got < 3 {
+		t.Errorf("%.2f times the requests of oauth2-proxy, want 3", got)
+	}
+}
+
+// startBehind starts an nginx, and what it asks, and returns the port.
+func (w *world) startBehind(t *testing.T, way string) string {
+	t.Helper()
+	w.front, w.oidcauth, w.service = freePort(t), freePort(t), freePort(t)
+	dir := t.TempDir()
+	w.write(t, dir, "nginx.conf")
+	name := filepath.Join(dir, "nginx.conf")
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conf := string(text)
+	switch way {
+	case "alone":
+		conf = regexp.MustCompile(`(?m)^ *(auth_request|error_page|proxy_set_header (X-Auth|Authorization|Cookie|Sec)).*$`).ReplaceAllString(conf, "")
+		conf = strings.NewReplacer("$auth_retry", `""`, "$auth_status", "$status").Replace(conf)
+		if strings.Contains(conf, "auth_request") {
+			t.Fatal("nginx would ask")
+		}
+	case "oidcauth":
+		w.serve(t, "nginx", nil)
+		w.stop = func() {}
+	case "oauth2-proxy":
+		conf = strings.ReplaceAll(conf, "/v1/forward-auth", "/oauth2/auth")
+		_, printed := w.run(t, way, exec.Command(*oauth2Proxy, "--provider=oidc", "--oidc-issuer-url="+w.issuer.URL(),
+			"--skip-jwt-bearer-tokens", "--client-id=https://api.example.com", "--client-secret=unused",
+			"--cookie-secret=0123456789abcdef0123456789abcdef", "--email-domain=*", "--upstream=static://202", "--reverse-proxy",
+			"--http-address=127.0.0.1:"+w.oidcauth, "--request-logging=false", "--auth-logging=false"))
+		await(t, w.oidcauth, printed)
+	}
+	conf += "server { listen 127.0.0.1:" + w.service + "; location / { return 204; } }\n"
+	if err := os.WriteFile(name, []byte(conf), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, printed := w.run(t, "nginx", proxies[0].command(t, dir))
+	await(t, w.front, printed)
+	for token, want := range map[string]int{w.benchToken(0): http.StatusNoContent, w.benchToken(0) + "x": http.StatusUnauthorized} {
+		if got := w.get(t, "GET", "/items", token); got.status != want && way != "alone" {
+			t.Fatalf("%s: %+v, want %d\n%s", way, got, want, printed)
+		}
+	}
+	return w.front
+}
+
+// benchToken returns a token that both servers accept.
+func (w *world) benchToken(n int) string {
+	return w.issuer.Token(map[string]any{
+		"sub": fmt.Sprint("user-", n), "aud": "https://api.example.com", "email": fmt.Sprintf("user-%d@example.com", n), "email_verified": true,
+		"exp": time.Now().Add(time.Hour).Unix(),
+	})
+}
+
+// script returns what has wrk send the tokens of a hundred callers in turn.
+func (w *world) script(t *testing.T) string {
+	t.Helper()
+	var out strings.Builder
+	out.WriteString("local tokens = {\n")
+	for n := range 100 {
+		fmt.Fprintf(&out, "  %q,\n", w.benchToken(n))
+	}
+	out.WriteString(`}
+local n = 0
+request = function()
+  n = n % #tokens + 1
+  return wrk.format("GET", "/items", { ["Authorization"] = "Bearer " .. tokens[n] })
+end
+`)
+	file := filepath.Join(t.TempDir(), "wrk.lua")
+	if err := os.WriteFile(file, []byte(out.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// wrk measures once. An answer that is no success fails the test.
+func wrk(t *testing.T, script, front string) measured {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), *duration+time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c16", "-d"+duration.String(), "--latency", "-s", script, "http://127.0.0.1:"+front).CombinedOutput()
+	if err != nil {
+		t.Fatalf("wrk: %v\n%s", err, out)
+	}
+	text := string(out)
+	if strings.Contains(text, "Non-2xx") || strings.Contains(text, "Socket errors") {
+		t.Fatalf("not all succeeded:\n%s", text)
+	}
+	rate := regexp.MustCompile(`Requests/sec: +([0-9.]+)`).FindStringSubmatch(text)
+	last := regexp.MustCompile(`99% +([0-9.]+)(us|ms|s)\b`).FindStringSubmatch(text)
+	if rate == nil || last == nil {
+		t.Fatalf("wrk says:\n%s", text)
+	}
+	perSecond, _ := strconv.ParseFloat(rate[1], 64)
+	p99, _ := strconv.ParseFloat(last[1], 64)
+	return measured{perSecond, p99 * map[string]float64{"us": 1e-3, "ms": 1, "s": 1e3}[last[2]]}
+}
