@@ -33,6 +33,7 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	wrong.add(err)
 	_, err = file.Forward.forwarder(&file, cfg)
 	wrong.add(err)
+	wrong.add(file.Revocations.checkFiles())
 	if file.Resource != "" {
 		_, err := newMetadata(file.Resource)
 		wrong.add(err)

@@ -20,6 +20,10 @@ type readyAnswer struct {
 	Ready    bool     `json:"ready"`
 	InHand   []string `json:"in_hand"`   // issuers whose keys are
 	NotReady []string `json:"not_ready"` // and those whose keys are not
+
+	// Revocations says why no token is accepted while those of other servers are not
+	// known; empty if they are, or need not be.
+	Revocations string `json:"revocations,omitempty"`
 }
 
 // readyz says whether the server is ready: whether it has the keys of the issuers that
@@ -45,6 +49,9 @@ func (s *server) readiness(ctx context.Context) readyAnswer {
 	for done := false; ; {
 		l, unready := s.live.Load(), s.auth.Unready()
 		answer := readyAnswer{Ready: l.ready(unready), NotReady: unready, InHand: without(l.issuers, unready)}
+		if !s.revocations.suffice() {
+			answer.Ready, answer.Revocations = false, "those of other servers are not known completely"
+		}
 		if answer.Ready || done {
 			return answer
 		}

@@ -48,11 +48,21 @@ type localConfig struct {
 	// Databases are those that can be opened; absent means every name.
 	Databases []string `json:"databases" about:"those that can be opened; without it every name"`
 
+	// TokenLifetime is that of tokens for new identities; without it they never expire.
+	TokenLifetime duration `json:"token_lifetime" about:"how long the tokens of new identities are good, as \"720h\"; without it for ever, as SpacetimeDB's are; with it those are refused that never expire"`
+
 	// RememberTokens, InsecureQueryToken and MaxNameBytes are the settings of package
 	// spacetime with these names.
 	RememberTokens     bool `json:"remember_tokens" about:"true to give a token that bought a ticket back to clients that forget what they had"`
 	InsecureQueryToken bool `json:"insecure_query_token" about:"true to accept whole tokens as ?token="`
 	MaxNameBytes       int  `json:"max_name_bytes" about:"how long the names of issuers and subjects may be: 128 without it and with 0, as SpacetimeDB has it; -1 for as long as all else permits"`
+}
+
+// Check implements [members.Checker].
+func (c *localConfig) Check(report func(member, text string)) {
+	if c.TokenLifetime.given && c.TokenLifetime.value < time.Second {
+		report("token_lifetime", "want a second at least; leave it out for tokens that never expire")
+	}
 }
 
 // localFlags are the flags about tokens of the server's own.
@@ -157,7 +167,8 @@ func (c *localConfig) issuer(name string, logger *slog.Logger) (*localissuer.Iss
 		audiences = append(audiences, spacetimeAudience)
 	}
 	return localissuer.New(localissuer.Config{
-		URL: name, Dir: c.Dir, Audiences: audiences, NoExpiry: true, Logger: logger,
+		URL: name, Dir: c.Dir, Audiences: audiences, Logger: logger,
+		NoExpiry: !c.TokenLifetime.given, Lifetime: c.TokenLifetime.value,
 	})
 }
 
@@ -170,7 +181,7 @@ type localRoutes struct {
 // newLocalRoutes prepares the routes, for pages of further origins too.
 func newLocalRoutes(s *server, l *localissuer.Issuer, c *localConfig, origins []string) (*localRoutes, error) {
 	server, err := spacetime.New(spacetime.Config{
-		Auth: s.auth, Local: l, Anonymous: true, NoExpiry: true, Logger: s.log,
+		Auth: s.auth, Local: l, Anonymous: true, NoExpiry: !c.TokenLifetime.given, Logger: s.log,
 		Origins: append(origins, c.AllowOrigins...), Database: c.database(),
 		RememberTokens: c.RememberTokens, InsecureQueryToken: c.InsecureQueryToken, MaxNameBytes: c.MaxNameBytes,
 	})

@@ -183,10 +183,16 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		defer local.Close()
 		reload.local = []oidcauth.Issuer{local.Issuer()}
 	}
+	shared, err := file.Revocations.open(&cfg)
+	if err != nil {
+		return err
+	}
+	defer shared.close()
 	s, err := newServer(cfg, &file, firstOf(file.Resource, baseURL(&file, ln.Addr())))
 	if err != nil {
 		return usageError{f.whichIssuers(cfg, err)}
 	}
+	s.revocations = shared
 	if local != nil {
 		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer, ownOrigin(file.Resource)); err != nil {
 			return usageError{err}
@@ -216,7 +222,7 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
 	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
-	cfg.Extract = file.TokenPlaces.extractor()
+	cfg.Extract, cfg.MaxTokenLifetime = file.TokenPlaces.extractor(), file.MaxTokenLifetime.value
 	return cfg, file, err
 }
 

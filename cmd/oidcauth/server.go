@@ -32,10 +32,11 @@ type server struct {
 	live        atomic.Pointer[live]
 	reloads     reloads
 	certificate certificate
-	admin       *admin       // nil without a listener for operators
-	metadata    *metadata    // nil when there is none to serve
-	local       *localRoutes // nil without a local issuer
-	forward     forwarding   // answers proxies
+	admin       *admin             // nil without a listener for operators
+	revocations *sharedRevocations // nil if they are not shared
+	metadata    *metadata          // nil when there is none to serve
+	local       *localRoutes       // nil without a local issuer
+	forward     forwarding         // answers proxies
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int

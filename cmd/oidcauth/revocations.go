@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/natsauth"
+)
+
+// revocationsConfig is "revocations" of the configuration file.
+type revocationsConfig struct {
+	NATS    *natsConfig `json:"nats" about:"shares them through two streams of NATS JetStream, of version 2.11 or later"`
+	Dir     fileName    `json:"dir" about:"a directory, of this server alone, for those that wait to be shared, so that a restart loses none"`
+	Require bool        `json:"require" about:"true to refuse every token while it is not known what others have revoked"`
+}
+
+// Check implements [members.Checker].
+func (c *revocationsConfig) Check(report func(member, text string)) {
+	if c.NATS == nil {
+		report("", `want "nats": without it revocations are this server's alone, and need no settings`)
+	}
+}
+
+// natsConfig says where NATS is, and who this server is there.
+type natsConfig struct {
+	Servers           []string `json:"servers" about:"their addresses, as \"tls://nats.example.com:4222\""`
+	CAFile            fileName `json:"ca_file" about:"certificates (PEM) that theirs must lead to, in place of the system's"`
+	CertFile          fileName `json:"cert_file" about:"this server's certificate (PEM), where they ask for one"`
+	KeyFile           fileName `json:"key_file" about:"its private key (PEM)"`
+	CredentialsFile   fileName `json:"credentials_file" about:"a file as nsc makes it, with this server's JWT and seed"`
+	TokenFile         fileName `json:"token_file" about:"a file with a token, for servers that want one"`
+	Stream            string   `json:"stream" about:"the name of the stream of revocations; that of used tickets has _uses at its end; without it oidcauth_revocations"`
+	Replicas          int      `json:"replicas" about:"how many NATS servers keep a copy, when the streams are made: 3 in a cluster, without it 1"`
+	MaxBytes          int64    `json:"max_bytes" about:"bounds the stream of revocations, when it is made; without it nothing does"`
+	Grace             duration `json:"grace" about:"how long contact may be lost before that counts, as \"5s\"; without it not at all"`
+	InsecurePlaintext bool     `json:"insecure_plaintext" about:"true to connect without TLS to other machines: whoever is between can revoke, and undo it"`
+}
+
+// Check implements [members.Checker].
+func (c *natsConfig) Check(report func(member, text string)) {
+	if len(c.Servers) == 0 {
+		report("", `want "servers"`)
+	}
+	for _, server := range c.Servers {
+		if err := c.checkServer(server); err != nil {
+			report("servers", err.Error())
+		}
+	}
+	if (c.CertFile == "") != (c.KeyFile == "") {
+		report("", `want both "cert_file" and "key_file"`)
+	}
+	if c.CredentialsFile != "" && c.TokenFile != "" {
+		report("", `"credentials_file" and "token_file" exclude each other`)
+	}
+	if c.Replicas < 0 || c.MaxBytes < 0 {
+		report("", `"replicas" and "max_bytes" must not be negative`)
+	}
+}
+
+// checkServer reports an address that is none, has a secret in it, or is reached
+// without TLS.
+func (c *natsConfig) checkServer(server string) error {
+	u, err := url.Parse(server)
+	switch {
+	case err != nil || u.Hostname() == "" || !slices.Contains([]string{"nats", "tls"}, u.Scheme):
+		return errors.New("want addresses such as tls://nats.example.com:4222")
+	case u.User != nil:
+		return errors.New(`there is a secret in an address: put it into a file, and that into "credentials_file" or "token_file"`)
+	case u.Scheme == "nats" && !c.secure() && !isLoopback(u.Hostname()) && !c.InsecurePlaintext:
+		return fmt.Errorf(`nats://%s is reached without TLS: write tls://, or "insecure_plaintext"`, u.Host)
+	}
+	return nil
+}
+
+// secure reports whether every connection is encrypted, whatever the address says.
+func (c *natsConfig) secure() bool { return c.CAFile != "" || c.CertFile != "" }
+
+// checkFiles reports files that are not there. It may be called on nil.
+func (c *revocationsConfig) checkFiles() error {
+	if c == nil || c.NATS == nil {
+		return nil
+	}
+	var wrong several
+	for _, name := range []fileName{c.NATS.CAFile, c.NATS.CertFile, c.NATS.KeyFile, c.NATS.CredentialsFile, c.NATS.TokenFile} {
+		if name == "" {
+			continue
+		}
+		if _, err := os.Stat(string(name)); err != nil {
+			wrong.add(fmt.Errorf("revocations.nats: %w", err))
+		}
+	}
+	return wrong.err()
+}
+
+// options returns how connections to NATS are made. Files are read at each.
+func (c *natsConfig) options(logger *slog.Logger) []nats.Option {
+	options := []nats.Option{
+		nats.Name("oidcauth"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			logger.Warn("NATS", slog.String("reason", err.Error()))
+		}),
+	}
+	if c.secure() {
+		options = append(options, nats.Secure())
+	}
+	if c.CAFile != "" {
+		options = append(options, nats.RootCAs(string(c.CAFile)))
+	}
+	if c.CertFile != "" {
+		options = append(options, nats.ClientCert(string(c.CertFile), string(c.KeyFile)))
+	}
+	if c.CredentialsFile != "" {
+		options = append(options, nats.UserCredentials(string(c.CredentialsFile)))
+	}
+	if c.TokenFile != "" {
+		options = append(options, nats.TokenHandler(func() string {
+			data, err := os.ReadFile(string(c.TokenFile))
+			if err != nil {
+				logger.Error("NATS: the token cannot be read", slog.String("reason", err.Error()))
+			}
+			return strings.TrimRight(string(data), "\r\n")
+		}))
+	}
+	return options
+}
+
+// sharedRevocations are the revocations of a cluster, and whether they are known.
+type sharedRevocations struct {
+	oidcauth.RevocationLog
+	conn     *nats.Conn
+	required bool
+	current  atomic.Bool
+}
+
+// open connects to NATS, which need not be there yet, and has the library share its
+// revocations. A nil config does nothing, and returns nil.
+func (c *revocationsConfig) open(cfg *oidcauth.Config) (*sharedRevocations, error) {
+	if c == nil {
+		return nil, nil
+	}
+	if err := c.checkFiles(); err != nil {
+		return nil, err
+	}
+	conn, err := nats.Connect(strings.Join(c.NATS.Servers, ","), c.NATS.options(cfg.Logger)...)
+	if err != nil {
+		return nil, fmt.Errorf("revocations.nats: %w", err)
+	}
+	s := &sharedRevocations{conn: conn, required: c.Require}
+	js, err := jetstream.New(conn)
+	if err == nil {
+		s.RevocationLog, err = natsauth.New(natsauth.Config{
+			JetStream: js, Stream: c.NATS.Stream, Replicas: c.NATS.Replicas, MaxBytes: c.NATS.MaxBytes,
+			Grace: c.NATS.Grace.value, Logger: cfg.Logger,
+		})
+	}
+	if err != nil {
+		conn.Close()
+		return nil, usageError{fmt.Errorf("revocations.nats: %w", err)}
+	}
+	cfg.Revocations, cfg.RevocationDir, cfg.RequireRevocations = s, string(c.Dir), c.Require
+	return s, nil
+}
+
+// Follow implements [oidcauth.RevocationLog], and notes what it is told.
+func (s *sharedRevocations) Follow(ctx context.Context, apply func(oidcauth.Revocation), caughtUp func(current bool)) error {
+	defer s.current.Store(false)
+	return s.RevocationLog.Follow(ctx, apply, func(current bool) {
+		s.current.Store(current)
+		caughtUp(current)
+	})
+}
+
+// suffice reports whether tokens are accepted, as far as revocations go. It may be
+// called on nil.
+func (s *sharedRevocations) suffice() bool { return s == nil || !s.required || s.current.Load() }
+
+// close closes the connection, which outlives the library's use of it. It may be
+// called on nil.
+func (s *sharedRevocations) close() {
+	if s != nil {
+		s.conn.Close()
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+)
+
+// startNATS returns a NATS server with JetStream on a port, or a free one.
+func startNATS(t *testing.T, port int, dir string) *natsserver.Server {
+	t.Helper()
+	n, err := natsserver.NewServer(&natsserver.Options{
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true, Authorization: "the token",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go n.Start()
+	if !n.ReadyForConnections(patience) {
+		t.Fatal("NATS does not start")
+	}
+	t.Cleanup(func() { n.Shutdown(); n.WaitForShutdown() })
+	return n
+}
+
+// TestServe_SharedRevocations: what is revoked at one server is refused at another, and
+// nothing is accepted while that is not known, where the file demands it.
+func TestServe_SharedRevocations(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := ln.Addr().(*net.TCPAddr).Port
+	ln.Close()
+	secret, natsToken := writeFile(t, "secret", adminSecret), writeFile(t, "token", "the token\n")
+	start := func() *service {
+		return serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
+			`{"issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}, "max_token_lifetime": "24h",
+			"revocations": {"nats": {"servers": ["nats://127.0.0.1:%d"], "token_file": %q, "max_bytes": 1048576}, "dir": %q, "require": true}}`,
+			described(iss, ""), secret, port, natsToken, t.TempDir()+"/waiting")))
+	}
+	one, other := start(), start()
+	token := iss.Token(map[string]any{"aud": "my-db", "jti": "1"})
+	if got := one.get(t, "/v1/whoami", token); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("without NATS: status %d, want 503 and when to try again", got.status)
+	}
+	if got := one.get(t, "/readyz", ""); got.status != 503 || !strings.Contains(got.body, `"revocations":"`) {
+		t.Errorf("readyz without NATS: status %d, %s", got.status, got.body)
+	}
+	startNATS(t, port, t.TempDir())
+	awaitStatus(t, one, "/readyz", "", 200)
+	awaitStatus(t, other, "/readyz", "", 200)
+	for _, s := range []*service{one, other} {
+		if got := s.get(t, "/v1/whoami", token); got.status != 200 {
+			t.Errorf("with NATS: status %d, want 200", got.status)
+		}
+	}
+	if got := one.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "my-db", "exp": time.Now().Add(48 * time.Hour).Unix()})); got.status != 401 {
+		t.Errorf("a token of two days: status %d, want 401", got.status)
+	}
+	got := sendAdmin(t, "POST", adminOf(t, one)+"/v1/revocations", fmt.Sprintf(`{"revoke": "token", "issuer": %q, "token_id": "1"}`, iss.URL()), bearer(adminSecret)...)
+	if got.status != 200 || !decode[revocationAnswer](t, got).Shared {
+		t.Errorf("revocation: status %d, %s", got.status, got.body)
+	}
+	if got := one.get(t, "/v1/whoami", token); got.status != 401 {
+		t.Errorf("where it was revoked: status %d, want 401", got.status)
+	}
+	for deadline := time.Now().Add(patience); other.get(t, "/v1/whoami", token).status != 401; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the other server does not follow")
+		}
+	}
+}
+
+// TestAdmin_RevocationWaits: a revocation that cannot be shared holds, and the answer
+// says that it waits.
+func TestAdmin_RevocationWaits(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	s := serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
+		`{"issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}, "revocations": {"nats": {"servers": ["nats://127.0.0.1:1"]}, "dir": %q}}`,
+		described(iss, ""), writeFile(t, "secret", adminSecret), t.TempDir()+"/waiting")))
+	token := iss.Token(map[string]any{"aud": "my-db", "jti": "1"})
+	if got := s.get(t, "/v1/whoami", token); got.status != 200 {
+		t.Errorf("before: status %d, want 200, since nothing demands that revocations are known", got.status)
+	}
+	got := sendAdmin(t, "POST", adminOf(t, s)+"/v1/revocations", fmt.Sprintf(`{"revoke": "token", "issuer": %q, "token_id": "1"}`, iss.URL()), bearer(adminSecret)...)
+	if answer := decode[revocationAnswer](t, got); got.status != 202 || answer.Shared || answer.Waits == "" {
+		t.Errorf("status %d, %s, want 202 and that it waits", got.status, got.body)
+	}
+	if got := s.get(t, "/v1/whoami", token); got.status != 401 {
+		t.Errorf("after: status %d, want 401", got.status)
+	}
+}
+
+// Settings of NATS that cannot be, or that let others revoke, are errors.
+func TestServe_SharedRevocationsMistakes(t *testing.T) {
+	t.Parallel()
+	here := writeFile(t, "here", "x")
+	for revocations, want := range map[string]string{
+		`{"dir": "x"}`: `want "nats"`,
+		`{"nats": {}}`: `want "servers"`,
+		`{"nats": {"servers": ["nats.example.com:4222"]}}`:                                       "want addresses such as",
+		`{"nats": {"servers": ["nats://n.example:4222"]}}`:                                       "without TLS",
+		`{"nats": {"servers": ["tls://me:pw@n.example"]}}`:                                       "there is a secret in an address",
+		`{"nats": {"servers": ["tls://n.example"], "cert_file": "x"}}`:                           `want both "cert_file"`,
+		`{"nats": {"servers": ["tls://n.example"], "token_file": "x", "credentials_file": "y"}}`: "exclude each other",
+		`{"nats": {"servers": ["tls://n.example"], "credentials_file": "` + here + `.none"}}`:    "no such file",
+		`{"nats": {"servers": ["tls://n.example"], "replicas": -1}}`:                             "must not be negative",
+		`{"nats": {"servers": ["tls://n.example"], "credentials_file": "` + here + `"}}`:         "",
+		`{"nats": {"servers": ["nats://n.example"], "ca_file": "` + here + `"}}`:                 "",
+		`{"nats": {"servers": ["nats://n.example"], "insecure_plaintext": true}}`:                "",
+		`{"nats": {"servers": ["nats://127.0.0.1:4222"], "grace": "5s"}}`:                        "",
+	} {
+		file := writeFile(t, "config.json", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "revocations": `+revocations+`}`)
+		got := invoke(t, "", "serve", "--config", file, "--check")
+		if (want == "") != (got.code == 0) || !strings.Contains(got.err, want) || strings.Contains(got.err, "pw") {
+			t.Errorf("%s: %+v, want %q", revocations, got, want)
+		}
+	}
+	if _, err := os.Stat("x"); err == nil {
+		t.Error("--check made a directory")
+	}
+}
+
+// TestServe_TokenLifetime: tokens of new identities have an end where the file says so.
+func TestServe_TokenLifetime(t *testing.T) {
+	t.Parallel()
+	for lifetime, want := range map[string]time.Duration{``: 0, `, "token_lifetime": "1h"`: time.Hour} {
+		file := writeFile(t, "config.json", fmt.Sprintf(`{"local_issuer": {"dir": %q%s}}`, t.TempDir()+"/keys", lifetime))
+		s := serve(t, "--config", file)
+		var made struct{ Token string }
+		s.ask(t, "POST", "/v1/identity", "", &made)
+		s.used(made.Token)
+		var who struct {
+			ExpiresAt *time.Time `json:"expires_at"`
+		}
+		s.ask(t, "GET", "/v1/whoami", made.Token, &who)
+		switch {
+		case want == 0 && who.ExpiresAt != nil:
+			t.Errorf("it ends at %v, want never", who.ExpiresAt)
+		case want > 0 && (who.ExpiresAt == nil || time.Until(*who.ExpiresAt) > want || time.Until(*who.ExpiresAt) < want-patience):
+			t.Errorf("it ends at %v, want in %v", who.ExpiresAt, want)
+		}
+	}
+	file := writeFile(t, "config.json", `{"local_issuer": {"dir": "keys", "token_lifetime": "0s"}}`)
+	if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 2 || !strings.Contains(got.err, "local_issuer.token_lifetime") {
+		t.Errorf("a lifetime of nothing: %+v, want exit code 2", got)
+	}
+}
