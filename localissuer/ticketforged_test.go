@@ -151,7 +151,7 @@ func TestTicket_Forged(t *testing.T) {
 		{"an original that is an object", f.with(`"original_token":"`, `"original_token":{},"x":"`), true, oidcauth.ErrMalformedToken},
 		{"an original in plain text", f.with(f.members.Original, "eyJhbGciOiJub25lIn0."), true, oidcauth.ErrMalformedToken},
 		{"another ticket's original", f.with(f.members.Original, other.members.Original), true, oidcauth.ErrUnknownKey},
-		{"an original of a byte less", f.with(f.members.Original, f.members.Original[:len(f.members.Original)-2]), true, oidcauth.ErrUnknownKey},
+		{"an original of a byte less", f.with(f.members.Original, f.members.Original[:len(f.members.Original)-2]), true, oidcauth.ErrMalformedToken},
 		{"an original that is no object", f.sealing(f.content, `[1]`), true, oidcauth.ErrMalformedToken},
 		{"no original claims", f.sealing(`"claims"`, `"x"`), true, oidcauth.ErrMalformedToken},
 		{"another audience", f.with(`["my-db"]`, `["x"]`), true, oidcauth.ErrAudience},

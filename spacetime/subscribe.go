@@ -126,12 +126,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *Conn, who call
 	h.Set("Cache-Control", "no-store")
 	r.Header.Set("Sec-WebSocket-Protocol", c.Protocol)
 	var err error
-	c.socket, err = websocket.Accept(w, r, &websocket.AcceptOptions{
-		Subprotocols: []string{c.Protocol},
-		// checkOrigin has done it.
-		InsecureSkipVerify: true,
-	})
-	if err != nil {
+	if c.socket, err = upgrade(w, r, c.Protocol); err != nil {
 		return // the client has gone
 	}
 	defer c.socket.CloseNow()

@@ -133,7 +133,7 @@ func integer(check string, m jws.Member) (string, error) {
 		if m.Kind == jws.Number {
 			got = refusal.Quote(m.Value)
 		}
-		return "", refusal.New(check, refusal.ErrClaim, fmt.Sprintf("%q: %s", m.Name, got), fmt.Sprintf("an integer from 0 to %d, in digits", maxInteger))
+		return "", refusal.New(check, refusal.ErrClaim, fmt.Sprintf("%q: %s", m.Name, got), fmt.Sprintf("an integer from 0 to %d, in digits", uint64(maxInteger)))
 	}
 	return m.Value, nil
 }

@@ -311,9 +311,10 @@ func TestList_Allocates(t *testing.T) {
 		b.Add(Revocation{Subject: fmt.Sprint(n), Until: in(time.Hour)})
 	}
 	token, now := alice(), b.now()
+	m := new(Mark) // where atomic operations are calls, as on 386, it is on the heap anyway
 	if n := testing.AllocsPerRun(100, func() {
-		var m Mark
-		if b.Unchanged(&m) || b.Check(&token, now, &m) != nil || !b.Unchanged(&m) {
+		m.generation.Store(0)
+		if b.Unchanged(m) || b.Check(&token, now, m) != nil || !b.Unchanged(m) {
 			t.Error("a token that is not revoked is not marked")
 		}
 	}); n != 0 {

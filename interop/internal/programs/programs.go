@@ -56,6 +56,10 @@ var (
 		_, err := SpacetimeDBNode()
 		return err
 	}}
+	Verifiers = Program{"the verifiers that providers publish", "interop/verifiers", "npm ci --ignore-scripts --prefix interop/verifiers, with Node.js 20.19 or later", func() error {
+		_, err := VerifiersNode()
+		return err
+	}}
 )
 
 // The programs that some tests of a package need and others do not: see
@@ -83,7 +87,7 @@ func (p Program) Need(t testing.TB) {
 // All returns every program that something in the repository is tested with.
 func All() []Program {
 	return []Program{
-		Keycloak, Authlib, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Chromium,
+		Keycloak, Authlib, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Verifiers, Chromium,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
 		{"spin", "docs/models/check", "apt-get install spin", found("spin")},
@@ -188,7 +192,14 @@ func ProxiesHome() (string, error) {
 }
 
 // SpacetimeDBNode returns the Node.js that runs SpacetimeDB's client.
-func SpacetimeDBNode() (string, error) {
+func SpacetimeDBNode() (string, error) { return nodeWith("spacetimedb", "spacetimedb") }
+
+// VerifiersNode returns the Node.js that runs the verifiers of interop/verifiers.
+func VerifiersNode() (string, error) { return nodeWith("verifiers", "aws-jwt-verify") }
+
+// nodeWith returns the Node.js for a folder of this module into which npm has
+// installed a package.
+func nodeWith(dir, pkg string) (string, error) {
 	node, err := exec.LookPath("node")
 	if err != nil {
 		return "", err
@@ -197,7 +208,7 @@ func SpacetimeDBNode() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = os.Stat(filepath.Join(here, "spacetimedb", "node_modules", "spacetimedb", "package.json"))
+	_, err = os.Stat(filepath.Join(here, dir, "node_modules", pkg, "package.json"))
 	return node, err
 }
 
