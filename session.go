@@ -31,10 +31,10 @@ import (
 // there too, and otherwise within ten seconds.
 type Session struct {
 	// What it takes to end very many comes first, close together in memory.
-	prev, next *Session              // among those that live by the grant; its shard's lock guards them
-	grant      atomic.Pointer[grant] // what it lives by, or did at last
-	ctx        context.Context       // of nobody; ends with the session
-	cancel     context.CancelCauseFunc
+	grant  atomic.Pointer[grant] // what it lives by, or did at last
+	ctx    context.Context       // of nobody; ends with the session
+	cancel context.CancelCauseFunc
+	place  int32 // among those that live by the grant; its shard's lock guards it
 
 	mu       sync.Mutex // guards the end, each change of grant, and what follows
 	warnings *warning   // the last one first

@@ -346,5 +346,17 @@ func TestSession_MemoryOfOneToken(t *testing.T) {
 		t.Errorf("%d bytes for each session, want at most %d", got, limit)
 	}
 	t.Logf("%d bytes for each session", got)
+
+	for _, s := range sessions[1:] {
+		s.Close()
+	}
+	clear(sessions[1:])
+	const rest = 16 << 10
+	if left := int64(heapInUse()) - int64(before); left > rest {
+		t.Errorf("%d bytes are left when one session is, want at most %d", left, rest)
+	}
+	if sessions[0].Context().Err() != nil {
+		t.Error("the session that is left has ended")
+	}
 	runtime.KeepAlive(sessions)
 }

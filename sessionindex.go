@@ -37,6 +37,10 @@ const (
 	// grantsPerPart is how many grants are worth another goroutine to end them.
 	grantsPerPart = 256
 
+	// roomyList is the length of a list of sessions from which on it is made shorter
+	// when most of it is empty.
+	roomyList = 32
+
 	// shareSteps is how far a list is searched for a grant of the same claims. To
 	// share one only saves memory.
 	shareSteps = 8
@@ -50,12 +54,12 @@ type grant struct {
 	expiry alarm.Alarm[*grant]        // unless the claims never expire
 
 	// The lock of the shard guards what follows.
-	links [dimensions]link
-	first *Session // of those that live by it
-	users int32    // these sessions, and those that are about to join them
-	kept  bool     // in the index
-	ended bool     // no session enters any more
-	place uint8    // of the shard; never changes
+	links    [dimensions]link
+	sessions []*Session // that live by it; each knows its place
+	users    int32      // these sessions, and those that are about to join them
+	kept     bool       // in the index
+	ended    bool       // no session enters any more
+	place    uint8      // of the shard; never changes
 }
 
 // A link is a grant's place in the list of one dimension.
@@ -184,11 +188,8 @@ func (x *sessionIndex) enter(s *Session, g *grant) bool {
 	if from.unlink(s) {
 		x.dropUnused(x.shard(from), from)
 	}
-	s.next = g.first
-	if g.first != nil {
-		g.first.prev = s
-	}
-	g.first = s
+	s.place = int32(len(g.sessions))
+	g.sessions = append(g.sessions, s)
 	g.users++
 	s.grant.Store(g)
 	return true
@@ -223,18 +224,17 @@ func (x *sessionIndex) leave(s *Session, g *grant) {
 // unlink takes a session off those that live by the grant, if it is there. The
 // shard's lock must be held.
 func (g *grant) unlink(s *Session) bool {
-	switch {
-	case s.prev != nil:
-		s.prev.next = s.next
-	case g.first == s:
-		g.first = s.next
-	default:
+	all := g.sessions
+	if int(s.place) >= len(all) || all[s.place] != s {
 		return false
 	}
-	if s.next != nil {
-		s.next.prev = s.prev
+	last := len(all) - 1
+	all[s.place], all[last].place = all[last], s.place
+	all[last] = nil
+	g.sessions = all[:last]
+	if cap(all) > roomyList && last < cap(all)/4 {
+		g.sessions = append(make([]*Session, 0, cap(all)/2), g.sessions...)
 	}
-	s.prev, s.next = nil, nil
 	g.users--
 	return true
 }
@@ -250,33 +250,36 @@ func (x *sessionIndex) end(g *grant, cause error) {
 		for _, s := range batch {
 			g.unlink(s)
 		}
-		batch = batch[:0]
-		for s := g.first; s != nil && len(batch) < endBatch; s = s.next {
-			batch = append(batch, s)
-		}
+		batch = append(batch[:0], g.sessions[max(0, len(g.sessions)-endBatch):]...)
 		if len(batch) == 0 {
 			x.delist(sh, g)
 			sh.mu.Unlock()
 			return
 		}
 		sh.mu.Unlock()
-		for _, s := range batch {
-			s.ctx.Err() // fetches from memory, all at once, what ending them waits for
-		}
+		touch(batch)
 		batch = slices.DeleteFunc(batch, func(s *Session) bool { return !s.endUnder(g, cause) })
 	}
 }
 
+// touch has what ending sessions waits for come from memory: all of them at once, for
+// the processor need not wait for one to ask for the next.
+func touch(batch []*Session) {
+	for _, s := range batch {
+		_ = s.grant.Load()
+	}
+	for _, s := range batch {
+		s.ctx.Err()
+	}
+}
+
 // shut lets no session enter a grant any more, and returns those that live by it.
-func (x *sessionIndex) shut(g *grant) (living []*Session) {
+func (x *sessionIndex) shut(g *grant) []*Session {
 	sh := x.shard(g)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	g.ended = true
-	for s := g.first; s != nil; s = s.next {
-		living = append(living, s)
-	}
-	return living
+	return slices.Clone(g.sessions)
 }
 
 // endAll ends all sessions that live by grants, on several processors where there

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -30,7 +29,6 @@ func startBare(payload []byte) (target, error) {
 		return target{}, err
 	}
 	cmd := exec.Command(self, "-"+bareFlag)
-	cmd.Stderr = os.Stderr
 	cmd.Stdin = strings.NewReader(string(payload))
 	return start(cmd)
 }
@@ -121,26 +119,4 @@ type recorder struct {
 func (w *recorder) WriteHeader(status int) {
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
-}
-
-// start runs a server that prints where it listens.
-func start(cmd *exec.Cmd) (target, error) {
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return target{}, err
-	}
-	if err := cmd.Start(); err != nil {
-		return target{}, err
-	}
-	stop := func() {
-		cmd.Process.Signal(os.Interrupt)
-		cmd.Wait()
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	_, url, found := strings.Cut(strings.TrimSpace(line), "listening on ")
-	if err != nil || !found {
-		stop()
-		return target{}, fmt.Errorf("%s does not say where it listens: %q", cmd.Path, line)
-	}
-	return target{url + "/v1/whoami", cmd.Process.Pid, stop}, nil
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/benchmarks/internal/idp"
+	"github.com/oidcauth/oidcauth/benchmarks/internal/process"
 )
 
 func main() {
@@ -59,12 +60,12 @@ func run(rounds, seconds, connections int) error {
 	if err != nil {
 		return err
 	}
-	defer serve.stop()
+	defer serve.Stop()
 	bare, err := startBare([]byte(issuer.Payload(0)))
 	if err != nil {
 		return err
 	}
-	defer bare.stop()
+	defer bare.Stop()
 	token := issuer.Token(idp.RS256, 0)
 	if err := sameAnswer(serve.url, bare.url, token); err != nil {
 		return err
@@ -81,23 +82,24 @@ func run(rounds, seconds, connections int) error {
 
 // A target is a server under load.
 type target struct {
-	url     string
-	process int
-	stop    func()
+	url string
+	*process.Process
+}
+
+// start runs a server that prints where it listens.
+func start(cmd *exec.Cmd) (target, error) {
+	p, url, err := process.Start(cmd, "listening on ")
+	return target{url + "/v1/whoami", p}, err
 }
 
 // startServe builds the command and runs it.
 func startServe(dir string, issuer *idp.Issuer) (target, error) {
-	binary := filepath.Join(dir, "oidcauth")
-	build := exec.Command("go", "build", "-o", binary, "github.com/oidcauth/oidcauth/cmd/oidcauth")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return target{}, fmt.Errorf("go build: %w", err)
+	binary, err := process.Build(dir, "github.com/oidcauth/oidcauth/cmd/oidcauth")
+	if err != nil {
+		return target{}, err
 	}
-	cmd := exec.Command(binary, "serve", "--addr", "127.0.0.1:0",
-		"--issuer", issuer.URL, "--audience", idp.Audience, "--allow-insecure-http")
-	cmd.Stderr = os.Stderr
-	return start(cmd)
+	return start(exec.Command(binary, "serve", "--addr", "127.0.0.1:0",
+		"--issuer", issuer.URL, "--audience", idp.Audience, "--allow-insecure-http"))
 }
 
 // sameAnswer makes sure that both servers do the same work.

@@ -66,13 +66,13 @@ func median(values []float64) float64 {
 
 // load loads one server. Every request has to be answered well.
 func (w wrk) load(t target) (load, error) {
-	before := processorTime(t.process)
+	before := t.CPU()
 	out, err := exec.Command("wrk", "-t1", "-c"+strconv.Itoa(w.connections),
 		"-d"+strconv.Itoa(w.seconds)+"s", "-s", w.script, t.url).Output()
 	if err != nil {
 		return load{}, fmt.Errorf("wrk (apt-get install wrk): %w", err)
 	}
-	used := processorTime(t.process) - before
+	used := t.CPU() - before
 	if strings.Contains(string(out), "Non-2xx") || strings.Contains(string(out), "Socket errors") {
 		return load{}, fmt.Errorf("wrk: not every request was answered well:\n%s", out)
 	}

@@ -3,9 +3,11 @@ package main
 import (
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,6 +49,26 @@ func TestRatio(t *testing.T) {
 	}
 	if bytes, allocs := r.samples.memory(third); bytes != 1 || allocs != 7 {
 		t.Errorf("memory = %d, %d, want 1, 7", bytes, allocs)
+	}
+}
+
+// TestStartups: with its keys in a directory the library asks nobody.
+func TestStartups(t *testing.T) {
+	r := &results{Rounds: 1, Peers: []peers.Peer{peers.OIDCAuth(), peers.GolangJWT()}}
+	if err := r.startups(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, s := range r.Starts {
+		got = append(got, fmt.Sprint(s.Peer, " ", s.Fetches))
+		for _, delay := range r.StartDelays() {
+			if n := len(s.took[delay]); n != 3 || s.Took(delay) == "–" {
+				t.Errorf("%s: got %d starts and %s, want 3 and their median", s.Peer, n, s.Took(delay))
+			}
+		}
+	}
+	if want := []string{"oidcauth 1", "oidcauth, keys in a directory 0", "golang-jwt 1"}; !slices.Equal(got, want) {
+		t.Errorf("fetches: got %q, want %q", got, want)
 	}
 }
 

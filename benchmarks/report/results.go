@@ -30,6 +30,7 @@ type results struct {
 	Floods     []floodRow
 	Storms     []stormRow
 	Outages    []outageRow
+	Starts     []startRow
 	Clients    int
 	Kept       []keptRow
 	KeptCount  int
@@ -63,6 +64,9 @@ func measure(ctx context.Context, s settings) (*results, error) {
 		return nil, err
 	}
 	if err := crowds(ctx, s, r.samples); err != nil {
+		return nil, err
+	}
+	if err := r.startups(ctx); err != nil {
 		return nil, err
 	}
 	if r.Floods, err = floods(ctx, s); err != nil {

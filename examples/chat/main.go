@@ -96,7 +96,6 @@ func run(ctx context.Context, args []string) error {
 func serve(ctx context.Context, listener net.Listener, s *server) error {
 	web := &http.Server{
 		Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
-		BaseContext: func(net.Listener) context.Context { return ctx }, // ends the sockets, too
 	}
 	go s.db.Schedule(ctx, func(reducer string, err error) {
 		s.logger.Error("scheduled call failed", "reducer", reducer, "reason", err)

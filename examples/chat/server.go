@@ -105,10 +105,7 @@ func (s *server) authenticate(ctx context.Context, cfg config) error {
 // close ends all sockets, tells their clients, and closes the store. The HTTP server
 // has stopped accepting by then.
 func (s *server) close() error {
-	for _, k := range s.sockets.all() {
-		k.end(oidcauth.ErrClosed)
-	}
-	s.sockets.running.Wait()
+	s.sockets.stop()
 	return errors.Join(s.auth.Close(), s.db.Close())
 }
 

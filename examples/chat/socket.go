@@ -19,8 +19,6 @@ import (
 const (
 	subprotocol = "chat.v1"
 	maxFrame    = 32 << 10
-	maxWaiting  = 256 // messages to one client; beyond, it is too slow and loses its connection
-	writeLimit  = 10 * time.Second
 	closeSlow   = 4008
 )
 
@@ -57,8 +55,8 @@ type notice struct {
 	Reason     string            `json:"reason,omitempty"`
 }
 
-// A socket is one client's connection. One goroutine reads, one writes; whoever has
-// something to say puts it into the queue.
+// A socket is one client's connection. One goroutine reads, and another writes while
+// there is something in the outbox.
 type socket struct {
 	server  *server
 	id      string
@@ -66,8 +64,8 @@ type socket struct {
 	since   time.Time
 	conn    *websocket.Conn
 	session *oidcauth.Session
+	outbox  outbox
 
-	queue  chan []byte
 	closed context.Context // ends when the socket is to be closed, with the cause
 	end    context.CancelCauseFunc
 
@@ -77,12 +75,12 @@ type socket struct {
 
 var errSlow = errors.New("the client does not read what it is sent")
 
-// connect serves one WebSocket until the client leaves, the server stops, or the
-// client's token would no longer be accepted.
+// connect begins one WebSocket, which is served until the client leaves, the server
+// stops, or the client's token would no longer be accepted. It returns at once, so
+// that what the request was made of, and the stack of those that judged it, do not
+// stay for as long as the socket does.
 func (s *server) connect(w http.ResponseWriter, r *http.Request) {
-	s.sockets.running.Add(1)
-	defer s.sockets.running.Done()
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+	conn, err := websocket.Accept(smallBuffers{w}, r, &websocket.AcceptOptions{
 		Subprotocols: []string{subprotocol},
 		// The token's place has decided about the Origin: see newServer.
 		InsecureSkipVerify: true,
@@ -90,29 +88,26 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // Accept has answered.
 	}
-	defer conn.CloseNow()
 	conn.SetReadLimit(maxFrame)
 	claims, _ := oidcauth.FromContext(r.Context())
 	k := &socket{
 		server: s, id: rand.Text(), since: time.Now(), conn: conn,
 		session: s.auth.NewSession(r.Context(), claims),
-		queue:   make(chan []byte, maxWaiting),
 	}
 	if l := s.signIn.login(r); l != nil {
 		k.login = l.id
 	}
 	k.closed, k.end = context.WithCancelCause(k.session.Context())
-	k.serve(r.Context())
+	s.sockets.serve(k)
 }
 
 // serve returns when the client has left or been told why the socket ends.
-func (k *socket) serve(request context.Context) {
+func (k *socket) serve() {
 	defer k.session.Close()
-	defer context.AfterFunc(request, func() { k.end(oidcauth.ErrClosed) })()
-	var writing sync.WaitGroup
-	writing.Go(k.write)
-	defer writing.Wait()
-	defer k.end(oidcauth.ErrClosed) // first of all these, so that the writer ends
+	defer k.conn.CloseNow()
+	written := k.outbox.open(k)
+	defer func() { <-written }()
+	defer k.end(oidcauth.ErrClosed) // first of all these, so that the outbox is closed
 
 	from := realtime.Caller{Context: k.session.CallContext(), Connection: k.id}
 	if err := k.server.db.Connect(from); err != nil {
@@ -124,8 +119,6 @@ func (k *socket) serve(request context.Context) {
 			k.server.logger.Error("disconnect", "reason", err)
 		}
 	}()
-	k.server.sockets.add(k)
-	defer k.server.sockets.remove(k)
 	defer k.unsubscribe()
 	k.welcome()
 	// The session lives for the leeway longer than its token.
@@ -228,7 +221,7 @@ func (k *socket) subscribe(from realtime.Caller, tables []string) error {
 	if len(k.subs) >= 8 {
 		return realtime.ErrArguments
 	}
-	sub, err := k.server.db.Subscribe(from, tables, k.enqueue)
+	sub, err := k.server.db.Subscribe(from, tables, k.outbox.put)
 	if err == nil {
 		k.subs = append(k.subs, sub)
 	}
@@ -249,59 +242,7 @@ func (k *socket) say(v any) {
 		k.end(err)
 		return
 	}
-	k.enqueue(text)
-}
-
-// enqueue never blocks: a client that does not read loses its connection, and gets
-// all rows anew with the next.
-func (k *socket) enqueue(message []byte) {
-	select {
-	case k.queue <- message:
-	default:
-		k.end(errSlow)
-	}
-}
-
-// write sends what is in the queue until the socket is to be closed; then what is
-// left, so that a person who was sent away is told why, and the reason.
-func (k *socket) write() {
-	for {
-		select {
-		case message := <-k.queue:
-			if !k.send(message) {
-				return
-			}
-		case <-k.closed.Done():
-			k.drain()
-			k.conn.Close(closeCode(context.Cause(k.closed)))
-			return
-		}
-	}
-}
-
-func (k *socket) drain() {
-	for {
-		select {
-		case message := <-k.queue:
-			if !k.send(message) {
-				return
-			}
-		default:
-			return
-		}
-	}
-}
-
-// send does not stop when the session ends: a write that is broken off takes the
-// connection with it before the client is told why.
-func (k *socket) send(message []byte) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
-	defer cancel()
-	if err := k.conn.Write(ctx, websocket.MessageText, message); err != nil {
-		k.conn.CloseNow() // ends the reader
-		return false
-	}
-	return true
+	k.outbox.put(text)
 }
 
 func closeCode(cause error) (websocket.StatusCode, string) {
@@ -310,48 +251,4 @@ func closeCode(cause error) (websocket.StatusCode, string) {
 	}
 	code, reason := oidcauth.CloseCode(cause)
 	return websocket.StatusCode(code), reason
-}
-
-// sockets are all that are open.
-type sockets struct {
-	running sync.WaitGroup // handlers
-
-	mu   sync.Mutex // guards open
-	open map[*socket]struct{}
-}
-
-func (s *sockets) add(k *socket) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open = make(map[*socket]struct{})
-	}
-	s.open[k] = struct{}{}
-}
-
-func (s *sockets) remove(k *socket) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.open, k)
-}
-
-func (s *sockets) all() []*socket {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := make([]*socket, 0, len(s.open))
-	for k := range s.open {
-		all = append(all, k)
-	}
-	return all
-}
-
-// of returns the sockets of one login.
-func (s *sockets) of(login string) []*socket {
-	var of []*socket
-	for _, k := range s.all() {
-		if login != "" && k.login == login {
-			of = append(of, k)
-		}
-	}
-	return of
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -63,7 +62,6 @@ func newWorld(t *testing.T, life, warn time.Duration) *world {
 		t.Fatal(err)
 	}
 	web.Config.Handler = w.handler()
-	web.Config.BaseContext = func(net.Listener) context.Context { return ctx }
 	web.Start()
 	t.Cleanup(func() {
 		cancel()

@@ -34,6 +34,14 @@ func TestStory(t *testing.T) {
 	if !strings.Contains(out.String(), "All 43 steps came out as they should.") || strings.Contains(out.String(), "WRONG") {
 		t.Errorf("story went otherwise than it should:\n%s", out.String())
 	}
+	if told := out.String(); !strings.HasPrefix(told, "What you will see: ") || !strings.HasSuffix(told, "docs/guide.md\n") {
+		t.Errorf("story does not begin with what will be seen and end with where to go:\n%s", told)
+	}
+	for _, word := range []string{"identity ", "close code", "-serve"} {
+		if !strings.Contains(out.String(), word) {
+			t.Errorf("story says nothing of %q", word)
+		}
+	}
 	if tokenForm.MatchString(out.String() + log.String()) {
 		t.Error("the story prints a token")
 	}

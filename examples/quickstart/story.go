@@ -36,6 +36,24 @@ type step struct {
 	check func(json.RawMessage) (note string, err error)
 }
 
+// preface says what will be seen, and what its words mean.
+const preface = `What you will see: callers try things at a database server, one a line, and the server
+says yes or no. A line has whether it came out as it should, who tries what, the status
+that they get, and what is told them or seen.
+
+  identity    "c200…", who a caller is to the database: made of issuer and subject alone,
+              so the same at each sign-in, and never another's
+  status      200 done, 401 who are you?, 403 you may not; of a WebSocket that the server
+              ends it is the close code: 3000 means that the token is good no longer
+
+`
+
+// epilogue says where to go from here.
+const epilogue = `
+To try it yourself:      go run ./examples/quickstart -serve
+To build such a server:  docs/guide.md
+`
+
 // tellStory runs the story against a world of its own.
 func tellStory(ctx context.Context, opts options, out io.Writer) (err error) {
 	w, err := startWorld(ctx, opts, slog.New(slog.DiscardHandler))
@@ -45,6 +63,7 @@ func tellStory(ctx context.Context, opts options, out io.Writer) (err error) {
 	defer func() { err = errors.Join(err, w.stop()) }()
 
 	s := &story{out: out, world: w}
+	fmt.Fprint(out, preface)
 	fmt.Fprintf(out, "provider  %s  issues the tokens\n", w.provider.Issuer())
 	fmt.Fprintf(out, "partner   %s  another provider; the server trusts it, this database does not admit it\n", w.partner.Issuer())
 	fmt.Fprintf(out, "database  %s  accepts tokens for %q\n", w.server.url, audience)
@@ -60,6 +79,7 @@ func tellStory(ctx context.Context, opts options, out io.Writer) (err error) {
 		return fmt.Errorf("%w: %d of %d steps", errWrong, s.wrong, s.steps)
 	}
 	fmt.Fprintf(out, "\nAll %d steps came out as they should.\n", s.steps)
+	fmt.Fprint(out, epilogue)
 	return nil
 }
 

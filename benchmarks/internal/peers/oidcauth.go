@@ -34,9 +34,10 @@ func openOIDCAuth(ctx context.Context, s Setup) (*Verifier, error) {
 			Audiences: []string{idp.Audience},
 			Keys:      oidcauth.KeysFrom{InsecureHTTP: s.Issuer.Loopback()},
 		}},
-		Leeway:     Leeway,
-		Client:     s.Issuer.Client(),
-		CacheBytes: cacheBytes,
+		Leeway:      Leeway,
+		Client:      s.Issuer.Client(),
+		CacheBytes:  cacheBytes,
+		KeyCacheDir: s.KeyDir,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: %w", err)

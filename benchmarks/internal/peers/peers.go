@@ -58,6 +58,9 @@ type Setup struct {
 	NoCache bool // every token's signature is to be checked, every time
 	// CacheBytes bounds a cache of verified tokens; 0 is the default.
 	CacheBytes int64
+	// KeyDir is where public keys are kept over a restart, for a library that has
+	// such a directory.
+	KeyDir string
 }
 
 // Verifier is a library that has been set up. All its functions are safe for

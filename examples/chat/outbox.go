@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+const (
+	maxWaiting = 256 // messages to one client; beyond, it is too slow and loses its connection
+	writeLimit = 10 * time.Second
+)
+
+// An outbox holds what is yet to be sent to one client. A goroutine sends it while
+// there is something, so that a client who is told nothing costs none.
+type outbox struct {
+	socket *socket
+	limit  *time.Timer   // of the message that is being sent
+	over   chan struct{} // closed when there is nothing more to send, ever
+
+	mu      sync.Mutex // guards all below
+	waiting [][]byte
+	sending bool
+	ended   bool
+}
+
+// open begins to send. What it returns is closed once the socket was to be closed and
+// the client has been told why, or could not be.
+func (o *outbox) open(k *socket) (over <-chan struct{}) {
+	o.socket, o.over = k, make(chan struct{})
+	o.limit = time.AfterFunc(writeLimit, func() { k.conn.CloseNow() }) // ends the reader, too
+	o.limit.Stop()
+	context.AfterFunc(k.closed, o.wake)
+	return o.over
+}
+
+// put never blocks: a client that does not read loses its connection, and gets all
+// rows anew with the next.
+func (o *outbox) put(message []byte) {
+	o.mu.Lock()
+	full := len(o.waiting) == maxWaiting
+	if !full && !o.ended {
+		o.waiting = append(o.waiting, message)
+	}
+	o.mu.Unlock()
+	if full {
+		o.socket.end(errSlow)
+	}
+	o.wake()
+}
+
+// wake has somebody send what there is.
+func (o *outbox) wake() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.sending && !o.ended {
+		o.sending = true
+		go o.send()
+	}
+}
+
+// send sends until nothing waits. If the socket is to be closed, it says why behind
+// the last message, so that a person who was sent away reads who did it. It does not
+// stop when the session ends: a write that is broken off takes the connection with it
+// before the client is told.
+func (o *outbox) send() {
+	for {
+		message, last := o.next()
+		switch {
+		case last:
+			o.socket.conn.Close(closeCode(context.Cause(o.socket.closed)))
+			close(o.over)
+			return
+		case message == nil:
+			return
+		case !o.write(message):
+			o.socket.conn.CloseNow() // ends the reader
+			o.abandon()
+			return
+		}
+	}
+}
+
+func (o *outbox) write(message []byte) bool {
+	o.limit.Reset(writeLimit)
+	defer o.limit.Stop()
+	return o.socket.conn.Write(context.Background(), websocket.MessageText, message) == nil
+}
+
+// next takes the message that is to be sent next. Without one, last tells whether the
+// socket is to be closed; otherwise this goroutine's work is done.
+func (o *outbox) next() (message []byte, last bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.waiting) > 0 {
+		message = o.waiting[0]
+		o.waiting = slices.Delete(o.waiting, 0, 1)
+		return message, false
+	}
+	o.sending, o.ended = false, o.socket.closed.Err() != nil
+	return nil, o.ended
+}
+
+// abandon gives up what waits for a client that has gone.
+func (o *outbox) abandon() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.waiting, o.sending, o.ended = nil, false, true
+	close(o.over)
+}

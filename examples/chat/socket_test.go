@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// TestSocket_TooSlow: who does not read holds up nobody, gets what was kept for them,
+// and is then told to connect again.
+func TestSocket_TooSlow(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	bob := w.enter(t, "bob")
+	bob.conn.SetReadLimit(-1)
+	k := w.sockets.all()[0]
+	message := []byte(`{"notice":"` + strings.Repeat("x", 1<<16) + `"}`)
+	began := time.Now()
+	for n := 0; k.closed.Err() == nil; n++ {
+		if n == 100*maxWaiting {
+			t.Fatal("the socket takes messages without end")
+		}
+		k.outbox.put(message)
+	}
+	if held := time.Since(began); held >= writeLimit {
+		t.Errorf("whoever had something to say was held up for %v", held)
+	}
+	if cause := context.Cause(k.closed); !errors.Is(cause, errSlow) {
+		t.Errorf("the socket ended with %v, want %v", cause, errSlow)
+	}
+	if code, reason := bob.ends(); code != closeSlow || reason == "" {
+		t.Errorf("close: got %d %q, want %d and why", code, reason, closeSlow)
+	}
+	if got := len(bob.notices); got < maxWaiting {
+		t.Errorf("messages before the end: got %d, want at least the %d that waited", got, maxWaiting)
+	}
+}
+
+// TestSocket_Stopped: a server that stops tells everybody, also those who come in the
+// same moment.
+func TestSocket_Stopped(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	bob := w.enter(t, "bob")
+	told := make(chan websocket.StatusCode, 1)
+	go func() {
+		code, _ := bob.ends()
+		told <- code
+	}()
+	w.sockets.stop()
+	if code := <-told; code != websocket.StatusGoingAway {
+		t.Errorf("close: got %d, want 1001", code)
+	}
+	late, _, err := w.dial(t, http.Header{"Authorization": {"Bearer " + w.token(t, "bob")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, _ := late.ends(); code != websocket.StatusGoingAway {
+		t.Errorf("close, for who comes late: got %d, want 1001", code)
+	}
+	if left := len(w.sockets.all()); left != 0 {
+		t.Errorf("sockets: got %d open, want none", left)
+	}
+}
+
+// TestSocket_FrameBehindTheRequest: a client need not wait for the answer to its
+// request before it sends a frame.
+func TestSocket_FrameBehindTheRequest(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	for _, length := range []int{10, 3 * smallBuffer} {
+		t.Run(fmt.Sprint(length), func(t *testing.T) {
+			at, err := url.Parse(w.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := net.Dial("tcp", at.Host)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(patience))
+			fmt.Fprintf(conn, "GET /socket HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+				"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: %s\r\n\r\n%s",
+				at.Host, w.token(t, "bob"), subprotocol, textFrame(`{"id":7,"view":"me"`+strings.Repeat(" ", length)+`}`))
+			for lines := bufio.NewReader(conn); ; {
+				line, err := lines.ReadString('}')
+				if err != nil {
+					t.Fatalf("no answer: %v", err)
+				}
+				if strings.Contains(line, `"id":7,"status":200`) {
+					return
+				}
+			}
+		})
+	}
+}
+
+// textFrame returns a client's frame, masked with zeros.
+func textFrame(text string) string {
+	const final, masked, long = 0x81, 0x80, 126
+	if n := len(text); n >= long {
+		return string([]byte{final, masked | long, byte(n >> 8), byte(n), 0, 0, 0, 0}) + text
+	}
+	return string([]byte{final, byte(masked | len(text)), 0, 0, 0, 0}) + text
+}
