@@ -19,6 +19,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/interop/internal/trial"
 )
 
 const coolDown = 10 * time.Second // between two look-ups that found nothing
@@ -73,7 +74,9 @@ func (l *load) current(ctx context.Context) int {
 // nothing else to tell its keys apart by.
 func TestAuthlib_Tokens(t *testing.T) {
 	l := newLoad(t)
-	kinds := []string{"access", "id"}
+	tried.Published(t, l.issuer.url, l.issuer.url+"/.well-known/openid-configuration")
+	columns := map[string]string{"access": trial.ServiceToken, "person": trial.AccessToken, "id": trial.IDToken}
+	kinds := []string{"access", "person", "id"}
 	var before []string
 	for _, kind := range kinds {
 		token := l.token(t.Context(), kind).Token
@@ -87,11 +90,11 @@ func TestAuthlib_Tokens(t *testing.T) {
 		if strings.Contains(string(header), "kid") {
 			t.Errorf("%s token: header %s has a key ID: these tests need one without", kind, header)
 		}
-		if _, err := l.auth.Authenticate(t.Context(), token); err != nil {
-			t.Errorf("%s token: Authenticate() error = %v", kind, err)
-		}
+		tried.Accepts(t, columns[kind], l.auth, token)
 		before = append(before, token)
 	}
+	tried.Saw(t, trial.Rotation, "accepted at once")
+	tried.Saw(t, trial.Logout, "none")
 	if _, err := l.issuer.ask(t.Context(), http.MethodPost, "/rotate"); err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +108,17 @@ func TestAuthlib_Tokens(t *testing.T) {
 			t.Errorf("%s token of the withdrawn key is accepted", kinds[n])
 		}
 	}
+}
+
+func TestAuthlib_Refused(t *testing.T) {
+	l := newLoad(t)
+	token := func(kind string) string { return l.token(t.Context(), kind).Token }
+	tried.Refuses(t, l.auth, []trial.Refusal{
+		{Name: "access token", Token: token("access")},
+		{Name: "access token for another server", Token: token("other"), Want: oidcauth.ErrAudience},
+		{Name: "opaque access token", Token: token("opaque"), Want: oidcauth.ErrMalformedToken},
+		{Name: "signature with another character", Token: trial.Tampered(token("access")), Want: oidcauth.ErrSignature},
+	})
 }
 
 // While the key is replaced again and again, and others send what is made up, no

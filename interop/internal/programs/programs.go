@@ -58,6 +58,18 @@ var (
 	}}
 )
 
+// More of those, each a provider's.
+var (
+	Spring = Program{"a Spring Authorization Server", "interop/spring", "interop/setup-spring, with Maven and Java 17 or later", func() error {
+		_, err := SpringHome()
+		return err
+	}}
+	OIDCProvider = Program{"oidc-provider", "interop/oidcprovider", "npm ci --ignore-scripts --prefix interop/oidcprovider, with Node.js", func() error {
+		_, err := OIDCProviderNode()
+		return err
+	}}
+)
+
 // The programs that some tests of a package need and others do not: see
 // [Program.Need].
 var (
@@ -83,7 +95,7 @@ func (p Program) Need(t testing.TB) {
 // All returns every program that something in the repository is tested with.
 func All() []Program {
 	return []Program{
-		Keycloak, Authlib, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Chromium,
+		Keycloak, Authlib, Spring, OIDCProvider, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Chromium,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
 		{"spin", "docs/models/check", "apt-get install spin", found("spin")},
@@ -124,11 +136,7 @@ func KeycloakHome() (string, error) {
 	if _, err := os.Stat(filepath.Join(home, "prepared")); err != nil {
 		return "", err
 	}
-	java := "java"
-	if dir := os.Getenv("JAVA_HOME"); dir != "" {
-		java = filepath.Join(dir, "bin", "java")
-	}
-	for _, command := range []string{"sh", java} {
+	for _, command := range []string{"sh", Java()} {
 		if _, err := exec.LookPath(command); err != nil {
 			return "", err
 		}
@@ -139,16 +147,10 @@ func KeycloakHome() (string, error) {
 // AuthlibPython returns the Python that interop/setup-authlib has prepared for the
 // versions that its tests name.
 func AuthlibPython() (string, error) {
-	here, err := folder()
+	wanted, version, err := authlibWanted()
 	if err != nil {
 		return "", err
 	}
-	wanted, err := os.ReadFile(filepath.Join(here, "authlib", "testdata", "requirements.txt"))
-	if err != nil {
-		return "", err
-	}
-	_, version, _ := strings.Cut(string(wanted), "Authlib==")
-	version, _, _ = strings.Cut(version, "\n")
 	home := filepath.Join(cache(), "authlib-"+version)
 	prepared, err := os.ReadFile(filepath.Join(home, "prepared"))
 	if err != nil {
@@ -187,9 +189,30 @@ func ProxiesHome() (string, error) {
 	return filepath.Join(home, "bin"), nil
 }
 
+// AuthlibVersion returns the version of Authlib that the tests are for, or "".
+func AuthlibVersion() string {
+	_, version, _ := authlibWanted()
+	return version
+}
+
+// authlibWanted returns what interop/setup-authlib installs.
+func authlibWanted() (requirements []byte, version string, err error) {
+	here, err := folder()
+	if err != nil {
+		return nil, "", err
+	}
+	requirements, err = os.ReadFile(filepath.Join(here, "authlib", "testdata", "requirements.txt"))
+	_, version, _ = strings.Cut(string(requirements), "Authlib==")
+	version, _, _ = strings.Cut(version, "\n")
+	return requirements, version, err
+}
+
 // SpacetimeDBNode returns the Node.js that runs SpacetimeDB's client.
-func SpacetimeDBNode() (string, error) {
-	node, err := exec.LookPath("node")
+func SpacetimeDBNode() (string, error) { return node("spacetimedb", "spacetimedb") }
+
+// node returns the Node.js that runs what npm has put into a folder.
+func node(name, installed string) (string, error) {
+	program, err := exec.LookPath("node")
 	if err != nil {
 		return "", err
 	}
@@ -197,8 +220,8 @@ func SpacetimeDBNode() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = os.Stat(filepath.Join(here, "spacetimedb", "node_modules", "spacetimedb", "package.json"))
-	return node, err
+	_, err = os.Stat(filepath.Join(here, name, "node_modules", installed, "package.json"))
+	return program, err
 }
 
 // SpacetimeDBRustHome returns where interop/setup-spacetimedb-rust has put what it

@@ -1,0 +1,55 @@
+package programs
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Java returns the command that runs Java programs.
+func Java() string {
+	if dir := os.Getenv("JAVA_HOME"); dir != "" {
+		return filepath.Join(dir, "bin", "java")
+	}
+	return "java"
+}
+
+// SpringHome returns where interop/setup-spring has put the server, if it was built of
+// the sources that are here.
+func SpringHome() (string, error) {
+	if _, err := exec.LookPath(Java()); err != nil {
+		return "", err
+	}
+	return built("spring", "spring/testdata/issuer/pom.xml", "spring/testdata/issuer/src/main/java/issuer/Issuer.java")
+}
+
+// OIDCProviderNode returns the Node.js that runs oidc-provider.
+func OIDCProviderNode() (string, error) { return node("oidcprovider", "oidc-provider") }
+
+// built returns the folder of the cache that a script has filled, if that was done of
+// the files of this module that are named: it keeps a copy of them there.
+func built(name string, files ...string) (string, error) {
+	here, err := folder()
+	if err != nil {
+		return "", err
+	}
+	var sources []byte
+	for _, file := range files {
+		text, err := os.ReadFile(filepath.Join(here, filepath.FromSlash(file)))
+		if err != nil {
+			return "", err
+		}
+		sources = append(sources, text...)
+	}
+	home := filepath.Join(cache(), name)
+	prepared, err := os.ReadFile(filepath.Join(home, "prepared"))
+	if err != nil {
+		return "", err
+	}
+	if !bytes.Equal(bytes.TrimRight(prepared, "\n"), bytes.TrimRight(sources, "\n")) {
+		return "", fmt.Errorf("%s is of other sources", home)
+	}
+	return home, nil
+}
