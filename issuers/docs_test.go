@@ -96,7 +96,7 @@ func (p provider) documentState(i oidcauth.Issuer) string {
 	return "made up"
 }
 
-// tried is "yes" where a test in interop makes the call.
+// tried is "real server" where a test in interop makes the call.
 func (p provider) tried(t *testing.T) string {
 	t.Helper()
 	tests, err := filepath.Glob(filepath.Join("..", "interop", "*", "*_test.go"))
@@ -109,11 +109,11 @@ func (p provider) tried(t *testing.T) string {
 			t.Fatal(err)
 		}
 		if bytes.Contains(text, []byte("issuers."+p.name()+"(")) {
-			return "yes"
+			return "real server"
 		}
 	}
 	if p.real == "" {
-		return "no"
+		return "documents only"
 	}
 	return p.real
 }

@@ -200,14 +200,9 @@ func TestDocuments_Tried(t *testing.T) {
 			t.Errorf("%s: want %q", name, want)
 		}
 	}
-	tried := regexp.MustCompile("(?m)^\\| `(\\w+)` .*\\| (yes|library) \\|$").FindAllStringSubmatch(trimmed(t, "docs/providers.md"), -1)
+	tried := regexp.MustCompile("(?m)^\\| `(\\w+)` .*\\| (real server|own verifier|library) \\|$").FindAllStringSubmatch(trimmed(t, "docs/providers.md"), -1)
 	if len(tried) == 0 {
 		t.Error("nothing was tried")
-	}
-	for _, row := range tried {
-		if !strings.Contains(readme, row[1]+" with ") {
-			t.Errorf("README.md: want what %s was tried with", row[1])
-		}
 	}
 	if want := strconv.Itoa(len(tried)) + " of them"; !strings.Contains(readme, want) {
 		t.Errorf("README.md: want %q have been tried", want)

@@ -22,6 +22,7 @@ import (
 	"github.com/oidcauth/oidcauth/interop/internal/programs"
 	"github.com/oidcauth/oidcauth/interop/internal/server"
 	"github.com/oidcauth/oidcauth/interop/internal/trial"
+	"github.com/oidcauth/oidcauth/issuers"
 )
 
 var tried = trial.New("oidcprovider", "oidc-provider", version())
@@ -81,17 +82,19 @@ func start(t *testing.T) provider {
 	return p
 }
 
-// authenticator returns one that demands access tokens by their type.
-func (p provider) authenticator(t *testing.T, change func(*oidcauth.Issuer)) *oidcauth.Authenticator {
+// authenticator returns one that has the descriptions given, or those of access tokens
+// of people and of services.
+func (p provider) authenticator(t *testing.T, described ...oidcauth.Issuer) *oidcauth.Authenticator {
 	t.Helper()
-	issuer := oidcauth.Issuer{
-		URL: p.url, Audiences: []string{"my-db", "app"}, TokenTypes: []string{"at+jwt"}, LogoutAudiences: []string{"app"},
-		Keys: oidcauth.KeysFrom{InsecureHTTP: true},
+	if described == nil {
+		described = []oidcauth.Issuer{issuers.RFC9068(p.url, "my-db", "app"), issuers.RFC9068Service(p.url, "my-db", "importer")}
 	}
-	if change != nil {
-		change(&issuer)
+	for n := range described {
+		described[n].Audiences = []string{"my-db", "app"} // so that the type alone keeps ID tokens out
+		described[n].LogoutAudiences = []string{"app"}
+		described[n].Keys.InsecureHTTP = true
 	}
-	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}})
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: described})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,21 +156,22 @@ func TestOIDCProvider(t *testing.T) {
 }
 
 func (p provider) tokens(t *testing.T) {
-	auth := p.authenticator(t, nil)
+	auth := p.authenticator(t)
 	person := p.signIn(t, browser.New(), "alice")
 	idToken := browser.IDToken(t, person)
 	caller := tried.Accepts(t, trial.AccessToken, auth, person.AccessToken)
 	service := tried.Accepts(t, trial.ServiceToken, auth, p.service(t, "importer"))
-	if caller.Subject() != "alice" || service.Subject() != "importer" {
+	if caller.Subject() != "alice" || service.Subject() != "client:importer" {
 		t.Errorf("subjects %q and %q", caller.Subject(), service.Subject())
 	}
-	ids := p.authenticator(t, func(i *oidcauth.Issuer) { i.TokenTypes = nil })
+	ids := p.authenticator(t, oidcauth.Issuer{URL: p.url})
 	if signedIn := tried.Accepts(t, trial.IDToken, ids, idToken); signedIn.Identity() != caller.Identity() {
 		t.Error("the ID token is another caller's")
 	}
 	tried.Refuses(t, auth, []trial.Refusal{
 		{Name: "access token", Token: person.AccessToken},
 		{Name: "ID token of the same sign-in", Token: idToken, Want: oidcauth.ErrTokenType},
+		{Name: "access token of a client that took the person's name", Token: p.service(t, "alice"), Want: oidcauth.ErrRule},
 		{Name: "access token for another server", Token: p.service(t, "elsewhere"), Want: oidcauth.ErrAudience},
 		{Name: "signature with another character", Token: trial.Tampered(person.AccessToken), Want: oidcauth.ErrSignature},
 	})
@@ -178,7 +182,7 @@ func (p provider) tokens(t *testing.T) {
 
 // logout has a person sign out: the provider tells of it by subject and sign-in.
 func (p provider) logout(t *testing.T) {
-	auth := p.authenticator(t, nil)
+	auth := p.authenticator(t)
 	person, other := browser.New(), browser.New()
 	ended, kept := p.signIn(t, person, "alice"), p.signIn(t, other, "bob")
 	claims, err := auth.Authenticate(t.Context(), ended.AccessToken)
@@ -217,7 +221,7 @@ func (p provider) logout(t *testing.T) {
 
 func (p provider) rotation(t *testing.T) {
 	tried.Saw(t, trial.Rotation, "accepted at once")
-	auth := p.authenticator(t, nil)
+	auth := p.authenticator(t)
 	before := p.service(t, "importer")
 	if _, err := auth.Authenticate(t.Context(), before); err != nil {
 		t.Fatal(err)
@@ -230,7 +234,7 @@ func (p provider) rotation(t *testing.T) {
 		}
 	}
 	p.keys(t, http.MethodDelete)
-	fresh := p.authenticator(t, nil)
+	fresh := p.authenticator(t)
 	for _, row := range []struct {
 		name, token string
 		want        error

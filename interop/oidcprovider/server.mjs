@@ -32,6 +32,7 @@ const settings = (keys) => ({
     client('app', { ...person, backchannel_logout_uri: logout, backchannel_logout_session_required: true }),
     client('importer'),
     client('elsewhere'),
+    client('alice'),
     client('post', { token_endpoint_auth_method: 'client_secret_post' }),
   ],
   features: {

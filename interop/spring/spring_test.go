@@ -40,19 +40,19 @@ func TestSpring(t *testing.T) {
 
 // The descriptions in package issuers accept what each is for, for the same caller.
 func (i issuer) accepts(t *testing.T) {
-	access := issuers.SpringAccess(string(i), "app", "importer")
+	access := issuers.SpringAccess(string(i), "app")
 	access.Roles = []oidcauth.Path{{"roles"}}
-	auth := authenticator(t, access, issuers.SpringID(string(i), "app"))
+	auth := authenticator(t, access, issuers.SpringID(string(i), "app"), issuers.SpringService(string(i), "importer"))
 	person := i.alice(t, "openid")
 	caller := tried.Accepts(t, trial.AccessToken, auth, person.AccessToken)
 	signedIn := tried.Accepts(t, trial.IDToken, auth, browser.IDToken(t, person))
 	service := tried.Accepts(t, trial.ServiceToken, auth, i.service(t, "importer"))
 
-	if caller.Description() != "access" || signedIn.Description() != "id" || service.Description() != "access" {
+	if caller.Description() != "access" || signedIn.Description() != "id" || service.Description() != "services" {
 		t.Errorf("accepted by %q, %q, %q", caller.Description(), signedIn.Description(), service.Description())
 	}
-	if caller.Identity() != signedIn.Identity() || caller.Identity() == service.Identity() {
-		t.Error("want one caller by both tokens of a sign-in, and a service to be another")
+	if caller.Subject() != "alice" || caller.Identity() != signedIn.Identity() || service.Subject() != "client:importer" {
+		t.Errorf("subjects %q, %q by the ID token, and %q of the service", caller.Subject(), signedIn.Subject(), service.Subject())
 	}
 	if !caller.HasScope("openid") || caller.HasScope("profile") || !service.HasScope("write") {
 		t.Errorf("scopes %q and %q", slices.Collect(caller.Scopes()), slices.Collect(service.Scopes()))
@@ -71,6 +71,7 @@ func (i issuer) refuses(t *testing.T) {
 		{Name: "ID token of the same sign-in", Token: browser.IDToken(t, person), Want: oidcauth.ErrRule},
 		{Name: "refresh token, which is opaque", Token: person.RefreshToken, Want: oidcauth.ErrMalformedToken},
 		{Name: "access token of another client", Token: i.service(t, "importer"), Want: oidcauth.ErrAudience},
+		{Name: "access token of a client that took the person's name", Token: i.service(t, "alice"), Want: oidcauth.ErrAudience},
 		{Name: "signature with another character", Token: trial.Tampered(person.AccessToken), Want: oidcauth.ErrSignature},
 	})
 	only := authenticator(t, issuers.SpringID(string(i), "app"))
@@ -82,7 +83,7 @@ func (i issuer) refuses(t *testing.T) {
 // rotation has a new key sign, and then withdraws the old one.
 func (i issuer) rotation(t *testing.T) {
 	tried.Saw(t, trial.Rotation, "accepted at once")
-	auth := authenticator(t, issuers.SpringAccess(string(i), "app", "importer"))
+	auth := authenticator(t, issuers.SpringService(string(i), "importer"))
 	before := i.service(t, "importer")
 	if _, err := auth.Authenticate(t.Context(), before); err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func (i issuer) rotation(t *testing.T) {
 		}
 	}
 	i.tell(t, http.MethodDelete, "/test/keys")
-	fresh := authenticator(t, issuers.SpringAccess(string(i), "app", "importer"))
+	fresh := authenticator(t, issuers.SpringService(string(i), "importer"))
 	if _, err := fresh.Authenticate(t.Context(), before); !errors.Is(err, oidcauth.ErrUnknownKey) {
 		t.Errorf("token of the withdrawn key: Authenticate() error = %v, want %v", err, oidcauth.ErrUnknownKey)
 	}

@@ -4,6 +4,7 @@ It hands Authlib a single key, as Authlib's own examples do, and Authlib then
 signs without a key ID. The issuer prints its URL, and ends with its input.
 
     GET  /token?kind=KIND        a token by Authlib: "access" of a service, "person",
+                                 "namesake" of a service with the person's name,
                                  "other" for another server, "opaque", or "id"
     POST /rotate                 replaces the key; the answer is its number
     GET  /rotate                 the number of the key in use
@@ -27,8 +28,11 @@ AUDIENCE = "my-db"
 class Client:
     """The service that tokens are for, as Authlib asks for it."""
 
+    def __init__(self, name="importer"):
+        self.name = name
+
     def get_client_id(self):
-        return "importer"
+        return self.name
 
     def get_allowed_scope(self, scope):
         return scope
@@ -106,11 +110,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def make(self, kind, issuer, key, number):
         if kind == "id":
             return generate_id_token(
-                {}, {"sub": "alice", "key_number": number}, key, issuer, AUDIENCE
+                {}, {"sub": "alice", "key_number": number}, key, issuer, "app"
             )
         grant = {"client": Client(), "grant_type": "client_credentials", "scope": "write"}
         if kind == "person":
-            grant.update(grant_type="authorization_code", user=Person())
+            grant.update(client=Client("app"), grant_type="authorization_code", user=Person())
+        if kind == "namesake":
+            grant.update(client=Client("alice"))
         if kind == "opaque":
             generator = BearerTokenGenerator(lambda *_, **__: secrets.token_urlsafe(32))
         elif kind == "other":

@@ -68,6 +68,7 @@ var (
 		_, err := OIDCProviderNode()
 		return err
 	}}
+	LemonLDAP = Program{"LemonLDAP::NG", "interop/lemonldap", "interop/setup-lemonldap", lemonLDAP}
 )
 
 // The programs that some tests of a package need and others do not: see
@@ -95,7 +96,7 @@ func (p Program) Need(t testing.TB) {
 // All returns every program that something in the repository is tested with.
 func All() []Program {
 	return []Program{
-		Keycloak, Authlib, Spring, OIDCProvider, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Chromium,
+		Keycloak, Authlib, Spring, OIDCProvider, LemonLDAP, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Chromium,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
 		{"spin", "docs/models/check", "apt-get install spin", found("spin")},

@@ -28,6 +28,25 @@ func SpringHome() (string, error) {
 // OIDCProviderNode returns the Node.js that runs oidc-provider.
 func OIDCProviderNode() (string, error) { return node("oidcprovider", "oidc-provider") }
 
+// LemonLDAPPortal is the program that Debian's package brings.
+const LemonLDAPPortal = "/usr/share/lemonldap-ng/portal/htdocs/index.psgi"
+
+// lemonLDAP reports whether all that interop/setup-lemonldap installs is there: the
+// portal loads some of it only when it starts.
+func lemonLDAP() error {
+	if _, err := exec.LookPath("plackup"); err != nil {
+		return err
+	}
+	if _, err := os.Stat(LemonLDAPPortal); err != nil {
+		return err
+	}
+	modules := []string{"-MGD::SecurityImage", "-MImage::Magick", "-MString::Random", "-MIO::String", "-MConvert::PEM", "-MJSON", "-e", "1"}
+	if said, err := exec.Command("perl", modules...).CombinedOutput(); err != nil {
+		return fmt.Errorf("perl: %w: %.200s", err, said)
+	}
+	return nil
+}
+
 // built returns the folder of the cache that a script has filled, if that was done of
 // the files of this module that are named: it keeps a copy of them there.
 func built(name string, files ...string) (string, error) {
