@@ -47,6 +47,34 @@ func lemonLDAP() error {
 	return nil
 }
 
+// SPIREVersion is the one that interop/setup-spire builds.
+const SPIREVersion = "1.13.3"
+
+// SPIREHome returns where interop/setup-spire has put its programs.
+func SPIREHome() (string, error) {
+	home := filepath.Join(cache(), "spire-"+SPIREVersion)
+	for _, name := range []string{"spire-server", "oidc-discovery-provider"} {
+		if _, err := exec.LookPath(filepath.Join(home, name)); err != nil {
+			return "", err
+		}
+	}
+	return home, nil
+}
+
+// GlewlwydDatabase is the empty database that Debian's package brings, as SQL.
+const GlewlwydDatabase = "/usr/share/doc/glewlwyd/database/init.sqlite3.sql.gz"
+
+// glewlwyd reports whether what interop/setup-glewlwyd installs is there.
+func glewlwyd() error {
+	for _, command := range []string{"glewlwyd", "sqlite3"} {
+		if _, err := exec.LookPath(command); err != nil {
+			return err
+		}
+	}
+	_, err := os.Stat(GlewlwydDatabase)
+	return err
+}
+
 // built returns the folder of the cache that a script has filled, if that was done of
 // the files of this module that are named: it keeps a copy of them there.
 func built(name string, files ...string) (string, error) {

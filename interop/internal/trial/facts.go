@@ -41,6 +41,22 @@ func (tr *Trial) Published(t *testing.T, issuer, document string) map[string]any
 	return doc
 }
 
+// KeyIDs returns the IDs of the keys that are published at an address.
+func KeyIDs(t *testing.T, address string) []string {
+	t.Helper()
+	var set struct {
+		Keys []struct {
+			ID string `json:"kid"`
+		} `json:"keys"`
+	}
+	fetch(t, address, &set)
+	var ids []string
+	for _, k := range set.Keys {
+		ids = append(ids, k.ID)
+	}
+	return ids
+}
+
 // keySet says which kinds of keys there are, and what all of them state.
 func keySet(keys []map[string]any) string {
 	kinds := map[string]bool{}
