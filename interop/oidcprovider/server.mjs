@@ -33,7 +33,6 @@ const settings = (keys) => ({
     client('importer'),
     client('elsewhere'),
     client('alice'),
-    client('post', { token_endpoint_auth_method: 'client_secret_post' }),
   ],
   features: {
     backchannelLogout: { enabled: true },

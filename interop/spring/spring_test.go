@@ -3,7 +3,11 @@ package spring_test
 import (
 	"errors"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
@@ -35,6 +39,7 @@ func TestSpring(t *testing.T) {
 	})
 	t.Run("accepts", i.accepts)
 	t.Run("refuses", i.refuses)
+	t.Run("command", i.command)
 	t.Run("rotation", i.rotation) // the last one: it withdraws a key
 }
 
@@ -77,6 +82,34 @@ func (i issuer) refuses(t *testing.T) {
 	only := authenticator(t, issuers.SpringID(string(i), "app"))
 	if _, err := only.Authenticate(t.Context(), person.AccessToken); !errors.Is(err, oidcauth.ErrRule) {
 		t.Errorf("access token where ID tokens are sent: Authenticate() error = %v, want %v", err, oidcauth.ErrRule)
+	}
+}
+
+// command gets the token of a client that is registered for one way to send its secret,
+// while the discovery document lists two, and the server takes no other.
+func (i issuer) command(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "oidcauth")
+	if said, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "github.com/oidcauth/oidcauth/cmd/oidcauth").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, said)
+	}
+	token := func(flags ...string) (string, error) {
+		args := append([]string{"token", "client-credentials", "--issuer", string(i), "--allow-insecure-http", "--client-id", "post", "--scope", "write"}, flags...)
+		command := exec.CommandContext(t.Context(), binary, args...)
+		command.Env = append(os.Environ(), "OIDCAUTH_CLIENT_SECRET=post-secret")
+		printed, err := command.Output()
+		return strings.TrimSuffix(string(printed), "\n"), err
+	}
+	var refused *exec.ExitError
+	if _, err := token(); !errors.As(err, &refused) || !strings.Contains(string(refused.Stderr), "--client-auth") {
+		t.Errorf("by basic: error = %v, want one that names the flag", err)
+	}
+	got, err := token("--client-auth", "client_secret_post")
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := authenticator(t, issuers.SpringService(string(i), "post"))
+	if claims, err := auth.Authenticate(t.Context(), got); err != nil || claims.Subject() != "client:post" {
+		t.Errorf("by post: Authenticate() error = %v", err)
 	}
 }
 
