@@ -28,6 +28,12 @@ var functions = map[string]any{
 	"KeycloakID": issuers.KeycloakID,
 	"Keycloak":   issuers.Keycloak, "Kubernetes": issuers.Kubernetes, "Okta": issuers.Okta,
 	"SpringAccess": issuers.SpringAccess, "SpringID": issuers.SpringID,
+	"SpringService": issuers.SpringService, "LemonLDAPAccess": issuers.LemonLDAPAccess, "LemonLDAPService": issuers.LemonLDAPService,
+	"LemonLDAPID": issuers.LemonLDAPID, "RFC9068": issuers.RFC9068, "RFC9068Service": issuers.RFC9068Service,
+	"DjangoOAuthToolkit": issuers.DjangoOAuthToolkit, "SPIRE": issuers.SPIRE, "BitbucketPipelines": issuers.BitbucketPipelines,
+	"CircleCI": issuers.CircleCI, "Buildkite": issuers.Buildkite, "CloudIAP": issuers.CloudIAP,
+	"FirebaseAppCheck": issuers.FirebaseAppCheck, "LINE": issuers.LINE, "PingFederate": issuers.PingFederate,
+	"ADFS": issuers.ADFS, "AzureB2C": issuers.AzureB2C,
 	"OryHydra": issuers.OryHydra, "SpacetimeAuth": issuers.SpacetimeAuth, "Supabase": issuers.Supabase,
 	"Twitch": issuers.Twitch, "WorkOS": issuers.WorkOS, "Zitadel": issuers.Zitadel,
 }

@@ -15,7 +15,13 @@ var pairs = [][2]string{
 	{"GitLabCI", "GitLabUser"},
 	{"Google", "GoogleServiceAccount"},
 	{"Keycloak", "KeycloakID"},
+	{"LemonLDAPAccess", "LemonLDAPID"},
+	{"LemonLDAPAccess", "LemonLDAPService"},
+	{"LemonLDAPID", "LemonLDAPService"},
+	{"RFC9068", "RFC9068Service"},
 	{"SpringAccess", "SpringID"},
+	{"SpringAccess", "SpringService"},
+	{"SpringID", "SpringService"},
 }
 
 // Both descriptions of an issuer together accept what each accepts alone, by that one

@@ -175,6 +175,42 @@ var providers = []provider{
 		tokens:  "spring",
 		accepts: map[string]caller{"ID token": {subject: "user1"}},
 	}, {
+		call:    `SpringService("https://auth.example.com", "importer")`,
+		tokens:  "spring",
+		accepts: map[string]caller{"access token of a service": {subject: "client:importer", scopes: []string{"message.write"}}},
+	}, {
+		call:    `LemonLDAPAccess("https://auth.example.com/", "my-db", "app")`,
+		tokens:  "lemonldap",
+		accepts: map[string]caller{"access token": {subject: "dwho", scopes: []string{"openid", "email"}}},
+	}, {
+		call:    `LemonLDAPID("https://auth.example.com/", "app")`,
+		tokens:  "lemonldap",
+		accepts: map[string]caller{"ID token": {subject: "dwho"}},
+	}, {
+		call:    `LemonLDAPService("https://auth.example.com/", "my-db", "importer")`,
+		tokens:  "lemonldap",
+		accepts: map[string]caller{"access token of a service": {subject: "client:importer", scopes: []string{"write"}}},
+	}, {
+		call:   `RFC9068("https://issuer.example.com", "my-db", "app")`,
+		tokens: "rfc9068",
+		accepts: map[string]caller{
+			"access token":             {subject: "alice", scopes: []string{"read"}},
+			"access token of Authlib":  {subject: "alice", scopes: []string{"read"}},
+			"access token of Glewlwyd": {subject: "fk4c0Xn7T2sLbVdE6hGuQ9rYpZ1mJwA8", scopes: []string{"read"}},
+		},
+	}, {
+		call:    `RFC9068Service("https://issuer.example.com", "my-db", "importer")`,
+		tokens:  "rfc9068",
+		accepts: map[string]caller{"access token of a service": {subject: "client:importer", scopes: []string{"write"}}},
+	}, {
+		call:    `DjangoOAuthToolkit("https://app.example.com/o", "my-client")`,
+		tokens:  "django-oauth-toolkit",
+		accepts: map[string]caller{"ID token": {subject: "1"}},
+	}, {
+		call:    `SPIRE("example.org", "https://oidc.example.org", "my-db")`,
+		tokens:  "spire",
+		accepts: map[string]caller{"JWT-SVID": {subject: "spiffe://example.org/importer"}},
+	}, {
 		call:    `Dex("https://dex.example.com", "example-app")`,
 		tokens:  "dex",
 		accepts: map[string]caller{"ID token": {subject: "CgcyMzQyNzQ5EgZnaXRodWI", roles: []string{"admins"}}},
@@ -226,5 +262,45 @@ var providers = []provider{
 		tokens:   "discord",
 		accepts:  map[string]caller{"ID token": {subject: "80351110224678912"}},
 		document: "discord.json",
+	}, {
+		call:    `BitbucketPipelines("my-workspace", "https://db.example.com", "2b4a1f3e-7c55-4f0a-9a3e-5d1c2b3a4f50")`,
+		tokens:  "bitbucket-pipelines",
+		accepts: map[string]caller{"step": {subject: "{2b4a1f3e-7c55-4f0a-9a3e-5d1c2b3a4f50}"}},
+	}, {
+		call:    `CircleCI("7c554f0a-1f3e-4b4a-9a3e-0f505d1c2b3b", "https://db.example.com", "2b4a1f3e-7c55-4f0a-9a3e-5d1c2b3a4f51")`,
+		tokens:  "circleci",
+		accepts: map[string]caller{"job": {subject: "2b4a1f3e-7c55-4f0a-9a3e-5d1c2b3a4f51"}},
+	}, {
+		call:    `Buildkite("https://db.example.com", "0184990a-477b-4fa8-9968-496074483ce1")`,
+		tokens:  "buildkite",
+		accepts: map[string]caller{"job": {subject: "0184990a-477b-4fa8-9968-496074483ce1"}},
+	}, {
+		call:    `CloudIAP("/projects/123456789012/global/backendServices/987654321")`,
+		tokens:  "cloud-iap",
+		accepts: map[string]caller{"assertion": {subject: "accounts.google.com:118133858486581853996"}},
+	}, {
+		call:    `FirebaseAppCheck("1234567890", "1:1234567890:android:321abc456def7890")`,
+		tokens:  "firebase-app-check",
+		accepts: map[string]caller{"App Check token": {subject: "1:1234567890:android:321abc456def7890"}},
+	}, {
+		call:    `LINE("1234567890")`,
+		tokens:  "line",
+		accepts: map[string]caller{"ID token": {subject: "U00000000000000000000000000000000"}},
+	}, {
+		call:   `PingFederate("https://sso.example.com", "my-db")`,
+		tokens: "pingfederate",
+		accepts: map[string]caller{"access token": {
+			subject: "8f14e45f-ceea-467f-a9d6-0f505d1c2b3a", scopes: []string{"openid", "profile"},
+		}},
+	}, {
+		call:    `ADFS("adfs.example.com", "1fcbf5b3-3c8d-4f7c-9f6a-0a4f2b11d8aa")`,
+		tokens:  "adfs",
+		accepts: map[string]caller{"ID token": {subject: "pM9GqkqYz4qYl0Q3kZzJ8m4b1c2d3e4f5g6h7i8j9k0="}},
+	}, {
+		call:   `AzureB2C("contosob2c", "775527ff-9a37-4307-8b3d-cc311f58d925", "B2C_1_signin", "90c0fe63-bcf2-44d5-8fb7-b8bbc0b29dc6")`,
+		tokens: "azure-b2c",
+		accepts: map[string]caller{"access token": {
+			subject: "884408e1-2918-4ca0-b12d-3aa027d7563b", scopes: []string{"read"},
+		}},
 	},
 }

@@ -39,6 +39,7 @@ type tokenFlags struct {
 	clientID          string
 	secretFile        string
 	keyFile           string
+	clientAuth        string
 	scopes            list
 	audience          string
 	resource          string
@@ -92,6 +93,7 @@ func (f *tokenFlags) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.clientID, "client-id", "", "ask as the client with this `ID`")
 	flags.StringVar(&f.secretFile, "client-secret-file", "", "read the client's secret from this `FILE`, less one line end; without it from the environment variable "+secretVariable)
 	flags.StringVar(&f.keyFile, "client-key", "", "authenticate by an assertion signed with the private key in this `FILE`: a JWK, or PEM; client-credentials and login only")
+	flags.StringVar(&f.clientAuth, "client-auth", "", "send the client's secret by this `METHOD`, client_secret_basic or client_secret_post, as the client is registered; without it by what the provider's discovery document lists, basic rather than post")
 	flags.Var(&f.scopes, "scope", "ask for this `SCOPE`; may be repeated; device and login always ask for openid")
 	flags.StringVar(&f.audience, "audience", "", "ask for a token for this `AUDIENCE`, for providers that have such a parameter")
 	flags.StringVar(&f.resource, "resource", "", "ask for a token for this `URI`, the resource of RFC 8707")
@@ -121,6 +123,10 @@ func (f *tokenFlags) check(operands []string) (grant string, err error) {
 		return "", usagef("no client: give --client-id ID")
 	case f.secretFile != "" && f.keyFile != "":
 		return "", usagef("--client-secret-file and --client-key exclude each other")
+	case f.clientAuth != "" && f.clientAuth != authBasic && f.clientAuth != authPost:
+		return "", usagef("--client-auth %s: want %s or %s; private_key_jwt is what --client-key does", quoteArgument(f.clientAuth), authBasic, authPost)
+	case f.clientAuth != "" && f.keyFile != "":
+		return "", usagef("--client-auth says how a secret is sent, and --client-key sends none")
 	case f.keyFile != "" && grant == grantDevice:
 		return "", usagef("--client-key has no effect on device: every poll would need an assertion of its own")
 	case f.listen != defaultListen && grant != grantLogin:
@@ -148,6 +154,9 @@ func (f *tokenFlags) run(ctx context.Context, std streams, operands []string) er
 	if grant == grantClientCredentials && client.secret == "" && client.key == nil {
 		return usagef("no secret: put it into %s, or give --client-secret-file or --client-key", secretVariable)
 	}
+	if f.clientAuth != "" && client.secret == "" {
+		return usagef("--client-auth says how a secret is sent: put one into %s, or give --client-secret-file", secretVariable)
+	}
 	if err := client.discover(ctx, f.allowInsecureHTTP); err != nil {
 		return err
 	}
@@ -158,7 +167,7 @@ func (f *tokenFlags) run(ctx context.Context, std streams, operands []string) er
 	}[grant]
 	token, err := obtain(client.context(ctx), std)
 	if err != nil {
-		return providerError(err)
+		return client.providerError(err)
 	}
 	return f.print(std.out, token)
 }

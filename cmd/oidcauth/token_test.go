@@ -136,6 +136,54 @@ func TestToken_RefusedByTheProvider(t *testing.T) {
 	}
 }
 
+// A provider that lists two ways to send a secret may want the other one of this client.
+func TestToken_ClientAuthHint(t *testing.T) {
+	t.Setenv(secretVariable, "wrong-secret-0123456789")
+	p := newFakeProvider(t)
+	for _, test := range []struct {
+		name    string
+		methods []string
+		flags   []string
+		hint    bool
+	}{
+		{"two ways", []string{authBasic, authPost}, nil, true},
+		{"one way", []string{authBasic}, nil, false},
+		{"a way that was chosen", []string{authBasic, authPost}, []string{"--client-auth", authPost}, false},
+	} {
+		p.describe(map[string]any{"token_endpoint_auth_methods_supported": test.methods})
+		got := invoke(t, "", p.flags(grantClientCredentials, test.flags...)...)
+		if got.code != exitFailed || strings.Contains(got.err, "--client-auth") != test.hint {
+			t.Errorf("%s: got %d, %s, want a hint: %t", test.name, got.code, got.err, test.hint)
+		}
+	}
+}
+
+// A secret for the device's code goes the way that was chosen, too.
+func TestToken_DeviceClientAuth(t *testing.T) {
+	p := withSecret(t)
+	p.interval = 0
+	for _, test := range []struct {
+		flags  []string
+		header bool
+	}{
+		{nil, false},
+		{[]string{"--client-auth", authPost}, false},
+		{[]string{"--client-auth", authBasic}, true},
+	} {
+		if got := invoke(t, "", p.flags(grantDevice, test.flags...)...); got.code != 0 {
+			t.Fatalf("%q: got %d, %s", test.flags, got.code, got.err)
+		}
+		asked := p.devices[len(p.devices)-1]
+		id, secret, inHeader := asked.BasicAuth()
+		if inHeader != test.header || asked.PostForm.Has("client_secret") == test.header {
+			t.Errorf("%q: secret in the header: %t, want %t", test.flags, inHeader, test.header)
+		}
+		if plain, err := url.QueryUnescape(secret); inHeader && (err != nil || id != "app" || plain != testSecret) {
+			t.Errorf("%q: not the client's secret: %v", test.flags, err)
+		}
+	}
+}
+
 func TestToken_UnsafeEndpoints(t *testing.T) {
 	p := withSecret(t)
 	for name, members := range map[string]map[string]any{

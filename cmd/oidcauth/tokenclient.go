@@ -33,6 +33,7 @@ type tokenClient struct {
 	endpoint  oauth2.Endpoint
 	id        string
 	secret    string     // empty for a public client, and for one with a key
+	auth      string     // how to send it, empty for what the provider prefers
 	key       *clientKey // nil for a client without
 	scopes    []string
 	parameter map[string]string // audience and resource
@@ -57,7 +58,7 @@ func (f *tokenFlags) client() (*tokenClient, error) {
 			Transport:     shortAnswers{http.DefaultTransport},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirected },
 		},
-		issuer: f.issuer, id: f.clientID, scopes: f.scopes, listen: f.listen,
+		issuer: f.issuer, id: f.clientID, auth: f.clientAuth, scopes: f.scopes, listen: f.listen,
 		parameter: map[string]string{},
 	}
 	if f.audience != "" {
@@ -176,6 +177,12 @@ func checkEndpoint(name, address string, allowInsecureHTTP bool) error {
 	return fmt.Errorf("%s %s: want an https URL", name, quoteArgument(address))
 }
 
+// The ways to send a client's secret (OpenID Connect Core 1.0, section 9).
+const (
+	authBasic = "client_secret_basic"
+	authPost  = "client_secret_post"
+)
+
 // authStyle says how the secret is sent. Left to itself package oauth2 tries
 // one way after the other, which shows the secret twice to a provider that
 // locks clients out.
@@ -184,9 +191,11 @@ func (c *tokenClient) authStyle() oauth2.AuthStyle {
 	switch {
 	case c.secret == "":
 		return oauth2.AuthStyleInParams // which sends the client ID alone
-	case len(methods) == 0, slices.Contains(methods, "client_secret_basic"):
+	case c.auth == authPost:
+		return oauth2.AuthStyleInParams
+	case c.auth == authBasic, len(methods) == 0, slices.Contains(methods, authBasic):
 		return oauth2.AuthStyleInHeader // what no word about it means
-	case slices.Contains(methods, "client_secret_post"):
+	case slices.Contains(methods, authPost):
 		return oauth2.AuthStyleInParams
 	}
 	return oauth2.AuthStyleInHeader
@@ -240,9 +249,32 @@ func (c *tokenClient) verified(ctx context.Context, token *oauth2.Token, nonce s
 	return token, nil
 }
 
+// authHint says what may be wrong where a provider knows two ways to send a secret and
+// does not know the client by the one taken: it lists all that any client may use, and a
+// client may be registered for one of them.
+func (c *tokenClient) authHint(code string) string {
+	if code != "invalid_client" || c.auth != "" || c.secret == "" || !slices.Contains(c.metadata.AuthMethods, authPost) || !slices.Contains(c.metadata.AuthMethods, authBasic) {
+		return ""
+	}
+	return "; the secret was sent by " + authBasic + ": if the client is registered for " + authPost + ", say so with --client-auth"
+}
+
+// basicAuth sends the client's secret in a header.
+type basicAuth struct {
+	http.RoundTripper
+	id, secret string
+}
+
+// RoundTrip makes the request.
+func (b basicAuth) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.SetBasicAuth(url.QueryEscape(b.id), url.QueryEscape(b.secret)) // RFC 6749, section 2.3.1
+	return b.RoundTripper.RoundTrip(r)
+}
+
 // providerError says what a provider answered, without the rest of its answer,
 // which may repeat what was sent.
-func providerError(err error) error {
+func (c *tokenClient) providerError(err error) error {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
 		return err
@@ -257,5 +289,6 @@ func providerError(err error) error {
 	if answer.ErrorDescription != "" {
 		text += ": " + answer.ErrorDescription
 	}
+	text += c.authHint(answer.ErrorCode)
 	return errors.New(text)
 }

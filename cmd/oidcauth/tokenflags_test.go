@@ -18,6 +18,7 @@ func tokenFlagTests() map[string]func(*testing.T) {
 		"token --client-id":           testTokenClientID,
 		"token --client-secret-file":  testTokenSecretFile,
 		"token --client-key":          testTokenClientKey,
+		"token --client-auth":         testTokenClientAuth,
 		"token --scope":               testTokenScope,
 		"token --audience":            func(t *testing.T) { testTokenParameter(t, "audience", "my-db") },
 		"token --resource":            func(t *testing.T) { testTokenParameter(t, "resource", "https://db.example.com") },
@@ -34,6 +35,44 @@ func withSecret(t *testing.T) *fakeProvider {
 	t.Helper()
 	t.Setenv(secretVariable, testSecret)
 	return newFakeProvider(t)
+}
+
+// A client may be registered for one of the ways that the provider lists.
+func testTokenClientAuth(t *testing.T) {
+	p := withSecret(t)
+	both := []string{authBasic, authPost}
+	for _, test := range []struct {
+		name    string
+		methods []string
+		flags   []string
+		header  bool
+	}{
+		{"both, and nothing said", both, nil, true},
+		{"both, and post said", both, []string{"--client-auth", authPost}, false},
+		{"both, and basic said", both, []string{"--client-auth", authBasic}, true},
+		{"basic alone, and post said", both[:1], []string{"--client-auth", authPost}, false},
+		{"post alone, and basic said", both[1:], []string{"--client-auth", authBasic}, true},
+	} {
+		p.describe(map[string]any{"token_endpoint_auth_methods_supported": test.methods})
+		got := invoke(t, "", p.flags(grantClientCredentials, test.flags...)...)
+		if got.code != 0 || subjectOf(t, got.out) != "app" {
+			t.Errorf("%s: got %d, %s", test.name, got.code, got.err)
+		}
+		if inHeader := p.header.Get("Authorization") != ""; inHeader != test.header || p.last(t).Has("client_secret") == test.header {
+			t.Errorf("%s: secret in the header: %t, want %t", test.name, inHeader, test.header)
+		}
+	}
+	for _, flags := range [][]string{
+		{"--client-auth", "client_secret_jwt"}, {"--client-auth", "private_key_jwt"}, {"--client-auth", authPost, "--client-key", "key.pem"},
+	} {
+		if got := invoke(t, "", p.flags(grantClientCredentials, flags...)...); got.code != exitUsage || !strings.Contains(got.err, "--client-auth") {
+			t.Errorf("%q: got %d, %s, want a usage error", flags, got.code, got.err)
+		}
+	}
+	t.Setenv(secretVariable, "")
+	if got := invoke(t, "", p.flags(grantLogin, "--client-auth", authPost)...); got.code != exitUsage || !strings.Contains(got.err, "put one into") {
+		t.Errorf("without a secret: got %d, %s, want a usage error", got.code, got.err)
+	}
 }
 
 func testTokenIssuer(t *testing.T) {

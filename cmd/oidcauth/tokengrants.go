@@ -54,11 +54,17 @@ func (c *tokenClient) device(ctx context.Context, std streams) (*oauth2.Token, e
 	}
 	verifier := oauth2.GenerateVerifier()
 	options := append(c.options(), oauth2.S256ChallengeOption(verifier))
-	if c.secret != "" {
+	asking := ctx
+	switch {
+	case c.auth == authBasic:
+		client := *c.http
+		client.Transport = basicAuth{client.Transport, c.id, c.secret}
+		asking = context.WithValue(ctx, oauth2.HTTPClient, &client)
+	case c.secret != "":
 		options = append(options, oauth2.SetAuthURLParam("client_secret", c.secret))
 	}
 	config := c.config("")
-	code, err := config.DeviceAuth(ctx, options...)
+	code, err := config.DeviceAuth(asking, options...)
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type fakeProvider struct {
 	key      *jose.JSONWebKey
 	asked    []url.Values      // requests for tokens, as they came in
 	header   http.Header       // of the last of them
+	devices  []*http.Request   // requests for device codes
 	codes    map[string]string // challenge by code
 	nonces   map[string]string // nonce by code
 	polls    int
@@ -105,6 +106,7 @@ func (p *fakeProvider) device(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.codes["device-1"] = r.PostFormValue("code_challenge")
+	p.devices = append(p.devices, r)
 	json.NewEncoder(w).Encode(map[string]any{
 		"device_code": "device-1", "user_code": "WDJB-MJHT", "verification_uri": p.iss.URL() + "/enter",
 		"verification_uri_complete": p.iss.URL() + "/enter?code=WDJB-MJHT", "expires_in": p.lifetime, "interval": p.interval,

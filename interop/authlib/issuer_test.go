@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/interop/internal/programs"
+	"github.com/oidcauth/oidcauth/interop/internal/trial"
 )
 
 // An issuer is one that Authlib signs for.
@@ -22,7 +23,9 @@ type issuer struct {
 	url string
 }
 
-func TestMain(m *testing.M) { os.Exit(programs.Main(m, programs.Authlib)) }
+var tried = trial.New("authlib", "Authlib", programs.AuthlibVersion())
+
+func TestMain(m *testing.M) { os.Exit(tried.Done(programs.Main(m, programs.Authlib))) }
 
 // start starts an issuer that ends with the test.
 func start(t *testing.T) issuer {

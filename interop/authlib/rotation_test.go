@@ -19,6 +19,8 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/interop/internal/trial"
+	"github.com/oidcauth/oidcauth/issuers"
 )
 
 const coolDown = 10 * time.Second // between two look-ups that found nothing
@@ -38,9 +40,11 @@ type load struct {
 func newLoad(t *testing.T) *load {
 	l := &load{t: t, issuer: start(t)}
 	auth, err := oidcauth.New(oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{
-			URL: l.issuer.url, Audiences: []string{"my-db"}, TokenTypes: []string{"at+jwt", "JWT"}, Keys: oidcauth.KeysFrom{InsecureHTTP: true},
-		}},
+		Issuers: []oidcauth.Issuer{
+			described(issuers.RFC9068(l.issuer.url, "my-db", "app")),
+			described(issuers.RFC9068Service(l.issuer.url, "my-db", "importer")),
+			described(oidcauth.Issuer{URL: l.issuer.url, Name: "id", Audiences: []string{"app"}}),
+		},
 		Trace: &authtrace.Hooks{KeysFetched: func(authtrace.KeyFetch) { l.lookups.Add(1) }},
 	})
 	if err != nil {
@@ -49,6 +53,11 @@ func newLoad(t *testing.T) *load {
 	l.auth = auth
 	t.Cleanup(func() { auth.Close() })
 	return l
+}
+
+func described(i oidcauth.Issuer) oidcauth.Issuer {
+	i.Keys.InsecureHTTP = true
+	return i
 }
 
 // token gets a token of one kind from the issuer.
@@ -73,7 +82,9 @@ func (l *load) current(ctx context.Context) int {
 // nothing else to tell its keys apart by.
 func TestAuthlib_Tokens(t *testing.T) {
 	l := newLoad(t)
-	kinds := []string{"access", "id"}
+	tried.Published(t, l.issuer.url, l.issuer.url+"/.well-known/openid-configuration")
+	columns := map[string]string{"access": trial.ServiceToken, "person": trial.AccessToken, "id": trial.IDToken}
+	kinds := []string{"access", "person", "id"}
 	var before []string
 	for _, kind := range kinds {
 		token := l.token(t.Context(), kind).Token
@@ -87,11 +98,11 @@ func TestAuthlib_Tokens(t *testing.T) {
 		if strings.Contains(string(header), "kid") {
 			t.Errorf("%s token: header %s has a key ID: these tests need one without", kind, header)
 		}
-		if _, err := l.auth.Authenticate(t.Context(), token); err != nil {
-			t.Errorf("%s token: Authenticate() error = %v", kind, err)
-		}
+		tried.Accepts(t, columns[kind], l.auth, token)
 		before = append(before, token)
 	}
+	tried.Saw(t, trial.Rotation, "accepted at once")
+	tried.Saw(t, trial.Logout, "none")
 	if _, err := l.issuer.ask(t.Context(), http.MethodPost, "/rotate"); err != nil {
 		t.Fatal(err)
 	}
@@ -105,6 +116,19 @@ func TestAuthlib_Tokens(t *testing.T) {
 			t.Errorf("%s token of the withdrawn key is accepted", kinds[n])
 		}
 	}
+}
+
+func TestAuthlib_Refused(t *testing.T) {
+	l := newLoad(t)
+	token := func(kind string) string { return l.token(t.Context(), kind).Token }
+	tried.Refuses(t, l.auth, []trial.Refusal{
+		{Name: "access token", Token: token("access")},
+		{Name: "access token of a person", Token: token("person")},
+		{Name: "access token of a client that took the person's name", Token: token("namesake"), Want: oidcauth.ErrRule},
+		{Name: "access token for another server", Token: token("other"), Want: oidcauth.ErrAudience},
+		{Name: "opaque access token", Token: token("opaque"), Want: oidcauth.ErrMalformedToken},
+		{Name: "signature with another character", Token: trial.Tampered(token("access")), Want: oidcauth.ErrSignature},
+	})
 }
 
 // While the key is replaced again and again, and others send what is made up, no
@@ -205,7 +229,7 @@ func (l *load) forge(ctx context.Context, keyID string) {
 		return
 	}
 	for n := 0; ctx.Err() == nil; n++ {
-		options := (&jose.SignerOptions{}).WithType("JWT")
+		options := (&jose.SignerOptions{}).WithType("at+jwt")
 		if keyID != "" {
 			options = options.WithHeader("kid", fmt.Sprint(keyID, n))
 		}
@@ -226,7 +250,7 @@ func (l *load) sign(key *rsa.PrivateKey, options *jose.SignerOptions) string {
 	}
 	now := time.Now().Unix()
 	claims, _ := json.Marshal(map[string]any{
-		"iss": l.issuer.url, "sub": "mallory", "aud": "my-db", "iat": now, "exp": now + 600, "jti": rand.Text(),
+		"iss": l.issuer.url, "sub": "importer", "aud": "my-db", "client_id": "importer", "iat": now, "exp": now + 600, "jti": rand.Text(),
 	})
 	signed, err := signer.Sign(claims)
 	if err != nil {

@@ -20,16 +20,16 @@ const (
 )
 
 // issuer returns the URL of the realm of the tests.
-func (s *server) issuer() string { return s.url + "/realms/" + realm }
+func (s *keycloak) issuer() string { return s.url + "/realms/" + realm }
 
 // endpoint returns the address of one of the realm's endpoints.
-func (s *server) endpoint(name string) string {
+func (s *keycloak) endpoint(name string) string {
 	return s.issuer() + "/protocol/openid-connect/" + name
 }
 
 // admin calls the administration interface and decodes the answer into result,
 // unless that is nil.
-func (s *server) admin(ctx context.Context, method, path string, body, result any) error {
+func (s *keycloak) admin(ctx context.Context, method, path string, body, result any) error {
 	config := clientcredentials.Config{
 		ClientID: adminClient, ClientSecret: s.secret,
 		TokenURL: s.url + "/realms/master/protocol/openid-connect/token",
@@ -63,7 +63,7 @@ func (s *server) admin(ctx context.Context, method, path string, body, result an
 
 // importRealm creates the realm of testdata, with the key of the client that
 // authenticates by signing.
-func (s *server) importRealm(ctx context.Context, file string, signerKeys []byte) error {
+func (s *keycloak) importRealm(ctx context.Context, file string, signerKeys []byte) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ type realmKey struct {
 }
 
 // signingKey returns the realm's key that is in use for signing with RS256.
-func (s *server) signingKey(t *testing.T) realmKey {
+func (s *keycloak) signingKey(t *testing.T) realmKey {
 	t.Helper()
 	var answer struct {
 		Active map[string]string `json:"active"`
@@ -120,7 +120,7 @@ func (s *server) signingKey(t *testing.T) realmKey {
 }
 
 // rotate gives the realm a key that takes precedence over those it has.
-func (s *server) rotate(t *testing.T, priority int) {
+func (s *keycloak) rotate(t *testing.T, priority int) {
 	t.Helper()
 	key := component{
 		Name: fmt.Sprint("key-", priority), ProviderID: "rsa-generated", ProviderType: keyProvider,
@@ -135,7 +135,7 @@ func (s *server) rotate(t *testing.T, priority int) {
 }
 
 // retire has the key published, but no longer used for signing.
-func (s *server) retire(t *testing.T, key realmKey) {
+func (s *keycloak) retire(t *testing.T, key realmKey) {
 	t.Helper()
 	path := "/" + realm + "/components/" + key.ProviderID
 	var c component
@@ -149,7 +149,7 @@ func (s *server) retire(t *testing.T, key realmKey) {
 }
 
 // remove deletes the key.
-func (s *server) remove(t *testing.T, key realmKey) {
+func (s *keycloak) remove(t *testing.T, key realmKey) {
 	t.Helper()
 	if err := s.admin(t.Context(), http.MethodDelete, "/"+realm+"/components/"+key.ProviderID, nil, nil); err != nil {
 		t.Fatal(err)

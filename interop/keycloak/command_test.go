@@ -15,6 +15,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/interop/internal/browser"
 )
 
 // buildCommand builds the command, once, and returns the directory it is in.
@@ -31,7 +32,7 @@ var buildCommand = sync.OnceValues(func() (string, error) {
 })
 
 // commandLine returns "oidcauth token" with what every call needs.
-func (s *server) commandLine(t *testing.T, grant, clientID string, flags ...string) *exec.Cmd {
+func (s *keycloak) commandLine(t *testing.T, grant, clientID string, flags ...string) *exec.Cmd {
 	t.Helper()
 	bin, err := buildCommand()
 	if err != nil {
@@ -127,11 +128,11 @@ func TestToken_Person(t *testing.T) {
 			if err := command.Start(); err != nil {
 				t.Fatal(err)
 			}
-			person := newBrowser()
-			person.open(t, said.await(t, test.address))
-			person.signIn(t)
+			person := browser.New()
+			person.Open(t, said.await(t, test.address))
+			person.Submit(t, url.Values{"username": {"alice"}, "password": {"alice-password"}})
 			if test.consent {
-				person.submit(t, url.Values{"accept": {"Yes"}})
+				person.Submit(t, url.Values{"accept": {"Yes"}})
 			}
 			if err := command.Wait(); err != nil {
 				t.Fatalf("%v: %s", err, said.String())

@@ -37,7 +37,7 @@ func blocks(t *testing.T) []block {
 }
 
 // shell prepares a shell in which the page's commands find what they need.
-func (s *server) shell(t *testing.T, script string) *exec.Cmd {
+func (s *keycloak) shell(t *testing.T, script string) *exec.Cmd {
 	t.Helper()
 	bin, err := buildCommand()
 	if err != nil {

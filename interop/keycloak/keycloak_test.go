@@ -7,19 +7,21 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/interop/internal/programs"
+	"github.com/oidcauth/oidcauth/interop/internal/trial"
 )
+
+var tried = trial.New("keycloak", "Keycloak", programs.KeycloakVersion)
 
 // fixture is what the tests share, for a Keycloak takes half a minute to start.
 // It is set before the first test and not changed afterwards.
 var fixture struct {
-	server *server
+	server *keycloak
 	signer *clientKey
 	reason error // why there is no server
 }
@@ -28,9 +30,9 @@ func TestMain(m *testing.M) {
 	flag.Parse()
 	if testing.Short() || programs.Keycloak.Missing() != nil {
 		fixture.reason = errors.New("a Keycloak takes longer than -short allows")
-		os.Exit(programs.Main(m, programs.Keycloak))
+		os.Exit(tried.Done(programs.Main(m, programs.Keycloak)))
 	}
-	os.Exit(startAndRun(m))
+	os.Exit(tried.Done(startAndRun(m)))
 }
 
 func startAndRun(m *testing.M) (code int) {
@@ -74,7 +76,7 @@ func startFixture(dir string) error {
 }
 
 // running returns the server, or skips the test where -short is set.
-func running(t *testing.T) *server {
+func running(t *testing.T) *keycloak {
 	t.Helper()
 	switch err := fixture.reason; {
 	case err == nil:
@@ -156,36 +158,28 @@ func TestAuthenticate_Refused(t *testing.T) {
 	if !ok {
 		t.Fatal("no ID token")
 	}
-	tampered := []byte(person.AccessToken)
-	middle := &tampered[strings.LastIndexByte(person.AccessToken, '.')+20]
-	if *middle == 'A' {
-		*middle = 'B'
-	} else {
-		*middle = 'A' // of base64url, whatever stood there
-	}
-	for _, test := range []struct {
-		name, token string
-		want        error
-	}{
-		{"access token", person.AccessToken, nil},
-		{"ID token of the same sign-in", idToken, oidcauth.ErrRule},
-		{"refresh token, which has a MAC", person.RefreshToken, oidcauth.ErrAlgorithm},
-		{"access token for another server", s.service(t, "accountant"), oidcauth.ErrAudience},
-		{"access token of the master realm", s.masterToken(t), oidcauth.ErrUnknownIssuer},
-		{"signature with another character", string(tampered), oidcauth.ErrSignature},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if _, err := auth.Authenticate(t.Context(), test.token); !errors.Is(err, test.want) {
-				t.Errorf("Authenticate() error = %v, want %v", err, test.want)
-			}
-		})
-	}
+	tried.Accepts(t, trial.AccessToken, auth, person.AccessToken)
+	tried.Accepts(t, trial.ServiceToken, auth, s.service(t, "importer"))
+	tried.Refuses(t, auth, []trial.Refusal{
+		{Name: "access token", Token: person.AccessToken},
+		{Name: "ID token of the same sign-in", Token: idToken, Want: oidcauth.ErrRule},
+		{Name: "refresh token, which has a MAC", Token: person.RefreshToken, Want: oidcauth.ErrAlgorithm},
+		{Name: "access token for another server", Token: s.service(t, "accountant"), Want: oidcauth.ErrAudience},
+		{Name: "access token of the master realm", Token: s.masterToken(t), Want: oidcauth.ErrUnknownIssuer},
+		{Name: "signature with another character", Token: trial.Tampered(person.AccessToken), Want: oidcauth.ErrSignature},
+	})
+}
+
+func TestPublished(t *testing.T) {
+	s := running(t)
+	tried.Published(t, s.issuer(), s.issuer()+"/.well-known/openid-configuration")
 }
 
 // TestAuthenticate_Rotation rotates the realm's key as an administrator would:
 // a new key takes over, the old one stays for a while, then goes.
 func TestAuthenticate_Rotation(t *testing.T) {
 	s := running(t)
+	tried.Saw(t, trial.Rotation, "accepted at once")
 	auth, fetches := s.authenticator(t)
 	before := s.service(t, "importer")
 	accepts(t, auth, before)
@@ -217,7 +211,7 @@ func TestAuthenticate_Rotation(t *testing.T) {
 
 // secondRotation has the running authenticator fetch the keys again: the key
 // that was deleted is then trusted no more, although its token was cached.
-func (s *server) secondRotation(t *testing.T, auth *oidcauth.Authenticator, deleted, current string) {
+func (s *keycloak) secondRotation(t *testing.T, auth *oidcauth.Authenticator, deleted, current string) {
 	t.Helper()
 	s.rotate(t, 300)
 	newest := s.service(t, "importer")

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/interop/internal/trial"
 )
 
 // TestLogoutHandler ends one of two sign-ins of a person at Keycloak, which
 // tells the server by back-channel logout.
 func TestLogoutHandler(t *testing.T) {
 	s := running(t)
+	tried.Saw(t, trial.Logout, "ends the sign-in by sid")
 	issuer := keycloakIssuer(s.issuer())
 	// A logout token is for the client that the person signed in with.
 	issuer.LogoutAudiences = []string{"app"}
@@ -71,7 +73,7 @@ func TestLogoutHandler(t *testing.T) {
 }
 
 // registerLogout sets where Keycloak tells of logouts of a client's users.
-func (s *server) registerLogout(t *testing.T, clientID, address string) {
+func (s *keycloak) registerLogout(t *testing.T, clientID, address string) {
 	t.Helper()
 	var clients []map[string]any
 	if err := s.admin(t.Context(), http.MethodGet, "/"+realm+"/clients?clientId="+clientID, nil, &clients); err != nil {

@@ -32,7 +32,7 @@ func keycloakIssuer(url string) oidcauth.Issuer {
 }
 
 // alice gets the tokens of a person: access token, ID token, refresh token.
-func (s *server) alice(t *testing.T) *oauth2.Token {
+func (s *keycloak) alice(t *testing.T) *oauth2.Token {
 	t.Helper()
 	config := oauth2.Config{
 		ClientID: "app", Scopes: []string{"openid"},
@@ -46,7 +46,7 @@ func (s *server) alice(t *testing.T) *oauth2.Token {
 }
 
 // service gets the access token of a service.
-func (s *server) service(t *testing.T, clientID string) string {
+func (s *keycloak) service(t *testing.T, clientID string) string {
 	t.Helper()
 	config := clientcredentials.Config{
 		ClientID: clientID, ClientSecret: clientID + "-secret", TokenURL: s.endpoint("token"),
@@ -69,7 +69,7 @@ func (c *counter) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // authenticator returns one for the realm, and what counts its fetches.
-func (s *server) authenticator(t *testing.T) (*oidcauth.Authenticator, *counter) {
+func (s *keycloak) authenticator(t *testing.T) (*oidcauth.Authenticator, *counter) {
 	t.Helper()
 	fetches := new(counter)
 	auth, err := oidcauth.New(oidcauth.Config{
@@ -84,7 +84,7 @@ func (s *server) authenticator(t *testing.T) (*oidcauth.Authenticator, *counter)
 }
 
 // masterToken gets a token that the server's other realm signed.
-func (s *server) masterToken(t *testing.T) string {
+func (s *keycloak) masterToken(t *testing.T) string {
 	t.Helper()
 	config := clientcredentials.Config{
 		ClientID: adminClient, ClientSecret: s.secret,

@@ -3,17 +3,21 @@
 It hands Authlib a single key, as Authlib's own examples do, and Authlib then
 signs without a key ID. The issuer prints its URL, and ends with its input.
 
-    GET  /token?kind=access|id   a token, signed by Authlib
+    GET  /token?kind=KIND        a token by Authlib: "access" of a service, "person",
+                                 "namesake" of a service with the person's name,
+                                 "other" for another server, "opaque", or "id"
     POST /rotate                 replaces the key; the answer is its number
     GET  /rotate                 the number of the key in use
 """
 
 import http.server
 import json
+import secrets
 import sys
 import threading
 import urllib.parse
 
+from authlib.oauth2.rfc6750 import BearerTokenGenerator
 from authlib.oauth2.rfc9068 import JWTBearerTokenGenerator
 from authlib.oidc.core.grants.util import generate_id_token
 from joserfc.jwk import RSAKey
@@ -24,11 +28,21 @@ AUDIENCE = "my-db"
 class Client:
     """The service that tokens are for, as Authlib asks for it."""
 
+    def __init__(self, name="importer"):
+        self.name = name
+
     def get_client_id(self):
-        return "importer"
+        return self.name
 
     def get_allowed_scope(self, scope):
         return scope
+
+
+class Person:
+    """A user of the application, as Authlib asks for their number."""
+
+    def get_user_id(self):
+        return "alice"
 
 
 class Keys:
@@ -57,15 +71,15 @@ KEYS = Keys()
 class AccessTokens(JWTBearerTokenGenerator):
     """Authlib's access tokens (RFC 9068), signed with one key."""
 
-    def __init__(self, issuer, key, number):
+    def __init__(self, issuer, key, number, audience=AUDIENCE):
         super().__init__(issuer)
-        self.key, self.number = key, number
+        self.key, self.number, self.audience = key, number, audience
 
     def get_jwks(self):
         return self.key
 
     def get_audiences(self, client, user, scope):
-        return AUDIENCE
+        return self.audience
 
     def get_extra_claims(self, client, grant_type, user, scope):
         return {"key_number": self.number}
@@ -87,17 +101,29 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if url.path != "/token":
             return self.send_error(404)
         key, number = KEYS.current()
-        if urllib.parse.parse_qs(url.query).get("kind") == ["id"]:
-            token = generate_id_token(
-                {}, {"sub": "alice", "key_number": number}, key, issuer, AUDIENCE
-            )
-        else:
-            token = AccessTokens(issuer, key, number)(
-                client=Client(), grant_type="client_credentials", scope="write"
-            )["access_token"]
+        kind = urllib.parse.parse_qs(url.query)["kind"][0]
+        token = self.make(kind, issuer, key, number)
         if isinstance(token, bytes):
             token = token.decode()
         return self.answer({"token": token, "key_number": number})
+
+    def make(self, kind, issuer, key, number):
+        if kind == "id":
+            return generate_id_token(
+                {}, {"sub": "alice", "key_number": number}, key, issuer, "app"
+            )
+        grant = {"client": Client(), "grant_type": "client_credentials", "scope": "write"}
+        if kind == "person":
+            grant.update(client=Client("app"), grant_type="authorization_code", user=Person())
+        if kind == "namesake":
+            grant.update(client=Client("alice"))
+        if kind == "opaque":
+            generator = BearerTokenGenerator(lambda *_, **__: secrets.token_urlsafe(32))
+        elif kind == "other":
+            generator = AccessTokens(issuer, key, number, "other-db")
+        else:
+            generator = AccessTokens(issuer, key, number)
+        return generator(**grant)["access_token"]
 
     def do_POST(self):
         self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/oidcauth/oidcauth/interop/internal/trial"
 )
 
 // KeycloakVersion is the one that interop/setup installs.
@@ -62,6 +64,29 @@ var (
 	}}
 )
 
+// More of those, each a provider's.
+var (
+	Spring = Program{"a Spring Authorization Server", "interop/spring", "interop/setup-spring, with Maven and Java 17 or later", func() error {
+		_, err := SpringHome()
+		return err
+	}}
+	OIDCProvider = Program{"oidc-provider", "interop/oidcprovider", "npm ci --ignore-scripts --prefix interop/oidcprovider, with Node.js", func() error {
+		_, err := OIDCProviderNode()
+		return err
+	}}
+	LemonLDAP = Program{"LemonLDAP::NG", "interop/lemonldap", "interop/setup-lemonldap", lemonLDAP}
+)
+
+// The programs of packages that interop/run all demands, and nothing else does, for
+// they take long to get: see [MainWhole].
+var (
+	SPIRE = Program{"SPIRE", "interop/spire", "interop/setup-spire, with a C compiler", func() error {
+		_, err := SPIREHome()
+		return err
+	}}
+	Glewlwyd = Program{"Glewlwyd", "interop/glewlwyd", "interop/setup-glewlwyd", glewlwyd}
+)
+
 // The programs that some tests of a package need and others do not: see
 // [Program.Need].
 var (
@@ -87,7 +112,7 @@ func (p Program) Need(t testing.TB) {
 // All returns every program that something in the repository is tested with.
 func All() []Program {
 	return []Program{
-		Keycloak, Authlib, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Verifiers, Chromium,
+		Keycloak, Authlib, Spring, OIDCProvider, LemonLDAP, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Verifiers, Chromium,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
 		{"spin", "docs/models/check", "apt-get install spin", found("spin")},
@@ -114,6 +139,22 @@ func Main(m *testing.M, p Program) int {
 	return m.Run()
 }
 
+// MainWhole is Main for a package that only a whole run needs: where its program is
+// missing it is left out, with CI set as without, but fails in a run that records.
+func MainWhole(m *testing.M, p Program) int {
+	flag.Parse()
+	missing := p.Missing()
+	if missing == nil || testing.Short() || os.Getenv(trial.RecordVariable) != "" {
+		return Main(m, p)
+	}
+	fmt.Fprintln(os.Stderr, missing)
+	if err := flag.Set("test.run", "^$"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return m.Run()
+}
+
 func found(command string) func() error {
 	return func() error {
 		_, err := exec.LookPath(command)
@@ -128,11 +169,7 @@ func KeycloakHome() (string, error) {
 	if _, err := os.Stat(filepath.Join(home, "prepared")); err != nil {
 		return "", err
 	}
-	java := "java"
-	if dir := os.Getenv("JAVA_HOME"); dir != "" {
-		java = filepath.Join(dir, "bin", "java")
-	}
-	for _, command := range []string{"sh", java} {
+	for _, command := range []string{"sh", Java()} {
 		if _, err := exec.LookPath(command); err != nil {
 			return "", err
 		}
@@ -143,16 +180,10 @@ func KeycloakHome() (string, error) {
 // AuthlibPython returns the Python that interop/setup-authlib has prepared for the
 // versions that its tests name.
 func AuthlibPython() (string, error) {
-	here, err := folder()
+	wanted, version, err := authlibWanted()
 	if err != nil {
 		return "", err
 	}
-	wanted, err := os.ReadFile(filepath.Join(here, "authlib", "testdata", "requirements.txt"))
-	if err != nil {
-		return "", err
-	}
-	_, version, _ := strings.Cut(string(wanted), "Authlib==")
-	version, _, _ = strings.Cut(version, "\n")
 	home := filepath.Join(cache(), "authlib-"+version)
 	prepared, err := os.ReadFile(filepath.Join(home, "prepared"))
 	if err != nil {
@@ -191,16 +222,33 @@ func ProxiesHome() (string, error) {
 	return filepath.Join(home, "bin"), nil
 }
 
+// AuthlibVersion returns the version of Authlib that the tests are for, or "".
+func AuthlibVersion() string {
+	_, version, _ := authlibWanted()
+	return version
+}
+
+// authlibWanted returns what interop/setup-authlib installs.
+func authlibWanted() (requirements []byte, version string, err error) {
+	here, err := folder()
+	if err != nil {
+		return nil, "", err
+	}
+	requirements, err = os.ReadFile(filepath.Join(here, "authlib", "testdata", "requirements.txt"))
+	_, version, _ = strings.Cut(string(requirements), "Authlib==")
+	version, _, _ = strings.Cut(version, "\n")
+	return requirements, version, err
+}
+
 // SpacetimeDBNode returns the Node.js that runs SpacetimeDB's client.
-func SpacetimeDBNode() (string, error) { return nodeWith("spacetimedb", "spacetimedb") }
+func SpacetimeDBNode() (string, error) { return node("spacetimedb", "spacetimedb") }
 
 // VerifiersNode returns the Node.js that runs the verifiers of interop/verifiers.
-func VerifiersNode() (string, error) { return nodeWith("verifiers", "aws-jwt-verify") }
+func VerifiersNode() (string, error) { return node("verifiers", "aws-jwt-verify") }
 
-// nodeWith returns the Node.js for a folder of this module into which npm has
-// installed a package.
-func nodeWith(dir, pkg string) (string, error) {
-	node, err := exec.LookPath("node")
+// node returns the Node.js that runs what npm has put into a folder.
+func node(name, installed string) (string, error) {
+	program, err := exec.LookPath("node")
 	if err != nil {
 		return "", err
 	}
@@ -208,8 +256,8 @@ func nodeWith(dir, pkg string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = os.Stat(filepath.Join(here, dir, "node_modules", pkg, "package.json"))
-	return node, err
+	_, err = os.Stat(filepath.Join(here, name, "node_modules", installed, "package.json"))
+	return program, err
 }
 
 // SpacetimeDBRustHome returns where interop/setup-spacetimedb-rust has put what it
