@@ -48,6 +48,7 @@ package oidcauth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -58,13 +59,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 	"github.com/oidcauth/oidcauth/internal/verify"
 	"github.com/oidcauth/oidcauth/internal/watch"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // An Authenticator decides whether a token is accepted and what it says. It is
@@ -85,6 +90,8 @@ type Authenticator struct {
 	clock         func() time.Time          // the program's; nil for time.Now
 	cache         *tokencache.Cache[Claims] // nil, and empty for ever, when switched off
 	env           *verify.Env               // of the checks
+	dpop          *dpop.Verifier            // nil if no proofs by keys are accepted
+	certificate   func(*http.Request) (*x509.Certificate, error)
 	evaluations   sync.Pool
 	maxLifetime   time.Duration // of a token; zero for no limit
 	sessions      *sessionIndex
@@ -113,6 +120,8 @@ func New(cfg Config) (*Authenticator, error) {
 		logger:        cfg.Logger,
 		clock:         cfg.Now,
 		maxLifetime:   cfg.MaxTokenLifetime,
+		dpop:          cfg.DPoP,
+		certificate:   cfg.Certificate,
 	}
 	if a.logger == nil {
 		a.logger = slog.New(slog.DiscardHandler)
@@ -167,6 +176,10 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 // It waits only when the token's key is not known yet, or when [Issuer.Supplement]
 // is asked, and then no longer than ctx permits; that wait's end is
 // [ErrKeysUnavailable], or [ErrAnswerUnavailable].
+//
+// With [Config.DPoP] or [Config.Certificate] it then checks, at each use, that what
+// the token is bound to was proved ([ErrProof]), by what possession.NewContext has put
+// into ctx. A proof by a key is good once.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
 	if a.watch.Decides() {
 		return a.decideWatched(ctx, func() (*Claims, bool, error) { return a.authenticate(ctx, token) })
@@ -177,6 +190,32 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 
 // authenticate also tells whether the token was verified before.
 func (a *Authenticator) authenticate(ctx context.Context, token string) (c *Claims, remembered bool, err error) {
+	c, remembered, err = a.judged(ctx, token)
+	if err != nil || !a.env.Proves.Any() {
+		return c, remembered, err
+	}
+	c, err = a.confirm(ctx, c, presentedIn(ctx, token))
+	return c, remembered, err
+}
+
+// confirm returns the claims of a token, once what it is bound to is proved: those of
+// a bearer token themselves, and else a copy that is this use's own.
+func (a *Authenticator) confirm(ctx context.Context, c *Claims, p bound.Presented) (*Claims, error) {
+	proved, err := bound.Check(ctx, a.dpop, c.record.Confirmation, p)
+	if err != nil {
+		return nil, refusal.OfBearer(err, refusal.Bearer{Issuer: c.record.Issuer, Subject: c.record.Subject, Configured: c.trust.configuredAs()})
+	}
+	return c.having(proved), nil
+}
+
+// presentedIn returns what came with a token that came without a request.
+func presentedIn(ctx context.Context, token string) bound.Presented {
+	p, _ := possession.FromContext(ctx)
+	return bound.Presented{Proof: p, Token: token}
+}
+
+// judged is authenticate, but for the proof of what the token is bound to.
+func (a *Authenticator) judged(ctx context.Context, token string) (c *Claims, remembered bool, err error) {
 	now := a.now()
 	if c := a.remembered(token, now); c != nil {
 		return c, true, nil
@@ -340,6 +379,7 @@ func ofBearer(err error, e *verify.Evaluation) error {
 func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 	return &verify.Env{
 		MaxBytes: cfg.maxTokenBytes(), Leeway: cfg.leeway(), MaxLifetime: cfg.MaxTokenLifetime,
+		Proves: policy.Methods{Key: cfg.DPoP != nil, Certificate: cfg.Certificate != nil},
 		Find: func(ctx context.Context, name string) (*verify.Trust, []*verify.Trust, error) {
 			found, err := a.find(ctx, name)
 			if err != nil || len(found) == 1 {

@@ -13,6 +13,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/byvalue"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -36,6 +37,10 @@ type Claims struct {
 
 	supplied *supplied // beside the token, by [Issuer.Supplement]; nil if nobody was asked
 
+	// What was proved with this use of the token, of what it is bound to; nil for a
+	// bearer token, and in the cache, which knows nobody who presents one.
+	proved *bound.Proved
+
 	seller *revoked.Seller // of the ticket that gave the claims, which cannot buy another
 
 	algorithm uint8 // of the signature, among those of trust
@@ -56,6 +61,16 @@ func claimsOf(e *verify.Evaluation) *Claims {
 	c.trust, c.key = e.Trust.Owner.(*trust), e.Key
 	c.algorithm, c.hasKeyID = e.Algorithm, e.Token.KeyID.Has
 	return c
+}
+
+// having returns the claims with what was proved beside their token.
+func (c *Claims) having(p *bound.Proved) *Claims {
+	if c.proved == p {
+		return c
+	}
+	next := c.copy(c.record, c.supplied)
+	next.proved = p
+	return next
 }
 
 // Identity returns who the caller is, across tokens and time.

@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 )
 
@@ -91,6 +93,20 @@ type Config struct {
 	// it, at each request. Nil means that nobody's word counts, so that a proxy's
 	// callers are one caller where [AnyIssuer] accounts for them.
 	Proxies []netip.Prefix
+
+	// DPoP checks the proofs of possession (RFC 9449) that tokens need which are bound
+	// to a key ("cnf" with "jkt"): see package dpop. Such a token is then accepted under
+	// the scheme DPoP of the Authorization header alone, with a proof for each request,
+	// and others under none but Bearer. Nil means that they are refused.
+	DPoP *dpop.Verifier
+
+	// Certificate returns the certificate of the connection that a request came over, or
+	// nil, for tokens that are bound to one ("cnf" with "x5t#S256", RFC 8705): see
+	// package mtls, for connections of the server's own and of proxies. It is asked about
+	// such tokens alone, and must be safe for concurrent use. An error that is no
+	// [*Refusal] is answered with [ErrAnswerUnavailable]. Nil means that such tokens are
+	// refused.
+	Certificate func(*http.Request) (*x509.Certificate, error)
 
 	// MaxTokenBytes is the size above which a token is refused unread. Zero means
 	// 16 KiB; negative is an error.
@@ -202,6 +218,9 @@ func (cfg *Config) validate() error {
 	}
 	if strings.ContainsFunc(cfg.ResourceMetadataURL, unfitForQuotes) {
 		return fmt.Errorf("oidcauth: Config.ResourceMetadataURL: got %q, want an address fit for a header", cfg.ResourceMetadataURL)
+	}
+	if cfg.DPoP != nil && len(cfg.DPoP.Algorithms()) == 0 {
+		return errors.New("oidcauth: Config.DPoP: got a Verifier that was not made by dpop.New")
 	}
 	if cfg.AnyIssuer != nil {
 		if err := cfg.AnyIssuer.validate(); err != nil {

@@ -42,6 +42,11 @@ var (
 	ErrTokenType = refusal.ErrTokenType
 	// ErrTicketUsed says that the ticket was used before. HTTP status 401.
 	ErrTicketUsed = refusal.ErrTicketUsed
+	// ErrProof says that the token is bound to a key or a certificate, and that whoever
+	// presented it has not proved to have that; or that the token is not bound and was
+	// sent as if it were. dpop.ErrInvalidProof and dpop.ErrUseNonce are such, and say
+	// more. HTTP status 401.
+	ErrProof = refusal.ErrProof
 	// ErrRule says that one of the issuer's own rules refused the token. HTTP status 401.
 	ErrRule = refusal.ErrRule
 	// ErrRevoked says that the token was good and has been revoked. HTTP status 401.
@@ -65,8 +70,9 @@ var (
 	// status 503.
 	ErrRevocationsUnavailable = refusal.ErrRevocationsUnavailable
 	// ErrAnswerUnavailable says that [Issuer.Supplement] gave no answer about the
-	// token, or none that can be used, or that a rule of [Issuer.Rules] panicked: a
-	// fault of ours, not of the token. HTTP status 503.
+	// token, or none that can be used, that a rule of [Issuer.Rules] panicked, or that
+	// nobody can tell whether a proof of possession was used before: a fault of ours,
+	// not of the token. HTTP status 503.
 	ErrAnswerUnavailable = refusal.ErrAnswerUnavailable
 	// ErrClosed says that the [Authenticator], or the [Session], was closed. HTTP
 	// status 503.
@@ -77,7 +83,7 @@ var (
 // struct with the fields
 //
 //	Check string // the check that failed: as a step of an explain.Report is named,
-//	             // or "session", "ticket", "logout" or "request", of what carries the token
+//	             // or "session", "ticket", "logout", "possession" or "request", of what carries the token
 //	Got   string // what the token had; quoted and shortened where the token chose it
 //	Want  string // what would have passed; may be empty
 //	Err   error  // the sentinel, possibly joined with its cause

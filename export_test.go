@@ -124,3 +124,12 @@ func (a *Authenticator) LargestShard() (most int) {
 	}
 	return most
 }
+
+// Unproved returns claims without what was proved beside their token.
+func Unproved(c *Claims) *Claims { return c.having(nil) }
+
+// IsProved reports whether claims have what was proved beside their token.
+func IsProved(c *Claims) bool { return c.proved != nil }
+
+// Remembered returns what the cache has of a token, or nil.
+func Remembered(a *Authenticator, token string) *Claims { return a.remembered(token, a.now()) }

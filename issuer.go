@@ -123,6 +123,14 @@ type Issuer struct {
 	// missing header too. RFC 9068 access tokens bear "at+jwt".
 	TokenTypes []string `json:"token_types,omitempty"`
 
+	// Bound says whether tokens are bound to a key or a certificate that their bearer
+	// must have ("cnf", RFC 7800). With "require" one that is not is refused, and with
+	// "refuse" one that is, both with [ErrTokenType]. Empty means that both kinds are
+	// accepted: bound ones with the proof that [Config.DPoP] and [Config.Certificate]
+	// check, and without those that it takes they are refused. With several members in
+	// "cnf" each that is known here (jkt, x5t#S256) has to be proved.
+	Bound string `json:"bound,omitempty"`
+
 	// Keys say where the issuer's keys come from. Their zero value is enough for an
 	// issuer that is reached at URL: its discovery document says so.
 	Keys KeysFrom `json:"keys,omitzero"`
@@ -224,7 +232,7 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkDescription, i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement,
+		i.checkDescription, i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkBound, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement,
 	}
 	for _, check := range checks {
 		if err := check(); err != nil {
@@ -298,6 +306,14 @@ func (i *Issuer) checkTypes() error {
 		}
 	}
 	return nil
+}
+
+func (i *Issuer) checkBound() error {
+	switch i.Bound {
+	case "", policy.BoundRequired, policy.BoundRefused:
+		return nil
+	}
+	return fmt.Errorf("oidcauth: issuer %q: Bound: got %s, want %q, %q or none", i.URL, refusal.Quote(i.Bound), policy.BoundRequired, policy.BoundRefused)
 }
 
 func (i *Issuer) checkPaths() error {
@@ -399,6 +415,7 @@ func (i *Issuer) policy() policy.Policy {
 		RequireKeyID:  i.Keys.RequireKeyID,
 		ReusesKeyIDs:  i.Keys.ReusesKeyIDs,
 		Demands:       demands(i.ClaimRules),
+		Bound:         i.Bound,
 		Shape: claims.Shape{
 			Subject:     claims.ClonePaths(i.Subject),
 			SubjectElse: claims.ClonePaths(i.SubjectElse),

@@ -12,15 +12,20 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/asked"
+	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/extract"
 	"github.com/oidcauth/oidcauth/internal/forwarded"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/reply"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // AuthenticateRequest takes the token out of the request, as [Config.Extract]
 // says, and authenticates it. The request no longer carries the token
 // afterwards, whether it was accepted or not.
+//
+// With [Config.DPoP] it also takes a token under the scheme DPoP, with its proof,
+// whatever Extract is: a request that has one there must have none elsewhere.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 	if a.watch.Decides() {
 		return a.decideWatched(r.Context(), func() (*Claims, bool, error) { return a.authenticateRequest(r) })
@@ -31,31 +36,92 @@ func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
 
 // authenticateRequest also tells whether the token was verified before.
 func (a *Authenticator) authenticateRequest(r *http.Request) (c *Claims, remembered bool, err error) {
-	if a.extract != nil {
-		token, err := a.extract(r)
-		if err != nil {
-			return nil, false, err
+	if a.dpop != nil {
+		if token, proof, found, err := extract.TakeDPoP(r); found {
+			c, remembered, err := a.authenticateDPoP(r, token, proof, err)
+			return c, remembered, refusal.UnderDPoP(err)
 		}
-		now := a.now()
-		if claims := a.remembered(token, now); claims != nil {
-			return claims, true, nil
-		}
-		c, err = a.verify(a.CallerContext(r), token, now)
-		return c, false, err
 	}
-	token, err := extract.TakeBearer(r)
-	if err != nil {
-		return nil, false, err
+	c, token, remembered, err := a.judgedRequest(r)
+	if err != nil || c.record.Confirmation == nil {
+		return c, remembered, err
+	}
+	c, err = a.confirm(r.Context(), c, a.presented(r, possession.Proof{Scheme: "Bearer"}, token))
+	return c, remembered, err
+}
+
+// judgedRequest is authenticateRequest for a bearer token, but for the proof of what
+// the token is bound to. It returns the token, too.
+func (a *Authenticator) judgedRequest(r *http.Request) (c *Claims, token string, remembered bool, err error) {
+	if a.extract != nil {
+		if token, err = a.extract(r); err != nil {
+			return nil, "", false, err
+		}
+		c, remembered, err = a.judgedFrom(r, token)
+		return c, token, remembered, err
+	}
+	if token, err = extract.TakeBearer(r); err != nil {
+		return nil, "", false, err
 	}
 	now := a.now()
 	if claims := a.remembered(token, now); claims != nil {
-		return claims, true, nil // without a look at its characters, which were good before
+		return claims, token, true, nil // without a look at its characters, which were good before
 	}
 	if err := extract.CheckBearer(token); err != nil {
-		return nil, false, err
+		return nil, "", false, err
+	}
+	c, err = a.verify(a.CallerContext(r), token, now)
+	return c, token, false, err
+}
+
+// judgedFrom is judged for a token that the request carried.
+func (a *Authenticator) judgedFrom(r *http.Request, token string) (c *Claims, remembered bool, err error) {
+	now := a.now()
+	if claims := a.remembered(token, now); claims != nil {
+		return claims, true, nil
 	}
 	c, err = a.verify(a.CallerContext(r), token, now)
 	return c, false, err
+}
+
+// authenticateDPoP authenticates a token that was sent under the scheme DPoP, unless
+// it was sent so badly, or another place of the request has one as well.
+func (a *Authenticator) authenticateDPoP(r *http.Request, token, proof string, err error) (c *Claims, remembered bool, _ error) {
+	if a.extract != nil {
+		other, refused := a.extract(r)
+		if other != "" || refused != nil && !errors.Is(refused, ErrNoToken) {
+			return nil, false, refusal.New(refusal.Request, ErrMalformedRequest, "a token under the scheme DPoP, and one in another place", "one token")
+		}
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if c, remembered, err = a.judgedFrom(r, token); err != nil {
+		return nil, remembered, err
+	}
+	c, err = a.confirm(r.Context(), c, a.presented(r, possession.Proof{Scheme: "DPoP", DPoP: proof}, token))
+	return c, remembered, err
+}
+
+// presented returns what came with a token in a request.
+func (a *Authenticator) presented(r *http.Request, p possession.Proof, token string) bound.Presented {
+	p.Method, p.URL = r.Method, possession.URL(r)
+	return bound.Presented{Proof: p, Token: token, Certificate: func() (string, error) { return a.certificateOf(r) }}
+}
+
+// certificateOf returns the thumbprint of the certificate of whoever sent a request.
+func (a *Authenticator) certificateOf(r *http.Request) (string, error) {
+	if a.certificate == nil {
+		return "", nil
+	}
+	c, err := a.certificate(forwarded.WithTrust(r, a.proxies))
+	if err == nil {
+		return possession.Thumbprint(c), nil
+	}
+	if _, ok := errors.AsType[*Refusal](err); !ok {
+		err = refusal.Because(refusal.Possession, ErrAnswerUnavailable, err)
+	}
+	return "", err
 }
 
 // CallerContext returns the request's context with the caller's address, as
@@ -95,6 +161,9 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 			a.Refuse(w, r, err)
 			return
 		}
+		if claims != nil && claims.proved != nil {
+			a.offerNonce(w.Header())
+		}
 		next.ServeHTTP(w, newGuarded(a.CallerContext(r), r, claims))
 	})
 }
@@ -129,7 +198,8 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if answer.Status < 500 {
-		h.Set("WWW-Authenticate", a.challenge(answer))
+		h["Www-Authenticate"] = a.challenges(answer, err)
+		a.offerNonce(h)
 	}
 	if answer.Status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", retryAfter(err))
@@ -174,6 +244,32 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 		b.Issuer, b.Subject = c.Issuer(), c.Subject()
 	}
 	a.logger.LogAttrs(ctx, level, text, append(attrs, reply.Bearer(b.Issuer, b.Subject)...)...)
+}
+
+// offerNonce tells a client the nonce for its next proof (RFC 9449, section 9), and
+// its browser that the page may read it.
+func (a *Authenticator) offerNonce(h http.Header) {
+	if a.dpop == nil {
+		return
+	}
+	if nonce := a.dpop.Nonce(); nonce != "" {
+		h.Set("DPoP-Nonce", nonce)
+		h.Add("Access-Control-Expose-Headers", "DPoP-Nonce")
+	}
+}
+
+// challenges returns the WWW-Authenticate headers: one for each scheme that counts
+// here, with what is wrong in that which the request used (RFC 9449, section 7.1).
+func (a *Authenticator) challenges(answer refusal.Entry, err error) []string {
+	if a.dpop == nil {
+		return []string{a.challenge(answer)}
+	}
+	proofs := "DPoP algs=\"" + strings.Join(a.dpop.Algorithms(), " ") + "\""
+	if !refusal.IsUnderDPoP(err) {
+		return []string{a.challenge(answer), proofs}
+	}
+	told := a.challenge(answer)
+	return []string{proofs + ", " + strings.TrimPrefix(told, "Bearer ")}
 }
 
 // challenge returns the WWW-Authenticate header. A caller that sent no token gets

@@ -2,13 +2,16 @@ package oidcauth
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/alarm"
+	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -39,8 +42,9 @@ type Session struct {
 	mu       sync.Mutex // guards the end, each change of grant, and what follows
 	warnings *warning   // the last one first
 
-	auth *Authenticator // this and base never change
-	base sessionBase
+	auth  *Authenticator // this and base never change
+	base  sessionBase
+	nonce atomic.Pointer[string] // given out, and not used; else nil
 }
 
 // A sessionBase has the values of the context that a session began in. It acts
@@ -112,6 +116,8 @@ func (a *Authenticator) checkOwn(c *Claims) error {
 		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "")
 	case c.key == nil || c.trust.of != a.trusted:
 		return refusal.New(refusal.Signature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
+	case c.record.Confirmation != nil && c.proved == nil:
+		return refusal.New(refusal.Possession, ErrProof, "claims of a bound token without proof", "those of its Authenticate")
 	}
 	return nil
 }
@@ -208,7 +214,7 @@ func (a *Authenticator) resupply(ctx context.Context, c *Claims) (*Claims, error
 		return nil, err
 	}
 	if next.seller == nil {
-		a.remember(next.supplied.token, next)
+		a.remember(next.supplied.token, next.having(nil))
 	}
 	return next, nil
 }
@@ -220,7 +226,7 @@ func (a *Authenticator) newerAnswer(c *Claims) *Claims {
 		return nil
 	}
 	if kept := a.remembered(c.supplied.token, a.now()); kept != nil && kept.trust == c.trust {
-		return kept
+		return kept.having(c.proved)
 	}
 	return nil
 }
@@ -339,11 +345,25 @@ func (s *Session) finish(cause error) {
 // claims of both tokens never mix. If the token is refused, or is another
 // identity's ([ErrIdentityMismatch]), the session goes on as it was. A session
 // that has ended stays ended, and the error is its cause.
+//
+// A session of a token that is bound to a key or a certificate goes on under tokens
+// alone that are bound to the same ([ErrProof]). The certificate is that of the
+// connection, which was proved when the session began. Possession of the key is
+// proved anew, over the nonce of [Session.Nonce], with a proof that ctx has by
+// possession.NewContext. That is made for Method and URL of possession.Proof, and
+// where both are empty for those of the request that the session began with.
 func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if s.recheck() == nil {
 		return nil, context.Cause(s.ctx)
 	}
-	c, err := s.auth.Authenticate(ctx, token)
+	decide := func() (*Claims, bool, error) { return s.decide(ctx, token) }
+	var c *Claims
+	var err error
+	if s.auth.watch.Decides() {
+		c, err = s.auth.decideWatched(ctx, decide)
+	} else {
+		c, _, err = decide()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -367,6 +387,63 @@ func (s *Session) tellRenewed(c *Claims) {
 	defer s.mu.Unlock()
 	if s.ctx.Err() == nil {
 		s.auth.watch.SessionRenewed(c.trust.configuredAs(), started)
+	}
+}
+
+// decide authenticates a token for the session.
+func (s *Session) decide(ctx context.Context, token string) (c *Claims, remembered bool, err error) {
+	if c, remembered, err = s.auth.judged(ctx, token); err == nil {
+		c, err = s.confirm(ctx, c, s.Claims(), token)
+	}
+	return c, remembered, err
+}
+
+// confirm returns the claims of a token that takes the place of another, once what it
+// is bound to is proved: over a nonce of this session, by the key of the other, and
+// with the certificate of the connection.
+func (s *Session) confirm(ctx context.Context, c, was *Claims, token string) (*Claims, error) {
+	if !s.auth.env.Proves.Any() {
+		return c, nil
+	}
+	if err := bound.CheckContinues(was.record.Confirmation, c.record.Confirmation); err != nil {
+		return nil, err
+	}
+	p, nonce := presentedIn(ctx, token), s.nonce.Load()
+	if was.proved != nil {
+		if p.Method == "" && p.URL == "" {
+			p.Method, p.URL = was.proved.Method, was.proved.URL
+		}
+		if p.Proof.Certificate == nil {
+			p.Certificate = func() (string, error) { return was.proved.Certificate, nil }
+		}
+	}
+	if cnf := c.record.Confirmation; cnf != nil && cnf.Key != "" {
+		if nonce == nil {
+			return nil, refusal.New(refusal.Possession, dpop.ErrUseNonce, "a token bound to a key, on a session that gave no nonce", "a proof over one (Session.Nonce)")
+		}
+		p.Nonce = *nonce
+	}
+	next, err := s.auth.confirm(ctx, c, p)
+	if err == nil && p.Nonce != "" && !s.nonce.CompareAndSwap(nonce, nil) {
+		err = refusal.New(refusal.Possession, dpop.ErrUseNonce, "a nonce that was used meanwhile", "the next")
+	}
+	return next, err
+}
+
+// Nonce returns the nonce over which a client proves, once, that it still has the key
+// that its token is bound to (RFC 9449, section 9): in the proof that comes with the
+// token of the next [Session.Renew]. Send it to the client when it is time to renew,
+// and give its proof to Renew with possession.NewContext. It stays the same until a
+// proof was good, and is worth nothing elsewhere.
+func (s *Session) Nonce() string {
+	for {
+		if given := s.nonce.Load(); given != nil {
+			return *given
+		}
+		text := rand.Text()
+		if s.nonce.CompareAndSwap(nil, &text) {
+			return text
+		}
 	}
 }
 

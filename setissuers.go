@@ -9,6 +9,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/byvalue"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/roster"
 	"github.com/oidcauth/oidcauth/internal/supplement"
@@ -145,6 +146,9 @@ func (i *Issuer) sameSubjects(other *Issuer) bool {
 // that of now, if it says the same and none is before it that was not, or a new one,
 // with keys that are in use already if they come from the same place.
 func (a *Authenticator) trustOf(i Issuer, around roster.Place, now, next *issuerTable) (*trust, error) {
+	if i.Bound == policy.BoundRequired && !a.env.Proves.Any() {
+		return nil, fmt.Errorf("oidcauth: issuer %q: Bound is %q, and neither Config.DPoP nor Config.Certificate is set", i.URL, i.Bound)
+	}
 	var open []*keyPlace
 	before := next.Named(i.URL)
 	for _, known := range slices.Concat(now.Named(i.URL), before) {
@@ -247,7 +251,7 @@ func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key
 	e := new(verify.Evaluation)
 	e.Begin(a.env, "", a.now())
 	e.SetPayload(c.record.Payload)
-	e.Whole.(*Claims).seller = c.seller
+	e.Whole.(*Claims).seller, e.Whole.(*Claims).proved = c.seller, c.proved
 	e.Token.Algorithm = c.trust.Algorithms[c.algorithm]
 	if c.hasKeyID {
 		e.Token.KeyID = jws.Named(k.ID())

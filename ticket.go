@@ -8,6 +8,8 @@ import (
 
 	josejson "github.com/go-jose/go-jose/v4/json"
 
+	"github.com/oidcauth/oidcauth/internal/bound"
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
@@ -15,6 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/internal/verify"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // AuthenticateTicket verifies a ticket of a local issuer (package localissuer) that
@@ -102,11 +105,35 @@ func (a *Authenticator) checkTicketOnce(r *http.Request, text, database string) 
 		return ticket.Checked{}, err
 	}
 	c, original, err := e.originalClaims(ctx, &t)
+	if err == nil {
+		c, err = a.confirmTicket(r, c, original)
+	}
 	if err != nil {
 		return ticket.Checked{}, err
 	}
 	use := func() error { return e.useUp(ctx, t) }
 	return ticket.Checked{Claims: c, Token: original.GivenBack(c.record.Payload), Use: use}, nil
+}
+
+// confirmTicket returns the claims of the token that a ticket stands for, once it is
+// certain that what the token is bound to was proved. The key was, when the ticket was
+// bought: a browser can send no proof with an upgrade. A certificate is shown by each
+// connection.
+func (a *Authenticator) confirmTicket(r *http.Request, c *Claims, o ticket.Original) (*Claims, error) {
+	cnf := c.record.Confirmation
+	if cnf == nil {
+		return c, nil
+	}
+	if !o.Proved {
+		return nil, refusal.New(refusal.Possession, ErrProof, "a ticket that was bought without proof", "one that was bought with the key or the certificate of its token")
+	}
+	p := a.presented(r, possession.Proof{}, "")
+	if cnf.Certificate != "" {
+		if _, err := bound.Check(r.Context(), nil, &claims.Confirmation{Certificate: cnf.Certificate}, p); err != nil {
+			return nil, err
+		}
+	}
+	return c.having(&bound.Proved{Key: cnf.Key, Certificate: cnf.Certificate, Method: p.Method, URL: p.URL}), nil
 }
 
 // A readTicket is a ticket whose signature is good.
@@ -296,6 +323,8 @@ func (c *Claims) verified() (ticket.Verified, error) {
 		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrSignature, "claims that were not verified", "those of an Authenticator")
 	case c.seller != nil:
 		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrTokenType, "claims from a ticket", "those of a token")
+	case c.record.Confirmation != nil && c.proved == nil:
+		return ticket.Verified{}, refusal.New(refusal.Possession, ErrProof, "claims of a bound token without proof", "those of an Authenticator")
 	}
 	c, err := c.trust.of.now(c)
 	if err != nil {
@@ -307,7 +336,7 @@ func (c *Claims) verified() (ticket.Verified, error) {
 		return ticket.Verified{}, err
 	}
 	v := ticket.Verified{
-		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Type: &typ, Key: thumbprint},
+		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Type: &typ, Key: thumbprint, Proved: c.proved != nil},
 		Payload:  c.record.Payload, Until: c.Expiry().Add(c.trust.Leeway), NeverExpires: c.record.NeverExpires,
 	}
 	if c.supplied != nil {

@@ -26,12 +26,20 @@ import (
 // Logout tokens name the person and the sign-in: assign LogoutBy "sid" if the end of
 // one sign-in is to leave the person's others alive.
 //
+// Access tokens of a client that has to prove its key ("Require DPoP bound tokens") have
+// "DPoP" in place of "Bearer", and those of one with "OAuth 2.0 Mutual TLS certificate
+// bound access tokens" are bound to its certificate: both are accepted with proof, by
+// [oidcauth.Config].DPoP and Certificate.
+//
 // Unconfirmed: lightweight access tokens, and tokens without the scope "basic",
 // may have no "sub" and are then refused; the type "at+jwt".
 func Keycloak(realm string, audiences ...string) oidcauth.Issuer {
 	i := keycloak("Keycloak", realm, audiences)
 	i.Name, i.TokenTypes = "access", []string{"JWT", "at+jwt"}
-	i.ClaimRules = []oidcauth.ClaimRule{is("Bearer", "typ")}
+	i.ClaimRules = []oidcauth.ClaimRule{
+		{Claim: oidcauth.Path{"typ"}, In: []string{"Bearer", "DPoP"}},
+		{Claim: oidcauth.Path{"cnf", "jkt"}, Present: true, Or: []oidcauth.ClaimRule{is("Bearer", "typ")}},
+	}
 	return i
 }
 

@@ -2,6 +2,7 @@ package issuers_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
@@ -53,7 +54,9 @@ var lookalikes = []lookalike{
 	{"an ID token", "Keycloak", "ID token", nil, nil, oidcauth.ErrAudience},
 	{"an ID token for this server", "Keycloak", "ID token", nil, claims{"aud": "my-db"}, oidcauth.ErrRule},
 	{"a token of no kind", "Keycloak", "access token", nil, claims{"typ": nil}, oidcauth.ErrRule},
-	{"a token bound to a proof", "Keycloak", "access token", nil, claims{"typ": "DPoP"}, oidcauth.ErrRule},
+	{"a token for proofs that is bound to nothing", "Keycloak", "access token", nil, claims{"typ": "DPoP"}, oidcauth.ErrRule},
+	{"a bound token without proof", "Keycloak", "access token", nil, claims{"typ": "DPoP", "cnf": claims{"jkt": strings.Repeat("A", 43), "kc-jkt-type": "dpop"}}, oidcauth.ErrProof},
+	{"an ID token for this server, bound to a key", "Keycloak", "ID token", nil, claims{"aud": "my-db", "cnf": claims{"jkt": strings.Repeat("A", 43)}}, oidcauth.ErrRule},
 	{"the default audience", "Keycloak", "access token", nil, claims{"aud": "account", "azp": "my-db"}, oidcauth.ErrAudience},
 	{"another realm", "Keycloak", "access token", nil, claims{"iss": "https://keycloak.example.com/auth/realms/other"}, oidcauth.ErrUnknownIssuer},
 	{"type of RFC 9068", "Keycloak", "access token", claims{"typ": "at+jwt"}, nil, nil},
@@ -301,7 +304,7 @@ func TestRulesAreNeeded(t *testing.T) {
 				if l.call == p.name() && errors.Is(l.want, oidcauth.ErrRule) {
 					token := w.sign(t, sampleOf(t, p.tokens, l.sample).changed(l.header, l.change))
 					_, err := a.Authenticate(t.Context(), token)
-					missed = missed || err == nil
+					missed = missed || err == nil || errors.Is(err, oidcauth.ErrProof)
 				}
 			}
 			if !missed {

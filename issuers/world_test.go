@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -119,7 +120,12 @@ func (p provider) readDocument(t testing.TB) []byte {
 func (w *world) authenticator(t testing.TB, p provider, i oidcauth.Issuer) *oidcauth.Authenticator {
 	t.Helper()
 	w.found(t, p, i)
-	a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{i}, Client: &http.Client{Transport: w}})
+	// Tokens that are bound to a key are refused last, for want of a proof.
+	proofs, err := dpop.New(dpop.Config{InsecureAnyHost: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{i}, Client: &http.Client{Transport: w}, DPoP: proofs})
 	if err != nil {
 		t.Fatalf("%s: New() error = %v", p.call, err)
 	}

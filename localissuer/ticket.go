@@ -35,6 +35,9 @@ const AnyDatabase = ticket.AnyDatabase
 // ([oidcauth.ErrMalformedRequest]). A server that takes the name from the request
 // should not take AnyDatabase from it.
 //
+// A token that is bound to a key or a certificate buys a ticket only for a page, by the
+// Origin of r ([oidcauth.ErrOrigin]): a program proves with each request what it has.
+//
 // A ticket is good no longer than its original is accepted, and claims that came from a ticket buy
 // no other ([oidcauth.ErrTokenType]). It has a type of its own, so that nothing
 // but AuthenticateTicket accepts it. Every process that shares the key directory
@@ -63,6 +66,9 @@ func (l *Issuer) sell(r *http.Request, token string, claims *oidcauth.Claims, da
 	verified, err := ticket.Verify(claims)
 	if err != nil {
 		return "", err
+	}
+	if verified.Proved && origin == "" {
+		return "", refusal.New(refusal.Ticket, oidcauth.ErrOrigin, "no Origin", "that of a page: a program that has what its token is bound to proves it itself")
 	}
 	s := l.signing.Load()
 	if s.err != nil {

@@ -136,6 +136,13 @@ func (i *Issuer) newPair(alg string, bits int) (crypto.Signer, error) {
 	switch alg {
 	case "RS256", "RS384", "RS512", "PS256", "PS384", "PS512":
 		return i.borrowRSA(bits)
+	}
+	return newEllipticPair(alg)
+}
+
+// newEllipticPair returns a key pair for an algorithm that is none of RSA's.
+func newEllipticPair(alg string) (crypto.Signer, error) {
+	switch alg {
 	case "ES256":
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case "ES384":

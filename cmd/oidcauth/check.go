@@ -63,7 +63,7 @@ func (f *serveFlags) tryLibrary(cfg oidcauth.Config) error {
 func (f *serveFlags) whichIssuers(cfg oidcauth.Config, err error) error {
 	var wrong several
 	for i, issuer := range cfg.Issuers {
-		auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, Leeway: cfg.Leeway})
+		auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, Leeway: cfg.Leeway, DPoP: cfg.DPoP, Certificate: cfg.Certificate})
 		if err == nil {
 			auth.Close()
 			continue

@@ -20,6 +20,7 @@ var libraryAbout = map[reflect.Type]map[string]string{
 		"insecure_any_audience": "true to accept tokens that are for anybody",
 		"dedicated_keys":        "true if the issuer's keys sign for this application only",
 		"logout_audiences":      "the names by which logout tokens know this server; none: audiences",
+		"bound":                 `"require" for tokens that are bound to a key or a certificate alone, "refuse" for none that is; without it both`,
 		"logout_by":             `"sid" for a logout that ends one login session alone`,
 		"audience_claim":        `where audiences are looked for in place of "aud"`,
 		"algorithms":            "the signature algorithms accepted; none: RS, PS and ES 256 to 512 and EdDSA",

@@ -56,6 +56,7 @@ func (f *keysFlags) run(ctx context.Context, std streams, operands []string) err
 	if err != nil {
 		return err
 	}
+	issuer.Bound = "" // no token is looked at
 	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, KeepWarm: true})
 	if err != nil {
 		return usageError{err}

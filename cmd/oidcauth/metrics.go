@@ -35,6 +35,7 @@ var outcomes = [...]struct {
 	{"claim", oidcauth.ErrClaim},
 	{"audience", oidcauth.ErrAudience},
 	{"token_type", oidcauth.ErrTokenType},
+	{"proof", oidcauth.ErrProof},
 	{"rule", oidcauth.ErrRule},
 	{"revoked", oidcauth.ErrRevoked},
 	{"origin", oidcauth.ErrOrigin},

@@ -19,8 +19,8 @@ var Sentinels = map[string]error{
 	"ErrTokenType": oidcauth.ErrTokenType, "ErrRule": oidcauth.ErrRule,
 	"ErrForbidden": oidcauth.ErrForbidden, "ErrOrigin": oidcauth.ErrOrigin,
 	"ErrKeysUnavailable": oidcauth.ErrKeysUnavailable, "ErrClosed": oidcauth.ErrClosed,
-	"ErrTicketUsed": oidcauth.ErrTicketUsed,
-	"ErrRevoked":    oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
+	"ErrTicketUsed": oidcauth.ErrTicketUsed, "ErrProof": oidcauth.ErrProof,
+	"ErrRevoked": oidcauth.ErrRevoked, "ErrIdentityMismatch": oidcauth.ErrIdentityMismatch,
 	"ErrRevocationsUnavailable": oidcauth.ErrRevocationsUnavailable,
 	"ErrAnswerUnavailable":      oidcauth.ErrAnswerUnavailable,
 }

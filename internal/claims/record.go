@@ -27,6 +27,9 @@ type Record struct {
 	Payload   string // as it was signed
 	Index     Index  // of Payload
 
+	// Confirmation is what the token is bound to; nil for that of a bearer.
+	Confirmation *Confirmation
+
 	// Lists holds the values of "aud" and then the roles: one piece of memory,
 	// since records are kept by the hundred thousand.
 	Lists     []string
@@ -103,5 +106,9 @@ func (r *Record) Member(path []string) (jws.Member, bool) {
 // Size estimates the memory that the record refers to, without its own.
 func (r *Record) Size() int {
 	const stringHeader = int(unsafe.Sizeof(""))
-	return len(r.Payload) + len(r.Index) + len(r.Lists)*stringHeader
+	size := len(r.Payload) + len(r.Index) + len(r.Lists)*stringHeader
+	if r.Confirmation != nil {
+		size += int(unsafe.Sizeof(*r.Confirmation))
+	}
+	return size
 }

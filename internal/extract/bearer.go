@@ -78,10 +78,14 @@ func malformedBearer() error {
 	return malformed("an Authorization header of another form", `"Bearer", a space and a token`)
 }
 
-// cutBearer returns what follows the scheme Bearer, in any case of letters, and
-// whether that is the scheme (RFC 9110, section 11.1).
+// cutBearer returns what follows the scheme Bearer, and whether that is the scheme.
 func cutBearer(header string) (credentials string, isBearer bool) {
-	const scheme = "Bearer"
+	return cutScheme(header, "Bearer")
+}
+
+// cutScheme returns what follows a scheme, in any case of letters, and whether that is
+// the scheme (RFC 9110, section 11.1).
+func cutScheme(header, scheme string) (credentials string, is bool) {
 	if len(header) < len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
 		return "", false
 	}

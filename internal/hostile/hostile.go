@@ -22,7 +22,7 @@ type Row struct {
 var tables = []func(testing.TB, *World) []Row{
 	formRows, textRows, headerRows, algorithmRows, confusionRows, keyRows, strangerRows,
 	issuerRows, timeRows, audienceRows, typeRows, subjectRows, otherClaimRows, ruleRows,
-	serverRows, requestRows, revocationRows, ticketRows, supplementRows,
+	serverRows, requestRows, revocationRows, ticketRows, supplementRows, boundRows,
 }
 
 // Rows returns all rows of all tables.

@@ -44,6 +44,17 @@ func (t *Token) parseHeader(dst []Member, encoded string) ([]Member, error) {
 	return members[:before], err
 }
 
+// Header appends the members of the token's header to dst, in the order written,
+// for who has to know more of it than a Token says. It reads the header once more.
+func (t *Token) Header(dst []Member) ([]Member, error) {
+	encoded, _, _ := strings.Cut(t.signingInput, ".")
+	text, err := decodeText(encoded)
+	if err != nil {
+		return dst, err
+	}
+	return parseObject(dst, text, maxHeaderNames)
+}
+
 // readHeader applies the rule for one header parameter.
 func (t *Token) readHeader(m Member) error {
 	var err error

@@ -35,6 +35,7 @@ type Policy struct {
 	ReusesKeyIDs  bool
 	Shape         claims.Shape
 	Demands       []Demand
+	Bound         string // whether tokens are bound to something: BoundRequired, BoundRefused or either
 
 	accepted map[string]bool // Audiences, where they are many
 }
@@ -181,9 +182,6 @@ func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
 	}
 	if r.Has("events") {
 		return refusal.New(refusal.Type, refusal.ErrTokenType, `a security event ("events")`, "a token that authenticates")
-	}
-	if r.Has("cnf") {
-		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound to a key ("cnf"), sent without proof`, "a bearer token")
 	}
 	if t.HasType {
 		r.Record.Type = uint16(known + 1)

@@ -16,6 +16,7 @@ const (
 	Claims     = "claims"
 	Rules      = "rules"
 	Revocation = "revocation"
+	Possession = "possession" // of what a token is bound to, at each use
 	Supplement = "supplement" // where a description says who supplies more
 	AllRules   = "all rules"  // there too: those that see what was supplied
 	Session    = "session"    // of a session alone

@@ -4,6 +4,7 @@
 package refusal
 
 import (
+	"errors"
 	"strings"
 	"time"
 )
@@ -17,6 +18,7 @@ type Refusal struct {
 
 	retryAfter time.Duration
 	bearer     Bearer
+	underDPoP  bool
 }
 
 // New refuses with a sentinel.
@@ -33,6 +35,25 @@ func Because(check string, sentinel, cause error) *Refusal {
 func (r *Refusal) After(wait time.Duration) *Refusal {
 	r.retryAfter = wait
 	return r
+}
+
+// UnderDPoP returns the error with a note that the token was sent under the scheme
+// DPoP, for the answer. It is err itself, or a copy of the refusal that it is.
+func UnderDPoP(err error) error {
+	r, ok := err.(*Refusal)
+	if !ok {
+		return err
+	}
+	noted := *r
+	noted.underDPoP = true
+	return &noted
+}
+
+// IsUnderDPoP reports whether an error is a refusal with that note, or one that only a
+// token with a proof can get.
+func IsUnderDPoP(err error) bool {
+	r, ok := errors.AsType[*Refusal](err)
+	return ok && r.underDPoP || errors.Is(err, ErrInvalidProof) || errors.Is(err, ErrUseNonce)
 }
 
 // Error returns the refusal in one line.

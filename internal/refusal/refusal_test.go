@@ -16,7 +16,7 @@ func TestTable(t *testing.T) {
 	t.Parallel()
 	codes := map[int][]string{
 		http.StatusBadRequest:         {"invalid_request"},
-		http.StatusUnauthorized:       {"", "invalid_token"},
+		http.StatusUnauthorized:       {"", "invalid_token", "invalid_dpop_proof", "use_dpop_nonce"},
 		http.StatusForbidden:          {"insufficient_scope", "access_denied"},
 		http.StatusServiceUnavailable: {"temporarily_unavailable"},
 	}

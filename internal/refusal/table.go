@@ -2,6 +2,7 @@ package refusal
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 )
 
@@ -21,6 +22,7 @@ var (
 	ErrAudience               = errors.New("audience not accepted")
 	ErrTokenType              = errors.New("token type not accepted")
 	ErrTicketUsed             = errors.New("ticket already used")
+	ErrProof                  = errors.New("possession not proved")
 	ErrRule                   = errors.New("rule not satisfied")
 	ErrRevoked                = errors.New("token revoked")
 	ErrIdentityMismatch       = errors.New("token of another identity")
@@ -30,6 +32,13 @@ var (
 	ErrRevocationsUnavailable = errors.New("revocations unavailable")
 	ErrAnswerUnavailable      = errors.New("answer about the token unavailable")
 	ErrClosed                 = errors.New("authenticator or session closed")
+)
+
+// Two that are ErrProof too, because there is more that a client can do about them
+// (RFC 9449, section 12.2). Package dpop has their public names.
+var (
+	ErrInvalidProof = fmt.Errorf("%w: DPoP proof not accepted", ErrProof)
+	ErrUseNonce     = fmt.Errorf("%w: DPoP proof without a nonce that counts", ErrProof)
 )
 
 // An Entry is what is told about one sentinel.
@@ -86,6 +95,12 @@ var table = [...]Entry{
 		"Send the kind of token that this server expects: Issuer.TokenTypes lists \"JWT\" for ID tokens and \"at+jwt\" for RFC 9068 access tokens."},
 	{ErrTicketUsed, http.StatusUnauthorized, "invalid_token", "the ticket was used before",
 		""},
+	{ErrInvalidProof, http.StatusUnauthorized, "invalid_dpop_proof", "the DPoP proof is not accepted",
+		"The client has to make a proof for each request: of this method and address, with the time of now, the hash of this token and an ID that it never uses again (RFC 9449, section 4.2). Compare dpop.Config.PublicURL with the address that clients use."},
+	{ErrUseNonce, http.StatusUnauthorized, "use_dpop_nonce", "a DPoP proof with a nonce of this server is required",
+		"This is no fault yet: the client repeats the request with the nonce that the answer names in DPoP-Nonce (RFC 9449, section 9)."},
+	{ErrProof, http.StatusUnauthorized, "invalid_token", "possession of what the token is bound to was not proved",
+		"The token is bound to a key or a certificate (\"cnf\"). Send it under the scheme DPoP with a proof by that key, or over a connection with that certificate; and a token that is not bound as a bearer token."},
 	{ErrMalformedToken, http.StatusUnauthorized, "invalid_token", "the token is malformed",
 		"Check that the whole token was copied, without quotes or line breaks, and that it is a signed JWT: an opaque access token or an encrypted one cannot be verified. Some issuers give a JWT only when an audience is asked for."},
 	{ErrUnknownIssuer, http.StatusUnauthorized, "invalid_token", notAccepted,

@@ -23,6 +23,9 @@ type Original struct {
 	Process   string  `json:"process"`
 	Uptime    int64   `json:"uptime"` // of the process, in milliseconds
 
+	// Proved says that whoever bought the ticket had what the token is bound to.
+	Proved bool `json:"proved,omitempty"`
+
 	// Header and Signature are what the whole token has beside its payload, as they
 	// are written in it: where somebody has to be asked about the token, and where the
 	// ticket gives it back. Else both are empty.

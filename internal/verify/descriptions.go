@@ -127,7 +127,7 @@ func (e *Evaluation) tryAll(ctx context.Context, checks []check) *attempt {
 func (e *Evaluation) use(t *Trust) error {
 	e.SetTrust(t)
 	e.Key, e.Candidates, e.offered, e.tried = nil, nil, nil, attempts{}
-	e.Record.NeverExpires, e.Record.Type = false, 0
+	e.Record.NeverExpires, e.Record.Type, e.Record.Confirmation = false, 0, nil
 	return t.NameIssuer(&e.Reader, e.named)
 }
 

@@ -137,7 +137,12 @@ func describeAudience(e *Evaluation) (got, want string) {
 }
 
 func describeType(e *Evaluation) (got, want string) {
-	return refusal.Quote(e.Token.Type), refusal.OneOf(e.Trust.Types)
+	got, want = refusal.Quote(e.Token.Type), refusal.OneOf(e.Trust.Types)
+	if c := e.Record.Confirmation; c != nil {
+		got += ", bound by " + strings.Join(c.Methods(), " and ")
+		want += "; possession of what it is bound to is proved at each use"
+	}
+	return got, want
 }
 
 func describeSubject(e *Evaluation) (got, want string) {

@@ -234,9 +234,13 @@ func (e *Evaluation) CheckAudience(context.Context) error {
 	return e.Trust.CheckAudience(&e.Reader)
 }
 
-// CheckType keeps out tokens that are signed for another purpose.
+// CheckType keeps out tokens that are signed for another purpose, and those that are
+// bound to what nobody here could have proved.
 func (e *Evaluation) CheckType(context.Context) error {
-	return e.Trust.CheckType(&e.Token, &e.Reader)
+	if err := e.Trust.CheckType(&e.Token, &e.Reader); err != nil {
+		return err
+	}
+	return e.Trust.CheckBinding(&e.Reader, e.env.Proves)
 }
 
 // CheckSubject reads who the token is about.

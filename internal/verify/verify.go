@@ -62,6 +62,10 @@ type Env struct {
 	Find    func(ctx context.Context, name string) (t *Trust, descriptions []*Trust, err error)
 	Issuers func() string
 
+	// Proves are the methods by which tokens may be bound, because possession of what
+	// they are bound to is proved at each use.
+	Proves policy.Methods
+
 	// New returns an empty record, and what it is a part of.
 	New func() (*claims.Record, any)
 

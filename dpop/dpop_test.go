@@ -1,0 +1,311 @@
+package dpop_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+const (
+	public = "https://db.example.com"
+	target = public + "/v1/call"
+	token  = "header.payload.signature"
+)
+
+// newVerifier makes a Verifier of a server at public, unless the configuration says
+// otherwise.
+func newVerifier(t testing.TB, cfg dpop.Config) *dpop.Verifier {
+	t.Helper()
+	if cfg.PublicURL == "" && !cfg.InsecureAnyHost {
+		cfg.PublicURL = public
+	}
+	v, err := dpop.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// use is what a proof of p is presented for.
+func use(p *oidctest.Prover, proof string) dpop.Use {
+	return dpop.Use{Proof: proof, Method: "POST", URL: target, Token: token, Thumbprint: p.Thumbprint()}
+}
+
+// The example of RFC 9449, section 7.1, and of section 6.1 the thumbprint.
+func TestVerify_RFC9449(t *testing.T) {
+	t.Parallel()
+	const proof = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6IkVDIiwieCI6Imw4dEZyaHgtMzR0VjNoUklDUkRZOXpDa0RscEJoRjQyVVFVZldWQVdCRnMiLCJ5IjoiOVZFNGpmX09rX282NHpiVFRsY3VOSmFqSG10NnY5VERWclUwQ2R2R1JEQSIsImNydiI6IlAtMjU2In19." +
+		"eyJqdGkiOiJlMWozVl9iS2ljOC1MQUVCIiwiaHRtIjoiR0VUIiwiaHR1IjoiaHR0cHM6Ly9yZXNvdXJjZS5leGFtcGxlLm9yZy9wcm90ZWN0ZWRyZXNvdXJjZSIsImlhdCI6MTU2MjI2MjYxOCwiYXRoIjoiZlVIeU8ycjJaM0RaNTNFc05yV0JiMHhXWG9hTnk1OUlpS0NBcWtzbVFFbyJ9." +
+		"2oW9RP35yRqzhrtNP86L-Ey71EOptxRimPPToA1plemAgR6pxHF8y6-yqyVnmcw6Fy1dqd-jfxSYoMxhAJpLjA"
+	good := dpop.Use{
+		Proof: proof, Method: "GET", URL: "https://resource.example.org/protectedresource",
+		Token: "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU", Thumbprint: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*dpop.Use)
+		want   error
+	}{
+		{"as it stands", func(*dpop.Use) {}, nil},
+		{"another token", func(u *dpop.Use) { u.Token += "x" }, dpop.ErrInvalidProof},
+		{"another method", func(u *dpop.Use) { u.Method = "POST" }, dpop.ErrInvalidProof},
+		{"another address", func(u *dpop.Use) { u.URL += "/more" }, dpop.ErrInvalidProof},
+		{"another key", func(u *dpop.Use) { u.Thumbprint = strings.Repeat("A", 43) }, refusal.ErrProof},
+		{"another signature", func(u *dpop.Use) { u.Proof = strings.Replace(proof, ".2oW9", ".2oW8", 1) }, dpop.ErrInvalidProof},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := newVerifier(t, dpop.Config{PublicURL: "https://resource.example.org", Now: func() time.Time { return time.Unix(1562262618, 0) }})
+			u := good
+			tt.change(&u)
+			if err := v.Verify(t.Context(), u); !errors.Is(err, tt.want) {
+				t.Errorf("Verify() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// Each algorithm of the list makes proofs that are good, and none by another's key.
+func TestVerify_Algorithms(t *testing.T) {
+	t.Parallel()
+	for _, alg := range []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "PS256", "PS512"} {
+		t.Run(alg, func(t *testing.T) {
+			t.Parallel()
+			v, p := newVerifier(t, dpop.Config{}), oidctest.NewProver(t, alg)
+			if err := v.Verify(t.Context(), use(p, p.Proof("POST", target, token, nil))); err != nil {
+				t.Errorf("Verify() error = %v", err)
+			}
+			narrow := newVerifier(t, dpop.Config{Algorithms: []string{"ES256"}})
+			err := narrow.Verify(t.Context(), use(p, p.Proof("POST", target, token, nil)))
+			if (err == nil) != (alg == "ES256") {
+				t.Errorf("Verify() error = %v where ES256 alone is accepted", err)
+			}
+		})
+	}
+}
+
+// TestVerify_Hostile has proofs that must be refused, each with its twin.
+func TestVerify_Hostile(t *testing.T) {
+	t.Parallel()
+	p, other := oidctest.NewProver(t, ""), oidctest.NewProver(t, "")
+	v := newVerifier(t, dpop.Config{})
+	with := func(name string, value any) string {
+		return p.Proof("POST", target, token, map[string]any{name: value})
+	}
+	header := func(header map[string]any) string {
+		payload := p.Proof("POST", target, token, nil)
+		text, _ := base64.RawURLEncoding.DecodeString(strings.Split(payload, ".")[1])
+		return p.Sign(header, string(text))
+	}
+	now := time.Now()
+	for _, tt := range []struct {
+		name      string
+		bad, good string
+		want      error
+	}{
+		{"none", "", with("x", 1), dpop.ErrInvalidProof},
+		{"no JWT", "x", with("x", 1), dpop.ErrInvalidProof},
+		{"longer than 8 KiB", with("x", strings.Repeat("x", 8<<10)), with("x", strings.Repeat("x", 4<<10)), dpop.ErrInvalidProof},
+		{"no typ", header(map[string]any{"typ": nil}), header(nil), dpop.ErrInvalidProof},
+		{"typ of a token", header(map[string]any{"typ": "JWT"}), header(nil), dpop.ErrInvalidProof},
+		{"typ in capitals", header(map[string]any{"typ": "DPOP+JWT"}), header(nil), dpop.ErrInvalidProof},
+		{"alg none", header(map[string]any{"alg": "none"}), header(nil), dpop.ErrInvalidProof},
+		{"alg HS256", header(map[string]any{"alg": "HS256"}), header(nil), dpop.ErrInvalidProof},
+		{"alg of another key", header(map[string]any{"alg": "RS256"}), header(nil), dpop.ErrInvalidProof},
+		{"alg of a longer key", header(map[string]any{"alg": "ES384"}), header(nil), dpop.ErrInvalidProof},
+		{"crit", header(map[string]any{"crit": []string{"x"}}), header(map[string]any{"cty": "x"}), dpop.ErrInvalidProof},
+		{"no jwk", header(map[string]any{"jwk": nil}), header(nil), dpop.ErrInvalidProof},
+		{"jwk no object", header(map[string]any{"jwk": "x"}), header(nil), dpop.ErrInvalidProof},
+		{"kid in place of jwk", header(map[string]any{"jwk": nil, "kid": "x"}), header(map[string]any{"kid": "x"}), dpop.ErrInvalidProof},
+		{"jti missing", with("jti", nil), with("jti", "a"), dpop.ErrInvalidProof},
+		{"jti empty", with("jti", ""), with("jti", "b"), dpop.ErrInvalidProof},
+		{"jti a number", with("jti", 1), with("jti", "1"), dpop.ErrInvalidProof},
+		{"jti of 257 bytes", with("jti", strings.Repeat("x", 257)), with("jti", strings.Repeat("x", 256)), dpop.ErrInvalidProof},
+		{"htm missing", with("htm", nil), with("htm", "POST"), dpop.ErrInvalidProof},
+		{"htm of another method", with("htm", "GET"), with("htm", "POST"), dpop.ErrInvalidProof},
+		{"htm in small letters", with("htm", "post"), with("htm", "POST"), dpop.ErrInvalidProof},
+		{"htu missing", with("htu", nil), with("htu", target), dpop.ErrInvalidProof},
+		{"htu of another path", with("htu", target+"s"), with("htu", target), dpop.ErrInvalidProof},
+		{"htu of another host", with("htu", "https://db.example.org/v1/call"), with("htu", target), dpop.ErrInvalidProof},
+		{"htu of another port", with("htu", public+":8443/v1/call"), with("htu", public+":443/v1/call"), dpop.ErrInvalidProof},
+		{"htu without encryption", with("htu", "http://db.example.com/v1/call"), with("htu", "HTTPS://DB.example.com/v1/call"), dpop.ErrInvalidProof},
+		{"htu of a socket", with("htu", "wss://db.example.com/v1/call"), with("htu", target+"?a=b#c"), dpop.ErrInvalidProof},
+		{"htu with a user", with("htu", "https://x@db.example.com/v1/call"), with("htu", target), dpop.ErrInvalidProof},
+		{"htu in another case", with("htu", public+"/v1/CALL"), with("htu", public+"/v1/%63all"), dpop.ErrInvalidProof},
+		{"htu with an escaped slash", with("htu", public+"/v1%2Fcall"), with("htu", public+"/v1/./x/../call"), dpop.ErrInvalidProof},
+		{"htu without host", with("htu", "/v1/call"), with("htu", target), dpop.ErrInvalidProof},
+		{"iat missing", with("iat", nil), with("iat", now), dpop.ErrInvalidProof},
+		{"iat a string", with("iat", "1"), with("iat", float64(now.Unix())+0.25), dpop.ErrInvalidProof},
+		{"iat from before the server started", with("iat", now.Add(-5*time.Second)), with("iat", now), dpop.ErrInvalidProof},
+		{"iat far ahead", with("iat", now.Add(time.Minute)), with("iat", now.Add(20*time.Second)), dpop.ErrInvalidProof},
+		{"ath missing", with("ath", nil), with("x", 1), dpop.ErrInvalidProof},
+		{"ath of another token", p.Proof("POST", target, token+"x", nil), with("x", 1), dpop.ErrInvalidProof},
+		{"ath a number", with("ath", 1), with("x", 1), dpop.ErrInvalidProof},
+		{"nonce a number", with("nonce", 1), with("nonce", "x"), dpop.ErrInvalidProof},
+		{"another key", other.Proof("POST", target, token, nil), with("x", 1), refusal.ErrProof},
+		{"another key's signature", forged(p, other), with("x", 1), dpop.ErrInvalidProof},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, again := range []bool{false, true} {
+				if err := v.Verify(t.Context(), use(p, tt.bad)); !errors.Is(err, tt.want) || !errors.Is(err, refusal.ErrProof) {
+					t.Errorf("Verify() error = %v, want %v (again: %v)", err, tt.want, again)
+				}
+			}
+			good := use(p, tt.good)
+			if tt.name == "iat from before the server started" {
+				good.Proof = with("iat", time.Now())
+			}
+			if err := v.Verify(t.Context(), good); err != nil {
+				t.Errorf("the twin is refused: %v", err)
+			}
+			if err := v.Verify(t.Context(), good); !errors.Is(err, dpop.ErrInvalidProof) {
+				t.Errorf("Verify() error = %v for the second time, want %v", err, dpop.ErrInvalidProof)
+			}
+		})
+	}
+}
+
+// forged is a proof with p's key in it that other has signed.
+func forged(p, other *oidctest.Prover) string {
+	mine, theirs := p.Proof("POST", target, token, nil), other.Proof("POST", target, token, nil)
+	return mine[:strings.LastIndexByte(mine, '.')] + theirs[strings.LastIndexByte(theirs, '.'):]
+}
+
+// What a request asks for is compared with as the server will see it: an address with
+// dots in its path could be one thing to us and another to the server.
+func TestVerify_Address(t *testing.T) {
+	t.Parallel()
+	p := oidctest.NewProver(t, "")
+	for _, tt := range []struct {
+		name     string
+		cfg      dpop.Config
+		htu, url string
+		want     error
+	}{
+		{"at the public address", dpop.Config{}, target, "http://10.0.0.7:8080/v1/call?x=y", nil},
+		{"by a path alone", dpop.Config{}, target, "/v1/call", nil},
+		{"behind a path that a proxy takes off", dpop.Config{PublicURL: "https://example.com/db/"}, "https://example.com/db/v1/call", "http://inner/v1/call", nil},
+		{"without that path", dpop.Config{PublicURL: "https://example.com/db/"}, "https://example.com/v1/call", "http://inner/v1/call", dpop.ErrInvalidProof},
+		{"by another name", dpop.Config{Aliases: []string{"https://db.internal"}}, "https://db.internal/v1/call", target, nil},
+		{"by nobody's name", dpop.Config{}, "https://db.internal/v1/call", "https://db.internal/v1/call", dpop.ErrInvalidProof},
+		{"any host", dpop.Config{InsecureAnyHost: true}, "https://db.internal/v1/call", "https://db.internal:443/v1/call", nil},
+		{"any host, another", dpop.Config{InsecureAnyHost: true}, target, "https://db.internal/v1/call", dpop.ErrInvalidProof},
+		{"no path", dpop.Config{}, public, public + "/", nil},
+		{"dots in the request", dpop.Config{}, target, public + "/v1/x/../call", dpop.ErrInvalidProof},
+		{"escaped dots in the request", dpop.Config{}, target, public + "/v1/x/%2e%2E/call", dpop.ErrInvalidProof},
+		{"a name that begins with dots", dpop.Config{}, public + "/v1/..call", public + "/v1/..call", nil},
+		{"escapes of letters beyond ASCII", dpop.Config{}, public + "/%C3%a4", public + "/ä", nil},
+		{"two slashes", dpop.Config{}, public + "/v1/call", public + "//v1/call", dpop.ErrInvalidProof},
+		{"a broken escape", dpop.Config{}, public + "/v1/%zz", public + "/v1/%zz", dpop.ErrInvalidProof},
+		{"no address", dpop.Config{}, target, "*", dpop.ErrInvalidProof},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			u := use(p, p.Proof("POST", target, token, map[string]any{"htu": tt.htu}))
+			u.URL = tt.url
+			if err := newVerifier(t, tt.cfg).Verify(t.Context(), u); !errors.Is(err, tt.want) {
+				t.Errorf("Verify() error = %v, want %v", err, tt.want)
+			}
+		})
+	}
+}
+
+// A proof is good for a minute, to the second, and after a restart not at all.
+func TestVerify_Age(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := oidctest.NewProver(t, "")
+		v := newVerifier(t, dpop.Config{MaxAge: 10 * time.Second})
+		time.Sleep(time.Hour)
+		proofs := make([]string, 3)
+		for i := range proofs {
+			proofs[i] = p.Proof("POST", target, token, nil)
+		}
+		restarted := newVerifier(t, dpop.Config{MaxAge: 10 * time.Second})
+		time.Sleep(time.Second)
+		late := newVerifier(t, dpop.Config{MaxAge: 10 * time.Second})
+		time.Sleep(9 * time.Second)
+		if err := v.Verify(t.Context(), use(p, proofs[0])); err != nil {
+			t.Errorf("Verify() error = %v after ten seconds", err)
+		}
+		if err := restarted.Verify(t.Context(), use(p, proofs[0])); err != nil {
+			t.Errorf("Verify() error = %v by a server that started in the same second", err)
+		}
+		if err := late.Verify(t.Context(), use(p, proofs[0])); !errors.Is(err, dpop.ErrInvalidProof) {
+			t.Errorf("Verify() error = %v after a restart, want %v", err, dpop.ErrInvalidProof)
+		}
+		time.Sleep(time.Second)
+		if err := v.Verify(t.Context(), use(p, proofs[1])); !errors.Is(err, dpop.ErrInvalidProof) {
+			t.Errorf("Verify() error = %v after eleven seconds, want %v", err, dpop.ErrInvalidProof)
+		}
+	})
+}
+
+// shared is a store that several servers share, and that can be down.
+type shared struct {
+	used map[[32]byte]bool
+	err  error
+}
+
+func (s *shared) FirstUse(_ context.Context, id [32]byte, _ time.Time) (bool, error) {
+	if s.err != nil {
+		return false, s.err
+	}
+	first := !s.used[id]
+	s.used[id] = true
+	return first, nil
+}
+
+// What one server took the others refuse, by a store that they share: after a restart,
+// too.
+func TestVerify_Replays(t *testing.T) {
+	t.Parallel()
+	p, store := oidctest.NewProver(t, ""), &shared{used: map[[32]byte]bool{}}
+	one, other := newVerifier(t, dpop.Config{Replays: store}), newVerifier(t, dpop.Config{Replays: store})
+	proof := p.Proof("POST", target, token, nil)
+	if err := one.Verify(t.Context(), use(p, proof)); err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range map[string]*dpop.Verifier{"the same server": one, "another": other, "a new one": newVerifier(t, dpop.Config{Replays: store})} {
+		if err := v.Verify(t.Context(), use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
+			t.Errorf("%s: Verify() error = %v, want %v", name, err, dpop.ErrInvalidProof)
+		}
+	}
+	if err := other.Verify(t.Context(), use(p, p.Proof("POST", target, token, nil))); err != nil {
+		t.Errorf("Verify() error = %v for another proof", err)
+	}
+	store.err = errors.New("down")
+	err := other.Verify(t.Context(), use(p, p.Proof("POST", target, token, nil)))
+	if !errors.Is(err, refusal.ErrAnswerUnavailable) || !errors.Is(err, store.err) {
+		t.Errorf("Verify() error = %v while the store is down, want %v", err, refusal.ErrAnswerUnavailable)
+	}
+}
+
+func TestNew_Errors(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]dpop.Config{
+		"no address":               {},
+		"an address without host":  {PublicURL: "https://"},
+		"an address of no scheme":  {PublicURL: "db.example.com"},
+		"a socket's address":       {PublicURL: "wss://db.example.com"},
+		"an address with a query":  {PublicURL: "https://db.example.com?x"},
+		"a bad alias":              {PublicURL: public, Aliases: []string{"x"}},
+		"an address, and any host": {PublicURL: public, InsecureAnyHost: true},
+		"an unknown algorithm":     {PublicURL: public, Algorithms: []string{"HS256"}},
+		"less than no age":         {PublicURL: public, MaxAge: -1},
+		"an hour":                  {PublicURL: public, MaxAge: time.Hour},
+		"a nonce key alone":        {PublicURL: public, NonceKey: make([]byte, 32)},
+		"a short nonce key":        {PublicURL: public, Nonces: true, NonceKey: make([]byte, 31)},
+		"hardly any memory":        {PublicURL: public, ReplayBytes: 1},
+		"less than no memory":      {PublicURL: public, ReplayBytes: -1},
+	} {
+		if _, err := dpop.New(cfg); err == nil {
+			t.Errorf("%s: New() gave no error", name)
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package dpop_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// Clients that make proofs without end fill no more than is theirs: others are served
+// at any time, nothing is taken twice, and it costs no more memory than is said.
+func TestMemory_Flood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most, clients = 4096, 20
+		m := dpop.NewMemory(most, 90*time.Second)
+		random := rand.New(rand.NewPCG(1, 2))
+		type proof struct {
+			key, id string
+			stale   time.Time
+		}
+		var taken []proof
+		refused := 0
+		for second := range 600 {
+			now := time.Now()
+			for range 1000 {
+				p := proof{fmt.Sprint("flooder ", random.IntN(clients)), fmt.Sprint(random.Int64()), now.Add(60 * time.Second)}
+				switch err := m.Use(p.key, p.id, p.stale, now); {
+				case err == nil:
+					taken = append(taken, p)
+				case errors.Is(err, refusal.ErrAnswerUnavailable):
+					refused++
+				default:
+					t.Fatal(err)
+				}
+			}
+			if err := m.Use("somebody else", fmt.Sprint(second), now.Add(60*time.Second), now); err != nil {
+				t.Fatalf("after %d seconds another client is refused: %v", second, err)
+			}
+			if n := m.Count(); n > most {
+				t.Fatalf("%d proofs are remembered, want %d at most", n, most)
+			}
+			for range 50 {
+				p := taken[random.IntN(len(taken))]
+				if p.stale.Before(now) {
+					continue // would be refused for its age
+				}
+				if err := m.Use(p.key, p.id, p.stale, now); !errors.Is(err, dpop.ErrInvalidProof) {
+					t.Fatalf("after %d seconds a proof is taken for the second time: %v", second, err)
+				}
+			}
+			time.Sleep(time.Second)
+		}
+		if refused == 0 {
+			t.Error("nobody was refused: this is no flood")
+		}
+		time.Sleep(time.Hour)
+		if err := m.Use("somebody else", "at last", time.Now().Add(time.Minute), time.Now()); err != nil || m.Count() != 1 {
+			t.Errorf("an hour later %d proofs are remembered, error = %v, want one", m.Count(), err)
+		}
+	})
+}
+
+// One key alone takes half of what there is.
+func TestMemory_OneKey(t *testing.T) {
+	t.Parallel()
+	m, now := dpop.NewMemory(1000, time.Minute), time.Now()
+	for i := range 500 {
+		if err := m.Use("one", fmt.Sprint(i), now, now); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	err := m.Use("one", "more", now, now)
+	if r, ok := errors.AsType[*refusal.Refusal](err); !ok || !errors.Is(err, refusal.ErrAnswerUnavailable) || r.RetryAfter() <= 0 {
+		t.Errorf("Use() error = %v, want %v with a time to wait", err, refusal.ErrAnswerUnavailable)
+	}
+	if err := m.Use("other", "more", now, now); err != nil {
+		t.Errorf("Use() error = %v for another key", err)
+	}
+}
+
+// A clock that is set back does not bring back what was let go of.
+func TestMemory_ClockSetBack(t *testing.T) {
+	t.Parallel()
+	m, now := dpop.NewMemory(1000, time.Minute), time.Now()
+	if err := m.Use("one", "a", now.Add(time.Minute), now); err != nil {
+		t.Fatal(err)
+	}
+	later := now.Add(time.Hour)
+	if err := m.Use("one", "b", later.Add(time.Minute), later); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Use("one", "a", now.Add(time.Minute), now); !errors.Is(err, dpop.ErrInvalidProof) {
+		t.Errorf("Use() error = %v, want %v", err, dpop.ErrInvalidProof)
+	}
+	if err := m.Use("one", "c", later.Add(time.Minute), later); err != nil {
+		t.Errorf("Use() error = %v at the right time", err)
+	}
+}
+
+// TestMemory_Bytes holds what a proof takes to what is said of it, in the worst case: each
+// is by another key.
+func TestMemory_Bytes(t *testing.T) {
+	const proofs = 100_000
+	heap := func() uint64 {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	before := heap()
+	m, now := dpop.NewMemory(2*proofs, time.Minute), time.Now()
+	for i := range proofs {
+		if err := m.Use(fmt.Sprint(i), "a", now, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := (heap() - before) / proofs
+	t.Logf("%d bytes for a proof", got)
+	if got > dpop.BytesPerProof {
+		t.Errorf("%d bytes for a proof, want %d at most", got, dpop.BytesPerProof)
+	}
+	runtime.KeepAlive(m)
+}
+
+// What is refused for its signature takes no memory, and uses nothing up.
+func TestMemory_SignatureFirst(t *testing.T) {
+	t.Parallel()
+	p, other := oidctest.NewProver(t, ""), oidctest.NewProver(t, "")
+	v := newVerifier(t, dpop.Config{ReplayBytes: 64 << 10})
+	proof := p.Proof("POST", target, token, map[string]any{"jti": "a"})
+	bad := other.Proof("POST", target, token, map[string]any{"jti": "a"})
+	bad = proof[:len(proof)-86] + bad[len(bad)-86:]
+	for range 1000 {
+		if err := v.Verify(t.Context(), use(p, bad)); !errors.Is(err, dpop.ErrInvalidProof) {
+			t.Fatal(err)
+		}
+	}
+	if n := dpop.CountOf(v); n != 0 {
+		t.Errorf("%d proofs are remembered of those that were refused", n)
+	}
+	if err := v.Verify(t.Context(), use(p, proof)); err != nil {
+		t.Errorf("Verify() error = %v for the one that was imitated", err)
+	}
+}

@@ -1,0 +1,88 @@
+package dpop_test
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A nonce counts for five minutes, at the servers that have its key, and not after a
+// restart: the proof with it may have been used before.
+func TestVerify_Nonce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, key := oidctest.NewProver(t, ""), make([]byte, 32)
+		own := newVerifier(t, dpop.Config{Nonces: true})
+		one, other := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key}), newVerifier(t, dpop.Config{Nonces: true, NonceKey: key})
+		stranger := newVerifier(t, dpop.Config{Nonces: true, NonceKey: append([]byte{1}, key...)})
+		try := func(name string, v *dpop.Verifier, nonce string, want error) {
+			t.Helper()
+			var claims map[string]any
+			if nonce != "" {
+				claims = map[string]any{"nonce": nonce}
+			}
+			if err := v.Verify(t.Context(), use(p, p.Proof("POST", target, token, claims))); !errors.Is(err, want) {
+				t.Errorf("%s: Verify() error = %v, want %v", name, err, want)
+			}
+		}
+		mine, ours := own.Nonce(), one.Nonce()
+		try("no nonce", own, "", dpop.ErrUseNonce)
+		try("its own", own, mine, nil)
+		try("its own again", own, mine, nil)
+		try("changed", own, mine[:len(mine)-1]+"_", dpop.ErrUseNonce)
+		try("of another key", own, ours, dpop.ErrUseNonce)
+		try("of the same key", other, ours, nil)
+		try("of nearly the same key", stranger, ours, dpop.ErrUseNonce)
+		try("no base64", own, "!", dpop.ErrUseNonce)
+		time.Sleep(time.Second)
+		restarted := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key})
+		try("from before the start", restarted, ours, dpop.ErrUseNonce)
+		try("after it", restarted, restarted.Nonce(), nil)
+		store := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key, Replays: &shared{used: map[[32]byte]bool{}}})
+		try("from before the start, with a store that knows", store, ours, nil)
+		time.Sleep(5*time.Minute - time.Second)
+		try("after five minutes", other, ours, nil)
+		time.Sleep(time.Second)
+		try("later", other, ours, dpop.ErrUseNonce)
+		if n := newVerifier(t, dpop.Config{}).Nonce(); n != "" {
+			t.Errorf("Nonce() = %q where none are wanted", n)
+		}
+	})
+}
+
+// The same proof at another server of the cluster: with nonces that each process makes
+// for itself it is refused.
+func TestVerify_NonceInCluster(t *testing.T) {
+	t.Parallel()
+	p := oidctest.NewProver(t, "")
+	one, other := newVerifier(t, dpop.Config{Nonces: true}), newVerifier(t, dpop.Config{Nonces: true})
+	proof := p.Proof("POST", target, token, map[string]any{"nonce": one.Nonce()})
+	if err := one.Verify(t.Context(), use(p, proof)); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Verify(t.Context(), use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
+		t.Errorf("Verify() error = %v for the second time, want %v", err, dpop.ErrInvalidProof)
+	}
+	if err := other.Verify(t.Context(), use(p, proof)); !errors.Is(err, dpop.ErrUseNonce) {
+		t.Errorf("Verify() error = %v elsewhere, want %v", err, dpop.ErrUseNonce)
+	}
+}
+
+// A nonce that the caller says takes the place of the Verifier's.
+func TestVerify_OneNonce(t *testing.T) {
+	t.Parallel()
+	p, v := oidctest.NewProver(t, ""), newVerifier(t, dpop.Config{Nonces: true})
+	for _, tt := range []struct {
+		nonce any
+		want  error
+	}{{"of this socket", nil}, {"of another", dpop.ErrUseNonce}, {v.Nonce(), dpop.ErrUseNonce}, {nil, dpop.ErrUseNonce}} {
+		u := use(p, p.Proof("POST", target, token, map[string]any{"nonce": tt.nonce}))
+		u.Nonce = "of this socket"
+		if err := v.Verify(t.Context(), u); !errors.Is(err, tt.want) {
+			t.Errorf("Verify() error = %v for the nonce %v, want %v", err, tt.nonce, tt.want)
+		}
+	}
+}

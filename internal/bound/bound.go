@@ -1,0 +1,102 @@
+// Package bound decides whether whoever presents a token has proved to have what the
+// token is bound to.
+package bound
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/possession"
+)
+
+// Proved is what was proved beside a token. It never changes.
+type Proved struct {
+	Key         string // thumbprint; empty if the token is bound to none
+	Certificate string // likewise
+	Method, URL string // of the request with which the key was proved
+}
+
+// Presented is what came with a token.
+type Presented struct {
+	possession.Proof
+	Token string
+
+	// Certificate returns the thumbprint of the one that the other end has, empty for
+	// none. It is asked if the token is bound to one. Nil means that of the Proof.
+	Certificate func() (string, error)
+
+	// Nonce is the one nonce that a proof by a key must have; empty for those of the
+	// Verifier.
+	Nonce string
+}
+
+// Check returns what was proved of all that the token is bound to, nil for a bearer
+// token. The error is a refusal. A proof that is good is used up.
+//
+// It depends on what the token is bound to, and on what came with it, and on nothing
+// else: wherever a record has its confirmation from, it is checked alike.
+func Check(ctx context.Context, v *dpop.Verifier, c *claims.Confirmation, p Presented) (*Proved, error) {
+	isDPoP := p.IsDPoP()
+	if c == nil || c.Key == "" {
+		if isDPoP {
+			return nil, refusal.New(refusal.Possession, refusal.ErrProof, "a token under the scheme DPoP that is bound to no key", "one that is, or the scheme Bearer")
+		}
+		if c == nil {
+			return nil, nil
+		}
+	}
+	proved := &Proved{Key: c.Key, Certificate: c.Certificate}
+	if c.Certificate != "" {
+		if err := p.checkCertificate(c.Certificate); err != nil {
+			return nil, err
+		}
+	}
+	if c.Key == "" {
+		return proved, nil
+	}
+	if v == nil {
+		return nil, refusal.New(refusal.Possession, refusal.ErrProof, "a token bound to a key", "a server that checks proofs (Config.DPoP)")
+	}
+	if !isDPoP {
+		return nil, refusal.New(refusal.Possession, refusal.ErrProof, "a token bound to a key, as a bearer token", "the scheme DPoP, with a proof")
+	}
+	proved.Method, proved.URL = p.Method, p.URL
+	return proved, v.Verify(ctx, dpop.Use{Proof: p.DPoP, Method: p.Method, URL: p.URL, Token: p.Token, Thumbprint: c.Key, Nonce: p.Nonce})
+}
+
+func (p *Presented) checkCertificate(want string) error {
+	got := possession.Thumbprint(p.Proof.Certificate)
+	if p.Certificate != nil {
+		var err error
+		if got, err = p.Certificate(); err != nil {
+			return err
+		}
+	}
+	switch got {
+	case want:
+		return nil
+	case "":
+		return refusal.New(refusal.Possession, refusal.ErrProof, "a token bound to a certificate, over a connection without", "the certificate "+refusal.Quote(want))
+	}
+	return refusal.New(refusal.Possession, refusal.ErrProof, "the certificate "+refusal.Quote(got), refusal.Quote(want))
+}
+
+// CheckContinues refuses a token that is to take the place of another and is not bound
+// to all that the other is bound to, so that nobody goes on without what was proved.
+func CheckContinues(before, after *claims.Confirmation) error {
+	if before == nil {
+		return nil
+	}
+	if after == nil {
+		after = new(claims.Confirmation)
+	}
+	for _, m := range [...]struct{ what, before, after string }{{"key", before.Key, after.Key}, {"certificate", before.Certificate, after.Certificate}} {
+		if m.before != "" && m.before != m.after {
+			return refusal.New(refusal.Possession, refusal.ErrProof, fmt.Sprintf("a token bound to the %s %s", m.what, refusal.Quote(m.after)), "one bound to that of the session, "+refusal.Quote(m.before))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package claims
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// The methods by which a token can be bound to something that its bearer must have,
+// as members of "cnf" (RFC 7800, section 3.1), whose possession can be proved here.
+const (
+	MethodKey         = "jkt"      // the thumbprint of a public key (RFC 9449, section 6.1)
+	MethodCertificate = "x5t#S256" // the thumbprint of a certificate (RFC 8705, section 3.1)
+)
+
+// A Confirmation is what a token is bound to. At least one of its members is set, and
+// possession of each that is has to be proved.
+type Confirmation struct {
+	Key         string // by MethodKey
+	Certificate string // by MethodCertificate
+}
+
+// Methods returns the methods by which the token is bound.
+func (c *Confirmation) Methods() []string {
+	var methods []string
+	if c.Key != "" {
+		methods = append(methods, MethodKey)
+	}
+	if c.Certificate != "" {
+		methods = append(methods, MethodCertificate)
+	}
+	return methods
+}
+
+// ReadConfirmation reads "cnf", which need not be there. Its members by other names
+// than those of the methods say nothing here; without any of these it is refused, for
+// the token is bound, and nobody knows by what.
+func (r *Reader) ReadConfirmation() error {
+	r.Record.Confirmation = nil
+	m, found := r.Member("cnf")
+	if !found {
+		return nil
+	}
+	if m.Kind != jws.Object {
+		return refusal.New(refusal.Type, refusal.ErrTokenType, `"cnf": `+m.Kind.String(), "an object, or none")
+	}
+	var c Confirmation
+	for name, thumbprint := range map[string]*string{MethodKey: &c.Key, MethodCertificate: &c.Certificate} {
+		var err error
+		if *thumbprint, err = readThumbprint(m, name); err != nil {
+			return err
+		}
+	}
+	if c == (Confirmation{}) {
+		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound by none of the methods that are known ("cnf")`, refusal.OneOf([]string{MethodKey, MethodCertificate}))
+	}
+	r.Record.Confirmation = &c
+	return nil
+}
+
+// readThumbprint returns a thumbprint in "cnf", empty if it is not there.
+func readThumbprint(cnf jws.Member, name string) (string, error) {
+	m, found, err := cnf.At(name)
+	if err != nil || !found {
+		return "", err
+	}
+	text, err := m.Text()
+	if err != nil || !isThumbprint(text) {
+		return "", refusal.New(refusal.Type, refusal.ErrTokenType, `"cnf": a malformed `+refusal.Quote(name), "a SHA-256 thumbprint in base64url without padding")
+	}
+	return text, nil
+}
+
+// isThumbprint reports whether a text is a SHA-256 digest in its one spelling.
+func isThumbprint(text string) bool {
+	digest, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && len(digest) == sha256.Size && base64.RawURLEncoding.EncodeToString(digest) == text
+}
