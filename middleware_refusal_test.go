@@ -155,7 +155,9 @@ func TestConfig_WriteRefusal(t *testing.T) {
 		{"problem details", problem, 401, "application/problem+json", asProblem},
 		{"nothing", func(http.ResponseWriter, *http.Request, error) {}, 401, "", ""},
 		{"200", func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(200); io.WriteString(w, "in") }, 401, "", "in"},
-		{"a page to sign in at", func(w http.ResponseWriter, r *http.Request, _ error) { http.Redirect(w, r, "/login", 303) }, 303, "text/html; charset=utf-8", "<a href=\"/login\">See Other</a>.\n\n"},
+		{"a page to sign in at", func(w http.ResponseWriter, r *http.Request, _ error) {
+			http.Redirect(w, r, "/login", http.StatusSeeOther)
+		}, 303, "text/html; charset=utf-8", "<a href=\"/login\">See Other</a>.\n\n"},
 	} {
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), WriteRefusal: tt.write})
 		served := false

@@ -84,7 +84,7 @@ func (l *lab) points(t *testing.T) (lines []string) {
 func texts(attrs []attribute.KeyValue) string {
 	all := []string{}
 	for _, a := range attrs {
-		all = append(all, string(a.Key)+"="+a.Value.Emit())
+		all = append(all, string(a.Key)+"="+a.Value.String())
 	}
 	return fmt.Sprint(all)
 }
