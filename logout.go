@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/forwarded"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/reply"
 	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
@@ -84,8 +86,9 @@ func (a *Authenticator) refuseLogout(w http.ResponseWriter, r *http.Request, err
 	if answer.Status < http.StatusInternalServerError {
 		answer.Status, answer.Code = http.StatusBadRequest, "invalid_request"
 	}
-	a.logger.LogAttrs(r.Context(), slog.LevelWarn, "logout refused",
-		slog.Int("status", answer.Status), slog.String("reason", err.Error()))
+	a.logger.LogAttrs(r.Context(), slog.LevelWarn, "logout refused", append([]slog.Attr{
+		slog.Int("status", answer.Status), slog.String("reason", err.Error()),
+	}, reply.Attrs(r, forwarded.Caller(r, a.proxies))...)...)
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -205,3 +205,17 @@ func TestRefuse_TokenElsewhere(t *testing.T) {
 		}
 	}
 }
+
+// A logout that is refused says where it came from, too.
+func TestRefuse_LineOfLogout(t *testing.T) {
+	t.Parallel()
+	var log logBuffer
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	r := httptest.NewRequest(http.MethodPost, "/logout?logout_token=secret", nil)
+	a.LogoutHandler().ServeHTTP(httptest.NewRecorder(), r)
+	text := log.String()
+	if !strings.Contains(text, "logout refused") || !strings.Contains(text, "method=POST path=/logout client=192.0.2.1") || strings.Contains(text, "secret") {
+		t.Errorf("the log has %s", text)
+	}
+}

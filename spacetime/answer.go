@@ -5,8 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/netip"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/reply"
 )
 
 // ErrNoDatabase is what [Config.Database] returns where there is no database of
@@ -48,8 +50,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, a *answer) {
-	s.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused",
-		slog.Int("status", a.status), slog.String("reason", a.reason.Error()))
+	s.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused", append([]slog.Attr{
+		slog.Int("status", a.status), slog.String("reason", a.reason.Error()),
+	}, reply.Attrs(r, netip.Addr{})...)...) // who is behind a proxy is not known here
 	for name, value := range a.headers {
 		w.Header().Set(name, value)
 	}

@@ -62,7 +62,7 @@ func TestOwnWords_Log(t *testing.T) {
 	s.stop()
 	s.ended(t)
 	log := s.err.String()
-	for _, want := range []string{"allow_origins", "token_places", "path=/v1/whoami ", "method=GET", "client=127.0.0.1"} {
+	for _, want := range []string{"allow_origins", "token_places", "path=/v1/whoami ", "path=/v1/identity", "method=GET", "client=127.0.0.1"} {
 		if !strings.Contains(log, want) {
 			t.Errorf("no %q in the log:\n%s", want, log)
 		}

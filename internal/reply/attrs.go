@@ -7,20 +7,19 @@ import (
 	"net/http"
 	"net/netip"
 
-	"github.com/oidcauth/oidcauth/internal/forwarded"
 	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // Attrs describes the request in a log line: "method"; "path", without the query, which
-// may hold a token; "client", the address it came from by the word of proxies; and
-// "request_id", the header X-Request-Id, whoever wrote it. What is not known is left out,
-// and whatever the caller chose is made fit for one line.
-func Attrs(r *http.Request, proxies []netip.Prefix) []slog.Attr {
+// may hold a token; "client", the address it came from; and "request_id", the header
+// X-Request-Id, whoever wrote it. What is not known is left out, and whatever the caller
+// chose is made fit for one line.
+func Attrs(r *http.Request, client netip.Addr) []slog.Attr {
 	attrs := []slog.Attr{slog.String("method", quote.Plain(r.Method))}
 	if r.URL != nil {
 		attrs = append(attrs, slog.String("path", quote.Plain(r.URL.Path)))
 	}
-	if client := forwarded.Caller(r, proxies); client.IsValid() {
+	if client.IsValid() {
 		attrs = append(attrs, slog.String("client", client.String()))
 	}
 	if id := r.Header["X-Request-Id"]; len(id) == 1 && id[0] != "" {

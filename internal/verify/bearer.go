@@ -1,5 +1,7 @@
 package verify
 
+import "strings"
+
 // Signed reports whether the signature of the token held, so that what it says is the
 // word of its issuer.
 func (e *Evaluation) Signed() bool {
@@ -16,5 +18,6 @@ func (e *Evaluation) Bearer() (issuer, subject string) {
 	if e.Record.Subject == "" {
 		_ = e.ReadSubject() // one that cannot be read stays empty
 	}
-	return e.Record.Issuer, e.Record.Subject
+	// Copies: a refusal that somebody keeps must not keep the token.
+	return strings.Clone(e.Record.Issuer), strings.Clone(e.Record.Subject)
 }

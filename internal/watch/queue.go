@@ -60,8 +60,8 @@ func (q *queue) add(e event) {
 // append puts an event behind the others. The lock must be held.
 func (q *queue) append(e event) {
 	last := len(q.chunks) - 1
-	if last < 0 || len(q.chunks[last]) == chunkSize {
-		q.chunks = append(q.chunks, make([]event, 0, chunkSize))
+	if last < 0 || len(q.chunks[last]) == cap(q.chunks[last]) {
+		q.chunks = append(q.chunks, make([]event, 0, min(chunkSize, max(8, q.waiting))))
 		last++
 	}
 	q.chunks[last] = append(q.chunks[last], e)
