@@ -109,6 +109,8 @@ func TestMessages_Tokens(t *testing.T) {
 		{"a token of unknown kind for access tokens", access, "JWT", nil, oidcauth.ErrTokenType, ""},
 		{"an ID token where they are taken", plain, "JWT", map[string]any{"at_hash": "x"}, nil, ""},
 		{"an ID token for another, where they are taken", plain, "JWT", map[string]any{"at_hash": "x", "aud": "app"}, oidcauth.ErrAudience, ""},
+		{"a token bound to a key", plain, "JWT", map[string]any{"cnf": map[string]any{"jkt": strings.Repeat("A", 43)}}, oidcauth.ErrTokenType, "Config.DPoP is not set"},
+		{"a token bound to a certificate", plain, "JWT", map[string]any{"cnf": map[string]any{"x5t#S256": strings.Repeat("A", 43)}}, oidcauth.ErrTokenType, "Config.Certificate is not set"},
 		{"an empty subject", plain, "JWT", map[string]any{"sub": ""}, oidcauth.ErrClaim, "a subject of 0 bytes"},
 	} {
 		issuer, _ := newIssuer(t, oidctest.Config{URL: tt.issuer.URL})

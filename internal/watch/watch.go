@@ -4,16 +4,14 @@ package watch
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/authtrace"
-	"github.com/oidcauth/oidcauth/internal/quote"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -107,7 +105,8 @@ func (w *Watch) recover(name string) {
 	if _, before := w.panicked.LoadOrStore(name, true); before {
 		return
 	}
-	defer func() { _ = recover() }() // of the value's own text, or of the program's logger
+	panicked := panics.Error(value)
+	defer func() { _ = recover() }() // of the program's logger
 	w.logger.LogAttrs(context.Background(), slog.LevelError, "a hook of Config.Trace panicked; its further panics are not logged",
-		slog.String("hook", name), slog.String("panic", quote.Value(fmt.Sprint(value))), slog.String("stack", string(debug.Stack())))
+		slog.String("hook", name), slog.String("error", panicked.Error()))
 }
