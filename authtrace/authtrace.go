@@ -31,7 +31,7 @@ import (
 // one delays the hooks behind it and nothing else. Up to 262,144 events wait for their
 // turn; of those beyond Missed tells how many. Close gives waiting events a second.
 //
-// A hook must not call Close, SetIssuers or end a session that it is told of.
+// A hook must not call Close or SetIssuers.
 type Hooks struct {
 	// Decided is called for each token that Authenticate, AuthenticateRequest, the
 	// middlewares or Renew decided about, and for each request without one. The context
