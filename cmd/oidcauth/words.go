@@ -43,6 +43,9 @@ var (
 	// quoted is what somebody wrote, which stays as it is.
 	quoted = `"(?:[^"\\]|\\.)*"`
 
+	// goFunction is how package netip tells of a text that is no address.
+	goFunction = regexp.MustCompile(`netip\.Parse(?:Prefix|Addr)\((` + quoted + `)\): [^;\n]*`)
+
 	fieldPath = regexp.MustCompile(quoted + `|\b(?:Config|Issuer|KeysFrom|AnyIssuer)(?:\.[A-Z]\w*)+`)
 
 	// fieldAlone is a name that is no word, or one that is and stands where a message
@@ -53,6 +56,10 @@ var (
 // inOwnWords puts the fields that a message of the library names into the words of this
 // command.
 func inOwnWords(text string) string {
+	text = goFunction.ReplaceAllString(text, `got $1, want addresses such as "10.0.0.0/8"`)
+	text = strings.ReplaceAll(text, "one of In, All, NotIn, Prefix, Suffix, Present and Absent", `one of "in", "all", "not_in", "prefix", "suffix", "present" and "absent"`)
+	text = strings.NewReplacer("Config.DPoP is not set", "this command takes no proof by a key (DPoP)",
+		"Config.Certificate is not set", "this command takes no proof by a certificate").Replace(text)
 	text = fieldPath.ReplaceAllStringFunc(text, func(path string) string {
 		if word, known := settingWords[path]; known {
 			return word

@@ -20,6 +20,10 @@ func TestInOwnWords(t *testing.T) {
 		{"The key is good", "The key is good"},
 		{"Config.Issuers is empty", `--issuer, or "issuers" in the file, is empty`},
 		{"want an Origin of Config.Origins, where", `want an Origin of --allow-origin, or "allow_origins" of "local_issuer" in the file, where`},
+		{`line 1: proxies[0]: netip.ParsePrefix("x"): no '/'`, `line 1: proxies[0]: got "x", want addresses such as "10.0.0.0/8"`},
+		{"claim rule a: got 0 demands, want one of In, All, NotIn, Prefix, Suffix, Present and Absent",
+			`claim rule a: got 0 demands, want one of "in", "all", "not_in", "prefix", "suffix", "present" and "absent"`},
+		{"a bearer token: Config.DPoP is not set", "a bearer token: this command takes no proof by a key (DPoP)"},
 		{"whom Issuer.Supplement asks", "whom Issuer.Supplement asks"},
 		{`got "Config.Origins" and "a \" TokenTypes"`, `got "Config.Origins" and "a \" TokenTypes"`},
 		{`mapper "Subject (sub)", or name another claim in Issuer.Subject`, `mapper "Subject (sub)", or name another claim in "subject"`},
@@ -40,6 +44,8 @@ func TestOwnWords_Errors(t *testing.T) {
 		want string
 	}{
 		{"http", []string{"--config", writeFile(t, "config.json", `{"issuers": [{"url": "http://id.example.com", "audiences": ["a"]}]}`)}, `"insecure_http_hosts"`},
+		{"a proxy that is none", []string{"--config", writeFile(t, "config.json", `{"proxies": ["x"]}`)}, `want addresses such as "10.0.0.0/8"`},
+		{"no demand", []string{"--config", writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com", "audiences": ["a"], "claim_rules": [{"claim": ["a"]}]}]}`)}, `"not_in"`},
 		{"http by a flag", []string{"--issuer", "http://id.example.com", "--audience", "a"}, "--allow-insecure-http"},
 		{"no audience", []string{"--config", writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com"}]}`)}, `"audiences"`},
 		{"a discovery document", []string{"--issuer", "https://id.example.com/.well-known/openid-configuration", "--audience", "a"}, `write "https://id.example.com"`},
