@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,7 +50,12 @@ func TestTrace_Decided(t *testing.T) {
 			}
 			return nil, nil
 		}
-		cfg.Trace = &authtrace.Hooks{Decided: w.decided}
+		var d diary
+		cfg.Trace = &authtrace.Hooks{
+			Decided:     w.decided,
+			KeysFetched: func(f authtrace.KeyFetch) { d.note("fetched " + f.Issuer) },
+			KeysState:   func(s authtrace.KeyState) { d.note("state " + s.Issuer) },
+		}
 		a := newAuthenticator(t, cfg)
 		good := issuer.Token(nil)
 		for _, tt := range []struct {
@@ -87,6 +93,12 @@ func TestTrace_Decided(t *testing.T) {
 			if text := fmt.Sprint(w.last); strings.Contains(text, oidctest.DefaultSubject) || strings.Contains(text, tt.token) && len(tt.token) > 1 {
 				t.Errorf("%s: told of the token or its claims: %s", tt.name, text)
 			}
+		}
+		a.Close()
+		slices.Sort(d.lines)
+		want := []string{"fetched ", "fetched " + issuer.URL(), "state ", "state " + issuer.URL()}
+		if got := slices.Compact(d.lines); !slices.Equal(got, want) {
+			t.Errorf("told of keys: %q, want %q", got, want)
 		}
 	})
 }
