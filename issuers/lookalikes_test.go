@@ -149,6 +149,11 @@ var lookalikes = []lookalike{
 	{"no audience granted", "OryHydra", "access token without audience", nil, nil, oidcauth.ErrAudience},
 	{"no audience at all", "OryHydra", "access token", nil, claims{"aud": nil}, oidcauth.ErrAudience},
 	{"an ID token", "OryHydra", "access token", nil, claims{"client_id": nil, "scp": nil}, oidcauth.ErrRule},
+	{"a client that took a person's name", "OryHydra", "access token of a service", nil, claims{"sub": "user-uuid", "client_id": "user-uuid"}, oidcauth.ErrRule},
+	{"another client", "OryHydra", "access token", nil, claims{"client_id": "other"}, nil},
+	{"a person", "OryHydraService", "access token", nil, nil, oidcauth.ErrRule},
+	{"a person who signed in with the client", "OryHydraService", "access token of a service", nil, claims{"sub": "user-uuid"}, oidcauth.ErrRule},
+	{"a person who took the client's name", "OryHydraService", "access token", nil, claims{"sub": "importer"}, oidcauth.ErrRule},
 
 	{"an ID token", "SpringAccess", "ID token", nil, nil, oidcauth.ErrRule},
 	{"an ID token without nonce", "SpringAccess", "ID token", nil, claims{"nonce": nil}, oidcauth.ErrRule},
