@@ -247,6 +247,8 @@ var lookalikes = []lookalike{
 	{"signed with the channel's secret", "LINE", "ID token of the web flow", nil, nil, oidcauth.ErrAlgorithm},
 	{"another channel", "LINE", "ID token", nil, claims{"aud": "987"}, oidcauth.ErrAudience},
 	{"an ID token", "PingFederate", "ID token", nil, claims{"aud": "my-db"}, oidcauth.ErrRule},
+	{"a client for itself", "PingFederate", "access token", nil, claims{"sub": "app"}, oidcauth.ErrRule},
+	{"a client for itself, with words before its name", "PingFederate", "access token", nil, claims{"sub": "client|app"}, nil},
 	{"another API", "PingFederate", "access token", nil, claims{"aud": "other"}, oidcauth.ErrAudience},
 	{"scopes in an array", "PingFederate", "access token", nil, claims{"scope": []string{"openid"}}, nil},
 	{"an access token", "ADFS", "access token", nil, nil, oidcauth.ErrUnknownIssuer},
