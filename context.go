@@ -222,7 +222,7 @@ func callerAddrOf(ctx context.Context) netip.Addr {
 }
 
 // A ClaimRule is a demand on one claim, as data. It demands one thing: exactly
-// one of In, All, NotIn, Prefix, Suffix, Present and Absent is set. A demand for
+// one of In, All, NotIn, Prefix, Suffix, Differs, Present and Absent is set. A demand for
 // several is several rules.
 //
 // The values of a claim are the string itself, the strings of an array, or the
@@ -253,6 +253,12 @@ type ClaimRule struct {
 
 	// Suffix demands that one value of the claim at least ends with one of these.
 	Suffix []string `json:"suffix,omitempty"`
+
+	// Differs demands that the claim and the one that it names are both there, and that
+	// no value of the one is a value of the other: {"client_id"} at "sub" keeps out the
+	// tokens that a client gets for itself, whose subject is the client's ID at many
+	// issuers, in one space with people's names.
+	Differs Path `json:"differs,omitempty"`
 
 	// Present demands that the claim is there and holds something: that it is not
 	// null and no empty string, array or object.
@@ -316,7 +322,7 @@ func (r *ClaimRule) validate() error {
 		return errors.New("claim rule: the path to the claim is empty or has an empty name")
 	}
 	demands := 0
-	for _, set := range []bool{r.In != nil, r.All != nil, r.NotIn != nil, r.Prefix != nil, r.Suffix != nil, r.Present, r.Absent} {
+	for _, set := range []bool{r.In != nil, r.All != nil, r.NotIn != nil, r.Prefix != nil, r.Suffix != nil, r.Differs != nil, r.Present, r.Absent} {
 		if set {
 			demands++
 		}
@@ -324,11 +330,13 @@ func (r *ClaimRule) validate() error {
 	kind, values := r.compared()
 	switch {
 	case demands != 1:
-		return fmt.Errorf("claim rule %s: got %d demands, want one of In, All, NotIn, Prefix, Suffix, Present and Absent", r.Claim, demands)
+		return fmt.Errorf("claim rule %s: got %d demands, want one of In, All, NotIn, Prefix, Suffix, Differs, Present and Absent", r.Claim, demands)
 	case kind != "" && len(values) == 0:
 		return fmt.Errorf("claim rule %s %s: no values", r.Claim, kind)
 	case (r.Prefix != nil || r.Suffix != nil) && slices.Contains(values, ""):
 		return fmt.Errorf("claim rule %s: an empty %s demands nothing", r.Claim, kind)
+	case r.Differs != nil && (!r.Differs.IsValid() || slices.Equal(r.Differs, r.Claim)):
+		return fmt.Errorf("claim rule %s: Differs is %q, want the path to another claim", r.Claim, r.Differs)
 	case r.Optional && (kind == "" || r.NotIn != nil):
 		return fmt.Errorf("claim rule %s: Optional is for In, All, Prefix and Suffix", r.Claim)
 	}
@@ -354,6 +362,8 @@ func (r *ClaimRule) demand() policy.Demand {
 		d.Kind = policy.Present
 	case r.Absent:
 		d.Kind = policy.Absent
+	case r.Differs != nil:
+		d.Kind, d.Other = policy.Differs, slices.Clone(r.Differs)
 	default:
 		var values []string
 		d.Kind, values = r.compared()

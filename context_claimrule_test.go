@@ -78,6 +78,59 @@ func TestClaimRule(t *testing.T) {
 	}
 }
 
+// A token that a client got for itself is refused where the subject has to differ from
+// the client, in a description and as a rule of a program's own.
+func TestClaimRule_Differs(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`{"claim": ["sub"], "differs": ["client_id"]}`:                            true,
+		`{"claim": ["sub"], "differs": []}`:                                       false,
+		`{"claim": ["sub"], "differs": ["sub"]}`:                                  false,
+		`{"claim": ["sub"], "differs": [""]}`:                                     false,
+		`{"claim": ["sub"], "differs": ["client_id"], "not_in": ["a"]}`:           false,
+		`{"claim": ["sub"], "differs": ["client_id"], "optional": true}`:          false,
+		`{"claim": ["sub"], "in": ["a"], "or": [{"claim":["sub"],"differs":[]}]}`: false,
+	} {
+		var rule oidcauth.ClaimRule
+		if err := json.Unmarshal([]byte(text), &rule); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := rule.Rule(); (err == nil) != want {
+			t.Errorf("%s: Rule() error = %v, want a good rule: %t", text, err, want)
+		}
+	}
+	differs := oidcauth.ClaimRule{Claim: oidcauth.Path{"sub"}, Differs: oidcauth.Path{"client_id"}}
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	open := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	trusted.ClaimRules = []oidcauth.ClaimRule{differs}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	rule, err := differs.Rule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name   string
+		claims map[string]any
+		good   bool
+	}{
+		{"a person", map[string]any{"client_id": "web"}, true},
+		{"a client", map[string]any{"client_id": "alice"}, false},
+		{"no client", nil, false},
+	} {
+		token := issuer.Token(row.claims)
+		if _, err := a.Authenticate(t.Context(), token); (err == nil) != row.good || !row.good && !errors.Is(err, oidcauth.ErrRule) {
+			t.Errorf("%s: Authenticate() error = %v, want accepted: %t", row.name, err, row.good)
+		}
+		c, err := open.Authenticate(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := oidcauth.Require(oidcauth.NewContext(t.Context(), c), rule); (err == nil) != row.good || !row.good && !errors.Is(err, oidcauth.ErrForbidden) {
+			t.Errorf("%s: Require() error = %v, want allowed: %t", row.name, err, row.good)
+		}
+	}
+}
+
 // A rule of a program's own is refused where it demands nothing, and without a
 // supplement nobody satisfies what is demanded of one, not even that it lacks a claim.
 func TestClaimRule_Rule(t *testing.T) {

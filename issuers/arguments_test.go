@@ -92,6 +92,8 @@ func TestArguments(t *testing.T) {
 		{`WorkOS("../other")`, "issuers.WorkOS: client ID"},
 		{`OryHydra("hydra.example.com", "x")`, "issuers.OryHydra: issuer"},
 		{`OryHydra("https://hydra.example.com")`, "Audiences is empty"},
+		{`OryHydraService("hydra.example.com", "x", "app")`, "issuers.OryHydraService: issuer"},
+		{`OryHydraService("https://hydra.example.com", "x")`, "client_id in: no values"},
 		{`SpringAccess("auth.example.com", "x")`, "issuers.SpringAccess: issuer"},
 		{`SpringID("auth.example.com", "x")`, "issuers.SpringID: issuer"},
 		{`SpringID("https://auth.example.com")`, "Audiences is empty"},

@@ -34,7 +34,7 @@ var functions = map[string]any{
 	"CircleCI": issuers.CircleCI, "Buildkite": issuers.Buildkite, "CloudIAP": issuers.CloudIAP,
 	"FirebaseAppCheck": issuers.FirebaseAppCheck, "LINE": issuers.LINE, "PingFederate": issuers.PingFederate,
 	"ADFS": issuers.ADFS, "AzureB2C": issuers.AzureB2C,
-	"OryHydra": issuers.OryHydra, "SpacetimeAuth": issuers.SpacetimeAuth, "Supabase": issuers.Supabase,
+	"OryHydra": issuers.OryHydra, "OryHydraService": issuers.OryHydraService, "SpacetimeAuth": issuers.SpacetimeAuth, "Supabase": issuers.Supabase,
 	"Twitch": issuers.Twitch, "WorkOS": issuers.WorkOS, "Zitadel": issuers.Zitadel,
 }
 

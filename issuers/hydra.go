@@ -6,8 +6,8 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-// OryHydra describes an Ory Hydra server or an Ory Network project, by its issuer
-// as configured ("https://slug.projects.oryapis.com") and the audiences of the
+// OryHydra describes the people of an Ory Hydra server or an Ory Network project, by its
+// issuer as configured ("https://slug.projects.oryapis.com") and the audiences of the
 // API.
 //
 // Send the access token. Hydra's are opaque unless strategies.access_token is
@@ -15,8 +15,10 @@ import (
 // granted it: such tokens are refused. ID tokens are refused, because they have
 // no "client_id".
 //
-// The identity rests on "sub", the subject that your login page accepted; for
-// client credentials the client's ID. Roles are in "ext", "roles", which the
+// The identity rests on "sub", the subject that your login page accepted. A client's own
+// token has its ID there, so that whoever may register a client, and choose its ID, could
+// be anybody: tokens whose subject is their client are refused; see [OryHydraService] for
+// those. Roles are in "ext", "roles", which the
 // consent sets. Lifetime is a setting (ttl.access_token): a socket ends with its
 // token unless the client renews.
 //
@@ -35,8 +37,22 @@ func OryHydra(issuer string, audiences ...string) oidcauth.Issuer {
 	}
 	return oidcauth.Issuer{
 		URL:        issuer,
+		Name:       "access",
 		Audiences:  slices.Clone(audiences),
 		Roles:      []oidcauth.Path{{"ext", "roles"}, {"roles"}},
-		ClaimRules: []oidcauth.ClaimRule{present("client_id")},
+		ClaimRules: []oidcauth.ClaimRule{noClients()},
 	}
+}
+
+// OryHydraService describes clients of a server like that of [OryHydra] which act for
+// themselves (client credentials), by their IDs. Nobody may be able to sign in with them.
+//
+// Send the access token. The identity rests on "sub", the client's ID, behind "client:".
+func OryHydraService(issuer, audience string, clientIDs ...string) oidcauth.Issuer {
+	i := OryHydra(issuer, audience)
+	if !isURL(issuer) {
+		return refused("OryHydraService", "issuer", issuer, "a URL")
+	}
+	asServices(&i, clientIDs, claimIn(clientIDs, "client_id"))
+	return i
 }

@@ -15,8 +15,7 @@ import (
 // tokens unless [KeycloakID] is configured beside it.
 // Without an audience mapper a token names "account" as its audience, and not
 // this server: add the mapper "Audience" to a client scope. The issuer depends on
-// the host name by which Keycloak was asked, unless its host name is fixed
-// (unconfirmed).
+// the host name by which Keycloak was asked, unless its host name is fixed.
 //
 // The identity rests on "sub", the user's ID in the realm, which is stable; for
 // a service it is that of its service account. Roles are the realm's
@@ -31,8 +30,9 @@ import (
 // bound access tokens" are bound to its certificate: both are accepted with proof, by
 // [oidcauth.Config].DPoP and Certificate.
 //
-// Unconfirmed: lightweight access tokens, and tokens without the scope "basic",
-// may have no "sub" and are then refused; the type "at+jwt".
+// Lightweight access tokens of people, and those of a client without the scope "basic",
+// have no "sub", and are refused: turn on "Add to lightweight access token" at the mapper
+// "sub" of that scope.
 func Keycloak(realm string, audiences ...string) oidcauth.Issuer {
 	i := keycloak("Keycloak", realm, audiences)
 	i.Name, i.TokenTypes = "access", []string{"JWT", "at+jwt"}

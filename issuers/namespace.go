@@ -21,6 +21,11 @@ func notClients(clientIDs []string) oidcauth.ClaimRule {
 	return oidcauth.ClaimRule{Claim: oidcauth.Path{"sub"}, NotIn: claimIn(clientIDs).In}
 }
 
+// noClients demands a token that no client got for itself, whichever it is.
+func noClients() oidcauth.ClaimRule {
+	return oidcauth.ClaimRule{Claim: oidcauth.Path{"sub"}, Differs: oidcauth.Path{"client_id"}}
+}
+
 // asServices makes a description one of clients that act for themselves.
 func asServices(i *oidcauth.Issuer, clientIDs []string, rules ...oidcauth.ClaimRule) {
 	i.Name, i.SubjectPrefix = "services", clientPrefix

@@ -18,6 +18,7 @@ var pairs = [][2]string{
 	{"LemonLDAPAccess", "LemonLDAPID"},
 	{"LemonLDAPAccess", "LemonLDAPService"},
 	{"LemonLDAPID", "LemonLDAPService"},
+	{"OryHydra", "OryHydraService"},
 	{"RFC9068", "RFC9068Service"},
 	{"SpringAccess", "SpringID"},
 	{"SpringAccess", "SpringService"},

@@ -14,9 +14,9 @@ import (
 // they are empty at first (unconfirmed). ID tokens have no "client_id", and are refused.
 //
 // The identity rests on "sub", which the manager's attribute contract must have, and be
-// mapped to what never passes to somebody else. In the mapping of client credentials
-// write something before the client's ID that no person's begins with: both are one space
-// otherwise. Roles are what the contract adds: assign Roles. Lifetime is the manager's
+// mapped to what never passes to somebody else. A token whose subject is its client's ID
+// is refused, because a person may have that name: have the mapping of client credentials
+// write something before the ID that no person's begins with. Roles are what the contract adds: assign Roles. Lifetime is the manager's
 // setting.
 func PingFederate(issuer string, audiences ...string) oidcauth.Issuer {
 	if !isURL(issuer) {
@@ -25,6 +25,6 @@ func PingFederate(issuer string, audiences ...string) oidcauth.Issuer {
 	return oidcauth.Issuer{
 		URL:        issuer,
 		Audiences:  slices.Clone(audiences),
-		ClaimRules: []oidcauth.ClaimRule{present("client_id")},
+		ClaimRules: []oidcauth.ClaimRule{noClients()},
 	}
 }

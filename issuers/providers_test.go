@@ -167,6 +167,10 @@ var providers = []provider{
 			subject: "user-uuid", roles: []string{"admin"}, scopes: []string{"openid"},
 		}},
 	}, {
+		call:    `OryHydraService("https://slug.projects.oryapis.com", "https://db.example.com", "importer")`,
+		tokens:  "ory-hydra",
+		accepts: map[string]caller{"access token of a service": {subject: "client:importer", scopes: []string{"write"}}},
+	}, {
 		call:    `SpringAccess("https://auth.example.com", "messaging-client")`,
 		tokens:  "spring",
 		accepts: map[string]caller{"access token": {subject: "user1", scopes: []string{"openid", "message.read"}}},

@@ -67,6 +67,7 @@ var libraryAbout = map[reflect.Type]map[string]string{
 		"not_in":     "no value may be among these",
 		"prefix":     "one value at least must begin with one of these",
 		"suffix":     "one value at least must end with one of these",
+		"differs":    `the path to a claim that must be there, and have no value of this one's, as ["client_id"]`,
 		"present":    "true: it must be there and hold something",
 		"absent":     "true: it must not be there",
 		"optional":   "true: it may be missing",

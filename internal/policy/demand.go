@@ -21,6 +21,7 @@ const (
 	NotIn   Kind = "not in" // none is
 	Prefix  Kind = "prefix" // one value at least begins with one of Values
 	Suffix  Kind = "suffix" // one value at least ends with one of Values
+	Differs Kind = "other than"
 	Present Kind = "present"
 	Absent  Kind = "absent"
 )
@@ -30,8 +31,9 @@ type Demand struct {
 	Claim    claims.Path
 	Kind     Kind
 	Values   []string
-	Optional bool     // a missing claim will do
-	Or       []Demand // any of these will do instead
+	Other    claims.Path // for Differs: the claim that must have no value of this one's
+	Optional bool        // a missing claim will do
+	Or       []Demand    // any of these will do instead
 
 	// Supplement says that the claim is looked for in what supplements the token,
 	// and there alone.
@@ -85,8 +87,36 @@ func (d *Demand) checkAlone(lookup Lookup) error {
 			return fmt.Errorf("claim %s: got %s without anything in it, want a value", d.Claim, m.Kind)
 		}
 		return nil
+	case d.Kind == Differs:
+		return d.checkDiffers(m, lookup)
 	}
 	return d.checkValues(m)
+}
+
+// checkDiffers compares the claim with the other one. Both must have a value, and numbers
+// the one spelling that they have, so that what is alike looks alike.
+func (d *Demand) checkDiffers(m jws.Member, lookup Lookup) error {
+	other, found, err := lookup(d.Other)
+	switch {
+	case err != nil:
+		return fmt.Errorf("claim %s: %w", d.Other, err)
+	case !found:
+		return fmt.Errorf("claim %s is missing, and %s has to differ from it", d.Other, d.Claim)
+	}
+	var values [2][]string
+	for n, of := range []jws.Member{m, other} {
+		path := []claims.Path{d.Claim, d.Other}[n]
+		if values[n], err = plainValues(of); err != nil {
+			return fmt.Errorf("claim %s: %w", path, err)
+		}
+		if len(values[n]) == 0 || hasOtherSpellings(of) {
+			return fmt.Errorf("claim %s: got %s, want a value that can be compared", path, of.Value)
+		}
+	}
+	if slices.ContainsFunc(values[0], func(v string) bool { return slices.Contains(values[1], v) }) {
+		return fmt.Errorf("claim %s: got %s, want other values than those of %s", d.Claim, refusal.QuoteAll(values[0]), d.Other)
+	}
+	return nil
 }
 
 func (d *Demand) checkValues(m jws.Member) error {

@@ -54,6 +54,56 @@ func TestDemand(t *testing.T) {
 	}
 }
 
+// Each shape of a claim beside each of the other that it has to differ from.
+func TestDemand_Differs(t *testing.T) {
+	t.Parallel()
+	demand := policy.Demand{Claim: claims.Path{"sub"}, Kind: policy.Differs, Other: claims.Path{"of", "client"}}
+	for _, tt := range []struct {
+		name, sub, client string // nothing is missing
+		want              bool
+	}{
+		{"different", `"alice"`, `"web"`, true},
+		{"alike", `"web"`, `"web"`, false},
+		{"alike, written otherwise", `"web"`, `"w\u0065b"`, false},
+		{"in another case", `"Web"`, `"web"`, true},
+		{"one of several", `"web"`, `["app","web"]`, false},
+		{"none of several", `"web"`, `["app","other"]`, true},
+		{"several of one", `["alice","web"]`, `"web"`, false},
+		{"a number and its digits", `"7"`, `7`, false},
+		{"another number", `"7"`, `8`, true},
+		{"a number that may be alike", `"7"`, `7.0`, false},
+		{"missing", "", `"web"`, false},
+		{"the other missing", `"alice"`, "", false},
+		{"null", "null", `"web"`, false},
+		{"the other null", `"alice"`, "null", false},
+		{"no values", "[]", `"web"`, false},
+		{"the other without values", `"alice"`, "[ ]", false},
+		{"the other an object", `"alice"`, `{"web":true}`, false},
+	} {
+		payload := `{"of":{}`
+		if tt.client != "" {
+			payload = `{"of":{"client":` + tt.client + `}`
+		}
+		if tt.sub != "" {
+			payload += `,"sub":` + tt.sub
+		}
+		members, err := jws.ParseObject(nil, payload+"}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := demand.Check((&claims.Reader{Members: members}).Lookup, nil); (err == nil) != tt.want {
+			t.Errorf("%s: Check() error = %v, want satisfied %t", tt.name, err, tt.want)
+		}
+	}
+	members, err := jws.ParseObject(nil, `{"of":"a string","sub":"alice"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := demand.Check((&claims.Reader{Members: members}).Lookup, nil); err == nil {
+		t.Error("a path through a string: satisfied")
+	}
+}
+
 func TestMediaType(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

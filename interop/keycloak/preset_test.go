@@ -53,6 +53,37 @@ func TestPreset(t *testing.T) {
 	}
 }
 
+// A client's settings make other access tokens: of the type at+jwt, or lightweight ones,
+// which say of a person nobody's name unless a mapper adds it.
+func TestPreset_Kinds(t *testing.T) {
+	s := running(t)
+	auth, _ := s.authenticator(t)
+	alice := accepts(t, auth, s.alice(t).AccessToken)
+	for _, row := range []struct {
+		name, token string
+		person      bool
+		want        error
+	}{
+		{"type at+jwt", s.aliceBy(t, "rfc9068").AccessToken, true, nil},
+		{"lightweight, of a person", s.aliceBy(t, "light").AccessToken, true, oidcauth.ErrClaim},
+		{"lightweight, of a person, with the mapper", s.aliceBy(t, "light-with-sub").AccessToken, true, nil},
+		{"lightweight, of a service", s.service(t, "light-service"), false, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			claims, err := auth.Authenticate(t.Context(), row.token)
+			if !errors.Is(err, row.want) {
+				t.Fatalf("Authenticate() error = %v, want %v", err, row.want)
+			}
+			if err == nil && row.person != (claims.Identity() == alice.Identity()) {
+				t.Errorf("it is of %q", claims.Subject())
+			}
+			if isRFC9068 := row.name == "type at+jwt"; strings.Contains(trial.Header(t, row.token), "at+jwt") != isRFC9068 {
+				t.Errorf("the token is %s", trial.Header(t, row.token))
+			}
+		})
+	}
+}
+
 // The realm's ID tokens and access tokens, which have the same header and the same
 // caller, are accepted by a description each, with roles of their own.
 func TestPreset_Both(t *testing.T) {

@@ -32,10 +32,13 @@ func keycloakIssuer(url string) oidcauth.Issuer {
 }
 
 // alice gets the tokens of a person: access token, ID token, refresh token.
-func (s *keycloak) alice(t *testing.T) *oauth2.Token {
+func (s *keycloak) alice(t *testing.T) *oauth2.Token { return s.aliceBy(t, "app") }
+
+// aliceBy gets them by the client given.
+func (s *keycloak) aliceBy(t *testing.T, clientID string) *oauth2.Token {
 	t.Helper()
 	config := oauth2.Config{
-		ClientID: "app", Scopes: []string{"openid"},
+		ClientID: clientID, Scopes: []string{"openid"},
 		Endpoint: oauth2.Endpoint{TokenURL: s.endpoint("token"), AuthStyle: oauth2.AuthStyleInParams},
 	}
 	token, err := config.PasswordCredentialsToken(t.Context(), "alice", "alice-password")

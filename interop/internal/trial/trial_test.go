@@ -58,16 +58,17 @@ func TestTrial_Compare(t *testing.T) {
 	}
 	t.Setenv(RecordVariable, "")
 	for _, row := range []struct {
-		name, file, fact, except string
-		want                     int
+		name, file, version, fact, except string
+		want                              int
 	}{
-		{"the same", "example", "fine", "", 0},
-		{"a part of it", "example", "fine", Logout, 0},
-		{"something else", "example", "other", "", 1},
-		{"never recorded", "stranger", "fine", "", 1},
+		{"the same", "example", "1.0", "fine", "", 0},
+		{"a part of it", "example", "1.0", "fine", Logout, 0},
+		{"something else", "example", "1.0", "other", "", 1},
+		{"something else of another version", "example", "1.1", "other", "", 0},
+		{"never recorded", "stranger", "1.0", "fine", "", 1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			tr := in(dir, row.file, "Example", "1.1")
+			tr := in(dir, row.file, "Example", row.version)
 			seeAll(t, tr, row.fact, row.except)
 			if got := tr.Done(0); got != row.want {
 				t.Errorf("Done() = %d, want %d", got, row.want)
