@@ -20,6 +20,8 @@ const (
 	subprotocol = "chat.v1"
 	maxFrame    = 32 << 10
 	closeSlow   = 4008
+
+	maxSubscriptions = 8 // of one client
 )
 
 // A frame is what a client sends: one of Call, View and Run names a function, or
@@ -218,7 +220,7 @@ func (k *socket) renew(ctx context.Context, token string) error {
 func (k *socket) subscribe(from realtime.Caller, tables []string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.subs) >= 8 {
+	if len(k.subs) >= maxSubscriptions {
 		return realtime.ErrArguments
 	}
 	sub, err := k.server.db.Subscribe(from, tables, k.outbox.put)
