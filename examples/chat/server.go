@@ -33,7 +33,7 @@ type config struct {
 	path     string        // of the store
 	warn     time.Duration // what is left of a token when its page is told to renew it
 	client   *http.Client
-	signOut  func(idToken string) string
+	signOut  func(idToken, next string) (page string) // nil if the issuer has no page for it
 	logger   *slog.Logger
 }
 
@@ -52,7 +52,7 @@ type server struct {
 
 // newServer makes a server; ctx bounds what it asks the provider.
 func newServer(ctx context.Context, cfg config) (*server, error) {
-	s := &server{logger: cfg.logger, warn: cfg.warn, issuers: []string{cfg.issuer}}
+	s := &server{logger: cfg.logger, warn: cfg.warn}
 	db, err := realtime.Open(cfg.path, newModule(func(ctx *realtime.ProcedureContext, a Account) error {
 		return s.withdraw(ctx.Context(), a)
 	}))
@@ -92,7 +92,7 @@ func (s *server) authenticate(ctx context.Context, cfg config) error {
 	if err != nil {
 		return errors.Join(err, local.Close())
 	}
-	s.auth = auth
+	s.auth, s.issuers = auth, []string{cfg.issuer, local.Issuer().URL}
 	if s.guests, err = newGuesthouse(s, local, cfg); err == nil {
 		err = s.offerSignIn(ctx, cfg)
 	}
@@ -114,7 +114,7 @@ func (s *server) offerSignIn(ctx context.Context, cfg config) error {
 			ClientID: cfg.clientID, ClientSecret: cfg.secret, RedirectURL: cfg.address + "/callback",
 			Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, oidc.ScopeOfflineAccess, "profile"},
 		},
-		refused: s.refuse, failed: s.signInFailed, warn: cfg.warn, renewed: s.renewSockets, ended: s.endSockets, signOut: cfg.signOut,
+		refused: s.refuse, failed: s.signInFailed, warn: cfg.warn, renewed: s.renewSockets, ended: s.endSockets, signOut: cfg.signOut, home: cfg.address + "/",
 	}
 	return nil
 }
@@ -188,7 +188,7 @@ func (s *server) renewSockets(login, token string) error {
 // endSockets ends a browser's open sockets when it signs out.
 func (s *server) endSockets(login string) {
 	for _, k := range s.sockets.of(login) {
-		k.end(oidcauth.ErrNoToken)
+		k.end(errSignedOut)
 	}
 }
 

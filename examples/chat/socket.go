@@ -75,7 +75,10 @@ type socket struct {
 	subs []*realtime.Subscription
 }
 
-var errSlow = errors.New("the client does not read what it is sent")
+var (
+	errSlow      = errors.New("the client does not read what it is sent")
+	errSignedOut = errors.New("the person has signed out in this browser")
+)
 
 // connect begins one WebSocket, which is served until the client leaves, the server
 // stops, or the client's token would no longer be accepted. It returns at once, so
@@ -250,6 +253,9 @@ func (k *socket) say(v any) {
 func closeCode(cause error) (websocket.StatusCode, string) {
 	if errors.Is(cause, errSlow) {
 		return closeSlow, "too slow: connect again"
+	}
+	if errors.Is(cause, errSignedOut) {
+		return 3000, "you have signed out in another window"
 	}
 	code, reason := oidcauth.CloseCode(cause)
 	return websocket.StatusCode(code), reason
