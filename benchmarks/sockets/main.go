@@ -6,13 +6,15 @@
 // somebody else's.
 //
 //	go run ./benchmarks/sockets
-//	go run ./benchmarks/sockets -rounds 1 -seconds 60 -clients 2000 -rate 10
+//	go run ./benchmarks/sockets -rounds 3 -seconds 60 -clients 2000 -rate 10
+//	go run ./benchmarks/sockets -dir /dev/shm
 //
 // The servers are processes of their own; what the clients use is not theirs. Both
 // check each token's signature by the issuer's key set, issuer and audience, and say
 // with each message whose it is. The chat has each message on disk before anybody
-// sees it; Centrifugo keeps as many in memory. Neither compresses, tells who comes and
-// goes, or logs.
+// sees it, so a disk that is slow for a moment is in its times, but for -dir;
+// Centrifugo keeps as many in memory. Neither compresses, tells who comes and goes, or
+// logs.
 package main
 
 import (
@@ -33,6 +35,7 @@ type settings struct {
 	clients, rate, seconds, bytes, rounds int
 	servers                               string
 	centrifugo                            string // the program
+	dir                                   string // for the servers' files
 }
 
 func main() {
@@ -44,6 +47,7 @@ func main() {
 	flag.IntVar(&s.rounds, "rounds", 1, "rounds, each of which loads every server once")
 	flag.StringVar(&s.servers, "servers", "chat,centrifugo", "`servers` to load")
 	flag.StringVar(&s.centrifugo, "centrifugo", "", "Centrifugo's `program` (default: built from "+centrifugoModule+")")
+	flag.StringVar(&s.dir, "dir", "", "`directory` for the chat's tables (default: the system's for temporary files; /dev/shm keeps them in memory, as Centrifugo does)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -116,7 +120,7 @@ func (s settings) build(dir string) ([]server, error) {
 
 // load starts a server, loads it, and stops it.
 func (s settings) load(ctx context.Context, on server, issuer *idp.Issuer, people []person) (result, error) {
-	dir, err := os.MkdirTemp("", "oidcauth-sockets-data-")
+	dir, err := os.MkdirTemp(s.dir, "oidcauth-sockets-data-")
 	if err != nil {
 		return result{}, err
 	}

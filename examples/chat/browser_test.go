@@ -172,6 +172,7 @@ func TestBrowser_Story(t *testing.T) {
 		chromedp.SendKeys(css("#ask-text"), "shouting"+kb.Enter, chromedp.NodeVisible),
 	)
 	bob.sees("#banner", "alice sent you away: “shouting”")
+	bob.sees("#left", "ended")
 	bob.photo("sent-away")
 	alice.sees("#people", "away")
 	bob.do(chromedp.Click(css("#banner button"), chromedp.NodeVisible))
@@ -275,11 +276,13 @@ func TestBrowser_Phone(t *testing.T) {
 	alice.signIn(w, "alice", "wonderland")
 	alice.writes("A long word: " + strings.Repeat("wide", 60))
 	alice.writes("And a short one.")
-	alice.until(`document.querySelectorAll(".message").length === 2`)
+	alice.sees(".message .body", "And a short one.") // though the first was not answered yet
 	for _, scheme := range []string{"light", "dark"} {
 		alice.do(chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 			_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+				Features: []*emulation.MediaFeature{
+					{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+				},
 			})
 			return err
 		}))
@@ -291,6 +294,44 @@ func TestBrowser_Phone(t *testing.T) {
 	if top := finds[float64](alice, `document.querySelector("#composer").getBoundingClientRect().bottom`); top > 740 {
 		t.Errorf("message field: ends at %.0f pixels, want it in view, above 740", top)
 	}
+	const left = `document.querySelector("#left").getBoundingClientRect().bottom - document.querySelector("#side").getBoundingClientRect().bottom`
+	if hidden := finds[float64](alice, left); hidden > 0 {
+		t.Errorf("what is left of the token: %.0f pixels out of view", hidden)
+	}
+}
+
+// TestBrowser_SignOut: who signs out in one window is told in the other, and who is
+// signed out at the provider is told in every browser.
+func TestBrowser_SignOut(t *testing.T) {
+	open := browsers(t)
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	alice, bob := open(), open()
+	alice.signIn(w, "alice", "wonderland")
+	bob.signIn(w, "bob", "builder")
+	window := bob.window()
+	window.do(chromedp.Navigate(w.address), chromedp.WaitVisible(css("#composer")))
+	window.sees("#state", "live")
+
+	bob.do(chromedp.Click(css("#logout"), chromedp.NodeVisible))
+	window.sees("#banner", "Your session has ended: you have signed out in another window.")
+	window.photo("signed-out-elsewhere")
+	bob.sees("#state", "signed out")
+	alice.sees("#people", "away")
+	alice.sees("#state", "live")
+	if n := len(w.sockets.all()); n != 1 {
+		t.Errorf("sockets: got %d, want alice's alone", n)
+	}
+}
+
+// window opens another window of the same browser.
+func (p *visitor) window() *visitor {
+	p.t.Helper()
+	ctx, cancel := chromedp.NewContext(p.ctx)
+	p.t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		p.t.Fatal(err)
+	}
+	return &visitor{p.t, ctx}
 }
 
 // TestBrowser_Keyboard uses no mouse, and finds a name at everything it can reach.

@@ -445,8 +445,8 @@ func TestOperator(t *testing.T) {
 			if err := json.NewDecoder(response.Body).Decode(&state); err != nil {
 				t.Fatal(err)
 			}
-			if len(state.Sessions) != 1 || state.Sessions[0].Subject != "bob" || len(state.Issuers) != 1 || len(state.Issuers[0].Keys) != 1 {
-				t.Errorf("state: got %+v, want bob's session and the issuer's key", state)
+			if len(state.Sessions) != 1 || state.Sessions[0].Subject != "bob" || len(state.Issuers) != 2 || len(state.Issuers[0].Keys) != 1 || len(state.Issuers[1].Keys) == 0 {
+				t.Errorf("state: got %+v, want bob's session, the issuer's key and those of tickets", state)
 			}
 		})
 	}

@@ -31,7 +31,7 @@ func (cfg *config) embed(ctx context.Context, life time.Duration) error {
 func startProvider(ctx context.Context, address string, life time.Duration) (*provider.Provider, error) {
 	return provider.Start(ctx, provider.Config{
 		Clients: []provider.Client{{
-			ID: "chat", RedirectURIs: []string{address + "/callback"}, TokenLifetime: life,
+			ID: "chat", RedirectURIs: []string{address + "/callback"}, PostLogoutRedirectURIs: []string{address + "/"}, TokenLifetime: life,
 			BackChannelLogoutURI: address + "/backchannel-logout",
 		}},
 		Users: []provider.User{

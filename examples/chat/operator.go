@@ -49,12 +49,18 @@ func (s *server) operate(next http.HandlerFunc) http.HandlerFunc {
 
 func (s *server) operatorState(w http.ResponseWriter, r *http.Request) {
 	state := operatorState{Now: time.Now(), Sessions: []sessionState{}, Refusals: s.refusals.since(time.Now())}
-	for _, k := range s.sockets.all() {
-		claims := k.session.Claims()
+	add := func(id string, since time.Time, session *oidcauth.Session) {
+		claims := session.Claims()
 		state.Sessions = append(state.Sessions, sessionState{
-			Connection: k.id, Identity: claims.Identity(), Issuer: claims.Issuer(), Subject: claims.Subject(),
-			Since: k.since, Expires: claims.Expiry(),
+			Connection: id, Identity: claims.Identity(), Issuer: claims.Issuer(), Subject: claims.Subject(),
+			Since: since, Expires: claims.Expiry(),
 		})
+	}
+	for _, k := range s.sockets.all() {
+		add(k.id, k.since, k.session)
+	}
+	for _, g := range s.guests.all() {
+		add(g.ID.String(), g.since, g.Session)
 	}
 	slices.SortFunc(state.Sessions, func(a, b sessionState) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Connection, b.Connection))

@@ -33,7 +33,7 @@ type config struct {
 	path     string        // of the store
 	warn     time.Duration // what is left of a token when its page is told to renew it
 	client   *http.Client
-	signOut  func(idToken string) string
+	signOut  func(idToken, next string) (page string) // nil if the issuer has no page for it
 	logger   *slog.Logger
 }
 
@@ -44,6 +44,7 @@ type server struct {
 	signIn   *signIn
 	issuers  []string
 	sockets  sockets
+	guests   *guesthouse
 	refusals refusals
 	warn     time.Duration
 	logger   *slog.Logger
@@ -51,7 +52,7 @@ type server struct {
 
 // newServer makes a server; ctx bounds what it asks the provider.
 func newServer(ctx context.Context, cfg config) (*server, error) {
-	s := &server{logger: cfg.logger, warn: cfg.warn, issuers: []string{cfg.issuer}}
+	s := &server{logger: cfg.logger, warn: cfg.warn}
 	db, err := realtime.Open(cfg.path, newModule(func(ctx *realtime.ProcedureContext, a Account) error {
 		return s.withdraw(ctx.Context(), a)
 	}))
@@ -60,8 +61,7 @@ func newServer(ctx context.Context, cfg config) (*server, error) {
 	}
 	s.db = db
 	if err := s.authenticate(ctx, cfg); err != nil {
-		db.Close()
-		return nil, err
+		return nil, errors.Join(err, db.Close())
 	}
 	if _, err := db.Call(realtime.Caller{Context: oidcauth.NewInternalContext(ctx)}, "start", nil); err != nil {
 		return nil, errors.Join(err, s.close())
@@ -72,9 +72,16 @@ func newServer(ctx context.Context, cfg config) (*server, error) {
 // authenticate says whose tokens count, where in a request they are, and how people
 // get them.
 func (s *server) authenticate(ctx context.Context, cfg config) error {
+	local, err := openLocal(cfg)
+	if err != nil {
+		return err
+	}
 	auth, err := oidcauth.New(oidcauth.Config{
-		// An ID token is for the client that people sign in with.
-		Issuers: []oidcauth.Issuer{{URL: cfg.issuer, Audiences: []string{cfg.clientID}, Keys: oidcauth.KeysFrom{InsecureHTTP: cfg.insecure}}},
+		Issuers: []oidcauth.Issuer{
+			// An ID token is for the client that people sign in with.
+			{URL: cfg.issuer, Audiences: []string{cfg.clientID}, Keys: oidcauth.KeysFrom{InsecureHTTP: cfg.insecure}},
+			local.Issuer(),
+		},
 		// A page's WebSocket comes with the cookie, and counts with this Origin
 		// alone. Other clients send a header or a subprotocol.
 		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken, oidcauth.CookieToken(tokenCookie, cfg.address)),
@@ -83,21 +90,31 @@ func (s *server) authenticate(ctx context.Context, cfg config) error {
 		Logger:  cfg.logger,
 	})
 	if err != nil {
-		return err
+		return errors.Join(err, local.Close())
 	}
+	s.auth, s.issuers = auth, []string{cfg.issuer, local.Issuer().URL}
+	if s.guests, err = newGuesthouse(s, local, cfg); err == nil {
+		err = s.offerSignIn(ctx, cfg)
+	}
+	if err != nil {
+		return errors.Join(err, auth.Close(), local.Close())
+	}
+	return nil
+}
+
+// offerSignIn says where people get their tokens.
+func (s *server) offerSignIn(ctx context.Context, cfg config) error {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, cfg.client), cfg.issuer)
 	if err != nil {
-		auth.Close()
 		return err
 	}
-	s.auth = auth
 	s.signIn = &signIn{
-		auth: auth, client: cfg.client, secure: len(cfg.address) > 5 && cfg.address[:5] == "https",
+		auth: s.auth, client: cfg.client, secure: len(cfg.address) > 5 && cfg.address[:5] == "https",
 		oauth: oauth2.Config{
 			ClientID: cfg.clientID, ClientSecret: cfg.secret, RedirectURL: cfg.address + "/callback",
 			Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, oidc.ScopeOfflineAccess, "profile"},
 		},
-		refused: s.refuse, failed: s.signInFailed, warn: cfg.warn, renewed: s.renewSockets, ended: s.endSockets, signOut: cfg.signOut,
+		refused: s.refuse, failed: s.signInFailed, warn: cfg.warn, renewed: s.renewSockets, ended: s.endSockets, signOut: cfg.signOut, home: cfg.address + "/",
 	}
 	return nil
 }
@@ -106,7 +123,7 @@ func (s *server) authenticate(ctx context.Context, cfg config) error {
 // has stopped accepting by then.
 func (s *server) close() error {
 	s.sockets.stop()
-	return errors.Join(s.auth.Close(), s.db.Close())
+	return errors.Join(s.guests.close(), s.auth.Close(), s.db.Close())
 }
 
 // handler returns the routes.
@@ -120,6 +137,7 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("GET /socket", s.identify(s.connect))
 	mux.HandleFunc("GET /operator/state", s.identify(s.operate(s.operatorState)))
 	mux.HandleFunc("POST /operator/revoke", s.identify(s.operate(s.revoke)))
+	s.guests.mount(mux)
 	files, _ := fs.Sub(page, "page")
 	mux.Handle("GET /", secureHeaders(http.FileServerFS(files)))
 	// A page elsewhere can make a browser send cookies with a POST, and not these.
@@ -170,7 +188,7 @@ func (s *server) renewSockets(login, token string) error {
 // endSockets ends a browser's open sockets when it signs out.
 func (s *server) endSockets(login string) {
 	for _, k := range s.sockets.of(login) {
-		k.end(oidcauth.ErrNoToken)
+		k.end(errSignedOut)
 	}
 }
 

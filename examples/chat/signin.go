@@ -36,9 +36,10 @@ type signIn struct {
 	secure  bool                            // cookies for https alone
 	renewed func(login, token string) error // told of each new token
 	refused func(http.ResponseWriter, *http.Request, error)
-	failed  func(*http.Request, error)         // counts and logs a sign-in
-	ended   func(login string)                 // told when a browser signs out
-	signOut func(idToken string) (page string) // where to sign out at the provider; nil for nowhere
+	failed  func(*http.Request, error)               // counts and logs a sign-in
+	ended   func(login string)                       // told when a browser signs out
+	signOut func(idToken, next string) (page string) // where to sign out at the provider; nil for nowhere
+	home    string                                   // where to go on from there
 }
 
 // begin sends the browser to the provider.
@@ -198,7 +199,7 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 	if l := s.login(r); l != nil {
 		l.mu.Lock()
 		if s.signOut != nil {
-			page = s.signOut(l.token)
+			page = s.signOut(l.token, s.home)
 		}
 		l.mu.Unlock()
 		s.logins.remove(l.id)

@@ -20,6 +20,8 @@ const (
 	subprotocol = "chat.v1"
 	maxFrame    = 32 << 10
 	closeSlow   = 4008
+
+	maxSubscriptions = 8 // of one client
 )
 
 // A frame is what a client sends: one of Call, View and Run names a function, or
@@ -73,7 +75,10 @@ type socket struct {
 	subs []*realtime.Subscription
 }
 
-var errSlow = errors.New("the client does not read what it is sent")
+var (
+	errSlow      = errors.New("the client does not read what it is sent")
+	errSignedOut = errors.New("the person has signed out in this browser")
+)
 
 // connect begins one WebSocket, which is served until the client leaves, the server
 // stops, or the client's token would no longer be accepted. It returns at once, so
@@ -218,7 +223,7 @@ func (k *socket) renew(ctx context.Context, token string) error {
 func (k *socket) subscribe(from realtime.Caller, tables []string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.subs) >= 8 {
+	if len(k.subs) >= maxSubscriptions {
 		return realtime.ErrArguments
 	}
 	sub, err := k.server.db.Subscribe(from, tables, k.outbox.put)
@@ -248,6 +253,9 @@ func (k *socket) say(v any) {
 func closeCode(cause error) (websocket.StatusCode, string) {
 	if errors.Is(cause, errSlow) {
 		return closeSlow, "too slow: connect again"
+	}
+	if errors.Is(cause, errSignedOut) {
+		return 3000, "you have signed out in another window"
 	}
 	code, reason := oidcauth.CloseCode(cause)
 	return websocket.StatusCode(code), reason

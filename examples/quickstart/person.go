@@ -46,7 +46,7 @@ func (p *person) refreshed(ctx context.Context) (string, error) {
 // signOut opens the provider's address for signing out, as the app's button
 // does. The provider tells the database before the page comes up.
 func (p *person) signOut(ctx context.Context, from *provider.Provider) error {
-	if err := p.browser.Open(ctx, from.SignOutURL(p.tokens.IDToken)); err != nil {
+	if err := p.browser.Open(ctx, from.SignOutURL(p.tokens.IDToken, "")); err != nil {
 		return fmt.Errorf("%s signs out: %w", p.name, err)
 	}
 	return nil

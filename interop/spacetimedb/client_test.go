@@ -77,7 +77,7 @@ type event struct{ Event, Identity, Connection, Token, Message string }
 type client struct {
 	t      *testing.T
 	events chan event
-	stdin  io.Closer
+	stdin  io.WriteCloser
 	stderr bytes.Buffer
 }
 

@@ -71,6 +71,9 @@ function closed(event, refused) {
 
 function ended(reason, offer, act) {
   $('text').disabled = true;
+  expires = 0;
+  $('left').textContent = 'ended';
+  $('life').value = 0;
   banner(reason, offer, act);
 }
 
@@ -329,13 +332,18 @@ setInterval(tick, 1000);
 $('composer').onsubmit = async event => {
   event.preventDefault();
   const text = $('text').value.trim();
-  if (text && await act('call', 'send', { text })) $('text').value = '';
+  if (!text) return;
+  $('text').value = ''; // at once: the next may be typed before this one is answered
+  if (!await act('call', 'send', { text })) $('text').value ||= text;
 };
 
 $('rename').onclick = async () => {
   const name = await ask('What shall we call you?', 'Name', 'Save', people.get(me.identity)?.name ?? '', 40);
   if (name) act('call', 'set_name', { name });
 };
+
+// On a phone what is left of the token is worth more room than who else is here.
+if (matchMedia('(max-width: 760px)').matches) $('people-box').open = false;
 
 $('logout').onclick = async () => {
   const answer = await fetch('logout', { method: 'POST' });

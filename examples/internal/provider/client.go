@@ -35,6 +35,9 @@ type Client struct {
 	Key *jose.JSONWebKey
 	// RedirectURIs may be plain http on loopback, where any port matches.
 	RedirectURIs []string
+	// PostLogoutRedirectURIs are where a browser may go on once its person has
+	// signed out.
+	PostLogoutRedirectURIs []string
 	// Audiences are whom its tokens are for. An ID token is for the client
 	// besides; an access token is for the client only if this is empty.
 	Audiences []string
@@ -73,7 +76,7 @@ var _ op.Client = registration{}
 
 func (r registration) GetID() string                    { return r.client.ID }
 func (r registration) RedirectURIs() []string           { return r.client.RedirectURIs }
-func (r registration) PostLogoutRedirectURIs() []string { return r.client.RedirectURIs }
+func (r registration) PostLogoutRedirectURIs() []string { return r.client.PostLogoutRedirectURIs }
 func (r registration) LoginURL(request string) string   { return "/login?request=" + request }
 func (r registration) IDTokenLifetime() time.Duration   { return r.client.tokenLifetime() }
 func (r registration) ClockSkew() time.Duration         { return 0 }

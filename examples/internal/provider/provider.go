@@ -120,9 +120,15 @@ func (p *Provider) Issuer() string { return p.issuer }
 // TokenURL returns the address of the token endpoint.
 func (p *Provider) TokenURL() string { return p.op.TokenEndpoint().Absolute(p.issuer) }
 
-// SignOutURL returns the address that ends the login that an ID token is of.
-func (p *Provider) SignOutURL(idToken string) string {
-	return p.op.EndSessionEndpoint().Absolute(p.issuer) + "?" + url.Values{"id_token_hint": {idToken}}.Encode()
+// SignOutURL returns the address that ends the login that an ID token is of. From
+// there the browser goes on to next, one of the client's PostLogoutRedirectURIs; empty
+// means that it stays.
+func (p *Provider) SignOutURL(idToken, next string) string {
+	query := url.Values{"id_token_hint": {idToken}}
+	if next != "" {
+		query.Set("post_logout_redirect_uri", next)
+	}
+	return p.op.EndSessionEndpoint().Absolute(p.issuer) + "?" + query.Encode()
 }
 
 // Rotate makes a new signing key, publishes it and signs with it from now on;
