@@ -23,7 +23,7 @@ import (
 )
 
 // bound gets an access token that Keycloak binds to the prover's key.
-func (s *server) bound(t *testing.T, p *oidctest.Prover) string {
+func (s *keycloak) bound(t *testing.T, p *oidctest.Prover) string {
 	t.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"prover"}, "client_secret": {"prover-secret"}}
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.endpoint("token"), strings.NewReader(form.Encode()))
@@ -59,7 +59,7 @@ type node struct {
 
 // newNode makes a server that accepts the realm's tokens, at /call and at the socket
 // /subscribe, on which a client renews with a token and a proof.
-func (s *server) newNode(t *testing.T, proofs dpop.Config) *node {
+func (s *keycloak) newNode(t *testing.T, proofs dpop.Config) *node {
 	t.Helper()
 	verifier, err := dpop.New(proofs)
 	if err != nil {
