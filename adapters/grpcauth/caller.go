@@ -4,8 +4,12 @@ import (
 	"context"
 	"net/http"
 
+	"google.golang.org/grpc"
+	transport "google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // withCaller gives a call's context the address that the call came from, as an
@@ -24,4 +28,40 @@ func (g *Guard) withCaller(ctx context.Context) context.Context {
 		}
 	}
 	return g.auth.CallerContext(r.WithContext(ctx))
+}
+
+// complete adds to what came beside a token what the call and its connection say.
+func (g *Guard) complete(ctx context.Context, p *possession.Proof, method string) {
+	scheme, authority := "http", ""
+	if conn, ok := peer.FromContext(ctx); ok {
+		if tls, ok := conn.AuthInfo.(transport.TLSInfo); ok {
+			scheme = "https"
+			if chain := tls.State.PeerCertificates; len(chain) > 0 {
+				p.Certificate = chain[0]
+			}
+		}
+	}
+	if md, ok := metadata.FromIncomingContext(ctx); ok {
+		if values := md.Get(":authority"); len(values) == 1 {
+			authority = values[0]
+		}
+	}
+	p.Method, p.URL = http.MethodPost, scheme+"://"+authority+method
+}
+
+// offerNonce tells a client that proves its key the nonce for its next proof.
+func (g *Guard) offerNonce(ctx context.Context, p possession.Proof, err error) {
+	if g.dpop == nil || !p.IsDPoP() {
+		return
+	}
+	nonce := g.dpop.Nonce()
+	if nonce == "" {
+		return
+	}
+	// An error says that the call is over, or none of gRPC's, and nobody is told.
+	if pair := metadata.Pairs(keyNonce, nonce); err == nil {
+		grpc.SetHeader(ctx, pair)
+	} else {
+		grpc.SetTrailer(ctx, pair)
+	}
 }

@@ -19,6 +19,10 @@
 // The same token in both, or twice in one, is one token. Two that differ are
 // refused as malformed, and the gateway's copy alone is no token.
 //
+// A token that is bound to a key or a certificate needs proof: see [Config.DPoP] for
+// keys. The certificate is that of the call's own connection; what a proxy says of one
+// does not count here.
+//
 // # Streams
 //
 // A stream has an [oidcauth.Session]: it lasts as long as its token would be
@@ -61,6 +65,8 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // Config says how calls are authenticated.
@@ -75,6 +81,14 @@ type Config struct {
 	// a token.
 	Optional func(method string) bool
 
+	// DPoP is the Verifier of the Authenticator, oidcauth.Config.DPoP, where calls may
+	// have tokens that are bound to a key (RFC 9449): "authorization: DPoP <token>" with
+	// the proof in "dpop", for the method POST and the address of the call, as in
+	// https://db.example.com/package.Service/Method. A client that needs a nonce finds
+	// it in "dpop-nonce" of the header, or with a refusal of the trailer. Nil means that
+	// the scheme DPoP is none.
+	DPoP *dpop.Verifier
+
 	// Logger gets a line for each call that is refused, with what exactly was got
 	// and wanted, which the client is not told. Nil means no logging.
 	Logger *slog.Logger
@@ -85,6 +99,7 @@ type Guard struct {
 	auth     *oidcauth.Authenticator
 	optional func(method string) bool
 	logger   *slog.Logger
+	dpop     *dpop.Verifier // nil if the scheme is none
 }
 
 // New checks the configuration. Without an Authenticator it is an error.
@@ -92,7 +107,7 @@ func New(cfg Config) (*Guard, error) {
 	if cfg.Authenticator == nil {
 		return nil, errors.New("grpcauth: Config.Authenticator is missing")
 	}
-	g := &Guard{auth: cfg.Authenticator, optional: cfg.Optional, logger: cfg.Logger}
+	g := &Guard{auth: cfg.Authenticator, optional: cfg.Optional, logger: cfg.Logger, dpop: cfg.DPoP}
 	if g.optional == nil {
 		g.optional = func(string) bool { return false }
 	}
@@ -120,14 +135,16 @@ func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 // authenticate returns the context without the token, and the claims of it: nil
 // for a caller without one, where that is fine.
 func (g *Guard) authenticate(ctx context.Context, method string) (context.Context, *oidcauth.Claims, error) {
-	ctx, token, err := takeToken(g.withCaller(ctx))
+	ctx, token, proof, err := g.takeToken(g.withCaller(ctx))
 	switch {
 	case errors.Is(err, oidcauth.ErrNoToken) && g.optional(method):
 		return ctx, nil, nil
 	case err != nil:
 		return ctx, nil, err
 	}
-	claims, err := g.auth.Authenticate(ctx, token)
+	g.complete(ctx, &proof, method)
+	claims, err := g.auth.Authenticate(possession.NewContext(ctx, proof), token)
+	g.offerNonce(ctx, proof, err)
 	return ctx, claims, err
 }
 

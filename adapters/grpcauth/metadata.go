@@ -10,10 +10,14 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 const (
 	keyAuthorization = "authorization"
+	keyProof         = "dpop"
+	keyNonce         = "dpop-nonce"
+	schemeDPoP       = "DPoP"
 
 	// keyGateway is where grpc-gateway leaves a second copy of the header that it
 	// has translated to keyAuthorization.
@@ -23,10 +27,20 @@ const (
 // takeToken takes the token out of the incoming metadata, by the same rules as
 // out of an HTTP request. Only "authorization" counts; what grpc-gateway's copy
 // says must be no other token, and the token leaves every other key, too.
-func takeToken(ctx context.Context) (context.Context, string, error) {
+func (g *Guard) takeToken(ctx context.Context) (context.Context, string, possession.Proof, error) {
 	md, _ := metadata.FromIncomingContext(ctx) // a copy, its keys in lower case
-	token, err := bearer(credentials(md))
+	proof := possession.Proof{Scheme: "Bearer"}
+	values := credentials(md)
 	changed := false
+	if g.dpop != nil && slices.ContainsFunc(values, isDPoP) {
+		proof = possession.Proof{Scheme: schemeDPoP, DPoP: strings.Join(md[keyProof], ",")} // of several a malformed one
+		values = asBearer(values)
+		for _, key := range []string{keyAuthorization, keyGateway} {
+			changed = keep(md, key, func(value string) (string, bool) { return value, !isDPoP(value) }) || changed
+		}
+		delete(md, keyProof)
+	}
+	token, err := bearer(values)
 	for _, key := range []string{keyAuthorization, keyGateway} {
 		changed = removeBearer(md, key) || changed
 	}
@@ -36,7 +50,24 @@ func takeToken(ctx context.Context) (context.Context, string, error) {
 	if changed {
 		ctx = metadata.NewIncomingContext(ctx, md)
 	}
-	return ctx, token, err
+	return ctx, token, proof, err
+}
+
+// isDPoP reports whether a value is a token under the scheme DPoP.
+func isDPoP(value string) bool {
+	scheme, _, _ := strings.Cut(value, " ")
+	return strings.EqualFold(scheme, schemeDPoP)
+}
+
+// asBearer returns the one value with the scheme Bearer in place of DPoP, by whose
+// rules the token is read. Of several none is the token: what is bound is not a bearer
+// token as well.
+func asBearer(values []string) []string {
+	if len(values) > 1 {
+		return []string{"Bearer several values"}
+	}
+	_, token, _ := strings.Cut(values[0], " ")
+	return []string{"Bearer " + token}
 }
 
 // credentials are what the call says in "authorization", and what grpc-gateway

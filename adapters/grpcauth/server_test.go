@@ -41,10 +41,18 @@ type world struct {
 // newWorld starts a server with the handlers; nil ones answer with the subject.
 func newWorld(t testing.TB, cfg grpcauth.Config, u unaryHandler, s streamHandler) *world {
 	t.Helper()
+	return newWorldWith(t, cfg, func(*oidcauth.Config) {}, u, s)
+}
+
+// newWorldWith is newWorld with another configuration of the Authenticator.
+func newWorldWith(t testing.TB, cfg grpcauth.Config, change func(*oidcauth.Config), u unaryHandler, s streamHandler) *world {
+	t.Helper()
 	w := &world{t: t, issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}})}
-	auth, err := oidcauth.New(oidcauth.Config{
+	trust := oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: w.issuer.URL(), Audiences: []string{audience}}}, Client: w.issuer.Client(),
-	})
+	}
+	change(&trust)
+	auth, err := oidcauth.New(trust)
 	if err != nil {
 		t.Fatal(err)
 	}
