@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -224,7 +225,7 @@ type Issuer struct {
 	AnswerAge time.Duration `json:"-"`
 }
 
-// validate reports the first contradiction in the issuer's description.
+// validate reports the contradictions in the issuer's description, all at once.
 func (i *Issuer) validate() error {
 	for _, name := range append([]string{i.URL}, i.Aliases...) {
 		if err := policy.CheckIssuerName(name); err != nil {
@@ -234,12 +235,11 @@ func (i *Issuer) validate() error {
 	checks := []func() error{
 		i.checkDescription, i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkBound, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement,
 	}
+	var wrong []error
 	for _, check := range checks {
-		if err := check(); err != nil {
-			return err
-		}
+		wrong = append(wrong, check())
 	}
-	return nil
+	return errors.Join(wrong...)
 }
 
 // checkDescription checks what tells the description from others.

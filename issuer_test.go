@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
@@ -578,5 +579,18 @@ func TestAliases_Renamed(t *testing.T) {
 				t.Errorf("identities = %q, want the same by both names", identities)
 			}
 		})
+	}
+}
+
+// TestNew_AllContradictions: a mistake in a description does not hide the next.
+func TestNew_AllContradictions(t *testing.T) {
+	t.Parallel()
+	_, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{
+		URL: "https://a.example", Algorithms: []string{"HS256"}, LogoutBy: "jti", Leeway: time.Hour,
+	}}})
+	for _, want := range []string{"Audiences is empty", `"HS256"`, `"jti"`, "Leeway"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New() error = %v, want it to say %q", err, want)
+		}
 	}
 }

@@ -10,7 +10,7 @@ import (
 
 const (
 	// defaultAdminAddr is where the admin listener is unless the file says otherwise.
-	defaultAdminAddr = "127.0.0.1:8081"
+	defaultAdminAddr = "127.0.0.1:9080"
 
 	// unixPrefix stands before the name of a socket, in place of an address.
 	unixPrefix = "unix:"
@@ -18,7 +18,7 @@ const (
 
 // adminConfig is "admin" of the configuration file.
 type adminConfig struct {
-	Addr        string       `json:"addr" about:"where it listens, as \"127.0.0.1:8081\", which it does without it, or \"unix:/run/oidcauth/admin\"; an address that other machines reach needs \"tls\""`
+	Addr        string       `json:"addr" about:"where it listens, as \"127.0.0.1:9080\", which it does without it, or \"unix:/run/oidcauth/admin\"; an address that other machines reach needs \"tls\""`
 	SecretFile  fileName     `json:"secret_file" about:"a file with a secret of 32 characters at least, for Authorization: Bearer; read again when it changes"`
 	Bearer      *adminBearer `json:"bearer" about:"whose tokens are as good as the secret"`
 	OpenMetrics bool         `json:"open_metrics" about:"true to show /metrics there to whoever reaches it"`

@@ -47,13 +47,30 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 
 // tryLibrary reports what the library finds wrong with a configuration.
 func (f *serveFlags) tryLibrary(cfg oidcauth.Config) error {
-	if len(cfg.Issuers) == 0 && cfg.AnyIssuer == nil {
-		return nil // of a local issuer alone, which is not there yet
-	}
 	cfg.KeyCacheDir, cfg.KeepWarm = "", false
+	// The issuers of a file may be wrong in one way, and the rest of it in another.
+	rest := cfg
+	rest.Issuers = []oidcauth.Issuer{{URL: "https://issuer.invalid", InsecureAnyAudience: true}}
+	var wrong several
+	wrong.add(tryNew(rest))
+	if len(cfg.Issuers) > 0 && len(wrong) == 0 { // none: a local issuer, which is not there yet
+		if err := tryNew(cfg); err != nil {
+			wrong.add(f.whichIssuers(cfg, err))
+		}
+	} else if len(wrong) > 0 {
+		wrong.add(f.whichIssuers(cfg, nil))
+	}
+	if len(wrong) == 0 {
+		return nil
+	}
+	return wrong
+}
+
+// tryNew reports what [oidcauth.New] does, and leaves nothing behind.
+func tryNew(cfg oidcauth.Config) error {
 	auth, err := oidcauth.New(cfg)
 	if err != nil {
-		return f.whichIssuers(cfg, err)
+		return err
 	}
 	return auth.Close()
 }
@@ -63,16 +80,14 @@ func (f *serveFlags) tryLibrary(cfg oidcauth.Config) error {
 func (f *serveFlags) whichIssuers(cfg oidcauth.Config, err error) error {
 	var wrong several
 	for i, issuer := range cfg.Issuers {
-		auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, Leeway: cfg.Leeway, DPoP: cfg.DPoP, Certificate: cfg.Certificate})
-		if err == nil {
-			auth.Close()
-			continue
+		alone := oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, Leeway: min(cfg.Leeway, 0)}
+		for _, err := range each(tryNew(alone)) {
+			text := strings.TrimPrefix(err.Error(), "oidcauth: ")
+			if i < f.described {
+				text = fmt.Sprintf("%s: issuers[%d]: %s", f.config, i, text)
+			}
+			wrong.add(errors.New(text))
 		}
-		text := strings.TrimPrefix(err.Error(), "oidcauth: ")
-		if i < f.described {
-			text = fmt.Sprintf("%s: issuers[%d]: %s", f.config, i, text)
-		}
-		wrong.add(errors.New(text))
 	}
 	if len(wrong) == 0 {
 		return err

@@ -21,11 +21,11 @@ func TestServe_Check(t *testing.T) {
 			[]string{"serve.json: line 1: adr: there is no such member; did you mean addr?", "issuers[0].url: got a number", "token_places: the Authorization header is ignored"},
 		},
 		{
-			"faults of sense", `{"addr": "8080", "resource": "http://db.example.com", "issuers": [
-				{"url": "https://a.example", "audiences": ["a"], "algorithms": ["HS256"]},
+			"faults of sense", `{"addr": "8080", "max_token_bytes": -1, "resource": "http://db.example.com", "issuers": [
+				{"url": "https://a.example", "audiences": ["a"], "algorithms": ["HS256"], "token_types": ["logout+jwt"], "leeway": "6m"},
 				{"url": "https://b.example", "audiences": ["b"]},
 				{"url": "https://c.example", "audiences": ["c"], "keys": {"ca_file": "DIR/none.pem"}}]}`,
-			[]string{`address "8080"`, `issuers[0]: issuer "https://a.example": algorithm "HS256"`, `issuers[2]: issuer "https://c.example": "keys": `, "resource "},
+			[]string{`address "8080"`, `issuers[0]: issuer "https://a.example": algorithm "HS256"`, "logout+jwt", "6m", "max_token_bytes", `issuers[2]: issuer "https://c.example": "keys": `, "resource "},
 		},
 		{
 			"issuers that are wrong together alone", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}, {"url": "https://b.example", "audiences": ["a"], "aliases": ["https://a.example"]}]}`,

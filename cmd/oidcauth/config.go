@@ -88,6 +88,10 @@ type fileConfig struct {
 type describedIssuer struct {
 	oidcauth.Issuer
 
+	// HTTPProxy is that through which its keys are fetched; absent means the one that
+	// the environment names.
+	HTTPProxy httpProxy `json:"http_proxy" about:"the proxy through which this issuer is reached, as \"http://proxy.example.com:3128\"; without it that of HTTPS_PROXY"`
+
 	// Leeway is a duration such as "30s"; "0s" means none, absent means that of all.
 	Leeway leeway `json:"leeway" about:"how much this issuer's clock may differ, as \"10s\"; \"0s\" for not at all, without it as for all"`
 }
@@ -95,6 +99,9 @@ type describedIssuer struct {
 // Check implements [members.Checker], and puts the directory of systemd's credentials
 // into the names of files.
 func (d *describedIssuer) Check(report func(member, text string)) {
+	if d.HTTPProxy.url != nil && len(d.Keys.JWKS) > 0 {
+		report("http_proxy", "nothing is fetched where the keys stand in the file")
+	}
 	for _, file := range []struct {
 		member string
 		name   *string
@@ -110,6 +117,7 @@ func (d *describedIssuer) Check(report func(member, text string)) {
 // issuer returns the description in the library's form.
 func (d describedIssuer) issuer() oidcauth.Issuer {
 	d.Issuer.Leeway = d.Leeway.config()
+	d.Keys.Client = d.HTTPProxy.client()
 	return d.Issuer
 }
 

@@ -43,9 +43,8 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 
 // readiness waits until the server is ready, or ctx ends, or nothing is on its way.
 func (s *server) readiness(ctx context.Context) readyAnswer {
-	const pause = 20 * time.Millisecond
-	asked := make(chan struct{})
-	go func() { _ = s.auth.Ready(ctx); close(asked) }() // ends with ctx
+	const pause = 50 * time.Millisecond
+	var asked chan struct{} // nil until the issuers are
 	for done := false; ; {
 		l, unready := s.live.Load(), s.auth.Unready()
 		answer := readyAnswer{Ready: l.ready(unready), NotReady: unready, InHand: without(l.issuers, unready)}
@@ -54,6 +53,10 @@ func (s *server) readiness(ctx context.Context) readyAnswer {
 		}
 		if answer.Ready || done {
 			return answer
+		}
+		if asked == nil {
+			asked = make(chan struct{})
+			go func() { defer close(asked); _ = s.auth.Ready(ctx) }() // ends with ctx
 		}
 		select {
 		case <-asked:

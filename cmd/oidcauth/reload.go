@@ -69,11 +69,17 @@ func (r *reloader) run(ctx context.Context) {
 // watched are the files whose change is one of the configuration.
 func (r *reloader) watched() []string {
 	names := []string{r.flags.config}
+	var files []fileName
 	if c := r.file.TLS; c != nil {
-		names = append(names, string(c.CertFile), string(c.KeyFile))
+		files = append(files, c.CertFile, c.KeyFile)
 	}
 	if c := r.file.Admin; c != nil {
-		names = append(names, string(c.SecretFile))
+		files = append(files, c.SecretFile)
+	}
+	for _, file := range files {
+		if path, err := file.path(); err == nil {
+			names = append(names, path)
+		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }

@@ -22,7 +22,7 @@ import (
 // revocationsConfig is "revocations" of the configuration file.
 type revocationsConfig struct {
 	NATS    *natsConfig `json:"nats" about:"shares them through two streams of NATS JetStream, of version 2.11 or later"`
-	Dir     fileName    `json:"dir" about:"a directory, of this server alone, for those that wait to be shared, so that a restart loses none"`
+	Dir     string      `json:"dir" about:"a directory, of this server alone, for those that wait to be shared, so that a restart loses none"`
 	Require bool        `json:"require" about:"true to refuse every token while it is not known what others have revoked"`
 }
 
@@ -64,9 +64,16 @@ func (c *natsConfig) Check(report func(member, text string)) {
 	if c.CredentialsFile != "" && c.TokenFile != "" {
 		report("", `"credentials_file" and "token_file" exclude each other`)
 	}
+	if strings.ContainsFunc(c.Stream, notInStreamName) {
+		report("stream", `want letters, digits, "-" and "_"`)
+	}
 	if c.Replicas < 0 || c.MaxBytes < 0 {
 		report("", `"replicas" and "max_bytes" must not be negative`)
 	}
+}
+
+func notInStreamName(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_')
 }
 
 // checkServer reports an address that is none, has a secret in it, or is reached
@@ -94,17 +101,19 @@ func (c *revocationsConfig) checkFiles() error {
 	}
 	var wrong several
 	for _, name := range []fileName{c.NATS.CAFile, c.NATS.CertFile, c.NATS.KeyFile, c.NATS.CredentialsFile, c.NATS.TokenFile} {
-		if name == "" {
-			continue
+		path, err := name.path()
+		if err == nil && path != "" {
+			_, err = os.Stat(path)
 		}
-		if _, err := os.Stat(string(name)); err != nil {
+		if err != nil {
 			wrong.add(fmt.Errorf("revocations.nats: %w", err))
 		}
 	}
 	return wrong.err()
 }
 
-// options returns how connections to NATS are made. Files are read at each.
+// options returns how connections to NATS are made. Files, which have been looked at,
+// are read at each.
 func (c *natsConfig) options(logger *slog.Logger) []nats.Option {
 	options := []nats.Option{
 		nats.Name("oidcauth"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
@@ -115,18 +124,19 @@ func (c *natsConfig) options(logger *slog.Logger) []nats.Option {
 	if c.secure() {
 		options = append(options, nats.Secure())
 	}
-	if c.CAFile != "" {
-		options = append(options, nats.RootCAs(string(c.CAFile)))
+	if path, _ := c.CAFile.path(); path != "" {
+		options = append(options, nats.RootCAs(path))
 	}
-	if c.CertFile != "" {
-		options = append(options, nats.ClientCert(string(c.CertFile), string(c.KeyFile)))
+	if cert, _ := c.CertFile.path(); cert != "" {
+		key, _ := c.KeyFile.path()
+		options = append(options, nats.ClientCert(cert, key))
 	}
-	if c.CredentialsFile != "" {
-		options = append(options, nats.UserCredentials(string(c.CredentialsFile)))
+	if path, _ := c.CredentialsFile.path(); path != "" {
+		options = append(options, nats.UserCredentials(path))
 	}
 	if c.TokenFile != "" {
 		options = append(options, nats.TokenHandler(func() string {
-			data, err := os.ReadFile(string(c.TokenFile))
+			data, err := c.TokenFile.read()
 			if err != nil {
 				logger.Error("NATS: the token cannot be read", slog.String("reason", err.Error()))
 			}
@@ -169,7 +179,7 @@ func (c *revocationsConfig) open(cfg *oidcauth.Config) (*sharedRevocations, erro
 		conn.Close()
 		return nil, usageError{fmt.Errorf("revocations.nats: %w", err)}
 	}
-	cfg.Revocations, cfg.RevocationDir, cfg.RequireRevocations = s, string(c.Dir), c.Require
+	cfg.Revocations, cfg.RevocationDir, cfg.RequireRevocations = s, c.Dir, c.Require
 	return s, nil
 }
 

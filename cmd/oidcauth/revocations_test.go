@@ -113,6 +113,7 @@ func TestServe_SharedRevocationsMistakes(t *testing.T) {
 		`{"nats": {"servers": ["tls://n.example"], "cert_file": "x"}}`:                           `want both "cert_file"`,
 		`{"nats": {"servers": ["tls://n.example"], "token_file": "x", "credentials_file": "y"}}`: "exclude each other",
 		`{"nats": {"servers": ["tls://n.example"], "credentials_file": "` + here + `.none"}}`:    "no such file",
+		`{"nats": {"servers": ["tls://n.example"], "stream": "a.b"}}`:                            "revocations.nats.stream: want letters",
 		`{"nats": {"servers": ["tls://n.example"], "replicas": -1}}`:                             "must not be negative",
 		`{"nats": {"servers": ["tls://n.example"], "credentials_file": "` + here + `"}}`:         "",
 		`{"nats": {"servers": ["nats://n.example"], "ca_file": "` + here + `"}}`:                 "",

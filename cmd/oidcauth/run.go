@@ -50,6 +50,8 @@ func commands() []command {
 		identityCommand(),
 		issuerCommand(),
 		configCommand(),
+		healthcheckCommand(),
+		completionCommand(),
 		tokenCommand(),
 		versionCommand(),
 	}

@@ -12,14 +12,21 @@ import (
 // directory in which systemd keeps what a unit names with LoadCredential=.
 const credentials = "$CREDENTIALS_DIRECTORY/"
 
-// A fileName is the name of a file in a configuration.
+// A fileName is the name of a file in a configuration. What it stands for is looked up
+// when the file is, so that a person at the prompt can use the file of a unit for what
+// needs no credential.
 type fileName string
 
-// UnmarshalText reads it, with the directory of systemd's credentials put in.
-func (f *fileName) UnmarshalText(text []byte) error {
-	name, err := expandFileName(string(text))
-	*f = fileName(name)
-	return err
+// path returns the name of the file itself.
+func (f fileName) path() (string, error) { return expandFileName(string(f)) }
+
+// read returns what the file holds.
+func (f fileName) read() ([]byte, error) {
+	path, err := f.path()
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
 }
 
 // expandFileName puts the directory of systemd's credentials into a name.
@@ -41,7 +48,7 @@ const leastSecret = 32
 
 // readSecret reads a file that has one secret, without the end of its line.
 func readSecret(name fileName) ([]byte, error) {
-	data, err := os.ReadFile(string(name))
+	data, err := name.read()
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ On SIGHUP, and when the file of --config or one of "tls" changes, it takes over
 the new content: all of it, or with a mistake nothing, which the log and
 /metrics tell. No request is refused for that, and no session ends whose token
 is still good. What only a restart changes is refused by name: all but
-"issuers", "ready_issuers" and the content of files.
+"issuers", "forward_auth", "ready_issuers" and the content of files.
 
 With the file's "admin" a listener of its own, on the loopback interface or a
 socket unless told otherwise, has /metrics, health and

@@ -39,13 +39,31 @@ func (s several) err() error {
 // each returns the errors that an error consists of.
 func each(err error) []error {
 	var all several
-	switch {
+	switch joined := joinedErrors(err); {
 	case err == nil:
 		return nil
 	case errors.As(err, &all):
 		return slices.Clone(all)
+	case joined != nil:
+		return joined
 	}
 	return []error{err}
+}
+
+// joinedErrors returns the errors that [errors.Join] made one of, in whatever wraps it
+// without words of its own; nil if it was not that.
+func joinedErrors(err error) []error {
+	for err != nil {
+		if list, ok := err.(interface{ Unwrap() []error }); ok && err.Error() == several(list.Unwrap()).Error() {
+			return list.Unwrap()
+		}
+		inner := errors.Unwrap(err)
+		if inner == nil || inner.Error() != err.Error() {
+			return nil
+		}
+		err = inner
+	}
+	return nil
 }
 
 // inFile says of which file the mistakes are.

@@ -25,7 +25,15 @@ func (c *tlsConfig) read() (*tls.Certificate, error) {
 	if c == nil {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(string(c.CertFile), string(c.KeyFile))
+	cert, err := c.CertFile.read()
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	key, err := c.KeyFile.read()
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	pair, err := tls.X509KeyPair(cert, key)
 	if err != nil {
 		return nil, fmt.Errorf("tls: %s and %s: %w", c.CertFile, c.KeyFile, err)
 	}

@@ -108,7 +108,7 @@ func TestServe_TLSMistakes(t *testing.T) {
 		`{}`: `tls: want both`,
 		`{"cert_file": "` + dir + `/cert.pem", "key_file": "` + dir + `/none.pem"}`:   "no such file",
 		`{"cert_file": "` + dir + `/cert.pem", "key_file": "` + dir + `/key.pem"}`:    "private key does not match",
-		`{"cert_file": "$CREDENTIALS_DIRECTORY/cert.pem", "key_file": "` + dir + `"}`: "tls.cert_file: $CREDENTIALS_DIRECTORY is not set",
+		`{"cert_file": "$CREDENTIALS_DIRECTORY/cert.pem", "key_file": "` + dir + `"}`: "tls: $CREDENTIALS_DIRECTORY is not set",
 	} {
 		file := writeFile(t, "config.json", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "tls": `+tls+`}`)
 		for _, flags := range [][]string{{"--check"}, {"--addr", "127.0.0.1:0"}} {
@@ -117,5 +117,28 @@ func TestServe_TLSMistakes(t *testing.T) {
 				t.Errorf("%s: %+v, want exit code 2 and %q", tls, got, want)
 			}
 		}
+	}
+}
+
+// TestCredentials_AtThePrompt: outside of its unit, a person asks with the unit's file
+// for what needs no credential.
+func TestCredentials_AtThePrompt(t *testing.T) {
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	iss := startIssuer(t)
+	file := writeFile(t, "config.json", fmt.Sprintf(
+		`{"issuers": [%s], "admin": {"secret_file": "$CREDENTIALS_DIRECTORY/admin"}}`, described(iss, "")))
+	if got := invoke(t, iss.Token(map[string]any{"aud": "my-db"}), "explain", "--config", file); got.code != 0 {
+		t.Errorf("explain: %+v, want exit code 0", got)
+	}
+	if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 2 || !strings.Contains(got.err, "$CREDENTIALS_DIRECTORY is not set") {
+		t.Errorf("serve --check: %+v, want exit code 2", got)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "admin"), []byte(adminSecret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 0 {
+		t.Errorf("serve --check in the unit: %+v, want exit code 0", got)
 	}
 }

@@ -115,6 +115,7 @@ func All() []Program {
 		Keycloak, Authlib, Spring, OIDCProvider, LemonLDAP, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Verifiers, Chromium,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
+		{"zsh, fish and systemd", "tests of cmd/oidcauth", "apt-get install zsh fish systemd", found("zsh", "fish", "systemd-analyze")},
 		{"spin", "docs/models/check", "apt-get install spin", found("spin")},
 		{"a C compiler", "docs/models/check, and the race detector", "apt-get install gcc", found("gcc")},
 	}
@@ -155,10 +156,14 @@ func MainWhole(m *testing.M, p Program) int {
 	return m.Run()
 }
 
-func found(command string) func() error {
+func found(commands ...string) func() error {
 	return func() error {
-		_, err := exec.LookPath(command)
-		return err
+		for _, command := range commands {
+			if _, err := exec.LookPath(command); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// healthcheckTimeout bounds the whole question.
+const healthcheckTimeout = 5 * time.Second
+
+// healthcheckFlags are the flags of healthcheck.
+type healthcheckFlags struct {
+	addr   string
+	config string
+	ready  bool
+}
+
+// healthcheckCommand asks a server of this machine whether it is well.
+func healthcheckCommand() command {
+	return command{
+		name:    "healthcheck",
+		summary: "ask a server on this machine whether it is well",
+		about: `
+Asks the server that "oidcauth serve" with the same file or address runs on this
+machine whether it is well: exit code 0 if it is, else 1. For containers, in
+whose images nothing else could ask.`,
+		example: `
+oidcauth healthcheck --config /etc/oidcauth/serve.json
+oidcauth healthcheck --addr 127.0.0.1:8080 --ready`,
+		setup: func(flags *flag.FlagSet) action {
+			f := new(healthcheckFlags)
+			flags.StringVar(&f.addr, "addr", "", "ask at this `HOST:PORT`; without it at the file's, or "+defaultAddr)
+			flags.StringVar(&f.config, "config", "", "ask the server of this JSON `FILE`")
+			flags.BoolVar(&f.ready, "ready", false, "ask whether it is ready, too: whether it has the keys that it needs")
+			return f.run
+		},
+	}
+}
+
+// run asks.
+func (f *healthcheckFlags) run(ctx context.Context, std streams, operands []string) error {
+	if err := noOperands(operands); err != nil {
+		return err
+	}
+	file, err := readConfig(f.config)
+	if err != nil {
+		return err
+	}
+	addr := firstOf(f.addr, file.Addr, defaultAddr)
+	if err := checkAddr(ctx, addr); err != nil {
+		return err
+	}
+	path := "/healthz"
+	if f.ready {
+		path = "/readyz"
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
+	defer cancel()
+	return ask(ctx, std.out, &file, file.scheme()+"://"+reachable(addr)+path)
+}
+
+// reachable returns the address at which this machine reaches what listens at addr.
+func reachable(addr string) string {
+	host, port, _ := net.SplitHostPort(addr)
+	switch ip := net.ParseIP(host); {
+	case host == "", ip != nil && ip.Equal(net.IPv4zero):
+		host = "127.0.0.1"
+	case ip != nil && ip.IsUnspecified():
+		host = "::1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// ask asks at the address of a server with that file.
+func ask(ctx context.Context, out io.Writer, file *fileConfig, address string) error {
+	transport := &http.Transport{DisableKeepAlives: true} // and no proxy
+	if file.TLS != nil {
+		own, err := file.TLS.read()
+		if err != nil {
+			return err
+		}
+		transport.TLSClientConfig = onlyCertificate(own)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	if err != nil {
+		return fmt.Errorf("%s: %w", address, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: got %s, want 200: %s", address, resp.Status, strings.TrimSpace(string(body)))
+	}
+	_, err = fmt.Fprintln(out, printable(strings.TrimSpace(string(body))))
+	return err
+}
+
+// onlyCertificate trusts a server that shows the certificate of the file, and no other:
+// its names are those of the server's address outside, at which nobody asks here.
+func onlyCertificate(own *tls.Certificate) *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		InsecureSkipVerify: true, // in favour of what follows
+		VerifyConnection: func(state tls.ConnectionState) error {
+			if len(state.PeerCertificates) == 0 || !bytes.Equal(state.PeerCertificates[0].Raw, own.Certificate[0]) {
+				return errors.New("the server shows another certificate than that of the file")
+			}
+			return nil
+		},
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// addrOf returns the host and port of a service.
+func addrOf(s *service) string {
+	_, addr, _ := strings.Cut(s.url, "://")
+	return addr
+}
+
+func testHealthcheckAddr(t *testing.T) {
+	s := serveFor(t, startIssuer(t))
+	if got := invoke(t, "", "healthcheck", "--addr", addrOf(s)); got.code != 0 || got.out != "ok\n" {
+		t.Errorf("got %+v, want exit code 0", got)
+	}
+	s.stop()
+	s.ended(t)
+	if got := invoke(t, "", "healthcheck", "--addr", addrOf(s)); got.code != 1 {
+		t.Errorf("of a server that has ended: %+v, want exit code 1", got)
+	}
+	for _, addr := range []string{"8080", "nowhere"} {
+		if got := invoke(t, "", "healthcheck", "--addr", addr); got.code != 2 {
+			t.Errorf("--addr %s: %+v, want exit code 2", addr, got)
+		}
+	}
+}
+
+func testHealthcheckReady(t *testing.T) {
+	iss := startIssuer(t)
+	iss.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+	s := serveFor(t, iss)
+	if got := invoke(t, "", "healthcheck", "--addr", addrOf(s)); got.code != 0 {
+		t.Errorf("health: %+v, want exit code 0", got)
+	}
+	if got := invoke(t, "", "healthcheck", "--addr", addrOf(s), "--ready"); got.code != 1 || !strings.Contains(got.err, iss.URL()) {
+		t.Errorf("readiness: %+v, want exit code 1 and what is missing", got)
+	}
+	iss.Clear()
+	awaitStatus(t, s, "/readyz", "", 200)
+	if got := invoke(t, "", "healthcheck", "--addr", addrOf(s), "--ready"); got.code != 0 {
+		t.Errorf("readiness with keys: %+v, want exit code 0", got)
+	}
+}
+
+// testHealthcheckConfig: the file says where, and which certificate the server shows.
+func testHealthcheckConfig(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name string, data []byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	cert, key := newCertificate(t, "ours")
+	config := func(cert, key string) string {
+		return writeFile(t, "config.json", fmt.Sprintf(
+			`{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "tls": {"cert_file": %q, "key_file": %q}}`, cert, key))
+	}
+	ours := config(write("cert", cert), write("key", key))
+	s := serve(t, "--config", ours)
+	if got := invoke(t, "", "healthcheck", "--config", ours, "--addr", addrOf(s)); got.code != 0 {
+		t.Errorf("got %+v, want exit code 0", got)
+	}
+	cert, key = newCertificate(t, "another's")
+	other := config(write("cert2", cert), write("key2", key))
+	if got := invoke(t, "", "healthcheck", "--config", other, "--addr", addrOf(s)); got.code != 1 || !strings.Contains(got.err, "another certificate") {
+		t.Errorf("of a server with another certificate: %+v, want exit code 1", got)
+	}
+	plain := serveFor(t, startIssuer(t))
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"addr": %q}`, addrOf(plain)))
+	if got := invoke(t, "", "healthcheck", "--config", file); got.code != 0 {
+		t.Errorf("at the file's address: %+v, want exit code 0", got)
+	}
+	if got := invoke(t, "", "healthcheck", "--config", file+".none"); got.code != 2 {
+		t.Errorf("without the file: %+v, want exit code 2", got)
+	}
+}
+
+func TestReachable(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{
+		":8080": "127.0.0.1:8080", "0.0.0.0:80": "127.0.0.1:80", "[::]:80": "[::1]:80",
+		"127.0.0.2:80": "127.0.0.2:80", "db.example:443": "db.example:443", "[2001:db8::1]:80": "[2001:db8::1]:80",
+	} {
+		if got := reachable(addr); got != want {
+			t.Errorf("reachable(%q) = %q, want %q", addr, got, want)
+		}
+	}
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+)
+
+// An httpProxy is the proxy through which an issuer is reached.
+type httpProxy struct{ url *url.URL }
+
+// UnmarshalText reads it from a configuration file.
+func (p *httpProxy) UnmarshalText(text []byte) error {
+	u, err := url.Parse(string(text))
+	switch {
+	case err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5"}, u.Scheme):
+		return errors.New("want the URL of a proxy, such as http://proxy.example.com:3128")
+	case u.User != nil:
+		return errors.New("there is a secret in the proxy's URL, and this file is no place for one: have HTTPS_PROXY in the server's environment")
+	}
+	p.url = u
+	return nil
+}
+
+// proxyClients are the clients by their proxies. There is one for each, so that an
+// issuer that is described as before is known to be.
+var proxyClients struct {
+	sync.Mutex
+	by map[string]*http.Client
+}
+
+// client returns what makes requests through the proxy; nil without one stands for
+// what makes them otherwise.
+func (p httpProxy) client() *http.Client {
+	if p.url == nil {
+		return nil
+	}
+	proxyClients.Lock()
+	defer proxyClients.Unlock()
+	if c := proxyClients.by[p.url.String()]; c != nil {
+		return c
+	}
+	dialer := &net.Dialer{Timeout: readTimeout}
+	c := &http.Client{Transport: &http.Transport{
+		DialContext: dialer.DialContext, Proxy: http.ProxyURL(p.url), ForceAttemptHTTP2: true, MaxIdleConns: 16, IdleConnTimeout: time.Minute,
+		TLSHandshakeTimeout: headerTimeout, MaxResponseHeaderBytes: 64 << 10,
+	}}
+	if proxyClients.by == nil {
+		proxyClients.by = make(map[string]*http.Client)
+	}
+	proxyClients.by[p.url.String()] = c
+	return c
+}
