@@ -2,6 +2,7 @@ package fetch_test
 
 import (
 	"context"
+	"crypto/fips140"
 	"crypto/tls"
 	"errors"
 	"io"
@@ -99,6 +100,9 @@ func TestPublicOnly_TLSVersion(t *testing.T) {
 	t.Parallel()
 	for _, version := range []uint16{tls.VersionTLS11, tls.VersionTLS12} {
 		t.Run(tls.VersionName(version), func(t *testing.T) {
+			if version < tls.VersionTLS12 && fips140.Enabled() {
+				t.Skip("FIPS 140-3 has no TLS 1.1")
+			}
 			srv := httptest.NewUnstartedServer(http.HandlerFunc(document))
 			srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: version}
 			srv.Config.ErrorLog = log.New(io.Discard, "", 0)
