@@ -31,7 +31,7 @@ func checkHeader(h Header) error {
 	case strings.HasPrefix(lowered, "x-envoy-") || strings.HasPrefix(lowered, "x-forwarded-"):
 		return fmt.Errorf("name %q: it is Envoy's own", h.Name)
 	case h.Values == nil:
-		return errors.New("Values is nil")
+		return errors.New("no function for its values")
 	}
 	return nil
 }
