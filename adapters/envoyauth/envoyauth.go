@@ -27,9 +27,8 @@
 //	    grpc_service: {envoy_grpc: {cluster_name: oidcauth}, timeout: 5s}
 //
 // Leave failure_mode_allow and encode_raw_headers as they are, false; and have the
-// connection manager agree with the service on paths (normalize_path, merge_slashes,
-// path_with_escaped_slashes_action), so that Authorize decides about the one that is
-// served. What else a client may use to name a method or a path is the service's.
+// connection manager make paths plain (normalize_path, merge_slashes,
+// path_with_escaped_slashes_action), or requests with others are refused. What else a client may use to name a method or a path is the service's.
 package envoyauth
 
 import (
@@ -40,6 +39,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"slices"
 	"strings"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
@@ -49,6 +49,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/proxied"
 )
 
 // Config configures a [Server].
@@ -59,7 +60,9 @@ type Config struct {
 
 	// Authorize says who may make a request, which has the client's method, address
 	// and headers without the token, and no body; [oidcauth.FromContext] finds the
-	// caller in its context. The error is answered as [oidcauth.Authenticator.Refuse]
+	// caller in its context. It is not asked about a path that Envoy and the service may
+	// read differently, with dot segments, two slashes, a semicolon or encoded ones for
+	// instance: that is refused. The error is answered as [oidcauth.Authenticator.Refuse]
 	// does; return that of [oidcauth.Require]. Nil lets every caller with a good token
 	// pass. It must be safe for concurrent use.
 	Authorize func(r *http.Request) error
@@ -127,13 +130,16 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}}, err), nil
 	}
 	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
-	if errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && isPreflight(r) {
+	if errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && proxied.IsPreflight(r) {
 		return s.pass(r, nil), nil
 	}
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
 	if s.cfg.Authorize != nil {
+		if r.URL.Path, err = proxied.Path(r.RequestURI); err != nil {
+			return s.refuse(r, fmt.Errorf("%w: a path that can be read in several ways: %w", oidcauth.ErrForbidden, err)), nil
+		}
 		if err := s.cfg.Authorize(r.WithContext(oidcauth.NewContext(ctx, claims))); err != nil {
 			return s.refuse(r, err), nil
 		}
@@ -164,15 +170,6 @@ func request(ctx context.Context, asked *authv3.AttributeContext_HttpRequest) (*
 	return r.WithContext(ctx), nil
 }
 
-// isPreflight reports whether a request is what a browser asks before one of another
-// origin's page (Fetch Standard, section 4.8).
-func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
-}
-
-// handOn lists the headers that a token may stand in.
-var handOn = []string{"Authorization", "Cookie", "Sec-Websocket-Protocol"}
-
 // pass lets a request through. Nil claims are nobody's.
 func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) *authv3.CheckResponse {
 	ok := new(authv3.OkHttpResponse)
@@ -188,11 +185,11 @@ func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) *authv3.CheckRes
 		if claims != nil {
 			values = h.Values(claims)
 		}
-		set(h.Name, list(values))
+		set(h.Name, proxied.List(slices.Values(values)))
 	}
 	if !s.cfg.KeepToken {
-		for _, name := range handOn {
-			set(strings.ToLower(name), r.Header.Get(name))
+		for _, name := range proxied.TokenHeaders {
+			set(strings.ToLower(name), proxied.Left(r.Header, name))
 		}
 	}
 	return &authv3.CheckResponse{

@@ -131,6 +131,9 @@ func TestCheck(t *testing.T) {
 		{"may not by path", "GET", "/admin/x", []string{"authorization", user}, 403, codes.PermissionDenied, `error="insufficient_scope"`},
 		{"may not by method", "POST", "/items", []string{"authorization", user}, 403, codes.PermissionDenied, `error="insufficient_scope"`},
 		{"may", "POST", "/admin/x", []string{"authorization", admin}, 200, codes.OK, ""},
+		{"a path with two readings", "GET", "/items/..%2fadmin", []string{"authorization", admin}, 403, codes.PermissionDenied, ""},
+		{"a path with dots", "GET", "/items/../admin", []string{"authorization", admin}, 403, codes.PermissionDenied, ""},
+		{"a plain path", "GET", "/items/a..b?c=/../%2f", []string{"authorization", user}, 200, codes.OK, ""},
 		{"no path", "GET", "", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
 		{"no method", "", "/items", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
 		{"another origin's socket", "GET", "/s", []string{"cookie", "session=" + user[7:], "sec-websocket-version", "13", "origin", "https://evil.example.com"}, 403, codes.PermissionDenied, ""},
@@ -232,10 +235,10 @@ func TestNew(t *testing.T) {
 		"nothing":               {envoyauth.Config{}, "Authenticator"},
 		"a good one":            {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-A", none}, {"Remote-User", none}}}, ""},
 		"a header with meaning": {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"Authorization", none}}}, "Headers[0]"},
-		"Envoy's own":           {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-Envoy-Original-Path", none}}}, "Envoy's own"},
+		"Envoy's own":           {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-Envoy-Original-Path", none}}}, "proxy's own"},
 		"another character":     {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-A_B", none}}}, "letters"},
 		"twice":                 {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{"X-A", none}, {"x-a", none}}}, "twice"},
-		"no values":             {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{Name: "X-A"}}}, "Values"},
+		"no values":             {envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{Name: "X-A"}}}, "no function"},
 	} {
 		_, err := envoyauth.New(tt.cfg)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {

@@ -103,9 +103,3 @@ func opensWebSocket(r *http.Request) bool {
 	}
 	return false
 }
-
-// isPreflight reports whether a request is what a browser asks before one of another
-// origin's page (Fetch Standard, section 4.8): never with a token.
-func isPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
-}

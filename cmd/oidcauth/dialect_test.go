@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/proxied"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -129,7 +130,7 @@ func TestForwardAuth_WebSockets(t *testing.T) {
 		for name, tt := range map[string]struct {
 			headers []string
 			status  int
-			left    [3]string // of handOn
+			left    [3]string // of proxied.TokenHeaders
 		}{
 			"header":                  {[]string{"Authorization", "Bearer " + token, "Origin", other}, 200, [3]string{}},
 			"subprotocol":             {[]string{"Sec-WebSocket-Protocol", "chat, bearer." + encoded, "Origin", other}, 200, [3]string{"", "", "chat"}},
@@ -144,7 +145,7 @@ func TestForwardAuth_WebSockets(t *testing.T) {
 			if got.status != tt.status {
 				t.Errorf("%s: %s: status %d, want %d", d.name, name, got.status, tt.status)
 			}
-			for i, header := range handOn {
+			for i, header := range proxied.TokenHeaders {
 				if left := got.header.Values(header); tt.status == 200 && (len(left) != 1 || left[0] != tt.left[i]) {
 					t.Errorf("%s: %s: %s = %q, want %q", d.name, name, header, left, tt.left[i])
 				}

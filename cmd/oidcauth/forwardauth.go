@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/proxied"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -166,7 +167,7 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	var claims *oidcauth.Claims
 	if err == nil {
 		claims, err = s.forwarded(f, o)
-		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && isPreflight(o) {
+		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && proxied.IsPreflight(o) {
 			f.answer(w, o, nil)
 			return
 		}
@@ -218,7 +219,9 @@ func (f *forwarder) answer(w http.ResponseWriter, o *http.Request, claims *oidca
 		header[h.name] = []string{value}
 	}
 	if f.takeTokenOut {
-		copyLeft(header, o.Header)
+		for _, name := range proxied.TokenHeaders {
+			header.Set(name, proxied.Left(o.Header, name))
+		}
 	}
 	w.WriteHeader(http.StatusOK)
 }

@@ -58,35 +58,6 @@ func TestForwardAuth_SubjectCannotInjectAHeader(t *testing.T) {
 	}
 }
 
-func TestHeaderText(t *testing.T) {
-	t.Parallel()
-	for value, want := range map[string]string{
-		"auth0|1, \"x\"": `auth0|1,%20"x"`,
-		"a\tb\x7f":       "a%09b%7F",
-		"é":              "%C3%A9",
-		"%":              "%25",
-		"":               "",
-	} {
-		if got := headerText(value); got != want {
-			t.Errorf("headerText(%q) = %q, want %q", value, got, want)
-		}
-	}
-}
-
-func FuzzHeaderText(f *testing.F) {
-	f.Add("auth0|1")
-	f.Add("a\r\nb%é")
-	f.Fuzz(func(t *testing.T, value string) {
-		got := headerText(value)
-		if strings.ContainsFunc(got, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			t.Errorf("headerText(%q) = %q is not visible ASCII", value, got)
-		}
-		if back, err := url.PathUnescape(got); err != nil || back != value {
-			t.Errorf("headerText(%q) = %q decodes to %q, %v", value, got, back, err)
-		}
-	})
-}
-
 // TestForwardAuth_Refusals: proxies take 401 and 403 for a refusal, so that the
 // client's own mistakes must not come out as anything else.
 func TestForwardAuth_Refusals(t *testing.T) {

@@ -2,11 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"iter"
 	"maps"
-	"net/http"
 	"net/textproto"
 	"slices"
 	"strconv"
@@ -15,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/proxied"
 )
 
 // forwardHeaders are the names of the headers that tell the service behind a proxy who
@@ -53,11 +51,11 @@ type answerHeader struct {
 func (h *forwardHeaders) list() ([]answerHeader, error) {
 	all := []answerHeader{
 		{named(h.Identity, "identity"), func(c *oidcauth.Claims) string { return c.Identity().String() }},
-		{named(h.Issuer, "issuer"), func(c *oidcauth.Claims) string { return headerText(c.Issuer()) }},
-		{named(h.Subject, "subject"), func(c *oidcauth.Claims) string { return headerText(c.Subject()) }},
+		{named(h.Issuer, "issuer"), func(c *oidcauth.Claims) string { return proxied.Value(c.Issuer()) }},
+		{named(h.Subject, "subject"), func(c *oidcauth.Claims) string { return proxied.Value(c.Subject()) }},
 		{h.Expiry, func(c *oidcauth.Claims) string { return unixText(c.Expiry()) }},
-		{h.Roles, func(c *oidcauth.Claims) string { return headerList(c.Roles()) }},
-		{h.Scopes, func(c *oidcauth.Claims) string { return headerList(c.Scopes()) }},
+		{h.Roles, func(c *oidcauth.Claims) string { return proxied.List(c.Roles()) }},
+		{h.Scopes, func(c *oidcauth.Claims) string { return proxied.List(c.Scopes()) }},
 		{h.JSON, h.object},
 	}
 	for _, name := range slices.Sorted(maps.Keys(h.Claims)) {
@@ -70,7 +68,7 @@ func (h *forwardHeaders) list() ([]answerHeader, error) {
 	all = slices.DeleteFunc(all, func(a answerHeader) bool { return a.name == "" })
 	taken := make(map[string]bool)
 	for i := range all {
-		if err := checkHeaderName(all[i].name); err != nil {
+		if err := proxied.CheckName(all[i].name); err != nil {
 			return nil, fmt.Errorf("header %s: %w", quoteArgument(all[i].name), err)
 		}
 		all[i].name = textproto.CanonicalMIMEHeaderKey(all[i].name)
@@ -90,67 +88,12 @@ func named(name *string, what string) string {
 	return *name
 }
 
-// checkHeaderName reports why a header is not to be had for what the caller is. It
-// begins with "X-" or "Remote-": others have a meaning to somebody on the way.
-func checkHeaderName(name string) error {
-	for i := range len(name) {
-		if !isUnreserved(name[i]) || name[i] == '_' || name[i] == '.' {
-			return errors.New(`want letters, digits and hyphens; servers take "_" for "-"`)
-		}
-	}
-	lowered := strings.ToLower(name)
-	for _, taken := range []string{"x-forwarded-", "x-original-", "x-real-ip", "x-envoy-", "x-content-type-options"} {
-		if strings.HasPrefix(lowered, taken) {
-			return errors.New("it is the proxy's own")
-		}
-	}
-	for _, begin := range []string{"x-", "remote-"} {
-		if strings.HasPrefix(lowered, begin) && len(name) > len(begin) {
-			return nil
-		}
-	}
-	return errors.New(`want one that begins with "X-" or "Remote-": others have a meaning to proxies and services`)
-}
-
 // unixText returns a time in seconds since 1970, or nothing for the zero time.
 func unixText(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return strconv.FormatInt(t.Unix(), 10)
-}
-
-// headerText makes a value that an issuer chose safe to stand in a header:
-// visible ASCII except "%" stays as it is, every other byte, spaces too,
-// becomes "%" and two hexadecimal digits. Different values stay different, and
-// decoding a URL's path segment gives the value back.
-func headerText(value string) string { return percentEncoded(value, '%') }
-
-// headerList is [headerText] for several values, separated by commas, which are
-// encoded within them: a comma in a role makes no second role.
-func headerList(values iter.Seq[string]) string {
-	var out strings.Builder
-	for value := range values {
-		if out.Len() > 0 {
-			out.WriteByte(',')
-		}
-		out.WriteString(percentEncoded(value, ','))
-	}
-	return out.String()
-}
-
-// percentEncoded encodes every byte that is not visible ASCII, "%", and one more.
-func percentEncoded(value string, more byte) string {
-	const digits = "0123456789ABCDEF"
-	var out strings.Builder
-	for i := range len(value) {
-		if c := value[i]; c > ' ' && c < 0x7f && c != '%' && c != more {
-			out.WriteByte(c)
-		} else {
-			out.Write([]byte{'%', digits[c>>4], digits[c&15]})
-		}
-	}
-	return out.String()
 }
 
 // claimText returns a claim as a list of its values: a string, a number, a boolean, or
@@ -163,7 +106,7 @@ func claimText(c *oidcauth.Claims, path oidcauth.Path) string {
 	}
 	switch value := value.(type) {
 	case string:
-		return percentEncoded(value, ',')
+		return proxied.List(slices.Values([]string{value}))
 	case bool, float64:
 		return string(raw)
 	case []any:
@@ -175,7 +118,7 @@ func claimText(c *oidcauth.Claims, path oidcauth.Path) string {
 			}
 			values = append(values, text)
 		}
-		return headerList(slices.Values(values))
+		return proxied.List(slices.Values(values))
 	}
 	return ""
 }
@@ -222,19 +165,4 @@ func asciiJSON(text string) string {
 		}
 	}
 	return out.String()
-}
-
-// handOn lists the request headers that a token may stand in. Once it was taken out,
-// the answer has what is left of each for the proxy to hand on.
-var handOn = []string{"Authorization", "Cookie", "Sec-Websocket-Protocol"}
-
-// copyLeft sets what is left of the client's headers, empty where nothing is.
-func copyLeft(answer, request http.Header) {
-	for _, name := range handOn {
-		separator := ", "
-		if name == "Cookie" {
-			separator = "; "
-		}
-		answer.Set(name, strings.Join(request[name], separator))
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/proxied"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -111,13 +112,13 @@ func checkRulePath(path string) error {
 	case strings.ContainsAny(path, `\%;?#`):
 		return errors.New(`a path with one of \ % ; ? # in it is refused to everybody; write it decoded`)
 	}
-	return checkSegments(path)
+	return proxied.CheckSegments(path)
 }
 
 // isRouteName reports whether a segment of a path can be the name of a route.
 func isRouteName(name string) bool {
 	for i := range len(name) {
-		if !isUnreserved(name[i]) {
+		if !proxied.IsUnreserved(name[i]) {
 			return false
 		}
 	}
@@ -172,7 +173,7 @@ func (s *rules) judge(route string, r *http.Request, claims *oidcauth.Claims) er
 	var path string
 	if s.paths {
 		var err error
-		if path, err = agreedPath(r.RequestURI); err != nil {
+		if path, err = proxied.Path(r.RequestURI); err != nil {
 			return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a path that can be read in several ways: "+err.Error(), "one that proxy and service agree on")
 		}
 		if s.foldCase {

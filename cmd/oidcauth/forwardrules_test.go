@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -201,29 +200,6 @@ func TestForwardAuth_Headers(t *testing.T) {
 		object.Claims["org/id"] != 7.0 || object.Claims["email"] != "a,b@example.com" {
 		t.Errorf("X-Auth-Json = %s: %+v, %v", text, object, err)
 	}
-}
-
-// A list is the same after encoding and decoding, whatever its values are.
-func FuzzHeaderList(f *testing.F) {
-	f.Add("admin", "owner,x")
-	f.Add("%2C", "\r\n")
-	f.Fuzz(func(t *testing.T, a, b string) {
-		if a == "" || b == "" {
-			return
-		}
-		text := headerList(func(yield func(string) bool) { _ = yield(a) && yield(b) })
-		var back []string
-		for part := range strings.SplitSeq(text, ",") {
-			value, err := url.PathUnescape(part)
-			if err != nil {
-				t.Fatal(err)
-			}
-			back = append(back, value)
-		}
-		if len(back) != 2 || back[0] != a || back[1] != b {
-			t.Errorf("headerList(%q, %q) = %q, which is %q", a, b, text, back)
-		}
-	})
 }
 
 // JSON in a header is the same JSON.

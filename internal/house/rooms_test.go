@@ -10,7 +10,7 @@ import (
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
 	{"internal/quote", "internal/sigcheck"},
-	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/forwarded", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house", "internal/mutation", "internal/byvalue", "internal/panics", "internal/roster", "possession"},
+	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/forwarded", "internal/proxied", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house", "internal/mutation", "internal/byvalue", "internal/panics", "internal/roster", "possession"},
 	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/supplement", "internal/watch", "internal/reply", "dpop", "mtls"},
 	{"internal/policy", "internal/strangers", "internal/bound"},
 	{"internal/verify"},

@@ -35,6 +35,7 @@ func TestProxies(t *testing.T) {
 				{"path read in several ways", ambiguousPath},
 				{"WebSocket", webSocket},
 				{"WebSocket refused", webSocketRefused},
+				{"long answer", longAnswer},
 				{"preflight refused", preflightRefused},
 				{"preflight", preflight},
 				{"nobody to ask", nobodyToAsk},
@@ -308,6 +309,27 @@ func webSocketRefused(t *testing.T, w *world, p proxy) {
 	for name, tt := range ways {
 		if got, _ := w.socket(t, tt.target, nil, tt.headers...); got.status != tt.status {
 			t.Errorf("%s: %+v, want %d", name, got, tt.status)
+		}
+	}
+}
+
+// longAnswer: an answer that is too long for a proxy is no answer. The service gets all
+// of it, or no request.
+func longAnswer(t *testing.T, w *world, p proxy) {
+	for _, n := range []int{100, 300, 1000, 1500, 2650} {
+		// A byte of the token becomes three of the answer, near enough.
+		roles := []string{strings.Repeat("\x7f", n), strings.Repeat("\x7f", n), "last"}
+		got, err := w.trySend("GET", "/items", "", "Authorization", "Bearer "+token(w.issuer, roles, "last"))
+		if err != nil || got.seen == nil {
+			if n <= 300 {
+				t.Errorf("%d bytes: %+v, %v, want it at the service", n, got, err)
+			}
+			t.Logf("%d bytes: status %d", n, got.status)
+			continue
+		}
+		one := strings.Repeat("%7F", n)
+		if r, s := got.seen.Header.Get("X-Auth-Roles"), got.seen.Header.Get("X-Auth-Scopes"); r != one+","+one+",last" || s != "last" {
+			t.Errorf("%d bytes: the service got %d bytes of roles, and the scopes %q", n, len(r), s)
 		}
 	}
 }

@@ -1,0 +1,84 @@
+package proxied
+
+import (
+	"errors"
+	"iter"
+	"net/http"
+	"strings"
+)
+
+// CheckName reports why a header is not to be had for what the caller is. It
+// begins with "X-" or "Remote-": others have a meaning to somebody on the way.
+func CheckName(name string) error {
+	for i := range len(name) {
+		if !IsUnreserved(name[i]) || name[i] == '_' || name[i] == '.' {
+			return errors.New(`want letters, digits and hyphens; servers take "_" for "-"`)
+		}
+	}
+	lowered := strings.ToLower(name)
+	for _, taken := range []string{"x-forwarded-", "x-original-", "x-real-ip", "x-envoy-", "x-content-type-options"} {
+		if strings.HasPrefix(lowered, taken) {
+			return errors.New("it is the proxy's own")
+		}
+	}
+	for _, begin := range []string{"x-", "remote-"} {
+		if strings.HasPrefix(lowered, begin) && len(name) > len(begin) {
+			return nil
+		}
+	}
+	return errors.New(`want one that begins with "X-" or "Remote-": others have a meaning to proxies and services`)
+}
+
+// Value makes a value that an issuer chose safe to stand in a header:
+// visible ASCII except "%" stays as it is, every other byte, spaces too,
+// becomes "%" and two hexadecimal digits. Different values stay different, and
+// decoding a URL's path segment gives the value back.
+func Value(value string) string { return percentEncoded(value, '%') }
+
+// List is [Value] for several values, separated by commas, which are
+// encoded within them: a comma in a role makes no second role.
+func List(values iter.Seq[string]) string {
+	var out strings.Builder
+	for value := range values {
+		if value == "" {
+			continue // which cannot be told from none
+		}
+		if out.Len() > 0 {
+			out.WriteByte(',')
+		}
+		out.WriteString(percentEncoded(value, ','))
+	}
+	return out.String()
+}
+
+// percentEncoded encodes every byte that is not visible ASCII, "%", and one more.
+func percentEncoded(value string, more byte) string {
+	const digits = "0123456789ABCDEF"
+	var out strings.Builder
+	for i := range len(value) {
+		if c := value[i]; c > ' ' && c < 0x7f && c != '%' && c != more {
+			out.WriteByte(c)
+		} else {
+			out.Write([]byte{'%', digits[c>>4], digits[c&15]})
+		}
+	}
+	return out.String()
+}
+
+// TokenHeaders are the request headers that a token may stand in. Once it was taken out,
+// what is left of each is for the proxy to hand on.
+var TokenHeaders = [...]string{"Authorization", "Cookie", "Sec-Websocket-Protocol"}
+
+// Left returns what is left of such a header, empty where nothing is.
+func Left(h http.Header, name string) string {
+	if name == "Cookie" {
+		return strings.Join(h[name], "; ") // RFC 9113, section 8.2.3
+	}
+	return strings.Join(h[name], ", ")
+}
+
+// IsPreflight reports whether a request is what a browser asks before one of another
+// origin's page (Fetch Standard, section 4.8): never with a token.
+func IsPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
+}

@@ -1,0 +1,86 @@
+package proxied_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/proxied"
+)
+
+func TestValue(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"auth0|1, \"x\"": `auth0|1,%20"x"`,
+		"a\tb\x7f":       "a%09b%7F",
+		"é":              "%C3%A9",
+		"%":              "%25",
+		"":               "",
+	} {
+		if got := proxied.Value(value); got != want {
+			t.Errorf("proxied.Value(%q) = %q, want %q", value, got, want)
+		}
+	}
+}
+
+func FuzzValue(f *testing.F) {
+	f.Add("auth0|1")
+	f.Add("a\r\nb%é")
+	f.Fuzz(func(t *testing.T, value string) {
+		got := proxied.Value(value)
+		if strings.ContainsFunc(got, func(r rune) bool { return r <= ' ' || r > '~' }) {
+			t.Errorf("proxied.Value(%q) = %q is not visible ASCII", value, got)
+		}
+		if back, err := url.PathUnescape(got); err != nil || back != value {
+			t.Errorf("proxied.Value(%q) = %q decodes to %q, %v", value, got, back, err)
+		}
+	})
+}
+
+// A list is the same after encoding and decoding, whatever its values are.
+func FuzzList(f *testing.F) {
+	f.Add("admin", "owner,x")
+	f.Add("%2C", "\r\n")
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if a == "" || b == "" {
+			return
+		}
+		text := proxied.List(func(yield func(string) bool) { _ = yield(a) && yield(b) })
+		var back []string
+		for part := range strings.SplitSeq(text, ",") {
+			value, err := url.PathUnescape(part)
+			if err != nil {
+				t.Fatal(err)
+			}
+			back = append(back, value)
+		}
+		if len(back) != 2 || back[0] != a || back[1] != b {
+			t.Errorf("proxied.List(%q, %q) = %q, which is %q", a, b, text, back)
+		}
+	})
+}
+
+// What is left of a client's headers is handed on in one line.
+func TestLeft(t *testing.T) {
+	t.Parallel()
+	h := http.Header{"Cookie": {"a=1", "b=2; c=3"}, "Sec-Websocket-Protocol": {"chat", "v2"}}
+	for name, want := range map[string]string{"Cookie": "a=1; b=2; c=3", "Sec-Websocket-Protocol": "chat, v2", "Authorization": ""} {
+		if got := proxied.Left(h, name); got != want {
+			t.Errorf("Left(%s) = %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestCheckName(t *testing.T) {
+	t.Parallel()
+	for name, good := range map[string]bool{
+		"X-Auth-Roles": true, "Remote-User": true, "x-a": true,
+		"": false, "X-": false, "Remote-": false, "X-A_B": false, "X-A.B": false, "X-A B": false, "X-\u00e9": false, "Authorization": false, "Cookie": false,
+		"X-Forwarded-User": false, "X-Original-Uri": false, "X-Real-Ip": false, "X-Envoy-Auth-Headers-To-Remove": false,
+	} {
+		if err := proxied.CheckName(name); (err == nil) != good {
+			t.Errorf("CheckName(%q) = %v, want good %t", name, err, good)
+		}
+	}
+}

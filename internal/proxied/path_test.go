@@ -1,0 +1,97 @@
+package proxied_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/proxied"
+)
+
+// A path that proxy and service may read differently is none, whoever asks for it.
+func TestPath(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]string{
+		"/":                      "/",
+		"/admin":                 "/admin",
+		"/admin/":                "/admin/",
+		"/a.b/.well-known/x..y":  "/a.b/.well-known/x..y",
+		"/a?path=/../b;c%2F":     "/a",
+		"/caf%C3%A9/%e6%97%a5":   "/café/日",
+		"/with%20space/a+b,c:@=": "/with space/a+b,c:@=",
+		"/~home/%7Ehome":         "/~home/~home",
+		"/%22quoted%22":          `/"quoted"`,
+
+		"":                 "",
+		"admin":            "",
+		"*":                "",
+		"http://a/admin":   "",
+		"//admin":          "",
+		"/public//admin":   "",
+		"/./admin":         "",
+		"/public/../admin": "",
+		"/public/..":       "",
+		"/public/...":      "",
+		"/%2e/admin":       "",
+		"/public/%2E%2e/a": "",
+		"/public%2Fadmin":  "",
+		"/public%5cadmin":  "",
+		`/public\admin`:    "",
+		"/admin;x":         "",
+		"/admin%3Bx":       "",
+		"/admin%3Fx":       "",
+		"/admin%23x":       "",
+		"/admin#x":         "",
+		"/%61dmin":         "",
+		"/%2561dmin":       "",
+		"/admin%00":        "",
+		"/admin%0d%0a":     "",
+		"/admin%7f":        "",
+		"/admin%":          "",
+		"/admin%2":         "",
+		"/admin%zz":        "",
+		"/é":               "",
+		"/a b":             "",
+		"/a[1]":            "",
+		"/a|b":             "",
+	} {
+		got, err := proxied.Path(target)
+		if (err == nil) != (want != "") || err == nil && got != want {
+			t.Errorf("proxied.Path(%q) = %q, %v, want %q", target, got, err, want)
+		}
+	}
+}
+
+// Whatever is agreed on is what Go's own server and a reader that cleans the path make
+// of it, and comes out of a second reading as it went in, or as no path.
+func FuzzPath(f *testing.F) {
+	for _, seed := range []string{"/admin", "/a/%2e%2e/b", "/caf%C3%A9", "/a%252e", "//x", "/a;b", "/x?y"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, target string) {
+		path, err := proxied.Path(target)
+		if err != nil {
+			return
+		}
+		raw, _, _ := strings.Cut(target, "?")
+		if other, err := url.PathUnescape(raw); err != nil || other != path {
+			t.Errorf("proxied.Path(%q) = %q, url.PathUnescape() = %q, %v", target, path, other, err)
+		}
+		if again, err := url.PathUnescape(path); err == nil && again != path && strings.Contains(path, "%") {
+			t.Errorf("proxied.Path(%q) = %q decodes once more, to %q", target, path, again)
+		}
+		mux := http.NewServeMux()
+		served := ""
+		mux.HandleFunc("/", func(_ http.ResponseWriter, r *http.Request) { served = r.URL.Path })
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			return // nobody is served
+		}
+		mux.ServeHTTP(httptest.NewRecorder(), &http.Request{Method: "GET", URL: u, RequestURI: target, Header: http.Header{}})
+		if served != path {
+			t.Errorf("proxied.Path(%q) = %q, a server is asked for %q", target, path, served)
+		}
+	})
+}
