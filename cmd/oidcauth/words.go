@@ -13,9 +13,15 @@ import (
 // structs. Whoever runs this command has flags and a file instead.
 
 // fieldWords are the names in the file of the fields that a message may name alone.
-var fieldWords = func() map[string]string {
+var fieldWords = namesInFile(reflect.TypeFor[oidcauth.KeysFrom](), reflect.TypeFor[oidcauth.AnyIssuer](), reflect.TypeFor[oidcauth.Issuer]())
+
+// demandWords are those of the demands that a claim rule may have.
+var demandWords = namesInFile(reflect.TypeFor[oidcauth.ClaimRule]())
+
+// namesInFile returns the names, in quotes, that fields have in a file.
+func namesInFile(structs ...reflect.Type) map[string]string {
 	words := make(map[string]string)
-	for _, t := range []reflect.Type{reflect.TypeFor[oidcauth.KeysFrom](), reflect.TypeFor[oidcauth.AnyIssuer](), reflect.TypeFor[oidcauth.Issuer]()} {
+	for _, t := range structs {
 		for i := range t.NumField() {
 			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 			if t.Field(i).IsExported() && name != "" && name != "-" {
@@ -24,7 +30,15 @@ var fieldWords = func() map[string]string {
 		}
 	}
 	return words
-}()
+}
+
+// orItself returns a word, or what it would stand for if there is none.
+func orItself(word, itself string) string {
+	if word == "" {
+		return itself
+	}
+	return word
+}
 
 // settingWords are the flags, and names in the file, of what a message may name as a
 // field of a configuration.
@@ -46,6 +60,10 @@ var (
 	// goFunction is how package netip tells of a text that is no address.
 	goFunction = regexp.MustCompile(`netip\.Parse(?:Prefix|Addr)\((` + quoted + `)\): [^;\n]*`)
 
+	// demandList is how a message counts the demands of a claim rule.
+	demandList = regexp.MustCompile(`one of [A-Z]\w*(?:, [A-Z]\w*)+ and [A-Z]\w*`)
+	demandName = regexp.MustCompile(`\b[A-Z]\w*`)
+
 	fieldPath = regexp.MustCompile(quoted + `|\b(?:Config|Issuer|KeysFrom|AnyIssuer)(?:\.[A-Z]\w*)+`)
 
 	// fieldAlone is a name that is no word, or one that is and stands where a message
@@ -57,7 +75,9 @@ var (
 // command.
 func inOwnWords(text string) string {
 	text = goFunction.ReplaceAllString(text, `got $1, want addresses such as "10.0.0.0/8"`)
-	text = strings.ReplaceAll(text, "one of In, All, NotIn, Prefix, Suffix, Present and Absent", `one of "in", "all", "not_in", "prefix", "suffix", "present" and "absent"`)
+	text = demandList.ReplaceAllStringFunc(text, func(list string) string {
+		return demandName.ReplaceAllStringFunc(list, func(name string) string { return orItself(demandWords[name], name) })
+	})
 	text = strings.NewReplacer("Config.DPoP is not set", "this command takes no proof by a key (DPoP)",
 		"Config.Certificate is not set", "this command takes no proof by a certificate").Replace(text)
 	text = fieldPath.ReplaceAllStringFunc(text, func(path string) string {
