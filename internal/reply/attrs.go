@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"regexp"
 
 	"github.com/oidcauth/oidcauth/internal/quote"
 )
@@ -17,15 +18,24 @@ import (
 func Attrs(r *http.Request, client netip.Addr) []slog.Attr {
 	attrs := []slog.Attr{slog.String("method", quote.Plain(r.Method))}
 	if r.URL != nil {
-		attrs = append(attrs, slog.String("path", quote.Plain(r.URL.Path)))
+		attrs = append(attrs, slog.String("path", plain(r.URL.Path)))
 	}
 	if client.IsValid() {
 		attrs = append(attrs, slog.String("client", client.String()))
 	}
 	if id := r.Header["X-Request-Id"]; len(id) == 1 && id[0] != "" {
-		attrs = append(attrs, slog.String("request_id", quote.Plain(id[0])))
+		attrs = append(attrs, slog.String("request_id", plain(id[0])))
 	}
 	return attrs
+}
+
+// tokenLike is what looks like a JWT, or the beginning of one.
+var tokenLike = regexp.MustCompile(`ey[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)+`)
+
+// plain makes what the caller chose fit for a line, without a token that they put there
+// although nobody looks for one.
+func plain(text string) string {
+	return quote.Plain(tokenLike.ReplaceAllString(text, "(token not shown)"))
 }
 
 // Bearer describes whose token a request came with, where that is known.

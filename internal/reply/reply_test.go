@@ -28,6 +28,12 @@ func TestAttrs(t *testing.T) {
 		{"with an ID", func(r *http.Request) { r.Header.Set("X-Request-ID", "r-1") }, []string{"method=GET", "path=/a/b", "client=192.0.2.1", "request_id=r-1"}},
 		{"with two IDs", func(r *http.Request) { r.Header["X-Request-Id"] = []string{"a", "b"} }, []string{"method=GET", "path=/a/b", "client=192.0.2.1"}},
 		{"with a line break", func(r *http.Request) { r.URL.Path, client = "/\nlevel=ERROR", netip.Addr{} }, []string{"method=GET", `path=/\nlevel=ERROR`}},
+		{"with a token where none belongs", func(r *http.Request) {
+			const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
+			r.URL.Path = "/ws/" + token + "/x"
+			r.Header.Set("X-Request-Id", "id-"+token)
+		}, []string{"method=GET", "path=/ws/(token not shown)/x", "client=192.0.2.1", "request_id=id-(token not shown)"}},
+		{"with what is no token", func(r *http.Request) { r.URL.Path = "/eyes/eyJ.x" }, []string{"method=GET", "path=/eyes/eyJ.x", "client=192.0.2.1"}},
 		{"too long", func(r *http.Request) { r.Method, r.URL.Path, client = long, long, netip.Addr{} }, []string{
 			"method=" + long[:128] + "… (200 bytes)", "path=" + long[:128] + "… (200 bytes)",
 		}},
