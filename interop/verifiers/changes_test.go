@@ -87,6 +87,7 @@ func changes() map[string]change {
 		with("no audience", nil, object{"aud": nil}),
 		with("another client", nil, object{"client_id": "another"}),
 		of("an audience in a list", "aud", func(old any) any { return []any{"another", old} }),
+		with("an audience that is a string", nil, object{"aud": "projects/1234567890"}),
 		with("not valid for an hour", nil, object{"nbf": after(time.Hour)}),
 		with("not valid for 20 seconds", nil, object{"nbf": after(20 * time.Second)}),
 		with("issued in 20 seconds", nil, object{"iat": after(20 * time.Second), "exp": after(10 * time.Minute)}),

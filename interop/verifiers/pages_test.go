@@ -1,7 +1,9 @@
 package verifiers_test
 
 import (
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,6 +35,13 @@ func (w *world) publish(t *testing.T, a *authority) {
 		}
 		w.says(t, address, json.RawMessage(text))
 	}
+	public, err := x509.MarshalPKIXPublicKey(w.keys["ES256"].Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.says(t, "https://www.gstatic.com/iap/verify/public_key", map[string]string{
+		w.keys["ES256"].ID(): string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public})),
+	})
 	w.put("https://my-domain.auth0.com/oauth/token", func(rw http.ResponseWriter, r *http.Request) {
 		answer(rw, map[string]any{"id_token": r.FormValue("code"), "access_token": "example", "token_type": "Bearer"})
 	})
@@ -61,6 +70,8 @@ const (
 	supabaseURL  = "https://abcdefghijklmnopqrst.supabase.co/auth/v1"
 	entraTenant  = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 	entraTenant1 = "f24341ef-7a6f-4cff-abb7-99a11ab11127"
+	b2cHost      = "https://contosob2c.b2clogin.com/"
+	b2cTenant    = "775527ff-9a37-4307-8b3d-cc311f58d925"
 	entraHost    = "https://login.microsoftonline.com/"
 )
 
@@ -79,6 +90,9 @@ var keySets = []string{
 	"https://api.workos.com/sso/jwks/client_01EXAMPLE",
 	"https://token.actions.githubusercontent.com/.well-known/jwks",
 	"https://yourteam.cloudflareaccess.com/cdn-cgi/access/certs",
+	"https://www.gstatic.com/iap/verify/public_key-jwk",
+	"https://firebaseappcheck.googleapis.com/v1/jwks",
+	"https://contosob2c.b2clogin.com/contosob2c.onmicrosoft.com/B2C_1_signin/discovery/v2.0/keys",
 }
 
 // certificateSets hold the keys as certificates.
@@ -99,6 +113,10 @@ var documentFiles = map[string]string{
 
 // documents are those of which no copy is in testdata.
 var documents = map[string]any{
+	b2cHost + "contosob2c.onmicrosoft.com/B2C_1_signin/v2.0/.well-known/openid-configuration": map[string]any{
+		"issuer": b2cHost + b2cTenant + "/v2.0/", "jwks_uri": b2cHost + "contosob2c.onmicrosoft.com/B2C_1_signin/discovery/v2.0/keys",
+		"id_token_signing_alg_values_supported": []string{"RS256"},
+	},
 	"https://my-domain.auth0.com/.well-known/openid-configuration": map[string]any{
 		"issuer": "https://my-domain.auth0.com/", "jwks_uri": "https://my-domain.auth0.com/.well-known/jwks.json",
 		"id_token_signing_alg_values_supported": []string{"HS256", "RS256", "PS256"},

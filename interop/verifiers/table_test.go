@@ -28,6 +28,8 @@ const (
 	entraAPI1    = "ef1da9d4-ff77-4c3e-a005-840c3f830745"
 	auth0API     = "https://example.com/health-api"
 	okta         = "https://oie-8764513.oktapreview.com/oauth2/default"
+	backend      = "/projects/123456789012/global/backendServices/987654321"
+	b2cAPI       = "90c0fe63-bcf2-44d5-8fb7-b8bbc0b29dc6"
 	accessTag    = "32eafc7626e974616deaf0dc3ce63d7bcbed58a2731e84d06bc3cdf1b53c4228"
 )
 
@@ -141,5 +143,26 @@ var verifiers = []verifier{
 		options: object{"domain": "https://yourteam.cloudflareaccess.com", "aud": accessTag},
 		accepts: []string{"application token", "application token of a service"},
 		also:    []string{"another host", "a longer issuer", "another audience", "not valid for an hour"},
+	}, {
+		name: "firebase-admin", preset: "FirebaseAppCheck", samples: "firebase-app-check",
+		issuer:  issuers.FirebaseAppCheck("1234567890", "1:1234567890:android:321abc456def7890"),
+		options: object{"projectId": "my-project", "appCheck": true},
+		accepts: []string{"App Check token"},
+		also:    []string{"another host", "another audience", "not valid for an hour", "no audience"},
+	}, {
+		name: "google-auth-library", preset: "CloudIAP", samples: "cloud-iap",
+		issuer:  issuers.CloudIAP(backend),
+		options: object{"audience": backend, "assertion": true},
+		accepts: []string{"assertion"},
+		also:    []string{"another host", "a longer issuer", "another audience", "no expiry", "no audience"},
+	}, {
+		name: "passport-azure-ad", preset: "AzureB2C", samples: "azure-b2c",
+		issuer: issuers.AzureB2C("contosob2c", b2cTenant, "B2C_1_signin", b2cAPI),
+		options: object{
+			"identityMetadata": b2cHost + "contosob2c.onmicrosoft.com/B2C_1_signin/v2.0/.well-known/openid-configuration",
+			"clientID":         b2cAPI, "isB2C": true, "policyName": "B2C_1_signin",
+		},
+		accepts: []string{"access token"},
+		also:    []string{"another host", "a longer issuer", "another audience", "not valid for an hour", "no expiry", "no audience"},
 	},
 }

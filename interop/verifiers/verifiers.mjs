@@ -11,6 +11,7 @@ import { AuthenticationClient } from 'auth0';
 import { CognitoJwtVerifier } from 'aws-jwt-verify';
 import { auth } from 'express-oauth2-jwt-bearer';
 import { initializeApp } from 'firebase-admin/app';
+import { getAppCheck } from 'firebase-admin/app-check';
 import { getAuth } from 'firebase-admin/auth';
 import { OAuth2Client } from 'google-auth-library';
 import azure from 'passport-azure-ad';
@@ -39,13 +40,17 @@ export const verifiers = {
       { code: token, redirect_uri: 'https://app.example.com/' }, { idTokenValidateOptions: { nonce: 'example' } });
   },
 
-  'firebase-admin': options => {
-    const app = getAuth(initializeApp(options));
-    return token => app.verifyIdToken(token);
+  'firebase-admin': ({ projectId, appCheck }) => {
+    const app = initializeApp({ projectId }, appCheck ? 'App Check' : 'users');
+    return token => (appCheck ? getAppCheck(app).verifyToken(token) : getAuth(app).verifyIdToken(token));
   },
 
-  'google-auth-library': ({ audience }) => {
+  'google-auth-library': ({ audience, assertion }) => {
     const client = new OAuth2Client();
+    if (assertion) {
+      return async token => client.verifySignedJwtWithCertsAsync(
+        token, (await client.getIapPublicKeys()).pubkeys, audience, ['https://cloud.google.com/iap']);
+    }
     return idToken => client.verifyIdToken({ idToken, audience });
   },
 

@@ -145,6 +145,7 @@ func TestTable(t *testing.T) {
 
 // accepted are the samples about which README.md says in words how the two differ.
 var accepted = map[string][]string{
+	"AzureB2C":         {"ID token"},
 	"EntraSingleV2":    {"ID token"},
 	"WorkOS":           {"access token of an impersonator"},
 	"CloudflareAccess": {"organization's token"},
