@@ -7,6 +7,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -51,7 +52,7 @@ type row struct {
 // run weighs in rounds and prints the medians.
 func (s settings) run(ctx context.Context) error {
 	if min(s.rounds, s.issuers, s.tokens) < 1 {
-		return fmt.Errorf("every number has to be positive")
+		return errors.New("every number has to be positive")
 	}
 	rows, err := s.weigh(ctx)
 	if err != nil {
@@ -140,7 +141,11 @@ func (on *scene) play(ctx context.Context, file string, do func(*scene) error, r
 		}
 	}
 	time.Sleep(rest)
-	return on.server.Resident(), nil
+	resident := on.server.Resident()
+	if resident == 0 {
+		return 0, errors.New("this system does not tell: want Linux's /proc")
+	}
+	return resident, nil
 }
 
 func (on *scene) start(ctx context.Context, file string) (err error) {
