@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -177,13 +176,12 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 		err = s.forward.judge(before, route, o, claims)
 	}
 	switch {
-	case errors.Is(err, errProxy):
-		s.log.LogAttrs(r.Context(), slog.LevelError, "a proxy's question was not understood", slog.String("reason", err.Error()))
-		s.auth.Refuse(w, r, err)
-	case err != nil:
-		s.auth.Refuse(w, r, err)
-	default:
+	case err == nil:
 		f.answer(w, o, claims)
+	case o != nil: // which the log is to tell of, and not of the question
+		s.auth.Refuse(w, o.WithContext(oidcauth.NewContext(o.Context(), claims)), err)
+	default:
+		s.auth.Refuse(w, r, err)
 	}
 }
 
