@@ -104,6 +104,8 @@ func (c *forwardConfig) check(d dialect, file *fileConfig) error {
 		return errors.New(`"take_token_out" cannot take a token out of an address, and "token_places" has "query"`)
 	case c.TakeTokenOut && places != nil && len(places.Headers) > 0:
 		return errors.New(`"take_token_out" is about Authorization, Cookie and Sec-WebSocket-Protocol; have the proxy drop the "headers" of "token_places" itself`)
+	case c.Rules != nil && len(c.Rules) == 0:
+		return errors.New(`"rules" is empty, and lets nobody pass: leave it out for everybody with a good token`)
 	case c.IgnoreCase && !slices.ContainsFunc(c.Rules, func(r forwardRule) bool { return r.Path != "" }):
 		return errors.New(`"ignore_case" has no effect without a rule that has a path`)
 	}
