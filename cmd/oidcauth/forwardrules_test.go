@@ -80,6 +80,11 @@ func TestForwardAuth_Routes(t *testing.T) {
 			}
 		}
 		s.awaitLog(t, `\"opne\"`)
+		for _, counted := range []string{`route="/v1/forward-auth",status="200"} 1`, `route="/v1/route/{route}/forward-auth",status="403"} 1`} {
+			if got := s.get(t, "/metrics", ""); !strings.Contains(got.body, counted) {
+				t.Errorf("no %s in %s", counted, got.body)
+			}
+		}
 	}
 	s := serveForward(t, iss, `{"proxy": "envoy", `+rules+`}`)
 	for _, path := range []string{
