@@ -86,6 +86,27 @@ func TestForwardAuth_Dialects(t *testing.T) {
 	}
 }
 
+// A refusal is logged as one of the request that the proxy asked about, and of whose it
+// was; its query, where a token may be, is not.
+func TestForwardAuth_Log(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	user := iss.Token(map[string]any{"sub": "alice", "aud": "my-db"})
+	for _, d := range dialects {
+		s := serveForward(t, iss, fmt.Sprintf(`{"proxy": %q, "rules": [{"path": "/admin", "roles": ["admin"]}]}`, d.name), `"proxies": ["127.0.0.1/32"]`)
+		for token, line := range map[string]string{
+			"":   `method=DELETE path=/admin/7 client=203.0.113.9`,
+			user: `method=DELETE path=/admin/7 client=203.0.113.9 issuer=` + iss.URL() + ` subject=alice`,
+		} {
+			s.askAs(t, d.name, "DELETE", "/admin/7?secret=x", token, "X-Forwarded-For", "203.0.113.9")
+			s.awaitLog(t, line)
+		}
+		if strings.Contains(s.err.String(), "secret") {
+			t.Errorf("%s: the query is in the log: %s", d.name, s.err.String())
+		}
+	}
+}
+
 // A question without the headers that the proxy always sets, or with two of one, is
 // that of another proxy: nobody passes, and the log says why.
 func TestForwardAuth_AnotherProxy(t *testing.T) {

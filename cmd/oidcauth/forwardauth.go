@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -105,6 +104,8 @@ func (c *forwardConfig) check(d dialect, file *fileConfig) error {
 		return errors.New(`"take_token_out" cannot take a token out of an address, and "token_places" has "query"`)
 	case c.TakeTokenOut && places != nil && len(places.Headers) > 0:
 		return errors.New(`"take_token_out" is about Authorization, Cookie and Sec-WebSocket-Protocol; have the proxy drop the "headers" of "token_places" itself`)
+	case c.Rules != nil && len(c.Rules) == 0:
+		return errors.New(`"rules" is empty, and lets nobody pass: leave it out for everybody with a good token`)
 	case c.IgnoreCase && !slices.ContainsFunc(c.Rules, func(r forwardRule) bool { return r.Path != "" }):
 		return errors.New(`"ignore_case" has no effect without a rule that has a path`)
 	}
@@ -177,13 +178,12 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 		err = s.forward.judge(before, route, o, claims)
 	}
 	switch {
-	case errors.Is(err, errProxy):
-		s.log.LogAttrs(r.Context(), slog.LevelError, "a proxy's question was not understood", slog.String("reason", err.Error()))
-		s.auth.Refuse(w, r, err)
-	case err != nil:
-		s.auth.Refuse(w, r, err)
-	default:
+	case err == nil:
 		f.answer(w, o, claims)
+	case o != nil: // which the log is to tell of, and not of the question
+		s.auth.Refuse(w, o.WithContext(oidcauth.NewContext(o.Context(), claims)), err)
+	default:
+		s.auth.Refuse(w, r, err)
 	}
 }
 

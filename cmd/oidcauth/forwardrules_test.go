@@ -80,6 +80,11 @@ func TestForwardAuth_Routes(t *testing.T) {
 			}
 		}
 		s.awaitLog(t, `\"opne\"`)
+		for _, counted := range []string{`route="/v1/forward-auth",status="200"} 1`, `route="/v1/route/{route}/forward-auth",status="403"} 1`} {
+			if got := s.get(t, "/metrics", ""); !strings.Contains(got.body, counted) {
+				t.Errorf("no %s in %s", counted, got.body)
+			}
+		}
 	}
 	s := serveForward(t, iss, `{"proxy": "envoy", `+rules+`}`)
 	for _, path := range []string{
@@ -96,25 +101,26 @@ func TestForwardAuth_Routes(t *testing.T) {
 func TestForwardAuth_SettingsThatCannotBe(t *testing.T) {
 	t.Parallel()
 	for forward, want := range map[string]string{
-		`{"proxy": "apache"}`:                                                                                `forward_auth.proxy: got "apache"`,
-		`{"preflight": true}`:                                                                                `need "proxy"`,
-		`{"ticket_query": "t"}`:                                                                              `need "proxy"`,
-		`{"proxy": "nginx", "ticket_query": "t"}`:                                                            `needs "local_issuer"`,
-		`{"rules": [{"path": "/x"}]}`:                                                                        `if "proxy" says`,
-		`{"rules": [{"methods": ["GET"]}]}`:                                                                  `if "proxy" says`,
-		`{"proxy": "nginx", "rules": [{"path": "x"}]}`:                                                       "begin with a slash",
-		`{"proxy": "nginx", "rules": [{"path": "/x/"}]}`:                                                     "ends with a slash",
-		`{"proxy": "nginx", "rules": [{"path": "/a/../x"}]}`:                                                 "dots alone",
-		`{"proxy": "nginx", "rules": [{"path": "/a//x"}]}`:                                                   "two slashes",
-		`{"proxy": "nginx", "rules": [{"path": "/a%20x"}]}`:                                                  "write it decoded",
-		`{"proxy": "nginx", "rules": [{"methods": ["get"]}]}`:                                                "in capitals",
-		`{"rules": [{"route": "a/b"}]}`:                                                                      "route",
-		`{"rules": [{"roles": [""]}]}`:                                                                       "empty",
-		`{"rules": [{"issuers": ["https://id.example.org"]}]}`:                                               "is not accepted at all",
-		`{"rules": [{"claims": [{"claim": ["a"]}]}]}`:                                                        "got 0 demands",
-		`{"rules": [{"role": ["admin"]}]}`:                                                                   "role",
-		`{"rules": [{}, {"roles": ["admin"]}]}`:                                                              "rules[1] is never reached",
-		`{"proxy": "nginx", "rules": [{"path": "/a"}, {"path": "/a/b", "methods": ["GET"]}]}`:                "rules[1] is never reached",
+		`{"proxy": "apache"}`:                                                                 `forward_auth.proxy: got "apache"`,
+		`{"preflight": true}`:                                                                 `need "proxy"`,
+		`{"ticket_query": "t"}`:                                                               `need "proxy"`,
+		`{"proxy": "nginx", "ticket_query": "t"}`:                                             `needs "local_issuer"`,
+		`{"rules": []}`:                                                                       "leave it out",
+		`{"rules": [{"path": "/x"}]}`:                                                         `if "proxy" says`,
+		`{"rules": [{"methods": ["GET"]}]}`:                                                   `if "proxy" says`,
+		`{"proxy": "nginx", "rules": [{"path": "x"}]}`:                                        "begin with a slash",
+		`{"proxy": "nginx", "rules": [{"path": "/x/"}]}`:                                      "ends with a slash",
+		`{"proxy": "nginx", "rules": [{"path": "/a/../x"}]}`:                                  "dots alone",
+		`{"proxy": "nginx", "rules": [{"path": "/a//x"}]}`:                                    "two slashes",
+		`{"proxy": "nginx", "rules": [{"path": "/a%20x"}]}`:                                   "write it decoded",
+		`{"proxy": "nginx", "rules": [{"methods": ["get"]}]}`:                                 "in capitals",
+		`{"rules": [{"route": "a/b"}]}`:                                                       "route",
+		`{"rules": [{"roles": [""]}]}`:                                                        "empty",
+		`{"rules": [{"issuers": ["https://id.example.org"]}]}`:                                "is not accepted at all",
+		`{"rules": [{"claims": [{"claim": ["a"]}]}]}`:                                         "got 0 demands",
+		`{"rules": [{"role": ["admin"]}]}`:                                                    "role",
+		`{"rules": [{}, {"roles": ["admin"]}]}`:                                               "rules[1] is never reached",
+		`{"proxy": "nginx", "rules": [{"path": "/a"}, {"path": "/a/b", "methods": ["GET"]}]}`: "rules[1] is never reached",
 		`{"proxy": "nginx", "rules": [{"methods": ["GET", "PUT"]}, {"path": "/a", "methods": ["PUT"]}]}`:     "rules[1] is never reached",
 		`{"proxy": "nginx", "rules": [{"path": "/Ä"}, {"path": "/ä"}], "ignore_case": true}`:                 "rules[1] is never reached",
 		`{"proxy": "nginx", "ignore_case": true}`:                                                            "no effect",

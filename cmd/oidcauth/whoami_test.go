@@ -57,6 +57,26 @@ func TestWhoami(t *testing.T) {
 	}
 }
 
+// Roles and scopes are lists, from wherever the issuer's tokens have them, and empty
+// where there are none.
+func TestWhoami_RolesAndScopes(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	file := writeFile(t, "config.json", fmt.Sprintf(
+		`{"issuers": [{"url": %q, "audiences": ["my-db"], "roles": [["realm_access", "roles"]], "keys": {"insecure_http": true}}]}`, iss.URL()))
+	s := serve(t, "--config", file)
+	for want, claims := range map[string]map[string]any{
+		`"roles":["admin","a,b"],"scopes":["read","write"]`: {"realm_access": map[string]any{"roles": []string{"admin", "a,b"}}, "scope": "read write"},
+		`"roles":[],"scopes":["read"]`:                      {"roles": []string{"admin"}, "scp": []string{"read"}},
+		`"roles":[],"scopes":[]`:                            {},
+	} {
+		claims["aud"] = "my-db"
+		if got := s.get(t, "/v1/whoami", iss.Token(claims)); got.status != 200 || !strings.Contains(got.body, want) {
+			t.Errorf("%v: %+v, want %s", claims, got, want)
+		}
+	}
+}
+
 // TestWhoami_NoAudience: the list is empty, and not null.
 func TestWhoami_NoAudience(t *testing.T) {
 	t.Parallel()

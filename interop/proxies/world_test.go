@@ -63,12 +63,18 @@ func newWorld(t *testing.T, binary string) *world {
 	return w
 }
 
+// ports are those that tests have, whether somebody listens already or not.
+var ports sync.Map
+
 // freePort returns a port that nobody listens on, and that the system gives to nobody
 // who asks for any port.
 func freePort(t testing.TB) string {
 	t.Helper()
 	for range 100 {
 		port := strconv.Itoa(20_000 + mathrand.N(10_000))
+		if _, taken := ports.LoadOrStore(port, true); taken {
+			continue
+		}
 		if ln, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			ln.Close()
 			return port
