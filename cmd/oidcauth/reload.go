@@ -27,6 +27,16 @@ type reloader struct {
 	local  []oidcauth.Issuer // the local issuer, if there is one
 	file   fileConfig        // what is in force, with the flags applied
 	last   map[string]string // what the files held when they were last taken over, or refused
+
+	hangUps chan os.Signal
+}
+
+// listen takes SIGHUP, which would end the process, from now until stop is called: also
+// while the server starts and while it stops.
+func (r *reloader) listen() (stop func()) {
+	r.hangUps = make(chan os.Signal, 1)
+	signal.Notify(r.hangUps, syscall.SIGHUP)
+	return func() { signal.Stop(r.hangUps) }
 }
 
 // note takes what the files hold for what is in force, or is about to be.
@@ -34,9 +44,6 @@ func (r *reloader) note() { r.last = digestFiles(r.watched()) }
 
 // run reloads on SIGHUP and when the files change, until ctx ends.
 func (r *reloader) run(ctx context.Context) {
-	hangUps := make(chan os.Signal, 1)
-	signal.Notify(hangUps, syscall.SIGHUP)
-	defer signal.Stop(hangUps)
 	var looks <-chan time.Time
 	if every := r.file.Watch.or(defaultWatch); every > 0 && len(r.watched()) > 0 {
 		ticker := time.NewTicker(every)
@@ -53,7 +60,7 @@ func (r *reloader) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangUps:
+		case <-r.hangUps:
 			r.reload(ctx, "SIGHUP")
 			seen = r.last
 		case <-looks:

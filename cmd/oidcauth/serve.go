@@ -162,6 +162,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return f.check(ctx, std)
 	}
 	reload := &reloader{flags: f}
+	defer reload.listen()()
 	reload.note()
 	cfg, file, err := f.library()
 	if err != nil {
