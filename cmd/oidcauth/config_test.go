@@ -258,3 +258,29 @@ func TestApply_InsecureHTTP(t *testing.T) {
 		}
 	}
 }
+
+// FuzzParseConfig: whatever a file holds, it is read or refused, and what is read goes
+// on to be used or refused.
+func FuzzParseConfig(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, string(sampleConfig), `{"issuers": [null]}`, `{"admin": {"bearer": {}}, "revocations": {"nats": {"servers": [""]}}}`,
+		`{"issuers": [{"url": "https://a.example", "audiences": ["a"], "http_proxy": "http://p"}], "forward_auth": {"proxy": "nginx", "rules": [{"path": "/"}]}}`,
+		`{"local_issuer": {"dir": "x", "token_lifetime": "1h"}, "tls": {"cert_file": "$CREDENTIALS_DIRECTORY/x", "key_file": ""}}`,
+		`{"token_places": {"headers": ["\u0000"], "cookie": {"name": "", "origins": [""]}}, "ready_issuers": ["x"]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := parseConfig(data)
+		if err != nil {
+			return
+		}
+		if new(settings).apply(&file) != nil {
+			return
+		}
+		cfg := oidcauth.Config{Issuers: file.Issuers, Extract: file.TokenPlaces.extractor()}
+		_, _ = file.Forward.forwarder(&file, cfg)
+		_ = newLive(cfg, &file).ready(nil)
+		_ = file.Admin != nil && file.Admin.isLocal()
+	})
+}

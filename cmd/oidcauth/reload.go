@@ -100,9 +100,12 @@ func (r *reloader) reload(ctx context.Context, why string) {
 		text := printable(hideTokens(strings.ReplaceAll(err.Error(), "oidcauth: ", "")))
 		r.server.log.Error("the configuration was not reloaded; the former one stays in force", slog.String("why", why), slog.String("reason", text))
 	}
-	if err == nil {
-		r.server.log.Info("the configuration was reloaded", slog.String("why", why), slog.Int("issuers", len(r.server.live.Load().issuers)))
+	if err != nil {
+		tellSystemd(r.server.log, "STATUS=serving by the former configuration: the file's was refused, and the log says why")
+		return
 	}
+	tellSystemd(r.server.log, "STATUS=serving")
+	r.server.log.Info("the configuration was reloaded", slog.String("why", why), slog.Int("issuers", len(r.server.live.Load().issuers)))
 }
 
 // takeOver reads everything that may have changed, and puts it in force if all of it

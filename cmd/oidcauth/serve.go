@@ -204,6 +204,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	}
 	reload.server, reload.file = s, file
 	fmt.Fprintf(std.out, "oidcauth: listening on %s://%s\n", file.scheme(), ln.Addr())
+	tellSystemd(cfg.Logger, "READY=1\nSTATUS=serving")
 	return s.serve(ctx, ln, reload.run)
 }
 
