@@ -62,6 +62,8 @@ func TestTable_Mistakes(t *testing.T) {
 		{"none", "{\n\"part\": null, \"form\": null}", ""},
 		{"unknown below a name of anybody's", `{"part": {"free": {"x": {"nams": []}}}}`, "line 1: part.free.x.nams: there is no such member; did you mean names?"},
 		{"a member of another object", `{"texts": {}}`, "line 1: texts: there is no such member; did you mean part.texts?"},
+		{"as deep as can be", `{"part": {"raw": ` + strings.Repeat("[", 60) + strings.Repeat("]", 60) + `}}`, ""},
+		{"without end", `{"part": {"raw": ` + strings.Repeat("[", 100_000), "objects and lists stand in each other, more than 64 deep"},
 		{"half of a name", `{"part": {"siz_in_bytes": 1}}`, "line 1: part.siz_in_bytes: there is no such member"},
 		{"more than a name", `{"part": {"rawest": 1}}`, "line 1: part.rawest: there is no such member; did you mean raw?"},
 		{"no member at all", `{"Hidden": "x"}`, "line 1: Hidden: there is no such member"},
