@@ -204,7 +204,7 @@ func (a *admin) whoAsks(r *http.Request) (string, error) {
 	if a.rule == nil {
 		return "", refusal.New(refusal.Caller, oidcauth.ErrMalformedToken, "another secret", "that of the file")
 	}
-	claims, err := a.server.auth.Authenticate(r.Context(), token)
+	claims, err := a.server.auth.Authenticate(a.server.auth.CallerContext(r), token)
 	if err != nil {
 		return "", err
 	}

@@ -100,6 +100,7 @@ func TestAdmin_Authentication(t *testing.T) {
 		{"somebody without role", at + "/metrics", bearer(token(map[string]any{})), 403},
 		{"somebody with another role", at + "/metrics", bearer(token(map[string]any{"roles": []string{"admin"}})), 403},
 		{"an admin of yesterday", at + "/metrics", bearer(token(map[string]any{"roles": []string{"root"}, "exp": time.Now().Add(-time.Hour).Unix()})), 401},
+		{"an admin whose token is of no use without a key", at + "/metrics", bearer(token(map[string]any{"roles": []string{"root"}, "cnf": map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}})), 401},
 		{"an admin elsewhere", at + "/metrics", bearer(iss.Token(map[string]any{"roles": []string{"root"}, "aud": "another"})), 401},
 		{"health needs nothing", at + "/healthz", nil, 200},
 		{"nor does readiness", at + "/readyz", nil, 200},

@@ -50,7 +50,7 @@ func TestParseConfig_Mistakes(t *testing.T) {
 		{"unknown member", `{"isuers": []}`, `line 1: isuers: there is no such member; did you mean issuers?`},
 		{"unknown member of an issuer", `{"issuers": [{"url": "a", "audience": "x"}]}`, `issuers[0].audience: there is no such member; did you mean audiences?`},
 		{"unknown member of any_issuer", `{"any_issuer": {"audience": "x"}}`, `any_issuer.audience: there is no such member; did you mean audiences?`},
-		{"unknown member of local_issuer", `{"local_issuer": {"directory": "keys"}}`, `local_issuer.directory: there is no such member`},
+		{"unknown member of local_issuer", `{"local_issuer": {"directory": "keys"}}`, `local_issuer.directory: there is no such member; did you mean dir?`},
 		{"a key in the file", `{"local_issuer": {"dir": "keys", "key": "-----BEGIN PRIVATE KEY-----"}}`, `local_issuer.key: there is no such member`},
 		{"any_issuer as a flag is", `{"any_issuer": true}`, `any_issuer: got true or false, want an object`},
 		{"local_issuer as a flag is", "{\n\"local_issuer\": \"keys\"}", `line 2: local_issuer: got a text, want an object`},
@@ -78,6 +78,7 @@ func TestParseConfig_Mistakes(t *testing.T) {
 		{"leeway as a number", `{"leeway": 30}`, `leeway: got a number, want a text such as "30s"`},
 		{"leeway of no form", `{"leeway": "soon"}`, `leeway: got "soon": want a duration`},
 		{"negative leeway", `{"leeway": "-1s"}`, "0s means none"},
+		{"a secret in the file", `{"admin": {"secret": "s3cret"}}`, "admin.secret: there is no such member; did you mean secret_file?"},
 		{"a log of another form", `{"log_format": "jsn"}`, `log_format: got "jsn", want text, json; did you mean json?`},
 		{"null in a list", `{"issuers": [{"audiences": ["a", null]}]}`, "issuers[0].audiences[1]: got null, want a text"},
 		{"a setting of keys beside them", `{"issuers": [{"ca_file": "ca"}]}`, "issuers[0].ca_file: there is no such member; did you mean issuers[].keys.ca_file?"},
@@ -257,4 +258,30 @@ func TestApply_InsecureHTTP(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzParseConfig: whatever a file holds, it is read or refused, and what is read goes
+// on to be used or refused.
+func FuzzParseConfig(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, string(sampleConfig), `{"issuers": [null]}`, `{"admin": {"bearer": {}}, "revocations": {"nats": {"servers": [""]}}}`,
+		`{"issuers": [{"url": "https://a.example", "audiences": ["a"], "http_proxy": "http://p"}], "forward_auth": {"proxy": "nginx", "rules": [{"path": "/"}]}}`,
+		`{"local_issuer": {"dir": "x", "token_lifetime": "1h"}, "tls": {"cert_file": "$CREDENTIALS_DIRECTORY/x", "key_file": ""}}`,
+		`{"token_places": {"headers": ["\u0000"], "cookie": {"name": "", "origins": [""]}}, "ready_issuers": ["x"]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		file, err := parseConfig(data)
+		if err != nil {
+			return
+		}
+		if new(settings).apply(&file) != nil {
+			return
+		}
+		cfg := oidcauth.Config{Issuers: file.Issuers, Extract: file.TokenPlaces.extractor()}
+		_, _ = file.Forward.forwarder(&file, cfg)
+		_ = newLive(cfg, &file).ready(nil)
+		_ = file.Admin != nil && file.Admin.isLocal()
+	})
 }

@@ -234,3 +234,24 @@ func TestProcess_HangUp(t *testing.T) {
 		t.Errorf("after the signal: status %d, want 200", got)
 	}
 }
+
+// TestProcess_HangUpWhileStopping: SIGHUP cuts off nothing that is under way.
+func TestProcess_HangUpWhileStopping(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
+	status := p.askInVain(t, iss)
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.awaitLog(t, "shutting down")
+	awaitRefusal(t, p.url)
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	iss.Clear()
+	if got := <-status; got != 200 {
+		t.Errorf("the request under way: status = %d, want 200", got)
+	}
+	if code := p.code(t); code != 0 {
+		t.Errorf("exit code = %d, want 0; %s", code, p.err.String())
+	}
+}

@@ -27,6 +27,16 @@ type reloader struct {
 	local  []oidcauth.Issuer // the local issuer, if there is one
 	file   fileConfig        // what is in force, with the flags applied
 	last   map[string]string // what the files held when they were last taken over, or refused
+
+	hangUps chan os.Signal
+}
+
+// listen takes SIGHUP, which would end the process, from now until stop is called: also
+// while the server starts and while it stops.
+func (r *reloader) listen() (stop func()) {
+	r.hangUps = make(chan os.Signal, 1)
+	signal.Notify(r.hangUps, syscall.SIGHUP)
+	return func() { signal.Stop(r.hangUps) }
 }
 
 // note takes what the files hold for what is in force, or is about to be.
@@ -34,9 +44,6 @@ func (r *reloader) note() { r.last = digestFiles(r.watched()) }
 
 // run reloads on SIGHUP and when the files change, until ctx ends.
 func (r *reloader) run(ctx context.Context) {
-	hangUps := make(chan os.Signal, 1)
-	signal.Notify(hangUps, syscall.SIGHUP)
-	defer signal.Stop(hangUps)
 	var looks <-chan time.Time
 	if every := r.file.Watch.or(defaultWatch); every > 0 && len(r.watched()) > 0 {
 		ticker := time.NewTicker(every)
@@ -53,7 +60,7 @@ func (r *reloader) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-hangUps:
+		case <-r.hangUps:
 			r.reload(ctx, "SIGHUP")
 			seen = r.last
 		case <-looks:
@@ -93,9 +100,12 @@ func (r *reloader) reload(ctx context.Context, why string) {
 		text := printable(hideTokens(strings.ReplaceAll(err.Error(), "oidcauth: ", "")))
 		r.server.log.Error("the configuration was not reloaded; the former one stays in force", slog.String("why", why), slog.String("reason", text))
 	}
-	if err == nil {
-		r.server.log.Info("the configuration was reloaded", slog.String("why", why), slog.Int("issuers", len(r.server.live.Load().issuers)))
+	if err != nil {
+		tellSystemd(r.server.log, "STATUS=serving by the former configuration: the file's was refused, and the log says why")
+		return
 	}
+	tellSystemd(r.server.log, "STATUS=serving")
+	r.server.log.Info("the configuration was reloaded", slog.String("why", why), slog.Int("issuers", len(r.server.live.Load().issuers)))
 }
 
 // takeOver reads everything that may have changed, and puts it in force if all of it

@@ -162,6 +162,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return f.check(ctx, std)
 	}
 	reload := &reloader{flags: f}
+	defer reload.listen()()
 	reload.note()
 	cfg, file, err := f.library()
 	if err != nil {
@@ -203,6 +204,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	}
 	reload.server, reload.file = s, file
 	fmt.Fprintf(std.out, "oidcauth: listening on %s://%s\n", file.scheme(), ln.Addr())
+	tellSystemd(cfg.Logger, "READY=1\nSTATUS=serving")
 	return s.serve(ctx, ln, reload.run)
 }
 

@@ -75,6 +75,7 @@ func (s *server) stop(srv *http.Server, ln net.Listener, grace time.Duration) er
 	left := s.gate.close()
 	ln.Close()
 	s.log.Info("shutting down", "limit", stopLimit)
+	tellSystemd(s.log, "STOPPING=1")
 	sockets := make(chan error, 1)
 	go func() { sockets <- s.local.close(grace) }() // ends with the grace
 	select {

@@ -62,6 +62,10 @@ func TestTable_Mistakes(t *testing.T) {
 		{"none", "{\n\"part\": null, \"form\": null}", ""},
 		{"unknown below a name of anybody's", `{"part": {"free": {"x": {"nams": []}}}}`, "line 1: part.free.x.nams: there is no such member; did you mean names?"},
 		{"a member of another object", `{"texts": {}}`, "line 1: texts: there is no such member; did you mean part.texts?"},
+		{"as deep as can be", `{"part": {"raw": ` + strings.Repeat("[", 60) + strings.Repeat("]", 60) + `}}`, ""},
+		{"without end", `{"part": {"raw": ` + strings.Repeat("[", 100_000), "objects and lists stand in each other, more than 64 deep"},
+		{"half of a name", `{"part": {"siz_in_bytes": 1}}`, "line 1: part.siz_in_bytes: there is no such member"},
+		{"more than a name", `{"part": {"rawest": 1}}`, "line 1: part.rawest: there is no such member; did you mean raw?"},
 		{"no member at all", `{"Hidden": "x"}`, "line 1: Hidden: there is no such member"},
 		{"what a check says", "{\"part\": {\n\"both\": \"y\",\n\"size\": 1}}", "line 3: part.size: it needs names"},
 		{"what a check says of the whole", "{\n\"part\": {\"both\": \"nothing\"}}", "line 2: part: it says nothing"},
@@ -83,6 +87,47 @@ func TestTable_Mistakes(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%s: Read() error =\n%s\nwant\n%s", test.name, got, test.want)
 		}
+	}
+}
+
+// A Table of the test's own has the name of another package's.
+type Table struct {
+	Inner *members.Table `json:"inner"`
+	Again []Table        `json:"again"`
+}
+
+// TestTable_Schema: structs of one name have schemas of their own, and one may be part of
+// itself.
+func TestTable_Schema(t *testing.T) {
+	t.Parallel()
+	type whole struct {
+		Table Table `json:"table" about:"what it is"`
+	}
+	text, err := new(members.Table).Schema(reflect.TypeFor[whole](), "the title")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Title      string
+		Properties struct {
+			Table struct{ Ref, Description string }
+		}
+		Defs map[string]struct {
+			Properties map[string]struct {
+				Ref   string `json:"$ref"`
+				Items struct {
+					Ref string `json:"$ref"`
+				}
+			}
+		} `json:"$defs"`
+	}
+	if err := json.Unmarshal(text, &got); err != nil {
+		t.Fatal(err)
+	}
+	table := got.Defs["table"].Properties
+	if got.Title != "the title" || got.Properties.Table.Description != "what it is" || len(got.Defs) != 2 ||
+		table["inner"].Ref != "#/$defs/table_" || table["again"].Items.Ref != "#/$defs/table" {
+		t.Errorf("Schema() = %s", text)
 	}
 }
 

@@ -27,12 +27,19 @@ func didYouMean(name string) string {
 }
 
 // nearest returns the name that takes the fewest slips of the pen to become the one
-// given; nothing if even that takes too many.
+// given, or else one that says it longer or shorter; nothing if there is neither.
 func nearest(given string, names []string) string {
 	best, least := "", 1+max(1, len(given)/3)
 	for _, name := range names {
 		if n := slips(fold(given), fold(name)); n < least {
 			best, least = name, n
+		}
+	}
+	for _, name := range names {
+		longer := strings.HasPrefix(name, given+"_") // secret_file for secret
+		shorter := len(name) > 2 && strings.HasPrefix(given, name)
+		if best == "" && given != "" && (longer || shorter) {
+			best = name
 		}
 	}
 	return best

@@ -87,7 +87,10 @@ func (s *schemas) define(typ reflect.Type) string {
 		return name
 	}
 	name := strings.ToLower(typ.Name()[:1]) + typ.Name()[1:]
-	s.named[typ] = name
+	for s.defs[name] != nil { // another package's of the same name
+		name += "_"
+	}
+	s.named[typ], s.defs[name] = name, true // until it is known, for a part of itself
 	s.defs[name] = s.object(typ)
 	return name
 }

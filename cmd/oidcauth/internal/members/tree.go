@@ -50,7 +50,15 @@ type parser struct {
 	data     []byte
 	dec      *json.Decoder
 	mistakes *Mistakes
+	depth    int
 }
+
+// maxDepth is how deep objects and lists may stand in each other: the settings need no
+// ten, and each level has a path as long as itself.
+const maxDepth = 64
+
+// errDepth is the fault of a file that is deeper.
+var errDepth = fmt.Errorf("objects and lists stand in each other, more than %d deep", maxDepth)
 
 // parse reads data, which has to be one JSON object. With a fault of the JSON itself
 // it returns nil, since nothing behind that could be understood.
@@ -100,6 +108,10 @@ func (p *parser) next(path string) (*node, error) {
 		return nil, err
 	}
 	n := &node{offset: start, value: token}
+	if p.depth++; p.depth > maxDepth {
+		return nil, errDepth
+	}
+	defer func() { p.depth-- }()
 	switch token {
 	case json.Delim('{'):
 		err = p.object(n, path)
