@@ -15,7 +15,7 @@ import (
 // fieldWords are the names in the file of the fields that a message may name alone.
 var fieldWords = func() map[string]string {
 	words := make(map[string]string)
-	for _, t := range []reflect.Type{reflect.TypeFor[oidcauth.KeysFrom](), reflect.TypeFor[oidcauth.AnyIssuer](), reflect.TypeFor[oidcauth.Issuer]()} {
+	for _, t := range []reflect.Type{reflect.TypeFor[oidcauth.KeysFrom](), reflect.TypeFor[oidcauth.AnyIssuer](), reflect.TypeFor[dpopConfig](), reflect.TypeFor[oidcauth.Issuer]()} {
 		for i := range t.NumField() {
 			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 			if t.Field(i).IsExported() && name != "" && name != "-" {
@@ -35,6 +35,9 @@ var settingWords = map[string]string{
 	"Config.Leeway":              `--leeway`,
 	"Config.KeyCacheDir":         `--key-cache-dir`,
 	"Config.Proxies":             `"proxies" in the file`,
+	"Config.DPoP":                `"dpop" in the file`,
+	"Config.Certificate":         `"client_certificates" in the file`,
+	"Config.PublicURL":           `"public_url" of "dpop", or --resource,`,
 	"Config.MaxTokenBytes":       `"max_token_bytes" in the file`,
 	"Config.ResourceMetadataURL": `--resource`,
 }
