@@ -75,7 +75,15 @@ func (a *admin) setSecret(secret []byte) {
 func (c *adminConfig) listen(ctx context.Context) (net.Listener, error) {
 	path, isSocket := strings.CutPrefix(c.addr(), unixPrefix)
 	if !isSocket {
-		return listenOn(ctx, c.addr())
+		ln, err := listenOn(ctx, c.addr())
+		if err != nil {
+			return nil, err
+		}
+		if tcp, ok := ln.Addr().(*net.TCPAddr); c.isLocal() && (!ok || !tcp.IP.IsLoopback()) {
+			ln.Close()
+			return nil, usagef("admin.addr: localhost is %s here, which other machines may reach: write 127.0.0.1", ln.Addr())
+		}
+		return ln, nil
 	}
 	if err := removeStale(ctx, path); err != nil {
 		return nil, err

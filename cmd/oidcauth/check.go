@@ -80,7 +80,7 @@ func tryNew(cfg oidcauth.Config) error {
 func (f *serveFlags) whichIssuers(cfg oidcauth.Config, err error) error {
 	var wrong several
 	for i, issuer := range cfg.Issuers {
-		alone := oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, Leeway: min(cfg.Leeway, 0)}
+		alone := oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, DPoP: cfg.DPoP, Certificate: cfg.Certificate}
 		for _, err := range each(tryNew(alone)) {
 			text := strings.TrimPrefix(err.Error(), "oidcauth: ")
 			if i < f.described {

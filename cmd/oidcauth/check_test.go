@@ -77,3 +77,16 @@ func testCheck(t *testing.T) {
 	}
 	serve(t, args...)
 }
+
+// TestServe_CheckBound: an issuer is blamed for its own mistakes alone, and not for what
+// the rest of the file provides.
+func TestServe_CheckBound(t *testing.T) {
+	t.Parallel()
+	file := writeFile(t, "serve.json", `{"dpop": {"public_url": "https://db.example.com"}, "issuers": [
+		{"url": "https://a.example", "audiences": ["a"], "bound": "require"},
+		{"url": "https://b.example", "audiences": ["b"], "algorithms": ["HS256"]}]}`)
+	got := invoke(t, "", "serve", "--config", file, "--check")
+	if got.code != 2 || !strings.Contains(got.err, "issuers[1]") || strings.Contains(got.err, "issuers[0]") {
+		t.Errorf("got %+v, want what is wrong with the second issuer alone", got)
+	}
+}

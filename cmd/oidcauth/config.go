@@ -117,6 +117,9 @@ func (d *describedIssuer) Check(report func(member, text string)) {
 	if d.HTTPProxy.url != nil && len(d.Keys.JWKS) > 0 {
 		report("http_proxy", "nothing is fetched where the keys stand in the file")
 	}
+	if d.HTTPProxy.url != nil && (d.Keys.InsecureHTTP || len(d.Keys.InsecureHTTPHosts) > 0) {
+		report("http_proxy", errPlainProxy.Error())
+	}
 	for _, file := range []struct {
 		member string
 		name   *string

@@ -26,6 +26,18 @@ func (p *httpProxy) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// errPlainProxy is why http is not spoken through a proxy: it is allowed to this
+// machine, and to named hosts, and neither is what the proxy reaches by those names.
+var errPlainProxy = errors.New(`over http the proxy would say which keys are the issuer's: want https, or no "http_proxy"`)
+
+// of returns the proxy for a request.
+func (p httpProxy) of(r *http.Request) (*url.URL, error) {
+	if r.URL.Scheme != "https" {
+		return nil, errPlainProxy
+	}
+	return p.url, nil
+}
+
 // proxyClients are the clients by their proxies. There is one for each, so that an
 // issuer that is described as before is known to be.
 var proxyClients struct {
@@ -46,7 +58,7 @@ func (p httpProxy) client() *http.Client {
 	}
 	dialer := &net.Dialer{Timeout: readTimeout}
 	c := &http.Client{Transport: &http.Transport{
-		DialContext: dialer.DialContext, Proxy: http.ProxyURL(p.url), ForceAttemptHTTP2: true, MaxIdleConns: 16, IdleConnTimeout: time.Minute,
+		DialContext: dialer.DialContext, Proxy: p.of, ForceAttemptHTTP2: true, MaxIdleConns: 16, IdleConnTimeout: time.Minute,
 		TLSHandshakeTimeout: headerTimeout, MaxResponseHeaderBytes: 64 << 10,
 	}}
 	if proxyClients.by == nil {

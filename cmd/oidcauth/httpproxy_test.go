@@ -1,30 +1,58 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httputil"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/oidcauth/oidcauth/oidctest"
 )
+
+// tunnel is a proxy that connects to one address, and counts how often it is asked.
+func tunnel(t *testing.T, to string, asked *atomic.Int64) *httptest.Server {
+	t.Helper()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.Method != http.MethodConnect || r.Host != to {
+			t.Errorf("the proxy was asked for %s %s, want a connection to %s", r.Method, r.Host, to)
+			return
+		}
+		out, err := new(net.Dialer).DialContext(r.Context(), "tcp", to)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		w.WriteHeader(http.StatusOK)
+		in, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		go func() { io.Copy(out, in); out.Close() }() // ends with either connection
+		go func() { io.Copy(in, out); in.Close() }()
+	}))
+	t.Cleanup(proxy.Close)
+	return proxy
+}
 
 // TestServe_HTTPProxy: an issuer's keys come through its own proxy, and others' do not;
 // a reload that changes nothing about it keeps them.
 func TestServe_HTTPProxy(t *testing.T) {
 	t.Parallel()
-	behind, direct := startIssuer(t), startIssuer(t)
+	behind, direct := oidctest.NewIssuer(t, oidctest.Config{}), startIssuer(t)
+	server := behind.StartTLS()
+	ca := writeFile(t, "ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})))
 	var asked atomic.Int64
-	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		if !strings.HasPrefix(behind.URL(), "http://"+r.In.URL.Host) {
-			t.Errorf("the proxy was asked for %s", r.In.URL)
-		}
-		asked.Add(1)
-	}})
-	defer proxy.Close()
+	proxy := tunnel(t, strings.TrimPrefix(server.URL, "https://"), &asked)
 	config := func(more string) string {
-		return fmt.Sprintf(`{"watch": "5ms", "issuers": [%s, %s]%s}`, described(behind, fmt.Sprintf(`, "http_proxy": %q`, proxy.URL)), described(direct, ""), more)
+		return fmt.Sprintf(`{"watch": "5ms", "issuers": [{"url": %q, "audiences": ["my-db"], "http_proxy": %q, "keys": {"ca_file": %q}}, %s]%s}`,
+			behind.URL(), proxy.URL, ca, described(direct, ""), more)
 	}
 	file := writeFile(t, "config.json", config(""))
 	s := serve(t, "--config", file)
@@ -33,7 +61,7 @@ func TestServe_HTTPProxy(t *testing.T) {
 	if before == 0 {
 		t.Error("the proxy was not asked")
 	}
-	for _, iss := range []interface{ Token(map[string]any) string }{behind, direct} {
+	for _, iss := range []*oidctest.Issuer{behind, direct} {
 		if got := s.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "my-db"})); got.status != http.StatusOK {
 			t.Errorf("status %d, want 200", got.status)
 		}
@@ -45,6 +73,24 @@ func TestServe_HTTPProxy(t *testing.T) {
 	}
 }
 
+// TestServe_HTTPProxyPlain: a proxy never says which keys an issuer has, which it could
+// over http, whatever allows that.
+func TestServe_HTTPProxyPlain(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	var asked atomic.Int64
+	proxy := tunnel(t, "nowhere", &asked)
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "audiences": ["my-db"], "http_proxy": %q}]}`, iss.URL(), proxy.URL))
+	s := serve(t, "--config", file, "--allow-insecure-http")
+	if got := s.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "my-db"})); got.status != http.StatusServiceUnavailable {
+		t.Errorf("status %d, want 503", got.status)
+	}
+	if asked.Load() > 0 {
+		t.Error("the proxy was asked")
+	}
+	s.awaitLog(t, "over http the proxy would say")
+}
+
 func TestServe_HTTPProxyMistakes(t *testing.T) {
 	t.Parallel()
 	for proxy, want := range map[string]string{
@@ -52,8 +98,10 @@ func TestServe_HTTPProxyMistakes(t *testing.T) {
 		`"ftp://proxy.example.com"`:    "want the URL of a proxy",
 		`"http://me:pw@proxy.example"`: "there is a secret",
 		`7`:                            "got a number, want a text",
-		`"http://proxy.example:3128", "keys": {"jwks": {"keys": []}}`: "nothing is fetched",
-		`"socks5://127.0.0.1:1080"`:                                   "",
+		`"http://proxy.example:3128", "keys": {"jwks": {"keys": []}}`:           "nothing is fetched",
+		`"http://proxy.example:3128", "keys": {"insecure_http_hosts": ["idp"]}`: "over http the proxy",
+		`"http://proxy.example:3128", "keys": {"insecure_http": true}`:          "over http the proxy",
+		`"socks5://127.0.0.1:1080"`:                                             "",
 	} {
 		file := writeFile(t, "config.json", `{"issuers": [{"url": "https://a.example", "audiences": ["a"], "http_proxy": `+proxy+`}]}`)
 		got := invoke(t, "", "serve", "--config", file, "--check")

@@ -120,10 +120,12 @@ func TestServe_ReloadStorm(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	config := func(n int) string {
 		issuers := []string{described(stays, fmt.Sprintf(`, "roles": [["roles%d"]]`, n%3))} // it changes each time
+		rules := ""
 		if n%2 == 1 {
 			issuers = append(issuers, described(comes, ""))
+			rules = fmt.Sprintf(`{"issuers": [%q]}`, stays.URL())
 		}
-		return fmt.Sprintf(`{"watch": "1ms", "issuers": [%s], "local_issuer": {"dir": %q}}`, strings.Join(issuers, ", "), dir)
+		return fmt.Sprintf(`{"watch": "1ms", "issuers": [%s], "local_issuer": {"dir": %q}, "forward_auth": {"rules": [%s]}}`, strings.Join(issuers, ", "), dir, rules)
 	}
 	file := writeFile(t, "config.json", config(0))
 	s := serve(t, "--config", file)
@@ -183,13 +185,17 @@ func TestServe_ReloadStorm(t *testing.T) {
 		})
 	}
 	for n := 1; n <= reloads; n++ {
+		if n%10 == 0 { // and some files are no good
+			replaceFile(t, file, config(n)[n:])
+			s.awaitLines(t, notReloaded, n/10)
+		}
 		replaceFile(t, file, config(n))
 		s.awaitLines(t, reloaded, n)
 	}
 	close(stop)
 	wg.Wait()
-	if strings.Contains(s.err.String(), notReloaded) {
-		t.Errorf("a reload was refused: %s", s.err.String())
+	if n := strings.Count(s.err.String(), notReloaded); n != reloads/10 {
+		t.Errorf("%d reloads were refused, want those of bad files: %s", n, s.err.String())
 	}
 	if refused.Load() > 0 || asked.Load() < reloads {
 		t.Errorf("of %d good requests %d were refused", asked.Load(), refused.Load())

@@ -176,35 +176,16 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	defer ln.Close()
-	local, err := file.LocalIssuer.open(&cfg)
-	if err != nil {
-		return usageError{err}
-	}
-	if local != nil {
-		defer local.Close()
-		reload.local = []oidcauth.Issuer{local.Issuer()}
-	}
-	shared, err := file.Revocations.open(&cfg)
+	parts, err := openParts(&cfg, &file)
 	if err != nil {
 		return err
 	}
-	defer shared.close()
-	if err := file.bind(&cfg); err != nil { // where proofs are shared as revocations are
-		return err
-	}
-	s, err := newServer(cfg, &file, firstOf(file.Resource, baseURL(&file, ln.Addr())))
+	defer parts.close()
+	s, err := f.newServer(ctx, cfg, &file, parts, ln.Addr())
 	if err != nil {
-		return usageError{f.whichIssuers(cfg, err)}
-	}
-	s.revocations = shared
-	if local != nil {
-		if s.local, err = newLocalRoutes(s, local, file.LocalIssuer, ownOrigin(file.Resource)); err != nil {
-			return usageError{err}
-		}
-	}
-	if s.admin, err = newAdmin(ctx, s, file.Admin); err != nil {
 		return err
 	}
+	reload.local = parts.issuers()
 	reload.server, reload.file = s, file
 	fmt.Fprintf(std.out, "oidcauth: listening on %s://%s\n", file.scheme(), ln.Addr())
 	tellSystemd(cfg.Logger, "READY=1\nSTATUS=serving")
