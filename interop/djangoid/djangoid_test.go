@@ -21,7 +21,7 @@ import (
 var tried = trial.New("django-oauth-toolkit", "django-oauth-toolkit", "")
 
 var program = programs.Program{
-	Name: "django-oauth-toolkit", LeftOut: "interop/djangoid", Install: "interop/setup-djangooauth, with Python 3.10 or later and its venv",
+	Name: "django-oauth-toolkit", LeftOut: "interop/djangoid", Install: "interop/setup-djangoid, with Python 3.10 or later and its venv",
 	Find: func() error { _, err := exec.LookPath(python()); return err },
 }
 

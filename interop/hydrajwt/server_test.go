@@ -24,7 +24,7 @@ import (
 var tried = trial.New("hydra", "Ory Hydra", "")
 
 var program = programs.Program{
-	Name: "Ory Hydra", LeftOut: "interop/hydrajwt", Install: "interop/setup-hydra, with a C compiler",
+	Name: "Ory Hydra", LeftOut: "interop/hydrajwt", Install: "interop/setup-hydrajwt, with a C compiler",
 	Find: func() error { _, err := exec.LookPath(command()); return err },
 }
 
