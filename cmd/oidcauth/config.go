@@ -78,6 +78,11 @@ type fileConfig struct {
 	// MaxTokenLifetime is the library's setting.
 	MaxTokenLifetime duration `json:"max_token_lifetime" about:"how long tokens may live, as \"24h\": longer ones are refused; it bounds how long revocations are kept"`
 
+	// DPoP and ClientCertificates say how possession is proved of what tokens are bound
+	// to; absent, null or empty means that such tokens are refused.
+	DPoP               *dpopConfig `json:"dpop" about:"accept tokens that are bound to a key, with proof (RFC 9449)"`
+	ClientCertificates string      `json:"client_certificates" about:"accept tokens that are bound to a client's certificate (RFC 8705): that of the \"connection\", or one that \"proxies\" name in a header, \"client-cert\" (RFC 9440) or Envoy's \"x-forwarded-client-cert\"" values:"connection client-cert x-forwarded-client-cert"`
+
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.
 	MaxTokenBytes int   `json:"max_token_bytes" about:"the longest token, in bytes, that is looked at"`

@@ -78,6 +78,9 @@ func (f *explainFlags) run(ctx context.Context, std streams, operands []string) 
 	if local != nil {
 		defer local.Close()
 	}
+	if err := file.bindUnproved(&cfg); err != nil {
+		return err
+	}
 	var contact contact
 	cfg.Trace = &authtrace.Hooks{KeysFetched: contact.note}
 	auth, err := oidcauth.New(cfg)

@@ -188,6 +188,9 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	defer shared.close()
+	if err := file.bind(&cfg); err != nil { // where proofs are shared as revocations are
+		return err
+	}
 	s, err := newServer(cfg, &file, firstOf(file.Resource, baseURL(&file, ln.Addr())))
 	if err != nil {
 		return usageError{f.whichIssuers(cfg, err)}
@@ -223,6 +226,9 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
 	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
 	cfg.Extract, cfg.MaxTokenLifetime = file.TokenPlaces.extractor(), file.MaxTokenLifetime.value
+	if err == nil {
+		err = file.bind(&cfg)
+	}
 	return cfg, file, err
 }
 

@@ -61,6 +61,7 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 	if err != nil {
 		return nil, err
 	}
+	s.certificate.clientAuth = file.clientAuth()
 	s.certificate.pair.Store(pair)
 	if resource != "" {
 		if s.metadata, err = newMetadata(resource); err != nil {

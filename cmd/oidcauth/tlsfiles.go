@@ -43,7 +43,8 @@ func (c *tlsConfig) read() (*tls.Certificate, error) {
 // A certificate is what the server shows, which may change. It is safe for concurrent
 // use. The zero certificate is of a server without TLS.
 type certificate struct {
-	pair atomic.Pointer[tls.Certificate]
+	pair       atomic.Pointer[tls.Certificate]
+	clientAuth tls.ClientAuthType // what clients are asked for; never changes
 }
 
 // config returns how connections are encrypted; nil if they are not.
@@ -53,6 +54,7 @@ func (c *certificate) config() *tls.Config {
 	}
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		ClientAuth: c.clientAuth,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			if pair := c.pair.Load(); pair != nil {
 				return pair, nil

@@ -13,7 +13,7 @@ import (
 // structs. Whoever runs this command has flags and a file instead.
 
 // fieldWords are the names in the file of the fields that a message may name alone.
-var fieldWords = namesInFile(reflect.TypeFor[oidcauth.KeysFrom](), reflect.TypeFor[oidcauth.AnyIssuer](), reflect.TypeFor[oidcauth.Issuer]())
+var fieldWords = namesInFile(reflect.TypeFor[oidcauth.KeysFrom](), reflect.TypeFor[oidcauth.AnyIssuer](), reflect.TypeFor[dpopConfig](), reflect.TypeFor[oidcauth.Issuer]())
 
 // demandWords are those of the demands that a claim rule may have.
 var demandWords = namesInFile(reflect.TypeFor[oidcauth.ClaimRule]())
@@ -49,6 +49,9 @@ var settingWords = map[string]string{
 	"Config.Leeway":              `--leeway`,
 	"Config.KeyCacheDir":         `--key-cache-dir`,
 	"Config.Proxies":             `"proxies" in the file`,
+	"Config.DPoP":                `"dpop" in the file`,
+	"Config.Certificate":         `"client_certificates" in the file`,
+	"Config.PublicURL":           `"public_url" of "dpop", or --resource,`,
 	"Config.MaxTokenBytes":       `"max_token_bytes" in the file`,
 	"Config.ResourceMetadataURL": `--resource`,
 }

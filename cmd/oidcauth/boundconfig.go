@@ -1,0 +1,108 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/mtls"
+)
+
+// dpopConfig is "dpop" of the configuration file: [dpop.Config].
+type dpopConfig struct {
+	PublicURL string   `json:"public_url" about:"the address that clients use, as \"https://db.example.com\"; without it \"resource\""`
+	Aliases   []string `json:"aliases" about:"further addresses that clients use"`
+
+	InsecureAnyHost bool `json:"insecure_any_host" about:"true to compare proofs with the Host header, which whoever sends the request chooses"`
+
+	MaxAge     duration `json:"max_age" about:"how old a proof may be, as \"30s\"; 60s without it"`
+	Algorithms []string `json:"algorithms" about:"the signature algorithms of proofs; none: ES256 and the other usual ones"`
+
+	Nonces       bool     `json:"nonces" about:"true to demand a nonce of this server in each proof, so that one counts at no other server and after no restart"`
+	NonceKeyFile fileName `json:"nonce_key_file" about:"a file with a secret by which the nonces of all servers that have it count at each"`
+
+	Replays bool `json:"in_revocations" about:"true to note which proofs were used where \"revocations\" are shared: a write for each request"`
+
+	ReplayBytes int64 `json:"replay_bytes" about:"memory for which proofs were used"`
+}
+
+// verifier returns what checks proofs; nil if there is nothing to check. Replays may be
+// nil.
+func (c *dpopConfig) verifier(resource string, replays dpop.Replays) (*dpop.Verifier, error) {
+	if c == nil {
+		return nil, nil
+	}
+	cfg := dpop.Config{
+		PublicURL: c.PublicURL, Aliases: c.Aliases, InsecureAnyHost: c.InsecureAnyHost, MaxAge: c.MaxAge.value,
+		Algorithms: c.Algorithms, Nonces: c.Nonces, ReplayBytes: c.ReplayBytes,
+	}
+	if cfg.PublicURL == "" && !cfg.InsecureAnyHost {
+		cfg.PublicURL = resource
+	}
+	if c.Replays {
+		cfg.Replays = replays
+	}
+	var err error
+	if c.NonceKeyFile != "" {
+		if cfg.NonceKey, err = readSecret(c.NonceKeyFile); err != nil {
+			return nil, fmt.Errorf("dpop: %w", err)
+		}
+	}
+	v, err := dpop.New(cfg)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return v, nil
+}
+
+// The values of "client_certificates".
+const (
+	certificateOfConnection = "connection"
+	certificateInHeader     = "client-cert"
+	certificateOfEnvoy      = "x-forwarded-client-cert"
+)
+
+// bind says to the library how possession is proved of what tokens are bound to.
+func (file *fileConfig) bind(cfg *oidcauth.Config) error {
+	if file.DPoP != nil && file.DPoP.Replays && file.Revocations == nil {
+		return usagef(`"dpop": "in_revocations" needs "revocations"`)
+	}
+	switch file.ClientCertificates {
+	case certificateOfConnection:
+		if file.TLS == nil {
+			return usagef(`"client_certificates": %q needs "tls"; behind a proxy it is the proxy's to name the certificate`, file.ClientCertificates)
+		}
+		cfg.Certificate = mtls.Connection
+	case certificateInHeader:
+		cfg.Certificate = mtls.Header(mtls.ClientCert)
+	case certificateOfEnvoy:
+		cfg.Certificate = mtls.Header(mtls.XForwardedClientCert)
+	}
+	if cfg.Certificate != nil && file.TLS == nil && len(file.Proxies) == 0 {
+		return usagef(`"client_certificates": %q needs "proxies", which alone are believed`, file.ClientCertificates)
+	}
+	var err error
+	cfg.DPoP, err = file.DPoP.verifier(file.Resource, cfg.Revocations)
+	return err
+}
+
+// clientAuth returns what the server asks of clients when a connection begins.
+func (file *fileConfig) clientAuth() tls.ClientAuthType {
+	if file.ClientCertificates == certificateOfConnection {
+		return tls.RequestClientCert
+	}
+	return tls.NoClientCert
+}
+
+// bindUnproved has the library accept bound tokens of which only a report is made: no
+// proof is there to be checked.
+func (file *fileConfig) bindUnproved(cfg *oidcauth.Config) (err error) {
+	if file.DPoP != nil {
+		cfg.DPoP, err = dpop.New(dpop.Config{InsecureAnyHost: true})
+	}
+	if file.ClientCertificates != "" {
+		cfg.Certificate = mtls.Connection
+	}
+	return err
+}
