@@ -92,6 +92,7 @@ type Authenticator struct {
 	env           *verify.Env               // of the checks
 	dpop          *dpop.Verifier            // nil if no proofs by keys are accepted
 	certificate   func(*http.Request) (*x509.Certificate, error)
+	nonces        sessionNonces
 	evaluations   sync.Pool
 	maxLifetime   time.Duration // of a token; zero for no limit
 	sessions      *sessionIndex
@@ -205,7 +206,10 @@ func (a *Authenticator) confirm(ctx context.Context, c *Claims, p bound.Presente
 	if err != nil {
 		return nil, refusal.OfBearer(err, refusal.Bearer{Issuer: c.record.Issuer, Subject: c.record.Subject, Configured: c.trust.configuredAs()})
 	}
-	return c.having(proved), nil
+	if proved == nil {
+		return c, nil
+	}
+	return c.having(proved.Proved), nil
 }
 
 // presentedIn returns what came with a token that came without a request.

@@ -13,7 +13,6 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/oidcauth/oidcauth/identity"
-	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/byvalue"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -37,10 +36,6 @@ type Claims struct {
 
 	supplied *supplied // beside the token, by [Issuer.Supplement]; nil if nobody was asked
 
-	// What was proved with this use of the token, of what it is bound to; nil for a
-	// bearer token, and in the cache, which knows nobody who presents one.
-	proved *bound.Proved
-
 	seller *revoked.Seller // of the ticket that gave the claims, which cannot buy another
 
 	algorithm uint8 // of the signature, among those of trust
@@ -63,14 +58,24 @@ func claimsOf(e *verify.Evaluation) *Claims {
 	return c
 }
 
-// having returns the claims with what was proved beside their token.
-func (c *Claims) having(p *bound.Proved) *Claims {
-	if c.proved == p {
+// having returns the claims with what was proved beside their token, nil for nothing.
+func (c *Claims) having(p *claims.Proved) *Claims {
+	bound := c.record.Confirmation.WithProof(p)
+	if bound == c.record.Confirmation {
 		return c
 	}
 	next := c.copy(c.record, c.supplied)
-	next.proved = p
+	next.record.Confirmation = bound
 	return next
+}
+
+// proved returns what was proved with this use of the token, of what it is bound to. It
+// is nil for a bearer token, and in the cache, which knows nobody who presents one.
+func (c *Claims) proved() *claims.Proved {
+	if c.record.Confirmation == nil {
+		return nil
+	}
+	return c.record.Confirmation.Proved
 }
 
 // Identity returns who the caller is, across tokens and time.

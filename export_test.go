@@ -129,7 +129,7 @@ func (a *Authenticator) LargestShard() (most int) {
 func Unproved(c *Claims) *Claims { return c.having(nil) }
 
 // IsProved reports whether claims have what was proved beside their token.
-func IsProved(c *Claims) bool { return c.proved != nil }
+func IsProved(c *Claims) bool { return c.proved() != nil }
 
 // Remembered returns what the cache has of a token, or nil.
 func Remembered(a *Authenticator, token string) *Claims { return a.remembered(token, a.now()) }

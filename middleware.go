@@ -161,7 +161,7 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 			a.Refuse(w, r, err)
 			return
 		}
-		if claims != nil && claims.proved != nil {
+		if claims != nil && claims.proved() != nil {
 			a.offerNonce(w.Header())
 		}
 		next.ServeHTTP(w, newGuarded(a.CallerContext(r), r, claims))

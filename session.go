@@ -42,9 +42,8 @@ type Session struct {
 	mu       sync.Mutex // guards the end, each change of grant, and what follows
 	warnings *warning   // the last one first
 
-	auth  *Authenticator // this and base never change
-	base  sessionBase
-	nonce atomic.Pointer[string] // given out, and not used; else nil
+	auth *Authenticator // this and base never change
+	base sessionBase
 }
 
 // A sessionBase has the values of the context that a session began in. It acts
@@ -116,7 +115,7 @@ func (a *Authenticator) checkOwn(c *Claims) error {
 		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "")
 	case c.key == nil || c.trust.of != a.trusted:
 		return refusal.New(refusal.Signature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
-	case c.record.Confirmation != nil && c.proved == nil:
+	case c.record.Confirmation != nil && c.proved() == nil:
 		return refusal.New(refusal.Possession, ErrProof, "claims of a bound token without proof", "those of its Authenticate")
 	}
 	return nil
@@ -226,7 +225,7 @@ func (a *Authenticator) newerAnswer(c *Claims) *Claims {
 		return nil
 	}
 	if kept := a.remembered(c.supplied.token, a.now()); kept != nil && kept.trust == c.trust {
-		return kept.having(c.proved)
+		return kept.having(c.proved())
 	}
 	return nil
 }
@@ -330,6 +329,9 @@ func (s *Session) endUnder(g *grant, cause error) bool {
 // finish ends the context and takes back the warnings. The lock must be held. It
 // never waits: what a context calls when it ends has a goroutine of its own.
 func (s *Session) finish(cause error) {
+	if s.auth.dpop != nil {
+		s.auth.nonces.drop(s)
+	}
 	s.cancel(cause)
 	if started, is := s.observed(); is {
 		s.auth.watch.SessionEnded(s.Claims().trust.configuredAs(), started, cause)
@@ -408,23 +410,23 @@ func (s *Session) confirm(ctx context.Context, c, was *Claims, token string) (*C
 	if err := bound.CheckContinues(was.record.Confirmation, c.record.Confirmation); err != nil {
 		return nil, err
 	}
-	p, nonce := presentedIn(ctx, token), s.nonce.Load()
-	if was.proved != nil {
+	p, nonce := presentedIn(ctx, token), s.auth.nonces.of(s)
+	if was.proved() != nil {
 		if p.Method == "" && p.URL == "" {
-			p.Method, p.URL = was.proved.Method, was.proved.URL
+			p.Method, p.URL = was.proved().Method, was.proved().URL
 		}
 		if p.Proof.Certificate == nil {
-			p.Certificate = func() (string, error) { return was.proved.Certificate, nil }
+			p.Certificate = func() (string, error) { return was.record.Confirmation.Certificate, nil }
 		}
 	}
 	if cnf := c.record.Confirmation; cnf != nil && cnf.Key != "" {
-		if nonce == nil {
+		if nonce == "" {
 			return nil, refusal.New(refusal.Possession, dpop.ErrUseNonce, "a token bound to a key, on a session that gave no nonce", "a proof over one (Session.Nonce)")
 		}
-		p.Nonce = *nonce
+		p.Nonce = nonce
 	}
 	next, err := s.auth.confirm(ctx, c, p)
-	if err == nil && p.Nonce != "" && !s.nonce.CompareAndSwap(nonce, nil) {
+	if err == nil && p.Nonce != "" && !s.auth.nonces.use(s, nonce) {
 		err = refusal.New(refusal.Possession, dpop.ErrUseNonce, "a nonce that was used meanwhile", "the next")
 	}
 	return next, err
@@ -434,17 +436,59 @@ func (s *Session) confirm(ctx context.Context, c, was *Claims, token string) (*C
 // that its token is bound to (RFC 9449, section 9): in the proof that comes with the
 // token of the next [Session.Renew]. Send it to the client when it is time to renew,
 // and give its proof to Renew with possession.NewContext. It stays the same until a
-// proof was good, and is worth nothing elsewhere.
+// proof was good, and is worth nothing elsewhere. A session that has ended has none.
 func (s *Session) Nonce() string {
-	for {
-		if given := s.nonce.Load(); given != nil {
-			return *given
-		}
-		text := rand.Text()
-		if s.nonce.CompareAndSwap(nil, &text) {
-			return text
-		}
+	s.mu.Lock() // so that none is given once those of the session are dropped
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return ""
 	}
+	return s.auth.nonces.give(s)
+}
+
+// sessionNonces are the nonces that sessions gave out and that nobody has used: apart
+// from them, because most give none. It is safe for concurrent use.
+type sessionNonces struct {
+	mu    sync.Mutex // guards what follows
+	given map[*Session]string
+}
+
+// give returns the nonce of a session, and makes one if there is none.
+func (n *sessionNonces) give(s *Session) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.given == nil {
+		n.given = make(map[*Session]string)
+	}
+	if n.given[s] == "" {
+		n.given[s] = rand.Text()
+	}
+	return n.given[s]
+}
+
+// of returns the nonce of a session, or nothing.
+func (n *sessionNonces) of(s *Session) string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.given[s]
+}
+
+// use reports whether that is the nonce of the session, which it is no longer.
+func (n *sessionNonces) use(s *Session, nonce string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	is := n.given[s] == nonce
+	if is {
+		delete(n.given, s)
+	}
+	return is
+}
+
+// drop forgets the nonce of a session that has ended.
+func (n *sessionNonces) drop(s *Session) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.given, s)
 }
 
 // OnExpiring has f called, in its own goroutine, when the session has no longer

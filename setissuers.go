@@ -251,7 +251,7 @@ func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key
 	e := new(verify.Evaluation)
 	e.Begin(a.env, "", a.now())
 	e.SetPayload(c.record.Payload)
-	e.Whole.(*Claims).seller, e.Whole.(*Claims).proved = c.seller, c.proved
+	e.Whole.(*Claims).seller = c.seller
 	e.Token.Algorithm = c.trust.Algorithms[c.algorithm]
 	if c.hasKeyID {
 		e.Token.KeyID = jws.Named(k.ID())
@@ -267,6 +267,7 @@ func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key
 		return nil, err
 	}
 	next := claimsOf(e)
+	next.record.Confirmation = next.record.Confirmation.WithProof(c.proved())
 	if next.trust.asker == nil {
 		return next, nil
 	}

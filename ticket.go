@@ -133,7 +133,7 @@ func (a *Authenticator) confirmTicket(r *http.Request, c *Claims, o ticket.Origi
 			return nil, err
 		}
 	}
-	return c.having(&bound.Proved{Key: cnf.Key, Certificate: cnf.Certificate, Method: p.Method, URL: p.URL}), nil
+	return c.having(&claims.Proved{Method: p.Method, URL: p.URL}), nil
 }
 
 // A readTicket is a ticket whose signature is good.
@@ -323,7 +323,7 @@ func (c *Claims) verified() (ticket.Verified, error) {
 		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrSignature, "claims that were not verified", "those of an Authenticator")
 	case c.seller != nil:
 		return ticket.Verified{}, refusal.New(refusal.Ticket, ErrTokenType, "claims from a ticket", "those of a token")
-	case c.record.Confirmation != nil && c.proved == nil:
+	case c.record.Confirmation != nil && c.proved() == nil:
 		return ticket.Verified{}, refusal.New(refusal.Possession, ErrProof, "claims of a bound token without proof", "those of an Authenticator")
 	}
 	c, err := c.trust.of.now(c)
@@ -336,7 +336,7 @@ func (c *Claims) verified() (ticket.Verified, error) {
 		return ticket.Verified{}, err
 	}
 	v := ticket.Verified{
-		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Type: &typ, Key: thumbprint, Proved: c.proved != nil},
+		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Type: &typ, Key: thumbprint, Proved: c.proved() != nil},
 		Payload:  c.record.Payload, Until: c.Expiry().Add(c.trust.Leeway), NeverExpires: c.record.NeverExpires,
 	}
 	if c.supplied != nil {

@@ -12,13 +12,6 @@ import (
 	"github.com/oidcauth/oidcauth/possession"
 )
 
-// Proved is what was proved beside a token. It never changes.
-type Proved struct {
-	Key         string // thumbprint; empty if the token is bound to none
-	Certificate string // likewise
-	Method, URL string // of the request with which the key was proved
-}
-
 // Presented is what came with a token.
 type Presented struct {
 	possession.Proof
@@ -33,12 +26,12 @@ type Presented struct {
 	Nonce string
 }
 
-// Check returns what was proved of all that the token is bound to, nil for a bearer
-// token. The error is a refusal. A proof that is good is used up.
+// Check returns what the token is bound to with the note that all of it was proved, nil
+// for a bearer token. The error is a refusal. A proof that is good is used up.
 //
 // It depends on what the token is bound to, and on what came with it, and on nothing
 // else: wherever a record has its confirmation from, it is checked alike.
-func Check(ctx context.Context, v *dpop.Verifier, c *claims.Confirmation, p Presented) (*Proved, error) {
+func Check(ctx context.Context, v *dpop.Verifier, c *claims.Confirmation, p Presented) (*claims.Confirmation, error) {
 	isDPoP := p.IsDPoP()
 	if c == nil || c.Key == "" {
 		if isDPoP {
@@ -48,7 +41,7 @@ func Check(ctx context.Context, v *dpop.Verifier, c *claims.Confirmation, p Pres
 			return nil, nil
 		}
 	}
-	proved := &Proved{Key: c.Key, Certificate: c.Certificate}
+	proved := c.WithProof(&claims.Proved{Method: p.Method, URL: p.URL})
 	if c.Certificate != "" {
 		if err := p.checkCertificate(c.Certificate); err != nil {
 			return nil, err
@@ -63,7 +56,6 @@ func Check(ctx context.Context, v *dpop.Verifier, c *claims.Confirmation, p Pres
 	if !isDPoP {
 		return nil, refusal.New(refusal.Possession, refusal.ErrProof, "a token bound to a key, as a bearer token", "the scheme DPoP, with a proof")
 	}
-	proved.Method, proved.URL = p.Method, p.URL
 	return proved, v.Verify(ctx, dpop.Use{Proof: p.DPoP, Method: p.Method, URL: p.URL, Token: p.Token, Thumbprint: c.Key, Nonce: p.Nonce})
 }
 

@@ -15,11 +15,28 @@ const (
 	MethodCertificate = "x5t#S256" // the thumbprint of a certificate (RFC 8705, section 3.1)
 )
 
-// A Confirmation is what a token is bound to. At least one of its members is set, and
-// possession of each that is has to be proved.
+// A Confirmation is what a token is bound to. Key or Certificate is set, or both are,
+// and possession of each has to be proved.
 type Confirmation struct {
 	Key         string // by MethodKey
 	Certificate string // by MethodCertificate
+
+	// Proved says that it was, with one use of the token. It is nil in what was read,
+	// and in what is remembered of the token, which knows nobody who presents it.
+	Proved *Proved
+}
+
+// Proved is how possession was proved. It never changes.
+type Proved struct {
+	Method, URL string // of the request
+}
+
+// WithProof returns the same with what was proved, or with nil without that.
+func (c *Confirmation) WithProof(p *Proved) *Confirmation {
+	if c == nil || c.Proved == p {
+		return c
+	}
+	return &Confirmation{Key: c.Key, Certificate: c.Certificate, Proved: p}
 }
 
 // Methods returns the methods by which the token is bound.
@@ -53,7 +70,7 @@ func (r *Reader) ReadConfirmation() error {
 			return err
 		}
 	}
-	if c == (Confirmation{}) {
+	if c.Key == "" && c.Certificate == "" {
 		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound by none of the methods that are known ("cnf")`, refusal.OneOf([]string{MethodKey, MethodCertificate}))
 	}
 	r.Record.Confirmation = &c
