@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"reflect"
 	"time"
+	"unsafe"
 
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
@@ -133,3 +134,9 @@ func IsProved(c *Claims) bool { return c.proved() != nil }
 
 // Remembered returns what the cache has of a token, or nil.
 func Remembered(a *Authenticator, token string) *Claims { return a.remembered(token, a.now()) }
+
+// Sizes of what is kept by the hundred thousand.
+const (
+	ClaimsSize  = unsafe.Sizeof(Claims{})
+	SessionSize = unsafe.Sizeof(Session{})
+)

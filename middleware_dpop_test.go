@@ -315,3 +315,15 @@ type downReplays struct{}
 func (downReplays) FirstUse(context.Context, [32]byte, time.Time) (bool, error) {
 	return false, errLogDown
 }
+
+// What tokens are bound to takes no memory of those that are bound to nothing: both
+// sizes are such as the allocator has, and one byte more would cost the next.
+func TestBound_CostsNothing(t *testing.T) {
+	t.Parallel()
+	if oidcauth.ClaimsSize > 256 || oidcauth.SessionSize > 80 {
+		t.Errorf("claims have %d bytes and sessions %d, want 256 and 80 at most", oidcauth.ClaimsSize, oidcauth.SessionSize)
+	}
+}
+
+// A log of revocations is a store of proofs that were used.
+var _ dpop.Replays = oidcauth.RevocationLog(nil)
