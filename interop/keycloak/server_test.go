@@ -15,6 +15,8 @@ const startLimit = 4 * time.Minute
 type keycloak struct {
 	url    string
 	port   string
+	tls    string // the port for connections with certificates
+	ca     authority
 	home   string
 	dir    string
 	secret string // of the bootstrap administrator, a service
@@ -29,7 +31,12 @@ func newServer(home, dir string) (*keycloak, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keycloak{url: "http://127.0.0.1:" + port, port: port, home: home, dir: dir, secret: rand.Text()}, nil
+	s := &keycloak{url: "http://127.0.0.1:" + port, port: port, home: home, dir: dir, secret: rand.Text()}
+	if s.tls, err = server.Port(); err != nil {
+		return nil, err
+	}
+	s.ca, err = newAuthority(dir)
+	return s, err
 }
 
 // start starts the server and waits until it answers.
@@ -37,6 +44,8 @@ func (s *keycloak) start(ctx context.Context) (err error) {
 	s.process, err = server.Start(ctx, server.Command{
 		Name: "Keycloak", Dir: s.dir, Ready: s.url + "/realms/master",
 		Args: []string{filepath.Join(s.home, "bin", "kc.sh"), "start", "--optimized",
+			"--https-port=" + s.tls, "--https-certificate-file=" + s.ca.file("server.crt"), "--https-certificate-key-file=" + s.ca.file("server.key"),
+			"--truststore-paths=" + s.ca.file("ca.crt"),
 			"--http-enabled=true", "--http-host=127.0.0.1", "--http-port=" + s.port, "--hostname=" + s.url,
 			"--db-url=jdbc:h2:file:" + filepath.Join(s.dir, "data") + ";NON_KEYWORDS=VALUE"},
 		Env: []string{

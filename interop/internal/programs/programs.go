@@ -170,7 +170,7 @@ func found(commands ...string) func() error {
 // KeycloakHome returns where interop/setup has put Keycloak, if what starts it is
 // there, too.
 func KeycloakHome() (string, error) {
-	home := filepath.Join(cache(), "keycloak-"+KeycloakVersion)
+	home := filepath.Join(cache(), "keycloak-"+KeycloakVersion+"-certificates")
 	if _, err := os.Stat(filepath.Join(home, "prepared")); err != nil {
 		return "", err
 	}
