@@ -66,6 +66,8 @@ import (
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
+	"github.com/oidcauth/oidcauth/internal/strangers"
+	"github.com/oidcauth/oidcauth/internal/supplement"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 	"github.com/oidcauth/oidcauth/internal/verify"
 	"github.com/oidcauth/oidcauth/internal/watch"
@@ -132,6 +134,7 @@ func New(cfg Config) (*Authenticator, error) {
 	a.evaluations.New = func() any { return new(verify.Evaluation) }
 	a.env = a.newEnv(cfg)
 	a.sessions = newSessionIndex(a.now)
+	a.sessions.ask = func(g *grant) { g.claims.trust.questions.again.Add(func() { a.askAgain(g) }) }
 	a.sessions.expired = func(c *Claims, now time.Time) error {
 		return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
 	}
@@ -257,7 +260,7 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 	for try := 1; ; try++ {
 		epoch := a.epoch.Load()
 		c, err := a.evaluate(ctx, token, now)
-		if err == nil && c.supplied != nil {
+		if err == nil && (c.supplied != nil || c.answered != nil) {
 			// A question takes its time, in which much can happen.
 			err = a.verdict(c, c.currentKey(), a.now())
 		}
@@ -300,10 +303,35 @@ func (a *Authenticator) remembered(token string, now time.Time) *Claims {
 // was supplied about it, or nil.
 func (a *Authenticator) outdated(token string, now time.Time) *Claims {
 	c, found := a.cache.Get(token)
-	if !found || c.supplied == nil || a.verdict(c, c.key, now) != nil {
+	if !found || c.supplied == nil || c.answered != nil || a.verdict(c, c.key, now) != nil {
 		return nil
 	}
 	return c
+}
+
+// goodBefore reports whether an opaque token was found good, and not otherwise since.
+func (a *Authenticator) goodBefore(token string) bool {
+	c, found := a.cache.Get(token)
+	return found && c.answered != nil && !c.answered.refused.Load()
+}
+
+// noLongerGood notes that an opaque token was refused.
+func (a *Authenticator) noLongerGood(token string, err error) {
+	if errors.Is(err, ErrAnswerUnavailable) {
+		return
+	}
+	if c, found := a.cache.Get(token); found && c.answered != nil {
+		c.answered.refused.Store(true)
+	}
+}
+
+// strangerOf says who asks about an opaque token, and is nil for one that was found good
+// before: nobody asks about that for the sake of asking.
+func (a *Authenticator) strangerOf(ctx context.Context, e *verify.Evaluation, line *strangers.Line) *supplement.Stranger {
+	if e.Known || a.goodBefore(e.Raw) {
+		return nil
+	}
+	return &supplement.Stranger{Caller: callerAddrOf(ctx), Line: line}
 }
 
 // end returns when claims are accepted no longer, or the zero time for never.
@@ -322,7 +350,7 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 	if !a.current(c.trust) {
 		return errChanged
 	}
-	if !k.Live(a.keyTime(now)) {
+	if c.answered == nil && !k.Live(a.keyTime(now)) {
 		return a.deadKey(c, k)
 	}
 	if err := verify.CheckUnexpired(&c.record, c.trust.Leeway, now); err != nil {
@@ -362,6 +390,9 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 	}()
 	e.Begin(a.env, token, now)
 	if err := e.RunAll(ctx); err != nil {
+		if e.IsOpaque() {
+			a.noLongerGood(token, err)
+		}
 		return nil, ofBearer(err, e)
 	}
 	return e.Whole.(*Claims), nil
@@ -390,6 +421,12 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 				return one(found), nil, err
 			}
 			return found[0], found, nil
+		},
+		FindOpaque: func(token string) *verify.Trust {
+			if t := a.issuers.Load().opaqueOf(token); t != nil {
+				return &t.Trust
+			}
+			return nil
 		},
 		Issuers:  a.describeIssuers,
 		Supplied: func(e *verify.Evaluation) string { return e.Whole.(*Claims).describeSupplement() },
@@ -436,7 +473,7 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 
 // fetchKeys waits for the keys of all issuers, and returns why some are missing.
 func (t *issuerTable) fetchKeys(ctx context.Context) []error {
-	places := t.places()
+	places := t.needed()
 	missing := make([]error, len(places))
 	var wg sync.WaitGroup
 	for i, p := range places {
@@ -454,7 +491,7 @@ func (t *issuerTable) fetchKeys(ctx context.Context) []error {
 // hand at present. It neither waits nor fetches: [Authenticator.Ready] does.
 func (a *Authenticator) Unready() []string {
 	unready := []string{}
-	for _, p := range a.issuers.Load().places() {
+	for _, p := range a.issuers.Load().needed() {
 		if state := p.set.Report().State; state != keyset.Fresh && state != keyset.Stale && !slices.Contains(unready, p.at.URL) {
 			unready = append(unready, p.at.URL)
 		}
@@ -486,6 +523,7 @@ func (a *Authenticator) Close() error {
 func (a *Authenticator) closeIssuers() {
 	for _, t := range append(a.found.close(), a.letGo()...) {
 		t.asker.Close()
+		t.questions.close()
 	}
 	a.clients.closeIdle()
 }

@@ -35,6 +35,7 @@ type Claims struct {
 	key   *keyset.Key // what signed the token; nil when nothing was verified
 
 	supplied *supplied // beside the token, by [Issuer.Supplement]; nil if nobody was asked
+	answered *answered // what stands for the signature of an opaque token; nil for a JWT
 
 	seller *revoked.Seller // of the ticket that gave the claims, which cannot buy another
 
@@ -55,6 +56,9 @@ func claimsOf(e *verify.Evaluation) *Claims {
 	c := e.Whole.(*Claims)
 	c.trust, c.key = e.Trust.Owner.(*trust), e.Key
 	c.algorithm, c.hasKeyID = e.Algorithm, e.Token.KeyID.Has
+	if !e.Asked.IsZero() && c.answered == nil {
+		c.answered = newAnswered(e.Raw, e.Asked, c.trust.answerAge)
+	}
 	return c
 }
 
@@ -176,6 +180,9 @@ func (c *Claims) HasScope(scope string) bool {
 
 // currentKey returns the key that the token would be verified with now.
 func (c *Claims) currentKey() *keyset.Key {
+	if c.key == nil {
+		return nil
+	}
 	if k := c.nextKey(c.key); k != nil {
 		return k
 	}
@@ -184,6 +191,9 @@ func (c *Claims) currentKey() *keyset.Key {
 
 // nextKey returns the key that takes the place of one of the token's keys.
 func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
+	if from == nil {
+		return nil // no key has signed an opaque token
+	}
 	algorithm := c.trust.Algorithms[c.algorithm]
 	if t := c.trust.Tenants; t != nil {
 		return from.Current(algorithm, c.hasKeyID, t.Template(), c.record.Issuer)
@@ -229,7 +239,7 @@ func (c *Claims) Payload() []byte { return []byte(c.record.Payload) }
 
 // size estimates the memory that c holds, for the cache.
 func (c *Claims) size() int {
-	return int(unsafe.Sizeof(*c)) + c.record.Size() + c.supplied.size()
+	return int(unsafe.Sizeof(*c)) + c.record.Size() + c.supplied.size() + c.answered.size()
 }
 
 // owner says to the cache whose token it is, so that one caller's tokens cannot

@@ -200,7 +200,7 @@ func TestIssuer_JSON(t *testing.T) {
 			DiscoveryURL: "https://issuer.test/d", JWKSURL: "https://issuer.test/j", JWKS: json.RawMessage(`{"keys":[]}`),
 			CAFile: "ca.pem", TokenFile: "token", RequireKeyID: true, ReusesKeyIDs: true, InsecureHTTP: true, InsecureHTTPHosts: []string{"h"},
 		},
-		Leeway: time.Minute, NumericSubject: true, Bound: "require",
+		Leeway: time.Minute, NumericSubject: true, Bound: "require", OpaquePrefix: "at_",
 	}
 	for _, described := range []reflect.Value{reflect.ValueOf(want), reflect.ValueOf(want.Keys)} {
 		for i := range described.NumField() {

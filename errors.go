@@ -69,10 +69,10 @@ var (
 	// [Config.RequireRevocations] is set: a fault of ours, not of the token. HTTP
 	// status 503.
 	ErrRevocationsUnavailable = refusal.ErrRevocationsUnavailable
-	// ErrAnswerUnavailable says that [Issuer.Supplement] gave no answer about the
-	// token, or none that can be used, that a rule of [Issuer.Rules] panicked, or that
-	// nobody can tell whether a proof of possession was used before: a fault of ours,
-	// not of the token. HTTP status 503.
+	// ErrAnswerUnavailable says that [Issuer.Supplement] or [Issuer.Introspect] gave no
+	// answer about the token, or none that can be used, that a rule of [Issuer.Rules]
+	// panicked, or that nobody can tell whether a proof of possession was used before: a
+	// fault of ours, not of the token. HTTP status 503.
 	ErrAnswerUnavailable = refusal.ErrAnswerUnavailable
 	// ErrClosed says that the [Authenticator], or the [Session], was closed. HTTP
 	// status 503.

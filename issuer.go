@@ -219,9 +219,47 @@ type Issuer struct {
 	// questions a second are put until one is answered. Nil asks nobody.
 	Supplement func(ctx context.Context, c *Claims, token string) (json.RawMessage, error) `json:"-"`
 
-	// AnswerAge is how long an answer of Supplement counts, from when it was asked
-	// for, and never beyond the token's expiry. Zero means a minute; negative is an
-	// error.
+	// Introspect makes the issuer's tokens opaque: it is asked what a token stands for
+	// (RFC 7662), and returns the JSON of the answer, of no more bytes than
+	// [Config.MaxTokenBytes]. Package introspect has such functions. The description
+	// is of opaque tokens alone then: a JWT that names the issuer is never asked
+	// about, and needs a description of its own, with another Name.
+	//
+	// A token comes here by its form, and nothing else of it is looked at: it begins
+	// with OpaquePrefix, has visible characters alone, and is not shaped like a JWT, by
+	// three parts or "eyJ" in front of one dot. The answer counts if its "active" is
+	// true; false, or an error that is [ErrRevoked], refuses the token with that, and
+	// any other answer or error is [ErrAnswerUnavailable]. An "iss" in it must be URL
+	// or an alias. Without one the answer is that of the issuer who gave it, and [Claims.Payload]
+	// has URL as "iss" in front of the rest. Then the answer is judged as a payload is: by its times, of which
+	// "exp" must be there, Audiences, subject, and so on; some issuers need
+	// AudienceClaim or Subject for that. A "token_type" that is not Bearer, a
+	// "token_use" that is not access_token or access, and "cnf" are refused.
+	//
+	// An answer serves for AnswerAge, and never beyond the token's expiry. Then a use
+	// of the token asks again, and for live sessions it is asked again at some moment
+	// between a half and all of AnswerAge. They end when the answer turns. While there
+	// is no answer, tokens are refused with ErrAnswerUnavailable once theirs is too
+	// old, and so are calls on sessions; a session ends when its answer is five times
+	// as old as AnswerAge. All who ask about one token share a question.
+	//
+	// Since every text may be a token, everybody can cause questions. Those about
+	// tokens that have not been found good stand in line, 16 at once and 100 a second
+	// for an issuer, and the caller has the next turn who had none for the longest
+	// time, as [AnyIssuer] says; who waits for two seconds is refused with
+	// ErrAnswerUnavailable. In its time of 5 seconds, its concurrency and its context
+	// it is as Supplement, and its errors must not hold the token.
+	Introspect func(ctx context.Context, token string) (json.RawMessage, error) `json:"-"`
+
+	// OpaquePrefix is what the opaque tokens of the issuer begin with, such as
+	// "ory_at_": 64 bytes of visible characters at most. Empty means that every opaque
+	// token is asked about at this issuer, which must be the only one then. [New] and
+	// [Authenticator.SetIssuers] refuse prefixes of which one begins with another.
+	OpaquePrefix string `json:"opaque_prefix,omitempty"`
+
+	// AnswerAge is how long an answer of Supplement or Introspect counts, from when it
+	// was asked for, and never beyond the token's expiry. Zero means a minute; negative
+	// is an error.
 	AnswerAge time.Duration `json:"-"`
 }
 
@@ -233,7 +271,7 @@ func (i *Issuer) validate() error {
 		}
 	}
 	checks := []func() error{
-		i.checkDescription, i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkBound, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement,
+		i.checkDescription, i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkBound, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement, i.checkIntrospect,
 	}
 	var wrong []error
 	for _, check := range checks {
@@ -414,6 +452,7 @@ func (i *Issuer) policy() policy.Policy {
 		Types:         slices.Clone(i.TokenTypes),
 		RequireKeyID:  i.Keys.RequireKeyID,
 		ReusesKeyIDs:  i.Keys.ReusesKeyIDs,
+		Opaque:        i.Introspect != nil,
 		Demands:       demands(i.ClaimRules),
 		Bound:         i.Bound,
 		Shape: claims.Shape{

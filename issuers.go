@@ -229,6 +229,8 @@ func (f *finder) checkFound(name string, issuers []Issuer) error {
 			return fmt.Errorf("oidcauth: FindIssuer: a description of issuer %q for the name %s: want that as URL or among Aliases", i.URL, refusal.Quote(name))
 		case i.TenantClaim != "" || i.Keys.Source != nil:
 			return fmt.Errorf("oidcauth: FindIssuer: issuer %q: a template and a KeySource have their place in Config.Issuers and SetIssuers", i.URL)
+		case i.Introspect != nil:
+			return fmt.Errorf("oidcauth: FindIssuer: issuer %q: Introspect has its place in Config.Issuers and SetIssuers, because no opaque token names its issuer", i.URL)
 		case slices.ContainsFunc(names, func(name string) bool { return configured.Find(name) != nil }):
 			return fmt.Errorf("oidcauth: FindIssuer: issuer %q is configured by one of its names", i.URL)
 		}

@@ -133,7 +133,7 @@ func (a *Authenticator) certificateOf(r *http.Request) (string, error) {
 // where that is one of [Config.Proxies], of whoever the proxy names.
 func (a *Authenticator) CallerContext(r *http.Request) context.Context {
 	ctx := r.Context()
-	if a.anyone == nil && a.found == nil || ctx.Value(callerAddrKey{}) != nil {
+	if a.anyone == nil && a.found == nil && len(a.issuers.Load().opaque) == 0 || ctx.Value(callerAddrKey{}) != nil {
 		return ctx
 	}
 	return WithCallerAddr(ctx, forwarded.Caller(r, a.proxies))

@@ -207,7 +207,10 @@ func (a *Authenticator) share(ctx context.Context, r revoked.Revocation) (durabl
 func (c *Claims) revocable(k *keyset.Key, subjectClaim bool) revoked.Token {
 	t := revoked.Token{
 		Issuer: c.record.Issuer, Aliases: c.trust.Names[1:], Prefix: c.trust.Shape.Prefix, Subject: c.record.Subject, SessionID: c.record.SessionID, TokenID: c.record.TokenID,
-		KeyID: k.ID(), IssuedAt: c.record.IssuedAt.Time(),
+		IssuedAt: c.record.IssuedAt.Time(),
+	}
+	if k != nil {
+		t.KeyID = k.ID()
 	}
 	if subjectClaim {
 		t.SubjectClaim = c.subjectClaim()

@@ -13,6 +13,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // A Session is the authority of a connection that outlives a request, a
@@ -113,7 +114,7 @@ func (a *Authenticator) checkOwn(c *Claims) error {
 	switch {
 	case c == nil:
 		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "")
-	case c.key == nil || c.trust.of != a.trusted:
+	case c.key == nil && c.answered == nil || c.trust.of != a.trusted:
 		return refusal.New(refusal.Signature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
 	case c.record.Confirmation != nil && c.proved() == nil:
 		return refusal.New(refusal.Possession, ErrProof, "claims of a bound token without proof", "those of its Authenticate")
@@ -202,6 +203,9 @@ func (a *Authenticator) resupply(ctx context.Context, c *Claims) (*Claims, error
 	if kept := a.newerAnswer(c); kept != nil {
 		return kept, nil
 	}
+	if c.answered != nil {
+		return a.reask(ctx, c)
+	}
 	next, err := c.trust.supplement(ctx, c, c.supplied.token)
 	if err == nil {
 		err = c.trust.checkSupplied(next)
@@ -224,10 +228,72 @@ func (a *Authenticator) newerAnswer(c *Claims) *Claims {
 	if c.seller != nil {
 		return nil
 	}
+	if c.answered != nil {
+		return a.newerIntrospection(c)
+	}
 	if kept := a.remembered(c.supplied.token, a.now()); kept != nil && kept.trust == c.trust {
 		return kept.having(c.proved())
 	}
 	return nil
+}
+
+// newerIntrospection returns the claims that the cache has of an opaque token, if they
+// are by a later answer, or nil.
+func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
+	kept := a.remembered(c.answered.token, a.now())
+	if kept == nil || kept.trust != c.trust || kept.answered == nil || !kept.answered.asked.After(c.answered.asked) || kept.record.Identity != c.record.Identity {
+		return nil
+	}
+	return kept
+}
+
+// reask asks again about the opaque token of claims, and judges the answer as anew.
+func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
+	epoch := a.epoch.Load()
+	next, err := a.askKnown(ctx, c.answered.token)
+	if err != nil {
+		if a.epoch.Load() != epoch {
+			return nil, errChanged
+		}
+		return nil, err
+	}
+	if next, err = a.sameCallerAs(c, next); err != nil {
+		return nil, err
+	}
+	if next.seller == nil {
+		a.remember(c.answered.token, next)
+	}
+	return next, nil
+}
+
+// askKnown evaluates an opaque token that was found good before, here or elsewhere.
+func (a *Authenticator) askKnown(ctx context.Context, token string) (*Claims, error) {
+	e := &verify.Evaluation{Known: true}
+	e.Begin(a.env, token, a.now())
+	if err := e.RunAll(ctx); err != nil {
+		a.noLongerGood(token, err)
+		return nil, err
+	}
+	return e.Whole.(*Claims), nil
+}
+
+// askAgain asks again about the opaque token that sessions live by.
+func (a *Authenticator) askAgain(g *grant) {
+	if a.sessions.count(g) == 0 {
+		return
+	}
+	c := g.claims
+	next, err := a.resupply(context.Background(), c)
+	switch last := c.answered.asked.Add(graceAges * c.trust.answerAge); {
+	case err == nil:
+		for _, s := range a.sessions.shut(g) {
+			s.exchange(g, next)
+		}
+	case err == error(errChanged), errors.Is(err, ErrAnswerUnavailable) && time.Now().Before(last):
+		a.sessions.askLater(g, c.retryAt(time.Now(), last))
+	default:
+		a.sessions.end(g, err)
+	}
 }
 
 // endedContext returns a context of nobody that has ended with the cause.

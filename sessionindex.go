@@ -52,6 +52,7 @@ type grant struct {
 	claims *Claims
 	key    atomic.Pointer[keyset.Key] // stored under the shard's lock
 	expiry alarm.Alarm[*grant]        // unless the claims never expire
+	again  *alarm.Alarm[*grant]       // when the issuer is asked again about an opaque token; else nil
 
 	// The lock of the shard guards what follows.
 	links    [dimensions]link
@@ -81,6 +82,8 @@ type sessionIndex struct {
 	seed     maphash.Seed
 	expiries *alarm.Clock[*grant]
 	warnings *alarm.Clock[*warning]
+	again    *alarm.Clock[*grant] // by the clock that nobody sets
+	ask      func(*grant)         // has an issuer asked again, and does not wait
 	shards   [indexShards]indexShard
 }
 
@@ -97,6 +100,11 @@ func newSessionIndex(now func() time.Time) *sessionIndex {
 	x.warnings = alarm.New(now, func(now time.Time, due []*warning) {
 		for _, w := range due {
 			w.warn(now)
+		}
+	})
+	x.again = alarm.New(time.Now, func(_ time.Time, due []*grant) {
+		for _, g := range due {
+			x.ask(g)
 		}
 	})
 	return x
@@ -327,6 +335,21 @@ func (x *sessionIndex) enlist(sh *indexShard, g *grant) {
 		g.expiry.For = g
 		x.expiries.Set(&g.expiry, endOf(g.claims))
 	}
+	if g.claims.answered != nil {
+		g.again = &alarm.Alarm[*grant]{For: g}
+		x.again.Set(g.again, g.claims.askAgainAt())
+	}
+}
+
+// askLater has the issuer asked again about the token of a grant, if any session lives
+// by it still.
+func (x *sessionIndex) askLater(g *grant, at time.Time) {
+	sh := x.shard(g)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if g.kept {
+		x.again.Set(g.again, at)
+	}
 }
 
 // dropUnused takes a grant out of the index that nobody lives by. The lock must be
@@ -345,6 +368,9 @@ func (x *sessionIndex) delist(sh *indexShard, g *grant) {
 	g.kept = false
 	x.lists(g, func(d dimension, hash uint64) { sh.unlink(g, d, hash) })
 	x.expiries.Unset(&g.expiry)
+	if g.again != nil {
+		x.again.Unset(g.again)
+	}
 	g.claims.trust.Keys.Release()
 }
 

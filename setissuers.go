@@ -11,6 +11,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/roster"
 	"github.com/oidcauth/oidcauth/internal/supplement"
 	"github.com/oidcauth/oidcauth/internal/verify"
@@ -85,6 +86,9 @@ func (a *Authenticator) fillTable(next, now *issuerTable, issuers []Issuer) erro
 	if err != nil {
 		return err
 	}
+	if err := checkPrefixes(issuers); err != nil {
+		return err
+	}
 	for _, i := range byGroup(places) {
 		t, err := a.trustOf(issuers[i], places[i], now, next)
 		if err != nil {
@@ -93,6 +97,9 @@ func (a *Authenticator) fillTable(next, now *issuerTable, issuers []Issuer) erro
 		}
 		next.order = append(next.order, t)
 		next.functions = append(next.functions, issuers[i].functions())
+		if t.Opaque {
+			next.opaque = append(next.opaque, t)
+		}
 		next.Add(&placed[i], &t.Trust)
 	}
 	return nil
@@ -164,6 +171,7 @@ func (a *Authenticator) trustOf(i Issuer, around roster.Place, now, next *issuer
 	}
 	t := newTrust(i, a.leeway, p, around)
 	t.askBy(i, a.maxTokenBytes, a.logger)
+	t.introspectBy(i.Introspect, a.strangerOf, a.maxTokenBytes, a.logger)
 	t.of, t.before = a.trusted, slices.Clone(before)
 	a.lives.mu.Lock()
 	a.lives.leeway = max(a.lives.leeway, t.Leeway)
@@ -246,8 +254,11 @@ var atOnce = func() context.Context {
 
 // judgeAgain judges claims by the descriptions of now, as Authenticate would judge
 // their token, but for the signature: that was checked before, with the key that k
-// stands XX
+// stands for. It waits for requests no longer than ctx.
 func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key) (*Claims, error) {
+	if c.answered != nil {
+		return a.judgeAnswer(ctx, c)
+	}
 	e := new(verify.Evaluation)
 	e.Begin(a.env, "", a.now())
 	e.SetPayload(c.record.Payload)
@@ -268,15 +279,57 @@ func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key
 	}
 	next := claimsOf(e)
 	next.record.Confirmation = next.record.Confirmation.WithProof(c.proved())
-	if next.trust.asker == nil {
-		return next, nil
-	}
 	return next.suppliedAs(c.supplied)
+}
+
+// judgeAnswer is judgeAgain for claims of an opaque token: by what was answered before,
+// which counts for no longer than it did, nor than an answer does now.
+func (a *Authenticator) judgeAnswer(ctx context.Context, c *Claims) (*Claims, error) {
+	t := a.issuers.Load().opaqueOf(c.answered.token)
+	if t == nil {
+		return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, "an opaque token that no issuer is asked about", a.describeIssuers())
+	}
+	e := new(verify.Evaluation)
+	e.Begin(a.env, c.answered.token, a.now())
+	if err := e.JudgeAnswer(ctx, &t.Trust, c.record.Payload, c.answered.asked); err != nil {
+		return nil, err
+	}
+	next := claimsOf(e)
+	if next.answered.until.After(c.answered.until) {
+		next.answered.until = c.answered.until
+	}
+	next, err := next.suppliedAs(c.supplied)
+	if err != nil || c.seller == nil {
+		return next, err
+	}
+	return a.sameCallerAs(c, next)
+}
+
+// sameCallerAs returns claims of the same token as others, that came as these did,
+// unless they are another caller's, or not accepted now.
+func (a *Authenticator) sameCallerAs(was, next *Claims) (*Claims, error) {
+	if next.record.Identity != was.record.Identity {
+		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(next.record.Identity.String())+" by the issuer's answer of now", refusal.Quote(was.record.Identity.String()))
+	}
+	return a.soldBy(next, was.seller)
+}
+
+// soldBy returns claims of an opaque token as one who sold a ticket for them gave them,
+// unless they are not accepted now. Nil sold none.
+func (a *Authenticator) soldBy(c *Claims, seller *revoked.Seller) (*Claims, error) {
+	if seller != nil {
+		c = c.copy(c.record, c.supplied) // without what was found of revocations
+		c.seller = seller
+	}
+	return c, a.verdict(c, nil, a.now())
 }
 
 // suppliedAs returns claims with what was supplied before, which counts for no longer
 // than it did, nor than an answer does now: nobody is asked here.
 func (c *Claims) suppliedAs(before *supplied) (*Claims, error) {
+	if c.trust.asker == nil {
+		return c, nil
+	}
 	if before == nil {
 		return nil, refusal.New(refusal.Supplement, ErrAnswerUnavailable, "a token that nobody was asked about", "")
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/strangers"
 	"github.com/oidcauth/oidcauth/internal/supplement"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
@@ -49,8 +52,8 @@ func (i *Issuer) checkSupplement() error {
 		return fmt.Errorf("oidcauth: issuer %q: AnswerAge: got %v, want none or more", i.URL, i.AnswerAge)
 	case i.Supplement != nil:
 		return nil
-	case i.AnswerAge != 0:
-		return fmt.Errorf("oidcauth: issuer %q: AnswerAge without Supplement", i.URL)
+	case i.AnswerAge != 0 && i.Introspect == nil:
+		return fmt.Errorf("oidcauth: issuer %q: AnswerAge without Supplement or Introspect", i.URL)
 	}
 	for _, r := range i.ClaimRules {
 		if d := r.demand(); d.Supplemented() {
@@ -62,18 +65,15 @@ func (i *Issuer) checkSupplement() error {
 
 // askBy has a trust ask about its tokens, if the description says whom.
 func (t *trust) askBy(i Issuer, maxBytes int, logger *slog.Logger) {
-	if i.Supplement == nil {
-		return
-	}
 	if t.answerAge = i.AnswerAge; t.answerAge == 0 {
 		t.answerAge = defaultAnswerAge
 	}
+	if i.Supplement == nil {
+		return
+	}
 	t.asker = supplement.New(supplement.Config{
 		Age: t.answerAge, MaxBytes: maxBytes, Reserved: t.reserved(),
-		Log: func(err error) {
-			logger.LogAttrs(context.Background(), slog.LevelError, "what supplements a token cannot be used",
-				slog.String("issuer", t.URL), slog.String("error", err.Error()))
-		},
+		Log: t.logAnswers(logger, "what supplements a token cannot be used"),
 	})
 	t.Trust.Supplement = func(ctx context.Context, e *verify.Evaluation) error {
 		c, err := t.supplement(ctx, claimsOf(e), e.Raw)
@@ -82,6 +82,14 @@ func (t *trust) askBy(i Issuer, maxBytes int, logger *slog.Logger) {
 		}
 		e.Whole, e.Record = c, &c.record
 		return nil
+	}
+}
+
+// logAnswers returns what writes a line about an answer that is the program's fault.
+func (t *trust) logAnswers(logger *slog.Logger, message string) func(error) {
+	return func(err error) {
+		logger.LogAttrs(context.Background(), slog.LevelError, message,
+			slog.String("issuer", t.URL), slog.String("error", err.Error()))
 	}
 }
 
@@ -113,7 +121,7 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 		return t.functions.Load().supplement(ctx, alone, token)
 	})
 	if err != nil {
-		return nil, answerRefusal(err)
+		return nil, answerRefusal(refusal.Supplement, err)
 	}
 	s := &supplied{token: token, text: answer.Text, asked: answer.Asked, until: answer.Asked.Add(t.answerAge)}
 	if c.supplied != nil {
@@ -125,15 +133,15 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 }
 
 // answerRefusal words the refusal of a token that was asked about in vain.
-func answerRefusal(err error) error {
+func answerRefusal(check string, err error) error {
 	unavailable, ok := errors.AsType[*supplement.UnavailableError](err)
 	switch {
 	case !ok:
-		return refusal.Because(refusal.Supplement, ErrRevoked, err)
+		return refusal.Because(check, ErrRevoked, err)
 	case errors.Is(err, supplement.ErrClosed):
-		return refusal.New(refusal.Supplement, ErrClosed, "", "")
+		return refusal.New(check, ErrClosed, "", "")
 	}
-	return refusal.Because(refusal.Supplement, ErrAnswerUnavailable, err).After(unavailable.RetryAfter)
+	return refusal.Because(check, ErrAnswerUnavailable, err).After(unavailable.RetryAfter)
 }
 
 // with returns the claims with what was supplied in place of what was before.
@@ -164,13 +172,13 @@ func (c *Claims) alone() *Claims {
 func (c *Claims) copy(record claims.Record, s *supplied) *Claims {
 	return &Claims{
 		record: record, supplied: s,
-		trust: c.trust, key: c.key, seller: c.seller, algorithm: c.algorithm, hasKeyID: c.hasKeyID,
+		trust: c.trust, key: c.key, answered: c.answered, seller: c.seller, algorithm: c.algorithm, hasKeyID: c.hasKeyID,
 	}
 }
 
-// current reports whether what was supplied is young enough to be used.
+// current reports whether what was supplied, and answered, is young enough to be used.
 func (c *Claims) current(now time.Time) bool {
-	return c.supplied == nil || now.Before(c.supplied.until)
+	return (c.supplied == nil || now.Before(c.supplied.until)) && (c.answered == nil || now.Before(c.answered.until))
 }
 
 // checkSupplied applies the demands on what was supplied.
@@ -228,4 +236,135 @@ func (c *Claims) replayed(text []byte) (*Claims, error) {
 		return nil, refusal.Because(refusal.Supplement, ErrClaim, err)
 	}
 	return c.with(&supplied{text: string(text)})
+}
+
+// An answered is what an issuer said about an opaque token, at some time. But for
+// refused it never changes.
+type answered struct {
+	token   string
+	asked   time.Time
+	until   time.Time   // when it counts no longer
+	refused atomic.Bool // a later answer was another, so that the token is a stranger's
+}
+
+func newAnswered(token string, asked time.Time, age time.Duration) *answered {
+	return &answered{token: strings.Clone(token), asked: asked, until: asked.Add(age)} // not a part of a request
+}
+
+// size estimates the memory that an answer takes beside the claims.
+func (s *answered) size() int {
+	if s == nil {
+		return 0
+	}
+	return int(unsafe.Sizeof(*s)) + len(s.token)
+}
+
+// graceAges is how many times AnswerAge old an answer may become that a session rests
+// on, while there is no other.
+const graceAges = 5
+
+// askAgainAt returns when the issuer is asked again for the sake of sessions: at some
+// moment of the latter half of the answer's age, so that not all are asked about at once.
+func (c *Claims) askAgainAt() time.Time {
+	half := c.trust.answerAge / 2
+	return c.answered.asked.Add(half + rand.N(half+1))
+}
+
+// retryAt returns when the issuer is asked once more after a question in vain: soon,
+// and at the last moment at the latest.
+func (c *Claims) retryAt(now, last time.Time) time.Time {
+	wait := max(c.trust.answerAge/12, time.Second)
+	again := now.Add(wait + rand.N(wait))
+	if again.After(last) && now.Before(last) {
+		return last
+	}
+	return again
+}
+
+// questions are those that an issuer is asked about opaque tokens. Nil are none.
+type questions struct {
+	asker *supplement.Asker
+	line  *strangers.Line  // of questions about tokens that were not found good before
+	again supplement.Again // of what sessions live by
+}
+
+func (q *questions) stop() {
+	if q != nil {
+		q.asker.Stop()
+		q.line.Close()
+		q.again.Stop()
+	}
+}
+
+func (q *questions) close() {
+	if q != nil {
+		q.stop()
+		q.asker.Close()
+	}
+}
+
+// checkIntrospect reports the first contradiction about opaque tokens.
+func (i *Issuer) checkIntrospect() error {
+	wrong := ""
+	switch {
+	case i.Introspect == nil && i.OpaquePrefix == "":
+		return nil
+	case i.Introspect == nil:
+		wrong = "OpaquePrefix without Introspect"
+	case len(i.OpaquePrefix) > maxDescriptionName || strings.ContainsFunc(i.OpaquePrefix, notVisible):
+		wrong = fmt.Sprintf("OpaquePrefix: got %s, want at most %d visible characters", refusal.Quote(i.OpaquePrefix), maxDescriptionName)
+	case i.TenantClaim != "":
+		wrong = "Introspect with TenantClaim: an opaque token names no tenant"
+	case strings.HasPrefix(i.URL, claims.SPIFFE):
+		wrong = "Introspect in a trust domain, whose tokens are JWTs"
+	case i.Keys.Source != nil:
+		wrong = "Introspect with a KeySource, whose tokens are JWTs"
+	case i.DedicatedKeys:
+		wrong = "Introspect with DedicatedKeys: no key vouches for an opaque token"
+	case len(i.TokenTypes) > 0:
+		wrong = "Introspect with TokenTypes: describe the JWTs of the issuer by themselves, with another Name"
+	default:
+		return nil
+	}
+	return fmt.Errorf("oidcauth: issuer %q: %s", i.URL, wrong)
+}
+
+func notVisible(r rune) bool { return r <= ' ' || r > '~' }
+
+// checkPrefixes refuses descriptions that could both be an opaque token's.
+func checkPrefixes(issuers []Issuer) error {
+	for n := range issuers {
+		for m := range issuers[:n] {
+			a, b := &issuers[m], &issuers[n]
+			if a.Introspect != nil && b.Introspect != nil && (strings.HasPrefix(a.OpaquePrefix, b.OpaquePrefix) || strings.HasPrefix(b.OpaquePrefix, a.OpaquePrefix)) {
+				return fmt.Errorf("oidcauth: issuers %q and %q: OpaquePrefix: got %q and %q, want two of which none begins with the other", a.URL, b.URL, a.OpaquePrefix, b.OpaquePrefix)
+			}
+		}
+	}
+	return nil
+}
+
+// A stranger says who asks about an opaque token, in which line, and is nil for a
+// token that was found good before.
+type stranger func(ctx context.Context, e *verify.Evaluation, line *strangers.Line) *supplement.Stranger
+
+// introspectBy has a trust ask about its tokens, if the description says how.
+func (t *trust) introspectBy(introspect func(context.Context, string) (json.RawMessage, error), who stranger, maxBytes int, logger *slog.Logger) {
+	if introspect == nil {
+		return
+	}
+	q := &questions{line: strangers.NewLine()}
+	q.asker = supplement.New(supplement.Config{
+		Age: t.answerAge, MaxBytes: maxBytes, Whole: true,
+		Log: t.logAnswers(logger, "what an issuer answers about opaque tokens cannot be used"),
+	})
+	t.questions = q
+	t.Trust.Introspect = func(ctx context.Context, e *verify.Evaluation) (string, time.Time, error) {
+		token := e.Raw
+		answer, err := q.asker.AskFor(ctx, who(ctx, e, q.line), token, func(ctx context.Context) (json.RawMessage, error) { return introspect(ctx, token) })
+		if err != nil {
+			return "", time.Time{}, answerRefusal(refusal.Introspection, err)
+		}
+		return answer.Text, answer.Asked, nil
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,7 @@ type trust struct {
 	// asker is nil if nobody does.
 	asker     *supplement.Asker
 	answerAge time.Duration
+	questions *questions       // about opaque tokens; nil where there are none
 	keys      *keyPlace        // nil for a stranger's
 	foundAs   string           // what [Config.FindIssuer] was asked for; else empty
 	alone     [1]*verify.Trust // itself, where it is the only description
@@ -210,6 +212,7 @@ type issuerTable struct {
 	order     []*trust     // of one issuer after the other
 	functions []*functions // of each in that order
 	found     bool         // by [Config.FindIssuer]
+	opaque    []*trust     // those of them that are asked about opaque tokens
 }
 
 // places returns where the keys of all issuers come from, each once.
@@ -225,6 +228,24 @@ func (t *issuerTable) places() []*keyPlace {
 	return all
 }
 
+// needed returns the places whose keys tokens are verified with. Where all tokens are
+// opaque, keys are for logout tokens alone.
+func (t *issuerTable) needed() []*keyPlace {
+	return slices.DeleteFunc(t.places(), func(p *keyPlace) bool {
+		return !slices.ContainsFunc(t.order, func(t *trust) bool { return t.keys == p && !t.Opaque })
+	})
+}
+
+// opaqueOf returns the description of an opaque token, by what it begins with, or nil.
+func (t *issuerTable) opaqueOf(token string) *trust {
+	for _, o := range t.opaque {
+		if strings.HasPrefix(token, o.described.OpaquePrefix) {
+			return o
+		}
+	}
+	return nil
+}
+
 // closeBut ends all that is done for the table's issuers and not for those of another.
 // It does not wait for functions of the program that are asked about tokens.
 func (t *issuerTable) closeBut(other *issuerTable) {
@@ -235,6 +256,7 @@ func (t *issuerTable) closeBut(other *issuerTable) {
 	for _, gone := range t.order {
 		if !trusts[gone] {
 			gone.asker.Stop()
+			gone.questions.stop()
 		}
 	}
 	for _, p := range t.places() {

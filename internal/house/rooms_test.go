@@ -11,9 +11,9 @@ import (
 var floors = [][]string{
 	{"internal/quote", "internal/sigcheck"},
 	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/forwarded", "internal/proxied", "internal/dirlock", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house", "internal/mutation", "internal/byvalue", "internal/panics", "internal/roster", "possession"},
-	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/supplement", "internal/watch", "internal/reply", "dpop", "mtls"},
+	{"internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/watch", "internal/reply", "dpop", "mtls"},
 	{"internal/policy", "internal/strangers", "internal/bound"},
-	{"internal/verify"},
+	{"internal/verify", "internal/supplement"},
 	{"."},
 	{"issuers", "userinfo", "guard", "oidctest", "localissuer", "revocationtest"},
 	{"spacetime", "internal/authtest"},

@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ import (
 var AllAlgorithms = []string{
 	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "Ed25519",
 }
+
+// ErrNotOpaque is the cause of the refusal of a JWT by a description of opaque tokens.
+var ErrNotOpaque = errors.New("a JWT, by a description of opaque tokens alone")
 
 // A Policy is what the tokens of one issuer must be like. It never changes.
 type Policy struct {
@@ -33,6 +37,7 @@ type Policy struct {
 	Types         []string // in the spelling of MediaType
 	RequireKeyID  bool
 	ReusesKeyIDs  bool
+	Opaque        bool // the tokens are no JWTs
 	Shape         claims.Shape
 	Demands       []Demand
 	Bound         string // whether tokens are bound to something: BoundRequired, BoundRefused or either
@@ -172,6 +177,9 @@ func (p *Policy) WantedAudience() string {
 // CheckType keeps out tokens that are signed by the same issuer for another
 // purpose (RFC 8725, section 3.11).
 func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
+	if p.Opaque {
+		return refusal.Because(refusal.Type, refusal.ErrTokenType, ErrNotOpaque)
+	}
 	typ := MediaType(t.Type)
 	if !t.HasType {
 		typ = TypeJWT

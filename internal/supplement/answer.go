@@ -29,13 +29,20 @@ var Registered = []string{
 
 // accept returns the text of an answer that can be one.
 func (a *Asker) accept(given json.RawMessage) (string, error) {
-	if len(given) == 0 {
+	if len(given) == 0 && !a.cfg.Whole {
 		return "", nil
 	}
 	if len(given) > a.cfg.MaxBytes {
 		return "", fmt.Errorf("%w: got %d bytes, want %d at most", ErrAnswer, len(given), a.cfg.MaxBytes)
 	}
 	text := string(given)
+	if a.cfg.Whole {
+		_, err := jws.ParseObject(nil, text)
+		if err != nil {
+			err = fmt.Errorf("%w: %s", ErrAnswer, jws.Rule(err))
+		}
+		return text, err
+	}
 	return text, Check(text, a.cfg.Reserved)
 }
 

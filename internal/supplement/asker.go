@@ -8,11 +8,13 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/strangers"
 )
 
 const (
@@ -66,6 +68,17 @@ type Config struct {
 	MaxBytes int             // of an answer
 	Reserved []string        // names that no answer may have, beside [Registered]
 	Log      func(err error) // told of answers that are the program's fault, once a second at most
+
+	// Whole says that an answer is all that is known of a token: it may have any name,
+	// and must not be nothing.
+	Whole bool
+}
+
+// A Stranger is who asks about a token that was not found good before, and the line in
+// which such questions stand.
+type Stranger struct {
+	Caller netip.Addr // as [strangers.Account] has it
+	Line   *strangers.Line
 }
 
 // A Function is the program's.
@@ -91,6 +104,7 @@ type Asker struct {
 type question struct {
 	key   [sha256.Size]byte
 	token string
+	place *strangers.Place // nil for one that stands in no line
 	asked time.Time
 	done  chan struct{} // closed when the rest is there
 
@@ -115,7 +129,14 @@ func New(cfg Config) *Asker {
 //
 // The error is an [UnavailableError], or an ErrRevoked of the function's own.
 func (a *Asker) Ask(ctx context.Context, token string, put Function) (*Answer, error) {
-	q, err := a.join(ctx, token, put)
+	return a.AskFor(ctx, nil, token, put)
+}
+
+// AskFor is Ask about a token that need not have been verified. Unless that is known
+// otherwise, the question stands in line, on the account of who asks, and its failure
+// is no reason to put fewer of others.
+func (a *Asker) AskFor(ctx context.Context, who *Stranger, token string, put Function) (*Answer, error) {
+	q, err := a.join(ctx, who, token, put)
 	if err != nil {
 		return nil, err
 	}
@@ -131,28 +152,48 @@ func (a *Asker) Ask(ctx context.Context, token string, put Function) (*Answer, e
 	if q.err == nil || errors.Is(q.err, refusal.ErrRevoked) {
 		return q.answer, q.err
 	}
-	return nil, &UnavailableError{Err: q.err, RetryAfter: max(stands-time.Since(q.settled), 0)}
+	return nil, &UnavailableError{Err: q.err, RetryAfter: max(stands-time.Since(q.settled), strangers.RetryAfter(q.err), 0)}
 }
 
 // join returns the question about a token, a new one if there is none.
-func (a *Asker) join(ctx context.Context, token string, put Function) (*question, error) {
+func (a *Asker) join(ctx context.Context, who *Stranger, token string, put Function) (*question, error) {
 	key, now := sha256.Sum256([]byte(token)), time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if q := a.questions[key]; q != nil && (q.answer == nil || now.Sub(q.asked) < a.cfg.Age) {
+		if q.place != nil && who != nil {
+			q.place.Share(who.Caller)
+		}
 		return q, nil
 	}
-	switch {
-	case a.ctx.Err() != nil:
+	if a.ctx.Err() != nil {
 		return nil, &UnavailableError{Err: ErrClosed}
-	case a.row >= inARow && now.Before(a.next):
-		return nil, &UnavailableError{Err: ErrPaused, RetryAfter: stands}
 	}
-	a.next = now.Add(pause)
-	q := &question{key: key, token: token, asked: now, done: make(chan struct{})}
+	place, err := a.begin(who, now)
+	if err != nil {
+		return nil, err
+	}
+	q := &question{key: key, token: token, place: place, asked: now, done: make(chan struct{})}
 	a.questions[key] = q
 	a.under.Go(func() { a.put(context.WithoutCancel(ctx), q, put) })
 	return q, nil
+}
+
+// begin lets a question begin, with the turn that it stands in line for, if any. The
+// lock must be held.
+func (a *Asker) begin(who *Stranger, now time.Time) (*strangers.Place, error) {
+	if who != nil {
+		place, err := who.Line.Stand(a.ctx, who.Caller)
+		if err != nil {
+			return nil, &UnavailableError{Err: err, RetryAfter: strangers.RetryAfter(err)}
+		}
+		return place, nil
+	}
+	if a.row >= inARow && now.Before(a.next) {
+		return nil, &UnavailableError{Err: ErrPaused, RetryAfter: stands}
+	}
+	a.next = now.Add(pause)
+	return nil, nil
 }
 
 // put calls the function in its turn. Who waits has an outcome when the time is
@@ -161,14 +202,18 @@ func (a *Asker) put(ctx context.Context, q *question, put Function) {
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	defer context.AfterFunc(a.ctx, cancel)()
-	defer context.AfterFunc(ctx, func() { a.settle(q, nil, a.ended()) })()
-	select {
-	case a.turns <- struct{}{}:
-		defer func() { <-a.turns }()
-	case <-ctx.Done():
-		return // the outcome is there, or is being made
+	defer context.AfterFunc(ctx, func() { a.settle(q, nil, a.ended(q)) })()
+	end, err := a.take(ctx, q)
+	if err != nil {
+		a.settle(q, nil, err)
+		return
 	}
-	given, err := json.RawMessage(nil), panics.Err
+	defer end()
+	if q.place != nil {
+		defer context.AfterFunc(q.place.Context(), cancel)()
+	}
+	given := json.RawMessage(nil)
+	err = panics.Err
 	defer func() {
 		// A panic, or an end of the goroutine, of the program's function must not
 		// end the server, nor leave those waiting who wait for it.
@@ -178,14 +223,36 @@ func (a *Asker) put(ctx context.Context, q *question, put Function) {
 		a.settle(q, given, err)
 	}()
 	if given, err = put(ctx); err != nil && ctx.Err() != nil {
-		err = a.ended()
+		err = a.ended(q)
+	}
+}
+
+// take waits until the question may be put, and returns what ends that.
+func (a *Asker) take(ctx context.Context, q *question) (end func(), err error) {
+	if q.place != nil {
+		if q.place.Wait() != nil {
+			q.place.End()
+			return nil, a.ended(q)
+		}
+		return q.place.End, nil
+	}
+	select {
+	case a.turns <- struct{}{}:
+		return func() { <-a.turns }, nil
+	case <-ctx.Done():
+		return nil, a.ended(q)
 	}
 }
 
 // ended says why a question ended before it was answered.
-func (a *Asker) ended() error {
+func (a *Asker) ended(q *question) error {
 	if a.ctx.Err() != nil {
 		return ErrClosed
+	}
+	if q.place != nil {
+		if err := q.place.Lost(); err != nil {
+			return err
+		}
 	}
 	return ErrTimeout
 }
@@ -208,10 +275,12 @@ func (a *Asker) settle(q *question, given json.RawMessage, err error) {
 	} else {
 		q.err = withoutToken(err, q.token)
 	}
-	// An answer that cannot be used is one too: whoever is asked is there.
-	if err == nil || errors.Is(err, ErrAnswer) || errors.Is(err, refusal.ErrRevoked) {
+	// An answer that cannot be used is one too: whoever is asked is there. What anybody
+	// asks says nothing of that: it may have been made to fail.
+	switch {
+	case err == nil || errors.Is(err, ErrAnswer) || errors.Is(err, refusal.ErrRevoked):
 		a.row = 0
-	} else {
+	case q.place == nil:
 		a.row++
 	}
 	a.report(q.err)

@@ -32,6 +32,10 @@ type Original struct {
 	Header    string `json:"header,omitempty"`
 	Signature string `json:"signature,omitempty"`
 	GiveBack  bool   `json:"give_back,omitempty"` // the whole token, to whoever uses the ticket
+
+	// Opaque is a token that says nothing itself, about which its issuer is asked where
+	// the ticket is used. Nothing but Type and the clock is there beside it.
+	Opaque string `json:"opaque,omitempty"`
 }
 
 // maxEnvelope bounds header and signature of a token that a ticket gives back, so

@@ -169,6 +169,19 @@ func (e *Evaluation) Recognize(was *keyset.Key) error {
 	return refusal.New(refusal.Key, refusal.ErrUnknownKey, "a key of the issuer as it was described before", "one of the issuer's keys "+DescribeKeys(e.Candidates))
 }
 
+// withoutOpaque leaves out the descriptions that no JWT fits, unless there are no
+// others, and returns the first that is left.
+func withoutOpaque(first *Trust, all []*Trust) (*Trust, []*Trust) {
+	isOpaque := func(t *Trust) bool { return t.Opaque }
+	if !slices.ContainsFunc(all, isOpaque) {
+		return first, all
+	}
+	if rest := slices.DeleteFunc(slices.Clone(all), isOpaque); len(rest) > 0 {
+		return rest[0], rest
+	}
+	return first, all
+}
+
 // severalKeys reports whether the descriptions have other keys.
 func (e *Evaluation) severalKeys() bool {
 	return slices.ContainsFunc(e.descriptions, func(t *Trust) bool { return t.Keys != e.descriptions[0].Keys })

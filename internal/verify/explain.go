@@ -17,7 +17,8 @@ import (
 func (e *Evaluation) Explain(ctx context.Context) explain.Report {
 	var report explain.Report
 	missed := make(map[string]bool)
-	e.explain(ctx, Steps, missed, &report)
+	e.explain(ctx, Steps[:1], missed, &report)
+	e.explain(ctx, e.steps()[1:], missed, &report)
 	e.explain(ctx, e.further(), missed, &report)
 	if report.Accepted = report.Err == nil; report.Accepted {
 		r := e.Record

@@ -48,7 +48,8 @@ type logoutToken struct{ Evaluation }
 func CheckLogout(ctx context.Context, env *Env, token string, now time.Time) (*Logout, error) {
 	e := new(logoutToken)
 	e.Begin(env, token, now)
-	if err := e.CheckForm(ctx); err != nil {
+	e.ofAll = true
+	if err := e.checkJWT(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.checkIssuer(ctx); err != nil {

@@ -54,8 +54,18 @@ func place(name string) int {
 	return slices.IndexFunc(Steps, func(s Step) bool { return s.Name == name })
 }
 
-// CheckForm checks the token's shape, as the package jws describes it.
-func (e *Evaluation) CheckForm(context.Context) error {
+// CheckForm checks the token's shape, as the package jws describes it, and finds out
+// whether it is an opaque one that somebody can be asked about.
+func (e *Evaluation) CheckForm(ctx context.Context) error {
+	err := e.checkJWT(ctx)
+	if err != nil && e.isOpaque() {
+		return nil
+	}
+	return err
+}
+
+// checkJWT is CheckForm for what is never opaque.
+func (e *Evaluation) checkJWT(context.Context) error {
 	var err error
 	if e.Members, err = e.Token.Parse(e.Members[:0], e.Raw, e.env.MaxBytes); err != nil {
 		return Malformed(err)
@@ -73,6 +83,9 @@ func (e *Evaluation) CheckIssuer(ctx context.Context) error {
 	trust, descriptions, err := e.env.Find(ctx, iss)
 	if err != nil {
 		return err
+	}
+	if len(descriptions) > 1 && !e.ofAll {
+		trust, descriptions = withoutOpaque(trust, descriptions)
 	}
 	e.SetTrust(trust)
 	e.named, e.descriptions = iss, descriptions

@@ -31,6 +31,10 @@ type Trust struct {
 	// Supplement adds to an evaluation what the token does not say itself. Nil
 	// where the token says everything.
 	Supplement func(context.Context, *Evaluation) error
+
+	// Introspect returns what the issuer answers about an opaque token, and when it was
+	// asked. Nil where the tokens are JWTs.
+	Introspect func(context.Context, *Evaluation) (answer string, asked time.Time, err error)
 }
 
 // A Local knows the keys of an issuer in this process.
@@ -66,6 +70,10 @@ type Env struct {
 	// they are bound to is proved at each use.
 	Proves policy.Methods
 
+	// FindOpaque returns the trust in the issuer that is asked about an opaque token, by
+	// the form of the token, or nil. Nil finds none.
+	FindOpaque func(token string) *Trust
+
 	// New returns an empty record, and what it is a part of.
 	New func() (*claims.Record, any)
 
@@ -91,6 +99,8 @@ type Evaluation struct {
 	Algorithm     uint8         // of the token, among those of Trust
 	Key           *keyset.Key   // that signed it
 	Whole         any           // what the record is a part of
+	Known         bool          // the token was found good before, so that anybody may ask about it
+	Asked         time.Time     // when its issuer was asked about an opaque token; zero for a JWT
 
 	env          *Env
 	named        string   // what the token calls its issuer
@@ -98,6 +108,8 @@ type Evaluation struct {
 	outcomes     []keyOutcome
 	signed       func(context.Context) error // in place of the check of the signature; nil for that
 	still        bool                        // asks no issuer for other keys than those in hand
+	opaque       bool                        // the token is no JWT
+	ofAll        bool                        // the token is of all of the issuer's descriptions, opaque tokens' included
 
 	offered []*keyset.Key // of which Candidates are those of the token's tenant
 	lookups uint64        // of the issuer, before its keys were tried
@@ -114,6 +126,7 @@ func (e *Evaluation) Reset() {
 	e.Reader.Reset()
 	e.env, e.Trust, e.Candidates, e.offered, e.Key, e.Whole = nil, nil, nil, nil, nil, nil
 	e.Raw, e.tried, e.named, e.descriptions, e.signed, e.still = "", attempts{}, "", nil, nil, false
+	e.Known, e.Asked, e.opaque, e.ofAll = false, time.Time{}, false, false
 	clear(e.outcomes)
 	e.outcomes = e.outcomes[:0]
 	e.Token.Reset()
@@ -145,6 +158,9 @@ func (e *Evaluation) Run(ctx context.Context) error {
 	if err := e.CheckForm(ctx); err != nil {
 		return err
 	}
+	if e.opaque {
+		return e.runSteps(ctx, opaqueSteps[1:])
+	}
 	return e.Judge(ctx, nil)
 }
 
@@ -163,12 +179,7 @@ func (e *Evaluation) Judge(ctx context.Context, signed func(context.Context) err
 		}
 		steps = Steps[stepSubject:]
 	}
-	for i := range steps {
-		if err := steps[i].Run(e, ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return e.runSteps(ctx, steps)
 }
 
 // Malformed names the rule that a token breaks by its form.

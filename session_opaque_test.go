@@ -1,0 +1,277 @@
+package oidcauth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// What is live ends when the answer turns, although nobody calls, and goes on under
+// the newest answer.
+func TestIntrospect_Session(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		sessions := make([]*oidcauth.Session, 50)
+		for i := range sessions {
+			sessions[i] = d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		}
+		d.set(opaqueToken, d.answer(map[string]any{"roles": "second"}), nil)
+		time.Sleep(29 * time.Second)
+		d.wantAsked(t, "within half a minute", 1)
+		time.Sleep(32 * time.Second)
+		if asked := d.asked.Load(); asked < 2 || asked > 3 {
+			t.Errorf("asked %d times within a minute for 50 idle sessions, want 2 or 3", asked)
+		}
+		for _, s := range sessions {
+			if roles(s.Claims()) != "second" {
+				t.Fatalf("roles %q of an idle session after a minute", roles(s.Claims()))
+			}
+		}
+		d.set(opaqueToken, `{"active":false}`, nil)
+		time.Sleep(time.Minute + time.Second)
+		for _, s := range sessions {
+			expectEnd(t, s, oidcauth.ErrRevoked)
+		}
+		asked := d.asked.Load()
+		time.Sleep(time.Hour)
+		d.wantAsked(t, "for sessions that have ended", asked)
+	})
+}
+
+// A token that becomes another caller's ends what is live.
+func TestIntrospect_AnotherCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		d.set(opaqueToken, d.answer(map[string]any{"sub": "mallory"}), nil)
+		time.Sleep(61 * time.Second)
+		expectEnd(t, s, oidcauth.ErrIdentityMismatch)
+		if c := authenticate(t, d.auth, opaqueToken); c.Subject() != "mallory" {
+			t.Errorf("subject %q, want what the issuer says now", c.Subject())
+		}
+	})
+}
+
+// In an outage tokens are refused once their answers are too old, and calls of
+// sessions; sessions end when theirs is five times as old, and not before.
+func TestIntrospect_Outage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		d.set(opaqueToken, d.answer(nil), errors.New("down: op_good"))
+		time.Sleep(59 * time.Second)
+		wants(t, d.auth, opaqueToken, nil)
+		time.Sleep(2 * time.Second)
+		err := errors.Unwrap(wantsRetry(t, d.auth, opaqueToken))
+		if strings.Contains(err.Error(), opaqueToken) {
+			t.Errorf("the token in %v", err)
+		}
+		if cause := context.Cause(s.CallContext()); !errors.Is(cause, oidcauth.ErrAnswerUnavailable) {
+			t.Errorf("a call in an outage: %v", cause)
+		}
+		expectEnd(t, s, nil)
+		time.Sleep(3 * time.Minute)
+		if asked := d.asked.Load(); asked < 20 || asked > 80 {
+			t.Errorf("asked %d times in four minutes of outage", asked)
+		}
+		expectEnd(t, s, nil)
+		time.Sleep(time.Minute)
+		expectEnd(t, s, oidcauth.ErrAnswerUnavailable)
+		d.set(opaqueToken, d.answer(nil), nil)
+		time.Sleep(time.Second)
+		other := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		d.set(opaqueToken, d.answer(nil), errors.New("down"))
+		time.Sleep(4 * time.Minute)
+		d.set(opaqueToken, d.answer(nil), nil)
+		time.Sleep(11 * time.Second)
+		if other.CallContext().Err() != nil {
+			t.Errorf("a session after an outage: %v", context.Cause(other.CallContext()))
+		}
+		time.Sleep(time.Hour - time.Minute*20)
+		expectEnd(t, other, nil)
+	})
+}
+
+// wantsRetry wants a refusal that says when to come back.
+func wantsRetry(t *testing.T, a *oidcauth.Authenticator, token string) error {
+	t.Helper()
+	_, err := a.Authenticate(t.Context(), token)
+	r, ok := errors.AsType[*oidcauth.Refusal](err)
+	if !ok || !errors.Is(err, oidcauth.ErrAnswerUnavailable) || r.RetryAfter() <= 0 {
+		t.Fatalf("Authenticate() error = %v, want %v with a time to retry after", err, oidcauth.ErrAnswerUnavailable)
+	}
+	return err
+}
+
+// What is revoked here, or logged out, is refused whatever its issuer says.
+func TestIntrospect_Revoke(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, r := range []oidcauth.Revocation{{TokenID: "of " + opaqueToken}, {Subject: "alice"}, {Issuer: "the issuer"}} {
+			d := newInspector(t, nil)
+			if r.Issuer != "" {
+				r.Issuer = d.issuer.URL()
+			}
+			s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+			revoke(t, d.auth, r)
+			expectEnd(t, s, oidcauth.ErrRevoked)
+			wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
+		}
+		d := newInspector(t, nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		revoke(t, d.auth, oidcauth.Revocation{KeyID: "k"})
+		revoke(t, d.auth, oidcauth.Revocation{Subject: "bob"})
+		expectEnd(t, s, nil)
+	})
+}
+
+// Descriptions that change have sessions judged by the answer that is known.
+func TestIntrospect_SetIssuers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			name   string
+			change func(*oidcauth.Issuer)
+			want   error
+		}{
+			{"nothing", func(*oidcauth.Issuer) {}, nil},
+			{"roles elsewhere", func(i *oidcauth.Issuer) { i.Roles = []oidcauth.Path{{"groups"}} }, nil},
+			{"another audience", func(i *oidcauth.Issuer) { i.Audiences = []string{"other"} }, oidcauth.ErrAudience},
+			{"another prefix", func(i *oidcauth.Issuer) { i.OpaquePrefix = "other_" }, oidcauth.ErrUnknownIssuer},
+			{"another subject", func(i *oidcauth.Issuer) { i.SubjectPrefix = "x:" }, oidcauth.ErrIdentityMismatch},
+			{"no introspection", func(i *oidcauth.Issuer) { i.Introspect, i.OpaquePrefix = nil, "" }, oidcauth.ErrUnknownIssuer},
+			{"another issuer", func(i *oidcauth.Issuer) { i.URL = "https://other.test" }, oidcauth.ErrUnknownIssuer},
+		} {
+			d := newInspector(t, nil)
+			s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+			next := d.trusted
+			tt.change(&next)
+			if err := d.auth.SetIssuers(next); err != nil {
+				t.Fatal(err)
+			}
+			if cause := context.Cause(s.Context()); !errors.Is(cause, tt.want) {
+				t.Errorf("%s: session ended with %v, want %v", tt.name, cause, tt.want)
+			}
+			d.wantAsked(t, tt.name, 1)
+			d.set(opaqueToken, `{"active":false}`, nil)
+			time.Sleep(61 * time.Second)
+			if tt.want == nil {
+				expectEnd(t, s, oidcauth.ErrRevoked)
+			}
+			d.auth.Close()
+		}
+	})
+}
+
+// A ticket bought with an opaque token stands for it: its issuer is asked where the
+// ticket is used, if nobody knows the answer there.
+func TestIntrospect_Ticket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		elsewhere := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{d.trusted, d.local.Issuer()}, Client: d.issuer.Client()})
+		buy := func() string {
+			t.Helper()
+			text, err := d.local.Ticket(from(), authenticate(t, d.auth, opaqueToken), "chat")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(text, opaqueToken) {
+				t.Fatal("the ticket shows the token")
+			}
+			return text
+		}
+		for n, a := range []*oidcauth.Authenticator{d.auth, elsewhere} {
+			c, err := a.AuthenticateTicket(from(), buy(), "chat")
+			if err != nil || c.Subject() != "alice" || roles(c) != "own" {
+				t.Fatalf("AuthenticateTicket() = %v, %v", c, err)
+			}
+			d.wantAsked(t, "by tickets", int32(n+1))
+			if _, err := d.local.Ticket(from(), c, "chat"); !errors.Is(err, oidcauth.ErrTokenType) {
+				t.Errorf("a ticket for a ticket: %v", err)
+			}
+			s := a.NewSession(t.Context(), c)
+			if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: d.local.Issuer().URL}); err != nil {
+				t.Fatal(err)
+			}
+			expectEnd(t, s, nil) // nothing but a revocation of the key says that the ticket was forged
+		}
+		again := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{d.trusted, d.local.Issuer()}, Client: d.issuer.Client()})
+		text := buy()
+		c, err := again.AuthenticateTicket(from(), text, "chat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := again.NewSession(t.Context(), c)
+		time.Sleep(61 * time.Second)
+		expectEnd(t, s, nil)
+		d.set(opaqueToken, `{"active":false}`, nil)
+		time.Sleep(61 * time.Second)
+		expectEnd(t, s, oidcauth.ErrRevoked)
+		d.set(opaqueToken, d.answer(nil), nil)
+		time.Sleep(2 * time.Second)
+		text = buy()
+		d.set(opaqueToken, `{"active":false}`, nil)
+		time.Sleep(2 * time.Second)
+		fresh := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{d.trusted, d.local.Issuer()}, Client: d.issuer.Client()})
+		if _, err := fresh.AuthenticateTicket(from(), text, "chat"); !errors.Is(err, oidcauth.ErrRevoked) {
+			t.Errorf("a ticket for a token that is not active any more: %v", err)
+		}
+		lacking := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{d.local.Issuer()}})
+		d.set(opaqueToken, d.answer(nil), nil)
+		time.Sleep(2 * time.Second)
+		if _, err := lacking.AuthenticateTicket(from(), buy(), "chat"); err == nil {
+			t.Error("a ticket for a token of an issuer that is not configured was accepted")
+		}
+	})
+}
+
+// A program that goes away leaves nothing behind.
+func TestIntrospect_Close(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		d.takes = time.Hour
+		outcome := make(chan error)
+		go func() {
+			_, err := d.auth.Authenticate(t.Context(), opaqueToken)
+			outcome <- err
+		}()
+		synctest.Wait()
+		if err := d.auth.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-outcome; !errors.Is(err, oidcauth.ErrClosed) {
+			t.Errorf("asked about while closing: %v", err)
+		}
+		wants(t, d.auth, opaqueToken, oidcauth.ErrClosed)
+	})
+}
+
+// A server that waits for its issuers' keys does not wait for those of an issuer whose
+// tokens are opaque, and a back-channel logout by them ends what is live.
+func TestIntrospect_Logout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		d.issuer.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+		if err := d.auth.Ready(t.Context()); err != nil || len(d.auth.Unready()) > 0 {
+			t.Errorf("Ready() = %v, Unready() = %v", err, d.auth.Unready())
+		}
+		d.issuer.Clear()
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		other := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		time.Sleep(2 * time.Second)
+		if resp := postLogout(d.auth, d.issuer.LogoutToken(map[string]any{"sub": "bob", "aud": testAudience})); resp.StatusCode != http.StatusOK {
+			t.Fatalf("logout: status %d", resp.StatusCode)
+		}
+		expectEnd(t, s, nil)
+		if resp := postLogout(d.auth, d.issuer.LogoutToken(map[string]any{"sub": "alice", "aud": testAudience})); resp.StatusCode != http.StatusOK {
+			t.Fatalf("logout: status %d", resp.StatusCode)
+		}
+		expectEnd(t, s, oidcauth.ErrRevoked)
+		expectEnd(t, other, oidcauth.ErrRevoked)
+	})
+}
