@@ -12,9 +12,10 @@ type Endpoint string
 
 // The endpoints.
 const (
-	Discovery Endpoint = "discovery" // the discovery document
-	JWKS      Endpoint = "jwks"      // the key set
-	Other     Endpoint = "other"     // anything else on the issuer's host
+	Discovery     Endpoint = "discovery"     // the discovery document
+	JWKS          Endpoint = "jwks"          // the key set
+	Introspection Endpoint = "introspection" // where opaque tokens are asked about
+	Other         Endpoint = "other"         // anything else on the issuer's host
 )
 
 // A Fetch is one request that reached an issuer, or was refused by it.
@@ -30,14 +31,15 @@ type Fetch struct {
 
 // Fetches counts requests by their cause.
 type Fetches struct {
-	Discovery   int // for the discovery document
-	JWKS        int // for the key set
-	Other       int // for anything else
-	Conditional int // of JWKS, those with If-None-Match or If-Modified-Since
-	NotModified int // of JWKS, those answered with 304
-	NoCache     int // of JWKS, those with Cache-Control: no-cache
-	Refused     int // of all, those whose connection was refused
-	PlainHTTP   int // of all, those without TLS
+	Discovery     int // for the discovery document
+	JWKS          int // for the key set
+	Introspection int // about opaque tokens
+	Other         int // for anything else
+	Conditional   int // of JWKS, those with If-None-Match or If-Modified-Since
+	NotModified   int // of JWKS, those answered with 304
+	NoCache       int // of JWKS, those with Cache-Control: no-cache
+	Refused       int // of all, those whose connection was refused
+	PlainHTTP     int // of all, those without TLS
 }
 
 // Fetches counts the requests since the start or the last
@@ -151,6 +153,8 @@ func (n *Fetches) add(f Fetch) {
 		n.Conditional += one(f.Conditional)
 		n.NoCache += one(f.NoCache)
 		n.NotModified += one(f.Status == http.StatusNotModified)
+	case Introspection:
+		n.Introspection++
 	default:
 		n.Other++
 	}

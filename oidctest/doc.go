@@ -25,6 +25,9 @@
 // an [*http.Client] will do. [Issuer.Start] and [Issuer.StartTLS] serve the
 // issuer on a socket for those that do not.
 //
+// [Issuer.OpaqueToken] makes tokens that say nothing themselves, about which the issuer
+// answers at an introspection endpoint (RFC 7662).
+//
 // # Memory and time
 //
 // Everything happens in memory. The client of [Issuer.Client] speaks HTTP with

@@ -98,7 +98,7 @@ func (i *Issuer) FailNext(n int, at Endpoint, f Fault) {
 // requests go on that wait because of them.
 func (i *Issuer) Clear(endpoints ...Endpoint) {
 	if len(endpoints) == 0 {
-		endpoints = []Endpoint{Discovery, JWKS, Other}
+		endpoints = []Endpoint{Discovery, JWKS, Introspection, Other}
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()

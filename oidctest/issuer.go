@@ -67,6 +67,7 @@ type Issuer struct {
 	lastID    int
 	borrowed  map[crypto.Signer]int // RSA pairs to hand back, and their bits
 	discovery map[string]any
+	opaque    map[string][]byte // what is said about opaque tokens
 	caching   map[Endpoint]Caching
 	stored    map[Endpoint]storedAnswer
 	faults    map[Endpoint]*faultQueue
@@ -94,6 +95,7 @@ func NewIssuer(t TB, cfg Config) *Issuer {
 		jwksPath: cfg.JWKSPath,
 		other:    cfg.Other,
 		borrowed: map[crypto.Signer]int{},
+		opaque:   map[string][]byte{},
 		caching:  map[Endpoint]Caching{},
 		stored:   map[Endpoint]storedAnswer{},
 		faults:   map[Endpoint]*faultQueue{},

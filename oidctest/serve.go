@@ -100,7 +100,7 @@ func (i *Issuer) serveWell(at Endpoint, w http.ResponseWriter, r *http.Request) 
 		i.other.ServeHTTP(w, r)
 	case at == Other:
 		http.NotFound(w, r)
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+	case !slices.Contains(at.methods(), r.Method):
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	default:
 		i.answer(at, r).write(w, r)
@@ -120,12 +120,18 @@ func (i *Issuer) endpoint(u *url.URL) (at Endpoint, moved bool) {
 		return Discovery, moved
 	case i.jwksPath:
 		return JWKS, moved
+	case introspectionPath:
+		return Introspection, moved
 	}
 	return Other, false
 }
 
 // answer returns the proper answer of an endpoint, caching headers included.
 func (i *Issuer) answer(at Endpoint, r *http.Request) answer {
+	about := ""
+	if at == Introspection {
+		about = r.PostFormValue("token")
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	a := answer{header: http.Header{"Content-Type": {"application/json"}}}
@@ -134,6 +140,8 @@ func (i *Issuer) answer(at Endpoint, r *http.Request) answer {
 		a.body = i.discoveryDocument()
 	case JWKS:
 		a.body = i.keySet()
+	case Introspection:
+		a.body = i.answerAbout(about)
 	}
 	return i.cached(at, r, a)
 }
@@ -147,6 +155,7 @@ func (i *Issuer) discoveryDocument() []byte {
 		"authorization_endpoint":                base + "/authorize",
 		"token_endpoint":                        base + "/token",
 		"jwks_uri":                              base + i.jwksPath,
+		"introspection_endpoint":                base + introspectionPath,
 		"response_types_supported":              []string{"code"},
 		"subject_types_supported":               []string{"public"},
 		"id_token_signing_alg_values_supported": i.algorithms(),

@@ -15,7 +15,7 @@ var floors = [][]string{
 	{"internal/policy", "internal/strangers", "internal/bound"},
 	{"internal/verify", "internal/supplement"},
 	{"."},
-	{"issuers", "userinfo", "guard", "oidctest", "localissuer", "revocationtest"},
+	{"issuers", "userinfo", "introspect", "guard", "oidctest", "localissuer", "revocationtest"},
 	{"spacetime", "internal/authtest"},
 	{"internal/hostile"},
 }

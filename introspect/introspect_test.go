@@ -1,0 +1,314 @@
+package introspect_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/introspect"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// newAuthenticator returns one that asks the issuer about its opaque tokens.
+func newAuthenticator(t *testing.T, issuer *oidctest.Issuer) *oidcauth.Authenticator {
+	t.Helper()
+	ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}, Introspect: ask, OpaquePrefix: oidctest.OpaquePrefix}},
+		Client:  issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.Close() })
+	return a
+}
+
+// What is no answer is told apart from one, and says nothing about the token.
+func TestNew_Answers(t *testing.T) {
+	header := func(name, value string) http.Header { return http.Header{name: {value}} }
+	for _, tt := range []struct {
+		name        string
+		fault, twin oidctest.Fault
+		want        error
+	}{
+		{"a charset", oidctest.Fault{Header: header("Content-Type", "application/json; charset=utf-8")}, oidctest.Fault{}, nil},
+		{"another type", oidctest.Fault{Header: header("Content-Type", "text/html")}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+		{"no type", oidctest.Fault{Header: header("Content-Type", "")}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+		{"a signed answer", oidctest.Fault{Header: header("Content-Type", "application/token-introspection+jwt")}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+		{"a redirect", oidctest.Fault{Redirect: "/moved/introspect", Status: 307}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+		{"401", oidctest.Fault{Status: 401}, oidctest.Fault{Status: 200}, oidcauth.ErrAnswerUnavailable},
+		{"403", oidctest.Fault{Status: 403}, oidctest.Fault{Status: 200}, oidcauth.ErrAnswerUnavailable},
+		{"500", oidctest.Fault{Status: 500}, oidctest.Fault{Status: 200}, oidcauth.ErrAnswerUnavailable},
+		{"201", oidctest.Fault{Status: 201}, oidctest.Fault{Status: 200}, oidcauth.ErrAnswerUnavailable},
+		{"huge", oidctest.Fault{Pad: 64 << 10}, oidctest.Fault{Pad: 1 << 10}, oidcauth.ErrAnswerUnavailable},
+		{"endless", oidctest.Fault{Pad: 1 << 40}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+		{"a bomb", oidctest.Fault{Pad: 1 << 24, Gzip: true}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+		{"slow", oidctest.Fault{Delay: 6 * time.Second}, oidctest.Fault{Delay: 4 * time.Second}, oidcauth.ErrAnswerUnavailable},
+		{"slow in pieces", oidctest.Fault{Drip: time.Second}, oidctest.Fault{Drip: time.Second, DripBytes: 1 << 10}, oidcauth.ErrAnswerUnavailable},
+		{"never", oidctest.Fault{Hang: true}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+		{"broken off", oidctest.Fault{Cut: true}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+		{"refused", oidctest.Fault{Refuse: true}, oidctest.Fault{}, oidcauth.ErrAnswerUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+				a := newAuthenticator(t, issuer)
+				token := issuer.OpaqueToken(nil)
+				issuer.FailNext(1, oidctest.Introspection, tt.fault)
+				_, err := a.Authenticate(t.Context(), token)
+				if !errors.Is(err, tt.want) {
+					t.Errorf("error = %v, want %v", err, tt.want)
+				}
+				if err != nil && (strings.Contains(err.Error(), token) || strings.Contains(err.Error(), "introspect?")) {
+					t.Errorf("the token, or an address, in %v", err)
+				}
+				time.Sleep(2 * time.Second)
+				issuer.FailNext(1, oidctest.Introspection, tt.twin)
+				if _, err := a.Authenticate(t.Context(), token); err != nil {
+					t.Errorf("the twin: error = %v", err)
+				}
+				a.Close()
+			})
+		})
+	}
+}
+
+// A token that is ended at its issuer ends what is live.
+func TestNew_Session(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+		a := newAuthenticator(t, issuer)
+		defer a.Close()
+		token := issuer.OpaqueToken(nil)
+		c, err := a.Authenticate(t.Context(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := a.NewSession(t.Context(), c)
+		time.Sleep(5 * time.Minute)
+		if s.Context().Err() != nil {
+			t.Fatalf("a session of an active token: %v", context.Cause(s.Context()))
+		}
+		issuer.SetAnswer(token, nil)
+		time.Sleep(61 * time.Second)
+		if cause := context.Cause(s.Context()); !errors.Is(cause, oidcauth.ErrRevoked) {
+			t.Errorf("session ended with %v, want %v", cause, oidcauth.ErrRevoked)
+		}
+	})
+}
+
+// The endpoint learns who asks as it is configured, and the token from the form alone.
+func TestNew_Credentials(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("from a file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
+	for _, tt := range []struct {
+		name   string
+		cfg    introspect.Config
+		header string
+		form   url.Values
+	}{
+		{"nothing", introspect.Config{}, "", nil},
+		{"basic", introspect.Config{ClientID: "db", ClientSecret: "s"}, basic("db:s"), nil},
+		{"basic, encoded", introspect.Config{ClientID: "d:b", ClientSecret: "s%:+ü "}, basic("d%3Ab:s%25%3A%2B%C3%BC+"), nil},
+		{"post", introspect.Config{ClientID: "d:b", ClientSecret: "s%", SecretInBody: true}, "", url.Values{"client_id": {"d:b"}, "client_secret": {"s%"}}},
+		{"a file", introspect.Config{ClientID: "db", ClientSecretFile: file}, basic("db:from+a+file"), nil},
+		{"no secret", introspect.Config{ClientID: "db"}, "", url.Values{"client_id": {"db"}}},
+		{"an assertion", introspect.Config{ClientID: "db", Form: func(context.Context) (url.Values, error) {
+			return url.Values{"client_assertion": {"signed"}}, nil
+		}}, "", url.Values{"client_id": {"db"}, "client_assertion": {"signed"}}},
+	} {
+		var got *http.Request
+		s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = r.ParseForm()
+			got = r
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"active":false}`)
+		}))
+		tt.cfg.Client, tt.cfg.Endpoint = s.Client(), s.URL+"/ask"
+		ask, err := introspect.New(tt.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := ask(t.Context(), "a+b %")
+		s.Close()
+		if err != nil || string(answer) != `{"active":false}` {
+			t.Errorf("%s: %s, %v", tt.name, answer, err)
+			continue
+		}
+		want := url.Values{"token": {"a+b %"}, "token_type_hint": {"access_token"}}
+		for name, values := range tt.form {
+			want[name] = values
+		}
+		if got.Header.Get("Authorization") != tt.header || got.PostForm.Encode() != want.Encode() || got.URL.RawQuery != "" || got.Method != http.MethodPost {
+			t.Errorf("%s: got %q, %v, %q, want %q, %v", tt.name, got.Header.Get("Authorization"), got.PostForm, got.URL.RawQuery, tt.header, want)
+		}
+	}
+}
+
+// A secret in a file is read at each question.
+func TestNew_SecretFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got string
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, got, _ = r.BasicAuth()
+		w.Header().Set("Content-Type", "application/json")
+	}))
+	t.Cleanup(s.Close)
+	write("one")
+	ask, err := introspect.New(introspect.Config{Endpoint: s.URL, Client: s.Client(), ClientID: "db", ClientSecretFile: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		content string
+		fine    bool
+	}{{"one", true}, {"two\r\n", true}, {"", false}, {"\n", false}, {strings.Repeat("x", 5<<10), false}} {
+		write(tt.content)
+		_, err := ask(t.Context(), "x")
+		if (err == nil) != tt.fine || tt.fine && got != strings.TrimSpace(tt.content) || err != nil && tt.content != "" && strings.Contains(err.Error(), "xxx") {
+			t.Errorf("secret of %d bytes: got %q, %v", len(tt.content), got, err)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(t.Context(), "x"); err == nil {
+		t.Error("a secret that is gone: no error")
+	}
+}
+
+// Discovery says where to ask, unless what it says could be anybody's word.
+func TestNew_Discovery(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		members map[string]any
+		want    string
+	}{
+		{"as it is", nil, ""},
+		{"another issuer's", map[string]any{"issuer": "https://other.test"}, "document is of issuer"},
+		{"no endpoint", map[string]any{"introspection_endpoint": nil}, "set Endpoint"},
+		{"a number", map[string]any{"introspection_endpoint": 1}, "set Endpoint"},
+		{"plain http", map[string]any{"introspection_endpoint": "http://issuer.test/introspect"}, "https"},
+		{"no address", map[string]any{"introspection_endpoint": "ask me"}, "introspection_endpoint"},
+	} {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{})
+		issuer.SetDiscovery(tt.members)
+		ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = ask(t.Context(), "x"); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error = %v, want one about %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// The document is read once an hour, and what it said serves while it cannot be had.
+func TestNew_DiscoveryAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{})
+		ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fails := func(when string, want bool, fetches int) {
+			t.Helper()
+			if _, err := ask(t.Context(), "x"); (err != nil) != want {
+				t.Errorf("%s: error = %v", when, err)
+			}
+			if got := issuer.Fetches().Discovery; got != fetches {
+				t.Errorf("%s: %d documents read, want %d", when, got, fetches)
+			}
+		}
+		issuer.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
+		fails("at first", true, 1)
+		fails("at once again", true, 1)
+		issuer.Clear()
+		time.Sleep(2 * time.Second)
+		fails("later", false, 2)
+		fails("within an hour", false, 2)
+		issuer.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
+		time.Sleep(time.Hour)
+		fails("after an hour", false, 3)
+	})
+}
+
+// Settings that contradict each other are refused.
+func TestNew_Refuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	for _, tt := range []struct {
+		name string
+		cfg  introspect.Config
+		want string
+	}{
+		{"an endpoint", introspect.Config{Endpoint: "https://issuer.test/i"}, ""},
+		{"an issuer", introspect.Config{Issuer: "https://issuer.test"}, ""},
+		{"neither", introspect.Config{ClientID: "db"}, "whom to ask"},
+		{"plain http", introspect.Config{Endpoint: "http://issuer.test/i"}, "Endpoint"},
+		{"plain http at an issuer", introspect.Config{Issuer: "http://issuer.test"}, "Issuer"},
+		{"plain http on loopback", introspect.Config{Endpoint: "http://127.0.0.1:4445/i"}, "Endpoint"},
+		{"plain http on loopback, permitted", introspect.Config{Endpoint: "http://127.0.0.1:4445/i", InsecureHTTP: true}, ""},
+		{"plain http to a host, permitted", introspect.Config{Endpoint: "http://hydra:4445/i", InsecureHTTPHosts: []string{"hydra"}}, ""},
+		{"plain http to another host", introspect.Config{Endpoint: "http://other:4445/i", InsecureHTTPHosts: []string{"hydra"}}, "Endpoint"},
+		{"a password in the address", introspect.Config{Endpoint: "https://a:b@issuer.test/i"}, "Endpoint"},
+		{"two secrets", introspect.Config{Endpoint: "https://issuer.test/i", ClientID: "db", ClientSecret: "s", ClientSecretFile: file}, "both"},
+		{"a secret of nobody", introspect.Config{Endpoint: "https://issuer.test/i", ClientSecret: "s"}, "ClientID"},
+		{"a body without secret", introspect.Config{Endpoint: "https://issuer.test/i", ClientID: "db", SecretInBody: true}, "SecretInBody"},
+		{"a file that is not there", introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecretFile: file}, "ClientSecretFile"},
+		{"a directory", introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecretFile: t.TempDir()}, "ClientSecretFile"},
+	} {
+		_, err := introspect.New(tt.cfg)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error = %v, want one about %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// What Form adds never takes the place of what belongs to the question.
+func TestNew_Form(t *testing.T) {
+	issuer := oidctest.NewIssuer(t, oidctest.Config{})
+	failed := errors.New("no key")
+	for _, tt := range []struct {
+		name string
+		form url.Values
+		err  error
+		want bool
+	}{
+		{"more", url.Values{"resource": {"x"}}, nil, true},
+		{"another token", url.Values{"token": {"x"}}, nil, false},
+		{"another client", url.Values{"client_id": {"x"}}, nil, false},
+		{"a failure", nil, failed, false},
+	} {
+		ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), Form: func(context.Context) (url.Values, error) { return tt.form, tt.err }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(t.Context(), "x"); (err == nil) != tt.want || tt.err != nil && !errors.Is(err, tt.err) {
+			t.Errorf("%s: error = %v", tt.name, err)
+		}
+	}
+}

@@ -1,0 +1,92 @@
+package oidctest_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// askAbout puts a question to the issuer.
+func askAbout(t *testing.T, i *oidctest.Issuer, token string) (status int, answer string, err error) {
+	t.Helper()
+	resp, err := i.Client().PostForm(strings.TrimSuffix(i.URL(), "/")+"/introspect", url.Values{"token": {token}})
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, strings.TrimSpace(string(body)), err
+}
+
+// An opaque token is what the issuer says of it, until that is something else.
+func TestIssuer_OpaqueToken(t *testing.T) {
+	i := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "db"}})
+	token := i.OpaqueToken(map[string]any{"sub": "bob", "iat": nil})
+	if !strings.HasPrefix(token, oidctest.OpaquePrefix) || token == i.OpaqueToken(nil) {
+		t.Errorf("token %q", token)
+	}
+	_, answer, err := askAbout(t, i, token)
+	var said map[string]any
+	if err != nil || json.Unmarshal([]byte(answer), &said) != nil {
+		t.Fatalf("answer %s, %v", answer, err)
+	}
+	if _, dated := said["iat"]; dated || said["active"] != true || said["sub"] != "bob" || said["aud"] != "db" || said["iss"] != i.URL() || said["token_type"] != "Bearer" {
+		t.Errorf("answer %s", answer)
+	}
+	i.SetAnswer(token, `{"active": "true"}`)
+	if _, answer, _ = askAbout(t, i, token); answer != `{"active": "true"}` {
+		t.Errorf("answer %s, want the one that was set", answer)
+	}
+	i.SetAnswer(token, nil)
+	if _, answer, _ = askAbout(t, i, token); answer != `{"active":false}` {
+		t.Errorf("answer %s about a token that was ended", answer)
+	}
+	if n := i.Fetches().Introspection; n != 3 {
+		t.Errorf("%d questions counted, want 3", n)
+	}
+	resp, err := i.Client().Get(strings.TrimSuffix(i.URL(), "/") + "/introspect?token=" + token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("a question in an address: status %d", resp.StatusCode)
+	}
+}
+
+// The endpoint fails as the others do.
+func TestIssuer_OpaqueToken_Faults(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		i := oidctest.NewIssuer(t, oidctest.Config{})
+		token := i.OpaqueToken(nil)
+		i.FailNext(1, oidctest.Introspection, oidctest.Fault{Status: 503})
+		if status, _, err := askAbout(t, i, token); status != 503 || err != nil {
+			t.Errorf("status %d, %v, want 503", status, err)
+		}
+		i.FailNext(1, oidctest.Introspection, oidctest.Fault{Header: http.Header{"Content-Type": {"text/plain"}}})
+		if status, answer, err := askAbout(t, i, token); status != 200 || !strings.Contains(answer, `"active":true`) || err != nil {
+			t.Errorf("%d %s, %v, want the answer with another type", status, answer, err)
+		}
+		i.FailNext(1, oidctest.Introspection, oidctest.Fault{Delay: time.Minute})
+		start := time.Now()
+		if status, _, err := askAbout(t, i, token); status != 200 || err != nil || time.Since(start) != time.Minute {
+			t.Errorf("status %d, %v, after %v", status, err, time.Since(start))
+		}
+		i.FailNext(1, oidctest.Introspection, oidctest.Fault{Refuse: true})
+		if _, _, err := askAbout(t, i, token); err == nil {
+			t.Error("want a refused connection")
+		}
+		i.FailNext(1, oidctest.Introspection, oidctest.Fault{Cut: true})
+		if _, _, err := askAbout(t, i, token); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("error = %v, want a body that breaks off", err)
+		}
+	})
+}
