@@ -39,9 +39,23 @@ func TestIntrospect_Session(t *testing.T) {
 		for _, s := range sessions {
 			expectEnd(t, s, oidcauth.ErrRevoked)
 		}
+		wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
 		asked := d.asked.Load()
 		time.Sleep(time.Hour)
 		d.wantAsked(t, "for sessions that have ended", asked)
+	})
+}
+
+// What was learned for the sake of a session counts for requests at once, although the
+// answer before it would serve for a while yet.
+func TestIntrospect_SessionLearns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		time.Sleep(29 * time.Second)
+		d.set(opaqueToken, `{"active":false}`, nil)
+		<-s.Context().Done()
+		wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
 	})
 }
 

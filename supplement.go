@@ -178,7 +178,7 @@ func (c *Claims) copy(record claims.Record, s *supplied) *Claims {
 
 // current reports whether what was supplied, and answered, is young enough to be used.
 func (c *Claims) current(now time.Time) bool {
-	return (c.supplied == nil || now.Before(c.supplied.until)) && (c.answered == nil || now.Before(c.answered.until))
+	return (c.supplied == nil || now.Before(c.supplied.until)) && c.answered.current(now)
 }
 
 // checkSupplied applies the demands on what was supplied.
@@ -249,6 +249,12 @@ type answered struct {
 
 func newAnswered(token string, asked time.Time, age time.Duration) *answered {
 	return &answered{token: strings.Clone(token), asked: asked, until: asked.Add(age)} // not a part of a request
+}
+
+// current reports whether the answer counts: it is young enough, and no later one that
+// somebody asked for was another. Nil always does.
+func (s *answered) current(now time.Time) bool {
+	return s == nil || now.Before(s.until) && !s.refused.Load()
 }
 
 // size estimates the memory that an answer takes beside the claims.

