@@ -112,7 +112,7 @@ func (p Program) Need(t testing.TB) {
 // All returns every program that something in the repository is tested with.
 func All() []Program {
 	return []Program{
-		Keycloak, Authlib, Spring, OIDCProvider, LemonLDAP, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Verifiers, Chromium,
+		Keycloak, Authlib, Hydra, Spring, OIDCProvider, LemonLDAP, Libpq, Proxies, SpacetimeDB, SpacetimeDBRust, Verifiers, Chromium,
 		{"psql", "a test of examples/pgwire", "apt-get install postgresql-client", found("psql")},
 		{"curl", "tests of examples/quickstart and interop/keycloak", "apt-get install curl", found("curl")},
 		{"zsh, fish and systemd", "tests of cmd/oidcauth", "apt-get install zsh fish systemd", found("zsh", "fish", "systemd-analyze")},

@@ -1,0 +1,37 @@
+// Package opaque is what tests with issuers of opaque tokens share: how such an issuer
+// is started, and a server with sockets that its tokens open.
+package opaque
+
+import (
+	"testing"
+
+	"github.com/oidcauth/oidcauth/interop/internal/server"
+)
+
+// FreePort returns a port of the loopback interface that nobody listens on.
+func FreePort(t testing.TB) string {
+	t.Helper()
+	port, err := server.Port()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// Start starts a program that ends with the test, and waits until it answers 200 at an
+// address.
+func Start(t *testing.T, name, ready string, args ...string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starting a server takes longer than -short allows")
+	}
+	s, err := server.Start(t.Context(), server.Command{Name: name, Dir: t.TempDir(), Args: args, Ready: ready})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
