@@ -233,8 +233,9 @@ type Issuer struct {
 	// or an alias. Without one the answer is that of the issuer who gave it, and [Claims.Payload]
 	// has URL as "iss" in front of the rest. Then the answer is judged as a payload is: by its times, of which
 	// "exp" must be there, Audiences, subject, and so on; some issuers need
-	// AudienceClaim or Subject for that. A "token_type" that is not Bearer, a
-	// "token_use" that is not access_token or access, and "cnf" are refused.
+	// AudienceClaim or Subject for that. A "token_type" that is not Bearer
+	// (or DPoP, with "cnf"), and a "token_use" that is not access_token or access, are
+	// refused. What "cnf" binds the token to is proved as with JWTs; see Bound.
 	//
 	// An answer serves for AnswerAge, and never beyond the token's expiry. Then a use
 	// of the token asks again, and for live sessions it is asked again at some moment

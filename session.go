@@ -241,10 +241,13 @@ func (a *Authenticator) newerAnswer(c *Claims) *Claims {
 // are by a later answer, or nil.
 func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
 	kept := a.remembered(c.answered.token, a.now())
-	if kept == nil || kept.trust != c.trust || kept.answered == nil || !kept.answered.asked.After(c.answered.asked) || kept.record.Identity != c.record.Identity {
+	if kept == nil || kept.trust != c.trust || kept.answered == nil || !kept.answered.asked.After(c.answered.asked) {
 		return nil
 	}
-	return kept
+	if kept.record.Identity != c.record.Identity || !kept.record.Confirmation.Equal(c.record.Confirmation) {
+		return nil // the next answer says which it is
+	}
+	return kept.having(c.proved())
 }
 
 // reask asks again about the opaque token of claims, and judges the answer as anew.
@@ -263,7 +266,7 @@ func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 	if next.seller == nil {
 		a.remember(c.answered.token, next)
 	}
-	return next, nil
+	return next.having(c.proved()), nil
 }
 
 // askKnown evaluates an opaque token that was found good before, here or elsewhere.

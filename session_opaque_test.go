@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // What is live ends when the answer turns, although nobody calls, and goes on under
@@ -56,6 +58,73 @@ func TestIntrospect_SessionLearns(t *testing.T) {
 		d.set(opaqueToken, `{"active":false}`, nil)
 		<-s.Context().Done()
 		wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
+	})
+}
+
+// An opaque token may be bound to a key, which is proved at each use as a JWT's is. What
+// is live ends when the answer binds it to another key, or to none.
+func TestIntrospect_Bound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		verifier, err := dpop.New(dpop.Config{PublicURL: publicURL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, stranger := oidctest.NewProver(t, ""), oidctest.NewProver(t, "")
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.DPoP = verifier })
+		boundTo := func(p *oidctest.Prover) string {
+			return d.answer(map[string]any{"token_type": "DPoP", "cnf": map[string]any{"jkt": p.Thumbprint()}})
+		}
+		use := func(p *oidctest.Prover) (*oidcauth.Claims, error) {
+			proof := possession.Proof{DPoP: p.Proof("POST", callURL, opaqueToken, nil), Method: "POST", URL: callURL}
+			return d.auth.Authenticate(possession.NewContext(t.Context(), proof), opaqueToken)
+		}
+		d.set(opaqueToken, boundTo(client), nil)
+		wants(t, d.auth, opaqueToken, oidcauth.ErrProof)
+		if _, err := use(stranger); !errors.Is(err, oidcauth.ErrProof) {
+			t.Errorf("by another key: error = %v", err)
+		}
+		for _, tt := range []struct {
+			name, next string
+			want       error
+		}{
+			{"as before", boundTo(client), nil},
+			{"another key", boundTo(stranger), oidcauth.ErrProof},
+			{"no key", d.answer(nil), oidcauth.ErrProof},
+		} {
+			d.set(opaqueToken, boundTo(client), nil)
+			time.Sleep(2 * time.Minute)
+			c, err := use(client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := d.auth.NewSession(t.Context(), c)
+			d.set(opaqueToken, tt.next, nil)
+			time.Sleep(time.Minute + time.Second)
+			expectEnd(t, s, tt.want)
+			if tt.want == nil {
+				page := from("https://app.example.com")
+				ticket, err := d.local.Ticket(page, s.Claims(), "chat")
+				if err != nil {
+					t.Fatal(err)
+				}
+				c, err := d.auth.AuthenticateTicket(page, ticket, "chat")
+				if err != nil {
+					t.Fatal(err)
+				}
+				expectEnd(t, d.auth.NewSession(t.Context(), c), nil)
+				if err := d.auth.SetIssuers(d.trusted, d.local.Issuer()); err != nil {
+					t.Fatal(err)
+				}
+				expectEnd(t, s, nil)
+			}
+			s.Close()
+		}
+		d.set(opaqueToken, d.answer(nil), nil)
+		time.Sleep(2 * time.Minute)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		d.set(opaqueToken, boundTo(client), nil)
+		time.Sleep(time.Minute + time.Second)
+		expectEnd(t, s, oidcauth.ErrProof)
 	})
 }
 

@@ -299,10 +299,13 @@ func (a *Authenticator) judgeAnswer(ctx context.Context, c *Claims) (*Claims, er
 		next.answered.until = c.answered.until
 	}
 	next, err := next.suppliedAs(c.supplied)
-	if err != nil || c.seller == nil {
-		return next, err
+	if err == nil && c.seller != nil {
+		next, err = a.soldBy(next, c.seller)
 	}
-	return a.sameCallerAs(c, next)
+	if err != nil {
+		return nil, err
+	}
+	return next.having(c.proved()), nil
 }
 
 // sameCallerAs returns claims of the same token as others, that came as these did,
@@ -310,6 +313,9 @@ func (a *Authenticator) judgeAnswer(ctx context.Context, c *Claims) (*Claims, er
 func (a *Authenticator) sameCallerAs(was, next *Claims) (*Claims, error) {
 	if next.record.Identity != was.record.Identity {
 		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(next.record.Identity.String())+" by the issuer's answer of now", refusal.Quote(was.record.Identity.String()))
+	}
+	if !next.record.Confirmation.Equal(was.record.Confirmation) {
+		return nil, refusal.New(refusal.Possession, ErrProof, "a token that is bound to something else by the issuer's answer of now", "one that is bound as before")
 	}
 	return a.soldBy(next, was.seller)
 }

@@ -351,7 +351,7 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	typ := c.Type()
 	if c.answered != nil {
 		return ticket.Verified{
-			Original: ticket.Original{Type: &typ, Opaque: c.answered.token}, Payload: "{}", Until: c.Expiry().Add(c.trust.Leeway),
+			Original: ticket.Original{Type: &typ, Opaque: c.answered.token, Proved: c.proved() != nil}, Payload: "{}", Until: c.Expiry().Add(c.trust.Leeway),
 		}, nil
 	}
 	thumbprint, err := c.key.Thumbprint()

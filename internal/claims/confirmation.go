@@ -95,3 +95,12 @@ func isThumbprint(text string) bool {
 	digest, err := base64.RawURLEncoding.DecodeString(text)
 	return err == nil && len(digest) == sha256.Size && base64.RawURLEncoding.EncodeToString(digest) == text
 }
+
+// Equal reports whether two tokens are bound to the same, or both to nothing. Both may
+// be nil.
+func (c *Confirmation) Equal(other *Confirmation) bool {
+	if c == nil || other == nil {
+		return c == other
+	}
+	return c.Key == other.Key && c.Certificate == other.Certificate
+}
