@@ -230,7 +230,7 @@ func (f *finder) checkFound(name string, issuers []Issuer) error {
 		case i.TenantClaim != "" || i.Keys.Source != nil:
 			return fmt.Errorf("oidcauth: FindIssuer: issuer %q: a template and a KeySource have their place in Config.Issuers and SetIssuers", i.URL)
 		case i.Introspect != nil:
-			return fmt.Errorf("oidcauth: FindIssuer: issuer %q: Introspect has its place in Config.Issuers and SetIssuers, because no opaque token names its issuer", i.URL)
+			return fmt.Errorf("oidcauth: FindIssuer: issuer %q: Issuer.Introspect has its place in Config.Issuers and SetIssuers, because no opaque token names its issuer", i.URL)
 		case slices.ContainsFunc(names, func(name string) bool { return configured.Find(name) != nil }):
 			return fmt.Errorf("oidcauth: FindIssuer: issuer %q is configured by one of its names", i.URL)
 		}

@@ -316,19 +316,19 @@ func (i *Issuer) checkIntrospect() error {
 	case i.Introspect == nil && i.OpaquePrefix == "":
 		return nil
 	case i.Introspect == nil:
-		wrong = "OpaquePrefix without Introspect"
+		wrong = "OpaquePrefix without Issuer.Introspect"
 	case len(i.OpaquePrefix) > maxDescriptionName || strings.ContainsFunc(i.OpaquePrefix, notVisible):
 		wrong = fmt.Sprintf("OpaquePrefix: got %s, want at most %d visible characters", refusal.Quote(i.OpaquePrefix), maxDescriptionName)
 	case i.TenantClaim != "":
-		wrong = "Introspect with TenantClaim: an opaque token names no tenant"
+		wrong = "Issuer.Introspect with TenantClaim: an opaque token names no tenant"
 	case strings.HasPrefix(i.URL, claims.SPIFFE):
-		wrong = "Introspect in a trust domain, whose tokens are JWTs"
+		wrong = "Issuer.Introspect in a trust domain, whose tokens are JWTs"
 	case i.Keys.Source != nil:
-		wrong = "Introspect with a KeySource, whose tokens are JWTs"
+		wrong = "Issuer.Introspect with a KeySource, whose tokens are JWTs"
 	case i.DedicatedKeys:
-		wrong = "Introspect with DedicatedKeys: no key vouches for an opaque token"
+		wrong = "Issuer.Introspect with DedicatedKeys: no key vouches for an opaque token"
 	case len(i.TokenTypes) > 0:
-		wrong = "Introspect with TokenTypes: describe the JWTs of the issuer by themselves, with another Name"
+		wrong = "Issuer.Introspect with TokenTypes: describe the JWTs of the issuer by themselves, with another Name"
 	default:
 		return nil
 	}

@@ -24,6 +24,9 @@ type fileConfig struct {
 	// Issuers are the issuers, each with the audiences that go with it.
 	Issuers []oidcauth.Issuer `json:"-"`
 
+	// Introspections say how those of them are asked about opaque tokens that are.
+	Introspections map[int]*introspectionConfig `json:"-"`
+
 	// Described are the issuers in the form that the file has.
 	Described []describedIssuer `json:"issuers" about:"whose tokens are accepted: a list of issuers, each with \"url\", \"audiences\" and, as needed, the other fields of oidcauth.Issuer" live:"true"`
 
@@ -99,6 +102,13 @@ type describedIssuer struct {
 
 	// Leeway is a duration such as "30s"; "0s" means none, absent means that of all.
 	Leeway leeway `json:"leeway" about:"how much this issuer's clock may differ, as \"10s\"; \"0s\" for not at all, without it as for all"`
+
+	// Introspection says how the issuer is asked about opaque tokens; absent or null
+	// means that its tokens are JWTs.
+	Introspection *introspectionConfig `json:"introspection" about:"how the issuer is asked what its opaque tokens stand for; then the description is of these alone"`
+
+	// AnswerAge is a duration such as "30s"; absent means a minute.
+	AnswerAge duration `json:"answer_age" about:"how long an answer about an opaque token counts, as \"30s\"; a minute without it"`
 }
 
 // Check implements [members.Checker], and puts the directory of systemd's credentials
@@ -123,6 +133,7 @@ func (d *describedIssuer) Check(report func(member, text string)) {
 func (d describedIssuer) issuer() oidcauth.Issuer {
 	d.Issuer.Leeway = d.Leeway.config()
 	d.Keys.Client = d.HTTPProxy.client()
+	d.Issuer.AnswerAge = d.AnswerAge.or(0)
 	return d.Issuer
 }
 
@@ -159,8 +170,14 @@ func parseConfig(data []byte) (fileConfig, error) {
 	if err := fileTable.Read(data, &file); err != nil {
 		return fileConfig{}, err
 	}
-	for _, d := range file.Described {
+	for i, d := range file.Described {
 		file.Issuers = append(file.Issuers, d.issuer())
+		if d.Introspection != nil {
+			if file.Introspections == nil {
+				file.Introspections = make(map[int]*introspectionConfig)
+			}
+			file.Introspections[i] = d.Introspection
+		}
 	}
 	file.Described = nil
 	return file, nil

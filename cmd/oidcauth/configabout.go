@@ -33,6 +33,7 @@ var libraryAbout = map[reflect.Type]map[string]string{
 		"role_separator":        "what stands between several roles in one text, or json",
 		"role_objects":          "true if an object's members are roles whose values are objects",
 		"claim_rules":           "demands on further claims",
+		"opaque_prefix":         `what the opaque tokens begin with that the issuer is asked about ("introspection"); without it every opaque token`,
 	},
 	reflect.TypeFor[oidcauth.KeysFrom](): {
 		"discovery_url":       "where the discovery document is, if not below url",

@@ -87,6 +87,9 @@ func (s *settings) apply(file *fileConfig) error {
 	for i := range file.Issuers {
 		permitInsecureHTTP(&file.Issuers[i], s.allowInsecureHTTP)
 	}
+	for i, asked := range file.Introspections {
+		wrong.add(asked.apply(&file.Issuers[i]))
+	}
 	wrong.add(file.checkNames())
 	wrong.add(s.fillIn(file))
 	return wrong.err()
@@ -119,7 +122,9 @@ func (s *settings) fillIn(file *fileConfig) error {
 		if needsAudience(issuer) {
 			audiences.give(&issuer.Audiences)
 		}
-		types.give(&issuer.TokenTypes)
+		if issuer.Introspect == nil {
+			types.give(&issuer.TokenTypes)
+		}
 		if needsAudience(issuer) {
 			wrong.add(usagef("no audience for issuer %q: give --audience, or \"audiences\" in the configuration file", issuer.URL))
 		}

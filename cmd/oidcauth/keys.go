@@ -99,6 +99,7 @@ func (f *keysFlags) issuer(name string) (oidcauth.Issuer, error) {
 		}
 	}
 	issuer.Audiences, issuer.DedicatedKeys, issuer.InsecureAnyAudience = nil, false, true
+	issuer.OpaquePrefix, issuer.AnswerAge = "", 0 // nobody is asked about a token
 	permitInsecureHTTP(&issuer, f.allowInsecureHTTP)
 	return issuer, nil
 }

@@ -29,6 +29,9 @@ func namesInFile(structs ...reflect.Type) map[string]string {
 			}
 		}
 	}
+	for field, name := range map[string]string{"Endpoint": "endpoint", "ClientID": "client_id", "ClientSecretFile": "client_secret_file", "SecretInBody": "secret_in_body"} {
+		words[field] = `"` + name + `"` // of "introspection"
+	}
 	return words
 }
 
@@ -46,6 +49,7 @@ var settingWords = map[string]string{
 	"Config.Issuers":             `--issuer, or "issuers" in the file,`,
 	"Config.Origins":             `--allow-origin, or "allow_origins" of "local_issuer" in the file`,
 	"Config.Extract":             `"token_places" in the file`,
+	"Issuer.Introspect":          `"introspection"`,
 	"Config.Leeway":              `--leeway`,
 	"Config.KeyCacheDir":         `--key-cache-dir`,
 	"Config.Proxies":             `"proxies" in the file`,

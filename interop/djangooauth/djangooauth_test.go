@@ -133,7 +133,7 @@ func (b person) authorize() tokens {
 	return got
 }
 
-// A person's opaque token opens a socket, which is renewed with the next and ends when
+// A person's opaque token opens a socket, which is renewed with another and ends when
 // that is revoked at the provider.
 func TestRevoke(t *testing.T) {
 	p := start(t)
@@ -151,21 +151,31 @@ func TestRevoke(t *testing.T) {
 	socket := opaque.Dial(t, server, first.Access, "alice")
 	socket.Lives(first.Access)
 
+	second := alice.authorize()
+	socket.Renew(second.Access)
+	socket.Lives(second.Access)
+	if status, _ := p.post("web", "/revoke_token/", url.Values{"token": {second.Access}}); status != http.StatusOK {
+		t.Fatalf("revocation: status %d", status)
+	}
+	socket.Ends()
+	opaque.Refused(t, server, second.Access, http.StatusUnauthorized)
+	opaque.Refused(t, server, second.Refresh, http.StatusUnauthorized)
+	opaque.Refused(t, server, "made-up", http.StatusUnauthorized)
+}
+
+// A refresh ends the former access token at once, and the socket that rests on it.
+func TestRotation(t *testing.T) {
+	p := start(t)
+	server := opaque.Serve(t, opaque.New(t, p.describe("web")))
+	first := p.signIn("alice").authorize()
+	socket := opaque.Dial(t, server, first.Access, "alice")
 	status, next := p.post("web", "/token/", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.Refresh}})
 	if status != http.StatusOK || next.Access == first.Access {
 		t.Fatalf("rotation: status %d", status)
 	}
-	socket.Renew(next.Access)
-	socket.Lives(next.Access)
-	opaque.Refused(t, server, first.Access, http.StatusUnauthorized) // the provider ended it with the rotation
-	opaque.Refused(t, server, next.Refresh, http.StatusUnauthorized)
-	opaque.Refused(t, server, "made up", http.StatusUnauthorized)
-
-	if status, _ := p.post("web", "/revoke_token/", url.Values{"token": {next.Access}}); status != http.StatusOK {
-		t.Fatalf("revocation: status %d", status)
-	}
 	socket.Ends()
-	opaque.Refused(t, server, next.Access, http.StatusUnauthorized)
+	opaque.Refused(t, server, first.Access, http.StatusUnauthorized)
+	opaque.Dial(t, server, next.Access, "alice").Lives(next.Access)
 }
 
 // Whoever signs out at the provider loses their sockets, and nobody else does.
