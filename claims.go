@@ -39,9 +39,6 @@ type Claims struct {
 
 	seller *revoked.Seller // of the ticket that gave the claims, which cannot buy another
 
-	algorithm uint8 // of the signature, among those of trust
-	hasKeyID  bool  // the token names its key
-
 	unrevoked revoked.Mark // when the revocations were last searched in vain
 }
 
@@ -55,7 +52,7 @@ func newRecord() (*claims.Record, any) {
 func claimsOf(e *verify.Evaluation) *Claims {
 	c := e.Whole.(*Claims)
 	c.trust, c.key = e.Trust.Owner.(*trust), e.Key
-	c.algorithm, c.hasKeyID = e.Algorithm, e.Token.KeyID.Has
+	c.record.Algorithm, c.record.HasKeyID = e.Algorithm, e.Token.KeyID.Has
 	if !e.Asked.IsZero() && c.answered == nil {
 		c.answered = newAnswered(e.Raw, e.Asked, c.trust.answerAge)
 	}
@@ -194,11 +191,11 @@ func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
 	if from == nil {
 		return nil // no key has signed an opaque token
 	}
-	algorithm := c.trust.Algorithms[c.algorithm]
+	algorithm := c.trust.Algorithms[c.record.Algorithm]
 	if t := c.trust.Tenants; t != nil {
-		return from.Current(algorithm, c.hasKeyID, t.Template(), c.record.Issuer)
+		return from.Current(algorithm, c.record.HasKeyID, t.Template(), c.record.Issuer)
 	}
-	return from.Current(algorithm, c.hasKeyID)
+	return from.Current(algorithm, c.record.HasKeyID)
 }
 
 // Decode stores the claims in the struct or map that v points to, in the manner

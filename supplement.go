@@ -172,7 +172,7 @@ func (c *Claims) alone() *Claims {
 func (c *Claims) copy(record claims.Record, s *supplied) *Claims {
 	return &Claims{
 		record: record, supplied: s,
-		trust: c.trust, key: c.key, answered: c.answered, seller: c.seller, algorithm: c.algorithm, hasKeyID: c.hasKeyID,
+		trust: c.trust, key: c.key, answered: c.answered, seller: c.seller,
 	}
 }
 

@@ -359,13 +359,13 @@ func (c *Claims) verified() (ticket.Verified, error) {
 		return ticket.Verified{}, err
 	}
 	v := ticket.Verified{
-		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.algorithm], Type: &typ, Key: thumbprint, Proved: c.proved() != nil},
+		Original: ticket.Original{Algorithm: c.trust.Algorithms[c.record.Algorithm], Type: &typ, Key: thumbprint, Proved: c.proved() != nil},
 		Payload:  c.record.Payload, Until: c.Expiry().Add(c.trust.Leeway), NeverExpires: c.record.NeverExpires,
 	}
 	if c.supplied != nil {
 		v.SetToken(c.supplied.token)
 	}
-	if c.hasKeyID {
+	if c.record.HasKeyID {
 		id := c.key.ID()
 		v.KeyID = &id
 	}

@@ -38,6 +38,8 @@ type Record struct {
 	Type         uint16 // which of the types that its issuer's tokens may have, from 1; 0 for none
 	Mapped       bool   // the subject is not "sub"
 	NeverExpires bool   // there is no expiry, and none is demanded
+	Algorithm    uint8  // of the signature, among those that its issuer's tokens may have
+	HasKeyID     bool   // the token names its key
 }
 
 // AudienceList returns the values of "aud", which must not be changed.
