@@ -52,7 +52,7 @@ func newRecord() (*claims.Record, any) {
 func claimsOf(e *verify.Evaluation) *Claims {
 	c := e.Whole.(*Claims)
 	c.trust, c.key = e.Trust.Owner.(*trust), e.Key
-	c.record.Algorithm, c.record.NamesKey = e.Algorithm, e.Token.KeyID.Has
+	c.record.Algorithm, c.record.HasKeyID = e.Algorithm, e.Token.KeyID.Has
 	if !e.Asked.IsZero() && c.answered == nil {
 		c.answered = newAnswered(e.Raw, e.Asked, c.trust.answerAge)
 	}
@@ -193,9 +193,9 @@ func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
 	}
 	algorithm := c.trust.Algorithms[c.record.Algorithm]
 	if t := c.trust.Tenants; t != nil {
-		return from.Current(algorithm, c.record.NamesKey, t.Template(), c.record.Issuer)
+		return from.Current(algorithm, c.record.HasKeyID, t.Template(), c.record.Issuer)
 	}
-	return from.Current(algorithm, c.record.NamesKey)
+	return from.Current(algorithm, c.record.HasKeyID)
 }
 
 // Decode stores the claims in the struct or map that v points to, in the manner

@@ -264,7 +264,7 @@ func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key
 	e.SetPayload(c.record.Payload)
 	e.Whole.(*Claims).seller = c.seller
 	e.Token.Algorithm = c.trust.Algorithms[c.record.Algorithm]
-	if c.record.NamesKey {
+	if c.record.HasKeyID {
 		e.Token.KeyID = jws.Named(k.ID())
 	}
 	if typ := c.Type(); typ != "" {

@@ -365,7 +365,7 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	if c.supplied != nil {
 		v.SetToken(c.supplied.token)
 	}
-	if c.record.NamesKey {
+	if c.record.HasKeyID {
 		id := c.key.ID()
 		v.KeyID = &id
 	}

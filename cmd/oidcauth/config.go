@@ -24,8 +24,8 @@ type fileConfig struct {
 	// Issuers are the issuers, each with the audiences that go with it.
 	Issuers []oidcauth.Issuer `json:"-"`
 
-	// Introspections say of each of them how it is asked about opaque tokens.
-	Introspections []*introspectionConfig `json:"-"`
+	// Introspections say how those of them are asked about opaque tokens that are.
+	Introspections map[int]*introspectionConfig `json:"-"`
 
 	// Described are the issuers in the form that the file has.
 	Described []describedIssuer `json:"issuers" about:"whose tokens are accepted: a list of issuers, each with \"url\", \"audiences\" and, as needed, the other fields of oidcauth.Issuer" live:"true"`
@@ -173,9 +173,14 @@ func parseConfig(data []byte) (fileConfig, error) {
 	if err := fileTable.Read(data, &file); err != nil {
 		return fileConfig{}, err
 	}
-	for _, d := range file.Described {
+	for i, d := range file.Described {
 		file.Issuers = append(file.Issuers, d.issuer())
-		file.Introspections = append(file.Introspections, d.Introspection)
+		if d.Introspection != nil {
+			if file.Introspections == nil {
+				file.Introspections = make(map[int]*introspectionConfig)
+			}
+			file.Introspections[i] = d.Introspection
+		}
 	}
 	file.Described = nil
 	return file, nil

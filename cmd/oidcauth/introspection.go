@@ -20,12 +20,9 @@ type introspectionConfig struct {
 }
 
 // apply has the issuer asked about its opaque tokens, over connections like those by
-// which its keys are fetched. It may be called on nil.
+// which its keys are fetched.
 func (c *introspectionConfig) apply(i *oidcauth.Issuer) error {
-	if c == nil {
-		return nil
-	}
-	client, err := clientTrusting(i.Keys.CAFile)
+	client, err := clientTrusting(i.Keys.Client, i.Keys.CAFile)
 	if err == nil {
 		i.Introspect, err = introspect.New(introspect.Config{
 			Issuer: i.URL, Endpoint: c.Endpoint, ClientID: c.ClientID,
@@ -39,11 +36,11 @@ func (c *introspectionConfig) apply(i *oidcauth.Issuer) error {
 	return nil
 }
 
-// clientTrusting returns a client that trusts the certificates in a file alone, as they
-// are now; nil, which trusts the system's, for no file.
-func clientTrusting(file string) (*http.Client, error) {
+// clientTrusting returns a client like base, or like the usual one for nil, that trusts
+// the certificates in a file alone, as they are now; base itself for no file.
+func clientTrusting(base *http.Client, file string) (*http.Client, error) {
 	if file == "" {
-		return nil, nil
+		return base, nil
 	}
 	certificates, err := os.ReadFile(file)
 	if err != nil {
@@ -53,7 +50,11 @@ func clientTrusting(file string) (*http.Client, error) {
 	if !pool.AppendCertsFromPEM(certificates) {
 		return nil, fmt.Errorf("%s has no certificates (PEM)", file)
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport := http.DefaultTransport.(*http.Transport)
+	if base != nil {
+		transport = base.Transport.(*http.Transport) // of an httpProxy
+	}
+	transport = transport.Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
 	return &http.Client{Transport: transport}, nil
 }

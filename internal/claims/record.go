@@ -38,11 +38,8 @@ type Record struct {
 	Type         uint16 // which of the types that its issuer's tokens may have, from 1; 0 for none
 	Mapped       bool   // the subject is not "sub"
 	NeverExpires bool   // there is no expiry, and none is demanded
-
-	// Of the token's header, in what is left of the memory: which of the algorithms that
-	// its issuer's tokens may have, and whether there is a key ID.
-	Algorithm uint8
-	NamesKey  bool
+	Algorithm    uint8  // of the signature, among those that its issuer's tokens may have
+	HasKeyID     bool   // the token names its key
 }
 
 // AudienceList returns the values of "aud", which must not be changed.
