@@ -120,10 +120,10 @@ func TestServe_ReloadStorm(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	config := func(n int) string {
 		issuers := []string{described(stays, fmt.Sprintf(`, "roles": [["roles%d"]]`, n%3))} // it changes each time
-		rules := ""
+		rules := fmt.Sprintf(`{"issuers": [%q]}`, stays.URL())
 		if n%2 == 1 {
 			issuers = append(issuers, described(comes, ""))
-			rules = fmt.Sprintf(`{"issuers": [%q]}`, stays.URL())
+			rules = `{"methods": ["GET"]}`
 		}
 		return fmt.Sprintf(`{"watch": "1ms", "issuers": [%s], "local_issuer": {"dir": %q}, "forward_auth": {"rules": [%s]}}`, strings.Join(issuers, ", "), dir, rules)
 	}
