@@ -246,7 +246,7 @@ var atOnce = func() context.Context {
 
 // judgeAgain judges claims by the descriptions of now, as Authenticate would judge
 // their token, but for the signature: that was checked before, with the key that k
-// stands XX
+// stands for. It waits no longer than ctx permits.
 func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key) (*Claims, error) {
 	e := new(verify.Evaluation)
 	e.Begin(a.env, "", a.now())
