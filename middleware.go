@@ -206,8 +206,8 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 	}
 	if a.writeRefusal != nil {
 		own := reply.NewWriter(w, answer.Status)
+		defer own.Finish() // also if it panics: what nobody answers is 200
 		a.writeRefusal(own, r, err)
-		own.Finish()
 		return
 	}
 	h.Set("Content-Type", "application/json")

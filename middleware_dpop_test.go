@@ -222,6 +222,27 @@ func TestMiddleware_DPoPStrippedPath(t *testing.T) {
 	}
 }
 
+// A proof for one path is good for no other, however a request names its own.
+func TestMiddleware_DPoPAnotherPath(t *testing.T) {
+	t.Parallel()
+	w := newBoundWorld(t, dpop.Config{}, nil)
+	token := w.token()
+	for name, change := range map[string]func(r *http.Request){
+		"a host of HTTP/2 with a path":       func(r *http.Request) { r.Host = "db.example.com/v1/call?" },
+		"what would be a fragment":           func(r *http.Request) { r.RequestURI, r.URL.Path = "/v1/call#/admin", "/v1/call#/admin" },
+		"an absolute form, its path cut off": func(r *http.Request) { r.RequestURI, r.URL.Path = "http://db/api/v1/call", "/v1/call" },
+	} {
+		r := httptest.NewRequest("POST", "/v1/admin", nil)
+		change(r)
+		r.Header.Set("Authorization", "DPoP "+token)
+		r.Header.Set("DPoP", w.proof(token))
+		answer := httptest.NewRecorder()
+		if w.server.ServeHTTP(answer, r); answer.Code != 401 || !strings.Contains(answer.Body.String(), "invalid_dpop_proof") {
+			t.Errorf("%s: status %d, want 401: %s", name, answer.Code, answer.Body)
+		}
+	}
+}
+
 // Whether proofs are accepted, and demanded, is each issuer's description's to say.
 func TestIssuer_Bound(t *testing.T) {
 	t.Parallel()

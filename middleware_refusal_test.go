@@ -179,6 +179,29 @@ func TestConfig_WriteRefusal(t *testing.T) {
 	}
 }
 
+// An answer that was not written because the program failed at it is a refusal, too,
+// where somebody further out recovers and says nothing.
+func TestConfig_WriteRefusalPanics(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(),
+		WriteRefusal: func(http.ResponseWriter, *http.Request, error) { panic("no template") }})
+	recovered := false
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() { recovered = recover() != nil }()
+		a.Middleware(http.NotFoundHandler()).ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	response, err := server.Client().Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != 401 || !recovered {
+		t.Errorf("%s, recovered: %v; want 401 and the panic", response.Status, recovered)
+	}
+}
+
 // A token that is sent where nobody looks is pointed out, and neither accepted nor told.
 func TestRefuse_TokenElsewhere(t *testing.T) {
 	t.Parallel()

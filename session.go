@@ -353,14 +353,19 @@ func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	if s.ctx.Err() != nil {
 		return false, context.Cause(s.ctx)
 	}
-	if only != nil && s.grant.Load() != only {
+	was := s.grant.Load()
+	if only != nil && was != only {
 		return true, nil
 	}
-	fresh := s.grant.Load() == nil
+	if was != nil { // it may be another than when the token was judged
+		if err := bound.CheckContinues(was.claims.record.Confirmation, c.record.Confirmation); err != nil {
+			return false, err
+		}
+	}
 	if !x.enter(s, g) {
 		return false, nil
 	}
-	if started, is := s.observed(); is && fresh {
+	if started, is := s.observed(); is && was == nil {
 		s.auth.watch.SessionStarted(c.trust.configuredAs(), started)
 	}
 	for w := s.warnings; w != nil; w = w.next {
@@ -422,7 +427,8 @@ func (s *Session) finish(cause error) {
 // connection, which was proved when the session began. Possession of the key is
 // proved anew, over the nonce of [Session.Nonce], with a proof that ctx has by
 // possession.NewContext. That is made for Method and URL of possession.Proof, and
-// where both are empty for those of the request that the session began with.
+// where both are empty for those that it was proved for last: at first of the request
+// that the session began with.
 func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if s.recheck() == nil {
 		return nil, context.Cause(s.ctx)

@@ -117,6 +117,41 @@ func TestSession_RenewBoundFromBearer(t *testing.T) {
 	}
 }
 
+// Of two tokens at once, too, one that is bound is never followed by one that is not.
+func TestSession_RenewBoundAtOnce(t *testing.T) {
+	t.Parallel()
+	var meanwhile func()
+	w := newBoundWorld(t, dpop.Config{}, func(cfg *oidcauth.Config) {
+		cfg.Issuers[0].Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
+			if c.TokenID() == "late" && meanwhile != nil {
+				meanwhile()
+			}
+			return nil
+		}}
+	})
+	s := w.auth.NewSession(t.Context(), authenticate(t, w.auth, w.issuer.Token(nil)))
+	defer s.Close()
+	late := w.issuer.Token(map[string]any{"jti": "late"})
+	authenticate(t, w.auth, late)
+	asked, bound := 0, w.token()
+	meanwhile = func() {
+		if asked++; asked != 2 { // first the token is judged, then the session is put under it
+			return
+		}
+		ctx := possession.NewContext(t.Context(), possession.Proof{Method: "GET", URL: socketURL,
+			DPoP: w.client.Proof("GET", socketURL, bound, map[string]any{"nonce": s.Nonce()})})
+		if _, err := s.Renew(ctx, bound); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := s.Renew(t.Context(), late); !errors.Is(err, oidcauth.ErrProof) {
+		t.Errorf("Renew() error = %v, want %v", err, oidcauth.ErrProof)
+	}
+	if s.Context().Err() != nil || !oidcauth.IsProved(s.Claims()) {
+		t.Errorf("the session lives by a bearer token now, or ended with %v", context.Cause(s.Context()))
+	}
+}
+
 // What was proved belongs to one use of a token: neither the cache has it nor what others
 // got for the same token, and a session needs it.
 func TestNewSession_BoundClaims(t *testing.T) {

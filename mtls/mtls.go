@@ -47,7 +47,9 @@ const (
 	// XForwardedClientCert is that header as Envoy writes it: the last of its elements,
 	// which is that of the proxy next to the server, and in that the field Cert. Hash,
 	// if there, has to be that of the certificate. Envoy has to be told to set Cert:
-	// set_current_client_cert_details.
+	// set_current_client_cert_details. Names that a certificate gives to its holder
+	// (URI, DNS) stand there without quotes, and may hold what looks like a further
+	// element: several elements are refused where one but the last has such a field.
 	XForwardedClientCert
 )
 
@@ -144,7 +146,9 @@ func hexThumbprint(c *x509.Certificate) string {
 }
 
 // lastElement returns the fields of the last element, by their names in small letters.
-// Commas, semicolons and equals signs within quotes belong to values.
+// Commas, semicolons and equals signs within quotes belong to values. What follows a
+// name of the client's own choice without quotes may be a part of that, and is no
+// element.
 func lastElement(list string) (map[string]string, error) {
 	fields := make(map[string]string)
 	for rest := list; ; {
@@ -162,6 +166,10 @@ func lastElement(list string) (map[string]string, error) {
 			return fields, nil
 		}
 		if next[0] == ',' {
+			_, uri := fields["uri"]
+			if _, dns := fields["dns"]; uri || dns {
+				return nil, errors.New("an element behind one with URI or DNS, whose values the client may have chosen: have the proxy replace the header (SANITIZE_SET)")
+			}
 			clear(fields)
 		}
 		rest = next[1:]

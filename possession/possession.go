@@ -77,20 +77,34 @@ func Thumbprint(c *x509.Certificate) string {
 // URL returns the address that a request was sent to, without its query: the host is
 // that of its Host header, which whoever sends the request chooses, and the scheme
 // tells whether its own connection is encrypted. No header that a proxy adds counts.
+// A host that would be more than one is left out.
 func URL(r *http.Request) string {
-	scheme := "http"
+	scheme, host := "http", r.Host
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + r.Host + path(r)
+	if strings.ContainsAny(host, "/?#") { // HTTP/2 lets whatever pass for a host
+		host = ""
+	}
+	return scheme + "://" + host + path(r)
 }
 
-// path returns the path that was asked for. The one in r.URL may be a part of it, for
-// a handler behind [http.StripPrefix].
+// path returns the path that was asked for, which ends where the query begins and
+// nowhere else. The one in r.URL may be a part of it, for a handler behind
+// [http.StripPrefix].
 func path(r *http.Request) string {
-	if strings.HasPrefix(r.RequestURI, "/") {
-		p, _, _ := strings.Cut(r.RequestURI, "?")
-		return p
+	if r.RequestURI == "" {
+		return r.URL.EscapedPath()
 	}
-	return r.URL.EscapedPath()
+	asked, _, _ := strings.Cut(r.RequestURI, "?")
+	if !strings.HasPrefix(asked, "/") { // it names the server, too (RFC 9112, section 3.2.2)
+		_, asked, _ = strings.Cut(asked, ":")
+		if rest, is := strings.CutPrefix(asked, "//"); is {
+			asked = strings.TrimLeftFunc(rest, func(r rune) bool { return r != '/' })
+		}
+	}
+	if !strings.HasPrefix(asked, "/") {
+		return ""
+	}
+	return strings.ReplaceAll(asked, "#", "%23") // no request has a fragment
 }

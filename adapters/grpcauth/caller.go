@@ -3,6 +3,7 @@ package grpcauth
 import (
 	"context"
 	"net/http"
+	"net/url"
 
 	"google.golang.org/grpc"
 	transport "google.golang.org/grpc/credentials"
@@ -32,21 +33,21 @@ func (g *Guard) withCaller(ctx context.Context) context.Context {
 
 // complete adds to what came beside a token what the call and its connection say.
 func (g *Guard) complete(ctx context.Context, p *possession.Proof, method string) {
-	scheme, authority := "http", ""
+	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: method}}
 	if conn, ok := peer.FromContext(ctx); ok {
-		if tls, ok := conn.AuthInfo.(transport.TLSInfo); ok {
-			scheme = "https"
-			if chain := tls.State.PeerCertificates; len(chain) > 0 {
+		if info, ok := conn.AuthInfo.(transport.TLSInfo); ok {
+			r.TLS = &info.State
+			if chain := info.State.PeerCertificates; len(chain) > 0 {
 				p.Certificate = chain[0]
 			}
 		}
 	}
 	if md, ok := metadata.FromIncomingContext(ctx); ok {
 		if values := md.Get(":authority"); len(values) == 1 {
-			authority = values[0]
+			r.Host = values[0]
 		}
 	}
-	p.Method, p.URL = http.MethodPost, scheme+"://"+authority+method
+	p.Method, p.URL = r.Method, possession.URL(r)
 }
 
 // offerNonce tells a client that proves its key the nonce for its next proof.

@@ -85,6 +85,35 @@ func TestGuard_DPoP(t *testing.T) {
 	check(t, "call", "", err, codes.Unauthenticated, "a bearer token is required")
 }
 
+// A proof for one method is good for no other, whatever the call names as its host.
+func TestGuard_DPoPAnotherMethod(t *testing.T) {
+	t.Parallel()
+	w, p := newBoundWorld(t, false, nil, nil)
+	guard, err := grpcauth.New(grpcauth.Config{Authenticator: w.auth, DPoP: new(dpop.Verifier)}) // for nonces alone, of which there are none
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := w.issuer.Token(map[string]any{"cnf": map[string]any{"jkt": p.Thumbprint()}})
+	for _, tt := range []struct {
+		authority, proved string
+		code              codes.Code
+		want              string
+	}{
+		{"db.example.com", unary, codes.OK, "alice"},
+		{"db.example.com", stream, codes.Unauthenticated, "proof"},
+		{"db.example.com" + stream + "?", stream, codes.Unauthenticated, "proof"},
+		{"db.example.com" + stream + "#", stream, codes.Unauthenticated, "proof"},
+		{"db.example.com" + stream + "?", unary, codes.OK, "alice"},
+	} {
+		ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs(":authority", tt.authority,
+			"authorization", "DPoP "+token, "dpop", p.Proof("POST", public+tt.proved, token, nil)))
+		ctx = peer.NewContext(ctx, &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}})
+		got, err := guard.Unary(ctx, new(message), &grpc.UnaryServerInfo{FullMethod: unary}, func(ctx context.Context, _ any) (any, error) { return subject(ctx), nil })
+		answer, _ := got.(string)
+		check(t, tt.authority, answer, err, tt.code, tt.want)
+	}
+}
+
 // A client is told the nonce, with a refusal and with an answer.
 func TestGuard_DPoPNonce(t *testing.T) {
 	t.Parallel()

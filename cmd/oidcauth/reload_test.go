@@ -123,7 +123,7 @@ func TestServe_ReloadStorm(t *testing.T) {
 		rules := fmt.Sprintf(`{"issuers": [%q]}`, stays.URL())
 		if n%2 == 1 {
 			issuers = append(issuers, described(comes, ""))
-			rules = `{"methods": ["GET"]}`
+			rules = fmt.Sprintf(`{"issuers": [%q, %q]}`, stays.URL(), comes.URL())
 		}
 		return fmt.Sprintf(`{"watch": "1ms", "issuers": [%s], "local_issuer": {"dir": %q}, "forward_auth": {"rules": [%s]}}`, strings.Join(issuers, ", "), dir, rules)
 	}
