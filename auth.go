@@ -317,8 +317,8 @@ func (a *Authenticator) goodBefore(token string) bool {
 
 // noLongerGood notes that an opaque token was refused.
 func (a *Authenticator) noLongerGood(token string, err error) {
-	if errors.Is(err, ErrAnswerUnavailable) {
-		return
+	if refusal.Find(err).Status >= http.StatusInternalServerError {
+		return // that says nothing about the token
 	}
 	if c, found := a.cache.Get(token); found && c.answered != nil {
 		c.answered.refused.Store(true)

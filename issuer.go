@@ -230,12 +230,13 @@ type Issuer struct {
 	// three parts or "eyJ" in front of one dot. The answer counts if its "active" is
 	// true; false, or an error that is [ErrRevoked], refuses the token with that, and
 	// any other answer or error is [ErrAnswerUnavailable]. An "iss" in it must be URL
-	// or an alias. Without one the answer is that of the issuer who gave it, and [Claims.Payload]
-	// has URL as "iss" in front of the rest. Then the answer is judged as a payload is: by its times, of which
-	// "exp" must be there, Audiences, subject, and so on; some issuers need
-	// AudienceClaim or Subject for that. A "token_type" that is not Bearer
-	// (or DPoP, with "cnf"), and a "token_use" that is not access_token or access, are
-	// refused. What "cnf" binds the token to is proved as with JWTs; see Bound.
+	// or an alias. Without one the answer is that of the issuer who gave it, and
+	// [Claims.Payload] has URL as "iss" in front of the rest. Then the answer is judged
+	// as a payload is: by its times, of which "exp" must be there, Audiences, subject,
+	// and so on; some issuers need AudienceClaim or Subject for that. A "token_type"
+	// that is not Bearer (or DPoP, with "cnf"), and a "token_use" that is not
+	// access_token or access, are refused. What "cnf" binds the token to is proved as
+	// with JWTs; see Bound.
 	//
 	// An answer serves for AnswerAge, and never beyond the token's expiry. Then a use
 	// of the token asks again, and for live sessions it is asked again at some moment

@@ -265,6 +265,9 @@ func TestIntrospect_JWT(t *testing.T) {
 	d := newInspector(t, nil)
 	token := d.issuer.Token(nil)
 	wants(t, d.auth, token, oidcauth.ErrTokenType)
+	if advice := stepOf(t, d.auth.Explain(t.Context(), token), "type").Advice; !strings.Contains(advice, "Issuer.Introspect") {
+		t.Errorf("advice %q", advice)
+	}
 	jwts := d.trusted
 	jwts.Introspect, jwts.OpaquePrefix, jwts.Name = nil, "", "jwts"
 	opaque := d.trusted

@@ -232,7 +232,7 @@ func (a *asker) form(ctx context.Context, token string) (url.Values, error) {
 	}
 	for _, name := range own {
 		if form.Has(name) {
-			return nil, fmt.Errorf("Form returned %q, which is not for it to say", name)
+			return nil, fmt.Errorf("the form has %q by Form, which is not for it to say", name)
 		}
 	}
 	form.Set("token", token)

@@ -28,6 +28,8 @@ var closerAdvices = []struct {
 	{refusal.ErrSignature, errSignatureLength, "The signature was cut or replaced on the way, or belongs to another token. Compare the token with the one that the issuer gave out."},
 	{refusal.ErrSignature, errNoKeyFits, "The token names no key, and none of those that the issuer publishes made its signature. Its key may have been taken back: then a fresh token helps. If it does not, compare the issuer's key set with the key that it signs with, and the token's \"iss\" with where it comes from."},
 
+	{refusal.ErrTokenType, policy.ErrNotOpaque, "The issuer's description is of opaque tokens alone (Issuer.Introspect), about which it is asked. If its JWTs are for this server too, describe them by themselves, with another Issuer.Name."},
+
 	{refusal.ErrAudience, policy.ErrIDToken, adviceIDToken},
 	{refusal.ErrTokenType, policy.ErrIDToken, adviceIDToken},
 	{refusal.ErrRule, policy.ErrIDToken, adviceIDToken},
