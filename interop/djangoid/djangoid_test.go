@@ -3,7 +3,6 @@ package djangoid_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -20,14 +19,7 @@ import (
 
 var tried = trial.New("django-oauth-toolkit", "django-oauth-toolkit", "")
 
-var program = programs.Program{
-	Name: "django-oauth-toolkit", LeftOut: "interop/djangoid", Install: "interop/setup-djangoid, with Python 3.10 or later and its venv",
-	Find: func() error { _, err := exec.LookPath(python()); return err },
-}
-
-func python() string { return filepath.Join(programs.Cached("djangooauth"), "bin", "python") }
-
-func TestMain(m *testing.M) { os.Exit(tried.Done(programs.MainWhole(m, program))) }
+func TestMain(m *testing.M) { os.Exit(tried.Done(programs.MainWhole(m, programs.DjangoOAuth))) }
 
 // provider is the address of one that ends with the test.
 type provider string
@@ -39,6 +31,10 @@ func start(t *testing.T) provider {
 	if testing.Short() {
 		t.Skip("a server takes longer than -short allows")
 	}
+	python, err := programs.DjangoOAuthPython()
+	if err != nil {
+		t.Fatal(err)
+	}
 	port, err := server.Port()
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +45,7 @@ func start(t *testing.T) provider {
 	}
 	dir, address := t.TempDir(), "http://127.0.0.1:"+port
 	s, err := server.Start(t.Context(), server.Command{
-		Name: "django-oauth-toolkit", Dir: dir, Ready: address + "/test/version", Args: []string{python(), script, port, dir},
+		Name: "django-oauth-toolkit", Dir: dir, Ready: address + "/test/version", Args: []string{python, script, port, dir},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -23,14 +23,7 @@ import (
 
 var tried = trial.New("hydra", "Ory Hydra", "")
 
-var program = programs.Program{
-	Name: "Ory Hydra", LeftOut: "interop/hydrajwt", Install: "interop/setup-hydrajwt, with a C compiler",
-	Find: func() error { _, err := exec.LookPath(command()); return err },
-}
-
-func command() string { return filepath.Join(programs.Cached("hydra"), "hydra") }
-
-func TestMain(m *testing.M) { os.Exit(tried.Done(programs.MainWhole(m, program))) }
+func TestMain(m *testing.M) { os.Exit(tried.Done(programs.Main(m, programs.Hydra))) }
 
 const audience = "https://db.example.com"
 
@@ -47,8 +40,11 @@ func start(t *testing.T) *hydra {
 	if testing.Short() {
 		t.Skip("a server takes longer than -short allows")
 	}
+	command, err := programs.HydraCommand()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var ports [2]string
-	var err error
 	for n := range ports {
 		if ports[n], err = server.Port(); err != nil {
 			t.Fatal(err)
@@ -83,7 +79,7 @@ func start(t *testing.T) *hydra {
 	s, err := server.Start(t.Context(), server.Command{
 		// The first request for the keys has them made, which may take long.
 		Name: "Ory Hydra", Dir: dir, Ready: h.url + "/.well-known/jwks.json",
-		Args: []string{command(), "serve", "all", "--dev", "--config", "hydra.json"},
+		Args: []string{command, "serve", "all", "--dev", "--config", "hydra.json"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -207,7 +203,11 @@ func (h *hydra) service(t *testing.T, clientID, audience string) string {
 // version asks the program.
 func version(t *testing.T) string {
 	t.Helper()
-	said, err := exec.CommandContext(t.Context(), "go", "version", "-m", command()).Output()
+	command, err := programs.HydraCommand()
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.CommandContext(t.Context(), "go", "version", "-m", command).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

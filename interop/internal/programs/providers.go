@@ -8,9 +8,6 @@ import (
 	"path/filepath"
 )
 
-// Cached returns the folder in which a script keeps what it has installed.
-func Cached(name string) string { return filepath.Join(cache(), name) }
-
 // Java returns the command that runs Java programs.
 func Java() string {
 	if dir := os.Getenv("JAVA_HOME"); dir != "" {
