@@ -39,6 +39,7 @@ type world struct {
 	stop                     func()           // ends oidcauth
 	binary                   string
 	log                      *output // of oidcauth
+	pids                     []int   // of all programs that were started
 }
 
 // newWorld starts the service and the issuers.
@@ -149,6 +150,7 @@ func (w *world) run(t *testing.T, name string, cmd *exec.Cmd) (stop func(), prin
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	w.pids = append(w.pids, cmd.Process.Pid)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	stop = sync.OnceFunc(func() {
