@@ -97,8 +97,8 @@ type AnyIssuer struct {
 
 	// Accept decides by its name whether an issuer may be contacted and
 	// trusted. It is asked before anything is fetched, and again at each use of
-	// a token; it must not block, and must be safe for concurrent use. Nil means
-	// every issuer.
+	// a token; it must not block, and must be safe for concurrent use. One that
+	// panics refuses the token with [ErrAnswerUnavailable]. Nil means every issuer.
 	Accept func(issuer string) bool `json:"-"`
 
 	// MaxIssuers bounds how many issuers are remembered. One that has verified

@@ -135,6 +135,13 @@ func IsProved(c *Claims) bool { return c.proved() != nil }
 // Remembered returns what the cache has of a token, or nil.
 func Remembered(a *Authenticator, token string) *Claims { return a.remembered(token, a.now()) }
 
+// NoncesKept returns how many nonces of sessions are kept.
+func NoncesKept(a *Authenticator) int {
+	a.nonces.mu.Lock()
+	defer a.nonces.mu.Unlock()
+	return len(a.nonces.given)
+}
+
 // Sizes of what is kept by the hundred thousand.
 const (
 	ClaimsSize  = unsafe.Sizeof(Claims{})

@@ -12,6 +12,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/roster"
@@ -37,7 +38,11 @@ func (a *Authenticator) find(ctx context.Context, name string) ([]*verify.Trust,
 		return found, err
 	}
 	if a.anyone != nil {
-		if t := a.anyone.trustIn(name); t != nil {
+		t, err := a.anyone.trustIn(name)
+		if err != nil {
+			return nil, err
+		}
+		if t != nil {
 			return t.alone[:], nil
 		}
 	}
@@ -90,7 +95,7 @@ func (a *Authenticator) UnverifiedClaims(payload, supplement []byte, description
 	c, err := unverified(payload, func(iss string) (*trust, error) {
 		found, err := a.find(context.Background(), iss)
 		switch {
-		case a.anyone == nil, err != nil && !errors.Is(err, ErrUnknownIssuer), err == nil && found[0].Stray == nil:
+		case a.anyone == nil, err != nil && !errors.Is(err, ErrUnknownIssuer) && !errors.Is(err, ErrAnswerUnavailable), err == nil && found[0].Stray == nil:
 		case a.anyone.admits(iss):
 			return a.anyone.describe(iss, nil), nil
 		default:
@@ -327,17 +332,33 @@ func (o *anyone) describe(name string, keys *keyset.Set) *trust {
 
 // trustIn returns the trust in a stranger's issuer, which need not have been
 // contacted yet, or nil if it is none that is accepted.
-func (o *anyone) trustIn(name string) *trust {
-	if o.accept != nil && !o.accept(name) {
-		return nil
+func (o *anyone) trustIn(name string) (*trust, error) {
+	if accepted, err := o.accepts(name); !accepted {
+		return nil, err
 	}
 	if known := o.issuers.Find(name); known != nil {
-		return known.Data().(*trust)
+		return known.Data().(*trust), nil
 	}
 	if !o.admits(name) {
-		return nil
+		return nil, nil
 	}
-	return o.describe(name, nil)
+	return o.describe(name, nil), nil
+}
+
+// accepts asks the program about a name. The library asks it in goroutines of its own,
+// too, as it asks a [Rule].
+func (o *anyone) accepts(name string) (accepted bool, err error) {
+	if o.accept == nil {
+		return true, nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			err = panics.Error(v)
+			o.common.of.fault(o.common.URL, err)
+			accepted, err = false, refusal.Because(refusal.Issuer, ErrAnswerUnavailable, err)
+		}
+	}()
+	return o.accept(name), nil
 }
 
 // contact returns the trust in an issuer whose keys have been fetched, waiting

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -182,6 +183,43 @@ func TestRules_Panic(t *testing.T) {
 		}
 		if text := lines.String(); !strings.Contains(text, "issuers_functions_test.go") || strings.Contains(text, "somebody") {
 			t.Errorf("the log does not say where, or has the claims: %s", text)
+		}
+	})
+}
+
+// So does AnyIssuer.Accept, which the library asks by itself where an issuer that was
+// found is found no more.
+func TestAnyIssuer_AcceptPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		var panics atomic.Bool
+		var lines bytes.Buffer
+		var c customers
+		c.set(described.URL, described)
+		anybody := oidcauth.AnyIssuer{Audiences: []string{testAudience}, Accept: func(name string) bool {
+			if panics.Load() {
+				panic("of " + name)
+			}
+			return true
+		}}
+		a := newAuthenticator(t, oidcauth.Config{
+			FindIssuer: c.find, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&lines, nil)),
+			AnyIssuer: oidcauth.WithNetwork(anybody, nil, func(netip.AddrPort) bool { return true }),
+		})
+		token := issuer.Token(map[string]any{"exp": time.Now().Add(time.Hour).Unix()})
+		s := a.NewSession(t.Context(), authenticate(t, a, token))
+		panics.Store(true)
+		c.set(described.URL)
+		time.Sleep(3 * time.Minute)
+		expectEnd(t, s, oidcauth.ErrAnswerUnavailable)
+		refuses(t, a, token, oidcauth.ErrAnswerUnavailable)
+		if _, err := a.UnverifiedClaims(s.Claims().Payload(), nil); err != nil {
+			t.Errorf("UnverifiedClaims() error = %v, which does not ask", err)
+		}
+		panics.Store(false)
+		refuses(t, a, token, nil)
+		if text := lines.String(); !strings.Contains(text, "issuers_functions_test.go") || strings.Contains(text, "of https://") {
+			t.Errorf("the log does not say where, or has what Accept was asked for: %s", text)
 		}
 	})
 }

@@ -511,11 +511,11 @@ func (s *Session) confirm(ctx context.Context, c, was *Claims, token string) (*C
 // that its token is bound to (RFC 9449, section 9): in the proof that comes with the
 // token of the next [Session.Renew]. Send it to the client when it is time to renew,
 // and give its proof to Renew with possession.NewContext. It stays the same until a
-// proof was good, and is worth nothing elsewhere. A session that has ended has none.
+// proof was good, and is worth nothing elsewhere. A session that has ended has none, and none has where [Config.DPoP] is nil.
 func (s *Session) Nonce() string {
 	s.mu.Lock() // so that none is given once those of the session are dropped
 	defer s.mu.Unlock()
-	if s.ctx.Err() != nil {
+	if s.ctx.Err() != nil || s.auth.dpop == nil {
 		return ""
 	}
 	return s.auth.nonces.give(s)

@@ -152,6 +152,27 @@ func TestSession_RenewBoundAtOnce(t *testing.T) {
 	}
 }
 
+// Nonces are kept for live sessions alone, and given where anybody can use them.
+func TestSession_NonceKept(t *testing.T) {
+	t.Parallel()
+	w := newBoundWorld(t, dpop.Config{}, nil)
+	without := newBoundWorld(t, dpop.Config{}, func(cfg *oidcauth.Config) { cfg.DPoP = nil })
+	for _, tt := range []struct {
+		auth  *oidcauth.Authenticator
+		token string
+		given bool
+	}{{w.auth, w.issuer.Token(nil), true}, {without.auth, without.issuer.Token(nil), false}} {
+		s := tt.auth.NewSession(t.Context(), authenticate(t, tt.auth, tt.token))
+		if given := s.Nonce() != ""; given != tt.given || oidcauth.NoncesKept(tt.auth) > 0 != tt.given {
+			t.Errorf("Nonce() gave one: %v, want %v; %d are kept", given, tt.given, oidcauth.NoncesKept(tt.auth))
+		}
+		s.Close()
+		if n := oidcauth.NoncesKept(tt.auth); n > 0 || s.Nonce() != "" {
+			t.Errorf("%d nonces are kept of a session that has ended", n)
+		}
+	}
+}
+
 // What was proved belongs to one use of a token: neither the cache has it nor what others
 // got for the same token, and a session needs it.
 func TestNewSession_BoundClaims(t *testing.T) {
