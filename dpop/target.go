@@ -27,7 +27,7 @@ func (v *Verifier) targets(url string) ([]string, error) {
 	}
 	if dots {
 		// Which of the server's handlers gets it is not for us to say.
-		return nil, errors.New("a path with segments . or ..")
+		return nil, errors.New("a path with dots for segments")
 	}
 	if v.bases == nil {
 		target, err := normalize(origin + path)

@@ -122,7 +122,7 @@ func readForwarded(value string) (*x509.Certificate, error) {
 		plain, err := url.PathUnescape(text)
 		block, rest := pem.Decode([]byte(plain))
 		if err != nil || block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
-			return nil, errors.New("Cert: want one certificate in PEM, URL-encoded")
+			return nil, errors.New("the field Cert: want one certificate in PEM, URL-encoded")
 		}
 		if c, err = parse(block.Bytes); err != nil {
 			return nil, err
@@ -130,12 +130,12 @@ func readForwarded(value string) (*x509.Certificate, error) {
 	}
 	if c == nil {
 		if hash != "" {
-			return nil, errors.New("Hash without Cert: have the proxy set both")
+			return nil, errors.New("the field Hash without Cert: have the proxy set both")
 		}
 		return nil, nil
 	}
 	if hash != "" && !strings.EqualFold(hash, hexThumbprint(c)) {
-		return nil, errors.New("Hash is not that of Cert")
+		return nil, errors.New("the field Hash is not that of Cert")
 	}
 	return c, nil
 }
