@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -45,6 +46,36 @@ func TestIntrospect_Session(t *testing.T) {
 		asked := d.asked.Load()
 		time.Sleep(time.Hour)
 		d.wantAsked(t, "for sessions that have ended", asked)
+	})
+}
+
+// However many tokens are asked about again, so many questions are put at once, and none
+// of the sessions ends for want of an answer.
+func TestIntrospect_ManySessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const age = 20 * time.Second
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.Issuers[0].AnswerAge = age })
+		sessions := make([]*oidcauth.Session, 200)
+		for i := range sessions {
+			token := fmt.Sprintf("op_session%d", i)
+			d.set(token, d.answer(map[string]any{"jti": token, "sub": token}), nil)
+			sessions[i] = d.auth.NewSession(t.Context(), authenticate(t, d.auth, token))
+		}
+		before := d.asked.Load()
+		d.takes.Store(int64(time.Second))
+		d.most.Store(0)
+		time.Sleep(age + 2*time.Second)
+		if asked := d.asked.Load() - before; asked < 190 || asked > 400 {
+			t.Errorf("asked %d times within %v for 200 sessions", asked, age)
+		}
+		if most := d.most.Load(); most > 16 {
+			t.Errorf("%d questions at once, want 16 at most", most)
+		}
+		time.Sleep(10 * time.Minute)
+		for _, s := range sessions {
+			expectEnd(t, s, nil)
+			s.Close()
+		}
 	})
 }
 
@@ -317,7 +348,7 @@ func TestIntrospect_Ticket(t *testing.T) {
 func TestIntrospect_Close(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newInspector(t, nil)
-		d.takes = time.Hour
+		d.takes.Store(int64(time.Hour))
 		outcome := make(chan error)
 		go func() {
 			_, err := d.auth.Authenticate(t.Context(), opaqueToken)

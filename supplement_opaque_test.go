@@ -34,8 +34,8 @@ type inspector struct {
 	asked    atomic.Int32
 	running  atomic.Int32
 	most     atomic.Int32 // that ran at once
-	takes    time.Duration
-	mu       sync.Mutex // guards what follows
+	takes    atomic.Int64 // a time.Duration
+	mu       sync.Mutex   // guards what follows
 	answers  map[string]string
 	fails    error
 	askedFor []string
@@ -47,9 +47,9 @@ func (d *inspector) introspect(ctx context.Context, token string) (json.RawMessa
 	defer d.running.Add(-1)
 	for most := d.most.Load(); now > most && !d.most.CompareAndSwap(most, now); most = d.most.Load() {
 	}
-	if d.takes > 0 {
+	if takes := time.Duration(d.takes.Load()); takes > 0 {
 		select {
-		case <-time.After(d.takes):
+		case <-time.After(takes):
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
@@ -291,7 +291,7 @@ func TestIntrospect_JWT(t *testing.T) {
 func TestIntrospect_OneQuestion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newInspector(t, nil)
-		d.takes = time.Second
+		d.takes.Store(int64(time.Second))
 		for range 2 {
 			var wg sync.WaitGroup
 			for range 100 {
@@ -365,7 +365,7 @@ func TestIntrospect_Refuses(t *testing.T) {
 func TestIntrospect_Flood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newInspector(t, nil)
-		d.takes = 50 * time.Millisecond
+		d.takes.Store(int64(50 * time.Millisecond))
 		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
 		before := d.asked.Load()
 		var flood sync.WaitGroup
