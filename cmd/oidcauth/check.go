@@ -26,7 +26,7 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	if local != nil {
 		defer local.Close()
 	}
-	wrong.add(f.tryLibrary(cfg))
+	wrong.add(f.tryWithout(cfg, &file))
 	_, err = file.TLS.read()
 	wrong.add(err)
 	_, err = file.Admin.readSecret()
@@ -34,15 +34,22 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	_, err = file.Forward.forwarder(&file, cfg)
 	wrong.add(err)
 	wrong.add(file.Revocations.checkFiles())
-	if file.Resource != "" {
-		_, err := newMetadata(file.Resource)
-		wrong.add(err)
-	}
 	if err := wrong.err(); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(std.out, "oidcauth: the configuration is good: issuers: %d\n", len(issuerURLs(cfg.Issuers)))
 	return err
+}
+
+// tryWithout reports what is wrong whatever there is outside of the configuration.
+func (f *serveFlags) tryWithout(cfg oidcauth.Config, file *fileConfig) error {
+	var wrong several
+	wrong.add(f.tryLibrary(cfg))
+	if file.Resource != "" {
+		_, err := newMetadata(file.Resource)
+		wrong.add(err)
+	}
+	return wrong.err()
 }
 
 // tryLibrary reports what the library finds wrong with a configuration.

@@ -171,6 +171,9 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if cfg.Logger, err = newLogger(std.err, firstOf(file.LogFormat, "text")); err != nil {
 		return err
 	}
+	if err := f.tryWithout(cfg, &file); err != nil { // before an address in use hides it
+		return err
+	}
 	ln, err := listenOn(ctx, firstOf(file.Addr, defaultAddr))
 	if err != nil {
 		return err
