@@ -29,6 +29,9 @@ func CountOf(v *Verifier) int { return Memory{v.memory}.Count() }
 // Normalize returns an address in the form that is compared.
 func Normalize(uri string) (string, error) { return normalize(uri) }
 
+// TargetsOf returns the addresses that a proof may name for a request.
+func TargetsOf(v *Verifier, url string) ([]string, error) { return v.targets(url) }
+
 // ThumbprintOf returns the thumbprint of a key that may be in a proof.
 func ThumbprintOf(jwk string) (string, error) {
 	k, err := parseKey(jws.Member{Value: jwk, Kind: jws.Object})

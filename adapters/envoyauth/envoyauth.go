@@ -207,10 +207,8 @@ func (s *Server) refuse(r *http.Request, err error) *authv3.CheckResponse {
 		code = codes.Unauthenticated
 	}
 	denied := &authv3.DeniedHttpResponse{Status: &typev3.HttpStatus{Code: typev3.StatusCode(w.status)}, Body: w.body.String()}
-	for name, values := range w.header {
-		for _, value := range values {
-			denied.Headers = append(denied.Headers, option(strings.ToLower(name), value))
-		}
+	for name, values := range w.header { // each once, or Envoy keeps the last alone
+		denied.Headers = append(denied.Headers, option(strings.ToLower(name), strings.Join(values, ", ")))
 	}
 	return &authv3.CheckResponse{
 		Status:       &status.Status{Code: int32(code)},

@@ -16,6 +16,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/envoyauth"
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -202,6 +203,40 @@ func TestCheck_Preflight(t *testing.T) {
 		if got.status != 401 {
 			t.Errorf("%s: %+v, want 401", name, got)
 		}
+	}
+}
+
+// A client is told of each scheme that it may use, in one header.
+func TestCheck_Challenges(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	proofs, err := dpop.New(dpop.Config{PublicURL: "https://api.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(), DPoP: proofs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { auth.Close() })
+	answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := answers.Check(t.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{Request: &authv3.AttributeContext_Request{
+		Http: &authv3.AttributeContext_HttpRequest{Method: "GET", Path: "/", Host: "api.example.com"},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var challenges []string
+	for _, h := range got.GetDeniedResponse().GetHeaders() {
+		if h.GetHeader().GetKey() == "www-authenticate" {
+			challenges = append(challenges, h.GetHeader().GetValue())
+		}
+	}
+	if len(challenges) != 1 || !strings.HasPrefix(challenges[0], "Bearer ") || !strings.Contains(challenges[0], ", DPoP algs=") {
+		t.Errorf("the challenges are %q", challenges)
 	}
 }
 

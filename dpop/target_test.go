@@ -1,0 +1,52 @@
+package dpop_test
+
+import (
+	"bufio"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/possession"
+)
+
+// Whatever a request asks for: two that one proof would be good for are for one path, as
+// handlers see it.
+func TestTargets_OnePath(t *testing.T) {
+	t.Parallel()
+	pieces := []string{
+		"/", "/", "a", "b", ".", "..", "%2e", "%2F", "%2f", "%61", "#", "%23", "?", "%3f", "%25", "%", "\\", "//", "http://", "x:", "@", ";", ":",
+		"%00", "\x80", "é", `"`, "<", "*", "&", "=", "+",
+	}
+	v := newVerifier(t, dpop.Config{})
+	random := rand.New(rand.NewPCG(1, 1))
+	paths, requests := map[string]string{}, 0
+	for range 20_000 {
+		var b strings.Builder
+		b.WriteString([]string{"/", "/", "/", "/", "http://db.example.com/", "http:/"}[random.IntN(6)])
+		for range random.IntN(6) {
+			b.WriteString(pieces[random.IntN(len(pieces))])
+		}
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader("GET " + b.String() + " HTTP/1.1\r\nHost: db.example.com\r\n\r\n")))
+		if err != nil {
+			continue
+		}
+		targets, err := dpop.TargetsOf(v, possession.URL(r))
+		if err != nil {
+			continue // no proof is good for it
+		}
+		requests++
+		seen := r.URL.Path
+		if seen == "" {
+			seen = "/" // RFC 9110, section 4.2.3
+		}
+		if path, found := paths[targets[0]]; found && path != seen {
+			t.Fatalf("a proof for %q is good for the paths %q and %q", targets[0], path, seen)
+		}
+		paths[targets[0]] = seen
+	}
+	if requests < 10_000 || len(paths) < 2000 {
+		t.Errorf("%d requests for %d paths, want thousands", requests, len(paths))
+	}
+}
