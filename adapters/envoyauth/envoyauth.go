@@ -62,7 +62,7 @@ type Config struct {
 	// and headers without the token, and no body; [oidcauth.FromContext] finds the
 	// caller in its context. It is not asked about a path that Envoy and the service may
 	// read differently, with dot segments, two slashes, a semicolon or encoded ones for
-	// instance: that is refused. The error is answered as [oidcauth.Authenticator.Refuse]
+	// instance, nor about a method with small letters: these are refused. The error is answered as [oidcauth.Authenticator.Refuse]
 	// does; return that of [oidcauth.Require]. Nil lets every caller with a good token
 	// pass. It must be safe for concurrent use.
 	Authorize func(r *http.Request) error
@@ -136,15 +136,25 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
-	if s.cfg.Authorize != nil {
-		if r.URL.Path, err = proxied.Path(r.RequestURI); err != nil {
-			return s.refuse(r, fmt.Errorf("%w: a path that can be read in several ways: %w", oidcauth.ErrForbidden, err)), nil
-		}
-		if err := s.cfg.Authorize(r.WithContext(oidcauth.NewContext(ctx, claims))); err != nil {
-			return s.refuse(r, err), nil
-		}
+	if err := s.authorize(r, claims); err != nil {
+		return s.refuse(r, err), nil
 	}
 	return s.pass(r, claims), nil
+}
+
+// authorize asks the program whether the caller may, about nothing that the service may
+// read differently.
+func (s *Server) authorize(r *http.Request, claims *oidcauth.Claims) (err error) {
+	if s.cfg.Authorize == nil {
+		return nil
+	}
+	if err := proxied.CheckMethod(r.Method); err != nil {
+		return fmt.Errorf("%w: a method that can be read in several ways: %w", oidcauth.ErrForbidden, err)
+	}
+	if r.URL.Path, err = proxied.Path(r.RequestURI); err != nil {
+		return fmt.Errorf("%w: a path that can be read in several ways: %w", oidcauth.ErrForbidden, err)
+	}
+	return s.cfg.Authorize(r.WithContext(oidcauth.NewContext(r.Context(), claims)))
 }
 
 // request returns the request that Envoy asks about.

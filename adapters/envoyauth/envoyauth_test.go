@@ -134,6 +134,7 @@ func TestCheck(t *testing.T) {
 		{"may", "POST", "/admin/x", []string{"authorization", admin}, 200, codes.OK, ""},
 		{"a path with two readings", "GET", "/items/..%2fadmin", []string{"authorization", admin}, 403, codes.PermissionDenied, ""},
 		{"a path with dots", "GET", "/items/../admin", []string{"authorization", admin}, 403, codes.PermissionDenied, ""},
+		{"a method in other letters", "get", "/items", []string{"authorization", admin}, 403, codes.PermissionDenied, ""},
 		{"a plain path", "GET", "/items/a..b?c=/../%2f", []string{"authorization", user}, 200, codes.OK, ""},
 		{"no path", "GET", "", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
 		{"no method", "", "/items", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},

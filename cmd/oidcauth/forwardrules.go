@@ -41,6 +41,7 @@ type rules struct {
 	demands  []oidcauth.Rule // of each of list
 	foldCase bool            // of paths
 	paths    bool            // whether any rule looks at the path
+	methods  bool            // whether any rule looks at the method
 	known    map[string]bool // the routes
 }
 
@@ -65,7 +66,7 @@ func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers []string) 
 			}
 		}
 		set.list, set.demands = append(set.list, r), append(set.demands, demand)
-		set.paths = set.paths || r.Path != ""
+		set.paths, set.methods = set.paths || r.Path != "", set.methods || len(r.Methods) > 0
 		set.known[r.Route] = true
 	}
 	return set, nil
@@ -170,15 +171,9 @@ func (s *rules) judge(route string, r *http.Request, claims *oidcauth.Claims) er
 	if len(s.list) == 0 {
 		return nil
 	}
-	var path string
-	if s.paths {
-		var err error
-		if path, err = proxied.Path(r.RequestURI); err != nil {
-			return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a path that can be read in several ways: "+err.Error(), "one that proxy and service agree on")
-		}
-		if s.foldCase {
-			path = foldCase(path)
-		}
+	path, err := s.read(r)
+	if err != nil {
+		return err
 	}
 	for i := range s.list {
 		if !s.list[i].fits(route, r.Method, path) {
@@ -190,4 +185,24 @@ func (s *rules) judge(route string, r *http.Request, claims *oidcauth.Claims) er
 		return nil
 	}
 	return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a request that no rule fits: "+refusal.Quote(r.Method)+" "+refusal.Quote(path), "one of a rule")
+}
+
+// read returns the path of a request, as the rules compare it, if they look at any. What
+// they look at must be what the service sees, too.
+func (s *rules) read(r *http.Request) (path string, err error) {
+	if s.methods {
+		if err := proxied.CheckMethod(r.Method); err != nil {
+			return "", refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a method that can be read in several ways: "+err.Error(), "one in capitals")
+		}
+	}
+	if !s.paths {
+		return "", nil
+	}
+	if path, err = proxied.Path(r.RequestURI); err != nil {
+		return "", refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a path that can be read in several ways: "+err.Error(), "one that proxy and service agree on")
+	}
+	if s.foldCase {
+		path = foldCase(path)
+	}
+	return path, nil
 }

@@ -145,6 +145,30 @@ func TestForwardAuth_SettingsThatCannotBe(t *testing.T) {
 	}
 }
 
+// A method that is not in capitals is another to some services and the same to others:
+// where rules look at methods, it lets nobody pass by a rule for the rest.
+func TestForwardAuth_MethodInOtherCase(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	token := iss.Token(map[string]any{"aud": "my-db"})
+	for rules, want := range map[string]int{
+		`{"methods": ["DELETE", "POST"], "roles": ["admin"]}, {}`: 403,
+		`{"path": "/x"}`: 200,
+	} {
+		s := serveForward(t, iss, `{"proxy": "caddy", "rules": [`+rules+`]}`)
+		for _, method := range []string{"delete", "Post", "pOST"} {
+			if got := s.askAs(t, "caddy", method, "/x", token); got.status != want {
+				t.Errorf("%s: %s: status %d, want %d", rules, method, got.status, want)
+			}
+		}
+		for _, method := range []string{"GET", "M-SEARCH", "VERSION_2"} {
+			if got := s.askAs(t, "caddy", method, "/x", token); got.status != 200 {
+				t.Errorf("%s: %s: status %d, want 200", rules, method, got.status)
+			}
+		}
+	}
+}
+
 // Narrower rules before wider ones are what rules are for.
 func TestForwardAuth_IgnoreCase(t *testing.T) {
 	t.Parallel()

@@ -77,16 +77,27 @@ func (f *revocationForm) revocation(now time.Time) (oidcauth.Revocation, error) 
 	case "now":
 		r.IssuedBefore = now
 	default:
-		if r.IssuedBefore, err = time.Parse(time.RFC3339, f.IssuedBefore); err != nil {
+		if r.IssuedBefore, err = revocationTime(f.IssuedBefore); err != nil {
 			return r, errors.New(`"issued_before": want a time such as 2026-01-31T12:00:00Z, "now", or "any" for tokens whenever issued, later ones too`)
 		}
 	}
 	if f.Until != "" {
-		if r.Until, err = time.Parse(time.RFC3339, f.Until); err != nil {
+		if r.Until, err = revocationTime(f.Until); err != nil {
 			return r, errors.New(`"until": want a time such as 2026-01-31T12:00:00Z`)
 		}
 	}
 	return r, nil
+}
+
+// revocationTime reads a time of tokens. The zero one, which programs write for none, is
+// refused: to the library it says whenever, and would revoke what is issued later, too.
+// So is one that has no form as JSON in UTC.
+func revocationTime(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if year := t.UTC().Year(); err == nil && (year < 1970 || year > 9999) {
+		err = errors.New("a time of no token")
+	}
+	return t, err
 }
 
 // revocationAnswer is the body of the answer to a revocation that holds.

@@ -1,17 +1,18 @@
 // Package proxied knows what a proxy, whom it asks, and the service behind it have to
-// agree on: which path a request has, and what a header says of the caller.
+// agree on: which path and method a request has, and what a header says of the caller.
 package proxied
 
 import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Path returns the decoded path of a request's target, if everybody agrees which
 // one that is. Proxies and services differ in what they make of encoded slashes, dot
-// segments, double slashes, backslashes, path parameters and what is encoded without
-// need: a rule for one reading would not hold for another, so that such a path is an
+// segments, double slashes, backslashes, path parameters, what is encoded without
+// need and what is no UTF-8, such as a slash of two bytes: a rule for one reading would not hold for another, so that such a path is an
 // error (RFC 3986, sections 3.3 and 6.2.2).
 func Path(target string) (string, error) {
 	raw, _, _ := strings.Cut(target, "?")
@@ -37,6 +38,9 @@ func Path(target string) (string, error) {
 		default:
 			return "", fmt.Errorf("%q stands in it", c)
 		}
+	}
+	if !utf8.Valid(path) {
+		return "", errors.New("what is encoded in it is not UTF-8")
 	}
 	if err := CheckSegments(string(path)); err != nil {
 		return "", err

@@ -56,6 +56,11 @@ func TestPath(t *testing.T) {
 		"/a b":             "",
 		"/a[1]":            "",
 		"/a|b":             "",
+		"/a%C0%AFadmin":    "", // an overlong slash
+		"/%c0%ae%c0%ae/b":  "", // overlong dots
+		"/caf%E9":          "", // Latin-1
+		"/a%FF":            "",
+		"/a%ED%A0%80":      "", // half of a pair of surrogates
 	} {
 		got, err := proxied.Path(target)
 		if (err == nil) != (want != "") || err == nil && got != want {
