@@ -214,9 +214,9 @@ func TestFollow_Ends(t *testing.T) {
 	r.awaitCurrent(false)
 }
 
-// When its context ends, Follow does, and leaves nothing running.
+// When its context ends, Follow does, and leaves nothing running. The goroutines of
+// others that follow would be counted, too: it runs alone.
 func TestFollow_Context(t *testing.T) {
-	t.Parallel()
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{})
 	appendTokens(t, l, "token-1") // what the client library starts once is running
