@@ -219,7 +219,7 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 }
 
 // logRefusal writes the line about a refused request, or about one that the program
-// failed at. It names the bearer only of a token whose signature held.
+// failed at. It names the bearer only of a token whose signature, or issuer, stands by it.
 func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err error) {
 	level, text := slog.LevelInfo, "request refused"
 	if answer.Err == nil {
@@ -240,7 +240,7 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 		}
 	}
 	b := refusal.BearerOf(err)
-	if c, ok := FromContext(ctx); ok && b.Issuer == "" && c.key != nil {
+	if c, ok := FromContext(ctx); ok && b.Issuer == "" && (c.key != nil || c.answered != nil) {
 		b.Issuer, b.Subject = c.Issuer(), c.Subject()
 	}
 	a.logger.LogAttrs(ctx, level, text, append(attrs, reply.Bearer(b.Issuer, b.Subject)...)...)

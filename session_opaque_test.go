@@ -92,6 +92,49 @@ func TestIntrospect_SessionLearns(t *testing.T) {
 	})
 }
 
+// What the buyer of a ticket has proved counts for what the token was bound to then, and
+// for nothing else that the issuer answers when the ticket is used.
+func TestIntrospect_BoundTicket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		verifier, err := dpop.New(dpop.Config{PublicURL: publicURL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, stranger := oidctest.NewProver(t, ""), oidctest.NewProver(t, "")
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.DPoP = verifier })
+		boundTo := func(p *oidctest.Prover) string {
+			return d.answer(map[string]any{"cnf": map[string]any{"jkt": p.Thumbprint()}})
+		}
+		page := from("https://app.example.com")
+		for _, tt := range []struct {
+			name, next string
+			want       error
+		}{
+			{"as before", boundTo(client), nil},
+			{"another key", boundTo(stranger), oidcauth.ErrProof},
+			{"no key", d.answer(nil), oidcauth.ErrProof},
+		} {
+			d.set(opaqueToken, boundTo(client), nil)
+			time.Sleep(2 * time.Minute)
+			proof := possession.Proof{DPoP: client.Proof("POST", callURL, opaqueToken, nil), Method: "POST", URL: callURL}
+			c, err := d.auth.Authenticate(possession.NewContext(t.Context(), proof), opaqueToken)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(40 * time.Second)
+			ticket, err := d.local.Ticket(page, c, "chat")
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.set(opaqueToken, tt.next, nil)
+			time.Sleep(30 * time.Second) // so that the issuer is asked again
+			if _, err := d.auth.AuthenticateTicket(page, ticket, "chat"); !errors.Is(err, tt.want) {
+				t.Errorf("%s: AuthenticateTicket() error = %v, want %v", tt.name, err, tt.want)
+			}
+		}
+	})
+}
+
 // An opaque token may be bound to a key, which is proved at each use as a JWT's is. What
 // is live ends when the answer binds it to another key, or to none.
 func TestIntrospect_Bound(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
@@ -475,6 +477,20 @@ func TestIntrospect_FindIssuer(t *testing.T) {
 		}})
 		wants(t, a, d.issuer.Token(nil), tt.want)
 		wants(t, a, opaqueToken, oidcauth.ErrMalformedToken)
+	}
+}
+
+// The line about what a caller may not do says who that is, as with a JWT.
+func TestIntrospect_ForbiddenLine(t *testing.T) {
+	t.Parallel()
+	d := newInspector(t, nil)
+	handler := d.auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.auth.Refuse(w, r, oidcauth.Require(r.Context(), oidcauth.HasRole("admin")))
+	}))
+	w := httptest.NewRecorder()
+	handler.ServeHTTP(w, newRequest(t, "GET /", "Authorization: Bearer "+opaqueToken))
+	if text := d.log.String(); w.Code != 403 || !strings.Contains(text, "subject=alice") || strings.Contains(text, opaqueToken) {
+		t.Errorf("status %d, the log has %s", w.Code, text)
 	}
 }
 

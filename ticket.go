@@ -121,6 +121,9 @@ func (a *Authenticator) checkTicketOnce(r *http.Request, text, database string) 
 // connection.
 func (a *Authenticator) confirmTicket(r *http.Request, c *Claims, o ticket.Original) (*Claims, error) {
 	cnf := c.record.Confirmation
+	if o.Opaque != "" && o.BoundTo != cnf.String() {
+		return nil, refusal.New(refusal.Possession, ErrProof, "a token that is bound to something else by the issuer's answer of now", "one that is bound as when the ticket was bought")
+	}
 	if cnf == nil {
 		return c, nil
 	}
@@ -351,7 +354,8 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	typ := c.Type()
 	if c.answered != nil {
 		return ticket.Verified{
-			Original: ticket.Original{Type: &typ, Opaque: c.answered.token, Proved: c.proved() != nil}, Payload: "{}", Until: c.Expiry().Add(c.trust.Leeway),
+			Original: ticket.Original{Type: &typ, Opaque: c.answered.token, BoundTo: c.record.Confirmation.String(), Proved: c.proved() != nil},
+			Payload:  "{}", Until: c.Expiry().Add(c.trust.Leeway),
 		}, nil
 	}
 	thumbprint, err := c.key.Thumbprint()

@@ -70,6 +70,8 @@ func TestGuard_DPoP(t *testing.T) {
 		{"a bearer token under DPoP", []string{"authorization", "DPoP " + bearer, "dpop", proof(bearer)}, codes.Unauthenticated, "possession"},
 		{"two schemes", []string{"authorization", "DPoP " + bound, "authorization", "Bearer " + bound, "dpop", proof(bound)}, codes.InvalidArgument, "malformed"},
 		{"twice", []string{"authorization", "DPoP " + bound, "authorization", "DPoP " + bound, "dpop", proof(bound)}, codes.InvalidArgument, "malformed"},
+		{"an equals sign", []string{"authorization", "DPoP=x " + bound, "dpop", proof(bound)}, codes.InvalidArgument, "malformed"},
+		{"another scheme", []string{"authorization", "DPoPs " + bound, "dpop", proof(bound)}, codes.Unauthenticated, "required"},
 		{"the scheme alone", []string{"authorization", "DPoP", "dpop", proof(bound)}, codes.InvalidArgument, "malformed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -53,11 +53,17 @@ func (g *Guard) takeToken(ctx context.Context) (context.Context, string, possess
 	return ctx, token, proof, err
 }
 
-// isDPoP reports whether a value is a token under the scheme DPoP.
+// isDPoP reports whether a value is a token under the scheme DPoP, well or badly
+// written: by the rules of BearerToken, with the one scheme in place of the other.
 func isDPoP(value string) bool {
-	scheme, _, _ := strings.Cut(value, " ")
-	return strings.EqualFold(scheme, schemeDPoP)
+	if len(value) < len(schemeDPoP) || !strings.EqualFold(value[:len(schemeDPoP)], schemeDPoP) {
+		return false
+	}
+	return len(leftOf(inBearer(value))) == 0
 }
+
+// inBearer returns the value with the scheme Bearer in place of DPoP.
+func inBearer(value string) string { return "Bearer" + value[len(schemeDPoP):] }
 
 // asBearer returns the one value with the scheme Bearer in place of DPoP, by whose
 // rules the token is read. Of several none is the token: what is bound is not a bearer
@@ -66,8 +72,14 @@ func asBearer(values []string) []string {
 	if len(values) > 1 {
 		return []string{"Bearer several values"}
 	}
-	_, token, _ := strings.Cut(values[0], " ")
-	return []string{"Bearer " + token}
+	return []string{inBearer(values[0])}
+}
+
+// leftOf returns what BearerToken leaves of a value.
+func leftOf(value string) http.Header {
+	r := &http.Request{Header: http.Header{"Authorization": {value}}}
+	oidcauth.BearerToken(r)
+	return r.Header
 }
 
 // credentials are what the call says in "authorization", and what grpc-gateway
@@ -101,9 +113,7 @@ func bearer(values []string) (string, error) {
 // or badly written. It reports whether there was one.
 func removeBearer(md metadata.MD, key string) bool {
 	return keep(md, key, func(value string) (string, bool) {
-		r := &http.Request{Header: http.Header{"Authorization": {value}}}
-		oidcauth.BearerToken(r)
-		return value, len(r.Header) > 0
+		return value, len(leftOf(value)) > 0
 	})
 }
 

@@ -34,8 +34,10 @@ type Original struct {
 	GiveBack  bool   `json:"give_back,omitempty"` // the whole token, to whoever uses the ticket
 
 	// Opaque is a token that says nothing itself, about which its issuer is asked where
-	// the ticket is used. Nothing but Type and the clock is there beside it.
-	Opaque string `json:"opaque,omitempty"`
+	// the ticket is used. Nothing but Type, the clock and BoundTo is there beside it:
+	// what it was bound to when possession of that was proved.
+	Opaque  string `json:"opaque,omitempty"`
+	BoundTo string `json:"bound_to,omitempty"`
 }
 
 // maxEnvelope bounds header and signature of a token that a ticket gives back, so
