@@ -23,10 +23,14 @@ type introspectionConfig struct {
 // which its keys are fetched.
 func (c *introspectionConfig) apply(i *oidcauth.Issuer) error {
 	client, err := clientTrusting(i.Keys.Client, i.Keys.CAFile)
+	var secretFile string
+	if err == nil {
+		secretFile, err = c.ClientSecretFile.path()
+	}
 	if err == nil {
 		i.Introspect, err = introspect.New(introspect.Config{
 			Issuer: i.URL, Endpoint: c.Endpoint, ClientID: c.ClientID,
-			ClientSecretFile: string(c.ClientSecretFile), SecretInBody: c.SecretInBody,
+			ClientSecretFile: secretFile, SecretInBody: c.SecretInBody,
 			Client: client, InsecureHTTP: i.Keys.InsecureHTTP, InsecureHTTPHosts: i.Keys.InsecureHTTPHosts,
 		})
 	}
