@@ -387,6 +387,58 @@ func TestIntrospect_Ticket(t *testing.T) {
 	})
 }
 
+// A ticket is good for the caller that bought it, with what their token was bound to
+// then: a later answer makes it nobody else's.
+func TestIntrospect_TicketOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		verifier, err := dpop.New(dpop.Config{PublicURL: publicURL})
+		if err != nil {
+			t.Fatal(err)
+		}
+		client, stranger := oidctest.NewProver(t, ""), oidctest.NewProver(t, "")
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.DPoP = verifier })
+		says := func(subject string, p *oidctest.Prover) string {
+			if p == nil {
+				return d.answer(map[string]any{"sub": subject})
+			}
+			return d.answer(map[string]any{"sub": subject, "token_type": "DPoP", "cnf": map[string]any{"jkt": p.Thumbprint()}})
+		}
+		for _, tt := range []struct {
+			name         string
+			bought, used string
+			want         error
+		}{
+			{"as before", says("alice", client), says("alice", client), nil},
+			{"as before, to none", says("alice", nil), says("alice", nil), nil},
+			{"another key", says("alice", client), says("alice", stranger), oidcauth.ErrProof},
+			{"no key", says("alice", client), says("alice", nil), oidcauth.ErrProof},
+			{"a key after none", says("alice", nil), says("alice", client), oidcauth.ErrProof},
+			{"another caller", says("alice", nil), says("mallory", nil), oidcauth.ErrIdentityMismatch},
+		} {
+			d.set(opaqueToken, tt.bought, nil)
+			time.Sleep(2 * time.Minute)
+			ctx := t.Context()
+			if strings.Contains(tt.bought, "cnf") {
+				proof := possession.Proof{DPoP: client.Proof("POST", callURL, opaqueToken, nil), Method: "POST", URL: callURL}
+				ctx = possession.NewContext(ctx, proof)
+			}
+			c, err := d.auth.Authenticate(ctx, opaqueToken)
+			if err != nil {
+				t.Fatalf("%s: %v", tt.name, err)
+			}
+			text, err := d.local.Ticket(from("https://app.example.com"), c, "chat")
+			if err != nil {
+				t.Fatalf("%s: %v", tt.name, err)
+			}
+			d.set(opaqueToken, tt.used, nil)
+			elsewhere := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{d.trusted, d.local.Issuer()}, Client: d.issuer.Client(), DPoP: verifier})
+			if got, err := elsewhere.AuthenticateTicket(from("https://app.example.com"), text, "chat"); !errors.Is(err, tt.want) {
+				t.Errorf("%s: AuthenticateTicket() = %v, %v, want error %v", tt.name, got, err, tt.want)
+			}
+		}
+	})
+}
+
 // A program that goes away leaves nothing behind.
 func TestIntrospect_Close(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 
 	josejson "github.com/go-jose/go-jose/v4/json"
 
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -121,9 +122,6 @@ func (a *Authenticator) checkTicketOnce(r *http.Request, text, database string) 
 // connection.
 func (a *Authenticator) confirmTicket(r *http.Request, c *Claims, o ticket.Original) (*Claims, error) {
 	cnf := c.record.Confirmation
-	if o.Opaque != "" && o.BoundTo != cnf.String() {
-		return nil, refusal.New(refusal.Possession, ErrProof, "a token that is bound to something else by the issuer's answer of now", "one that is bound as when the ticket was bought")
-	}
 	if cnf == nil {
 		return c, nil
 	}
@@ -229,7 +227,7 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 		return nil, o, refusal.New(refusal.Expiry, ErrExpired, "a ticket of "+age.Round(time.Second).String()+" ago", "within "+ticket.MaxLifetime.String())
 	}
 	if o.Opaque != "" {
-		c, err := e.auth.answeredFor(ctx, o.Opaque, signed.Whole.(*Claims).seller)
+		c, err := e.auth.answeredFor(ctx, &o, signed.Whole.(*Claims).seller)
 		return c, o, err
 	}
 	err = signed.Judge(ctx, func(ctx context.Context) error { return recognize(ctx, signed, o.Key) })
@@ -251,16 +249,34 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 
 // answeredFor returns the claims of an opaque token that a ticket stands for. Its
 // issuer was asked when the ticket was bought, and is asked again, unless the answer is
-// known here and young enough.
-func (a *Authenticator) answeredFor(ctx context.Context, token string, seller *revoked.Seller) (*Claims, error) {
-	c := a.remembered(token, a.now())
+// known here and young enough. Whoever bought it has proved what the token was bound to
+// then, and nothing else.
+func (a *Authenticator) answeredFor(ctx context.Context, o *ticket.Original, seller *revoked.Seller) (*Claims, error) {
+	was := &Claims{seller: seller}
+	var err error
+	if was.record.Identity, err = identity.Parse(o.Identity); err != nil {
+		return nil, ticket.Malformed()
+	}
+	if o.BoundKey != "" || o.BoundCert != "" {
+		was.record.Confirmation = &claims.Confirmation{Key: o.BoundKey, Certificate: o.BoundCert}
+	}
+	c := a.remembered(o.Opaque, a.now())
 	if c == nil || c.answered == nil {
-		var err error
-		if c, err = a.askKnown(ctx, token); err != nil {
+		if c, err = a.askKnown(ctx, o.Opaque); err != nil {
 			return nil, err
 		}
 	}
-	return a.soldBy(c, seller)
+	return a.sameCallerAs(was, c)
+}
+
+// verifiedAnswer says what a ticket is made from for an opaque token.
+func (c *Claims) verifiedAnswer() ticket.Verified {
+	typ := c.Type()
+	o := ticket.Original{Type: &typ, Opaque: c.answered.token, Identity: c.Identity().String(), Proved: c.proved() != nil}
+	if cnf := c.record.Confirmation; cnf != nil {
+		o.BoundKey, o.BoundCert = cnf.Key, cnf.Certificate
+	}
+	return ticket.Verified{Original: o, Payload: "{}", Until: c.Expiry().Add(c.trust.Leeway)}
 }
 
 // readOriginal opens what the ticket says of the original token.
@@ -351,13 +367,10 @@ func (c *Claims) verified() (ticket.Verified, error) {
 	if err != nil {
 		return ticket.Verified{}, err
 	}
-	typ := c.Type()
 	if c.answered != nil {
-		return ticket.Verified{
-			Original: ticket.Original{Type: &typ, Opaque: c.answered.token, BoundTo: c.record.Confirmation.String(), Proved: c.proved() != nil},
-			Payload:  "{}", Until: c.Expiry().Add(c.trust.Leeway),
-		}, nil
+		return c.verifiedAnswer(), nil
 	}
+	typ := c.Type()
 	thumbprint, err := c.key.Thumbprint()
 	if err != nil {
 		return ticket.Verified{}, err

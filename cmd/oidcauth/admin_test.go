@@ -231,6 +231,29 @@ func TestAdmin_Revocations(t *testing.T) {
 	}
 }
 
+// An opaque token in the place of its ID is told from that by what such tokens begin
+// with, and stands in no log.
+func TestAdmin_RevocationOfOpaque(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	s := serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
+		`{"issuers": [{"url": %q, "audiences": ["my-db"], "keys": {"insecure_http": true}, "opaque_prefix": "opaque_", "introspection": {}}], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}}`,
+		iss.URL(), writeFile(t, "secret", adminSecret))))
+	token := iss.OpaqueToken(map[string]any{"aud": "my-db", "jti": "its ID"})
+	for id, want := range map[string]int{token: 400, "its ID": 200} {
+		got := sendAdmin(t, "POST", adminOf(t, s)+"/v1/revocations", fmt.Sprintf(`{"revoke": "token", "issuer": %q, "token_id": %q}`, iss.URL(), id), bearer(adminSecret)...)
+		if got.status != want || strings.Contains(got.body, token) {
+			t.Errorf("token_id %s: status %d, want %d: %s", id, got.status, want, got.body)
+		}
+	}
+	if got := s.get(t, "/v1/whoami", token); got.status != 401 {
+		t.Errorf("by its ID: status %d, want 401", got.status)
+	}
+	if strings.Contains(s.err.String(), token) {
+		t.Errorf("the token is in the log: %s", s.err.String())
+	}
+}
+
 // TestAdmin_Logout: issuers end logins by their logout tokens, on the admin listener
 // and, where the file says so, for everybody.
 func TestAdmin_Logout(t *testing.T) {

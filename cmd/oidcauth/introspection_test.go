@@ -85,3 +85,26 @@ func TestExplain_IntrospectionCredentials(t *testing.T) {
 		}
 	}
 }
+
+// The file with the client's secret may be one of systemd's credentials, as all files of
+// the configuration may.
+func TestExplain_IntrospectionSystemdCredential(t *testing.T) {
+	iss := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	var password string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, _ = r.BasicAuth()
+		iss.Handler().ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	iss.SetURL(s.URL)
+	config := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "audiences": ["my-db"], "keys": {"insecure_http": true},
+		"introspection": {"client_id": "db", "client_secret_file": "$CREDENTIALS_DIRECTORY/secret"}}]}`, s.URL))
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(writeFile(t, "secret", "its-secret\n")))
+	if got := invoke(t, iss.OpaqueToken(nil), "explain", "--config", config); got.code != 0 || password != "its-secret" {
+		t.Errorf("code %d, asked with %q:\n%s%s", got.code, password, got.out, got.err)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	if got := invoke(t, iss.OpaqueToken(nil), "explain", "--config", config); got.code != 2 || !strings.Contains(got.err, "$CREDENTIALS_DIRECTORY is not set") {
+		t.Errorf("outside of a unit: code %d, want 2:\n%s%s", got.code, got.out, got.err)
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -12,12 +13,16 @@ type live struct {
 	issuers     []string // configured, whose keys are fetched or in the file
 	addresses   []string // the issuers that a client can go to
 	readyWanted []string // those that the server is ready with; none: any one
+	opaque      []string // what opaque tokens begin with, where that is known
 }
 
 // newLive makes it of the configuration.
 func newLive(cfg oidcauth.Config, file *fileConfig) *live {
 	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerURLs(cfg.Issuers))}
 	for _, issuer := range cfg.Issuers {
+		if issuer.OpaquePrefix != "" {
+			l.opaque = append(l.opaque, issuer.OpaquePrefix)
+		}
 		if issuer.Keys.Source == nil && !slices.Contains(l.issuers, issuer.URL) {
 			l.issuers = append(l.issuers, issuer.URL)
 		}
@@ -33,4 +38,9 @@ func (l *live) ready(unready []string) bool {
 		return !slices.ContainsFunc(l.readyWanted, missing)
 	}
 	return len(l.issuers) == 0 || slices.ContainsFunc(l.issuers, func(issuer string) bool { return !missing(issuer) })
+}
+
+// isOpaque reports whether a text begins as an opaque token does.
+func (l *live) isOpaque(text string) bool {
+	return slices.ContainsFunc(l.opaque, func(prefix string) bool { return strings.HasPrefix(text, prefix) })
 }

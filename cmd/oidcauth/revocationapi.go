@@ -60,12 +60,20 @@ func (f *revocationForm) Check(report func(member, text string)) {
 			report(member.name, fmt.Sprintf("it says nothing of a %s that is revoked", f.Revoke))
 		}
 	}
-	if tokenLike.MatchString(f.TokenID + " " + f.SessionID + " " + f.Subject + " " + f.KeyID) {
-		report("", `there is a token, want what it says: its "jti", "sid" or "sub", or its header's "kid"`)
+	if tokenLike.MatchString(strings.Join(f.names(), " ")) {
+		report("", errTokenNamed.Error())
 	}
 	if _, err := f.revocation(time.Now()); err != nil {
 		report("", err.Error())
 	}
+}
+
+// errTokenNamed is a token in a revocation, which would stand in logs.
+var errTokenNamed = errors.New(`there is a token, want what it says, or its issuer of it: its "jti", "sid" or "sub", or its header's "kid"`)
+
+// names returns what names the tokens beside their issuer.
+func (f *revocationForm) names() []string {
+	return []string{f.TokenID, f.SessionID, f.Subject, f.KeyID}
 }
 
 // revocation returns it in the library's form.
@@ -110,6 +118,9 @@ type revocationAnswer struct {
 // revoke withdraws what the request's body says.
 func (a *admin) revoke(w http.ResponseWriter, r *http.Request) {
 	form, err := readRevocation(w, r)
+	if err == nil && slices.ContainsFunc(form.names(), a.server.live.Load().isOpaque) {
+		err = errTokenNamed
+	}
 	if err != nil {
 		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideTokens(err.Error()))})
 		return

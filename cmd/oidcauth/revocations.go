@@ -94,6 +94,13 @@ func (c *natsConfig) checkServer(server string) error {
 // secure reports whether every connection is encrypted, whatever the address says.
 func (c *natsConfig) secure() bool { return c.CAFile != "" || c.CertFile != "" }
 
+// staysHere reports whether connections are in plain text, because they stay on this
+// machine.
+func (c *natsConfig) staysHere() bool {
+	isTLS := func(server string) bool { return strings.HasPrefix(server, "tls:") } // which then is for all
+	return !c.secure() && !c.InsecurePlaintext && !slices.ContainsFunc(c.Servers, isTLS)
+}
+
 // checkFiles reports files that are not there. It may be called on nil.
 func (c *revocationsConfig) checkFiles() error {
 	if c == nil || c.NATS == nil {
@@ -123,6 +130,9 @@ func (c *natsConfig) options(logger *slog.Logger) []nats.Option {
 	}
 	if c.secure() {
 		options = append(options, nats.Secure())
+	}
+	if c.staysHere() {
+		options = append(options, nats.IgnoreDiscoveredServers()) // which may be other machines
 	}
 	if path, _ := c.CAFile.path(); path != "" {
 		options = append(options, nats.RootCAs(path))

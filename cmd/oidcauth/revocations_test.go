@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 )
 
 // startNATS returns a NATS server with JetStream on a port, or a free one.
@@ -154,5 +156,31 @@ func TestServe_TokenLifetime(t *testing.T) {
 	file := writeFile(t, "config.json", `{"local_issuer": {"dir": "keys", "token_lifetime": "0s"}}`)
 	if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 2 || !strings.Contains(got.err, "local_issuer.token_lifetime") {
 		t.Errorf("a lifetime of nothing: %+v, want exit code 2", got)
+	}
+}
+
+// Servers tell of others, which are reached as they are: where nothing is encrypted
+// because it stays on this machine, nothing goes to another by their word.
+func TestNATS_DiscoveredServers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		config natsConfig
+		want   bool // whether they are heeded
+	}{
+		{"this machine", natsConfig{Servers: []string{"nats://127.0.0.1:4222"}}, false},
+		{"this machine, by name", natsConfig{Servers: []string{"nats://localhost:4222", "nats://[::1]:4223"}}, false},
+		{"TLS", natsConfig{Servers: []string{"tls://n.example:4222"}}, true},
+		{"TLS, which one asks for all", natsConfig{Servers: []string{"nats://127.0.0.1:4222", "tls://n.example:4222"}}, true},
+		{"TLS by certificates", natsConfig{Servers: []string{"nats://127.0.0.1:4222"}, CAFile: "ca.pem"}, true},
+		{"plain text on purpose", natsConfig{Servers: []string{"nats://127.0.0.1:4222"}, InsecurePlaintext: true}, true},
+	} {
+		options := nats.GetDefaultOptions()
+		for _, set := range tt.config.options(slog.New(slog.DiscardHandler)) {
+			_ = set(&options) // whether the files are there does not matter here
+		}
+		if got := !options.IgnoreDiscoveredServers; got != tt.want {
+			t.Errorf("%s: heeds servers that servers tell of: %t, want %t", tt.name, got, tt.want)
+		}
 	}
 }

@@ -96,14 +96,6 @@ func isThumbprint(text string) bool {
 	return err == nil && len(digest) == sha256.Size && base64.RawURLEncoding.EncodeToString(digest) == text
 }
 
-// String names what a token is bound to. It is empty for nothing, that is for nil.
-func (c *Confirmation) String() string {
-	if c == nil {
-		return ""
-	}
-	return c.Key + " " + c.Certificate
-}
-
 // Equal reports whether two tokens are bound to the same, or both to nothing. Both may
 // be nil.
 func (c *Confirmation) Equal(other *Confirmation) bool {

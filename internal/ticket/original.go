@@ -34,10 +34,13 @@ type Original struct {
 	GiveBack  bool   `json:"give_back,omitempty"` // the whole token, to whoever uses the ticket
 
 	// Opaque is a token that says nothing itself, about which its issuer is asked where
-	// the ticket is used. Nothing but Type, the clock and BoundTo is there beside it:
-	// what it was bound to when possession of that was proved.
-	Opaque  string `json:"opaque,omitempty"`
-	BoundTo string `json:"bound_to,omitempty"`
+	// the ticket is used. Whose it was when the ticket was bought, and what it was bound
+	// to, has to be what the issuer says then. Nothing but Type and the clock is there
+	// beside these.
+	Opaque    string `json:"opaque,omitempty"`
+	Identity  string `json:"identity,omitempty"`
+	BoundKey  string `json:"bound_key,omitempty"`         // by its thumbprint
+	BoundCert string `json:"bound_certificate,omitempty"` // by its thumbprint
 }
 
 // maxEnvelope bounds header and signature of a token that a ticket gives back, so
