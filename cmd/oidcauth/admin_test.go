@@ -209,7 +209,7 @@ func TestAdmin_Revocations(t *testing.T) {
 	for _, right := range []struct{ body, ends string }{
 		{`{"revoke": "token", "issuer": "ISS", "token_id": "jti by token"}`, "by token"},
 		{`{"revoke": "session", "issuer": "ISS", "session_id": "sid by session"}`, "by session"},
-		{`{"revoke": "subject", "issuer": "ISS", "subject": "by subject", "issued_before": "now"}`, "by subject"},
+		{`{"revoke": "subject", "issuer": "ISS", "subject": "by subject", "issued_before": "` + time.Now().UTC().Format(time.RFC3339) + `"}`, "by subject"},
 	} {
 		got := post(right.body)
 		if answer := decode[revocationAnswer](t, got); got.status != 200 || !answer.Shared {
@@ -251,6 +251,48 @@ func TestAdmin_RevocationOfOpaque(t *testing.T) {
 	}
 	if strings.Contains(s.err.String(), token) {
 		t.Errorf("the token is in the log: %s", s.err.String())
+	}
+}
+
+// TestAdmin_RevokeNow: what there is now is refused, also of an issuer whose clock is
+// ahead by as much as is allowed.
+func TestAdmin_RevokeNow(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name         string
+		issuer, file string // further members
+		ahead        time.Duration
+		later        int // of a login after the revocation; 0 where that is not looked at
+	}{
+		{"clocks that agree", "", "", 0, 401},
+		{"as far ahead as by default", "", "", 25 * time.Second, 401},
+		{"as far as the file allows", "", `"leeway": "4m", `, 230 * time.Second, 0},
+		{"as far as the issuer's own leeway allows", `, "leeway": "4m"`, "", 230 * time.Second, 0},
+		{"no leeway for the others", `, "leeway": "4m"`, `"leeway": "0s", `, 230 * time.Second, 0},
+		{"a clock that must agree", `, "leeway": "0s"`, "", 0, 200},
+	} {
+		iss := startIssuer(t)
+		s := serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
+			`{%s"issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}}`,
+			test.file, described(iss, test.issuer), writeFile(t, "secret", adminSecret))))
+		token := iss.Token(map[string]any{"aud": "my-db", "sub": "alice", "iat": time.Now().Add(test.ahead).Unix()})
+		if got := s.get(t, "/v1/whoami", token); got.status != 200 {
+			t.Errorf("%s: before: status %d, want 200", test.name, got.status)
+		}
+		body := fmt.Sprintf(`{"revoke": "subject", "issuer": %q, "subject": "alice", "issued_before": "now"}`, iss.URL())
+		if got := sendAdmin(t, "POST", adminOf(t, s)+"/v1/revocations", body, bearer(adminSecret)...); got.status != 200 {
+			t.Errorf("%s: status %d, %s", test.name, got.status, got.body)
+		}
+		if got := s.get(t, "/v1/whoami", token); got.status != 401 {
+			t.Errorf("%s: after: status %d, want 401", test.name, got.status)
+		}
+		if test.later == 0 {
+			continue
+		}
+		later := iss.Token(map[string]any{"aud": "my-db", "sub": "alice", "iat": float64(time.Now().UnixNano()) / 1e9})
+		if got := s.get(t, "/v1/whoami", later); got.status != test.later {
+			t.Errorf("%s: the next login: status %d, want %d", test.name, got.status, test.later)
+		}
 	}
 }
 

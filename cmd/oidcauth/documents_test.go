@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -32,6 +33,37 @@ func TestDocuments(t *testing.T) {
 			}
 			if _, err := parseConfig(block[2]); err != nil {
 				t.Errorf("%s: %s: %v", document, block[1], err)
+			}
+		}
+	}
+}
+
+// TestDocuments_Metrics: the metrics that operate.md tells to watch are there, with the
+// labels that it names.
+func TestDocuments_Metrics(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	iss := startIssuer(t)
+	s := serve(t, "--config", writeFile(t, "config.json", `{"issuers": [`+described(iss, "")+`]}`))
+	if got := s.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "my-db"})); got.status != 200 {
+		t.Fatalf("status %d", got.status)
+	}
+	metrics := s.get(t, "/metrics", "").body
+	rows := regexp.MustCompile("(?m)^\\| `(oidcauth_[a-z_]+)` \\| (.*)$").FindAllStringSubmatch(string(text), -1)
+	if len(rows) < 7 {
+		t.Errorf("%d metrics, want 7 at least", len(rows))
+	}
+	for _, row := range rows {
+		lines := regexp.MustCompile(`(?m)^`+row[1]+`.*$`).FindAllString(metrics, -1)
+		if len(lines) == 0 {
+			t.Errorf("%s is no metric", row[1])
+		}
+		for _, label := range regexp.MustCompile("`([a-z]+=\"[a-z]+\")`").FindAllStringSubmatch(row[2], -1) {
+			if !strings.Contains(strings.Join(lines, "\n"), label[1]) {
+				t.Errorf("%s has no label %s", row[1], label[1])
 			}
 		}
 	}

@@ -76,7 +76,7 @@ func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers []string) 
 func (r *forwardRule) check(d dialect, issuers []string) error {
 	switch {
 	case !d.tells() && (r.Path != "" || len(r.Methods) > 0):
-		return errors.New(`"path" and "methods" are known if "proxy" says which proxy tells of them`)
+		return errors.New(`"path" and "methods" need "proxy" beside "rules": which proxy it is that says what the client asks for`)
 	case r.Route != "" && !isRouteName(r.Route):
 		return fmt.Errorf("route %s: want letters, digits, dots, hyphens and underscores", quoteArgument(r.Route))
 	}

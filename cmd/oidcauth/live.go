@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -10,15 +11,16 @@ import (
 // live is what a running server takes from its configuration anew at each reload. It
 // never changes: each reload makes another.
 type live struct {
-	issuers     []string // configured, whose keys are fetched or in the file
-	addresses   []string // the issuers that a client can go to
-	readyWanted []string // those that the server is ready with; none: any one
-	opaque      []string // what opaque tokens begin with, where that is known
+	issuers     []string      // configured, whose keys are fetched or in the file
+	addresses   []string      // the issuers that a client can go to
+	readyWanted []string      // those that the server is ready with; none: any one
+	opaque      []string      // what opaque tokens begin with, where that is known
+	clocksAhead time.Duration // how far an issuer's clock may be ahead of this one
 }
 
 // newLive makes it of the configuration.
 func newLive(cfg oidcauth.Config, file *fileConfig) *live {
-	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerURLs(cfg.Issuers))}
+	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerURLs(cfg.Issuers)), clocksAhead: clocksAhead(cfg)}
 	for _, issuer := range cfg.Issuers {
 		if issuer.OpaquePrefix != "" {
 			l.opaque = append(l.opaque, issuer.OpaquePrefix)
@@ -28,6 +30,29 @@ func newLive(cfg oidcauth.Config, file *fileConfig) *live {
 		}
 	}
 	return l
+}
+
+// defaultLeeway is what [oidcauth.Config] takes its zero Leeway for.
+const defaultLeeway = 30 * time.Second
+
+// clocksAhead returns how far the clock of any issuer may be ahead of this one, for its
+// tokens to be accepted.
+func clocksAhead(cfg oidcauth.Config) time.Duration {
+	or := func(leeway, otherwise time.Duration) time.Duration {
+		if leeway == 0 {
+			return otherwise
+		}
+		return max(leeway, 0) // less than nothing means none
+	}
+	ofAll := or(cfg.Leeway, defaultLeeway)
+	var most time.Duration
+	if cfg.AnyIssuer != nil {
+		most = ofAll
+	}
+	for _, issuer := range cfg.Issuers {
+		most = max(most, or(issuer.Leeway, ofAll))
+	}
+	return most
 }
 
 // ready reports whether the server is ready while the keys of some issuers are not in

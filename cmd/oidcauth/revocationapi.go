@@ -63,7 +63,7 @@ func (f *revocationForm) Check(report func(member, text string)) {
 	if tokenLike.MatchString(strings.Join(f.names(), " ")) {
 		report("", errTokenNamed.Error())
 	}
-	if _, err := f.revocation(time.Now()); err != nil {
+	if _, err := f.revocation(time.Now(), 0); err != nil {
 		report("", err.Error())
 	}
 }
@@ -76,14 +76,15 @@ func (f *revocationForm) names() []string {
 	return []string{f.TokenID, f.SessionID, f.Subject, f.KeyID}
 }
 
-// revocation returns it in the library's form.
-func (f *revocationForm) revocation(now time.Time) (oidcauth.Revocation, error) {
+// revocation returns it in the library's form. What there is now may say that it was
+// issued by ahead from now, where the issuer's clock is.
+func (f *revocationForm) revocation(now time.Time, ahead time.Duration) (oidcauth.Revocation, error) {
 	r := oidcauth.Revocation{Issuer: f.Issuer, TokenID: f.TokenID, SessionID: f.SessionID, Subject: f.Subject, KeyID: f.KeyID}
 	var err error
 	switch f.IssuedBefore {
 	case "", "any":
 	case "now":
-		r.IssuedBefore = now
+		r.IssuedBefore = now.Add(ahead)
 	default:
 		if r.IssuedBefore, err = revocationTime(f.IssuedBefore); err != nil {
 			return r, errors.New(`"issued_before": want a time such as 2026-01-31T12:00:00Z, "now", or "any" for tokens whenever issued, later ones too`)
@@ -125,7 +126,7 @@ func (a *admin) revoke(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideTokens(err.Error()))})
 		return
 	}
-	revocation, err := form.revocation(time.Now())
+	revocation, err := form.revocation(time.Now(), a.server.live.Load().clocksAhead)
 	if err != nil { // has been checked
 		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", err.Error()})
 		return

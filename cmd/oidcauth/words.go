@@ -32,6 +32,11 @@ func namesInFile(structs ...reflect.Type) map[string]string {
 	for field, name := range map[string]string{"Endpoint": "endpoint", "ClientID": "client_id", "ClientSecretFile": "client_secret_file", "SecretInBody": "secret_in_body"} {
 		words[field] = `"` + name + `"` // of "introspection"
 	}
+	for _, field := range []string{"InsecureHTTP", "InsecureHTTPHosts"} {
+		if words[field] != "" {
+			words[field] += ` of "keys"`
+		}
+	}
 	return words
 }
 

@@ -12,7 +12,7 @@ func TestInOwnWords(t *testing.T) {
 		{"nothing to say", "nothing to say"},
 		{`issuer "https://i.test": Audiences is empty: name this server, or set InsecureAnyAudience`,
 			`issuer "https://i.test": "audiences" is empty: name this server, or set "insecure_any_audience"`},
-		{"plain http: use https, or set InsecureHTTP, or InsecureHTTPHosts", `plain http: use https, or set "insecure_http", or "insecure_http_hosts"`},
+		{"plain http: use https, or set InsecureHTTP, or InsecureHTTPHosts", `plain http: use https, or set "insecure_http" of "keys", or "insecure_http_hosts" of "keys"`},
 		{"set Issuer.Keys.JWKSURL, or JWKSURL", `set "jwks_url", or "jwks_url"`},
 		{"Issuer.TokenTypes lists the kinds", `"token_types" lists the kinds`},
 		{"URL: that is no address", `"url": that is no address`},

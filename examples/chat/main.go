@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: give another address with -listen", err)
 	}
 	cfg, clean, err := o.config(ctx, listener.Addr().String())
 	if err != nil {

@@ -114,7 +114,7 @@ var table = [...]Entry{
 	{ErrClaim, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"The issuer puts something else into this claim than the specification says. Mend the issuer's mapping of claims, or Issuer.Subject."},
 	{ErrRule, http.StatusUnauthorized, "invalid_token", notAccepted,
-		"The issuer's description demands more of its tokens than this one has."},
+		"The issuer's description demands more of its tokens than this one has. Have the issuer put in what is wanted, or ask for the kind of token that has it; or change the demand, in Issuer.ClaimRules for instance."},
 }
 
 // serverFault is told about an error that is no sentinel: the server's own.
