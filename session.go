@@ -444,9 +444,6 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	if was := s.Claims(); c.record.Identity != was.record.Identity {
-		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String()), refusal.Quote(was.record.Identity.String()))
-	}
 	if c, err = s.liveBy(atOnce, c, nil); err == nil {
 		s.tellRenewed(c)
 	}
@@ -467,10 +464,14 @@ func (s *Session) tellRenewed(c *Claims) {
 	}
 }
 
-// decide authenticates a token for the session.
+// decide authenticates a token for the session, which has to be the same caller's.
 func (s *Session) decide(ctx context.Context, token string) (c *Claims, remembered bool, err error) {
+	was := s.Claims()
 	if c, remembered, err = s.auth.judged(ctx, token); err == nil {
-		c, err = s.confirm(ctx, c, s.Claims(), token)
+		c, err = s.confirm(ctx, c, was, token)
+	}
+	if err == nil && c.record.Identity != was.record.Identity {
+		err = refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String()), refusal.Quote(was.record.Identity.String()))
 	}
 	return c, remembered, err
 }

@@ -39,6 +39,21 @@ func (d *diary) hooks() *authtrace.Hooks {
 	}
 }
 
+// What is told of a token that a session was to be renewed with is what Renew says.
+func TestTrace_DecidedRenewal(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	var w witness
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Trace: &authtrace.Hooks{Decided: w.decided}})
+	s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(nil)))
+	for _, tt := range []struct{ subject, want string }{{"alice", authtrace.Accepted}, {"bob", "identity_mismatch"}} {
+		_, err := s.Renew(t.Context(), issuer.Token(map[string]any{"sub": tt.subject, "jti": tt.subject}))
+		if w.last.Outcome != tt.want || (err == nil) != (tt.want == authtrace.Accepted) || w.last.Status == 200 != (err == nil) {
+			t.Errorf("the token of %s: %+v, and Renew() error = %v", tt.subject, w.last, err)
+		}
+	}
+}
+
 // Sessions are told of from their beginning to their end, with how many live, and so
 // are revocations.
 func TestTrace_Sessions(t *testing.T) {
