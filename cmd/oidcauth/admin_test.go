@@ -405,7 +405,7 @@ func TestAdmin_Mistakes(t *testing.T) {
 		`{"bearer": {"issuers": ["https://b.example"], "roles": ["admin"]}}`:                   "admin.bearer.issuers",
 		`{"secret_file": "` + short + `"}`:                                                     "got a secret of 6 bytes, want 32",
 		`{"secret_file": "` + lines + `"}`:                                                     "one line",
-		`{"secret_file": "` + short + `.none"}`:                                                "no such file",
+		`{"secret_file": "` + short + `.none"}`:                                                "admin.secret_file: open ",
 		`{"secret": "` + adminSecret + `"}`:                                                    "admin.secret: there is no such member",
 		`{"secret_file": "` + good + `"}`:                                                      "",
 		`{"bearer": {"issuers": ["https://a.example"], "roles": ["r"]}, "addr": "[::1]:8081"}`: "",

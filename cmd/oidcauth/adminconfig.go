@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net"
 	"slices"
 	"strings"
@@ -83,7 +84,11 @@ func (c *adminConfig) readSecret() ([]byte, error) {
 	if c == nil || c.SecretFile == "" {
 		return nil, nil
 	}
-	return readSecret(c.SecretFile)
+	secret, err := readSecret(c.SecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("admin.secret_file: %w", err)
+	}
+	return secret, nil
 }
 
 // Check implements [members.Checker].
