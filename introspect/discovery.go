@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
@@ -18,8 +19,14 @@ const (
 	// documentAge is for how long a discovery document counts.
 	documentAge = time.Hour
 
-	// failureAge is for how long it is not asked for again after a failure.
-	failureAge = time.Second
+	// failureAge is for how long it is not asked for again after a failure, and
+	// knownFailureAge where an older one says where to ask.
+	failureAge      = time.Second
+	knownFailureAge = time.Minute
+
+	// knownTimeout is how much of a question's time may go into another document than
+	// the one that is known.
+	knownTimeout = 2 * time.Second
 
 	maxSecretBytes = 4 << 10
 )
@@ -30,10 +37,11 @@ type discovery struct {
 	documents *fetch.Client
 	issuer    string
 
-	turn  chan struct{} // held by whoever looks; guards what follows
-	known string
-	next  time.Time // when to look again
-	err   error     // of the last look, where nothing is known
+	known atomic.Pointer[string] // the endpoint
+
+	turn chan struct{} // held by whoever looks; guards what follows
+	next time.Time     // when to look again
+	err  error         // of the last look, where nothing is known
 }
 
 func newDiscovery(documents *fetch.Client, issuer string) *discovery {
@@ -41,25 +49,57 @@ func newDiscovery(documents *fetch.Client, issuer string) *discovery {
 }
 
 // endpoint returns the endpoint, waiting for the document if need be. What was known
-// before serves while the document cannot be had.
+// before serves while the document cannot be had, and while somebody else looks.
 func (d *discovery) endpoint(ctx context.Context) (string, error) {
+	if d.known.Load() == nil {
+		return d.first(ctx)
+	}
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+		d.lookAgain(ctx)
+	default:
+	}
+	return *d.known.Load(), nil
+}
+
+// first returns the endpoint where none was known.
+func (d *discovery) first(ctx context.Context) (string, error) {
 	select {
 	case d.turn <- struct{}{}:
 		defer func() { <-d.turn }()
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}
+	if known := d.known.Load(); known != nil {
+		return *known, nil
+	}
 	if now := time.Now(); !now.Before(d.next) {
-		found, err := d.look(ctx)
 		d.next = now.Add(failureAge)
-		switch {
-		case err == nil:
-			d.known, d.err, d.next = found, nil, now.Add(documentAge)
-		case d.known == "":
-			d.err = err
+		var found string
+		if found, d.err = d.look(ctx); d.err == nil {
+			d.next = now.Add(documentAge)
+			d.known.Store(&found)
+			return found, nil
 		}
 	}
-	return d.known, d.err
+	return "", d.err
+}
+
+// lookAgain looks whether the endpoint is another by now, if it is time. The turn must
+// be held.
+func (d *discovery) lookAgain(ctx context.Context) {
+	now := time.Now()
+	if now.Before(d.next) {
+		return
+	}
+	d.next = now.Add(knownFailureAge)
+	ctx, cancel := context.WithTimeout(ctx, knownTimeout)
+	defer cancel()
+	if found, err := d.look(ctx); err == nil {
+		d.next = now.Add(documentAge)
+		d.known.Store(&found)
+	}
 }
 
 // look reads the document.

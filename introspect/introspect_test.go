@@ -257,6 +257,47 @@ func TestNew_DiscoveryAge(t *testing.T) {
 	})
 }
 
+// A document that never comes keeps no question about tokens from being put, once it is
+// known where to.
+func TestNew_DiscoveryHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{})
+		ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(t.Context(), "x"); err != nil {
+			t.Fatal(err)
+		}
+		issuer.Fail(oidctest.Discovery, oidctest.Fault{Hang: true})
+		time.Sleep(time.Hour)
+		for round, waits := range []time.Duration{2 * time.Second, 0} {
+			began, failed := time.Now(), make(chan error, 8)
+			for range cap(failed) {
+				go func() {
+					_, err := ask(t.Context(), "x")
+					failed <- err
+				}()
+			}
+			for range cap(failed) {
+				if err := <-failed; err != nil {
+					t.Errorf("round %d: %v", round, err)
+				}
+			}
+			if waited := time.Since(began); waited > waits {
+				t.Errorf("round %d: waited for %v, want %v at most", round, waited, waits)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		issuer.Clear()
+		before := issuer.Fetches().Discovery
+		time.Sleep(time.Minute)
+		if _, err := ask(t.Context(), "x"); err != nil || issuer.Fetches().Discovery != before+1 {
+			t.Errorf("after a minute: %v, and %d documents read, want one more than %d", err, issuer.Fetches().Discovery, before)
+		}
+	})
+}
+
 // Settings that contradict each other are refused.
 func TestNew_Refuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")

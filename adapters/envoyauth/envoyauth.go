@@ -37,6 +37,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/textproto"
 	"net/url"
 	"slices"
@@ -55,7 +56,8 @@ import (
 // Config configures a [Server].
 type Config struct {
 	// Authenticator judges the tokens, and takes them out of the requests as its
-	// Config.Extract says. Required.
+	// Config.Extract says. What it accounts to callers by address it accounts to the
+	// source that Envoy names. Required.
 	Authenticator *oidcauth.Authenticator
 
 	// Authorize says who may make a request, which has the client's method, address
@@ -125,6 +127,7 @@ func New(cfg Config) (*Server, error) {
 // Check implements [authv3.AuthorizationServer]. It never fails: what cannot be
 // understood is refused.
 func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*authv3.CheckResponse, error) {
+	ctx = withCaller(ctx, question.GetAttributes().GetSource())
 	r, err := request(ctx, question.GetAttributes().GetRequest().GetHttp())
 	if err != nil {
 		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}}, err), nil
@@ -140,6 +143,16 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 		return s.refuse(r, err), nil
 	}
 	return s.pass(r, claims), nil
+}
+
+// withCaller has the work that a token causes stand on the account of the client that
+// Envoy names. It says nothing else of the request: no header counts for its sake.
+func withCaller(ctx context.Context, client *authv3.AttributeContext_Peer) context.Context {
+	addr, err := netip.ParseAddr(client.GetAddress().GetSocketAddress().GetAddress())
+	if err != nil {
+		return ctx // a socket without address: then all are one
+	}
+	return oidcauth.WithCallerAddr(ctx, addr)
 }
 
 // authorize asks the program whether the caller may, about nothing that the service may

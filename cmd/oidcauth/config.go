@@ -49,8 +49,8 @@ type fileConfig struct {
 	LogFormat   string `json:"log_format" about:"the form of the log: text or json" values:"text json"`
 
 	// Proxies are the proxies, as "10.0.0.0/8", that say in X-Forwarded-For or
-	// Forwarded who is calling. It matters with AnyIssuer.
-	Proxies []netip.Prefix `json:"proxies" about:"addresses, as \"10.0.0.0/8\", of the proxies in front, whose X-Forwarded-For or Forwarded says who is calling: with any_issuer no caller then uses up others' turns"`
+	// Forwarded who is calling. It matters with AnyIssuer and Introspections.
+	Proxies []netip.Prefix `json:"proxies" about:"addresses, as \"10.0.0.0/8\", of the proxies in front, whose X-Forwarded-For or Forwarded says who is calling: with any_issuer or introspection no caller then uses up others' turns"`
 
 	// TokenPlaces are where serve looks for tokens; absent or null means in the
 	// Authorization header.
