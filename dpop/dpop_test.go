@@ -207,9 +207,10 @@ func TestVerify_Address(t *testing.T) {
 		{"no address", dpop.Config{}, target, "*", dpop.ErrInvalidProof},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			v := newVerifier(t, tt.cfg) // before the proof: none from before its start counts
 			u := use(p, p.Proof("POST", target, token, map[string]any{"htu": tt.htu}))
 			u.URL = tt.url
-			if err := newVerifier(t, tt.cfg).Verify(t.Context(), u); !errors.Is(err, tt.want) {
+			if err := v.Verify(t.Context(), u); !errors.Is(err, tt.want) {
 				t.Errorf("Verify() error = %v, want %v", err, tt.want)
 			}
 		})
