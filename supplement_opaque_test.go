@@ -174,7 +174,7 @@ func TestIntrospect_Answers(t *testing.T) {
 			{"another audience", said("aud", "other"), said("aud", []string{"other", testAudience}), oidcauth.ErrAudience},
 			{"no audience", said("aud", nil), said("aud", testAudience), oidcauth.ErrAudience},
 			{"no expiry", said("exp", nil), said("exp", time.Now().Unix()+60), oidcauth.ErrClaim},
-			{"an expiry as a string", said("exp", "99999999999"), said("exp", 99999999999), oidcauth.ErrClaim},
+			{"an expiry as a string", said("exp", "99999999999"), said("exp", int64(99999999999)), oidcauth.ErrClaim},
 			{"expired", said("exp", time.Now().Unix()-31), said("exp", time.Now().Unix()-29), oidcauth.ErrExpired},
 			{"not yet valid", said("nbf", time.Now().Unix()+31), said("nbf", time.Now().Unix()+29), oidcauth.ErrNotYetValid},
 			{"issued in the future", said("iat", time.Now().Unix()+31), said("iat", time.Now().Unix()+29), oidcauth.ErrIssuedInFuture},
