@@ -33,13 +33,11 @@ func newIndex(payload string, members []jws.Member) Index {
 // find returns where the name of a claim ends in the payload that the index was
 // made for.
 func (x Index) find(payload, name string) (offset int, found bool) {
-	if strings.IndexByte(name, '"') >= 0 {
-		return 0, false // it would be written with an escape
-	}
 	for i := 1; i < len(x); i += 2 {
 		offset := int(x[i-1]) | int(x[i])<<8
 		if endsWith(payload[:offset], name) {
-			return offset, true
+			// A quote in a name is written with an escape: what was found is of several.
+			return offset, strings.IndexByte(name, '"') < 0
 		}
 	}
 	return 0, false

@@ -206,6 +206,9 @@ func ValueAt(text string, offset int) (Member, error) {
 
 // TextAt returns what [ValueAt] and [Member.Text] return, in less time.
 func TextAt(text string, offset int) (string, error) {
+	if plain, ok := plainTextAt(text, offset); ok {
+		return plain, nil
+	}
 	s, err := valueScanner(text, offset)
 	if err != nil {
 		return "", err
@@ -214,6 +217,16 @@ func TextAt(text string, offset int) (string, error) {
 		return "", fmt.Errorf("%w: want %s", ErrKind, String)
 	}
 	return s.name()
+}
+
+// plainTextAt reads a string as issuers write it, without escapes and without a space
+// after the colon.
+func plainTextAt(text string, offset int) (plain string, ok bool) {
+	if offset < 0 || len(text)-offset < len(`:""`) || text[offset] != ':' || text[offset+1] != '"' {
+		return "", false
+	}
+	plain, _, ok = strings.Cut(text[offset+2:], `"`)
+	return plain, ok && strings.IndexByte(plain, '\\') < 0
 }
 
 // valueScanner returns a scanner that stands at the value of the member whose
