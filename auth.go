@@ -94,7 +94,7 @@ type Authenticator struct {
 	env           *verify.Env               // of the checks
 	dpop          *dpop.Verifier            // nil if no proofs by keys are accepted
 	certificate   func(*http.Request) (*x509.Certificate, error)
-	nonces        sessionNonces
+	nonces        bound.Nonces[*Session] // that sessions gave out
 	evaluations   sync.Pool
 	maxLifetime   time.Duration // of a token; zero for no limit
 	sessions      *sessionIndex

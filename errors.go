@@ -1,6 +1,11 @@
 package oidcauth
 
-import "github.com/oidcauth/oidcauth/internal/refusal"
+import (
+	"errors"
+	"net/http"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
 
 // Why a token, or the request that carried it, was refused. [Authenticator.Authenticate]
 // returns exactly one of these inside a [*Refusal]; test for it with [errors.Is].
@@ -102,4 +107,27 @@ type Refusal = refusal.Refusal
 func Answer(err error) (status int, code, description string) {
 	e := refusal.Find(err)
 	return e.Status, e.Name(), e.Description
+}
+
+// CloseCode returns the status code and the reason with which to close a
+// WebSocket (RFC 6455, section 7.4) whose session ended with cause, or whose
+// token was refused with it: 3000 (unauthorized), 3003 (forbidden), 1001 (going
+// away), 1013 (try again later), and 1011 (internal error) for an error that is
+// none of this package's. The reason is a fixed short text without anything of
+// the token.
+func CloseCode(cause error) (code int, reason string) {
+	answer := refusal.Find(cause)
+	switch {
+	case errors.Is(cause, ErrClosed):
+		code = 1001
+	case answer.Status == http.StatusServiceUnavailable:
+		code = 1013
+	case answer.Status == http.StatusForbidden:
+		code = 3003
+	case answer.Status == http.StatusInternalServerError:
+		code = 1011
+	default:
+		code = 3000
+	}
+	return code, answer.Description
 }

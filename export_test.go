@@ -136,11 +136,7 @@ func IsProved(c *Claims) bool { return c.proved() != nil }
 func Remembered(a *Authenticator, token string) *Claims { return a.remembered(token, a.now()) }
 
 // NoncesKept returns how many nonces of sessions are kept.
-func NoncesKept(a *Authenticator) int {
-	a.nonces.mu.Lock()
-	defer a.nonces.mu.Unlock()
-	return len(a.nonces.given)
-}
+func NoncesKept(a *Authenticator) int { return a.nonces.Len() }
 
 // Sizes of what is kept by the hundred thousand.
 const (

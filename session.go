@@ -2,9 +2,7 @@ package oidcauth
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -404,7 +402,7 @@ func (s *Session) endUnder(g *grant, cause error) bool {
 // never waits: what a context calls when it ends has a goroutine of its own.
 func (s *Session) finish(cause error) {
 	if s.auth.dpop != nil {
-		s.auth.nonces.drop(s)
+		s.auth.nonces.Drop(s)
 	}
 	s.cancel(cause)
 	if started, is := s.observed(); is {
@@ -483,26 +481,13 @@ func (s *Session) confirm(ctx context.Context, c, was *Claims, token string) (*C
 	if !s.auth.env.Proves.Any() {
 		return c, nil
 	}
-	if err := bound.CheckContinues(was.record.Confirmation, c.record.Confirmation); err != nil {
+	nonce := s.auth.nonces.Of(s)
+	p, err := bound.Renewal(was.record.Confirmation, c.record.Confirmation, presentedIn(ctx, token), nonce)
+	if err != nil {
 		return nil, err
 	}
-	p, nonce := presentedIn(ctx, token), s.auth.nonces.of(s)
-	if was.proved() != nil {
-		if p.Method == "" && p.URL == "" {
-			p.Method, p.URL = was.proved().Method, was.proved().URL
-		}
-		if p.Proof.Certificate == nil {
-			p.Certificate = func() (string, error) { return was.record.Confirmation.Certificate, nil }
-		}
-	}
-	if cnf := c.record.Confirmation; cnf != nil && cnf.Key != "" {
-		if nonce == "" {
-			return nil, refusal.New(refusal.Possession, dpop.ErrUseNonce, "a token bound to a key, on a session that gave no nonce", "a proof over one (Session.Nonce)")
-		}
-		p.Nonce = nonce
-	}
 	next, err := s.auth.confirm(ctx, c, p)
-	if err == nil && p.Nonce != "" && !s.auth.nonces.use(s, nonce) {
+	if err == nil && p.Nonce != "" && !s.auth.nonces.Use(s, nonce) {
 		err = refusal.New(refusal.Possession, dpop.ErrUseNonce, "a nonce that was used meanwhile", "the next")
 	}
 	return next, err
@@ -512,59 +497,15 @@ func (s *Session) confirm(ctx context.Context, c, was *Claims, token string) (*C
 // that its token is bound to (RFC 9449, section 9): in the proof that comes with the
 // token of the next [Session.Renew]. Send it to the client when it is time to renew,
 // and give its proof to Renew with possession.NewContext. It stays the same until a
-// proof was good, and is worth nothing elsewhere. A session that has ended has none, and none has where [Config.DPoP] is nil.
+// proof was good, and is worth nothing elsewhere. A session that has ended has none, and
+// none has where [Config.DPoP] is nil.
 func (s *Session) Nonce() string {
 	s.mu.Lock() // so that none is given once those of the session are dropped
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil || s.auth.dpop == nil {
 		return ""
 	}
-	return s.auth.nonces.give(s)
-}
-
-// sessionNonces are the nonces that sessions gave out and that nobody has used: apart
-// from them, because most give none. It is safe for concurrent use.
-type sessionNonces struct {
-	mu    sync.Mutex // guards what follows
-	given map[*Session]string
-}
-
-// give returns the nonce of a session, and makes one if there is none.
-func (n *sessionNonces) give(s *Session) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.given == nil {
-		n.given = make(map[*Session]string)
-	}
-	if n.given[s] == "" {
-		n.given[s] = rand.Text()
-	}
-	return n.given[s]
-}
-
-// of returns the nonce of a session, or nothing.
-func (n *sessionNonces) of(s *Session) string {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.given[s]
-}
-
-// use reports whether that is the nonce of the session, which it is no longer.
-func (n *sessionNonces) use(s *Session, nonce string) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	is := n.given[s] == nonce
-	if is {
-		delete(n.given, s)
-	}
-	return is
-}
-
-// drop forgets the nonce of a session that has ended.
-func (n *sessionNonces) drop(s *Session) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.given, s)
+	return s.auth.nonces.Give(s)
 }
 
 // OnExpiring has f called, in its own goroutine, when the session has no longer
@@ -622,27 +563,4 @@ func (w *warning) warn(now time.Time) {
 // It may be called more than once.
 func (s *Session) Close() {
 	s.end(refusal.New(refusal.Session, ErrClosed, "a session that was closed", ""), nil)
-}
-
-// CloseCode returns the status code and the reason with which to close a
-// WebSocket (RFC 6455, section 7.4) whose session ended with cause, or whose
-// token was refused with it: 3000 (unauthorized), 3003 (forbidden), 1001 (going
-// away), 1013 (try again later), and 1011 (internal error) for an error that is
-// none of this package's. The reason is a fixed short text without anything of
-// the token.
-func CloseCode(cause error) (code int, reason string) {
-	answer := refusal.Find(cause)
-	switch {
-	case errors.Is(cause, ErrClosed):
-		code = 1001
-	case answer.Status == http.StatusServiceUnavailable:
-		code = 1013
-	case answer.Status == http.StatusForbidden:
-		code = 3003
-	case answer.Status == http.StatusInternalServerError:
-		code = 1011
-	default:
-		code = 3000
-	}
-	return code, answer.Description
 }

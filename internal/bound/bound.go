@@ -4,7 +4,6 @@ package bound
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/claims"
@@ -74,21 +73,4 @@ func (p *Presented) checkCertificate(want string) error {
 		return refusal.New(refusal.Possession, refusal.ErrProof, "a token bound to a certificate, over a connection without", "the certificate "+refusal.Quote(want))
 	}
 	return refusal.New(refusal.Possession, refusal.ErrProof, "the certificate "+refusal.Quote(got), refusal.Quote(want))
-}
-
-// CheckContinues refuses a token that is to take the place of another and is not bound
-// to all that the other is bound to, so that nobody goes on without what was proved.
-func CheckContinues(before, after *claims.Confirmation) error {
-	if before == nil {
-		return nil
-	}
-	if after == nil {
-		after = new(claims.Confirmation)
-	}
-	for _, m := range [...]struct{ what, before, after string }{{"key", before.Key, after.Key}, {"certificate", before.Certificate, after.Certificate}} {
-		if m.before != "" && m.before != m.after {
-			return refusal.New(refusal.Possession, refusal.ErrProof, fmt.Sprintf("a token bound to the %s %s", m.what, refusal.Quote(m.after)), "one bound to that of the session, "+refusal.Quote(m.before))
-		}
-	}
-	return nil
 }
