@@ -4,12 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
-	"errors"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -85,37 +82,7 @@ func (c *adminConfig) listen(ctx context.Context) (net.Listener, error) {
 		}
 		return ln, nil
 	}
-	if err := removeStale(ctx, path); err != nil {
-		return nil, err
-	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		ln.Close()
-		return nil, err
-	}
-	return ln, nil
-}
-
-// removeStale removes a socket that a process has left behind, and nothing else.
-func removeStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode().Type() != fs.ModeSocket:
-		return usagef("admin.addr: %s is there and is no socket", path)
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err == nil {
-		conn.Close()
-		return usagef("admin.addr: another process listens at %s", path)
-	}
-	return os.Remove(path)
+	return listenAtSocket(ctx, path)
 }
 
 // serve answers requests until close.

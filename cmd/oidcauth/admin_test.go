@@ -338,12 +338,7 @@ func TestAdmin_Logout(t *testing.T) {
 func TestAdmin_Socket(t *testing.T) {
 	t.Parallel()
 	iss := startIssuer(t)
-	dir, err := os.MkdirTemp("", "admin") // t.TempDir is too long for a socket's name
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "admin")
+	socket := filepath.Join(shortDir(t), "admin")
 	left, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
@@ -399,6 +394,7 @@ func TestAdmin_Mistakes(t *testing.T) {
 		`{"addr": "0.0.0.0:8081", "open_metrics": true}`:                                       `without "tls"`,
 		`{"addr": "8081", "open_metrics": true}`:                                               "HOST:PORT",
 		`{"addr": "unix:", "open_metrics": true}`:                                              "has no name",
+		`{"addr": "unix:@oidcauth", "open_metrics": true}`:                                     "everybody on the machine could open it",
 		`{"bearer": {"roles": ["admin"]}}`:                                                     `want "issuers" and "roles"`,
 		`{"bearer": {"issuers": ["https://a.example"]}}`:                                       `want "issuers" and "roles"`,
 		`{"bearer": {"issuers": ["https://a.example"], "roles": [""]}}`:                        "a role is empty",
