@@ -200,6 +200,7 @@ func TestCheck_Preflight(t *testing.T) {
 		"another method": ask(t, client, "GET", "/", preflight...),
 		"no origin":      ask(t, client, "OPTIONS", "/", preflight[2:]...),
 		"bad token":      ask(t, client, "OPTIONS", "/", append(preflight, "authorization", "Bearer x")...),
+		"override":       ask(t, client, "OPTIONS", "/", append(preflight, "x-http-method-override", "DELETE")...),
 	} {
 		if got.status != 401 {
 			t.Errorf("%s: %+v, want 401", name, got)

@@ -245,6 +245,8 @@ func TestForwardAuth_Preflights(t *testing.T) {
 				"another method":  {"GET", "", preflight, 401},
 				"bad token":       {"OPTIONS", token[:len(token)-9], preflight, 401},
 				"token":           {"OPTIONS", token, preflight, 403},
+				"method override": {"OPTIONS", "", append(preflight[:4:4], "X-HTTP-Method-Override", "DELETE"), 401},
+				"credentials":     {"OPTIONS", "", append(preflight[:4:4], "Cookie", "session=1"), 401},
 			} {
 				if got := s.askAs(t, d.name, tt.method, "/x", tt.token, tt.headers...); got.status != tt.want {
 					t.Errorf("%s: %s: status %d, want %d", d.name, name, got.status, tt.want)

@@ -76,9 +76,3 @@ func Left(h http.Header, name string) string {
 	}
 	return strings.Join(h[name], ", ")
 }
-
-// IsPreflight reports whether a request is what a browser asks before one of another
-// origin's page (Fetch Standard, section 4.8): never with a token.
-func IsPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
-}
