@@ -159,11 +159,11 @@ func cutForwardPath(uri string) (route, rest string, found bool) {
 // whose it is.
 func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	before := s.forward.now()
-	f := before[len(before)-1]
+	f := before[0]
 	o, err := f.dialect.original(r, r.PathValue("rest"))
 	route := r.PathValue("route")
-	if err == nil && route != "" && !f.rules.known[route] { // of the next ones, where rules change
-		err = fmt.Errorf("%w: it asks at the route %s, which no rule names", errProxy, refusal.Quote(route))
+	if err == nil {
+		err = f.rules.checkRoute(route)
 	}
 	var claims *oidcauth.Claims
 	if err == nil {
