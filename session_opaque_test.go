@@ -325,6 +325,45 @@ func TestIntrospect_SetIssuers(t *testing.T) {
 	})
 }
 
+// Descriptions that say the same keep what was answered, if it is the same function that
+// is asked; any other counts as another.
+func TestIntrospect_SetIssuersKeeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			name   string
+			change func(*inspector, *oidcauth.Issuer)
+			asked  int32
+		}{
+			{"nothing", func(*inspector, *oidcauth.Issuer) {}, 1},
+			{"another function of the same", func(d *inspector, i *oidcauth.Issuer) { i.Introspect = d.introspect }, 2},
+			{"another age", func(_ *inspector, i *oidcauth.Issuer) { i.AnswerAge = 2 * time.Minute }, 2},
+			{"a rule", func(_ *inspector, i *oidcauth.Issuer) {
+				i.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { return nil }}
+			}, 2},
+		} {
+			d := newInspector(t, nil)
+			s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+			next := d.trusted
+			tt.change(d, &next)
+			for range 2 {
+				if err := d.auth.SetIssuers(next); err != nil {
+					t.Fatal(err)
+				}
+				if len(next.Rules) > 0 {
+					break // which count as changed each time
+				}
+			}
+			authenticate(t, d.auth, opaqueToken)
+			d.wantAsked(t, tt.name, tt.asked)
+			expectEnd(t, s, nil)
+			d.set(opaqueToken, `{"active":false}`, nil)
+			time.Sleep(121 * time.Second)
+			expectEnd(t, s, oidcauth.ErrRevoked)
+			d.auth.Close()
+		}
+	})
+}
+
 // A ticket bought with an opaque token stands for it: its issuer is asked where the
 // ticket is used, if nobody knows the answer there.
 func TestIntrospect_Ticket(t *testing.T) {
