@@ -172,10 +172,10 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 			f.answer(w, o, nil)
 			return
 		}
+		if err == nil {
+			err = s.forward.judge(before, route, o, claims)
+		}
 		s.metrics.countOutcome(err)
-	}
-	if err == nil {
-		err = s.forward.judge(before, route, o, claims)
 	}
 	switch {
 	case err == nil:
