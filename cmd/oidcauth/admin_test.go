@@ -122,6 +122,16 @@ func TestAdmin_Authentication(t *testing.T) {
 	if got := s.do(t, "POST", "/v1/revocations", ""); got.status != 404 {
 		t.Errorf("revocations are on the main listener too: status %d", got.status)
 	}
+	wrong := sendAdmin(t, "GET", at+"/metrics", "", bearer(adminSecret+"0")...)
+	if challenge := wrong.header.Get("WWW-Authenticate"); !strings.Contains(wrong.body, "not the secret of the admin listener") || !strings.HasPrefix(challenge, `Bearer error="invalid_token"`) {
+		t.Errorf("another secret: %+v, want to be told that it is one", wrong)
+	}
+	if !strings.Contains(s.err.String(), `reason="the admin listener's secret is another one" method=GET path=/metrics client=127.0.0.1`) {
+		t.Errorf("another secret is not in the log: %s", s.err.String())
+	}
+	if got := sendAdmin(t, "GET", at+"/metrics", "", bearer(token(map[string]any{"aud": "x"})+"x")...); strings.Contains(got.body, "secret") {
+		t.Errorf("a bad token: %+v, want nothing of a secret", got)
+	}
 	if log := s.err.String(); strings.Contains(log, adminSecret) {
 		t.Errorf("the log has the secret: %s", log)
 	}
