@@ -218,7 +218,29 @@ func (a *Authenticator) changed(before, now *issuerTable) {
 	if a.anyone != nil {
 		a.anyone.issuers.Drop(func(name string) bool { return a.issuers.Load().Find(name) != nil || a.found.knows(name) })
 	}
+	states := a.statesBut(before, now)
 	before.closeBut(now)
+	for issuer, from := range states {
+		a.traceState(issuer, from, keyset.None, nil)
+	}
+}
+
+// statesBut returns the states of the keys of issuers that one table has and another has
+// not, if anybody wants to know.
+func (a *Authenticator) statesBut(before, now *issuerTable) map[string]keyset.State {
+	if a.watch == nil {
+		return nil
+	}
+	gone := make(map[string]keyset.State)
+	for _, t := range before.order {
+		if len(now.Named(t.URL)) > 0 {
+			continue
+		}
+		if state := t.keys.set.Report().State; state != keyset.None {
+			gone[t.URL] = state
+		}
+	}
+	return gone
 }
 
 // current reports whether tokens that were verified by a description may be accepted
