@@ -76,7 +76,8 @@ type Config struct {
 	Headers []Header
 
 	// KeepToken hands the client's headers on as they came. False takes the token out
-	// of Authorization, Cookie and Sec-WebSocket-Protocol; what a query has stays.
+	// of Authorization, Cookie and Sec-WebSocket-Protocol, and the proof that was used
+	// out of DPoP; what a query has stays.
 	KeepToken bool
 
 	// Preflight lets what is a preflight by its form pass without a token and without

@@ -65,9 +65,9 @@ func percentEncoded(value string, more byte) string {
 	return out.String()
 }
 
-// TokenHeaders are the request headers that a token may stand in. Once it was taken out,
-// what is left of each is for the proxy to hand on.
-var TokenHeaders = [...]string{"Authorization", "Cookie", "Sec-Websocket-Protocol"}
+// TokenHeaders are the request headers that a token may stand in, or the proof beside it.
+// Once these were taken out, what is left of each is for the proxy to hand on.
+var TokenHeaders = [...]string{"Authorization", "Cookie", "Sec-Websocket-Protocol", "Dpop"}
 
 // Left returns what is left of such a header, empty where nothing is.
 func Left(h http.Header, name string) string {

@@ -27,6 +27,7 @@ func TestProxies(t *testing.T) {
 				check func(*testing.T, *world, proxy)
 			}{
 				{"accepted", accepted},
+				{"proof used, not handed on", proofTakenOut},
 				{"401 with challenge", unauthorized},
 				{"403", forbidden},
 				{"503 with Retry-After", unavailable},
@@ -93,6 +94,39 @@ func accepted(t *testing.T, w *world, _ proxy) {
 	}
 	if got := w.get(t, "HEAD", "/items", tok); got.status != 200 {
 		t.Errorf("HEAD: %+v", got)
+	}
+}
+
+// proofTakenOut: a token that is bound to a key passes with proof, and neither gets to the
+// service; a proof that nobody looked at does.
+func proofTakenOut(t *testing.T, w *world, _ proxy) {
+	prover := oidctest.NewProver(t, "")
+	bound := w.issuer.Token(map[string]any{"sub": "alice", "aud": "https://api.example.com", "cnf": map[string]any{"jkt": prover.Thumbprint()}})
+	proof := func(method string) string {
+		return prover.Proof(method, "https://api.example.com/items", bound, nil)
+	}
+	used := proof("GET")
+	got := w.send(t, "GET", "/items", "", "Authorization", "DPoP "+bound, "DPoP", used)
+	if got.status != 200 || got.seen == nil || got.seen.Header.Get("X-Auth-Subject") != "alice" {
+		t.Fatalf("with proof: %+v", got)
+	}
+	mustNotLeak(t, w, got.seen, bound)
+	mustNotLeak(t, w, got.seen, used)
+	if left := got.seen.Header.Get("DPoP"); left != "" {
+		t.Errorf("the service got DPoP = %q", left)
+	}
+	for name, headers := range map[string][]string{
+		"the same proof":   {"Authorization", "DPoP " + bound, "DPoP", used},
+		"another method's": {"Authorization", "DPoP " + bound, "DPoP", proof("POST")},
+		"none":             {"Authorization", "DPoP " + bound},
+		"as a bearer":      {"Authorization", "Bearer " + bound, "DPoP", proof("GET")},
+	} {
+		if got := w.send(t, "GET", "/items", "", headers...); got.status != 401 || got.seen != nil {
+			t.Errorf("%s: %+v, want 401", name, got)
+		}
+	}
+	if got := w.get(t, "GET", "/items", token(w.issuer, nil, ""), "DPoP", "x"); got.seen == nil || got.seen.Header.Get("DPoP") != "x" {
+		t.Errorf("a header that was not used: %+v, want it at the service", got)
 	}
 }
 
