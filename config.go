@@ -114,7 +114,10 @@ type Config struct {
 
 	// CacheBytes bounds the memory of the cache of verified tokens, which spares
 	// a token's second use the signature check and none of the others. Zero means
-	// 64 MiB, negative means no cache.
+	// 64 MiB, negative means no cache. With [Issuer.Introspect] leave one: it knows which
+	// opaque tokens were found good. Without it an answer serves for a second in place of
+	// AnswerAge, and each question stands in the line that tokens wait in which nobody
+	// knows, so that there are a hundred a second for all callers together.
 	CacheBytes int64
 
 	// KeyCacheDir is a directory that keeps each issuer's public keys, so that a

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -319,6 +321,94 @@ func TestIntrospect_SetIssuers(t *testing.T) {
 			time.Sleep(61 * time.Second)
 			if tt.want == nil {
 				expectEnd(t, s, oidcauth.ErrRevoked)
+			}
+			d.auth.Close()
+		}
+	})
+}
+
+// Descriptions that say the same keep what was answered, if it is the same function that
+// is asked; any other counts as another.
+func TestIntrospect_SetIssuersKeeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			name   string
+			change func(*inspector, *oidcauth.Issuer)
+			asked  int32
+		}{
+			{"nothing", func(*inspector, *oidcauth.Issuer) {}, 1},
+			{"another function of the same", func(d *inspector, i *oidcauth.Issuer) { i.Introspect = d.introspect }, 2},
+			{"another age", func(_ *inspector, i *oidcauth.Issuer) { i.AnswerAge = 2 * time.Minute }, 2},
+			{"a rule", func(_ *inspector, i *oidcauth.Issuer) {
+				i.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { return nil }}
+			}, 2},
+		} {
+			d := newInspector(t, nil)
+			s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+			next := d.trusted
+			tt.change(d, &next)
+			for range 2 {
+				if err := d.auth.SetIssuers(next); err != nil {
+					t.Fatal(err)
+				}
+				if len(next.Rules) > 0 {
+					break // which count as changed each time
+				}
+			}
+			authenticate(t, d.auth, opaqueToken)
+			d.wantAsked(t, tt.name, tt.asked)
+			expectEnd(t, s, nil)
+			d.set(opaqueToken, `{"active":false}`, nil)
+			time.Sleep(121 * time.Second)
+			expectEnd(t, s, oidcauth.ErrRevoked)
+			d.auth.Close()
+		}
+	})
+}
+
+// Without a cache an answer serves for a second, nobody is known, and all questions wait
+// in one line.
+func TestIntrospect_NoCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, tt := range []struct {
+			name  string
+			bytes int64
+			again bool // whether ten seconds of use ask more than once
+			good  bool // whether 300 tokens that were good before are so at once
+		}{
+			{"with a cache", 0, false, true},
+			{"without", -1, true, false},
+		} {
+			d := newInspector(t, func(cfg *oidcauth.Config) { cfg.CacheBytes = tt.bytes; cfg.Issuers[0].AnswerAge = 10 * time.Second })
+			for range 20 {
+				authenticate(t, d.auth, opaqueToken)
+				time.Sleep(500 * time.Millisecond)
+			}
+			if asked := d.asked.Load(); asked > 1 != tt.again || asked > 10 {
+				t.Errorf("%s: asked %d times in ten seconds, want more than once: %t, and ten times at most", tt.name, asked, tt.again)
+			}
+			use := func(pause time.Duration) (refused int64) {
+				var n atomic.Int64
+				var users sync.WaitGroup
+				for i := range 300 {
+					token := fmt.Sprintf("op_user%d", i)
+					d.set(token, d.answer(nil), nil)
+					users.Go(func() {
+						if _, err := d.auth.Authenticate(t.Context(), token); err != nil {
+							n.Add(1)
+						}
+					})
+					time.Sleep(pause)
+				}
+				users.Wait()
+				return n.Load()
+			}
+			if refused := use(20 * time.Millisecond); refused > 0 {
+				t.Errorf("%s: %d of 300 tokens one after the other were refused", tt.name, refused)
+			}
+			time.Sleep(10 * time.Second) // their answers are too old
+			if refused := use(0); (refused == 0) != tt.good {
+				t.Errorf("%s: %d of 300 tokens at once were refused, want none: %t", tt.name, refused, tt.good)
 			}
 			d.auth.Close()
 		}

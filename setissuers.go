@@ -26,8 +26,9 @@ import (
 //
 // Descriptions that say the same as before, value by value, keep everything: keys,
 // the cache, sessions. One with functions ([Issuer.Rules]) cannot be compared and
-// counts as changed. A changed one keeps its keys if they come from where they came
-// from. What its tokens were found to be before no longer counts: they are verified
+// counts as changed, but for [Issuer.Introspect] where it is the same function value as
+// before: then the answers are kept, too. A changed one keeps its keys if they come from
+// where they came from. What its tokens were found to be before no longer counts: they are verified
 // anew, and each live session under them is judged before SetIssuers returns. It
 // goes on under claims by the new description, with roles that may be others, or
 // ends with the refusal of the first check that its token does not pass, or with
@@ -107,9 +108,16 @@ func (a *Authenticator) fillTable(next, now *issuerTable, issuers []Issuer) erro
 
 // same reports whether two descriptions say the same, and so have one trust. Functions
 // cannot be compared: what is found anew has others each time, and keeps what it is but
-// for those.
+// for those. Whom to ask about opaque tokens is the same where it is the very same
+// function: it decides nothing by itself, and an answer counts for AnswerAge.
 func (t *issuerTable) same(a, b Issuer) bool {
-	return byvalue.Equal(a, b) || t.found && sameButFunctions(a, b)
+	if t.found && sameButFunctions(a, b) {
+		return true
+	}
+	if byvalue.SameFunc(a.Introspect, b.Introspect) {
+		a.Introspect, b.Introspect = nil, nil
+	}
+	return byvalue.Equal(a, b)
 }
 
 // arrange checks the descriptions, each and together, and places them.
@@ -210,7 +218,29 @@ func (a *Authenticator) changed(before, now *issuerTable) {
 	if a.anyone != nil {
 		a.anyone.issuers.Drop(func(name string) bool { return a.issuers.Load().Find(name) != nil || a.found.knows(name) })
 	}
+	states := a.statesBut(before, now)
 	before.closeBut(now)
+	for issuer, from := range states {
+		a.traceState(issuer, from, keyset.None, nil)
+	}
+}
+
+// statesBut returns the states of the keys of issuers that one table has and another has
+// not, if anybody wants to know.
+func (a *Authenticator) statesBut(before, now *issuerTable) map[string]keyset.State {
+	if a.watch == nil {
+		return nil
+	}
+	gone := make(map[string]keyset.State)
+	for _, t := range before.order {
+		if len(now.Named(t.URL)) > 0 {
+			continue
+		}
+		if state := t.keys.set.Report().State; state != keyset.None {
+			gone[t.URL] = state
+		}
+	}
+	return gone
 }
 
 // current reports whether tokens that were verified by a description may be accepted

@@ -44,7 +44,8 @@ type Hooks struct {
 	// KeysFetched is called after each attempt to fetch an issuer's keys.
 	KeysFetched func(KeyFetch)
 
-	// KeysState is called when an issuer's key set enters another state.
+	// KeysState is called when an issuer's key set enters another state, and with [None]
+	// when SetIssuers removes its issuer.
 	KeysState func(KeyState)
 
 	// SessionStarted is called when a session begins to live. One that never did,
@@ -162,7 +163,7 @@ type State string
 
 // The states of a key set. With [Fresh] and [Stale] keys tokens are accepted.
 const (
-	None  State = "none"  // nothing fetched yet
+	None  State = "none"  // nothing fetched yet, or the issuer is configured no longer
 	Fresh State = "fresh" // confirmed within their lifetime
 	Stale State = "stale" // past their lifetime, still in use while refreshes fail
 	Gone  State = "gone"  // not confirmed for too long, no longer in use

@@ -15,8 +15,8 @@ import (
 // that name. HTTP status 404.
 var ErrNoDatabase = errors.New("spacetime: no such database")
 
-// An answer is a refusal of this package's own, in the form of those of
-// [oidcauth.Authenticator.Refuse].
+// An answer is a refusal of this package's own, or a failure, in the form of those of
+// [oidcauth.Authenticator.Refuse], which logs its own.
 type answer struct {
 	status  int
 	code    string
@@ -43,14 +43,19 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		s.answer(w, r, own)
 		return
 	}
-	if status, _, _ := oidcauth.Answer(err); status == http.StatusInternalServerError {
-		s.cfg.Logger.LogAttrs(r.Context(), slog.LevelError, "request failed", slog.String("error", err.Error()))
+	if status, code, text := oidcauth.Answer(err); status == http.StatusInternalServerError {
+		s.answer(w, r, &answer{status: status, code: code, text: text, reason: err})
+		return
 	}
 	s.cfg.Auth.Refuse(w, r, err)
 }
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, a *answer) {
-	s.cfg.Logger.LogAttrs(r.Context(), slog.LevelInfo, "request refused", append([]slog.Attr{
+	level, line := slog.LevelInfo, "request refused"
+	if a.status == http.StatusInternalServerError {
+		level, line = slog.LevelError, "request failed"
+	}
+	s.cfg.Logger.LogAttrs(r.Context(), level, line, append([]slog.Attr{
 		slog.Int("status", a.status), slog.String("reason", a.reason.Error()),
 	}, reply.Attrs(r, netip.Addr{})...)...) // who is behind a proxy is not known here
 	for name, value := range a.headers {

@@ -293,7 +293,12 @@ func TestConfig_Database(t *testing.T) {
 			}
 		})
 	}
-	if !strings.Contains(public.log.String(), cause.Error()) {
-		t.Error("why nobody knows is not in the log")
+	// Each of the requests is one line, and says which request it was.
+	lines := strings.Count(public.log.String(), cause.Error())
+	if want := strings.Count(public.log.String(), "path=/v1/database/away/subscribe"); lines == 0 || lines != want-1 { // one had a bad token
+		t.Errorf("why nobody knows is in the log %d times, and the request %d times:\n%s", lines, want, public.log)
+	}
+	if failed := strings.Count(public.log.String(), `level=ERROR msg="request failed" status=500`); failed != lines {
+		t.Errorf("%d lines tell of failures, want %d", failed, lines)
 	}
 }

@@ -64,7 +64,9 @@ type Config struct {
 	// and headers without the token, and no body; [oidcauth.FromContext] finds the
 	// caller in its context. It is not asked about a path that Envoy and the service may
 	// read differently, with dot segments, two slashes, a semicolon or encoded ones for
-	// instance, nor about a method with small letters: these are refused. The error is answered as [oidcauth.Authenticator.Refuse]
+	// instance, nor about a method with small letters: these are refused. A header by
+	// which the service lets clients name another method (X-HTTP-Method-Override) is for
+	// it to look at. The error is answered as [oidcauth.Authenticator.Refuse]
 	// does; return that of [oidcauth.Require]. Nil lets every caller with a good token
 	// pass. It must be safe for concurrent use.
 	Authorize func(r *http.Request) error
@@ -74,12 +76,14 @@ type Config struct {
 	Headers []Header
 
 	// KeepToken hands the client's headers on as they came. False takes the token out
-	// of Authorization, Cookie and Sec-WebSocket-Protocol; what a query has stays.
+	// of Authorization, Cookie and Sec-WebSocket-Protocol, and the proof that was used
+	// out of DPoP; what a query has stays.
 	KeepToken bool
 
 	// Preflight lets what is a preflight by its form pass without a token and without
-	// Authorize: OPTIONS with one Origin and one Access-Control-Request-Method. The
-	// service must answer it with CORS headers and do nothing else. False refuses it.
+	// Authorize: OPTIONS with one Origin and one Access-Control-Request-Method, without
+	// credentials, a body, or another method in a header or the query. The service must
+	// answer it with CORS headers and do nothing else. False refuses it.
 	Preflight bool
 }
 

@@ -116,8 +116,11 @@ func TestCheck(t *testing.T) {
 	got := ask(t, client, "GET", "/items?x=y", "authorization", user, "cookie", "a=1", "x-auth-subject", "spoofed")
 	if got.status != 200 || got.header["x-auth-identity"] != identity.New(iss.URL(), "a,b\r\nx").String() ||
 		got.header["x-auth-issuer"] != iss.URL() || got.header["x-auth-subject"] != "a%2Cb%0D%0Ax" || got.header["cookie"] != "a=1" ||
-		!slices.Equal(got.removed, []string{"authorization", "sec-websocket-protocol"}) {
+		!slices.Equal(got.removed, []string{"authorization", "sec-websocket-protocol", "dpop"}) {
 		t.Errorf("accepted: %+v", got)
+	}
+	if got := ask(t, client, "GET", "/items", "authorization", user, "dpop", "nobody's"); got.header["dpop"] != "nobody's" {
+		t.Errorf("a proof that was not used: %+v, want it handed on", got)
 	}
 	for _, tt := range []struct {
 		name, method, path string
@@ -200,6 +203,7 @@ func TestCheck_Preflight(t *testing.T) {
 		"another method": ask(t, client, "GET", "/", preflight...),
 		"no origin":      ask(t, client, "OPTIONS", "/", preflight[2:]...),
 		"bad token":      ask(t, client, "OPTIONS", "/", append(preflight, "authorization", "Bearer x")...),
+		"override":       ask(t, client, "OPTIONS", "/", append(preflight, "x-http-method-override", "DELETE")...),
 	} {
 		if got.status != 401 {
 			t.Errorf("%s: %+v, want 401", name, got)

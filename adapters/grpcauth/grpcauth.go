@@ -90,7 +90,10 @@ type Config struct {
 	DPoP *dpop.Verifier
 
 	// Logger gets a line for each call that is refused, with what exactly was got
-	// and wanted, which the client is not told. Nil means no logging.
+	// and wanted, which the client is not told; with the full method; "peer", the
+	// address of the connection, which may be a proxy's; "request_id", the metadata
+	// x-request-id; and issuer and subject of a token whose signature held. Nil means no
+	// logging.
 	Logger *slog.Logger
 }
 
@@ -125,7 +128,8 @@ func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 	if err != nil {
 		return nil, g.refuse(ctx, info.FullMethod, err)
 	}
-	response, err := handler(oidcauth.NewContext(ctx, claims), request)
+	ctx = oidcauth.NewContext(ctx, claims)
+	response, err := handler(ctx, request)
 	if err != nil {
 		return nil, g.refuse(ctx, info.FullMethod, err)
 	}
@@ -156,7 +160,10 @@ func (g *Guard) refuse(ctx context.Context, method string, err error) error {
 		return err
 	}
 	refused := statusOf(refusal)
-	g.logger.LogAttrs(ctx, slog.LevelInfo, "call refused", slog.String("method", method),
-		slog.String("code", status.Code(refused).String()), slog.String("reason", err.Error()))
+	if g.logger.Enabled(ctx, slog.LevelInfo) {
+		g.logger.LogAttrs(ctx, slog.LevelInfo, "call refused", append([]slog.Attr{
+			slog.String("code", status.Code(refused).String()), slog.String("reason", err.Error()),
+		}, attrsOf(ctx, method, err)...)...)
+	}
 	return refused
 }

@@ -177,6 +177,58 @@ func TestGuard_Log(t *testing.T) {
 	}
 }
 
+// The line about a refusal says whose call it was, and which: by a token that was
+// refused after its signature, or by the handler, and nobody's by one that anybody may
+// have written.
+func TestGuard_LogAttributes(t *testing.T) {
+	t.Parallel()
+	var lines bytes.Buffer
+	forbid := func(ctx context.Context) error { return oidcauth.Require(ctx, oidcauth.HasRole("admin")) }
+	w := newWorld(t, grpcauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))},
+		func(ctx context.Context, _ *message) (*message, error) { return nil, forbid(ctx) },
+		func(s grpc.ServerStream) error { return forbid(s.Context()) })
+	for name, tt := range map[string]struct {
+		token      string
+		want, none []string
+	}{
+		"expired":       {w.issuer.Token(map[string]any{"sub": "bob", "exp": 1}), []string{"issuer=" + w.issuer.URL(), "subject=bob", "code=Unauthenticated"}, nil},
+		"without role":  {w.issuer.Token(map[string]any{"sub": "bob"}), []string{"issuer=" + w.issuer.URL(), "subject=bob", "code=PermissionDenied"}, nil},
+		"forged":        {w.issuer.Token(map[string]any{"sub": "bob"}) + "AAAA", []string{"code=Unauthenticated"}, []string{"bob", "subject="}},
+		"without token": {"", []string{"code=Unauthenticated"}, []string{"subject=", "issuer="}},
+	} {
+		for _, call := range []struct {
+			method string
+			make   func(context.Context) error
+		}{
+			{unary, func(ctx context.Context) error { _, err := w.call(ctx); return err }},
+			{stream, func(ctx context.Context) error { _, err := receive(w.open(ctx)); return err }},
+		} {
+			lines.Reset()
+			ctx := metadata.AppendToOutgoingContext(t.Context(), "x-request-id", "r-7")
+			if tt.token != "" {
+				ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+tt.token)
+			}
+			if call.make(ctx) == nil {
+				t.Errorf("%s: %s passed", name, call.method)
+			}
+			line := lines.String()
+			for _, want := range append(tt.want, "method="+call.method, "request_id=r-7", "peer=", "reason=") {
+				if !strings.Contains(line, want) {
+					t.Errorf("%s: no %s in %s", name, want, line)
+				}
+			}
+			for _, none := range tt.none {
+				if strings.Contains(line, none) {
+					t.Errorf("%s: there is %s in %s", name, none, line)
+				}
+			}
+			if strings.Count(line, "\n") != 1 {
+				t.Errorf("%s: want one line: %s", name, line)
+			}
+		}
+	}
+}
+
 func TestError(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{nil, io.EOF, status.Error(codes.Aborted, "x"), oidcauth.ErrExpired} {

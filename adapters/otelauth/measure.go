@@ -118,7 +118,19 @@ func errorType(err error) string {
 }
 
 func (o *observer) keysState(s authtrace.KeyState) {
-	if s.Issuer != "" {
+	switch {
+	case s.Issuer == "":
+	case s.To == authtrace.None: // configured no longer
+		o.mu.Lock()
+		delete(o.states, s.Issuer)
+		o.mu.Unlock()
+		o.options.Range(func(m, _ any) bool {
+			if m.(measurement).issuer == s.Issuer {
+				o.options.Delete(m)
+			}
+			return true
+		})
+	default:
 		o.mu.Lock()
 		o.states[s.Issuer] = s.To
 		o.mu.Unlock()

@@ -22,7 +22,8 @@
 // configured issuer, absent for any other; "oidcauth.remembered" of tokens that were
 // verified before; "oidcauth.session.end", why a session ended; "oidcauth.keys.state";
 // and "oidcauth.revocation.by". None is what a caller or a stranger's issuer chose, so
-// that their number is bounded.
+// that their number is bounded. The state of an issuer's keys is told until SetIssuers
+// removes it; what was counted stays with the SDK.
 //
 // # Spans
 //

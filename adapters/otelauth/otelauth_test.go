@@ -275,6 +275,56 @@ func TestHooks_Remembered(t *testing.T) {
 	}
 }
 
+// An issuer that is configured no longer has no state, whatever came and went before it;
+// one that returns has its own.
+func TestHooks_IssuersLeave(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		stays := oidctest.NewIssuer(t, oidctest.Config{URL: "https://stays.test"})
+		comes := oidctest.NewIssuer(t, oidctest.Config{URL: "https://comes.test"})
+		var entered []authtrace.State
+		l := newLab(t, &authtrace.Hooks{KeysState: func(s authtrace.KeyState) {
+			if s.Issuer == comes.URL() {
+				entered = append(entered, s.From, s.To)
+			}
+		}})
+		describe := func(i *oidctest.Issuer) oidcauth.Issuer {
+			return oidcauth.Issuer{URL: i.URL(), Audiences: []string{"my-db"}, Keys: oidcauth.KeysFrom{Client: i.Client()}}
+		}
+		auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{describe(stays)}, Trace: l.hooks})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		states := func(i *oidctest.Issuer) (n int) {
+			for _, p := range l.points(t) {
+				if strings.HasPrefix(p, "oidcauth.keys.state[oidcauth.issuer="+i.URL()+" ") {
+					n++
+				}
+			}
+			return n
+		}
+		for range 3 {
+			for _, issuers := range [][]oidcauth.Issuer{{describe(stays), describe(comes)}, {describe(stays)}} {
+				if err := auth.SetIssuers(issuers...); err != nil {
+					t.Fatal(err)
+				}
+				if err := auth.Ready(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if want := 4 * (len(issuers) - 1); states(comes) != want || states(stays) != 4 {
+					t.Errorf("with %d issuers: states %d of the one that comes and %d of the other, want %d and 4", len(issuers), states(comes), states(stays), want)
+				}
+			}
+		}
+		one := []authtrace.State{authtrace.None, authtrace.Fresh, authtrace.Fresh, authtrace.None}
+		if want := slices.Repeat(one, 3); !slices.Equal(entered, want) {
+			t.Errorf("its keys went from and to %v, want %v", entered, want)
+		}
+	})
+}
+
 // A provider that makes no instruments is an error of New.
 func TestNew_Fails(t *testing.T) {
 	t.Parallel()

@@ -5,17 +5,17 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	requestlog "github.com/oidcauth/oidcauth/internal/reply"
 )
 
 // An admin answers on the admin listener: what is for operators and machines, and for
@@ -85,37 +85,7 @@ func (c *adminConfig) listen(ctx context.Context) (net.Listener, error) {
 		}
 		return ln, nil
 	}
-	if err := removeStale(ctx, path); err != nil {
-		return nil, err
-	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, 0o600); err != nil {
-		ln.Close()
-		return nil, err
-	}
-	return ln, nil
-}
-
-// removeStale removes a socket that a process has left behind, and nothing else.
-func removeStale(ctx context.Context, path string) error {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return err
-	case info.Mode().Type() != fs.ModeSocket:
-		return usagef("admin.addr: %s is there and is no socket", path)
-	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err == nil {
-		conn.Close()
-		return usagef("admin.addr: another process listens at %s", path)
-	}
-	return os.Remove(path)
+	return listenAtSocket(ctx, path)
 }
 
 // serve answers requests until close.
@@ -186,7 +156,11 @@ func isLocalHost(host string) bool {
 func (a *admin) authorized(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := a.whoAsks(r)
-		if err != nil {
+		switch {
+		case errors.Is(err, errSecret):
+			a.refuseSecret(w, r)
+			return
+		case err != nil:
 			a.server.auth.Refuse(w, r, err)
 			return
 		}
@@ -210,16 +184,33 @@ func (a *admin) whoAsks(r *http.Request) (string, error) {
 		return "the secret", nil
 	}
 	if a.rule == nil {
-		return "", refusal.New(refusal.Caller, oidcauth.ErrMalformedToken, "another secret", "that of the file")
+		return "", errSecret
 	}
 	claims, err := a.server.auth.Authenticate(a.server.auth.CallerContext(r), token)
-	if err != nil {
+	switch {
+	case errors.Is(err, oidcauth.ErrMalformedToken) && a.secret.Load() != nil && strings.Count(token, ".") != 2:
+		return "", errSecret // and no token at all
+	case err != nil:
 		return "", err
 	}
 	if err := a.rule(claims); err != nil {
 		return "", refusal.Because(refusal.Caller, oidcauth.ErrForbidden, err)
 	}
 	return claims.Issuer() + " " + claims.Subject(), nil
+}
+
+// errSecret is why a request is refused that brings no token, and another secret.
+var errSecret = errors.New("the admin listener's secret is another one")
+
+// refuseSecret says so to the sender and to the log, in the form of other refusals.
+func (a *admin) refuseSecret(w http.ResponseWriter, r *http.Request) {
+	client, _ := netip.ParseAddrPort(r.RemoteAddr)
+	a.server.log.LogAttrs(r.Context(), slog.LevelInfo, "request refused", append([]slog.Attr{
+		slog.Int("status", http.StatusUnauthorized), slog.String("reason", errSecret.Error()),
+	}, requestlog.Attrs(r, client.Addr().Unmap())...)...)
+	const description = "this is not the secret of the admin listener"
+	w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token", error_description="`+description+`"`)
+	writeJSON(w, http.StatusUnauthorized, apiError{"invalid_token", description})
 }
 
 // apiError is the body of an answer that is no success.

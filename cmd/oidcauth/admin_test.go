@@ -122,6 +122,16 @@ func TestAdmin_Authentication(t *testing.T) {
 	if got := s.do(t, "POST", "/v1/revocations", ""); got.status != 404 {
 		t.Errorf("revocations are on the main listener too: status %d", got.status)
 	}
+	wrong := sendAdmin(t, "GET", at+"/metrics", "", bearer(adminSecret+"0")...)
+	if challenge := wrong.header.Get("WWW-Authenticate"); !strings.Contains(wrong.body, "not the secret of the admin listener") || !strings.HasPrefix(challenge, `Bearer error="invalid_token"`) {
+		t.Errorf("another secret: %+v, want to be told that it is one", wrong)
+	}
+	if !strings.Contains(s.err.String(), `reason="the admin listener's secret is another one" method=GET path=/metrics client=127.0.0.1`) {
+		t.Errorf("another secret is not in the log: %s", s.err.String())
+	}
+	if got := sendAdmin(t, "GET", at+"/metrics", "", bearer(token(map[string]any{"aud": "x"})+"x")...); strings.Contains(got.body, "secret") {
+		t.Errorf("a bad token: %+v, want nothing of a secret", got)
+	}
 	if log := s.err.String(); strings.Contains(log, adminSecret) {
 		t.Errorf("the log has the secret: %s", log)
 	}
@@ -338,12 +348,7 @@ func TestAdmin_Logout(t *testing.T) {
 func TestAdmin_Socket(t *testing.T) {
 	t.Parallel()
 	iss := startIssuer(t)
-	dir, err := os.MkdirTemp("", "admin") // t.TempDir is too long for a socket's name
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "admin")
+	socket := filepath.Join(shortDir(t), "admin")
 	left, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
@@ -399,6 +404,7 @@ func TestAdmin_Mistakes(t *testing.T) {
 		`{"addr": "0.0.0.0:8081", "open_metrics": true}`:                                       `without "tls"`,
 		`{"addr": "8081", "open_metrics": true}`:                                               "HOST:PORT",
 		`{"addr": "unix:", "open_metrics": true}`:                                              "has no name",
+		`{"addr": "unix:@oidcauth", "open_metrics": true}`:                                     "everybody on the machine could open it",
 		`{"bearer": {"roles": ["admin"]}}`:                                                     `want "issuers" and "roles"`,
 		`{"bearer": {"issuers": ["https://a.example"]}}`:                                       `want "issuers" and "roles"`,
 		`{"bearer": {"issuers": ["https://a.example"], "roles": [""]}}`:                        "a role is empty",

@@ -57,8 +57,11 @@ func (c *adminConfig) Check(report func(member, text string)) {
 		report("", `nobody could use it: want "secret_file", "bearer" or "open_metrics"`)
 	}
 	if path, isSocket := strings.CutPrefix(c.Addr, unixPrefix); isSocket {
-		if path == "" {
+		switch {
+		case path == "":
 			report("addr", "the socket has no name")
+		case path[0] == '@':
+			report("addr", "an abstract socket has no mode, and everybody on the machine could open it: write a path, or ./@ for a file of that name")
 		}
 		return
 	}

@@ -89,7 +89,7 @@ type fileConfig struct {
 	// MaxTokenBytes and CacheBytes are the library's settings; zero means
 	// its defaults, and a negative CacheBytes no cache of verified tokens.
 	MaxTokenBytes int   `json:"max_token_bytes" about:"the longest token, in bytes, that is looked at"`
-	CacheBytes    int64 `json:"cache_bytes" about:"memory for verified tokens; negative for no cache"`
+	CacheBytes    int64 `json:"cache_bytes" about:"memory for verified tokens; negative for no cache, with which opaque tokens are asked about again each second, a hundred a second in all"`
 }
 
 // A describedIssuer is an issuer as a file describes it.

@@ -151,16 +151,17 @@ func TestForwardAuth_WebSockets(t *testing.T) {
 		for name, tt := range map[string]struct {
 			headers []string
 			status  int
-			left    [3]string // of proxied.TokenHeaders
+			left    [4]string // of proxied.TokenHeaders
 		}{
-			"header":                  {[]string{"Authorization", "Bearer " + token, "Origin", other}, 200, [3]string{}},
-			"subprotocol":             {[]string{"Sec-WebSocket-Protocol", "chat, bearer." + encoded, "Origin", other}, 200, [3]string{"", "", "chat"}},
-			"cookie":                  {[]string{"Cookie", "a=1; session=" + token + "; b=2", "Origin", app}, 200, [3]string{"", "a=1; b=2", ""}},
-			"cookie of another site":  {[]string{"Cookie", "session=" + token, "Origin", other}, 403, [3]string{}},
-			"cookie without origin":   {[]string{"Cookie", "session=" + token}, 403, [3]string{}},
-			"another scheme":          {[]string{"Authorization", "Basic YTpi", "Cookie", "session=" + token, "Origin", app}, 200, [3]string{"Basic YTpi", "", ""}},
-			"nothing":                 {[]string{"Origin", app}, 401, [3]string{}},
-			"subprotocol without one": {[]string{"Sec-WebSocket-Protocol", "bearer." + encoded}, 401, [3]string{}},
+			"header":                   {[]string{"Authorization", "Bearer " + token, "Origin", other}, 200, [4]string{}},
+			"subprotocol":              {[]string{"Sec-WebSocket-Protocol", "chat, bearer." + encoded, "Origin", other}, 200, [4]string{"", "", "chat", ""}},
+			"cookie":                   {[]string{"Cookie", "a=1; session=" + token + "; b=2", "Origin", app}, 200, [4]string{"", "a=1; b=2", "", ""}},
+			"cookie of another site":   {[]string{"Cookie", "session=" + token, "Origin", other}, 403, [4]string{}},
+			"cookie without origin":    {[]string{"Cookie", "session=" + token}, 403, [4]string{}},
+			"a proof nobody asked for": {[]string{"Authorization", "Bearer " + token, "DPoP", "x"}, 200, [4]string{"", "", "", "x"}},
+			"another scheme":           {[]string{"Authorization", "Basic YTpi", "Cookie", "session=" + token, "Origin", app}, 200, [4]string{"Basic YTpi", "", "", ""}},
+			"nothing":                  {[]string{"Origin", app}, 401, [4]string{}},
+			"subprotocol without one":  {[]string{"Sec-WebSocket-Protocol", "bearer." + encoded}, 401, [4]string{}},
 		} {
 			got := s.askAs(t, d.name, "GET", "/socket", "", append(tt.headers, socket...)...)
 			if got.status != tt.status {
@@ -245,6 +246,8 @@ func TestForwardAuth_Preflights(t *testing.T) {
 				"another method":  {"GET", "", preflight, 401},
 				"bad token":       {"OPTIONS", token[:len(token)-9], preflight, 401},
 				"token":           {"OPTIONS", token, preflight, 403},
+				"method override": {"OPTIONS", "", append(preflight[:4:4], "X-HTTP-Method-Override", "DELETE"), 401},
+				"credentials":     {"OPTIONS", "", append(preflight[:4:4], "Cookie", "session=1"), 401},
 			} {
 				if got := s.askAs(t, d.name, tt.method, "/x", tt.token, tt.headers...); got.status != tt.want {
 					t.Errorf("%s: %s: status %d, want %d", d.name, name, got.status, tt.want)

@@ -32,9 +32,9 @@ type forwardConfig struct {
 	// issuer; empty for none.
 	TicketQuery string `json:"ticket_query" about:"the query parameter with a WebSocket's ticket of the local issuer"`
 
-	// TakeTokenOut has the answer tell what is left of the headers that tokens stand
-	// in once the token is out.
-	TakeTokenOut bool `json:"take_token_out" about:"true to tell the proxy what is left of Authorization, Cookie and Sec-WebSocket-Protocol"`
+	// TakeTokenOut has the answer tell what is left of the headers that tokens and their
+	// proofs stand in once these are out.
+	TakeTokenOut bool `json:"take_token_out" about:"true to tell the proxy what is left of Authorization, Cookie, Sec-WebSocket-Protocol and DPoP"`
 
 	// Headers are those that the service behind the proxy gets.
 	Headers forwardHeaders `json:"headers" about:"the names of the headers that the service gets"`
@@ -103,7 +103,7 @@ func (c *forwardConfig) check(d dialect, file *fileConfig) error {
 	case c.TakeTokenOut && places != nil && places.Query != "":
 		return errors.New(`"take_token_out" cannot take a token out of an address, and "token_places" has "query"`)
 	case c.TakeTokenOut && places != nil && len(places.Headers) > 0:
-		return errors.New(`"take_token_out" is about Authorization, Cookie and Sec-WebSocket-Protocol; have the proxy drop the "headers" of "token_places" itself`)
+		return errors.New(`"take_token_out" is about Authorization, Cookie, Sec-WebSocket-Protocol and DPoP; have the proxy drop the "headers" of "token_places" itself`)
 	case c.Rules != nil && len(c.Rules) == 0:
 		return errors.New(`"rules" is empty, and lets nobody pass: leave it out for everybody with a good token`)
 	case c.IgnoreCase && !slices.ContainsFunc(c.Rules, func(r forwardRule) bool { return r.Path != "" }):
@@ -159,11 +159,11 @@ func cutForwardPath(uri string) (route, rest string, found bool) {
 // whose it is.
 func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	before := s.forward.now()
-	f := before[len(before)-1]
+	f := before[0]
 	o, err := f.dialect.original(r, r.PathValue("rest"))
 	route := r.PathValue("route")
-	if err == nil && route != "" && !f.rules.known[route] { // of the next ones, where rules change
-		err = fmt.Errorf("%w: it asks at the route %s, which no rule names", errProxy, refusal.Quote(route))
+	if err == nil {
+		err = f.rules.checkRoute(route)
 	}
 	var claims *oidcauth.Claims
 	if err == nil {
@@ -172,10 +172,10 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 			f.answer(w, o, nil)
 			return
 		}
+		if err == nil {
+			err = s.forward.judge(before, route, o, claims)
+		}
 		s.metrics.countOutcome(err)
-	}
-	if err == nil {
-		err = s.forward.judge(before, route, o, claims)
 	}
 	switch {
 	case err == nil:

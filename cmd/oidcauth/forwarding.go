@@ -9,11 +9,12 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-// A forwarding is what answers proxies now. While issuers are replaced the former and
-// the next are in force together, so that nobody passes by the rules of one and the
-// issuers of the other. It is safe for concurrent use; changes are one at a time.
+// A forwarding is what answers proxies now. While issuers are replaced the rules of the
+// former and of the next are in force together, so that nobody passes by the rules of
+// one and the issuers of the other, and the former answers: the next may yet be refused.
+// It is safe for concurrent use; changes are one at a time.
 type forwarding struct {
-	current atomic.Pointer[[]*forwarder] // the last one answers
+	current atomic.Pointer[[]*forwarder] // the first one answers
 }
 
 func (f *forwarding) put(all ...*forwarder) { f.current.Store(&all) }

@@ -165,9 +165,20 @@ func (r *forwardRule) fits(route, method, path string) bool {
 		(len(r.Methods) == 0 || slices.Contains(r.Methods, method))
 }
 
+// checkRoute refuses a route that no rule names; empty is none.
+func (s *rules) checkRoute(route string) error {
+	if route == "" || s.known[route] {
+		return nil
+	}
+	return fmt.Errorf("%w: it asks at the route %s, which no rule names", errProxy, refusal.Quote(route))
+}
+
 // judge reports why the caller may not make a request that the proxy asked about at a
 // route. Without rules every caller with a good token may.
 func (s *rules) judge(route string, r *http.Request, claims *oidcauth.Claims) error {
+	if err := s.checkRoute(route); err != nil {
+		return err
+	}
 	if len(s.list) == 0 {
 		return nil
 	}
@@ -191,7 +202,7 @@ func (s *rules) judge(route string, r *http.Request, claims *oidcauth.Claims) er
 // they look at must be what the service sees, too.
 func (s *rules) read(r *http.Request) (path string, err error) {
 	if s.methods {
-		if err := proxied.CheckMethod(r.Method); err != nil {
+		if err := errors.Join(proxied.CheckMethod(r.Method), proxied.CheckMethodHeaders(r.Header)); err != nil {
 			return "", refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a method that can be read in several ways: "+err.Error(), "one in capitals")
 		}
 	}

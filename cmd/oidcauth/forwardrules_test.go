@@ -145,8 +145,9 @@ func TestForwardAuth_SettingsThatCannotBe(t *testing.T) {
 	}
 }
 
-// A method that is not in capitals is another to some services and the same to others:
-// where rules look at methods, it lets nobody pass by a rule for the rest.
+// A method that is not in capitals is another to some services and the same to others,
+// and some take another one from a header: where rules look at methods, neither lets
+// anybody pass by a rule for the rest.
 func TestForwardAuth_MethodInOtherCase(t *testing.T) {
 	t.Parallel()
 	iss := startIssuer(t)
@@ -159,6 +160,11 @@ func TestForwardAuth_MethodInOtherCase(t *testing.T) {
 		for _, method := range []string{"delete", "Post", "pOST"} {
 			if got := s.askAs(t, "caddy", method, "/x", token); got.status != want {
 				t.Errorf("%s: %s: status %d, want %d", rules, method, got.status, want)
+			}
+		}
+		for _, name := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "X_HTTP_Method_Override"} {
+			if got := s.askAs(t, "caddy", "GET", "/x", token, name, "DELETE"); got.status != want {
+				t.Errorf("%s: with %s: status %d, want %d", rules, name, got.status, want)
 			}
 		}
 		for _, method := range []string{"GET", "M-SEARCH", "VERSION_2"} {

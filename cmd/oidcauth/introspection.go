@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
+	"strings"
+	"sync"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/introspect"
@@ -19,16 +23,43 @@ type introspectionConfig struct {
 	SecretInBody     bool     `json:"secret_in_body" about:"true to send both in the form, for endpoints that do not take them in the header"`
 }
 
+// An introspector is all that makes one: two that are equal ask in the same way.
+type introspector struct {
+	config           introspectionConfig
+	issuer           string
+	client           *http.Client // before it trusts the certificates alone
+	certificates     string
+	insecureHTTP     bool
+	insecureHTTPFrom string
+}
+
+// An introspection asks what a token stands for.
+type introspection = func(ctx context.Context, token string) (json.RawMessage, error)
+
+// introspections are the functions by what they were made of. There is one for each, so
+// that an issuer that is described as before is known to be, and keeps its answers.
+var introspections struct {
+	sync.Mutex
+	by map[introspector]introspection
+}
+
 // apply has the issuer asked about its opaque tokens, over connections like those by
 // which its keys are fetched.
 func (c *introspectionConfig) apply(i *oidcauth.Issuer) error {
-	client, err := clientTrusting(i.Keys.Client, i.Keys.CAFile)
+	made := introspector{
+		config: *c, issuer: i.URL, client: i.Keys.Client,
+		insecureHTTP: i.Keys.InsecureHTTP, insecureHTTPFrom: strings.Join(i.Keys.InsecureHTTPHosts, " "),
+	}
+	client, certificates, err := clientTrusting(i.Keys.Client, i.Keys.CAFile)
+	made.certificates = certificates
 	var secretFile string
 	if err == nil {
 		secretFile, err = c.ClientSecretFile.path()
+		made.config.ClientSecretFile = fileName(secretFile)
 	}
-	if err == nil {
-		i.Introspect, err = introspect.New(introspect.Config{
+	var ask introspection
+	if err == nil { // also where there is one already: the file of the secret may be gone
+		ask, err = introspect.New(introspect.Config{
 			Issuer: i.URL, Endpoint: c.Endpoint, ClientID: c.ClientID,
 			ClientSecretFile: secretFile, SecretInBody: c.SecretInBody,
 			Client: client, InsecureHTTP: i.Keys.InsecureHTTP, InsecureHTTPHosts: i.Keys.InsecureHTTPHosts,
@@ -37,22 +68,37 @@ func (c *introspectionConfig) apply(i *oidcauth.Issuer) error {
 	if err != nil {
 		return usagef("introspection of issuer %q: %w", i.URL, err)
 	}
+	i.Introspect = made.orAsBefore(ask)
 	return nil
 }
 
-// clientTrusting returns a client like base, or like the usual one for nil, that trusts
-// the certificates in a file alone, as they are now; base itself for no file.
-func clientTrusting(base *http.Client, file string) (*http.Client, error) {
-	if file == "" {
-		return base, nil
+// orAsBefore returns the function that was made of the same before, or ask.
+func (made introspector) orAsBefore(ask introspection) introspection {
+	introspections.Lock()
+	defer introspections.Unlock()
+	if before := introspections.by[made]; before != nil {
+		return before
 	}
-	certificates, err := os.ReadFile(file)
+	if introspections.by == nil {
+		introspections.by = make(map[introspector]introspection)
+	}
+	introspections.by[made] = ask
+	return ask
+}
+
+// clientTrusting returns a client like base, or like the usual one for nil, that trusts
+// the certificates in a file alone, as they are now, and these; base itself for no file.
+func clientTrusting(base *http.Client, file string) (client *http.Client, certificates string, err error) {
+	if file == "" {
+		return base, "", nil
+	}
+	pem, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(certificates) {
-		return nil, fmt.Errorf("%s has no certificates (PEM)", file)
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, "", fmt.Errorf("%s has no certificates (PEM)", file)
 	}
 	transport := http.DefaultTransport.(*http.Transport)
 	if base != nil {
@@ -60,5 +106,5 @@ func clientTrusting(base *http.Client, file string) (*http.Client, error) {
 	}
 	transport = transport.Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
-	return &http.Client{Transport: transport}, nil
+	return &http.Client{Transport: transport}, string(pem), nil
 }

@@ -13,7 +13,8 @@ import (
 )
 
 // TestServe_ReloadOpaque: a session of an opaque token outlives a reload, and its
-// issuer's secret may be a credential of systemd.
+// issuer's secret may be a credential of systemd. Answers outlive it too, unless the
+// issuer is asked in another way.
 func TestServe_ReloadOpaque(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
@@ -22,11 +23,11 @@ func TestServe_ReloadOpaque(t *testing.T) {
 	}
 	iss := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
 	iss.Start()
-	config := func(more string) string {
+	config := func(client, more string) string {
 		return fmt.Sprintf(`{"watch": "5ms", "issuers": [%s], "local_issuer": {"dir": %q}%s}`, described(iss,
-			`, "introspection": {"client_id": "db", "client_secret_file": "$CREDENTIALS_DIRECTORY/client"}`), dir+"/keys", more)
+			`, "introspection": {"client_id": "`+client+`", "client_secret_file": "$CREDENTIALS_DIRECTORY/client"}`), dir+"/keys", more)
 	}
-	file := writeFile(t, "config.json", config(""))
+	file := writeFile(t, "config.json", config("db", ""))
 	s := serve(t, "--config", file)
 	token := iss.OpaqueToken(nil)
 	s.used(token)
@@ -42,8 +43,9 @@ func TestServe_ReloadOpaque(t *testing.T) {
 	if _, _, err := socket.Read(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	asked := iss.Fetches().Introspection
 	for n := range 3 {
-		replaceFile(t, file, config(strings.Repeat(" ", n+1)))
+		replaceFile(t, file, config("db", strings.Repeat(" ", n+1)))
 		s.awaitLines(t, reloaded, n+1)
 	}
 	ctx := socket.CloseRead(t.Context())
@@ -52,5 +54,13 @@ func TestServe_ReloadOpaque(t *testing.T) {
 	}
 	if got := s.get(t, "/v1/whoami", token); got.status != 200 {
 		t.Errorf("after the reloads: status %d, want 200", got.status)
+	}
+	if more := iss.Fetches().Introspection - asked; more != 0 {
+		t.Errorf("after reloads that change nothing the issuer was asked %d times more", more)
+	}
+	replaceFile(t, file, config("another", ""))
+	s.awaitLines(t, reloaded, 4)
+	if got := s.get(t, "/v1/whoami", token); got.status != 200 || iss.Fetches().Introspection == asked {
+		t.Errorf("as another client: status %d, want 200 by an answer to that client", got.status)
 	}
 }

@@ -16,11 +16,14 @@ import (
 // otherLabel counts what has no label of its own.
 const otherLabel = "other"
 
-// outcomes are the results of authentication that are counted, by label.
-var outcomes = [...]struct {
+// An outcome is a result of authentication that is counted.
+type outcome struct {
 	label string
 	err   error
-}{
+}
+
+// outcomes are those that have a label of their own.
+var outcomes = [...]outcome{
 	{"accepted", nil},
 	{"no_token", oidcauth.ErrNoToken},
 	{"malformed_request", oidcauth.ErrMalformedRequest},
@@ -35,6 +38,7 @@ var outcomes = [...]struct {
 	{"claim", oidcauth.ErrClaim},
 	{"audience", oidcauth.ErrAudience},
 	{"token_type", oidcauth.ErrTokenType},
+	{"ticket_used", oidcauth.ErrTicketUsed},
 	{"proof", oidcauth.ErrProof},
 	{"rule", oidcauth.ErrRule},
 	{"revoked", oidcauth.ErrRevoked},
@@ -42,6 +46,7 @@ var outcomes = [...]struct {
 	{"forbidden", oidcauth.ErrForbidden},
 	{"keys_unavailable", oidcauth.ErrKeysUnavailable},
 	{"revocations_unavailable", oidcauth.ErrRevocationsUnavailable},
+	{"answer_unavailable", oidcauth.ErrAnswerUnavailable},
 	{"closed", oidcauth.ErrClosed},
 	{otherLabel, nil},
 }

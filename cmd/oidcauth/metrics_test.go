@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -114,6 +117,38 @@ func TestMetrics_Outcomes(t *testing.T) {
 		m.write(&out)
 		if want := `{outcome="` + outcome.label + `"} 1`; strings.Count(out.String(), "_total{") != len(outcomes) || strings.Count(out.String(), "} 1\n") != 2 || !strings.Contains(out.String(), want) {
 			t.Errorf("no %s, or more than that, in\n%s", want, out.String())
+		}
+	}
+}
+
+// What the library calls an outcome is counted under that name.
+func TestMetrics_OutcomesOfTheLibrary(t *testing.T) {
+	t.Parallel()
+	for name, sentinel := range authtest.Sentinels {
+		want := refusal.Outcome(sentinel)
+		if want == "identity_mismatch" { // which only the token of a renewal is
+			continue
+		}
+		if !slices.ContainsFunc(outcomes[:], func(o outcome) bool { return o.label == want && o.err == sentinel }) {
+			t.Errorf("%s is counted as %q, want %q", name, otherLabel, want)
+		}
+	}
+}
+
+// A request that a rule refuses was not accepted.
+func TestMetrics_ForwardRules(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	s := serveForward(t, iss, `{"proxy": "nginx", "preflight": true, "rules": [{"path": "/admin", "roles": ["admin"]}, {}]}`)
+	token := iss.Token(map[string]any{"aud": "my-db"})
+	s.askAs(t, "nginx", "GET", "/items", token)
+	s.askAs(t, "nginx", "GET", "/admin", token)
+	s.askAs(t, "nginx", "GET", "/admin", token)
+	s.askAs(t, "nginx", "OPTIONS", "/admin", "", "Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT")
+	body := s.get(t, "/metrics", "").body
+	for _, want := range []string{`{outcome="accepted"} 1`, `{outcome="forbidden"} 2`, `{outcome="no_token"} 0`} {
+		if !strings.Contains(body, "oidcauth_authentications_total"+want+"\n") {
+			t.Errorf("no %s in\n%s", want, body)
 		}
 	}
 }

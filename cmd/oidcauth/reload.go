@@ -131,6 +131,9 @@ func (r *reloader) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.flags.tryLibrary(cfg); err != nil { // before any of it is seen
+		return err
+	}
 	done, err := r.server.forward.begin(forward)
 	if err != nil {
 		return err

@@ -6,6 +6,7 @@ package byvalue
 import (
 	"bytes"
 	"reflect"
+	"unsafe"
 )
 
 // Clone returns a copy that shares no slice, array or map with v. Pointers,
@@ -127,4 +128,16 @@ func part(v reflect.Value, i int) reflect.Value {
 		return v.Index(i)
 	}
 	return v.Field(i)
+}
+
+// SameFunc reports whether two functions are one value, made once and copied since: then
+// they do the same, and have the same variables. F is a type of functions. Two that were
+// made of the same code are not the same, and nor are two method values.
+func SameFunc[F any](a, b F) bool {
+	if reflect.TypeFor[F]().Kind() != reflect.Func {
+		panic("byvalue: no function")
+	}
+	// A function is a pointer to its code and variables. Package reflect shows that to
+	// the code alone, which others may share.
+	return *(*unsafe.Pointer)(unsafe.Pointer(&a)) == *(*unsafe.Pointer)(unsafe.Pointer(&b))
 }

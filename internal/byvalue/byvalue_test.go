@@ -95,3 +95,38 @@ func TestClone(t *testing.T) {
 		t.Errorf("Clone() of nothing = %+v", none)
 	}
 }
+
+// A function is the same if it is the same value, and no other of the same code is.
+func TestSameFunc(t *testing.T) {
+	made := func(n int) func() int { return func() int { n++; return n } }
+	one, other := made(1), made(1)
+	copied := struct{ f func() int }{one}
+	var none, none2 func() int
+	for name, tt := range map[string]struct {
+		a, b func() int
+		want bool
+	}{
+		"itself":                  {one, one, true},
+		"a copy":                  {one, byvalue.Clone(copied).f, true},
+		"none":                    {none, none2, true},
+		"another of the same":     {one, other, false},
+		"none and one":            {none, one, false},
+		"two method values":       {inner{}.len, inner{}.len, false},
+		"of another variable":     {made(1), made(2), false},
+		"a function with no more": {constant, constant, true},
+	} {
+		if got := byvalue.SameFunc(tt.a, tt.b); got != tt.want {
+			t.Errorf("%s: SameFunc() = %t, want %t", name, got, tt.want)
+		}
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("what is no function was compared")
+		}
+	}()
+	byvalue.SameFunc(1, 1)
+}
+
+func (i inner) len() int { return len(i.Names) }
+
+func constant() int { return 1 }

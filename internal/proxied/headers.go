@@ -65,9 +65,9 @@ func percentEncoded(value string, more byte) string {
 	return out.String()
 }
 
-// TokenHeaders are the request headers that a token may stand in. Once it was taken out,
-// what is left of each is for the proxy to hand on.
-var TokenHeaders = [...]string{"Authorization", "Cookie", "Sec-Websocket-Protocol"}
+// TokenHeaders are the request headers that a token may stand in, or the proof beside it.
+// Once these were taken out, what is left of each is for the proxy to hand on.
+var TokenHeaders = [...]string{"Authorization", "Cookie", "Sec-Websocket-Protocol", "Dpop"}
 
 // Left returns what is left of such a header, empty where nothing is.
 func Left(h http.Header, name string) string {
@@ -75,10 +75,4 @@ func Left(h http.Header, name string) string {
 		return strings.Join(h[name], "; ") // RFC 9113, section 8.2.3
 	}
 	return strings.Join(h[name], ", ")
-}
-
-// IsPreflight reports whether a request is what a browser asks before one of another
-// origin's page (Fetch Standard, section 4.8): never with a token.
-func IsPreflight(r *http.Request) bool {
-	return r.Method == http.MethodOptions && len(r.Header["Origin"]) == 1 && len(r.Header["Access-Control-Request-Method"]) == 1
 }

@@ -1,6 +1,11 @@
 package proxied
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+)
 
 // CheckMethod refuses a method that services may read differently: methods differ by
 // case (RFC 9110, section 9.1), and there are servers and frameworks that put them in
@@ -12,4 +17,30 @@ func CheckMethod(method string) error {
 		}
 	}
 	return nil
+}
+
+// CheckMethodHeaders refuses a header by which services let a client name a method other
+// than the request's own: a rule for DELETE would not hold for what says POST first.
+func CheckMethodHeaders(h http.Header) error {
+	for name := range h {
+		folded := foldName(name)
+		if strings.HasPrefix(folded, "x-http-method") || strings.HasPrefix(folded, "x-method-") {
+			return fmt.Errorf("the header %.40q can name another one", name)
+		}
+	}
+	return nil
+}
+
+// foldName returns a header's name as servers see it that make a variable of it: with
+// them case does not count, and every character that is no letter or digit is the same.
+func foldName(name string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+			return r
+		case 'A' <= r && r <= 'Z':
+			return r - 'A' + 'a'
+		}
+		return '-'
+	}, name)
 }

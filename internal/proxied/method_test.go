@@ -1,6 +1,7 @@
 package proxied_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/internal/proxied"
@@ -13,6 +14,18 @@ func TestCheckMethod(t *testing.T) {
 	} {
 		if err := proxied.CheckMethod(method); (err == nil) != good {
 			t.Errorf("CheckMethod(%q) = %v, want good %t", method, err, good)
+		}
+	}
+}
+
+func TestCheckMethodHeaders(t *testing.T) {
+	t.Parallel()
+	for name, good := range map[string]bool{
+		"X-Original-Method": true, "X-Forwarded-Method": true, "Access-Control-Request-Method": true, "X-Methodology": true,
+		"X-Http-Method-Override": false, "X-Http-Method": false, "X-Method-Override": false, "x_http_method_override": false, "X.Http.Method": false,
+	} {
+		if err := proxied.CheckMethodHeaders(http.Header{name: {"GET"}}); (err == nil) != good {
+			t.Errorf("CheckMethodHeaders(%s) = %v, want good %t", name, err, good)
 		}
 	}
 }

@@ -28,35 +28,18 @@ func (p provider) issuer() string { return string(p) + "/o" }
 
 func start(t *testing.T) provider {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a server takes longer than -short allows")
-	}
 	python, err := programs.DjangoOAuthPython()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := server.Port()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := server.NewPort(t)
 	script, err := filepath.Abs(filepath.Join("testdata", "provider.py"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir, address := t.TempDir(), "http://127.0.0.1:"+port
-	s, err := server.Start(t.Context(), server.Command{
+	server.Run(t, server.Command{
 		Name: "django-oauth-toolkit", Dir: dir, Ready: address + "/test/version", Args: []string{python, script, port, dir},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(s.LastLines())
-		}
 	})
 	p := provider(address)
 	tried.SetVersion(p.tell(t, "/test/version"))

@@ -3,10 +3,8 @@ package glewlwyd_test
 import (
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"testing"
-	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/interop/internal/browser"
@@ -87,24 +85,7 @@ func (g *glewlwyd) logout(t *testing.T) {
 	}
 	live := auth.NewSession(t.Context(), claims)
 	g.ask(t, person, http.MethodDelete, "/api/oidc/session/"+url.PathEscape(signedIn.SessionID())+"/", nil)
-	var logoutToken string
-	select {
-	case logoutToken = <-g.told:
-	case <-time.After(30 * time.Second):
-		t.Fatal("the server did not tell of the logout")
-	}
-	answer := httptest.NewRecorder()
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/logout", nil)
-	request.PostForm = url.Values{"logout_token": {logoutToken}}
-	auth.LogoutHandler().ServeHTTP(answer, request)
-	if answer.Code != http.StatusOK {
-		t.Fatalf("logout token: status = %d, want 200: %s", answer.Code, answer.Body)
-	}
-	select {
-	case <-live.Context().Done():
-	case <-time.After(30 * time.Second):
-		t.Error("the live session goes on")
-	}
+	trial.EndsByLogout(t, auth, live, g.told)
 	if _, err := auth.Authenticate(t.Context(), token.AccessToken); !errors.Is(err, oidcauth.ErrRevoked) {
 		t.Errorf("token of who signed out: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
 	}

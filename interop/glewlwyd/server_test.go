@@ -69,14 +69,8 @@ type glewlwyd struct {
 
 func start(t *testing.T) *glewlwyd {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a server takes longer than -short allows")
-	}
 	dir := t.TempDir()
-	port, err := server.Port()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := server.NewPort(t)
 	newDatabase(t, filepath.Join(dir, "glewlwyd.db"))
 	file := filepath.Join(dir, "glewlwyd.conf")
 	if err := os.WriteFile(file, fmt.Appendf(nil, settings, port, dir), 0o600); err != nil {
@@ -84,19 +78,8 @@ func start(t *testing.T) *glewlwyd {
 	}
 	g := &glewlwyd{root: "http://127.0.0.1:" + port, told: make(chan string, 10), admin: browser.New()}
 	g.url = g.root + "/api/oidc"
-	s, err := server.Start(t.Context(), server.Command{
+	server.Run(t, server.Command{
 		Name: "Glewlwyd", Dir: dir, Ready: g.root + "/config", Args: []string{"glewlwyd", "--config-file=" + file},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(s.LastLines())
-		}
 	})
 	g.populate(t)
 	version, err := exec.CommandContext(t.Context(), "glewlwyd", "--version").CombinedOutput()

@@ -3,11 +3,9 @@ package hydrajwt_test
 import (
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/interop/internal/browser"
@@ -78,24 +76,7 @@ func (h *hydra) logout(t *testing.T) {
 	}
 	live := auth.NewSession(t.Context(), claims)
 	person.Open(t, h.url+"/oauth2/sessions/logout?id_token_hint="+browser.IDToken(t, ended)+"&post_logout_redirect_uri="+url.QueryEscape(browser.Callback))
-	var token string
-	select {
-	case token = <-h.told:
-	case <-time.After(30 * time.Second):
-		t.Fatal("the server did not tell of the logout")
-	}
-	answer := httptest.NewRecorder()
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/logout", nil)
-	request.PostForm = url.Values{"logout_token": {token}}
-	auth.LogoutHandler().ServeHTTP(answer, request)
-	if answer.Code != http.StatusOK {
-		t.Fatalf("logout token: status = %d, want 200: %s", answer.Code, answer.Body)
-	}
-	select {
-	case <-live.Context().Done():
-	case <-time.After(30 * time.Second):
-		t.Error("the live session goes on")
-	}
+	trial.EndsByLogout(t, auth, live, h.told)
 	if _, err := auth.Authenticate(t.Context(), ended.AccessToken); !errors.Is(err, oidcauth.ErrRevoked) {
 		t.Errorf("token of the sign-in that ended: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
 	}

@@ -37,18 +37,13 @@ type hydra struct {
 
 func start(t *testing.T) *hydra {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a server takes longer than -short allows")
-	}
 	command, err := programs.HydraCommand()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var ports [2]string
 	for n := range ports {
-		if ports[n], err = server.Port(); err != nil {
-			t.Fatal(err)
-		}
+		ports[n] = server.NewPort(t)
 	}
 	h := &hydra{url: "http://127.0.0.1:" + ports[0], admin: "http://127.0.0.1:" + ports[1] + "/admin", told: make(chan string, 10)}
 	pages := httptest.NewServer(h.pages(t))
@@ -76,21 +71,10 @@ func start(t *testing.T) *hydra {
 	if err := os.WriteFile(filepath.Join(dir, "hydra.json"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.Start(t.Context(), server.Command{
+	server.Run(t, server.Command{
 		// The first request for the keys has them made, which may take long.
 		Name: "Ory Hydra", Dir: dir, Ready: h.url + "/.well-known/jwks.json",
 		Args: []string{command, "serve", "all", "--dev", "--config", "hydra.json"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(s.LastLines())
-		}
 	})
 	h.register(t, pages.URL)
 	return h

@@ -36,29 +36,12 @@ type portal struct {
 
 func start(t *testing.T) portal {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a portal takes longer than -short allows")
-	}
-	port, err := server.Port()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := server.NewPort(t)
 	p := portal{url: "http://127.0.0.1:" + port + "/", dir: t.TempDir()}
 	p.configure(t)
-	s, err := server.Start(t.Context(), server.Command{
+	server.Run(t, server.Command{
 		Name: "LemonLDAP::NG", Dir: p.dir, Ready: p.url + "oauth2/jwks", Env: []string{p.environment()},
 		Args: []string{"plackup", "--host", "127.0.0.1", "--port", port, "-E", "deployment", "--app", programs.LemonLDAPPortal},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(s.LastLines())
-		}
 	})
 	version, err := exec.CommandContext(t.Context(), "perl", "-MLemonldap::NG::Portal", "-e", "print $Lemonldap::NG::Portal::VERSION").Output()
 	if err != nil {

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -44,17 +43,11 @@ type provider struct {
 
 func start(t *testing.T) provider {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a server takes longer than -short allows")
-	}
 	node, err := programs.OIDCProviderNode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := server.Port()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := server.NewPort(t)
 	p := provider{url: "http://127.0.0.1:" + port, told: make(chan string, 10)}
 	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.told <- r.PostFormValue("logout_token")
@@ -64,20 +57,9 @@ func start(t *testing.T) provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.Start(t.Context(), server.Command{
+	server.Run(t, server.Command{
 		Name: "oidc-provider", Dir: t.TempDir(), Ready: p.url + "/jwks",
 		Args: []string{node, here, port, browser.Callback, endpoint.URL},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(s.LastLines())
-		}
 	})
 	return p
 }
@@ -192,24 +174,7 @@ func (p provider) logout(t *testing.T) {
 	live := auth.NewSession(t.Context(), claims)
 	person.Open(t, p.url+"/session/end?id_token_hint="+browser.IDToken(t, ended))
 	person.Submit(t, url.Values{"logout": {"yes"}})
-	var token string
-	select {
-	case token = <-p.told:
-	case <-time.After(30 * time.Second):
-		t.Fatal("the provider did not tell of the logout")
-	}
-	answer := httptest.NewRecorder()
-	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/logout", nil)
-	request.PostForm = url.Values{"logout_token": {token}}
-	auth.LogoutHandler().ServeHTTP(answer, request)
-	if answer.Code != http.StatusOK {
-		t.Fatalf("logout token: status = %d, want 200: %s", answer.Code, answer.Body)
-	}
-	select {
-	case <-live.Context().Done():
-	case <-time.After(30 * time.Second):
-		t.Error("the live session goes on")
-	}
+	trial.EndsByLogout(t, auth, live, p.told)
 	if _, err := auth.Authenticate(t.Context(), ended.AccessToken); !errors.Is(err, oidcauth.ErrRevoked) {
 		t.Errorf("token of who signed out: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
 	}

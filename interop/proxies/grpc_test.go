@@ -13,6 +13,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/envoyauth"
+	"github.com/oidcauth/oidcauth/dpop"
 )
 
 // serveFor starts what a proxy asks: oidcauth, or a program with adapters/envoyauth.
@@ -31,8 +32,12 @@ func (w *world) serveFor(t *testing.T, p proxy, more map[string]any) {
 			Keys: oidcauth.KeysFrom{InsecureHTTP: true},
 		})
 	}
+	proofs, err := dpop.New(dpop.Config{PublicURL: "https://api.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	auth, err := oidcauth.New(oidcauth.Config{
-		Issuers: trusted, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
+		DPoP: proofs, Issuers: trusted, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
 		ResourceMetadataURL: "https://api.example.com/.well-known/oauth-protected-resource",
 		Extract:             oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken, oidcauth.CookieToken("session", page)),
 	})

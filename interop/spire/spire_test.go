@@ -71,9 +71,7 @@ func start(t *testing.T, issuer bool) spire {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	var ports [2]string
 	for n := range ports {
-		if ports[n], err = server.Port(); err != nil {
-			t.Fatal(err)
-		}
+		ports[n] = server.NewPort(t)
 	}
 	s := spire{url: "http://127.0.0.1:" + ports[1], home: home, dir: dir}
 	jwtIssuer := ""
@@ -96,19 +94,8 @@ func (s spire) write(t *testing.T, name, text string) {
 
 func (s spire) run(t *testing.T, program, ready string, args ...string) {
 	t.Helper()
-	running, err := server.Start(t.Context(), server.Command{
+	server.Run(t, server.Command{
 		Name: program, Dir: s.dir, Ready: ready, Args: append([]string{filepath.Join(s.home, program)}, args...),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := running.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(running.LastLines())
-		}
 	})
 }
 

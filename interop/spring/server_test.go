@@ -67,37 +67,20 @@ type issuer string
 
 func start(t *testing.T) issuer {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("a Spring Authorization Server takes longer than -short allows")
-	}
 	home, err := programs.SpringHome()
 	if err != nil {
 		t.Fatal(err)
 	}
-	port, err := server.Port()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := server.NewPort(t)
 	dir, address := t.TempDir(), "http://127.0.0.1:"+port
 	settings := filepath.Join(dir, "application.yaml")
 	if err := os.WriteFile(settings, fmt.Appendf(nil, clients, address, browser.Callback), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := server.Start(t.Context(), server.Command{
+	server.Run(t, server.Command{
 		Name: "Spring Authorization Server", Dir: dir, Ready: address + "/test/version",
 		Args: []string{programs.Java(), "-XX:TieredStopAtLevel=1", "-Xmx256m", "-jar", filepath.Join(home, "issuer.jar"),
 			"--server.address=127.0.0.1", "--server.port=" + port, "--spring.main.banner-mode=off"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Log(s.LastLines())
-		}
 	})
 	i := issuer(address)
 	tried.SetVersion(i.tell(t, http.MethodGet, "/test/version"))

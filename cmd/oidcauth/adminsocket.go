@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+)
+
+// maxSocketName is how long the name of a socket can be, in bytes.
+const maxSocketName = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// A socketListener listens at a socket that only the process's user can open, and
+// removes it when it is closed. Its methods are safe for concurrent use.
+type socketListener struct {
+	*net.UnixListener
+	path   string
+	own    fs.FileInfo // of the socket, which by then may be another's
+	remove sync.Once
+}
+
+// listenAtSocket opens a socket that nobody else can open at any moment. It is bound in
+// a directory that is closed to others, since between the bind and a change of its mode
+// it has whatever mode the umask leaves, and gets its name when its mode is right.
+func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
+	if err := removeStale(ctx, path); err != nil {
+		return nil, err
+	}
+	if runtime.GOOS == "windows" { // where a mode means nothing, and the directory's list decides
+		return new(net.ListenConfig).Listen(ctx, "unix", path)
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(path), ".s")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	bound := filepath.Join(dir, "s")
+	if longest := max(len(path), len(bound)); longest > maxSocketName {
+		return nil, usagef("admin.addr: got a name of %d bytes beside which the socket is made, want %d at most: choose a directory with a shorter one", longest, maxSocketName)
+	}
+	ln, err := new(net.ListenConfig).Listen(ctx, "unix", bound)
+	if err != nil {
+		return nil, err
+	}
+	l := &socketListener{UnixListener: ln.(*net.UnixListener), path: path}
+	l.SetUnlinkOnClose(false) // it would look for the name that it was bound to
+	if err = os.Chmod(bound, 0o600); err == nil {
+		l.own, err = os.Stat(bound)
+	}
+	if err == nil {
+		err = os.Link(bound, path) // unlike a renaming, it replaces nothing
+	}
+	if err != nil {
+		l.UnixListener.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Addr returns the address at which the socket is found.
+func (l *socketListener) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
+
+// Close ends the listener and removes its socket, unless another has its place by now.
+func (l *socketListener) Close() error {
+	l.remove.Do(func() {
+		if info, err := os.Lstat(l.path); err == nil && os.SameFile(info, l.own) {
+			os.Remove(l.path)
+		}
+	})
+	return l.UnixListener.Close()
+}
+
+// removeStale removes a socket that a process has left behind, and nothing else.
+func removeStale(ctx context.Context, path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != fs.ModeSocket:
+		return usagef("admin.addr: %s is there and is no socket", path)
+	}
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err == nil {
+		conn.Close()
+		return usagef("admin.addr: another process listens at %s", path)
+	}
+	return os.Remove(path)
+}

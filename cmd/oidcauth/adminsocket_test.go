@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// shortDir makes a directory whose sockets' names are not too long, which those of
+// t.TempDir are.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "admin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// A socket is found where it is said to be, and leaves nothing behind; one that
+// another process put in its place stays.
+func TestAdmin_SocketLeavesNothing(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	path := filepath.Join(dir, "admin")
+	for _, replaced := range []bool{false, true} {
+		ln, err := listenAtSocket(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ln.Addr().String() != path {
+			t.Errorf("it says that it listens at %s, want %s", ln.Addr(), path)
+		}
+		want := "admin"
+		if conn, err := net.Dial("unix", path); err != nil {
+			t.Error(err)
+		} else {
+			conn.Close()
+		}
+		if names := namesIn(t, dir); names != want {
+			t.Errorf("the directory holds %s, want %s", names, want)
+		}
+		if replaced {
+			os.Remove(path)
+			os.WriteFile(path, nil, 0o600)
+		} else {
+			want = ""
+		}
+		ln.Close()
+		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("closed twice: %v, want %v", err, net.ErrClosed)
+		}
+		if names := namesIn(t, dir); names != want {
+			t.Errorf("after it the directory holds %s, want %q", names, want)
+		}
+	}
+}
+
+// What cannot be had is an error that leaves nothing behind.
+func TestAdmin_SocketFails(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	if _, err := listenAtSocket(t.Context(), filepath.Join(dir, "none", "admin")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("in a directory that is not there: %v, want %v", err, fs.ErrNotExist)
+	}
+	var usage usageError
+	if _, err := listenAtSocket(t.Context(), filepath.Join(dir, strings.Repeat("a", maxSocketName))); !errors.As(err, &usage) {
+		t.Errorf("with a name at which no client can connect: %v, want a mistake in the configuration", err)
+	}
+	if names := namesIn(t, dir); names != "" {
+		t.Errorf("the directory holds %s, want nothing", names)
+	}
+}
+
+// namesIn returns the names of the files in a directory.
+func namesIn(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	return strings.Join(names, " ")
+}

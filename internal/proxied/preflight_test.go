@@ -1,0 +1,71 @@
+package proxied_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/proxied"
+)
+
+// What browsers send before a request of another origin's page is a preflight, with what
+// proxies add to it; what a service could take for another request is none.
+func TestIsPreflight(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		method, target string
+		header         []string // beside or in place of what a preflight has
+		want           bool
+	}{
+		"a browser's": {header: []string{
+			"Access-Control-Request-Headers", "authorization,content-type,x-http-method-override", "Accept", "*/*", "Sec-Fetch-Mode", "cors",
+			"Referer", "https://app.example.com/", "User-Agent", "Mozilla/5.0", "Accept-Language", "en", "Priority", "u=1, i"}, want: true},
+		"behind proxies":            {header: []string{"X-Forwarded-For", "192.0.2.1", "Via", "1.1 edge", "X-Request-Id", "1", "Content-Length", "0", "X-Original-Method", "OPTIONS"}, want: true},
+		"of a page without origin":  {header: []string{"Origin", "null"}, want: true},
+		"with a query":              {target: "/items?method=all", want: true},
+		"another method":            {method: "GET"},
+		"small letters":             {method: "options"},
+		"no origin":                 {header: []string{"Origin", ""}},
+		"no method asked":           {header: []string{"Access-Control-Request-Method", ""}},
+		"another method in header":  {header: []string{"X-HTTP-Method-Override", "DELETE"}},
+		"as OData has it":           {header: []string{"X-HTTP-Method", "DELETE"}},
+		"as Express has it":         {header: []string{"X-Method-Override", "DELETE"}},
+		"with underscores":          {header: []string{"X_HTTP_METHOD_OVERRIDE", "DELETE"}},
+		"another method in query":   {target: "/items?_method=DELETE"},
+		"the same, encoded":         {target: "/items?a=1&%5fMETHOD=DELETE"},
+		"a query that is malformed": {target: "/items?%5"},
+		"another scheme's password": {header: []string{"Authorization", "Basic eDp5"}},
+		"a cookie":                  {header: []string{"Cookie", "session=1"}},
+		"a proof":                   {header: []string{"DPoP", "x"}},
+		"a body's type":             {header: []string{"Content-Type", "application/json"}},
+		"a body's length":           {header: []string{"Content-Length", "2"}},
+		"another protocol":          {header: []string{"Upgrade", "h2c"}},
+		"a WebSocket":               {header: []string{"Sec-WebSocket-Key", "x"}},
+	} {
+		r := httptest.NewRequest("OPTIONS", "/items", nil)
+		if tt.target != "" {
+			r = httptest.NewRequest("OPTIONS", tt.target, nil)
+		}
+		if tt.method != "" {
+			r.Method = tt.method
+		}
+		header := append([]string{"Origin", "https://app.example.com", "Access-Control-Request-Method", "PUT"}, tt.header...)
+		for i := 0; i < len(header); i += 2 {
+			name := header[i]
+			if canonical := http.CanonicalHeaderKey(name); name != "X_HTTP_METHOD_OVERRIDE" {
+				name = canonical
+			}
+			if r.Header[name] = []string{header[i+1]}; header[i+1] == "" {
+				delete(r.Header, name)
+			}
+		}
+		if got := proxied.IsPreflight(r); got != tt.want {
+			t.Errorf("%s: IsPreflight = %t, want %t", name, got, tt.want)
+		}
+	}
+	twice := httptest.NewRequest("OPTIONS", "/", nil)
+	twice.Header = http.Header{"Origin": {"https://a.example", "https://b.example"}, "Access-Control-Request-Method": {"PUT"}}
+	if proxied.IsPreflight(twice) {
+		t.Error("two origins: IsPreflight = true, want false")
+	}
+}
