@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/dirlock"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
@@ -120,6 +121,30 @@ func TestStore_LeavesNoFileOpen(t *testing.T) {
 	do(t, os.Remove(files[0]))
 	do(t, os.MkdirAll(filepath.Join(files[0], "full"), 0o700))
 	authtest.LeavesNoFileOpen(t, run)
+	root, err := os.OpenRoot(dir)
+	do(t, err)
+	defer root.Close()
+	held, err := dirlock.Try(root, "")
+	do(t, err)
+	defer held.Unlock()
+	authtest.LeavesNoFileOpen(t, func() { start(t, cfg).Close() })
+}
+
+// Where others can write, nothing is cleared away: what looks like ours may be theirs.
+func TestStore_ClearsNothingOfOthers(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []os.FileMode{0o700, 0o777} {
+		dir := t.TempDir()
+		unfinished := filepath.Join(dir, "0123456789abcdef0123456789abcdef.json.tmp-1")
+		write(t, unfinished, "half")
+		chmod(t, dir, mode)
+		cfg := newIssuer(key("a", 0)).config(t)
+		cfg.CacheDir = dir
+		start(t, cfg).Close()
+		if _, err := os.Stat(unfinished); (err == nil) != (mode == 0o777) {
+			t.Errorf("mode %#o: an unfinished file: %v", mode, err)
+		}
+	}
 }
 
 // names returns what is below a path, and the modes.
