@@ -36,9 +36,10 @@ import (
 // is the one that it is used for, and must not be empty; a ticket for another one
 // is refused ([ErrAudience]). So are a token that is no ticket ([ErrTokenType])
 // and a ticket that was used before ([ErrTicketUsed]): by any server of the
-// cluster with [Config.Revocations], and else with the same local issuer. Without
-// them, processes that share a key directory take a ticket once each, and one that
-// was restarted within its minute once more.
+// cluster with [Config.Revocations], and else with the same local issuer. Where these
+// cannot be asked, the ticket is refused ([ErrRevocationsUnavailable]) and stays good.
+// Without them, processes that share a key directory take a ticket once each, and one
+// that was restarted within its minute once more.
 //
 // Take the ticket out of the request with an [Extractor], such as [QueryToken],
 // as one would a token.
@@ -323,7 +324,8 @@ func recognize(ctx context.Context, e *verify.Evaluation, thumbprint string) err
 }
 
 // useUp makes sure that nobody else uses the ticket, in this process or, with a
-// log, in the cluster.
+// log, in the cluster. A log that fails leaves the ticket good: if it took the use all
+// the same, it says so next time.
 func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 	expiry := time.Unix(t.Expiry, 0)
 	if err := t.authority.Use(t.ID, expiry, e.Now, t.own); err != nil {
@@ -337,6 +339,7 @@ func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 	first, err := e.auth.follower.FirstUse(ctx, revoked.UseID(revoked.UseTicket, e.Trust.URL, t.ID), expiry.Add(2*maxLeeway))
 	switch {
 	case err != nil:
+		t.authority.Release(t.ID)
 		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, err)
 	case !first:
 		return refusal.New(refusal.Ticket, ErrTicketUsed, "a ticket for the second time", "a new one")

@@ -35,7 +35,10 @@ type Config struct {
 	Dir string
 
 	// Signer signs instead of keys in Dir, from a KMS or HSM for instance: an
-	// ECDSA key on the curve P-256. Exactly one of Dir and Signer is required.
+	// ECDSA key on the curve P-256. Exactly one of Dir and Signer is required. It is
+	// called by several goroutines at once, and each signature is verified before it
+	// is handed out: one that fails, panics or returns something else issues nothing
+	// ([oidcauth.ErrKeysUnavailable]).
 	Signer crypto.Signer
 
 	// RetiredKeys are public keys whose tokens are still accepted beside those

@@ -43,7 +43,9 @@ var reservedClaims = [...]string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "hex_identity", "events", "cnf", ticket.ClaimOriginal,
 }
 
-// Issue returns a token and the identity of its bearer.
+// Issue returns a token and the identity of its bearer. The error is
+// [oidcauth.ErrKeysUnavailable] where no key signs just now: [Config.Signer] fails, or
+// the keys in memory are trusted no more (see [Config.Dir]).
 func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identity.Identity, err error) {
 	if err := ctx.Err(); err != nil {
 		return "", identity.Identity{}, fmt.Errorf("localissuer: %w", err)
@@ -64,8 +66,10 @@ func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identit
 	if s.err != nil {
 		return "", identity.Identity{}, s.err
 	}
-	token, err = l.sign(s.token, payload)
-	return token, id, err
+	if token, err = l.sign(s.token, payload); err != nil {
+		return "", identity.Identity{}, err
+	}
+	return token, id, nil
 }
 
 // claims returns all claims of a token.

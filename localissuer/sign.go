@@ -6,10 +6,11 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/cryptosigner"
 
+	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // signing is what signs at present, or why nothing does.
@@ -19,14 +20,14 @@ type signing struct {
 	err           error
 }
 
-func (l *Issuer) sign(s jose.Signer, payload []byte) (string, error) {
+// sign returns the payload as a token, or nothing.
+func (l *Issuer) sign(s jose.Signer, payload []byte) (token string, err error) {
 	object, err := s.Sign(payload)
-	if err != nil {
-		return "", fmt.Errorf("localissuer: signing: %w", err)
+	if err == nil {
+		token, err = object.CompactSerialize()
 	}
-	token, err := object.CompactSerialize()
 	if err != nil {
-		return "", fmt.Errorf("localissuer: signing: %w", err)
+		return "", refusal.Because(refusal.Key, oidcauth.ErrKeysUnavailable, fmt.Errorf("signing: %w", err))
 	}
 	return token, nil
 }
@@ -35,7 +36,7 @@ func (l *Issuer) sign(s jose.Signer, payload []byte) (string, error) {
 func (l *Issuer) newSigning(k keyring.Key) (*signing, error) {
 	var key any = jose.JSONWebKey{Key: k.Private, KeyID: k.ID}
 	if l.external != nil {
-		key = jose.JSONWebKey{Key: cryptosigner.Opaque(l.external), KeyID: k.ID}
+		key = &externalSigner{signer: l.external, public: k.Public, keyID: k.ID}
 	}
 	signer := func(typ string) (jose.Signer, error) {
 		options := new(jose.SignerOptions).WithType(jose.ContentType(typ))
@@ -58,12 +59,9 @@ func (l *Issuer) newSigning(k keyring.Key) (*signing, error) {
 
 // externalRing describes the signer and the retired keys as a ring.
 func externalRing(cfg Config, now time.Time) (keyring.Ring, error) {
-	public, ok := cfg.Signer.Public().(*ecdsa.PublicKey)
-	if !ok {
-		return keyring.Ring{}, fmt.Errorf("Config.Signer: got a key of type %T, want *ecdsa.PublicKey", cfg.Signer.Public())
-	}
-	if err := keyring.CheckPublic(public); err != nil {
-		return keyring.Ring{}, err
+	public, err := publicOf(cfg.Signer)
+	if err != nil {
+		return keyring.Ring{}, fmt.Errorf("Config.Signer: %w", err)
 	}
 	id, err := keyring.Thumbprint(public)
 	if err != nil {

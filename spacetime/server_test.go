@@ -45,6 +45,19 @@ func newWorld(t *testing.T, cfg spacetime.Config) *world {
 // newWorldOf is newWorld with this leeway and these keys.
 func newWorldOf(t *testing.T, cfg spacetime.Config, keys localissuer.Config, leeway time.Duration) *world {
 	t.Helper()
+	w := newServer(t, cfg, keys, leeway)
+	socket := httptest.NewServer(w.server)
+	t.Cleanup(func() {
+		w.close(t)
+		socket.Close()
+	})
+	w.url = socket.URL
+	return w
+}
+
+// newServer is newWorldOf without a socket.
+func newServer(t *testing.T, cfg spacetime.Config, keys localissuer.Config, leeway time.Duration) *world {
+	t.Helper()
 	w := &world{issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": audience}}), log: new(authtest.Log)}
 	logger := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
@@ -65,17 +78,16 @@ func newWorldOf(t *testing.T, cfg spacetime.Config, keys localissuer.Config, lee
 	if w.server, err = spacetime.New(cfg); err != nil {
 		t.Fatalf("New() error = %v", err)
 	}
-	socket := httptest.NewServer(w.server)
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		if err := w.server.Close(ctx); err != nil {
-			t.Errorf("Close() error = %v", err)
-		}
-		socket.Close()
-	})
-	w.url = socket.URL
 	return w
+}
+
+// close closes the server.
+func (w *world) close(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := w.server.Close(ctx); err != nil {
+		t.Errorf("Close() error = %v", err)
+	}
 }
 
 // do makes a request; headers alternate names and values.

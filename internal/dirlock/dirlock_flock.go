@@ -11,7 +11,13 @@ import (
 
 // flock locks an open file or directory until it is closed.
 func flock(f *os.File) error {
-	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	return meaning(syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB))
+}
+
+// meaning says what an error of the system's is to those who lock. A signal that came
+// between is worth another try. Where the system has no more locks, or none at all,
+// nobody can wait for one.
+func meaning(err error) error {
 	switch {
 	case err == nil:
 		return nil
@@ -21,19 +27,17 @@ func flock(f *os.File) error {
 	return fmt.Errorf("%w: %w", ErrUnsupported, err)
 }
 
+// lockFile locks the file of a name, which it creates if need be. What stands there and
+// is no file, a link above all, could never be held, and is an error at once.
 func lockFile(root *os.Root, name string) (*os.File, error) {
-	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if info, err := root.Lstat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file", name)
+	}
+	f, err := root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("%s is not a regular file", name)
-	}
-	if err == nil {
-		err = flock(f)
-	}
-	if err != nil {
+	if err := flock(f); err != nil {
 		f.Close()
 		return nil, err
 	}

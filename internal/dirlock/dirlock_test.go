@@ -98,11 +98,15 @@ func TestTry_NoFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	elsewhere := filepath.Join(t.TempDir(), "f")
-	if err := errors.Join(os.WriteFile(elsewhere, nil, 0o600), os.Symlink(elsewhere, filepath.Join(path, "a.link"))); err != nil {
+	if err := errors.Join(os.WriteFile(elsewhere, nil, 0o600), os.Symlink(elsewhere, filepath.Join(path, "a.link")),
+		os.WriteFile(filepath.Join(path, "f"), nil, 0o600), os.Symlink("f", filepath.Join(path, "inner.link"))); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"the.lock", "a.link"} {
-		if _, err := dirlock.Wait(t.Context(), open(t, path), name); err == nil || errors.Is(err, dirlock.ErrHeld) {
+	for _, name := range []string{"the.lock", "a.link", "inner.link"} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := dirlock.Wait(ctx, open(t, path), name)
+		cancel()
+		if err == nil || errors.Is(err, dirlock.ErrHeld) {
 			t.Errorf("Wait() with %s error = %v, want another than %v", name, err, dirlock.ErrHeld)
 		}
 	}

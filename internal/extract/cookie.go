@@ -2,6 +2,7 @@ package extract
 
 import (
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,26 +57,41 @@ func isHTTPToken(name string) bool {
 // their values.
 func removeCookie(r *http.Request, name string) []string {
 	var tokens, rest []string
-	for _, line := range r.Header["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			part = strings.TrimSpace(part)
-			key, value, _ := strings.Cut(part, "=")
-			switch {
-			case strings.TrimSpace(key) == name:
-				tokens = append(tokens, strings.Trim(strings.TrimSpace(value), `"`))
-			case part != "":
-				rest = append(rest, part)
-			}
+	for part := range cookiesOf(r.Header) {
+		key, value, _ := strings.Cut(part, "=")
+		if strings.TrimSpace(key) == name {
+			tokens = append(tokens, strings.Trim(strings.TrimSpace(value), `"`))
+			continue
 		}
+		rest = append(rest, part)
 	}
 	if len(tokens) == 0 {
 		return nil
 	}
-	r.Header.Del("Cookie")
-	if len(rest) > 0 {
-		r.Header.Set("Cookie", strings.Join(rest, "; "))
-	}
+	setCookies(r.Header, rest)
 	return tokens
+}
+
+// cookiesOf yields the cookies of a request as they are written, without the blanks
+// around them (RFC 6265, section 4.2.1).
+func cookiesOf(h http.Header) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, line := range h["Cookie"] {
+			for part := range strings.SplitSeq(line, ";") {
+				if part = strings.Trim(part, " \t"); part != "" && !yield(part) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// setCookies leaves a request these cookies, in one line.
+func setCookies(h http.Header, cookies []string) {
+	delete(h, "Cookie")
+	if len(cookies) > 0 {
+		h["Cookie"] = []string{strings.Join(cookies, "; ")}
+	}
 }
 
 // checkOrigin keeps other sites' pages from using a browser's cookies.

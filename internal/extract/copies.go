@@ -45,16 +45,10 @@ func removeCopies(h http.Header, token string) {
 // looks at it next, one that is left empty is a token badly written.
 func removeCookieCopies(h http.Header, hasToken func(string) bool) {
 	var rest []string
-	for _, line := range h["Cookie"] {
-		for part := range strings.SplitSeq(line, ";") {
-			if part = strings.TrimSpace(part); part != "" && !hasToken(part) {
-				rest = append(rest, part)
-			}
+	for part := range cookiesOf(h) {
+		if !hasToken(part) {
+			rest = append(rest, part)
 		}
 	}
-	if len(rest) == 0 {
-		delete(h, "Cookie")
-		return
-	}
-	h["Cookie"] = []string{strings.Join(rest, "; ")}
+	setCookies(h, rest)
 }

@@ -52,3 +52,7 @@ func (a *Authority) Age(o *Original) (age time.Duration, known bool) {
 func (a *Authority) Use(id string, expiry, now time.Time, ageKnown bool) error {
 	return a.used.use(id, expiry, now, ageKnown)
 }
+
+// Release takes back what Use has just noted, of a ticket that nobody got anything
+// for.
+func (a *Authority) Release(id string) { a.used.release(id) }

@@ -62,6 +62,13 @@ func (u *ledger) use(id string, expiry, now time.Time, ageKnown bool) error {
 	return nil
 }
 
+// release drops a ticket that was not used after all.
+func (u *ledger) release(id string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.used, id)
+}
+
 // sweep drops the tickets that were used long ago and have expired. The lock must
 // be held.
 func (u *ledger) sweep(at, now time.Time, full bool) {
