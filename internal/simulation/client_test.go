@@ -141,6 +141,9 @@ func (w *world) insistent(n *node, t *token) bool {
 	if t.p.kind == stranger {
 		well = 20 * time.Minute
 	}
+	if v := n.view(t.p); v != nil && v.ids[t.keyID] && !v.keys[t.of] {
+		return false // the issuer has lied about this key, and nobody asks about a known one
+	}
 	k := t.p.keyOf(t.of)
 	return k != nil && k.there() && !t.tampered && t.p.wellFor(well) && n.dueContent(t).must() && n.dueIssuer(t).accepts()
 }

@@ -35,13 +35,16 @@ func (s *sharedLog) wake() {
 	s.changed = make(chan struct{})
 }
 
-// covers reports whether the log has an entry that revokes all that r does.
-func (s *sharedLog) covers(r oidcauth.Revocation) bool {
+// covers reports whether the log has an entry that revokes all that r does, for as
+// long.
+func (s *sharedLog) covers(r *revocation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.ContainsFunc(s.entries, func(e oidcauth.Revocation) bool {
 		same := e.Issuer == r.Issuer && e.Subject == r.Subject && e.SessionID == r.SessionID && e.TokenID == r.TokenID && e.KeyID == r.KeyID
-		return same && (e.IssuedBefore.IsZero() || !r.IssuedBefore.IsZero() && !e.IssuedBefore.Before(r.IssuedBefore)) && !e.Until.Before(r.Until)
+		const differs = 30 * 24 * time.Hour // by what ends of itself, and by clocks
+		return same && (e.IssuedBefore.IsZero() || !r.IssuedBefore.IsZero() && !e.IssuedBefore.Before(r.IssuedBefore)) &&
+			(!e.Until.Before(r.end()) || r.Until.IsZero() && !e.Until.Before(r.end().Add(-differs)))
 	})
 }
 

@@ -78,6 +78,8 @@ func (n *node) dueIssuer(t *token) due {
 	switch {
 	case t.p == nil && n.local != nil:
 		return only(nil)
+	case t.p == nil && n.w.plan.found && !n.w.table.answers():
+		return only(oidcauth.ErrUnknownIssuer, oidcauth.ErrKeysUnavailable)
 	case t.p == nil:
 		return only(oidcauth.ErrUnknownIssuer)
 	}
@@ -132,7 +134,8 @@ func (n *node) dueUnseen(t *token, v *view) due {
 	d := due{outcomes: []error{oidcauth.ErrKeysUnavailable}, soon: true}
 	k := t.p.keyOf(t.of)
 	genuine := k != nil && k.there() && t.p.fault != foreignKey && t.p.fault != otherSet
-	if !genuine || n.askedEarly(k) {
+	lied := genuine && v != nil && v.at.After(k.published)
+	if !genuine || lied || n.askedEarly(k) {
 		d.outcomes = append(d.outcomes, oidcauth.ErrUnknownKey)
 	}
 	return d

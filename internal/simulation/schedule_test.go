@@ -278,7 +278,7 @@ func (w *world) logOut() {
 		made.holds = true
 		made.inside = n.link != nil
 		made.kept = made.inside && w.plan.revocationDir
-		if w.log != nil && !made.kept && !w.log.covers(r) {
+		if w.log != nil && !made.kept && !w.log.covers(made) {
 			w.fail(nil, "a logout was answered with 200, and is neither in the log nor in a directory")
 		}
 	}

@@ -83,8 +83,11 @@ func (s *liveSession) excused(cause error) bool {
 		s.n.link.mu.Unlock()
 	}
 	switch {
+	case s.n.dueContent(s.t).allows(cause), s.n.dueRevocation(s.t).allows(cause): // whatever else is true of it by now
+		return true
 	case errors.Is(cause, oidcauth.ErrUnknownKey), errors.Is(cause, oidcauth.ErrSignature), errors.Is(cause, oidcauth.ErrKeysUnavailable):
-		return !keys.Before(s.looked)
+		// Nobody waits, when issuers change, for the table to say whose it is now.
+		return !keys.Before(s.looked) || s.n.w.plan.found && !s.n.retrust.Before(s.looked)
 	case errors.Is(cause, oidcauth.ErrRevocationsUnavailable):
 		return s.n.w.plan.requireAll && (!logged.Before(s.looked) || !s.n.clockSet.Before(s.looked))
 	case errors.Is(cause, oidcauth.ErrExpired), errors.Is(cause, oidcauth.ErrNotYetValid), errors.Is(cause, oidcauth.ErrIssuedInFuture):

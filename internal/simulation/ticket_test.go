@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"testing/synctest"
 	"time"
@@ -128,19 +129,26 @@ func (w *world) taken(x *soldTicket, n *node, err error, claims *oidcauth.Claims
 	if x.accepted > 1 && (w.log != nil || x.taken[n] == n.process) {
 		w.fail(x.t, "%s took a ticket that was used before", n.name)
 	}
-	x.taken[n] = n.process
+	x.taken[n], x.t.good[n] = n.process, n.process
 	if claims != nil {
 		if claims.Issuer() != x.t.issuer || claims.Subject() != x.t.sub || claims.TokenID() != x.t.jti {
 			w.fail(x.t, "%s: a ticket's claims are %s's, %q", n.name, claims.Issuer(), claims.Subject())
 		}
-		w.begin(n, x.t, claims)
+		w.begin(n, x.whole(), claims)
 	}
+}
+
+// whole is the token that a ticket stands for, as it comes by the ticket.
+func (x *soldTicket) whole() *token {
+	t := *x.t
+	t.about, t.seller = "by ticket, "+t.about, x
+	return &t
 }
 
 // may reports whether a ticket may be taken, used or not.
 func (x *soldTicket) may(n *node) bool {
 	const life = 60 * time.Second
-	if n.local == nil || !n.now().Before(x.expires) || !n.due(x.t).accepts() {
+	if n.local == nil || !n.now().Before(x.expires) || !n.due(x.whole()).accepts() {
 		return false
 	}
 	k := n.w.vault.keys[x.keyID]
@@ -151,7 +159,7 @@ func (x *soldTicket) may(n *node) bool {
 func (x *soldTicket) must(n *node) bool {
 	const calm = 15 * time.Minute
 	v := n.w.vault
-	if x.presented || !x.may(n) || !n.due(x.t).must() || n.due(x.t).soon || v.doubtful(n) || time.Since(v.rotated) < 150*time.Second {
+	if x.presented || !x.may(n) || !n.due(x.whole()).must() || n.due(x.t).soon || v.doubtful(n) || time.Since(v.rotated) < 150*time.Second {
 		return false
 	}
 	if n.link != nil {
@@ -161,9 +169,8 @@ func (x *soldTicket) must(n *node) bool {
 	}
 	set := !n.clockSet.IsZero() && time.Since(n.clockSet) < calm
 	ahead := !n.now().Add(n.leeway()).Before(x.issued) && x.expires.Before(n.now().Add(time.Minute))
-	revoked := false
-	for _, r := range n.w.revocations {
-		revoked = revoked || r.matches(&token{issuer: localName, keyID: x.keyID, issued: x.issued})
-	}
+	revoked := slices.ContainsFunc(n.w.revocations, func(r *revocation) bool {
+		return r.matches(&token{issuer: localName, keyID: x.keyID, issued: x.issued})
+	})
 	return !set && ahead && !revoked
 }

@@ -27,6 +27,7 @@ type token struct {
 	begins   time.Time // zero for at once
 	expires  time.Time
 	good     map[*node]int // which process has accepted it
+	seller   *soldTicket   // that it came by, whole; nil for a token itself
 	history  []string
 }
 

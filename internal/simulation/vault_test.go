@@ -18,6 +18,12 @@ const localName = "localhost"
 // noticed is how soon a process knows what another made of the key directory.
 const noticed = 13 * time.Second
 
+// What can be wrong with the file.
+const (
+	torn    = "is torn"
+	missing = "is missing its file"
+)
+
 // A vault is the key directory that the servers share.
 type vault struct {
 	w       *world
@@ -43,8 +49,12 @@ func newVault(w *world, dir string) *vault {
 
 func (v *vault) file() string { return filepath.Join(v.dir, "keyring.json") }
 
-// open begins the local issuer of a server.
+// open begins the local issuer of a server. A directory without its file is an empty
+// one, that gets new keys: nobody begins there until the file is back.
 func (v *vault) open(n *node) *localissuer.Issuer {
+	if v.damaged == missing {
+		return nil
+	}
 	l, err := localissuer.New(localissuer.Config{URL: localName, Dir: v.dir, Audiences: []string{audience}, Now: n.now})
 	if v.damaged != "" {
 		v.w.note("%s opens the key directory, which %s: %v", n.name, v.damaged, err)
@@ -160,10 +170,10 @@ func (v *vault) damage() {
 	}
 	v.whole = whole
 	if v.w.chance(2) {
-		v.damaged = "is torn"
+		v.damaged = torn
 		v.put(whole[:v.w.random.IntN(len(whole))])
 	} else {
-		v.damaged = "is missing its file"
+		v.damaged = missing
 		if err := os.Remove(v.file()); err != nil {
 			v.w.fail(nil, "%v", err)
 		}

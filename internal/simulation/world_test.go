@@ -72,7 +72,7 @@ func drawPlan(r *rand.Rand) plan {
 		maxAge:     []time.Duration{0, 0, 5 * time.Minute, 6 * time.Hour}[r.IntN(4)],
 		// Small ones are soon exhausted.
 		strangersAtOnce: []int{0, 2, 4}[r.IntN(3)], strangersRate: []float64{0, 1, 3}[r.IntN(3)],
-		maxStrangers: []int{0, 5}[r.IntN(2)],
+		maxStrangers: []int{0, 24}[r.IntN(2)],
 	}
 	p.shared = p.servers > 1 || r.IntN(2) == 0
 	p.local = !p.long && r.IntN(4) > 0
