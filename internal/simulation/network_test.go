@@ -34,6 +34,7 @@ type network struct {
 
 	mu       sync.Mutex // guards what follows
 	contacts []time.Time
+	keySets  map[*provider]int // how often they were asked for
 	evil     string // a request that nobody may make
 }
 
@@ -42,7 +43,7 @@ func newNetwork(n *node) *network {
 	for _, p := range n.w.providers {
 		issuers = append(issuers, p.Issuer)
 	}
-	return &network{n: n, base: oidctest.Client(issuers...).Transport}
+	return &network{n: n, base: oidctest.Client(issuers...).Transport, keySets: map[*provider]int{}}
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -52,6 +53,9 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	x.mu.Lock()
 	if discovery && (p == nil || p.kind == stranger) {
 		x.contacts = append(x.contacts, time.Now())
+	}
+	if p != nil && !discovery {
+		x.keySets[p]++
 	}
 	if r.URL.Path == evilPath {
 		x.evil = r.URL.String()
@@ -78,6 +82,13 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.n.confirmed(p, began)
 	}
 	return answer, nil
+}
+
+// asked returns how often a provider was asked for its keys.
+func (x *network) asked(p *provider) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.keySets[p]
 }
 
 // A recorder has a body looked at once it was read to its end.

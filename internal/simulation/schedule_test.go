@@ -166,6 +166,7 @@ func (w *world) unknown(p *provider) *token {
 func (w *world) floodKeyIDs() {
 	p, n := pick(w.random, w.providers), w.node()
 	w.note("a flood of key IDs of %s at %s", p.host, n.name)
+	before, began, well := n.net.asked(p), time.Now(), p.fault == ""
 	stop := w.flood(n, func(i int) string {
 		return p.Key().WithID(fmt.Sprint("flood-", i)).Token(map[string]any{"aud": audience})
 	}, 20, 30*time.Second)
@@ -176,6 +177,11 @@ func (w *world) floodKeyIDs() {
 	w.tokens = append(w.tokens, t)
 	w.insist(n, t)
 	stop()
+	// One at once and one in ten seconds, and what peace would have brought: the key
+	// that is new, a refresh, and a look-up of before.
+	if asked := n.net.asked(p) - before; well && asked > 5+int(time.Since(began)/coolDown) {
+		w.fail(t, "%s asked %s for its keys %d times in a flood of %v", n.name, p.host, asked, time.Since(began))
+	}
 }
 
 // flood has tokens be presented, so many a second, that must not be accepted.
@@ -323,8 +329,13 @@ func (w *world) setClock() {
 }
 
 func (w *world) changeIssuers() {
-	n, p := w.node(), pick(w.random, w.of(configured))
-	n.setIssuers(p, pick(w.random, []string{"", "other-db", audience, audience, audience}))
+	n, both := w.node(), w.of(configured)
+	i := w.random.IntN(len(both))
+	aud := pick(w.random, []string{"", "other-db", audience, audience, audience})
+	if other := both[1-i]; n.trusted[other] == "" {
+		aud = audience // one there has to be, or no process starts
+	}
+	n.setIssuers(both[i], aud)
 }
 
 func (w *world) changeTable() {
