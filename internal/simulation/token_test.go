@@ -154,5 +154,9 @@ func (w *world) issueLocal(n *node) *token {
 	t.keyID, t.jti = said.Kid, said.JTI
 	t.issued, t.expires = time.Unix(said.Iat, 0), time.Unix(said.Exp, 0)
 	w.vault.knows(n)
+	if w.chance(8) {
+		t.about = "local, tampered"
+		t.tamper()
+	}
 	return t
 }
