@@ -17,7 +17,7 @@ var floors = [][]string{
 	{"."},
 	{"issuers", "userinfo", "introspect", "guard", "oidctest", "localissuer", "revocationtest"},
 	{"spacetime", "internal/authtest"},
-	{"internal/hostile"},
+	{"internal/hostile", "internal/simulation"},
 }
 
 // forTests are packages that nothing but tests imports.

@@ -34,11 +34,14 @@ func isCutoff(r *Revocation) bool {
 // cutoff can take its place.
 func isEvictable(r *Revocation) bool { return !coveredFrom(r).IsZero() && !isCutoff(r) }
 
-// isCutOff reports whether a cutoff has taken the place of a revocation already.
-// The lock must be held.
+// isCutOff reports whether a cutoff has taken the place of a revocation already. For
+// the logout of a login session that is one of boundLogouts alone: another, which
+// somebody has made of all that the issuer issued so far, says nothing of the tokens of
+// that session that are issued from then on. The lock must be held.
 func (l *List) isCutOff(r *Revocation) bool {
 	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, r.Issuer}], func(e *entry) bool {
-		return isCutoff(&e.Revocation) && !e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
+		return isCutoff(&e.Revocation) && (e.replaces || !r.IssuedBefore.IsZero()) &&
+			!e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
 	})
 }
 
@@ -74,7 +77,7 @@ func (l *List) boundLogouts(issuer string, now time.Time) *Revocation {
 		cutoff.Until = latest(cutoff.Until, e.Until)
 		l.drop(e)
 	}
-	l.insert(cutoff, now)
+	l.insert(cutoff, now, true)
 	return &cutoff
 }
 

@@ -2,6 +2,7 @@ package revoked
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,6 +65,63 @@ func TestList_LogoutsBounded(t *testing.T) {
 					t.Errorf("%d are left at the end of all", n)
 				}
 			})
+		})
+	}
+}
+
+// Who withdraws all that an issuer has issued so far does not end the logouts of
+// before: a token of a login session that is over is refused whenever it is issued, in
+// whatever order the two become known, as after a restart.
+func TestList_LogoutBesideCutoff(t *testing.T) {
+	t.Parallel()
+	for name, first := range map[string]bool{"logout first": true, "logout second": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				defer b.Close()
+				order := []Revocation{logoutOf(1, in(-time.Hour)), {Issuer: "i", IssuedBefore: in(-time.Minute), Until: in(1000 * time.Hour)}}
+				if !first {
+					slices.Reverse(order)
+				}
+				for _, r := range order {
+					b.Add(r)
+				}
+				b.wants(t, Token{Issuer: "i", SessionID: "login-1", IssuedAt: in(0)}, refusal.ErrRevoked)
+				b.wants(t, Token{Issuer: "i", SessionID: "login-2", IssuedAt: in(0)}, nil)
+				b.wants(t, Token{Issuer: "i", SessionID: "login-2", IssuedAt: in(-2 * time.Minute)}, refusal.ErrRevoked)
+			})
+		})
+	}
+}
+
+// What a cutoff of many logouts has replaced is not kept once more where somebody has
+// withdrawn all that the issuer has issued, before or afterwards.
+func TestList_CutoffBesideAnother(t *testing.T) {
+	t.Parallel()
+	const most, logouts = 40, 60
+	for _, before := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newLab(false)
+			defer b.Close()
+			b.LimitLogouts(most)
+			all := Revocation{Issuer: "i", IssuedBefore: in(time.Hour), Until: in(1000 * time.Hour)}
+			if before {
+				b.Add(all)
+			}
+			for n := range logouts {
+				b.Add(logoutOf(n, in(time.Duration(n-logouts)*time.Minute)))
+			}
+			if !before {
+				b.Add(all)
+			}
+			kept := b.Len()
+			if kept > most+2 {
+				t.Errorf("%d are kept, want %d at most", kept, most+2)
+			}
+			b.Add(logoutOf(0, in(-logouts*time.Minute)))
+			if got := b.Len(); got != kept {
+				t.Errorf("what a cutoff has replaced is kept once more: %d, want %d", got, kept)
+			}
 		})
 	}
 }

@@ -85,8 +85,9 @@ var fieldNames = [...]string{"time", "token", "session", "subject", "key", "issu
 
 type entry struct {
 	Revocation
-	keeping keeping
-	place   int // in the queue; negative once dropped
+	keeping  keeping
+	place    int  // in the queue; negative once dropped
+	replaces bool // see boundLogouts: logouts that are not kept any more
 }
 
 // NewList returns an empty list.
@@ -216,27 +217,28 @@ func (l *List) add(r Revocation) (added bool, cutoff *Revocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.cfg.Now()
-	if l.closed || l.isCutOff(&r) || !l.insert(r, now) {
+	if l.closed || l.isCutOff(&r) || !l.insert(r, now, false) {
 		return false, nil
 	}
 	return true, l.boundLogouts(r.Issuer, now)
 }
 
-// insert adds a revocation unless another covers it. The lock must be held.
-func (l *List) insert(r Revocation, now time.Time) bool {
+// insert adds a revocation unless another covers it. One that replaces logouts is
+// covered by another such alone. The lock must be held.
+func (l *List) insert(r Revocation, now time.Time, replaces bool) bool {
 	key := keyOf(&r)
 	same := r.pattern()
 	for _, e := range l.entries[key] {
-		if e.pattern() == same && e.covers(&r) {
+		if e.pattern() == same && e.covers(&r) && (e.replaces || !replaces) {
 			return false
 		}
 	}
 	for _, e := range slices.Clone(l.entries[key]) {
-		if e.pattern() == same && r.covers(&e.Revocation) {
+		if e.pattern() == same && r.covers(&e.Revocation) && (replaces || !e.replaces) {
 			l.drop(e)
 		}
 	}
-	e := &entry{Revocation: r, keeping: keepUntil(r.Until, now)}
+	e := &entry{Revocation: r, keeping: keepUntil(r.Until, now), replaces: replaces}
 	l.entries[key] = append(l.entries[key], e)
 	heap.Push(&l.byEnd, e)
 	l.boundLate(e, now)

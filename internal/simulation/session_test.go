@@ -1,0 +1,183 @@
+package simulation_test
+
+import (
+	"context"
+	"errors"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// clockNoticed is how soon a clock that was set is noticed.
+const clockNoticed = 11 * time.Second
+
+// A liveSession is a session, and the token that it lives under.
+type liveSession struct {
+	*oidcauth.Session
+	n       *node
+	process int
+	t       *token
+	last    due // at the last look
+	looked  time.Time
+}
+
+// begin begins a session for a token that was accepted just now.
+func (w *world) begin(n *node, t *token, claims *oidcauth.Claims) {
+	before := n.due(t)
+	s := n.auth.NewSession(w.t.Context(), claims)
+	synctest.Wait()
+	d := before.or(n.due(t))
+	cause := context.Cause(s.Context())
+	t.note(w, "%s: a session begins: %s, due %v", n.name, kind(cause), d)
+	if !d.allows(cause) {
+		w.fail(t, "%s: a new session ended with %v, due is %v\n%s", n.name, cause, d, n.explain(t))
+	}
+	w.tally["sessions"]++
+	if cause == nil {
+		w.sessions = append(w.sessions, &liveSession{s, n, n.process, t, n.due(t), time.Now()})
+	}
+}
+
+// checkSessions expects that each session lives as long as its token is good.
+func (w *world) checkSessions() {
+	synctest.Wait()
+	kept := w.sessions[:0]
+	for _, s := range w.sessions {
+		s.n.seen()
+		d := s.n.due(s.t)
+		cause := context.Cause(s.Context())
+		w.tally["looks at sessions"]++
+		switch {
+		case cause == nil && !d.accepts() && !s.hesitates():
+			w.fail(s.t, "%s: a session lives, due is %v\n%s", s.n.name, d, s.n.explain(s.t))
+		case cause != nil && !s.last.or(d).allows(cause) && !s.excused(cause):
+			w.fail(s.t, "%s: a session ended with %v, due is %v\n%s", s.n.name, cause, d, s.n.explain(s.t))
+		case cause != nil:
+			w.tally["session ended: "+kind(cause)]++
+			s.t.note(w, "%s: its session ended with %s", s.n.name, kind(cause))
+			continue
+		}
+		s.last, s.looked = d, time.Now()
+		kept = append(kept, s)
+	}
+	w.sessions = kept
+}
+
+// hesitates reports whether the session need not have noticed yet: its end is told by
+// a clock that was set, or by the program's table.
+func (s *liveSession) hesitates() bool {
+	return time.Since(s.n.clockSet) < clockNoticed
+}
+
+// excused reports whether what ended a session was true at some time since it was last
+// looked at: keys, the clock or the log have changed since, and perhaps back.
+func (s *liveSession) excused(cause error) bool {
+	s.n.mu.Lock()
+	keys := s.n.viewsChanged[s.t.p]
+	s.n.mu.Unlock()
+	logged := time.Time{}
+	if s.n.link != nil {
+		s.n.link.mu.Lock()
+		logged = latest(s.n.link.since, s.n.link.changed)
+		s.n.link.mu.Unlock()
+	}
+	switch {
+	case s.n.dueContent(s.t).allows(cause), s.n.dueRevocation(s.t).allows(cause): // whatever else is true of it by now
+		return true
+	case errors.Is(cause, oidcauth.ErrUnknownKey), errors.Is(cause, oidcauth.ErrSignature), errors.Is(cause, oidcauth.ErrKeysUnavailable):
+		// Nobody waits, when issuers change, for the table to say whose it is now.
+		return !keys.Before(s.looked) || s.n.w.plan.found && !s.n.retrust.Before(s.looked)
+	case errors.Is(cause, oidcauth.ErrRevocationsUnavailable):
+		return s.n.w.plan.requireAll && (!logged.Before(s.looked) || !s.n.clockSet.Before(s.looked))
+	case errors.Is(cause, oidcauth.ErrExpired), errors.Is(cause, oidcauth.ErrNotYetValid), errors.Is(cause, oidcauth.ErrIssuedInFuture):
+		return !s.n.clockSet.Before(s.looked.Add(-clockNoticed))
+	case errors.Is(cause, oidcauth.ErrUnknownIssuer), errors.Is(cause, oidcauth.ErrAudience):
+		return !s.n.retrust.Before(s.looked) || s.t.p.kind == found
+	}
+	return false
+}
+
+// useSession makes a call on a session, renews it or ends it.
+func (w *world) useSession() {
+	if len(w.sessions) == 0 {
+		return
+	}
+	s := pick(w.random, w.sessions)
+	switch w.random.IntN(4) {
+	case 0:
+		s.Close()
+		if cause := context.Cause(s.Context()); cause == nil {
+			w.fail(s.t, "a session that was closed lives")
+		}
+		w.forgetSession(s)
+	case 1:
+		w.renew(s)
+	default:
+		before := s.n.due(s.t)
+		ctx := s.CallContext()
+		d := before.or(s.n.due(s.t))
+		if _, acts := oidcauth.FromContext(ctx); acts && !d.accepts() {
+			w.fail(s.t, "%s: a call acts for a token, due is %v\n%s", s.n.name, d, s.n.explain(s.t))
+		} else if !acts && d.must() && context.Cause(s.Context()) == nil {
+			w.fail(s.t, "%s: a call acts for nobody: %v, due is %v\n%s", s.n.name, context.Cause(ctx), d, s.n.explain(s.t))
+		}
+	}
+}
+
+// renew puts a session under another token: of its own identity, or of another.
+func (w *world) renew(s *liveSession) {
+	t := pick(w.random, w.tokens)
+	if w.chance(2) && s.t.p != nil {
+		t = w.draft(s.t.p, s.t.p.current())
+		t.sub = s.t.sub
+		t.sign(s.t.p.current())
+		w.tokens = append(w.tokens, t)
+	}
+	before := s.n.due(t)
+	_, err := s.Renew(w.t.Context(), t.text)
+	synctest.Wait()
+	d := before.or(s.n.due(t))
+	t.note(w, "%s: a session of %s is renewed: %s, due %v", s.n.name, s.t.jti, kind(err), d)
+	same := t.issuer == s.t.issuer && t.sub == s.t.sub
+	w.tally["renewals"]++
+	switch {
+	case err == nil && (!same || !d.accepts()):
+		w.fail(t, "%s: a session of %s, %s is renewed, due is %v\n%s", s.n.name, s.t.issuer, s.t.sub, d, s.n.explain(t))
+	case err == nil:
+		s.t, s.last, s.looked = t, s.n.due(t), time.Now()
+	case errors.Is(err, oidcauth.ErrIdentityMismatch) && !same:
+	case context.Cause(s.Context()) != nil: // it has ended meanwhile, which is looked at elsewhere
+	case !d.allows(err) || errors.Is(err, oidcauth.ErrIdentityMismatch):
+		w.fail(t, "%s: a session is not renewed: %v, due is %v\n%s", s.n.name, err, d, s.n.explain(t))
+	}
+	s.n.noteEarly(t)
+	if err == nil {
+		w.accepted(s.n, t, s.Claims())
+	}
+}
+
+func (w *world) forgetSession(s *liveSession) {
+	kept := w.sessions[:0]
+	for _, o := range w.sessions {
+		if o != s {
+			kept = append(kept, o)
+		}
+	}
+	w.sessions = kept
+}
+
+// dropSessions forgets the sessions of a server whose process has ended, which has
+// ended them.
+func (w *world) dropSessions(n *node) {
+	synctest.Wait()
+	kept := w.sessions[:0]
+	for _, s := range w.sessions {
+		if s.n != n {
+			kept = append(kept, s)
+		} else if context.Cause(s.Context()) == nil {
+			w.fail(s.t, "%s: a session outlives its process", n.name)
+		}
+	}
+	w.sessions = kept
+}
