@@ -18,11 +18,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/disk"
 )
 
-var (
-	all  = flag.Bool("disk.all", false, "try each fault at each call, with power cuts")
-	seed = flag.Uint64("disk.seed", 1, "the first seed of random `schedules`")
-	runs = flag.Int("disk.seeds", 0, "how many seeds; 0 for a few")
-)
+var all = flag.Bool("disk.all", false, "try each fault at each call, and power cuts at each call after that")
 
 // A Disk is a directory of the real file system, seen through a tap. It is safe for
 // concurrent use.
@@ -180,7 +176,7 @@ func (d *Disk) look(c *disk.Call) {
 // would leave. Without -disk.all the faults take turns.
 func Everywhere(t *testing.T, test func(t *testing.T, d *Disk, cuts bool)) {
 	t.Helper()
-	dir := tempDir(t)
+	dir := TempDir(t)
 	run := func(n int, f Fault, cuts bool) *Disk {
 		d := New(filepath.Join(dir, fmt.Sprint(n, f.Name)))
 		if n > 0 {
@@ -206,9 +202,9 @@ func Everywhere(t *testing.T, test func(t *testing.T, d *Disk, cuts bool)) {
 	t.Logf("%d calls, %d runs with a fault", calls, faults)
 }
 
-// tempDir is t.TempDir in memory, if the system has a place for that: a disk that others
+// TempDir is t.TempDir in memory, if the system has a place for that: a disk that others
 // use makes the thousands of small files of a test take long.
-func tempDir(t *testing.T) string {
+func TempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "disktest-")
 	if err != nil {
@@ -216,18 +212,6 @@ func tempDir(t *testing.T) string {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
-}
-
-// Seeds returns the seeds of random schedules: so many, or what the flags say.
-func Seeds(few int) (seeds []uint64) {
-	n := *runs
-	if n == 0 {
-		n = few
-	}
-	for i := range n {
-		seeds = append(seeds, *seed+uint64(i))
-	}
-	return seeds
 }
 
 // Left returns the files of a directory but those that are named.
