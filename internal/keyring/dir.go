@@ -5,13 +5,15 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/dirlock"
+	"github.com/oidcauth/oidcauth/internal/disk"
 )
 
 const (
@@ -24,77 +26,113 @@ const (
 // whole, and a lock for those who replace it. It is safe for concurrent use.
 type Dir struct {
 	path string
+	tap  disk.Tap   // nil but in tests
 	mu   sync.Mutex // held while the lock is: a lock excludes other processes only
 }
 
-// Open returns the directory if it holds a ring. Whatever else it finds it
-// refuses and leaves alone. The error wraps [fs.ErrNotExist] if there is none.
-func Open(path string) (*Dir, error) {
-	d := &Dir{path: path}
-	_, err := d.Load()
-	return d, err
+// Open returns the directory if it holds a ring, which a power cut then does not undo.
+// Whatever else it finds it refuses and leaves alone. The error wraps [fs.ErrNotExist]
+// if there is none.
+func Open(path string) (*Dir, error) { return open(path, nil) }
+
+func open(path string, tap disk.Tap) (*Dir, error) {
+	d := &Dir{path: path, tap: tap}
+	dir, err := d.open()
+	if err != nil {
+		return d, err
+	}
+	defer dir.Close()
+	if _, err = read(dir); err == nil {
+		err = dir.Keep()
+	}
+	return d, d.wrap(err)
 }
 
 // OpenOrCreate is [Open], except that a directory that does not exist or is
 // empty is created with a new ring.
 func OpenOrCreate(ctx context.Context, path string, now time.Time) (*Dir, error) {
-	d, err := Open(path)
+	return openOrCreate(ctx, path, now, nil)
+}
+
+func openOrCreate(ctx context.Context, path string, now time.Time, tap disk.Tap) (*Dir, error) {
+	d, err := open(path, tap)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return d, err
 	}
-	if err := os.MkdirAll(path, 0o700); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRing, err)
+	if err := disk.Make(path, tap); err != nil {
+		return nil, d.wrap(err)
 	}
 	return d, d.create(ctx, now)
 }
 
-// create makes a new ring unless another process was faster. It takes no lock, so
-// that where a lock is there was a ring.
+// create makes a new ring unless another process was faster. It takes no lock until the
+// ring is sure to stay, so that where a lock is there was a ring.
 func (d *Dir) create(ctx context.Context, now time.Time) error {
-	root, err := d.open()
+	dir, err := d.open()
 	if err != nil {
 		return err
 	}
-	defer root.Close()
-	err = checkEmpty(root)
+	defer dir.Close()
+	err = checkEmpty(dir)
 	if err == nil {
-		err = d.add(ctx, root, now)
+		err = d.add(ctx, dir, now)
 	}
 	if err != nil {
-		if _, other := read(root); other != nil {
+		if _, other := read(dir); other != nil {
 			return d.wrap(err)
 		}
 	}
-	return d.locked(ctx, func(*os.Root, func() bool) error { return nil })
+	if err := dir.Keep(); err != nil {
+		return d.wrap(err)
+	}
+	return d.locked(ctx, func(*disk.Dir, func() bool) error { return nil })
 }
 
 // add writes a new ring where none is.
-func (d *Dir) add(ctx context.Context, root *os.Root, now time.Time) error {
+func (d *Dir) add(ctx context.Context, dir *disk.Dir, now time.Time) error {
 	r, err := New(now)
 	if err != nil {
 		return err
 	}
-	err = writeTo(root, r, root.Link)
-	if err == nil || errors.Is(err, fs.ErrExist) {
-		return nil
+	body, err := r.encode()
+	if err != nil {
+		return err
 	}
-	// Not every file system has links.
-	return d.locked(ctx, func(root *os.Root, _ func() bool) error {
-		if _, err := read(root); !errors.Is(err, fs.ErrNotExist) {
+	err = dir.Create(ringName, tempName, body)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil
+	case !errors.Is(err, disk.ErrNoLink):
+		return err
+	}
+	return d.addLocked(ctx, body)
+}
+
+// addLocked is add where there are no links. As long as there is no ring it leaves no
+// file that says that there was one: if the directory itself can be locked it takes no
+// other lock.
+func (d *Dir) addLocked(ctx context.Context, body []byte) error {
+	add := func(dir *disk.Dir, _ func() bool) error {
+		if _, err := read(dir); !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		return writeTo(root, r, root.Rename)
-	})
+		return dir.Replace(ringName, tempName, body)
+	}
+	err := d.lockedBy(ctx, "", add)
+	if errors.Is(err, dirlock.ErrUnsupported) {
+		err = d.lockedBy(ctx, lockName, add)
+	}
+	return err
 }
 
 // Load reads the ring. The error wraps [fs.ErrNotExist] if there is none.
 func (d *Dir) Load() (Ring, error) {
-	root, err := d.open()
+	dir, err := d.open()
 	if err != nil {
 		return Ring{}, err
 	}
-	defer root.Close()
-	r, err := read(root)
+	defer dir.Close()
+	r, err := read(dir)
 	return r, d.wrap(err)
 }
 
@@ -115,8 +153,8 @@ func (d *Dir) Update(ctx context.Context, change func(Ring) (Ring, bool, error))
 
 func (d *Dir) update(ctx context.Context, change func(Ring) (Ring, bool, error)) (Ring, error) {
 	var result Ring
-	err := d.locked(ctx, func(root *os.Root, held func() bool) error {
-		r, err := read(root)
+	err := d.locked(ctx, func(dir *disk.Dir, held func() bool) error {
+		r, err := read(dir)
 		if err != nil {
 			return err
 		}
@@ -132,7 +170,9 @@ func (d *Dir) update(ctx context.Context, change func(Ring) (Ring, bool, error))
 			if !held() {
 				return errLockLost
 			}
-			err = writeTo(root, next, root.Rename)
+			err = write(dir, next)
+		} else {
+			err = dir.Keep() // somebody may have died who was about to
 		}
 		result = next
 		return err
@@ -151,7 +191,7 @@ func (d *Dir) wrap(err error) error {
 }
 
 // open opens the directory itself, so that what was checked is what is used.
-func (d *Dir) open() (*os.Root, error) {
+func (d *Dir) open() (*disk.Dir, error) {
 	named, err := os.Lstat(d.path)
 	if err != nil {
 		return nil, d.wrap(err)
@@ -159,11 +199,11 @@ func (d *Dir) open() (*os.Root, error) {
 	if named.Mode()&fs.ModeSymlink != 0 {
 		return nil, d.wrap(errors.New("a symbolic link: name the directory itself"))
 	}
-	root, err := os.OpenRoot(d.path)
+	dir, err := disk.Open(d.path, d.tap)
 	if err != nil {
 		return nil, d.wrap(err)
 	}
-	info, err := root.Stat(".")
+	info, err := dir.Info()
 	switch {
 	case err != nil:
 	case !os.SameFile(named, info):
@@ -172,10 +212,10 @@ func (d *Dir) open() (*os.Root, error) {
 		err = checkMode(info, 0o700)
 	}
 	if err != nil {
-		root.Close()
+		dir.Close()
 		return nil, d.wrap(err)
 	}
-	return root, nil
+	return dir, nil
 }
 
 // checkMode refuses what anybody but the owner may read or write.
@@ -195,13 +235,8 @@ func checkMode(info fs.FileInfo, want fs.FileMode) error {
 
 // checkEmpty keeps a new ring out of a directory that holds something else, or
 // held a ring whose file was lost.
-func checkEmpty(root *os.Root) error {
-	dir, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
+func checkEmpty(dir *disk.Dir) error {
+	names, err := dir.Names()
 	if err != nil {
 		return err
 	}
@@ -209,7 +244,7 @@ func checkEmpty(root *os.Root) error {
 		switch {
 		case name == lockName:
 			return fmt.Errorf("%w: no %s, but the lock of one: restore it from a copy, or empty the directory for new keys", ErrRing, ringName)
-		case !strings.HasPrefix(name, tempName):
+		case !isUnfinished(name):
 			return fmt.Errorf("%w: no %s, but %q: want an empty directory for a new ring", ErrRing, ringName, name)
 		}
 	}
@@ -217,73 +252,21 @@ func checkEmpty(root *os.Root) error {
 }
 
 // read reads the file if it is a file of ours.
-func read(root *os.Root) (Ring, error) {
-	named, err := root.Lstat(ringName)
+func read(dir *disk.Dir) (Ring, error) {
+	body, err := dir.Read(ringName, maxFile, func(info fs.FileInfo) error { return checkMode(info, 0o600) })
 	if err != nil {
 		return Ring{}, err
-	}
-	if !named.Mode().IsRegular() {
-		return Ring{}, fmt.Errorf("%w: %s is not a regular file", ErrRing, ringName)
-	}
-	f, err := root.Open(ringName)
-	if err != nil {
-		return Ring{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Ring{}, err
-	}
-	if !info.Mode().IsRegular() {
-		return Ring{}, fmt.Errorf("%w: %s is not a regular file", ErrRing, ringName)
-	}
-	if err := checkMode(info, 0o600); err != nil {
-		return Ring{}, err
-	}
-	body, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return Ring{}, err
-	}
-	if len(body) > maxFile {
-		return Ring{}, fmt.Errorf("%w: %s is larger than %d bytes", ErrRing, ringName, maxFile)
 	}
 	return decode(body)
 }
 
-// writeTo writes the ring to a file of its own and has place give it the ring's
-// name, in one step: a link where no ring may be, a new name where one is.
-// Readers find the old ring or the new one, also after a crash.
-func writeTo(root *os.Root, r Ring, place func(from, to string) error) error {
+// write puts a ring in the place of the one that is there.
+func write(dir *disk.Dir, r Ring) error {
 	body, err := r.encode()
 	if err != nil {
 		return err
 	}
-	name := tempName + rand.Text()
-	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = place(name, ringName)
-	}
-	if gone := root.Remove(name); err != nil && !errors.Is(gone, fs.ErrNotExist) {
-		err = errors.Join(err, gone)
-	}
-	if err != nil {
-		return err
-	}
-	return syncDir(root)
+	return dir.Replace(ringName, tempName, body)
 }
 
-func syncDir(root *os.Root) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	dir, err := root.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
-}
+func isUnfinished(name string) bool { return strings.HasPrefix(name, tempName) }

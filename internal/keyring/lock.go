@@ -3,11 +3,9 @@ package keyring
 import (
 	"context"
 	"errors"
-	"os"
-	"strings"
 	"time"
 
-	"github.com/oidcauth/oidcauth/internal/dirlock"
+	"github.com/oidcauth/oidcauth/internal/disk"
 )
 
 const (
@@ -20,38 +18,29 @@ var errLockLost = errors.New("lock file replaced")
 
 // locked calls do while no other process, and nobody else in this one, changes
 // the ring. What held returns becomes false when somebody takes the lock away.
-func (d *Dir) locked(ctx context.Context, do func(root *os.Root, held func() bool) error) error {
+func (d *Dir) locked(ctx context.Context, do func(dir *disk.Dir, held func() bool) error) error {
+	// Beside the lock on the directory itself that on the file, since earlier versions
+	// of this package know that alone.
+	return d.lockedBy(ctx, lockName, do)
+}
+
+// lockedBy is locked with the lock of a name, or without a name that on the directory
+// alone, which not every system has.
+func (d *Dir) lockedBy(ctx context.Context, name string, do func(dir *disk.Dir, held func() bool) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	root, err := d.open()
+	dir, err := d.open()
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer dir.Close()
 	ctx, cancel := context.WithTimeout(ctx, lockLimit)
 	defer cancel()
-	// Beside the lock on the directory itself that on the file, since earlier versions
-	// of this package know that alone.
-	l, err := dirlock.Wait(ctx, root, lockName)
+	l, err := dir.Lock(ctx, name)
 	if err != nil {
 		return d.wrap(err)
 	}
 	defer l.Unlock()
-	sweep(root)
-	return d.wrap(do(root, l.Held))
-}
-
-// sweep removes what a crash left behind. The lock must be held.
-func sweep(root *os.Root) {
-	dir, err := root.Open(".")
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	for _, name := range names {
-		if strings.HasPrefix(name, tempName) {
-			root.Remove(name)
-		}
-	}
+	dir.Sweep(isUnfinished) // what a crash left behind
+	return d.wrap(do(dir, l.Held))
 }

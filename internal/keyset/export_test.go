@@ -1,6 +1,10 @@
 package keyset
 
-import "time"
+import (
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/disk"
+)
 
 // WithRandom returns cfg with its jitter drawn from random.
 func WithRandom(cfg Config, random func() float64) Config {
@@ -27,4 +31,10 @@ func Sleep(s *Set, d time.Duration) {
 	next.wallLimit -= int64(d)
 	s.snap.Store(&next)
 	s.refreshAt = slept(s.refreshAt)
+}
+
+// OnDisk returns cfg with its cache directory behind a tap.
+func OnDisk(cfg Config, tap disk.Tap) Config {
+	cfg.tap = tap
+	return cfg
 }

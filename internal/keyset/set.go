@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/quote"
@@ -105,6 +106,7 @@ type Config struct {
 	// random replaces the source of jitter, a number in [0,1). Nil means the
 	// standard library's generator.
 	random func() float64
+	tap    disk.Tap // of the cache directory; nil but in tests
 }
 
 // Hooks are functions that a [Set] calls, one at a time and in order, outside

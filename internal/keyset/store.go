@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -18,6 +16,7 @@ import (
 	exact "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/oidcauth/oidcauth/internal/dirlock"
+	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
@@ -34,7 +33,8 @@ const (
 // where they came from, nothing that was copied from the issuer's answer.
 type store struct {
 	dir    string
-	path   string
+	name   string   // of the file in it
+	tap    disk.Tap // nil but in tests
 	issuer string
 	source string
 	saved  time.Time // last written or tried; guarded by the set's mu
@@ -60,12 +60,12 @@ type storedKeys struct {
 }
 
 func newStore(cfg Config) *store {
-	st := &store{dir: cfg.CacheDir, issuer: cfg.Issuer, source: "discovery " + cfg.DiscoveryURL}
+	st := &store{dir: cfg.CacheDir, tap: cfg.tap, issuer: cfg.Issuer, source: "discovery " + cfg.DiscoveryURL}
 	if cfg.JWKSURL != "" {
 		st.source = "jwks " + cfg.JWKSURL
 	}
 	sum := sha256.Sum256([]byte(st.issuer + "\n" + st.source))
-	st.path = filepath.Join(st.dir, hex.EncodeToString(sum[:16])+".json")
+	st.name = hex.EncodeToString(sum[:16]) + ".json"
 	return st
 }
 
@@ -92,7 +92,7 @@ func (s *Set) adoptStored() {
 	case errors.Is(err, fs.ErrNotExist):
 		return
 	case err != nil:
-		s.noteStore(fmt.Errorf("key file ignored: %s: %w", s.store.path, err))
+		s.noteStore(fmt.Errorf("key file ignored: %s: %w", filepath.Join(s.store.dir, s.store.name), err))
 	default:
 		confirmed := earlier(file.Confirmed, now)
 		next := &snapshot{
@@ -122,8 +122,17 @@ func (s *Set) loadStored(now time.Time) (storedSet, document, error) {
 
 // load reads the file if it can serve now.
 func (st *store) load(now time.Time) (storedSet, error) {
+	dir, err := st.open()
+	if err != nil {
+		return storedSet{}, err
+	}
+	defer dir.Close()
+	return st.loadFrom(dir, now)
+}
+
+func (st *store) loadFrom(dir *disk.Dir, now time.Time) (storedSet, error) {
 	var file storedSet
-	body, err := st.read()
+	body, err := dir.Read(st.name, maxStored, checkFile)
 	if err != nil {
 		return file, err
 	}
@@ -149,57 +158,45 @@ func (st *store) check(file storedSet, now time.Time) error {
 	return nil
 }
 
-// read returns the file if nobody but its owner can have written it.
-func (st *store) read() ([]byte, error) {
-	if err := checkPath(st.dir, true); err != nil {
-		return nil, err
-	}
-	if err := checkPath(st.path, false); err != nil {
-		return nil, err
-	}
-	f, err := os.Open(st.path)
+// open opens the directory if nobody but its owner can have written to it. It may be
+// reached through a link.
+func (st *store) open() (*disk.Dir, error) {
+	dir, err := disk.Open(st.dir, st.tap)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := dir.Info()
+	if err == nil {
+		err = checkOwner(info, st.dir)
+	}
 	if err != nil {
+		dir.Close()
 		return nil, err
 	}
-	if err := checkInfo(info, false); err != nil {
-		return nil, err
-	}
-	body, err := io.ReadAll(io.LimitReader(f, maxStored+1))
-	if err == nil && len(body) > maxStored {
-		err = fmt.Errorf("larger than %d bytes", maxStored)
-	}
-	return body, err
+	return dir, nil
 }
 
-// checkPath refuses a file that is a link, and what others can write. The
-// directory may be reached through a link.
-func checkPath(path string, dir bool) error {
-	stat := os.Lstat
-	if dir {
-		stat = os.Stat
+// openOrMake is open, except that a directory that is not there is made.
+func (st *store) openOrMake() (*disk.Dir, error) {
+	dir, err := st.open()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return dir, err
 	}
-	info, err := stat(path)
-	if err != nil {
-		return err
+	if err := disk.Make(st.dir, st.tap); err != nil {
+		return nil, err
 	}
-	return checkInfo(info, dir)
+	return st.open()
 }
 
-func checkInfo(info fs.FileInfo, dir bool) error {
+func checkFile(info fs.FileInfo) error { return checkOwner(info, info.Name()) }
+
+// checkOwner refuses what others can write.
+func checkOwner(info fs.FileInfo, name string) error {
 	switch {
-	case dir && !info.IsDir():
-		return errors.New("not a directory")
-	case !dir && !info.Mode().IsRegular():
-		return errors.New("not a regular file")
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s is writable by others: mode %#o", info.Name(), info.Mode().Perm())
+		return fmt.Errorf("%s is writable by others: mode %#o", name, info.Mode().Perm())
 	case !ownedByUs(info):
-		return fmt.Errorf("%s belongs to another user", info.Name())
+		return fmt.Errorf("%s belongs to another user", name)
 	}
 	return nil
 }
@@ -242,13 +239,12 @@ func (st *store) write(snap *snapshot) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(st.dir, 0o700); err != nil {
+	dir, err := st.openOrMake()
+	if err != nil {
 		return err
 	}
-	if err := checkPath(st.dir, true); err != nil {
-		return err
-	}
-	unlock, err := st.lock()
+	defer dir.Close()
+	unlock, err := lock(dir)
 	switch {
 	case errors.Is(err, dirlock.ErrUnsupported):
 		// Then two processes that write at once may write in the wrong order.
@@ -257,22 +253,10 @@ func (st *store) write(snap *snapshot) error {
 	default:
 		defer unlock()
 	}
-	if there, err := st.load(time.Now()); err == nil && there.Confirmed.After(snap.confirmed) {
+	if there, err := st.loadFrom(dir, time.Now()); err == nil && there.Confirmed.After(snap.confirmed) {
 		return nil
 	}
-	f, err := os.CreateTemp(st.dir, filepath.Base(st.path)+storeTemp+"*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(body)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), st.path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	return dir.Replace(st.name, st.name+storeTemp, body)
 }
 
 func (st *store) encode(snap *snapshot) ([]byte, error) {

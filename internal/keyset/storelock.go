@@ -3,15 +3,15 @@ package keyset
 import (
 	"context"
 	"errors"
-	"os"
 	"regexp"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/dirlock"
+	"github.com/oidcauth/oidcauth/internal/disk"
 )
 
 const (
-	storeTemp = ".tmp-" // behind the file's name, and then a number
+	storeTemp = ".tmp-" // behind the file's name, and then something random
 
 	// storeTempAge is how long ago a file was begun that nobody goes on with,
 	// where there is no lock.
@@ -19,72 +19,52 @@ const (
 )
 
 var (
-	ownTemp    = regexp.MustCompile(`^[0-9a-f]{32}\.json\.tmp-[0-9]+$`)
+	ownTemp    = regexp.MustCompile(`^[0-9a-f]{32}\.json\.tmp-[0-9A-Z]+$`)
 	formerTemp = regexp.MustCompile(`^\.tmp-[0-9]+$`) // of versions that took no lock
 )
 
 // lock waits for the lock on the directory.
-func (st *store) lock() (unlock func(), err error) {
-	return st.locked(func(root *os.Root) (*dirlock.Lock, error) {
+func lock(dir *disk.Dir) (unlock func(), err error) {
+	return locked(dir, func() (*dirlock.Lock, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), storeLockTime)
 		defer cancel()
-		return dirlock.Wait(ctx, root, "")
+		return dir.Lock(ctx, "")
 	})
 }
 
 // clean clears the directory, if it is there and nobody writes to it just now.
 func (st *store) clean() {
-	if checkPath(st.dir, true) != nil {
+	dir, err := st.open()
+	if err != nil {
 		return
 	}
-	unlock, err := st.locked(func(root *os.Root) (*dirlock.Lock, error) { return dirlock.Try(root, "") })
-	if err == nil {
+	defer dir.Close()
+	if unlock, err := locked(dir, func() (*dirlock.Lock, error) { return dir.TryLock("") }); err == nil {
 		unlock()
 	}
 }
 
 // locked takes the lock on the directory, and clears away what processes that were
 // killed have left there.
-func (st *store) locked(take func(*os.Root) (*dirlock.Lock, error)) (unlock func(), err error) {
-	root, err := os.OpenRoot(st.dir)
+func locked(dir *disk.Dir, take func() (*dirlock.Lock, error)) (unlock func(), err error) {
+	l, err := take()
+	if err != nil && !errors.Is(err, dirlock.ErrUnsupported) {
+		return nil, err
+	}
+	// Unfinished files may be of any issuer. Who has the lock is the only one to write.
+	alone := err == nil
+	dir.Sweep(func(name string) bool { return ownTemp.MatchString(name) && alone || isAbandoned(dir, name) })
 	if err != nil {
 		return nil, err
 	}
-	l, err := take(root)
-	if err == nil || errors.Is(err, dirlock.ErrUnsupported) {
-		sweep(root, err == nil)
-	}
-	if err != nil {
-		root.Close()
-		return nil, err
-	}
-	return func() {
-		l.Unlock()
-		root.Close()
-	}, nil
-}
-
-// sweep removes unfinished files, of any issuer. Who has the lock is the only one
-// to write.
-func sweep(root *os.Root, locked bool) {
-	dir, err := root.Open(".")
-	if err != nil {
-		return
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	for _, name := range names {
-		if ownTemp.MatchString(name) && locked || isAbandoned(root, name) {
-			root.Remove(name)
-		}
-	}
+	return l.Unlock, nil
 }
 
 // isAbandoned reports whether a file is one of ours that was begun long ago.
-func isAbandoned(root *os.Root, name string) bool {
+func isAbandoned(dir *disk.Dir, name string) bool {
 	if !ownTemp.MatchString(name) && !formerTemp.MatchString(name) {
 		return false
 	}
-	info, err := root.Lstat(name)
+	info, err := dir.Stat(name)
 	return err == nil && info.Mode().IsRegular() && time.Since(info.ModTime()).Abs() >= storeTempAge
 }

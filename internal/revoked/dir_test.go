@@ -3,18 +3,12 @@ package revoked
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"testing"
-)
-
-var (
-	errFault = errors.New("fault")
-	errCrash = errors.New("crash")
 )
 
 func openDir(t *testing.T, path string) *Dir {
@@ -73,77 +67,6 @@ func TestDir(t *testing.T) {
 	if got, want := contents(t, openDir(t, path)), []string{"three", "two"}; !slices.Equal(got, want) {
 		t.Errorf("Load() = %q, want %q", got, want)
 	}
-}
-
-// Whatever goes wrong at whichever call, an entry that was acknowledged is there
-// afterwards and whole, and so is every other.
-func TestDir_Faults(t *testing.T) {
-	t.Parallel()
-	for _, fault := range []error{errFault, errCrash} {
-		for n := range 100 {
-			path := t.TempDir()
-			d := openDir(t, path)
-			calls := 0
-			d.before = func(string) error {
-				if calls++; calls != n+1 {
-					return nil
-				}
-				if fault == errCrash {
-					panic(errCrash)
-				}
-				return errFault
-			}
-			acknowledged := make(map[string]bool)
-			possible := map[string]bool{"a": true, "b": true, "c": true}
-			finished := untilCrash(func() {
-				for content := range possible {
-					if _, err := d.Put([]byte(content)); err == nil {
-						acknowledged[content] = true
-					}
-				}
-				for content := range maps.Clone(acknowledged) {
-					delete(acknowledged, content)
-					d.Remove(nameOf([]byte(content)))
-					break
-				}
-			})
-			// A crash releases the lock, and nothing else.
-			d.lock.Unlock()
-			again := openDir(t, path)
-			got := contents(t, again)
-			for content := range acknowledged {
-				if !slices.Contains(got, content) {
-					t.Errorf("%v at call %d: %q is lost, got %q", fault, n, content, got)
-				}
-			}
-			for _, content := range got {
-				if !possible[content] {
-					t.Errorf("%v at call %d: got %q", fault, n, content)
-				}
-			}
-			left, err := filepath.Glob(filepath.Join(path, tempPrefix+"*"))
-			if err != nil || len(left) != 0 {
-				t.Errorf("%v at call %d: left behind: %q, %v", fault, n, left, err)
-			}
-			if finished && calls <= n {
-				if n < 10 {
-					t.Fatalf("%d calls, want 10 or more", calls)
-				}
-				break
-			}
-		}
-	}
-}
-
-// untilCrash reports whether do ran to its end.
-func untilCrash(do func()) (finished bool) {
-	defer func() {
-		if r := recover(); r != nil && r != errCrash {
-			panic(r)
-		}
-	}()
-	do()
-	return true
 }
 
 func TestDir_Damaged(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -31,6 +32,7 @@ type FollowerConfig struct {
 	// Dir keeps the revocations that wait to be shared. Empty means that they wait
 	// in memory only.
 	Dir string
+	tap disk.Tap // nil but in tests
 
 	// Complete fills in what a revocation of the log leaves open: its end, and the
 	// canonical name of the issuer.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/memorylog"
 )
 
@@ -84,13 +85,18 @@ func (b *lab) wants(t *testing.T, token Token, want error) {
 // follow has the list follow a log, until the test closes it.
 func (b *lab) follow(t *testing.T, log Log, dir string) *Follower {
 	t.Helper()
-	f, err := b.Follow(FollowerConfig{Log: log, Dir: dir, Complete: func(r *Revocation) {
-		if r.Until.IsZero() {
-			r.Until = b.now().Add(24 * time.Hour)
-		}
-	}})
+	f, err := b.tryFollow(log, dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return f
+}
+
+// tryFollow is follow with a directory that may fail.
+func (b *lab) tryFollow(log Log, dir string, tap disk.Tap) (*Follower, error) {
+	return b.Follow(FollowerConfig{Log: log, Dir: dir, tap: tap, Complete: func(r *Revocation) {
+		if r.Until.IsZero() {
+			r.Until = b.now().Add(24 * time.Hour)
+		}
+	}})
 }

@@ -11,6 +11,7 @@ type waitingEntry struct {
 	Revocation
 	keeping keeping
 	file    string // in the directory; empty in memory only
+	unsure  string // a file that could not be written for sure, and may be there; guarded by filing
 }
 
 // A queue holds the revocations that wait.

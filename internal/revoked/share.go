@@ -1,6 +1,7 @@
 package revoked
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -91,6 +92,7 @@ func (f *Follower) write(w *waitingEntry) error {
 	}
 	name, err := f.dir.Put(content)
 	if err != nil {
+		w.unsure = name
 		return err
 	}
 	f.unshared.written(w, name)
@@ -102,10 +104,11 @@ func (f *Follower) write(w *waitingEntry) error {
 // caller holds filing.
 func (f *Follower) removeAll(ctx context.Context, all []*waitingEntry) {
 	for _, w := range all {
-		if !f.unshared.remove(w) || w.file == "" {
+		file := cmp.Or(w.file, w.unsure)
+		if !f.unshared.remove(w) || file == "" {
 			continue
 		}
-		if err := f.dir.Remove(w.file); err != nil {
+		if err := f.dir.Remove(file); err != nil {
 			f.logger.LogAttrs(ctx, slog.LevelWarn, "a revocation that waits no longer is not removed", slog.String("error", err.Error()))
 		}
 	}
@@ -234,7 +237,7 @@ func revocations(n int) string {
 // openUnshared takes the directory and makes what waits in it hold here, before
 // the first token is judged.
 func (f *Follower) openUnshared(path string) error {
-	dir, err := Open(path)
+	dir, err := open(path, f.cfg.tap)
 	if err != nil {
 		return err
 	}

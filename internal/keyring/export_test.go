@@ -1,0 +1,4 @@
+package keyring
+
+// OpenOrCreateOn is [OpenOrCreate] through a tap.
+var OpenOrCreateOn = openOrCreate

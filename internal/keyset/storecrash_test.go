@@ -1,0 +1,136 @@
+package keyset_test
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/disk"
+	"github.com/oidcauth/oidcauth/internal/disktest"
+	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// A cellar is a cache directory on a disk that fails.
+type cellar struct {
+	t      *testing.T
+	disk   *disktest.Disk
+	issuer *issuer
+	j      *journal
+	wants  []string // one of these keys, alone, is in the file; "" for no file
+	cuts   int
+}
+
+func (c *cellar) start() *keyset.Set {
+	c.t.Helper()
+	c.j = &journal{}
+	cfg := keyset.OnDisk(c.issuer.config(c.t), c.disk.Tap)
+	cfg.CacheDir, cfg.KeepWarm, cfg.Hooks = c.disk.Path, true, c.j.hooks()
+	return start(c.t, cfg)
+}
+
+// cut looks what a process that starts after a power cut would find.
+func (c *cellar) cut() {
+	for _, cut := range c.disk.Cuts() {
+		if c.t.Failed() {
+			return
+		}
+		if c.cuts++; cut == nil {
+			continue // a directory that was made a moment ago, and is only a cache
+		}
+		path := c.disk.Path + "-cut"
+		if err := cut.Make(path); err != nil {
+			c.t.Fatal(err)
+		}
+		again := disktest.New(path)
+		cfg := keyset.OnDisk(c.issuer.config(c.t), again.Tap)
+		cfg.CacheDir = path
+		s, err := keyset.New(cfg)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		var ids []string
+		for _, k := range s.Report().Keys {
+			ids = append(ids, k.ID)
+		}
+		if found := strings.Join(ids, " "); !slices.Contains(c.wants, found) {
+			c.t.Errorf("%s: after a power cut: the keys %q, want one of %q: %v", c.disk.Failed(), found, c.wants, cut)
+		}
+		s.Close()
+		if left := disktest.Left(path); len(left) > 1 || len(left) == 1 && !strings.HasSuffix(left[0], ".json") {
+			c.t.Errorf("%s: left behind after a start: %q", c.disk.Failed(), left)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+}
+
+// published has the issuer publish one key, and expects that it serves whatever the disk
+// does, and that a failure is told once.
+func (c *cellar) published(s *keyset.Set, n int, id string) {
+	c.t.Helper()
+	c.issuer.publish(key(id, n))
+	c.wants = append(c.wants, id)
+	if keys, err := s.Keys(c.t.Context(), jws.Named(id)); err != nil || len(keys) != 1 {
+		c.t.Errorf("%s: Keys(%s) = %v, %v, want it", c.disk.Failed(), id, ids(keys), err)
+	}
+	synctest.Wait()
+	told := map[string]int{}
+	for _, err := range c.j.stores {
+		what, _, _ := strings.Cut(err.Error(), ": ") // "key file ignored", "key file not written"
+		if told[what]++; told[what] > 1 || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(what, "key file") {
+			c.t.Errorf("%s: StoreFailed was told %q, want each once, in one line", c.disk.Failed(), c.j.stores)
+		}
+	}
+	if c.disk.Failed() == "" {
+		c.wants = []string{id}
+	}
+	c.cut()
+}
+
+// Whatever call fails, and at whichever the power does: keys serve, a file is whole or
+// is not there, keys that left the set do not come back once that was written, a failure
+// is told once, and nothing is left behind.
+func TestStore_Faults(t *testing.T) {
+	t.Parallel()
+	cuts := 0
+	disktest.Everywhere(t, func(t *testing.T, d *disktest.Disk, all bool) {
+		synctest.Test(t, func(t *testing.T) {
+			c := &cellar{t: t, disk: d, issuer: newIssuer(key("a", 0)), wants: []string{""}}
+			if all {
+				d.Before = func(*disk.Call) { c.cut() }
+			}
+			s := c.start()
+			c.published(s, 0, "a")
+			time.Sleep(time.Minute)
+			c.published(s, 1, "b")
+			if d.Killed() {
+				s.Close()
+				d.Heal()
+				s = c.start()
+				mustKeys(t, s, "b")
+			}
+			d.Heal()
+			time.Sleep(2 * time.Hour) // and refreshes
+			synctest.Wait()
+			c.wants = []string{"b"}
+			c.cut()
+			s.Close()
+			if left := disktest.Left(d.Path); len(left) != 1 {
+				t.Errorf("%s: left in the end: %q", d.Failed(), left)
+			}
+			c.issuer.set(func(i *issuer) { i.broken = true })
+			s = c.start()
+			if keys, err := s.Keys(t.Context(), jws.Named("b")); err != nil || len(keys) != 1 {
+				t.Errorf("%s: Keys(b) after a restart in an outage = %v, %v", d.Failed(), ids(keys), err)
+			}
+			s.Close()
+			cuts += c.cuts
+		})
+	})
+	t.Logf("%d power cuts", cuts)
+}

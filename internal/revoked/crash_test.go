@@ -1,0 +1,240 @@
+package revoked
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/disk"
+	"github.com/oidcauth/oidcauth/internal/disktest"
+	"github.com/oidcauth/oidcauth/internal/memorylog"
+)
+
+// A waitingRoom is a follower on a disk that fails, whose log takes nothing at first,
+// and what was promised.
+type waitingRoom struct {
+	t    *testing.T
+	disk *disktest.Disk
+	log  *memoryLog
+	lab  *lab
+	f    *Follower
+	kept []Revocation // of which Share said that they survive
+	cuts int
+	at   string
+}
+
+func (w *waitingRoom) open() {
+	w.t.Helper()
+	w.at = "open"
+	w.lab = newLab(false)
+	f, err := w.lab.tryFollow(w.log, w.disk.Path, w.disk.Tap)
+	if err != nil {
+		w.checkError(err)
+		w.disk.Heal()
+		f, err = w.lab.tryFollow(w.log, w.disk.Path, w.disk.Tap)
+	}
+	if err != nil {
+		w.t.Fatalf("%s: once more: error = %v", w.disk.Failed(), err)
+	}
+	w.f = f
+	w.checkHolds()
+}
+
+// checkError expects an error that says where and what.
+func (w *waitingRoom) checkError(err error) {
+	w.t.Helper()
+	if text := err.Error(); !strings.Contains(text, w.disk.Path) || strings.Contains(text, "\n") {
+		w.t.Errorf("%s (%s): error = %q, want one line that names the directory", w.at, w.disk.Failed(), text)
+	}
+}
+
+func (w *waitingRoom) close() {
+	w.f.Close()
+	w.lab.Close()
+}
+
+// share revokes a subject, and once more if that could not be written.
+func (w *waitingRoom) share(subject string, until time.Time) {
+	w.t.Helper()
+	w.at = "share " + subject
+	r := Revocation{Subject: subject, Until: until.Truncate(time.Second)}
+	w.lab.Add(r)
+	durable, err := w.f.Share(w.t.Context(), r)
+	switch {
+	case w.disk.Killed():
+		w.close()
+		w.disk.Heal()
+		w.open()
+		w.lab.Add(r)
+		durable, err = w.f.Share(w.t.Context(), r)
+	case errors.Is(err, ErrNotWritten):
+		w.checkError(err)
+		w.disk.Heal()
+		durable, err = w.f.Share(w.t.Context(), r)
+	}
+	if !durable || err != nil && !errors.Is(err, ErrWaits) {
+		w.t.Errorf("%s (%s): Share() = %t, %v, want that it survives", w.at, w.disk.Failed(), durable, err)
+	}
+	w.kept = append(w.kept, r)
+	w.cut()
+}
+
+// cut looks what a power cut at this moment would leave.
+func (w *waitingRoom) cut() {
+	for _, cut := range w.disk.Cuts() {
+		if w.t.Failed() {
+			return
+		}
+		w.cuts++
+		path := w.disk.Path + "-cut"
+		if err := cut.Make(path); err != nil {
+			w.t.Fatal(err)
+		}
+		w.checkDir(path)
+		if left := disktest.Left(path, lockName); strings.Contains(strings.Join(left, " "), tempPrefix) {
+			w.t.Errorf("%s (%s): left behind: %q", w.at, w.disk.Failed(), left)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// checkDir expects that a directory has all that was promised and that the log does not
+// have, and nothing that is no revocation.
+func (w *waitingRoom) checkDir(path string) {
+	w.t.Helper()
+	d, err := open(path, disktest.New(path).Tap)
+	if err != nil {
+		w.t.Errorf("%s (%s): Open() error = %v", w.at, w.disk.Failed(), err)
+		return
+	}
+	defer d.Close()
+	entries, err := d.Load(maxUnsharedFiles)
+	if err != nil {
+		w.t.Errorf("%s (%s): Load() error = %v", w.at, w.disk.Failed(), err)
+	}
+	there := w.log.Entries()
+	for name, content := range entries {
+		r, err := decodeWaiting(content)
+		if err != nil {
+			w.t.Errorf("%s (%s): %s: %v", w.at, w.disk.Failed(), name, err)
+		}
+		there = append(there, r)
+	}
+	for _, kept := range w.kept {
+		if !covered(kept, there) {
+			w.t.Errorf("%s (%s): %v is lost", w.at, w.disk.Failed(), kept)
+		}
+	}
+}
+
+func covered(r Revocation, by []Revocation) bool {
+	for i := range by {
+		if by[i].pattern() == r.pattern() && by[i].covers(&r) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkHolds expects that what was promised, and the log does not have, holds at once.
+func (w *waitingRoom) checkHolds() {
+	w.t.Helper()
+	for _, r := range w.kept {
+		if covered(r, w.log.Entries()) {
+			continue
+		}
+		if err := w.lab.check(Token{Subject: r.Subject}); err == nil {
+			w.t.Errorf("%s (%s): %s is not revoked after a restart", w.at, w.disk.Failed(), r.Subject)
+		}
+	}
+}
+
+// Whatever call fails, and at whichever the power does: no revocation that Share said
+// would survive is lost, none is read by half, the next try succeeds without anybody's
+// help, and in the end nothing is left behind.
+func TestFollower_Faults(t *testing.T) {
+	t.Parallel()
+	cuts := 0
+	disktest.Everywhere(t, func(t *testing.T, d *disktest.Disk, all bool) {
+		synctest.Test(t, func(t *testing.T) {
+			w := &waitingRoom{t: t, disk: d, log: memorylog.New[Revocation]()}
+			if all {
+				d.Before = func(*disk.Call) { w.cut() }
+			}
+			w.log.RefuseAll()
+			w.open()
+			w.share("alice", in(time.Hour))
+			w.share("bob", in(time.Hour))
+			w.share("alice", in(2*time.Hour)) // which stands for the first
+			w.close()
+			w.open()
+			w.share("bob", in(time.Hour))
+			w.share("carol", in(time.Hour))
+			w.at = "share late"
+			w.log.Refuse(func(r Revocation) bool { return r.Subject == "bob" })
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			w.cut()
+			d.Heal()
+			w.log.RefuseNone()
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			w.cut()
+			w.close()
+			w.open() // reads once more what could not be removed
+			time.Sleep(5 * time.Minute)
+			synctest.Wait()
+			w.close()
+			if left := disktest.Left(d.Path, lockName); len(left) != 0 {
+				t.Errorf("%s: left in the end: %q", d.Failed(), left)
+			}
+			cuts += w.cuts
+		})
+	})
+	t.Logf("%d power cuts", cuts)
+}
+
+// A revocation that could not be written for sure is written by the next try, and its
+// file goes when it is shared.
+func TestFollower_WrittenUnsure(t *testing.T) {
+	t.Parallel()
+	for _, retried := range []bool{false, true} {
+		t.Run(fmt.Sprintf("retried %t", retried), func(t *testing.T) {
+			path := t.TempDir()
+			if err := os.Chmod(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				d, log, b := disktest.New(path), memorylog.New[Revocation](), newLab(false)
+				log.RefuseAll()
+				f, err := b.tryFollow(log, path, d.Tap)
+				if err != nil {
+					t.Fatal(err)
+				}
+				d.FailAt(1, disktest.Fault{Name: "not synced", Err: errUnsynced, Lasting: true, Ops: []disk.Op{disk.SyncDir}})
+				r := Revocation{Subject: "alice", Until: in(time.Hour)}
+				wantShared(t, f, r, false, ErrNotWritten)
+				d.Heal()
+				if retried {
+					wantShared(t, f, r, true, ErrWaits)
+				}
+				log.RefuseNone()
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				if left := disktest.Left(path, lockName); len(left) != 0 {
+					t.Errorf("left behind: %q", left)
+				}
+				f.Close()
+				b.Close()
+			})
+		})
+	}
+}
+
+var errUnsynced = errors.New("not synced")
