@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +80,20 @@ func (p *provider) latest() publication {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.published[len(p.published)-1]
+}
+
+// trustedBy returns the newest key by which all of these servers have accepted a token.
+func (p *provider) trustedBy(j *judge, servers ...int) *oidctest.Key {
+	p.mu.Lock()
+	published := p.published
+	p.mu.Unlock()
+	for _, one := range slices.Backward(published) {
+		unseen := func(server int) bool { return !j.trusts(server, one.key.ID()) }
+		if !slices.ContainsFunc(servers, unseen) {
+			return one.key
+		}
+	}
+	return published[len(published)-1].key
 }
 
 func (p *provider) serve(listener net.Listener) {

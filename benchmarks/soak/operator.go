@@ -18,17 +18,7 @@ const (
 
 // trustedKey returns the newest key of the issuer that the chat has seen, so that an
 // operator can do something while the issuer is away.
-func (v *visitors) trustedKey() *oidctest.Key {
-	v.issuer.mu.Lock()
-	published := v.issuer.published
-	v.issuer.mu.Unlock()
-	for n := len(published) - 1; n >= 0; n-- {
-		if v.judge.trusts(chatServer, published[n].key.ID()) {
-			return published[n].key
-		}
-	}
-	return published[len(published)-1].key
-}
+func (v *visitors) trustedKey() *oidctest.Key { return v.issuer.trustedBy(v.judge, chatServer) }
 
 func (v *visitors) operator() string {
 	return v.issuer.mintBy(v.trustedKey(), map[string]any{"sub": operatorRole, "roles": []string{operatorRole}}, time.Minute).text

@@ -31,7 +31,7 @@ const kindRevocation = "revocation"
 // revokeOne withdraws a token at one server that both have seen, and watches that it is
 // refused: there from the answer on, at the other soon.
 func (l *load) revokeOne(at int) {
-	t := l.issuer.mint(nil, tokenLife)
+	t := l.issuer.mintBy(l.issuer.trustedBy(l.judge, 0, 1), nil, tokenLife)
 	for server := range 2 {
 		l.show(&presented{kind: kindFirst, server: server, keyID: t.keyID, good: true}, t.text)
 	}
@@ -82,7 +82,7 @@ const waits outcome = "202, shared later"
 // await brings a revoked token to the other server until that refuses it.
 func (l *load) await(at int, t token, acknowledged time.Time, status int) {
 	var last time.Duration // when it was last accepted
-	for {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		asked := time.Since(acknowledged)
 		a := l.ask(l.servers[at].url+"/v1/whoami", t.text)
 		switch {
@@ -92,6 +92,6 @@ func (l *load) await(at int, t token, acknowledged time.Time, status int) {
 		case a.outcome() == accepted:
 			last = asked
 		}
-		time.Sleep(20 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
