@@ -1,22 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
 
+	"github.com/oidcauth/oidcauth/benchmarks/internal/figure"
 	"github.com/oidcauth/oidcauth/benchmarks/internal/harness"
 	"github.com/oidcauth/oidcauth/benchmarks/internal/idp"
 )
@@ -26,15 +21,6 @@ const (
 	plotHeight = 12 * vg.Centimeter
 	barHeight  = 0.38 * vg.Centimeter
 )
-
-// palette has a colour for each of the usual algorithms; they differ in lightness too.
-func palette() []color.Color {
-	return []color.Color{
-		color.RGBA{R: 0x1b, G: 0x4f, B: 0x8f, A: 0xff},
-		color.RGBA{R: 0x4d, G: 0x9d, B: 0xd6, A: 0xff},
-		color.RGBA{R: 0xb5, G: 0xd4, B: 0xea, A: 0xff},
-	}
-}
 
 // draw writes the plot: on the left the price of a token that has not been
 // seen, on the right the time of one that has.
@@ -47,27 +33,7 @@ func (r *results) draw(path string) error {
 	if err != nil {
 		return err
 	}
-	canvas := vgsvg.New(plotWidth, plotHeight)
-	page := draw.New(canvas)
-	page.FillPolygon(color.White, []vg.Point{
-		page.Min, {X: page.Min.X, Y: page.Max.Y}, page.Max, {X: page.Max.X, Y: page.Min.Y}})
-	tiles := draw.Tiles{Rows: 1, Cols: 2, PadX: vg.Centimeter, PadTop: 0.4 * vg.Centimeter,
-		PadBottom: 0.4 * vg.Centimeter, PadLeft: 0.3 * vg.Centimeter, PadRight: 0.8 * vg.Centimeter}
-	plots := [][]*plot.Plot{{cold, hot}}
-	for n, c := range plot.Align(plots, tiles, page)[0] {
-		plots[0][n].Draw(c)
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	var image bytes.Buffer
-	if _, err := canvas.WriteTo(&image); err != nil {
-		return err
-	}
-	// A browser without these fonts is told what else to take.
-	svg := bytes.ReplaceAll(image.Bytes(), []byte("font-family:Liberation Sans"),
-		[]byte("font-family:Liberation Sans,Helvetica,Arial,sans-serif"))
-	return os.WriteFile(path, svg, 0o644)
+	return figure.Write(path, plotWidth, plotHeight, [][]*plot.Plot{{cold, hot}})
 }
 
 // names returns the peers from the bottom of a plot to its top.
@@ -81,7 +47,7 @@ func (r *results) names() []string {
 }
 
 func (r *results) coldPlot() (*plot.Plot, error) {
-	p := newPlot("A token not seen before", "multiple of the bare signature check")
+	p := figure.New("A token not seen before", "multiple of the bare signature check")
 	names, algorithms := r.names(), idp.Usual()
 	for n, algorithm := range algorithms {
 		values := make(plotter.Values, len(names))
@@ -89,7 +55,7 @@ func (r *results) coldPlot() (*plot.Plot, error) {
 			values[i] = r.coldRatio(key{harness.Authenticate, algorithm, harness.Cold, name}).Median
 		}
 		offset := barHeight * vg.Length(1-n)
-		bars, err := addBars(p, values, offset, palette()[n], "%.2f")
+		bars, err := addBars(p, values, offset, figure.Palette()[n], "%.2f")
 		if err != nil {
 			return nil, err
 		}
@@ -102,13 +68,13 @@ func (r *results) coldPlot() (*plot.Plot, error) {
 }
 
 func (r *results) hotPlot() (*plot.Plot, error) {
-	p := newPlot("The same token again, RS256", "microseconds")
+	p := figure.New("The same token again, RS256", "microseconds")
 	names := r.names()
 	values := make(plotter.Values, len(names))
 	for i, name := range names {
 		values[i] = r.samples.time(key{harness.Authenticate, idp.RS256, harness.Hot, name}).Median / 1000
 	}
-	if _, err := addBars(p, values, 0, palette()[0], "%.1f"); err != nil {
+	if _, err := addBars(p, values, 0, figure.Palette()[0], "%.1f"); err != nil {
 		return nil, err
 	}
 	p.X.Tick.Marker = everyNth(20)
@@ -135,21 +101,6 @@ func everyNth(step float64) plot.TickerFunc {
 		}
 		return ticks
 	}
-}
-
-func newPlot(title, axis string) *plot.Plot {
-	p := plot.New()
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans"}
-	for _, style := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.X.Tick.Label,
-		&p.Y.Tick.Label, &p.Legend.TextStyle} {
-		style.Font = font.From(sans, style.Font.Size)
-	}
-	p.Title.Text = title
-	p.Title.Padding = 0.3 * vg.Centimeter
-	p.X.Label.Text = axis
-	p.X.Min = 0
-	p.BackgroundColor = color.White
-	return p
 }
 
 // addBars adds horizontal bars with their values written behind them.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -52,6 +53,11 @@ func TestDocuments_Metrics(t *testing.T) {
 		t.Fatalf("status %d", got.status)
 	}
 	metrics := s.get(t, "/metrics", "").body
+	for _, name := range regexp.MustCompile("`((go|process)_[a-z_]+)`").FindAllStringSubmatch(string(text), -1) {
+		if !strings.Contains(metrics, "\n"+name[1]+" ") && (name[2] == "go" || runtime.GOOS == "linux") {
+			t.Errorf("%s is no metric", name[1])
+		}
+	}
 	rows := regexp.MustCompile("(?m)^\\| `(oidcauth_[a-z_]+)` \\| (.*)$").FindAllStringSubmatch(string(text), -1)
 	if len(rows) < 7 {
 		t.Errorf("%d metrics, want 7 at least", len(rows))

@@ -76,6 +76,7 @@ func (o *observed) keysState(s authtrace.KeyState) {
 // write writes all of it in the Prometheus text format.
 func (o *observed) write(out *strings.Builder) {
 	writeBuild(out)
+	writeProcess(out)
 	help(out, "oidcauth_authentication_duration_seconds", "histogram", "How long it took to accept or refuse a token, waiting for keys included; remembered ones were verified before.")
 	o.verified.write(out, "oidcauth_authentication_duration_seconds", `remembered="false"`)
 	o.remembered.write(out, "oidcauth_authentication_duration_seconds", `remembered="true"`)

@@ -448,6 +448,9 @@ func TestOperator(t *testing.T) {
 			if len(state.Sessions) != 1 || state.Sessions[0].Subject != "bob" || len(state.Issuers) != 2 || len(state.Issuers[0].Keys) != 1 || len(state.Issuers[1].Keys) == 0 {
 				t.Errorf("state: got %+v, want bob's session, the issuer's key and those of tickets", state)
 			}
+			if state.Process.Goroutines == 0 {
+				t.Error("state: got no goroutine")
+			}
 		})
 	}
 	if code, _ := bob.ends(); code != 3000 {

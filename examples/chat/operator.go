@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
+	"runtime/metrics"
 	"slices"
 	"time"
 
@@ -17,6 +18,19 @@ type operatorState struct {
 	Sessions []sessionState `json:"sessions"`
 	Issuers  []issuerState  `json:"issuers"`
 	Refusals []bucket       `json:"refusals"`
+	Process  processState   `json:"process"`
+}
+
+// processState is what the process holds. What grows without end is a fault.
+type processState struct {
+	Goroutines uint64 `json:"goroutines"`
+	HeapBytes  uint64 `json:"heap_bytes"` // of objects in use at the last garbage collection
+}
+
+func holds() processState {
+	samples := []metrics.Sample{{Name: "/sched/goroutines:goroutines"}, {Name: "/gc/heap/live:bytes"}}
+	metrics.Read(samples)
+	return processState{samples[0].Value.Uint64(), samples[1].Value.Uint64()}
 }
 
 type sessionState struct {
@@ -48,7 +62,7 @@ func (s *server) operate(next http.HandlerFunc) http.HandlerFunc {
 }
 
 func (s *server) operatorState(w http.ResponseWriter, r *http.Request) {
-	state := operatorState{Now: time.Now(), Sessions: []sessionState{}, Refusals: s.refusals.since(time.Now())}
+	state := operatorState{Now: time.Now(), Sessions: []sessionState{}, Refusals: s.refusals.since(time.Now()), Process: holds()}
 	add := func(id string, since time.Time, session *oidcauth.Session) {
 		claims := session.Claims()
 		state.Sessions = append(state.Sessions, sessionState{

@@ -87,6 +87,9 @@ func StartAt(ctx context.Context, cmd *exec.Cmd, address string) (*Process, erro
 	}
 }
 
+// Run runs a command, and waits for nothing.
+func Run(cmd *exec.Cmd) (*Process, error) { return begin(cmd) }
+
 func begin(cmd *exec.Cmd) (*Process, error) {
 	if cmd.Stderr == nil {
 		cmd.Stderr = os.Stderr
@@ -100,6 +103,16 @@ func begin(cmd *exec.Cmd) (*Process, error) {
 // Stop asks the process to end and waits until it has.
 func (p *Process) Stop() {
 	p.cmd.Process.Signal(os.Interrupt)
+	if p.rest != nil {
+		<-p.rest
+	}
+	p.cmd.Wait()
+}
+
+// Kill ends the process without giving it time to do anything, and waits until it has
+// ended.
+func (p *Process) Kill() {
+	p.cmd.Process.Kill()
 	if p.rest != nil {
 		<-p.rest
 	}

@@ -43,6 +43,16 @@ func (p *Process) Resident() int64 { return p.status("VmRSS:") }
 // Peak returns the most that Resident has been.
 func (p *Process) Peak() int64 { return p.status("VmHWM:") }
 
+// Descriptors returns how many files and connections the process has open, and zero
+// where there is no /proc to tell.
+func (p *Process) Descriptors() int {
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.ID))
+	if err != nil {
+		return 0
+	}
+	return len(open)
+}
+
 func (p *Process) status(name string) int64 {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.ID))
 	if err != nil {
