@@ -45,6 +45,9 @@ var reservedClaims = [...]string{
 
 // Issue returns a token and the identity of its bearer.
 func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identity.Identity, err error) {
+	if err := l.misused(ctx); err != nil {
+		return "", identity.Identity{}, err
+	}
 	if err := ctx.Err(); err != nil {
 		return "", identity.Identity{}, fmt.Errorf("localissuer: %w", err)
 	}

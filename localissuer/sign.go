@@ -1,6 +1,7 @@
 package localissuer
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"fmt"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 
 	"github.com/oidcauth/oidcauth/internal/keyring"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/policy"
 )
 
@@ -20,7 +22,7 @@ type signing struct {
 }
 
 func (l *Issuer) sign(s jose.Signer, payload []byte) (string, error) {
-	object, err := s.Sign(payload)
+	object, err := signWith(s, payload)
 	if err != nil {
 		return "", fmt.Errorf("localissuer: signing: %w", err)
 	}
@@ -29,6 +31,12 @@ func (l *Issuer) sign(s jose.Signer, payload []byte) (string, error) {
 		return "", fmt.Errorf("localissuer: signing: %w", err)
 	}
 	return token, nil
+}
+
+// signWith signs. The signer may be the program's own, of which a panic is an error.
+func signWith(s jose.Signer, payload []byte) (_ *jose.JSONWebSignature, err error) {
+	defer panics.Catch(&err)
+	return s.Sign(payload)
 }
 
 // newSigning prepares the key that signs.
@@ -56,11 +64,21 @@ func (l *Issuer) newSigning(k keyring.Key) (*signing, error) {
 	return &signing{token: token, ticket: ticket, secret: secret}, err
 }
 
+// publicHalf asks a signer for its public key. A nil pointer in it panics.
+func publicHalf(s crypto.Signer) (public crypto.PublicKey, err error) {
+	defer panics.Catch(&err)
+	return s.Public(), nil
+}
+
 // externalRing describes the signer and the retired keys as a ring.
 func externalRing(cfg Config, now time.Time) (keyring.Ring, error) {
-	public, ok := cfg.Signer.Public().(*ecdsa.PublicKey)
+	half, err := publicHalf(cfg.Signer)
+	if err != nil {
+		return keyring.Ring{}, fmt.Errorf("Config.Signer: %w", err)
+	}
+	public, ok := half.(*ecdsa.PublicKey)
 	if !ok {
-		return keyring.Ring{}, fmt.Errorf("Config.Signer: got a key of type %T, want *ecdsa.PublicKey", cfg.Signer.Public())
+		return keyring.Ring{}, fmt.Errorf("Config.Signer: got a key of type %T, want *ecdsa.PublicKey", half)
 	}
 	if err := keyring.CheckPublic(public); err != nil {
 		return keyring.Ring{}, err
