@@ -76,6 +76,8 @@ import (
 
 // An Authenticator decides whether a token is accepted and what it says. It is
 // safe for concurrent use. Call [Authenticator.Close] when it is no longer needed.
+// One that [New] did not make, the zero value or nil, accepts nothing and is like one
+// that was closed: see [ErrClosed].
 type Authenticator struct {
 	*trusted
 	watch         *watch.Watch  // nil where nobody observes
@@ -185,11 +187,28 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 // the token is bound to was proved ([ErrProof]), by what possession.NewContext has put
 // into ctx. A proof by a key is good once.
 func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims, error) {
+	if !a.isMade() || ctx == nil {
+		return nil, a.misused(ctx)
+	}
 	if a.watch.Decides() {
 		return a.decideWatched(ctx, func() (*Claims, bool, error) { return a.authenticate(ctx, token) })
 	}
 	c, _, err := a.authenticate(ctx, token)
 	return c, err
+}
+
+// isMade reports whether New made the Authenticator.
+func (a *Authenticator) isMade() bool { return a != nil && a.trusted != nil }
+
+// misused returns what is wrong with a call that can never be right, or nil.
+func (a *Authenticator) misused(ctx context.Context) error {
+	switch {
+	case !a.isMade():
+		return refusal.New(refusal.Request, ErrClosed, "an Authenticator that was not made by New", "one of New")
+	case ctx == nil:
+		return refusal.New(refusal.Request, ErrMalformedRequest, "a nil context", "one that ends, or context.Background()")
+	}
+	return nil
 }
 
 // authenticate also tells whether the token was verified before.
@@ -455,6 +474,9 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 // meanwhile, it is about the issuers since then. A server need not wait for it: it
 // accepts the tokens of each issuer as soon as that issuer's keys are there.
 func (a *Authenticator) Ready(ctx context.Context) error {
+	if err := a.misused(ctx); err != nil {
+		return err
+	}
 	var missing []error
 	for table := (*issuerTable)(nil); table != a.issuers.Load(); {
 		table = a.issuers.Load()
@@ -491,6 +513,9 @@ func (t *issuerTable) fetchKeys(ctx context.Context) []error {
 // hand at present. It neither waits nor fetches: [Authenticator.Ready] does.
 func (a *Authenticator) Unready() []string {
 	unready := []string{}
+	if !a.isMade() {
+		return unready
+	}
 	for _, p := range a.issuers.Load().needed() {
 		if state := p.set.Report().State; state != keyset.Fresh && state != keyset.Stale && !slices.Contains(unready, p.at.URL) {
 			unready = append(unready, p.at.URL)
@@ -505,6 +530,9 @@ func (a *Authenticator) Unready() []string {
 // wait in [Config.RevocationDir] for the next start, [ErrRevocationNotShared] if
 // any of them is lost.
 func (a *Authenticator) Close() error {
+	if !a.isMade() {
+		return nil
+	}
 	a.closed.Store(true)
 	// No revocation arrives any more, so that no token may pass: neither while
 	// the log takes its time to stop.
@@ -548,6 +576,9 @@ func (a *Authenticator) letGo() []*trust {
 // shows everything there is to mend; the first failure is the one that counts.
 // Like Authenticate it may fetch the issuer's keys.
 func (a *Authenticator) Explain(ctx context.Context, token string) explain.Report {
+	if err := a.misused(ctx); err != nil {
+		return verify.ReportMisuse(err)
+	}
 	var e verify.Evaluation
 	e.Begin(a.env, token, a.now())
 	return e.Explain(ctx)

@@ -27,7 +27,10 @@ import (
 // between goroutines and kept for as long as needed.
 //
 // A value comes from [Authenticator.Authenticate], or in replays and tests from
-// [Authenticator.UnverifiedClaims] and [UnverifiedClaims].
+// [Authenticator.UnverifiedClaims] and [UnverifiedClaims]. Nil claims, those that
+// [FromContext] gives where nobody is known, have no role, no scope and no audience,
+// and hold nothing. Who nobody is cannot be asked: Identity, Issuer and Subject of nil
+// claims panic, lest nobody be taken for somebody whose name is empty.
 type Claims struct {
 	record claims.Record
 
@@ -80,16 +83,38 @@ func (c *Claims) proved() *claims.Proved {
 }
 
 // Identity returns who the caller is, across tokens and time.
-func (c *Claims) Identity() Identity { return c.record.Identity }
+func (c *Claims) Identity() Identity { return c.somebodys().Identity }
+
+// somebodys returns what somebody's token says.
+func (c *Claims) somebodys() *claims.Record {
+	if c == nil {
+		panic("oidcauth: Identity, Issuer or Subject of nil claims: nobody is known (see FromContext)")
+	}
+	return &c.record
+}
+
+// isNobodys reports whether c is nil or the zero value, which no token gives.
+func (c *Claims) isNobodys() bool { return c == nil || c.trust == nil }
+
+// nothing is what nil claims hold.
+var nothing = new(Claims)
+
+// orNothing returns c, or claims that hold nothing in the place of nil.
+func (c *Claims) orNothing() *Claims {
+	if c == nil {
+		return nothing
+	}
+	return c
+}
 
 // Issuer returns the canonical name of the token's issuer: [Issuer.URL], also
 // for a token that bears one of its aliases.
-func (c *Claims) Issuer() string { return c.record.Issuer }
+func (c *Claims) Issuer() string { return c.somebodys().Issuer }
 
 // Description returns [Issuer.Name] of the description that the token was accepted
 // by. It is empty where the issuer has one description without a name.
 func (c *Claims) Description() string {
-	if c.trust == nil {
+	if c.orNothing().trust == nil {
 		return ""
 	}
 	return c.trust.Name
@@ -97,37 +122,39 @@ func (c *Claims) Description() string {
 
 // Subject returns the subject that, with the issuer, makes the identity: "sub",
 // or what [Issuer.Subject] names, behind [Issuer.SubjectPrefix].
-func (c *Claims) Subject() string { return c.record.Subject }
+func (c *Claims) Subject() string { return c.somebodys().Subject }
 
 // Audience iterates over the values of "aud". To ask for one, use
 // [Claims.HasAudience]; [slices.Collect] makes a slice of them, nil for none.
-func (c *Claims) Audience() iter.Seq[string] { return slices.Values(c.record.AudienceList()) }
+func (c *Claims) Audience() iter.Seq[string] {
+	return slices.Values(c.orNothing().record.AudienceList())
+}
 
 // HasAudience reports whether "aud" contains audience.
 func (c *Claims) HasAudience(audience string) bool {
-	return c.record.HasAudience(audience)
+	return c.orNothing().record.HasAudience(audience)
 }
 
 // Expiry returns the time in "exp". It is the zero time for a token that never
 // expires, which is accepted only if [Keys.NoExpiry] says so.
-func (c *Claims) Expiry() time.Time { return c.record.Expiry.Time() }
+func (c *Claims) Expiry() time.Time { return c.orNothing().record.Expiry.Time() }
 
 // NotBefore returns the time in "nbf", or the zero time.
-func (c *Claims) NotBefore() time.Time { return c.record.NotBefore.Time() }
+func (c *Claims) NotBefore() time.Time { return c.orNothing().record.NotBefore.Time() }
 
 // IssuedAt returns the time in "iat", or the zero time.
-func (c *Claims) IssuedAt() time.Time { return c.record.IssuedAt.Time() }
+func (c *Claims) IssuedAt() time.Time { return c.orNothing().record.IssuedAt.Time() }
 
 // TokenID returns "jti", or the empty string.
-func (c *Claims) TokenID() string { return c.record.TokenID }
+func (c *Claims) TokenID() string { return c.orNothing().record.TokenID }
 
 // SessionID returns "sid", the login session at the issuer, or the empty string.
-func (c *Claims) SessionID() string { return c.record.SessionID }
+func (c *Claims) SessionID() string { return c.orNothing().record.SessionID }
 
 // KeyID returns the ID of the key that signed the token. It is empty if the key
 // has none or nothing was verified.
 func (c *Claims) KeyID() string {
-	if c.key == nil {
+	if c.orNothing().key == nil {
 		return ""
 	}
 	return c.key.ID()
@@ -137,21 +164,28 @@ func (c *Claims) KeyID() string {
 // in small letters and without "application/": "at+jwt" for an access token of RFC
 // 9068, "jwt" for "JWT". It is one of [Issuer.TokenTypes], or the empty string if the
 // token has none or nothing was verified.
-func (c *Claims) Type() string { return c.trust.TypeOf(&c.record) }
+func (c *Claims) Type() string {
+	if c.orNothing().trust == nil {
+		return ""
+	}
+	return c.trust.TypeOf(&c.record)
+}
 
 // Roles iterates over the roles found where [Issuer.Roles] says. To ask for one,
 // use [Claims.HasRole]; [slices.Collect] makes a slice of them, nil for none.
-func (c *Claims) Roles() iter.Seq[string] { return slices.Values(c.record.RoleList()) }
+func (c *Claims) Roles() iter.Seq[string] { return slices.Values(c.orNothing().record.RoleList()) }
 
 // HasRole reports whether role is among the roles.
-func (c *Claims) HasRole(role string) bool { return slices.Contains(c.record.RoleList(), role) }
+func (c *Claims) HasRole(role string) bool {
+	return slices.Contains(c.orNothing().record.RoleList(), role)
+}
 
 // Scopes iterates over the scopes in "scope" or, without it, "scp". To ask for
 // one, use [Claims.HasScope]; [slices.Collect] makes a slice of them, nil for
 // none.
 func (c *Claims) Scopes() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		for rest := c.record.Scopes; rest != ""; {
+		for rest := c.orNothing().record.Scopes; rest != ""; {
 			end := strings.IndexByte(rest, ' ')
 			if end < 0 {
 				yield(rest)
@@ -202,7 +236,7 @@ func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
 // of [json.Unmarshal] but with names matched exactly: a claim "SUB" never ends
 // up in a field tagged "sub".
 func (c *Claims) Decode(v any) error {
-	if err := josejson.Unmarshal([]byte(c.record.Payload), v); err != nil {
+	if err := josejson.Unmarshal([]byte(c.orNothing().record.Payload), v); err != nil {
 		return fmt.Errorf("oidcauth: claims do not fit %T: %w", v, err)
 	}
 	return nil
@@ -211,7 +245,7 @@ func (c *Claims) Decode(v any) error {
 // Lookup returns the JSON text of the claim at path, whose names are matched
 // exactly, and whether it is there. Without a path it is the whole payload.
 func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
-	m, found := c.record.Member(path)
+	m, found := c.orNothing().record.Member(path)
 	if !found {
 		return nil, false
 	}
@@ -226,13 +260,13 @@ func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
 // "email_verified" is true beside it (OpenID Connect Core 1.0, section 5.1) and
 // the issuer is one whose word on addresses you accept.
 func (c *Claims) LookupString(path ...string) (string, bool) {
-	return c.record.Text(path...)
+	return c.orNothing().record.Text(path...)
 }
 
 // Payload returns a copy of the token's payload, byte for byte as it was signed,
 // without the signature: it proves nothing and is fit for a commit log.
 // [Authenticator.UnverifiedClaims] turns it into Claims again.
-func (c *Claims) Payload() []byte { return []byte(c.record.Payload) }
+func (c *Claims) Payload() []byte { return []byte(c.orNothing().record.Payload) }
 
 // size estimates the memory that c holds, for the cache.
 func (c *Claims) size() int {

@@ -11,6 +11,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/asked"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
@@ -44,9 +45,21 @@ func (c *callerContext) Value(key any) any {
 var nobody = new(caller)
 
 // NewContext returns a context that acts for the bearer of a verified token. It
-// replaces whoever ctx acted for before. With nil claims it acts for nobody.
+// replaces whoever ctx acted for before. With nil claims, and with the zero value, it
+// acts for nobody. A nil ctx counts as [context.Background].
 func NewContext(ctx context.Context, claims *Claims) context.Context {
-	return &callerContext{ctx, caller{claims: claims}}
+	if claims.isNobodys() {
+		claims = nil
+	}
+	return &callerContext{orBackground(ctx), caller{claims: claims}}
+}
+
+// orBackground returns ctx, or one for a caller that gave none.
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
 }
 
 // withoutCaller returns a context with the same values, but for the caller, whom
@@ -69,7 +82,7 @@ func FromContext(ctx context.Context) (*Claims, bool) {
 // own behalf, a scheduled or an initial one: [Require] lets it pass. It replaces
 // whoever ctx acted for before, so never derive it from a client's request.
 func NewInternalContext(ctx context.Context) context.Context {
-	return &callerContext{ctx, caller{internal: true}}
+	return &callerContext{orBackground(ctx), caller{internal: true}}
 }
 
 // IsInternal reports whether ctx is of a call that the server makes on its own
@@ -77,6 +90,9 @@ func NewInternalContext(ctx context.Context) context.Context {
 func IsInternal(ctx context.Context) bool { return callerOf(ctx).internal }
 
 func callerOf(ctx context.Context) *caller {
+	if ctx == nil {
+		return nobody
+	}
 	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
 		return c
 	}
@@ -86,13 +102,14 @@ func callerOf(ctx context.Context) *caller {
 // A Rule returns nil if the claims satisfy it, or else an error that says what
 // they have and what they need. Whatever that error is, it refuses the caller as
 // a broken rule does: with [ErrRule] in [Issuer.Rules], with [ErrForbidden] in
-// [Require].
+// [Require]. One that panics refuses with [ErrAnswerUnavailable], because nobody knows
+// what it would have said. Those of this package are not satisfied by nil claims.
 type Rule func(*Claims) error
 
 // Require returns nil if the caller that ctx acts for satisfies all of the
 // rules, or if the call is internal. Without rules it requires any verified
-// token. The error is [ErrNoToken] when nobody is known and [ErrForbidden] when
-// a rule is not satisfied. Package guard refuses the requests whose handlers do not
+// token. The error is [ErrNoToken] when nobody is known, [ErrForbidden] when
+// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Package guard refuses the requests whose handlers do not
 // ask.
 func Require(ctx context.Context, rules ...Rule) error {
 	err := require(ctx, rules)
@@ -112,10 +129,14 @@ func require(ctx context.Context, rules []Rule) error {
 	if c.claims == nil {
 		return refusal.New(refusal.Rules, ErrNoToken, "", "")
 	}
-	if err := All(rules...)(c.claims); err != nil {
-		return refusal.Because(refusal.Rules, ErrForbidden, err)
+	err := All(rules...)(c.claims)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, panics.Err):
+		return refusal.Because(refusal.Rules, ErrAnswerUnavailable, err)
 	}
-	return nil
+	return refusal.Because(refusal.Rules, ErrForbidden, err)
 }
 
 // HasRole demands that role is among the caller's roles. Roles are names that
@@ -126,7 +147,7 @@ func HasRole(role string) Rule {
 		if c.HasRole(role) {
 			return nil
 		}
-		return fmt.Errorf("role: got %s, want %q", refusal.QuoteAll(c.record.RoleList()), role)
+		return fmt.Errorf("role: got %s, want %q", refusal.QuoteAll(slices.Collect(c.Roles())), role)
 	}
 }
 
@@ -145,6 +166,9 @@ func HasScope(scope string) Rule {
 func HasIssuer(issuers ...string) Rule {
 	issuers = slices.Clone(issuers)
 	return func(c *Claims) error {
+		if c.isNobodys() {
+			return errNobody
+		}
 		if slices.Contains(issuers, c.record.Issuer) {
 			return nil
 		}
@@ -159,13 +183,19 @@ func HasAudience(audiences ...string) Rule {
 		if slices.ContainsFunc(audiences, c.HasAudience) {
 			return nil
 		}
-		return fmt.Errorf("audience: got %s, want %s", refusal.QuoteAll(c.record.AudienceList()), refusal.OneOf(audiences))
+		return fmt.Errorf("audience: got %s, want %s", refusal.QuoteAll(slices.Collect(c.Audience())), refusal.OneOf(audiences))
 	}
 }
+
+// errNobody is why claims that nobody has satisfy no rule.
+var errNobody = errors.New("nobody's claims")
 
 // All demands every one of the rules. A nil rule is never satisfied.
 func All(rules ...Rule) Rule {
 	return func(c *Claims) error {
+		if c.isNobodys() {
+			return errNobody
+		}
 		for _, rule := range rules {
 			if err := ask(rule, c); err != nil {
 				return err
@@ -175,32 +205,45 @@ func All(rules ...Rule) Rule {
 	}
 }
 
-// ask is rule(c). A nil rule, which somebody meant to be one, is never satisfied.
+// ask asks a rule. A nil one, which somebody meant to be one, is never satisfied.
 func ask(rule Rule, c *Claims) error {
 	if rule == nil {
 		return errors.New("a nil rule, which nobody satisfies")
 	}
-	return rule(c)
+	return rule.of(c)
 }
 
 // Any demands one at least of the rules. Without rules nothing satisfies it. A
 // nil rule is never satisfied.
 func Any(rules ...Rule) Rule {
 	return func(c *Claims) error {
-		var broken []string
+		var broken brokenRules
 		for _, rule := range rules {
 			err := ask(rule, c)
 			if err == nil {
 				return nil
 			}
-			broken = append(broken, err.Error())
+			broken = append(broken, err)
 		}
 		if len(broken) == 0 {
 			return errors.New("any of no rules")
 		}
-		return fmt.Errorf("none of: %s", strings.Join(broken, "; "))
+		return broken
 	}
 }
+
+// brokenRules are why none of several rules is satisfied.
+type brokenRules []error
+
+func (b brokenRules) Error() string {
+	texts := make([]string, len(b))
+	for i, err := range b {
+		texts[i] = err.Error()
+	}
+	return "none of: " + strings.Join(texts, "; ")
+}
+
+func (b brokenRules) Unwrap() []error { return b }
 
 // callerAddrKey finds the address in a context of [WithCallerAddr].
 type callerAddrKey struct{}
@@ -212,7 +255,7 @@ type callerAddrKey struct{}
 // [Authenticator.CallerContext]. Give the address of the caller, not of a proxy. The
 // zero address stands for all callers whose address is not known.
 func WithCallerAddr(ctx context.Context, addr netip.Addr) context.Context {
-	return context.WithValue(ctx, callerAddrKey{}, addr)
+	return context.WithValue(orBackground(ctx), callerAddrKey{}, addr)
 }
 
 // callerAddrOf returns the account of the caller that ctx is for.
@@ -287,6 +330,9 @@ func (r ClaimRule) Rule() (Rule, error) {
 	}
 	d := r.demand()
 	return func(c *Claims) error {
+		if c.isNobodys() {
+			return errNobody
+		}
 		supplement := noSupplement
 		if text := c.Supplement(); text != nil {
 			supplement = lookupIn(string(text))

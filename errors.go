@@ -79,8 +79,8 @@ var (
 	// panicked, or that nobody can tell whether a proof of possession was used before: a
 	// fault of ours, not of the token. HTTP status 503.
 	ErrAnswerUnavailable = refusal.ErrAnswerUnavailable
-	// ErrClosed says that the [Authenticator], or the [Session], was closed. HTTP
-	// status 503.
+	// ErrClosed says that the [Authenticator], or the [Session], was closed, or was
+	// never made by [New], or by [Authenticator.NewSession]. HTTP status 503.
 	ErrClosed = refusal.ErrClosed
 )
 

@@ -92,6 +92,9 @@ func (a *Authenticator) describeIssuers() string {
 // accepted, and for a description that is not there, and [ErrClaim] for a supplement
 // that cannot be one.
 func (a *Authenticator) UnverifiedClaims(payload, supplement []byte, description ...string) (*Claims, error) {
+	if err := a.misused(context.Background()); err != nil {
+		return nil, err
+	}
 	c, err := unverified(payload, func(iss string) (*trust, error) {
 		found, err := a.find(context.Background(), iss)
 		switch {

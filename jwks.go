@@ -235,6 +235,9 @@ func (a *Authenticator) storeFailed(issuer string, err error) {
 // keys, by that, "|", and the [Issuer.SubjectPrefix] of one. The report is filled in as
 // far as possible also when the keys cannot be had ([ErrKeysUnavailable]).
 func (a *Authenticator) Keys(ctx context.Context, issuer string) (explain.KeySet, error) {
+	if err := a.misused(ctx); err != nil {
+		return explain.KeySet{}, err
+	}
 	t, err := a.keysOf(ctx, issuer)
 	if err != nil {
 		return explain.KeySet{}, err

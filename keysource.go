@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 )
@@ -173,7 +174,7 @@ type sourceKeys struct {
 // own, adopt is called.
 func (i *Issuer) follow(adopt func(next, before *sourceKeys) error) (*followedSource, error) {
 	f := &followedSource{source: i.Keys.Source}
-	stop, err := i.Keys.Source.Follow(func(k Keys) error {
+	stop, err := followSource(i.Keys.Source, func(k Keys) error {
 		if k.Issuer != i.URL {
 			return fmt.Errorf("Keys.Source: the keys are those of issuer %s, want those of %s", refusal.Quote(k.Issuer), refusal.Quote(i.URL))
 		}
@@ -195,6 +196,16 @@ func (i *Issuer) follow(adopt func(next, before *sourceKeys) error) (*followedSo
 		return nil, errors.New("Keys.Source: Follow returned before it gave the keys")
 	}
 	return f, nil
+}
+
+// followSource asks a source, of whose methods a panic is an error.
+func followSource(s KeySource, adopt func(Keys) error) (stop func(), err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("Keys.Source: Follow: %w", panics.Error(v))
+		}
+	}()
+	return s.Follow(adopt)
 }
 
 func newSourceKeys(k Keys) *sourceKeys {

@@ -48,7 +48,10 @@ import (
 // JSON body (section 2.8) for a logout token that is not accepted or was used
 // before, and 503 when the issuer's keys cannot be had or the logout is in neither,
 // so that the issuer tries again.
+//
+// It panics where [New] did not make the Authenticator.
 func (a *Authenticator) LogoutHandler() http.Handler {
+	a.mustBeMade()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
 		if r.Method != http.MethodPost {

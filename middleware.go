@@ -1,7 +1,9 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -15,6 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/extract"
 	"github.com/oidcauth/oidcauth/internal/forwarded"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/reply"
 	"github.com/oidcauth/oidcauth/possession"
@@ -27,6 +30,9 @@ import (
 // With [Config.DPoP] it also takes a token under the scheme DPoP, with its proof,
 // whatever Extract is: a request that has one there must have none elsewhere.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
+	if !a.isMade() || r == nil {
+		return nil, cmp.Or(a.misused(context.Background()), error(refusal.New(refusal.Request, ErrMalformedRequest, "no request", "")))
+	}
 	if a.watch.Decides() {
 		return a.decideWatched(r.Context(), func() (*Claims, bool, error) { return a.authenticateRequest(r) })
 	}
@@ -54,7 +60,7 @@ func (a *Authenticator) authenticateRequest(r *http.Request) (c *Claims, remembe
 // the token is bound to. It returns the token, too.
 func (a *Authenticator) judgedRequest(r *http.Request) (c *Claims, token string, remembered bool, err error) {
 	if a.extract != nil {
-		if token, err = a.extract(r); err != nil {
+		if token, err = a.extracted(r); err != nil {
 			return nil, "", false, err
 		}
 		c, remembered, err = a.judgedFrom(r, token)
@@ -74,6 +80,13 @@ func (a *Authenticator) judgedRequest(r *http.Request) (c *Claims, token string,
 	return c, token, false, err
 }
 
+// extracted takes the token out of the request as the program says. An extractor that
+// panics has failed.
+func (a *Authenticator) extracted(r *http.Request) (token string, err error) {
+	defer panics.Catch(&err)
+	return a.extract(r)
+}
+
 // judgedFrom is judged for a token that the request carried.
 func (a *Authenticator) judgedFrom(r *http.Request, token string) (c *Claims, remembered bool, err error) {
 	now := a.now()
@@ -88,7 +101,7 @@ func (a *Authenticator) judgedFrom(r *http.Request, token string) (c *Claims, re
 // it was sent so badly, or another place of the request has one as well.
 func (a *Authenticator) authenticateDPoP(r *http.Request, token, proof string, err error) (c *Claims, remembered bool, _ error) {
 	if a.extract != nil {
-		other, refused := a.extract(r)
+		other, refused := a.extracted(r)
 		if other != "" || refused != nil && !errors.Is(refused, ErrNoToken) {
 			return nil, false, refusal.New(refusal.Request, ErrMalformedRequest, "a token under the scheme DPoP, and one in another place", "one token")
 		}
@@ -114,7 +127,7 @@ func (a *Authenticator) certificateOf(r *http.Request) (string, error) {
 	if a.certificate == nil {
 		return "", nil
 	}
-	c, err := a.certificate(forwarded.WithTrust(r, a.proxies))
+	c, err := a.askCertificate(forwarded.WithTrust(r, a.proxies))
 	if err == nil {
 		return possession.Thumbprint(c), nil
 	}
@@ -122,6 +135,12 @@ func (a *Authenticator) certificateOf(r *http.Request) (string, error) {
 		err = refusal.Because(refusal.Possession, ErrAnswerUnavailable, err)
 	}
 	return "", err
+}
+
+// askCertificate asks the program, of whose function a panic is an error.
+func (a *Authenticator) askCertificate(r *http.Request) (c *x509.Certificate, err error) {
+	defer panics.Catch(&err)
+	return a.certificate(r)
 }
 
 // CallerContext returns the request's context with the caller's address, as
@@ -133,7 +152,7 @@ func (a *Authenticator) certificateOf(r *http.Request) (string, error) {
 // where that is one of [Config.Proxies], of whoever the proxy names.
 func (a *Authenticator) CallerContext(r *http.Request) context.Context {
 	ctx := r.Context()
-	if a.anyone == nil && a.found == nil && len(a.issuers.Load().opaque) == 0 || ctx.Value(callerAddrKey{}) != nil {
+	if !a.isMade() || a.anyone == nil && a.found == nil && len(a.issuers.Load().opaque) == 0 || ctx.Value(callerAddrKey{}) != nil {
 		return ctx
 	}
 	return WithCallerAddr(ctx, forwarded.Caller(r, a.proxies))
@@ -142,19 +161,24 @@ func (a *Authenticator) CallerContext(r *http.Request) context.Context {
 // Middleware lets a request pass to next only with an accepted token, and gives
 // it a context in which [FromContext] finds the claims. The token is taken out
 // of the request first. Every other request gets the answer of
-// [Authenticator.Refuse].
+// [Authenticator.Refuse]. It panics where next is nil or [New] did not make the
+// Authenticator: every request would fail.
 func (a *Authenticator) Middleware(next http.Handler) http.Handler {
 	return a.guard(next, false)
 }
 
 // Optional is [Authenticator.Middleware] for handlers that also serve callers
 // without a token: in their context nobody is known. A token that is not
-// accepted is refused all the same.
+// accepted is refused all the same. It panics as Middleware does.
 func (a *Authenticator) Optional(next http.Handler) http.Handler {
 	return a.guard(next, true)
 }
 
 func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
+	a.mustBeMade()
+	if next == nil {
+		panic("oidcauth: the handler behind Middleware or Optional is nil")
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, err := a.AuthenticateRequest(r)
 		if err != nil && !(optional && errors.Is(err, ErrNoToken)) {
@@ -166,6 +190,13 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 		}
 		next.ServeHTTP(w, newGuarded(a.CallerContext(r), r, claims))
 	})
+}
+
+// mustBeMade panics, while a server is set up, where it could refuse requests alone.
+func (a *Authenticator) mustBeMade() {
+	if !a.isMade() {
+		panic(a.misused(context.Background()).Error())
+	}
 }
 
 // A guardedRequest is what a handler behind [Authenticator.Middleware] gets: a copy
@@ -190,6 +221,9 @@ func newGuarded(ctx context.Context, r *http.Request, claims *Claims) *http.Requ
 // other error it is 500. It says to the caller what kind of fault it is; what exactly
 // was got and wanted goes to [Config.Logger].
 func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if !a.isMade() {
+		a = &Authenticator{logger: slog.New(slog.DiscardHandler)}
+	}
 	asked.From(r.Context()).Refuse()
 	answer := refusal.Find(err)
 	a.logRefusal(r, answer, err)

@@ -76,7 +76,7 @@ func TestMiddleware_Certificate(t *testing.T) {
 	}
 	fail = nil
 	answer := httptest.NewRecorder()
-	a.Middleware(nil).ServeHTTP(answer, over(theirs, token))
+	a.Middleware(http.NotFoundHandler()).ServeHTTP(answer, over(theirs, token))
 	if got := answer.Header().Get("WWW-Authenticate"); answer.Code != 401 || got != `Bearer error="invalid_token", error_description="possession of what the token is bound to was not proved"` {
 		t.Errorf("status %d, challenge %s", answer.Code, got)
 	}

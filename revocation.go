@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/verify"
@@ -69,6 +70,9 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // issuer (without [Config.AnyIssuer]) are errors ([ErrMalformedRequest]) and
 // change nothing.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
+	if err := a.misused(ctx); err != nil {
+		return err
+	}
 	completed, err := a.completed(ctx, revoked.Revocation(r))
 	if err != nil {
 		return err
@@ -402,15 +406,25 @@ var (
 	ErrRevocationNotShared = revoked.ErrNotShared
 )
 
-// A followedLog is a [RevocationLog] as the machinery of revocations knows it.
-type followedLog struct{ RevocationLog }
+// A followedLog is a [RevocationLog] as the machinery of revocations knows it. It is
+// called in goroutines of the library, too, where a panic would end the process: that
+// is an error like any other, after which nobody knows what is stored.
+type followedLog struct{ log RevocationLog }
 
 // Append implements [revoked.Log].
 func (l followedLog) Append(ctx context.Context, r revoked.Revocation) (added bool, err error) {
-	return l.RevocationLog.Append(ctx, Revocation(r))
+	defer panics.Catch(&err)
+	return l.log.Append(ctx, Revocation(r))
+}
+
+// FirstUse implements [revoked.Log].
+func (l followedLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
+	defer panics.Catch(&err)
+	return l.log.FirstUse(ctx, id, until)
 }
 
 // Follow implements [revoked.Log].
-func (l followedLog) Follow(ctx context.Context, apply func(revoked.Revocation), caughtUp func(current bool)) error {
-	return l.RevocationLog.Follow(ctx, func(r Revocation) { apply(revoked.Revocation(r)) }, caughtUp)
+func (l followedLog) Follow(ctx context.Context, apply func(revoked.Revocation), caughtUp func(current bool)) (err error) {
+	defer panics.Catch(&err)
+	return l.log.Follow(ctx, func(r Revocation) { apply(revoked.Revocation(r)) }, caughtUp)
 }

@@ -24,7 +24,8 @@ import (
 // issuer's keys cannot be confirmed any longer, when [Authenticator.SetIssuers] or
 // [Config.FindIssuer] describes the issuer so that the token would be refused, and
 // when the [Authenticator] or the session is closed. A session that has ended never
-// lives again.
+// lives again. One that NewSession did not make, the zero value or nil, has ended with
+// [ErrClosed], and has nil claims.
 //
 // Rules of [Issuer.Rules] are asked at each [Session.CallContext] and
 // [Session.Renew], and a broken one ends the session. What [Issuer.Supplement] gave
@@ -91,6 +92,9 @@ type warning struct {
 // over the connection. NewSession waits only where the claims are so old that
 // [Config.FindIssuer] has to be asked again, and then no longer than ctx permits.
 func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session {
+	if err := a.misused(ctx); err != nil {
+		return endedSession(claims, err)
+	}
 	s := &Session{auth: a, base: sessionBase{context.WithoutCancel(withoutCaller(ctx))}}
 	if a.watch.Sessions() {
 		s.base.Context = &startedContext{s.base.Context, time.Now()}
@@ -105,6 +109,21 @@ func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session
 		s.cancel(err)
 	}
 	return s
+}
+
+// endedSession returns a session that never lived.
+func endedSession(claims *Claims, cause error) *Session {
+	s := &Session{ctx: endedContext(context.Background(), cause)}
+	s.grant.Store(&grant{claims: claims})
+	return s
+}
+
+// isMade reports whether NewSession made the session.
+func (s *Session) isMade() bool { return s != nil && s.ctx != nil }
+
+// neverLived is the cause of the end of a session that NewSession did not make.
+func neverLived() error {
+	return refusal.New(refusal.Session, ErrClosed, "a Session that was not made by NewSession", "one of NewSession")
 }
 
 // checkOwn refuses claims that Authenticate has not verified.
@@ -127,11 +146,21 @@ func (a *Authenticator) checkOwn(c *Claims) error {
 // Do not read from or write to a connection with it whose library breaks the
 // connection off when a context ends: the client would not be told why. Close the
 // connection when it ends, with [CloseCode], and reading ends with that.
-func (s *Session) Context() context.Context { return s.ctx }
+func (s *Session) Context() context.Context {
+	if !s.isMade() {
+		return endedContext(context.Background(), neverLived())
+	}
+	return s.ctx
+}
 
 // Claims returns the claims of the current token, or of the last one if the
 // session has ended. Take them once for each call: the next may give others.
-func (s *Session) Claims() *Claims { return s.grant.Load().claims }
+func (s *Session) Claims() *Claims {
+	if !s.isMade() {
+		return nil
+	}
+	return s.grant.Load().claims
+}
 
 // CallContext returns a context for one call on the connection. It acts for the
 // bearer of the token that is current at this moment, and goes on doing so if
@@ -143,6 +172,9 @@ func (s *Session) Claims() *Claims { return s.grant.Load().claims }
 // there is no answer, this one call's context has ended, with
 // [ErrAnswerUnavailable], and the session goes on: the next call asks again.
 func (s *Session) CallContext() context.Context {
+	if !s.isMade() {
+		return s.Context()
+	}
 	c, err := s.newest(s.recheck())
 	if err != nil {
 		return endedContext(s.ctx, err)
@@ -428,8 +460,14 @@ func (s *Session) finish(cause error) {
 // where both are empty for those that it was proved for last: at first of the request
 // that the session began with.
 func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
+	if !s.isMade() {
+		return nil, neverLived()
+	}
 	if s.recheck() == nil {
 		return nil, context.Cause(s.ctx)
+	}
+	if err := s.auth.misused(ctx); err != nil {
+		return nil, err
 	}
 	decide := func() (*Claims, bool, error) { return s.decide(ctx, token) }
 	var c *Claims
@@ -500,6 +538,9 @@ func (s *Session) confirm(ctx context.Context, c, was *Claims, token string) (*C
 // proof was good, and is worth nothing elsewhere. A session that has ended has none, and
 // none has where [Config.DPoP] is nil.
 func (s *Session) Nonce() string {
+	if !s.isMade() {
+		return ""
+	}
 	s.mu.Lock() // so that none is given once those of the session are dropped
 	defer s.mu.Unlock()
 	if s.ctx.Err() != nil || s.auth.dpop == nil {
@@ -513,8 +554,14 @@ func (s *Session) Nonce() string {
 // again for each renewal. It is the moment to ask a client for a new token. With
 // tokens that live for less than before, a client that renews when asked is asked
 // again at once, without end. f is not called once the session has ended,
-// whatever ended it.
+// whatever ended it. A nil f is an error of the program's: it panics at once.
 func (s *Session) OnExpiring(before time.Duration, f func()) {
+	if f == nil {
+		panic("oidcauth: OnExpiring: the function is nil")
+	}
+	if !s.isMade() {
+		return
+	}
 	w := &warning{session: s, before: before}
 	w.alarm.For = w
 	w.call = func() {
@@ -562,5 +609,8 @@ func (w *warning) warn(now time.Time) {
 // Close ends the session; the cause is [ErrClosed] unless it had ended before.
 // It may be called more than once.
 func (s *Session) Close() {
+	if !s.isMade() {
+		return
+	}
 	s.end(refusal.New(refusal.Session, ErrClosed, "a session that was closed", ""), nil)
 }

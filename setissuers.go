@@ -43,6 +43,9 @@ import (
 // [Config.FindIssuer], a [KeySource] or a hook of [Config.Trace]. After
 // [Authenticator.Close] it returns [ErrClosed].
 func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
+	if err := a.misused(context.Background()); err != nil {
+		return err
+	}
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	if a.closed.Load() {

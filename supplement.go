@@ -39,7 +39,7 @@ type supplied struct {
 // signed; the roles in it are among [Claims.Roles]. A commit log keeps it beside the
 // payload, for [Authenticator.UnverifiedClaims].
 func (c *Claims) Supplement() json.RawMessage {
-	if c.supplied == nil || c.supplied.text == "" {
+	if c.orNothing().supplied == nil || c.supplied.text == "" {
 		return nil
 	}
 	return json.RawMessage(c.supplied.text)

@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -117,7 +118,8 @@ type Replays interface {
 	FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error)
 }
 
-// A Verifier checks proofs. It is safe for concurrent use.
+// A Verifier checks proofs. It is safe for concurrent use. One that [New] did not make,
+// the zero value or nil, accepts none.
 type Verifier struct {
 	bases      []string // addresses without the path of a request; nil for any
 	maxAge     time.Duration
@@ -208,6 +210,9 @@ type Use struct {
 // The signature is checked last of what the proof says, and with no other key than the
 // token is bound to. What was used is remembered of good proofs alone.
 func (v *Verifier) Verify(ctx context.Context, u Use) error {
+	if v == nil || v.memory == nil {
+		return refusal.New(refusal.Possession, refusal.ErrAnswerUnavailable, "a Verifier that was not made by New", "one of dpop.New")
+	}
 	now := v.now()
 	p, err := v.parse(u.Proof)
 	if err != nil {
@@ -297,7 +302,7 @@ func (v *Verifier) useUp(ctx context.Context, p *proof, now time.Time) error {
 	if v.replays == nil {
 		return nil
 	}
-	first, err := v.replays.FirstUse(ctx, useID(p.thumbprint, p.id), until.Add(maxAhead))
+	first, err := v.firstUse(ctx, useID(p.thumbprint, p.id), until.Add(maxAhead))
 	switch {
 	case err != nil:
 		return refusal.Because(refusal.Possession, refusal.ErrAnswerUnavailable, fmt.Errorf("whether the proof was used before: %w", err)).After(time.Second)
@@ -307,17 +312,28 @@ func (v *Verifier) useUp(ctx context.Context, p *proof, now time.Time) error {
 	return nil
 }
 
+// firstUse asks the program's store, of which a panic is an error.
+func (v *Verifier) firstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
+	defer panics.Catch(&err)
+	return v.replays.FirstUse(ctx, id, until)
+}
+
 // Nonce returns the nonce that clients are to use from now on. It is empty unless
 // [Config.Nonces] is set.
 func (v *Verifier) Nonce() string {
-	if v.nonces == nil {
+	if v == nil || v.nonces == nil {
 		return ""
 	}
 	return v.nonces.next(v.now())
 }
 
 // Algorithms returns the algorithms of proofs that are accepted.
-func (v *Verifier) Algorithms() []string { return slices.Clone(v.algorithms) }
+func (v *Verifier) Algorithms() []string {
+	if v == nil {
+		return nil
+	}
+	return slices.Clone(v.algorithms)
+}
 
 // invalid refuses a proof.
 func invalid(got, want string) error {

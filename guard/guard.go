@@ -33,7 +33,10 @@ import (
 // its handler to judge, message by message. It is against forgetting, and no wall
 // against a handler that takes the writer apart by its Unwrap method, which is there
 // for [http.ResponseController].
+//
+// Handler panics where next is nil.
 func Handler(auth *oidcauth.Authenticator, logger *slog.Logger, next http.Handler) http.Handler {
+	mustServe(next)
 	if logger == nil {
 		logger = slog.New(slog.DiscardHandler)
 	}
@@ -65,8 +68,17 @@ func Handler(auth *oidcauth.Authenticator, logger *slog.Logger, next http.Handle
 // Public says that everybody may have the answer to the request of this context.
 func Public(ctx context.Context) { asked.From(ctx).Grant() }
 
-// PublicHandler returns next as a public route: everybody may have its answers.
+// mustServe panics while a server is set up whose every request would.
+func mustServe(next http.Handler) {
+	if next == nil {
+		panic("guard: the handler to be guarded, or to be public, is nil")
+	}
+}
+
+// PublicHandler returns next as a public route: everybody may have its answers. It
+// panics where next is nil.
 func PublicHandler(next http.Handler) http.Handler {
+	mustServe(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		Public(r.Context())
 		next.ServeHTTP(w, r)

@@ -384,3 +384,29 @@ func TestHandler_Nested(t *testing.T) {
 		t.Errorf("Require() error = %v", err)
 	}
 }
+
+// Without a handler there is nothing to guard, and an Authenticator that was not made
+// refuses all the same.
+func TestHandler_Misuse(t *testing.T) {
+	t.Parallel()
+	for name, set := range map[string]func(){"Handler": func() { guard.Handler(new(oidcauth.Authenticator), nil, nil) }, "PublicHandler": func() { guard.PublicHandler(nil) }} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s says nothing of a nil handler while the server is set up", name)
+				}
+			}()
+			set()
+		}()
+	}
+	var none context.Context
+	guard.Public(none)
+	for name, auth := range map[string]*oidcauth.Authenticator{"zero": new(oidcauth.Authenticator), "nil": nil} {
+		w := httptest.NewRecorder()
+		h := guard.Handler(auth, nil, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "secret") }))
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if w.Code != http.StatusForbidden || strings.Contains(w.Body.String(), "secret") {
+			t.Errorf("%s: answered with %d, %q", name, w.Code, w.Body)
+		}
+	}
+}

@@ -141,6 +141,9 @@ type asker struct {
 
 // ask is what New returns.
 func (a *asker) ask(ctx context.Context, token string) (json.RawMessage, error) {
+	if ctx == nil {
+		return nil, errors.New("introspect: got a nil context")
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	r, err := a.request(ctx, token)

@@ -353,3 +353,16 @@ func TestNew_Form(t *testing.T) {
 		}
 	}
 }
+
+// A question without a context is an error.
+func TestNew_NilContext(t *testing.T) {
+	t.Parallel()
+	ask, err := introspect.New(introspect.Config{Endpoint: "https://issuer.test/introspect", ClientID: "db", ClientSecret: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var none context.Context
+	if answer, err := ask(none, "opaque"); answer != nil || err == nil {
+		t.Errorf("the answer is %s, %v", answer, err)
+	}
+}

@@ -26,6 +26,8 @@ const (
 func (l *Issuer) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case !l.isMade():
+			http.Error(w, "keys unavailable", http.StatusServiceUnavailable)
 		case strings.HasSuffix(r.URL.Path, keysPath):
 			l.serveKeys(w, r)
 		case strings.HasSuffix(r.URL.Path, discoveryPath) && l.isAddress():

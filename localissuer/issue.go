@@ -47,6 +47,9 @@ var reservedClaims = [...]string{
 // [oidcauth.ErrKeysUnavailable] where no key signs just now: [Config.Signer] fails, or
 // the keys in memory are trusted no more (see [Config.Dir]).
 func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identity.Identity, err error) {
+	if err := l.misused(ctx); err != nil {
+		return "", identity.Identity{}, err
+	}
 	if err := ctx.Err(); err != nil {
 		return "", identity.Identity{}, fmt.Errorf("localissuer: %w", err)
 	}

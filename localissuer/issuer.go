@@ -8,6 +8,7 @@
 package localissuer
 
 import (
+	"context"
 	"crypto"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 )
 
@@ -34,7 +36,8 @@ const (
 // An [oidcauth.Authenticator] accepts its tokens when [Issuer.Issuer] is among
 // [oidcauth.Config.Issuers]. Other servers do when they fetch what [Issuer.Handler]
 // serves. It is safe for concurrent use. Call [Issuer.Close] when it is no
-// longer needed.
+// longer needed. One that [New] did not make, the zero value or nil, issues nothing
+// and has no keys: its methods return [oidcauth.ErrClosed], or nothing.
 type Issuer struct {
 	url         string
 	audiences   []string
@@ -115,13 +118,35 @@ func New(cfg Config) (*Issuer, error) {
 	return l, nil
 }
 
+// isMade reports whether New made the issuer.
+func (l *Issuer) isMade() bool { return l != nil && l.tickets != nil }
+
+// misused returns what is wrong with a call that can never be right, or nil.
+func (l *Issuer) misused(ctx context.Context) error {
+	switch {
+	case !l.isMade():
+		return refusal.New(refusal.Request, oidcauth.ErrClosed, "a local issuer that was not made by New", "one of localissuer.New")
+	case ctx == nil:
+		return refusal.New(refusal.Request, oidcauth.ErrMalformedRequest, "a nil context", "one that ends, or context.Background()")
+	}
+	return nil
+}
+
 // URL returns the issuer's name.
-func (l *Issuer) URL() string { return l.url }
+func (l *Issuer) URL() string {
+	if !l.isMade() {
+		return ""
+	}
+	return l.url
+}
 
 // Issuer returns the description by which an [oidcauth.Authenticator] trusts l,
 // for [oidcauth.Config]. Audiences, Aliases, Roles and rules may be changed. The
 // keys are l's at any moment: nothing is ever fetched.
 func (l *Issuer) Issuer() oidcauth.Issuer {
+	if !l.isMade() {
+		return oidcauth.Issuer{}
+	}
 	return oidcauth.Issuer{
 		URL: l.url, Audiences: slices.Concat(l.audiences, l.imported),
 		Algorithms: []string{algorithm}, Keys: oidcauth.KeysFrom{Source: l},

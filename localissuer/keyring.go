@@ -33,6 +33,9 @@ type Key struct {
 
 // Keys describes the keys, imported ones first, then by age.
 func (l *Issuer) Keys() []Key {
+	if !l.isMade() {
+		return nil
+	}
 	l.mu.Lock()
 	ring := l.ring.Current(l.now())
 	l.mu.Unlock()
@@ -74,6 +77,9 @@ func (l *Issuer) Rotate(ctx context.Context) error {
 // The tokens have to be for an audience that is accepted. Those of a SpacetimeDB
 // server are for "spacetimedb" and nobody else: see [Config.ImportedAudiences].
 func (l *Issuer) Import(ctx context.Context, pem []byte) (keyID string, err error) {
+	if err := l.misused(ctx); err != nil {
+		return "", err
+	}
 	public, err := keyring.ParsePEM(pem)
 	if err != nil {
 		return "", fmt.Errorf("localissuer: %w", err)
@@ -102,6 +108,9 @@ func (l *Issuer) Remove(ctx context.Context, keyID string) error {
 // process knows beyond the directory is written there first, so that no key is
 // in use that is in no directory.
 func (l *Issuer) update(ctx context.Context, what string, change func(keyring.Ring) (keyring.Ring, bool, error)) error {
+	if err := l.misused(ctx); err != nil {
+		return err
+	}
 	if l.dir == nil {
 		return errors.New("localissuer: the keys are not in a directory, want Config.Dir to change them")
 	}
@@ -127,6 +136,9 @@ func (l *Issuer) update(ctx context.Context, what string, change func(keyring.Ri
 // Authenticators go on accepting them; that another process has removed a key is
 // not noticed any more.
 func (l *Issuer) Close() error {
+	if !l.isMade() {
+		return nil
+	}
 	l.mu.Lock()
 	l.closed = true
 	if l.timer != nil {
@@ -240,6 +252,9 @@ func (l *Issuer) publish() error {
 // only. The error is [oidcauth.ErrKeysUnavailable] while the keys in memory are
 // trusted no more (see [Config.Dir]).
 func (l *Issuer) PublicPEM() ([]byte, error) {
+	if err := l.misused(context.Background()); err != nil {
+		return nil, err
+	}
 	l.mu.Lock()
 	ring, withdrawn := l.ring.Current(l.now()), l.withdrawn
 	l.mu.Unlock()

@@ -1,6 +1,7 @@
 package localissuer
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -17,6 +18,12 @@ type follower struct{ adopt func(oidcauth.Keys) error }
 // Follow implements [oidcauth.KeySource], for an Authenticator. Programs have no
 // need to call it.
 func (l *Issuer) Follow(adopt func(oidcauth.Keys) error) (stop func(), err error) {
+	if err := l.misused(context.Background()); err != nil {
+		return nil, err
+	}
+	if adopt == nil {
+		return nil, errors.New("localissuer: Follow: adopt is nil")
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := adopt(l.published()); err != nil {
@@ -33,7 +40,11 @@ func (l *Issuer) Follow(adopt func(oidcauth.Keys) error) (stop func(), err error
 
 // Refresh implements [oidcauth.KeySource]: it reads the directory unless, seen
 // from outside, nothing has changed. Programs have no need to call it.
-func (l *Issuer) Refresh() { l.reread(false) }
+func (l *Issuer) Refresh() {
+	if l.isMade() {
+		l.reread(false)
+	}
+}
 
 // published returns what Authenticators are told. The lock must be held.
 func (l *Issuer) published() oidcauth.Keys {

@@ -1,6 +1,7 @@
 package localissuer
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -56,6 +57,9 @@ func init() {
 // open it has the directory of keys, and could sign such a token, or TicketSecret. A
 // token that was signed anew instead would outlive the removal of the first one's key.
 func (l *Issuer) sell(r *http.Request, token string, claims *oidcauth.Claims, database string) (string, error) {
+	if err := l.misused(context.Background()); err != nil {
+		return "", err
+	}
 	origin, err := ticket.Place(r, database)
 	if err != nil {
 		return "", err

@@ -56,8 +56,15 @@ const (
 // Header returns a function that finds the certificate in a header, in requests that
 // come from one of oidcauth.Config.Proxies: other requests have no certificate,
 // whatever they say. A header that is malformed, or there twice, is refused with
-// oidcauth.ErrMalformedRequest; no header, or an empty one, is no certificate.
+// oidcauth.ErrMalformedRequest; no header, or an empty one, is no certificate. With a
+// form that is none of this package's the function knows of no certificate, and returns
+// an error for each request.
 func Header(form Form) func(*http.Request) (*x509.Certificate, error) {
+	if form != ClientCert && form != XForwardedClientCert {
+		return func(*http.Request) (*x509.Certificate, error) {
+			return nil, fmt.Errorf("mtls: Header: form %d is not known: want ClientCert or XForwardedClientCert", form)
+		}
+	}
 	name, read := "Client-Cert", readClientCert
 	if form == XForwardedClientCert {
 		name, read = "X-Forwarded-Client-Cert", readForwarded

@@ -187,3 +187,14 @@ func FuzzHeader(f *testing.F) {
 		}
 	})
 }
+
+// A form that nobody knows is no header of anybody's choice.
+func TestHeader_UnknownForm(t *testing.T) {
+	t.Parallel()
+	for form, want := range map[mtls.Form]bool{mtls.ClientCert: true, mtls.XForwardedClientCert: true, 2: false, -1: false} {
+		c, err := mtls.Header(form)(httptest.NewRequest("GET", "/", nil))
+		if (err == nil) != want || c != nil {
+			t.Errorf("Header(%d) finds %v, %v", form, c, err)
+		}
+	}
+}

@@ -53,13 +53,19 @@ type key struct{}
 
 // NewContext returns a context with what came beside a token, in place of what ctx
 // had of that. It counts for the one token that came with it: derive it from the
-// context of one request or message.
+// context of one request or message. A nil ctx counts as [context.Background].
 func NewContext(ctx context.Context, p Proof) context.Context {
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	return context.WithValue(ctx, key{}, p)
 }
 
 // FromContext returns what NewContext put into the context, and whether there is any.
 func FromContext(ctx context.Context) (Proof, bool) {
+	if ctx == nil {
+		return Proof{}, false
+	}
 	p, ok := ctx.Value(key{}).(Proof)
 	return p, ok
 }

@@ -2,6 +2,7 @@ package possession_test
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"net/http"
 	"net/url"
@@ -63,4 +64,16 @@ func request(t *testing.T, target string) *http.Request {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// A nil context holds nothing, and may be given something.
+func TestFromContext_Nil(t *testing.T) {
+	t.Parallel()
+	var none context.Context
+	if p, ok := possession.FromContext(none); ok || p != (possession.Proof{}) {
+		t.Errorf("FromContext(nil) = %+v, %t", p, ok)
+	}
+	if p, ok := possession.FromContext(possession.NewContext(none, possession.Proof{DPoP: "x"})); !ok || p.DPoP != "x" {
+		t.Errorf("FromContext() = %+v, %t", p, ok)
+	}
 }

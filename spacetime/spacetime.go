@@ -207,6 +207,11 @@ func (s *Server) tryIssuer() error {
 // ServeHTTP answers one request. That of a WebSocket returns when the connection
 // has ended.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !s.isMade() {
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "this server was not made by spacetime.New", http.StatusServiceUnavailable)
+		return
+	}
 	s.mux.ServeHTTP(w, r.WithContext(s.cfg.Auth.CallerContext(r)))
 }
 
@@ -215,6 +220,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // with status 503; the routes below /v1/identity are still served. The
 // Authenticator and the local issuer stay open. It may be called more than once.
 func (s *Server) Close(ctx context.Context) error {
+	if !s.isMade() {
+		return nil
+	}
+	if ctx == nil {
+		ctx = context.Background()
+	}
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
@@ -231,6 +242,9 @@ func (s *Server) Close(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 }
+
+// isMade reports whether New made the server.
+func (s *Server) isMade() bool { return s != nil && s.mux != nil }
 
 // enter counts a connection unless the server is closed.
 func (s *Server) enter() bool {

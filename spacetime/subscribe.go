@@ -2,6 +2,7 @@ package spacetime
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -41,6 +42,9 @@ type Conn struct {
 // none, and the session's cause as error. If ctx ends first, the connection is
 // broken off: use the ctx of Serve, or one derived from it.
 func (c *Conn) Read(ctx context.Context) ([]byte, error) {
+	if !c.isMade() {
+		return nil, errUnmade
+	}
 	_, message, err := c.socket.Read(ctx)
 	if c.Session.Context().Err() != nil {
 		return nil, context.Cause(c.Session.Context())
@@ -51,6 +55,9 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 // Write sends a message, as text in a JSON subprotocol and else as bytes. It waits
 // for a slow client until ctx ends, and then breaks the connection off.
 func (c *Conn) Write(ctx context.Context, message []byte) error {
+	if !c.isMade() {
+		return errUnmade
+	}
 	kind := websocket.MessageBinary
 	if c.Protocol == protocolV1JSON {
 		kind = websocket.MessageText
@@ -60,7 +67,16 @@ func (c *Conn) Write(ctx context.Context, message []byte) error {
 
 // SetReadLimit bounds the size in bytes of a message that is read, 32 KiB at first.
 // A larger one closes the connection.
-func (c *Conn) SetReadLimit(bytes int64) { c.socket.SetReadLimit(bytes) }
+func (c *Conn) SetReadLimit(bytes int64) {
+	if c.isMade() {
+		c.socket.SetReadLimit(bytes)
+	}
+}
+
+// errUnmade is the error of a connection that is none.
+var errUnmade = errors.New("spacetime: a Conn that no Server made")
+
+func (c *Conn) isMade() bool { return c != nil && c.socket != nil }
 
 // ignoreMessages serves a connection that nobody listens to. It notices a client
 // that has vanished.

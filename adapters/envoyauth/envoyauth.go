@@ -50,6 +50,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/proxied"
 )
 
@@ -171,6 +172,7 @@ func (s *Server) authorize(r *http.Request, claims *oidcauth.Claims) (err error)
 	if r.URL.Path, err = proxied.Path(r.RequestURI); err != nil {
 		return fmt.Errorf("%w: a path that can be read in several ways: %w", oidcauth.ErrForbidden, err)
 	}
+	defer panics.Catch(&err) // nobody else would, and the process would end
 	return s.cfg.Authorize(r.WithContext(oidcauth.NewContext(r.Context(), claims)))
 }
 

@@ -57,6 +57,7 @@
 package grpcauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -66,6 +67,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/possession"
 )
 
@@ -139,10 +141,19 @@ func (g *Guard) Unary(ctx context.Context, request any, info *grpc.UnaryServerIn
 // authenticate returns the context without the token, and the claims of it: nil
 // for a caller without one, where that is fine.
 func (g *Guard) authenticate(ctx context.Context, method string) (context.Context, *oidcauth.Claims, error) {
+	if g.auth == nil {
+		_, err := g.auth.Authenticate(ctx, "") // which says that nobody made it
+		return ctx, nil, err
+	}
 	ctx, token, proof, err := g.takeToken(g.withCaller(ctx))
+	if errors.Is(err, oidcauth.ErrNoToken) {
+		needless, panicked := g.needsNone(method)
+		if needless {
+			return ctx, nil, nil
+		}
+		err = cmp.Or(panicked, err)
+	}
 	switch {
-	case errors.Is(err, oidcauth.ErrNoToken) && g.optional(method):
-		return ctx, nil, nil
 	case err != nil:
 		return ctx, nil, err
 	}
@@ -150,6 +161,14 @@ func (g *Guard) authenticate(ctx context.Context, method string) (context.Contex
 	claims, err := g.auth.Authenticate(possession.NewContext(ctx, proof), token)
 	g.offerNonce(ctx, proof, err)
 	return ctx, claims, err
+}
+
+// needsNone reports whether a method needs no token. The program's function runs in a
+// goroutine in which a panic would end the process; it is an error, which lets nobody
+// pass.
+func (g *Guard) needsNone(method string) (needless bool, err error) {
+	defer panics.Catch(&err)
+	return g.optional(method), nil
 }
 
 // refuse logs an error of oidcauth and words it for the client. Any other error
@@ -160,7 +179,7 @@ func (g *Guard) refuse(ctx context.Context, method string, err error) error {
 		return err
 	}
 	refused := statusOf(refusal)
-	if g.logger.Enabled(ctx, slog.LevelInfo) {
+	if g.logger != nil && g.logger.Enabled(ctx, slog.LevelInfo) {
 		g.logger.LogAttrs(ctx, slog.LevelInfo, "call refused", append([]slog.Attr{
 			slog.String("code", status.Code(refused).String()), slog.String("reason", err.Error()),
 		}, attrsOf(ctx, method, err)...)...)

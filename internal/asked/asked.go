@@ -20,6 +20,9 @@ func NewContext(ctx context.Context, n *Note) context.Context {
 
 // From returns the note of a context, or nil.
 func From(ctx context.Context) *Note {
+	if ctx == nil {
+		return nil
+	}
 	n, _ := ctx.Value(key{}).(*Note)
 	return n
 }

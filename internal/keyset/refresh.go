@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/panics"
 )
 
 const (
@@ -107,7 +108,7 @@ func (s *Set) run(f *flight) {
 func (s *Set) fetchGuarded(ctx context.Context, f *flight) (a answer, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			a, err = answer{source: f.source}, fmt.Errorf("panic while fetching keys: %v", r)
+			a, err = answer{source: f.source}, fmt.Errorf("fetching keys: %w", panics.Error(r))
 		}
 	}()
 	a = answer{source: f.source}

@@ -15,12 +15,19 @@ var Err = errors.New("the function panicked, or ended its goroutine")
 
 // Error tells of a recovered value and where the panic was, and of the value itself
 // nothing that could be a secret: what a function is given often stands in it. It
-// must be called by the deferred function that recovered.
+// must be called by the deferred function that recovered; [Catch] is one.
 func Error(v any) error {
 	if fault, ok := v.(runtime.Error); ok {
 		return fmt.Errorf("%w at %s: %v", Err, place(), fault)
 	}
 	return fmt.Errorf("%w at %s with a value of type %T", Err, place(), v)
+}
+
+// Catch makes an error of a panic of the function that defers it.
+func Catch(err *error) {
+	if v := recover(); v != nil {
+		*err = Error(v)
+	}
 }
 
 // place returns the file and the line of the call that panicked.

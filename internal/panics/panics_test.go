@@ -42,3 +42,16 @@ func call(f func()) (err error) {
 	f()
 	return nil
 }
+
+func TestCatch(t *testing.T) {
+	for name, f := range map[string]func(){"panics": func() { panic("secret") }, "returns": func() {}} {
+		err := func() (err error) {
+			defer panics.Catch(&err)
+			f()
+			return nil
+		}()
+		if errors.Is(err, panics.Err) != (name == "panics") {
+			t.Errorf("what %s gives %v", name, err)
+		}
+	}
+}

@@ -26,7 +26,7 @@ func OfBearer(err error, b Bearer) error {
 
 // BearerOf returns the bearer of the token that err refuses, or nothing.
 func BearerOf(err error) Bearer {
-	if r, ok := errors.AsType[*Refusal](err); ok {
+	if r, ok := errors.AsType[*Refusal](err); ok && r != nil {
 		return r.bearer
 	}
 	return Bearer{}
@@ -34,7 +34,7 @@ func BearerOf(err error) Bearer {
 
 // CheckOf returns the check that err failed, or nothing.
 func CheckOf(err error) string {
-	if r, ok := errors.AsType[*Refusal](err); ok {
+	if r, ok := errors.AsType[*Refusal](err); ok && r != nil {
 		return r.Check
 	}
 	return ""

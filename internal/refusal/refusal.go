@@ -41,7 +41,7 @@ func (r *Refusal) After(wait time.Duration) *Refusal {
 // DPoP, for the answer. It is err itself, or a copy of the refusal that it is.
 func UnderDPoP(err error) error {
 	r, ok := err.(*Refusal)
-	if !ok {
+	if !ok || r == nil {
 		return err
 	}
 	noted := *r
@@ -53,11 +53,14 @@ func UnderDPoP(err error) error {
 // token with a proof can get.
 func IsUnderDPoP(err error) bool {
 	r, ok := errors.AsType[*Refusal](err)
-	return ok && r.underDPoP || errors.Is(err, ErrInvalidProof) || errors.Is(err, ErrUseNonce)
+	return ok && r != nil && r.underDPoP || errors.Is(err, ErrInvalidProof) || errors.Is(err, ErrUseNonce)
 }
 
 // Error returns the refusal in one line.
 func (r *Refusal) Error() string {
+	if r == nil || r.Err == nil {
+		return "oidcauth: refused without a reason" // that somebody made by hand
+	}
 	var b strings.Builder
 	b.WriteString("oidcauth: ")
 	b.WriteString(r.Err.Error())
@@ -73,8 +76,18 @@ func (r *Refusal) Error() string {
 }
 
 // Unwrap returns the sentinel with its cause.
-func (r *Refusal) Unwrap() error { return r.Err }
+func (r *Refusal) Unwrap() error {
+	if r == nil {
+		return nil
+	}
+	return r.Err
+}
 
 // RetryAfter returns how long a caller does well to wait before the next try.
 // It is zero where that is not known.
-func (r *Refusal) RetryAfter() time.Duration { return r.retryAfter }
+func (r *Refusal) RetryAfter() time.Duration {
+	if r == nil {
+		return 0
+	}
+	return r.retryAfter
+}

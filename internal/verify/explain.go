@@ -175,3 +175,14 @@ func describeRules(e *Evaluation) (got, want string) {
 func describeRevocation(*Evaluation) (got, want string) {
 	return "not revoked", "no revocation matches"
 }
+
+// ReportMisuse returns the report where nothing of a token was looked at, because of
+// how the question was put.
+func ReportMisuse(err error) explain.Report {
+	r := refusal.Find(err)
+	step := explain.Step{Check: refusal.Request, Verdict: explain.Failed, Advice: r.Advice}
+	if refused, ok := errors.AsType[*refusal.Refusal](err); ok {
+		step.Got, step.Want = refused.Got, refused.Want
+	}
+	return explain.Report{Err: err, Steps: []explain.Step{step}}
+}

@@ -1,0 +1,135 @@
+package oidcauth_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// Claims that no token gave, nil ones and the zero value, are nobody's: they are granted
+// nothing, and hold nothing.
+func TestClaims_Nobodys(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	absent, err := oidcauth.ClaimRule{Claim: oidcauth.Path{"x"}, Absent: true}.Rule()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules := map[string]oidcauth.Rule{
+		"All of none": oidcauth.All(), "All": oidcauth.All(absent), "Any": oidcauth.Any(oidcauth.All()), "HasRole": oidcauth.HasRole(""),
+		"HasScope": oidcauth.HasScope(""), "HasIssuer": oidcauth.HasIssuer(""), "HasAudience": oidcauth.HasAudience(""), "ClaimRule": absent,
+	}
+	for name, c := range map[string]*oidcauth.Claims{"nil": nil, "zero": new(oidcauth.Claims)} {
+		t.Run(name, func(t *testing.T) {
+			for rule, satisfied := range rules {
+				if satisfied(c) == nil {
+					t.Errorf("%s is satisfied", rule)
+				}
+			}
+			ctx := oidcauth.NewContext(t.Context(), c)
+			if got, ok := oidcauth.FromContext(ctx); ok || got != nil {
+				t.Errorf("FromContext() = %v, %t", got, ok)
+			}
+			if err := oidcauth.Require(ctx); !errors.Is(err, oidcauth.ErrNoToken) {
+				t.Errorf("Require() error = %v, want %v", err, oidcauth.ErrNoToken)
+			}
+			s := a.NewSession(t.Context(), c)
+			if cause := context.Cause(s.Context()); !errors.Is(cause, oidcauth.ErrNoToken) && !errors.Is(cause, oidcauth.ErrSignature) {
+				t.Errorf("the session: %v", cause)
+			}
+			if c.HasRole("") || c.HasScope("") || c.HasAudience("") {
+				t.Error("nobody has a role, a scope or an audience")
+			}
+			n := len(slices.Collect(c.Roles())) + len(slices.Collect(c.Scopes())) + len(slices.Collect(c.Audience())) + len(c.Payload()) + len(c.Supplement())
+			_, found := c.Lookup()
+			_, foundText := c.LookupString("sub")
+			texts := c.Description() + c.KeyID() + c.SessionID() + c.TokenID() + c.Type()
+			if n != 0 || found || foundText || texts != "" || c.Decode(new(any)) == nil || !c.Expiry().IsZero() || !c.IssuedAt().IsZero() || !c.NotBefore().IsZero() {
+				t.Errorf("%d values, found %t and %t, texts %q", n, found, foundText, texts)
+			}
+		})
+	}
+	var none *oidcauth.Claims
+	for name, ask := range map[string]func(){"Identity": func() { none.Identity() }, "Issuer": func() { none.Issuer() }, "Subject": func() { none.Subject() }} {
+		if !panics(ask) {
+			t.Errorf("%s() of nil claims takes nobody for somebody", name)
+		}
+	}
+}
+
+// Behind Optional a caller without a token is nobody, whatever the handler forgets.
+func TestOptional_Nobody(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	served := 0
+	h := a.Optional(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		served++
+		c, _ := oidcauth.FromContext(r.Context())
+		if c.HasRole("admin") || oidcauth.All()(c) == nil {
+			t.Error("nobody is granted something")
+		}
+		for _, err := range []error{oidcauth.Require(r.Context()), oidcauth.Require(oidcauth.NewContext(r.Context(), c)), context.Cause(a.NewSession(r.Context(), c).Context())} {
+			if !errors.Is(err, oidcauth.ErrNoToken) {
+				t.Errorf("error = %v, want %v", err, oidcauth.ErrNoToken)
+			}
+		}
+	}))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	if served != 1 {
+		t.Errorf("served %d times", served)
+	}
+}
+
+// A rule that panics says nothing of the caller: the call is refused, and the process
+// lives.
+func TestRequire_RulePanics(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	ctx := oidcauth.NewContext(t.Context(), authenticate(t, a, issuer.Token(nil)))
+	bad := oidcauth.Rule(func(*oidcauth.Claims) error { panic("of the rule") })
+	own := errors.New("a rule's own")
+	broken := oidcauth.Rule(func(*oidcauth.Claims) error { return own })
+	for _, tt := range []struct {
+		name string
+		rule oidcauth.Rule
+		want error
+	}{
+		{"one that panics", bad, oidcauth.ErrAnswerUnavailable},
+		{"all, one of which panics", oidcauth.All(oidcauth.All(), bad), oidcauth.ErrAnswerUnavailable},
+		{"any, all of which panic", oidcauth.Any(bad, bad), oidcauth.ErrAnswerUnavailable},
+		{"any, of a broken one and one that panics", oidcauth.Any(broken, bad), oidcauth.ErrAnswerUnavailable},
+		{"any, of one that panics and a satisfied one", oidcauth.Any(bad, oidcauth.All()), nil},
+		{"any, of broken ones", oidcauth.Any(broken, oidcauth.HasRole("x")), oidcauth.ErrForbidden},
+		{"any, of broken ones, and its cause", oidcauth.Any(broken, oidcauth.HasRole("x")), own},
+		{"a nil one", nil, oidcauth.ErrForbidden},
+	} {
+		if err := oidcauth.Require(ctx, tt.rule); !errors.Is(err, tt.want) {
+			t.Errorf("%s: Require() error = %v, want %v", tt.name, err, tt.want)
+		}
+	}
+}
+
+// An error that somebody made by hand, and badly, is a fault of the program's.
+func TestRefuse_MadeByHand(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	for name, err := range map[string]error{"nil": nil, "a nil refusal": (*oidcauth.Refusal)(nil), "a zero refusal": new(oidcauth.Refusal)} {
+		w := httptest.NewRecorder()
+		a.Refuse(w, httptest.NewRequest(http.MethodGet, "/", nil), err)
+		status, _, _ := oidcauth.Answer(err)
+		code, _ := oidcauth.CloseCode(err)
+		if w.Code != http.StatusInternalServerError || status != w.Code || code != 1011 {
+			t.Errorf("%s: Refuse() answers %d, Answer() = %d, CloseCode() = %d, want 500, 500 and 1011", name, w.Code, status, code)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package dpop_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A Verifier that New did not make accepts no proof.
+func TestVerifier_NotMade(t *testing.T) {
+	t.Parallel()
+	p := oidctest.NewProver(t, "ES256")
+	use := dpop.Use{Proof: p.Proof("GET", "https://a.test/x", "token", nil), Method: "GET", URL: "https://a.test/x", Token: "token", Thumbprint: p.Thumbprint()}
+	for name, v := range map[string]*dpop.Verifier{"zero": new(dpop.Verifier), "nil": nil} {
+		if err := v.Verify(t.Context(), use); !errors.Is(err, refusal.ErrAnswerUnavailable) {
+			t.Errorf("%s: Verify() error = %v, want %v", name, err, refusal.ErrAnswerUnavailable)
+		}
+		if v.Nonce() != "" || len(v.Algorithms()) > 0 {
+			t.Errorf("%s: nonce %q, algorithms %q", name, v.Nonce(), v.Algorithms())
+		}
+	}
+}
+
+type panicking struct{}
+
+func (panicking) FirstUse(context.Context, [32]byte, time.Time) (bool, error) { panic("of the store") }
+
+// A store that panics does not know whether the proof was used.
+func TestVerify_ReplaysPanic(t *testing.T) {
+	t.Parallel()
+	p := oidctest.NewProver(t, "ES256")
+	for want, replays := range map[error]dpop.Replays{nil: nil, refusal.ErrAnswerUnavailable: panicking{}} {
+		v, err := dpop.New(dpop.Config{PublicURL: "https://a.test", Replays: replays})
+		if err != nil {
+			t.Fatal(err)
+		}
+		use := dpop.Use{Proof: p.Proof("GET", "https://a.test/x", "token", nil), Method: "GET", URL: "https://a.test/x", Token: "token", Thumbprint: p.Thumbprint()}
+		if err := v.Verify(t.Context(), use); !errors.Is(err, want) {
+			t.Errorf("Verify() error = %v, want %v", err, want)
+		}
+	}
+}

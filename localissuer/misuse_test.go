@@ -1,0 +1,127 @@
+package localissuer_test
+
+import (
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
+)
+
+// errorsOf are what the methods of an issuer say.
+func errorsOf(ctx context.Context, l *localissuer.Issuer) map[string]error {
+	said := make(map[string]error)
+	_, _, said["Issue"] = l.Issue(ctx, localissuer.Request{Subject: "alice"})
+	_, said["Import"] = l.Import(ctx, nil)
+	said["Remove"] = l.Remove(ctx, "")
+	said["Rotate"] = l.Rotate(ctx)
+	return said
+}
+
+// An issuer that New did not make issues nothing, and nobody can trust it.
+func TestIssuer_NotMade(t *testing.T) {
+	t.Parallel()
+	for name, l := range map[string]*localissuer.Issuer{"zero": new(localissuer.Issuer), "nil": nil} {
+		said := errorsOf(t.Context(), l)
+		_, said["Follow"] = l.Follow(func(oidcauth.Keys) error { t.Error("keys of nobody"); return nil })
+		_, said["PublicPEM"] = l.PublicPEM()
+		_, said["Ticket"] = l.Ticket(httptest.NewRequest("GET", "/", nil), nil, "db")
+		for method, err := range said {
+			if !errors.Is(err, oidcauth.ErrClosed) {
+				t.Errorf("%s: %s() error = %v, want %v", name, method, err, oidcauth.ErrClosed)
+			}
+		}
+		w := httptest.NewRecorder()
+		l.Handler().ServeHTTP(w, httptest.NewRequest("GET", "/.well-known/jwks.json", nil))
+		l.Refresh()
+		if w.Code != 503 || len(l.Keys()) > 0 || l.URL() != "" || l.Close() != nil {
+			t.Errorf("%s: Handler answers %d, %d keys, URL %q", name, w.Code, len(l.Keys()), l.URL())
+		}
+		for _, i := range []oidcauth.Issuer{l.Issuer(), {URL: "https://db.test", Audiences: []string{"db"}, Keys: oidcauth.KeysFrom{Source: l}}} {
+			if a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{i}}); err == nil {
+				a.Close()
+				t.Errorf("%s: New() trusts it as %q", name, i.URL)
+			}
+		}
+	}
+}
+
+// A nil context is an error, and changes no key.
+func TestIssuer_NilContext(t *testing.T) {
+	t.Parallel()
+	l, err := localissuer.New(localissuer.Config{URL: "https://db.test", Audiences: []string{"db"}, Dir: filepath.Join(t.TempDir(), "keys")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	keys := len(l.Keys())
+	var none context.Context
+	for method, err := range errorsOf(none, l) {
+		if !errors.Is(err, oidcauth.ErrMalformedRequest) {
+			t.Errorf("%s() error = %v, want %v", method, err, oidcauth.ErrMalformedRequest)
+		}
+	}
+	if _, err := l.Follow(nil); err == nil || len(l.Keys()) != keys {
+		t.Errorf("Follow(nil) error = %v, %d keys", err, len(l.Keys()))
+	}
+}
+
+// A badSigner signs with a key, unless it does something else.
+type badSigner struct {
+	*ecdsa.PrivateKey
+	sign func() ([]byte, error)
+}
+
+func (s *badSigner) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) ([]byte, error) {
+	if s.sign != nil {
+		return s.sign()
+	}
+	return s.PrivateKey.Sign(random, digest, o)
+}
+
+// Whatever a signer does, no token comes of it that is none.
+func TestConfig_SignerFails(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	errOwn := errors.New("the signer's own")
+	for name, tt := range map[string]struct {
+		signer  crypto.Signer
+		made    bool
+		issues  bool
+		because error
+	}{
+		"a key":                     {signer: key, made: true, issues: true},
+		"one that signs":            {signer: &badSigner{PrivateKey: key}, made: true, issues: true},
+		"one that panics":           {signer: &badSigner{key, func() ([]byte, error) { panic("of the signer") }}, made: true},
+		"one that fails":            {signer: &badSigner{key, func() ([]byte, error) { return nil, errOwn }}, made: true, because: errOwn},
+		"one that returns nothing":  {signer: &badSigner{key, func() ([]byte, error) { return nil, nil }}, made: true},
+		"one that returns nonsense": {signer: &badSigner{key, func() ([]byte, error) { return []byte("nonsense"), nil }}, made: true},
+		"a nil key":                 {signer: (*ecdsa.PrivateKey)(nil)},
+		"a nil pointer":             {signer: (*badSigner)(nil)},
+		"one without a key":         {signer: new(badSigner)},
+	} {
+		l, err := localissuer.New(localissuer.Config{URL: "https://db.test", Audiences: []string{"db"}, Signer: tt.signer, TicketSecret: make([]byte, 32)})
+		if (err == nil) != tt.made {
+			t.Errorf("%s: New() error = %v", name, err)
+		}
+		if err != nil {
+			continue
+		}
+		token, _, err := l.Issue(t.Context(), localissuer.Request{Subject: "alice"})
+		if (err == nil) != tt.issues || (token != "") != tt.issues || tt.because != nil && !errors.Is(err, tt.because) {
+			t.Errorf("%s: Issue() = %d bytes, %v", name, len(token), err)
+		}
+		l.Close()
+	}
+}

@@ -1,0 +1,60 @@
+package spacetime_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/spacetime"
+)
+
+// What New did not make answers nobody, and ends nothing.
+func TestServer_NotMade(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]*spacetime.Server{"zero": new(spacetime.Server), "nil": nil} {
+		for _, path := range []string{"/v1/identity", "/v1/identity/websocket-token", "/v1/database/x/subscribe", "/"} {
+			for _, method := range []string{"GET", "POST"} {
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+				if w.Code != 503 || w.Header().Get("Retry-After") == "" {
+					t.Errorf("%s: %s %s is answered with %d", name, method, path, w.Code)
+				}
+			}
+		}
+		if err := s.Close(t.Context()); err != nil {
+			t.Errorf("%s: Close() error = %v", name, err)
+		}
+	}
+	for name, c := range map[string]*spacetime.Conn{"zero": new(spacetime.Conn), "nil": nil} {
+		c.SetReadLimit(1)
+		if message, err := c.Read(t.Context()); message != nil || err == nil {
+			t.Errorf("%s: Read() = %q, %v", name, message, err)
+		}
+		if err := c.Write(t.Context(), []byte("x")); err == nil {
+			t.Errorf("%s: Write() writes", name)
+		}
+	}
+}
+
+// New says what of its parts nobody has made.
+func TestNew_PartsNotMade(t *testing.T) {
+	t.Parallel()
+	_, trusted := authtest.NewIssuer(t, oidctest.Config{})
+	auth := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+	local := authtest.NewLocal(t, localissuer.Config{})
+	serve := func(context.Context, *spacetime.Conn) {}
+	for name, cfg := range map[string]spacetime.Config{
+		"nothing":                     {},
+		"a zero Authenticator":        {Auth: new(oidcauth.Authenticator), Local: local, Serve: serve},
+		"a zero local issuer":         {Auth: auth, Local: new(localissuer.Issuer), Serve: serve, Anonymous: true},
+		"an issuer that is not known": {Auth: auth, Local: local, Serve: serve, Anonymous: true},
+	} {
+		if _, err := spacetime.New(cfg); err == nil {
+			t.Errorf("%s: New() makes a server", name)
+		}
+	}
+}
