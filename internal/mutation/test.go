@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -70,16 +69,19 @@ func run(ctx context.Context, suite, binary string, limit time.Duration) (verdic
 	return "", "", fmt.Errorf("%s: %w", suite, err)
 }
 
-// firstFailure reads what tests print, ends them when one failed, and returns its name.
+// firstFailure reads what tests print, ends them when one failed, and returns its name,
+// or what the runtime says when it ends them all.
 func firstFailure(out io.Reader, end func()) (name string) {
 	lines := bufio.NewReader(out)
 	for {
-		line, err := lines.ReadBytes('\n')
-		if name == "" {
-			if rest, found := bytes.CutPrefix(bytes.TrimLeft(line, " "), []byte("--- FAIL: ")); found {
-				name, _, _ = strings.Cut(string(rest), " ")
-				end()
-			}
+		line, err := lines.ReadString('\n')
+		switch rest, failed := strings.CutPrefix(strings.TrimLeft(line, " "), "--- FAIL: "); {
+		case name != "":
+		case failed:
+			name, _, _ = strings.Cut(rest, " ")
+			end()
+		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
+			name = shorten(line)
 		}
 		if err != nil {
 			return name
