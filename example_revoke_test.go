@@ -76,7 +76,11 @@ func ExampleAuthenticator_Revoke() {
 	fmt.Println(post(`{"issuer": "https://issuer.test", "sub": "mallory"}`))
 	fmt.Println(post(`{"issuer": "https://elsewhere.test", "subject": "mallory"}`))
 	fmt.Println(post(`{"issuer": "https://issuer.test", "subject": "mallory"}`))
-	<-session.Context().Done()
+	select {
+	case <-session.Context().Done():
+	case <-time.After(10 * time.Second):
+		fmt.Println("the session did not end")
+	}
 	fmt.Println(oidcauth.CloseCode(context.Cause(session.Context())))
 	_, err = auth.Authenticate(ctx, token)
 	fmt.Println(errors.Is(err, oidcauth.ErrRevoked))

@@ -172,6 +172,29 @@ func TestVerify_Hostile(t *testing.T) {
 	}
 }
 
+// A proof may state a time from MaxAge ago to half a minute ahead.
+func TestVerify_Times(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, v := oidctest.NewProver(t, ""), newVerifier(t, dpop.Config{})
+		short := newVerifier(t, dpop.Config{MaxAge: time.Second})
+		time.Sleep(time.Hour)
+		for _, tt := range []struct {
+			v     *dpop.Verifier
+			after time.Duration
+			want  error
+		}{
+			{v, -61 * time.Second, dpop.ErrInvalidProof}, {v, -60 * time.Second, nil},
+			{v, 30 * time.Second, nil}, {v, 31 * time.Second, dpop.ErrInvalidProof},
+			{short, -2 * time.Second, dpop.ErrInvalidProof}, {short, -time.Second, nil},
+		} {
+			proof := p.Proof("POST", target, token, map[string]any{"iat": time.Now().Add(tt.after)})
+			if err := tt.v.Verify(t.Context(), use(p, proof)); !errors.Is(err, tt.want) {
+				t.Errorf("%v: Verify() error = %v, want %v", tt.after, err, tt.want)
+			}
+		}
+	})
+}
+
 // forged is a proof with p's key in it that other has signed.
 func forged(p, other *oidctest.Prover) string {
 	mine, theirs := p.Proof("POST", target, token, nil), other.Proof("POST", target, token, nil)

@@ -53,6 +53,33 @@ func TestVerify_Nonce(t *testing.T) {
 	})
 }
 
+// Servers whose clocks differ by half a minute take each other's nonces.
+func TestVerify_NonceAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, key := oidctest.NewProver(t, ""), make([]byte, 32)
+		v := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key})
+		for ahead, want := range map[time.Duration]error{
+			30 * time.Second: nil, 30*time.Second + time.Millisecond: dpop.ErrUseNonce,
+		} {
+			other := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key, Now: func() time.Time { return time.Now().Add(ahead) }})
+			if err := v.Verify(t.Context(), use(p, p.Proof("POST", target, token, map[string]any{"nonce": other.Nonce()}))); !errors.Is(err, want) {
+				t.Errorf("%v ahead: Verify() error = %v, want %v", ahead, err, want)
+			}
+		}
+	})
+}
+
+// What a key makes stays the same from one version to the next, so that both can run in
+// one cluster, and is made for nonces alone.
+func TestNonce_KnownAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVerifier(t, dpop.Config{Nonces: true, NonceKey: make([]byte, 32)})
+		if got, want := v.Nonce(), "AAAA3GrPrACcJ0roPNLWwdv1IowhCXfv"; got != want {
+			t.Errorf("Nonce() = %q, want %q", got, want)
+		}
+	})
+}
+
 // The same proof at another server of the cluster: with nonces that each process makes
 // for itself it is refused.
 func TestVerify_NonceInCluster(t *testing.T) {

@@ -98,6 +98,10 @@ func TestReader_Shape(t *testing.T) {
 		{"a mapped subject", `"oid":"1","tid":"2"`, claims.Shape{Subject: []claims.Path{{"tid"}, {"oid"}}}, "2|1", "", "", nil},
 		{"a mapped subject whose first part has the separator", `"oid":"1","tid":"2|3"`, claims.Shape{Subject: []claims.Path{{"tid"}, {"oid"}}}, "", "", "", refusal.ErrClaim},
 		{"the other subject where the first is missing", `"appid":"9"`, claims.Shape{Subject: path("oid"), SubjectElse: path("appid")}, "9", "", "", nil},
+		{"the other subject where the first is empty", `"oid":"","appid":"9"`, claims.Shape{Subject: path("oid"), SubjectElse: path("appid")}, "9", "", "", nil},
+		{"no other subject where the first is no string", `"oid":true,"appid":"9"`, claims.Shape{Subject: path("oid"), SubjectElse: path("appid")}, "", "", "", refusal.ErrClaim},
+		{"no other subject where the first is null", `"oid":null,"appid":"9"`, claims.Shape{Subject: path("oid"), SubjectElse: path("appid")}, "", "", "", refusal.ErrClaim},
+		{"no other subject where the path leads through a string", `"oid":"1","appid":"9"`, claims.Shape{Subject: path("oid", "id"), SubjectElse: path("appid")}, "", "", "", refusal.ErrClaim},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			record, err := read(t, with(tt.members), tt.shape)

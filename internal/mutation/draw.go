@@ -2,16 +2,21 @@ package main
 
 import (
 	"cmp"
-	"math/rand/v2"
+	"crypto/sha256"
+	"encoding/binary"
 	"slices"
 )
 
-// draw puts sites in the order in which a seed draws them. The same seed and the
-// same sources give the same order, so that anybody can draw a sample again.
+// draw puts sites in the order in which a seed draws them. A place's rank is that of its
+// id and the seed alone: the same seed and sources give the same order, so that anybody
+// can draw a sample again, and where some sources are others, the rest stays in order.
 func draw(sites []site, seed uint64) []site {
+	rank := func(s site) uint64 {
+		sum := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(s.id), seed))
+		return binary.BigEndian.Uint64(sum[:])
+	}
 	drawn := slices.Clone(sites)
-	random := rand.New(rand.NewPCG(seed, 0))
-	random.Shuffle(len(drawn), func(i, j int) { drawn[i], drawn[j] = drawn[j], drawn[i] })
+	slices.SortStableFunc(drawn, func(a, b site) int { return cmp.Compare(rank(a), rank(b)) })
 	return drawn
 }
 
@@ -21,6 +26,7 @@ type verdict string
 const (
 	killed   verdict = "killed"    // a test fails
 	timedOut verdict = "timed out" // a test does not end
+	passed   verdict = "passed"    // the tests nearest to it pass, the others are to come
 	survived verdict = "survived"  // all tests pass
 	invalid  verdict = "invalid"   // it does not compile, and does not count
 )
@@ -29,7 +35,7 @@ const (
 type tally map[verdict]int
 
 // counted returns how many changes of the sample were tested.
-func (t tally) counted() int { return t[killed] + t[timedOut] + t[survived] }
+func (t tally) counted() int { return t[killed] + t[timedOut] + t[passed] + t[survived] }
 
 // share returns the part of the changes that tests noticed, those aside whose tests
 // did not end.

@@ -9,7 +9,9 @@
 //	go run ./internal/mutation -match 'ticket.go:177'
 //
 // The sample is that of -seed: the same seed and sources give the same sample. It
-// takes a quarter of a minute for each change and processor.
+// takes a quarter of a minute for each change and processor. A long run can be had in
+// pieces: with -log, what was tried is written to a file, and not tried again by the same
+// command. After tests are written for what survived, -match tries these places again.
 package main
 
 import (
@@ -19,26 +21,30 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
-	"sync"
 	"time"
 )
 
-// deciding are the packages that decide who is let in, and for how long.
+// deciding are the packages that decide who is let in, for how long, and what a
+// stranger can make the server do.
 var deciding = []string{
 	".", "internal/jws", "internal/sigcheck", "internal/claims", "internal/policy", "internal/verify",
-	"internal/keyset", "internal/keyring", "internal/strangers", "internal/revoked", "internal/ticket",
-	"internal/alarm", "internal/tokencache", "internal/extract", "internal/forwarded", "internal/origin",
-	"internal/supplement", "internal/roster", "internal/byvalue", "localissuer", "spacetime", "guard",
-	"oauthbearer", "userinfo", "identity",
+	"internal/keyset", "internal/keyring", "internal/dirlock", "internal/fetch", "internal/strangers",
+	"internal/revoked", "internal/ticket", "internal/alarm", "internal/watch",
+	"internal/tokencache", "internal/extract", "internal/forwarded", "internal/proxied", "internal/origin",
+	"internal/supplement", "internal/bound", "internal/roster", "internal/byvalue", "internal/panics",
+	"internal/refusal", "internal/reply", "internal/quote", "internal/asked",
+	"localissuer", "spacetime", "guard", "oauthbearer", "userinfo", "introspect", "identity",
+	"possession", "dpop", "mtls", "adapters/natsauth",
 }
 
 func main() {
 	seed := flag.Uint64("seed", 1, "of the sample")
 	n := flag.Int("n", 20, "changes to try; those that do not compile are not counted")
 	workers := flag.Int("j", 2, "changes tried at once")
-	limit := flag.Duration("timeout", 2*time.Minute, "for the tests of one package")
+	limit := flag.Duration("timeout", 5*time.Minute, "for the tests of one package, at most")
 	list := flag.Bool("list", false, "print all places and try none")
 	match := flag.String("match", "", "only places whose line of -list this regular expression matches")
+	logged := flag.String("log", "", "a file of what was tried, which is not tried again")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -50,9 +56,7 @@ func main() {
 			fmt.Println(s)
 		}
 	default:
-		var outcomes []outcome
-		outcomes, err = tryAll(ctx, draw(all, *seed), *n, *workers, *limit)
-		report(outcomes, len(all), *seed)
+		err = campaign(ctx, draw(all, *seed), *n, *workers, *limit, *logged)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutation:", err)
@@ -82,59 +86,4 @@ func places(dirs []string, match string) ([]site, error) {
 		}
 	}
 	return all, nil
-}
-
-// tryAll tries changes in their order until n were tested.
-func tryAll(ctx context.Context, drawn []site, n, workers int, limit time.Duration) ([]outcome, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var mu sync.Mutex
-	var outcomes []outcome
-	counts, next := tally{}, 0
-	take := func() (site, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if next == len(drawn) || counts.counted() >= n || ctx.Err() != nil {
-			return site{}, false
-		}
-		next++
-		return drawn[next-1], true
-	}
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			for s, more := take(); more; s, more = take() {
-				o, err := try(ctx, s, limit)
-				if err != nil {
-					cancel(err)
-					return
-				}
-				mu.Lock()
-				counts[o.verdict]++
-				outcomes = append(outcomes, o)
-				mu.Unlock()
-				if o.verdict != invalid {
-					fmt.Printf("%-9s %s\n", o.verdict, s)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return outcomes, context.Cause(ctx)
-}
-
-// report prints the counts and what survived.
-func report(outcomes []outcome, places int, seed uint64) {
-	counts := tally{}
-	inOrder(outcomes)
-	for _, o := range outcomes {
-		counts[o.verdict]++
-	}
-	fmt.Printf("\nseed %d: %d of %d places: %d killed, %d timed out, %d survived (%.1f %% killed of those that ended); %d did not compile\n",
-		seed, counts.counted(), places, counts[killed], counts[timedOut], counts[survived], 100*counts.share(), counts[invalid])
-	for _, o := range outcomes {
-		if o.verdict == survived {
-			fmt.Println("survived", o.site)
-		}
-	}
 }

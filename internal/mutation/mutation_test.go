@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/parser"
 	"go/token"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -66,16 +67,94 @@ func TestSitesIn(t *testing.T) {
 	}
 }
 
+// The order is that of the seed, and of each place alone.
 func TestDraw(t *testing.T) {
 	var sites []site
 	for i := range 100 {
-		sites = append(sites, site{start: i})
+		sites = append(sites, site{id: fmt.Sprint(i)})
 	}
-	if a, b := draw(sites, 1), draw(sites, 1); !slices.Equal(a, b) {
+	first := draw(sites, 1)
+	if !slices.Equal(first, draw(sites, 1)) {
 		t.Error("one seed draws twice otherwise")
 	}
-	if slices.Equal(draw(sites, 1), draw(sites, 2)) {
+	if slices.Equal(first, draw(sites, 2)) {
 		t.Error("two seeds draw the same")
+	}
+	without := slices.DeleteFunc(slices.Clone(first), func(s site) bool { return s.id == "7" })
+	if got := draw(slices.Delete(slices.Clone(sites), 7, 8), 1); !slices.Equal(got, without) {
+		t.Error("a place that is gone changes the order of the others")
+	}
+}
+
+// A change keeps its id when lines are put before it, and two that look alike differ.
+func TestIdentify(t *testing.T) {
+	ids := func(text string) []string {
+		sites, err := sitesIn("p.go", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, s := range sites {
+			all = append(all, s.id)
+		}
+		return all
+	}
+	before := ids(source)
+	if after := ids(strings.Replace(source, "\n", "\n\n// A comment.\n\n", 1)); !slices.Equal(after, before) {
+		t.Errorf("got %v, want %v", after, before)
+	}
+	twice := ids("package p\n\nfunc f() {\n\tcall()\n\tcall()\n}\n")
+	if len(twice) != 2 || twice[0] == twice[1] {
+		t.Errorf("got %v, want two that differ", twice)
+	}
+}
+
+// The nearest tests come first.
+func TestSuites(t *testing.T) {
+	p := packages{
+		".": {"internal/a"}, "localissuer": {"internal/a", "."}, "internal/a": {"fmt"},
+		"internal/c": {"internal/a"}, "internal/b": {"internal/a"}, "internal/d": {"internal/b"},
+	}
+	for dir, want := range map[string][]string{
+		"internal/a":        {"internal/a", ".", "internal/b", "internal/c", "localissuer"},
+		"internal/untested": {"."},
+		".":                 {".", "localissuer"},
+		"adapters/natsauth": {"adapters/natsauth"},
+	} {
+		if got := p.suites(dir); !slices.Equal(got, want) {
+			t.Errorf("%s: got %v, want %v", dir, got, want)
+		}
+	}
+}
+
+// What was tried is not tried again, and what does not compile does not count.
+func TestLog(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "log")
+	sites := []site{{id: "a"}, {id: "b"}, {id: "c"}, {id: "d"}}
+	book, err := openLog(name, sites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []outcome{{sites[0], killed, "p TestP"}, {sites[1], invalid, ""}, {sites[3], passed, ""}, {sites[3], survived, ""}} {
+		if err := book.add(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	book.close()
+	book, err = openLog(name, sites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.close()
+	next := taker(sites, 3, book, "")
+	if s, more := next(); !more || s.id != "c" {
+		t.Errorf("got %v, %v, want c", s, more)
+	}
+	if s, more := next(); more {
+		t.Errorf("got %v, want nothing beyond three", s)
+	}
+	if book.counted() != 2 || book.counts[survived] != 1 || book.outcomes["a"].by != "p TestP" {
+		t.Errorf("got %v counted, %v", book.counts, book.outcomes)
 	}
 }
 
@@ -98,14 +177,18 @@ func TestTry(t *testing.T) {
 			continue
 		}
 		delete(want, change)
-		overlay, remove, err := overlayOf(s)
+		dir := t.TempDir()
+		overlay, err := overlayOf(s, dir)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := test(t.Context(), ".", overlay, 2*time.Second); got != expected || err != nil {
+		got, by, err := test(t.Context(), ".", overlay, dir, 2*time.Second)
+		if got != expected || err != nil {
 			t.Errorf("%s: %v, %v, want %v", s, got, err, expected)
 		}
-		remove()
+		if (by == "TestCount") != (expected == killed) {
+			t.Errorf("%s: %v by %q", s, got, by)
+		}
 	}
 	for change := range want {
 		t.Errorf("no place for %s", change)

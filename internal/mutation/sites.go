@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -13,8 +15,10 @@ import (
 
 // A site is a place in a source file where one small change can be made.
 type site struct {
+	id         string // of the change, without its line, which moves
 	file       string // by its path from the root
 	line       int
+	in         string // the function, or what is declared there
 	kind       string // what is changed
 	start, end int    // the bytes that are replaced
 	was, with  string
@@ -22,7 +26,20 @@ type site struct {
 
 // String tells the place and the change in one line.
 func (s site) String() string {
-	return fmt.Sprintf("%s:%d: %s: %s -> %s", s.file, s.line, s.kind, shorten(s.was), shorten(s.with))
+	return fmt.Sprintf("%s %s:%d: %s: %s: %s -> %s", s.id, s.file, s.line, s.in, s.kind, shorten(s.was), shorten(s.with))
+}
+
+// identify gives each site its id: of the file, the function and the change, and of how
+// many of the same stand before it there.
+func identify(sites []site) {
+	seen := map[string]int{}
+	for i := range sites {
+		s := &sites[i]
+		key := strings.Join([]string{s.file, s.in, s.kind, s.was, s.with}, "\x00")
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d", key, seen[key]))
+		s.id = hex.EncodeToString(sum[:5])
+		seen[key]++
+	}
 }
 
 // shorten makes one line of a piece of code.
@@ -72,12 +89,10 @@ func sitesIn(name string, source []byte) ([]site, error) {
 	}
 	f := &finder{name: name, source: source, file: files.File(parsed.FileStart)}
 	for _, d := range parsed.Decls {
-		if g, ok := d.(*ast.GenDecl); ok {
-			f.tables(g)
-		}
-		ast.Inspect(d, f.visit)
+		f.declaration(d)
 	}
 	slices.SortStableFunc(f.sites, func(a, b site) int { return a.start - b.start })
+	identify(f.sites)
 	return f.sites, nil
 }
 
@@ -86,7 +101,28 @@ type finder struct {
 	name   string
 	source []byte
 	file   *token.File
+	in     string // what is looked at: a function, a variable
 	sites  []site
+}
+
+// declaration notes the sites of a function, or of what else is declared together.
+func (f *finder) declaration(d ast.Decl) {
+	switch d := d.(type) {
+	case *ast.FuncDecl:
+		f.in = d.Name.Name
+		ast.Inspect(d, f.visit)
+	case *ast.GenDecl:
+		for _, spec := range d.Specs {
+			switch spec := spec.(type) {
+			case *ast.ValueSpec:
+				f.in = spec.Names[0].Name
+			case *ast.TypeSpec:
+				f.in = spec.Name.Name
+			}
+			f.tables(spec)
+			ast.Inspect(spec, f.visit)
+		}
+	}
 }
 
 func (f *finder) offset(p token.Pos) int { return f.file.Offset(p) }
@@ -98,7 +134,7 @@ func (f *finder) text(start, end token.Pos) string {
 // add notes a site: what stands from start to end is replaced.
 func (f *finder) add(kind string, start, end token.Pos, with string) {
 	f.sites = append(f.sites, site{
-		file: f.name, line: f.file.Line(start), kind: kind,
+		file: f.name, line: f.file.Line(start), in: f.in, kind: kind,
 		start: f.offset(start), end: f.offset(end), was: f.text(start, end), with: with,
 	})
 }
@@ -216,8 +252,8 @@ func (f *finder) returned(r *ast.ReturnStmt, want int) {
 }
 
 // tables notes the entries of tables that are declared outside functions.
-func (f *finder) tables(g *ast.GenDecl) {
-	ast.Inspect(g, func(n ast.Node) bool {
+func (f *finder) tables(s ast.Spec) {
+	ast.Inspect(s, func(n ast.Node) bool {
 		c, ok := n.(*ast.CompositeLit)
 		if !ok {
 			_, isFunc := n.(*ast.FuncLit)

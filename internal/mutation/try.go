@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
+	"sync"
 	"time"
 )
 
@@ -16,94 +14,114 @@ import (
 type outcome struct {
 	site    site
 	verdict verdict
-	by      string // the package whose tests noticed it
+	by      string // the package and the test that noticed it
 }
 
-// suites returns the packages whose tests can notice a change in a package: its own
-// first, and then those that are made of it.
-func suites(dir string) []string {
-	own := "./" + filepath.ToSlash(dir)
-	if dir == "." {
-		return []string{".", "./localissuer", "./spacetime"}
-	}
-	if strings.HasPrefix(dir, "internal/") {
-		return []string{own, ".", "./localissuer"}
-	}
-	return []string{own}
+// A laboratory tries changes.
+type laboratory struct {
+	packages packages
+	limit    time.Duration // for the tests of one package
+
+	mu     sync.Mutex
+	usual  map[string]func() (time.Duration, error) // how long tests take without a change
+	shared string                                   // a directory for what is built
 }
+
+// newLaboratory returns a laboratory that builds in a directory of its own.
+func newLaboratory(ctx context.Context, limit time.Duration) (*laboratory, error) {
+	p, err := listPackages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "mutation")
+	return &laboratory{packages: p, limit: limit, usual: map[string]func() (time.Duration, error){}, shared: dir}, err
+}
+
+func (l *laboratory) close() { os.RemoveAll(l.shared) }
 
 // try makes one change in a copy of its file that nobody but the compiler sees, and
-// runs the tests that can notice it, until some do.
-func try(ctx context.Context, s site, limit time.Duration) (outcome, error) {
-	overlay, remove, err := overlayOf(s)
+// runs the tests that can notice it, until some do: those of the package itself, and the
+// others once these are known to pass.
+func (l *laboratory) try(ctx context.Context, s site, known verdict) (outcome, error) {
+	dir, err := os.MkdirTemp(l.shared, s.id)
 	if err != nil {
 		return outcome{}, err
 	}
-	defer remove()
-	for _, suite := range suites(filepath.Dir(s.file)) {
-		v, err := test(ctx, suite, overlay, limit)
-		if err != nil || v != survived {
-			return outcome{s, v, suite}, err
+	defer os.RemoveAll(dir)
+	overlay, err := overlayOf(s, dir)
+	if err != nil {
+		return outcome{}, err
+	}
+	suites := l.packages.suites(filepath.Dir(s.file))
+	rest := suites[1:]
+	if known != passed {
+		suites = suites[:1]
+	} else {
+		suites = rest
+	}
+	for _, suite := range suites {
+		limit, err := l.limitOf(ctx, suite)
+		if err != nil {
+			return outcome{}, err
 		}
+		v, by, err := test(ctx, suite, overlay, dir, limit)
+		if err != nil || v != survived {
+			return outcome{s, v, suite + " " + by}, err
+		}
+	}
+	if known != passed && len(rest) > 0 {
+		return outcome{site: s, verdict: passed}, nil
 	}
 	return outcome{site: s, verdict: survived}, nil
 }
 
-// overlayOf writes the changed file and what tells the compiler of it.
-func overlayOf(s site) (name string, remove func(), err error) {
-	dir, err := os.MkdirTemp("", "mutation")
-	if err != nil {
-		return "", nil, err
+// limitOf returns how long the tests of a package may take: eight times as long as they
+// take without a change, and half a minute. Tests that fail without one, three times in
+// a row, are an error.
+func (l *laboratory) limitOf(ctx context.Context, suite string) (time.Duration, error) {
+	l.mu.Lock()
+	usual := l.usual[suite]
+	if usual == nil {
+		usual = sync.OnceValues(func() (time.Duration, error) { return l.asItIs(ctx, suite) })
+		l.usual[suite] = usual
 	}
-	remove = func() { os.RemoveAll(dir) }
-	source, err := os.ReadFile(s.file)
-	if err == nil {
-		changed := string(source[:s.start]) + s.with + string(source[s.end:])
-		err = os.WriteFile(filepath.Join(dir, "changed.go"), []byte(changed), 0o600)
-	}
-	var path string
-	if err == nil {
-		path, err = filepath.Abs(s.file)
-	}
-	var text []byte
-	if err == nil {
-		text, err = json.Marshal(map[string]any{"Replace": map[string]string{path: filepath.Join(dir, "changed.go")}})
-	}
-	name = filepath.Join(dir, "overlay.json")
-	if err == nil {
-		err = os.WriteFile(name, text, 0o600)
-	}
-	if err != nil {
-		remove()
-		return "", nil, err
-	}
-	return name, remove, nil
+	l.mu.Unlock()
+	took, err := usual()
+	return min(l.limit, 8*took+30*time.Second), err
 }
 
-// test runs the tests of a package under an overlay.
-func test(ctx context.Context, suite, overlay string, limit time.Duration) (verdict, error) {
-	// The tests end themselves at the limit; what hangs beyond it is ended.
-	ctx, cancel := context.WithTimeout(ctx, limit+time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay="+overlay, "-vet=off", "-short", "-failfast", "-count=1", "-timeout="+limit.String(), suite)
-	cmd.WaitDelay = 10 * time.Second
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	err := cmd.Run()
-	text := out.String()
-	switch {
-	case err == nil:
-		return survived, nil
-	case strings.Contains(text, "[build failed]"):
-		return invalid, nil
-	case strings.Contains(text, "panic: test timed out") || ctx.Err() == context.DeadlineExceeded:
-		return timedOut, nil
-	case ctx.Err() != nil:
-		return "", ctx.Err()
-	case strings.Contains(text, "[setup failed]"):
-		return "", fmt.Errorf("%s: %s", suite, text)
-	case strings.Contains(text, "FAIL"):
-		return killed, nil
+// asItIs returns how long the tests of a package take without a change.
+func (l *laboratory) asItIs(ctx context.Context, suite string) (time.Duration, error) {
+	for tries := 1; ; tries++ {
+		begin := time.Now()
+		v, by, err := test(ctx, suite, "", l.shared, l.limit)
+		switch {
+		case err != nil || v == survived:
+			return time.Since(begin), err
+		case tries == 3:
+			return 0, fmt.Errorf("%s: its tests fail as it is: %s %s", suite, v, by)
+		}
 	}
-	return "", fmt.Errorf("%s: %w: %s", suite, err, text)
+}
+
+// overlayOf writes the changed file and what tells the compiler of it.
+func overlayOf(s site, dir string) (name string, err error) {
+	source, err := os.ReadFile(s.file)
+	if err != nil {
+		return "", err
+	}
+	path, err := filepath.Abs(s.file)
+	if err != nil {
+		return "", err
+	}
+	changed := filepath.Join(dir, "changed.go")
+	if err := os.WriteFile(changed, []byte(string(source[:s.start])+s.with+string(source[s.end:])), 0o600); err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
+	if err != nil {
+		return "", err
+	}
+	name = filepath.Join(dir, "overlay.json")
+	return name, os.WriteFile(name, text, 0o600)
 }

@@ -179,3 +179,30 @@ func TestFollower_ClockWentBack(t *testing.T) {
 		})
 	}
 }
+
+// A slowLog needs a second to come to its end.
+type slowLog struct {
+	*memorylog.Log[Revocation]
+	ended bool
+}
+
+func (l *slowLog) Follow(ctx context.Context, apply func(Revocation), current func(bool)) error {
+	err := l.Log.Follow(ctx, apply, current)
+	time.Sleep(time.Second)
+	l.ended = true
+	return err
+}
+
+// Whoever has closed a Follower can close its log.
+func TestFollower_CloseWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(true), &slowLog{Log: memorylog.New[Revocation]()}
+		f := b.follow(t, log, "")
+		wantReady(t, f, nil)
+		if err := f.Close(); err != nil || !log.ended {
+			t.Errorf("Close() error = %v, and the log is still followed: %v", err, !log.ended)
+		}
+		b.Close()
+	})
+}

@@ -339,3 +339,42 @@ func TestContact_ForeignHost(t *testing.T) {
 		}
 	})
 }
+
+// An issuer that has proved itself by a good token takes the place of one among the
+// proven that is no longer in use, and of none while all are. The next newcomer takes
+// that of the one that lost it.
+func TestContact_Proven(t *testing.T) {
+	t.Parallel()
+	bubble(t, "eight issuers, of which seven have a place", func(t *testing.T) {
+		w := newWorld(t, 9, func(c *strangers.Config) { c.Rate, c.Places = 1000, 100 })
+		accept := func(n int) {
+			i, err := w.contact(t.Context(), n, w.known[n].URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Accepted(w.known[n].URL(), i.Keys())
+		}
+		wantProven := func(when string, want int) {
+			if known, proven, _ := w.Count(); known != 8 || proven != want {
+				t.Errorf("%s: %d known, %d proven, want 8 and %d", when, known, proven, want)
+			}
+		}
+		for n := range 7 {
+			accept(n)
+			time.Sleep(time.Second)
+		}
+		accept(7)
+		wantProven("while all are in use", 7)
+		time.Sleep(10 * time.Minute)
+		accept(7)
+		wantProven("afterwards", 7)
+		if _, err := w.contact(t.Context(), 8, w.known[8].URL()); err != nil {
+			t.Fatal(err)
+		}
+		for n, want := range []bool{false, true, true, true, true, true, true, true, true} {
+			if found := w.Find(w.known[n].URL()) != nil; found != want {
+				t.Errorf("issuer %d is known: %v, want %v", n, found, want)
+			}
+		}
+	})
+}

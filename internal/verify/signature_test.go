@@ -33,3 +33,32 @@ func TestOrder_GoesRound(t *testing.T) {
 		}
 	}
 }
+
+// Keys that have proved themselves go first, and leave a place for one that has not: a
+// new key among many would never be tried.
+func TestOrder_ProvenFirst(t *testing.T) {
+	t.Parallel()
+	keys := make([]*keyset.Key, 12)
+	for i := range keys {
+		keys[i] = new(keyset.Key)
+	}
+	for limit := 1; limit <= maxChecks; limit++ {
+		var o Order
+		for _, k := range keys[:maxChecks-1] {
+			o.prove(k)
+		}
+		seen := map[*keyset.Key]bool{}
+		for range 2 * len(keys) {
+			chosen := o.choose(keys, limit)
+			for n, k := range chosen[:limit-1] {
+				if want := keys[maxChecks-2-n]; k != want {
+					t.Errorf("of %d, %d is not the one that proved itself last but %d", limit, n, n)
+				}
+			}
+			seen[chosen[limit-1]] = true
+		}
+		if want := len(keys) - (limit - 1); len(seen) != want {
+			t.Errorf("of %d, %d keys had the last place, want all %d others", limit, len(seen), want)
+		}
+	}
+}
