@@ -26,7 +26,7 @@ func offeredBy(lines []string) []string {
 	var all []string
 	for _, line := range lines {
 		for _, p := range strings.Split(line, ",") {
-			all = append(all, strings.Trim(p, " \t"))
+			all = append(all, strings.Trim(p, " \t\r\n"))
 		}
 	}
 	return all
