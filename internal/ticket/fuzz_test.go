@@ -47,7 +47,7 @@ func FuzzDecrypt(f *testing.F) {
 			if err != nil {
 				t.Fatalf("opened %q, and go-jose: %v", text, err)
 			}
-			if want, err := opened.Decrypt(key); err != nil || string(want) != content || text != good {
+			if want, err := opened.Decrypt(key); err != nil || string(want) != content {
 				t.Errorf("opened %q of %q, and go-jose %q, %v", content, text, want, err)
 			}
 		}
