@@ -17,7 +17,8 @@ import (
 // FuzzAuthenticate changes the header, the payload and the signature of a good
 // token. Whatever is accepted is the good token itself, or has been signed
 // anew: nothing unsigned passes, nothing panics, and every refusal is one of
-// this package's.
+// this package's. Each process that fuzzes has keys of its own, so that an input
+// says "$H", "$P" and "$S" where it means the parts of its good token.
 func FuzzAuthenticate(f *testing.F) {
 	issuer := oidctest.NewIssuer(nil, oidctest.Config{}) // nil: a fuzz target must not use f
 	f.Cleanup(issuer.Close)
@@ -29,11 +30,14 @@ func FuzzAuthenticate(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(header, payload, signature)
-	f.Add(strings.Replace(header, "ES256", "none", 1), payload, "")
-	f.Add(header, strings.Replace(payload, "alice", "admin", 1), signature)
-	f.Add(header, payload+" ", signature)
-	f.Add(header, payload, signature+".")
+	f.Add("$H", "$P", "$S")
+	f.Add(strings.Replace(header, "ES256", "none", 1), "$P", "")
+	f.Add("$H", strings.Replace(payload, "alice", "admin", 1), "$S")
+	f.Add("$H", "$P ", "$S")
+	f.Add("$H", "$P", "$S.")
+	f.Add(" $H", "$P", "$S=")
+	f.Add("$H", "$P", "$S\n")
+	f.Add("$H", "$P", "$S$S")
 	f.Add(`{"alg":"ES256"}`, `{"iss":"https://issuer.test","sub":"alice","exp":1e400}`, "AAAA")
 	for _, row := range hostile.NewWorld(f).Rows() {
 		if header, payload, signature, err := taken(row.BadToken); err == nil {
@@ -41,7 +45,9 @@ func FuzzAuthenticate(f *testing.F) {
 		}
 	}
 
+	parts := strings.NewReplacer("$H", header, "$P", payload, "$S", signature)
 	f.Fuzz(func(t *testing.T, header, payload, signature string) {
+		header, payload, signature = parts.Replace(header), parts.Replace(payload), parts.Replace(signature)
 		token := hostile.Encode(header) + "." + hostile.Encode(payload) + "." + signature
 		if c, err := a.Authenticate(t.Context(), token); err == nil && token != good {
 			t.Errorf("accepted a changed token: %s %s: %s", header, payload, c.Payload())
@@ -244,8 +250,9 @@ func allTexts(by map[string]any) bool {
 	return len(by) > 0
 }
 
-// Nothing is a ticket but what the local issuer sold, each once, and nothing that
-// is none brings the process down.
+// FuzzAuthenticateTicket: nothing is a ticket but what the local issuer sold, each for
+// its database and origin and once, and nothing that is none brings the process down.
+// "$H", "$P" and "$S" are the parts of one that is not used.
 func FuzzAuthenticateTicket(f *testing.F) {
 	local := newLocal(f, localissuer.Config{})
 	auth := trusting(f, local)
@@ -257,24 +264,31 @@ func FuzzAuthenticateTicket(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
-		f.Fatal(err)
-	}
 	parts := strings.Split(ticket, ".")
-	for _, seed := range []string{
-		ticket, "", ".", "..", ticket + ".", parts[0] + "." + parts[1] + ".", "." + parts[1] + "." + parts[2],
-		parts[1] + "." + parts[1] + "." + parts[2], ticket[:len(ticket)-4] + "AAAA",
-	} {
+	filled := strings.NewReplacer("$H", parts[0], "$P", parts[1], "$S", parts[2])
+	for _, seed := range []string{"$H.$P.$S", "", ".", "..", "$H.$P.$S.", "$H.$P.", ".$P.$S", "$P.$P.$S", "$H.$P.AAAA", "$H.$P.$S=", "$H.$P.$S\n", "$H.$P..$S"} {
 		f.Add(seed, "chat", "")
+		f.Add(seed, "chat ", "")
 		f.Add(seed, "chat", "https://app.example.com")
 	}
-	f.Fuzz(func(t *testing.T, ticket, database, origin string) {
+	f.Cleanup(func() { // which is of the process that starts the others alone
+		if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
+			f.Error(err)
+		}
+	})
+	f.Fuzz(func(t *testing.T, text, database, origin string) {
+		text = filled.Replace(text)
+		if text == ticket && database == "chat" && origin == "" {
+			return // that is what it is good for
+		}
 		r := from()
 		if origin != "" {
 			r.Header["Origin"] = []string{origin}
 		}
-		if claims, err := auth.AuthenticateTicket(r, ticket, database); err == nil || claims != nil {
-			t.Errorf("AuthenticateTicket(%q, %q) from %q: error = %v", ticket, database, origin, err)
+		claims, err := auth.AuthenticateTicket(r, text, database)
+		if err == nil || claims != nil {
+			t.Fatalf("AuthenticateTicket(%q, %q) from %q: error = %v", text, database, origin, err)
 		}
+		checkRefusal(t, err)
 	})
 }

@@ -1,20 +1,27 @@
 package dpop_test
 
 import (
+	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // FuzzVerify: whatever a proof looks like, nothing panics, and what is accepted is a proof that
-// another library verifies with the key in it, of the same thumbprint.
+// another library verifies with the key in it, of the same thumbprint. An input is
+// tried as a proof, or as what the key of the token signs.
 func FuzzVerify(f *testing.F) {
 	p := oidctest.NewProver(f, "")
 	v := newVerifier(f, dpop.Config{})
@@ -25,20 +32,58 @@ func FuzzVerify(f *testing.F) {
 	f.Add(p.Sign(map[string]any{"jwk": map[string]any{"kty": "RSA", "n": "AA", "e": "AQAB"}, "alg": "RS256"}, "{}"))
 	f.Add(oidctest.NewProver(f, "EdDSA").Proof("POST", target, token, nil))
 	f.Add("a.b.c")
+	for _, claims := range []string{`"htm":"POST","htu":"` + target + `","iat":NOW,"ath":"HASH"`, `"htm":"post","htu":"` + target + `?x#y","iat":NOW.9,"ath":"HASH"`, `"htm":"POST","HTM":"GET","htu":"` + target + `","iat":1e9,"ath":"HASH"`} {
+		f.Add(`{"jti":"JTI",` + claims + `}`)
+		f.Add(`{"jti":"JTI",` + claims + `,"nonce":null}`)
+	}
 	thumbprint := p.Thumbprint()
 	f.Fuzz(func(t *testing.T, proof string) {
+		thumbprint := thumbprint
+		if strings.HasPrefix(proof, "{") {
+			p := oidctest.NewProver(t, "")
+			proof, thumbprint = signed(p, proof), p.Thumbprint()
+		}
 		err := v.Verify(t.Context(), dpop.Use{Proof: proof, Method: "POST", URL: target, Token: token, Thumbprint: thumbprint})
 		if err != nil {
+			if !errors.Is(err, dpop.ErrInvalidProof) && !errors.Is(err, refusal.ErrProof) {
+				t.Errorf("error = %v", err)
+			}
 			return
 		}
 		parsed, err := jose.ParseSignedCompact(proof, []jose.SignatureAlgorithm{jose.ES256})
 		if err != nil {
 			t.Fatalf("accepted, and go-jose does not read it: %v", err)
 		}
-		if _, err := parsed.Verify(parsed.Signatures[0].Protected.JSONWebKey); err != nil {
+		payload, err := parsed.Verify(parsed.Signatures[0].Protected.JSONWebKey)
+		if err != nil {
 			t.Fatalf("accepted, and go-jose does not verify it: %v", err)
 		}
+		var said map[string]any
+		if err := json.Unmarshal(payload, &said); err != nil {
+			t.Fatalf("accepted %s: %v", payload, err)
+		}
+		htu, _ := said["htu"].(string)
+		where, err := dpop.Normalize(htu)
+		issued, _ := said["iat"].(float64)
+		if jti, _ := said["jti"].(string); said["htm"] != "POST" || err != nil || where != target || said["ath"] != hashOf(token) || jti == "" || time.Since(time.Unix(int64(issued), 0)).Abs() > 10*time.Minute {
+			t.Errorf("accepted %s", payload)
+		}
+		if again := v.Verify(t.Context(), dpop.Use{Proof: proof, Method: "POST", URL: target, Token: token, Thumbprint: thumbprint}); again == nil {
+			t.Errorf("accepted %s twice", payload)
+		}
 	})
+}
+
+// signed is the proof that the key makes of claims, in which "JTI", "NOW" and "HASH"
+// stand for what a proof of now has.
+func signed(p *oidctest.Prover, claims string) string {
+	claims = strings.NewReplacer("JTI", rand.Text(), "NOW", strconv.FormatInt(time.Now().Unix(), 10), "HASH", hashOf(token)).Replace(claims)
+	return p.Sign(nil, claims)
+}
+
+func hashOf(token string) string {
+	digest := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(digest[:])
 }
 
 // FuzzNormalize: an address that was brought into the one form stays as it is, and

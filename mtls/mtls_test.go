@@ -172,7 +172,8 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// FuzzHeader: whatever a header says, nothing panics, and a certificate is one.
+// FuzzHeader: whatever a header says, nothing panics, and a certificate is one to the
+// standard library, and the one that the header has.
 func FuzzHeader(f *testing.F) {
 	c := newCertificate(f)
 	f.Add(":" + base64.StdEncoding.EncodeToString(c.Raw) + ":")
@@ -183,6 +184,13 @@ func FuzzHeader(f *testing.F) {
 			got, err := mtls.Header(form)(forwarded.WithTrust(r, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}))
 			if got != nil && (err != nil || len(got.Raw) == 0) {
 				t.Errorf("%q: a certificate, and %v", value, err)
+			}
+			if got == nil {
+				continue
+			}
+			again, err := x509.ParseCertificate(got.Raw)
+			if err != nil || !again.Equal(got) || form == mtls.ClientCert && !strings.Contains(value, ":"+base64.StdEncoding.EncodeToString(got.Raw)+":") {
+				t.Errorf("%q: another certificate, %v", value, err)
 			}
 		}
 	})

@@ -36,3 +36,11 @@ func (m Memory) Bytes() (counted, found int) {
 	}
 	return m.m.bytes, found
 }
+
+// ReadHandshake is what is judged of a handshake before anything costs something, and
+// Upgrade what follows.
+func ReadHandshake(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	return new(Server).readHandshake(w, r)
+}
+
+var Upgrade = upgrade

@@ -189,7 +189,8 @@ func request(ctx context.Context, asked *authv3.AttributeContext_HttpRequest) (*
 	header := make(http.Header, len(asked.GetHeaders()))
 	for name, value := range asked.GetHeaders() {
 		if !strings.HasPrefix(name, ":") {
-			header[textproto.CanonicalMIMEHeaderKey(name)] = []string{value}
+			name = textproto.CanonicalMIMEHeaderKey(name)
+			header[name] = append(header[name], value) // two spellings are two headers
 		}
 	}
 	r := &http.Request{

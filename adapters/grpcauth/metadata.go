@@ -118,7 +118,8 @@ func removeBearer(md metadata.MD, key string) bool {
 }
 
 // removeCopies cuts the token out of whatever still has it: a cookie or an address
-// that a gateway hands on, or a header of its own. It reports whether it did.
+// that a gateway hands on, or a header of its own. A value is removed whole if what is
+// left of it would be the token once more. It reports whether it did.
 func removeCopies(md metadata.MD, token string) bool {
 	changed := false
 	for key := range md {
@@ -127,7 +128,7 @@ func removeCopies(md metadata.MD, token string) bool {
 				return value, true
 			}
 			rest := strings.TrimSpace(strings.ReplaceAll(value, token, ""))
-			return rest, rest != "" && !strings.EqualFold(rest, "Bearer")
+			return rest, rest != "" && !strings.Contains(rest, token) && !strings.EqualFold(rest, "Bearer")
 		}) || changed
 	}
 	return changed

@@ -12,6 +12,9 @@ func (l *Log) SetLateness(d time.Duration) { l.lateness = d }
 // Encode gives tests the entry of a revocation.
 var Encode = encode
 
+// Decode gives tests what an entry says.
+var Decode = decode
+
 // TimeToLive gives tests how long an entry is kept.
 var TimeToLive = timeToLive
 

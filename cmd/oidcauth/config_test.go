@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -260,8 +262,8 @@ func TestApply_InsecureHTTP(t *testing.T) {
 	}
 }
 
-// FuzzParseConfig: whatever a file holds, it is read or refused, and what is read goes
-// on to be used or refused.
+// FuzzParseConfig: whatever a file holds, it is refused or read as encoding/json reads
+// it, and what is read goes on to be used or refused.
 func FuzzParseConfig(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, string(sampleConfig), `{"issuers": [null]}`, `{"admin": {"bearer": {}}, "revocations": {"nats": {"servers": [""]}}}`,
@@ -275,6 +277,10 @@ func FuzzParseConfig(f *testing.F) {
 		file, err := parseConfig(data)
 		if err != nil {
 			return
+		}
+		var read, other fileConfig
+		if err := json.Unmarshal(data, &other); err != nil || fileTable.Read(data, &read) != nil || !reflect.DeepEqual(read, other) {
+			t.Errorf("read %+v, and encoding/json %+v, %v, from %s", read, other, err, data)
 		}
 		if new(settings).apply(&file) != nil {
 			return

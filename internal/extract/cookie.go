@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 
@@ -54,13 +55,14 @@ func isHTTPToken(name string) bool {
 }
 
 // removeCookie takes every cookie called name out of the request and returns
-// their values.
+// their values. It finds the same cookies as [http.Request.Cookies], and leaves the
+// others as they were to it: what is no white space there is none here.
 func removeCookie(r *http.Request, name string) []string {
 	var tokens, rest []string
 	for part := range cookiesOf(r.Header) {
 		key, value, _ := strings.Cut(part, "=")
-		if strings.TrimSpace(key) == name {
-			tokens = append(tokens, strings.Trim(strings.TrimSpace(value), `"`))
+		if textproto.TrimString(key) == name {
+			tokens = append(tokens, unquoted(value))
 			continue
 		}
 		rest = append(rest, part)
@@ -78,7 +80,7 @@ func cookiesOf(h http.Header) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for _, line := range h["Cookie"] {
 			for part := range strings.SplitSeq(line, ";") {
-				if part = strings.Trim(part, " \t"); part != "" && !yield(part) {
+				if part = textproto.TrimString(part); part != "" && !yield(part) {
 					return
 				}
 			}
@@ -92,6 +94,15 @@ func setCookies(h http.Header, cookies []string) {
 	if len(cookies) > 0 {
 		h["Cookie"] = []string{strings.Join(cookies, "; ")}
 	}
+}
+
+// unquoted returns a cookie's value without the quotes that may stand around it (RFC
+// 6265, section 4.1.1).
+func unquoted(value string) string {
+	if n := len(value); n > 1 && value[0] == '"' && value[n-1] == '"' {
+		return value[1 : n-1]
+	}
+	return value
 }
 
 // checkOrigin keeps other sites' pages from using a browser's cookies.

@@ -1,16 +1,20 @@
 package extract
 
 import (
+	"encoding/base64"
 	"net/http"
 	"slices"
 	"strings"
 )
 
+// shortest is how long a token is at least that is looked for within other values.
+// What is shorter could be in one by chance or on purpose, in an address for instance.
+const shortest = 64
+
 // removeCopies cuts a token that stood in several places out of whatever header
-// still has it: an extractor of the program's own may have left it. What is short
-// could be equal to another header by chance or on purpose, an address for instance.
+// still has it: an extractor of the program's own may have left it. A value is removed
+// whole if what is left of it would be the token once more.
 func removeCopies(h http.Header, token string) {
-	const shortest = 64
 	if len(token) < shortest {
 		return
 	}
@@ -29,7 +33,7 @@ func removeCopies(h http.Header, token string) {
 			if !hasToken(value) {
 				left = value
 			}
-			if left != "" && !strings.EqualFold(left, "Bearer") {
+			if left != "" && !hasToken(left) && !strings.EqualFold(left, "Bearer") {
 				rest = append(rest, left)
 			}
 		}
@@ -51,4 +55,14 @@ func removeCookieCopies(h http.Header, hasToken func(string) bool) {
 		}
 	}
 	setCookies(h, rest)
+}
+
+// withoutCopies returns the subprotocols that do not have the token that was among them,
+// as it is or in base64url: what is left, the server may choose and send back.
+func withoutCopies(offered []string, token string) []string {
+	encoded := base64.RawURLEncoding.EncodeToString([]byte(token))
+	return slices.DeleteFunc(offered, func(p string) bool {
+		return p == token || p == encoded ||
+			len(token) >= shortest && (strings.Contains(p, token) || strings.Contains(p, encoded))
+	})
 }

@@ -47,12 +47,12 @@ func looksLikeJWT(text string) bool {
 }
 
 // namedJWT returns the name of the first of the pairs in a list whose value looks like
-// a JWT. A name that does so itself is not repeated.
+// a JWT. A name that has what may be one is not repeated.
 func namedJWT(list, separator string) (name string, found bool) {
 	for pair := range strings.SplitSeq(list, separator) {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
 		if looksLikeJWT(strings.Trim(value, `"`)) {
-			if looksLikeJWT(name) {
+			if strings.Contains(name, startOfJWT) {
 				name = "?"
 			}
 			return name, true

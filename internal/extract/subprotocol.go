@@ -3,6 +3,7 @@ package extract
 import (
 	"encoding/base64"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 )
@@ -29,18 +30,15 @@ func Subprotocol(r *http.Request) (string, error) {
 	// Two that differ cannot be one token, since only one way to encode it is read.
 	differs := func(p string) bool { return isBearer(p) && !sameToken(p, offered[first]) }
 	several := slices.ContainsFunc(offered, differs)
-	rest := slices.DeleteFunc(offered, isBearer)
-	r.Header.Del(headerSubprotocol)
-	if len(rest) > 0 {
-		r.Header.Set(headerSubprotocol, strings.Join(rest, ", "))
-	}
+	token, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	rest := withoutCopies(slices.DeleteFunc(offered, isBearer), string(token))
+	leaveSubprotocols(r, rest)
 	if several {
 		return "", malformed(`several subprotocols that begin with "bearer." and differ`, "one")
 	}
 	if len(rest) == 0 {
 		return "", malformed("no subprotocol beside the token's", "the application's own beside it")
 	}
-	token, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
 	if err != nil || !isToken68(string(token)) {
 		return "", malformed("a subprotocol of another form", `"bearer." and a token in base64url without padding`)
 	}
@@ -56,8 +54,16 @@ func offeredSubprotocols(r *http.Request) ([]string, error) {
 				r.Header.Del(headerSubprotocol)
 				return nil, malformed("a long list of subprotocols", "64 at most")
 			}
-			offered = append(offered, strings.TrimSpace(p))
+			offered = append(offered, textproto.TrimString(p))
 		}
 	}
 	return offered, nil
+}
+
+// leaveSubprotocols leaves these to the server to choose from.
+func leaveSubprotocols(r *http.Request, rest []string) {
+	r.Header.Del(headerSubprotocol)
+	if len(rest) > 0 {
+		r.Header.Set(headerSubprotocol, strings.Join(rest, ", "))
+	}
 }

@@ -40,13 +40,11 @@ func (f form) take(r *http.Request) (string, error) {
 	if len(tokens) == 0 {
 		return "", noToken(f.String())
 	}
-	r.Header.Del(headerSubprotocol)
-	if len(rest) > 0 {
-		r.Header.Set(headerSubprotocol, strings.Join(rest, ", "))
-	}
 	for i := range tokens {
 		tokens[i] = decoded(tokens[i])
+		rest = withoutCopies(rest, tokens[i])
 	}
+	leaveSubprotocols(r, rest)
 	switch {
 	case !allSame(tokens):
 		return "", malformed("several tokens among the subprotocols that differ", "one")

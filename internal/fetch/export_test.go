@@ -1,8 +1,9 @@
 package fetch
 
-// ParseMetadata and Refusal give the tests the two decisions that need no
-// network.
+// What the tests look at without a network: two decisions, and what headers say.
 var (
 	ParseMetadata = parseMetadata
 	Refusal       = refusal
+	Freshness     = freshness
+	RetryAfter    = retryAfter
 )

@@ -135,7 +135,9 @@ func joinKey(a, b Key) Key {
 	if b.KeepUntil.IsZero() || !a.KeepUntil.IsZero() && b.KeepUntil.After(a.KeepUntil) {
 		a.KeepUntil = b.KeepUntil
 	}
-	a.Imported = a.Imported || b.Imported
+	if a.Imported = a.Imported || b.Imported; a.Imported {
+		a.secret = nil // what is somebody else's to one of them seals no tickets
+	}
 	return a
 }
 

@@ -32,7 +32,10 @@ func ParsePEM(text []byte) (*ecdsa.PublicKey, error) {
 	if found == nil {
 		return nil, fmt.Errorf("%w: no PEM block found", ErrRing)
 	}
-	return found, CheckPublic(found)
+	if err := CheckPublic(found); err != nil {
+		return nil, err
+	}
+	return found, nil
 }
 
 // parseBlock reads one block. Errors name its type and never its content.

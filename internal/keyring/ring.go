@@ -272,11 +272,25 @@ func (k Key) check() error {
 	if err := CheckPublic(k.Public); err != nil {
 		return err
 	}
+	if k.Private != nil && !isPair(k.Private, k.Public) {
+		return fmt.Errorf("%w: key %q is damaged: its private half is another key's", ErrRing, k.ID)
+	}
 	id, err := Thumbprint(k.Public)
 	if err == nil && id != k.ID {
 		err = fmt.Errorf("%w: key ID: got %q, want %q", ErrRing, k.ID, id)
 	}
 	return err
+}
+
+// isPair reports whether the private half is that of the public one. A key that says
+// both may say what does not belong together.
+func isPair(private *ecdsa.PrivateKey, public *ecdsa.PublicKey) bool {
+	secret, err := private.ECDH()
+	if err != nil {
+		return false
+	}
+	point, err := public.ECDH()
+	return err == nil && secret.PublicKey().Equal(point)
 }
 
 // CheckPublic refuses keys that ES256 cannot use.

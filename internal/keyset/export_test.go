@@ -1,6 +1,7 @@
 package keyset
 
 import (
+	"path/filepath"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/disk"
@@ -38,3 +39,6 @@ func OnDisk(cfg Config, tap disk.Tap) Config {
 	cfg.tap = tap
 	return cfg
 }
+
+// StorePath returns where a set keeps its keys.
+func StorePath(cfg Config) string { return filepath.Join(cfg.CacheDir, newStore(cfg).name) }

@@ -192,22 +192,6 @@ func TestAcceptKey(t *testing.T) {
 	}
 }
 
-func FuzzParse(f *testing.F) {
-	f.Add([]byte(jwks(key("a", 0), key("b", 1))))
-	f.Add([]byte(jwks(rsaJWK(2048, 65537), `{"kty":"OKP","crv":"Ed25519","x":"AAAA"}`, `null`)))
-	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"","y":"","x5c":[]}],"keys":[]}`))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		s, err := keyset.New(keyset.Config{Fixed: append([]byte{}, body...)})
-		if err != nil {
-			return
-		}
-		defer s.Close()
-		if r := s.Report(); len(r.Keys) == 0 {
-			t.Error("a set without usable keys was accepted")
-		}
-	})
-}
-
 // A bound on the exponent holds where it is set, and for RSA keys alone.
 func TestParse_MaxExponent(t *testing.T) {
 	t.Parallel()

@@ -37,6 +37,9 @@ func Check(text string) error {
 			return errors.New("it has other characters than visible ASCII; browsers send names in their xn-- form")
 		}
 	}
+	if strings.ContainsFunc(rest, isNoHostByte) {
+		return errors.New("it has a character that no host has")
+	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || u.Scheme+"://"+u.Host != text {
 		return errors.New("it is no scheme and host")
@@ -45,4 +48,10 @@ func Check(text string) error {
 		return errors.New("browsers leave out the port that is the scheme's own")
 	}
 	return nil
+}
+
+// isNoHostByte reports whether r has no place in a host and port as browsers write them,
+// an address in brackets among them. package url lets more pass, quotes for instance.
+func isNoHostByte(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < '0' || r > '9') && !strings.ContainsRune(".-_~:[]", r)
 }

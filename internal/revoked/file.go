@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 )
 
 // waitingVersion is that of the form of the files in a [Dir].
@@ -29,6 +30,9 @@ func decodeWaiting(content []byte) (Revocation, error) {
 	d.DisallowUnknownFields()
 	if err := d.Decode(&file); err != nil {
 		return Revocation{}, fmt.Errorf("got a file of another form: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return Revocation{}, errors.New("got something after the end")
 	}
 	if file.Version != waitingVersion {
 		return Revocation{}, fmt.Errorf("version: got %d, want %d", file.Version, waitingVersion)
