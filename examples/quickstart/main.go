@@ -10,8 +10,9 @@
 //
 //	go run ./examples/quickstart -serve
 //
-// stays up and prints commands to try. With -issuer and -audience the server
-// takes the tokens of a provider of yours instead.
+// stays up and prints commands to try; with -addr and -provider-addr it has the same
+// addresses at each start. With -issuer and -audience the server takes the tokens of a
+// provider of yours instead.
 package main
 
 import (
@@ -32,6 +33,7 @@ const storyLimit = 2 * time.Minute
 // options are the command line.
 type options struct {
 	addr, issuer, audience string
+	providerAddr           string
 	serve                  bool
 	life                   time.Duration // of short-lived tokens
 }
@@ -72,6 +74,7 @@ func parse(args []string, log io.Writer) (options, error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(log)
 	flags.StringVar(&opts.addr, "addr", "127.0.0.1:0", "`address` the database server listens on; port 0 means any free one")
+	flags.StringVar(&opts.providerAddr, "provider-addr", "", "`address` the provider listens on, so that it is the same issuer at each start; without it any free port of this machine")
 	flags.BoolVar(&opts.serve, "serve", false, "stay up and print commands to try")
 	flags.StringVar(&opts.issuer, "issuer", "", "accept the tokens of this provider, by its `URL`, instead of starting one; implies -serve")
 	flags.StringVar(&opts.audience, "audience", "", "the `name` of this server in that provider's tokens")
@@ -87,6 +90,9 @@ func parse(args []string, log io.Writer) (options, error) {
 	}
 	if (opts.issuer == "") != (opts.audience == "") {
 		return opts, errors.New("-issuer and -audience go together")
+	}
+	if opts.issuer != "" && opts.providerAddr != "" {
+		return opts, errors.New("-provider-addr is of the provider that is started without -issuer")
 	}
 	return opts, nil
 }

@@ -117,13 +117,15 @@ func stage(t *testing.T) (*story, caller) {
 func TestRun_RefusesCommandLine(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
-		"issuer without audience":  {"-issuer", "https://issuer.example"},
-		"audience without issuer":  {"-audience", "messages"},
-		"word that is no flag":     {"serve"},
-		"flag that does not exist": {"-server"},
-		"life that is too short":   {"-life", "1s"},
-		"life that is too long":    {"-life", "16s"},
-		"address that cannot be":   {"-addr", "127.0.0.1:99999"},
+		"issuer without audience":         {"-issuer", "https://issuer.example"},
+		"audience without issuer":         {"-audience", "messages"},
+		"word that is no flag":            {"serve"},
+		"flag that does not exist":        {"-server"},
+		"provider elsewhere, and address": {"-issuer", "https://issuer.example", "-audience", "messages", "-provider-addr", "127.0.0.1:0"},
+		"provider that cannot be":         {"-provider-addr", "127.0.0.1:99999"},
+		"life that is too short":          {"-life", "1s"},
+		"life that is too long":           {"-life", "16s"},
+		"address that cannot be":          {"-addr", "127.0.0.1:99999"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, log bytes.Buffer
@@ -206,6 +208,21 @@ func TestServe(t *testing.T) {
 	tryCalls(t, shell, printed[0], importer.token)
 	if err := stop(); err != nil {
 		t.Errorf("run() error = %v", err)
+	}
+}
+
+// A provider whose address is named is the same issuer at each start, for those whose
+// configuration names it.
+func TestServe_ProviderAddr(t *testing.T) {
+	t.Parallel()
+	const ready = `(?s)provider  http://(\S+)\ndatabase  \S+\n.*Ctrl-C`
+	first, stop := served(t, ready, "-serve")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := served(t, ready, "-serve", "-provider-addr", first[1])
+	if again[1] != first[1] {
+		t.Errorf("started once more the provider is at %s, want %s", again[1], first[1])
 	}
 }
 

@@ -43,11 +43,13 @@ func startWorld(ctx context.Context, opts options, logger *slog.Logger) (*world,
 		return nil, err
 	}
 	w := &world{life: opts.life}
+	home := homeProvider(url+"/v1/logout", opts.life)
+	home.Addr = opts.providerAddr
 	for _, start := range []struct {
 		into **provider.Provider
 		cfg  provider.Config
 	}{
-		{&w.provider, homeProvider(url+"/v1/logout", opts.life)},
+		{&w.provider, home},
 		{&w.partner, visitingProvider()},
 		{&w.stranger, visitingProvider()},
 	} {
