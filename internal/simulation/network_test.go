@@ -84,6 +84,13 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
+// restarted forgets what a process before has asked for: budgets are each process's.
+func (x *network) restarted() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.contacts = nil
+}
+
 // asked returns how often a provider was asked for its keys.
 func (x *network) asked(p *provider) int {
 	x.mu.Lock()
