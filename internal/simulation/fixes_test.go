@@ -43,6 +43,14 @@ var fixes = []fix{
 		"(e.replaces || !r.IssuedBefore.IsZero()) &&", "",
 	},
 	{
+		"what waits in the directory does not hold in the next process", "internal/revoked/share.go",
+		"f.list.Add(r)\n\t\tf.unshared.add(&waitingEntry{", "f.unshared.add(&waitingEntry{",
+	},
+	{
+		"what was verified before is not asked whether it was revoked", "auth.go",
+		"return a.checkRevoked(c, k, now)", "return nil",
+	},
+	{
 		"first contacts have no bound", "internal/strangers/budget.go",
 		"func (b *budget) take() { b.left-- }", "func (b *budget) take() {}",
 	},
@@ -57,6 +65,18 @@ var fixes = []fix{
 	{
 		"a session is not told that its key has left the set", "internal/keyset/state.go",
 		"s.notes = append(s.notes, func() { hook(keys) })", "_ = hook",
+	},
+	{
+		"keys serve for as long as nobody says otherwise", "internal/keyset/state.go",
+		"return at < p.limit && now.UnixNano() < p.wallLimit", "return true",
+	},
+	{
+		"a document that names another issuer is believed", "internal/fetch/discover.go",
+		"m.Issuer != issuer && !slices", "false && !slices",
+	},
+	{
+		"a removed key of the local issuer's is not remembered", "internal/keyring/ring.go",
+		"i, i+1)\n\tr.Gone = withGone(r.Gone, id)", "i, i+1)",
 	},
 	{
 		"a used ticket is not told to the other servers", "ticket.go",

@@ -35,7 +35,7 @@ type network struct {
 	mu       sync.Mutex // guards what follows
 	contacts []time.Time
 	keySets  map[*provider]int // how often they were asked for
-	evil     string // a request that nobody may make
+	evil     string            // a request that nobody may make
 }
 
 func newNetwork(n *node) *network {
