@@ -35,7 +35,7 @@ type network struct {
 	mu       sync.Mutex // guards what follows
 	contacts []time.Time
 	keySets  map[*provider]int // how often they were asked for
-	evil     string // a request that nobody may make
+	evil     string            // a request that nobody may make
 }
 
 func newNetwork(n *node) *network {
@@ -82,6 +82,13 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.n.confirmed(p, began)
 	}
 	return answer, nil
+}
+
+// restarted forgets what a process before has asked for: budgets are each process's.
+func (x *network) restarted() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.contacts = nil
 }
 
 // asked returns how often a provider was asked for its keys.

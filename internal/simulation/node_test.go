@@ -81,6 +81,7 @@ func (n *node) start() {
 	n.process++
 	n.started = time.Now()
 	n.proven = map[*provider]bool{}
+	n.net.restarted()
 	n.seen()
 	if w.vault != nil {
 		n.local = w.vault.open(n)

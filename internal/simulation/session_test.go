@@ -49,7 +49,7 @@ func (w *world) checkSessions() {
 		cause := context.Cause(s.Context())
 		w.tally["looks at sessions"]++
 		switch {
-		case cause == nil && !d.accepts() && !s.hesitates():
+		case cause == nil && !d.accepts() && !s.hesitates(d):
 			w.fail(s.t, "%s: a session lives, due is %v\n%s", s.n.name, d, s.n.explain(s.t))
 		case cause != nil && !s.last.or(d).allows(cause) && !s.excused(cause):
 			w.fail(s.t, "%s: a session ended with %v, due is %v\n%s", s.n.name, cause, d, s.n.explain(s.t))
@@ -64,10 +64,12 @@ func (w *world) checkSessions() {
 	w.sessions = kept
 }
 
-// hesitates reports whether the session need not have noticed yet: its end is told by
-// a clock that was set, or by the program's table.
-func (s *liveSession) hesitates() bool {
-	return time.Since(s.n.clockSet) < clockNoticed
+// hesitates reports whether the session need not have ended yet. A clock that was set
+// is noticed a little later. One that was set back, to before a token begins, ends the
+// session of that token at its next call: by itself it would begin again.
+func (s *liveSession) hesitates(d due) bool {
+	begins := d.allows(oidcauth.ErrNotYetValid) && s.n.dueRevocation(s.t).accepts()
+	return begins || time.Since(s.n.clockSet) < clockNoticed
 }
 
 // excused reports whether what ended a session was true at some time since it was last

@@ -91,10 +91,14 @@ func (v *vault) doubtful(*node) bool { return v.damaged != "" || time.Since(v.ch
 
 // due is the check of the key, for a token of the local issuer.
 func (v *vault) due(n *node, t *token) due {
-	if t.tampered {
-		return only(oidcauth.ErrSignature)
+	d := v.dueKey(n, v.keys[t.keyID])
+	if t.tampered && d.accepts() {
+		return d.and(only(oidcauth.ErrSignature))
 	}
-	k := v.keys[t.keyID]
+	return d
+}
+
+func (v *vault) dueKey(n *node, k *localKey) due {
 	switch {
 	case k == nil:
 		return only(oidcauth.ErrUnknownKey)
