@@ -189,3 +189,21 @@ func TestIssuer_Import(t *testing.T) {
 		t.Error("Import(no key) error = nil")
 	}
 }
+
+// Whoever was told an error removes a key once more, until it is certain.
+func TestIssuer_RemoveTwice(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, localissuer.Config{})
+	id := l.Keys()[0].ID
+	if err := l.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := l.Remove(t.Context(), id); err != nil {
+			t.Errorf("Remove() error = %v", err)
+		}
+	}
+	if err := l.Remove(t.Context(), "another"); err == nil || !strings.Contains(err.Error(), "no key has the ID") {
+		t.Errorf("Remove() error = %v, want that there is no such key", err)
+	}
+}

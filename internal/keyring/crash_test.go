@@ -289,3 +289,15 @@ func TestDir_FoundIsKept(t *testing.T) {
 	must(t, v.update(admit))
 	v.cut()
 }
+
+// Where a lock is there was a ring, also if the link that made the ring was reported as
+// an error and nothing could be synced after that.
+func TestOpenOrCreate_NoLockBeforeTheRing(t *testing.T) {
+	t.Parallel()
+	d := disktest.New(filepath.Join(t.TempDir(), "keys"))
+	d.FailAt(1, disktest.Fault{Name: "linked all the same", Err: syscall.EIO, Done: true, Ops: []disk.Op{disk.Link}, Lasting: true})
+	v := &vault{t: t, disk: d, now: time.Now(), at: "create"}
+	d.Before = func(*disk.Call) { v.cut() }
+	must(t, v.open())
+	v.cut()
+}
