@@ -185,8 +185,9 @@ func (j *judge) mayLackKey(p *presented) bool {
 			return true
 		}
 	}
-	wait := floodWait + j.busy
-	return p.ended.Sub(j.floods[p.server]) < wait && p.ended.Sub(j.shown[p.server][p.keyID]) < wait
+	// The last of a flood may be looked up at the end of one wait, and cause the next.
+	flooded := p.ended.Sub(j.floods[p.server]) < 2*floodWait+j.busy
+	return flooded && p.ended.Sub(j.shown[p.server][p.keyID]) < floodWait+j.busy
 }
 
 // nearNATS reports whether a time is near one at which a NATS server ended or came back.

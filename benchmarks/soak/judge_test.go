@@ -51,8 +51,8 @@ func TestJudge(t *testing.T) {
 		{"keys lacking soon after an outage", []func(*judge){away(20 * time.Second), wait(50 * time.Second), bring(goodToken, lacksKeys)}, false},
 		{"keys lacking long after an outage", []func(*judge){away(20 * time.Second), wait(51 * time.Second), bring(goodToken, lacksKeys)}, true},
 		{"keys lacking in an outage that were there", []func(*judge){bring(goodToken, ok), wait(1), begins, bring(goodToken, lacksKeys)}, true},
-		{"keys lacking in a flood", []func(*judge){bring(unknownKeyOne, lacksKeys), wait(10 * time.Second), bring(goodToken, lacksKeys)}, false},
-		{"keys lacking after a flood", []func(*judge){bring(unknownKeyOne, lacksKeys), wait(11 * time.Second), bring(goodToken, lacksKeys)}, true},
+		{"keys lacking in a flood", []func(*judge){bring(unknownKeyOne, lacksKeys), wait(20 * time.Second), bring(goodToken, lacksKeys)}, false},
+		{"keys lacking after a flood", []func(*judge){bring(unknownKeyOne, lacksKeys), wait(21 * time.Second), bring(goodToken, lacksKeys)}, true},
 		{"keys lacking for too long in a flood", []func(*judge){
 			bring(unknownKeyOne, lacksKeys), bring(goodToken, lacksKeys), wait(10 * time.Second),
 			bring(unknownKeyOne, lacksKeys), wait(time.Second), bring(goodToken, lacksKeys),

@@ -8,8 +8,8 @@ import (
 
 // A sample is what a process held at some time.
 type sample struct {
-	at                                   time.Duration
-	resident, heap, goroutines, openings float64
+	at                                 time.Duration
+	memory, heap, goroutines, openings float64
 }
 
 // A measure is one thing that is watched.
@@ -25,7 +25,7 @@ type measure struct {
 const mebibyte = 1 << 20
 
 var measures = []measure{
-	{"resident MiB", mebibyte, "%.1f", func(s sample) float64 { return s.resident }, .10, 3 * mebibyte},
+	{"memory MiB", mebibyte, "%.1f", func(s sample) float64 { return s.memory }, .10, 3 * mebibyte},
 	{"live heap MiB", mebibyte, "%.1f", func(s sample) float64 { return s.heap }, .10, mebibyte},
 	{"goroutines", 1, "%.0f", func(s sample) float64 { return s.goroutines }, .10, 8},
 	{"descriptors", 1, "%.0f", func(s sample) float64 { return s.openings }, .10, 8},
@@ -58,7 +58,7 @@ func (w *world) look(ctx context.Context, n int, s *server) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.samples[n] = append(w.samples[n], sample{time.Since(w.began), float64(s.Resident()), heap, goroutines, float64(s.Descriptors())})
+	w.samples[n] = append(w.samples[n], sample{time.Since(w.began), float64(s.Own()), heap, goroutines, float64(s.Descriptors())})
 }
 
 // A trend is how something went.

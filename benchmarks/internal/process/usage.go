@@ -40,6 +40,10 @@ func (p *Process) CPU() time.Duration {
 // and files that it maps included, and zero where there is no /proc to tell.
 func (p *Process) Resident() int64 { return p.status("VmRSS:") }
 
+// Own returns the bytes of memory that are the process's alone: what Resident counts,
+// less its program's text and files that it maps.
+func (p *Process) Own() int64 { return p.status("RssAnon:") }
+
 // Peak returns the most that Resident has been.
 func (p *Process) Peak() int64 { return p.status("VmHWM:") }
 
