@@ -20,6 +20,7 @@ import (
 	"weak"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -35,6 +36,9 @@ var whoami = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 func serve(h http.Handler, r *http.Request) *http.Response {
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+	if said.Kept() {
+		fmt.Fprintf(said.Writer{}, "answer: %v %v\n%s\n", w.Code, w.Result().Header, w.Body)
+	}
 	return w.Result()
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/otelauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -48,6 +49,11 @@ func newLab(t *testing.T, also *authtrace.Hooks) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { // what is told to whoever measures and traces is looked through for tokens
+		if said.Kept() {
+			fmt.Fprintf(said.Writer{}, "points: %q\nspans: %+v\n", l.points(t), l.spans.GetSpans().Snapshots())
+		}
+	})
 	return l
 }
 

@@ -6,6 +6,7 @@ package authtest
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -34,6 +36,9 @@ func NewIssuer(t testing.TB, cfg oidctest.Config) (*oidctest.Issuer, oidcauth.Is
 // NewAuthenticator makes an Authenticator that ends with the test.
 func NewAuthenticator(t testing.TB, cfg oidcauth.Config) *oidcauth.Authenticator {
 	t.Helper()
+	if cfg.Logger == nil && said.Kept() {
+		cfg.Logger = slog.New(slog.NewJSONHandler(said.Writer{}, &slog.HandlerOptions{Level: slog.LevelDebug - 100, AddSource: true}))
+	}
 	a, err := oidcauth.New(cfg)
 	if err != nil {
 		t.Fatalf("New() error = %v", err)
@@ -47,6 +52,7 @@ func NewAuthenticator(t testing.TB, cfg oidcauth.Config) *oidcauth.Authenticator
 func Wants(t testing.TB, a *oidcauth.Authenticator, token string, want error) *oidcauth.Claims {
 	t.Helper()
 	c, err := a.Authenticate(t.Context(), token)
+	said.Error(err)
 	if !errors.Is(err, want) {
 		t.Errorf("Authenticate() error = %v, want %v", err, want)
 	}

@@ -3,6 +3,8 @@ package authtest
 import (
 	"bytes"
 	"sync"
+
+	"github.com/oidcauth/oidcauth/internal/said"
 )
 
 // A Log keeps what is written to it, and may be read meanwhile. The zero value is
@@ -16,6 +18,7 @@ type Log struct {
 func (l *Log) Write(text []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	said.Writer{}.Write(text)
 	return l.text.Write(text)
 }
 

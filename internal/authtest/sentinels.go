@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 )
 
 // Sentinels are the reasons for a refusal by their public names.
@@ -29,6 +30,7 @@ var Sentinels = map[string]error{
 // Refusal that names its check.
 func CheckSole(t testing.TB, err, want error) {
 	t.Helper()
+	said.Error(err)
 	if !errors.Is(err, want) {
 		t.Errorf("error = %v, want %v", err, want)
 		return

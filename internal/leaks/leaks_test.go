@@ -1,0 +1,106 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A planted token is found in each form, and what is no token is not.
+func TestFind(t *testing.T) {
+	t.Parallel()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{})
+	token := issuer.Token(map[string]any{"aud": "db"})
+	header, rest, _ := strings.Cut(token, ".")
+	payload, signature, _ := strings.Cut(rest, ".")
+	claims, _ := base64.RawURLEncoding.DecodeString(payload)
+	proof := oidctest.NewProver(t, "ES256").Proof("GET", "https://db.test/", token, nil)
+	escape := func(of string) string {
+		var b strings.Builder
+		for i := range len(of) {
+			fmt.Fprintf(&b, "%%%02x", of[i])
+		}
+		return b.String()
+	}
+	for name, tt := range map[string]struct {
+		text string
+		want bool
+	}{
+		"a token":                  {token, true},
+		"in a log line":            {`{"level":"INFO","token":"` + token + `"}`, true},
+		"behind its scheme":        {"Authorization:[Bearer " + token + "]", true},
+		"without its signature":    {header + "." + payload, true},
+		"its payload alone":        {"got " + payload, true},
+		"cut after 100 bytes":      {token[:100], true},
+		"its header and signature": {header + "." + signature, true},
+		"in a subprotocol":         {"bearer." + base64.RawURLEncoding.EncodeToString([]byte(token)), true},
+		"in base64":                {base64.StdEncoding.EncodeToString([]byte(token)), true},
+		"in hexadecimal":           {hex.EncodeToString([]byte(token)), true},
+		"in capital hexadecimal":   {strings.ToUpper(hex.EncodeToString([]byte(token))), true},
+		"as bytes in hexadecimal":  {fmt.Sprintf("%x", token), true},
+		"in an address":            {"/?access_token=" + url.QueryEscape(token) + "&x", true},
+		"with its dots escaped":    {strings.ReplaceAll(token, ".", "%2E"), true},
+		"escaped as a whole":       {"/?t=" + escape(token), true},
+		"behind an escaped blank":  {"Bearer%20" + token, true},
+		"a proof of possession":    {proof, true},
+		"a logout token":           {issuer.LogoutToken(map[string]any{"sub": "alice", "aud": "db"}), true},
+		"an opaque token":          {issuer.OpaqueToken(nil), true},
+		"what the payload says":    {string(claims), false},
+		"the header alone":         {header, false},
+		"a key set":                {string(issuer.KeySet()), false},
+		"an identity":              {"c200483152d642c7d402de06cacc36dcb0c2a1f2bbeb8e7d5a673f2435cca975", false},
+		"the beginning of one":     {token[:12] + "…", false},
+		"words":                    {"oidcauth: token expired: got 2026-01-01T00:00:00Z, want later than 2026-01-01T00:00:01Z", false},
+		"an address":               {"https://issuer.test/.well-known/openid-configuration?x=%2F%41", false},
+	} {
+		if got := find([]byte(tt.text)); (len(got) > 0) != tt.want {
+			t.Errorf("%s: found %t, want %t", name, len(got) > 0, tt.want)
+		}
+	}
+}
+
+// Tests that say a token fail, whether they print it or the library says it, and those
+// that say something else do not.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	token := oidctest.NewIssuer(t, oidctest.Config{}).Token(nil)
+	for name, tt := range map[string]struct {
+		body   string
+		leaks  int
+		failed bool
+	}{
+		"nothing": {`t.Log("nothing")`, 0, false},
+		"each way": {`t.Log("got " + token)
+			fmt.Println(token)
+			t.Run(token, func(*testing.T) {})
+			os.WriteFile(os.Getenv("OIDCAUTH_SAID")+"/x", []byte("a\nerror: "+token+"\n"), 0o600)`, 4, false},
+		"a panic": {`panic(token)`, 1, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			file := "package p\nimport (\"fmt\"; \"os\"; \"testing\")\nvar _, _ = fmt.Print, os.Args\nconst token = \"" + token[:60] + "\" + \"" + token[60:] + "\"\nfunc TestX(t *testing.T) {\n" + tt.body + "\n}\n"
+			for path, text := range map[string]string{"p_test.go": file, "go.mod": "module p\n\ngo 1.26\n"} {
+				if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			leaked, err := run(dir, []string{"-vet=off", "-count=1", "."}, io.Discard)
+			if (len(leaked) > 0) != (tt.leaks > 0) || len(leaked) < tt.leaks || (err != nil) != tt.failed {
+				t.Errorf("run() finds %d tokens, want %d; error %v", len(leaked), tt.leaks, err)
+			}
+			for _, l := range leaked {
+				if len(find([]byte(l))) > 0 {
+					t.Errorf("the report has the token")
+				}
+			}
+		})
+	}
+}
