@@ -28,7 +28,7 @@ func (a *Authenticator) SessionCounts() (live, lists, instants int) {
 		}
 		sh.mu.Unlock()
 	}
-	return live, lists, sizeOf(x.expiries, "groups") + sizeOf(x.warnings, "groups")
+	return live, lists, sizeOf(x.expiries, "groups") + sizeOf(x.warnings, "groups") + sizeOf(x.again, "groups")
 }
 
 // RevocationCount returns how many revocations hold.
@@ -78,6 +78,9 @@ func OpenIssuers(a *Authenticator) (known, proven, failed int) {
 
 // Live reports whether the key that signed the token is still trusted.
 func Live(a *Authenticator, c *Claims) bool { return c.key.Live(a.now()) }
+
+// KeysHeld reports whether sessions keep the keys of the token's issuer in use.
+func KeysHeld(c *Claims) bool { return c.trust.Keys.Held() }
 
 // CallerAccount is what a call with ctx is accounted to.
 func CallerAccount(ctx context.Context) netip.Addr { return callerAddrOf(ctx) }

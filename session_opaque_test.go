@@ -94,45 +94,19 @@ func TestIntrospect_SessionLearns(t *testing.T) {
 	})
 }
 
-// What the buyer of a ticket has proved counts for what the token was bound to then, and
-// for nothing else that the issuer answers when the ticket is used.
-func TestIntrospect_BoundTicket(t *testing.T) {
+// A session that has ended is asked about no more, and nothing is kept for it.
+func TestIntrospect_SessionLeavesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		verifier, err := dpop.New(dpop.Config{PublicURL: publicURL})
-		if err != nil {
-			t.Fatal(err)
+		d := newInspector(t, nil)
+		c := authenticate(t, d.auth, opaqueToken)
+		first, second := d.auth.NewSession(t.Context(), c), d.auth.NewSession(t.Context(), c)
+		first.Close()
+		if live, lists, instants := d.auth.SessionCounts(); live != 1 || lists == 0 || instants == 0 {
+			t.Errorf("%d sessions, %d lists, %d instants, want those of one session", live, lists, instants)
 		}
-		client, stranger := oidctest.NewProver(t, ""), oidctest.NewProver(t, "")
-		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.DPoP = verifier })
-		boundTo := func(p *oidctest.Prover) string {
-			return d.answer(map[string]any{"cnf": map[string]any{"jkt": p.Thumbprint()}})
-		}
-		page := from("https://app.example.com")
-		for _, tt := range []struct {
-			name, next string
-			want       error
-		}{
-			{"as before", boundTo(client), nil},
-			{"another key", boundTo(stranger), oidcauth.ErrProof},
-			{"no key", d.answer(nil), oidcauth.ErrProof},
-		} {
-			d.set(opaqueToken, boundTo(client), nil)
-			time.Sleep(2 * time.Minute)
-			proof := possession.Proof{DPoP: client.Proof("POST", callURL, opaqueToken, nil), Method: "POST", URL: callURL}
-			c, err := d.auth.Authenticate(possession.NewContext(t.Context(), proof), opaqueToken)
-			if err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(40 * time.Second)
-			ticket, err := d.local.Ticket(page, c, "chat")
-			if err != nil {
-				t.Fatal(err)
-			}
-			d.set(opaqueToken, tt.next, nil)
-			time.Sleep(30 * time.Second) // so that the issuer is asked again
-			if _, err := d.auth.AuthenticateTicket(page, ticket, "chat"); !errors.Is(err, tt.want) {
-				t.Errorf("%s: AuthenticateTicket() error = %v, want %v", tt.name, err, tt.want)
-			}
+		second.Close()
+		if live, lists, instants := d.auth.SessionCounts(); live+lists+instants != 0 {
+			t.Errorf("%d sessions, %d lists, %d instants are left", live, lists, instants)
 		}
 	})
 }

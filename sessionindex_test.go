@@ -487,3 +487,46 @@ func BenchmarkRevoke_Lookup(b *testing.B) {
 		}
 	}
 }
+
+// A session keeps its issuer's keys in use, and with each renewal those of the token
+// that it lives by then: none that it has left is held, whatever became of the renewal.
+func TestSession_RenewReleases(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 2)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
+		token := func(n int) string { return issuers[0].Token(map[string]any{"jti": fmt.Sprint("token-", n)}) }
+		c := wants(t, a, token(1), nil)
+		s, other := a.NewSession(t.Context(), c), a.NewSession(t.Context(), c)
+		held := func(when string, want bool, live int) {
+			t.Helper()
+			got, _, _ := a.SessionCounts()
+			if oidcauth.KeysHeld(c) != want || got != live {
+				t.Errorf("%s: keys held = %t, %d sessions, want %t, %d", when, oidcauth.KeysHeld(c), got, want, live)
+			}
+		}
+		held("at first", true, 2)
+		for _, n := range []int{2, 3, 3, 1} {
+			if _, err := s.Renew(t.Context(), token(n)); err != nil {
+				t.Fatal(err)
+			}
+			held(fmt.Sprint("renewed with token ", n), true, 2)
+		}
+		for name, token := range map[string]string{
+			"another caller's": issuers[0].Token(map[string]any{"sub": "mallory"}), "another issuer's": issuers[1].Token(nil), "no token": "x",
+		} {
+			if _, err := s.Renew(t.Context(), token); err == nil {
+				t.Errorf("%s: Renew() error = nil", name)
+			}
+		}
+		held("renewals that were refused", true, 2)
+		other.Close()
+		held("one closed", true, 1)
+		s.Close()
+		held("both closed", false, 0)
+		if _, err := s.Renew(t.Context(), token(4)); !errors.Is(err, oidcauth.ErrClosed) {
+			t.Errorf("Renew() of a closed one: error = %v, want %v", err, oidcauth.ErrClosed)
+		}
+		held("renewed once closed", false, 0)
+	})
+}

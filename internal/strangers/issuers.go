@@ -171,9 +171,6 @@ func (s *Issuers) Close() {
 
 // asks notes that a caller asks for the issuer. s.mu must be held.
 func (i *Issuer) asks(caller netip.Addr) {
-	if len(i.callers) > 0 && i.callers[0] == caller {
-		return
-	}
 	if at := slices.Index(i.callers, caller); at >= 0 {
 		i.callers = slices.Delete(i.callers, at, at+1)
 	}
