@@ -114,11 +114,12 @@ func TestSuites(t *testing.T) {
 	p := packages{
 		".": {"internal/a"}, "localissuer": {"internal/a", "."}, "internal/a": {"fmt"},
 		"internal/c": {"internal/a"}, "internal/b": {"internal/a"}, "internal/d": {"internal/b"},
+		"internal/house": {"internal/a"}, "internal/simulation": {".", "internal/a"},
 	}
 	for dir, want := range map[string][]string{
-		"internal/a":        {"internal/a", ".", "internal/b", "internal/c", "localissuer"},
-		"internal/untested": {"."},
-		".":                 {".", "localissuer"},
+		"internal/a":        {"internal/a", ".", "internal/b", "internal/c", "localissuer", "internal/simulation"},
+		"internal/untested": {".", "internal/simulation"},
+		".":                 {".", "localissuer", "internal/simulation"},
 		"adapters/natsauth": {"adapters/natsauth"},
 	} {
 		if got := p.suites(dir); !slices.Equal(got, want) {
