@@ -50,29 +50,32 @@ func listPackages(ctx context.Context) (packages, error) {
 }
 
 // suites returns the packages whose tests can notice a change in a package, nearest
-// first: its own, the root, which is made of most, those that import it, and the whole.
-// Another module's package has its own tests alone.
+// first: its own, the rooms that import it, the root, which is made of most, others
+// that import it, and the whole. Another module's package has its own tests alone.
 func (p packages) suites(dir string) []string {
 	dir = path.Clean(filepath.ToSlash(dir))
 	if strings.HasPrefix(dir, "adapters/") {
 		return []string{dir}
 	}
-	var all []string
-	if p[dir] != nil {
-		all = append(all, dir)
-	}
-	if dir != "." {
-		all = append(all, ".")
-	}
-	for _, name := range slices.Sorted(maps.Keys(p)) {
-		if slices.Contains(p[name], dir) && name != "internal/house" && !slices.Contains(whole, name) && !slices.Contains(all, name) {
-			all = append(all, name)
+	importers := slices.DeleteFunc(slices.Sorted(maps.Keys(p)), func(name string) bool {
+		return name == "." || name == "internal/house" || slices.Contains(whole, name) || !slices.Contains(p[name], dir)
+	})
+	all := []string{dir}
+	for _, rooms := range []bool{true, false} {
+		for _, name := range importers {
+			if strings.HasPrefix(name, "internal/") == rooms {
+				all = append(all, name)
+			}
+		}
+		if rooms {
+			all = append(all, ".")
 		}
 	}
-	for _, name := range whole {
-		if p[name] != nil {
-			all = append(all, name)
-		}
-	}
-	return all
+	all = append(all, whole...)
+	seen := map[string]bool{}
+	return slices.DeleteFunc(all, func(name string) bool {
+		again := seen[name] || p[name] == nil
+		seen[name] = true
+		return again
+	})
 }
