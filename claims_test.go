@@ -354,6 +354,10 @@ func TestUnverifiedClaims_Refuses(t *testing.T) {
 			}
 		})
 	}
+	trusted.Audiences = nil
+	if _, err := oidcauth.UnverifiedClaims([]byte(tests[0].payload), trusted); err == nil || !strings.Contains(err.Error(), "Audiences") {
+		t.Errorf("UnverifiedClaims() by a description that New refuses: error = %v", err)
+	}
 }
 
 // listsOf returns what claims say in lists, and what they find by name.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"log/slog"
@@ -302,6 +303,34 @@ func TestKeysFrom_TokenFile_Discovered(t *testing.T) {
 	}
 	if atIssuer.Load() != "got Bearer mine" || atKeys.Load() != "got " {
 		t.Errorf("the issuer %q, the other host %q; want the credential at the issuer alone", atIssuer.Load(), atKeys.Load())
+	}
+}
+
+// A credential is for where the discovery document is, if that is somewhere else.
+func TestKeysFrom_TokenFile_DiscoveryURL(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	var atDocument, atIssuer atomic.Value
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		atIssuer.Store("got " + r.Header.Get("Authorization"))
+		issuer.Handler().ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	document := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		atDocument.Store("got " + r.Header.Get("Authorization"))
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"issuer":%q,"jwks_uri":%q}`, server.URL, server.URL+"/jwks.json")
+	}))
+	t.Cleanup(document.Close)
+	issuer.SetURL(server.URL)
+	trusted.URL = server.URL
+	trusted.Keys = oidcauth.KeysFrom{InsecureHTTP: true, TokenFile: inFile(t, []byte("mine")), DiscoveryURL: document.URL + "/d"}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+	if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); err != nil {
+		t.Fatalf("Authenticate() error = %v", err)
+	}
+	if atDocument.Load() != "got Bearer mine" || atIssuer.Load() != "got " {
+		t.Errorf("the document %q, the issuer %q; want the credential at the document alone", atDocument.Load(), atIssuer.Load())
 	}
 }
 

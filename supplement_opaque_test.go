@@ -336,6 +336,7 @@ func TestIntrospect_Refuses(t *testing.T) {
 			i.URL, i.TenantClaim, i.Keys.JWKSURL = "https://issuer.test/{t}", "tid", "https://issuer.test/j"
 		}, nil, "TenantClaim"},
 		{"a trust domain", func(i *oidcauth.Issuer) { i.URL, i.Keys.JWKSURL = "spiffe://issuer.test", "https://issuer.test/j" }, nil, "trust domain"},
+		{"a key source", func(i *oidcauth.Issuer) { i.Keys.Source = new(handSource) }, nil, "KeySource"},
 		{"two without prefix", func(*oidcauth.Issuer) {}, []oidcauth.Issuer{other("")}, "OpaquePrefix"},
 		{"one without prefix", func(*oidcauth.Issuer) {}, []oidcauth.Issuer{other("a")}, "OpaquePrefix"},
 		{"overlapping prefixes", func(i *oidcauth.Issuer) { i.OpaquePrefix = "a_" }, []oidcauth.Issuer{other("a_b")}, "OpaquePrefix"},

@@ -3,6 +3,7 @@ package localissuer_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -126,6 +127,37 @@ func TestIssuer_NewKeyAtOnce(t *testing.T) {
 		}
 		wg.Wait()
 	}
+}
+
+// A slowHandler takes a second for what it is told of a directory.
+type slowHandler struct {
+	slog.Handler
+	told atomic.Bool
+}
+
+func (h *slowHandler) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, "not readable") {
+		time.Sleep(time.Second)
+		h.told.Store(true)
+	}
+	return nil
+}
+
+// Nothing looks at the directory, and nothing is logged, after Close.
+func TestIssuer_CloseWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "keys")
+		log := &slowHandler{Handler: slog.NewTextHandler(io.Discard, nil)}
+		l := newLocal(t, localissuer.Config{Dir: dir, Logger: slog.New(log)})
+		if err := os.Truncate(filepath.Join(dir, "keyring.json"), 100); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5500 * time.Millisecond) // the watch looks every five seconds
+		if err := l.Close(); err != nil || !log.told.Load() {
+			t.Errorf("Close() error = %v, and the watch goes on: %v", err, !log.told.Load())
+		}
+	})
 }
 
 // A directory that can no longer be read is reported once, and the keys in

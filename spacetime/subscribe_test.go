@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -328,6 +329,33 @@ func TestServer_Close(t *testing.T) {
 	}
 	if _, resp, err := w.dial(t, "", v3); err == nil || resp.StatusCode != 503 {
 		t.Errorf("after Close: %v, want 503", err)
+	}
+}
+
+// Close waits until the last connection is served no more, as long as it may.
+func TestServer_CloseWaits(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	var left atomic.Bool
+	w := newWorld(t, spacetime.Config{Anonymous: true, Serve: func(context.Context, *spacetime.Conn) {
+		<-release
+		time.Sleep(50 * time.Millisecond)
+		left.Store(true)
+	}})
+	socket, _, err := w.dial(t, "", v3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	greeted(t, socket)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	impatient := errors.New("no longer")
+	cancel(impatient)
+	if err := w.server.Close(ctx); !errors.Is(err, impatient) {
+		t.Errorf("Close() error = %v, want %v", err, impatient)
+	}
+	close(release)
+	if err := w.server.Close(t.Context()); err != nil || !left.Load() {
+		t.Errorf("Close() error = %v, and the connection is served: %v", err, !left.Load())
 	}
 }
 

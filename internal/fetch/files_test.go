@@ -103,6 +103,7 @@ func TestConfig_CAFile(t *testing.T) {
 			if _, err := c.Get(t.Context(), url, fetch.Request{}); (err == nil) != step.good {
 				t.Errorf("%s: Get() error = %v, want one: %v", step.name, err, !step.good)
 			}
+			c.CloseIdle() // what follows gets connections of its own
 		}
 	}
 	if _, err := newClient(t, fetch.Config{}).Get(t.Context(), url, fetch.Request{}); err == nil {

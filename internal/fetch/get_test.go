@@ -172,6 +172,9 @@ func TestGet_Status(t *testing.T) {
 			if status.Status != tt.status || status.RetryAfter != tt.retry || status.URL != issuerURL {
 				t.Errorf("Get() error = %+v, want status %d, retry after %v", status, tt.status, tt.retry)
 			}
+			if text := err.Error(); strings.Contains(text, "retry after") != (tt.retry > 0) {
+				t.Errorf("error %v, want one that says when to ask again: %v", err, tt.retry > 0)
+			}
 			if text := err.Error(); strings.Contains(text, "db-7") || strings.Contains(text, "appid") {
 				t.Errorf("error says too much: %v", err)
 			}

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/internal/dnstest"
@@ -92,6 +93,33 @@ func TestPublicOnly_EnvironmentProxy(t *testing.T) {
 	open := newClient(t, fetch.Config{HTTP: &http.Client{Transport: transport}})
 	if _, err := open.Get(t.Context(), "https://issuer.example.com/", fetch.Request{}); err == nil || !asked {
 		t.Errorf("Get() error = %v, proxy asked for: %t, want asked", err, asked)
+	}
+}
+
+// TestPublicOnly_HeaderBytes gives transports that would take a megabyte of header.
+func TestPublicOnly_HeaderBytes(t *testing.T) {
+	t.Parallel()
+	for size, good := range map[int]bool{32 << 10: true, 80 << 10: false} {
+		srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Padding", strings.Repeat("x", size))
+			document(w, r)
+		}))
+		defer srv.Close()
+		for _, own := range []int64{0, 1 << 20} {
+			transport := srv.Client().Transport.(*http.Transport).Clone()
+			transport.MaxResponseHeaderBytes = own
+			get := func(cfg fetch.Config) error {
+				cfg.HTTP = &http.Client{Transport: transport}
+				_, err := newClient(t, cfg).Get(t.Context(), srv.URL, fetch.Request{})
+				return fetch.Cause(err)
+			}
+			if err := get(fetch.Config{}); err != nil {
+				t.Errorf("%d bytes, as the caller configured it: Get() error = %v", size, err)
+			}
+			if err := get(fetch.Config{PublicOnly: true, Permit: func(netip.AddrPort) bool { return true }}); (err == nil) != good {
+				t.Errorf("%d bytes, where the caller takes %d: Get() error = %v, want one: %v", size, own, err, !good)
+			}
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"os"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -42,7 +44,11 @@ func campaign(ctx context.Context, drawn []site, n, workers int, limit time.Dura
 		}
 		wg.Wait()
 	}
-	report(slices.Collect(maps.Values(book.outcomes)), len(drawn))
+	text, err := os.ReadFile(document)
+	if err != nil {
+		return err
+	}
+	report(slices.Collect(maps.Values(book.outcomes)), len(drawn), harmlessOf(text))
 	return context.Cause(ctx)
 }
 
@@ -72,8 +78,8 @@ func taker(drawn []site, n int, book *log, known verdict) func() (site, bool) {
 	}
 }
 
-// report prints the counts and what survived.
-func report(outcomes []outcome, places int) {
+// report prints the counts and what survived, of which some is known.
+func report(outcomes []outcome, places int, harmless map[string]bool) {
 	counts := tally{}
 	inOrder(outcomes)
 	for _, o := range outcomes {
@@ -82,8 +88,25 @@ func report(outcomes []outcome, places int) {
 	fmt.Printf("\n%d of %d places: %d killed, %d timed out, %d survived (%.1f %% killed of those that ended); %d more did not compile\n",
 		counts.counted(), places, counts[killed], counts[timedOut], counts[survived], 100*counts.share(), counts[invalid])
 	for _, o := range outcomes {
-		if o.verdict != killed && o.verdict != invalid {
+		switch {
+		case o.verdict == survived && harmless[o.site.id]:
+			fmt.Println("harmless ", o.site)
+		case o.verdict != killed && o.verdict != invalid:
 			fmt.Printf("%-9s %s\n", o.verdict, o.site)
 		}
 	}
+}
+
+// document lists the survivors that are harmless, each with the reason.
+const document = "docs/mutation.md"
+
+var row = regexp.MustCompile(`(?m)^\| ([0-9a-f]{10}) \|`)
+
+// harmlessOf returns the ids of the changes that a document lists.
+func harmlessOf(text []byte) map[string]bool {
+	ids := map[string]bool{}
+	for _, match := range row.FindAllSubmatch(text, -1) {
+		ids[string(match[1])] = true
+	}
+	return ids
 }

@@ -1,6 +1,7 @@
 package proxied_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -65,6 +66,20 @@ func TestPath(t *testing.T) {
 		got, err := proxied.Path(target)
 		if (err == nil) != (want != "") || err == nil && got != want {
 			t.Errorf("proxied.Path(%q) = %q, %v, want %q", target, got, err, want)
+		}
+	}
+}
+
+// What never needs to be encoded is not, and stands for itself.
+func TestPath_Unreserved(t *testing.T) {
+	t.Parallel()
+	const unreserved = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
+	if got, err := proxied.Path("/" + unreserved); err != nil || got != "/"+unreserved {
+		t.Errorf("proxied.Path(%q) = %q, %v", "/"+unreserved, got, err)
+	}
+	for _, c := range []byte(unreserved) {
+		if got, err := proxied.Path(fmt.Sprintf("/x%%%02Xy", c)); err == nil {
+			t.Errorf("proxied.Path() of %q, encoded: %q, want an error", c, got)
 		}
 	}
 }

@@ -232,6 +232,28 @@ func TestLookups(t *testing.T) {
 	})
 }
 
+// Whoever has closed Lookups can close the table that they ask.
+func TestLookups_CloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry(t, 10)
+		var asking atomic.Bool
+		r.says(func(string, any) (any, error) {
+			asking.Store(true)
+			time.Sleep(time.Second)
+			asking.Store(false)
+			return nil, nil
+		})
+		go func() { _, _ = r.Find(t.Context(), caller(1), "a") }()
+		time.Sleep(1500 * time.Millisecond)
+		if !asking.Load() {
+			t.Fatal("nothing is asked")
+		}
+		if r.Close(); asking.Load() {
+			t.Error("Close() returned while the table was asked")
+		}
+	})
+}
+
 // Each caller has a turn, however many names another asks for.
 func TestLookups_Turns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
