@@ -289,12 +289,14 @@ func (w *world) logOut() {
 		}
 	}
 	w.keep(made)
-	if status == http.StatusOK && w.chance(2) {
-		if fault := n.faultOfLink(); fault == "" {
-			if again := post(); again != http.StatusBadRequest {
-				w.fail(nil, "%s: a logout token for the second time: %d", n.name, again)
-			}
+	if status == http.StatusOK && n.faultOfLink() == "" && w.chance(2) {
+		if again := post(); again != http.StatusBadRequest {
+			w.fail(nil, "%s: a logout token for the second time: %d", n.name, again)
 		}
+	}
+	if w.chance(4) { // what is more than the logout, and not all of it
+		time.Sleep(2 * time.Second)
+		w.revokeThis(n, oidcauth.Revocation{Issuer: p.URL(), IssuedBefore: n.now()})
 	}
 }
 
