@@ -67,7 +67,7 @@ func FuzzRevocationForm(f *testing.F) {
 // path as a server would clean it. What could be read otherwise is nobody's.
 func FuzzRules(f *testing.F) {
 	for _, target := range []string{"/", "/admin", "/admin/", "/administrator", "/admin/x?y=/public", "/public/../admin", "/public/%2e%2e/admin", "//admin", "/ADMIN", "/%61dmin", "/adm%69n/x", "/public;x", "/admin%2Fx", "/a b", "*", "/public/a%25b"} {
-		for _, method := range []string{"GET", "POST", "get"} {
+		for _, method := range []string{"GET", "POST", "get", "POſT", "\xbb"} {
 			f.Add("/admin", "/public", target, method, false)
 			f.Add("/", "/Admin", target, method, true)
 		}

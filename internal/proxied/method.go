@@ -10,10 +10,18 @@ import (
 // CheckMethod refuses a method that services may read differently: methods differ by
 // case (RFC 9110, section 9.1), and there are servers and frameworks that put them in
 // capitals first. A rule for POST would not hold for "post", and the service serve it.
+// Nor does a rule hold for what is no method at all: in capitals, or without what stands
+// around it, it may be one.
 func CheckMethod(method string) error {
+	if method == "" {
+		return errors.New("it is empty")
+	}
 	for i := range len(method) {
-		if 'a' <= method[i] && method[i] <= 'z' {
+		switch c := method[i]; {
+		case 'a' <= c && c <= 'z':
 			return errors.New("its letters are not all capitals")
+		case (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0:
+			return errors.New("it has a character that no method has (RFC 9110, section 9.1)")
 		}
 	}
 	return nil

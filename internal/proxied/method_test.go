@@ -11,6 +11,7 @@ func TestCheckMethod(t *testing.T) {
 	t.Parallel()
 	for method, good := range map[string]bool{
 		"GET": true, "M-SEARCH": true, "VERSION_2": true, "post": false, "Post": false, "POSt": false,
+		"": false, "GET ": false, " GET": false, "GET\t": false, "G,T": false, "POſT": false, "\xbb": false, "GET\x00": false,
 	} {
 		if err := proxied.CheckMethod(method); (err == nil) != good {
 			t.Errorf("CheckMethod(%q) = %v, want good %t", method, err, good)
