@@ -36,6 +36,52 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// Every sentinel has its status, written out again: one without an entry would be told
+// as a fault of the server's.
+func TestFind_All(t *testing.T) {
+	t.Parallel()
+	for status, all := range map[int][]error{
+		400: {refusal.ErrMalformedRequest},
+		401: {
+			refusal.ErrNoToken, refusal.ErrMalformedToken, refusal.ErrUnknownIssuer, refusal.ErrAlgorithm, refusal.ErrUnknownKey,
+			refusal.ErrSignature, refusal.ErrExpired, refusal.ErrNotYetValid, refusal.ErrIssuedInFuture, refusal.ErrClaim,
+			refusal.ErrAudience, refusal.ErrTokenType, refusal.ErrTicketUsed, refusal.ErrProof, refusal.ErrRule, refusal.ErrRevoked,
+			refusal.ErrInvalidProof, refusal.ErrUseNonce,
+		},
+		403: {refusal.ErrIdentityMismatch, refusal.ErrForbidden, refusal.ErrOrigin},
+		503: {refusal.ErrKeysUnavailable, refusal.ErrRevocationsUnavailable, refusal.ErrAnswerUnavailable, refusal.ErrClosed},
+	} {
+		for _, sentinel := range all {
+			if e := refusal.Find(sentinel); e.Status != status || e.Err != sentinel {
+				t.Errorf("%v: status %d as %v, want %d", sentinel, e.Status, e.Err, status)
+			}
+		}
+	}
+}
+
+// A refusal under the scheme DPoP is still the refusal that it was, and no other is
+// touched.
+func TestUnderDPoP(t *testing.T) {
+	t.Parallel()
+	refused := refusal.New(refusal.Expiry, refusal.ErrExpired, "then", "now")
+	noted := refusal.UnderDPoP(refused)
+	if !errors.Is(noted, refusal.ErrExpired) || noted.Error() != refused.Error() || !refusal.IsUnderDPoP(noted) {
+		t.Errorf("UnderDPoP() = %v, noted: %v", noted, refusal.IsUnderDPoP(noted))
+	}
+	if refusal.IsUnderDPoP(refused) {
+		t.Error("the refusal itself is changed")
+	}
+	other := errors.New("disk full")
+	if got := refusal.UnderDPoP(other); got != other || refusal.IsUnderDPoP(got) {
+		t.Errorf("UnderDPoP() of what is no refusal = %v", got)
+	}
+	for err, want := range map[error]bool{refusal.ErrInvalidProof: true, refusal.ErrUseNonce: true, refusal.ErrProof: false, nil: false} {
+		if got := refusal.IsUnderDPoP(err); got != want {
+			t.Errorf("IsUnderDPoP(%v) = %v, want %v", err, got, want)
+		}
+	}
+}
+
 func TestFind(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
