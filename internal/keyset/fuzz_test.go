@@ -1,7 +1,9 @@
 package keyset_test
 
 import (
+	"bytes"
 	"crypto"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"slices"
@@ -23,6 +25,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(jwks(fastKey("a", 1), with(key("a", 1), `{"use":"enc"}`), with(key("b", 2), `{"key_ops":["sign"],"alg":"ES384"}`))))
 	f.Add([]byte(jwks(with(key("a", 0), `{"d":"AAAA"}`), `{"kty":"oct","k":"AAAA"}`, with(key("c", 3), `{"x":"AAAA"}`))))
 	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"","y":"","x5c":[]}],"keys":[]}`))
+	f.Add([]byte(jwks(strings.NewReplacer("-", "+", "_", "/").Replace(rsaJWK(2048, 65537)), with(rsaJWK(2048, 3), `{"e":"AAAD"}`))))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s, err := keyset.New(keyset.Config{Fixed: append([]byte{}, body...)})
 		if err != nil {
@@ -75,6 +78,15 @@ func publishedIn(body []byte) (all []jose.JSONWebKey) {
 				delete(members, name)
 			}
 		}
+		var crv string
+		json.Unmarshal(members["crv"], &crv)
+		size := map[string]int{"P-256": 32, "P-384": 48, "P-521": 66}[crv]
+		for _, name := range []string{"n", "e", "x", "y"} {
+			var text string
+			if json.Unmarshal(members[name], &text) == nil && crv != "Ed25519" {
+				members[name], _ = json.Marshal(inOneForm(text, size))
+			}
+		}
 		raw, _ = json.Marshal(members)
 		var k jose.JSONWebKey
 		if k.UnmarshalJSON(raw) == nil {
@@ -82,6 +94,18 @@ func publishedIn(body []byte) (all []jose.JSONWebKey) {
 		}
 	}
 	return all
+}
+
+// inOneForm is a number in the one form that go-jose reads: what is written in another
+// alphabet, with padding or with other zeros in front is the same number.
+func inOneForm(text string, size int) string {
+	text = strings.NewReplacer("+", "-", "/", "_", "=", "", "\r", "", "\n", "").Replace(text)
+	number, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return text
+	}
+	number = bytes.TrimLeft(number, "\x00")
+	return base64.RawURLEncoding.EncodeToString(append(make([]byte, max(0, size-len(number))), number...))
 }
 
 // FuzzStored: a file is used if it is, to another reader of JSON, of this version,

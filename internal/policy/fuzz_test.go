@@ -14,7 +14,7 @@ func FuzzTenants(f *testing.F) {
 	const guid = "0f8fad5b-d9cb-469f-a165-70867728950e"
 	for _, seed := range [][2]string{
 		{"https://login.test/{tenantid}/v2.0", "https://login.test/" + guid + "/v2.0"}, {"https://login.test/{t}", "https://login.test/" + strings.ToUpper(guid)},
-		{"https://{t}.login.test", "https://" + guid + ".login.test"}, {"https://{t}/{u}", "https://" + guid + "/x"}, {"{t}", guid}, {"https://login.test/{}", "https://login.test/" + guid},
+		{"https://{t}.login.test", "https://" + guid + ".login.test"}, {"https://{t}/{u}", "https://" + guid + "/x"}, {"{t}", guid}, {"}{t}", "}" + guid}, {"https://login.test/{}", "https://login.test/" + guid},
 		{"https://login.test/{tenantid}/v2.0", "https://login.test/" + guid + "/v2.0/"}, {"https://login.test/{tenantid}/v2.0", "https://login.test/{tenantid}/v2.0"},
 	} {
 		f.Add(seed[0], seed[1])

@@ -44,7 +44,7 @@ func NewTenants(template, claim string, allowed []string) (*Tenants, error) {
 func cutTemplate(url string) (prefix, suffix string, ok bool) {
 	prefix, rest, opened := strings.Cut(url, "{")
 	name, suffix, closed := strings.Cut(rest, "}")
-	ok = opened && closed && name != "" && prefix != "" && !strings.ContainsAny(name+suffix, "{}")
+	ok = opened && closed && name != "" && prefix != "" && !strings.ContainsAny(prefix+name+suffix, "{}")
 	return prefix, suffix, ok
 }
 
