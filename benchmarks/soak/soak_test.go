@@ -112,6 +112,7 @@ func TestTrend(t *testing.T) {
 	}{
 		{"always the same", func(int) float64 { return 40 }, time.Hour, "flat"},
 		{"up and down", func(n int) float64 { return 40 + float64(20*(n%2)) }, time.Hour, "flat"},
+		{"a wave at the end", func(n int) float64 { return 40 + float64(200*(n/630)) }, time.Hour, "flat"},
 		{"falls", func(n int) float64 { return 400 - float64(n) }, time.Hour, "flat"},
 		{"one more a minute", func(n int) float64 { return 40 + float64(n)/12 }, time.Hour, "grows"},
 		{"a little on much", func(n int) float64 { return 10_000 + float64(n)/12 }, time.Hour, "flat"},

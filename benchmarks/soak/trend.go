@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -65,6 +66,7 @@ func (w *world) look(ctx context.Context, n int, s *server) {
 type trend struct {
 	start, end, most float64 // start and end are of the line that fits best
 	hourly           float64 // its slope
+	rise             float64 // from the median of the first third to that of the last
 	span             time.Duration
 }
 
@@ -87,12 +89,24 @@ func trendOf(samples []sample, of func(sample) float64) trend {
 	first, last := samples[0].at, samples[len(samples)-1].at
 	base := (sumY - t.hourly*sumX) / n
 	t.start, t.end, t.span = base+t.hourly*first.Hours(), base+t.hourly*last.Hours(), last-first
+	third := (len(samples) + 2) / 3
+	t.rise = median(samples[len(samples)-third:], of) - median(samples[:third], of)
 	return t
 }
 
-// grows reports whether the rise is more than chance.
+func median(samples []sample, of func(sample) float64) float64 {
+	values := make([]float64, len(samples))
+	for n, s := range samples {
+		values[n] = of(s)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+// grows reports whether the rise is more than chance: on the line, and not by a wave that
+// is there when the run ends, as when the issuer hangs.
 func (t trend) grows(m measure) bool {
-	return t.end-t.start > max(m.least, math.Abs(t.start)*m.share)
+	return min(t.end-t.start, t.rise*3/2) > max(m.least, math.Abs(t.start)*m.share)
 }
 
 // shortest is the shortest time that says anything of growth.
