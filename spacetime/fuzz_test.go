@@ -40,7 +40,7 @@ func FuzzHandshake(f *testing.F) {
 	const key, connection = "AAECAwQFBgcICQoLDA0ODw==", "connection_id=00112233445566778899aabbccddeeff"
 	for _, seed := range [][6]string{
 		{"Upgrade", "websocket", "13", key, "v2.bsatn.spacetimedb", connection}, {"keep-alive, upgrade", "WebSocket", "13", " " + key, "v1, v1.json.spacetimedb,v3.bsatn.spacetimedb", ""},
-		{"Upgrade", "websocket", "8", key, "v2.bsatn.spacetimedb", ""}, {"keep-alive", "websocket", "13", key, "v2.bsatn.spacetimedb", ""}, {"Upgrade", "h2c, websocket", "13", key[:20], "V2.bsatn.spacetimedb", connection + "&" + connection},
+		{"Upgrade", "websocket", "13", key, "v1.bsatn.spacetimedb\u0085", ""}, {"Upgrade", "websocket", "8", key, "v2.bsatn.spacetimedb", ""}, {"keep-alive", "websocket", "13", key, "v2.bsatn.spacetimedb", ""}, {"Upgrade", "h2c, websocket", "13", key[:20], "V2.bsatn.spacetimedb", connection + "&" + connection},
 		{"\u00a0upgrade", "websocket\t", "13", key[:12] + "\n" + key[12:], "v2.bsatn.spacetimedb\u0085", "connection_id=0"}, {"upgrade;q=1", "\"websocket\"", " 13", key, ",", "connection_id=00000000000000000000000000000000"},
 	} {
 		f.Add("GET", "chat", seed[0], seed[1], seed[2], seed[3], seed[4], seed[5])

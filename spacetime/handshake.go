@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -50,7 +51,7 @@ func checkHandshake(r *http.Request) error {
 	case r.Header.Get("Sec-Websocket-Version") != "13" || len(r.Header["Sec-Websocket-Version"]) != 1:
 		return &answer{status: http.StatusBadRequest, code: "invalid_request", text: "want Sec-WebSocket-Version 13",
 			headers: map[string]string{"Sec-WebSocket-Version": "13"}, reason: malformed("another Sec-WebSocket-Version", "13, once")}
-	case len(keys) != 1 || !isKey(strings.TrimSpace(keys[0])):
+	case len(keys) != 1 || !isKey(textproto.TrimString(keys[0])):
 		return malformed("no Sec-WebSocket-Key, or a bad one", "16 bytes in base64, once")
 	}
 	return nil
@@ -61,7 +62,7 @@ func checkHandshake(r *http.Request) error {
 func hasToken(r *http.Request, header, want string) bool {
 	for _, line := range r.Header[header] {
 		for token := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(token), want) {
+			if strings.EqualFold(textproto.TrimString(token), want) {
 				return true
 			}
 		}
@@ -95,7 +96,7 @@ func chooseProtocol(r *http.Request) (string, error) {
 	var offered []string
 	for _, line := range r.Header["Sec-Websocket-Protocol"] {
 		for p := range strings.SplitSeq(line, ",") {
-			offered = append(offered, strings.TrimSpace(p))
+			offered = append(offered, textproto.TrimString(p))
 		}
 	}
 	for _, p := range protocols {
