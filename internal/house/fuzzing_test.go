@@ -28,7 +28,7 @@ func TestFuzzing(t *testing.T) {
 	if err != nil || len(targets) < 50 {
 		t.Fatalf("found %d targets, %v", len(targets), err)
 	}
-	row := regexp.MustCompile("(?m)^\\| `(\\S+) (Fuzz\\w+)` \\| ([^|]+) \\| ([^|]+) \\| ([0-9,]+) \\| ([0-9]+) \\| ([^|]+) \\|$")
+	row := regexp.MustCompile("(?m)^\\| `(\\S+) (Fuzz\\w+)` \\| ([^|]+) \\| ([^|]+) \\| ([0-9,]+) \\| ([0-9.]+) \\| ([^|]+) \\|$")
 	rows := row.FindAllStringSubmatch(trimmed(t, "docs/fuzzing.md"), -1)
 	for _, m := range rows {
 		name := m[1] + " " + m[2]
