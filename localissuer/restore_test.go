@@ -405,3 +405,33 @@ func TestNew_FormerVersion(t *testing.T) {
 		}
 	})
 }
+
+// A retired key is kept for as long as tokens live. Where it cannot be written that
+// they live longer now, none is made that would be refused too early.
+func TestNew_LongerTokensUnwritten(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	lock := filepath.Join(v.dir, "keyring.lock")
+	if err := errors.Join(v.local.Close(), os.Remove(lock), os.Mkdir(lock, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	before := v.backup()
+	longer := localissuer.Config{URL: "localhost", Dir: v.dir, Audiences: []string{testAudience}, MaxLifetime: 60 * 24 * time.Hour}
+	if _, err := localissuer.New(longer); err == nil || !strings.Contains(err.Error(), "keyring.lock") {
+		t.Errorf("New() error = %v, want one that names the file in the way", err)
+	}
+	if !bytes.Equal(v.backup(), before) {
+		t.Error("the file has changed")
+	}
+	if err := os.Remove(lock); err != nil {
+		t.Fatal(err)
+	}
+	l, err := localissuer.New(longer)
+	if err != nil {
+		t.Fatalf("New() error = %v, once it can be written", err)
+	}
+	l.Close()
+	if bytes.Equal(v.backup(), before) {
+		t.Error("the file does not say how long tokens live")
+	}
+}
