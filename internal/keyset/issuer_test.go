@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -88,6 +89,7 @@ type issuer struct {
 	delay     time.Duration // before the answer
 	early     bool          // the answer is made before the delay, not after
 	panics    bool
+	quits     bool   // the goroutine that asks ends
 	hang      bool   // no answer at all
 	broken    bool   // the connection fails
 	jwksURL   string // as discovery says
@@ -130,6 +132,10 @@ func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if i.panics {
 		i.mu.Unlock()
 		panic("transport went mad")
+	}
+	if i.quits {
+		i.mu.Unlock()
+		runtime.Goexit()
 	}
 	delay, hang, early := i.delay, i.hang, i.early
 	var resp *http.Response

@@ -103,16 +103,15 @@ func (s *Set) run(f *flight) {
 	}
 }
 
-// fetchGuarded turns a panic into an error: an issuer's answer must not end
-// the process, nor leave waiters without an end.
+// fetchGuarded turns a panic, or an end of the goroutine, into an error: neither an
+// issuer's answer nor the program's client may end the process, or leave waiters without
+// an end.
 func (s *Set) fetchGuarded(ctx context.Context, f *flight) (a answer, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			a, err = answer{source: f.source}, fmt.Errorf("fetching keys: %w", panics.Error(r))
-		}
-	}()
 	a = answer{source: f.source}
-	err = s.fetch(ctx, f, &a)
+	err = panics.Run(func() error { return s.fetch(ctx, f, &a) })
+	if errors.Is(err, panics.Err) {
+		a, err = answer{source: f.source}, fmt.Errorf("fetching keys: %w", err)
+	}
 	return a, err
 }
 

@@ -185,6 +185,15 @@ func TestFirstFetch_Recovers(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		mustKeys(t, s, "a")
 	})
+	bubble(t, "survives a transport that ends its goroutine", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.quits = true
+		s := start(t, i.config(t))
+		unavailable(t, s.Ready(within(t, time.Minute)))
+		i.set(func(i *issuer) { i.quits = false })
+		time.Sleep(2 * time.Second)
+		mustKeys(t, s, "a")
+	})
 }
 
 func TestHang(t *testing.T) {

@@ -30,6 +30,29 @@ func Catch(err *error) {
 	}
 }
 
+// Run calls f in a goroutine of its own and waits for it. A panic of f is an error, and so
+// is an end of the goroutine ([runtime.Goexit]), which nobody could catch in this one.
+func Run(f func() error) (err error) {
+	err = Err
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer Catch(&err)
+		err = f()
+	}()
+	<-done
+	return err
+}
+
+// Try panics here and now if err does when it is looked at, as a nil pointer may that
+// somebody returned as an error: later, nobody would catch that.
+func Try(err error) {
+	if err != nil {
+		_ = err.Error()
+		_ = errors.Is(err, Err)
+	}
+}
+
 // place returns the file and the line of the call that panicked.
 func place() string {
 	var counters [64]uintptr

@@ -2,6 +2,7 @@ package panics_test
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -52,6 +53,24 @@ func TestCatch(t *testing.T) {
 		}()
 		if errors.Is(err, panics.Err) != (name == "panics") {
 			t.Errorf("what %s gives %v", name, err)
+		}
+	}
+}
+
+func TestRun(t *testing.T) {
+	failed := errors.New("failed")
+	for _, tt := range []struct {
+		name string
+		f    func() error
+		want error
+	}{
+		{"returns", func() error { return nil }, nil},
+		{"fails", func() error { return failed }, failed},
+		{"panics", func() error { panic("secret") }, panics.Err},
+		{"ends its goroutine", func() error { runtime.Goexit(); return nil }, panics.Err},
+	} {
+		if err := panics.Run(tt.f); !errors.Is(err, tt.want) {
+			t.Errorf("what %s gives %v, want %v", tt.name, err, tt.want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/disk"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -111,7 +112,8 @@ func (f *Follower) run(ctx context.Context) {
 }
 
 // followOnce follows the log, from the first revocation on, until it cannot go
-// on or has to begin again.
+// on or has to begin again. The log may end the goroutine that it is called in: else
+// nobody would follow any more, and nobody would know.
 func (f *Follower) followOnce(ctx context.Context) error {
 	ctx, again := context.WithCancelCause(ctx)
 	defer again(nil)
@@ -119,7 +121,9 @@ func (f *Follower) followOnce(ctx context.Context) error {
 	f.again = again
 	f.mu.Unlock()
 	f.list.resetDropped()
-	err := f.cfg.Log.Follow(ctx, func(r Revocation) { f.apply(ctx, r) }, func(current bool) { f.report(ctx, current, nil) })
+	err := panics.Run(func() error {
+		return f.cfg.Log.Follow(ctx, func(r Revocation) { f.apply(ctx, r) }, func(current bool) { f.report(ctx, current, nil) })
+	})
 	if context.Cause(ctx) == errClockWentBack {
 		return errClockWentBack
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -179,7 +180,10 @@ func (f *Follower) shareAll(ctx context.Context) bool {
 			return true
 		}
 		attempt, cancel := context.WithTimeout(ctx, appendTimeout)
-		_, err := f.cfg.Log.Append(attempt, w.Revocation)
+		err := panics.Run(func() error {
+			_, err := f.cfg.Log.Append(attempt, w.Revocation)
+			return err
+		})
 		cancel()
 		if err != nil {
 			f.unshared.postpone(w)
