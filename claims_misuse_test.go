@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
@@ -131,5 +132,38 @@ func TestRefuse_MadeByHand(t *testing.T) {
 		if w.Code != http.StatusInternalServerError || status != w.Code || code != 1011 {
 			t.Errorf("%s: Refuse() answers %d, Answer() = %d, CloseCode() = %d, want 500, 500 and 1011", name, w.Code, status, code)
 		}
+	}
+}
+
+// An ownError is an error whose nil pointer is no nil error, and cannot be told.
+type ownError struct{ text string }
+
+func (e *ownError) Error() string { return e.text }
+func (e *ownError) Unwrap() error { return errors.New(e.text) }
+
+// A rule that returns a nil pointer of a type of errors returns an error, and one that
+// panics when it is told: the call is refused, and whoever logs it lives.
+func TestRule_NilPointerError(t *testing.T) {
+	t.Parallel()
+	rule := func(*oidcauth.Claims) error {
+		var e *ownError
+		return e
+	}
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	plain := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	ctx := oidcauth.NewContext(t.Context(), authenticate(t, plain, issuer.Token(nil)))
+	trusted.Rules = []oidcauth.Rule{rule}
+	ruled := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	_, refused := ruled.Authenticate(t.Context(), issuer.Token(nil))
+	for name, err := range map[string]error{
+		"Authenticate": refused, "Require": oidcauth.Require(ctx, rule),
+		"Require of any": oidcauth.Require(ctx, oidcauth.Any(rule, oidcauth.HasRole("x"))),
+	} {
+		if !errors.Is(err, oidcauth.ErrAnswerUnavailable) || !strings.Contains(err.Error(), "claims_misuse_test.go:") {
+			t.Errorf("%s: error = %v, want %v and where", name, err, oidcauth.ErrAnswerUnavailable)
+		}
+	}
+	if err := oidcauth.Require(ctx, func(*oidcauth.Claims) error { return &ownError{"not today"} }); !errors.Is(err, oidcauth.ErrForbidden) {
+		t.Errorf("Require() error = %v for an error that can be told, want %v", err, oidcauth.ErrForbidden)
 	}
 }

@@ -150,14 +150,12 @@ func (t *trust) checkRules(c *Claims) error {
 }
 
 // of asks the rule. The library asks it in goroutines of its own, too, where a panic
-// would end the process.
+// would end the process, also one of the error when that is told.
 func (r Rule) of(c *Claims) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = panics.Error(v)
-		}
-	}()
-	return r(c)
+	defer panics.Catch(&err)
+	err = r(c)
+	panics.Try(err)
+	return err
 }
 
 // fault writes a line about a rule that panicked, one a second at most.
