@@ -30,15 +30,18 @@ func Catch(err *error) {
 	}
 }
 
-// Run calls f in a goroutine of its own and waits for it. A panic of f is an error, and so
-// is an end of the goroutine ([runtime.Goexit]), which nobody could catch in this one.
+// Run calls f in a goroutine of its own and waits for it. A panic of f, or of its error
+// (see [Try]), is an error, and so is an end of the goroutine ([runtime.Goexit]), which
+// nobody could catch in this one.
 func Run(f func() error) (err error) {
 	err = Err
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		defer Catch(&err)
-		err = f()
+		result := f()
+		Try(result)
+		err = result
 	}()
 	<-done
 	return err

@@ -57,6 +57,11 @@ func TestCatch(t *testing.T) {
 	}
 }
 
+// An ownError cannot be told where it is nil.
+type ownError struct{ text string }
+
+func (e *ownError) Error() string { return e.text }
+
 func TestRun(t *testing.T) {
 	failed := errors.New("failed")
 	for _, tt := range []struct {
@@ -68,6 +73,7 @@ func TestRun(t *testing.T) {
 		{"fails", func() error { return failed }, failed},
 		{"panics", func() error { panic("secret") }, panics.Err},
 		{"ends its goroutine", func() error { runtime.Goexit(); return nil }, panics.Err},
+		{"returns a nil pointer", func() error { return (*ownError)(nil) }, panics.Err},
 	} {
 		if err := panics.Run(tt.f); !errors.Is(err, tt.want) {
 			t.Errorf("what %s gives %v, want %v", tt.name, err, tt.want)

@@ -17,6 +17,7 @@ import (
 type quittingLog struct {
 	*memoryLog
 	append, follow atomic.Bool
+	failed         error // of the next call of Follow, in place of the end
 }
 
 // Append implements [Log].
@@ -31,17 +32,31 @@ func (l *quittingLog) Append(ctx context.Context, r Revocation) (bool, error) {
 func (l *quittingLog) Follow(ctx context.Context, apply func(Revocation), caughtUp func(bool)) error {
 	if l.follow.CompareAndSwap(true, false) {
 		caughtUp(true)
+		if l.failed != nil {
+			return l.failed
+		}
 		runtime.Goexit()
 	}
 	return l.memoryLog.Follow(ctx, apply, caughtUp)
 }
 
+// An ownError cannot be told where it is nil.
+type ownError struct{ text string }
+
+func (e *ownError) Error() string { return e.text }
+
 // A log that ends the goroutine that calls it is one that was lost: it is neither
-// taken for one that is up to date, nor left alone.
+// taken for one that is up to date, nor left alone. Nor does an error that panics when
+// it is told end the process.
 func TestFollower_Quits(t *testing.T) {
 	t.Parallel()
+	t.Run("ends its goroutine", func(t *testing.T) { testQuits(t, nil) })
+	t.Run("returns a nil pointer as its error", func(t *testing.T) { testQuits(t, (*ownError)(nil)) })
+}
+
+func testQuits(t *testing.T, failed error) {
 	synctest.Test(t, func(t *testing.T) {
-		b, log := newLab(true), &quittingLog{memoryLog: memorylog.New(Revocation{Subject: "alice"})}
+		b, log := newLab(true), &quittingLog{memoryLog: memorylog.New(Revocation{Subject: "alice"}), failed: failed}
 		log.follow.Store(true)
 		f := b.follow(t, log, "")
 		synctest.Wait()

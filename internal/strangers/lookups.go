@@ -193,18 +193,11 @@ func (l *Lookups) run(q *question) {
 // panic of it, or an end of its goroutine, must not end the server, nor leave those
 // waiting who wait for it.
 func (l *Lookups) call(ctx context.Context, name string, former any) (data any, err error) {
-	data, err = nil, panics.Err
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		defer func() {
-			if v := recover(); v != nil {
-				err = panics.Error(v)
-			}
-		}()
-		data, err = l.cfg.Ask(ctx, name, former)
-	}()
-	<-done
+	err = panics.Run(func() error {
+		answer, err := l.cfg.Ask(ctx, name, former)
+		data = answer
+		return err
+	})
 	return data, err
 }
 

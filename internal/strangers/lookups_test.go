@@ -276,17 +276,23 @@ func TestLookups_Turns(t *testing.T) {
 	})
 }
 
+// An ownError cannot be told where it is nil.
+type ownError struct{ text string }
+
+func (e *ownError) Error() string { return e.text }
+func (e *ownError) Unwrap() error { return errors.New(e.text) }
+
 // A function that panics, or ends its goroutine, has not answered, and is asked again.
 func TestLookups_Panic(t *testing.T) {
-	for name, fault := range map[string]func(){
-		"a panic": func() { panic("no such customer") }, "an error of the runtime": func() { _ = []int(nil)[len(t.Name()):][0] },
-		"an end of the goroutine": runtime.Goexit,
+	for name, fault := range map[string]func() error{
+		"a panic": func() error { panic("no such customer") }, "an error of the runtime": func() error { _ = []int(nil)[len(t.Name()):][0]; return nil },
+		"an end of the goroutine": func() error { runtime.Goexit(); return nil }, "a nil pointer as its error": func() error { return (*ownError)(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				r := newRegistry(t, 10)
 				good := r.answer
-				r.answer = func(string, any) (any, error) { fault(); return nil, nil }
+				r.answer = func(string, any) (any, error) { return "wrong", fault() }
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				if data, err := r.Find(ctx, netip.Addr{}, "a"); err == nil || ctx.Err() != nil {

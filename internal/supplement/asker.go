@@ -218,11 +218,13 @@ func (a *Asker) put(ctx context.Context, q *question, put Function) {
 		// A panic, or an end of the goroutine, of the program's function must not
 		// end the server, nor leave those waiting who wait for it.
 		if v := recover(); v != nil {
-			err = panics.Error(v)
+			given, err = nil, panics.Error(v)
 		}
 		a.settle(q, given, err)
 	}()
-	if given, err = put(ctx); err != nil && ctx.Err() != nil {
+	given, err = put(ctx)
+	panics.Try(err)
+	if err != nil && ctx.Err() != nil {
 		err = a.ended(q)
 	}
 }

@@ -151,6 +151,12 @@ func TestAsker_Leaving(t *testing.T) {
 	})
 }
 
+// An ownError cannot be told where it is nil.
+type ownError struct{ text string }
+
+func (e *ownError) Error() string { return e.text }
+func (e *ownError) Unwrap() error { return errors.New(e.text) }
+
 // A function that does not answer in time, or does not end when told, or panics,
 // holds nobody up for longer.
 func TestAsker_Timeout(t *testing.T) {
@@ -165,6 +171,7 @@ func TestAsker_Timeout(t *testing.T) {
 		{"panics", func(context.Context) (json.RawMessage, error) { panic("token") }, nil, 0},
 		{"panics by mistake", func(context.Context) (json.RawMessage, error) { return []json.RawMessage{}[len("x")], nil }, nil, 0},
 		{"ends its goroutine", func(context.Context) (json.RawMessage, error) { runtime.Goexit(); return nil, nil }, nil, 0},
+		{"returns a nil pointer as its error", func(context.Context) (json.RawMessage, error) { return json.RawMessage(`{}`), (*ownError)(nil) }, nil, 0},
 		{"fails", func(context.Context) (json.RawMessage, error) { return nil, errDown }, errDown, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
