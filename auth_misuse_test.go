@@ -241,8 +241,10 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 		}, 503},
 		{"the source of keys is a nil pointer", func(_ *oidcauth.Config, i *oidcauth.Issuer) { i.Keys.Source = (*badSource)(nil) }, 0},
 		{"the source of keys panics at Refresh", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
-			i.Keys.Source = &badSource{*i, oidctest.NewIssuer(t, oidctest.Config{}), true}
-		}, 401},
+			other := oidctest.NewIssuer(t, oidctest.Config{})
+			other.Replace()
+			i.Keys.Source = &badSource{*i, other, true}
+		}, 503},
 		{"the source of keys has no stop", func(_ *oidcauth.Config, i *oidcauth.Issuer) { i.Keys.Source = &badSource{*i, issuer, false} }, 200},
 		{"Follow of the log panics", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
 			c.Revocations, c.RequireRevocations = badLog("Follow"), true

@@ -267,8 +267,12 @@ func (f *followedSource) tickets() *ticket.Authority {
 	return f.latest.Load().Tickets
 }
 
-// Refresh implements [verify.Local].
-func (f *followedSource) Refresh() { f.source.Refresh() }
+// Refresh implements [verify.Local]. A panic of the source is an error.
+func (f *followedSource) Refresh() (err error) {
+	defer panics.Catch(&err)
+	f.source.Refresh()
+	return nil
+}
 
 func (f *followedSource) close() {
 	if f != nil && f.stop != nil {

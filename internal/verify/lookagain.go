@@ -34,7 +34,9 @@ func (e *Evaluation) otherKeys(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	if e.Trust.Local != nil {
-		e.Trust.Local.Refresh()
+		if err := e.Trust.refreshLocal(); err != nil {
+			return false, err
+		}
 		keys, err := e.Trust.Keys.Keys(ctx, e.Token.KeyID)
 		return err == nil && e.replaceKeys(keys), nil
 	}

@@ -140,13 +140,23 @@ func (e *Evaluation) findKeys(ctx context.Context) ([]*keyset.Key, error) {
 	}
 	keys, err := e.Trust.Keys.Keys(ctx, e.Token.KeyID)
 	if e.Trust.Local != nil && errors.Is(err, keyset.ErrUnknownKey) {
-		e.Trust.Local.Refresh()
+		if err := e.Trust.refreshLocal(); err != nil {
+			return nil, err
+		}
 		keys, err = e.Trust.Keys.Keys(ctx, e.Token.KeyID)
 	}
 	if err != nil {
 		return nil, e.keysRefusal(err)
 	}
 	return keys, nil
+}
+
+// refreshLocal has the source of the keys look for newer ones.
+func (t *Trust) refreshLocal() error {
+	if err := t.Local.Refresh(); err != nil {
+		return refusal.Because(refusal.Key, refusal.ErrKeysUnavailable, fmt.Errorf("Keys.Source: Refresh: %w", err))
+	}
+	return nil
 }
 
 // strayKeys finds the candidates of a token of an issuer that nobody configured,

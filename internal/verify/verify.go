@@ -39,8 +39,9 @@ type Trust struct {
 
 // A Local knows the keys of an issuer in this process.
 type Local interface {
-	// Refresh looks whether there are other keys, for a token that none fits.
-	Refresh()
+	// Refresh looks whether there are other keys, for a token that none fits. With an
+	// error nobody knows.
+	Refresh() error
 	// SignsWithoutID reports whether a key may have signed tokens that bear no key
 	// ID: elsewhere, before it came here.
 	SignsWithoutID(*keyset.Key) bool
