@@ -196,6 +196,7 @@ func request(ctx context.Context, asked *authv3.AttributeContext_HttpRequest) (*
 	r := &http.Request{
 		Method: asked.GetMethod(), URL: u, RequestURI: asked.GetPath(), Host: asked.GetHost(), Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
+		ContentLength: int64(len(asked.GetBody()) + len(asked.GetRawBody())),
 	}
 	return r.WithContext(ctx), nil
 }

@@ -209,6 +209,16 @@ func TestCheck_Preflight(t *testing.T) {
 			t.Errorf("%s: %+v, want 401", name, got)
 		}
 	}
+	for raw, want := range map[string]int{"": 200, "x": 401} {
+		asked := &authv3.AttributeContext_HttpRequest{Method: "OPTIONS", Path: "/", RawBody: []byte(raw), Headers: map[string]string{
+			preflight[0]: preflight[1], preflight[2]: preflight[3],
+		}}
+		asBytes := send(t, client, asked).status
+		asked.Body, asked.RawBody = raw, nil
+		if text := send(t, client, asked).status; asBytes != want || text != want {
+			t.Errorf("with the body %q: %d as bytes, %d as text, want %d", raw, asBytes, text, want)
+		}
+	}
 }
 
 // A client is told of each scheme that it may use, in one header.
