@@ -297,13 +297,17 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// An Authorize that panics lets nobody pass, and a Server that was not made neither.
+// An Authorize or a header that panics lets nobody pass, and a Server that was not made neither.
 func TestCheck_Misuse(t *testing.T) {
 	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": "my-db"}})
 	client := dial(t, iss, envoyauth.Config{Authorize: func(r *http.Request) error { panic("of Authorize: " + r.URL.Path) }})
 	if a := ask(t, client, "GET", "/secret", "authorization", "Bearer "+iss.Token(nil)); a.status != http.StatusInternalServerError || strings.Contains(a.body, "secret") {
 		t.Errorf("Check() = %+v, want 500", a)
+	}
+	client = dial(t, iss, envoyauth.Config{Headers: []envoyauth.Header{{Name: "X-A", Values: func(c *oidcauth.Claims) []string { panic(c.Subject()) }}}})
+	if a := ask(t, client, "GET", "/", "authorization", "Bearer "+iss.Token(nil)); a.status != http.StatusInternalServerError || strings.Contains(a.body, "alice") {
+		t.Errorf("with a header that panics: Check() = %+v, want 500", a)
 	}
 	said, err := new(envoyauth.Server).Check(t.Context(), nil)
 	if err != nil || said.GetStatus().GetCode() == int32(codes.OK) || said.GetDeniedResponse() == nil {
