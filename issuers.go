@@ -222,6 +222,7 @@ func (f *finder) lookUp(ctx context.Context, name string, former any) (any, erro
 		}
 		t.Keys.Adjust(t.described.Aliases, next.reusesKeyIDs(t))
 	}
+	next.tell()
 	return next, nil
 }
 

@@ -93,6 +93,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*
 		KeepWarm:     cfg.KeepWarm,
 		Fetch:        client,
 		CacheDir:     cfg.KeyCacheDir,
+		Quiet:        true, // until its description is accepted
 		Hooks: keyset.Hooks{
 			FetchDone:    a.fetchDone,
 			StateChanged: func(from, to keyset.State, err error) { a.stateChanged(i.URL, from, to, err) },

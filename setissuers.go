@@ -63,6 +63,7 @@ func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
 		t.Keys.Adjust(t.described.Aliases, next.reusesKeyIDs(t))
 	}
 	a.changed(before, next)
+	next.tell()
 	return nil
 }
 

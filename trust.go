@@ -264,6 +264,13 @@ func (t *issuerTable) closeBut(other *issuerTable) {
 	}
 }
 
+// tell has hooks and the log told of the table's keys, now that it is in force.
+func (t *issuerTable) tell() {
+	for _, p := range t.places() {
+		p.set.Tell()
+	}
+}
+
 // reusesKeyIDs reports whether one of the descriptions that share keys says so.
 func (t *issuerTable) reusesKeyIDs(one *trust) bool {
 	return slices.ContainsFunc(t.Named(one.URL), func(t *verify.Trust) bool { return t.Keys == one.Keys && t.ReusesKeyIDs })

@@ -138,16 +138,20 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}}, err), nil
 	}
 	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
-	if errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && proxied.IsPreflight(r) {
-		return s.pass(r, nil), nil
+	switch {
+	case errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && proxied.IsPreflight(r):
+		claims, err = nil, nil
+	case err == nil:
+		err = s.authorize(r, claims)
 	}
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
-	if err := s.authorize(r, claims); err != nil {
+	passed, err := s.pass(r, claims)
+	if err != nil {
 		return s.refuse(r, err), nil
 	}
-	return s.pass(r, claims), nil
+	return passed, nil
 }
 
 // withCaller has the work that a token causes stand on the account of the client that
@@ -196,12 +200,15 @@ func request(ctx context.Context, asked *authv3.AttributeContext_HttpRequest) (*
 	r := &http.Request{
 		Method: asked.GetMethod(), URL: u, RequestURI: asked.GetPath(), Host: asked.GetHost(), Header: header,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Body: http.NoBody,
+		ContentLength: int64(len(asked.GetBody()) + len(asked.GetRawBody())),
 	}
 	return r.WithContext(ctx), nil
 }
 
-// pass lets a request through. Nil claims are nobody's.
-func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) *authv3.CheckResponse {
+// pass lets a request through. Nil claims are nobody's. A function of the program's that
+// panics is an error.
+func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) (passed *authv3.CheckResponse, err error) {
+	defer panics.Catch(&err)
 	ok := new(authv3.OkHttpResponse)
 	set := func(name, value string) {
 		if value == "" {
@@ -225,7 +232,7 @@ func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) *authv3.CheckRes
 	return &authv3.CheckResponse{
 		Status:       &status.Status{Code: int32(codes.OK)},
 		HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: ok},
-	}
+	}, nil
 }
 
 // refuse answers as the library does.

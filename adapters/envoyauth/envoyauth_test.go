@@ -209,6 +209,16 @@ func TestCheck_Preflight(t *testing.T) {
 			t.Errorf("%s: %+v, want 401", name, got)
 		}
 	}
+	for raw, want := range map[string]int{"": 200, "x": 401} {
+		asked := &authv3.AttributeContext_HttpRequest{Method: "OPTIONS", Path: "/", RawBody: []byte(raw), Headers: map[string]string{
+			preflight[0]: preflight[1], preflight[2]: preflight[3],
+		}}
+		asBytes := send(t, client, asked).status
+		asked.Body, asked.RawBody = raw, nil
+		if text := send(t, client, asked).status; asBytes != want || text != want {
+			t.Errorf("with the body %q: %d as bytes, %d as text, want %d", raw, asBytes, text, want)
+		}
+	}
 }
 
 // A client is told of each scheme that it may use, in one header.
@@ -287,13 +297,17 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// An Authorize that panics lets nobody pass, and a Server that was not made neither.
+// An Authorize or a header that panics lets nobody pass, and a Server that was not made neither.
 func TestCheck_Misuse(t *testing.T) {
 	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": "my-db"}})
 	client := dial(t, iss, envoyauth.Config{Authorize: func(r *http.Request) error { panic("of Authorize: " + r.URL.Path) }})
 	if a := ask(t, client, "GET", "/secret", "authorization", "Bearer "+iss.Token(nil)); a.status != http.StatusInternalServerError || strings.Contains(a.body, "secret") {
 		t.Errorf("Check() = %+v, want 500", a)
+	}
+	client = dial(t, iss, envoyauth.Config{Headers: []envoyauth.Header{{Name: "X-A", Values: func(c *oidcauth.Claims) []string { panic(c.Subject()) }}}})
+	if a := ask(t, client, "GET", "/", "authorization", "Bearer "+iss.Token(nil)); a.status != http.StatusInternalServerError || strings.Contains(a.body, "alice") {
+		t.Errorf("with a header that panics: Check() = %+v, want 500", a)
 	}
 	said, err := new(envoyauth.Server).Check(t.Context(), nil)
 	if err != nil || said.GetStatus().GetCode() == int32(codes.OK) || said.GetDeniedResponse() == nil {

@@ -87,9 +87,20 @@ func removeStale(ctx context.Context, path string) error {
 		return usagef("admin.addr: %s is there and is no socket", path)
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err == nil {
+	switch {
+	case err == nil:
 		conn.Close()
 		return usagef("admin.addr: another process listens at %s", path)
+	case errors.Is(err, fs.ErrNotExist): // it was being closed
+		return nil
+	case !isRefused(err): // another user's, or one of datagrams, or one that is busy
+		return usagef("admin.addr: whether a process listens at %s is not known: %w: remove it if none does", path, err)
 	}
 	return os.Remove(path)
+}
+
+// isRefused reports whether a connection failed because nobody listens.
+func isRefused(err error) bool {
+	const onWindows = syscall.Errno(10061) // WSAECONNREFUSED
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, onWindows)
 }

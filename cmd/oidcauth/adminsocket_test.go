@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"net"
@@ -74,6 +75,45 @@ func TestAdmin_SocketFails(t *testing.T) {
 	}
 	if names := namesIn(t, dir); names != "" {
 		t.Errorf("the directory holds %s, want nothing", names)
+	}
+}
+
+// Only a socket at which nobody listens is one that was left behind: not one of another
+// kind, to which no stream connects, nor one whose process has no time for one more.
+func TestAdmin_SocketOfOthers(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(shortDir(t), "admin")
+	other, err := net.ListenPacket("unixgram", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if ln, err := listenAtSocket(t.Context(), path); err == nil {
+		ln.Close()
+		t.Error("at a socket of datagrams: no error")
+	}
+	if conn, err := net.Dial("unixgram", path); err != nil {
+		t.Errorf("the other's socket: %v", err)
+	} else {
+		conn.Close()
+	}
+
+	busy := filepath.Join(shortDir(t), "admin")
+	ln, err := net.Listen("unix", busy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if ln, err := listenAtSocket(ended, busy); err == nil {
+		ln.Close()
+		t.Error("where nobody could ask: no error")
+	}
+	if conn, err := net.Dial("unix", busy); err != nil {
+		t.Errorf("the other's socket: %v", err)
+	} else {
+		conn.Close()
 	}
 }
 

@@ -243,6 +243,7 @@ func TestForwardAuth_Preflights(t *testing.T) {
 			}{
 				"no origin":       {"OPTIONS", "", preflight[2:], 401},
 				"no method asked": {"OPTIONS", "", preflight[:2], 401},
+				"an empty one":    {"OPTIONS", "", append(preflight[:3:3], ""), 401},
 				"another method":  {"GET", "", preflight, 401},
 				"bad token":       {"OPTIONS", token[:len(token)-9], preflight, 401},
 				"token":           {"OPTIONS", token, preflight, 403},

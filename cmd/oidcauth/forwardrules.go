@@ -86,8 +86,8 @@ func (r *forwardRule) check(d dialect, issuers []string) error {
 		}
 	}
 	for _, method := range r.Methods {
-		if method == "" || method != strings.ToUpper(method) || strings.ContainsAny(method, " ,") {
-			return fmt.Errorf("method %s: want one in capitals, such as GET", quoteArgument(method))
+		if err := proxied.CheckMethod(method); err != nil { // a rule that no request could fit
+			return fmt.Errorf("method %s: %w: want one in capitals, such as GET", quoteArgument(method), err)
 		}
 	}
 	for _, name := range slices.Concat(r.Roles, r.Scopes) {

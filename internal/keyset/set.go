@@ -99,6 +99,9 @@ type Config struct {
 	AlwaysCool bool
 	// Hooks are told what happens. All are optional.
 	Hooks Hooks
+	// Quiet says that the hooks which are called in order wait for [Set.Tell]: the
+	// set may turn out not to be wanted, and then nobody hears of it.
+	Quiet bool
 	// AcceptKey decides by a key's own "issuer" member ("" when it has none)
 	// whether the key is part of this set. Nil accepts every key.
 	AcceptKey func(keyIssuer string) bool
@@ -160,6 +163,7 @@ type Set struct {
 	unsaved    *snapshot // to be written to the store
 	notes      []func()  // hook calls to be made, in order
 	delivering bool
+	quiet      bool // until Tell: no note is delivered
 }
 
 const (
@@ -185,7 +189,7 @@ func New(cfg Config) (*Set, error) {
 	if cfg.MaxKeys == 0 {
 		cfg.MaxKeys = maxKeys
 	}
-	s := &Set{cfg: cfg, base: time.Now(), seed: maphash.MakeSeed()}
+	s := &Set{cfg: cfg, base: time.Now(), seed: maphash.MakeSeed(), quiet: cfg.Quiet}
 	s.Adjust(cfg.Aliases, cfg.ReusesKeyIDs)
 	s.lastUsed.Store(neverUsed)
 	s.ctx, s.cancel = context.WithCancel(context.Background())

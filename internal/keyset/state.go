@@ -305,11 +305,20 @@ func (s *Set) failing() bool {
 	return s.failures > 0 && !s.lastFail.Before(s.refreshAt)
 }
 
+// Tell makes the hook calls that waited for it ([Config.Quiet]), and has none wait from
+// now on.
+func (s *Set) Tell() {
+	s.mu.Lock()
+	s.quiet = false
+	s.mu.Unlock()
+	s.deliver()
+}
+
 // deliver makes the hook calls that are due, in order and one at a time.
 func (s *Set) deliver() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.delivering {
+	if s.delivering || s.quiet {
 		return
 	}
 	s.delivering = true

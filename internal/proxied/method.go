@@ -13,18 +13,27 @@ import (
 // Nor does a rule hold for what is no method at all: in capitals, or without what stands
 // around it, it may be one.
 func CheckMethod(method string) error {
+	if strings.ContainsFunc(method, func(r rune) bool { return 'a' <= r && r <= 'z' }) {
+		return errors.New("its letters are not all capitals")
+	}
+	return checkToken(method)
+}
+
+// checkToken refuses what is no method at all.
+func checkToken(method string) error {
 	if method == "" {
 		return errors.New("it is empty")
 	}
 	for i := range len(method) {
-		switch c := method[i]; {
-		case 'a' <= c && c <= 'z':
-			return errors.New("its letters are not all capitals")
-		case (c < 'A' || c > 'Z') && (c < '0' || c > '9') && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0:
+		if c := method[i]; !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
 			return errors.New("it has a character that no method has (RFC 9110, section 9.1)")
 		}
 	}
 	return nil
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // CheckMethodHeaders refuses a header by which services let a client name a method other

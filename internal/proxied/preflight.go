@@ -20,7 +20,7 @@ var neverInPreflights = []string{
 // that what has something else about it, by which a service could take it for another
 // request, is none.
 func IsPreflight(r *http.Request) bool {
-	if r.Method != http.MethodOptions || len(r.Header["Origin"]) != 1 || len(r.Header["Access-Control-Request-Method"]) != 1 {
+	if r.Method != http.MethodOptions || !asksForPage(r.Header["Origin"], r.Header["Access-Control-Request-Method"]) {
 		return false
 	}
 	for name, values := range r.Header {
@@ -32,11 +32,31 @@ func IsPreflight(r *http.Request) bool {
 			return false
 		}
 	}
-	return CheckMethodHeaders(r.Header) == nil && r.ContentLength <= 0 && !namesMethod(r.URL)
+	hasBody := r.ContentLength != 0 || len(r.TransferEncoding) > 0 // below zero: as long as it takes
+	return !hasBody && CheckMethodHeaders(r.Header) == nil && !namesMethod(r.URL)
+}
+
+// asksForPage reports whether these are an origin and a method as a preflight names
+// them. Services take what has one of them empty for no preflight, and serve it.
+func asksForPage(origins, methods []string) bool {
+	if len(origins) != 1 || len(methods) != 1 || checkToken(methods[0]) != nil {
+		return false
+	}
+	scheme, host, found := strings.Cut(origins[0], "://")
+	return origins[0] == "null" || found && scheme != "" && !strings.ContainsAny(origins[0], " \t,") && !strings.Contains(host, "/")
 }
 
 // namesMethod reports whether an address may name a method in its query, as "_method".
+// PHP takes a dot or a space in a parameter's name for "_", and drops spaces before it.
 func namesMethod(u *url.URL) bool {
-	query, err := url.PathUnescape(u.RawQuery)
-	return err != nil || strings.Contains(strings.ToLower(query), "_method")
+	query, err := url.QueryUnescape(u.RawQuery)
+	if query = strings.ToLower(query); err != nil || strings.Contains(query, "_method") {
+		return true
+	}
+	for name := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' || r == '?' }) {
+		if strings.HasPrefix(foldName(strings.TrimLeft(name, " ")), "-method") {
+			return true
+		}
+	}
+	return false
 }

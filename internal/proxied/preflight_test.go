@@ -1,6 +1,7 @@
 package proxied_test
 
 import (
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -15,32 +16,48 @@ func TestIsPreflight(t *testing.T) {
 	for name, tt := range map[string]struct {
 		method, target string
 		header         []string // beside or in place of what a preflight has
+		set            http.Header
+		length         int64
+		chunked        bool
 		want           bool
 	}{
 		"a browser's": {header: []string{
 			"Access-Control-Request-Headers", "authorization,content-type,x-http-method-override", "Accept", "*/*", "Sec-Fetch-Mode", "cors",
 			"Referer", "https://app.example.com/", "User-Agent", "Mozilla/5.0", "Accept-Language", "en", "Priority", "u=1, i"}, want: true},
-		"behind proxies":            {header: []string{"X-Forwarded-For", "192.0.2.1", "Via", "1.1 edge", "X-Request-Id", "1", "Content-Length", "0", "X-Original-Method", "OPTIONS"}, want: true},
-		"of a page without origin":  {header: []string{"Origin", "null"}, want: true},
-		"with a query":              {target: "/items?method=all", want: true},
-		"another method":            {method: "GET"},
-		"small letters":             {method: "options"},
-		"no origin":                 {header: []string{"Origin", ""}},
-		"no method asked":           {header: []string{"Access-Control-Request-Method", ""}},
-		"another method in header":  {header: []string{"X-HTTP-Method-Override", "DELETE"}},
-		"as OData has it":           {header: []string{"X-HTTP-Method", "DELETE"}},
-		"as Express has it":         {header: []string{"X-Method-Override", "DELETE"}},
-		"with underscores":          {header: []string{"X_HTTP_METHOD_OVERRIDE", "DELETE"}},
-		"another method in query":   {target: "/items?_method=DELETE"},
-		"the same, encoded":         {target: "/items?a=1&%5fMETHOD=DELETE"},
-		"a query that is malformed": {target: "/items?%5"},
-		"another scheme's password": {header: []string{"Authorization", "Basic eDp5"}},
-		"a cookie":                  {header: []string{"Cookie", "session=1"}},
-		"a proof":                   {header: []string{"DPoP", "x"}},
-		"a body's type":             {header: []string{"Content-Type", "application/json"}},
-		"a body's length":           {header: []string{"Content-Length", "2"}},
-		"another protocol":          {header: []string{"Upgrade", "h2c"}},
-		"a WebSocket":               {header: []string{"Sec-WebSocket-Key", "x"}},
+		"behind proxies":                 {header: []string{"X-Forwarded-For", "192.0.2.1", "Via", "1.1 edge", "X-Request-Id", "1", "Content-Length", "0", "X-Original-Method", "OPTIONS"}, want: true},
+		"of a page without origin":       {header: []string{"Origin", "null"}, want: true},
+		"with a query":                   {target: "/items?method=all", want: true},
+		"another method":                 {method: "GET"},
+		"small letters":                  {method: "options"},
+		"no origin":                      {header: []string{"Origin", ""}},
+		"no method asked":                {header: []string{"Access-Control-Request-Method", ""}},
+		"another method in header":       {header: []string{"X-HTTP-Method-Override", "DELETE"}},
+		"as OData has it":                {header: []string{"X-HTTP-Method", "DELETE"}},
+		"as Express has it":              {header: []string{"X-Method-Override", "DELETE"}},
+		"with underscores":               {header: []string{"X_HTTP_METHOD_OVERRIDE", "DELETE"}},
+		"another method in query":        {target: "/items?_method=DELETE"},
+		"the same, encoded":              {target: "/items?a=1&%5fMETHOD=DELETE"},
+		"a query that is malformed":      {target: "/items?%5"},
+		"another method as PHP reads it": {target: "/items?a=1&.method=DELETE"},
+		"a space for PHP's underscore":   {target: "/items?+%20%2Emethod=DELETE"},
+		"a dot within another name":      {target: "/items?payment.method=card&b=x.method", want: true},
+		"of an extension's page":         {header: []string{"Origin", "chrome-extension://abcdefgh"}, want: true},
+		"a method of one's own":          {header: []string{"Access-Control-Request-Method", "patch"}, want: true},
+		"an empty origin":                {set: http.Header{"Origin": {""}}},
+		"no origin but a name":           {header: []string{"Origin", "app.example.com"}},
+		"two origins in one":             {header: []string{"Origin", "https://a.example,https://b.example"}},
+		"an origin with a path":          {header: []string{"Origin", "https://a.example/x"}},
+		"an empty method asked":          {set: http.Header{"Access-Control-Request-Method": {""}}},
+		"two methods asked":              {header: []string{"Access-Control-Request-Method", "PUT,GET"}},
+		"a body of unknown length":       {length: -1},
+		"a body in chunks":               {chunked: true},
+		"another scheme's password":      {header: []string{"Authorization", "Basic eDp5"}},
+		"a cookie":                       {header: []string{"Cookie", "session=1"}},
+		"a proof":                        {header: []string{"DPoP", "x"}},
+		"a body's type":                  {header: []string{"Content-Type", "application/json"}},
+		"a body's length":                {header: []string{"Content-Length", "2"}},
+		"another protocol":               {header: []string{"Upgrade", "h2c"}},
+		"a WebSocket":                    {header: []string{"Sec-WebSocket-Key", "x"}},
 	} {
 		r := httptest.NewRequest("OPTIONS", "/items", nil)
 		if tt.target != "" {
@@ -58,6 +75,10 @@ func TestIsPreflight(t *testing.T) {
 			if r.Header[name] = []string{header[i+1]}; header[i+1] == "" {
 				delete(r.Header, name)
 			}
+		}
+		maps.Copy(r.Header, tt.set)
+		if r.ContentLength = tt.length; tt.chunked {
+			r.TransferEncoding = []string{"chunked"}
 		}
 		if got := proxied.IsPreflight(r); got != tt.want {
 			t.Errorf("%s: IsPreflight = %t, want %t", name, got, tt.want)
