@@ -15,8 +15,9 @@ var (
 	// An object in base64url begins with one of these, unless a blank that nobody
 	// writes follows the brace.
 	part = regexp.MustCompile(`e(?:yJ|yA|yI|wo|w0|30)[A-Za-z0-9_-]{13,}`)
-	// What comes behind a header.
-	next = regexp.MustCompile(`^(?:\.|%2[Ee]|\\u002[Ee])[A-Za-z0-9_-]{16,}`)
+	// What comes behind a header; that of an encrypted token has two dots where its key
+	// is nobody's but the issuer's.
+	next = regexp.MustCompile(`^(?:\.|%2[Ee]|\\u002[Ee]){1,2}[A-Za-z0-9_-]{16,}`)
 	// Names that only the payload of a token has.
 	claim = regexp.MustCompile(`"(?:iss|sub|aud|exp|iat|nbf|jti|sid|nonce|htu|ath)"\s*:`)
 	// A token that is no JWT, as package oidctest makes it.

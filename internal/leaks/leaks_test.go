@@ -59,6 +59,7 @@ func TestFind(t *testing.T) {
 		"behind an escaped blank":  {"Bearer%20" + token, true},
 		"a proof of possession":    {proof, true},
 		"a logout token":           {issuer.LogoutToken(map[string]any{"sub": "alice", "aud": "db"}), true},
+		"an encrypted token":       {base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM"}`)) + ".." + signature, true},
 		"an opaque token":          {issuer.OpaqueToken(nil), true},
 		"what the payload says":    {string(claims), false},
 		"the header alone":         {header, false},
