@@ -2,6 +2,7 @@ package envoyauth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"github.com/oidcauth/oidcauth/adapters/envoyauth"
 	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -83,6 +85,9 @@ func send(t *testing.T, client authv3.AuthorizationClient, asked *authv3.Attribu
 	}})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if said.Kept() {
+		fmt.Fprintf(said.Writer{}, "answer: %v\n", got)
 	}
 	a := answer{code: codes.Code(got.GetStatus().GetCode()), status: 200, header: make(map[string]string)}
 	options := got.GetOkResponse().GetHeaders()
@@ -309,8 +314,8 @@ func TestCheck_Misuse(t *testing.T) {
 	if a := ask(t, client, "GET", "/", "authorization", "Bearer "+iss.Token(nil)); a.status != http.StatusInternalServerError || strings.Contains(a.body, "alice") {
 		t.Errorf("with a header that panics: Check() = %+v, want 500", a)
 	}
-	said, err := new(envoyauth.Server).Check(t.Context(), nil)
-	if err != nil || said.GetStatus().GetCode() == int32(codes.OK) || said.GetDeniedResponse() == nil {
-		t.Errorf("Check() = %v, %v", said, err)
+	got, err := new(envoyauth.Server).Check(t.Context(), nil)
+	if err != nil || got.GetStatus().GetCode() == int32(codes.OK) || got.GetDeniedResponse() == nil {
+		t.Errorf("Check() = %v, %v", got, err)
 	}
 }

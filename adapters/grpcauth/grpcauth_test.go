@@ -20,6 +20,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/grpcauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -167,7 +168,7 @@ func TestGuard_Unavailable(t *testing.T) {
 func TestGuard_Log(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
-	w := newWorld(t, grpcauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, nil, nil)
+	w := newWorld(t, grpcauth.Config{Logger: slog.New(slog.NewTextHandler(io.MultiWriter(&lines, said.Writer{}), nil))}, nil, nil)
 	token := w.issuer.Token(map[string]any{"aud": "another-db"})
 	if _, err := w.call(as(t.Context(), "Bearer "+token)); status.Code(err) != codes.Unauthenticated || strings.Contains(err.Error(), "another-db") {
 		t.Fatalf("got %v, want Unauthenticated without the audience", err)
@@ -184,7 +185,7 @@ func TestGuard_LogAttributes(t *testing.T) {
 	t.Parallel()
 	var lines bytes.Buffer
 	forbid := func(ctx context.Context) error { return oidcauth.Require(ctx, oidcauth.HasRole("admin")) }
-	w := newWorld(t, grpcauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))},
+	w := newWorld(t, grpcauth.Config{Logger: slog.New(slog.NewTextHandler(io.MultiWriter(&lines, said.Writer{}), nil))},
 		func(ctx context.Context, _ *message) (*message, error) { return nil, forbid(ctx) },
 		func(s grpc.ServerStream) error { return forbid(s.Context()) })
 	for name, tt := range map[string]struct {

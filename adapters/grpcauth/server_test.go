@@ -14,6 +14,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/grpcauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -139,6 +140,7 @@ func as(ctx context.Context, authorization ...string) context.Context {
 func (w *world) call(ctx context.Context) (string, error) {
 	response := new(message)
 	err := w.client.Invoke(ctx, unary, new(message), response)
+	said.Error(err)
 	return response.GetValue(), err
 }
 
@@ -159,5 +161,6 @@ func (w *world) open(ctx context.Context) grpc.ClientStream {
 func receive(s grpc.ClientStream) (string, error) {
 	m := new(message)
 	err := s.RecvMsg(m)
+	said.Error(err)
 	return m.GetValue(), err
 }

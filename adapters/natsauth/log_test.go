@@ -1,7 +1,6 @@
 package natsauth_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 )
 
 func TestNew(t *testing.T) {
@@ -317,19 +317,4 @@ func TestLog_Full(t *testing.T) {
 }
 
 // A lockedBuffer collects the log of several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex // guards b
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
-}
+type lockedBuffer = authtest.Log

@@ -120,6 +120,7 @@ func invoke(t *testing.T, stdin string, args ...string) result {
 		}
 	}
 	c := newConsole(t, tokens...)
+	c.out.Tokens = len(args) > 0 && args[0] == "token" // which prints the token that it got
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	code := run(ctx, args, strings.NewReader(stdin), &c.out, &c.err)

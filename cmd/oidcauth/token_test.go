@@ -33,6 +33,7 @@ type loginRun struct {
 func startLogin(t *testing.T, p *fakeProvider, flags ...string) *loginRun {
 	t.Helper()
 	l := &loginRun{console: newConsole(t), done: make(chan int, 1)}
+	l.out.Tokens = true
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	go func() { l.done <- run(ctx, p.flags(grantLogin, flags...), strings.NewReader(""), &l.out, &l.err) }()

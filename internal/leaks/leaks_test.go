@@ -43,6 +43,13 @@ func TestFind(t *testing.T) {
 		"its header and signature": {header + "." + signature, true},
 		"in a subprotocol":         {"bearer." + base64.RawURLEncoding.EncodeToString([]byte(token)), true},
 		"in base64":                {base64.StdEncoding.EncodeToString([]byte(token)), true},
+		"in base64, behind a byte": {base64.StdEncoding.EncodeToString([]byte(":" + token)), true},
+		"in base64, behind two":    {base64.URLEncoding.EncodeToString([]byte("a:" + token)), true},
+		"in base64, behind three":  {base64.StdEncoding.EncodeToString([]byte("ab:" + token)), true},
+		"in Basic credentials":     {"Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte("my-db:"+token)), true},
+		"as bytes":                 {fmt.Sprint([]byte("Bearer " + token)), true},
+		"as bytes in Go":           {fmt.Sprintf("%#v", []byte("x"+token)), true},
+		"bytes of something else":  {fmt.Sprintf("%v %#v", []byte(claims), []byte(claims)), false},
 		"in hexadecimal":           {hex.EncodeToString([]byte(token)), true},
 		"in capital hexadecimal":   {strings.ToUpper(hex.EncodeToString([]byte(token))), true},
 		"as bytes in hexadecimal":  {fmt.Sprintf("%x", token), true},
@@ -52,6 +59,7 @@ func TestFind(t *testing.T) {
 		"behind an escaped blank":  {"Bearer%20" + token, true},
 		"a proof of possession":    {proof, true},
 		"a logout token":           {issuer.LogoutToken(map[string]any{"sub": "alice", "aud": "db"}), true},
+		"an encrypted token":       {base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"dir","enc":"A256GCM"}`)) + ".." + signature, true},
 		"an opaque token":          {issuer.OpaqueToken(nil), true},
 		"what the payload says":    {string(claims), false},
 		"the header alone":         {header, false},
@@ -81,12 +89,15 @@ func TestRun(t *testing.T) {
 		"each way": {`t.Log("got " + token)
 			fmt.Println(token)
 			t.Run(token, func(*testing.T) {})
-			os.WriteFile(os.Getenv("OIDCAUTH_SAID")+"/x", []byte("a\nerror: "+token+"\n"), 0o600)`, 4, false},
+			t.Attr("token", token)
+			fmt.Println(strings.Repeat("x", 900) + " " + token) // in two events
+			fmt.Print(token) // a line that does not end
+			os.WriteFile(os.Getenv("OIDCAUTH_SAID")+"/x", []byte("a\nerror: "+token+"\n"), 0o600)`, 7, false},
 		"a panic": {`panic(token)`, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			file := "package p\nimport (\"fmt\"; \"os\"; \"testing\")\nvar _, _ = fmt.Print, os.Args\nconst token = \"" + token[:60] + "\" + \"" + token[60:] + "\"\nfunc TestX(t *testing.T) {\n" + tt.body + "\n}\n"
+			file := "package p\nimport (\"fmt\"; \"os\"; \"strings\"; \"testing\")\nvar _, _, _ = fmt.Print, os.Args, strings.Cut\nconst token = \"" + token[:60] + "\" + \"" + token[60:] + "\"\nfunc TestX(t *testing.T) {\n" + tt.body + "\n}\n"
 			for path, text := range map[string]string{"p_test.go": file, "go.mod": "module p\n\ngo 1.26\n"} {
 				if err := os.WriteFile(filepath.Join(dir, path), []byte(text), 0o600); err != nil {
 					t.Fatal(err)
@@ -102,5 +113,45 @@ func TestRun(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A token is found wherever the pieces end that a text comes in, and however long its
+// line is, once for each line.
+func TestLines(t *testing.T) {
+	t.Parallel()
+	token := oidctest.NewIssuer(t, oidctest.Config{}).Token(nil)
+	text := "one\ngot " + token + "\ntwo\n"
+	for cut := range len(text) {
+		var l lines
+		n := 0
+		for _, piece := range []string{text[:cut], text[cut:]} {
+			for _, line := range l.find([]byte(piece)) {
+				if n++; line != "got "+token+"\n" {
+					t.Errorf("cut at %d: the line is %q", cut, line)
+				}
+			}
+		}
+		if want := strings.Count(token, "."); n < 1 || n > want {
+			t.Errorf("cut at %d: found %d times", cut, n)
+		}
+	}
+	for before := longest - len(token) - 8; before < longest+8; before += 7 {
+		var l lines
+		found := false
+		text := strings.Repeat(".", before) + token + strings.Repeat(" ", longest)
+		for len(text) > 0 {
+			piece := text[:min(len(text), 1024)]
+			text = text[len(piece):]
+			for range l.find([]byte(piece)) {
+				found = true
+			}
+			if len(l.rest) > longest+1024 {
+				t.Fatalf("%d bytes are kept of a line", len(l.rest))
+			}
+		}
+		if !found {
+			t.Errorf("not found behind %d bytes", before)
+		}
 	}
 }

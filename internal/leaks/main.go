@@ -4,18 +4,19 @@
 //
 //	go run ./internal/leaks -race work
 //
-// It prints what go test prints, but for tests that pass, and fails when a test does, or
-// when a token is found that nobody meant to show (see permitted).
+// It prints what go test prints, and fails when a test does, as go test does, or when a
+// token is found that nobody meant to show (see permitted).
 package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -24,9 +25,14 @@ import (
 )
 
 func main() {
+	// An interrupt ends the tests, and then this command, which takes away what was kept.
+	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	leaked, err := run("", os.Args[1:], os.Stdout)
 	for _, l := range leaked {
 		fmt.Fprintln(os.Stderr, "a token in", l)
+	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() > 0 {
+		os.Exit(exit.ExitCode())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -54,66 +60,57 @@ func run(in string, args []string, w io.Writer) (leaked []string, err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	leaked, lines := watch(out, w)
+	leaked, printed := watch(out, w)
 	failed := cmd.Wait()
 	kept, bytesKept, err := look(dir)
-	fmt.Fprintf(w, "%d lines of tests and %d bytes of what the library said were searched\n", lines, bytesKept)
-	if failed == nil && err == nil && lines == 0 {
-		err = fmt.Errorf("leaks: no test said anything")
+	leaked = append(leaked, kept...)
+	fmt.Fprintf(w, "%d bytes of what tests printed and %d of what the library said were searched: %d tokens\n", printed, bytesKept, len(leaked))
+	switch {
+	case err != nil:
+		return leaked, err
+	case failed != nil:
+		return leaked, fmt.Errorf("leaks: go test: %w", failed)
+	case printed == 0:
+		return leaked, errors.New("leaks: no test said anything")
 	}
-	if failed != nil {
-		err = fmt.Errorf("go test: %w", failed)
-	}
-	return append(leaked, kept...), err
+	return leaked, nil
 }
 
-// An event is a line of go test -json.
-type event struct {
-	Action, Package, Test, Output string
-}
-
-// watch reads what the tests print, and prints what of it matters.
-func watch(from io.Reader, w io.Writer) (leaked []string, lines int) {
-	pending := make(map[string]*strings.Builder) // what each test has printed
+// watch reads what the tests print, and prints what of it matters. What go test says in
+// several events is searched as the lines that it was.
+func watch(from io.Reader, w io.Writer) (leaked []string, printed int) {
+	told := teller{w: w, runs: make(map[string]*packageRun)}
+	defer told.close()
+	searched := make(map[string]*lines) // by package
 	r := bufio.NewReader(from)
 	for {
 		line, err := r.ReadBytes('\n')
 		var e event
-		if json.Unmarshal(line, &e) != nil {
-			w.Write(line)
+		if json.Unmarshal(line, &e) != nil && len(line) > 0 {
+			e = event{Action: "build-output", Output: string(line)} // of the go command itself
 		}
-		if e.Action == "output" || e.Action == "build-output" {
-			lines++
-			for _, token := range find([]byte(e.Output)) {
-				leaked = append(leaked, report(e.Package+" "+e.Test, token, e.Output)...)
+		s := searched[e.Package]
+		if s == nil {
+			s = new(lines)
+			searched[e.Package] = s
+		}
+		for _, text := range []string{e.Output, e.Value} {
+			printed += len(text)
+			for token, around := range s.find([]byte(text)) {
+				leaked = append(leaked, report(e.Package+" "+e.Test, token, around)...)
 			}
 		}
-		tell(w, pending, e)
+		told.tell(e)
 		if err != nil {
-			return leaked, lines
+			break
 		}
 	}
-}
-
-// tell prints what go test prints without -v.
-func tell(w io.Writer, pending map[string]*strings.Builder, e event) {
-	key := e.Package + " " + e.Test
-	switch {
-	case e.Action == "build-output", e.Action == "output" && e.Test == "":
-		if e.Output != "PASS\n" {
-			io.WriteString(w, e.Output)
+	for name, s := range searched {
+		for token, around := range s.end() {
+			leaked = append(leaked, report(name, token, around)...)
 		}
-	case e.Action == "output":
-		if pending[key] == nil {
-			pending[key] = new(strings.Builder)
-		}
-		pending[key].WriteString(e.Output)
-	case e.Action == "fail" && pending[key] != nil:
-		io.WriteString(w, pending[key].String())
-		delete(pending, key)
-	case e.Action == "pass", e.Action == "skip":
-		delete(pending, key)
 	}
+	return leaked, printed
 }
 
 // look searches what package said has kept.
@@ -123,22 +120,44 @@ func look(dir string) (leaked []string, kept int, err error) {
 		return nil, 0, err
 	}
 	for _, path := range files {
-		text, err := os.ReadFile(path)
+		found, n, err := lookInto(path)
 		if err != nil {
-			return nil, 0, err
+			return leaked, kept, err
 		}
-		kept += len(text)
-		for line := range bytes.Lines(text) {
-			for _, token := range find(line) {
-				leaked = append(leaked, report(filepath.Base(path), token, string(line))...)
-			}
+		leaked, kept = append(leaked, found...), kept+n
+	}
+	return leaked, kept, nil
+}
+
+// lookInto searches a file.
+func lookInto(path string) (leaked []string, kept int, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	var s lines
+	for buffer := make([]byte, longest); ; {
+		n, err := f.Read(buffer)
+		kept += n
+		for token, around := range s.find(buffer[:n]) {
+			leaked = append(leaked, report(filepath.Base(path), token, around)...)
 		}
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return leaked, kept, err
+		}
+	}
+	for token, around := range s.end() {
+		leaked = append(leaked, report(filepath.Base(path), token, around)...)
 	}
 	return leaked, kept, nil
 }
 
 // long is what may be a part of a token.
-var long = regexp.MustCompile(`[A-Za-z0-9_%+-]{24,}`)
+var long = regexp.MustCompile(`[A-Za-z0-9_%+-]{24,}|(?:(?:0x)?[0-9a-f]{2,3},? ){8,}`)
 
 // report says where a token was, with enough of what stood around it, and nothing of it.
 func report(where, token, text string) []string {

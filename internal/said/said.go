@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // Variable is the environment variable that names the directory.
@@ -26,6 +27,12 @@ var open = sync.OnceValue(func() *os.File {
 	return f
 })
 
+// most is how many bytes are kept of a process: a hundred times what the tests of the
+// root package say.
+const most = 512 << 20
+
+var written atomic.Int64
+
 // Kept reports whether anything is kept.
 func Kept() bool { return open() != nil }
 
@@ -33,10 +40,18 @@ func Kept() bool { return open() != nil }
 // concurrent use.
 type Writer struct{}
 
-// Write implements [io.Writer]. It never fails.
+// Write implements [io.Writer]. It never fails: what cannot be kept would not be
+// searched, so that a full disk, or more than [most] of a process, panics.
 func (Writer) Write(text []byte) (int, error) {
-	if f := open(); f != nil {
-		f.Write(text)
+	f := open()
+	if f == nil {
+		return len(text), nil
+	}
+	if written.Add(int64(len(text))) > most {
+		panic("said: a process says more than is kept")
+	}
+	if _, err := f.Write(text); err != nil {
+		panic("said: " + err.Error())
 	}
 	return len(text), nil
 }

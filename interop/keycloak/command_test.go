@@ -123,6 +123,7 @@ func TestToken_Person(t *testing.T) {
 				t.Fatalf("command %d of %q is not that of %s", i+1, commands, test.grant)
 			}
 			var printed, said console
+			printed.Tokens = true // the token that was asked for
 			command := s.shell(t, commands[i])
 			command.Stdout, command.Stderr = &printed, &said
 			if err := command.Start(); err != nil {
