@@ -217,8 +217,16 @@ func (a *Authenticator) authenticate(ctx context.Context, token string) (c *Clai
 	if err != nil || !a.env.Proves.Any() {
 		return c, remembered, err
 	}
-	c, err = a.confirm(ctx, c, presentedIn(ctx, token))
+	c, err = a.confirmIn(ctx, c, token)
 	return c, remembered, err
+}
+
+// confirmIn is confirm for a token that came without a request. It is apart so that no
+// use of a bearer token alone needs the stack for it.
+//
+//go:noinline
+func (a *Authenticator) confirmIn(ctx context.Context, c *Claims, token string) (*Claims, error) {
+	return a.confirm(ctx, c, presentedIn(ctx, token))
 }
 
 // confirm returns the claims of a token, once what it is bound to is proved: those of

@@ -247,6 +247,13 @@ func (a *Authenticator) checkRevoked(c *Claims, k *keyset.Key, now time.Time) er
 	if k == c.key && a.revocations.Unchanged(&c.unrevoked) {
 		return nil
 	}
+	return a.searchRevocations(c, k, now)
+}
+
+// searchRevocations is checkRevoked where revocations came since they were searched
+// last. What it needs of the stack no other use of a token has to pay for: a new
+// goroutine has little.
+func (a *Authenticator) searchRevocations(c *Claims, k *keyset.Key, now time.Time) error {
 	t := c.revocable(k, true)
 	if k != c.key {
 		return a.revocations.Check(&t, now, nil)
