@@ -109,8 +109,8 @@ type Rule func(*Claims) error
 // Require returns nil if the caller that ctx acts for satisfies all of the
 // rules, or if the call is internal. Without rules it requires any verified
 // token. The error is [ErrNoToken] when nobody is known, [ErrForbidden] when
-// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Package guard refuses the requests whose handlers do not
-// ask.
+// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Package
+// guard refuses the requests whose handlers do not ask.
 func Require(ctx context.Context, rules ...Rule) error {
 	err := require(ctx, rules)
 	if note := asked.From(ctx); err == nil {
