@@ -32,7 +32,10 @@ func TestVerify_Nonce(t *testing.T) {
 		try("no nonce", own, "", dpop.ErrUseNonce)
 		try("its own", own, mine, nil)
 		try("its own again", own, mine, nil)
-		try("changed", own, mine[:len(mine)-1]+"_", dpop.ErrUseNonce)
+		try("changed at its end", own, mine[:len(mine)-1]+other64(mine[len(mine)-1]), dpop.ErrUseNonce)
+		try("changed at its beginning", own, other64(mine[0])+mine[1:], dpop.ErrUseNonce)
+		try("longer", own, mine+"AAAA", dpop.ErrUseNonce)
+		try("shorter", own, mine[:len(mine)-4], dpop.ErrUseNonce)
 		try("of another key", own, ours, dpop.ErrUseNonce)
 		try("of the same key", other, ours, nil)
 		try("of nearly the same key", stranger, ours, dpop.ErrUseNonce)
@@ -51,6 +54,14 @@ func TestVerify_Nonce(t *testing.T) {
 			t.Errorf("Nonce() = %q where none are wanted", n)
 		}
 	})
+}
+
+// other64 returns a letter of base64url that is not this one.
+func other64(letter byte) string {
+	if letter == 'A' {
+		return "B"
+	}
+	return "A"
 }
 
 // Servers whose clocks differ by half a minute take each other's nonces.
