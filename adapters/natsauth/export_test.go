@@ -1,6 +1,7 @@
 package natsauth
 
 import (
+	"context"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,6 +38,7 @@ var (
 	ErrStalled  = errStalled
 	ErrReplaced = errReplaced
 	ErrLossy    = errLossy
+	ErrGap      = errGap
 )
 
 // A Contact lets tests lose contact and find it again.
@@ -106,4 +108,40 @@ func Confirm(heartbeat time.Duration, answers []Answer) (sequence uint64, known 
 		}
 	}
 	return f.owed.sequence, f.owed.known, nil
+}
+
+// A Reading is what a follower has of the stream of a server that is alone, and what
+// that one answers.
+type Reading struct {
+	Heartbeat time.Duration
+	Seen, End uint64        // the last sequence that arrived, and that exists
+	Owed      time.Duration // how long before the question it has been known that there are more
+	Moved     time.Duration // how long before the question the last one arrived
+}
+
+// Judge gives tests what a follower makes of an answer.
+func (r Reading) Judge(ctx context.Context) error {
+	now := time.Now()
+	f := &follower{
+		log: &Log{heartbeat: r.Heartbeat}, stream: &handle{created: now}, current: true,
+		seen: r.Seen, moved: now.Add(-r.Moved), owed: debt{known: true, sequence: r.End, since: now.Add(-r.Owed)},
+	}
+	return f.judge(ctx, pulse{sent: now, received: now, created: now, end: r.End, last: r.End})
+}
+
+// Take takes an entry of a number and a sequence after one of others, and returns how
+// many have arrived, and up to which sequence.
+func Take(ctx context.Context, count, seen, number, sequence uint64) (uint64, uint64, error) {
+	f := &follower{count: count, seen: seen}
+	err := f.take(ctx, message{number: number, sequence: sequence, marker: true})
+	return f.count, f.seen, err
+}
+
+// ErrorCodes are the codes of JetStream's errors that are told apart.
+var ErrorCodes = map[string]jetstream.ErrorCode{
+	"no peers": codeNoPeers, "not the leader": codeNotLeader, "account limit": codeAccountLimit,
+	"server limit": codeServerLimit, "storage limit": codeStorageLimit, "message too large": codeMessageTooLarge,
+	"another stream": codeOtherStream, "wrong sequence": codeWrongSequence, "store failed": codeStoreFailed,
+	"sealed": codeSealed, "in process": codeInProcess, "message TTL": codeMessageTTL,
+	"message TTL denied": codeMessageTTLDenied,
 }

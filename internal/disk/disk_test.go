@@ -153,3 +153,17 @@ func TestDir_Read(t *testing.T) {
 		t.Errorf("Read() error = %v, want %v", err, fs.ErrNotExist)
 	}
 }
+
+// A directory that was closed is: nothing of it stays open.
+func TestDir_Close(t *testing.T) {
+	t.Parallel()
+	dir, _ := open(t, nil)
+	must(t, dir.Replace("f", "temp-", []byte("one")))
+	must(t, dir.Close())
+	if _, err := dir.Read("f", 3, nil); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("Read() after Close() error = %v, want %v", err, fs.ErrClosed)
+	}
+	if err := dir.Replace("f", "temp-", []byte("two")); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("Replace() after Close() error = %v, want %v", err, fs.ErrClosed)
+	}
+}
