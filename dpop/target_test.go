@@ -50,3 +50,17 @@ func TestTargets_OnePath(t *testing.T) {
 		t.Errorf("%d requests for %d paths, want thousands", requests, len(paths))
 	}
 }
+
+// Nothing stands in front of the path but a host and its port: not a user, an
+// escape, or a letter beyond ASCII whose low bits are one of it. A query and a fragment
+// end the address, as at its end.
+func TestNormalize_Host(t *testing.T) {
+	t.Parallel()
+	for r := rune(0); r < 0x200; r++ {
+		host := "db" + string(r) + "1"
+		good := strings.ContainsRune("-._~:[]?#", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r == '/'
+		if got, err := dpop.Normalize("https://" + host + "/a"); (err == nil) != good {
+			t.Errorf("Normalize(%q) = %q, %v, want good %t", host, got, err, good)
+		}
+	}
+}
