@@ -2,12 +2,14 @@ package keyset_test
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/dirlock"
 	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -133,4 +135,25 @@ func TestStore_Faults(t *testing.T) {
 		})
 	})
 	t.Logf("%d power cuts", cuts)
+}
+
+// Where the file system has no locks, keys are stored all the same.
+func TestStore_NoLocks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := disktest.New(filepath.Join(t.TempDir(), "keys"))
+		d.FailAt(1, disktest.Fault{Name: "no locks", Err: dirlock.ErrUnsupported, Lasting: true, Ops: []disk.Op{disk.Lock}})
+		c := &cellar{t: t, disk: d, issuer: newIssuer(key("a", 0)), wants: []string{""}}
+		s := c.start()
+		mustKeys(t, s, "a")
+		synctest.Wait()
+		s.Close()
+		if len(c.j.stores) != 0 {
+			t.Errorf("StoreFailed was told %v", c.j.stores)
+		}
+		c.issuer.set(func(i *issuer) { i.broken = true })
+		s = c.start()
+		mustKeys(t, s, "a")
+		s.Close()
+	})
 }

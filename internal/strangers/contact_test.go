@@ -198,6 +198,18 @@ func TestContact(t *testing.T) {
 			t.Errorf("%d requests, %d remembered as failed, want 1 and 1", w.requests.Load(), failed)
 		}
 	})
+	bubble(t, "those that failed last are remembered, four times as many as may be known", func(t *testing.T) {
+		w := newWorld(t, 100, func(c *strangers.Config) { c.Rate, c.Places = 1000, 100 })
+		for _, i := range w.known {
+			i.Fail(oidctest.Discovery, oidctest.Fault{Status: 404})
+			if _, err := w.contact(t.Context(), 1, i.URL()); !errors.Is(err, strangers.ErrUnknown) {
+				t.Errorf("Contact() error = %v, want %v", err, strangers.ErrUnknown)
+			}
+		}
+		if _, _, failed := w.Count(); failed != 4*8 {
+			t.Errorf("%d remembered as failed, want %d", failed, 4*8)
+		}
+	})
 	bubble(t, "closing ends contacts and waits", func(t *testing.T) {
 		w := newWorld(t, 1, nil)
 		var wg sync.WaitGroup
