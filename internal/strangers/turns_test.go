@@ -306,7 +306,7 @@ func TestTurns_Reclaim(t *testing.T) {
 		}
 	})
 	bubble(t, "those who came first to be there first give way to one with a better claim", func(t *testing.T) {
-		l := newLine(t, 20, 9, 2, 20)
+		l := newLine(t, 21, 9, 2, 21)
 		shared, err := l.Ask(t.Context(), caller(0))
 		if err != nil || shared.Wait() != nil {
 			t.Fatal(err)
@@ -316,7 +316,7 @@ func TestTurns_Reclaim(t *testing.T) {
 			l.join("x", n, time.Minute)
 			shared.Share(caller(n))
 		}
-		for n := range 9 { // all that is left
+		for n := range 10 { // all that is left
 			l.join("x", n, time.Minute)
 		}
 		shared.Share(caller('h'))
