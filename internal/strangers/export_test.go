@@ -32,6 +32,7 @@ func (q *turns) Close()                  { q.close() }
 func (t *turn) Wait() error              { return t.wait() }
 func (t *turn) End()                     { t.end() }
 func (t *turn) Share(caller netip.Addr)  { t.share(caller) }
+func (t *turn) Callers() int             { return len(t.accounts) }
 func (t *turn) Context() context.Context { return t.ctx }
 func (h hosts) Of(host string) *Turns    { return h.of(host, time.Now()) }
 

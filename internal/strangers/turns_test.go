@@ -320,6 +320,9 @@ func TestTurns_Reclaim(t *testing.T) {
 			l.join("x", n, time.Minute)
 		}
 		shared.Share(caller('h'))
+		if n := shared.Callers(); n != 8 {
+			t.Errorf("%d callers are looked at for one turn, want the 8 with the best claims", n)
+		}
 		newcomer := l.join("new", 'n', 0)
 		time.Sleep(600 * time.Millisecond)
 		if len(newcomer) != 1 || <-newcomer != nil {
