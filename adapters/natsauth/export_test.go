@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -135,6 +136,16 @@ func Take(ctx context.Context, count, seen, number, sequence uint64) (uint64, ui
 	f := &follower{count: count, seen: seen}
 	err := f.take(ctx, message{number: number, sequence: sequence, marker: true})
 	return f.count, f.seen, err
+}
+
+// Wait waits for a connection that tells these changes of itself, and reports whether it
+// is back.
+func Wait(ctx context.Context, pause time.Duration, changes ...nats.Status) (connected bool) {
+	f := &follower{changes: make(chan nats.Status, len(changes))}
+	for _, status := range changes {
+		f.changes <- status
+	}
+	return f.wait(ctx, pause)
 }
 
 // ErrorCodes are the codes of JetStream's errors that are told apart.

@@ -1,12 +1,14 @@
 package natsauth_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
@@ -67,6 +69,36 @@ func TestFollower_Take(t *testing.T) {
 		if count != wantCount || seen != wantSeen {
 			t.Errorf("%s: got %d up to %d, want %d up to %d", tt.name, count, seen, wantCount, wantSeen)
 		}
+	}
+}
+
+// A wait is over when the connection is back, or will never be, and not by what happens
+// to it meanwhile.
+func TestFollower_Wait(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		changes []nats.Status
+		took    time.Duration
+		want    bool
+	}{
+		{"nothing happens", nil, time.Second, false},
+		{"it tries", []nats.Status{nats.DISCONNECTED, nats.RECONNECTING, nats.CONNECTING}, time.Second, false},
+		{"it is back", []nats.Status{nats.RECONNECTING, nats.CONNECTED}, 0, true},
+		{"it is closed", []nats.Status{nats.CLOSED}, 0, true},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			got := natsauth.Wait(t.Context(), time.Second, tt.changes...)
+			if took := time.Since(began); got != tt.want || took != tt.took {
+				t.Errorf("%s: wait() = %v after %v, want %v after %v", tt.name, got, took, tt.want, tt.took)
+			}
+		})
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if natsauth.Wait(gone, time.Hour) {
+		t.Error("wait() = true after its context ended")
 	}
 }
 

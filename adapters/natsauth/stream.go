@@ -38,9 +38,6 @@ func (s *store) init(l *Log, cfg jetstream.StreamConfig, description string) {
 // streamConfig returns how a stream is created: one that takes messages and gives
 // up none before the time that each says itself.
 func streamConfig(name, prefix string, replicas int, maxBytes int64) jetstream.StreamConfig {
-	if maxBytes == 0 {
-		maxBytes = -1
-	}
 	return jetstream.StreamConfig{
 		Name: name, Subjects: []string{prefix + "*"}, Replicas: max(replicas, 1), MaxBytes: maxBytes,
 		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardNew,
