@@ -192,3 +192,19 @@ func TestConfirm(t *testing.T) {
 		}
 	}
 }
+
+// A leader that nobody follows is given up after a heartbeat, and after four seconds at
+// least: for so long the servers keep to one that they do not hear.
+func TestConfirm_Lease(t *testing.T) {
+	t.Parallel()
+	alone := &jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{{Active: time.Hour}, {Active: time.Hour}}}
+	for heartbeat, lease := range map[time.Duration]time.Duration{
+		time.Millisecond: 4 * time.Second, 4 * time.Second: 4 * time.Second, time.Minute: time.Minute,
+	} {
+		for after, want := range map[time.Duration]error{lease - 1: nil, lease: natsauth.ErrNoQuorum} {
+			if _, _, err := natsauth.Confirm(heartbeat, []natsauth.Answer{{0, alone, 7}, {after, alone, 7}}); !errors.Is(err, want) {
+				t.Errorf("heartbeat %v: after %v: error = %v, want %v", heartbeat, after, err, want)
+			}
+		}
+	}
+}
