@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
@@ -20,11 +21,7 @@ func stored(t *testing.T, cfg keyset.Config) string {
 	s := start(t, cfg)
 	mustKeys(t, s, "a")
 	s.Close()
-	all, err := os.ReadDir(cfg.CacheDir)
-	if err != nil || len(all) != 1 {
-		t.Fatalf("directory = %v, %v, want one file", all, err)
-	}
-	return filepath.Join(cfg.CacheDir, all[0].Name())
+	return disktest.Only(t, cfg.CacheDir)
 }
 
 func TestStore_RestartDuringAnOutage(t *testing.T) {
