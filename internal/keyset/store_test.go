@@ -36,7 +36,7 @@ func TestStore_RestartDuringAnOutage(t *testing.T) {
 		checkMode(t, dir, 0o700)
 		checkMode(t, path, 0o600)
 		body, err := os.ReadFile(path)
-		if err != nil || strings.Contains(string(body), "x5c") {
+		if err != nil || strings.Contains(string(body), `"x5c"`) {
 			t.Errorf("file = %s, %v, want no copy of the answer", body, err)
 		}
 
