@@ -173,8 +173,8 @@ type Config struct {
 	// returns. It is created if missing, must be on a file system that has locks,
 	// and belongs to one Authenticator at a time: New is an error while another,
 	// of this process or the last, has not been closed, when a file in it is
-	// damaged, and when others may write to it. It holds IDs and times, never a
-	// token. Empty means that revocations wait in memory only.
+	// damaged, and when others may write to it or own it. It holds IDs and times,
+	// never a token. Empty means that revocations wait in memory only.
 	RevocationDir string
 
 	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -209,28 +208,13 @@ func (d *Dir) open() (*disk.Dir, error) {
 	case !os.SameFile(named, info):
 		err = errors.New("the directory was replaced while it was opened")
 	default:
-		err = checkMode(info, 0o700)
+		err = disk.CheckPrivate(info)
 	}
 	if err != nil {
 		dir.Close()
 		return nil, d.wrap(err)
 	}
 	return dir, nil
-}
-
-// checkMode refuses what anybody but the owner may read or write.
-func checkMode(info fs.FileInfo, want fs.FileMode) error {
-	name := info.Name()
-	if info.IsDir() {
-		name = "the directory" // its path stands before the error, its name here is "."
-	}
-	switch {
-	case runtime.GOOS != "windows" && info.Mode().Perm()&^want != 0:
-		return fmt.Errorf("%w: %s is open to others: mode %#o, want %#o", ErrRing, name, info.Mode().Perm(), want)
-	case !ownedByUs(info):
-		return fmt.Errorf("%w: %s belongs to another user", ErrRing, name)
-	}
-	return nil
 }
 
 // checkEmpty keeps a new ring out of a directory that holds something else, or
@@ -253,7 +237,7 @@ func checkEmpty(dir *disk.Dir) error {
 
 // read reads the file if it is a file of ours.
 func read(dir *disk.Dir) (Ring, error) {
-	body, err := dir.Read(ringName, maxFile, func(info fs.FileInfo) error { return checkMode(info, 0o600) })
+	body, err := dir.Read(ringName, maxFile, disk.CheckPrivate)
 	if err != nil {
 		return Ring{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 )
 
@@ -166,13 +167,13 @@ func TestOpen_Refused(t *testing.T) {
 			file := filepath.Join(dir, "keyring.json")
 			open(t, dir)
 			tt.spoil(t, dir, file)
-			before := tree(t, dir)
+			before := disktest.Tree(t, dir)
 			if _, err := keyring.OpenOrCreate(t.Context(), dir, time.Now()); !errors.Is(err, keyring.ErrRing) {
 				t.Errorf("Open() error = %v, want %v", err, keyring.ErrRing)
 			} else if !strings.Contains(err.Error(), dir) {
 				t.Errorf("Open() error = %v, which does not name the directory", err)
 			}
-			if after := tree(t, dir); after != before {
+			if after := disktest.Tree(t, dir); after != before {
 				t.Errorf("Open() changed the directory:\n%s\nwas:\n%s", after, before)
 			}
 		})
@@ -187,9 +188,9 @@ func TestUpdate_Damaged(t *testing.T) {
 	dir := open(t, path)
 	file := filepath.Join(path, "keyring.json")
 	must(t, os.Truncate(file, 300))
-	before := tree(t, path)
+	before := disktest.Tree(t, path)
 	_, err := dir.Update(t.Context(), func(r keyring.Ring) (keyring.Ring, bool, error) { return r, true, nil })
-	if !errors.Is(err, keyring.ErrRing) || tree(t, path) != before {
+	if !errors.Is(err, keyring.ErrRing) || disktest.Tree(t, path) != before {
 		t.Errorf("Update() error = %v, want %v and the file as it was", err, keyring.ErrRing)
 	}
 }
@@ -249,11 +250,11 @@ func TestOpen_Missing(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "keys")
 	for range 2 {
-		before := tree(t, filepath.Dir(path))
+		before := disktest.Tree(t, filepath.Dir(path))
 		if _, err := keyring.Open(path); !errors.Is(err, fs.ErrNotExist) || !errors.Is(err, keyring.ErrRing) {
 			t.Errorf("Open() error = %v, want %v", err, fs.ErrNotExist)
 		}
-		if tree(t, filepath.Dir(path)) != before {
+		if disktest.Tree(t, filepath.Dir(path)) != before {
 			t.Error("Open() made something")
 		}
 		must(t, os.MkdirAll(path, 0o700)) // and now with an empty directory
@@ -269,33 +270,6 @@ func checkPerm(t *testing.T, path string, want os.FileMode) {
 	if got := info.Mode().Perm(); got != want {
 		t.Errorf("%s: mode %#o, want %#o", path, got, want)
 	}
-}
-
-// tree returns the names, modes and contents below a path.
-func tree(t *testing.T, root string) string {
-	t.Helper()
-	var b strings.Builder
-	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(&b, "%s %v\n", path, info.Mode())
-		if info.Mode().IsRegular() && !strings.HasSuffix(path, ".lock") {
-			text, err := os.ReadFile(path)
-			if errors.Is(err, os.ErrPermission) {
-				return nil // a row may have taken it away from itself
-			}
-			fmt.Fprintf(&b, "%s\n", text)
-			return err
-		}
-		return nil
-	})
-	must(t, err)
-	return b.String()
 }
 
 func edit(t *testing.T, file, old, new string) {

@@ -9,20 +9,12 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 )
 
 // A place is where a ring is kept, and where the test puts what it takes away.
 type place struct{ dir, file, away string }
-
-// give has a file or a directory belong to somebody.
-func give(t *testing.T, path string, uid int) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a file away")
-	}
-	must(t, os.Chown(path, uid, -1))
-}
 
 // putInstead puts a file in the place of the ring's.
 func putInstead(t *testing.T, p place, body string) {
@@ -40,32 +32,24 @@ func restore(t *testing.T, p place) {
 // what is wrong with it. Once it is mended, it is as it was.
 func TestDir_TurnsBad(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
+	type row struct {
 		name        string
 		spoil, mend func(t *testing.T, p place)
 		want        string
-	}{
-		{"directory opened to others",
+	}
+	rows := []row{
+		{"a directory that others may enter",
 			func(t *testing.T, p place) { must(t, os.Chmod(p.dir, 0o711)) },
 			func(t *testing.T, p place) { must(t, os.Chmod(p.dir, 0o700)) }, "the directory is open to others"},
 		{"file opened to others",
 			func(t *testing.T, p place) { must(t, os.Chmod(p.file, 0o604)) },
 			func(t *testing.T, p place) { must(t, os.Chmod(p.file, 0o600)) }, "keyring.json is open to others"},
-		{"directory given to another user",
-			func(t *testing.T, p place) { give(t, p.dir, 12345) },
-			func(t *testing.T, p place) { give(t, p.dir, os.Geteuid()) }, "the directory belongs to another user"},
 		{"file given to another user",
-			func(t *testing.T, p place) { give(t, p.file, 12345) },
-			func(t *testing.T, p place) { give(t, p.file, os.Geteuid()) }, "keyring.json belongs to another user"},
+			func(t *testing.T, p place) { disktest.GiveAway(t, p.file) },
+			func(t *testing.T, p place) { disktest.TakeBack(t, p.file) }, "keyring.json belongs to another user"},
 		{"directory gone",
 			func(t *testing.T, p place) { must(t, os.Rename(p.dir, p.away)) },
 			func(t *testing.T, p place) { must(t, os.Rename(p.away, p.dir)) }, "no such file"},
-		{"a file in the directory's place",
-			func(t *testing.T, p place) {
-				must(t, os.Rename(p.dir, p.away))
-				must(t, os.WriteFile(p.dir, nil, 0o600))
-			},
-			func(t *testing.T, p place) { must(t, os.Remove(p.dir)); must(t, os.Rename(p.away, p.dir)) }, "not a directory"},
 		{"a link in the directory's place",
 			func(t *testing.T, p place) {
 				must(t, os.Rename(p.dir, p.away))
@@ -95,7 +79,13 @@ func TestDir_TurnsBad(t *testing.T) {
 				must(t, os.Chmod(p.file, 0))
 			},
 			func(t *testing.T, p place) { must(t, os.Chmod(p.file, 0o600)) }, "permission denied"},
-	} {
+	}
+	for _, d := range disktest.Damages {
+		rows = append(rows, row{d.Name,
+			func(t *testing.T, p place) { d.Spoil(t, p.dir) },
+			func(t *testing.T, p place) { d.Mend(t, p.dir) }, d.Want})
+	}
+	for _, tt := range rows {
 		t.Run(tt.name, func(t *testing.T) {
 			parent := t.TempDir()
 			p := place{filepath.Join(parent, "keys"), filepath.Join(parent, "keys", "keyring.json"), filepath.Join(parent, "away")}
@@ -109,14 +99,14 @@ func TestDir_TurnsBad(t *testing.T) {
 				return err
 			}
 			tt.spoil(t, p)
-			before := tree(t, parent)
+			before := disktest.Tree(t, parent)
 			_, err := dir.Load()
 			for what, err := range map[string]error{"Load()": err, "Update()": rotate()} {
 				if !errors.Is(err, keyring.ErrRing) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), p.dir) {
 					t.Errorf("%s error = %v, want %v, %q and the directory's name", what, err, keyring.ErrRing, tt.want)
 				}
 			}
-			if after := tree(t, parent); after != before {
+			if after := disktest.Tree(t, parent); after != before {
 				t.Errorf("the directory was changed:\n%s\nwas:\n%s", after, before)
 			}
 			tt.mend(t, p)

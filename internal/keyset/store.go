@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
 
@@ -132,7 +131,7 @@ func (st *store) load(now time.Time) (storedSet, error) {
 
 func (st *store) loadFrom(dir *disk.Dir, now time.Time) (storedSet, error) {
 	var file storedSet
-	body, err := dir.Read(st.name, maxStored, checkFile)
+	body, err := dir.Read(st.name, maxStored, disk.CheckWritable)
 	if err != nil {
 		return file, err
 	}
@@ -167,11 +166,11 @@ func (st *store) open() (*disk.Dir, error) {
 	}
 	info, err := dir.Info()
 	if err == nil {
-		err = checkOwner(info, st.dir)
+		err = disk.CheckWritable(info)
 	}
 	if err != nil {
 		dir.Close()
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", st.dir, err)
 	}
 	return dir, nil
 }
@@ -186,19 +185,6 @@ func (st *store) openOrMake() (*disk.Dir, error) {
 		return nil, err
 	}
 	return st.open()
-}
-
-func checkFile(info fs.FileInfo) error { return checkOwner(info, info.Name()) }
-
-// checkOwner refuses what others can write.
-func checkOwner(info fs.FileInfo, name string) error {
-	switch {
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
-		return fmt.Errorf("%s is writable by others: mode %#o", name, info.Mode().Perm())
-	case !ownedByUs(info):
-		return fmt.Errorf("%s belongs to another user", name)
-	}
-	return nil
 }
 
 // save writes the newest keys that are to be written, even if the set has been

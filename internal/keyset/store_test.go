@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
@@ -20,11 +21,7 @@ func stored(t *testing.T, cfg keyset.Config) string {
 	s := start(t, cfg)
 	mustKeys(t, s, "a")
 	s.Close()
-	all, err := os.ReadDir(cfg.CacheDir)
-	if err != nil || len(all) != 1 {
-		t.Fatalf("directory = %v, %v, want one file", all, err)
-	}
-	return filepath.Join(cfg.CacheDir, all[0].Name())
+	return disktest.Only(t, cfg.CacheDir)
 }
 
 func TestStore_RestartDuringAnOutage(t *testing.T) {
@@ -39,7 +36,7 @@ func TestStore_RestartDuringAnOutage(t *testing.T) {
 		checkMode(t, dir, 0o700)
 		checkMode(t, path, 0o600)
 		body, err := os.ReadFile(path)
-		if err != nil || strings.Contains(string(body), "x5c") {
+		if err != nil || strings.Contains(string(body), `"x5c"`) {
 			t.Errorf("file = %s, %v, want no copy of the answer", body, err)
 		}
 

@@ -9,15 +9,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
-// damages are what may be wrong with a file, and what is then reported.
-var damages = []struct {
+// A damage is what may be wrong with a file, and what is then reported.
+type damage struct {
 	name   string
 	damage func(t *testing.T, path string)
 	want   string
-}{
+}
+
+var damages = []damage{
 	{"garbage", func(t *testing.T, path string) { write(t, path, "garbage") }, "damaged"},
 	{"nothing in it", func(t *testing.T, path string) { write(t, path, "") }, "damaged"},
 	{"truncated", func(t *testing.T, path string) {
@@ -55,42 +58,40 @@ var damages = []struct {
 			t.Fatal(err)
 		}
 	}, "not a regular file"},
-	{"another user's", func(t *testing.T, path string) {
-		if os.Geteuid() != 0 {
-			t.Skip("only root can give a file away: run this test as root")
-		}
-		if err := os.Chown(path, 12345, -1); err != nil {
-			t.Fatal(err)
-		}
-	}, "another user"},
 }
 
 func TestStore_Ignored(t *testing.T) {
 	t.Parallel()
 	for _, row := range damages {
-		t.Run(row.name, func(t *testing.T) {
-			dir := filepath.Join(t.TempDir(), "keys")
-			synctest.Test(t, func(t *testing.T) {
-				i := newIssuer(key("a", 0))
-				cfg := i.config(t)
-				cfg.CacheDir = dir
-				row.damage(t, stored(t, cfg))
-				before := i.count()
-				j := &journal{}
-				cfg.Hooks = j.hooks()
-				s := start(t, cfg)
-				synctest.Wait()
-				if len(j.stores) != 1 || !strings.Contains(j.stores[0].Error(), row.want) {
-					t.Errorf("StoreFailed was told %v, want %q once", j.stores, row.want)
-				}
-				if s.Report().State != keyset.None {
-					t.Error("the file was used")
-				}
-				mustKeys(t, s, "a")
-				wantCount(t, i, before+1)
-			})
-		})
+		t.Run(row.name, row.ignored)
 	}
+	t.Run("another user's", func(t *testing.T) {
+		disktest.NeedsRoot(t)
+		damage{"", disktest.GiveAway, "another user"}.ignored(t)
+	})
+}
+
+func (row damage) ignored(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		cfg.CacheDir = dir
+		row.damage(t, stored(t, cfg))
+		before := i.count()
+		j := &journal{}
+		cfg.Hooks = j.hooks()
+		s := start(t, cfg)
+		synctest.Wait()
+		if len(j.stores) != 1 || !strings.Contains(j.stores[0].Error(), row.want) {
+			t.Errorf("StoreFailed was told %v, want %q once", j.stores, row.want)
+		}
+		if s.Report().State != keyset.None {
+			t.Error("the file was used")
+		}
+		mustKeys(t, s, "a")
+		wantCount(t, i, before+1)
+	})
 }
 
 // edit returns a damage that puts to in the place of from.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/disktest"
 )
 
 // What the issuer confirmed later stays in the file, whoever writes last. A file
@@ -41,18 +43,15 @@ func TestStore_OlderKeysWrittenLast(t *testing.T) {
 				s := start(t, cfg)
 				mustKeys(t, s, "b")
 				s.Close()
-				files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-				if err != nil || len(files) != 1 {
-					t.Fatalf("files %v, %v, want one", files, err)
-				}
-				rewrite(t, files[0], tt.spoil)
+				file := disktest.Only(t, dir)
+				rewrite(t, file, tt.spoil)
 
 				i.publish(key("a", 0))
 				cfg.CacheDir = dir
 				late := start(t, cfg)
 				mustKeys(t, late, "a")
 				late.Close()
-				body, err := os.ReadFile(files[0])
+				body, err := os.ReadFile(file)
 				if err != nil || !strings.Contains(string(body), `"kid":"`+tt.want+`"`) {
 					t.Errorf("the file is %s, %v, want the key %q", body, err, tt.want)
 				}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/dirlock"
+	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
@@ -19,34 +20,25 @@ import (
 // keys are written.
 func TestStore_TurnsBad(t *testing.T) {
 	t.Parallel()
-	for _, tt := range []struct {
-		name        string
-		spoil, mend func(t *testing.T, dir, file string)
-		want        string
-	}{
-		{"directory writable by others",
-			func(t *testing.T, dir, _ string) { chmod(t, dir, 0o777) },
-			func(t *testing.T, dir, _ string) { chmod(t, dir, 0o700) }, "writable by others"},
-		{"a file in the directory's place",
-			func(t *testing.T, dir, _ string) { do(t, os.Rename(dir, dir+"-away")); write(t, dir, "") },
-			func(t *testing.T, dir, _ string) { do(t, os.Remove(dir)); do(t, os.Rename(dir+"-away", dir)) }, "not a directory"},
-		{"directory given to another user",
-			func(t *testing.T, dir, _ string) { give(t, dir, 12345) },
-			func(t *testing.T, dir, _ string) { give(t, dir, os.Geteuid()) }, "another user"},
-		{"a directory in the file's place, so that it cannot be replaced",
-			func(t *testing.T, _, file string) {
-				do(t, os.Remove(file))
-				do(t, os.MkdirAll(filepath.Join(file, "full"), 0o700))
-			},
-			func(t *testing.T, _, file string) { do(t, os.RemoveAll(file)) }, "rename"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
+	for _, tt := range append(disktest.Damages, disktest.Damage{
+		Name: "a directory in the file's place, so that it cannot be replaced", Want: "rename",
+		Spoil: func(t *testing.T, dir string) {
+			file := disktest.Only(t, dir)
+			do(t, os.Remove(file))
+			do(t, os.MkdirAll(filepath.Join(file, "full"), 0o700))
+		},
+		Mend: func(t *testing.T, dir string) { do(t, os.RemoveAll(disktest.Only(t, dir))) },
+	}) {
+		t.Run(tt.Name, func(t *testing.T) {
+			if tt.Root {
+				disktest.NeedsRoot(t)
+			}
 			dir := filepath.Join(t.TempDir(), "keys")
 			synctest.Test(t, func(t *testing.T) {
 				i := newIssuer(key("a", 0))
 				cfg := i.config(t)
 				cfg.CacheDir = dir
-				file := stored(t, cfg)
+				stored(t, cfg)
 				j := &journal{}
 				cfg.Hooks = j.hooks()
 				s := start(t, cfg)
@@ -57,8 +49,8 @@ func TestStore_TurnsBad(t *testing.T) {
 						t.Fatalf("%s: StoreFailed was told %v, want %d", when, j.stores, want)
 					}
 					for _, err := range j.stores {
-						if !strings.Contains(err.Error(), "not written") || !strings.Contains(err.Error(), tt.want) {
-							t.Errorf("%s: StoreFailed was told %v, want %q", when, err, tt.want)
+						if !strings.Contains(err.Error(), "not written") || !strings.Contains(err.Error(), tt.Want) {
+							t.Errorf("%s: StoreFailed was told %v, want %q", when, err, tt.Want)
 						}
 					}
 				}
@@ -71,16 +63,16 @@ func TestStore_TurnsBad(t *testing.T) {
 				next("b", 1)
 				told("before", 0)
 				for round := range 2 {
-					tt.spoil(t, dir, file)
-					before := names(t, filepath.Dir(dir))
+					tt.Spoil(t, dir)
+					before := disktest.Tree(t, filepath.Dir(dir))
 					next("c", 2)
 					told("spoiled", round+1)
 					next("d", 3)
 					told("still spoiled", round+1)
-					if after := names(t, filepath.Dir(dir)); after != before {
+					if after := disktest.Tree(t, filepath.Dir(dir)); after != before {
 						t.Errorf("the directory was changed:\n%s\nwas:\n%s", after, before)
 					}
-					tt.mend(t, dir, file)
+					tt.Mend(t, dir)
 					next("a", 0)
 					told("mended", round+1)
 				}
@@ -109,17 +101,14 @@ func TestStore_LeavesNoFileOpen(t *testing.T) {
 		s.Close()
 	}
 	authtest.LeavesNoFileOpen(t, run)
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("files = %v, %v, want one", files, err)
-	}
-	chmod(t, files[0], 0o622)
+	file := disktest.Only(t, dir)
+	chmod(t, file, 0o622)
 	authtest.LeavesNoFileOpen(t, func() {
-		chmod(t, files[0], 0o622)
+		chmod(t, file, 0o622)
 		run()
 	})
-	do(t, os.Remove(files[0]))
-	do(t, os.MkdirAll(filepath.Join(files[0], "full"), 0o700))
+	do(t, os.Remove(file))
+	do(t, os.MkdirAll(filepath.Join(file, "full"), 0o700))
 	authtest.LeavesNoFileOpen(t, run)
 	root, err := os.OpenRoot(dir)
 	do(t, err)
@@ -147,35 +136,9 @@ func TestStore_ClearsNothingOfOthers(t *testing.T) {
 	}
 }
 
-// names returns what is below a path, and the modes.
-func names(t *testing.T, root string) string {
-	t.Helper()
-	var all strings.Builder
-	do(t, filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		info, err := d.Info()
-		all.WriteString(path + " " + d.Type().String())
-		if err == nil {
-			all.WriteString(" " + info.Mode().String() + "\n")
-		}
-		return err
-	}))
-	return all.String()
-}
-
 func do(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func give(t *testing.T, path string, uid int) {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("only root can give a directory away")
-	}
-	do(t, os.Chown(path, uid, -1))
 }

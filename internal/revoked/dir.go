@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"strings"
 	"sync"
 
@@ -51,8 +50,8 @@ type Dir struct {
 }
 
 // Open opens the directory, which it creates if need be, and takes it for this
-// process until Close. It is an error if somebody has it already, and if others
-// than its owner may write to it.
+// process until Close. It is an error if somebody has it already, and if it is not ours
+// alone to write to (see [disk.CheckWritable]).
 func Open(path string) (*Dir, error) { return open(path, nil) }
 
 // open is [Open] with a tap, for tests.
@@ -73,8 +72,8 @@ func (d *Dir) open(tap disk.Tap) error {
 		return err
 	}
 	info, err := dir.Info()
-	if err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0 {
-		err = fmt.Errorf("open to others: mode %#o, want %#o", info.Mode().Perm(), 0o700)
+	if err == nil {
+		err = disk.CheckWritable(info)
 	}
 	if err == nil {
 		d.lock, err = dir.TryLock(lockName)

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/disktest"
 )
 
 func openDir(t *testing.T, path string) *Dir {
@@ -132,18 +133,28 @@ func TestDir_Refused(t *testing.T) {
 	if _, err := d.Load(2); !errors.Is(err, ErrDir) {
 		t.Errorf("Load() error = %v, want %v for three entries of two", err, ErrDir)
 	}
-	if runtime.GOOS != "windows" {
-		open := t.TempDir()
-		if err := os.Chmod(open, 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Open(open); !errors.Is(err, ErrDir) {
-			t.Errorf("Open() error = %v, want %v for a directory that all may write to", err, ErrDir)
-		}
-	}
-	file := filepath.Join(t.TempDir(), "file")
-	overwrite(t, filepath.Dir(file), "file", "")
-	if _, err := Open(file); !errors.Is(err, ErrDir) {
-		t.Errorf("Open() error = %v, want %v for a file", err, ErrDir)
+}
+
+// A directory that others can write to, or that is another user's, is not opened; once it
+// is mended it has what was in it.
+func TestOpen_BadDirectory(t *testing.T) {
+	t.Parallel()
+	for _, tt := range disktest.Damages {
+		t.Run(tt.Name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "waiting")
+			d := openDir(t, path)
+			if _, err := d.Put([]byte("one")); err != nil {
+				t.Fatal(err)
+			}
+			d.Close()
+			tt.Spoil(t, path)
+			if d, err := Open(path); !errors.Is(err, ErrDir) || !strings.Contains(err.Error(), tt.Want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("Open() = %v, %v, want error %v, %q and the directory's name", d, err, ErrDir, tt.Want)
+			}
+			tt.Mend(t, path)
+			if got := contents(t, openDir(t, path)); !slices.Equal(got, []string{"one"}) {
+				t.Errorf("once mended: Load() = %q, want what was there", got)
+			}
+		})
 	}
 }
