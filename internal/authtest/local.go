@@ -5,13 +5,18 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -33,7 +38,47 @@ func NewLocal(t testing.TB, cfg localissuer.Config) *localissuer.Issuer {
 		t.Fatalf("New() error = %v", err)
 	}
 	t.Cleanup(func() { l.Close() })
+	if cfg.Dir != "" {
+		noteKeys(t, cfg.Dir)
+		t.Cleanup(func() { noteKeys(t, cfg.Dir) }) // those that it made since
+	}
+	if len(cfg.TicketSecret) > 0 {
+		said.Secret("secret of tickets", string(cfg.TicketSecret))
+	}
 	return l
+}
+
+// noteKeys has no test say the private keys in a directory, if it is there.
+func noteKeys(t testing.TB, dir string) {
+	t.Helper()
+	if !said.Kept() {
+		return
+	}
+	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range paths {
+		var ring struct {
+			Keys []struct {
+				Secret []byte `json:"ticket_secret"`
+				JWK    struct{ D string }
+			}
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || json.Unmarshal(text, &ring) != nil {
+			continue // of a test that has broken it
+		}
+		for _, key := range ring.Keys {
+			if d, err := base64.RawURLEncoding.DecodeString(key.JWK.D); err == nil && len(d) > said.Shortest {
+				said.Secret("private key", string(d))
+				said.Secret("private key", new(big.Int).SetBytes(d).String())
+			}
+			if len(key.Secret) > 0 {
+				said.Secret("secret of tickets", string(key.Secret))
+			}
+		}
+	}
 }
 
 // Trusting makes an Authenticator that accepts the local issuer's tokens alone.
@@ -59,6 +104,7 @@ func NewKey(t testing.TB) *ecdsa.PrivateKey {
 	if err != nil {
 		t.Fatal(err)
 	}
+	said.PrivateKey(key)
 	return key
 }
 
