@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
@@ -39,8 +40,14 @@ func NewLocal(t testing.TB, cfg localissuer.Config) *localissuer.Issuer {
 	}
 	t.Cleanup(func() { l.Close() })
 	if cfg.Dir != "" {
-		noteKeys(t, cfg.Dir)
-		t.Cleanup(func() { noteKeys(t, cfg.Dir) }) // those that it made since
+		dirs.Store(l, cfg.Dir)
+		note := func() {
+			for _, secret := range SecretsIn(t, l) {
+				said.Secret("private key or secret of tickets", secret)
+			}
+		}
+		note()
+		t.Cleanup(func() { note(); dirs.Delete(l) }) // by then it has made others
 	}
 	if len(cfg.TicketSecret) > 0 {
 		said.Secret("secret of tickets", string(cfg.TicketSecret))
@@ -48,37 +55,36 @@ func NewLocal(t testing.TB, cfg localissuer.Config) *localissuer.Issuer {
 	return l
 }
 
-// noteKeys has no test say the private keys in a directory, if it is there.
-func noteKeys(t testing.TB, dir string) {
+// dirs are the directories of local issuers.
+var dirs sync.Map
+
+// SecretsIn returns what is secret in the directory of an issuer that [NewLocal] made, as
+// far as it can be read.
+func SecretsIn(t testing.TB, l *localissuer.Issuer) (secrets []string) {
 	t.Helper()
-	if !said.Kept() {
-		return
+	dir, found := dirs.Load(l)
+	if !found {
+		t.Fatal("authtest: not an issuer with a directory that NewLocal made")
 	}
-	paths, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range paths {
-		var ring struct {
-			Keys []struct {
-				Secret []byte `json:"ticket_secret"`
-				JWK    struct{ D string }
-			}
-		}
-		text, err := os.ReadFile(path)
-		if err != nil || json.Unmarshal(text, &ring) != nil {
-			continue // of a test that has broken it
-		}
-		for _, key := range ring.Keys {
-			if d, err := base64.RawURLEncoding.DecodeString(key.JWK.D); err == nil && len(d) > said.Shortest {
-				said.Secret("private key", string(d))
-				said.Secret("private key", new(big.Int).SetBytes(d).String())
-			}
-			if len(key.Secret) > 0 {
-				said.Secret("secret of tickets", string(key.Secret))
-			}
+	var ring struct {
+		Keys []struct {
+			Secret []byte `json:"ticket_secret"`
+			JWK    struct{ D string }
 		}
 	}
+	text, err := os.ReadFile(filepath.Join(dir.(string), "keyring.json"))
+	if err != nil || json.Unmarshal(text, &ring) != nil {
+		return nil // the test has broken it
+	}
+	for _, key := range ring.Keys {
+		if d, err := base64.RawURLEncoding.DecodeString(key.JWK.D); err == nil && len(d) > said.Shortest {
+			secrets = append(secrets, string(d), new(big.Int).SetBytes(d).String())
+		}
+		if len(key.Secret) > 0 {
+			secrets = append(secrets, string(key.Secret))
+		}
+	}
+	return secrets
 }
 
 // Trusting makes an Authenticator that accepts the local issuer's tokens alone.

@@ -183,6 +183,7 @@ func TestFind_OAuth(t *testing.T) {
 		"its type":                               {"client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer", false},
 		"a field":                                {fmt.Sprintf("%+v", struct{ ClientID, ClientSecret string }{"app", secret}), true},
 		"a field in Go":                          {fmt.Sprintf("%#v", struct{ ClientSecret string }{secret}), true},
+		"a field that is empty":                  {fmt.Sprintf("%+v", struct{ ClientSecret, ClientSecretFile string }{}), false},
 		"the name of a file":                     {`{"client_secret_file": "/run/credentials/oidcauth/secret"}`, false},
 		"what lacks":                             {"client_secret: want one", false},
 	} {
