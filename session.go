@@ -236,7 +236,7 @@ func (a *Authenticator) resupply(ctx context.Context, c *Claims) (*Claims, error
 	if c.answered != nil {
 		return a.reask(ctx, c)
 	}
-	next, err := c.trust.supplement(ctx, c, c.supplied.token)
+	next, err := c.trust.supplement(ctx, c, c.supplied.token.Get())
 	if err == nil {
 		err = c.trust.checkSupplied(next)
 	}
@@ -247,7 +247,7 @@ func (a *Authenticator) resupply(ctx context.Context, c *Claims) (*Claims, error
 		return nil, err
 	}
 	if next.seller == nil {
-		a.remember(next.supplied.token, next.having(nil))
+		a.remember(next.supplied.token.Get(), next.having(nil))
 	}
 	return next, nil
 }
@@ -261,7 +261,7 @@ func (a *Authenticator) newerAnswer(c *Claims) *Claims {
 	if c.answered != nil {
 		return a.newerIntrospection(c)
 	}
-	if kept := a.remembered(c.supplied.token, a.now()); kept != nil && kept.trust == c.trust {
+	if kept := a.remembered(c.supplied.token.Get(), a.now()); kept != nil && kept.trust == c.trust {
 		return kept.having(c.proved())
 	}
 	return nil
@@ -270,7 +270,7 @@ func (a *Authenticator) newerAnswer(c *Claims) *Claims {
 // newerIntrospection returns the claims that the cache has of an opaque token, if they
 // are by a later answer, or nil.
 func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
-	kept := a.remembered(c.answered.token, a.now())
+	kept := a.remembered(c.answered.token.Get(), a.now())
 	if kept == nil || kept.trust != c.trust || kept.answered == nil || !kept.answered.asked.After(c.answered.asked) {
 		return nil
 	}
@@ -283,7 +283,7 @@ func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
 // reask asks again about the opaque token of claims, and judges the answer as anew.
 func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 	epoch := a.epoch.Load()
-	next, err := a.askKnown(ctx, c.answered.token)
+	next, err := a.askKnown(ctx, c.answered.token.Get())
 	if err != nil {
 		if a.epoch.Load() != epoch {
 			return nil, errChanged
@@ -294,7 +294,7 @@ func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 		return nil, err
 	}
 	if next.seller == nil {
-		a.remember(c.answered.token, next)
+		a.remember(c.answered.token.Get(), next)
 	}
 	return next.having(c.proved()), nil
 }

@@ -319,12 +319,12 @@ func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key
 // judgeAnswer is judgeAgain for claims of an opaque token: by what was answered before,
 // which counts for no longer than it did, nor than an answer does now.
 func (a *Authenticator) judgeAnswer(ctx context.Context, c *Claims) (*Claims, error) {
-	t := a.issuers.Load().opaqueOf(c.answered.token)
+	t := a.issuers.Load().opaqueOf(c.answered.token.Get())
 	if t == nil {
 		return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, "an opaque token that no issuer is asked about", a.describeIssuers())
 	}
 	e := new(verify.Evaluation)
-	e.Begin(a.env, c.answered.token, a.now())
+	e.Begin(a.env, c.answered.token.Get(), a.now())
 	if err := e.JudgeAnswer(ctx, &t.Trust, c.record.Payload, c.answered.asked); err != nil {
 		return nil, err
 	}

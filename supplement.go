@@ -14,6 +14,7 @@ import (
 	"unsafe"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/hidden"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -26,9 +27,9 @@ const defaultAnswerAge = time.Minute
 
 // A supplied is what [Issuer.Supplement] gave about a token. It never changes.
 type supplied struct {
-	token string // to ask again with; empty where nothing was asked
-	text  string // a JSON object, or empty
-	own   int    // how many of the record's lists are the token's
+	token hidden.Value[string] // to ask again with; empty where nothing was asked
+	text  string               // a JSON object, or empty
+	own   int                  // how many of the record's lists are the token's
 	asked time.Time
 	until time.Time
 }
@@ -123,11 +124,11 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 	if err != nil {
 		return nil, answerRefusal(refusal.Supplement, err)
 	}
-	s := &supplied{token: token, text: answer.Text, asked: answer.Asked, until: answer.Asked.Add(t.answerAge)}
+	s := &supplied{text: answer.Text, asked: answer.Asked, until: answer.Asked.Add(t.answerAge)}
 	if c.supplied != nil {
 		s.token = c.supplied.token
 	} else {
-		s.token = strings.Clone(token) // not a part of a request
+		s.token = hidden.Of(strings.Clone(token)) // not a part of a request
 	}
 	return c.with(s)
 }
@@ -216,12 +217,15 @@ func (c *Claims) describeSupplement() string {
 	return fmt.Sprintf("%d claims in %d bytes", len(members), len(c.supplied.text))
 }
 
+// hiddenBytes is what it takes to hide a token, beside the token.
+const hiddenBytes = 24
+
 // size estimates the memory that was supplied.
 func (s *supplied) size() int {
 	if s == nil {
 		return 0
 	}
-	return int(unsafe.Sizeof(*s)) + len(s.token) + len(s.text)
+	return int(unsafe.Sizeof(*s)) + hiddenBytes + len(s.token.Get()) + len(s.text)
 }
 
 // replayed checks what a commit log says was supplied, as an answer is.
@@ -241,14 +245,14 @@ func (c *Claims) replayed(text []byte) (*Claims, error) {
 // An answered is what an issuer said about an opaque token, at some time. But for
 // refused it never changes.
 type answered struct {
-	token   string
+	token   hidden.Value[string]
 	asked   time.Time
 	until   time.Time   // when it counts no longer
 	refused atomic.Bool // a later answer was another, so that the token is a stranger's
 }
 
 func newAnswered(token string, asked time.Time, age time.Duration) *answered {
-	return &answered{token: strings.Clone(token), asked: asked, until: asked.Add(age)} // not a part of a request
+	return &answered{token: hidden.Of(strings.Clone(token)), asked: asked, until: asked.Add(age)} // not a part of a request
 }
 
 // current reports whether the answer counts: it is young enough, and no later one that
@@ -262,7 +266,7 @@ func (s *answered) size() int {
 	if s == nil {
 		return 0
 	}
-	return int(unsafe.Sizeof(*s)) + len(s.token)
+	return int(unsafe.Sizeof(*s)) + hiddenBytes + len(s.token.Get())
 }
 
 // graceAges is how many times AnswerAge old an answer may become that a session rests

@@ -276,7 +276,7 @@ func (a *Authenticator) answeredFor(ctx context.Context, o *ticket.Original, sel
 // verifiedAnswer says what a ticket is made from for an opaque token.
 func (c *Claims) verifiedAnswer() ticket.Verified {
 	typ := c.Type()
-	o := ticket.Original{Type: &typ, Opaque: c.answered.token, Identity: c.Identity().String(), Proved: c.proved() != nil}
+	o := ticket.Original{Type: &typ, Opaque: c.answered.token.Get(), Identity: c.Identity().String(), Proved: c.proved() != nil}
 	if cnf := c.record.Confirmation; cnf != nil {
 		o.BoundKey, o.BoundCert = cnf.Key, cnf.Certificate
 	}
@@ -386,7 +386,7 @@ func (c *Claims) verified() (ticket.Verified, error) {
 		Payload:  c.record.Payload, Until: c.Expiry().Add(c.trust.Leeway), NeverExpires: c.record.NeverExpires,
 	}
 	if c.supplied != nil {
-		v.SetToken(c.supplied.token)
+		v.SetToken(c.supplied.token.Get())
 	}
 	if c.record.HasKeyID {
 		id := c.key.ID()

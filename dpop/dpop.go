@@ -118,6 +118,13 @@ type Replays interface {
 	FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error)
 }
 
+// Format prints the configuration without NonceKey, whatever the verb.
+func (cfg Config) Format(f fmt.State, verb rune) {
+	type config Config // without this method
+	cfg.NonceKey = nil
+	fmt.Fprintf(f, fmt.FormatString(f, verb), config(cfg))
+}
+
 // A Verifier checks proofs. It is safe for concurrent use. One that [New] did not make,
 // the zero value or nil, accepts none.
 type Verifier struct {
@@ -190,7 +197,8 @@ func (v *Verifier) check(cfg *Config) error {
 	return nil
 }
 
-// A Use is what a proof is presented for.
+// A Use is what a proof is presented for. Printed, or as JSON, it shows neither proof nor
+// token.
 type Use struct {
 	Proof       string // the JWT
 	Method, URL string // of the request; see possession.Proof
@@ -200,6 +208,22 @@ type Use struct {
 	// Nonce is the one that the proof must have, of a connection for instance, in
 	// place of those of the Verifier. Empty means those.
 	Nonce string
+}
+
+// Format prints the use without proof and token, whatever the verb.
+func (u Use) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "{proof: %s, method: %q, url: %q, token: %s, thumbprint: %q, nonce: %q}", someOrNone(u.Proof), u.Method, u.URL, someOrNone(u.Token), u.Thumbprint, u.Nonce)
+}
+
+// MarshalText implements [encoding.TextMarshaler], for logs in JSON: it returns what
+// Format prints.
+func (u Use) MarshalText() ([]byte, error) { return fmt.Append(nil, u), nil }
+
+func someOrNone(secret string) string {
+	if secret == "" {
+		return "none"
+	}
+	return "some"
 }
 
 // Verify checks a proof as RFC 9449, section 4.3, demands, and uses it up. The error

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -32,6 +33,14 @@ func newVerifier(t testing.TB, cfg dpop.Config) *dpop.Verifier {
 		t.Fatal(err)
 	}
 	return v
+}
+
+// verify has a proof checked, and keeps the error.
+func verify(t testing.TB, v *dpop.Verifier, u dpop.Use) error {
+	t.Helper()
+	err := v.Verify(t.Context(), u)
+	said.Error(err)
+	return err
 }
 
 // use is what a proof of p is presented for.
@@ -65,7 +74,7 @@ func TestVerify_RFC9449(t *testing.T) {
 			v := newVerifier(t, dpop.Config{PublicURL: "https://resource.example.org", Now: func() time.Time { return time.Unix(1562262618, 0) }})
 			u := good
 			tt.change(&u)
-			if err := v.Verify(t.Context(), u); !errors.Is(err, tt.want) {
+			if err := verify(t, v, u); !errors.Is(err, tt.want) {
 				t.Errorf("Verify() error = %v, want %v", err, tt.want)
 			}
 		})
@@ -79,11 +88,11 @@ func TestVerify_Algorithms(t *testing.T) {
 		t.Run(alg, func(t *testing.T) {
 			t.Parallel()
 			v, p := newVerifier(t, dpop.Config{}), oidctest.NewProver(t, alg)
-			if err := v.Verify(t.Context(), use(p, p.Proof("POST", target, token, nil))); err != nil {
+			if err := verify(t, v, use(p, p.Proof("POST", target, token, nil))); err != nil {
 				t.Errorf("Verify() error = %v", err)
 			}
 			narrow := newVerifier(t, dpop.Config{Algorithms: []string{"ES256"}})
-			err := narrow.Verify(t.Context(), use(p, p.Proof("POST", target, token, nil)))
+			err := verify(t, narrow, use(p, p.Proof("POST", target, token, nil)))
 			if (err == nil) != (alg == "ES256") {
 				t.Errorf("Verify() error = %v where ES256 alone is accepted", err)
 			}
@@ -154,7 +163,7 @@ func TestVerify_Hostile(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, again := range []bool{false, true} {
-				if err := v.Verify(t.Context(), use(p, tt.bad)); !errors.Is(err, tt.want) || !errors.Is(err, refusal.ErrProof) {
+				if err := verify(t, v, use(p, tt.bad)); !errors.Is(err, tt.want) || !errors.Is(err, refusal.ErrProof) {
 					t.Errorf("Verify() error = %v, want %v (again: %v)", err, tt.want, again)
 				}
 			}
@@ -162,10 +171,10 @@ func TestVerify_Hostile(t *testing.T) {
 			if tt.name == "iat from before the server started" {
 				good.Proof = with("iat", time.Now())
 			}
-			if err := v.Verify(t.Context(), good); err != nil {
+			if err := verify(t, v, good); err != nil {
 				t.Errorf("the twin is refused: %v", err)
 			}
-			if err := v.Verify(t.Context(), good); !errors.Is(err, dpop.ErrInvalidProof) {
+			if err := verify(t, v, good); !errors.Is(err, dpop.ErrInvalidProof) {
 				t.Errorf("Verify() error = %v for the second time, want %v", err, dpop.ErrInvalidProof)
 			}
 		})
@@ -188,7 +197,7 @@ func TestVerify_Times(t *testing.T) {
 			{short, -2 * time.Second, dpop.ErrInvalidProof}, {short, -time.Second, nil},
 		} {
 			proof := p.Proof("POST", target, token, map[string]any{"iat": time.Now().Add(tt.after)})
-			if err := tt.v.Verify(t.Context(), use(p, proof)); !errors.Is(err, tt.want) {
+			if err := verify(t, tt.v, use(p, proof)); !errors.Is(err, tt.want) {
 				t.Errorf("%v: Verify() error = %v, want %v", tt.after, err, tt.want)
 			}
 		}
@@ -233,7 +242,7 @@ func TestVerify_Address(t *testing.T) {
 			v := newVerifier(t, tt.cfg) // before the proof: none from before its start counts
 			u := use(p, p.Proof("POST", target, token, map[string]any{"htu": tt.htu}))
 			u.URL = tt.url
-			if err := v.Verify(t.Context(), u); !errors.Is(err, tt.want) {
+			if err := verify(t, v, u); !errors.Is(err, tt.want) {
 				t.Errorf("Verify() error = %v, want %v", err, tt.want)
 			}
 		})
@@ -254,17 +263,17 @@ func TestVerify_Age(t *testing.T) {
 		time.Sleep(time.Second)
 		late := newVerifier(t, dpop.Config{MaxAge: 10 * time.Second})
 		time.Sleep(9 * time.Second)
-		if err := v.Verify(t.Context(), use(p, proofs[0])); err != nil {
+		if err := verify(t, v, use(p, proofs[0])); err != nil {
 			t.Errorf("Verify() error = %v after ten seconds", err)
 		}
-		if err := restarted.Verify(t.Context(), use(p, proofs[0])); err != nil {
+		if err := verify(t, restarted, use(p, proofs[0])); err != nil {
 			t.Errorf("Verify() error = %v by a server that started in the same second", err)
 		}
-		if err := late.Verify(t.Context(), use(p, proofs[0])); !errors.Is(err, dpop.ErrInvalidProof) {
+		if err := verify(t, late, use(p, proofs[0])); !errors.Is(err, dpop.ErrInvalidProof) {
 			t.Errorf("Verify() error = %v after a restart, want %v", err, dpop.ErrInvalidProof)
 		}
 		time.Sleep(time.Second)
-		if err := v.Verify(t.Context(), use(p, proofs[1])); !errors.Is(err, dpop.ErrInvalidProof) {
+		if err := verify(t, v, use(p, proofs[1])); !errors.Is(err, dpop.ErrInvalidProof) {
 			t.Errorf("Verify() error = %v after eleven seconds, want %v", err, dpop.ErrInvalidProof)
 		}
 	})
@@ -292,19 +301,19 @@ func TestVerify_Replays(t *testing.T) {
 	p, store := oidctest.NewProver(t, ""), &shared{used: map[[32]byte]bool{}}
 	one, other := newVerifier(t, dpop.Config{Replays: store}), newVerifier(t, dpop.Config{Replays: store})
 	proof := p.Proof("POST", target, token, nil)
-	if err := one.Verify(t.Context(), use(p, proof)); err != nil {
+	if err := verify(t, one, use(p, proof)); err != nil {
 		t.Fatal(err)
 	}
 	for name, v := range map[string]*dpop.Verifier{"the same server": one, "another": other, "a new one": newVerifier(t, dpop.Config{Replays: store})} {
-		if err := v.Verify(t.Context(), use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
+		if err := verify(t, v, use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
 			t.Errorf("%s: Verify() error = %v, want %v", name, err, dpop.ErrInvalidProof)
 		}
 	}
-	if err := other.Verify(t.Context(), use(p, p.Proof("POST", target, token, nil))); err != nil {
+	if err := verify(t, other, use(p, p.Proof("POST", target, token, nil))); err != nil {
 		t.Errorf("Verify() error = %v for another proof", err)
 	}
 	store.err = errors.New("down")
-	err := other.Verify(t.Context(), use(p, p.Proof("POST", target, token, nil)))
+	err := verify(t, other, use(p, p.Proof("POST", target, token, nil)))
 	if !errors.Is(err, refusal.ErrAnswerUnavailable) || !errors.Is(err, store.err) {
 		t.Errorf("Verify() error = %v while the store is down, want %v", err, refusal.ErrAnswerUnavailable)
 	}
@@ -323,8 +332,8 @@ func TestNew_Errors(t *testing.T) {
 		"an unknown algorithm":     {PublicURL: public, Algorithms: []string{"HS256"}},
 		"less than no age":         {PublicURL: public, MaxAge: -1},
 		"an hour":                  {PublicURL: public, MaxAge: time.Hour},
-		"a nonce key alone":        {PublicURL: public, NonceKey: make([]byte, 32)},
-		"a short nonce key":        {PublicURL: public, Nonces: true, NonceKey: make([]byte, 31)},
+		"a nonce key alone":        {PublicURL: public, NonceKey: []byte(said.NewSecret("nonce key"))},
+		"a short nonce key":        {PublicURL: public, Nonces: true, NonceKey: []byte(said.NewSecret("nonce key"))[:31]},
 		"hardly any memory":        {PublicURL: public, ReplayBytes: 1},
 		"less than no memory":      {PublicURL: public, ReplayBytes: -1},
 	} {

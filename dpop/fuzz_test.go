@@ -43,7 +43,7 @@ func FuzzVerify(f *testing.F) {
 			p := oidctest.NewProver(t, "")
 			proof, thumbprint = signed(p, proof), p.Thumbprint()
 		}
-		err := v.Verify(t.Context(), dpop.Use{Proof: proof, Method: "POST", URL: target, Token: token, Thumbprint: thumbprint})
+		err := verify(t, v, dpop.Use{Proof: proof, Method: "POST", URL: target, Token: token, Thumbprint: thumbprint})
 		if err != nil {
 			if !errors.Is(err, dpop.ErrInvalidProof) && !errors.Is(err, refusal.ErrProof) {
 				t.Errorf("error = %v", err)
@@ -68,7 +68,7 @@ func FuzzVerify(f *testing.F) {
 		if jti, _ := said["jti"].(string); said["htm"] != "POST" || err != nil || where != target || said["ath"] != hashOf(token) || jti == "" || time.Since(time.Unix(int64(issued), 0)).Abs() > 10*time.Minute {
 			t.Errorf("accepted %s", payload)
 		}
-		if again := v.Verify(t.Context(), dpop.Use{Proof: proof, Method: "POST", URL: target, Token: token, Thumbprint: thumbprint}); again == nil {
+		if again := verify(t, v, dpop.Use{Proof: proof, Method: "POST", URL: target, Token: token, Thumbprint: thumbprint}); again == nil {
 			t.Errorf("accepted %s twice", payload)
 		}
 	})

@@ -169,7 +169,7 @@ func TestVerify_Keys(t *testing.T) {
 			if tt.bad {
 				want = dpop.ErrInvalidProof
 			}
-			err := v.Verify(t.Context(), dpop.Use{Proof: tt.c.proof(jwk), Method: "POST", URL: target, Token: token, Thumbprint: tt.c.thumbprint()})
+			err := verify(t, v, dpop.Use{Proof: tt.c.proof(jwk), Method: "POST", URL: target, Token: token, Thumbprint: tt.c.thumbprint()})
 			if !errors.Is(err, want) {
 				t.Errorf("Verify() error = %v, want %v", err, want)
 			}
@@ -179,7 +179,7 @@ func TestVerify_Keys(t *testing.T) {
 			// The same key is the same, in whatever order it is written.
 			if want == nil {
 				again := tt.c.proof(maps.Clone(jwk))
-				if err := v.Verify(t.Context(), dpop.Use{Proof: again, Method: "POST", URL: target, Token: token, Thumbprint: strings.Repeat("A", 43)}); !errors.Is(err, refusal.ErrProof) || errors.Is(err, dpop.ErrInvalidProof) {
+				if err := verify(t, v, dpop.Use{Proof: again, Method: "POST", URL: target, Token: token, Thumbprint: strings.Repeat("A", 43)}); !errors.Is(err, refusal.ErrProof) || errors.Is(err, dpop.ErrInvalidProof) {
 					t.Errorf("Verify() error = %v for another's token, want %v", err, refusal.ErrProof)
 				}
 			}

@@ -138,14 +138,14 @@ func TestMemory_SignatureFirst(t *testing.T) {
 	bad := other.Proof("POST", target, token, map[string]any{"jti": "a"})
 	bad = proof[:len(proof)-86] + bad[len(bad)-86:]
 	for range 1000 {
-		if err := v.Verify(t.Context(), use(p, bad)); !errors.Is(err, dpop.ErrInvalidProof) {
+		if err := verify(t, v, use(p, bad)); !errors.Is(err, dpop.ErrInvalidProof) {
 			t.Fatal(err)
 		}
 	}
 	if n := dpop.CountOf(v); n != 0 {
 		t.Errorf("%d proofs are remembered of those that were refused", n)
 	}
-	if err := v.Verify(t.Context(), use(p, proof)); err != nil {
+	if err := verify(t, v, use(p, proof)); err != nil {
 		t.Errorf("Verify() error = %v for the one that was imitated", err)
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/hidden"
 )
 
 // nonceAge is how long a nonce counts.
@@ -20,16 +22,16 @@ const (
 
 // Nonces are those that a server gives to its clients: a time, and what vouches for
 // it. Nobody has to remember them. It is safe for concurrent use.
-type nonces struct{ key []byte }
+type nonces struct{ key hidden.Value[[]byte] }
 
 // newNonces returns the nonces of a key, or of one of its own.
 func newNonces(key []byte) *nonces {
-	n := &nonces{key: append([]byte(nil), key...)}
-	if len(n.key) == 0 {
-		n.key = make([]byte, sha256.Size)
-		rand.Read(n.key)
+	key = append([]byte(nil), key...)
+	if len(key) == 0 {
+		key = make([]byte, sha256.Size)
+		rand.Read(key)
 	}
-	return n
+	return &nonces{hidden.Of(key)}
 }
 
 // next returns a nonce made now.
@@ -39,7 +41,7 @@ func (n *nonces) next(now time.Time) string {
 }
 
 func (n *nonces) mac(made []byte) []byte {
-	h := hmac.New(sha256.New, n.key)
+	h := hmac.New(sha256.New, n.key.Get())
 	h.Write([]byte("oidcauth dpop nonce\x00"))
 	h.Write(made)
 	return h.Sum(nil)[:nonceMAC]

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -14,7 +15,7 @@ import (
 // restart: the proof with it may have been used before.
 func TestVerify_Nonce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, key := oidctest.NewProver(t, ""), make([]byte, 32)
+		p, key := oidctest.NewProver(t, ""), []byte(said.NewSecret("nonce key"))
 		own := newVerifier(t, dpop.Config{Nonces: true})
 		one, other := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key}), newVerifier(t, dpop.Config{Nonces: true, NonceKey: key})
 		stranger := newVerifier(t, dpop.Config{Nonces: true, NonceKey: append([]byte{1}, key...)})
@@ -24,7 +25,7 @@ func TestVerify_Nonce(t *testing.T) {
 			if nonce != "" {
 				claims = map[string]any{"nonce": nonce}
 			}
-			if err := v.Verify(t.Context(), use(p, p.Proof("POST", target, token, claims))); !errors.Is(err, want) {
+			if err := verify(t, v, use(p, p.Proof("POST", target, token, claims))); !errors.Is(err, want) {
 				t.Errorf("%s: Verify() error = %v, want %v", name, err, want)
 			}
 		}
@@ -67,13 +68,13 @@ func other64(letter byte) string {
 // Servers whose clocks differ by half a minute take each other's nonces.
 func TestVerify_NonceAhead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, key := oidctest.NewProver(t, ""), make([]byte, 32)
+		p, key := oidctest.NewProver(t, ""), []byte(said.NewSecret("nonce key"))
 		v := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key})
 		for ahead, want := range map[time.Duration]error{
 			30 * time.Second: nil, 30*time.Second + time.Millisecond: dpop.ErrUseNonce,
 		} {
 			other := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key, Now: func() time.Time { return time.Now().Add(ahead) }})
-			if err := v.Verify(t.Context(), use(p, p.Proof("POST", target, token, map[string]any{"nonce": other.Nonce()}))); !errors.Is(err, want) {
+			if err := verify(t, v, use(p, p.Proof("POST", target, token, map[string]any{"nonce": other.Nonce()}))); !errors.Is(err, want) {
 				t.Errorf("%v ahead: Verify() error = %v, want %v", ahead, err, want)
 			}
 		}
@@ -98,13 +99,13 @@ func TestVerify_NonceInCluster(t *testing.T) {
 	p := oidctest.NewProver(t, "")
 	one, other := newVerifier(t, dpop.Config{Nonces: true}), newVerifier(t, dpop.Config{Nonces: true})
 	proof := p.Proof("POST", target, token, map[string]any{"nonce": one.Nonce()})
-	if err := one.Verify(t.Context(), use(p, proof)); err != nil {
+	if err := verify(t, one, use(p, proof)); err != nil {
 		t.Fatal(err)
 	}
-	if err := one.Verify(t.Context(), use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
+	if err := verify(t, one, use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
 		t.Errorf("Verify() error = %v for the second time, want %v", err, dpop.ErrInvalidProof)
 	}
-	if err := other.Verify(t.Context(), use(p, proof)); !errors.Is(err, dpop.ErrUseNonce) {
+	if err := verify(t, other, use(p, proof)); !errors.Is(err, dpop.ErrUseNonce) {
 		t.Errorf("Verify() error = %v elsewhere, want %v", err, dpop.ErrUseNonce)
 	}
 }
@@ -119,7 +120,7 @@ func TestVerify_OneNonce(t *testing.T) {
 	}{{"of this socket", nil}, {"of another", dpop.ErrUseNonce}, {v.Nonce(), dpop.ErrUseNonce}, {nil, dpop.ErrUseNonce}} {
 		u := use(p, p.Proof("POST", target, token, map[string]any{"nonce": tt.nonce}))
 		u.Nonce = "of this socket"
-		if err := v.Verify(t.Context(), u); !errors.Is(err, tt.want) {
+		if err := verify(t, v, u); !errors.Is(err, tt.want) {
 			t.Errorf("Verify() error = %v for the nonce %v, want %v", err, tt.nonce, tt.want)
 		}
 	}

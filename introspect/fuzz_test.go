@@ -38,7 +38,7 @@ func FuzzDiscovery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, document string) {
 		p := &publisher{document: document}
-		ask, err := introspect.New(introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecret: "secret", Client: &http.Client{Transport: p}})
+		ask, err := introspect.New(introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecret: secret, Client: &http.Client{Transport: p}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,7 +47,7 @@ func FuzzDiscovery(f *testing.F) {
 			t.Errorf("asked at %q, got %s, %v", p.asked, answer, err)
 		}
 		if p.asked == "" {
-			if strings.Contains(err.Error(), "opaque-token") || strings.Contains(err.Error(), "secret") {
+			if strings.Contains(err.Error(), "opaque-token") || strings.Contains(err.Error(), secret) {
 				t.Errorf("error = %v", err)
 			}
 			return

@@ -76,6 +76,13 @@ type Config struct {
 	InsecureHTTPHosts []string
 }
 
+// Format prints the configuration without ClientSecret, whatever the verb.
+func (c Config) Format(f fmt.State, verb rune) {
+	type config Config // without this method
+	c.ClientSecret = ""
+	fmt.Fprintf(f, fmt.FormatString(f, verb), config(c))
+}
+
 // New returns a function for [oidcauth.Issuer.Introspect], which is safe for concurrent
 // use. It makes no request. The error is about cfg: neither Issuer nor Endpoint, an
 // address that is not https, two secrets, or a secret without ClientID.

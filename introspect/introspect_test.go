@@ -3,6 +3,7 @@ package introspect_test
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,14 +17,41 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/introspect"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
+// secret is this server's at the issuer.
+const secret = "of-this-server-at-the-issuer"
+
+func TestMain(m *testing.M) {
+	said.Secret("client's secret", secret)
+	said.Secret("client's secret", "from a file of secrets")
+	os.Exit(m.Run())
+}
+
+// token is one that the issuer knows nothing of.
+const token = oidctest.OpaquePrefix + "of-somebody-whom-nobody-knows"
+
+// newAsk is [introspect.New], with its errors and those of what it returns kept.
+func newAsk(cfg introspect.Config) (func(context.Context, string) (json.RawMessage, error), error) {
+	ask, err := introspect.New(cfg)
+	said.Error(err)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, token string) (json.RawMessage, error) {
+		answer, err := ask(ctx, token)
+		said.Error(err)
+		return answer, err
+	}, nil
+}
+
 // newAuthenticator returns one that asks the issuer about its opaque tokens.
 func newAuthenticator(t *testing.T, issuer *oidctest.Issuer) *oidcauth.Authenticator {
 	t.Helper()
-	ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+	ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +143,7 @@ func TestNew_Session(t *testing.T) {
 // The endpoint learns who asks as it is configured, and the token from the form alone.
 func TestNew_Credentials(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
-	if err := os.WriteFile(file, []byte("from a file\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("from a file of secrets\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	basic := func(pair string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair)) }
@@ -126,10 +154,10 @@ func TestNew_Credentials(t *testing.T) {
 		form   url.Values
 	}{
 		{"nothing", introspect.Config{}, "", nil},
-		{"basic", introspect.Config{ClientID: "db", ClientSecret: "s"}, basic("db:s"), nil},
+		{"basic", introspect.Config{ClientID: "db", ClientSecret: secret}, basic("db:" + secret), nil},
 		{"basic, encoded", introspect.Config{ClientID: "d:b", ClientSecret: "s%:+ü "}, basic("d%3Ab:s%25%3A%2B%C3%BC+"), nil},
 		{"post", introspect.Config{ClientID: "d:b", ClientSecret: "s%", SecretInBody: true}, "", url.Values{"client_id": {"d:b"}, "client_secret": {"s%"}}},
-		{"a file", introspect.Config{ClientID: "db", ClientSecretFile: file}, basic("db:from+a+file"), nil},
+		{"a file", introspect.Config{ClientID: "db", ClientSecretFile: file}, basic("db:from+a+file+of+secrets"), nil},
 		{"no secret", introspect.Config{ClientID: "db"}, "", url.Values{"client_id": {"db"}}},
 		{"an assertion", introspect.Config{ClientID: "db", Form: func(context.Context) (url.Values, error) {
 			return url.Values{"client_assertion": {"signed"}}, nil
@@ -143,7 +171,7 @@ func TestNew_Credentials(t *testing.T) {
 			fmt.Fprint(w, `{"active":false}`)
 		}))
 		tt.cfg.Client, tt.cfg.Endpoint = s.Client(), s.URL+"/ask"
-		ask, err := introspect.New(tt.cfg)
+		ask, err := newAsk(tt.cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +207,7 @@ func TestNew_SecretFile(t *testing.T) {
 	}))
 	t.Cleanup(s.Close)
 	write("one")
-	ask, err := introspect.New(introspect.Config{Endpoint: s.URL, Client: s.Client(), ClientID: "db", ClientSecretFile: file})
+	ask, err := newAsk(introspect.Config{Endpoint: s.URL, Client: s.Client(), ClientID: "db", ClientSecretFile: file})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +216,7 @@ func TestNew_SecretFile(t *testing.T) {
 		fine    bool
 	}{{"one", true}, {"two\r\n", true}, {"", false}, {"\n", false}, {strings.Repeat("x", 5<<10), false}} {
 		write(tt.content)
-		_, err := ask(t.Context(), "x")
+		_, err := ask(t.Context(), token)
 		if (err == nil) != tt.fine || tt.fine && got != strings.TrimSpace(tt.content) || err != nil && tt.content != "" && strings.Contains(err.Error(), "xxx") {
 			t.Errorf("secret of %d bytes: got %q, %v", len(tt.content), got, err)
 		}
@@ -196,7 +224,7 @@ func TestNew_SecretFile(t *testing.T) {
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ask(t.Context(), "x"); err == nil {
+	if _, err := ask(t.Context(), token); err == nil {
 		t.Error("a secret that is gone: no error")
 	}
 }
@@ -217,11 +245,11 @@ func TestNew_Discovery(t *testing.T) {
 	} {
 		issuer := oidctest.NewIssuer(t, oidctest.Config{})
 		issuer.SetDiscovery(tt.members)
-		ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = ask(t.Context(), "x"); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+		if _, err = ask(t.Context(), token); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error = %v, want one about %q", tt.name, err, tt.want)
 		}
 	}
@@ -231,13 +259,13 @@ func TestNew_Discovery(t *testing.T) {
 func TestNew_DiscoveryAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := oidctest.NewIssuer(t, oidctest.Config{})
-		ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		fails := func(when string, want bool, fetches int) {
 			t.Helper()
-			if _, err := ask(t.Context(), "x"); (err != nil) != want {
+			if _, err := ask(t.Context(), token); (err != nil) != want {
 				t.Errorf("%s: error = %v", when, err)
 			}
 			if got := issuer.Fetches().Discovery; got != fetches {
@@ -262,11 +290,11 @@ func TestNew_DiscoveryAge(t *testing.T) {
 func TestNew_DiscoveryHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := oidctest.NewIssuer(t, oidctest.Config{})
-		ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ask(t.Context(), "x"); err != nil {
+		if _, err := ask(t.Context(), token); err != nil {
 			t.Fatal(err)
 		}
 		issuer.Fail(oidctest.Discovery, oidctest.Fault{Hang: true})
@@ -275,7 +303,7 @@ func TestNew_DiscoveryHangs(t *testing.T) {
 			began, failed := time.Now(), make(chan error, 8)
 			for range cap(failed) {
 				go func() {
-					_, err := ask(t.Context(), "x")
+					_, err := ask(t.Context(), token)
 					failed <- err
 				}()
 			}
@@ -292,7 +320,7 @@ func TestNew_DiscoveryHangs(t *testing.T) {
 		issuer.Clear()
 		before := issuer.Fetches().Discovery
 		time.Sleep(time.Minute)
-		if _, err := ask(t.Context(), "x"); err != nil || issuer.Fetches().Discovery != before+1 {
+		if _, err := ask(t.Context(), token); err != nil || issuer.Fetches().Discovery != before+1 {
 			t.Errorf("after a minute: %v, and %d documents read, want one more than %d", err, issuer.Fetches().Discovery, before)
 		}
 	})
@@ -317,12 +345,12 @@ func TestNew_Refuses(t *testing.T) {
 		{"plain http to another host", introspect.Config{Endpoint: "http://other:4445/i", InsecureHTTPHosts: []string{"hydra"}}, "Endpoint"},
 		{"a password in the address", introspect.Config{Endpoint: "https://a:b@issuer.test/i"}, "Endpoint"},
 		{"two secrets", introspect.Config{Endpoint: "https://issuer.test/i", ClientID: "db", ClientSecret: "s", ClientSecretFile: file}, "both"},
-		{"a secret of nobody", introspect.Config{Endpoint: "https://issuer.test/i", ClientSecret: "s"}, "ClientID"},
+		{"a secret of nobody", introspect.Config{Endpoint: "https://issuer.test/i", ClientSecret: secret}, "ClientID"},
 		{"a body without secret", introspect.Config{Endpoint: "https://issuer.test/i", ClientID: "db", SecretInBody: true}, "SecretInBody"},
 		{"a file that is not there", introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecretFile: file}, "ClientSecretFile"},
 		{"a directory", introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecretFile: t.TempDir()}, "ClientSecretFile"},
 	} {
-		_, err := introspect.New(tt.cfg)
+		_, err := newAsk(tt.cfg)
 		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: error = %v, want one about %q", tt.name, err, tt.want)
 		}
@@ -344,11 +372,11 @@ func TestNew_Form(t *testing.T) {
 		{"another client", url.Values{"client_id": {"x"}}, nil, false},
 		{"a failure", nil, failed, false},
 	} {
-		ask, err := introspect.New(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), Form: func(context.Context) (url.Values, error) { return tt.form, tt.err }})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), Form: func(context.Context) (url.Values, error) { return tt.form, tt.err }})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ask(t.Context(), "x"); (err == nil) != tt.want || tt.err != nil && !errors.Is(err, tt.err) {
+		if _, err := ask(t.Context(), token); (err == nil) != tt.want || tt.err != nil && !errors.Is(err, tt.err) {
 			t.Errorf("%s: error = %v", tt.name, err)
 		}
 	}
@@ -357,7 +385,7 @@ func TestNew_Form(t *testing.T) {
 // A question without a context is an error.
 func TestNew_NilContext(t *testing.T) {
 	t.Parallel()
-	ask, err := introspect.New(introspect.Config{Endpoint: "https://issuer.test/introspect", ClientID: "db", ClientSecret: "secret"})
+	ask, err := newAsk(introspect.Config{Endpoint: "https://issuer.test/introspect", ClientID: "db", ClientSecret: secret})
 	if err != nil {
 		t.Fatal(err)
 	}

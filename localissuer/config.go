@@ -85,6 +85,13 @@ type Config struct {
 	Now func() time.Time
 }
 
+// Format prints the configuration without TicketSecret and Signer, whatever the verb.
+func (cfg Config) Format(f fmt.State, verb rune) {
+	type config Config // without this method
+	cfg.TicketSecret, cfg.Signer = nil, nil
+	fmt.Fprintf(f, fmt.FormatString(f, verb), config(cfg))
+}
+
 // validate reports the first contradiction in the configuration.
 func (cfg *Config) validate() error {
 	if (cfg.Dir == "") == (cfg.Signer == nil) {

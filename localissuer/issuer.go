@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hidden"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -47,11 +48,11 @@ type Issuer struct {
 	noExpiry    bool
 	logger      *slog.Logger
 	now         func() time.Time
-	external    crypto.Signer // nil with a directory
-	dir         *keyring.Dir  // nil with an external signer
+	external    hidden.Value[crypto.Signer] // nil with a directory
+	dir         *keyring.Dir                // nil with an external signer
 	signing     atomic.Pointer[signing]
 	tickets     *ticket.Authority
-	secret      []byte // of tickets, with an external signer
+	secret      hidden.Value[[]byte] // of tickets, with an external signer
 
 	reading  sync.Mutex // guards what follows, and is held while Dir is read
 	found    keyring.Stat
@@ -59,7 +60,7 @@ type Issuer struct {
 	lastRead time.Time
 
 	mu        sync.Mutex // guards what follows
-	ring      keyring.Ring
+	ring      hidden.Value[keyring.Ring]
 	retired   map[string]time.Time // since when keys are known to be retired
 	jwks      []byte
 	withdrawn error // why the keys are trusted no more; nil while they are
@@ -76,7 +77,7 @@ func New(cfg Config) (*Issuer, error) {
 	l := &Issuer{
 		url: cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry,
 		imported: slices.Clone(cfg.ImportedAudiences),
-		logger:   cfg.Logger, now: cfg.Now, external: cfg.Signer,
+		logger:   cfg.Logger, now: cfg.Now, external: hidden.Of(cfg.Signer),
 		followers: make(map[*follower]struct{}),
 	}
 	l.tickets = ticket.NewAuthority(l.ticketSecret)
@@ -101,8 +102,10 @@ func New(cfg Config) (*Issuer, error) {
 		return nil, err
 	}
 	ring, err := l.openRing(cfg)
-	if err == nil && l.external != nil {
-		l.secret, err = ticket.ExternalSecret(cfg.TicketSecret, ring.Active().ID)
+	if err == nil && cfg.Signer != nil {
+		var secret []byte
+		secret, err = ticket.ExternalSecret(cfg.TicketSecret, ring.Active().ID)
+		l.secret = hidden.Of(secret)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("localissuer: %w", err)

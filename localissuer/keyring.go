@@ -16,6 +16,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/hidden"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 )
 
@@ -38,7 +39,7 @@ func (l *Issuer) Keys() []Key {
 		return nil
 	}
 	l.mu.Lock()
-	ring := l.ring.Current(l.now())
+	ring := l.ring.Get().Current(l.now())
 	l.mu.Unlock()
 	var keys []Key
 	for _, k := range ring.Keys {
@@ -213,10 +214,10 @@ func (l *Issuer) adopt(ring keyring.Ring) error {
 func (l *Issuer) adoptSigning(ring keyring.Ring, signing *signing, inDirectory bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.ring.Keys) > 0 && !ring.Follows(l.ring) || l.withdrawn != nil && !inDirectory {
+	if before := l.ring.Get(); len(before.Keys) > 0 && !ring.Follows(before) || l.withdrawn != nil && !inDirectory {
 		return nil
 	}
-	l.ring = ring
+	l.ring = hidden.Of(ring)
 	l.noteRetired()
 	if err := l.publish(); err != nil {
 		return err
@@ -229,7 +230,7 @@ func (l *Issuer) adoptSigning(ring keyring.Ring, signing *signing, inDirectory b
 // nobody sets. The lock must be held.
 func (l *Issuer) noteRetired() {
 	since := make(map[string]time.Time)
-	for _, k := range l.ring.Keys {
+	for _, k := range l.ring.Get().Keys {
 		if k.State != keyring.Retired {
 			continue
 		}
@@ -244,7 +245,7 @@ func (l *Issuer) noteRetired() {
 // publish brings the published keys and all Authenticators up to date. The lock
 // must be held.
 func (l *Issuer) publish() error {
-	jwks, err := publicKeys(l.ring.Current(l.now()))
+	jwks, err := publicKeys(l.ring.Get().Current(l.now()))
 	if err != nil {
 		return err
 	}
@@ -261,7 +262,7 @@ func (l *Issuer) PublicPEM() ([]byte, error) {
 		return nil, err
 	}
 	l.mu.Lock()
-	ring, withdrawn := l.ring.Current(l.now()), l.withdrawn
+	ring, withdrawn := l.ring.Get().Current(l.now()), l.withdrawn
 	l.mu.Unlock()
 	if withdrawn != nil {
 		return nil, fmt.Errorf("localissuer: %w: %w", oidcauth.ErrKeysUnavailable, withdrawn)

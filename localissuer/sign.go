@@ -35,8 +35,8 @@ func (l *Issuer) sign(s jose.Signer, payload []byte) (token string, err error) {
 // newSigning prepares the key that signs.
 func (l *Issuer) newSigning(k keyring.Key) (*signing, error) {
 	var key any = jose.JSONWebKey{Key: k.Private, KeyID: k.ID}
-	if l.external != nil {
-		key = &externalSigner{signer: l.external, public: k.Public, keyID: k.ID}
+	if external := l.external.Get(); external != nil {
+		key = &externalSigner{signer: external, public: k.Public, keyID: k.ID}
 	}
 	signer := func(typ string) (jose.Signer, error) {
 		options := new(jose.SignerOptions).WithType(jose.ContentType(typ))
@@ -50,8 +50,8 @@ func (l *Issuer) newSigning(k keyring.Key) (*signing, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret := l.secret
-	if l.external == nil {
+	secret := l.secret.Get()
+	if l.external.Get() == nil {
 		secret, err = k.TicketSecret()
 	}
 	return &signing{token: token, ticket: ticket, secret: secret}, err

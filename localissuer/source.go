@@ -48,17 +48,18 @@ func (l *Issuer) Refresh() {
 
 // published returns what Authenticators are told. The lock must be held.
 func (l *Issuer) published() oidcauth.Keys {
+	ring := l.ring.Get()
 	keys := oidcauth.Keys{
 		Issuer: l.url, JWKS: l.jwks, Unavailable: l.withdrawn, NoExpiry: l.noExpiry,
-		MaxLifetime: max(l.maxLifetime, l.ring.Longest), Tickets: l.tickets,
+		MaxLifetime: max(l.maxLifetime, ring.Longest), Tickets: l.tickets,
 	}
-	if l.ring.NoExpiry {
+	if ring.NoExpiry {
 		keys.MaxLifetime = -1
 	}
 	// Keys that may have signed tokens before they were ours, and so without key
 	// ID: imported ones or, with an external signer, all.
-	for _, k := range l.ring.Keys {
-		if l.external != nil || k.Imported {
+	for _, k := range ring.Keys {
+		if l.external.Get() != nil || k.Imported {
 			keys.WithoutKeyID = append(keys.WithoutKeyID, k.ID)
 		}
 	}
@@ -82,16 +83,17 @@ func (l *Issuer) publishToAll() error {
 func (l *Issuer) ticketSecret(keyID string) (secret []byte, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := slices.IndexFunc(l.ring.Keys, func(k keyring.Key) bool { return k.ID == keyID })
-	if i < 0 || !l.ring.Keys[i].SignsTickets(l.now()) {
+	keys := l.ring.Get().Keys
+	i := slices.IndexFunc(keys, func(k keyring.Key) bool { return k.ID == keyID })
+	if i < 0 || !keys[i].SignsTickets(l.now()) {
 		return nil, false
 	}
 	if since, retired := l.retired[keyID]; retired && time.Since(since) >= keyring.TicketTime {
 		return nil, false
 	}
-	if l.external != nil {
-		return l.secret, true
+	if l.external.Get() != nil {
+		return l.secret.Get(), true
 	}
-	secret, err := l.ring.Keys[i].TicketSecret()
+	secret, err := keys[i].TicketSecret()
 	return secret, err == nil && secret != nil
 }

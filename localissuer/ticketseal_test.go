@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -131,7 +132,7 @@ func TestTicket_SharedSecret(t *testing.T) {
 			Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(),
 		})}
 	}
-	one, two := strings.Repeat("1", 32), strings.Repeat("2", 32)
+	one, two := said.NewSecret("secret of tickets"), said.NewSecret("secret of tickets")
 	for _, tt := range []struct {
 		name      string
 		buy, used string
@@ -149,11 +150,13 @@ func TestTicket_SharedSecret(t *testing.T) {
 		})
 	}
 	for name, cfg := range map[string]localissuer.Config{
-		"a short secret":     {Signer: key, TicketSecret: []byte(one[1:])},
+		"a short secret":     {Signer: key, TicketSecret: []byte(one[:31])},
 		"one with directory": {Dir: filepath.Join(t.TempDir(), "keys"), TicketSecret: []byte(one)},
 	} {
 		cfg.URL, cfg.Audiences = "localhost", []string{testAudience}
-		if _, err := localissuer.New(cfg); err == nil || !strings.Contains(err.Error(), "TicketSecret") || strings.Contains(err.Error(), one[1:]) {
+		_, err := localissuer.New(cfg)
+		said.Error(err)
+		if err == nil || !strings.Contains(err.Error(), "TicketSecret") || strings.Contains(err.Error(), one[:31]) {
 			t.Errorf("%s: New() error = %v, want one about TicketSecret that does not show it", name, err)
 		}
 	}

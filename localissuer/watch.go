@@ -115,7 +115,7 @@ func (l *Issuer) rejoin(r keyring.Ring) (keyring.Ring, bool, error) {
 func (l *Issuer) current() keyring.Ring {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.ring
+	return l.ring.Get()
 }
 
 // takeUnwritten is for a directory that could not be brought up to date. What it

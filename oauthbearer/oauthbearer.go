@@ -38,7 +38,8 @@ var (
 	ErrUnsupported = errors.New("oauthbearer: not supported")
 )
 
-// A Request is what a client's initial response says. Printed, it shows no token.
+// A Request is what a client's initial response says. Printed, or as JSON, it shows no
+// token.
 type Request struct {
 	// Token is the bearer token, or empty if the client asks where to get one.
 	Token string
@@ -56,6 +57,10 @@ func (r Request) Format(f fmt.State, _ rune) {
 	}
 	fmt.Fprintf(f, "{token: %s, host: %q, port: %q}", token, r.Host, r.Port)
 }
+
+// MarshalText implements [encoding.TextMarshaler], for logs in JSON: it returns what
+// Format prints.
+func (r Request) MarshalText() ([]byte, error) { return fmt.Append(nil, r), nil }
 
 // Parse reads a client's initial response (RFC 7628, section 3.1). The error is an
 // [ErrMalformed] or [ErrUnsupported], and repeats nothing of the message. It takes

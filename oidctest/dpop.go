@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/oidcauth/oidcauth/internal/said"
 )
 
 // A Prover is a client that has a key, and makes proofs of that for tokens which are
@@ -48,6 +50,7 @@ func NewProver(t testing.TB, alg string) *Prover {
 	if err != nil {
 		t.Fatalf("oidctest: a key for %s: %v", alg, err)
 	}
+	said.PrivateKey(pair)
 	return &Prover{t: t, pair: pair, jwk: jose.JSONWebKey{Key: pair.Public()}, alg: alg, now: time.Now}
 }
 

@@ -14,6 +14,8 @@ import (
 	"sync"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/oidcauth/oidcauth/internal/said"
 )
 
 // KeyConfig says what a key made by [Issuer.NewKey] is like.
@@ -142,6 +144,12 @@ func (i *Issuer) newPair(alg string, bits int) (crypto.Signer, error) {
 
 // newEllipticPair returns a key pair for an algorithm that is none of RSA's.
 func newEllipticPair(alg string) (crypto.Signer, error) {
+	pair, err := generateElliptic(alg)
+	said.PrivateKey(pair)
+	return pair, err
+}
+
+func generateElliptic(alg string) (crypto.Signer, error) {
 	switch alg {
 	case "ES256":
 		return ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -214,7 +222,12 @@ func (p *rsaPool) get(bits int) (crypto.Signer, error) {
 		return pair, nil
 	}
 	p.mu.Unlock()
-	return rsa.GenerateKey(rand.Reader, bits)
+	pair, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return nil, err
+	}
+	said.PrivateKey(pair)
+	return pair, nil
 }
 
 func (p *rsaPool) put(bits int, pair crypto.Signer) {

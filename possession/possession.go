@@ -15,11 +15,13 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"strings"
 )
 
-// A Proof is what came beside one token. Its zero value proves nothing.
+// A Proof is what came beside one token. Its zero value proves nothing. Printed, or as
+// JSON, it does not show the proof by a key.
 type Proof struct {
 	// Scheme is the scheme that the token was sent under, "DPoP" or "Bearer", in any
 	// case of letters. A token that is bound to a key counts under DPoP alone, and one
@@ -40,6 +42,20 @@ type Proof struct {
 	// has the key of, in its TLS handshake. Nil means that there is none.
 	Certificate *x509.Certificate
 }
+
+// Format prints what came without the proof by a key, and of the certificate its
+// thumbprint, whatever the verb.
+func (p Proof) Format(f fmt.State, _ rune) {
+	proof := "none"
+	if p.DPoP != "" {
+		proof = "some"
+	}
+	fmt.Fprintf(f, "{scheme: %q, DPoP: %s, method: %q, url: %q, certificate: %q}", p.Scheme, proof, p.Method, p.URL, Thumbprint(p.Certificate))
+}
+
+// MarshalText implements [encoding.TextMarshaler], for logs in JSON: it returns what
+// Format prints.
+func (p Proof) MarshalText() ([]byte, error) { return fmt.Append(nil, p), nil }
 
 // IsDPoP reports whether the token was sent under the scheme DPoP.
 func (p *Proof) IsDPoP() bool {

@@ -17,7 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-const adminSecret = "0123456789abcdef0123456789abcdef"
+const adminSecret = "of-the-admin-listener-0123456789"
 
 // adminOf returns the address of a service's admin listener.
 func adminOf(t *testing.T, s *service) string {

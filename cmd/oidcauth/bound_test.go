@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 	"github.com/oidcauth/oidcauth/possession"
 )
@@ -43,7 +44,7 @@ func TestServe_DPoP(t *testing.T) {
 	iss := startIssuer(t)
 	p := oidctest.NewProver(t, "")
 	token := iss.Token(map[string]any{"aud": "my-db", "cnf": map[string]any{"jkt": p.Thumbprint()}})
-	secret := writeFile(t, "secret", strings.Repeat("ab", 32))
+	secret := writeFile(t, "secret", said.NewSecret("nonce key"))
 	config := func(dpop string) string {
 		return writeFile(t, "config.json", fmt.Sprintf(`{"resource": "https://db.example.com", "forward_auth": {"proxy": "nginx"}, "issuers": [%s]%s}`, described(iss, `, "bound": "require"`), dpop))
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -66,7 +67,7 @@ func TestExplain_IntrospectionCredentials(t *testing.T) {
 	iss.SetURL(s.URL)
 	dir := t.TempDir()
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	for name, content := range map[string][]byte{"ca.pem": certificate, "none.pem": []byte("none"), "secret": []byte("its secret\n")} {
+	for name, content := range map[string][]byte{"ca.pem": certificate, "none.pem": []byte("none"), "secret": []byte("of this server\n")} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +81,7 @@ func TestExplain_IntrospectionCredentials(t *testing.T) {
 		if got.code != tt.code {
 			t.Errorf("%s: code %d, want %d:\n%s%s", tt.ca, got.code, tt.code, got.out, got.err)
 		}
-		if tt.code == 0 && (user != "db" || password != "its+secret") {
+		if tt.code == 0 && (user != "db" || password != "of+this+server") {
 			t.Errorf("asked by %q with %q", user, password)
 		}
 	}
@@ -99,8 +100,9 @@ func TestExplain_IntrospectionSystemdCredential(t *testing.T) {
 	iss.SetURL(s.URL)
 	config := writeFile(t, "config.json", fmt.Sprintf(`{"issuers": [{"url": %q, "audiences": ["my-db"], "keys": {"insecure_http": true},
 		"introspection": {"client_id": "db", "client_secret_file": "$CREDENTIALS_DIRECTORY/secret"}}]}`, s.URL))
-	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(writeFile(t, "secret", "its-secret\n")))
-	if got := invoke(t, iss.OpaqueToken(nil), "explain", "--config", config); got.code != 0 || password != "its-secret" {
+	secret := said.NewSecret("client's secret")
+	t.Setenv("CREDENTIALS_DIRECTORY", filepath.Dir(writeFile(t, "secret", secret+"\n")))
+	if got := invoke(t, iss.OpaqueToken(nil), "explain", "--config", config); got.code != 0 || password != secret {
 		t.Errorf("code %d, asked with %q:\n%s%s", got.code, password, got.out, got.err)
 	}
 	t.Setenv("CREDENTIALS_DIRECTORY", "")

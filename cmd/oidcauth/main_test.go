@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -40,6 +41,9 @@ func buildAndRun(m *testing.M) int {
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 		return 1
+	}
+	for kind, secret := range map[string]string{"admin's secret": adminSecret, "client's secret": testSecret, "token of NATS": tokenOfNATS} {
+		said.Secret(kind, secret)
 	}
 	return m.Run()
 }

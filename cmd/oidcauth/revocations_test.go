@@ -13,11 +13,14 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
+// tokenOfNATS is what servers show to it.
+const tokenOfNATS = "of-all-servers-at-NATS-0123456789"
+
 // startNATS returns a NATS server with JetStream on a port, or a free one.
 func startNATS(t *testing.T, port int, dir string) *natsserver.Server {
 	t.Helper()
 	n, err := natsserver.NewServer(&natsserver.Options{
-		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true, Authorization: "the token",
+		Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true, Authorization: tokenOfNATS,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +44,7 @@ func TestServe_SharedRevocations(t *testing.T) {
 	}
 	port := ln.Addr().(*net.TCPAddr).Port
 	ln.Close()
-	secret, natsToken := writeFile(t, "secret", adminSecret), writeFile(t, "token", "the token\n")
+	secret, natsToken := writeFile(t, "secret", adminSecret), writeFile(t, "token", tokenOfNATS+"\n")
 	start := func() *service {
 		return serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
 			`{"issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}, "max_token_lifetime": "24h",

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -230,13 +231,14 @@ func testTokenExport(t *testing.T) {
 
 func testTokenJSON(t *testing.T) {
 	p := withSecret(t)
-	p.answer = map[string]any{"refresh_token": "refresh-1"}
+	refresh := said.NewSecret("refresh token")
+	p.answer = map[string]any{"refresh_token": refresh}
 	got := invoke(t, "", p.flags(grantClientCredentials, "--json", "--scope", "read")...)
 	var answer tokenJSON
 	if err := json.Unmarshal([]byte(got.out), &answer); err != nil {
 		t.Fatalf("%v: %s", err, got.out)
 	}
-	if answer.TokenType != "Bearer" || answer.Scope != "read" || answer.RefreshToken != "refresh-1" ||
+	if answer.TokenType != "Bearer" || answer.Scope != "read" || answer.RefreshToken != refresh ||
 		answer.ExpiresAt == nil || subjectOf(t, answer.AccessToken) != "app" {
 		t.Errorf("got %s", got.out)
 	}

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -16,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -91,7 +91,7 @@ func (p *fakeProvider) authorize(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	asked := r.URL.Query()
-	code := fmt.Sprint("code-", len(p.codes))
+	code := said.NewSecret("authorization code")
 	if asked.Get("code_challenge_method") == "S256" {
 		p.codes[code], p.nonces[code] = asked.Get("code_challenge"), asked.Get("nonce")
 	}
@@ -105,10 +105,11 @@ func (p *fakeProvider) authorize(w http.ResponseWriter, r *http.Request) {
 func (p *fakeProvider) device(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.codes["device-1"] = r.PostFormValue("code_challenge")
+	code := said.NewSecret("device code")
+	p.codes[code] = r.PostFormValue("code_challenge")
 	p.devices = append(p.devices, r)
 	json.NewEncoder(w).Encode(map[string]any{
-		"device_code": "device-1", "user_code": "WDJB-MJHT", "verification_uri": p.iss.URL() + "/enter",
+		"device_code": code, "user_code": "WDJB-MJHT", "verification_uri": p.iss.URL() + "/enter",
 		"verification_uri_complete": p.iss.URL() + "/enter?code=WDJB-MJHT", "expires_in": p.lifetime, "interval": p.interval,
 	})
 }
@@ -117,6 +118,11 @@ func (p *fakeProvider) token(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r.ParseForm()
+	for _, name := range []string{"code_verifier", "client_assertion"} {
+		if text := r.PostForm.Get(name); text != "" {
+			said.Secret(name, text)
+		}
+	}
 	p.asked, p.header = append(p.asked, r.PostForm), r.Header
 	w.Header().Set("Content-Type", "application/json")
 	claims, refusal := p.grant(r)

@@ -5,13 +5,19 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
 	"encoding/pem"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -33,7 +39,52 @@ func NewLocal(t testing.TB, cfg localissuer.Config) *localissuer.Issuer {
 		t.Fatalf("New() error = %v", err)
 	}
 	t.Cleanup(func() { l.Close() })
+	if cfg.Dir != "" {
+		dirs.Store(l, cfg.Dir)
+		note := func() {
+			for _, secret := range SecretsIn(t, l) {
+				said.Secret("private key or secret of tickets", secret)
+			}
+		}
+		note()
+		t.Cleanup(func() { note(); dirs.Delete(l) }) // by then it has made others
+	}
+	if len(cfg.TicketSecret) > 0 {
+		said.Secret("secret of tickets", string(cfg.TicketSecret))
+	}
 	return l
+}
+
+// dirs are the directories of local issuers.
+var dirs sync.Map
+
+// SecretsIn returns what is secret in the directory of an issuer that [NewLocal] made, as
+// far as it can be read.
+func SecretsIn(t testing.TB, l *localissuer.Issuer) (secrets []string) {
+	t.Helper()
+	dir, found := dirs.Load(l)
+	if !found {
+		t.Fatal("authtest: not an issuer with a directory that NewLocal made")
+	}
+	var ring struct {
+		Keys []struct {
+			Secret []byte `json:"ticket_secret"`
+			JWK    struct{ D string }
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir.(string), "keyring.json"))
+	if err != nil || json.Unmarshal(text, &ring) != nil {
+		return nil // the test has broken it
+	}
+	for _, key := range ring.Keys {
+		if d, err := base64.RawURLEncoding.DecodeString(key.JWK.D); err == nil && len(d) > said.Shortest {
+			secrets = append(secrets, string(d), new(big.Int).SetBytes(d).String())
+		}
+		if len(key.Secret) > 0 {
+			secrets = append(secrets, string(key.Secret))
+		}
+	}
+	return secrets
 }
 
 // Trusting makes an Authenticator that accepts the local issuer's tokens alone.
@@ -59,6 +110,7 @@ func NewKey(t testing.TB) *ecdsa.PrivateKey {
 	if err != nil {
 		t.Fatal(err)
 	}
+	said.PrivateKey(key)
 	return key
 }
 

@@ -41,13 +41,14 @@ var wrapped = []struct {
 	{"AAB", regexp.MustCompile(`l(?:eU[o-rE-Hk-n]|d2[89+/_-]|dz[A-D]|Mz[A-D])[A-Za-z0-9_+/-]{24,}`)},
 }
 
-// find returns the tokens, or the parts of one that say what it said, in a text: as they
-// are, or in base64, hexadecimal, numbers or a form for addresses.
-func find(text []byte) (found []string) {
+// find returns the secrets that are known by their form, or the parts of a token that say
+// what it said, in a text: as they are, or in base64, hexadecimal, numbers or a form for
+// addresses.
+func find(text []byte) (found []leak) {
 	for _, m := range numbers.FindAll(text, -1) {
 		found = append(found, plain(fromNumbers(m))...)
 	}
-	if !dense(text) {
+	if !dense(text) && !bytes.Contains(text, []byte("-----BEGIN ")) {
 		return found
 	}
 	found = append(found, plain(text)...)
@@ -99,19 +100,22 @@ func fromNumbers(text []byte) (of []byte) {
 	return of
 }
 
-// plain finds tokens that stand in a text as they are.
-func plain(text []byte) (found []string) {
+// plain finds what stands in a text as it is.
+func plain(text []byte) (found []leak) {
 	for _, at := range part.FindAllIndex(text, -1) {
 		object := decode(base64.RawURLEncoding, text[at[0]:at[1]])
 		header := bytes.Contains(object, []byte(`"alg"`)) && next.Match(text[at[1]:])
 		if header || claim.Match(object) {
-			found = append(found, string(text[at[0]:at[1]]))
+			found = append(found, leak{kind: "token", text: string(text[at[0]:at[1]])})
+		}
+		for _, secret := range findSecrets(object) {
+			found = append(found, leak{kind: secret.kind, text: string(text[at[0]:at[1]])})
 		}
 	}
 	for _, m := range opaque.FindAll(text, -1) {
-		found = append(found, string(m))
+		found = append(found, leak{kind: "token", text: string(m)})
 	}
-	return found
+	return append(found, findSecrets(text)...)
 }
 
 // decode decodes what may have been cut short.

@@ -94,6 +94,13 @@ func TestRun(t *testing.T) {
 			fmt.Print(token) // a line that does not end
 			os.WriteFile(os.Getenv("OIDCAUTH_SAID")+"/x", []byte("a\nerror: "+token+"\n"), 0o600)`, 7, false},
 		"a panic": {`panic(token)`, 1, true},
+		"what it noted, before and after": {`const secret = "correct horse " + "battery staple"
+			fmt.Println("got", secret)
+			os.WriteFile(os.Getenv("OIDCAUTH_SAID")+"/x.secrets", []byte("{\"Kind\":\"password\",\"Value\":\"` + base64.StdEncoding.EncodeToString([]byte("correct horse battery staple")) + `\"}\n"), 0o600)
+			t.Logf("%x", secret)
+			os.WriteFile(os.Getenv("OIDCAUTH_SAID")+"/x", []byte("error: "+secret[:20]+"\n"), 0o600)`, 3, false},
+		"what it noted, and nobody says": {`t.Log("a correct house", "battery stable")
+			os.WriteFile(os.Getenv("OIDCAUTH_SAID")+"/x.secrets", []byte("{\"Kind\":\"password\",\"Value\":\"` + base64.StdEncoding.EncodeToString([]byte("correct horse battery staple")) + `\"}\n"), 0o600)`, 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -108,8 +115,8 @@ func TestRun(t *testing.T) {
 				t.Errorf("run() finds %d tokens, want %d; error %v", len(leaked), tt.leaks, err)
 			}
 			for _, l := range leaked {
-				if len(find([]byte(l))) > 0 {
-					t.Errorf("the report has the token")
+				if len(find([]byte(l))) > 0 || strings.Contains(l, "horse") {
+					t.Errorf("the report has the secret")
 				}
 			}
 		})
@@ -123,7 +130,7 @@ func TestLines(t *testing.T) {
 	token := oidctest.NewIssuer(t, oidctest.Config{}).Token(nil)
 	text := "one\ngot " + token + "\ntwo\n"
 	for cut := range len(text) {
-		var l lines
+		l := lines{search: find}
 		n := 0
 		for _, piece := range []string{text[:cut], text[cut:]} {
 			for _, line := range l.find([]byte(piece)) {
@@ -132,12 +139,12 @@ func TestLines(t *testing.T) {
 				}
 			}
 		}
-		if want := strings.Count(token, "."); n < 1 || n > want {
+		if want := strings.Count(token, ".") + 1; n < 1 || n > want {
 			t.Errorf("cut at %d: found %d times", cut, n)
 		}
 	}
 	for before := longest - len(token) - 8; before < longest+8; before += 7 {
-		var l lines
+		l := lines{search: find}
 		found := false
 		text := strings.Repeat(".", before) + token + strings.Repeat(" ", longest)
 		for len(text) > 0 {

@@ -15,13 +15,14 @@ const (
 // lines searches a text that comes in pieces, line by line: a token is found although
 // it came in two.
 type lines struct {
-	rest []byte // the line that has not ended
+	search func(line []byte) []leak
+	rest   []byte // the line that has not ended
 }
 
-// find takes the next piece. It yields the tokens of what is whole by now, and the line
-// of each.
-func (l *lines) find(piece []byte) iter.Seq2[string, string] {
-	return func(yield func(token, line string) bool) {
+// find takes the next piece. It yields what is found in what is whole by now, and the
+// line of each.
+func (l *lines) find(piece []byte) iter.Seq2[leak, string] {
+	return func(yield func(found leak, line string) bool) {
 		l.rest = append(l.rest, piece...)
 		done := 0
 		defer func() { l.rest = append(l.rest[:0], l.rest[done:]...) }()
@@ -35,8 +36,8 @@ func (l *lines) find(piece []byte) iter.Seq2[string, string] {
 			} else {
 				return
 			}
-			for _, token := range find(line) {
-				if !yield(token, string(line)) {
+			for _, found := range l.search(line) {
+				if !yield(found, string(line)) {
 					return
 				}
 			}
@@ -48,7 +49,7 @@ func (l *lines) find(piece []byte) iter.Seq2[string, string] {
 	}
 }
 
-// end yields the tokens of a line that never ended.
-func (l *lines) end() iter.Seq2[string, string] {
+// end yields what is found in a line that never ended.
+func (l *lines) end() iter.Seq2[leak, string] {
 	return l.find([]byte("\n"))
 }

@@ -1,11 +1,15 @@
-// Command leaks runs the tests and looks for tokens in everything that they say: what
+// Command leaks runs the tests and looks for secrets in everything that they say: what
 // they print, t.Log included, and what the library says to them in log lines, errors and
 // answers, which package said keeps. Its arguments are those of go test:
 //
 //	go run ./internal/leaks -race work
 //
+// A secret is what has the form of one (a token, a part of it, a private key, a client's
+// credentials in a form or behind their scheme), and what a test has noted with package
+// said because it has none.
+//
 // It prints what go test prints, and fails when a test does, as go test does, or when a
-// token is found that nobody meant to show (see permitted).
+// secret is found that nobody meant to show (see permitted).
 package main
 
 import (
@@ -29,7 +33,7 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	leaked, err := run("", os.Args[1:], os.Stdout)
 	for _, l := range leaked {
-		fmt.Fprintln(os.Stderr, "a token in", l)
+		fmt.Fprintln(os.Stderr, l)
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() > 0 {
 		os.Exit(exit.ExitCode())
@@ -42,7 +46,7 @@ func main() {
 	}
 }
 
-// run runs go test in a directory, and returns where a token was.
+// run runs go test in a directory, and returns where a secret was.
 func run(in string, args []string, w io.Writer) (leaked []string, err error) {
 	dir, err := os.MkdirTemp("", "oidcauth-said-")
 	if err != nil {
@@ -60,67 +64,110 @@ func run(in string, args []string, w io.Writer) (leaked []string, err error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	leaked, printed := watch(out, w)
+	p := &printed{dir: dir, searched: make(map[string]*lines), files: make(map[string]*os.File)}
+	err = p.watch(out, w)
 	failed := cmd.Wait()
-	kept, bytesKept, err := look(dir)
-	leaked = append(leaked, kept...)
-	fmt.Fprintf(w, "%d bytes of what tests printed and %d of what the library said were searched: %d tokens\n", printed, bytesKept, len(leaked))
+	if err != nil {
+		return nil, err
+	}
+	secrets, noted, err := load(dir)
+	if err != nil {
+		return p.leaked, err
+	}
+	kept, bytesKept, err := look(dir, secrets)
+	leaked = append(p.leaked, kept...)
+	fmt.Fprintf(w, "%d bytes of what tests printed and %d of what the library said were searched, also for %d secrets that tests had noted: %d found\n", p.bytes, bytesKept-p.bytes, noted, len(leaked))
 	switch {
 	case err != nil:
 		return leaked, err
 	case failed != nil:
 		return leaked, fmt.Errorf("leaks: go test: %w", failed)
-	case printed == 0:
+	case p.bytes == 0:
 		return leaked, errors.New("leaks: no test said anything")
 	}
 	return leaked, nil
 }
 
+// printedPrefix begins the names of the files that keep what tests print, until all
+// secrets are known.
+const printedPrefix = "printed-"
+
+// A printed is what the tests print.
+type printed struct {
+	dir      string
+	searched map[string]*lines   // by package
+	files    map[string]*os.File // as well
+	bytes    int
+	leaked   []string
+}
+
 // watch reads what the tests print, and prints what of it matters. What go test says in
 // several events is searched as the lines that it was.
-func watch(from io.Reader, w io.Writer) (leaked []string, printed int) {
+func (p *printed) watch(from io.Reader, w io.Writer) (err error) {
 	told := teller{w: w, runs: make(map[string]*packageRun)}
 	defer told.close()
-	searched := make(map[string]*lines) // by package
 	r := bufio.NewReader(from)
-	for {
-		line, err := r.ReadBytes('\n')
+	for done := false; !done; {
+		line, readErr := r.ReadBytes('\n')
+		done = readErr != nil
 		var e event
 		if json.Unmarshal(line, &e) != nil && len(line) > 0 {
 			e = event{Action: "build-output", Output: string(line)} // of the go command itself
 		}
-		s := searched[e.Package]
-		if s == nil {
-			s = new(lines)
-			searched[e.Package] = s
-		}
-		for _, text := range []string{e.Output, e.Value} {
-			printed += len(text)
-			for token, around := range s.find([]byte(text)) {
-				leaked = append(leaked, report(e.Package+" "+e.Test, token, around)...)
-			}
+		if addErr := p.add(e); addErr != nil && err == nil {
+			err = addErr // and read on, or the tests would wait
 		}
 		told.tell(e)
-		if err != nil {
-			break
-		}
 	}
-	for name, s := range searched {
-		for token, around := range s.end() {
-			leaked = append(leaked, report(name, token, around)...)
+	for name, s := range p.searched {
+		for found, around := range s.end() {
+			p.leaked = append(p.leaked, report(name, found, around)...)
 		}
+		err = errors.Join(err, p.files[name].Close())
 	}
-	return leaked, printed
+	return err
 }
 
-// look searches what package said has kept.
-func look(dir string) (leaked []string, kept int, err error) {
+// add searches an event, and keeps what it has.
+func (p *printed) add(e event) error {
+	s := p.searched[e.Package]
+	if s == nil {
+		name := fmt.Sprintf("%s%d-%s", printedPrefix, len(p.files), strings.ReplaceAll(e.Package, "/", "-"))
+		f, err := os.OpenFile(filepath.Join(p.dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err != nil {
+			return err
+		}
+		s = &lines{search: find}
+		p.searched[e.Package], p.files[e.Package] = s, f
+	}
+	for _, text := range []string{e.Output, e.Value} {
+		p.bytes += len(text)
+		for found, around := range s.find([]byte(text)) {
+			p.leaked = append(p.leaked, report(e.Package+" "+e.Test, found, around)...)
+		}
+		if _, err := io.WriteString(p.files[e.Package], text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look searches what package said has kept; and that, with what tests have printed, for
+// the secrets that they have noted.
+func look(dir string, secrets *known) (leaked []string, kept int, err error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil {
 		return nil, 0, err
 	}
 	for _, path := range files {
-		found, n, err := lookInto(path)
+		search := func(line []byte) []leak { return append(find(line), secrets.find(line)...) }
+		switch name := filepath.Base(path); {
+		case strings.HasSuffix(name, said.SecretsSuffix):
+			continue
+		case strings.HasPrefix(name, printedPrefix):
+			search = secrets.find
+		}
+		found, n, err := lookInto(path, search)
 		if err != nil {
 			return leaked, kept, err
 		}
@@ -130,18 +177,18 @@ func look(dir string) (leaked []string, kept int, err error) {
 }
 
 // lookInto searches a file.
-func lookInto(path string) (leaked []string, kept int, err error) {
+func lookInto(path string, search func([]byte) []leak) (leaked []string, kept int, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, 0, err
 	}
 	defer f.Close()
-	var s lines
+	s := lines{search: search}
 	for buffer := make([]byte, longest); ; {
 		n, err := f.Read(buffer)
 		kept += n
-		for token, around := range s.find(buffer[:n]) {
-			leaked = append(leaked, report(filepath.Base(path), token, around)...)
+		for found, around := range s.find(buffer[:n]) {
+			leaked = append(leaked, report(filepath.Base(path), found, around)...)
 		}
 		if err == io.EOF {
 			break
@@ -150,18 +197,21 @@ func lookInto(path string) (leaked []string, kept int, err error) {
 			return leaked, kept, err
 		}
 	}
-	for token, around := range s.end() {
-		leaked = append(leaked, report(filepath.Base(path), token, around)...)
+	for found, around := range s.end() {
+		leaked = append(leaked, report(filepath.Base(path), found, around)...)
 	}
 	return leaked, kept, nil
 }
 
-// long is what may be a part of a token.
+// long is what may be a part of a secret.
 var long = regexp.MustCompile(`[A-Za-z0-9_%+-]{24,}|(?:(?:0x)?[0-9a-f]{2,3},? ){8,}`)
 
-// report says where a token was, with enough of what stood around it, and nothing of it.
-func report(where, token, text string) []string {
-	before, after, _ := strings.Cut(text, token)
+// report says where a secret was, with enough of what stood around it, and nothing of it.
+func report(where string, found leak, text string) []string {
+	if found.whole != "" {
+		text = strings.ReplaceAll(text, found.whole, found.text)
+	}
+	before, after, _ := strings.Cut(text, found.text)
 	before, after = long.ReplaceAllString(before, "…"), long.ReplaceAllString(after, "…")
 	for _, p := range permitted {
 		if strings.Contains(where, p.where) && strings.Contains(text, p.text) {
@@ -169,8 +219,8 @@ func report(where, token, text string) []string {
 		}
 	}
 	const around = 200
-	return []string{fmt.Sprintf("%s: %q…%q", long.ReplaceAllString(where, "…"), before[max(0, len(before)-around):], after[:min(len(after), around)])}
+	return []string{fmt.Sprintf("a %s in %s: %q…%q", found.kind, long.ReplaceAllString(where, "…"), before[max(0, len(before)-around):], after[:min(len(after), around)])}
 }
 
-// permitted are the places where a token is meant to be.
+// permitted are the places where a secret is meant to be.
 var permitted = []struct{ where, text string }{}
