@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -41,6 +42,7 @@ func (w *world) ask(n *node, t *token) (*oidcauth.Claims, error) {
 		w.fail(t, "%s took %v", n.name, waited)
 	}
 	w.checkRetry(n, t, err)
+	w.checkAnswered(n, t, err)
 	switch {
 	case before.must():
 		w.tally["had to be accepted"]++
@@ -65,7 +67,7 @@ func (n *node) noteEarly(t *token) {
 }
 
 // seenAll reports whether nothing has to be asked about a token but the keys.
-func (n *node) seenAll(t *token) bool { return t.p == nil || t.p.kind == configured }
+func (n *node) seenAll(t *token) bool { return t.p == nil || t.p.named().kind == configured }
 
 // checkRetry expects that who is told that nothing is known is told to come back.
 func (w *world) checkRetry(n *node, t *token, err error) {
@@ -81,9 +83,17 @@ func (w *world) checkRetry(n *node, t *token, err error) {
 
 // accepted notes a token that was accepted, and holds its claims against what it says.
 func (w *world) accepted(n *node, t *token, c *oidcauth.Claims) {
-	if c.Issuer() != t.issuer || c.Subject() != t.sub || c.TokenID() != t.jti || c.KeyID() != t.keyID {
-		w.fail(t, "%s: the claims are %s's, %q, token %q, key %q", n.name, c.Issuer(), c.Subject(), c.TokenID(), c.KeyID())
+	is := n.as(t)
+	if t.opaque != nil {
+		is.sub = c.Subject()
+		w.checkOpaque(n, t, is.sub)
+		_, good := n.answers(t)
+		t.acceptedBy[n] = acceptance{n.process, time.Now(), good}
 	}
+	if c.Issuer() != t.issuer || c.Subject() != is.sub || c.TokenID() != t.jti || c.KeyID() != t.keyID || c.Description() != is.description {
+		w.fail(t, "%s: the claims are %s's, %q, token %q, key %q, by %q, want %q by %q", n.name, c.Issuer(), c.Subject(), c.TokenID(), c.KeyID(), c.Description(), is.sub, is.description)
+	}
+	w.tally[strings.TrimSpace("accepted "+is.description)]++
 	t.good[n] = n.process
 	if t.p != nil && t.p.kind == stranger {
 		n.proven[t.p] = true
@@ -105,7 +115,7 @@ func (w *world) insist(n *node, t *token) {
 		if try > 4 {
 			w.fail(t, "%s refused a good token for the %d. time: %v\n%s", n.name, try, err, n.explain(t))
 		}
-		if wait > 0 && wait <= coolDown && n.seenAll(t) && errors.Is(err, oidcauth.ErrKeysUnavailable) {
+		if wait > 0 && wait <= coolDown && n.seenAll(t) && !t.p.scoped() && errors.Is(err, oidcauth.ErrKeysUnavailable) {
 			w.comeBack(n, t, wait)
 			return
 		}
@@ -133,7 +143,10 @@ func (w *world) comeBack(n *node, t *token, wait time.Duration) {
 // insistent reports whether a token has to be accepted, once its issuer has been
 // asked for its keys.
 func (w *world) insistent(n *node, t *token) bool {
-	if t.p == nil || t.p.kind != configured && !w.table.answers() || t.p.kind == found && !w.table.settled(t.p) {
+	if t.opaque != nil {
+		return n.insistentOpaque(t)
+	}
+	if t.p == nil || t.p.named().kind != configured && !w.table.answers() || t.p.kind == found && !w.table.settled(t.p) {
 		return false
 	}
 	const backOff = 6 * time.Minute

@@ -17,7 +17,7 @@ func (w *world) floodKeyIDs() {
 	w.note("a flood of key IDs of %s at %s", p.host, n.name)
 	before, began, well := n.net.asked(p), time.Now(), p.fault == ""
 	stop := w.flood(n, func(i int) string {
-		return p.Key().WithID(fmt.Sprint("flood-", i)).Token(map[string]any{"aud": audience})
+		return p.Key().WithID(fmt.Sprint("flood-", i)).Token(map[string]any{"iss": p.named().URL(), "aud": audience})
 	}, 20, 30*time.Second)
 	time.Sleep(time.Second + w.upTo(12*time.Second))
 	k := p.rotate()

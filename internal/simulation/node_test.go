@@ -1,6 +1,8 @@
 package simulation_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -35,10 +37,13 @@ type node struct {
 	retrust  time.Time            // when that last changed
 	proven   map[*provider]bool   // strangers whose tokens this process has accepted
 
+	introspect func(context.Context, string) (json.RawMessage, error) // of this process
+
 	mu           sync.Mutex // guards what follows
 	views        map[*provider]*view
 	viewsChanged map[*provider]time.Time
 	generations  map[*provider]int
+	asked        map[string][]*asked // by this process, about each token
 }
 
 func newNode(w *world, i int) *node {
@@ -81,6 +86,7 @@ func (n *node) start() {
 	n.process++
 	n.started = time.Now()
 	n.proven = map[*provider]bool{}
+	n.forgetAnswers()
 	n.net.restarted()
 	n.seen()
 	if w.vault != nil {
@@ -155,9 +161,7 @@ func (n *node) restart() {
 // issuers is what the node is configured with.
 func (n *node) issuers() (list []oidcauth.Issuer) {
 	for _, p := range n.w.of(configured) {
-		if aud := n.trusted[p]; aud != "" {
-			list = append(list, p.describe(aud))
-		}
+		list = append(list, n.issuersOf(p)...)
 	}
 	if n.local != nil {
 		list = append(list, n.local.Issuer())
@@ -176,5 +180,8 @@ func (n *node) setIssuers(p *provider, aud string) {
 	}
 	if was != "" && aud == "" {
 		n.keysLetGo(p)
+		if p.other != nil {
+			n.keysLetGo(p.other)
+		}
 	}
 }

@@ -37,6 +37,8 @@ var events = []event{
 	{"change of the table", 3, (*world).changeTable},
 	{"local keys", 6, (*world).localKeys},
 	{"ticket", 12, (*world).useTicket},
+	{"introspection", 6, (*world).withdrawOpaque},
+	{"flood of opaque tokens", 2, (*world).floodOpaque},
 	{"session", 10, (*world).useSession},
 	{"nothing", 8, func(*world) {}},
 }
@@ -113,6 +115,8 @@ func (w *world) nextToken(n *node) *token {
 	var t *token
 	if n.local != nil && w.chance(4) {
 		t = w.issueLocal(n)
+	} else if w.plan.opaque && w.chance(4) {
+		t = w.issueOpaque(w.providers[0])
 	} else {
 		t = w.issue(pick(w.random, w.providers))
 	}
@@ -179,6 +183,9 @@ func (w *world) logOut() {
 	n := w.node()
 	claims := map[string]any{"aud": audience}
 	r := oidcauth.Revocation{Issuer: p.URL()}
+	if p.scoped() {
+		r.Issuer += "|" // of people alone
+	}
 	now := time.Now()
 	if w.chance(2) {
 		r.SessionID = pick(w.random, logins)

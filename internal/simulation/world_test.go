@@ -60,6 +60,9 @@ type plan struct {
 	strangersAtOnce int
 	strangersRate   float64
 	maxStrangers    int
+	opaque          bool // the first issuer has opaque tokens, too
+	clusters        bool // the second issuer has several descriptions
+	answerAge       time.Duration
 }
 
 func drawPlan(r *rand.Rand) plan {
@@ -74,6 +77,8 @@ func drawPlan(r *rand.Rand) plan {
 		strangersAtOnce: []int{0, 2, 4}[r.IntN(3)], strangersRate: []float64{0, 1, 3}[r.IntN(3)],
 		maxStrangers: []int{0, 24}[r.IntN(2)],
 	}
+	p.opaque, p.clusters = r.IntN(2) == 0, r.IntN(2) == 0
+	p.answerAge = []time.Duration{0, 15 * time.Second, 5 * time.Minute}[r.IntN(3)]
 	p.shared = p.servers > 1 || r.IntN(2) == 0
 	p.local = !p.long && r.IntN(4) > 0
 	return p
@@ -174,6 +179,7 @@ var sentinels = []struct {
 	{"ticket used", oidcauth.ErrTicketUsed}, {"origin", oidcauth.ErrOrigin},
 	{"another identity", oidcauth.ErrIdentityMismatch}, {"malformed token", oidcauth.ErrMalformedToken},
 	{"type", oidcauth.ErrTokenType},
-	{"keys unavailable", oidcauth.ErrKeysUnavailable},
+	{"claim", oidcauth.ErrClaim},
+	{"keys unavailable", oidcauth.ErrKeysUnavailable}, {"no answer", oidcauth.ErrAnswerUnavailable},
 	{"revocations unavailable", oidcauth.ErrRevocationsUnavailable}, {"closed", oidcauth.ErrClosed},
 }

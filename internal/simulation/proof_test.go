@@ -1,0 +1,5 @@
+package simulation_test
+
+import "github.com/oidcauth/oidcauth/oidctest"
+
+type prover struct{ *oidctest.Prover }
