@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -13,7 +14,7 @@ import (
 // came of it.
 type asked struct {
 	begun time.Time
-	said  *said // nil while there is no answer, and where there was none
+	said  *said // nil where there was no answer
 }
 
 // A said is an answer: who the token is of, or that it is good no longer.
@@ -37,15 +38,24 @@ func (n *node) asking(put func(context.Context, string) (json.RawMessage, error)
 		case err == nil:
 			q.said = read(text)
 		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if n.process == process {
-			const kept = 20
-			list := append(n.asked[token], q)
-			n.asked[token] = list[max(0, len(list)-kept):]
+		if q.said != nil {
+			n.note(process, token, q)
 		}
 		return text, err
 	}
+}
+
+// note keeps an answer. Of those by which a token is no longer good one is enough.
+func (n *node) note(process int, token string, q *asked) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.process != process {
+		return
+	}
+	list := slices.DeleteFunc(n.asked[token], func(o *asked) bool { return !o.said.good && !q.said.good })
+	const kept = 12
+	list = append(list, q)
+	n.asked[token] = list[max(0, len(list)-kept):]
 }
 
 // forgetAnswers begins a process, which has asked about nothing.
@@ -61,9 +71,6 @@ func (n *node) answers(t *token) (last, good *asked) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, q := range n.asked[t.text] {
-		if q.said == nil {
-			continue
-		}
 		if last == nil || q.begun.After(last.begun) {
 			last = q
 		}

@@ -13,30 +13,38 @@ import (
 // patience is how long a client waits for an answer.
 const patience = 15 * time.Second
 
-// ask presents a token, and holds the answer against what is due before or
-// afterwards: a fetch under way may have changed that.
+// ask presents a token as an honest client does.
 func (w *world) ask(n *node, t *token) (*oidcauth.Claims, error) {
+	w.t.Helper()
+	return w.askWith(n, t, w.honest(n, t))
+}
+
+// askWith presents a token with what proves that its client has its key, and holds the
+// answer against what is due before or afterwards: a fetch under way may have changed
+// that.
+func (w *world) askWith(n *node, t *token, p *proof) (*oidcauth.Claims, error) {
 	w.t.Helper()
 	synctest.Wait()
 	n.seen()
-	before := n.due(t)
+	before := n.dueWith(t, p)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	claims, err := n.auth.Authenticate(ctx, t.text)
+	claims, err := n.auth.Authenticate(proving(ctx, p), t.text)
 	waited := time.Since(began)
 	synctest.Wait()
 	n.seen()
-	d := before.or(n.due(t))
+	d := before.or(n.dueWith(t, p))
+	w.proved(n, t, p, err)
 	t.note(w, "%s: %s after %v, due %v: %v", n.name, kind(err), waited, d, err)
 	w.tally["decisions"]++
 	w.tally["token "+kind(err)]++
 	switch {
 	case !d.allows(err) && err == nil:
-		w.fail(t, "%s accepted a token, due is %v\n%s", n.name, d, n.explain(t))
+		w.fail(t, "%s accepted a token, as %q by %q, due is %v\n%s", n.name, claims.Subject(), claims.Description(), d, n.explain(t))
 	case !d.allows(err):
 		w.fail(t, "%s refused a token: %v, due is %v\n%s", n.name, err, d, n.explain(t))
-	case waited > 0 && !d.soon && n.seenAll(t):
+	case waited > 0 && !d.soon && n.seenAll(t) && (p == nil || w.plan.proofs != replays):
 		w.fail(t, "%s took %v for a token whose key it knows\n%s", n.name, waited, n.explain(t))
 	case waited > patience:
 		w.fail(t, "%s took %v", n.name, waited)
@@ -54,6 +62,15 @@ func (w *world) ask(n *node, t *token) (*oidcauth.Claims, error) {
 		w.accepted(n, t, claims)
 	}
 	return claims, err
+}
+
+// dueWith is what a token has to be answered with that comes with a proof.
+func (n *node) dueWith(t *token, p *proof) due {
+	d := n.due(t)
+	if n.w.plan.proofs == "" || !d.accepts() {
+		return d
+	}
+	return d.and(n.dueProof(t, p))
 }
 
 // noteEarly notes that a server has been asked about a key that nobody has published.
@@ -133,7 +150,7 @@ func (w *world) comeBack(n *node, t *token, wait time.Duration) {
 		return
 	}
 	began := time.Now()
-	if _, err := w.ask(n, t); err != nil || time.Since(began) > 0 {
+	if _, err := w.ask(n, t); err != nil || time.Since(began) > 0 && (t.prover == nil || w.plan.proofs != replays) {
 		if w.insistent(n, t) {
 			w.fail(t, "%s told a client to come back after %v, and then: %v after %v\n%s", n.name, wait, err, time.Since(began), n.explain(t))
 		}
@@ -158,5 +175,8 @@ func (w *world) insistent(n *node, t *token) bool {
 		return false // the issuer has lied about this key, and nobody asks about a known one
 	}
 	k := t.p.keyOf(t.of)
+	if t.prover != nil && (w.plan.proofs == "" || n.ahead.Abs() > ahead/2 || n.faultOfLink() != "") {
+		return false // a client's own clock is right
+	}
 	return k != nil && k.there() && !t.tampered && t.p.wellFor(well) && n.dueContent(t).must() && n.dueIssuer(t).accepts()
 }

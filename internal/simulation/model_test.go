@@ -198,6 +198,8 @@ func (n *node) dueContent(t *token) due {
 		return only(oidcauth.ErrIssuedInFuture)
 	case t.p != nil && !t.fits(t.wanted):
 		return only(oidcauth.ErrAudience)
+	case t.prover != nil && n.w.plan.proofs == "":
+		return only(oidcauth.ErrTokenType)
 	case t.reserved:
 		return only(oidcauth.ErrClaim)
 	}

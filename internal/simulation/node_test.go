@@ -14,6 +14,7 @@ import (
 	"unsafe"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
@@ -30,6 +31,8 @@ type node struct {
 
 	process  int // counts starts
 	started  time.Time
+	begun    time.Time // the same by its clock
+	proofs   *dpop.Verifier
 	clockSet time.Time // when the clock was last set
 	ahead    time.Duration
 	peak     time.Time            // the latest that the clock has shown
@@ -108,6 +111,11 @@ func (n *node) start() {
 			MaxFirstContacts: w.plan.strangersAtOnce, FirstContactsPerSecond: w.plan.strangersRate,
 		}
 		inMemory(cfg.AnyIssuer)
+	}
+	n.begun = n.now()
+	if w.plan.proofs != "" {
+		n.proofs = n.verifier()
+		cfg.DPoP = n.proofs
 	}
 	if n.link != nil {
 		n.link.restarted()

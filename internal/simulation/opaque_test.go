@@ -238,7 +238,7 @@ func (w *world) checkOpaque(n *node, t *token, sub string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, q := range n.asked[t.text] {
-		if q.said != nil && q.said.good && q.said.sub == sub && time.Since(q.begun) < age {
+		if q.said.good && q.said.sub == sub && time.Since(q.begun) < age {
 			return
 		}
 	}
@@ -259,7 +259,7 @@ func (w *world) floodOpaque() {
 	for range 3 {
 		time.Sleep(w.upTo(4 * time.Second))
 		t := w.draft(p, p.current())
-		t.opaque, t.about, t.keyID, t.of = new(opaque), "opaque, in a flood", "", ""
+		t.opaque, t.about, t.keyID, t.of, t.prover = new(opaque), "opaque, in a flood", "", "", nil
 		t.register()
 		w.tokens = append(w.tokens, t)
 		_, err := w.ask(n, t)
@@ -274,6 +274,9 @@ func (w *world) floodOpaque() {
 // was asked.
 func (n *node) insistentOpaque(t *token) bool {
 	const backOff = 10 * time.Second
+	if t.prover != nil && (n.w.plan.proofs == "" || n.ahead.Abs() > ahead/2 || n.faultOfLink() != "") {
+		return false
+	}
 	return n.trusted[t.p] != "" && t.opaque.ended.IsZero() && t.p.wellFor(backOff) && n.dueContent(t).must()
 }
 

@@ -39,6 +39,7 @@ var events = []event{
 	{"ticket", 12, (*world).useTicket},
 	{"introspection", 6, (*world).withdrawOpaque},
 	{"flood of opaque tokens", 2, (*world).floodOpaque},
+	{"replay", 6, (*world).replay},
 	{"session", 10, (*world).useSession},
 	{"nothing", 8, func(*world) {}},
 }
@@ -89,6 +90,10 @@ func (w *world) visit() {
 	n := w.node()
 	t := w.nextToken(n)
 	if t == nil {
+		return
+	}
+	if w.plan.proofs != "" && w.chance(6) {
+		w.askWith(n, t, w.dishonest(n, t))
 		return
 	}
 	if w.chance(2) {

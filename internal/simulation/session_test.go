@@ -19,6 +19,7 @@ type liveSession struct {
 	process int
 	t       *token
 	sub     string // whose it is, for as long as it lives
+	given   string // the nonce that it has given, and that nobody has used
 	last    due    // at the last look
 	looked  time.Time
 }
@@ -156,45 +157,6 @@ func (w *world) useSession() {
 		} else if !acts && d.must() && context.Cause(s.Context()) == nil {
 			w.fail(s.t, "%s: a call acts for nobody: %v, due is %v\n%s", s.n.name, context.Cause(ctx), d, s.n.explain(s.t))
 		}
-	}
-}
-
-// renew puts a session under another token: of its own identity, or of another.
-func (w *world) renew(s *liveSession) {
-	t := pick(w.random, w.tokens)
-	if w.chance(2) && s.t.p != nil {
-		t = w.draft(s.t.p, s.t.p.current())
-		t.sub, t.aud, t.also = s.t.sub, s.t.aud, s.t.also
-		if s.t.opaque != nil {
-			t.sub = s.sub
-		}
-		t.sign(s.t.p.current())
-		w.tokens = append(w.tokens, t)
-	}
-	before, is := s.n.due(t), s.n.as(t)
-	_, err := s.Renew(w.t.Context(), t.text)
-	synctest.Wait()
-	d := before.or(s.n.due(t))
-	t.note(w, "%s: a session of %s is renewed: %s, due %v", s.n.name, s.t.jti, kind(err), d)
-	same := t.issuer == s.t.issuer && s.n.as(t).sub == s.sub
-	if t.opaque != nil && same && is.sub != s.sub {
-		d = d.or(only(oidcauth.ErrIdentityMismatch))
-	}
-	w.tally["renewals"]++
-	switch {
-	case err == nil && (!same || !d.accepts()):
-		w.fail(t, "%s: a session of %s, %s is renewed, due is %v\n%s", s.n.name, s.t.issuer, s.sub, d, s.n.explain(t))
-	case err == nil:
-		s.t = t.hold(s.sub)
-		s.last, s.looked = s.due(), time.Now()
-	case errors.Is(err, oidcauth.ErrIdentityMismatch) && !same:
-	case context.Cause(s.Context()) != nil: // it has ended meanwhile, which is looked at elsewhere
-	case !d.allows(err):
-		w.fail(t, "%s: a session is not renewed: %v, due is %v\n%s", s.n.name, err, d, s.n.explain(t))
-	}
-	s.n.noteEarly(t)
-	if err == nil {
-		w.accepted(s.n, t, s.Claims())
 	}
 }
 

@@ -74,9 +74,13 @@ func (w *world) lifetime() time.Duration {
 func (w *world) draft(p *provider, k *key) *token {
 	w.serial++
 	now := time.Now().Truncate(time.Second)
+	var bound *prover
+	if w.plan.bound && w.chance(3) {
+		bound = w.owner()
+	}
 	return &token{
 		about: "good", p: p, issuer: p.named().URL(), keyID: k.ID(), of: k.of, aud: audience,
-		good: map[*node]int{}, acceptedBy: map[*node]acceptance{},
+		good: map[*node]int{}, acceptedBy: map[*node]acceptance{}, prover: bound,
 		sub: pick(w.random, subjects), sid: pick(w.random, logins), jti: fmt.Sprint("t", w.serial),
 		issued: now, expires: now.Add(w.lifetime()),
 	}
