@@ -2,6 +2,7 @@ package oidctest
 
 import (
 	"crypto/rand"
+	"maps"
 	"net/http"
 	"slices"
 )
@@ -18,10 +19,9 @@ const introspectionPath = "/introspect"
 func (i *Issuer) OpaqueToken(claims map[string]any) string {
 	i.helper()
 	token := OpaquePrefix + rand.Text()
-	full := i.fill(claims)
-	overlay(full, map[string]any{"active": true, "token_type": "Bearer"})
-	overlay(full, claims)
-	i.SetAnswer(token, full)
+	answer := map[string]any{"active": true, "token_type": "Bearer"}
+	maps.Copy(answer, claims)
+	i.SetAnswer(token, i.fill(answer))
 	return token
 }
 

@@ -26,6 +26,20 @@ func askAbout(t *testing.T, i *oidctest.Issuer, token string) (status int, answe
 	return resp.StatusCode, strings.TrimSpace(string(body)), err
 }
 
+// Times are answered as they are signed: in seconds.
+func TestIssuer_OpaqueToken_Times(t *testing.T) {
+	i := oidctest.NewIssuer(t, oidctest.Config{})
+	at := time.Unix(1_900_000_000, 0)
+	_, answer, err := askAbout(t, i, i.OpaqueToken(map[string]any{"exp": at, "nbf": at, "token_type": nil}))
+	var said map[string]any
+	if err != nil || json.Unmarshal([]byte(answer), &said) != nil {
+		t.Fatalf("answer %s, %v", answer, err)
+	}
+	if _, typed := said["token_type"]; typed || said["exp"] != 1.9e9 || said["nbf"] != 1.9e9 || said["active"] != true {
+		t.Errorf("answer %s, want seconds", answer)
+	}
+}
+
 // An opaque token is what the issuer says of it, until that is something else.
 func TestIssuer_OpaqueToken(t *testing.T) {
 	i := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "db"}})

@@ -2,6 +2,7 @@ package revoked
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,10 +38,12 @@ func isEvictable(r *Revocation) bool { return !coveredFrom(r).IsZero() && !isCut
 // isCutOff reports whether a cutoff has taken the place of a revocation already. For
 // the logout of a login session that is one of boundLogouts alone: another, which
 // somebody has made of all that the issuer issued so far, says nothing of the tokens of
-// that session that are issued from then on. The lock must be held.
+// that session that are issued from then on. One of the callers of one prefix says
+// nothing of the issuer's others. The lock must be held.
 func (l *List) isCutOff(r *Revocation) bool {
-	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, r.Issuer}], func(e *entry) bool {
-		return isCutoff(&e.Revocation) && (e.replaces || !r.IssuedBefore.IsZero()) &&
+	name, _, _ := strings.Cut(r.Issuer, "|")
+	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, name}], func(e *entry) bool {
+		return isCutoff(&e.Revocation) && (e.Issuer == name || e.Issuer == r.Issuer) && (e.replaces || !r.IssuedBefore.IsZero()) &&
 			!e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
 	})
 }

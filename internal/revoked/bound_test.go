@@ -94,6 +94,60 @@ func TestList_LogoutBesideCutoff(t *testing.T) {
 	}
 }
 
+// Who withdraws all that one kind of an issuer's callers has, by the prefix of their
+// subjects, does not end what is revoked of the others: in whatever order the two become
+// known.
+func TestList_CutoffOfOneScope(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name            string
+		cutoff, subject string // whose
+		prefix          string // of the subject
+	}{
+		{"a subject of the issuer, beside all of one prefix", "i|west:", "i", ""},
+		{"a subject of the empty prefix, beside all of another", "i|west:", "i|", ""},
+		{"a subject of one prefix, beside all of the empty one", "i|", "i|west:", "west:"},
+		{"a subject of one prefix, beside all of the same", "i|west:", "i|west:", "west:"},
+		{"a subject of one prefix, beside all of the issuer", "i", "i|west:", "west:"},
+	} {
+		for _, first := range []bool{true, false} {
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				defer b.Close()
+				order := []Revocation{
+					{Issuer: tt.cutoff, IssuedBefore: in(0), Until: in(1000 * time.Hour)},
+					{Issuer: tt.subject, Subject: tt.prefix + "carol", IssuedBefore: in(-time.Minute), Until: in(1000 * time.Hour)},
+				}
+				if !first {
+					slices.Reverse(order)
+				}
+				for _, r := range order {
+					b.Add(r)
+				}
+				t.Logf("%s, that first: %v", tt.name, first)
+				b.wants(t, Token{Issuer: "i", Prefix: tt.prefix, Subject: tt.prefix + "carol", IssuedAt: in(-time.Hour)}, refusal.ErrRevoked)
+				b.wants(t, Token{Issuer: "i", Prefix: tt.prefix, Subject: tt.prefix + "carol", IssuedAt: in(time.Hour)}, nil)
+			})
+		}
+	}
+}
+
+// Of what a cutoff covers nothing is kept, also where it is of all that the issuer has
+// and what is revoked is of those with one prefix.
+func TestList_CutoffCoversScopes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		defer b.Close()
+		b.Add(Revocation{Issuer: "i", IssuedBefore: in(0), Until: in(1000 * time.Hour)})
+		for _, issuer := range []string{"i", "i|", "i|west:"} {
+			if b.Add(Revocation{Issuer: issuer, Subject: "carol", IssuedBefore: in(-time.Minute), Until: in(time.Hour)}) {
+				t.Errorf("a revocation of %q is kept beside one of all that the issuer issued till later", issuer)
+			}
+		}
+	})
+}
+
 // What a cutoff of many logouts has replaced is not kept once more where somebody has
 // withdrawn all that the issuer has issued, before or afterwards.
 func TestList_CutoffBesideAnother(t *testing.T) {

@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing/synctest"
 	"time"
 
@@ -12,35 +13,44 @@ import (
 // patience is how long a client waits for an answer.
 const patience = 15 * time.Second
 
-// ask presents a token, and holds the answer against what is due before or
-// afterwards: a fetch under way may have changed that.
+// ask presents a token as an honest client does.
 func (w *world) ask(n *node, t *token) (*oidcauth.Claims, error) {
+	w.t.Helper()
+	return w.askWith(n, t, w.honest(n, t))
+}
+
+// askWith presents a token with what proves that its client has its key, and holds the
+// answer against what is due before or afterwards: a fetch under way may have changed
+// that.
+func (w *world) askWith(n *node, t *token, p *proof) (*oidcauth.Claims, error) {
 	w.t.Helper()
 	synctest.Wait()
 	n.seen()
-	before := n.due(t)
+	before := n.dueWith(t, p)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	claims, err := n.auth.Authenticate(ctx, t.text)
+	claims, err := n.auth.Authenticate(proving(ctx, p), t.text)
 	waited := time.Since(began)
 	synctest.Wait()
 	n.seen()
-	d := before.or(n.due(t))
+	d := before.or(n.dueWith(t, p))
+	w.proved(n, t, p, err)
 	t.note(w, "%s: %s after %v, due %v: %v", n.name, kind(err), waited, d, err)
 	w.tally["decisions"]++
 	w.tally["token "+kind(err)]++
 	switch {
 	case !d.allows(err) && err == nil:
-		w.fail(t, "%s accepted a token, due is %v\n%s", n.name, d, n.explain(t))
+		w.fail(t, "%s accepted a token, as %q by %q, due is %v\n%s", n.name, claims.Subject(), claims.Description(), d, n.explain(t))
 	case !d.allows(err):
 		w.fail(t, "%s refused a token: %v, due is %v\n%s", n.name, err, d, n.explain(t))
-	case waited > 0 && !d.soon && n.seenAll(t):
+	case waited > 0 && !d.soon && n.seenAll(t) && (p == nil || w.plan.proofs != replays):
 		w.fail(t, "%s took %v for a token whose key it knows\n%s", n.name, waited, n.explain(t))
 	case waited > patience:
 		w.fail(t, "%s took %v", n.name, waited)
 	}
 	w.checkRetry(n, t, err)
+	w.checkAnswered(n, t, err)
 	switch {
 	case before.must():
 		w.tally["had to be accepted"]++
@@ -54,6 +64,15 @@ func (w *world) ask(n *node, t *token) (*oidcauth.Claims, error) {
 	return claims, err
 }
 
+// dueWith is what a token has to be answered with that comes with a proof.
+func (n *node) dueWith(t *token, p *proof) due {
+	d := n.due(t)
+	if n.w.plan.proofs == "" || !d.accepts() {
+		return d
+	}
+	return d.and(n.dueProof(t, p))
+}
+
 // noteEarly notes that a server has been asked about a key that nobody has published.
 func (n *node) noteEarly(t *token) {
 	if t.p == nil {
@@ -65,7 +84,7 @@ func (n *node) noteEarly(t *token) {
 }
 
 // seenAll reports whether nothing has to be asked about a token but the keys.
-func (n *node) seenAll(t *token) bool { return t.p == nil || t.p.kind == configured }
+func (n *node) seenAll(t *token) bool { return t.p == nil || t.p.named().kind == configured }
 
 // checkRetry expects that who is told that nothing is known is told to come back.
 func (w *world) checkRetry(n *node, t *token, err error) {
@@ -81,9 +100,17 @@ func (w *world) checkRetry(n *node, t *token, err error) {
 
 // accepted notes a token that was accepted, and holds its claims against what it says.
 func (w *world) accepted(n *node, t *token, c *oidcauth.Claims) {
-	if c.Issuer() != t.issuer || c.Subject() != t.sub || c.TokenID() != t.jti || c.KeyID() != t.keyID {
-		w.fail(t, "%s: the claims are %s's, %q, token %q, key %q", n.name, c.Issuer(), c.Subject(), c.TokenID(), c.KeyID())
+	is := n.as(t)
+	if t.opaque != nil {
+		is.sub = c.Subject()
+		w.checkOpaque(n, t, is.sub)
+		_, good := n.answers(t)
+		t.acceptedBy[n] = acceptance{n.process, time.Now(), good}
 	}
+	if c.Issuer() != t.issuer || c.Subject() != is.sub || c.TokenID() != t.jti || c.KeyID() != t.keyID || c.Description() != is.description {
+		w.fail(t, "%s: the claims are %s's, %q, token %q, key %q, by %q, want %q by %q", n.name, c.Issuer(), c.Subject(), c.TokenID(), c.KeyID(), c.Description(), is.sub, is.description)
+	}
+	w.tally[strings.TrimSpace("accepted "+is.description)]++
 	t.good[n] = n.process
 	if t.p != nil && t.p.kind == stranger {
 		n.proven[t.p] = true
@@ -105,7 +132,7 @@ func (w *world) insist(n *node, t *token) {
 		if try > 4 {
 			w.fail(t, "%s refused a good token for the %d. time: %v\n%s", n.name, try, err, n.explain(t))
 		}
-		if wait > 0 && wait <= coolDown && n.seenAll(t) && errors.Is(err, oidcauth.ErrKeysUnavailable) {
+		if wait > 0 && wait <= coolDown && n.seenAll(t) && !t.p.scoped() && errors.Is(err, oidcauth.ErrKeysUnavailable) {
 			w.comeBack(n, t, wait)
 			return
 		}
@@ -123,7 +150,7 @@ func (w *world) comeBack(n *node, t *token, wait time.Duration) {
 		return
 	}
 	began := time.Now()
-	if _, err := w.ask(n, t); err != nil || time.Since(began) > 0 {
+	if _, err := w.ask(n, t); err != nil || time.Since(began) > 0 && (t.prover == nil || w.plan.proofs != replays) {
 		if w.insistent(n, t) {
 			w.fail(t, "%s told a client to come back after %v, and then: %v after %v\n%s", n.name, wait, err, time.Since(began), n.explain(t))
 		}
@@ -133,7 +160,10 @@ func (w *world) comeBack(n *node, t *token, wait time.Duration) {
 // insistent reports whether a token has to be accepted, once its issuer has been
 // asked for its keys.
 func (w *world) insistent(n *node, t *token) bool {
-	if t.p == nil || t.p.kind != configured && !w.table.answers() || t.p.kind == found && !w.table.settled(t.p) {
+	if t.opaque != nil {
+		return n.insistentOpaque(t)
+	}
+	if t.p == nil || t.p.named().kind != configured && !w.table.answers() || t.p.kind == found && !w.table.settled(t.p) {
 		return false
 	}
 	const backOff = 6 * time.Minute
@@ -145,5 +175,8 @@ func (w *world) insistent(n *node, t *token) bool {
 		return false // the issuer has lied about this key, and nobody asks about a known one
 	}
 	k := t.p.keyOf(t.of)
+	if t.prover != nil && (w.plan.proofs == "" || n.ahead.Abs() > ahead/2 || n.faultOfLink() != "") {
+		return false // a client's own clock is right
+	}
 	return k != nil && k.there() && !t.tampered && t.p.wellFor(well) && n.dueContent(t).must() && n.dueIssuer(t).accepts()
 }

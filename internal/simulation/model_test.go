@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,6 +52,9 @@ func (d due) or(o due) due {
 // due says what a token has to be answered with by a server now. The checks have an
 // order, and the first that fails decides alone.
 func (n *node) due(t *token) due {
+	if t.opaque != nil {
+		return n.dueOpaque(t)
+	}
 	trust := n.dueIssuer(t)
 	if !trust.accepts() {
 		return trust
@@ -60,6 +64,12 @@ func (n *node) due(t *token) due {
 		d = d.and(n.dueContent(t))
 	}
 	return trust.and(d)
+}
+
+// without leaves out an outcome.
+func (d due) without(err error) due {
+	d.outcomes = slices.DeleteFunc(slices.Clone(d.outcomes), func(o error) bool { return o == err })
+	return d
 }
 
 // and is what may be answered after one check by the next.
@@ -83,8 +93,8 @@ func (n *node) dueIssuer(t *token) due {
 	case t.p == nil:
 		return only(oidcauth.ErrUnknownIssuer)
 	}
-	known := n.dueKind(t.p)
-	if n.w.plan.found && !n.w.table.answers() && (t.p.kind != configured || n.trusted[t.p] == "") {
+	known := n.dueKind(t.p.named())
+	if n.w.plan.found && !n.w.table.answers() && (t.p.named().kind != configured || n.trusted[t.p.named()] == "") {
 		// Whoever is not configured is looked for in the table first.
 		known.outcomes = append(known.outcomes, oidcauth.ErrKeysUnavailable)
 	}
@@ -117,6 +127,9 @@ func (n *node) dueKey(t *token) due {
 	d := only(nil)
 	if !v.keys[t.of] || t.tampered {
 		d = only(oidcauth.ErrSignature)
+		if t.p.scoped() {
+			return n.dueElsewhere(d)
+		}
 	}
 	if now.Sub(v.atLeast) >= staleLimit {
 		d = d.or(only(oidcauth.ErrKeysUnavailable, oidcauth.ErrUnknownKey))
@@ -131,6 +144,9 @@ func (n *node) dueKey(t *token) due {
 // dueUnseen is what a token gets whose key the server has not been told of. The call
 // may bring it to ask: then what is due afterwards counts as well.
 func (n *node) dueUnseen(t *token, v *view) due {
+	if t.p.scoped() {
+		return n.dueElsewhere(noKey)
+	}
 	d := due{outcomes: []error{oidcauth.ErrKeysUnavailable}, soon: true}
 	k := t.p.keyOf(t.of)
 	genuine := k != nil && k.there() && t.p.fault != foreignKey && t.p.fault != otherSet
@@ -139,6 +155,14 @@ func (n *node) dueUnseen(t *token, v *view) due {
 		d.outcomes = append(d.outcomes, oidcauth.ErrUnknownKey)
 	}
 	return d
+}
+
+var noKey = due{outcomes: []error{oidcauth.ErrKeysUnavailable}, soon: true}
+
+// dueElsewhere is what a token gets that the keys in hand have not signed, where there
+// are several sets of them: each may be asked for, and that may fail.
+func (n *node) dueElsewhere(d due) due {
+	return d.or(noKey).or(only(oidcauth.ErrUnknownKey, oidcauth.ErrSignature))
 }
 
 // askedEarly reports whether a key may have been looked for just before it was
@@ -160,10 +184,7 @@ func (p *provider) keyOf(of string) *key {
 // dueContent is the checks of what a token says.
 func (n *node) dueContent(t *token) due {
 	now, leeway := n.now(), n.leeway()
-	aud := audience
-	if t.p != nil && t.p.kind == configured {
-		aud = n.trusted[t.p]
-	}
+	t = n.as(t)
 	switch {
 	case !now.Before(t.expires.Add(leeway)):
 		return only(oidcauth.ErrExpired)
@@ -175,8 +196,12 @@ func (n *node) dueContent(t *token) due {
 		return n.dueRevocation(t).or(only(oidcauth.ErrIssuedInFuture))
 	case now.Add(leeway).Before(t.issued):
 		return only(oidcauth.ErrIssuedInFuture)
-	case t.aud != aud:
+	case t.p != nil && !t.fits(t.wanted):
 		return only(oidcauth.ErrAudience)
+	case t.prover != nil && n.w.plan.proofs == "":
+		return only(oidcauth.ErrTokenType)
+	case t.reserved:
+		return only(oidcauth.ErrClaim)
 	}
 	return n.dueRevocation(t)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -54,7 +55,7 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if discovery && (p == nil || p.kind == stranger) {
 		x.contacts = append(x.contacts, time.Now())
 	}
-	if p != nil && !discovery {
+	if p != nil && !discovery && r.Method == http.MethodGet {
 		x.keySets[p]++
 	}
 	if r.URL.Path == evilPath {
@@ -66,13 +67,13 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
-	if p == nil && strings.HasPrefix(r.URL.Host, "hangs-") {
+	if p == nil && strings.HasPrefix(r.URL.Host, "hangs-") || strings.HasPrefix(askedAbout(r), hangs) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
 	began := x.n.generation(p)
 	answer, err := x.base.RoundTrip(r)
-	if err != nil || p == nil || discovery {
+	if err != nil || p == nil || discovery || r.Method == http.MethodPost {
 		return answer, err
 	}
 	switch answer.StatusCode {
@@ -82,6 +83,20 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.n.confirmed(p, began)
 	}
 	return answer, nil
+}
+
+// askedAbout returns the token that an issuer is asked about, if that is the request.
+func askedAbout(r *http.Request) string {
+	if r.GetBody == nil {
+		return ""
+	}
+	body, err := r.GetBody()
+	if err != nil {
+		return ""
+	}
+	text, _ := io.ReadAll(body)
+	form, _ := url.ParseQuery(string(text))
+	return form.Get("token")
 }
 
 // restarted forgets what a process before has asked for: budgets are each process's.

@@ -1,6 +1,8 @@
 package simulation_test
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -12,6 +14,7 @@ import (
 	"unsafe"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
@@ -28,6 +31,8 @@ type node struct {
 
 	process  int // counts starts
 	started  time.Time
+	begun    time.Time // the same by its clock
+	proofs   *dpop.Verifier
 	clockSet time.Time // when the clock was last set
 	ahead    time.Duration
 	peak     time.Time            // the latest that the clock has shown
@@ -35,10 +40,13 @@ type node struct {
 	retrust  time.Time            // when that last changed
 	proven   map[*provider]bool   // strangers whose tokens this process has accepted
 
+	introspect func(context.Context, string) (json.RawMessage, error) // of this process
+
 	mu           sync.Mutex // guards what follows
 	views        map[*provider]*view
 	viewsChanged map[*provider]time.Time
 	generations  map[*provider]int
+	asked        map[string][]*asked // by this process, about each token
 }
 
 func newNode(w *world, i int) *node {
@@ -81,6 +89,7 @@ func (n *node) start() {
 	n.process++
 	n.started = time.Now()
 	n.proven = map[*provider]bool{}
+	n.forgetAnswers()
 	n.net.restarted()
 	n.seen()
 	if w.vault != nil {
@@ -102,6 +111,11 @@ func (n *node) start() {
 			MaxFirstContacts: w.plan.strangersAtOnce, FirstContactsPerSecond: w.plan.strangersRate,
 		}
 		inMemory(cfg.AnyIssuer)
+	}
+	n.begun = n.now()
+	if w.plan.proofs != "" {
+		n.proofs = n.verifier()
+		cfg.DPoP = n.proofs
 	}
 	if n.link != nil {
 		n.link.restarted()
@@ -155,9 +169,7 @@ func (n *node) restart() {
 // issuers is what the node is configured with.
 func (n *node) issuers() (list []oidcauth.Issuer) {
 	for _, p := range n.w.of(configured) {
-		if aud := n.trusted[p]; aud != "" {
-			list = append(list, p.describe(aud))
-		}
+		list = append(list, n.issuersOf(p)...)
 	}
 	if n.local != nil {
 		list = append(list, n.local.Issuer())
@@ -176,5 +188,8 @@ func (n *node) setIssuers(p *provider, aud string) {
 	}
 	if was != "" && aud == "" {
 		n.keysLetGo(p)
+		if p.other != nil {
+			n.keysLetGo(p.other)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 const (
 	configured = "configured"
 	found      = "found"    // in the program's table
+	cluster    = "cluster"  // as the second one that calls itself by a configured one's name
 	stranger   = "stranger" // by Config.AnyIssuer
 )
 
@@ -31,6 +32,9 @@ type provider struct {
 	keys     []*key
 	fault    string    // empty while nothing is wrong
 	faultEnd time.Time // when the last one ended
+	opaque   bool      // it has opaque tokens, too
+	other    *provider // the second one of its name
+	west     *provider // whose name it calls itself by
 }
 
 // A key is a key pair of a provider. What tells it apart is both its ID and its
@@ -59,6 +63,9 @@ func (w *world) addProviders() {
 	if w.plan.anyone {
 		kinds = append(kinds, stranger, stranger)
 	}
+	if w.plan.clusters {
+		kinds = append(kinds, cluster)
+	}
 	w.table = newTable()
 	for i, k := range kinds {
 		p := &provider{w: w, kind: k, host: fmt.Sprintf("%s-%d.test", k, i)}
@@ -74,6 +81,11 @@ func (w *world) addProviders() {
 		if k == found {
 			w.table.set(p, true)
 		}
+	}
+	w.providers[0].opaque = w.plan.opaque
+	if w.plan.clusters {
+		last := w.providers[len(w.providers)-1]
+		last.west, w.providers[1].other = w.providers[1], last
 	}
 }
 
@@ -145,6 +157,9 @@ func (p *provider) harm() {
 	if r.IntN(3) == 0 {
 		endpoint = oidctest.Discovery
 	}
+	if p.opaque && r.IntN(2) == 0 {
+		endpoint = oidctest.Introspection
+	}
 	fail := func(f oidctest.Fault) { p.Fail(endpoint, f) }
 	faults := []struct {
 		name string
@@ -161,7 +176,7 @@ func (p *provider) harm() {
 		{"has a page", func() { fail(oidctest.HTMLPage(200)) }},
 		{"is broken", func() { fail(oidctest.Fault{Body: documents[r.IntN(len(documents))].Bytes}) }},
 		{emptySet, func() { p.Fail(oidctest.JWKS, oidctest.Fault{Body: []byte(`{"keys":[]}`)}) }},
-		{otherSet, func() { p.Fail(oidctest.JWKS, oidctest.Fault{Body: pick(r, p.w.providers).KeySet()}) }},
+		{otherSet, func() { p.Fail(oidctest.JWKS, oidctest.Fault{Body: p.w.elsewhere(p).KeySet()}) }},
 		{foreignKey, p.lieAboutKeys},
 		{otherName, p.lieAboutName},
 	}
@@ -214,4 +229,13 @@ func (w *world) of(kind string) (list []*provider) {
 		}
 	}
 	return list
+}
+
+// elsewhere returns a provider whose keys are not those of a provider, nor of another
+// one by the same name: what they sign would be good.
+func (w *world) elsewhere(p *provider) *provider {
+	if other := pick(w.random, w.providers); other == p || other.named() != p.named() {
+		return other
+	}
+	return p
 }

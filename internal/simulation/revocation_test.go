@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -33,7 +34,8 @@ func revokes(r *oidcauth.Revocation, t *token) bool {
 		(r.IssuedBefore.IsZero() || x.issued.Before(r.IssuedBefore)) {
 		return true // whoever has stolen the key that signed the ticket may have made it
 	}
-	return agree(r.Issuer, t.issuer) && agree(r.Subject, t.sub) && agree(r.SessionID, t.sid) && agree(r.TokenID, t.jti) &&
+	name, prefix, scoped := strings.Cut(r.Issuer, "|")
+	return agree(name, t.issuer) && (!scoped || prefix == t.prefix) && agree(r.Subject, t.sub) && agree(r.SessionID, t.sid) && agree(r.TokenID, t.jti) &&
 		agree(r.KeyID, t.keyID) && (r.IssuedBefore.IsZero() || t.issued.Before(r.IssuedBefore))
 }
 
@@ -151,8 +153,11 @@ func (w *world) revoke(n *node) {
 	if len(w.tokens) == 0 {
 		return
 	}
-	t := pick(w.random, w.tokens)
+	t := n.as(pick(w.random, w.tokens))
 	r := oidcauth.Revocation{Issuer: t.issuer}
+	if t.p != nil && t.p.scoped() && w.chance(2) {
+		r.Issuer += "|" + t.prefix
+	}
 	switch w.random.IntN(8) {
 	case 0:
 		r.TokenID = t.jti
@@ -167,6 +172,10 @@ func (w *world) revoke(n *node) {
 	case 5:
 		r.Subject, r.IssuedBefore = t.sub, t.issued.Add(time.Second)
 	case 6:
+		if t.opaque != nil {
+			r.SessionID = t.sid
+			break
+		}
 		r.KeyID, r.IssuedBefore = t.keyID, n.now()
 	case 7:
 		r.IssuedBefore = n.now().Add(-w.upTo(10 * time.Minute))
@@ -222,6 +231,7 @@ func (n *node) knowsIssuer(name string) bool {
 	if n.w.plan.anyone || n.w.plan.found || name == localName && n.local != nil {
 		return true
 	}
+	name, _, _ = strings.Cut(name, "|")
 	for p, aud := range n.trusted {
 		if aud != "" && p.URL() == name {
 			return true

@@ -18,12 +18,16 @@ type liveSession struct {
 	n       *node
 	process int
 	t       *token
-	last    due // at the last look
+	sub     string // whose it is, for as long as it lives
+	given   string // the nonce that it has given, and that nobody has used
+	last    due    // at the last look
 	looked  time.Time
 }
 
 // begin begins a session for a token that was accepted just now.
 func (w *world) begin(n *node, t *token, claims *oidcauth.Claims) {
+	sub := claims.Subject()
+	t = t.hold(sub)
 	before := n.due(t)
 	s := n.auth.NewSession(w.t.Context(), claims)
 	synctest.Wait()
@@ -35,8 +39,31 @@ func (w *world) begin(n *node, t *token, claims *oidcauth.Claims) {
 	}
 	w.tally["sessions"]++
 	if cause == nil {
-		w.sessions = append(w.sessions, &liveSession{s, n, n.process, t, n.due(t), time.Now()})
+		live := &liveSession{Session: s, n: n, process: n.process, t: t, sub: sub, looked: time.Now()}
+		live.last = live.due()
+		w.sessions = append(w.sessions, live)
 	}
+}
+
+// due is what a session lives by: what its token has to be answered with, as the same
+// caller's.
+func (s *liveSession) due() due {
+	if s.t.opaque != nil {
+		return s.n.dueSessionOf(s.t)
+	}
+	d := s.n.due(s.t)
+	if s.n.as(s.t).sub != s.sub {
+		d = d.without(nil).or(only(oidcauth.ErrIdentityMismatch))
+	}
+	return d
+}
+
+// dueCall is what a call on it has to act for.
+func (s *liveSession) dueCall() due {
+	if s.t.opaque != nil {
+		return s.n.dueCallOf(s.t)
+	}
+	return s.due()
 }
 
 // checkSessions expects that each session lives as long as its token is good.
@@ -45,9 +72,12 @@ func (w *world) checkSessions() {
 	kept := w.sessions[:0]
 	for _, s := range w.sessions {
 		s.n.seen()
-		d := s.n.due(s.t)
+		d := s.due()
 		cause := context.Cause(s.Context())
 		w.tally["looks at sessions"]++
+		if sub := s.Claims().Subject(); sub != s.sub {
+			w.fail(s.t, "%s: a session of %q has become one of %q", s.n.name, s.sub, sub)
+		}
 		switch {
 		case cause == nil && !d.accepts() && !s.hesitates(d):
 			w.fail(s.t, "%s: a session lives, due is %v\n%s", s.n.name, d, s.n.explain(s.t))
@@ -68,7 +98,7 @@ func (w *world) checkSessions() {
 // is noticed a little later. One that was set back, to before a token begins, ends the
 // session of that token at its next call: by itself it would begin again.
 func (s *liveSession) hesitates(d due) bool {
-	begins := d.allows(oidcauth.ErrNotYetValid) && s.n.dueRevocation(s.t).accepts()
+	begins := d.allows(oidcauth.ErrNotYetValid) && s.n.dueRevocation(s.n.as(s.t)).accepts()
 	return begins || time.Since(s.n.clockSet) < clockNoticed
 }
 
@@ -85,7 +115,7 @@ func (s *liveSession) excused(cause error) bool {
 		s.n.link.mu.Unlock()
 	}
 	switch {
-	case s.n.dueContent(s.t).allows(cause), s.n.dueRevocation(s.t).allows(cause): // whatever else is true of it by now
+	case s.n.dueContent(s.t).allows(cause), s.n.dueRevocation(s.n.as(s.t)).allows(cause): // whatever else is true of it by now
 		return true
 	case errors.Is(cause, oidcauth.ErrUnknownKey), errors.Is(cause, oidcauth.ErrSignature), errors.Is(cause, oidcauth.ErrKeysUnavailable):
 		// Nobody waits, when issuers change, for the table to say whose it is now.
@@ -94,6 +124,8 @@ func (s *liveSession) excused(cause error) bool {
 		return s.n.w.plan.requireAll && (!logged.Before(s.looked) || !s.n.clockSet.Before(s.looked))
 	case errors.Is(cause, oidcauth.ErrExpired), errors.Is(cause, oidcauth.ErrNotYetValid), errors.Is(cause, oidcauth.ErrIssuedInFuture):
 		return !s.n.clockSet.Before(s.looked.Add(-clockNoticed))
+	case errors.Is(cause, oidcauth.ErrIdentityMismatch):
+		return !s.n.retrust.Before(s.looked) && s.t.also != ""
 	case errors.Is(cause, oidcauth.ErrUnknownIssuer), errors.Is(cause, oidcauth.ErrAudience):
 		return !s.n.retrust.Before(s.looked) || s.t.p.kind == found
 	}
@@ -116,46 +148,15 @@ func (w *world) useSession() {
 	case 1:
 		w.renew(s)
 	default:
-		before := s.n.due(s.t)
+		before := s.dueCall()
 		ctx := s.CallContext()
-		d := before.or(s.n.due(s.t))
+		synctest.Wait()
+		d := before.or(s.dueCall())
 		if _, acts := oidcauth.FromContext(ctx); acts && !d.accepts() {
 			w.fail(s.t, "%s: a call acts for a token, due is %v\n%s", s.n.name, d, s.n.explain(s.t))
 		} else if !acts && d.must() && context.Cause(s.Context()) == nil {
 			w.fail(s.t, "%s: a call acts for nobody: %v, due is %v\n%s", s.n.name, context.Cause(ctx), d, s.n.explain(s.t))
 		}
-	}
-}
-
-// renew puts a session under another token: of its own identity, or of another.
-func (w *world) renew(s *liveSession) {
-	t := pick(w.random, w.tokens)
-	if w.chance(2) && s.t.p != nil {
-		t = w.draft(s.t.p, s.t.p.current())
-		t.sub = s.t.sub
-		t.sign(s.t.p.current())
-		w.tokens = append(w.tokens, t)
-	}
-	before := s.n.due(t)
-	_, err := s.Renew(w.t.Context(), t.text)
-	synctest.Wait()
-	d := before.or(s.n.due(t))
-	t.note(w, "%s: a session of %s is renewed: %s, due %v", s.n.name, s.t.jti, kind(err), d)
-	same := t.issuer == s.t.issuer && t.sub == s.t.sub
-	w.tally["renewals"]++
-	switch {
-	case err == nil && (!same || !d.accepts()):
-		w.fail(t, "%s: a session of %s, %s is renewed, due is %v\n%s", s.n.name, s.t.issuer, s.t.sub, d, s.n.explain(t))
-	case err == nil:
-		s.t, s.last, s.looked = t, s.n.due(t), time.Now()
-	case errors.Is(err, oidcauth.ErrIdentityMismatch) && !same:
-	case context.Cause(s.Context()) != nil: // it has ended meanwhile, which is looked at elsewhere
-	case !d.allows(err) || errors.Is(err, oidcauth.ErrIdentityMismatch):
-		w.fail(t, "%s: a session is not renewed: %v, due is %v\n%s", s.n.name, err, d, s.n.explain(t))
-	}
-	s.n.noteEarly(t)
-	if err == nil {
-		w.accepted(s.n, t, s.Claims())
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 type soldTicket struct {
 	text      string
 	t         *token // that it stands for
+	sub       string // whose it is
 	seller    *node
 	process   int
 	keyID     string
@@ -44,7 +45,7 @@ func (w *world) buy(n *node, t *token, claims *oidcauth.Claims) {
 	}
 	said := readParts(text)
 	w.tickets = append(w.tickets, &soldTicket{
-		text: text, t: t, seller: n, process: n.process, keyID: said.Kid, made: time.Now(),
+		text: text, t: t, sub: claims.Subject(), seller: n, process: n.process, keyID: said.Kid, made: time.Now(),
 		issued: time.Unix(said.Iat, 0), expires: time.Unix(said.Exp, 0), taken: map[*node]int{},
 	})
 	t.note(w, "%s sells a ticket", n.name)
@@ -131,7 +132,11 @@ func (w *world) taken(x *soldTicket, n *node, err error, claims *oidcauth.Claims
 	}
 	x.taken[n], x.t.good[n] = n.process, n.process
 	if claims != nil {
-		if claims.Issuer() != x.t.issuer || claims.Subject() != x.t.sub || claims.TokenID() != x.t.jti {
+		sub := n.as(x.whole()).sub
+		if x.t.opaque != nil {
+			w.checkOpaque(n, x.t, sub)
+		}
+		if claims.Issuer() != x.t.issuer || claims.Subject() != sub || claims.TokenID() != x.t.jti {
 			w.fail(x.t, "%s: a ticket's claims are %s's, %q", n.name, claims.Issuer(), claims.Subject())
 		}
 		w.begin(n, x.whole(), claims)
@@ -140,7 +145,7 @@ func (w *world) taken(x *soldTicket, n *node, err error, claims *oidcauth.Claims
 
 // whole is the token that a ticket stands for, as it comes by the ticket.
 func (x *soldTicket) whole() *token {
-	t := *x.t
+	t := *x.t.hold(x.sub)
 	t.about, t.seller = "by ticket, "+t.about, x
 	return &t
 }

@@ -12,23 +12,35 @@ import (
 
 // A token is a token, and what is true of it.
 type token struct {
-	text     string
-	about    string
-	p        *provider // whose it says it is; nil for the local issuer's
-	keyID    string
-	of       string // the key that signed it: ID and material
-	tampered bool
-	issuer   string
-	sub      string
-	sid      string
-	jti      string
-	aud      string
-	issued   time.Time
-	begins   time.Time // zero for at once
-	expires  time.Time
-	good     map[*node]int // which process has accepted it
-	seller   *soldTicket   // that it came by, whole; nil for a token itself
-	history  []string
+	text       string
+	about      string
+	p          *provider // whose keys are to have signed it; nil for the local issuer's
+	keyID      string
+	of         string // the key that signed it: ID and material
+	tampered   bool
+	opaque     *opaque // its issuer is asked about it; nil for a JWT
+	held       string  // whose an opaque one is by the claims of a session, or of a ticket
+	issuer     string
+	sub        string
+	sid        string
+	jti        string
+	aud        string
+	also       string  // a further audience
+	prover     *prover // whose key it is bound to; nil for a bearer token
+	issued     time.Time
+	begins     time.Time // zero for at once
+	expires    time.Time
+	good       map[*node]int        // which process has accepted it
+	acceptedBy map[*node]acceptance // the last time that it was accepted by an answer
+	seller     *soldTicket          // that it came by, whole; nil for a token itself
+	history    []string
+
+	// What a server makes of it: see as.
+	read        bool
+	wanted      string // audience
+	description string // that decides about it
+	prefix      string
+	reserved    bool // the subject begins as those of another description do
 }
 
 func (t *token) String() string {
@@ -62,22 +74,37 @@ func (w *world) lifetime() time.Duration {
 func (w *world) draft(p *provider, k *key) *token {
 	w.serial++
 	now := time.Now().Truncate(time.Second)
+	var bound *prover
+	if w.plan.bound && w.chance(3) {
+		bound = w.owner()
+	}
 	return &token{
-		about: "good", p: p, issuer: p.URL(), keyID: k.ID(), of: k.of, aud: audience, good: map[*node]int{},
+		about: "good", p: p, issuer: p.named().URL(), keyID: k.ID(), of: k.of, aud: audience,
+		good: map[*node]int{}, acceptedBy: map[*node]acceptance{}, prover: bound,
 		sub: pick(w.random, subjects), sid: pick(w.random, logins), jti: fmt.Sprint("t", w.serial),
 		issued: now, expires: now.Add(w.lifetime()),
 	}
 }
 
 func (t *token) sign(k *key) *token {
+	t.text = k.Token(t.claims())
+	return t
+}
+
+func (t *token) claims() map[string]any {
 	claims := map[string]any{
 		"iss": t.issuer, "sub": t.sub, "sid": t.sid, "jti": t.jti, "aud": t.aud, "iat": t.issued, "exp": t.expires,
 	}
 	if !t.begins.IsZero() {
 		claims["nbf"] = t.begins
 	}
-	t.text = k.Token(claims)
-	return t
+	if t.also != "" {
+		claims["aud"] = []string{t.aud, t.also}
+	}
+	if t.prover != nil {
+		claims["cnf"] = map[string]any{"jkt": t.prover.Thumbprint()}
+	}
+	return claims
 }
 
 // issue makes a token of some kind, of a provider.
@@ -87,6 +114,9 @@ func (w *world) issue(p *provider) *token {
 		k = pick(w.random, p.keys)
 	}
 	t := w.draft(p, k)
+	if p.scoped() {
+		w.describeOtherwise(t)
+	}
 	switch w.random.IntN(14) {
 	case 0:
 		t.about = "expired"
@@ -113,7 +143,7 @@ func (w *world) issue(p *provider) *token {
 		return t.sign(unknown)
 	case 6:
 		other := pick(w.random, w.providers)
-		if other == p {
+		if other.named() == p.named() {
 			break
 		}
 		t.about = "of another issuer's key"

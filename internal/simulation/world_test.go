@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
 )
 
 const audience = "my-db"
@@ -31,6 +32,9 @@ type world struct {
 	nodes     []*node
 
 	tokens      []*token
+	provers     []*prover // clients' keys; the last is a thief's
+	proofs      []sentProof
+	nonceKey    []byte // of servers that share one
 	tickets     []*soldTicket
 	sessions    []*liveSession
 	revocations []*revocation
@@ -60,6 +64,11 @@ type plan struct {
 	strangersAtOnce int
 	strangersRate   float64
 	maxStrangers    int
+	opaque          bool // the first issuer has opaque tokens, too
+	clusters        bool // the second issuer has several descriptions
+	answerAge       time.Duration
+	bound           bool   // some tokens are bound to keys
+	proofs          string // how it is known that proofs are not used again; empty where none are taken
 }
 
 func drawPlan(r *rand.Rand) plan {
@@ -74,7 +83,16 @@ func drawPlan(r *rand.Rand) plan {
 		strangersAtOnce: []int{0, 2, 4}[r.IntN(3)], strangersRate: []float64{0, 1, 3}[r.IntN(3)],
 		maxStrangers: []int{0, 24}[r.IntN(2)],
 	}
+	p.opaque, p.clusters = r.IntN(2) == 0, r.IntN(2) == 0
+	p.answerAge = []time.Duration{0, 15 * time.Second, 5 * time.Minute}[r.IntN(3)]
+	p.bound = r.IntN(3) > 0
+	if p.bound {
+		p.proofs = pick(r, []string{"", remembered, nonces, sharedNonces, replays, replays})
+	}
 	p.shared = p.servers > 1 || r.IntN(2) == 0
+	if !p.shared && p.proofs == replays {
+		p.proofs = remembered
+	}
 	p.local = !p.long && r.IntN(4) > 0
 	return p
 }
@@ -84,6 +102,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), latest: time.Now(), dir: t.TempDir(), tally: tally{}}
 	w.plan = drawPlan(w.random)
 	w.addProviders()
+	w.addProvers()
 	if w.plan.shared {
 		w.log = newSharedLog()
 	}
@@ -172,8 +191,10 @@ var sentinels = []struct {
 	{"not yet valid", oidcauth.ErrNotYetValid}, {"issued in the future", oidcauth.ErrIssuedInFuture},
 	{"audience", oidcauth.ErrAudience}, {"revoked", oidcauth.ErrRevoked},
 	{"ticket used", oidcauth.ErrTicketUsed}, {"origin", oidcauth.ErrOrigin},
+	{"nonce", dpop.ErrUseNonce}, {"invalid proof", dpop.ErrInvalidProof}, {"proof", oidcauth.ErrProof},
 	{"another identity", oidcauth.ErrIdentityMismatch}, {"malformed token", oidcauth.ErrMalformedToken},
 	{"type", oidcauth.ErrTokenType},
-	{"keys unavailable", oidcauth.ErrKeysUnavailable},
+	{"claim", oidcauth.ErrClaim},
+	{"keys unavailable", oidcauth.ErrKeysUnavailable}, {"no answer", oidcauth.ErrAnswerUnavailable},
 	{"revocations unavailable", oidcauth.ErrRevocationsUnavailable}, {"closed", oidcauth.ErrClosed},
 }

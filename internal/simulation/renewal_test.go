@@ -1,0 +1,128 @@
+package simulation_test
+
+import (
+	"context"
+	"errors"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
+)
+
+// renew puts a session under another token: of its own identity, or of another, with
+// what proves that its client still has the key of before, or without.
+func (w *world) renew(s *liveSession) {
+	t := w.nextOf(s)
+	p := w.renewing(s, t)
+	before, is := s.dueRenewal(t, p), s.n.as(t)
+	_, err := s.Renew(proving(w.t.Context(), p), t.text)
+	synctest.Wait()
+	d := before.or(s.dueRenewal(t, p))
+	w.proved(s.n, t, p, err)
+	if p != nil && (err == nil || errors.Is(err, oidcauth.ErrIdentityMismatch)) {
+		s.given = ""
+	}
+	t.note(w, "%s: a session of %s is renewed: %s, due %v", s.n.name, s.t.jti, kind(err), d)
+	same := t.issuer == s.t.issuer && s.n.as(t).sub == s.sub
+	if t.opaque != nil && same && is.sub != s.sub {
+		d = d.or(only(oidcauth.ErrIdentityMismatch))
+	}
+	w.tally["renewals"]++
+	w.tally["renewal: "+kind(err)]++
+	switch {
+	case err == nil && (!same || !d.accepts()):
+		w.fail(t, "%s: a session of %s, %s is renewed, due is %v\n%s", s.n.name, s.t.issuer, s.sub, d, s.n.explain(t))
+	case err == nil:
+		s.t = t.hold(s.sub)
+		s.last, s.looked = s.due(), time.Now()
+	case errors.Is(err, oidcauth.ErrIdentityMismatch) && !same:
+	case context.Cause(s.Context()) != nil: // it has ended meanwhile, which is looked at elsewhere
+	case !d.allows(err):
+		w.fail(t, "%s: a session is not renewed: %v, due is %v\n%s", s.n.name, err, d, s.n.explain(t))
+	}
+	s.n.noteEarly(t)
+	if err == nil {
+		w.accepted(s.n, t, s.Claims())
+	}
+}
+
+// nextOf returns a token that a session is to be renewed with: mostly one of the same
+// caller, which is mostly bound as the session is.
+func (w *world) nextOf(s *liveSession) *token {
+	if !w.chance(2) || s.t.p == nil {
+		return pick(w.random, w.tokens)
+	}
+	k := s.t.p.current()
+	t := w.draft(s.t.p, k)
+	t.sub, t.aud, t.also = s.t.sub, s.t.aud, s.t.also
+	if s.t.opaque != nil {
+		t.sub = s.sub
+	}
+	if !w.chance(4) {
+		t.prover = s.t.prover
+	}
+	if s.t.opaque != nil && w.chance(2) {
+		t.opaque, t.keyID, t.of = new(opaque), "", ""
+		t.register()
+	} else {
+		t.sign(k)
+	}
+	w.tokens = append(w.tokens, t)
+	return t
+}
+
+// renewing is what comes with the token of a renewal: mostly a proof over the nonce of
+// the session by the token's key.
+func (w *world) renewing(s *liveSession, t *token) *proof {
+	if w.plan.proofs == "" || t.prover == nil && !w.chance(8) {
+		return nil
+	}
+	given := s.given
+	if !w.chance(6) {
+		given = s.Nonce()
+		if s.given != "" && given != s.given {
+			w.fail(s.t, "the nonce of a session has changed, and nobody has used it")
+		}
+		s.given = given
+	}
+	c := nonce{text: given, session: s}
+	by := t.prover
+	switch w.random.IntN(8) {
+	case 0:
+		by = w.thief()
+	case 1:
+		c = nonce{text: s.n.nonceOf().text, session: s}
+	case 2:
+		return nil
+	case 3:
+		if len(w.proofs) > 0 {
+			c.text = w.proofs[len(w.proofs)-1].nonce.text // of another session, perhaps
+		}
+	}
+	if by == nil {
+		by = w.owner()
+	}
+	return w.prove(by, t, c, nil)
+}
+
+// dueRenewal is what a renewal has to be answered with, but for whose token it is.
+func (s *liveSession) dueRenewal(t *token, p *proof) due {
+	d, was := s.n.due(t), s.t.prover
+	if s.n.w.plan.proofs == "" || !d.accepts() {
+		return d
+	}
+	switch {
+	case was != nil && t.prover != was:
+		return d.and(only(oidcauth.ErrProof)) // whoever has stolen a token goes on with nothing else
+	case t.prover != nil && s.given == "":
+		return d.and(only(dpop.ErrUseNonce))
+	case t.prover == nil || p == nil:
+		return d.and(s.n.dueProof(t, p))
+	}
+	proved := s.n.dueProof(t, p)
+	if proved.accepts() && p.nonce.text != s.given {
+		proved = only(dpop.ErrUseNonce)
+	}
+	return d.and(proved)
+}
