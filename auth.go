@@ -63,6 +63,7 @@ import (
 	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/revoked"
@@ -122,14 +123,11 @@ func New(cfg Config) (*Authenticator, error) {
 		metadataURL:   cfg.ResourceMetadataURL,
 		proxies:       slices.Clone(cfg.Proxies),
 		writeRefusal:  cfg.WriteRefusal,
-		logger:        cfg.Logger,
+		logger:        panics.Logger(cfg.Logger),
 		clock:         cfg.Now,
 		maxLifetime:   cfg.MaxTokenLifetime,
 		dpop:          cfg.DPoP,
 		certificate:   cfg.Certificate,
-	}
-	if a.logger == nil {
-		a.logger = slog.New(slog.DiscardHandler)
 	}
 	a.watch = watch.New(cfg.Trace, a.logger)
 	a.cache = tokencache.New[Claims](cfg.cacheBytes(), a.now)

@@ -2,17 +2,24 @@ package oidcauth_test
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
+	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -170,24 +177,42 @@ func (l badLog) fail(method string) {
 type badSource struct {
 	trusted oidcauth.Issuer
 	issuer  *oidctest.Issuer
-	stops   bool
+	stop    func()
+	begun   oidcauth.Keys // what it says first but for the issuer and its keys
+	err     error
+	adopt   func(oidcauth.Keys) error
 }
 
 func (s *badSource) Follow(adopt func(oidcauth.Keys) error) (stop func(), err error) {
-	err = adopt(oidcauth.Keys{Issuer: s.trusted.URL, JWKS: s.issuer.KeySet()})
-	if s.stops {
-		stop = func() {}
+	s.adopt = adopt
+	if s.err != nil {
+		return nil, s.err
 	}
-	return stop, err
+	keys := s.begun
+	keys.Issuer, keys.JWKS = s.trusted.URL, s.issuer.KeySet()
+	return s.stop, adopt(keys)
 }
 
 func (s *badSource) Refresh() { panic("of Refresh") }
+
+// A badHandler is one of a log, of which every method panics.
+type badHandler struct{}
+
+func (badHandler) Enabled(context.Context, slog.Level) bool  { panic("of Enabled") }
+func (badHandler) Handle(context.Context, slog.Record) error { panic("of Handle") }
+func (badHandler) WithAttrs([]slog.Attr) slog.Handler        { panic("of WithAttrs") }
+func (badHandler) WithGroup(string) slog.Handler             { panic("of WithGroup") }
+
+// A nilError cannot be told where it is nil.
+type nilError struct{ text string }
+
+func (e *nilError) Error() string { return e.text }
 
 // Whatever a function of the program does, a request gets an answer, and no claims.
 func TestConfig_FunctionsPanic(t *testing.T) {
 	t.Parallel()
 	issuer, described := newIssuer(t, oidctest.Config{})
-	token := issuer.Token(nil)
+	token, bound := issuer.Token(nil), issuer.Token(map[string]any{"cnf": map[string]any{"x5t#S256": "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"}})
 	extract := func(token string, err error) oidcauth.Extractor {
 		return func(*http.Request) (string, error) { return token, err }
 	}
@@ -203,6 +228,9 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 		{"a rule panics", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
 			i.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { panic("of the rule") }}
 		}, 503},
+		{"a rule fails with a nil pointer", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { return (*nilError)(nil) }}
+		}, 503},
 		{"a rule is nil", func(_ *oidcauth.Config, i *oidcauth.Issuer) { i.Rules = []oidcauth.Rule{nil} }, 0},
 		{"Supplement panics", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
 			i.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) { panic("of Supplement") }
@@ -212,6 +240,38 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 				return json.RawMessage(`[]`), nil
 			}
 		}, 503},
+		{"Supplement fails with a nil pointer", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) {
+				return nil, (*nilError)(nil)
+			}
+		}, 503},
+		{"Introspect panics", func(c *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Introspect = func(context.Context, string) (json.RawMessage, error) { panic("of Introspect") }
+			c.Extract = extract("opaque", nil)
+		}, 503},
+		{"Introspect fails with a nil pointer", func(c *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Introspect = func(context.Context, string) (json.RawMessage, error) { return nil, (*nilError)(nil) }
+			c.Extract = extract("opaque", nil)
+		}, 503},
+		{"Certificate panics", func(c *oidcauth.Config, i *oidcauth.Issuer) {
+			c.Certificate = func(*http.Request) (*x509.Certificate, error) { panic("of Certificate") }
+			c.Extract = extract(bound, nil)
+		}, 503},
+		{"Certificate fails with a nil pointer", func(c *oidcauth.Config, i *oidcauth.Issuer) {
+			c.Certificate = func(*http.Request) (*x509.Certificate, error) { return nil, (*nilError)(nil) }
+			c.Extract = extract(bound, nil)
+		}, 503},
+		{"Extract fails with a nil pointer", func(c *oidcauth.Config, _ *oidcauth.Issuer) { c.Extract = extract("", (*nilError)(nil)) }, 500},
+		{"hooks panic", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
+			c.Trace = &authtrace.Hooks{
+				Decided:   func(context.Context, authtrace.Decision) { panic("of Decided") },
+				KeysState: func(authtrace.KeyState) { panic("of KeysState") },
+			}
+		}, 200},
+		{"the log panics", func(c *oidcauth.Config, _ *oidcauth.Issuer) { c.Logger = slog.New(badHandler{}) }, 200},
+		{"the log panics at a refusal", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
+			c.Logger, c.Extract = slog.New(badHandler{}), extract("", nil)
+		}, 401},
 		{"Extract panics", func(c *oidcauth.Config, _ *oidcauth.Issuer) { c.Extract = panicking }, 500},
 		{"one of FirstOf panics", func(c *oidcauth.Config, _ *oidcauth.Issuer) { c.Extract = oidcauth.FirstOf(panicking) }, 500},
 		{"Extract returns a token", func(c *oidcauth.Config, _ *oidcauth.Issuer) { c.Extract = extract(token, nil) }, 200},
@@ -219,6 +279,10 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 		{"Extract returns nothing", func(c *oidcauth.Config, _ *oidcauth.Issuer) { c.Extract = extract("", nil) }, 401},
 		{"FindIssuer panics", func(c *oidcauth.Config, i *oidcauth.Issuer) {
 			c.FindIssuer = func(context.Context, string) ([]oidcauth.Issuer, error) { panic("of FindIssuer") }
+			i.URL = "https://other.test"
+		}, 503},
+		{"FindIssuer fails with a nil pointer", func(c *oidcauth.Config, i *oidcauth.Issuer) {
+			c.FindIssuer = func(context.Context, string) ([]oidcauth.Issuer, error) { return nil, (*nilError)(nil) }
 			i.URL = "https://other.test"
 		}, 503},
 		{"FindIssuer returns the zero value", func(c *oidcauth.Config, i *oidcauth.Issuer) {
@@ -236,6 +300,12 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 		{"the transport panics", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
 			c.Client = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("of the transport") })}
 		}, 503},
+		{"the transport to this issuer panics", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Keys.Client = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { panic("of the transport") })}
+		}, 503},
+		{"the transport fails with a nil pointer", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
+			c.Client = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, (*nilError)(nil) })}
+		}, 503},
 		{"the transport returns nothing", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
 			c.Client = &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, nil })}
 		}, 503},
@@ -243,9 +313,23 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 		{"the source of keys panics at Refresh", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
 			other := oidctest.NewIssuer(t, oidctest.Config{})
 			other.Replace()
-			i.Keys.Source = &badSource{*i, other, true}
+			i.Keys.Source = &badSource{trusted: *i, issuer: other, stop: func() {}}
 		}, 503},
-		{"the source of keys has no stop", func(_ *oidcauth.Config, i *oidcauth.Issuer) { i.Keys.Source = &badSource{*i, issuer, false} }, 200},
+		{"the source of keys has no stop", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Keys.Source = &badSource{trusted: *i, issuer: issuer}
+		}, 200},
+		{"the source of keys panics at stop", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Keys.Source = &badSource{trusted: *i, issuer: issuer, stop: func() { panic("of stop") }}
+		}, 200},
+		{"the source of keys ends the goroutine at stop", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Keys.Source = &badSource{trusted: *i, issuer: issuer, stop: runtime.Goexit}
+		}, 200},
+		{"the source of keys fails with a nil pointer", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Keys.Source = &badSource{trusted: *i, issuer: issuer, err: (*nilError)(nil)}
+		}, 0},
+		{"the source of keys is unavailable by a nil pointer", func(_ *oidcauth.Config, i *oidcauth.Issuer) {
+			i.Keys.Source = &badSource{trusted: *i, issuer: issuer, begun: oidcauth.Keys{Unavailable: (*nilError)(nil)}}
+		}, 503},
 		{"Follow of the log panics", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
 			c.Revocations, c.RequireRevocations = badLog("Follow"), true
 		}, 503},
@@ -254,11 +338,22 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 		}, 503},
 		{"the clock stands still", func(c *oidcauth.Config, _ *oidcauth.Issuer) { c.Now = func() time.Time { return time.Time{} } }, 401},
 	}
+	usual := oidcauth.Config{Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))} // which looks at errors
+	tested := map[string]bool{
+		"Config.DPoP": true, "Config.WriteRefusal": true, // each by tests of its own
+		"AnyIssuer.Rules": true, // which are asked as an issuer's
+	}
 	for _, tt := range tests {
+		cfg, trusted := usual, described
+		tt.change(&cfg, &trusted)
+		for _, description := range []any{cfg, trusted} {
+			eachFunction(reflect.ValueOf(description), func(name string, v reflect.Value) {
+				known := name == "Config.Client" && cfg.Client == usual.Client || name == "Config.Logger" && cfg.Logger == usual.Logger
+				tested[name] = tested[name] || !v.IsZero() && !known
+			})
+		}
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			cfg, trusted := oidcauth.Config{Client: issuer.Client()}, described
-			tt.change(&cfg, &trusted)
 			cfg.Issuers = []oidcauth.Issuer{trusted}
 			a, err := oidcauth.New(cfg)
 			if (err == nil) == (tt.want == 0) {
@@ -281,6 +376,68 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 				}
 			}
 		})
+	}
+	for name, done := range tested {
+		if !done {
+			t.Errorf("no row has a %s that does what it should not", name)
+		}
+	}
+}
+
+// eachFunction calls visit with the fields of a description that may hold something of
+// the program's that is called: functions, and what other packages have made.
+func eachFunction(v reflect.Value, visit func(name string, v reflect.Value)) {
+	typ := v.Type()
+	for n := range typ.NumField() {
+		f, field := typ.Field(n), v.Field(n)
+		if f.Type.Kind() == reflect.Pointer && f.Type.Elem().PkgPath() == typ.PkgPath() {
+			if f.Type, field = f.Type.Elem(), field.Elem(); !field.IsValid() {
+				field = reflect.Zero(f.Type)
+			}
+		}
+		switch kind := f.Type.Kind(); {
+		case !f.IsExported():
+		case kind == reflect.Func, kind == reflect.Interface, kind == reflect.Pointer, kind == reflect.Slice && f.Type.Elem().Kind() == reflect.Func:
+			visit(typ.Name()+"."+f.Name, field)
+		case kind == reflect.Struct && f.Type.PkgPath() == typ.PkgPath():
+			eachFunction(field, visit)
+		}
+	}
+}
+
+// A source of keys that panics when it is let go of keeps no other from that, and no
+// change of the issuers.
+func TestKeySource_StopPanics(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	second, third := trusted, trusted
+	second.URL, third.URL = "https://second.test", "https://third.test"
+	stopped := 0
+	for _, i := range []*oidcauth.Issuer{&trusted, &second, &third} {
+		bad := i == &second
+		i.Keys.Source = &badSource{trusted: *i, issuer: issuer, stop: func() {
+			if stopped++; bad {
+				panic("of stop")
+			}
+		}}
+	}
+	var log logBuffer
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{trusted, second, third}, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err := a.SetIssuers(trusted); err != nil || stopped != 2 {
+		t.Errorf("SetIssuers() error = %v, %d sources stopped, want 2", err, stopped)
+	}
+	if text := log.String(); strings.Count(text, "a source of keys could not be stopped") != 1 || !strings.Contains(text, "issuer="+second.URL) || !strings.Contains(text, "at auth_misuse_test.go:") {
+		t.Errorf("the log has %s, want a line about %s", text, second.URL)
+	}
+	wants(t, a, issuer.Token(nil), nil)
+	payload := []byte(`{"iss":"https://second.test","sub":"alice","exp":4e9}`)
+	if _, err := oidcauth.UnverifiedClaims(payload, second); err == nil {
+		t.Error("UnverifiedClaims() error = nil with a source that panics when it is let go of")
+	}
+	if err := a.Close(); err != nil || stopped != 4 {
+		t.Errorf("Close() error = %v, %d sources stopped, want all", err, stopped)
 	}
 }
 

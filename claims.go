@@ -307,7 +307,9 @@ func describedAs(issuer Issuer) (find func(iss string) (*trust, error), err erro
 		if source, err = issuer.follow(func(_, _ *sourceKeys) error { return nil }); err != nil {
 			return nil, err
 		}
-		source.close()
+		if err := source.close(); err != nil {
+			return nil, fmt.Errorf("Keys.Source: %w", err)
+		}
 	}
 	t := newTrust(byvalue.Clone(issuer), 0, nil, roster.Place{})
 	if source != nil {

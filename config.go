@@ -140,7 +140,10 @@ type Config struct {
 	// w has the headers already, the challenge and Retry-After among them, but for
 	// Content-Type. The answer has the status that [Answer] gives for err, unless the
 	// function writes another one that lets nobody pass: one below 300 is not written.
-	// Say no more to callers than Answer does. Nil means a JSON object.
+	// Say no more to callers than Answer does. It is a part of the handler: where it
+	// panics, the panic goes on to whoever serves the request, of whom net/http logs it
+	// with its stack, and [http.ErrAbortHandler] breaks off; what it has not answered
+	// by then has the refusal's status. Nil means a JSON object.
 	WriteRefusal func(w http.ResponseWriter, r *http.Request, err error)
 
 	// Trace observes decisions, sessions, tickets, revocations and keys. Nil means that

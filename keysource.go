@@ -205,12 +205,15 @@ func followSource(s KeySource, adopt func(Keys) error) (stop func(), err error) 
 			err = fmt.Errorf("Keys.Source: Follow: %w", panics.Error(v))
 		}
 	}()
-	return s.Follow(adopt)
+	stop, err = s.Follow(adopt)
+	panics.Try(err)
+	return stop, err
 }
 
 func newSourceKeys(k Keys) *sourceKeys {
 	s := &sourceKeys{Keys: k, withoutKeyID: make(map[string]bool, len(k.WithoutKeyID))}
 	s.JWKS, s.WithoutKeyID = json.RawMessage(string(k.JWKS)), nil
+	s.Unavailable = panics.Tellable(k.Unavailable)
 	for _, id := range k.WithoutKeyID {
 		s.withoutKeyID[id] = true
 	}
@@ -274,8 +277,14 @@ func (f *followedSource) Refresh() (err error) {
 	return nil
 }
 
-func (f *followedSource) close() {
-	if f != nil && f.stop != nil {
-		f.stop()
+// close lets go of the source. A panic of its stop is an error, after which others are
+// let go of all the same. It may be called on nil.
+func (f *followedSource) close() error {
+	if f == nil || f.stop == nil {
+		return nil
 	}
+	return panics.Run(func() error {
+		f.stop()
+		return nil
+	})
 }

@@ -84,7 +84,9 @@ func (a *Authenticator) judgedRequest(r *http.Request) (c *Claims, token string,
 // panics has failed.
 func (a *Authenticator) extracted(r *http.Request) (token string, err error) {
 	defer panics.Catch(&err)
-	return a.extract(r)
+	token, err = a.extract(r)
+	panics.Try(err)
+	return token, err
 }
 
 // judgedFrom is judged for a token that the request carried.
@@ -140,7 +142,9 @@ func (a *Authenticator) certificateOf(r *http.Request) (string, error) {
 // askCertificate asks the program, of whose function a panic is an error.
 func (a *Authenticator) askCertificate(r *http.Request) (c *x509.Certificate, err error) {
 	defer panics.Catch(&err)
-	return a.certificate(r)
+	c, err = a.certificate(r)
+	panics.Try(err)
+	return c, err
 }
 
 // CallerContext returns the request's context with the caller's address, as
@@ -225,6 +229,7 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 		a = &Authenticator{logger: slog.New(slog.DiscardHandler)}
 	}
 	asked.From(r.Context()).Refuse()
+	err = panics.Tellable(err)
 	answer := refusal.Find(err)
 	a.logRefusal(r, answer, err)
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -124,6 +125,7 @@ func TestRefuse_OwnFault(t *testing.T) {
 		{nil, "ERROR", "request failed"},
 		{fmt.Errorf("in a handler: %w", oidcauth.ErrForbidden), "INFO", "request refused"},
 		{oidcauth.ErrKeysUnavailable, "INFO", "request refused"},
+		{(*nilError)(nil), "ERROR", "request failed"},
 	} {
 		var log bytes.Buffer
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
@@ -179,26 +181,51 @@ func TestConfig_WriteRefusal(t *testing.T) {
 	}
 }
 
-// An answer that was not written because the program failed at it is a refusal, too,
-// where somebody further out recovers and says nothing.
+// A panic of the program's answer goes on, as a handler's does, to whoever serves the
+// request: net/http tells of it, with its stack, unless it is the one by which handlers
+// break off. Either way nothing is granted, also where somebody further out recovers and
+// says nothing.
 func TestConfig_WriteRefusalPanics(t *testing.T) {
 	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
-	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(),
-		WriteRefusal: func(http.ResponseWriter, *http.Request, error) { panic("no template") }})
-	recovered := false
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer func() { recovered = recover() != nil }()
-		a.Middleware(http.NotFoundHandler()).ServeHTTP(w, r)
-	}))
-	defer server.Close()
-	response, err := server.Client().Get(server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != 401 || !recovered {
-		t.Errorf("%s, recovered: %v; want 401 and the panic", response.Status, recovered)
+	for _, tt := range []struct {
+		name      string
+		write     func(http.ResponseWriter)
+		value     any
+		recovered bool
+		want      int    // the status; 0 for none
+		logged    string // by net/http, empty for nothing
+	}{
+		{"before it wrote", func(http.ResponseWriter) {}, "no template", false, 0, "no template"},
+		{"before it wrote, recovered", func(http.ResponseWriter) {}, "no template", true, 401, ""},
+		{"after it granted, recovered", func(w http.ResponseWriter) { w.WriteHeader(200) }, "no template", true, 401, ""},
+		{"after it granted", func(w http.ResponseWriter) { io.WriteString(w, "ok") }, "no template", false, 0, "no template"},
+		{"to break off", func(http.ResponseWriter) {}, http.ErrAbortHandler, false, 0, ""},
+	} {
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(),
+			WriteRefusal: func(w http.ResponseWriter, _ *http.Request, _ error) { tt.write(w); panic(tt.value) }})
+		var recovered any
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if tt.recovered {
+				defer func() { recovered = recover() }()
+			}
+			a.Middleware(http.NotFoundHandler()).ServeHTTP(w, r)
+		}))
+		var log logBuffer
+		server.Config.ErrorLog = stdlog.New(&log, "", 0)
+		server.Start()
+		status := 0
+		if response, err := server.Client().Get(server.URL); err == nil {
+			status = response.StatusCode
+			response.Body.Close()
+		}
+		server.Close()
+		if status != tt.want || tt.recovered && recovered != tt.value {
+			t.Errorf("%s: status %d, recovered %v; want %d and the panic", tt.name, status, recovered, tt.want)
+		}
+		if text := log.String(); (text == "") != (tt.logged == "") || !strings.Contains(text, tt.logged) || tt.logged != "" && !strings.Contains(text, "middleware_refusal_test.go") {
+			t.Errorf("%s: net/http says %q, want %q and the stack", tt.name, text, tt.logged)
+		}
 	}
 }
 

@@ -208,7 +208,7 @@ func (a *Authenticator) openKeys(i Issuer, open []*keyPlace) (*keyPlace, error) 
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: issuer %q: %w", i.URL, err)
 	}
-	return &keyPlace{at: at, set: set, source: source, order: new(verify.Order), client: own}, nil
+	return &keyPlace{at: at, set: set, source: source, order: new(verify.Order), client: own, logger: a.logger}, nil
 }
 
 // changed has all that was decided by former descriptions decided anew, and lets go

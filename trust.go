@@ -186,6 +186,7 @@ type keyPlace struct {
 	source *followedSource
 	order  *verify.Order
 	client *fetch.Client // that is theirs alone; else nil
+	logger *slog.Logger
 }
 
 // keysAt returns what the description says of where the keys are.
@@ -198,7 +199,10 @@ func (i *Issuer) keysAt() Issuer {
 // close ends all that the place does. Nobody trusts its keys any more.
 func (p *keyPlace) close() {
 	p.set.Close()
-	p.source.close()
+	if err := p.source.close(); err != nil {
+		p.logger.LogAttrs(context.Background(), slog.LevelError, "a source of keys could not be stopped",
+			slog.String("issuer", p.at.URL), slog.String("error", err.Error()))
+	}
 	if p.client != nil {
 		p.client.CloseIdle()
 	}

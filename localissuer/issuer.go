@@ -20,6 +20,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/hidden"
 	"github.com/oidcauth/oidcauth/internal/keyring"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/ticket"
@@ -77,13 +78,10 @@ func New(cfg Config) (*Issuer, error) {
 	l := &Issuer{
 		url: cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry,
 		imported: slices.Clone(cfg.ImportedAudiences),
-		logger:   cfg.Logger, now: cfg.Now, external: hidden.Of(cfg.Signer),
+		logger:   panics.Logger(cfg.Logger), now: cfg.Now, external: hidden.Of(cfg.Signer),
 		followers: make(map[*follower]struct{}),
 	}
 	l.tickets = ticket.NewAuthority(l.ticketSecret)
-	if l.logger == nil {
-		l.logger = slog.New(slog.DiscardHandler)
-	}
 	if l.now == nil {
 		l.now = time.Now
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
 	"testing"
@@ -71,6 +72,30 @@ func TestIssuer_NilContext(t *testing.T) {
 	}
 	if _, err := l.Follow(nil); err == nil || len(l.Keys()) != keys {
 		t.Errorf("Follow(nil) error = %v, %d keys", err, len(l.Keys()))
+	}
+}
+
+// A badHandler is one of a log that panics.
+type badHandler struct{ slog.Handler }
+
+func (badHandler) Enabled(context.Context, slog.Level) bool  { return true }
+func (badHandler) Handle(context.Context, slog.Record) error { panic("of Handle") }
+
+// A log that panics keeps nobody from changing keys.
+func TestConfig_LoggerPanics(t *testing.T) {
+	t.Parallel()
+	l, err := localissuer.New(localissuer.Config{
+		URL: "https://db.test", Audiences: []string{"db"}, Dir: filepath.Join(t.TempDir(), "keys"),
+		Logger: slog.New(badHandler{slog.DiscardHandler}),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for range 2 {
+		if err := l.Rotate(t.Context()); err != nil {
+			t.Errorf("Rotate() error = %v", err)
+		}
 	}
 }
 

@@ -112,12 +112,9 @@ func New(cfg Config) (*Guard, error) {
 	if cfg.Authenticator == nil {
 		return nil, errors.New("grpcauth: Config.Authenticator is missing")
 	}
-	g := &Guard{auth: cfg.Authenticator, optional: cfg.Optional, logger: cfg.Logger, dpop: cfg.DPoP}
+	g := &Guard{auth: cfg.Authenticator, optional: cfg.Optional, logger: panics.Logger(cfg.Logger), dpop: cfg.DPoP}
 	if g.optional == nil {
 		g.optional = func(string) bool { return false }
-	}
-	if g.logger == nil {
-		g.logger = slog.New(slog.DiscardHandler)
 	}
 	return g, nil
 }

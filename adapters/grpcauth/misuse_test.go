@@ -2,6 +2,7 @@ package grpcauth_test
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -14,6 +15,12 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
+// A badHandler is one of a log that panics.
+type badHandler struct{ slog.Handler }
+
+func (badHandler) Enabled(context.Context, slog.Level) bool  { return true }
+func (badHandler) Handle(context.Context, slog.Record) error { panic("of Handle") }
+
 // Whatever is wrong with a Guard or its Optional, no call passes and no process ends.
 func TestGuard_Misuse(t *testing.T) {
 	t.Parallel()
@@ -21,6 +28,13 @@ func TestGuard_Misuse(t *testing.T) {
 	auth := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 	guard := func(auth *oidcauth.Authenticator, optional func(string) bool) *grpcauth.Guard {
 		g, err := grpcauth.New(grpcauth.Config{Authenticator: auth, Optional: optional})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	logging := func(h slog.Handler) *grpcauth.Guard {
+		g, err := grpcauth.New(grpcauth.Config{Authenticator: auth, Logger: slog.New(h)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,6 +49,7 @@ func TestGuard_Misuse(t *testing.T) {
 		"a panic of Optional":  {guard(auth, func(string) bool { panic("of Optional") }), codes.Unknown},
 		"the word of Optional": {guard(auth, func(string) bool { return true }), codes.OK},
 		"no token":             {guard(auth, nil), codes.Unauthenticated},
+		"a log that panics":    {logging(badHandler{slog.DiscardHandler}), codes.Unauthenticated},
 	} {
 		called := false
 		_, err := tt.guard.Unary(t.Context(), nil, &grpc.UnaryServerInfo{FullMethod: "/a/b"}, func(context.Context, any) (any, error) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"log/slog"
 	"net"
@@ -25,8 +24,8 @@ type admin struct {
 	config *adminConfig
 	ln     net.Listener
 	srv    *http.Server
-	secret atomic.Pointer[[sha256.Size]byte] // its digest; nil if there is none
-	rule   oidcauth.Rule                     // of claims; nil if no token is good enough
+	secret atomic.Pointer[listenerSecret] // nil if there is none
+	rule   oidcauth.Rule                  // of claims; nil if no token is good enough
 }
 
 // newAdmin opens the admin listener; a nil config has none.
@@ -63,12 +62,11 @@ func (a *admin) setSecret(secret []byte) {
 	if a == nil {
 		return
 	}
-	var digest *[sha256.Size]byte
+	var next *listenerSecret
 	if secret != nil {
-		sum := sha256.Sum256(secret)
-		digest = &sum
+		next = &listenerSecret{string(secret), sha256.Sum256(secret)}
 	}
-	a.secret.Store(digest)
+	a.secret.Store(next)
 }
 
 // listen opens the address, or the socket, which the process's user alone can use.
@@ -179,18 +177,17 @@ func (a *admin) whoAsks(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	digest := sha256.Sum256([]byte(token))
-	if secret := a.secret.Load(); secret != nil && subtle.ConstantTimeCompare(digest[:], secret[:]) == 1 {
+	secret := a.secret.Load()
+	switch {
+	case secret.is(token):
 		return "the secret", nil
-	}
-	if a.rule == nil {
+	case a.rule == nil, secret != nil && !a.isToken(token, secret):
 		return "", errSecret
+	case !a.isToken(token, secret):
+		return "", refusal.New(refusal.Form, oidcauth.ErrMalformedToken, "an opaque token", "a JWT, or an opaque token of an admin's issuer")
 	}
 	claims, err := a.server.auth.Authenticate(a.server.auth.CallerContext(r), token)
-	switch {
-	case errors.Is(err, oidcauth.ErrMalformedToken) && a.secret.Load() != nil && strings.Count(token, ".") != 2:
-		return "", errSecret // and no token at all
-	case err != nil:
+	if err != nil {
 		return "", err
 	}
 	if err := a.rule(claims); err != nil {

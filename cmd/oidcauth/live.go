@@ -11,16 +11,17 @@ import (
 // live is what a running server takes from its configuration anew at each reload. It
 // never changes: each reload makes another.
 type live struct {
-	issuers     []string      // configured, whose keys are fetched or in the file
-	addresses   []string      // the issuers that a client can go to
-	readyWanted []string      // those that the server is ready with; none: any one
-	opaque      []string      // what opaque tokens begin with, where that is known
-	clocksAhead time.Duration // how far an issuer's clock may be ahead of this one
+	issuers      []string      // configured, whose keys are fetched or in the file
+	addresses    []string      // the issuers that a client can go to
+	readyWanted  []string      // those that the server is ready with; none: any one
+	opaque       []string      // what opaque tokens begin with, where that is known
+	adminsOpaque []string      // what those of admins begin with
+	clocksAhead  time.Duration // how far an issuer's clock may be ahead of this one
 }
 
 // newLive makes it of the configuration.
 func newLive(cfg oidcauth.Config, file *fileConfig) *live {
-	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerURLs(cfg.Issuers)), clocksAhead: clocksAhead(cfg)}
+	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerURLs(cfg.Issuers)), clocksAhead: clocksAhead(cfg), adminsOpaque: adminsOpaque(cfg.Issuers, file.Admin)}
 	for _, issuer := range cfg.Issuers {
 		if issuer.OpaquePrefix != "" {
 			l.opaque = append(l.opaque, issuer.OpaquePrefix)

@@ -56,6 +56,13 @@ func Try(err error) {
 	}
 }
 
+// Tellable returns err, or an error in its place if it panics when it is looked at.
+func Tellable(err error) (told error) {
+	defer Catch(&told)
+	Try(err)
+	return err
+}
+
 // place returns the file and the line of the call that panicked.
 func place() string {
 	var counters [64]uintptr

@@ -62,6 +62,15 @@ type ownError struct{ text string }
 
 func (e *ownError) Error() string { return e.text }
 
+func TestTellable(t *testing.T) {
+	failed := errors.New("failed")
+	for _, tt := range []struct{ err, want error }{{nil, nil}, {failed, failed}, {(*ownError)(nil), panics.Err}} {
+		if err := panics.Tellable(tt.err); !errors.Is(err, tt.want) {
+			t.Errorf("Tellable() = %v, want %v", err, tt.want)
+		}
+	}
+}
+
 func TestRun(t *testing.T) {
 	failed := errors.New("failed")
 	for _, tt := range []struct {
