@@ -14,6 +14,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/quote"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -272,6 +273,9 @@ func (i *Issuer) validate() error {
 			return fmt.Errorf("oidcauth: %w", err)
 		}
 	}
+	if i.hasPassword() { // which no other error may repeat
+		return fmt.Errorf("oidcauth: issuer %s: URL: there is user information in it, and no issuer's name has that", refusal.QuoteAddress(i.URL))
+	}
 	checks := []func() error{
 		i.checkDescription, i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkBound, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement, i.checkIntrospect,
 	}
@@ -280,6 +284,12 @@ func (i *Issuer) validate() error {
 		wrong = append(wrong, check())
 	}
 	return errors.Join(wrong...)
+}
+
+// hasPassword reports whether the issuer's own address, at which its keys are looked for,
+// has user information.
+func (i *Issuer) hasPassword() bool {
+	return quote.HasUser(i.URL) && i.Keys.fetched() && i.Keys.DiscoveryURL == "" && i.Keys.JWKSURL == ""
 }
 
 // checkDescription checks what tells the description from others.

@@ -47,6 +47,36 @@ func TestMessages_Addresses(t *testing.T) {
 	}
 }
 
+// A password in an address is in no error, whatever else is wrong, and is refused where
+// that address would be asked; where it is the mere name of an issuer it may stand.
+func TestMessages_Password(t *testing.T) {
+	t.Parallel()
+	const password = "hunter2"
+	const address = "https://user:" + password + "@i.test"
+	for _, tt := range []struct {
+		name   string
+		issuer oidcauth.Issuer
+		want   string // empty if it is accepted
+	}{
+		{"an issuer", oidcauth.Issuer{URL: address, Audiences: []string{testAudience}}, "user information"},
+		{"one without audience", oidcauth.Issuer{URL: address}, "user information"},
+		{"one with a blank", oidcauth.Issuer{URL: address + " "}, "white space"},
+		{"one with a bar", oidcauth.Issuer{URL: address + "|"}, "separates"},
+		{"one that is long", oidcauth.Issuer{URL: address + strings.Repeat("/a", 300)}, "512"},
+		{"a document", oidcauth.Issuer{URL: "https://i.test", Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{DiscoveryURL: address}}, "user information"},
+		{"a key set", oidcauth.Issuer{URL: "https://i.test", Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{JWKSURL: address + " "}}, "white space"},
+		{"a name", oidcauth.Issuer{URL: address, Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{JWKSURL: "https://i.test/keys"}}, ""},
+	} {
+		a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{tt.issuer}})
+		if err == nil {
+			a.Close()
+		}
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), password)) {
+			t.Errorf("%s: New() error = %v, want one that says %q, and not the password", tt.name, err, tt.want)
+		}
+	}
+}
+
 // Keys that the issuer's document sends us to in vain: the error says what to set.
 func TestMessages_Documents(t *testing.T) {
 	t.Parallel()

@@ -190,7 +190,7 @@ func (v *Verifier) check(cfg *Config) error {
 	for _, address := range append([]string{cfg.PublicURL}, cfg.Aliases...) {
 		base, err := baseOf(address)
 		if err != nil {
-			return fmt.Errorf("Config.PublicURL: got %q: %w", address, err)
+			return fmt.Errorf("Config.PublicURL: got %s: %w", refusal.QuoteAddress(address), err)
 		}
 		v.bases = append(v.bases, base)
 	}

@@ -327,6 +327,7 @@ func TestNew_Errors(t *testing.T) {
 		"an address of no scheme":  {PublicURL: "db.example.com"},
 		"a socket's address":       {PublicURL: "wss://db.example.com"},
 		"an address with a query":  {PublicURL: "https://db.example.com?x"},
+		"a password":               {PublicURL: "https://user:hunter2@db.example.com"},
 		"a bad alias":              {PublicURL: public, Aliases: []string{"x"}},
 		"an address, and any host": {PublicURL: public, InsecureAnyHost: true},
 		"an unknown algorithm":     {PublicURL: public, Algorithms: []string{"HS256"}},
@@ -337,8 +338,10 @@ func TestNew_Errors(t *testing.T) {
 		"hardly any memory":        {PublicURL: public, ReplayBytes: 1},
 		"less than no memory":      {PublicURL: public, ReplayBytes: -1},
 	} {
-		if _, err := dpop.New(cfg); err == nil {
-			t.Errorf("%s: New() gave no error", name)
+		_, err := dpop.New(cfg)
+		said.Error(err)
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: New() error = %v, want one without the password", name, err)
 		}
 	}
 }

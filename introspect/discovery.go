@@ -142,7 +142,7 @@ func (c *Config) secret() (string, error) {
 	}
 	info, err := os.Stat(c.ClientSecretFile)
 	if err != nil {
-		return "", fmt.Errorf("ClientSecretFile: %w", err)
+		return "", fmt.Errorf("ClientSecretFile: %w", quote.SecretFile(c.ClientSecretFile, err))
 	}
 	if !info.Mode().IsRegular() {
 		return "", fmt.Errorf("ClientSecretFile: %s is not a regular file", c.ClientSecretFile)

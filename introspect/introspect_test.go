@@ -348,10 +348,11 @@ func TestNew_Refuses(t *testing.T) {
 		{"a secret of nobody", introspect.Config{Endpoint: "https://issuer.test/i", ClientSecret: secret}, "ClientID"},
 		{"a body without secret", introspect.Config{Endpoint: "https://issuer.test/i", ClientID: "db", SecretInBody: true}, "SecretInBody"},
 		{"a file that is not there", introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecretFile: file}, "ClientSecretFile"},
+		{"a secret in the place of its file", introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecretFile: secret}, "could be the secret itself"},
 		{"a directory", introspect.Config{Issuer: "https://issuer.test", ClientID: "db", ClientSecretFile: t.TempDir()}, "ClientSecretFile"},
 	} {
 		_, err := newAsk(tt.cfg)
-		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+		if (err == nil) != (tt.want == "") || err != nil && (!strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), secret)) {
 			t.Errorf("%s: error = %v, want one about %q", tt.name, err, tt.want)
 		}
 	}

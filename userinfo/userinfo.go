@@ -16,6 +16,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/quote"
 	"github.com/oidcauth/oidcauth/internal/supplement"
 )
 
@@ -40,7 +41,7 @@ func Supplement(client *http.Client, endpoint string, claims ...string) (func(co
 	to, err := url.Parse(endpoint)
 	switch {
 	case err != nil || to.Scheme != "https" || to.Host == "" || to.User != nil || to.Fragment != "":
-		return nil, fmt.Errorf("userinfo: endpoint %q: want an https URL", endpoint)
+		return nil, fmt.Errorf("userinfo: endpoint %s: want an https URL", quote.Address(endpoint))
 	case len(claims) == 0:
 		return nil, errors.New("userinfo: no claims named: say which to take over")
 	}

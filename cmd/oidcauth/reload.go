@@ -97,7 +97,7 @@ func (r *reloader) reload(ctx context.Context, why string) {
 	err := r.takeOver(ctx)
 	r.server.reloads.count(err)
 	for _, err := range each(err) {
-		text := printable(hideTokens(strings.ReplaceAll(err.Error(), "oidcauth: ", "")))
+		text := printable(hideSecrets(strings.ReplaceAll(err.Error(), "oidcauth: ", "")))
 		r.server.log.Error("the configuration was not reloaded; the former one stays in force", slog.String("why", why), slog.String("reason", text))
 	}
 	if err != nil {

@@ -123,7 +123,7 @@ func (a *admin) revoke(w http.ResponseWriter, r *http.Request) {
 		err = errTokenNamed
 	}
 	if err != nil {
-		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideTokens(err.Error()))})
+		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideSecrets(err.Error()))})
 		return
 	}
 	revocation, err := form.revocation(time.Now(), a.server.live.Load().clocksAhead)
@@ -163,7 +163,7 @@ func (a *admin) answerRevocation(w http.ResponseWriter, r *http.Request, revocat
 		writeJSON(w, http.StatusServiceUnavailable, apiError{"temporarily_unavailable", "it holds on this server, and nothing shares it with the others: send it again"})
 	case errors.Is(err, oidcauth.ErrMalformedRequest):
 		text := strings.ReplaceAll(err.Error(), "oidcauth: ", "")
-		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideTokens(text))})
+		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideSecrets(text))})
 	default:
 		a.server.auth.Refuse(w, r, err)
 	}

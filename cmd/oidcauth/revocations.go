@@ -17,6 +17,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // revocationsConfig is "revocations" of the configuration file.
@@ -111,6 +112,7 @@ func (c *revocationsConfig) checkFiles() error {
 		path, err := name.path()
 		if err == nil && path != "" {
 			_, err = os.Stat(path)
+			err = quote.SecretFile(path, err)
 		}
 		if err != nil {
 			wrong.add(fmt.Errorf("revocations.nats: %w", err))
@@ -146,7 +148,7 @@ func (c *natsConfig) options(logger *slog.Logger) []nats.Option {
 	}
 	if c.TokenFile != "" {
 		options = append(options, nats.TokenHandler(func() string {
-			data, err := c.TokenFile.read()
+			data, err := c.TokenFile.readHidden()
 			if err != nil {
 				logger.Error("NATS: the token cannot be read", slog.String("reason", err.Error()))
 			}

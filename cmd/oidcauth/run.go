@@ -139,7 +139,7 @@ func (c command) run(ctx context.Context, std streams, args []string) int {
 func (c command) complain(w io.Writer, err error) {
 	for _, err := range each(err) {
 		text := strings.ReplaceAll(err.Error(), "oidcauth: ", "")
-		fmt.Fprintf(w, "oidcauth %s: %s\n", c.name, printable(hideTokens(inOwnWords(text))))
+		fmt.Fprintf(w, "oidcauth %s: %s\n", c.name, printable(hideSecrets(inOwnWords(text))))
 	}
 }
 
@@ -181,16 +181,21 @@ var tokenLike = regexp.MustCompile(`(?:\b|_)(?:eyJ|eyA|ewo|ew0)[A-Za-z0-9_-]{6,}
 // twoDashes spells flags in the errors of package flag as the help does.
 var twoDashes = strings.NewReplacer(" flag -", " flag --", "not defined: -", "not defined: --", "an argument: -", "an argument: --")
 
-// hideTokens replaces everything in text that could be a token.
-func hideTokens(text string) string {
-	return tokenLike.ReplaceAllString(text, "(token not shown)")
+// userLike matches user information in an address: as far as the next blank or, in
+// quotes, as far as these.
+var userLike = regexp.MustCompile(`((?:"[a-zA-Z0-9+.-]*|\b[a-zA-Z0-9+.-]+)://)(?:[^/?#\s"]*@)+|("[a-zA-Z0-9+.-]*://)[^/?#"]*@`)
+
+// hideSecrets replaces everything in text that could be a token, or a password in an
+// address.
+func hideSecrets(text string) string {
+	return userLike.ReplaceAllString(tokenLike.ReplaceAllString(text, "(token not shown)"), "$1$2(not shown)@")
 }
 
 // quoteArgument quotes an argument for a message: shortened, and hidden when
 // it could be a token.
 func quoteArgument(arg string) string {
 	const longest = 60
-	arg = hideTokens(arg)
+	arg = hideSecrets(arg)
 	if len(arg) > longest {
 		arg = strings.ToValidUTF8(arg[:longest], "") + "…"
 	}

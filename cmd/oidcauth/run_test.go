@@ -93,7 +93,7 @@ func TestRun_HidesMisplacedTokens(t *testing.T) {
 	}
 }
 
-func TestHideTokens(t *testing.T) {
+func TestHideSecrets(t *testing.T) {
 	t.Parallel()
 	const hidden = "(token not shown)"
 	for text, want := range map[string]string{
@@ -103,9 +103,12 @@ func TestHideTokens(t *testing.T) {
 		"https://keycloak-prod.example/realms/a":   "https://keycloak-prod.example/realms/a",
 		"https://monkeyJungle.example":             "https://monkeyJungle.example",
 		"":                                         "",
+		"tls://user:hunter2@nats:4222, and a@b":    "tls://(not shown)@nats:4222, and a@b",
+		`"https://user:hun ter2@a.test/x@y" "b@c"`: `"https://(not shown)@a.test/x@y" "b@c"`,
+		"https://a.test/@b and https://c.test?d@e": "https://a.test/@b and https://c.test?d@e",
 	} {
-		if got := hideTokens(text); got != want {
-			t.Errorf("hideTokens(%q) = %q, want %q", text, got, want)
+		if got := hideSecrets(text); got != want {
+			t.Errorf("hideSecrets(%q) = %q, want %q", text, got, want)
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // credentials stands, at the beginning of a file's name in the configuration, for the
@@ -29,6 +31,13 @@ func (f fileName) read() ([]byte, error) {
 	return os.ReadFile(path)
 }
 
+// readHidden returns what a file with a secret holds. Its error does not show a name that
+// could be the secret itself.
+func (f fileName) readHidden() ([]byte, error) {
+	data, err := f.read()
+	return data, quote.SecretFile(string(f), err)
+}
+
 // expandFileName puts the directory of systemd's credentials into a name.
 func expandFileName(name string) (string, error) {
 	rest, found := strings.CutPrefix(name, credentials)
@@ -48,7 +57,7 @@ const leastSecret = 32
 
 // readSecret reads a file that has one secret, without the end of its line.
 func readSecret(name fileName) ([]byte, error) {
-	data, err := name.read()
+	data, err := name.readHidden()
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // longestSecret is the most that is read from a file with a secret or a key.
@@ -38,6 +40,7 @@ type tokenClient struct {
 	scopes    []string
 	parameter map[string]string // audience and resource
 	listen    string
+	sent      []string // secrets that the provider was sent, beside its client's
 }
 
 // providerMetadata is what else a discovery document says.
@@ -79,7 +82,7 @@ func (c *tokenClient) readCredentials(f *tokenFlags) error {
 	case f.keyFile != "":
 		text, err := readShort(f.keyFile)
 		if err != nil {
-			return err
+			return quote.SecretFile(f.keyFile, err)
 		}
 		if c.key, err = parseClientKey(text); err != nil {
 			return fmt.Errorf("%s: %w", f.keyFile, err)
@@ -87,7 +90,7 @@ func (c *tokenClient) readCredentials(f *tokenFlags) error {
 	case f.secretFile != "":
 		text, err := readShort(f.secretFile)
 		if err != nil {
-			return err
+			return quote.SecretFile(f.secretFile, err)
 		}
 		c.secret = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 		if c.secret == "" {
@@ -272,11 +275,14 @@ func (b basicAuth) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.RoundTripper.RoundTrip(r)
 }
 
-// providerError says what a provider answered, without the rest of its answer,
-// which may repeat what was sent.
+// providerError says what a provider answered, without the rest of its answer, and
+// without the secrets that it was sent: either may repeat these.
 func (c *tokenClient) providerError(err error) error {
 	var answer *oauth2.RetrieveError
 	if !errors.As(err, &answer) {
+		if text := c.withoutSent(err.Error()); text != err.Error() {
+			return errors.New(text)
+		}
 		return err
 	}
 	text := "the provider refuses"
@@ -284,11 +290,28 @@ func (c *tokenClient) providerError(err error) error {
 		text += " with status " + answer.Response.Status
 	}
 	if answer.ErrorCode != "" {
-		text += ": " + quoteArgument(answer.ErrorCode)
+		text += ": " + quoteArgument(c.withoutSent(answer.ErrorCode))
 	}
 	if answer.ErrorDescription != "" {
 		text += ": " + answer.ErrorDescription
 	}
 	text += c.authHint(answer.ErrorCode)
-	return errors.New(text)
+	return errors.New(c.withoutSent(text))
+}
+
+// shortestSent is the least length of a secret that is looked for: a shorter one is in
+// many a word.
+const shortestSent = 4
+
+// withoutSent takes out of a text what was sent to the provider and is secret.
+func (c *tokenClient) withoutSent(text string) string {
+	for _, secret := range append([]string{c.secret}, c.sent...) {
+		if len(secret) < shortestSent {
+			continue
+		}
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+			text = strings.ReplaceAll(text, form, "(not shown)")
+		}
+	}
+	return text
 }

@@ -41,6 +41,7 @@ func (c *tokenClient) assertionParameters() (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.sent = append(c.sent, assertion)
 	parameters.Set("client_assertion_type", assertionType)
 	parameters.Set("client_assertion", assertion)
 	return parameters, nil
@@ -71,6 +72,7 @@ func (c *tokenClient) device(ctx context.Context, std streams) (*oauth2.Token, e
 	if code.Interval < 0 || code.Interval > longestInterval {
 		return nil, fmt.Errorf("the provider wants %d seconds between polls, want 0 to %d", code.Interval, longestInterval)
 	}
+	c.sent = append(c.sent, verifier, code.DeviceCode)
 	c.announce(std, code)
 	ctx, cancel := context.WithTimeoutCause(ctx, loginTimeout, fmt.Errorf("nobody signed in within %v", loginTimeout))
 	defer cancel()

@@ -41,6 +41,7 @@ func (c *tokenClient) login(ctx context.Context, std streams) (*oauth2.Token, er
 	if err != nil {
 		return nil, err
 	}
+	c.sent = append(c.sent, verifier, code)
 	options := append(c.options(), oauth2.VerifierOption(verifier))
 	parameters, err := c.assertionParameters()
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -42,6 +43,8 @@ type fakeProvider struct {
 	// browser brings back, and answer the answers with tokens.
 	idToken, answer map[string]any
 	callback        url.Values
+	// repeats has it refuse everybody, and repeat what they sent.
+	repeats bool
 }
 
 func newFakeProvider(t *testing.T) *fakeProvider {
@@ -126,10 +129,15 @@ func (p *fakeProvider) token(w http.ResponseWriter, r *http.Request) {
 	p.asked, p.header = append(p.asked, r.PostForm), r.Header
 	w.Header().Set("Content-Type", "application/json")
 	claims, refusal := p.grant(r)
+	description := "no token\x1b[2J for you"
+	if p.repeats && refusal == "" {
+		_, secret, _ := r.BasicAuth()
+		refusal, description = "invalid_grant", fmt.Sprintf("refused: %q %s %s", r.PostForm, r.PostForm.Encode(), secret)
+	}
 	if refusal != "" {
 		w.WriteHeader(http.StatusBadRequest)
 		json.NewEncoder(w).Encode(map[string]string{
-			"error": refusal, "error_description": "no token\x1b[2J for you", "sent": r.PostForm.Encode(),
+			"error": refusal, "error_description": description, "sent": r.PostForm.Encode(),
 		})
 		return
 	}

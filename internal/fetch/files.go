@@ -144,7 +144,7 @@ func (c *Client) newCredential(file, rawURL string) (*credential, error) {
 func (k *credential) read() (string, error) {
 	data, err := readFile(k.file, maxTokenBytes)
 	if err != nil {
-		return "", fmt.Errorf("credential: %w", err)
+		return "", fmt.Errorf("credential: %w", quote.SecretFile(k.file, err))
 	}
 	token := strings.TrimSpace(string(data))
 	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {

@@ -220,6 +220,7 @@ func TestNew_Files(t *testing.T) {
 		{"certificates that are not verified", fetch.Config{CAFile: ca, HTTP: &http.Client{Transport: careless}}, "does not verify"},
 		{"certificates, and connections of its own", fetch.Config{CAFile: ca, HTTP: &http.Client{Transport: own}}, "its own TLS"},
 		{"no such token", fetch.Config{TokenFile: filepath.Join(dir, "none"), TokenURL: https}, "none"},
+		{"a token in the place of its file", fetch.Config{TokenFile: secret, TokenURL: https}, "could be the secret itself"},
 		{"an empty token", fetch.Config{TokenFile: empty, TokenURL: https}, "want one token"},
 		{"a token for nobody", fetch.Config{TokenFile: token}, "credential"},
 		{"a token in the clear on loopback", fetch.Config{TokenFile: token, TokenURL: "http://127.0.0.1/keys", InsecureHTTP: true}, ""},

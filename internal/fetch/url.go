@@ -28,7 +28,7 @@ func (c *Client) parseURL(raw string) (*url.URL, error) {
 	}
 	for i := range len(raw) {
 		if raw[i] <= ' ' || raw[i] == 0x7f {
-			return nil, fmt.Errorf("%w: white space or control character in %s", ErrURL, quote.Value(raw))
+			return nil, fmt.Errorf("%w: white space or control character in %s", ErrURL, quote.Address(raw))
 		}
 	}
 	u, err := url.Parse(raw)

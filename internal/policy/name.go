@@ -12,13 +12,13 @@ import (
 // CheckIssuerName enforces what makes an identity's input split one way only.
 func CheckIssuerName(name string) error {
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		return fmt.Errorf("issuer %s: contains white space", refusal.Quote(name))
+		return fmt.Errorf("issuer %s: contains white space", refusal.QuoteAddress(name))
 	}
 	if name == "" || len(name) > claims.MaxIssuerBytes {
-		return fmt.Errorf("issuer %s: got %d bytes, want 1 to %d", refusal.Quote(name), len(name), claims.MaxIssuerBytes)
+		return fmt.Errorf("issuer %s: got %d bytes, want 1 to %d", refusal.QuoteAddress(name), len(name), claims.MaxIssuerBytes)
 	}
 	if strings.Contains(name, "|") {
-		return fmt.Errorf("issuer %q: contains \"|\", which separates issuer and subject in an identity", name)
+		return fmt.Errorf("issuer %s: contains \"|\", which separates issuer and subject in an identity", refusal.QuoteAddress(name))
 	}
 	if strings.HasPrefix(name, claims.SPIFFE) && !claims.IsTrustDomain(name) {
 		return fmt.Errorf("issuer %s: want a trust domain's name and nothing behind it, such as spiffe://example.org", refusal.Quote(name))

@@ -9,6 +9,9 @@ import (
 // Quote makes a value that the token chose fit for one log line.
 func Quote(s string) string { return quote.Value(s) }
 
+// QuoteAddress is Quote for an address, without the user information in it.
+func QuoteAddress(s string) string { return quote.Address(s) }
+
 // QuoteAll lists values the way [Quote] shows one.
 func QuoteAll(values []string) string { return quote.List(values) }
 

@@ -1,9 +1,11 @@
 package supplement
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -61,10 +63,27 @@ func Check(text string, reserved []string) error {
 	return nil
 }
 
+// partBytes is how long a part of a token is at least that says something.
+const partBytes = 16
+
+// holds reports whether a text has a token in it, or what its header is followed by,
+// as it is or in the forms that it is sent in.
+func holds(text, token string) bool {
+	forms := []string{token, url.QueryEscape(token), url.PathEscape(token), base64.StdEncoding.EncodeToString([]byte(token)), base64.RawURLEncoding.EncodeToString([]byte(token))}
+	if _, parts, isJWT := strings.Cut(token, "."); isJWT {
+		for part := range strings.SplitSeq(parts, ".") {
+			if len(part) >= partBytes {
+				forms = append(forms, part)
+			}
+		}
+	}
+	return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
+}
+
 // withoutToken keeps the token out of an error's text.
 func withoutToken(err error, token string) error {
 	switch {
-	case !strings.Contains(err.Error(), token):
+	case !holds(err.Error(), token):
 		return err
 	case errors.Is(err, refusal.ErrRevoked):
 		return refusal.ErrRevoked

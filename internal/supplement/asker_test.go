@@ -2,9 +2,12 @@ package supplement_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/url"
 	"runtime"
 	"strings"
 	"sync"
@@ -359,4 +362,31 @@ func TestAsker_Log(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An error of the program's has no token in its text, nor what follows the header of
+// one, in no form that it is sent in; what has none stays as it is.
+func TestAsker_ErrorsWithTokens(t *testing.T) {
+	t.Parallel()
+	const opaque, jwt = "opaque+token/of=somebody 1", "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlIG9mIHRoZSB0b2tlbg"
+	for _, tt := range []struct {
+		name, token, text string
+		kept              bool
+	}{
+		{"an address", opaque, (&url.Error{Op: "Get", URL: "https://i.test/?" + url.Values{"token": {opaque}}.Encode(), Err: io.EOF}).Error(), false},
+		{"a path", opaque, "/tokens/" + url.PathEscape(opaque), false},
+		{"Basic credentials", opaque, "Basic " + base64.StdEncoding.EncodeToString([]byte(opaque+":")), false},
+		{"a token", jwt, "got " + jwt, false},
+		{"its payload", jwt, "got eyJzdWIiOiJhbGljZSJ9", false},
+		{"its signature", jwt, "got c2lnbmF0dXJlIG9mIHRoZSB0b2tlbg", false},
+		{"its header", jwt, "got eyJhbGciOiJFUzI1NiJ9", true},
+		{"another's", jwt, "got eyJzdWIiOiJib2IifQ and " + opaque, true},
+		{"a failure", opaque, "Get https://i.test/: EOF", true},
+	} {
+		a := supplement.New(supplement.Config{Age: time.Minute, MaxBytes: 64})
+		_, err := a.Ask(t.Context(), tt.token, func(context.Context) (json.RawMessage, error) { return nil, errors.New(tt.text) })
+		if err == nil || strings.Contains(err.Error(), tt.text) != tt.kept {
+			t.Errorf("%s: kept %t, want %t", tt.name, err != nil && strings.Contains(err.Error(), tt.text), tt.kept)
+		}
+	}
 }

@@ -1,0 +1,44 @@
+package quote
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+)
+
+// Address quotes an address as [Value] does, without the user information in it, which
+// may be a password.
+func Address(s string) string { return Value(withoutUser(s)) }
+
+// HasUser reports whether there is user information in an address, well-formed or not.
+func HasUser(s string) bool { return withoutUser(s) != s }
+
+// withoutUser takes out of an address what stands between its scheme and an @.
+func withoutUser(s string) string {
+	scheme, rest, found := strings.Cut(s, "://")
+	if !found {
+		return s
+	}
+	authority, path := rest, ""
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		authority, path = rest[:end], rest[end:]
+	}
+	at := strings.LastIndexByte(authority, '@')
+	if at < 0 {
+		return s
+	}
+	return scheme + "://…" + authority[at:] + path
+}
+
+// SecretFile returns an error about a file that has a secret without its name, unless
+// that begins as a path does: whoever wrote the secret itself where the name belongs does
+// not read it in a log. [errors.Is] finds the cause.
+func SecretFile(name string, err error) error {
+	failed, ok := errors.AsType[*fs.PathError](err)
+	if !ok || filepath.IsAbs(name) || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") {
+		return err
+	}
+	return fmt.Errorf("%s: %w (a name without a directory is not shown, as it could be the secret itself: want the name of a file that has it)", failed.Op, failed.Err)
+}

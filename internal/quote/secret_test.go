@@ -1,0 +1,51 @@
+package quote_test
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
+)
+
+func TestAddress(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, in, want string }{
+		{"without", "https://id.example.com/a?b=c@d", `"https://id.example.com/a?b=c@d"`},
+		{"a user", "https://user@id.example.com", `"https://…@id.example.com"`},
+		{"a password", "https://user:hunter2@id.example.com:8443/a", `"https://…@id.example.com:8443/a"`},
+		{"one that is not well formed", "https://user:hun ter%2@@id.example.com#x", `"https://…@id.example.com#x"`},
+		{"no address", "user@id.example.com", `"user@id.example.com"`},
+		{"another scheme", "nats://hunter2@nats", `"nats://…@nats"`},
+		{"an @ in the path", "https://id.example.com/@a", `"https://id.example.com/@a"`},
+		{"nothing", "", `""`},
+	} {
+		if got := quote.Address(tt.in); got != tt.want {
+			t.Errorf("%s: Address() = %s, want %s", tt.name, got, tt.want)
+		}
+		if got, want := quote.HasUser(tt.in), strings.Contains(tt.want, "…"); got != want {
+			t.Errorf("%s: HasUser() = %t, want %t", tt.name, got, want)
+		}
+	}
+}
+
+func TestSecretFile(t *testing.T) {
+	t.Parallel()
+	for name, shown := range map[string]bool{
+		"hunter2": false, "hunter2/with/slashes": false, "hun.ter2": false, "~/hunter2": false,
+		"./hunter2": true, "../hunter2": true, filepath.Join(t.TempDir(), "hunter2"): true,
+	} {
+		_, read := os.ReadFile(name)
+		err := quote.SecretFile(name, read)
+		if !errors.Is(err, fs.ErrNotExist) || strings.Contains(err.Error(), "hunter2") != shown || strings.Contains(err.Error(), "hun.") {
+			t.Errorf("SecretFile(%q) = %v, want it shown: %t", name, err, shown)
+		}
+	}
+	other := errors.New("x")
+	if quote.SecretFile("hunter2", nil) != nil || quote.SecretFile("hunter2", other) != other {
+		t.Error("SecretFile() of no error, or of another, is not that")
+	}
+}
