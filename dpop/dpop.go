@@ -21,7 +21,9 @@
 // [Config.Replays] the servers share a store, which is written for each request. With
 // a [Config.NonceKey] that servers share, a proof with the nonce of one counts at each,
 // once, for the time that it is fresh: that spares the requests and the writes, and
-// leaves whoever steals proofs on their way so much.
+// leaves whoever steals proofs on their way so much. Without either, what was made before
+// the process started is refused, by its clock: one that was ahead then and is set right
+// takes no proofs until it is as late again.
 package dpop
 
 import (
@@ -134,6 +136,7 @@ type Verifier struct {
 	nonces     *nonces // nil if none are demanded
 	memory     *memory
 	replays    Replays // nil for this process alone
+	forgetful  bool    // what was used before this process started may come again
 	started    time.Time
 	now        func() time.Time
 }
@@ -161,6 +164,7 @@ func New(cfg Config) (*Verifier, error) {
 	if cfg.Nonces {
 		v.nonces = newNonces(cfg.NonceKey)
 	}
+	v.forgetful = cfg.Replays == nil && (!cfg.Nonces || len(cfg.NonceKey) > 0)
 	return v, nil
 }
 
@@ -276,10 +280,11 @@ func (v *Verifier) checkTarget(p *proof, u *Use, _ time.Time) error {
 }
 
 // checkTime checks how old the proof is ("iat"). What this process has started after
-// may have been used before, and nobody remembers.
-func (v *Verifier) checkTime(p *proof, _ *Use, now time.Time) error {
+// may have been used before, and nobody remembers, unless it has a nonce that this
+// process alone can have given.
+func (v *Verifier) checkTime(p *proof, u *Use, now time.Time) error {
 	oldest := now.Add(-v.maxAge)
-	if start := v.started.Truncate(time.Second); v.replays == nil && start.After(oldest) {
+	if start := v.started.Truncate(time.Second); v.forgetful && u.Nonce == "" && start.After(oldest) {
 		oldest = start
 	}
 	if p.made.Before(oldest) || p.made.After(now.Add(maxAhead)) {
@@ -307,9 +312,9 @@ func (v *Verifier) checkNonce(p *proof, u *Use, now time.Time) error {
 	case v.nonces == nil:
 		return nil
 	}
-	since := v.started
-	if v.replays != nil {
-		since = time.Time{}
+	var since time.Time
+	if v.forgetful {
+		since = v.started
 	}
 	if err := v.nonces.check(p.nonce, since, now); err != nil {
 		return refusal.New(refusal.Possession, refusal.ErrUseNonce, err.Error(), "a nonce of this server, of the last "+nonceAge.String())

@@ -81,6 +81,64 @@ func TestVerify_NonceAhead(t *testing.T) {
 	})
 }
 
+// What this process has given itself, with a key of its own or for one session, was not
+// used before it started, whatever its clock showed then: one that was ahead and is set
+// right does not refuse everybody until it is as late again.
+func TestVerify_ClockAheadAtStart(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		cfg       dpop.Config
+		ofSession string
+		want      error
+	}{
+		{"nonces of its own", dpop.Config{Nonces: true}, "", nil},
+		{"a nonce of a session", dpop.Config{}, "of this socket", nil},
+		{"a nonce of a session, beside shared ones", dpop.Config{Nonces: true, NonceKey: make([]byte, 32)}, "of this socket", nil},
+		{"a store that knows", dpop.Config{Replays: &shared{used: map[[32]byte]bool{}}}, "", nil},
+		{"no nonces", dpop.Config{}, "", dpop.ErrInvalidProof},
+		{"shared nonces", dpop.Config{Nonces: true, NonceKey: make([]byte, 32)}, "", dpop.ErrInvalidProof},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, ahead := oidctest.NewProver(t, ""), 2*time.Hour
+				tt.cfg.Now = func() time.Time { return time.Now().Add(ahead) }
+				v := newVerifier(t, tt.cfg)
+				early := v.Nonce()
+				time.Sleep(time.Second)
+				ahead = 0
+				prove := func(nonce string) error {
+					claims := map[string]any{}
+					if nonce != "" {
+						claims["nonce"] = nonce
+					}
+					u := use(p, p.Proof("POST", target, token, claims))
+					u.Nonce = tt.ofSession
+					return v.Verify(t.Context(), u)
+				}
+				nonce := v.Nonce()
+				if tt.ofSession != "" {
+					nonce = tt.ofSession
+				}
+				if err := prove(nonce); !errors.Is(err, tt.want) {
+					t.Errorf("Verify() error = %v, want %v", err, tt.want)
+				}
+				if early != "" && tt.ofSession == "" && tt.want == nil {
+					if err := prove(early); !errors.Is(err, dpop.ErrUseNonce) {
+						t.Errorf("Verify() error = %v with a nonce from ahead, want %v", err, dpop.ErrUseNonce)
+					}
+				}
+				time.Sleep(2 * time.Hour)
+				if tt.ofSession == "" {
+					nonce = v.Nonce()
+				}
+				if err := prove(nonce); err != nil {
+					t.Errorf("Verify() error = %v once it is later than it was at the start", err)
+				}
+			})
+		})
+	}
+}
+
 // What a key makes stays the same from one version to the next, so that both can run in
 // one cluster, and is made for nonces alone.
 func TestNonce_KnownAnswer(t *testing.T) {

@@ -44,7 +44,7 @@ func (w *world) askWith(n *node, t *token, p *proof) (*oidcauth.Claims, error) {
 		w.fail(t, "%s accepted a token, as %q by %q, due is %v\n%s", n.name, claims.Subject(), claims.Description(), d, n.explain(t))
 	case !d.allows(err):
 		w.fail(t, "%s refused a token: %v, due is %v\n%s", n.name, err, d, n.explain(t))
-	case waited > 0 && !d.soon && n.seenAll(t) && (p == nil || w.plan.proofs != replays):
+	case waited > 0 && !d.soon && n.seenAll(t) && !t.waits():
 		w.fail(t, "%s took %v for a token whose key it knows\n%s", n.name, waited, n.explain(t))
 	case waited > patience:
 		w.fail(t, "%s took %v", n.name, waited)
@@ -71,6 +71,13 @@ func (n *node) dueWith(t *token, p *proof) due {
 		return d
 	}
 	return d.and(n.dueProof(t, p))
+}
+
+// waits reports whether a token may be waited for though its key is known: for the log,
+// that its proof was not used; and for a discovery document that does not arrive, while
+// the keys that were fetched before are not in use yet.
+func (t *token) waits() bool {
+	return t.prover != nil && t.prover.shared || t.p != nil && t.p.slow()
 }
 
 // noteEarly notes that a server has been asked about a key that nobody has published.
@@ -150,7 +157,7 @@ func (w *world) comeBack(n *node, t *token, wait time.Duration) {
 		return
 	}
 	began := time.Now()
-	if _, err := w.ask(n, t); err != nil || time.Since(began) > 0 && (t.prover == nil || w.plan.proofs != replays) {
+	if _, err := w.ask(n, t); err != nil || time.Since(began) > 0 && !t.waits() {
 		if w.insistent(n, t) {
 			w.fail(t, "%s told a client to come back after %v, and then: %v after %v\n%s", n.name, wait, err, time.Since(began), n.explain(t))
 		}

@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -37,6 +38,7 @@ type network struct {
 	contacts []time.Time
 	keySets  map[*provider]int // how often they were asked for
 	evil     string            // a request that nobody may make
+	dead     bool              // the process was killed
 }
 
 func newNetwork(n *node) *network {
@@ -73,12 +75,15 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	began := x.n.generation(p)
 	answer, err := x.base.RoundTrip(r)
+	if x.isDead() {
+		return nil, errors.New("the process is dead")
+	}
 	if err != nil || p == nil || discovery || r.Method == http.MethodPost {
 		return answer, err
 	}
 	switch answer.StatusCode {
 	case http.StatusOK:
-		answer.Body = &recorder{ReadCloser: answer.Body, whole: func(body []byte) { x.n.told(p, began, body) }}
+		answer.Body = &recorder{ReadCloser: answer.Body, whole: func(body []byte) { x.told(p, began, body) }}
 	case http.StatusNotModified:
 		x.n.confirmed(p, began)
 	}
@@ -97,6 +102,13 @@ func askedAbout(r *http.Request) string {
 	text, _ := io.ReadAll(body)
 	form, _ := url.ParseQuery(string(text))
 	return form.Get("token")
+}
+
+// told notes an answer of a provider's, unless nobody is there any more.
+func (x *network) told(p *provider, generation int, body []byte) {
+	if !x.isDead() {
+		x.n.told(p, generation, body)
+	}
 }
 
 // restarted forgets what a process before has asked for: budgets are each process's.

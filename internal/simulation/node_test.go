@@ -23,6 +23,7 @@ import (
 type node struct {
 	w     *world
 	name  string
+	dir   string // of the process
 	clock authtest.Clock
 	link  *link // nil without a log
 	net   *network
@@ -51,7 +52,7 @@ type node struct {
 
 func newNode(w *world, i int) *node {
 	n := &node{
-		w: w, name: fmt.Sprint("server-", i), trusted: map[*provider]string{},
+		w: w, name: fmt.Sprint("server-", i), dir: filepath.Join(w.dir, fmt.Sprint("server-", i)), trusted: map[*provider]string{},
 		views: map[*provider]*view{}, viewsChanged: map[*provider]time.Time{}, generations: map[*provider]int{},
 	}
 	n.net = newNetwork(n)
@@ -100,7 +101,7 @@ func (n *node) start() {
 		CacheBytes: w.plan.cacheBytes, KeepWarm: w.plan.keepWarm, Now: n.now,
 	}
 	if w.plan.keyCache {
-		cfg.KeyCacheDir = filepath.Join(w.dir, n.name, "keys")
+		cfg.KeyCacheDir = filepath.Join(n.dir, "keys")
 	}
 	if w.plan.found {
 		cfg.FindIssuer = w.table.find
@@ -121,7 +122,7 @@ func (n *node) start() {
 		n.link.restarted()
 		cfg.Revocations, cfg.RequireRevocations = n.link, w.plan.requireAll
 		if w.plan.revocationDir {
-			cfg.RevocationDir = filepath.Join(w.dir, n.name, "revocations")
+			cfg.RevocationDir = filepath.Join(n.dir, "revocations")
 		}
 	}
 	var err error

@@ -37,7 +37,8 @@ const (
 // A prover is a client's key.
 type prover struct {
 	*oidctest.Prover
-	name string
+	name   string
+	shared bool // the log is asked whether its proofs were used
 }
 
 // A proof is one that a client has made, and what is true of it.
@@ -65,7 +66,7 @@ type nonce struct {
 
 func (w *world) addProvers() {
 	for _, name := range []string{"laptop", "phone", "thief"} {
-		w.provers = append(w.provers, &prover{oidctest.NewProver(w.t, "EdDSA"), name})
+		w.provers = append(w.provers, &prover{oidctest.NewProver(w.t, "EdDSA"), name, w.plan.proofs == replays})
 	}
 	w.nonceKey = make([]byte, 32)
 	rand.Read(w.nonceKey)
@@ -278,8 +279,11 @@ func (w *world) replay() {
 	}
 	x := w.proofs[max(0, len(w.proofs)-1-w.random.IntN(6))]
 	n := w.node()
-	if w.chance(4) {
+	switch w.random.IntN(8) {
+	case 0:
 		n.restart()
+	case 1:
+		w.kill(n)
 	}
 	w.tally["replays"]++
 	w.askWith(n, x.t, x.proof)

@@ -32,6 +32,7 @@ type provider struct {
 	keys     []*key
 	fault    string    // empty while nothing is wrong
 	faultEnd time.Time // when the last one ended
+	slowEnd  time.Time // when the last one ended with which answers do not arrive
 	opaque   bool      // it has opaque tokens, too
 	other    *provider // the second one of its name
 	west     *provider // whose name it calls itself by
@@ -96,6 +97,12 @@ func (p *provider) describe(aud string) oidcauth.Issuer {
 // wellFor reports whether nothing has been wrong for so long.
 func (p *provider) wellFor(d time.Duration) bool {
 	return p.fault == "" && time.Since(p.faultEnd) >= d
+}
+
+// slow reports whether an answer may be on its way for long.
+func (p *provider) slow() bool {
+	const timeout = 10 * time.Second
+	return p.fault == "hangs" || p.fault == "stalls" || time.Since(p.slowEnd) < timeout
 }
 
 // rotate publishes another key and signs with it from now on.
@@ -205,6 +212,9 @@ func (p *provider) lieAboutName() {
 
 // heal ends what is wrong.
 func (p *provider) heal() {
+	if p.slow() {
+		p.slowEnd = time.Now()
+	}
 	if p.fault != "" {
 		p.faultEnd = time.Now()
 	}
