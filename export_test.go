@@ -114,6 +114,13 @@ func (a *Authenticator) EnterAfter(c *Claims, between func()) (entered bool) {
 	return a.sessions.enter(s, g)
 }
 
+// Held calls f while nothing can change what the session lives by.
+func (s *Session) Held(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
 // LargestShard returns how many grants are in the part of the index that has most.
 func (a *Authenticator) LargestShard() (most int) {
 	for i := range a.sessions.shards {
