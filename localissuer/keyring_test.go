@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -237,5 +238,33 @@ func TestIssuer_RemoveTwice(t *testing.T) {
 	}
 	if err := l.Remove(t.Context(), "another"); err == nil || !strings.Contains(err.Error(), "no key has the ID") {
 		t.Errorf("Remove() error = %v, want that there is no such key", err)
+	}
+}
+
+// The name that a directory belongs to is held to the rules of any other: with "|" in
+// it an identity could be read in two ways.
+func TestNew_DirectoryOfBadName(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	cfg := localissuer.Config{URL: "localhost", Dir: dir, Audiences: []string{testAudience}}
+	newLocal(t, cfg).Close()
+	file := filepath.Join(dir, "keyring.json")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, good := range map[string]bool{"localhost": true, "local|host": false, "": false} {
+		changed := strings.Replace(string(text), `"localhost"`, strconv.Quote(name), 1)
+		if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg.URL = ""
+		l, err := localissuer.New(cfg)
+		if (err == nil) != good || (l != nil) != good {
+			t.Errorf("New() over the keys of %q = %v, %v, want good %t", name, l, err, good)
+		}
+		if err == nil {
+			l.Close()
+		}
 	}
 }
