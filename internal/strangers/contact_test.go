@@ -390,3 +390,41 @@ func TestContact_Proven(t *testing.T) {
 		}
 	})
 }
+
+// Whoever keeps tokens is told of keys that go, where tokens were accepted under them:
+// not for each of the many issuers that strangers name.
+func TestContact_Evicted(t *testing.T) {
+	t.Parallel()
+	bubble(t, "one that proved itself, after one that did not", func(t *testing.T) {
+		var told []*keyset.Set
+		w := newWorld(t, 10, func(c *strangers.Config) {
+			c.Rate, c.Places = 1000, 100
+			c.Evicted = func(keys *keyset.Set) { told = append(told, keys) }
+		})
+		keys := func(n int) *keyset.Set {
+			i, err := w.contact(t.Context(), n, w.known[n].URL())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return i.Keys()
+		}
+		first := keys(0)
+		w.Accepted(w.known[0].URL(), first)
+		for n := 1; n < 7; n++ {
+			w.Accepted(w.known[n].URL(), keys(n))
+		}
+		time.Sleep(time.Hour)
+		keys(7)
+		keys(8) // in the place of the one before
+		if w.Find(w.known[7].URL()) != nil || len(told) != 0 {
+			t.Errorf("told of %d keys when one went under which no token was accepted", len(told))
+		}
+		time.Sleep(time.Second)
+		go func() { _, _ = w.contact(t.Context(), 9, "https://hang.test") }() // in the place of that
+		synctest.Wait()
+		keys(9)
+		if w.Find(w.known[0].URL()) != nil || len(told) != 1 || told[0] != first {
+			t.Errorf("told of %d keys when one went under which tokens were accepted, want its own", len(told))
+		}
+	})
+}
