@@ -180,7 +180,11 @@ func TestFirstFetch_Recovers(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		i.panics = true
 		s := start(t, i.config(t))
-		unavailable(t, s.Ready(t.Context()))
+		err := s.Ready(t.Context())
+		unavailable(t, err)
+		if !strings.Contains(err.Error(), "fetching keys: panic") {
+			t.Errorf("Ready() = %v, want what was done when it panicked", err)
+		}
 		i.set(func(i *issuer) { i.panics = false })
 		time.Sleep(2 * time.Second)
 		mustKeys(t, s, "a")

@@ -157,3 +157,44 @@ func TestStore_NoLocks(t *testing.T) {
 		s.Close()
 	})
 }
+
+// Keys that were fetched once more and are the same are written every five minutes, for
+// the time at which they were confirmed, and others at once.
+func TestStore_WritesWhatChanged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := disktest.New(filepath.Join(t.TempDir(), "keys"))
+		writes := 0
+		d.Before = func(c *disk.Call) {
+			if c.Op == disk.Write {
+				writes++
+			}
+		}
+		c := &cellar{t: t, disk: d, issuer: newIssuer(key("a", 0)), wants: []string{""}}
+		s := c.start()
+		defer s.Close()
+		look := func(when, id string, want int) {
+			t.Helper()
+			writes = 0
+			fetched := c.issuer.count()
+			_, _ = s.Keys(t.Context(), jws.Named(id))
+			synctest.Wait()
+			if writes != want || c.issuer.count() == fetched {
+				t.Errorf("%s: %d writes after %d fetches, want %d", when, writes, c.issuer.count()-fetched, want)
+			}
+		}
+		look("at first", "a", 1)
+		time.Sleep(time.Minute)
+		look("the same a minute later", "other", 0)
+		c.issuer.publish(key("a", 0), key("b", 1))
+		time.Sleep(time.Minute)
+		look("one more", "b", 1)
+		c.issuer.publish(key("b", 1))
+		time.Sleep(time.Minute)
+		look("one less", "other", 1)
+		time.Sleep(5*time.Minute - 1)
+		look("the same for nearly five minutes", "other", 0)
+		time.Sleep(time.Minute)
+		look("the same for longer", "other", 1)
+	})
+}
