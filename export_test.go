@@ -121,6 +121,16 @@ func (s *Session) Held(f func()) {
 	f()
 }
 
+// Warn gives the session's warnings as their alarms would now.
+func (s *Session) Warn() {
+	s.mu.Lock()
+	first := s.warnings
+	s.mu.Unlock()
+	for w := first; w != nil; w = w.next {
+		w.warn(time.Now())
+	}
+}
+
 // LargestShard returns how many grants are in the part of the index that has most.
 func (a *Authenticator) LargestShard() (most int) {
 	for i := range a.sessions.shards {

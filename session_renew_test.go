@@ -4,7 +4,10 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -47,4 +50,33 @@ func awaitLock(function string) {
 		}
 		runtime.Gosched()
 	}
+}
+
+// A warning whose alarm goes off although the session was renewed, or has ended, is none.
+func TestSession_OnExpiring_RenewedMeanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(time.Hour).Unix()})))
+		var warned atomic.Int32
+		s.OnExpiring(time.Minute, func() { warned.Add(1) })
+		warn := func(when string, want int32) {
+			t.Helper()
+			warned.Store(0)
+			s.Warn()
+			synctest.Wait()
+			if got := warned.Load(); got != want {
+				t.Errorf("%s: warned %d times, want %d", when, got, want)
+			}
+		}
+		warn("an hour before", 0)
+		time.Sleep(time.Until(s.Claims().Expiry().Add(30*time.Second - time.Minute - 1)))
+		warn("a nanosecond before it is due", 0)
+		time.Sleep(1)
+		synctest.Wait()
+		warn("when it is due", 1)
+		s.Close()
+		warn("afterwards", 0)
+	})
 }

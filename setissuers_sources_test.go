@@ -401,3 +401,33 @@ func BenchmarkSetIssuers(b *testing.B) {
 		})
 	}
 }
+
+// Where the keys of one of several new issuers cannot be had nothing changes, and nobody
+// goes on following the sources of the others.
+func TestSetIssuers_SourceFails(t *testing.T) {
+	t.Parallel()
+	at := func(url string) (*oidctest.Issuer, oidcauth.Issuer, *handSource) {
+		issuer, trusted := newIssuer(t, oidctest.Config{URL: url})
+		source := &handSource{keys: oidcauth.Keys{Issuer: url, JWKS: issuer.KeySet()}}
+		trusted.Keys.Source = source
+		return issuer, trusted, source
+	}
+	_, inUse, used := at("https://used.test")
+	good, first, source := at("https://first.test")
+	_, bad, failing := at("https://bad.test")
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{inUse}})
+	failing.err = errors.New("no keys")
+	if err := a.SetIssuers(inUse, first, bad); !errors.Is(err, failing.err) {
+		t.Errorf("SetIssuers() error = %v, want %v", err, failing.err)
+	}
+	refuses(t, a, good.Token(nil), oidcauth.ErrUnknownIssuer)
+	if source.adopt == nil || source.stopped != 1 || used.stopped != 0 {
+		t.Errorf("the source of the first is stopped %d times, that of the one in use %d, want 1 and 0", source.stopped, used.stopped)
+	}
+	failing.err = nil
+	setIssuers(t, a, inUse, first, bad)
+	refuses(t, a, good.Token(nil), nil)
+	if source.stopped != 1 {
+		t.Errorf("the source of the first is stopped %d times once its keys count, want 1", source.stopped)
+	}
+}
