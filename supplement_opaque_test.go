@@ -422,6 +422,36 @@ func TestIntrospect_Flood(t *testing.T) {
 	})
 }
 
+// Without a cache, or once it has evicted a token, a session's question is none of a
+// stranger's either.
+func TestIntrospect_FloodWithoutCache(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.CacheBytes = -1 })
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		time.Sleep(29 * time.Second)
+		d.takes.Store(int64(time.Second))
+		var flood sync.WaitGroup
+		for worker := range 100 {
+			flood.Go(func() {
+				for n, end := 0, time.Now().Add(37*time.Second); time.Now().Before(end); n++ {
+					_, err := d.auth.Authenticate(t.Context(), fmt.Sprintf("op_made_up_%d_%d", worker, n))
+					if !errors.Is(err, oidcauth.ErrRevoked) && !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
+						t.Errorf("a made-up token: error = %v", err)
+					}
+					time.Sleep(100 * time.Millisecond)
+				}
+			})
+		}
+		for range 5 {
+			time.Sleep(7 * time.Second) // its answer counts for a minute
+			if call := s.CallContext(); call.Err() != nil {
+				t.Errorf("a session in a flood: %v", context.Cause(call))
+			}
+		}
+		flood.Wait()
+	})
+}
+
 // What the issuer fails at because strangers had it asked says nothing about tokens that
 // are known: their questions go on being put.
 func TestIntrospect_FailuresOfStrangers(t *testing.T) {
