@@ -470,3 +470,22 @@ func TestDescriptions_LogoutOfAll(t *testing.T) {
 		})
 	}
 }
+
+// Of two descriptions, too, a report is by the one that decides.
+func TestDescriptions_ExplainTwo(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	jobs, people := trusted, trusted
+	jobs.Name, jobs.TokenTypes, jobs.SubjectPrefix = "jobs", []string{"at+jwt"}, "job:"
+	people.Name = "people"
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{jobs, people}, Client: issuer.Client()})
+	for typ, want := range map[string]string{"at+jwt": "jobs", "JWT": "people"} {
+		token := typed(issuer, typ, map[string]any{"sub": "alice"})
+		if report := a.Explain(t.Context(), token); report.Err != nil || report.Description != want {
+			t.Errorf("Explain() of a token of type %s by %q, error = %v, want by %q", typ, report.Description, report.Err, want)
+		}
+		if c := authenticate(t, a, token); c.Description() != want {
+			t.Errorf("a token of type %s is accepted by %q, want %q", typ, c.Description(), want)
+		}
+	}
+}

@@ -120,8 +120,8 @@ func TestFollower_TooManyWait(t *testing.T) {
 			t.Errorf("Close() error = %v, want %v of 10000", err, ErrNotShared)
 		}
 		durable, err := f.Share(t.Context(), Revocation{TokenID: "late", Until: in(time.Hour)})
-		if durable || !errors.Is(err, ErrNotShared) || !errors.Is(err, refusal.ErrRevocationsUnavailable) {
-			t.Errorf("Share() = %t, %v after Close, want %v", durable, err, ErrNotShared)
+		if durable || !errors.Is(err, ErrNotShared) || !errors.Is(err, refusal.ErrRevocationsUnavailable) || !strings.Contains(err.Error(), refusal.ErrClosed.Error()) {
+			t.Errorf("Share() = %t, %v after Close, want %v: %v", durable, err, ErrNotShared, refusal.ErrClosed)
 		}
 		if n := b.said("closed before revocations were shared"); n == 0 {
 			t.Error("nothing in the log says what was not shared")
@@ -139,6 +139,10 @@ func TestFollower_Dir(t *testing.T) {
 		wantShared(t, f, r, true, ErrWaits)
 		if err := f.Close(); !errors.Is(err, ErrWaits) || errors.Is(err, ErrNotShared) {
 			t.Errorf("Close() error = %v, want %v", err, ErrWaits)
+		}
+		// The directory is another process's by now.
+		if durable, err := f.Share(t.Context(), Revocation{TokenID: "late", Until: in(time.Hour)}); durable || !errors.Is(err, ErrNotShared) || !strings.Contains(err.Error(), refusal.ErrClosed.Error()) {
+			t.Errorf("Share() = %t, %v after Close, want %v: %v", durable, err, ErrNotShared, refusal.ErrClosed)
 		}
 	})
 	withRefusingLog(t, dir, func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
