@@ -24,6 +24,7 @@ type settings struct {
 	leeway            leeway
 
 	described int // how many issuers the file has, which come first
+	asking    introspections
 }
 
 // register defines the flags.
@@ -87,8 +88,9 @@ func (s *settings) apply(file *fileConfig) error {
 	for i := range file.Issuers {
 		permitInsecureHTTP(&file.Issuers[i], s.allowInsecureHTTP)
 	}
+	s.asking.begin()
 	for i, asked := range file.Introspections {
-		wrong.add(asked.apply(&file.Issuers[i]))
+		wrong.add(asked.apply(&file.Issuers[i], &s.asking))
 	}
 	wrong.add(file.checkNames())
 	wrong.add(s.fillIn(file))

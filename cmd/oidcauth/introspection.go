@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"sync"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/introspect"
@@ -36,16 +35,34 @@ type introspector struct {
 // An introspection asks what a token stands for.
 type introspection = func(ctx context.Context, token string) (json.RawMessage, error)
 
-// introspections are the functions by what they were made of. There is one for each, so
-// that an issuer that is described as before is known to be, and keeps its answers.
-var introspections struct {
-	sync.Mutex
-	by map[introspector]introspection
+// introspections are the functions by what they were made of: those of the configuration
+// that is in force, and of the one that was read last. Of equal ones there is one, so that
+// an issuer that is described as before is known to be, and keeps its answers.
+type introspections struct {
+	inForce, read map[introspector]introspection
+}
+
+// begin is called before a configuration is read.
+func (all *introspections) begin() { all.read = make(map[introspector]introspection) }
+
+// keep says that what was read last is in force. What was before is let go of.
+func (all *introspections) keep() { all.inForce = all.read }
+
+// orAsBefore returns the function that was made of the same before, or ask.
+func (all *introspections) orAsBefore(made introspector, ask introspection) introspection {
+	for _, known := range []map[introspector]introspection{all.read, all.inForce} {
+		if before := known[made]; before != nil {
+			ask = before
+			break
+		}
+	}
+	all.read[made] = ask
+	return ask
 }
 
 // apply has the issuer asked about its opaque tokens, over connections like those by
 // which its keys are fetched.
-func (c *introspectionConfig) apply(i *oidcauth.Issuer) error {
+func (c *introspectionConfig) apply(i *oidcauth.Issuer, all *introspections) error {
 	made := introspector{
 		config: *c, issuer: i.URL, client: i.Keys.Client,
 		insecureHTTP: i.Keys.InsecureHTTP, insecureHTTPFrom: strings.Join(i.Keys.InsecureHTTPHosts, " "),
@@ -68,22 +85,8 @@ func (c *introspectionConfig) apply(i *oidcauth.Issuer) error {
 	if err != nil {
 		return usagef("introspection of issuer %q: %w", i.URL, err)
 	}
-	i.Introspect = made.orAsBefore(ask)
+	i.Introspect = all.orAsBefore(made, ask)
 	return nil
-}
-
-// orAsBefore returns the function that was made of the same before, or ask.
-func (made introspector) orAsBefore(ask introspection) introspection {
-	introspections.Lock()
-	defer introspections.Unlock()
-	if before := introspections.by[made]; before != nil {
-		return before
-	}
-	if introspections.by == nil {
-		introspections.by = make(map[introspector]introspection)
-	}
-	introspections.by[made] = ask
-	return ask
 }
 
 // clientTrusting returns a client like base, or like the usual one for nil, that trusts

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/oidcauth/oidcauth/internal/byvalue"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -62,5 +64,56 @@ func TestServe_ReloadOpaque(t *testing.T) {
 	s.awaitLines(t, reloaded, 4)
 	if got := s.get(t, "/v1/whoami", token); got.status != 200 || iss.Fetches().Introspection == asked {
 		t.Errorf("as another client: status %d, want 200 by an answer to that client", got.status)
+	}
+}
+
+// Of the introspections that a configuration has had over many reloads those are kept
+// that it has now.
+func TestServe_ReloadOpaqueForgets(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	config := func(client, more string) string {
+		return fmt.Sprintf(`{"issuers": [%s]%s}`, described(iss, `, "introspection": {"client_id": "`+client+`"}`), more)
+	}
+	file := writeFile(t, "config.json", config("db", ""))
+	f := &serveFlags{settings: settings{config: file}}
+	cfg, now, err := f.library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Logger = slog.New(slog.DiscardHandler)
+	s, err := newServer(cfg, &now, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.auth.Close()
+	r := &reloader{flags: f, server: s, file: now}
+	f.asking.keep()
+	for n := range 10 {
+		replaceFile(t, file, config(fmt.Sprint("client ", n), ""))
+		if err := r.takeOver(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		replaceFile(t, file, config("refused", `, "addr": "127.0.0.1:1"`))
+		if err := r.takeOver(t.Context()); err == nil {
+			t.Fatal("takeOver() error = nil for another address")
+		}
+	}
+	if kept := len(f.asking.inForce); kept != 1 {
+		t.Errorf("%d introspections are kept, want the one in force", kept)
+	}
+	var asks []introspection
+	for range 2 {
+		replaceFile(t, file, config("client 9", ""))
+		again, _, err := f.library()
+		if err != nil {
+			t.Fatal(err)
+		}
+		asks = append(asks, again.Issuers[0].Introspect)
+	}
+	for _, in := range f.asking.inForce {
+		if !byvalue.SameFunc(asks[0], in) || !byvalue.SameFunc(asks[1], in) {
+			t.Error("the one in force is another after a configuration that was refused")
+		}
 	}
 }

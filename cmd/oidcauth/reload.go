@@ -146,6 +146,7 @@ func (r *reloader) takeOver(ctx context.Context) error {
 		return r.flags.whichIssuers(cfg, err)
 	}
 	taken = true
+	r.flags.asking.keep()
 	r.file = file
 	r.server.live.Store(next)
 	r.server.certificate.pair.Store(pair)

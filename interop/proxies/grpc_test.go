@@ -32,7 +32,7 @@ func (w *world) serveFor(t *testing.T, p proxy, more map[string]any) {
 			Keys: oidcauth.KeysFrom{InsecureHTTP: true},
 		})
 	}
-	proofs, err := dpop.New(dpop.Config{PublicURL: "https://api.example.com"})
+	proofs, err := dpop.New(dpop.Config{PublicURL: "https://api.example.com", Nonces: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,6 +27,7 @@ func TestProxies(t *testing.T) {
 				check func(*testing.T, *world, proxy)
 			}{
 				{"accepted", accepted},
+				{"nonce of a refusal", nonceOfRefusal},
 				{"proof used, not handed on", proofTakenOut},
 				{"401 with challenge", unauthorized},
 				{"403", forbidden},
@@ -97,13 +98,48 @@ func accepted(t *testing.T, w *world, _ proxy) {
 	}
 }
 
+// nonceOfRefusal: a client learns the nonce that its proof has to have, from each refusal
+// that could be of want of one, and that there are proofs.
+func nonceOfRefusal(t *testing.T, w *world, p proxy) {
+	prover := oidctest.NewProver(t, "")
+	bound := w.issuer.Token(map[string]any{"sub": "alice", "aud": "https://api.example.com", "cnf": map[string]any{"jkt": prover.Thumbprint()}})
+	send := func(nonce any) answer {
+		proof := prover.Proof("GET", "https://api.example.com/items", bound, map[string]any{"nonce": nonce})
+		return w.send(t, "GET", "/items", "", "Authorization", "DPoP "+bound, "DPoP", proof)
+	}
+	var nonces []string
+	for name, got := range map[string]answer{"no nonce": send(nil), "another's nonce": send("x"), "no token": w.send(t, "GET", "/items", "")} {
+		nonces = got.header.Values("DPoP-Nonce")
+		if got.status != 401 || len(nonces) != 1 || nonces[0] == "" || got.seen != nil {
+			t.Fatalf("%s: %+v, want 401 and a nonce", name, got)
+		}
+		if exposed := strings.Join(got.header.Values("Access-Control-Expose-Headers"), ", "); !strings.Contains(exposed, "DPoP-Nonce") {
+			t.Errorf("%s: pages may read %q, want DPoP-Nonce", name, exposed)
+		}
+		challenges, want := got.header.Values("WWW-Authenticate"), `error="use_dpop_nonce"`
+		if name == "no token" {
+			want = "DPoP algs="
+		}
+		if !strings.Contains(strings.Join(challenges, "\n"), want) && (name != "no token" || p.name != "nginx") { // 1.22 hands on one
+			t.Errorf("%s: the challenges are %q, want %s", name, challenges, want)
+		}
+	}
+	if got := send(nonces[0]); got.status != 200 || got.seen == nil {
+		t.Errorf("with the nonce: %+v, want 200", got)
+	}
+	if got := w.get(t, "GET", "/admin", token(w.issuer, nil, "")); got.status != 403 || len(got.header.Values("DPoP-Nonce")) > 1 {
+		t.Errorf("forbidden: %+v", got)
+	}
+}
+
 // proofTakenOut: a token that is bound to a key passes with proof, and neither gets to the
 // service; a proof that nobody looked at does.
 func proofTakenOut(t *testing.T, w *world, _ proxy) {
 	prover := oidctest.NewProver(t, "")
 	bound := w.issuer.Token(map[string]any{"sub": "alice", "aud": "https://api.example.com", "cnf": map[string]any{"jkt": prover.Thumbprint()}})
+	nonce := w.send(t, "GET", "/items", "").header.Get("DPoP-Nonce")
 	proof := func(method string) string {
-		return prover.Proof(method, "https://api.example.com/items", bound, nil)
+		return prover.Proof(method, "https://api.example.com/items", bound, map[string]any{"nonce": nonce})
 	}
 	used := proof("GET")
 	got := w.send(t, "GET", "/items", "", "Authorization", "DPoP "+bound, "DPoP", used)
