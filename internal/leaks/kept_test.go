@@ -17,12 +17,20 @@ var (
 	buffer = regexp.MustCompile(`(?m)^\s*(?:var )?(\w+)\s+(?::?= &?|:?= new\(|\*?)(?:bytes\.Buffer|strings\.Builder)\b`)
 )
 
+// writer is a type of a test's own that a log may be written to.
+var writer = regexp.MustCompile(`func \(\w+ \*?(\w*(?:[bB]uffer|[lL]og|[lL]ines|lab))\) Write\(`)
+
 // unkept returns the names of what lines are written to and that package said knows
 // nothing of.
 func unkept(file string) (names []string) {
 	var buffers []string
 	for _, m := range buffer.FindAllStringSubmatch(file, -1) {
 		buffers = append(buffers, m[1])
+	}
+	for _, m := range writer.FindAllStringSubmatch(file, -1) {
+		if !strings.Contains(file, "said.Writer{}") {
+			names = append(names, m[1])
+		}
 	}
 	for _, m := range handler.FindAllStringSubmatch(file, -1) {
 		if slices.Contains(buffers, m[1]) && !strings.Contains(file, "said.Writer{}") {
@@ -73,6 +81,8 @@ func TestUnkept(t *testing.T) {
 		"a builder":        {"\tvar log strings.Builder\n" + logged, true},
 		"a field":          {"\tlog   *strings.Builder\n" + strings.ReplaceAll(logged, "&log", "w.log"), true},
 		"one just made":    {"\tlog := new(bytes.Buffer)\n" + strings.ReplaceAll(logged, "&log", "log"), true},
+		"one of its own":   {"func (b *logBuffer) Write(p []byte) (int, error) {\n\treturn b.text.Write(p)\n}", true},
+		"one that tells":   {"func (b *logBuffer) Write(p []byte) (int, error) {\n\treturn said.Writer{}.Write(p)\n}", false},
 		"a Log":            {"\tvar log authtest.Log\n" + logged, false},
 		"another's buffer": {"\tvar body bytes.Buffer\n" + logged, false},
 		"both":             {"\tvar log bytes.Buffer\n" + strings.ReplaceAll(logged, "&log", "io.MultiWriter(&log, said.Writer{})"), false},
