@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -154,7 +154,7 @@ func TestRules_Panic(t *testing.T) {
 			}
 			return nil
 		}
-		var lines bytes.Buffer
+		var lines authtest.Log
 		var c customers
 		first, _ := withFunctions(described, rule, nil)(nil, "")
 		c.set(described.URL, first...)
@@ -193,7 +193,7 @@ func TestAnyIssuer_AcceptPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
 		var panics atomic.Bool
-		var lines bytes.Buffer
+		var lines authtest.Log
 		var c customers
 		c.set(described.URL, described)
 		anybody := oidcauth.AnyIssuer{Audiences: []string{testAudience}, Accept: func(name string) bool {

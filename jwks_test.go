@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/pem"
 	"errors"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -259,7 +259,7 @@ func TestKeysFrom_Cluster(t *testing.T) {
 		{"a client that trusts it, and the token", oidcauth.KeysFrom{Client: server.Client(), TokenFile: token}, nil},
 		{"another token", oidcauth.KeysFrom{CAFile: ca, TokenFile: inFile(t, []byte("other"))}, oidcauth.ErrKeysUnavailable},
 	} {
-		var lines bytes.Buffer
+		var lines authtest.Log
 		trusted.Keys = tt.keys
 		trusted.Keys.JWKSURL = server.URL + "/openid/v1/jwks"
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Logger: slog.New(slog.NewTextHandler(&lines, nil))})

@@ -1,7 +1,6 @@
 package oidcauth_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -98,7 +98,7 @@ func TestRefuse_Line(t *testing.T) {
 // Claims that nobody verified are nobody's in the log either.
 func TestRefuse_LineOfUnverified(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
+	var log authtest.Log
 	issuer, trusted := newIssuer(t, oidctest.Config{})
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	c, err := oidcauth.UnverifiedClaims([]byte(`{"iss":"https://i.test","sub":"mallory","exp":4e9}`), oidcauth.Issuer{URL: "https://i.test", InsecureAnyAudience: true})
@@ -127,7 +127,7 @@ func TestRefuse_OwnFault(t *testing.T) {
 		{oidcauth.ErrKeysUnavailable, "INFO", "request refused"},
 		{(*nilError)(nil), "ERROR", "request failed"},
 	} {
-		var log bytes.Buffer
+		var log authtest.Log
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		a.Refuse(httptest.NewRecorder(), newRequest(t, "GET /"), tt.err)
 		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, "level="+tt.level) || !strings.Contains(text, fmt.Sprintf("msg=%q", tt.text)) {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -33,7 +34,7 @@ func TestSetIssuers_RefusedIsUnseen(t *testing.T) {
 
 		var mu sync.Mutex
 		var told []authtrace.KeyState
-		var log strings.Builder
+		var log authtest.Log
 		auth, err := oidcauth.New(oidcauth.Config{
 			Issuers: []oidcauth.Issuer{described(known)}, KeyCacheDir: dir, Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			Trace: &authtrace.Hooks{KeysState: func(s authtrace.KeyState) {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/introspect"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -51,19 +52,14 @@ func newAsk(cfg introspect.Config) (func(context.Context, string) (json.RawMessa
 // newAuthenticator returns one that asks the issuer about its opaque tokens.
 func newAuthenticator(t *testing.T, issuer *oidctest.Issuer) *oidcauth.Authenticator {
 	t.Helper()
-	ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+	ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), ClientID: "db", ClientSecret: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := oidcauth.New(oidcauth.Config{
+	return authtest.NewAuthenticator(t, oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}, Introspect: ask, OpaquePrefix: oidctest.OpaquePrefix}},
 		Client:  issuer.Client(),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { a.Close() })
-	return a
 }
 
 // What is no answer is told apart from one, and says nothing about the token.
@@ -214,10 +210,10 @@ func TestNew_SecretFile(t *testing.T) {
 	for _, tt := range []struct {
 		content string
 		fine    bool
-	}{{"one", true}, {"two\r\n", true}, {"", false}, {"\n", false}, {strings.Repeat("x", 5<<10), false}} {
+	}{{"one", true}, {"two\r\n", true}, {"", false}, {"\n", false}, {strings.Repeat(secret, 200), false}} {
 		write(tt.content)
 		_, err := ask(t.Context(), token)
-		if (err == nil) != tt.fine || tt.fine && got != strings.TrimSpace(tt.content) || err != nil && tt.content != "" && strings.Contains(err.Error(), "xxx") {
+		if (err == nil) != tt.fine || tt.fine && got != strings.TrimSpace(tt.content) || err != nil && tt.content != "" && strings.Contains(err.Error(), secret) {
 			t.Errorf("secret of %d bytes: got %q, %v", len(tt.content), got, err)
 		}
 	}
@@ -245,7 +241,7 @@ func TestNew_Discovery(t *testing.T) {
 	} {
 		issuer := oidctest.NewIssuer(t, oidctest.Config{})
 		issuer.SetDiscovery(tt.members)
-		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), ClientID: "db", ClientSecret: secret})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,7 +255,7 @@ func TestNew_Discovery(t *testing.T) {
 func TestNew_DiscoveryAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := oidctest.NewIssuer(t, oidctest.Config{})
-		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), ClientID: "db", ClientSecret: secret})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -290,7 +286,7 @@ func TestNew_DiscoveryAge(t *testing.T) {
 func TestNew_DiscoveryHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		issuer := oidctest.NewIssuer(t, oidctest.Config{})
-		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client()})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), ClientID: "db", ClientSecret: secret})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
+	"github.com/oidcauth/oidcauth/internal/said"
 )
 
 // A misfit is a stream that loses what it is given, or cannot be used.
@@ -158,14 +159,15 @@ var allowed = server.Permissions{
 // does, and for nothing that undoes a revocation.
 func TestLog_Permissions(t *testing.T) {
 	t.Parallel()
+	password := said.NewSecret("password")
 	n := newNATS(t)
 	n.options.Users = []*server.User{
-		{Username: "server", Password: "secret", Permissions: &allowed},
-		{Username: "operator", Password: "secret"},
+		{Username: "server", Password: password, Permissions: &allowed},
+		{Username: "operator", Password: password},
 	}
 	n.start()
 	refused := make(chan error, 64)
-	asServer := []nats.Option{nats.UserInfo("server", "secret"),
+	asServer := []nats.Option{nats.UserInfo("server", password),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err })}
 	l := newLog(t, n, natsauth.Config{Heartbeat: 20 * time.Millisecond}, asServer...)
 	r := follow(t, l)
@@ -177,7 +179,7 @@ func TestLog_Permissions(t *testing.T) {
 	}
 	firstUse(t, l, [32]byte{1}, true)
 	firstUse(t, l, [32]byte{1}, false)
-	awaitRequests(t, n.connect(nats.UserInfo("operator", "secret")), 10) // heartbeats
+	awaitRequests(t, n.connect(nats.UserInfo("operator", password)), 10) // heartbeats
 	select {
 	case err := <-refused:
 		t.Errorf("NATS refused: %v", err)
@@ -185,7 +187,7 @@ func TestLog_Permissions(t *testing.T) {
 	}
 	mayNotUndo(t, n, asServer)
 	for _, name := range []string{"oidcauth_revocations", "oidcauth_revocations_uses"} {
-		stream, err := n.connect(nats.UserInfo("operator", "secret")).Stream(t.Context(), name)
+		stream, err := n.connect(nats.UserInfo("operator", password)).Stream(t.Context(), name)
 		if err != nil || messages(t, stream) != 1 {
 			t.Errorf("stream %q: %d messages, %v, want 1", name, messages(t, stream), err)
 		}

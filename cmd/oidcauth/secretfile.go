@@ -34,8 +34,12 @@ func (f fileName) read() ([]byte, error) {
 // readHidden returns what a file with a secret holds. Its error does not show a name that
 // could be the secret itself.
 func (f fileName) readHidden() ([]byte, error) {
-	data, err := f.read()
-	return data, quote.SecretFile(string(f), err)
+	path, err := f.path()
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(path)
+	return data, quote.SecretFile(path, err)
 }
 
 // expandFileName puts the directory of systemd's credentials into a name.

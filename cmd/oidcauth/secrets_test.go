@@ -95,10 +95,13 @@ func TestConfig_SecretsNotShown(t *testing.T) {
 			t.Errorf("%s: the secret is shown", config)
 		}
 	}
-	// The twin: a name that is one.
-	got := invoke(t, "", "serve", "--check", "--config", writeFile(t, "config.json", with(`"admin": {"secret_file": "/nowhere/admin"}`)))
-	if got.code == exitOK || !strings.Contains(got.err, "/nowhere/admin") {
-		t.Errorf("a file that is not there: code %d: %s", got.code, got.err)
+	// The twins: names that are some.
+	t.Setenv("CREDENTIALS_DIRECTORY", "/nowhere")
+	for _, name := range []string{"/nowhere/admin", credentials + "admin"} {
+		got := invoke(t, "", "serve", "--check", "--config", writeFile(t, "config.json", with(`"admin": {"secret_file": "`+name+`"}`)))
+		if got.code == exitOK || !strings.Contains(got.err, "/nowhere/admin") {
+			t.Errorf("a file that is not there: code %d: %s", got.code, got.err)
+		}
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/realtime"
 	"github.com/oidcauth/oidcauth/examples/internal/signin"
+	noted "github.com/oidcauth/oidcauth/internal/said"
 )
 
 // A client is a program with a token of its own, at one socket.
@@ -340,6 +341,11 @@ func TestSignIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		response.Body.Close()
+		for _, cookie := range response.Cookies() {
+			if len(cookie.Value) >= noted.Shortest {
+				noted.Secret("cookie", cookie.Value)
+			}
+		}
 		return response
 	}
 	flow := get("/login").Header.Get("Location")

@@ -6,12 +6,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 )
 
 // patience is how long a test waits for what must happen.
@@ -26,22 +25,7 @@ type world struct {
 }
 
 // logBuffer is a log that several goroutines write to.
-type logBuffer struct {
-	mu   sync.Mutex // guards text
-	text strings.Builder
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
-}
+type logBuffer = authtest.Log
 
 // newWorld starts both. Tokens live as long as said, and are renewed when warn is left.
 func newWorld(t *testing.T, life, warn time.Duration) *world {

@@ -2,7 +2,6 @@ package disktest_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -272,7 +271,7 @@ func (w *witness) check() {
 	w.t.Helper()
 	_, trusted := authtest.NewIssuer(w.t, oidctest.Config{})
 	for n, waits := range w.waits {
-		var lines bytes.Buffer
+		var lines authtest.Log
 		log := memorylog.New[oidcauth.Revocation]()
 		log.RefuseAll()
 		l, a, err := w.place.open(w.t, n, oidcauth.Config{

@@ -27,7 +27,7 @@ func TestKeySet_NoKeyYet(t *testing.T) {
 		token := issuer.Token(nil)
 		first := issuer.Key()
 		issuer.RemoveKeys()
-		var log strings.Builder
+		var log authtest.Log
 		a := authtest.NewAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 		})

@@ -32,8 +32,12 @@ func main() {
 	// An interrupt ends the tests, and then this command, which takes away what was kept.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	leaked, err := run("", os.Args[1:], os.Stdout)
+	seen := make(map[string]bool)
 	for _, l := range leaked {
-		fmt.Fprintln(os.Stderr, l)
+		if !seen[l] {
+			seen[l] = true
+			fmt.Fprintln(os.Stderr, l)
+		}
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() > 0 {
 		os.Exit(exit.ExitCode())

@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"net/http"
 	"net/url"
 	"os"
@@ -266,7 +267,9 @@ func TestKnown_PrivateKeys(t *testing.T) {
 				text = fmt.Sprintf(format, rsaKey.D)
 			}
 			if ecKey, ok := key.(*ecdsa.PrivateKey); ok && format == "%#v" { // as well
-				text = fmt.Sprintf(format, ecKey.D)
+				raw, err := ecKey.Bytes()
+				must(t, err)
+				text = fmt.Sprintf(format, new(big.Int).SetBytes(raw))
 			}
 			if len(k.find([]byte(text))) == 0 {
 				t.Errorf("%s: %s is not found", name, format)

@@ -1,13 +1,13 @@
 package panics_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"strings"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/panics"
 )
 
@@ -55,7 +55,7 @@ func TestLogger(t *testing.T) {
 		{"WithAttrs", "level=INFO msg=hello g.v=1"},
 		{"WithGroup", "level=INFO msg=hello a=b v=1"},
 	} {
-		var b bytes.Buffer
+		var b authtest.Log
 		l := panics.Logger(slog.New(badHandler{slog.NewTextHandler(&b, nil), tt.method}))
 		l.With("a", "b").WithGroup("g").Info("hello", "v", 1)
 		if text := b.String(); !strings.Contains(text, tt.want) || (text == "") != (tt.want == "") || strings.Contains(text, "secret") {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/memorylog"
+	"github.com/oidcauth/oidcauth/internal/said"
 )
 
 // A memoryLog is a log that takes nothing, or is out of reach, when the test
@@ -52,6 +53,7 @@ func in(d time.Duration) time.Time { return time.Now().Add(d).Round(0).UTC() }
 func (b *lab) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	said.Writer{}.Write(p)
 	return b.lines.Write(p)
 }
 

@@ -14,12 +14,13 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/watch"
 )
 
-func newWatch(hooks authtrace.Hooks) (*watch.Watch, *strings.Builder) {
-	var log strings.Builder
+func newWatch(hooks authtrace.Hooks) (*watch.Watch, *authtest.Log) {
+	var log authtest.Log
 	return watch.New(&hooks, slog.New(slog.NewTextHandler(&log, nil))), &log
 }
 
@@ -50,8 +51,8 @@ func TestNew_SomeNil(t *testing.T) {
 	w.SessionStarted("", time.Now())
 	w.SessionRenewed("", time.Now())
 	w.Close()
-	if w.Decides() || w.Tickets() || !w.Sessions() || log.Len() > 0 {
-		t.Errorf("told of what nobody asked for: %s", log)
+	if w.Decides() || w.Tickets() || !w.Sessions() || log.String() != "" {
+		t.Errorf("told of what nobody asked for: %s", log.String())
 	}
 }
 

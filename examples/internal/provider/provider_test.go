@@ -18,6 +18,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/examples/internal/provider"
 	"github.com/oidcauth/oidcauth/examples/internal/signin"
+	"github.com/oidcauth/oidcauth/internal/said"
 )
 
 // audience is whom the test's tokens are for.
@@ -27,6 +28,8 @@ const audience = "messages"
 // token, and Alice.
 func start(t *testing.T) *provider.Provider {
 	t.Helper()
+	said.Secret("password", "correct horse")
+	said.Secret("client's secret", "service-secret")
 	p, err := provider.Start(t.Context(), provider.Config{
 		Clients: []provider.Client{
 			{ID: "app", RedirectURIs: []string{"http://127.0.0.1/callback"}, Audiences: []string{audience}},
@@ -49,6 +52,9 @@ func signIn(t *testing.T, p *provider.Provider, scopes ...string) *signin.Tokens
 	tokens, err := flow.Run(t.Context(), signin.NewBrowser("alice", "correct horse"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if tokens.OAuth.RefreshToken != "" {
+		said.Secret("refresh token", tokens.OAuth.RefreshToken)
 	}
 	return tokens
 }
@@ -137,6 +143,7 @@ func TestCode_SpentAtFirstUse(t *testing.T) {
 	p := start(t)
 	codes := make(chan string, 1)
 	callback := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		said.Secret("authorization code", r.FormValue("code"))
 		codes <- r.FormValue("code")
 	}))
 	t.Cleanup(callback.Close)
