@@ -101,6 +101,9 @@ func (n *node) issuersOf(p *provider) []oidcauth.Issuer {
 	for _, d := range n.described(p) {
 		i := p.describe(d.aud)
 		i.Name, i.SubjectPrefix = d.name, d.prefix
+		if p.registry != nil {
+			i.Supplement, i.AnswerAge = n.supplement(p), n.w.plan.answerAge
+		}
 		if d.keys != p {
 			i.Keys.JWKSURL = d.keys.URL() + "/jwks.json"
 		}

@@ -52,6 +52,15 @@ func (d due) or(o due) due {
 // due says what a token has to be answered with by a server now. The checks have an
 // order, and the first that fails decides alone.
 func (n *node) due(t *token) due {
+	d := n.dueAlone(t)
+	if !d.accepts() {
+		return d
+	}
+	return d.and(n.dueSupplied(t))
+}
+
+// dueAlone is due without what supplements a token.
+func (n *node) dueAlone(t *token) due {
 	if t.opaque != nil {
 		return n.dueOpaque(t)
 	}

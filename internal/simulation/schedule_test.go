@@ -29,6 +29,7 @@ var events = []event{
 	{"flood of strangers", 4, (*world).floodStrangers},
 	{"revocation", 9, func(w *world) { w.revoke(w.node()) }},
 	{"superseding", 3, (*world).supersede},
+	{"narrowing", 3, (*world).narrow},
 	{"logout", 5, (*world).logOut},
 	{"partition", 5, (*world).partition},
 	{"clock", 3, (*world).setClock},
@@ -39,6 +40,7 @@ var events = []event{
 	{"local keys", 6, (*world).localKeys},
 	{"ticket", 12, (*world).useTicket},
 	{"introspection", 6, (*world).withdrawOpaque},
+	{"registry", 4, (*world).changeRegistry},
 	{"flood of opaque tokens", 2, (*world).floodOpaque},
 	{"replay", 6, (*world).replay},
 	{"session", 10, (*world).useSession},
@@ -183,6 +185,25 @@ func (w *world) supersede() {
 	}
 }
 
+// narrow revokes all that one kind of an issuer's callers has, and then what one of
+// another kind has from before.
+func (w *world) narrow() {
+	p, n := w.providers[1], w.node()
+	if !p.scoped() || n.trusted[p] == "" {
+		return
+	}
+	prefixes := []string{"", jobsPrefix, westPrefix}
+	at := w.random.IntN(len(prefixes))
+	w.revokeThis(n, oidcauth.Revocation{Issuer: p.URL() + "|" + prefixes[at], IssuedBefore: n.now()})
+	time.Sleep(w.upTo(2 * time.Second))
+	prefix := prefixes[(at+1)%len(prefixes)]
+	r := oidcauth.Revocation{Issuer: p.URL(), Subject: prefix + pick(w.random, subjects), IssuedBefore: n.now().Add(-w.upTo(time.Minute))}
+	if w.chance(2) {
+		r.Issuer += "|" + prefix
+	}
+	w.revokeThis(n, r)
+}
+
 // logOut has an issuer tell a server of a logout, and once more.
 func (w *world) logOut() {
 	p := pick(w.random, w.of(configured))
@@ -267,6 +288,11 @@ func (w *world) changeIssuers() {
 	n, both := w.node(), w.of(configured)
 	i := w.random.IntN(len(both))
 	aud := pick(w.random, []string{"", "other-db", audience, audience, audience})
+	for _, s := range w.sessions { // some are of a token that another description fits as well
+		if s.t.also != "" && w.chance(2) {
+			n, i, aud = s.n, 1, "other-db"
+		}
+	}
 	if other := both[1-i]; n.trusted[other] == "" {
 		aud = audience // one there has to be, or no process starts
 	}

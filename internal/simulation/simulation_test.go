@@ -96,7 +96,7 @@ func (w *world) checkNetwork() {
 		contacts, evil := n.net.contacts, n.net.evil
 		n.net.mu.Unlock()
 		if evil != "" {
-			w.fail(nil, "%s asked %s for keys, which a document of another issuer named", n.name, evil)
+			w.fail(nil, "%s asked for %s", n.name, evil)
 		}
 		left, last := burst, w.began
 		for i, at := range contacts {
@@ -118,6 +118,9 @@ func (w *world) checkNetwork() {
 func (w *world) heal() {
 	for _, p := range w.providers {
 		p.heal()
+		if p.registry != nil {
+			p.registry.heal()
+		}
 	}
 	for _, n := range w.nodes {
 		n.setClock(0)

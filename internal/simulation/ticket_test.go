@@ -132,6 +132,9 @@ func (w *world) taken(x *soldTicket, n *node, err error, claims *oidcauth.Claims
 	}
 	x.taken[n], x.t.good[n] = n.process, n.process
 	if claims != nil {
+		if x.t.supplied() {
+			w.checkSupplied(n, x.t, claims)
+		}
 		sub := n.as(x.whole()).sub
 		if x.t.opaque != nil {
 			w.checkOpaque(n, x.t, sub)
