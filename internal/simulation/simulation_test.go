@@ -37,7 +37,10 @@ func TestSimulation(t *testing.T) {
 	if now := memory(); now > before+8<<20 {
 		t.Errorf("%d bytes in use after %d seeds, %d after the first", now, *seeds, before)
 	}
-	for _, name := range []string{"token accepted", "had to be accepted", "had to be refused", "came back", "ticket accepted", "session ended: revoked"} {
+	for _, name := range []string{
+		"token accepted", "had to be accepted", "had to be refused", "came back", "ticket accepted", "session ended: revoked",
+		"accepted opaque", "accepted jobs", "accepted west", "accepted with roles", "proof taken", "replays", "renewal: accepted", "kills",
+	} {
 		if all[name] == 0 && *seeds >= 12 {
 			t.Errorf("nothing of %q happened", name)
 		}
