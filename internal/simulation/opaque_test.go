@@ -255,14 +255,9 @@ func (w *world) checkOpaque(n *node, t *token, sub string) {
 	if !t.opaque.ended.IsZero() && time.Since(t.opaque.ended) >= age {
 		w.fail(t, "%s accepted an opaque token %v after its issuer ended it\n%s", n.name, time.Since(t.opaque.ended), n.explain(t))
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, q := range n.asked[t.text] {
-		if q.said.good && q.said.sub == sub && time.Since(q.begun) < age {
-			return
-		}
+	if last, good := n.answers(t); good == nil || last != good || !n.young(good) || good.said.sub != sub {
+		w.fail(t, "%s took an opaque token for %s's, and no answer of the last %v says so, or a later one does not", n.name, sub, age)
 	}
-	w.fail(t, "%s took an opaque token for %s's, and no answer of the last %v says so", n.name, sub, age)
 }
 
 // floodOpaque has one caller come with tokens that nobody has issued, about half of

@@ -84,6 +84,9 @@ func (w *world) renewing(s *liveSession, t *token) *proof {
 		if s.given != "" && given != s.given {
 			w.fail(s.t, "the nonce of a session has changed, and nobody has used it")
 		}
+		if given == s.used && given != "" {
+			w.fail(s.t, "a session gives a nonce that was used")
+		}
 		s.given = given
 	}
 	c := nonce{text: given, session: s}

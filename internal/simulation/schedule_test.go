@@ -185,25 +185,6 @@ func (w *world) supersede() {
 	}
 }
 
-// narrow revokes all that one kind of an issuer's callers has, and then what one of
-// another kind has from before.
-func (w *world) narrow() {
-	p, n := w.providers[1], w.node()
-	if !p.scoped() || n.trusted[p] == "" {
-		return
-	}
-	prefixes := []string{"", jobsPrefix, westPrefix}
-	at := w.random.IntN(len(prefixes))
-	w.revokeThis(n, oidcauth.Revocation{Issuer: p.URL() + "|" + prefixes[at], IssuedBefore: n.now()})
-	time.Sleep(w.upTo(2 * time.Second))
-	prefix := prefixes[(at+1)%len(prefixes)]
-	r := oidcauth.Revocation{Issuer: p.URL(), Subject: prefix + pick(w.random, subjects), IssuedBefore: n.now().Add(-w.upTo(time.Minute))}
-	if w.chance(2) {
-		r.Issuer += "|" + prefix
-	}
-	w.revokeThis(n, r)
-}
-
 // logOut has an issuer tell a server of a logout, and once more.
 func (w *world) logOut() {
 	p := pick(w.random, w.of(configured))

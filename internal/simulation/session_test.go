@@ -118,6 +118,10 @@ func (s *liveSession) hesitates(d due) bool {
 func (s *liveSession) excused(cause error) bool {
 	s.n.mu.Lock()
 	keys := s.n.viewsChanged[s.t.p]
+	if s.t.p != nil && s.t.p.scoped() {
+		first := s.t.p.named()
+		keys = latest(s.n.viewsChanged[first], s.n.viewsChanged[first.other])
+	}
 	s.n.mu.Unlock()
 	logged := time.Time{}
 	if s.n.link != nil {
