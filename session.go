@@ -290,11 +290,11 @@ func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 		}
 		return nil, err
 	}
+	if c.seller == nil || a.goodBefore(c.answered.token.Get()) {
+		a.remember(c.answered.token.Get(), next) // also if it is another caller's now
+	}
 	if next, err = a.sameCallerAs(c, next); err != nil {
 		return nil, err
-	}
-	if next.seller == nil {
-		a.remember(c.answered.token.Get(), next)
 	}
 	return next.having(c.proved()), nil
 }

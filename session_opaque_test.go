@@ -192,6 +192,28 @@ func TestIntrospect_AnotherCaller(t *testing.T) {
 	})
 }
 
+// Once the issuer has said that a token is another caller's, nobody acts for the former
+// by it: neither a session, nor whoever presents it, though the answer of before is young.
+func TestIntrospect_AnotherCallerAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		d.set(opaqueToken, d.answer(map[string]any{"sub": "mallory"}), nil)
+		began := time.Now()
+		for s.Context().Err() == nil && time.Since(began) < time.Minute {
+			time.Sleep(10 * time.Millisecond)
+			synctest.Wait()
+		}
+		expectEnd(t, s, oidcauth.ErrIdentityMismatch)
+		if c := authenticate(t, d.auth, opaqueToken); c.Subject() != "mallory" {
+			t.Errorf("subject %q %v after the answer of before, want what the issuer says now", c.Subject(), time.Since(began))
+		}
+		if asked := d.asked.Load(); asked != 2 {
+			t.Errorf("asked %d times, want 2", asked)
+		}
+	})
+}
+
 // In an outage tokens are refused once their answers are too old, and calls of
 // sessions; sessions end when theirs is five times as old, and not before.
 func TestIntrospect_Outage(t *testing.T) {

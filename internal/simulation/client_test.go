@@ -77,7 +77,7 @@ func (n *node) dueWith(t *token, p *proof) due {
 // that its proof was not used; and for a discovery document that does not arrive, while
 // the keys that were fetched before are not in use yet.
 func (t *token) waits() bool {
-	return t.prover != nil && t.prover.shared || t.p != nil && t.p.slow()
+	return t.prover != nil && t.prover.shared || t.supplied() || t.p != nil && t.p.slow()
 }
 
 // noteEarly notes that a server has been asked about a key that nobody has published.
@@ -113,6 +113,12 @@ func (w *world) accepted(n *node, t *token, c *oidcauth.Claims) {
 		w.checkOpaque(n, t, is.sub)
 		_, good := n.answers(t)
 		t.acceptedBy[n] = acceptance{n.process, time.Now(), good}
+	}
+	if t.supplied() {
+		w.checkSupplied(n, t, c)
+		_, good := n.answers(t)
+		t.acceptedBy[n] = acceptance{n.process, time.Now(), good}
+		w.tally["accepted with roles"]++
 	}
 	if c.Issuer() != t.issuer || c.Subject() != is.sub || c.TokenID() != t.jti || c.KeyID() != t.keyID || c.Description() != is.description {
 		w.fail(t, "%s: the claims are %s's, %q, token %q, key %q, by %q, want %q by %q", n.name, c.Issuer(), c.Subject(), c.TokenID(), c.KeyID(), c.Description(), is.sub, is.description)
@@ -182,8 +188,11 @@ func (w *world) insistent(n *node, t *token) bool {
 		return false // the issuer has lied about this key, and nobody asks about a known one
 	}
 	k := t.p.keyOf(t.of)
-	if t.prover != nil && (w.plan.proofs == "" || n.ahead.Abs() > ahead/2 || n.faultOfLink() != "") {
-		return false // a client's own clock is right
+	if t.supplied() && !t.p.registry.answers(t.sub) {
+		return false
+	}
+	if t.prover != nil && !n.takesProofs() {
+		return false
 	}
 	return k != nil && k.there() && !t.tampered && t.p.wellFor(well) && n.dueContent(t).must() && n.dueIssuer(t).accepts()
 }

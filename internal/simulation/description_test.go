@@ -1,7 +1,9 @@
 package simulation_test
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -40,17 +42,32 @@ func (n *node) described(p *provider) []description {
 	return []description{{aud: aud, keys: p}}
 }
 
-// description is the one that decides about a token: the first that it fits, or else
-// the first whose keys have signed it.
+// description is the one that decides about a token: the first that it fits of those
+// whose keys have signed it, or else the first of them.
 func (n *node) description(t *token) description {
-	list := n.described(t.p.named())
 	var first description
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].keys == t.p && (t.fits(list[i].aud) || !t.fits(first.aud)) {
-			first = list[i]
+	holder := n.holder(t)
+	for _, d := range slices.Backward(n.described(t.p.named())) {
+		if d.keys == holder && (t.fits(d.aud) || !t.fits(first.aud)) {
+			first = d
 		}
 	}
 	return first
+}
+
+// holder is whose keys have signed a token, as a server knows: the first of the issuer's
+// key sets that has its key, which may be one that lies about another's, or else those
+// that are to have.
+func (n *node) holder(t *token) *provider {
+	if !t.p.scoped() {
+		return t.p
+	}
+	for _, d := range n.described(t.p.named()) {
+		if v := n.view(d.keys); v != nil && v.keys[t.of] && time.Since(v.at) < staleLimit {
+			return d.keys
+		}
+	}
+	return t.p
 }
 
 func (t *token) fits(aud string) bool { return aud != "" && (t.aud == aud || t.also == aud) }
@@ -101,6 +118,9 @@ func (n *node) issuersOf(p *provider) []oidcauth.Issuer {
 	for _, d := range n.described(p) {
 		i := p.describe(d.aud)
 		i.Name, i.SubjectPrefix = d.name, d.prefix
+		if p.registry != nil {
+			i.Supplement, i.AnswerAge = n.supplement(p), n.w.plan.answerAge
+		}
 		if d.keys != p {
 			i.Keys.JWKSURL = d.keys.URL() + "/jwks.json"
 		}
@@ -125,4 +145,32 @@ func (w *world) describeOtherwise(t *token) {
 	case 3:
 		t.about, t.sub = "of a subject that looks like another's", pick(w.random, []string{jobsPrefix, westPrefix})+t.sub
 	}
+}
+
+// narrow revokes all that one kind of an issuer's callers has, and then what one of
+// another kind has, who may not go on.
+func (w *world) narrow() {
+	p, n := w.providers[1], w.node()
+	if !p.scoped() || n.trusted[p] == "" {
+		return
+	}
+	list := n.described(p)
+	at := w.random.IntN(len(list))
+	d, other := list[at], list[(at+1)%len(list)]
+	t := w.draft(d.keys, d.keys.current())
+	t.aud = d.aud
+	t.sign(d.keys.current())
+	w.tokens = append(w.tokens, t)
+	w.ask(n, t)
+	time.Sleep(w.upTo(2 * time.Second))
+	w.revokeThis(n, oidcauth.Revocation{Issuer: p.URL() + "|" + other.prefix, IssuedBefore: n.now()})
+	r := oidcauth.Revocation{Issuer: p.URL(), Subject: d.prefix + t.sub, IssuedBefore: t.issued.Add(time.Second)}
+	if w.chance(2) {
+		r.Issuer += "|" + d.prefix
+	}
+	if !w.chance(3) {
+		r.Until = n.now().Add(time.Minute + w.upTo(time.Hour))
+	}
+	w.revokeThis(n, r)
+	w.ask(n, t)
 }

@@ -1,6 +1,7 @@
 package simulation_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -24,7 +25,7 @@ func (w *world) kill(n *node) {
 	if n.link != nil {
 		n.link = n.link.severed()
 	}
-	n.dir = w.copyDir(n.dir)
+	n.dir = w.copyDir(n)
 	killed, local := n.auth, n.local
 	n.auth, n.local, n.net = nil, nil, newNetwork(n)
 	for _, p := range w.providers {
@@ -90,14 +91,16 @@ func (l *link) severed() *link {
 	return next
 }
 
-// copyDir copies a server's directory, with a file that is half-written beside each.
-func (w *world) copyDir(from string) (to string) {
-	to = filepath.Join(w.dir, "after-kill", filepath.Base(from)+"-"+time.Now().Format("150405.000000"))
-	err := filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+// copyDir copies a server's directory, with what is half-written of each file beside it.
+func (w *world) copyDir(n *node) (to string) {
+	w.serial++
+	to = filepath.Join(w.dir, "after-kill", fmt.Sprint(n.name, "-", w.serial))
+	half, share := w.chance(2), w.random.Float64()
+	err := filepath.WalkDir(n.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		target := filepath.Join(to, strings.TrimPrefix(path, from))
+		target := filepath.Join(to, strings.TrimPrefix(path, n.dir))
 		if d.IsDir() {
 			return os.MkdirAll(target, 0o700)
 		}
@@ -105,10 +108,10 @@ func (w *world) copyDir(from string) (to string) {
 		if err == nil {
 			err = os.WriteFile(target, content, 0o600)
 		}
-		if err == nil && w.chance(2) {
+		if err == nil && half {
 			// As the library names what it replaces a file with.
-			half := content[:w.random.IntN(len(content)+1)]
-			err = os.WriteFile(filepath.Join(filepath.Dir(target), "temporary-HALFWRITTEN"), half, 0o600)
+			name := filepath.Join(filepath.Dir(target), "temporary-HALFWRITTEN")
+			err = os.WriteFile(name, content[:int(share*float64(len(content)))], 0o600)
 		}
 		return err
 	})

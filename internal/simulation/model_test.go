@@ -52,6 +52,15 @@ func (d due) or(o due) due {
 // due says what a token has to be answered with by a server now. The checks have an
 // order, and the first that fails decides alone.
 func (n *node) due(t *token) due {
+	d := n.dueAlone(t)
+	if !d.accepts() {
+		return d
+	}
+	return d.and(n.dueSupplied(t))
+}
+
+// dueAlone is due without what supplements a token.
+func (n *node) dueAlone(t *token) due {
 	if t.opaque != nil {
 		return n.dueOpaque(t)
 	}
@@ -120,7 +129,7 @@ func (n *node) dueKey(t *token) due {
 	if t.p == nil {
 		return n.w.vault.due(n, t)
 	}
-	v, now := n.view(t.p), time.Now()
+	v, now := n.view(n.holder(t)), time.Now()
 	if v == nil || now.Sub(v.at) >= staleLimit || !v.ids[t.keyID] {
 		return n.dueUnseen(t, v)
 	}

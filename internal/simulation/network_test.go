@@ -37,8 +37,9 @@ type network struct {
 	mu       sync.Mutex // guards what follows
 	contacts []time.Time
 	keySets  map[*provider]int // how often they were asked for
-	evil     string            // a request that nobody may make
+	evil     string            // what nobody may ask for
 	dead     bool              // the process was killed
+	unknown  int               // questions under way about opaque tokens that nobody has issued
 }
 
 func newNetwork(n *node) *network {
@@ -57,19 +58,27 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 	if discovery && (p == nil || p.kind == stranger) {
 		x.contacts = append(x.contacts, time.Now())
 	}
-	if p != nil && !discovery && r.Method == http.MethodGet {
+	supplies := p != nil && r.URL.Path == userinfoPath
+	if p != nil && !discovery && !supplies && r.Method == http.MethodGet {
 		x.keySets[p]++
 	}
 	if r.URL.Path == evilPath {
-		x.evil = r.URL.String()
+		x.evil = r.URL.String() + ", which a document of another issuer named"
 	}
 	x.mu.Unlock()
+	about := askedAbout(r)
+	if strings.HasPrefix(about, madeUp) || strings.HasPrefix(about, hangs) {
+		defer x.countUnknown()()
+	}
 	select {
 	case <-time.After(latency):
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
-	if p == nil && strings.HasPrefix(r.URL.Host, "hangs-") || strings.HasPrefix(askedAbout(r), hangs) {
+	if supplies {
+		return p.registry.serve(r)
+	}
+	if p == nil && strings.HasPrefix(r.URL.Host, "hangs-") || strings.HasPrefix(about, hangs) {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
 	}
@@ -88,6 +97,22 @@ func (x *network) RoundTrip(r *http.Request) (*http.Response, error) {
 		x.n.confirmed(p, began)
 	}
 	return answer, nil
+}
+
+// countUnknown counts a question about a token that nobody has issued, until done.
+func (x *network) countUnknown() (done func()) {
+	const most = 16
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.unknown++
+	if x.unknown > most && x.evil == "" {
+		x.evil = "more than 16 questions at once about tokens that nobody knows"
+	}
+	return func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.unknown--
+	}
 }
 
 // askedAbout returns the token that an issuer is asked about, if that is the request.

@@ -99,8 +99,13 @@ func (w *world) withdrawOpaque() {
 	if len(live) == 0 {
 		return
 	}
-	t := pick(w.random, live)
-	if w.chance(4) {
+	t, n := pick(w.random, live), w.node()
+	for _, s := range w.sessions { // some are of one that somebody acts by at present
+		if s.t.opaque != nil && s.t.opaque.ended.IsZero() && w.chance(2) {
+			t, n = w.original(s.t), s.n
+		}
+	}
+	if w.chance(3) {
 		t.sub = subjects[(indexOf(subjects, t.sub)+1)%len(subjects)]
 		t.opaque.turned = time.Now()
 		t.p.SetAnswer(t.text, t.answer())
@@ -112,9 +117,24 @@ func (w *world) withdrawOpaque() {
 		t.note(w, "its issuer ends it")
 		w.note("%s ends %s", t.p.host, t.jti)
 	}
-	if w.chance(2) { // somebody notices, or time alone has to
-		w.ask(w.node(), t)
+	switch w.random.IntN(3) { // somebody notices, sooner or later, or time alone has to
+	case 0:
+		w.ask(n, t)
+	case 1:
+		time.Sleep(w.upTo(w.answerAge()))
+		w.checkSessions()
+		w.ask(n, t)
 	}
+}
+
+// original returns the token that a session holds as its claims have it.
+func (w *world) original(t *token) *token {
+	for _, o := range w.tokens {
+		if o.opaque == t.opaque {
+			return o
+		}
+	}
+	return t
 }
 
 func indexOf(list []string, text string) int {
@@ -235,14 +255,9 @@ func (w *world) checkOpaque(n *node, t *token, sub string) {
 	if !t.opaque.ended.IsZero() && time.Since(t.opaque.ended) >= age {
 		w.fail(t, "%s accepted an opaque token %v after its issuer ended it\n%s", n.name, time.Since(t.opaque.ended), n.explain(t))
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, q := range n.asked[t.text] {
-		if q.said.good && q.said.sub == sub && time.Since(q.begun) < age {
-			return
-		}
+	if last, good := n.answers(t); good == nil || last != good || !n.young(good) || good.said.sub != sub {
+		w.fail(t, "%s took an opaque token for %s's, and no answer of the last %v says so, or a later one does not", n.name, sub, age)
 	}
-	w.fail(t, "%s took an opaque token for %s's, and no answer of the last %v says so", n.name, sub, age)
 }
 
 // floodOpaque has one caller come with tokens that nobody has issued, about half of
@@ -274,7 +289,7 @@ func (w *world) floodOpaque() {
 // was asked.
 func (n *node) insistentOpaque(t *token) bool {
 	const backOff = 10 * time.Second
-	if t.prover != nil && (n.w.plan.proofs == "" || n.ahead.Abs() > ahead/2 || n.faultOfLink() != "") {
+	if t.prover != nil && !n.takesProofs() {
 		return false
 	}
 	return n.trusted[t.p] != "" && t.opaque.ended.IsZero() && t.p.wellFor(backOff) && n.dueContent(t).must()

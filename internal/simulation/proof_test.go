@@ -186,7 +186,7 @@ func (n *node) dueProof(t *token, p *proof) due {
 	}
 	now, d := n.now(), only(nil)
 	oldest := now.Add(-freshFor)
-	if begun := n.begun.Truncate(time.Second); n.w.plan.proofs != replays && begun.After(oldest) {
+	if begun := n.begun.Truncate(time.Second); n.forgets() && p.nonce.session == nil && begun.After(oldest) {
 		oldest = begun // before that it may have been used
 	}
 	switch {
@@ -194,11 +194,26 @@ func (n *node) dueProof(t *token, p *proof) due {
 		return only(dpop.ErrInvalidProof)
 	case p.nonce.session == nil:
 		d = n.dueNonce(p.nonce)
+	case p.nonce.text != p.nonce.session.given:
+		d = only(dpop.ErrUseNonce)
 	}
 	if d.accepts() {
 		d = n.dueUse(p)
 	}
 	return d
+}
+
+// forgets reports whether a process knows nothing of what was used before it started,
+// and has no nonces that nobody can have used then.
+func (n *node) forgets() bool {
+	return n.w.plan.proofs == remembered || n.w.plan.proofs == sharedNonces
+}
+
+// takesProofs reports whether a server accepts the proofs of an honest client, whose
+// clock is right: as it does not where its own is not, nor, for what may have been used
+// before it started, where that was ahead.
+func (n *node) takesProofs() bool {
+	return n.w.plan.proofs != "" && n.ahead.Abs() <= ahead/2 && n.faultOfLink() == "" && !(n.forgets() && n.begun.After(n.now()))
 }
 
 // dueNonce is the check of the nonce that a proof has of a server.
@@ -209,7 +224,7 @@ func (n *node) dueNonce(c nonce) due {
 		return only(nil)
 	case c.text == "", mode == nonces && (c.of != n || c.process != n.process):
 		return only(dpop.ErrUseNonce)
-	case now.Sub(c.made) > nonceFresh, c.made.Sub(now) > ahead, c.made.Before(n.begun.Truncate(time.Millisecond)):
+	case now.Sub(c.made) > nonceFresh, c.made.Sub(now) > ahead, n.forgets() && c.made.Before(n.begun.Truncate(time.Millisecond)):
 		return only(dpop.ErrUseNonce)
 	}
 	return only(nil)

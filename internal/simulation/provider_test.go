@@ -34,6 +34,7 @@ type provider struct {
 	faultEnd time.Time // when the last one ended
 	slowEnd  time.Time // when the last one ended with which answers do not arrive
 	opaque   bool      // it has opaque tokens, too
+	registry *registry // of what its tokens do not say; nil where they say everything
 	other    *provider // the second one of its name
 	west     *provider // whose name it calls itself by
 }
@@ -84,6 +85,9 @@ func (w *world) addProviders() {
 		}
 	}
 	w.providers[0].opaque = w.plan.opaque
+	if w.plan.supplied {
+		w.providers[0].registry = newRegistry()
+	}
 	if w.plan.clusters {
 		last := w.providers[len(w.providers)-1]
 		last.west, w.providers[1].other = w.providers[1], last

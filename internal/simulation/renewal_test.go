@@ -21,7 +21,7 @@ func (w *world) renew(s *liveSession) {
 	d := before.or(s.dueRenewal(t, p))
 	w.proved(s.n, t, p, err)
 	if p != nil && (err == nil || errors.Is(err, oidcauth.ErrIdentityMismatch)) {
-		s.given = ""
+		s.given, s.used = "", s.given
 	}
 	t.note(w, "%s: a session of %s is renewed: %s, due %v", s.n.name, s.t.jti, kind(err), d)
 	same := t.issuer == s.t.issuer && s.n.as(t).sub == s.sub
@@ -50,7 +50,7 @@ func (w *world) renew(s *liveSession) {
 // nextOf returns a token that a session is to be renewed with: mostly one of the same
 // caller, which is mostly bound as the session is.
 func (w *world) nextOf(s *liveSession) *token {
-	if !w.chance(2) || s.t.p == nil {
+	if w.chance(4) || s.t.p == nil {
 		return pick(w.random, w.tokens)
 	}
 	k := s.t.p.current()
@@ -79,10 +79,13 @@ func (w *world) renewing(s *liveSession, t *token) *proof {
 		return nil
 	}
 	given := s.given
-	if !w.chance(6) {
+	if !w.chance(4) {
 		given = s.Nonce()
 		if s.given != "" && given != s.given {
 			w.fail(s.t, "the nonce of a session has changed, and nobody has used it")
+		}
+		if given == s.used && given != "" {
+			w.fail(s.t, "a session gives a nonce that was used")
 		}
 		s.given = given
 	}
@@ -98,6 +101,10 @@ func (w *world) renewing(s *liveSession, t *token) *proof {
 	case 3:
 		if len(w.proofs) > 0 {
 			c.text = w.proofs[len(w.proofs)-1].nonce.text // of another session, perhaps
+		}
+	case 4:
+		if s.used != "" {
+			c.text = s.used
 		}
 	}
 	if by == nil {
@@ -117,12 +124,6 @@ func (s *liveSession) dueRenewal(t *token, p *proof) due {
 		return d.and(only(oidcauth.ErrProof)) // whoever has stolen a token goes on with nothing else
 	case t.prover != nil && s.given == "":
 		return d.and(only(dpop.ErrUseNonce))
-	case t.prover == nil || p == nil:
-		return d.and(s.n.dueProof(t, p))
 	}
-	proved := s.n.dueProof(t, p)
-	if proved.accepts() && p.nonce.text != s.given {
-		proved = only(dpop.ErrUseNonce)
-	}
-	return d.and(proved)
+	return d.and(s.n.dueProof(t, p))
 }

@@ -29,6 +29,7 @@ var events = []event{
 	{"flood of strangers", 4, (*world).floodStrangers},
 	{"revocation", 9, func(w *world) { w.revoke(w.node()) }},
 	{"superseding", 3, (*world).supersede},
+	{"narrowing", 3, (*world).narrow},
 	{"logout", 5, (*world).logOut},
 	{"partition", 5, (*world).partition},
 	{"clock", 3, (*world).setClock},
@@ -39,6 +40,7 @@ var events = []event{
 	{"local keys", 6, (*world).localKeys},
 	{"ticket", 12, (*world).useTicket},
 	{"introspection", 6, (*world).withdrawOpaque},
+	{"registry", 4, (*world).changeRegistry},
 	{"flood of opaque tokens", 2, (*world).floodOpaque},
 	{"replay", 6, (*world).replay},
 	{"session", 10, (*world).useSession},
@@ -267,6 +269,11 @@ func (w *world) changeIssuers() {
 	n, both := w.node(), w.of(configured)
 	i := w.random.IntN(len(both))
 	aud := pick(w.random, []string{"", "other-db", audience, audience, audience})
+	for _, s := range w.sessions { // some are of a token that another description fits as well
+		if s.t.also != "" && w.chance(2) {
+			n, i, aud = s.n, 1, "other-db"
+		}
+	}
 	if other := both[1-i]; n.trusted[other] == "" {
 		aud = audience // one there has to be, or no process starts
 	}

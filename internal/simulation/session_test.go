@@ -20,6 +20,7 @@ type liveSession struct {
 	t       *token
 	sub     string // whose it is, for as long as it lives
 	given   string // the nonce that it has given, and that nobody has used
+	used    string // the one before
 	last    due    // at the last look
 	looked  time.Time
 }
@@ -51,9 +52,12 @@ func (s *liveSession) due() due {
 	if s.t.opaque != nil {
 		return s.n.dueSessionOf(s.t)
 	}
-	d := s.n.due(s.t)
+	d := s.n.dueAlone(s.t)
 	if s.n.as(s.t).sub != s.sub {
 		d = d.without(nil).or(only(oidcauth.ErrIdentityMismatch))
+	}
+	if last, good := s.n.answers(s.t); last != good && s.t.supplied() {
+		d = d.or(only(oidcauth.ErrRevoked))
 	}
 	return d
 }
@@ -63,7 +67,14 @@ func (s *liveSession) dueCall() due {
 	if s.t.opaque != nil {
 		return s.n.dueCallOf(s.t)
 	}
-	return s.due()
+	d := s.due()
+	if s.t.supplied() {
+		if _, good := s.n.answers(s.t); !s.n.young(good) {
+			d = d.without(nil)
+		}
+		d = d.or(noAnswer)
+	}
+	return d
 }
 
 // checkSessions expects that each session lives as long as its token is good.
@@ -107,6 +118,10 @@ func (s *liveSession) hesitates(d due) bool {
 func (s *liveSession) excused(cause error) bool {
 	s.n.mu.Lock()
 	keys := s.n.viewsChanged[s.t.p]
+	if s.t.p != nil && s.t.p.scoped() {
+		first := s.t.p.named()
+		keys = latest(s.n.viewsChanged[first], s.n.viewsChanged[first.other])
+	}
 	s.n.mu.Unlock()
 	logged := time.Time{}
 	if s.n.link != nil {
@@ -138,26 +153,47 @@ func (w *world) useSession() {
 		return
 	}
 	s := pick(w.random, w.sessions)
-	switch w.random.IntN(4) {
+	if w.chance(2) {
+		s = pick(w.random, w.bound())
+	}
+	switch w.random.IntN(6) {
 	case 0:
 		s.Close()
 		if cause := context.Cause(s.Context()); cause == nil {
 			w.fail(s.t, "a session that was closed lives")
 		}
 		w.forgetSession(s)
-	case 1:
+	case 1, 2, 3:
 		w.renew(s)
 	default:
 		before := s.dueCall()
 		ctx := s.CallContext()
 		synctest.Wait()
 		d := before.or(s.dueCall())
-		if _, acts := oidcauth.FromContext(ctx); acts && !d.accepts() {
+		c, acts := oidcauth.FromContext(ctx)
+		if acts && s.t.supplied() {
+			w.checkSupplied(s.n, s.t, c)
+		}
+		if acts && !d.accepts() {
 			w.fail(s.t, "%s: a call acts for a token, due is %v\n%s", s.n.name, d, s.n.explain(s.t))
 		} else if !acts && d.must() && context.Cause(s.Context()) == nil {
 			w.fail(s.t, "%s: a call acts for nobody: %v, due is %v\n%s", s.n.name, context.Cause(ctx), d, s.n.explain(s.t))
 		}
 	}
+}
+
+// bound returns the sessions that are bound to keys, or else all.
+func (w *world) bound() []*liveSession {
+	var list []*liveSession
+	for _, s := range w.sessions {
+		if s.t.prover != nil {
+			list = append(list, s)
+		}
+	}
+	if len(list) == 0 {
+		return w.sessions
+	}
+	return list
 }
 
 func (w *world) forgetSession(s *liveSession) {

@@ -37,7 +37,10 @@ func TestSimulation(t *testing.T) {
 	if now := memory(); now > before+8<<20 {
 		t.Errorf("%d bytes in use after %d seeds, %d after the first", now, *seeds, before)
 	}
-	for _, name := range []string{"token accepted", "had to be accepted", "had to be refused", "came back", "ticket accepted", "session ended: revoked"} {
+	for _, name := range []string{
+		"token accepted", "had to be accepted", "had to be refused", "came back", "ticket accepted", "session ended: revoked",
+		"accepted opaque", "accepted jobs", "accepted west", "accepted with roles", "proof taken", "replays", "renewal: accepted", "kills",
+	} {
 		if all[name] == 0 && *seeds >= 12 {
 			t.Errorf("nothing of %q happened", name)
 		}
@@ -96,7 +99,7 @@ func (w *world) checkNetwork() {
 		contacts, evil := n.net.contacts, n.net.evil
 		n.net.mu.Unlock()
 		if evil != "" {
-			w.fail(nil, "%s asked %s for keys, which a document of another issuer named", n.name, evil)
+			w.fail(nil, "%s asked for %s", n.name, evil)
 		}
 		left, last := burst, w.began
 		for i, at := range contacts {
@@ -118,6 +121,9 @@ func (w *world) checkNetwork() {
 func (w *world) heal() {
 	for _, p := range w.providers {
 		p.heal()
+		if p.registry != nil {
+			p.registry.heal()
+		}
 	}
 	for _, n := range w.nodes {
 		n.setClock(0)

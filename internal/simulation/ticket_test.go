@@ -121,7 +121,8 @@ func (w *world) taken(x *soldTicket, n *node, err error, claims *oidcauth.Claims
 	w.note("%s: the ticket for %s: %s", n.name, x.t.jti, kind(err))
 	x.presented = true
 	if err != nil {
-		if status, _, _ := oidcauth.Answer(err); status >= 500 && !errors.Is(err, oidcauth.ErrKeysUnavailable) && !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
+		asks := x.t.supplied() || x.t.opaque != nil
+		if status, _, _ := oidcauth.Answer(err); status >= 500 && !(asks && errors.Is(err, oidcauth.ErrAnswerUnavailable)) && !errors.Is(err, oidcauth.ErrKeysUnavailable) && !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
 			w.fail(x.t, "%s: a ticket is answered with %d: %v", n.name, status, err)
 		}
 		return
@@ -132,6 +133,9 @@ func (w *world) taken(x *soldTicket, n *node, err error, claims *oidcauth.Claims
 	}
 	x.taken[n], x.t.good[n] = n.process, n.process
 	if claims != nil {
+		if x.t.supplied() {
+			w.checkSupplied(n, x.t, claims)
+		}
 		sub := n.as(x.whole()).sub
 		if x.t.opaque != nil {
 			w.checkOpaque(n, x.t, sub)

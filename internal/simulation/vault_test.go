@@ -228,7 +228,7 @@ func (w *world) localNode() *node {
 
 // parts are what a token of the local issuer's says, tickets included.
 type parts struct {
-	Kid      string
+	Kid, Sub string
 	JTI      string
 	Iat, Exp int64
 }

@@ -66,6 +66,7 @@ type plan struct {
 	maxStrangers    int
 	opaque          bool // the first issuer has opaque tokens, too
 	clusters        bool // the second issuer has several descriptions
+	supplied        bool // the first issuer is asked for roles
 	answerAge       time.Duration
 	bound           bool   // some tokens are bound to keys
 	proofs          string // how it is known that proofs are not used again; empty where none are taken
@@ -85,6 +86,7 @@ func drawPlan(r *rand.Rand) plan {
 	}
 	p.opaque, p.clusters = r.IntN(2) == 0, r.IntN(2) == 0
 	p.answerAge = []time.Duration{0, 15 * time.Second, 5 * time.Minute}[r.IntN(3)]
+	p.supplied = r.IntN(3) == 0
 	p.bound = r.IntN(3) > 0
 	if p.bound {
 		p.proofs = pick(r, []string{"", remembered, nonces, sharedNonces, replays, replays})

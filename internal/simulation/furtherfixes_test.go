@@ -1,0 +1,94 @@
+package simulation_test
+
+// furtherFixes are those of opaque tokens, supplements, possession, several descriptions
+// and kills.
+var furtherFixes = []fix{
+	{
+		"an answer about an opaque token counts for as long as that lives", "supplement.go",
+		"now.Before(s.until) && !s.refused.Load()", "!s.refused.Load()",
+	},
+	{
+		"that an opaque token is good no longer is not noted", "auth.go",
+		"\t\tc.answered.refused.Store(true)\n", "\t\t_ = c\n",
+	},
+	{
+		"nobody asks again about the tokens that sessions live by", "sessionindex.go",
+		"x.again.Set(g.again, g.claims.askAgainAt())", "_ = x",
+	},
+	{
+		"a session goes on under an opaque token that has become another's", "setissuers.go",
+		"if next.record.Identity != was.record.Identity {", "if false {",
+	},
+	{
+		"who asks about tokens that nobody knows stands in no line", "auth.go",
+		"return &supplement.Stranger{Caller: callerAddrOf(ctx), Line: line}", "return nil",
+	},
+	{
+		"whoever has a place in that line keeps it", "internal/strangers/turns.go",
+		"return surplus > 1 || surplus >= 0 && now.Sub(holder.began) >= lent", "return surplus > 1000",
+	},
+	{
+		"an answer that supplements a token counts for as long as that lives", "supplement.go",
+		"(c.supplied == nil || now.Before(c.supplied.until)) && ", "",
+	},
+	{
+		"a used proof is not told to the other servers", "dpop/dpop.go",
+		"if v.replays == nil {", "if true {",
+	},
+	{
+		"a used proof is forgotten by the server that took it", "dpop/memory.go",
+		"m.used[p][use] = struct{}{}", "_ = use",
+	},
+	{
+		"a proof from before the process started counts", "dpop/dpop.go",
+		"oldest = start", "_ = start",
+	},
+	{
+		"a proof counts for any token", "dpop/dpop.go",
+		"if p.tokenHash != hashText(u.Token) {", "if false {",
+	},
+	{
+		"a proof by any key counts", "dpop/dpop.go",
+		"if p.thumbprint != u.Thumbprint {", "if false {",
+	},
+	{
+		"what a token that was verified before is bound to is not proved", "auth.go",
+		"if err != nil || !a.env.Proves.Any() {", "if err != nil || remembered || !a.env.Proves.Any() {",
+	},
+	{
+		"a session goes on by another key", "internal/bound/renewal.go",
+		"if before == nil {\n\t\treturn nil", "if true {\n\t\treturn nil",
+	},
+	{
+		"the nonce of a session counts again", "internal/bound/nonces.go",
+		"delete(n.given, h)\n\treturn true", "return true",
+	},
+	{
+		"a clock that was ahead at the start has all proofs refused", "dpop/dpop.go",
+		"v.forgetful = cfg.Replays == nil && (!cfg.Nonces || len(cfg.NonceKey) > 0)", "v.forgetful = cfg.Replays == nil",
+	},
+	{
+		"a subject may look like one of another description's", "internal/claims/subject.go",
+		"if strings.HasPrefix(sub, others) {", "if false && others != \"\" {",
+	},
+	{
+		"the keys of one description count for another", "internal/verify/descriptions.go",
+		"if e.outcomes[i].keys == e.Trust.Keys {", "if true {",
+	},
+	{
+		"a revocation of one prefix is one of all", "internal/revoked/match.go",
+		"(!scoped || prefix == t.Prefix)", "(!scoped || prefix != \"|\")",
+	},
+	{
+		"a revocation of one prefix covers those of others", "internal/revoked/bound.go",
+		"(e.Issuer == name || e.Issuer == r.Issuer) && ", "",
+	},
+	{
+		"a session becomes another caller's where issuers change", "setissuers.go",
+		"if next.record.Identity != c.record.Identity {", "if false {",
+	},
+	{
+		"what a killed process has half-written counts", "internal/revoked/dir.go",
+		"if !strings.HasSuffix(name, entrySuffix) {", "if false {",
+	},
+}
