@@ -57,7 +57,7 @@ func FuzzDecrypt(f *testing.F) {
 // FuzzSeal: what a ticket says of a token is, once it is opened, what was said, the
 // payload byte for byte; a payload that could be read in two ways is not sealed.
 func FuzzSeal(f *testing.F) {
-	for _, payload := range []string{`{}`, `{ "iss":"a", "name":"<&>", "big":12345678901234567890 }`, `{"a":1,"a":2}`, `{"claims":{}}`, `x`, `{},"alg":"none"`, `{"\u2028":"\ud83d\ude00"}`, `{}}`, "{\n}"} {
+	for _, payload := range []string{`{}`, `{ "iss":"a", "name":"<&>", "big":12345678901234567890 }`, `{"a":1,"a":2}`, `{"claims":{}}`, `x`, `{},"alg":"none"`, `{"\u2028":"\ud83d\ude00"}`, `{}}`, "{\n}", ` {} `, `{},"":{}`, `1`, ``} {
 		f.Add("ES256", "k", "at+jwt", "head", "sign", payload)
 		f.Add("", "\"},\"claims\":{}", "<>", "", "", payload)
 	}
@@ -73,10 +73,7 @@ func FuzzSeal(f *testing.F) {
 		}
 		o, got, err := ticket.Open(secret, "t1", sealed)
 		if err != nil {
-			if strings.HasPrefix(payload, "{") && strings.HasSuffix(payload, "}") {
-				t.Errorf("sealed %q, and Open() error = %v", payload, err)
-			}
-			return
+			t.Fatalf("sealed %q, and Open() error = %v", payload, err)
 		}
 		valid := strings.ToValidUTF8(algorithm+keyID+typ+header+signature, "") == algorithm+keyID+typ+header+signature // JSON has no others
 		if got != strings.TrimSpace(payload) || valid && (o.Algorithm != algorithm || *o.KeyID != keyID || *o.Type != typ || o.Token(got) != original.Token(got)) {

@@ -2,6 +2,7 @@ package ticket
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -119,17 +120,27 @@ var Check func(auth any, r *http.Request, ticket, database string) (Checked, err
 var Sell func(issuer any, r *http.Request, token string, claims any, database string) (string, error)
 
 // Seal seals what a ticket says of its original, the payload byte for byte, which
-// the JSON encoder would not keep.
+// the JSON encoder would not keep. One that is not a JSON object and nothing else, by the
+// rules of package jws, is refused.
 func Seal(secret []byte, ticketID string, o Original, payload string) (string, error) {
 	head, err := encode(o)
 	if err != nil {
 		return "", err
 	}
 	content := slices.Concat(head[:len(head)-1], []byte(`,"claims":`+payload+`}`))
-	if _, err := jws.ParseObject(nil, string(content)); err != nil {
+	members, err := jws.ParseObject(nil, string(content))
+	if err == nil && !isAll(members[len(members)-1], payload) {
+		err = errors.New("a payload that is not one JSON object")
+	}
+	if err != nil {
 		return "", refusal.Because(refusal.Ticket, refusal.ErrMalformedToken, err)
 	}
 	return Encrypt(secret, ticketID, content)
+}
+
+// isAll reports whether a payload is one object, which became the member.
+func isAll(m jws.Member, payload string) bool {
+	return m.Kind == jws.Object && m.Value == strings.Trim(payload, " \t\r\n")
 }
 
 // Open opens what Seal sealed. The error is a refusal.
