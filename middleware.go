@@ -85,8 +85,16 @@ func (a *Authenticator) judgedRequest(r *http.Request) (c *Claims, token string,
 func (a *Authenticator) extracted(r *http.Request) (token string, err error) {
 	defer panics.Catch(&err)
 	token, err = a.extract(r)
-	panics.Try(err)
-	return token, err
+	return token, tellable(err)
+}
+
+// tellable returns a program's error, or one in its place if it panics when it is looked
+// at, as a nil pointer may. Of the library's own nothing is written out for that.
+func tellable(err error) error {
+	if own, ok := err.(*Refusal); ok && own != nil {
+		return err
+	}
+	return panics.Tellable(err)
 }
 
 // judgedFrom is judged for a token that the request carried.
@@ -143,8 +151,7 @@ func (a *Authenticator) certificateOf(r *http.Request) (string, error) {
 func (a *Authenticator) askCertificate(r *http.Request) (c *x509.Certificate, err error) {
 	defer panics.Catch(&err)
 	c, err = a.certificate(r)
-	panics.Try(err)
-	return c, err
+	return c, tellable(err)
 }
 
 // CallerContext returns the request's context with the caller's address, as
@@ -229,7 +236,7 @@ func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error
 		a = &Authenticator{logger: slog.New(slog.DiscardHandler)}
 	}
 	asked.From(r.Context()).Refuse()
-	err = panics.Tellable(err)
+	err = tellable(err)
 	answer := refusal.Find(err)
 	a.logRefusal(r, answer, err)
 

@@ -126,6 +126,7 @@ func TestRefuse_OwnFault(t *testing.T) {
 		{fmt.Errorf("in a handler: %w", oidcauth.ErrForbidden), "INFO", "request refused"},
 		{oidcauth.ErrKeysUnavailable, "INFO", "request refused"},
 		{(*nilError)(nil), "ERROR", "request failed"},
+		{(*oidcauth.Refusal)(nil), "ERROR", "request failed"},
 	} {
 		var log authtest.Log
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
