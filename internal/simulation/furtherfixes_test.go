@@ -20,6 +20,10 @@ var furtherFixes = []fix{
 		"if next.record.Identity != was.record.Identity {", "if false {",
 	},
 	{
+		"an answer by which an opaque token is another's is not kept", "session.go",
+		"if c.seller == nil || a.goodBefore(c.answered.token.Get()) {", "if false {",
+	},
+	{
 		"who asks about tokens that nobody knows stands in no line", "auth.go",
 		"return &supplement.Stranger{Caller: callerAddrOf(ctx), Line: line}", "return nil",
 	},

@@ -81,6 +81,13 @@ func (w *world) issueOpaque(p *provider) *token {
 	return t.register()
 }
 
+// unheld is the token itself, whosever it is.
+func (t *token) unheld() *token {
+	itself := *t
+	itself.held = ""
+	return &itself
+}
+
 // register has the issuer of an opaque token know it.
 func (t *token) register() *token {
 	t.text = t.p.OpaqueToken(t.claims())
@@ -178,7 +185,7 @@ func (n *node) dueOpaque(t *token) due {
 	}
 	d := n.dueContent(t)
 	if t.held != "" && t.held != good.said.sub {
-		d = only(oidcauth.ErrIdentityMismatch)
+		d = n.dueContent(t.unheld()).and(only(oidcauth.ErrIdentityMismatch))
 	}
 	if !d.must() || !n.inHand(t, good) {
 		d = d.or(noAnswer)
@@ -226,8 +233,8 @@ func (n *node) dueSessionOf(t *token) due {
 	if last != good {
 		d = d.or(only(oidcauth.ErrRevoked))
 	}
-	if !t.opaque.turned.IsZero() {
-		d = d.or(only(oidcauth.ErrIdentityMismatch))
+	if !t.opaque.turned.IsZero() { // whoever it is of now may not be accepted at all
+		d = d.or(only(oidcauth.ErrIdentityMismatch)).or(n.dueContent(t.unheld()).without(nil))
 	}
 	// A question takes five seconds at most, and one in vain is repeated.
 	const slack = 16 * time.Second
