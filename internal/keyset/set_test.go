@@ -182,7 +182,7 @@ func TestFirstFetch_Recovers(t *testing.T) {
 		s := start(t, i.config(t))
 		err := s.Ready(t.Context())
 		unavailable(t, err)
-		if !strings.Contains(err.Error(), "fetching keys: panic") {
+		if !strings.Contains(err.Error(), "fetching keys: the function panicked") {
 			t.Errorf("Ready() = %v, want what was done when it panicked", err)
 		}
 		i.set(func(i *issuer) { i.panics = false })
