@@ -26,10 +26,12 @@ func Cookie(name string, origins []string) (Func, error) {
 	}
 	origins = slices.Clone(origins)
 	return func(r *http.Request) (string, error) {
-		tokens := removeCookie(r, name)
+		tokens, read := removeCookie(r, name)
 		switch {
 		case len(tokens) == 0:
 			return "", noToken("a cookie " + refusal.Quote(name))
+		case !read:
+			return "", malformed("a cookie "+refusal.Quote(name)+" among so many that net/http reads none", "fewer cookies")
 		case !allSame(tokens):
 			return "", malformed("several cookies "+refusal.Quote(name)+" that differ", "one")
 		}
@@ -56,9 +58,10 @@ func isHTTPToken(name string) bool {
 
 // removeCookie takes every cookie called name out of the request and returns
 // their values. It finds the same cookies as [http.Request.Cookies], and leaves the
-// others as they were to it: what is no white space there is none here.
-func removeCookie(r *http.Request, name string) []string {
-	var tokens, rest []string
+// others as they were to it: what is no white space there is none here. Where that reads
+// none, because there are too many, it removes none, and says so.
+func removeCookie(r *http.Request, name string) (tokens []string, read bool) {
+	var rest []string
 	for part := range cookiesOf(r.Header) {
 		key, value, _ := strings.Cut(part, "=")
 		if textproto.TrimString(key) == name {
@@ -67,11 +70,26 @@ func removeCookie(r *http.Request, name string) []string {
 		}
 		rest = append(rest, part)
 	}
-	if len(tokens) == 0 {
-		return nil
+	switch {
+	case len(tokens) == 0:
+		return nil, true
+	case tooMany(r):
+		return tokens, false
 	}
 	setCookies(r.Header, rest)
-	return tokens
+	return tokens, true
+}
+
+// manyCookies is how many there are at least where it is asked whether there are too many.
+const manyCookies = 100
+
+// tooMany reports whether there are so many cookies that net/http reads none.
+func tooMany(r *http.Request) bool {
+	n := 0
+	for _, line := range r.Header["Cookie"] {
+		n += strings.Count(line, ";")
+	}
+	return n >= manyCookies && len(r.Cookies()) == 0
 }
 
 // cookiesOf yields the cookies of a request as they are written, without the blanks

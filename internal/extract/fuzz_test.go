@@ -132,6 +132,7 @@ func FuzzCookie(f *testing.F) {
 		f.Add(seed, "")
 		f.Add(seed, "b=3; c="+token)
 	}
+	f.Add(strings.Repeat(";", 3000), "b=3; c="+token)
 	take, err := extract.Cookie("c", nil)
 	if err != nil {
 		f.Fatal(err)
