@@ -20,10 +20,6 @@ var furtherFixes = []fix{
 		"if next.record.Identity != was.record.Identity {", "if false {",
 	},
 	{
-		"an answer by which an opaque token is another's is not kept", "session.go",
-		"if c.seller == nil || a.goodBefore(c.answered.token.Get()) {", "if false {",
-	},
-	{
 		"who asks about tokens that nobody knows stands in no line", "auth.go",
 		"return &supplement.Stranger{Caller: callerAddrOf(ctx), Line: line}", "return nil",
 	},
@@ -62,10 +58,6 @@ var furtherFixes = []fix{
 	{
 		"a session goes on by another key", "internal/bound/renewal.go",
 		"if before == nil {\n\t\treturn nil", "if true {\n\t\treturn nil",
-	},
-	{
-		"the nonce of a session counts again", "internal/bound/nonces.go",
-		"delete(n.given, h)\n\treturn true", "return true",
 	},
 	{
 		"a clock that was ahead at the start has all proofs refused", "dpop/dpop.go",
