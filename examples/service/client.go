@@ -139,7 +139,8 @@ func (s *socket) renew(ctx context.Context) error {
 	return nil
 }
 
-// ask sends a frame and waits for its reply, which must be 200.
+// ask sends a frame and waits for its reply, which must be 200. A call that arrives just as
+// the token ends is refused, and then the server says why it closes the socket.
 func (s *socket) ask(ctx context.Context, frame database.Frame) error {
 	s.frames++
 	frame.ID = s.frames
@@ -149,6 +150,11 @@ func (s *socket) ask(ctx context.Context, frame database.Frame) error {
 	var got reply
 	if err := wsjson.Read(ctx, s.conn, &got); err != nil {
 		return err
+	}
+	if got.Status == http.StatusUnauthorized && frame.Renew == "" {
+		if _, _, err := s.conn.Read(ctx); err != nil {
+			return err
+		}
 	}
 	if got.ID != frame.ID || got.Status != http.StatusOK {
 		return fmt.Errorf("frame %d: got a reply to %d with status %d (%s), want 200", frame.ID, got.ID, got.Status, got.Error)

@@ -1,6 +1,7 @@
 package keyset_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,20 +142,27 @@ func TestStore_Faults(t *testing.T) {
 func TestStore_NoLocks(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := disktest.New(filepath.Join(t.TempDir(), "keys"))
-		d.FailAt(1, disktest.Fault{Name: "no locks", Err: dirlock.ErrUnsupported, Lasting: true, Ops: []disk.Op{disk.Lock}})
-		c := &cellar{t: t, disk: d, issuer: newIssuer(key("a", 0)), wants: []string{""}}
-		s := c.start()
+		i, locks := newIssuer(key("a", 0)), 0
+		cfg := keyset.OnDisk(i.config(t), func(c *disk.Call, do func() error) error {
+			if c.Op == disk.Lock {
+				locks++
+				return fmt.Errorf("flock: %w", dirlock.ErrUnsupported)
+			}
+			return do()
+		})
+		j := &journal{}
+		cfg.CacheDir, cfg.Hooks = filepath.Join(t.TempDir(), "keys"), j.hooks()
+		s := start(t, cfg)
 		mustKeys(t, s, "a")
 		synctest.Wait()
 		s.Close()
-		if len(c.j.stores) != 0 {
-			t.Errorf("StoreFailed was told %v", c.j.stores)
-		}
-		c.issuer.set(func(i *issuer) { i.broken = true })
-		s = c.start()
+		i.set(func(i *issuer) { i.broken = true })
+		s = start(t, cfg)
 		mustKeys(t, s, "a")
 		s.Close()
+		if len(j.stores) != 0 || locks < 2 {
+			t.Errorf("StoreFailed was told %v, and %d locks were asked for", j.stores, locks)
+		}
 	})
 }
 

@@ -23,8 +23,8 @@ func TestCheckMethodHeaders(t *testing.T) {
 	t.Parallel()
 	for name, good := range map[string]bool{
 		"X-Original-Method": true, "X-Forwarded-Method": true, "Access-Control-Request-Method": true, "X-Methodology": true,
-		"XaHttpzMethod": true, "XAHttpZMethod": true, "X0Http9Method": true,
 		"X-Http-Method-Override": false, "X-Http-Method": false, "X-Method-Override": false, "x_http_method_override": false, "X.Http.Method": false,
+		"XaHttpaMethod": true, "XzHttpzMethod": true, "XAHttpAMethod": true, "XZHttpZMethod": true, "X0Http0Method": true, "X9Http9Method": true,
 	} {
 		if err := proxied.CheckMethodHeaders(http.Header{name: {"GET"}}); (err == nil) != good {
 			t.Errorf("CheckMethodHeaders(%s) = %v, want good %t", name, err, good)
