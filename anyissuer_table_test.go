@@ -165,7 +165,7 @@ func TestAnyIssuer_MadeUp(t *testing.T) {
 			return nil, errors.New("nobody there")
 		})}
 		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{}))
-		goroutines, before := runtime.NumGoroutine(), heap()
+		goroutines, before := bubbleGoroutines(t), heap()
 		start := time.Now()
 		for n := range number {
 			token := madeUp(fmt.Sprintf("https://made-up-%d.test/%0100d", n, 0))
@@ -190,7 +190,7 @@ func TestAnyIssuer_MadeUp(t *testing.T) {
 		if known != 0 || failed > 4000 || grown > 8<<20 {
 			t.Errorf("%d known, %d failed, %d bytes, want none, at most 4000, and 8 MiB", known, failed, grown)
 		}
-		if n := runtime.NumGoroutine(); n > goroutines {
+		if n := bubbleGoroutines(t); n > goroutines {
 			t.Errorf("%d goroutines, want %d", n, goroutines)
 		}
 		if most := int64(16 + 10*took.Seconds() + 1); requests.Load() > most {

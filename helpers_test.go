@@ -2,7 +2,10 @@ package oidcauth_test
 
 import (
 	"os"
+	"runtime"
 	"strconv"
+	"strings"
+	"testing"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
@@ -57,4 +60,22 @@ func seedsOf(name string, few uint64) (first, number uint64) {
 		number = n
 	}
 	return first, number
+}
+
+// bubbleGoroutines counts the goroutines of the bubble that it is called in: those of
+// other tests come and go.
+func bubbleGoroutines(t *testing.T) (n int) {
+	t.Helper()
+	stacks := make([]byte, 16<<20)
+	own, _, _ := strings.Cut(string(stacks[:runtime.Stack(stacks, false)]), "\n")
+	_, bubble, found := strings.Cut(own, ", synctest bubble ")
+	if !found {
+		t.Fatalf("not in a bubble: %s", own)
+	}
+	for stack := range strings.SplitSeq(string(stacks[:runtime.Stack(stacks, true)]), "\n\n") {
+		if head, _, _ := strings.Cut(stack, "\n"); strings.HasSuffix(head, ", synctest bubble "+bubble) {
+			n++
+		}
+	}
+	return n
 }

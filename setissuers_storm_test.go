@@ -187,7 +187,7 @@ func TestSetIssuers_Storm(t *testing.T) {
 		s.auth = newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: oidctest.Client(append(all, lasting)...)})
 		refuses(t, s.auth, lasting.Token(nil), nil)
 		synctest.Wait()
-		goroutines := runtime.NumGoroutine()
+		goroutines := bubbleGoroutines(t)
 
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
@@ -223,14 +223,7 @@ func TestSetIssuers_Storm(t *testing.T) {
 		}
 		refuses(t, s.auth, lasting.Token(nil), nil)
 		synctest.Wait()
-		// What timers of former tests begin, outside, is over in a moment.
-		for range 10_000 {
-			if runtime.NumGoroutine() <= goroutines {
-				break
-			}
-			runtime.Gosched()
-		}
-		if n := runtime.NumGoroutine(); n > goroutines {
+		if n := bubbleGoroutines(t); n > goroutines {
 			t.Errorf("%d goroutines, %d before", n, goroutines)
 		}
 		accepted := 0
