@@ -21,7 +21,7 @@ var (
 	// Names that only the payload of a token has.
 	claim = regexp.MustCompile(`"(?:iss|sub|aud|exp|iat|nbf|jti|sid|nonce|htu|ath)"\s*:`)
 	// A token that is no JWT, as package oidctest makes it.
-	opaque = regexp.MustCompile(`opaque_[A-Za-z0-9_-]{16,}`)
+	opaque = regexp.MustCompile(`opaque_[A-Z2-7]{16,}`)
 
 	inHex   = regexp.MustCompile(`(?i)65(?:79|77|33)[0-9a-f]{30,}`) // hexadecimal of the above
 	escaped = regexp.MustCompile(`(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9_.-])*%[0-9A-Fa-f]{2}(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9_.-])*`)

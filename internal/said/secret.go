@@ -21,6 +21,10 @@ const (
 	// told from other text.
 	Shortest = 12
 
+	// leastDifferent is how many different bytes one has at least, for the same reason:
+	// zeros are everywhere.
+	leastDifferent = 6
+
 	// mostSecrets is how many are noted of a process. More would say the same again.
 	mostSecrets = 50_000
 )
@@ -46,6 +50,9 @@ func Secret(kind, text string) {
 	if len(text) < Shortest {
 		panic(fmt.Sprintf("said: a secret of %d bytes, want %d at least", len(text), Shortest))
 	}
+	if n := different(text); n < leastDifferent {
+		panic(fmt.Sprintf("said: a secret of %d different bytes, want %d at least", n, leastDifferent))
+	}
 	kept := open()
 	if kept == nil {
 		return
@@ -69,6 +76,15 @@ func Secret(kind, text string) {
 	if _, err := secrets.file.Write(append(line, '\n')); err != nil {
 		panic("said: " + err.Error())
 	}
+}
+
+// different returns how many different bytes there are in a text.
+func different(text string) int {
+	bytes := make(map[byte]bool)
+	for i := range len(text) {
+		bytes[text[i]] = true
+	}
+	return len(bytes)
 }
 
 // NewSecret makes a secret of 32 characters or more, which fits a header, and notes it.

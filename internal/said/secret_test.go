@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/internal/said"
@@ -80,10 +81,14 @@ func TestSecret(t *testing.T) {
 		t.Errorf("NewSecret() makes %d bytes, want 32 that are new", len(made))
 	}
 	said.PrivateKey(nil)
-	defer func() {
-		if recover() == nil {
-			t.Error("a secret that any text may have is noted")
-		}
-	}()
-	said.Secret("password", "hunter2")
+	for _, text := range []string{"hunter2", strings.Repeat("\x00", 32), strings.Repeat("abcde", 9)} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%q is noted, which any text may have in it", text)
+				}
+			}()
+			said.Secret("password", text)
+		}()
+	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -204,11 +205,11 @@ func TestKeyless_TicketOfAnotherNode(t *testing.T) {
 		issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
 		k := keyless{Issuer: issuer}
 		k.become("ES256")
-		key := authtest.NewKey(t)
+		key, secret := authtest.NewKey(t), []byte(said.NewSecret("secret of tickets"))
 		var nodes [2]*oidcauth.Authenticator
 		var locals [2]*localissuer.Issuer
 		for i := range nodes {
-			locals[i] = authtest.NewLocal(t, localissuer.Config{Signer: key, TicketSecret: make([]byte, 32)})
+			locals[i] = authtest.NewLocal(t, localissuer.Config{Signer: key, TicketSecret: secret})
 			nodes[i] = authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, locals[i].Issuer()}, Client: issuer.Client()})
 			authtest.Wants(t, nodes[i], k.Token(nil), nil)
 		}
