@@ -133,6 +133,50 @@ func TestFollow_Peace(t *testing.T) {
 	}
 }
 
+// What happened to the connection before it was there again ends nothing.
+func TestFollower_OldChanges(t *testing.T) {
+	t.Parallel()
+	n := startNATS(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	current := func(bool) { cancel() }
+	err := natsauth.Pass(ctx, newLog(t, n, natsauth.Config{}), current, nats.DISCONNECTED, nats.RECONNECTING, nats.DISCONNECTED)
+	if errors.Is(err, natsauth.ErrDisconnected) || !errors.Is(err, context.Canceled) {
+		t.Errorf("pass() error = %v, want it to go on until it has caught up", err)
+	}
+}
+
+// A stream that was found is not looked for again at each entry.
+func TestLog_OpensOnce(t *testing.T) {
+	t.Parallel()
+	n := startNATS(t)
+	l := newLog(t, n, natsauth.Config{})
+	appendTokens(t, l, "a")
+	conn := n.connect().Conn()
+	looked, err := conn.SubscribeSync("$JS.API.STREAM.INFO.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flush(t, conn)
+	appendTokens(t, l, "b")
+	for i := range byte(3) {
+		if _, err := l.FirstUse(t.Context(), [32]byte{i}, time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	flush(t, conn)
+	if got, _, _ := looked.Pending(); got != 1 { // uses have a stream of their own
+		t.Errorf("the streams were looked for %d times", got)
+	}
+}
+
+func flush(t *testing.T, conn *nats.Conn) {
+	t.Helper()
+	if err := conn.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // awaitRequests waits until NATS has been asked so many times by others than this.
 func awaitRequests(t *testing.T, js jetstream.JetStream, others uint64) {
 	t.Helper()

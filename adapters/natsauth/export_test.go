@@ -148,6 +148,22 @@ func Wait(ctx context.Context, pause time.Duration, changes ...nats.Status) (con
 	return f.wait(ctx, pause)
 }
 
+// ErrDisconnected is the loss of contact by the connection's own word.
+var ErrDisconnected = errDisconnected
+
+// Pass follows an empty log until the context ends, after these changes of its
+// connection, which are over.
+func Pass(ctx context.Context, l *Log, caughtUp func(bool), over ...nats.Status) error {
+	f := &follower{
+		log: l, conn: l.js.Conn(), changes: make(chan nats.Status, len(over)),
+		contact: &contact{grace: time.Minute, caughtUp: caughtUp},
+	}
+	for _, status := range over {
+		f.changes <- status
+	}
+	return f.pass(ctx)
+}
+
 // ErrorCodes are the codes of JetStream's errors that are told apart.
 var ErrorCodes = map[string]jetstream.ErrorCode{
 	"no peers": codeNoPeers, "not the leader": codeNotLeader, "account limit": codeAccountLimit,
