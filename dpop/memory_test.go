@@ -85,6 +85,29 @@ func TestMemory_OneKey(t *testing.T) {
 	}
 }
 
+// A proof that has become stale takes a place for a quarter of the time more at most, in
+// which a proof can be fresh: then the key has its place again.
+func TestMemory_LetsGo(t *testing.T) {
+	t.Parallel()
+	for offset := range 15 { // wherever in a period now is
+		now := time.Unix(1_800_000_000+int64(offset), 0)
+		m := dpop.NewMemory(4, time.Minute)
+		stale := now.Add(30 * time.Second)
+		for i := range 2 {
+			if err := m.Use("one", fmt.Sprint(i), stale, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := m.Use("one", "0", stale, stale); !errors.Is(err, dpop.ErrInvalidProof) {
+			t.Errorf("Use() error = %v as it becomes stale, want %v", err, dpop.ErrInvalidProof)
+		}
+		later := stale.Add(15 * time.Second)
+		if err := m.Use("one", "later", later.Add(30*time.Second), later); err != nil || m.Count() != 1 {
+			t.Errorf("Use() error = %v with %d remembered a quarter of the time later, want one", err, m.Count())
+		}
+	}
+}
+
 // A clock that is set back does not bring back what was let go of.
 func TestMemory_ClockSetBack(t *testing.T) {
 	t.Parallel()

@@ -103,6 +103,10 @@ func TestHeader(t *testing.T) {
 		digest, _ := base64.RawURLEncoding.DecodeString(possession.Thumbprint(c))
 		return fmt.Sprintf("Hash=%x", digest)
 	}
+	padded := func(c *x509.Certificate, size int) string {
+		const before, after = `Subject="`, `";`
+		return before + strings.Repeat("x", size-len(before+after+escaped(c))) + after + escaped(c)
+	}
 	const client, forwardedClient = "Client-Cert", "X-Forwarded-Client-Cert"
 	for _, tt := range []struct {
 		name   string
@@ -140,6 +144,8 @@ func TestHeader(t *testing.T) {
 		{"a comma in quotes", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{escaped(c) + `;Subject=",` + "Cert=x" + `"`}, c, false},
 		{"none in the last", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{escaped(c) + ",By=x"}, nil, false},
 		{"two headers", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{escaped(c), escaped(c)}, nil, true},
+		{"as long as can be", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{padded(c, 16<<10)}, c, false},
+		{"a byte longer", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{padded(c, 16<<10+1)}, nil, true},
 		{"another's Hash", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{hash(other) + ";" + escaped(c)}, nil, true},
 		{"Hash alone", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{hash(c)}, nil, true},
 		{"Cert twice", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{escaped(c) + ";" + escaped(other)}, nil, true},

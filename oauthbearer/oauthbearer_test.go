@@ -82,6 +82,16 @@ func TestRequest_ShowsNoToken(t *testing.T) {
 	}
 }
 
+// What is printed says whether there is a token.
+func TestRequest_ShowsWhether(t *testing.T) {
+	t.Parallel()
+	for token, want := range map[string]string{"": "{token: none, ", "abc.def": "{token: some, "} {
+		if got := fmt.Sprint(oauthbearer.Request{Token: token}); !strings.HasPrefix(got, want) {
+			t.Errorf("got %s, want %s…", got, want)
+		}
+	}
+}
+
 func TestChallenge(t *testing.T) {
 	t.Parallel()
 	for _, row := range []struct {
