@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -97,6 +98,24 @@ func TestVerify_Algorithms(t *testing.T) {
 				t.Errorf("Verify() error = %v where ES256 alone is accepted", err)
 			}
 		})
+	}
+}
+
+// What the program does with its lists after New changes nothing.
+func TestNew_Copies(t *testing.T) {
+	t.Parallel()
+	key := []byte(said.NewSecret("nonce key"))
+	shared := newVerifier(t, dpop.Config{Nonces: true, NonceKey: slices.Clone(key)})
+	cfg := dpop.Config{Nonces: true, NonceKey: key, Algorithms: []string{"ES256"}, Aliases: []string{"https://db.internal"}}
+	v := newVerifier(t, cfg)
+	cfg.NonceKey[0], cfg.Algorithms[0], cfg.Aliases[0] = cfg.NonceKey[0]^1, "RS256", "https://evil.test"
+	p := oidctest.NewProver(t, "")
+	for _, address := range []string{target, "https://db.internal/v1/call"} {
+		u := use(p, p.Proof("POST", address, token, map[string]any{"nonce": shared.Nonce()}))
+		u.URL = address
+		if err := verify(t, v, u); err != nil {
+			t.Errorf("%s: Verify() error = %v", address, err)
+		}
 	}
 }
 

@@ -10,6 +10,23 @@ import (
 	"github.com/oidcauth/oidcauth/spacetime"
 )
 
+// What the program does with its list after New changes nothing.
+func TestNew_CopiesOrigins(t *testing.T) {
+	t.Parallel()
+	origins := []string{"https://db.example.com"}
+	w := newWorld(t, spacetime.Config{Anonymous: true, Origins: origins})
+	origins[0] = "https://evil.test"
+	for origin, want := range map[string]bool{"https://db.example.com": true, "https://evil.test": false} {
+		r := httptest.NewRequest("POST", "/v1/identity", nil)
+		r.Header.Set("Origin", origin)
+		rec := httptest.NewRecorder()
+		w.server.ServeHTTP(rec, r)
+		if got := rec.Code != http.StatusForbidden; got != want {
+			t.Errorf("%s: status = %d, want leave: %t", origin, rec.Code, want)
+		}
+	}
+}
+
 // A page has the name of the server that it talks to, too, when an attacker's name
 // server has changed its mind. So only names that no name server can give count
 // as the server's own, unless they are configured.

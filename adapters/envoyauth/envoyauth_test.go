@@ -302,6 +302,19 @@ func TestNew(t *testing.T) {
 	}
 }
 
+// What the program does with its list after New changes nothing.
+func TestNew_CopiesHeaders(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	headers := []envoyauth.Header{{Name: "X-Scopes", Values: func(c *oidcauth.Claims) []string { return slices.Collect(c.Scopes()) }}}
+	client := dial(t, iss, envoyauth.Config{Headers: headers})
+	headers[0].Name = "X-Other"
+	got := ask(t, client, "GET", "/", "authorization", "Bearer "+iss.Token(map[string]any{"aud": "my-db", "scope": "read"}))
+	if got.status != 200 || got.header["x-scopes"] != "read" || len(got.header) != 1 {
+		t.Errorf("got %+v, want the scopes alone", got)
+	}
+}
+
 // An Authorize or a header that panics lets nobody pass, and a Server that was not made neither.
 func TestCheck_Misuse(t *testing.T) {
 	t.Parallel()

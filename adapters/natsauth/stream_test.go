@@ -1,6 +1,7 @@
 package natsauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,6 +69,35 @@ func TestLog_Misfits(t *testing.T) {
 			checkMisfit(t, "FirstUse", first, err, tt.want)
 			follow(t, l).awaitCurrent(tt.want == "")
 		})
+	}
+}
+
+// A rival makes a stream of its own before this server does.
+type rival struct {
+	jetstream.JetStream
+	t *testing.T
+}
+
+func (r rival) CreateStream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
+	other := cfg
+	other.MaxBytes = 1 << 20
+	if _, err := r.JetStream.CreateStream(ctx, other); err != nil {
+		r.t.Error(err)
+	}
+	return r.JetStream.CreateStream(ctx, cfg)
+}
+
+// Of servers that start at once one makes the stream. The others take it as it is.
+func TestLog_AnotherWasFaster(t *testing.T) {
+	t.Parallel()
+	n := startNATS(t)
+	l, err := natsauth.New(natsauth.Config{JetStream: rival{n.connect(), t}, Timeout: patience / 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	appendTokens(t, l, "token-1")
+	if first, err := l.FirstUse(t.Context(), [32]byte{1}, time.Now().Add(time.Minute)); err != nil || !first {
+		t.Errorf("FirstUse() = %v, %v, want true", first, err)
 	}
 }
 
