@@ -81,6 +81,13 @@ func (c client) thumbprint() string {
 	return base64.RawURLEncoding.EncodeToString(digest)
 }
 
+// otherSpelling returns a letter of base64url that differs in its last bit alone, which
+// is none of the bytes' where a letter ends 32 of them.
+func otherSpelling(letter byte) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return letters[strings.IndexByte(letters, letter)^1:][:1]
+}
+
 // The keys in proofs are public, as strong as those of issuers, no longer than need be,
 // and have one spelling.
 func TestVerify_Keys(t *testing.T) {
@@ -140,14 +147,18 @@ func TestVerify_Keys(t *testing.T) {
 		{"EC, padded", ec, with(ec, "x", x+"="), true},
 		{"EC, a line end", ec, with(ec, "x", x[:4]+"\n"+x[4:]), true},
 		{"EC, a number too short", ec, with(ec, "x", x[:40]), true},
+		{"EC, bits behind the number", ec, with(ec, "x", x[:42]+otherSpelling(x[42])), true},
 		{"EC, another curve", ec, with(ec, "crv", "P-384"), true},
 		{"EC, a curve that is not accepted", ec, with(ec, "crv", "secp256k1"), true},
 		{"OKP", okp, with(okp, "kid", "x"), false},
+		{"OKP, a number too short", okp, with(okp, "x", okp.jwk(ed.Public())["x"].(string)[:42]), true},
 		{"OKP, private", okp, okp.jwk(ed), true},
 		{"OKP for agreement", okp, map[string]any{"kty": "OKP", "crv": "X25519", "x": base64.RawURLEncoding.EncodeToString(x25519.PublicKey().Bytes())}, true},
 		{"oct", ec, map[string]any{"kty": "oct", "k": "AAAA"}, true},
 		{"no type", ec, with(ec, "kty", nil), true},
 		{"RSA", strong, with(strong, "kid", "x"), false},
+		{"RSA, an empty number", strong, with(strong, "n", ""), true},
+		{"RSA, an empty exponent", strong, with(strong, "e", ""), true},
 		{"RSA, private", strong, strong.jwk(strong.pair), true},
 		{"RSA, private by one prime", strong, with(strong, "p", "AQ"), true},
 		{"RSA, zeros in front", strong, with(strong, "n", zeros), true},
