@@ -47,6 +47,18 @@ var misfits = []misfit{
 	}, "a transform of subjects"},
 }
 
+// What a server leaves out of its answer is without a bound.
+func TestMisfit_LeftOut(t *testing.T) {
+	t.Parallel()
+	revocations, _ := newLog(t, startNATS(t), natsauth.Config{}).StreamConfig()
+	for most, want := range map[int64]bool{-1: true, 0: true, 1: false} {
+		revocations.MaxMsgsPerSubject = most
+		if got, _ := natsauth.Misfit(&revocations, revocations.Subjects[0]); (got == "") != want {
+			t.Errorf("at most %d messages of a subject: fit = %t, want %t (%s)", most, got == "", want, got)
+		}
+	}
+}
+
 // A stream that exists is used, unless it would lose what it is given: then
 // nothing is appended, and followers are told so.
 func TestLog_Misfits(t *testing.T) {

@@ -1,5 +1,10 @@
 package fetch
 
+import (
+	"context"
+	"time"
+)
+
 // What the tests look at without a network: two decisions, and what headers say.
 var (
 	ParseMetadata = parseMetadata
@@ -7,3 +12,8 @@ var (
 	Freshness     = freshness
 	RetryAfter    = retryAfter
 )
+
+// Control is what a guard says to a socket that is about to be connected.
+func Control(network, address string) error {
+	return newGuard(Config{}, time.Minute).control(context.Background(), network, address, nil)
+}

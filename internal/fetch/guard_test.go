@@ -290,3 +290,24 @@ func TestPublicOnly_Redirect(t *testing.T) {
 		t.Errorf("%d connections for %d redirects, and %d dials for one on the same host", before, want, len(dialled))
 	}
 }
+
+// A socket is judged by the address that it is about to be connected to, and what is no
+// address of TCP is none to connect to.
+func TestGuard_Control(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		network, address string
+		want             error
+	}{
+		{"tcp4", "8.8.8.8:443", nil},
+		{"tcp6", "[2001:4860:4860::8888]:443", nil},
+		{"tcp4", "10.0.0.1:443", fetch.ErrForbiddenAddress},
+		{"udp4", "8.8.8.8:443", fetch.ErrForbiddenAddress},
+		{"unix", "/run/db.sock", fetch.ErrForbiddenAddress},
+		{"tcp4", "db.example.com:443", fetch.ErrForbiddenAddress},
+	} {
+		if err := fetch.Control(tt.network, tt.address); !errors.Is(err, tt.want) {
+			t.Errorf("%s %s: error = %v, want %v", tt.network, tt.address, err, tt.want)
+		}
+	}
+}

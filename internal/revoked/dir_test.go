@@ -3,6 +3,7 @@ package revoked
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -137,6 +138,28 @@ func TestDir_Refused(t *testing.T) {
 
 // A directory that others can write to, or that is another user's, is not opened; once it
 // is mended it has what was in it.
+// What is closed takes nothing more, and gives nothing away.
+func TestDir_Closed(t *testing.T) {
+	t.Parallel()
+	d := openDir(t, filepath.Join(t.TempDir(), "waiting"))
+	name, err := d.Put([]byte("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := d.Close(); err != nil {
+			t.Errorf("Close() error = %v", err)
+		}
+	}
+	_, loaded := d.Load(100)
+	_, put := d.Put([]byte("two"))
+	for call, err := range map[string]error{"Load": loaded, "Put": put, "Remove": d.Remove(name)} {
+		if !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("%s() error = %v, want %v", call, err, fs.ErrClosed)
+		}
+	}
+}
+
 func TestOpen_BadDirectory(t *testing.T) {
 	t.Parallel()
 	for _, tt := range disktest.Damages {
