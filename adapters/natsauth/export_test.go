@@ -75,6 +75,17 @@ func (g *Ledger) Judge(now, until time.Time, before, sequence uint64) error {
 	return (*ledger)(g).judge(now, until, before, sequence)
 }
 
+// Verify asks the stream of revocations whether it has an entry of this sequence and
+// subject, stored at a time, that arrived so long ago.
+func (l *Log) Verify(ctx context.Context, sequence uint64, subject string, stored time.Time, ago time.Duration) error {
+	h, err := l.revocations.open(ctx)
+	if err != nil {
+		return err
+	}
+	m := &message{sequence: sequence, subject: subject, stored: stored, arrived: time.Now().Add(-ago)}
+	return m.verify(ctx, h)
+}
+
 // EndOf gives tests when an entry leaves.
 var EndOf = endOf
 

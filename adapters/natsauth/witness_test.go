@@ -1,6 +1,7 @@
 package natsauth_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -36,6 +37,37 @@ func TestWitnesses(t *testing.T) {
 	}
 	if got := natsauth.Witness(now, falling); got < 1000-1 {
 		t.Errorf("of 1000 that end earlier each: got entry %d, want the last", got)
+	}
+}
+
+// An entry that arrived a while ago is in the stream, as it was, or the stream is another.
+func TestWitness_Verify(t *testing.T) {
+	t.Parallel()
+	n := startNATS(t)
+	l := newLog(t, n, natsauth.Config{})
+	appendTokens(t, l, "a")
+	revocations, _ := l.StreamConfig()
+	m, err := openStream(t, n, revocations.Name).GetMsg(t.Context(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name     string
+		sequence uint64
+		subject  string
+		stored   time.Time
+		ago      time.Duration
+		want     error
+	}{
+		{"it is there", 1, m.Subject, m.Time, time.Hour, nil},
+		{"it is gone", 2, m.Subject, m.Time, time.Hour, natsauth.ErrReplaced},
+		{"it has only just arrived", 2, m.Subject, m.Time, 0, nil},
+		{"it is of another subject", 1, m.Subject + "x", m.Time, time.Hour, natsauth.ErrReplaced},
+		{"it was stored at another time", 1, m.Subject, m.Time.Add(1), time.Hour, natsauth.ErrReplaced},
+	} {
+		if err := l.Verify(t.Context(), tt.sequence, tt.subject, tt.stored, tt.ago); !errors.Is(err, tt.want) || (err != nil) != (tt.want != nil) {
+			t.Errorf("%s: verify() error = %v, want %v", tt.name, err, tt.want)
+		}
 	}
 }
 
