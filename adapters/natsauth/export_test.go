@@ -122,6 +122,21 @@ func Confirm(heartbeat time.Duration, answers []Answer) (sequence uint64, known 
 	return f.owed.sequence, f.owed.known, nil
 }
 
+// Owe says, of a follower that has seen entries up to a sequence and hears every second up
+// to which they exist, after how long it knew of one that had not arrived; negative if
+// there is none.
+func Owe(seen uint64, exist ...uint64) time.Duration {
+	f, begun := &follower{seen: seen}, time.Now()
+	for _, sequence := range exist {
+		f.owe(sequence)
+		time.Sleep(time.Second)
+	}
+	if f.owed.since.IsZero() {
+		return -1
+	}
+	return f.owed.since.Sub(begun)
+}
+
 // A Reading is what a follower has of the stream of a server that is alone, and what
 // that one answers.
 type Reading struct {

@@ -72,6 +72,28 @@ func TestFollower_Take(t *testing.T) {
 	}
 }
 
+// Patience with entries that do not arrive is counted from the first that was known of.
+func TestFollower_Owe(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		exist []uint64
+		want  time.Duration
+	}{
+		{"nothing else exists", []uint64{7, 7}, -1},
+		{"less exists", []uint64{6}, -1},
+		{"one more", []uint64{8}, 0},
+		{"one more, later", []uint64{7, 8}, time.Second},
+		{"more and more", []uint64{8, 9, 10}, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			if got := natsauth.Owe(7, tt.exist...); got != tt.want {
+				t.Errorf("%s: owed since %v, want %v", tt.name, got, tt.want)
+			}
+		})
+	}
+}
+
 // A wait is over when the connection is back, or will never be, and not by what happens
 // to it meanwhile.
 func TestFollower_Wait(t *testing.T) {
