@@ -275,15 +275,15 @@ const tries = 4
 // changed meanwhile, the token is judged by those of now: it may have failed only
 // because the keys of the former ones were let go of.
 func (a *Authenticator) verify(ctx context.Context, token string, now time.Time) (*Claims, error) {
+	epoch := a.epoch.Load()
 	if c := a.outdated(token, now); c != nil {
-		epoch := a.epoch.Load()
 		c, err := a.resupply(ctx, c)
 		if err == nil || err != error(errChanged) && a.epoch.Load() == epoch {
 			return c, err
 		}
 	}
 	for try := 1; ; try++ {
-		epoch := a.epoch.Load()
+		epoch = a.epoch.Load()
 		c, err := a.evaluate(ctx, token, now)
 		if err == nil && (c.supplied != nil || c.answered != nil) {
 			// A question takes its time, in which much can happen.
@@ -293,12 +293,17 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 		case err == nil && a.current(c.trust):
 			a.accepted(token, c)
 			return c, nil
-		case err == nil && try == tries:
-			return nil, refusal.New(refusal.Issuer, ErrKeysUnavailable, "an issuer whose description changes all the time", "").After(time.Second)
-		case err != nil && (try == tries || err != error(errChanged) && a.epoch.Load() == epoch):
+		case err != nil && err != error(errChanged) && (try == tries || a.epoch.Load() == epoch):
 			return nil, err
+		case try == tries:
+			return nil, changesAlways()
 		}
 	}
+}
+
+// changesAlways is the refusal of a token that could not be judged by one description.
+func changesAlways() error {
+	return refusal.New(refusal.Issuer, ErrKeysUnavailable, "an issuer whose description changes all the time", "").After(time.Second)
 }
 
 // accepted takes account of a token that was verified.
