@@ -398,10 +398,17 @@ func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	if started, is := s.observed(); is && was == nil {
 		s.auth.watch.SessionStarted(c.trust.configuredAs(), started)
 	}
-	for w := s.warnings; w != nil; w = w.next {
-		x.setWarning(w, c)
+	if only == nil || !endsAlike(c, was.claims) {
+		for w := s.warnings; w != nil; w = w.next {
+			x.setWarning(w, c)
+		}
 	}
 	return true, nil
+}
+
+// endsAlike reports whether two claims are accepted for equally long.
+func endsAlike(a, b *Claims) bool {
+	return a.record.NeverExpires == b.record.NeverExpires && endOf(a).Equal(endOf(b))
 }
 
 // end ends the session, unless it has ended or lives by another grant than the

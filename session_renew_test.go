@@ -80,3 +80,46 @@ func TestSession_OnExpiring_RenewedMeanwhile(t *testing.T) {
 		warn("afterwards", 0)
 	})
 }
+
+// A newer answer is no renewal: it warns of an end that is where it was no second time.
+func TestSession_OnExpiring_NewerAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.Leeway = -1 })
+		ends := time.Now().Add(time.Hour)
+		say := func() { d.set(opaqueToken, d.answer(map[string]any{"exp": ends.Unix()}), nil) }
+		say()
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		var warned atomic.Int64
+		s.OnExpiring(30*time.Minute, func() { warned.Add(1) })
+		expect := func(when string, want int64) {
+			t.Helper()
+			synctest.Wait()
+			if n := warned.Load(); n != want {
+				t.Errorf("%s: warned %d times, want %d", when, n, want)
+			}
+		}
+		time.Sleep(29 * time.Minute)
+		expect("before it is time", 0)
+		time.Sleep(2 * time.Minute)
+		expect("when it is", 1)
+		time.Sleep(10 * time.Minute)
+		expect("after ten more answers", 1)
+		next := d.trusted
+		next.Roles = []oidcauth.Path{{"groups"}}
+		if err := d.auth.SetIssuers(next, d.local.Issuer()); err != nil {
+			t.Fatal(err)
+		}
+		expect("by another description", 1)
+		if _, err := s.Renew(t.Context(), opaqueToken); err != nil {
+			t.Fatal(err)
+		}
+		expect("after a renewal by the same token", 2)
+		ends = ends.Add(time.Hour)
+		say()
+		time.Sleep(2 * time.Minute)
+		expect("with a later end", 2)
+		time.Sleep(time.Until(ends) - 29*time.Minute)
+		expect("half an hour before that", 3)
+		expectEnd(t, s, nil)
+	})
+}
