@@ -317,6 +317,9 @@ func (a *Authenticator) accepted(token string, c *Claims) {
 
 // remember keeps the claims of a token that was verified.
 func (a *Authenticator) remember(token string, c *Claims) {
+	if c.answered != nil && !a.supersedes(token, c) {
+		return
+	}
 	a.cache.Put(token, c, c.size(), a.end(c), c.owner())
 }
 
@@ -342,17 +345,31 @@ func (a *Authenticator) outdated(token string, now time.Time) *Claims {
 // goodBefore reports whether an opaque token was found good, and not otherwise since.
 func (a *Authenticator) goodBefore(token string) bool {
 	c, found := a.cache.Get(token)
-	return found && c.answered != nil && !c.answered.refused.Load()
+	return found && c.answered != nil && c.answered.refused() == nil
 }
 
 // noLongerGood notes that an opaque token was refused.
 func (a *Authenticator) noLongerGood(token string, err error) {
-	if refusal.Find(err).Status >= http.StatusInternalServerError {
-		return // that says nothing about the token
-	}
 	if c, found := a.cache.Get(token); found && c.answered != nil {
-		c.answered.refused.Store(true)
+		c.answered.learn(err)
 	}
+}
+
+// supersedes reports whether an answer about an opaque token takes the place of what was
+// answered before, which it does unless that is the later one. If the token has become
+// another caller's, all that rests on the former answer learns of it.
+func (a *Authenticator) supersedes(token string, c *Claims) bool {
+	was, found := a.cache.Get(token)
+	switch {
+	case !found || was.answered == nil:
+		return true
+	case was.trust == c.trust && was.answered.asked.After(c.answered.asked):
+		return false
+	}
+	if err := c.isCallerOf(was); err != nil {
+		was.answered.learn(err)
+	}
+	return true
 }
 
 // strangerOf says who asks about an opaque token, and is nil for one that was found good

@@ -280,20 +280,29 @@ func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
 	return kept.having(c.proved())
 }
 
-// reask asks again about the opaque token of claims, and judges the answer as anew.
+// reask asks again about the opaque token of claims, and judges the answer as anew. Where
+// there is none, the last that was known counts, which may have refused the token.
 func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 	epoch := a.epoch.Load()
 	next, err := a.askKnown(ctx, c.answered.token.Get())
-	if err != nil {
-		if a.epoch.Load() != epoch {
-			return nil, errChanged
-		}
+	switch why := c.answered.refused(); {
+	case err == nil:
+	case a.epoch.Load() != epoch:
+		return nil, errChanged
+	case why != nil && errors.Is(err, ErrAnswerUnavailable):
+		return nil, why
+	default:
+		c.answered.learn(err)
 		return nil, err
 	}
 	if c.seller == nil || a.goodBefore(c.answered.token.Get()) {
 		a.remember(c.answered.token.Get(), next) // also if it is another caller's now
 	}
-	if next, err = a.sameCallerAs(c, next); err != nil {
+	if err := next.isCallerOf(c); err != nil {
+		c.answered.learn(err)
+		return nil, err
+	}
+	if next, err = a.soldBy(next, c.seller); err != nil {
 		return nil, err
 	}
 	return next.having(c.proved()), nil

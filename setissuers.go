@@ -329,6 +329,7 @@ func (a *Authenticator) judgeAnswer(ctx context.Context, c *Claims) (*Claims, er
 		return nil, err
 	}
 	next := claimsOf(e)
+	next.answered.another = c.answered.another
 	if next.answered.until.After(c.answered.until) {
 		next.answered.until = c.answered.until
 	}
@@ -345,13 +346,22 @@ func (a *Authenticator) judgeAnswer(ctx context.Context, c *Claims) (*Claims, er
 // sameCallerAs returns claims of the same token as others, that came as these did,
 // unless they are another caller's, or not accepted now.
 func (a *Authenticator) sameCallerAs(was, next *Claims) (*Claims, error) {
-	if next.record.Identity != was.record.Identity {
-		return nil, refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(next.record.Identity.String())+" by the issuer's answer of now", refusal.Quote(was.record.Identity.String()))
-	}
-	if !next.record.Confirmation.Equal(was.record.Confirmation) {
-		return nil, refusal.New(refusal.Possession, ErrProof, "a token that is bound to something else by the issuer's answer of now", "one that is bound as before")
+	if err := next.isCallerOf(was); err != nil {
+		return nil, err
 	}
 	return a.soldBy(next, was.seller)
+}
+
+// isCallerOf refuses claims of an opaque token that are another caller's than those of
+// the same token before, or that are bound to something else.
+func (c *Claims) isCallerOf(was *Claims) error {
+	if c.record.Identity != was.record.Identity {
+		return refusal.New(refusal.Subject, ErrIdentityMismatch, refusal.Quote(c.record.Identity.String())+" by the issuer's answer of now", refusal.Quote(was.record.Identity.String()))
+	}
+	if !c.record.Confirmation.Equal(was.record.Confirmation) {
+		return refusal.New(refusal.Possession, ErrProof, "a token that is bound to something else by the issuer's answer of now", "one that is bound as before")
+	}
+	return nil
 }
 
 // soldBy returns claims of an opaque token as one who sold a ticket for them gave them,

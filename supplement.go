@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -242,23 +243,43 @@ func (c *Claims) replayed(text []byte) (*Claims, error) {
 	return c.with(&supplied{text: string(text)})
 }
 
-// An answered is what an issuer said about an opaque token, at some time. But for
-// refused it never changes.
+// An answered is what an issuer said about an opaque token, at some time. It never
+// changes.
 type answered struct {
 	token   hidden.Value[string]
 	asked   time.Time
-	until   time.Time   // when it counts no longer
-	refused atomic.Bool // a later answer was another, so that the token is a stranger's
+	until   time.Time // when it counts no longer
+	another *another  // shared by all claims that rest on the answer
 }
 
+// An another says of an answer that a later one was another, by which the token is
+// refused or somebody else's: why. It may be set at any time.
+type another struct{ why atomic.Pointer[error] }
+
 func newAnswered(token string, asked time.Time, age time.Duration) *answered {
-	return &answered{token: hidden.Of(strings.Clone(token)), asked: asked, until: asked.Add(age)} // not a part of a request
+	return &answered{token: hidden.Of(strings.Clone(token)), asked: asked, until: asked.Add(age), another: new(another)} // not a part of a request
+}
+
+// learn notes why the token is refused by a later answer, unless that says that nobody
+// knows.
+func (s *answered) learn(why error) {
+	if refusal.Find(why).Status < http.StatusInternalServerError {
+		s.another.why.Store(&why)
+	}
+}
+
+// refused returns why the token is refused by a later answer, or nil.
+func (s *answered) refused() error {
+	if why := s.another.why.Load(); why != nil {
+		return *why
+	}
+	return nil
 }
 
 // current reports whether the answer counts: it is young enough, and no later one that
 // somebody asked for was another. Nil always does.
 func (s *answered) current(now time.Time) bool {
-	return s == nil || now.Before(s.until) && !s.refused.Load()
+	return s == nil || now.Before(s.until) && s.refused() == nil
 }
 
 // size estimates the memory that an answer takes beside the claims.
@@ -266,7 +287,7 @@ func (s *answered) size() int {
 	if s == nil {
 		return 0
 	}
-	return int(unsafe.Sizeof(*s)) + hiddenBytes + len(s.token.Get())
+	return int(unsafe.Sizeof(*s)+unsafe.Sizeof(*s.another)) + hiddenBytes + len(s.token.Get())
 }
 
 // graceAges is how many times AnswerAge old an answer may become that a session rests

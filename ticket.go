@@ -272,6 +272,9 @@ func (a *Authenticator) answeredFor(ctx context.Context, o *ticket.Original, sel
 		if c, err = a.askKnown(ctx, o.Opaque); err != nil {
 			return nil, err
 		}
+		if a.goodBefore(o.Opaque) {
+			a.remember(o.Opaque, c)
+		}
 	}
 	return a.sameCallerAs(was, c)
 }

@@ -1,0 +1,142 @@
+package oidcauth_test
+
+import (
+	"errors"
+	"maps"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
+	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/possession"
+)
+
+// A boundInspector answers about a token that is bound to a key: each use of it has claims
+// of its own, and so has each session.
+type boundInspector struct {
+	*inspector
+	client *oidctest.Prover
+}
+
+func newBoundInspector(t *testing.T) *boundInspector {
+	t.Helper()
+	verifier, err := dpop.New(dpop.Config{PublicURL: publicURL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &boundInspector{client: oidctest.NewProver(t, "")}
+	b.inspector = newInspector(t, func(cfg *oidcauth.Config) { cfg.DPoP = verifier })
+	b.set(opaqueToken, b.answer(nil), nil)
+	return b
+}
+
+func (b *boundInspector) answer(change map[string]any) string {
+	claims := map[string]any{"token_type": "DPoP", "cnf": map[string]any{"jkt": b.client.Thumbprint()}}
+	maps.Copy(claims, change)
+	return b.inspector.answer(claims)
+}
+
+// sessions begins sessions with the token.
+func (b *boundInspector) sessions(t *testing.T, n int) []*oidcauth.Session {
+	t.Helper()
+	all := make([]*oidcauth.Session, n)
+	for i := range all {
+		proof := possession.Proof{DPoP: b.client.Proof("POST", callURL, opaqueToken, nil), Method: "POST", URL: callURL}
+		c, err := b.auth.Authenticate(possession.NewContext(t.Context(), proof), opaqueToken)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i] = b.auth.NewSession(t.Context(), c)
+	}
+	return all
+}
+
+// withoutFirst waits until the first of sessions ends within a minute, and returns the
+// others.
+func withoutFirst(t *testing.T, all []*oidcauth.Session) []*oidcauth.Session {
+	t.Helper()
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(10 * time.Millisecond) {
+		synctest.Wait()
+		for i, s := range all {
+			if s.Context().Err() != nil {
+				return append(all[:i:i], all[i+1:]...)
+			}
+		}
+	}
+	t.Fatal("no session ends within a minute")
+	return nil
+}
+
+// What was learned for one session counts for all calls of those that rest on the same
+// answer, also if they are judged by other descriptions meanwhile; and where the issuer
+// answers nobody any more, none of them lives on by what it said before.
+func TestIntrospect_LearnsForAll(t *testing.T) {
+	for _, turn := range []struct {
+		name   string
+		answer func(*boundInspector) string
+		want   error
+	}{
+		{"as before", func(b *boundInspector) string { return b.answer(nil) }, nil},
+		{"not active", func(*boundInspector) string { return `{"active":false}` }, oidcauth.ErrRevoked},
+		{"another caller's", func(b *boundInspector) string { return b.answer(map[string]any{"sub": "mallory"}) }, oidcauth.ErrIdentityMismatch},
+		{"bound to nothing", func(b *boundInspector) string { return b.inspector.answer(nil) }, oidcauth.ErrProof},
+		{"for somebody else", func(b *boundInspector) string { return b.answer(map[string]any{"aud": "other"}) }, oidcauth.ErrAudience},
+	} {
+		for _, then := range []string{"a call", "a call after SetIssuers", "an outage", "an outage after SetIssuers"} {
+			t.Run(turn.name+", then "+then, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBoundInspector(t)
+					rest := b.sessions(t, 4)
+					b.set(opaqueToken, turn.answer(b), nil)
+					if turn.want != nil {
+						rest = withoutFirst(t, rest)
+					}
+					if then == "a call after SetIssuers" || then == "an outage after SetIssuers" {
+						next := b.trusted
+						next.Roles = []oidcauth.Path{{"groups"}}
+						if err := b.auth.SetIssuers(next, b.local.Issuer()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					if then == "an outage" || then == "an outage after SetIssuers" {
+						b.set(opaqueToken, "", errors.New("down"))
+						time.Sleep(90 * time.Second)
+					} else {
+						for _, s := range rest {
+							s.CallContext()
+						}
+					}
+					for _, s := range rest {
+						expectEnd(t, s, turn.want)
+						s.Close()
+					}
+				})
+			})
+		}
+	}
+}
+
+// What a ticket's use has the issuer say counts for the sessions of the token, too.
+func TestIntrospect_LearnsByTicket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		s, page := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken)), from("https://app.example.com")
+		d.set(opaqueToken, "", errors.New("down"))
+		time.Sleep(30 * time.Second)
+		ticket, err := d.local.Ticket(page, s.Claims(), "chat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(31 * time.Second)
+		d.set(opaqueToken, d.answer(map[string]any{"sub": "mallory"}), nil)
+		time.Sleep(time.Second) // until no failure stands
+		if _, err := d.auth.AuthenticateTicket(page, ticket, "chat"); !errors.Is(err, oidcauth.ErrIdentityMismatch) {
+			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrIdentityMismatch)
+		}
+		d.set(opaqueToken, "", errors.New("down"))
+		time.Sleep(15 * time.Second)
+		expectEnd(t, s, oidcauth.ErrIdentityMismatch)
+	})
+}
