@@ -134,7 +134,7 @@ func New(cfg Config) (*Authenticator, error) {
 	a.evaluations.New = func() any { return new(verify.Evaluation) }
 	a.env = a.newEnv(cfg)
 	a.sessions = newSessionIndex(a.now)
-	a.sessions.ask = func(g *grant) { g.claims.trust.questions.again.Add(func() { a.askAgain(g) }) }
+	a.sessions.ask = a.askSoon
 	a.sessions.expired = func(c *Claims, now time.Time) error {
 		return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
 	}

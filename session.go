@@ -319,6 +319,23 @@ func (a *Authenticator) askKnown(ctx context.Context, token string) (*Claims, er
 	return e.Whole.(*Claims), nil
 }
 
+// askSoon has the issuer asked again about the opaque token that sessions live by, and
+// does not wait. Where many are asked about, and answered slowly, that may not come to
+// pass before the last moment: then they end.
+func (a *Authenticator) askSoon(g *grant) {
+	c := g.claims
+	if time.Now().Before(g.again.end) {
+		a.sessions.askLater(g, g.again.end) // unless there is an answer
+		c.trust.questions.again.Add(func() { a.askAgain(g) })
+		return
+	}
+	err := c.answered.refused()
+	if err == nil {
+		err = refusal.New(refusal.Introspection, ErrAnswerUnavailable, "an answer of "+refusal.Time(c.answered.asked), "one of the last "+(graceAges*c.trust.answerAge).String())
+	}
+	a.sessions.end(g, err)
+}
+
 // askAgain asks again about the opaque token that sessions live by.
 func (a *Authenticator) askAgain(g *grant) {
 	if a.sessions.count(g) == 0 {
@@ -326,12 +343,13 @@ func (a *Authenticator) askAgain(g *grant) {
 	}
 	c := g.claims
 	next, err := a.resupply(context.Background(), c)
-	switch last := c.answered.asked.Add(graceAges * c.trust.answerAge); {
-	case err == nil:
+	switch last := c.lastMoment(); {
+	case err == nil && next.answered.asked.After(c.answered.asked):
 		for _, s := range a.sessions.shut(g) {
 			s.exchange(g, next)
 		}
-	case err == error(errChanged), errors.Is(err, ErrAnswerUnavailable) && time.Now().Before(last):
+	case err == nil, // by the question of before, whose outcome stands for a moment
+		err == error(errChanged), errors.Is(err, ErrAnswerUnavailable) && time.Now().Before(last):
 		a.sessions.askLater(g, c.retryAt(time.Now(), last))
 	default:
 		a.sessions.end(g, err)

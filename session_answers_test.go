@@ -1,8 +1,11 @@
 package oidcauth_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"maps"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,6 +121,72 @@ func TestIntrospect_LearnsForAll(t *testing.T) {
 	}
 }
 
+// However slowly the issuer answers, and about however many tokens it is asked, no session
+// goes on by an answer that is five times as old as one may be.
+func TestIntrospect_SlowAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, nil)
+		sessions := make([]*oidcauth.Session, 3000)
+		for i := range sessions {
+			token := fmt.Sprintf("op_session%d", i)
+			d.set(token, d.answer(map[string]any{"jti": token, "sub": token}), nil)
+			sessions[i] = d.auth.NewSession(t.Context(), authenticate(t, d.auth, token))
+		}
+		for i := range sessions[:len(sessions)/2] {
+			d.set(fmt.Sprintf("op_session%d", i), `{"active":false}`, nil)
+		}
+		d.takes.Store(int64(4900 * time.Millisecond))
+		time.Sleep(4 * time.Minute)
+		for _, s := range sessions {
+			if cause := context.Cause(s.Context()); cause != nil && !errors.Is(cause, oidcauth.ErrRevoked) {
+				t.Fatalf("a session ended with %v, before its answer was five minutes old", cause)
+			}
+		}
+		time.Sleep(time.Minute + 6*time.Second)
+		live := 0
+		for i, s := range sessions {
+			switch cause := context.Cause(s.Context()); {
+			case cause != nil && !errors.Is(cause, oidcauth.ErrAnswerUnavailable) && !errors.Is(cause, oidcauth.ErrRevoked):
+				t.Errorf("a session ended with %v", cause)
+			case cause == nil && i < len(sessions)/2:
+				t.Fatal("a session goes on under a token that was ended five minutes ago")
+			case cause == nil:
+				live++
+			}
+			s.Close()
+		}
+		if live == 0 {
+			t.Error("no session is left of those that were asked about in time")
+		}
+	})
+}
+
+// An answer counts for so little that the question of before stands when another is due:
+// nobody spins until it does not.
+func TestIntrospect_ShortAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var judged atomic.Int64
+		d := newInspector(t, func(cfg *oidcauth.Config) {
+			cfg.Issuers[0].AnswerAge = time.Second
+			cfg.Issuers[0].Rules = []oidcauth.Rule{func(*oidcauth.Claims) error {
+				if judged.Add(1) > 100_000 {
+					panic("judged for ever")
+				}
+				return nil
+			}}
+		})
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		time.Sleep(20 * time.Second)
+		expectEnd(t, s, nil)
+		if n, asked := judged.Load(), d.asked.Load(); n > 200 || asked < 6 || asked > 40 {
+			t.Errorf("judged %d times and asked %d times in twenty seconds", n, asked)
+		}
+		d.set(opaqueToken, `{"active":false}`, nil)
+		time.Sleep(4 * time.Second)
+		expectEnd(t, s, oidcauth.ErrRevoked)
+	})
+}
+
 // What a ticket's use has the issuer say counts for the sessions of the token, too.
 func TestIntrospect_LearnsByTicket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -139,4 +208,39 @@ func TestIntrospect_LearnsByTicket(t *testing.T) {
 		time.Sleep(15 * time.Second)
 		expectEnd(t, s, oidcauth.ErrIdentityMismatch)
 	})
+}
+
+// A session that begins with claims of long ago is asked about at once, and lives if the
+// token is good still.
+func TestIntrospect_SessionOfOldClaims(t *testing.T) {
+	for _, age := range []time.Duration{61 * time.Second, 4*time.Minute + 59*time.Second, 6 * time.Minute, 40 * time.Minute} {
+		for _, tt := range []struct {
+			name   string
+			set    func(*inspector)
+			within time.Duration // it ends
+			want   error
+		}{
+			{"good", func(d *inspector) { d.set(opaqueToken, d.answer(nil), nil) }, 30 * time.Second, nil},
+			{"not active", func(d *inspector) { d.set(opaqueToken, `{"active":false}`, nil) }, 0, oidcauth.ErrRevoked},
+			{"down", func(d *inspector) { d.set(opaqueToken, "", errors.New("down")) }, 5 * time.Minute, oidcauth.ErrAnswerUnavailable},
+			{"slow", func(d *inspector) { d.takes.Store(int64(time.Hour)) }, 5*time.Minute + 5*time.Second, oidcauth.ErrAnswerUnavailable},
+		} {
+			t.Run(fmt.Sprint(tt.name, " after ", age), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					d := newInspector(t, nil)
+					c := authenticate(t, d.auth, opaqueToken)
+					time.Sleep(age)
+					tt.set(d)
+					s := d.auth.NewSession(t.Context(), c)
+					time.Sleep(time.Millisecond)
+					d.wantAsked(t, "as it begins", 2)
+					if tt.within > 0 {
+						time.Sleep(max(tt.within-age, 6*time.Second))
+					}
+					expectEnd(t, s, tt.want)
+					s.Close()
+				})
+			})
+		}
+	}
 }

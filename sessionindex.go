@@ -52,7 +52,7 @@ type grant struct {
 	claims *Claims
 	key    atomic.Pointer[keyset.Key] // stored under the shard's lock
 	expiry alarm.Alarm[*grant]        // unless the claims never expire
-	again  *alarm.Alarm[*grant]       // when the issuer is asked again about an opaque token; else nil
+	again  *askedAgain                // about an opaque token; else nil
 
 	// The lock of the shard guards what follows.
 	links    [dimensions]link
@@ -61,6 +61,13 @@ type grant struct {
 	kept     bool       // in the index
 	ended    bool       // no session enters any more
 	place    uint8      // of the shard; never changes
+}
+
+// An askedAgain says when the issuer is asked again about an opaque token, and when its
+// sessions end if there was no answer, for whatever reason.
+type askedAgain struct {
+	alarm.Alarm[*grant]
+	end time.Time
 }
 
 // A link is a grant's place in the list of one dimension.
@@ -336,8 +343,9 @@ func (x *sessionIndex) enlist(sh *indexShard, g *grant) {
 		x.expiries.Set(&g.expiry, endOf(g.claims))
 	}
 	if g.claims.answered != nil {
-		g.again = &alarm.Alarm[*grant]{For: g}
-		x.again.Set(g.again, g.claims.askAgainAt())
+		g.again = &askedAgain{end: g.claims.endUnanswered()}
+		g.again.For = g
+		x.again.Set(&g.again.Alarm, g.claims.askAgainAt())
 	}
 }
 
@@ -348,7 +356,7 @@ func (x *sessionIndex) askLater(g *grant, at time.Time) {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if g.kept {
-		x.again.Set(g.again, at)
+		x.again.Set(&g.again.Alarm, at)
 	}
 }
 
@@ -369,7 +377,7 @@ func (x *sessionIndex) delist(sh *indexShard, g *grant) {
 	x.lists(g, func(d dimension, hash uint64) { sh.unlink(g, d, hash) })
 	x.expiries.Unset(&g.expiry)
 	if g.again != nil {
-		x.again.Unset(g.again)
+		x.again.Unset(&g.again.Alarm)
 	}
 	g.claims.trust.Keys.Release()
 }

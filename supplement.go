@@ -301,6 +301,21 @@ func (c *Claims) askAgainAt() time.Time {
 	return c.answered.asked.Add(half + rand.N(half+1))
 }
 
+// lastMoment returns until when a session goes on by the answer if there is no other.
+func (c *Claims) lastMoment() time.Time {
+	return c.answered.asked.Add(graceAges * c.trust.answerAge)
+}
+
+// endUnanswered returns when sessions that begin to live by the answer now end if there is
+// no other: when the last question has had its time, of which there is one at least.
+func (c *Claims) endUnanswered() time.Time {
+	last := c.lastMoment()
+	if now := time.Now(); now.After(last) {
+		last = now
+	}
+	return last.Add(supplement.Timeout)
+}
+
 // retryAt returns when the issuer is asked once more after a question in vain: soon,
 // and at the last moment at the latest.
 func (c *Claims) retryAt(now, last time.Time) time.Time {
