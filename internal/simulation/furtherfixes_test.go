@@ -5,19 +5,19 @@ package simulation_test
 var furtherFixes = []fix{
 	{
 		"an answer about an opaque token counts for as long as that lives", "supplement.go",
-		"now.Before(s.until) && !s.refused.Load()", "!s.refused.Load()",
+		"now.Before(s.until) && s.refused() == nil", "s.refused() == nil",
 	},
 	{
-		"that an opaque token is good no longer is not noted", "auth.go",
-		"\t\tc.answered.refused.Store(true)\n", "\t\t_ = c\n",
+		"that an opaque token is good no longer is not noted", "supplement.go",
+		"s.another.why.Store(&why)", "_ = s",
 	},
 	{
 		"nobody asks again about the tokens that sessions live by", "sessionindex.go",
-		"x.again.Set(g.again, g.claims.askAgainAt())", "_ = x",
+		"x.again.Set(&g.again.Alarm, g.claims.askAgainAt())", "_ = x",
 	},
 	{
 		"a session goes on under an opaque token that has become another's", "setissuers.go",
-		"if next.record.Identity != was.record.Identity {", "if false {",
+		"if c.record.Identity != was.record.Identity {", "if false {",
 	},
 	{
 		"who asks about tokens that nobody knows stands in no line", "auth.go",
