@@ -87,7 +87,7 @@ const manyCookies = 100
 func tooMany(r *http.Request) bool {
 	n := 0
 	for _, line := range r.Header["Cookie"] {
-		n += strings.Count(line, ";")
+		n += strings.Count(line, ";") + 1
 	}
 	return n >= manyCookies && len(r.Cookies()) == 0
 }

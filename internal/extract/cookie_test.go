@@ -39,6 +39,8 @@ func TestCookie_LeavesOthers(t *testing.T) {
 		{"one that is no token", []string{`a="x"; c=a b; b=2`}, refusal.ErrMalformedRequest, []string{`a="x"; b=2`}},
 		{"as many as net/http reads", []string{strings.Repeat("a=1; ", 2999) + "c=" + token}, nil, []string{strings.Repeat("a=1; ", 2998) + "a=1"}},
 		{"more than it reads", []string{strings.Repeat("a=1; ", 3000) + "c=" + token}, refusal.ErrMalformedRequest, []string{strings.Repeat("a=1; ", 3000) + "c=" + token}},
+		{"lines, as many as it reads", slices.Repeat([]string{"c=" + token}, 3000), nil, nil},
+		{"lines, more than it reads", slices.Repeat([]string{"c=" + token}, 3001), refusal.ErrMalformedRequest, slices.Repeat([]string{"c=" + token}, 3001)},
 		{"empty ones, more than it reads", []string{strings.Repeat(";", 3000), "c=" + token}, refusal.ErrMalformedRequest, []string{strings.Repeat(";", 3000), "c=" + token}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
