@@ -59,6 +59,8 @@ func TestMessages_Password(t *testing.T) {
 		want   string // empty if it is accepted
 	}{
 		{"an issuer", oidcauth.Issuer{URL: address, Audiences: []string{testAudience}}, "user information"},
+		{"one with a slash in the password", oidcauth.Issuer{URL: "https://user:a/" + password + "@i.test", Audiences: []string{testAudience}}, "user information"},
+		{"one with a number sign in the password", oidcauth.Issuer{URL: "https://user:a#" + password + "@i.test", Audiences: []string{testAudience}}, "user information"},
 		{"one without audience", oidcauth.Issuer{URL: address}, "user information"},
 		{"one with a blank", oidcauth.Issuer{URL: address + " "}, "white space"},
 		{"one with a bar", oidcauth.Issuer{URL: address + "|"}, "separates"},

@@ -182,13 +182,15 @@ var tokenLike = regexp.MustCompile(`(?:\b|_)(?:eyJ|eyA|ewo|ew0)[A-Za-z0-9_-]{6,}
 var twoDashes = strings.NewReplacer(" flag -", " flag --", "not defined: -", "not defined: --", "an argument: -", "an argument: --")
 
 // userLike matches user information in an address: as far as the next blank or, in
-// quotes, as far as these.
-var userLike = regexp.MustCompile(`((?:"[a-zA-Z0-9+.-]*|\b[a-zA-Z0-9+.-]+)://)(?:[^/?#\s"]*@)+|("[a-zA-Z0-9+.-]*://)[^/?#"]*@`)
+// quotes, as far as these. What stands where a port would, and is none, is a password,
+// whatever ends it.
+var userLike = regexp.MustCompile(`((?:"[a-zA-Z0-9+.-]*|\b[a-zA-Z0-9+.-]+)://)(?:[^/?#\s"]*@)+|("[a-zA-Z0-9+.-]*://)[^/?#"]*@` +
+	`|(\b[a-zA-Z0-9+.-]+://)[^/?#\s"@:\[]*:(?:[0-9]*[^0-9/?#\s"@][^/?#\s"@]*)?[/?#][^\s"]*@`)
 
 // hideSecrets replaces everything in text that could be a token, or a password in an
 // address.
 func hideSecrets(text string) string {
-	return userLike.ReplaceAllString(tokenLike.ReplaceAllString(text, "(token not shown)"), "$1$2(not shown)@")
+	return userLike.ReplaceAllString(tokenLike.ReplaceAllString(text, "(token not shown)"), "$1$2$3(not shown)@")
 }
 
 // quoteArgument quotes an argument for a message: shortened, and hidden when

@@ -105,6 +105,9 @@ func TestHideSecrets(t *testing.T) {
 		"":                                         "",
 		"tls://user:hunter2@nats:4222, and a@b":    "tls://(not shown)@nats:4222, and a@b",
 		`"https://user:hun ter2@a.test/x@y" "b@c"`: `"https://(not shown)@a.test/x@y" "b@c"`,
+		"https://user:hun/ter2@a.test/x, and a@b":  "https://(not shown)@a.test/x, and a@b",
+		`"nats://user:#hun@ter2@nats:4222": x@y`:   `"nats://(not shown)@nats:4222": x@y`,
+		"https://a.test:8443/@b https://[::1]/@c":  "https://a.test:8443/@b https://[::1]/@c",
 		"https://a.test/@b and https://c.test?d@e": "https://a.test/@b and https://c.test?d@e",
 	} {
 		if got := hideSecrets(text); got != want {

@@ -15,7 +15,9 @@ func Address(s string) string { return Value(withoutUser(s)) }
 // HasUser reports whether there is user information in an address, well-formed or not.
 func HasUser(s string) bool { return withoutUser(s) != s }
 
-// withoutUser takes out of an address what stands between its scheme and an @.
+// withoutUser takes out of an address what stands between its scheme and an @. Where a
+// host would be followed by a port that is none, it is a user whose password has a slash,
+// a question mark or a number sign, which end an authority.
 func withoutUser(s string) string {
 	scheme, rest, found := strings.Cut(s, "://")
 	if !found {
@@ -26,10 +28,20 @@ func withoutUser(s string) string {
 		authority, path = rest[:end], rest[end:]
 	}
 	at := strings.LastIndexByte(authority, '@')
+	if at < 0 && !endsInPort(authority) {
+		authority, path = rest, ""
+		at = strings.LastIndexByte(rest, '@')
+	}
 	if at < 0 {
 		return s
 	}
 	return scheme + "://…" + authority[at:] + path
+}
+
+// endsInPort reports whether an authority without a user is a host, with or without port.
+func endsInPort(authority string) bool {
+	_, port, found := strings.Cut(authority[strings.LastIndexByte(authority, ']')+1:], ":")
+	return !found || port != "" && strings.Trim(port, "0123456789") == ""
 }
 
 // SecretFile returns an error about a file that has a secret without its name, unless
