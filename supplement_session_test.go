@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -197,6 +198,38 @@ func TestSupplement_Ticket(t *testing.T) {
 		}
 		if kept := authenticate(t, d.auth, token); kept == s.Claims() {
 			t.Error("claims from a ticket are in the cache as those of the token")
+		}
+	})
+}
+
+// Who is asked about a ticket's token is given that token, to the byte, although white
+// space stands around what it says, as some who write JSON leave it there.
+func TestSupplement_TicketToTheByte(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDirectory(t, nil)
+		for _, around := range [][2]string{{"", ""}, {"", "\n"}, {" \t", "\r\n "}} {
+			_, payload, _ := strings.Cut(d.issuer.Token(nil), ".")
+			payload, _, _ = strings.Cut(payload, ".")
+			text, err := base64.RawURLEncoding.DecodeString(payload)
+			if err != nil {
+				t.Fatal(err)
+			}
+			token := d.issuer.Sign(nil, around[0]+string(text)+around[1])
+			ticket, err := d.local.Ticket(from(), authenticate(t, d.auth, token), "db")
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(30 * time.Second)
+			c, err := d.auth.AuthenticateTicket(from(), ticket, "db")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if last := d.askedBy[len(d.askedBy)-1]; last != token {
+				t.Errorf("%q: asked about another token than the one that the ticket stands for", around)
+			}
+			if got, want := string(c.Payload()), around[0]+string(text)+around[1]; got != want {
+				t.Errorf("payload %q, want %q", got, want)
+			}
 		}
 	})
 }

@@ -140,10 +140,14 @@ func Seal(secret []byte, ticketID string, o Original, payload string) (string, e
 
 // isAll reports whether a payload is one object, which became the member.
 func isAll(m jws.Member, payload string) bool {
-	return m.Kind == jws.Object && m.Value == strings.Trim(payload, " \t\r\n")
+	return m.Kind == jws.Object && m.Value == strings.Trim(payload, whiteSpace)
 }
 
-// Open opens what Seal sealed. The error is a refusal.
+// whiteSpace is what may stand around a JSON text (RFC 8259, section 2).
+const whiteSpace = " \t\r\n"
+
+// Open opens what Seal sealed, the payload byte for byte: whoever is asked about the whole
+// token, or given it back, has to have it as it was signed. The error is a refusal.
 func Open(secret []byte, ticketID, sealed string) (o Original, payload string, err error) {
 	content, err := Decrypt(secret, ticketID, sealed)
 	if err != nil {
@@ -153,7 +157,14 @@ func Open(secret []byte, ticketID, sealed string) (o Original, payload string, e
 	if err != nil || !found || claims.Kind != jws.Object || josejson.Unmarshal([]byte(content), &o) != nil || o.Type == nil {
 		return o, "", Malformed()
 	}
-	return o, claims.Value, nil
+	return o, withSpace(content, claims.Value), nil
+}
+
+// withSpace returns the last value of an object with the white space around it.
+func withSpace(object, value string) string {
+	rest := object[:strings.LastIndexByte(object, '}')]
+	before := strings.TrimRight(rest[:strings.LastIndex(rest, value)], whiteSpace)
+	return rest[len(before):]
 }
 
 // Malformed refuses a ticket that has another form than ours.
