@@ -42,6 +42,7 @@ type server struct {
 	headerBytes int
 	logout      bool               // takes logout tokens from everybody
 	gate        gate               // of all requests
+	waiting     waiting            // of those who ask whether it is ready
 	stopWarming context.CancelFunc // of warmUp
 }
 
