@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -389,5 +390,30 @@ func TestNew_NilContext(t *testing.T) {
 	var none context.Context
 	if answer, err := ask(none, "opaque"); answer != nil || err == nil {
 		t.Errorf("the answer is %s, %v", answer, err)
+	}
+}
+
+// What net/http repeats of an answer that it cannot read is cut: it goes to the log, at
+// each question.
+func TestNew_LongErrors(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"HTTP/1.1 200 OK\r\n" + strings.Repeat("x", 100<<10) + "\r\n\r\n", strings.Repeat("y", 100<<10) + "\r\n\r\n"} {
+		endpoint := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, answer)
+		}))
+		defer endpoint.Close()
+		ask, err := newAsk(introspect.Config{Endpoint: endpoint.URL, Client: endpoint.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(t.Context(), token); err == nil || !strings.Contains(err.Error(), "malformed") || len(err.Error()) > 400 {
+			t.Errorf("got an error of %d bytes, want a short one: %.100q", len(fmt.Sprint(err)), fmt.Sprint(err))
+		}
 	}
 }
