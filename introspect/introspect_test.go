@@ -323,6 +323,31 @@ func TestNew_DiscoveryHangs(t *testing.T) {
 	})
 }
 
+// A question that is given up, since its turn goes to another caller's for instance, does
+// not take the document along that others wait for, too.
+func TestNew_DiscoveryOutlivesItsQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{})
+		issuer.Fail(oidctest.Discovery, oidctest.Fault{Delay: time.Second})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), ClientID: "db", ClientSecret: secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		leaving, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer leave()
+		if _, err := ask(leaving, token); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 100*time.Millisecond {
+			t.Errorf("a question that is given up: error = %v after %v", err, time.Since(began))
+		}
+		if _, err := ask(t.Context(), token); err != nil || time.Since(began) != time.Second {
+			t.Errorf("the next one: error = %v after %v, want none after a second", err, time.Since(began))
+		}
+		if got := issuer.Fetches().Discovery; got != 1 {
+			t.Errorf("%d documents read, want 1", got)
+		}
+	})
+}
+
 // Settings that contradict each other are refused.
 func TestNew_Refuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
