@@ -545,7 +545,7 @@ func (a *Authenticator) Unready() []string {
 		return unready
 	}
 	for _, p := range a.issuers.Load().needed() {
-		if state := p.set.Report().State; state != keyset.Fresh && state != keyset.Stale && !slices.Contains(unready, p.at.URL) {
+		if !p.set.InHand() && !slices.Contains(unready, p.at.URL) {
 			unready = append(unready, p.at.URL)
 		}
 	}

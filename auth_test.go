@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -95,6 +96,24 @@ func TestReady(t *testing.T) {
 			t.Errorf("Unready() = %q, want none", got)
 		}
 	})
+}
+
+// Unready looks at no key of issuers whose keys are in hand: a server may ask it at each
+// request of whoever asks whether it is ready.
+func TestUnready_Cost(t *testing.T) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	answer := httptest.NewRecorder()
+	issuer.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, issuer.JWKSURL(), nil))
+	trusted.Keys = oidcauth.KeysFrom{JWKS: answer.Body.Bytes()}
+	var many []oidcauth.Issuer
+	for n := range 100 {
+		trusted.URL = fmt.Sprintf("https://issuer%d.test", n)
+		many = append(many, trusted)
+	}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: many})
+	if got := testing.AllocsPerRun(10, func() { a.Unready() }); got > 20 {
+		t.Errorf("Unready() of 100 issuers makes %v allocations, want no one for each", got)
+	}
 }
 
 func TestAuthenticate_CallerLeaves(t *testing.T) {

@@ -84,7 +84,8 @@ type Config struct {
 
 	// Client makes the requests to the issuers. Its Transport is used; cookies
 	// are not. With AnyIssuer the Transport must be nil or a [*http.Transport],
-	// whose connections can be checked. Nil means a client of the package's own.
+	// whose connections can be checked, and whose client certificates strangers are not
+	// shown. Nil means a client of the package's own.
 	Client *http.Client
 
 	// Proxies are the proxies, by their addresses, whose word about callers counts:

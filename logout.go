@@ -61,7 +61,7 @@ func (a *Authenticator) LogoutHandler() http.Handler {
 		}
 		token, err := a.logoutToken(w, r)
 		if err == nil {
-			err = a.logOut(r.Context(), token)
+			err = a.logOut(a.CallerContext(r), token)
 		}
 		if err != nil {
 			a.refuseLogout(w, r, err)

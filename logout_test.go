@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -525,4 +526,38 @@ func TestLogoutHandler_AnyAudience(t *testing.T) {
 			t.Errorf("%s: status = %d, want %d", tt.name, resp.StatusCode, tt.status)
 		}
 	}
+}
+
+// What logout tokens cause is on the account of who sends them: one client's, of issuers
+// that it makes up, use up nobody else's turns.
+func TestLogoutHandler_Caller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		find := func(ctx context.Context, name string) ([]oidcauth.Issuer, error) {
+			if name != described.URL {
+				<-ctx.Done() // a table that takes its time
+				return nil, ctx.Err()
+			}
+			return []oidcauth.Issuer{described}, nil
+		}
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: find, Client: oidctest.Client(issuer)})
+		post := func(from, token string) int {
+			r := httptest.NewRequest(http.MethodPost, "/logout", strings.NewReader(url.Values{"logout_token": {token}}.Encode()))
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.RemoteAddr = from + ":1234"
+			return serve(a.LogoutHandler(), r).StatusCode
+		}
+		var flood sync.WaitGroup
+		flood.Go(func() {
+			for n := range 800 { // for four seconds
+				flood.Go(func() { post("192.0.2.1", logoutToken(issuer, map[string]any{"iss": fmt.Sprintf("https://made-up-%d.test", n)})) })
+				time.Sleep(5 * time.Millisecond)
+			}
+		})
+		time.Sleep(time.Second)
+		if got := post("198.51.100.7", logoutToken(issuer, nil)); got != http.StatusOK {
+			t.Errorf("beside a flood of another client's: status %d, want 200", got)
+		}
+		flood.Wait()
+	})
 }

@@ -267,11 +267,11 @@ func (v *Verifier) checkTarget(p *proof, u *Use, _ time.Time) error {
 	}
 	wanted, err := v.targets(u.URL)
 	if err != nil {
-		return invalid("a request for "+refusal.Quote(u.URL)+": "+err.Error(), "an address that a proof can be made for")
+		return invalid("a request for "+shown(u.URL)+": "+err.Error(), "an address that a proof can be made for")
 	}
 	got, err := normalize(p.target)
 	if err != nil {
-		return invalid(`"htu" `+refusal.Quote(p.target)+": "+err.Error(), refusal.OneOf(wanted))
+		return invalid(`"htu" `+shown(p.target)+": "+err.Error(), refusal.OneOf(wanted))
 	}
 	if !slices.Contains(wanted, got) {
 		return invalid(`"htu" `+refusal.Quote(got), refusal.OneOf(wanted))

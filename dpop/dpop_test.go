@@ -268,6 +268,25 @@ func TestVerify_Address(t *testing.T) {
 	}
 }
 
+// An address that is refused is told without its query and its user, which may be secret.
+func TestVerify_AddressShown(t *testing.T) {
+	t.Parallel()
+	p := oidctest.NewProver(t, "")
+	for _, tt := range []struct{ htu, url, shown string }{
+		{"wss://db.example.com/v1/call?t=s3cret", target, `"wss://db.example.com/v1/call"`},
+		{"https://me:s3cret@db.example.com/v1/call", target, `"https://…@db.example.com/v1/call"`},
+		{target, public + "/v1/%zz?t=s3cret", `"` + public + `/v1/%zz"`},
+	} {
+		v := newVerifier(t, dpop.Config{})
+		u := use(p, p.Proof("POST", target, token, map[string]any{"htu": tt.htu}))
+		u.URL = tt.url
+		err := verify(t, v, u)
+		if !errors.Is(err, dpop.ErrInvalidProof) || strings.Contains(err.Error(), "s3cret") || !strings.Contains(err.Error(), tt.shown) {
+			t.Errorf("proof for %q, request for %q: Verify() error = %v, want %v that shows %s", tt.htu, tt.url, err, dpop.ErrInvalidProof, tt.shown)
+		}
+	}
+}
+
 // A proof is good for a minute, to the second, and after a restart not at all.
 func TestVerify_Age(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,8 @@ package dpop
 import (
 	"errors"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // defaultPorts are the ports that need not be named (RFC 3986, section 6.2.3).
@@ -55,6 +57,12 @@ func splitOrigin(url string) (origin, path string) {
 	}
 	at := len(scheme) + len("://") + slash
 	return url[:at], url[at:]
+}
+
+// shown quotes an address for the log, without what may be secret in it.
+func shown(url string) string {
+	origin, path := splitOrigin(url)
+	return refusal.QuoteAddress(origin + path)
 }
 
 // normalize returns an address in the one form in which two are compared (RFC 9449,

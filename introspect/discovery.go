@@ -7,11 +7,12 @@ import (
 	"io"
 	"os"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
@@ -37,69 +38,80 @@ type discovery struct {
 	documents *fetch.Client
 	issuer    string
 
-	known atomic.Pointer[string] // the endpoint
-
-	turn chan struct{} // held by whoever looks; guards what follows
-	next time.Time     // when to look again
-	err  error         // of the last look, where nothing is known
+	mu      sync.Mutex    // guards what follows
+	known   string        // the endpoint; empty if it is not known
+	next    time.Time     // when to look again
+	err     error         // of the last look, where nothing is known
+	looking chan struct{} // closed when the look is over; nil if none is under way
 }
 
 func newDiscovery(documents *fetch.Client, issuer string) *discovery {
-	return &discovery{documents: documents, issuer: issuer, turn: make(chan struct{}, 1)}
+	return &discovery{documents: documents, issuer: issuer}
 }
 
 // endpoint returns the endpoint, waiting for the document if need be. What was known
 // before serves while the document cannot be had, and while somebody else looks.
 func (d *discovery) endpoint(ctx context.Context) (string, error) {
-	if d.known.Load() == nil {
-		return d.first(ctx)
-	}
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-		d.lookAgain(ctx)
-	default:
-	}
-	return *d.known.Load(), nil
-}
-
-// first returns the endpoint where none was known.
-func (d *discovery) first(ctx context.Context) (string, error) {
-	select {
-	case d.turn <- struct{}{}:
-		defer func() { <-d.turn }()
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	if known := d.known.Load(); known != nil {
-		return *known, nil
-	}
-	if now := time.Now(); !now.Before(d.next) {
-		d.next = now.Add(failureAge)
-		var found string
-		if found, d.err = d.look(ctx); d.err == nil {
-			d.next = now.Add(documentAge)
-			d.known.Store(&found)
-			return found, nil
+	known, looking, began := d.begin()
+	if known != "" {
+		if !began {
+			return known, nil
 		}
+		limited, cancel := context.WithTimeout(ctx, knownTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	if looking != nil {
+		select {
+		case <-looking:
+		case <-ctx.Done():
+			if known == "" {
+				return "", ctx.Err()
+			}
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.known != "" {
+		return d.known, nil
 	}
 	return "", d.err
 }
 
-// lookAgain looks whether the endpoint is another by now, if it is time. The turn must
-// be held.
-func (d *discovery) lookAgain(ctx context.Context) {
+// begin looks at the document if it is time and nobody does, and reports whether it has
+// begun to. The look is that of all who wait for it: it does not end with the question
+// that it began with.
+func (d *discovery) begin() (known string, looking chan struct{}, began bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	now := time.Now()
-	if now.Before(d.next) {
-		return
+	if d.looking != nil || now.Before(d.next) {
+		return d.known, d.looking, false
 	}
-	d.next = now.Add(knownFailureAge)
-	ctx, cancel := context.WithTimeout(ctx, knownTimeout)
-	defer cancel()
-	if found, err := d.look(ctx); err == nil {
-		d.next = now.Add(documentAge)
-		d.known.Store(&found)
+	d.next = now.Add(failureAge)
+	if d.known != "" {
+		d.next = now.Add(knownFailureAge)
 	}
+	d.looking = make(chan struct{})
+	go d.run(now.Add(documentAge)) // ends with the client's time limit
+	return d.known, d.looking, true
+}
+
+// run looks at the document, which counts until a time. A panic of the program's
+// transport must not end the process.
+func (d *discovery) run(until time.Time) {
+	var found string
+	err := panics.Run(func() (err error) {
+		found, err = d.look(context.Background())
+		return err
+	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err = err; err == nil {
+		d.known, d.next = found, until
+	}
+	close(d.looking)
+	d.looking = nil
 }
 
 // look reads the document.

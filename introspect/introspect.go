@@ -159,7 +159,7 @@ func (a *asker) ask(ctx context.Context, token string) (json.RawMessage, error) 
 	}
 	answer, err := a.client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("introspect: %w", withoutURL(err))
+		return nil, fmt.Errorf("introspect: %w", quote.Error(withoutURL(err)))
 	}
 	defer answer.Body.Close()
 	if err := checkHead(answer); err != nil {
@@ -168,7 +168,7 @@ func (a *asker) ask(ctx context.Context, token string) (json.RawMessage, error) 
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBytes+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("introspect: reading the answer: %w", err)
+		return nil, fmt.Errorf("introspect: reading the answer: %w", quote.Error(err))
 	case len(body) > maxBytes:
 		return nil, fmt.Errorf("introspect: got more than %d bytes", maxBytes)
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -322,6 +323,31 @@ func TestNew_DiscoveryHangs(t *testing.T) {
 	})
 }
 
+// A question that is given up, since its turn goes to another caller's for instance, does
+// not take the document along that others wait for, too.
+func TestNew_DiscoveryOutlivesItsQuestion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{})
+		issuer.Fail(oidctest.Discovery, oidctest.Fault{Delay: time.Second})
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), ClientID: "db", ClientSecret: secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		leaving, leave := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer leave()
+		if _, err := ask(leaving, token); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) != 100*time.Millisecond {
+			t.Errorf("a question that is given up: error = %v after %v", err, time.Since(began))
+		}
+		if _, err := ask(t.Context(), token); err != nil || time.Since(began) != time.Second {
+			t.Errorf("the next one: error = %v after %v, want none after a second", err, time.Since(began))
+		}
+		if got := issuer.Fetches().Discovery; got != 1 {
+			t.Errorf("%d documents read, want 1", got)
+		}
+	})
+}
+
 // Settings that contradict each other are refused.
 func TestNew_Refuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "secret")
@@ -389,5 +415,30 @@ func TestNew_NilContext(t *testing.T) {
 	var none context.Context
 	if answer, err := ask(none, "opaque"); answer != nil || err == nil {
 		t.Errorf("the answer is %s, %v", answer, err)
+	}
+}
+
+// What net/http repeats of an answer that it cannot read is cut: it goes to the log, at
+// each question.
+func TestNew_LongErrors(t *testing.T) {
+	t.Parallel()
+	for _, answer := range []string{"HTTP/1.1 200 OK\r\n" + strings.Repeat("x", 100<<10) + "\r\n\r\n", strings.Repeat("y", 100<<10) + "\r\n\r\n"} {
+		endpoint := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer conn.Close()
+			io.WriteString(conn, answer)
+		}))
+		defer endpoint.Close()
+		ask, err := newAsk(introspect.Config{Endpoint: endpoint.URL, Client: endpoint.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(t.Context(), token); err == nil || !strings.Contains(err.Error(), "malformed") || len(err.Error()) > 400 {
+			t.Errorf("got an error of %d bytes, want a short one: %.100q", len(fmt.Sprint(err)), fmt.Sprint(err))
+		}
 	}
 }

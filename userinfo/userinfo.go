@@ -75,7 +75,7 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 	r.Header.Set("Accept", "application/json")
 	answer, err := a.client.Do(r)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("userinfo: %w", quote.Error(withoutURL(err)))
 	}
 	defer answer.Body.Close()
 	switch media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); {
@@ -84,16 +84,25 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 	case answer.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("userinfo: got status %d, want 200", answer.StatusCode)
 	case media != "application/json":
-		return nil, fmt.Errorf("userinfo: got %q, want application/json", media)
+		return nil, fmt.Errorf("userinfo: got %s, want application/json", quote.Value(media))
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxBytes+1))
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("userinfo: %w", err)
+		return nil, fmt.Errorf("userinfo: %w", quote.Error(err))
 	case len(body) > maxBytes:
 		return nil, fmt.Errorf("userinfo: got more than %d bytes", maxBytes)
 	}
 	return a.choose(c, string(body))
+}
+
+// withoutURL leaves the address out of an error, which a person knows and a log need
+// not have.
+func withoutURL(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 // choose takes the claims named out of an answer about the token's subject.

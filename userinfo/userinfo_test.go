@@ -3,6 +3,7 @@ package userinfo_test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -68,6 +69,11 @@ func TestSupplement(t *testing.T) {
 		{"401", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "", oidcauth.ErrRevoked},
 		{"403", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, "", oidcauth.ErrAnswerUnavailable},
 		{"500", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "", oidcauth.ErrAnswerUnavailable},
+		{"no answer of HTTP", func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, _ := w.(http.Hijacker).Hijack()
+			defer conn.Close()
+			io.WriteString(conn, "HTTP/1.1 200 OK\r\n"+strings.Repeat("x", 100<<10)+"\r\n\r\n")
+		}, "", oidcauth.ErrAnswerUnavailable},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/else" {
 				json(`{"sub":"alice","groups":["staff"]}`)(w, r)
@@ -94,6 +100,9 @@ func TestSupplement(t *testing.T) {
 			if err != nil {
 				if strings.Contains(err.Error(), token) {
 					t.Error("the error holds the token")
+				}
+				if len(err.Error()) > 500 {
+					t.Errorf("an error of %d bytes", len(err.Error()))
 				}
 				return
 			}

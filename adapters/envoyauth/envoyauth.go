@@ -50,6 +50,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/proxied"
 )
@@ -71,6 +72,12 @@ type Config struct {
 	// does; return that of [oidcauth.Require]. Nil lets every caller with a good token
 	// pass. It must be safe for concurrent use.
 	Authorize func(r *http.Request) error
+
+	// DPoP is the Verifier of the Authenticator, oidcauth.Config.DPoP, where tokens may be
+	// bound to a key: a client whose proof was good is told the nonce for its next one in
+	// the answer of the service (RFC 9449, section 8.2). With nil it learns of a nonce by a
+	// refusal alone.
+	DPoP *dpop.Verifier
 
 	// Headers are those that the service gets of the caller. Nil means identity,
 	// issuer and subject, as X-Auth-Identity, X-Auth-Issuer and X-Auth-Subject.
@@ -229,10 +236,23 @@ func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) (passed *authv3.
 			set(strings.ToLower(name), proxied.Left(r.Header, name))
 		}
 	}
+	ok.ResponseHeadersToAdd = s.nonce(claims)
 	return &authv3.CheckResponse{
 		Status:       &status.Status{Code: int32(codes.OK)},
 		HttpResponse: &authv3.CheckResponse_OkResponse{OkResponse: ok},
 	}, nil
+}
+
+// nonce returns the headers that tell a client which has proved its key the nonce for its
+// next proof, and its browser that the page may read it.
+func (s *Server) nonce(claims *oidcauth.Claims) []*corev3.HeaderValueOption {
+	nonce := s.cfg.DPoP.Nonce()
+	if _, bound := claims.LookupString("cnf", "jkt"); !bound || nonce == "" {
+		return nil
+	}
+	expose := option("access-control-expose-headers", "DPoP-Nonce")
+	expose.AppendAction = corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD // to the service's own
+	return []*corev3.HeaderValueOption{option("dpop-nonce", nonce), expose}
 }
 
 // refuse answers as the library does.

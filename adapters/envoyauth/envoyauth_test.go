@@ -260,6 +260,60 @@ func TestCheck_Challenges(t *testing.T) {
 	}
 }
 
+// A client whose proof was good is told the nonce for its next one, and nobody else is.
+func TestCheck_Nonce(t *testing.T) {
+	t.Parallel()
+	iss, p := oidctest.NewIssuer(t, oidctest.Config{}), oidctest.NewProver(t, "")
+	proofs, err := dpop.New(dpop.Config{PublicURL: "https://api.example.com", Nonces: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(), DPoP: proofs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { auth.Close() })
+	bound := iss.Token(map[string]any{"aud": "my-db", "cnf": map[string]any{"jkt": p.Thumbprint()}})
+	free := iss.Token(map[string]any{"aud": "my-db"})
+	for _, tt := range []struct {
+		name     string
+		verifier *dpop.Verifier
+		token    string // none for a preflight
+		told     bool
+	}{
+		{"a bound token", proofs, bound, true},
+		{"a bound token, and no verifier", nil, bound, false},
+		{"another token", proofs, free, false},
+		{"a preflight", proofs, "", false},
+	} {
+		answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth, DPoP: tt.verifier, Preflight: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		method, headers := "GET", map[string]string{"authorization": "Bearer " + tt.token}
+		switch tt.token {
+		case bound:
+			proof := p.Proof("GET", "https://api.example.com/", bound, map[string]any{"nonce": proofs.Nonce()})
+			headers = map[string]string{"authorization": "DPoP " + bound, "dpop": proof}
+		case "":
+			method, headers = "OPTIONS", map[string]string{"origin": page, "access-control-request-method": "PUT"}
+		}
+		got, err := answers.Check(t.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{Request: &authv3.AttributeContext_Request{
+			Http: &authv3.AttributeContext_HttpRequest{Method: method, Path: "/", Headers: headers},
+		}}})
+		if err != nil || got.GetOkResponse() == nil {
+			t.Fatalf("%s: %v, %v, want it to pass", tt.name, got, err)
+		}
+		told := make(map[string]string)
+		for _, h := range got.GetOkResponse().GetResponseHeadersToAdd() {
+			told[h.GetHeader().GetKey()] = h.GetHeader().GetValue()
+		}
+		if is := told["dpop-nonce"] == proofs.Nonce() && told["access-control-expose-headers"] == "DPoP-Nonce"; is != tt.told || !is && len(told) > 0 {
+			t.Errorf("%s: the client is told %v", tt.name, told)
+		}
+	}
+}
+
 func TestCheck_Headers(t *testing.T) {
 	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})

@@ -50,7 +50,7 @@ func TestServe_DPoP(t *testing.T) {
 	}
 	file := config(fmt.Sprintf(`, "dpop": {"nonces": true, "nonce_key_file": %q, "max_age": "30s"}`, secret))
 	s := serve(t, "--config", file)
-	nonce := ""
+	nonce, offered := "", false
 	call := func(path, target, method string, headers ...string) int {
 		t.Helper()
 		claims := map[string]any{"nonce": nonce}
@@ -63,7 +63,8 @@ func TestServe_DPoP(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if given := resp.Header.Get("DPoP-Nonce"); given != "" {
+		given := resp.Header.Get("DPoP-Nonce")
+		if offered = given != "" && resp.Header.Get("Access-Control-Expose-Headers") == "DPoP-Nonce"; offered {
 			nonce = given
 		}
 		return resp.StatusCode
@@ -71,15 +72,15 @@ func TestServe_DPoP(t *testing.T) {
 	if got := call("/v1/whoami", "/v1/whoami", "GET"); got != 401 || nonce == "" {
 		t.Fatalf("status %d, nonce %q, want 401 with one", got, nonce)
 	}
-	if got := call("/v1/whoami", "/v1/whoami", "GET"); got != 200 {
-		t.Errorf("status %d with proof, want 200", got)
+	if got := call("/v1/whoami", "/v1/whoami", "GET"); got != 200 || !offered {
+		t.Errorf("status %d with proof, the next nonce offered: %t, want 200 with it", got, offered)
 	}
 	if got := call("/v1/whoami", "/v1/other", "GET"); got != 401 {
 		t.Errorf("status %d with a proof for another path, want 401", got)
 	}
 	original := []string{"X-Original-Method", "POST", "X-Original-Uri", "/orders?x=y"}
-	if got := call("/v1/forward-auth", "/orders", "POST", original...); got != 200 {
-		t.Errorf("status %d for a proxy, want 200", got)
+	if got := call("/v1/forward-auth", "/orders", "POST", original...); got != 200 || !offered {
+		t.Errorf("status %d for a proxy, the next nonce offered: %t, want 200 with it", got, offered)
 	}
 	if got := call("/v1/forward-auth", "/v1/forward-auth", "GET", original...); got != 401 {
 		t.Errorf("status %d for a proxy, with a proof for the question, want 401", got)

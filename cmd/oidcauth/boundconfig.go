@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/tls"
 	"fmt"
+	"net/http"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/dpop"
@@ -85,6 +86,18 @@ func (file *fileConfig) bind(cfg *oidcauth.Config) error {
 	var err error
 	cfg.DPoP, err = file.DPoP.verifier(file.Resource, cfg.Revocations)
 	return err
+}
+
+// offerNonce tells a client that has proved its key the nonce for its next proof, and its
+// browser that the page may read it (RFC 9449, section 9), as the library's own
+// middleware does: it need not be refused first when the last one is over.
+func (s *server) offerNonce(h http.Header, claims *oidcauth.Claims) {
+	nonce := s.proofs.Nonce()
+	if _, bound := claims.LookupString("cnf", "jkt"); !bound || nonce == "" {
+		return
+	}
+	h.Set("DPoP-Nonce", nonce)
+	h.Add("Access-Control-Expose-Headers", "DPoP-Nonce")
 }
 
 // clientAuth returns what the server asks of clients when a connection begins.

@@ -76,11 +76,20 @@ func (d dialect) original(r *http.Request, rest string) (*http.Request, error) {
 	}
 	u, err := url.ParseRequestURI(target)
 	if err != nil || !strings.HasPrefix(target, "/") {
-		return nil, refusal.New(refusal.Request, oidcauth.ErrMalformedRequest, "path "+refusal.Quote(target), "one that begins with a slash")
+		return nil, refusal.New(refusal.Request, oidcauth.ErrMalformedRequest, "path "+withoutQuery(target), "one that begins with a slash, and has two digits behind each %")
 	}
 	o := r.WithContext(r.Context())
 	o.Method, o.URL, o.RequestURI = method, u, target
 	return o, nil
+}
+
+// withoutQuery quotes what a target begins with, for the log: a query may hold a token,
+// and what stands in front of a host a password.
+func withoutQuery(target string) string {
+	if end := strings.IndexAny(target, "?#"); end >= 0 {
+		target = target[:end]
+	}
+	return refusal.QuoteAddress(target)
 }
 
 // only returns the one value of a header that the proxy sets in every question.

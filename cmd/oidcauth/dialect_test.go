@@ -107,6 +107,36 @@ func TestForwardAuth_Log(t *testing.T) {
 	}
 }
 
+// A target that is refused for its form is logged without its query, too, and no reason
+// repeats what the line does not show of a path.
+func TestForwardAuth_LogOfBadTargets(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	user := iss.Token(map[string]any{"aud": "my-db"})
+	for _, d := range dialects {
+		s := serveForward(t, iss, fmt.Sprintf(`{"proxy": %q, "rules": [{"path": "/items"}]}`, d.name), `"token_places": {"query": "t"}`)
+		for _, tt := range []struct {
+			target, token, line string
+			envoy               bool // can ask about it
+		}{
+			{"/100%/x?t=s3cret", "", `path \"/100%/x\"`, false},
+			{"https://db.example.com/x?t=s3cret", "", `path \"https://db.example.com/x\"`, false},
+			{"https://me:s3cret@db.example.com/x", "", `path \"https://…@db.example.com/x\"`, false},
+			{"x#t=s3cret", "", `path \"x\"`, false},
+			{"/other/" + user, user, "path=\"/other/(token not shown)\"", true},
+		} {
+			if d.appended && !tt.envoy {
+				continue
+			}
+			s.askAs(t, d.name, "GET", tt.target, tt.token)
+			s.awaitLog(t, tt.line)
+		}
+		if log := s.err.String(); strings.Contains(log, "s3cret") || strings.Contains(log, user[:40]) {
+			t.Errorf("%s: a secret is in the log: %s", d.name, log)
+		}
+	}
+}
+
 // A question without the headers that the proxy always sets, or with two of one, is
 // that of another proxy: nobody passes, and the log says why.
 func TestForwardAuth_AnotherProxy(t *testing.T) {

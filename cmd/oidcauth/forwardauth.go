@@ -179,6 +179,7 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case err == nil:
+		s.offerNonce(w.Header(), claims)
 		f.answer(w, o, claims)
 	case o != nil: // which the log is to tell of, and not of the question
 		s.auth.Refuse(w, o.WithContext(oidcauth.NewContext(o.Context(), claims)), err)

@@ -195,7 +195,8 @@ func (s *rules) judge(route string, r *http.Request, claims *oidcauth.Claims) er
 		}
 		return nil
 	}
-	return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a request that no rule fits: "+refusal.Quote(r.Method)+" "+refusal.Quote(path), "one of a rule")
+	// Method and path stand in the line of the log, less what looks like a token.
+	return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a request that no rule fits", "one of a rule")
 }
 
 // read returns the path of a request, as the rules compare it, if they look at any. What

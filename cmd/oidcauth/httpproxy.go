@@ -2,12 +2,14 @@ package main
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"sync"
 	"time"
+	"weak"
 )
 
 // An httpProxy is the proxy through which an issuer is reached.
@@ -39,10 +41,10 @@ func (p httpProxy) of(r *http.Request) (*url.URL, error) {
 }
 
 // proxyClients are the clients by their proxies. There is one for each, so that an
-// issuer that is described as before is known to be.
+// issuer that is described as before is known to be, for as long as a description has it.
 var proxyClients struct {
-	sync.Mutex
-	by map[string]*http.Client
+	mu sync.Mutex // guards by
+	by map[string]weak.Pointer[http.Client]
 }
 
 // client returns what makes requests through the proxy; nil without one stands for
@@ -51,19 +53,20 @@ func (p httpProxy) client() *http.Client {
 	if p.url == nil {
 		return nil
 	}
-	proxyClients.Lock()
-	defer proxyClients.Unlock()
-	if c := proxyClients.by[p.url.String()]; c != nil {
+	proxyClients.mu.Lock()
+	defer proxyClients.mu.Unlock()
+	if c := proxyClients.by[p.url.String()].Value(); c != nil {
 		return c
 	}
+	maps.DeleteFunc(proxyClients.by, func(_ string, c weak.Pointer[http.Client]) bool { return c.Value() == nil })
 	dialer := &net.Dialer{Timeout: readTimeout}
 	c := &http.Client{Transport: &http.Transport{
 		DialContext: dialer.DialContext, Proxy: p.of, ForceAttemptHTTP2: true, MaxIdleConns: 16, IdleConnTimeout: time.Minute,
 		TLSHandshakeTimeout: headerTimeout, MaxResponseHeaderBytes: 64 << 10,
 	}}
 	if proxyClients.by == nil {
-		proxyClients.by = make(map[string]*http.Client)
+		proxyClients.by = make(map[string]weak.Pointer[http.Client])
 	}
-	proxyClients.by[p.url.String()] = c
+	proxyClients.by[p.url.String()] = weak.Make(c)
 	return c
 }

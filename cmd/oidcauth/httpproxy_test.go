@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -109,4 +110,34 @@ func TestServe_HTTPProxyMistakes(t *testing.T) {
 			t.Errorf("%s: %+v, want %q", proxy, got, want)
 		}
 	}
+}
+
+// Proxies that no description has any more are let go of; one that a description has is
+// the same when it is read again.
+func TestHTTPProxy_LetsGo(t *testing.T) {
+	client := func(n int) *http.Client {
+		var p httpProxy
+		if err := p.UnmarshalText(fmt.Appendf(nil, "http://proxy%d.example.com:3128", n)); err != nil {
+			t.Fatal(err)
+		}
+		return p.client()
+	}
+	kept := client(0)
+	for n := range 100 {
+		client(n + 1)
+	}
+	runtime.GC()
+	if client(0) != kept {
+		t.Error("the proxy of a description has another client when it is read again")
+	}
+	last := client(101)
+	proxyClients.mu.Lock()
+	defer proxyClients.mu.Unlock()
+	for n := range 100 {
+		if _, found := proxyClients.by[fmt.Sprintf("http://proxy%d.example.com:3128", n+1)]; found {
+			t.Fatalf("the client of proxy %d, which nothing has any more, is kept", n+1)
+		}
+	}
+	runtime.KeepAlive(kept)
+	runtime.KeepAlive(last)
 }

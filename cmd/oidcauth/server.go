@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
 )
 
 // Limits of the HTTP server. A request has no body that anybody reads, so only
@@ -37,11 +38,13 @@ type server struct {
 	metadata    *metadata          // nil when there is none to serve
 	local       *localRoutes       // nil without a local issuer
 	forward     forwarding         // answers proxies
+	proofs      *dpop.Verifier     // nil if none is taken
 	metrics     *metrics
 	log         *slog.Logger
 	headerBytes int
 	logout      bool               // takes logout tokens from everybody
 	gate        gate               // of all requests
+	waiting     waiting            // of those who ask whether it is ready
 	stopWarming context.CancelFunc // of warmUp
 }
 
@@ -53,6 +56,7 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 		log:         cfg.Logger,
 		headerBytes: headerBytes + max(cfg.MaxTokenBytes, 0),
 		logout:      file.BackchannelLogout,
+		proofs:      cfg.DPoP,
 	}
 	s.live.Store(newLive(cfg, file))
 	s.reloads.started()
@@ -149,6 +153,7 @@ func (s *server) authenticated(next func(http.ResponseWriter, *http.Request, *oi
 			s.auth.Refuse(w, r, err)
 			return
 		}
+		s.offerNonce(w.Header(), claims)
 		next(w, r, claims)
 	})
 }

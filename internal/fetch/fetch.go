@@ -63,8 +63,10 @@ type Config struct {
 	// environment names, if any.
 	//
 	// With PublicOnly the Transport must be an [*http.Transport]. It is cloned,
-	// and the clone connects through the guarded dialer only: the proxy and the
-	// dial functions of the original are dropped.
+	// and the clone connects through the guarded dialer only: the proxy, the dial
+	// functions and the client certificates of the original are dropped, and 64
+	// connections at most stay open when they are idle, none longer than Timeout (over
+	// HTTP/2 by that alone).
 	HTTP *http.Client
 
 	// Timeout limits the whole answer, redirects and body included. Zero means
@@ -96,7 +98,8 @@ type Config struct {
 	// PublicOnly is for URLs that strangers choose. Only https on port 443 is
 	// spoken, hosts must be names, no proxy is used, and each address is checked
 	// when it is dialled, after resolution: addresses that are not publicly
-	// routable are never connected to. All errors have one text; [errors.Is] and
+	// routable are never connected to, and of a name's eight at most of each kind for
+	// one connection. All errors have one text; [errors.Is] and
 	// [errors.As] see what is behind it, and [Cause] returns that, for the
 	// operator's eyes only. The time that a failure takes is not hidden.
 	PublicOnly bool

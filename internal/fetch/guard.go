@@ -7,13 +7,26 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
-const publicPort = 443
+const (
+	publicPort = 443
+
+	// maxAddresses is how many addresses of each kind are dialled for one connection,
+	// whatever a stranger's name resolves to: they may be other people's machines.
+	maxAddresses = 8
+)
+
+// attempts counts the addresses that were dialled for one connection, at the same time
+// those of either kind.
+type attempts struct{ v4, v6 atomic.Int32 }
+
+type attemptsKey struct{}
 
 // guard connects to publicly routable addresses only. It looks at the address
 // that is about to be dialled, so a name that resolves differently from one
@@ -49,16 +62,28 @@ func (g *guard) dial(ctx context.Context, network, address string) (net.Conn, er
 		// A rooted name is not completed with this machine's own domains.
 		host += "."
 	}
+	ctx = context.WithValue(ctx, attemptsKey{}, new(attempts))
 	return g.dialer.DialContext(ctx, network, net.JoinHostPort(host, port))
 }
 
 // control runs for each socket before it connects.
-func (g *guard) control(_ context.Context, network, address string, _ syscall.RawConn) error {
+func (g *guard) control(ctx context.Context, network, address string, _ syscall.RawConn) error {
 	target, err := netip.ParseAddrPort(address)
 	if err != nil || !strings.HasPrefix(network, "tcp") {
 		return fmt.Errorf("%w: %s %s", ErrForbiddenAddress, network, quote.Value(address))
 	}
+	if n, ok := ctx.Value(attemptsKey{}).(*attempts); ok && n.add(target.Addr()) > maxAddresses {
+		return fmt.Errorf("%w: %s is one of more addresses than are tried", ErrForbiddenAddress, target.Addr())
+	}
 	return g.check(target)
+}
+
+// add counts one more address, and returns how many of its kind there were.
+func (n *attempts) add(addr netip.Addr) int32 {
+	if addr.Is4() {
+		return n.v4.Add(1)
+	}
+	return n.v6.Add(1)
 }
 
 func (g *guard) check(target netip.AddrPort) error {

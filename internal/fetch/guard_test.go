@@ -311,3 +311,40 @@ func TestGuard_Control(t *testing.T) {
 		}
 	}
 }
+
+// TestPublicOnly_ManyAddresses looks up a name that has more addresses than anybody
+// needs, none of which answers: they may be other people's machines. Those of one kind
+// leave the others' their tries.
+func TestPublicOnly_ManyAddresses(t *testing.T) {
+	t.Parallel()
+	list := func(n int) (addrs []string) {
+		for i := range n {
+			addrs = append(addrs, fmt.Sprintf("127.0.1.%d", i+1))
+		}
+		return addrs
+	}
+	for addresses, want := range map[int]int32{1: 1, 8: 8, 9: 8, 200: 8} {
+		for _, more := range []string{"", "::1"} {
+			var v4, v6 atomic.Int32
+			names := list(addresses)
+			if more != "" {
+				names = append(names, more)
+			}
+			c := newClient(t, fetch.Config{
+				PublicOnly: true, Resolver: dnstest.Always(names...).Resolver(t),
+				Permit: func(a netip.AddrPort) bool {
+					if a.Addr().Is4() {
+						v4.Add(1)
+					} else {
+						v6.Add(1)
+					}
+					return true
+				},
+			})
+			_, err := c.Get(t.Context(), "https://issuer.example.com:1/", fetch.Request{})
+			if err == nil || v4.Load() != want || more != "" && v6.Load() != 1 {
+				t.Errorf("%d addresses and %q: %d and %d were dialled, want %d and that; error %v", addresses, more, v4.Load(), v6.Load(), want, fetch.Cause(err))
+			}
+		}
+	}
+}

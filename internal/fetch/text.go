@@ -3,13 +3,9 @@ package fetch
 import (
 	"errors"
 	"net/url"
-	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/quote"
 )
-
-// maxShown bounds the text of an error that may repeat parts of an answer.
-const maxShown = 200
 
 // location is u without the parts in which a secret could be: user information,
 // query and fragment.
@@ -18,25 +14,6 @@ func location(u *url.URL) string {
 }
 
 func show(u *url.URL) string { return quote.Value(location(u)) }
-
-// transportError is a failure below HTTP. Its text is cut, because net/http
-// repeats parts of an answer that it could not parse.
-type transportError struct{ err error }
-
-func (e *transportError) Unwrap() error { return e.err }
-
-func (e *transportError) Error() string {
-	s := strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, e.err.Error())
-	if len(s) > maxShown {
-		s = strings.ToValidUTF8(s[:maxShown], "") + "..."
-	}
-	return s
-}
 
 // withoutURL removes the layer with which net/http repeats the URL, its query
 // included.

@@ -9,7 +9,10 @@ import (
 	"time"
 )
 
-const maxHeaderBytes = 64 << 10
+const (
+	maxHeaderBytes = 64 << 10
+	maxIdleConns   = 64
+)
 
 // newTransport returns what carries the requests, and whether it is the client's
 // own rather than shared with the caller. A non-nil guard makes every connection.
@@ -51,7 +54,7 @@ func ownTransport(timeout time.Duration) *http.Transport {
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    timeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
-		MaxIdleConns:           64,
+		MaxIdleConns:           maxIdleConns,
 		MaxIdleConnsPerHost:    2,
 		IdleConnTimeout:        90 * time.Second,
 	}
@@ -80,11 +83,25 @@ func guardTransport(t *http.Transport, g *guard, timeout time.Duration) {
 	if t.TLSHandshakeTimeout <= 0 || t.TLSHandshakeTimeout > timeout {
 		t.TLSHandshakeTimeout = timeout
 	}
-	if c := t.TLSClientConfig; c != nil && c.MinVersion < tls.VersionTLS12 {
-		c.MinVersion = tls.VersionTLS12 // the clone's own
+	if c := t.TLSClientConfig; c != nil { // the clone's own
+		c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
+		c.Certificates, c.GetClientCertificate = nil, nil // who this server is, is for those whom it knows
 	}
 	freshProtocols(t)
+	boundIdle(t, timeout)
 	if t.MaxResponseHeaderBytes <= 0 || t.MaxResponseHeaderBytes > maxHeaderBytes {
 		t.MaxResponseHeaderBytes = maxHeaderBytes
+	}
+}
+
+// boundIdle sees to it that no connection outlives the contact for which it was made by
+// much, for there is no end of strangers. How many there are bounds none over HTTP/2,
+// which net/http leaves to the time.
+func boundIdle(t *http.Transport, limit time.Duration) {
+	if t.IdleConnTimeout <= 0 || t.IdleConnTimeout > limit {
+		t.IdleConnTimeout = limit
+	}
+	if t.MaxIdleConns <= 0 || t.MaxIdleConns > maxIdleConns {
+		t.MaxIdleConns = maxIdleConns
 	}
 }

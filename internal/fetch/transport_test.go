@@ -5,6 +5,7 @@ import (
 	"crypto/fips140"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -13,7 +14,10 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth/internal/dnstest"
 	"github.com/oidcauth/oidcauth/internal/fetch"
@@ -155,5 +159,134 @@ func TestPublicOnly_TLSVersion(t *testing.T) {
 				t.Error("the caller's own configuration was changed")
 			}
 		})
+	}
+}
+
+// open counts the connections of a server that are open.
+type open struct {
+	mu     sync.Mutex // guards what follows
+	conns  map[net.Conn]bool
+	change chan struct{} // closed at the next
+}
+
+func (o *open) note(c net.Conn, state http.ConnState) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch state {
+	case http.StateNew:
+		o.conns[c] = true
+	case http.StateClosed, http.StateHijacked:
+		delete(o.conns, c)
+	}
+	close(o.change)
+	o.change = make(chan struct{})
+}
+
+// atMost waits until no more are open, and reports whether it came to that.
+func (o *open) atMost(n int, limit time.Duration) bool {
+	late := time.After(limit)
+	for {
+		o.mu.Lock()
+		now, change := len(o.conns), o.change
+		o.mu.Unlock()
+		if now <= n {
+			return true
+		}
+		select {
+		case <-change:
+		case <-late:
+			return false
+		}
+	}
+}
+
+// TestPublicOnly_IdleConnections contacts many strangers with transports that would
+// keep a connection to each for as long as the stranger likes.
+func TestPublicOnly_IdleConnections(t *testing.T) {
+	t.Parallel()
+	const limit = 30 * time.Second // to give up after
+	for _, tt := range []struct {
+		name    string
+		http2   bool
+		names   int
+		timeout time.Duration
+		kept    int
+	}{
+		{"none after a while", false, 5, 2 * time.Second, 0},
+		{"none after a while over HTTP/2", true, 5, 2 * time.Second, 0},
+		{"few at once", false, 80, time.Hour, 64},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var protocol atomic.Int32
+			srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				protocol.Store(int32(r.ProtoMajor))
+				document(w, r)
+			}))
+			conns := &open{conns: map[net.Conn]bool{}, change: make(chan struct{})}
+			srv.Config.ConnState, srv.EnableHTTP2 = conns.note, tt.http2
+			srv.StartTLS()
+			defer srv.Close()
+			transport := srv.Client().Transport.(*http.Transport).Clone()
+			transport.TLSClientConfig.ServerName = "example.com"
+			transport.MaxIdleConns, transport.MaxIdleConnsPerHost, transport.IdleConnTimeout = 0, 0, 0
+			if !tt.http2 {
+				transport.ForceAttemptHTTP2, transport.TLSNextProto = false, map[string]func(string, *tls.Conn) http.RoundTripper{}
+			}
+			dns := dnstest.Always("127.0.0.1")
+			c := newClient(t, fetch.Config{
+				PublicOnly: true, HTTP: &http.Client{Transport: transport}, Timeout: tt.timeout,
+				Resolver: dns.Resolver(t), Permit: func(netip.AddrPort) bool { return true },
+			})
+			_, port, _ := net.SplitHostPort(srv.Listener.Addr().String())
+			for n := range tt.names {
+				if _, err := c.Get(t.Context(), fmt.Sprintf("https://issuer%d.example.com:%s/", n, port), fetch.Request{}); err != nil {
+					t.Fatal(fetch.Cause(err))
+				}
+			}
+			if got := protocol.Load() == 2; got != tt.http2 {
+				t.Fatalf("over HTTP/%d", protocol.Load())
+			}
+			if !conns.atMost(tt.kept, limit) {
+				t.Errorf("of %d strangers more than %d connections are still open", tt.names, tt.kept)
+			}
+		})
+	}
+}
+
+// TestPublicOnly_ClientCertificate gives a transport that says who this server is, as
+// configured issuers may want it and strangers have no business to know.
+func TestPublicOnly_ClientCertificate(t *testing.T) {
+	t.Parallel()
+	var shown atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		shown.Store(int32(len(r.TLS.PeerCertificates)))
+		document(w, r)
+	}))
+	srv.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
+	srv.StartTLS()
+	defer srv.Close()
+	own := srv.TLS.Certificates[0]
+	for name, set := range map[string]func(*tls.Config){
+		"a certificate": func(c *tls.Config) { c.Certificates = []tls.Certificate{own} },
+		"a function that gets one": func(c *tls.Config) {
+			c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil }
+		},
+	} {
+		transport := srv.Client().Transport.(*http.Transport).Clone()
+		set(transport.TLSClientConfig)
+		for _, public := range []bool{false, true} {
+			cfg := fetch.Config{HTTP: &http.Client{Transport: transport}, PublicOnly: public}
+			if public {
+				cfg.Permit = func(netip.AddrPort) bool { return true }
+			}
+			if _, err := newClient(t, cfg).Get(t.Context(), srv.URL, fetch.Request{}); err != nil {
+				t.Fatalf("%s, strangers %t: Get() error = %v", name, public, fetch.Cause(err))
+			}
+			if got := shown.Load() > 0; got == public {
+				t.Errorf("%s, strangers %t: it was shown: %t", name, public, got)
+			}
+			transport.CloseIdleConnections()
+		}
 	}
 }
