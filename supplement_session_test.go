@@ -48,6 +48,7 @@ func TestSupplement_Session(t *testing.T) {
 			if c := call(s); c == nil || roles(c) != "own+second" || s.Claims() != c {
 				t.Fatalf("roles %v after a minute", c)
 			}
+			time.Sleep(time.Second)
 		}
 		d.wantAsked(t, "by 50 sessions of one token", 2)
 
