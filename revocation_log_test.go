@@ -422,6 +422,24 @@ func TestLogoutHandler_NotTooMany(t *testing.T) {
 	})
 }
 
+// As many are kept as LogoutHandler says, and then the oldest quarter makes way for one.
+func TestRevoke_AsManyAsSaid(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	const said = 65_536
+	for n := range said {
+		revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: fmt.Sprint(n), IssuedBefore: time.Now()})
+	}
+	if n := a.RevocationCount(); n != said {
+		t.Errorf("%d are kept, want all %d", n, said)
+	}
+	revoke(t, a, oidcauth.Revocation{Issuer: issuer.URL(), Subject: "one more", IssuedBefore: time.Now()})
+	if n := a.RevocationCount(); n != said*3/4+1 {
+		t.Errorf("%d are kept, want the newer three quarters and one for the others", n)
+	}
+}
+
 // What an operator revokes for tokens to come as well makes way for nothing.
 func TestRevoke_NeverCutOff(t *testing.T) {
 	t.Parallel()
