@@ -143,6 +143,42 @@ func TestSession_KeyRenamed(t *testing.T) {
 	}
 }
 
+// A session that a ticket began ends with that of the ticket's token: when the key has
+// another name, if the token names its key, and not else.
+func TestSession_KeyRenamedUnderTicket(t *testing.T) {
+	t.Parallel()
+	for name, named := range map[string]bool{"a token with key ID": true, "a token without": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCounter(t)
+				k := c.Issuer.Key()
+				if !named {
+					c.Issuer.SignWith(k.WithID(""))
+				}
+				token := c.Issuer.Token(map[string]any{"exp": time.Now().Add(48 * time.Hour).Unix()})
+				claims, err := c.Use(c.Buy(token, anywhere), anywhere)
+				if err != nil {
+					t.Fatal(err)
+				}
+				sessions := []*oidcauth.Session{c.Auth.NewSession(t.Context(), c.Claims(token)), c.Auth.NewSession(t.Context(), claims)}
+				c.Issuer.RemoveKeys()
+				renamed := k.WithID("new")
+				c.Issuer.Publish(renamed)
+				c.Issuer.SignWith(renamed)
+				time.Sleep(time.Minute)
+				c.Claims(c.Issuer.Token(nil)) // for its key the issuer is asked at once
+				synctest.Wait()
+				for i, s := range sessions {
+					if ended := s.Context().Err() != nil; ended != named {
+						t.Errorf("session %d has ended: %t, want %t (%v)", i, ended, named, context.Cause(s.Context()))
+					}
+				}
+				c.Auth.Close()
+			})
+		})
+	}
+}
+
 // What happens after claims were found good, and before a session lives by them,
 // keeps it from doing so.
 func TestNewSession_RevokedMeanwhile(t *testing.T) {
