@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -192,6 +193,30 @@ func TestUpdate_Damaged(t *testing.T) {
 	_, err := dir.Update(t.Context(), func(r keyring.Ring) (keyring.Ring, bool, error) { return r, true, nil })
 	if !errors.Is(err, keyring.ErrRing) || disktest.Tree(t, path) != before {
 		t.Errorf("Update() error = %v, want %v and the file as it was", err, keyring.ErrRing)
+	}
+}
+
+// A ring that cannot be read again is not written.
+func TestUpdate_BadRing(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	must(t, os.Chmod(path, 0o700))
+	dir := open(t, path)
+	before := disktest.Tree(t, path)
+	for name, change := range map[string]func(*keyring.Ring){
+		"two keys sign":        func(r *keyring.Ring) { r.Keys[1].State = keyring.Active },
+		"no keys":              func(r *keyring.Ring) { r.Keys = nil },
+		"a key comes twice":    func(r *keyring.Ring) { r.Keys = append(r.Keys, r.Keys[0]) },
+		"a key is there, gone": func(r *keyring.Ring) { r.Gone = append(r.Gone, r.Keys[0].ID) },
+	} {
+		_, err := dir.Update(t.Context(), func(r keyring.Ring) (keyring.Ring, bool, error) {
+			r.Keys = slices.Clone(r.Keys)
+			change(&r)
+			return r, true, nil
+		})
+		if !errors.Is(err, keyring.ErrRing) || disktest.Tree(t, path) != before {
+			t.Errorf("%s: Update() error = %v, want %v and the file as it was", name, err, keyring.ErrRing)
+		}
 	}
 }
 

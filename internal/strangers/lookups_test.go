@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,6 +29,7 @@ type registry struct {
 	answer func(name string, former any) (any, error)
 	used   map[any]time.Time
 	held   map[any]bool
+	log    strings.Builder
 }
 
 func newRegistry(t *testing.T, most int) *registry {
@@ -64,7 +66,7 @@ func newRegistry(t *testing.T, most int) *registry {
 			defer r.mu.Unlock()
 			return r.used[data], r.held[data]
 		},
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 	})
 	t.Cleanup(r.Close)
 	return r
@@ -124,6 +126,20 @@ func TestLookups(t *testing.T) {
 		r.wantAsked(t, 1)
 		if r.Knows("a") {
 			t.Error("what is not there is known")
+		}
+	})
+	bubble(t, "an error is told, also where the former answer serves", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", a, nil)
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		r.find(t, "b", nil, errTable)
+		time.Sleep(time.Minute)
+		r.find(t, "a", a, nil)
+		synctest.Wait()
+		for _, name := range []string{"a", "b"} {
+			if want := "issuer=" + name + ` error="` + errTable.Error() + `"`; !strings.Contains(r.log.String(), want) {
+				t.Errorf("the log has %q, want %q", r.log.String(), want)
+			}
 		}
 	})
 	bubble(t, "an error is asked for again", func(t *testing.T) {
