@@ -301,6 +301,21 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 	}
 }
 
+// anew judges, and judges anew where the issuers have changed meanwhile: what failed may
+// have failed only because the keys of the former ones were let go of.
+func (a *Authenticator) anew(judge func() error) error {
+	for try := 1; ; try++ {
+		epoch := a.epoch.Load()
+		err := judge()
+		switch {
+		case err == nil, err != error(errChanged) && (try == tries || a.epoch.Load() == epoch):
+			return err
+		case try == tries:
+			return changesAlways()
+		}
+	}
+}
+
 // changesAlways is the refusal of a token that could not be judged by one description.
 func changesAlways() error {
 	return refusal.New(refusal.Issuer, ErrKeysUnavailable, "an issuer whose description changes all the time", "").After(time.Second)

@@ -125,14 +125,12 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 
 // readLogout verifies a logout token, anew where the issuers have changed meanwhile:
 // most issuers say it once.
-func (a *Authenticator) readLogout(ctx context.Context, token string) (logout, error) {
-	for try := 1; ; try++ {
-		epoch := a.epoch.Load()
-		said, err := verify.CheckLogout(ctx, a.env, token, a.now())
-		if err == nil || try == tries || a.epoch.Load() == epoch {
-			return logout{said}, err
-		}
-	}
+func (a *Authenticator) readLogout(ctx context.Context, token string) (l logout, err error) {
+	err = a.anew(func() (err error) {
+		l.Logout, err = verify.CheckLogout(ctx, a.env, token, a.now())
+		return err
+	})
+	return l, err
 }
 
 // bySubject reports whether the logout is of all that the subject has, by one of the

@@ -514,10 +514,11 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, err = s.liveBy(atOnce, c, nil); err == nil {
-		s.tellRenewed(c)
+	if c, err = s.liveBy(atOnce, c, nil); err != nil {
+		return nil, err
 	}
-	return c, err
+	s.tellRenewed(c)
+	return c, nil
 }
 
 // tellRenewed tells whoever observes of a token that the session lives by now, if it

@@ -244,3 +244,45 @@ func TestIntrospect_SessionOfOldClaims(t *testing.T) {
 		}
 	}
 }
+
+// An answer that is judged for so long that there is a later one does not take its place.
+func TestIntrospect_LateJudgement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, late := range []bool{false, true} {
+			var judged atomic.Int64
+			goOn := make(chan bool)
+			d := newInspector(t, func(cfg *oidcauth.Config) {
+				cfg.Issuers[0].Rules = []oidcauth.Rule{func(*oidcauth.Claims) error {
+					if judged.Add(1) == 1 && late {
+						<-goOn
+					}
+					return nil
+				}}
+			})
+			first := make(chan error, 1)
+			go func() {
+				_, err := d.auth.Authenticate(t.Context(), opaqueToken)
+				first <- err
+			}()
+			time.Sleep(2 * time.Second)
+			want := "alice"
+			if late {
+				want = "mallory"
+			}
+			d.set(opaqueToken, d.answer(map[string]any{"sub": "mallory"}), nil)
+			if c := authenticate(t, d.auth, opaqueToken); c.Subject() != want {
+				t.Errorf("late: %t: subject %q, want %q", late, c.Subject(), want)
+			}
+			if late {
+				goOn <- true
+			}
+			if err := <-first; err != nil {
+				t.Error(err)
+			}
+			if c := authenticate(t, d.auth, opaqueToken); c.Subject() != want {
+				t.Errorf("late: %t: subject %q by the answer of before, want %q", late, c.Subject(), want)
+			}
+			d.auth.Close()
+		}
+	})
+}

@@ -25,7 +25,10 @@ func TestSession_Renew_RevokedMeanwhile(t *testing.T) {
 	renewed := make(chan error)
 	s.Held(func() {
 		go func() {
-			_, err := s.Renew(t.Context(), next)
+			c, err := s.Renew(t.Context(), next)
+			if c != nil {
+				t.Error("Renew() returns the claims of a token that it refuses")
+			}
 			renewed <- err
 		}()
 		awaitLock("oidcauth.(*Session).tryToLiveBy")

@@ -289,10 +289,23 @@ var atOnce = func() context.Context {
 // judgeAgain judges claims by the descriptions of now, as Authenticate would judge
 // their token, but for the signature: that was checked before, with the key that k
 // stands for. It waits for requests no longer than ctx.
-func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key) (*Claims, error) {
-	if c.answered != nil {
-		return a.judgeAnswer(ctx, c)
+func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key) (next *Claims, err error) {
+	err = a.anew(func() (err error) {
+		if c.answered != nil {
+			next, err = a.judgeAnswer(ctx, c)
+		} else {
+			next, err = a.judgeToken(ctx, c, k)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return next, nil
+}
+
+// judgeToken is judgeAgain for claims of a JWT, once.
+func (a *Authenticator) judgeToken(ctx context.Context, c *Claims, k *keyset.Key) (*Claims, error) {
 	e := new(verify.Evaluation)
 	e.Begin(a.env, "", a.now())
 	e.SetPayload(c.record.Payload)
@@ -316,7 +329,7 @@ func (a *Authenticator) judgeAgain(ctx context.Context, c *Claims, k *keyset.Key
 	return next.suppliedAs(c.supplied)
 }
 
-// judgeAnswer is judgeAgain for claims of an opaque token: by what was answered before,
+// judgeAnswer is judgeAgain for claims of an opaque token, once: by what was answered before,
 // which counts for no longer than it did, nor than an answer does now.
 func (a *Authenticator) judgeAnswer(ctx context.Context, c *Claims) (*Claims, error) {
 	t := a.issuers.Load().opaqueOf(c.answered.token.Get())

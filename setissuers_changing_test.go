@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -95,6 +96,90 @@ func TestSetIssuers_AllTheTime(t *testing.T) {
 			changes.Store(2)
 			if err := use(); err != nil {
 				t.Errorf("%s, after two changes: error = %v", name, err)
+			}
+		}
+	})
+}
+
+// A session that begins with claims of before waits for the keys of its issuer as it is
+// described now. If that is taken back meanwhile, it is judged by what counts then.
+func TestSetIssuers_WhileSessionBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		for _, tt := range []struct {
+			name string
+			then func(*oidcauth.Issuer)
+			want error
+		}{
+			{"as before", func(*oidcauth.Issuer) {}, nil},
+			{"another audience", func(i *oidcauth.Issuer) { i.Audiences = []string{"other"} }, oidcauth.ErrAudience},
+			{"another issuer", func(i *oidcauth.Issuer) { i.URL = "https://other.test" }, oidcauth.ErrUnknownIssuer},
+		} {
+			set := func(change func(*oidcauth.Issuer)) {
+				t.Helper()
+				next := trusted
+				change(&next)
+				if err := a.SetIssuers(next); err != nil {
+					t.Fatal(err)
+				}
+			}
+			set(func(*oidcauth.Issuer) {})
+			c := authenticate(t, a, issuer.Token(nil))
+			set(func(i *oidcauth.Issuer) {
+				i.Keys.Client = &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				})}
+			})
+			began := make(chan *oidcauth.Session)
+			go func() { began <- a.NewSession(t.Context(), c) }()
+			synctest.Wait()
+			set(tt.then)
+			s := <-began
+			if cause := context.Cause(s.Context()); !errors.Is(cause, tt.want) {
+				t.Errorf("%s: the session ended with %v, want %v", tt.name, cause, tt.want)
+			}
+			s.Close()
+		}
+	})
+}
+
+// A logThat does something when a thing is used for the first time.
+type logThat struct {
+	oidcauth.RevocationLog
+	does func()
+}
+
+func (l *logThat) FirstUse(ctx context.Context, id [32]byte, until time.Time) (bool, error) {
+	l.does()
+	return l.RevocationLog.FirstUse(ctx, id, until)
+}
+
+// A ticket whose token the descriptions of now refuse, which came while it was used up,
+// gives nobody's claims.
+func TestSetIssuers_TicketRefusedAsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		trusted.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) { return nil, nil }
+		local, log := newLocal(t, localissuer.Config{}), &logThat{RevocationLog: newMemoryLog()}
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(), Revocations: log})
+		page := from("https://app.example.com")
+		for _, want := range []error{nil, oidcauth.ErrRule} {
+			ticket, err := local.Ticket(page, authenticate(t, a, issuer.Token(nil)), "chat")
+			if err != nil {
+				t.Fatal(err)
+			}
+			log.does = func() {
+				next := trusted
+				next.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { return want }}
+				if err := a.SetIssuers(next, local.Issuer()); err != nil {
+					t.Error(err)
+				}
+			}
+			c, err := a.AuthenticateTicket(page, ticket, "chat")
+			if !errors.Is(err, want) || (c == nil) != (want != nil) {
+				t.Errorf("AuthenticateTicket() = %v, %v, want error %v", c, err, want)
 			}
 		}
 	})

@@ -84,17 +84,12 @@ func (a *Authenticator) checkTicketWatched(r *http.Request, text, database strin
 	return checked, nil
 }
 
-func (a *Authenticator) judgeTicket(r *http.Request, text, database string) (ticket.Checked, error) {
-	for try := 1; ; try++ {
-		epoch := a.epoch.Load()
-		checked, err := a.checkTicketOnce(r, text, database)
-		switch {
-		case err == nil, err != error(errChanged) && (try == tries || a.epoch.Load() == epoch):
-			return checked, err
-		case try == tries:
-			return checked, changesAlways()
-		}
-	}
+func (a *Authenticator) judgeTicket(r *http.Request, text, database string) (checked ticket.Checked, err error) {
+	err = a.anew(func() (err error) {
+		checked, err = a.checkTicketOnce(r, text, database)
+		return err
+	})
+	return checked, err
 }
 
 func (a *Authenticator) checkTicketOnce(r *http.Request, text, database string) (ticket.Checked, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/url"
@@ -138,6 +139,9 @@ func TestToken_SecretsNotShown(t *testing.T) {
 			t.Errorf("%s: code %d, want one that says what the provider said: %s", tt.name, got.code, got.err)
 		}
 		sent := []string{tt.secret, url.QueryEscape(tt.secret)}
+		if tt.secret != "" {
+			sent = append(sent, base64.RawStdEncoding.EncodeToString([]byte("app:"+url.QueryEscape(tt.secret))))
+		}
 		for _, name := range []string{"code", "code_verifier", "device_code", "client_assertion", "client_secret"} {
 			sent = append(sent, p.last(t).Get(name))
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -303,9 +304,15 @@ func (c *tokenClient) providerError(err error) error {
 // many a word.
 const shortestSent = 4
 
-// withoutSent takes out of a text what was sent to the provider and is secret.
+// withoutSent takes out of a text what was sent to the provider and is secret: the secret
+// in the form that a header has it, too.
 func (c *tokenClient) withoutSent(text string) string {
-	for _, secret := range append([]string{c.secret}, c.sent...) {
+	secrets := append([]string{c.secret}, c.sent...)
+	if c.secret != "" {
+		credentials := url.QueryEscape(c.id) + ":" + url.QueryEscape(c.secret)
+		secrets = append(secrets, base64.RawStdEncoding.EncodeToString([]byte(credentials)))
+	}
+	for _, secret := range secrets {
 		if len(secret) < shortestSent {
 			continue
 		}

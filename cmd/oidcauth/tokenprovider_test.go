@@ -132,7 +132,7 @@ func (p *fakeProvider) token(w http.ResponseWriter, r *http.Request) {
 	description := "no token\x1b[2J for you"
 	if p.repeats && refusal == "" {
 		_, secret, _ := r.BasicAuth()
-		refusal, description = "invalid_grant", fmt.Sprintf("refused: %q %s %s", r.PostForm, r.PostForm.Encode(), secret)
+		refusal, description = "invalid_grant", fmt.Sprintf("refused: %q %s %s %s", r.PostForm, r.PostForm.Encode(), secret, r.Header["Authorization"])
 	}
 	if refusal != "" {
 		w.WriteHeader(http.StatusBadRequest)

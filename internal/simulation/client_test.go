@@ -70,7 +70,7 @@ func (n *node) dueWith(t *token, p *proof) due {
 	if n.w.plan.proofs == "" || !d.accepts() {
 		return d
 	}
-	return d.and(n.dueProof(t, p))
+	return d.and(n.dueProof(t, p, nil))
 }
 
 // waits reports whether a token may be waited for though its key is known: for the log,

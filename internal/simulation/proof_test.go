@@ -61,7 +61,6 @@ type nonce struct {
 	of      *node
 	process int
 	made    time.Time // by the clock of its server
-	session *liveSession
 }
 
 func (w *world) addProvers() {
@@ -174,8 +173,9 @@ func proving(ctx context.Context, p *proof) context.Context {
 	return possession.NewContext(ctx, possession.Proof{DPoP: p.text, Method: "POST", URL: calledURL})
 }
 
-// dueProof is the check of what a token is bound to, which follows all others.
-func (n *node) dueProof(t *token, p *proof) due {
+// dueProof is the check of what a token is bound to, which follows all others. Of a
+// session that is being renewed the nonce is its own; else, and for nil, the server's.
+func (n *node) dueProof(t *token, p *proof, renewed *liveSession) due {
 	switch {
 	case t.prover == nil && p == nil:
 		return only(nil)
@@ -186,15 +186,15 @@ func (n *node) dueProof(t *token, p *proof) due {
 	}
 	now, d := n.now(), only(nil)
 	oldest := now.Add(-freshFor)
-	if begun := n.begun.Truncate(time.Second); n.forgets() && p.nonce.session == nil && begun.After(oldest) {
+	if begun := n.begun.Truncate(time.Second); n.forgets() && renewed == nil && begun.After(oldest) {
 		oldest = begun // before that it may have been used
 	}
 	switch {
 	case p.made.Before(oldest), p.made.After(now.Add(ahead)), p.token != t.text:
 		return only(dpop.ErrInvalidProof)
-	case p.nonce.session == nil:
+	case renewed == nil:
 		d = n.dueNonce(p.nonce)
-	case p.nonce.text != p.nonce.session.given:
+	case p.nonce.text != renewed.given:
 		d = only(dpop.ErrUseNonce)
 	}
 	if d.accepts() {

@@ -89,22 +89,22 @@ func (w *world) renewing(s *liveSession, t *token) *proof {
 		}
 		s.given = given
 	}
-	c := nonce{text: given, session: s}
+	c := nonce{text: given}
 	by := t.prover
 	switch w.random.IntN(8) {
 	case 0:
 		by = w.thief()
 	case 1:
-		c = nonce{text: s.n.nonceOf().text, session: s}
+		c = s.n.nonceOf()
 	case 2:
 		return nil
 	case 3:
 		if len(w.proofs) > 0 {
-			c.text = w.proofs[len(w.proofs)-1].nonce.text // of another session, perhaps
+			c = w.proofs[len(w.proofs)-1].nonce // of another session, perhaps
 		}
 	case 4:
 		if s.used != "" {
-			c.text = s.used
+			c = nonce{text: s.used}
 		}
 	}
 	if by == nil {
@@ -125,5 +125,5 @@ func (s *liveSession) dueRenewal(t *token, p *proof) due {
 	case t.prover != nil && s.given == "":
 		return d.and(only(dpop.ErrUseNonce))
 	}
-	return d.and(s.n.dueProof(t, p))
+	return d.and(s.n.dueProof(t, p, s))
 }

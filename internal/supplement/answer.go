@@ -69,7 +69,7 @@ const partBytes = 16
 // holds reports whether a text has a token in it, or what its header is followed by,
 // as it is or in the forms that it is sent in.
 func holds(text, token string) bool {
-	forms := []string{token, url.QueryEscape(token), url.PathEscape(token), base64.StdEncoding.EncodeToString([]byte(token)), base64.RawURLEncoding.EncodeToString([]byte(token))}
+	forms := append(inBase64(token), token, url.QueryEscape(token), url.PathEscape(token))
 	if _, parts, isJWT := strings.Cut(token, "."); isJWT {
 		for part := range strings.SplitSeq(parts, ".") {
 			if len(part) >= partBytes {
@@ -78,6 +78,19 @@ func holds(text, token string) bool {
 		}
 	}
 	return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
+}
+
+// inBase64 returns what stands of a token in any text in base64 that has it, whatever
+// stands around it: such as "Basic", which has a name and a password.
+func inBase64(token string) (forms []string) {
+	for skipped := range min(3, len(token)) {
+		whole := []byte(token[skipped:])
+		whole = whole[:len(whole)-len(whole)%3]
+		if len(whole) > 0 {
+			forms = append(forms, base64.RawStdEncoding.EncodeToString(whole), base64.RawURLEncoding.EncodeToString(whole))
+		}
+	}
+	return forms
 }
 
 // withoutToken keeps the token out of an error's text.
