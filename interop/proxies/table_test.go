@@ -249,6 +249,15 @@ func spoofedIdentity(t *testing.T, w *world, _ proxy) {
 			t.Errorf("%s: X-Auth-Identity = %q", spelling, id)
 		}
 	}
+	// Nor does the client take one away by calling it the connection's (RFC 9110, section
+	// 7.6.1), at this proxy or at the next.
+	for _, names := range []string{"X-Auth-Identity, X-Auth-Subject", "x-auth-IDENTITY", "keep-alive,\tX-Auth-Identity ,X-Auth-Subject"} {
+		got := w.get(t, "GET", "/items", user, "Connection", names)
+		if got.seen == nil || got.seen.Header.Get("X-Auth-Identity") != identity.New(w.issuer.URL(), "alice").String() ||
+			strings.Contains(strings.ToLower(strings.Join(got.seen.Header.Values("Connection"), ",")), "auth") {
+			t.Errorf("Connection: %s: %+v, want the headers at the service", names, got)
+		}
+	}
 }
 
 // spoofedRequest: no header and no query makes the rules see another request.
