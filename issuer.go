@@ -276,6 +276,9 @@ func (i *Issuer) validate() error {
 	if i.hasPassword() { // which no other error may repeat
 		return fmt.Errorf("oidcauth: issuer %s: URL: there is user information in it, and no issuer's name has that", refusal.QuoteAddress(i.URL))
 	}
+	if i.hasQuery() { // as before: it may hold a key
+		return fmt.Errorf("oidcauth: issuer %s: URL: an issuer's URL has neither query nor fragment: write it as the tokens' \"iss\" has it; an address with a query may be the DiscoveryURL or the JWKSURL of Keys", refusal.QuoteAddress(i.URL))
+	}
 	checks := []func() error{
 		i.checkDescription, i.checkTenants, i.checkAudiences, i.checkLogoutBy, i.checkAlgorithms, i.checkTypes, i.checkBound, i.checkKeys, i.checkLeeway, i.checkPaths, i.checkEmail, i.checkRoleForm, i.checkRules, i.checkSupplement, i.checkIntrospect,
 	}
@@ -290,6 +293,11 @@ func (i *Issuer) validate() error {
 // has user information.
 func (i *Issuer) hasPassword() bool {
 	return quote.HasUser(i.URL) && i.Keys.fetched() && i.Keys.DiscoveryURL == "" && i.Keys.JWKSURL == ""
+}
+
+// hasQuery reports whether the issuer's name is an address that no issuer can have.
+func (i *Issuer) hasQuery() bool {
+	return i.Keys.Source == nil && strings.Contains(i.URL, "://") && strings.ContainsAny(i.URL, "?#")
 }
 
 // checkDescription checks what tells the description from others.

@@ -47,8 +47,9 @@ func TestMessages_Addresses(t *testing.T) {
 	}
 }
 
-// A password in an address is in no error, whatever else is wrong, and is refused where
-// that address would be asked; where it is the mere name of an issuer it may stand.
+// A password in an address is in no error, whatever else is wrong, nor is a key in its
+// query. It is refused where that address would be asked; where it is the mere name of an
+// issuer it may stand.
 func TestMessages_Password(t *testing.T) {
 	t.Parallel()
 	const password = "hunter2"
@@ -67,6 +68,10 @@ func TestMessages_Password(t *testing.T) {
 		{"one that is long", oidcauth.Issuer{URL: address + strings.Repeat("/a", 300)}, "512"},
 		{"a document", oidcauth.Issuer{URL: "https://i.test", Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{DiscoveryURL: address}}, "user information"},
 		{"a key set", oidcauth.Issuer{URL: "https://i.test", Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{JWKSURL: address + " "}}, "white space"},
+		{"an issuer with a key", oidcauth.Issuer{URL: "https://i.test/?key=" + password}, "neither query"},
+		{"one of tenants with a key", oidcauth.Issuer{URL: "https://i.test/{tenantid}?key=" + password, TenantClaim: "tid"}, "neither query"},
+		{"one with a key and a blank", oidcauth.Issuer{URL: "https://i.test/?key=" + password + " "}, "white space"},
+		{"a document with a key and a blank", oidcauth.Issuer{URL: "https://i.test", Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{DiscoveryURL: "https://i.test/document?key=" + password + " "}}, "white space"},
 		{"a name", oidcauth.Issuer{URL: address, Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{JWKSURL: "https://i.test/keys"}}, ""},
 	} {
 		a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{tt.issuer}})

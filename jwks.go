@@ -113,8 +113,6 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*
 // to be fetched are addresses.
 func (i *Issuer) checkURLs(client *fetch.Client) error {
 	switch {
-	case i.Keys.Source == nil && strings.Contains(i.URL, "://") && strings.ContainsAny(i.URL, "?#"):
-		return errors.New("URL: an issuer's URL has neither query nor fragment: write it as the tokens' \"iss\" has it; an address with a query may be the DiscoveryURL or the JWKSURL of Keys")
 	case i.Keys.DiscoveryURL != "" && strings.TrimSuffix(i.Keys.DiscoveryURL, "/") == strings.TrimSuffix(i.URL, "/"):
 		return fmt.Errorf("DiscoveryURL: that is the issuer, not its discovery document: leave it empty for %s, or write the document's whole address", fetch.DiscoveryURL(i.URL))
 	case len(i.Keys.JWKS) > 0, i.Keys.Source != nil:

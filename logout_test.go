@@ -550,7 +550,9 @@ func TestLogoutHandler_Caller(t *testing.T) {
 		var flood sync.WaitGroup
 		flood.Go(func() {
 			for n := range 800 { // for four seconds
-				flood.Go(func() { post("192.0.2.1", logoutToken(issuer, map[string]any{"iss": fmt.Sprintf("https://made-up-%d.test", n)})) })
+				flood.Go(func() {
+					post("192.0.2.1", logoutToken(issuer, map[string]any{"iss": fmt.Sprintf("https://made-up-%d.test", n)}))
+				})
 				time.Sleep(5 * time.Millisecond)
 			}
 		})

@@ -125,7 +125,7 @@ func (d *discovery) look(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("discovery: %s", jws.Rule(err))
 	}
 	if iss := text(members, "issuer"); iss != d.issuer {
-		return "", fmt.Errorf("discovery: the document is of issuer %s, want %s", quote.Value(iss), quote.Value(d.issuer))
+		return "", fmt.Errorf("discovery: the document is of issuer %s, want %s", quote.Address(iss), quote.Address(d.issuer))
 	}
 	endpoint := text(members, "introspection_endpoint")
 	switch {

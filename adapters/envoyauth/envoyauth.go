@@ -90,8 +90,9 @@ type Config struct {
 
 	// Preflight lets what is a preflight by its form pass without a token and without
 	// Authorize: OPTIONS with one Origin and one Access-Control-Request-Method, without
-	// credentials, a body, or another method in a header or the query. The service must
-	// answer it with CORS headers and do nothing else. False refuses it.
+	// credentials, a Content-Type or a Content-Length, or another method in a header or
+	// the query. Of a body with neither Envoy says nothing. The service must answer it
+	// with CORS headers, read no body and do nothing else. False refuses it.
 	Preflight bool
 }
 

@@ -56,7 +56,7 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string, alia
 			return Metadata{}, err
 		}
 		if strings.Contains(issuer, "?") {
-			return Metadata{}, fmt.Errorf("%w: issuer %s contains a query", ErrURL, quote.Value(issuer))
+			return Metadata{}, fmt.Errorf("%w: issuer %s contains a query", ErrURL, quote.Address(issuer))
 		}
 		discoveryURL = DiscoveryURL(issuer)
 	}
@@ -69,7 +69,7 @@ func (c *Client) discover(ctx context.Context, issuer, discoveryURL string, alia
 		return Metadata{}, err
 	}
 	if m.Issuer != issuer && !slices.Contains(aliases, m.Issuer) {
-		return Metadata{}, fmt.Errorf("%w: issuer is %s, want %s", ErrOtherIssuer, quote.Value(m.Issuer), quote.Value(issuer))
+		return Metadata{}, fmt.Errorf("%w: issuer is %s, want %s", ErrOtherIssuer, quote.Address(m.Issuer), quote.Address(issuer))
 	}
 	if err := c.checkJWKSURL(m.JWKSURL, issuer, discoveryURL); err != nil {
 		return Metadata{}, err

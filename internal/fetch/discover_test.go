@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -344,4 +345,23 @@ func FuzzMetadata(f *testing.F) {
 			t.Errorf("ParseMetadata() = %+v, go-jose reads %+v", m, other)
 		}
 	})
+}
+
+// A document of another issuer's is refused without the queries of either name.
+func TestDiscover_QueriesNotShown(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, `{"issuer":"https://other.test/?key=hunter2","jwks_uri":"https://other.test/keys"}`)
+	}))
+	defer srv.Close()
+	c := newClient(t, fetch.Config{HTTP: srv.Client()})
+	for _, issuer := range []string{"https://issuer.test/", "https://issuer.test/?key=hunter2"} {
+		_, err := c.Discover(t.Context(), issuer, srv.URL+"/document?key=hunter2")
+		if !errors.Is(err, fetch.ErrOtherIssuer) || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "https://other.test/") {
+			t.Errorf("Discover(%q) error = %v, want %v without what may be a key", issuer, err, fetch.ErrOtherIssuer)
+		}
+	}
+	if _, err := c.Discover(t.Context(), "https://issuer.test/?key=hunter2", ""); !errors.Is(err, fetch.ErrURL) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("Discover() error = %v, want %v without what may be a key", err, fetch.ErrURL)
+	}
 }

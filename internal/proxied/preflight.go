@@ -18,7 +18,8 @@ var neverInPreflights = []string{
 // IsPreflight reports whether a request is what a browser asks before one of another
 // origin's page (Fetch Standard, section 4.8): never with a token. It passes unasked, so
 // that what has something else about it, by which a service could take it for another
-// request, is none.
+// request, is none. Of a body most proxies tell nothing but its type, by which services
+// read it.
 func IsPreflight(r *http.Request) bool {
 	if r.Method != http.MethodOptions || !asksForPage(r.Header["Origin"], r.Header["Access-Control-Request-Method"]) {
 		return false

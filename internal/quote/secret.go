@@ -9,8 +9,16 @@ import (
 )
 
 // Address quotes an address as [Value] does, without the user information in it, which
-// may be a password.
-func Address(s string) string { return Value(withoutUser(s)) }
+// may be a password, and without query and fragment, which may hold a key or a token.
+func Address(s string) string { return Value(withoutQuery(withoutUser(s))) }
+
+// withoutQuery cuts an address behind its path.
+func withoutQuery(s string) string {
+	if end := strings.IndexAny(s, "?#"); end >= 0 && end+1 < len(s) && strings.Contains(s, "://") {
+		return s[:end+1] + "…"
+	}
+	return s
+}
 
 // HasUser reports whether there is user information in an address, well-formed or not.
 func HasUser(s string) bool { return withoutUser(s) != s }

@@ -14,18 +14,21 @@ import (
 func TestAddress(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, in, want string }{
-		{"without", "https://id.example.com/a?b=c@d", `"https://id.example.com/a?b=c@d"`},
+		{"without", "https://id.example.com/a?b=c@d", `"https://id.example.com/a?…"`},
 		{"a user", "https://user@id.example.com", `"https://…@id.example.com"`},
 		{"a password", "https://user:hunter2@id.example.com:8443/a", `"https://…@id.example.com:8443/a"`},
-		{"one that is not well formed", "https://user:hun ter%2@@id.example.com#x", `"https://…@id.example.com#x"`},
+		{"one that is not well formed", "https://user:hun ter%2@@id.example.com#x", `"https://…@id.example.com#…"`},
+		{"a query that has an address", "https://id.example.com?u=https://x:hunter2@y", `"https://id.example.com?…"`},
+		{"a query that is empty", "https://id.example.com/?", `"https://id.example.com/?"`},
+		{"a question mark in no address", "what?hunter", `"what?hunter"`},
 		{"a password with a slash", "https://user:hun/ter2@id.example.com/a", `"https://…@id.example.com/a"`},
 		{"a password with a question mark", "https://user:hun?ter2@id.example.com", `"https://…@id.example.com"`},
-		{"a password that begins as a port and its end would, which nobody can tell", "https://user:1#hunter2@id.example.com:8443", `"https://user:1#hunter2@id.example.com:8443"`},
+		{"a password that begins as a port and its end would, which nobody can tell", "https://user:1#hunter2@id.example.com:8443", `"https://user:1#…"`},
 		{"a password that begins with one", "nats://user:#hun@ter2@nats:4222", `"nats://…@nats:4222"`},
 		{"a password, and no @", "https://user:hun/ter2", `"https://user:hun/ter2"`},
 		{"a port, and an @ in the path", "https://id.example.com:8443/@a", `"https://id.example.com:8443/@a"`},
 		{"an address of IPv6", "https://[::1]/@a", `"https://[::1]/@a"`},
-		{"an address of IPv6 with a port", "https://[::1]:8443?b=c@d", `"https://[::1]:8443?b=c@d"`},
+		{"an address of IPv6 with a port", "https://[::1]:8443?b=c@d", `"https://[::1]:8443?…"`},
 		{"no address", "user@id.example.com", `"user@id.example.com"`},
 		{"another scheme", "nats://hunter2@nats", `"nats://…@nats"`},
 		{"an @ in the path", "https://id.example.com/@a", `"https://id.example.com/@a"`},
@@ -34,7 +37,7 @@ func TestAddress(t *testing.T) {
 		if got := quote.Address(tt.in); got != tt.want {
 			t.Errorf("%s: Address() = %s, want %s", tt.name, got, tt.want)
 		}
-		if got, want := quote.HasUser(tt.in), strings.Contains(tt.want, "…"); got != want {
+		if got, want := quote.HasUser(tt.in), strings.Contains(tt.want, "…@"); got != want {
 			t.Errorf("%s: HasUser() = %t, want %t", tt.name, got, want)
 		}
 	}

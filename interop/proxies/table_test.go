@@ -37,6 +37,7 @@ func TestProxies(t *testing.T) {
 				{"path read in several ways", ambiguousPath},
 				{"WebSocket", webSocket},
 				{"WebSocket refused", webSocketRefused},
+				{"no other protocol", noOtherProtocol},
 				{"long answer", longAnswer},
 				{"preflight refused", preflightRefused},
 				{"preflight", preflight},
@@ -249,6 +250,15 @@ func spoofedIdentity(t *testing.T, w *world, _ proxy) {
 			t.Errorf("%s: X-Auth-Identity = %q", spelling, id)
 		}
 	}
+	// Nor does the client take one away by calling it the connection's (RFC 9110, section
+	// 7.6.1), at this proxy or at the next.
+	for _, names := range []string{"X-Auth-Identity, X-Auth-Subject", "x-auth-IDENTITY", "keep-alive,\tX-Auth-Identity ,X-Auth-Subject"} {
+		got := w.get(t, "GET", "/items", user, "Connection", names)
+		if got.seen == nil || got.seen.Header.Get("X-Auth-Identity") != identity.New(w.issuer.URL(), "alice").String() ||
+			strings.Contains(strings.ToLower(strings.Join(got.seen.Header.Values("Connection"), ",")), "auth") {
+			t.Errorf("Connection: %s: %+v, want the headers at the service", names, got)
+		}
+	}
 }
 
 // spoofedRequest: no header and no query makes the rules see another request.
@@ -407,6 +417,22 @@ func longAnswer(t *testing.T, w *world, p proxy) {
 		one := strings.Repeat("%7F", n)
 		if r, s := got.seen.Header.Get("X-Auth-Roles"), got.seen.Header.Get("X-Auth-Scopes"); r != one+","+one+",last" || s != "last" {
 			t.Errorf("%d bytes: the service got %d bytes of roles, and the scopes %q", n, len(r), s)
+		}
+	}
+}
+
+// noOtherProtocol: the service is asked to change to none but WebSocket. Once it speaks
+// HTTP/2 on the connection, whoever has it makes requests that nobody is asked about, with
+// whatever headers they like.
+func noOtherProtocol(t *testing.T, w *world, _ proxy) {
+	user := token(w.issuer, nil, "")
+	for _, headers := range [][]string{
+		{"Upgrade", "h2c"}, {"Upgrade", "H2C"}, {"Upgrade", "websocket, h2c"}, {"Upgrade", "h2c,websocket"},
+		{"Upgrade", "h2c", "Upgrade", "websocket"}, {"Upgrade", "websocket", "Upgrade", "h2c"}, {"Upgrade", "h2c\t"},
+	} {
+		got, err := w.trySend("GET", "/items", "", append(headers, "Connection", "Upgrade, HTTP2-Settings", "HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA", "Authorization", "Bearer "+user)...)
+		if err == nil && got.seen != nil && strings.Contains(strings.ToLower(strings.Join(got.seen.Header.Values("Upgrade"), ",")), "h2c") {
+			t.Errorf("%q: the service got Upgrade: %q", headers, got.seen.Header.Values("Upgrade"))
 		}
 	}
 }

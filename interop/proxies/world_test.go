@@ -95,7 +95,7 @@ type seen struct {
 func echo(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	got := seen{r.Method, r.RequestURI, r.Host, string(body), r.Header}
-	if r.Header.Get("Upgrade") == "" {
+	if !strings.EqualFold(strings.Join(r.Header.Values("Upgrade"), ","), "websocket") {
 		w.Header().Set("Content-Type", "application/json")
 		json.NewEncoder(w).Encode(got)
 		return
