@@ -110,6 +110,8 @@ func TestCheckDenied(t *testing.T) {
 		{"not ASCII", nil, []string{"bücher.example"}, "ASCII"},
 		{"an address", nil, []string{"203.0.113.1"}, "by their prefix"},
 		{"an IPv6 address", nil, []string{"2001:db8::1"}, "by their prefix"},
+		{"the longest name", nil, []string{strings.Repeat("a.", 123) + "example"}, ""},
+		{"a longer name", nil, []string{strings.Repeat("a.", 123) + "examples"}, "want a name"},
 		{"too long", nil, []string{strings.Repeat("a.", 127) + "example"}, "want a name"},
 	}
 	for _, tt := range tests {
