@@ -138,6 +138,8 @@ func TestNew_Refused(t *testing.T) {
 		{"a signer without a name", localissuer.Config{Signer: newKey(t), Audiences: audiences}, "0 bytes"},
 		{"a signer of another kind", localissuer.Config{URL: "x", Signer: edwards, Audiences: audiences}, "ed25519"},
 		{"a signer of another curve", localissuer.Config{URL: "x", Signer: p384, Audiences: audiences}, "P-256"},
+		{"a signer without a point", localissuer.Config{URL: "x", Signer: pointless{}, Audiences: audiences}, "point"},
+		{"a retired key without a point", localissuer.Config{URL: "x", Signer: newKey(t), RetiredKeys: []crypto.PublicKey{pointless{}.Public()}, Audiences: audiences}, "point"},
 		{"a signer", localissuer.Config{URL: "x", Signer: newKey(t), Audiences: audiences}, ""},
 	}
 	for _, tt := range tests {

@@ -3,6 +3,7 @@ package localissuer_test
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/asn1"
 	"errors"
@@ -36,6 +37,11 @@ func (d *device) set(does func(*ecdsa.PrivateKey, []byte) ([]byte, error)) {
 	defer d.mu.Unlock()
 	d.does = does
 }
+
+// A pointless signer has a public key that somebody forgot to fill in.
+type pointless struct{ crypto.Signer }
+
+func (pointless) Public() crypto.PublicKey { return &ecdsa.PublicKey{Curve: elliptic.P256()} }
 
 // works signs as it should.
 func works(key *ecdsa.PrivateKey, sum []byte) ([]byte, error) {

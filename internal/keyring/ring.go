@@ -298,6 +298,10 @@ func CheckPublic(public *ecdsa.PublicKey) error {
 	if public == nil || public.Curve != elliptic.P256() {
 		return fmt.Errorf("%w: got a key that is not on the curve P-256, which ES256 needs", ErrRing)
 	}
+	//lint:ignore SA1019 Bytes, which stands in for X and Y, panics without them
+	if public.X == nil || public.Y == nil {
+		return fmt.Errorf("%w: got a key without a point", ErrRing)
+	}
 	if _, err := public.Bytes(); err != nil {
 		return fmt.Errorf("%w: %w", ErrRing, err)
 	}

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 only by their coordinates can impossible keys be made
+
 package keyring_test
 
 import (
@@ -154,4 +156,33 @@ func publicPEM(t *testing.T, key any) string {
 	der, err := x509.MarshalPKIXPublicKey(key)
 	must(t, err)
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+// A key that ES256 cannot use is refused, whoever gives it.
+func TestCheckPublic(t *testing.T) {
+	t.Parallel()
+	good, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		key  *ecdsa.PublicKey
+		want error
+	}{
+		{"a good one", &good.PublicKey, nil},
+		{"none", nil, keyring.ErrRing},
+		{"one of another curve", &other.PublicKey, keyring.ErrRing},
+		{"one without a curve", &ecdsa.PublicKey{X: good.X, Y: good.Y}, keyring.ErrRing},
+		{"one without a point", &ecdsa.PublicKey{Curve: elliptic.P256()}, keyring.ErrRing},
+		{"a point that is not on the curve", &ecdsa.PublicKey{Curve: elliptic.P256(), X: good.X, Y: good.X}, keyring.ErrRing},
+	} {
+		if err := keyring.CheckPublic(tt.key); !errors.Is(err, tt.want) {
+			t.Errorf("%s: CheckPublic() error = %v, want %v", tt.name, err, tt.want)
+		}
+	}
 }

@@ -237,4 +237,44 @@ func TestFollower_WrittenUnsure(t *testing.T) {
 	}
 }
 
+// A file that cannot be removed once its revocation is shared is told of, and read once
+// more at the next start, which does no harm.
+func TestFollower_NotRemoved(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	if err := os.Chmod(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		d, log, b := disktest.New(path), memorylog.New[Revocation](), newLab(false)
+		log.RefuseAll()
+		f, err := b.tryFollow(log, path, d.Tap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Hour)}, true, ErrWaits)
+		d.FailAt(1, disktest.Fault{Name: "not removed", Err: errUnremoved, Lasting: true, Ops: []disk.Op{disk.Remove}})
+		log.RefuseNone()
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if left := disktest.Left(path, lockName); len(left) != 1 || b.said("a revocation that waits no longer is not removed") != 1 || b.said(errUnremoved.Error()) != 1 {
+			t.Errorf("left behind: %q, want one file, and one line about it", left)
+		}
+		f.Close()
+		d.Heal()
+		if f, err = b.tryFollow(log, path, d.Tap); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if left := disktest.Left(path, lockName); len(left) != 0 {
+			t.Errorf("left behind after the next start: %q", left)
+		}
+		f.Close()
+		b.Close()
+	})
+}
+
+var errUnremoved = errors.New("the disk says no")
+
 var errUnsynced = errors.New("not synced")
