@@ -2,6 +2,12 @@ package keyset_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -298,6 +306,37 @@ func TestClose(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// A report says of each key what kind it is of.
+func TestReport_Type(t *testing.T) {
+	t.Parallel()
+	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edKey, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ecKey, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for want, public := range map[string]crypto.PublicKey{"RSA 2048": rsaKey.Public(), "OKP Ed25519": edKey, "EC P-384": ecKey.Public()} {
+		jwk, err := jose.JSONWebKey{Key: public, KeyID: "a"}.MarshalJSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := keyset.New(keyset.Config{Issuer: "x", Fixed: []byte(jwks(string(jwk)))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys := s.Report().Keys; len(keys) != 1 || keys[0].Type != want {
+			t.Errorf("Keys = %+v, want one of type %s", keys, want)
+		}
+		s.Close()
+	}
 }
 
 func TestReport(t *testing.T) {
