@@ -511,7 +511,10 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	} else {
 		c, _, err = decide()
 	}
-	if err != nil {
+	switch {
+	case s.ctx.Err() != nil: // meanwhile, with its nonce, for instance
+		return nil, context.Cause(s.ctx)
+	case err != nil:
 		return nil, err
 	}
 	if c, err = s.liveBy(atOnce, c, nil); err != nil {

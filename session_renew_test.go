@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // A token that is revoked when it was judged already, and before the session lives by
@@ -124,5 +125,41 @@ func TestSession_OnExpiring_NewerAnswer(t *testing.T) {
 		time.Sleep(time.Until(ends) - 29*time.Minute)
 		expect("half an hour before that", 3)
 		expectEnd(t, s, nil)
+	})
+}
+
+// A session that ends while the token of its renewal is judged says why it has ended, and
+// not what else stands against that token by then.
+func TestSession_Renew_EndedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoundInspector(t)
+		var judged atomic.Int64
+		began, goOn := make(chan bool), make(chan bool)
+		next := b.trusted
+		next.Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
+			if c.TokenID() == "next" && judged.Add(1) == 1 {
+				began <- true
+				<-goOn
+			}
+			return nil
+		}}
+		if err := b.auth.SetIssuers(next, b.local.Issuer()); err != nil {
+			t.Fatal(err)
+		}
+		s := b.sessions(t, 1)[0]
+		b.set("op_next", b.answer(map[string]any{"jti": "next"}), nil)
+		proof := possession.Proof{DPoP: b.client.Proof("POST", callURL, "op_next", map[string]any{"nonce": s.Nonce()})}
+		renewed := make(chan error)
+		go func() {
+			_, err := s.Renew(possession.NewContext(t.Context(), proof), "op_next")
+			renewed <- err
+		}()
+		<-began
+		revoke(t, b.auth, oidcauth.Revocation{TokenID: "of " + opaqueToken})
+		goOn <- true
+		if err := <-renewed; !errors.Is(err, oidcauth.ErrRevoked) {
+			t.Errorf("Renew() error = %v, want %v", err, oidcauth.ErrRevoked)
+		}
+		expectEnd(t, s, oidcauth.ErrRevoked)
 	})
 }
