@@ -29,6 +29,33 @@ func with(members string) string {
 	return strings.TrimSuffix(`{"exp":2000000000,"sub":"alice",`+members, ",") + "}"
 }
 
+// Who has to vouch for a token is read from its issuer, or from the trust domain of a
+// workload where it has none, and from nothing else.
+func TestReader_UntrustedIssuer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		payload, want string
+		err           error
+	}{
+		{`{"iss":"https://issuer.test","sub":"spiffe://example.org/db"}`, "https://issuer.test", nil},
+		{`{"sub":"spiffe://example.org/db"}`, "spiffe://example.org", nil},
+		{`{"sub":"alice"}`, "", refusal.ErrClaim},
+		{`{"sub":7}`, "", refusal.ErrClaim},
+		{`{"aud":"a"}`, "", refusal.ErrClaim},
+		{`{"iss":"","sub":"spiffe://example.org/db"}`, "", refusal.ErrClaim},
+		{`{"iss":null,"sub":"spiffe://example.org/db"}`, "", refusal.ErrClaim},
+	} {
+		members, err := jws.ParseObject(nil, tt.payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := claims.Reader{Members: members, Record: &claims.Record{Payload: tt.payload}}
+		if got, err := r.UntrustedIssuer(); got != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s: UntrustedIssuer() = %q, %v, want %q, %v", tt.payload, got, err, tt.want, tt.err)
+		}
+	}
+}
+
 func TestReader_Forms(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"log"
 	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -66,6 +67,33 @@ func otherCertificate(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+// With certificates of a file the client has connections of its own, also where the
+// program's transport says how they are made, and closes them.
+func TestConfig_CAFileCloseIdle(t *testing.T) {
+	t.Parallel()
+	closed := make(chan struct{}, 10)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(sayJSON))
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	write(t, file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
+	c := newClient(t, fetch.Config{CAFile: file, HTTP: &http.Client{Transport: newTransport()}})
+	if _, err := c.Get(t.Context(), srv.URL, fetch.Request{}); err != nil {
+		t.Fatal(err)
+	}
+	c.CloseIdle()
+	select {
+	case <-closed:
+	case <-time.After(time.Minute):
+		t.Error("the connection stays open")
+	}
 }
 
 // The file is what counts at the moment of each fetch, connections that are kept

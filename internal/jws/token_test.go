@@ -368,3 +368,25 @@ func form(t *jws.Token, token string, maxBytes int) error {
 	_, err := t.Parse(nil, token, maxBytes)
 	return err
 }
+
+// A rule is told without the sentinel's own text, with the part of the token it is about
+// if there is one.
+func TestRule(t *testing.T) {
+	t.Parallel()
+	other := errors.New("another error")
+	if got := jws.Rule(other); got != other.Error() {
+		t.Errorf("Rule() = %q, want %q", got, other)
+	}
+	for _, token := range []string{
+		"", "a.b", "!.e30.AA", "e30.!.AA", "eyJhbGciOiJFUzI1NiJ9.e30.!", "bnVsbA.e30.AA", strings.Repeat("x", 1<<20),
+	} {
+		_, err := new(jws.Token).Parse(nil, token, maxBytes)
+		if err == nil {
+			t.Fatalf("%.20q is a token", token)
+		}
+		want := strings.TrimPrefix(err.Error(), jws.ErrMalformed.Error()+": ")
+		if got := jws.Rule(err); got != want || got == "" || strings.HasPrefix(got, ":") {
+			t.Errorf("Rule(%q) = %q, want %q", err, got, want)
+		}
+	}
+}

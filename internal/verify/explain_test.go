@@ -132,6 +132,11 @@ func TestExplain_Skips(t *testing.T) {
 		{[]string{"expired"}, "pppppfppppppsp"},
 		{[]string{"not yet valid", "issued in the future"}, "ppppppffppppss"},
 		{[]string{"another type", "token ID a number"}, "pppppppppfpfss"},
+		{[]string{"no subject"}, "ppppppppppfpss"},
+		{[]string{"issued in the future"}, "pppppppfppppss"},
+		{[]string{"another audience"}, "ppppppppfpppsp"},
+		{[]string{"another type"}, "pppppppppfppsp"},
+		{[]string{"token ID a number"}, "pppppppppppfss"},
 		{[]string{"rule broken"}, "ppppppppppppfp"},
 	}
 	for _, tt := range tests {
