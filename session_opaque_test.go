@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -299,6 +300,9 @@ func TestIntrospect_SetIssuers(t *testing.T) {
 			{"another audience", func(i *oidcauth.Issuer) { i.Audiences = []string{"other"} }, oidcauth.ErrAudience},
 			{"another prefix", func(i *oidcauth.Issuer) { i.OpaquePrefix = "other_" }, oidcauth.ErrUnknownIssuer},
 			{"another subject", func(i *oidcauth.Issuer) { i.SubjectPrefix = "x:" }, oidcauth.ErrIdentityMismatch},
+			{"a supplement that nobody was asked for", func(i *oidcauth.Issuer) {
+				i.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) { return nil, nil }
+			}, oidcauth.ErrAnswerUnavailable},
 			{"no introspection", func(i *oidcauth.Issuer) { i.Introspect, i.OpaquePrefix = nil, "" }, oidcauth.ErrUnknownIssuer},
 			{"another issuer", func(i *oidcauth.Issuer) { i.URL = "https://other.test" }, oidcauth.ErrUnknownIssuer},
 		} {
