@@ -68,10 +68,13 @@ func (d dialect) original(r *http.Request, rest string) (*http.Request, error) {
 	if !d.appended {
 		var err error
 		if method, err = only(r, d.method); err == nil {
-			target, err = only(r, d.target)
+			target, err = only(r, d.target) // empty without a path, as of "OPTIONS *"
 		}
 		if err != nil {
 			return nil, err
+		}
+		if method == "" {
+			return nil, fmt.Errorf("%w: got an empty header %s, want the method", errProxy, d.method)
 		}
 	}
 	u, err := url.ParseRequestURI(target)
@@ -95,7 +98,7 @@ func withoutQuery(target string) string {
 // only returns the one value of a header that the proxy sets in every question.
 func only(r *http.Request, name string) (string, error) {
 	values := r.Header[name]
-	if len(values) != 1 || values[0] == "" {
+	if len(values) != 1 {
 		return "", fmt.Errorf("%w: got %d values of the header %s, want the one that it sets itself", errProxy, len(values), name)
 	}
 	return values[0], nil
