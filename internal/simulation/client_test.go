@@ -34,7 +34,7 @@ func (w *world) askWith(n *node, t *token, p *proof) (*oidcauth.Claims, error) {
 	waited := time.Since(began)
 	synctest.Wait()
 	n.seen()
-	d := before.or(n.dueWith(t, p))
+	d := before.or(n.dueWith(t, p)).or(n.dueEarly(t, waited))
 	w.proved(n, t, p, err)
 	t.note(w, "%s: %s after %v, due %v: %v", n.name, kind(err), waited, d, err)
 	w.tally["decisions"]++

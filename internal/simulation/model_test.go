@@ -215,6 +215,21 @@ func (n *node) dueContent(t *token) due {
 	return n.dueRevocation(t)
 }
 
+// dueEarly is what else a token may be refused with whose keys, or whose issuer's answer,
+// were waited for so long: that it was not valid yet as it came, by what became known
+// meanwhile.
+func (n *node) dueEarly(t *token, waited time.Duration) due {
+	came := n.now().Add(n.leeway() - waited)
+	switch t = n.as(t); {
+	case waited == 0:
+	case came.Before(t.begins):
+		return only(oidcauth.ErrNotYetValid)
+	case came.Before(t.issued):
+		return only(oidcauth.ErrIssuedInFuture)
+	}
+	return due{}
+}
+
 func (n *node) leeway() time.Duration {
 	switch l := n.w.plan.leeway; {
 	case l == 0:
