@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/hostile"
@@ -254,8 +255,10 @@ func allTexts(by map[string]any) bool {
 // its database and origin and once, and nothing that is none brings the process down.
 // "$H", "$P" and "$S" are the parts of one that is not used.
 func FuzzAuthenticateTicket(f *testing.F) {
-	local := newLocal(f, localissuer.Config{})
-	auth := trusting(f, local)
+	began := time.Now()
+	now := func() time.Time { return began } // else what is tried after a minute has expired
+	local := newLocal(f, localissuer.Config{Now: now})
+	auth := newAuthenticator(f, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Now: now})
 	claims, err := auth.Authenticate(f.Context(), issue(f, local, localissuer.Request{}))
 	if err != nil {
 		f.Fatal(err)
