@@ -99,7 +99,7 @@ func (n *node) young(q *asked) bool {
 func (n *node) inHand(t *token, q *asked) bool {
 	at, accepted := t.acceptedBy[n]
 	return n.w.plan.cacheBytes >= 0 && accepted && at.answer == q && at.process == n.process &&
-		!n.retrust.After(at.time) && !n.clockSet.After(at.time)
+		!n.retrust.After(at.time) && !n.clockSet.After(at.time) && !n.lostKeys(t).After(at.time)
 }
 
 // An acceptance is when a token was accepted, and by which answer.

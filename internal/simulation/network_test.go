@@ -185,9 +185,35 @@ func (n *node) told(p *provider, generation int, body []byte) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if len(v.keys) > 0 && n.generations[p] == generation {
+		if former := n.views[p]; former != nil && !v.hasAll(former) {
+			n.keysLost[p] = time.Now()
+		}
 		n.views[p] = v
 		n.viewsChanged[p] = time.Now()
 	}
+}
+
+// hasAll reports whether no key of another view is left out.
+func (v *view) hasAll(o *view) bool {
+	for k := range o.keys {
+		if !v.keys[k] {
+			return false
+		}
+	}
+	return true
+}
+
+// lostKeys returns when a key of those who may have signed a token was left out last.
+func (n *node) lostKeys(t *token) time.Time {
+	if t.p == nil {
+		return time.Time{}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if first := t.p.named(); t.p.scoped() {
+		return latest(n.keysLost[first], n.keysLost[first.other])
+	}
+	return n.keysLost[t.p]
 }
 
 // confirmed notes that a provider said that its keys are what they were.

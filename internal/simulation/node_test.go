@@ -46,6 +46,7 @@ type node struct {
 	mu           sync.Mutex // guards what follows
 	views        map[*provider]*view
 	viewsChanged map[*provider]time.Time
+	keysLost     map[*provider]time.Time // when one was left out last
 	generations  map[*provider]int
 	asked        map[string][]*asked // by this process, about each token
 }
@@ -53,7 +54,8 @@ type node struct {
 func newNode(w *world, i int) *node {
 	n := &node{
 		w: w, name: fmt.Sprint("server-", i), dir: filepath.Join(w.dir, fmt.Sprint("server-", i)), trusted: map[*provider]string{},
-		views: map[*provider]*view{}, viewsChanged: map[*provider]time.Time{}, generations: map[*provider]int{},
+		views: map[*provider]*view{}, viewsChanged: map[*provider]time.Time{},
+		keysLost: map[*provider]time.Time{}, generations: map[*provider]int{},
 	}
 	n.net = newNetwork(n)
 	if w.log != nil {
