@@ -31,13 +31,18 @@ const (
 	Retired State = "retired" // verifies tokens signed earlier, or elsewhere
 )
 
+// UnreadLimit is how long a process goes on with the keys that it knows, and signs with
+// them, while it cannot read the directory.
+const UnreadLimit = 24 * time.Hour
+
 const (
 	maxKeys     = 500
 	maxImported = 8
 
-	// retention is how much longer than its tokens a key is kept: the largest
-	// leeway, and a process that has not noticed a rotation yet.
-	retention = 10 * time.Minute
+	// retention is how much longer than its tokens a key is kept: a process that cannot
+	// read the directory does not hear that the key was retired, and there is the
+	// largest leeway.
+	retention = UnreadLimit + 10*time.Minute
 
 	// maxGone bounds what is remembered of keys that are no more: rotations
 	// once an hour for more than a year. Then the oldest is dropped.
@@ -163,11 +168,17 @@ func (r Ring) retire(k *Key, now time.Time) (err error) {
 	if k.secret, err = ticketSecret(k.Private); err != nil {
 		return err
 	}
-	k.State, k.Private, k.Retired, k.KeepUntil = Retired, nil, stamp(now), time.Time{}
-	if !r.NoExpiry {
-		k.KeepUntil = stamp(now.Add(r.Longest + retention))
-	}
+	k.State, k.Private, k.Retired, k.KeepUntil = Retired, nil, stamp(now), r.keepUntil(now)
 	return nil
+}
+
+// keepUntil returns until when a key is kept that signs no more from now on, or the
+// zero time for ever.
+func (r Ring) keepUntil(now time.Time) time.Time {
+	if r.NoExpiry {
+		return time.Time{}
+	}
+	return stamp(now.Add(r.Longest + retention))
 }
 
 // Import adds a key whose tokens were signed elsewhere. It only verifies, so
