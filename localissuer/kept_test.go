@@ -1,6 +1,7 @@
 package localissuer_test
 
 import (
+	"encoding/pem"
 	"errors"
 	"os"
 	"path/filepath"
@@ -89,6 +90,48 @@ func TestIssuer_RetiredUnread(t *testing.T) {
 		clock.over(time.Hour)
 		if n := len(others.Keys()); n != 2 {
 			t.Errorf("%d keys once the key can have signed nothing that is good, want 2", n)
+		}
+	})
+}
+
+// An imported key is trusted until it is removed, also one that the ring had retired
+// itself. What signs here is not somebody else's to import, and what is over, gone.
+func TestIssuer_ImportOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock := &leap{}
+		l, a := clock.local(t, filepath.Join(t.TempDir(), "keys"), time.Hour)
+		text, err := l.PublicPEM()
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, rest := pem.Decode(text)
+		second, _ := pem.Decode(rest)
+		for what, block := range map[string]*pem.Block{"signs": first, "will sign": second} {
+			if _, err := l.Import(t.Context(), pem.EncodeToMemory(block)); err == nil {
+				t.Errorf("Import() error = nil of the key that %s", what)
+			}
+		}
+		token := issue(t, l, localissuer.Request{})
+		for range 2 {
+			if err := l.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			id, err := l.Import(t.Context(), pem.EncodeToMemory(first))
+			if k := l.Keys()[0]; err != nil || k.ID != id || !k.Imported || !k.KeepUntil.IsZero() {
+				t.Fatalf("Import() = %q, %v, and the first key is %+v, want that one, imported for good", id, err, k)
+			}
+		}
+		wants(t, a, token, nil)
+		clock.over(30 * time.Hour)
+		wants(t, a, token, oidcauth.ErrExpired)
+		if _, err := l.Import(t.Context(), pem.EncodeToMemory(second)); err == nil {
+			t.Error("Import() error = nil of a key whose time is over")
+		}
+		if n := len(l.Keys()); n != 3 {
+			t.Errorf("%d keys, want 3: %+v", n, l.Keys())
 		}
 	})
 }

@@ -29,12 +29,13 @@ func (r Ring) Follows(earlier Ring) bool {
 			return false
 		}
 	}
-	states := make(map[string]State, len(r.Keys))
+	keys := make(map[string]Key, len(r.Keys))
 	for _, k := range r.Keys {
-		states[k.ID] = k.State
+		keys[k.ID] = k
 	}
 	for _, k := range earlier.Keys {
-		if state, found := states[k.ID]; !gone[k.ID] && (!found || state.rank() < k.State.rank()) {
+		now, found := keys[k.ID]
+		if !gone[k.ID] && (!found || now.State.rank() < k.State.rank() || k.Imported && !now.Imported) {
 			return false
 		}
 	}

@@ -155,6 +155,10 @@ func TestMerge(t *testing.T) {
 		{"rotated since", 1, func(h *history) { h.rotate(3) }, func(h *history) { h.now = h.now.Add(time.Hour); h.rotate(2) }},
 		{"removed since", 2, func(h *history) { h.rotate(1) }, func(h *history) { h.remove(h.Keys[0].ID) }},
 		{"imported since, and before", 1, func(h *history) { h.add(); h.remove(h.add()) }, func(h *history) { h.add() }},
+		{"a retired key was imported", 1, func(h *history) {
+			r, _, err := h.Import(h.Keys[0].Public, h.now)
+			h.set(r, err)
+		}, func(h *history) { h.rotate(3) }},
 		{"many changes since", 1, func(h *history) { h.remove(h.Keys[0].ID) }, func(h *history) { h.rotate(20) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

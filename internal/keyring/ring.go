@@ -182,8 +182,9 @@ func (r Ring) keepUntil(now time.Time) time.Time {
 }
 
 // Import adds a key whose tokens were signed elsewhere. It only verifies, so
-// its private half is not wanted. A key that is there already changes nothing,
-// and one that was there once is an error.
+// its private half is not wanted. One that was imported already changes nothing, one
+// that the ring has retired is kept from now on as if it came from elsewhere, and one
+// that was there once, or is to sign here, is an error.
 func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, error) {
 	if err := CheckPublic(public); err != nil {
 		return Ring{}, "", err
@@ -192,24 +193,41 @@ func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, erro
 	if err != nil {
 		return Ring{}, "", err
 	}
-	if slices.Contains(r.Gone, id) {
-		return Ring{}, "", fmt.Errorf("%w: key %q was removed, and is never trusted again", ErrRing, id)
+	k, others, err := r.importable(id, now)
+	if err != nil || k.Imported {
+		return r, id, err
 	}
 	imported := 0
-	for _, k := range r.Keys {
-		if k.ID == id {
-			return r, id, nil
-		}
-		if k.Imported {
+	for _, other := range others {
+		if other.Imported {
 			imported++
 		}
 	}
 	if imported == maxImported {
 		return Ring{}, "", fmt.Errorf("%w: got %d imported keys already, want %d at most", ErrRing, imported, maxImported)
 	}
-	k := Key{ID: id, State: Retired, Imported: true, Created: stamp(now), Retired: stamp(now), Public: public}
-	r.Keys = slices.Insert(slices.Clone(r.Keys), imported, k)
+	k = Key{ID: id, State: Retired, Imported: true, Created: stamp(now), Retired: stamp(now), Public: public}
+	r.Keys = slices.Insert(others, imported, k)
 	return r, id, nil
+}
+
+// importable returns the key of that ID, if it is there, and the others, or why a key of
+// that ID is not imported.
+func (r Ring) importable(id string, now time.Time) (k Key, others []Key, err error) {
+	if slices.Contains(r.Current(now).Gone, id) {
+		return k, nil, fmt.Errorf("%w: key %q was removed, and is never trusted again", ErrRing, id)
+	}
+	for _, other := range r.Keys {
+		if other.ID == id {
+			k = other
+		} else {
+			others = append(others, other)
+		}
+	}
+	if k.State == Active || k.State == Next {
+		err = fmt.Errorf("%w: key %q is %s here, and not another's", ErrRing, id, k.State)
+	}
+	return k, others, err
 }
 
 // Remove ends trust in a retired key at once and for good.
