@@ -66,9 +66,10 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // To repeat Revoke is always right. It takes no further place: of revocations that
 // differ in their times alone the one that covers the others waits.
 //
-// An empty revocation, one that ended in the past and one that names an unknown
-// issuer (without [Config.AnyIssuer]) are errors ([ErrMalformedRequest]) and
-// change nothing.
+// An empty revocation, one that ended in the past, one that names an unknown issuer
+// (without [Config.AnyIssuer]) and one that JSON has no form for, with text that is not
+// UTF-8 or a time beyond the year 9999, are errors ([ErrMalformedRequest]) and change
+// nothing.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	if err := a.misused(ctx); err != nil {
 		return err
@@ -88,6 +89,9 @@ func (a *Authenticator) completed(ctx context.Context, r revoked.Revocation) (re
 	}
 	if r.IsEmpty() {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "an empty revocation", "what the tokens have in common")
+	}
+	if !r.IsWritable() {
+		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "a revocation that has no form in JSON", "text in UTF-8, and times of the years 0 to 9999 in UTC")
 	}
 	if err := a.nameIssuer(ctx, &r); err != nil {
 		return r, err

@@ -479,3 +479,41 @@ func TestRevoke_SubjectClaim(t *testing.T) {
 		}
 	}
 }
+
+// What has no form in JSON cannot be shared as it is: it would wait for ever, or be of
+// somebody else at the other servers and after a restart.
+func TestRevoke_Unwritable(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	log := newMemoryLog()
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
+	year := func(y int) time.Time { return time.Date(y, 12, 31, 23, 30, 0, 0, time.FixedZone("", -3600)) }
+	for _, tt := range []struct {
+		name      string
+		bad, good oidcauth.Revocation
+	}{
+		{"issuer", oidcauth.Revocation{Issuer: issuer.URL() + "\xff"}, oidcauth.Revocation{Issuer: issuer.URL(), TokenID: "a"}},
+		{"subject", oidcauth.Revocation{Subject: "al\xff"}, oidcauth.Revocation{Subject: "al\ufffd"}},
+		{"session", oidcauth.Revocation{SessionID: "s\xc3"}, oidcauth.Revocation{SessionID: "s\u00c3"}},
+		{"token", oidcauth.Revocation{TokenID: "\xed\xa0\x80"}, oidcauth.Revocation{TokenID: "\x00"}},
+		{"key", oidcauth.Revocation{KeyID: "\x80"}, oidcauth.Revocation{KeyID: "\u0080"}},
+		{"a late end", oidcauth.Revocation{Subject: "carol", Until: year(9999)}, oidcauth.Revocation{Subject: "carol", Until: year(9998)}},
+		{"issued before a late time", oidcauth.Revocation{Subject: "dave", IssuedBefore: year(9999)}, oidcauth.Revocation{Subject: "dave", IssuedBefore: year(9998)}},
+		{"issued before an early time", oidcauth.Revocation{Subject: "eve", IssuedBefore: year(-2)}, oidcauth.Revocation{Subject: "eve", IssuedBefore: year(-1)}},
+		{"ended at a late time", oidcauth.Revocation{Subject: "frank", EndedAt: year(9999)}, oidcauth.Revocation{Subject: "frank", EndedAt: year(9998)}},
+	} {
+		kept, shared := a.RevocationsKept(), len(log.Entries())
+		if err := a.Revoke(t.Context(), tt.bad); !errors.Is(err, oidcauth.ErrMalformedRequest) {
+			t.Errorf("%s: Revoke() error = %v, want %v", tt.name, err, oidcauth.ErrMalformedRequest)
+		}
+		if a.RevocationsKept() != kept || len(log.Entries()) != shared {
+			t.Errorf("%s: it holds, or is shared, all the same", tt.name)
+		}
+		if err := a.Revoke(t.Context(), tt.good); err != nil {
+			t.Errorf("%s: Revoke() error = %v of its twin", tt.name, err)
+		}
+	}
+	if _, err := json.Marshal(log.Entries()); err != nil {
+		t.Errorf("Marshal() error = %v of what is shared", err)
+	}
+}

@@ -69,7 +69,8 @@ type Config struct {
 	Lifetime time.Duration
 
 	// MaxLifetime bounds the lifetime of every token, and so says how long a
-	// retired key is kept. Zero means the same as Lifetime.
+	// retired key is kept: for a day more, in which a process that cannot read Dir
+	// may sign with it. Zero means the same as Lifetime.
 	MaxLifetime time.Duration
 
 	// NoExpiry permits tokens that never expire: [Issuer.Issue] makes them when

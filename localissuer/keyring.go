@@ -73,7 +73,8 @@ func (l *Issuer) Rotate(ctx context.Context) error {
 // bear no key ID and, with [Config.NoExpiry], no expiry. The key is
 // PEM text, private (PKCS#8 or SEC 1) or public; since it only verifies, only
 // its public half is kept. It is trusted until it is removed, and then never
-// again. It signs no tickets. The result is its ID. A text with several keys, as
+// again, also one that this issuer has retired. It signs no tickets. A key that signs
+// here, or is about to, is an error. The result is the key's ID. A text with several keys, as
 // [Issuer.PublicPEM] gives, is an error: import them one by one.
 //
 // The tokens have to be for an audience that is accepted. Those of a SpacetimeDB
@@ -87,9 +88,10 @@ func (l *Issuer) Import(ctx context.Context, pem []byte) (keyID string, err erro
 		return "", fmt.Errorf("localissuer: %w", err)
 	}
 	err = l.update(ctx, "key imported", func(r keyring.Ring) (keyring.Ring, bool, error) {
-		before := len(r.Keys)
+		before := r.Keys
 		r, keyID, err = r.Import(public, l.now())
-		return r, len(r.Keys) != before, err
+		known := slices.ContainsFunc(before, func(k keyring.Key) bool { return k.ID == keyID && k.Imported })
+		return r, !known, err
 	})
 	return keyID, err
 }

@@ -11,7 +11,6 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/keyring"
-	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -25,8 +24,9 @@ const (
 	rejoinTimeout = 5 * time.Second
 
 	// unreadableLimit is how long the keys in memory serve while their directory
-	// cannot be read: as long as those of an issuer that cannot be reached.
-	unreadableLimit = keyset.StaleLimit
+	// cannot be read: as long as those of an issuer that cannot be reached. Keys that
+	// others retire meanwhile are kept for so much longer.
+	unreadableLimit = keyring.UnreadLimit
 )
 
 func (l *Issuer) startPolling() {

@@ -1,13 +1,13 @@
 package spacetime
 
 import (
-	"fmt"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 const wantOrigin = "an Origin of Config.Origins, where the server's own must be named unless they are IP addresses or localhost"
@@ -23,7 +23,7 @@ func (s *Server) checkOrigin(r *http.Request) error {
 	if len(got) == 1 && (s.listed(got[0]) || sameOrigin(got[0], r)) {
 		return nil
 	}
-	return &oidcauth.Refusal{Check: "request", Got: fmt.Sprintf("%.200q", got), Want: wantOrigin, Err: oidcauth.ErrOrigin}
+	return &oidcauth.Refusal{Check: "request", Got: quote.List(got), Want: wantOrigin, Err: oidcauth.ErrOrigin}
 }
 
 func (s *Server) listed(origin string) bool {

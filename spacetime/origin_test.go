@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -106,5 +107,32 @@ func TestOrigins_Log(t *testing.T) {
 	w.server.ServeHTTP(httptest.NewRecorder(), r)
 	if log := w.log.String(); !strings.Contains(log, "https://db.example.com") || !strings.Contains(log, "Config.Origins") {
 		t.Errorf("logged %q, want the origin and where to name it", log)
+	}
+}
+
+// What a stranger sends is no longer in the log than in other refusals, however much
+// that is.
+func TestOrigins_LogBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, spacetime.Config{Anonymous: true})
+	for name, origins := range map[string][]string{
+		"one":         {strings.Repeat("\xff", 100_000)},
+		"one in text": {"https://" + strings.Repeat("a", 100_000)},
+		"many":        slices.Repeat([]string{"https://" + strings.Repeat("\xff", 200)}, 1000),
+	} {
+		before := len(w.log.String())
+		for _, route := range []string{"POST /v1/identity", "OPTIONS /v1/identity", "GET /v1/database/chat/subscribe"} {
+			method, path, _ := strings.Cut(route, " ")
+			r := httptest.NewRequest(method, path, nil)
+			r.Header["Origin"] = origins
+			rec := httptest.NewRecorder()
+			w.server.ServeHTTP(rec, r)
+			if rec.Code != http.StatusForbidden {
+				t.Errorf("%s: %s: status = %d, want %d", name, route, rec.Code, http.StatusForbidden)
+			}
+		}
+		if got := len(w.log.String()) - before; got == 0 || got > 3*8_000 {
+			t.Errorf("%s: logged %d bytes about three requests, want some, and not more than 8,000 each", name, got)
+		}
 	}
 }

@@ -29,12 +29,13 @@ func (r Ring) Follows(earlier Ring) bool {
 			return false
 		}
 	}
-	states := make(map[string]State, len(r.Keys))
+	keys := make(map[string]Key, len(r.Keys))
 	for _, k := range r.Keys {
-		states[k.ID] = k.State
+		keys[k.ID] = k
 	}
 	for _, k := range earlier.Keys {
-		if state, found := states[k.ID]; !gone[k.ID] && (!found || state.rank() < k.State.rank()) {
+		now, found := keys[k.ID]
+		if !gone[k.ID] && (!found || now.State.rank() < k.State.rank() || k.Imported && !now.Imported) {
 			return false
 		}
 	}
@@ -74,6 +75,7 @@ func (r Ring) Merge(known Ring, now time.Time) (merged Ring, changed bool, err e
 	gone := setOf(r.Gone)
 	merged.Gone = withGone(r.Gone, slices.DeleteFunc(slices.Clone(known.Gone), func(id string) bool { return gone[id] })...)
 	merged.Keys = joinKeys(r.Keys, known.Keys, setOf(merged.Gone))
+	merged.keepSigners(now, r, known)
 	if err := merged.chooseSigners(now); err != nil {
 		return Ring{}, false, err
 	}
@@ -132,13 +134,32 @@ func joinKey(a, b Key) Key {
 	if b.Retired.Before(a.Retired) {
 		a.Retired, a.secret = b.Retired, b.secret
 	}
-	if b.KeepUntil.IsZero() || !a.KeepUntil.IsZero() && b.KeepUntil.After(a.KeepUntil) {
-		a.KeepUntil = b.KeepUntil
-	}
+	a.KeepUntil = longer(a.KeepUntil, b.KeepUntil)
 	if a.Imported = a.Imported || b.Imported; a.Imported {
 		a.secret = nil // what is somebody else's to one of them seals no tickets
 	}
 	return a
+}
+
+// longer returns the later of two times until when a key is kept; zero is for ever.
+func longer(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && !b.After(a) {
+		return a
+	}
+	return b
+}
+
+// keepSigners keeps the keys that are retired in one of the rings that were merged as if
+// they were retired now, where those who knew the other have signed with them until now.
+func (r *Ring) keepSigners(now time.Time, merged ...Ring) {
+	for _, before := range merged {
+		for _, k := range before.Keys {
+			i := slices.IndexFunc(r.Keys, func(other Key) bool { return other.ID == k.ID })
+			if i >= 0 && k.State == Active && r.Keys[i].State == Retired {
+				r.Keys[i].KeepUntil = longer(r.Keys[i].KeepUntil, r.keepUntil(now))
+			}
+		}
+	}
 }
 
 // chooseSigners leaves one key to sign and one that will: the youngest of each.

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,10 @@ func TestMerge(t *testing.T) {
 		{"rotated since", 1, func(h *history) { h.rotate(3) }, func(h *history) { h.now = h.now.Add(time.Hour); h.rotate(2) }},
 		{"removed since", 2, func(h *history) { h.rotate(1) }, func(h *history) { h.remove(h.Keys[0].ID) }},
 		{"imported since, and before", 1, func(h *history) { h.add(); h.remove(h.add()) }, func(h *history) { h.add() }},
+		{"a retired key was imported", 1, func(h *history) {
+			r, _, err := h.Import(h.Keys[0].Public, h.now)
+			h.set(r, err)
+		}, func(h *history) { h.rotate(3) }},
 		{"many changes since", 1, func(h *history) { h.remove(h.Keys[0].ID) }, func(h *history) { h.rotate(20) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -314,5 +319,40 @@ func TestTicketSecret(t *testing.T) {
 	k = update(func(r keyring.Ring) (keyring.Ring, error) { return r.Rotate(now.Add(3 * time.Minute)) })
 	if k.ID != first.ID || secret(k) != "" {
 		t.Errorf("after another rotation the secret is still there")
+	}
+}
+
+// A key that is retired in one copy and signs in the other is kept for what it has signed
+// until the two were brought together, whatever was known of that where it was retired.
+func TestMerge_Kept(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		signs func(h *history) // what became of the copy in which it signs
+		want  time.Duration    // since the merge; zero is for ever
+	}{
+		{"it signed for long", func(*history) {}, time.Hour},
+		{"it signed tokens that live longer", func(h *history) { h.Longest = 60 * time.Hour }, 60 * time.Hour},
+		{"it signed tokens that never expire", func(h *history) { h.NoExpiry = true }, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			signs := newHistory(t)
+			retired := signs.copy().rotate(1)
+			tt.signs(signs)
+			signs.add() // so that neither follows the other
+			now := retired.now.Add(40 * time.Hour)
+			for _, two := range [][2]*history{{retired, signs}, {signs, retired}} {
+				merged, _, err := two[0].Merge(two[1].Ring, now)
+				must(t, err)
+				i := slices.IndexFunc(merged.Keys, func(k keyring.Key) bool { return k.ID == signs.Active().ID })
+				if i < 0 || merged.Keys[i].State != keyring.Retired {
+					t.Fatalf("the keys are %v, want %q among those retired", states(merged), signs.Active().ID)
+				}
+				until := merged.Keys[i].KeepUntil
+				if tt.want == 0 && !until.IsZero() || tt.want > 0 && !until.After(now.Add(tt.want)) {
+					t.Errorf("signed with until %v, kept until %v, want %v and more after that", now, until, tt.want)
+				}
+			}
+		})
 	}
 }

@@ -31,13 +31,18 @@ const (
 	Retired State = "retired" // verifies tokens signed earlier, or elsewhere
 )
 
+// UnreadLimit is how long a process goes on with the keys that it knows, and signs with
+// them, while it cannot read the directory.
+const UnreadLimit = 24 * time.Hour
+
 const (
 	maxKeys     = 500
 	maxImported = 8
 
-	// retention is how much longer than its tokens a key is kept: the largest
-	// leeway, and a process that has not noticed a rotation yet.
-	retention = 10 * time.Minute
+	// retention is how much longer than its tokens a key is kept: a process that cannot
+	// read the directory does not hear that the key was retired, and there is the
+	// largest leeway.
+	retention = UnreadLimit + 10*time.Minute
 
 	// maxGone bounds what is remembered of keys that are no more: rotations
 	// once an hour for more than a year. Then the oldest is dropped.
@@ -163,16 +168,23 @@ func (r Ring) retire(k *Key, now time.Time) (err error) {
 	if k.secret, err = ticketSecret(k.Private); err != nil {
 		return err
 	}
-	k.State, k.Private, k.Retired, k.KeepUntil = Retired, nil, stamp(now), time.Time{}
-	if !r.NoExpiry {
-		k.KeepUntil = stamp(now.Add(r.Longest + retention))
-	}
+	k.State, k.Private, k.Retired, k.KeepUntil = Retired, nil, stamp(now), r.keepUntil(now)
 	return nil
 }
 
+// keepUntil returns until when a key is kept that signs no more from now on, or the
+// zero time for ever.
+func (r Ring) keepUntil(now time.Time) time.Time {
+	if r.NoExpiry {
+		return time.Time{}
+	}
+	return stamp(now.Add(r.Longest + retention))
+}
+
 // Import adds a key whose tokens were signed elsewhere. It only verifies, so
-// its private half is not wanted. A key that is there already changes nothing,
-// and one that was there once is an error.
+// its private half is not wanted. One that was imported already changes nothing, one
+// that the ring has retired is kept from now on as if it came from elsewhere, and one
+// that was there once, or is to sign here, is an error.
 func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, error) {
 	if err := CheckPublic(public); err != nil {
 		return Ring{}, "", err
@@ -181,24 +193,41 @@ func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, erro
 	if err != nil {
 		return Ring{}, "", err
 	}
-	if slices.Contains(r.Gone, id) {
-		return Ring{}, "", fmt.Errorf("%w: key %q was removed, and is never trusted again", ErrRing, id)
+	k, others, err := r.importable(id, now)
+	if err != nil || k.Imported {
+		return r, id, err
 	}
 	imported := 0
-	for _, k := range r.Keys {
-		if k.ID == id {
-			return r, id, nil
-		}
-		if k.Imported {
+	for _, other := range others {
+		if other.Imported {
 			imported++
 		}
 	}
 	if imported == maxImported {
 		return Ring{}, "", fmt.Errorf("%w: got %d imported keys already, want %d at most", ErrRing, imported, maxImported)
 	}
-	k := Key{ID: id, State: Retired, Imported: true, Created: stamp(now), Retired: stamp(now), Public: public}
-	r.Keys = slices.Insert(slices.Clone(r.Keys), imported, k)
+	k = Key{ID: id, State: Retired, Imported: true, Created: stamp(now), Retired: stamp(now), Public: public}
+	r.Keys = slices.Insert(others, imported, k)
 	return r, id, nil
+}
+
+// importable returns the key of that ID, if it is there, and the others, or why a key of
+// that ID is not imported.
+func (r Ring) importable(id string, now time.Time) (k Key, others []Key, err error) {
+	if slices.Contains(r.Current(now).Gone, id) {
+		return k, nil, fmt.Errorf("%w: key %q was removed, and is never trusted again", ErrRing, id)
+	}
+	for _, other := range r.Keys {
+		if other.ID == id {
+			k = other
+		} else {
+			others = append(others, other)
+		}
+	}
+	if k.State == Active || k.State == Next {
+		err = fmt.Errorf("%w: key %q is %s here, and not another's", ErrRing, id, k.State)
+	}
+	return k, others, err
 }
 
 // Remove ends trust in a retired key at once and for good.

@@ -2,6 +2,7 @@ package revoked
 
 import (
 	"time"
+	"unicode/utf8"
 
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
@@ -40,6 +41,22 @@ func (r *Revocation) covers(other *Revocation) bool {
 		return r.IssuedBefore.IsZero()
 	}
 	return !r.IssuedBefore.Before(other.IssuedBefore)
+}
+
+// IsWritable reports whether the revocation can be written as JSON and read again as
+// what it is: in another form it would wait for a log for ever, or be of somebody else.
+func (r *Revocation) IsWritable() bool {
+	for _, text := range [...]string{r.Issuer, r.Subject, r.SessionID, r.TokenID, r.KeyID} {
+		if !utf8.ValidString(text) {
+			return false
+		}
+	}
+	for _, t := range [...]time.Time{r.IssuedBefore, r.EndedAt, r.Until} {
+		if year := t.UTC().Year(); year < 0 || year > 9999 {
+			return false
+		}
+	}
+	return true
 }
 
 // Describe says what is revoked, for an operator.

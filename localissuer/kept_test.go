@@ -1,0 +1,137 @@
+package localissuer_test
+
+import (
+	"encoding/pem"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
+)
+
+// A leap is a clock that leaves out the time in which nothing happens.
+type leap struct{ by time.Duration }
+
+func (l *leap) now() time.Time { return time.Now().Add(l.by) }
+
+// over lets so much time go by, at the end of which everybody reads the directory.
+func (l *leap) over(d time.Duration) {
+	l.by += d
+	time.Sleep(6 * time.Second)
+	synctest.Wait()
+}
+
+func (l *leap) local(t *testing.T, dir string, longest time.Duration) (*localissuer.Issuer, *oidcauth.Authenticator) {
+	t.Helper()
+	local := newLocal(t, localissuer.Config{Dir: dir, MaxLifetime: longest, Now: l.now})
+	return local, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, CacheBytes: -1, Now: l.now})
+}
+
+// What the key signed that somebody retired in an older copy of the directory, in which
+// tokens lived for an hour, is good for as long as the running server meant it to be.
+func TestIssuer_RetiredInRestored(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock := &leap{}
+		v := &vault{t: t, dir: filepath.Join(t.TempDir(), "keys")}
+		former, _ := clock.local(t, v.dir, time.Hour)
+		before := v.backup()
+		former.Close()
+		local, auth := clock.local(t, v.dir, 30*24*time.Hour)
+		token := issue(t, local, localissuer.Request{Lifetime: 20 * 24 * time.Hour})
+		v.restore(before)
+		command, _ := clock.local(t, v.dir, time.Hour)
+		if err := errors.Join(command.Rotate(t.Context()), command.Close()); err != nil {
+			t.Fatal(err)
+		}
+		clock.over(0)
+		for range 2 {
+			wants(t, auth, token, nil)
+			_, late := clock.local(t, v.dir, time.Hour)
+			wants(t, late, token, nil)
+			clock.over(9 * 24 * time.Hour)
+			if err := local.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		clock.over(3 * 24 * time.Hour)
+		wants(t, auth, token, oidcauth.ErrExpired)
+	})
+}
+
+// A server that cannot read the directory goes on signing for a day, and does not hear
+// that its key was retired: the others keep that key for what it signs meanwhile.
+func TestIssuer_RetiredUnread(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock := &leap{}
+		parent, way := t.TempDir(), filepath.Join(t.TempDir(), "way")
+		if err := os.Symlink(parent, way); err != nil {
+			t.Skip(err) // on Windows
+		}
+		away, _ := clock.local(t, filepath.Join(way, "keys"), time.Hour)
+		others, auth := clock.local(t, filepath.Join(parent, "keys"), time.Hour)
+		if err := errors.Join(os.Remove(way), others.Rotate(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		clock.over(23 * time.Hour)
+		token := issue(t, away, localissuer.Request{})
+		clock.over(30 * time.Minute)
+		wants(t, auth, token, nil)
+		clock.over(time.Hour) // which ends the token, and not yet the time of the key
+		wants(t, auth, token, oidcauth.ErrExpired)
+		if n := len(others.Keys()); n != 3 {
+			t.Errorf("%d keys, want 3", n)
+		}
+		clock.over(time.Hour)
+		if n := len(others.Keys()); n != 2 {
+			t.Errorf("%d keys once the key can have signed nothing that is good, want 2", n)
+		}
+	})
+}
+
+// An imported key is trusted until it is removed, also one that the ring had retired
+// itself. What signs here is not somebody else's to import, and what is over, gone.
+func TestIssuer_ImportOwn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock := &leap{}
+		l, a := clock.local(t, filepath.Join(t.TempDir(), "keys"), time.Hour)
+		text, err := l.PublicPEM()
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, rest := pem.Decode(text)
+		second, _ := pem.Decode(rest)
+		for what, block := range map[string]*pem.Block{"signs": first, "will sign": second} {
+			if _, err := l.Import(t.Context(), pem.EncodeToMemory(block)); err == nil {
+				t.Errorf("Import() error = nil of the key that %s", what)
+			}
+		}
+		token := issue(t, l, localissuer.Request{})
+		for range 2 {
+			if err := l.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 2 {
+			id, err := l.Import(t.Context(), pem.EncodeToMemory(first))
+			if k := l.Keys()[0]; err != nil || k.ID != id || !k.Imported || !k.KeepUntil.IsZero() {
+				t.Fatalf("Import() = %q, %v, and the first key is %+v, want that one, imported for good", id, err, k)
+			}
+		}
+		wants(t, a, token, nil)
+		clock.over(30 * time.Hour)
+		wants(t, a, token, oidcauth.ErrExpired)
+		if _, err := l.Import(t.Context(), pem.EncodeToMemory(second)); err == nil {
+			t.Error("Import() error = nil of a key whose time is over")
+		}
+		if n := len(l.Keys()); n != 3 {
+			t.Errorf("%d keys, want 3: %+v", n, l.Keys())
+		}
+	})
+}
