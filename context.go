@@ -109,8 +109,9 @@ type Rule func(*Claims) error
 // Require returns nil if the caller that ctx acts for satisfies all of the
 // rules, or if the call is internal. Without rules it requires any verified
 // token. The error is [ErrNoToken] when nobody is known, [ErrForbidden] when
-// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Package
-// guard refuses the requests whose handlers do not ask.
+// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Where ctx is a
+// [Session.CallContext] that acts for nobody, it is the cause of that: [ErrRevoked],
+// for instance, or [ErrAnswerUnavailable]. Package guard refuses the requests whose handlers do not ask.
 func Require(ctx context.Context, rules ...Rule) error {
 	err := require(ctx, rules)
 	if note := asked.From(ctx); err == nil {
@@ -127,7 +128,7 @@ func require(ctx context.Context, rules []Rule) error {
 		return nil
 	}
 	if c.claims == nil {
-		return refusal.New(refusal.Rules, ErrNoToken, "", "")
+		return whyNobody(ctx)
 	}
 	err := All(rules...)(c.claims)
 	switch {
@@ -137,6 +138,17 @@ func require(ctx context.Context, rules []Rule) error {
 		return refusal.Because(refusal.Rules, ErrAnswerUnavailable, err)
 	}
 	return refusal.Because(refusal.Rules, ErrForbidden, err)
+}
+
+// whyNobody says why a context acts for nobody: that of a call on a session has ended with
+// what ended the session, or with what could not be asked.
+func whyNobody(ctx context.Context) error {
+	if ctx != nil {
+		if ended, is := errors.AsType[*Refusal](context.Cause(ctx)); is {
+			return ended
+		}
+	}
+	return refusal.New(refusal.Rules, ErrNoToken, "", "")
 }
 
 // HasRole demands that role is among the caller's roles. Roles are names that
