@@ -130,7 +130,7 @@ func neverLived() error {
 func (a *Authenticator) checkOwn(c *Claims) error {
 	switch {
 	case c == nil:
-		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "")
+		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "those that FromContext gives behind Middleware, or Authenticate's")
 	case c.key == nil && c.answered == nil || c.trust.of != a.trusted:
 		return refusal.New(refusal.Signature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
 	case c.record.Confirmation != nil && c.proved() == nil:

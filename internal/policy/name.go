@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -14,7 +15,10 @@ func CheckIssuerName(name string) error {
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
 		return fmt.Errorf("issuer %s: contains white space", refusal.QuoteAddress(name))
 	}
-	if name == "" || len(name) > claims.MaxIssuerBytes {
+	if name == "" {
+		return errors.New(`issuer "": URL is empty: it is what tokens have in "iss"`)
+	}
+	if len(name) > claims.MaxIssuerBytes {
 		return fmt.Errorf("issuer %s: got %d bytes, want 1 to %d", refusal.QuoteAddress(name), len(name), claims.MaxIssuerBytes)
 	}
 	if strings.Contains(name, "|") {
