@@ -252,6 +252,9 @@ func (b brokenRules) Error() string {
 	for i, err := range b {
 		texts[i] = err.Error()
 	}
+	if len(texts) == 1 {
+		return texts[0]
+	}
 	return "none of: " + strings.Join(texts, "; ")
 }
 
