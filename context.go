@@ -72,7 +72,8 @@ func withoutCaller(ctx context.Context) context.Context {
 }
 
 // FromContext returns the claims of the caller that ctx acts for. It returns
-// nil and false for an internal call and when nobody is known.
+// nil and false for an internal call and when nobody is known, which is never so behind
+// [Authenticator.Middleware]. The claims may be kept after the call.
 func FromContext(ctx context.Context) (*Claims, bool) {
 	c := callerOf(ctx).claims
 	return c, c != nil
