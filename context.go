@@ -443,7 +443,8 @@ func demands(rules []ClaimRule) []policy.Demand {
 }
 
 // A Path leads to a claim by its member names from the top of the payload:
-// Path{"realm_access", "roles"}. Names are matched exactly. It is a []string, with
+// Path{"realm_access", "roles"}. Names are matched exactly, and a dot in one is a dot:
+// Path{"realm_access.roles"} is another claim. It is a []string, with
 // the methods String, which joins the names with "/", and IsValid, which is false
 // of one without names or with an empty one. [Issuer.Subject] and others hold it.
 type Path = claims.Path

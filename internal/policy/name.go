@@ -13,6 +13,9 @@ import (
 // CheckIssuerName enforces what makes an identity's input split one way only.
 func CheckIssuerName(name string) error {
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		if strings.HasPrefix(name, "issuers.") { // what that package says of wrong arguments
+			return fmt.Errorf("issuer %s", refusal.QuoteAddress(name))
+		}
 		return fmt.Errorf("issuer %s: contains white space", refusal.QuoteAddress(name))
 	}
 	if name == "" {
