@@ -27,7 +27,7 @@ func TestMessages_Addresses(t *testing.T) {
 		want   string // empty if it is accepted
 	}{
 		{"https", oidcauth.Issuer{URL: "https://i.test"}, ""},
-		{"none", oidcauth.Issuer{}, `URL is empty: it is what tokens have in "iss"`},
+		{"none", oidcauth.Issuer{}, `it is empty, want what tokens have in "iss"`},
 		{"no scheme", oidcauth.Issuer{URL: "i.test"}, `no host in "i.test": want https:// and a host`},
 		{"http", oidcauth.Issuer{URL: "http://i.test"}, "name it in InsecureHTTPHosts"},
 		{"http, named", oidcauth.Issuer{URL: "http://i.test", Keys: oidcauth.KeysFrom{InsecureHTTPHosts: []string{"i.test"}}}, ""},

@@ -19,7 +19,7 @@ func CheckIssuerName(name string) error {
 		return fmt.Errorf("issuer %s: contains white space", refusal.QuoteAddress(name))
 	}
 	if name == "" {
-		return errors.New(`issuer "": URL is empty: it is what tokens have in "iss"`)
+		return errors.New(`issuer "": it is empty, want what tokens have in "iss"`)
 	}
 	if len(name) > claims.MaxIssuerBytes {
 		return fmt.Errorf("issuer %s: got %d bytes, want 1 to %d", refusal.QuoteAddress(name), len(name), claims.MaxIssuerBytes)
