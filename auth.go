@@ -110,7 +110,8 @@ type Authenticator struct {
 
 // New checks cfg and makes an Authenticator from it. It makes no request: an
 // issuer is asked for its keys when its first token arrives, or when
-// [Authenticator.Ready] is called.
+// [Authenticator.Ready] is called. The error names each field that is wrong, with what
+// it has and what to write.
 func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err

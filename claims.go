@@ -234,7 +234,8 @@ func (c *Claims) nextKey(from *keyset.Key) *keyset.Key {
 
 // Decode stores the claims in the struct or map that v points to, in the manner
 // of [json.Unmarshal] but with names matched exactly: a claim "SUB" never ends
-// up in a field tagged "sub".
+// up in a field tagged "sub". A value that does not fit its field is an error, and so
+// are nil claims.
 func (c *Claims) Decode(v any) error {
 	if err := josejson.Unmarshal([]byte(c.orNothing().record.Payload), v); err != nil {
 		return fmt.Errorf("oidcauth: claims do not fit %T: %w", v, err)
@@ -243,7 +244,8 @@ func (c *Claims) Decode(v any) error {
 }
 
 // Lookup returns the JSON text of the claim at path, whose names are matched
-// exactly, and whether it is there. Without a path it is the whole payload.
+// exactly, and whether it is there. Without a path it is the whole payload. The text is a
+// copy, with the quotes of a string.
 func (c *Claims) Lookup(path ...string) (json.RawMessage, bool) {
 	m, found := c.orNothing().record.Member(path)
 	if !found {

@@ -62,7 +62,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"any audience and one", first(func(i *oidcauth.Issuer) { i.InsecureAnyAudience = true }), "InsecureAnyAudience"},
 		{"an empty audience", first(func(i *oidcauth.Issuer) { i.Audiences = []string{"x", ""} }), "audience"},
 		{"an empty logout audience", first(func(i *oidcauth.Issuer) { i.LogoutAudiences = []string{""} }), "audience"},
-		{"no URL", first(func(i *oidcauth.Issuer) { i.URL = "" }), "bytes"},
+		{"no URL", first(func(i *oidcauth.Issuer) { i.URL = "" }), "it is empty"},
 		{"URL of 513 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 493) }), "513"},
 		{"URL of 512 bytes", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/" + strings.Repeat("a", 492) }), ""},
 		{"bar in the URL", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test/a|b" }), "|"},

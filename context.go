@@ -72,7 +72,8 @@ func withoutCaller(ctx context.Context) context.Context {
 }
 
 // FromContext returns the claims of the caller that ctx acts for. It returns
-// nil and false for an internal call and when nobody is known.
+// nil and false for an internal call and when nobody is known, which is never so behind
+// [Authenticator.Middleware]. The claims may be kept after the call.
 func FromContext(ctx context.Context) (*Claims, bool) {
 	c := callerOf(ctx).claims
 	return c, c != nil
@@ -109,8 +110,9 @@ type Rule func(*Claims) error
 // Require returns nil if the caller that ctx acts for satisfies all of the
 // rules, or if the call is internal. Without rules it requires any verified
 // token. The error is [ErrNoToken] when nobody is known, [ErrForbidden] when
-// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Package
-// guard refuses the requests whose handlers do not ask.
+// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Where ctx is a
+// [Session.CallContext] that acts for nobody, it is the cause of that: [ErrRevoked],
+// for instance, or [ErrAnswerUnavailable]. Package guard refuses the requests whose handlers do not ask.
 func Require(ctx context.Context, rules ...Rule) error {
 	err := require(ctx, rules)
 	if note := asked.From(ctx); err == nil {
@@ -127,7 +129,7 @@ func require(ctx context.Context, rules []Rule) error {
 		return nil
 	}
 	if c.claims == nil {
-		return refusal.New(refusal.Rules, ErrNoToken, "", "")
+		return whyNobody(ctx)
 	}
 	err := All(rules...)(c.claims)
 	switch {
@@ -137,6 +139,17 @@ func require(ctx context.Context, rules []Rule) error {
 		return refusal.Because(refusal.Rules, ErrAnswerUnavailable, err)
 	}
 	return refusal.Because(refusal.Rules, ErrForbidden, err)
+}
+
+// whyNobody says why a context acts for nobody: that of a call on a session has ended with
+// what ended the session, or with what could not be asked.
+func whyNobody(ctx context.Context) error {
+	if ctx != nil {
+		if ended, is := errors.AsType[*Refusal](context.Cause(ctx)); is {
+			return ended
+		}
+	}
+	return refusal.New(refusal.Rules, ErrNoToken, "", "")
 }
 
 // HasRole demands that role is among the caller's roles. Roles are names that
@@ -239,6 +252,9 @@ func (b brokenRules) Error() string {
 	texts := make([]string, len(b))
 	for i, err := range b {
 		texts[i] = err.Error()
+	}
+	if len(texts) == 1 {
+		return texts[0]
 	}
 	return "none of: " + strings.Join(texts, "; ")
 }
@@ -427,7 +443,8 @@ func demands(rules []ClaimRule) []policy.Demand {
 }
 
 // A Path leads to a claim by its member names from the top of the payload:
-// Path{"realm_access", "roles"}. Names are matched exactly. It is a []string, with
+// Path{"realm_access", "roles"}. Names are matched exactly, and a dot in one is a dot:
+// Path{"realm_access.roles"} is another claim. It is a []string, with
 // the methods String, which joins the names with "/", and IsValid, which is false
 // of one without names or with an empty one. [Issuer.Subject] and others hold it.
 type Path = claims.Path

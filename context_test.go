@@ -185,6 +185,19 @@ func TestRequire(t *testing.T) {
 	}
 }
 
+// The text of one rule that is not satisfied stands for itself; of several it is a list.
+func TestAny_Text(t *testing.T) {
+	t.Parallel()
+	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice","roles":["reader"],"exp":1}`)
+	writer, admin := oidcauth.HasRole("writer"), oidcauth.HasRole("admin")
+	if one, alone := oidcauth.Any(writer)(c).Error(), writer(c).Error(); one != alone {
+		t.Errorf("Any() of one rule says %q, want %q", one, alone)
+	}
+	if both, want := oidcauth.Any(writer, admin)(c).Error(), "none of: "+writer(c).Error()+"; "+admin(c).Error(); both != want {
+		t.Errorf("Any() of two rules says %q, want %q", both, want)
+	}
+}
+
 // A server may build its rules' arguments in a slice that it uses again.
 func TestRule_CopiesArguments(t *testing.T) {
 	t.Parallel()

@@ -103,7 +103,8 @@ type Refusal = refusal.Refusal
 // Answer returns what a remote caller may be told about err, for servers that
 // answer by other means than [Authenticator.Refuse], a frame on a WebSocket for
 // instance: an HTTP status, an error code in the manner of RFC 6750 and a
-// description. An error that is none of this package's gives 500.
+// description. An error that is none of this package's gives 500. How long to wait
+// where it is 503 says the method RetryAfter of the [Refusal] in err.
 func Answer(err error) (status int, code, description string) {
 	e := refusal.Find(err)
 	return e.Status, e.Name(), e.Description

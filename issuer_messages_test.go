@@ -27,6 +27,8 @@ func TestMessages_Addresses(t *testing.T) {
 		want   string // empty if it is accepted
 	}{
 		{"https", oidcauth.Issuer{URL: "https://i.test"}, ""},
+		{"none", oidcauth.Issuer{}, `it is empty, want what tokens have in "iss"`},
+		{"no scheme", oidcauth.Issuer{URL: "i.test"}, `no host in "i.test": want https:// and a host`},
 		{"http", oidcauth.Issuer{URL: "http://i.test"}, "name it in InsecureHTTPHosts"},
 		{"http, named", oidcauth.Issuer{URL: "http://i.test", Keys: oidcauth.KeysFrom{InsecureHTTPHosts: []string{"i.test"}}}, ""},
 		{"http on this machine", oidcauth.Issuer{URL: "http://localhost:8080"}, "set InsecureHTTP"},
@@ -153,6 +155,8 @@ func TestMessages_Tokens(t *testing.T) {
 		{"an ID token for another, where they are taken", plain, "JWT", map[string]any{"at_hash": "x", "aud": "app"}, oidcauth.ErrAudience, ""},
 		{"a token bound to a key", plain, "JWT", map[string]any{"cnf": map[string]any{"jkt": strings.Repeat("A", 43)}}, oidcauth.ErrTokenType, "Config.DPoP is not set"},
 		{"a token bound to a certificate", plain, "JWT", map[string]any{"cnf": map[string]any{"x5t#S256": strings.Repeat("A", 43)}}, oidcauth.ErrTokenType, "Config.Certificate is not set"},
+		{"an expiry as text", plain, "JWT", map[string]any{"exp": "tomorrow"}, oidcauth.ErrClaim, `got "exp": string, want seconds since 1970 as a number`},
+		{"an expiry in milliseconds of another age", plain, "JWT", map[string]any{"exp": 1e18}, oidcauth.ErrClaim, `got "exp": a time out of range, want seconds since 1970`},
 		{"an empty subject", plain, "JWT", map[string]any{"sub": ""}, oidcauth.ErrClaim, "a subject of 0 bytes"},
 	} {
 		issuer, _ := newIssuer(t, oidctest.Config{URL: tt.issuer.URL})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -46,7 +47,7 @@ func (a *Authenticator) find(ctx context.Context, name string) ([]*verify.Trust,
 			return t.alone[:], nil
 		}
 	}
-	return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(name), a.describeIssuers())
+	return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(name), a.describeIssuersFor(name))
 }
 
 // one returns the only description, or nil.
@@ -55,6 +56,19 @@ func one(found []*verify.Trust) *verify.Trust {
 		return nil
 	}
 	return found[0]
+}
+
+// describeIssuersFor says which issuers are accepted where the one of this name is not: the
+// one that was meant where the slash at the end is all that differs.
+func (a *Authenticator) describeIssuersFor(name string) string {
+	other, slashed := strings.CutSuffix(name, "/")
+	if !slashed && len(name) < claims.MaxIssuerBytes {
+		other += "/"
+	}
+	if a.issuers.Load().Named(other) != nil {
+		return refusal.Quote(other) + ", to the last slash"
+	}
+	return a.describeIssuers()
 }
 
 func (a *Authenticator) describeIssuers() string {

@@ -282,7 +282,7 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 	attrs := append([]slog.Attr{slog.Int("status", answer.Status), slog.String("reason", reason)}, reply.Attrs(r, forwarded.Caller(r, a.proxies))...)
 	if answer.Err == ErrNoToken {
 		if place := extract.Elsewhere(r); place != "" {
-			attrs = append(attrs, slog.String("hint", "there seems to be one in "+place+", where Config.Extract does not look"))
+			attrs = append(attrs, slog.String("hint", "there seems to be one in "+place+", where nobody looked: is the handler behind Middleware or Optional, and is that a place of Config.Extract?"))
 		}
 	}
 	b := refusal.BearerOf(err)

@@ -257,6 +257,37 @@ func TestRefuse_TokenElsewhere(t *testing.T) {
 	}
 }
 
+// A handler that was mounted without Middleware refuses everybody. Its log says so, and
+// does not blame the caller, who sent a good token where it belongs.
+func TestRefuse_HandlerWithoutMiddleware(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	var log logBuffer
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := oidcauth.Require(r.Context()); err != nil {
+			a.Refuse(w, r, err)
+		}
+	})
+	for _, tt := range []struct {
+		name    string
+		handler http.Handler
+		status  int
+		hinted  bool
+	}{
+		{"behind Middleware", a.Middleware(handler), 200, false},
+		{"behind Optional", a.Optional(handler), 200, false},
+		{"behind neither", handler, 401, true},
+	} {
+		w := httptest.NewRecorder()
+		tt.handler.ServeHTTP(w, newRequest(t, "GET /", "Authorization: Bearer "+issuer.Token(nil)))
+		text := log.String()
+		if w.Code != tt.status || strings.Contains(text, "behind Middleware or Optional") != tt.hinted || strings.Contains(text, "another scheme") {
+			t.Errorf("%s: status %d, the log has %s", tt.name, w.Code, text)
+		}
+	}
+}
+
 // A logout that is refused says where it came from, too.
 func TestRefuse_LineOfLogout(t *testing.T) {
 	t.Parallel()

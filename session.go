@@ -85,7 +85,8 @@ type warning struct {
 // NewSession starts a session for the bearer of a verified token: claims that
 // this Authenticator's [Authenticator.Authenticate] or Middleware gave. Any
 // other claims give a session that has already ended, and so does a token that
-// would no longer be accepted. Close the session when its connection ends.
+// would no longer be accepted. Close the session when its connection ends:
+// until then, or until its token is good no longer, it is kept.
 //
 // The session keeps the values of ctx and not its end, because the context of
 // an HTTP request ends when its handler returns, even if the handler has taken
@@ -130,7 +131,7 @@ func neverLived() error {
 func (a *Authenticator) checkOwn(c *Claims) error {
 	switch {
 	case c == nil:
-		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "")
+		return refusal.New(refusal.Signature, ErrNoToken, "no claims", "those that FromContext gives behind Middleware, or Authenticate's")
 	case c.key == nil && c.answered == nil || c.trust.of != a.trusted:
 		return refusal.New(refusal.Signature, ErrSignature, "claims that this Authenticator has not verified", "those of its Authenticate")
 	case c.record.Confirmation != nil && c.proved() == nil:

@@ -75,6 +75,9 @@ func TestSupplement_SessionOutage(t *testing.T) {
 		if found || ctx.Err() == nil || !errors.Is(context.Cause(ctx), oidcauth.ErrAnswerUnavailable) || oidcauth.IsInternal(ctx) {
 			t.Errorf("a call while nobody answers: caller known %t, cause %v", found, context.Cause(ctx))
 		}
+		if err := oidcauth.Require(ctx, oidcauth.HasRole("own")); !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
+			t.Errorf("Require() error = %v while nobody answers, want %v", err, oidcauth.ErrAnswerUnavailable)
+		}
 		if code, _ := oidcauth.CloseCode(context.Cause(ctx)); code != 1013 {
 			t.Errorf("CloseCode() = %d, want 1013", code)
 		}
@@ -88,6 +91,9 @@ func TestSupplement_SessionOutage(t *testing.T) {
 		time.Sleep(time.Minute)
 		if cause := context.Cause(s.CallContext()); !errors.Is(cause, oidcauth.ErrRevoked) {
 			t.Errorf("a call after it was revoked: cause %v", cause)
+		}
+		if err := oidcauth.Require(s.CallContext()); !errors.Is(err, oidcauth.ErrRevoked) {
+			t.Errorf("Require() error = %v after it was revoked, want %v", err, oidcauth.ErrRevoked)
 		}
 		expectEnd(t, s, oidcauth.ErrRevoked)
 	})

@@ -135,7 +135,7 @@ func TestNew_Refused(t *testing.T) {
 		{"a lifetime alone", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: audiences, Lifetime: time.Hour}, ""},
 		{"a negative lifetime", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: audiences, Lifetime: -1}, "Lifetime"},
 		{"a negative longest lifetime", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: audiences, MaxLifetime: -1}, "Lifetime"},
-		{"a signer without a name", localissuer.Config{Signer: newKey(t), Audiences: audiences}, "0 bytes"},
+		{"a signer without a name", localissuer.Config{Signer: newKey(t), Audiences: audiences}, "it is empty"},
 		{"a signer of another kind", localissuer.Config{URL: "x", Signer: edwards, Audiences: audiences}, "ed25519"},
 		{"a signer of another curve", localissuer.Config{URL: "x", Signer: p384, Audiences: audiences}, "P-256"},
 		{"a signer without a point", localissuer.Config{URL: "x", Signer: pointless{}, Audiences: audiences}, "point"},

@@ -7,11 +7,11 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -26,7 +26,7 @@ import (
 //
 // It is safe for concurrent use.
 type Prover struct {
-	t    testing.TB
+	t    TB
 	pair crypto.Signer
 	jwk  jose.JSONWebKey // public
 	alg  string
@@ -34,8 +34,12 @@ type Prover struct {
 }
 
 // NewProver makes a key for an algorithm: RS256, PS256, ES256, ES384, ES512, EdDSA and
-// the like. Empty means ES256. Proofs are made at the time of [time.Now].
-func NewProver(t testing.TB, alg string) *Prover {
+// the like. Empty means ES256. Proofs are made at the time of [time.Now]. What cannot be
+// made fails the test t; t may be nil outside tests, and then it panics.
+func NewProver(t TB, alg string) *Prover {
+	if t == nil {
+		t = noTest{}
+	}
 	t.Helper()
 	if alg == "" {
 		alg = "ES256"
@@ -53,6 +57,13 @@ func NewProver(t testing.TB, alg string) *Prover {
 	said.PrivateKey(pair)
 	return &Prover{t: t, pair: pair, jwk: jose.JSONWebKey{Key: pair.Public()}, alg: alg, now: time.Now}
 }
+
+// noTest stands in for a test where there is none.
+type noTest struct{}
+
+func (noTest) Helper()                           {}
+func (noTest) Cleanup(func())                    {}
+func (noTest) Fatalf(format string, args ...any) { panic(fmt.Sprintf(format, args...)) }
 
 // Thumbprint returns the thumbprint of the key, as tokens have it in "jkt".
 func (p *Prover) Thumbprint() string {

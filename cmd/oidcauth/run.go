@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
+
+	"github.com/oidcauth/oidcauth/cmd/oidcauth/internal/members"
 )
 
 // Exit codes of the command.
@@ -161,7 +164,7 @@ func parse(flags *flag.FlagSet, args []string) ([]string, error) {
 		if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 			return nil, err
 		} else if err != nil {
-			return nil, usageError{errors.New(twoDashes.Replace(err.Error()))}
+			return nil, usageError{errors.New(twoDashes.Replace(err.Error()) + likelyFlag(flags, err))}
 		}
 		rest := flags.Args()
 		ended := len(rest) < len(args) && args[len(args)-len(rest)-1] == "--"
@@ -171,6 +174,25 @@ func parse(flags *flag.FlagSet, args []string) ([]string, error) {
 		operands = append(operands, rest[0])
 		args = rest[1:]
 	}
+}
+
+// likelyFlag says what a flag that is not known may stand for: another flag, or what this
+// command takes as an operand.
+func likelyFlag(flags *flag.FlagSet, err error) string {
+	const longestName = 64
+	given, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown || len(given) > longestName {
+		return ""
+	}
+	if c, _ := findCommand(flags.Name()); slices.Contains(strings.Fields(c.operands), strings.ToUpper(given)) {
+		return "; write it without the flag: oidcauth " + c.name + " " + c.operands
+	}
+	var names []string
+	flags.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	if near := members.Nearest(given, names); near != "" {
+		return "; did you mean --" + near + "?"
+	}
+	return ""
 }
 
 // tokenLike matches what looks like a compact JWS or the beginning of one: the

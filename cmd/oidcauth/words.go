@@ -79,8 +79,8 @@ var (
 	fieldPath = regexp.MustCompile(quoted + `|\b(?:Config|Issuer|KeysFrom|AnyIssuer)(?:\.[A-Z]\w*)+`)
 
 	// fieldAlone is a name that is no word, or one that is and stands where a message
-	// says what is wrong with a field.
-	fieldAlone = regexp.MustCompile(quoted + `|\b([A-Z]+[a-z]+[A-Z]\w*|JWKSURL|JWKS|CAFile)\b|\b([A-Z][A-Za-z]+)(: | is )`)
+	// says what is wrong with a field. What a file has in its place stays as it is.
+	fieldAlone = regexp.MustCompile(quoted + `|\b\w+: there is no such member|\b([A-Z]+[a-z]+[A-Z]\w*|JWKSURL|JWKS|CAFile)\b|\b([A-Z][A-Za-z]+)(: | is )`)
 )
 
 // inOwnWords puts the fields that a message of the library names into the words of this
@@ -91,7 +91,7 @@ func inOwnWords(text string) string {
 		return demandName.ReplaceAllStringFunc(list, func(name string) string { return orItself(demandWords[name], name) })
 	})
 	text = strings.NewReplacer("Config.DPoP is not set", "this command takes no proof by a key (DPoP)",
-		"Config.Certificate is not set", "this command takes no proof by a certificate").Replace(text)
+		"Config.Leeway: ", `--leeway, or "leeway" in the file: `, "Config.Certificate is not set", "this command takes no proof by a certificate").Replace(text)
 	text = fieldPath.ReplaceAllStringFunc(text, func(path string) string {
 		if word, known := settingWords[path]; known {
 			return word

@@ -16,6 +16,8 @@ func TestInOwnWords(t *testing.T) {
 		{"set Issuer.Keys.JWKSURL, or JWKSURL", `set "jwks_url", or "jwks_url"`},
 		{"Issuer.TokenTypes lists the kinds", `"token_types" lists the kinds`},
 		{"URL: that is no address", `"url": that is no address`},
+		{"line 1: issuers[0].URL: there is no such member; did you mean url?", "line 1: issuers[0].URL: there is no such member; did you mean url?"},
+		{"Config.Leeway: got 1h0m0s", `--leeway, or "leeway" in the file: got 1h0m0s`},
 		{"not a URL", "not a URL"},
 		{"The key is good", "The key is good"},
 		{"Config.Issuers is empty", `--issuer, or "issuers" in the file, is empty`},

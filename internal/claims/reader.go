@@ -159,7 +159,11 @@ func (r *Reader) ReadIssuedAt() (err error) {
 func numericDate(check string, m jws.Member) (Time, error) {
 	sec, nsec, err := m.Seconds()
 	if err != nil {
-		return 0, refusal.New(check, refusal.ErrClaim, fmt.Sprintf("%q: %s", m.Name, err), "seconds since 1970 as a number")
+		got := m.Kind.String()
+		if m.Kind == jws.Number {
+			got = "a time out of range"
+		}
+		return 0, refusal.New(check, refusal.ErrClaim, fmt.Sprintf("%q: %s", m.Name, got), "seconds since 1970 as a number")
 	}
 	return timeOf(sec, nsec), nil
 }

@@ -12,6 +12,9 @@ import (
 // is for a person who wonders, and decides nothing. Never does it return the token.
 func Elsewhere(r *http.Request) string {
 	for _, value := range r.Header[headerAuth] {
+		if credentials, isBearer := cutBearer(value); isBearer && looksLikeJWT(strings.TrimSpace(credentials)) {
+			return "the Authorization header"
+		}
 		if _, token, spaced := strings.Cut(value, " "); looksLikeJWT(value) || spaced && looksLikeJWT(strings.TrimSpace(token)) {
 			return "the Authorization header, without or with another scheme than Bearer"
 		}

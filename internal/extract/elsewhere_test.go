@@ -17,6 +17,7 @@ func TestElsewhere(t *testing.T) {
 	encoded := base64.RawURLEncoding.EncodeToString([]byte(token))
 	for _, tt := range []struct{ name, target, header, value, want string }{
 		{"nowhere", "/", "", "", ""},
+		{"where it belongs", "/", "Authorization", "bearer  " + token, "the Authorization header"},
 		{"no scheme", "/", "Authorization", token, authorization},
 		{"another scheme", "/", "Authorization", "Token " + token, authorization},
 		{"another scheme's own", "/", "Authorization", "Basic YTpi", ""},

@@ -54,7 +54,7 @@ func checkParts(u *url.URL, raw string) error {
 	case u.User != nil:
 		return fmt.Errorf("%w: %s contains user information", ErrURL, show(u))
 	case u.Opaque != "" || u.Hostname() == "":
-		return fmt.Errorf("%w: no host in %s", ErrURL, show(u))
+		return fmt.Errorf("%w: no host in %s: want https:// and a host at its beginning", ErrURL, show(u))
 	case strings.Contains(raw, "#"):
 		return fmt.Errorf("%w: %s contains a fragment", ErrURL, show(u))
 	case strings.HasSuffix(u.Host, ":"):

@@ -27,7 +27,12 @@ func decode(dst []byte, text string) error {
 
 // refuseText says what is wrong with a text that does not decode.
 func refuseText(text string) error {
+	const scheme = "Bearer "
 	switch {
+	case len(text) >= len(scheme) && strings.EqualFold(text[:len(scheme)], scheme):
+		return refuse(`"Bearer " in front of the token, want the token alone`)
+	case strings.HasPrefix(text, `"`) || strings.HasSuffix(text, `"`):
+		return refuse("quotes around the token")
 	case strings.ContainsAny(text, " \t\r\n"):
 		return refuse("white space inside the token")
 	case strings.Contains(text, "="):

@@ -119,6 +119,9 @@ func splitParts(token string) (header, payload, signature string, err error) {
 		return "", "", "", refuse("JSON serialization, want the compact form")
 	}
 	first := strings.IndexByte(token, '.')
+	if token == "" {
+		return "", "", "", refuse("got an empty text, want three parts separated by dots")
+	}
 	if first < 0 {
 		return "", "", "", refuse("got one part, want three parts separated by dots")
 	}

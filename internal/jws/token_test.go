@@ -195,7 +195,7 @@ func TestParse_Form(t *testing.T) {
 	header, rest, _ := strings.Cut(good, ".")
 	payload, signature, _ := strings.Cut(rest, ".")
 	tests := []struct{ name, token, rule string }{
-		{"empty", "", "one part"},
+		{"empty", "", "an empty text"},
 		{"one part", header, "one part"},
 		{"two parts", header + "." + payload, "two parts"},
 		{"four parts", good + "." + signature, "more than three parts"},
@@ -207,7 +207,7 @@ func TestParse_Form(t *testing.T) {
 		{"no signature", header + "." + payload + ".", "empty signature"},
 		{"dots only", "..", "empty header"},
 		{"JSON serialization", `{"payload":"` + payload + `","protected":"` + header + `","signature":"` + signature + `"}`, "JSON serialization"},
-		{"bearer prefix", "Bearer " + good, "white space"},
+		{"bearer prefix", "Bearer " + good, `"Bearer " in front`},
 		{"leading space", " " + good, "white space"},
 		{"trailing space", good + " ", "white space"},
 		{"trailing line end", good + "\n", "white space"},
@@ -360,6 +360,21 @@ func TestParse_Message(t *testing.T) {
 	err = parse(t, signed(t, goodHeader, `{"`+long+`":1,"`+long+`":2}`))
 	if err == nil || len(err.Error()) > 200 {
 		t.Errorf("Parse() error is %d bytes long, want a short one", len(err.Error()))
+	}
+}
+
+// What people paste beside a token, or in place of one, is named.
+func TestParse_Pasted(t *testing.T) {
+	t.Parallel()
+	token := signed(t, goodHeader, `{"a":1}`)
+	for text, want := range map[string]string{
+		token: "", "": "an empty text", "Bearer " + token: `"Bearer " in front`, "bearer " + token: `"Bearer " in front`, "Bearer" + token: "header",
+		`"` + token + `"`: "quotes around", token + `"`: "quotes around", token + "\n": "white space", " " + token: "white space", "undefined": "one part",
+	} {
+		err := parse(t, text)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("Parse(%.10q…) error = %v, want one that says %q", text, err, want)
+		}
 	}
 }
 

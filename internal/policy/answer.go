@@ -24,7 +24,7 @@ func CheckActive(members []jws.Member) error {
 	case m.Kind != jws.Bool:
 		return refusal.New(refusal.Introspection, refusal.ErrAnswerUnavailable, fmt.Sprintf(`"active": %s`, m.Kind), "true or false")
 	case m.Value != "true":
-		return refusal.New(refusal.Introspection, refusal.ErrRevoked, `"active": false`, "a token that its issuer stands by")
+		return refusal.New(refusal.Introspection, refusal.ErrRevoked, `"active": false`, "true, as for a token of this issuer that is neither revoked nor expired")
 	}
 	return nil
 }

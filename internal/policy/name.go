@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -12,9 +13,15 @@ import (
 // CheckIssuerName enforces what makes an identity's input split one way only.
 func CheckIssuerName(name string) error {
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		if strings.HasPrefix(name, "issuers.") { // what that package says of wrong arguments
+			return fmt.Errorf("issuer %s", refusal.QuoteAddress(name))
+		}
 		return fmt.Errorf("issuer %s: contains white space", refusal.QuoteAddress(name))
 	}
-	if name == "" || len(name) > claims.MaxIssuerBytes {
+	if name == "" {
+		return errors.New(`issuer "": it is empty, want what tokens have in "iss"`)
+	}
+	if len(name) > claims.MaxIssuerBytes {
 		return fmt.Errorf("issuer %s: got %d bytes, want 1 to %d", refusal.QuoteAddress(name), len(name), claims.MaxIssuerBytes)
 	}
 	if strings.Contains(name, "|") {

@@ -12,7 +12,7 @@ func (r *reader) suggestion(name string, known []Member) string {
 	for i, m := range known {
 		names[i] = m.Name
 	}
-	near := nearest(name, names)
+	near := Nearest(name, names)
 	if near == "" {
 		near = r.table.elsewhere(name, r.whole, "", nil)
 	}
@@ -26,9 +26,9 @@ func didYouMean(name string) string {
 	return "; did you mean " + name + "?"
 }
 
-// nearest returns the name that takes the fewest slips of the pen to become the one
+// Nearest returns the name that takes the fewest slips of the pen to become the one
 // given, or else one that says it longer or shorter; nothing if there is neither.
-func nearest(given string, names []string) string {
+func Nearest(given string, names []string) string {
 	best, least := "", 1+max(1, len(given)/3)
 	for _, name := range names {
 		if n := slips(fold(given), fold(name)); n < least {

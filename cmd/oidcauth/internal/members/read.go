@@ -174,7 +174,7 @@ func (r *reader) permitted(n *node, path string, values []string) {
 		r.permitted(item, fmt.Sprintf("%s[%d]", path, i), values)
 	}
 	if text, ok := n.value.(string); ok && len(values) > 0 && !slices.Contains(values, text) {
-		r.wrong(n, path, "got %q, want %s%s", text, strings.Join(values, ", "), didYouMean(nearest(text, values)))
+		r.wrong(n, path, "got %q, want %s%s", text, strings.Join(values, ", "), didYouMean(Nearest(text, values)))
 	}
 }
 
