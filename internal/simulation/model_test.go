@@ -191,8 +191,10 @@ func (p *provider) keyOf(of string) *key {
 }
 
 // dueContent is the checks of what a token says.
-func (n *node) dueContent(t *token) due {
-	now, leeway := n.now(), n.leeway()
+func (n *node) dueContent(t *token) due { return n.dueContentAt(t, n.now()) }
+
+func (n *node) dueContentAt(t *token, now time.Time) due {
+	leeway := n.leeway()
 	t = n.as(t)
 	switch {
 	case !now.Before(t.expires.Add(leeway)):
@@ -216,18 +218,13 @@ func (n *node) dueContent(t *token) due {
 }
 
 // dueEarly is what else a token may be refused with whose keys, or whose issuer's answer,
-// were waited for so long: that it was not valid yet as it came, by what became known
-// meanwhile.
+// were waited for so long: what is due by the time at which it came, and by what became
+// known meanwhile.
 func (n *node) dueEarly(t *token, waited time.Duration) due {
-	came := n.now().Add(n.leeway() - waited)
-	switch t = n.as(t); {
-	case waited == 0:
-	case came.Before(t.begins):
-		return only(oidcauth.ErrNotYetValid)
-	case came.Before(t.issued):
-		return only(oidcauth.ErrIssuedInFuture)
+	if waited == 0 {
+		return due{}
 	}
-	return due{}
+	return n.dueContentAt(t, n.now().Add(-waited)).without(nil)
 }
 
 func (n *node) leeway() time.Duration {
