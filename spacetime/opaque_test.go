@@ -69,3 +69,23 @@ func TestConfig_InsecureQueryToken_Opaque(t *testing.T) {
 		t.Errorf("status %d, %v: want 401, and the route named", resp.StatusCode, resp.Header)
 	}
 }
+
+// A ticket gives no token back that stands for something else than the one that bought it.
+func TestConfig_RememberTokens_Opaque(t *testing.T) {
+	t.Parallel()
+	w := newOpaqueWorld(t, spacetime.Config{RememberTokens: true})
+	tokens := []string{w.issuer.OpaqueToken(map[string]any{"scope": "read"}), w.issuer.OpaqueToken(map[string]any{"scope": "admin"})}
+	var tickets []string
+	for _, token := range tokens {
+		tickets = append(tickets, w.buy(t, token))
+	}
+	for n, ticket := range tickets {
+		socket, _, err := w.dial(t, "?token="+ticket, v3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if g := greeted(t, socket); g.token != tokens[n] {
+			t.Errorf("greeted with %q, want %q", g.token, tokens[n])
+		}
+	}
+}
