@@ -135,3 +135,35 @@ func TestIssuer_ImportOwn(t *testing.T) {
 		}
 	})
 }
+
+// A change of the keys has read the directory, too: from then on they serve for a day
+// while it cannot be read, however long that was so before.
+func TestIssuer_UnreadAroundChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault(t)
+		token := issue(t, v.local, localissuer.Request{})
+		move := func(from, to string) {
+			t.Helper()
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		move(v.dir, v.dir+"-away")
+		localissuer.AgeKeyDirectory(v.local, 23*time.Hour)
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		move(v.dir+"-away", v.dir)
+		if err := v.local.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		move(v.dir, v.dir+"-away")
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		wants(t, v.auth, token, nil)
+		localissuer.AgeKeyDirectory(v.local, 22*time.Hour)
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		wants(t, v.auth, token, oidcauth.ErrKeysUnavailable)
+	})
+}
