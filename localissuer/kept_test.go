@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,13 +15,13 @@ import (
 )
 
 // A leap is a clock that leaves out the time in which nothing happens.
-type leap struct{ by time.Duration }
+type leap struct{ by atomic.Int64 }
 
-func (l *leap) now() time.Time { return time.Now().Add(l.by) }
+func (l *leap) now() time.Time { return time.Now().Add(time.Duration(l.by.Load())) }
 
 // over lets so much time go by, at the end of which everybody reads the directory.
 func (l *leap) over(d time.Duration) {
-	l.by += d
+	l.by.Add(int64(d))
 	time.Sleep(6 * time.Second)
 	synctest.Wait()
 }
