@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,13 +15,13 @@ import (
 )
 
 // A leap is a clock that leaves out the time in which nothing happens.
-type leap struct{ by time.Duration }
+type leap struct{ by atomic.Int64 }
 
-func (l *leap) now() time.Time { return time.Now().Add(l.by) }
+func (l *leap) now() time.Time { return time.Now().Add(time.Duration(l.by.Load())) }
 
 // over lets so much time go by, at the end of which everybody reads the directory.
 func (l *leap) over(d time.Duration) {
-	l.by += d
+	l.by.Add(int64(d))
 	time.Sleep(6 * time.Second)
 	synctest.Wait()
 }
@@ -133,5 +134,37 @@ func TestIssuer_ImportOwn(t *testing.T) {
 		if n := len(l.Keys()); n != 3 {
 			t.Errorf("%d keys, want 3: %+v", n, l.Keys())
 		}
+	})
+}
+
+// A change of the keys has read the directory, too: from then on they serve for a day
+// while it cannot be read, however long that was so before.
+func TestIssuer_UnreadAroundChange(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault(t)
+		token := issue(t, v.local, localissuer.Request{})
+		move := func(from, to string) {
+			t.Helper()
+			if err := os.Rename(from, to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		move(v.dir, v.dir+"-away")
+		localissuer.AgeKeyDirectory(v.local, 23*time.Hour)
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		move(v.dir+"-away", v.dir)
+		if err := v.local.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		move(v.dir, v.dir+"-away")
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		wants(t, v.auth, token, nil)
+		localissuer.AgeKeyDirectory(v.local, 22*time.Hour)
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		wants(t, v.auth, token, oidcauth.ErrKeysUnavailable)
 	})
 }

@@ -62,10 +62,12 @@ func (s *Server) holder(r *http.Request, c *Conn, text string) (caller, error) {
 }
 
 // isNoTicket reports whether a token was refused for being none, and not a ticket
-// for the token that it stands for.
+// for the token that it stands for: one of another type, or of another form, as opaque
+// ones are.
 func isNoTicket(err error) bool {
 	refused, ok := errors.AsType[*oidcauth.Refusal](err)
-	return ok && errors.Is(err, oidcauth.ErrTokenType) && refused.Check == "type"
+	return ok && (errors.Is(err, oidcauth.ErrTokenType) && refused.Check == "type" ||
+		errors.Is(err, oidcauth.ErrMalformedToken) && refused.Check == "form")
 }
 
 // openly is the caller with a whole token in the address, where that is permitted.
