@@ -286,9 +286,8 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 	for try := 1; ; try++ {
 		epoch = a.epoch.Load()
 		c, err := a.evaluate(ctx, token, now)
-		if err == nil && (c.supplied != nil || c.answered != nil) {
-			// A question takes its time, in which much can happen.
-			err = a.verdict(c, c.currentKey(), a.now())
+		if err == nil {
+			err = a.stillGood(c)
 		}
 		switch {
 		case err == nil && a.current(c.trust):
@@ -300,6 +299,17 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 			return nil, changesAlways()
 		}
 	}
+}
+
+// stillGood refuses claims that were good as their token came, and are not now that keys,
+// or an answer, may have been waited for.
+func (a *Authenticator) stillGood(c *Claims) error {
+	now := a.now()
+	if c.supplied != nil || c.answered != nil {
+		// A question takes its time, in which much can happen.
+		return a.verdict(c, c.currentKey(), now)
+	}
+	return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
 }
 
 // anew judges, and judges anew where the issuers have changed meanwhile: what failed may

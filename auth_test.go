@@ -179,6 +179,30 @@ func TestAuthenticate_Times(t *testing.T) {
 	}
 }
 
+// A token that expires while its issuer's keys are waited for is refused, and so is a
+// ticket, or one for such a token.
+func TestAuthenticate_ExpiresMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		lives time.Duration // the token, when its keys are asked for
+		want  error
+	}{
+		{"after the keys came", 6 * time.Second, nil},
+		{"before", 4 * time.Second, oidcauth.ErrExpired},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, trusted := newIssuer(t, oidctest.Config{})
+				trusted.Leeway = -1
+				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+				issuer.Fail(oidctest.JWKS, oidctest.Fault{Delay: 5 * time.Second})
+				wants(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(tt.lives).Unix()}), tt.want)
+			})
+		})
+	}
+}
+
 func TestClose(t *testing.T) {
 	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -110,6 +111,10 @@ func (a *Authenticator) checkTicketOnce(r *http.Request, text, database string) 
 	c, original, err := e.originalClaims(ctx, &t)
 	if err == nil {
 		c, err = a.confirmTicket(r, c, original)
+	}
+	if err == nil {
+		e.Now = a.now() // keys, or an answer, may have been waited for
+		err = cmp.Or(e.checkPlace(t.Body, origin, database), a.stillGood(c))
 	}
 	if err != nil {
 		return ticket.Checked{}, err
@@ -239,14 +244,7 @@ func (e *ticketToken) originalClaims(ctx context.Context, t *readTicket) (*Claim
 	if err := signed.RunFurther(ctx); err != nil {
 		return nil, o, err
 	}
-	c := claimsOf(signed)
-	if c.supplied != nil {
-		// A question takes its time, in which much can happen.
-		if err := e.auth.verdict(c, c.currentKey(), e.auth.now()); err != nil {
-			return nil, o, err
-		}
-	}
-	return c, o, nil
+	return claimsOf(signed), o, nil
 }
 
 // answeredFor returns the claims of an opaque token that a ticket stands for. Its

@@ -18,6 +18,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // A ticket gives the claims of the token it stands for, to the byte.
@@ -52,6 +53,37 @@ func TestTicket(t *testing.T) {
 			if !slices.Equal(roles, slices.Collect(want.Roles())) || !slices.Equal(scopes, slices.Collect(want.Scopes())) {
 				t.Errorf("the ticket has roles %q, scopes %q", roles, scopes)
 			}
+		})
+	}
+}
+
+// A ticket whose time is over when the keys of its token have come is refused, and so is
+// one whose token's is.
+func TestTicket_ExpiresMeanwhile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		token, waits time.Duration // what the token lives, and when the ticket is used
+		want         error
+	}{
+		{"both are good", time.Hour, 50 * time.Second, nil},
+		{"the ticket is over", time.Hour, 57 * time.Second, oidcauth.ErrExpired},
+		{"the token is over", 53 * time.Second, 50 * time.Second, oidcauth.ErrExpired},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCounter(t)
+				trusted := oidcauth.Issuer{URL: c.Issuer.URL(), Audiences: []string{testAudience}, Leeway: -1}
+				other := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, c.Local.Issuer()}, Client: c.Issuer.Client()})
+				ticket := c.Buy(c.Issuer.Token(map[string]any{"exp": time.Now().Add(tt.token).Unix()}), anywhere)
+				time.Sleep(tt.waits)
+				c.Issuer.Fail(oidctest.JWKS, oidctest.Fault{Delay: 5 * time.Second})
+				if _, err := other.AuthenticateTicket(from(), ticket, anywhere.Database); !errors.Is(err, tt.want) {
+					t.Errorf("AuthenticateTicket() error = %v, want %v", err, tt.want)
+				}
+				other.Close()
+				c.Auth.Close()
+			})
 		})
 	}
 }
