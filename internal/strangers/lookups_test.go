@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 )
@@ -29,7 +30,7 @@ type registry struct {
 	answer func(name string, former any) (any, error)
 	used   map[any]time.Time
 	held   map[any]bool
-	log    strings.Builder
+	log    authtest.Log
 }
 
 func newRegistry(t *testing.T, most int) *registry {
