@@ -22,6 +22,10 @@ const (
 	// window is how much of a secret has to be said, of its beginning or its end.
 	window = 16 // bytes
 
+	// hexWindow is the same of bytes as Go writes them, with six characters for each: three
+	// of them alone stand in many a public key.
+	hexWindow = 3 * window
+
 	// least is how long the shortest form of one is.
 	least = 8 // bytes
 )
@@ -77,7 +81,11 @@ func (k *known) loadFile(path string, seen map[string]bool) error {
 func (k *known) add(kind, secret string) {
 	had := make(map[string]bool)
 	for _, form := range formsOf(secret) {
-		for _, end := range []string{form[:min(len(form), window)], form[max(0, len(form)-window):]} {
+		size := window
+		if strings.HasPrefix(form, "0x") {
+			size = hexWindow
+		}
+		for _, end := range []string{form[:min(len(form), size)], form[max(0, len(form)-size):]} {
 			if len(end) < least || had[end] {
 				continue
 			}
