@@ -200,23 +200,37 @@ func TestFollower_Faults(t *testing.T) {
 	t.Logf("%d power cuts", cuts)
 }
 
+// privateDir returns a directory that nobody else can read.
+func privateDir(t *testing.T) string {
+	t.Helper()
+	path := t.TempDir()
+	if err := os.Chmod(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// refusedOn returns a follower on a disk that can fail, whose log takes nothing at first.
+func refusedOn(t *testing.T, path string) (*disktest.Disk, *memoryLog, *lab, *Follower) {
+	t.Helper()
+	d, log, b := disktest.New(path), memorylog.New[Revocation](), newLab(false)
+	log.RefuseAll()
+	f, err := b.tryFollow(log, path, d.Tap)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, log, b, f
+}
+
 // A revocation that could not be written for sure is written by the next try, and its
 // file goes when it is shared.
 func TestFollower_WrittenUnsure(t *testing.T) {
 	t.Parallel()
 	for _, retried := range []bool{false, true} {
 		t.Run(fmt.Sprintf("retried %t", retried), func(t *testing.T) {
-			path := t.TempDir()
-			if err := os.Chmod(path, 0o700); err != nil {
-				t.Fatal(err)
-			}
+			path := privateDir(t)
 			synctest.Test(t, func(t *testing.T) {
-				d, log, b := disktest.New(path), memorylog.New[Revocation](), newLab(false)
-				log.RefuseAll()
-				f, err := b.tryFollow(log, path, d.Tap)
-				if err != nil {
-					t.Fatal(err)
-				}
+				d, log, b, f := refusedOn(t, path)
 				d.FailAt(1, disktest.Fault{Name: "not synced", Err: errUnsynced, Lasting: true, Ops: []disk.Op{disk.SyncDir}})
 				r := Revocation{Subject: "alice", Until: in(time.Hour)}
 				wantShared(t, f, r, false, ErrNotWritten)
@@ -241,17 +255,9 @@ func TestFollower_WrittenUnsure(t *testing.T) {
 // more at the next start, which does no harm.
 func TestFollower_NotRemoved(t *testing.T) {
 	t.Parallel()
-	path := t.TempDir()
-	if err := os.Chmod(path, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	path := privateDir(t)
 	synctest.Test(t, func(t *testing.T) {
-		d, log, b := disktest.New(path), memorylog.New[Revocation](), newLab(false)
-		log.RefuseAll()
-		f, err := b.tryFollow(log, path, d.Tap)
-		if err != nil {
-			t.Fatal(err)
-		}
+		d, log, b, f := refusedOn(t, path)
 		wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Hour)}, true, ErrWaits)
 		d.FailAt(1, disktest.Fault{Name: "not removed", Err: errUnremoved, Lasting: true, Ops: []disk.Op{disk.Remove}})
 		log.RefuseNone()
@@ -262,7 +268,8 @@ func TestFollower_NotRemoved(t *testing.T) {
 		}
 		f.Close()
 		d.Heal()
-		if f, err = b.tryFollow(log, path, d.Tap); err != nil {
+		f, err := b.tryFollow(log, path, d.Tap)
+		if err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Minute)
