@@ -283,22 +283,21 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 			return c, err
 		}
 	}
-	for try := 1; ; try++ {
-		epoch = a.epoch.Load()
-		c, err := a.evaluate(ctx, token, now)
-		if err == nil {
+	var c *Claims
+	err := a.anew(func() (err error) {
+		if c, err = a.evaluate(ctx, token, now); err == nil {
 			err = a.stillGood(c)
 		}
-		switch {
-		case err == nil && a.current(c.trust):
-			a.accepted(token, c)
-			return c, nil
-		case err != nil && err != error(errChanged) && (try == tries || a.epoch.Load() == epoch):
-			return nil, err
-		case try == tries:
-			return nil, changesAlways()
+		if err == nil && !a.current(c.trust) {
+			err = errChanged
 		}
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	a.accepted(token, c)
+	return c, nil
 }
 
 // stillGood refuses claims that were good as their token came, and are not now that keys,
