@@ -19,7 +19,7 @@ const (
 type outbox struct {
 	socket *socket
 	limit  *time.Timer   // of the message that is being sent
-	over   chan struct{} // closed when there is nothing more to send, ever
+	over   chan struct{} // closed once the client has been told why the socket ends, or could not be
 
 	mu      sync.Mutex // guards all below
 	waiting [][]byte
@@ -27,14 +27,14 @@ type outbox struct {
 	ended   bool
 }
 
-// open begins to send. What it returns is closed once the socket was to be closed and
-// the client has been told why, or could not be.
-func (o *outbox) open(k *socket) (over <-chan struct{}) {
-	o.socket, o.over = k, make(chan struct{})
+// newOutbox begins to send to k's client. When k is to be closed, it tells the client
+// why, and closes the connection.
+func newOutbox(k *socket) *outbox {
+	o := &outbox{socket: k, over: make(chan struct{})}
 	o.limit = time.AfterFunc(writeLimit, func() { k.conn.CloseNow() }) // ends the reader, too
 	o.limit.Stop()
 	context.AfterFunc(k.closed, o.wake)
-	return o.over
+	return o
 }
 
 // put never blocks: a client that does not read loses its connection, and gets all

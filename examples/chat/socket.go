@@ -66,7 +66,7 @@ type socket struct {
 	since   time.Time
 	conn    *websocket.Conn
 	session *oidcauth.Session
-	outbox  outbox
+	outbox  *outbox
 
 	closed context.Context // ends when the socket is to be closed, with the cause
 	end    context.CancelCauseFunc
@@ -103,6 +103,7 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 		k.login = l.id
 	}
 	k.closed, k.end = context.WithCancelCause(k.session.Context())
+	k.outbox = newOutbox(k) // before anybody else sees the socket
 	s.sockets.serve(k)
 }
 
@@ -110,8 +111,7 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 func (k *socket) serve() {
 	defer k.session.Close()
 	defer k.conn.CloseNow()
-	written := k.outbox.open(k)
-	defer func() { <-written }()
+	defer func() { <-k.outbox.over }()
 	defer k.end(oidcauth.ErrClosed) // first of all these, so that the outbox is closed
 
 	from := realtime.Caller{Context: k.session.CallContext(), Connection: k.id}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -68,6 +69,37 @@ func TestSocket_Stopped(t *testing.T) {
 	if left := len(w.sockets.all()); left != 0 {
 		t.Errorf("sockets: got %d open, want none", left)
 	}
+}
+
+// TestSocket_ToldAtOnce: a browser's sign-in renews its sockets, also one that comes in
+// the same moment.
+func TestSocket_ToldAtOnce(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	enough := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		told := make(map[*socket]bool)
+		for {
+			select {
+			case <-enough:
+				return
+			default:
+			}
+			for _, k := range w.sockets.all() {
+				if !told[k] {
+					k.say(notice{Notice: "renewed"})
+					told[k] = true
+				}
+			}
+		}
+	})
+	for range 20 {
+		bob := w.enter(t, "bob")
+		bob.until(func() bool { return len(bob.notices) == 2 }) // "welcome" and "renewed"
+		bob.conn.CloseNow()
+	}
+	close(enough)
+	telling.Wait()
 }
 
 // TestSocket_FrameBehindTheRequest: a client need not wait for the answer to its

@@ -16,14 +16,13 @@ type sockets struct {
 }
 
 // serve has a socket served. If the server has stopped, all that is left is to tell
-// the client.
+// the client, which its outbox does.
 func (s *sockets) serve(k *socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopped {
 		k.end(oidcauth.ErrClosed)
 		k.session.Close()
-		go k.conn.Close(closeCode(oidcauth.ErrClosed)) // ends in seconds
 		return
 	}
 	if s.open == nil {
