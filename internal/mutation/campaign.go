@@ -1,81 +1,104 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 )
 
 // campaign tries changes in their order until n were tested, and reports.
 func campaign(ctx context.Context, drawn []site, n, workers int, limit time.Duration, logged string) error {
-	lab, err := newLaboratory(ctx, limit)
+	lab, err := newLaboratory(ctx, workers, limit)
 	if err != nil {
 		return err
 	}
 	defer lab.close()
-	book, err := openLog(logged, drawn)
-	if err != nil {
+	if lab.book, err = openLog(logged, drawn); err != nil {
 		return err
 	}
-	defer book.close()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	// The quick answers first.
-	for _, known := range []verdict{"", passed} {
-		next := taker(drawn, n, book, known)
-		var wg sync.WaitGroup
-		for range workers {
-			wg.Go(func() {
-				for s, more := next(); more && ctx.Err() == nil; s, more = next() {
-					o, err := lab.try(ctx, s, known)
-					if err == nil {
-						err = book.add(o)
-					}
-					if err != nil {
-						cancel(err)
-					}
-				}
-			})
-		}
-		wg.Wait()
-	}
+	defer lab.book.close()
+	failed := lab.tryAll(ctx, drawn, n)
 	text, err := os.ReadFile(document)
 	if err != nil {
 		return err
 	}
-	report(slices.Collect(maps.Values(book.outcomes)), len(drawn), harmlessOf(text))
-	return context.Cause(ctx)
+	report(slices.Collect(maps.Values(lab.book.outcomes)), len(drawn), harmlessOf(text))
+	return failed
 }
 
-// taker returns a function that gives out the changes of which so much is known, in
-// their order. With nothing known these are as many as are missing to n; those that are
-// being tried count.
-func taker(drawn []site, n int, book *log, known verdict) func() (site, bool) {
-	var mu sync.Mutex
-	next := 0
-	running := map[string]bool{}
-	return func() (site, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		for id := range running {
-			if book.verdictOf(id) != known {
-				delete(running, id)
+// tryAll tries changes by the tests of their own packages until n were tested, and what
+// these do not notice by all others that can. Those that go together are first.
+func (l *laboratory) tryAll(ctx context.Context, drawn []site, n int) error {
+	for more := true; more; more = len(l.book.untried(drawn, n)) > 0 {
+		sites := slices.Concat(l.book.with(drawn, passed), l.book.untried(drawn, n))
+		for _, alone := range []bool{false, true} {
+			if err := l.rounds(ctx, sites, alone); err != nil {
+				return err
 			}
 		}
-		for ; next < len(drawn) && (known != "" || book.counted()+len(running) < n); next++ {
-			if s := drawn[next]; book.verdictOf(s.id) == known {
-				next++
-				running[s.id] = true
-				return s, true
-			}
-		}
-		return site{}, false
 	}
+	for _, s := range l.book.with(drawn, passed) {
+		if err := l.book.add(outcome{site: s, verdict: survived}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rounds tries changes by the tests of their own packages, and what these do not notice
+// by the others.
+func (l *laboratory) rounds(ctx context.Context, sites []site, alone bool) error {
+	own := func(suites []string) []string { return suites[:1] }
+	if err := l.round(ctx, l.book.with(sites, ""), alone, own); err != nil {
+		return err
+	}
+	others := func(suites []string) []string { return suites[1:] }
+	return l.round(ctx, l.book.with(sites, passed), alone, others)
+}
+
+// round tries changes by some of the packages whose tests can notice them: by those
+// that are quick first, and by none once they are noticed.
+func (l *laboratory) round(ctx context.Context, sites []site, alone bool, of func(suites []string) []string) error {
+	bySuite := map[string][]site{}
+	for _, s := range sites {
+		for _, suite := range of(l.packages.suites(filepath.Dir(s.file))) {
+			bySuite[suite] = append(bySuite[suite], s)
+		}
+	}
+	suites := slices.Collect(maps.Keys(bySuite))
+	slices.SortFunc(suites, func(a, b string) int {
+		return cmp.Or(cmp.Compare(weight(a), weight(b)), cmp.Compare(a, b))
+	})
+	for _, suite := range suites {
+		left := slices.DeleteFunc(bySuite[suite], func(s site) bool {
+			v := l.book.verdictOf(s.id)
+			return v != "" && v != passed
+		})
+		if err := l.tryBy(ctx, suite, left, alone); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// weight puts the rooms first, and last what sees the whole.
+func weight(suite string) int {
+	switch {
+	case slices.Contains(whole, suite):
+		return 3
+	case suite == ".":
+		return 2
+	case strings.HasPrefix(suite, "internal/"):
+		return 0
+	}
+	return 1
 }
 
 // report prints the counts and what survived, of which some is known.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -81,9 +82,16 @@ func (l *log) verdictOf(id string) verdict {
 	return l.outcomes[id].verdict
 }
 
-// counted returns how many changes were tested.
-func (l *log) counted() int {
+// with returns the changes of which so much is known.
+func (l *log) with(sites []site, v verdict) []site {
+	return slices.DeleteFunc(slices.Clone(sites), func(s site) bool { return l.verdictOf(s.id) != v })
+}
+
+// untried returns the next changes that are to be tried, so that n are tested in all.
+func (l *log) untried(drawn []site, n int) []site {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.counts.counted()
+	missing := n - l.counts.counted()
+	l.mu.Unlock()
+	untried := l.with(drawn, "")
+	return untried[:max(0, min(missing, len(untried)))]
 }

@@ -45,6 +45,7 @@ func main() {
 	list := flag.Bool("list", false, "print all places and try none")
 	match := flag.String("match", "", "only places whose line of -list this regular expression matches")
 	logged := flag.String("log", "", "a file of what was tried, which is not tried again")
+	each := flag.Bool("every", false, "try all places")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -55,6 +56,8 @@ func main() {
 		for _, s := range all {
 			fmt.Println(s)
 		}
+	case *each:
+		err = campaign(ctx, all, len(all), *workers, *limit, *logged)
 	default:
 		err = campaign(ctx, draw(all, *seed), *n, *workers, *limit, *logged)
 	}

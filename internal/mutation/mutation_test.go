@@ -55,7 +55,7 @@ func TestSitesIn(t *testing.T) {
 		`5 entry 7, -> nothing`, `5 entry , 8 -> nothing`, `5 number 7 -> (7+1)`, `5 number 8 -> (8+1)`,
 		`8 statement defer done() -> {}`,
 		`9 condition n < 3 && ok -> !(n < 3 && ok)`, `9 operator < -> <=`, `9 number 3 -> (3+1)`, `9 operator && -> ||`,
-		`10 number 0 -> (0+1)`, `10 error errShort -> nil`,
+		`10 error errShort -> nil`, // beside which nobody reads the 0
 		`13 condition n == 4 -> !(n == 4)`, `13 operator == -> !=`, `13 number 4 -> (4+1)`, `14 statement n++ -> {}`,
 		`16 statement state = n -> {}`, `17 statement call() -> {}`,
 		`18 condition n > 1 -> !(n > 1)`, `18 operator > -> >=`, `18 number 1 -> (1+1)`,
@@ -148,14 +148,16 @@ func TestLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer book.close()
-	next := taker(sites, 3, book, "")
-	if s, more := next(); !more || s.id != "c" {
-		t.Errorf("got %v, %v, want c", s, more)
+	for n, want := range map[int]string{2: "", 3: "c", 4: "c"} {
+		got := ""
+		for _, s := range book.untried(sites, n) {
+			got += s.id
+		}
+		if got != want {
+			t.Errorf("untried of %d: got %q, want %q", n, got, want)
+		}
 	}
-	if s, more := next(); more {
-		t.Errorf("got %v, want nothing beyond three", s)
-	}
-	if book.counted() != 2 || book.counts[survived] != 1 || book.outcomes["a"].by != "p TestP" {
+	if book.counts.counted() != 2 || book.counts[survived] != 1 || book.outcomes["a"].by != "p TestP" {
 		t.Errorf("got %v counted, %v", book.counts, book.outcomes)
 	}
 }
@@ -194,6 +196,56 @@ func TestTry(t *testing.T) {
 	}
 	for change := range want {
 		t.Errorf("no place for %s", change)
+	}
+}
+
+// Changes that are compiled in together are told apart as those that are made one by
+// one, and only by the tests that come by them. What does not compile is left out.
+func TestMill(t *testing.T) {
+	t.Chdir("../..")
+	const suite = "internal/mutation/testdata/switched"
+	sites, err := sitesOf(suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMill(t.Context(), suite, sites, t.TempDir(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.grace = time.Second
+	if len(m.tests) != 2 {
+		t.Fatalf("tests: got %d, want both", len(m.tests))
+	}
+	var got []string
+	for _, s := range sites {
+		change := fmt.Sprintf("%s %s -> %s: ", s.in, shorten(s.was), shorten(s.with))
+		if !slices.Contains(m.compiled(), s) {
+			got = append(got, change+"left out")
+			continue
+		}
+		v, by, err := m.try(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, change+strings.TrimSpace(string(v)+" "+by))
+	}
+	want := []string{
+		"most 3 -> (3+1): left out", "most + -> -: left out", "most 1 -> (1+1): left out",
+		"Count n < 0 || !may -> !(n < 0 || !may): killed TestCount", "Count < -> <=: survived",
+		"Count 0 -> (0+1): survived", "Count || -> &&: killed TestCount_Refused", "Count 0 -> (0+1): killed TestCount",
+		"Count n >= most && n > 0 -> !(n >= most && n > 0): killed TestCount", "Count >= -> >: killed TestCount_Refused",
+		"Count && -> ||: killed TestCount_Refused", "Count > -> >=: survived", "Count 0 -> (0+1): survived",
+		"Count errLarge -> nil: killed TestCount_Refused", "Count 0 -> (0+1): killed TestCount",
+		"Count count < n -> !(count < n): timed out", "Count < -> <=: killed TestCount", "Count count++ -> {}: timed out",
+		"Late seen = 1 -> {}: survived", "Late 1 -> (1+1): survived", "Late <= -> <: survived", "Late 0 -> (0+1): left out",
+	}
+	// Some are noticed by both tests.
+	for i := range min(len(got), len(want)) {
+		got[i] = strings.Replace(got[i], "_Refused", "", 1)
+		want[i] = strings.Replace(want[i], "_Refused", "", 1)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"go/ast"
+	"go/build"
 	"go/parser"
 	"go/token"
 	"os"
@@ -22,6 +23,8 @@ type site struct {
 	kind       string // what is changed
 	start, end int    // the bytes that are replaced
 	was, with  string
+	from, to   int // the bytes of what they are part of: an operator's operands, otherwise the same
+	begins     int // the line of from
 }
 
 // String tells the place and the change in one line.
@@ -55,7 +58,8 @@ func shorten(code string) string {
 	return code
 }
 
-// sitesOf returns all sites of a directory's Go files, tests excluded, in order.
+// sitesOf returns all sites of the files of a directory that are built here, tests
+// excluded, in order.
 func sitesOf(dir string) ([]site, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -64,7 +68,11 @@ func sitesOf(dir string) ([]site, error) {
 	slices.Sort(names)
 	var all []site
 	for _, name := range names {
-		if strings.HasSuffix(name, "_test.go") {
+		built, err := build.Default.MatchFile(dir, filepath.Base(name))
+		if err != nil {
+			return nil, err
+		}
+		if !built || strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		source, err := os.ReadFile(name)
@@ -87,13 +95,15 @@ func sitesIn(name string, source []byte) ([]site, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &finder{name: name, source: source, file: files.File(parsed.FileStart)}
+	f := &finder{name: name, source: source, file: files.File(parsed.FileStart), unread: map[int]bool{}}
 	for _, d := range parsed.Decls {
 		f.declaration(d)
 	}
 	slices.SortStableFunc(f.sites, func(a, b site) int { return a.start - b.start })
 	identify(f.sites)
-	return f.sites, nil
+	return slices.DeleteFunc(f.sites, func(s site) bool {
+		return f.unread[s.start] && (s.kind == "number" || s.kind == "flag")
+	}), nil
 }
 
 // A finder finds the sites of one file.
@@ -103,6 +113,7 @@ type finder struct {
 	file   *token.File
 	in     string // what is looked at: a function, a variable
 	sites  []site
+	unread map[int]bool // the offsets of what is returned beside an error or false
 }
 
 // declaration notes the sites of a function, or of what else is declared together.
@@ -136,6 +147,7 @@ func (f *finder) add(kind string, start, end token.Pos, with string) {
 	f.sites = append(f.sites, site{
 		file: f.name, line: f.file.Line(start), in: f.in, kind: kind,
 		start: f.offset(start), end: f.offset(end), was: f.text(start, end), with: with,
+		from: f.offset(start), to: f.offset(end), begins: f.file.Line(start),
 	})
 }
 
@@ -203,6 +215,8 @@ var others = map[token.Token]string{
 func (f *finder) operator(b *ast.BinaryExpr) {
 	if with := others[b.Op]; with != "" {
 		f.add("operator", b.OpPos, b.OpPos+token.Pos(len(b.Op.String())), with)
+		s := &f.sites[len(f.sites)-1]
+		s.from, s.to, s.begins = f.offset(b.Pos()), f.offset(b.End()), f.file.Line(b.Pos())
 	}
 }
 
@@ -220,13 +234,14 @@ func (f *finder) statements(list []ast.Stmt) {
 	}
 }
 
-// results notes the errors that a function returns.
+// results notes the errors that a function returns, and what stands beside one, or
+// beside false, which nobody may read.
 func (f *finder) results(t *ast.FuncType, body *ast.BlockStmt) {
 	if body == nil || t.Results == nil || len(t.Results.List) == 0 {
 		return
 	}
 	last, ok := t.Results.List[len(t.Results.List)-1].Type.(*ast.Ident)
-	if !ok || last.Name != "error" {
+	if !ok || last.Name != "error" && last.Name != "bool" {
 		return
 	}
 	ast.Inspect(body, func(n ast.Node) bool {
@@ -234,21 +249,28 @@ func (f *finder) results(t *ast.FuncType, body *ast.BlockStmt) {
 		case *ast.FuncLit:
 			return false
 		case *ast.ReturnStmt:
-			f.returned(n, t.Results.NumFields())
+			if len(n.Results) == t.Results.NumFields() {
+				f.returned(n.Results, last.Name == "error")
+			}
 		}
 		return true
 	})
 }
 
-func (f *finder) returned(r *ast.ReturnStmt, want int) {
-	if len(r.Results) != want {
+func (f *finder) returned(results []ast.Expr, isError bool) {
+	last := results[len(results)-1]
+	name, isName := last.(*ast.Ident)
+	switch {
+	case isError && isName && name.Name == "nil":
+		return
+	case isError:
+		f.add("error", last.Pos(), last.End(), "nil")
+	case !isName || name.Name != "false":
 		return
 	}
-	e := r.Results[want-1]
-	if name, ok := e.(*ast.Ident); ok && name.Name == "nil" {
-		return
+	for _, e := range results[:len(results)-1] {
+		f.unread[f.offset(e.Pos())] = true
 	}
-	f.add("error", e.Pos(), e.End(), "nil")
 }
 
 // tables notes the entries of tables that are declared outside functions.

@@ -16,16 +16,8 @@ import (
 // test builds and runs the tests of a package, under an overlay if there is one, and
 // tells the first that failed. What it builds is put into dir.
 func test(ctx context.Context, suite, overlay, dir string, limit time.Duration) (v verdict, by string, err error) {
-	binary, err := filepath.Abs(filepath.Join(dir, strings.ReplaceAll(suite, "/", "-")+".test"))
-	if err != nil {
-		return "", "", err
-	}
+	binary, out, err := buildTests(ctx, suite, overlay, dir)
 	defer os.Remove(binary)
-	args := []string{"test", "-c", "-vet=off", "-ldflags=-s -w", "-o", binary}
-	if overlay != "" {
-		args = append(args, "-overlay="+overlay)
-	}
-	out, err := exec.CommandContext(ctx, "go", append(args, "./"+suite)...).CombinedOutput()
 	switch {
 	case ctx.Err() != nil:
 		return "", "", ctx.Err()
@@ -34,17 +26,41 @@ func test(ctx context.Context, suite, overlay, dir string, limit time.Duration) 
 	case err != nil:
 		return "", "", fmt.Errorf("%s: %w: %s", suite, err, out)
 	}
-	return run(ctx, suite, binary, limit)
+	return run(ctx, suite, binary, limit, all)
 }
 
-// run runs the tests of a package that were built, until one fails or the limit.
-func run(ctx context.Context, suite, binary string, limit time.Duration) (verdict, string, error) {
+// buildTests builds the tests of a package in dir, and returns what the compiler says if it
+// cannot.
+func buildTests(ctx context.Context, suite, overlay, dir string) (binary string, out []byte, err error) {
+	binary, err = filepath.Abs(filepath.Join(dir, strings.ReplaceAll(suite, "/", "-")+".test"))
+	if err != nil {
+		return "", nil, err
+	}
+	args := []string{"test", "-c", "-vet=off", "-gcflags=-e", "-ldflags=-s -w", "-o", binary}
+	if overlay != "" {
+		args = append(args, "-overlay="+overlay)
+	}
+	out, err = exec.CommandContext(ctx, "go", append(args, "./"+suite)...).CombinedOutput()
+	return binary, out, err
+}
+
+// all runs all tests, as they are built.
+var all = manner{tests: "."}
+
+// A manner says which tests run, and with what in their environment.
+type manner struct {
+	tests string // a regular expression
+	env   []string
+}
+
+// run runs tests of a package that were built, until one fails or the limit.
+func run(ctx context.Context, suite, binary string, limit time.Duration, m manner) (verdict, string, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	cmd := exec.CommandContext(limited, binary, "-test.v", "-test.short", "-test.failfast", "-test.timeout=0")
+	cmd := exec.CommandContext(limited, binary, "-test.v", "-test.short", "-test.failfast", "-test.timeout=0", "-test.run="+m.tests)
 	cmd.Dir = suite
 	// One storm instead of many: what it finds, it mostly finds in one.
-	cmd.Env = append(os.Environ(), "OIDCAUTH_STORM_SEEDS=1")
+	cmd.Env = append(append(os.Environ(), "OIDCAUTH_STORM_SEEDS=1"), m.env...)
 	cmd.WaitDelay = 10 * time.Second
 	in, out := io.Pipe()
 	cmd.Stdout, cmd.Stderr = out, out

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,7 +22,10 @@ type outcome struct {
 // A laboratory tries changes.
 type laboratory struct {
 	packages packages
-	limit    time.Duration // for the tests of one package
+	book     *log
+	tried    map[string]map[string]bool // the ids of the changes, by the package of the tests
+	workers  int                        // at once
+	limit    time.Duration              // for the tests of one package
 
 	mu     sync.Mutex
 	usual  map[string]func() (time.Duration, error) // how long tests take without a change
@@ -28,51 +33,80 @@ type laboratory struct {
 }
 
 // newLaboratory returns a laboratory that builds in a directory of its own.
-func newLaboratory(ctx context.Context, limit time.Duration) (*laboratory, error) {
+func newLaboratory(ctx context.Context, workers int, limit time.Duration) (*laboratory, error) {
 	p, err := listPackages(ctx)
 	if err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "mutation")
-	return &laboratory{packages: p, limit: limit, usual: map[string]func() (time.Duration, error){}, shared: dir}, err
+	return &laboratory{packages: p, workers: workers, limit: limit, tried: map[string]map[string]bool{}, usual: map[string]func() (time.Duration, error){}, shared: dir}, err
 }
 
 func (l *laboratory) close() { os.RemoveAll(l.shared) }
 
+// tryBy tries changes by the tests of one package: together those that can be compiled
+// in together, or alone those that were not.
+func (l *laboratory) tryBy(ctx context.Context, suite string, sites []site, alone bool) error {
+	tried := l.tried[suite]
+	if tried == nil {
+		tried = map[string]bool{}
+		l.tried[suite] = tried
+	}
+	sites = slices.DeleteFunc(sites, func(s site) bool { return tried[s.id] })
+	try := func(s site) (verdict, string, error) { return l.try(ctx, suite, s) }
+	if !alone {
+		if len(sites) < fewest {
+			return nil
+		}
+		dir, err := os.MkdirTemp(l.shared, "suite")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		m, err := newMill(ctx, suite, sites, dir, l.workers)
+		if err != nil {
+			return err
+		}
+		try = func(s site) (verdict, string, error) { return m.try(ctx, s) }
+		sites = m.compiled()
+	}
+	for _, s := range sites {
+		tried[s.id] = true
+	}
+	return inParallel(ctx, sites, l.workers, func(s site) error {
+		v, by, err := try(s)
+		switch {
+		case err != nil:
+			return err
+		case v == survived && l.book.verdictOf(s.id) == passed:
+			return nil
+		case v == survived:
+			v = passed
+		}
+		return l.book.add(outcome{s, v, suite + " " + by})
+	})
+}
+
+// fewest are as many changes as are worth that each test runs by itself once.
+const fewest = 10
+
 // try makes one change in a copy of its file that nobody but the compiler sees, and
-// runs the tests that can notice it, until some do: those of the package itself, and the
-// others once these are known to pass.
-func (l *laboratory) try(ctx context.Context, s site, known verdict) (outcome, error) {
+// runs the tests of a package.
+func (l *laboratory) try(ctx context.Context, suite string, s site) (verdict, string, error) {
 	dir, err := os.MkdirTemp(l.shared, s.id)
 	if err != nil {
-		return outcome{}, err
+		return "", "", err
 	}
 	defer os.RemoveAll(dir)
 	overlay, err := overlayOf(s, dir)
 	if err != nil {
-		return outcome{}, err
+		return "", "", err
 	}
-	suites := l.packages.suites(filepath.Dir(s.file))
-	rest := suites[1:]
-	if known != passed {
-		suites = suites[:1]
-	} else {
-		suites = rest
+	limit, err := l.limitOf(ctx, suite)
+	if err != nil {
+		return "", "", err
 	}
-	for _, suite := range suites {
-		limit, err := l.limitOf(ctx, suite)
-		if err != nil {
-			return outcome{}, err
-		}
-		v, by, err := test(ctx, suite, overlay, dir, limit)
-		if err != nil || v != survived {
-			return outcome{s, v, suite + " " + by}, err
-		}
-	}
-	if known != passed && len(rest) > 0 {
-		return outcome{site: s, verdict: passed}, nil
-	}
-	return outcome{site: s, verdict: survived}, nil
+	return test(ctx, suite, overlay, dir, limit)
 }
 
 // limitOf returns how long the tests of a package may take: eight times as long as they
@@ -110,15 +144,30 @@ func overlayOf(s site, dir string) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	path, err := filepath.Abs(s.file)
-	if err != nil {
-		return "", err
+	return overlay(map[string]string{s.file: string(source[:s.start]) + s.with + string(source[s.end:])}, dir)
+}
+
+// overlaid is the name of the file that comes in the place of another.
+func overlaid(file string) string {
+	return strings.ReplaceAll(filepath.ToSlash(filepath.Dir(file)), "/", "-") + "-" + filepath.Base(file)
+}
+
+// overlay writes sources, by the files in whose place they come, and what tells the
+// compiler of them.
+func overlay(sources map[string]string, dir string) (name string, err error) {
+	replace := map[string]string{}
+	for file, source := range sources {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return "", err
+		}
+		changed := filepath.Join(dir, overlaid(file))
+		if err := os.WriteFile(changed, []byte(source), 0o600); err != nil {
+			return "", err
+		}
+		replace[path] = changed
 	}
-	changed := filepath.Join(dir, "changed.go")
-	if err := os.WriteFile(changed, []byte(string(source[:s.start])+s.with+string(source[s.end:])), 0o600); err != nil {
-		return "", err
-	}
-	text, err := json.Marshal(map[string]any{"Replace": map[string]string{path: changed}})
+	text, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
