@@ -7,11 +7,14 @@
 //	go run ./internal/mutation -list | wc -l    how many there are
 //	go run ./internal/mutation -n 20 internal/jws internal/claims
 //	go run ./internal/mutation -match 'ticket.go:177'
+//	go run ./internal/mutation -every internal/jws  all of a package
 //
 // The sample is that of -seed: the same seed and sources give the same sample. It
-// takes a quarter of a minute for each change and processor. A long run can be had in
-// pieces: with -log, what was tried is written to a file, and not tried again by the same
-// command. After tests are written for what survived, -match tries these places again.
+// takes about a second for each change and processor: most are compiled into one test
+// binary for each package, in which a process turns on one of them, and runs the tests
+// that come by it. A long run can be had in pieces: with -log, what was tried is written
+// to a file, and not tried again by the same command. After tests are written for what
+// survived, -match tries these places again.
 package main
 
 import (

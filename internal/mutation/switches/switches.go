@@ -1,46 +1,40 @@
-//go:build unix
-
 // Package switches turns on one of the changes that a test binary holds, all of which
 // are compiled in. Command mutation writes the calls.
 //
-// OIDCAUTH_CHANGE names the change, by its number. With OIDCAUTH_REACHED none is made:
-// it names a file, as long as there are changes, in which each that is come by is noted.
+// OIDCAUTH_CHANGE names the change, by its number. OIDCAUTH_REACHED names a file, as long
+// as there are changes, in which each that is come by is noted.
 package switches
 
 import (
 	"cmp"
 	"os"
 	"strconv"
-	"syscall"
 )
 
 var (
-	change  = -1
-	reached []byte // a file, which processes of the tests write to as well
+	change = -1
+	notes  *os.File // processes that the tests start write to it as well
+	noted  []bool
 )
 
 func init() {
 	if n, err := strconv.Atoi(os.Getenv("OIDCAUTH_CHANGE")); err == nil {
 		change = n
 	}
-	name := os.Getenv("OIDCAUTH_REACHED")
-	if name == "" {
+	file, err := os.OpenFile(os.Getenv("OIDCAUTH_REACHED"), os.O_WRONLY, 0)
+	if err != nil {
 		return
 	}
-	file, err := os.OpenFile(name, os.O_RDWR, 0)
-	if err != nil {
-		return // A process that tests start may not see the file.
-	}
-	defer file.Close()
 	if info, err := file.Stat(); err == nil {
-		reached, _ = syscall.Mmap(int(file.Fd()), 0, int(info.Size()), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+		notes, noted = file, make([]bool, info.Size())
 	}
 }
 
 // On tells whether a change is made.
 func On(n int) bool {
-	if n < len(reached) {
-		reached[n] = 1
+	if n < len(noted) && !noted[n] {
+		noted[n] = true
+		notes.WriteAt([]byte{1}, int64(n))
 	}
 	return n == change
 }
