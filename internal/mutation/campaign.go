@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -63,8 +62,8 @@ func (l *laboratory) rounds(ctx context.Context, sites []site, alone bool) error
 	return l.round(ctx, l.book.with(sites, passed), alone, others)
 }
 
-// round tries changes by some of the packages whose tests can notice them: by those
-// that are quick first, and by none once they are noticed.
+// round tries changes by some of the packages whose tests can notice them, and by none
+// once they are noticed.
 func (l *laboratory) round(ctx context.Context, sites []site, alone bool, of func(suites []string) []string) error {
 	bySuite := map[string][]site{}
 	for _, s := range sites {
@@ -88,14 +87,12 @@ func (l *laboratory) round(ctx context.Context, sites []site, alone bool, of fun
 	return nil
 }
 
-// weight puts the rooms first, and last what sees the whole.
+// weight puts the root first, which is made of most, and last what sees the whole.
 func weight(suite string) int {
 	switch {
 	case slices.Contains(whole, suite):
-		return 3
-	case suite == ".":
 		return 2
-	case strings.HasPrefix(suite, "internal/"):
+	case suite == ".":
 		return 0
 	}
 	return 1

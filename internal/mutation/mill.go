@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ type mill struct {
 	sites   map[int]site   // by their numbers; those that cannot be compiled in are gone
 	numbers map[string]int // by their ids
 	tests   []trial        // the quick ones first
+	longest time.Duration  // in all, for one change
 	grace   time.Duration  // for what tests take, beside five times as long as without a change
 }
 
@@ -39,7 +41,7 @@ type trial struct {
 // newMill builds the tests of a package with changes compiled in, by their places in a
 // list, and has each of the tests run once.
 func newMill(ctx context.Context, suite string, changes []site, dir string, workers int) (*mill, error) {
-	m := &mill{suite: suite, dir: dir, sites: map[int]site{}, numbers: map[string]int{}, grace: 15 * time.Second}
+	m := &mill{suite: suite, dir: dir, sites: map[int]site{}, numbers: map[string]int{}, longest: math.MaxInt64, grace: 15 * time.Second}
 	for _, s := range changes {
 		if n := len(m.numbers); s.switchable() {
 			m.sites[n], m.numbers[s.id] = s, n
@@ -183,23 +185,23 @@ const longest = 2 * time.Minute
 // exactly matches these tests alone.
 func exactly(names ...string) string { return "^(" + strings.Join(names, "|") + ")$" }
 
-// try turns on one change, and runs the tests that come by it: those that take no
-// second together, then those of some seconds, then the others.
+// try turns on one change, and runs the tests that come by it, the quick ones first: those
+// that take no second together, then those of some seconds, then the others. Of the tests
+// of another package it runs what takes so long together.
 func (m *mill) try(ctx context.Context, s site) (v verdict, by string, err error) {
-	n := m.numbers[s.id]
 	var names []string
-	var took time.Duration
+	var took, all time.Duration
 	most := time.Second
 	for i, t := range m.tests {
-		if t.reached[n] != 0 {
+		if t.reached[m.numbers[s.id]] != 0 && all+t.took <= m.longest {
 			names = append(names, t.name)
-			took += t.took
+			took, all = took+t.took, all+t.took
 		}
 		if len(names) == 0 || took < most && i+1 < len(m.tests) {
 			continue
 		}
 		v, by, err := run(ctx, m.suite, m.binary, 5*took+m.grace, manner{
-			tests: exactly(names...), env: []string{"OIDCAUTH_CHANGE=" + strconv.Itoa(n)},
+			tests: exactly(names...), env: []string{"OIDCAUTH_CHANGE=" + strconv.Itoa(m.numbers[s.id])},
 		})
 		if err != nil || v != survived {
 			return v, by, err

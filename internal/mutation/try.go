@@ -67,6 +67,9 @@ func (l *laboratory) tryBy(ctx context.Context, suite string, sites []site, alon
 		if err != nil {
 			return err
 		}
+		if suite != l.packages.suites(filepath.Dir(sites[0].file))[0] {
+			m.longest = elsewhere
+		}
 		try = func(s site) (verdict, string, error) { return m.try(ctx, s) }
 		sites = m.compiled()
 	}
@@ -86,6 +89,9 @@ func (l *laboratory) tryBy(ctx context.Context, suite string, sites []site, alon
 		return l.book.add(outcome{s, v, suite + " " + by})
 	})
 }
+
+// elsewhere is how long the tests of another package may take in all, for one change.
+const elsewhere = 8 * time.Second
 
 // fewest are as many changes as are worth that each test runs by itself once.
 const fewest = 10
