@@ -47,8 +47,8 @@ func newMill(ctx context.Context, suite string, changes []site, dir string, work
 			m.sites[n], m.numbers[s.id] = s, n
 		}
 	}
-	if err := m.build(ctx); err != nil {
-		return nil, err
+	if err := m.build(ctx); err != nil || len(m.sites) == 0 {
+		return m, err
 	}
 	return m, m.record(ctx, workers)
 }
