@@ -82,7 +82,7 @@ func (o *Order) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 func (e *Evaluation) CheckSignature(ctx context.Context) error {
 	limit, old := e.checkLimit(), e.Candidates
 	first := limit
-	if e.Token.KeyID.Has && e.Trust.ReusesKeyIDs {
+	if e.Token.KeyID.Has && e.Trust.Keys.ReusesKeyIDs() {
 		first--
 	}
 	if e.verify(old, first) {
