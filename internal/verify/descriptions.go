@@ -59,7 +59,8 @@ type keyOutcome struct {
 // issuer has: the first that it passes the checks of, from the issuer's name to the
 // signature and then the given ones. If it passes those of none, the error is that
 // of the one with which it came furthest, and the first of these. Where an issuer
-// has descriptions with other keys, those count whose keys have signed the token.
+// has descriptions with other keys, the first whose keys have signed the token counts,
+// and those that share these.
 func (e *Evaluation) Choose(ctx context.Context, then ...func(context.Context) error) error {
 	checks := make([]check, len(then))
 	for i, run := range then {
