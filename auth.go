@@ -303,12 +303,23 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 // stillGood refuses claims that were good as their token came, and are not now that keys,
 // or an answer, may have been waited for.
 func (a *Authenticator) stillGood(c *Claims) error {
-	now := a.now()
 	if c.supplied != nil || c.answered != nil {
 		// A question takes its time, in which much can happen.
-		return a.verdict(c, c.currentKey(), now)
+		return a.verdictNow(c)
 	}
-	return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
+	return verify.CheckUnexpired(&c.record, c.trust.Leeway, a.now())
+}
+
+// verdictNow is verdict under the key that stands for the claims' own, also where that
+// gives its place to another meanwhile.
+func (a *Authenticator) verdictNow(c *Claims) error {
+	for {
+		k := c.currentKey()
+		err := a.verdict(c, k, a.now())
+		if err == nil || c.currentKey() == k {
+			return err
+		}
+	}
 }
 
 // anew judges, and judges anew where the issuers have changed meanwhile: what failed may
