@@ -328,8 +328,9 @@ func (a *Authenticator) anew(judge func() error) error {
 	for try := 1; ; try++ {
 		epoch := a.epoch.Load()
 		err := judge()
+		lost := err == error(errChanged) || errors.Is(err, ErrClosed) && !a.closed.Load() // with its description
 		switch {
-		case err == nil, err != error(errChanged) && (try == tries || a.epoch.Load() == epoch):
+		case err == nil, !lost && (try == tries || a.epoch.Load() == epoch):
 			return err
 		case try == tries:
 			return changesAlways()
@@ -643,7 +644,12 @@ func (a *Authenticator) Explain(ctx context.Context, token string) explain.Repor
 	if err := a.misused(ctx); err != nil {
 		return verify.ReportMisuse(err)
 	}
-	var e verify.Evaluation
-	e.Begin(a.env, token, a.now())
-	return e.Explain(ctx)
+	var report explain.Report
+	_ = a.anew(func() error {
+		var e verify.Evaluation
+		e.Begin(a.env, token, a.now())
+		report = e.Explain(ctx)
+		return report.Err
+	})
+	return report
 }
