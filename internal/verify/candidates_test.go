@@ -142,6 +142,27 @@ func TestAuthenticate_ChecksAfterRefetch(t *testing.T) {
 	})
 }
 
+// Nor are more tried of one set where the issuer has descriptions with other keys, which
+// are looked at first as they are in hand, and then anew.
+func TestAuthenticate_ChecksForOneOfTwoSets(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"", "shared"} {
+		for _, reused := range []bool{false, true} {
+			issuer, trusted, keys := crowdedIssuer(t, "ES256", id, 12)
+			trusted.Name, trusted.SubjectPrefix = "crowded", "crowded:"
+			trusted.Keys = oidcauth.KeysFrom{JWKS: issuer.KeySet(), ReusesKeyIDs: reused}
+			few, other, _ := crowdedIssuer(t, "ES256", id, 1)
+			other.URL, other.Name, other.Keys = trusted.URL, "other", oidcauth.KeysFrom{JWKS: few.KeySet()}
+			open := func() *oidcauth.Authenticator {
+				return authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{other, trusted}})
+			}
+			if got := acceptedOf(t, keys, open); got != 4 {
+				t.Errorf("key ID %q, reused %v: %d of the keys were tried, want 4", id, reused, got)
+			}
+		}
+	}
+}
+
 // Descriptions that share keys share what is known of these: whichever says that key IDs
 // are used again, the keys are looked for again for the tokens of all.
 func TestAuthenticate_KeyIDReusedForAll(t *testing.T) {

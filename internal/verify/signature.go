@@ -98,7 +98,7 @@ func (e *Evaluation) CheckSignature(ctx context.Context) error {
 		return false
 	})
 	switch {
-	case found, e.verify(e.Candidates, limit):
+	case found, !e.still && e.verify(e.Candidates, limit):
 		return nil
 	case err != nil:
 		return err
