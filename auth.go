@@ -303,12 +303,23 @@ func (a *Authenticator) verify(ctx context.Context, token string, now time.Time)
 // stillGood refuses claims that were good as their token came, and are not now that keys,
 // or an answer, may have been waited for.
 func (a *Authenticator) stillGood(c *Claims) error {
-	now := a.now()
 	if c.supplied != nil || c.answered != nil {
 		// A question takes its time, in which much can happen.
-		return a.verdict(c, c.currentKey(), now)
+		return a.verdictNow(c)
 	}
-	return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
+	return verify.CheckUnexpired(&c.record, c.trust.Leeway, a.now())
+}
+
+// verdictNow is verdict under the key that stands for the claims' own, also where that
+// gives its place to another meanwhile.
+func (a *Authenticator) verdictNow(c *Claims) error {
+	for {
+		k := c.currentKey()
+		err := a.verdict(c, k, a.now())
+		if err == nil || c.currentKey() == k {
+			return err
+		}
+	}
 }
 
 // anew judges, and judges anew where the issuers have changed meanwhile: what failed may
@@ -317,8 +328,9 @@ func (a *Authenticator) anew(judge func() error) error {
 	for try := 1; ; try++ {
 		epoch := a.epoch.Load()
 		err := judge()
+		lost := err == error(errChanged) || errors.Is(err, ErrClosed) && !a.closed.Load() // with its description
 		switch {
-		case err == nil, err != error(errChanged) && (try == tries || a.epoch.Load() == epoch):
+		case err == nil, !lost && (try == tries || a.epoch.Load() == epoch):
 			return err
 		case try == tries:
 			return changesAlways()
@@ -632,7 +644,12 @@ func (a *Authenticator) Explain(ctx context.Context, token string) explain.Repor
 	if err := a.misused(ctx); err != nil {
 		return verify.ReportMisuse(err)
 	}
-	var e verify.Evaluation
-	e.Begin(a.env, token, a.now())
-	return e.Explain(ctx)
+	var report explain.Report
+	_ = a.anew(func() error {
+		var e verify.Evaluation
+		e.Begin(a.env, token, a.now())
+		report = e.Explain(ctx)
+		return report.Err
+	})
+	return report
 }

@@ -19,6 +19,7 @@ import (
 const (
 	defaultLeeway        = 30 * time.Second
 	defaultMaxTokenBytes = 16 << 10
+	mostTokenBytes       = 1 << 30 // what is reckoned with more overflows an int of 32 bits
 	defaultCacheBytes    = 64 << 20
 	maxTokenLifetime     = 100 * 365 * 24 * time.Hour
 )
@@ -110,7 +111,7 @@ type Config struct {
 	Certificate func(*http.Request) (*x509.Certificate, error)
 
 	// MaxTokenBytes is the size above which a token is refused unread. Zero means
-	// 16 KiB; negative is an error.
+	// 16 KiB; negative is an error. More than a gibibyte counts as that.
 	MaxTokenBytes int
 
 	// CacheBytes bounds the memory of the cache of verified tokens, which spares
@@ -261,7 +262,7 @@ func (cfg *Config) maxTokenBytes() int {
 	if cfg.MaxTokenBytes == 0 {
 		return defaultMaxTokenBytes
 	}
-	return cfg.MaxTokenBytes
+	return min(cfg.MaxTokenBytes, mostTokenBytes)
 }
 
 func (cfg *Config) cacheBytes() int64 {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"math"
 	"net/http"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/hostile"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -268,6 +270,26 @@ func TestConfig_MaxTokenBytes(t *testing.T) {
 				t.Errorf("Authenticate() error = %v, want %v", err, tt.want)
 			}
 		})
+	}
+}
+
+// No limit is one, too: what is reckoned with it does not overflow.
+func TestConfig_MaxTokenBytesOfAll(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	local := newLocal(t, localissuer.Config{})
+	a := newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client(), MaxTokenBytes: math.MaxInt,
+	})
+	ticket, err := local.Ticket(from(), authenticate(t, a, issuer.Token(nil)), "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.AuthenticateTicket(from(), ticket, "chat"); err != nil {
+		t.Errorf("AuthenticateTicket() error = %v, want none", err)
+	}
+	if got := postLogout(a, logoutToken(issuer, nil)).StatusCode; got != http.StatusOK {
+		t.Errorf("a logout is answered with %d, want %d", got, http.StatusOK)
 	}
 }
 

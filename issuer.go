@@ -45,8 +45,10 @@ type Issuer struct {
 	// satisfies decides about it alone: about its subject, its roles and Rules, and
 	// [Claims.Description] returns its name. If there is none, the refusal is that of
 	// the description with which the token came furthest in the order of the checks.
-	// Where their keys differ, those count whose keys have signed the token. Required,
-	// and another in each, where there are several.
+	// Where their Keys differ, the first whose keys have signed the token counts, and
+	// with it those alone that say the same of theirs: two that have the same keys must
+	// not say otherwise where these are. Required, and another in each, where there are
+	// several.
 	Name string `json:"name,omitempty"`
 
 	// SubjectPrefix stands in front of the subject in everything that is made of it:

@@ -66,7 +66,8 @@ type KeysFrom struct {
 	// ReusesKeyIDs is for an issuer that publishes a new key under the ID of an
 	// old one: a bad signature under a known key ID then causes a fetch of the
 	// keys, at most one in 10 seconds. A token without key ID that no key fits
-	// causes one with every issuer.
+	// causes one with every issuer. It counts for all descriptions of the issuer whose
+	// keys come from the same place.
 	ReusesKeyIDs bool `json:"reuses_key_ids,omitempty"`
 
 	// InsecureHTTP allows http addresses for this issuer, on the loopback

@@ -242,7 +242,7 @@ func (a *Authenticator) resupply(ctx context.Context, c *Claims) (*Claims, error
 		err = c.trust.checkSupplied(next)
 	}
 	if err == nil {
-		err = a.verdict(next, next.currentKey(), a.now())
+		err = a.verdictNow(next)
 	}
 	if err != nil {
 		return nil, err

@@ -62,43 +62,60 @@ func TestSetIssuers_WhileAskedAgain(t *testing.T) {
 }
 
 // Nobody knows of a token, or a ticket, whose issuer is described otherwise each time that
-// it was judged: that is no fault of its bearer's.
+// it was judged: that is no fault of its bearer's, and nothing was closed.
 func TestSetIssuers_AllTheTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		issuer, trusted := newIssuer(t, oidctest.Config{})
-		local := newLocal(t, localissuer.Config{})
-		var a *oidcauth.Authenticator
-		var changes atomic.Int64 // that are to come
-		trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error {
-			if changes.Add(-1) >= 0 {
-				done := make(chan error)
-				go func() { done <- a.SetIssuers(trusted, local.Issuer()) }()
-				return <-done
-			}
-			return nil
-		}}
-		trusted.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) { return nil, nil }
-		a = newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client()})
-		token, page := issuer.Token(nil), from("https://app.example.com")
-		ticket, err := local.Ticket(page, authenticate(t, a, token), "chat")
-		if err != nil {
-			t.Fatal(err)
+	for _, within := range []string{"a rule", "a question"} {
+		synctest.Test(t, func(t *testing.T) { testAllTheTime(t, within) })
+	}
+}
+
+func testAllTheTime(t *testing.T, within string) {
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	local := newLocal(t, localissuer.Config{})
+	var a *oidcauth.Authenticator
+	var changes atomic.Int64 // that are to come
+	change := func(at string) (changed bool) {
+		if at != within || changes.Add(-1) < 0 {
+			return false
 		}
-		for name, use := range map[string]func() error{
-			"a token":  func() error { _, err := a.Authenticate(t.Context(), issuer.Token(nil)); return err },
-			"a ticket": func() error { _, err := a.AuthenticateTicket(page, ticket, "chat"); return err },
-		} {
-			changes.Store(1000)
-			r, is := errors.AsType[*oidcauth.Refusal](use())
-			if !is || !errors.Is(r, oidcauth.ErrKeysUnavailable) || r.RetryAfter() <= 0 {
-				t.Errorf("%s: error = %v, want %v and when to come back", name, r, oidcauth.ErrKeysUnavailable)
-			}
-			changes.Store(2)
-			if err := use(); err != nil {
-				t.Errorf("%s, after two changes: error = %v", name, err)
-			}
+		done := make(chan error)
+		go func() { done <- a.SetIssuers(trusted, local.Issuer()) }()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
-	})
+		return true
+	}
+	trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error {
+		change("a rule")
+		return nil
+	}}
+	trusted.Supplement = func(ctx context.Context, _ *oidcauth.Claims, _ string) (json.RawMessage, error) {
+		if change("a question") {
+			<-ctx.Done() // as the description that it was put for has gone
+		}
+		return nil, ctx.Err()
+	}
+	a = newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, local.Issuer()}, Client: issuer.Client()})
+	token, page := issuer.Token(nil), from("https://app.example.com")
+	ticket, err := local.Ticket(page, authenticate(t, a, token), "chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, use := range map[string]func() error{
+		"a token":  func() error { _, err := a.Authenticate(t.Context(), issuer.Token(nil)); return err },
+		"a ticket": func() error { _, err := a.AuthenticateTicket(page, ticket, "chat"); return err },
+		"a report": func() error { return a.Explain(t.Context(), issuer.Token(nil)).Err },
+	} {
+		changes.Store(1000)
+		r, is := errors.AsType[*oidcauth.Refusal](use())
+		if name != "a report" && (!is || !errors.Is(r, oidcauth.ErrKeysUnavailable) || r.RetryAfter() <= 0) {
+			t.Errorf("%s, within %s: error = %v, want %v and when to come back", name, within, r, oidcauth.ErrKeysUnavailable)
+		}
+		changes.Store(2)
+		if err := use(); err != nil {
+			t.Errorf("%s, after two changes within %s: error = %v", name, within, err)
+		}
+	}
 }
 
 // A session that begins with claims of before waits for the keys of its issuer as it is

@@ -1,10 +1,12 @@
 package oidcauth_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -355,4 +357,41 @@ func TestSupplement_CloseWaits(t *testing.T) {
 			t.Error("the function runs after Close")
 		}
 	})
+}
+
+// The key that signed a token may be published with another member in the moment between
+// an answer about the token and the last look at it: neither the token nor its session
+// suffers.
+func TestSupplement_KeyPublishedMeanwhile(t *testing.T) {
+	synctest.Test(t, testKeyPublishedMeanwhile)
+}
+
+func testKeyPublishedMeanwhile(t *testing.T) {
+	issuer, trusted, source := newHandSource(t)
+	var answers, published int
+	trusted.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) {
+		answers++
+		return nil, nil
+	}
+	trusted.AnswerAge = time.Nanosecond
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Now: func() time.Time {
+		if published < answers {
+			published = answers
+			next := source.keys
+			next.JWKS = bytes.Replace(next.JWKS, []byte(`"kty"`), fmt.Appendf(nil, `"key_ops":["verify",%q],"kty"`, fmt.Sprint(published)), 1)
+			if err := source.adopt(next); err != nil {
+				t.Error(err)
+			}
+		}
+		return time.Now()
+	}})
+	s := a.NewSession(t.Context(), wants(t, a, issuer.Token(nil), nil))
+	defer s.Close()
+	time.Sleep(time.Second) // for which an answer stands, whatever its age
+	if ctx := s.CallContext(); ctx.Err() != nil {
+		t.Errorf("a call's context has ended: %v", context.Cause(ctx))
+	}
+	if published != 2 {
+		t.Errorf("published anew %d times, want twice", published)
+	}
 }

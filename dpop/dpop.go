@@ -30,6 +30,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -160,7 +161,7 @@ func New(cfg Config) (*Verifier, error) {
 		return nil, fmt.Errorf("dpop: %w", err)
 	}
 	v.started = v.now()
-	v.memory = newMemory(int(cfg.ReplayBytes/bytesPerProof), v.maxAge+maxAhead)
+	v.memory = newMemory(int(min(cfg.ReplayBytes/bytesPerProof, math.MaxInt)), v.maxAge+maxAhead)
 	if cfg.Nonces {
 		v.nonces = newNonces(cfg.NonceKey)
 	}

@@ -3,6 +3,7 @@ package dpop_test
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"testing"
@@ -150,6 +151,16 @@ func TestMemory_Bytes(t *testing.T) {
 		t.Errorf("%d bytes for a proof, want %d at most", got, dpop.BytesPerProof)
 	}
 	runtime.KeepAlive(m)
+}
+
+// As much memory as there is.
+func TestVerify_ReplayBytes(t *testing.T) {
+	t.Parallel()
+	p := oidctest.NewProver(t, "")
+	v := newVerifier(t, dpop.Config{ReplayBytes: math.MaxInt64})
+	if err := verify(t, v, use(p, p.Proof("POST", target, token, nil))); err != nil {
+		t.Errorf("Verify() error = %v, want none", err)
+	}
 }
 
 // What is refused for its signature takes no memory, and uses nothing up.

@@ -50,6 +50,24 @@ func TestParseObject_TooManyNames(t *testing.T) {
 	}
 }
 
+// How many members a long text may still have is reckoned where an int has 32 bits, too.
+func TestParseObject_LongText(t *testing.T) {
+	t.Parallel()
+	const size, long, names = 1 << 20, 8, 100_000
+	var b strings.Builder
+	for i := range names {
+		value := ""
+		if i < long {
+			value = strings.Repeat("x", 200) // so that few more seem to come
+		}
+		fmt.Fprintf(&b, `"%x":%q,`, i, value)
+	}
+	text := `{` + b.String() + `"z":"` + strings.Repeat("x", size-b.Len()) + `"}`
+	if got, err := jws.ParseObject(nil, text); err != nil || len(got) != names+1 {
+		t.Errorf("ParseObject() = %d members, %v, want %d and no error", len(got), err, names+1)
+	}
+}
+
 func TestToken_TooManyHeaderNames(t *testing.T) {
 	t.Parallel()
 	for n, want := range map[int]error{128: nil, 129: jws.ErrMalformed} {

@@ -216,7 +216,7 @@ func (s *scanner) memberName(own *nameSet, names *nameTable) (string, error) {
 func (s *scanner) grow(members []Member) []Member {
 	const few, shortest = 8, len(`"":0,`)
 	rest := len(s.text) - s.pos
-	more := few + len(members)*rest/s.pos
+	more := few + int(int64(len(members))*int64(rest)/int64(s.pos)) // an int may be too small for the product
 	return slices.Grow(members, min(more, few+rest/shortest))
 }
 

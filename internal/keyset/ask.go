@@ -65,7 +65,7 @@ type Doubt struct {
 // error is an [*UnavailableError]:
 // the issuer cannot be asked now, and the token was issued since it last was.
 func (s *Set) LookAgain(ctx context.Context, d Doubt) ([]*Key, error) {
-	if s.cfg.Fixed != nil || d.KeyID.Has && !s.terms.Load().reusesKeyIDs {
+	if s.cfg.Fixed != nil || d.KeyID.Has && !s.ReusesKeyIDs() {
 		return nil, nil
 	}
 	return s.wait(ctx, &ask{

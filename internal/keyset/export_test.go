@@ -42,3 +42,10 @@ func OnDisk(cfg Config, tap disk.Tap) Config {
 
 // StorePath returns where a set keeps its keys.
 func StorePath(cfg Config) string { return filepath.Join(cfg.CacheDir, newStore(cfg).name) }
+
+// HoldDiscard holds up whoever removes keys from s, between the keys' end and the sight
+// of those that take their place.
+func HoldDiscard(s *Set) (release func()) {
+	s.prepared.mu.Lock()
+	return s.prepared.mu.Unlock
+}

@@ -59,6 +59,9 @@ func (k *Key) Current(algorithm string, sameID bool, issuers ...string) *Key {
 	if snap == nil || !k.removed.Load() {
 		return k.ifIn(snap)
 	}
+	if snap = k.set.changed(); snap == nil {
+		return nil
+	}
 	public, ok := k.Public().(interface{ Equal(crypto.PublicKey) bool })
 	if !ok {
 		return nil
@@ -75,6 +78,14 @@ func (k *Key) Current(algorithm string, sameID bool, issuers ...string) *Key {
 		return candidates[i]
 	}
 	return nil
+}
+
+// changed returns the snapshot once a change that is under way is made: keys that leave
+// are dead before those are seen that take their place.
+func (s *Set) changed() *snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.snap.Load()
 }
 
 // ifIn returns k unless there is no set for it to be in.

@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -111,4 +113,26 @@ func TestReport_MLDSA(t *testing.T) {
 			t.Errorf("key %d is %+v, want %s under its own thumbprint", i, k, want)
 		}
 	}
+}
+
+// The file in the cache directory has keys of ML-DSA beside the others.
+func TestStore_MLDSA(t *testing.T) {
+	if jws.CheckMLDSA() != nil {
+		t.Log("without ML-DSA no such key is used, nor kept")
+		return
+	}
+	dir := filepath.Join(t.TempDir(), "keys")
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(append(latticeJWKs(t), with(latticeJWKs(t)[0], `{"kid":"used","use":"sig","key_ops":["verify"],"issuer":"i"}`), key("a", 0))...)
+		cfg := i.config(t)
+		cfg.CacheDir = dir
+		cfg.Hooks.StoreFailed = func(err error) { t.Errorf("StoreFailed(%v)", err) }
+		fetched := start(t, cfg)
+		mustKeys(t, fetched, "a")
+		fetched.Close()
+		i.set(func(i *issuer) { i.broken = true })
+		if got := start(t, cfg).Report(); len(got.Keys) != 5 || !got.FromStore {
+			t.Errorf("Report() = %+v, want the five keys from the file", got)
+		}
+	})
 }

@@ -14,3 +14,6 @@ type terms struct {
 func (s *Set) Adjust(aliases []string, reusesKeyIDs bool) {
 	s.terms.Store(&terms{slices.Clone(aliases), reusesKeyIDs})
 }
+
+// ReusesKeyIDs returns what was said last of [Config.ReusesKeyIDs].
+func (s *Set) ReusesKeyIDs() bool { return s.terms.Load().reusesKeyIDs }

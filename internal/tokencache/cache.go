@@ -45,6 +45,10 @@ const (
 	shardBytes = 8 << 20
 	maxShards  = 64
 
+	// mostBytes is more than any machine has, and no more than the tables can be
+	// reckoned for where an int has 32 bits.
+	mostBytes = 1 << 46
+
 	// hashedBytes is how much of a token is hashed: 48 bytes of its signature.
 	hashedBytes = 64
 )
@@ -60,6 +64,7 @@ func New[V any](maxBytes int64, now func() time.Time) *Cache[V] {
 	if now == nil {
 		now = time.Now
 	}
+	maxBytes = min(maxBytes, mostBytes)
 	n := uint64(min(maxShards, max(1, maxBytes/shardBytes)))
 	shardBits := uint(bits.Len64(n) - 1)
 	c := &Cache[V]{

@@ -2,6 +2,7 @@ package tokencache_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"runtime"
 	"strings"
@@ -221,7 +222,7 @@ func TestCache_GetDoesNotAllocate(t *testing.T) {
 
 func TestCache_Sizes(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int64{1, 100, 4 << 10, 64 << 10, 1 << 20, 20 << 20, 64 << 20} {
+	for _, size := range []int64{1, 100, 4 << 10, 64 << 10, 1 << 20, 20 << 20, 64 << 20, 1 << 50, math.MaxInt64} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			c := tokencache.New[verdict](size, nil)
 			kept := 0

@@ -142,6 +142,49 @@ func TestAuthenticate_ChecksAfterRefetch(t *testing.T) {
 	})
 }
 
+// Nor are more tried of one set where the issuer has descriptions with other keys, which
+// are looked at first as they are in hand, and then anew.
+func TestAuthenticate_ChecksForOneOfTwoSets(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"", "shared"} {
+		for _, reused := range []bool{false, true} {
+			issuer, trusted, keys := crowdedIssuer(t, "ES256", id, 12)
+			trusted.Name, trusted.SubjectPrefix = "crowded", "crowded:"
+			trusted.Keys = oidcauth.KeysFrom{JWKS: issuer.KeySet(), ReusesKeyIDs: reused}
+			few, other, _ := crowdedIssuer(t, "ES256", id, 1)
+			other.URL, other.Name, other.Keys = trusted.URL, "other", oidcauth.KeysFrom{JWKS: few.KeySet()}
+			open := func() *oidcauth.Authenticator {
+				return authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{other, trusted}})
+			}
+			if got := acceptedOf(t, keys, open); got != 4 {
+				t.Errorf("key ID %q, reused %v: %d of the keys were tried, want 4", id, reused, got)
+			}
+		}
+	}
+}
+
+// Descriptions that share keys share what is known of these: whichever says that key IDs
+// are used again, the keys are looked for again for the tokens of all.
+func TestAuthenticate_KeyIDReusedForAll(t *testing.T) {
+	t.Parallel()
+	for says := range 2 {
+		for of, audience := range []string{"first", "second"} {
+			issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
+			all := []oidcauth.Issuer{trusted, trusted}
+			all[0].Name, all[0].Audiences = "1", []string{"first"}
+			all[1].Name, all[1].Audiences = "2", []string{"second"}
+			all[says].Keys.ReusesKeyIDs = true
+			a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: all, Client: issuer.Client()})
+			for range 2 {
+				if _, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"aud": audience})); err != nil {
+					t.Errorf("the description %d says it, a token of %d: Authenticate() error = %v, want none", says, of, err)
+				}
+				issuer.ReuseKeyID()
+			}
+		}
+	}
+}
+
 // An issuer whose tokens have no key ID changes all its keys at once: where a
 // token has used up most of its checks on the old ones and some of the new are
 // left, it is told to come back, and once more only.

@@ -53,13 +53,16 @@ type keyOutcome struct {
 	key        *keyset.Key // nil if none has signed it
 	failed     int         // atKey or atSignature
 	err        error
+	tried      attempts
+	open       bool // there may be other keys, of whose issuer nobody has asked yet
 }
 
 // Choose finds the description that decides about the token, among those that its
 // issuer has: the first that it passes the checks of, from the issuer's name to the
 // signature and then the given ones. If it passes those of none, the error is that
 // of the one with which it came furthest, and the first of these. Where an issuer
-// has descriptions with other keys, those count whose keys have signed the token.
+// has descriptions with other keys, the first whose keys have signed the token counts,
+// and those that share these.
 func (e *Evaluation) Choose(ctx context.Context, then ...func(context.Context) error) error {
 	checks := make([]check, len(then))
 	for i, run := range then {
@@ -74,11 +77,12 @@ func (e *Evaluation) choose(ctx context.Context, checks []check) error {
 		return err
 	}
 	var last *attempt
+	e.outcomes = e.outcomes[:0]
 	for _, looking := range [...]bool{false, true} {
 		if !looking && !e.severalKeys() {
 			continue
 		}
-		e.still, e.outcomes, last = !looking, e.outcomes[:0], nil
+		e.still = !looking
 		if last = e.tryAll(ctx, checks); last == nil {
 			continue
 		}
@@ -126,7 +130,7 @@ func (e *Evaluation) tryAll(ctx context.Context, checks []check) *attempt {
 // use makes the description the one that judges.
 func (e *Evaluation) use(t *Trust) error {
 	e.SetTrust(t)
-	e.Key, e.Candidates, e.offered, e.tried = nil, nil, nil, attempts{}
+	e.Key, e.Candidates, e.offered, e.tried = nil, nil, nil, e.triedOf(t.Keys)
 	e.Record.NeverExpires, e.Record.Type, e.Record.Confirmation = false, 0, nil
 	return t.NameIssuer(&e.Reader, e.named)
 }
@@ -196,20 +200,33 @@ func (e *Evaluation) mayBeOf(t *Trust) bool {
 	return len(t.Keys.Peek(e.Token.KeyID.Text)) > 0
 }
 
-// outcome returns what came of the token and the keys of the description, or nil.
+// outcomeOfKeys returns what came of the token and the keys of the description, nil if
+// that is not known, or only as far as nobody is asked for other keys.
 func (e *Evaluation) outcomeOfKeys() *keyOutcome {
 	for i := range e.outcomes {
-		if e.outcomes[i].keys == e.Trust.Keys {
-			return &e.outcomes[i]
+		if o := &e.outcomes[i]; o.keys == e.Trust.Keys && (!o.open || e.still) {
+			return o
 		}
 	}
 	return nil
 }
 
+// triedOf returns the signature checks that the token has caused with keys of a set: what
+// one token is worth is not more because the set is looked at twice.
+func (e *Evaluation) triedOf(keys *keyset.Set) attempts {
+	for i := range e.outcomes {
+		if e.outcomes[i].keys == keys {
+			return e.outcomes[i].tried
+		}
+	}
+	return attempts{}
+}
+
 // remember keeps what came of the token and the keys of the description.
 func (e *Evaluation) remember(failed int, err error) error {
 	if len(e.descriptions) > 1 {
-		e.outcomes = append(e.outcomes, keyOutcome{e.Trust.Keys, e.Candidates, e.Key, failed, err})
+		open := e.still && err != nil && (!e.Token.KeyID.Has || e.Trust.Keys.ReusesKeyIDs())
+		e.outcomes = append(e.outcomes, keyOutcome{e.Trust.Keys, e.Candidates, e.Key, failed, err, e.tried, open})
 	}
 	return err
 }

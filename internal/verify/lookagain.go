@@ -30,7 +30,7 @@ func (e *Evaluation) LookAgain(ctx context.Context, fit func() bool) (bool, erro
 
 // otherKeys replaces the candidates, and reports whether there are other ones.
 func (e *Evaluation) otherKeys(ctx context.Context) (bool, error) {
-	if e.still || e.Token.KeyID.Has && !e.Trust.ReusesKeyIDs {
+	if e.still || e.Token.KeyID.Has && !e.Trust.Keys.ReusesKeyIDs() {
 		return false, nil
 	}
 	if e.Trust.Local != nil {

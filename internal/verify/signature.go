@@ -82,7 +82,7 @@ func (o *Order) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 func (e *Evaluation) CheckSignature(ctx context.Context) error {
 	limit, old := e.checkLimit(), e.Candidates
 	first := limit
-	if e.Token.KeyID.Has && e.Trust.ReusesKeyIDs {
+	if e.Token.KeyID.Has && e.Trust.Keys.ReusesKeyIDs() {
 		first--
 	}
 	if e.verify(old, first) {
@@ -98,7 +98,7 @@ func (e *Evaluation) CheckSignature(ctx context.Context) error {
 		return false
 	})
 	switch {
-	case found, e.verify(e.Candidates, limit):
+	case found, !e.still && e.verify(e.Candidates, limit):
 		return nil
 	case err != nil:
 		return err
