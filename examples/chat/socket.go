@@ -226,7 +226,7 @@ func (k *socket) subscribe(from realtime.Caller, tables []string) error {
 	if len(k.subs) >= maxSubscriptions {
 		return realtime.ErrArguments
 	}
-	sub, err := k.server.db.Subscribe(from, tables, k.outbox.put)
+	sub, err := k.server.db.Subscribe(from, tables, k.outbox.pass)
 	if err == nil {
 		k.subs = append(k.subs, sub)
 	}

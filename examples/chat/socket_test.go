@@ -45,6 +45,56 @@ func TestSocket_TooSlow(t *testing.T) {
 	}
 }
 
+// TestSocket_NothingAfterItsEnd: who reads slowly is told what was for them while their
+// token was good, and nothing of later.
+func TestSocket_NothingAfterItsEnd(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	bob := w.enter(t, "bob")
+	bob.conn.SetReadLimit(-1)
+	bob.does(frame{Subscribe: []string{"messages"}})
+	k := w.sockets.all()[0]
+	alice := w.enter(t, "alice")
+	large := []byte(`{"notice":"` + strings.Repeat("x", 1<<20) + `"}`)
+	for range 14 { // more than the connection holds
+		k.outbox.put(large)
+	}
+	alice.does(frame{Call: "send", Args: args(arguments{Text: "in time"})})
+	if err := w.withdraw(t.Context(), Account{Issuer: w.provider.Issuer(), Subject: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	<-k.closed.Done()
+	alice.does(frame{Call: "send", Args: args(arguments{Text: "too late"})})
+	if code, _ := bob.ends(); code != 3000 {
+		t.Errorf("close: got %d, want 3000", code)
+	}
+	var told strings.Builder
+	for _, rows := range bob.rows {
+		for _, c := range rows.Changes {
+			told.Write(c.Row)
+		}
+	}
+	if !strings.Contains(told.String(), "in time") || strings.Contains(told.String(), "too late") {
+		t.Errorf("bob was told %s, want what was said before his token ended, and nothing of later", told.String())
+	}
+}
+
+// TestSocket_Waiting: what waits for a client who does not read is bounded in bytes, too.
+func TestSocket_Waiting(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	w.enter(t, "bob")
+	k := w.sockets.all()[0]
+	message := []byte(`{"notice":"` + strings.Repeat("x", 1<<20) + `"}`)
+	for n := 0; k.closed.Err() == nil; n++ {
+		if n == maxWaiting {
+			t.Fatalf("the socket takes %d messages of a megabyte", n)
+		}
+		k.outbox.put(message)
+	}
+	if cause := context.Cause(k.closed); !errors.Is(cause, errSlow) {
+		t.Errorf("the socket ended with %v, want %v", cause, errSlow)
+	}
+}
+
 // TestSocket_Stopped: a server that stops tells everybody, also those who come in the
 // same moment.
 func TestSocket_Stopped(t *testing.T) {
@@ -68,6 +118,30 @@ func TestSocket_Stopped(t *testing.T) {
 	}
 	if left := len(w.sockets.all()); left != 0 {
 		t.Errorf("sockets: got %d open, want none", left)
+	}
+}
+
+// TestSocket_StoppedByTheSpoonful: a client that takes what is left message by message
+// does not hold up a server that stops.
+func TestSocket_StoppedByTheSpoonful(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	bob := w.enter(t, "bob")
+	bob.conn.SetReadLimit(-1)
+	k := w.sockets.all()[0]
+	k.outbox.parting = 100 * time.Millisecond
+	large := []byte(`{"notice":"` + strings.Repeat("x", 1<<20) + `"}`)
+	for range 14 { // more than the connection holds
+		k.outbox.put(large)
+	}
+	for range 2 {
+		if err := bob.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	w.sockets.stop()
+	if took := time.Since(began); took >= writeLimit {
+		t.Errorf("the server waited for %v, which is what one message has, want less", took)
 	}
 }
 
