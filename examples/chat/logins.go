@@ -21,6 +21,7 @@ type login struct {
 	refresh string     // the provider's refresh token; empty if it gave none
 	token   string     // the ID token that stands now
 	expires time.Time  // of it
+	over    bool       // the person has signed out
 }
 
 // logins are all of them, in memory: a restart signs everybody out.

@@ -42,6 +42,9 @@ type signIn struct {
 	home    string                                   // where to go on from there
 }
 
+// errSignIn says that nobody is signed in in this browser.
+var errSignIn = fmt.Errorf("%w: sign in", oidcauth.ErrNoToken)
+
 // begin sends the browser to the provider.
 func (s *signIn) begin(w http.ResponseWriter, r *http.Request) {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
@@ -129,10 +132,18 @@ func (s *signIn) renew(w http.ResponseWriter, r *http.Request) {
 func (s *signIn) renewLogin(w http.ResponseWriter, r *http.Request) (time.Time, error) {
 	l := s.login(r)
 	if l == nil {
-		return time.Time{}, fmt.Errorf("%w: sign in", oidcauth.ErrNoToken)
+		return time.Time{}, errSignIn
 	}
+	return s.renewOf(w, r, l)
+}
+
+// renewOf renews a login, unless its browser has signed out while this waited.
+func (s *signIn) renewOf(w http.ResponseWriter, r *http.Request, l *login) (time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.over {
+		return time.Time{}, errSignIn
+	}
 	if !s.stands(r.Context(), l) {
 		if err := s.refresh(r.Context(), l); err != nil {
 			return time.Time{}, err
@@ -198,6 +209,7 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 	page := "/"
 	if l := s.login(r); l != nil {
 		l.mu.Lock()
+		l.over = true
 		if s.signOut != nil {
 			page = s.signOut(l.token, s.home)
 		}
@@ -211,12 +223,15 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 }
 
 // login returns the login of the browser that sent r, or nil.
-func (s *signIn) login(r *http.Request) *login {
+func (s *signIn) login(r *http.Request) *login { return s.logins.find(loginID(r)) }
+
+// loginID returns what the browser that sent r says is its login's ID.
+func loginID(r *http.Request) string {
 	cookie, err := r.Cookie(loginCookie)
 	if err != nil {
-		return nil
+		return ""
 	}
-	return s.logins.find(cookie.Value)
+	return cookie.Value
 }
 
 func (s *signIn) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {

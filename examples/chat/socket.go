@@ -96,15 +96,15 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(maxFrame)
 	claims, _ := oidcauth.FromContext(r.Context())
 	k := &socket{
-		server: s, id: rand.Text(), since: time.Now(), conn: conn,
+		server: s, id: rand.Text(), login: loginID(r), since: time.Now(), conn: conn,
 		session: s.auth.NewSession(r.Context(), claims),
-	}
-	if l := s.signIn.login(r); l != nil {
-		k.login = l.id
 	}
 	k.closed, k.end = context.WithCancelCause(k.session.Context())
 	k.outbox = newOutbox(k) // before anybody else sees the socket
 	s.sockets.serve(k)
+	if k.login != "" && s.signIn.logins.find(k.login) == nil { // gone before the socket could be ended with it
+		k.end(errSignedOut)
+	}
 }
 
 // serve returns when the client has left or been told why the socket ends.
