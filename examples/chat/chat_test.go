@@ -379,6 +379,10 @@ func TestSignIn(t *testing.T) {
 	if got := get("/callback?error=access_denied&state=" + state()).Header.Get("Location"); got != "/?refused=denied" {
 		t.Errorf("the provider refused: goes to %q", got)
 	}
+	w.provider.Stop()
+	if got := get("/callback?code=x&state=" + state()).Header.Get("Location"); got != "/?refused=unavailable" {
+		t.Errorf("the provider is not there: goes to %q", got)
+	}
 }
 
 // TestPosts_ForeignPage: a page elsewhere posts nothing here, cookies or not.

@@ -91,7 +91,7 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	ctx := oidc.ClientContext(r.Context(), s.client)
 	tokens, err := s.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(flow[2]))
 	if err != nil {
-		return fmt.Errorf("%w: code: %w", oidcauth.ErrMalformedRequest, withoutBody(err))
+		return fmt.Errorf("%w: code: %w", providerFault(err, oidcauth.ErrMalformedRequest), withoutBody(err))
 	}
 	idToken, claims, err := s.accept(ctx, tokens)
 	if err != nil {
@@ -175,7 +175,7 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 	ctx = oidc.ClientContext(ctx, s.client)
 	tokens, err := s.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: l.refresh}).Token()
 	if err != nil {
-		return fmt.Errorf("%w: refresh: %w", refreshFault(err), withoutBody(err))
+		return fmt.Errorf("%w: refresh: %w", providerFault(err, oidcauth.ErrExpired), withoutBody(err))
 	}
 	if tokens.RefreshToken != "" {
 		l.refresh = tokens.RefreshToken
@@ -188,12 +188,18 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 	return nil
 }
 
-// refreshFault tells a refused refresh token from a provider that is not there.
-func refreshFault(err error) error {
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.Response.StatusCode < 500 {
-		return oidcauth.ErrExpired
+// providerFault tells what the provider has refused from a provider that is not there,
+// or answers nobody at present.
+func providerFault(err, refusal error) error {
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return oidcauth.ErrKeysUnavailable
 	}
-	return oidcauth.ErrKeysUnavailable
+	switch status := refused.Response.StatusCode; {
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
+		return oidcauth.ErrKeysUnavailable
+	}
+	return refusal
 }
 
 // withoutBody leaves out of an error the provider's answer, which may hold anything.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/oauth2"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -137,4 +138,32 @@ func TestSignOut_RenewalWaits(t *testing.T) {
 	if answer, err := renewal(); !errors.Is(err, oidcauth.ErrNoToken) || len(answer.Result().Cookies()) != 0 {
 		t.Errorf("renewal: error = %v with cookies %v, want ErrNoToken and none", err, answer.Result().Cookies())
 	}
+}
+
+// TestRenew_ProviderRefuses: who has to sign in again, and who only has to wait.
+func TestRenew_ProviderRefuses(t *testing.T) {
+	t.Parallel()
+	for _, r := range []struct {
+		name string
+		err  error
+		want error
+	}{
+		{"the refresh token is good no longer", answered(http.StatusBadRequest), oidcauth.ErrExpired},
+		{"the client is not known", answered(http.StatusUnauthorized), oidcauth.ErrExpired},
+		{"too many ask", answered(http.StatusTooManyRequests), oidcauth.ErrKeysUnavailable},
+		{"the provider gave up waiting for the request", answered(http.StatusRequestTimeout), oidcauth.ErrKeysUnavailable},
+		{"the provider fails", answered(http.StatusBadGateway), oidcauth.ErrKeysUnavailable},
+		{"the provider is not there", errors.New("connection refused"), oidcauth.ErrKeysUnavailable},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			if got := providerFault(r.err, oidcauth.ErrExpired); !errors.Is(got, r.want) {
+				t.Errorf("got %v, want %v", got, r.want)
+			}
+		})
+	}
+}
+
+func answered(status int) error {
+	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: status}}
 }
