@@ -8,12 +8,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/examples/internal/realtime"
 )
 
 // TestSocket_TooSlow: who does not read holds up nobody, gets what was kept for them,
@@ -94,6 +100,42 @@ func TestSocket_Waiting(t *testing.T) {
 	}
 	if cause := context.Cause(k.closed); !errors.Is(cause, errSlow) {
 		t.Errorf("the socket ended with %v, want %v", cause, errSlow)
+	}
+}
+
+// TestSocket_WatchesNoLonger: what a socket watches has to be permitted to the token that
+// it is renewed with.
+func TestSocket_WatchesNoLonger(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	reports := realtime.NewTable("reports", func(c Connection) string { return c.ID }, oidcauth.HasRole(roleMod))
+	db, err := realtime.Open(filepath.Join(t.TempDir(), "reports.db"), realtime.Module{Tables: []realtime.TableInfo{reports}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, name := range []string{"alice", "bob"} { // alice is a moderator still
+		c := w.enter(t, name)
+		all := w.sockets.all()
+		k := all[slices.IndexFunc(all, func(k *socket) bool { return k.session.Claims().Subject() == name })]
+		watched, err := db.Subscribe(realtime.Caller{Context: oidcauth.NewInternalContext(t.Context())}, []string{"reports"}, k.outbox.pass)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.mu.Lock()
+		k.subs = append(k.subs, watched) // by a token of before, which had the role
+		k.mu.Unlock()
+		if name == "alice" {
+			if got := c.does(frame{Renew: w.token(t, name)}); got.Status != http.StatusOK {
+				t.Errorf("renewal: got %+v, want 200", got)
+			}
+			continue
+		}
+		if err := wsjson.Write(t.Context(), c.conn, frame{Renew: w.token(t, name)}); err != nil {
+			t.Fatal(err)
+		}
+		if code, _ := c.ends(); code != 3003 {
+			t.Errorf("close: got %d, want 3003", code)
+		}
 	}
 }
 
