@@ -100,7 +100,7 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	if nonce, _ := claims.LookupString("nonce"); subtle.ConstantTimeCompare([]byte(flow[1]), []byte(nonce)) != 1 {
 		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
-	l := s.logins.add(idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
+	l := s.logins.add(claims.Identity(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
 	s.setCookie(w, loginCookie, l.id, loginLife)
 	s.setCookie(w, tokenCookie, idToken, loginLife)
 	return nil

@@ -24,7 +24,7 @@ func (w *world) signedIn(t *testing.T, name string) (*login, http.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := w.signIn.logins.add(token, "", claims.Expiry(), time.Now())
+	l := w.signIn.logins.add(claims.Identity(), token, "", claims.Expiry(), time.Now())
 	return l, http.Header{"Cookie": {tokenCookie + "=" + token + "; " + loginCookie + "=" + l.id}, "Origin": {w.address}}
 }
 
@@ -166,4 +166,32 @@ func TestRenew_ProviderRefuses(t *testing.T) {
 
 func answered(status int) error {
 	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: status}}
+}
+
+// TestLogins_OnePerson: whoever signs in again and again takes nobody else's login away.
+func TestLogins_OnePerson(t *testing.T) {
+	t.Parallel()
+	var l logins
+	now := time.Now()
+	alice, bob := oidcauth.Identity{1}, oidcauth.Identity{2}
+	hers := l.add(alice, "", "", now, now)
+	first := l.add(bob, "", "", now, now)
+	var last *login
+	for n := range maxLogins + 1 {
+		last = l.add(bob, "", "", now, now.Add(time.Duration(n+1)))
+	}
+	for _, r := range []struct {
+		name  string
+		login *login
+		kept  bool
+	}{
+		{"alice's", hers, true}, {"bob's last", last, true}, {"bob's first", first, false},
+	} {
+		if got := l.find(r.login.id) != nil; got != r.kept {
+			t.Errorf("%s: kept %v, want %v", r.name, got, r.kept)
+		}
+	}
+	if got, want := len(l.all), 1+maxLoginsEach; got != want {
+		t.Errorf("logins: got %d, want %d", got, want)
+	}
 }
