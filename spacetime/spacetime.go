@@ -28,6 +28,13 @@
 // directory, or TicketSecret, who has a log of addresses as well: remove the keys by
 // which those tokens were signed, not only the stolen one.
 //
+// # Bound tokens
+//
+// SpacetimeDB's clients send bearer tokens, and prove nothing beside. A token that is
+// bound to a certificate or a key is refused, unless a handler in front of the [Server]
+// says by [github.com/oidcauth/oidcauth/possession.NewContext] what was proved: the
+// certificate of the connection, for instance.
+//
 // # Web pages
 //
 // A page whose script uses the server must be among [Config.Origins], the server's

@@ -328,6 +328,8 @@ func (r *reader) await(what string, so func(got map[string]int, current bool) bo
 		select {
 		case <-changed:
 		case <-limit:
+			r.mu.Lock()
+			defer r.mu.Unlock()
 			r.t.Fatalf("timed out waiting: %s; got %v, current %v", what, r.got, r.current)
 		}
 	}

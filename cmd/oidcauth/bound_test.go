@@ -99,7 +99,7 @@ func TestServe_DPoP(t *testing.T) {
 }
 
 // TestServe_ClientCertificates: a token that is bound to a certificate is accepted over a
-// connection with that.
+// connection with that, but for SpacetimeDB's routes, whose clients show none.
 func TestServe_ClientCertificates(t *testing.T) {
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
@@ -112,7 +112,7 @@ func TestServe_ClientCertificates(t *testing.T) {
 	}
 	iss := startIssuer(t)
 	s := serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
-		`{"tls": {"cert_file": %q, "key_file": %q}, "client_certificates": "connection", "issuers": [%s]}`, certFile, keyFile, described(iss, ""))))
+		`{"tls": {"cert_file": %q, "key_file": %q}, "client_certificates": "connection", "local_issuer": {"dir": %q}, "issuers": [%s]}`, certFile, keyFile, filepath.Join(dir, "keys"), described(iss, ""))))
 	leaf, err := x509.ParseCertificate(own.Certificate[0])
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +127,11 @@ func TestServe_ClientCertificates(t *testing.T) {
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: tt.shown}, DisableKeepAlives: true}}
 		if got := status(t, client, getRequest(t, s.url+"/v1/whoami", "Authorization", "Bearer "+token)); got != tt.want {
 			t.Errorf("%s: status %d, want %d", name, got, tt.want)
+		}
+		r := getRequest(t, s.url+"/v1/identity/websocket-token", "Authorization", "Bearer "+token)
+		r.Method = http.MethodPost
+		if got := status(t, client, r); got != 401 {
+			t.Errorf("%s: status %d of a ticket's sale, want 401", name, got)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -41,10 +42,19 @@ func (w *world) token(t *testing.T, name string) string {
 	return token
 }
 
+// slowReader has small windows.
+var slowReader = &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err == nil {
+		err = c.(*net.TCPConn).SetReadBuffer(smallWindow)
+	}
+	return c, err
+}}}
+
 func (w *world) dial(t *testing.T, header http.Header) (*client, *http.Response, error) {
 	t.Helper()
 	conn, response, err := websocket.Dial(t.Context(), w.address+"/socket", &websocket.DialOptions{
-		HTTPHeader: header, Subprotocols: []string{subprotocol},
+		HTTPHeader: header, Subprotocols: []string{subprotocol}, HTTPClient: slowReader,
 	})
 	if err != nil {
 		return nil, response, err
@@ -378,6 +388,10 @@ func TestSignIn(t *testing.T) {
 	}
 	if got := get("/callback?error=access_denied&state=" + state()).Header.Get("Location"); got != "/?refused=denied" {
 		t.Errorf("the provider refused: goes to %q", got)
+	}
+	w.provider.Stop()
+	if got := get("/callback?code=x&state=" + state()).Header.Get("Location"); got != "/?refused=unavailable" {
+		t.Errorf("the provider is not there: goes to %q", got)
 	}
 }
 

@@ -2,25 +2,31 @@ package main
 
 import (
 	"crypto/rand"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/oidcauth/oidcauth"
 )
 
 const (
-	loginLife = 12 * time.Hour
-	maxLogins = 10_000
+	loginLife     = 12 * time.Hour
+	maxLogins     = 10_000
+	maxLoginsEach = 20 // of one person
 )
 
 // A login is one browser in which somebody has signed in. What it holds stays on the
 // server: the browser has its ID alone, in a cookie that no script can read.
 type login struct {
 	id    string
+	who   oidcauth.Identity
 	since time.Time
 
 	mu      sync.Mutex // guards all below, and is held while a renewal is under way
 	refresh string     // the provider's refresh token; empty if it gave none
 	token   string     // the ID token that stands now
 	expires time.Time  // of it
+	over    bool       // the person has signed out
 }
 
 // logins are all of them, in memory: a restart signs everybody out.
@@ -29,18 +35,33 @@ type logins struct {
 	all map[string]*login
 }
 
-// add remembers a login. Those that are too old go first, and beyond the limit any.
-func (l *logins) add(token, refresh string, expires, now time.Time) *login {
-	added := &login{id: rand.Text(), since: now, token: token, refresh: refresh, expires: expires}
+// add remembers a login. Those that are too old go first, then the oldest of the same
+// person beyond what each may have, and beyond the limit any.
+func (l *logins) add(who oidcauth.Identity, token, refresh string, expires, now time.Time) *login {
+	added := &login{id: rand.Text(), who: who, since: now, token: token, refresh: refresh, expires: expires}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
 		l.all = make(map[string]*login)
 	}
+	var theirs []*login
 	for id, old := range l.all {
-		if len(l.all) >= maxLogins || now.Sub(old.since) > loginLife {
+		switch {
+		case now.Sub(old.since) > loginLife:
 			delete(l.all, id)
+		case old.who == who:
+			theirs = append(theirs, old)
 		}
+	}
+	if len(theirs) >= maxLoginsEach {
+		oldest := slices.MinFunc(theirs, func(a, b *login) int { return a.since.Compare(b.since) })
+		delete(l.all, oldest.id)
+	}
+	for id := range l.all {
+		if len(l.all) < maxLogins {
+			break
+		}
+		delete(l.all, id)
 	}
 	l.all[added.id] = added
 	return added

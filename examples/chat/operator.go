@@ -74,7 +74,7 @@ func (s *server) operatorState(w http.ResponseWriter, r *http.Request) {
 		add(k.id, k.since, k.session)
 	}
 	for _, g := range s.guests.all() {
-		add(g.ID.String(), g.since, g.Session)
+		add(g.id, g.since, g.Session)
 	}
 	slices.SortFunc(state.Sessions, func(a, b sessionState) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Connection, b.Connection))

@@ -10,19 +10,25 @@ import (
 )
 
 const (
-	maxWaiting = 256 // messages to one client; beyond, it is too slow and loses its connection
-	writeLimit = 10 * time.Second
+	// What waits for one client, in messages and in bytes; beyond, it is too slow and
+	// loses its connection.
+	maxWaiting      = 256
+	maxWaitingBytes = 16 << 20 // several times all rows there are
+
+	writeLimit = 10 * time.Second // for one message, and at the end for all that is left
 )
 
 // An outbox holds what is yet to be sent to one client. A goroutine sends it while
 // there is something, so that a client who is told nothing costs none.
 type outbox struct {
-	socket *socket
-	limit  *time.Timer   // of the message that is being sent
-	over   chan struct{} // closed once the client has been told why the socket ends, or could not be
+	socket  *socket
+	limit   *time.Timer   // of the message that is being sent
+	parting time.Duration // what all has that is left once the socket is to be closed
+	over    chan struct{} // closed once the client has been told why the socket ends, or could not be
 
 	mu      sync.Mutex // guards all below
 	waiting [][]byte
+	bytes   int // of all that waits
 	sending bool
 	ended   bool
 }
@@ -30,20 +36,38 @@ type outbox struct {
 // newOutbox begins to send to k's client. When k is to be closed, it tells the client
 // why, and closes the connection.
 func newOutbox(k *socket) *outbox {
-	o := &outbox{socket: k, over: make(chan struct{})}
+	o := &outbox{socket: k, parting: writeLimit, over: make(chan struct{})}
 	o.limit = time.AfterFunc(writeLimit, func() { k.conn.CloseNow() }) // ends the reader, too
 	o.limit.Stop()
-	context.AfterFunc(k.closed, o.wake)
+	context.AfterFunc(k.closed, o.part)
 	return o
+}
+
+// part has the client told why the socket ends, in so much time: one that takes what
+// waits for it by the spoonful holds up nobody who waits for the end.
+func (o *outbox) part() {
+	limit := time.AfterFunc(o.parting, func() { o.socket.conn.CloseNow() })
+	defer limit.Stop()
+	o.wake()
+	<-o.over
+}
+
+// pass is put for what a subscription brings: once the socket is to be closed, its
+// client may have no more of that.
+func (o *outbox) pass(message []byte) {
+	if o.socket.closed.Err() == nil {
+		o.put(message)
+	}
 }
 
 // put never blocks: a client that does not read loses its connection, and gets all
 // rows anew with the next.
 func (o *outbox) put(message []byte) {
 	o.mu.Lock()
-	full := len(o.waiting) == maxWaiting
+	full := len(o.waiting) == maxWaiting || o.bytes >= maxWaitingBytes
 	if !full && !o.ended {
 		o.waiting = append(o.waiting, message)
+		o.bytes += len(message)
 	}
 	o.mu.Unlock()
 	if full {
@@ -98,6 +122,7 @@ func (o *outbox) next() (message []byte, last bool) {
 	if len(o.waiting) > 0 {
 		message = o.waiting[0]
 		o.waiting = slices.Delete(o.waiting, 0, 1)
+		o.bytes -= len(message)
 		return message, false
 	}
 	o.sending, o.ended = false, o.socket.closed.Err() != nil
@@ -108,6 +133,6 @@ func (o *outbox) next() (message []byte, last bool) {
 func (o *outbox) abandon() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.waiting, o.sending, o.ended = nil, false, true
+	o.waiting, o.bytes, o.sending, o.ended = nil, 0, false, true
 	close(o.over)
 }

@@ -175,14 +175,16 @@ func (s *server) withdraw(ctx context.Context, a Account) error {
 	})
 }
 
-// renewSockets puts a browser's open sockets under its new token.
+// renewSockets puts a browser's open sockets under its new token. One that has ended,
+// and whose client has yet to be told, is no matter.
 func (s *server) renewSockets(login, token string) error {
+	var refused error
 	for _, k := range s.sockets.of(login) {
-		if err := k.renew(k.session.CallContext(), token); err != nil {
-			return err
+		if err := k.renew(k.session.CallContext(), token); err != nil && k.closed.Err() == nil {
+			refused = errors.Join(refused, err)
 		}
 	}
-	return nil
+	return refused
 }
 
 // endSockets ends a browser's open sockets when it signs out.

@@ -42,6 +42,9 @@ type signIn struct {
 	home    string                                   // where to go on from there
 }
 
+// errSignIn says that nobody is signed in in this browser.
+var errSignIn = fmt.Errorf("%w: sign in", oidcauth.ErrNoToken)
+
 // begin sends the browser to the provider.
 func (s *signIn) begin(w http.ResponseWriter, r *http.Request) {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
@@ -88,7 +91,7 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	ctx := oidc.ClientContext(r.Context(), s.client)
 	tokens, err := s.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(flow[2]))
 	if err != nil {
-		return fmt.Errorf("%w: code: %w", oidcauth.ErrMalformedRequest, withoutBody(err))
+		return fmt.Errorf("%w: code: %w", providerFault(err, oidcauth.ErrMalformedRequest), withoutBody(err))
 	}
 	idToken, claims, err := s.accept(ctx, tokens)
 	if err != nil {
@@ -97,7 +100,7 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	if nonce, _ := claims.LookupString("nonce"); subtle.ConstantTimeCompare([]byte(flow[1]), []byte(nonce)) != 1 {
 		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
-	l := s.logins.add(idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
+	l := s.logins.add(claims.Identity(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
 	s.setCookie(w, loginCookie, l.id, loginLife)
 	s.setCookie(w, tokenCookie, idToken, loginLife)
 	return nil
@@ -129,10 +132,18 @@ func (s *signIn) renew(w http.ResponseWriter, r *http.Request) {
 func (s *signIn) renewLogin(w http.ResponseWriter, r *http.Request) (time.Time, error) {
 	l := s.login(r)
 	if l == nil {
-		return time.Time{}, fmt.Errorf("%w: sign in", oidcauth.ErrNoToken)
+		return time.Time{}, errSignIn
 	}
+	return s.renewOf(w, r, l)
+}
+
+// renewOf renews a login, unless its browser has signed out while this waited.
+func (s *signIn) renewOf(w http.ResponseWriter, r *http.Request, l *login) (time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.over {
+		return time.Time{}, errSignIn
+	}
 	if !s.stands(r.Context(), l) {
 		if err := s.refresh(r.Context(), l); err != nil {
 			return time.Time{}, err
@@ -164,7 +175,7 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 	ctx = oidc.ClientContext(ctx, s.client)
 	tokens, err := s.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: l.refresh}).Token()
 	if err != nil {
-		return fmt.Errorf("%w: refresh: %w", refreshFault(err), withoutBody(err))
+		return fmt.Errorf("%w: refresh: %w", providerFault(err, oidcauth.ErrExpired), withoutBody(err))
 	}
 	if tokens.RefreshToken != "" {
 		l.refresh = tokens.RefreshToken
@@ -177,12 +188,18 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 	return nil
 }
 
-// refreshFault tells a refused refresh token from a provider that is not there.
-func refreshFault(err error) error {
-	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok && refused.Response.StatusCode < 500 {
-		return oidcauth.ErrExpired
+// providerFault tells what the provider has refused from a provider that is not there,
+// or answers nobody at present.
+func providerFault(err, refusal error) error {
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok {
+		return oidcauth.ErrKeysUnavailable
 	}
-	return oidcauth.ErrKeysUnavailable
+	switch status := refused.Response.StatusCode; {
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
+		return oidcauth.ErrKeysUnavailable
+	}
+	return refusal
 }
 
 // withoutBody leaves out of an error the provider's answer, which may hold anything.
@@ -198,6 +215,7 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 	page := "/"
 	if l := s.login(r); l != nil {
 		l.mu.Lock()
+		l.over = true
 		if s.signOut != nil {
 			page = s.signOut(l.token, s.home)
 		}
@@ -211,12 +229,15 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 }
 
 // login returns the login of the browser that sent r, or nil.
-func (s *signIn) login(r *http.Request) *login {
+func (s *signIn) login(r *http.Request) *login { return s.logins.find(loginID(r)) }
+
+// loginID returns what the browser that sent r says is its login's ID.
+func loginID(r *http.Request) string {
 	cookie, err := r.Cookie(loginCookie)
 	if err != nil {
-		return nil
+		return ""
 	}
-	return s.logins.find(cookie.Value)
+	return cookie.Value
 }
 
 func (s *signIn) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {

@@ -96,15 +96,15 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(maxFrame)
 	claims, _ := oidcauth.FromContext(r.Context())
 	k := &socket{
-		server: s, id: rand.Text(), since: time.Now(), conn: conn,
+		server: s, id: rand.Text(), login: loginID(r), since: time.Now(), conn: conn,
 		session: s.auth.NewSession(r.Context(), claims),
-	}
-	if l := s.signIn.login(r); l != nil {
-		k.login = l.id
 	}
 	k.closed, k.end = context.WithCancelCause(k.session.Context())
 	k.outbox = newOutbox(k) // before anybody else sees the socket
 	s.sockets.serve(k)
+	if k.login != "" && s.signIn.logins.find(k.login) == nil { // gone before the socket could be ended with it
+		k.end(errSignedOut)
+	}
 }
 
 // serve returns when the client has left or been told why the socket ends.
@@ -201,7 +201,7 @@ func (k *socket) invoke(ctx context.Context, f frame) (any, error) {
 	case f.Renew != "":
 		return nil, k.renew(ctx, f.Renew)
 	case len(f.Subscribe) > 0:
-		return nil, k.subscribe(from, f.Subscribe)
+		return nil, k.subscribe(f.Subscribe)
 	}
 	return nil, realtime.ErrArguments
 }
@@ -212,6 +212,10 @@ func (k *socket) renew(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
+	if err := k.recheck(); err != nil {
+		k.end(err)
+		return err
+	}
 	k.say(notice{
 		Notice: "renewed", Moderator: claims.HasRole(roleMod), Operator: claims.HasRole(roleOperate),
 		Expires: claims.Expiry(), Now: time.Now(),
@@ -219,14 +223,30 @@ func (k *socket) renew(ctx context.Context, token string) error {
 	return nil
 }
 
-// subscribe has the tables' rows sent. A second subscription comes beside the first.
-func (k *socket) subscribe(from realtime.Caller, tables []string) error {
+// recheck reports an error unless all that the socket watches is for the token that is
+// current now.
+func (k *socket) recheck() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	from := realtime.Caller{Context: k.session.CallContext(), Connection: k.id}
+	for _, sub := range k.subs {
+		if err := sub.Recheck(from); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// subscribe has the tables' rows sent. A second subscription comes beside the first.
+func (k *socket) subscribe(tables []string) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	// The token that is current now, and not when the frame came: see recheck.
+	from := realtime.Caller{Context: k.session.CallContext(), Connection: k.id}
 	if len(k.subs) >= maxSubscriptions {
 		return realtime.ErrArguments
 	}
-	sub, err := k.server.db.Subscribe(from, tables, k.outbox.put)
+	sub, err := k.server.db.Subscribe(from, tables, k.outbox.pass)
 	if err == nil {
 		k.subs = append(k.subs, sub)
 	}

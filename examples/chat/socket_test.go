@@ -8,12 +8,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/examples/internal/realtime"
 )
 
 // TestSocket_TooSlow: who does not read holds up nobody, gets what was kept for them,
@@ -23,7 +29,8 @@ func TestSocket_TooSlow(t *testing.T) {
 	bob := w.enter(t, "bob")
 	bob.conn.SetReadLimit(-1)
 	k := w.sockets.all()[0]
-	message := []byte(`{"notice":"` + strings.Repeat("x", 1<<16) + `"}`)
+	k.outbox.parting = patience // bob reads all there is, however busy the machine
+	message := []byte(`{"notice":"` + strings.Repeat("x", 1<<12) + `"}`)
 	began := time.Now()
 	for n := 0; k.closed.Err() == nil; n++ {
 		if n == 100*maxWaiting {
@@ -42,6 +49,93 @@ func TestSocket_TooSlow(t *testing.T) {
 	}
 	if got := len(bob.notices); got < maxWaiting {
 		t.Errorf("messages before the end: got %d, want at least the %d that waited", got, maxWaiting)
+	}
+}
+
+// TestSocket_NothingAfterItsEnd: who reads slowly is told what was for them while their
+// token was good, and nothing of later.
+func TestSocket_NothingAfterItsEnd(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	bob := w.enter(t, "bob")
+	bob.conn.SetReadLimit(-1)
+	bob.does(frame{Subscribe: []string{"messages"}})
+	k := w.sockets.all()[0]
+	k.outbox.parting = patience
+	alice := w.enter(t, "alice")
+	large := []byte(`{"notice":"` + strings.Repeat("x", 1<<16) + `"}`)
+	for range 14 { // more than the connection holds
+		k.outbox.put(large)
+	}
+	alice.does(frame{Call: "send", Args: args(arguments{Text: "in time"})})
+	if err := w.withdraw(t.Context(), Account{Issuer: w.provider.Issuer(), Subject: "bob"}); err != nil {
+		t.Fatal(err)
+	}
+	<-k.closed.Done()
+	alice.does(frame{Call: "send", Args: args(arguments{Text: "too late"})})
+	if code, _ := bob.ends(); code != 3000 {
+		t.Errorf("close: got %d, want 3000", code)
+	}
+	var told strings.Builder
+	for _, rows := range bob.rows {
+		for _, c := range rows.Changes {
+			told.Write(c.Row)
+		}
+	}
+	if !strings.Contains(told.String(), "in time") || strings.Contains(told.String(), "too late") {
+		t.Errorf("bob was told %s, want what was said before his token ended, and nothing of later", told.String())
+	}
+}
+
+// TestSocket_Waiting: what waits for a client who does not read is bounded in bytes, too.
+func TestSocket_Waiting(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	w.enter(t, "bob")
+	k := w.sockets.all()[0]
+	message := []byte(`{"notice":"` + strings.Repeat("x", 1<<20) + `"}`)
+	for n := 0; k.closed.Err() == nil; n++ {
+		if n == maxWaiting {
+			t.Fatalf("the socket takes %d messages of a megabyte", n)
+		}
+		k.outbox.put(message)
+	}
+	if cause := context.Cause(k.closed); !errors.Is(cause, errSlow) {
+		t.Errorf("the socket ended with %v, want %v", cause, errSlow)
+	}
+}
+
+// TestSocket_WatchesNoLonger: what a socket watches has to be permitted to the token that
+// it is renewed with.
+func TestSocket_WatchesNoLonger(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	reports := realtime.NewTable("reports", func(c Connection) string { return c.ID }, oidcauth.HasRole(roleMod))
+	db, err := realtime.Open(filepath.Join(t.TempDir(), "reports.db"), realtime.Module{Tables: []realtime.TableInfo{reports}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, name := range []string{"alice", "bob"} { // alice is a moderator still
+		c := w.enter(t, name)
+		all := w.sockets.all()
+		k := all[slices.IndexFunc(all, func(k *socket) bool { return k.session.Claims().Subject() == name })]
+		watched, err := db.Subscribe(realtime.Caller{Context: oidcauth.NewInternalContext(t.Context())}, []string{"reports"}, k.outbox.pass)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k.mu.Lock()
+		k.subs = append(k.subs, watched) // by a token of before, which had the role
+		k.mu.Unlock()
+		if name == "alice" {
+			if got := c.does(frame{Renew: w.token(t, name)}); got.Status != http.StatusOK {
+				t.Errorf("renewal: got %+v, want 200", got)
+			}
+			continue
+		}
+		if err := wsjson.Write(t.Context(), c.conn, frame{Renew: w.token(t, name)}); err != nil {
+			t.Fatal(err)
+		}
+		if code, _ := c.ends(); code != 3003 {
+			t.Errorf("close: got %d, want 3003", code)
+		}
 	}
 }
 
@@ -68,6 +162,30 @@ func TestSocket_Stopped(t *testing.T) {
 	}
 	if left := len(w.sockets.all()); left != 0 {
 		t.Errorf("sockets: got %d open, want none", left)
+	}
+}
+
+// TestSocket_StoppedByTheSpoonful: a client that takes what is left message by message
+// does not hold up a server that stops.
+func TestSocket_StoppedByTheSpoonful(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	bob := w.enter(t, "bob")
+	bob.conn.SetReadLimit(-1)
+	k := w.sockets.all()[0]
+	k.outbox.parting = 100 * time.Millisecond
+	large := []byte(`{"notice":"` + strings.Repeat("x", 1<<16) + `"}`)
+	for range 14 { // more than the connection holds
+		k.outbox.put(large)
+	}
+	for range 2 {
+		if err := bob.next(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	began := time.Now()
+	w.sockets.stop()
+	if took := time.Since(began); took >= writeLimit/2 {
+		t.Errorf("the server waited for %v, about as long as one message may take, want less", took)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/examples/internal/realtime"
@@ -82,11 +84,13 @@ func (h *guesthouse) all() []*guest {
 // A guest is one connection of a client of SpacetimeDB's.
 type guest struct {
 	*spacetime.Conn
-	db    *realtime.DB
-	since time.Time
-	end   context.CancelFunc
-	queue chan []byte
-	subs  map[uint32]*querySet
+	id      string // the server's own: that of Conn is the client's choice, and may be another's
+	db      *realtime.DB
+	since   time.Time
+	end     context.CancelFunc
+	queue   chan []byte
+	waiting atomic.Int64 // bytes in the queue
+	subs    map[uint32]*querySet
 }
 
 // serve serves one connection. The package has sent the first message, and closes the
@@ -98,10 +102,10 @@ func (h *guesthouse) serve(ctx context.Context, c *spacetime.Conn) {
 	served, end := context.WithCancel(ctx)
 	defer end()
 	g := &guest{
-		Conn: c, db: h.server.db, since: time.Now(), end: end,
+		Conn: c, id: rand.Text(), db: h.server.db, since: time.Now(), end: end,
 		queue: make(chan []byte, maxWaiting), subs: make(map[uint32]*querySet),
 	}
-	from := realtime.Caller{Context: c.Session.CallContext(), Connection: c.ID.String()}
+	from := realtime.Caller{Context: c.Session.CallContext(), Connection: g.id}
 	if err := g.db.Connect(from); err != nil {
 		h.server.logger.InfoContext(ctx, "connection refused", "reason", err)
 		return
@@ -157,6 +161,7 @@ func (g *guest) write(ctx, served context.Context) {
 		case <-served.Done():
 			return
 		case message := <-g.queue:
+			g.waiting.Add(-int64(len(message)))
 			limited, cancel := context.WithTimeout(ctx, writeLimit)
 			err := g.Write(limited, message)
 			cancel()
@@ -170,6 +175,11 @@ func (g *guest) write(ctx, served context.Context) {
 
 // put never blocks: a client that does not read loses its connection.
 func (g *guest) put(message []byte) {
+	if g.waiting.Load() >= maxWaitingBytes {
+		g.end()
+		return
+	}
+	g.waiting.Add(int64(len(message)))
 	select {
 	case g.queue <- message:
 	default:
@@ -178,7 +188,7 @@ func (g *guest) put(message []byte) {
 }
 
 func (g *guest) answer(m said) {
-	from := realtime.Caller{Context: g.Session.CallContext(), Connection: g.ID.String()}
+	from := realtime.Caller{Context: g.Session.CallContext(), Connection: g.id}
 	switch m.tag {
 	case saysSubscribe:
 		if err := g.subscribe(from, m); err != nil {

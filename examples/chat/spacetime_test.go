@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -193,6 +194,74 @@ func TestGuest_SentAway(t *testing.T) {
 	if log := w.log.String(); strings.Contains(log, "eyJ") {
 		t.Errorf("a token is in the log:\n%s", log)
 	}
+}
+
+// TestGuest_Waiting: a client that asks for all rows again and again and reads none of
+// them does not make the server keep them.
+func TestGuest_Waiting(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	w.visit(t, "bob", database, "v2.bsatn.spacetimedb")
+	g := w.guestsAre(t, 1)[0]
+	message := make([]byte, 1<<20)
+	for range maxWaiting {
+		g.put(message)
+	}
+	if waits := g.waiting.Load(); waits > maxWaitingBytes+int64(len(message)) {
+		t.Errorf("%d bytes wait, want %d, or one message more", waits, maxWaitingBytes)
+	}
+	w.guestsAre(t, 0) // and the connection has ended
+}
+
+// guestsAre waits until there are so many, and returns them.
+func (w *world) guestsAre(t *testing.T, want int) []*guest {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		all := w.guests.all()
+		if len(all) == want {
+			return all
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("guests: got %d, want %d", len(all), want)
+		}
+	}
+}
+
+// TestGuest_OneNumberTwice: clients choose the numbers of their connections, and may
+// choose one twice.
+func TestGuest_OneNumberTwice(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	alice := w.enter(t, "alice")
+	number := "/subscribe?connection_id=" + strings.Repeat("7", 32)
+	for _, name := range []string{"bob", "bob", "olga"} {
+		visit, _, err := websocket.Dial(t.Context(), w.address+"/v1/database/"+database+number, &websocket.DialOptions{
+			HTTPHeader: http.Header{"Authorization": {"Bearer " + w.token(t, name)}}, Subprotocols: []string{"v2.bsatn.spacetimedb"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer visit.CloseNow()
+	}
+	bob, olga := w.identity(t, "bob"), w.identity(t, "olga")
+	here := func(want int) {
+		t.Helper()
+		alice.until(func() bool {
+			online := make(map[string]int)
+			for _, rows := range alice.rows {
+				for _, c := range rows.Changes {
+					var p Person
+					json.Unmarshal(c.Row, &p)
+					online[c.Key] = p.Online
+				}
+			}
+			return online[bob] == 2*want && online[olga] == want
+		})
+	}
+	alice.does(frame{Subscribe: []string{"people"}})
+	here(1)
+	for _, g := range w.guestsAre(t, 3) {
+		g.end()
+	}
+	here(0)
 }
 
 // TestBSATN_Hostile: whatever bytes come, reading ends, and with little memory.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -15,6 +16,10 @@ import (
 
 // patience is how long a test waits for what must happen.
 const patience = 30 * time.Second
+
+// smallWindow is what is on its way to a client that does not read, in bytes, or twice
+// and thrice that: little, so that a test has it waiting for more.
+const smallWindow = 64 << 10
 
 // A world is a chat and its provider.
 type world struct {
@@ -46,6 +51,10 @@ func newWorld(t *testing.T, life, warn time.Duration) *world {
 		t.Fatal(err)
 	}
 	web.Config.Handler = w.handler()
+	web.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context {
+		c.(*net.TCPConn).SetWriteBuffer(smallWindow)
+		return ctx
+	}
 	web.Start()
 	t.Cleanup(func() {
 		cancel()

@@ -24,6 +24,9 @@ const (
 	// partingTime is how long the last message to a client may take.
 	partingTime = 5 * time.Second
 
+	// acceptPause is how long the server waits when it has no descriptor left.
+	acceptPause = 100 * time.Millisecond
+
 	// maxMessage bounds what a client sends at once, its token among it. It has to
 	// be above the Authenticator's own limit for tokens.
 	maxMessage = 64 << 10
@@ -61,14 +64,31 @@ func (s *server) serve(ctx context.Context, l net.Listener) error {
 	defer stop()
 	for {
 		conn, err := l.Accept()
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
+		case isPassing(err):
+			s.logger.LogAttrs(ctx, slog.LevelWarn, "no connection accepted for a moment", slog.String("reason", err.Error()))
+			select {
+			case <-time.After(acceptPause):
+			case <-ctx.Done():
+			}
+			continue
+		case err != nil:
 			return err
 		}
 		wg.Go(func() { s.handle(ctx, conn) })
 	}
+}
+
+// isPassing reports whether a listener that failed is good for more: whoever opens so
+// many connections that no descriptor is left must not end the server for all.
+func isPassing(err error) bool {
+	failed, ok := errors.AsType[interface {
+		error
+		Temporary() bool // which net/http goes by, too
+	}](err)
+	return ok && failed.Temporary()
 }
 
 // handle speaks to one client.

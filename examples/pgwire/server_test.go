@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,6 +49,17 @@ func newWorld(t *testing.T, wrap func(net.Conn) net.Conn) *world {
 // newWorldAsking starts a server that asks for tokens by OAUTHBEARER, unless nil.
 func newWorldAsking(t *testing.T, wrap func(net.Conn) net.Conn, challenge *oauthbearer.Challenge) *world {
 	t.Helper()
+	return newWorldAt(t, func(l net.Listener) net.Listener {
+		if wrap == nil {
+			return l
+		}
+		return wrappedListener{l, wrap}
+	}, challenge)
+}
+
+// newWorldAt starts a server at a listener that is made of another.
+func newWorldAt(t *testing.T, at func(net.Listener) net.Listener, challenge *oauthbearer.Challenge) *world {
+	t.Helper()
 	w := &world{t: t, issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": "my-db"}})}
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: w.issuer.URL(), Audiences: []string{"my-db"}}}, Client: w.issuer.Client(),
@@ -71,9 +84,7 @@ func newWorldAsking(t *testing.T, wrap func(net.Conn) net.Conn, challenge *oauth
 		t.Fatal(err)
 	}
 	w.addr = l.Addr().(*net.TCPAddr)
-	if wrap != nil {
-		l = wrappedListener{l, wrap}
-	}
+	l = at(l)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.serve(ctx, l) }()
@@ -99,6 +110,36 @@ func (l wrappedListener) Accept() (net.Conn, error) {
 		c = l.wrap(c)
 	}
 	return c, err
+}
+
+// A crowdedListener has no descriptor left for the first that come.
+type crowdedListener struct {
+	net.Listener
+	refuses atomic.Int32
+}
+
+func (l *crowdedListener) Accept() (net.Conn, error) {
+	if l.refuses.Add(-1) >= 0 {
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Err: os.NewSyscallError("accept4", syscall.EMFILE)}
+	}
+	return l.Listener.Accept()
+}
+
+// TestServe_NoDescriptorLeft: whoever opens very many connections does not end the
+// server, which goes on once some are gone.
+func TestServe_NoDescriptorLeft(t *testing.T) {
+	crowded := &crowdedListener{}
+	crowded.refuses.Store(3)
+	w := newWorldAt(t, func(l net.Listener) net.Listener {
+		crowded.Listener = l
+		return crowded
+	}, nil)
+	if _, err := w.connect(w.issuer.Token(nil)); err != nil {
+		t.Errorf("connect() error = %v, want none", err)
+	}
+	if left := crowded.refuses.Load(); left >= 0 {
+		t.Errorf("%d refusals are left, want none", left)
+	}
 }
 
 // A farConn says that its client is elsewhere.

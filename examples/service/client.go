@@ -122,9 +122,13 @@ func (s *socket) serve(ctx context.Context, long time.Duration) error {
 }
 
 // renew shows the server a new token, if there is one yet: whoever keeps a file
-// fresh has their own idea of when. Then the next round tries again.
+// fresh has their own idea of when, and a provider may be away. Then the next round
+// tries again, as long as the token that there is lasts.
 func (s *socket) renew(ctx context.Context) error {
 	token, err := s.source.Token()
+	if err != nil && time.Now().Before(s.token.Expiry) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -30,6 +30,37 @@ func TestStory(t *testing.T) {
 	}
 }
 
+// TestHold_NoTokenForAMoment: a provider that is away when a token is to be renewed costs
+// no socket while the token is good.
+func TestHold_NoTokenForAMoment(t *testing.T) {
+	t.Parallel()
+	w, err := startWorld(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	chapters, err := w.chapters(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	away := sourceFunc(func() (*oauth2.Token, error) {
+		if asked++; asked > 1 && asked < 5 {
+			return nil, errors.New("the provider is away")
+		}
+		return chapters[0].source.Token()
+	})
+	service := &client{url: w.url, source: away, early: brief, pause: 10 * time.Millisecond}
+	got, err := service.hold(t.Context(), 2*time.Second)
+	if err != nil || got.closed != closedByService || asked < 5 {
+		t.Errorf("hold() = %+v, %v, after %d questions, want that the service closed the socket, after 5 at least", got, err, asked)
+	}
+}
+
 // TestChapter_NoticesWhatIsWrong shows a chapter outcomes of every kind.
 func TestChapter_NoticesWhatIsWrong(t *testing.T) {
 	t.Parallel()

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// holding is how long the services hold their sockets, in the lives of tokens
-	// two and a half.
-	holding = 5 * brief / 2
-	early   = 3 * brief / 4 // so that a busy machine has time to renew
+	// holding is how long the services hold their sockets: as long as a token lives, and
+	// so long that a socket whose token is never renewed has ended on a busy machine, too.
+	holding = brief + 5*time.Second
+	early   = brief - time.Second // so that a busy machine has time to renew
 	pause   = 200 * time.Millisecond
 
 	// How a socket ends: by the service when its time is over, which is what

@@ -27,7 +27,7 @@ const (
 	demoSecret = "demo-secret"
 
 	// brief is how long every token of the story lives.
-	brief = 4 * time.Second
+	brief = 6 * time.Second
 
 	robotID = "robot@shop.example"
 	podID   = "system:serviceaccount:shop:worker"

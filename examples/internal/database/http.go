@@ -89,6 +89,7 @@ func (s *Server) answer(invoke func(*http.Request, json.RawMessage) (any, error)
 	return func(w http.ResponseWriter, r *http.Request) {
 		args, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
+			r.SetPathValue("name", "") // not for the log: there may be no such function
 			writeFault(w, faultOf(fmt.Errorf("%w: %w", ErrArguments, err)))
 			return
 		}

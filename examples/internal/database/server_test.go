@@ -247,6 +247,7 @@ func TestTokensAreNeitherLoggedNorStored(t *testing.T) {
 		b.do(t, "GET", "/v1/view/board?access_token="+token, "", "")
 		b.do(t, "GET", "/v1/view/"+token, "", "")
 		b.do(t, "GET", "/v1/view/"+token, token, "")
+		b.do(t, "POST", "/v1/call/"+token, token, strings.Repeat(" ", 1<<17)) // refused for its body
 		for header, values := range map[string][]string{
 			"Authorization": {"Bearer " + token, "Bearer " + token},
 			"X-Token":       {token},

@@ -231,9 +231,9 @@ func TestSocket_EndsWithTheServer(t *testing.T) {
 	}
 }
 
-// TestSocket_LeavesNoGoroutine ends sockets in every way there is.
+// TestSocket_LeavesNoGoroutine ends sockets in every way there is. It is alone, for it
+// counts the goroutines of all sockets in the process.
 func TestSocket_LeavesNoGoroutine(t *testing.T) {
-	t.Parallel()
 	b := newBench(t)
 	tokens := b.signIn(t)
 	gone, _ := dial(t, b, b.token(t, "other"))

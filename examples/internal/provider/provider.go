@@ -152,15 +152,26 @@ func (p *Provider) Stop() {
 	}
 }
 
-// Resume serves again, at the same address, after Stop.
+// Resume serves again, at the same address, after Stop. While nobody listened there the
+// port was anybody's: it waits a while for whoever has it.
 func (p *Provider) Resume() error {
-	listener, err := net.Listen("tcp", p.addr)
-	if err != nil {
-		return fmt.Errorf("provider: %w", err)
+	for limit := time.Now().Add(resumeWait); ; time.Sleep(resumePause) {
+		listener, err := net.Listen("tcp", p.addr)
+		if err == nil {
+			p.serve(listener)
+			return nil
+		}
+		if time.Now().After(limit) {
+			return fmt.Errorf("provider: %w", err)
+		}
 	}
-	p.serve(listener)
-	return nil
 }
+
+// How long Resume waits for its port, and how often it looks.
+const (
+	resumeWait  = 10 * time.Second
+	resumePause = 20 * time.Millisecond
+)
 
 // serve starts the server's goroutine, which Stop ends.
 func (p *Provider) serve(listener net.Listener) {

@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
@@ -291,6 +293,24 @@ func TestStopAndResume(t *testing.T) {
 	p.Stop()
 	if _, err := serviceToken(t.Context(), p, "service", "service-secret"); err == nil {
 		t.Error("a stopped provider issued a token")
+	}
+	if err := p.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := serviceToken(t.Context(), p, "service", "service-secret"); err != nil {
+		t.Errorf("after Resume(): %v", err)
+	}
+}
+
+// TestResume_AddressTaken: whoever had the provider's address meanwhile, for a connection
+// of theirs for instance, holds it up and no more.
+func TestResume_AddressTaken(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	address := strings.TrimPrefix(p.Issuer(), "http://")
+	p.Stop()
+	if taken, err := net.Listen("tcp", address); err == nil { // else somebody else has it
+		time.AfterFunc(100*time.Millisecond, func() { taken.Close() })
 	}
 	if err := p.Resume(); err != nil {
 		t.Fatal(err)

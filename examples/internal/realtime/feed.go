@@ -28,7 +28,7 @@ type Rows struct {
 type Subscription struct {
 	tables []string
 	send   func(message []byte)
-	feed   *feed
+	db     *DB
 }
 
 // feed passes changes on, in the order of their commits.
@@ -43,17 +43,11 @@ type feed struct {
 // shared: send must not change it, and must not block. Every table decides whether
 // this caller may watch it.
 func (db *DB) Subscribe(from Caller, tables []string, send func(message []byte)) (*Subscription, error) {
-	for _, name := range tables {
-		table, ok := db.tables[name]
-		if !ok {
-			return nil, fmt.Errorf("%w: table %q", ErrNoFunction, name)
-		}
-		if err := permit(from.Context, table.watchers()); err != nil {
-			return nil, err
-		}
+	if err := db.mayWatch(from, tables); err != nil {
+		return nil, err
 	}
 	tables = slices.Compact(slices.Sorted(slices.Values(tables)))
-	sub := &Subscription{tables: tables, send: send, feed: &db.feed}
+	sub := &Subscription{tables: tables, send: send, db: db}
 	db.writing.Lock() // so that no commit comes between the rows and the first change
 	defer db.writing.Unlock()
 	err := db.store.View(func(tx *bbolt.Tx) error {
@@ -73,6 +67,25 @@ func (db *DB) Subscribe(from Caller, tables []string, send func(message []byte))
 	return sub, nil
 }
 
+// mayWatch reports an error unless every one of the tables lets a caller watch it.
+func (db *DB) mayWatch(from Caller, tables []string) error {
+	for _, name := range tables {
+		table, ok := db.tables[name]
+		if !ok {
+			return fmt.Errorf("%w: table %q", ErrNoFunction, name)
+		}
+		if err := permit(from.Context, table.watchers()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Recheck reports an error unless a caller may watch all that the subscription does:
+// who has begun to may not by another token, which has lost a role. It is for a
+// connection that goes on under one.
+func (s *Subscription) Recheck(from Caller) error { return s.db.mayWatch(from, s.tables) }
+
 // whole returns all rows of a table as a message.
 func whole(r Reader, table string) ([]byte, error) {
 	rows := Rows{Table: table, Whole: true, Changes: []Change{}}
@@ -88,9 +101,9 @@ func whole(r Reader, table string) ([]byte, error) {
 
 // Close ends the subscription. A message may still be on its way.
 func (s *Subscription) Close() {
-	s.feed.mu.Lock()
-	defer s.feed.mu.Unlock()
-	delete(s.feed.subs, s)
+	s.db.feed.mu.Lock()
+	defer s.db.feed.mu.Unlock()
+	delete(s.db.feed.subs, s)
 }
 
 func (f *feed) add(s *Subscription) {

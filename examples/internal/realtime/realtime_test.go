@@ -347,6 +347,12 @@ func TestSubscribe(t *testing.T) {
 			t.Errorf("row %s: got it %d times, want once", id, n)
 		}
 	}
+	if err := sub.Recheck(alice); err != nil {
+		t.Errorf("Recheck() error = %v, want none", err)
+	}
+	if err := sub.Recheck(realtime.Caller{Context: t.Context()}); !errors.Is(err, oidcauth.ErrNoToken) {
+		t.Errorf("Recheck() of nobody: error = %v, want %v", err, oidcauth.ErrNoToken)
+	}
 	sub.Close()
 	if _, err := db.Call(alice, "add", nil); err != nil {
 		t.Fatal(err)

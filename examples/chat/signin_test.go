@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	"golang.org/x/oauth2"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// signedIn returns what a browser sends once somebody has signed in there.
+func (w *world) signedIn(t *testing.T, name string) (*login, http.Header) {
+	t.Helper()
+	token := w.token(t, name)
+	claims, err := w.auth.Authenticate(t.Context(), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := w.signIn.logins.add(claims.Identity(), token, "", claims.Expiry(), time.Now())
+	return l, http.Header{"Cookie": {tokenCookie + "=" + token + "; " + loginCookie + "=" + l.id}, "Origin": {w.address}}
+}
+
+// post sends what a page of the chat posts.
+func (w *world) post(t *testing.T, path string, header http.Header) *http.Response {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = header
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response
+}
+
+// TestRenew_OneSocketHasEnded: a window that is on its way out takes nothing from those
+// that stay.
+func TestRenew_OneSocketHasEnded(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	_, header := w.signedIn(t, "bob")
+	var windows []*client
+	for range 4 {
+		c, _, err := w.dial(t, header)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.until(func() bool { return len(c.notices) > 0 })
+		windows = append(windows, c)
+	}
+	ended := w.sockets.all()[0] // its client has yet to answer
+	ended.session.Close()
+	if response := w.post(t, "/renew", header); response.StatusCode != http.StatusOK {
+		t.Errorf("renew: got %d, want 200", response.StatusCode)
+	}
+	renewed := 0
+	for _, c := range windows {
+		err := c.next()
+		if websocket.CloseStatus(err) == websocket.StatusGoingAway {
+			continue
+		}
+		if err != nil || c.notices[len(c.notices)-1].Notice != "renewed" {
+			t.Fatalf("a window was told %+v, error = %v, want that it was renewed", c.notices, err)
+		}
+		renewed++
+	}
+	if renewed != 3 {
+		t.Errorf("renewed: got %d windows, want the 3 that are open", renewed)
+	}
+}
+
+// hijackLater is an answer whose connection is taken over when the test says so.
+type hijackLater struct {
+	http.ResponseWriter
+	asked, goOn chan struct{}
+}
+
+func (w hijackLater) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	close(w.asked)
+	<-w.goOn
+	return w.ResponseWriter.(http.Hijacker).Hijack()
+}
+
+// TestSignOut_SocketComes: a socket that comes while its browser signs out does not stay.
+func TestSignOut_SocketComes(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	_, header := w.signedIn(t, "bob")
+	later := hijackLater{asked: make(chan struct{}), goOn: make(chan struct{})}
+	door := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		later.ResponseWriter = rw
+		w.identify(w.connect)(later, r)
+	}))
+	t.Cleanup(door.Close)
+	go func() {
+		<-later.asked
+		defer close(later.goOn)
+		if response := w.post(t, "/logout", header); response.StatusCode != http.StatusOK {
+			t.Errorf("logout: got %d, want 200", response.StatusCode)
+		}
+	}()
+	conn, _, err := websocket.Dial(t.Context(), door.URL, &websocket.DialOptions{HTTPHeader: header, Subprotocols: []string{subprotocol}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	c := &client{t: t, conn: conn, replies: make(map[uint64]reply)}
+	if code, reason := c.ends(); code != 3000 || !strings.Contains(reason, "signed out") {
+		t.Errorf("close: got %d %q, want 3000 and that the browser has signed out", code, reason)
+	}
+}
+
+// TestSignOut_RenewalWaits: a renewal that finds its login just before the browser signs
+// out, and has to wait, does not sign it in again.
+func TestSignOut_RenewalWaits(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	l, header := w.signedIn(t, "bob")
+	renewal := func() (*httptest.ResponseRecorder, error) {
+		answer := httptest.NewRecorder()
+		_, err := w.signIn.renewOf(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/renew", nil), l)
+		return answer, err
+	}
+	if answer, err := renewal(); err != nil || len(answer.Result().Cookies()) != 1 {
+		t.Fatalf("renewal: error = %v with %d cookies, want none and one", err, len(answer.Result().Cookies()))
+	}
+	if response := w.post(t, "/logout", header); response.StatusCode != http.StatusOK {
+		t.Fatalf("logout: got %d, want 200", response.StatusCode)
+	}
+	if answer, err := renewal(); !errors.Is(err, oidcauth.ErrNoToken) || len(answer.Result().Cookies()) != 0 {
+		t.Errorf("renewal: error = %v with %d cookies, want ErrNoToken and none", err, len(answer.Result().Cookies()))
+	}
+}
+
+// TestRenew_ProviderRefuses: who has to sign in again, and who only has to wait.
+func TestRenew_ProviderRefuses(t *testing.T) {
+	t.Parallel()
+	for _, r := range []struct {
+		name string
+		err  error
+		want error
+	}{
+		{"the refresh token is good no longer", answered(http.StatusBadRequest), oidcauth.ErrExpired},
+		{"the client is not known", answered(http.StatusUnauthorized), oidcauth.ErrExpired},
+		{"too many ask", answered(http.StatusTooManyRequests), oidcauth.ErrKeysUnavailable},
+		{"the provider gave up waiting for the request", answered(http.StatusRequestTimeout), oidcauth.ErrKeysUnavailable},
+		{"the provider fails", answered(http.StatusBadGateway), oidcauth.ErrKeysUnavailable},
+		{"the provider is not there", errors.New("connection refused"), oidcauth.ErrKeysUnavailable},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			if got := providerFault(r.err, oidcauth.ErrExpired); !errors.Is(got, r.want) {
+				t.Errorf("got %v, want %v", got, r.want)
+			}
+		})
+	}
+}
+
+func answered(status int) error {
+	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: status}}
+}
+
+// TestLogins_OnePerson: whoever signs in again and again takes nobody else's login away.
+func TestLogins_OnePerson(t *testing.T) {
+	t.Parallel()
+	var l logins
+	now := time.Now()
+	alice, bob := oidcauth.Identity{1}, oidcauth.Identity{2}
+	hers := l.add(alice, "", "", now, now)
+	first := l.add(bob, "", "", now, now)
+	var last *login
+	for n := range maxLogins + 1 {
+		last = l.add(bob, "", "", now, now.Add(time.Duration(n+1)))
+	}
+	for _, r := range []struct {
+		name  string
+		login *login
+		kept  bool
+	}{
+		{"alice's", hers, true}, {"bob's last", last, true}, {"bob's first", first, false},
+	} {
+		if got := l.find(r.login.id) != nil; got != r.kept {
+			t.Errorf("%s: kept %v, want %v", r.name, got, r.kept)
+		}
+	}
+	if got, want := len(l.all), 1+maxLoginsEach; got != want {
+		t.Errorf("logins: got %d, want %d", got, want)
+	}
+}
