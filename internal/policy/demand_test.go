@@ -1,6 +1,7 @@
 package policy_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
@@ -54,6 +55,20 @@ func TestDemand(t *testing.T) {
 	}
 }
 
+// Who satisfies none of several demands is told of each.
+func TestDemand_Or(t *testing.T) {
+	t.Parallel()
+	demand := policy.Demand{Claim: claims.Path{"a"}, Kind: policy.Present, Or: []policy.Demand{
+		{Claim: claims.Path{"b"}, Kind: policy.Present}, {Claim: claims.Path{"c"}, Kind: policy.Present},
+	}}
+	err := demand.Check((&claims.Reader{}).Lookup, nil)
+	for _, claim := range []string{"claim a ", "claim b ", "claim c "} {
+		if err == nil || !strings.Contains(err.Error(), claim) {
+			t.Errorf("got %v, want it to name %s", err, claim)
+		}
+	}
+}
+
 // Each shape of a claim beside each of the other that it has to differ from.
 func TestDemand_Differs(t *testing.T) {
 	t.Parallel()
@@ -95,7 +110,15 @@ func TestDemand_Differs(t *testing.T) {
 			t.Errorf("%s: Check() error = %v, want satisfied %t", tt.name, err, tt.want)
 		}
 	}
-	members, err := jws.ParseObject(nil, `{"of":"a string","sub":"alice"}`)
+	members, err := jws.ParseObject(nil, `{"of":{"client":["app","web"]},"sub":"web"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const alike = `claim sub: got ["web"], want other values than those of of/client`
+	if err := demand.Check((&claims.Reader{Members: members}).Lookup, nil); err == nil || err.Error() != alike {
+		t.Errorf("got %v, want %s", err, alike)
+	}
+	members, err = jws.ParseObject(nil, `{"of":"a string","sub":"alice"}`)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,6 +61,49 @@ func TestPolicy_CheckAudience(t *testing.T) {
 				t.Errorf("CheckAudience() error = %+v, want what passes", refused)
 			}
 		})
+	}
+}
+
+// Tokens that end sessions are for the audiences of the others, unless they have their own.
+func TestPolicy_Complete(t *testing.T) {
+	t.Parallel()
+	same := policy.Policy{Audiences: []string{"a"}, AudienceClaim: "aud"}
+	same.Complete()
+	if !slices.Equal(same.Logout, []string{"a"}) {
+		t.Errorf("logout tokens for %q, want those for a", same.Logout)
+	}
+	if got, want := same.WantedAudience(), `"a"`; got != want {
+		t.Errorf("wanted audience: got %s, want %s", got, want)
+	}
+	own := policy.Policy{Audiences: []string{"a"}, Logout: []string{"b"}}
+	own.Complete()
+	if !slices.Equal(own.Logout, []string{"b"}) {
+		t.Errorf("logout tokens for %q, want those for b", own.Logout)
+	}
+}
+
+func TestPolicy_CountDemands(t *testing.T) {
+	t.Parallel()
+	p := policy.Policy{Demands: []policy.Demand{{Claim: claims.Path{"a"}}, {Claim: claims.Path{"b"}, Supplement: true}, {Claim: claims.Path{"c"}}}}
+	if alone, supplemented := p.CountDemands(); alone != 2 || supplemented != 1 {
+		t.Errorf("got %d that the token decides and %d that it does not, want 2 and 1", alone, supplemented)
+	}
+}
+
+// A workload is one of the trust domain that vouches for it, and is one.
+func TestPolicy_CheckSubject(t *testing.T) {
+	t.Parallel()
+	domain := policy.Policy{URL: "spiffe://shop.test"}
+	for payload, want := range map[string]error{
+		`{"sub":"spiffe://shop.test/till"}`: nil, `{"sub":"spiffe://other.test/till"}`: refusal.ErrClaim,
+		`{"sub":"https://shop.test/till"}`: refusal.ErrClaim, `{"sub":"till"}`: refusal.ErrClaim, `{"sub":1}`: refusal.ErrClaim, `{}`: refusal.ErrClaim,
+	} {
+		if err := domain.CheckSubject(reader(t, payload)); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", payload, err, want)
+		}
+	}
+	if err := (&policy.Policy{URL: "https://issuer.test"}).CheckSubject(reader(t, `{"sub":"till"}`)); err != nil {
+		t.Errorf("of an issuer that is no trust domain: %v", err)
 	}
 }
 
@@ -131,6 +175,12 @@ func TestTenants_Check(t *testing.T) {
 			if err := p.NameIssuer(r, tt.iss); !errors.Is(err, tt.want) {
 				t.Errorf("NameIssuer() error = %v, want %v", err, tt.want)
 			}
+			if refused, ok := errors.AsType[*refusal.Refusal](p.NameIssuer(r, tt.iss)); ok && errors.Is(refused, refusal.ErrUnknownIssuer) {
+				all := len(tt.allowed) == 0
+				if strings.Contains(refused.Want, "GUID") != all || strings.Contains(refused.Want, tenantB) == all {
+					t.Errorf("NameIssuer() wants %s, of those allowed %q", refused.Want, tt.allowed)
+				}
+			}
 			if want := tt.want == nil; (r.Record.Issuer == tt.iss) != want {
 				t.Errorf("the issuer's name is %q", r.Record.Issuer)
 			}
@@ -163,10 +213,11 @@ func TestTenants_Keys(t *testing.T) {
 
 func TestNewTenants(t *testing.T) {
 	t.Parallel()
+	const longest = claims.MaxIssuerBytes - len("https://login.test/") - len(tenantA)
 	for url, want := range map[string]bool{
 		template: true, "https://{t}.login.test": true, "https://login.test": false, "https://login.test/{}": false,
 		"{tenant}": false, "https://login.test/{a}/{b}": false, "https://login.test/{a": false,
-		"https://login.test/{a}" + strings.Repeat("x", claims.MaxIssuerBytes): false,
+		"https://login.test/{a}" + strings.Repeat("x", longest): true, "https://login.test/{a}" + strings.Repeat("x", longest+1): false,
 	} {
 		if _, err := policy.NewTenants(url, "tid", nil); (err == nil) != want {
 			t.Errorf("NewTenants(%q) error = %v, want accepted %t", url, err, want)
@@ -181,7 +232,8 @@ func TestCheckIssuerName(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
 		"https://issuer.test": true, "localhost": true, strings.Repeat("i", claims.MaxIssuerBytes): true,
-		"": false, strings.Repeat("i", claims.MaxIssuerBytes+1): false, "https://issuer.test|x": false, "https://issuer.test\n": false, "a b": false, "a\x00": false,
+		"issuers.Auth0: it has a space": false,
+		"":                              false, strings.Repeat("i", claims.MaxIssuerBytes+1): false, "https://issuer.test|x": false, "https://issuer.test\n": false, "a b": false, "a\x00": false,
 	} {
 		if err := policy.CheckIssuerName(name); (err == nil) != want {
 			t.Errorf("CheckIssuerName(%q) error = %v, want accepted %t", name, err, want)
