@@ -165,6 +165,7 @@ func TestReader_IdleRoles(t *testing.T) {
 	}{
 		{`"roles":["x"],"a":{"b":"y"}`, shape, ""},
 		{`"roles":[],"a":{"b":{}}`, shape, ""},
+		{`"roles":[ ],"a":{"b":{ }}`, shape, ""},
 		{`"roles":null,"a":{"b":""}`, shape, ""},
 		{`"other":1`, shape, ""},
 		{`"roles":["x",1],"a":{"b":{"y":{"1":"org"}}}`, shape, "roles a/b"},

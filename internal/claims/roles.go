@@ -35,16 +35,25 @@ func (r *Reader) IdleRoles() []string {
 	var idle []string
 	for _, path := range r.Shape.Roles {
 		m, found := r.memberAt(path)
-		if found && !isEmpty(m) && len(r.Shape.RoleForm.append(nil, m)) == 0 {
+		if found && !IsEmpty(m) && len(r.Shape.RoleForm.append(nil, m)) == 0 {
 			idle = append(idle, path.String())
 		}
 	}
 	return idle
 }
 
-// isEmpty reports whether a claim's value is nothing in whatever form.
-func isEmpty(m jws.Member) bool {
-	return slices.Contains([]string{"[]", "{}", `""`, "null"}, m.Value)
+// IsEmpty reports whether a claim holds nothing in whatever form: null, or no
+// characters, elements or members.
+func IsEmpty(m jws.Member) bool {
+	switch m.Kind {
+	case jws.Null:
+		return true
+	case jws.String:
+		return m.Value == `""`
+	case jws.Array, jws.Object:
+		return strings.Trim(m.Value[1:len(m.Value)-1], " \t\r\n") == ""
+	}
+	return false
 }
 
 // append appends the roles in one claim. An empty name is none.

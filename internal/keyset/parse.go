@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // ErrNoUsableKey says that a JWKS was well formed, but that no key in it can
@@ -296,8 +297,8 @@ func summary(skipped []Skipped) string {
 	return strings.Join(parts, ", ")
 }
 
-// brief is an error's text, shortened, because it may quote the issuer.
-func brief(err error) string { return shorten(err.Error()) }
+// brief is an error's text, in one line and shortened, because it may quote the issuer.
+func brief(err error) string { return shorten(quote.Error(err).Error()) }
 
 func shorten(text string) string {
 	const most = 128

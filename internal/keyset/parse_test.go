@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"strings"
@@ -223,5 +224,21 @@ func TestParse_MaxExponent(t *testing.T) {
 				t.Errorf("usable %+v, skipped %+v, want reason %q", r.Keys, r.Skipped, row.want)
 			}
 		})
+	}
+}
+
+// What is told of a document that is no key set, or of a key that is none, is one line,
+// though it repeats names out of it.
+func TestParse_ErrorInOneLine(t *testing.T) {
+	t.Parallel()
+	const name = `"\u001b[2J\nlevel=INFO"`
+	twice := name + `:1,` + name + `:2`
+	_, err := keyset.New(keyset.Config{Fixed: []byte(`{` + twice + `}`)})
+	if !errors.Is(err, keyset.ErrDocument) || !strings.Contains(err.Error(), "level=INFO") || strings.ContainsAny(err.Error(), "\n\x1b") {
+		t.Errorf("New() error = %q, want %v in one line", err, keyset.ErrDocument)
+	}
+	r := start(t, keyset.Config{Fixed: []byte(jwks(key("good", 1), `{"kty":"EC",`+twice+`}`))}).Report()
+	if len(r.Skipped) != 1 || !strings.Contains(r.Skipped[0].Detail, "level=INFO") || strings.ContainsAny(r.Skipped[0].Detail, "\n\x1b") {
+		t.Errorf("skipped %q, want one with a detail in one line", r.Skipped)
 	}
 }

@@ -83,7 +83,7 @@ func (d *Demand) checkAlone(lookup Lookup) error {
 	case d.Kind == Absent:
 		return fmt.Errorf("claim %s is present, want absent", d.Claim)
 	case d.Kind == Present:
-		if isEmpty(m) {
+		if claims.IsEmpty(m) {
 			return fmt.Errorf("claim %s: got %s without anything in it, want a value", d.Claim, m.Kind)
 		}
 		return nil
@@ -110,7 +110,7 @@ func (d *Demand) checkDiffers(m jws.Member, lookup Lookup) error {
 			return fmt.Errorf("claim %s: %w", path, err)
 		}
 		if len(values[n]) == 0 || hasOtherSpellings(of) {
-			return fmt.Errorf("claim %s: got %s, want a value that can be compared", path, of.Value)
+			return fmt.Errorf("claim %s: got %s, want a value that can be compared", path, refusal.Quote(of.Value))
 		}
 	}
 	if slices.ContainsFunc(values[0], func(v string) bool { return slices.Contains(values[1], v) }) {
@@ -125,7 +125,7 @@ func (d *Demand) checkValues(m jws.Member) error {
 		return fmt.Errorf("claim %s: %w", d.Claim, err)
 	}
 	if d.Kind == NotIn && hasOtherSpellings(m) {
-		return fmt.Errorf("claim %s: got the number %s, want it in digits alone", d.Claim, m.Value)
+		return fmt.Errorf("claim %s: got the number %s, want it in digits alone", d.Claim, refusal.Quote(m.Value))
 	}
 	if !d.satisfied(values) {
 		return fmt.Errorf("claim %s: got %s, want %s %s", d.Claim, refusal.QuoteAll(values), d.Kind, refusal.QuoteAll(d.Values))
@@ -153,19 +153,6 @@ func (d *Demand) matches(value string) bool {
 		return slices.ContainsFunc(d.Values, func(s string) bool { return strings.HasSuffix(value, s) })
 	}
 	return slices.Contains(d.Values, value)
-}
-
-// isEmpty reports whether a claim holds nothing.
-func isEmpty(m jws.Member) bool {
-	switch m.Kind {
-	case jws.Null:
-		return true
-	case jws.String:
-		return m.Value == `""`
-	case jws.Array, jws.Object:
-		return strings.Trim(m.Value[1:len(m.Value)-1], " \t\r\n") == ""
-	}
-	return false
 }
 
 // hasOtherSpellings reports whether a claim is a number that is not written in

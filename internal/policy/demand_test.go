@@ -127,6 +127,31 @@ func TestDemand_Differs(t *testing.T) {
 	}
 }
 
+// What a claim holds is told in short, and in one line.
+func TestDemand_Told(t *testing.T) {
+	t.Parallel()
+	number, list := "1."+strings.Repeat("0", 10_000), "["+strings.Repeat(" \n", 5_000)+"]"
+	for _, tt := range []struct {
+		name, value string
+		demand      policy.Demand
+	}{
+		{"a long number", number, policy.Demand{Kind: policy.NotIn, Values: []string{"1"}}},
+		{"a long number to compare", number, policy.Demand{Kind: policy.Differs, Other: claims.Path{"other"}}},
+		{"a long list of nothing", list, policy.Demand{Kind: policy.Differs, Other: claims.Path{"other"}}},
+		{"another number", number, policy.Demand{Kind: policy.In, Values: []string{"1"}}},
+	} {
+		members, err := jws.ParseObject(nil, `{"claim":`+tt.value+`,"other":"a"}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tt.demand.Claim = claims.Path{"claim"}
+		err = tt.demand.Check((&claims.Reader{Members: members}).Lookup, nil)
+		if err == nil || len(err.Error()) > 300 || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: Check() error = %.400v, want one short line", tt.name, err)
+		}
+	}
+}
+
 func TestMediaType(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

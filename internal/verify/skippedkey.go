@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/quote"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -81,5 +82,5 @@ func skipReason(s keyset.Skipped) string {
 	if s.Detail == "" {
 		return string(s.Reason)
 	}
-	return fmt.Sprintf("%s (%s)", s.Reason, s.Detail)
+	return fmt.Sprintf("%s (%s)", s.Reason, quote.Plain(s.Detail))
 }

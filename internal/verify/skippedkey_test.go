@@ -93,3 +93,17 @@ func TestSkippedKey_SharedID(t *testing.T) {
 	}
 	authtest.Wants(t, a, issuer.Token(nil), nil)
 }
+
+// What an issuer says of its key is told in one line, and whatever else is not to be seen
+// is written so that it is.
+func TestAuthenticate_SkippedKeyIsQuoted(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
+	odd := issuer.NewKey(oidctest.KeyConfig{ID: "odd", JWK: map[string]any{"use": "enc\x1b[2J\n\u202elevel=INFO"}})
+	issuer.Publish(odd)
+	a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	_, err := a.Authenticate(t.Context(), odd.Token(nil))
+	if !errors.Is(err, oidcauth.ErrUnknownKey) || !strings.Contains(err.Error(), "enc") || strings.ContainsAny(err.Error(), "\x1b\n\u202e") {
+		t.Errorf("Authenticate() error = %q, want %v and the use in one line", err, oidcauth.ErrUnknownKey)
+	}
+}
