@@ -140,6 +140,33 @@ func TestSignOut_RenewalWaits(t *testing.T) {
 	}
 }
 
+// TestRenew_SomebodyElse: a login stays the person's who signed in, whatever the provider
+// answers (OpenID Connect Core 1.0, section 12.2).
+func TestRenew_SomebodyElse(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	for _, r := range []struct {
+		name            string
+		status, cookies int
+	}{
+		{"bob", http.StatusOK, 1},
+		{"alice", http.StatusForbidden, 0},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			l, header := w.signedIn(t, "bob")
+			l.refresh, l.expires = "spent once", time.Now() // it is time to renew
+			provider := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				writeJSON(rw, http.StatusOK, map[string]string{"access_token": "x", "token_type": "Bearer", "id_token": w.token(t, r.name)})
+			}))
+			t.Cleanup(provider.Close)
+			w.signIn.oauth.Endpoint.TokenURL = provider.URL
+			response := w.post(t, "/renew", header)
+			if response.StatusCode != r.status || len(response.Cookies()) != r.cookies {
+				t.Errorf("renew: got %d with %d cookies, want %d with %d", response.StatusCode, len(response.Cookies()), r.status, r.cookies)
+			}
+		})
+	}
+}
+
 // TestRenew_ProviderRefuses: who has to sign in again, and who only has to wait.
 func TestRenew_ProviderRefuses(t *testing.T) {
 	t.Parallel()
