@@ -119,6 +119,32 @@ func TestSignOut_SocketComes(t *testing.T) {
 	}
 }
 
+// TestSignOut_CallComes: a window that has yet to go does nothing for whoever has signed
+// out.
+func TestSignOut_CallComes(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	_, header := w.signedIn(t, "bob")
+	c, _, err := w.dial(t, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.until(func() bool { return len(c.notices) > 0 })
+	k := w.sockets.all()[0]
+	call := frame{Call: "send", Args: args(arguments{Text: "hello"})}
+	if got := k.answer(call); got.Status != http.StatusOK {
+		t.Errorf("before: got %+v, want 200", got)
+	}
+	if response := w.post(t, "/logout", header); response.StatusCode != http.StatusOK {
+		t.Fatalf("logout: got %d, want 200", response.StatusCode)
+	}
+	if got := k.answer(call); got.Status == http.StatusOK {
+		t.Errorf("after the sign-out: got %+v, want a refusal", got)
+	}
+	if code, reason := c.ends(); code != 3000 || !strings.Contains(reason, "signed out") {
+		t.Errorf("close: got %d %q, want 3000 and that the browser has signed out", code, reason)
+	}
+}
+
 // TestSignOut_RenewalWaits: a renewal that finds its login just before the browser signs
 // out, and has to wait, does not sign it in again.
 func TestSignOut_RenewalWaits(t *testing.T) {
