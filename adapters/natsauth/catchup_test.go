@@ -33,7 +33,7 @@ func TestFollow_ReplicaBehind(t *testing.T) {
 	}
 	select {
 	case <-js.PublishAsyncComplete():
-	case <-time.After(patience):
+	case <-time.After(longPatience):
 		t.Fatal("entries are not stored")
 	}
 	leader := c.leader("oidcauth_revocations")

@@ -44,7 +44,7 @@ func TestGrace_Interruption(t *testing.T) {
 	var network gate
 	var lines lockedBuffer
 	l := newLog(t, n, natsauth.Config{
-		Grace: long, Timeout: 300 * time.Millisecond, Heartbeat: 50 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&lines, nil)),
+		Grace: long, Timeout: 3 * time.Second, Heartbeat: 50 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&lines, nil)),
 	}, nats.SetCustomDialer(&network))
 	r := follow(t, l)
 	r.awaitCurrent(true)

@@ -22,6 +22,9 @@ import (
 // how long a test that fails takes.
 const patience = time.Minute
 
+// longPatience is for what many followers do at once, each by reading all there is.
+const longPatience = 3 * patience
+
 // A natsServer is a NATS server in this process that can be stopped and started
 // again at the same address with what it stored.
 type natsServer struct {
@@ -316,7 +319,7 @@ func (r *reader) note(change func()) {
 // await waits until what is told of the reader is so.
 func (r *reader) await(what string, so func(got map[string]int, current bool) bool) {
 	r.t.Helper()
-	limit := time.After(patience)
+	limit := time.After(longPatience)
 	for {
 		r.mu.Lock()
 		current := len(r.current) > 0 && r.current[len(r.current)-1]

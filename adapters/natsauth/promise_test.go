@@ -104,8 +104,10 @@ func (s *schedule) report() {
 		line += fmt.Sprintf(" %s %d,", name, s.counts[name])
 	}
 	told := 0
-	for _, a := range s.nodes {
+	for _, a := range s.nodes { // which follow still
+		a.reader.mu.Lock()
 		told += len(a.reader.current)
+		a.reader.mu.Unlock()
 	}
 	s.t.Logf("%s told %d times", line, told)
 }

@@ -190,7 +190,7 @@ func (s *server) renewSockets(login, token string) error {
 // endSockets ends a browser's open sockets when it signs out.
 func (s *server) endSockets(login string) {
 	for _, k := range s.sockets.of(login) {
-		k.end(errSignedOut)
+		k.signedOut()
 	}
 }
 

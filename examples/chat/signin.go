@@ -181,6 +181,9 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 		l.refresh = tokens.RefreshToken
 	}
 	idToken, claims, err := s.accept(ctx, tokens)
+	if err == nil && claims.Identity() != l.who {
+		err = fmt.Errorf("%w: the provider's answer is of another person", oidcauth.ErrIdentityMismatch)
+	}
 	if err != nil {
 		return err
 	}

@@ -119,6 +119,32 @@ func TestSignOut_SocketComes(t *testing.T) {
 	}
 }
 
+// TestSignOut_CallComes: a window that has yet to go does nothing for whoever has signed
+// out.
+func TestSignOut_CallComes(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	_, header := w.signedIn(t, "bob")
+	c, _, err := w.dial(t, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.until(func() bool { return len(c.notices) > 0 })
+	k := w.sockets.all()[0]
+	call := frame{Call: "send", Args: args(arguments{Text: "hello"})}
+	if got := k.answer(call); got.Status != http.StatusOK {
+		t.Errorf("before: got %+v, want 200", got)
+	}
+	if response := w.post(t, "/logout", header); response.StatusCode != http.StatusOK {
+		t.Fatalf("logout: got %d, want 200", response.StatusCode)
+	}
+	if got := k.answer(call); got.Status == http.StatusOK {
+		t.Errorf("after the sign-out: got %+v, want a refusal", got)
+	}
+	if code, reason := c.ends(); code != 3000 || !strings.Contains(reason, "signed out") {
+		t.Errorf("close: got %d %q, want 3000 and that the browser has signed out", code, reason)
+	}
+}
+
 // TestSignOut_RenewalWaits: a renewal that finds its login just before the browser signs
 // out, and has to wait, does not sign it in again.
 func TestSignOut_RenewalWaits(t *testing.T) {
@@ -137,6 +163,33 @@ func TestSignOut_RenewalWaits(t *testing.T) {
 	}
 	if answer, err := renewal(); !errors.Is(err, oidcauth.ErrNoToken) || len(answer.Result().Cookies()) != 0 {
 		t.Errorf("renewal: error = %v with %d cookies, want ErrNoToken and none", err, len(answer.Result().Cookies()))
+	}
+}
+
+// TestRenew_SomebodyElse: a login stays the person's who signed in, whatever the provider
+// answers (OpenID Connect Core 1.0, section 12.2).
+func TestRenew_SomebodyElse(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	for _, r := range []struct {
+		name            string
+		status, cookies int
+	}{
+		{"bob", http.StatusOK, 1},
+		{"alice", http.StatusForbidden, 0},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			l, header := w.signedIn(t, "bob")
+			l.refresh, l.expires = "spent once", time.Now() // it is time to renew
+			provider := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+				writeJSON(rw, http.StatusOK, map[string]string{"access_token": "x", "token_type": "Bearer", "id_token": w.token(t, r.name)})
+			}))
+			t.Cleanup(provider.Close)
+			w.signIn.oauth.Endpoint.TokenURL = provider.URL
+			response := w.post(t, "/renew", header)
+			if response.StatusCode != r.status || len(response.Cookies()) != r.cookies {
+				t.Errorf("renew: got %d with %d cookies, want %d with %d", response.StatusCode, len(response.Cookies()), r.status, r.cookies)
+			}
+		})
 	}
 }
 

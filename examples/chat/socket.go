@@ -103,8 +103,15 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 	k.outbox = newOutbox(k) // before anybody else sees the socket
 	s.sockets.serve(k)
 	if k.login != "" && s.signIn.logins.find(k.login) == nil { // gone before the socket could be ended with it
-		k.end(errSignedOut)
+		k.signedOut()
 	}
+}
+
+// signedOut closes the socket, and its session before the client has gone: what it asks
+// for until then is done for nobody.
+func (k *socket) signedOut() {
+	k.end(errSignedOut) // first, for it is what the client is told
+	k.session.Close()
 }
 
 // serve returns when the client has left or been told why the socket ends.
