@@ -20,8 +20,8 @@ func TestArrange(t *testing.T) {
 		{URL: "a", Name: "1"},
 		{URL: "t/{id}", Match: under("t/")},
 		{URL: "b", Aliases: []string{"t/2", "x"}, Prefix: "p:"},
-		{URL: "a", Name: "2", Prefix: "p"},
 		{URL: "a", Name: "3", Prefix: "pq"},
+		{URL: "a", Name: "2", Prefix: "p"},
 		{URL: "t/1"},
 	}
 	places, err := roster.Arrange(all, func(i, j int) bool { return i == j })
@@ -30,7 +30,7 @@ func TestArrange(t *testing.T) {
 	}
 	want := []roster.Place{
 		{Group: 0, Reserved: []string{"p", "pq"}}, {Group: 1, Except: []string{"t/1", "t/2", "t/{id}"}}, {Group: 2},
-		{Group: 0, Reserved: []string{"pq"}}, {Group: 0}, {Group: 3},
+		{Group: 0}, {Group: 0, Reserved: []string{"pq"}}, {Group: 3},
 	}
 	if !reflect.DeepEqual(places, want) {
 		t.Errorf("Arrange() = %+v, want %+v", places, want)
@@ -100,5 +100,21 @@ func TestTable(t *testing.T) {
 	}
 	if want := []string{"a", "x", "t/{id}", "t/t/{id}", "t/1"}; !slices.Equal(table.Names(), want) {
 		t.Errorf("Names() = %q, want %q", table.Names(), want)
+	}
+}
+
+func TestPlace_Equal(t *testing.T) {
+	place := roster.Place{Group: 1, Reserved: []string{"p"}, Except: []string{"a"}}
+	for _, tt := range []struct {
+		other roster.Place
+		want  bool
+	}{
+		{roster.Place{Group: 2, Reserved: []string{"p"}, Except: []string{"a"}}, true},
+		{roster.Place{Group: 1, Reserved: []string{"q"}, Except: []string{"a"}}, false},
+		{roster.Place{Group: 1, Reserved: []string{"p"}, Except: []string{"b"}}, false},
+	} {
+		if got := place.Equal(tt.other); got != tt.want {
+			t.Errorf("%+v.Equal(%+v): got %t, want %t", place, tt.other, got, tt.want)
+		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/internal/sigcheck"
@@ -62,8 +63,9 @@ func TestNewRSA_HugeExponent(t *testing.T) {
 		t.Skip("an int is too small")
 	}
 	n := newSigner(t, 2048, 65537, 1).public.N
-	if _, err := sigcheck.NewRSA(&rsa.PublicKey{N: n, E: exponent}); !errors.Is(err, sigcheck.ErrKey) {
-		t.Errorf("NewRSA() error = %v, want %v", err, sigcheck.ErrKey)
+	_, err := sigcheck.NewRSA(&rsa.PublicKey{N: n, E: exponent})
+	if !errors.Is(err, sigcheck.ErrKey) || !strings.Contains(err.Error(), "exponent 2147483649, want an odd one from 3 to 2147483647") {
+		t.Errorf("NewRSA() error = %v, want %v, and which exponents may be", err, sigcheck.ErrKey)
 	}
 }
 
