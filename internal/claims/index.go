@@ -15,12 +15,8 @@ type Index string
 // newIndex makes the index of a payload with these members. There is none
 // if a name is written with escapes or lies beyond the first 64 KiB.
 func newIndex(payload string, members []jws.Member) Index {
-	const usual = 64
-	var buffer [2 * usual]byte
+	var buffer [128]byte // enough for 64 members
 	index := buffer[:0]
-	if len(members) > usual {
-		index = make([]byte, 0, 2*len(members))
-	}
 	for _, m := range members {
 		if m.Offset > math.MaxUint16 || !endsWith(payload[:m.Offset], m.Name) {
 			return ""

@@ -44,3 +44,16 @@ func TestReader_LogoutSubject(t *testing.T) {
 		}
 	}
 }
+
+// Before its issuer is known, a subject is a text.
+func TestReader_LogoutSubject_NoShape(t *testing.T) {
+	t.Parallel()
+	members, err := jws.ParseObject(nil, `{"sub":"7"}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := claims.Reader{Members: members, Record: new(claims.Record)}
+	if got, err := r.LogoutSubject(); got != "7" || err != nil {
+		t.Errorf("LogoutSubject() = %q, %v", got, err)
+	}
+}

@@ -58,7 +58,6 @@ func (r *Reader) Reset() {
 	if clear(r.values[:cap(r.values)]); cap(r.values) > maxKeptValues {
 		r.values = nil
 	}
-	r.values = r.values[:0]
 }
 
 // ReadAll reads everything, in the order of the checks.

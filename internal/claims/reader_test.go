@@ -33,6 +33,7 @@ func with(members string) string {
 // workload where it has none, and from nothing else.
 func TestReader_UntrustedIssuer(t *testing.T) {
 	t.Parallel()
+	longest := strings.Repeat("a", 512)
 	for _, tt := range []struct {
 		payload, want string
 		err           error
@@ -44,6 +45,8 @@ func TestReader_UntrustedIssuer(t *testing.T) {
 		{`{"aud":"a"}`, "", refusal.ErrClaim},
 		{`{"iss":"","sub":"spiffe://example.org/db"}`, "", refusal.ErrClaim},
 		{`{"iss":null,"sub":"spiffe://example.org/db"}`, "", refusal.ErrClaim},
+		{`{"iss":"` + longest + `"}`, longest, nil},
+		{`{"iss":"` + longest + `a"}`, "", refusal.ErrClaim},
 	} {
 		members, err := jws.ParseObject(nil, tt.payload)
 		if err != nil {
@@ -248,8 +251,72 @@ func TestReader_Reset(t *testing.T) {
 	}
 }
 
+// The buffers that a usual payload needs are kept, and those of an unusual one are not.
+func TestReader_ResetBuffers(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int]int{4096: 4096, 4097: 0} {
+		r := claims.Reader{Members: make([]jws.Member, 1, size)}
+		if r.Reset(); cap(r.Members) != want || len(r.Members) != 0 {
+			t.Errorf("of %d members' memory that for %d is kept, want %d", size, cap(r.Members), want)
+		}
+	}
+	var r claims.Reader
+	audience := func(payload string) (room int) {
+		r.Members, _ = jws.ParseObject(nil, payload)
+		r.Record = new(claims.Record)
+		if err := r.ReadAudience(); err != nil {
+			t.Fatal(err)
+		}
+		defer r.Reset()
+		return cap(r.Record.Lists)
+	}
+	for n := 2; n < 200; n++ {
+		r = claims.Reader{}
+		had := audience(`{"aud":[` + strings.TrimSuffix(strings.Repeat(`"a",`, n), ",") + `]}`)
+		if has := audience(`{"aud":"a"}`); (has == had) != (had <= 64) {
+			t.Errorf("after %d audiences, of room for %d that for %d is left", n, had, has)
+		}
+	}
+}
+
+func TestReader_Lookup(t *testing.T) {
+	t.Parallel()
+	members, err := jws.ParseObject(nil, `{"a":{"b":1}}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := claims.Reader{Members: members}
+	for _, tt := range []struct {
+		path  claims.Path
+		value string // empty where there is none
+		err   error
+	}{
+		{nil, "", nil},
+		{claims.Path{"a"}, `{"b":1}`, nil},
+		{claims.Path{"b"}, "", nil},
+		{claims.Path{"a", "b"}, "1", nil},
+		{claims.Path{"a", "c"}, "", nil},
+		{claims.Path{"b", "c"}, "", nil},
+		{claims.Path{"a", "b", "c"}, "", jws.ErrKind},
+	} {
+		m, found, err := r.Lookup(tt.path)
+		if m.Value != tt.value || found != (tt.value != "") || !errors.Is(err, tt.err) {
+			t.Errorf("Lookup(%q) = %q, %t, %v, want %q, %v", tt.path, m.Value, found, err, tt.value, tt.err)
+		}
+	}
+}
+
 func TestTime(t *testing.T) {
 	t.Parallel()
+	if got := (claims.Time(0)).Time(); got != (time.Time{}) {
+		t.Errorf("the zero Time is %#v, want the zero time", got)
+	}
+	if first := claims.Time(1).Time(); !first.Equal(time.Time{}.Add(time.Microsecond)) {
+		t.Errorf("the Time after the zero Time is %v", first)
+	}
+	if far, further := claims.At(time.Unix(1<<42, 0)), claims.At(time.Unix(1<<62, 0)); far != further || far == claims.At(time.Unix(1<<42-1, 0)) {
+		t.Errorf("a clock 140,000 years ahead reads %d, one further ahead %d", far, further)
+	}
 	for _, tt := range []time.Time{{}, time.Unix(0, 0), time.Unix(1_700_000_000, 123456000), time.Unix(-5, 0), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)} {
 		if got := claims.At(tt).Time(); !got.Equal(tt) {
 			t.Errorf("At(%v).Time() = %v", tt, got)

@@ -47,7 +47,9 @@ func TestTrustDomain_Bounds(t *testing.T) {
 			t.Errorf("a name of %d bytes, the path %.20q of %d: %q, %v", len(tt.name), tt.path, len(tt.path), got, ok)
 		}
 	}
-	if _, ok := claims.TrustDomain(claims.SPIFFE + "a"); ok {
-		t.Error("a trust domain itself is the ID of a workload")
+	for _, id := range []string{claims.SPIFFE + "a", "a", "a/x", "", "/", "/x", claims.SPIFFE, claims.SPIFFE + "/", "spiffe:/a/x"} {
+		if got, ok := claims.TrustDomain(id); ok || got != "" {
+			t.Errorf("TrustDomain(%q) = %q, %t, want none", id, got, ok)
+		}
 	}
 }

@@ -15,7 +15,7 @@ var defaultPorts = map[string]string{"http": "80", "https": "443", "ws": "80", "
 // be equal. The error says what is wrong with it and not what it is. "null" is
 // among the errors, because a page of anybody can have it, and "*" is, too.
 func Check(text string) error {
-	scheme, rest, found := strings.Cut(text, "://")
+	scheme, rest, _ := strings.Cut(text, "://")
 	switch {
 	case text == "":
 		return errors.New("it is empty")
@@ -23,7 +23,7 @@ func Check(text string) error {
 		return errors.New(`"null" stands for pages of anybody`)
 	case strings.Contains(text, "*"):
 		return errors.New(`"*" stands for nothing in it`)
-	case !found || scheme == "" || rest == "":
+	case scheme == "" || rest == "":
 		return errors.New("scheme or host is missing")
 	case strings.ContainsAny(rest, "/?#"):
 		return errors.New("something follows the host, a slash for instance")

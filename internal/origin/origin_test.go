@@ -16,6 +16,7 @@ func TestCheck(t *testing.T) {
 		"https://xn--bcher-kva.example":                true,
 		"https://app.example.com:80":                   true,
 		"chrome-extension://abcdefghijklmnop":          true,
+		"https://az09.example":                         true,
 		"moz-extension://1f9a3a6e-0000-4000-8000-0000": true,
 		"capacitor://localhost":                        true,
 
@@ -51,6 +52,25 @@ func TestCheck(t *testing.T) {
 	} {
 		if err := origin.Check(text); (err == nil) != want {
 			t.Errorf("Check(%q) = %v, want one that can be: %t", text, err, want)
+		}
+	}
+}
+
+// The error says what is wrong.
+func TestCheck_Says(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"app.example.com":        "scheme or host is missing",
+		"://app.example.com":     "scheme or host is missing",
+		"https://":               "scheme or host is missing",
+		"https://a b":            "it has other characters than visible ASCII; browsers send names in their xn-- form",
+		"https://a\x7f.test":     "it has other characters than visible ASCII; browsers send names in their xn-- form",
+		"https://b\u00fccher.de": "it has other characters than visible ASCII; browsers send names in their xn-- form",
+		"https://a!b":            "it has a character that no host has",
+		"https://[::1":           "it is no scheme and host",
+	} {
+		if err := origin.Check(text); err == nil || err.Error() != want {
+			t.Errorf("Check(%q) = %v, want %s", text, err, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package panics_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"strings"
@@ -102,4 +103,22 @@ func TestLogger_Again(t *testing.T) {
 		}
 		return true
 	})
+}
+
+// A failingHandler cannot write.
+type failingHandler struct {
+	slog.Handler
+	err error
+}
+
+func (h failingHandler) Handle(context.Context, slog.Record) error { return h.err }
+
+// What a handler fails with is the error of the handler that was made of it.
+func TestLogger_Fails(t *testing.T) {
+	t.Parallel()
+	full := errors.New("disk full")
+	h := panics.Logger(slog.New(failingHandler{slog.DiscardHandler, full})).Handler()
+	if err := h.Handle(t.Context(), slog.Record{}); err != full {
+		t.Errorf("Handle() = %v, want %v", err, full)
+	}
 }

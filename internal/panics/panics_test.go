@@ -62,9 +62,15 @@ type ownError struct{ text string }
 
 func (e *ownError) Error() string { return e.text }
 
+// A moodyError can be told and not compared.
+type moodyError struct{}
+
+func (moodyError) Error() string { return "moody" }
+func (moodyError) Is(error) bool { panic("secret") }
+
 func TestTellable(t *testing.T) {
 	failed := errors.New("failed")
-	for _, tt := range []struct{ err, want error }{{nil, nil}, {failed, failed}, {(*ownError)(nil), panics.Err}} {
+	for _, tt := range []struct{ err, want error }{{nil, nil}, {failed, failed}, {(*ownError)(nil), panics.Err}, {moodyError{}, panics.Err}} {
 		if err := panics.Tellable(tt.err); !errors.Is(err, tt.want) {
 			t.Errorf("Tellable() = %v, want %v", err, tt.want)
 		}
@@ -82,6 +88,7 @@ func TestRun(t *testing.T) {
 		{"fails", func() error { return failed }, failed},
 		{"panics", func() error { panic("secret") }, panics.Err},
 		{"ends its goroutine", func() error { runtime.Goexit(); return nil }, panics.Err},
+		{"returns one that panics when it is compared", func() error { return moodyError{} }, panics.Err},
 		{"returns a nil pointer", func() error { return (*ownError)(nil) }, panics.Err},
 	} {
 		if err := panics.Run(tt.f); !errors.Is(err, tt.want) {

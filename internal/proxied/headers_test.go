@@ -3,6 +3,7 @@ package proxied_test
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -59,6 +60,15 @@ func FuzzList(f *testing.F) {
 			t.Errorf("proxied.List(%q, %q) = %q, which is %q", a, b, text, back)
 		}
 	})
+}
+
+func TestList(t *testing.T) {
+	t.Parallel()
+	for want, values := range map[string][]string{"": nil, "a": {"a"}, "a,b": {"a", "", "b"}, "a%2Cb,c": {"a,b", "c"}} {
+		if got := proxied.List(slices.Values(values)); got != want {
+			t.Errorf("proxied.List(%q) = %q, want %q", values, got, want)
+		}
+	}
 }
 
 // What is left of a client's headers is handed on in one line.

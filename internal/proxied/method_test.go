@@ -10,7 +10,7 @@ import (
 func TestCheckMethod(t *testing.T) {
 	t.Parallel()
 	for method, good := range map[string]bool{
-		"GET": true, "M-SEARCH": true, "VERSION_2": true, "post": false, "Post": false, "POSt": false,
+		"GET": true, "M-SEARCH": true, "AZ09": true, "GET!": true, "GETa": false, "GETz": false, "VERSION_2": true, "post": false, "Post": false, "POSt": false,
 		"": false, "GET ": false, " GET": false, "GET\t": false, "G,T": false, "POſT": false, "\xbb": false, "GET\x00": false,
 	} {
 		if err := proxied.CheckMethod(method); (err == nil) != good {

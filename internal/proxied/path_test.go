@@ -70,6 +70,20 @@ func TestPath(t *testing.T) {
 	}
 }
 
+// The error says what is wrong.
+func TestPath_Says(t *testing.T) {
+	t.Parallel()
+	const noDigits = `there is a "%" without two hexadecimal digits`
+	for target, want := range map[string]string{
+		"/a%": noDigits, "/a%2": noDigits, "/a%g2": noDigits, "/a%2g": noDigits, "/a%0g": noDigits, "/a%g0": noDigits,
+		"/a%00": "%00 is encoded in it", "/a%0a": "%0A is encoded in it", "/a%FF": "what is encoded in it is not UTF-8",
+	} {
+		if _, err := proxied.Path(target); err == nil || err.Error() != want {
+			t.Errorf("proxied.Path(%q) error = %v, want %s", target, err, want)
+		}
+	}
+}
+
 // What never needs to be encoded is not, and stands for itself.
 func TestPath_Unreserved(t *testing.T) {
 	t.Parallel()

@@ -43,6 +43,7 @@ func TestIsPreflight(t *testing.T) {
 		"a dot within another name":      {target: "/items?payment.method=card&b=x.method", want: true},
 		"of an extension's page":         {header: []string{"Origin", "chrome-extension://abcdefgh"}, want: true},
 		"a method of one's own":          {header: []string{"Access-Control-Request-Method", "patch"}, want: true},
+		"one in small letters":           {header: []string{"Access-Control-Request-Method", "az"}, want: true},
 		"an empty origin":                {set: http.Header{"Origin": {""}}},
 		"no origin but a name":           {header: []string{"Origin", "app.example.com"}},
 		"two origins in one":             {header: []string{"Origin", "https://a.example,https://b.example"}},

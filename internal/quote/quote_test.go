@@ -16,6 +16,7 @@ func TestValue(t *testing.T) {
 		{"no text", "a\xff", `"a\xff"`},
 		{"as long as may be", strings.Repeat("a", 128), `"` + strings.Repeat("a", 128) + `"`},
 		{"longer", strings.Repeat("a", 129), `"` + strings.Repeat("a", 128) + `"… (129 bytes)`},
+		{"longer, and no text", strings.Repeat("\x80", 200), `""… (200 bytes)`},
 		{"cut before a character", strings.Repeat("a", 127) + "éé", `"` + strings.Repeat("a", 127) + `"… (131 bytes)`},
 	} {
 		if got := quote.Value(tt.in); got != tt.want {

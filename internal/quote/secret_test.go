@@ -33,6 +33,10 @@ func TestAddress(t *testing.T) {
 		{"another scheme", "nats://hunter2@nats", `"nats://…@nats"`},
 		{"an @ in the path", "https://id.example.com/@a", `"https://id.example.com/@a"`},
 		{"nothing", "", `""`},
+		{"a query alone", "?u=https://hunter2", `"?…"`},
+		{"no host", "file:///a@b", `"file:///a@b"`},
+		{"an empty user", "https://@id.example.com", `"https://…@id.example.com"`},
+		{"an empty user, and an @ in the path", "https://@id.example.com:x/a@b", `"https://…@id.example.com:x/a@b"`},
 	} {
 		if got := quote.Address(tt.in); got != tt.want {
 			t.Errorf("%s: Address() = %s, want %s", tt.name, got, tt.want)

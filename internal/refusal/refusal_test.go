@@ -143,6 +143,9 @@ func TestQuote(t *testing.T) {
 			t.Errorf("%s: Quote() = %s, want %s", tt.name, got, tt.want)
 		}
 	}
+	if got, want := refusal.OneOf([]string{"a"}), `"a"`; got != want {
+		t.Errorf("OneOf() one = %s, want %s", got, want)
+	}
 	if got, want := refusal.OneOf([]string{"a", "b"}), `one of ["a" "b"]`; got != want {
 		t.Errorf("OneOf() = %s, want %s", got, want)
 	}
@@ -181,6 +184,9 @@ func TestOfBearer(t *testing.T) {
 	for _, err := range []error{nil, original, errors.New("another"), refusal.OfBearer(errors.New("another"), b)} {
 		if got := refusal.BearerOf(err); got != (refusal.Bearer{}) {
 			t.Errorf("BearerOf(%v) = %+v, want none", err, got)
+		}
+		if got := refusal.OfBearer(err, refusal.Bearer{}); got != err {
+			t.Errorf("OfBearer(%v) of nobody = %v", err, got)
 		}
 	}
 }

@@ -104,3 +104,25 @@ func TestWriter(t *testing.T) {
 		}
 	}
 }
+
+// A countingWriter counts the statuses.
+type countingWriter struct {
+	http.ResponseWriter
+	statuses []int
+}
+
+func (w *countingWriter) WriteHeader(status int) { w.statuses = append(w.statuses, status) }
+
+// Only the first status is handed on.
+func TestWriter_Once(t *testing.T) {
+	t.Parallel()
+	c := &countingWriter{ResponseWriter: httptest.NewRecorder()}
+	w := reply.NewWriter(c, 401)
+	w.WriteHeader(403)
+	w.WriteHeader(500)
+	io.WriteString(w, "no")
+	w.Finish()
+	if !slices.Equal(c.statuses, []int{403}) {
+		t.Errorf("statuses %v, want 403 once", c.statuses)
+	}
+}

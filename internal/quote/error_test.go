@@ -1,0 +1,34 @@
+package quote_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/quote"
+)
+
+// An error is told in one line that is not long, and is found as before.
+func TestError(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, in, want string }{
+		{"as it is", "read: no route to ~ é", "read: no route to ~ é"},
+		{"lines and control characters", "a\r\nb\x00c\x1fd\x7fe", "a  b c d e"},
+		{"as long as may be", strings.Repeat("a", 200), strings.Repeat("a", 200)},
+		{"longer", strings.Repeat("a", 201), strings.Repeat("a", 200) + "..."},
+		{"cut in a character", strings.Repeat("a", 199) + "é", strings.Repeat("a", 199) + "..."},
+	} {
+		err := quote.Error(fmt.Errorf("%s%w", tt.in, silent{io.EOF}))
+		if got := err.Error(); got != tt.want || !errors.Is(err, io.EOF) {
+			t.Errorf("%s: Error() = %q, %t, want %q that is the cause", tt.name, got, errors.Is(err, io.EOF), tt.want)
+		}
+	}
+}
+
+// A silent error has no text.
+type silent struct{ err error }
+
+func (silent) Error() string   { return "" }
+func (e silent) Unwrap() error { return e.err }
