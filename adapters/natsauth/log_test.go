@@ -56,13 +56,12 @@ func TestLog_Replay(t *testing.T) {
 		ids = append(ids, fmt.Sprintf("token-%d", i))
 	}
 	appendTokens(t, writer, ids...)
-	late := follow(t, newLog(t, n, natsauth.Config{}))
+	late := followWith(t, newLog(t, n, natsauth.Config{}), func(r *reader) {
+		if len(r.got) < len(ids) { // whatever a busy server kept waiting before
+			t.Errorf("got %d revocations before caughtUp(true), want %d", len(r.got), len(ids))
+		}
+	})
 	late.awaitCurrent(true)
-	late.mu.Lock()
-	if len(late.got) != len(ids) || len(late.current) != 1 {
-		t.Errorf("got %d revocations before caughtUp%v, want %d before caughtUp(true)", len(late.got), late.current, len(ids))
-	}
-	late.mu.Unlock()
 	appendTokens(t, writer, "one more")
 	late.awaitTokens("one more")
 }
