@@ -101,11 +101,15 @@ func testAllTheTime(t *testing.T, within string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, use := range map[string]func() error{
-		"a token":  func() error { _, err := a.Authenticate(t.Context(), issuer.Token(nil)); return err },
-		"a ticket": func() error { _, err := a.AuthenticateTicket(page, ticket, "chat"); return err },
-		"a report": func() error { return a.Explain(t.Context(), issuer.Token(nil)).Err },
+	for _, row := range []struct {
+		name string
+		use  func() error
+	}{ // in this order: at first nothing is asked about the ticket, whose token was judged just now
+		{"a token", func() error { _, err := a.Authenticate(t.Context(), issuer.Token(nil)); return err }},
+		{"a ticket", func() error { _, err := a.AuthenticateTicket(page, ticket, "chat"); return err }},
+		{"a report", func() error { return a.Explain(t.Context(), issuer.Token(nil)).Err }},
 	} {
+		name, use := row.name, row.use
 		changes.Store(1000)
 		r, is := errors.AsType[*oidcauth.Refusal](use())
 		if name != "a report" && (!is || !errors.Is(r, oidcauth.ErrKeysUnavailable) || r.RetryAfter() <= 0) {
