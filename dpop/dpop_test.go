@@ -249,6 +249,7 @@ func TestVerify_Address(t *testing.T) {
 		{"any host", dpop.Config{InsecureAnyHost: true}, "https://db.internal/v1/call", "https://db.internal:443/v1/call", nil},
 		{"any host, another", dpop.Config{InsecureAnyHost: true}, target, "https://db.internal/v1/call", dpop.ErrInvalidProof},
 		{"no path", dpop.Config{}, public, public + "/", nil},
+		{"no path in the request", dpop.Config{}, public + "/", public, nil},
 		{"dots in the request", dpop.Config{}, target, public + "/v1/x/../call", dpop.ErrInvalidProof},
 		{"escaped dots in the request", dpop.Config{}, target, public + "/v1/x/%2e%2E/call", dpop.ErrInvalidProof},
 		{"a name that begins with dots", dpop.Config{}, public + "/v1/..call", public + "/v1/..call", nil},
@@ -375,11 +376,33 @@ func TestNew_Errors(t *testing.T) {
 		"a short nonce key":        {PublicURL: public, Nonces: true, NonceKey: []byte(said.NewSecret("nonce key"))[:31]},
 		"hardly any memory":        {PublicURL: public, ReplayBytes: 1},
 		"less than no memory":      {PublicURL: public, ReplayBytes: -1},
+		"a byte for a nonce key":   {PublicURL: public, Nonces: true, NonceKey: []byte{1}},
+		"any host, and an alias":   {Aliases: []string{public}, InsecureAnyHost: true},
 	} {
 		_, err := dpop.New(cfg)
 		said.Error(err)
 		if err == nil || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: New() error = %v, want one without the password", name, err)
 		}
+	}
+}
+
+// The least and the most that may be configured.
+func TestNew_Bounds(t *testing.T) {
+	t.Parallel()
+	for name, cfg := range map[string]dpop.Config{
+		"a second":              {PublicURL: public, MaxAge: time.Second},
+		"ten minutes":           {PublicURL: public, MaxAge: 10 * time.Minute},
+		"32 bytes of nonce key": {PublicURL: public, Nonces: true, NonceKey: []byte(said.NewSecret("nonce key"))[:32]},
+		"64 KiB":                {PublicURL: public, ReplayBytes: 64 << 10},
+		"any host":              {InsecureAnyHost: true},
+	} {
+		if v, err := dpop.New(cfg); err != nil || v == nil {
+			t.Errorf("%s: New() error = %v", name, err)
+		}
+	}
+	_, err := dpop.New(dpop.Config{PublicURL: public, NonceKey: []byte{1}})
+	if err == nil || !strings.Contains(err.Error(), "Config.NonceKey is set without Nonces") {
+		t.Errorf("New() error = %v for a key of nothing", err)
 	}
 }

@@ -62,7 +62,7 @@ func (m *memory) use(thumbprint, id string, stale, now time.Time) error {
 	if _, found := m.used[p][use]; found {
 		return replayed()
 	}
-	if m.count >= m.most || m.of(key) >= m.most-m.count {
+	if m.of(key) >= m.most-m.count {
 		return refusal.Because(refusal.Possession, refusal.ErrAnswerUnavailable, errors.New("too many proofs at a time to remember which were used")).After(m.period)
 	}
 	if m.used[p] == nil {

@@ -86,6 +86,38 @@ func TestMemory_OneKey(t *testing.T) {
 	}
 }
 
+// Half of little is rounded up: there is a place for everybody where there is one.
+func TestMemory_Half(t *testing.T) {
+	t.Parallel()
+	for most, want := range []int{0, 1, 1, 2, 2, 3} {
+		m, now, taken := dpop.NewMemory(most, time.Minute), time.Now(), 0
+		for m.Use("one", fmt.Sprint(taken), now, now) == nil {
+			taken++
+		}
+		if taken != want {
+			t.Errorf("one key has %d of %d places, want %d", taken, most, want)
+		}
+	}
+}
+
+// What is full is asked again once a part of it has become stale: a quarter of the time
+// for which a proof is remembered.
+func TestVerify_Full(t *testing.T) {
+	t.Parallel()
+	p, v := oidctest.NewProver(t, ""), newVerifier(t, dpop.Config{ReplayBytes: 64 << 10})
+	var err error
+	for range 257 {
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = verify(t, v, use(p, p.Proof("POST", target, token, nil)))
+	}
+	r, ok := errors.AsType[*refusal.Refusal](err)
+	if want := (time.Minute + 30*time.Second) / 4; !ok || !errors.Is(err, refusal.ErrAnswerUnavailable) || r.RetryAfter() != want {
+		t.Errorf("Verify() error = %v, want %v after %v", err, refusal.ErrAnswerUnavailable, want)
+	}
+}
+
 // A proof that has become stale takes a place for a quarter of the time more at most, in
 // which a proof can be fresh: then the key has its place again.
 func TestMemory_LetsGo(t *testing.T) {
@@ -103,8 +135,10 @@ func TestMemory_LetsGo(t *testing.T) {
 			t.Errorf("Use() error = %v as it becomes stale, want %v", err, dpop.ErrInvalidProof)
 		}
 		later := stale.Add(15 * time.Second)
-		if err := m.Use("one", "later", later.Add(30*time.Second), later); err != nil || m.Count() != 1 {
-			t.Errorf("Use() error = %v with %d remembered a quarter of the time later, want one", err, m.Count())
+		for i := range 2 {
+			if err := m.Use("one", fmt.Sprint("later ", i), later.Add(30*time.Second), later); err != nil || m.Count() != i+1 {
+				t.Errorf("Use() error = %v with %d remembered a quarter of the time later, want %d", err, m.Count(), i+1)
+			}
 		}
 	}
 }

@@ -41,6 +41,8 @@ func TestVerify_Nonce(t *testing.T) {
 		try("of the same key", other, ours, nil)
 		try("of nearly the same key", stranger, ours, dpop.ErrUseNonce)
 		try("no base64", own, "!", dpop.ErrUseNonce)
+		try("no base64 behind its own", own, mine+"!", dpop.ErrUseNonce)
+		try("three bytes", own, "AAAA", dpop.ErrUseNonce)
 		time.Sleep(time.Second)
 		restarted := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key})
 		try("from before the start", restarted, ours, dpop.ErrUseNonce)

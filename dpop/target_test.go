@@ -64,3 +64,59 @@ func TestNormalize_Host(t *testing.T) {
 		}
 	}
 }
+
+// The one form of an address: what differs in its escapes and dots alone is the same.
+func TestNormalize_Path(t *testing.T) {
+	t.Parallel()
+	for uri, want := range map[string]string{
+		"HTTPS://A.test:443":         "https://a.test/",
+		"http://a.test:80/?b#c":      "http://a.test/",
+		"http://a.test:443/":         "http://a.test:443/",
+		"https://a.test/!$&'()*+,;=": "https://a.test/!$&'()*+,;=",
+		"https://a.test/%21%24%40":   "https://a.test/%21%24%40",
+		"https://a.test/%2f%0a%A0":   "https://a.test/%2F%0A%A0",
+		"https://a.test/%2d-%7a":     "https://a.test/--z",
+		"https://a.test/ä\"":         "https://a.test/%C3%A4%22",
+		"https://a.test/a/../b":      "https://a.test/b",
+		"https://a.test/../b":        "https://a.test/b",
+		"https://a.test/a/./b/.":     "https://a.test/a/b/",
+		"https://a.test/a/b/..":      "https://a.test/a/",
+		"https://a.test/a/...":       "https://a.test/a/...",
+	} {
+		if got, err := dpop.Normalize(uri); got != want || err != nil {
+			t.Errorf("Normalize(%q) = %q, %v, want %q", uri, got, err, want)
+		}
+	}
+	for _, uri := range []string{
+		"https://:443/a", "https://a.test:/a", "https://a.test:443:/a", "https:///a", "//a.test/a", "/a", "",
+		"https://a.test/%", "https://a.test/%4", "https://a.test/%4z", "https://a.test/%z4",
+		"https://a.test/a b", "https://a.test/\x1f", "https://a.test/\x7f",
+	} {
+		if got, err := dpop.Normalize(uri); err == nil || got != "" {
+			t.Errorf("Normalize(%q) = %q, %v, want an error", uri, got, err)
+		}
+	}
+}
+
+// Which address a proof may name, whatever form a request's own has.
+func TestTargets(t *testing.T) {
+	t.Parallel()
+	v := newVerifier(t, dpop.Config{})
+	for url, want := range map[string]string{
+		"":                  public + "/",
+		"?a=b":              public + "/",
+		"http://10.0.0.1":   public + "/",
+		"http:///a":         public + "/a",
+		"/http://a.test/b":  public + "/http://a.test/b",
+		"http://a.test/b?/": public + "/b",
+		"*":                 "",
+		"a":                 "",
+		"/a b":              "",
+		"/a/../b":           "",
+	} {
+		got, err := dpop.TargetsOf(v, url)
+		if want == "" && (err == nil || got != nil) || want != "" && (err != nil || len(got) != 1 || got[0] != want) {
+			t.Errorf("TargetsOf(%q) = %q, %v, want %q", url, got, err, want)
+		}
+	}
+}
