@@ -1,7 +1,13 @@
 package jws_test
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha512"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 
@@ -59,6 +65,51 @@ func TestParse_LongSignatureBefore(t *testing.T) {
 		}
 		if err := testKey(t, "ES256").Verify(&again); !errors.Is(err, tt.want) {
 			t.Errorf("Verify() error = %v, want %v", err, tt.want)
+		}
+	}
+}
+
+// A signature of ES512 verifies where its form in DER is about as long as one byte can
+// say. Since none comes so short by chance, the key is made for the signature.
+func TestVerify_ShortECDSA(t *testing.T) {
+	t.Parallel()
+	const size = 66
+	curve := elliptic.P521()
+	n := curve.Params().N
+	input := encode(headerFor("ES512")) + "." + encode(goodPayload)
+	digest := sha512.Sum512([]byte(input))
+	var k, r *big.Int
+	for once := true; once || r.BitLen() != 521; once = false { // 66 bytes
+		nonce, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := nonce.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		point, err := nonce.PublicKey.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, r = new(big.Int).SetBytes(secret), new(big.Int).SetBytes(point[1:1+size])
+	}
+	for _, length := range []int{56, 57, 58, 59, 60} { // of S: 58 makes 128 bytes in all
+		s := new(big.Int).SetBytes(bytes.Repeat([]byte{0x55}, length))
+		d := new(big.Int).Mul(s, k)
+		d.Sub(d, new(big.Int).SetBytes(digest[:]))
+		d.Mul(d, new(big.Int).ModInverse(r, n)).Mod(d, n)
+		private, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := jws.NewKey("k1", "", "", nil, private.Public())
+		if err != nil {
+			t.Fatal(err)
+		}
+		signature := append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
+		if err := verify(t, key, input+"."+encode(string(signature))); err != nil {
+			t.Errorf("S of %d bytes: Verify() error = %v", length, err)
 		}
 	}
 }
