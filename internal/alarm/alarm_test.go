@@ -81,6 +81,51 @@ func TestClock(t *testing.T) {
 			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(time.Minute))
 			w.step(-time.Minute)
 		}, []string{"x"}, []time.Duration{2 * time.Minute}},
+		{"the clock is put forward a second time", func(c *alarm.Clock[string], w *wall, now time.Time) {
+			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(3*time.Hour))
+			w.step(time.Hour)
+			time.Sleep(15 * time.Second)
+			w.step(2 * time.Hour)
+		}, []string{"x"}, []time.Duration{20 * time.Second}},
+		{"the clock is put back, and forward again", func(c *alarm.Clock[string], w *wall, now time.Time) {
+			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(time.Hour))
+			w.step(-time.Hour)
+			time.Sleep(15 * time.Second)
+			w.step(time.Hour)
+		}, []string{"x"}, []time.Duration{time.Hour}},
+		{"the clock drifts by as much as it may", func(c *alarm.Clock[string], w *wall, now time.Time) {
+			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(time.Hour))
+			w.step(100 * time.Millisecond)
+		}, []string{"x"}, []time.Duration{time.Hour}},
+		{"the clock drifts by more", func(c *alarm.Clock[string], w *wall, now time.Time) {
+			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(time.Hour))
+			w.step(101 * time.Millisecond)
+		}, []string{"x"}, []time.Duration{time.Hour - 101*time.Millisecond}},
+		{"the clock is a nanosecond behind", func(c *alarm.Clock[string], w *wall, now time.Time) {
+			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(time.Second))
+			w.step(-1)
+		}, []string{"x"}, []time.Duration{time.Second + time.Millisecond}},
+		{"the clock is put forward after one of two was unset", func(c *alarm.Clock[string], w *wall, now time.Time) {
+			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(time.Hour))
+			never := &alarm.Alarm[string]{For: "never"}
+			c.Set(never, now.Add(time.Minute))
+			c.Unset(never)
+			w.step(2 * time.Hour)
+		}, []string{"x"}, []time.Duration{10 * time.Second}},
+		{"the first of two of one instant is unset", func(c *alarm.Clock[string], _ *wall, now time.Time) {
+			never := &alarm.Alarm[string]{For: "never"}
+			c.Set(never, now.Add(time.Second))
+			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(time.Second))
+			c.Unset(never)
+		}, []string{"x"}, []time.Duration{time.Second}},
+		{"one is unset twice, and another set between", func(c *alarm.Clock[string], _ *wall, now time.Time) {
+			c.Set(&alarm.Alarm[string]{For: "x"}, now.Add(time.Second))
+			never := &alarm.Alarm[string]{For: "never"}
+			c.Set(never, now.Add(time.Second))
+			c.Unset(never)
+			c.Set(&alarm.Alarm[string]{For: "y"}, now.Add(time.Second))
+			c.Unset(never)
+		}, []string{"y", "x"}, []time.Duration{time.Second}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -100,6 +145,25 @@ func TestClock(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A clock whose alarms were all unset has nothing to do any more.
+func TestClock_Idle(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		asked := 0
+		now := func() time.Time { asked++; return time.Now() }
+		c := alarm.New(now, func(time.Time, []string) { t.Error("something is due") })
+		m := &alarm.Alarm[string]{For: "never"}
+		c.Set(m, time.Now().Add(time.Hour))
+		c.Unset(m)
+		before := asked
+		time.Sleep(48 * time.Hour)
+		synctest.Wait()
+		if asked != before {
+			t.Errorf("the time was asked for %d times", asked-before)
+		}
+	})
 }
 
 // What is due in one instant comes in bounded batches, and the lock is free

@@ -64,6 +64,10 @@ func TestRenewal_SameConnection(t *testing.T) {
 	if err != nil || p.Method != "POST" || p.URL != "https://db.test/renew" || p.Certificate != nil {
 		t.Errorf("Renewal() = %+v, %v, want what was said", p, err)
 	}
+	half := bound.Presented{Proof: possession.Proof{Method: "POST"}}
+	if p, err = bound.Renewal(proved, next, half, ""); err != nil || p.Method != "POST" || p.URL != "" {
+		t.Errorf("Renewal() = %+v, %v, want the method that was said, and no other's address", p, err)
+	}
 	p, err = bound.Renewal(next, next, bound.Presented{}, "")
 	if err != nil || p.Method != "" || p.Certificate != nil {
 		t.Errorf("Renewal() = %+v, %v, want nothing where nothing was proved", p, err)

@@ -45,6 +45,7 @@ func TestEqual(t *testing.T) {
 		{"none for an empty slice", func(d *description) { d.Inner.Rest[0].Rest = []inner{} }, false},
 		{"a value in a map", func(d *description) { d.Table["e"][0] = "x" }, false},
 		{"a key of a map", func(d *description) { d.Table = map[string][]string{"x": {"f"}} }, false},
+		{"one more in a map", func(d *description) { d.Table["y"] = nil }, false},
 		{"no map", func(d *description) { d.Table = nil }, false},
 		{"an array", func(d *description) { d.Pair[1] = "x" }, false},
 		{"a function", func(d *description) { d.Func = func() {} }, false},
@@ -64,6 +65,14 @@ func TestEqual(t *testing.T) {
 				t.Errorf("Equal() = %v the other way round, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// None is another than an empty one.
+func TestEqual_Empty(t *testing.T) {
+	none, empty := description{}, description{Table: map[string][]string{}}
+	if byvalue.Equal(none, empty) || byvalue.Equal(empty, none) || !byvalue.Equal(empty, byvalue.Clone(empty)) {
+		t.Error("no map equals an empty one, or an empty one not its copy")
 	}
 }
 

@@ -37,9 +37,9 @@ type Lock struct {
 // name is empty. Where there are no locks on files either, the file itself is the
 // lock: whoever creates it has it. After a crash it has to be removed by hand, but
 // on Windows, where nobody can remove it while it is open.
-func Try(root *os.Root, name string) (*Lock, error) { return try(flock, root, name) }
+func Try(root *os.Root, name string) (*Lock, error) { return try(flock, lockFile, root, name) }
 
-func try(lockDir func(*os.File) error, root *os.Root, name string) (*Lock, error) {
+func try(lockDir func(*os.File) error, lockFile func(*os.Root, string) (*os.File, error), root *os.Root, name string) (*Lock, error) {
 	l := &Lock{root: root, name: name}
 	err := l.lockDir(lockDir)
 	if err != nil && (name == "" || !errors.Is(err, ErrUnsupported)) {

@@ -3,6 +3,7 @@ package dirlock_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -139,6 +140,49 @@ func TestLock_Held(t *testing.T) {
 	}
 	if l.Held() {
 		t.Error("Held() = true of another file")
+	}
+}
+
+// Nobody holds a lock that is not the one that others would take, nor one that could not
+// be had.
+func TestTry_NoLock(t *testing.T) {
+	t.Parallel()
+	root := open(t, t.TempDir())
+	removed := func(root *os.Root, name string) (*os.File, error) {
+		f, err := dirlock.LockFile(root, name)
+		return f, errors.Join(err, root.Remove(name))
+	}
+	if l, err := dirlock.TryWithFile(removed, root, "the.lock"); l != nil || !errors.Is(err, dirlock.ErrHeld) {
+		t.Errorf("Try() of a file that is removed meanwhile = %v, %v, want %v", l, err, dirlock.ErrHeld)
+	}
+	if l, err := dirlock.Try(root, "none/the.lock"); l != nil || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Try() in a directory that is not there = %v, %v, want %v", l, err, fs.ErrNotExist)
+	}
+	l, err := dirlock.Try(root, "the.lock")
+	needsLocks(t, err)
+	if info, err := root.Stat("the.lock"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the file is %v, %v, want that nobody else may open it", info, err)
+	}
+	l.Unlock()
+	if l.Held() {
+		t.Error("Held() = true after Unlock()")
+	}
+	root.Close()
+	for _, name := range []string{"", "the.lock"} {
+		if l, err := dirlock.Try(root, name); l != nil || !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("Try() of a directory that was closed = %v, %v, want %v", l, err, fs.ErrClosed)
+		}
+	}
+}
+
+// Of a lock without a file nobody can remove the file.
+func TestLock_HeldWithoutName(t *testing.T) {
+	t.Parallel()
+	l, err := dirlock.Try(open(t, t.TempDir()), "")
+	needsLocks(t, err)
+	defer l.Unlock()
+	if !l.Held() {
+		t.Error("Held() = false")
 	}
 }
 

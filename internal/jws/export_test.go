@@ -9,3 +9,6 @@ func (k *Key) AdoptPrepared(other *Key, alg string, signed, signature []byte) er
 	}
 	return k.adopt(p, a, signed, signature)
 }
+
+// Agree is agree.
+var Agree = agree

@@ -141,6 +141,9 @@ func TestMLDSA_Keys(t *testing.T) {
 		if _, err := jws.NewKey("k1", alg, "enc", nil, signer.Public()); !errors.Is(err, jws.ErrKey) {
 			t.Errorf("a key of %s for encryption: error %v, want %v", alg, err, jws.ErrKey)
 		}
+		if name, found := jws.NameMLDSA(signer.Public()); name != alg || !found {
+			t.Errorf("a key of %s has the name %q, %t", alg, name, found)
+		}
 		encoding := signer.PublicKey().Bytes()
 		for _, n := range []int{0, 1, len(encoding) - 1, len(encoding) + 1} {
 			if _, err := jws.NewMLDSA(alg, append(encoding, 0)[:n]); !errors.Is(err, jws.ErrKey) {

@@ -100,6 +100,9 @@ func TestParseObject_NumberRange(t *testing.T) {
 		{"many zeros to a large power", "-0." + zeros(3000) + "E+9999", true},
 		{"a large power behind as many zeros", "0." + zeros(9000) + "1e9300", true},
 		{"a larger power behind as many zeros", "0." + zeros(9000) + "1e9310", false},
+		{"a power of six digits, of which five count, behind as many zeros", "0." + zeros(10_000) + "1e100000", true},
+		{"308 digits and a power of one", "1" + zeros(307) + "e9", false},
+		{"300 digits and a power of one", "1" + zeros(299) + "e8", true},
 		{"many zeros before a small power", "1" + zeros(9000) + "e-8692", true},
 		{"as many before a larger power", "1" + zeros(9000) + "e-8691", false},
 	} {

@@ -68,13 +68,21 @@ func (k *Key) PrepareBytes(alg string, signed, signature []byte) error {
 // adopt makes p the prepared key if it comes to the standard library's verdicts on a
 // signature that k has made, and on the same with a bit changed.
 func (k *Key) adopt(p *prepared, a algorithm, signed, signature []byte) error {
-	changed := slices.Clone(signature)
-	changed[len(changed)/2] ^= 1
-	if !p.verify(a, signed, signature) || p.verify(a, signed, changed) != k.verifyStandard(a, signed, changed) {
+	ours := func(signature []byte) bool { return p.verify(a, signed, signature) }
+	standard := func(signature []byte) bool { return k.verifyStandard(a, signed, signature) }
+	if !agree(ours, standard, signature) {
 		return ErrDisagreement
 	}
 	k.prepared.Store(p)
 	return nil
+}
+
+// agree reports whether a check accepts a signature that is good, and comes to the
+// standard's verdict on the same with a bit changed.
+func agree(ours, standard func(signature []byte) bool, signature []byte) bool {
+	changed := slices.Clone(signature)
+	changed[len(changed)/2] ^= 1
+	return ours(signature) && ours(changed) == standard(changed)
 }
 
 func (k *Key) prepare() (*prepared, error) {

@@ -1,6 +1,7 @@
 package jws_test
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -136,6 +137,27 @@ func TestKey_Prepare_Disagreement(t *testing.T) {
 			if err := key.VerifyBytes(alg, []byte("text"), signature); err != nil {
 				t.Errorf("%s, %s: VerifyBytes() error = %v, want none", alg, name, err)
 			}
+		}
+	}
+}
+
+// A check that accepts everything, or nothing, is not the standard library's.
+func TestKey_Prepare_Agree(t *testing.T) {
+	t.Parallel()
+	good := []byte("signature")
+	exact := func(signature []byte) bool { return bytes.Equal(signature, good) }
+	for _, tt := range []struct {
+		name string
+		ours func([]byte) bool
+		want bool
+	}{
+		{"one that does as the standard", exact, true},
+		{"one that accepts everything", func([]byte) bool { return true }, false},
+		{"one that accepts nothing", func([]byte) bool { return false }, false},
+		{"one that accepts the contrary", func(signature []byte) bool { return !exact(signature) }, false},
+	} {
+		if got := jws.Agree(tt.ours, exact, good); got != tt.want || string(good) != "signature" {
+			t.Errorf("%s agrees: %t, want %t; the signature is %q", tt.name, got, tt.want, good)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package jws_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -9,16 +10,22 @@ import (
 
 // TestParse_Allocations is for a Token that is used again, as a server does.
 func TestParse_Allocations(t *testing.T) {
-	token, _ := benchmarkToken(t, "RS256")
-	var parsed jws.Token
-	allocations := testing.AllocsPerRun(100, func() {
-		var buf [24]jws.Member
-		if _, err := parsed.Parse(buf[:0], token, maxBytes); err != nil {
-			t.Fatal(err)
+	usual, _ := benchmarkToken(t, "RS256")
+	for name, token := range map[string]string{
+		"usual":                    usual,
+		"with a long payload":      encode(goodHeader) + "." + encode(`{"a":"`+strings.Repeat("x", 5000)+`"}`) + ".AAAA",
+		"signed by a key of 4,096": withSignature(usual, make([]byte, 512)),
+	} {
+		var parsed jws.Token
+		allocations := testing.AllocsPerRun(100, func() {
+			var buf [24]jws.Member
+			if _, err := parsed.Parse(buf[:0], token, maxBytes); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if allocations > 1 {
+			t.Errorf("%s: Parse() allocates %v times, want the payload at most", name, allocations)
 		}
-	})
-	if allocations > 1 {
-		t.Errorf("Parse() allocates %v times, want the payload at most", allocations)
 	}
 }
 

@@ -368,7 +368,7 @@ func TestParse_Pasted(t *testing.T) {
 	t.Parallel()
 	token := signed(t, goodHeader, `{"a":1}`)
 	for text, want := range map[string]string{
-		token: "", "": "an empty text", "Bearer " + token: `"Bearer " in front`, "bearer " + token: `"Bearer " in front`, "Bearer" + token: "header",
+		token: "", "": "an empty text", "Bearer " + token: `"Bearer " in front`, "bearer " + token: `"Bearer " in front`, "Bearer" + token: "header", "Bearer .e30.AA": `"Bearer " in front`,
 		`"` + token + `"`: "quotes around", token + `"`: "quotes around", token + "\n": "white space", " " + token: "white space", "undefined": "one part",
 	} {
 		err := parse(t, text)
