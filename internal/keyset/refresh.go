@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	maxBody = 1 << 20
 	// flightTimeout ends a fetch whose client does not: discovery and keys,
 	// both twice.
 	flightTimeout = time.Minute
