@@ -133,6 +133,20 @@ func TestAdmit(t *testing.T) {
 		synctest.Wait()
 		j.wantStates(t, "none-fresh false")
 	})
+	bubble(t, "keys that nobody uses go without a word, whatever failed before their refresh was put off", func(t *testing.T) {
+		i, g, j, s := gated(t)
+		mustKeys(t, s, "a")
+		i.set(func(i *issuer) { i.broken = true })
+		_, err := s.Keys(t.Context(), jws.Named("b"))
+		unavailable(t, err)
+		g.put(time.Minute)
+		time.Sleep(25 * time.Hour)
+		synctest.Wait()
+		j.wantStates(t, "none-fresh false", "fresh-none false")
+		if err := s.Report().LastError; err != nil {
+			t.Errorf("LastError = %v, want none", err)
+		}
+	})
 	bubble(t, "a request whose turn is taken away was put off", func(t *testing.T) {
 		i, g, _, s := gated(t)
 		mustKeys(t, s, "a")
