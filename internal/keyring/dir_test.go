@@ -153,6 +153,11 @@ func TestOpen_Refused(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(dir, "keyring.lock"), nil, 0o600))
 		}},
 		{"file lost, another there", func(t *testing.T, _, file string) { must(t, os.Rename(file, file+".bak")) }},
+		{"no ring, but something else", func(t *testing.T, dir, file string) {
+			must(t, os.Remove(file))
+			must(t, os.Remove(filepath.Join(dir, "keyring.lock")))
+			must(t, os.WriteFile(filepath.Join(dir, "notes"), nil, 0o600))
+		}},
 		{"directory replaced by a link", func(t *testing.T, dir, _ string) {
 			must(t, os.Rename(dir, dir+"2"))
 			must(t, os.Symlink(dir+"2", dir))

@@ -2,6 +2,7 @@ package keyring_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,6 +132,11 @@ func TestDir_LeavesNoFileOpen(t *testing.T) {
 		return errors.Join(err, loadErr, openErr)
 	}
 	authtest.LeavesNoFileOpen(t, func() { must(t, use()) })
+	made := 0
+	authtest.LeavesNoFileOpen(t, func() {
+		made++
+		open(t, fmt.Sprint(path, "-", made))
+	})
 	must(t, os.Chmod(path, 0o711))
 	authtest.LeavesNoFileOpen(t, func() {
 		if err := use(); !errors.Is(err, keyring.ErrRing) {

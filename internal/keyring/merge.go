@@ -66,12 +66,13 @@ func (r Ring) Merge(known Ring, now time.Time) (merged Ring, changed bool, err e
 	if r.Follows(known) {
 		return r, false, nil
 	}
-	merged = r
-	merged.ID = cmp.Or(known.ID, r.ID)
-	merged.Issuer = cmp.Or(r.Issuer, known.Issuer)
-	merged.Generation = max(r.Generation, known.Generation)
-	merged.Longest = max(r.Longest, known.Longest)
-	merged.NoExpiry = r.NoExpiry || known.NoExpiry
+	merged = Ring{
+		ID:         cmp.Or(known.ID, r.ID),
+		Issuer:     cmp.Or(r.Issuer, known.Issuer),
+		Generation: max(r.Generation, known.Generation),
+		Longest:    max(r.Longest, known.Longest),
+		NoExpiry:   r.NoExpiry || known.NoExpiry,
+	}
 	gone := setOf(r.Gone)
 	merged.Gone = withGone(r.Gone, slices.DeleteFunc(slices.Clone(known.Gone), func(id string) bool { return gone[id] })...)
 	merged.Keys = joinKeys(r.Keys, known.Keys, setOf(merged.Gone))
@@ -191,13 +192,13 @@ func (r *Ring) chooseSigners(now time.Time) error {
 	return nil
 }
 
-// youngest returns the place of the key that was made last, or -1.
+// youngest returns the place of the key that was made last, or -1. A ring's keys are in
+// the order of their age.
 func (r *Ring) youngest(state State) int {
-	found := -1
-	for i, k := range r.Keys {
-		if k.State == state && (found < 0 || !k.Created.Before(r.Keys[found].Created)) {
-			found = i
+	for i, k := range slices.Backward(r.Keys) {
+		if k.State == state {
+			return i
 		}
 	}
-	return found
+	return -1
 }

@@ -116,7 +116,7 @@ func (r Ring) Active() Key {
 // Current returns the ring without the keys, and the secrets of keys, that have
 // served their time.
 func (r Ring) Current(now time.Time) Ring {
-	keys := make([]Key, 0, len(r.Keys)+1)
+	keys := make([]Key, 0, len(r.Keys))
 	for _, k := range r.Keys {
 		if !k.KeepUntil.IsZero() && now.After(k.KeepUntil) {
 			r.Gone = withGone(r.Gone, k.ID)

@@ -10,6 +10,9 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,8 +38,8 @@ func TestRotate(t *testing.T) {
 	if n := len(r.Current(old.KeepUntil).Keys); n != 3 {
 		t.Errorf("%d keys while the last token is good, want 3", n)
 	}
-	if n := len(r.Current(old.KeepUntil.Add(time.Second)).Keys); n != 2 {
-		t.Errorf("%d keys after the last token, want 2", n)
+	if after := r.Current(old.KeepUntil.Add(time.Second)); len(after.Keys) != 2 || !slices.Equal(after.Gone, []string{first.ID}) {
+		t.Errorf("%d keys after the last token, and %q gone, want 2, and the first gone", len(after.Keys), after.Gone)
 	}
 	r.NoExpiry = true
 	r, err = r.Rotate(now)
@@ -73,6 +76,30 @@ func TestAdmit(t *testing.T) {
 	if _, changed, err := r.Admit("", time.Minute, false); err != nil || changed {
 		t.Errorf("Admit() of the same: error = %v, changed %t", err, changed)
 	}
+	for _, tt := range []struct {
+		name     string
+		issuer   string
+		longest  time.Duration
+		noExpiry bool
+		news     bool
+	}{
+		{"the same", "localhost", time.Hour, false, false},
+		{"no issuer", "", time.Hour, false, false},
+		{"shorter lives", "localhost", time.Minute, false, false},
+		{"longer lives", "localhost", 2 * time.Hour, false, true},
+		{"tokens that never expire", "localhost", time.Hour, true, true},
+	} {
+		next, changed, err := r.Admit(tt.issuer, tt.longest, tt.noExpiry)
+		if err != nil || changed != tt.news || next.Issuer != "localhost" || next.Longest != max(time.Hour, tt.longest) || next.NoExpiry != tt.noExpiry {
+			t.Errorf("%s: Admit() = %+v, changed %t, error %v, want a change: %t", tt.name, next, changed, err, tt.news)
+		}
+		if again, changed, err := next.Admit("localhost", time.Hour, false); err != nil || changed || again.NoExpiry != tt.noExpiry {
+			t.Errorf("%s: Admit() of less: %+v, changed %t, error %v, want that nothing is forgotten", tt.name, again, changed, err)
+		}
+	}
+	if _, changed, err := (keyring.Ring{Longest: time.Hour}).Admit("localhost", time.Hour, false); err != nil || !changed {
+		t.Errorf("Admit() of an issuer alone: error = %v, changed %t", err, changed)
+	}
 	if _, _, err := r.Admit("other", time.Hour, false); !errors.Is(err, keyring.ErrRing) {
 		t.Errorf("Admit() of another issuer: error = %v, want %v", err, keyring.ErrRing)
 	}
@@ -92,29 +119,33 @@ func TestParsePEM(t *testing.T) {
 	tests := []struct {
 		name string
 		text string
-		want error
+		want string // the error; empty for none
 	}{
-		{"PKCS #8", pkcs8, nil},
-		{"SEC 1", sec1, nil},
-		{"SEC 1 behind its parameters", "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + sec1, nil},
-		{"public", public, nil},
-		{"a pair", pkcs8 + public, nil},
-		{"a pair that is none", pkcs8 + publicPEM(t, other.Public()), keyring.ErrRing},
-		{"nothing", "", keyring.ErrRing},
-		{"text", "hello", keyring.ErrRing},
-		{"a certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", keyring.ErrRing},
-		{"damaged", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", keyring.ErrRing},
-		{"another curve", pkcs8PEM(t, p384), keyring.ErrRing},
-		{"Ed25519", pkcs8PEM(t, edwards), keyring.ErrRing},
+		{"PKCS #8", pkcs8, ""},
+		{"SEC 1", sec1, ""},
+		{"SEC 1 behind its parameters", "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n" + sec1, ""},
+		{"public", public, ""},
+		{"a pair", pkcs8 + public, ""},
+		{"a pair that is none", pkcs8 + publicPEM(t, other.Public()), "the PEM blocks are of different keys"},
+		{"nothing", "", "no PEM block found"},
+		{"text", "hello", "no PEM block found"},
+		{"a certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", `PEM block of type "CERTIFICATE", want PRIVATE KEY, EC PRIVATE KEY or PUBLIC KEY`},
+		{"damaged", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "PEM block PRIVATE KEY is damaged"},
+		{"damaged behind a good one", public + "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "PEM block PRIVATE KEY is damaged"},
+		{"encrypted", "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n", "the private key is encrypted"},
+		{"another curve", pkcs8PEM(t, p384), "got a key that is not on the curve P-256, which ES256 needs"},
+		{"Ed25519", pkcs8PEM(t, edwards), "PEM block PRIVATE KEY: got ed25519.PrivateKey, want an ECDSA key"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := keyring.ParsePEM([]byte(tt.text))
-			if !errors.Is(err, tt.want) {
-				t.Fatalf("ParsePEM() error = %v, want %v", err, tt.want)
-			}
-			if err == nil && !got.Equal(key.Public()) {
-				t.Error("ParsePEM() gave another key")
+			switch {
+			case tt.want != "":
+				if !errors.Is(err, keyring.ErrRing) || err.Error() != keyring.ErrRing.Error()+": "+tt.want {
+					t.Errorf("ParsePEM() error = %v, want %q", err, tt.want)
+				}
+			case err != nil || !got.Equal(key.Public()):
+				t.Errorf("ParsePEM() = %v, error %v, want the key", got, err)
 			}
 		})
 	}
@@ -122,18 +153,76 @@ func TestParsePEM(t *testing.T) {
 
 func TestImport(t *testing.T) {
 	t.Parallel()
-	r, err := keyring.New(time.Now())
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	r, err := keyring.New(now)
 	must(t, err)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	r, id, err := r.Import(&key.PublicKey, time.Now())
+	r, id, err := r.Import(&key.PublicKey, now)
 	must(t, err)
 	if k := r.Keys[0]; k.ID != id || !k.Imported || k.State != keyring.Retired || k.Private != nil || !k.KeepUntil.IsZero() {
 		t.Errorf("imported key: got %+v, want one that verifies for good, before all others", k)
 	}
-	again, _, err := r.Import(&key.PublicKey, time.Now())
-	if err != nil || len(again.Keys) != len(r.Keys) {
-		t.Errorf("Import() again: error = %v, %d keys, want none and %d", err, len(again.Keys), len(r.Keys))
+	again, _, err := r.Import(&key.PublicKey, now.Add(time.Hour))
+	if err != nil || len(again.Keys) != len(r.Keys) || !again.Keys[0].Created.Equal(now) {
+		t.Errorf("Import() again: error = %v, %d keys, the first of %v, want none, %d and %v", err, len(again.Keys), again.Keys[0].Created, len(r.Keys), now)
+	}
+	for _, k := range r.Keys[1:] {
+		want := fmt.Sprintf("key %q is %s here, and not another's", k.ID, k.State)
+		if _, _, err := r.Import(k.Public, now); !errors.Is(err, keyring.ErrRing) || !strings.Contains(err.Error(), want) {
+			t.Errorf("Import() of what is to sign here: error = %v, want %q", err, want)
+		}
+	}
+	other, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	must(t, err)
+	if _, _, err := r.Import(&other.PublicKey, now); !errors.Is(err, keyring.ErrRing) {
+		t.Errorf("Import() of another curve's key: error = %v, want %v", err, keyring.ErrRing)
+	}
+}
+
+// Eight keys may come from elsewhere, and stand in the order in which they came.
+func TestImport_Many(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	var want, got []string
+	for range 8 {
+		want = append(want, h.add())
+	}
+	for _, k := range h.Keys {
+		if k.Imported {
+			got = append(got, k.ID)
+		}
+	}
+	if !slices.Equal(got, want) || h.Keys[8].Imported {
+		t.Errorf("imported %q, want %q, in front of all others", got, want)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	if _, _, err := h.Import(&key.PublicKey, h.now); !errors.Is(err, keyring.ErrRing) || !strings.Contains(err.Error(), "got 8 imported keys already, want 8 at most") {
+		t.Errorf("Import() of a ninth: error = %v, want %v", err, keyring.ErrRing)
+	}
+}
+
+// A ring that is full of keys that are kept is rotated no more.
+func TestRotate_Full(t *testing.T) {
+	t.Parallel()
+	h := newHistory(t)
+	for n := range 497 {
+		h.Keys = append(h.Keys, keyring.Key{ID: fmt.Sprint(n), State: keyring.Retired})
+	}
+	h.rotate(1)
+	if len(h.Keys) != 500 {
+		t.Errorf("%d keys, want 500", len(h.Keys))
+	}
+	if r, err := h.Rotate(h.now); !errors.Is(err, keyring.ErrRing) || !strings.Contains(err.Error(), "got 500 keys, want less than 500: remove some that are retired") {
+		t.Errorf("Rotate() = %d keys, error %v, want %v", len(r.Keys), err, keyring.ErrRing)
+	}
+}
+
+func TestThumbprint(t *testing.T) {
+	t.Parallel()
+	if id, err := keyring.Thumbprint("no key"); !errors.Is(err, keyring.ErrRing) || id != "" {
+		t.Errorf("Thumbprint() = %q, error %v, want %v", id, err, keyring.ErrRing)
 	}
 }
 
@@ -179,6 +268,8 @@ func TestCheckPublic(t *testing.T) {
 		{"one of another curve", &other.PublicKey, keyring.ErrRing},
 		{"one without a curve", &ecdsa.PublicKey{X: good.X, Y: good.Y}, keyring.ErrRing},
 		{"one without a point", &ecdsa.PublicKey{Curve: elliptic.P256()}, keyring.ErrRing},
+		{"one without x", &ecdsa.PublicKey{Curve: elliptic.P256(), Y: good.Y}, keyring.ErrRing},
+		{"one without y", &ecdsa.PublicKey{Curve: elliptic.P256(), X: good.X}, keyring.ErrRing},
 		{"a point that is not on the curve", &ecdsa.PublicKey{Curve: elliptic.P256(), X: good.X, Y: good.X}, keyring.ErrRing},
 	} {
 		if err := keyring.CheckPublic(tt.key); !errors.Is(err, tt.want) {

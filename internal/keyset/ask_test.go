@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -59,6 +60,10 @@ func TestLookAgain_NoKeyID(t *testing.T) {
 			t.Fatalf("LookAgain() = %d keys, error %v, want the one there is", len(keys), err)
 		}
 		wantCount(t, i, 1)
+		keys, err = lookAgain(t, s, "", "token", time.Now().Add(time.Minute))
+		if err != nil || len(keys) != 1 {
+			t.Fatalf("LookAgain() once more = %d keys, error %v, want the same again", len(keys), err)
+		}
 		// It was in vain all the same, and is charged like any other.
 		if keys, err := lookAgain(t, s, "", "another", time.Time{}); keys != nil || err != nil {
 			t.Errorf("LookAgain() = %d keys, error %v, want neither", len(keys), err)
@@ -227,6 +232,18 @@ func TestLookup_Late(t *testing.T) {
 		time.Sleep(time.Minute)
 		wantCount(t, i, 2)
 	})
+	bubble(t, "whoever asks at the instant at which it begins asked before", func(t *testing.T) {
+		i, s := inHand(t)
+		i.set(func(i *issuer) { i.delay = 4 * time.Second })
+		time.Sleep(time.Minute)
+		var wg sync.WaitGroup
+		for n := range 3 {
+			wg.Go(func() { refused(t, s, fmt.Sprint("made-up ", n), keyset.ErrUnknownKey) })
+			synctest.Wait()
+		}
+		wg.Wait()
+		wantCount(t, i, 2)
+	})
 	bubble(t, "a fetch that was in vain for nobody costs whoever came late nothing", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		i.delay, i.early = 4*time.Second, true
@@ -326,4 +343,29 @@ func TestLookup_RotationAmongMadeUpKeyIDs(t *testing.T) {
 		stop()
 		wg.Wait()
 	})
+}
+
+// A refresh does not ask the issuer itself, and does not take away what is known of the
+// look-up before it.
+func TestLookAgain_OutageAfterRefresh(t *testing.T) {
+	t.Parallel()
+	for _, later := range []bool{false, true} {
+		bubble(t, fmt.Sprint("issued since the look-up: ", later), func(t *testing.T) {
+			i := newIssuer(key("", 0))
+			s := startHeld(t, i.config(t))
+			if err := s.Ready(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			issued := time.Now()
+			time.Sleep(time.Hour)
+			wantCount(t, i, 2)
+			i.set(func(i *issuer) { i.broken = true })
+			if later {
+				issued = issued.Add(time.Minute)
+			}
+			if _, err := lookAgain(t, s, "", "token", issued); (err != nil) != later {
+				t.Errorf("LookAgain() error = %v, want one: %t", err, later)
+			}
+		})
+	}
 }

@@ -4,20 +4,17 @@ import "time"
 
 const (
 	coolDownTime = 10 * time.Second
-	// maxAsked bounds the memory that a flood of key IDs can take.
+	// maxAsked bounds the memory that a flood of key IDs can take. It is more than
+	// the keys of a document: of so many that are asked for, some are in vain.
 	maxAsked = 1024
 )
 
 // idSet is a bounded set of hashed key IDs, and of tokens where these do not tell
 // them apart: hashed, because a stranger decides how long and how many they are.
-type idSet struct {
-	ids  map[uint64]struct{}
-	more bool // some did not fit
-}
+type idSet struct{ ids map[uint64]struct{} }
 
 func (i *idSet) add(id uint64) {
 	if len(i.ids) >= maxAsked {
-		i.more = true
 		return
 	}
 	if i.ids == nil {
@@ -26,7 +23,7 @@ func (i *idSet) add(id uint64) {
 	i.ids[id] = struct{}{}
 }
 
-func (i *idSet) empty() bool { return len(i.ids) == 0 && !i.more }
+func (i *idSet) empty() bool { return len(i.ids) == 0 }
 
 func (i *idSet) has(id uint64) bool {
 	_, ok := i.ids[id]
@@ -97,14 +94,13 @@ func (s *Set) missing(asked idSet, keys []*Key) idSet {
 	if len(asked.ids) == 0 {
 		return asked
 	}
-	present := make(map[uint64]bool, len(keys)+1)
-	present[s.hash("")^noKeyID] = len(keys) > 0
+	present := map[uint64]bool{s.hash("") ^ noKeyID: len(keys) > 0}
 	for _, k := range keys {
 		if k.ID() != "" {
 			present[s.hash(k.ID())] = true
 		}
 	}
-	vain := idSet{more: asked.more}
+	var vain idSet
 	for id := range asked.ids {
 		if !present[id] {
 			vain.add(id)

@@ -5,6 +5,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -57,6 +58,50 @@ func TestDiscovery(t *testing.T) {
 		refused(t, s, "b", keyset.ErrUnknownKey)
 		if r := s.Report(); r.JWKSURL != newURL || i.discoveries() != 2 {
 			t.Errorf("JWKSURL = %q after %d documents, want the new one after 2", r.JWKSURL, i.discoveries())
+		}
+	})
+}
+
+// A document that may be old is read once for a fetch, and the keys are fetched once more
+// only from another place.
+func TestDiscovery_Doubt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name        string
+		change      func(*issuer)
+		discoveries int // since
+		fetches     int
+	}{
+		{"the key that is asked for is there", func(i *issuer) { i.body = jwks(key("b", 1)) }, 0, 1},
+		{"it is not, and the document names the same place", func(*issuer) {}, 1, 1},
+		{"it is not, and there is no document", func(i *issuer) { i.discovery = 500 }, 1, 1},
+		{"it is not, and the document names another", func(i *issuer) { i.jwksURL, i.keepsOld = issuerURL+"/v2", true }, 1, 2},
+		{"no keys: gone", func(i *issuer) { i.status = 410 }, 1, 1},
+		{"no keys: not found", func(i *issuer) { i.status = 404 }, 1, 1},
+		{"no keys: forbidden", func(i *issuer) { i.status = 403 }, 0, 1},
+		{"no keys: broken", func(i *issuer) { i.status = 500 }, 0, 1},
+	} {
+		bubble(t, tt.name, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			s := start(t, discovering(t, i))
+			mustKeys(t, s, "a")
+			time.Sleep(2 * time.Hour)
+			i.set(tt.change)
+			discoveries, fetches := i.discoveries(), i.count()
+			_, _ = s.Keys(t.Context(), jws.Named("b"))
+			if d, f := i.discoveries()-discoveries, i.count()-fetches; d != tt.discoveries || f != tt.fetches {
+				t.Errorf("%d documents and %d key sets read, want %d and %d", d, f, tt.discoveries, tt.fetches)
+			}
+		})
+	}
+	bubble(t, "the keys are not there, and the document is new", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		s := start(t, discovering(t, i))
+		mustKeys(t, s, "a")
+		i.set(func(i *issuer) { i.status = 403 })
+		_, err := s.Keys(t.Context(), jws.Named("b"))
+		if unavailable(t, err); i.discoveries() != 1 {
+			t.Errorf("discovery documents read = %d, want 1", i.discoveries())
 		}
 	})
 }

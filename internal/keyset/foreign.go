@@ -22,10 +22,17 @@ func (s *Set) foreignKeys(at string, err error) string {
 	if from == "" {
 		from = s.cfg.Issuer
 	}
-	keys, keysErr := url.Parse(at)
-	document, documentErr := url.Parse(from)
-	if keysErr != nil || documentErr != nil || strings.EqualFold(keys.Host, document.Host) {
+	keys := hostOf(at)
+	if strings.EqualFold(keys, hostOf(from)) {
 		return ""
 	}
-	return "; the discovery document names the host " + quote.Value(keys.Host) + ": if this server cannot reach that, set JWKSURL to where it reaches the keys"
+	return "; the discovery document names the host " + quote.Value(keys) + ": if this server cannot reach that, set JWKSURL to where it reaches the keys"
+}
+
+func hostOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	return u.Host
 }

@@ -138,3 +138,67 @@ func TestHooks_Close(t *testing.T) {
 		}
 	})
 }
+
+// Hooks are called one at a time and in order, whoever brings about what they are told.
+func TestHooks_OneAtATime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		document := []byte(jwks(key("a", 0)))
+		release := make(chan struct{})
+		var mu sync.Mutex
+		var states []string
+		under := 0
+		s := start(t, keyset.Config{Issuer: "x", Fixed: document, Hooks: keyset.Hooks{
+			StateChanged: func(_, to keyset.State, _ error) {
+				mu.Lock()
+				states = append(states, to.String())
+				if under++; under > 1 {
+					t.Error("two hooks are called at once")
+				}
+				mu.Unlock()
+				<-release
+				mu.Lock()
+				under--
+				mu.Unlock()
+			},
+		}})
+		lost := errors.New("lost")
+		var wg sync.WaitGroup
+		for _, do := range []func() error{
+			func() error { return s.Withdraw(lost) },
+			func() error { return s.Adopt(document) },
+			func() error { return s.Withdraw(lost) },
+		} {
+			wg.Go(func() {
+				if err := do(); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		close(release)
+		wg.Wait()
+		if want := []string{"gone", "fresh", "gone"}; !slices.Equal(states, want) {
+			t.Errorf("told of %q, want %q", states, want)
+		}
+	})
+}
+
+// A quiet set tells of nothing until it may, and then at once of all that has happened.
+func TestHooks_Quiet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i, j := newIssuer(key("a", 0)), new(journal)
+		cfg := j.config(t, i)
+		cfg.Quiet = true
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		synctest.Wait()
+		j.wantStates(t)
+		s.Tell()
+		j.wantStates(t, "none-fresh false")
+		if n := len(j.fetchTimes()); n != 1 {
+			t.Errorf("told of %d fetches, want 1", n)
+		}
+	})
+}

@@ -23,10 +23,10 @@ func (m *member) exactly() (public, error) {
 			return p, err
 		}
 	}
-	size := map[string]int{"P-256": 32, "P-384": 48, "P-521": 66}[m.Curve]
-	if m.Type != "EC" || size == 0 {
+	if m.Type != "EC" {
 		return p, nil
 	}
+	size := map[string]int{"P-256": 32, "P-384": 48, "P-521": 66}[m.Curve] // other curves were refused
 	for _, text := range []*string{&p.X, &p.Y} {
 		var err error
 		if *text, err = coordinate(*text, size); err != nil {

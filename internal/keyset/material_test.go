@@ -134,32 +134,36 @@ func TestParse_NumbersInOtherForms(t *testing.T) {
 func TestParse_NumbersThatMayBeOthers(t *testing.T) {
 	t.Parallel()
 	ec, short := key("a", 0), shortECKey(t, elliptic.P256())
+	for n := 1; numbers(t, ec)["x"][0] == 0; n++ {
+		ec = key("a", n)
+	}
 	edwards := fastKey("ed", 1)
 	n := new(big.Int).Lsh(big.NewInt(1), 2047)
 	n.SetBit(n, 0, 1)
 	modulus := base64.StdEncoding.EncodeToString(n.Bytes()) // ends in "=="
 	rows := []struct {
-		name, key string
+		name, key, detail string
 	}{
-		{"padding that lacks a character", with(rsaJWK(2048, 65537), fmt.Sprintf(`{"n":%q}`, modulus[:len(modulus)-1]))},
-		{"padding that is too long", with(rsaJWK(2048, 65537), fmt.Sprintf(`{"n":%q}`, modulus+"="))},
-		{"padding alone", with(rsaJWK(2048, 65537), `{"n":"===="}`)},
-		{"padding in the middle", with(ec, fmt.Sprintf(`{"x":%q}`, "AA=="+encode(numbers(t, ec)["x"])))},
-		{"two alphabets at once", with(ec, fmt.Sprintf(`{"x":%q}`, "-+"+encode(numbers(t, ec)["x"])[2:]))},
-		{"an x that lost its end", with(ec, fmt.Sprintf(`{"x":%q}`, encode(numbers(t, ec)["x"][:31])))},
-		{"an x that lost its beginning", with(ec, fmt.Sprintf(`{"x":%q}`, encode(numbers(t, ec)["x"][1:])))},
-		{"a short x that lost its end", with(short, fmt.Sprintf(`{"x":%q}`, encode(numbers(t, short)["x"][1:31])))},
-		{"an x with a byte behind", with(ec, fmt.Sprintf(`{"x":%q}`, encode(append(numbers(t, ec)["x"], 0))))},
-		{"an x with another byte in front", with(ec, fmt.Sprintf(`{"x":%q}`, encode(append([]byte{1}, numbers(t, ec)["x"]...))))},
-		{"an Ed25519 key with a zero byte in front", rewritten(t, edwards, func(_ string, b []byte) string { return encode(append([]byte{0}, b...)) })},
-		{"an Ed25519 key that lost a byte", rewritten(t, edwards, func(_ string, b []byte) string { return encode(b[:31]) })},
-		{"no x", with(ec, `{"x":""}`)},
+		{"padding that lacks a character", with(rsaJWK(2048, 65537), fmt.Sprintf(`{"n":%q}`, modulus[:len(modulus)-1])), `base64 with wrong padding: 342 characters and 1 "="`},
+		{"padding that is too long", with(rsaJWK(2048, 65537), fmt.Sprintf(`{"n":%q}`, modulus+"=")), `base64 with wrong padding: 342 characters and 3 "="`},
+		{"padding alone", with(rsaJWK(2048, 65537), `{"n":"===="}`), `base64 with wrong padding: 0 characters and 4 "="`},
+		{"padding of three", with(ec, `{"x":"A==="}`), `base64 with wrong padding: 1 characters and 3 "="`},
+		{"padding in the middle", with(ec, fmt.Sprintf(`{"x":%q}`, "AA=="+encode(numbers(t, ec)["x"]))), `illegal base64 data at input byte 2`},
+		{"two alphabets at once", with(ec, fmt.Sprintf(`{"x":%q}`, "-+"+encode(numbers(t, ec)["x"])[2:])), `base64 in two alphabets at once`},
+		{"an x that lost its end", with(ec, fmt.Sprintf(`{"x":%q}`, encode(numbers(t, ec)["x"][:31]))), `not on declared curve`},
+		{"an x that lost its beginning", with(ec, fmt.Sprintf(`{"x":%q}`, encode(numbers(t, ec)["x"][1:]))), `not on declared curve`},
+		{"a short x that lost its end", with(short, fmt.Sprintf(`{"x":%q}`, encode(numbers(t, short)["x"][1:31]))), `not on declared curve`},
+		{"an x with a byte behind", with(ec, fmt.Sprintf(`{"x":%q}`, encode(append(numbers(t, ec)["x"], 0)))), `a coordinate of 33 bytes, want 32`},
+		{"an x with another byte in front", with(ec, fmt.Sprintf(`{"x":%q}`, encode(append([]byte{1}, numbers(t, ec)["x"]...)))), `a coordinate of 33 bytes, want 32`},
+		{"an Ed25519 key with a zero byte in front", rewritten(t, edwards, func(_ string, b []byte) string { return encode(append([]byte{0}, b...)) }), `wrong length for x`},
+		{"an Ed25519 key that lost a byte", rewritten(t, edwards, func(_ string, b []byte) string { return encode(b[:31]) }), `wrong length for x`},
+		{"no x", with(ec, `{"x":""}`), `missing x/y`},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
 			r := start(t, keyset.Config{Fixed: []byte(jwks(row.key, key("good", 1)))}).Report()
-			if len(r.Keys) != 1 || len(r.Skipped) != 1 || r.Skipped[0].Reason != keyset.Malformed {
-				t.Errorf("usable %+v, skipped %+v, want it skipped as %q", r.Keys, r.Skipped, keyset.Malformed)
+			if len(r.Keys) != 1 || len(r.Skipped) != 1 || r.Skipped[0].Reason != keyset.Malformed || !strings.Contains(r.Skipped[0].Detail, row.detail) {
+				t.Errorf("usable %+v, skipped %+v, want it skipped as %q: %s", r.Keys, r.Skipped, keyset.Malformed, row.detail)
 			}
 		})
 	}
@@ -186,8 +190,8 @@ func TestParse_NamesWhatIsNoKey(t *testing.T) {
 		`{"key_ops":"verify"}`: "good", `{"alg":7}`: "good", `{"kid":7}`: "7", `{"kid":["a"]}`: "",
 	} {
 		r := start(t, keyset.Config{Fixed: []byte(jwks(with(key("good", 0), member), key("b", 1)))}).Report()
-		if len(r.Skipped) != 1 || r.Skipped[0].Reason != keyset.NotAKey || r.Skipped[0].ID != id || r.Skipped[0].Detail == "" {
-			t.Errorf("%s: skipped %+v, want key ID %q", member, r.Skipped, id)
+		if len(r.Skipped) != 1 || r.Skipped[0].Reason != keyset.NotAKey || r.Skipped[0].ID != id || r.Skipped[0].Type != "EC" || r.Skipped[0].Detail == "" {
+			t.Errorf("%s: skipped %+v, want key ID %q and type EC", member, r.Skipped, id)
 		}
 	}
 }

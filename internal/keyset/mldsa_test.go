@@ -62,6 +62,7 @@ func TestParse_MLDSA(t *testing.T) {
 		{"alg in another case", with(good, `{"alg":"ml-dsa-44"}`), keyset.OtherAlgorithm},
 		{"alg of another set", with(good, `{"alg":"ML-DSA-65"}`), keyset.Malformed},
 		{"priv", with(good, `{"priv":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`), keyset.PrivateKey},
+		{"priv of one digit", with(good, `{"priv":7}`), keyset.PrivateKey},
 		{"priv empty", with(good, `{"priv":""}`), keyset.PrivateKey},
 		{"seed, as in drafts", with(good, `{"seed":"AAAA"}`), keyset.PrivateKey},
 		{"d", with(good, `{"d":"AAAA"}`), keyset.PrivateKey},

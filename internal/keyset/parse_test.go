@@ -77,6 +77,7 @@ func TestParse_Skipped(t *testing.T) {
 		{"a symmetric key", `{"kty":"oct","kid":"x","k":"AAAA"}`, keyset.SymmetricKey},
 		{"a private key", privateJWK(t), keyset.PrivateKey},
 		{"a public key with a private part of another type", with(good, `{"p":"AQ"}`), keyset.PrivateKey},
+		{"a private part of one digit", with(good, `{"d":7}`), keyset.PrivateKey},
 		{"an unknown type", `{"kty":"XYZ","kid":"x","alg":"ML-DSA-44","pub":"AAAA"}`, keyset.UnknownType},
 		{"a type in another case", with(good, `{"kty":"ec"}`), keyset.UnknownType},
 		{"secp256k1", with(good, `{"crv":"secp256k1","alg":null}`), keyset.UnknownCurve},
@@ -93,6 +94,7 @@ func TestParse_Skipped(t *testing.T) {
 		{"2047 bits", rsaJWK(2047, 65537), keyset.WeakKey},
 		{"exponent one", rsaJWK(2048, 1), keyset.Malformed},
 		{"exponent three", rsaJWK(2048, 3), keyset.WeakKey},
+		{"an even modulus", with(rsaJWK(2048, 65537), `{"n":"`+encode(append([]byte{0x80}, make([]byte, 255)...))+`"}`), keyset.Malformed},
 		{"an even exponent", rsaJWK(2048, 65538), keyset.WeakKey},
 		{"16384 bits", rsaJWK(16384, 65537), keyset.HugeKey},
 		{"a point off the curve", with(good, `{"x":"`+encode(make([]byte, 32))+`"}`), keyset.Malformed},
@@ -208,6 +210,7 @@ func TestParse_MaxExponent(t *testing.T) {
 		{"one bit more", rsaJWK(2048, 1<<17+1), limit, keyset.SlowKey},
 		{"the highest there is", rsaJWK(2048, 1<<31-1), limit, keyset.SlowKey},
 		{"the highest there is, without a bound", rsaJWK(2048, 1<<31-1), 0, ""},
+		{"a bound of one", rsaJWK(2048, 65537), 1, keyset.SlowKey},
 		{"a weak key with a high exponent", rsaJWK(1024, 1<<31-1), limit, keyset.WeakKey},
 		{"another type", key("ec", 0), limit, ""},
 	}
@@ -240,5 +243,53 @@ func TestParse_ErrorInOneLine(t *testing.T) {
 	r := start(t, keyset.Config{Fixed: []byte(jwks(key("good", 1), `{"kty":"EC",`+twice+`}`))}).Report()
 	if len(r.Skipped) != 1 || !strings.Contains(r.Skipped[0].Detail, "level=INFO") || strings.ContainsAny(r.Skipped[0].Detail, "\n\x1b") {
 		t.Errorf("skipped %q, want one with a detail in one line", r.Skipped)
+	}
+}
+
+// What an issuer says of a key that is not used is told up to 128 bytes.
+func TestParse_Shortened(t *testing.T) {
+	t.Parallel()
+	exact := strings.Repeat("k", 128)
+	for id, want := range map[string]string{exact: exact, exact + "k": exact + "…", exact[1:] + "ä": exact[1:] + "…"} {
+		s := start(t, keyset.Config{Fixed: []byte(jwks(with(key(id, 0), `{"use":"enc"}`), key("good", 1)))})
+		if r := s.Report(); len(r.Skipped) != 1 || r.Skipped[0].ID != want {
+			t.Errorf("%d bytes: skipped %+v, want the key ID %q", len(id), r.Skipped, want)
+		}
+		if got, ok := s.SkippedKey(id); !ok || got.ID != want {
+			t.Errorf("SkippedKey() = %+v, %t, want it", got, ok)
+		}
+	}
+}
+
+// What is not used is told by key ID, and counted.
+func TestSkipped(t *testing.T) {
+	t.Parallel()
+	secret := `{"kty":"oct","k":"AAAA"}`
+	for _, tt := range []struct{ name, body, summary string }{
+		{"none", jwks(key("a", 0)), ""},
+		{"one", jwks(key("a", 0), with(key("b", 1), `{"use":"enc"}`)), "1 not for signatures"},
+		{"several", jwks(secret, key("a", 0), with(key("b", 1), `{"use":"enc"}`), secret), "2 symmetric key, 1 not for signatures"},
+	} {
+		bubble(t, tt.name, func(t *testing.T) {
+			i := newIssuer()
+			i.body = tt.body
+			s := start(t, i.config(t))
+			if _, ok := s.SkippedKey("b"); ok || s.SkippedSummary() != "" {
+				t.Errorf("before the first fetch: SkippedKey(b) = %t, SkippedSummary() = %q, want none", ok, s.SkippedSummary())
+			}
+			mustKeys(t, s, "a")
+			if _, ok := s.SkippedKey(""); ok {
+				t.Error("a key without a key ID is found by it")
+			}
+			if _, ok := s.SkippedKey("a"); ok {
+				t.Error("a key that is used is said not to be")
+			}
+			if got, ok := s.SkippedKey("b"); ok != (tt.summary != "") || ok && got.Reason != keyset.OtherUse {
+				t.Errorf("SkippedKey(b) = %+v, %t", got, ok)
+			}
+			if got := s.SkippedSummary(); got != tt.summary {
+				t.Errorf("SkippedSummary() = %q, want %q", got, tt.summary)
+			}
+		})
 	}
 }

@@ -93,6 +93,13 @@ func TestKey_Prepared(t *testing.T) {
 	if first.Verify(fastToken(t, 0, true)) != nil || first.Prepared() != 0 {
 		t.Error("a key that left the set is prepared again")
 	}
+	third := mustKeys(t, s, "2")[0]
+	if err := s.Adopt(document(3, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if third.Verify(fastToken(t, 2, true)) != nil || third.Prepared() != 0 {
+		t.Error("a key that left the set is prepared by its first token")
+	}
 }
 
 // TestKey_Prepared_Bounded prepares keys of a set until they take 16 KiB, which is 86

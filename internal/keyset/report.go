@@ -57,11 +57,11 @@ func (s *Set) Report() Report {
 		Issuer: s.cfg.Issuer, JWKSURL: s.source.url, State: s.stateAt(now),
 		InUse: s.inUse(now), LastError: s.lastErr,
 	}
-	if s.cfg.Fixed != nil {
-		r.InUse = true
-	} else if s.cfg.JWKSURL != "" {
+	switch {
+	case s.cfg.Fixed != nil:
+	case s.cfg.JWKSURL != "":
 		r.JWKSURL = s.cfg.JWKSURL
-	} else {
+	default:
 		r.DiscoveryURL = s.cfg.DiscoveryURL
 		if r.DiscoveryURL == "" {
 			r.DiscoveryURL = fetch.DiscoveryURL(s.cfg.Issuer)

@@ -79,7 +79,7 @@ type Config struct {
 	// CacheDir is the directory that keeps the last good keys between two runs
 	// of the program. Empty means none.
 	CacheDir string
-	// MaxBytes limits the key set's document. Zero means 1 MiB.
+	// MaxBytes limits the key set's document. Zero means what Fetch does.
 	MaxBytes int64
 	// MaxKeys limits how many keys of the document are looked at. Zero means
 	// 1000.
@@ -182,9 +182,6 @@ func New(cfg Config) (*Set, error) {
 	}
 	if cfg.random == nil {
 		cfg.random = rand.Float64
-	}
-	if cfg.MaxBytes == 0 {
-		cfg.MaxBytes = maxBody
 	}
 	if cfg.MaxKeys == 0 {
 		cfg.MaxKeys = maxKeys

@@ -288,6 +288,9 @@ func TestClose(t *testing.T) {
 		synctest.Wait()
 		events := len(j.events)
 		s.Close()
+		if r := s.Report(); len(r.Keys) != 0 || !r.NextRefresh.IsZero() {
+			t.Errorf("Report() after Close = %+v, want no keys and no refresh", r)
+		}
 		refused(t, s, "a", keyset.ErrClosed)
 		if keys, _ := lookAgain(t, s, "", "token", time.Time{}); len(keys) > 0 || k.Live(time.Now()) {
 			t.Error("a closed set has live keys")
@@ -306,6 +309,76 @@ func TestClose(t *testing.T) {
 		}
 		wg.Wait()
 	})
+}
+
+// What is left of a set that is taken out of use while it is fetched: nothing.
+func TestRetire_Meanwhile(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.delay = time.Second
+		s := start(t, i.config(t))
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := s.Keys(within(t, time.Hour), jws.Named("a"))
+			if unavailable(t, err); !errors.Is(err, keyset.ErrClosed) {
+				t.Errorf("Keys() error = %v, want %v", err, keyset.ErrClosed)
+			}
+		})
+		synctest.Wait()
+		if !s.Retire() {
+			t.Error("Retire() = false, want the set out of use")
+		}
+		wg.Wait()
+		if s.InHand() {
+			t.Error("keys are in hand after the set was retired")
+		}
+		wantCount(t, i, 1)
+	})
+}
+
+// An answer that says that nothing has changed is one only where that was asked.
+func TestFetch_NothingConditional(t *testing.T) {
+	t.Parallel()
+	const want = "got status 304, want 200"
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.status = 304
+		s := start(t, i.config(t))
+		if err := s.Ready(t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Ready() = %v, want %q", err, want)
+		}
+		i.set(func(i *issuer) { i.status = 0 })
+		time.Sleep(2 * time.Second)
+		mustKeys(t, s, "a")
+		confirmed := s.Report().Confirmed
+		i.set(func(i *issuer) { i.status = 304 })
+		time.Sleep(time.Minute)
+		_, err := s.Keys(t.Context(), jws.Named("b"))
+		if unavailable(t, err); !strings.Contains(err.Error(), want) || !s.Report().Confirmed.Equal(confirmed) {
+			t.Errorf("Keys(b) error = %v, confirmed %v, want %q and no later confirmation", err, s.Report().Confirmed, want)
+		}
+	})
+}
+
+func TestMaxBytes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		limit int64 // added to the document's size; zero means that none is set
+		want  bool
+	}{{"none", 0, true}, {"one byte too low", -1, false}, {"exact", 1, true}} {
+		bubble(t, tt.name, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			cfg := i.config(t)
+			if tt.limit != 0 {
+				cfg.MaxBytes = int64(len(i.body)) + min(tt.limit, 0)
+			}
+			if err := start(t, cfg).Ready(t.Context()); (err == nil) != tt.want {
+				t.Errorf("Ready() = %v, want no error: %t", err, tt.want)
+			}
+		})
+	}
 }
 
 // A report says of each key what kind it is of.
@@ -365,4 +438,26 @@ func TestReport(t *testing.T) {
 			t.Errorf("CoolDown = %v, want in %v", r.CoolDown, keyset.CoolDownTime)
 		}
 	})
+}
+
+// A report says where the keys come from, and fixed ones are always in use.
+func TestReport_Source(t *testing.T) {
+	t.Parallel()
+	client := newIssuer().config(t).Fetch
+	const other = "https://elsewhere.example/.well-known/openid-configuration"
+	for _, tt := range []struct {
+		cfg             keyset.Config
+		discovery, jwks string
+		inUse           bool
+	}{
+		{keyset.Config{Issuer: issuerURL, Fetch: client}, discoveryURL, "", false},
+		{keyset.Config{Issuer: issuerURL, Fetch: client, DiscoveryURL: other}, other, "", false},
+		{keyset.Config{Issuer: issuerURL, Fetch: client, DiscoveryURL: other, JWKSURL: jwksURL}, "", jwksURL, false},
+		{keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("a", 0)))}, "", "", true},
+	} {
+		r := start(t, tt.cfg).Report()
+		if r.DiscoveryURL != tt.discovery || r.JWKSURL != tt.jwks || r.InUse != tt.inUse {
+			t.Errorf("Report() = %q, %q, in use %t, want %q, %q, %t", r.DiscoveryURL, r.JWKSURL, r.InUse, tt.discovery, tt.jwks, tt.inUse)
+		}
+	}
 }

@@ -50,6 +50,31 @@ func TestSleep(t *testing.T) {
 	}
 }
 
+// An answer that arrives after the machine has slept confirms no key that is too old.
+func TestSleep_DuringFetch(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		slept time.Duration
+		live  bool
+	}{{23 * time.Hour, true}, {25 * time.Hour, false}} {
+		t.Run(row.slept.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				i, j := newIssuer(key("a", 0)), &journal{}
+				s := start(t, j.config(t, i))
+				k := mustKeys(t, s, "a")[0]
+				keyset.Sleep(s, row.slept)
+				keyset.Confirm(s)
+				if s.InHand() != row.live || k.Live(time.Now()) != row.live {
+					t.Errorf("in hand %t, live %t, want %t", s.InHand(), k.Live(time.Now()), row.live)
+				}
+				if err := s.Report().LastError; (err == nil) != row.live || err != nil && err.Error() != "key set: answer is 304, but the keys were dropped meanwhile" {
+					t.Errorf("LastError = %v, want one: %t", err, !row.live)
+				}
+			})
+		})
+	}
+}
+
 // By the monotonic clock the keys age too, whatever is done to the other.
 func TestSleep_ClockSetBack(t *testing.T) {
 	t.Parallel()

@@ -144,17 +144,16 @@ func (p *snapshot) serves(at time.Duration, now time.Time) bool {
 // confirm starts a new lifetime. Caching headers that a 304 leaves out stay as
 // they were.
 func (p *snapshot) confirm(now time.Time, base time.Time, a answer) {
-	if a.hasMaxAge || !a.notModified {
+	if a.hasMaxAge {
 		p.maxAge, p.hasMaxAge = a.maxAge, a.hasMaxAge
 	}
-	if a.etag != "" || !a.notModified {
+	if a.etag != "" {
 		p.etag = a.etag
 	}
 	p.lifetime = lifetime(p.maxAge, p.hasMaxAge)
 	p.confirmed = now
 	p.freshUntil = now.Add(p.lifetime)
 	p.setLimit(base)
-	p.stored = false
 }
 
 func lifetime(maxAge time.Duration, has bool) time.Duration {

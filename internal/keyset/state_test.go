@@ -21,6 +21,12 @@ func TestOutage(t *testing.T) {
 
 		time.Sleep(time.Until(confirmed.Add(time.Hour - time.Second)))
 		j.wantStates(t, "none-fresh false")
+		time.Sleep(time.Until(confirmed.Add(time.Hour)))
+		synctest.Wait()
+		j.wantStates(t, "none-fresh false", "fresh-stale true")
+		if e := j.events[len(j.events)-1]; e.Err == nil || e.Keys != 0 {
+			t.Errorf("last event = %+v, want a failure without keys", e)
+		}
 		time.Sleep(time.Until(confirmed.Add(24*time.Hour - time.Second)))
 		mustKeys(t, s, "a")
 		if got := s.Report().State; got != keyset.Stale || !k.Live(time.Now()) {
@@ -266,6 +272,13 @@ func TestNotModified(t *testing.T) {
 		if got := i.last().Header.Get("If-None-Match"); got != `"1"` {
 			t.Errorf("If-None-Match = %s, want the first ETag", got)
 		}
+		i.set(func(i *issuer) { i.header.Set("Cache-Control", "max-age=14400") })
+		time.Sleep(2 * time.Hour)
+		if r := s.Report(); r.Lifetime != 4*time.Hour || r.Fetched.After(time.Now().Add(-24*time.Hour)) {
+			t.Errorf("Lifetime = %v, fetched %v, want what the 304 said", r.Lifetime, r.Fetched)
+		}
+		i.set(func(i *issuer) { i.header.Set("Cache-Control", "max-age=7200") })
+		time.Sleep(4 * time.Hour)
 		i.set(func(i *issuer) { i.etag, i.body = `"2"`, jwks(key("b", 1)) })
 		time.Sleep(2 * time.Hour)
 		synctest.Wait()

@@ -103,11 +103,8 @@ func (s *Set) adoptStored() {
 		s.source.url = file.URL
 		s.refreshAt = now
 		s.reportState(now)
-		s.arm(now)
 	}
-	if len(s.notes) > 0 {
-		s.timer.Reset(0)
-	}
+	s.timer.Reset(0) // what was noted is told, and the timer set
 }
 
 func (s *Set) loadStored(now time.Time) (storedSet, document, error) {

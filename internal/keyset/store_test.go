@@ -96,6 +96,83 @@ func TestStore_LimitCountsFromTheConfirmation(t *testing.T) {
 	})
 }
 
+// After a restart the keys are asked for where they were, also while nobody says where
+// that is.
+func TestStore_RestartWithoutDiscovery(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := discovering(t, i)
+		cfg.CacheDir = dir
+		stored(t, cfg)
+		i.set(func(i *issuer) { i.discovery, i.body = 500, jwks(key("b", 1)) })
+		s := start(t, cfg)
+		if r := s.Report(); r.JWKSURL != jwksURL {
+			t.Errorf("JWKSURL = %q, want %q", r.JWKSURL, jwksURL)
+		}
+		mustKeys(t, s, "b")
+	})
+}
+
+// Keys come out of the file as they went in, whatever members they have.
+func TestStore_SameKeys(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	synctest.Test(t, func(t *testing.T) {
+		i, j := newIssuer(
+			key("a", 0), with(key("b", 1), `{"key_ops":["verify"]}`), with(key("c", 2), `{"key_ops":["sign","verify"]}`),
+			with(key("d", 3), `{"issuer":"t"}`), with(key("e", 4), `{"key_ops":["verify"],"issuer":"t"}`),
+			with(key("f", 5), `{"use":null,"alg":null,"kid":null}`),
+		), &journal{}
+		cfg := j.config(t, i)
+		cfg.CacheDir = dir
+		stored(t, cfg)
+		s := start(t, cfg)
+		before := len(s.Report().Keys)
+		mustKeys(t, s, "a")
+		time.Sleep(time.Minute)
+		if r := s.Report(); before != 6 || len(r.Keys) != 6 || r.FromStore || len(j.gone) != 0 {
+			t.Errorf("%d keys from the file, then %d; KeysGone was told %v, want 6, 6 and none", before, len(r.Keys), ids(j.gone))
+		}
+	})
+}
+
+// Who starts and asks for nothing hears when the keys of the file are too old, and of a
+// file that cannot be used before the set is closed.
+func TestStore_Unasked(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	synctest.Test(t, func(t *testing.T) {
+		i, j := newIssuer(key("a", 0)), &journal{}
+		cfg := i.config(t)
+		cfg.CacheDir = dir
+		path := stored(t, cfg)
+		time.Sleep(time.Hour)
+		cfg.Hooks.KeysGone = j.hooks().KeysGone
+		start(t, cfg)
+		time.Sleep(23*time.Hour - time.Second)
+		if len(j.gone) != 0 {
+			t.Errorf("KeysGone was told %v before the limit", ids(j.gone))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if ids(j.gone) != "[a]" {
+			t.Errorf("KeysGone was told %v, want a", ids(j.gone))
+		}
+		write(t, path, "garbage")
+		cfg.Hooks = j.hooks()
+		s, err := keyset.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Close(); len(j.stores) != 1 {
+			t.Errorf("StoreFailed was told %v, want one", j.stores)
+		}
+		wantCount(t, i, 1)
+	})
+}
+
 func TestStore_RemovedKeyLeavesTheFile(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")

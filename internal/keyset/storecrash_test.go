@@ -1,6 +1,7 @@
 package keyset_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -157,11 +158,51 @@ func TestStore_NoLocks(t *testing.T) {
 		synctest.Wait()
 		s.Close()
 		i.set(func(i *issuer) { i.broken = true })
+		const hash = "0123456789abcdef0123456789abcdef"
+		underWay, abandoned := filepath.Join(cfg.CacheDir, hash+".json.tmp-1"), filepath.Join(cfg.CacheDir, hash+".json.tmp-2")
+		noFile := filepath.Join(cfg.CacheDir, ".tmp-3")
+		do(t, os.Mkdir(noFile, 0o700))
+		for path, age := range map[string]time.Duration{underWay: 0, abandoned: time.Hour, noFile: time.Hour} {
+			if path != noFile {
+				write(t, path, "half")
+			}
+			do(t, os.Chtimes(path, time.Now().Add(-age), time.Now().Add(-age)))
+		}
 		s = start(t, cfg)
 		mustKeys(t, s, "a")
 		s.Close()
+		for path, want := range map[string]bool{underWay: true, abandoned: false, noFile: true} {
+			if _, err := os.Lstat(path); (err == nil) != want {
+				t.Errorf("%s is there: %v, want %t", filepath.Base(path), err, want)
+			}
+		}
 		if len(j.stores) != 0 || locks < 2 {
 			t.Errorf("StoreFailed was told %v, and %d locks were asked for", j.stores, locks)
+		}
+	})
+}
+
+// A lock that cannot be had for another reason is told, and nothing is written.
+func TestStore_LockFails(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i, j, fails := newIssuer(key("a", 0)), &journal{}, errors.New("no locks available")
+		cfg := keyset.OnDisk(i.config(t), func(c *disk.Call, do func() error) error {
+			switch c.Op {
+			case disk.Lock:
+				return fails
+			case disk.Create, disk.Rename:
+				t.Errorf("%s without a lock", c.Op)
+			}
+			return do()
+		})
+		cfg.CacheDir, cfg.Hooks = filepath.Join(t.TempDir(), "keys"), j.hooks()
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		synctest.Wait()
+		s.Close()
+		if len(j.stores) != 1 || !errors.Is(j.stores[0], fails) || !strings.HasPrefix(j.stores[0].Error(), "key file not written: ") {
+			t.Errorf("StoreFailed was told %v, want %v", j.stores, fails)
 		}
 	})
 }
@@ -204,5 +245,33 @@ func TestStore_WritesWhatChanged(t *testing.T) {
 		look("the same for nearly five minutes", "other", 0)
 		time.Sleep(time.Minute)
 		look("the same for longer", "other", 1)
+	})
+}
+
+// So it is when the issuer says that nothing has changed.
+func TestStore_WritesConfirmations(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := disktest.New(filepath.Join(t.TempDir(), "keys"))
+		writes := 0
+		d.Before = func(c *disk.Call) {
+			if c.Op == disk.Write {
+				writes++
+			}
+		}
+		i := newIssuer(key("a", 0))
+		i.etag = `"1"`
+		i.header.Set("Cache-Control", "max-age=300")
+		cfg := keyset.WithRandom(keyset.OnDisk(i.config(t), d.Tap), func() float64 { return 0.5 })
+		cfg.CacheDir = d.Path
+		s := startHeld(t, cfg)
+		mustKeys(t, s, "a")
+		for n, want := range []int{1, 1, 2, 2, 3} { // a refresh every four minutes
+			synctest.Wait()
+			if i.count() != n+1 || writes != want {
+				t.Errorf("%d writes after %d fetches, want %d after %d", writes, i.count(), want, n+1)
+			}
+			time.Sleep(4 * time.Minute)
+		}
 	})
 }

@@ -92,6 +92,18 @@ func TestInUse(t *testing.T) {
 			}
 		})
 	}
+	bubble(t, "to hold keys is to use them", func(t *testing.T) {
+		i, s := inHand(t)
+		time.Sleep(12 * time.Hour)
+		before := i.count()
+		s.Hold()
+		if !s.LastUsed().Equal(time.Now()) {
+			t.Errorf("LastUsed() = %v, want now", s.LastUsed())
+		}
+		synctest.Wait()
+		wantCount(t, i, before+1) // at once
+		s.Release()
+	})
 	bubble(t, "held, then released", func(t *testing.T) {
 		i, s := inHand(t)
 		time.Sleep(5 * time.Hour)
