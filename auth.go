@@ -437,6 +437,9 @@ func (a *Authenticator) verdict(c *Claims, k *keyset.Key, now time.Time) error {
 	if c.answered == nil && !k.Live(a.keyTime(now)) {
 		return a.deadKey(c, k)
 	}
+	if c.answered == nil && !c.trust.Allows(k, c.record.HasKeyID) {
+		return unnamedKey(k)
+	}
 	if err := verify.CheckUnexpired(&c.record, c.trust.Leeway, now); err != nil {
 		return err
 	}

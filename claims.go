@@ -306,7 +306,7 @@ func UnverifiedClaims(payload []byte, issuer Issuer) (*Claims, error) {
 func describedAs(issuer Issuer) (find func(iss string) (*trust, error), err error) {
 	var source *followedSource
 	if issuer.Keys.Source != nil {
-		if source, err = issuer.follow(func(_, _ *sourceKeys) error { return nil }); err != nil {
+		if source, err = issuer.follow(func(_, _ *sourceKeys) error { return nil }, nil); err != nil {
 			return nil, err
 		}
 		if err := source.close(); err != nil {

@@ -103,7 +103,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*
 		},
 	}
 	if i.Keys.Source != nil {
-		return i.newSourceKeySet(set)
+		return i.newSourceKeySet(set, a.unnamedGone)
 	}
 	keys, err := keyset.New(set)
 	return keys, nil, err
@@ -198,9 +198,13 @@ func (a *Authenticator) keysGone(keys []*keyset.Key) {
 // more, unless another took its place. The cause is one for all under the key.
 func (a *Authenticator) keyGone(g *grant, k *keyset.Key, cause *error) {
 	if a.sessions.follow(g, k) {
-		// A revocation may be of the key's new name.
-		if err := a.checkRevoked(g.claims, g.key.Load(), a.now()); err != nil {
+		// A revocation may be of the key's new name, and that needs a permission of its own.
+		next := g.key.Load()
+		if err := a.checkRevoked(g.claims, next, a.now()); err != nil {
 			a.sessions.end(g, err)
+		}
+		if !g.claims.trust.Allows(next, g.claims.record.HasKeyID) {
+			a.sessions.end(g, unnamedKey(next))
 		}
 		return
 	}
@@ -211,6 +215,23 @@ func (a *Authenticator) keyGone(g *grant, k *keyset.Key, cause *error) {
 		*cause = a.deadKey(g.claims, k)
 	}
 	a.sessions.end(g, *cause)
+}
+
+// unnamedGone ends the sessions under keys by tokens that do not name them, and would
+// have to now.
+func (a *Authenticator) unnamedGone(keys []*keyset.Key) {
+	for _, k := range keys {
+		for g := range a.sessions.list(a.sessions.hashKey(k), byKey) {
+			if g.key.Load() == k && !g.claims.trust.Allows(k, g.claims.record.HasKeyID) {
+				a.sessions.end(g, unnamedKey(k))
+			}
+		}
+	}
+}
+
+// unnamedKey is the refusal of a token without key ID under a key that has to be named.
+func unnamedKey(k *keyset.Key) error {
+	return refusal.New(refusal.Signature, ErrSignature, "no key ID, under the key "+refusal.Quote(k.ID()), "the key's ID (Keys.WithoutKeyID)")
 }
 
 // deadKey returns the refusal of a token under a key that is trusted no more.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -139,7 +140,8 @@ type Keys struct {
 	Unavailable error
 
 	// WithoutKeyID are the IDs of those keys that may have signed tokens without
-	// key ID. Where it is empty such tokens are refused.
+	// key ID. Where it is empty such tokens are refused, those included that were
+	// accepted before, and their sessions end.
 	WithoutKeyID []string
 
 	// NoExpiry accepts tokens without "exp", or with null for it, which only a
@@ -172,8 +174,9 @@ type sourceKeys struct {
 }
 
 // follow begins to follow the source of an issuer. For each Keys that are its
-// own, adopt is called.
-func (i *Issuer) follow(adopt func(next, before *sourceKeys) error) (*followedSource, error) {
+// own, adopt is called, and adopted, unless nil, once they are in force in place of
+// others.
+func (i *Issuer) follow(adopt func(next, before *sourceKeys) error, adopted func(next, before *sourceKeys)) (*followedSource, error) {
 	f := &followedSource{source: i.Keys.Source}
 	stop, err := followSource(i.Keys.Source, func(k Keys) error {
 		if k.Issuer != i.URL {
@@ -181,10 +184,14 @@ func (i *Issuer) follow(adopt func(next, before *sourceKeys) error) (*followedSo
 		}
 		next, before := newSourceKeys(k), f.latest.Load()
 		// Before the keys, so that a token under a new one finds what it grants.
-		f.latest.Store(next)
+		f.latest.Store(next.beside(before))
 		if err := adopt(next, before); err != nil {
 			f.latest.Store(before)
 			return err
+		}
+		f.latest.Store(next)
+		if adopted != nil && before != nil {
+			adopted(next, before)
 		}
 		return nil
 	})
@@ -221,8 +228,9 @@ func newSourceKeys(k Keys) *sourceKeys {
 	return s
 }
 
-// newSourceKeySet returns a key set that follows the source of an issuer.
-func (i *Issuer) newSourceKeySet(cfg keyset.Config) (*keyset.Set, *followedSource, error) {
+// newSourceKeySet returns a key set that follows the source of an issuer. Unnamed is told
+// of the keys that tokens have to name from now on.
+func (i *Issuer) newSourceKeySet(cfg keyset.Config, unnamed func([]*keyset.Key)) (*keyset.Set, *followedSource, error) {
 	var set *keyset.Set
 	f, err := i.follow(func(next, before *sourceKeys) (err error) {
 		switch {
@@ -239,12 +247,33 @@ func (i *Issuer) newSourceKeySet(cfg keyset.Config) (*keyset.Set, *followedSourc
 			return nil // the Authenticator is being closed and needs no keys
 		}
 		return err
-	})
+	}, func(next, before *sourceKeys) { unnamed(next.lostBy(before, set)) })
 	if err != nil && set != nil {
 		set.Close()
 		set = nil
 	}
 	return set, f, err
+}
+
+// beside returns the keys with what those before them grant, which are still in hand.
+func (k *sourceKeys) beside(before *sourceKeys) *sourceKeys {
+	if before == nil {
+		return k
+	}
+	both := *k
+	both.withoutKeyID = maps.Clone(k.withoutKeyID)
+	maps.Copy(both.withoutKeyID, before.withoutKeyID)
+	return &both
+}
+
+// lostBy returns the keys of the set that tokens have to name, and need not have before.
+func (k *sourceKeys) lostBy(before *sourceKeys, set *keyset.Set) (lost []*keyset.Key) {
+	for _, key := range set.PeekAll() {
+		if id := key.ID(); before.withoutKeyID[id] && !k.withoutKeyID[id] {
+			lost = append(lost, key)
+		}
+	}
+	return lost
 }
 
 // noExpiry reports whether tokens without expiry are accepted.

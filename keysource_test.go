@@ -330,3 +330,59 @@ func TestKeySource_UnverifiedClaims(t *testing.T) {
 		t.Errorf("UnverifiedClaims() error = %v, want %v", err, source.err)
 	}
 }
+
+// A key that may have signed tokens without key ID may no longer, or is published under
+// an ID that may not: what was accepted of them before does not outlive that.
+func TestKeySource_WithoutKeyIDTakenBack(t *testing.T) {
+	t.Parallel()
+	renamed := func(k oidcauth.Keys) oidcauth.Keys {
+		k.JWKS = json.RawMessage(strings.Replace(string(k.JWKS), `"kid":"issuer.test-1"`, `"kid":"renamed"`, 1))
+		return k
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(oidcauth.Keys) oidcauth.Keys
+		named  error // what becomes of a token that names the key
+		want   error // and of one that does not
+	}{
+		{"nothing changes", func(k oidcauth.Keys) oidcauth.Keys { return k }, nil, nil},
+		{"it is taken back", func(k oidcauth.Keys) oidcauth.Keys { k.WithoutKeyID = nil; return k }, nil, oidcauth.ErrSignature},
+		{"another key has it", func(k oidcauth.Keys) oidcauth.Keys { k.WithoutKeyID = []string{"other"}; return k }, nil, oidcauth.ErrSignature},
+		{"the key is renamed", renamed, oidcauth.ErrUnknownKey, oidcauth.ErrSignature},
+		{"the key is renamed with it", func(k oidcauth.Keys) oidcauth.Keys { k.WithoutKeyID = []string{"renamed"}; return renamed(k) }, oidcauth.ErrUnknownKey, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			issuer, trusted, source := newHandSource(t)
+			source.keys.WithoutKeyID = []string{"issuer.test-1"}
+			local := newLocal(t, localissuer.Config{})
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, local.Issuer()}})
+			claims := map[string]any{"iss": issuer.URL(), "sub": "alice", "aud": testAudience, "exp": time.Now().Add(time.Hour).Unix()}
+			for header, want := range map[any]error{"issuer.test-1": tt.named, nil: tt.want} {
+				token := issuer.Sign(map[string]any{"kid": header}, claims)
+				session := a.NewSession(t.Context(), wants(t, a, token, nil))
+				ticket, err := local.Ticket(from(), session.Claims(), "chat")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := source.adopt(tt.change(source.keys)); err != nil {
+					t.Fatal(err)
+				}
+				if want == nil {
+					wants(t, a, token, nil)
+				} else if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, want) {
+					t.Errorf("key ID %v: Authenticate() error = %v, want %v", header, err, want)
+				}
+				if cause := context.Cause(session.Context()); !errors.Is(cause, want) || (cause == nil) != (want == nil) {
+					t.Errorf("key ID %v: the session's cause = %v, want %v", header, cause, want)
+				}
+				if _, err := a.AuthenticateTicket(from(), ticket, "chat"); (err == nil) != (want == nil) {
+					t.Errorf("key ID %v: AuthenticateTicket() error = %v, want %v", header, err, want)
+				}
+				session.Close()
+				if err := source.adopt(source.keys); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -308,7 +308,7 @@ func recognize(ctx context.Context, e *verify.Evaluation, thumbprint string) err
 	verified := func() bool {
 		i := slices.IndexFunc(e.Candidates, func(k *keyset.Key) bool {
 			got, err := k.Thumbprint()
-			return err == nil && got == thumbprint && e.Fits(k)
+			return err == nil && got == thumbprint && e.Fits(k) && e.Trust.Allows(k, e.Token.KeyID.Has)
 		})
 		if i >= 0 {
 			e.Key = e.Candidates[i]

@@ -244,6 +244,15 @@ func (s *Set) InHand() bool {
 // fetches nor counts as use of the issuer.
 func (s *Set) Peek(keyID string) []*Key { return s.serving().find(jws.Named(keyID)) }
 
+// PeekAll returns all keys in hand, which must not be changed. It neither fetches nor
+// counts as use of the issuer.
+func (s *Set) PeekAll() []*Key {
+	if snap := s.serving(); snap != nil {
+		return snap.keys
+	}
+	return nil
+}
+
 // serving returns the snapshot if it may serve now, or nil.
 func (s *Set) serving() *snapshot {
 	now := time.Now()

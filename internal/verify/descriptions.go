@@ -165,7 +165,7 @@ func (e *Evaluation) Recognize(was *keyset.Key) error {
 		if k != was && (!comparable || !public.Equal(k.Public())) {
 			continue
 		}
-		if e.Fits(k) && (e.Trust.Local == nil || e.Token.KeyID.Has || e.Trust.Local.SignsWithoutID(k)) {
+		if e.Fits(k) && e.Trust.Allows(k, e.Token.KeyID.Has) {
 			e.Key = k
 			return nil
 		}

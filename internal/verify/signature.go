@@ -153,10 +153,7 @@ func (e *Evaluation) verify(keys []*keyset.Key, limit int) bool {
 // canBeOf reports whether the signature may be by a key that was not tried yet.
 // All that the own keys of a local issuer sign bears a key ID.
 func (e *Evaluation) canBeOf(k *keyset.Key) bool {
-	if e.Trust.Local != nil && !e.Token.KeyID.Has && !e.Trust.Local.SignsWithoutID(k) {
-		return false
-	}
-	return k.CanHaveSigned(&e.Token) && !e.tried.has(k)
+	return e.Trust.Allows(k, e.Token.KeyID.Has) && k.CanHaveSigned(&e.Token) && !e.tried.has(k)
 }
 
 // check verifies the signature with one key.

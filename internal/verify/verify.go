@@ -47,6 +47,12 @@ type Local interface {
 	SignsWithoutID(*keyset.Key) bool
 }
 
+// Allows reports whether tokens under a key may be without key ID, if this one is: those of
+// an issuer in this process may if its source says so of the key.
+func (t *Trust) Allows(k *keyset.Key, named bool) bool {
+	return named || t.Local == nil || t.Local.SignsWithoutID(k)
+}
+
 // A Stray contacts an issuer that nobody configured.
 type Stray interface {
 	// Contact returns the trust in the issuer with its keys, which it waits for.
