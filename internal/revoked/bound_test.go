@@ -192,6 +192,8 @@ func TestList_NeverEvicted(t *testing.T) {
 		{"a subject, for tokens to come as well", Revocation{Issuer: "i", Subject: "mallory", Until: until}, Token{Issuer: "i", Subject: "mallory", IssuedAt: in(time.Hour)}},
 		{"a session whose end is not known", Revocation{Issuer: "i", SessionID: "s", Until: until}, Token{Issuer: "i", SessionID: "s", IssuedAt: in(time.Hour)}},
 		{"of no issuer", Revocation{Subject: "mallory", IssuedBefore: in(0), Until: until}, Token{Issuer: "j", Subject: "mallory", IssuedAt: in(-time.Hour)}},
+		{"of a key, which vouches for other issuers' tokens as well", Revocation{Issuer: "i", KeyID: "k", IssuedBefore: in(-2000 * time.Second), Until: until},
+			Token{Issuer: "j", IssuedAt: in(-3000 * time.Second), Seller: Seller{Issuer: "i", KeyID: "k", SoldAt: in(-3000 * time.Second)}}},
 		{"of the time that lies ahead", Revocation{Issuer: "i", Subject: "mallory", IssuedBefore: in(time.Hour), Until: until}, Token{Issuer: "i", Subject: "mallory", IssuedAt: in(time.Minute)}},
 	}
 	for _, tt := range tests {
@@ -206,7 +208,7 @@ func TestList_NeverEvicted(t *testing.T) {
 		}
 		b.wants(t, tt.of, refusal.ErrRevoked)
 		innocent := tt.of
-		innocent.Subject, innocent.SessionID = "bob", "bob"
+		innocent.Subject, innocent.SessionID, innocent.Seller.KeyID = "bob", "bob", ""
 		innocent.IssuedAt = in(-time.Second)
 		b.wants(t, innocent, nil)
 	}
@@ -241,4 +243,47 @@ func TestList_NoCutoffAhead(t *testing.T) {
 	}
 	b.wants(t, Token{Issuer: "i", Subject: "subject-1", IssuedAt: in(0)}, refusal.ErrRevoked)
 	b.wants(t, Token{Issuer: "i", Subject: "bob", IssuedAt: in(0)}, nil)
+}
+
+// A bound that comes later counts for those that there are, and is exact: one more than
+// may be kept makes a cutoff of the oldest quarter.
+func TestList_LimitLogouts(t *testing.T) {
+	t.Parallel()
+	const most = 40
+	b := newLab(false)
+	for n := range 5 * most {
+		b.Add(subjectLogout(n, in(time.Duration(n-1000)*time.Second)))
+	}
+	b.LimitLogouts(most)
+	if got := b.Len(); got > most+1 {
+		t.Errorf("%d are kept, want at most %d and a cutoff", got, most)
+	}
+	b = newLab(false)
+	b.LimitLogouts(most)
+	for n := range most {
+		b.Add(subjectLogout(n, in(time.Duration(n-1000)*time.Second)))
+	}
+	if got := b.Len(); got != most {
+		t.Errorf("%d are kept, want all %d", got, most)
+	}
+	b.Add(subjectLogout(most, in(-time.Second)))
+	if got, want := b.Len(), most+1-11+1; got != want {
+		t.Errorf("%d are kept after one more, want %d: a quarter less, and a cutoff", got, want)
+	}
+}
+
+// However long what they stand for lasts, there is one cutoff of logouts at a time.
+func TestList_OneCutoff(t *testing.T) {
+	t.Parallel()
+	const most, logouts = 40, 400
+	b := newLab(false)
+	b.LimitLogouts(most)
+	for n := range logouts {
+		r := subjectLogout(n, in(time.Duration(n-logouts)*time.Minute))
+		r.Until = in(time.Duration(2*logouts-n) * time.Hour) // each ends before the one before it
+		b.Add(r)
+	}
+	if got := b.Len(); got > most+1 {
+		t.Errorf("%d are kept, want at most %d and a cutoff", got, most)
+	}
 }

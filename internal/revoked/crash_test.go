@@ -234,6 +234,9 @@ func TestFollower_WrittenUnsure(t *testing.T) {
 				d.FailAt(1, disktest.Fault{Name: "not synced", Err: errUnsynced, Lasting: true, Ops: []disk.Op{disk.SyncDir}})
 				r := Revocation{Subject: "alice", Until: in(time.Hour)}
 				wantShared(t, f, r, false, ErrNotWritten)
+				if n := b.said("a revocation that waits is not written"); n != 1 {
+					t.Errorf("%d lines tell of it, want one", n)
+				}
 				d.Heal()
 				if retried {
 					wantShared(t, f, r, true, ErrWaits)
@@ -281,6 +284,38 @@ func TestFollower_NotRemoved(t *testing.T) {
 		b.Close()
 	})
 }
+
+// A directory that cannot be read, or kept, keeps the follower from starting: revocations
+// may wait there. The next start has it.
+func TestFollower_DirFails(t *testing.T) {
+	t.Parallel()
+	for _, op := range []disk.Op{disk.List, disk.SyncDir, disk.Stat, disk.Read} {
+		path := privateDir(t)
+		synctest.Test(t, func(t *testing.T) {
+			d, log, b, f := refusedOn(t, path)
+			r := Revocation{Subject: "alice", Until: in(time.Hour)}
+			wantShared(t, f, r, true, ErrWaits)
+			f.Close()
+			d.FailAt(1, disktest.Fault{Name: "fails", Err: errFails, Lasting: true, Ops: []disk.Op{op}})
+			if f, err := b.tryFollow(log, path, d.Tap); !errors.Is(err, errFails) {
+				t.Errorf("%s: Follow() error = %v, want %v", op, err, errFails)
+				if err == nil {
+					f.Close()
+				}
+			}
+			d.Heal()
+			f, err := b.tryFollow(log, path, d.Tap)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantReady(t, f, ErrWaits)
+			f.Close()
+			b.Close()
+		})
+	}
+}
+
+var errFails = errors.New("the disk fails")
 
 var errUnremoved = errors.New("the disk says no")
 

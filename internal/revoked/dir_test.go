@@ -139,6 +139,20 @@ func TestDir_Refused(t *testing.T) {
 // A directory that others can write to, or that is another user's, is not opened; once it
 // is mended it has what was in it.
 // What is closed takes nothing more, and gives nothing away.
+// An entry may be as long as is said, and no longer.
+func TestDir_Longest(t *testing.T) {
+	d := openDir(t, privateDir(t))
+	defer d.Close()
+	for bytes, want := range map[int]bool{maxEntry: true, maxEntry + 1: false} {
+		if _, err := d.Put(make([]byte, bytes)); (err == nil) != want {
+			t.Errorf("Put() of %d bytes: %v, want it taken: %t", bytes, err, want)
+		}
+	}
+	if entries, err := d.Load(2); len(entries) != 1 || err != nil {
+		t.Errorf("Load() = %d entries, %v, want the one", len(entries), err)
+	}
+}
+
 func TestDir_Closed(t *testing.T) {
 	t.Parallel()
 	d := openDir(t, filepath.Join(t.TempDir(), "waiting"))

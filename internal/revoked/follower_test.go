@@ -3,6 +3,7 @@ package revoked
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,4 +206,84 @@ func TestFollower_CloseWaits(t *testing.T) {
 		}
 		b.Close()
 	})
+}
+
+// A log that was followed for long is followed again soon, also where it was out of
+// reach for long before; and the line of a loss says why.
+func TestFollower_BackoffAnew(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(false), memorylog.New[Revocation]()
+		log.SetDown(true)
+		f := b.follow(t, log, "")
+		time.Sleep(time.Hour)
+		log.SetDown(false)
+		time.Sleep(time.Hour)
+		log.SetDown(true)
+		synctest.Wait()
+		log.SetDown(false)
+		time.Sleep(2 * firstFollowDelay)
+		wantReady(t, f, nil)
+		if lost, why := b.said("log lost"), b.said(memorylog.ErrDown.Error()); lost != 2 || why != 2 {
+			t.Errorf("%d lines of a loss, %d of which say why, want 2 and 2", lost, why)
+		}
+		f.Close()
+		b.Close()
+	})
+}
+
+// A lateLog applies a revocation after it has given up.
+type lateLog struct {
+	memoryLog
+	apply chan func(Revocation)
+}
+
+func (l *lateLog) Follow(_ context.Context, apply func(Revocation), _ func(bool)) error {
+	select {
+	case l.apply <- apply:
+	default:
+	}
+	return memorylog.ErrDown
+}
+
+// What a log says after it has given up is not heard: it is followed anew from the
+// beginning, and may say otherwise there.
+func TestFollower_AfterTheEnd(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(false), &lateLog{apply: make(chan func(Revocation), 1)}
+		f := b.follow(t, log, "")
+		synctest.Wait()
+		(<-log.apply)(Revocation{Subject: "alice", Until: in(time.Hour)})
+		b.wants(t, Token{Subject: "alice"}, nil)
+		f.Close()
+		b.Close()
+	})
+}
+
+// A clock that was ahead between two looks is noticed where something was dropped by it.
+func TestFollower_ClockWasAheadForAMoment(t *testing.T) {
+	t.Parallel()
+	for _, dropped := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			b, log := newLab(false), memorylog.New[Revocation]()
+			f := b.follow(t, log, "")
+			synctest.Wait()
+			b.set(3 * time.Hour)
+			late := maxLate
+			if dropped {
+				late++
+			}
+			for n := range late {
+				b.Add(Revocation{TokenID: strconv.Itoa(n), Until: in(time.Hour)})
+			}
+			b.set(0)
+			time.Sleep(2 * clockInterval)
+			if noticed := b.said("the clock went back") > 0; noticed != dropped {
+				t.Errorf("noticed %t, though something was dropped: %t", noticed, dropped)
+			}
+			f.Close()
+			b.Close()
+		})
+	}
 }

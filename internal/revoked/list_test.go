@@ -331,3 +331,79 @@ func TestRevocation_Describe(t *testing.T) {
 		t.Errorf("Describe() = %s, want %s", got, want)
 	}
 }
+
+// Those that were over on arrival, and have gone since, have no place that a later one
+// could be taken from.
+func TestList_LateGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		defer b.Close()
+		late := func(from int) {
+			for n := range maxLate {
+				b.Add(Revocation{TokenID: fmt.Sprint(from + n), Until: in(-time.Hour)})
+			}
+		}
+		late(0)
+		time.Sleep(overKept + time.Minute)
+		synctest.Wait()
+		if got := b.Len(); got != 0 {
+			t.Fatalf("%d are kept, want none", got)
+		}
+		b.Add(Revocation{Subject: "alice", Until: in(time.Hour)})
+		late(maxLate)
+		b.wants(t, Token{Subject: "alice"}, refusal.ErrRevoked)
+		if got := b.Len(); got != maxLate+1 {
+			t.Errorf("%d are kept, want %d", got, maxLate+1)
+		}
+	})
+}
+
+// One that is looked at again later, because the clock went back, does not hold up those
+// that end before.
+func TestList_LookedAtAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		defer b.Close()
+		b.Add(Revocation{Subject: "alice", Until: in(time.Hour)})
+		b.Add(Revocation{Subject: "bob", Until: in(2 * time.Hour)})
+		time.Sleep(30 * time.Minute)
+		b.set(-10 * time.Hour)
+		time.Sleep(time.Hour) // alice's is looked at, and is not over
+		b.set(0)
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := b.InForce(); len(got) != 0 || b.Len() != 1 {
+			t.Errorf("%v hold and %d are kept, want alice's alone kept", got, b.Len())
+		}
+	})
+}
+
+// What is over to the moment on arrival is kept for a while, too.
+func TestKeeping_OverOnArrival(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		kept := keepUntil(now.Add(-clockSlack), now)
+		if kept.over(now, now) {
+			t.Error("what is over on arrival is not kept")
+		}
+		if later := now.Add(overKept); !kept.over(later, later) {
+			t.Error("what was over on arrival is kept for ever")
+		}
+	})
+}
+
+func TestWallClock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock := wallClock(time.Now())
+		time.Sleep(time.Hour)
+		for _, ahead := range []time.Duration{0, 2 * time.Hour, -3 * time.Hour} {
+			if got := clock.offset(time.Now().Add(ahead)); got != ahead {
+				t.Errorf("offset: got %v, want %v", got, ahead)
+			}
+		}
+	})
+}

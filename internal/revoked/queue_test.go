@@ -88,3 +88,43 @@ func TestQueue_Over(t *testing.T) {
 		}
 	})
 }
+
+// Of two that are alike in all but their times, the one that is taken out is found no
+// more, and the other is.
+func TestQueue_Remove(t *testing.T) {
+	t.Parallel()
+	early, late := in(time.Hour), in(2*time.Hour)
+	q := newQueue()
+	short := waitingFor(Revocation{Subject: "alice", Until: early}, "")
+	issued := waitingFor(Revocation{Subject: "alice", IssuedBefore: early, Until: late}, "file")
+	q.add(short)
+	q.add(issued)
+	if n, inMemory := q.count(); n != 2 || inMemory != 1 {
+		t.Errorf("%d wait, %d in memory, want 2 and 1", n, inMemory)
+	}
+	if !q.remove(short) || q.remove(short) {
+		t.Error("what was there is not taken out, or twice")
+	}
+	if got := q.covering(&short.Revocation); got != nil {
+		t.Errorf("covering() = %v, want nothing", got)
+	}
+	if got := q.covered(&Revocation{Subject: "alice", Until: late}); len(got) != 1 || got[0] != issued {
+		t.Errorf("covered() = %v, want the other", got)
+	}
+	if n, inMemory := q.count(); n != 1 || inMemory != 0 {
+		t.Errorf("%d wait, %d in memory, want one, in a file", n, inMemory)
+	}
+}
+
+// Less than all tokens is not all.
+func TestRevocation_Covers(t *testing.T) {
+	t.Parallel()
+	some, all := Revocation{Subject: "a", IssuedBefore: in(time.Hour)}, Revocation{Subject: "a"}
+	if some.covers(&all) || !all.covers(&some) || !all.covers(&all) || !some.covers(&some) {
+		t.Error("a revocation of what was issued before stands for one of all, or not the other way round")
+	}
+	ended, open := Revocation{SessionID: "s", EndedAt: in(time.Hour)}, Revocation{SessionID: "s"}
+	if ended.covers(&open) || !open.covers(&ended) || !ended.covers(&ended) {
+		t.Error("a session that has ended stands for one whose end is not known, or not the other way round")
+	}
+}

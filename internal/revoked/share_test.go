@@ -225,3 +225,53 @@ func TestFollower_DirRefused(t *testing.T) {
 		openDir(t, path) // nobody has it any more
 	}
 }
+
+// The only one that waits is taken away by what is shared at once, and what waits next
+// is tried soon, however long others have waited before.
+func TestFollower_WaitsAnew(t *testing.T) {
+	t.Parallel()
+	withRefusingLog(t, "", func(t *testing.T, _ *lab, log *memoryLog, f *Follower) {
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(10 * time.Hour)}, false, ErrWaits)
+		time.Sleep(time.Hour)
+		log.RefuseNone()
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(20 * time.Hour)}, true, nil)
+		if n, _ := f.unshared.count(); n != 0 {
+			t.Errorf("%d wait, want none", n)
+		}
+		time.Sleep(time.Hour)
+		log.RefuseAll()
+		wantShared(t, f, Revocation{Subject: "bob", Until: in(10 * time.Hour)}, false, ErrWaits)
+		time.Sleep(time.Hour)
+		log.RefuseNone()
+		time.Sleep(2 * time.Minute)
+		log.RefuseAll()
+		wantShared(t, f, Revocation{Subject: "carol", Until: in(10 * time.Hour)}, false, ErrWaits)
+		synctest.Wait()
+		_, before, _ := log.Counts()
+		time.Sleep(4 * firstFollowDelay)
+		if _, now, _ := log.Counts(); now == before {
+			t.Errorf("no attempt within %v, want one soon", 4*firstFollowDelay)
+		}
+	})
+}
+
+// Who starts with revocations that wait is told so once, and that they are in files; who
+// starts with none is told nothing.
+func TestFollower_DirTold(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "waiting")
+	withRefusingLog(t, dir, func(t *testing.T, b *lab, _ *memoryLog, f *Follower) {
+		if n := b.said("wait to be shared"); n != 0 {
+			t.Errorf("%d lines say that revocations wait, want none", n)
+		}
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Hour)}, true, ErrWaits)
+	})
+	withRefusingLog(t, dir, func(t *testing.T, b *lab, _ *memoryLog, f *Follower) {
+		if n := b.said("wait to be shared"); n != 1 {
+			t.Errorf("%d lines say that revocations wait, want one", n)
+		}
+		if err := f.Ready(t.Context()); !errors.Is(err, ErrWaits) || strings.Contains(err.Error(), "memory") {
+			t.Errorf("Ready() error = %v, want %v, and nothing of what is in memory only", err, ErrWaits)
+		}
+	})
+}
