@@ -119,4 +119,13 @@ func TestTargets(t *testing.T) {
 			t.Errorf("TargetsOf(%q) = %q, %v, want %q", url, got, err, want)
 		}
 	}
+	anyHost := newVerifier(t, dpop.Config{InsecureAnyHost: true})
+	if got, err := dpop.TargetsOf(anyHost, "http://a.test:80/b"); err != nil || len(got) != 1 || got[0] != "http://a.test/b" {
+		t.Errorf("TargetsOf() = %q, %v of any host", got, err)
+	}
+	for _, url := range []string{"/b", "http://:80/b", "http://me@a.test/b"} {
+		if got, err := dpop.TargetsOf(anyHost, url); err == nil {
+			t.Errorf("TargetsOf(%q) = %q of any host, want an error", url, got)
+		}
+	}
 }

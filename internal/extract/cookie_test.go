@@ -37,6 +37,7 @@ func TestCookie_LeavesOthers(t *testing.T) {
 		{"none of the token's, nothing is touched", []string{"a=1;b=2 ;", " d"}, refusal.ErrNoToken, []string{"a=1;b=2 ;", " d"}},
 		{"two that differ", []string{"a=1; c=" + token + "; b=2; c=x"}, refusal.ErrMalformedRequest, []string{"a=1; b=2"}},
 		{"one that is no token", []string{`a="x"; c=a b; b=2`}, refusal.ErrMalformedRequest, []string{`a="x"; b=2`}},
+		{"half of its quotes", []string{`c="; a=1`}, refusal.ErrMalformedRequest, []string{"a=1"}},
 		{"as many as net/http reads", []string{strings.Repeat("a=1; ", 2999) + "c=" + token}, nil, []string{strings.Repeat("a=1; ", 2998) + "a=1"}},
 		{"more than it reads", []string{strings.Repeat("a=1; ", 3000) + "c=" + token}, refusal.ErrMalformedRequest, []string{strings.Repeat("a=1; ", 3000) + "c=" + token}},
 		{"lines, as many as it reads", slices.Repeat([]string{"c=" + token}, 3000), nil, nil},

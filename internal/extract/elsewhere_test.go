@@ -18,6 +18,7 @@ func TestElsewhere(t *testing.T) {
 	for _, tt := range []struct{ name, target, header, value, want string }{
 		{"nowhere", "/", "", "", ""},
 		{"where it belongs", "/", "Authorization", "bearer  " + token, "the Authorization header"},
+		{"what is no JWT where it belongs", "/", "Authorization", "Bearer abc", ""},
 		{"no scheme", "/", "Authorization", token, authorization},
 		{"another scheme", "/", "Authorization", "Token " + token, authorization},
 		{"another scheme's own", "/", "Authorization", "Basic YTpi", ""},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -104,6 +105,8 @@ func TestFirst_Copies(t *testing.T) {
 		{"a cookie alone", long, "Cookie", "y=" + long, ""},
 		{"a short one", token, "X-Assertion", token, token},
 		{"no copy", long, "X-Assertion", "a", "a"},
+		{"64 bytes", long[:64], "X-Assertion", long[:64], ""},
+		{"63 bytes", long[:63], "X-Assertion", long[:63], long[:63]},
 	} {
 		r := httptest.NewRequest("GET", "/?t="+tt.token, nil)
 		r.Header.Set("Authorization", "Bearer "+tt.token)
@@ -111,6 +114,28 @@ func TestFirst_Copies(t *testing.T) {
 		got, err := extract.First([]extract.Func{extract.Bearer, must(t)(extract.Query("t"))})(r)
 		if err != nil || got != tt.token || r.Header.Get(tt.header) != tt.want {
 			t.Errorf("%s: got %q, %v, left %q, want %q", tt.name, got, err, r.Header.Get(tt.header), tt.want)
+		}
+	}
+}
+
+// What is beside a copy stays as it is, and so does everything where the token stood in
+// one place alone.
+func TestFirst_LeavesOthers(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("a", 70) + ".b.c"
+	for _, tt := range []struct {
+		target string
+		left   []string
+	}{
+		{"/?t=" + long, []string{" a ", "b"}},
+		{"/", []string{" a ", long, "b " + long}},
+	} {
+		r := httptest.NewRequest("GET", tt.target, nil)
+		r.Header.Set("Authorization", "Bearer "+long)
+		r.Header["X-Values"] = []string{" a ", long, "b " + long}
+		got, err := extract.First([]extract.Func{extract.Bearer, must(t)(extract.Query("t"))})(r)
+		if left := r.Header["X-Values"]; err != nil || got != long || !slices.Equal(left, tt.left) {
+			t.Errorf("%s: got %q, %v, left %q, want %q", tt.target, got, err, left, tt.left)
 		}
 	}
 }

@@ -19,6 +19,7 @@ func inBase64(text string) string { return base64.RawURLEncoding.EncodeToString(
 // Published clients get their tokens through, and no form leaves one behind,
 // accepted or not.
 func TestSubprotocolForm(t *testing.T) {
+	long := strings.Repeat("abcdefgh", 8)
 	const jupyter, kubernetes = "v1.token.websocket.jupyter.org", "base64url.bearer.authorization.k8s.io."
 	for _, tt := range []struct {
 		name    string
@@ -39,6 +40,8 @@ func TestSubprotocolForm(t *testing.T) {
 		{"the name twice", "bearer", true, "bearer, bearer, " + jwt, jwt, "bearer, bearer", nil},
 		{"the name twice and nothing", "bearer", true, "bearer, bearer", "", "bearer, bearer", refusal.ErrNoToken},
 		{"two pairs", "bearer", true, "bearer, " + jwt + ", bearer, x", "", "bearer, bearer", refusal.ErrMalformedRequest},
+		{"an opaque token that is base64url", "bearer", true, "bearer, YWJj", "YWJj", "bearer", nil},
+		{"a name that begins alike", "bearer", true, "bearer.x, bearery, v1", "", "bearer.x, bearery, v1", refusal.ErrNoToken},
 		{"a name in capitals", "bearer", true, "Bearer, v1", "", "Bearer, v1", refusal.ErrNoToken},
 		{"a name and nothing", "bearer", true, "v1, bearer", "", "v1, bearer", refusal.ErrNoToken},
 		{"a name and what is no token", "bearer", true, `bearer, "x"`, "", "bearer", refusal.ErrMalformedRequest},
@@ -58,7 +61,18 @@ func TestSubprotocolForm(t *testing.T) {
 		{"a JWT among others", "", false, "graphql.ws.v1, " + jwt + ", v2", jwt, "graphql.ws.v1, v2", nil},
 		{"two JWTs", "", false, jwt + ", " + jwt + "x", "", "", refusal.ErrMalformedRequest},
 		{"names with two dots", "", false, "graphql.ws.v1, e30x.b.c", "", "graphql.ws.v1, e30x.b.c", refusal.ErrNoToken},
+		{"the shortest header", "", false, "v1, e30.b.c", "e30.b.c", "v1", nil},
+		{"too few parts and too many", "", false, "e30, e30.b, e30.b.c.d", "", "e30, e30.b, e30.b.c.d", refusal.ErrNoToken},
+		{"headers that are no object", "", false, ".b.c, ew.b.c, fQ.b.c, eH0.b.c, e3g.b.c", "", ".b.c, ew.b.c, fQ.b.c, eH0.b.c, e3g.b.c", refusal.ErrNoToken},
+		{"a header with padding", "", false, "e30=.b.c", "", "e30=.b.c", refusal.ErrNoToken},
+		{"what is no token in two parts", "", false, `e30.b.c"`, "", `e30.b.c"`, refusal.ErrNoToken},
 		{"none", "", false, "", "", "", refusal.ErrNoToken},
+
+		{"a copy of a short one", "t.", false, "t.abc, abc, v1, xabc", "abc", "v1, xabc", nil},
+		{"a copy of a short one in base64url", "t.", false, "t.abc, YWJj, v1, xYWJj", "abc", "v1, xYWJj", nil},
+		{"63 bytes in another", "t.", false, "t." + long[1:] + ", x" + long[1:], long[1:], "x" + long[1:], nil},
+		{"64 bytes in another", "t.", false, "t." + long + ", v1, x" + long, long, "v1", nil},
+		{"64 bytes in another in base64url", "t.", false, "t." + long + ", v1, x" + inBase64(long), long, "v1", nil},
 		{"a long list", "", false, strings.Repeat("v1,", 64) + jwt, "", "", refusal.ErrMalformedRequest},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -76,6 +90,26 @@ func TestSubprotocolForm(t *testing.T) {
 				t.Errorf("error = %v, which repeats the token", err)
 			}
 		})
+	}
+}
+
+// Where there is no token, the refusal says what was looked for.
+func TestSubprotocolForm_Says(t *testing.T) {
+	for _, tt := range []struct {
+		prefix string
+		paired bool
+		said   string
+	}{
+		{"bearer", true, `a token after the subprotocol "bearer"`},
+		{"", false, "a subprotocol that is a JWT"},
+		{"t.", false, `a subprotocol that begins with "t."`},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header.Set("Sec-Websocket-Protocol", "v1")
+		_, err := must(t)(extract.SubprotocolForm(tt.prefix, tt.paired))(r)
+		if !errors.Is(err, refusal.ErrNoToken) || !strings.HasSuffix(err.Error(), tt.said) {
+			t.Errorf("error = %v, want %v that says %s", err, refusal.ErrNoToken, tt.said)
+		}
 	}
 }
 

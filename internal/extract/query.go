@@ -58,10 +58,7 @@ func cutQuery(query, name string) (rest string, values []string) {
 			others = append(others, part)
 			continue
 		}
-		value, err := url.QueryUnescape(value)
-		if err != nil {
-			value = ""
-		}
+		value, _ = url.QueryUnescape(value)
 		values = append(values, value)
 	}
 	return strings.Join(others, "&"), values
