@@ -57,8 +57,8 @@ func TestDir_GoesAway(t *testing.T) {
 		t.Errorf("Replace() in a directory that goes away: error = %v, want %v, %v", err, disk.ErrUnsure, fs.ErrClosed)
 	}
 	above := filepath.Join(t.TempDir(), "above")
-	must(t, os.Mkdir(above, 0o700))
-	gone := before(disk.SyncParent, func() { os.RemoveAll(above) })
+	must(t, os.MkdirAll(filepath.Join(above, "a"), 0o700))
+	gone := before(disk.SyncParent, func() { must(t, os.RemoveAll(above)) })
 	if err := disk.Make(filepath.Join(above, "a"), gone); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Make() in a directory that goes away: error = %v, want %v", err, fs.ErrNotExist)
 	}
