@@ -14,3 +14,9 @@ func TryWith(lockDir func(*os.File) error, root *os.Root, name string) (*Lock, e
 func TryWithFile(lockFile func(*os.Root, string) (*os.File, error), root *os.Root, name string) (*Lock, error) {
 	return try(flock, lockFile, root, name)
 }
+
+// What locks files on systems without locks.
+var (
+	CreateFile = createFile
+	RemoveFile = removeFile
+)

@@ -63,3 +63,25 @@ func TestCheckWritable(t *testing.T) {
 		}
 	}
 }
+
+// A file is whose it is, or root's, whoever runs the process. One of no Unix owner is
+// anybody's.
+func TestIsOf(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		owner, user int
+		want        bool
+	}{{0, 0, true}, {0, 7, true}, {7, 7, true}, {7, 0, false}, {7, 8, false}, {8, 7, false}} {
+		if got := disk.IsOf(fileInfo{0o600, tt.owner}, tt.user); got != tt.want {
+			t.Errorf("a file of user %d is one for user %d: %t, want %t", tt.owner, tt.user, got, tt.want)
+		}
+	}
+	if !disk.IsOf(ownerless{}, 7) {
+		t.Error("a file without an owner is nobody's")
+	}
+}
+
+// An ownerless file is of a file system without owners.
+type ownerless struct{ fileInfo }
+
+func (ownerless) Sys() any { return nil }
