@@ -22,8 +22,7 @@ func (d *Dir) Stat() Stat {
 // Same reports whether the ring is the one that it was: the same file with the
 // same time and size. Of a ring that cannot be seen nobody knows.
 func (s Stat) Same(earlier Stat) bool {
-	return s.info != nil && earlier.info != nil &&
-		os.SameFile(s.info, earlier.info) &&
+	return os.SameFile(s.info, earlier.info) && // which nothing is
 		s.info.ModTime().Equal(earlier.info.ModTime()) &&
 		s.info.Size() == earlier.info.Size()
 }

@@ -51,30 +51,32 @@ func TestParse_MLDSA(t *testing.T) {
 	for _, tt := range []struct {
 		name, key string
 		want      keyset.Reason // empty if it is used
+		detail    string        // of one that is malformed
 	}{
-		{"as it was made", good, ""},
-		{"for signatures", with(good, `{"use":"sig","key_ops":["verify"]}`), ""},
-		{"priv null", with(good, `{"priv":null}`), ""},
-		{"in the other alphabet, with padding", pub(base64.StdEncoding.EncodeToString(raw)), ""},
-		{"no alg", with(good, `{"alg":null}`), keyset.NoAlgorithm},
-		{"alg empty", with(good, `{"alg":""}`), keyset.NoAlgorithm},
-		{"alg of another type", with(good, `{"alg":"ES256"}`), keyset.OtherAlgorithm},
-		{"alg in another case", with(good, `{"alg":"ml-dsa-44"}`), keyset.OtherAlgorithm},
-		{"alg of another set", with(good, `{"alg":"ML-DSA-65"}`), keyset.Malformed},
-		{"priv", with(good, `{"priv":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`), keyset.PrivateKey},
-		{"priv of one digit", with(good, `{"priv":7}`), keyset.PrivateKey},
-		{"priv empty", with(good, `{"priv":""}`), keyset.PrivateKey},
-		{"seed, as in drafts", with(good, `{"seed":"AAAA"}`), keyset.PrivateKey},
-		{"d", with(good, `{"d":"AAAA"}`), keyset.PrivateKey},
-		{"no pub", with(good, `{"pub":null}`), keyset.Malformed},
-		{"x in place of pub", strings.Replace(good, `"pub"`, `"x"`, 1), keyset.Malformed},
-		{"pub in another case", strings.Replace(good, `"pub"`, `"PUB"`, 1), keyset.Malformed},
-		{"pub cut", pub(parts.Pub[:len(parts.Pub)-4]), keyset.Malformed},
-		{"pub longer", pub(parts.Pub[:len(parts.Pub)-2] + "AAAA"), keyset.Malformed},
-		{"pub with bits after its end", pub(parts.Pub[:len(parts.Pub)-1] + "_"), keyset.Malformed},
-		{"pub no base64", pub(parts.Pub[:len(parts.Pub)-1] + "!"), keyset.Malformed},
-		{"for encryption", with(good, `{"use":"enc"}`), keyset.OtherUse},
-		{"for wrapping", with(good, `{"key_ops":["wrapKey"]}`), keyset.OtherUse},
+		{"as it was made", good, "", ""},
+		{"for signatures", with(good, `{"use":"sig","key_ops":["verify"]}`), "", ""},
+		{"priv null", with(good, `{"priv":null}`), "", ""},
+		{"in the other alphabet, with padding", pub(base64.StdEncoding.EncodeToString(raw)), "", ""},
+		{"no alg", with(good, `{"alg":null}`), keyset.NoAlgorithm, ""},
+		{"alg empty", with(good, `{"alg":""}`), keyset.NoAlgorithm, ""},
+		{"alg of another type", with(good, `{"alg":"ES256"}`), keyset.OtherAlgorithm, ""},
+		{"alg in another case", with(good, `{"alg":"ml-dsa-44"}`), keyset.OtherAlgorithm, ""},
+		{"alg of another set", with(good, `{"alg":"ML-DSA-65"}`), keyset.Malformed, "got 1312 bytes, want 1952"},
+		{"priv", with(good, `{"priv":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`), keyset.PrivateKey, ""},
+		{"priv of one digit", with(good, `{"priv":7}`), keyset.PrivateKey, ""},
+		{"priv empty", with(good, `{"priv":""}`), keyset.PrivateKey, ""},
+		{"seed, as in drafts", with(good, `{"seed":"AAAA"}`), keyset.PrivateKey, ""},
+		{"d", with(good, `{"d":"AAAA"}`), keyset.PrivateKey, ""},
+		{"no pub", with(good, `{"pub":null}`), keyset.Malformed, "got 0 bytes, want 1312"},
+		{"x in place of pub", strings.Replace(good, `"pub"`, `"x"`, 1), keyset.Malformed, "got 0 bytes, want 1312"},
+		{"pub in another case", strings.Replace(good, `"pub"`, `"PUB"`, 1), keyset.Malformed, "got 0 bytes, want 1312"},
+		{"pub cut", pub(parts.Pub[:len(parts.Pub)-4]), keyset.Malformed, "pub: not base64url"},
+		{"pub longer", pub(parts.Pub[:len(parts.Pub)-2] + "AAAA"), keyset.Malformed, "got 1314 bytes, want 1312"},
+		{"pub with bits after its end", pub(parts.Pub[:len(parts.Pub)-1] + "_"), keyset.Malformed, "pub: not base64url"},
+		{"pub padded wrongly", pub(parts.Pub + "==="), keyset.Malformed, `base64 with wrong padding: 1750 characters and 3 "="`},
+		{"pub no base64", pub(parts.Pub[:len(parts.Pub)-1] + "!"), keyset.Malformed, "pub: not base64url"},
+		{"for encryption", with(good, `{"use":"enc"}`), keyset.OtherUse, ""},
+		{"for wrapping", with(good, `{"key_ops":["wrapKey"]}`), keyset.OtherUse, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			want := tt.want
@@ -92,6 +94,8 @@ func TestParse_MLDSA(t *testing.T) {
 				t.Errorf("used %+v, skipped %+v, want both", r.Keys, r.Skipped)
 			case want != "" && (len(r.Keys) != 1 || len(r.Skipped) != 1 || r.Skipped[0].Reason != want):
 				t.Errorf("used %+v, skipped %+v, want it skipped: %s", r.Keys, r.Skipped, want)
+			case want == keyset.Malformed && !strings.Contains(r.Skipped[0].Detail, tt.detail):
+				t.Errorf("skipped %+v, want it to say %q", r.Skipped, tt.detail)
 			}
 		})
 	}
@@ -136,4 +140,23 @@ func TestStore_MLDSA(t *testing.T) {
 			t.Errorf("Report() = %+v, want the five keys from the file", got)
 		}
 	})
+}
+
+// Two keys of ML-DSA that differ in themselves alone are two.
+func TestParse_MLDSATwice(t *testing.T) {
+	if jws.CheckMLDSA() != nil {
+		t.Log("without ML-DSA: TestParse_MLDSA has what is told")
+		return
+	}
+	one := latticeJWKs(t)[0]
+	for body, want := range map[string]int{jwks(one, one): 1, jwks(one, with(one, `{"pub":"`+encode(make([]byte, 1312))+`"}`)): 2} {
+		s, err := keyset.New(keyset.Config{Issuer: "x", Fixed: []byte(body)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if r := s.Report(); len(r.Keys) != want || len(r.Skipped) != 0 {
+			t.Errorf("%d keys, skipped %+v, want %d", len(r.Keys), r.Skipped, want)
+		}
+	}
 }
