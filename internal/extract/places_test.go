@@ -55,6 +55,7 @@ func TestSubprotocolForm(t *testing.T) {
 		{"two that differ", "t.", false, "t." + jwt + ", t.x, v1", "", "v1", refusal.ErrMalformedRequest},
 		{"nothing behind the prefix", "t.", false, "t., v1", "", "v1", refusal.ErrMalformedRequest},
 		{"base64url with padding, which is what it is", "t.", false, "t." + inBase64("ab") + "=, v1", inBase64("ab") + "=", "v1", nil},
+		{"a JWT without the prefix", "t.", false, "v1, " + jwt, "", "v1, " + jwt, refusal.ErrNoToken},
 		{"another prefix", "t.", false, "u." + jwt, "", "u." + jwt, refusal.ErrNoToken},
 
 		{"a JWT alone", "", false, jwt, jwt, "", nil},

@@ -79,9 +79,6 @@ func CheckPrefix(p netip.Prefix) error {
 func checkDeniedHost(host string) error {
 	const want = "want a name such as example.com, which stands for all names below it, too"
 	name := canonicalHost(host)
-	if name == "" || len(name) > 253 {
-		return fmt.Errorf("got %s, %s", quote.Value(host), want)
-	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		return fmt.Errorf("got the address %s, want a name: addresses are denied by their prefix", quote.Value(host))
 	}

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -12,6 +13,21 @@ var (
 	Freshness     = freshness
 	RetryAfter    = retryAfter
 )
+
+// GuardTransport is what happens to a transport before it may meet strangers.
+func GuardTransport(t *http.Transport, timeout time.Duration) {
+	guardTransport(t, newGuard(Config{}, timeout), timeout)
+}
+
+// ControlOf is what the guard of a configuration says to the last of several sockets
+// that are about to be connected, one after the other, for one connection.
+func ControlOf(cfg Config, addresses ...string) (err error) {
+	ctx := context.WithValue(context.Background(), attemptsKey{}, new(attempts))
+	for _, address := range addresses {
+		err = newGuard(cfg, time.Minute).control(ctx, "tcp", address, nil)
+	}
+	return err
+}
 
 // Control is what a guard says to a socket that is about to be connected.
 func Control(network, address string) error {

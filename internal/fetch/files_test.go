@@ -103,7 +103,7 @@ func TestConfig_CAFile(t *testing.T) {
 	url, own := serveTLS(t, sayJSON)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	other := otherCertificate(t)
-	for _, given := range []*http.Client{nil, {Transport: newTransport()}} {
+	for _, given := range []*http.Client{nil, {Transport: newTransport()}, {Transport: new(http.Transport)}} {
 		write(t, file, own)
 		c := newClient(t, fetch.Config{CAFile: file, HTTP: given})
 		for _, step := range []struct {
@@ -119,6 +119,7 @@ func TestConfig_CAFile(t *testing.T) {
 			{"the server's again", own, true},
 			{"no file", nil, false},
 			{"a file again", own, true},
+			{"as large as may be", append(bytes.Clone(own), make([]byte, 1<<20-len(own))...), true},
 			{"a large file", append(bytes.Clone(own), make([]byte, 1<<20)...), false},
 		} {
 			if step.content == nil {
@@ -130,6 +131,8 @@ func TestConfig_CAFile(t *testing.T) {
 			}
 			if _, err := c.Get(t.Context(), url, fetch.Request{}); (err == nil) != step.good {
 				t.Errorf("%s: Get() error = %v, want one: %v", step.name, err, !step.good)
+			} else if step.content == nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: Get() error = %v, want %v", step.name, err, fs.ErrNotExist)
 			}
 			c.CloseIdle() // what follows gets connections of its own
 		}
@@ -231,6 +234,9 @@ func TestNew_Files(t *testing.T) {
 	write(t, ca, otherCertificate(t))
 	write(t, token, []byte(secret))
 	write(t, empty, nil)
+	two, visible := filepath.Join(dir, "two"), filepath.Join(dir, "visible")
+	write(t, two, []byte("a b"))
+	write(t, visible, []byte("!~\n"))
 	careless, own := newTransport(), newTransport()
 	careless.TLSClientConfig.InsecureSkipVerify = true
 	own.DialTLSContext = new(tls.Dialer).DialContext
@@ -250,6 +256,8 @@ func TestNew_Files(t *testing.T) {
 		{"no such token", fetch.Config{TokenFile: filepath.Join(dir, "none"), TokenURL: https}, "none"},
 		{"a token in the place of its file", fetch.Config{TokenFile: secret, TokenURL: https}, "could be the secret itself"},
 		{"an empty token", fetch.Config{TokenFile: empty, TokenURL: https}, "want one token"},
+		{"two tokens", fetch.Config{TokenFile: two, TokenURL: https}, "want one token"},
+		{"a token of the first and the last letter", fetch.Config{TokenFile: visible, TokenURL: https}, ""},
 		{"a token for nobody", fetch.Config{TokenFile: token}, "credential"},
 		{"a token in the clear on loopback", fetch.Config{TokenFile: token, TokenURL: "http://127.0.0.1/keys", InsecureHTTP: true}, ""},
 		{"a token in the clear elsewhere", fetch.Config{TokenFile: token, TokenURL: "http://sidecar/keys", InsecureHTTPHosts: []string{"sidecar"}}, "show it to others"},

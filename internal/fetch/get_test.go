@@ -100,7 +100,7 @@ func TestGet_Header(t *testing.T) {
 		want map[string]string // "" means absent
 	}{
 		{"plain", fetch.Request{},
-			map[string]string{"User-Agent": "oidcauth", "Accept-Encoding": "gzip", "Cache-Control": "", "If-None-Match": ""}},
+			map[string]string{"Accept": "application/json, application/jwk-set+json, */*;q=0.1", "User-Agent": "oidcauth", "Accept-Encoding": "gzip", "Cache-Control": "", "If-None-Match": ""}},
 		{"past the caches", fetch.Request{NoCache: true}, map[string]string{"Cache-Control": "no-cache"}},
 		{"ETag", fetch.Request{ETag: `W/"1"`}, map[string]string{"If-None-Match": `W/"1"`}},
 		{"ETag that would add a header", fetch.Request{ETag: "\"1\"\r\nA: b"}, map[string]string{"If-None-Match": ""}},
@@ -229,7 +229,8 @@ func TestGet_ContentType(t *testing.T) {
 		{"text/json", nil},
 		{"application/octet-stream", nil},
 		{"binary/octet-stream", nil},
-		{"application/json; charset", nil}, // parameter malformed
+		{"application/json; charset", nil},   // parameter malformed
+		{"Application/JSON ; a=1; a=2", nil}, // parameter twice
 		{"", nil},
 		{"text/html", fetch.ErrContentType},
 		{"text/html; charset=utf-8", fetch.ErrContentType},

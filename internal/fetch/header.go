@@ -2,7 +2,6 @@ package fetch
 
 import (
 	"fmt"
-	"math"
 	"mime"
 	"net/http"
 	"strconv"
@@ -123,10 +122,7 @@ func deltaSeconds(s string) (time.Duration, bool) {
 	if s == "" || strings.Trim(s, "0123456789") != "" {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(s, 10, 32)
-	if err != nil {
-		n = math.MaxInt32
-	}
+	n, _ := strconv.ParseInt(s, 10, 32) // the largest where it is larger
 	return time.Duration(n) * time.Second, true
 }
 

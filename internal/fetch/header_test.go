@@ -30,11 +30,14 @@ var maxAgeTests = []struct {
 	{"twice: the first", []string{"Cache-Control: max-age=300, max-age=600"}, 5 * time.Minute, true},
 	{"after a quoted comma", []string{`Cache-Control: private="a, max-age=1, \"b", max-age=300`}, 5 * time.Minute, true},
 	{"too large to hold", []string{"Cache-Control: max-age=99999999999999999999999"}, (1<<31 - 1) * time.Second, true},
+	{"more than 31 bits", []string{"Cache-Control: max-age=4294967295"}, (1<<31 - 1) * time.Second, true},
+	{"behind a comma", []string{"Cache-Control: ,max-age=300"}, 5 * time.Minute, true},
 	{"for shared caches only", []string{"Cache-Control: s-maxage=300"}, 0, false},
 	{"a name that ends alike", []string{"Cache-Control: x-max-age=300"}, 0, false},
 
 	{"less the age", []string{"Cache-Control: max-age=300", "Age: 100"}, 200 * time.Second, true},
 	{"less an age in a list", []string{"Cache-Control: max-age=300", "Age: 100, 7"}, 200 * time.Second, true},
+	{"less an age with a space behind it", []string{"Cache-Control: max-age=300", "Age: 100 , 7"}, 200 * time.Second, true},
 	{"older than that", []string{"Cache-Control: max-age=300", "Age: 301"}, 0, true},
 	{"age is junk", []string{"Cache-Control: max-age=300", "Age: old"}, 5 * time.Minute, true},
 	{"age is negative", []string{"Cache-Control: max-age=300", "Age: -100"}, 5 * time.Minute, true},
@@ -106,6 +109,8 @@ func TestGet_ETag(t *testing.T) {
 		{"none", 200, `"1"`, "", "", false},
 		{"too long to send back", 200, "", strings.Repeat("a", 1025), "", false},
 		{"as long as can be sent back", 200, "", strings.Repeat("a", 1024), strings.Repeat("a", 1024), false},
+		{"as long as can be sent", 304, strings.Repeat("a", 1024), "", strings.Repeat("a", 1024), true},
+		{"with a space", 200, "", `"a b"`, `"a b"`, false},
 		{"with a control character", 200, "", "\"\x01\"", "", false},
 	}
 	for _, tt := range tests {

@@ -118,6 +118,8 @@ func TestGet_RedirectOnLoopback(t *testing.T) {
 		{"https to http on the same port", "https://127.0.0.1:8443/a", "http://127.0.0.1:8443/b", fetch.ErrRedirect},
 		{"http to https on the same port", "http://127.0.0.1:8443/a", "https://127.0.0.1:8443/b", fetch.ErrRedirect},
 		{"to another port", "http://127.0.0.1:8080/a", "http://127.0.0.1:8081/b", fetch.ErrRedirect},
+		{"to the default port, by its number", "http://127.0.0.1/a", "http://127.0.0.1:80/b", nil},
+		{"to the port of https", "http://127.0.0.1/a", "http://127.0.0.1:443/b", fetch.ErrRedirect},
 		{"to the default port", "http://127.0.0.1:8080/a", "http://127.0.0.1/b", fetch.ErrRedirect},
 		{"to another loopback address", "http://127.0.0.1/a", "http://127.0.0.2/b", fetch.ErrRedirect},
 	}

@@ -73,9 +73,6 @@ func freshProtocols(t *http.Transport) {
 // guardTransport leaves g as the only way by which t connects.
 func guardTransport(t *http.Transport, g *guard, timeout time.Duration) {
 	t.Proxy = nil
-	t.OnProxyConnectResponse = nil
-	t.GetProxyConnectHeader = nil
-	t.ProxyConnectHeader = nil
 	t.DialContext = g.dial // goes before Dial
 	t.DialTLSContext = nil
 	//lint:ignore SA1019 deprecated, but obeyed when set

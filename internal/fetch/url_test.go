@@ -67,6 +67,7 @@ var checkURLTests = []struct {
 	{"line feed at the end", strict, "https://login.example.com/\n", fetch.ErrURL},
 	{"backslash before the at sign", strict, `https://good.example\@evil.example/`, fetch.ErrURL},
 	{"full-width digits in the host", strict, "https://１２７.0.0.1/", fetch.ErrURL},
+	{"a byte beyond ASCII in the host", strict, "https://a\x80.example/", fetch.ErrURL},
 	{"escaped host", strict, "https://%31%32%37.0.0.1/", fetch.ErrURL},
 	{"2049 bytes", strict, "https://a.example/" + strings.Repeat("a", 2049-18), fetch.ErrURL},
 
