@@ -48,9 +48,6 @@ func Handler(auth *oidcauth.Authenticator, logger *slog.Logger, next http.Handle
 		note := new(asked.Note)
 		r = r.WithContext(asked.NewContext(r.Context(), note))
 		held := &writer{under: w, note: note, header: w.Header().Clone()}
-		if held.header == nil {
-			held.header = make(http.Header)
-		}
 		held.forbid = func(what string) {
 			route := r.Pattern
 			if route == "" {

@@ -190,6 +190,14 @@ func TestHandler_Refused(t *testing.T) {
 					http.Error(w, "own words", http.StatusTeapot)
 				}
 			},
+			"/400": func(w http.ResponseWriter, r *http.Request) {
+				oidcauth.Require(r.Context(), writer)
+				http.Error(w, "own words", http.StatusBadRequest)
+			},
+			"/399": func(w http.ResponseWriter, r *http.Request) {
+				oidcauth.Require(r.Context(), writer)
+				w.WriteHeader(399)
+			},
 			"/ends": func(_ http.ResponseWriter, r *http.Request) { oidcauth.Require(r.Context(), writer) },
 			"/both": func(w http.ResponseWriter, r *http.Request) {
 				if oidcauth.Require(r.Context()) == nil && oidcauth.Require(r.Context(), writer) != nil {
@@ -207,6 +215,8 @@ func TestHandler_Refused(t *testing.T) {
 			{"/own", s.token, http.StatusTeapot, "own words"},
 			{"/own", "", http.StatusTeapot, "own words"},
 			{"/own", "x", http.StatusUnauthorized, "invalid_token"}, // by the middleware inside
+			{"/400", s.token, http.StatusBadRequest, "own words"},
+			{"/399", s.token, http.StatusForbidden, "insufficient_scope"},
 			{"/ends", s.token, http.StatusForbidden, "insufficient_scope"},
 			{"/both", s.token, http.StatusOK, "a reader's page"},
 			{"/both", "", http.StatusForbidden, "insufficient_scope"},
@@ -216,6 +226,9 @@ func TestHandler_Refused(t *testing.T) {
 			if answer.StatusCode != tt.status || !strings.Contains(body, tt.body) {
 				t.Errorf("%s with %d bytes of token: %d %q, want %d %q", tt.path, len(tt.token), answer.StatusCode, body, tt.status, tt.body)
 			}
+		}
+		if !strings.Contains(s.log.String(), `GET /ends`) {
+			t.Errorf("logged %s, want the route by its method and path", s.log)
 		}
 	}
 }
@@ -291,6 +304,9 @@ func TestHandler_Hijack(t *testing.T) {
 		answer, body := tt.s.get(t, tt.path, tt.s.token)
 		if err := <-results; answer.StatusCode != tt.status || (err == nil) != (tt.status == 299) {
 			t.Errorf("%s: %d %q, Hijack() error %v, want %d", tt.path, answer.StatusCode, body, err, tt.status)
+		}
+		if tt.status == 501 && answer.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: header %v, want that of the answer", tt.path, answer.Header)
 		}
 	}
 }

@@ -113,10 +113,9 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.under }
 
 // end is called when the handler has returned.
 func (w *writer) end() {
-	switch {
-	case w.begun && !w.forbidden:
+	if w.begun && !w.forbidden {
 		maps.Copy(w.under.Header(), w.header) // trailers
-	case w.begin(http.StatusOK, "ends without an answer"):
-		// An answer without a body: the server sends the header.
+		return
 	}
+	w.begin(http.StatusOK, "ends without an answer") // without a body: the server sends the header
 }

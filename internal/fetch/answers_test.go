@@ -2,12 +2,14 @@ package fetch_test
 
 import (
 	"context"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -207,5 +209,72 @@ func TestCloseIdle_Strangers(t *testing.T) {
 	case <-closed:
 	case <-time.After(time.Minute):
 		t.Error("the connection stays open")
+	}
+}
+
+// With another file, the connections that were made on the word of the last one end.
+func TestConfig_CAFileChanges(t *testing.T) {
+	t.Parallel()
+	closed := make(chan struct{}, 10)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(sayJSON))
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
+	write(t, file, own)
+	c := newClient(t, fetch.Config{CAFile: file, HTTP: srv.Client()})
+	for _, content := range [][]byte{own, append(otherCertificate(t), own...)} {
+		write(t, file, content)
+		if _, err := c.Get(t.Context(), srv.URL, fetch.Request{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case <-closed:
+	case <-time.After(time.Minute):
+		t.Error("the connection stays open")
+	}
+}
+
+// A client that meets strangers, or trusts a file, has connections of its own over
+// HTTP/2: none that was made before with the transport that the caller gave.
+func TestNew_FreshConnections(t *testing.T) {
+	t.Parallel()
+	seen := make(chan [2]string, 1)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen <- [2]string{r.Proto, r.RemoteAddr}
+		sayJSON(w, r)
+	}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	write(t, file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
+	for name, cfg := range map[string]fetch.Config{
+		"strangers": {PublicOnly: true, Permit: func(netip.AddrPort) bool { return true }},
+		"a file":    {CAFile: file},
+	} {
+		get := func(cfg fetch.Config) [2]string {
+			t.Helper()
+			if _, err := newClient(t, cfg).Get(t.Context(), srv.URL, fetch.Request{}); err != nil {
+				t.Fatal(name, fetch.Cause(err))
+			}
+			return <-seen
+		}
+		trust := srv.Client().Transport.(*http.Transport).TLSClientConfig
+		cfg.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: trust.Clone()}}
+		if got := get(cfg); got[0] != "HTTP/2.0" {
+			t.Errorf("%s: %s, want HTTP/2", name, got[0])
+		}
+		cfg.HTTP = &http.Client{Transport: &http.Transport{TLSClientConfig: trust.Clone(), ForceAttemptHTTP2: true}}
+		before := get(fetch.Config{HTTP: cfg.HTTP})
+		if got := get(cfg); before[0] != "HTTP/2.0" || got[1] == before[1] {
+			t.Errorf("%s: %q on the caller's connection, %q", name, got, before)
+		}
 	}
 }

@@ -103,7 +103,7 @@ func TestConfig_CAFile(t *testing.T) {
 	url, own := serveTLS(t, sayJSON)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	other := otherCertificate(t)
-	for _, given := range []*http.Client{nil, {Transport: newTransport()}, {Transport: new(http.Transport)}} {
+	for _, given := range []*http.Client{nil, {Transport: newTransport()}, {Transport: &http.Transport{DialContext: new(net.Dialer).DialContext}}} {
 		write(t, file, own)
 		c := newClient(t, fetch.Config{CAFile: file, HTTP: given})
 		for _, step := range []struct {

@@ -52,6 +52,9 @@ func TestCaller(t *testing.T) {
 		{"an empty hop", "10.0.0.1:5000", []string{"X-Forwarded-For: 192.0.2.1, "}, "10.0.0.1"},
 		{"unknown", "10.0.0.1:5000", []string{"X-Forwarded-For: unknown"}, "10.0.0.1"},
 		{"a name", "10.0.0.1:5000", []string{"X-Forwarded-For: host.example"}, "10.0.0.1"},
+		{"as long as may be", "10.0.0.1:5000", []string{"X-Forwarded-For: " + strings.Repeat(",", 4096-9) + "192.0.2.1"}, "192.0.2.1"},
+		{"longer", "10.0.0.1:5000", []string{"X-Forwarded-For: " + strings.Repeat(",", 4096-8) + "192.0.2.1"}, "10.0.0.1"},
+		{"an empty hop in front, in another line than the caller", "10.0.0.1:5000", []string{"X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: ,10.0.0.2"}, "10.0.0.2"},
 		{"very long", "10.0.0.1:5000", []string{"X-Forwarded-For: " + strings.Repeat("192.0.2.9,", 1000) + "192.0.2.1"}, "10.0.0.1"},
 
 		{"many hops", "10.0.0.1:5000", []string{"X-Forwarded-For: " + strings.Repeat(",", 4000) + "192.0.2.1,10.0.0.2"}, "192.0.2.1"},
@@ -76,6 +79,7 @@ func TestCaller(t *testing.T) {
 		{"its name with a space", "10.0.0.1:5000", []string{"Forwarded: x y=z;for=192.0.2.1"}, "10.0.0.1"},
 		{"its space inside", "10.0.0.1:5000", []string{"Forwarded: for=192.0.2.1 x"}, "10.0.0.1"},
 		{"its value left out", "10.0.0.1:5000", []string{"Forwarded: for"}, "10.0.0.1"},
+		{"its empty value, of the caller's", "10.0.0.1:5000", []string{"Forwarded: for=,for=192.0.2.1"}, "192.0.2.1"},
 		{"its last hop empty", "10.0.0.1:5000", []string{"Forwarded: for=192.0.2.1,"}, "10.0.0.1"},
 
 		{"both headers of one mind", "10.0.0.1:5000", []string{"X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1"}, "192.0.2.1"},
