@@ -34,13 +34,14 @@ func TestWriter_Forbidden(t *testing.T) {
 	}
 }
 
-// adding is a writer further out that says something of each answer that it sends.
+// adding is a writer further out that adds to the header once an answer has begun.
 type adding struct{ *httptest.ResponseRecorder }
 
 func (a adding) Write(p []byte) (int, error) {
-	n, err := a.ResponseRecorder.Write(p)
-	a.Header().Set("X-Adding", "1")
-	return n, err
+	if a.Body.Len() == 0 {
+		defer a.Header().Set("X-Adding", "1")
+	}
+	return a.ResponseRecorder.Write(p)
 }
 
 // The header is handed on once, with the answer: not with what comes before it, and no

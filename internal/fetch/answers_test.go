@@ -207,7 +207,7 @@ func TestCloseIdle_Strangers(t *testing.T) {
 	c.CloseIdle()
 	select {
 	case <-closed:
-	case <-time.After(time.Minute):
+	case <-time.After(15 * time.Second):
 		t.Error("the connection stays open")
 	}
 }
@@ -236,7 +236,7 @@ func TestConfig_CAFileChanges(t *testing.T) {
 	}
 	select {
 	case <-closed:
-	case <-time.After(time.Minute):
+	case <-time.After(15 * time.Second):
 		t.Error("the connection stays open")
 	}
 }
