@@ -80,6 +80,8 @@ func TestCaller(t *testing.T) {
 		{"its space inside", "10.0.0.1:5000", []string{"Forwarded: for=192.0.2.1 x"}, "10.0.0.1"},
 		{"its value left out", "10.0.0.1:5000", []string{"Forwarded: for"}, "10.0.0.1"},
 		{"its empty value, of the caller's", "10.0.0.1:5000", []string{"Forwarded: for=,for=192.0.2.1"}, "192.0.2.1"},
+		{"its hop that is not named, behind a line of the caller's", "10.0.0.1:5000", []string{"Forwarded: for=203.0.113.7", "Forwarded: proto=https"}, "10.0.0.1"},
+		{"its many hops, behind a line of the caller's", "10.0.0.1:5000", []string{"Forwarded: for=203.0.113.7", "Forwarded: " + strings.Repeat("for=10.0.0.2,", 40) + "for=10.0.0.2"}, "10.0.0.1"},
 		{"its last hop empty", "10.0.0.1:5000", []string{"Forwarded: for=192.0.2.1,"}, "10.0.0.1"},
 
 		{"both headers of one mind", "10.0.0.1:5000", []string{"X-Forwarded-For: 192.0.2.1", "Forwarded: for=192.0.2.1"}, "192.0.2.1"},
