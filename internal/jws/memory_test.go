@@ -49,7 +49,7 @@ func TestParseObject_Allocations(t *testing.T) {
 		room       int
 		most       float64
 	}{
-		{"40 members without a buffer", members(40), 0, 2},
+		{"40 members without a buffer", members(40), 0, 4}, // with -race each growth is two,
 		{"40 members into a buffer as large", members(40), 40, 0},
 		{"40 names with escapes", `{` + escaped.String() + `"z":0}`, 41, 1},
 	} {
