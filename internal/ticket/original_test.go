@@ -40,3 +40,16 @@ func TestOriginal_KeepToken(t *testing.T) {
 		}
 	}
 }
+
+// A token of which a part was not kept cannot be told.
+func TestOriginal_Token(t *testing.T) {
+	t.Parallel()
+	if got := (&ticket.Original{Header: "h", Signature: "s"}).Token("{}"); got != "h.e30.s" {
+		t.Errorf("Token() = %q, want all of it", got)
+	}
+	for _, o := range []ticket.Original{{}, {Header: "h"}, {Signature: "s"}} {
+		if got := o.Token("{}"); got != "" {
+			t.Errorf("Token() = %q with header %q and signature %q, want nothing", got, o.Header, o.Signature)
+		}
+	}
+}

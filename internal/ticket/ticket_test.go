@@ -24,7 +24,10 @@ func TestSeal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	content := `{"alg":"ES256","key":"thumb"`
+	content := `{"alg":"ES256","typ":"","key":"thumb"`
+	if _, got, err := ticket.Open(secret, "t1", encrypt(t, secret, content+`,"claims":{}}`)); got != "{}" || err != nil {
+		t.Fatalf("Open() of what the bad ones begin with = %q, error %v", got, err)
+	}
 	for _, tt := range []struct {
 		name   string
 		secret []byte
@@ -40,6 +43,8 @@ func TestSeal(t *testing.T) {
 		{"no claims", secret, "t1", encrypt(t, secret, content+`}`), refusal.ErrMalformedToken},
 		{"claims that are no object", secret, "t1", encrypt(t, secret, content+`,"claims":"x"}`), refusal.ErrMalformedToken},
 		{"claims twice", secret, "t1", encrypt(t, secret, content+`,"claims":{},"claims":{}}`), refusal.ErrMalformedToken},
+		{"an algorithm that is no text", secret, "t1", encrypt(t, secret, `{"alg":1,"typ":"","claims":{}}`), refusal.ErrMalformedToken},
+		{"nothing of the token's type", secret, "t1", encrypt(t, secret, `{"alg":"ES256","claims":{}}`), refusal.ErrMalformedToken},
 		{"no object", secret, "t1", encrypt(t, secret, `[]`), refusal.ErrMalformedToken},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,6 +90,10 @@ func TestPlace(t *testing.T) {
 	}{
 		{"a page", from("https://app.test"), "chat", "https://app.test", nil},
 		{"a program", from(), "chat", "", nil},
+		{"the longest origin", from("https://" + strings.Repeat("x", 504)), "chat", "https://" + strings.Repeat("x", 504), nil},
+		{"an origin that is too long", from("https://" + strings.Repeat("x", 505)), "chat", "", refusal.ErrMalformedRequest},
+		{"the last letter of ASCII", from("https://~.test"), "chat", "https://~.test", nil},
+		{"a control character behind it", from("https://\x7f.test"), "chat", "", refusal.ErrMalformedRequest},
 		{"the longest name", from(), strings.Repeat("x", 256), "", nil},
 		{"no request", nil, "chat", "", refusal.ErrMalformedRequest},
 		{"no database", from(), "", "", refusal.ErrMalformedRequest},
@@ -182,14 +191,16 @@ func TestAuthority_Full(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		for _, wait := range []time.Duration{0, time.Second, 118 * time.Second} {
+		// Looking for those that are over costs as much as there are: once a second, and
+		// the last time was half a second before they were.
+		for _, wait := range []time.Duration{0, time.Second, 118500 * time.Millisecond, 500 * time.Millisecond} {
 			time.Sleep(wait)
 			now := time.Now()
 			if err := a.Use("another", now.Add(ticket.MaxLifetime), now, true); !errors.Is(err, refusal.ErrRevocationsUnavailable) {
 				t.Errorf("Use() of one too many, %v later: error = %v, want %v", wait, err, refusal.ErrRevocationsUnavailable)
 			}
 		}
-		time.Sleep(time.Second)
+		time.Sleep(500 * time.Millisecond)
 		now = time.Now()
 		if err := a.Use("another", now.Add(ticket.MaxLifetime), now, true); err != nil {
 			t.Errorf("Use() when the others are over: error = %v", err)
