@@ -69,7 +69,7 @@ var furtherFixes = []fix{
 	},
 	{
 		"the keys of one description count for another", "internal/verify/descriptions.go",
-		"if e.outcomes[i].keys == e.Trust.Keys {", "if true {",
+		"o.keys == e.Trust.Keys && (", "(",
 	},
 	{
 		"a revocation of one prefix is one of all", "internal/revoked/match.go",
