@@ -118,7 +118,7 @@ func report(outcomes []outcome, places int, harmless map[string]bool) {
 }
 
 // document lists the survivors that are harmless, each with the reason.
-const document = "docs/mutation.md"
+const document = "internal/mutation/harmless.md"
 
 var row = regexp.MustCompile(`(?m)^\| ([0-9a-f]{10}) \|`)
 
