@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -253,10 +254,10 @@ func TestStore_WritesConfirmations(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := disktest.New(filepath.Join(t.TempDir(), "keys"))
-		writes := 0
+		var writes atomic.Int64
 		d.Before = func(c *disk.Call) {
 			if c.Op == disk.Write {
-				writes++
+				writes.Add(1)
 			}
 		}
 		i := newIssuer(key("a", 0))
@@ -266,10 +267,10 @@ func TestStore_WritesConfirmations(t *testing.T) {
 		cfg.CacheDir = d.Path
 		s := startHeld(t, cfg)
 		mustKeys(t, s, "a")
-		for n, want := range []int{1, 1, 2, 2, 3} { // a refresh every four minutes
+		for n, want := range []int64{1, 1, 2, 2, 3} { // a refresh every four minutes
 			synctest.Wait()
-			if i.count() != n+1 || writes != want {
-				t.Errorf("%d writes after %d fetches, want %d after %d", writes, i.count(), want, n+1)
+			if i.count() != n+1 || writes.Load() != want {
+				t.Errorf("%d writes after %d fetches, want %d after %d", writes.Load(), i.count(), want, n+1)
 			}
 			time.Sleep(4 * time.Minute)
 		}
