@@ -242,6 +242,8 @@ func TestChoose_AsksNobodyForTheExpired(t *testing.T) {
 	}
 }
 
+func noSupplement(context.Context, *Evaluation) error { return nil }
+
 // local is an issuer in this process that is asked for newer keys.
 type local func() error
 
