@@ -253,6 +253,7 @@ func TestExplain_AdviceOnKeys(t *testing.T) {
 		{"a document that is not public", fail(oidctest.Discovery, oidctest.Fault{Status: 403}), "public"},
 		{"a document for those who log in", fail(oidctest.JWKS, oidctest.Fault{Status: 401}), "public"},
 		{"a server in trouble", fail(oidctest.JWKS, oidctest.Fault{Status: 502}), "answers that it cannot"},
+		{"a server with the first fault there is", fail(oidctest.JWKS, oidctest.Fault{Status: 500}), "answers that it cannot"},
 		{"a server with too much to do", fail(oidctest.JWKS, oidctest.Fault{Status: 429}), "answers that it cannot"},
 		{"an odd status", fail(oidctest.JWKS, oidctest.Fault{Status: 402}), "not with a document"},
 		{"no key yet", func(i *oidctest.Issuer) { i.RemoveKeys() }, "first key"},
