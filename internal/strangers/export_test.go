@@ -2,7 +2,9 @@ package strangers
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -10,14 +12,16 @@ import (
 
 // Turns and Turn give the tests the queue that nobody else sees.
 type (
-	Turns = turns
-	Turn  = turn
-	Hosts = hosts
+	Turns   = turns
+	Turn    = turn
+	Hosts   = hosts
+	LineLog = lineLog
 )
 
 var (
-	NewTurns = newTurns
-	HostOf   = hostOf
+	NewTurns   = newTurns
+	HostOf     = hostOf
+	NewLineLog = newLineLog
 )
 
 const (
@@ -65,3 +69,21 @@ func (s *Issuers) Count() (known, proven, failed int) {
 
 // Keys returns the issuer's keys.
 func (i *Issuer) Keys() *keyset.Set { return i.keys }
+
+// Asked returns the accounts of those who asked for an issuer last.
+func (s *Issuers) Asked(i *Issuer) []netip.Addr {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(i.callers)
+}
+
+// Remembers reports whether a caller has an account.
+func (q *turns) Remembers(caller netip.Addr) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.accounts[caller] != nil
+}
+
+// Line and Flood write lines of now.
+func (l *lineLog) Line(text string) { l.line(time.Now(), slog.LevelInfo, text) }
+func (l *lineLog) Flood()           { l.flood(time.Now(), 1, 2) }
