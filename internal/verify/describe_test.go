@@ -205,6 +205,12 @@ func TestSkippedKey_Words(t *testing.T) {
 			t.Errorf("noUsableKey() = %v, want %v in it", unusable, want)
 		}
 	}
+	e.Trust.Stray = refusing{refusal.New(refusal.Key, refusal.ErrKeysUnavailable, "", "")}
+	for err, want := range map[error]error{keyset.ErrUnknownKey: refusal.ErrUnknownKey, keyset.ErrClosed: refusal.ErrKeysUnavailable} {
+		if got := e.strayRefusal(t.Context(), err); !errors.Is(got, want) {
+			t.Errorf("strayRefusal(%v) = %v, want %v", err, got, want)
+		}
+	}
 	if err := e.keysRefusal(errors.New("who knows")); !errors.Is(err, refusal.ErrKeysUnavailable) {
 		t.Errorf("an error that nobody knows is %v, want %v", err, refusal.ErrKeysUnavailable)
 	}

@@ -187,6 +187,44 @@ func TestChoose_Furthest(t *testing.T) {
 	}
 }
 
+// The first description whose keys have signed the token counts, however early it fails:
+// one with other keys is not asked, though these were to hold the same key.
+func TestChoose_FirstThatSigned(t *testing.T) {
+	t.Parallel()
+	s := newSigner(t, "k1")
+	strict, lenient := newTrust(newSet(t, nil, s), nil), newTrust(newSet(t, nil, s), nil)
+	lenient.Leeway = time.Hour
+	token := s.token(`,"sub":"alice","aud":"x","exp":1699999999`)
+	e := begin(t, newEnv(strict, lenient), token)
+	if err := e.Judge(t.Context(), nil); !errors.Is(err, refusal.ErrExpired) || e.Trust != strict {
+		t.Errorf("Judge() error = %v, want %v", err, refusal.ErrExpired)
+	}
+	e = begin(t, newEnv(lenient, strict), token)
+	if err := e.Judge(t.Context(), nil); err != nil || e.Trust != lenient {
+		t.Errorf("the other way round: Judge() error = %v, want none", err)
+	}
+}
+
+// What decides first does so for a description that is left alone, too.
+func TestJudge_OrderBesideOpaque(t *testing.T) {
+	t.Parallel()
+	s := newSigner(t, "k1")
+	keys := newSet(t, nil, s)
+	jwt := newTrust(keys, func(p *policy.Policy) {
+		p.Demands = []policy.Demand{{Claim: claims.Path{"plan"}, Values: []string{"full"}}}
+	})
+	opaque := newTrust(keys, func(p *policy.Policy) { p.Opaque = true })
+	for members, want := range map[string]error{
+		`,"aud":"x","exp":1700000060`:                         refusal.ErrClaim,
+		`,"aud":"x","exp":1700000060,"sub":"a"`:               refusal.ErrRule,
+		`,"aud":"x","exp":1700000060,"sub":"a","plan":"full"`: nil,
+	} {
+		if err := begin(t, newEnv(jwt, opaque), s.token(members)).Judge(t.Context(), nil); !errors.Is(err, want) {
+			t.Errorf("with %s: Judge() error = %v, want %v", members, err, want)
+		}
+	}
+}
+
 // What a description lets pass counts for that one alone.
 func TestChoose_NothingIsInherited(t *testing.T) {
 	t.Parallel()

@@ -40,12 +40,8 @@ func (e *Evaluation) otherKeys(ctx context.Context) (bool, error) {
 		keys, err := e.Trust.Keys.Keys(ctx, e.Token.KeyID)
 		return err == nil && e.replaceKeys(keys), nil
 	}
-	whole := e.Raw
-	if whole == "" {
-		whole = e.Record.Payload // of a ticket's token only that is left
-	}
 	keys, err := e.Trust.Keys.LookAgain(ctx, keyset.Doubt{
-		Token: whole, KeyID: e.Token.KeyID,
+		Token: e.whole(), KeyID: e.Token.KeyID,
 		Lookups: e.lookups, Tried: e.offered, Issued: e.latestIssue(),
 	})
 	switch {
@@ -55,6 +51,15 @@ func (e *Evaluation) otherKeys(ctx context.Context) (bool, error) {
 		return false, e.keysRefusal(err)
 	}
 	return e.replaceKeys(keys), nil
+}
+
+// whole returns all that is known of the token, by which it is told apart: of a ticket's
+// only the payload is left.
+func (e *Evaluation) whole() string {
+	if e.Raw == "" {
+		return e.Record.Payload
+	}
+	return e.Raw
 }
 
 // replaceKeys makes other keys the candidates, and reports whether they are other

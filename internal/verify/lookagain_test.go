@@ -126,6 +126,19 @@ func TestCheckSignature_TriesOnce(t *testing.T) {
 	}
 }
 
+// Tokens of one payload are told apart, and what is left of tokens of tickets.
+func TestWhole(t *testing.T) {
+	t.Parallel()
+	e := begin(t, newEnv(newTrust(nil, nil)), newSigner(t, "").token(goodClaims))
+	if got := e.whole(); got != e.Raw {
+		t.Errorf("whole() = %q, want the token", got)
+	}
+	e.Raw = ""
+	if got := e.whole(); got != e.Token.Payload || got == "" {
+		t.Errorf("whole() = %q of a ticket's token, want the payload", got)
+	}
+}
+
 // The time of issue counts to the end of its second, with all leeway, and not at all where
 // no good token has it.
 func TestLatestIssue(t *testing.T) {
