@@ -126,6 +126,21 @@ func TestCheckSignature_TriesOnce(t *testing.T) {
 	}
 }
 
+// With no check left, or one less than that, no key is tried.
+func TestVerify_NoneLeft(t *testing.T) {
+	t.Parallel()
+	s := newSigner(t, "")
+	trust := newTrust(newSet(t, nil, s), nil)
+	for count, want := range map[int]bool{2: true, 3: false, 4: false} {
+		e := begin(t, newEnv(trust), s.token(goodClaims))
+		e.SetTrust(trust)
+		e.tried.count = count
+		if got := e.verify(trust.Keys.PeekAll(), maxChecks-1); got != want || !want && e.tried.count != count {
+			t.Errorf("verify() = %v after %d checks of 3, %d at the end", got, count, e.tried.count)
+		}
+	}
+}
+
 // Tokens of one payload are told apart, and what is left of tokens of tickets.
 func TestWhole(t *testing.T) {
 	t.Parallel()
