@@ -120,7 +120,7 @@ func TestDiscovery_Failure(t *testing.T) {
 		if r := s.Report(); r.State != keyset.Fresh {
 			t.Errorf("State = %v, want fresh", r.State)
 		}
-		if e := j.events[len(j.events)-1]; e.Err != nil || e.DiscoveryErr == nil {
+		if e := j.told().events[len(j.told().events)-1]; e.Err != nil || e.DiscoveryErr == nil {
 			t.Errorf("event = %+v, want a discovery error alone", e)
 		}
 	})

@@ -52,8 +52,8 @@ func TestEmptySet(t *testing.T) {
 				}
 				synctest.Wait()
 				j.wantStates(t, "none-fresh false")
-				if len(j.none) != 1 || !errors.Is(j.none[0], keyset.ErrNoUsableKey) {
-					t.Errorf("NoneUsable was told %v, want it once", j.none)
+				if len(j.told().none) != 1 || !errors.Is(j.told().none[0], keyset.ErrNoUsableKey) {
+					t.Errorf("NoneUsable was told %v, want it once", j.told().none)
 				}
 			})
 		}

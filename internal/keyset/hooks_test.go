@@ -24,6 +24,19 @@ type journal struct {
 	none   []error
 }
 
+// told is a copy of what the journal has so far.
+func (j *journal) told() (t struct {
+	gone   []*keyset.Key
+	events []keyset.Event
+	stores []error
+	none   []error
+}) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	t.gone, t.events, t.stores, t.none = slices.Clone(j.gone), slices.Clone(j.events), slices.Clone(j.stores), slices.Clone(j.none)
+	return t
+}
+
 func (j *journal) hooks() keyset.Hooks {
 	return keyset.Hooks{
 		FetchDone: func(e keyset.Event) {

@@ -286,7 +286,7 @@ func TestClose(t *testing.T) {
 		k := mustKeys(t, s, "a")[0]
 		s.Hold()
 		synctest.Wait()
-		events := len(j.events)
+		events := len(j.told().events)
 		s.Close()
 		if r := s.Report(); len(r.Keys) != 0 || !r.NextRefresh.IsZero() {
 			t.Errorf("Report() after Close = %+v, want no keys and no refresh", r)
@@ -296,7 +296,7 @@ func TestClose(t *testing.T) {
 			t.Error("a closed set has live keys")
 		}
 		time.Sleep(100 * time.Hour)
-		if wantCount(t, i, 1); len(j.events) != events || len(j.gone) != 0 {
+		if wantCount(t, i, 1); len(j.told().events) != events || len(j.told().gone) != 0 {
 			t.Error("hooks were called after Close")
 		}
 	})

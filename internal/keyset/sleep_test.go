@@ -114,8 +114,8 @@ func TestSleep_NoticedByItself(t *testing.T) {
 				keyset.Sleep(s, row.slept)
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				if len(j.gone) != row.gone {
-					t.Errorf("KeysGone was told %v, want %d keys", ids(j.gone), row.gone)
+				if len(j.told().gone) != row.gone {
+					t.Errorf("KeysGone was told %v, want %d keys", ids(j.told().gone), row.gone)
 				}
 				wantCount(t, i, row.fetches)
 			})

@@ -24,7 +24,7 @@ func TestOutage(t *testing.T) {
 		time.Sleep(time.Until(confirmed.Add(time.Hour)))
 		synctest.Wait()
 		j.wantStates(t, "none-fresh false", "fresh-stale true")
-		if e := j.events[len(j.events)-1]; e.Err == nil || e.Keys != 0 {
+		if e := j.told().events[len(j.told().events)-1]; e.Err == nil || e.Keys != 0 {
 			t.Errorf("last event = %+v, want a failure without keys", e)
 		}
 		time.Sleep(time.Until(confirmed.Add(24*time.Hour - time.Second)))
@@ -47,7 +47,7 @@ func TestOutage(t *testing.T) {
 			t.Errorf("RetryAfter = %v, want up to 5m", retry)
 		}
 		j.wantStates(t, "none-fresh false", "fresh-stale true", "stale-gone true")
-		if got := ids(j.gone); got != "[a b]" {
+		if got := ids(j.told().gone); got != "[a b]" {
 			t.Errorf("KeysGone was told %v, want a and b", got)
 		}
 
@@ -77,8 +77,8 @@ func TestOutage_EndsStale(t *testing.T) {
 		if mustKeys(t, s, "a")[0] != k {
 			t.Error("the key is another after the outage")
 		}
-		if len(j.gone) != 0 {
-			t.Errorf("KeysGone was told %v, want nothing", ids(j.gone))
+		if len(j.told().gone) != 0 {
+			t.Errorf("KeysGone was told %v, want nothing", ids(j.told().gone))
 		}
 	})
 }
@@ -207,8 +207,8 @@ func TestReplacement(t *testing.T) {
 		if mustKeys(t, s, "b")[0] != b {
 			t.Error("b is another key after the refresh")
 		}
-		if ids(j.gone) != "[a]" || j.gone[0] != a {
-			t.Errorf("KeysGone was told %v, want a", ids(j.gone))
+		if ids(j.told().gone) != "[a]" || j.told().gone[0] != a {
+			t.Errorf("KeysGone was told %v, want a", ids(j.told().gone))
 		}
 		mustKeys(t, s, "c")
 		i.publish(key("a", 0))
@@ -266,7 +266,7 @@ func TestNotModified(t *testing.T) {
 		if !r.Fetched.Before(r.Confirmed) || time.Since(r.Confirmed) > 2*time.Hour {
 			t.Errorf("fetched %v, confirmed %v, want the latter recent", r.Fetched, r.Confirmed)
 		}
-		if e := j.events[len(j.events)-1]; !e.NotModified || e.Keys != 1 || e.Lookup {
+		if e := j.told().events[len(j.told().events)-1]; !e.NotModified || e.Keys != 1 || e.Lookup {
 			t.Errorf("last event = %+v, want a 304", e)
 		}
 		if got := i.last().Header.Get("If-None-Match"); got != `"1"` {

@@ -132,8 +132,8 @@ func TestStore_SameKeys(t *testing.T) {
 		before := len(s.Report().Keys)
 		mustKeys(t, s, "a")
 		time.Sleep(time.Minute)
-		if r := s.Report(); before != 6 || len(r.Keys) != 6 || r.FromStore || len(j.gone) != 0 {
-			t.Errorf("%d keys from the file, then %d; KeysGone was told %v, want 6, 6 and none", before, len(r.Keys), ids(j.gone))
+		if r := s.Report(); before != 6 || len(r.Keys) != 6 || r.FromStore || len(j.told().gone) != 0 {
+			t.Errorf("%d keys from the file, then %d; KeysGone was told %v, want 6, 6 and none", before, len(r.Keys), ids(j.told().gone))
 		}
 	})
 }
@@ -152,13 +152,13 @@ func TestStore_Unasked(t *testing.T) {
 		cfg.Hooks.KeysGone = j.hooks().KeysGone
 		start(t, cfg)
 		time.Sleep(23*time.Hour - time.Second)
-		if len(j.gone) != 0 {
-			t.Errorf("KeysGone was told %v before the limit", ids(j.gone))
+		if len(j.told().gone) != 0 {
+			t.Errorf("KeysGone was told %v before the limit", ids(j.told().gone))
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if ids(j.gone) != "[a]" {
-			t.Errorf("KeysGone was told %v, want a", ids(j.gone))
+		if ids(j.told().gone) != "[a]" {
+			t.Errorf("KeysGone was told %v, want a", ids(j.told().gone))
 		}
 		write(t, path, "garbage")
 		cfg.Hooks = j.hooks()
@@ -166,8 +166,8 @@ func TestStore_Unasked(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s.Close(); len(j.stores) != 1 {
-			t.Errorf("StoreFailed was told %v, want one", j.stores)
+		if s.Close(); len(j.told().stores) != 1 {
+			t.Errorf("StoreFailed was told %v, want one", j.told().stores)
 		}
 		wantCount(t, i, 1)
 	})
@@ -206,8 +206,8 @@ func TestStore_FailedWritesAreReportedOnce(t *testing.T) {
 		mustKeys(t, s, "a")
 		time.Sleep(24 * time.Hour)
 		synctest.Wait()
-		if len(j.stores) != 2 { // one for the load, one for the writes
-			t.Errorf("StoreFailed was told %v, want two", j.stores)
+		if len(j.told().stores) != 2 { // one for the load, one for the writes
+			t.Errorf("StoreFailed was told %v, want two", j.told().stores)
 		}
 		if s.Report().State != keyset.Fresh {
 			t.Error("a directory that cannot be used broke the set")
@@ -268,8 +268,8 @@ func TestStore_TwoWriters(t *testing.T) {
 		start(t, reader).Close()
 	}
 	wg.Wait()
-	if len(j.stores) != 0 {
-		t.Errorf("a reader met a damaged file: %v", j.stores)
+	if len(j.told().stores) != 0 {
+		t.Errorf("a reader met a damaged file: %v", j.told().stores)
 	}
 	all, err := os.ReadDir(dir)
 	if err != nil || len(all) != 1 {

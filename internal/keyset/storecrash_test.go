@@ -85,10 +85,10 @@ func (c *cellar) published(s *keyset.Set, n int, id string) {
 	}
 	synctest.Wait()
 	told := map[string]int{}
-	for _, err := range c.j.stores {
+	for _, err := range c.j.told().stores {
 		what, _, _ := strings.Cut(err.Error(), ": ") // "key file ignored", "key file not written"
 		if told[what]++; told[what] > 1 || strings.Contains(err.Error(), "\n") || !strings.HasPrefix(what, "key file") {
-			c.t.Errorf("%s: StoreFailed was told %q, want each once, in one line", c.disk.Failed(), c.j.stores)
+			c.t.Errorf("%s: StoreFailed was told %q, want each once, in one line", c.disk.Failed(), c.j.told().stores)
 		}
 	}
 	if c.disk.Failed() == "" {
@@ -177,8 +177,8 @@ func TestStore_NoLocks(t *testing.T) {
 				t.Errorf("%s is there: %v, want %t", filepath.Base(path), err, want)
 			}
 		}
-		if len(j.stores) != 0 || locks < 2 {
-			t.Errorf("StoreFailed was told %v, and %d locks were asked for", j.stores, locks)
+		if len(j.told().stores) != 0 || locks < 2 {
+			t.Errorf("StoreFailed was told %v, and %d locks were asked for", j.told().stores, locks)
 		}
 	})
 }
@@ -202,8 +202,8 @@ func TestStore_LockFails(t *testing.T) {
 		mustKeys(t, s, "a")
 		synctest.Wait()
 		s.Close()
-		if len(j.stores) != 1 || !errors.Is(j.stores[0], fails) || !strings.HasPrefix(j.stores[0].Error(), "key file not written: ") {
-			t.Errorf("StoreFailed was told %v, want %v", j.stores, fails)
+		if len(j.told().stores) != 1 || !errors.Is(j.told().stores[0], fails) || !strings.HasPrefix(j.told().stores[0].Error(), "key file not written: ") {
+			t.Errorf("StoreFailed was told %v, want %v", j.told().stores, fails)
 		}
 	})
 }

@@ -83,8 +83,8 @@ func (row damage) ignored(t *testing.T) {
 		cfg.Hooks = j.hooks()
 		s := start(t, cfg)
 		synctest.Wait()
-		if len(j.stores) != 1 || !strings.Contains(j.stores[0].Error(), row.want) {
-			t.Errorf("StoreFailed was told %v, want %q once", j.stores, row.want)
+		if len(j.told().stores) != 1 || !strings.Contains(j.told().stores[0].Error(), row.want) {
+			t.Errorf("StoreFailed was told %v, want %q once", j.told().stores, row.want)
 		}
 		if s.Report().State != keyset.None {
 			t.Error("the file was used")

@@ -45,10 +45,10 @@ func TestStore_TurnsBad(t *testing.T) {
 				told := func(when string, want int) {
 					t.Helper()
 					synctest.Wait()
-					if len(j.stores) != want {
-						t.Fatalf("%s: StoreFailed was told %v, want %d", when, j.stores, want)
+					if len(j.told().stores) != want {
+						t.Fatalf("%s: StoreFailed was told %v, want %d", when, j.told().stores, want)
 					}
-					for _, err := range j.stores {
+					for _, err := range j.told().stores {
 						if !strings.Contains(err.Error(), "not written") || !strings.Contains(err.Error(), tt.Want) {
 							t.Errorf("%s: StoreFailed was told %v, want %q", when, err, tt.Want)
 						}

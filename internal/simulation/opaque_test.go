@@ -233,8 +233,9 @@ func (n *node) dueSessionOf(t *token) due {
 	if last != good {
 		d = d.or(only(oidcauth.ErrRevoked))
 	}
-	if !t.opaque.turned.IsZero() { // whoever it is of now may not be accepted at all
-		d = d.or(only(oidcauth.ErrIdentityMismatch)).or(n.dueContent(t.unheld()).without(nil))
+	if !t.opaque.turned.IsZero() { // whoever it is of now may not be accepted at all, nor have been before it expired
+		then := n.now().Add(-time.Since(t.opaque.turned))
+		d = d.or(only(oidcauth.ErrIdentityMismatch)).or(n.dueContent(t.unheld()).or(n.dueContentAt(t.unheld(), then)).without(nil))
 	}
 	// A question takes five seconds at most, and one in vain is repeated.
 	const slack = 16 * time.Second
