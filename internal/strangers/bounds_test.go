@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/authtest"
@@ -217,6 +218,7 @@ func TestTurns_ReclaimAmongOwn(t *testing.T) {
 		time.Sleep(time.Second - 1)
 		l.wantOrder("a1")
 		time.Sleep(1)
+		synctest.Wait()
 		l.wantOrder("a1", "a2")
 		wantPostponed(t, first)
 	})

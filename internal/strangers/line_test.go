@@ -56,3 +56,44 @@ func TestLine(t *testing.T) {
 		time.Sleep(time.Minute)
 	})
 }
+
+// A place is lost to a caller with a better claim, and not to one who has none: that of
+// those who share it counts.
+func TestPlace_Lost(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := strangers.NewLine()
+		stand := func(who int) *strangers.Place {
+			t.Helper()
+			p, err := l.Stand(t.Context(), caller(who))
+			if err != nil || p.Wait() != nil {
+				t.Fatalf("Stand() error = %v", err)
+			}
+			return p
+		}
+		var places []*strangers.Place
+		for range 16 {
+			places = append(places, stand(1))
+			time.Sleep(time.Millisecond)
+		}
+		places[0].Share(caller(2))
+		waits, err := l.Stand(t.Context(), caller(3))
+		if err != nil || waits.Lost() != nil {
+			t.Fatalf("Stand() error = %v, Lost() = %v for one who waits", err, waits.Lost())
+		}
+		for n, p := range places {
+			_, postponed := errors.AsType[*keyset.PostponedError](p.Lost())
+			if postponed != (n == 1) || !postponed && p.Lost() != nil {
+				t.Errorf("place %d: Lost() = %v, want that of the oldest that is shared with nobody", n, p.Lost())
+			}
+		}
+		places[1].End()
+		if err := waits.Wait(); err != nil {
+			t.Errorf("Wait() error = %v for who has a place now", err)
+		}
+		for _, p := range append(places, waits) {
+			p.End()
+		}
+		l.Close()
+	})
+}

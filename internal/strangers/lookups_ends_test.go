@@ -1,0 +1,203 @@
+package strangers_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/strangers"
+)
+
+// findAll has a caller ask for so many names at once, and returns how each ends.
+func (r *registry) findAll(ctx context.Context, wg *sync.WaitGroup, who, names int) chan error {
+	ended := make(chan error, names)
+	for n := range names {
+		wg.Go(func() {
+			data, err := r.Find(ctx, caller(who), fmt.Sprint(who, " ", n))
+			if err == nil && data == nil {
+				err = errors.New("nothing is known")
+			}
+			ended <- err
+		})
+	}
+	synctest.Wait()
+	return ended
+}
+
+// putOff counts the ends that are a [keyset.PostponedError], and fails for others.
+func putOff(t *testing.T, ended chan error) (n int) {
+	t.Helper()
+	for len(ended) > 0 {
+		err := <-ended
+		if _, postponed := errors.AsType[*keyset.PostponedError](err); postponed {
+			n++
+		} else if err != nil {
+			t.Errorf("Find() error = %v", err)
+		}
+	}
+	return n
+}
+
+func TestLookups_Ends(t *testing.T) {
+	t.Parallel()
+	bubble(t, "who is turned away is not told that nothing is known, and no line is written", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		var wg sync.WaitGroup
+		ended := r.findAll(t.Context(), &wg, 1, 1000)
+		wg.Wait()
+		if n := putOff(t, ended); n < 1000-16-64 || r.log.String() != "" {
+			t.Errorf("%d of 1000 put off, log %q, want most and nothing", n, r.log.String())
+		}
+	})
+	bubble(t, "a question whose place is another's is put off", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		var wg sync.WaitGroup
+		ended := r.findAll(t.Context(), &wg, 1, 16)
+		other := r.findAll(t.Context(), &wg, 2, 1)
+		wg.Wait()
+		if n := putOff(t, ended); n != 1 || putOff(t, other) != 0 {
+			t.Errorf("%d of the first caller's put off, want one", n)
+		}
+	})
+	bubble(t, "one of two who wait for a turn leaves", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		var wg sync.WaitGroup
+		r.findAll(t.Context(), &wg, 1, 16)
+		ctx, cancel := context.WithCancel(t.Context())
+		wg.Go(func() { _, _ = r.Find(ctx, caller(1), "a") })
+		synctest.Wait()
+		wg.Go(func() { r.find(t, "a", "data of a", nil) })
+		synctest.Wait()
+		cancel()
+		wg.Wait()
+	})
+	bubble(t, "the only one who waits for an answer leaves, and it is there afterwards", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if _, err := r.Find(ctx, caller(1), "a"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Find() error = %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if !r.Knows("a") {
+			t.Error("the answer was for nobody")
+		}
+	})
+	bubble(t, "those who wait for one that an attacker asked for first have their own claim", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		var wg sync.WaitGroup
+		r.findAll(t.Context(), &wg, 1, 16+64)
+		var shared []chan error
+		for n := range 10 {
+			ended := make(chan error, 1)
+			shared = append(shared, ended)
+			wg.Go(func() {
+				_, err := r.Find(t.Context(), caller(2+n), fmt.Sprint(1, " ", 79-n))
+				ended <- err
+			})
+			synctest.Wait()
+		}
+		for n := range 40 {
+			r.findAll(t.Context(), &wg, 100+n, 1)
+		}
+		for n, ended := range shared {
+			if len(ended) > 0 {
+				if err := <-ended; err != nil {
+					t.Errorf("caller %d was turned away as the attacker is: %v", 2+n, err)
+				}
+			}
+		}
+		wg.Wait()
+	})
+	bubble(t, "by Close, which is nobody's failure", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		var wg sync.WaitGroup
+		ended := r.findAll(t.Context(), &wg, 1, 20)
+		r.Close()
+		wg.Wait()
+		for range 20 {
+			if err := <-ended; !errors.Is(err, strangers.ErrClosed) {
+				t.Errorf("Find() error = %v, want %v", err, strangers.ErrClosed)
+			}
+		}
+		if r.log.String() != "" {
+			t.Errorf("the log has %q", r.log.String())
+		}
+	})
+	bubble(t, "when there are too many in use, which is written", func(t *testing.T) {
+		r := newRegistry(t, 1)
+		r.find(t, "a", "data of a", nil)
+		if _, err := r.Find(t.Context(), caller(1), "b"); err == nil || strings.Count(r.log.String(), "more unknown issuers") != 1 {
+			t.Errorf("Find() error = %v, log %q", err, r.log.String())
+		}
+	})
+}
+
+// What is let go of is told, be it for another one or because nobody uses it.
+func TestLookups_LetGo(t *testing.T) {
+	t.Parallel()
+	bubble(t, "because nobody uses it", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", "data of a", nil)
+		time.Sleep(30 * time.Minute)
+		if n := r.changes.Load(); n != 2 || r.Knows("a") {
+			t.Errorf("%d changes, want that it came and that it went", n)
+		}
+	})
+	bubble(t, "for another one", func(t *testing.T) {
+		r := newRegistry(t, 2)
+		used := func(data any, ago time.Duration) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.used[data] = time.Now().Add(-ago)
+		}
+		r.find(t, "a", "data of a", nil)
+		r.find(t, "b", "data of b", nil)
+		for range 20 { // in use, though no token makes anybody look
+			time.Sleep(time.Minute)
+			used("data of a", 0)
+			used("data of b", 0)
+		}
+		r.changes.Store(0)
+		used("data of a", time.Hour)
+		r.find(t, "c", "data of c", nil)
+		if n := r.changes.Load(); n != 1 || r.Knows("a") || !r.Knows("b") || !r.Knows("c") {
+			t.Errorf("%d changes, a, b, c known: %v, %v, %v, want c in the place of a", n, r.Knows("a"), r.Knows("b"), r.Knows("c"))
+		}
+		used("data of b", time.Hour)
+		r.find(t, "d", "data of d", nil)
+		if r.Knows("b") || !r.Knows("d") {
+			t.Error("d is not in the place of b")
+		}
+	})
+}
+
+// Four times as many names as there may be issuers are known to be none, each once: the
+// oldest is asked for again.
+func TestLookups_Absent(t *testing.T) {
+	t.Parallel()
+	bubble(t, "four and one more", func(t *testing.T) {
+		r := newRegistry(t, 1)
+		r.says(func(string, any) (any, error) { return nil, nil })
+		ask := func(asked int32, names ...string) {
+			t.Helper()
+			for _, name := range names {
+				r.find(t, name, nil, nil)
+			}
+			r.wantAsked(t, asked)
+		}
+		ask(4, "a", "b", "c", "d", "a", "b", "c", "d")
+		ask(1, "e", "b", "c", "d", "e")
+		ask(1, "a")
+		ask(1, "b", "d", "e", "a")
+		time.Sleep(time.Hour)
+		ask(4, "a", "b", "c", "d")
+		ask(0, "a", "b", "c", "d")
+	})
+}
