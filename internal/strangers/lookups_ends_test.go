@@ -167,8 +167,8 @@ func TestLookups_LetGo(t *testing.T) {
 		r.changes.Store(0)
 		used("data of a", time.Hour)
 		r.find(t, "c", "data of c", nil)
-		if n := r.changes.Load(); n != 1 || r.Knows("a") || !r.Knows("b") || !r.Knows("c") {
-			t.Errorf("%d changes, a, b, c known: %v, %v, %v, want c in the place of a", n, r.Knows("a"), r.Knows("b"), r.Knows("c"))
+		if n := r.changes.Load(); n != 1 || r.letGo.Load() != "data of a" || r.Knows("a") || !r.Knows("b") || !r.Knows("c") {
+			t.Errorf("%d changes, %v let go of, a, b, c known: %v, %v, %v, want c in the place of a", n, r.letGo.Load(), r.Knows("a"), r.Knows("b"), r.Knows("c"))
 		}
 		used("data of b", time.Hour)
 		r.find(t, "d", "data of d", nil)

@@ -25,6 +25,7 @@ type registry struct {
 	asked   atomic.Int32
 	changes atomic.Int32
 	lapsed  atomic.Int32
+	letGo   atomic.Value // what went last
 
 	mu     sync.Mutex // guards what follows
 	answer func(name string, former any) (any, error)
@@ -59,6 +60,9 @@ func newRegistry(t *testing.T, most int) *registry {
 		Changed: func(former, now any) {
 			if former != now {
 				r.changes.Add(1)
+			}
+			if former != nil {
+				r.letGo.Store(former)
 			}
 		},
 		Lapsed: func() { r.lapsed.Add(1) },
