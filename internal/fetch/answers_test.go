@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -191,15 +190,7 @@ func TestCloseIdle_NotTheCallers(t *testing.T) {
 // A client that meets strangers closes its own, also where the caller gave a transport.
 func TestCloseIdle_Strangers(t *testing.T) {
 	t.Parallel()
-	closed := make(chan struct{}, 10)
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(sayJSON))
-	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateClosed {
-			closed <- struct{}{}
-		}
-	}
-	srv.StartTLS()
-	t.Cleanup(srv.Close)
+	srv, closed := startTold(t)
 	c := newClient(t, fetch.Config{HTTP: srv.Client(), PublicOnly: true, Timeout: time.Hour, Permit: func(netip.AddrPort) bool { return true }})
 	if _, err := c.Get(t.Context(), srv.URL, fetch.Request{}); err != nil {
 		t.Fatal(fetch.Cause(err))
@@ -215,15 +206,7 @@ func TestCloseIdle_Strangers(t *testing.T) {
 // With another file, the connections that were made on the word of the last one end.
 func TestConfig_CAFileChanges(t *testing.T) {
 	t.Parallel()
-	closed := make(chan struct{}, 10)
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(sayJSON))
-	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
-		if state == http.StateClosed {
-			closed <- struct{}{}
-		}
-	}
-	srv.StartTLS()
-	t.Cleanup(srv.Close)
+	srv, closed := startTold(t)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	own := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw})
 	write(t, file, own)

@@ -69,19 +69,26 @@ func otherCertificate(t *testing.T) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
 }
 
-// With certificates of a file the client has connections of its own, also where the
-// program's transport says how they are made, and closes them.
-func TestConfig_CAFileCloseIdle(t *testing.T) {
-	t.Parallel()
-	closed := make(chan struct{}, 10)
-	srv := httptest.NewUnstartedServer(http.HandlerFunc(sayJSON))
+// startTold starts a server, and tells of each of its connections that is closed.
+func startTold(t *testing.T) (srv *httptest.Server, closed <-chan struct{}) {
+	t.Helper()
+	c := make(chan struct{}, 10)
+	srv = httptest.NewUnstartedServer(http.HandlerFunc(sayJSON))
 	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
-			closed <- struct{}{}
+			c <- struct{}{}
 		}
 	}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
+	return srv, c
+}
+
+// With certificates of a file the client has connections of its own, also where the
+// program's transport says how they are made, and closes them.
+func TestConfig_CAFileCloseIdle(t *testing.T) {
+	t.Parallel()
+	srv, closed := startTold(t)
 	file := filepath.Join(t.TempDir(), "ca.pem")
 	write(t, file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
 	c := newClient(t, fetch.Config{CAFile: file, HTTP: &http.Client{Transport: newTransport()}})
