@@ -24,6 +24,7 @@ type load struct {
 	good    [2]wallet // by server: what it has accepted
 	revoked wallet
 	client  *http.Client
+	kinds   deck
 	flooded func() bool // whether it is time for tokens with unknown key IDs
 }
 
@@ -73,13 +74,7 @@ func (l *load) some() string {
 	if l.flooded() && rand.IntN(4) == 0 {
 		return kindFlood
 	}
-	n := rand.IntN(100)
-	for _, m := range mix {
-		if n -= m.share; n < 0 {
-			return m.kind
-		}
-	}
-	return kindKnown
+	return l.kinds.draw()
 }
 
 // token returns what is brought, and says in p what it is.

@@ -44,6 +44,23 @@ func TestSoak_Short(t *testing.T) {
 	}
 }
 
+// TestDeck: of every hundred there is as much of each as mix says.
+func TestDeck(t *testing.T) {
+	t.Parallel()
+	var d deck
+	for hundred := range 3 {
+		got := map[string]int{}
+		for range 100 {
+			got[d.draw()]++
+		}
+		for _, m := range mix {
+			if got[m.kind] != m.share {
+				t.Errorf("hundred %d: got %d of %q, want %d", hundred, got[m.kind], m.kind, m.share)
+			}
+		}
+	}
+}
+
 func TestSettings(t *testing.T) {
 	t.Parallel()
 	good := settings{length: time.Minute, rotate: time.Second, every: time.Second, rate: 1, sockets: 1}

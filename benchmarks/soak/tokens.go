@@ -2,6 +2,7 @@ package main
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,13 +24,35 @@ const (
 	kindRenewal = "renewal"
 )
 
-// mix says how often each is brought, in a hundred.
+// mix says how often each is brought, of every hundred.
 var mix = []struct {
 	kind  string
 	share int
 }{
 	{kindKnown, 52}, {kindFirst, 20}, {kindExpired, 5}, {kindForged, 7}, {kindForeign, 5},
 	{kindRevoked, 6}, {kindUnknown, 3}, {kindNone, 2},
+}
+
+// A deck deals what mix says, so that a short run has some of each kind, too. The zero
+// one is ready, and safe for concurrent use.
+type deck struct {
+	mu   sync.Mutex // guards left
+	left []string   // of the hundred
+}
+
+func (d *deck) draw() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.left) == 0 {
+		for _, m := range mix {
+			d.left = append(d.left, slices.Repeat([]string{m.kind}, m.share)...)
+		}
+		rand.Shuffle(len(d.left), func(i, j int) { d.left[i], d.left[j] = d.left[j], d.left[i] })
+	}
+	last := len(d.left) - 1
+	kind := d.left[last]
+	d.left = d.left[:last]
+	return kind
 }
 
 const (
