@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/localissuer"
@@ -54,9 +57,6 @@ func TestIssuer_HandlerAnswers(t *testing.T) {
 		return w
 	}
 	keys := get("GET", "/.well-known/jwks.json", "")
-	if keys.Header().Get("X-Content-Type-Options") != "nosniff" {
-		t.Error("a browser may take the keys for something else")
-	}
 	var set struct{ Keys []map[string]any }
 	if err := json.Unmarshal(keys.Body.Bytes(), &set); err != nil || len(set.Keys) != 2 || keys.Code != 200 {
 		t.Fatalf("got %d, %s", keys.Code, keys.Body)
@@ -81,4 +81,40 @@ func TestIssuer_HandlerAnswers(t *testing.T) {
 			t.Errorf("%s %s with tag %q: got %d, want %d", tt.method, tt.path, tt.tag, got, tt.want)
 		}
 	}
+}
+
+// Any page and cache may have the keys, for five minutes, and take them for nothing
+// else; that there are none at present is not to be kept.
+func TestIssuer_HandlerHeaders(t *testing.T) {
+	t.Parallel()
+	public := map[string]string{
+		"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff",
+	}
+	synctest.Test(t, func(t *testing.T) {
+		v := &vault{t: t, dir: filepath.Join(t.TempDir(), "keys")}
+		v.local = newLocal(t, localissuer.Config{URL: "https://db.test", Dir: v.dir})
+		wants := func(method, path string, status int, want map[string]string) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			v.local.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+			if w.Code != status {
+				t.Errorf("%s %s: got %d, want %d", method, path, w.Code, status)
+			}
+			for name, value := range want {
+				if got := w.Header().Get(name); got != value {
+					t.Errorf("%s %s: got %s %q, want %q", method, path, name, got, value)
+				}
+			}
+		}
+		for path, kind := range map[string]string{"/.well-known/jwks.json": "application/jwk-set+json", "/.well-known/openid-configuration": "application/json"} {
+			public["Content-Type"] = kind
+			wants("GET", path, http.StatusOK, public)
+			wants("HEAD", path, http.StatusOK, public)
+			wants("POST", path, http.StatusMethodNotAllowed, map[string]string{"Allow": "GET, HEAD"})
+		}
+		v.restore([]byte("{"))
+		localissuer.AgeKeyDirectory(v.local, 24*time.Hour)
+		v.local.Refresh()
+		wants("GET", "/.well-known/jwks.json", http.StatusServiceUnavailable, map[string]string{"Retry-After": "5", "Cache-Control": "no-store"})
+	})
 }

@@ -1,6 +1,7 @@
 package localissuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -80,7 +81,7 @@ func (l *Issuer) claims(r Request, id identity.Identity) (map[string]any, error)
 	if len(r.Subject) > claims.MaxSubjectBytes || !utf8.ValidString(r.Subject) {
 		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", refusal.Quote(r.Subject), claims.MaxSubjectBytes)
 	}
-	claims := make(map[string]any, len(r.Claims)+8)
+	claims := make(map[string]any)
 	for name, value := range r.Claims {
 		if slices.Contains(reservedClaims[:], name) {
 			return nil, fmt.Errorf("claim %q is not for the request to set", name)
@@ -89,11 +90,8 @@ func (l *Issuer) claims(r Request, id identity.Identity) (map[string]any, error)
 	}
 	now := l.now()
 	if !r.NoExpiry {
-		lifetime := r.Lifetime
-		if lifetime == 0 {
-			lifetime = l.lifetime
-		}
-		if lifetime < 0 || lifetime > l.maxLifetime {
+		lifetime := cmp.Or(r.Lifetime, l.lifetime)
+		if r.Lifetime < 0 || lifetime > l.maxLifetime {
 			return nil, fmt.Errorf("lifetime: got %v, want more than none and at most %v", lifetime, l.maxLifetime)
 		}
 		claims["exp"] = now.Add(lifetime).Unix()

@@ -105,14 +105,14 @@ func New(cfg Config) (*Issuer, error) {
 		secret, err = ticket.ExternalSecret(cfg.TicketSecret, ring.Active().ID)
 		l.secret = hidden.Of(secret)
 	}
+	if err == nil {
+		l.url = ring.Issuer
+		err = policy.CheckIssuerName(l.url)
+	}
+	if err == nil {
+		err = l.adopt(ring)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("localissuer: %w", err)
-	}
-	l.url = ring.Issuer
-	if err := policy.CheckIssuerName(l.url); err != nil {
-		return nil, fmt.Errorf("localissuer: %w", err)
-	}
-	if err := l.adopt(ring); err != nil {
 		return nil, fmt.Errorf("localissuer: %w", err)
 	}
 	l.startPolling()

@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -102,6 +103,32 @@ func TestIssuer_Issue_Refused(t *testing.T) {
 	}
 }
 
+// A token lives for as long as the configuration says, where its request says nothing.
+func TestConfig_Lifetime(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		cfg  localissuer.Config
+		want time.Duration
+	}{
+		{"nothing", localissuer.Config{}, 24 * time.Hour},
+		{"a lifetime", localissuer.Config{Lifetime: time.Hour}, time.Hour},
+		{"a longer one", localissuer.Config{Lifetime: 36 * time.Hour}, 36 * time.Hour},
+		{"the longest", localissuer.Config{MaxLifetime: 48 * time.Hour}, 24 * time.Hour},
+		{"the longest, a short one", localissuer.Config{MaxLifetime: time.Hour}, time.Hour},
+		{"both", localissuer.Config{Lifetime: time.Hour, MaxLifetime: 48 * time.Hour}, time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLocal(t, tt.cfg)
+				if got := time.Until(authenticate(t, trusting(t, l), issue(t, l, localissuer.Request{})).Expiry()); got != tt.want {
+					t.Errorf("the token lives %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestNew_Refused(t *testing.T) {
 	t.Parallel()
 	taken := filepath.Join(t.TempDir(), "keys")
@@ -125,7 +152,7 @@ func TestNew_Refused(t *testing.T) {
 		{"a directory that has a name", localissuer.Config{Dir: taken, Audiences: audiences}, ""},
 		{"a new directory without a name", localissuer.Config{Dir: fresh(), Audiences: audiences}, "URL"},
 		{"another name", localissuer.Config{URL: "other", Dir: taken, Audiences: audiences}, `"other"`},
-		{"a name with a bar", localissuer.Config{URL: "a|b", Dir: fresh(), Audiences: audiences}, `"|"`},
+		{"a name with a bar", localissuer.Config{URL: "a|b", Dir: fresh(), Audiences: audiences}, `Config.URL: issuer "a|b"`},
 		{"no keys", localissuer.Config{URL: "localhost", Audiences: audiences}, "Dir and Signer"},
 		{"two sources of keys", localissuer.Config{URL: "localhost", Dir: fresh(), Signer: p384, Audiences: audiences}, "Dir and Signer"},
 		{"no audience", localissuer.Config{URL: "localhost", Dir: fresh()}, "Audiences"},
@@ -135,11 +162,15 @@ func TestNew_Refused(t *testing.T) {
 		{"a lifetime alone", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: audiences, Lifetime: time.Hour}, ""},
 		{"a negative lifetime", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: audiences, Lifetime: -1}, "Lifetime"},
 		{"a negative longest lifetime", localissuer.Config{URL: "localhost", Dir: fresh(), Audiences: audiences, MaxLifetime: -1}, "Lifetime"},
-		{"a signer without a name", localissuer.Config{Signer: newKey(t), Audiences: audiences}, "it is empty"},
+		{"a signer without a name", localissuer.Config{Signer: newKey(t), Audiences: audiences}, "Config.URL: "},
 		{"a signer of another kind", localissuer.Config{URL: "x", Signer: edwards, Audiences: audiences}, "ed25519"},
 		{"a signer of another curve", localissuer.Config{URL: "x", Signer: p384, Audiences: audiences}, "P-256"},
 		{"a signer without a point", localissuer.Config{URL: "x", Signer: pointless{}, Audiences: audiences}, "point"},
 		{"a retired key without a point", localissuer.Config{URL: "x", Signer: newKey(t), RetiredKeys: []crypto.PublicKey{pointless{}.Public()}, Audiences: audiences}, "point"},
+		{"a retired key of another kind", localissuer.Config{URL: "x", Signer: newKey(t), RetiredKeys: []crypto.PublicKey{edwards.Public()}, Audiences: audiences}, "Config.RetiredKeys: got a key of type ed25519"},
+		{"a retired key with a directory", localissuer.Config{URL: "localhost", Dir: fresh(), RetiredKeys: []crypto.PublicKey{newKey(t).Public()}, Audiences: audiences}, "Config.RetiredKeys: with Dir"},
+		{"a secret of one byte with a directory", localissuer.Config{URL: "localhost", Dir: fresh(), TicketSecret: []byte{1}, Audiences: audiences}, "Config.TicketSecret: got 1 bytes"},
+		{"a signer with a retired key", localissuer.Config{URL: "x", Signer: newKey(t), RetiredKeys: []crypto.PublicKey{newKey(t).Public()}, Audiences: audiences}, ""},
 		{"a signer", localissuer.Config{URL: "x", Signer: newKey(t), Audiences: audiences}, ""},
 	}
 	for _, tt := range tests {
@@ -153,6 +184,9 @@ func TestNew_Refused(t *testing.T) {
 				t.Errorf("New() error = %v, want none", err)
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "localissuer: ")):
 				t.Errorf("New() error = %v, want one about %q", err, tt.want)
+			}
+			if _, err := os.Stat(tt.cfg.Dir); (tt.want == "" || tt.cfg.Dir == taken) != (err == nil) && tt.cfg.Dir != "" {
+				t.Errorf("New() leaves a directory: %t", err == nil)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package localissuer
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -19,8 +20,6 @@ import (
 	"github.com/oidcauth/oidcauth/internal/hidden"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 )
-
-const openTimeout = 30 * time.Second
 
 // A Key is one key of an [Issuer].
 type Key struct {
@@ -152,9 +151,6 @@ func (l *Issuer) Close() error {
 	}
 	l.mu.Lock()
 	l.closed = true
-	if l.timer != nil {
-		l.timer.Stop()
-	}
 	l.mu.Unlock()
 	l.polls.Wait()
 	return nil
@@ -165,13 +161,11 @@ func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 	if cfg.Dir == "" {
 		return externalRing(cfg, l.now())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), openTimeout)
-	defer cancel()
 	var err error
 	if cfg.URL == "" {
 		l.dir, err = keyring.Open(cfg.Dir)
 	} else {
-		l.dir, err = keyring.OpenOrCreate(ctx, cfg.Dir, l.now())
+		l.dir, err = keyring.OpenOrCreate(context.Background(), cfg.Dir, l.now())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%w: want Config.URL to make new keys", err)
@@ -179,26 +173,27 @@ func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 	if err != nil {
 		return keyring.Ring{}, err
 	}
-	return l.admit(ctx, cfg)
+	return l.admit(cfg)
 }
 
 // admit has the directory note how long tokens may live. One that says so
 // already is not written to, and may be one that nobody can write to.
-func (l *Issuer) admit(ctx context.Context, cfg Config) (keyring.Ring, error) {
-	ring, err := l.dir.Load()
-	if err != nil {
-		return keyring.Ring{}, err
+func (l *Issuer) admit(cfg Config) (keyring.Ring, error) {
+	var news, changed bool
+	admit := func(r keyring.Ring) (_ keyring.Ring, changed bool, err error) {
+		r, news, err = r.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
+		return r, news || r.ID == "", err
 	}
-	_, changed, err := ring.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
-	if err != nil || !changed && ring.ID != "" {
+	ring, err := l.dir.Load()
+	if err == nil {
+		_, changed, err = admit(ring)
+	}
+	if err != nil || !changed {
 		return ring, err
 	}
-	admitted, err := l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
-		r, changed, err := r.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
-		return r, changed || r.ID == "", err
-	})
-	if err != nil && !changed {
-		// Only the form of the file is an older one, and it can stay that.
+	formOnly := !news // the file's, which is an older one and can stay that
+	admitted, err := l.dir.Update(context.Background(), admit)
+	if err != nil && formOnly {
 		return ring, nil
 	}
 	return admitted, err
@@ -206,11 +201,8 @@ func (l *Issuer) admit(ctx context.Context, cfg Config) (keyring.Ring, error) {
 
 // adopt makes the directory's ring the one in use unless a newer one is.
 func (l *Issuer) adopt(ring keyring.Ring) error {
-	signing, err := l.newSigning(ring.Active())
-	if err != nil {
-		return err
-	}
-	return l.adoptSigning(ring, signing, true)
+	signing := l.newSigning(ring.Active())
+	return cmp.Or(l.adoptSigning(ring, signing, true), signing.err)
 }
 
 // adoptSigning is adopt for a ring that something else than its active key may
@@ -219,7 +211,7 @@ func (l *Issuer) adopt(ring keyring.Ring) error {
 func (l *Issuer) adoptSigning(ring keyring.Ring, signing *signing, inDirectory bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if before := l.ring.Get(); len(before.Keys) > 0 && !ring.Follows(before) || l.withdrawn != nil && !inDirectory {
+	if before := l.ring.Get(); before.Keys != nil && !ring.Follows(before) || l.withdrawn != nil && !inDirectory {
 		return nil
 	}
 	l.ring = hidden.Of(ring)
@@ -251,11 +243,11 @@ func (l *Issuer) noteRetired() {
 // must be held.
 func (l *Issuer) publish() error {
 	jwks, err := publicKeys(l.ring.Get().Current(l.now()))
-	if err != nil {
-		return err
+	if err == nil {
+		l.jwks, l.withdrawn = jwks, nil
+		err = l.publishToAll()
 	}
-	l.jwks, l.withdrawn = jwks, nil
-	return l.publishToAll()
+	return err
 }
 
 // PublicPEM returns the public keys as PEM text (SubjectPublicKeyInfo), a block for
@@ -278,10 +270,7 @@ func (l *Issuer) PublicPEM() ([]byte, error) {
 			if k.State != state {
 				continue
 			}
-			der, err := x509.MarshalPKIXPublicKey(k.Public)
-			if err != nil {
-				return nil, fmt.Errorf("localissuer: %w", err)
-			}
+			der, _ := x509.MarshalPKIXPublicKey(k.Public) // no key of a ring is one that it refuses
 			text = append(text, pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})...)
 		}
 	}

@@ -1,6 +1,7 @@
 package localissuer_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -159,6 +160,18 @@ func TestIssuer_CloseWaits(t *testing.T) {
 			t.Errorf("Close() error = %v, and the watch goes on: %v", err, !log.told.Load())
 		}
 	})
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault(t)
+		if err := v.local.Close(); err != nil {
+			t.Fatal(err)
+		}
+		v.restore([]byte("{"))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if v.log.String() != "" || len(v.local.Keys()) != 2 {
+			t.Errorf("after Close() there are %d keys, and the log says %s", len(v.local.Keys()), &v.log)
+		}
+	})
 }
 
 // A directory that can no longer be read is reported once, and the keys in
@@ -226,17 +239,22 @@ func TestIssuer_Import(t *testing.T) {
 // Whoever was told an error removes a key once more, until it is certain.
 func TestIssuer_RemoveTwice(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, localissuer.Config{})
-	id := l.Keys()[0].ID
-	if err := l.Rotate(t.Context()); err != nil {
+	v := newVault(t)
+	id := v.local.Keys()[0].ID
+	if err := v.local.Rotate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	var removed []byte
 	for range 2 {
-		if err := l.Remove(t.Context(), id); err != nil {
+		if err := v.local.Remove(t.Context(), id); err != nil {
 			t.Errorf("Remove() error = %v", err)
 		}
+		if removed != nil && !bytes.Equal(v.backup(), removed) {
+			t.Error("Remove() of a key that is removed writes the directory")
+		}
+		removed = v.backup()
 	}
-	if err := l.Remove(t.Context(), "another"); err == nil || !strings.Contains(err.Error(), "no key has the ID") {
+	if err := v.local.Remove(t.Context(), "another"); err == nil || !strings.Contains(err.Error(), "no key has the ID") {
 		t.Errorf("Remove() error = %v, want that there is no such key", err)
 	}
 }

@@ -7,10 +7,12 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
@@ -72,6 +74,38 @@ func TestIssuer_NilContext(t *testing.T) {
 	}
 	if _, err := l.Follow(nil); err == nil || len(l.Keys()) != keys {
 		t.Errorf("Follow(nil) error = %v, %d keys", err, len(l.Keys()))
+	}
+}
+
+// Where the caller has gone, nothing is issued.
+func TestIssuer_EndedContext(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, localissuer.Config{})
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for ctx, want := range map[context.Context]error{t.Context(): nil, ended: context.Canceled} {
+		token, id, err := l.Issue(ctx, localissuer.Request{})
+		if !errors.Is(err, want) || (token == "") != (want != nil) || id.IsZero() != (want != nil) {
+			t.Errorf("Issue() = %d bytes for %v, error %v, want %v", len(token), id, err, want)
+		}
+	}
+}
+
+// A configuration that is printed keeps its secrets to itself, and says the rest.
+func TestConfig_Format(t *testing.T) {
+	t.Parallel()
+	key := newKey(t)
+	cfg := localissuer.Config{URL: "https://db.test", Signer: key, TicketSecret: []byte("a secret of thirty-two bytes, or more")}
+	for _, verb := range []string{"%v", "%+v", "%#v"} {
+		got := fmt.Sprintf(verb, cfg)
+		if !strings.Contains(got, cfg.URL) {
+			t.Errorf("%s prints %s, want the URL, too", verb, got)
+		}
+		for _, secret := range []string{fmt.Sprintf("%s", cfg.TicketSecret), fmt.Sprintf(verb, cfg.TicketSecret), fmt.Sprint(key.D)} {
+			if strings.Contains(got, secret) {
+				t.Errorf("%s prints a secret", verb)
+			}
+		}
 	}
 }
 

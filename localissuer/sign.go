@@ -1,6 +1,7 @@
 package localissuer
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"fmt"
 	"time"
@@ -33,7 +34,7 @@ func (l *Issuer) sign(s jose.Signer, payload []byte) (token string, err error) {
 }
 
 // newSigning prepares the key that signs.
-func (l *Issuer) newSigning(k keyring.Key) (*signing, error) {
+func (l *Issuer) newSigning(k keyring.Key) *signing {
 	var key any = jose.JSONWebKey{Key: k.Private, KeyID: k.ID}
 	if external := l.external.Get(); external != nil {
 		key = &externalSigner{signer: external, public: k.Public, keyID: k.ID}
@@ -43,29 +44,32 @@ func (l *Issuer) newSigning(k keyring.Key) (*signing, error) {
 		return jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, options)
 	}
 	token, err := signer("JWT")
-	if err != nil {
-		return nil, err
+	ticket, errTicket := signer(policy.TypeTicket)
+	secret, errSecret := l.secretOf(k)
+	if err := cmp.Or(err, errTicket, errSecret); err != nil {
+		return stopped(err)
 	}
-	ticket, err := signer(policy.TypeTicket)
-	if err != nil {
-		return nil, err
+	return &signing{token: token, ticket: ticket, secret: secret}
+}
+
+// secretOf returns what tickets are sealed with that the key signs, or nil if it signs
+// none.
+func (l *Issuer) secretOf(k keyring.Key) ([]byte, error) {
+	if l.external.Get() != nil {
+		return l.secret.Get(), nil
 	}
-	secret := l.secret.Get()
-	if l.external.Get() == nil {
-		secret, err = k.TicketSecret()
-	}
-	return &signing{token: token, ticket: ticket, secret: secret}, err
+	return k.TicketSecret()
 }
 
 // externalRing describes the signer and the retired keys as a ring.
 func externalRing(cfg Config, now time.Time) (keyring.Ring, error) {
 	public, err := publicOf(cfg.Signer)
+	id := ""
+	if err == nil {
+		id, err = keyring.Thumbprint(public)
+	}
 	if err != nil {
 		return keyring.Ring{}, fmt.Errorf("Config.Signer: %w", err)
-	}
-	id, err := keyring.Thumbprint(public)
-	if err != nil {
-		return keyring.Ring{}, err
 	}
 	ring := keyring.Ring{Issuer: cfg.URL, Keys: []keyring.Key{{ID: id, State: keyring.Active, Created: now, Public: public}}}
 	for _, retired := range cfg.RetiredKeys {

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/asn1"
-	"errors"
 	"fmt"
 	"math/big"
 
@@ -57,12 +56,9 @@ func (s *externalSigner) SignPayload(payload []byte, _ jose.SignatureAlgorithm) 
 	if err != nil {
 		return nil, err
 	}
-	if !ecdsa.VerifyASN1(s.public, sum[:], signature) {
-		return nil, fmt.Errorf("Config.Signer: got %d bytes that are no signature by its key, want one (ECDSA, SHA-256, ASN.1)", len(signature))
-	}
 	var pair struct{ R, S *big.Int }
-	if _, err := asn1.Unmarshal(signature, &pair); err != nil {
-		return nil, errors.New("Config.Signer: got a signature that cannot be read")
+	if _, err := asn1.Unmarshal(signature, &pair); err != nil || !ecdsa.VerifyASN1(s.public, sum[:], signature) {
+		return nil, fmt.Errorf("Config.Signer: got %d bytes that are no signature by its key, want one (ECDSA, SHA-256, ASN.1)", len(signature))
 	}
 	out := make([]byte, 64) // what was verified fits
 	pair.R.FillBytes(out[:32])

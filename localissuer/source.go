@@ -91,9 +91,6 @@ func (l *Issuer) ticketSecret(keyID string) (secret []byte, ok bool) {
 	if since, retired := l.retired[keyID]; retired && time.Since(since) >= keyring.TicketTime {
 		return nil, false
 	}
-	if l.external.Get() != nil {
-		return l.secret.Get(), true
-	}
-	secret, err := keys[i].TicketSecret()
-	return secret, err == nil && secret != nil
+	secret, _ = l.secretOf(keys[i]) // nil, too, where there is an error
+	return secret, secret != nil
 }

@@ -1,6 +1,7 @@
 package localissuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -86,11 +87,9 @@ func (l *Issuer) sell(r *http.Request, token string, claims *oidcauth.Claims, da
 	if claims.Issuer() == l.url {
 		verified.KeepToken(token, verified.Payload)
 	}
-	if body.Original, err = ticket.Seal(s.secret, body.ID, verified.Original, verified.Payload); err != nil {
-		return "", err
-	}
-	payload, err := body.Encode()
-	if err != nil {
+	body.Original, err = ticket.Seal(s.secret, body.ID, verified.Original, verified.Payload)
+	payload, errBody := body.Encode()
+	if err := cmp.Or(err, errBody); err != nil {
 		return "", err
 	}
 	return l.sign(s.ticket, payload)

@@ -43,13 +43,9 @@ func (l *Issuer) startPolling() {
 
 // poll runs on the timer's goroutine and ends with it.
 func (l *Issuer) poll() {
-	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
+	if !l.beginPoll() {
 		return
 	}
-	l.polls.Add(1)
-	l.mu.Unlock()
 	defer l.polls.Done()
 	l.reread(true)
 	l.mu.Lock()
@@ -57,6 +53,17 @@ func (l *Issuer) poll() {
 	if !l.closed {
 		l.timer.Reset(pollInterval)
 	}
+}
+
+// beginPoll has Close wait for a poll, unless it is too late for one.
+func (l *Issuer) beginPoll() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.polls.Add(1)
+	return true
 }
 
 // reread looks what other processes made of the directory, unless, seen from
@@ -88,7 +95,7 @@ func (l *Issuer) take(read keyring.Ring) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rejoinTimeout)
 	defer cancel()
-	rejoined := false
+	var rejoined bool
 	ring, err := l.dir.Update(ctx, func(r keyring.Ring) (_ keyring.Ring, changed bool, err error) {
 		r, rejoined, err = l.rejoin(r)
 		return r, rejoined, err
@@ -126,14 +133,10 @@ func (l *Issuer) takeUnwritten(read keyring.Ring, cause error) error {
 		l.signing.Store(stopped(err))
 		return err
 	}
-	signs := slices.ContainsFunc(read.Keys, func(k keyring.Key) bool {
-		return k.ID == ring.Active().ID && k.State != keyring.Retired
-	})
+	signs := slices.ContainsFunc(read.Keys, func(k keyring.Key) bool { return k.ID == ring.Active().ID })
 	signing := stopped(cause)
 	if signs || errors.Is(cause, context.DeadlineExceeded) {
-		if signing, err = l.newSigning(ring.Active()); err != nil {
-			return err
-		}
+		signing = l.newSigning(ring.Active())
 	}
 	return cmp.Or(l.adoptSigning(ring, signing, false), cause)
 }
@@ -157,7 +160,7 @@ func (l *Issuer) noteReading(err error) {
 			slog.String("issuer", l.url), slog.Duration("limit", unreadableLimit), slog.String("error", err.Error()))
 	}
 	now := time.Now()
-	if now.Sub(l.lastRead) >= unreadableLimit || now.Round(0).Sub(l.lastRead.Round(0)) >= unreadableLimit {
+	if max(now.Sub(l.lastRead), now.Round(0).Sub(l.lastRead.Round(0))) >= unreadableLimit {
 		l.withdraw(err)
 	}
 }
@@ -172,9 +175,7 @@ func (l *Issuer) withdraw(cause error) {
 	}
 	l.withdrawn = fmt.Errorf("key directory not readable for %v: %w", unreadableLimit, cause)
 	l.signing.Store(stopped(l.withdrawn))
-	if err := l.publishToAll(); err != nil {
-		cause = errors.Join(cause, err)
-	}
+	cause = errors.Join(cause, l.publishToAll())
 	l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable for too long, the keys in memory are trusted no more",
 		slog.String("issuer", l.url), slog.String("error", cause.Error()))
 }
