@@ -3,11 +3,13 @@ package localissuer_test
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +19,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -284,5 +287,82 @@ func TestNew_DirectoryOfBadName(t *testing.T) {
 		if err == nil {
 			l.Close()
 		}
+	}
+}
+
+// Every import is written, and one that changes nothing is not: also beside others, and
+// of a key that the issuer itself has retired.
+func TestIssuer_ImportWritten(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	text, err := v.local.PublicPEM()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, _ := pem.Decode(text)
+	if err := v.local.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range [][]byte{privatePEM(t, newKey(t)), privatePEM(t, newKey(t)), pem.EncodeToMemory(own)} {
+		before := v.backup()
+		for _, news := range []bool{true, false} {
+			id, err := v.local.Import(t.Context(), text)
+			if err != nil {
+				t.Fatalf("Import() error = %v", err)
+			}
+			if bytes.Equal(v.backup(), before) == news {
+				t.Errorf("Import() of a key that is new %t writes the directory: %t", news, !news)
+			}
+			before = v.backup()
+			late, _ := v.start()
+			if !slices.ContainsFunc(late.Keys(), func(k localissuer.Key) bool { return k.ID == id && k.Imported }) {
+				t.Error("a process that starts now does not know the imported key")
+			}
+		}
+	}
+}
+
+// A ring that is full cannot be rotated, and stays as it is.
+func TestIssuer_RotateFull(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	dir, err := keyring.Open(v.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := func(r keyring.Ring) (keyring.Ring, bool, error) {
+		for len(r.Keys) < 500 && err == nil {
+			r, err = r.Rotate(time.Now())
+		}
+		return r, true, err
+	}
+	if _, err := dir.Update(t.Context(), full); err != nil {
+		t.Fatal(err)
+	}
+	before := v.backup()
+	if err := v.local.Rotate(t.Context()); !errors.Is(err, keyring.ErrRing) || !strings.Contains(err.Error(), "500 keys") {
+		t.Errorf("Rotate() error = %v, want that there are 500 keys", err)
+	}
+	if !bytes.Equal(v.backup(), before) {
+		t.Error("the directory has been changed")
+	}
+}
+
+// A directory of an earlier version is brought to this one when a process starts, if it
+// can be.
+func TestNew_BringsUpToDate(t *testing.T) {
+	t.Parallel()
+	former, err := os.ReadFile("../internal/keyring/testdata/version1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &vault{t: t, dir: filepath.Join(t.TempDir(), "keys")}
+	if err := os.Mkdir(v.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	v.restore(former)
+	newLocal(t, localissuer.Config{Dir: v.dir, Lifetime: time.Hour})
+	if !strings.Contains(string(v.backup()), `"version": 2`) {
+		t.Error("the file is still of version 1")
 	}
 }

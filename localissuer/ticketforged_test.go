@@ -24,16 +24,7 @@ func secretOf(t testing.TB, l *localissuer.Issuer, keyID string) []byte {
 		keys := l.Keys()
 		keyID = keys[slices.IndexFunc(keys, func(k localissuer.Key) bool { return k.State == "active" })].ID
 	}
-	var followed oidcauth.Keys
-	stop, err := l.Follow(func(keys oidcauth.Keys) error {
-		followed = keys
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop()
-	secret, signs := followed.Tickets.Secret(keyID)
+	secret, signs := ticketsOf(t, l).Secret(keyID)
 	if !signs {
 		t.Fatalf("key %q signs no tickets", keyID)
 	}

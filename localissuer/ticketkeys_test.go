@@ -16,6 +16,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -159,8 +160,8 @@ func (f *forgery) sealedFor(keyID string) string {
 	return f.with(f.members.Original, sealTicket(f.t, f.local, keyID, f.members.ID, f.content))
 }
 
-// A clock that is set back makes no key sign again.
-func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
+// A clock that is set back makes no key sign again, and no ticket younger.
+func TestTicket_ClockSetBack(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		clock := new(authtest.Clock)
@@ -176,21 +177,104 @@ func TestTicket_RetiredKeyAndClockSetBack(t *testing.T) {
 			}
 			return ticket
 		}
+		wants := func(ticket string, want error) {
+			t.Helper()
+			if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); !errors.Is(err, want) {
+				t.Errorf("AuthenticateTicket() error = %v, want %v", err, want)
+			}
+		}
 		id := local.Keys()[0].ID
-		key := stolenKeys(t, dir)[id]
+		key, secret := stolenKeys(t, dir)[id], secretOf(t, local, id)
+		forged := func() string {
+			t.Helper()
+			f := newForgery(t, local, buy())
+			sealed, err := ticket.Encrypt(secret, f.members.ID, []byte(f.content))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return signTicket(t, key, id, f.with(f.members.Original, sealed))
+		}
 		if err := local.Rotate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Minute)
-		clock.Set(-10 * time.Minute)
-		f := newForgery(t, local, buy())
-		if _, err := auth.AuthenticateTicket(from(), signTicket(t, key, id, f.payload), "chat"); !errors.Is(err, oidcauth.ErrUnknownKey) {
-			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownKey)
+		retired := time.Now()
+		for _, tt := range []struct {
+			after time.Duration
+			want  error
+		}{
+			{119 * time.Second, nil},
+			{120 * time.Second, oidcauth.ErrUnknownKey},
+			{10 * time.Minute, oidcauth.ErrUnknownKey},
+		} {
+			time.Sleep(tt.after - time.Since(retired))
+			clock.Set(-tt.after)
+			wants(forged(), tt.want)
+			if _, signs := ticketsOf(t, local).Secret(id); signs != (tt.want == nil) {
+				t.Errorf("after %v the key signs tickets: %t", tt.after, signs)
+			}
+			wants(buy(), nil)
 		}
-		if _, err := auth.AuthenticateTicket(from(), buy(), "chat"); err != nil {
-			t.Errorf("AuthenticateTicket() under the key that signs: error = %v", err)
+		for _, age := range []time.Duration{59 * time.Second, time.Minute} {
+			sold, ahead := buy(), clock.Now().Sub(time.Now())
+			time.Sleep(age)
+			clock.Set(ahead - age)
+			want := oidcauth.ErrExpired
+			if age < time.Minute {
+				want = nil
+			}
+			wants(sold, want)
 		}
 	})
+}
+
+// Nobody can seal a ticket for a key that signs none, also not with a secret of nothing.
+func TestTicket_SecretOfKeys(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock := &leap{}
+		l, _ := clock.local(t, filepath.Join(t.TempDir(), "keys"), time.Hour)
+		first := active(l)
+		for range 2 {
+			if err := l.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		imported, err := l.Import(t.Context(), privatePEM(t, newKey(t)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants := func(name, keyID string, want bool) {
+			t.Helper()
+			if secret, signs := ticketsOf(t, l).Secret(keyID); signs != want || (secret != nil) != want {
+				t.Errorf("%s signs tickets: %t, with a secret of %d bytes, want %t", name, signs, len(secret), want)
+			}
+		}
+		wants("the key that signs", active(l), true)
+		wants("a key that was just retired", first, true)
+		wants("an imported key", imported, false)
+		wants("a key that nobody knows", "nobody's", false)
+		wants("a key without ID", "", false)
+		clock.over(2 * time.Minute)
+		wants("a key that was retired earlier", first, false)
+	})
+}
+
+// What a token may nest, a ticket cannot hold: it is refused, and no ticket sold.
+func TestTicket_NestedTooDeep(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, localissuer.Config{})
+	a := trusting(t, l)
+	for depth, want := range map[int]error{30: nil, 31: oidcauth.ErrMalformedToken} { // beside the object of all claims
+		var nested any = "x"
+		for range depth {
+			nested = []any{nested}
+		}
+		claims := authenticate(t, a, issue(t, l, localissuer.Request{Claims: map[string]any{"nested": nested}}))
+		text, err := l.Ticket(from(), claims, "chat")
+		if !errors.Is(err, want) || (text == "") != (want != nil) {
+			t.Errorf("Ticket() of claims %d deep = %d bytes, error %v, want %v", depth+1, len(text), err, want)
+		}
+	}
 }
 
 // A revocation of a key that sold tickets ends the sessions that began with them,
