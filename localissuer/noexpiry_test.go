@@ -86,7 +86,7 @@ func TestIssuer_NeverExpires(t *testing.T) {
 func TestIssuer_LastingSession(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLocal(t, localissuer.Config{NoExpiry: true})
+		l := newLocal(t, localissuer.Config{NoExpiry: true, Signer: newKey(t)}) // no directory, at which it would look every five seconds
 		a := trusting(t, l)
 		token := issue(t, l, localissuer.Request{Subject: "alice", NoExpiry: true})
 		claims, err := a.Authenticate(t.Context(), token)
@@ -96,7 +96,6 @@ func TestIssuer_LastingSession(t *testing.T) {
 		s := a.NewSession(t.Context(), claims)
 		warned := make(chan struct{}, 1)
 		s.OnExpiring(time.Minute, func() { warned <- struct{}{} })
-		l.Close() // it would look at its directory every five seconds
 		time.Sleep(24 * time.Hour)
 		if s.Context().Err() != nil {
 			t.Fatalf("the session has ended: %v", context.Cause(s.Context()))
