@@ -18,7 +18,10 @@ func (c *Cache[V]) PutHashed(hash uint64, token string, v *V) {
 	c.put(hash, token, v, 8, c.now().Add(hour), hash)
 }
 
-// Buckets returns how many chains each shard of c begins with or has, and at most.
+// Shards returns how many parts c has.
+func (c *Cache[V]) Shards() int { return len(c.shards) }
+
+// Buckets returns how many chains a shard of c has, and may have at most.
 func (c *Cache[V]) Buckets() (now, most int) {
 	s := &c.shards[0]
 	return len(*s.buckets.Load()), s.most

@@ -32,6 +32,17 @@ func TestCache_Grows(t *testing.T) {
 	}
 }
 
+// TestCache_Shards: there are as many, in powers of two, as have 8 MiB each, and 64 at
+// most.
+func TestCache_Shards(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int64]int{1: 1, 16<<20 - 1: 1, 16 << 20: 2, 32<<20 - 1: 2, 512<<20 - 1: 32, 512 << 20: 64, 1 << 40: 64} {
+		if got := tokencache.New[verdict](size, nil).Shards(); got != want {
+			t.Errorf("a cache of %d bytes has %d parts, want %d", size, got, want)
+		}
+	}
+}
+
 // TestCache_Buckets: a cache begins with at most 64 buckets, and doubles them when an
 // entry has none of its own.
 func TestCache_Buckets(t *testing.T) {
