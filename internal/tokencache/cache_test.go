@@ -138,6 +138,17 @@ func TestCache_FullSegment(t *testing.T) {
 	}
 }
 
+// However large the cache, a segment takes 64 KiB and its first entries.
+func TestCache_LargestSegment(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New[verdict](15<<20, nil)
+	empty := c.Bytes()
+	c.Put("token", &verdict{}, 0, later(), 0)
+	if got := c.Bytes() - empty; got < 64<<10 || got > 65<<10 {
+		t.Errorf("the first segment takes %d bytes, want 64 KiB and its first entries", got)
+	}
+}
+
 func TestCache_NilHoldsNothing(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{0, -1} {

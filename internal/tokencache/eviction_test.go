@@ -286,6 +286,19 @@ func TestCache_ExpiredLeaveFirst(t *testing.T) {
 	})
 }
 
+// A clock that stands at the beginning of time is one as any other.
+func TestCache_ClockOf1970(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New[verdict](1<<20, func() time.Time { return time.Unix(0, 0) })
+	for expiry, want := range map[int64]bool{-1: false, 0: false, 1: true} {
+		c.Put("token", &verdict{}, verdictBytes, time.Unix(expiry, 0), 0)
+		if _, ok := c.Get("token"); ok != want {
+			t.Errorf("expires at %d, held: %v, want %v", expiry, ok, want)
+		}
+		c.Delete("token")
+	}
+}
+
 func TestCache_Expiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -297,6 +310,8 @@ func TestCache_Expiry(t *testing.T) {
 		}{
 			{"no expiry", time.Time{}, 50 * 365 * 24 * time.Hour, true},
 			{"far future", time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), 50 * 365 * 24 * time.Hour, true},
+			{"no expiry, long after what 32 bits hold", time.Time{}, 200 * 365 * 24 * time.Hour, true},
+			{"expired long after what 32 bits hold", time.Now().Add(time.Hour), 200 * 365 * 24 * time.Hour, false},
 			{"one second left", time.Now().Add(time.Minute), 59 * time.Second, true},
 			{"just expired", time.Now().Add(time.Minute), time.Minute, false},
 			{"half a second is rounded up", time.Now().Add(59*time.Second + 500*time.Millisecond), 59 * time.Second, true},

@@ -3,7 +3,11 @@ package tokencache
 import (
 	"hash/maphash"
 	"time"
+	"unsafe"
 )
+
+// SlabBytes is the memory of entries that are allocated together.
+const SlabBytes = unsafe.Sizeof(slab[int]{})
 
 // MaxChain is how many tokens with one hash are held.
 const MaxChain = maxChain

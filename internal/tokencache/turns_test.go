@@ -72,31 +72,43 @@ func TestCache_ExactShare(t *testing.T) {
 	check(t, c)
 }
 
-// TestCache_FairOwner: sixteen tokens of an owner in use are spared, however few
-// others there are.
+// TestCache_FairOwner: the tokens in use of one owner are spared as far as they are
+// a quarter of all, or sixteen.
 func TestCache_FairOwner(t *testing.T) {
 	t.Parallel()
-	const fair = 16
-	c := tokencache.New[verdict](64<<10, nil)
-	other := uint64(8)
-	for c.SameOwner(7, other) {
-		other++
-	}
-	for n := range fair {
-		c.Put(token(n), &verdict{subject: token(n)}, 100, later(), 7)
-		for range 3 {
-			has(t, c, n)
+	for _, tt := range []struct {
+		size         int64
+		tokens, held int
+	}{
+		{64 << 10, 16, 16},
+		{64 << 10, 17, 16},
+		{256 << 10, 50, 50}, // of some 220
+	} {
+		c := tokencache.New[verdict](tt.size, nil)
+		other := uint64(8)
+		for c.SameOwner(7, other) {
+			other++
 		}
-	}
-	for n := range 200 {
-		c.Put(token(100+n), &verdict{}, 100, later(), other)
-	}
-	for n := range fair {
-		if !has(t, c, n) {
-			t.Errorf("token %d of %d is not held", n, fair)
+		for n := range tt.tokens {
+			c.Put(token(n), &verdict{subject: token(n)}, 100, later(), 7)
+			for range 3 {
+				has(t, c, n)
+			}
 		}
+		for n := range 500 {
+			c.Put(token(100+n), &verdict{}, 100, later(), other)
+		}
+		held := 0
+		for n := range tt.tokens {
+			if has(t, c, n) {
+				held++
+			}
+		}
+		if held != tt.held {
+			t.Errorf("%d of %d tokens are held in %d bytes, want %d", held, tt.tokens, tt.size, tt.held)
+		}
+		check(t, c)
 	}
-	check(t, c)
 }
 
 // TestCache_RemembersWhatLeft: as many tokens as one set remembers are all known
