@@ -121,8 +121,5 @@ func (t *turn) served() time.Time {
 
 // bySeniority orders turns by when they are due.
 func bySeniority(a, b *turn) int {
-	if c := a.served().Compare(b.served()); c != 0 {
-		return c
-	}
-	return a.arrived.Compare(b.arrived)
+	return cmp.Or(a.served().Compare(b.served()), a.arrived.Compare(b.arrived))
 }

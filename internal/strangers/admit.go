@@ -2,8 +2,6 @@ package strangers
 
 import (
 	"context"
-	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -12,7 +10,7 @@ import (
 // takes one for each request; and one more has to come by who fetches keys from a
 // host that is not the issuer's own.
 func (s *Issuers) admit(ctx context.Context, i *Issuer, url string) (context.Context, func(), error) {
-	queues, callers := s.queues(i, url)
+	queues := s.queues(i, url)
 	var held []*turn
 	done := func() {
 		s.requests(i, nil)
@@ -21,10 +19,9 @@ func (s *Issuers) admit(ctx context.Context, i *Issuer, url string) (context.Con
 		}
 	}
 	for _, q := range queues {
-		t, err := q.ask(ctx, callers)
+		t, err := s.ask(ctx, i, q)
 		if err == nil {
 			held = append(held, t)
-			s.requests(i, t)
 			err = t.wait()
 		}
 		if err != nil {
@@ -36,30 +33,34 @@ func (s *Issuers) admit(ctx context.Context, i *Issuer, url string) (context.Con
 	return ctx, done, nil
 }
 
-// requests notes the turn that an issuer waits for, so that whoever asks for it
-// meanwhile has a share in it.
+// ask stands in line for those who asked for the issuer last. Whoever asks for it
+// from then on has a share in the turn.
+func (s *Issuers) ask(ctx context.Context, i *Issuer, q *turns) (*turn, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := q.ask(ctx, i.callers)
+	i.request = t
+	return t, err
+}
+
+// requests notes the turn that an issuer waits for.
 func (s *Issuers) requests(i *Issuer, t *turn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i.request = t
-	if t != nil {
-		for _, caller := range i.callers {
-			t.share(caller)
-		}
-	}
 }
 
-// queues returns where a request has to wait, and on whose account. The host's
-// turn comes first, since nobody else waits for that host meanwhile.
-func (s *Issuers) queues(i *Issuer, url string) ([]*turns, []netip.Addr) {
+// queues returns where a request has to wait. The host's turn comes first, since
+// nobody else waits for that host meanwhile.
+func (s *Issuers) queues(i *Issuer, url string) []*turns {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var queues []*turns
-	if host := hostOf(url); !s.closed && host != hostOf(i.name) {
+	if host := hostOf(url); host != hostOf(i.name) {
 		queues = append(queues, s.hosts.of(host, time.Now()))
 	}
 	if i.reached {
 		queues = append(queues, s.turns)
 	}
-	return queues, slices.Clone(i.callers)
+	return queues
 }

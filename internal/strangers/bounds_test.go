@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,6 +57,11 @@ func TestTurns_AccountsCleared(t *testing.T) {
 	bubble(t, "at 64 alone", func(t *testing.T) {
 		l := newLine(t, 2, 200, 100, 100)
 		const holds, both, waits, lately, longAgo = 1, 2, 3, 4, 5
+		longHeld, err := l.Ask(t.Context(), caller(both)) // does not end when told to
+		if err != nil || longHeld.Wait() != nil {
+			t.Fatal(err)
+		}
+		defer longHeld.End()
 		l.join("had one", longAgo, 0)
 		time.Sleep(time.Millisecond)
 		l.join("had one", lately, 0)
@@ -64,7 +70,6 @@ func TestTurns_AccountsCleared(t *testing.T) {
 		}
 		time.Sleep(10*time.Second - time.Millisecond)
 		l.join("holds", holds, time.Minute)
-		l.join("holds", both, time.Minute)
 		l.join("waits", waits, time.Minute)
 		if running, waiting, accounts := l.Load(); running != 2 || waiting != 1 || accounts != 64 {
 			t.Fatalf("%d hold, %d wait, %d accounts, want 2, 1 and 64", running, waiting, accounts)
@@ -106,6 +111,20 @@ func TestContact_Asked(t *testing.T) {
 			t.Errorf("remembered: %s, want %s", got, want)
 		}
 	})
+	bubble(t, "while it waits for its first contact", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		var wg sync.WaitGroup
+		w.fill(&wg)
+		for who := range 3 {
+			wg.Go(func() { w.mustContact(1+who, 0) })
+			synctest.Wait()
+		}
+		wg.Wait()
+		got := fmt.Sprint(w.Asked(w.Find(w.known[0].URL())))
+		if want := fmt.Sprintf("[%v %v %v]", caller(3), caller(2), caller(1)); got != want {
+			t.Errorf("remembered: %s, want %s", got, want)
+		}
+	})
 }
 
 // Strangers cause ten lines and one a second, which say how many were left out, and one
@@ -118,9 +137,13 @@ func TestLineLog(t *testing.T) {
 		want := func(lines, leftOut int) {
 			t.Helper()
 			all := strings.Split(strings.TrimSpace(log.String()), "\n")
-			_, left, _ := strings.Cut(all[len(all)-1], "lines_left_out=")
-			if wantLeft := fmt.Sprint(leftOut); len(all) != lines || left != wantLeft && (left != "" || leftOut != 0) {
-				t.Errorf("%d lines, of which the last says that %q were left out, want %d and %d", len(all), left, lines, leftOut)
+			_, left, _ := strings.Cut(all[len(all)-1], " lines_left_out=")
+			wantLeft := ""
+			if leftOut > 0 {
+				wantLeft = fmt.Sprint(leftOut)
+			}
+			if len(all) != lines || left != wantLeft {
+				t.Errorf("%d lines, of which the last says that %q were left out, want %d and %q", len(all), left, lines, wantLeft)
 			}
 		}
 		for range 10 {
@@ -256,5 +279,53 @@ func TestTurns_Shares(t *testing.T) {
 		if shared.Context().Err() != nil {
 			t.Error("the place of callers who hold only this one went first")
 		}
+	})
+}
+
+// Among those who wait for a turn, too, eight have a share: one with a better claim
+// takes that of the one with the worst, and one with no better claim none.
+func TestTurns_SharesOfWait(t *testing.T) {
+	t.Parallel()
+	bubble(t, "eight callers and two more", func(t *testing.T) {
+		l := newLine(t, 20, 20, 10, 9)
+		for n := range 9 {
+			l.join("served", n, 0)
+		}
+		shared, err := l.Ask(t.Context(), caller(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shared.End()
+		for n := range 7 {
+			shared.Share(caller(1 + n))
+		}
+		l.join("as the others", 8, 0)
+		if shared.Share(caller(8)); shared.SharedBy(caller(8)) {
+			t.Error("one who has no better claim took the share of another")
+		}
+		if shared.Share(caller('n')); !shared.SharedBy(caller('n')) || shared.Callers() != 8 {
+			t.Errorf("%d callers, and a newcomer none of them, want eight and him", shared.Callers())
+		}
+	})
+}
+
+// A request that does not get its second turn gives up its first.
+func TestAdmit_GivesUpAll(t *testing.T) {
+	t.Parallel()
+	bubble(t, "the host's for want of one of all", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		i := w.mustContact(1, 0)
+		var wg sync.WaitGroup
+		w.fill(&wg)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		const url = "https://elsewhere.test/keys"
+		if _, err := w.Admit(ctx, i, url); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Admit() error = %v, want %v", err, context.DeadlineExceeded)
+		}
+		if running, waiting, _ := w.HostOf(url).Load(); running+waiting != 0 {
+			t.Errorf("%d requests to the host, and %d wait, want none", running, waiting)
+		}
+		wg.Wait()
 	})
 }

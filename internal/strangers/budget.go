@@ -30,5 +30,5 @@ func (b *budget) take() { b.left-- }
 // full reports whether a pause would add nothing.
 func (b *budget) full(now time.Time) bool {
 	b.wait(now)
-	return b.left >= b.burst-1e-6
+	return b.left == b.burst
 }

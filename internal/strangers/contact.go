@@ -69,7 +69,7 @@ func (s *Issuers) join(caller netip.Addr, name string, keyID jws.KeyID) (*Issuer
 	}
 	i := &Issuer{name: name, done: make(chan struct{}), waiters: 1, callers: []netip.Addr{caller}}
 	var err error
-	if i.turn, err = s.turns.ask(s.ctx, i.callers); err != nil {
+	if i.turn, err = s.turns.ask(context.Background(), i.callers); err != nil {
 		return nil, s.tooMany(now, err)
 	}
 	s.waiting[name] = i

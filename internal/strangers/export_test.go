@@ -32,10 +32,18 @@ const (
 func (q *turns) Ask(ctx context.Context, callers ...netip.Addr) (*Turn, error) {
 	return q.ask(ctx, callers)
 }
-func (q *turns) Close()                  { q.close() }
-func (t *turn) Wait() error              { return t.wait() }
-func (t *turn) End()                     { t.end() }
-func (t *turn) Share(caller netip.Addr)  { t.share(caller) }
+func (q *turns) Close()                 { q.close() }
+func (t *turn) Wait() error             { return t.wait() }
+func (t *turn) End()                    { t.end() }
+func (t *turn) Share(caller netip.Addr) { t.share(caller) }
+
+// SharedBy reports whether a caller has a share in the turn.
+func (t *turn) SharedBy(caller netip.Addr) bool {
+	t.turns.mu.Lock()
+	defer t.turns.mu.Unlock()
+	return slices.Contains(t.accounts, t.turns.accounts[caller])
+}
+
 func (t *turn) Callers() int             { return len(t.accounts) }
 func (t *turn) Context() context.Context { return t.ctx }
 func (h hosts) Of(host string) *Turns    { return h.of(host, time.Now()) }
@@ -65,6 +73,27 @@ func (s *Issuers) Count() (known, proven, failed int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.table.issuers), s.table.proven.Len(), s.failed.order.Len()
+}
+
+// Proven reports whether an issuer is known by a token that was accepted.
+func (s *Issuers) Proven(name string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := s.table.issuers[name]
+	return i != nil && i.proven
+}
+
+// Admit waits until an issuer may make one request.
+func (s *Issuers) Admit(ctx context.Context, i *Issuer, url string) (func(), error) {
+	_, done, err := s.admit(ctx, i, url)
+	return done, err
+}
+
+// HostOf returns the queue of a host.
+func (s *Issuers) HostOf(url string) *Turns {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hosts.of(hostOf(url), time.Now())
 }
 
 // Keys returns the issuer's keys.

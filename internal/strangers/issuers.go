@@ -9,7 +9,6 @@
 package strangers
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -69,10 +68,7 @@ type Config struct {
 type Issuers struct {
 	cfg   Config
 	turns *turns
-
-	ctx    context.Context // ends with Close; first contacts run on it
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // first contacts
+	wg    sync.WaitGroup // first contacts
 
 	mu      sync.Mutex // guards all below
 	closed  bool
@@ -105,13 +101,11 @@ func (i *Issuer) Data() any { return i.data }
 
 // New makes Issuers. They use no network until asked.
 func New(cfg Config) *Issuers {
-	s := &Issuers{
+	return &Issuers{
 		cfg: cfg, turns: newTurns(cfg.Places, capacity(cfg.Rate), cfg.Rate, float64(cfg.Places)),
 		table: newTable(cfg.MaxIssuers), waiting: map[string]*Issuer{},
 		failed: newFailures(4 * cfg.MaxIssuers), hosts: hosts{}, log: newLineLog(cfg.Logger),
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
-	return s
 }
 
 // Find returns an issuer that is known, or whose first contact is under way, or
@@ -153,17 +147,10 @@ func (s *Issuers) Close() {
 	s.closed = true
 	issuers := s.table.issuers
 	s.table = newTable(s.table.max)
-	queues := []*turns{s.turns}
-	for _, q := range s.hosts {
-		queues = append(queues, q)
-	}
 	s.mu.Unlock()
-	for _, q := range queues {
-		q.close()
-	}
-	s.cancel()
+	s.turns.close()
 	for _, i := range issuers {
-		i.keys.Close()
+		i.keys.Close() // and with them requests, also those that wait for a host
 	}
 	s.wg.Wait()
 	s.cfg.Fetch.CloseIdle()

@@ -348,15 +348,13 @@ func (l *Lookups) follow(due []*question, gone []any, lapsed bool) {
 		questions <- q
 	}
 	close(questions)
-	var wg sync.WaitGroup
 	for range min(refreshers, len(due)) {
-		wg.Go(func() {
+		l.wg.Go(func() {
 			for q := range questions {
 				l.run(q)
 			}
 		})
 	}
-	wg.Wait()
 }
 
 // Holds reports whether something is what counts for a name, and was asked for
@@ -392,7 +390,6 @@ func (l *Lookups) Close() {
 	l.known = map[string]*answer{}
 	l.timer.Stop()
 	l.mu.Unlock()
-	l.turns.close()
 	l.cancel()
 	l.wg.Wait()
 	for _, a := range known {

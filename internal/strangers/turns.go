@@ -51,7 +51,6 @@ type turn struct {
 	err      error         // why the turn did not come; valid once ready is closed
 	arrived  time.Time
 	began    time.Time
-	ending   bool // was told to give up its place
 }
 
 // capacity returns how many may wait for so many turns a second: not many more
@@ -242,14 +241,11 @@ func (q *turns) reclaim(now time.Time) {
 	// Of those who hold most, the one that began first: it is the likeliest to
 	// wait for an issuer that will never answer.
 	holder := slices.MaxFunc(q.running, func(a, b *turn) int { return a.held() - b.held() })
-	if holder.ending {
-		return
-	}
 	for _, t := range slices.SortedFunc(slices.Values(q.waiting), bySeniority) {
 		if !mayTake(t, holder, now) {
 			continue
 		}
-		q.heir, holder.ending = t, true
+		q.heir = t
 		holder.cancel(q.busy(now))
 		return
 	}

@@ -353,6 +353,34 @@ func TestTurns_Reclaim(t *testing.T) {
 	})
 }
 
+// The place of whoever leaves before it is there is for the next with a claim to it.
+func TestTurns_HeirLeaves(t *testing.T) {
+	t.Parallel()
+	bubble(t, "not for one who is due but has none", func(t *testing.T) {
+		l := newLine(t, 3, 9, 100, 100)
+		slow, err := l.Ask(t.Context(), caller('a')) // does not end at once when told to
+		if err != nil || slow.Wait() != nil {
+			t.Fatal(err)
+		}
+		l.join("a", 'a', time.Minute)
+		time.Sleep(10 * time.Millisecond)
+		l.join("m", 'm', 0)
+		l.join("n", 'n', 0)
+		l.join("b", 'b', time.Minute)
+		l.join("a, who holds two and had one longest ago", 'a', 0)
+		heir, err := l.Ask(t.Context(), caller('m'))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.join("n, who holds none", 'n', time.Minute)
+		<-slow.Context().Done()
+		heir.End()
+		slow.End()
+		synctest.Wait()
+		l.wantOrder("a", "m", "n", "b", "n, who holds none")
+	})
+}
+
 func TestHosts(t *testing.T) {
 	t.Parallel()
 	for one, other := range map[string]string{

@@ -64,7 +64,6 @@ func New[V any](maxBytes int64, now func() time.Time) *Cache[V] {
 	if now == nil {
 		now = time.Now
 	}
-	maxBytes = min(maxBytes, mostBytes)
 	n := uint64(min(maxShards, max(1, maxBytes/shardBytes)))
 	shardBits := uint(bits.Len64(n) - 1)
 	c := &Cache[V]{
@@ -74,7 +73,7 @@ func New[V any](maxBytes int64, now func() time.Time) *Cache[V] {
 		shards: make([]shard[V], 1<<shardBits),
 	}
 	for i := range c.shards {
-		c.shards[i].init(maxBytes >> shardBits)
+		c.shards[i].init(min(maxBytes, mostBytes) >> shardBits)
 	}
 	return c
 }

@@ -95,6 +95,60 @@ func TestCache_PutReplaces(t *testing.T) {
 	check(t, c)
 }
 
+// A value counts in units of 16 bytes, begun ones included.
+func TestCache_ValueBytes(t *testing.T) {
+	t.Parallel()
+	bytes := func(valueBytes int) int64 {
+		c := tokencache.New[verdict](1<<20, nil)
+		c.Put("token", &verdict{}, valueBytes, later(), 0)
+		return c.Bytes()
+	}
+	without := bytes(0)
+	for valueBytes, want := range map[int]int64{-1: 0, 1: 16, 16: 16, 17: 32, 32: 32} {
+		if got := bytes(valueBytes) - without; got != want {
+			t.Errorf("a value of %d bytes counts %d, want %d", valueBytes, got, want)
+		}
+	}
+}
+
+// A token and its value may take a tenth of the memory, and no more.
+func TestCache_Largest(t *testing.T) {
+	t.Parallel()
+	const tenth = 100_000
+	for valueBytes, want := range map[int]bool{tenth - 5: true, tenth - 4: false} {
+		c := tokencache.New[verdict](10*tenth, nil)
+		c.Put("token", &verdict{}, valueBytes, later(), 0)
+		if _, ok := c.Get("token"); ok != want {
+			t.Errorf("with a value of %d bytes, held: %v, want %v", valueBytes, ok, want)
+		}
+	}
+}
+
+// Tokens that fill a segment to its last byte lie in one.
+func TestCache_FullSegment(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New[verdict](64<<10, nil)
+	var bytes []int64
+	for n := range 5 {
+		c.Put(fmt.Sprintf("%01024d", n), &verdict{}, 0, later(), 0)
+		bytes = append(bytes, c.Bytes())
+	}
+	if bytes[3] != bytes[0] || bytes[4] <= bytes[3] {
+		t.Errorf("Bytes() = %d with one to five tokens of 1 KiB, want a second segment for the fifth", bytes)
+	}
+}
+
+// However large the cache, a segment takes 64 KiB and its first entries.
+func TestCache_LargestSegment(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New[verdict](15<<20, nil)
+	empty := c.Bytes()
+	c.Put("token", &verdict{}, 0, later(), 0)
+	if got := c.Bytes() - empty; got < 64<<10 || got > 65<<10 {
+		t.Errorf("the first segment takes %d bytes, want 64 KiB and its first entries", got)
+	}
+}
+
 func TestCache_NilHoldsNothing(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int64{0, -1} {
@@ -232,6 +286,10 @@ func TestCache_Sizes(t *testing.T) {
 					kept++
 				}
 			}
+			for n := range 100 {
+				c.Put(fmt.Sprint(n), &verdict{}, 0, later(), 0)
+			}
+			c.DeleteFunc(func(*verdict) bool { return false })
 			if size >= 64<<10 && kept < 1990 {
 				t.Errorf("%d of 2000 tokens were found right after they were put", kept)
 			}
@@ -269,6 +327,52 @@ func TestCache_DeleteFunc(t *testing.T) {
 	c.DeleteFunc(func(*verdict) bool { return true })
 	if c.Bytes() != emptied {
 		t.Errorf("Bytes() = %d after everything was dropped again, want %d as before", c.Bytes(), emptied)
+	}
+}
+
+// Whoever drops nothing moves nothing.
+func TestCache_DeleteFuncOfNothing(t *testing.T) {
+	c := tokencache.New[verdict](1<<20, nil)
+	nothing := func() { c.DeleteFunc(func(*verdict) bool { return false }) }
+	for _, tokens := range []int{0, 1, 100} {
+		for n := range tokens {
+			put(c, n)
+		}
+		if n := testing.AllocsPerRun(10, nothing); n != 0 || c.Len() != tokens {
+			t.Errorf("with %d tokens, DeleteFunc() allocates %v times, and leaves %d", tokens, n, c.Len())
+		}
+	}
+}
+
+// All that fits to the byte is held. What DeleteFunc moves together may take a block of
+// entries more than before: the bound holds at once.
+func TestCache_FullToTheByte(t *testing.T) {
+	t.Parallel()
+	// Each segment of 4 KiB has ten tokens, the last some bytes left.
+	fill := func(size int64) *tokencache.Cache[verdict] {
+		c := tokencache.New[verdict](size, nil)
+		for n := range 100 {
+			c.Put(fmt.Sprintf("%0409d", n), &verdict{subject: fmt.Sprint(n)}, 0, later(), 0)
+		}
+		for n := range 10 {
+			c.Put(fmt.Sprintf("%0340d", n), &verdict{}, 0, later(), 0)
+		}
+		return c
+	}
+	full := int64(1 << 16)
+	for fill(full).Bytes() < full { // whose tables are smaller
+		full = fill(full).Bytes()
+	}
+	for size := full; size < full+1000; size += 50 {
+		c := fill(size)
+		if c.Len() != 110 {
+			t.Fatalf("with %d bytes, %d tokens are held, want 110", size, c.Len())
+		}
+		c.DeleteFunc(func(v *verdict) bool { return v.subject != "" && v.subject < "6" && len(v.subject) == 1 })
+		if got := c.Bytes(); got > size {
+			t.Errorf("Bytes() = %d, want at most %d", got, size)
+		}
+		check(t, c)
 	}
 }
 

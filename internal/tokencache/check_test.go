@@ -27,7 +27,7 @@ func (s *shard[V]) check() string {
 			if linked[e] {
 				return "an entry is linked twice"
 			}
-			if chains.of(e.hash) != &chains[i] {
+			if uint64(e.hash)*uint64(len(chains))/(1<<32) != uint64(i) {
 				return "an entry is in another's chain"
 			}
 			linked[e] = true

@@ -170,6 +170,28 @@ func TestCache_Credit(t *testing.T) {
 			s.present(many, 0)
 			return first
 		}, true},
+		{"presented three times, put again, then two rounds of tokens presented three times", func(s *steps) int {
+			first := s.present(300, 2)
+			for n := range 300 {
+				put(s.c, first+n)
+			}
+			s.present(2300, 2)
+			return first
+		}, true},
+		{"presented three times, then as many as fit, presented three times", func(s *steps) int {
+			first := s.present(300, 2)
+			s.present(1300, 2)
+			return first
+		}, true},
+		{"left the main part, presented once more, then a flood", func(s *steps) int {
+			first := s.present(300, 2)
+			s.present(many, 2)
+			for n := range 300 {
+				put(s.c, first+n)
+			}
+			s.present(many, 0)
+			return first
+		}, false},
 		{"presented four times, then a round of tokens presented three times", func(s *steps) int {
 			first := s.present(300, 3)
 			s.present(1800, 2)
@@ -234,13 +256,16 @@ func TestCache_ExpiredLeaveFirst(t *testing.T) {
 
 		time.Sleep(59 * time.Second)
 		put(c, 5000)
-		if c.Len() != 1001 {
-			t.Fatalf("Len() = %d before anything expired, want 1001", c.Len())
+		if c.Len() != 1001 || c.SweepsAt(time.Now()) {
+			t.Fatalf("Len() = %d before anything expired, want 1001, and no search for what has", c.Len())
 		}
 		time.Sleep(time.Second)
 		put(c, 5001)
 		if c.Len() != 502 {
 			t.Errorf("Len() = %d after half of the tokens expired, want 502", c.Len())
+		}
+		if c.SweepsAt(time.Now()) || !c.SweepsAt(time.Now().Add(time.Hour)) {
+			t.Error("want what has expired looked for once, and again when more has")
 		}
 		for n := range 1000 {
 			if got, want := has(t, c, n), n%2 == 0; got != want {
@@ -261,6 +286,19 @@ func TestCache_ExpiredLeaveFirst(t *testing.T) {
 	})
 }
 
+// A clock that stands at the beginning of time is one as any other.
+func TestCache_ClockOf1970(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New[verdict](1<<20, func() time.Time { return time.Unix(0, 0) })
+	for expiry, want := range map[int64]bool{-1: false, 0: false, 1: true} {
+		c.Put("token", &verdict{}, verdictBytes, time.Unix(expiry, 0), 0)
+		if _, ok := c.Get("token"); ok != want {
+			t.Errorf("expires at %d, held: %v, want %v", expiry, ok, want)
+		}
+		c.Delete("token")
+	}
+}
+
 func TestCache_Expiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -272,6 +310,8 @@ func TestCache_Expiry(t *testing.T) {
 		}{
 			{"no expiry", time.Time{}, 50 * 365 * 24 * time.Hour, true},
 			{"far future", time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), 50 * 365 * 24 * time.Hour, true},
+			{"no expiry, long after what 32 bits hold", time.Time{}, 200 * 365 * 24 * time.Hour, true},
+			{"expired long after what 32 bits hold", time.Now().Add(time.Hour), 200 * 365 * 24 * time.Hour, false},
 			{"one second left", time.Now().Add(time.Minute), 59 * time.Second, true},
 			{"just expired", time.Now().Add(time.Minute), time.Minute, false},
 			{"half a second is rounded up", time.Now().Add(59*time.Second + 500*time.Millisecond), 59 * time.Second, true},

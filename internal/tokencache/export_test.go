@@ -1,5 +1,14 @@
 package tokencache
 
+import (
+	"hash/maphash"
+	"time"
+	"unsafe"
+)
+
+// SlabBytes is the memory of entries that are allocated together.
+const SlabBytes = unsafe.Sizeof(slab[int]{})
+
 // MaxChain is how many tokens with one hash are held.
 const MaxChain = maxChain
 
@@ -11,6 +20,47 @@ func (c *Cache[V]) GetHashed(hash uint64, token string) (*V, bool) {
 // PutHashed is Put for a token whose hash is chosen by the test.
 func (c *Cache[V]) PutHashed(hash uint64, token string, v *V) {
 	c.put(hash, token, v, 8, c.now().Add(hour), hash)
+}
+
+// Shards returns how many parts c has.
+func (c *Cache[V]) Shards() int { return len(c.shards) }
+
+// Buckets returns how many chains a shard of c has, and may have at most.
+func (c *Cache[V]) Buckets() (now, most int) {
+	s := &c.shards[0]
+	return len(*s.buckets.Load()), s.most
+}
+
+// Credit returns the hits that entries whose value match reports true for are
+// credited with, and the highest of one.
+func (c *Cache[V]) Credit(match func(*V) bool) (sum, highest int) {
+	for i := range c.shards {
+		c.shards[i].sweep(never, func(e *entry[V]) bool {
+			if match(e.value.Load()) {
+				sum, highest = sum+int(e.hits.Load()), max(highest, int(e.hits.Load()))
+			}
+			return false
+		})
+	}
+	return sum, highest
+}
+
+// SweepsAt reports whether a Put at the given time would look for what expired.
+func (c *Cache[V]) SweepsAt(now time.Time) bool {
+	for i := range c.shards {
+		if seconds(now) >= c.shards[i].earliest {
+			return true
+		}
+	}
+	return false
+}
+
+// SameOwner reports whether the tokens of two owners are counted as those of one.
+func (c *Cache[V]) SameOwner(a, b uint64) bool {
+	of := func(owner uint64) int {
+		return int(uint16(maphash.Comparable(c.seed, owner))) % len(c.shards[0].owned)
+	}
+	return of(a) == of(b)
 }
 
 // Check returns what is wrong with the books of c, "" if nothing is.

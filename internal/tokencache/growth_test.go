@@ -32,6 +32,48 @@ func TestCache_Grows(t *testing.T) {
 	}
 }
 
+// TestCache_Shards: there are as many, in powers of two, as have 8 MiB each, and 64 at
+// most.
+func TestCache_Shards(t *testing.T) {
+	t.Parallel()
+	for size, want := range map[int64]int{1: 1, 16<<20 - 1: 1, 16 << 20: 2, 32<<20 - 1: 2, 512<<20 - 1: 32, 512 << 20: 64, 1 << 40: 64} {
+		if got := tokencache.New[verdict](size, nil).Shards(); got != want {
+			t.Errorf("a cache of %d bytes has %d parts, want %d", size, got, want)
+		}
+	}
+}
+
+// TestCache_Buckets: a cache begins with at most 64 buckets, and doubles them when an
+// entry has none of its own.
+func TestCache_Buckets(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		size        int64
+		first, most int
+	}{
+		{63 << 10, 43, 43},
+		{63 * 1536, 64, 64},
+		{64 * 1536, 32, 64},
+		{1 << 20, 42, 672},
+	} {
+		c := tokencache.New[verdict](tt.size, nil)
+		if first, most := c.Buckets(); first != tt.first || most != tt.most {
+			t.Errorf("a cache of %d bytes has %d buckets, %d at most, want %d and %d", tt.size, first, most, tt.first, tt.most)
+			continue
+		}
+		want := tt.first
+		for n := range 2 * tt.most {
+			if n == want && want < tt.most {
+				want *= 2
+			}
+			c.Put(fmt.Sprint(n), &verdict{}, 0, later(), uint64(n))
+			if now, _ := c.Buckets(); now != want {
+				t.Fatalf("%d buckets for %d tokens, want %d", now, n+1, want)
+			}
+		}
+	}
+}
+
 // TestCache_ChainsGrowNoLonger fills chains on either side of borders between
 // buckets, as tokens made to collide would, and lets the cache grow to its last
 // bucket: no two of the chains may become one.

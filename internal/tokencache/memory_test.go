@@ -10,6 +10,14 @@ import (
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 )
 
+// The allocator has blocks of 480 bytes, and gives what is larger a header.
+func TestCache_SlabBytes(t *testing.T) {
+	t.Parallel()
+	if tokencache.SlabBytes > 480 {
+		t.Errorf("a slab of entries takes %d bytes, want 480 at most", tokencache.SlabBytes)
+	}
+}
+
 // TestCache_Memory compares what a cache counts with what the runtime does: books
 // that agree with each other could still all be too low. It is alone when it runs.
 func TestCache_Memory(t *testing.T) {

@@ -26,7 +26,7 @@ type shard[V any] struct {
 	owned     []uint32             // by owner: live entries
 	used      int64                // bytes
 	count     int                  // live entries
-	earliest  uint32               // no entry expires before
+	earliest  uint32               // no entry expires before; 0 at first, when there is none
 	_         [64]byte
 }
 
@@ -92,17 +92,19 @@ func (s *shard[V]) init(maxBytes int64) {
 	s.buckets.Store(&first)
 	s.owned = make([]uint32, min(s.most, math.MaxUint16))
 	s.used = s.tables()
-	s.earliest = never
 }
 
 // tables returns the memory of an empty shard.
 func (s *shard[V]) tables() int64 {
-	return int64(unsafe.Sizeof(*s)) + s.buckets.Load().bytes() +
-		int64(len(s.owned))*int64(unsafe.Sizeof(s.owned[0]))
+	return int64(unsafe.Sizeof(*s)) + s.buckets.Load().bytes() + sliceBytes(s.owned)
 }
 
-func (b buckets[V]) bytes() int64 {
-	return int64(unsafe.Sizeof(b)) + int64(len(b))*int64(unsafe.Sizeof(b[0]))
+func (b buckets[V]) bytes() int64 { return int64(unsafe.Sizeof(b)) + sliceBytes(b) }
+
+// sliceBytes returns the memory of the elements of a slice that has no room for more.
+func sliceBytes[E any](slice []E) int64 {
+	var e E
+	return int64(len(slice)) * int64(unsafe.Sizeof(e))
 }
 
 // of returns the bucket for a hash.
@@ -294,7 +296,7 @@ func (s *shard[V]) take(q *queue[V], i int) *segment[V] {
 func (s *shard[V]) remember(hash uint32) {
 	if s.evicted == nil {
 		s.evicted = make([][evictedSet]uint16, s.most)
-		s.used += int64(len(s.evicted)) * int64(unsafe.Sizeof(s.evicted[0]))
+		s.used += sliceBytes(s.evicted)
 	}
 	set := s.evicted[place(hash, len(s.evicted))][:]
 	i := slices.Index(set, 0)

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -47,9 +48,6 @@ func (q *queue) add(e event) {
 		q.lost++
 		return
 	}
-	if q.lost > 0 {
-		q.append(q.lostEvent())
-	}
 	q.append(e)
 	if q.idle == nil {
 		q.idle = make(chan struct{})
@@ -75,11 +73,12 @@ func (q *queue) lostEvent() event {
 	return e
 }
 
-// next returns the events to be told next, or none when the work is done.
+// next returns the events to be told next, or none when the work is done. It alone
+// makes room: what was lost until then came behind all that wait.
 func (q *queue) next() []event {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.waiting == 0 && q.lost > 0 {
+	if q.lost > 0 {
 		q.append(q.lostEvent())
 	}
 	if q.waiting == 0 {
@@ -88,8 +87,7 @@ func (q *queue) next() []event {
 		return nil
 	}
 	first := q.chunks[0]
-	q.chunks[0] = nil
-	q.chunks = q.chunks[1:]
+	q.chunks = slices.Delete(q.chunks, 0, 1)
 	q.waiting -= len(first)
 	return first
 }
@@ -131,10 +129,8 @@ func (q *queue) drain(limit time.Duration) {
 	if idle == nil {
 		return
 	}
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
 	select {
 	case <-idle:
-	case <-timer.C:
+	case <-time.After(limit):
 	}
 }

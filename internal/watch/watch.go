@@ -53,7 +53,6 @@ func (w *Watch) Names(now, next []string) {
 	if w != nil {
 		all := slices.Concat(now, next)
 		slices.Sort(all)
-		all = slices.Compact(all)
 		w.names.Store(&all)
 	}
 }
@@ -102,7 +101,7 @@ func (w *Watch) recover(name string) {
 	if value == nil {
 		return
 	}
-	if _, before := w.panicked.LoadOrStore(name, true); before {
+	if _, before := w.panicked.LoadOrStore(name, nil); before {
 		return
 	}
 	panicked := panics.Error(value)

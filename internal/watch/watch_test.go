@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -53,6 +54,28 @@ func TestNew_SomeNil(t *testing.T) {
 	w.Close()
 	if w.Decides() || w.Tickets() || !w.Sessions() || log.String() != "" {
 		t.Errorf("told of what nobody asked for: %s", log.String())
+	}
+	if name := w.Name("a"); name != "" {
+		t.Errorf("Name() = %q before any issuer is configured", name)
+	}
+}
+
+// Each hook that is told of sessions is reason enough to tell of them.
+func TestSessions(t *testing.T) {
+	t.Parallel()
+	session := func(authtrace.Session) {}
+	for name, hooks := range map[string]authtrace.Hooks{
+		"started": {SessionStarted: session},
+		"renewed": {SessionRenewed: session},
+		"ended":   {SessionEnded: session},
+		"missed":  {Missed: func(authtrace.Missed) {}},
+	} {
+		if w, _ := newWatch(hooks); !w.Sessions() {
+			t.Errorf("%s: nobody is told of sessions", name)
+		}
+	}
+	if w, _ := newWatch(authtrace.Hooks{Revoked: func(authtrace.Revocation) {}}); w.Sessions() {
+		t.Error("who asked for revocations alone is told of sessions")
 	}
 }
 
@@ -145,7 +168,8 @@ func (badHandler) Enabled(context.Context, slog.Level) bool { panic("handler") }
 func TestHooks_Slow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const sessions = watch.MaxWaiting + 1000
+		const lost = 1000
+		const sessions = 1 + watch.MaxWaiting + lost
 		release := make(chan struct{})
 		var told atomic.Int64
 		var mu sync.Mutex // guards missed
@@ -160,7 +184,9 @@ func TestHooks_Slow(t *testing.T) {
 			},
 		})
 		start := time.Now()
-		for range sessions {
+		w.SessionStarted("", start)
+		synctest.Wait()
+		for range sessions - 1 {
 			w.SessionStarted("", start)
 		}
 		w.Close()
@@ -169,13 +195,111 @@ func TestHooks_Slow(t *testing.T) {
 		}
 		close(release)
 		synctest.Wait()
-		if int(told.Load())+missed.Events != sessions || missed.Events == 0 || missed.Live != sessions {
+		if int(told.Load())+missed.Events != sessions || missed.Events != lost || missed.Live != sessions {
 			t.Errorf("%d told, missed %+v, want %d together, and as many alive", told.Load(), missed, sessions)
 		}
 		w.SessionStarted("", start)
 		synctest.Wait()
 		if int(told.Load())+missed.Events != sessions+1 {
 			t.Error("the next one is not told")
+		}
+	})
+}
+
+// What was lost is told where it was lost: behind what waited then, and before what came
+// when there was room again.
+func TestHooks_MissedInTheirPlace(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		turn := make(chan struct{})
+		w, _ := newWatch(authtrace.Hooks{
+			SessionStarted: func(authtrace.Session) { <-turn },
+			SessionEnded:   func(s authtrace.Session) { told = append(told, "ended, "+fmt.Sprint(s.Live)) },
+			Missed:         func(m authtrace.Missed) { told = append(told, fmt.Sprint("missed ", m.Events, ", ", m.Live)) },
+		})
+		w.SessionStarted("", time.Now())
+		synctest.Wait()
+		for range watch.MaxWaiting + 1 {
+			w.SessionStarted("", time.Now()) // the last is lost
+		}
+		turn <- struct{}{}
+		synctest.Wait()
+		w.SessionEnded("", time.Now(), nil)
+		close(turn)
+		synctest.Wait()
+		const all = watch.MaxWaiting + 2
+		if got, want := strings.Join(told, "; "), fmt.Sprintf("missed 1, %d; ended, %d", all, all-1); got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	})
+}
+
+// A hook may end its goroutine where others have been added behind its piece of memory.
+func TestHooks_EndsGoroutineLast(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release, ended := make(chan struct{}), false
+		w, _ := newWatch(authtrace.Hooks{
+			SessionStarted: func(authtrace.Session) { <-release; runtime.Goexit() },
+			SessionEnded:   func(authtrace.Session) { ended = true },
+		})
+		w.SessionStarted("", time.Now())
+		synctest.Wait()
+		w.SessionEnded("", time.Now(), nil)
+		close(release)
+		synctest.Wait()
+		if !ended {
+			t.Error("the event behind it is not told")
+		}
+	})
+}
+
+// Close waits no longer than there is something to tell.
+func TestClose_Prompt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w, _ := newWatch(authtrace.Hooks{SessionStarted: func(authtrace.Session) { time.Sleep(10 * time.Millisecond) }})
+		start := time.Now()
+		w.SessionStarted("", start)
+		w.Close()
+		if took := time.Since(start); took != 10*time.Millisecond {
+			t.Errorf("Close() took %v, want the hook's 10ms", took)
+		}
+	})
+}
+
+// Events that wait lie in pieces that grow with their number, and no piece moves.
+func TestEvents_Memory(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		w, _ := newWatch(authtrace.Hooks{SessionStarted: func(authtrace.Session) { <-release }})
+		w.SessionStarted("", time.Now())
+		synctest.Wait()
+		for range 600 {
+			w.SessionStarted("", time.Now())
+		}
+		if got, want := w.Chunks(), []int{8, 8, 16, 32, 64, 128, 256, 256}; !slices.Equal(got, want) {
+			t.Errorf("the pieces have room for %v events, want %v", got, want)
+		}
+		close(release)
+		synctest.Wait()
+		if got := w.Chunks(); len(got) != 0 {
+			t.Errorf("pieces for %v events are left when none waits", got)
+		}
+	})
+}
+
+// Nobody remembers a ticket: each is judged anew.
+func TestTicket(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var got authtrace.Decision
+		w, _ := newWatch(authtrace.Hooks{Ticket: func(_ context.Context, d authtrace.Decision) { got = d }})
+		w.Ticket(t.Context(), time.Now(), "a", nil)
+		if want := (authtrace.Decision{Outcome: authtrace.Accepted, Status: 200, Issuer: "a", Start: time.Now()}); got != want {
+			t.Errorf("told %+v, want %+v", got, want)
 		}
 	})
 }
