@@ -119,10 +119,17 @@ type transport func(*http.Request) (*http.Response, error)
 
 func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
 
-// A body tells whether it was closed.
+// A body tells how much of it was read, and whether it was closed.
 type body struct {
 	io.Reader
+	read   int
 	closed bool
+}
+
+func (b *body) Read(p []byte) (n int, err error) {
+	n, err = b.Reader.Read(p)
+	b.read += n
+	return n, err
 }
 
 func (b *body) Close() error {
@@ -156,6 +163,7 @@ func TestNew_Says(t *testing.T) {
 		{200, "text/html", text(1), `got content type "text/html", want application/json`},
 		{200, "application/json", text(64 << 10), ""},
 		{200, "application/json", text(64<<10 + 1), "got more than 65536 bytes"},
+		{200, "application/json", text(128 << 10), "got more than 65536 bytes"},
 		{200, "application/json", iotest.ErrReader(errors.New("broken off")), "reading the answer: broken off"},
 	} {
 		b := &body{Reader: tt.text}
@@ -171,6 +179,9 @@ func TestNew_Says(t *testing.T) {
 		if tt.want == "" && (err != nil || !strings.HasPrefix(string(answer), "x")) || tt.want != "" && (answer != nil || err == nil || err.Error() != "introspect: "+tt.want) {
 			t.Errorf("%d %s: %d bytes, error = %v, want %q", tt.status, tt.media, len(answer), err, tt.want)
 		}
+		if b.read > 64<<10+1 {
+			t.Errorf("%d bytes were read of an answer that is too long", b.read)
+		}
 		if !b.closed || question.Err() == nil {
 			t.Errorf("%d %s: the body is closed: %t; the question has ended: %v", tt.status, tt.media, b.closed, question.Err())
 		}
@@ -184,6 +195,28 @@ func TestNew_Says(t *testing.T) {
 	if answer, err := ask(t.Context(), token); answer != nil || err == nil || err.Error() != "introspect: no route" {
 		t.Errorf("no answer: %s, error = %v, want it without the address", answer, err)
 	}
+}
+
+// A question that nobody answers is over after five seconds, if not before.
+func TestNew_Timeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ask, err := newAsk(introspect.Config{Endpoint: "https://issuer.test/introspect", Client: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, patience := range []time.Duration{4 * time.Second, time.Minute} {
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_, err := ask(ctx, token)
+			if after, want := time.Since(began), min(patience, 5*time.Second); !errors.Is(err, context.DeadlineExceeded) || after != want {
+				t.Errorf("error = %v after %v, want it after %v", err, after, want)
+			}
+			cancel()
+		}
+	})
 }
 
 // What is printed of a configuration is all but the secret.
@@ -295,7 +328,7 @@ func TestNew_SecretFile(t *testing.T) {
 	for _, tt := range []struct {
 		content string
 		fine    bool
-	}{{"one", true}, {"two\r\n", true}, {"", false}, {"\n", false}, {strings.Repeat(secret, 200), false}} {
+	}{{"one", true}, {"two\r\n", true}, {"", false}, {"\n", false}, {strings.Repeat("s", 4<<10), true}, {strings.Repeat("s", 4<<10+1), false}, {strings.Repeat(secret, 200), false}} {
 		write(tt.content)
 		_, err := ask(t.Context(), token)
 		if (err == nil) != tt.fine || tt.fine && got != strings.TrimSpace(tt.content) || err != nil && tt.content != "" && strings.Contains(err.Error(), secret) {
