@@ -32,14 +32,15 @@ func TestSubscribe_LeavesNothing(t *testing.T) {
 		serve func(context.Context, *spacetime.Conn)
 		end   func(*testing.T, *world)
 		want  error
+		told  bool // the client is, that it ends
 	}{
-		{"served to its end", func(context.Context, *spacetime.Conn) {}, nil, oidcauth.ErrClosed},
-		{"broken off by the program", func(context.Context, *spacetime.Conn) { panic(http.ErrAbortHandler) }, nil, oidcauth.ErrClosed},
+		{"served to its end", func(context.Context, *spacetime.Conn) {}, nil, oidcauth.ErrClosed, true},
+		{"broken off by the program", func(context.Context, *spacetime.Conn) { panic(http.ErrAbortHandler) }, nil, oidcauth.ErrClosed, false},
 		{"revoked", func(ctx context.Context, c *spacetime.Conn) { c.Read(ctx) }, func(t *testing.T, w *world) {
 			if err := w.auth.Revoke(t.Context(), oidcauth.Revocation{SessionID: "s1"}); err != nil {
 				t.Error(err)
 			}
-		}, oidcauth.ErrRevoked},
+		}, oidcauth.ErrRevoked, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var seen chan served
@@ -58,8 +59,8 @@ func TestSubscribe_LeavesNothing(t *testing.T) {
 				if tt.end != nil {
 					tt.end(t, w)
 				}
-				if _, err := io.Copy(io.Discard, answers); err != nil {
-					t.Errorf("Read() error = %v, want the end", err)
+				if rest, err := io.ReadAll(answers); err != nil || (len(rest) > 0) != tt.told {
+					t.Errorf("then came %q, %v, want it to be told why: %t", rest, err, tt.told)
 				}
 				synctest.Wait()
 				got := <-seen
