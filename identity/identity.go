@@ -158,7 +158,7 @@ func (i Identity) AppendText(b []byte) ([]byte, error) {
 // MarshalText returns the 64 hexadecimal digits of i, nothing for nobody. JSON
 // values and object keys are made of it.
 func (i Identity) MarshalText() ([]byte, error) {
-	return i.AppendText(make([]byte, 0, 2*size))
+	return i.AppendText(make([]byte, 0, hex.EncodedLen(size)))
 }
 
 // UnmarshalText sets i to the identity that [Parse] reads from text,

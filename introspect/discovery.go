@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -53,21 +51,19 @@ func newDiscovery(documents *fetch.Client, issuer string) *discovery {
 // before serves while the document cannot be had, and while somebody else looks.
 func (d *discovery) endpoint(ctx context.Context) (string, error) {
 	known, looking, began := d.begin()
+	var enough <-chan time.Time // nil where nothing is known
 	if known != "" {
 		if !began {
 			return known, nil
 		}
-		limited, cancel := context.WithTimeout(ctx, knownTimeout)
-		defer cancel()
-		ctx = limited
+		enough = time.After(knownTimeout)
 	}
 	if looking != nil {
 		select {
 		case <-looking:
+		case <-enough:
 		case <-ctx.Done():
-			if known == "" {
-				return "", ctx.Err()
-			}
+			return "", ctx.Err()
 		}
 	}
 	d.mu.Lock()
@@ -152,25 +148,13 @@ func (c *Config) secret() (string, error) {
 	if c.ClientSecretFile == "" {
 		return c.ClientSecret, nil
 	}
-	info, err := os.Stat(c.ClientSecretFile)
-	if err != nil {
-		return "", fmt.Errorf("ClientSecretFile: %w", quote.SecretFile(c.ClientSecretFile, err))
-	}
-	if !info.Mode().IsRegular() {
-		return "", fmt.Errorf("ClientSecretFile: %s is not a regular file", c.ClientSecretFile)
-	}
-	f, err := os.Open(c.ClientSecretFile)
-	if err != nil {
-		return "", fmt.Errorf("ClientSecretFile: %w", err)
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
+	content, err := fetch.SecretFile(c.ClientSecretFile, maxSecretBytes)
 	secret := strings.TrimRight(string(content), "\r\n")
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("ClientSecretFile: %w", err)
-	case secret == "" || len(content) > maxSecretBytes:
-		return "", fmt.Errorf("ClientSecretFile: %s has %d bytes, want a secret of 1 to %d", c.ClientSecretFile, len(content), maxSecretBytes)
+	case secret == "":
+		return "", fmt.Errorf("ClientSecretFile: %s is empty, want a secret of 1 to %d bytes", c.ClientSecretFile, maxSecretBytes)
 	}
 	return secret, nil
 }

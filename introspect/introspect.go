@@ -5,6 +5,7 @@
 package introspect
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -255,11 +256,8 @@ func (a *asker) form(ctx context.Context, token string) (url.Values, error) {
 
 func (c *Config) hasSecret() bool { return c.ClientSecret != "" || c.ClientSecretFile != "" }
 
-// withoutURL leaves the address out of an error, which a person knows and a log need
-// not have.
+// withoutURL leaves the address out of a [*url.Error], which a person knows and a log
+// need not have.
 func withoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	return err
+	return cmp.Or(errors.Unwrap(err), err)
 }

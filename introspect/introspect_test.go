@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -113,6 +114,122 @@ func TestNew_Answers(t *testing.T) {
 	}
 }
 
+// A transport answers requests as a test wants.
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// A body tells how much of it was read, and whether it was closed.
+type body struct {
+	io.Reader
+	read   int
+	closed bool
+}
+
+func (b *body) Read(p []byte) (n int, err error) {
+	n, err = b.Reader.Read(p)
+	b.read += n
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.closed = true
+	return nil
+}
+
+// An error says what was wrong with an answer, without the address; and nothing is left
+// behind.
+func TestNew_Says(t *testing.T) {
+	t.Parallel()
+	const redirect, stranger = ": a redirect is not followed: set Endpoint to where it leads", ": the endpoint does not accept this server's credentials"
+	const signed = "got a signed answer (RFC 9701), want application/json: have the issuer leave out introspection_signed_response_alg for this client"
+	text := func(size int) io.Reader { return strings.NewReader(strings.Repeat("x", size)) }
+	for _, tt := range []struct {
+		status int
+		media  string
+		text   io.Reader
+		want   string
+	}{
+		{200, "application/json", text(1), ""},
+		{299, "application/json", text(1), "got status 299, want 200"},
+		{300, "application/json", text(1), "got status 300" + redirect},
+		{399, "application/json", text(1), "got status 399" + redirect},
+		{400, "application/json", text(1), "got status 400, want 200"},
+		{401, "application/json", text(1), "got status 401" + stranger},
+		{403, "application/json", text(1), "got status 403" + stranger},
+		{404, "application/json", text(1), "got status 404, want 200"},
+		{200, "application/jwt", text(1), signed},
+		{200, "application/token-introspection+jwt", text(1), signed},
+		{200, "text/html", text(1), `got content type "text/html", want application/json`},
+		{200, "application/json", text(64 << 10), ""},
+		{200, "application/json", text(64<<10 + 1), "got more than 65536 bytes"},
+		{200, "application/json", text(128 << 10), "got more than 65536 bytes"},
+		{200, "application/json", iotest.ErrReader(errors.New("broken off")), "reading the answer: broken off"},
+	} {
+		b := &body{Reader: tt.text}
+		var question context.Context
+		ask, err := newAsk(introspect.Config{Endpoint: "https://issuer.test/introspect", Client: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			question = r.Context()
+			return &http.Response{StatusCode: tt.status, Header: http.Header{"Content-Type": {tt.media}}, Body: b, Request: r}, nil
+		})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := ask(t.Context(), token)
+		if tt.want == "" && (err != nil || !strings.HasPrefix(string(answer), "x")) || tt.want != "" && (answer != nil || err == nil || err.Error() != "introspect: "+tt.want) {
+			t.Errorf("%d %s: %d bytes, error = %v, want %q", tt.status, tt.media, len(answer), err, tt.want)
+		}
+		if b.read > 64<<10+1 {
+			t.Errorf("%d bytes were read of an answer that is too long", b.read)
+		}
+		if !b.closed || question.Err() == nil {
+			t.Errorf("%d %s: the body is closed: %t; the question has ended: %v", tt.status, tt.media, b.closed, question.Err())
+		}
+	}
+	ask, err := newAsk(introspect.Config{Endpoint: "https://issuer.test/introspect", Client: &http.Client{Transport: transport(func(*http.Request) (*http.Response, error) {
+		return nil, errors.New("no route")
+	})}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer, err := ask(t.Context(), token); answer != nil || err == nil || err.Error() != "introspect: no route" {
+		t.Errorf("no answer: %s, error = %v, want it without the address", answer, err)
+	}
+}
+
+// A question that nobody answers is over after five seconds, if not before.
+func TestNew_Timeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ask, err := newAsk(introspect.Config{Endpoint: "https://issuer.test/introspect", Client: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, patience := range []time.Duration{4 * time.Second, time.Minute} {
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_, err := ask(ctx, token)
+			if after, want := time.Since(began), min(patience, 5*time.Second); !errors.Is(err, context.DeadlineExceeded) || after != want {
+				t.Errorf("error = %v after %v, want it after %v", err, after, want)
+			}
+			cancel()
+		}
+	})
+}
+
+// What is printed of a configuration is all but the secret.
+func TestConfig_Shows(t *testing.T) {
+	t.Parallel()
+	cfg := introspect.Config{Endpoint: "https://issuer.test/i", ClientID: "db", ClientSecret: secret}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q"} {
+		if got := fmt.Sprintf(verb, cfg); strings.Contains(got, secret) || !strings.Contains(got, "https://issuer.test/i") || !strings.Contains(got, "db") {
+			t.Errorf("%s: got %s, want all but the secret", verb, got)
+		}
+	}
+}
+
 // A token that is ended at its issuer ends what is live.
 func TestNew_Session(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -182,7 +299,7 @@ func TestNew_Credentials(t *testing.T) {
 		for name, values := range tt.form {
 			want[name] = values
 		}
-		if got.Header.Get("Authorization") != tt.header || got.PostForm.Encode() != want.Encode() || got.URL.RawQuery != "" || got.Method != http.MethodPost {
+		if got.Header.Get("Authorization") != tt.header || got.PostForm.Encode() != want.Encode() || got.URL.RawQuery != "" || got.Header.Get("Accept") != "application/json" || got.Method != http.MethodPost {
 			t.Errorf("%s: got %q, %v, %q, want %q, %v", tt.name, got.Header.Get("Authorization"), got.PostForm, got.URL.RawQuery, tt.header, want)
 		}
 	}
@@ -211,7 +328,7 @@ func TestNew_SecretFile(t *testing.T) {
 	for _, tt := range []struct {
 		content string
 		fine    bool
-	}{{"one", true}, {"two\r\n", true}, {"", false}, {"\n", false}, {strings.Repeat(secret, 200), false}} {
+	}{{"one", true}, {"two\r\n", true}, {"", false}, {"\n", false}, {strings.Repeat("s", 4<<10), true}, {strings.Repeat("s", 4<<10+1), false}, {strings.Repeat(secret, 200), false}} {
 		write(tt.content)
 		_, err := ask(t.Context(), token)
 		if (err == nil) != tt.fine || tt.fine && got != strings.TrimSpace(tt.content) || err != nil && tt.content != "" && strings.Contains(err.Error(), secret) {
@@ -279,6 +396,10 @@ func TestNew_DiscoveryAge(t *testing.T) {
 		issuer.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
 		time.Sleep(time.Hour)
 		fails("after an hour", false, 3)
+		time.Sleep(time.Minute - time.Second)
+		fails("within a minute of that", false, 3)
+		time.Sleep(time.Second)
+		fails("after a minute", false, 4)
 	})
 }
 
@@ -365,6 +486,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"plain http on loopback, permitted", introspect.Config{Endpoint: "http://127.0.0.1:4445/i", InsecureHTTP: true}, ""},
 		{"plain http to a host, permitted", introspect.Config{Endpoint: "http://hydra:4445/i", InsecureHTTPHosts: []string{"hydra"}}, ""},
 		{"plain http to another host", introspect.Config{Endpoint: "http://other:4445/i", InsecureHTTPHosts: []string{"hydra"}}, "Endpoint"},
+		{"plain http to what is no host", introspect.Config{Endpoint: "https://issuer.test/i", InsecureHTTPHosts: []string{"http://hydra"}}, "http host"},
 		{"a password in the address", introspect.Config{Endpoint: "https://a:b@issuer.test/i"}, "Endpoint"},
 		{"two secrets", introspect.Config{Endpoint: "https://issuer.test/i", ClientID: "db", ClientSecret: "s", ClientSecretFile: file}, "both"},
 		{"a secret of nobody", introspect.Config{Endpoint: "https://issuer.test/i", ClientSecret: secret}, "ClientID"},

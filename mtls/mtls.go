@@ -126,9 +126,9 @@ func readForwarded(value string) (*x509.Certificate, error) {
 	var c *x509.Certificate
 	hash := element["hash"]
 	if text := element["cert"]; text != "" {
-		plain, err := url.PathUnescape(text)
+		plain, _ := url.PathUnescape(text) // nothing on an error
 		block, rest := pem.Decode([]byte(plain))
-		if err != nil || block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
+		if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
 			return nil, errors.New("the field Cert: want one certificate in PEM, URL-encoded")
 		}
 		if c, err = parse(block.Bytes); err != nil {

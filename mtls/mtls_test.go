@@ -118,6 +118,7 @@ func TestHeader(t *testing.T) {
 		bad    bool
 	}{
 		{"RFC 9440", mtls.ClientCert, "10.0.0.1:1", client, []string{structured(c)}, c, false},
+		{"RFC 9440, with spaces around", mtls.ClientCert, "10.0.0.1:1", client, []string{"  " + structured(c) + " "}, c, false},
 		{"none", mtls.ClientCert, "10.0.0.1:1", client, nil, nil, false},
 		{"an empty one", mtls.ClientCert, "10.0.0.1:1", client, []string{""}, nil, false},
 		{"from somebody else", mtls.ClientCert, "192.0.2.1:1", client, []string{structured(c)}, nil, false},
@@ -154,6 +155,16 @@ func TestHeader(t *testing.T) {
 		{"a quote within", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`By=x"y";` + escaped(c)}, nil, true},
 		{"two certificates", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`Cert="` + url.PathEscape(pemOf(c)+pemOf(other)) + `"`}, nil, true},
 		{"a key", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`Cert="` + url.PathEscape(strings.ReplaceAll(pemOf(c), "CERTIFICATE", "PRIVATE KEY")) + `"`}, nil, true},
+		{"something behind the certificate", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`Cert="` + url.PathEscape(pemOf(c)+"x") + `"`}, nil, true},
+		{"a line end behind the certificate", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`Cert="` + url.PathEscape(pemOf(c)+"\n") + `"`}, c, false},
+		{"PEM of something else", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`Cert="` + url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}))) + `"`}, nil, true},
+		{"Cert that is no PEM", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{"Cert=x"}, nil, true},
+		{"Cert that is escaped badly", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{"Cert=%zz"}, nil, true},
+		{"a quote that is not closed, behind it", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{escaped(c) + `;By="x`}, nil, true},
+		{"a quote that is not closed, alone", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`By="`}, nil, true},
+		{"a backslash at the end", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{escaped(c) + `;By="x\`}, nil, true},
+		{"a backslash that is not needed", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{strings.Replace(hash(c), "=", `="\`, 1) + `";` + escaped(c)}, c, false},
+		{"a space and a tab behind a value in quotes", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`Subject="CN=x"` + " \t; " + escaped(c)}, c, false},
 		{"words", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{"x"}, nil, true},
 		{"from somebody else, Envoy's", mtls.XForwardedClientCert, "192.0.2.1:1", forwardedClient, []string{escaped(c)}, nil, false},
 	} {
@@ -175,6 +186,35 @@ func TestHeader(t *testing.T) {
 				t.Errorf("a request that nobody has looked at has a certificate: %v", err)
 			}
 		})
+	}
+}
+
+// An error says what of a header is wrong.
+func TestHeader_Says(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		form        mtls.Form
+		value, want string
+	}{
+		{mtls.ClientCert, ":", "Client-Cert: want base64 between colons"},
+		{mtls.ClientCert, "::", "Client-Cert: no certificate"},
+		{mtls.ClientCert, ":AAAA:", "Client-Cert: no certificate"},
+		{mtls.ClientCert, ":-:", "Client-Cert: want base64 between colons"},
+		{mtls.XForwardedClientCert, "x", "X-Forwarded-Client-Cert: want elements of key=value"},
+		{mtls.XForwardedClientCert, `By="x`, "X-Forwarded-Client-Cert: a quote that is not closed"},
+		{mtls.XForwardedClientCert, `By="x"y`, "X-Forwarded-Client-Cert: want a comma or a semicolon behind a value"},
+		{mtls.XForwardedClientCert, "By=x;by=y", `X-Forwarded-Client-Cert: "by" twice`},
+		{mtls.XForwardedClientCert, "Cert=x", "X-Forwarded-Client-Cert: the field Cert: want one certificate in PEM, URL-encoded"},
+		{mtls.XForwardedClientCert, "Hash=x", "X-Forwarded-Client-Cert: the field Hash without Cert: have the proxy set both"},
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = "10.0.0.1:1"
+		r.Header.Set("Client-Cert", tt.value)
+		r.Header.Set("X-Forwarded-Client-Cert", tt.value)
+		_, err := mtls.Header(tt.form)(forwarded.WithTrust(r, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}))
+		if !errors.Is(err, refusal.ErrMalformedRequest) || !strings.HasSuffix(err.Error(), tt.want) {
+			t.Errorf("%q: error = %v, want one that ends in %q", tt.value, err, tt.want)
+		}
 	}
 }
 

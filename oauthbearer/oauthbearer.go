@@ -96,9 +96,9 @@ func Parse(initial []byte) (Request, error) {
 // binding, which knows of none ("n") or believes that the server does ("y"), and no
 // authorization identity.
 func checkHeader(header string) error {
-	flag, identity, found := strings.Cut(header, ",")
+	flag, identity, _ := strings.Cut(header, ",")
 	switch {
-	case !found || !strings.HasSuffix(identity, ","):
+	case !strings.HasSuffix(identity, ","):
 		return malformed("GS2 header")
 	case strings.HasPrefix(flag, "p="):
 		return fmt.Errorf("%w: channel binding", ErrUnsupported)
@@ -192,14 +192,11 @@ type Challenge struct {
 // Message returns the text of the challenge (RFC 7628, section 3.2.2). Its status is
 // "invalid_token" whatever was wrong: of any other libpq shows its user nothing else.
 func (c Challenge) Message() []byte {
-	text, err := json.Marshal(struct {
+	text, _ := json.Marshal(struct { // strings always have a form in JSON
 		Status    string `json:"status"`
 		Scope     string `json:"scope,omitempty"`
 		Discovery string `json:"openid-configuration,omitempty"`
 	}{"invalid_token", c.Scope, c.Discovery})
-	if err != nil {
-		panic("oauthbearer: strings that are no JSON: " + err.Error())
-	}
 	return text
 }
 

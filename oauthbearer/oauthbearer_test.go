@@ -32,6 +32,7 @@ func TestParse(t *testing.T) {
 		{"nothing", "", oauthbearer.Request{}, oauthbearer.ErrMalformed},
 		{"header alone", "n,,", oauthbearer.Request{}, oauthbearer.ErrMalformed},
 		{"header without its end", "n,\x01auth=Bearer abc.def\x01\x01", oauthbearer.Request{}, oauthbearer.ErrMalformed},
+		{"header with an identity that has no end", "n,a=x\x01auth=Bearer abc.def\x01\x01", oauthbearer.Request{}, oauthbearer.ErrMalformed},
 		{"header of another kind", "x,,\x01auth=Bearer abc.def\x01\x01", oauthbearer.Request{}, oauthbearer.ErrMalformed},
 		{"header with more", "n,b=c,\x01auth=Bearer abc.def\x01\x01", oauthbearer.Request{}, oauthbearer.ErrMalformed},
 		{"no header", "\x01auth=Bearer abc.def\x01\x01", oauthbearer.Request{}, oauthbearer.ErrMalformed},
@@ -66,6 +67,51 @@ func TestParse(t *testing.T) {
 				t.Errorf("the error repeats the token: %v", err)
 			}
 		})
+	}
+}
+
+// Of the bytes that there are, tokens, names and values have those that the
+// specifications give them.
+func TestParse_Bytes(t *testing.T) {
+	t.Parallel()
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for _, row := range []struct{ name, format, want string }{
+		{"token (RFC 6750, section 2.1)", "n,,\x01auth=Bearer a%sb\x01\x01", letters + "0123456789-._~+/"},
+		{"name (RFC 7628, section 3.1)", "n,,\x01auth=\x01a%sb=x\x01\x01", letters + "="}, // which ends it
+		{"value (RFC 7628, section 3.1)", "n,,\x01auth=\x01host=a%sb\x01\x01", letters + "0123456789 \t\r\n!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"},
+	} {
+		for b := range 256 {
+			if b == 1 { // ends them all
+				continue
+			}
+			_, err := oauthbearer.Parse(fmt.Appendf(nil, row.format, string([]byte{byte(b)})))
+			if want := strings.IndexByte(row.want, byte(b)) >= 0; (err == nil) != want {
+				t.Errorf("%s with byte %#x: error = %v, want it to be good: %t", row.name, b, err, want)
+			}
+		}
+	}
+}
+
+// An error says what of the message is wrong.
+func TestParse_Says(t *testing.T) {
+	t.Parallel()
+	for message, want := range map[string]string{
+		"n,,":                                "malformed message: no key/value pairs",
+		"n,,\x01auth=Bearer abc\x01":         "malformed message: no end",
+		"n,,\x01auth=Bearer abc\x01\x01x":    "malformed message: something behind the end",
+		"n,,\x01auth\x01\x01":                "malformed message: key",
+		"n,,\x01auth=\x01host=a\x00\x01\x01": "malformed message: value",
+		"n,,\x01auth=\x01auth=\x01\x01":      "malformed message: a key that stands twice",
+		"n,,\x01host=x\x01\x01":              `malformed message: no "auth"`,
+		"n,,\x01auth=Basic abc\x01\x01":      "malformed message: another scheme than Bearer",
+		"n,,\x01auth=Bearer \x01\x01":        "malformed message: token",
+		"x,,\x01auth=\x01\x01":               "malformed message: GS2 header",
+		"p=x,,\x01auth=\x01\x01":             "not supported: channel binding",
+		"n,a=x,\x01auth=\x01\x01":            "not supported: an authorization identity",
+	} {
+		if _, err := oauthbearer.Parse([]byte(message)); err == nil || err.Error() != "oauthbearer: "+want {
+			t.Errorf("%q: error = %v, want %s", message, err, want)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -64,6 +66,29 @@ func request(t *testing.T, target string) *http.Request {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// What is printed says what came, without the proof by a key.
+func TestProof_Shows(t *testing.T) {
+	t.Parallel()
+	certificate := &x509.Certificate{Raw: []byte("certificate")}
+	for want, p := range map[string]possession.Proof{
+		`{scheme: "", DPoP: none, method: "", url: "", certificate: ""}`: {},
+		`{scheme: "DPoP", DPoP: some, method: "GET", url: "https://db.example.com/", certificate: ""}`: {
+			Scheme: "DPoP", DPoP: "eyJ.proof", Method: "GET", URL: "https://db.example.com/"},
+		`{scheme: "Bearer", DPoP: none, method: "", url: "", certificate: "` + possession.Thumbprint(certificate) + `"}`: {
+			Scheme: "Bearer", Certificate: certificate},
+	} {
+		text, err := p.MarshalText()
+		if err != nil || string(text) != want {
+			t.Errorf("MarshalText() = %s, %v, want %s", text, err, want)
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
+			if got := fmt.Sprintf(verb, p); got != want {
+				t.Errorf("%s: got %s, want %s", verb, got, want)
+			}
+		}
+	}
 }
 
 // A nil context holds nothing, and may be given something.

@@ -27,8 +27,6 @@ type answer struct {
 
 func (a *answer) Error() string { return a.reason.Error() }
 
-func (a *answer) Unwrap() error { return a.reason }
-
 // malformed is a refusal of the request, with status 400.
 func malformed(got, want string) error {
 	return &oidcauth.Refusal{Check: "request", Got: got, Want: want, Err: oidcauth.ErrMalformedRequest}

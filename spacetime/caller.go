@@ -113,11 +113,14 @@ func (s *Server) authenticate(ctx context.Context, token string) (*oidcauth.Clai
 // checkNames refuses names that are too long.
 func (s *Server) checkNames(issuer, subject string) error {
 	limit := s.cfg.MaxNameBytes
-	if limit == 0 {
+	switch {
+	case limit < 0:
+		return nil
+	case limit == 0:
 		limit = spacetimeNameBytes
 	}
 	for _, name := range [...]struct{ check, text string }{{"issuer", issuer}, {"subject", subject}} {
-		if limit > 0 && len(name.text) > limit {
+		if len(name.text) > limit {
 			return &oidcauth.Refusal{Check: name.check, Err: oidcauth.ErrClaim,
 				Got: fmt.Sprintf("%d bytes", len(name.text)), Want: fmt.Sprintf("%d at most (spacetime.Config.MaxNameBytes)", limit)}
 		}

@@ -2,6 +2,7 @@ package spacetime
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -10,6 +11,8 @@ import (
 var (
 	FirstMessage      = firstMessage
 	ParseConnectionID = parseConnectionID
+	IsNoTicket        = isNoTicket
+	Within            = within
 	CheckHandshake    = func(r *http.Request) error { return checkHandshake(r) }
 )
 
@@ -26,6 +29,9 @@ func NewMemory(limit int) Memory { return Memory{newMemory(limit)} }
 
 func (m Memory) Keep(claims *oidcauth.Claims, token string)            { m.m.keep(claims, token) }
 func (m Memory) Of(claims *oidcauth.Claims) (token string, known bool) { return m.m.of(claims) }
+
+// Timer is what drops the token of these claims.
+func (m Memory) Timer(claims *oidcauth.Claims) *time.Timer { return m.m.kept[keyOf(claims)].timer }
 
 // Bytes are what is kept, as counted and as found.
 func (m Memory) Bytes() (counted, found int) {

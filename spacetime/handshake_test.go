@@ -28,9 +28,13 @@ import (
 type signer struct {
 	crypto.Signer
 	signed atomic.Int64
+	broken atomic.Bool // signs nothing
 }
 
 func (s *signer) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	if s.broken.Load() {
+		return nil, errors.New("the key is away")
+	}
 	s.signed.Add(1)
 	return s.Signer.Sign(random, digest, opts)
 }
@@ -202,6 +206,67 @@ func TestHandshake_ServersFault(t *testing.T) {
 	}
 	if _, err := w.auth.AuthenticateTicket(httptest.NewRequest("GET", "/", nil), ticket, "chat"); err != nil {
 		t.Errorf("the ticket: error = %v", err)
+	}
+}
+
+// A wrapped is an answer that something in front of the server has wrapped.
+type wrapped struct{ http.ResponseWriter }
+
+func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// A connection can be taken over through whatever wraps it and says so, and one that
+// cannot be is told from one that the client has left.
+func TestHandshake_Wrapped(t *testing.T) {
+	t.Parallel()
+	plain := httptest.NewRecorder()
+	for name, tt := range map[string]struct {
+		w    http.ResponseWriter
+		want bool
+	}{
+		"as it is":              {socket{plain}, true},
+		"wrapped":               {wrapped{socket{plain}}, true},
+		"wrapped twice":         {wrapped{wrapped{socket{plain}}}, true},
+		"hidden":                {struct{ http.ResponseWriter }{socket{plain}}, false},
+		"hidden within another": {wrapped{struct{ http.ResponseWriter }{socket{plain}}}, false},
+	} {
+		r := httptest.NewRequest("GET", "/v1/database/chat/subscribe", nil)
+		r.SetPathValue("name", "chat")
+		r.Header = handshake()
+		if _, err := spacetime.ReadHandshake(tt.w, r); (err == nil) != tt.want {
+			t.Errorf("%s: ReadHandshake() error = %v, want none: %t", name, err, tt.want)
+		}
+		conn, err := spacetime.Upgrade(tt.w, r, "v2.bsatn.spacetimedb")
+		if (err == nil) != tt.want || (conn != nil) != tt.want {
+			t.Errorf("%s: Upgrade() error = %v, want none: %t", name, err, tt.want)
+		}
+		if conn != nil {
+			conn.CloseNow()
+		}
+	}
+}
+
+// A token that is no ticket is told from a ticket that is refused.
+func TestIsNoTicket(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		check string
+		err   error
+		want  bool
+	}{
+		{"type", oidcauth.ErrTokenType, true},
+		{"form", oidcauth.ErrMalformedToken, true},
+		{"ticket", oidcauth.ErrTokenType, false},
+		{"ticket", oidcauth.ErrMalformedToken, false},
+		{"type", oidcauth.ErrClaim, false},
+		{"form", oidcauth.ErrClaim, false},
+		{"ticket", oidcauth.ErrTicketUsed, false},
+	} {
+		if got := spacetime.IsNoTicket(&oidcauth.Refusal{Check: tt.check, Err: tt.err}); got != tt.want {
+			t.Errorf("%v of the check %q: IsNoTicket() = %t, want %t", tt.err, tt.check, got, tt.want)
+		}
+		if spacetime.IsNoTicket(tt.err) {
+			t.Errorf("%v of no check: IsNoTicket() = true", tt.err)
+		}
 	}
 }
 

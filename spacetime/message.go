@@ -47,7 +47,7 @@ func parseConnectionID(s string) (ConnectionID, error) {
 
 // firstMessage is what the server says first: who the client is, which
 // connection it has, and the token to come back with.
-func firstMessage(protocol string, identity oidcauth.Identity, id ConnectionID, token string) ([]byte, error) {
+func firstMessage(protocol string, identity oidcauth.Identity, id ConnectionID, token string) []byte {
 	if protocol == protocolV1JSON {
 		return firstJSON(identity, id, token)
 	}
@@ -58,12 +58,12 @@ func firstMessage(protocol string, identity oidcauth.Identity, id ConnectionID, 
 	text := binary.LittleEndian.AppendUint32(nil, uint32(len(token)))
 	text = append(text, token...)
 	if protocol == protocolV1 {
-		return slices.Concat([]byte{notCompressed, tagIdentityToken}, who, text, which), nil
+		return slices.Concat([]byte{notCompressed, tagIdentityToken}, who, text, which)
 	}
-	return slices.Concat([]byte{notCompressed, tagInitialConnection}, who, which, text), nil
+	return slices.Concat([]byte{notCompressed, tagInitialConnection}, who, which, text)
 }
 
-func firstJSON(identity oidcauth.Identity, id ConnectionID, token string) ([]byte, error) {
+func firstJSON(identity oidcauth.Identity, id ConnectionID, token string) []byte {
 	type hexIdentity struct {
 		Text string `json:"__identity__"`
 	}
@@ -75,7 +75,8 @@ func firstJSON(identity oidcauth.Identity, id ConnectionID, token string) ([]byt
 		Token        string      `json:"token"`
 		ConnectionID number      `json:"connection_id"`
 	}
-	return json.Marshal(struct {
+	text, _ := json.Marshal(struct { // strings and numbers always have a form in JSON
 		IdentityToken identityToken
 	}{identityToken{hexIdentity{"0x" + identity.String()}, token, number{new(big.Int).SetBytes(id[:])}}})
+	return text
 }

@@ -26,6 +26,9 @@ func TestCheckNames(t *testing.T) {
 		{"a subject beyond it", 0, of(1), of(129), oidcauth.ErrClaim},
 		{"a higher limit", 200, of(129), of(200), nil},
 		{"beyond the higher limit", 200, of(129), of(201), oidcauth.ErrClaim},
+		{"the lowest limit", 1, of(1), of(1), nil},
+		{"an issuer beyond the lowest limit", 1, of(2), of(1), oidcauth.ErrClaim},
+		{"a subject beyond the lowest limit", 1, of(1), of(2), oidcauth.ErrClaim},
 		{"no limit", -1, of(512), of(2048), nil},
 	} {
 		if err := spacetime.CheckNames(tt.limit, tt.issuer, tt.subject); !errors.Is(err, tt.want) {

@@ -61,9 +61,32 @@ func TestIdentityRoutes_Headers(t *testing.T) {
 		if rec.Body.Len() > 0 && rec.Header().Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: a browser may take the body for something else", tt.request)
 		}
+		written := tt.want != 404 && tt.want != 405 && rec.Body.Len() > 0 && !strings.HasSuffix(path, "public-key") && rec.Body.String()[0] == '{'
+		if got := rec.Header().Get("Content-Type") == "application/json"; got != written {
+			t.Errorf("%s: Content-Type is %q", tt.request, rec.Header().Get("Content-Type"))
+		}
 		public := strings.HasSuffix(path, "public-key") || method == "OPTIONS" || tt.want == 404 || tt.want == 405
 		if stored := rec.Header().Get("Cache-Control") != "no-store"; stored && !public {
 			t.Errorf("%s: status %d may be stored", tt.request, rec.Code)
+		}
+	}
+}
+
+// A server that cannot sign says so, and lets nobody in for it.
+func TestRoutes_CannotSign(t *testing.T) {
+	w, signer := newCountingWorld(t, spacetime.Config{Anonymous: true, NoExpiry: true})
+	bearer := authorization("Bearer " + w.issuer.Token(nil))
+	for n, broken := range []bool{false, true} {
+		signer.broken.Store(broken)
+		identity, new := w.do(t, "POST", "/v1/identity")
+		exchange, bought := w.do(t, "POST", "/v1/identity/websocket-token", bearer...)
+		_, nobody, _ := w.dial(t, "", v3)
+		got := [3]int{identity.StatusCode, exchange.StatusCode, nobody.StatusCode}
+		if want := [2][3]int{{200, 200, 101}, {503, 503, 503}}[n]; got != want {
+			t.Errorf("broken: %t: identity, exchange and nobody: got %v, want %v", broken, got, want)
+		}
+		if (new["token"] == "") != broken || (bought["token"] == "") != broken || (nobody.Header.Get("Spacetime-Identity-Token") == "") != broken {
+			t.Errorf("broken: %t: got %d bytes of a token, %d of a ticket", broken, len(new["token"]), len(bought["token"]))
 		}
 	}
 }

@@ -135,9 +135,12 @@ func TestNew_Refused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer strict.Close()
+	for name, cfg := range map[string]spacetime.Config{"nothing": {}, "no local issuer": {Auth: w.auth}, "no Authenticator": {Local: w.local}} {
+		if _, err := spacetime.New(cfg); err == nil || err.Error() != "spacetime: Config: want both Auth and Local" {
+			t.Errorf("%s: New() error = %v, want one that says what is missing", name, err)
+		}
+	}
 	for name, cfg := range map[string]spacetime.Config{
-		"nothing":                      {},
-		"no local issuer":              {Auth: w.auth},
 		"a local issuer of no account": {Auth: w.auth, Local: strict},
 		"tokens that may not be":       {Auth: w.auth, Local: strict, NoExpiry: true},
 		"an empty origin":              {Auth: w.auth, Local: w.local, Origins: []string{""}},
@@ -283,7 +286,13 @@ func TestOrigins(t *testing.T) {
 			if leave != tt.want || pre.Header.Get("Vary") != "Origin" || pre.Header.Get("Access-Control-Allow-Credentials") != "" {
 				t.Errorf("preflight: got %d, %v, want leave: %t", pre.StatusCode, pre.Header, tt.want)
 			}
+			if age := pre.Header.Get("Access-Control-Max-Age"); (age == "600") != tt.want {
+				t.Errorf("preflight: counts for %q seconds", age)
+			}
 			resp, _ := tt.w.do(t, "POST", "/v1/identity", "Origin", tt.origin)
+			if shown := resp.Header.Get("Access-Control-Expose-Headers"); (shown == "WWW-Authenticate, Retry-After") != tt.want {
+				t.Errorf("POST /v1/identity: the page may read %q", shown)
+			}
 			if got := resp.StatusCode == 200; got != tt.want {
 				t.Errorf("POST /v1/identity: got %d, want leave: %t", resp.StatusCode, tt.want)
 			}

@@ -182,11 +182,10 @@ func New(cfg Config) (*Server, error) {
 	if cfg.RememberTokens {
 		s.tokens = newMemory(maxRemembered)
 	}
-	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.tryIssuer(); err != nil {
-		s.cancel()
 		return nil, fmt.Errorf("spacetime: %w", err)
 	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
 	for path, h := range map[string]struct {
 		method string
 		serve  http.HandlerFunc
@@ -205,10 +204,17 @@ func New(cfg Config) (*Server, error) {
 
 // tryIssuer makes sure that what Local issues, Auth accepts.
 func (s *Server) tryIssuer() error {
-	ctx, cancel := context.WithTimeout(s.ctx, 10*time.Second)
+	return within(context.Background(), 10*time.Second, func(ctx context.Context) error {
+		_, _, err := s.issue(ctx)
+		return err
+	})
+}
+
+// within calls a function with a context that ends after a time, and with the call.
+func within(ctx context.Context, limit time.Duration, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	_, _, err := s.issue(ctx)
-	return err
+	return call(ctx)
 }
 
 // ServeHTTP answers one request. That of a WebSocket returns when the connection

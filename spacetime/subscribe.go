@@ -82,8 +82,7 @@ func (c *Conn) isMade() bool { return c != nil && c.socket != nil }
 // that has vanished.
 func ignoreMessages(ctx context.Context, c *Conn) {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() { // ends with ctx
+	go func() { // ends with ctx, which ends with the connection
 		defer cancel()
 		for c.ping(ctx) == nil {
 			select {
@@ -100,9 +99,7 @@ func ignoreMessages(ctx context.Context, c *Conn) {
 }
 
 func (c *Conn) ping(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, pingInterval)
-	defer cancel()
-	return c.socket.Ping(ctx)
+	return within(ctx, pingInterval, c.socket.Ping)
 }
 
 // subscribe answers GET /v1/database/{name}/subscribe. All that the request says is
@@ -145,7 +142,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *Conn, who call
 	if c.socket, err = upgrade(w, r, c.Protocol); err != nil {
 		return // the client has gone
 	}
-	defer c.socket.CloseNow()
 	c.Session = s.cfg.Auth.NewSession(r.Context(), who.claims)
 	defer c.Session.Close()
 	s.run(c, who)
@@ -154,29 +150,25 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *Conn, who call
 // run serves an open connection until its session ends, the server is closed or
 // Serve returns.
 func (s *Server) run(c *Conn, who caller) {
+	defer c.socket.CloseNow() // before the session ends, of which nobody is told then
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	ending, end := context.WithCancelCause(c.Session.Context())
+	defer context.AfterFunc(s.ctx, func() { end(oidcauth.ErrClosed) })()
 	// The client is told why before its socket goes: so ctx, with which reads and
 	// writes break the connection off, ends after that.
-	end := func(cause error) func() {
-		return func() {
-			code, reason := oidcauth.CloseCode(cause)
-			c.socket.Close(websocket.StatusCode(code), reason)
-			cancel()
-		}
-	}
-	session := c.Session.Context()
-	stopSession := context.AfterFunc(session, func() { end(context.Cause(session))() })
-	defer stopSession()
-	stopServer := context.AfterFunc(s.ctx, end(oidcauth.ErrClosed))
-	defer stopServer()
+	stop := context.AfterFunc(ending, func() {
+		code, reason := oidcauth.CloseCode(context.Cause(ending))
+		c.socket.Close(websocket.StatusCode(code), reason)
+		cancel()
+	})
 
 	if err := s.greet(ctx, c, who); err != nil {
 		s.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "first message not sent", slog.String("error", err.Error()))
 		return
 	}
 	s.cfg.Serve(ctx, c)
-	if stopSession() && stopServer() {
+	if stop() {
 		c.socket.Close(websocket.StatusNormalClosure, "")
 		return
 	}
@@ -185,11 +177,7 @@ func (s *Server) run(c *Conn, who caller) {
 
 // greet sends the first message.
 func (s *Server) greet(ctx context.Context, c *Conn, who caller) error {
-	message, err := firstMessage(c.Protocol, who.claims.Identity(), c.ID, who.token)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
-	defer cancel()
-	return c.Write(ctx, message)
+	return within(ctx, writeTimeout, func(ctx context.Context) error {
+		return c.Write(ctx, firstMessage(c.Protocol, who.claims.Identity(), c.ID, who.token))
+	})
 }

@@ -82,7 +82,7 @@ func TestSubscribe(t *testing.T) {
 		if want := (greeting{alice, "0102030405060708090a0b0c0d0e0f10", token}); greeted(t, socket) != want || socket.Subprotocol() != v3[0] {
 			t.Errorf("greeted wrongly, or with %q", socket.Subprotocol())
 		}
-		if resp.Header.Get("spacetime-identity") != alice || resp.Header.Get("spacetime-identity-token") != token {
+		if resp.Header.Get("spacetime-identity") != alice || resp.Header.Get("spacetime-identity-token") != token || resp.Header.Get("Cache-Control") != "no-store" {
 			t.Errorf("headers %v", resp.Header)
 		}
 	})
@@ -329,6 +329,15 @@ func TestServer_Close(t *testing.T) {
 	}
 	if _, resp, err := w.dial(t, "", v3); err == nil || resp.StatusCode != 503 {
 		t.Errorf("after Close: %v, want 503", err)
+	}
+}
+
+// Without a context Close waits for as long as it takes.
+func TestServer_CloseNil(t *testing.T) {
+	t.Parallel()
+	var none context.Context
+	if err := newWorld(t, spacetime.Config{}).server.Close(none); err != nil {
+		t.Errorf("Close() error = %v", err)
 	}
 }
 

@@ -98,6 +98,25 @@ func TestMemory_Full(t *testing.T) {
 	})
 }
 
+// What is remembered may come to the bound, and what was dropped is held by nothing.
+func TestMemory_Bound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := spacetime.NewMemory(10)
+		first, second := claimsOf(t, "1"), claimsOf(t, "2")
+		m.Keep(first, "123456")
+		m.Keep(second, "1234")
+		if got, _ := m.Of(second); got != "1234" {
+			t.Errorf("remembers %q, want as much as it may", got)
+		}
+		before := m.Timer(first)
+		m.Keep(first, "123456")
+		if before.Stop() {
+			t.Error("a timer still holds the token that was dropped")
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
 // A ticket gives back the token that bought it, and none of the same identity that
 // says more.
 func TestConfig_RememberTokens(t *testing.T) {

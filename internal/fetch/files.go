@@ -142,9 +142,9 @@ func (c *Client) newCredential(file, rawURL string) (*credential, error) {
 
 // read returns the token. No error repeats it.
 func (k *credential) read() (string, error) {
-	data, err := readFile(k.file, maxTokenBytes)
+	data, err := SecretFile(k.file, maxTokenBytes)
 	if err != nil {
-		return "", fmt.Errorf("credential: %w", quote.SecretFile(k.file, err))
+		return "", fmt.Errorf("credential: %w", err)
 	}
 	token := strings.TrimSpace(string(data))
 	if token == "" || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
