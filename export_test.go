@@ -76,6 +76,10 @@ func OpenIssuers(a *Authenticator) (known, proven, failed int) {
 	return sizeOf(x, "table", "issuers"), sizeOf(x, "table", "proven", "len"), sizeOf(x, "failed", "order", "len")
 }
 
+// Searched reports whether claims need not be compared with the revocations until there
+// is another.
+func Searched(a *Authenticator, c *Claims) bool { return a.revocations.Unchanged(&c.unrevoked) }
+
 // Live reports whether the key that signed the token is still trusted.
 func Live(a *Authenticator, c *Claims) bool { return c.key.Live(a.now()) }
 

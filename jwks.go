@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,11 +27,8 @@ type fetchClients struct {
 
 func newFetchClients(client *http.Client) (fetchClients, error) {
 	secure, err := fetch.New(fetch.Config{HTTP: client})
-	if err != nil {
-		return fetchClients{}, err
-	}
-	insecure, err := fetch.New(fetch.Config{HTTP: client, InsecureHTTP: true})
-	return fetchClients{client, secure, insecure}, err
+	insecure, other := fetch.New(fetch.Config{HTTP: client, InsecureHTTP: true})
+	return fetchClients{client, secure, insecure}, cmp.Or(err, other)
 }
 
 func (c fetchClients) of(k *KeysFrom) *fetch.Client {
@@ -115,7 +113,7 @@ func (i *Issuer) checkURLs(client *fetch.Client) error {
 	switch {
 	case i.Keys.DiscoveryURL != "" && strings.TrimSuffix(i.Keys.DiscoveryURL, "/") == strings.TrimSuffix(i.URL, "/"):
 		return fmt.Errorf("DiscoveryURL: that is the issuer, not its discovery document: leave it empty for %s, or write the document's whole address", fetch.DiscoveryURL(i.URL))
-	case len(i.Keys.JWKS) > 0, i.Keys.Source != nil:
+	case !i.Keys.fetched():
 		return nil
 	case i.Keys.JWKSURL != "":
 		return wrapField("JWKSURL", client.CheckURL(i.Keys.JWKSURL))

@@ -87,7 +87,7 @@ type KeysFrom struct {
 func (i *Issuer) checkKeys() error {
 	k := &i.Keys
 	sources := 0
-	for _, given := range []bool{k.DiscoveryURL != "", k.JWKSURL != "", len(k.JWKS) > 0, k.Source != nil} {
+	for _, given := range []bool{k.DiscoveryURL != "", k.JWKSURL != "", len(k.JWKS) != 0, k.Source != nil} {
 		if given {
 			sources++
 		}
@@ -248,11 +248,7 @@ func (i *Issuer) newSourceKeySet(cfg keyset.Config, unnamed func([]*keyset.Key))
 		}
 		return err
 	}, func(next, before *sourceKeys) { unnamed(next.lostBy(before, set)) })
-	if err != nil && set != nil {
-		set.Close()
-		set = nil
-	}
-	return set, f, err
+	return set, f, err // after an error nobody asks the set, which has nothing to close
 }
 
 // beside returns the keys with what those before them grant, which are still in hand.

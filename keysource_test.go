@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -24,9 +26,13 @@ type handSource struct {
 	stopped  int
 	asked    int
 	onDemand func() // of Refresh
+	onStop   func()
 
-	silent bool  // Follow says nothing
-	err    error // of Follow
+	silent bool   // Follow says nothing
+	deaf   bool   // Follow does not tell what adopt says
+	err    error  // of Follow
+	late   error  // of Follow, which has said its keys
+	panics string // of Follow, which has said its keys
 }
 
 func (s *handSource) Follow(adopt func(oidcauth.Keys) error) (func(), error) {
@@ -37,11 +43,18 @@ func (s *handSource) Follow(adopt func(oidcauth.Keys) error) (func(), error) {
 	case s.err != nil:
 		return nil, s.err
 	case !s.silent:
-		if err := adopt(s.keys); err != nil {
+		if err := adopt(s.keys); err != nil && !s.deaf {
 			return nil, err
 		}
 	}
-	return func() { s.stopped++ }, nil
+	if s.panics != "" {
+		panic(s.panics)
+	}
+	return func() {
+		if s.stopped++; s.onStop != nil {
+			s.onStop()
+		}
+	}, s.late
 }
 
 func (s *handSource) Refresh() {
@@ -110,6 +123,11 @@ func TestKeySource_RefusedAtFirst(t *testing.T) {
 		{"no document", func(s *handSource, _ *oidcauth.Issuer) { s.keys.JWKS = json.RawMessage(`{`) }, "issuer"},
 		{"silence", func(s *handSource, _ *oidcauth.Issuer) { s.silent = true }, "Follow"},
 		{"an error", func(s *handSource, _ *oidcauth.Issuer) { s.err = failed }, failed.Error()},
+		{"an error after its keys", func(s *handSource, _ *oidcauth.Issuer) { s.late = failed }, failed.Error()},
+		{"an error that cannot be told", func(s *handSource, _ *oidcauth.Issuer) { s.late = (*nilError)(nil) }, "panicked"},
+		{"a panic after its keys", func(s *handSource, _ *oidcauth.Issuer) { s.panics = "secret" }, "panicked"},
+		{"keys that are refused, and nothing of that", func(s *handSource, _ *oidcauth.Issuer) { s.keys.Issuer, s.deaf = "", true }, "Follow"},
+		{"unusable keys, and nothing of that", func(s *handSource, _ *oidcauth.Issuer) { s.keys.JWKS, s.deaf = nil, true }, "Follow"},
 		{"addresses beside it", func(_ *handSource, i *oidcauth.Issuer) { i.Keys.JWKSURL = "https://keys.test" }, "Source"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -122,8 +140,11 @@ func TestKeySource_RefusedAtFirst(t *testing.T) {
 			if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 				t.Errorf("New() error = %v, want one about %q", err, tt.want)
 			}
-			if source.adopt != nil && source.err == nil && (tt.want == "" || source.silent) && source.stopped != 1 {
+			if source.adopt != nil && source.err == nil && (tt.want == "" || source.silent || source.deaf) && source.stopped != 1 {
 				t.Errorf("stopped %d times, want once", source.stopped)
+			}
+			if source.adopt != nil { // which nobody needs any more
+				source.adopt(source.keys)
 			}
 		})
 	}
@@ -146,6 +167,76 @@ func TestKeySource_RefusedLater(t *testing.T) {
 		wants(t, a, issuer.Token(nil), nil)
 		wants(t, a, issuer.Sign(map[string]any{"kid": nil}, payloadOf(issuer)), nil)
 	}
+}
+
+// Keys that are not adopted grant nothing to those of before.
+func TestKeySource_RefusedGrant(t *testing.T) {
+	t.Parallel()
+	issuer, trusted, source := newHandSource(t)
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+	keys := oidcauth.Keys{Issuer: issuer.URL(), JWKS: json.RawMessage(`{"keys":[]}`), WithoutKeyID: []string{issuer.Key().ID()}}
+	for _, want := range []error{oidcauth.ErrSignature, nil} {
+		if err := source.adopt(keys); (err == nil) != (want == nil) {
+			t.Fatalf("adopt() error = %v", err)
+		}
+		wants(t, a, issuer.Sign(map[string]any{"kid": nil}, payloadOf(issuer)), want)
+		keys.JWKS = issuer.KeySet()
+	}
+}
+
+// While keys take the place of others, tokens by either are good that need not name them.
+// Then those that may no longer are told, and no others: there may be many sessions.
+func TestKeySource_WithoutKeyIDMeanwhile(t *testing.T) {
+	t.Parallel()
+	issuer, trusted, source := newHandSource(t)
+	issuer.Rotate()
+	issuer.Rotate()
+	source.keys.JWKS, source.keys.WithoutKeyID = issuer.KeySet(), []string{"issuer.test-1", "issuer.test-2"}
+	next := source.keys
+	next.WithoutKeyID = []string{"issuer.test-2", "issuer.test-3"}
+	var both, lost []string
+	for _, follow := range []func() error{
+		func() error { return oidcauth.FollowGrants(trusted, func(ids []string) { both = ids }) },
+		func() error { return oidcauth.FollowLost(trusted, func(ids []string) { lost = ids }) },
+	} {
+		if err := follow(); err != nil {
+			t.Fatal(err)
+		}
+		if err := source.adopt(next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := []string{"issuer.test-1", "issuer.test-2", "issuer.test-3"}; !slices.Equal(both, want) {
+		t.Errorf("meanwhile %q need not be named, want %q", both, want)
+	}
+	if want := []string{"issuer.test-1"}; !slices.Equal(lost, want) {
+		t.Errorf("afterwards %q have to be named, want %q", lost, want)
+	}
+}
+
+// As an Authenticator is closed its keys are gone before all else: no token that it knows
+// is accepted any more, and no call of a session.
+func TestClose_KeysAreGone(t *testing.T) {
+	t.Parallel()
+	issuer, trusted, source := newHandSource(t)
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}})
+	token := issuer.Token(nil)
+	s := a.NewSession(t.Context(), authenticate(t, a, token))
+	source.onStop = func() {
+		wants(t, a, token, oidcauth.ErrClosed)
+		if cause := context.Cause(s.CallContext()); !errors.Is(cause, oidcauth.ErrClosed) {
+			t.Errorf("a call's cause = %v, want %v", cause, oidcauth.ErrClosed)
+		}
+	}
+	a.Close()
+	if source.stopped != 1 {
+		t.Errorf("stopped %d times, want once", source.stopped)
+	}
+}
+
+// described returns keys with something more said of each, which changes none.
+func described(jwks json.RawMessage) json.RawMessage {
+	return json.RawMessage(strings.ReplaceAll(string(jwks), `"kty":`, `"x5t":"AAAA","kty":`))
 }
 
 func payloadOf(issuer *oidctest.Issuer) map[string]any {
@@ -284,11 +375,14 @@ func TestKeySource_MaxLifetime(t *testing.T) {
 }
 
 // A withoutTickets is a local issuer of which nobody says that it sells tickets.
-type withoutTickets struct{ *localissuer.Issuer }
+type withoutTickets struct {
+	*localissuer.Issuer
+	sold *ticket.Authority // in place of its own
+}
 
 func (w withoutTickets) Follow(adopt func(oidcauth.Keys) error) (func(), error) {
 	return w.Issuer.Follow(func(k oidcauth.Keys) error {
-		k.Tickets = nil
+		k.Tickets = w.sold
 		return adopt(k)
 	})
 }
@@ -298,17 +392,23 @@ func TestKeySource_NoTickets(t *testing.T) {
 	t.Parallel()
 	local := newLocal(t, localissuer.Config{})
 	silent := local.Issuer()
-	silent.Keys.Source = withoutTickets{local}
+	silent.Keys.Source = withoutTickets{local, nil}
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{silent}})
 	claims := wants(t, a, issue(t, local, localissuer.Request{}), nil)
-	ticket, err := local.Ticket(from(), claims, "chat")
+	sold, err := local.Ticket(from(), claims, "chat")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.AuthenticateTicket(from(), ticket, "chat"); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
+	if _, err := a.AuthenticateTicket(from(), sold, "chat"); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
 		t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
 	}
-	if _, err := trusting(t, local).AuthenticateTicket(from(), ticket, "chat"); err != nil {
+	other := local.Issuer()
+	other.Keys.Source = withoutTickets{local, ticket.NewAuthority(func(string) ([]byte, bool) { return nil, false })}
+	b := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{other}})
+	if _, err := b.AuthenticateTicket(from(), sold, "chat"); !errors.Is(err, oidcauth.ErrUnknownKey) {
+		t.Errorf("AuthenticateTicket() where none of the keys sells any: error = %v, want %v", err, oidcauth.ErrUnknownKey)
+	}
+	if _, err := trusting(t, local).AuthenticateTicket(from(), sold, "chat"); err != nil {
 		t.Errorf("AuthenticateTicket() where it is said: error = %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package oidcauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -86,7 +87,7 @@ func (a *Authenticator) logoutToken(w http.ResponseWriter, r *http.Request) (str
 // refuseLogout answers that a logout did not take place.
 func (a *Authenticator) refuseLogout(w http.ResponseWriter, r *http.Request, err error) {
 	answer := refusal.Find(err)
-	if answer.Status < http.StatusInternalServerError {
+	if answer.Status/100 == 4 {
 		answer.Status, answer.Code = http.StatusBadRequest, "invalid_request"
 	}
 	a.logger.LogAttrs(r.Context(), slog.LevelWarn, "logout refused", append([]slog.Attr{
@@ -119,7 +120,7 @@ func (a *Authenticator) logOut(ctx context.Context, token string) error {
 	if err := a.useLogout(ctx, l); err != nil {
 		return err
 	}
-	a.logLogout(ctx, l, max(0, live-a.liveUnder(l)))
+	a.logLogout(ctx, l, live)
 	return nil
 }
 
@@ -172,9 +173,7 @@ func (l logout) revocations() []revoked.Revocation {
 func (a *Authenticator) revokeLogin(ctx context.Context, l logout) error {
 	var failed error
 	for _, r := range l.revocations() {
-		if err := a.shareLogout(ctx, l, r); err != nil && failed == nil {
-			failed = err
-		}
+		failed = cmp.Or(failed, a.shareLogout(ctx, l, r))
 	}
 	return failed
 }

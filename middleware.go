@@ -91,7 +91,7 @@ func (a *Authenticator) extracted(r *http.Request) (token string, err error) {
 // tellable returns a program's error, or one in its place if it panics when it is looked
 // at, as a nil pointer may. Of the library's own nothing is written out for that.
 func tellable(err error) error {
-	if own, ok := err.(*Refusal); ok && own != nil {
+	if _, own := err.(*Refusal); own {
 		return err
 	}
 	return panics.Tellable(err)

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/asked"
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -285,6 +287,44 @@ func TestRefuse_HandlerWithoutMiddleware(t *testing.T) {
 		if w.Code != tt.status || strings.Contains(text, "behind Middleware or Optional") != tt.hinted || strings.Contains(text, "another scheme") {
 			t.Errorf("%s: status %d, the log has %s", tt.name, w.Code, text)
 		}
+	}
+}
+
+// An answer that says to come back says when, in whole seconds and never at once.
+func TestRefuse_RetryAfter(t *testing.T) {
+	t.Parallel()
+	a := new(oidcauth.Authenticator)
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"not known", oidcauth.ErrKeysUnavailable, "1"},
+		{"a refusal that does not say", refusal.New(refusal.Key, oidcauth.ErrKeysUnavailable, "", ""), "1"},
+		{"half a second", refusal.New(refusal.Key, oidcauth.ErrKeysUnavailable, "", "").After(time.Second / 2), "1"},
+		{"a minute and a bit", refusal.New(refusal.Key, oidcauth.ErrKeysUnavailable, "", "").After(time.Minute + 1), "61"},
+		{"not to come back", refusal.New(refusal.Key, oidcauth.ErrUnknownKey, "", "").After(time.Minute), ""},
+	} {
+		w := httptest.NewRecorder()
+		a.Refuse(w, httptest.NewRequest(http.MethodGet, "/", nil), tt.err)
+		if got := w.Header().Get("Retry-After"); got != tt.want {
+			t.Errorf("%s: Retry-After %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Whoever watches whether handlers ask who may learns of a refusal that one has written.
+func TestRefuse_IsNoted(t *testing.T) {
+	t.Parallel()
+	var note asked.Note
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r = r.WithContext(asked.NewContext(r.Context(), &note))
+	if note.Refused() {
+		t.Error("noted too early")
+	}
+	new(oidcauth.Authenticator).Refuse(httptest.NewRecorder(), r, oidcauth.ErrForbidden)
+	if !note.Refused() || note.Granted() {
+		t.Error("the refusal is not noted")
 	}
 }
 

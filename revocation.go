@@ -203,7 +203,7 @@ func (a *Authenticator) completeShared(r *revoked.Revocation) {
 // an error, when that is possible again. Durable says that it is in the log or
 // waits where it survives this process, or that there is nobody to share it with.
 func (a *Authenticator) share(ctx context.Context, r revoked.Revocation) (durable bool, err error) {
-	if !a.revocations.Add(r) && a.now().Before(r.Until) {
+	if !a.revocations.Add(r) {
 		a.endRevoked(&r) // what another call ends has to have ended when this one returns, too
 	}
 	return a.follower.Share(ctx, r)
@@ -435,7 +435,6 @@ func (l followedLog) FirstUse(ctx context.Context, id [32]byte, until time.Time)
 }
 
 // Follow implements [revoked.Log].
-func (l followedLog) Follow(ctx context.Context, apply func(revoked.Revocation), caughtUp func(current bool)) (err error) {
-	defer panics.Catch(&err)
+func (l followedLog) Follow(ctx context.Context, apply func(revoked.Revocation), caughtUp func(current bool)) error {
 	return l.log.Follow(ctx, func(r Revocation) { apply(revoked.Revocation(r)) }, caughtUp)
 }

@@ -191,11 +191,11 @@ func (s *Session) CallContext() context.Context {
 func (s *Session) recheck() *Claims {
 	for s.ctx.Err() == nil {
 		g := s.grant.Load()
-		cause := s.auth.judge(g)
-		if cause == nil {
+		switch cause := s.auth.judge(g); {
+		case cause == nil:
 			return g.claims
-		}
-		if !s.moveTrust(g) && cause != error(errChanged) { // else it counts again, as it did
+		case s.moveTrust(g):
+		case cause != error(errChanged): // else it counts again, as it did
 			s.end(cause, g)
 		}
 	}

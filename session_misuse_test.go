@@ -26,6 +26,7 @@ func TestSession_NotMade(t *testing.T) {
 	a.Close()
 	for name, s := range map[string]*oidcauth.Session{
 		"zero": new(oidcauth.Session), "nil": nil, "closed": closed, "of a closed Authenticator": live, "begun after Close": a.NewSession(t.Context(), c),
+		"of an Authenticator that New did not make": new(oidcauth.Authenticator).NewSession(t.Context(), c),
 	} {
 		s.OnExpiring(time.Hour, func() { t.Errorf("%s: OnExpiring calls", name) })
 		_, err := s.Renew(t.Context(), token)

@@ -222,11 +222,11 @@ func (c *Claims) describeSupplement() string {
 const hiddenBytes = 24
 
 // size estimates the memory that was supplied.
-func (s *supplied) size() int {
-	if s == nil {
-		return 0
+func (s *supplied) size() (n int) {
+	if s != nil {
+		n = int(unsafe.Sizeof(*s)) + hiddenBytes + len(s.token.Get()) + len(s.text)
 	}
-	return int(unsafe.Sizeof(*s)) + hiddenBytes + len(s.token.Get()) + len(s.text)
+	return n
 }
 
 // replayed checks what a commit log says was supplied, as an answer is.
