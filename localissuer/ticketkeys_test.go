@@ -215,7 +215,7 @@ func TestTicket_ClockSetBack(t *testing.T) {
 			wants(buy(), nil)
 		}
 		for _, age := range []time.Duration{59 * time.Second, time.Minute} {
-			sold, ahead := buy(), clock.Now().Sub(time.Now())
+			sold, ahead := buy(), time.Until(clock.Now())
 			time.Sleep(age)
 			clock.Set(ahead - age)
 			want := oidcauth.ErrExpired
