@@ -89,6 +89,13 @@ func (s *Issuers) Admit(ctx context.Context, i *Issuer, url string) (func(), err
 	return done, err
 }
 
+// Requests reports whether a turn of an issuer is noted.
+func (s *Issuers) Requests(i *Issuer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return i.request != nil
+}
+
 // HostOf returns the queue of a host.
 func (s *Issuers) HostOf(url string) *Turns {
 	s.mu.Lock()
