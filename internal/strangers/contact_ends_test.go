@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -216,15 +217,18 @@ func TestIssuers_Close(t *testing.T) {
 			t.Errorf("Keys() = %d keys", len(keys))
 		}
 	})
-	bubble(t, "as a first contact begins", func(t *testing.T) {
+	bubble(t, "as first contacts begin", func(t *testing.T) {
 		for range 100 {
-			w := newWorld(t, 0, nil)
+			w := newWorld(t, 0, func(c *strangers.Config) { c.Rate, c.Places, c.MaxIssuers = 1000, 100, 100 })
 			var wg sync.WaitGroup
-			wg.Go(func() {
-				if _, err := w.contact(t.Context(), 1, "https://hang.test"); !errors.Is(err, strangers.ErrClosed) {
-					t.Errorf("Contact() error = %v, want %v", err, strangers.ErrClosed)
-				}
-			})
+			for n := range 30 {
+				wg.Go(func() {
+					if _, err := w.contact(t.Context(), 1, fmt.Sprintf("https://hang-%d.test", n)); !errors.Is(err, strangers.ErrClosed) {
+						t.Errorf("Contact() error = %v, want %v", err, strangers.ErrClosed)
+					}
+				})
+			}
+			runtime.Gosched()
 			w.Close()
 			wg.Wait()
 			if known, _, _ := w.Count(); known != 0 {
@@ -264,7 +268,9 @@ func TestIssuers_Close(t *testing.T) {
 // Connections to strangers are closed.
 func TestIssuers_CloseConnections(t *testing.T) {
 	t.Parallel()
-	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+	}))
 	closed := make(chan struct{}, 10)
 	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateClosed {
