@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -61,6 +60,12 @@ func TestContact_Refused(t *testing.T) {
 		}
 		wg.Wait()
 		w.mustContact(9, 0)
+	})
+	bubble(t, "any when no key set can be made", func(t *testing.T) {
+		w := strangers.New(strangers.Config{MaxIssuers: 8, Places: 2, Rate: 1}) // without a client
+		if i, err := w.Contact(t.Context(), caller(1), "https://known-0.test", jws.Named("k")); i != nil || !errors.Is(err, strangers.ErrUnknown) {
+			t.Errorf("Contact() = %v, error %v, want %v", i, err, strangers.ErrUnknown)
+		}
 	})
 	bubble(t, "all by Close, which is no flood", func(t *testing.T) {
 		var log authtest.Log
@@ -217,23 +222,14 @@ func TestIssuers_Close(t *testing.T) {
 			t.Errorf("Keys() = %d keys", len(keys))
 		}
 	})
-	bubble(t, "as first contacts begin", func(t *testing.T) {
-		for range 100 {
-			w := newWorld(t, 0, func(c *strangers.Config) { c.Rate, c.Places, c.MaxIssuers = 1000, 100, 100 })
-			var wg sync.WaitGroup
-			for n := range 30 {
-				wg.Go(func() {
-					if _, err := w.contact(t.Context(), 1, fmt.Sprintf("https://hang-%d.test", n)); !errors.Is(err, strangers.ErrClosed) {
-						t.Errorf("Contact() error = %v, want %v", err, strangers.ErrClosed)
-					}
-				})
-			}
-			runtime.Gosched()
-			w.Close()
-			wg.Wait()
-			if known, _, _ := w.Count(); known != 0 {
-				t.Fatal("an issuer is known")
-			}
+	bubble(t, "just before a first contact begins, whose turn has come", func(t *testing.T) {
+		w := newWorld(t, 0, nil)
+		w.Close()
+		if err := w.Begin("https://hang.test"); !errors.Is(err, strangers.ErrClosed) {
+			t.Errorf("it begins, error = %v, want %v", err, strangers.ErrClosed)
+		}
+		if known, _, _ := w.Count(); known != 0 {
+			t.Error("an issuer is known")
 		}
 	})
 	bubble(t, "nobody is told of keys later", func(t *testing.T) {

@@ -227,6 +227,20 @@ func TestLookups_AskedAnew(t *testing.T) {
 		r.find(t, "a", "data of a", nil)
 		r.wantAsked(t, 0)
 	})
+	bubble(t, "by whoever looks when the answer is a minute old to the moment", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", "data of a", nil)
+		time.Sleep(9 * time.Second)
+		r.find(t, "b", "data of b", nil)
+		answered := time.Now()
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		for after, asked := range []int32{0, 1} {
+			time.Sleep(time.Until(answered.Add(time.Minute - 1 + time.Duration(after))))
+			r.asked.Store(0)
+			r.find(t, "b", "data of b", nil)
+			r.wantAsked(t, asked)
+		}
+	})
 	bubble(t, "and Close waits for it", func(t *testing.T) {
 		r := newRegistry(t, 10)
 		r.find(t, "a", "data of a", nil)

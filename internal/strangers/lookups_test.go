@@ -177,7 +177,7 @@ func TestLookups(t *testing.T) {
 			t.Error("what was there is gone")
 		}
 		time.Sleep(time.Until(expires) - time.Second) // for which the next answer takes
-		if r.find(t, "a", nil, errTable); r.changes.Load() != 1 {
+		if r.find(t, "a", nil, errTable); r.changes.Load() != 1 || r.Knows("a") {
 			t.Error("what was there was not let go of")
 		}
 	})
