@@ -192,7 +192,7 @@ func TestFollower_ClockWentBack(t *testing.T) {
 				f := b.follow(t, log, "")
 				wantReady(t, f, nil)
 				b.set(tt.ahead)
-				time.Sleep(time.Minute + time.Second)
+				time.Sleep(55*time.Second + 500*time.Millisecond)
 				b.announced()
 				b.set(0)
 				b.wants(t, Token{Subject: "alice"}, refusal.ErrRevoked)
