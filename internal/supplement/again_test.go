@@ -64,11 +64,13 @@ func TestAgain_HoldsNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var again supplement.Again
-		session := new([1 << 10]byte)
-		memory := weak.Make(session)
-		again.Add(func() { session[0]++ })
+		add := func() weak.Pointer[[1 << 10]byte] {
+			session := new([1 << 10]byte)
+			again.Add(func() { session[0]++ })
+			return weak.Make(session)
+		}
+		memory := add()
 		synctest.Wait()
-		session = nil
 		if runtime.GC(); memory.Value() != nil {
 			t.Error("what was done is held")
 		}
