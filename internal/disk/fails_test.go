@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"syscall"
 	"testing"
@@ -55,6 +56,13 @@ func TestDir_GoesAway(t *testing.T) {
 	must(t, err)
 	if err := closed.Replace("f", "temp-", []byte("one")); !errors.Is(err, disk.ErrUnsure) || !errors.Is(err, fs.ErrClosed) {
 		t.Errorf("Replace() in a directory that goes away: error = %v, want %v, %v", err, disk.ErrUnsure, fs.ErrClosed)
+	}
+	lost := filepath.Join(t.TempDir(), "lost")
+	must(t, os.Mkdir(lost, 0o700))
+	dir, err = disk.Open(lost, before(disk.List, func() { must(t, os.Remove(lost)) }))
+	must(t, err)
+	if names, err := dir.Names(); runtime.GOOS == "linux" && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Names() of a directory that goes away = %q, %v, want %v", names, err, fs.ErrNotExist)
 	}
 	above := filepath.Join(t.TempDir(), "above")
 	must(t, os.MkdirAll(filepath.Join(above, "a"), 0o700))

@@ -14,6 +14,9 @@ var (
 	RetryAfter    = retryAfter
 )
 
+// OwnTransport is the transport of a client that was given none.
+func OwnTransport() *http.Transport { return ownTransport(time.Minute) }
+
 // GuardTransport is what happens to a transport before it may meet strangers.
 func GuardTransport(t *http.Transport, timeout time.Duration) {
 	guardTransport(t, newGuard(Config{}, timeout), timeout)

@@ -55,7 +55,6 @@ func ownTransport(timeout time.Duration) *http.Transport {
 		TLSHandshakeTimeout:    timeout,
 		MaxResponseHeaderBytes: maxHeaderBytes,
 		MaxIdleConns:           maxIdleConns,
-		MaxIdleConnsPerHost:    2,
 		IdleConnTimeout:        90 * time.Second,
 	}
 }

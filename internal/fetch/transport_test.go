@@ -290,3 +290,27 @@ func TestPublicOnly_ClientCertificate(t *testing.T) {
 		}
 	}
 }
+
+// A client that was given no transport speaks HTTP/2 where the server does, and what is
+// made for strangers keeps no protocol of the transport that it was made from.
+func TestTransport_Protocols(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	own := fetch.OwnTransport()
+	defer own.CloseIdleConnections()
+	own.TLSClientConfig.RootCAs = srv.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs
+	res, err := (&http.Client{Transport: own}).Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Body.Close(); res.ProtoMajor != 2 {
+		t.Errorf("the answer is of %s, want HTTP/2", res.Proto)
+	}
+	given := &http.Transport{TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{"h2": nil}}
+	if fetch.GuardTransport(given, time.Minute); given.TLSNextProto == nil || len(given.TLSNextProto) != 0 {
+		t.Errorf("functions for protocols are left: %v, want none, and none made anew", given.TLSNextProto)
+	}
+}

@@ -143,7 +143,7 @@ func TestDir_Refused(t *testing.T) {
 func TestDir_Longest(t *testing.T) {
 	d := openDir(t, privateDir(t))
 	defer d.Close()
-	for bytes, want := range map[int]bool{maxEntry: true, maxEntry + 1: false} {
+	for bytes, want := range map[int]bool{64 << 10: true, 64<<10 + 1: false} {
 		if _, err := d.Put(make([]byte, bytes)); (err == nil) != want {
 			t.Errorf("Put() of %d bytes: %v, want it taken: %t", bytes, err, want)
 		}

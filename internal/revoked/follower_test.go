@@ -117,6 +117,38 @@ func TestFollower_Backoff(t *testing.T) {
 	})
 }
 
+// A failingLog notes when somebody wants to follow it, in vain.
+type failingLog struct {
+	*memorylog.Log[Revocation]
+	attempts []time.Time
+}
+
+func (l *failingLog) Follow(context.Context, func(Revocation), func(bool)) error {
+	l.attempts = append(l.attempts, time.Now())
+	return memorylog.ErrDown
+}
+
+// The pause before each attempt is half to one and a half times the delay, which is a
+// second at first, is doubled each time, and is a minute at most.
+func TestFollower_BackoffPauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(false), &failingLog{Log: memorylog.New[Revocation]()}
+		f := b.follow(t, log, "")
+		time.Sleep(4 * time.Hour)
+		f.Close()
+		b.Close()
+		delay := time.Second
+		for n := range len(log.attempts) - 1 {
+			pause := log.attempts[n+1].Sub(log.attempts[n])
+			if pause < delay/2 || pause >= delay*3/2 {
+				t.Errorf("pause %d of %v, want half to one and a half times %v", n+1, pause, delay)
+			}
+			delay = min(2*delay, time.Minute)
+		}
+	})
+}
+
 // Whoever waits for a log that does not say anything is told why the wait ended.
 func TestFollower_NotKnown(t *testing.T) {
 	t.Parallel()
@@ -160,11 +192,11 @@ func TestFollower_ClockWentBack(t *testing.T) {
 				f := b.follow(t, log, "")
 				wantReady(t, f, nil)
 				b.set(tt.ahead)
-				time.Sleep(time.Minute)
+				time.Sleep(55*time.Second + 500*time.Millisecond)
 				b.announced()
 				b.set(0)
 				b.wants(t, Token{Subject: "alice"}, refusal.ErrRevoked)
-				time.Sleep(time.Minute)
+				time.Sleep(10 * time.Second)
 				if _, _, follows := log.Counts(); follows != tt.follow {
 					t.Errorf("the log was read %d times, want %d", follows, tt.follow)
 				}

@@ -43,7 +43,7 @@ func (s *Issuers) ask(ctx context.Context, i *Issuer, q *turns) (*turn, error) {
 	return t, err
 }
 
-// requests notes the turn that an issuer waits for.
+// requests notes the turn that an issuer waits for or has, nil for none.
 func (s *Issuers) requests(i *Issuer, t *turn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

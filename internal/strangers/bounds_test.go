@@ -309,9 +309,25 @@ func TestTurns_SharesOfWait(t *testing.T) {
 	})
 }
 
-// A request that does not get its second turn gives up its first.
+// A request that does not get its second turn gives up its first. What is over is not
+// noted any more.
 func TestAdmit_GivesUpAll(t *testing.T) {
 	t.Parallel()
+	bubble(t, "none for want of any", func(t *testing.T) {
+		w := newWorld(t, 1, nil)
+		i := w.mustContact(1, 0)
+		done, err := w.Admit(t.Context(), i, w.known[0].URL())
+		if err != nil || !w.Requests(i) {
+			t.Fatalf("Admit() error = %v, a turn is noted: %v", err, w.Requests(i))
+		}
+		if done(); w.Requests(i) {
+			t.Error("a turn is noted that is over")
+		}
+		w.Close()
+		if _, err := w.Admit(t.Context(), i, w.known[0].URL()); !errors.Is(err, strangers.ErrClosed) {
+			t.Errorf("Admit() error = %v, want %v", err, strangers.ErrClosed)
+		}
+	})
 	bubble(t, "the host's for want of one of all", func(t *testing.T) {
 		w := newWorld(t, 1, nil)
 		i := w.mustContact(1, 0)

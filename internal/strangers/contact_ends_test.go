@@ -5,6 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +16,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/strangers"
@@ -55,6 +60,12 @@ func TestContact_Refused(t *testing.T) {
 		}
 		wg.Wait()
 		w.mustContact(9, 0)
+	})
+	bubble(t, "any when no key set can be made", func(t *testing.T) {
+		w := strangers.New(strangers.Config{MaxIssuers: 8, Places: 2, Rate: 1}) // without a client
+		if i, err := w.Contact(t.Context(), caller(1), "https://known-0.test", jws.Named("k")); i != nil || !errors.Is(err, strangers.ErrUnknown) {
+			t.Errorf("Contact() = %v, error %v, want %v", i, err, strangers.ErrUnknown)
+		}
 	})
 	bubble(t, "all by Close, which is no flood", func(t *testing.T) {
 		var log authtest.Log
@@ -211,6 +222,80 @@ func TestIssuers_Close(t *testing.T) {
 			t.Errorf("Keys() = %d keys", len(keys))
 		}
 	})
+	bubble(t, "just before a first contact begins, whose turn has come", func(t *testing.T) {
+		w := newWorld(t, 0, nil)
+		w.Close()
+		if err := w.Begin("https://hang.test"); !errors.Is(err, strangers.ErrClosed) {
+			t.Errorf("it begins, error = %v, want %v", err, strangers.ErrClosed)
+		}
+		if known, _, _ := w.Count(); known != 0 {
+			t.Error("an issuer is known")
+		}
+	})
+	bubble(t, "nobody is told of keys later", func(t *testing.T) {
+		telling := false
+		w := newWorld(t, 3, func(c *strangers.Config) {
+			c.Rate, c.Places, c.MaxIssuers = 1000, 100, 3
+			c.Evicted = func(*keyset.Set) {
+				telling = true
+				time.Sleep(time.Second)
+				telling = false
+			}
+		})
+		for n := range 2 {
+			w.Accepted(w.known[n].URL(), w.mustContact(1, n).Keys())
+		}
+		time.Sleep(time.Hour)
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = w.contact(t.Context(), 1, "https://hang.test") })
+		synctest.Wait()
+		wg.Go(func() { _, _ = w.contact(t.Context(), 1, w.known[2].URL()) })
+		synctest.Wait()
+		if !telling {
+			t.Fatal("nobody is told of the one that was let go of")
+		}
+		if w.Close(); telling {
+			t.Error("Close() returned while somebody was told of keys")
+		}
+		wg.Wait()
+	})
+}
+
+// Connections to strangers are closed.
+func TestIssuers_CloseConnections(t *testing.T) {
+	t.Parallel()
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	closed := make(chan struct{}, 10)
+	srv.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			closed <- struct{}{}
+		}
+	}
+	srv.StartTLS()
+	defer srv.Close()
+	client, err := fetch.New(fetch.Config{
+		HTTP: srv.Client(), PublicOnly: true, Timeout: time.Hour, Permit: func(netip.AddrPort) bool { return true },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, 0, func(c *strangers.Config) { c.Fetch = client })
+	if _, err := w.contact(t.Context(), 1, srv.URL); !errors.Is(err, strangers.ErrUnknown) {
+		t.Fatalf("Contact() error = %v, want %v", err, strangers.ErrUnknown)
+	}
+	select {
+	case <-closed:
+		t.Fatal("the connection is not kept open for the next request")
+	default:
+	}
+	w.Close()
+	select {
+	case <-closed:
+	case <-time.After(15 * time.Second):
+		t.Error("the connection stays open")
+	}
 }
 
 // Who has to know is told by name how an issuer's keys are.

@@ -89,6 +89,23 @@ func (s *Issuers) Admit(ctx context.Context, i *Issuer, url string) (func(), err
 	return done, err
 }
 
+// Begin has a first contact begin that waited, and whose turn has come.
+func (s *Issuers) Begin(name string) error {
+	i := &Issuer{name: name}
+	s.mu.Lock()
+	s.waiting[name] = i
+	s.mu.Unlock()
+	_, err := s.begin(i, nil)
+	return err
+}
+
+// Requests reports whether a turn of an issuer is noted.
+func (s *Issuers) Requests(i *Issuer) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return i.request != nil
+}
+
 // HostOf returns the queue of a host.
 func (s *Issuers) HostOf(url string) *Turns {
 	s.mu.Lock()

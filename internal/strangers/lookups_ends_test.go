@@ -201,3 +201,97 @@ func TestLookups_Absent(t *testing.T) {
 		ask(0, "a", "b", "c", "d")
 	})
 }
+
+// While somebody uses what is known, it is asked for anew twice a minute, each once.
+func TestLookups_AskedAnew(t *testing.T) {
+	t.Parallel()
+	bubble(t, "not what has just been asked for, and with a context that ends", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", "data of a", nil)
+		time.Sleep(19 * time.Second)
+		r.find(t, "b", "data of b", nil)
+		time.Sleep(13 * time.Second)
+		r.wantAsked(t, 3) // and a again
+		if asked := r.last.Load().(asking); asked.Err() == nil {
+			t.Error("the context lives on that the program was asked with")
+		}
+		time.Sleep(30 * time.Second)
+		r.wantAsked(t, 1) // b
+	})
+	bubble(t, "and by nobody else meanwhile", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", "data of a", nil)
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		time.Sleep(60*time.Second + 500*time.Millisecond)
+		r.wantAsked(t, 3)
+		r.find(t, "a", "data of a", nil)
+		r.wantAsked(t, 0)
+	})
+	bubble(t, "by whoever looks when the answer is a minute old to the moment", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", "data of a", nil)
+		time.Sleep(9 * time.Second)
+		r.find(t, "b", "data of b", nil)
+		answered := time.Now()
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		for after, asked := range []int32{0, 1} {
+			time.Sleep(time.Until(answered.Add(time.Minute - 1 + time.Duration(after))))
+			r.asked.Store(0)
+			r.find(t, "b", "data of b", nil)
+			r.wantAsked(t, asked)
+		}
+	})
+	bubble(t, "and Close waits for it", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", "data of a", nil)
+		asks := false
+		r.says(func(string, any) (any, error) {
+			asks = true
+			time.Sleep(time.Second)
+			asks = false
+			return nil, nil
+		})
+		time.Sleep(31*time.Second + 500*time.Millisecond)
+		if !asks {
+			t.Fatal("nothing is asked")
+		}
+		if r.Close(); asks {
+			t.Error("Close() returned while the table was asked")
+		}
+	})
+	bubble(t, "until nobody has used it for a while: then it counts for a minute", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", "data of a", nil)
+		r.prompt.Store(true)
+		is := func(data any) bool { return data == "data of a" }
+		time.Sleep(150*time.Second - 1)
+		if !r.Holds("a", is) {
+			t.Error("what was asked for within a minute is not relied on")
+		}
+		time.Sleep(time.Nanosecond)
+		if synctest.Wait(); r.Holds("a", is) || r.lapsed.Load() != 1 {
+			t.Error("what was asked for a minute ago is relied on")
+		}
+	})
+}
+
+// What was looked for last is let go of last.
+func TestLookups_LeastUsed(t *testing.T) {
+	t.Parallel()
+	bubble(t, "of two that nobody uses any more", func(t *testing.T) {
+		r := newRegistry(t, 2)
+		start := time.Now()
+		r.find(t, "a", "data of a", nil)
+		r.find(t, "b", "data of b", nil)
+		time.Sleep(time.Second)
+		r.find(t, "a", "data of a", nil)
+		time.Sleep(time.Until(start.Add(10*time.Minute + 4*time.Second))) // between two sweeps
+		if !r.Knows("a") || !r.Knows("b") {
+			t.Fatal("one went before another came")
+		}
+		r.find(t, "c", "data of c", nil)
+		if !r.Knows("a") || r.Knows("b") {
+			t.Error("the one that was looked for last was let go of")
+		}
+	})
+}

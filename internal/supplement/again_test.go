@@ -1,11 +1,13 @@
 package supplement_test
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/oidcauth/oidcauth/internal/supplement"
 )
@@ -54,5 +56,24 @@ func TestAgain(t *testing.T) {
 		add(100)
 		time.Sleep(time.Hour)
 		want("after Stop", 41+16)
+	})
+}
+
+// What was asked for is not held in memory until something is due again.
+func TestAgain_HoldsNothing(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var again supplement.Again
+		add := func() weak.Pointer[[1 << 10]byte] {
+			session := new([1 << 10]byte)
+			again.Add(func() { session[0]++ })
+			return weak.Make(session)
+		}
+		memory := add()
+		synctest.Wait()
+		if runtime.GC(); memory.Value() != nil {
+			t.Error("what was done is held")
+		}
+		runtime.KeepAlive(&again)
 	})
 }
