@@ -42,12 +42,12 @@ type Identity [size]byte
 
 const (
 	size      = 32
-	headSize  = 2 // the fixed bytes c2 00
+	headSize  = len(prefix)
 	checkSize = 4 // the checksum that follows them
 )
 
 // prefix begins every identity: hex digits "c200".
-var prefix = [headSize]byte{0xc2, 0x00}
+var prefix = [...]byte{0xc2, 0x00}
 
 // usualBytes is how long issuer and subject usually are, together.
 const usualBytes = 257

@@ -515,6 +515,8 @@ func TestNew_Form(t *testing.T) {
 		{"more", url.Values{"resource": {"x"}}, nil, true},
 		{"another token", url.Values{"token": {"x"}}, nil, false},
 		{"another client", url.Values{"client_id": {"x"}}, nil, false},
+		{"another client's secret", url.Values{"client_secret": {"x"}}, nil, false},
+		{"another hint", url.Values{"token_type_hint": {"x"}}, nil, false},
 		{"a failure", nil, failed, false},
 	} {
 		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: issuer.Client(), Form: func(context.Context) (url.Values, error) { return tt.form, tt.err }})

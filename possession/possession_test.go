@@ -68,6 +68,27 @@ func request(t *testing.T, target string) *http.Request {
 	return r
 }
 
+// A token was sent under the scheme that is said, or else under the one that fits what
+// came beside it.
+func TestProof_IsDPoP(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		proof possession.Proof
+		want  bool
+	}{
+		{possession.Proof{}, false},
+		{possession.Proof{DPoP: "proof"}, true},
+		{possession.Proof{Scheme: "DPoP"}, true},
+		{possession.Proof{Scheme: "dpop", DPoP: "proof"}, true},
+		{possession.Proof{Scheme: "Bearer"}, false},
+		{possession.Proof{Scheme: "Bearer", DPoP: "proof"}, false},
+	} {
+		if got := tt.proof.IsDPoP(); got != tt.want {
+			t.Errorf("IsDPoP() = %t of %v, want %t", got, tt.proof, tt.want)
+		}
+	}
+}
+
 // What is printed says what came, without the proof by a key.
 func TestProof_Shows(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,9 @@ func CheckNames(maxNameBytes int, issuer, subject string) error {
 	return s.checkNames(issuer, subject)
 }
 
+// MaxRemembered is how many bytes of them a server remembers.
+const MaxRemembered = maxRemembered
+
 // A Memory remembers tokens, so many bytes of them.
 type Memory struct{ m *memory }
 

@@ -2,6 +2,7 @@ package spacetime_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,6 +113,27 @@ func TestMemory_Bound(t *testing.T) {
 		m.Keep(first, "123456")
 		if before.Stop() {
 			t.Error("a timer still holds the token that was dropped")
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
+// A server remembers 64 MiB of tokens.
+func TestMemory_OfServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := spacetime.NewMemory(spacetime.MaxRemembered)
+		token := strings.Repeat("x", 1<<20)
+		for n := range 64 {
+			claims := claimsOf(t, fmt.Sprint(n))
+			m.Keep(claims, token)
+			if _, known := m.Of(claims); !known {
+				t.Errorf("does not remember %d MiB", n+1)
+			}
+		}
+		more := claimsOf(t, "more")
+		m.Keep(more, "x")
+		if _, known := m.Of(more); known {
+			t.Error("remembers a byte more than 64 MiB")
 		}
 		time.Sleep(time.Minute)
 	})
