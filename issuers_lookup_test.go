@@ -27,7 +27,7 @@ func TestFindIssuer_Waits(t *testing.T) {
 		defer cancel()
 		_, err := a.Authenticate(ctx, token)
 		checkSole(t, err, oidcauth.ErrKeysUnavailable)
-		if r, is := errors.AsType[*oidcauth.Refusal](err); !is || !strings.HasSuffix(err.Error(), "the call's time is up") || strings.Contains(err.Error(), "looked up") || r.RetryAfter() != time.Second {
+		if r, is := errors.AsType[*oidcauth.Refusal](err); !is || !strings.HasSuffix(r.Error(), "the call's time is up") || strings.Contains(r.Error(), "looked up") || r.RetryAfter() != time.Second {
 			t.Errorf("Authenticate() error = %v, want that the call's time is up, and a second", err)
 		}
 		refuses(t, a, token, nil)
