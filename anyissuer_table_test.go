@@ -65,14 +65,19 @@ func TestAnyIssuer_UseThroughTheCache(t *testing.T) {
 		lives := map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}
 		cached, held, idle := issuers[0], issuers[1], issuers[2]
 		token := cached.Token(lives)
-		wants(t, a, token, nil)
+		first := wants(t, a, token, nil)
 		c := wants(t, a, held.Token(lives), nil)
 		session := a.NewSession(t.Context(), c)
 		wants(t, a, idle.Token(lives), nil)
 		for _, i := range issuers[3:] {
 			wants(t, a, i.Token(lives), nil)
 			time.Sleep(2 * time.Minute)
-			wants(t, a, token, nil)
+			if wants(t, a, token, nil) != first {
+				t.Fatal("a token of an issuer in use was verified anew")
+			}
+		}
+		if n := oidcauth.CacheLen(a); n > 8 {
+			t.Errorf("%d tokens are remembered, want those of the 8 issuers that are", n)
 		}
 		for _, i := range []*oidctest.Issuer{cached, held} {
 			if n := i.Fetches().Discovery; n != 1 {

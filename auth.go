@@ -140,15 +140,13 @@ func New(cfg Config) (*Authenticator, error) {
 		return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
 	}
 	a.revocations = a.newRevocations(cfg)
-	if err := a.trustFirst(cfg); err != nil {
+	err := a.trustFirst(cfg)
+	if err == nil && cfg.Revocations != nil {
+		err = a.follow(cfg)
+	}
+	if err != nil {
 		a.Close()
 		return nil, err
-	}
-	if cfg.Revocations != nil {
-		if err := a.follow(cfg); err != nil {
-			a.Close()
-			return nil, err
-		}
 	}
 	return a, nil
 }
@@ -502,13 +500,7 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 	return &verify.Env{
 		MaxBytes: cfg.maxTokenBytes(), Leeway: cfg.leeway(), MaxLifetime: cfg.MaxTokenLifetime,
 		Proves: policy.Methods{Key: cfg.DPoP != nil, Certificate: cfg.Certificate != nil},
-		Find: func(ctx context.Context, name string) (*verify.Trust, []*verify.Trust, error) {
-			found, err := a.find(ctx, name)
-			if err != nil || len(found) == 1 {
-				return one(found), nil, err
-			}
-			return found[0], found, nil
-		},
+		Find:   a.find,
 		FindOpaque: func(token string) *verify.Trust {
 			if t := a.issuers.Load().opaqueOf(token); t != nil {
 				return &t.Trust

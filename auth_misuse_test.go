@@ -26,10 +26,13 @@ import (
 )
 
 // panics reports whether f panics.
-func panics(f func()) (did bool) {
-	defer func() { did = recover() != nil }()
+func panics(f func()) bool { return panicOf(f) != nil }
+
+// panicOf returns what f panics with, nil for nothing.
+func panicOf(f func()) (why any) {
+	defer func() { why = recover() }()
 	f()
-	return
+	return nil
 }
 
 // requestWith returns a request with a bearer token.

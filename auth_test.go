@@ -17,6 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/sigcheck"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -211,14 +212,36 @@ func TestClose(t *testing.T) {
 	if _, err := a.Authenticate(t.Context(), token); err != nil {
 		t.Fatal(err)
 	}
+	before := oidcauth.CacheLen(a)
 	for range 2 {
 		if err := a.Close(); err != nil {
 			t.Errorf("Close() error = %v", err)
 		}
 	}
+	if after := oidcauth.CacheLen(a); before != 1 || after != 0 {
+		t.Errorf("%d tokens are remembered, and %d after Close, want 1 and none", before, after)
+	}
 	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrClosed) {
 		t.Errorf("Authenticate() error = %v after Close, want %v", err, oidcauth.ErrClosed)
 	}
+}
+
+// A token is verified once, whether it expires or not, and is not kept in the way of
+// others once it has.
+func TestAuthenticate_Remembered(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		local := newLocal(t, localissuer.Config{NoExpiry: true})
+		a := trusting(t, local)
+		for name, r := range map[string]localissuer.Request{
+			"one that expires": {Subject: "alice", Lifetime: time.Hour}, "one that never does": {Subject: "alice", NoExpiry: true},
+		} {
+			token := issue(t, local, r)
+			if first := authenticate(t, a, token); authenticate(t, a, token) != first {
+				t.Errorf("%s was verified twice", name)
+			}
+		}
+	})
 }
 
 // A handClock shows the time that it was set to.

@@ -59,8 +59,8 @@ func TestClaims_Nobodys(t *testing.T) {
 	}
 	var none *oidcauth.Claims
 	for name, ask := range map[string]func(){"Identity": func() { none.Identity() }, "Issuer": func() { none.Issuer() }, "Subject": func() { none.Subject() }} {
-		if !panics(ask) {
-			t.Errorf("%s() of nil claims takes nobody for somebody", name)
+		if why, _ := panicOf(ask).(string); !strings.Contains(why, "of nil claims") {
+			t.Errorf("%s() of nil claims panics with %q, want what to do", name, why)
 		}
 	}
 }

@@ -55,10 +55,16 @@ func TestNew_Refuses(t *testing.T) {
 		{"an issuer's leeway below it", first(func(i *oidcauth.Issuer) { i.Leeway = time.Millisecond - 1 }), "nanoseconds"},
 		{"an issuer's leeway of 5 minutes", first(func(i *oidcauth.Issuer) { i.Leeway = 5 * time.Minute }), ""},
 		{"token lifetime of a century and more", func(c *oidcauth.Config) { c.MaxTokenLifetime = 101 * 365 * 24 * time.Hour }, "MaxTokenLifetime"},
+		{"token lifetime of a century", func(c *oidcauth.Config) { c.MaxTokenLifetime = 100 * 365 * 24 * time.Hour }, ""},
 		{"token lifetime of a year", func(c *oidcauth.Config) { c.MaxTokenLifetime = 365 * 24 * time.Hour }, ""},
 		{"negative size", func(c *oidcauth.Config) { c.MaxTokenBytes = -1 }, "MaxTokenBytes"},
 		{"metadata address with a quote", func(c *oidcauth.Config) { c.ResourceMetadataURL = `https://db.test/"` }, "ResourceMetadataURL"},
+		{"metadata address with a space", func(c *oidcauth.Config) { c.ResourceMetadataURL = "https://db.test/a b" }, "ResourceMetadataURL"},
+		{"metadata address with a tilde", func(c *oidcauth.Config) { c.ResourceMetadataURL = "https://db.test/~a" }, ""},
+		{"metadata address with a control character", func(c *oidcauth.Config) { c.ResourceMetadataURL = "https://db.test/\x7f" }, "ResourceMetadataURL"},
 		{"metadata address with a line break", func(c *oidcauth.Config) { c.ResourceMetadataURL = "https://db.test/\r\nX: y" }, "ResourceMetadataURL"},
+		{"a name of 64 bytes", first(func(i *oidcauth.Issuer) { i.Name = strings.Repeat("a", 64) }), ""},
+		{"a name of 65 bytes", first(func(i *oidcauth.Issuer) { i.Name = strings.Repeat("a", 65) }), "Name"},
 		{"no audience", first(func(i *oidcauth.Issuer) { i.Audiences = nil }), "Audiences"},
 		{"any audience, spelled out", first(func(i *oidcauth.Issuer) { i.Audiences, i.InsecureAnyAudience = nil, true }), ""},
 		{"any audience and one", first(func(i *oidcauth.Issuer) { i.InsecureAnyAudience = true }), "InsecureAnyAudience"},
@@ -102,6 +108,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"a query, keys elsewhere", first(func(i *oidcauth.Issuer) {
 			i.URL, i.Keys.JWKSURL = "https://issuer.test?p=a", "https://issuer.test/jwks"
 		}), "query"},
+		{"a question mark in a name that is no address", first(func(i *oidcauth.Issuer) { i.URL, i.Keys.JWKS = "who?", json.RawMessage(fixedJWKS) }), ""},
 		{"an empty query", first(func(i *oidcauth.Issuer) { i.URL = "https://issuer.test?" }), "query"},
 		{"a fragment, discovery elsewhere", first(func(i *oidcauth.Issuer) {
 			i.URL, i.Keys.DiscoveryURL = "https://issuer.test#a", "https://issuer.test/d"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/asked"
 )
 
 // unverified makes claims for tests of what happens after authentication.
@@ -178,8 +179,12 @@ func TestRequire(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := oidcauth.Require(tt.ctx, tt.rules...); !errors.Is(err, tt.want) {
+			var note asked.Note
+			if err := oidcauth.Require(asked.NewContext(tt.ctx, &note), tt.rules...); !errors.Is(err, tt.want) {
 				t.Errorf("Require() error = %v, want %v", err, tt.want)
+			}
+			if note.Granted() != (tt.want == nil) || note.Refused() != (tt.want != nil) {
+				t.Errorf("noted for package guard: granted %t, refused %t", note.Granted(), note.Refused())
 			}
 		})
 	}

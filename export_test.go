@@ -50,6 +50,12 @@ func (c *Claims) Indexed() bool { return c.record.Index != "" }
 // Size returns what the claims count in the cache.
 func (c *Claims) Size() int { return c.size() }
 
+// CacheLen returns how many tokens are remembered.
+func CacheLen(a *Authenticator) (n int) {
+	a.cache.DeleteFunc(func(*Claims) bool { n++; return false })
+	return n
+}
+
 // sizeOf returns the length of a map or a slice, or the number, that a pointer to a
 // struct of another package leads to by the names of fields.
 func sizeOf(v any, fields ...string) int {

@@ -392,6 +392,9 @@ func TestExtractors_WrongArguments(t *testing.T) {
 			}
 		}
 	}
+	if _, err := oidcauth.New(configuration(bad["first of nil"])); err == nil || !strings.Contains(err.Error(), "extractor 2 of 2 is nil") {
+		t.Errorf("first of nil: New() error = %v, want one that says which", err)
+	}
 	for name, extract := range map[string]oidcauth.Extractor{
 		"none": nil, "bearer": oidcauth.BearerToken, "query": oidcauth.QueryToken("ä b"),
 		"cookie of no page": oidcauth.CookieToken("__Host-session"), "cookie": oidcauth.CookieToken("session", app, "http://localhost:5173"),

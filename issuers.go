@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/explain"
-	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
@@ -50,19 +49,11 @@ func (a *Authenticator) find(ctx context.Context, name string) ([]*verify.Trust,
 	return nil, refusal.New(refusal.Issuer, ErrUnknownIssuer, refusal.Quote(name), a.describeIssuersFor(name))
 }
 
-// one returns the only description, or nil.
-func one(found []*verify.Trust) *verify.Trust {
-	if len(found) == 0 {
-		return nil
-	}
-	return found[0]
-}
-
 // describeIssuersFor says which issuers are accepted where the one of this name is not: the
 // one that was meant where the slash at the end is all that differs.
 func (a *Authenticator) describeIssuersFor(name string) string {
 	other, slashed := strings.CutSuffix(name, "/")
-	if !slashed && len(name) < claims.MaxIssuerBytes {
+	if !slashed {
 		other += "/"
 	}
 	if a.issuers.Load().Named(other) != nil {
@@ -202,11 +193,7 @@ func (f *finder) find(ctx context.Context, name string) ([]*verify.Trust, error)
 	if ctx.Err() != nil {
 		r = refusal.Because(refusal.Issuer, ErrKeysUnavailable, refusal.Ended(ctx))
 	}
-	wait := time.Second
-	if postponed, ok := errors.AsType[*keyset.PostponedError](err); ok {
-		wait = max(wait, postponed.RetryAfter)
-	}
-	return nil, r.After(wait)
+	return nil, r.After(time.Second)
 }
 
 // lookUp asks the program, and makes of its answer what tokens are judged by. What

@@ -322,20 +322,27 @@ func TestFindIssuer_Refuses(t *testing.T) {
 		change(&i)
 		return []oidcauth.Issuer{i}
 	}
-	for name, answer := range map[string][]oidcauth.Issuer{
-		"a description that is not valid":       with(func(i *oidcauth.Issuer) { i.Audiences = nil }),
-		"another issuer":                        with(func(i *oidcauth.Issuer) { i.URL = "https://other.test" }),
-		"two issuers":                           append(with(func(*oidcauth.Issuer) {}), with(func(i *oidcauth.Issuer) { i.URL, i.Aliases = "https://x.test", []string{described.URL} })...),
-		"a configured issuer under its name":    with(func(i *oidcauth.Issuer) { i.URL, i.Aliases = own.URL, []string{described.URL} }),
-		"with the alias of a configured issuer": with(func(i *oidcauth.Issuer) { i.Aliases = []string{own.URL} }),
-		"a template":                            with(func(i *oidcauth.Issuer) { i.URL, i.TenantClaim = "https://customer.test/{id}", "tid" }),
-		"a source of keys":                      with(func(i *oidcauth.Issuer) { i.Keys.Source = brokenSource{} }),
+	const place = "a template and a KeySource have their place in Config.Issuers and SetIssuers"
+	for _, row := range []struct {
+		name   string
+		answer []oidcauth.Issuer
+		says   string
+	}{
+		{"a description that is not valid", with(func(i *oidcauth.Issuer) { i.Audiences = nil }), "Audiences is empty"},
+		{"another issuer", with(func(i *oidcauth.Issuer) { i.URL = "https://other.test" }), "want that as URL or among Aliases"},
+		{"two issuers", append(with(func(*oidcauth.Issuer) {}), with(func(i *oidcauth.Issuer) { i.URL, i.Aliases = "https://x.test", []string{described.URL} })...), `descriptions of issuers "https://customer.test" and "https://x.test", want those of one`},
+		{"a configured issuer under its name", with(func(i *oidcauth.Issuer) { i.URL, i.Aliases = own.URL, []string{described.URL} }), "is configured by one of its names"},
+		{"with the alias of a configured issuer", with(func(i *oidcauth.Issuer) { i.Aliases = []string{own.URL} }), "is configured by one of its names"},
+		{"a template", with(func(i *oidcauth.Issuer) {
+			i.URL, i.TenantClaim, i.Aliases = "https://customer.test/{id}", "tid", []string{described.URL}
+		}), place},
+		{"a source of keys", with(func(i *oidcauth.Issuer) { i.Keys.Source = brokenSource{} }), place},
 	} {
 		var c customers
-		c.set(described.URL, answer...)
+		c.set(described.URL, row.answer...)
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{own}, FindIssuer: c.find, Client: oidctest.Client(configured, issuer)})
-		if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); !errors.Is(err, oidcauth.ErrKeysUnavailable) {
-			t.Errorf("%s: error = %v, want %v", name, err, oidcauth.ErrKeysUnavailable)
+		if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); !errors.Is(err, oidcauth.ErrKeysUnavailable) || !strings.Contains(err.Error(), row.says) {
+			t.Errorf("%s: error = %v, want %v that says %q", row.name, err, oidcauth.ErrKeysUnavailable, row.says)
 		}
 		refuses(t, a, configured.Token(nil), nil)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -413,11 +415,32 @@ func TestKeySource_NoTickets(t *testing.T) {
 	}
 }
 
+// A source is let go of where New fails behind it.
+func TestKeySource_NewFails(t *testing.T) {
+	t.Parallel()
+	_, trusted, source := newHandSource(t)
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Revocations: newMemoryLog(), RevocationDir: file})
+	if err == nil || !strings.Contains(err.Error(), "Config.RevocationDir") || source.stopped != 1 {
+		t.Errorf("New() error = %v, and the source was stopped %d times, want an error about RevocationDir and once", err, source.stopped)
+	}
+}
+
 // Claims for tests need what a source grants, and no more of it.
 func TestKeySource_UnverifiedClaims(t *testing.T) {
 	t.Parallel()
 	issuer, trusted, source := newHandSource(t)
 	payload := wants(t, newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}}), issuer.Token(nil), nil).Payload()
+	endless := []byte(`{"iss":"` + issuer.URL() + `","sub":"alice"}`)
+	for _, granted := range []bool{false, true} {
+		source.keys.NoExpiry = granted
+		if _, err := oidcauth.UnverifiedClaims(endless, trusted); (err == nil) != granted || !granted && !errors.Is(err, oidcauth.ErrClaim) {
+			t.Errorf("UnverifiedClaims() without expiry, where that is granted %t: error = %v", granted, err)
+		}
+	}
 	before := source.stopped
 	if c, err := oidcauth.UnverifiedClaims(payload, trusted); err != nil || c.Subject() != "alice" {
 		t.Errorf("UnverifiedClaims() error = %v", err)

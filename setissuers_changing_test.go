@@ -115,11 +115,49 @@ func testAllTheTime(t *testing.T, within string) {
 		if name != "a report" && (!is || !errors.Is(r, oidcauth.ErrKeysUnavailable) || r.RetryAfter() <= 0) {
 			t.Errorf("%s, within %s: error = %v, want %v and when to come back", name, within, r, oidcauth.ErrKeysUnavailable)
 		}
-		changes.Store(2)
+		changes.Store(3)
 		if err := use(); err != nil {
-			t.Errorf("%s, after two changes within %s: error = %v", name, within, err)
+			t.Errorf("%s, after three changes within %s: error = %v", name, within, err)
 		}
 	}
+}
+
+// A token that a rule refuses, or whose keys are let go of, while its issuer is described
+// otherwise, is judged by what the issuer is now.
+func TestSetIssuers_RefusedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		entered, leave := make(chan bool), make(chan bool)
+		now := trusted
+		trusted.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error {
+			entered <- true
+			<-leave
+			return errors.New("not yet")
+		}}
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		for _, row := range []struct {
+			name string
+			then []oidcauth.Issuer
+			want error
+		}{
+			{"nothing changed", nil, oidcauth.ErrRule},
+			{"the rule is gone", []oidcauth.Issuer{now}, nil},
+		} {
+			done := make(chan error)
+			go func() {
+				_, err := a.Authenticate(t.Context(), issuer.Token(nil))
+				done <- err
+			}()
+			<-entered
+			if row.then != nil {
+				setIssuers(t, a, row.then...)
+			}
+			leave <- true
+			if err := <-done; !errors.Is(err, row.want) {
+				t.Errorf("%s: Authenticate() error = %v, want %v", row.name, err, row.want)
+			}
+		}
+	})
 }
 
 // A session that begins with claims of before waits for the keys of its issuer as it is

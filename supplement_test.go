@@ -18,6 +18,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -192,6 +193,74 @@ func TestSupplement_Rules(t *testing.T) {
 				t.Errorf("Explain() error = %v, want %v", r.Err, tt.want)
 			}
 		})
+	}
+}
+
+// A rule for a route looks in the supplement where it says so, as one of an issuer does.
+func TestSupplement_RuleOfARoute(t *testing.T) {
+	d := newDirectory(t, nil)
+	ctx := oidcauth.NewContext(t.Context(), authenticate(t, d.auth, d.issuer.Token(map[string]any{"team": "red"})))
+	for value, want := range map[string]error{"blue": nil, "red": oidcauth.ErrForbidden} {
+		rule, err := oidcauth.ClaimRule{Claim: oidcauth.Path{"team"}, In: []string{value}, Supplement: true}.Rule()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := oidcauth.Require(ctx, rule); !errors.Is(err, want) {
+			t.Errorf("team %s: Require() error = %v, want %v", value, err, want)
+		}
+	}
+}
+
+// Where an answer is too old, that alone is sought anew: what was verified and cannot
+// change is not, and nobody is asked about a token that is refused by now.
+func TestSupplement_AgainIsNotAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var clock authtest.Clock
+		d := newDirectory(t, func(cfg *oidcauth.Config) { cfg.Now, cfg.MaxTokenLifetime = clock.Now, time.Hour })
+		lives := map[string]any{"exp": time.Now().Add(time.Hour).Unix(), "iat": time.Now().Unix(), "jti": "1"}
+		token := d.issuer.Token(lives)
+		wants(t, d.auth, token, nil)
+		clock.Set(-30 * time.Minute) // by which a token would live for too long that came now
+		lives["jti"] = "2"
+		wants(t, d.auth, d.issuer.Token(lives), oidcauth.ErrClaim)
+		d.wantAsked(t, "at first", 1)
+		time.Sleep(time.Minute)
+		wants(t, d.auth, token, nil)
+		d.wantAsked(t, "a minute later", 2)
+		time.Sleep(time.Minute)
+		d.set("", errors.New("directory down"))
+		_, err := d.auth.Authenticate(t.Context(), token)
+		checkSole(t, err, oidcauth.ErrAnswerUnavailable)
+		d.wantAsked(t, "in an outage", 3)
+		d.set("{}", nil)
+		time.Sleep(time.Minute)
+		revoke(t, d.auth, oidcauth.Revocation{TokenID: "1"})
+		_, err = d.auth.Authenticate(t.Context(), token)
+		if err == nil {
+			t.Error("Authenticate() accepts a token that was revoked")
+		}
+		d.wantAsked(t, "about a revoked token", 3)
+	})
+}
+
+// What was answered about a token counts in the cache, and so does the token, which is
+// kept for the next question.
+func TestSupplement_Size(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t, nil)
+	size := func(answer, padding string) int {
+		d.set(answer, nil)
+		c := authenticate(t, d.auth, d.issuer.Token(map[string]any{"iat": nil, "x": padding}))
+		return c.Size() - len(c.Payload()) - len(padding)*4/3
+	}
+	if short, long := size(`{"team":"blue"}`, ""), size(`{"team":"blue", "x":"`+strings.Repeat("x", 1000)+`"}`, ""); long-short < 1000 {
+		t.Errorf("an answer that is 1000 bytes longer counts %d more", long-short)
+	}
+	i := newInspector(t, nil)
+	long := opaqueToken + strings.Repeat("x", 1000)
+	i.set(long, i.answers[opaqueToken], nil)
+	if got := authenticate(t, i.auth, long).Size() - authenticate(t, i.auth, opaqueToken).Size(); got != 1000 {
+		t.Errorf("an opaque token that is 1000 bytes longer counts %d more", got)
 	}
 }
 

@@ -227,7 +227,7 @@ func (s *Issuers) tooMany(now time.Time, err error) error {
 // letGo ends what is left of an issuer that was evicted.
 func (s *Issuers) letGo(i *Issuer) {
 	i.keys.Close()
-	if i.proven {
+	if i.good {
 		s.cfg.Evicted(i.keys)
 	}
 }

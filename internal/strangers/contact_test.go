@@ -28,6 +28,41 @@ type world struct {
 	requests atomic.Int32
 }
 
+// That is so of an issuer that has no place among the proven, too: because all are in use,
+// or because it has lost its own.
+func TestContact_EvictedUnproven(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		pause time.Duration // before the eighth is accepted
+		want  int           // who goes
+	}{{"all are in use", 0, 7}, {"it has lost its place", time.Hour, 0}} {
+		bubble(t, tt.name, func(t *testing.T) {
+			var told []*keyset.Set
+			w := newWorld(t, 9, func(c *strangers.Config) {
+				c.Rate, c.Places = 1000, 100
+				c.Evicted = func(keys *keyset.Set) { told = append(told, keys) }
+			})
+			var keys []*keyset.Set
+			for n := range 9 {
+				if n == 7 {
+					time.Sleep(tt.pause)
+				}
+				i, err := w.contact(t.Context(), n, w.known[n].URL())
+				if err != nil {
+					t.Fatal(err)
+				}
+				keys = append(keys, i.Keys())
+				w.Accepted(w.known[n].URL(), i.Keys())
+				time.Sleep(time.Second)
+			}
+			if len(told) != 1 || told[0] != keys[tt.want] || w.Find(w.known[tt.want].URL()) != nil {
+				t.Errorf("told of %d keys, want those of issuer %d, which has gone", len(told), tt.want)
+			}
+		})
+	}
+}
+
 func newWorld(t *testing.T, issuers int, change func(*strangers.Config)) *world {
 	w := &world{t: t}
 	for n := range issuers {

@@ -93,6 +93,7 @@ type Issuer struct {
 	request *turn        // of the request that waits or is under way; nil if none does
 	waiters int          // for the first contact while it waits for its turn
 	callers []netip.Addr // accounts of those who asked last, the newest in front
+	good    bool         // a token under its keys was accepted, whichever generation it is in
 	position
 }
 
@@ -121,6 +122,7 @@ func (s *Issuers) Accepted(name string, keys *keyset.Set) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if i := s.table.issuers[name]; i != nil && i.keys == keys {
+		i.good = true
 		s.table.prove(i, time.Now())
 	}
 }

@@ -174,16 +174,16 @@ func (e *Evaluation) Recognize(was *keyset.Key) error {
 }
 
 // withoutOpaque leaves out the descriptions that no JWT fits, unless there are no
-// others, and returns the first that is left.
-func withoutOpaque(first *Trust, all []*Trust) (*Trust, []*Trust) {
+// others.
+func withoutOpaque(all []*Trust) []*Trust {
 	isOpaque := func(t *Trust) bool { return t.Opaque }
 	if !slices.ContainsFunc(all, isOpaque) {
-		return first, all
+		return all
 	}
 	if rest := slices.DeleteFunc(slices.Clone(all), isOpaque); len(rest) > 0 {
-		return rest[0], rest
+		return rest
 	}
-	return first, all
+	return all
 }
 
 // severalKeys reports whether the descriptions have other keys.

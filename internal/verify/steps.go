@@ -80,19 +80,19 @@ func (e *Evaluation) CheckIssuer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	trust, descriptions, err := e.env.Find(ctx, iss)
+	descriptions, err := e.env.Find(ctx, iss)
 	if err != nil {
 		return err
 	}
-	if len(descriptions) > 1 && !e.ofAll {
-		trust, descriptions = withoutOpaque(trust, descriptions)
+	if !e.ofAll {
+		descriptions = withoutOpaque(descriptions)
 	}
-	e.SetTrust(trust)
+	e.SetTrust(descriptions[0])
 	e.named, e.descriptions = iss, descriptions
 	if len(descriptions) > 1 {
 		return nil // each names it for itself
 	}
-	return trust.NameIssuer(&e.Reader, iss)
+	return e.Trust.NameIssuer(&e.Reader, iss)
 }
 
 // CheckAlgorithm accepts the algorithms that the issuer's tokens may have.

@@ -68,9 +68,9 @@ type Env struct {
 	Leeway      time.Duration // for the clock of an issuer that is not known
 	MaxLifetime time.Duration // of a token; zero for no limit
 
-	// Find returns the trust in the issuer of a name. Issuers names those that it knows.
-	// If the issuer has several descriptions, they are all of them.
-	Find    func(ctx context.Context, name string) (t *Trust, descriptions []*Trust, err error)
+	// Find returns all descriptions of the issuer of a name, one at least. Issuers names
+	// those that it knows.
+	Find    func(ctx context.Context, name string) ([]*Trust, error)
 	Issuers func() string
 
 	// Proves are the methods by which tokens may be bound, because possession of what

@@ -71,11 +71,11 @@ func newWorld(t *testing.T) *world {
 	}
 	w.env = verify.Env{
 		MaxBytes: 16 << 10, MaxLifetime: time.Hour,
-		Find: func(_ context.Context, name string) (*verify.Trust, []*verify.Trust, error) {
+		Find: func(_ context.Context, name string) ([]*verify.Trust, error) {
 			if name != trust.URL {
-				return nil, nil, refusal.New(refusal.Issuer, refusal.ErrUnknownIssuer, refusal.Quote(name), "")
+				return nil, refusal.New(refusal.Issuer, refusal.ErrUnknownIssuer, refusal.Quote(name), "")
 			}
-			return trust, nil, nil
+			return []*verify.Trust{trust}, nil
 		},
 		Issuers: func() string { return "one" },
 		New:     func() (*claims.Record, any) { return new(claims.Record), nil },

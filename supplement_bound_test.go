@@ -1,0 +1,72 @@
+package oidcauth_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// Close waits for a function that is asked about an opaque token.
+func TestIntrospect_CloseWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var running atomic.Bool
+		d := newInspector(t, func(cfg *oidcauth.Config) {
+			cfg.Issuers[0].Introspect = func(ctx context.Context, _ string) (json.RawMessage, error) {
+				running.Store(true)
+				defer running.Store(false)
+				<-ctx.Done()
+				time.Sleep(time.Second)
+				return nil, ctx.Err()
+			}
+		})
+		go func() { _, _ = d.auth.Authenticate(context.Background(), opaqueToken) }()
+		synctest.Wait()
+		if !running.Load() {
+			t.Fatal("nobody is asked")
+		}
+		if d.auth.Close(); running.Load() {
+			t.Error("the function runs after Close")
+		}
+	})
+}
+
+// A token that was good stands in no line with those that nobody knows, until it was
+// found to be good no more: then its bearer is one of many.
+func TestIntrospect_NoLongerGood(t *testing.T) {
+	for _, turned := range []bool{false, true} {
+		t.Run(fmt.Sprintf("found to be good no more %t", turned), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newInspector(t, nil)
+				authenticate(t, d.auth, opaqueToken)
+				time.Sleep(time.Minute)
+				if turned {
+					d.set(opaqueToken, `{"active":false}`, nil)
+					wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
+					time.Sleep(2 * time.Second)
+				}
+				d.takes.Store(int64(4 * time.Second))
+				mallory := oidcauth.WithCallerAddr(t.Context(), netip.MustParseAddr("192.0.2.1"))
+				var flood sync.WaitGroup
+				for n := range 80 {
+					flood.Go(func() { _, _ = d.auth.Authenticate(mallory, fmt.Sprintf("op_made_up%d", n)) })
+				}
+				synctest.Wait()
+				before := d.asked.Load()
+				flood.Go(func() { _, _ = d.auth.Authenticate(mallory, opaqueToken) })
+				synctest.Wait()
+				if asked := d.asked.Load() - before; (asked == 0) != turned {
+					t.Errorf("asked %d times at once about the token", asked)
+				}
+				flood.Wait()
+			})
+		})
+	}
+}
