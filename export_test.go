@@ -172,4 +172,7 @@ func NoncesKept(a *Authenticator) int { return a.nonces.Len() }
 const (
 	ClaimsSize  = unsafe.Sizeof(Claims{})
 	SessionSize = unsafe.Sizeof(Session{})
+
+	SuppliedSize = unsafe.Sizeof(supplied{})
+	AnsweredSize = unsafe.Sizeof(answered{}) + unsafe.Sizeof(another{})
 )

@@ -246,6 +246,9 @@ func TestSession_KeyDescribedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Unfollow()
+	if oidcauth.Live(a, s.Claims()) {
+		t.Fatal("the key of before is trusted still: nothing is shown")
+	}
 	if err := s.CallContext().Err(); err != nil {
 		t.Errorf("a call ended with %v", context.Cause(s.CallContext()))
 	}

@@ -405,10 +405,7 @@ func (c *Claims) suppliedAs(before *supplied) (*Claims, error) {
 	if until := again.asked.Add(c.trust.answerAge); until.Before(again.until) {
 		again.until = until
 	}
-	next, err := c.with(&again)
-	if err != nil {
-		return nil, err
-	}
+	next := c.with(&again)
 	if err := next.trust.checkSupplied(next); err != nil {
 		return nil, err
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -131,7 +130,7 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 	} else {
 		s.token = hidden.Of(strings.Clone(token)) // not a part of a request
 	}
-	return c.with(s)
+	return c.with(s), nil
 }
 
 // answerRefusal words the refusal of a token that was asked about in vain.
@@ -146,18 +145,13 @@ func answerRefusal(check string, err error) error {
 	return refusal.Because(check, ErrAnswerUnavailable, err).After(unavailable.RetryAfter)
 }
 
-// with returns the claims with what was supplied in place of what was before.
-func (c *Claims) with(s *supplied) (*Claims, error) {
-	var members []jws.Member
-	if s.text != "" {
-		var err error
-		if members, err = jws.ParseObject(nil, s.text); err != nil {
-			return nil, refusal.Because(refusal.Supplement, ErrAnswerUnavailable, err)
-		}
-	}
+// with returns the claims with what was supplied, which has been checked, in place of what
+// was before.
+func (c *Claims) with(s *supplied) *Claims {
+	members, _ := jws.ParseObject(nil, s.text) // none in no text
 	next := c.alone()
 	s.own = len(next.record.Lists)
-	return next.copy(next.record.WithRoles(members, &c.trust.Shape), s), nil
+	return next.copy(next.record.WithRoles(members, &c.trust.Shape), s)
 }
 
 // alone returns the claims without what was supplied.
@@ -240,7 +234,7 @@ func (c *Claims) replayed(text []byte) (*Claims, error) {
 	if err := supplement.Check(string(text), c.trust.reserved()); err != nil {
 		return nil, refusal.Because(refusal.Supplement, ErrClaim, err)
 	}
-	return c.with(&supplied{text: string(text)})
+	return c.with(&supplied{text: string(text)}), nil
 }
 
 // An answered is what an issuer said about an opaque token, at some time. It never
@@ -263,7 +257,7 @@ func newAnswered(token string, asked time.Time, age time.Duration) *answered {
 // learn notes why the token is refused by a later answer, unless that says that nobody
 // knows.
 func (s *answered) learn(why error) {
-	if refusal.Find(why).Status < http.StatusInternalServerError {
+	if refusal.Find(why).Status/100 == 4 {
 		s.another.why.Store(&why)
 	}
 }

@@ -330,6 +330,25 @@ func TestSupplement_LongTicket(t *testing.T) {
 	}
 }
 
+// A ticket that was sold where nobody is asked about tokens does not have the one to ask
+// about.
+func TestSupplement_TicketWithoutToken(t *testing.T) {
+	t.Parallel()
+	d := newDirectory(t, nil)
+	plain := oidcauth.Issuer{URL: d.issuer.URL(), Audiences: []string{testAudience}}
+	seller := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{plain, d.local.Issuer()}, Client: d.issuer.Client()})
+	for _, sells := range []*oidcauth.Authenticator{seller, d.auth} {
+		ticket, err := d.local.Ticket(from(), authenticate(t, sells, d.issuer.Token(nil)), "db")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = d.auth.AuthenticateTicket(from(), ticket, "db")
+		if sells == d.auth && err != nil || sells == seller && (!errors.Is(err, oidcauth.ErrAnswerUnavailable) || !strings.Contains(err.Error(), "sold by a server without Issuer.Supplement")) {
+			t.Errorf("sold by the other server: %t: AuthenticateTicket() error = %v", sells == seller, err)
+		}
+	}
+}
+
 // Close waits for a function that is asked about a token, also of an issuer that was
 // found.
 func TestSupplement_CloseWaits(t *testing.T) {

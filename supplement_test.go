@@ -169,6 +169,9 @@ func TestSupplement_Rules(t *testing.T) {
 		{"a claim in the supplement, the token's alone", func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{inSupplement(team)} }, "blue", `{}`, oidcauth.ErrRule},
 		{"a claim in the supplement", func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{inSupplement(team)} }, "red", `{"team":"blue"}`, nil},
 		{"a claim in no supplement", func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{inSupplement(team)} }, nil, ``, oidcauth.ErrRule},
+		{"a claim that must not be in no supplement", func(i *oidcauth.Issuer) {
+			i.ClaimRules = []oidcauth.ClaimRule{{Claim: oidcauth.Path{"team"}, Absent: true, Supplement: true}}
+		}, "blue", ``, nil},
 		{"a claim that must not be so in the supplement", func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{inSupplement(notRed)} }, "blue", `{"team":"red"}`, oidcauth.ErrRule},
 		{"and is not", func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{inSupplement(notRed)} }, "red", `{}`, nil},
 		{"a claim in either, the token's", func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{either} }, "blue", `{}`, nil},
@@ -337,6 +340,68 @@ func TestSupplement_Reserved(t *testing.T) {
 		plain := newDirectory(t, nil)
 		plain.set(`{"`+name+`":"x"}`, nil)
 		wants(t, plain.auth, plain.issuer.Token(claims), nil)
+	}
+}
+
+// The claim that tells an issuer's tenants apart is the token's alone to say, too.
+func TestSupplement_ReservedTenant(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]error{`{"tid":"x"}`: oidcauth.ErrAnswerUnavailable, `{"tip":"x"}`: nil} {
+		keys := newTenantKeys(t)
+		keys.trusted.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) {
+			return json.RawMessage(answer), nil
+		}
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
+		wants(t, a, keys.all.Token(map[string]any{"iss": tenantURL(tenantA), "tid": tenantA, "aud": testAudience, "sub": "alice", "exp": time.Now().Add(time.Hour).Unix()}), want)
+	}
+}
+
+// The check that a rule failed in is another where rules see what was supplied.
+func TestSupplement_NameOfTheRules(t *testing.T) {
+	t.Parallel()
+	for _, supplemented := range []bool{false, true} {
+		d := newDirectory(t, func(cfg *oidcauth.Config) {
+			i := &cfg.Issuers[0]
+			i.Rules = []oidcauth.Rule{oidcauth.HasRole("nobody's")}
+			if !supplemented {
+				i.Supplement = nil
+			}
+		})
+		want := "rules"
+		if supplemented {
+			want = "all rules"
+		}
+		_, err := d.auth.Authenticate(t.Context(), d.issuer.Token(nil))
+		if r, ok := errors.AsType[*oidcauth.Refusal](err); !ok || r.Check != want || !errors.Is(err, oidcauth.ErrRule) {
+			t.Errorf("supplemented: %t: Authenticate() error = %+v, want %v by the check %q", supplemented, err, oidcauth.ErrRule, want)
+		}
+	}
+}
+
+// What was supplied, and what was answered, count in the cache with all they hold.
+func TestSupplement_Size(t *testing.T) {
+	t.Parallel()
+	const hidden = 24 // beside a token
+	d := newDirectory(t, nil)
+	d.set(`{"note":"`+strings.Repeat("x", 1000)+`"}`, nil)
+	token := d.issuer.Token(nil)
+	with := authenticate(t, d.auth, token)
+	setIssuers(t, d.auth, oidcauth.Issuer{URL: d.issuer.URL(), Audiences: []string{testAudience}})
+	without := authenticate(t, d.auth, token)
+	if got, want := with.Size()-without.Size(), int(oidcauth.SuppliedSize)+hidden+len(token)+len(d.answer); got != want {
+		t.Errorf("what was supplied counts %d bytes, want %d", got, want)
+	}
+	i := newInspector(t, nil)
+	answer := i.answer(nil)
+	none, err := i.auth.UnverifiedClaims([]byte(answer), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, token := range []string{"op_short", "op_" + strings.Repeat("x", 1000)} {
+		i.set(token, answer, nil)
+		if got, want := authenticate(t, i.auth, token).Size()-none.Size(), int(oidcauth.AnsweredSize)+hidden+len(token); got != want {
+			t.Errorf("an answer counts %d bytes, want %d", got, want)
+		}
 	}
 }
 
