@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -233,13 +234,13 @@ func TestIssuers_Close(t *testing.T) {
 		}
 	})
 	bubble(t, "nobody is told of keys later", func(t *testing.T) {
-		telling := false
+		var telling atomic.Bool
 		w := newWorld(t, 3, func(c *strangers.Config) {
 			c.Rate, c.Places, c.MaxIssuers = 1000, 100, 3
 			c.Evicted = func(*keyset.Set) {
-				telling = true
+				telling.Store(true)
 				time.Sleep(time.Second)
-				telling = false
+				telling.Store(false)
 			}
 		})
 		for n := range 2 {
@@ -251,10 +252,10 @@ func TestIssuers_Close(t *testing.T) {
 		synctest.Wait()
 		wg.Go(func() { _, _ = w.contact(t.Context(), 1, w.known[2].URL()) })
 		synctest.Wait()
-		if !telling {
+		if !telling.Load() {
 			t.Fatal("nobody is told of the one that was let go of")
 		}
-		if w.Close(); telling {
+		if w.Close(); telling.Load() {
 			t.Error("Close() returned while somebody was told of keys")
 		}
 		wg.Wait()

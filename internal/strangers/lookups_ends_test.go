@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,18 +245,18 @@ func TestLookups_AskedAnew(t *testing.T) {
 	bubble(t, "and Close waits for it", func(t *testing.T) {
 		r := newRegistry(t, 10)
 		r.find(t, "a", "data of a", nil)
-		asks := false
+		var asks atomic.Bool
 		r.says(func(string, any) (any, error) {
-			asks = true
+			asks.Store(true)
 			time.Sleep(time.Second)
-			asks = false
+			asks.Store(false)
 			return nil, nil
 		})
 		time.Sleep(31*time.Second + 500*time.Millisecond)
-		if !asks {
+		if !asks.Load() {
 			t.Fatal("nothing is asked")
 		}
-		if r.Close(); asks {
+		if r.Close(); asks.Load() {
 			t.Error("Close() returned while the table was asked")
 		}
 	})
