@@ -59,6 +59,9 @@ func TestContact_EvictedUnproven(t *testing.T) {
 			if len(told) != 1 || told[0] != keys[tt.want] || w.Find(w.known[tt.want].URL()) != nil {
 				t.Errorf("told of %d keys, want those of issuer %d, which has gone", len(told), tt.want)
 			}
+			if keys[tt.want].InHand() || !keys[8].InHand() {
+				t.Error("the keys of the issuer that has gone are in hand, or those of the last are not")
+			}
 		})
 	}
 }
