@@ -246,27 +246,6 @@ func TestSupplement_AgainIsNotAnew(t *testing.T) {
 	})
 }
 
-// What was answered about a token counts in the cache, and so does the token, which is
-// kept for the next question.
-func TestSupplement_Size(t *testing.T) {
-	t.Parallel()
-	d := newDirectory(t, nil)
-	size := func(answer, padding string) int {
-		d.set(answer, nil)
-		c := authenticate(t, d.auth, d.issuer.Token(map[string]any{"iat": nil, "x": padding}))
-		return c.Size() - len(c.Payload()) - len(padding)*4/3
-	}
-	if short, long := size(`{"team":"blue"}`, ""), size(`{"team":"blue", "x":"`+strings.Repeat("x", 1000)+`"}`, ""); long-short < 1000 {
-		t.Errorf("an answer that is 1000 bytes longer counts %d more", long-short)
-	}
-	i := newInspector(t, nil)
-	long := opaqueToken + strings.Repeat("x", 1000)
-	i.set(long, i.answers[opaqueToken], nil)
-	if got := authenticate(t, i.auth, long).Size() - authenticate(t, i.auth, opaqueToken).Size(); got != 1000 {
-		t.Errorf("an opaque token that is 1000 bytes longer counts %d more", got)
-	}
-}
-
 // A failure is 503 with a time to try again, never an older answer, and stands for
 // a second; what the program did wrong is logged.
 func TestSupplement_Failure(t *testing.T) {
