@@ -3,6 +3,7 @@
 package userinfo
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +11,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -38,9 +38,9 @@ const maxBytes = 256 << 10
 // [http.DefaultTransport]. An error is returned for an endpoint without https, and
 // for no claims or one that no supplement may have, such as "sub".
 func Supplement(client *http.Client, endpoint string, claims ...string) (func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error), error) {
-	to, err := url.Parse(endpoint)
+	request, err := http.NewRequest(http.MethodGet, endpoint, nil)
 	switch {
-	case err != nil || to.Scheme != "https" || to.Host == "" || to.User != nil || to.Fragment != "":
+	case err != nil || request.URL.Scheme != "https" || request.URL.Host == "" || request.URL.User != nil || request.URL.Fragment != "":
 		return nil, fmt.Errorf("userinfo: endpoint %s: want an https URL", quote.Address(endpoint))
 	case len(claims) == 0:
 		return nil, errors.New("userinfo: no claims named: say which to take over")
@@ -50,7 +50,8 @@ func Supplement(client *http.Client, endpoint string, claims ...string) (func(co
 			return nil, fmt.Errorf("userinfo: claim %q is for the token alone to say", name)
 		}
 	}
-	a := asker{client: http.Client{CheckRedirect: noRedirect}, endpoint: endpoint, claims: slices.Clone(claims)}
+	request.Header.Set("Accept", "application/json")
+	a := asker{client: http.Client{CheckRedirect: noRedirect}, request: request, claims: slices.Clone(claims)}
 	if client != nil {
 		a.client.Transport = client.Transport
 	}
@@ -60,19 +61,15 @@ func Supplement(client *http.Client, endpoint string, claims ...string) (func(co
 func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 type asker struct {
-	client   http.Client
-	endpoint string
-	claims   []string
+	client  http.Client
+	request *http.Request // without a token
+	claims  []string
 }
 
 // ask presents the token at the endpoint.
 func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json.RawMessage, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, a.endpoint, nil)
-	if err != nil {
-		return nil, err
-	}
+	r := a.request.Clone(ctx)
 	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Accept", "application/json")
 	answer, err := a.client.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("userinfo: %w", quote.Error(withoutURL(err)))
@@ -96,13 +93,10 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 	return a.choose(c, string(body))
 }
 
-// withoutURL leaves the address out of an error, which a person knows and a log need
-// not have.
+// withoutURL leaves the address out of a [*url.Error], which a person knows and a log
+// need not have.
 func withoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	return err
+	return cmp.Or(errors.Unwrap(err), err)
 }
 
 // choose takes the claims named out of an answer about the token's subject.
@@ -117,10 +111,7 @@ func (a *asker) choose(c *oidcauth.Claims, body string) (json.RawMessage, error)
 	var chosen []string
 	for _, name := range a.claims {
 		if m, found := jws.Find(members, name); found {
-			quoted, err := json.Marshal(name)
-			if err != nil {
-				return nil, err
-			}
+			quoted, _ := json.Marshal(name) // which no text fails
 			chosen = append(chosen, string(quoted)+":"+m.Value)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -61,7 +62,6 @@ func TestSupplement(t *testing.T) {
 		{"a subject as a number", json(`{"sub":1,"groups":["staff"]}`), "", oidcauth.ErrAnswerUnavailable},
 		{"two subjects", json(`{"sub":"alice","sub":"bob"}`), "", oidcauth.ErrAnswerUnavailable},
 		{"no object", json(`[]`), "", oidcauth.ErrAnswerUnavailable},
-		{"too long", json(`{"sub":"alice","x":"` + strings.Repeat("x", 256<<10) + `"}`), "", oidcauth.ErrAnswerUnavailable},
 		{"long, of which little is taken", json(`{"sub":"alice","groups":"staff","x":"` + strings.Repeat("x", 200<<10) + `"}`), "staff", nil},
 		{"a signed answer", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/jwt")
@@ -86,6 +86,9 @@ func TestSupplement(t *testing.T) {
 			var presented []string
 			s := newEndpoint(t, func(w http.ResponseWriter, r *http.Request) {
 				presented = append(presented, r.Header.Get("Authorization"))
+				if accept := r.Header.Get("Accept"); accept != "application/json" {
+					t.Errorf("Accept: %q, want application/json", accept)
+				}
 				tt.answer(w, r)
 			})
 			a, issuer := newAuthenticator(t, s, s.URL+"/userinfo", "groups", "missing")
@@ -115,7 +118,7 @@ func TestSupplement(t *testing.T) {
 
 // An issuer that names callers by numbers does so at its endpoint, too.
 func TestSupplement_NumericSubject(t *testing.T) {
-	for sub, want := range map[string]error{`7`: nil, `"7"`: oidcauth.ErrAnswerUnavailable, `8`: oidcauth.ErrAnswerUnavailable, `7.0`: oidcauth.ErrAnswerUnavailable} {
+	for sub, want := range map[string]error{`7`: nil, `"7"`: oidcauth.ErrAnswerUnavailable, `8`: oidcauth.ErrAnswerUnavailable, `7.0`: oidcauth.ErrAnswerUnavailable, `""`: oidcauth.ErrAnswerUnavailable} {
 		s := newEndpoint(t, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprintf(w, `{"sub":%s,"groups":["staff"]}`, sub)
@@ -148,6 +151,7 @@ func TestSupplement_Arguments(t *testing.T) {
 	}{
 		{"https", "https://issuer.test/userinfo", []string{"groups"}, true},
 		{"http", "http://issuer.test/userinfo", []string{"groups"}, false},
+		{"a fragment", "https://issuer.test/userinfo#a", []string{"groups"}, false},
 		{"no host", "https:///userinfo", []string{"groups"}, false},
 		{"no URL", "issuer.test/userinfo", []string{"groups"}, false},
 		{"a password in it", "https://a:hunter2@issuer.test/userinfo", []string{"groups"}, false},
@@ -157,5 +161,76 @@ func TestSupplement_Arguments(t *testing.T) {
 		if _, err := userinfo.Supplement(nil, tt.endpoint, tt.claims...); (err == nil) != tt.ok || err != nil && strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: Supplement() error = %v", tt.name, err)
 		}
+	}
+}
+
+// A body notes how much is read of it, and that it is closed.
+type body struct {
+	io.Reader
+	read   int
+	closed bool
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	b.read += n
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.closed = true
+	return nil
+}
+
+// A round gives one answer, or none.
+type round func() (*http.Response, error)
+
+func (f round) RoundTrip(*http.Request) (*http.Response, error) { return f() }
+
+// ask asks an endpoint that is given by its answer, of a token about nobody.
+func ask(t *testing.T, endpoint round) (string, error) {
+	t.Helper()
+	ask, err := userinfo.Supplement(&http.Client{Transport: endpoint}, "https://issuer.test/userinfo", "groups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ask(t.Context(), nil, "token")
+	return string(got), err
+}
+
+// However an answer fails, its cause is told, without the address. It is read up to its
+// bound, and closed.
+func TestSupplement_Body(t *testing.T) {
+	t.Parallel()
+	const most = 256 << 10
+	broken := errors.New("broken off")
+	for _, tt := range []struct {
+		name   string
+		status int
+		body   io.Reader
+		read   int
+		want   string
+	}{
+		{"refused", 401, strings.NewReader("{}"), 0, "token revoked, says the userinfo endpoint"},
+		{"another status", 500, strings.NewReader("{}"), 0, "userinfo: got status 500, want 200"},
+		{"broken off", 200, io.MultiReader(strings.NewReader("{"), iotest.ErrReader(broken)), 1, "userinfo: broken off"},
+		{"as long as may be", 200, strings.NewReader("{}" + strings.Repeat(" ", most-2)), most, "userinfo: the answer is not about the token's subject"},
+		{"longer", 200, strings.NewReader("{}" + strings.Repeat(" ", most-1)), most + 1, "userinfo: got more than 262144 bytes"},
+		{"much longer", 200, strings.NewReader(strings.Repeat(" ", 2*most)), most + 1, "userinfo: got more than 262144 bytes"},
+	} {
+		b := &body{Reader: tt.body}
+		got, err := ask(t, func() (*http.Response, error) {
+			return &http.Response{StatusCode: tt.status, Header: http.Header{"Content-Type": {"application/json"}}, Body: b}, nil
+		})
+		if got != "" || err == nil || err.Error() != tt.want {
+			t.Errorf("%s: got %q, error = %v, want %s", tt.name, got, err, tt.want)
+		}
+		if b.read != tt.read || !b.closed {
+			t.Errorf("%s: read %d bytes, closed %t, want %d and closed", tt.name, b.read, b.closed, tt.read)
+		}
+	}
+	none := errors.New("no route")
+	if got, err := ask(t, func() (*http.Response, error) { return nil, none }); got != "" || !errors.Is(err, none) || err.Error() != "userinfo: no route" {
+		t.Errorf("without an answer: got %q, error = %v, want userinfo: no route", got, err)
 	}
 }

@@ -119,12 +119,10 @@ func (w *write) run(ctx context.Context) (added bool, err error) {
 		return result()
 	case <-ctx.Done():
 	}
-	late := time.NewTimer(lateTime)
-	defer late.Stop()
 	select {
 	case result := <-done:
 		return result()
-	case <-late.C:
+	case <-time.After(lateTime):
 		return false, fmt.Errorf("not known whether it is stored: %w", ctx.Err())
 	}
 }
@@ -181,14 +179,9 @@ func (w *write) publish(ctx context.Context, ttl time.Duration) (*jetstream.PubA
 	l := w.store.log
 	ctx, cancel := context.WithTimeoutCause(ctx, l.timeout/2, errSlow)
 	defer cancel()
-	options := []jetstream.PublishOpt{
-		jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithExpectStream(w.store.config.Name), jetstream.WithRetryAttempts(0),
-	}
-	if ttl > 0 {
-		options = append(options, jetstream.WithMsgTTL(ttl))
-	}
 	m := &nats.Msg{Subject: w.subject, Data: w.value, Header: nats.Header{writeHeader: {w.id}}}
-	ack, err := l.js.PublishMsg(ctx, m, options...)
+	ack, err := l.js.PublishMsg(ctx, m, jetstream.WithExpectLastSequencePerSubject(0), jetstream.WithExpectStream(w.store.config.Name),
+		jetstream.WithRetryAttempts(0), jetstream.WithMsgTTL(ttl))
 	return ack, slow(ctx, err)
 }
 
@@ -244,10 +237,8 @@ func unmarked(err error) error {
 
 // sleep waits. It reports false when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(d):
 		return true
 	case <-ctx.Done():
 		return false

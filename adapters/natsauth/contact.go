@@ -66,7 +66,6 @@ func (c *contact) over(change int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.changes == change {
-		c.disarm()
 		c.tellLost()
 	}
 }

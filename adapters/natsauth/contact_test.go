@@ -107,6 +107,39 @@ func TestGrace_None(t *testing.T) {
 	r.wantCurrent(true, false)
 }
 
+// A timer that was late says nothing of what came after it was set.
+func TestContact_Late(t *testing.T) {
+	t.Parallel()
+	var told []bool
+	c := natsauth.NewContact(long, func(current bool) { told = append(told, current) })
+	c.Back()
+	c.Lost(natsauth.ErrSlow)
+	late := c.Late()
+	c.Back()
+	late()
+	if want := []bool{true, true}; !slices.Equal(told, want) {
+		t.Errorf("told caughtUp%v, want %v", told, want)
+	}
+	c.Late()()
+	if want := []bool{true, true, false}; !slices.Equal(told, want) {
+		t.Errorf("told caughtUp%v, want %v", told, want)
+	}
+}
+
+// Without a grace a loss is told before the reading goes on.
+func TestContact_AtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var told []bool
+		c := natsauth.NewContact(0, func(current bool) { told = append(told, current) })
+		c.Back()
+		c.Lost(natsauth.ErrSlow)
+		if want := []bool{true, false}; !slices.Equal(told, want) {
+			t.Errorf("told caughtUp%v, want %v", told, want)
+		}
+	})
+}
+
 // When each loss is told, and that nothing is after the end.
 func TestContact(t *testing.T) {
 	t.Parallel()
@@ -126,6 +159,7 @@ func TestContact(t *testing.T) {
 		{"counted from the first loss", grace, []func(*natsauth.Contact){back, lost(natsauth.ErrSlow), after(grace - 1), lost(natsauth.ErrNoQuorum), after(1)}, []bool{true, false}},
 		{"back in time", grace, []func(*natsauth.Contact){back, lost(natsauth.ErrSlow), after(grace - 1), back, after(2 * grace)}, []bool{true, true}},
 		{"lost again after it was back", grace, []func(*natsauth.Contact){back, lost(natsauth.ErrSlow), after(grace - 1), back, lost(natsauth.ErrSlow), after(grace - 1)}, []bool{true, true}},
+		{"lost for good after it was back", grace, []func(*natsauth.Contact){back, lost(natsauth.ErrSlow), back, lost(natsauth.ErrSlow), after(grace)}, []bool{true, true, false}},
 		{"still lost after the grace", grace, []func(*natsauth.Contact){back, lost(natsauth.ErrSlow), after(grace), lost(natsauth.ErrSlow)}, []bool{true, false, false}},
 		{"entries known to be missing", grace, []func(*natsauth.Contact){back, lost(natsauth.ErrStalled)}, []bool{true, false}},
 		{"known to be missing within the grace", grace, []func(*natsauth.Contact){back, lost(natsauth.ErrSlow), lost(natsauth.ErrStalled), after(2 * grace)}, []bool{true, false}},

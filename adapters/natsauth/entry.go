@@ -26,7 +26,7 @@ func encode(r oidcauth.Revocation) (key string, value []byte, err error) {
 	// All that is a time, so that no later one is left out.
 	for fields, i := reflect.ValueOf(&r).Elem(), 0; i < fields.NumField(); i++ {
 		if t, ok := fields.Field(i).Addr().Interface().(*time.Time); ok {
-			*t = normal(*t)
+			*t = t.UTC()
 		}
 	}
 	value, err = json.Marshal(r)
@@ -35,13 +35,6 @@ func encode(r oidcauth.Revocation) (key string, value []byte, err error) {
 	}
 	sum := sha256.Sum256(value)
 	return hex.EncodeToString(sum[:]), value, nil
-}
-
-func normal(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.Round(0).UTC()
 }
 
 // decode reads an entry. Members that it does not know, of a later version

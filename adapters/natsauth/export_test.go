@@ -6,6 +6,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/oidcauth/oidcauth"
 )
 
 // SetLateness makes entries expire sooner after the end of their revocation.
@@ -56,14 +58,20 @@ func (c *Contact) Lost(cause error) { (*contact)(c).lost(cause) }
 // Back finds it again.
 func (c *Contact) Back() { (*contact)(c).back() }
 
+// Late returns what a timer would do that is set now.
+func (c *Contact) Late() func() {
+	change := c.changes
+	return func() { (*contact)(c).over(change) }
+}
+
 // End ends it.
 func (c *Contact) End() { (*contact)(c).end() }
 
 // A Ledger lets tests replace the stream of uses.
 type Ledger ledger
 
-// Begin notes how long a use is kept.
-func (g *Ledger) Begin(kept time.Duration) { (*ledger)(g).begin(kept) }
+// Begin notes how long a use is kept, and returns up to which uses were acknowledged.
+func (g *Ledger) Begin(kept time.Duration) (last uint64) { return (*ledger)(g).begin(kept) }
 
 // Look compares streams that were created at these times.
 func (g *Ledger) Look(now, created, revocations time.Time) {
@@ -94,9 +102,12 @@ var EndOf = endOf
 func Witness(now time.Time, ends []time.Duration) uint64 {
 	var w witnesses
 	for i, d := range ends {
-		w.add(message{sequence: uint64(i + 1), end: now.Add(d)})
+		w.add(message{sequence: uint64(i + 1), end: now.Add(d), value: make([]byte, 1)})
 	}
 	if m := w.best(now); m != nil {
+		if m.value != nil {
+			panic("what an entry says is kept")
+		}
 		return m.sequence
 	}
 	return 0
@@ -172,6 +183,23 @@ func Wait(ctx context.Context, pause time.Duration, changes ...nats.Status) (con
 		f.changes <- status
 	}
 	return f.wait(ctx, pause)
+}
+
+// Read reads what a log's JetStream has, over a connection that tells these changes.
+func Read(ctx context.Context, l *Log, changes chan nats.Status, apply func(oidcauth.Revocation), caughtUp func(bool)) error {
+	f := &follower{log: l, changes: changes, contact: &contact{apply: apply, caughtUp: caughtUp}}
+	feed, err := f.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer feed.stop()
+	return f.read(ctx, feed)
+}
+
+// LookAfterUses has a log look after the stream of uses, beside one of revocations that was
+// created at a time.
+func (l *Log) LookAfterUses(ctx context.Context, revocations time.Time) {
+	l.lookAfterUses(ctx, revocations)
 }
 
 // ErrDisconnected is the loss of contact by the connection's own word.

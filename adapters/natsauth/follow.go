@@ -121,7 +121,6 @@ func (f *follower) start(ctx context.Context) (*feed, error) {
 // read takes what arrives, and asks at each heartbeat whether that is all.
 func (f *follower) read(ctx context.Context, feed *feed) error {
 	heartbeat := time.NewTimer(0)
-	defer heartbeat.Stop()
 	answers := make(chan pulse, 1)
 	for {
 		select {
@@ -205,15 +204,14 @@ func (f *follower) payOff(ctx context.Context) {
 // wait returns after a while, or at once when the connection is back, and
 // reports whether it is.
 func (f *follower) wait(ctx context.Context, pause time.Duration) (connected bool) {
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
+	over := time.After(pause)
 	for {
 		select {
 		case status, ok := <-f.changes:
 			if !ok || status == nats.CONNECTED || status == nats.CLOSED {
 				return true
 			}
-		case <-timer.C:
+		case <-over:
 			return false
 		case <-ctx.Done():
 			return false

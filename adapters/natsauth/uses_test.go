@@ -162,15 +162,23 @@ func TestLedger(t *testing.T) {
 		{"the uses are new, the revocations are not", func(g *natsauth.Ledger) { g.Look(now, now, day) }, time.Minute, 0, 1, false},
 		{"a thing that ends later than any from before", func(g *natsauth.Ledger) { g.Look(now, now, day) }, time.Hour, 0, 1, true},
 		{"the uses were made anew an hour ago", func(g *natsauth.Ledger) { g.Look(now, now.Add(-time.Hour), day) }, time.Minute, 0, 1, true},
+		{"the uses were made a minute after the revocations", func(g *natsauth.Ledger) { g.Look(now, now, now.Add(-time.Minute)) }, time.Minute, 0, 1, true},
+		{"and a little later", func(g *natsauth.Ledger) { g.Look(now, now, now.Add(-time.Minute-1)) }, time.Minute, 0, 1, false},
+		{"it ends in a quarter of an hour", func(g *natsauth.Ledger) { g.Look(now, now, day) }, 15 * time.Minute, 0, 1, true},
+		{"it ends a little earlier", func(g *natsauth.Ledger) { g.Look(now, now, day) }, 15*time.Minute - 1, 0, 1, false},
 		{"another stream than before", func(g *natsauth.Ledger) { g.Look(now, day, day); g.Look(now, now, now) }, time.Minute, 0, 1, false},
 		{"things were kept for a day", func(g *natsauth.Ledger) { g.Begin(24 * time.Hour); g.Look(now, now, day) }, time.Hour, 0, 1, false},
 		{"sequences begin again", func(g *natsauth.Ledger) { g.Look(now, day, day) }, time.Minute, 7, 1, false},
+		{"the last sequence comes again", func(g *natsauth.Ledger) { g.Look(now, day, day) }, time.Minute, 7, 7, false},
 		{"sequences go on", func(g *natsauth.Ledger) { g.Look(now, day, day) }, time.Minute, 7, 8, true},
 	} {
 		g := new(natsauth.Ledger)
 		tt.steps(g)
 		if err := g.Judge(now, now.Add(tt.until), tt.last, tt.seq); (err == nil) != tt.known {
 			t.Errorf("%s: Judge() = %v, want known %v", tt.name, err, tt.known)
+		}
+		if last := g.Begin(0); last != tt.seq {
+			t.Errorf("%s: the last sequence is %d, want %d", tt.name, last, tt.seq)
 		}
 	}
 }

@@ -25,6 +25,8 @@ func TestWitnesses(t *testing.T) {
 		{"before those that are nearly over", []time.Duration{time.Hour, time.Second, 2 * time.Second}, 1},
 		{"between", []time.Duration{3 * time.Hour, time.Hour, time.Second}, 2},
 		{"one that outlasts all", []time.Duration{time.Second, time.Hour, 2 * time.Hour}, 3},
+		{"one that stays for two minutes", []time.Duration{2 * time.Minute}, 1},
+		{"one that stays a little less", []time.Duration{2*time.Minute - 1}, 0},
 		{"one that lasts for ever", []time.Duration{1<<63 - 1, time.Second}, 1},
 	} {
 		if got := natsauth.Witness(now, tt.ends); got != tt.want {
@@ -37,6 +39,9 @@ func TestWitnesses(t *testing.T) {
 	}
 	if got := natsauth.Witness(now, falling); got < 1000-1 {
 		t.Errorf("of 1000 that end earlier each: got entry %d, want the last", got)
+	}
+	if got := natsauth.Witness(now, append(falling[:65:65], time.Second)); got != 63 {
+		t.Errorf("of 66 that end earlier each, and the last soon: got entry %d, want 63 beside the last", got)
 	}
 }
 

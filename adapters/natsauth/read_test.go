@@ -1,0 +1,290 @@
+package natsauth_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/natsauth"
+)
+
+// A read is one reading of a scripted stream.
+type read struct {
+	*family // its context
+	script  *script
+	log     *natsauth.Log
+	changes chan nats.Status
+	state   jetstream.StreamInfo
+
+	got   []string
+	told  []bool
+	at    time.Duration // when it was told last
+	asked []time.Duration
+}
+
+// newRead prepares one whose stream has so many entries, of which none arrives by itself.
+func newRead(t *testing.T, exist uint64) *read {
+	s, l := newScript(t, natsauth.Config{})
+	r := &read{family: newFamily(t), script: s, log: l, changes: make(chan nats.Status, 1)}
+	revocations, _ := l.StreamConfig()
+	r.state = jetstream.StreamInfo{Config: revocations, State: jetstream.StreamState{LastSeq: exist}}
+	s.info = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+		if name != revocations.Name {
+			return &jetstream.StreamInfo{Config: s.configs[name]}, nil
+		}
+		r.asked = append(r.asked, time.Since(s.begun))
+		state := r.state
+		if state.TimeStamp.IsZero() {
+			state.TimeStamp = time.Now()
+		}
+		return &state, nil
+	}
+	return r
+}
+
+// run reads until something ends it.
+func (r *read) run() error {
+	return natsauth.Read(r.family, r.log, r.changes,
+		func(v oidcauth.Revocation) { r.got = append(r.got, v.TokenID) },
+		func(current bool) { r.told, r.at = append(r.told, current), time.Since(r.script.begun) })
+}
+
+// later does something while it reads.
+func (r *read) later(after time.Duration, do func()) { time.AfterFunc(after, do) }
+
+// arrive delivers an entry of one token.
+func (r *read) arrive(number, sequence uint64, id string) {
+	r.script.deliver(&arrival{number: number, sequence: sequence, value: `{"token_id":"` + id + `"}`, headers: nats.Header{jetstream.MsgTTLHeader: {"1s"}}})
+}
+
+// What ends a reading, why, and when.
+func TestRead_Ends(t *testing.T) {
+	t.Parallel()
+	const second, soon = time.Second, 100 * time.Millisecond
+	fail := func(context.Context, string) (*jetstream.StreamInfo, error) { return nil, errLost }
+	for _, tt := range []struct {
+		name    string
+		prepare func(*read)
+		want    error
+		text    string
+		took    time.Duration
+	}{
+		{"its context", func(r *read) { r.later(soon, r.cancel) }, context.Canceled, "", soon},
+		{"not that the connection is there", func(r *read) { r.changes <- nats.CONNECTED; r.later(soon, r.cancel) }, context.Canceled, "", soon},
+		{"the connection's loss", func(r *read) { r.later(soon, func() { r.changes <- nats.RECONNECTING }) }, natsauth.ErrDisconnected, "", soon},
+		{"a connection that tells no more", func(r *read) { r.later(soon, func() { close(r.changes) }) }, natsauth.ErrDisconnected, "", soon},
+		{"a gap", func(r *read) { r.later(soon, func() { r.arrive(2, 2, "a") }) }, natsauth.ErrGap, "", soon},
+		{"an entry that is gone", func(r *read) {
+			r.later(soon, func() { r.script.deliver(&arrival{number: 1, sequence: 1, value: "{}"}) })
+			r.script.get = func(uint64) (*jetstream.RawStreamMsg, error) { return nil, jetstream.ErrMsgNotFound }
+		}, natsauth.ErrReplaced, "heartbeat: ", 5 * second},
+		{"an entry that cannot be told", func(r *read) { r.later(soon, func() { r.script.deliver(&arrival{err: errLost}) }) }, errLost, "consumer: the answer was lost", soon},
+		{"a leader that refuses", func(r *read) { r.script.info = fail }, errLost, "heartbeat: the answer was lost", 0},
+		{"a leader that says nothing", func(r *read) {
+			r.script.info = func(ctx context.Context, _ string) (*jetstream.StreamInfo, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+		}, natsauth.ErrSlow, "heartbeat: no answer from NATS", 5 * second},
+		{"a stream that was replaced", func(r *read) { r.later(soon, func() { r.state.Created = time.Now() }) }, natsauth.ErrReplaced, "", 5 * second},
+		{"a stream without a leader", func(r *read) { r.state.Cluster = &jetstream.ClusterInfo{} }, natsauth.ErrNoQuorum, "", 0},
+		{"a stream that loses entries", func(r *read) { r.state.Config.MaxAge = time.Hour }, natsauth.ErrLossy, "heartbeat: ", 0},
+		{"entries that do not arrive", func(r *read) {
+			r.state.State.LastSeq = 1
+			r.script.last = func(context.Context, string) (*jetstream.RawStreamMsg, error) {
+				return &jetstream.RawStreamMsg{Sequence: 1}, nil
+			}
+		}, natsauth.ErrStalled, "", 5 * second},
+		{"a last entry that cannot be looked at", func(r *read) {
+			r.state.State.LastSeq = 1
+			r.script.last = func(context.Context, string) (*jetstream.RawStreamMsg, error) { return nil, errLost }
+		}, errLost, "heartbeat: ", 250 * time.Millisecond},
+		{"no consumer", func(r *read) { r.script.consume = func(context.Context) error { return errLost } }, errLost, "consumer: the answer was lost", 0},
+		{"no answer to the wish for one", func(r *read) { r.script.consume = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() } }, natsauth.ErrSlow, "", 5 * second},
+		{"no stream", func(r *read) { r.script.stream = func(string) (*jetstream.StreamInfo, error) { return nil, errLost } }, errLost, "", 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRead(t, 0)
+			tt.prepare(r)
+			err := r.run()
+			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), tt.text) {
+				t.Errorf("%s: error = %v, want %s%v", tt.name, err, tt.text, tt.want)
+			}
+			if took := time.Since(r.script.begun); took != tt.took {
+				t.Errorf("%s: ended after %v, want %v", tt.name, took, tt.took)
+			}
+			if began := r.script.deliver != nil; r.script.stopped != began {
+				t.Errorf("%s: reading began %t, was stopped %t", tt.name, began, r.script.stopped)
+			}
+			synctest.Wait()
+			if n := r.living.Load(); n != 0 {
+				t.Errorf("%s: %d contexts are left", tt.name, n)
+			}
+		})
+	}
+}
+
+// The leader is asked at once, every quarter of a second until all has arrived, which is told
+// once, and then at each heartbeat; for the last entry only while one has not arrived.
+func TestRead_Asks(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		name   string
+		exist  uint64
+		last   uint64          // that is still there
+		arrive []time.Duration // of the entries, from the first on
+		told   time.Duration   // that all has arrived
+		asked  []time.Duration
+		looked []time.Duration // for the last
+	}{
+		{"nothing exists", 0, 0, nil, 0, []time.Duration{0, 5000 * ms, 10000 * ms}, nil},
+		{"one arrives", 1, 1, []time.Duration{600 * ms}, 600 * ms, []time.Duration{0, 250 * ms, 500 * ms, 750 * ms, 5750 * ms, 10750 * ms}, []time.Duration{250 * ms, 500 * ms}},
+		{"one arrives at once", 1, 1, []time.Duration{ms}, ms, []time.Duration{0, 250 * ms, 5250 * ms, 10250 * ms}, nil},
+		{"the last are over", 3, 0, []time.Duration{ms}, 500 * ms, []time.Duration{0, 250 * ms, 500 * ms, 5500 * ms, 10500 * ms}, []time.Duration{500 * ms, 5500 * ms, 10500 * ms}},
+		{"all are over", 3, 0, nil, 250 * ms, []time.Duration{0, 250 * ms, 5250 * ms, 10250 * ms}, []time.Duration{250 * ms, 5250 * ms, 10250 * ms}},
+		{"all but one are over", 3, 1, []time.Duration{260 * ms}, 260 * ms, []time.Duration{0, 250 * ms, 500 * ms, 5500 * ms, 10500 * ms}, []time.Duration{250 * ms, 5500 * ms, 10500 * ms}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRead(t, tt.exist)
+			var looked []time.Duration
+			r.script.last = func(_ context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+				looked = append(looked, time.Since(r.script.begun))
+				if subject != r.state.Config.Subjects[0] {
+					t.Errorf("%s: looked for the last of %s", tt.name, subject)
+				}
+				if tt.last == 0 {
+					return nil, jetstream.ErrMsgNotFound
+				}
+				return &jetstream.RawStreamMsg{Sequence: tt.last}, nil
+			}
+			for i, after := range tt.arrive {
+				r.later(after, func() { r.arrive(uint64(i+1), uint64(i+1), "a") })
+			}
+			r.later(12*time.Second, r.cancel)
+			if err := r.run(); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: error = %v", tt.name, err)
+			}
+			if !slices.Equal(r.told, []bool{true}) || r.at != tt.told || len(r.got) != len(tt.arrive) {
+				t.Errorf("%s: told caughtUp%v after %v, with %d entries, want true after %v, with %d", tt.name, r.told, r.at, len(r.got), tt.told, len(tt.arrive))
+			}
+			if !slices.Equal(r.asked, tt.asked) || !slices.Equal(looked, tt.looked) {
+				t.Errorf("%s: asked at %v, and for the last at %v, want %v, and %v", tt.name, r.asked, looked, tt.asked, tt.looked)
+			}
+		})
+	}
+}
+
+// Each heartbeat says what time it is for NATS.
+func TestRead_Clock(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRead(t, 0)
+		r.script.play(stores)
+		r.later(time.Second, func() { r.state.TimeStamp = time.Now().Add(-2 * time.Hour) })
+		r.later(6*time.Second, r.cancel)
+		over := oidcauth.Revocation{TokenID: "a", Until: time.Now().Add(-time.Hour)}
+		if added, err := r.log.Append(t.Context(), over); added || !errors.Is(err, oidcauth.ErrNotStored) {
+			t.Errorf("Append() of what is over = %v, %v, want %v", added, err, oidcauth.ErrNotStored)
+		}
+		r.run()
+		if added, err := r.log.Append(t.Context(), over); !added || err != nil {
+			t.Errorf("Append() of what is not over for NATS = %v, %v, want true", added, err)
+		}
+	})
+}
+
+// An entry that the stream no longer has may be about to come for a second, and not longer.
+func TestWitness_Gone(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		err  error
+		ago  time.Duration
+		want error
+	}{
+		{"it may be about to come", jetstream.ErrMsgNotFound, time.Second - 1, nil},
+		{"it is gone", jetstream.ErrMsgNotFound, time.Second, natsauth.ErrReplaced},
+		{"it cannot be asked for", errLost, time.Hour, errLost},
+		{"it cannot be asked for, and has only just arrived", errLost, 0, errLost},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, l := newScript(t, natsauth.Config{})
+			s.get = func(uint64) (*jetstream.RawStreamMsg, error) { return nil, tt.err }
+			if err := l.Verify(t.Context(), 1, "a", time.Now(), tt.ago); !errors.Is(err, tt.want) {
+				t.Errorf("%s: verify() error = %v, want %v", tt.name, err, tt.want)
+			}
+		})
+	}
+}
+
+// That uses cannot be recorded is said once, until they can, and not by who is called off.
+func TestLog_UsesFail(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var lines lockedBuffer
+		s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+		_, uses := l.StreamConfig()
+		var failed error
+		state := jetstream.StreamInfo{Config: uses}
+		s.info = func(context.Context, string) (*jetstream.StreamInfo, error) { return &state, failed }
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		f := newFamily(t)
+		for i, step := range []struct {
+			ctx    context.Context
+			err    error
+			maxAge time.Duration
+			lines  int
+			looked int // for the streams
+		}{
+			{f, nil, 0, 0, 2}, {f, nil, 0, 0, 2}, {gone, errLost, 0, 0, 2}, {f, errLost, 0, 1, 3}, {f, errLost, 0, 1, 4}, {f, nil, 0, 1, 5},
+			{f, nil, time.Hour, 2, 5}, {f, nil, 0, 2, 6}, {f, nil, 0, 2, 6},
+		} {
+			failed, state.Config.MaxAge = step.err, step.maxAge
+			l.LookAfterUses(step.ctx, time.Time{})
+			if got := strings.Count(lines.String(), "uses cannot be recorded"); got != step.lines || s.looked != step.looked {
+				t.Errorf("step %d: %d lines, looked for the streams %d times, want %d, %d:\n%s", i, got, s.looked, step.lines, step.looked, lines.String())
+			}
+		}
+		if n := f.living.Load(); n != 0 {
+			t.Errorf("%d contexts are left", n)
+		}
+	})
+}
+
+// One looks after the uses at a time.
+func TestLog_UsesOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, l := newScript(t, natsauth.Config{})
+		_, uses := l.StreamConfig()
+		asked, free := 0, make(chan struct{})
+		s.info = func(context.Context, string) (*jetstream.StreamInfo, error) {
+			asked++
+			<-free
+			return &jetstream.StreamInfo{Config: uses}, nil
+		}
+		for range 3 {
+			go l.LookAfterUses(t.Context(), time.Time{})
+			synctest.Wait()
+		}
+		if asked != 1 {
+			t.Errorf("asked %d times at once, want 1", asked)
+		}
+		close(free)
+		synctest.Wait()
+		if l.LookAfterUses(t.Context(), time.Time{}); asked != 2 {
+			t.Errorf("asked %d times one after the other, want 2", asked)
+		}
+	})
+}
