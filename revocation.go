@@ -434,7 +434,7 @@ func (l followedLog) FirstUse(ctx context.Context, id [32]byte, until time.Time)
 	return l.log.FirstUse(ctx, id, until)
 }
 
-// Follow implements [revoked.Log].
+// Follow implements [revoked.Log]. Who follows catches a panic.
 func (l followedLog) Follow(ctx context.Context, apply func(revoked.Revocation), caughtUp func(current bool)) error {
 	return l.log.Follow(ctx, func(r Revocation) { apply(revoked.Revocation(r)) }, caughtUp)
 }
