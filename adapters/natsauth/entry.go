@@ -24,7 +24,8 @@ const (
 // whatever the time zone of their times.
 func encode(r oidcauth.Revocation) (key string, value []byte, err error) {
 	// All that is a time, so that no later one is left out.
-	for fields, i := reflect.ValueOf(&r).Elem(), 0; i < fields.NumField(); i++ {
+	fields := reflect.ValueOf(&r).Elem()
+	for i := range fields.NumField() {
 		if t, ok := fields.Field(i).Addr().Interface().(*time.Time); ok {
 			*t = t.UTC()
 		}

@@ -202,6 +202,16 @@ func (l *Log) LookAfterUses(ctx context.Context, revocations time.Time) {
 	l.lookAfterUses(ctx, revocations)
 }
 
+// Slow gives tests the wording of a request that was not answered.
+var Slow = slow
+
+// Publish publishes under a subject of the stream of revocations once.
+func (l *Log) Publish(ctx context.Context, subject string) error {
+	w := &write{store: &l.revocations, subject: subject}
+	_, err := w.publish(ctx, 0)
+	return err
+}
+
 // ErrDisconnected is the loss of contact by the connection's own word.
 var ErrDisconnected = errDisconnected
 

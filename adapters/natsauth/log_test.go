@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"reflect"
 	"strings"
 	"sync"
@@ -211,6 +212,7 @@ func messages(t testing.TB, stream jetstream.Stream) uint64 {
 func TestTimeToLive(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	countable := time.Duration(math.MaxInt64-now.UnixNano()) / 2 // half of it
 	for _, tt := range []struct {
 		name  string
 		until time.Time
@@ -222,6 +224,8 @@ func TestTimeToLive(t *testing.T) {
 		{"in the past", now.Add(-time.Hour), time.Minute},
 		{"not said", time.Time{}, 365*24*time.Hour + time.Minute},
 		{"beyond what the server can count", now.AddDate(300, 0, 0), 0},
+		{"as far as the server can count", now.Add(countable), (countable + time.Minute + time.Second - 1).Truncate(time.Second)},
+		{"a nanosecond further", now.Add(countable + 1), 0},
 		{"the last year", time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), 0},
 	} {
 		if got := natsauth.TimeToLive(tt.until, now, time.Minute); got != tt.want {

@@ -170,8 +170,16 @@ func TestConfirm(t *testing.T) {
 		err     error
 	}{
 		{"one copy is believed at once", []natsauth.Answer{{0, nil, 7}}, 7, true, nil},
+		{"one copy in a cluster is, too", []natsauth.Answer{{0, led("a", &since), 7}}, 7, true, nil},
+		{"one of two is not", []natsauth.Answer{{0, led("a", &since, ms), 7}}, 0, false, nil},
 		{"one answer is not enough", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}}, 0, false, nil},
 		{"followed since", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 400*ms, time.Hour), 9}}, 7, true, nil},
+		{"followed on and on", []natsauth.Answer{
+			{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, ms, ms), 9}, {1000 * ms, led("a", &since, ms, ms), 11},
+		}, 9, true, nil},
+		{"followed once, and not since", []natsauth.Answer{
+			{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, ms, ms), 9}, {1000 * ms, led("a", &since, 501*ms, 501*ms), 11},
+		}, 7, true, nil},
 		{"followed before, and not since", []natsauth.Answer{{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 501*ms, 501*ms), 9}}, 0, false, nil},
 		{"followed since, a while later", []natsauth.Answer{
 			{0, led("a", &since, ms, ms), 7}, {500 * ms, led("a", &since, 501*ms, 501*ms), 8}, {1000 * ms, led("a", &since, 300*ms, 1001*ms), 9},

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +26,7 @@ type read struct {
 	log     *natsauth.Log
 	changes chan nats.Status
 	state   jetstream.StreamInfo
+	lines   *lockedBuffer
 
 	got   []string
 	told  []bool
@@ -33,15 +36,18 @@ type read struct {
 
 // newRead prepares one whose stream has so many entries, of which none arrives by itself.
 func newRead(t *testing.T, exist uint64) *read {
-	s, l := newScript(t, natsauth.Config{})
-	r := &read{family: newFamily(t), script: s, log: l, changes: make(chan nats.Status, 1)}
+	var lines lockedBuffer
+	s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+	r := &read{lines: &lines, family: newFamily(t), script: s, log: l, changes: make(chan nats.Status, 1)}
 	revocations, _ := l.StreamConfig()
 	r.state = jetstream.StreamInfo{Config: revocations, State: jetstream.StreamState{LastSeq: exist}}
 	s.info = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
 		if name != revocations.Name {
 			return &jetstream.StreamInfo{Config: s.configs[name]}, nil
 		}
-		r.asked = append(r.asked, time.Since(s.begun))
+		if r.asked = append(r.asked, time.Since(s.begun)); len(r.asked) > 10_000 {
+			return nil, errLost
+		}
 		state := r.state
 		if state.TimeStamp.IsZero() {
 			state.TimeStamp = time.Now()
@@ -97,6 +103,10 @@ func TestRead_Ends(t *testing.T) {
 		}, natsauth.ErrSlow, "heartbeat: no answer from NATS", 5 * second},
 		{"a stream that was replaced", func(r *read) { r.later(soon, func() { r.state.Created = time.Now() }) }, natsauth.ErrReplaced, "", 5 * second},
 		{"a stream without a leader", func(r *read) { r.state.Cluster = &jetstream.ClusterInfo{} }, natsauth.ErrNoQuorum, "", 0},
+		{"a leader that nobody follows", func(r *read) {
+			gone := &jetstream.PeerInfo{Active: time.Hour}
+			r.state.Cluster = &jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{gone, gone}}
+		}, natsauth.ErrNoQuorum, "", 5 * second},
 		{"a stream that loses entries", func(r *read) { r.state.Config.MaxAge = time.Hour }, natsauth.ErrLossy, "heartbeat: ", 0},
 		{"entries that do not arrive", func(r *read) {
 			r.state.State.LastSeq = 1
@@ -110,11 +120,15 @@ func TestRead_Ends(t *testing.T) {
 		}, errLost, "heartbeat: ", 250 * time.Millisecond},
 		{"no consumer", func(r *read) { r.script.consume = func(context.Context) error { return errLost } }, errLost, "consumer: the answer was lost", 0},
 		{"no answer to the wish for one", func(r *read) { r.script.consume = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() } }, natsauth.ErrSlow, "", 5 * second},
-		{"no stream", func(r *read) { r.script.stream = func(string) (*jetstream.StreamInfo, error) { return nil, errLost } }, errLost, "", 0},
+		{"no reading", func(r *read) { r.script.unreadable = errLost }, errLost, "consumer: the answer was lost", 0},
+		{"no stream", func(r *read) {
+			r.script.stream = func(context.Context, string) (*jetstream.StreamInfo, error) { return nil, errLost }
+		}, errLost, "", 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRead(t, 0)
 			tt.prepare(r)
+			r.later(time.Hour, r.cancel)
 			err := r.run()
 			if !errors.Is(err, tt.want) || !strings.HasPrefix(err.Error(), tt.text) {
 				t.Errorf("%s: error = %v, want %s%v", tt.name, err, tt.text, tt.want)
@@ -182,6 +196,81 @@ func TestRead_Asks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a leader says is believed when others have followed it since.
+func TestRead_Replicated(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRead(t, 0)
+		heard := &jetstream.PeerInfo{Active: time.Millisecond}
+		r.state.Cluster = &jetstream.ClusterInfo{Leader: "a", Replicas: []*jetstream.PeerInfo{heard, heard}}
+		r.later(time.Second, r.cancel)
+		if err := r.run(); !errors.Is(err, context.Canceled) || !slices.Equal(r.told, []bool{true}) || r.at != 250*time.Millisecond {
+			t.Errorf("told caughtUp%v after %v, %v, want true after 250ms", r.told, r.at, err)
+		}
+	})
+}
+
+// A stream that comes to lose entries is looked at anew before one is stored.
+func TestRead_Loses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRead(t, 0)
+		r.script.play(stores)
+		r.script.stream = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+			cfg := r.script.configs[name]
+			cfg.MaxAge = r.state.Config.MaxAge
+			return &jetstream.StreamInfo{Config: cfg}, nil
+		}
+		r.later(time.Second, func() { r.state.Config.MaxAge = time.Hour })
+		if err := r.run(); !errors.Is(err, natsauth.ErrLossy) {
+			t.Errorf("error = %v, want %v", err, natsauth.ErrLossy)
+		}
+		if added, err := r.log.Append(t.Context(), revocation("a")); added || !errors.Is(err, oidcauth.ErrNotStored) {
+			t.Errorf("Append() = %v, %v, want %v", added, err, oidcauth.ErrNotStored)
+		}
+	})
+}
+
+// What cannot be read is said once, however often it is read; that an entry is over is no
+// entry. Each reading looks at the stream anew, and says when it has all.
+func TestRead_Damaged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		marked := nats.Header{"Nats-Marker-Reason": {"MaxAge"}}
+		r := newRead(t, 6)
+		for i := range 2 {
+			arrivals := []*arrival{
+				{value: `{"token_id":"a"}`}, {value: "{"}, {headers: marked}, {value: `{"token_id":"b"}`, headers: marked}, {}, {value: "x", headers: marked},
+			}
+			r.got, r.told, r.family = nil, nil, newFamily(t)
+			r.later(time.Second, func() {
+				for i, a := range arrivals {
+					a.number, a.sequence = uint64(i+1), uint64(i+1)
+					if a.headers == nil {
+						a.headers = nats.Header{}
+					}
+					a.headers.Set(jetstream.MsgTTLHeader, "1s")
+					r.script.deliver(a)
+				}
+			})
+			r.script.last = func(context.Context, string) (*jetstream.RawStreamMsg, error) {
+				return &jetstream.RawStreamMsg{Sequence: 6}, nil
+			}
+			r.later(2*time.Second, r.cancel)
+			if err := r.run(); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			if !slices.Equal(r.got, []string{"a", "b"}) || !slices.Equal(r.told, []bool{true}) {
+				t.Errorf("got %q, told caughtUp%v, want a, b, true", r.got, r.told)
+			}
+			damaged, all := strings.Count(r.lines.String(), "damaged revocation"), strings.Count(r.lines.String(), "caught up")
+			if damaged != 3 || all != i+1 || r.script.looked != i+2 { // once for the uses
+				t.Errorf("reading %d: %d lines on damaged entries, %d that all was read, looked for streams %d times, want 3, %d, %d:\n%s", i, damaged, all, r.script.looked, i+1, i+2, r.lines)
+			}
+		}
+	})
 }
 
 // Each heartbeat says what time it is for NATS.
@@ -262,6 +351,54 @@ func TestLog_UsesFail(t *testing.T) {
 	})
 }
 
+// A stream of uses that was made anew is noticed when it is opened and when it is looked
+// after, and the wish for one that cannot be had is said to be in vain.
+func TestLog_UsesMadeAnew(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name          string
+		opened, later time.Duration // the age of the stream, beside a day of that of revocations
+		until         time.Duration
+		first         bool
+	}{
+		{"as old as that of revocations", 24 * time.Hour, 24 * time.Hour, time.Minute, true},
+		{"new", time.Second, time.Second, time.Minute, false},
+		{"new, and a use that lasts", time.Second, time.Second, 20 * time.Minute, true},
+		{"ten minutes old", 10 * time.Minute, 10 * time.Minute, 5 * time.Minute, true},
+		{"ten minutes old, and a use that lasts less", 10 * time.Minute, 10 * time.Minute, 5*time.Minute - 1, false},
+		{"made anew since", 24 * time.Hour, time.Second, time.Minute, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, l := newScript(t, natsauth.Config{})
+			s.play(stores)
+			revocations, _ := l.StreamConfig()
+			day := time.Now().Add(-24 * time.Hour)
+			age := tt.opened
+			state := func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+				info := &jetstream.StreamInfo{Config: s.configs[name], Created: day}
+				if name != revocations.Name {
+					info.Created = time.Now().Add(-age)
+				}
+				return info, nil
+			}
+			s.stream, s.info = state, state
+			l.LookAfterUses(t.Context(), day)
+			age = tt.later
+			l.LookAfterUses(t.Context(), day)
+			if first, err := l.FirstUse(t.Context(), useID(1), time.Now().Add(tt.until)); first != tt.first || (err == nil) != tt.first {
+				t.Errorf("%s: FirstUse() = %v, %v, want %v", tt.name, first, err, tt.first)
+			}
+		})
+	}
+	var lines lockedBuffer
+	s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+	s.stream = func(context.Context, string) (*jetstream.StreamInfo, error) { return nil, errLost }
+	l.LookAfterUses(t.Context(), time.Time{})
+	if !strings.Contains(lines.String(), "uses cannot be recorded") {
+		t.Errorf("without a stream: logged %q", lines.String())
+	}
+}
+
 // One looks after the uses at a time.
 func TestLog_UsesOnce(t *testing.T) {
 	t.Parallel()
@@ -287,4 +424,66 @@ func TestLog_UsesOnce(t *testing.T) {
 			t.Errorf("asked %d times one after the other, want 2", asked)
 		}
 	})
+}
+
+// Without a connection it is tried after a tenth of a second or so, then after twice as long
+// each time, and five seconds or so at most. One line says so.
+func TestFollow_Pauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for range 1000 {
+			var lines lockedBuffer
+			s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+			var lost []time.Time
+			ctx, cancel := context.WithCancel(t.Context())
+			err := l.Follow(ctx, nil, func(current bool) {
+				if lost = append(lost, time.Now()); current {
+					t.Error("told caughtUp(true) without a connection")
+				}
+				if len(lost) == 9 {
+					cancel()
+				}
+			})
+			if !errors.Is(err, context.Canceled) {
+				t.Fatalf("Follow() error = %v, want %v", err, context.Canceled)
+			}
+			for i, pause := 1, 100*time.Millisecond; i < len(lost); i, pause = i+1, min(2*pause, 5*time.Second) {
+				if took := lost[i].Sub(lost[i-1]); took < pause/2 || took >= pause+pause/2 {
+					t.Fatalf("pause %d took %v, want half of %v more or less", i, took, pause)
+				}
+			}
+			if got := strings.Count(lines.String(), "lost contact"); got != 1 || !strings.Contains(lines.String(), "not connected to NATS") {
+				t.Fatalf("%d lines on the outage, want 1 with the cause:\n%s", got, lines.String())
+			}
+			// A field of another's: that nobody listens any more shows nowhere else.
+			for listeners := reflect.ValueOf(s.conn).Elem().FieldByName("statListeners").MapRange(); listeners.Next(); {
+				if n := listeners.Value().Len(); n != 0 {
+					t.Fatalf("%d listen to the connection still", n)
+				}
+			}
+		}
+	})
+}
+
+// Who has called off is told of no loss, also not at the end of the grace.
+func TestFollow_EndsInGrace(t *testing.T) {
+	t.Parallel()
+	const grace = 500 * time.Millisecond
+	var network gate
+	var lines lockedBuffer
+	l := newLog(t, startNATS(t), natsauth.Config{Grace: grace, Logger: slog.New(slog.NewTextHandler(&lines, nil))}, nats.SetCustomDialer(&network))
+	ctx, cancel := context.WithCancel(t.Context())
+	var told atomic.Int64
+	done := make(chan error, 1)
+	go func() { done <- l.Follow(ctx, func(oidcauth.Revocation) {}, func(bool) { told.Add(1) }) }()
+	awaitLines(t, &lines, "caught up", 1)
+	network.cut()
+	awaitLines(t, &lines, "lost contact", 1)
+	cancel()
+	<-done
+	before := told.Load()
+	time.Sleep(2 * grace) // only a fault would show in it
+	if after := told.Load(); after != before {
+		t.Errorf("told %d times after the end", after-before)
+	}
 }

@@ -2,6 +2,8 @@ package natsauth_test
 
 import (
 	"context"
+	"reflect"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,9 +21,10 @@ type script struct {
 	jetstream.JetStream
 	t       *testing.T
 	begun   time.Time
+	conn    *nats.Conn // is never connected
 	configs map[string]jetstream.StreamConfig
 
-	stream  func(name string) (*jetstream.StreamInfo, error)                           // nil: as it was configured
+	stream  func(ctx context.Context, name string) (*jetstream.StreamInfo, error)      // nil: as it was configured
 	create  func(cfg jetstream.StreamConfig) (*jetstream.StreamInfo, error)            // nil: is not asked
 	publish func(ctx context.Context, m *nats.Msg) (*jetstream.PubAck, error)          // nil: is not asked
 	last    func(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) // nil: is not asked
@@ -29,8 +32,9 @@ type script struct {
 	get     func(sequence uint64) (*jetstream.RawStreamMsg, error)                     // nil: is not asked
 	consume func(ctx context.Context) error                                            // nil: begins
 
-	deliver jetstream.MessageHandler
-	stopped bool // the reading
+	deliver    jetstream.MessageHandler
+	unreadable error // nil: reading begins
+	stopped    bool  // the reading
 
 	looked    int             // for a stream
 	published []time.Duration // when, since the script began
@@ -41,7 +45,7 @@ type script struct {
 // newScript returns a log that talks to a script.
 func newScript(t *testing.T, cfg natsauth.Config) (*script, *natsauth.Log) {
 	t.Helper()
-	s := &script{t: t, begun: time.Now(), configs: map[string]jetstream.StreamConfig{}}
+	s := &script{t: t, begun: time.Now(), conn: new(nats.Conn), configs: map[string]jetstream.StreamConfig{}}
 	cfg.JetStream = s
 	l, err := natsauth.New(cfg)
 	if err != nil {
@@ -60,13 +64,15 @@ func (s *script) called(ctx context.Context) {
 	s.before = ctx
 }
 
+func (s *script) Conn() *nats.Conn { return s.conn }
+
 func (s *script) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	s.called(ctx)
 	s.looked++
 	if s.stream == nil {
 		return s.found(&jetstream.StreamInfo{Config: s.configs[name]}, nil)
 	}
-	return s.found(s.stream(name))
+	return s.found(s.stream(ctx, name))
 }
 
 func (s *script) CreateStream(ctx context.Context, cfg jetstream.StreamConfig) (jetstream.Stream, error) {
@@ -85,6 +91,14 @@ func (s *script) PublishMsg(ctx context.Context, m *nats.Msg, _ ...jetstream.Pub
 	s.called(ctx)
 	s.published = append(s.published, time.Since(s.begun))
 	s.ids = append(s.ids, m.Header.Get("Oidcauth-Write"))
+	var ours bool
+	for _, cfg := range s.configs {
+		key, ok := strings.CutPrefix(m.Subject, strings.TrimSuffix(cfg.Subjects[0], "*"))
+		ours = ours || ok && len(key) == 64
+	}
+	if !ours {
+		s.t.Errorf("published under %s, want 64 digits of a stream's subjects", m.Subject)
+	}
 	if len(s.published) > 10_000 {
 		s.t.Error("published for ever")
 		return nil, nats.ErrConnectionClosed
@@ -106,6 +120,13 @@ func (s *script) CreateConsumer(ctx context.Context, stream string, cfg jetstrea
 			return nil, err
 		}
 	}
+	want := jetstream.ConsumerConfig{
+		Name: cfg.Name, FilterSubject: s.configs[stream].Subjects[0], DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy,
+		InactiveThreshold: time.Minute, MemoryStorage: true, Replicas: 1,
+	}
+	if !strings.HasPrefix(cfg.Name, "follower_") || !reflect.DeepEqual(cfg, want) {
+		s.t.Errorf("asked for a consumer %+v, want %+v", cfg, want)
+	}
 	return &scriptedConsumer{script: s}, nil
 }
 
@@ -117,6 +138,9 @@ type scriptedConsumer struct {
 }
 
 func (c *scriptedConsumer) Consume(handler jetstream.MessageHandler, _ ...jetstream.PullConsumeOpt) (jetstream.ConsumeContext, error) {
+	if c.script.unreadable != nil {
+		return nil, c.script.unreadable
+	}
 	c.script.deliver = handler
 	return c, nil
 }

@@ -47,6 +47,28 @@ var misfits = []misfit{
 	}, "a transform of subjects"},
 }
 
+// Each reason why a stream will not do stands for itself, also where no server makes it so.
+func TestMisfit(t *testing.T) {
+	t.Parallel()
+	_, l := newScript(t, natsauth.Config{})
+	for _, tt := range append([]misfit{
+		{"is a mirror", func(c *jetstream.StreamConfig) { c.Mirror = &jetstream.StreamSource{} }, "a mirror"},
+		{"takes nothing", func(c *jetstream.StreamConfig) { c.Sealed = true }, "acknowledges or takes nothing"},
+		{"refuses a second message of a subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject, c.DiscardNewPerSubject = 1, true }, ""},
+		{"keeps one message of a subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1 }, "max_msgs_per_subject 1"},
+		{"lasts a moment", func(c *jetstream.StreamConfig) { c.MaxAge = 1 }, "a maximum age of 1ns"},
+		{"has other subjects beside its own", func(c *jetstream.StreamConfig) { c.Subjects = append([]string{"a"}, c.Subjects...) }, ""},
+	}, misfits...) {
+		cfg, _ := l.StreamConfig()
+		subject := cfg.Subjects[0]
+		tt.change(&cfg)
+		got, want := natsauth.Misfit(&cfg, subject)
+		if !strings.Contains(got, tt.want) || (got == "") != (tt.want == "") || (want == "") != (got == "") {
+			t.Errorf("a stream that %s: got %q, want %q, reason %q", tt.name, got, want, tt.want)
+		}
+	}
+}
+
 // What a server leaves out of its answer is without a bound.
 func TestMisfit_LeftOut(t *testing.T) {
 	t.Parallel()

@@ -174,6 +174,9 @@ func TestLedger(t *testing.T) {
 	} {
 		g := new(natsauth.Ledger)
 		tt.steps(g)
+		if tt.last > 0 {
+			g.Judge(now, now, 0, tt.last)
+		}
 		if err := g.Judge(now, now.Add(tt.until), tt.last, tt.seq); (err == nil) != tt.known {
 			t.Errorf("%s: Judge() = %v, want known %v", tt.name, err, tt.known)
 		}

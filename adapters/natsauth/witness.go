@@ -37,16 +37,14 @@ func (w *witnesses) add(m message) {
 }
 
 // best returns the latest that stays for a while, by the clock of NATS, or nil.
-func (w *witnesses) best(now time.Time) *message {
-	list := *w
-	for len(list) > 0 && list[len(list)-1].end.Before(now.Add(witnessTime)) {
-		list = list[:len(list)-1]
+func (w witnesses) best(now time.Time) *message {
+	for len(w) > 0 && w[len(w)-1].end.Before(now.Add(witnessTime)) {
+		w = w[:len(w)-1]
 	}
-	*w = list
-	if len(list) == 0 {
+	if len(w) == 0 {
 		return nil
 	}
-	m := list[len(list)-1]
+	m := w[len(w)-1]
 	return &m
 }
 

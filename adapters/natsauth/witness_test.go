@@ -43,6 +43,9 @@ func TestWitnesses(t *testing.T) {
 	if got := natsauth.Witness(now, append(falling[:65:65], time.Second)); got != 63 {
 		t.Errorf("of 66 that end earlier each, and the last soon: got entry %d, want 63 beside the last", got)
 	}
+	if got := natsauth.Witness(now, append(append([]time.Duration{time.Second}, falling[:65]...), time.Second)); got != 64 {
+		t.Errorf("the same, after one that ends soon: got entry %d, want 64", got)
+	}
 }
 
 // An entry that arrived a while ago is in the stream, as it was, or the stream is another.
