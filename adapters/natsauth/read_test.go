@@ -45,6 +45,8 @@ func newRead(t *testing.T, exist uint64) *read {
 		if name != revocations.Name {
 			return &jetstream.StreamInfo{Config: s.configs[name]}, nil
 		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		if r.asked = append(r.asked, time.Since(s.begun)); len(r.asked) > 10_000 {
 			return nil, errLost
 		}
@@ -57,15 +59,22 @@ func newRead(t *testing.T, exist uint64) *read {
 	return r
 }
 
-// run reads until something ends it.
+// run reads until something ends it, and waits for what it began.
 func (r *read) run() error {
+	defer synctest.Wait()
 	return natsauth.Read(r.family, r.log, r.changes,
 		func(v oidcauth.Revocation) { r.got = append(r.got, v.TokenID) },
 		func(current bool) { r.told, r.at = append(r.told, current), time.Since(r.script.begun) })
 }
 
 // later does something while it reads.
-func (r *read) later(after time.Duration, do func()) { time.AfterFunc(after, do) }
+func (r *read) later(after time.Duration, do func()) {
+	time.AfterFunc(after, func() {
+		r.script.mu.Lock()
+		defer r.script.mu.Unlock()
+		do()
+	})
+}
 
 // arrive delivers an entry of one token.
 func (r *read) arrive(number, sequence uint64, id string) {
@@ -139,7 +148,6 @@ func TestRead_Ends(t *testing.T) {
 			if began := r.script.deliver != nil; r.script.stopped != began {
 				t.Errorf("%s: reading began %t, was stopped %t", tt.name, began, r.script.stopped)
 			}
-			synctest.Wait()
 			if n := r.living.Load(); n != 0 {
 				t.Errorf("%s: %d contexts are left", tt.name, n)
 			}
@@ -220,6 +228,8 @@ func TestRead_Loses(t *testing.T) {
 		r.script.play(stores)
 		r.script.stream = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
 			cfg := r.script.configs[name]
+			r.script.mu.Lock()
+			defer r.script.mu.Unlock()
 			cfg.MaxAge = r.state.Config.MaxAge
 			return &jetstream.StreamInfo{Config: cfg}, nil
 		}

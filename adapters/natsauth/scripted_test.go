@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -15,8 +16,7 @@ import (
 )
 
 // A script is a JetStream without servers, for what none does when a test wants it: each
-// answer is the test's, and the time is that of a bubble. It is asked by one goroutine
-// at a time.
+// answer is the test's, and the time is that of a bubble.
 type script struct {
 	jetstream.JetStream
 	t       *testing.T
@@ -32,6 +32,7 @@ type script struct {
 	get     func(sequence uint64) (*jetstream.RawStreamMsg, error)                     // nil: is not asked
 	consume func(ctx context.Context) error                                            // nil: begins
 
+	mu         sync.Mutex // guards what follows; held for what a test does later
 	deliver    jetstream.MessageHandler
 	unreadable error // nil: reading begins
 	stopped    bool  // the reading
@@ -58,6 +59,8 @@ func newScript(t *testing.T, cfg natsauth.Config) (*script, *natsauth.Log) {
 
 // called expects that the context of the call before has ended with it.
 func (s *script) called(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.before != nil && s.before != ctx && s.before.Err() == nil {
 		s.t.Error("the context of a call goes on after it")
 	}
@@ -68,7 +71,9 @@ func (s *script) Conn() *nats.Conn { return s.conn }
 
 func (s *script) Stream(ctx context.Context, name string) (jetstream.Stream, error) {
 	s.called(ctx)
+	s.mu.Lock()
 	s.looked++
+	s.mu.Unlock()
 	if s.stream == nil {
 		return s.found(&jetstream.StreamInfo{Config: s.configs[name]}, nil)
 	}
@@ -141,11 +146,17 @@ func (c *scriptedConsumer) Consume(handler jetstream.MessageHandler, _ ...jetstr
 	if c.script.unreadable != nil {
 		return nil, c.script.unreadable
 	}
+	c.script.mu.Lock()
+	defer c.script.mu.Unlock()
 	c.script.deliver = handler
 	return c, nil
 }
 
-func (c *scriptedConsumer) Stop() { c.script.stopped = true }
+func (c *scriptedConsumer) Stop() {
+	c.script.mu.Lock()
+	defer c.script.mu.Unlock()
+	c.script.stopped = true
+}
 
 // An arrival is an entry as the client library hands it over.
 type arrival struct {
