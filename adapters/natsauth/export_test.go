@@ -202,6 +202,9 @@ func (l *Log) LookAfterUses(ctx context.Context, revocations time.Time) {
 	l.lookAfterUses(ctx, revocations)
 }
 
+// NextPause gives tests how long a follower waits before it tries again.
+var NextPause = nextPause
+
 // Slow gives tests the wording of a request that was not answered.
 var Slow = slow
 

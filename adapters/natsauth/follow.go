@@ -61,12 +61,17 @@ func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caugh
 			l.logger.LogAttrs(ctx, slog.LevelWarn, "revocations lost contact",
 				slog.String("stream", l.revocations.config.Name), slog.String("error", err.Error()))
 		}
-		if f.wait(ctx, pause/2+rand.N(pause)) {
-			pause = firstPause
-		} else {
-			pause = min(2*pause, maxPause)
-		}
+		pause = nextPause(pause, f.wait(ctx, pause/2+rand.N(pause)))
 	}
+}
+
+// nextPause returns how long the next wait is, more or less: long ones are for a
+// connection that does not come back.
+func nextPause(pause time.Duration, connected bool) time.Duration {
+	if connected {
+		return firstPause
+	}
+	return min(2*pause, maxPause)
 }
 
 // A follower is one call of Follow. Its methods run in one goroutine.

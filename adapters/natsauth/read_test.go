@@ -436,6 +436,24 @@ func TestLog_UsesOnce(t *testing.T) {
 	})
 }
 
+// When the connection is back the pauses are short again.
+func TestNextPause(t *testing.T) {
+	t.Parallel()
+	const ms = time.Millisecond
+	for _, tt := range []struct {
+		pause     time.Duration
+		connected bool
+		want      time.Duration
+	}{
+		{100 * ms, false, 200 * ms}, {200 * ms, false, 400 * ms}, {2500 * ms, false, 5000 * ms}, {2501 * ms, false, 5000 * ms},
+		{5000 * ms, false, 5000 * ms}, {100 * ms, true, 100 * ms}, {5000 * ms, true, 100 * ms},
+	} {
+		if got := natsauth.NextPause(tt.pause, tt.connected); got != tt.want {
+			t.Errorf("after %v, connected %t: got %v, want %v", tt.pause, tt.connected, got, tt.want)
+		}
+	}
+}
+
 // Without a connection it is tried after a tenth of a second or so, then after twice as long
 // each time, and five seconds or so at most. One line says so.
 func TestFollow_Pauses(t *testing.T) {
