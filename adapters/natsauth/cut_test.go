@@ -159,6 +159,36 @@ func TestFollower_OldChanges(t *testing.T) {
 	}
 }
 
+// A follower whose consumer somebody deleted does not wait for a heartbeat to see that
+// nothing comes, and leaves no context behind.
+func TestFollower_ConsumerDeleted(t *testing.T) {
+	t.Parallel()
+	n := startNATS(t)
+	f := newFamily(t)
+	current, ended := make(chan bool, 1), make(chan error, 1)
+	l := newLog(t, n, natsauth.Config{Heartbeat: time.Hour})
+	go func() { ended <- natsauth.Pass(f, l, func(is bool) { current <- is }) }()
+	select {
+	case <-current:
+	case <-time.After(patience):
+		t.Fatal("the follower does not catch up")
+	}
+	stream := openStream(t, n, "oidcauth_revocations")
+	for name := range stream.ConsumerNames(t.Context()).Name() {
+		if err := stream.DeleteConsumer(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case err := <-ended:
+		if !errors.Is(err, jetstream.ErrConsumerDeleted) || f.living.Load() != 0 {
+			t.Errorf("pass() error = %v, want %v; %d contexts are left", err, jetstream.ErrConsumerDeleted, f.living.Load())
+		}
+	case <-time.After(patience):
+		t.Fatal("the follower goes on without its consumer")
+	}
+}
+
 // A stream that was found is not looked for again at each entry.
 func TestLog_OpensOnce(t *testing.T) {
 	t.Parallel()

@@ -292,8 +292,8 @@ func TestLog_Damaged(t *testing.T) {
 		}
 		r.mu.Unlock()
 	}
-	if got := strings.Count(lines.String(), "damaged revocation"); got != 6 {
-		t.Errorf("%d lines on damaged entries, want 6:\n%s", got, lines.String())
+	if got := strings.Count(lines.String(), "damaged revocation"); got != 6 || !strings.Contains(lines.String(), "subject=revoked.r.empty ") {
+		t.Errorf("%d lines on damaged entries, want 6, one on the empty one:\n%s", got, lines.String())
 	}
 }
 

@@ -253,7 +253,7 @@ func TestRead_Damaged(t *testing.T) {
 		for i := range 2 {
 			arrivals := []*arrival{
 				{value: `{"token_id":"a"}`}, {value: "{"}, {headers: marked}, {value: `{"token_id":"b"}`, headers: marked}, {}, {value: "x", headers: marked},
-			}
+			} // the second, the fifth and the sixth are damaged
 			r.got, r.told, r.family = nil, nil, newFamily(t)
 			r.later(time.Second, func() {
 				for i, a := range arrivals {
@@ -274,6 +274,11 @@ func TestRead_Damaged(t *testing.T) {
 			}
 			if !slices.Equal(r.got, []string{"a", "b"}) || !slices.Equal(r.told, []bool{true}) {
 				t.Errorf("got %q, told caughtUp%v, want a, b, true", r.got, r.told)
+			}
+			for _, sequence := range []string{"2", "5", "6"} {
+				if !strings.Contains(r.lines.String(), " sequence="+sequence+" error=") {
+					t.Errorf("not told that entry %s is damaged:\n%s", sequence, r.lines)
+				}
 			}
 			damaged, all := strings.Count(r.lines.String(), "damaged revocation"), strings.Count(r.lines.String(), "caught up")
 			if damaged != 3 || all != i+1 || r.script.looked != i+2 { // once for the uses
@@ -463,7 +468,7 @@ func TestFollow_Pauses(t *testing.T) {
 			var lines lockedBuffer
 			s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
 			var lost []time.Time
-			ctx, cancel := context.WithCancel(t.Context())
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			err := l.Follow(ctx, nil, func(current bool) {
 				if lost = append(lost, time.Now()); current {
 					t.Error("told caughtUp(true) without a connection")
