@@ -247,6 +247,24 @@ func TestLog_UseFound(t *testing.T) {
 	}
 }
 
+// What NATS holds to be now is known when the stream is.
+func TestLog_OverThere(t *testing.T) {
+	t.Parallel()
+	for behind, want := range map[time.Duration]error{2 * time.Hour: nil, time.Hour: oidcauth.ErrNotStored, 0: oidcauth.ErrNotStored, -time.Hour: oidcauth.ErrNotStored} {
+		synctest.Test(t, func(t *testing.T) {
+			s, l := newScript(t, natsauth.Config{})
+			s.play(stores)
+			s.stream = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+				return &jetstream.StreamInfo{Config: s.configs[name], TimeStamp: time.Now().Add(-behind)}, nil
+			}
+			r := oidcauth.Revocation{TokenID: "a", Until: time.Now().Add(-time.Hour)}
+			if added, err := l.Append(t.Context(), r); added != (want == nil) || !errors.Is(err, want) {
+				t.Errorf("NATS is %v behind: Append() = %v, %v, want %v", behind, added, err, want)
+			}
+		})
+	}
+}
+
 // What is over is not stored, by the clock that is the log's; a use is.
 func TestLog_Over(t *testing.T) {
 	t.Parallel()

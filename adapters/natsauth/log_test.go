@@ -21,7 +21,7 @@ import (
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	js := startNATS(t).connect()
+	js := new(script)
 	for _, tt := range []struct {
 		name string
 		cfg  natsauth.Config
@@ -33,6 +33,12 @@ func TestNew(t *testing.T) {
 		{"negative size", natsauth.Config{JetStream: js, MaxBytes: -1}, false},
 		{"negative size of uses", natsauth.Config{JetStream: js, MaxUseBytes: -1}, false},
 		{"a name of its own", natsauth.Config{JetStream: js, Stream: "Revoked-2_b"}, true},
+		{"a name with what comes before a", natsauth.Config{JetStream: js, Stream: "a`"}, false},
+		{"a name with what comes after z", natsauth.Config{JetStream: js, Stream: "a{"}, false},
+		{"a name with what comes before A", natsauth.Config{JetStream: js, Stream: "a@"}, false},
+		{"a name with what comes after Z", natsauth.Config{JetStream: js, Stream: "a["}, false},
+		{"a name with what comes before 0", natsauth.Config{JetStream: js, Stream: "a/"}, false},
+		{"a name with what comes after 9", natsauth.Config{JetStream: js, Stream: "a:"}, false},
 		{"a name with a space", natsauth.Config{JetStream: js, Stream: "no such name"}, false},
 		{"a name with a dot", natsauth.Config{JetStream: js, Stream: "revoked.a"}, false},
 		{"a name with a wildcard", natsauth.Config{JetStream: js, Stream: "revoked>"}, false},

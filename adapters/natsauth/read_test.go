@@ -316,6 +316,7 @@ func TestWitness_Gone(t *testing.T) {
 		ago  time.Duration
 		want error
 	}{
+		{"it is there", nil, time.Hour, nil},
 		{"it may be about to come", jetstream.ErrMsgNotFound, time.Second - 1, nil},
 		{"it is gone", jetstream.ErrMsgNotFound, time.Second, natsauth.ErrReplaced},
 		{"it cannot be asked for", errLost, time.Hour, errLost},
@@ -323,122 +324,24 @@ func TestWitness_Gone(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s, l := newScript(t, natsauth.Config{})
-			s.get = func(uint64) (*jetstream.RawStreamMsg, error) { return nil, tt.err }
-			if err := l.Verify(t.Context(), 1, "a", time.Now(), tt.ago); !errors.Is(err, tt.want) {
+			stored := time.Now()
+			s.get = func(sequence uint64) (*jetstream.RawStreamMsg, error) {
+				return &jetstream.RawStreamMsg{Sequence: sequence, Subject: "a", Time: stored.UTC()}, tt.err
+			}
+			if err := l.Verify(t.Context(), 1, "a", stored, tt.ago); !errors.Is(err, tt.want) {
 				t.Errorf("%s: verify() error = %v, want %v", tt.name, err, tt.want)
 			}
-		})
-	}
-}
-
-// That uses cannot be recorded is said once, until they can, and not by who is called off.
-func TestLog_UsesFail(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var lines lockedBuffer
-		s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
-		_, uses := l.StreamConfig()
-		var failed error
-		state := jetstream.StreamInfo{Config: uses}
-		s.info = func(context.Context, string) (*jetstream.StreamInfo, error) { return &state, failed }
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		f := newFamily(t)
-		for i, step := range []struct {
-			ctx    context.Context
-			err    error
-			maxAge time.Duration
-			lines  int
-			looked int // for the streams
-		}{
-			{f, nil, 0, 0, 2}, {f, nil, 0, 0, 2}, {gone, errLost, 0, 0, 2}, {f, errLost, 0, 1, 3}, {f, errLost, 0, 1, 4}, {f, nil, 0, 1, 5},
-			{f, nil, time.Hour, 2, 5}, {f, nil, 0, 2, 6}, {f, nil, 0, 2, 6},
-		} {
-			failed, state.Config.MaxAge = step.err, step.maxAge
-			l.LookAfterUses(step.ctx, time.Time{})
-			if got := strings.Count(lines.String(), "uses cannot be recorded"); got != step.lines || s.looked != step.looked {
-				t.Errorf("step %d: %d lines, looked for the streams %d times, want %d, %d:\n%s", i, got, s.looked, step.lines, step.looked, lines.String())
+			if tt.err != nil {
+				return
 			}
-		}
-		if n := f.living.Load(); n != 0 {
-			t.Errorf("%d contexts are left", n)
-		}
-	})
-}
-
-// A stream of uses that was made anew is noticed when it is opened and when it is looked
-// after, and the wish for one that cannot be had is said to be in vain.
-func TestLog_UsesMadeAnew(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		name          string
-		opened, later time.Duration // the age of the stream, beside a day of that of revocations
-		until         time.Duration
-		first         bool
-	}{
-		{"as old as that of revocations", 24 * time.Hour, 24 * time.Hour, time.Minute, true},
-		{"new", time.Second, time.Second, time.Minute, false},
-		{"new, and a use that lasts", time.Second, time.Second, 20 * time.Minute, true},
-		{"ten minutes old", 10 * time.Minute, 10 * time.Minute, 5 * time.Minute, true},
-		{"ten minutes old, and a use that lasts less", 10 * time.Minute, 10 * time.Minute, 5*time.Minute - 1, false},
-		{"made anew since", 24 * time.Hour, time.Second, time.Minute, false},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			s, l := newScript(t, natsauth.Config{})
-			s.play(stores)
-			revocations, _ := l.StreamConfig()
-			day := time.Now().Add(-24 * time.Hour)
-			age := tt.opened
-			state := func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
-				info := &jetstream.StreamInfo{Config: s.configs[name], Created: day}
-				if name != revocations.Name {
-					info.Created = time.Now().Add(-age)
-				}
-				return info, nil
+			if err := l.Verify(t.Context(), 1, "b", stored, tt.ago); !errors.Is(err, natsauth.ErrReplaced) {
+				t.Errorf("another subject: verify() error = %v, want %v", err, natsauth.ErrReplaced)
 			}
-			s.stream, s.info = state, state
-			l.LookAfterUses(t.Context(), day)
-			age = tt.later
-			l.LookAfterUses(t.Context(), day)
-			if first, err := l.FirstUse(t.Context(), useID(1), time.Now().Add(tt.until)); first != tt.first || (err == nil) != tt.first {
-				t.Errorf("%s: FirstUse() = %v, %v, want %v", tt.name, first, err, tt.first)
+			if err := l.Verify(t.Context(), 1, "a", stored.Add(1), tt.ago); !errors.Is(err, natsauth.ErrReplaced) {
+				t.Errorf("another time: verify() error = %v, want %v", err, natsauth.ErrReplaced)
 			}
 		})
 	}
-	var lines lockedBuffer
-	s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
-	s.stream = func(context.Context, string) (*jetstream.StreamInfo, error) { return nil, errLost }
-	l.LookAfterUses(t.Context(), time.Time{})
-	if !strings.Contains(lines.String(), "uses cannot be recorded") {
-		t.Errorf("without a stream: logged %q", lines.String())
-	}
-}
-
-// One looks after the uses at a time.
-func TestLog_UsesOnce(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		s, l := newScript(t, natsauth.Config{})
-		_, uses := l.StreamConfig()
-		asked, free := 0, make(chan struct{})
-		s.info = func(context.Context, string) (*jetstream.StreamInfo, error) {
-			asked++
-			<-free
-			return &jetstream.StreamInfo{Config: uses}, nil
-		}
-		for range 3 {
-			go l.LookAfterUses(t.Context(), time.Time{})
-			synctest.Wait()
-		}
-		if asked != 1 {
-			t.Errorf("asked %d times at once, want 1", asked)
-		}
-		close(free)
-		synctest.Wait()
-		if l.LookAfterUses(t.Context(), time.Time{}); asked != 2 {
-			t.Errorf("asked %d times one after the other, want 2", asked)
-		}
-	})
 }
 
 // When the connection is back the pauses are short again.
