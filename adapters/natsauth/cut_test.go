@@ -2,6 +2,7 @@ package natsauth_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -186,6 +187,34 @@ func TestFollower_ConsumerDeleted(t *testing.T) {
 		}
 	case <-time.After(patience):
 		t.Fatal("the follower goes on without its consumer")
+	}
+}
+
+// Entries are asked for half a minute at a time, in which NATS says at each heartbeat that it
+// is there: each second at most, and twice at least.
+func TestFollow_Pulls(t *testing.T) {
+	t.Parallel()
+	n := startNATS(t)
+	conn := n.connect().Conn()
+	for heartbeat, want := range map[time.Duration]time.Duration{time.Millisecond: time.Second, 7 * time.Second: 7 * time.Second, time.Hour: 15 * time.Second} {
+		stream := fmt.Sprint("every-", heartbeat.Milliseconds())
+		asked, err := conn.SubscribeSync("$JS.API.CONSUMER.MSG.NEXT." + stream + ".>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		flush(t, conn)
+		follow(t, newLog(t, n, natsauth.Config{Stream: stream, Heartbeat: heartbeat}))
+		m, err := asked.NextMsg(patience)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pull struct {
+			Expires   time.Duration `json:"expires"`
+			Heartbeat time.Duration `json:"idle_heartbeat"`
+		}
+		if err := json.Unmarshal(m.Data, &pull); err != nil || pull.Expires != 30*time.Second || pull.Heartbeat != want {
+			t.Errorf("heartbeat %v: asked for %v with one each %v, %v, want 30s and %v", heartbeat, pull.Expires, pull.Heartbeat, err, want)
+		}
 	}
 }
 
