@@ -308,7 +308,7 @@ func TestSetIssuers_AsNewerAnswerCounts(t *testing.T) {
 		var change atomic.Pointer[func()]
 		d := newInspector(t, func(cfg *oidcauth.Config) {
 			cfg.Now = func() time.Time {
-				if do := change.Load(); do != nil && isWithin("oidcauth.(*Session).exchange") {
+				if do := change.Load(); do != nil && isWithin("oidcauth.(*Session).exchange") && isWithin("oidcauth.(*Authenticator).judge") {
 					change.Store(nil)
 					(*do)()
 				}
