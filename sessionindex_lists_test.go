@@ -115,23 +115,36 @@ func TestSession_LeavesIndexOnce(t *testing.T) {
 func TestSession_ListShrinks(t *testing.T) {
 	t.Parallel()
 	issuer, a := uncached(t)
-	c := authenticate(t, a, issuer.Token(nil))
-	sessions := make([]*oidcauth.Session, 100)
-	for i := range sessions {
-		sessions[i] = a.NewSession(t.Context(), c)
-	}
-	want := sessions[0].Neighbours()
-	for left := len(sessions) - 1; left > 0; left-- {
-		sessions[left].Close()
-		if want > 32 && left < want/4 {
-			want /= 2
+	for _, many := range []int{64, 100} {
+		c := authenticate(t, a, issuer.Token(nil))
+		sessions := make([]*oidcauth.Session, many)
+		for i := range sessions {
+			sessions[i] = a.NewSession(t.Context(), c)
 		}
-		if got := sessions[0].Neighbours(); got != want {
-			t.Fatalf("memory for %d sessions when %d are left, want %d", got, left, want)
+		want := sessions[0].Neighbours()
+		for left := many - 1; left > 0; left-- {
+			sessions[left].Close()
+			if want > 32 && left < want/4 {
+				want /= 2
+			}
+			if got := sessions[0].Neighbours(); got != want {
+				t.Fatalf("memory for %d sessions when %d of %d are left, want %d", got, left, many, want)
+			}
+		}
+		if want > 64 {
+			t.Errorf("memory for %d sessions is kept for one", want)
 		}
 	}
-	if want > 32 {
-		t.Errorf("memory for %d sessions is kept for one", want)
+}
+
+// To end sessions on several processors takes none from the program.
+func TestRevoke_KeepsProcessors(t *testing.T) { // while no other test runs
+	issuer, a := uncached(t)
+	s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(nil)))
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	revoke(t, a, oidcauth.Revocation{Subject: "alice"})
+	if n := runtime.GOMAXPROCS(0); n != 3 || s.Context().Err() == nil {
+		t.Errorf("the program has %d processors, of three, after a revocation", n)
 	}
 }
 
@@ -174,11 +187,15 @@ func TestSession_KeepsNothing(t *testing.T) {
 	})
 	t.Run("a warning", func(t *testing.T) {
 		s := a.NewSession(t.Context(), authenticate(t, a, token))
-		connection := new([64]byte)
-		s.OnExpiring(time.Minute, func() { connection[0]++ })
+		warned := func() weak.Pointer[[64]byte] {
+			connection := new([64]byte)
+			s.OnExpiring(time.Minute, func() { connection[0]++ })
+			return weak.Make(connection)
+		}()
+		if isFreed(warned) {
+			t.Error("a warning is not kept that is to come")
+		}
 		s.Close()
-		warned := weak.Make(connection)
-		connection = nil
 		if !isFreed(warned) {
 			t.Error("a warning is kept that nobody will get")
 		}
