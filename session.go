@@ -194,7 +194,8 @@ func (s *Session) recheck() *Claims {
 		switch cause := s.auth.judge(g); {
 		case cause == nil:
 			return g.claims
-		case s.moveTrust(g):
+		case !s.auth.current(g.claims.trust):
+			s.moveTrust(g)
 		case cause != error(errChanged): // else it counts again, as it did
 			s.end(cause, g)
 		}

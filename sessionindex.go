@@ -34,7 +34,7 @@ const (
 	// holds of the shard's lock.
 	endBatch = 64
 
-	// grantsPerPart is how many grants are worth another goroutine to end them.
+	// grantsPerPart is how many grants one goroutine ends at least, of more.
 	grantsPerPart = 256
 
 	// roomyList is the length of a list of sessions from which on it is made shorter
@@ -300,21 +300,15 @@ func (x *sessionIndex) shut(g *grant) []*Session {
 // endAll ends all sessions that live by grants, on several processors where there
 // are many. What takes the time is to fetch the contexts from memory.
 func (x *sessionIndex) endAll(all []*grant, cause error) {
-	parts := min(runtime.GOMAXPROCS(0), len(all)/grantsPerPart)
-	var others sync.WaitGroup
-	for ; parts > 1; parts-- {
-		part := all[:len(all)/parts]
-		others.Go(func() { x.endEach(part, cause) })
-		all = all[len(part):]
+	var parts sync.WaitGroup
+	for part := range slices.Chunk(all, max(grantsPerPart, len(all)/runtime.GOMAXPROCS(0))) {
+		parts.Go(func() {
+			for _, g := range part {
+				x.end(g, cause)
+			}
+		})
 	}
-	x.endEach(all, cause)
-	others.Wait()
-}
-
-func (x *sessionIndex) endEach(grants []*grant, cause error) {
-	for _, g := range grants {
-		x.end(g, cause)
-	}
+	parts.Wait()
 }
 
 // expire ends the sessions whose claims have expired.
@@ -322,8 +316,8 @@ func (x *sessionIndex) expire(now time.Time, due []*grant) {
 	var cause error
 	var last *Claims
 	for _, g := range due {
-		// One refusal for all that is the same of.
-		if c := g.claims; last == nil || c.trust != last.trust || c.record.Expiry != last.record.Expiry {
+		// One refusal for all of a description: they end at one instant, so that they expire at one.
+		if c := g.claims; last == nil || c.trust != last.trust {
 			cause, last = x.expired(c, now), c
 		}
 		x.end(g, cause)
@@ -492,9 +486,7 @@ func (x *sessionIndex) close(cause error) {
 	for i := range x.shards {
 		sh := &x.shards[i]
 		sh.mu.Lock()
-		if sh.closed == nil {
-			sh.closed = cause
-		}
+		sh.closed = cause
 		sh.mu.Unlock()
 	}
 	x.endAll(slices.Collect(x.all()), cause)

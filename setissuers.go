@@ -94,7 +94,7 @@ func (a *Authenticator) fillTable(next, now *issuerTable, issuers []Issuer) erro
 	if err := checkPrefixes(issuers); err != nil {
 		return err
 	}
-	for _, i := range byGroup(places) {
+	for i := range issuers {
 		t, err := a.trustOf(issuers[i], places[i], now, next)
 		if err != nil {
 			next.closeBut(now)
@@ -142,16 +142,6 @@ func arrange(issuers []Issuer) ([]roster.Description, []roster.Place, error) {
 		err = fmt.Errorf("oidcauth: %w", err)
 	}
 	return placed, places, err
-}
-
-// byGroup returns the positions of descriptions, one issuer after the other.
-func byGroup(places []roster.Place) []int {
-	order := make([]int, len(places))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(i, j int) int { return places[i].Group - places[j].Group })
-	return order
 }
 
 // sameSubjects reports whether a subject by the one description is the same caller
@@ -259,8 +249,6 @@ func (a *Authenticator) current(t *trust) bool {
 func (a *Authenticator) stillCurrent(t *trust, epoch uint64) bool {
 	table := a.issuers.Load()
 	switch {
-	case t.of != a.trusted:
-		return false
 	case t.strangers == nil && t.foundAs == "":
 		if !slices.Contains(table.Named(t.URL), &t.Trust) {
 			return false
@@ -347,7 +335,7 @@ func (a *Authenticator) judgeAnswer(ctx context.Context, c *Claims) (*Claims, er
 		next.answered.until = c.answered.until
 	}
 	next, err := next.suppliedAs(c.supplied)
-	if err == nil && c.seller != nil {
+	if err == nil {
 		next, err = a.soldBy(next, c.seller)
 	}
 	if err != nil {
@@ -451,12 +439,8 @@ func (a *Authenticator) moveGrant(g *grant) {
 // exchange puts the session under other claims, if it still lives by the grant.
 func (s *Session) exchange(g *grant, c *Claims) {
 	for {
-		done, err := s.tryToLiveBy(c, g)
-		switch {
-		case done:
-			return
-		case err == error(errChanged):
-			s.recheck()
+		switch done, err := s.tryToLiveBy(c, g); {
+		case done, err == error(errChanged): // whoever changed the issuers moves it, or its next use does
 			return
 		case err != nil:
 			s.end(err, g)
@@ -465,17 +449,12 @@ func (s *Session) exchange(g *grant, c *Claims) {
 	}
 }
 
-// moveTrust is moveGrant for one session. It reports whether there was anything to be
-// done.
-func (s *Session) moveTrust(g *grant) bool {
-	if s.auth.current(g.claims.trust) {
-		return false
-	}
+// moveTrust is moveGrant for one session, whose claims were read by a former description.
+func (s *Session) moveTrust(g *grant) {
 	next, err := s.auth.sameCaller(atOnce, g.claims, g.key.Load())
 	if err != nil {
 		s.end(err, g)
-		return true
+		return
 	}
 	s.exchange(g, next)
-	return true
 }

@@ -243,3 +243,38 @@ func TestSetIssuers_TicketRefusedAsUsed(t *testing.T) {
 		}
 	})
 }
+
+// Nor does one whose seller's key is revoked at that moment, whatever it stands for.
+func TestSetIssuers_SellerRevokedAsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, name := range []string{"a JWT", "an opaque token"} {
+			for _, want := range []error{nil, oidcauth.ErrRevoked} {
+				log := &logThat{RevocationLog: newMemoryLog()}
+				d := newInspector(t, func(cfg *oidcauth.Config) {
+					cfg.Revocations = log
+					if name == "a JWT" {
+						cfg.Issuers[0].Introspect, cfg.Issuers[0].OpaquePrefix = nil, ""
+					}
+				})
+				page, token := from("https://app.example.com"), opaqueToken
+				if name == "a JWT" {
+					token = d.issuer.Token(nil)
+				}
+				ticket, err := d.local.Ticket(page, authenticate(t, d.auth, token), "chat")
+				if err != nil {
+					t.Fatal(err)
+				}
+				log.does = func() {
+					if want != nil {
+						revoke(t, d.auth, oidcauth.Revocation{KeyID: d.local.Keys()[0].ID})
+					}
+					setIssuers(t, d.auth, byGroups(d.trusted), d.local.Issuer())
+				}
+				if c, err := d.auth.AuthenticateTicket(page, ticket, "chat"); !errors.Is(err, want) || (c == nil) != (want != nil) {
+					t.Errorf("%s: AuthenticateTicket() = %v, %v, want error %v", name, c, err, want)
+				}
+				d.auth.Close()
+			}
+		}
+	})
+}

@@ -211,7 +211,7 @@ func (p *keyPlace) close() {
 // An issuerTable is the configured issuers at a time. It never changes.
 type issuerTable struct {
 	roster.Table[*verify.Trust]
-	order     []*trust     // of one issuer after the other
+	order     []*trust     // as they were described
 	functions []*functions // of each in that order
 	found     bool         // by [Config.FindIssuer]
 	opaque    []*trust     // those of them that are asked about opaque tokens

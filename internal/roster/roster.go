@@ -23,8 +23,6 @@ type Description struct {
 
 // A Place is what a description has to know of the others.
 type Place struct {
-	Group int // that of its issuer; they count from zero in the order of the first of each
-
 	// Reserved are what its subjects must not begin with: with that begin those of
 	// other descriptions of the issuer. They are sorted.
 	Reserved []string
@@ -34,7 +32,7 @@ type Place struct {
 	Except []string
 }
 
-// Equal reports whether two places are the same but for their groups.
+// Equal reports whether two places are the same.
 func (p Place) Equal(other Place) bool {
 	return slices.Equal(p.Reserved, other.Reserved) && slices.Equal(p.Except, other.Except)
 }
@@ -52,7 +50,7 @@ func Arrange(all []Description, sameSubjects func(i, j int) bool) ([]Place, erro
 			g = len(groups)
 			byURL[all[i].URL], groups = g, append(groups, nil)
 		}
-		places[i].Group, groups[g] = g, append(groups[g], i)
+		groups[g] = append(groups[g], i)
 	}
 	for g, members := range groups {
 		first := &all[members[0]]

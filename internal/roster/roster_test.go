@@ -29,8 +29,8 @@ func TestArrange(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []roster.Place{
-		{Group: 0, Reserved: []string{"p", "pq"}}, {Group: 1, Except: []string{"t/1", "t/2", "t/{id}"}}, {Group: 2},
-		{Group: 0}, {Group: 0, Reserved: []string{"pq"}}, {Group: 3},
+		{Reserved: []string{"p", "pq"}}, {Except: []string{"t/1", "t/2", "t/{id}"}}, {},
+		{}, {Reserved: []string{"pq"}}, {},
 	}
 	if !reflect.DeepEqual(places, want) {
 		t.Errorf("Arrange() = %+v, want %+v", places, want)
@@ -104,14 +104,14 @@ func TestTable(t *testing.T) {
 }
 
 func TestPlace_Equal(t *testing.T) {
-	place := roster.Place{Group: 1, Reserved: []string{"p"}, Except: []string{"a"}}
+	place := roster.Place{Reserved: []string{"p"}, Except: []string{"a"}}
 	for _, tt := range []struct {
 		other roster.Place
 		want  bool
 	}{
-		{roster.Place{Group: 2, Reserved: []string{"p"}, Except: []string{"a"}}, true},
-		{roster.Place{Group: 1, Reserved: []string{"q"}, Except: []string{"a"}}, false},
-		{roster.Place{Group: 1, Reserved: []string{"p"}, Except: []string{"b"}}, false},
+		{roster.Place{Reserved: []string{"p"}, Except: []string{"a"}}, true},
+		{roster.Place{Reserved: []string{"q"}, Except: []string{"a"}}, false},
+		{roster.Place{Reserved: []string{"p"}, Except: []string{"b"}}, false},
 	} {
 		if got := place.Equal(tt.other); got != tt.want {
 			t.Errorf("%+v.Equal(%+v): got %t, want %t", place, tt.other, got, tt.want)
