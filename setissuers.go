@@ -440,7 +440,7 @@ func (a *Authenticator) moveGrant(g *grant) {
 func (s *Session) exchange(g *grant, c *Claims) {
 	for {
 		switch done, err := s.tryToLiveBy(c, g); {
-		case done, err == error(errChanged): // whoever changed the issuers moves it, or its next use does
+		case done, err == error(errChanged): // whoever changed the issuers finds it by its grant, too, and moves it
 			return
 		case err != nil:
 			s.end(err, g)

@@ -344,6 +344,39 @@ func TestSetIssuers_AsNewerAnswerCounts(t *testing.T) {
 	})
 }
 
+// A session that is on its way to what the program says of its issuer now is not lost if
+// the issuer is configured at that moment.
+func TestSetIssuers_AsFoundIssuerChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		described.Keys.JWKS = issuer.KeySet()
+		var c customers
+		c.set(described.URL, described)
+		var change atomic.Pointer[func()]
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, Now: func() time.Time {
+			if do := change.Load(); do != nil && isWithin("oidcauth.(*Session).exchange") && isWithin("oidcauth.(*Authenticator).judge") {
+				change.Store(nil)
+				(*do)()
+			}
+			return time.Now()
+		}})
+		s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(nil)))
+		said := described
+		said.Leeway = time.Minute
+		c.set(described.URL, said)
+		changed := make(chan error, 1)
+		do := func() { changed <- a.SetIssuers(described) }
+		change.Store(&do)
+		time.Sleep(2 * time.Minute)
+		if err := <-changed; err != nil {
+			t.Fatal(err)
+		}
+		expectEnd(t, s, nil)
+		revoke(t, a, oidcauth.Revocation{Issuer: described.URL, Subject: s.Claims().Subject()})
+		expectEnd(t, s, oidcauth.ErrRevoked)
+	})
+}
+
 // A revocation lasts as long as the tokens of an issuer that was found, by its own leeway.
 func TestRevoke_LeewayOfFoundIssuer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
