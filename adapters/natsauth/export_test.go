@@ -185,15 +185,18 @@ func Wait(ctx context.Context, pause time.Duration, changes ...nats.Status) (con
 	return f.wait(ctx, pause)
 }
 
-// Read reads what a log's JetStream has, over a connection that tells these changes.
-func Read(ctx context.Context, l *Log, changes chan nats.Status, apply func(oidcauth.Revocation), caughtUp func(bool)) error {
-	f := &follower{log: l, changes: changes, contact: &contact{apply: apply, caughtUp: caughtUp}}
-	feed, err := f.start(ctx)
-	if err != nil {
-		return err
-	}
-	defer feed.stop()
-	return f.read(ctx, feed)
+// A Follower lets tests read without a connection.
+type Follower follower
+
+// NewFollower makes one of a connection that tells these changes.
+func NewFollower(l *Log, changes chan nats.Status, apply func(oidcauth.Revocation), caughtUp func(bool)) *Follower {
+	return (*Follower)(&follower{log: l, changes: changes, contact: &contact{apply: apply, caughtUp: caughtUp}})
+}
+
+// Read reads what the log's JetStream has.
+func (f *Follower) Read(ctx context.Context) error {
+	f.current = false
+	return (*follower)(f).readStream(ctx)
 }
 
 // LookAfterUses has a log look after the stream of uses, beside one of revocations that was

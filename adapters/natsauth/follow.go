@@ -92,12 +92,17 @@ type follower struct {
 	witnesses witnesses
 }
 
-// pass reads the stream from the beginning and goes on until contact is lost.
+// pass reads the stream over a connection that is there.
 func (f *follower) pass(ctx context.Context) error {
 	f.drainChanges()
 	if !f.conn.IsConnected() {
 		return errDisconnected
 	}
+	return f.readStream(ctx)
+}
+
+// readStream reads the stream from the beginning and goes on until contact is lost.
+func (f *follower) readStream(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	feed, err := f.start(ctx)

@@ -21,12 +21,13 @@ import (
 
 // A read is one reading of a scripted stream.
 type read struct {
-	*family // its context
-	script  *script
-	log     *natsauth.Log
-	changes chan nats.Status
-	state   jetstream.StreamInfo
-	lines   *lockedBuffer
+	*family  // its context
+	script   *script
+	log      *natsauth.Log
+	follower *natsauth.Follower
+	changes  chan nats.Status
+	state    jetstream.StreamInfo
+	lines    *lockedBuffer
 
 	got   []string
 	told  []bool
@@ -39,6 +40,9 @@ func newRead(t *testing.T, exist uint64) *read {
 	var lines lockedBuffer
 	s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
 	r := &read{lines: &lines, family: newFamily(t), script: s, log: l, changes: make(chan nats.Status, 1)}
+	r.follower = natsauth.NewFollower(l, r.changes,
+		func(v oidcauth.Revocation) { r.got = append(r.got, v.TokenID) },
+		func(current bool) { r.told, r.at = append(r.told, current), time.Since(s.begun) })
 	revocations, _ := l.StreamConfig()
 	r.state = jetstream.StreamInfo{Config: revocations, State: jetstream.StreamState{LastSeq: exist}}
 	s.info = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
@@ -62,9 +66,7 @@ func newRead(t *testing.T, exist uint64) *read {
 // run reads until something ends it, and waits for what it began.
 func (r *read) run() error {
 	defer synctest.Wait()
-	return natsauth.Read(r.family, r.log, r.changes,
-		func(v oidcauth.Revocation) { r.got = append(r.got, v.TokenID) },
-		func(current bool) { r.told, r.at = append(r.told, current), time.Since(r.script.begun) })
+	return r.follower.Read(r.family)
 }
 
 // later does something while it reads.
@@ -239,6 +241,30 @@ func TestRead_Loses(t *testing.T) {
 		}
 		if added, err := r.log.Append(t.Context(), revocation("a")); added || !errors.Is(err, oidcauth.ErrNotStored) {
 			t.Errorf("Append() = %v, %v, want %v", added, err, oidcauth.ErrNotStored)
+		}
+	})
+}
+
+// What one reading knew of the stream counts for nothing in the next.
+func TestRead_Again(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := newRead(t, 0)
+		r.later(time.Second, r.cancel)
+		if err := r.run(); !errors.Is(err, context.Canceled) || !slices.Equal(r.told, []bool{true}) {
+			t.Fatalf("told caughtUp%v, %v, want true", r.told, err)
+		}
+		r.told, r.family, r.state.State.LastSeq = nil, newFamily(t), 2
+		info := r.script.info
+		r.script.info = func(ctx context.Context, name string) (*jetstream.StreamInfo, error) {
+			time.Sleep(100 * time.Millisecond)
+			return info(ctx, name)
+		}
+		r.later(50*time.Millisecond, func() { r.arrive(1, 1, "a") })
+		r.later(200*time.Millisecond, func() { r.arrive(2, 2, "b") })
+		r.later(time.Second, r.cancel)
+		if err := r.run(); !errors.Is(err, context.Canceled) || !slices.Equal(r.told, []bool{true}) || r.at != 1200*time.Millisecond {
+			t.Errorf("told caughtUp%v after %v, %v, want true after 1.2s", r.told, r.at, err)
 		}
 	})
 }
