@@ -22,7 +22,7 @@ import (
 // opaqueSteps are all checks on an opaque token in their order. Form and issuer are found
 // at once, or else the token is no opaque one: what follows need not name them.
 var opaqueSteps = append([]Step{
-	{refusal.Form, nil, (*Evaluation).CheckForm, describeOpaqueForm},
+	Steps[0],
 	{refusal.Issuer, nil, (*Evaluation).checkOpaqueIssuer, describeOpaqueIssuer},
 	{refusal.Introspection, nil, (*Evaluation).CheckIntrospection, describeIntrospection},
 }, answeredSteps...)
@@ -160,10 +160,6 @@ func (e *Evaluation) checkAnswerType(context.Context) error {
 		return err
 	}
 	return e.Trust.CheckBinding(&e.Reader, e.env.Proves)
-}
-
-func describeOpaqueForm(e *Evaluation) (got, want string) {
-	return fmt.Sprintf("%d bytes that are no JWT", len(e.Raw)), "an opaque token, or a signed JWT"
 }
 
 func describeOpaqueIssuer(e *Evaluation) (got, want string) {

@@ -1,10 +1,12 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
@@ -89,6 +91,44 @@ func TestJudgeAnswer_Checks(t *testing.T) {
 		e.Begin(env, "abc", now)
 		if err := e.JudgeAnswer(t.Context(), trust, strings.Replace(good, tt.from, tt.to, 1), now); !errors.Is(err, tt.want) {
 			t.Errorf("%s for %s: JudgeAnswer() error = %v, want %v", tt.to, tt.from, err, tt.want)
+		}
+	}
+}
+
+// A report has all checks on an opaque token in their order, and says of its form that it
+// is no JWT. Without an answer nothing of it is checked.
+func TestExplain_Opaque(t *testing.T) {
+	t.Parallel()
+	trust := newTrust(nil, func(p *policy.Policy) { p.Opaque = true })
+	env := newEnv(trust)
+	env.FindOpaque = func(string) *Trust { return trust }
+	for answer, want := range map[string]string{
+		`{"active":true,"sub":"alice","aud":"x","exp":1700000060}`: "pppppppppppp",
+		`{"active":true,"sub":"alice","aud":"y","exp":1700000060}`: "ppppppfpppsp",
+		`{"active":false}`: "ppfsssssssss",
+		``:                 "ppfsssssssss",
+	} {
+		trust.Introspect = func(context.Context, *Evaluation) (string, time.Time, error) {
+			if answer == "" {
+				return "", now, refusal.New(refusal.Introspection, refusal.ErrAnswerUnavailable, "", "")
+			}
+			return answer, now, nil
+		}
+		e := new(Evaluation)
+		e.Begin(env, "abc", now)
+		r := e.Explain(t.Context())
+		var order, verdicts []string
+		for _, s := range r.Steps {
+			order, verdicts = append(order, s.Check), append(verdicts, string(s.Verdict)[:1])
+		}
+		if got := strings.Join(verdicts, ""); got != want || r.Accepted == strings.Contains(want, "f") {
+			t.Errorf("answer %s: verdicts %s, want %s\n%s", answer, got, want, r)
+		}
+		if got, want := strings.Join(order, " "), "form issuer introspection expiry not before issued at audience type subject claims rules revocation"; got != want {
+			t.Errorf("checks %s, want %s", got, want)
+		}
+		if form := r.Steps[0]; form.Got != "3 bytes that are no JWT" || form.Want != "an opaque token, or a signed JWT" {
+			t.Errorf("of its form it says %q, want %q", form.Got, form.Want)
 		}
 	}
 }
