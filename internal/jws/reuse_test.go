@@ -1,6 +1,7 @@
 package jws_test
 
 import (
+	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
@@ -25,6 +26,28 @@ func TestParse_Allocations(t *testing.T) {
 		})
 		if allocations > 1 {
 			t.Errorf("%s: Parse() allocates %v times, want the payload at most", name, allocations)
+		}
+	}
+}
+
+// The header is kept that has a kilobyte, and none that is longer: it would be kept for
+// as long as the Token is.
+func TestParse_KeptHeader(t *testing.T) {
+	for length, kept := range map[int]bool{1024: true, 1026: false, 2048: false} {
+		header := `{"alg":"ES256","x":"` + strings.Repeat("x", base64.RawURLEncoding.DecodedLen(length)-22) + `"}`
+		token := encode(header) + ".e30.AAAA"
+		if strings.IndexByte(token, '.') != length {
+			t.Fatalf("a header of %d bytes, want %d", strings.IndexByte(token, '.'), length)
+		}
+		var parsed jws.Token
+		allocations := testing.AllocsPerRun(100, func() {
+			var buf [24]jws.Member
+			if _, err := parsed.Parse(buf[:0], token, maxBytes); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if (allocations <= 1) != kept {
+			t.Errorf("a header of %d bytes: Parse() allocates %v times, want it kept: %v", length, allocations, kept)
 		}
 	}
 }

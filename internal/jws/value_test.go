@@ -46,6 +46,8 @@ func TestMember_Seconds(t *testing.T) {
 		{"exponent beyond any integer", "1e-99999999999999999999999", 0, 0, nil},
 		{"negative", "-1", -1, 0, nil},
 		{"negative fraction", "-1.25", -2, 750000000, nil},
+		{"a nanosecond before 1970", "-0.000000001", -1, 999999999, nil},
+		{"less than that", "-0.0000000001", 0, 0, nil},
 		{"beyond what a double holds exactly", "100000000000.123456789", 100000000000, 123456789, nil},
 		{"end of the year 9999", "253402300799", 253402300799, 0, nil},
 		{"last nanosecond of the year 9999", "253402300799.999999999", 253402300799, 999999999, nil},
@@ -71,7 +73,7 @@ func TestMember_Seconds(t *testing.T) {
 		})
 	}
 	// Members made by hand, not by ParseObject, must not panic either.
-	for _, value := range []string{"", "-", "1e", "1e400", "NaN", "1 ", "1.", "0x1", "1e99999999999999999999"} {
+	for _, value := range []string{"", "-", ":", "1:", "0:", "1e", "1e400", "NaN", "1 ", "1.", "0x1", "1e99999999999999999999"} {
 		if _, _, err := (jws.Member{Value: value, Kind: jws.Number}).Seconds(); !errors.Is(err, jws.ErrKind) {
 			t.Errorf("Seconds() of %q: error = %v, want %v", value, err, jws.ErrKind)
 		}

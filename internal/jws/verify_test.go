@@ -187,6 +187,60 @@ func TestVerify_ECDSA(t *testing.T) {
 	}
 }
 
+// A number of a signature may begin with zeros, all but one of its bytes, and its high bit
+// may be set: whatever S is, there is a key that made it.
+func TestVerify_ShortS(t *testing.T) {
+	t.Parallel()
+	for alg, curve := range map[string]elliptic.Curve{"ES256": elliptic.P256(), "ES384": elliptic.P384(), "ES512": elliptic.P521()} {
+		n, size := curve.Params().N, (curve.Params().BitSize+7)/8
+		nonce, err := ecdsa.GenerateKey(curve, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := nonce.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		point, err := nonce.PublicKey.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := new(big.Int).SetBytes(point[1 : 1+size])
+		r.Mod(r, n)
+		text := []byte("text")
+		e := new(big.Int).SetBytes(hashOf(alg, text))
+		for _, short := range []int64{1, 2, 0x7f, 0x80, 0x81, 0xff, 0x100, 0x8000} {
+			s := big.NewInt(short)
+			// s = (e + r d) / k, solved for d.
+			d := new(big.Int).Mul(s, new(big.Int).SetBytes(k))
+			d.Sub(d, e).Mul(d, new(big.Int).ModInverse(r, n)).Mod(d, n)
+			private, err := ecdsa.ParseRawPrivateKey(curve, d.FillBytes(make([]byte, size)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			key, err := jws.NewKey("", alg, "", nil, &private.PublicKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			signature := append(r.FillBytes(make([]byte, size)), s.FillBytes(make([]byte, size))...)
+			if err := key.VerifyBytes(alg, text, signature); err != nil {
+				t.Errorf("%s: VerifyBytes() with S = %#x: error = %v, want none", alg, short, err)
+			}
+			signature[2*size-1]++
+			if err := key.VerifyBytes(alg, text, signature); !errors.Is(err, jws.ErrSignature) {
+				t.Errorf("%s: VerifyBytes() with S one more than %#x: error = %v, want %v", alg, short, err, jws.ErrSignature)
+			}
+		}
+	}
+}
+
+// hashOf is the digest by an algorithm.
+func hashOf(alg string, text []byte) []byte {
+	hash := map[string]crypto.Hash{"ES256": crypto.SHA256, "ES384": crypto.SHA384, "ES512": crypto.SHA512}[alg].New()
+	hash.Write(text)
+	return hash.Sum(nil)
+}
+
 // TestVerify_RSA offers signatures of the wrong length and size.
 func TestVerify_RSA(t *testing.T) {
 	t.Parallel()

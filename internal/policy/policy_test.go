@@ -82,6 +82,23 @@ func TestPolicy_Complete(t *testing.T) {
 	}
 }
 
+// Where nothing is said of algorithms, all are accepted that usual keys can be meant for.
+func TestPolicy_Complete_Algorithms(t *testing.T) {
+	t.Parallel()
+	all := slices.Concat(jws.AlgorithmsOf("RSA", ""), jws.AlgorithmsOf("EC", "P-256"), jws.AlgorithmsOf("EC", "P-384"),
+		jws.AlgorithmsOf("EC", "P-521"), jws.AlgorithmsOf("OKP", "Ed25519"))
+	var p policy.Policy
+	p.Complete()
+	if got, want := slices.Sorted(slices.Values(p.Algorithms)), slices.Sorted(slices.Values(all)); len(all) != 11 || !slices.Equal(got, want) {
+		t.Errorf("algorithms %q, want %q", got, want)
+	}
+	own := policy.Policy{Algorithms: []string{"ES256"}}
+	own.Complete()
+	if !slices.Equal(own.Algorithms, []string{"ES256"}) {
+		t.Errorf("algorithms %q, want ES256 alone", own.Algorithms)
+	}
+}
+
 func TestPolicy_CountDemands(t *testing.T) {
 	t.Parallel()
 	p := policy.Policy{Demands: []policy.Demand{{Claim: claims.Path{"a"}}, {Claim: claims.Path{"b"}, Supplement: true}, {Claim: claims.Path{"c"}}}}
@@ -122,6 +139,8 @@ func TestPolicy_CheckType(t *testing.T) {
 		{"empty", nil, "", "{}", refusal.ErrTokenType},
 		{"an access token", nil, "at+jwt", "{}", refusal.ErrTokenType},
 		{"an access token where one is due", []string{"application/AT+JWT"}, "at+jwt", "{}", nil},
+		{"a JWT where both are good", []string{"at+jwt", "JWT"}, "JWT", "{}", nil},
+		{"none where both are good", []string{"at+jwt", "JWT"}, "-", "{}", nil},
 		{"none where an access token is due", []string{"at+jwt"}, "-", "{}", refusal.ErrTokenType},
 		{"a logout token, asked for", []string{"logout+jwt"}, "logout+jwt", "{}", refusal.ErrTokenType},
 		{"a security event", nil, "JWT", `{"events":{}}`, refusal.ErrTokenType},
@@ -131,8 +150,16 @@ func TestPolicy_CheckType(t *testing.T) {
 			p := policy.Policy{Types: tt.types}
 			p.Complete()
 			token := &jws.Token{Type: strings.TrimPrefix(tt.typ, "-"), HasType: tt.typ != "-"}
-			if err := p.CheckType(token, reader(t, tt.payload)); !errors.Is(err, tt.want) {
+			r := reader(t, tt.payload)
+			if err := p.CheckType(token, r); !errors.Is(err, tt.want) {
 				t.Errorf("CheckType() error = %v, want %v", err, tt.want)
+			}
+			of := ""
+			if tt.want == nil {
+				of = policy.MediaType(token.Type)
+			}
+			if got := p.TypeOf(r.Record); got != of {
+				t.Errorf("TypeOf() = %q, want %q", got, of)
 			}
 		})
 	}

@@ -71,6 +71,16 @@ func TestList(t *testing.T) {
 	}
 }
 
+// What a token can stand in is taken out of a request before it is handed on.
+func TestTokenHeaders(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"Authorization", "Cookie", "Sec-WebSocket-Protocol", "DPoP"} {
+		if !slices.Contains(proxied.TokenHeaders[:], http.CanonicalHeaderKey(name)) {
+			t.Errorf("%s is not among %q", name, proxied.TokenHeaders)
+		}
+	}
+}
+
 // What is left of a client's headers is handed on in one line.
 func TestLeft(t *testing.T) {
 	t.Parallel()

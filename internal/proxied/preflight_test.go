@@ -4,10 +4,32 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/internal/proxied"
 )
+
+// What no browser sends in a preflight makes another request of one, in whatever
+// spelling a service reads it.
+func TestIsPreflight_NeverWith(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{
+		"Authorization", "Cookie", "Dpop", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Upgrade", "Http2-Settings",
+		"Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Protocol",
+	} {
+		for _, spelling := range []string{name, strings.ToLower(name), strings.ReplaceAll(name, "-", "_")} {
+			r := httptest.NewRequest("OPTIONS", "/items", nil)
+			r.Header = http.Header{"Origin": {"https://app.example.com"}, "Access-Control-Request-Method": {"PUT"}}
+			if !proxied.IsPreflight(r) {
+				t.Fatal("IsPreflight = false of a browser's")
+			}
+			if r.Header[spelling] = []string{"x"}; proxied.IsPreflight(r) {
+				t.Errorf("with %s: IsPreflight = true, want false", spelling)
+			}
+		}
+	}
+}
 
 // What browsers send before a request of another origin's page is a preflight, with what
 // proxies add to it; what a service could take for another request is none.

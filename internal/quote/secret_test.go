@@ -19,6 +19,7 @@ func TestAddress(t *testing.T) {
 		{"a password", "https://user:hunter2@id.example.com:8443/a", `"https://…@id.example.com:8443/a"`},
 		{"one that is not well formed", "https://user:hun ter%2@@id.example.com#x", `"https://…@id.example.com#…"`},
 		{"a query that has an address", "https://id.example.com?u=https://x:hunter2@y", `"https://id.example.com?…"`},
+		{"a query of one character", "https://id.example.com/?x", `"https://id.example.com/?…"`},
 		{"a query that is empty", "https://id.example.com/?", `"https://id.example.com/?"`},
 		{"a question mark in no address", "what?hunter", `"what?hunter"`},
 		{"a password with a slash", "https://user:hun/ter2@id.example.com/a", `"https://…@id.example.com/a"`},

@@ -32,6 +32,9 @@ func TestRefusal_Nil(t *testing.T) {
 	if none.Error() != text || new(refusal.Refusal).Error() != text {
 		t.Errorf("Error() = %q, %q, want %q", none.Error(), new(refusal.Refusal).Error(), text)
 	}
+	if wait := none.RetryAfter(); wait != 0 {
+		t.Errorf("RetryAfter() = %v, want 0", wait)
+	}
 	if b := refusal.BearerOf(none); b != (refusal.Bearer{}) {
 		t.Errorf("BearerOf() = %+v, want none", b)
 	}

@@ -51,8 +51,11 @@ func (s signer) kid() string {
 func (s signer) token(more string) string { return s.tokenOf(issuerURL, more) }
 
 func (s signer) tokenOf(issuer, more string) string {
-	header := `{"alg":"EdDSA","typ":"JWT"` + s.kid() + `}`
-	text := encode(header) + "." + encode(fmt.Sprintf(`{"iss":%q%s}`, issuer, more))
+	return s.signed(`{"alg":"EdDSA","typ":"JWT"`+s.kid()+`}`, fmt.Sprintf(`{"iss":%q%s}`, issuer, more))
+}
+
+func (s signer) signed(header, payload string) string {
+	text := encode(header) + "." + encode(payload)
 	return text + "." + encode(ed25519.Sign(s.private, []byte(text)))
 }
 

@@ -75,6 +75,9 @@ func (e *Evaluation) outcome(s Step, err error) explain.Step {
 }
 
 func describeForm(e *Evaluation) (got, want string) {
+	if e.opaque {
+		return fmt.Sprintf("%d bytes that are no JWT", len(e.Raw)), "an opaque token, or a signed JWT"
+	}
 	return fmt.Sprintf("%d bytes, %d claims", len(e.Raw), len(e.Members)), "a signed JWT"
 }
 

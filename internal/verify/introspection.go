@@ -19,12 +19,16 @@ import (
 // signature, which the issuer's word replaces, and for the type, which stands
 // elsewhere.
 
-// opaqueSteps are all checks on an opaque token in their order.
+// opaqueSteps are all checks on an opaque token in their order. Form and issuer are found
+// at once, or else the token is no opaque one: what follows need not name them.
 var opaqueSteps = append([]Step{
-	{refusal.Form, nil, (*Evaluation).CheckForm, describeOpaqueForm},
-	{refusal.Issuer, []string{refusal.Form}, (*Evaluation).checkOpaqueIssuer, describeOpaqueIssuer},
-	{refusal.Introspection, []string{refusal.Issuer}, (*Evaluation).CheckIntrospection, describeIntrospection},
-}, answered()...)
+	Steps[0],
+	{refusal.Issuer, nil, (*Evaluation).checkOpaqueIssuer, describeOpaqueIssuer},
+	{refusal.Introspection, nil, (*Evaluation).CheckIntrospection, describeIntrospection},
+}, answeredSteps...)
+
+// answeredSteps are those on what the issuer has answered.
+var answeredSteps = answered()
 
 // answered are the checks on an answer: those of the table behind the signature.
 func answered() []Step {
@@ -37,9 +41,6 @@ func answered() []Step {
 	}
 	return steps
 }
-
-// stepAnswered is where the checks on an answer begin.
-const stepAnswered = 3
 
 // IsOpaque reports whether the token, whose form is known, is no JWT.
 func (e *Evaluation) IsOpaque() bool { return e.opaque }
@@ -70,7 +71,7 @@ func (e *Evaluation) JudgeAnswer(ctx context.Context, t *Trust, answer string, a
 	if err := e.TakeAnswer(answer); err != nil {
 		return err
 	}
-	return e.runSteps(ctx, opaqueSteps[stepAnswered:])
+	return e.runSteps(ctx, answeredSteps)
 }
 
 // isOpaque makes the token, which is no JWT, that of the issuer whose opaque tokens
@@ -159,10 +160,6 @@ func (e *Evaluation) checkAnswerType(context.Context) error {
 		return err
 	}
 	return e.Trust.CheckBinding(&e.Reader, e.env.Proves)
-}
-
-func describeOpaqueForm(e *Evaluation) (got, want string) {
-	return fmt.Sprintf("%d bytes that are no JWT", len(e.Raw)), "an opaque token, or a signed JWT"
 }
 
 func describeOpaqueIssuer(e *Evaluation) (got, want string) {

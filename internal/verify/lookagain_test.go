@@ -189,6 +189,9 @@ func TestCheckLogout_Form(t *testing.T) {
 		want         error
 	}{
 		{"good", logoutClaims, nil},
+		{"of ten minutes ago", change("1700000000", "1699999400"), nil},
+		{"of a second more", change("1700000000", "1699999399"), refusal.ErrExpired},
+		{"of no time", change(`"iat":1700000000,`, ""), refusal.ErrClaim},
 		{"an audience of another type", change(`"aud":"x"`, `"aud":1`), refusal.ErrClaim},
 		{"an audience that is good up to another type", change(`"aud":"x"`, `"aud":["x",1]`), refusal.ErrClaim},
 		{"another audience", change(`"aud":"x"`, `"aud":"y"`), refusal.ErrAudience},
@@ -199,10 +202,10 @@ func TestCheckLogout_Form(t *testing.T) {
 		{"an event in an array", change(":{}", ":[{}]"), refusal.ErrTokenType},
 		{"the longest subject", change("alice", strings.Repeat("a", claims.MaxSubjectBytes)), nil},
 		{"a longer subject", change("alice", strings.Repeat("a", claims.MaxSubjectBytes+1)), refusal.ErrClaim},
-		{"the longest ID", change(`"jti":"1"`, `"jti":"`+strings.Repeat("a", maxLogoutName)+`"`), nil},
-		{"a longer ID", change(`"jti":"1"`, `"jti":"`+strings.Repeat("a", maxLogoutName+1)+`"`), refusal.ErrClaim},
-		{"the longest session", logoutClaims + `,"sid":"` + strings.Repeat("a", maxLogoutName) + `"`, nil},
-		{"a longer session", logoutClaims + `,"sid":"` + strings.Repeat("a", maxLogoutName+1) + `"`, refusal.ErrClaim},
+		{"the longest ID", change(`"jti":"1"`, `"jti":"`+strings.Repeat("a", 1024)+`"`), nil},
+		{"a longer ID", change(`"jti":"1"`, `"jti":"`+strings.Repeat("a", 1025)+`"`), refusal.ErrClaim},
+		{"the longest session", logoutClaims + `,"sid":"` + strings.Repeat("a", 1024) + `"`, nil},
+		{"a longer session", logoutClaims + `,"sid":"` + strings.Repeat("a", 1025) + `"`, refusal.ErrClaim},
 	} {
 		for _, any := range []bool{false, true} {
 			trust := newTrust(keys, func(p *policy.Policy) {

@@ -1,9 +1,12 @@
 package verify
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
@@ -33,19 +36,99 @@ func TestIsOpaque_Bounds(t *testing.T) {
 // All that is checked of an answer needs one.
 func TestOpaqueSteps_NeedTheAnswer(t *testing.T) {
 	t.Parallel()
-	for _, s := range opaqueSteps[:stepAnswered] {
-		if slices.Contains(s.Needs, refusal.Introspection) {
-			t.Errorf("%s needs what comes after it", s.Name)
+	var before []string
+	for _, s := range opaqueSteps {
+		answer := slices.Contains(before, refusal.Introspection)
+		if slices.Contains(s.Needs, refusal.Introspection) != answer {
+			t.Errorf("%s needs %q, after the answer: %v", s.Name, s.Needs, answer)
 		}
+		before = append(before, s.Name)
 	}
-	for _, s := range opaqueSteps[stepAnswered:] {
-		if !slices.Contains(s.Needs, refusal.Introspection) {
-			t.Errorf("%s needs %q, want the answer among them", s.Name, s.Needs)
-		}
+	if want := []string{refusal.Form, refusal.Issuer, refusal.Introspection, refusal.Expiry}; !slices.Equal(before[:4], want) {
+		t.Errorf("the first checks are %q, want %q", before[:4], want)
 	}
 	for _, s := range Steps {
 		if slices.Contains(s.Needs, refusal.Introspection) {
 			t.Errorf("%s of a JWT needs an answer", s.Name)
+		}
+	}
+}
+
+// Each check behind the answer is made of it.
+func TestJudgeAnswer_Checks(t *testing.T) {
+	t.Parallel()
+	trust := newTrust(nil, func(p *policy.Policy) { p.Opaque = true })
+	env := newEnv(trust)
+	env.Rules = func(e *Evaluation) error {
+		if e.Record.Subject == "ruled" {
+			return refusal.ErrRule
+		}
+		return nil
+	}
+	env.Revoked = func(e *Evaluation) error {
+		if e.Record.Subject == "revoked" {
+			return refusal.ErrRevoked
+		}
+		return nil
+	}
+	const good = `{"active":true,"sub":"alice","aud":"x","exp":1700000060}`
+	for _, tt := range []struct {
+		from, to string
+		want     error
+	}{
+		{"", "", nil},
+		{`1700000060`, `1700000000`, refusal.ErrExpired},
+		{`"sub"`, `"nbf":1700000001,"sub"`, refusal.ErrNotYetValid},
+		{`"sub"`, `"iat":1700000001,"sub"`, refusal.ErrIssuedInFuture},
+		{`"x"`, `"y"`, refusal.ErrAudience},
+		{`"sub"`, `"token_type":"refresh_token","sub"`, refusal.ErrTokenType},
+		{`"alice"`, `""`, refusal.ErrClaim},
+		{`"sub"`, `"jti":1,"sub"`, refusal.ErrClaim},
+		{`alice`, `ruled`, refusal.ErrRule},
+		{`alice`, `revoked`, refusal.ErrRevoked},
+	} {
+		e := new(Evaluation)
+		e.Begin(env, "abc", now)
+		if err := e.JudgeAnswer(t.Context(), trust, strings.Replace(good, tt.from, tt.to, 1), now); !errors.Is(err, tt.want) {
+			t.Errorf("%s for %s: JudgeAnswer() error = %v, want %v", tt.to, tt.from, err, tt.want)
+		}
+	}
+}
+
+// A report has all checks on an opaque token in their order, and says of its form that it
+// is no JWT. Without an answer nothing of it is checked.
+func TestExplain_Opaque(t *testing.T) {
+	t.Parallel()
+	trust := newTrust(nil, func(p *policy.Policy) { p.Opaque = true })
+	env := newEnv(trust)
+	env.FindOpaque = func(string) *Trust { return trust }
+	for answer, want := range map[string]string{
+		`{"active":true,"sub":"alice","aud":"x","exp":1700000060}`: "pppppppppppp",
+		`{"active":true,"sub":"alice","aud":"y","exp":1700000060}`: "ppppppfpppsp",
+		`{"active":false}`: "ppfsssssssss",
+		``:                 "ppfsssssssss",
+	} {
+		trust.Introspect = func(context.Context, *Evaluation) (string, time.Time, error) {
+			if answer == "" {
+				return "", now, refusal.New(refusal.Introspection, refusal.ErrAnswerUnavailable, "", "")
+			}
+			return answer, now, nil
+		}
+		e := new(Evaluation)
+		e.Begin(env, "abc", now)
+		r := e.Explain(t.Context())
+		var order, verdicts []string
+		for _, s := range r.Steps {
+			order, verdicts = append(order, s.Check), append(verdicts, string(s.Verdict)[:1])
+		}
+		if got := strings.Join(verdicts, ""); got != want || r.Accepted == strings.Contains(want, "f") {
+			t.Errorf("answer %s: verdicts %s, want %s\n%s", answer, got, want, r)
+		}
+		if got, want := strings.Join(order, " "), "form issuer introspection expiry not before issued at audience type subject claims rules revocation"; got != want {
+			t.Errorf("checks %s, want %s", got, want)
+		}
+		if form := r.Steps[0]; form.Got != "3 bytes that are no JWT" || form.Want != "an opaque token, or a signed JWT" {
+			t.Errorf("of its form it says %q, want %q", form.Got, form.Want)
 		}
 	}
 }

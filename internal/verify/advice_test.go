@@ -1,0 +1,55 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// Each cause that is known has its advice, and another cause what there is for all.
+func TestAdvise(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		err, cause error
+		want       string
+	}{
+		{refusal.ErrUnknownKey, errSkippedKey, "every token under it is refused"},
+		{refusal.ErrKeysUnavailable, errSkippedKey, "in a form that cannot be used here, and no other key"},
+		{refusal.ErrSignature, errSignatureRemoved, "X-Serverless-Authorization"},
+		{refusal.ErrSignature, errHeaderNonce, "Microsoft Graph"},
+		{refusal.ErrSignature, errSignatureLength, "cut or replaced on the way"},
+		{refusal.ErrSignature, errNoKeyFits, "The token names no key"},
+		{refusal.ErrTokenType, policy.ErrNotOpaque, "another Issuer.Name"},
+		{refusal.ErrAudience, policy.ErrIDToken, "sends its ID token"},
+		{refusal.ErrTokenType, policy.ErrIDToken, "sends its ID token"},
+		{refusal.ErrRule, policy.ErrIDToken, "sends its ID token"},
+		{refusal.ErrKeysUnavailable, keyset.ErrPostponed, "try again then"},
+		{refusal.ErrKeysUnavailable, keyset.ErrNoUsableKey, "publishes no key that can verify"},
+		{refusal.ErrKeysUnavailable, keyset.ErrDocument, "it is no key set"},
+		{refusal.ErrKeysUnavailable, fetch.ErrOtherIssuer, "Issuer.Aliases"},
+		{refusal.ErrKeysUnavailable, fetch.ErrDiscovery, "cannot be used as it stands"},
+		{refusal.ErrKeysUnavailable, fetch.ErrRedirect, "a redirect that is not followed"},
+		{refusal.ErrKeysUnavailable, fetch.ErrContentType, "it is not JSON"},
+		{refusal.ErrKeysUnavailable, fetch.ErrTooLarge, "larger than any key set"},
+		{refusal.ErrKeysUnavailable, fetch.ErrURL, "a URL with https"},
+		{refusal.ErrKeysUnavailable, context.Canceled, "whoever sent it left"},
+		{refusal.ErrKeysUnavailable, context.DeadlineExceeded, "the time that its check was given ended"},
+	} {
+		general := refusal.Find(tt.err).Advice
+		var e Evaluation
+		if got := e.advise(fmt.Errorf("%w: %w", tt.err, tt.cause)); !strings.Contains(got, tt.want) || strings.Contains(general, tt.want) {
+			t.Errorf("%v, %v: advise() = %q, want %q in it", tt.err, tt.cause, got, tt.want)
+		}
+		for _, err := range []error{tt.err, fmt.Errorf("%w: another", tt.err), fmt.Errorf("%w: %w", refusal.ErrClaim, tt.cause)} {
+			if got := e.advise(err); got != refusal.Find(err).Advice {
+				t.Errorf("%v: advise() = %q, want what there is for all", err, got)
+			}
+		}
+	}
+}
