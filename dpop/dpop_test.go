@@ -177,6 +177,7 @@ func TestVerify_Hostile(t *testing.T) {
 		{"ath of another token", p.Proof("POST", target, token+"x", nil), with("x", 1), dpop.ErrInvalidProof},
 		{"ath a number", with("ath", 1), with("x", 1), dpop.ErrInvalidProof},
 		{"nonce a number", with("nonce", 1), with("nonce", "x"), dpop.ErrInvalidProof},
+		{"nonce of 257 bytes", with("nonce", strings.Repeat("x", 257)), with("nonce", strings.Repeat("x", 256)), dpop.ErrInvalidProof},
 		{"another key", other.Proof("POST", target, token, nil), with("x", 1), refusal.ErrProof},
 		{"another key's signature", forged(p, other), with("x", 1), dpop.ErrInvalidProof},
 	} {
@@ -197,6 +198,32 @@ func TestVerify_Hostile(t *testing.T) {
 				t.Errorf("Verify() error = %v for the second time, want %v", err, dpop.ErrInvalidProof)
 			}
 		})
+	}
+}
+
+// A proof is read if it is 8 KiB long, and not if it is a byte longer.
+func TestVerify_Longest(t *testing.T) {
+	t.Parallel()
+	p, v, longest := oidctest.NewProver(t, ""), newVerifier(t, dpop.Config{}), 0
+	const most = 8 << 10
+	for n := most * 3 / 4; n > 0 && longest == 0; n-- {
+		proof := p.Proof("POST", target, token, map[string]any{"x": strings.Repeat("x", n)})
+		if len(proof) > most+16 {
+			n -= (len(proof) - most) / 2
+			continue
+		}
+		var want error
+		if len(proof) > most {
+			want = dpop.ErrInvalidProof
+		} else {
+			longest = len(proof)
+		}
+		if err := verify(t, v, use(p, proof)); !errors.Is(err, want) {
+			t.Errorf("%d bytes: Verify() error = %v, want %v", len(proof), err, want)
+		}
+	}
+	if longest < most-1 { // not each length can be written in base64
+		t.Errorf("the longest that was tried has %d bytes, want %d", longest, most)
 	}
 }
 
@@ -371,7 +398,7 @@ func TestNew_Errors(t *testing.T) {
 		"an address, and any host": {PublicURL: public, InsecureAnyHost: true},
 		"an unknown algorithm":     {PublicURL: public, Algorithms: []string{"HS256"}},
 		"less than no age":         {PublicURL: public, MaxAge: -1},
-		"an hour":                  {PublicURL: public, MaxAge: time.Hour},
+		"more than ten minutes":    {PublicURL: public, MaxAge: 10*time.Minute + 1},
 		"a nonce key alone":        {PublicURL: public, NonceKey: []byte(said.NewSecret("nonce key"))},
 		"a short nonce key":        {PublicURL: public, Nonces: true, NonceKey: []byte(said.NewSecret("nonce key"))[:31]},
 		"hardly any memory":        {PublicURL: public, ReplayBytes: 1},

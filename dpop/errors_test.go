@@ -64,12 +64,28 @@ func TestThumbprint_Says(t *testing.T) {
 		{on + ones(2048) + `","e":"AAEAAQ"}`, "a number with zeros in front"},
 		{on + "AP__" + `","e":"AQAB"}`, "a number with zeros in front"},
 		{on + ones(2048) + `","e":"AQAB"}`, ""},
+		{on + ones(4096) + `","e":"AQAB"}`, ""},
 	} {
 		got, err := dpop.ThumbprintOf(tt.jwk)
 		said.Error(err)
 		if tt.said == "" && (err != nil || got == "") || tt.said != "" && (err == nil || !strings.Contains(err.Error(), tt.said)) {
 			t.Errorf("%s: thumbprint %q, error = %v, want %q", tt.jwk, got, err, tt.said)
 		}
+	}
+}
+
+// A key with any member of a private or a shared key is refused, by the member's name.
+func TestThumbprint_Private(t *testing.T) {
+	t.Parallel()
+	const key = `{"kty":"RSA","e":"AQAB","n":"`
+	for _, name := range []string{"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv", "seed"} {
+		want := fmt.Sprintf("a private or a shared key, with %q", name)
+		if _, err := dpop.ThumbprintOf(key + ones(2048) + `","` + name + `":"AQ"}`); err == nil || err.Error() != want {
+			t.Errorf("error = %v, want %s", err, want)
+		}
+	}
+	if _, err := dpop.ThumbprintOf(key + ones(2048) + `","kid":"AQ"}`); err != nil {
+		t.Errorf("error = %v for a key with a name", err)
 	}
 }
 

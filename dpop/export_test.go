@@ -26,6 +26,9 @@ func (m Memory) Count() int {
 // CountOf returns how many proofs a Verifier remembers.
 func CountOf(v *Verifier) int { return Memory{v.memory}.Count() }
 
+// MostOf returns how many proofs a Verifier can remember.
+func MostOf(v *Verifier) int { return v.memory.most }
+
 // Normalize returns an address in the form that is compared.
 func Normalize(uri string) (string, error) { return normalize(uri) }
 

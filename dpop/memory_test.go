@@ -187,6 +187,16 @@ func TestMemory_Bytes(t *testing.T) {
 	runtime.KeepAlive(m)
 }
 
+// What is not said is 64 MiB, of 128 bytes for a proof.
+func TestNew_ReplayBytes(t *testing.T) {
+	t.Parallel()
+	for bytes, want := range map[int64]int{0: 524_288, 64 << 20: 524_288, 128 << 10: 1024} {
+		if got := dpop.MostOf(newVerifier(t, dpop.Config{ReplayBytes: bytes})); got != want {
+			t.Errorf("%d bytes: %d proofs are remembered, want %d", bytes, got, want)
+		}
+	}
+}
+
 // As much memory as there is.
 func TestVerify_ReplayBytes(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package dpop
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
@@ -92,7 +93,7 @@ func normalize(uri string) (string, error) {
 
 // notInHost reports whether r is in no host name or address, and in no port.
 func notInHost(r rune) bool {
-	return !(r < 0x80 && isUnreserved(byte(r))) && !strings.ContainsRune(":[]", r)
+	return !(r < utf8.RuneSelf && isUnreserved(byte(r))) && !strings.ContainsRune(":[]", r)
 }
 
 // normalizePath brings escapes into one form, removes the segments . and .., and

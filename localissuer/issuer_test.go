@@ -7,6 +7,9 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -89,7 +92,7 @@ func TestIssuer_Issue_Refused(t *testing.T) {
 		{"a claim", localissuer.Request{Claims: map[string]any{"name": "<&>"}}, ""},
 		{"a claim that is no JSON", localissuer.Request{Claims: map[string]any{"f": func() {}}}, "Claims"},
 	}
-	for _, name := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "hex_identity", "events", "cnf", "org"} {
+	for _, name := range []string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "hex_identity", "events", "cnf", "original_token", "org"} {
 		want := `"` + name + `"`
 		if name == "org" { // the twin
 			want = ""
@@ -110,6 +113,45 @@ func TestIssuer_Issue_Refused(t *testing.T) {
 				t.Errorf("Issue() error = %v, want one about %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// Who is new is named by a UUID, all of whose bits are random but those that say so (RFC
+// 9562, section 5.4).
+func TestIssue_UUID(t *testing.T) {
+	t.Parallel()
+	l, ctx := newLocal(t, localissuer.Config{}), t.Context()
+	var ever, always [16]byte
+	for i := range always {
+		always[i] = 0xff
+	}
+	for range 64 {
+		token, _, err := l.Issue(ctx, localissuer.Request{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims struct{ Sub string }
+		if err := json.Unmarshal(payload, &claims); err != nil {
+			t.Fatal(err)
+		}
+		uuid, err := hex.DecodeString(strings.ReplaceAll(claims.Sub, "-", ""))
+		if err != nil || len(uuid) != 16 || len(claims.Sub) != 36 {
+			t.Fatalf("got subject %q, want a UUID", claims.Sub)
+		}
+		for i, b := range uuid {
+			ever[i] |= b
+			always[i] &= b
+		}
+	}
+	if want := "ffffffffffff4fffbfffffffffffffff"; hex.EncodeToString(ever[:]) != want {
+		t.Errorf("bits that are ever set: %x, want %s", ever, want)
+	}
+	if want := "00000000000040008000000000000000"; hex.EncodeToString(always[:]) != want {
+		t.Errorf("bits that are always set: %x, want %s", always, want)
 	}
 }
 

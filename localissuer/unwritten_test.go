@@ -79,7 +79,7 @@ func TestIssuer_OlderCopyUnwritten(t *testing.T) {
 	})
 	for _, slow := range []bool{true, false} { // it is not
 		synctest.Test(t, func(t *testing.T) {
-			v := newVault(t)
+			v, began := newVault(t), time.Now()
 			copied := v.backup()
 			v.rotate(2)
 			v.restore(copied)
@@ -90,7 +90,11 @@ func TestIssuer_OlderCopyUnwritten(t *testing.T) {
 				return
 			}
 			release := v.hold()
-			time.Sleep(12 * time.Second) // at the first look it waits for five
+			// At the first look, after five seconds, it waits for five.
+			time.Sleep(time.Until(began.Add(10*time.Second - time.Millisecond)))
+			v.wantsLogged("level=ERROR", 0)
+			time.Sleep(2 * time.Millisecond)
+			synctest.Wait()
 			v.wantsIssued(nil)
 			v.wantsLogged("level=ERROR", 1)
 			release()

@@ -48,6 +48,7 @@ func TestStatusError(t *testing.T) {
 		{fetch.StatusError{Status: 404, Withheld: "https://a.test"}, "got status 404, want 200"},
 		{fetch.StatusError{Status: 401}, "got status 401, want 200"},
 		{fetch.StatusError{Status: 403, RetryAfter: time.Minute}, "got status 403, want 200, retry after 1m0s"},
+		{fetch.StatusError{Status: 403, RetryAfter: 1}, "got status 403, want 200, retry after 1ns"},
 	} {
 		if got := tt.err.Error(); !strings.HasSuffix(got, tt.want) {
 			t.Errorf("got %q, want %q at its end", got, tt.want)
@@ -144,24 +145,6 @@ func TestGuard_DeniedForms(t *testing.T) {
 	} {
 		if err := fetch.ControlOf(cfg, address); errors.Is(err, fetch.ErrForbiddenAddress) != denied {
 			t.Errorf("%s: error = %v, want denied %t", address, err, denied)
-		}
-	}
-}
-
-// What a transport says of itself is kept where it is stricter.
-func TestGuardTransport_Bounds(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct {
-		handshake, wantHandshake time.Duration
-		idle, wantIdle           int
-	}{
-		{0, time.Minute, 0, 64}, {-1, time.Minute, -1, 64}, {time.Second, time.Second, 1, 1},
-		{time.Minute, time.Minute, 64, 64}, {time.Hour, time.Minute, 65, 64},
-	} {
-		given := &http.Transport{TLSHandshakeTimeout: tt.handshake, MaxIdleConns: tt.idle}
-		fetch.GuardTransport(given, time.Minute)
-		if given.TLSHandshakeTimeout != tt.wantHandshake || given.MaxIdleConns != tt.wantIdle {
-			t.Errorf("got %v and %d connections, want %v and %d", given.TLSHandshakeTimeout, given.MaxIdleConns, tt.wantHandshake, tt.wantIdle)
 		}
 	}
 }

@@ -198,6 +198,34 @@ func TestConfig_TokenFile(t *testing.T) {
 	}
 }
 
+// A file that was read is closed at once, not when memory is freed some day.
+func TestConfig_TokenFile_Closed(t *testing.T) {
+	const open = "/proc/self/fd"
+	if _, err := os.Stat(open); err != nil {
+		t.Skip("this system does not tell which files are open")
+	}
+	url, certificate := serveTLS(t, sayJSON)
+	dir := t.TempDir()
+	ca, token := filepath.Join(dir, "ca"), filepath.Join(dir, "token")
+	write(t, ca, certificate)
+	write(t, token, []byte(secret))
+	c := newClient(t, fetch.Config{CAFile: ca, TokenFile: token, TokenURL: url})
+	for range 3 {
+		if _, err := c.Get(t.Context(), url+"/x", fetch.Request{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := os.ReadDir(open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if name, _ := os.Readlink(filepath.Join(open, f.Name())); name == ca || name == token {
+			t.Errorf("%s is still open", name)
+		}
+	}
+}
+
 // A redirect within the origin keeps the credential, one that leaves it is not
 // followed, and who refuses for want of it hears where it goes.
 func TestConfig_TokenFile_Redirect(t *testing.T) {

@@ -287,6 +287,7 @@ func TestGet_Size(t *testing.T) {
 		{"over the client's limit, within the request's", append(kib[:1024:1024], 'x'), "", 1025, nil},
 		{"no limit to speak of", kib, "", math.MaxInt64, nil},
 		{"over the request's limit", kib, "", 1023, fetch.ErrTooLarge},
+		{"over the shortest limit", kib[:2], "", 1, fetch.ErrTooLarge},
 		{"declared not to be encoded", kib, "identity", 0, nil},
 		{"compressed, exactly the limit", zipped(t, kib), "gzip", 0, nil},
 		{"compressed, one byte more", zipped(t, append(kib[:1024:1024], 'x')), "gzip", 0, fetch.ErrTooLarge},
@@ -338,7 +339,9 @@ func (endless) Read(p []byte) (int, error) {
 
 func TestGet_EndlessBodyStopsAtTheLimit(t *testing.T) {
 	bomb := zipped(t, make([]byte, 32<<20))
-	for name, body := range map[string]*counter{"": {r: endless{}}, "gzip": {r: bytes.NewReader(bomb)}} {
+	empty := zipped(t, nil)
+	nothing := bytes.Repeat(empty, 2<<20/len(empty)) // of which nothing comes
+	for name, body := range map[string]*counter{"": {r: endless{}}, "gzip": {r: bytes.NewReader(bomb)}, "GZIP": {r: bytes.NewReader(nothing)}} {
 		t.Run(name, func(t *testing.T) {
 			c := memoryClient(t, func(*http.Request) (*http.Response, error) {
 				return respond(200, body, "Content-Encoding: "+name), nil

@@ -112,6 +112,8 @@ func TestGet_ETag(t *testing.T) {
 		{"as long as can be sent", 304, strings.Repeat("a", 1024), "", strings.Repeat("a", 1024), true},
 		{"with a space", 200, "", `"a b"`, `"a b"`, false},
 		{"with a control character", 200, "", "\"\x01\"", "", false},
+		{"with the last one of ASCII", 200, "", "\"\x7f\"", "", false},
+		{"with a byte beyond ASCII", 200, "", "\"\x80\"", "\"\x80\"", false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

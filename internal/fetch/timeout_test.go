@@ -86,6 +86,7 @@ func TestGet_Timeout(t *testing.T) {
 		}, fetch.ErrTimeout, 10 * time.Second},
 		{"shorter limit", fetch.Config{Timeout: time.Second}, silence, fetch.ErrTimeout, time.Second},
 		{"given client's limit is shorter", fetch.Config{HTTP: &http.Client{Timeout: time.Second}}, silence, fetch.ErrTimeout, time.Second},
+		{"given client's limit is the shortest", fetch.Config{HTTP: &http.Client{Timeout: 1}}, silence, fetch.ErrTimeout, 1},
 		{"given client's limit is longer", fetch.Config{HTTP: &http.Client{Timeout: time.Hour}}, silence, fetch.ErrTimeout, 10 * time.Second},
 	}
 	for _, tt := range tests {

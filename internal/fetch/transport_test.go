@@ -127,6 +127,37 @@ func TestPublicOnly_HeaderBytes(t *testing.T) {
 	}
 }
 
+// What a transport may cost for strangers is bounded: a bound of its own that is lower
+// stays, and none at all is none.
+func TestGuardTransport_Bounds(t *testing.T) {
+	t.Parallel()
+	const limit = time.Minute
+	for _, tt := range []struct{ given, want *http.Transport }{
+		{&http.Transport{}, &http.Transport{TLSHandshakeTimeout: limit, IdleConnTimeout: limit, MaxIdleConns: 64, MaxResponseHeaderBytes: 64 << 10}},
+		{
+			&http.Transport{TLSHandshakeTimeout: -1, IdleConnTimeout: -1, MaxIdleConns: -1, MaxResponseHeaderBytes: -1},
+			&http.Transport{TLSHandshakeTimeout: limit, IdleConnTimeout: limit, MaxIdleConns: 64, MaxResponseHeaderBytes: 64 << 10},
+		},
+		{
+			&http.Transport{TLSHandshakeTimeout: 1, IdleConnTimeout: 1, MaxIdleConns: 1, MaxResponseHeaderBytes: 1},
+			&http.Transport{TLSHandshakeTimeout: 1, IdleConnTimeout: 1, MaxIdleConns: 1, MaxResponseHeaderBytes: 1},
+		},
+		{
+			&http.Transport{TLSHandshakeTimeout: limit + 1, IdleConnTimeout: limit + 1, MaxIdleConns: 65, MaxResponseHeaderBytes: 64<<10 + 1},
+			&http.Transport{TLSHandshakeTimeout: limit, IdleConnTimeout: limit, MaxIdleConns: 64, MaxResponseHeaderBytes: 64 << 10},
+		},
+	} {
+		bounds := func(t *http.Transport) [4]int64 {
+			return [4]int64{int64(t.TLSHandshakeTimeout), int64(t.IdleConnTimeout), int64(t.MaxIdleConns), t.MaxResponseHeaderBytes}
+		}
+		before := bounds(tt.given)
+		fetch.GuardTransport(tt.given, limit)
+		if got, want := bounds(tt.given), bounds(tt.want); got != want {
+			t.Errorf("bounds %v have become %v, want %v", before, got, want)
+		}
+	}
+}
+
 // TestPublicOnly_TLSVersion gives a transport that would speak TLS 1.1.
 func TestPublicOnly_TLSVersion(t *testing.T) {
 	t.Parallel()

@@ -146,3 +146,15 @@ func TestNew(t *testing.T) {
 		})
 	}
 }
+
+// An address that would break a line, or a log, is refused by that.
+func TestCheckURL_Says(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, strict)
+	for char, bad := range map[string]bool{"\x00": true, "\x1f": true, " ": true, "!": false, "~": false, "\x7f": true} {
+		err := c.CheckURL("https://issuer.example/" + char)
+		if said := err != nil && strings.Contains(err.Error(), "white space or control character in "); said != bad || (err != nil) != bad {
+			t.Errorf("%q: CheckURL() error = %v, want one that says so: %t", char, err, bad)
+		}
+	}
+}

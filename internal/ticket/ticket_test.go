@@ -178,6 +178,29 @@ func TestAuthority_Use(t *testing.T) {
 	})
 }
 
+// A used ticket is remembered for ten minutes, and not for longer.
+func TestAuthority_Remembers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		a, began := ticket.NewAuthority(nil), time.Now()
+		expiry := began.Add(ticket.MaxLifetime)
+		for _, tt := range []struct {
+			after time.Duration
+			want  error
+		}{
+			{0, nil},
+			{9*time.Minute - time.Second, refusal.ErrTicketUsed},
+			{10*time.Minute - time.Second, refusal.ErrTicketUsed},
+			{11*time.Minute - time.Second, refusal.ErrRevocationsUnavailable},
+		} {
+			time.Sleep(time.Until(began.Add(tt.after)))
+			if err := a.Use("t1", expiry, time.Now(), false); !errors.Is(err, tt.want) {
+				t.Errorf("Use() after %v: error = %v, want %v", tt.after, err, tt.want)
+			}
+		}
+	})
+}
+
 // Where there is no place to remember another ticket, it is refused until those
 // before it are long over.
 func TestAuthority_Full(t *testing.T) {
