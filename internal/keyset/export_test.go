@@ -14,7 +14,7 @@ func WithRandom(cfg Config, random func() float64) Config {
 }
 
 // CoolDownTime is how long unknown key IDs are refused after a vain fetch.
-const CoolDownTime = coolDownTime
+const CoolDownTime = 10 * time.Second
 
 // Confirm does what the end of a fetch does whose answer was 304.
 func Confirm(s *Set) {
