@@ -13,8 +13,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/dirlock"
 	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 )
@@ -255,6 +257,26 @@ func TestUpdate_CallerLeaves(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Update() error = %v, want %v", err, context.DeadlineExceeded)
 	}
+}
+
+// Whoever does not leave waits for ten seconds.
+func TestUpdate_LockHeld(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys")
+	synctest.Test(t, func(t *testing.T) {
+		holder, waiter := open(t, path), open(t, path)
+		_, err := holder.Update(t.Context(), func(r keyring.Ring) (keyring.Ring, bool, error) {
+			began := time.Now()
+			_, err := waiter.Update(t.Context(), func(r keyring.Ring) (keyring.Ring, bool, error) { return r, false, nil })
+			if waited := time.Since(began); waited < 10*time.Second || waited > 10*time.Second+100*time.Millisecond {
+				t.Errorf("waited for %v, want 10s", waited)
+			}
+			return r, false, err
+		})
+		if !errors.Is(err, dirlock.ErrHeld) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Update() error = %v, want %v: %v", err, dirlock.ErrHeld, context.DeadlineExceeded)
+		}
+	})
 }
 
 func open(t *testing.T, path string) *keyring.Dir {

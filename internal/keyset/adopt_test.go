@@ -90,7 +90,9 @@ func TestWithdraw(t *testing.T) {
 			t.Fatalf("Withdraw() error = %v", err)
 		}
 		_, err = s.Keys(t.Context(), jws.Named("a"))
-		unavailable(t, err)
+		if retry := unavailable(t, err).RetryAfter; retry != 0 {
+			t.Errorf("RetryAfter = %v, want 0: it is not known", retry)
+		}
 		if !errors.Is(err, why) || !errors.Is(s.Ready(t.Context()), why) || k.Live(time.Now()) {
 			t.Errorf("Keys() error = %v, Ready() error = %v, live %t, want %v and no key", err, s.Ready(t.Context()), k.Live(time.Now()), why)
 		}

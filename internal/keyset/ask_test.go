@@ -244,6 +244,18 @@ func TestLookup_Late(t *testing.T) {
 		wg.Wait()
 		wantCount(t, i, 2)
 	})
+	bubble(t, "so does whoever asks at the instant of the first", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.delay = 4 * time.Second
+		s := start(t, i.config(t))
+		var wg sync.WaitGroup
+		for n := range 3 {
+			wg.Go(func() { refused(t, s, fmt.Sprint("made-up ", n), keyset.ErrUnknownKey) })
+			synctest.Wait()
+		}
+		wg.Wait()
+		wantCount(t, i, 1)
+	})
 	bubble(t, "a fetch that was in vain for nobody costs whoever came late nothing", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		i.delay, i.early = 4*time.Second, true

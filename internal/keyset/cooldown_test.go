@@ -97,8 +97,13 @@ func TestUnknownKeyID_RefusedInCoolDown(t *testing.T) {
 		for n := range 5000 {
 			postponed(t, s, fmt.Sprint("random-", n), keyset.CoolDownTime)
 		}
-		time.Sleep(time.Minute)
+		time.Sleep(keyset.CoolDownTime)
+		synctest.Wait()
+		refused(t, s, "random-1023", keyset.ErrUnknownKey) // the last that is remembered
 		wantCount(t, i, 3)
+		postponed(t, s, "random-1024", keyset.CoolDownTime)
+		time.Sleep(time.Minute)
+		wantCount(t, i, 4)
 	})
 	t.Run("nothing is asked when keys are fixed", func(t *testing.T) {
 		s := start(t, keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("a", 0)))})

@@ -35,6 +35,19 @@ func TestDiscovery(t *testing.T) {
 			t.Errorf("key sets fetched = %d, want one an hour", i.count())
 		}
 	})
+	bubble(t, "is read again with the first fetch a day later", func(t *testing.T) {
+		for early, want := range map[time.Duration]int{1: 1, 0: 2} {
+			i := newIssuer(key("a", 0))
+			s := start(t, discovering(t, i))
+			mustKeys(t, s, "a")
+			time.Sleep(24*time.Hour - early)
+			mustKeys(t, s, "a")
+			synctest.Wait()
+			if got := i.discoveries(); got != want || i.count() != 3 {
+				t.Errorf("%v before the day is over, %d discovery documents and %d key sets read, want %d and 3", early, got, i.count(), want)
+			}
+		}
+	})
 	bubble(t, "is read again when there are no keys at the URL any more", func(t *testing.T) {
 		i := newIssuer(key("a", 0))
 		s := startHeld(t, discovering(t, i))

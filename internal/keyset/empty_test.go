@@ -101,6 +101,15 @@ func TestEmptySet_Floods(t *testing.T) {
 
 func TestEmptySet_States(t *testing.T) {
 	t.Parallel()
+	bubble(t, "is fresh for half a minute, of which four fifths pass", func(t *testing.T) {
+		i := newIssuer()
+		i.body = noKeys
+		s := start(t, keyset.WithRandom(i.config(t), func() float64 { return 0.5 }))
+		unavailable(t, s.Ready(t.Context()))
+		if got := time.Until(s.Report().NextRefresh); got != 24*time.Second {
+			t.Errorf("NextRefresh in %v, want 24s", got)
+		}
+	})
 	bubble(t, "is asked again in the background while in use", func(t *testing.T) {
 		i, s, j := yetToSign(t, noKeys)
 		s.Hold()

@@ -14,7 +14,7 @@ func WithRandom(cfg Config, random func() float64) Config {
 }
 
 // CoolDownTime is how long unknown key IDs are refused after a vain fetch.
-const CoolDownTime = coolDownTime
+const CoolDownTime = 10 * time.Second
 
 // Confirm does what the end of a fetch does whose answer was 304.
 func Confirm(s *Set) {
@@ -33,6 +33,9 @@ func Sleep(s *Set, d time.Duration) {
 	s.snap.Store(&next)
 	s.refreshAt = slept(s.refreshAt)
 }
+
+// Reached is what says that a time has come.
+var Reached = reached
 
 // OnDisk returns cfg with its cache directory behind a tap.
 func OnDisk(cfg Config, tap disk.Tap) Config {

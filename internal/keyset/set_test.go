@@ -65,6 +65,25 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// Nobody has asked a set that is not there, and what is in hand is seen without asking.
+func TestPeekAll(t *testing.T) {
+	t.Parallel()
+	if n := (*keyset.Set)(nil).Lookups(); n != 0 {
+		t.Errorf("Lookups() = %d of no set, want 0", n)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer(key("a", 0), key("b", 1))
+		s := start(t, i.config(t))
+		if keys := s.PeekAll(); len(keys) != 0 || i.count() != 0 {
+			t.Errorf("PeekAll() = %v after %d fetches, want nothing and none", ids(keys), i.count())
+		}
+		mustKeys(t, s, "a")
+		if keys := s.PeekAll(); len(keys) != 2 || i.count() != 1 {
+			t.Errorf("PeekAll() = %v after %d fetches, want both keys and one", ids(keys), i.count())
+		}
+	})
+}
+
 func TestNew(t *testing.T) {
 	t.Parallel()
 	rows := []struct {

@@ -208,6 +208,38 @@ func TestStore_LockFails(t *testing.T) {
 	})
 }
 
+// A write waits for five seconds for those of other processes.
+func TestStore_LockHeld(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keys")
+	do(t, os.Mkdir(path, 0o700))
+	synctest.Test(t, func(t *testing.T) {
+		dir, err := disk.Open(path, nil)
+		do(t, err)
+		defer dir.Close()
+		held, err := dir.TryLock("")
+		if errors.Is(err, dirlock.ErrUnsupported) {
+			t.Skip("no locks on directories here")
+		}
+		do(t, err)
+		i, j := newIssuer(key("a", 0)), &journal{}
+		cfg := i.config(t)
+		cfg.CacheDir, cfg.Hooks = path, j.hooks()
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		time.Sleep(5*time.Second - time.Millisecond)
+		if synctest.Wait(); len(j.told().stores) != 0 {
+			t.Errorf("StoreFailed was told %v before five seconds were over", j.told().stores)
+		}
+		time.Sleep(100 * time.Millisecond)
+		if synctest.Wait(); len(j.told().stores) != 1 || !errors.Is(j.told().stores[0], dirlock.ErrHeld) {
+			t.Errorf("StoreFailed was told %v, want %v once", j.told().stores, dirlock.ErrHeld)
+		}
+		s.Close()
+		held.Unlock()
+	})
+}
+
 // Keys that were fetched once more and are the same are written every five minutes, for
 // the time at which they were confirmed, and others at once.
 func TestStore_WritesWhatChanged(t *testing.T) {

@@ -104,6 +104,20 @@ func TestInUse(t *testing.T) {
 		wantCount(t, i, before+1) // at once
 		s.Release()
 	})
+	bubble(t, "held by one, and released", func(t *testing.T) {
+		_, s := inHand(t)
+		if s.Held() {
+			t.Error("a set that nobody holds is held")
+		}
+		s.Hold()
+		if !s.Held() || s.Retire() {
+			t.Error("a set that somebody holds is not held, or taken out of use")
+		}
+		s.Release()
+		if s.Held() || !s.Retire() {
+			t.Error("a set that was released is held, or stays in use")
+		}
+	})
 	bubble(t, "held, then released", func(t *testing.T) {
 		i, s := inHand(t)
 		time.Sleep(5 * time.Hour)

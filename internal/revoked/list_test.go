@@ -334,6 +334,23 @@ func TestRevocation_Describe(t *testing.T) {
 	}
 }
 
+// A revocation is named after the most telling thing that it matches by.
+func TestRevocation_By(t *testing.T) {
+	t.Parallel()
+	for want, r := range map[string]Revocation{
+		"token":   {Issuer: "i", Subject: "s", SessionID: "l", TokenID: "t", KeyID: "k"},
+		"session": {Issuer: "i", Subject: "s", SessionID: "l", KeyID: "k"},
+		"subject": {Issuer: "i", Subject: "s", KeyID: "k"},
+		"key":     {Issuer: "i", KeyID: "k"},
+		"issuer":  {Issuer: "i", IssuedBefore: in(0)},
+		"time":    {IssuedBefore: in(0)},
+	} {
+		if got := r.By(); got != want {
+			t.Errorf("By() = %q of %+v, want %q", got, r, want)
+		}
+	}
+}
+
 // Those that were over on arrival, and have gone since, have no place that a later one
 // could be taken from.
 func TestList_LateGone(t *testing.T) {

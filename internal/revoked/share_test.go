@@ -1,6 +1,7 @@
 package revoked
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -102,6 +103,50 @@ func TestFollower_NeverShared(t *testing.T) {
 		wantReady(t, f, nil)
 		if over, shared := b.said("ended before they were shared"), b.said("no revocation waits"); over != 1 || shared != 0 {
 			t.Errorf("%d lines tell of what was dropped and %d that all is shared, want one and none", over, shared)
+		}
+	})
+}
+
+// A tardyLog takes nothing: Append fails at once the first time, and then as soon as its
+// caller has no time left.
+type tardyLog struct {
+	memoryLog
+	begun, ended []time.Time
+}
+
+func (l *tardyLog) Append(ctx context.Context, _ Revocation) (bool, error) {
+	l.begun = append(l.begun, time.Now())
+	if len(l.begun) > 1 {
+		<-ctx.Done()
+	}
+	l.ended = append(l.ended, time.Now())
+	return false, memorylog.ErrDown
+}
+
+// One attempt has ten seconds. The pause before each is half to one and a half times
+// the delay, which is a second at first, is doubled each time, and is a minute at most.
+func TestFollower_SharePauses(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(false), &tardyLog{memoryLog: *memorylog.New[Revocation]()}
+		f := b.follow(t, log, "")
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(100 * time.Hour)}, false, ErrWaits)
+		time.Sleep(4 * time.Hour)
+		f.Close()
+		b.Close()
+		// The first of the follower's own comes at once.
+		delay := time.Second
+		for n := 1; n < len(log.ended)-1; n++ {
+			if took := log.ended[n].Sub(log.begun[n]); took != 10*time.Second {
+				t.Errorf("attempt %d had %v, want 10s", n, took)
+			}
+			delay = min(2*delay, time.Minute)
+			if pause := log.begun[n+1].Sub(log.ended[n]); pause < delay/2 || pause >= delay*3/2 {
+				t.Errorf("pause %d of %v, want half to one and a half times %v", n, pause, delay)
+			}
+		}
+		if len(log.begun) < 100 {
+			t.Errorf("%d attempts in four hours, want more than 100", len(log.begun))
 		}
 	})
 }

@@ -39,9 +39,10 @@ func TestUses(t *testing.T) {
 // What does not fit counts as not used, and what is there stays.
 func TestUses_Bounded(t *testing.T) {
 	t.Parallel()
+	const most = 1 << 16
 	var u Uses
 	until := in(time.Hour)
-	for n := range maxUses {
+	for n := range most {
 		u.First(UseID(UseTicket, "i", fmt.Sprint(n)), until, time.Now())
 	}
 	more := UseID(UseTicket, "i", "one more")
@@ -50,7 +51,7 @@ func TestUses_Bounded(t *testing.T) {
 			t.Error("one more than fits counts as used")
 		}
 	}
-	if len(u.used) != maxUses || u.First(UseID(UseTicket, "i", "0"), until, time.Now()) {
-		t.Errorf("%d are kept, want %d, and the first of them", len(u.used), maxUses)
+	if len(u.used) != most || u.First(UseID(UseTicket, "i", "0"), until, time.Now()) {
+		t.Errorf("%d are kept, want %d, and the first of them", len(u.used), most)
 	}
 }

@@ -169,8 +169,8 @@ func TestAsker_Timeout(t *testing.T) {
 		want error
 		wait time.Duration
 	}{
-		{"ends when told", (&table{takes: time.Hour}).ask, supplement.ErrTimeout, supplement.Timeout},
-		{"does not end", func(context.Context) (json.RawMessage, error) { time.Sleep(time.Minute); return nil, nil }, supplement.ErrTimeout, supplement.Timeout},
+		{"ends when told", (&table{takes: time.Hour}).ask, supplement.ErrTimeout, 5 * time.Second},
+		{"does not end", func(context.Context) (json.RawMessage, error) { time.Sleep(time.Minute); return nil, nil }, supplement.ErrTimeout, 5 * time.Second},
 		{"panics", func(context.Context) (json.RawMessage, error) { panic("token") }, nil, 0},
 		{"panics by mistake", func(context.Context) (json.RawMessage, error) { return []json.RawMessage{}[len("x")], nil }, nil, 0},
 		{"ends its goroutine", func(context.Context) (json.RawMessage, error) { runtime.Goexit(); return nil, nil }, nil, 0},
@@ -263,13 +263,14 @@ func TestAsker_OthersGoOn(t *testing.T) {
 // told so.
 func TestAsker_Turns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		const most = 32
 		a, p := newAsker(), &table{takes: 2 * time.Second}
-		refused := countErrors(askMany(a, p, 4*supplement.MaxQuestions, 1))
-		if n := p.most.Load(); n != supplement.MaxQuestions {
-			t.Errorf("%d questions at once, want %d", n, supplement.MaxQuestions)
+		refused := countErrors(askMany(a, p, 4*most, 1))
+		if n := p.most.Load(); n != most {
+			t.Errorf("%d questions at once, want %d", n, most)
 		}
-		if refused != 2*supplement.MaxQuestions { // those of the third round end with their time
-			t.Errorf("%d of %d refused", refused, 4*supplement.MaxQuestions)
+		if refused != 2*most { // those of the third round end with their time
+			t.Errorf("%d of %d refused", refused, 4*most)
 		}
 	})
 }

@@ -121,7 +121,8 @@ func TestAskFor(t *testing.T) {
 }
 
 // Eight questions that fail one after the other, and no fewer, are reason to put them
-// off, and one that is answered among them makes that eight again.
+// off, one in a tenth of a second, and one that is answered among them makes that eight
+// again.
 func TestAsker_InARow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -140,6 +141,11 @@ func TestAsker_InARow(t *testing.T) {
 		ask("good ", 1, nil, nil)
 		ask("eight ", 8, fails, errDown)
 		ask("one more ", 1, nil, supplement.ErrPaused)
+		time.Sleep(100*time.Millisecond - 1)
+		ask("one too early ", 1, nil, supplement.ErrPaused)
+		time.Sleep(time.Nanosecond)
+		ask("one in time ", 1, fails, errDown)
+		ask("the next ", 1, nil, supplement.ErrPaused)
 	})
 }
 

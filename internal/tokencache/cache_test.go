@@ -124,17 +124,20 @@ func TestCache_Largest(t *testing.T) {
 	}
 }
 
-// Tokens that fill a segment to its last byte lie in one.
+// Tokens that fill a segment to its last byte lie in one: 4 KiB, or the 128th part of
+// the memory.
 func TestCache_FullSegment(t *testing.T) {
 	t.Parallel()
-	c := tokencache.New[verdict](64<<10, nil)
-	var bytes []int64
-	for n := range 5 {
-		c.Put(fmt.Sprintf("%01024d", n), &verdict{}, 0, later(), 0)
-		bytes = append(bytes, c.Bytes())
-	}
-	if bytes[3] != bytes[0] || bytes[4] <= bytes[3] {
-		t.Errorf("Bytes() = %d with one to five tokens of 1 KiB, want a second segment for the fifth", bytes)
+	for size, tokens := range map[int64]int{64 << 10: 4, 1 << 20: 8} {
+		c := tokencache.New[verdict](size, nil)
+		var bytes []int64
+		for n := range tokens + 1 {
+			c.Put(fmt.Sprintf("%01024d", n), &verdict{}, 0, later(), 0)
+			bytes = append(bytes, c.Bytes())
+		}
+		if bytes[tokens-1] != bytes[0] || bytes[tokens] <= bytes[tokens-1] {
+			t.Errorf("Bytes() = %d with tokens of 1 KiB in a cache of %d, want a second segment after %d", bytes, size, tokens)
+		}
 	}
 }
 

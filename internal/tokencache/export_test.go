@@ -25,6 +25,14 @@ func (c *Cache[V]) PutHashed(hash uint64, token string, v *V) {
 // Shards returns how many parts c has.
 func (c *Cache[V]) Shards() int { return len(c.shards) }
 
+// Lens returns how many values each part holds.
+func (c *Cache[V]) Lens() (lens []int) {
+	for i := range c.shards {
+		lens = append(lens, c.shards[i].count)
+	}
+	return lens
+}
+
 // Buckets returns how many chains a shard of c has, and may have at most.
 func (c *Cache[V]) Buckets() (now, most int) {
 	s := &c.shards[0]

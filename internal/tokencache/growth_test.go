@@ -43,6 +43,19 @@ func TestCache_Shards(t *testing.T) {
 	}
 }
 
+// TestCache_Spreads: the first bits of a token's hash say which part it is in.
+func TestCache_Spreads(t *testing.T) {
+	t.Parallel()
+	c := tokencache.New[verdict](32<<20, nil)
+	for n, want := range []string{"[1 0 0 0]", "[1 1 0 0]", "[1 1 1 0]", "[1 1 1 1]"} {
+		c.PutHashed(uint64(n)<<62, token(n), &verdict{})
+		if got := fmt.Sprint(c.Lens()); got != want {
+			t.Errorf("the parts hold %s tokens, want %s", got, want)
+		}
+	}
+	check(t, c)
+}
+
 // TestCache_Buckets: a cache begins with at most 64 buckets, and doubles them when an
 // entry has none of its own.
 func TestCache_Buckets(t *testing.T) {

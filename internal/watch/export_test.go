@@ -1,8 +1,5 @@
 package watch
 
-// MaxWaiting is how many events wait for their turn.
-const MaxWaiting = maxWaiting
-
 // Chunks returns for how many events there is room in each piece of memory.
 func (w *Watch) Chunks() (room []int) {
 	w.queue.mu.Lock()

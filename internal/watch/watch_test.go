@@ -163,13 +163,16 @@ type badHandler struct{ slog.Handler }
 
 func (badHandler) Enabled(context.Context, slog.Level) bool { panic("handler") }
 
+// maxWaiting is how many events wait for their turn, as package authtrace says.
+const maxWaiting = 262_144
+
 // A hook that never returns holds up no event, takes bounded memory, and when it does
 // return the ones behind it say how many were missed and how many sessions live.
 func TestHooks_Slow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		const lost = 1000
-		const sessions = 1 + watch.MaxWaiting + lost
+		const sessions = 1 + maxWaiting + lost
 		release := make(chan struct{})
 		var told atomic.Int64
 		var mu sync.Mutex // guards missed
@@ -220,7 +223,7 @@ func TestHooks_MissedInTheirPlace(t *testing.T) {
 		})
 		w.SessionStarted("", time.Now())
 		synctest.Wait()
-		for range watch.MaxWaiting + 1 {
+		for range maxWaiting + 1 {
 			w.SessionStarted("", time.Now()) // the last is lost
 		}
 		turn <- struct{}{}
@@ -228,7 +231,7 @@ func TestHooks_MissedInTheirPlace(t *testing.T) {
 		w.SessionEnded("", time.Now(), nil)
 		close(turn)
 		synctest.Wait()
-		const all = watch.MaxWaiting + 2
+		const all = maxWaiting + 2
 		if got, want := strings.Join(told, "; "), fmt.Sprintf("missed 1, %d; ended, %d", all, all-1); got != want {
 			t.Errorf("told %q, want %q", got, want)
 		}
