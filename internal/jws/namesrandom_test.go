@@ -1,6 +1,7 @@
 package jws_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -103,6 +104,27 @@ func TestParseObject_NamesAtRandom(t *testing.T) {
 	for worker, n := range counts {
 		if n.twice < 10 || n.once < 10 {
 			t.Errorf("worker %d saw %d texts with a name twice and %d without, want 10 of each", worker, n.twice, n.once)
+		}
+	}
+}
+
+// No name is lost as the table of an object's names grows, wherever in it the name is:
+// each comes a second time once.
+func TestParseObject_NamesOfGrownTables(t *testing.T) {
+	t.Parallel()
+	for n := range 60 {
+		var b strings.Builder
+		for i := range 49 { // one more than the first table holds
+			fmt.Fprintf(&b, `"%d-%d":0,`, n, i)
+		}
+		for i := range 49 {
+			text := fmt.Sprintf(`{%s"%d-%d":0}`, b.String(), n, i)
+			if _, err := jws.ParseObject(nil, text); !errors.Is(err, jws.ErrMalformed) || !strings.Contains(err.Error(), "duplicate") {
+				t.Fatalf("ParseObject(%s) error = %v, want a duplicate", text, err)
+			}
+		}
+		if _, err := jws.ParseObject(nil, "{"+strings.TrimSuffix(b.String(), ",")+"}"); err != nil {
+			t.Fatalf("ParseObject() of 49 names: error = %v", err)
 		}
 	}
 }
