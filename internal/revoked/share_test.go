@@ -130,6 +130,7 @@ func TestFollower_SharePauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, log := newLab(false), &tardyLog{memoryLog: *memorylog.New[Revocation]()}
 		f := b.follow(t, log, "")
+		synctest.Wait() // until the log has caught up, which is a reason to try as well
 		wantShared(t, f, Revocation{Subject: "alice", Until: in(100 * time.Hour)}, false, ErrWaits)
 		time.Sleep(4 * time.Hour)
 		f.Close()
