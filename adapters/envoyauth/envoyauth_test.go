@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
@@ -264,7 +265,8 @@ func TestCheck_Challenges(t *testing.T) {
 func TestCheck_Nonce(t *testing.T) {
 	t.Parallel()
 	iss, p := oidctest.NewIssuer(t, oidctest.Config{}), oidctest.NewProver(t, "")
-	proofs, err := dpop.New(dpop.Config{PublicURL: "https://api.example.com", Nonces: true})
+	now := time.Now() // a nonce says when it was made
+	proofs, err := dpop.New(dpop.Config{PublicURL: "https://api.example.com", Nonces: true, Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}
