@@ -30,12 +30,12 @@ func tunnel(t *testing.T, to string, asked *atomic.Int64) *httptest.Server {
 			return
 		}
 		w.WriteHeader(http.StatusOK)
-		in, _, err := w.(http.Hijacker).Hijack()
+		in, read, err := w.(http.Hijacker).Hijack() // which has the 200 sent, and may have read on by then
 		if err != nil {
 			t.Error(err)
 			return
 		}
-		go func() { io.Copy(out, in); out.Close() }() // ends with either connection
+		go func() { io.Copy(out, read); out.Close() }() // ends with either connection
 		go func() { io.Copy(in, out); in.Close() }()
 	}))
 	t.Cleanup(proxy.Close)
