@@ -227,10 +227,11 @@ func hasCode(err error, codes ...jetstream.ErrorCode) bool {
 	return false
 }
 
-// unmarked returns an error that says no longer that nothing was stored.
+// unmarked returns the error of the last attempt. If that was certainly not stored, then
+// it says so of the call no longer: an attempt before had no answer.
 func unmarked(err error) error {
 	if errors.Is(err, oidcauth.ErrNotStored) {
-		return errors.New(err.Error())
+		return fmt.Errorf("an attempt had no answer, and the last one failed: %v", err)
 	}
 	return err
 }

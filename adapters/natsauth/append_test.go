@@ -125,7 +125,7 @@ func TestLog_Answers(t *testing.T) {
 		{"another stored the same, which ends early", []exchange{shows(func(m *jetstream.RawStreamMsg) { m.Header.Set(jetstream.MsgTTLHeader, "1h") })}, false, "leaves too early", false, timeout, 1},
 		{"full", []exchange{isFull}, false, "API error", true, 0, 2},
 		{"nobody takes it, and then it is full", []exchange{fails(jetstream.ErrNoStreamResponse), isFull}, false, "API error", true, again, 3},
-		{"lost, and then it is full", []exchange{loses, isFull}, false, "not known whether it is stored: oidcauth: not stored in the revocation log: stream", false, timeout, 25},
+		{"lost, and then it is full", []exchange{loses, isFull}, false, "not known whether it is stored: an attempt had no answer, and the last one failed: oidcauth: not stored in the revocation log: stream", false, timeout, 25},
 		{"lost, nobody takes it, and then it is full", []exchange{loses, fails(jetstream.ErrNoStreamResponse), isFull}, false, "not known whether it is stored", false, timeout, 25},
 		{"another error", []exchange{fails(coded("not the leader")), stores}, true, "", false, again, 2},
 		{"the connection is closed", []exchange{fails(nats.ErrConnectionClosed)}, false, "connection closed", false, 0, 2},
