@@ -2,12 +2,16 @@ package oidcauth
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 	"unsafe"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
@@ -167,6 +171,127 @@ func Remembered(a *Authenticator, token string) *Claims { return a.remembered(to
 
 // NoncesKept returns how many nonces of sessions are kept.
 func NoncesKept(a *Authenticator) int { return a.nonces.Len() }
+
+// RevokedUntil returns when the last of the revocations ends.
+func (a *Authenticator) RevokedUntil() (last time.Time) {
+	for _, r := range a.revocations.InForce() {
+		if r.Until.After(last) {
+			last = r.Until
+		}
+	}
+	return last
+}
+
+// Counts reports whether claims count without being judged anew, and whether that was
+// known without a look at the issuers.
+func Counts(a *Authenticator, c *Claims) (counts, known bool) {
+	known = c.trust.seen.Load() == a.epoch.Load()
+	return a.current(c.trust), known
+}
+
+// Kept reports whether the cache has anything of a token, good or not.
+func Kept(a *Authenticator, token string) bool {
+	_, found := a.cache.Get(token)
+	return found
+}
+
+// Shard returns in which part of the index sessions under claims are.
+func Shard(a *Authenticator, c *Claims) uint8 {
+	g, err := a.sessions.pin(c)
+	if err != nil {
+		panic(err)
+	}
+	defer a.sessions.unpin(g)
+	return g.place
+}
+
+// Admits returns why no session can begin under claims, whatever they say.
+func Admits(a *Authenticator, c *Claims) error {
+	g, err := a.sessions.pin(c)
+	if err == nil {
+		a.sessions.unpin(g)
+	}
+	return err
+}
+
+// Grants counts what sessions live by: one for each token, unless they do not share.
+func Grants(a *Authenticator) (n int) {
+	for range a.sessions.all() {
+		n++
+	}
+	return n
+}
+
+// Neighbours returns for how many sessions there is memory where this one is kept.
+func (s *Session) Neighbours() int { return cap(s.grant.Load().sessions) }
+
+// EndUnderAnother has the session ended as those are that live by something else, and
+// reports whether it counts as one of them.
+func (s *Session) EndUnderAnother(cause error) bool { return s.endUnder(new(grant), cause) }
+
+// LeftOutOfCopies returns the names of the fields of Claims that claims with a
+// supplement do not take over from those without.
+func LeftOutOfCopies() (names []string) {
+	c := &Claims{trust: new(trust)}
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		memory := unsafe.Slice((*byte)(v.Field(i).Addr().UnsafePointer()), v.Field(i).Type().Size())
+		switch v.Field(i).Kind() {
+		case reflect.Pointer:
+			*(*unsafe.Pointer)(v.Field(i).Addr().UnsafePointer()) = reflect.New(v.Field(i).Type().Elem()).UnsafePointer()
+		case reflect.Bool, reflect.Uint8, reflect.Uint16, reflect.Int:
+			memory[0] = 1
+		}
+	}
+	copied := reflect.ValueOf(c.copy(claims.Record{}, &supplied{})).Elem()
+	for i := range copied.NumField() {
+		if copied.Field(i).IsZero() {
+			names = append(names, copied.Type().Field(i).Name)
+		}
+	}
+	return names
+}
+
+// StrangersAlgorithms returns the default of [AnyIssuer.Algorithms].
+func StrangersAlgorithms() []string { return new(AnyIssuer).algorithms() }
+
+// FollowGrants follows the source of an issuer. While keys take the place of others,
+// adopting is told which may sign tokens that do not name them.
+func FollowGrants(i Issuer, adopting func(ids []string)) error {
+	var f *followedSource
+	f, err := i.follow(func(_, before *sourceKeys) error {
+		if before != nil {
+			adopting(slices.Sorted(maps.Keys(f.latest.Load().withoutKeyID)))
+		}
+		return nil
+	}, nil)
+	return err
+}
+
+// FollowLost follows the source of an issuer. Lost is told which keys may no longer sign
+// tokens that do not name them.
+func FollowLost(i Issuer, lost func(ids []string)) error {
+	_, _, err := i.newSourceKeySet(keyset.Config{Issuer: i.URL}, func(keys []*keyset.Key) {
+		var ids []string
+		for _, k := range keys {
+			ids = append(ids, k.ID())
+		}
+		lost(ids)
+	})
+	return err
+}
+
+// Unfollow has the session live by the key that signed its token, as before anybody looked
+// for another in its place.
+func (s *Session) Unfollow() {
+	g, x := s.grant.Load(), s.auth.sessions
+	sh := x.shard(g)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	sh.unlink(g, byKey, x.hashKey(g.key.Load()))
+	g.key.Store(g.claims.key)
+	sh.link(g, byKey, x.hashKey(g.claims.key))
+}
 
 // Sizes of what is kept by the hundred thousand.
 const (
