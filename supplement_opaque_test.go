@@ -535,7 +535,9 @@ func TestIntrospect_Explain(t *testing.T) {
 		}
 		d.set("op_bad", `{"active":false}`, nil)
 		r = d.auth.Explain(t.Context(), "op_bad")
-		stepOf(t, r, "introspection")
+		if advice := stepOf(t, r, "introspection").Advice; !strings.Contains(advice, "not active") {
+			t.Errorf("advice = %q, want one about what is not active", advice)
+		}
 		for _, s := range r.Steps[3:] {
 			if s.Verdict != explain.Skipped {
 				t.Errorf("step %s after a refusal: %s", s.Check, s.Verdict)

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,10 @@ import (
 // of Amazon Cognito.
 var accessUses = []string{"access_token", "access"}
 
+// ErrInactive is the cause of the refusal of an opaque token that its issuer does not
+// stand by, for whatever reason.
+var ErrInactive = errors.New("its issuer does not stand by it")
+
 // CheckActive reads whether the issuer stands by an opaque token (RFC 7662, section
 // 2.2). Only true is yes: what is written otherwise is no answer at all.
 func CheckActive(members []jws.Member) error {
@@ -24,7 +29,8 @@ func CheckActive(members []jws.Member) error {
 	case m.Kind != jws.Bool:
 		return refusal.New(refusal.Introspection, refusal.ErrAnswerUnavailable, fmt.Sprintf(`"active": %s`, m.Kind), "true or false")
 	case m.Value != "true":
-		return refusal.New(refusal.Introspection, refusal.ErrRevoked, `"active": false`, "true, as for a token of this issuer that is neither revoked nor expired")
+		return &refusal.Refusal{Check: refusal.Introspection, Err: refusal.With(refusal.ErrRevoked, ErrInactive),
+			Got: `"active": false`, Want: "true, as for a token of this issuer that is neither revoked nor expired"}
 	}
 	return nil
 }

@@ -58,6 +58,8 @@ func TestCheckActive(t *testing.T) {
 		}
 		if err := policy.CheckActive(members); !errors.Is(err, want) {
 			t.Errorf("%s: CheckActive() error = %v, want %v", answer, err, want)
+		} else if got, want := errors.Is(err, policy.ErrInactive), want == refusal.ErrRevoked; got != want {
+			t.Errorf("%s: CheckActive() error = %v, that it is not active: %t, want %t", answer, err, got, want)
 		}
 	}
 }

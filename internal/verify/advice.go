@@ -30,6 +30,8 @@ var closerAdvices = []struct {
 
 	{refusal.ErrTokenType, policy.ErrNotOpaque, "The issuer's description is of opaque tokens alone (Issuer.Introspect), about which it is asked. If its JWTs are for this server too, describe them by themselves, with another Issuer.Name."},
 
+	{refusal.ErrRevoked, policy.ErrInactive, "The issuer says no more than that the token is not active (RFC 7662, section 2.2): revoked, expired, another issuer's, or one that it does not tell this server of. If a fresh token fares no better, check that Issuer.Introspect asks where the token comes from, and that the issuer lets this server ask about it."},
+
 	{refusal.ErrAudience, policy.ErrIDToken, adviceIDToken},
 	{refusal.ErrTokenType, policy.ErrIDToken, adviceIDToken},
 	{refusal.ErrRule, policy.ErrIDToken, adviceIDToken},

@@ -26,6 +26,7 @@ func TestAdvise(t *testing.T) {
 		{refusal.ErrSignature, errSignatureLength, "cut or replaced on the way"},
 		{refusal.ErrSignature, errNoKeyFits, "The token names no key"},
 		{refusal.ErrTokenType, policy.ErrNotOpaque, "another Issuer.Name"},
+		{refusal.ErrRevoked, policy.ErrInactive, "no more than that the token is not active"},
 		{refusal.ErrAudience, policy.ErrIDToken, "sends its ID token"},
 		{refusal.ErrTokenType, policy.ErrIDToken, "sends its ID token"},
 		{refusal.ErrRule, policy.ErrIDToken, "sends its ID token"},
