@@ -33,6 +33,7 @@ func FuzzDiscovery(f *testing.F) {
 		`{` + issuer + `,"introspection_endpoint":"https://issuer.test/introspect"}`, `{` + issuer + `,"introspection_endpoint":"https://other.test/\u0061?b=c"}`, `{` + issuer + `,"introspection_endpoint":"http://issuer.test/introspect"}`,
 		`{"issuer":"https://other.test","introspection_endpoint":"https://issuer.test/introspect"}`, `{` + issuer + `,"introspection_endpoint":"https://issuer.test/a","introspection_endpoint":"https://issuer.test/b"}`,
 		`{` + issuer + `,"introspection_endpoint":"https://u:p@issuer.test"}`, `{` + issuer + `,"introspection_endpoint":"https://issuer.test#x"}`, `{` + issuer + `,"introspection_endpoint":["https://issuer.test"]}`, `{` + issuer + `}`, `[]`, ``,
+		`{` + issuer + `,"introspection_endpoint":"https://issuer.test/a","introspection_Endpoint":"https://issuer.test/b","Issuer":"https://other.test"}`,
 	} {
 		f.Add(seed)
 	}
@@ -52,13 +53,11 @@ func FuzzDiscovery(f *testing.F) {
 			}
 			return
 		}
-		var said struct {
-			Issuer   string `json:"issuer"`
-			Endpoint string `json:"introspection_endpoint"`
-		}
+		var said map[string]any // and no struct, of which another case of a name is a member, too
 		err = json.Unmarshal([]byte(document), &said)
-		want, parseErr := url.Parse(said.Endpoint)
-		if err != nil || said.Issuer != "https://issuer.test" || parseErr != nil || want.Scheme != "https" || want.User != nil || want.String() != p.asked {
+		endpoint, _ := said["introspection_endpoint"].(string)
+		want, parseErr := url.Parse(endpoint)
+		if err != nil || said["issuer"] != "https://issuer.test" || parseErr != nil || want.Scheme != "https" || want.User != nil || want.String() != p.asked {
 			t.Errorf("asked at %q, by %s", p.asked, document)
 		}
 	})

@@ -26,6 +26,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(jwks(with(key("a", 0), `{"d":"AAAA"}`), `{"kty":"oct","k":"AAAA"}`, with(key("c", 3), `{"x":"AAAA"}`))))
 	f.Add([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"","y":"","x5c":[]}],"keys":[]}`))
 	f.Add([]byte(jwks(strings.NewReplacer("-", "+", "_", "/").Replace(rsaJWK(2048, 65537)), with(rsaJWK(2048, 3), `{"e":"AAAD"}`))))
+	f.Add([]byte(`{"keys":[` + key("a", 0) + `],"Keys":[` + key("b", 1) + `]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s, err := keyset.New(keyset.Config{Fixed: append([]byte{}, body...)})
 		if err != nil {
@@ -59,14 +60,14 @@ func FuzzParse(f *testing.F) {
 
 // publishedIn returns the keys that go-jose reads, each alone.
 func publishedIn(body []byte) (all []jose.JSONWebKey) {
-	var set struct {
-		Keys []json.RawMessage `json:"keys"`
-	}
+	var set map[string]json.RawMessage // and no struct, of which "Keys" would be a member, too
+	var keys []json.RawMessage
 	if len(body) > 3 && string(body[:3]) == "\ufeff" {
 		body = body[3:]
 	}
 	json.Unmarshal(body, &set)
-	for _, raw := range set.Keys {
+	json.Unmarshal(set["keys"], &keys)
+	for _, raw := range keys {
 		// What stands beside the key is not read here, and must not be there: a
 		// certificate that go-jose cannot read, or a use that it checks.
 		var members map[string]json.RawMessage
