@@ -47,12 +47,14 @@ type server struct {
 	guests   *guesthouse
 	refusals refusals
 	warn     time.Duration
+	ping     time.Duration // between two questions whether a client is still there
+	pong     time.Duration // for the answer
 	logger   *slog.Logger
 }
 
 // newServer makes a server; ctx bounds what it asks the provider.
 func newServer(ctx context.Context, cfg config) (*server, error) {
-	s := &server{logger: cfg.logger, warn: cfg.warn}
+	s := &server{logger: cfg.logger, warn: cfg.warn, ping: pingInterval, pong: pongLimit}
 	db, err := realtime.Open(cfg.path, newModule(func(ctx *realtime.ProcedureContext, a Account) error {
 		return s.withdraw(ctx.Context(), a)
 	}))

@@ -20,8 +20,10 @@ const (
 	subprotocol = "chat.v1"
 	maxFrame    = 32 << 10
 	closeSlow   = 4008
+	closeMany   = 4029
 
-	maxSubscriptions = 8 // of one client
+	maxSubscriptions = 8   // of one client
+	maxSockets       = 100 // of one identity, in all its windows
 )
 
 // A frame is what a client sends: one of Call, View and Run names a function, or
@@ -62,6 +64,7 @@ type notice struct {
 type socket struct {
 	server  *server
 	id      string
+	who     oidcauth.Identity
 	login   string // of the browser; empty for other clients
 	since   time.Time
 	conn    *websocket.Conn
@@ -77,6 +80,7 @@ type socket struct {
 
 var (
 	errSlow      = errors.New("the client does not read what it is sent")
+	errMany      = errors.New("the person has too many connections")
 	errSignedOut = errors.New("the person has signed out in this browser")
 )
 
@@ -96,7 +100,7 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(maxFrame)
 	claims, _ := oidcauth.FromContext(r.Context())
 	k := &socket{
-		server: s, id: rand.Text(), login: loginID(r), since: time.Now(), conn: conn,
+		server: s, id: rand.Text(), who: claims.Identity(), login: loginID(r), since: time.Now(), conn: conn,
 		session: s.auth.NewSession(r.Context(), claims),
 	}
 	k.closed, k.end = context.WithCancelCause(k.session.Context())
@@ -133,6 +137,7 @@ func (k *socket) serve() {
 	}()
 	defer k.unsubscribe()
 	k.welcome()
+	defer k.keepAlive(k.server.ping, k.server.pong)()
 	// The session lives for the leeway longer than its token.
 	k.session.OnExpiring(k.server.warn+leeway, func() { k.say(notice{Notice: "expiring", Expires: k.session.Claims().Expiry(), Now: time.Now()}) })
 	k.read()
@@ -278,10 +283,12 @@ func (k *socket) say(v any) {
 }
 
 func closeCode(cause error) (websocket.StatusCode, string) {
-	if errors.Is(cause, errSlow) {
+	switch {
+	case errors.Is(cause, errSlow):
 		return closeSlow, "too slow: connect again"
-	}
-	if errors.Is(cause, errSignedOut) {
+	case errors.Is(cause, errMany):
+		return closeMany, "too many connections: close other windows"
+	case errors.Is(cause, errSignedOut):
 		return 3000, "you have signed out in another window"
 	}
 	code, reason := oidcauth.CloseCode(cause)

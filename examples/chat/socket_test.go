@@ -189,6 +189,72 @@ func TestSocket_StoppedByTheSpoonful(t *testing.T) {
 	}
 }
 
+// TestSocket_Vanished: a client that does not answer any more loses its connection.
+func TestSocket_Vanished(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	w.ping, w.pong = time.Millisecond, time.Millisecond
+	w.enter(t, "bob") // who reads no more, so that nothing of his answers
+	w.socketsAre(t, 0)
+}
+
+// TestSocket_KeptAlive: a client that answers is asked again and again.
+func TestSocket_KeptAlive(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	w.ping, w.pong = time.Millisecond, patience
+	asked := make(chan struct{}, 3)
+	conn, _, err := websocket.Dial(t.Context(), w.address+"/socket", &websocket.DialOptions{
+		HTTPHeader: http.Header{"Authorization": {"Bearer " + w.token(t, "alice")}}, Subprotocols: []string{subprotocol},
+		OnPingReceived: func(context.Context, []byte) bool {
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+			return true
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	alice := &client{t: t, conn: conn, replies: make(map[uint64]reply)}
+	for len(asked) < cap(asked) {
+		if got := alice.does(frame{View: "me"}); got.Status != http.StatusOK {
+			t.Fatalf("between two questions: got %+v, want 200", got)
+		}
+	}
+}
+
+// TestSocket_TooMany: one person's sockets are bounded, and nobody else's count with them.
+func TestSocket_TooMany(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	all := make([]*client, maxSockets)
+	for i := range all {
+		all[i] = w.enter(t, "bob")
+	}
+	another, _, err := w.dial(t, http.Header{"Authorization": {"Bearer " + w.token(t, "bob")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, reason := another.ends(); code != closeMany || reason == "" {
+		t.Errorf("close: got %d %q, want %d and why", code, reason, closeMany)
+	}
+	w.enter(t, "alice")
+	all[0].conn.CloseNow()
+	w.socketsAre(t, maxSockets)
+	w.enter(t, "bob")
+	w.socketsAre(t, maxSockets+1)
+}
+
+// socketsAre waits until so many are open.
+func (w *world) socketsAre(t *testing.T, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); len(w.sockets.all()) != want; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("sockets: got %d open, want %d", len(w.sockets.all()), want)
+		}
+	}
+}
+
 // TestSocket_ToldAtOnce: a browser's sign-in renews its sockets, also one that comes in
 // the same moment.
 func TestSocket_ToldAtOnce(t *testing.T) {

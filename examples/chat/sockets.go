@@ -12,27 +12,40 @@ type sockets struct {
 
 	mu      sync.Mutex // guards all below
 	open    map[*socket]struct{}
+	number  map[oidcauth.Identity]int // of those that are open, by whose they are
 	stopped bool
 }
 
-// serve has a socket served. If the server has stopped, all that is left is to tell
-// the client, which its outbox does.
+// serve has a socket served. If it cannot be, all that is left is to tell the client
+// why, which its outbox does.
 func (s *sockets) serve(k *socket) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopped {
-		k.end(oidcauth.ErrClosed)
+	if err := s.add(k); err != nil {
+		k.end(err)
 		k.session.Close()
 		return
 	}
-	if s.open == nil {
-		s.open = make(map[*socket]struct{})
-	}
-	s.open[k] = struct{}{}
-	s.running.Go(func() {
+	go func() {
 		defer s.remove(k)
 		k.serve()
-	})
+	}()
+}
+
+// add takes a socket in unless the server has stopped, or the person has enough of them.
+func (s *sockets) add(k *socket) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopped:
+		return oidcauth.ErrClosed
+	case s.number[k.who] == maxSockets:
+		return errMany
+	case s.open == nil:
+		s.open, s.number = make(map[*socket]struct{}), make(map[oidcauth.Identity]int)
+	}
+	s.open[k] = struct{}{}
+	s.number[k.who]++
+	s.running.Add(1)
+	return nil
 }
 
 // stop ends all sockets, and waits until their clients have been told.
@@ -50,6 +63,10 @@ func (s *sockets) remove(k *socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, k)
+	if s.number[k.who]--; s.number[k.who] == 0 {
+		delete(s.number, k.who)
+	}
+	s.running.Done()
 }
 
 func (s *sockets) all() []*socket {

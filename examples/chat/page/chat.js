@@ -62,6 +62,8 @@ function closed(event, refused) {
     ended(`${removed.by} sent you away: “${removed.reason}”. You can come back at ${clock(removed.until)}.`, 'Sign in again', signIn);
   } else if (event.code === 3000 || event.code === 3003) {
     ended(`Your session has ended: ${event.reason}.`, 'Sign in again', signIn);
+  } else if (event.code === 4029) {
+    ended('You have too many windows open here. Close some of them.', 'Try again', begin);
   } else if (event.code === 1001 || event.code === 1013) {
     again('The server is being restarted.');
   } else {
