@@ -110,9 +110,10 @@ type Rule func(*Claims) error
 // Require returns nil if the caller that ctx acts for satisfies all of the
 // rules, or if the call is internal. Without rules it requires any verified
 // token. The error is [ErrNoToken] when nobody is known, [ErrForbidden] when
-// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Where ctx is a
-// [Session.CallContext] that acts for nobody, it is the cause of that: [ErrRevoked],
-// for instance, or [ErrAnswerUnavailable]. Package guard refuses the requests whose handlers do not ask.
+// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Where ctx is of a
+// [Session.CallContext] that has ended, be it while the call runs, it is the cause of
+// that: [ErrRevoked], for instance, or [ErrAnswerUnavailable]. Package guard refuses the
+// requests whose handlers do not ask.
 func Require(ctx context.Context, rules ...Rule) error {
 	err := require(ctx, rules)
 	if note := asked.From(ctx); err == nil {
@@ -128,8 +129,11 @@ func require(ctx context.Context, rules []Rule) error {
 	if c.internal {
 		return nil
 	}
+	if ended := whyEnded(ctx); ended != nil {
+		return ended
+	}
 	if c.claims == nil {
-		return whyNobody(ctx)
+		return refusal.New(refusal.Rules, ErrNoToken, "", "")
 	}
 	err := All(rules...)(c.claims)
 	switch {
@@ -141,15 +145,16 @@ func require(ctx context.Context, rules []Rule) error {
 	return refusal.Because(refusal.Rules, ErrForbidden, err)
 }
 
-// whyNobody says why a context acts for nobody: that of a call on a session has ended with
-// what ended the session, or with what could not be asked.
-func whyNobody(ctx context.Context) error {
-	if ctx != nil {
-		if ended, is := errors.AsType[*Refusal](context.Cause(ctx)); is {
-			return ended
-		}
+// whyEnded returns what ended the session whose call a context is of, or what could not be
+// asked for that call; nil for all other contexts.
+func whyEnded(ctx context.Context) error {
+	if ctx == nil || ctx.Err() == nil {
+		return nil
 	}
-	return refusal.New(refusal.Rules, ErrNoToken, "", "")
+	if ended, is := errors.AsType[*Refusal](context.Cause(ctx)); is {
+		return ended
+	}
+	return nil
 }
 
 // HasRole demands that role is among the caller's roles. Roles are names that

@@ -165,9 +165,9 @@ func (s *Session) Claims() *Claims {
 
 // CallContext returns a context for one call on the connection. It acts for the
 // bearer of the token that is current at this moment, and goes on doing so if
-// the session is renewed while the call runs. It ends with the session. Of a
-// session that has ended, or ought to have by now, it is a context that has
-// ended and acts for nobody.
+// the session is renewed while the call runs. It ends with the session, and then
+// [Require] refuses the call that runs. Of a session that has ended, or ought to have
+// by now, it is a context that has ended and acts for nobody.
 //
 // Where [Issuer.Supplement] has to be asked again it waits, for 5 seconds at most. If
 // there is no answer, this one call's context has ended, with

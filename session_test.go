@@ -71,8 +71,15 @@ func TestSession_Ends(t *testing.T) {
 				token := issuer.Token(map[string]any{"jti": "token-1", "exp": time.Now().Add(48 * time.Hour).Unix()})
 				s := a.NewSession(t.Context(), authenticate(t, a, token))
 				defer s.Close()
+				call := s.CallContext()
 				tt.do(t, issuer, a, s)
 				expectEnd(t, s, tt.want)
+				if err := oidcauth.Require(call); !errors.Is(err, tt.want) {
+					t.Errorf("Require() error = %v in a call that runs on, the session says %v", err, tt.want)
+				}
+				if err := oidcauth.Require(oidcauth.NewInternalContext(call)); err != nil {
+					t.Errorf("Require() error = %v in what the server does itself", err)
+				}
 				if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, tt.want) {
 					t.Errorf("Authenticate() error = %v, the session says %v", err, tt.want)
 				}
@@ -96,6 +103,9 @@ func TestSession_Context(t *testing.T) {
 		ctx, cancel := context.WithCancel(prepare(context.WithValue(t.Context(), key{}, "value")))
 		s := a.NewSession(ctx, c)
 		cancel()
+		if err := oidcauth.Require(ctx); err != nil {
+			t.Errorf("Require() error = %v in a request whose client has left", err)
+		}
 		if s.Context().Err() != nil || s.Context().Value(key{}) != "value" {
 			t.Errorf("the session's context has error %v and value %v", s.Context().Err(), s.Context().Value(key{}))
 		}
