@@ -74,7 +74,7 @@ func (t *trust) askBy(i Issuer, maxBytes int, logger *slog.Logger) {
 	}
 	t.asker = supplement.New(supplement.Config{
 		Age: t.answerAge, MaxBytes: maxBytes, Reserved: t.reserved(),
-		Log: t.logAnswers(logger, "what supplements a token cannot be used"),
+		Log: t.logAnswers(logger, "what supplements a token cannot be used", "what supplements tokens cannot be asked for"),
 	})
 	t.Trust.Supplement = func(ctx context.Context, e *verify.Evaluation) error {
 		c, err := t.supplement(ctx, claimsOf(e), e.Raw)
@@ -86,11 +86,15 @@ func (t *trust) askBy(i Issuer, maxBytes int, logger *slog.Logger) {
 	}
 }
 
-// logAnswers returns what writes a line about an answer that is the program's fault.
-func (t *trust) logAnswers(logger *slog.Logger, message string) func(error) {
+// logAnswers returns what writes a line about an answer that is the program's fault, or
+// about an outage of whom it asks.
+func (t *trust) logAnswers(logger *slog.Logger, fault, outage string) func(error) {
 	return func(err error) {
-		logger.LogAttrs(context.Background(), slog.LevelError, message,
-			slog.String("issuer", t.URL), slog.String("error", err.Error()))
+		level, message := slog.LevelWarn, outage
+		if supplement.IsFault(err) {
+			level, message = slog.LevelError, fault
+		}
+		logger.LogAttrs(context.Background(), level, message, slog.String("issuer", t.URL), slog.String("error", err.Error()))
 	}
 }
 
@@ -396,7 +400,7 @@ func (t *trust) introspectBy(introspect func(context.Context, string) (json.RawM
 	q := &questions{line: strangers.NewLine()}
 	q.asker = supplement.New(supplement.Config{
 		Age: t.answerAge, MaxBytes: maxBytes, Whole: true,
-		Log: t.logAnswers(logger, "what an issuer answers about opaque tokens cannot be used"),
+		Log: t.logAnswers(logger, "what an issuer answers about opaque tokens cannot be used", "an issuer cannot be asked about opaque tokens"),
 	})
 	t.questions = q
 	t.Trust.Introspect = func(ctx context.Context, e *verify.Evaluation) (string, time.Time, error) {

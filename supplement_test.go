@@ -280,6 +280,10 @@ func TestSupplement_Failure(t *testing.T) {
 				if logged := strings.Contains(d.log.String(), "what supplements a token cannot be used"); logged != tt.logged {
 					t.Errorf("logged %t, want %t: %s", logged, tt.logged, d.log.String())
 				}
+				outage := tt.want == oidcauth.ErrAnswerUnavailable && !tt.logged
+				if logged := strings.Contains(d.log.String(), `level=WARN msg="what supplements tokens cannot be asked for"`); logged != outage {
+					t.Errorf("logged an outage %t, want %t: %s", logged, outage, d.log.String())
+				}
 				d.set(`{"roles":["later"]}`, nil)
 				time.Sleep(time.Second + time.Millisecond)
 				if c := authenticate(t, d.auth, token); roles(c) != "own+later" {

@@ -64,10 +64,13 @@ type Answer struct {
 
 // A Config says what an [Asker] holds answers to.
 type Config struct {
-	Age      time.Duration   // of an answer, from when the question began
-	MaxBytes int             // of an answer
-	Reserved []string        // names that no answer may have, beside [Registered]
-	Log      func(err error) // told of answers that are the program's fault, once a second at most
+	Age      time.Duration // of an answer, from when the question began
+	MaxBytes int           // of an answer
+	Reserved []string      // names that no answer may have, beside [Registered]
+
+	// Log is told of answers that are the program's fault, [ErrAnswer] or a panic, once a
+	// second at most, and that nobody answers, once a minute.
+	Log func(err error)
 
 	// Whole says that an answer is all that is known of a token: it may have any name,
 	// and must not be nothing.
@@ -291,16 +294,24 @@ func (a *Asker) settle(q *question, given json.RawMessage, err error) {
 	time.AfterFunc(stands, func() { a.drop(q) })
 }
 
-// report logs a fault that is the program's own. The lock must be held.
+// report logs a fault that somebody has to mend. The lock must be held.
 func (a *Asker) report(err error) {
-	if a.cfg.Log == nil || !errors.Is(err, ErrAnswer) && !errors.Is(err, panics.Err) {
-		return
+	pause := time.Minute
+	switch {
+	case IsFault(err):
+		pause = time.Second
+	case a.cfg.Log == nil, err == nil, errors.Is(err, refusal.ErrRevoked), errors.Is(err, ErrClosed), strangers.RetryAfter(err) > 0:
+		return // an answer, or nobody was asked
 	}
-	if now := time.Now(); now.Sub(a.logged) >= time.Second {
+	if now := time.Now(); a.cfg.Log != nil && now.Sub(a.logged) >= pause {
 		a.logged = now
 		a.cfg.Log(err)
 	}
 }
+
+// IsFault reports whether an error is the fault of the program that is asked, which
+// answered, rather than of whom it asks.
+func IsFault(err error) bool { return errors.Is(err, ErrAnswer) || errors.Is(err, panics.Err) }
 
 // drop lets go of a question whose outcome has stood long enough.
 func (a *Asker) drop(q *question) {

@@ -354,6 +354,23 @@ func TestAsker_Log(t *testing.T) {
 		if len(lines) != 2 {
 			t.Errorf("%d lines after a second, want another", len(lines))
 		}
+		down := func(context.Context) (json.RawMessage, error) { return nil, errors.New("nobody is there") }
+		for _, tt := range []struct {
+			pause time.Duration
+			want  int
+		}{{time.Second, 2}, {time.Minute, 3}, {time.Minute - time.Second, 3}, {time.Second, 4}} {
+			time.Sleep(tt.pause)
+			if _, _ = a.Ask(t.Context(), fmt.Sprint(tt), down); len(lines) != tt.want {
+				t.Errorf("%d lines, %v into an outage, want %d, one a minute", len(lines), tt.pause, tt.want)
+			}
+		}
+		time.Sleep(time.Hour)
+		for _, err := range []error{nil, refusal.ErrRevoked} {
+			_, _ = a.Ask(t.Context(), fmt.Sprint(err), func(context.Context) (json.RawMessage, error) { return json.RawMessage("{}"), err })
+		}
+		if len(lines) != 4 {
+			t.Errorf("an answer is logged: %q", lines)
+		}
 		const token = "head.body.signature"
 		for _, err := range []error{errors.New("GET /?access_token=" + token), fmt.Errorf("%s: %w", token, refusal.ErrRevoked)} {
 			time.Sleep(2 * time.Second)
