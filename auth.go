@@ -208,6 +208,17 @@ func (a *Authenticator) misused(ctx context.Context) error {
 	return nil
 }
 
+// usable returns what is wrong with any call, or that the Authenticator was closed.
+func (a *Authenticator) usable(ctx context.Context) error {
+	if err := a.misused(ctx); err != nil {
+		return err
+	}
+	if a.closed.Load() {
+		return refusal.New(refusal.Key, ErrClosed, "", "")
+	}
+	return nil
+}
+
 // authenticate also tells whether the token was verified before.
 func (a *Authenticator) authenticate(ctx context.Context, token string) (c *Claims, remembered bool, err error) {
 	c, remembered, err = a.judged(ctx, token)
@@ -274,6 +285,9 @@ const tries = 4
 // changed meanwhile, the token is judged by those of now: it may have failed only
 // because the keys of the former ones were let go of.
 func (a *Authenticator) verify(ctx context.Context, token string, now time.Time) (*Claims, error) {
+	if err := a.usable(ctx); err != nil {
+		return nil, err // before the token's own faults: they were not looked for to the end
+	}
 	epoch := a.epoch.Load()
 	if c := a.outdated(token, now); c != nil {
 		c, err := a.resupply(ctx, c)
@@ -530,11 +544,11 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 // and the names of the issuers that are missing. It returns
 // [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely,
 // with [ErrRevocationWaits] while revocations of this process wait to be shared,
-// and all of them if all are so. Where [Authenticator.SetIssuers] is called
+// and all of them if all are so; after Close, [ErrClosed]. Where [Authenticator.SetIssuers] is called
 // meanwhile, it is about the issuers since then. A server need not wait for it: it
 // accepts the tokens of each issuer as soon as that issuer's keys are there.
 func (a *Authenticator) Ready(ctx context.Context) error {
-	if err := a.misused(ctx); err != nil {
+	if err := a.usable(ctx); err != nil {
 		return err
 	}
 	var missing []error

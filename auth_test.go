@@ -224,6 +224,16 @@ func TestClose(t *testing.T) {
 	if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrClosed) {
 		t.Errorf("Authenticate() error = %v after Close, want %v", err, oidcauth.ErrClosed)
 	}
+	// Nor is anybody told what is wrong with a token, or with keys, that were not looked at.
+	for name, call := range map[string]func() error{
+		"Authenticate of what is no token": func() error { _, err := a.Authenticate(t.Context(), "garbage"); return err },
+		"Ready":                            func() error { return a.Ready(t.Context()) },
+		"Keys":                             func() error { _, err := a.Keys(t.Context(), trusted.URL); return err },
+	} {
+		if err := call(); !errors.Is(err, oidcauth.ErrClosed) || errors.Is(err, oidcauth.ErrKeysUnavailable) {
+			t.Errorf("%s: error = %v after Close, want %v", name, err, oidcauth.ErrClosed)
+		}
+	}
 }
 
 // A token is verified once, whether it expires or not, and is not kept in the way of

@@ -251,9 +251,10 @@ func (a *Authenticator) storeFailed(issuer string, err error) {
 // Keys fetches the issuer's keys unless they are in hand, and reports on them.
 // The issuer is named by [Issuer.URL] or an alias; where its descriptions have other
 // keys, by that, "|", and the [Issuer.SubjectPrefix] of one. The report is filled in as
-// far as possible also when the keys cannot be had ([ErrKeysUnavailable]).
+// far as possible also when the keys cannot be had ([ErrKeysUnavailable]). After Close
+// there is none ([ErrClosed]).
 func (a *Authenticator) Keys(ctx context.Context, issuer string) (explain.KeySet, error) {
-	if err := a.misused(ctx); err != nil {
+	if err := a.usable(ctx); err != nil {
 		return explain.KeySet{}, err
 	}
 	t, err := a.keysOf(ctx, issuer)
