@@ -129,7 +129,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"fixed keys without a usable one", first(func(i *oidcauth.Issuer) { i.Keys.JWKS = json.RawMessage(`{"keys":[]}`) }), "key"},
 		{"fixed keys not JSON", first(func(i *oidcauth.Issuer) { i.Keys.JWKS = json.RawMessage(`{`) }), "issuer.test"},
 		{"algorithm none", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"none"} }), "none"},
-		{"HMAC", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"HS256"} }), "HS256"},
+		{"HMAC", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"HS256"} }), `got algorithm "HS256", want one of ["RS256"`},
 		{"an algorithm twice", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"RS256", "ES256", "RS256"} }), "twice"},
 		{"algorithm in small letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"rs256"} }), "rs256"},
 		{"logout tokens", first(func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", "application/Logout+JWT"} }), "Logout"},

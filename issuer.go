@@ -335,7 +335,7 @@ func (i *Issuer) checkAlgorithms() error {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q: %w", i.URL, alg, jws.CheckMLDSA())
 		}
 		if !jws.Known(alg) {
-			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is not supported", i.URL, alg)
+			return fmt.Errorf("oidcauth: issuer %q: got algorithm %q, want %s: signatures by a private key alone, which a server that verifies does not have", i.URL, alg, refusal.OneOf(jws.Algorithms()))
 		}
 		if slices.Contains(i.Algorithms[:n], alg) {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q is listed twice", i.URL, alg)

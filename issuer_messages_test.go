@@ -128,6 +128,7 @@ func TestMessages_Tokens(t *testing.T) {
 	keycloakID := issuers.KeycloakID("https://sso.test/realms/acme", testAudience)
 	plain := oidcauth.Issuer{URL: "https://plain.test", Audiences: []string{testAudience}}
 	access := oidcauth.Issuer{URL: "https://access.test", Audiences: []string{testAudience}, TokenTypes: []string{"at+jwt"}}
+	named := oidcauth.Issuer{URL: "https://named.test", Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{RequireKeyID: true}}
 	const idToken, mapper = "seems to be an ID token", `mapper "Subject (sub)"`
 	for _, tt := range []struct {
 		name   string
@@ -156,8 +157,14 @@ func TestMessages_Tokens(t *testing.T) {
 		{"a token bound to a key", plain, "JWT", map[string]any{"cnf": map[string]any{"jkt": strings.Repeat("A", 43)}}, oidcauth.ErrTokenType, "Config.DPoP is not set"},
 		{"a token bound to a certificate", plain, "JWT", map[string]any{"cnf": map[string]any{"x5t#S256": strings.Repeat("A", 43)}}, oidcauth.ErrTokenType, "Config.Certificate is not set"},
 		{"an expiry as text", plain, "JWT", map[string]any{"exp": "tomorrow"}, oidcauth.ErrClaim, `got "exp": string, want seconds since 1970 as a number`},
-		{"an expiry in milliseconds of another age", plain, "JWT", map[string]any{"exp": 1e18}, oidcauth.ErrClaim, `got "exp": a time out of range, want seconds since 1970`},
+		{"an expiry in milliseconds of another age", plain, "JWT", map[string]any{"exp": 1e18}, oidcauth.ErrClaim, `got "exp": a time out of range, as one in milliseconds is, want seconds since 1970`},
 		{"an empty subject", plain, "JWT", map[string]any{"sub": ""}, oidcauth.ErrClaim, "a subject of 0 bytes"},
+		{"no audience", plain, "JWT", map[string]any{"aud": []string{}}, oidcauth.ErrAudience, "it is for nobody: got []"},
+		{"a ticket", plain, "ticket+jwt", nil, oidcauth.ErrTokenType, `a ticket: got "ticket+jwt"`},
+		{"no key ID", named, "JWT", nil, oidcauth.ErrUnknownKey, "Keys.RequireKeyID"},
+		{"expired", plain, "JWT", map[string]any{"exp": 1e9}, oidcauth.ErrExpired, " (now, less 30s of leeway)"},
+		{"not yet valid", plain, "JWT", map[string]any{"nbf": 4e9}, oidcauth.ErrNotYetValid, " (now, plus 30s of leeway)"},
+		{"issued in the future", plain, "JWT", map[string]any{"iat": 4e9}, oidcauth.ErrIssuedInFuture, " (now, plus 30s of leeway)"},
 	} {
 		issuer, _ := newIssuer(t, oidctest.Config{URL: tt.issuer.URL})
 		tt.issuer.Keys.JWKS = issuer.KeySet()
@@ -168,7 +175,11 @@ func TestMessages_Tokens(t *testing.T) {
 		if claims["sub"] == nil {
 			delete(claims, "sub")
 		}
-		token := issuer.Sign(map[string]any{"typ": tt.typ}, claims)
+		header := map[string]any{"typ": tt.typ}
+		if tt.name == "no key ID" {
+			header["kid"] = nil
+		}
+		token := issuer.Sign(header, claims)
 		_, err := a.Authenticate(t.Context(), token)
 		if !errors.Is(err, tt.err) || tt.says != "" && !strings.Contains(err.Error(), tt.says) || tt.says == "" && err != nil && strings.Contains(err.Error(), idToken) {
 			t.Errorf("%s: Authenticate() error = %v, want %v that says %q", tt.name, err, tt.err, tt.says)

@@ -189,7 +189,7 @@ func (f *finder) find(ctx context.Context, name string) ([]*verify.Trust, error)
 	if errors.Is(err, strangers.ErrClosed) {
 		return nil, refusal.New(refusal.Issuer, ErrClosed, "", "")
 	}
-	r := refusal.Because(refusal.Issuer, ErrKeysUnavailable, fmt.Errorf("issuer %s cannot be looked up: %w", refusal.Quote(name), err))
+	r := refusal.Because(refusal.Issuer, ErrKeysUnavailable, fmt.Errorf("issuer %s: %w: %w", refusal.Quote(name), verify.ErrLookup, err))
 	if ctx.Err() != nil {
 		r = refusal.Because(refusal.Issuer, ErrKeysUnavailable, refusal.Ended(ctx))
 	}

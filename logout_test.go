@@ -308,6 +308,9 @@ func TestLogoutHandler_LogoutAudiences(t *testing.T) {
 			t.Errorf("logout token for %q: status = %d, want %d", tt.audience, resp.StatusCode, tt.status)
 		}
 	}
+	if _, _, _, err := a.VerifyLogout(t.Context(), logoutToken(issuer, map[string]any{"aud": "other"})); err == nil || !strings.Contains(err.Error(), `want "app": the IDs of the clients that log in (Issuer.LogoutAudiences)`) {
+		t.Errorf("error = %v, want one that says what to set", err)
+	}
 	if _, err := a.Authenticate(t.Context(), issuer.Token(map[string]any{"aud": "app"})); !errors.Is(err, oidcauth.ErrAudience) {
 		t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrAudience)
 	}

@@ -281,8 +281,11 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 	}
 	attrs := append([]slog.Attr{slog.Int("status", answer.Status), slog.String("reason", reason)}, reply.Attrs(r, forwarded.Caller(r, a.proxies))...)
 	if answer.Err == ErrNoToken {
-		if place := extract.Elsewhere(r); place != "" {
-			attrs = append(attrs, slog.String("hint", "there seems to be one in "+place+", where nobody looked: is the handler behind Middleware or Optional, and is that a place of Config.Extract?"))
+		if place, remedy := extract.Elsewhere(r); place != "" {
+			if refused, is := errors.AsType[*Refusal](err); is && refused.Check == refusal.Rules { // by Require
+				remedy = "is the handler behind Middleware or Optional?"
+			}
+			attrs = append(attrs, slog.String("hint", "there seems to be one in "+place+", where nobody looked: "+remedy))
 		}
 	}
 	b := refusal.BearerOf(err)

@@ -25,7 +25,7 @@ func TestServe_Check(t *testing.T) {
 				{"url": "https://a.example", "audiences": ["a"], "algorithms": ["HS256"], "token_types": ["logout+jwt"], "leeway": "6m"},
 				{"url": "https://b.example", "audiences": ["b"]},
 				{"url": "https://c.example", "audiences": ["c"], "keys": {"ca_file": "DIR/none.pem"}}]}`,
-			[]string{`address "8080"`, `issuers[0]: issuer "https://a.example": algorithm "HS256"`, "logout+jwt", "6m", "max_token_bytes", `issuers[2]: issuer "https://c.example": "keys": `, "resource "},
+			[]string{`address "8080"`, `issuers[0]: issuer "https://a.example": got algorithm "HS256"`, "logout+jwt", "6m", "max_token_bytes", `issuers[2]: issuer "https://c.example": "keys": `, "resource "},
 		},
 		{
 			"issuers that are wrong together alone", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}, {"url": "https://b.example", "audiences": ["a"], "aliases": ["https://a.example"]}]}`,

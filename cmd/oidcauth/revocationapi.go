@@ -142,8 +142,14 @@ func (a *admin) revoke(w http.ResponseWriter, r *http.Request) {
 func (a *admin) logRevocation(r *http.Request, form *revocationForm, revocation oidcauth.Revocation, err error) {
 	who, _ := r.Context().Value(adminKey{}).(string)
 	what, _ := json.Marshal(revocation) // of texts and times alone
-	a.server.log.LogAttrs(r.Context(), slog.LevelInfo, "revocation", slog.String("by", who), slog.String("revoke", form.Revoke),
-		slog.String("what", string(what)), slog.Bool("holds", holds(err)), slog.Bool("shared", err == nil))
+	attrs := []slog.Attr{
+		slog.String("by", who), slog.String("revoke", form.Revoke),
+		slog.String("what", string(what)), slog.Bool("holds", holds(err)), slog.Bool("shared", err == nil),
+	}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", printable(hideSecrets(err.Error()))))
+	}
+	a.server.log.LogAttrs(r.Context(), slog.LevelInfo, "revocation", attrs...)
 }
 
 // holds reports whether a revocation holds on this server.

@@ -61,7 +61,7 @@ func bearerOfAll(values []string) (string, error) {
 	for i, value := range values {
 		credentials, isBearer := cutBearer(value)
 		if !isBearer {
-			return "", malformed("several Authorization headers", "one")
+			return "", manyTokens("several Authorization headers")
 		}
 		var err error
 		if tokens[i], err = trimBearer(credentials); err != nil {
@@ -69,7 +69,7 @@ func bearerOfAll(values []string) (string, error) {
 		}
 	}
 	if !allSame(tokens) {
-		return "", malformed("several Authorization headers that differ", "one")
+		return "", manyTokens("several Authorization headers that differ")
 	}
 	return tokens[0], nil
 }

@@ -33,7 +33,7 @@ func Cookie(name string, origins []string) (Func, error) {
 		case !read:
 			return "", malformed("a cookie "+refusal.Quote(name)+" among so many that net/http reads none", "fewer cookies")
 		case !allSame(tokens):
-			return "", malformed("several cookies "+refusal.Quote(name)+" that differ", "one")
+			return "", manyTokens("several cookies " + refusal.Quote(name) + " that differ")
 		}
 		if err := checkOrigin(r, origins); err != nil {
 			return "", withhold(err, tokens[0])

@@ -23,7 +23,7 @@ func TakeDPoP(r *http.Request) (token, proof string, found bool, err error) {
 	}
 	delete(r.Header, headerAuth)
 	if len(values) > 1 {
-		return "", "", true, malformed("several Authorization headers, one of them with the scheme DPoP", "one")
+		return "", "", true, manyTokens("several Authorization headers, one of them with the scheme DPoP")
 	}
 	if !strings.HasPrefix(token, " ") {
 		return "", "", true, malformedDPoP()

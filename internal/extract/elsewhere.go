@@ -1,42 +1,87 @@
 package extract
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // Elsewhere names a place of a request that has what looks like a token, for a request
-// that had none in the places that were looked at; an empty string if there is none. It
-// is for a person who wonders, and decides nothing. Never does it return the token.
-func Elsewhere(r *http.Request) string {
-	for _, value := range r.Header[headerAuth] {
-		if credentials, isBearer := cutBearer(value); isBearer && looksLikeJWT(strings.TrimSpace(credentials)) {
-			return "the Authorization header"
-		}
-		if _, token, spaced := strings.Cut(value, " "); looksLikeJWT(value) || spaced && looksLikeJWT(strings.TrimSpace(token)) {
-			return "the Authorization header, without or with another scheme than Bearer"
+// that had none in the places that were looked at, and what to do about it; empty strings
+// if there is none. It is for a person who wonders, and decides nothing. Never does it
+// return the token.
+func Elsewhere(r *http.Request) (place, remedy string) {
+	for _, find := range []func(*http.Request) (place, remedy string){inAuthorization, inSubprotocols, inQuery, inCookies, inOtherHeaders} {
+		if place, remedy = find(r); place != "" {
+			return place, remedy
 		}
 	}
+	return "", ""
+}
+
+const remedyExtract = `is that a place of Config.Extract, or of "token_places" in the command's file?`
+
+func inAuthorization(r *http.Request) (place, remedy string) {
+	for _, value := range r.Header[headerAuth] {
+		if credentials, isBearer := cutBearer(value); isBearer && looksLikeJWT(strings.TrimSpace(credentials)) {
+			return "the Authorization header", remedyExtract
+		}
+		if _, token, spaced := strings.Cut(value, " "); looksLikeJWT(value) || spaced && looksLikeJWT(strings.TrimSpace(token)) {
+			return "the Authorization header, without or with another scheme than Bearer", `"Bearer" and a space belong in front of it`
+		}
+	}
+	return "", ""
+}
+
+func inSubprotocols(r *http.Request) (place, remedy string) {
 	for _, line := range r.Header["Sec-Websocket-Protocol"] {
 		for name := range strings.SplitSeq(line, ",") {
 			if name = strings.TrimSpace(name); looksLikeJWT(name) || strings.HasPrefix(name[strings.LastIndexByte(name, '.')+1:], encodedJWT) {
-				return "a subprotocol"
+				return "a subprotocol", remedyExtract + " SubprotocolToken and SubprotocolForm take it in one form each"
 			}
 		}
 	}
+	return "", ""
+}
+
+func inQuery(r *http.Request) (place, remedy string) {
 	if r.URL != nil {
 		if name, found := namedJWT(r.URL.RawQuery, "&"); found {
-			return "the query parameter " + refusal.Quote(name)
+			return "the query parameter " + refusal.Quote(name), remedyExtract
 		}
 	}
+	return "", ""
+}
+
+func inCookies(r *http.Request) (place, remedy string) {
 	for _, line := range r.Header["Cookie"] {
 		if name, found := namedJWT(line, ";"); found {
-			return "the cookie " + refusal.Quote(name)
+			return "the cookie " + refusal.Quote(name), remedyExtract
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// inOtherHeaders looks for a token that stands alone or behind Bearer, as proxies and some
+// clients send it. A proof (RFC 9449) has the form of a token, and is none.
+func inOtherHeaders(r *http.Request) (place, remedy string) {
+	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
+		if name == "Dpop" || strings.Contains(name, startOfJWT) {
+			continue
+		}
+		for _, value := range r.Header[name] {
+			if credentials, isBearer := cutBearer(value); isBearer {
+				value = strings.TrimSpace(credentials)
+			}
+			if looksLikeJWT(value) {
+				return "the header " + refusal.Quote(name), remedyExtract
+			}
+		}
+	}
+	return "", ""
 }
 
 const (

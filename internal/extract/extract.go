@@ -22,6 +22,11 @@ func malformed(got, want string) error {
 	return refusal.New(refusal.Request, refusal.ErrMalformedRequest, got, want)
 }
 
+// manyTokens refuses a request in which tokens differ (RFC 6750, section 2).
+func manyTokens(got string) error {
+	return refusal.New(refusal.Request, refusal.ErrManyTokens, got, "one")
+}
+
 // sameToken compares two tokens in a time that does not tell where they differ.
 func sameToken(a, b string) bool {
 	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1

@@ -118,6 +118,17 @@ func TestFirst_Copies(t *testing.T) {
 	}
 }
 
+// Who brings no token is told all that was looked for.
+func TestFirst_Wants(t *testing.T) {
+	t.Parallel()
+	inner := extract.First([]extract.Func{must(t)(extract.Query("t")), func(*http.Request) (string, error) { return "", nil }})
+	_, err := extract.First([]extract.Func{extract.Bearer, inner})(httptest.NewRequest("GET", "/", nil))
+	const want = `want an Authorization header with a bearer token, or a query parameter "t"`
+	if !errors.Is(err, refusal.ErrNoToken) || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("error = %v, want %v, %s", err, refusal.ErrNoToken, want)
+	}
+}
+
 // What is beside a copy stays as it is, and so does everything where the token stood in
 // one place alone.
 func TestFirst_LeavesOthers(t *testing.T) {

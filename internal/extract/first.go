@@ -7,6 +7,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -34,12 +35,14 @@ type findings struct {
 	token    string         // that may be used
 	withheld *withheldToken // that may not, alone
 	refused  error          // the first
+	wants    []string       // what the extractors that found none look for
 	bad      bool           // there is more than one token, or one is badly written
 }
 
 // add takes in what one extractor returned.
 func (f *findings) add(token string, err error) {
 	if errors.Is(err, refusal.ErrNoToken) || err == nil && token == "" {
+		f.want(err)
 		return
 	}
 	f.places++
@@ -56,15 +59,22 @@ func (f *findings) add(token string, err error) {
 	f.withheld = w
 }
 
+// want notes what an extractor looks for that found nothing.
+func (f *findings) want(err error) {
+	if r, ok := errors.AsType[*refusal.Refusal](err); ok && r != nil && r.Want != "" {
+		f.wants = append(f.wants, r.Want)
+	}
+}
+
 // result returns the one token of the request.
 func (f *findings) result() (string, error) {
 	switch {
 	case f.places == 0:
-		return "", noToken("")
+		return "", noToken(strings.Join(f.wants, ", or "))
 	case f.places == 1 && f.refused != nil:
 		return "", f.refused
 	case f.bad || f.token != "" && f.withheld != nil && !f.withheld.is(f.token):
-		return "", malformed("different tokens in more than one place", "one token")
+		return "", manyTokens("different tokens in more than one place")
 	case f.token == "":
 		return "", f.refused
 	}

@@ -174,12 +174,12 @@ func FuzzElsewhere(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		text = filled(text)
-		for _, name := range []string{"Authorization", "Cookie", "Sec-Websocket-Protocol", ""} {
+		for _, name := range []string{"Authorization", "Cookie", "Sec-Websocket-Protocol", "X-Auth-Token", ""} {
 			r := &http.Request{URL: &url.URL{}, Header: http.Header{name: {text}}}
 			if name == "" {
 				r = &http.Request{URL: &url.URL{RawQuery: text}}
 			}
-			got := extract.Elsewhere(r)
+			got, _ := extract.Elsewhere(r)
 			if strings.Contains(got, longToken) || strings.Contains(got, jwt) || strings.ContainsAny(got, "\r\n") || len(got) > 4*128+100 {
 				t.Errorf("Elsewhere() = %q of %q", got, text)
 			}

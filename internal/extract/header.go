@@ -35,7 +35,7 @@ func Header(name string) (Func, error) {
 		}
 		switch {
 		case !allSame(tokens):
-			return "", malformed("several headers "+refusal.Quote(name)+" that differ", "one")
+			return "", manyTokens("several headers " + refusal.Quote(name) + " that differ")
 		case tokens[0] == "":
 			return "", noToken("a header " + refusal.Quote(name))
 		case !isToken68(tokens[0]):

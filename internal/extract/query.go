@@ -24,7 +24,7 @@ func Query(name string) (Func, error) {
 		case len(tokens) == 0:
 			return "", noToken("a query parameter " + refusal.Quote(name))
 		case !allSame(tokens):
-			return "", malformed("several query parameters "+refusal.Quote(name)+" that differ", "one")
+			return "", manyTokens("several query parameters " + refusal.Quote(name) + " that differ")
 		case !isToken68(tokens[0]):
 			return "", malformed("a query parameter "+refusal.Quote(name)+" of another form", "a token")
 		}

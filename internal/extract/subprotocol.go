@@ -34,7 +34,7 @@ func Subprotocol(r *http.Request) (string, error) {
 	rest := withoutCopies(slices.DeleteFunc(offered, isBearer), string(token))
 	leaveSubprotocols(r, rest)
 	if several {
-		return "", malformed(`several subprotocols that begin with "bearer." and differ`, "one")
+		return "", manyTokens(`several subprotocols that begin with "bearer." and differ`)
 	}
 	if len(rest) == 0 {
 		return "", malformed("no subprotocol beside the token's", "the application's own beside it")

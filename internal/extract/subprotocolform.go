@@ -47,7 +47,7 @@ func (f form) take(r *http.Request) (string, error) {
 	leaveSubprotocols(r, rest)
 	switch {
 	case !allSame(tokens):
-		return "", malformed("several tokens among the subprotocols that differ", "one")
+		return "", manyTokens("several tokens among the subprotocols that differ")
 	case !isToken68(tokens[0]):
 		return "", malformed("a subprotocol of another form", f.String())
 	}

@@ -69,6 +69,9 @@ var names = []string{
 	"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519",
 }
 
+// Algorithms returns the names of all that are [Known], but for ML-DSA.
+func Algorithms() []string { return slices.Clone(names) }
+
 // AlgorithmsOf returns those that a key can be meant for whose JWK has this type and
 // this curve ("kty" and "crv"): none where no such key verifies signatures here.
 func AlgorithmsOf(kty, curve string) []string {

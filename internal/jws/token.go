@@ -155,7 +155,7 @@ func checkNotEmpty(header, payload, signature string) error {
 	case payload == "":
 		return refuse("empty payload")
 	case signature == "":
-		return refuse("empty signature")
+		return refuse("empty signature: the token is unsigned")
 	}
 	return nil
 }

@@ -18,6 +18,13 @@ var AllAlgorithms = []string{
 	"RS256", "ES256", "EdDSA", "RS384", "RS512", "PS256", "PS384", "PS512", "ES384", "ES512", "Ed25519",
 }
 
+// ErrTicket is the cause of the refusal of a ticket that is sent for a token, and
+// ErrNoAudience that of the refusal of a token that is for nobody.
+var (
+	ErrTicket     = errors.New("a ticket")
+	ErrNoAudience = errors.New("it is for nobody")
+)
+
 // ErrNotOpaque is the cause of the refusal of a JWT by a description of opaque tokens.
 var ErrNotOpaque = errors.New("a JWT, by a description of opaque tokens alone")
 
@@ -142,7 +149,11 @@ func (p *Policy) CheckAudience(r *claims.Reader) error {
 	if slices.ContainsFunc(got, p.accepts) {
 		return nil
 	}
-	return p.explainIDToken(r, refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(got), p.WantedAudience()))
+	refused := refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(got), p.WantedAudience())
+	if len(got) == 0 && !p.takesForAccess(r) {
+		refused.Err = refusal.With(refused.Err, ErrNoAudience)
+	}
+	return p.explainIDToken(r, refused)
 }
 
 // ComparedAudiences returns the values that the audiences are compared with.
@@ -185,6 +196,9 @@ func (p *Policy) CheckType(t *jws.Token, r *claims.Reader) error {
 		typ = TypeJWT
 	}
 	known := slices.Index(p.Types, typ)
+	if typ == TypeTicket {
+		return &refusal.Refusal{Check: refusal.Type, Err: refusal.With(refusal.ErrTokenType, ErrTicket), Got: refusal.Quote(t.Type), Want: refusal.OneOf(p.Types)}
+	}
 	if NeverAuthenticates(typ) || known < 0 {
 		return p.explainIDToken(r, refusal.New(refusal.Type, refusal.ErrTokenType, refusal.Quote(t.Type), refusal.OneOf(p.Types)))
 	}

@@ -8,6 +8,7 @@ const Other = "other"
 var outcomes = map[error]string{
 	ErrNoToken:                "no_token",
 	ErrMalformedRequest:       "malformed_request",
+	ErrManyTokens:             "malformed_request",
 	ErrMalformedToken:         "malformed_token",
 	ErrUnknownIssuer:          "unknown_issuer",
 	ErrAlgorithm:              "algorithm",

@@ -23,7 +23,7 @@ func (r *reason) Error() string { return r.sentinel.Error() + ": " + r.cause.Err
 // which would lead past it.
 func (r *reason) Is(target error) bool {
 	if isSentinel(target) {
-		return target == r.sentinel
+		return errors.Is(r.sentinel, target)
 	}
 	return errors.Is(r.cause, target)
 }

@@ -34,6 +34,10 @@ var (
 	ErrClosed                 = errors.New("authenticator or session closed")
 )
 
+// ErrManyTokens is ErrMalformedRequest too, of which it is the kind that RFC 6750, section
+// 2, names.
+var ErrManyTokens = fmt.Errorf("%w: more than one token", ErrMalformedRequest)
+
 // Two that are ErrProof too, because there is more that a client can do about them
 // (RFC 9449, section 12.2). Package dpop has their public names.
 var (
@@ -65,7 +69,9 @@ const notAccepted = "the token is not accepted"
 var table = [...]Entry{
 	{ErrNoToken, http.StatusUnauthorized, "", "a bearer token is required",
 		""},
-	{ErrMalformedRequest, http.StatusBadRequest, "invalid_request", "the request is malformed or carries more than one token",
+	{ErrManyTokens, http.StatusBadRequest, "invalid_request", "the request carries more than one token",
+		""},
+	{ErrMalformedRequest, http.StatusBadRequest, "invalid_request", "the request is malformed",
 		""},
 	{ErrForbidden, http.StatusForbidden, "insufficient_scope", "the caller may not do this",
 		""},
@@ -106,13 +112,13 @@ var table = [...]Entry{
 	{ErrUnknownIssuer, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"Configure the issuer exactly as the token names it; case and trailing slash count."},
 	{ErrAlgorithm, http.StatusUnauthorized, "invalid_token", notAccepted,
-		"Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms. HS256 is never accepted: it would share the issuer's secret."},
+		"Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms. HS256 is never accepted, with which whoever verifies could make tokens, and none is never, with which anybody could."},
 	{ErrUnknownKey, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"The issuer publishes no key with this ID. Was the token made by another environment or tenant, or before the keys were rotated? Get a fresh token and compare with the issuer's key set."},
 	{ErrSignature, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"The token was changed after it was signed, or its issuer is not the one it names. Get a fresh token from the issuer."},
 	{ErrClaim, http.StatusUnauthorized, "invalid_token", notAccepted,
-		"The issuer puts something else into this claim than the specification says. Mend the issuer's mapping of claims, or Issuer.Subject."},
+		"The issuer puts something else into this claim than it has to be, or leaves it out. Mend the issuer's mapping of claims; where the description of the issuer names the claim (Issuer.Subject, Issuer.AudienceClaim), perhaps the description."},
 	{ErrRule, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"The issuer's description demands more of its tokens than this one has. Have the issuer put in what is wanted, or ask for the kind of token that has it; or change the demand, in Issuer.ClaimRules for instance."},
 }

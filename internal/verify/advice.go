@@ -13,6 +13,10 @@ import (
 
 const adviceIDToken = "The client sends its ID token. Have it send the access token (\"access_token\" in the issuer's answer), and ask the issuer for one for this server. If this server is meant to take ID tokens, describe them: TokenTypes with \"JWT\", and the client's ID as audience."
 
+// ErrLookup is the cause of the refusal of a token whose issuer the program should have
+// found.
+var ErrLookup = errors.New("cannot be looked up (Config.FindIssuer)")
+
 // closerAdvices say more than the table of refusals does where the cause of a refusal is known.
 // The first that fits counts.
 var closerAdvices = []struct {
@@ -32,10 +36,14 @@ var closerAdvices = []struct {
 
 	{refusal.ErrRevoked, policy.ErrInactive, "The issuer says no more than that the token is not active (RFC 7662, section 2.2): revoked, expired, another issuer's, or one that it does not tell this server of. If a fresh token fares no better, check that Issuer.Introspect asks where the token comes from, and that the issuer lets this server ask about it."},
 
+	{refusal.ErrTokenType, policy.ErrTicket, "A ticket opens one connection of a database, and is no token: give it to Authenticator.AuthenticateTicket, and send the token itself where one is wanted."},
+
 	{refusal.ErrAudience, policy.ErrIDToken, adviceIDToken},
+	{refusal.ErrAudience, policy.ErrNoAudience, "The token says of nobody that it is for them. Ask the issuer for a token for this server (audience or resource parameter). Of an issuer that never puts \"aud\" in, another claim may say whom a token is for (Issuer.AudienceClaim), or keys that it uses for this server alone (Issuer.DedicatedKeys)."},
 	{refusal.ErrTokenType, policy.ErrIDToken, adviceIDToken},
 	{refusal.ErrRule, policy.ErrIDToken, adviceIDToken},
 
+	{refusal.ErrKeysUnavailable, ErrLookup, "This says nothing about the token: Config.FindIssuer returned an error, or no answer in time. The server's log has it; see to whom that function asks."},
 	{refusal.ErrKeysUnavailable, keyset.ErrPostponed, "This says nothing about the token: its key is not among those in hand, and the issuer was asked for others a moment ago, for another token. It is asked again in some seconds: try again then. If this goes on, somebody sends tokens with key IDs that the issuer never had."},
 	{refusal.ErrKeysUnavailable, keyset.ErrNoUsableKey, "The issuer answers, and publishes no key that can verify a token here: see the reasons in its key set (\"oidcauth keys\", Authenticator.Keys). Some issuers make their first key when somebody signs in for the first time."},
 	{refusal.ErrKeysUnavailable, keyset.ErrDocument, "An answer arrived from the key set's address, and it is no key set. Check where Issuer.Keys.JWKSURL, or \"jwks_uri\" in the discovery document, leads."},

@@ -125,7 +125,7 @@ func (e *logoutToken) checkAudience(context.Context) error {
 	if e.isFor(e.Trust) {
 		return nil
 	}
-	return refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(e.Record.AudienceList()), refusal.OneOf(e.Trust.Logout))
+	return refusal.New(refusal.Audience, refusal.ErrAudience, refusal.QuoteAll(e.Record.AudienceList()), refusal.OneOf(e.Trust.Logout)+": the IDs of the clients that log in (Issuer.LogoutAudiences)")
 }
 
 // isFor reports whether the audience is that of a description.

@@ -110,7 +110,7 @@ func (e *Evaluation) CheckAlgorithm(context.Context) error {
 // or all if it has none.
 func (e *Evaluation) CheckKey(ctx context.Context) error {
 	if e.Trust.RequireKeyID && !e.Token.KeyID.Has {
-		return refusal.New(refusal.Key, refusal.ErrUnknownKey, "no key ID", "a key of issuer "+refusal.Quote(e.Trust.URL))
+		return refusal.New(refusal.Key, refusal.ErrUnknownKey, "no key ID", "one, which this issuer's tokens must have (Keys.RequireKeyID)")
 	}
 	keys, err := e.findKeys(ctx)
 	if err != nil {
@@ -232,7 +232,7 @@ func (e *Evaluation) CheckIssuedAt(context.Context) error {
 		return err
 	}
 	if claims.At(e.Now).Plus(e.leeway()) < e.Record.IssuedAt {
-		return refusal.New(refusal.IssuedAt, refusal.ErrIssuedInFuture, refusal.Time(e.Record.IssuedAt.Time()), "not later than "+refusal.Time(e.Now.Add(e.leeway())))
+		return refusal.New(refusal.IssuedAt, refusal.ErrIssuedInFuture, refusal.Time(e.Record.IssuedAt.Time()), "not later than "+refusal.Time(e.Now.Add(e.leeway()))+byLeeway(e.leeway(), "plus"))
 	}
 	if e.Record.IssuedAt == 0 {
 		return e.env.checkDated(e.Record)
@@ -298,15 +298,23 @@ func CheckUnexpired(r *claims.Record, leeway time.Duration, now time.Time) error
 		return nil
 	}
 	if claims.At(now) >= r.Expiry.Plus(leeway) {
-		return refusal.New(refusal.Expiry, refusal.ErrExpired, refusal.Time(r.Expiry.Time()), "later than "+refusal.Time(now.Add(-leeway)))
+		return refusal.New(refusal.Expiry, refusal.ErrExpired, refusal.Time(r.Expiry.Time()), "later than "+refusal.Time(now.Add(-leeway))+byLeeway(leeway, "less"))
 	}
 	return nil
+}
+
+// byLeeway says by how much a time that is wanted differs from now.
+func byLeeway(leeway time.Duration, word string) string {
+	if leeway == 0 {
+		return " (now)"
+	}
+	return " (now, " + word + " " + leeway.String() + " of leeway)"
 }
 
 // CheckBegun refuses before the not-before time less leeway.
 func CheckBegun(r *claims.Record, leeway time.Duration, now time.Time) error {
 	if claims.At(now).Plus(leeway) < r.NotBefore {
-		return refusal.New(refusal.NotBefore, refusal.ErrNotYetValid, refusal.Time(r.NotBefore.Time()), "not later than "+refusal.Time(now.Add(leeway)))
+		return refusal.New(refusal.NotBefore, refusal.ErrNotYetValid, refusal.Time(r.NotBefore.Time()), "not later than "+refusal.Time(now.Add(leeway))+byLeeway(leeway, "plus"))
 	}
 	return nil
 }
