@@ -191,12 +191,15 @@ func (s *Session) CallContext() context.Context {
 func (s *Session) recheck() *Claims {
 	for s.ctx.Err() == nil {
 		g := s.grant.Load()
-		switch cause := s.auth.judge(g); {
+		cause := s.auth.judge(g)
+		switch {
 		case cause == nil:
 			return g.claims
 		case !s.auth.current(g.claims.trust):
 			s.moveTrust(g)
-		case cause != error(errChanged): // else it counts again, as it did
+		case cause == error(errChanged):
+			// It counts again, as it did before.
+		default:
 			s.end(cause, g)
 		}
 	}

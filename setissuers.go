@@ -439,8 +439,12 @@ func (a *Authenticator) moveGrant(g *grant) {
 // exchange puts the session under other claims, if it still lives by the grant.
 func (s *Session) exchange(g *grant, c *Claims) {
 	for {
-		switch done, err := s.tryToLiveBy(c, g); {
-		case done, err == error(errChanged): // whoever changed the issuers finds it by its grant, too, and moves it
+		done, err := s.tryToLiveBy(c, g)
+		switch {
+		case done:
+			return
+		case err == error(errChanged):
+			s.recheck() // nobody else does where what was found of the issuer has lapsed
 			return
 		case err != nil:
 			s.end(err, g)

@@ -392,3 +392,58 @@ func TestRevoke_LeewayOfFoundIssuer(t *testing.T) {
 		}
 	})
 }
+
+// SetIssuers promises that each live session under what it changes is judged before it
+// returns, also where what is found of the issuer changes, or lapses, meanwhile.
+func TestSetIssuers_JudgedBeforeItReturns(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		slow  time.Duration // how long the rule takes that the session is judged by first
+		other bool          // the program says something else of the issuer meanwhile
+	}{
+		{"another description is found meanwhile", time.Minute, true},
+		{"what was found lapses meanwhile", 4 * time.Minute, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, listed := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+				var moving atomic.Bool
+				found, other := listed, listed
+				found.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error {
+					if moving.Load() {
+						time.Sleep(tt.slow)
+					}
+					return nil
+				}}
+				other.Roles = []oidcauth.Path{{"groups"}}
+				other.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error {
+					time.Sleep(time.Minute)
+					return errors.New("not any more")
+				}}
+				var c customers
+				c.set(listed.URL, found)
+				a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, Client: issuer.Client()})
+				token := issuer.Token(nil)
+				authenticate(t, a, token) // found
+				time.Sleep(time.Second)
+				setIssuers(t, a, listed) // and listed
+				s := a.NewSession(t.Context(), authenticate(t, a, token))
+				before := s.Claims()
+				expectCause(t, s, nil)
+				if tt.other {
+					c.set(listed.URL, other)
+				}
+				moving.Store(true)
+				setIssuers(t, a) // and listed no more
+				moving.Store(false)
+				if s.Context().Err() == nil && s.Claims() == before {
+					t.Error("SetIssuers has returned, and the session lives by the description that is gone")
+				}
+				time.Sleep(5 * time.Minute)
+				if s.Context().Err() == nil && s.Claims() == before {
+					t.Error("five minutes later it does still")
+				}
+			})
+		})
+	}
+}

@@ -1,7 +1,6 @@
 package localissuer
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -151,6 +150,9 @@ func (l *Issuer) Close() error {
 	}
 	l.mu.Lock()
 	l.closed = true
+	if l.timer != nil {
+		l.timer.Stop() // which would hold the issuer, and its keys, until it is due
+	}
 	l.mu.Unlock()
 	l.polls.Wait()
 	return nil
@@ -179,21 +181,20 @@ func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 // admit has the directory note how long tokens may live. One that says so
 // already is not written to, and may be one that nobody can write to.
 func (l *Issuer) admit(cfg Config) (keyring.Ring, error) {
-	var news, changed bool
-	admit := func(r keyring.Ring) (_ keyring.Ring, changed bool, err error) {
-		r, news, err = r.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
-		return r, news || r.ID == "", err
-	}
 	ring, err := l.dir.Load()
-	if err == nil {
-		_, changed, err = admit(ring)
+	if err != nil {
+		return keyring.Ring{}, err
 	}
-	if err != nil || !changed {
+	_, changed, err := ring.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
+	if err != nil || !changed && ring.ID != "" {
 		return ring, err
 	}
-	formOnly := !news // the file's, which is an older one and can stay that
-	admitted, err := l.dir.Update(context.Background(), admit)
-	if err != nil && formOnly {
+	admitted, err := l.dir.Update(context.Background(), func(r keyring.Ring) (keyring.Ring, bool, error) {
+		r, changed, err := r.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
+		return r, changed || r.ID == "", err
+	})
+	if err != nil && !changed {
+		// Only the form of the file is an older one, and it can stay that.
 		return ring, nil
 	}
 	return admitted, err
@@ -202,7 +203,10 @@ func (l *Issuer) admit(cfg Config) (keyring.Ring, error) {
 // adopt makes the directory's ring the one in use unless a newer one is.
 func (l *Issuer) adopt(ring keyring.Ring) error {
 	signing := l.newSigning(ring.Active())
-	return cmp.Or(l.adoptSigning(ring, signing, true), signing.err)
+	if err := l.adoptSigning(ring, signing, true); err != nil {
+		return err
+	}
+	return signing.err // and keys that were removed are trusted no more all the same
 }
 
 // adoptSigning is adopt for a ring that something else than its active key may
@@ -243,11 +247,11 @@ func (l *Issuer) noteRetired() {
 // must be held.
 func (l *Issuer) publish() error {
 	jwks, err := publicKeys(l.ring.Get().Current(l.now()))
-	if err == nil {
-		l.jwks, l.withdrawn = jwks, nil
-		err = l.publishToAll()
+	if err != nil {
+		return err
 	}
-	return err
+	l.jwks, l.withdrawn = jwks, nil
+	return l.publishToAll()
 }
 
 // PublicPEM returns the public keys as PEM text (SubjectPublicKeyInfo), a block for

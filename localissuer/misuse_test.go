@@ -12,8 +12,11 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/localissuer"
@@ -181,5 +184,24 @@ func TestConfig_SignerFails(t *testing.T) {
 			t.Errorf("%s: Issue() = %d bytes, %v", name, len(token), err)
 		}
 		l.Close()
+	}
+}
+
+// An issuer that was closed is let go of, with its private keys: no timer keeps it.
+func TestClose_KeepsNothing(t *testing.T) {
+	kept := func() weak.Pointer[localissuer.Issuer] {
+		l, err := localissuer.New(localissuer.Config{Dir: t.TempDir() + "/keys", URL: "https://db.test", Audiences: []string{"my-db"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return weak.Make(l)
+	}()
+	for closed := time.Now(); kept.Value() != nil; runtime.GC() {
+		if time.Since(closed) > 4*time.Second { // less than until the watch would have looked again
+			t.Fatal("after Close the issuer is still reachable")
+		}
 	}
 }

@@ -3,7 +3,6 @@
 package userinfo
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -68,6 +68,9 @@ type asker struct {
 
 // ask presents the token at the endpoint.
 func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json.RawMessage, error) {
+	if ctx == nil {
+		return nil, errors.New("userinfo: got a nil context")
+	}
 	r := a.request.Clone(ctx)
 	r.Header.Set("Authorization", "Bearer "+token)
 	answer, err := a.client.Do(r)
@@ -93,10 +96,13 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 	return a.choose(c, string(body))
 }
 
-// withoutURL leaves the address out of a [*url.Error], which a person knows and a log
-// need not have.
+// withoutURL leaves the address out of an error, which a person knows and a log need not
+// have.
 func withoutURL(err error) error {
-	return cmp.Or(errors.Unwrap(err), err)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
 }
 
 // choose takes the claims named out of an answer about the token's subject.

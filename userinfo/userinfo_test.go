@@ -1,6 +1,7 @@
 package userinfo_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -232,5 +233,17 @@ func TestSupplement_Body(t *testing.T) {
 	none := errors.New("no route")
 	if got, err := ask(t, func() (*http.Response, error) { return nil, none }); got != "" || !errors.Is(err, none) || err.Error() != "userinfo: no route" {
 		t.Errorf("without an answer: got %q, error = %v, want userinfo: no route", got, err)
+	}
+}
+
+// A nil context is an error, and does not take the process down.
+func TestSupplement_NilContext(t *testing.T) {
+	ask, err := userinfo.Supplement(nil, "https://issuer.test/userinfo", "groups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var none context.Context
+	if _, err := ask(none, nil, "token"); err == nil || !strings.Contains(err.Error(), "nil context") {
+		t.Errorf("error = %v, want one about the nil context", err)
 	}
 }

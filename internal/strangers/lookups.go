@@ -390,6 +390,7 @@ func (l *Lookups) Close() {
 	l.known = map[string]*answer{}
 	l.timer.Stop()
 	l.mu.Unlock()
+	l.turns.close() // first, so that no place that a question leaves is anybody's
 	l.cancel()
 	l.wg.Wait()
 	for _, a := range known {

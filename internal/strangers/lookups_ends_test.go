@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -295,4 +296,37 @@ func TestLookups_LeastUsed(t *testing.T) {
 			t.Error("the one that was looked for last was let go of")
 		}
 	})
+}
+
+// After Close the program is asked nothing any more: who waited for a turn is turned away.
+func TestLookups_CloseAsksNothing(t *testing.T) {
+	var dead atomic.Int32
+	for range 1000 {
+		var closing atomic.Bool
+		synctest.Test(t, func(t *testing.T) {
+			l := strangers.NewLookups(strangers.LookupConfig{
+				Max: 1000,
+				Ask: func(ctx context.Context, _ string, _ any) (any, error) {
+					if closing.Load() {
+						dead.Add(1)
+					}
+					<-ctx.Done()
+					return nil, ctx.Err()
+				},
+				Changed: func(former, now any) {}, Lapsed: func() {},
+				Used: func(any) (time.Time, bool) { return time.Time{}, false },
+			})
+			var wg sync.WaitGroup
+			for n := range 16 + 40 {
+				wg.Go(func() { _, _ = l.Find(t.Context(), netip.AddrFrom4([4]byte{10, 0, 0, byte(n % 8)}), fmt.Sprint(n)) })
+			}
+			synctest.Wait()
+			closing.Store(true)
+			l.Close()
+			wg.Wait()
+		})
+	}
+	if n := dead.Load(); n > 0 {
+		t.Errorf("the program was asked %d times on behalf of who waited as it was closed", n)
+	}
 }
