@@ -140,11 +140,14 @@ func New(cfg Config) (*Authenticator, error) {
 		return verify.CheckUnexpired(&c.record, c.trust.Leeway, now)
 	}
 	a.revocations = a.newRevocations(cfg)
-	err := a.trustFirst(cfg)
-	if err == nil && cfg.Revocations != nil {
-		err = a.follow(cfg)
+	if err := a.trustFirst(cfg); err != nil {
+		a.Close()
+		return nil, err
 	}
-	if err != nil {
+	if cfg.Revocations == nil {
+		return a, nil
+	}
+	if err := a.follow(cfg); err != nil {
 		a.Close()
 		return nil, err
 	}

@@ -278,7 +278,7 @@ func (c *Claims) size() int {
 // owner says to the cache whose token it is, so that one caller's tokens cannot
 // evict everybody else's.
 func (c *Claims) owner() uint64 {
-	return binary.BigEndian.Uint64(c.record.Identity[24:])
+	return binary.BigEndian.Uint64(c.record.Identity[len(c.record.Identity)-8:])
 }
 
 // UnverifiedClaims rebuilds claims from a payload, as [Claims.Payload] gave it,

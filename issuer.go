@@ -405,7 +405,7 @@ func (i *Issuer) checkEmail() error {
 
 // endsInWord reports whether the letters of a word go on: "femail" is none.
 func endsInWord(prefix string) bool {
-	return strings.TrimRight(prefix, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != prefix
+	return prefix != "" && strings.IndexByte("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", prefix[len(prefix)-1]) >= 0
 }
 
 func (i *Issuer) checkRules() error {

@@ -1,7 +1,6 @@
 package oidcauth
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -87,7 +86,7 @@ func (a *Authenticator) logoutToken(w http.ResponseWriter, r *http.Request) (str
 // refuseLogout answers that a logout did not take place.
 func (a *Authenticator) refuseLogout(w http.ResponseWriter, r *http.Request, err error) {
 	answer := refusal.Find(err)
-	if answer.Status/100 == 4 {
+	if answer.Status < http.StatusInternalServerError {
 		answer.Status, answer.Code = http.StatusBadRequest, "invalid_request"
 	}
 	a.logger.LogAttrs(r.Context(), slog.LevelWarn, "logout refused", append([]slog.Attr{
@@ -173,7 +172,9 @@ func (l logout) revocations() []revoked.Revocation {
 func (a *Authenticator) revokeLogin(ctx context.Context, l logout) error {
 	var failed error
 	for _, r := range l.revocations() {
-		failed = cmp.Or(failed, a.shareLogout(ctx, l, r))
+		if err := a.shareLogout(ctx, l, r); err != nil && failed == nil {
+			failed = err
+		}
 	}
 	return failed
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -220,11 +221,11 @@ func (c *Claims) describeSupplement() string {
 const hiddenBytes = 24
 
 // size estimates the memory that was supplied.
-func (s *supplied) size() (n int) {
-	if s != nil {
-		n = int(unsafe.Sizeof(*s)) + hiddenBytes + len(s.token.Get()) + len(s.text)
+func (s *supplied) size() int {
+	if s == nil {
+		return 0
 	}
-	return n
+	return int(unsafe.Sizeof(*s)) + hiddenBytes + len(s.token.Get()) + len(s.text)
 }
 
 // replayed checks what a commit log says was supplied, as an answer is.
@@ -261,7 +262,7 @@ func newAnswered(token string, asked time.Time, age time.Duration) *answered {
 // learn notes why the token is refused by a later answer, unless that says that nobody
 // knows.
 func (s *answered) learn(why error) {
-	if refusal.Find(why).Status/100 == 4 {
+	if refusal.Find(why).Status < http.StatusInternalServerError {
 		s.another.why.Store(&why)
 	}
 }

@@ -16,9 +16,9 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// maxRSABytes bounds the modulus of a key, of 4096 bits: it is the client's own choice,
-// and each request costs a signature check.
-const maxRSABytes = 512
+// maxRSABytes bounds the modulus of a key: it is the client's own choice, and each
+// request costs a signature check.
+const maxRSABytes = 4096 / 8
 
 // A publicKey is a JWK (RFC 7517) as it is written.
 type publicKey struct {

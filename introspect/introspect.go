@@ -5,7 +5,6 @@
 package introspect
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -256,8 +255,11 @@ func (a *asker) form(ctx context.Context, token string) (url.Values, error) {
 
 func (c *Config) hasSecret() bool { return c.ClientSecret != "" || c.ClientSecretFile != "" }
 
-// withoutURL leaves the address out of a [*url.Error], which a person knows and a log
-// need not have.
+// withoutURL leaves the address out of an error, which a person knows and a log need not
+// have.
 func withoutURL(err error) error {
-	return cmp.Or(errors.Unwrap(err), err)
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
 }

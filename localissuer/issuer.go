@@ -99,24 +99,31 @@ func New(cfg Config) (*Issuer, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	ring, err := l.openRing(cfg)
-	if err == nil && cfg.Signer != nil {
-		var secret []byte
-		secret, err = ticket.ExternalSecret(cfg.TicketSecret, ring.Active().ID)
-		l.secret = hidden.Of(secret)
-	}
-	if err == nil {
-		l.url = ring.Issuer
-		err = policy.CheckIssuerName(l.url)
-	}
-	if err == nil {
-		err = l.adopt(ring)
-	}
-	if err != nil {
+	if err := l.open(cfg); err != nil {
 		return nil, fmt.Errorf("localissuer: %w", err)
 	}
 	l.startPolling()
 	return l, nil
+}
+
+// open brings in the keys.
+func (l *Issuer) open(cfg Config) error {
+	ring, err := l.openRing(cfg)
+	if err != nil {
+		return err
+	}
+	if cfg.Signer != nil {
+		secret, err := ticket.ExternalSecret(cfg.TicketSecret, ring.Active().ID)
+		if err != nil {
+			return err
+		}
+		l.secret = hidden.Of(secret)
+	}
+	l.url = ring.Issuer
+	if err := policy.CheckIssuerName(l.url); err != nil {
+		return err
+	}
+	return l.adopt(ring)
 }
 
 // isMade reports whether New made the issuer.

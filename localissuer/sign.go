@@ -1,7 +1,6 @@
 package localissuer
 
 import (
-	"cmp"
 	"crypto/ecdsa"
 	"fmt"
 	"time"
@@ -33,7 +32,7 @@ func (l *Issuer) sign(s jose.Signer, payload []byte) (token string, err error) {
 	return token, nil
 }
 
-// newSigning prepares the key that signs.
+// newSigning prepares the key that signs, or says why it cannot.
 func (l *Issuer) newSigning(k keyring.Key) *signing {
 	var key any = jose.JSONWebKey{Key: k.Private, KeyID: k.ID}
 	if external := l.external.Get(); external != nil {
@@ -44,9 +43,15 @@ func (l *Issuer) newSigning(k keyring.Key) *signing {
 		return jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, options)
 	}
 	token, err := signer("JWT")
-	ticket, errTicket := signer(policy.TypeTicket)
-	secret, errSecret := l.secretOf(k)
-	if err := cmp.Or(err, errTicket, errSecret); err != nil {
+	if err != nil {
+		return stopped(err)
+	}
+	ticket, err := signer(policy.TypeTicket)
+	if err != nil {
+		return stopped(err)
+	}
+	secret, err := l.secretOf(k)
+	if err != nil {
 		return stopped(err)
 	}
 	return &signing{token: token, ticket: ticket, secret: secret}
@@ -64,10 +69,10 @@ func (l *Issuer) secretOf(k keyring.Key) ([]byte, error) {
 // externalRing describes the signer and the retired keys as a ring.
 func externalRing(cfg Config, now time.Time) (keyring.Ring, error) {
 	public, err := publicOf(cfg.Signer)
-	id := ""
-	if err == nil {
-		id, err = keyring.Thumbprint(public)
+	if err != nil {
+		return keyring.Ring{}, fmt.Errorf("Config.Signer: %w", err)
 	}
+	id, err := keyring.Thumbprint(public)
 	if err != nil {
 		return keyring.Ring{}, fmt.Errorf("Config.Signer: %w", err)
 	}

@@ -1,7 +1,6 @@
 package localissuer
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -87,9 +86,11 @@ func (l *Issuer) sell(r *http.Request, token string, claims *oidcauth.Claims, da
 	if claims.Issuer() == l.url {
 		verified.KeepToken(token, verified.Payload)
 	}
-	body.Original, err = ticket.Seal(s.secret, body.ID, verified.Original, verified.Payload)
-	payload, errBody := body.Encode()
-	if err := cmp.Or(err, errBody); err != nil {
+	if body.Original, err = ticket.Seal(s.secret, body.ID, verified.Original, verified.Payload); err != nil {
+		return "", err
+	}
+	payload, err := body.Encode()
+	if err != nil {
 		return "", err
 	}
 	return l.sign(s.ticket, payload)

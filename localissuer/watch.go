@@ -160,7 +160,7 @@ func (l *Issuer) noteReading(err error) {
 			slog.String("issuer", l.url), slog.Duration("limit", unreadableLimit), slog.String("error", err.Error()))
 	}
 	now := time.Now()
-	if max(now.Sub(l.lastRead), now.Round(0).Sub(l.lastRead.Round(0))) >= unreadableLimit {
+	if now.Sub(l.lastRead) >= unreadableLimit || now.Round(0).Sub(l.lastRead.Round(0)) >= unreadableLimit {
 		l.withdraw(err)
 	}
 }

@@ -78,11 +78,16 @@ func isKey(text string) bool {
 // canUpgrade reports whether the connection behind w can be taken over. Over
 // HTTP/2 there is nothing to take over, and no Upgrade header either.
 func canUpgrade(w http.ResponseWriter) bool {
-	if _, ok := w.(http.Hijacker); ok {
-		return true
+	for {
+		if _, ok := w.(http.Hijacker); ok {
+			return true
+		}
+		wrapped, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = wrapped.Unwrap()
 	}
-	wrapped, ok := w.(interface{ Unwrap() http.ResponseWriter })
-	return ok && canUpgrade(wrapped.Unwrap())
 }
 
 // chooseProtocol returns the subprotocol that the server likes best of those

@@ -154,10 +154,11 @@ func (s *Server) run(c *Conn, who caller) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	ending, end := context.WithCancelCause(c.Session.Context())
-	defer context.AfterFunc(s.ctx, func() { end(oidcauth.ErrClosed) })()
+	stopServer := context.AfterFunc(s.ctx, func() { end(oidcauth.ErrClosed) })
+	defer stopServer()
 	// The client is told why before its socket goes: so ctx, with which reads and
 	// writes break the connection off, ends after that.
-	stop := context.AfterFunc(ending, func() {
+	stopEnding := context.AfterFunc(ending, func() {
 		code, reason := oidcauth.CloseCode(context.Cause(ending))
 		c.socket.Close(websocket.StatusCode(code), reason)
 		cancel()
@@ -168,7 +169,7 @@ func (s *Server) run(c *Conn, who caller) {
 		return
 	}
 	s.cfg.Serve(ctx, c)
-	if stop() {
+	if stopEnding() {
 		c.socket.Close(websocket.StatusNormalClosure, "")
 		return
 	}

@@ -22,7 +22,7 @@ import (
 // opaqueSteps are all checks on an opaque token in their order. Form and issuer are found
 // at once, or else the token is no opaque one: what follows need not name them.
 var opaqueSteps = append([]Step{
-	Steps[0],
+	Steps[place(refusal.Form)],
 	{refusal.Issuer, nil, (*Evaluation).checkOpaqueIssuer, describeOpaqueIssuer},
 	{refusal.Introspection, nil, (*Evaluation).CheckIntrospection, describeIntrospection},
 }, answeredSteps...)
