@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"io"
 	"iter"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +33,9 @@ import (
 // [FromContext] gives where nobody is known, have no role, no scope and no audience,
 // and hold nothing. Who nobody is cannot be asked: Identity, Issuer and Subject of nil
 // claims panic, lest nobody be taken for somebody whose name is empty.
+//
+// In a text or a log they are the issuer, the subject and the identity. As JSON they are
+// an empty object: [Claims.Decode] and [Claims.Payload] have what the token says.
 type Claims struct {
 	record claims.Record
 
@@ -269,6 +274,27 @@ func (c *Claims) LookupString(path ...string) (string, bool) {
 // without the signature: it proves nothing and is fit for a commit log.
 // [Authenticator.UnverifiedClaims] turns it into Claims again.
 func (c *Claims) Payload() []byte { return []byte(c.orNothing().record.Payload) }
+
+// Format writes whose claims they are, whatever the verb, and nothing else that the token
+// says: no address and no name gets into a log by chance.
+func (c *Claims) Format(f fmt.State, _ rune) {
+	if c.isNobodys() {
+		io.WriteString(f, nobodys)
+		return
+	}
+	fmt.Fprintf(f, "issuer %s, subject %s, identity %v", refusal.Quote(c.Issuer()), refusal.Quote(c.Subject()), c.Identity())
+}
+
+// LogValue says the same to package slog: "issuer", "subject" and "identity".
+func (c *Claims) LogValue() slog.Value {
+	if c.isNobodys() {
+		return slog.StringValue(nobodys)
+	}
+	return slog.GroupValue(slog.String("issuer", c.Issuer()), slog.String("subject", c.Subject()), slog.String("identity", c.Identity().String()))
+}
+
+// nobodys is what is written for claims of nobody.
+const nobodys = "nobody"
 
 // size estimates the memory that c holds, for the cache.
 func (c *Claims) size() int {
