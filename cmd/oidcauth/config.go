@@ -28,7 +28,7 @@ type fileConfig struct {
 	Introspections map[int]*introspectionConfig `json:"-"`
 
 	// Described are the issuers in the form that the file has.
-	Described []describedIssuer `json:"issuers" about:"whose tokens are accepted: a list of issuers, each with \"url\", \"audiences\" and, as needed, the other fields of oidcauth.Issuer" live:"true"`
+	Described []describedIssuer `json:"issuers" about:"whose tokens are accepted: a list of issuers, each with \"url\", \"audiences\" and, as needed, what else \"oidcauth config schema\" lists, such as \"roles\" or \"introspection\"" live:"true"`
 
 	// AnyIssuer is what --any-issuer stands for; absent or null means that the
 	// issuers of strangers are not accepted.
