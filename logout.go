@@ -78,7 +78,8 @@ func (a *Authenticator) logoutToken(w http.ResponseWriter, r *http.Request) (str
 	}
 	tokens := r.PostForm["logout_token"]
 	if len(tokens) != 1 {
-		return "", refusal.New(refusal.Logout, ErrMalformedRequest, fmt.Sprintf("%d logout tokens", len(tokens)), "one in a form's body")
+		return "", refusal.New(refusal.Logout, ErrMalformedRequest, fmt.Sprintf("%d logout tokens in a body of type %s", len(tokens), refusal.Quote(r.Header.Get("Content-Type"))),
+			"one in a form (application/x-www-form-urlencoded)")
 	}
 	return tokens[0], nil
 }

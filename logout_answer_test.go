@@ -33,7 +33,7 @@ func TestLogoutHandler_Answers(t *testing.T) {
 		header, reason     string // in the answer, and in the log
 	}{
 		{"GET", http.MethodGet, "", http.StatusMethodNotAllowed, "Allow: POST", ""},
-		{"no token", http.MethodPost, "", http.StatusBadRequest, "Content-Type: application/json", "got 0 logout tokens"},
+		{"no token", http.MethodPost, "", http.StatusBadRequest, "Content-Type: application/json", `got 0 logout tokens in a body of type "application/x-www-form-urlencoded", want one in a form`},
 		{"two tokens", http.MethodPost, "logout_token=x&logout_token=x", http.StatusBadRequest, "Content-Type: application/json", "got 2 logout tokens"},
 		{"no form", http.MethodPost, "logout_token=%zz", http.StatusBadRequest, "Content-Type: application/json", "invalid URL escape"},
 		{"too large a form", http.MethodPost, strings.Repeat("x", 1<<20), http.StatusBadRequest, "Content-Type: application/json", "too large"},
