@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
-	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -594,36 +592,5 @@ func TestClaims_TimesAreCutOff(t *testing.T) {
 		if got := c.NotBefore(); !got.Equal(want) || got.IsZero() != want.IsZero() {
 			t.Errorf("NotBefore() of %s = %v, want %v", text, got, want)
 		}
-	}
-}
-
-// Claims in a text or a log are whose they are, by every verb, and nothing that only the
-// payload says.
-func TestClaims_InLogs(t *testing.T) {
-	t.Parallel()
-	c := unverified(t, `{"iss":"https://issuer.test","sub":"alice\n","exp":1,"email":"alice@example.com","roles":["admin"]}`)
-	want := `issuer "https://issuer.test", subject "alice\n", identity ` + c.Identity().String()
-	for _, tt := range []struct {
-		claims *oidcauth.Claims
-		want   string
-	}{{c, want}, {nil, "nobody"}, {&oidcauth.Claims{}, "nobody"}} {
-		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%20.3v"} {
-			if got := fmt.Sprintf(verb, tt.claims); got != tt.want {
-				t.Errorf("%s: got %s, want %s", verb, got, tt.want)
-			}
-		}
-	}
-	for name, handler := range map[string]func(io.Writer) slog.Handler{
-		`caller.issuer=https://issuer.test caller.subject="alice\n" caller.identity=` + c.Identity().String() + " none=nobody":     func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) },
-		`"caller":{"issuer":"https://issuer.test","subject":"alice\n","identity":"` + c.Identity().String() + `"},"none":"nobody"`: func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, nil) },
-	} {
-		var log logBuffer
-		slog.New(handler(&log)).Info("call", "caller", c, "none", (*oidcauth.Claims)(nil))
-		if got := log.String(); !strings.Contains(got, name) || strings.Contains(got, "example.com") {
-			t.Errorf("got %s, want %s", got, name)
-		}
-	}
-	if text, err := json.Marshal(c); string(text) != "{}" || err != nil {
-		t.Errorf("as JSON: %s, %v", text, err)
 	}
 }

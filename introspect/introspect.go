@@ -159,7 +159,7 @@ func (a *asker) ask(ctx context.Context, token string) (json.RawMessage, error) 
 	}
 	answer, err := a.client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("introspect: %w", quote.Error(withoutURL(err)))
+		return nil, fmt.Errorf("introspect: %w", quote.Error(quote.WithoutURL(err)))
 	}
 	defer answer.Body.Close()
 	if err := checkHead(answer); err != nil {
@@ -215,7 +215,7 @@ func (a *asker) request(ctx context.Context, token string) (*http.Request, error
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, withoutURL(err)
+		return nil, quote.WithoutURL(err)
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Accept", "application/json")
@@ -254,12 +254,3 @@ func (a *asker) form(ctx context.Context, token string) (url.Values, error) {
 }
 
 func (c *Config) hasSecret() bool { return c.ClientSecret != "" || c.ClientSecretFile != "" }
-
-// withoutURL leaves the address out of an error, which a person knows and a log need not
-// have.
-func withoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	return err
-}

@@ -10,7 +10,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -75,7 +74,7 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 	r.Header.Set("Authorization", "Bearer "+token)
 	answer, err := a.client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("userinfo: %w", quote.Error(withoutURL(err)))
+		return nil, fmt.Errorf("userinfo: %w", quote.Error(quote.WithoutURL(err)))
 	}
 	defer answer.Body.Close()
 	switch media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); {
@@ -94,15 +93,6 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 		return nil, fmt.Errorf("userinfo: got more than %d bytes", maxBytes)
 	}
 	return a.choose(c, string(body))
-}
-
-// withoutURL leaves the address out of an error, which a person knows and a log need not
-// have.
-func withoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
-	}
-	return err
 }
 
 // choose takes the claims named out of an answer about the token's subject.

@@ -112,7 +112,7 @@ func (c *Client) get(ctx context.Context, rawURL string, req Request) (*Response
 		// The cause is left out: the caller's own deadline has not passed.
 		return nil, fmt.Errorf("get %s: %w: limit is %v", show(u), ErrTimeout, c.timeout)
 	}
-	return nil, fmt.Errorf("get %s: %w", show(u), quote.Error(withoutURL(err)))
+	return nil, fmt.Errorf("get %s: %w", show(u), quote.Error(quote.WithoutURL(err)))
 }
 
 // isVerdict reports whether an answer came and was refused.
@@ -129,7 +129,7 @@ func (c *Client) roundTrip(ctx context.Context, u *url.URL, req Request) (*Respo
 	resp, err := c.http.Do(hr)
 	if err != nil {
 		if errors.Is(err, ErrRedirect) {
-			return nil, withoutURL(err)
+			return nil, quote.WithoutURL(err)
 		}
 		return nil, err
 	}

@@ -15,16 +15,6 @@ func location(u *url.URL) string {
 
 func show(u *url.URL) string { return quote.Value(location(u)) }
 
-// withoutURL removes the layer with which net/http repeats the URL, its query
-// included.
-func withoutURL(err error) error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		return ue.Err
-	}
-	return err
-}
-
 // opaqueError hides a failure from whoever caused it. Its text says nothing, its
 // cause everything.
 type opaqueError struct{ cause error }

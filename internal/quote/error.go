@@ -1,6 +1,10 @@
 package quote
 
-import "strings"
+import (
+	"errors"
+	"net/url"
+	"strings"
+)
 
 // maxError is what is told of an error, in bytes.
 const maxError = 200
@@ -8,6 +12,15 @@ const maxError = 200
 // Error returns an error whose text is one line and not long. It is for failures below
 // HTTP, since net/http repeats parts of an answer that it could not parse, however long.
 func Error(err error) error { return &cutError{err} }
+
+// WithoutURL removes the layer with which net/http repeats the address, its query
+// included: a person knows it, and a log need not have it.
+func WithoutURL(err error) error {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		return failed.Err
+	}
+	return err
+}
 
 type cutError struct{ err error }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -32,3 +33,19 @@ type silent struct{ err error }
 
 func (silent) Error() string   { return "" }
 func (e silent) Unwrap() error { return e.err }
+
+// The address goes with the layer that has it, wherever that stands, and nothing else does.
+func TestWithoutURL(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("connection refused")
+	failed := &url.Error{Op: "Get", URL: "https://issuer.test/?key=hunter2", Err: cause}
+	for _, err := range []error{failed, fmt.Errorf("once more: %w", failed)} {
+		if got := quote.WithoutURL(err); got != cause {
+			t.Errorf("WithoutURL(%v) = %v, want %v", err, got, cause)
+		}
+	}
+	wrapped := fmt.Errorf("below: %w", cause)
+	if got := quote.WithoutURL(wrapped); got != wrapped {
+		t.Errorf("WithoutURL(%v) = %v, want it as it is", wrapped, got)
+	}
+}
