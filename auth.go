@@ -245,12 +245,36 @@ func (a *Authenticator) confirmIn(ctx context.Context, c *Claims, token string) 
 func (a *Authenticator) confirm(ctx context.Context, c *Claims, p bound.Presented) (*Claims, error) {
 	proved, err := bound.Check(ctx, a.dpop, c.record.Confirmation, p)
 	if err != nil {
-		return nil, refusal.OfBearer(err, refusal.Bearer{Issuer: c.record.Issuer, Subject: c.record.Subject, Configured: c.trust.configuredAs()})
+		return nil, c.refused(err)
 	}
 	if proved == nil {
 		return c, nil
 	}
-	return c.having(proved.Proved), nil
+	return a.goodNow(ctx, c.having(proved.Proved))
+}
+
+// goodNow returns claims that were found good as they are good now. A log that is asked
+// whether a proof or a ticket was used before takes its time, in which much can happen.
+func (a *Authenticator) goodNow(ctx context.Context, c *Claims) (now *Claims, err error) {
+	err = a.anew(func() (err error) {
+		if now, err = a.claimsNow(c); err != nil {
+			return err
+		}
+		if now.current(time.Now()) {
+			return a.verdictNow(now)
+		}
+		now, err = a.resupply(ctx, now)
+		return err
+	})
+	if err != nil {
+		return nil, c.refused(err)
+	}
+	return now, nil
+}
+
+// refused says whose the claims are that are refused.
+func (c *Claims) refused(err error) error {
+	return refusal.OfBearer(err, refusal.Bearer{Issuer: c.record.Issuer, Subject: c.record.Subject, Configured: c.trust.configuredAs()})
 }
 
 // presentedIn returns what came with a token that came without a request.

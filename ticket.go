@@ -55,7 +55,7 @@ func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database str
 	if err := checked.Use(); err != nil {
 		return nil, err
 	}
-	return a.claimsNow(checked.Claims.(*Claims)) // the issuers may have changed meanwhile
+	return a.goodNow(a.CallerContext(r), checked.Claims.(*Claims))
 }
 
 // checkTicket checks the ticket, then the token that it stands for. What it returns

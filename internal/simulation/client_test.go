@@ -26,7 +26,7 @@ func (w *world) askWith(n *node, t *token, p *proof) (*oidcauth.Claims, error) {
 	w.t.Helper()
 	synctest.Wait()
 	n.seen()
-	before := n.dueWith(t, p)
+	alone, before := n.dueAlone(t), n.dueWith(t, p)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
@@ -35,6 +35,12 @@ func (w *world) askWith(n *node, t *token, p *proof) (*oidcauth.Claims, error) {
 	synctest.Wait()
 	n.seen()
 	d := before.or(n.dueWith(t, p)).or(n.dueEarly(t, waited))
+	if t.prover != nil && t.prover.shared && !n.lostKeys(t).Before(began) {
+		d = d.or(only(oidcauth.ErrUnknownKey)) // its key went while the log was asked about its proof
+	}
+	if alone.accepts() && t.supplied() && n.lostKeys(t).Equal(time.Now()) {
+		d = d.or(n.dueSupplied(t)) // its key went at the instant at which it was answered about
+	}
 	w.proved(n, t, p, err)
 	t.note(w, "%s: %s after %v, due %v: %v", n.name, kind(err), waited, d, err)
 	w.tally["decisions"]++
