@@ -44,6 +44,10 @@ var furtherFixes = []fix{
 		"oldest = start", "_ = start",
 	},
 	{
+		"what becomes of a token while the log is asked about its proof is nobody's concern", "auth.go",
+		"return a.goodNow(ctx, c.having(proved.Proved))", "return c.having(proved.Proved), nil",
+	},
+	{
 		"a proof counts for any token", "dpop/dpop.go",
 		"if p.tokenHash != hashText(u.Token) {", "if false {",
 	},
