@@ -198,6 +198,11 @@ func TestClaims_InLogs(t *testing.T) {
 			t.Errorf("got %s, want %s", got, name)
 		}
 	}
+	for _, verb := range []string{"%v", "%+v", "%s", "%q"} {
+		if text := fmt.Sprintf(verb, oidcauth.NewContext(t.Context(), c)); strings.Contains(text, "example.com") {
+			t.Errorf("%s of a context: %s", verb, text)
+		}
+	}
 	if text, err := json.Marshal(c); string(text) != "{}" || err != nil {
 		t.Errorf("as JSON: %s, %v", text, err)
 	}

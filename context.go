@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/asked"
+	"github.com/oidcauth/oidcauth/internal/call"
 	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/panics"
@@ -22,6 +23,7 @@ import (
 type caller struct {
 	claims   *Claims
 	internal bool
+	session  context.Context // that the call is made on, which ends with it; nil for none
 }
 
 // A callerContext is a context that acts for a caller.
@@ -33,12 +35,23 @@ type callerContext struct {
 // callerKey finds the caller of the innermost callerContext.
 type callerKey struct{}
 
-// Value returns the caller for callerKey.
+// Value returns the caller for callerKey, and the session that the call is made on.
 func (c *callerContext) Value(key any) any {
-	if _, ok := key.(callerKey); ok {
+	switch key.(type) {
+	case callerKey:
 		return &c.caller
+	case call.SessionKey:
+		return c.caller.session // that of whoever ctx acted for before is not this caller's
 	}
 	return c.Context.Value(key)
+}
+
+// String is for package fmt, which would write the claims out otherwise.
+func (c *callerContext) String() string { return fmt.Sprint(c.Context) + ".NewContext" }
+
+// onSession returns a context for a call on a session by the bearer of its token.
+func onSession(session context.Context, claims *Claims) context.Context {
+	return &callerContext{session, caller{claims: claims, session: session}}
 }
 
 // nobody is who a context acts for that nobody prepared.
@@ -110,9 +123,9 @@ type Rule func(*Claims) error
 // Require returns nil if the caller that ctx acts for satisfies all of the
 // rules, or if the call is internal. Without rules it requires any verified
 // token. The error is [ErrNoToken] when nobody is known, [ErrForbidden] when
-// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Where ctx is of a
-// [Session.CallContext] that has ended, be it while the call runs, it is the cause of
-// that: [ErrRevoked], for instance, or [ErrAnswerUnavailable]. Package guard refuses the
+// a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Where ctx is that
+// of a [Session.CallContext], or comes from it, and the session has ended, be it while the
+// call runs, it is the cause of that: [ErrRevoked], for instance. Package guard refuses the
 // requests whose handlers do not ask.
 func Require(ctx context.Context, rules ...Rule) error {
 	err := require(ctx, rules)
@@ -129,11 +142,11 @@ func require(ctx context.Context, rules []Rule) error {
 	if c.internal {
 		return nil
 	}
-	if ended := whyEnded(ctx); ended != nil {
-		return ended
-	}
 	if c.claims == nil {
-		return refusal.New(refusal.Rules, ErrNoToken, "", "")
+		return whyNobody(ctx)
+	}
+	if ended := call.Ended(ctx); ended != nil {
+		return ended
 	}
 	err := All(rules...)(c.claims)
 	switch {
@@ -145,16 +158,15 @@ func require(ctx context.Context, rules []Rule) error {
 	return refusal.Because(refusal.Rules, ErrForbidden, err)
 }
 
-// whyEnded returns what ended the session whose call a context is of, or what could not be
-// asked for that call; nil for all other contexts.
-func whyEnded(ctx context.Context) error {
-	if ctx == nil || ctx.Err() == nil {
-		return nil
+// whyNobody says why a context acts for nobody: that of a call on a session has ended with
+// what ended the session, or with what could not be asked.
+func whyNobody(ctx context.Context) error {
+	if ctx != nil {
+		if ended, is := errors.AsType[*Refusal](context.Cause(ctx)); is {
+			return ended
+		}
 	}
-	if ended, is := errors.AsType[*Refusal](context.Cause(ctx)); is {
-		return ended
-	}
-	return nil
+	return refusal.New(refusal.Rules, ErrNoToken, "", "")
 }
 
 // HasRole demands that role is among the caller's roles. Roles are names that

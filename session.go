@@ -10,6 +10,7 @@ import (
 	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/bound"
+	"github.com/oidcauth/oidcauth/internal/call"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
@@ -50,10 +51,13 @@ type Session struct {
 // for nobody and never ends.
 type sessionBase struct{ context.Context }
 
-// Value returns nobody for callerKey.
+// Value returns nobody for callerKey, and no session.
 func (b *sessionBase) Value(key any) any {
-	if _, ok := key.(callerKey); ok {
+	switch key.(type) {
+	case callerKey:
 		return nobody
+	case call.SessionKey:
+		return nil
 	}
 	return b.Context.Value(key)
 }
@@ -183,7 +187,7 @@ func (s *Session) CallContext() context.Context {
 	if c == nil {
 		return s.ctx
 	}
-	return NewContext(s.ctx, c)
+	return onSession(s.ctx, c)
 }
 
 // recheck ends the session if its token would not be accepted now. It returns

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/call"
 )
 
 // Stream is a [grpc.StreamServerInterceptor]. It calls the handler only with an
@@ -23,7 +24,7 @@ func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamS
 	session := g.auth.NewSession(ctx, claims)
 	defer session.Close()
 	ended := session.Context()
-	ctx, cancel := context.WithCancelCause(context.WithValue(ctx, sessionKey{}, session))
+	ctx, cancel := context.WithCancelCause(context.WithValue(call.On(ctx, ended), sessionKey{}, session))
 	defer cancel(nil)
 	stop := context.AfterFunc(ended, func() { cancel(context.Cause(ended)) })
 	defer stop()

@@ -10,7 +10,7 @@ import (
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
 	{"internal/quote", "internal/mutation/switches", "internal/sigcheck", "internal/dirlock", "internal/hidden", "internal/said"},
-	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/forwarded", "internal/proxied", "internal/disk", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house", "internal/mutation", "internal/leaks", "internal/byvalue", "internal/panics", "internal/roster", "possession"},
+	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/call", "internal/forwarded", "internal/proxied", "internal/disk", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house", "internal/mutation", "internal/leaks", "internal/byvalue", "internal/panics", "internal/roster", "possession"},
 	{"internal/disktest", "internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/watch", "internal/reply", "dpop", "mtls"},
 	{"internal/policy", "internal/strangers", "internal/bound"},
 	{"internal/verify", "internal/supplement"},
