@@ -75,7 +75,7 @@ func (t *trust) askBy(i Issuer, maxBytes int, logger *slog.Logger) {
 	}
 	t.asker = supplement.New(supplement.Config{
 		Age: t.answerAge, MaxBytes: maxBytes, Reserved: t.reserved(),
-		Log: t.logAnswers(logger, "what supplements a token cannot be used", "what supplements tokens cannot be asked for"),
+		Log: t.logAnswers(logger, "what supplements a token cannot be used", "Issuer.Supplement failed: tokens that need it are refused with 503"),
 	})
 	t.Trust.Supplement = func(ctx context.Context, e *verify.Evaluation) error {
 		c, err := t.supplement(ctx, claimsOf(e), e.Raw)
@@ -401,7 +401,7 @@ func (t *trust) introspectBy(introspect func(context.Context, string) (json.RawM
 	q := &questions{line: strangers.NewLine()}
 	q.asker = supplement.New(supplement.Config{
 		Age: t.answerAge, MaxBytes: maxBytes, Whole: true,
-		Log: t.logAnswers(logger, "what an issuer answers about opaque tokens cannot be used", "an issuer cannot be asked about opaque tokens"),
+		Log: t.logAnswers(logger, "what an issuer answers about opaque tokens cannot be used", "Issuer.Introspect failed: opaque tokens are refused with 503"),
 	})
 	t.questions = q
 	t.Trust.Introspect = func(ctx context.Context, e *verify.Evaluation) (string, time.Time, error) {

@@ -281,7 +281,7 @@ func TestSupplement_Failure(t *testing.T) {
 					t.Errorf("logged %t, want %t: %s", logged, tt.logged, d.log.String())
 				}
 				outage := tt.want == oidcauth.ErrAnswerUnavailable && !tt.logged
-				if logged := strings.Contains(d.log.String(), `level=WARN msg="what supplements tokens cannot be asked for"`); logged != outage {
+				if logged := strings.Contains(d.log.String(), `level=WARN msg="Issuer.Supplement failed: tokens that need it are refused with 503"`); logged != outage {
 					t.Errorf("logged an outage %t, want %t: %s", logged, outage, d.log.String())
 				}
 				d.set(`{"roles":["later"]}`, nil)

@@ -69,7 +69,8 @@ type Config struct {
 	Reserved []string      // names that no answer may have, beside [Registered]
 
 	// Log is told of answers that are the program's fault, [ErrAnswer] or a panic, once a
-	// second at most, and that nobody answers, once a minute.
+	// second at most; and of any other failure, once a minute, or again after ten seconds
+	// if it is another one. What strangers bring about has a line of its own.
 	Log func(err error)
 
 	// Whole says that an answer is all that is known of a token: it may have any name,
@@ -100,7 +101,8 @@ type Asker struct {
 	questions map[[sha256.Size]byte]*question
 	row       int       // of questions that failed, up to now
 	next      time.Time // when one may be put although they fail
-	logged    time.Time
+	faults    lines
+	outages   [2]lines // for tokens that were found good before, and for strangers'
 }
 
 // A question is one about one token, under way or of just now.
@@ -269,10 +271,17 @@ func (a *Asker) settle(q *question, given json.RawMessage, err error) {
 	if err == nil {
 		text, err = a.accept(given)
 	}
+	if a.note(q, text, err) && a.cfg.Log != nil {
+		a.cfg.Log(q.err) // with no lock held, and nobody waiting: it may ask, too, or be slow
+	}
+}
+
+// note is settle, and reports whether the outcome is to be logged.
+func (a *Asker) note(q *question, text string, err error) (logs bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !q.settled.IsZero() {
-		return
+		return false
 	}
 	q.settled = time.Now()
 	if err == nil {
@@ -288,25 +297,45 @@ func (a *Asker) settle(q *question, given json.RawMessage, err error) {
 	case q.place == nil:
 		a.row++
 	}
-	a.report(q.err)
 	q.token = ""
 	close(q.done)
 	time.AfterFunc(stands, func() { a.drop(q) })
+	return a.logs(q)
 }
 
-// report logs a fault that somebody has to mend. The lock must be held.
-func (a *Asker) report(err error) {
-	pause := time.Minute
+// logs reports whether a failure that somebody has to mend is to be logged now. The lock
+// must be held.
+func (a *Asker) logs(q *question) bool {
 	switch {
-	case IsFault(err):
-		pause = time.Second
-	case a.cfg.Log == nil, err == nil, errors.Is(err, refusal.ErrRevoked), errors.Is(err, ErrClosed), strangers.RetryAfter(err) > 0:
-		return // an answer, or nobody was asked
+	case q.err == nil, errors.Is(q.err, refusal.ErrRevoked), errors.Is(q.err, ErrClosed), strangers.RetryAfter(q.err) > 0:
+		return false // an answer, or nobody was asked
+	case IsFault(q.err):
+		return a.faults.next(time.Now(), "", time.Second)
+	case q.place != nil:
+		return a.outages[1].next(time.Now(), q.err.Error(), time.Minute)
 	}
-	if now := time.Now(); a.cfg.Log != nil && now.Sub(a.logged) >= pause {
-		a.logged = now
-		a.cfg.Log(err)
+	return a.outages[0].next(time.Now(), q.err.Error(), time.Minute)
+}
+
+// lines bound how often something is logged.
+type lines struct {
+	at   time.Time // of the last one
+	text string
+}
+
+// anotherPause is how soon another text than the last may follow.
+const anotherPause = 10 * time.Second
+
+// next reports whether a line may follow now, and notes it.
+func (l *lines) next(now time.Time, text string, pause time.Duration) bool {
+	if text != l.text {
+		pause = anotherPause
 	}
+	if now.Sub(l.at) < pause {
+		return false
+	}
+	l.at, l.text = now, text
+	return true
 }
 
 // IsFault reports whether an error is the fault of the program that is asked, which
