@@ -584,6 +584,9 @@ func (a *Authenticator) Ready(ctx context.Context) error {
 		missing = table.fetchKeys(ctx)
 	}
 	behind := a.follower.Ready(ctx)
+	if err := a.usable(ctx); err != nil {
+		return err // closed meanwhile
+	}
 	if len(missing) == 0 {
 		return behind
 	}

@@ -226,13 +226,48 @@ func TestClose(t *testing.T) {
 	}
 	// Nor is anybody told what is wrong with a token, or with keys, that were not looked at.
 	for name, call := range map[string]func() error{
-		"Authenticate of what is no token": func() error { _, err := a.Authenticate(t.Context(), "garbage"); return err },
-		"Ready":                            func() error { return a.Ready(t.Context()) },
-		"Keys":                             func() error { _, err := a.Keys(t.Context(), trusted.URL); return err },
+		"Authenticate":       func() error { _, err := a.Authenticate(t.Context(), "garbage"); return err },
+		"AuthenticateTicket": func() error { _, err := a.AuthenticateTicket(from(), "garbage", "db"); return err },
+		"Ready":              func() error { return a.Ready(t.Context()) },
+		"Keys":               func() error { _, err := a.Keys(t.Context(), trusted.URL); return err },
 	} {
 		if err := call(); !errors.Is(err, oidcauth.ErrClosed) || errors.Is(err, oidcauth.ErrKeysUnavailable) {
 			t.Errorf("%s: error = %v after Close, want %v", name, err, oidcauth.ErrClosed)
 		}
+	}
+	if resp := postLogout(a, "garbage"); resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("a logout after Close: status %d, want 503", resp.StatusCode)
+	}
+}
+
+// Who waits for keys as the Authenticator is closed is told that.
+func TestClose_WhileWaiting(t *testing.T) {
+	for name, call := range map[string]func(ctx context.Context, a *oidcauth.Authenticator, url, token string) error{
+		"Ready": func(ctx context.Context, a *oidcauth.Authenticator, _, _ string) error { return a.Ready(ctx) },
+		"Keys": func(ctx context.Context, a *oidcauth.Authenticator, url, _ string) error {
+			_, err := a.Keys(ctx, url)
+			return err
+		},
+		"Authenticate": func(ctx context.Context, a *oidcauth.Authenticator, _, token string) error {
+			_, err := a.Authenticate(ctx, token)
+			return err
+		},
+		"Explain": func(ctx context.Context, a *oidcauth.Authenticator, _, token string) error {
+			return a.Explain(ctx, token).Err
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer, trusted := newIssuer(t, oidctest.Config{})
+			a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+			issuer.Fail(oidctest.JWKS, oidctest.Fault{Delay: 5 * time.Second})
+			got := make(chan error, 1)
+			go func() { got <- call(t.Context(), a, trusted.URL, issuer.Token(nil)) }()
+			time.Sleep(time.Second)
+			a.Close()
+			if err := <-got; !errors.Is(err, oidcauth.ErrClosed) {
+				t.Errorf("%s: error = %v, want %v", name, err, oidcauth.ErrClosed)
+			}
+		})
 	}
 }
 

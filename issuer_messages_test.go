@@ -157,7 +157,7 @@ func TestMessages_Tokens(t *testing.T) {
 		{"a token bound to a key", plain, "JWT", map[string]any{"cnf": map[string]any{"jkt": strings.Repeat("A", 43)}}, oidcauth.ErrTokenType, "Config.DPoP is not set"},
 		{"a token bound to a certificate", plain, "JWT", map[string]any{"cnf": map[string]any{"x5t#S256": strings.Repeat("A", 43)}}, oidcauth.ErrTokenType, "Config.Certificate is not set"},
 		{"an expiry as text", plain, "JWT", map[string]any{"exp": "tomorrow"}, oidcauth.ErrClaim, `got "exp": string, want seconds since 1970 as a number`},
-		{"an expiry in milliseconds of another age", plain, "JWT", map[string]any{"exp": 1e18}, oidcauth.ErrClaim, `got "exp": a time out of range, as one in milliseconds is, want seconds since 1970`},
+		{"an expiry in milliseconds of another age", plain, "JWT", map[string]any{"exp": 1e18}, oidcauth.ErrClaim, `got "exp": a time out of range (perhaps in milliseconds), want seconds since 1970`},
 		{"an empty subject", plain, "JWT", map[string]any{"sub": ""}, oidcauth.ErrClaim, "a subject of 0 bytes"},
 		{"no audience", plain, "JWT", map[string]any{"aud": []string{}}, oidcauth.ErrAudience, "it is for nobody: got []"},
 		{"a ticket", plain, "ticket+jwt", nil, oidcauth.ErrTokenType, `a ticket: got "ticket+jwt"`},

@@ -265,7 +265,7 @@ func (a *Authenticator) Keys(ctx context.Context, issuer string) (explain.KeySet
 		return a.anyone.report(ctx, t)
 	}
 	if err = t.Keys.Ready(ctx); err != nil {
-		err = refusal.Because(refusal.Key, ErrKeysUnavailable, err)
+		err = cmp.Or(a.usable(ctx), error(refusal.Because(refusal.Key, ErrKeysUnavailable, err))) // it may be closed meanwhile
 	}
 	return newKeyReport(t.Keys.Report()), err
 }

@@ -109,6 +109,9 @@ type logout struct{ *verify.Logout }
 // logOut verifies a logout token and does what it says. To revoke comes first:
 // it can be repeated when the rest fails, and changes nothing the second time.
 func (a *Authenticator) logOut(ctx context.Context, token string) error {
+	if err := a.usable(ctx); err != nil {
+		return err
+	}
 	l, err := a.readLogout(ctx, token)
 	if err != nil {
 		return err

@@ -113,7 +113,7 @@ func (a *Authenticator) authenticateDPoP(r *http.Request, token, proof string, e
 	if a.extract != nil {
 		other, refused := a.extracted(r)
 		if other != "" || refused != nil && !errors.Is(refused, ErrNoToken) {
-			return nil, false, refusal.New(refusal.Request, ErrMalformedRequest, "a token under the scheme DPoP, and one in another place", "one token")
+			return nil, false, refusal.New(refusal.Request, refusal.ErrManyTokens, "a token under the scheme DPoP, and one in another place", "one token")
 		}
 	}
 	if err != nil {
@@ -282,8 +282,8 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 	attrs := append([]slog.Attr{slog.Int("status", answer.Status), slog.String("reason", reason)}, reply.Attrs(r, forwarded.Caller(r, a.proxies))...)
 	if answer.Err == ErrNoToken {
 		if place, remedy := extract.Elsewhere(r); place != "" {
-			if refused, is := errors.AsType[*Refusal](err); is && refused.Check == refusal.Rules { // by Require
-				remedy = "is the handler behind Middleware or Optional?"
+			if refused, is := errors.AsType[*Refusal](err); is && refused != nil && refused.Check == refusal.Rules { // by Require
+				remedy = "is the handler behind Middleware or Optional? " + remedy
 			}
 			attrs = append(attrs, slog.String("hint", "there seems to be one in "+place+", where nobody looked: "+remedy))
 		}

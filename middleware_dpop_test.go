@@ -151,6 +151,16 @@ func TestMiddleware_DPoP(t *testing.T) {
 	}
 }
 
+// Two tokens, one of them under the scheme DPoP, are more than one.
+func TestMiddleware_DPoPBesideAnother(t *testing.T) {
+	t.Parallel()
+	w := newBoundWorld(t, dpop.Config{}, func(cfg *oidcauth.Config) { cfg.Extract = oidcauth.HeaderToken("X-Token") })
+	token := w.token()
+	if got := w.call(t, "Authorization", "DPoP "+token, "DPoP", w.proof(token), "X-Token", w.issuer.Token(nil)); got.Code != 400 || !strings.Contains(got.Body.String(), "more than one token") {
+		t.Errorf("status %d, %s, want 400 for more than one token", got.Code, got.Body)
+	}
+}
+
 // A token that was verified before still needs a proof of its own at each use, and the
 // same proof is never good again.
 func TestMiddleware_DPoPEachUse(t *testing.T) {

@@ -259,6 +259,18 @@ func TestRefuse_TokenElsewhere(t *testing.T) {
 	}
 }
 
+// An error in which a Refusal is a nil pointer is no reason to panic.
+func TestRefuse_NilRefusal(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+	w := httptest.NewRecorder()
+	a.Refuse(w, newRequest(t, "GET /?t="+issuer.Token(nil)), errors.Join((*oidcauth.Refusal)(nil), oidcauth.ErrNoToken))
+	if w.Code != http.StatusUnauthorized {
+		t.Errorf("status %d, want 401", w.Code)
+	}
+}
+
 // A handler that was mounted without Middleware refuses everybody. Its log says so, and
 // does not blame the caller, who sent a good token where it belongs.
 func TestRefuse_HandlerWithoutMiddleware(t *testing.T) {

@@ -45,7 +45,7 @@ import (
 // Take the ticket out of the request with an [Extractor], such as [QueryToken],
 // as one would a token.
 func (a *Authenticator) AuthenticateTicket(r *http.Request, ticket, database string) (*Claims, error) {
-	if err := a.misused(context.Background()); err != nil {
+	if err := a.usable(context.Background()); err != nil {
 		return nil, err
 	}
 	checked, err := a.checkTicket(r, ticket, database)

@@ -160,7 +160,7 @@ func numericDate(check string, m jws.Member) (Time, error) {
 	if err != nil {
 		got := m.Kind.String()
 		if m.Kind == jws.Number {
-			got = "a time out of range, as one in milliseconds is"
+			got = "a time out of range (perhaps in milliseconds)"
 		}
 		return 0, refusal.New(check, refusal.ErrClaim, fmt.Sprintf("%q: %s", m.Name, got), "seconds since 1970 as a number")
 	}

@@ -22,6 +22,8 @@ func Elsewhere(r *http.Request) (place, remedy string) {
 	return "", ""
 }
 
+const remedyScheme = `"Bearer" and a space belong in front of it, where Config.Extract takes it from there; "DPoP" counts with Config.DPoP`
+
 const remedyExtract = `is that a place of Config.Extract, or of "token_places" in the command's file?`
 
 func inAuthorization(r *http.Request) (place, remedy string) {
@@ -30,7 +32,7 @@ func inAuthorization(r *http.Request) (place, remedy string) {
 			return "the Authorization header", remedyExtract
 		}
 		if _, token, spaced := strings.Cut(value, " "); looksLikeJWT(value) || spaced && looksLikeJWT(strings.TrimSpace(token)) {
-			return "the Authorization header, without or with another scheme than Bearer", `"Bearer" and a space belong in front of it`
+			return "the Authorization header, without or with another scheme than Bearer", remedyScheme
 		}
 	}
 	return "", ""
@@ -40,7 +42,7 @@ func inSubprotocols(r *http.Request) (place, remedy string) {
 	for _, line := range r.Header["Sec-Websocket-Protocol"] {
 		for name := range strings.SplitSeq(line, ",") {
 			if name = strings.TrimSpace(name); looksLikeJWT(name) || strings.HasPrefix(name[strings.LastIndexByte(name, '.')+1:], encodedJWT) {
-				return "a subprotocol", remedyExtract + " SubprotocolToken and SubprotocolForm take it in one form each"
+				return "a subprotocol", remedyExtract + " SubprotocolToken takes \"bearer.\" with the token in base64url, and SubprotocolForm other clients' forms"
 			}
 		}
 	}
@@ -65,11 +67,17 @@ func inCookies(r *http.Request) (place, remedy string) {
 	return "", ""
 }
 
+// maxHeaders is how many names a request may have that is looked through.
+const maxHeaders = 100
+
 // inOtherHeaders looks for a token that stands alone or behind Bearer, as proxies and some
 // clients send it. A proof (RFC 9449) has the form of a token, and is none.
 func inOtherHeaders(r *http.Request) (place, remedy string) {
+	if len(r.Header) > maxHeaders {
+		return "", ""
+	}
 	for _, name := range slices.Sorted(maps.Keys(r.Header)) {
-		if name == "Dpop" || strings.Contains(name, startOfJWT) {
+		if name == "Dpop" || strings.Contains(strings.ToLower(name), strings.ToLower(startOfJWT)) {
 			continue
 		}
 		for _, value := range r.Header[name] {

@@ -2,6 +2,7 @@ package extract_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -36,6 +37,7 @@ func TestElsewhere(t *testing.T) {
 		{"another header, and something else", "/", "X-Auth-Token", token + " 1", "", ""},
 		{"a proof", "/", "Dpop", token, "", ""},
 		{"a header whose name is one", "/", "X-" + token, token, "", ""},
+		{"a header whose name is one, as net/http writes it", "/", "Eyjhbgcioijsuzi1nij9", token, "", ""},
 		{"another subprotocol", "/", "Sec-Websocket-Protocol", "v1.json, , v2", "", ""},
 	} {
 		r := httptest.NewRequest(http.MethodGet, tt.target, nil)
@@ -46,6 +48,16 @@ func TestElsewhere(t *testing.T) {
 		if got != tt.want || strings.Contains(got, "eyJ") || !strings.Contains(remedy, tt.remedy) || (remedy == "") != (got == "") {
 			t.Errorf("%s: Elsewhere() = %q, %q, want %q, %q", tt.name, got, remedy, tt.want, tt.remedy)
 		}
+	}
+	many := &http.Request{Header: http.Header{"X-Auth-Token": {token}}}
+	for n := range 100 {
+		if got, _ := extract.Elsewhere(many); got == "" {
+			t.Errorf("not found among %d headers", n+1)
+		}
+		many.Header[fmt.Sprint("X-", n)] = nil
+	}
+	if got, _ := extract.Elsewhere(many); got != "" {
+		t.Error("looked for among more than 100 headers, which takes its time")
 	}
 	if got, remedy := extract.Elsewhere(&http.Request{}); got != "" || remedy != "" {
 		t.Errorf("Elsewhere() of an empty request = %q, %q", got, remedy)

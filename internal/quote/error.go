@@ -13,13 +13,16 @@ const maxError = 200
 // HTTP, since net/http repeats parts of an answer that it could not parse, however long.
 func Error(err error) error { return &cutError{err} }
 
-// WithoutURL removes the layer with which net/http repeats the address, its query
+// WithoutURL removes the layers with which net/http repeats addresses, queries
 // included: a person knows it, and a log need not have it.
 func WithoutURL(err error) error {
-	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return failed.Err
+	for {
+		failed, ok := errors.AsType[*url.Error](err)
+		if !ok {
+			return err
+		}
+		err = failed.Err // in which there may be another, of whom a transport asked first
 	}
-	return err
 }
 
 type cutError struct{ err error }

@@ -34,12 +34,13 @@ type silent struct{ err error }
 func (silent) Error() string   { return "" }
 func (e silent) Unwrap() error { return e.err }
 
-// The address goes with the layer that has it, wherever that stands, and nothing else does.
+// Addresses go with the layers that have them, and nothing else does.
 func TestWithoutURL(t *testing.T) {
 	t.Parallel()
 	cause := errors.New("connection refused")
 	failed := &url.Error{Op: "Get", URL: "https://issuer.test/?key=hunter2", Err: cause}
-	for _, err := range []error{failed, fmt.Errorf("once more: %w", failed)} {
+	nested := &url.Error{Op: "Post", URL: "https://sts.test/?secret=hunter2", Err: fmt.Errorf("first: %w", failed)}
+	for _, err := range []error{failed, fmt.Errorf("once more: %w", failed), nested} {
 		if got := quote.WithoutURL(err); got != cause {
 			t.Errorf("WithoutURL(%v) = %v, want %v", err, got, cause)
 		}

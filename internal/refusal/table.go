@@ -112,7 +112,7 @@ var table = [...]Entry{
 	{ErrUnknownIssuer, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"Configure the issuer exactly as the token names it; case and trailing slash count."},
 	{ErrAlgorithm, http.StatusUnauthorized, "invalid_token", notAccepted,
-		"Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms. HS256 is never accepted, with which whoever verifies could make tokens, and none is never, with which anybody could."},
+		"Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms. HS256 is never accepted: whoever can verify with its key can make tokens with it. Nor is \"none\": anybody can make those."},
 	{ErrUnknownKey, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"The issuer publishes no key with this ID. Was the token made by another environment or tenant, or before the keys were rotated? Get a fresh token and compare with the issuer's key set."},
 	{ErrSignature, http.StatusUnauthorized, "invalid_token", notAccepted,
