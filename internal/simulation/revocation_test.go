@@ -117,7 +117,7 @@ func (w *world) checkShared() {
 		case w.log.covers(r):
 			r.inLog = time.Now()
 			continue
-		case !r.kept && !r.inside || r.process != o.process || !o.peak.Before(r.end()):
+		case !r.kept && !r.inside || r.process != o.process || !latest(o.peak, o.now()).Before(r.end()):
 			continue
 		}
 		o.link.mu.Lock()
