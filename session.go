@@ -328,15 +328,15 @@ func (a *Authenticator) askKnown(ctx context.Context, token string) (*Claims, er
 // does not wait. Where many are asked about, and answered slowly, that may not come to
 // pass before the last moment: then they end.
 func (a *Authenticator) askSoon(g *grant) {
-	c := g.claims
-	if time.Now().Before(g.again.end) {
-		a.sessions.askLater(g, g.again.end) // unless there is an answer
+	c, end := g.claims, g.again.end()
+	if time.Now().Before(end) {
+		a.sessions.askLater(g, end) // unless there is an answer
 		c.trust.questions.again.Add(func() { a.askAgain(g) })
 		return
 	}
 	err := c.answered.refused()
 	if err == nil {
-		err = refusal.New(refusal.Introspection, ErrAnswerUnavailable, "an answer of "+refusal.Time(c.answered.asked), "one of the last "+(graceAges*c.trust.answerAge).String())
+		err = refusal.New(refusal.Introspection, ErrAnswerUnavailable, "an answer of "+refusal.Time(c.answered.asked), "one of the last "+(graceAges*c.answered.age()).String())
 	}
 	a.sessions.end(g, err)
 }
@@ -348,16 +348,18 @@ func (a *Authenticator) askAgain(g *grant) {
 	}
 	c := g.claims
 	next, err := a.resupply(context.Background(), c)
-	switch last := c.lastMoment(); {
-	case err == nil && next.answered.asked.After(c.answered.asked):
+	now, last := time.Now(), g.again.last
+	switch {
+	case err == error(errChanged), errors.Is(err, ErrAnswerUnavailable) && now.Before(last):
+		a.sessions.askLater(g, c.retryAt(now, last))
+	case err != nil:
+		a.sessions.end(g, err)
+	case next.answered.asked.After(c.answered.asked):
 		for _, s := range a.sessions.shut(g) {
 			s.exchange(g, next)
 		}
-	case err == nil, // by the question of before, whose outcome stands for a moment
-		err == error(errChanged), errors.Is(err, ErrAnswerUnavailable) && time.Now().Before(last):
-		a.sessions.askLater(g, c.retryAt(time.Now(), last))
-	default:
-		a.sessions.end(g, err)
+	default: // by the question of before, whose outcome stands for a moment
+		a.sessions.askLater(g, c.retryAt(now, last))
 	}
 }
 
@@ -402,7 +404,7 @@ func (s *Session) liveBy(ctx context.Context, c *Claims, only *grant) (*Claims, 
 // were revoked.
 func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	x := s.auth.sessions
-	g, err := x.pin(c)
+	g, err := x.pin(c, s.grant.Load())
 	if err != nil {
 		return false, err
 	}
