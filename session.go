@@ -421,10 +421,13 @@ func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	if only != nil && was != only {
 		return true, nil
 	}
-	if was != nil { // it may be another than when the token was judged
-		if err := bound.CheckContinues(was.claims.record.Confirmation, c.record.Confirmation); err != nil {
-			return false, err
-		}
+	if was == nil { // it begins, and what others were answered since counts
+		err = c.answered.refused()
+	} else { // it may be another than when the token was judged
+		err = bound.CheckContinues(was.claims.record.Confirmation, c.record.Confirmation)
+	}
+	if err != nil {
+		return false, err
 	}
 	if !x.enter(s, g) {
 		return false, nil

@@ -353,6 +353,50 @@ func TestIntrospect_LongerAgeProlongsNoAnswer(t *testing.T) {
 	})
 }
 
+// A session that begins by claims of which a later answer is known to be another has
+// ended, and nobody is asked for it, also where issuers were described anew meanwhile.
+func TestNewSession_KnownRefused(t *testing.T) {
+	for _, turn := range []struct {
+		name   string
+		answer func(*boundInspector) string
+		want   error
+	}{
+		{"as before", func(b *boundInspector) string { return b.answer(nil) }, nil},
+		{"not active", func(*boundInspector) string { return `{"active":false}` }, oidcauth.ErrRevoked},
+		{"another caller's", func(b *boundInspector) string { return b.answer(map[string]any{"sub": "mallory"}) }, oidcauth.ErrIdentityMismatch},
+		{"bound to nothing", func(b *boundInspector) string { return b.inspector.answer(nil) }, oidcauth.ErrProof},
+	} {
+		for _, anew := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, described anew: %t", turn.name, anew), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBoundInspector(t)
+					s := b.sessions(t, 1)[0]
+					c := s.Claims()
+					b.set(opaqueToken, turn.answer(b), nil)
+					b.nextQuestion()
+					synctest.Wait()
+					expectEnd(t, s, turn.want)
+					if anew {
+						next := b.trusted
+						next.Roles = []oidcauth.Path{{"groups"}}
+						if err := b.auth.SetIssuers(next, b.local.Issuer()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					asked := b.asked.Load()
+					later := b.auth.NewSession(t.Context(), c)
+					if cause := context.Cause(later.Context()); !errors.Is(cause, turn.want) {
+						t.Errorf("the session has ended with %v, want %v", cause, turn.want)
+					}
+					synctest.Wait()
+					b.wantAsked(t, "for a session that begins", asked)
+					b.auth.Close()
+				})
+			})
+		}
+	}
+}
+
 // Other issuers that change while the last question is put, in vain, give no session a time
 // beyond it.
 func TestIntrospect_OthersChangeAtLast(t *testing.T) {

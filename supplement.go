@@ -269,6 +269,9 @@ func (s *answered) learn(why error) {
 
 // refused returns why the token is refused by a later answer, or nil.
 func (s *answered) refused() error {
+	if s == nil {
+		return nil
+	}
 	if why := s.another.why.Load(); why != nil {
 		return *why
 	}
