@@ -290,15 +290,11 @@ func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
 func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 	epoch := a.epoch.Load()
 	next, err := a.askKnown(ctx, c.answered.token.Get())
-	switch why := c.answered.refused(); {
-	case err == nil:
-	case a.epoch.Load() != epoch:
-		return nil, errChanged
-	case why != nil && errors.Is(err, ErrAnswerUnavailable):
-		return nil, why
-	default:
-		c.answered.learn(err)
-		return nil, err
+	if err != nil && a.epoch.Load() != epoch {
+		return nil, errChanged // it may have failed only because the issuer was let go of
+	}
+	if err != nil {
+		return nil, c.askedInVain(err)
 	}
 	if c.seller == nil || a.goodBefore(c.answered.token.Get()) {
 		a.remember(c.answered.token.Get(), next) // also if it is another caller's now
@@ -311,6 +307,16 @@ func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 		return nil, err
 	}
 	return next.having(c.proved()), nil
+}
+
+// askedInVain returns why claims are refused of an opaque token that was asked about again,
+// and notes it. Where nobody knows, the last that was known is why.
+func (c *Claims) askedInVain(err error) error {
+	if why := c.answered.refused(); why != nil && errors.Is(err, ErrAnswerUnavailable) {
+		return why
+	}
+	c.answered.learn(err)
+	return err
 }
 
 // askKnown evaluates an opaque token that was found good before, here or elsewhere.
