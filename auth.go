@@ -367,13 +367,18 @@ func (a *Authenticator) anew(judge func() error) error {
 	for try := 1; ; try++ {
 		epoch := a.epoch.Load()
 		err := judge()
+		if err == nil {
+			return nil
+		}
 		lost := err == error(errChanged) || errors.Is(err, ErrClosed) && !a.closed.Load() // with its description
-		switch {
-		case err == nil, !lost && (try == tries || a.epoch.Load() == epoch):
-			return err
-		case try == tries:
+		changed := lost || a.epoch.Load() != epoch
+		if changed && try < tries {
+			continue
+		}
+		if lost {
 			return changesAlways()
 		}
+		return err
 	}
 }
 

@@ -114,7 +114,7 @@ func (a *Authenticator) VerifyLogout(ctx context.Context, token string) (tokenID
 func (a *Authenticator) EnterAfter(c *Claims, between func()) (entered bool) {
 	s := &Session{auth: a}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
-	g, err := a.sessions.pin(c)
+	g, err := a.sessions.pin(c, nil)
 	if err != nil {
 		return false
 	}
@@ -197,7 +197,7 @@ func Kept(a *Authenticator, token string) bool {
 
 // Shard returns in which part of the index sessions under claims are.
 func Shard(a *Authenticator, c *Claims) uint8 {
-	g, err := a.sessions.pin(c)
+	g, err := a.sessions.pin(c, nil)
 	if err != nil {
 		panic(err)
 	}
@@ -207,7 +207,7 @@ func Shard(a *Authenticator, c *Claims) uint8 {
 
 // Admits returns why no session can begin under claims, whatever they say.
 func Admits(a *Authenticator, c *Claims) error {
-	g, err := a.sessions.pin(c)
+	g, err := a.sessions.pin(c, nil)
 	if err == nil {
 		a.sessions.unpin(g)
 	}

@@ -294,15 +294,11 @@ func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
 func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 	epoch := a.epoch.Load()
 	next, err := a.askKnown(ctx, c.answered.token.Get())
-	switch why := c.answered.refused(); {
-	case err == nil:
-	case a.epoch.Load() != epoch:
-		return nil, errChanged
-	case why != nil && errors.Is(err, ErrAnswerUnavailable):
-		return nil, why
-	default:
-		c.answered.learn(err)
-		return nil, err
+	if err != nil && a.epoch.Load() != epoch {
+		return nil, errChanged // it may have failed only because the issuer was let go of
+	}
+	if err != nil {
+		return nil, c.askedInVain(err)
 	}
 	if c.seller == nil || a.goodBefore(c.answered.token.Get()) {
 		a.remember(c.answered.token.Get(), next) // also if it is another caller's now
@@ -315,6 +311,16 @@ func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 		return nil, err
 	}
 	return next.having(c.proved()), nil
+}
+
+// askedInVain returns why claims are refused of an opaque token that was asked about again,
+// and notes it. Where nobody knows, the last that was known is why.
+func (c *Claims) askedInVain(err error) error {
+	if why := c.answered.refused(); why != nil && errors.Is(err, ErrAnswerUnavailable) {
+		return why
+	}
+	c.answered.learn(err)
+	return err
 }
 
 // askKnown evaluates an opaque token that was found good before, here or elsewhere.
@@ -332,15 +338,15 @@ func (a *Authenticator) askKnown(ctx context.Context, token string) (*Claims, er
 // does not wait. Where many are asked about, and answered slowly, that may not come to
 // pass before the last moment: then they end.
 func (a *Authenticator) askSoon(g *grant) {
-	c := g.claims
-	if time.Now().Before(g.again.end) {
-		a.sessions.askLater(g, g.again.end) // unless there is an answer
+	c, end := g.claims, g.again.end()
+	if time.Now().Before(end) {
+		a.sessions.askLater(g, end) // unless there is an answer
 		c.trust.questions.again.Add(func() { a.askAgain(g) })
 		return
 	}
 	err := c.answered.refused()
 	if err == nil {
-		err = refusal.New(refusal.Introspection, ErrAnswerUnavailable, "an answer of "+refusal.Time(c.answered.asked), "one of the last "+(graceAges*c.trust.answerAge).String())
+		err = refusal.New(refusal.Introspection, ErrAnswerUnavailable, "an answer of "+refusal.Time(c.answered.asked), "one of the last "+(graceAges*c.answered.age()).String())
 	}
 	a.sessions.end(g, err)
 }
@@ -352,16 +358,18 @@ func (a *Authenticator) askAgain(g *grant) {
 	}
 	c := g.claims
 	next, err := a.resupply(context.Background(), c)
-	switch last := c.lastMoment(); {
-	case err == nil && next.answered.asked.After(c.answered.asked):
+	now, last := time.Now(), g.again.last
+	switch {
+	case err == error(errChanged), errors.Is(err, ErrAnswerUnavailable) && now.Before(last):
+		a.sessions.askLater(g, c.retryAt(now, last))
+	case err != nil:
+		a.sessions.end(g, err)
+	case next.answered.asked.After(c.answered.asked):
 		for _, s := range a.sessions.shut(g) {
 			s.exchange(g, next)
 		}
-	case err == nil, // by the question of before, whose outcome stands for a moment
-		err == error(errChanged), errors.Is(err, ErrAnswerUnavailable) && time.Now().Before(last):
-		a.sessions.askLater(g, c.retryAt(time.Now(), last))
-	default:
-		a.sessions.end(g, err)
+	default: // by the question of before, whose outcome stands for a moment
+		a.sessions.askLater(g, c.retryAt(now, last))
 	}
 }
 
@@ -406,7 +414,7 @@ func (s *Session) liveBy(ctx context.Context, c *Claims, only *grant) (*Claims, 
 // were revoked.
 func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	x := s.auth.sessions
-	g, err := x.pin(c)
+	g, err := x.pin(c, s.grant.Load())
 	if err != nil {
 		return false, err
 	}
@@ -423,10 +431,13 @@ func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	if only != nil && was != only {
 		return true, nil
 	}
-	if was != nil { // it may be another than when the token was judged
-		if err := bound.CheckContinues(was.claims.record.Confirmation, c.record.Confirmation); err != nil {
-			return false, err
-		}
+	if was == nil { // it begins, and what others were answered since counts
+		err = c.answered.refused()
+	} else { // it may be another than when the token was judged
+		err = bound.CheckContinues(was.claims.record.Confirmation, c.record.Confirmation)
+	}
+	if err != nil {
+		return false, err
 	}
 	if !x.enter(s, g) {
 		return false, nil

@@ -286,3 +286,135 @@ func TestIntrospect_LateJudgement(t *testing.T) {
 		}
 	})
 }
+
+// However often issuers are described anew, a session lives on by an answer for no longer
+// than five times its age and a question: also one that begins by claims of long ago, and
+// so with a last question.
+func TestIntrospect_SetIssuersProlongsNoAnswer(t *testing.T) {
+	const age, question = 10 * time.Second, 5 * time.Second
+	for _, tt := range []struct {
+		name   string
+		old    time.Duration // the claims that the session begins by
+		change func(i *oidcauth.Issuer, n int)
+		most   time.Duration // it lives
+	}{
+		{"rules", 0, func(*oidcauth.Issuer, int) {}, 5*age + question},
+		{"rules, and old claims", 6 * age, func(*oidcauth.Issuer, int) {}, question},
+		{"ages", 0, func(i *oidcauth.Issuer, n int) { i.AnswerAge = age + time.Duration(n)*age }, 5*age + question},
+		{"ages, and old claims", 6 * age, func(i *oidcauth.Issuer, n int) { i.AnswerAge = age + time.Duration(n)*age }, question},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newInspector(t, func(cfg *oidcauth.Config) { cfg.Issuers[0].AnswerAge = age })
+				c := authenticate(t, d.auth, opaqueToken)
+				time.Sleep(tt.old)
+				d.takes.Store(int64(time.Hour))
+				begun := time.Now()
+				s := d.auth.NewSession(t.Context(), c)
+				for n := 1; time.Since(begun) < 5*time.Minute && s.Context().Err() == nil; n++ {
+					time.Sleep(3 * time.Second) // sooner than a question is given up
+					next := d.trusted
+					next.Rules = []oidcauth.Rule{func(*oidcauth.Claims) error { return nil }}
+					tt.change(&next, n)
+					if err := d.auth.SetIssuers(next, d.local.Issuer()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if lived := time.Since(begun); lived > tt.most+3*time.Second || lived < tt.most-3*time.Second {
+					t.Errorf("lived for about %v, want %v", lived, tt.most)
+				}
+				expectEnd(t, s, oidcauth.ErrAnswerUnavailable)
+				d.auth.Close()
+			})
+		})
+	}
+}
+
+// An answer that is judged by a description with a longer AnswerAge is asked about again
+// when it would have been without.
+func TestIntrospect_LongerAgeProlongsNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for answer, want := range map[string]error{`{"active":false}`: oidcauth.ErrRevoked, "": nil} {
+			d := newInspector(t, nil)
+			s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+			next := d.trusted
+			next.AnswerAge = time.Hour
+			if err := d.auth.SetIssuers(next, d.local.Issuer()); err != nil {
+				t.Fatal(err)
+			}
+			if answer != "" {
+				d.set(opaqueToken, answer, nil)
+			}
+			time.Sleep(61 * time.Second)
+			d.wantAsked(t, "within a minute", 2)
+			expectEnd(t, s, want)
+			d.auth.Close()
+		}
+	})
+}
+
+// A session that begins by claims of which a later answer is known to be another has
+// ended, and nobody is asked for it, also where issuers were described anew meanwhile.
+func TestNewSession_KnownRefused(t *testing.T) {
+	for _, turn := range []struct {
+		name   string
+		answer func(*boundInspector) string
+		want   error
+	}{
+		{"as before", func(b *boundInspector) string { return b.answer(nil) }, nil},
+		{"not active", func(*boundInspector) string { return `{"active":false}` }, oidcauth.ErrRevoked},
+		{"another caller's", func(b *boundInspector) string { return b.answer(map[string]any{"sub": "mallory"}) }, oidcauth.ErrIdentityMismatch},
+		{"bound to nothing", func(b *boundInspector) string { return b.inspector.answer(nil) }, oidcauth.ErrProof},
+	} {
+		for _, anew := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, described anew: %t", turn.name, anew), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBoundInspector(t)
+					s := b.sessions(t, 1)[0]
+					c := s.Claims()
+					b.set(opaqueToken, turn.answer(b), nil)
+					b.nextQuestion()
+					synctest.Wait()
+					expectEnd(t, s, turn.want)
+					if anew {
+						next := b.trusted
+						next.Roles = []oidcauth.Path{{"groups"}}
+						if err := b.auth.SetIssuers(next, b.local.Issuer()); err != nil {
+							t.Fatal(err)
+						}
+					}
+					asked := b.asked.Load()
+					later := b.auth.NewSession(t.Context(), c)
+					if cause := context.Cause(later.Context()); !errors.Is(cause, turn.want) {
+						t.Errorf("the session has ended with %v, want %v", cause, turn.want)
+					}
+					synctest.Wait()
+					b.wantAsked(t, "for a session that begins", asked)
+					b.auth.Close()
+				})
+			})
+		}
+	}
+}
+
+// Other issuers that change while the last question is put, in vain, give no session a time
+// beyond it.
+func TestIntrospect_OthersChangeAtLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const age, question = time.Hour, 5 * time.Second
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.Issuers[0].AnswerAge = age })
+		d.set(opaqueToken, d.answer(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}), nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		d.set(opaqueToken, "", errors.New("down"))
+		d.takes.Store(int64(3 * time.Second))
+		time.Sleep(5*age + time.Second)
+		expectEnd(t, s, nil)
+		other := oidcauth.Issuer{URL: "https://other.test", Audiences: []string{testAudience}}
+		if err := d.auth.SetIssuers(d.trusted, d.local.Issuer(), other); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(question)
+		expectEnd(t, s, oidcauth.ErrAnswerUnavailable)
+		d.auth.Close()
+	})
+}

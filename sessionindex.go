@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/keyset"
+	"github.com/oidcauth/oidcauth/internal/supplement"
 )
 
 // A dimension is a property by which grants are found.
@@ -63,12 +64,16 @@ type grant struct {
 	place    uint8      // of the shard; never changes
 }
 
-// An askedAgain says when the issuer is asked again about an opaque token, and when its
-// sessions end if there was no answer, for whatever reason.
+// An askedAgain says when the issuer is asked again about an opaque token, and when for the
+// last time if there is no answer, for whatever reason.
 type askedAgain struct {
 	alarm.Alarm[*grant]
-	end time.Time
+	last time.Time // never changes
 }
+
+// end returns when the sessions end without an answer: when the last question has had its
+// time.
+func (a *askedAgain) end() time.Time { return a.last.Add(supplement.Timeout) }
 
 // A link is a grant's place in the list of one dimension.
 type link struct{ prev, next *grant }
@@ -145,8 +150,9 @@ func (x *sessionIndex) lists(g *grant, do func(dimension, uint64)) {
 }
 
 // pin returns a grant for claims that is in the index, and stays so at least until
-// it is unpinned or ended. If the index is closed, the error says why.
-func (x *sessionIndex) pin(c *Claims) (*grant, error) {
+// it is unpinned or ended. If the index is closed, the error says why. It is for a session
+// that lives by another grant until now, or, with nil, for one that begins.
+func (x *sessionIndex) pin(c *Claims, from *grant) (*grant, error) {
 	place := uint8(maphash.Comparable(x.seed, c) % indexShards)
 	sh := &x.shards[place]
 	sh.mu.Lock()
@@ -157,7 +163,7 @@ func (x *sessionIndex) pin(c *Claims) (*grant, error) {
 	g := x.find(sh, c)
 	if g == nil {
 		g = x.newGrant(c, place)
-		x.enlist(sh, g)
+		x.enlist(sh, g, from)
 	}
 	g.users++
 	return g, nil
@@ -327,8 +333,9 @@ func (x *sessionIndex) expire(now time.Time, due []*grant) {
 // endOf returns when claims that expire are accepted no longer.
 func endOf(c *Claims) time.Time { return c.record.Expiry.Time().Add(c.trust.Leeway) }
 
-// enlist puts a grant into the index. The lock must be held.
-func (x *sessionIndex) enlist(sh *indexShard, g *grant) {
+// enlist puts a grant into the index, for a session that comes from another. The lock must
+// be held.
+func (x *sessionIndex) enlist(sh *indexShard, g, from *grant) {
 	g.kept = true
 	g.claims.trust.Keys.Hold()
 	x.lists(g, func(d dimension, hash uint64) { sh.link(g, d, hash) })
@@ -337,18 +344,21 @@ func (x *sessionIndex) enlist(sh *indexShard, g *grant) {
 		x.expiries.Set(&g.expiry, endOf(g.claims))
 	}
 	if g.claims.answered != nil {
-		g.again = &askedAgain{end: g.claims.endUnanswered()}
+		g.again = &askedAgain{last: g.claims.lastQuestion(from)}
 		g.again.For = g
 		x.again.Set(&g.again.Alarm, g.claims.askAgainAt())
 	}
 }
 
 // askLater has the issuer asked again about the token of a grant, if any session lives
-// by it still.
+// by it still. Once these have to end, that is due at the latest.
 func (x *sessionIndex) askLater(g *grant, at time.Time) {
 	sh := x.shard(g)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if end := g.again.end(); at.After(end) {
+		at = end
+	}
 	if g.kept {
 		x.again.Set(&g.again.Alarm, at)
 	}

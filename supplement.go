@@ -269,6 +269,9 @@ func (s *answered) learn(why error) {
 
 // refused returns why the token is refused by a later answer, or nil.
 func (s *answered) refused() error {
+	if s == nil {
+		return nil
+	}
 	if why := s.another.why.Load(); why != nil {
 		return *why
 	}
@@ -289,6 +292,10 @@ func (s *answered) size() int {
 	return int(unsafe.Sizeof(*s)+unsafe.Sizeof(*s.another)) + hiddenBytes + len(s.token.Get())
 }
 
+// age returns for how long the answer counts. Where it was judged by several descriptions,
+// one after the other, that is the least AnswerAge of them.
+func (s *answered) age() time.Duration { return s.until.Sub(s.asked) }
+
 // graceAges is how many times AnswerAge old an answer may become that a session rests
 // on, while there is no other.
 const graceAges = 5
@@ -296,29 +303,36 @@ const graceAges = 5
 // askAgainAt returns when the issuer is asked again for the sake of sessions: at some
 // moment of the latter half of the answer's age, so that not all are asked about at once.
 func (c *Claims) askAgainAt() time.Time {
-	half := c.trust.answerAge / 2
+	half := c.answered.age() / 2
 	return c.answered.asked.Add(half + rand.N(half+1))
 }
 
-// lastMoment returns until when a session goes on by the answer if there is no other.
-func (c *Claims) lastMoment() time.Time {
-	return c.answered.asked.Add(graceAges * c.trust.answerAge)
-}
-
-// endUnanswered returns when sessions that begin to live by the answer now end if there is
-// no other: when the last question has had its time, of which there is one at least.
-func (c *Claims) endUnanswered() time.Time {
-	last := c.lastMoment()
+// lastQuestion returns when the issuer is asked for the last time for the sake of sessions
+// that begin to live by the answer now, if there is no other: of questions there is one at
+// least. A session that comes from another grant of the same answer has had its questions
+// by that, and gets no time beyond: else it would live for ever where its description
+// changes more often than its issuer answers. Nil is no grant.
+func (c *Claims) lastQuestion(from *grant) time.Time {
+	last := c.answered.asked.Add(graceAges * c.answered.age())
 	if now := time.Now(); now.After(last) {
 		last = now
 	}
-	return last.Add(supplement.Timeout)
+	if from.restsOn(c.answered) && from.again.last.Before(last) {
+		last = from.again.last
+	}
+	return last
+}
+
+// restsOn reports whether sessions live by an answer under the grant, by whatever
+// description that was judged.
+func (g *grant) restsOn(s *answered) bool {
+	return g != nil && g.again != nil && g.claims.answered.another == s.another
 }
 
 // retryAt returns when the issuer is asked once more after a question in vain: soon,
 // and at the last moment at the latest.
 func (c *Claims) retryAt(now, last time.Time) time.Time {
-	wait := max(c.trust.answerAge/12, time.Second)
+	wait := max(c.answered.age()/12, time.Second)
 	again := now.Add(wait + rand.N(wait))
 	if again.After(last) && now.Before(last) {
 		return last
