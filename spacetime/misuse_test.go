@@ -37,6 +37,9 @@ func TestServer_NotMade(t *testing.T) {
 		if err := c.Write(t.Context(), []byte("x")); err == nil {
 			t.Errorf("%s: Write() writes", name)
 		}
+		if err := c.Close(1000, ""); err == nil {
+			t.Errorf("%s: Close() closes", name)
+		}
 	}
 }
 

@@ -95,6 +95,10 @@ type Config struct {
 	// when Serve returns, and ctx ends when the connection does. It acts for
 	// nobody: take the caller of each message from the session's CallContext. Nil
 	// means that messages are read and ignored.
+	//
+	// A client that does not answer a ping within half a minute has vanished, and its
+	// connection is broken off. It is asked only while Serve waits for a message, since
+	// nobody sees the answer otherwise.
 	Serve func(ctx context.Context, c *Conn)
 
 	// Database is asked before a connection is upgraded, a ticket used up or an

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -12,10 +13,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-const (
-	writeTimeout = 10 * time.Second
-	pingInterval = 30 * time.Second
-)
+const writeTimeout = 10 * time.Second
 
 // A Conn is one client's WebSocket. Read and Write may be used at the same time,
 // each by one goroutine.
@@ -36,6 +34,9 @@ type Conn struct {
 	Session *oidcauth.Session
 
 	socket *websocket.Conn
+
+	reads  atomic.Int64 // one more when Read begins, and when it ends: odd between
+	writes atomic.Int64 // how many go on
 }
 
 // Read returns the client's next message. Once the session has ended it returns
@@ -45,7 +46,9 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	if !c.isMade() {
 		return nil, errUnmade
 	}
+	c.reads.Add(1)
 	_, message, err := c.socket.Read(ctx)
+	c.reads.Add(1)
 	if c.Session.Context().Err() != nil {
 		return nil, context.Cause(c.Session.Context())
 	}
@@ -62,7 +65,19 @@ func (c *Conn) Write(ctx context.Context, message []byte) error {
 	if c.Protocol == protocolV1JSON {
 		kind = websocket.MessageText
 	}
+	c.writes.Add(1)
+	defer c.writes.Add(-1)
 	return c.socket.Write(ctx, kind, message)
+}
+
+// Close closes the connection with a code (RFC 6455, section 7.4) and a reason of at most
+// 123 bytes. Without it a client gets code 1000 when Serve returns. It waits up to ten
+// seconds for the client, and does nothing where the connection is being closed already.
+func (c *Conn) Close(code int, reason string) error {
+	if !c.isMade() {
+		return errUnmade
+	}
+	return c.socket.Close(websocket.StatusCode(code), reason)
 }
 
 // SetReadLimit bounds the size in bytes of a message that is read, 32 KiB at first.
@@ -78,28 +93,13 @@ var errUnmade = errors.New("spacetime: a Conn that no Server made")
 
 func (c *Conn) isMade() bool { return c != nil && c.socket != nil }
 
-// ignoreMessages serves a connection that nobody listens to. It notices a client
-// that has vanished.
+// ignoreMessages serves a connection that nobody listens to.
 func ignoreMessages(ctx context.Context, c *Conn) {
-	ctx, cancel := context.WithCancel(ctx)
-	go func() { // ends with ctx, which ends with the connection
-		defer cancel()
-		for c.ping(ctx) == nil {
-			select {
-			case <-time.After(pingInterval):
-			case <-ctx.Done():
-			}
-		}
-	}()
 	for {
 		if _, err := c.Read(ctx); err != nil {
 			return
 		}
 	}
-}
-
-func (c *Conn) ping(ctx context.Context) error {
-	return within(ctx, pingInterval, c.socket.Ping)
 }
 
 // subscribe answers GET /v1/database/{name}/subscribe. All that the request says is
@@ -168,6 +168,10 @@ func (s *Server) run(c *Conn, who caller) {
 		s.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "first message not sent", slog.String("error", err.Error()))
 		return
 	}
+	go c.watch(ctx, func() {
+		c.socket.CloseNow()
+		cancel()
+	})
 	s.cfg.Serve(ctx, c)
 	if stopEnding() {
 		c.socket.Close(websocket.StatusNormalClosure, "")

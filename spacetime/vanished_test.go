@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/fips140"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -105,8 +106,8 @@ func TestSubscribe_Vanished(t *testing.T) {
 		if _, err := io.Copy(io.Discard, answers); err != nil {
 			t.Errorf("a client without pongs: Read() error = %v, want the end", err)
 		}
-		if after := time.Since(began); after != 30*time.Second {
-			t.Errorf("a client without pongs was noticed after %v, want half a minute after the first ping", after)
+		if after := time.Since(began); after != time.Minute {
+			t.Errorf("a client without pongs was noticed after %v, want half a minute after the ping, half a minute after it came", after)
 		}
 
 		deaf, err := p.dial(t.Context(), "", "")
@@ -133,6 +134,76 @@ func TestSubscribe_Vanished(t *testing.T) {
 		there.CloseNow()
 		client.CloseIdleConnections()
 	})
+}
+
+// Who serves a connection, and how, makes a client that answers no ping stay or not: it
+// counts as gone only if its answer would have been read.
+func TestConn_Vanished(t *testing.T) {
+	read := func(ctx context.Context, c *spacetime.Conn, pause time.Duration) {
+		for {
+			if _, err := c.Read(ctx); err != nil {
+				return
+			}
+			time.Sleep(pause)
+		}
+	}
+	for _, tt := range []struct {
+		name  string
+		serve func(context.Context, *spacetime.Conn)
+		says  []time.Duration // when the client sends a message
+		gone  time.Duration   // when the connection is broken off
+	}{
+		{"the program waits for it", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 0) }, nil, time.Minute},
+		{"it says something before it is asked", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 0) },
+			[]time.Duration{20 * time.Second}, time.Minute},
+		{"it says something when it is asked", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 0) },
+			[]time.Duration{40 * time.Second}, 2 * time.Minute},
+		{"its message is being answered", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 55*time.Second) },
+			[]time.Duration{20 * time.Second}, 2 * time.Minute},
+		{"its message comes when it is asked, and is being answered", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 55*time.Second) },
+			[]time.Duration{40 * time.Second}, 150 * time.Second},
+		{"the program stops reading after an hour", func(ctx context.Context, c *spacetime.Conn) {
+			time.Sleep(time.Hour)
+		}, nil, time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, spacetime.Config{Serve: tt.serve}, func(t *testing.T, w *world, p pipes) {
+				conn, err := p.dial(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				began := time.Now()
+				answers := w.subscribeBy(t, conn, w.issuer.Token(map[string]any{"exp": began.Add(24 * time.Hour).Unix()}))
+				for _, at := range tt.says {
+					time.AfterFunc(at, func() { conn.Write([]byte{0x82, 0x80, 0, 0, 0, 0}) }) // binary, empty, masked
+				}
+				io.Copy(io.Discard, answers)
+				if after := time.Since(began); after < tt.gone || after > tt.gone+10*time.Second { // to close it
+					t.Errorf("the connection ended after %v, want %v", after, tt.gone)
+				}
+			})
+		})
+	}
+}
+
+// A program closes a connection with a code and a reason of its own.
+func TestConn_Close(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, spacetime.Config{Anonymous: true, Serve: func(_ context.Context, c *spacetime.Conn) {
+		c.Close(4029, "too many")
+	}})
+	socket, _, err := w.dial(t, "", v3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	greeted(t, socket)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	_, _, err = socket.Read(ctx)
+	if closed, _ := errors.AsType[websocket.CloseError](err); closed.Code != 4029 || closed.Reason != "too many" {
+		t.Errorf("Read() error = %v, want code 4029 and the reason", err)
+	}
 }
 
 // A message may be as long as the limit says, and no longer.

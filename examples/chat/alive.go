@@ -19,8 +19,12 @@ const (
 func (k *socket) keepAlive(every, limit time.Duration) (stop func() bool) {
 	var next *time.Timer
 	next = time.AfterFunc(math.MaxInt64, func() {
+		// The end of the session does not break the question off: the client has yet to
+		// be told why it ends.
+		ctx, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
 		switch {
-		case !k.pong(limit):
+		case k.gone(ctx):
 			k.conn.CloseNow() // ends the reader
 		case k.closed.Err() == nil:
 			next.Reset(every)
@@ -30,10 +34,22 @@ func (k *socket) keepAlive(every, limit time.Duration) (stop func() bool) {
 	return next.Stop
 }
 
-// pong reports whether the client answers in time. The end of the session does not break
-// this off: the client has yet to be told why it ends.
-func (k *socket) pong(limit time.Duration) bool {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	return k.conn.Ping(ctx) == nil
+// gone asks the client whether it is there, and reports whether ctx ended without an
+// answer that could have come. An answer cannot come while a frame is being answered,
+// since nobody reads then, and a message that is being sent holds the question up: it
+// has a limit of its own.
+func (k *socket) gone(ctx context.Context) bool {
+	frames, idle := k.idle()
+	if !idle || k.conn.Ping(ctx) == nil || ctx.Err() == nil { // the last: the question was not sent
+		return false
+	}
+	since, idle := k.idle()
+	return idle && since == frames // a client that has sent a frame is there
+}
+
+// idle reports whether no frame is being answered and nothing is being sent. It returns
+// a number that changes with every frame.
+func (k *socket) idle() (frames int64, idle bool) {
+	frames = k.frames.Load()
+	return frames, frames%2 == 0 && !k.outbox.busy()
 }

@@ -108,6 +108,13 @@ func (o *outbox) send() {
 	}
 }
 
+// busy reports whether something is being sent.
+func (o *outbox) busy() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.sending
+}
+
 func (o *outbox) write(message []byte) bool {
 	o.limit.Reset(writeLimit)
 	defer o.limit.Stop()

@@ -43,6 +43,7 @@ type server struct {
 	db       *realtime.DB
 	signIn   *signIn
 	issuers  []string
+	places   places // of sockets and guests
 	sockets  sockets
 	guests   *guesthouse
 	refusals refusals

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -22,8 +23,7 @@ const (
 	closeSlow   = 4008
 	closeMany   = 4029
 
-	maxSubscriptions = 8   // of one client
-	maxSockets       = 100 // of one identity, in all its windows
+	maxSubscriptions = 8 // of one client
 )
 
 // A frame is what a client sends: one of Call, View and Run names a function, or
@@ -70,6 +70,8 @@ type socket struct {
 	conn    *websocket.Conn
 	session *oidcauth.Session
 	outbox  *outbox
+	leave   func()       // gives back the place of a socket that is served
+	frames  atomic.Int64 // one more when a frame has come, and when it is answered: odd between
 
 	closed context.Context // ends when the socket is to be closed, with the cause
 	end    context.CancelCauseFunc
@@ -171,9 +173,11 @@ func (k *socket) read() {
 		if err := wsjson.Read(context.Background(), k.conn, &f); err != nil {
 			return
 		}
+		k.frames.Add(1)
 		answer := k.answer(f)
 		answer.ID = f.ID
 		k.say(answer)
+		k.frames.Add(1)
 	}
 }
 

@@ -12,7 +12,6 @@ type sockets struct {
 
 	mu      sync.Mutex // guards all below
 	open    map[*socket]struct{}
-	number  map[oidcauth.Identity]int // of those that are open, by whose they are
 	stopped bool
 }
 
@@ -31,19 +30,19 @@ func (s *sockets) serve(k *socket) {
 }
 
 // add takes a socket in unless the server has stopped, or the person has enough of them.
-func (s *sockets) add(k *socket) error {
+func (s *sockets) add(k *socket) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.stopped:
+	if s.stopped {
 		return oidcauth.ErrClosed
-	case s.number[k.who] == maxSockets:
-		return errMany
-	case s.open == nil:
-		s.open, s.number = make(map[*socket]struct{}), make(map[oidcauth.Identity]int)
+	}
+	if k.leave, err = k.server.places.take(k.session.Context(), k.who); err != nil {
+		return err
+	}
+	if s.open == nil {
+		s.open = make(map[*socket]struct{})
 	}
 	s.open[k] = struct{}{}
-	s.number[k.who]++
 	s.running.Add(1)
 	return nil
 }
@@ -62,10 +61,8 @@ func (s *sockets) stop() {
 func (s *sockets) remove(k *socket) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	k.leave()
 	delete(s.open, k)
-	if s.number[k.who]--; s.number[k.who] == 0 {
-		delete(s.number, k.who)
-	}
 	s.running.Done()
 }
 

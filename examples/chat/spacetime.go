@@ -99,6 +99,13 @@ func (h *guesthouse) serve(ctx context.Context, c *spacetime.Conn) {
 	if strings.HasPrefix(c.Protocol, "v1.") {
 		return
 	}
+	leave, err := h.server.places.take(c.Session.Context(), c.Session.Claims().Identity())
+	if err != nil {
+		code, reason := closeCode(err)
+		c.Close(int(code), reason)
+		return
+	}
+	defer leave()
 	served, end := context.WithCancel(ctx)
 	defer end()
 	g := &guest{

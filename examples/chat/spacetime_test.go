@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -56,14 +57,15 @@ func (g *guestClient) says(message []byte) {
 	}
 }
 
-// ends returns with what code the server closes.
-func (g *guestClient) ends() websocket.StatusCode {
+// ends returns with what code and reason the server closes.
+func (g *guestClient) ends() (websocket.StatusCode, string) {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeout(g.t.Context(), patience)
 	defer cancel()
 	for {
 		if _, _, err := g.conn.Read(ctx); err != nil {
-			return websocket.CloseStatus(err)
+			closed, _ := errors.AsType[websocket.CloseError](err)
+			return closed.Code, closed.Reason
 		}
 	}
 }
@@ -153,7 +155,7 @@ func TestGuest_WhoMayWhat(t *testing.T) {
 	}
 	bob.t = t
 	bob.says([]byte{99})
-	if code := bob.ends(); code != websocket.StatusNormalClosure {
+	if code, _ := bob.ends(); code != websocket.StatusNormalClosure {
 		t.Errorf("after what is no message: closed with %d, want 1000", code)
 	}
 }
@@ -165,7 +167,7 @@ func TestGuest_Entrances(t *testing.T) {
 		t.Errorf("another database: got %v, want 404", response)
 	}
 	old, _ := w.visit(t, "bob", database, "v1.bsatn.spacetimedb")
-	if code := old.ends(); code != websocket.StatusNormalClosure {
+	if code, _ := old.ends(); code != websocket.StatusNormalClosure {
 		t.Errorf("a client from before v2: closed with %d, want 1000", code)
 	}
 	response, err := http.Post(w.address+"/v1/identity", "", nil)
@@ -188,7 +190,7 @@ func TestGuest_SentAway(t *testing.T) {
 	if got := alice.does(frame{Run: "kick", Args: args(arguments{Identity: w.identity(t, "bob"), Reason: "shouting"})}); got.Status != 200 {
 		t.Fatalf("kick: got %+v", got)
 	}
-	if code := bob.ends(); code != 3000 {
+	if code, _ := bob.ends(); code != 3000 {
 		t.Errorf("close: got %d, want 3000", code)
 	}
 	if log := w.log.String(); strings.Contains(log, "eyJ") {

@@ -1,0 +1,50 @@
+package spacetime
+
+import (
+	"context"
+	"time"
+)
+
+// pingInterval is between two questions whether a client is still there, and as long may
+// the answer take.
+const pingInterval = 30 * time.Second
+
+// watch asks the client again and again whether it is there, and calls gone once it is
+// not. It ends with ctx.
+func (c *Conn) watch(ctx context.Context, gone func()) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pingInterval):
+		}
+		if c.isGone(ctx) {
+			gone()
+			return
+		}
+	}
+}
+
+// isGone asks the client whether it is there, and reports whether no answer came that
+// could have. None can come while the program does not read, as while it answers a
+// message, and a message that is being written holds the question up.
+func (c *Conn) isGone(ctx context.Context) bool {
+	reads, idle := c.idle()
+	if !idle {
+		return false
+	}
+	limited, cancel := context.WithTimeout(ctx, pingInterval)
+	defer cancel()
+	if c.socket.Ping(limited) == nil || limited.Err() == nil || ctx.Err() != nil {
+		return false // it is there, the question was not sent, or the connection has ended
+	}
+	since, idle := c.idle()
+	return idle && since == reads // a client that has sent a message is there
+}
+
+// idle reports whether the program waits for a message, and writes none. It returns a
+// number that changes with every message that is read.
+func (c *Conn) idle() (reads int64, idle bool) {
+	reads = c.reads.Load()
+	return reads, reads%2 == 1 && c.writes.Load() == 0
+}
