@@ -151,20 +151,25 @@ func TestConn_Vanished(t *testing.T) {
 		name  string
 		serve func(context.Context, *spacetime.Conn)
 		says  []time.Duration // when the client sends a message
+		takes time.Duration   // when it begins to take what it is sent
 		gone  time.Duration   // when the connection is broken off
 	}{
-		{"the program waits for it", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 0) }, nil, time.Minute},
+		{"the program waits for it", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 0) }, nil, 0, time.Minute},
 		{"it says something before it is asked", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 0) },
-			[]time.Duration{20 * time.Second}, time.Minute},
+			[]time.Duration{20 * time.Second}, 0, time.Minute},
 		{"it says something when it is asked", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 0) },
-			[]time.Duration{40 * time.Second}, 2 * time.Minute},
+			[]time.Duration{40 * time.Second}, 0, 2 * time.Minute},
 		{"its message is being answered", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 55*time.Second) },
-			[]time.Duration{20 * time.Second}, 2 * time.Minute},
+			[]time.Duration{20 * time.Second}, 0, 2 * time.Minute},
+		{"a message is on its way to it", func(ctx context.Context, c *spacetime.Conn) {
+			time.AfterFunc(20*time.Second, func() { c.Write(ctx, make([]byte, 1<<16)) })
+			read(ctx, c, 0)
+		}, nil, 80 * time.Second, 2 * time.Minute},
 		{"its message comes when it is asked, and is being answered", func(ctx context.Context, c *spacetime.Conn) { read(ctx, c, 55*time.Second) },
-			[]time.Duration{40 * time.Second}, 150 * time.Second},
+			[]time.Duration{40 * time.Second}, 0, 150 * time.Second},
 		{"the program stops reading after an hour", func(ctx context.Context, c *spacetime.Conn) {
 			time.Sleep(time.Hour)
-		}, nil, time.Hour},
+		}, nil, 0, time.Hour},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, spacetime.Config{Serve: tt.serve}, func(t *testing.T, w *world, p pipes) {
@@ -178,8 +183,12 @@ func TestConn_Vanished(t *testing.T) {
 				for _, at := range tt.says {
 					time.AfterFunc(at, func() { conn.Write([]byte{0x82, 0x80, 0, 0, 0, 0}) }) // binary, empty, masked
 				}
+				if tt.takes > 0 {
+					readFrame(t, answers) // the first message
+					time.Sleep(tt.takes)
+				}
 				io.Copy(io.Discard, answers)
-				if after := time.Since(began); after < tt.gone || after > tt.gone+10*time.Second { // to close it
+				if after := time.Since(began); after < tt.gone || after > tt.gone+5*time.Second { // to close it
 					t.Errorf("the connection ended after %v, want %v", after, tt.gone)
 				}
 			})

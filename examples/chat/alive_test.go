@@ -138,6 +138,9 @@ func TestKeepAlive_SlowAnswer(t *testing.T) {
 	if got := <-bob.hears; !strings.Contains(string(got), "done") {
 		t.Errorf("got %q, want the answer", got)
 	}
+	if len(bob.pinged) > 0 {
+		t.Error("a client that waits for an answer was asked")
+	}
 }
 
 // TestKeepAlive_FrameSince: a client that has sent a frame since it was asked is there,

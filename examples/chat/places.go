@@ -20,7 +20,8 @@ type places struct {
 // take takes a place for a connection until its session ends, or leave is called. A
 // connection whose session has ended does not count, even while its client is yet to be
 // told: else whoever holds a person's stolen token, and all places with it, would keep
-// the person out for a while after it was withdrawn.
+// the person out for a while after it was withdrawn. One that ends for another reason
+// counts until its client has gone, since what waits for the client is kept till then.
 func (p *places) take(session context.Context, who oidcauth.Identity) (leave func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
