@@ -281,10 +281,11 @@ func (l *Issuer) PublicPEM() ([]byte, error) {
 	return text, nil
 }
 
-// publicKeys returns the ring as a JSON Web Key Set (RFC 7517, section 5).
+// publicKeys returns the ring as a JSON Web Key Set (RFC 7517, section 5), in which what
+// signs stands where strangers find it.
 func publicKeys(ring keyring.Ring) ([]byte, error) {
 	var set jose.JSONWebKeySet
-	for _, k := range ring.Keys {
+	for _, k := range ring.Published() {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: algorithm, Use: "sig"})
 	}
 	return json.Marshal(set)

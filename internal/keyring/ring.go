@@ -137,6 +137,31 @@ func withGone(gone []string, ids ...string) []string {
 	return gone[max(0, len(gone)-maxGone):]
 }
 
+// Published returns the keys in the order in which others are to know them: whoever does
+// not know the issuer reads the first of many only, and tries fewer still on a token
+// without key ID, which the imported ones have signed. After these comes the key that
+// signs, the one that will, and the retired ones from the youngest to the oldest.
+func (r Ring) Published() []Key {
+	keys := make([]Key, 0, len(r.Keys))
+	add := func(k Key, wanted bool) {
+		if wanted {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range r.Keys {
+		add(k, k.Imported)
+	}
+	for _, state := range [...]State{Active, Next} {
+		for _, k := range r.Keys {
+			add(k, k.State == state)
+		}
+	}
+	for _, k := range slices.Backward(r.Keys) {
+		add(k, k.State == Retired && !k.Imported)
+	}
+	return keys
+}
+
 // Rotate makes the next key sign, retires the one that signed, and adds a new
 // next key. Tokens of all three are good.
 func (r Ring) Rotate(now time.Time) (Ring, error) {

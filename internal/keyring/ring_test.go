@@ -219,6 +219,37 @@ func TestRotate_Full(t *testing.T) {
 	}
 }
 
+// Others find what signs now in front, behind what was imported.
+func TestPublished(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	r, err := keyring.New(now)
+	must(t, err)
+	var own, imported []string
+	for range 3 {
+		own = append(own, r.Active().ID)
+		r, err = r.Rotate(now)
+		must(t, err)
+	}
+	active, next := r.Active().ID, r.Keys[len(r.Keys)-1].ID
+	for range 2 {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		must(t, err)
+		var id string
+		r, id, err = r.Import(&key.PublicKey, now)
+		must(t, err)
+		imported = append(imported, id)
+	}
+	slices.Reverse(own)
+	var got []string
+	for _, k := range r.Published() {
+		got = append(got, k.ID)
+	}
+	if want := slices.Concat(imported, []string{active, next}, own); !slices.Equal(got, want) {
+		t.Errorf("Published() = %q, want %q", got, want)
+	}
+}
+
 func TestThumbprint(t *testing.T) {
 	t.Parallel()
 	if id, err := keyring.Thumbprint("no key"); !errors.Is(err, keyring.ErrRing) || id != "" {
