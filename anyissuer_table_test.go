@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"strconv"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -210,4 +212,31 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// A local issuer that changes its key each half hour, with tokens of a day, is known to
+// other servers by the key that signs: it keeps more keys than are read of a stranger.
+func TestAnyIssuer_ManyRetiredKeys(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	l := newLocal(t, localissuer.Config{URL: "https://local.test", MaxLifetime: 24 * time.Hour, Now: now})
+	for range 2*48 + 10 {
+		ahead.Add(int64(30 * time.Minute))
+		if err := l.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(l.Keys()); n <= 64 {
+		t.Fatalf("%d keys, want more than the 64 that are read of a stranger", n)
+	}
+	h := l.Handler()
+	client := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Result(), nil
+	})}
+	cfg := open(client, oidcauth.AnyIssuer{})
+	cfg.Now = now
+	wants(t, newAuthenticator(t, cfg), issue(t, l, localissuer.Request{}), nil)
 }

@@ -58,7 +58,9 @@ func (l *Issuer) Keys() []Key {
 //
 // Processes that share the directory follow within seconds, and at once when
 // they see a token under a key they do not know. With an external signer the
-// key is not ours to change, and Rotate is an error.
+// key is not ours to change, and Rotate is an error. So it is where tokens under each
+// of 500 keys may be good; with fewer of these the oldest key goes, before its time if
+// need be.
 func (l *Issuer) Rotate(ctx context.Context) error {
 	return l.update(ctx, "key rotated", func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, err := r.Rotate(l.now())
@@ -281,10 +283,11 @@ func (l *Issuer) PublicPEM() ([]byte, error) {
 	return text, nil
 }
 
-// publicKeys returns the ring as a JSON Web Key Set (RFC 7517, section 5).
+// publicKeys returns the ring as a JSON Web Key Set (RFC 7517, section 5), in which what
+// signs stands where strangers find it.
 func publicKeys(ring keyring.Ring) ([]byte, error) {
 	var set jose.JSONWebKeySet
-	for _, k := range ring.Keys {
+	for _, k := range ring.Published() {
 		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: k.ID, Algorithm: algorithm, Use: "sig"})
 	}
 	return json.Marshal(set)

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"slices"
@@ -14,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -402,6 +405,27 @@ func TestServe_LongTokens(t *testing.T) {
 	}
 	if got := serveFor(t, iss).get(t, "/v1/forward-auth", token); got.status != 431 {
 		t.Errorf("without: status = %d, want 431", got.status)
+	}
+}
+
+// Tokens that may be as long as there are numbers leave room for a request, and for no
+// header of more than a gibibyte: for the library, more is as good as that.
+func TestServe_TokensOfAnyLength(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	for _, most := range []int{math.MaxInt, math.MaxInt - headerBytes, math.MaxInt32} {
+		file := writeFile(t, "config.json", fmt.Sprintf(`{"max_token_bytes": %d}`, most))
+		if got := serveFor(t, iss, "--config", file).get(t, "/healthz", ""); got.status != 200 {
+			t.Errorf("max_token_bytes %d: status = %d, want 200", most, got.status)
+		}
+		s, err := newServer(oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: "https://a.test", Audiences: []string{"a"}}}, MaxTokenBytes: most, Logger: slog.New(slog.DiscardHandler)}, &fileConfig{}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.auth.Close()
+		if want := headerBytes + 1<<30; s.headerBytes != want {
+			t.Errorf("max_token_bytes %d: %d bytes of a header are read, want %d", most, s.headerBytes, want)
+		}
 	}
 }
 

@@ -19,12 +19,13 @@ import (
 // Limits of the HTTP server. A request has no body that anybody reads, so only
 // its header needs time; an answer may have to wait for an issuer's keys.
 const (
-	headerTimeout = 5 * time.Second
-	readTimeout   = 10 * time.Second
-	writeTimeout  = 30 * time.Second
-	idleTimeout   = 2 * time.Minute
-	headerBytes   = 32 << 10
-	readyWait     = 2 * time.Second
+	headerTimeout  = 5 * time.Second
+	readTimeout    = 10 * time.Second
+	writeTimeout   = 30 * time.Second
+	idleTimeout    = 2 * time.Minute
+	headerBytes    = 32 << 10
+	mostTokenBytes = 1 << 30 // as more counts for the library; an int may hold hardly more
+	readyWait      = 2 * time.Second
 )
 
 // server answers the routes of "oidcauth serve".
@@ -54,7 +55,7 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 	s := &server{
 		metrics:     newMetrics(countedIssuers(cfg)),
 		log:         cfg.Logger,
-		headerBytes: headerBytes + max(cfg.MaxTokenBytes, 0),
+		headerBytes: headerBytes + min(max(cfg.MaxTokenBytes, 0), mostTokenBytes),
 		logout:      file.BackchannelLogout,
 		proofs:      cfg.DPoP,
 	}

@@ -39,10 +39,13 @@ const (
 	maxKeys     = 500
 	maxImported = 8
 
+	// largestLeeway is for how long a token may be accepted that has expired.
+	largestLeeway = 10 * time.Minute
+
 	// retention is how much longer than its tokens a key is kept: a process that cannot
 	// read the directory does not hear that the key was retired, and there is the
 	// largest leeway.
-	retention = UnreadLimit + 10*time.Minute
+	retention = UnreadLimit + largestLeeway
 
 	// maxGone bounds what is remembered of keys that are no more: rotations
 	// once an hour for more than a year. Then the oldest is dropped.
@@ -137,16 +140,41 @@ func withGone(gone []string, ids ...string) []string {
 	return gone[max(0, len(gone)-maxGone):]
 }
 
+// Published returns the keys in the order in which others are to know them: whoever does
+// not know the issuer reads the first of many only, and tries fewer still on a token
+// without key ID, which the imported ones have signed. After these comes the key that
+// signs, the one that will, and the retired ones from the youngest to the oldest.
+func (r Ring) Published() []Key {
+	keys := make([]Key, 0, len(r.Keys))
+	add := func(k Key, wanted bool) {
+		if wanted {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range r.Keys {
+		add(k, k.Imported)
+	}
+	for _, state := range [...]State{Active, Next} {
+		for _, k := range r.Keys {
+			add(k, k.State == state)
+		}
+	}
+	for _, k := range slices.Backward(r.Keys) {
+		add(k, k.State == Retired && !k.Imported)
+	}
+	return keys
+}
+
 // Rotate makes the next key sign, retires the one that signed, and adds a new
-// next key. Tokens of all three are good.
+// next key. Tokens of all three are good. Where there is no room for another key the
+// oldest goes early whose own tokens have expired.
 func (r Ring) Rotate(now time.Time) (Ring, error) {
 	fresh, err := newKey(Next, now)
 	if err != nil {
 		return Ring{}, err
 	}
-	r = r.Current(now)
-	if len(r.Keys) >= maxKeys {
-		return Ring{}, fmt.Errorf("%w: got %d keys, want less than %d: remove some that are retired", ErrRing, len(r.Keys), maxKeys)
+	if r, err = r.Current(now).withRoom(now); err != nil {
+		return Ring{}, err
 	}
 	for i := range r.Keys {
 		switch k := &r.Keys[i]; k.State {
@@ -160,6 +188,34 @@ func (r Ring) Rotate(now time.Time) (Ring, error) {
 	}
 	r.Keys = append(r.Keys, fresh)
 	return r, nil
+}
+
+// withRoom returns the ring with room for another key. The day for which retired keys are
+// kept, in case that a process cannot read the directory, is not worth an error: the
+// oldest go before, once nothing that was signed in time can be good.
+func (r Ring) withRoom(now time.Time) (Ring, error) {
+	n := len(r.Keys)
+	var gone []string
+	r.Keys = slices.DeleteFunc(slices.Clone(r.Keys), func(k Key) bool {
+		goes := n-len(gone) >= maxKeys && r.outlivedTokens(k, now)
+		if goes {
+			gone = append(gone, k.ID)
+		}
+		return goes
+	})
+	if len(r.Keys) >= maxKeys {
+		return Ring{}, fmt.Errorf("%w: got %d keys, want less than %d: remove some that are retired", ErrRing, n, maxKeys)
+	}
+	r.Gone = withGone(r.Gone, gone...)
+	return r, nil
+}
+
+// outlivedTokens reports whether all that a retired key has signed until it was known to
+// be retired has expired. It is kept until later where another copy of the directory
+// signed with it for longer.
+func (r Ring) outlivedTokens(k Key, now time.Time) bool {
+	return k.State == Retired && !k.KeepUntil.IsZero() &&
+		now.After(k.Retired.Add(r.Longest+largestLeeway)) && now.After(k.KeepUntil.Add(-UnreadLimit))
 }
 
 // retire makes a key of the ring sign no more. All that is left of its private

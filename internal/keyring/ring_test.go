@@ -219,6 +219,102 @@ func TestRotate_Full(t *testing.T) {
 	}
 }
 
+// Others find what signs now in front, behind what was imported.
+func TestPublished(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	r, err := keyring.New(now)
+	must(t, err)
+	var own, imported []string
+	for range 3 {
+		own = append(own, r.Active().ID)
+		r, err = r.Rotate(now)
+		must(t, err)
+	}
+	active, next := r.Active().ID, r.Keys[len(r.Keys)-1].ID
+	for range 2 {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		must(t, err)
+		var id string
+		r, id, err = r.Import(&key.PublicKey, now)
+		must(t, err)
+		imported = append(imported, id)
+	}
+	slices.Reverse(own)
+	var got []string
+	for _, k := range r.Published() {
+		got = append(got, k.ID)
+	}
+	if want := slices.Concat(imported, []string{active, next}, own); !slices.Equal(got, want) {
+		t.Errorf("Published() = %q, want %q", got, want)
+	}
+}
+
+// Short tokens under keys that change every two minutes: their keys are kept for a day more
+// as long as there is room, and then the oldest go, none before its own tokens.
+func TestRotate_Often(t *testing.T) {
+	t.Parallel()
+	const lifetime, every = 10 * time.Minute, 2 * time.Minute
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	r, err := keyring.New(now)
+	must(t, err)
+	r, _, err = r.Admit("https://a.test", lifetime, false)
+	must(t, err)
+	for range 720 {
+		now = now.Add(every)
+		r, err = r.Rotate(now)
+		must(t, err)
+	}
+	if len(r.Keys) != 500 || len(r.Gone) != 722-500 {
+		t.Errorf("%d keys, %d gone, want 500 and the others", len(r.Keys), len(r.Gone))
+	}
+	for i, k := range r.Keys[1:] {
+		if k.Created.Before(r.Keys[i].Created) || slices.Contains(r.Gone, k.ID) {
+			t.Fatalf("key %d is older than the one before, or gone", i+1)
+		}
+	}
+}
+
+// To the limit keys are let go of only when nothing that they signed can be good, here or
+// in another copy of the directory.
+func TestRotate_KeepsWhatTokensNeed(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	const longest = time.Hour
+	end := now.Add(-longest - 10*time.Minute) // what was retired before has no tokens left
+	for name, tt := range map[string]struct {
+		retired, keepUntil time.Time
+		imported, goes     bool
+	}{
+		"its tokens have expired":        {end.Add(-time.Second), now.Add(24*time.Hour - time.Second), false, true},
+		"the last expires now":           {end, now.Add(24 * time.Hour), false, false},
+		"another copy signed for longer": {end.Add(-time.Hour), now.Add(24 * time.Hour), false, false},
+		"its tokens lived shorter once":  {end, now.Add(time.Hour), false, false},
+		"for ever":                       {end.Add(-time.Hour), time.Time{}, false, false},
+		"imported":                       {end.Add(-time.Hour), time.Time{}, true, false},
+	} {
+		r, err := keyring.New(now)
+		must(t, err)
+		r.Longest = longest
+		old := keyring.Key{ID: "old", State: keyring.Retired, Imported: tt.imported, Retired: tt.retired, KeepUntil: tt.keepUntil}
+		keys := []keyring.Key{old}
+		for n := range 497 {
+			keys = append(keys, keyring.Key{ID: fmt.Sprint(n), State: keyring.Retired})
+		}
+		r.Keys = append(keys, r.Keys...)
+		rotated, err := r.Rotate(now)
+		if tt.goes != (err == nil) {
+			t.Errorf("%s: Rotate() error = %v, want that it goes: %v", name, err, tt.goes)
+		}
+		if tt.goes && (len(rotated.Keys) != 500 || !slices.Equal(rotated.Gone, []string{"old"})) {
+			t.Errorf("%s: %d keys, %q gone", name, len(rotated.Keys), rotated.Gone)
+		}
+		if len(r.Keys) != 500 || r.Keys[0].ID != "old" {
+			t.Errorf("%s: the ring of before has changed", name)
+		}
+	}
+}
+
 func TestThumbprint(t *testing.T) {
 	t.Parallel()
 	if id, err := keyring.Thumbprint("no key"); !errors.Is(err, keyring.ErrRing) || id != "" {

@@ -211,13 +211,22 @@ func (e *Evaluation) outcomeOfKeys() *keyOutcome {
 	return nil
 }
 
+// outcomeBefore returns what came of the token at the first look at a set, nil if it was
+// not looked at.
+func (e *Evaluation) outcomeBefore(keys *keyset.Set) *keyOutcome {
+	for i := range e.outcomes {
+		if e.outcomes[i].keys == keys {
+			return &e.outcomes[i]
+		}
+	}
+	return nil
+}
+
 // triedOf returns the signature checks that the token has caused with keys of a set: what
 // one token is worth is not more because the set is looked at twice.
 func (e *Evaluation) triedOf(keys *keyset.Set) attempts {
-	for i := range e.outcomes {
-		if e.outcomes[i].keys == keys {
-			return e.outcomes[i].tried
-		}
+	if before := e.outcomeBefore(keys); before != nil {
+		return before.tried
 	}
 	return attempts{}
 }

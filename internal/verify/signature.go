@@ -78,23 +78,22 @@ func (o *Order) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 
 // CheckSignature looks for a key that made the token's signature, among no more keys
 // than one token is worth. Where a key ID may have a new key one check is kept for
-// that.
+// that. Keys that came since the token caused checks go first.
 func (e *Evaluation) CheckSignature(ctx context.Context) error {
-	limit, old := e.checkLimit(), e.Candidates
+	limit, old := e.checkLimit(), e.formerCandidates()
 	first := limit
 	if e.Token.KeyID.Has && e.Trust.Keys.ReusesKeyIDs() {
 		first--
 	}
-	if e.verify(old, first) {
+	if e.verify(without(e.Candidates, old), limit) || e.verify(e.Candidates, first) {
 		return nil
 	}
-	spent := false // on other keys, so that some of the new were not tried
+	spent := e.leftUntried(old)
 	found, err := e.LookAgain(ctx, func() bool {
-		fresh := without(e.Candidates, old)
-		if e.verify(fresh, limit) {
+		if e.verify(without(e.Candidates, old), limit) {
 			return true
 		}
-		spent = spent || slices.ContainsFunc(fresh, e.canBeOf)
+		spent = spent || e.leftUntried(old)
 		return false
 	})
 	switch {
@@ -106,6 +105,23 @@ func (e *Evaluation) CheckSignature(ctx context.Context) error {
 		return e.keysSpent()
 	}
 	return e.badSignature()
+}
+
+// formerCandidates returns the candidates that the token has caused checks with before:
+// those of the first look at a set that is looked at twice. While others were asked in
+// between the set may have got other keys. Without such checks it is the candidates
+// themselves, none of which is newer than the others then.
+func (e *Evaluation) formerCandidates() []*keyset.Key {
+	if before := e.outcomeBefore(e.Trust.Keys); before != nil && before.tried.count > 0 {
+		return before.candidates
+	}
+	return e.Candidates
+}
+
+// leftUntried reports whether a key that came after the former may have signed the
+// token and was not tried: the checks went on others.
+func (e *Evaluation) leftUntried(former []*keyset.Key) bool {
+	return slices.ContainsFunc(without(e.Candidates, former), e.canBeOf)
 }
 
 // keysSpent is for a token whose issuer has changed its keys, while the checks went

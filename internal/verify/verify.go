@@ -232,7 +232,10 @@ func DescribeKeys(keys []*keyset.Key) string {
 	return b.String()
 }
 
-// without returns the keys that are not among others.
+// without returns the keys that are not among others. Nearly always they are the same.
 func without(keys, others []*keyset.Key) []*keyset.Key {
+	if slices.Equal(keys, others) {
+		return nil
+	}
 	return slices.DeleteFunc(slices.Clone(keys), func(k *keyset.Key) bool { return slices.Contains(others, k) })
 }
