@@ -203,7 +203,7 @@ func TestClaims_InLogs(t *testing.T) {
 			t.Errorf("%s of a context: %s", verb, text)
 		}
 	}
-	if text, err := json.Marshal(c); string(text) != "{}" || err != nil {
+	if text, err := json.Marshal([]any{c}); string(text) != "[{}]" || err != nil {
 		t.Errorf("as JSON: %s, %v", text, err)
 	}
 }
