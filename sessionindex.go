@@ -344,10 +344,22 @@ func (x *sessionIndex) enlist(sh *indexShard, g, from *grant) {
 		x.expiries.Set(&g.expiry, endOf(g.claims))
 	}
 	if g.claims.answered != nil {
-		g.again = &askedAgain{last: g.claims.lastQuestion(from)}
+		g.again = &askedAgain{last: from.lastQuestion(g.claims)}
 		g.again.For = g
 		x.again.Set(&g.again.Alarm, g.claims.askAgainAt())
 	}
+}
+
+// lastQuestion returns when the issuer is asked for the last time about claims by which a
+// session lives next that comes from the grant, nil for none. Of the same answer it has had
+// its questions by that, and gets no time beyond: else it would live for ever where its
+// description changes more often than its issuer answers.
+func (g *grant) lastQuestion(next *Claims) time.Time {
+	last := next.lastQuestion()
+	if g != nil && g.again != nil && g.claims.answered.another == next.answered.another && g.again.last.Before(last) {
+		return g.again.last
+	}
+	return last
 }
 
 // askLater has the issuer asked again about the token of a grant, if any session lives

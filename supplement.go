@@ -309,24 +309,13 @@ func (c *Claims) askAgainAt() time.Time {
 
 // lastQuestion returns when the issuer is asked for the last time for the sake of sessions
 // that begin to live by the answer now, if there is no other: of questions there is one at
-// least. A session that comes from another grant of the same answer has had its questions
-// by that, and gets no time beyond: else it would live for ever where its description
-// changes more often than its issuer answers. Nil is no grant.
-func (c *Claims) lastQuestion(from *grant) time.Time {
+// least.
+func (c *Claims) lastQuestion() time.Time {
 	last := c.answered.asked.Add(graceAges * c.answered.age())
 	if now := time.Now(); now.After(last) {
 		last = now
 	}
-	if from.restsOn(c.answered) && from.again.last.Before(last) {
-		last = from.again.last
-	}
 	return last
-}
-
-// restsOn reports whether sessions live by an answer under the grant, by whatever
-// description that was judged.
-func (g *grant) restsOn(s *answered) bool {
-	return g != nil && g.again != nil && g.claims.answered.another == s.another
 }
 
 // retryAt returns when the issuer is asked once more after a question in vain: soon,
