@@ -25,6 +25,7 @@ func TestIntrospect_OutageBesideAnotherReason(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
+		synctest.Wait()
 		if text := d.log.String(); !strings.Contains(text, "client secret") {
 			t.Errorf("nobody reads why: %.600s", text)
 		}
@@ -46,6 +47,7 @@ func TestIntrospect_OutageBesideAChosenReason(t *testing.T) {
 			}
 			time.Sleep(2 * time.Second)
 		}
+		synctest.Wait()
 		if text := d.log.String(); !strings.Contains(text, "client secret") {
 			t.Errorf("nobody reads why: %.600s", text)
 		}

@@ -277,6 +277,7 @@ func TestSupplement_Failure(t *testing.T) {
 					checkSole(t, err, tt.want)
 				}
 				d.wantAsked(t, "at a failure", 2)
+				synctest.Wait() // for what is logged behind the answer
 				if logged := strings.Contains(d.log.String(), "what supplements a token cannot be used"); logged != tt.logged {
 					t.Errorf("logged %t, want %t: %s", logged, tt.logged, d.log.String())
 				}

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,15 +16,31 @@ import (
 	"github.com/oidcauth/oidcauth/internal/supplement"
 )
 
+// lines are what an Asker has logged, which it does behind the answer.
+type lines struct {
+	mu  sync.Mutex // guards all
+	all []error
+}
+
+func (l *lines) add(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all = append(l.all, err)
+}
+
+// settled returns them once nothing goes on.
+func (l *lines) settled() []error {
+	synctest.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.all)
+}
+
 // An outage is logged, too, where one user's answer is a fault every half minute.
 func TestAsker_Log_OutageBesideFaults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		outages := 0
-		a := supplement.New(supplement.Config{Age: time.Minute, MaxBytes: 100, Log: func(err error) {
-			if !supplement.IsFault(err) {
-				outages++
-			}
-		}})
+		var log lines
+		a := supplement.New(supplement.Config{Age: time.Minute, MaxBytes: 100, Log: log.add})
 		defer a.Close()
 		for n := range 120 {
 			_, _ = a.Ask(t.Context(), fmt.Sprint("fault", n), func(context.Context) (json.RawMessage, error) { return json.RawMessage("[]"), nil })
@@ -32,7 +50,7 @@ func TestAsker_Log_OutageBesideFaults(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if outages == 0 {
+		if !slices.ContainsFunc(log.settled(), func(err error) bool { return !supplement.IsFault(err) }) {
 			t.Error("no line about an outage of an hour")
 		}
 	})
@@ -42,8 +60,8 @@ func TestAsker_Log_OutageBesideFaults(t *testing.T) {
 // reason of an outage out of the log.
 func TestAsker_Log_ReasonBesideAStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var lines []string
-		a := supplement.New(supplement.Config{Age: time.Minute, MaxBytes: 100, Whole: true, Log: func(err error) { lines = append(lines, err.Error()) }})
+		var log lines
+		a := supplement.New(supplement.Config{Age: time.Minute, MaxBytes: 100, Whole: true, Log: log.add})
 		defer a.Close()
 		line := strangers.NewLine()
 		down := func(context.Context) (json.RawMessage, error) { return nil, errors.New("401 of a wrong client secret") }
@@ -56,8 +74,8 @@ func TestAsker_Log_ReasonBesideAStrangers(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		if !strings.Contains(strings.Join(lines, "\n"), "client secret") {
-			t.Errorf("nobody reads why: %q", lines)
+		if all := fmt.Sprint(log.settled()); !strings.Contains(all, "client secret") {
+			t.Errorf("nobody reads why: %s", all)
 		}
 	})
 }

@@ -316,11 +316,11 @@ func TestAsker_Answers(t *testing.T) {
 		{"a registered name in another case", `{"Sub":"x"}`, ""},
 		{"a registered name below", `{"x":{"sub":"x"}}`, ""},
 	} {
-		var logged []error
-		a := supplement.New(supplement.Config{
-			Age: time.Minute, MaxBytes: 64, Reserved: []string{"tid"}, Log: func(err error) { logged = append(logged, err) },
-		})
+		var log lines
+		a := supplement.New(supplement.Config{Age: time.Minute, MaxBytes: 64, Reserved: []string{"tid"}, Log: log.add})
 		answer, err := a.Ask(t.Context(), "head.body.signature", func(context.Context) (json.RawMessage, error) { return json.RawMessage(tt.answer), nil })
+		a.Close() // which waits for what is being logged
+		logged := log.all
 		if bad := tt.fault != "" || tt.name == "cut off"; bad {
 			if !errors.Is(err, supplement.ErrAnswer) || !strings.Contains(err.Error(), tt.fault) || len(logged) != 1 {
 				t.Errorf("%s: error %v, logged %v, want %v with %s", tt.name, err, logged, supplement.ErrAnswer, tt.fault)
@@ -328,7 +328,6 @@ func TestAsker_Answers(t *testing.T) {
 		} else if err != nil || answer.Text != tt.answer || len(logged) != 0 {
 			t.Errorf("%s: answer %v, error %v, logged %v", tt.name, answer, err, logged)
 		}
-		a.Close()
 	}
 	// Written out again: one that is missing in the table would be missing here too.
 	for name := range strings.FieldsSeq(`iss sub aud exp nbf iat jti azp nonce auth_time acr amr at_hash c_hash s_hash
@@ -342,17 +341,17 @@ func TestAsker_Answers(t *testing.T) {
 // Faults of the program are logged, in moderation, and no token with them.
 func TestAsker_Log(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var lines []string
-		a := supplement.New(supplement.Config{Age: time.Minute, MaxBytes: 64, Log: func(err error) { lines = append(lines, err.Error()) }})
+		var log lines
+		a := supplement.New(supplement.Config{Age: time.Minute, MaxBytes: 64, Log: log.add})
 		p := &table{answer: func() (json.RawMessage, error) { return json.RawMessage("x"), nil }}
 		askMany(a, p, 500, 1)
-		if len(lines) != 1 {
-			t.Errorf("%d lines for 500 faults in an instant, want one", len(lines))
+		if len(log.settled()) != 1 {
+			t.Errorf("%d lines for 500 faults in an instant, want one", len(log.settled()))
 		}
 		time.Sleep(time.Second)
 		_, _ = a.Ask(t.Context(), "another", p.ask)
-		if len(lines) != 2 {
-			t.Errorf("%d lines after a second, want another", len(lines))
+		if len(log.settled()) != 2 {
+			t.Errorf("%d lines after a second, want another", len(log.settled()))
 		}
 		down := func(context.Context) (json.RawMessage, error) { return nil, errors.New("nobody is there") }
 		for _, tt := range []struct {
@@ -360,16 +359,16 @@ func TestAsker_Log(t *testing.T) {
 			want  int
 		}{{0, 3}, {time.Second, 3}, {time.Minute - time.Second, 4}, {time.Minute - time.Second, 4}, {time.Second, 5}} {
 			time.Sleep(tt.pause)
-			if _, _ = a.Ask(t.Context(), fmt.Sprint(tt), down); len(lines) != tt.want {
-				t.Errorf("%d lines, %v into an outage, want %d, one a minute", len(lines), tt.pause, tt.want)
+			if _, _ = a.Ask(t.Context(), fmt.Sprint(tt), down); len(log.settled()) != tt.want {
+				t.Errorf("%d lines, %v into an outage, want %d, one a minute", len(log.settled()), tt.pause, tt.want)
 			}
 		}
 		time.Sleep(time.Hour)
 		for _, err := range []error{nil, refusal.ErrRevoked} {
 			_, _ = a.Ask(t.Context(), fmt.Sprint(err), func(context.Context) (json.RawMessage, error) { return json.RawMessage("{}"), err })
 		}
-		if len(lines) != 5 {
-			t.Errorf("an answer is logged: %q", lines)
+		if len(log.settled()) != 5 {
+			t.Errorf("an answer is logged: %v", log.settled())
 		}
 		const token = "head.body.signature"
 		for _, err := range []error{errors.New("GET /?access_token=" + token), fmt.Errorf("%s: %w", token, refusal.ErrRevoked)} {
