@@ -101,8 +101,8 @@ type Asker struct {
 	questions map[[sha256.Size]byte]*question
 	row       int       // of questions that failed, up to now
 	next      time.Time // when one may be put although they fail
-	faults    lines
-	outages   [2]lines // for tokens that were found good before, and for strangers'
+
+	faults, outages, strangersOutages lines
 }
 
 // A question is one about one token, under way or of just now.
@@ -312,9 +312,9 @@ func (a *Asker) logs(q *question) bool {
 	case IsFault(q.err):
 		return a.faults.next(time.Now(), "", time.Second)
 	case q.place != nil:
-		return a.outages[1].next(time.Now(), q.err.Error(), time.Minute)
+		return a.strangersOutages.next(time.Now(), q.err.Error(), time.Minute)
 	}
-	return a.outages[0].next(time.Now(), q.err.Error(), time.Minute)
+	return a.outages.next(time.Now(), q.err.Error(), time.Minute)
 }
 
 // lines bound how often something is logged.
