@@ -19,29 +19,29 @@ func (w *world) ask(n *node, t *token) (*oidcauth.Claims, error) {
 	return w.askWith(n, t, w.honest(n, t))
 }
 
-// askWith presents a token with what proves that its client has its key, and holds the
+// askWith presents a token with what is to prove that it is its client's, and holds the
 // answer against what is due before or afterwards: a fetch under way may have changed
 // that.
-func (w *world) askWith(n *node, t *token, p *proof) (*oidcauth.Claims, error) {
+func (w *world) askWith(n *node, t *token, came shown) (*oidcauth.Claims, error) {
 	w.t.Helper()
 	synctest.Wait()
 	n.seen()
-	alone, before := n.dueAlone(t), n.dueWith(t, p)
+	alone, before := n.dueAlone(t), n.dueWith(t, came)
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	claims, err := n.auth.Authenticate(proving(ctx, p), t.text)
+	claims, err := n.auth.Authenticate(came.context(ctx), t.text)
 	waited := time.Since(began)
 	synctest.Wait()
 	n.seen()
-	d := before.or(n.dueWith(t, p)).or(n.dueEarly(t, waited))
+	d := before.or(n.dueWith(t, came)).or(n.dueEarly(t, waited))
 	if t.prover != nil && t.prover.shared && !n.lostKeys(t).Before(began) {
 		d = d.or(only(oidcauth.ErrUnknownKey)) // its key went while the log was asked about its proof
 	}
 	if alone.accepts() && t.supplied() && n.lostKeys(t).Equal(time.Now()) {
 		d = d.or(n.dueSupplied(t)) // its key went at the instant at which it was answered about
 	}
-	w.proved(n, t, p, err)
+	w.proved(n, t, came.proof, err)
 	t.note(w, "%s: %s after %v, due %v: %v", n.name, kind(err), waited, d, err)
 	w.tally["decisions"]++
 	w.tally["token "+kind(err)]++
@@ -70,13 +70,13 @@ func (w *world) askWith(n *node, t *token, p *proof) (*oidcauth.Claims, error) {
 	return claims, err
 }
 
-// dueWith is what a token has to be answered with that comes with a proof.
-func (n *node) dueWith(t *token, p *proof) due {
+// dueWith is what a token has to be answered with, by what comes with it.
+func (n *node) dueWith(t *token, came shown) due {
 	d := n.due(t)
-	if n.w.plan.proofs == "" || !d.accepts() {
+	if !d.accepts() {
 		return d
 	}
-	return d.and(n.dueProof(t, p, nil))
+	return d.and(n.duePossession(t, came, nil))
 }
 
 // waits reports whether a token may be waited for though its key is known: for the log,

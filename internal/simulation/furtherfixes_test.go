@@ -64,6 +64,26 @@ var furtherFixes = []fix{
 		"if before == nil {\n\t\treturn nil", "if true {\n\t\treturn nil",
 	},
 	{
+		"a token bound to a certificate counts over any connection", "internal/bound/bound.go",
+		"if c.Certificate != \"\" {", "if false {",
+	},
+	{
+		"a session goes on by another certificate", "internal/bound/renewal.go",
+		", {\"certificate\", before.Certificate, after.Certificate}}", "}",
+	},
+	{
+		"a ticket counts without the certificate of its token", "ticket.go",
+		"if cnf.Certificate != \"\" {", "if false {",
+	},
+	{
+		"a call that runs goes on when its session has ended", "context.go",
+		"if ended := call.Ended(ctx); ended != nil {", "if ended := call.Ended(ctx); ended != nil && false {",
+	},
+	{
+		"nobody is told that a session expires that was renewed", "session.go",
+		"x.setWarning(w, c)", "_ = w",
+	},
+	{
 		"a clock that was ahead at the start has all proofs refused", "dpop/dpop.go",
 		"v.forgetful = cfg.Replays == nil && (!cfg.Nonces || len(cfg.NonceKey) > 0)", "v.forgetful = cfg.Replays == nil",
 	},

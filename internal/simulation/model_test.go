@@ -209,7 +209,7 @@ func (n *node) dueContentAt(t *token, now time.Time) due {
 		return only(oidcauth.ErrIssuedInFuture)
 	case t.p != nil && !t.fits(t.wanted):
 		return only(oidcauth.ErrAudience)
-	case t.prover != nil && n.w.plan.proofs == "":
+	case t.prover != nil && n.w.plan.proofs == "", t.certificate != nil && !n.w.plan.readsCertificates:
 		return only(oidcauth.ErrTokenType)
 	case t.reserved:
 		return only(oidcauth.ErrClaim)

@@ -17,6 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/mtls"
 )
 
 // A node is a server: one process after the other, on the same directories.
@@ -119,6 +120,9 @@ func (n *node) start() {
 	if w.plan.proofs != "" {
 		n.proofs = n.verifier()
 		cfg.DPoP = n.proofs
+	}
+	if w.plan.readsCertificates {
+		cfg.Certificate = mtls.Connection
 	}
 	if n.link != nil {
 		n.link.restarted()

@@ -2,7 +2,6 @@ package simulation_test
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"errors"
 	"time"
@@ -10,7 +9,6 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/oidctest"
-	"github.com/oidcauth/oidcauth/possession"
 )
 
 // By what servers know that a proof is not used again.
@@ -123,8 +121,8 @@ func (w *world) prove(by *prover, t *token, c nonce, claims map[string]any) *pro
 	return p
 }
 
-// honest is what comes with a token of an honest client: nothing with a bearer token.
-func (w *world) honest(n *node, t *token) *proof {
+// honestProof is what comes with a token of an honest client: nothing with a bearer token.
+func (w *world) honestProof(n *node, t *token) *proof {
 	if t.prover == nil || w.plan.proofs == "" {
 		return nil
 	}
@@ -165,16 +163,8 @@ func (w *world) dishonest(n *node, t *token) *proof {
 	return p
 }
 
-// proving returns the context that a token comes with.
-func proving(ctx context.Context, p *proof) context.Context {
-	if p == nil {
-		return ctx
-	}
-	return possession.NewContext(ctx, possession.Proof{DPoP: p.text, Method: "POST", URL: calledURL})
-}
-
-// dueProof is the check of what a token is bound to, which follows all others. Of a
-// session that is being renewed the nonce is its own; else, and for nil, the server's.
+// dueProof is the check of the key that a token is bound to. Of a session that is being
+// renewed the nonce is its own; else, and for nil, the server's.
 func (n *node) dueProof(t *token, p *proof, renewed *liveSession) due {
 	switch {
 	case t.prover == nil && p == nil:
@@ -301,5 +291,5 @@ func (w *world) replay() {
 		w.kill(n)
 	}
 	w.tally["replays"]++
-	w.askWith(n, x.t, x.proof)
+	w.askWith(n, x.t, shown{x.proof, x.t.certificate})
 }

@@ -14,11 +14,16 @@ import (
 // what proves that its client still has the key of before, or without.
 func (w *world) renew(s *liveSession) {
 	t := w.nextOf(s)
-	p := w.renewing(s, t)
-	before, is := s.dueRenewal(t, p), s.n.as(t)
-	_, err := s.Renew(proving(w.t.Context(), p), t.text)
+	came := w.renewing(s, t)
+	p := came.proof
+	before, is := s.dueRenewal(t, came), s.n.as(t)
+	told := s.notice.given.Swap(0)
+	_, err := s.Renew(came.context(w.t.Context()), t.text)
 	synctest.Wait()
-	d := before.or(s.dueRenewal(t, p))
+	if err != nil {
+		s.notice.given.Add(told)
+	}
+	d := before.or(s.dueRenewal(t, came))
 	w.proved(s.n, t, p, err)
 	if p != nil && (err == nil || errors.Is(err, oidcauth.ErrIdentityMismatch)) {
 		s.given, s.used = "", s.given
@@ -62,6 +67,9 @@ func (w *world) nextOf(s *liveSession) *token {
 	if !w.chance(4) {
 		t.prover = s.t.prover
 	}
+	if w.beside.IntN(4) > 0 {
+		t.certificate = s.t.certificate
+	}
 	if s.t.opaque != nil && w.chance(2) {
 		t.opaque, t.keyID, t.of = new(opaque), "", ""
 		t.register()
@@ -72,9 +80,21 @@ func (w *world) nextOf(s *liveSession) *token {
 	return t
 }
 
-// renewing is what comes with the token of a renewal: mostly a proof over the nonce of
-// the session by the token's key.
-func (w *world) renewing(s *liveSession, t *token) *proof {
+// renewing is what comes with the token of a renewal: on the connection of the session,
+// or by a request over one that is said.
+func (w *world) renewing(s *liveSession, t *token) shown {
+	came := shown{proof: w.renewingProof(s, t)}
+	switch w.beside.IntN(4) {
+	case 0:
+		came.over = t.certificate
+	case 1:
+		came.over = w.otherCertificate(t)
+	}
+	return came
+}
+
+// renewingProof is mostly a proof over the nonce of the session by the token's key.
+func (w *world) renewingProof(s *liveSession, t *token) *proof {
 	if w.plan.proofs == "" || t.prover == nil && !w.chance(8) {
 		return nil
 	}
@@ -114,16 +134,16 @@ func (w *world) renewing(s *liveSession, t *token) *proof {
 }
 
 // dueRenewal is what a renewal has to be answered with, but for whose token it is.
-func (s *liveSession) dueRenewal(t *token, p *proof) due {
-	d, was := s.n.due(t), s.t.prover
-	if s.n.w.plan.proofs == "" || !d.accepts() {
+func (s *liveSession) dueRenewal(t *token, came shown) due {
+	d, was := s.n.due(t), s.t
+	if !d.accepts() {
 		return d
 	}
 	switch {
-	case was != nil && t.prover != was:
+	case was.prover != nil && t.prover != was.prover, was.certificate != nil && t.certificate != was.certificate:
 		return d.and(only(oidcauth.ErrProof)) // whoever has stolen a token goes on with nothing else
 	case t.prover != nil && s.given == "":
 		return d.and(only(dpop.ErrUseNonce))
 	}
-	return d.and(s.n.dueProof(t, p, s))
+	return d.and(s.n.duePossession(t, came, s))
 }

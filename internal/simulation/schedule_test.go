@@ -96,7 +96,11 @@ func (w *world) visit() {
 		return
 	}
 	if w.plan.proofs != "" && w.chance(6) {
-		w.askWith(n, t, w.dishonest(n, t))
+		w.askWith(n, t, shown{w.dishonest(n, t), t.certificate})
+		return
+	}
+	if t.certificate != nil && w.beside.IntN(6) == 0 {
+		w.askWith(n, t, shown{w.honestProof(n, t), w.otherCertificate(t)})
 		return
 	}
 	if w.chance(2) {

@@ -23,6 +23,8 @@ type liveSession struct {
 	used    string // the one before
 	last    due    // at the last look
 	looked  time.Time
+	calls   []runningCall
+	notice  *notice
 }
 
 // begin begins a session for a token that was accepted just now.
@@ -42,6 +44,7 @@ func (w *world) begin(n *node, t *token, claims *oidcauth.Claims) {
 	if cause == nil {
 		live := &liveSession{Session: s, n: n, process: n.process, t: t, sub: sub, looked: time.Now()}
 		live.last = live.due()
+		live.expectNotice([...]time.Duration{time.Second, 20 * time.Second, 5 * time.Minute}[w.beside.IntN(3)])
 		w.sessions = append(w.sessions, live)
 	}
 }
@@ -86,6 +89,7 @@ func (w *world) checkSessions() {
 		d := s.due()
 		cause := context.Cause(s.Context())
 		w.tally["looks at sessions"]++
+		w.checkCalls(s)
 		if sub := s.Claims().Subject(); sub != s.sub {
 			w.fail(s.t, "%s: a session of %q has become one of %q", s.n.name, s.sub, sub)
 		}
@@ -99,6 +103,7 @@ func (w *world) checkSessions() {
 			s.t.note(w, "%s: its session ended with %s", s.n.name, kind(cause))
 			continue
 		}
+		w.checkNotice(s)
 		s.last, s.looked = d, time.Now()
 		kept = append(kept, s)
 	}
@@ -162,6 +167,7 @@ func (w *world) useSession() {
 		if cause := context.Cause(s.Context()); cause == nil {
 			w.fail(s.t, "a session that was closed lives")
 		}
+		w.checkCalls(s)
 		w.forgetSession(s)
 	case 1, 2, 3:
 		w.renew(s)
@@ -171,6 +177,9 @@ func (w *world) useSession() {
 		synctest.Wait()
 		d := before.or(s.dueCall())
 		c, acts := oidcauth.FromContext(ctx)
+		if acts {
+			s.run(ctx)
+		}
 		if acts && s.t.supplied() {
 			w.checkSupplied(s.n, s.t, c)
 		}
@@ -216,6 +225,8 @@ func (w *world) dropSessions(n *node) {
 			kept = append(kept, s)
 		} else if context.Cause(s.Context()) == nil {
 			w.fail(s.t, "%s: a session outlives its process", n.name)
+		} else {
+			w.checkCalls(s)
 		}
 	}
 	w.sessions = kept

@@ -2,6 +2,7 @@ package simulation_test
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"sync"
 	"testing/synctest"
@@ -44,11 +45,15 @@ func (w *world) buy(n *node, t *token, claims *oidcauth.Claims) {
 		return
 	}
 	said := readParts(text)
-	w.tickets = append(w.tickets, &soldTicket{
+	x := &soldTicket{
 		text: text, t: t, sub: claims.Subject(), seller: n, process: n.process, keyID: said.Kid, made: time.Now(),
 		issued: time.Unix(said.Iat, 0), expires: time.Unix(said.Exp, 0), taken: map[*node]int{},
-	})
+	}
+	w.tickets = append(w.tickets, x)
 	t.note(w, "%s sells a ticket", n.name)
+	if t.certificate != nil {
+		w.steal(x)
+	}
 }
 
 // useTicket presents a ticket: mostly a new one, once, twice at once, and again.
@@ -72,7 +77,7 @@ func (w *world) useTicket() {
 	var wg sync.WaitGroup
 	errs := make([]error, 2)
 	for i, n := range []*node{n, other} {
-		wg.Go(func() { _, errs[i] = n.auth.AuthenticateTicket(authtest.From(origin), x.text, database) })
+		wg.Go(func() { _, errs[i] = n.auth.AuthenticateTicket(x.request(), x.text, database) })
 	}
 	wg.Wait()
 	for i, n := range []*node{n, other} {
@@ -80,14 +85,25 @@ func (w *world) useTicket() {
 	}
 }
 
+// steal presents a ticket over a connection without the certificate of its token, which
+// does not use it up.
+func (w *world) steal(x *soldTicket) {
+	n := w.node()
+	_, err := n.auth.AuthenticateTicket(w.otherCertificate(x.t).request(origin), x.text, database)
+	if err == nil {
+		w.fail(x.t, "%s took a ticket over a connection with another certificate", n.name)
+	}
+	w.tally["stolen ticket "+kind(err)]++
+}
+
 // misuse presents a ticket where it is not good, which does not use it up.
 func (w *world) misuse(x *soldTicket) {
 	n := w.node()
-	_, err := n.auth.AuthenticateTicket(authtest.From("https://other.test"), x.text, database)
+	_, err := n.auth.AuthenticateTicket(x.t.certificate.request("https://other.test"), x.text, database)
 	if err == nil {
 		w.fail(x.t, "%s took a ticket from another page", n.name)
 	}
-	if _, err = n.auth.AuthenticateTicket(authtest.From(origin), x.text, "other"); err == nil {
+	if _, err = n.auth.AuthenticateTicket(x.request(), x.text, "other"); err == nil {
 		w.fail(x.t, "%s took a ticket for another database", n.name)
 	}
 	if _, err = n.auth.Authenticate(w.t.Context(), x.text); err == nil {
@@ -101,7 +117,7 @@ func (w *world) present(x *soldTicket, n *node) {
 	n.seen()
 	must := x.must(n)
 	may := x.may(n)
-	claims, err := n.auth.AuthenticateTicket(authtest.From(origin), x.text, database)
+	claims, err := n.auth.AuthenticateTicket(x.request(), x.text, database)
 	synctest.Wait()
 	w.tally["decisions"]++
 	if err != nil && must && x.must(n) {
@@ -146,6 +162,9 @@ func (w *world) taken(x *soldTicket, n *node, err error, claims *oidcauth.Claims
 		w.begin(n, x.whole(), claims)
 	}
 }
+
+// request is one with which a ticket is presented by whoever has bought it.
+func (x *soldTicket) request() *http.Request { return x.t.certificate.request(origin) }
 
 // whole is the token that a ticket stands for, as it comes by the ticket.
 func (x *soldTicket) whole() *token {

@@ -8,32 +8,34 @@ import (
 
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // A token is a token, and what is true of it.
 type token struct {
-	text       string
-	about      string
-	p          *provider // whose keys are to have signed it; nil for the local issuer's
-	keyID      string
-	of         string // the key that signed it: ID and material
-	tampered   bool
-	opaque     *opaque // its issuer is asked about it; nil for a JWT
-	held       string  // whose an opaque one is by the claims of a session, or of a ticket
-	issuer     string
-	sub        string
-	sid        string
-	jti        string
-	aud        string
-	also       string  // a further audience
-	prover     *prover // whose key it is bound to; nil for a bearer token
-	issued     time.Time
-	begins     time.Time // zero for at once
-	expires    time.Time
-	good       map[*node]int        // which process has accepted it
-	acceptedBy map[*node]acceptance // the last time that it was accepted by an answer
-	seller     *soldTicket          // that it came by, whole; nil for a token itself
-	history    []string
+	text        string
+	about       string
+	p           *provider // whose keys are to have signed it; nil for the local issuer's
+	keyID       string
+	of          string // the key that signed it: ID and material
+	tampered    bool
+	opaque      *opaque // its issuer is asked about it; nil for a JWT
+	held        string  // whose an opaque one is by the claims of a session, or of a ticket
+	issuer      string
+	sub         string
+	sid         string
+	jti         string
+	aud         string
+	also        string       // a further audience
+	prover      *prover      // whose key it is bound to; nil for none
+	certificate *certificate // that it is bound to; nil for none
+	issued      time.Time
+	begins      time.Time // zero for at once
+	expires     time.Time
+	good        map[*node]int        // which process has accepted it
+	acceptedBy  map[*node]acceptance // the last time that it was accepted by an answer
+	seller      *soldTicket          // that it came by, whole; nil for a token itself
+	history     []string
 
 	// What a server makes of it: see as.
 	read        bool
@@ -80,7 +82,7 @@ func (w *world) draft(p *provider, k *key) *token {
 	}
 	return &token{
 		about: "good", p: p, issuer: p.named().URL(), keyID: k.ID(), of: k.of, aud: audience,
-		good: map[*node]int{}, acceptedBy: map[*node]acceptance{}, prover: bound,
+		good: map[*node]int{}, acceptedBy: map[*node]acceptance{}, prover: bound, certificate: w.certified(),
 		sub: pick(w.random, subjects), sid: pick(w.random, logins), jti: fmt.Sprint("t", w.serial),
 		issued: now, expires: now.Add(w.lifetime()),
 	}
@@ -101,8 +103,15 @@ func (t *token) claims() map[string]any {
 	if t.also != "" {
 		claims["aud"] = []string{t.aud, t.also}
 	}
+	confirmation := map[string]any{}
 	if t.prover != nil {
-		claims["cnf"] = map[string]any{"jkt": t.prover.Thumbprint()}
+		confirmation["jkt"] = t.prover.Thumbprint()
+	}
+	if t.certificate != nil {
+		confirmation["x5t#S256"] = possession.Thumbprint(t.certificate.Certificate)
+	}
+	if len(confirmation) > 0 {
+		claims["cnf"] = confirmation
 	}
 	return claims
 }

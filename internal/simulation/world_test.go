@@ -21,6 +21,7 @@ const audience = "my-db"
 type world struct {
 	t      *testing.T
 	random *rand.Rand
+	beside *rand.Rand // for what came later, so that seeds stay what they were without it
 	began  time.Time
 	plan   plan
 	dir    string
@@ -31,13 +32,14 @@ type world struct {
 	vault     *vault      // the local issuer's directory; nil without one
 	nodes     []*node
 
-	tokens      []*token
-	provers     []*prover // clients' keys; the last is a thief's
-	proofs      []sentProof
-	nonceKey    []byte // of servers that share one
-	tickets     []*soldTicket
-	sessions    []*liveSession
-	revocations []*revocation
+	tokens       []*token
+	provers      []*prover // clients' keys; the last is a thief's
+	proofs       []sentProof
+	certificates []*certificate // clients'; the last is a thief's
+	nonceKey     []byte         // of servers that share one
+	tickets      []*soldTicket
+	sessions     []*liveSession
+	revocations  []*revocation
 
 	latest time.Time // that any clock has shown
 	serial int
@@ -70,6 +72,9 @@ type plan struct {
 	answerAge       time.Duration
 	bound           bool   // some tokens are bound to keys
 	proofs          string // how it is known that proofs are not used again; empty where none are taken
+
+	certified         bool // some tokens are bound to certificates
+	readsCertificates bool // Config.Certificate is set
 }
 
 func drawPlan(r *rand.Rand) plan {
@@ -101,10 +106,12 @@ func drawPlan(r *rand.Rand) plan {
 
 // newWorld starts everything.
 func newWorld(t *testing.T, seed uint64) *world {
-	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), began: time.Now(), latest: time.Now(), dir: t.TempDir(), tally: tally{}}
+	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), beside: rand.New(rand.NewPCG(seed, 2)), began: time.Now(), latest: time.Now(), dir: t.TempDir(), tally: tally{}}
 	w.plan = drawPlan(w.random)
+	w.plan.certified, w.plan.readsCertificates = w.beside.IntN(2) == 0, w.beside.IntN(5) > 0
 	w.addProviders()
 	w.addProvers()
+	w.addCertificates()
 	if w.plan.shared {
 		w.log = newSharedLog()
 	}
