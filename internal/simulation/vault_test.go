@@ -175,7 +175,7 @@ func (v *vault) damage() {
 	v.whole = whole
 	if v.w.chance(2) {
 		v.damaged = torn
-		v.put(whole[:v.w.random.IntN(len(whole))])
+		v.put(whole[:min(v.w.random.IntN(len(whole)), len(whole)-2)]) // nobody misses the newline at the end
 	} else {
 		v.damaged = missing
 		if err := os.Remove(v.file()); err != nil {
