@@ -1,7 +1,6 @@
 package oidcauth
 
 import (
-	"cmp"
 	"context"
 	"net/http"
 	"slices"
@@ -114,7 +113,10 @@ func (a *Authenticator) checkTicketOnce(r *http.Request, text, database string) 
 	}
 	if err == nil {
 		e.Now = a.now() // keys, or an answer, may have been waited for
-		err = cmp.Or(e.checkPlace(t.Body, origin, database), a.stillGood(c))
+		err = e.checkPlace(t.Body, origin, database)
+	}
+	if err == nil {
+		err = a.stillGood(c)
 	}
 	if err != nil {
 		return ticket.Checked{}, err

@@ -20,9 +20,9 @@ func (d *Dir) Stat() Stat {
 }
 
 // Same reports whether the ring is the one that it was: the same file with the
-// same time and size. Of a ring that cannot be seen nobody knows.
+// same time and size. A ring that cannot be seen is never the same.
 func (s Stat) Same(earlier Stat) bool {
-	return os.SameFile(s.info, earlier.info) && // which nothing is
+	return os.SameFile(s.info, earlier.info) && // false where there is none
 		s.info.ModTime().Equal(earlier.info.ModTime()) &&
 		s.info.Size() == earlier.info.Size()
 }
