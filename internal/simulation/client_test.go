@@ -194,7 +194,7 @@ func (w *world) insistent(n *node, t *token) bool {
 		return false // the issuer has lied about this key, and nobody asks about a known one
 	}
 	k := t.p.keyOf(t.of)
-	if t.supplied() && !t.p.registry.answers(t.sub) {
+	if t.supplied() && !t.p.registry.answers(t.sub) || !n.dueRule(t).accepts() {
 		return false
 	}
 	if t.prover != nil && !n.takesProofs() {

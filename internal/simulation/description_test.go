@@ -118,6 +118,9 @@ func (n *node) issuersOf(p *provider) []oidcauth.Issuer {
 	for _, d := range n.described(p) {
 		i := p.describe(d.aud)
 		i.Name, i.SubjectPrefix = d.name, d.prefix
+		if p == n.w.providers[0] {
+			i.Rules = []oidcauth.Rule{n.w.rules.rule}
+		}
 		if p.registry != nil {
 			i.Supplement, i.AnswerAge = n.supplement(p), n.w.plan.answerAge
 		}
@@ -128,7 +131,7 @@ func (n *node) issuersOf(p *provider) []oidcauth.Issuer {
 	}
 	if p.opaque {
 		i := n.introspection(p)
-		i.Audiences = []string{aud}
+		i.Audiences, i.Rules = []string{aud}, []oidcauth.Rule{n.w.rules.rule}
 		list = append(list, i)
 	}
 	return list

@@ -84,6 +84,14 @@ var furtherFixes = []fix{
 		"x.setWarning(w, c)", "_ = w",
 	},
 	{
+		"the program's rules are not asked about what was verified before", "auth.go",
+		"if err := c.trust.checkRules(c); err != nil {", "if err := c.trust.checkRules(c); false {",
+	},
+	{
+		"a token counts about which a rule panics", "trust.go",
+		"return refusal.Because(t.allRules(), ErrAnswerUnavailable, err)", "",
+	},
+	{
 		"a clock that was ahead at the start has all proofs refused", "dpop/dpop.go",
 		"v.forgetful = cfg.Replays == nil && (!cfg.Nonces || len(cfg.NonceKey) > 0)", "v.forgetful = cfg.Replays == nil",
 	},

@@ -53,10 +53,10 @@ func (d due) or(o due) due {
 // order, and the first that fails decides alone.
 func (n *node) due(t *token) due {
 	d := n.dueAlone(t)
-	if !d.accepts() {
-		return d
+	if d.accepts() {
+		d = d.and(n.dueSupplied(t))
 	}
-	return d.and(n.dueSupplied(t))
+	return n.dueRuled(t, d)
 }
 
 // dueAlone is due without what supplements a token.
@@ -213,6 +213,9 @@ func (n *node) dueContentAt(t *token, now time.Time) due {
 		return only(oidcauth.ErrTokenType)
 	case t.reserved:
 		return only(oidcauth.ErrClaim)
+	}
+	if rule := n.dueRule(t); !rule.accepts() && !t.supplied() {
+		return rule
 	}
 	return n.dueRevocation(t)
 }

@@ -53,6 +53,9 @@ func (w *world) step() {
 	for _, e := range events {
 		sum += e.weight
 	}
+	if w.beside.IntN(12) == 0 {
+		w.changeRules()
+	}
 	at := w.random.IntN(sum)
 	for _, e := range events {
 		if at -= e.weight; at < 0 {

@@ -55,7 +55,7 @@ func (s *liveSession) due() due {
 	if s.t.opaque != nil {
 		return s.n.dueSessionOf(s.t)
 	}
-	d := s.n.dueAlone(s.t)
+	d := s.n.dueRuled(s.t, s.n.dueAlone(s.t))
 	if s.n.as(s.t).sub != s.sub {
 		d = d.without(nil).or(only(oidcauth.ErrIdentityMismatch))
 	}
@@ -112,10 +112,10 @@ func (w *world) checkSessions() {
 
 // hesitates reports whether the session need not have ended yet. A clock that was set
 // is noticed a little later. One that was set back, to before a token begins, ends the
-// session of that token at its next call: by itself it would begin again.
+// session of that token at its next call: by itself it would begin again. So does a rule.
 func (s *liveSession) hesitates(d due) bool {
-	begins := d.allows(oidcauth.ErrNotYetValid) && s.n.dueRevocation(s.n.as(s.t)).accepts()
-	return begins || time.Since(s.n.clockSet) < clockNoticed
+	asleep := (d.allows(oidcauth.ErrNotYetValid) || !s.n.dueRule(s.n.as(s.t)).accepts()) && s.n.dueRevocation(s.n.as(s.t)).accepts()
+	return asleep || time.Since(s.n.clockSet) < clockNoticed
 }
 
 // excused reports whether what ended a session was true at some time since it was last

@@ -40,7 +40,7 @@ func TestSimulation(t *testing.T) {
 	for _, name := range []string{
 		"token accepted", "had to be accepted", "had to be refused", "came back", "ticket accepted", "session ended: revoked",
 		"accepted opaque", "accepted jobs", "accepted west", "accepted with roles", "proof taken", "replays", "renewal: accepted", "kills",
-		"stolen ticket proof", "calls refused while they run", "told that it expires",
+		"stolen ticket proof", "calls refused while they run", "told that it expires", "token rule",
 	} {
 		if all[name] == 0 && *seeds >= 12 {
 			t.Errorf("nothing of %q happened", name)
@@ -133,6 +133,7 @@ func (w *world) heal() {
 		}
 	}
 	w.table.setDown(false)
+	w.rules.heal()
 	if w.vault != nil {
 		w.vault.repair()
 	}

@@ -35,6 +35,7 @@ type world struct {
 	tokens       []*token
 	provers      []*prover // clients' keys; the last is a thief's
 	proofs       []sentProof
+	rules        *rulebook
 	certificates []*certificate // clients'; the last is a thief's
 	nonceKey     []byte         // of servers that share one
 	tickets      []*soldTicket
@@ -112,6 +113,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.addProviders()
 	w.addProvers()
 	w.addCertificates()
+	w.rules = &rulebook{of: map[string]string{}}
 	if w.plan.shared {
 		w.log = newSharedLog()
 	}
@@ -202,7 +204,7 @@ var sentinels = []struct {
 	{"ticket used", oidcauth.ErrTicketUsed}, {"origin", oidcauth.ErrOrigin},
 	{"nonce", dpop.ErrUseNonce}, {"invalid proof", dpop.ErrInvalidProof}, {"proof", oidcauth.ErrProof},
 	{"another identity", oidcauth.ErrIdentityMismatch}, {"malformed token", oidcauth.ErrMalformedToken},
-	{"type", oidcauth.ErrTokenType},
+	{"type", oidcauth.ErrTokenType}, {"rule", oidcauth.ErrRule},
 	{"claim", oidcauth.ErrClaim},
 	{"keys unavailable", oidcauth.ErrKeysUnavailable}, {"no answer", oidcauth.ErrAnswerUnavailable},
 	{"revocations unavailable", oidcauth.ErrRevocationsUnavailable}, {"closed", oidcauth.ErrClosed},

@@ -1,0 +1,83 @@
+package simulation_test
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// What the program's own rule about the first issuer's tokens makes of a subject.
+const (
+	barred = "is barred"
+	panics = "has the rule panic"
+)
+
+// A rulebook is what that rule knows, at all servers alike.
+type rulebook struct {
+	mu sync.Mutex // guards what follows
+	of map[string]string
+}
+
+// rule is the rule.
+func (b *rulebook) rule(c *oidcauth.Claims) error {
+	switch b.on(c.Subject()) {
+	case barred:
+		return errors.New("barred")
+	case panics:
+		panic("a rule that panics")
+	}
+	return nil
+}
+
+func (b *rulebook) on(sub string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.of[sub]
+}
+
+func (b *rulebook) set(sub, what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.of[sub] = what
+}
+
+func (b *rulebook) heal() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	clear(b.of)
+}
+
+// changeRules has the rule be another about a subject.
+func (w *world) changeRules() {
+	sub := subjects[w.beside.IntN(len(subjects))]
+	what := [...]string{"", "", barred, panics}[w.beside.IntN(4)]
+	w.rules.set(sub, what)
+	w.note("the rule: %s %q", sub, what)
+}
+
+// ruled reports whether there is a rule about a token.
+func (t *token) ruled() bool { return t.p != nil && t.p == t.p.w.providers[0] }
+
+// dueRuled is what is due of a token with the rule, where that sees what supplements the
+// token: it is asked last, and first about a token that was verified before.
+func (n *node) dueRuled(t *token, d due) due {
+	if rule := n.dueRule(t); t.supplied() && !rule.accepts() {
+		return d.without(nil).or(rule)
+	}
+	return d
+}
+
+// dueRule is the check of the program's own rule.
+func (n *node) dueRule(t *token) due {
+	if !t.ruled() {
+		return only(nil)
+	}
+	switch n.w.rules.on(t.sub) {
+	case barred:
+		return only(oidcauth.ErrRule)
+	case panics:
+		return only(oidcauth.ErrAnswerUnavailable)
+	}
+	return only(nil)
+}
