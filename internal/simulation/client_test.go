@@ -130,6 +130,9 @@ func (w *world) accepted(n *node, t *token, c *oidcauth.Claims) {
 		w.fail(t, "%s: the claims are %s's, %q, token %q, key %q, by %q, want %q by %q", n.name, c.Issuer(), c.Subject(), c.TokenID(), c.KeyID(), c.Description(), is.sub, is.description)
 	}
 	w.tally[strings.TrimSpace("accepted "+is.description)]++
+	if t.unnamed {
+		w.tally["accepted without key ID"]++
+	}
 	t.good[n] = n.process
 	if t.p != nil && t.p.kind == stranger {
 		n.proven[t.p] = true
@@ -194,6 +197,9 @@ func (w *world) insistent(n *node, t *token) bool {
 		return false // the issuer has lied about this key, and nobody asks about a known one
 	}
 	k := t.p.keyOf(t.of)
+	if v := n.view(t.p); t.unnamed && v != nil && len(v.keys) > t.p.checksOf() {
+		return false // its key's turn may not have come
+	}
 	if t.supplied() && !t.p.registry.answers(t.sub) || !n.dueRule(t).accepts() {
 		return false
 	}

@@ -92,6 +92,10 @@ var furtherFixes = []fix{
 		"return refusal.Because(t.allRules(), ErrAnswerUnavailable, err)", "",
 	},
 	{
+		"nobody is asked for the new key of a token without key ID", "internal/verify/lookagain.go",
+		"if e.still || e.Token.KeyID.Has && !e.Trust.Keys.ReusesKeyIDs() {", "if true {",
+	},
+	{
 		"a clock that was ahead at the start has all proofs refused", "dpop/dpop.go",
 		"v.forgetful = cfg.Replays == nil && (!cfg.Nonces || len(cfg.NonceKey) > 0)", "v.forgetful = cfg.Replays == nil",
 	},

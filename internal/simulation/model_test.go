@@ -129,6 +129,9 @@ func (n *node) dueKey(t *token) due {
 	if t.p == nil {
 		return n.w.vault.due(n, t)
 	}
+	if t.unnamed {
+		return n.dueUnnamed(t)
+	}
 	v, now := n.view(n.holder(t)), time.Now()
 	if v == nil || now.Sub(v.at) >= staleLimit || !v.ids[t.keyID] {
 		return n.dueUnseen(t, v)

@@ -62,7 +62,7 @@ func readAnswer(text json.RawMessage) *said {
 // issueOpaque has a provider issue a token that says nothing itself.
 func (w *world) issueOpaque(p *provider) *token {
 	t := w.draft(p, p.current())
-	t.opaque, t.about, t.keyID, t.of = new(opaque), "opaque", "", ""
+	t.opaque, t.about, t.keyID, t.of, t.unnamed = new(opaque), "opaque", "", "", false
 	switch w.random.IntN(8) {
 	case 0:
 		t.about = "opaque, expired"
@@ -282,7 +282,7 @@ func (w *world) floodOpaque() {
 	for range 3 {
 		time.Sleep(w.upTo(4 * time.Second))
 		t := w.draft(p, p.current())
-		t.opaque, t.about, t.keyID, t.of, t.prover = new(opaque), "opaque, in a flood", "", "", nil
+		t.opaque, t.about, t.keyID, t.of, t.unnamed, t.prover = new(opaque), "opaque, in a flood", "", "", false, nil
 		t.register()
 		w.tokens = append(w.tokens, t)
 		_, err := w.ask(n, t)

@@ -71,7 +71,7 @@ func (w *world) nextOf(s *liveSession) *token {
 		t.certificate = s.t.certificate
 	}
 	if s.t.opaque != nil && w.chance(2) {
-		t.opaque, t.keyID, t.of = new(opaque), "", ""
+		t.opaque, t.keyID, t.of, t.unnamed = new(opaque), "", "", false
 		t.register()
 	} else {
 		t.sign(k)

@@ -172,8 +172,9 @@ func (w *world) withdraw() {
 func (w *world) unknown(p *provider) *token {
 	w.serial++
 	k := newKey(p.current().WithID(fmt.Sprint("unknown-", w.serial)))
-	t := w.draft(p, k).sign(k)
-	t.about = "under a key ID that nobody has"
+	t := w.draft(p, k)
+	t.about, t.unnamed = "under a key ID that nobody has", false
+	t.sign(k)
 	w.tokens = append(w.tokens, t)
 	return t
 }

@@ -41,6 +41,7 @@ func TestSimulation(t *testing.T) {
 		"token accepted", "had to be accepted", "had to be refused", "came back", "ticket accepted", "session ended: revoked",
 		"accepted opaque", "accepted jobs", "accepted west", "accepted with roles", "proof taken", "replays", "renewal: accepted", "kills",
 		"stolen ticket proof", "calls refused while they run", "told that it expires", "token rule",
+		"accepted without key ID",
 	} {
 		if all[name] == 0 && *seeds >= 12 {
 			t.Errorf("nothing of %q happened", name)

@@ -17,6 +17,7 @@ type token struct {
 	about       string
 	p           *provider // whose keys are to have signed it; nil for the local issuer's
 	keyID       string
+	unnamed     bool   // it does not say which key
 	of          string // the key that signed it: ID and material
 	tampered    bool
 	opaque      *opaque // its issuer is asked about it; nil for a JWT
@@ -82,14 +83,18 @@ func (w *world) draft(p *provider, k *key) *token {
 	}
 	return &token{
 		about: "good", p: p, issuer: p.named().URL(), keyID: k.ID(), of: k.of, aud: audience,
-		good: map[*node]int{}, acceptedBy: map[*node]acceptance{}, prover: bound, certificate: w.certified(),
+		good: map[*node]int{}, acceptedBy: map[*node]acceptance{}, prover: bound, certificate: w.certified(), unnamed: w.unnamed(),
 		sub: pick(w.random, subjects), sid: pick(w.random, logins), jti: fmt.Sprint("t", w.serial),
 		issued: now, expires: now.Add(w.lifetime()),
 	}
 }
 
 func (t *token) sign(k *key) *token {
-	t.text = k.Token(t.claims())
+	named := k.Key
+	if t.unnamed {
+		named = k.WithID("")
+	}
+	t.text = named.Token(t.claims())
 	return t
 }
 
@@ -148,7 +153,7 @@ func (w *world) issue(p *provider) *token {
 		t.about = "under a key ID that nobody has"
 		w.serial++
 		unknown := newKey(k.WithID(fmt.Sprint("unknown-", w.serial)))
-		t.keyID, t.of = unknown.ID(), unknown.of
+		t.keyID, t.of, t.unnamed = unknown.ID(), unknown.of, false
 		return t.sign(unknown)
 	case 6:
 		other := pick(w.random, w.providers)

@@ -76,6 +76,7 @@ type plan struct {
 
 	certified         bool // some tokens are bound to certificates
 	readsCertificates bool // Config.Certificate is set
+	unnamed           bool // some tokens bear no key ID
 }
 
 func drawPlan(r *rand.Rand) plan {
@@ -110,6 +111,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), beside: rand.New(rand.NewPCG(seed, 2)), began: time.Now(), latest: time.Now(), dir: t.TempDir(), tally: tally{}}
 	w.plan = drawPlan(w.random)
 	w.plan.certified, w.plan.readsCertificates = w.beside.IntN(2) == 0, w.beside.IntN(5) > 0
+	w.plan.unnamed = w.beside.IntN(2) == 0
 	w.addProviders()
 	w.addProvers()
 	w.addCertificates()
