@@ -137,7 +137,7 @@ func (w *world) taken(x *soldTicket, n *node, err error, claims *oidcauth.Claims
 	w.note("%s: the ticket for %s: %s", n.name, x.t.jti, kind(err))
 	x.presented = true
 	if err != nil {
-		asks := x.t.supplied() || x.t.opaque != nil
+		asks := x.t.supplied() || x.t.opaque != nil || n.dueRule(n.as(x.t)).allows(oidcauth.ErrAnswerUnavailable)
 		if status, _, _ := oidcauth.Answer(err); status >= 500 && !(asks && errors.Is(err, oidcauth.ErrAnswerUnavailable)) && !errors.Is(err, oidcauth.ErrKeysUnavailable) && !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
 			w.fail(x.t, "%s: a ticket is answered with %d: %v", n.name, status, err)
 		}
