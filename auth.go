@@ -430,10 +430,24 @@ func (a *Authenticator) goodBefore(token string) bool {
 }
 
 // noLongerGood notes that an opaque token was refused.
-func (a *Authenticator) noLongerGood(token string, err error) {
-	if c, found := a.cache.Get(token); found && c.answered != nil {
-		c.answered.learn(err)
+func (a *Authenticator) noLongerGood(e *verify.Evaluation, err error) {
+	if c, found := a.cache.Get(e.Raw); found && c.answered != nil {
+		c.answered.learn(c.toldBy(e, err))
 	}
+}
+
+// toldBy returns what an evaluation of the same opaque token, which has failed, says of
+// claims that were good before: where it was not judged to the end, that they are
+// another caller's by the answer of now.
+func (c *Claims) toldBy(e *verify.Evaluation, err error) error {
+	next, answered := e.Whole.(*Claims)
+	if !answered || next.record.Identity == (Identity{}) || refusal.Find(err).Status < http.StatusInternalServerError {
+		return err
+	}
+	if other := next.isCallerOf(c); other != nil {
+		return other
+	}
+	return err
 }
 
 // supersedes reports whether an answer about an opaque token takes the place of what was
@@ -522,7 +536,7 @@ func (a *Authenticator) evaluate(ctx context.Context, token string, now time.Tim
 	e.Begin(a.env, token, now)
 	if err := e.RunAll(ctx); err != nil {
 		if e.IsOpaque() {
-			a.noLongerGood(token, err)
+			a.noLongerGood(e, err)
 		}
 		return nil, ofBearer(err, e)
 	}

@@ -293,7 +293,7 @@ func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
 // there is none, the last that was known counts, which may have refused the token.
 func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 	epoch := a.epoch.Load()
-	next, err := a.askKnown(ctx, c.answered.token.Get())
+	next, err := a.askKnown(ctx, c.answered.token.Get(), c)
 	if err != nil && a.epoch.Load() != epoch {
 		return nil, errChanged // it may have failed only because the issuer was let go of
 	}
@@ -323,13 +323,14 @@ func (c *Claims) askedInVain(err error) error {
 	return err
 }
 
-// askKnown evaluates an opaque token that was found good before, here or elsewhere.
-func (a *Authenticator) askKnown(ctx context.Context, token string) (*Claims, error) {
+// askKnown evaluates an opaque token that was found good before, here or elsewhere, and
+// was a caller's then.
+func (a *Authenticator) askKnown(ctx context.Context, token string, was *Claims) (*Claims, error) {
 	e := &verify.Evaluation{Known: true}
 	e.Begin(a.env, token, a.now())
 	if err := e.RunAll(ctx); err != nil {
-		a.noLongerGood(token, err)
-		return nil, err
+		a.noLongerGood(e, err)
+		return nil, was.toldBy(e, err)
 	}
 	return e.Whole.(*Claims), nil
 }

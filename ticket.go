@@ -264,7 +264,7 @@ func (a *Authenticator) answeredFor(ctx context.Context, o *ticket.Original, sel
 	}
 	c := a.remembered(o.Opaque, a.now())
 	if c == nil || c.answered == nil {
-		if c, err = a.askKnown(ctx, o.Opaque); err != nil {
+		if c, err = a.askKnown(ctx, o.Opaque, was); err != nil {
 			return nil, err
 		}
 		if a.goodBefore(o.Opaque) {
