@@ -144,7 +144,7 @@ func New(cfg Config) (*Authenticator, error) {
 		a.Close()
 		return nil, err
 	}
-	if cfg.Revocations == nil {
+	if cfg.Revocations == nil && cfg.RevocationDir == "" {
 		return a, nil
 	}
 	if err := a.follow(cfg); err != nil {

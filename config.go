@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -169,17 +170,20 @@ type Config struct {
 
 	// Revocations shares revocations with the other servers of a cluster. Those
 	// that it cannot take at once are shared later, as [Authenticator.Revoke]
-	// says. Nil means that they are kept in this process alone.
+	// says. Nil means that no other server has them.
 	Revocations RevocationLog
 
-	// RevocationDir is a directory that keeps the revocations that wait to be
-	// shared, so that a restart loses none: [New] reads them, they hold from then
-	// on, and the log is tried again. It is written before [Authenticator.Revoke]
-	// returns. It is created if missing, must be on a file system that has locks,
+	// RevocationDir is a directory that keeps revocations, so that a restart loses
+	// none: without Revocations all, until they end, and with it those that wait to be
+	// shared. [New] reads them, they hold from then on, and the log is tried again. It is
+	// written before [Authenticator.Revoke] returns. Without a log it keeps 131,072; of
+	// more, the logouts that [Authenticator.LogoutHandler] makes one rule of are let go
+	// of. It is created if missing, must be on a file system that has locks,
 	// and belongs to one Authenticator at a time: New is an error while another,
 	// of this process or the last, has not been closed, when a file in it is
 	// damaged, and when others may write to it or own it. It holds IDs and times,
-	// never a token. Empty means that revocations wait in memory only.
+	// never a token. Empty means that revocations, all or those that wait, are in memory
+	// only: a restart forgets them.
 	RevocationDir string
 
 	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and
@@ -214,10 +218,10 @@ func (cfg *Config) validate() error {
 		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want none or more", cfg.MaxTokenLifetime)
 	}
 	if cfg.RequireRevocations && cfg.Revocations == nil {
-		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations")
+		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations: leave it false where no other server revokes")
 	}
-	if cfg.RevocationDir != "" && cfg.Revocations == nil {
-		return errors.New("oidcauth: Config.RevocationDir is set without Revocations")
+	if cfg.RevocationDir != "" && cfg.KeyCacheDir != "" && filepath.Clean(cfg.RevocationDir) == filepath.Clean(cfg.KeyCacheDir) {
+		return fmt.Errorf("oidcauth: Config.RevocationDir: got %q, which is KeyCacheDir, want a directory of its own", cfg.RevocationDir)
 	}
 	if cfg.Extract != nil {
 		if err := argumentsOf(cfg.Extract); err != nil {

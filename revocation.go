@@ -39,9 +39,11 @@ func (a *Authenticator) newRevocations(cfg Config) *revoked.List {
 
 // follow keeps the revocations up to date with the log, until Close.
 func (a *Authenticator) follow(cfg Config) (err error) {
-	a.follower, err = a.revocations.Follow(revoked.FollowerConfig{
-		Log: followedLog{cfg.Revocations}, Dir: cfg.RevocationDir, Complete: a.completeShared,
-	})
+	f := revoked.FollowerConfig{Dir: cfg.RevocationDir, Complete: a.completeShared}
+	if cfg.Revocations != nil {
+		f.Log = followedLog{cfg.Revocations}
+	}
+	a.follower, err = a.revocations.Follow(f)
 	if err != nil {
 		return fmt.Errorf("oidcauth: Config.RevocationDir: %w", err)
 	}

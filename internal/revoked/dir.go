@@ -36,6 +36,8 @@ const lockName = "lock"
 var (
 	errInUse   = errors.New("in use: want a directory of its own for each process")
 	errDamaged = errors.New("damaged")
+	errForeign = errors.New("no file of a revocation: want a directory of its own for these, and nothing else in it")
+	errFull    = errors.New("full")
 )
 
 // A Dir is a directory with a small file for each entry, whose name is a hash of
@@ -133,6 +135,9 @@ func (d *Dir) load(most int) (map[string][]byte, error) {
 		if !strings.HasSuffix(name, entrySuffix) {
 			continue
 		}
+		if !isEntry(name) {
+			return nil, fmt.Errorf("%s: %w", name, errForeign)
+		}
 		if len(entries) == most {
 			return nil, fmt.Errorf("got more than %d entries, want no more", most)
 		}
@@ -150,6 +155,12 @@ func (d *Dir) read(name string) ([]byte, error) {
 		err = fmt.Errorf("%w: what it says is lost; remove the file when that is dealt with", errDamaged)
 	}
 	return content, err
+}
+
+// isEntry reports whether a file has the name of an entry, whatever is in it.
+func isEntry(name string) bool {
+	digest, err := hex.DecodeString(strings.TrimSuffix(name, entrySuffix))
+	return err == nil && len(digest) == sha256.Size
 }
 
 func nameOf(content []byte) string {

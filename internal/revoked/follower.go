@@ -28,6 +28,8 @@ const (
 
 // A FollowerConfig is what a [Follower] needs beside a list.
 type FollowerConfig struct {
+	// Log is the cluster's. Nil means that the server shares with no other, and that
+	// Dir, which must not be empty then, keeps all revocations.
 	Log Log
 
 	// Dir keeps the revocations that wait to be shared. Empty means that they wait
@@ -54,6 +56,7 @@ type Follower struct {
 
 	filing sync.Mutex // held while what waits, and its files, change together; guards ended
 	dir    *Dir       // nil where what waits does so in memory only
+	kept   *keptLog   // that is followed, where there is no other; else nil
 	ended  bool       // nothing is shared any more
 
 	mu      sync.Mutex              // guards what follows
@@ -71,16 +74,28 @@ func (l *List) Follow(cfg FollowerConfig) (*Follower, error) {
 		list: l, cfg: cfg, logger: l.cfg.Logger, now: l.cfg.Now, cancel: cancel,
 		unshared: newQueue(), known: make(chan struct{}),
 	}
-	if cfg.Dir != "" {
-		if err := f.openUnshared(cfg.Dir); err != nil {
-			f.Close()
-			return nil, err
-		}
+	if err := f.openDir(); err != nil {
+		f.Close()
+		return nil, err
 	}
 	f.wg.Go(func() { f.run(ctx) })
 	f.wg.Go(func() { f.shareLate(ctx) })
 	f.wg.Go(func() { f.watchClock(ctx) })
 	return f, nil
+}
+
+// openDir takes the directory, if there is one.
+func (f *Follower) openDir() (err error) {
+	switch {
+	case f.cfg.Dir == "":
+		return nil
+	case f.cfg.Log != nil:
+		return f.openUnshared(f.cfg.Dir)
+	}
+	if f.kept, err = f.list.openKept(f.cfg.Dir, f.cfg.tap); err == nil {
+		f.cfg.Log = f.kept
+	}
+	return err
 }
 
 // run follows again, after a while, when the log cannot go on, and at once when
@@ -220,5 +235,5 @@ func (f *Follower) Close() error {
 	}
 	f.cancel()
 	f.wg.Wait()
-	return f.endSharing()
+	return errors.Join(f.endSharing(), f.kept.close())
 }

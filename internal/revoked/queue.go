@@ -121,11 +121,16 @@ func (q *queue) postpone(w *waitingEntry) {
 
 // over returns what waits and is over.
 func (q *queue) over(now, mono time.Time) []*waitingEntry {
+	return q.all(func(w *waitingEntry) bool { return w.keeping.over(now, mono) })
+}
+
+// all returns what waits and is meant.
+func (q *queue) all(meant func(*waitingEntry) bool) []*waitingEntry {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var all []*waitingEntry
 	for e := q.order.Front(); e != nil; e = e.Next() {
-		if w := waiting(e); w.keeping.over(now, mono) {
+		if w := waiting(e); meant(w) {
 			all = append(all, w)
 		}
 	}

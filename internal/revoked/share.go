@@ -69,6 +69,8 @@ func (f *Follower) shareLater(ctx context.Context, r Revocation, cause error) (d
 	case failed != nil:
 		f.logger.LogAttrs(ctx, slog.LevelError, "a revocation that waits is not written", slog.String("error", failed.Error()))
 		return false, &waitError{what, ErrNotWritten, failed.Error(), cause}
+	case f.kept != nil:
+		return false, &waitError{what, ErrNotWritten, "", cause}
 	case f.dir == nil:
 		return false, &waitError{what, ErrWaits, "in memory only: it is lost with this process", cause}
 	}
@@ -246,7 +248,20 @@ func (f *Follower) openUnshared(path string) error {
 		return err
 	}
 	f.dir = dir
-	files, err := dir.Load(maxUnsharedFiles)
+	if err := dir.loadInto(f.unshared, f.list, maxUnsharedFiles); err != nil {
+		return err
+	}
+	if n, _ := f.unshared.count(); n > 0 {
+		f.logger.LogAttrs(context.Background(), slog.LevelWarn, "revocations wait to be shared", slog.Int("revocations", n))
+		f.unshared.wakeUp()
+	}
+	return nil
+}
+
+// loadInto puts the revocations of a directory into a queue, at most so many, and makes
+// them hold.
+func (d *Dir) loadInto(q *queue, l *List, most int) error {
+	files, err := d.Load(most)
 	if err != nil {
 		return err
 	}
@@ -255,12 +270,8 @@ func (f *Follower) openUnshared(path string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		f.list.Add(r)
-		f.unshared.add(&waitingEntry{Revocation: r, keeping: keepUntil(r.Until, f.now()), file: name})
-	}
-	if len(files) > 0 {
-		f.logger.LogAttrs(context.Background(), slog.LevelWarn, "revocations wait to be shared", slog.Int("revocations", len(files)))
-		f.unshared.wakeUp()
+		l.Add(r)
+		q.add(&waitingEntry{Revocation: r, keeping: keepUntil(r.Until, l.cfg.Now()), file: name})
 	}
 	return nil
 }

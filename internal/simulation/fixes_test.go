@@ -45,7 +45,7 @@ var fixes = []fix{
 	},
 	{
 		"what waits in the directory does not hold in the next process", "internal/revoked/share.go",
-		"f.list.Add(r)\n\t\tf.unshared.add(&waitingEntry{", "f.unshared.add(&waitingEntry{",
+		"l.Add(r)\n\t\tq.add(&waitingEntry{", "q.add(&waitingEntry{",
 	},
 	{
 		"what was verified before is not asked whether it was revoked", "auth.go",

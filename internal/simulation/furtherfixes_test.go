@@ -120,6 +120,10 @@ var furtherFixes = []fix{
 		"if next.record.Identity != c.record.Identity {", "if false {",
 	},
 	{
+		"a server without a log forgets at its end what it has revoked", "internal/revoked/kept.go",
+		"name, err := k.dir.Put(content)", "name, err := nameOf(content), error(nil)",
+	},
+	{
 		"what a killed process has half-written counts", "internal/revoked/dir.go",
 		"if !strings.HasSuffix(name, entrySuffix) {", "if false {",
 	},

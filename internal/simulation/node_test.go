@@ -127,9 +127,9 @@ func (n *node) start() {
 	if n.link != nil {
 		n.link.restarted()
 		cfg.Revocations, cfg.RequireRevocations = n.link, w.plan.requireAll
-		if w.plan.revocationDir {
-			cfg.RevocationDir = filepath.Join(n.dir, "revocations")
-		}
+	}
+	if w.plan.revocationDir {
+		cfg.RevocationDir = filepath.Join(n.dir, "revocations")
 	}
 	var err error
 	if n.auth, err = oidcauth.New(cfg); err != nil {

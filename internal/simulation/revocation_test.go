@@ -201,6 +201,7 @@ func (w *world) revokeThis(n *node, r oidcauth.Revocation) {
 		if n.link != nil {
 			made.inLog = made.at
 		}
+		made.kept = n.link == nil && w.plan.revocationDir
 	case errors.Is(err, oidcauth.ErrRevocationsUnavailable) && errors.Is(err, oidcauth.ErrRevocationWaits):
 		made.holds, made.inside, made.kept = true, true, w.plan.revocationDir
 		if n.faultOfLink() == "" {

@@ -60,10 +60,10 @@ func (w *world) changeRules() {
 func (t *token) ruled() bool { return t.p != nil && t.p == t.p.w.providers[0] }
 
 // dueRuled is what is due of a token with the rule, where that sees what supplements the
-// token: it is asked last, and first about a token that was verified before.
+// token: it is asked last, about an answer of now.
 func (n *node) dueRuled(t *token, d due) due {
 	if rule := n.dueRule(t); t.supplied() && !rule.accepts() {
-		return d.without(nil).or(rule)
+		return d.without(nil).or(rule).or(noAnswer)
 	}
 	return d
 }

@@ -1,0 +1,146 @@
+package revoked
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/disk"
+)
+
+const (
+	// maxKept bounds how many revocations a directory keeps, in a file each: those of
+	// two issuers with as many logouts as a list keeps of one.
+	maxKept = 1 << 17
+
+	// keptInterval is how often those that are over are removed.
+	keptInterval = time.Hour
+)
+
+// A keptLog is the log of a server that shares its revocations with no other: it keeps
+// them in a directory, so that they hold after a restart. The files are those of
+// revocations that wait, so that a log that comes later gets them all.
+type keptLog struct {
+	list   *List
+	dir    *Dir
+	most   int
+	logger *slog.Logger
+
+	mu   sync.Mutex // held while what is kept, and its files, change together
+	kept *queue
+}
+
+// openKept takes the directory and makes what it keeps hold here, before the first token
+// is judged.
+func (l *List) openKept(path string, tap disk.Tap) (*keptLog, error) {
+	dir, err := open(path, tap)
+	if err != nil {
+		return nil, err
+	}
+	k := &keptLog{list: l, dir: dir, most: maxKept, logger: l.cfg.Logger, kept: newQueue()}
+	err = dir.loadInto(k.kept, l, 2*maxKept) // see maxUnsharedFiles
+	if err != nil {
+		dir.Close()
+		return nil, err
+	}
+	return k, nil
+}
+
+// Append implements [Log]. What r makes superfluous is removed once r is written.
+func (k *keptLog) Append(ctx context.Context, r Revocation) (added bool, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kept.covering(&r) != nil {
+		return false, nil
+	}
+	if n, _ := k.kept.count(); n >= k.most {
+		if err := k.makeRoom(ctx); err != nil {
+			return false, err
+		}
+	}
+	return true, k.put(ctx, r)
+}
+
+// put writes a revocation, and removes those that it covers. The lock must be held.
+func (k *keptLog) put(ctx context.Context, r Revocation) error {
+	content, err := encodeWaiting(r)
+	if err != nil {
+		return err
+	}
+	name, err := k.dir.Put(content)
+	if err != nil {
+		return err
+	}
+	covered := k.kept.covered(&r)
+	k.kept.add(&waitingEntry{Revocation: r, keeping: keepUntil(r.Until, k.list.cfg.Now()), file: name})
+	k.remove(ctx, slices.DeleteFunc(covered, func(w *waitingEntry) bool { return w.file == name }))
+	return nil
+}
+
+// remove removes what need not be kept any longer. A file that cannot be removed is read
+// once more at the next start, which does no harm. The lock must be held.
+func (k *keptLog) remove(ctx context.Context, all []*waitingEntry) {
+	for _, w := range all {
+		k.kept.remove(w)
+		if err := k.dir.Remove(w.file); err != nil {
+			k.logger.LogAttrs(ctx, slog.LevelWarn, "a revocation that is kept no longer is not removed", slog.String("error", err.Error()))
+		}
+	}
+}
+
+// makeRoom keeps what the list has, which makes one revocation of many logouts, and
+// nothing else but what is over by a clock that may be wrong. The lock must be held.
+func (k *keptLog) makeRoom(ctx context.Context) error {
+	k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
+	held := make(map[Revocation]bool)
+	for _, r := range k.list.InForce() {
+		held[r] = true
+		if isCutoff(&r) && k.kept.covering(&r) == nil {
+			if err := k.put(ctx, r); err != nil {
+				return err
+			}
+		}
+	}
+	now := k.list.cfg.Now()
+	k.remove(ctx, k.kept.all(func(w *waitingEntry) bool { return !held[w.Revocation] && now.Before(w.Until) }))
+	if n, _ := k.kept.count(); n >= k.most {
+		return fmt.Errorf("%w: %d revocations are kept, want fewer: a shorter life of tokens (MaxTokenLifetime) ends them sooner", errFull, n)
+	}
+	return nil
+}
+
+// FirstUse implements [Log]. Each process knows what was used in it.
+func (k *keptLog) FirstUse(context.Context, [32]byte, time.Time) (first bool, err error) {
+	return true, nil
+}
+
+// Follow implements [Log]. It removes what is over from time to time.
+func (k *keptLog) Follow(ctx context.Context, apply func(Revocation), caughtUp func(current bool)) error {
+	for _, w := range k.kept.all(func(*waitingEntry) bool { return true }) {
+		apply(w.Revocation)
+	}
+	caughtUp(true)
+	ticker := time.NewTicker(keptInterval)
+	defer ticker.Stop()
+	for {
+		k.mu.Lock()
+		k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
+		k.mu.Unlock()
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// close lets another process have the directory. It may be called on nil.
+func (k *keptLog) close() error {
+	if k == nil {
+		return nil
+	}
+	return k.dir.Close()
+}
