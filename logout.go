@@ -44,10 +44,11 @@ import (
 // too. Set MaxTokenLifetime to what the issuer's tokens live.
 //
 // The answer is 200 once the logout holds here and is in [Config.Revocations] or,
-// so that a restart does not lose it, in [Config.RevocationDir]. It is 400 with a
+// so that a restart does not lose it, in [Config.RevocationDir]; where neither is set, once
+// it holds in this process, which is the last to know of it. It is 400 with a
 // JSON body (section 2.8) for a logout token that is not accepted or was used
-// before, and 503 when the issuer's keys cannot be had or the logout is in neither,
-// so that the issuer tries again.
+// before, and 503 when the issuer's keys cannot be had or the logout is in neither
+// of those that are set, so that the issuer tries again.
 //
 // It panics where [New] did not make the Authenticator.
 func (a *Authenticator) LogoutHandler() http.Handler {

@@ -53,7 +53,8 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // Revoke withdraws the tokens that r matches: [Authenticator.Authenticate]
 // refuses them with [ErrRevoked], and live sessions under them end, before
 // Revoke returns. With [Config.Revocations] the other servers of the cluster
-// follow. If the log does not take the revocation at once, the error says so
+// follow; without, [Config.RevocationDir] keeps it, and where that is empty, too, it is
+// lost with this process. If the log does not take the revocation at once, the error says so
 // ([ErrRevocationsUnavailable], with the log's own), and it holds in this process
 // all the same. It is shared later then: the log is tried again, at most a minute
 // apart, until it takes the revocation, or that is over, or the Authenticator is
@@ -62,7 +63,7 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 //   - [ErrRevocationWaits]: nothing, with [Config.RevocationDir], from which it is
 //     shared even after a restart. Without, it is lost with this process.
 //   - [ErrRevocationNotWritten]: it waits, but not in that directory, and is lost
-//     with this process.
+//     with this process. So it is where there is no log, until the disk takes it.
 //   - [ErrRevocationNotShared]: 10,000 wait already, and it will not be shared.
 //
 // To repeat Revoke is always right. It takes no further place: of revocations that

@@ -93,6 +93,41 @@ func TestConfig_RevocationDir(t *testing.T) {
 	})
 }
 
+// Without a log the directory is where revocations are: they hold after a restart, from
+// the first token on, and so does a logout that was answered with 200.
+func TestConfig_RevocationDir_Alone(t *testing.T) {
+	t.Parallel()
+	for _, dir := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWaitingLab(t)
+			w.cfg.Revocations = nil
+			w.cfg.Issuers[0].LogoutAudiences = []string{testAudience}
+			after := map[bool]error{true: oidcauth.ErrRevoked, false: nil}[dir]
+			if !dir {
+				w.cfg.RevocationDir = ""
+			}
+			a := newAuthenticator(t, w.cfg)
+			if err := a.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); err != nil {
+				t.Errorf("Revoke() error = %v", err)
+			}
+			logout := w.issuer.LogoutToken(map[string]any{"aud": testAudience, "sid": "login-1"})
+			if got := postLogout(a, logout); got.StatusCode != http.StatusOK {
+				t.Errorf("logout: status %d, want 200", got.StatusCode)
+			}
+			if err := a.Ready(t.Context()); err != nil {
+				t.Errorf("Ready() error = %v", err)
+			}
+			if err := a.Close(); err != nil {
+				t.Errorf("Close() error = %v", err)
+			}
+			b := newAuthenticator(t, w.cfg)
+			wants(t, b, w.issuer.Token(map[string]any{"sub": "alice"}), after)
+			wants(t, b, w.issuer.Token(map[string]any{"sub": "bob", "sid": "login-1"}), after)
+			wants(t, b, w.issuer.Token(map[string]any{"sub": "bob"}), nil)
+		})
+	}
+}
+
 // A process that is killed leaves what it has acknowledged.
 func TestConfig_RevocationDir_Killed(t *testing.T) {
 	t.Parallel()
@@ -132,7 +167,12 @@ func TestConfig_RevocationDir_Refused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, true},
-		{"no log", func(_ *testing.T, w *waitingLab, _ string) { w.cfg.Revocations = nil }, true},
+		{"the key cache's", func(_ *testing.T, w *waitingLab, _ string) { w.cfg.KeyCacheDir = w.cfg.RevocationDir + "/." }, true},
+		{"another's file", func(t *testing.T, w *waitingLab, file string) {
+			if err := os.Rename(file, filepath.Join(filepath.Dir(file), "keyring.json")); err != nil {
+				t.Fatal(err)
+			}
+		}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -215,33 +215,6 @@ func TestIntrospect_AnotherCallerAtOnce(t *testing.T) {
 	})
 }
 
-// So does an answer that cannot be judged to the end, because the program's rule panics
-// about whose token it is now: neither a session goes on by what was before, nor a request.
-func TestIntrospect_AnotherCallerUnjudged(t *testing.T) {
-	for _, cacheBytes := range []int64{0, -1} {
-		synctest.Test(t, func(t *testing.T) {
-			d := newInspector(t, func(cfg *oidcauth.Config) {
-				cfg.CacheBytes = cacheBytes
-				cfg.Issuers[0].Rules = []oidcauth.Rule{func(c *oidcauth.Claims) error {
-					if c.Subject() == "mallory" {
-						panic("mallory")
-					}
-					return nil
-				}}
-			})
-			s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
-			d.set(opaqueToken, d.answer(map[string]any{"sub": "mallory"}), nil)
-			began := time.Now()
-			for s.Context().Err() == nil && time.Since(began) < time.Minute {
-				time.Sleep(10 * time.Millisecond)
-				synctest.Wait()
-			}
-			expectEnd(t, s, oidcauth.ErrIdentityMismatch)
-			wants(t, d.auth, opaqueToken, oidcauth.ErrAnswerUnavailable)
-		})
-	}
-}
-
 // In an outage tokens are refused once their answers are too old, and calls of
 // sessions; sessions end when theirs is five times as old, and not before.
 func TestIntrospect_Outage(t *testing.T) {

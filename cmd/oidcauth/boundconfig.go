@@ -66,8 +66,8 @@ const (
 
 // bind says to the library how possession is proved of what tokens are bound to.
 func (file *fileConfig) bind(cfg *oidcauth.Config) error {
-	if file.DPoP != nil && file.DPoP.Replays && file.Revocations == nil {
-		return usagef(`"dpop": "in_revocations" needs "revocations"`)
+	if file.DPoP != nil && file.DPoP.Replays && cfg.Revocations == nil {
+		return usagef(`"dpop": "in_revocations" needs "revocations" that are shared ("nats")`)
 	}
 	switch file.ClientCertificates {
 	case certificateOfConnection:

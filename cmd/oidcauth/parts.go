@@ -60,5 +60,8 @@ func (f *serveFlags) newServer(ctx context.Context, cfg oidcauth.Config, file *f
 	if s.admin, err = newAdmin(ctx, s, file.Admin); err != nil {
 		return nil, err
 	}
+	if !s.keeps && (s.admin != nil || s.logout) {
+		s.log.Warn(`revocations and logouts are in memory alone: a restart forgets them ("revocations": "dir" keeps them)`)
+	}
 	return s, nil
 }

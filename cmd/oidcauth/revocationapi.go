@@ -113,6 +113,7 @@ func revocationTime(text string) (time.Time, error) {
 type revocationAnswer struct {
 	Revoked oidcauth.Revocation `json:"revoked"`
 	Shared  bool                `json:"shared"` // whether the other servers have it, or there are none
+	Kept    bool                `json:"kept"`   // whether it holds after a restart of this server
 	Waits   string              `json:"waits,omitempty"`
 }
 
@@ -145,6 +146,7 @@ func (a *admin) logRevocation(r *http.Request, form *revocationForm, revocation 
 	attrs := []slog.Attr{
 		slog.String("by", who), slog.String("revoke", form.Revoke),
 		slog.String("what", string(what)), slog.Bool("holds", holds(err)), slog.Bool("shared", err == nil),
+		slog.Bool("kept", err == nil && a.server.keeps || errors.Is(err, oidcauth.ErrRevocationWaits) && a.server.keepsWaiting),
 	}
 	if err != nil {
 		attrs = append(attrs, slog.String("error", printable(hideSecrets(err.Error()))))
@@ -161,9 +163,9 @@ func holds(err error) bool {
 func (a *admin) answerRevocation(w http.ResponseWriter, r *http.Request, revocation oidcauth.Revocation, err error) {
 	switch {
 	case err == nil:
-		writeJSON(w, http.StatusOK, revocationAnswer{Revoked: revocation, Shared: true})
+		writeJSON(w, http.StatusOK, revocationAnswer{Revoked: revocation, Shared: true, Kept: a.server.keeps})
 	case errors.Is(err, oidcauth.ErrRevocationWaits):
-		writeJSON(w, http.StatusAccepted, revocationAnswer{Revoked: revocation, Waits: "it holds on this server, and is shared with the others once they can be reached"})
+		writeJSON(w, http.StatusAccepted, revocationAnswer{Revoked: revocation, Kept: a.server.keepsWaiting, Waits: "it holds on this server, and is shared with the others once they can be reached"})
 	case holds(err):
 		w.Header().Set("Retry-After", "5")
 		writeJSON(w, http.StatusServiceUnavailable, apiError{"temporarily_unavailable", "it holds on this server, and nothing shares it with the others: send it again"})

@@ -23,14 +23,17 @@ import (
 // revocationsConfig is "revocations" of the configuration file.
 type revocationsConfig struct {
 	NATS    *natsConfig `json:"nats" about:"shares them through two streams of NATS JetStream, of version 2.11 or later"`
-	Dir     string      `json:"dir" about:"a directory, of this server alone, for those that wait to be shared, so that a restart loses none"`
+	Dir     string      `json:"dir" about:"a directory, of this server alone, so that a restart loses none: without \"nats\" for all, and else for those that wait to be shared"`
 	Require bool        `json:"require" about:"true to refuse every token while it is not known what others have revoked"`
 }
 
 // Check implements [members.Checker].
 func (c *revocationsConfig) Check(report func(member, text string)) {
-	if c.NATS == nil {
-		report("", `want "nats": without it revocations are this server's alone, and need no settings`)
+	switch {
+	case c.NATS == nil && c.Dir == "":
+		report("", `want "nats", which shares them, or "dir", which keeps those of a single server over a restart`)
+	case c.NATS == nil && c.Require:
+		report("require", `want "nats": nobody else revokes`)
 	}
 }
 
@@ -166,10 +169,14 @@ type sharedRevocations struct {
 	current  atomic.Bool
 }
 
-// open connects to NATS, which need not be there yet, and has the library share its
-// revocations. A nil config does nothing, and returns nil.
+// open has the library keep its revocations, and share them through NATS, which need not be
+// there yet. Where they are not shared, it returns nil. It may be called on nil.
 func (c *revocationsConfig) open(cfg *oidcauth.Config) (*sharedRevocations, error) {
 	if c == nil {
+		return nil, nil
+	}
+	cfg.RevocationDir = c.Dir
+	if c.NATS == nil {
 		return nil, nil
 	}
 	if err := c.checkFiles(); err != nil {
@@ -191,7 +198,7 @@ func (c *revocationsConfig) open(cfg *oidcauth.Config) (*sharedRevocations, erro
 		conn.Close()
 		return nil, usageError{fmt.Errorf("revocations.nats: %w", err)}
 	}
-	cfg.Revocations, cfg.RevocationDir, cfg.RequireRevocations = s, c.Dir, c.Require
+	cfg.Revocations, cfg.RequireRevocations = s, c.Require
 	return s, nil
 }
 

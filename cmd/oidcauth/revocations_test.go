@@ -105,13 +105,51 @@ func TestAdmin_RevocationWaits(t *testing.T) {
 	}
 }
 
+// TestServe_KeptRevocations: a single server's revocations hold after a restart where the
+// file names a directory, and where it does not, the server says so.
+func TestServe_KeptRevocations(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	secret, dir := writeFile(t, "secret", adminSecret), t.TempDir()+"/revocations"
+	for _, tt := range []struct {
+		revocations string
+		kept        bool
+	}{
+		{"", false},
+		{fmt.Sprintf(`, "revocations": {"dir": %q}`, dir), true},
+	} {
+		config := writeFile(t, "config.json", fmt.Sprintf(
+			`{"issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}%s}`, described(iss, ""), secret, tt.revocations))
+		token := iss.Token(map[string]any{"aud": "my-db", "jti": "1"})
+		s := serve(t, "--config", config)
+		got := sendAdmin(t, "POST", adminOf(t, s)+"/v1/revocations", fmt.Sprintf(`{"revoke": "token", "issuer": %q, "token_id": "1"}`, iss.URL()), bearer(adminSecret)...)
+		if answer := decode[revocationAnswer](t, got); got.status != 200 || !answer.Shared || answer.Kept != tt.kept {
+			t.Errorf("revocation: status %d, %s, want 200, and kept %t", got.status, got.body, tt.kept)
+		}
+		if got := s.get(t, "/v1/whoami", token); got.status != 401 {
+			t.Errorf("after the revocation: status %d, want 401", got.status)
+		}
+		if warned := strings.Contains(s.err.String(), "a restart forgets them"); warned == tt.kept {
+			t.Errorf("warned %t where they are kept %t: %s", warned, tt.kept, s.err.String())
+		}
+		s.stop()
+		s.ended(t)
+		want := map[bool]int{true: 401, false: 200}[tt.kept]
+		if got := serve(t, "--config", config).get(t, "/v1/whoami", token); got.status != want {
+			t.Errorf("after a restart: status %d, want %d", got.status, want)
+		}
+	}
+}
+
 // Settings of NATS that cannot be, or that let others revoke, are errors.
 func TestServe_SharedRevocationsMistakes(t *testing.T) {
 	t.Parallel()
 	here := writeFile(t, "here", "x")
 	for revocations, want := range map[string]string{
-		`{"dir": "x"}`: `want "nats"`,
-		`{"nats": {}}`: `want "servers"`,
+		`{}`:                            `want "nats"`,
+		`{"require": true, "dir": "x"}`: `want "nats"`,
+		`{"dir": "x"}`:                  "",
+		`{"nats": {}}`:                  `want "servers"`,
 		`{"nats": {"servers": ["nats.example.com:4222"]}}`:                                       "want addresses such as",
 		`{"nats": {"servers": ["nats://n.example:4222"]}}`:                                       "without TLS",
 		`{"nats": {"servers": ["tls://me:pw@n.example"]}}`:                                       "there is a secret in an address",

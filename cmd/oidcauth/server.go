@@ -30,34 +30,38 @@ const (
 
 // server answers the routes of "oidcauth serve".
 type server struct {
-	auth        *oidcauth.Authenticator
-	live        atomic.Pointer[live]
-	reloads     reloads
-	certificate certificate
-	admin       *admin             // nil without a listener for operators
-	revocations *sharedRevocations // nil if they are not shared
-	metadata    *metadata          // nil when there is none to serve
-	local       *localRoutes       // nil without a local issuer
-	forward     forwarding         // answers proxies
-	proofs      *dpop.Verifier     // nil if none is taken
-	metrics     *metrics
-	log         *slog.Logger
-	headerBytes int
-	logout      bool               // takes logout tokens from everybody
-	gate        gate               // of all requests
-	waiting     waiting            // of those who ask whether it is ready
-	stopWarming context.CancelFunc // of warmUp
+	auth         *oidcauth.Authenticator
+	live         atomic.Pointer[live]
+	reloads      reloads
+	certificate  certificate
+	admin        *admin             // nil without a listener for operators
+	revocations  *sharedRevocations // nil if they are not shared
+	keeps        bool               // revocations hold after a restart
+	keepsWaiting bool               // so do those that wait to be shared
+	metadata     *metadata          // nil when there is none to serve
+	local        *localRoutes       // nil without a local issuer
+	forward      forwarding         // answers proxies
+	proofs       *dpop.Verifier     // nil if none is taken
+	metrics      *metrics
+	log          *slog.Logger
+	headerBytes  int
+	logout       bool               // takes logout tokens from everybody
+	gate         gate               // of all requests
+	waiting      waiting            // of those who ask whether it is ready
+	stopWarming  context.CancelFunc // of warmUp
 }
 
 // newServer returns a server for an address that clients know as resource;
 // empty means that they get no metadata. It does not use the network.
 func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server, error) {
 	s := &server{
-		metrics:     newMetrics(countedIssuers(cfg)),
-		log:         cfg.Logger,
-		headerBytes: headerBytes + min(max(cfg.MaxTokenBytes, 0), mostTokenBytes),
-		logout:      file.BackchannelLogout,
-		proofs:      cfg.DPoP,
+		metrics:      newMetrics(countedIssuers(cfg)),
+		log:          cfg.Logger,
+		headerBytes:  headerBytes + min(max(cfg.MaxTokenBytes, 0), mostTokenBytes),
+		logout:       file.BackchannelLogout,
+		proofs:       cfg.DPoP,
+		keeps:        cfg.Revocations != nil || cfg.RevocationDir != "",
+		keepsWaiting: cfg.RevocationDir != "",
 	}
 	s.live.Store(newLive(cfg, file))
 	s.reloads.started()
