@@ -230,7 +230,11 @@ func (n *node) dueEarly(t *token, waited time.Duration) due {
 	if waited == 0 {
 		return due{}
 	}
-	return n.dueContentAt(t, n.now().Add(-waited)).without(nil)
+	d := n.dueContentAt(t, n.now().Add(-waited))
+	if t.supplied() && d.accepts() {
+		d = d.or(noAnswer) // of an issuer that was asked before the token expired
+	}
+	return d.without(nil)
 }
 
 func (n *node) leeway() time.Duration {
