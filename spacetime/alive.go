@@ -2,6 +2,7 @@ package spacetime
 
 import (
 	"context"
+	"math"
 	"time"
 )
 
@@ -10,19 +11,21 @@ import (
 const pingInterval = 30 * time.Second
 
 // watch asks the client again and again whether it is there, and calls gone once it is
-// not. It ends with ctx.
-func (c *Conn) watch(ctx context.Context, gone func()) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pingInterval):
-		}
-		if c.isGone(ctx) {
+// not. It ends with ctx. Nobody waits between two questions, so that a quiet client costs
+// no goroutine for this. To be called once ctx has ended, forget runs the timer for the
+// last time: the runtime holds on to one that is only stopped, and that to the connection.
+func (c *Conn) watch(ctx context.Context, gone func()) (forget func()) {
+	var next *time.Timer
+	next = time.AfterFunc(math.MaxInt64, func() {
+		switch {
+		case c.isGone(ctx):
 			gone()
-			return
+		case ctx.Err() == nil:
+			next.Reset(pingInterval)
 		}
-	}
+	})
+	next.Reset(pingInterval)
+	return func() { next.Reset(0) }
 }
 
 // isGone asks the client whether it is there, and reports whether no answer came that

@@ -168,10 +168,12 @@ func (s *Server) run(c *Conn, who caller) {
 		s.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "first message not sent", slog.String("error", err.Error()))
 		return
 	}
-	go c.watch(ctx, func() {
+	forget := c.watch(ctx, func() {
 		c.socket.CloseNow()
 		cancel()
 	})
+	defer forget()
+	defer cancel() // before that
 	s.cfg.Serve(ctx, c)
 	if stopEnding() {
 		c.socket.Close(websocket.StatusNormalClosure, "")
