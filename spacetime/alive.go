@@ -2,6 +2,7 @@ package spacetime
 
 import (
 	"context"
+	"io"
 	"math"
 	"time"
 )
@@ -42,12 +43,41 @@ func (c *Conn) isGone(ctx context.Context) bool {
 		return false // it is there, the question was not sent, or the connection has ended
 	}
 	since, idle := c.idle()
-	return idle && since == reads // a client that has sent a message is there
+	return idle && since == reads // a client that has sent something is there
 }
 
 // idle reports whether the program waits for a message, and writes none. It returns a
-// number that changes with every message that is read.
+// number that changes with every piece of a message that is read.
 func (c *Conn) idle() (reads int64, idle bool) {
 	reads = c.reads.Load()
 	return reads, reads%2 == 1 && c.writes.Load() == 0
+}
+
+// pieceBytes is how much of a message has to arrive to count as something. All of it is
+// waited for at once.
+const pieceBytes = 4 << 10
+
+// readPieces reads a message. Its client is there while it arrives, however long that
+// takes, and cannot answer a ping: that would have to wait behind the message.
+func (c *Conn) readPieces(ctx context.Context) ([]byte, error) {
+	_, from, err := c.socket.Reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(pieces{from, c})
+}
+
+// pieces are those of a message, which its connection counts.
+type pieces struct {
+	from io.Reader
+	conn *Conn
+}
+
+// Read implements [io.Reader].
+func (p pieces) Read(into []byte) (int, error) {
+	n, err := p.from.Read(into[:min(len(into), pieceBytes)])
+	if n > 0 {
+		p.conn.reads.Add(2) // odd as before
+	}
+	return n, err
 }

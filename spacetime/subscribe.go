@@ -35,7 +35,7 @@ type Conn struct {
 
 	socket *websocket.Conn
 
-	reads  atomic.Int64 // one more when Read begins, and when it ends: odd between
+	reads  atomic.Int64 // one more when Read begins, and when it ends: odd between; two for each piece
 	writes atomic.Int64 // how many go on
 }
 
@@ -47,7 +47,7 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 		return nil, errUnmade
 	}
 	c.reads.Add(1)
-	_, message, err := c.socket.Read(ctx)
+	message, err := c.readPieces(ctx)
 	c.reads.Add(1)
 	if c.Session.Context().Err() != nil {
 		return nil, context.Cause(c.Session.Context())
