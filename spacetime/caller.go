@@ -153,9 +153,18 @@ func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Clai
 		return "", nil, err
 	}
 	claims, err = s.authenticate(ctx, token)
-	if err != nil {
+	switch {
+	case unknown(err):
+		return "", nil, err
+	case err != nil:
 		// That is the server's fault, not of the caller's token.
 		return "", nil, fmt.Errorf("the local issuer's own token is not accepted: %v", err)
 	}
 	return token, claims, nil
+}
+
+// unknown reports whether err says that nobody can tell at present.
+func unknown(err error) bool {
+	status, _, _ := oidcauth.Answer(err)
+	return err != nil && status == http.StatusServiceUnavailable
 }

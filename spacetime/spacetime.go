@@ -165,7 +165,8 @@ type Server struct {
 
 // New checks cfg and makes a Server. To find out early that Auth does not accept
 // what Local issues, it issues a token and authenticates it, which is an error if
-// it is refused.
+// it is refused. It is none where nobody can tell yet: where the revocations of a
+// cluster are required, for instance, and not known.
 func New(cfg Config) (*Server, error) {
 	if cfg.Auth == nil || cfg.Local == nil {
 		return nil, errors.New("spacetime: Config: want both Auth and Local")
@@ -206,12 +207,16 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// tryIssuer makes sure that what Local issues, Auth accepts.
+// tryIssuer makes sure that what Local issues, Auth accepts, if that can be told yet.
 func (s *Server) tryIssuer() error {
-	return within(context.Background(), 10*time.Second, func(ctx context.Context) error {
+	err := within(context.Background(), 10*time.Second, func(ctx context.Context) error {
 		_, _, err := s.issue(ctx)
 		return err
 	})
+	if unknown(err) && !errors.Is(err, oidcauth.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // within calls a function with a context that ends after a time, and with the call.
