@@ -92,7 +92,8 @@ type Config struct {
 
 	// Serve serves a connection after the first message, which the Server has
 	// sent; each connection has a goroutine of its own. The connection is closed
-	// when Serve returns, and ctx ends when the connection does. It acts for
+	// when Serve returns, and ctx ends when the connection does: that the client
+	// has left is noticed by reading, so have something read. It acts for
 	// nobody: take the caller of each message from the session's CallContext. Nil
 	// means that messages are read and ignored.
 	//

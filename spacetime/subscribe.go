@@ -34,6 +34,7 @@ type Conn struct {
 	Session *oidcauth.Session
 
 	socket *websocket.Conn
+	end    context.CancelFunc // of the context that Serve gets
 
 	reads  atomic.Int64 // one more when Read begins, and when it ends: odd between; two for each piece
 	writes atomic.Int64 // how many go on
@@ -51,6 +52,9 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 	c.reads.Add(1)
 	if c.Session.Context().Err() != nil {
 		return nil, context.Cause(c.Session.Context())
+	}
+	if err != nil {
+		c.end() // the library has closed the connection, or the client has
 	}
 	return message, err
 }
@@ -153,6 +157,7 @@ func (s *Server) run(c *Conn, who caller) {
 	defer c.socket.CloseNow() // before the session ends, of which nobody is told then
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	c.end = cancel
 	ending, end := context.WithCancelCause(c.Session.Context())
 	stopServer := context.AfterFunc(s.ctx, func() { end(oidcauth.ErrClosed) })
 	defer stopServer()
