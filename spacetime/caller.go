@@ -32,10 +32,15 @@ func (s *Server) identify(r *http.Request, c *Conn, token string, tokenErr error
 	case tokenErr == nil:
 		return s.holder(r, c, token)
 	case errors.Is(tokenErr, oidcauth.ErrNoToken) && s.cfg.Anonymous:
+		if _, known := oidcauth.FromContext(r.Context()); known {
+			return caller{}, errTaken // who has come with a token is nobody new
+		}
 		return caller{}, nil
 	}
 	return caller{}, tokenErr
 }
+
+var errTaken = errors.New("the token was taken out of the request before: mount the Server outside of the Authenticator's Middleware and Optional")
 
 // holder is the caller with this ticket in the address.
 func (s *Server) holder(r *http.Request, c *Conn, text string) (caller, error) {

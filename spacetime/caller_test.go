@@ -3,6 +3,7 @@ package spacetime_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,4 +49,23 @@ func TestServer_NobodyKnows(t *testing.T) {
 			t.Error("New() with an Authenticator that was closed: want an error")
 		}
 	})
+}
+
+// Whoever comes with a token does not become somebody new where a handler in front has taken
+// it out of the request.
+func TestSubscribe_TokenTaken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, spacetime.Config{Anonymous: true})
+	behind := httptest.NewServer(w.auth.Optional(w.server))
+	defer behind.Close()
+	w.url = behind.URL
+	if _, resp, err := w.dial(t, "", v3, authorization("Bearer "+w.issuer.Token(nil))...); resp == nil || resp.StatusCode != 500 {
+		t.Errorf("with a token: error = %v, want one for status 500", err)
+	}
+	if !strings.Contains(w.log.String(), "outside of the Authenticator's Middleware") {
+		t.Errorf("the log does not say what to do:\n%s", w.log)
+	}
+	if _, _, err := w.dial(t, "", v3); err != nil {
+		t.Errorf("without one: error = %v", err)
+	}
 }

@@ -147,7 +147,8 @@ type Config struct {
 
 // A Server answers SpacetimeDB's routes, those it does not know with 404. Mount
 // it at "/v1/identity", "/v1/identity/" and "/v1/database/{name}/subscribe", or
-// at "/". It is safe for concurrent use.
+// at "/", and not inside of Middleware or Optional of the Authenticator, which take the
+// token out of the request. It is safe for concurrent use.
 //
 // Of a token in the Authorization header and a ticket in the address the token
 // counts, as with SpacetimeDB, and the ticket is not used up. The token is judged
