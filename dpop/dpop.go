@@ -323,7 +323,8 @@ func (v *Verifier) checkNonce(p *proof, u *Use, now time.Time) error {
 	return nil
 }
 
-// useUp makes sure that nobody uses the proof again.
+// useUp makes sure that nobody uses the proof again. A store that fails leaves it good: if
+// it took the use all the same, it says so next time.
 func (v *Verifier) useUp(ctx context.Context, p *proof, now time.Time) error {
 	until := p.made.Add(v.maxAge)
 	if err := v.memory.use(p.thumbprint, p.id, until, now); err != nil {
@@ -335,6 +336,7 @@ func (v *Verifier) useUp(ctx context.Context, p *proof, now time.Time) error {
 	first, err := v.firstUse(ctx, useID(p.thumbprint, p.id), until.Add(maxAhead))
 	switch {
 	case err != nil:
+		v.memory.release(p.thumbprint, p.id, until)
 		return refusal.Because(refusal.Possession, refusal.ErrAnswerUnavailable, fmt.Errorf("whether the proof was used before: %w", err)).After(time.Second)
 	case !first:
 		return replayed()

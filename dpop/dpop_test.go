@@ -379,9 +379,23 @@ func TestVerify_Replays(t *testing.T) {
 		t.Errorf("Verify() error = %v for another proof", err)
 	}
 	store.err = errors.New("down")
-	err := verify(t, other, use(p, p.Proof("POST", target, token, nil)))
-	if !errors.Is(err, refusal.ErrAnswerUnavailable) || !errors.Is(err, store.err) {
-		t.Errorf("Verify() error = %v while the store is down, want %v", err, refusal.ErrAnswerUnavailable)
+	remembered := dpop.CountOf(other)
+	proof = p.Proof("POST", target, token, nil)
+	for range 2 {
+		err := verify(t, other, use(p, proof))
+		if !errors.Is(err, refusal.ErrAnswerUnavailable) || !errors.Is(err, store.err) {
+			t.Errorf("Verify() error = %v while the store is down, want %v", err, refusal.ErrAnswerUnavailable)
+		}
+	}
+	if n := dpop.CountOf(other); n != remembered {
+		t.Errorf("%d proofs are remembered after those that nobody could judge, want %d", n, remembered)
+	}
+	store.err = nil
+	if err := verify(t, other, use(p, proof)); err != nil {
+		t.Errorf("Verify() error = %v once the store is back", err)
+	}
+	if err := verify(t, other, use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
+		t.Errorf("Verify() error = %v for the second time, want %v", err, dpop.ErrInvalidProof)
 	}
 }
 

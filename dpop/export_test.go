@@ -17,6 +17,8 @@ func (m Memory) Use(thumbprint, id string, stale, now time.Time) error {
 	return m.m.use(thumbprint, id, stale, now)
 }
 
+func (m Memory) Release(thumbprint, id string, stale time.Time) { m.m.release(thumbprint, id, stale) }
+
 func (m Memory) Count() int {
 	m.m.mu.Lock()
 	defer m.m.mu.Unlock()

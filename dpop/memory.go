@@ -74,6 +74,23 @@ func (m *memory) use(thumbprint, id string, stale, now time.Time) error {
 	return nil
 }
 
+// release takes back what use has just noted, of a proof that nobody got anything for.
+func (m *memory) release(thumbprint, id string, stale time.Time) {
+	key := shorten(sha256.Sum256([]byte(thumbprint)))
+	use := shorten(useID(thumbprint, id))
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p := m.periodOf(stale)
+	if _, found := m.used[p][use]; !found {
+		return // let go of meanwhile
+	}
+	delete(m.used[p], use)
+	if m.byKey[p][key]--; m.byKey[p][key] == 0 {
+		delete(m.byKey[p], key)
+	}
+	m.count--
+}
+
 // of returns how many proofs of a key are remembered. The lock must be held.
 func (m *memory) of(key useKey) int {
 	sum := 0

@@ -227,3 +227,29 @@ func TestMemory_SignatureFirst(t *testing.T) {
 		t.Errorf("Verify() error = %v for the one that was imitated", err)
 	}
 }
+
+// What is taken back leaves the memory as it was, also where it was let go of meanwhile.
+func TestMemory_Release(t *testing.T) {
+	t.Parallel()
+	m, now := dpop.NewMemory(4, 90*time.Second), time.Now()
+	for range 10 {
+		if err := m.Use("key", "id", now.Add(time.Minute), now); err != nil {
+			t.Fatalf("Use() error = %v", err)
+		}
+		m.Release("key", "id", now.Add(time.Minute))
+	}
+	if n := m.Count(); n != 0 {
+		t.Errorf("%d proofs are remembered, want none", n)
+	}
+	if err := m.Use("key", "id", now.Add(time.Minute), now); err != nil {
+		t.Fatalf("Use() error = %v", err)
+	}
+	later := now.Add(time.Hour)
+	if err := m.Use("key", "other", later.Add(time.Minute), later); err != nil {
+		t.Fatalf("Use() error = %v", err)
+	}
+	m.Release("key", "id", now.Add(time.Minute))
+	if n := m.Count(); n != 1 {
+		t.Errorf("%d proofs are remembered, want 1", n)
+	}
+}

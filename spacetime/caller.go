@@ -32,10 +32,15 @@ func (s *Server) identify(r *http.Request, c *Conn, token string, tokenErr error
 	case tokenErr == nil:
 		return s.holder(r, c, token)
 	case errors.Is(tokenErr, oidcauth.ErrNoToken) && s.cfg.Anonymous:
+		if _, known := oidcauth.FromContext(r.Context()); known {
+			return caller{}, errTaken // who has come with a token is nobody new
+		}
 		return caller{}, nil
 	}
 	return caller{}, tokenErr
 }
+
+var errTaken = errors.New("the token was taken out of the request before: mount the Server outside of the Authenticator's Middleware and Optional")
 
 // holder is the caller with this ticket in the address.
 func (s *Server) holder(r *http.Request, c *Conn, text string) (caller, error) {
@@ -153,9 +158,18 @@ func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Clai
 		return "", nil, err
 	}
 	claims, err = s.authenticate(ctx, token)
-	if err != nil {
+	switch {
+	case unknown(err):
+		return "", nil, err
+	case err != nil:
 		// That is the server's fault, not of the caller's token.
 		return "", nil, fmt.Errorf("the local issuer's own token is not accepted: %v", err)
 	}
 	return token, claims, nil
+}
+
+// unknown reports whether err says that nobody can tell at present.
+func unknown(err error) bool {
+	status, _, _ := oidcauth.Answer(err)
+	return err != nil && status == http.StatusServiceUnavailable
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"runtime"
 	"testing"
@@ -163,4 +164,45 @@ func TestWithin(t *testing.T) {
 			t.Errorf("error = %v after %v, want the end of its time after a second", err, after)
 		}
 	})
+}
+
+// Once a client has left, and something reads, what Serve was given ends, also where Serve
+// waits for nothing else.
+func TestSubscribe_ClientLeaves(t *testing.T) {
+	for name, leave := range map[string]func(net.Conn){
+		"at once":          func(conn net.Conn) { conn.Close() },
+		"with its goodbye": func(conn net.Conn) { conn.Write([]byte{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8}) }, // masked, code 1000
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ended time.Time
+			cfg := spacetime.Config{Serve: func(ctx context.Context, c *spacetime.Conn) {
+				go func() {
+					for {
+						if _, err := c.Read(ctx); err != nil {
+							return
+						}
+					}
+				}()
+				<-ctx.Done()
+				ended = time.Now()
+			}}
+			inBubble(t, cfg, func(t *testing.T, w *world, p pipes) {
+				client, err := p.dial(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer client.Close()
+				answers := w.subscribeBy(t, client, w.issuer.Token(nil))
+				readFrame(t, answers)
+				go io.Copy(io.Discard, answers)
+				left := time.Now()
+				leave(client)
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				if !ended.Equal(left) {
+					t.Errorf("the client left at %v, and what Serve was given ended at %v", left, ended)
+				}
+			})
+		})
+	}
 }

@@ -92,13 +92,14 @@ type Config struct {
 
 	// Serve serves a connection after the first message, which the Server has
 	// sent; each connection has a goroutine of its own. The connection is closed
-	// when Serve returns, and ctx ends when the connection does. It acts for
+	// when Serve returns, and ctx ends when the connection does: that the client
+	// has left is noticed by reading, so have something read. It acts for
 	// nobody: take the caller of each message from the session's CallContext. Nil
 	// means that messages are read and ignored.
 	//
 	// A client that does not answer a ping within half a minute has vanished, and its
 	// connection is broken off. It is asked only while Serve waits for a message, since
-	// nobody sees the answer otherwise.
+	// nobody sees the answer otherwise, and is there while its message arrives.
 	Serve func(ctx context.Context, c *Conn)
 
 	// Database is asked before a connection is upgraded, a ticket used up or an
@@ -146,7 +147,8 @@ type Config struct {
 
 // A Server answers SpacetimeDB's routes, those it does not know with 404. Mount
 // it at "/v1/identity", "/v1/identity/" and "/v1/database/{name}/subscribe", or
-// at "/". It is safe for concurrent use.
+// at "/", and not inside of Middleware or Optional of the Authenticator, which take the
+// token out of the request. It is safe for concurrent use.
 //
 // Of a token in the Authorization header and a ticket in the address the token
 // counts, as with SpacetimeDB, and the ticket is not used up. The token is judged
@@ -165,7 +167,8 @@ type Server struct {
 
 // New checks cfg and makes a Server. To find out early that Auth does not accept
 // what Local issues, it issues a token and authenticates it, which is an error if
-// it is refused.
+// it is refused. It is none where nobody can tell yet: where the revocations of a
+// cluster are required, for instance, and not known.
 func New(cfg Config) (*Server, error) {
 	if cfg.Auth == nil || cfg.Local == nil {
 		return nil, errors.New("spacetime: Config: want both Auth and Local")
@@ -206,12 +209,16 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// tryIssuer makes sure that what Local issues, Auth accepts.
+// tryIssuer makes sure that what Local issues, Auth accepts, if that can be told yet.
 func (s *Server) tryIssuer() error {
-	return within(context.Background(), 10*time.Second, func(ctx context.Context) error {
+	err := within(context.Background(), 10*time.Second, func(ctx context.Context) error {
 		_, _, err := s.issue(ctx)
 		return err
 	})
+	if unknown(err) && !errors.Is(err, oidcauth.ErrClosed) {
+		return nil
+	}
+	return err
 }
 
 // within calls a function with a context that ends after a time, and with the call.

@@ -34,8 +34,9 @@ type Conn struct {
 	Session *oidcauth.Session
 
 	socket *websocket.Conn
+	end    context.CancelFunc // of the context that Serve gets
 
-	reads  atomic.Int64 // one more when Read begins, and when it ends: odd between
+	reads  atomic.Int64 // one more when Read begins, and when it ends: odd between; two for each piece
 	writes atomic.Int64 // how many go on
 }
 
@@ -47,10 +48,13 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 		return nil, errUnmade
 	}
 	c.reads.Add(1)
-	_, message, err := c.socket.Read(ctx)
+	message, err := c.readPieces(ctx)
 	c.reads.Add(1)
 	if c.Session.Context().Err() != nil {
 		return nil, context.Cause(c.Session.Context())
+	}
+	if err != nil {
+		c.end() // the library has closed the connection, or the client has
 	}
 	return message, err
 }
@@ -153,6 +157,7 @@ func (s *Server) run(c *Conn, who caller) {
 	defer c.socket.CloseNow() // before the session ends, of which nobody is told then
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	c.end = cancel
 	ending, end := context.WithCancelCause(c.Session.Context())
 	stopServer := context.AfterFunc(s.ctx, func() { end(oidcauth.ErrClosed) })
 	defer stopServer()
@@ -168,10 +173,12 @@ func (s *Server) run(c *Conn, who caller) {
 		s.cfg.Logger.LogAttrs(ctx, slog.LevelInfo, "first message not sent", slog.String("error", err.Error()))
 		return
 	}
-	go c.watch(ctx, func() {
+	forget := c.watch(ctx, func() {
 		c.socket.CloseNow()
 		cancel()
 	})
+	defer forget()
+	defer cancel() // before that
 	s.cfg.Serve(ctx, c)
 	if stopEnding() {
 		c.socket.Close(websocket.StatusNormalClosure, "")

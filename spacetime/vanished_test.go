@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/fips140"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -190,6 +191,59 @@ func TestConn_Vanished(t *testing.T) {
 				io.Copy(io.Discard, answers)
 				if after := time.Since(began); after < tt.gone || after > tt.gone+5*time.Second { // to close it
 					t.Errorf("the connection ended after %v, want %v", after, tt.gone)
+				}
+			})
+		})
+	}
+}
+
+// A client whose message takes minutes to arrive is there, and one that has sent a part of
+// a message is not there for ever.
+func TestConn_SlowMessage(t *testing.T) {
+	const pieces, piece = 200, 1000
+	for _, tt := range []struct {
+		name string
+		sent int           // pieces, one a second
+		gone time.Duration // when the connection is broken off
+	}{
+		{"all of it", pieces, 4 * time.Minute},
+		{"a part of it", 45, 2 * time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got int
+			cfg := spacetime.Config{Serve: func(ctx context.Context, c *spacetime.Conn) {
+				c.SetReadLimit(pieces * piece)
+				for {
+					message, err := c.Read(ctx)
+					if err != nil {
+						return
+					}
+					got = len(message)
+				}
+			}}
+			inBubble(t, cfg, func(t *testing.T, w *world, p pipes) {
+				conn, err := p.dial(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				began := time.Now()
+				answers := w.subscribeBy(t, conn, w.issuer.Token(map[string]any{"exp": began.Add(24 * time.Hour).Unix()}))
+				go func() {
+					head := binary.BigEndian.AppendUint64([]byte{0x82, 0x80 | 127}, pieces*piece) // binary, masked
+					conn.Write(append(head, 0, 0, 0, 0))
+					for range tt.sent {
+						time.Sleep(time.Second)
+						conn.Write(make([]byte, piece))
+					}
+				}()
+				io.Copy(io.Discard, answers)
+				if after := time.Since(began); after != tt.gone {
+					t.Errorf("the connection ended after %v, want %v", after, tt.gone)
+				}
+				synctest.Wait()
+				if whole := tt.sent == pieces; (got == pieces*piece) != whole {
+					t.Errorf("the program got %d bytes, want all: %t", got, whole)
 				}
 			})
 		})

@@ -31,7 +31,9 @@ const maxBytes = 256 << 10
 // The answer must be about the token's own "sub", to the byte (section 5.3.4), and
 // JSON; a signed one is refused. 401 refuses the token with [oidcauth.ErrRevoked],
 // since the library has checked it before: its issuer says that it is good no longer.
-// Everything else is [oidcauth.ErrAnswerUnavailable].
+// Everything else is [oidcauth.ErrAnswerUnavailable], and so is 401 for a token that is
+// bound to a key or a certificate: the endpoint wants that to be proved, and nobody but
+// the caller can prove it. An issuer of such tokens has to be asked otherwise.
 //
 // The client's Transport is used, and its redirects and cookies are not; nil means
 // [http.DefaultTransport]. An error is returned for an endpoint without https, and
@@ -78,6 +80,8 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 	}
 	defer answer.Body.Close()
 	switch media, _, _ := mime.ParseMediaType(answer.Header.Get("Content-Type")); {
+	case answer.StatusCode == http.StatusUnauthorized && isBound(c):
+		return nil, errors.New("userinfo: got status 401 for a token that is bound to a key or a certificate, which this server cannot prove to have")
 	case answer.StatusCode == http.StatusUnauthorized:
 		return nil, fmt.Errorf("%w, says the userinfo endpoint", oidcauth.ErrRevoked)
 	case answer.StatusCode != http.StatusOK:
@@ -93,6 +97,12 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 		return nil, fmt.Errorf("userinfo: got more than %d bytes", maxBytes)
 	}
 	return a.choose(c, string(body))
+}
+
+// isBound reports whether it takes more than the token to present it (RFC 7800, section 3.1).
+func isBound(c *oidcauth.Claims) bool {
+	_, bound := c.Lookup("cnf")
+	return bound
 }
 
 // choose takes the claims named out of an answer about the token's subject.

@@ -2,6 +2,7 @@ package userinfo_test
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -9,11 +10,14 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/mtls"
 	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/possession"
 	"github.com/oidcauth/oidcauth/userinfo"
 )
 
@@ -114,6 +118,40 @@ func TestSupplement(t *testing.T) {
 				t.Errorf("roles %q of %s, want %q", roles, c.Supplement(), tt.roles)
 			}
 		})
+	}
+}
+
+// That the endpoint does not take a bound token without proof says nothing of the token.
+func TestSupplement_Bound(t *testing.T) {
+	var status atomic.Int32
+	status.Store(http.StatusUnauthorized)
+	s := newEndpoint(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(int(status.Load()))
+		io.WriteString(w, `{"sub":"alice","groups":["staff"]}`)
+	})
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"sub": "alice", "aud": "my-db"}})
+	ask, err := userinfo.Supplement(s.Client(), s.URL, "groups")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}, Roles: []oidcauth.Path{{"groups"}}, Supplement: ask}},
+		Client:  issuer.Client(), Certificate: mtls.Connection,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	certificate := &x509.Certificate{Raw: []byte("own")}
+	ctx := possession.NewContext(t.Context(), possession.Proof{Certificate: certificate})
+	token := issuer.Token(map[string]any{"cnf": map[string]any{"x5t#S256": possession.Thumbprint(certificate)}})
+	if _, err := a.Authenticate(ctx, token); !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
+		t.Errorf("401: Authenticate() error = %v, want %v", err, oidcauth.ErrAnswerUnavailable)
+	}
+	status.Store(http.StatusOK) // of an endpoint that does not ask for proof
+	if c, err := a.Authenticate(ctx, issuer.Token(map[string]any{"jti": "2", "cnf": map[string]any{"x5t#S256": possession.Thumbprint(certificate)}})); err != nil || !c.HasRole("staff") {
+		t.Errorf("200: Authenticate() error = %v, want none, and the role", err)
 	}
 }
 

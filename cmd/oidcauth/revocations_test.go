@@ -48,13 +48,17 @@ func TestServe_SharedRevocations(t *testing.T) {
 	start := func() *service {
 		return serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
 			`{"issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}, "max_token_lifetime": "24h",
+			"local_issuer": {"dir": %q, "token_lifetime": "1h"},
 			"revocations": {"nats": {"servers": ["nats://127.0.0.1:%d"], "token_file": %q, "max_bytes": 1048576}, "dir": %q, "require": true}}`,
-			described(iss, ""), secret, port, natsToken, t.TempDir()+"/waiting")))
+			described(iss, ""), secret, t.TempDir()+"/keys", port, natsToken, t.TempDir()+"/waiting")))
 	}
 	one, other := start(), start()
 	token := iss.Token(map[string]any{"aud": "my-db", "jti": "1"})
 	if got := one.get(t, "/v1/whoami", token); got.status != 503 || got.header.Get("Retry-After") == "" {
 		t.Errorf("without NATS: status %d, want 503 and when to try again", got.status)
+	}
+	if got := one.do(t, "POST", "/v1/identity", ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("somebody new without NATS: status %d, want 503 and when to try again", got.status)
 	}
 	if got := one.get(t, "/readyz", ""); got.status != 503 || !strings.Contains(got.body, `"revocations":"`) {
 		t.Errorf("readyz without NATS: status %d, %s", got.status, got.body)

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"io"
 	"math"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // Behind a proxy a client can be gone for hours before anything else tells, and many a
@@ -36,20 +40,55 @@ func (k *socket) keepAlive(every, limit time.Duration) (stop func() bool) {
 
 // gone asks the client whether it is there, and reports whether ctx ended without an
 // answer that could have come. An answer cannot come while a frame is being answered,
-// since nobody reads then, and a message that is being sent holds the question up: it
-// has a limit of its own.
+// since nobody reads then, nor in the middle of a frame. A message that is being sent
+// holds the question up: it has a limit of its own.
 func (k *socket) gone(ctx context.Context) bool {
 	frames, idle := k.idle()
 	if !idle || k.conn.Ping(ctx) == nil || ctx.Err() == nil { // the last: the question was not sent
 		return false
 	}
 	since, idle := k.idle()
-	return idle && since == frames // a client that has sent a frame is there
+	return idle && since == frames // a client that has sent something is there
 }
 
 // idle reports whether no frame is being answered and nothing is being sent. It returns
-// a number that changes with every frame.
+// a number that changes with every piece of a frame.
 func (k *socket) idle() (frames int64, idle bool) {
 	frames = k.frames.Load()
 	return frames, frames%2 == 0 && !k.outbox.busy()
+}
+
+// pieceBytes is how much of a frame has to arrive to count as something.
+const pieceBytes = 4 << 10
+
+// readFrame reads the next frame, and counts its pieces. A text that is no frame closes
+// the connection.
+func (k *socket) readFrame() (f frame, err error) {
+	_, from, err := k.conn.Reader(context.Background())
+	if err != nil {
+		return f, err
+	}
+	text, err := io.ReadAll(pieces{from, k})
+	if err != nil {
+		return f, err
+	}
+	if err = json.Unmarshal(text, &f); err != nil {
+		k.conn.Close(websocket.StatusInvalidFramePayloadData, "want a frame")
+	}
+	return f, err
+}
+
+// pieces are those of a frame, which its socket counts.
+type pieces struct {
+	from   io.Reader
+	socket *socket
+}
+
+// Read implements [io.Reader].
+func (p pieces) Read(into []byte) (int, error) {
+	n, err := p.from.Read(into[:min(len(into), pieceBytes)])
+	if n > 0 {
+		p.socket.frames.Add(2) // even as before
+	}
+	return n, err
 }

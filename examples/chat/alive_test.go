@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -157,6 +158,37 @@ func TestKeepAlive_FrameSince(t *testing.T) {
 	}
 	if end := bob.asked(); !end() {
 		t.Error("a client that has sent nothing counts as there")
+	}
+}
+
+// TestKeepAlive_FrameArrives: a client whose frame is on its way is there.
+func TestKeepAlive_FrameArrives(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	bob := w.enterMute(t, "bob")
+	end := bob.asked()
+	before, _ := bob.socket.idle()
+	long, err := bob.conn.Writer(t.Context(), websocket.MessageText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.WriteString(long, `{"id":1,"view":"me","args":"`+strings.Repeat("x", 16<<10))
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		if since, _ := bob.socket.idle(); since != before {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("nothing of the frame has come")
+		}
+	}
+	if end() {
+		t.Error("the client counts as gone")
+	}
+	io.WriteString(long, `"}`)
+	if err := long.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-bob.hears; !strings.Contains(string(got), `"id":1`) {
+		t.Errorf("got %q, want the answer", got)
 	}
 }
 

@@ -100,13 +100,16 @@ func serve(ctx context.Context, listener net.Listener, s *server) error {
 	go s.db.Schedule(ctx, func(reducer string, err error) {
 		s.logger.Error("scheduled call failed", "reducer", reducer, "reason", err)
 	})
+	finished := make(chan struct{})
 	context.AfterFunc(ctx, func() {
+		defer close(finished)
 		wait, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		web.Shutdown(wait)
 	})
 	err := web.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) {
+		<-finished // what was under way, which needs all that close ends
 		err = nil
 	}
 	return errors.Join(err, s.close())

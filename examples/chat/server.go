@@ -136,6 +136,7 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("GET /callback", s.signIn.callback)
 	mux.HandleFunc("POST /renew", s.signIn.renew)
 	mux.HandleFunc("POST /logout", s.signIn.end)
+	mux.HandleFunc("GET "+signedOutPath, s.signIn.leave)
 	mux.Handle("POST /backchannel-logout", s.auth.LogoutHandler())
 	mux.HandleFunc("GET /socket", s.identify(s.connect))
 	mux.HandleFunc("GET /operator/state", s.identify(s.operate(s.operatorState)))

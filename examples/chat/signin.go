@@ -20,8 +20,12 @@ const (
 	tokenCookie = "chat_token" // the ID token, which requests and the WebSocket are made with
 	loginCookie = "chat_login" // the login's ID, for renewals
 	flowCookie  = "chat_flow"  // state, nonce and verifier of a sign-in under way
+	hintCookie  = "chat_hint"  // the ID token once more, for the way to the provider after a sign-out
 
 	flowLife = 10 * time.Minute
+	hintLife = time.Minute
+
+	signedOutPath = "/signed-out"
 )
 
 // signIn is the server's side of signing a person in: the authorization code flow
@@ -213,14 +217,17 @@ func withoutBody(err error) error {
 	return err
 }
 
-// end signs this browser out, here and at the provider.
+// end signs this browser out here, and says where the page is to go on: over leave to
+// the provider. That has to be told whom to sign out, by the ID token in its address,
+// which the page must not read.
 func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 	page := "/"
 	if l := s.login(r); l != nil {
 		l.mu.Lock()
 		l.over = true
 		if s.signOut != nil {
-			page = s.signOut(l.token, s.home)
+			page = signedOutPath
+			s.setCookie(w, hintCookie, l.token, hintLife)
 		}
 		l.mu.Unlock()
 		s.logins.remove(l.id)
@@ -229,6 +236,17 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 	s.setCookie(w, loginCookie, "", -1)
 	s.setCookie(w, tokenCookie, "", -1)
 	writeJSON(w, http.StatusOK, map[string]any{"go": page})
+}
+
+// leave sends a browser that was signed out here on to the provider, to be signed out there.
+func (s *signIn) leave(w http.ResponseWriter, r *http.Request) {
+	page := "/"
+	if cookie, err := r.Cookie(hintCookie); err == nil && s.signOut != nil {
+		page = s.signOut(cookie.Value, s.home)
+	}
+	s.setCookie(w, hintCookie, "", -1)
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, page, http.StatusFound)
 }
 
 // login returns the login of the browser that sent r, or nil.

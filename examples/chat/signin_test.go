@@ -166,6 +166,39 @@ func TestSignOut_RenewalWaits(t *testing.T) {
 	}
 }
 
+// TestSignOut_HidesToken: a script that signs its browser out learns no token, and the
+// provider is told all the same whom to sign out.
+func TestSignOut_HidesToken(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	l, header := w.signedIn(t, "bob")
+	answer := httptest.NewRecorder()
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodPost, w.address+"/logout", nil)
+	request.Header = header
+	w.handler().ServeHTTP(answer, request)
+	if strings.Contains(answer.Body.String(), l.token) || !strings.Contains(answer.Body.String(), signedOutPath) {
+		t.Errorf("the page is sent to something else than %s", signedOutPath)
+	}
+	request = httptest.NewRequestWithContext(t.Context(), http.MethodGet, w.address+signedOutPath, nil)
+	for _, cookie := range answer.Result().Cookies() {
+		if !cookie.HttpOnly {
+			t.Errorf("a script can read the cookie %s", cookie.Name)
+		}
+		if cookie.MaxAge > 0 {
+			request.AddCookie(cookie)
+		}
+	}
+	answer = httptest.NewRecorder()
+	w.handler().ServeHTTP(answer, request)
+	if answer.Code != http.StatusFound || answer.Header().Get("Location") != w.provider.SignOutURL(l.token, w.address+"/") {
+		t.Errorf("status %d, want 302 to the provider, with the token", answer.Code)
+	}
+	for _, cookie := range answer.Result().Cookies() {
+		if cookie.MaxAge > 0 {
+			t.Errorf("the cookie %s stays", cookie.Name)
+		}
+	}
+}
+
 // TestRenew_SomebodyElse: a login stays the person's who signed in, whatever the provider
 // answers (OpenID Connect Core 1.0, section 12.2).
 func TestRenew_SomebodyElse(t *testing.T) {

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/coder/websocket/wsjson"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/realtime"
@@ -71,7 +70,7 @@ type socket struct {
 	session *oidcauth.Session
 	outbox  *outbox
 	leave   func()       // gives back the place of a socket that is served
-	frames  atomic.Int64 // one more when a frame has come, and when it is answered: odd between
+	frames  atomic.Int64 // one more when a frame has come, and when it is answered: odd between; two for each piece
 
 	closed context.Context // ends when the socket is to be closed, with the cause
 	end    context.CancelCauseFunc
@@ -169,8 +168,8 @@ func (k *socket) welcome() {
 // the session, so that there is still somebody to tell why.
 func (k *socket) read() {
 	for {
-		var f frame
-		if err := wsjson.Read(context.Background(), k.conn, &f); err != nil {
+		f, err := k.readFrame()
+		if err != nil {
 			return
 		}
 		k.frames.Add(1)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net/http"
 	"strings"
 
@@ -15,12 +16,16 @@ var readyForQuery = &pgproto3.ReadyForQuery{TxStatus: 'I'}
 
 // answer runs a query of the simple protocol. It stands for a database: what
 // matters is that each query acts for whoever the session is of at that moment.
-// There is no answer once the session has ended.
+// There is no answer once the session has ended. While it goes on, a query can fail because
+// nobody can tell what the client still may (Issuer.Supplement).
 func (c *client) answer(query string) []pgproto3.BackendMessage {
 	ctx := c.session.CallContext()
 	caller, ok := oidcauth.FromContext(ctx)
-	if !ok {
+	switch {
+	case !ok && c.session.Context().Err() != nil:
 		return nil
+	case !ok:
+		return []pgproto3.BackendMessage{failureOf(context.Cause(ctx))}
 	}
 	switch strings.ToLower(strings.Trim(query, " \t\r\n;")) {
 	case "":
@@ -52,8 +57,11 @@ func row(name, value string) []pgproto3.BackendMessage {
 // failureOf is the answer to a query that err stands against.
 func failureOf(err error) *pgproto3.ErrorResponse {
 	status, _, message := oidcauth.Answer(err)
-	if status == http.StatusForbidden {
+	switch status {
+	case http.StatusForbidden:
 		return failure(insufficient, message)
+	case http.StatusServiceUnavailable:
+		return failure(cannotConnectNow, message)
 	}
 	return failure(internalError, message)
 }
