@@ -118,7 +118,8 @@ type Issuer struct {
 	// Algorithms are the signature algorithms accepted (RFC 7518, section 3.1).
 	// Empty means RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512,
 	// EdDSA and Ed25519, which is its name by RFC 9864. The issuer's key narrows the
-	// choice further.
+	// choice further: one that states its "alg" signs tokens of that name alone, EdDSA or
+	// Ed25519.
 	// ML-DSA-44, ML-DSA-65 and ML-DSA-87 (RFC 9964) are accepted where they are named
 	// here, by a server built with Go 1.27 or later; with an older one naming them is
 	// an error. Their signatures make tokens 3.3 to 6.2 KB longer: see docs/guide.md.
