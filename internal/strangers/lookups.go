@@ -225,7 +225,7 @@ func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 	}
 	switch {
 	case err != nil && q.former != nil && at.Sub(q.former.asked) < staleAge:
-		q.data = former
+		q.data, q.former.lapsed = former, false
 		l.failed(q.name, at, err)
 		return former, former
 	case err != nil:

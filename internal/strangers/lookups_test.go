@@ -203,6 +203,21 @@ func TestLookups(t *testing.T) {
 			t.Error("it is remembered for ever")
 		}
 	})
+	bubble(t, "what nobody used counts again after an error, for as long as the last answer does", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", a, nil)
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		is := func(data any) bool { return data == a }
+		for range 2 {
+			time.Sleep(4 * time.Minute)
+			if r.Holds("a", is) {
+				t.Error("an answer of long ago is relied on")
+			}
+			if r.find(t, "a", a, nil); !r.Holds("a", is) {
+				t.Error("what serves is not relied on")
+			}
+		}
+	})
 	bubble(t, "no more are remembered than may, and none in use is let go of", func(t *testing.T) {
 		r := newRegistry(t, 3)
 		for n := range 3 {
