@@ -64,6 +64,7 @@ type Lookups struct {
 	absent absent
 	log    lineLog
 	timer  *time.Timer // calls sweep while issuers are known
+	sweeps bool        // what a sweep found to be due is still asked
 }
 
 // An answer is what the program has said of a name.
@@ -312,16 +313,14 @@ func (l *Lookups) sweep() {
 		return
 	}
 	now := time.Now()
-	var due []*question
+	var due []*answer
 	var gone []any
 	lapsed := false
 	for name, a := range l.known {
 		switch {
 		case l.asking[name] != nil || now.Sub(a.asked) < sweepEvery:
 		case l.usedSince(a, now.Add(-recently)):
-			q := &question{name: name, former: a, done: make(chan struct{})}
-			l.asking[name] = q
-			due = append(due, q)
+			due = append(due, a)
 		case l.idle(a, now):
 			l.remove(a)
 			gone = append(gone, a.data)
@@ -329,6 +328,10 @@ func (l *Lookups) sweep() {
 			a.lapsed, lapsed = true, true
 		}
 	}
+	if l.sweeps {
+		due = nil // at the next sweep
+	}
+	l.sweeps = l.sweeps || len(due) > 0
 	l.wg.Go(func() { l.follow(due, gone, lapsed) })
 	if len(l.known) > 0 {
 		l.timer.Reset(sweepEvery)
@@ -336,25 +339,49 @@ func (l *Lookups) sweep() {
 }
 
 // follow does what a sweep has found to be done.
-func (l *Lookups) follow(due []*question, gone []any, lapsed bool) {
+func (l *Lookups) follow(due []*answer, gone []any, lapsed bool) {
 	for _, data := range gone {
 		l.cfg.Changed(data, nil)
 	}
 	if lapsed {
 		l.cfg.Lapsed()
 	}
-	questions := make(chan *question, len(due))
-	for _, q := range due {
-		questions <- q
+	if len(due) == 0 {
+		return
 	}
-	close(questions)
+	answers := make(chan *answer, len(due))
+	for _, a := range due {
+		answers <- a
+	}
+	close(answers)
+	var asking sync.WaitGroup
 	for range min(refreshers, len(due)) {
-		l.wg.Go(func() {
-			for q := range questions {
-				l.run(q)
+		asking.Go(func() {
+			for a := range answers {
+				if q := l.again(a); q != nil {
+					l.run(q)
+				}
 			}
 		})
 	}
+	asking.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sweeps = false
+}
+
+// again returns the question whether an answer still counts, or nil where it has been
+// asked meanwhile. Until then nobody waits for it: whoever needs an answer does not stand
+// behind all that a sweep has asked anew.
+func (l *Lookups) again(a *answer) *question {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known[a.name] != a || l.asking[a.name] != nil || time.Since(a.asked) < sweepEvery {
+		return nil
+	}
+	q := &question{name: a.name, former: a, done: make(chan struct{})}
+	l.asking[a.name] = q
+	return q
 }
 
 // Holds reports whether something is what counts for a name, and was asked for

@@ -330,3 +330,31 @@ func TestLookups_CloseAsksNothing(t *testing.T) {
 		t.Errorf("the program was asked %d times on behalf of who waited as it was closed", n)
 	}
 }
+
+// Who waits for an answer waits for that one, and not for all that is asked anew because
+// it is in use.
+func TestLookups_SlowSweep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 400
+		r := newRegistry(t, n)
+		r.prompt.Store(true)
+		for i := range n {
+			r.find(t, fmt.Sprint(i), fmt.Sprint("data of ", i), nil)
+			r.hold(fmt.Sprint("data of ", i), true)
+		}
+		r.prompt.Store(false)
+		time.Sleep(65 * time.Second) // a sweep began after 60 and takes a minute and more
+		for i := range n {
+			began := time.Now()
+			r.find(t, fmt.Sprint(i), fmt.Sprint("data of ", i), nil)
+			if took := time.Since(began); took > 2*time.Second {
+				t.Fatalf("the answer about %d took %v, want no longer than one takes", i, took)
+			}
+		}
+		time.Sleep(time.Hour)
+		if n := r.most.Load(); n > 4+1 {
+			t.Errorf("%d were asked at once, want four and the one that was waited for", n)
+		}
+	})
+}

@@ -23,6 +23,8 @@ import (
 type registry struct {
 	*strangers.Lookups
 	asked   atomic.Int32
+	running atomic.Int32 // questions under way
+	most    atomic.Int32 // of these at once
 	last    atomic.Value // context that was asked with
 	prompt  atomic.Bool  // no answer takes any time
 	changes atomic.Int32
@@ -53,6 +55,8 @@ func newRegistry(t *testing.T, most int) *registry {
 		Max: most,
 		Ask: func(ctx context.Context, name string, former any) (any, error) {
 			r.asked.Add(1)
+			r.most.Store(max(r.most.Load(), r.running.Add(1)))
+			defer r.running.Add(-1)
 			r.last.Store(asking{ctx})
 			delay := time.Second
 			if r.prompt.Load() {
