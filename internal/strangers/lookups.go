@@ -160,8 +160,8 @@ func (l *Lookups) join(caller netip.Addr, name string) (*question, any, error) {
 func (l *Lookups) leave(q *question) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if q.waiters--; q.waiters == 0 && q.turn != nil && !q.turn.decided() {
-		q.turn.end()
+	if q.waiters--; q.waiters == 0 && q.turn != nil && q.turn.giveUp() {
+		delete(l.asking, q.name) // so that nobody joins it who comes before it has ended
 	}
 }
 
@@ -215,7 +215,6 @@ func (l *Lookups) settle(q *question, data any, err error) {
 func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.asking, q.name)
 	at := time.Now()
 	if q.former != nil {
 		former = q.former.data
@@ -224,6 +223,10 @@ func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 		q.err = ErrClosed
 		return data, former // what was made for nothing is let go of
 	}
+	if l.asking[q.name] != q {
+		return nil, nil // nobody waited for it, and it was not asked
+	}
+	delete(l.asking, q.name)
 	switch {
 	case err != nil && q.former != nil && at.Sub(q.former.asked) < staleAge:
 		q.data, q.former.lapsed = former, false

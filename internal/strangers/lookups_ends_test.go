@@ -79,6 +79,24 @@ func TestLookups_Ends(t *testing.T) {
 		cancel()
 		wg.Wait()
 	})
+	bubble(t, "who comes in the moment in which the only one leaves has another question", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		var wg sync.WaitGroup
+		r.findAll(t.Context(), &wg, 1, 16)
+		for n := range 40 {
+			ctx, cancel := context.WithCancel(t.Context())
+			wg.Go(func() {
+				name := fmt.Sprint("one of ", n)
+				_, _ = r.Find(ctx, caller(1), name)
+				if _, err := r.Find(t.Context(), caller(1), name); errors.Is(err, context.Canceled) {
+					t.Errorf("Find() error = %v, which is another's", err)
+				}
+			})
+			synctest.Wait()
+			cancel()
+		}
+		wg.Wait()
+	})
 	bubble(t, "the only one who waits for an answer leaves, and it is there afterwards", func(t *testing.T) {
 		r := newRegistry(t, 10)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
