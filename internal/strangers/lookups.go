@@ -77,6 +77,10 @@ type answer struct {
 	element *list.Element
 }
 
+// serves reports whether an answer counts while there is no other. It may be called on
+// nil.
+func (a *answer) serves(now time.Time) bool { return a != nil && now.Sub(a.asked) < staleAge }
+
 // A question is one that the program is asked, for all who want to know.
 type question struct {
 	name    string
@@ -148,6 +152,10 @@ func (l *Lookups) join(caller netip.Addr, name string) (*question, any, error) {
 	q := &question{name: name, former: former, waiters: 1, done: make(chan struct{})}
 	var err error
 	if q.turn, err = l.turns.ask(l.ctx, []netip.Addr{caller}); err != nil {
+		if former.serves(now) {
+			former.lapsed = false
+			return nil, former.data, nil
+		}
 		return nil, nil, err
 	}
 	l.asking[name] = q
@@ -228,7 +236,7 @@ func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 	}
 	delete(l.asking, q.name)
 	switch {
-	case err != nil && q.former != nil && at.Sub(q.former.asked) < staleAge:
+	case err != nil && q.former.serves(at):
 		q.data, q.former.lapsed = former, false
 		l.failed(q.name, at, err)
 		return former, former

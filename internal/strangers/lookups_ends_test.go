@@ -57,6 +57,21 @@ func TestLookups_Ends(t *testing.T) {
 			t.Errorf("%d of 1000 put off, log %q, want most and nothing", n, r.log.String())
 		}
 	})
+	bubble(t, "who is turned away has the last answer for ten minutes, as who waits in vain", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		r.find(t, "a", "data of a", nil)
+		time.Sleep(5 * time.Minute)
+		r.find(t, "b", "data of b", nil) // so that the caller has had a turn, and the others have not
+		var wg sync.WaitGroup
+		for n := range 16 + 64 {
+			r.findAll(t.Context(), &wg, 2+n, 1)
+		}
+		began := time.Now()
+		if r.find(t, "a", "data of a", nil); time.Since(began) != 0 || !r.Holds("a", func(any) bool { return true }) {
+			t.Errorf("the last answer came after %v, and counts: %v", time.Since(began), r.Holds("a", func(any) bool { return true }))
+		}
+		wg.Wait()
+	})
 	bubble(t, "a question whose place is another's is put off", func(t *testing.T) {
 		r := newRegistry(t, 1000)
 		var wg sync.WaitGroup
