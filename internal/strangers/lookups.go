@@ -1,6 +1,7 @@
 package strangers
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -51,6 +52,7 @@ type LookupConfig struct {
 type Lookups struct {
 	cfg   LookupConfig
 	turns *turns
+	log   lineLog
 
 	ctx    context.Context // ends with Close; questions run on it
 	cancel context.CancelFunc
@@ -62,7 +64,6 @@ type Lookups struct {
 	order  *list.List // of *answer, the last asked for in front
 	asking map[string]*question
 	absent absent
-	log    lineLog
 	timer  *time.Timer // calls sweep while issuers are known
 	sweeps bool        // what a sweep found to be due is still asked
 }
@@ -216,6 +217,7 @@ func (l *Lookups) settle(q *question, data any, err error) {
 	if former != now {
 		l.cfg.Changed(former, now)
 	}
+	l.tell(q, err)
 	close(q.done)
 }
 
@@ -238,11 +240,9 @@ func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 	switch {
 	case err != nil && q.former.serves(at):
 		q.data, q.former.lapsed = former, false
-		l.failed(q.name, at, err)
 		return former, former
 	case err != nil:
 		q.err = err
-		l.failed(q.name, at, err)
 	case data == nil:
 		l.absent.add(q.name, at)
 	case q.former != nil:
@@ -264,7 +264,6 @@ func (l *Lookups) add(q *question, data any, at time.Time) (evicted, now any) {
 		last := l.leastUsed(at)
 		if last == nil {
 			q.err = &keyset.PostponedError{RetryAfter: busyRetry}
-			l.log.flood(at, len(l.known), len(l.asking))
 			return data, nil
 		}
 		evicted = last.data
@@ -285,13 +284,20 @@ func (l *Lookups) remove(a *answer) {
 	l.order.Remove(a.element)
 }
 
-// failed writes a line about an answer that did not come. That it was not time for
-// the question is nobody's failure.
-func (l *Lookups) failed(name string, at time.Time, err error) {
-	if _, postponed := errors.AsType[*keyset.PostponedError](err); postponed || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
-		return
+// tell writes a line about an answer that did not come, or for which there is no room.
+// That it was not time for the question is nobody's failure.
+func (l *Lookups) tell(q *question, err error) {
+	_, postponed := errors.AsType[*keyset.PostponedError](cmp.Or(err, q.err))
+	switch {
+	case err == nil && postponed:
+		l.mu.Lock()
+		known, asking := len(l.known), len(l.asking)
+		l.mu.Unlock()
+		l.log.flood(time.Now(), known, asking)
+	case err == nil, postponed, errors.Is(err, context.Canceled), errors.Is(q.err, ErrClosed):
+	default:
+		l.log.line(time.Now(), slog.LevelWarn, "issuer cannot be looked up", slog.String("issuer", q.name), slog.String("error", err.Error()))
 	}
-	l.log.line(at, slog.LevelWarn, "issuer cannot be looked up", slog.String("issuer", name), slog.String("error", err.Error()))
 }
 
 // leastUsed returns the issuer that was last looked for the longest time ago, of
