@@ -220,3 +220,28 @@ func TestTrace_Panics(t *testing.T) {
 		expectEnd(t, s, oidcauth.ErrRevoked)
 	})
 }
+
+// An issuer that SetIssuers refused stays a stranger's, of whom no name is told.
+func TestTrace_RefusedIssuers(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	other, refused := newIssuer(t, oidctest.Config{URL: "https://other.test"})
+	broken := trusted
+	broken.URL, broken.Keys.JWKS = "https://broken.test", []byte("{}")
+	fetched := make(chan string, 9)
+	cfg := open(oidctest.Client(issuer, other), oidcauth.AnyIssuer{})
+	cfg.Issuers = []oidcauth.Issuer{trusted}
+	cfg.Trace = &authtrace.Hooks{KeysFetched: func(f authtrace.KeyFetch) { fetched <- f.Issuer }}
+	a := newAuthenticator(t, cfg)
+	if err := a.SetIssuers(refused, broken); err == nil {
+		t.Fatal("SetIssuers() has no error")
+	}
+	wants(t, a, other.Token(nil), nil)
+	if name := <-fetched; name != "" {
+		t.Errorf("a fetch was told of issuer %q, which is not configured", name)
+	}
+	wants(t, a, issuer.Token(nil), nil)
+	if name := <-fetched; name != issuer.URL() {
+		t.Errorf("a fetch was told of issuer %q, want %q", name, issuer.URL())
+	}
+}

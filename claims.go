@@ -341,7 +341,7 @@ func describedAs(issuer Issuer) (find func(iss string) (*trust, error), err erro
 	}
 	t := newTrust(byvalue.Clone(issuer), 0, nil, roster.Place{})
 	if source != nil {
-		t.Shape.NoExpiry = source.noExpiry()
+		t.Shape.NoExpiry = source.noExpiry
 	}
 	return func(iss string) (*trust, error) {
 		if !slices.Contains(t.Names, iss) && !t.Tenants.Match(iss) {

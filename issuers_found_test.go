@@ -179,6 +179,26 @@ func TestFindIssuer_Fails(t *testing.T) {
 	})
 }
 
+// So it is of a customer from whom nobody came for some minutes.
+func TestFindIssuer_FailsAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		var c customers
+		c.set(described.URL, described)
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, Client: issuer.Client()})
+		token := issuer.Token(nil)
+		refuses(t, a, token, nil)
+		c.change(func() { c.fail = errors.New("table is locked") })
+		time.Sleep(5 * time.Minute)
+		refuses(t, a, token, nil)
+		refuses(t, a, issuer.Token(map[string]any{"jti": "another"}), nil)
+		time.Sleep(4 * time.Minute)
+		refuses(t, a, token, nil)
+		time.Sleep(2 * time.Minute)
+		refuses(t, a, token, oidcauth.ErrKeysUnavailable)
+	})
+}
+
 // What becomes of a customer is noticed, whether or not anybody calls meanwhile.
 func TestFindIssuer_Changes(t *testing.T) {
 	for _, tt := range []struct {

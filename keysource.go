@@ -146,7 +146,7 @@ type Keys struct {
 
 	// NoExpiry accepts tokens without "exp", or with null for it, which only a
 	// revocation or the removal of their key ends. What the first keys say counts
-	// for as long as the Authenticator lives.
+	// for as long as the source is followed.
 	NoExpiry bool
 
 	// MaxLifetime is how long the issuer's tokens live, those included that it
@@ -162,9 +162,10 @@ type Keys struct {
 
 // A followedSource is a KeySource with what it said last.
 type followedSource struct {
-	source KeySource
-	stop   func()
-	latest atomic.Pointer[sourceKeys]
+	source   KeySource
+	stop     func()
+	latest   atomic.Pointer[sourceKeys]
+	noExpiry bool // tokens without expiry are accepted, as the first keys said
 }
 
 // sourceKeys are Keys in the form that is asked of them. They never change.
@@ -190,6 +191,9 @@ func (i *Issuer) follow(adopt func(next, before *sourceKeys) error, adopted func
 			return err
 		}
 		f.latest.Store(next)
+		if before == nil {
+			f.noExpiry = next.NoExpiry
+		}
 		if adopted != nil && before != nil {
 			adopted(next, before)
 		}
@@ -271,9 +275,6 @@ func (k *sourceKeys) lostBy(before *sourceKeys, set *keyset.Set) (lost []*keyset
 	}
 	return lost
 }
-
-// noExpiry reports whether tokens without expiry are accepted.
-func (f *followedSource) noExpiry() bool { return f.latest.Load().NoExpiry }
 
 // SignsWithoutID implements [verify.Local].
 func (f *followedSource) SignsWithoutID(k *keyset.Key) bool {

@@ -55,6 +55,7 @@ func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
 	next := new(issuerTable)
 	err := a.fillTable(next, a.issuers.Load(), issuers)
 	if err != nil {
+		a.nameIssuers(nil)
 		return err
 	}
 	a.longestLife() // of those that may be gone in a moment

@@ -340,6 +340,32 @@ func TestSetIssuers_WithoutKeyID(t *testing.T) {
 	expectCause(t, s, oidcauth.ErrUnknownKey)
 }
 
+// What a source's first keys say of tokens without expiry counts, whatever it says later
+// and however its issuer is described anew.
+func TestSetIssuers_NoExpiry(t *testing.T) {
+	t.Parallel()
+	for _, granted := range []bool{false, true} {
+		issuer, trusted, source := newHandSource(t)
+		source.keys.NoExpiry = granted
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, CacheBytes: -1})
+		token, want := issuer.Token(map[string]any{"exp": nil}), oidcauth.ErrClaim
+		if granted {
+			want = nil
+		}
+		wants(t, a, token, want)
+		source.keys.NoExpiry = !granted
+		if err := source.adopt(source.keys); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, a, token, want)
+		trusted.Audiences = append(trusted.Audiences, "another")
+		if err := a.SetIssuers(trusted); err != nil {
+			t.Fatal(err)
+		}
+		wants(t, a, token, want)
+	}
+}
+
 // What supplements a token goes on counting, for as long as it did, by the description
 // of now; and a session about whose token nobody was asked does not go on where
 // somebody is to be.

@@ -91,7 +91,7 @@ func newTrust(i Issuer, leeway time.Duration, keys *keyPlace, around roster.Plac
 	}
 	t.Keys, t.Order, t.source = keys.set, keys.order, keys.source
 	if t.source != nil {
-		t.Local, t.Shape.NoExpiry = t.source, t.source.noExpiry()
+		t.Local, t.Shape.NoExpiry = t.source, t.source.noExpiry
 	}
 	return t
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -117,4 +118,34 @@ func TestIssuer_HandlerHeaders(t *testing.T) {
 		v.local.Refresh()
 		wants("GET", "/.well-known/jwks.json", http.StatusServiceUnavailable, map[string]string{"Retry-After": "5", "Cache-Control": "no-store"})
 	})
+}
+
+// Keys that change often are many, and yet no more than a server with AnyIssuer reads, as
+// long as tokens are good under fewer.
+func TestHandler_ManyKeys(t *testing.T) {
+	t.Parallel()
+	path, now := filepath.Join(t.TempDir(), "keys"), time.Now()
+	dir, err := keyring.OpenOrCreate(t.Context(), path, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = dir.Update(t.Context(), func(r keyring.Ring) (keyring.Ring, bool, error) {
+		r, _, err := r.Admit("localhost", time.Minute, false)
+		for range 330 {
+			if err == nil {
+				now = now.Add(2 * time.Minute)
+				r, err = r.Rotate(now)
+			}
+		}
+		return r, true, err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	local := newLocal(t, localissuer.Config{Dir: path, MaxLifetime: time.Minute, Now: func() time.Time { return now }})
+	answer := httptest.NewRecorder()
+	local.Handler().ServeHTTP(answer, httptest.NewRequest("GET", "/.well-known/jwks.json", nil))
+	if n := answer.Body.Len(); answer.Code != 200 || n > 64<<10 {
+		t.Errorf("%d keys make an answer of %d bytes, status %d, want 64 KiB at most", len(local.Keys()), n, answer.Code)
+	}
 }

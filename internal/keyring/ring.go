@@ -39,6 +39,10 @@ const (
 	maxKeys     = 500
 	maxImported = 8
 
+	// maxIdle is beyond how many keys none is kept for longer than its tokens live. A
+	// server that does not know the issuer reads 64 KiB, which are 319 keys.
+	maxIdle = 300
+
 	// largestLeeway is for how long a token may be accepted that has expired.
 	largestLeeway = 10 * time.Minute
 
@@ -166,8 +170,8 @@ func (r Ring) Published() []Key {
 }
 
 // Rotate makes the next key sign, retires the one that signed, and adds a new
-// next key. Tokens of all three are good. Where there is no room for another key the
-// oldest goes early whose own tokens have expired.
+// next key. Tokens of all three are good. Where there are many keys the oldest go early
+// whose own tokens have expired.
 func (r Ring) Rotate(now time.Time) (Ring, error) {
 	fresh, err := newKey(Next, now)
 	if err != nil {
@@ -191,13 +195,14 @@ func (r Ring) Rotate(now time.Time) (Ring, error) {
 }
 
 // withRoom returns the ring with room for another key. The day for which retired keys are
-// kept, in case that a process cannot read the directory, is not worth an error: the
-// oldest go before, once nothing that was signed in time can be good.
+// kept, in case that a process cannot read the directory, is not worth more keys than
+// others read, let alone an error: the oldest go before, once nothing that was signed in
+// time can be good.
 func (r Ring) withRoom(now time.Time) (Ring, error) {
 	n := len(r.Keys)
 	var gone []string
 	r.Keys = slices.DeleteFunc(slices.Clone(r.Keys), func(k Key) bool {
-		goes := n-len(gone) >= maxKeys && r.outlivedTokens(k, now)
+		goes := n-len(gone) >= maxIdle && r.outlivedTokens(k, now)
 		if goes {
 			gone = append(gone, k.ID)
 		}

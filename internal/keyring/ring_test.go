@@ -265,8 +265,8 @@ func TestRotate_Often(t *testing.T) {
 		r, err = r.Rotate(now)
 		must(t, err)
 	}
-	if len(r.Keys) != 500 || len(r.Gone) != 722-500 {
-		t.Errorf("%d keys, %d gone, want 500 and the others", len(r.Keys), len(r.Gone))
+	if len(r.Keys) != 300 || len(r.Gone) != 722-300 {
+		t.Errorf("%d keys, %d gone, want 300 and the others", len(r.Keys), len(r.Gone))
 	}
 	for i, k := range r.Keys[1:] {
 		if k.Created.Before(r.Keys[i].Created) || slices.Contains(r.Gone, k.ID) {
@@ -275,7 +275,7 @@ func TestRotate_Often(t *testing.T) {
 	}
 }
 
-// To the limit keys are let go of only when nothing that they signed can be good, here or
+// Early keys are let go of only when nothing that they signed can be good, here or
 // in another copy of the directory.
 func TestRotate_KeepsWhatTokensNeed(t *testing.T) {
 	t.Parallel()

@@ -43,12 +43,15 @@ type accounts map[netip.Addr]*account
 // when there are many.
 func (a accounts) of(caller netip.Addr, now time.Time) *account {
 	if found := a[caller]; found != nil {
+		if found.forgotten(now) {
+			*found = account{}
+		}
 		return found
 	}
 	// At powers of two only: clearing costs as much as there are.
 	if n := len(a); n >= 64 && n&(n-1) == 0 {
 		for other, account := range a {
-			if account.running+account.waiting == 0 && now.Sub(account.served) >= remembered {
+			if account.forgotten(now) {
 				delete(a, other)
 			}
 		}
@@ -56,6 +59,11 @@ func (a accounts) of(caller netip.Addr, now time.Time) *account {
 	made := new(account)
 	a[caller] = made
 	return made
+}
+
+// forgotten reports whether an account says nothing any more.
+func (a *account) forgotten(now time.Time) bool {
+	return a.running+a.waiting == 0 && now.Sub(a.served) >= remembered
 }
 
 // add puts the turn on one more account.

@@ -24,6 +24,7 @@ const maxWaiters = 64
 func (s *Issuers) Contact(ctx context.Context, caller netip.Addr, name string, keyID jws.KeyID) (*Issuer, error) {
 	i, err := s.join(caller, name, keyID)
 	if err != nil {
+		s.tooMany(err)
 		return nil, err
 	}
 	if err := s.await(ctx, i); err != nil {
@@ -57,7 +58,7 @@ func (s *Issuers) join(caller netip.Addr, name string, keyID jws.KeyID) (*Issuer
 	}
 	if waiting := s.waiting[name]; waiting != nil {
 		if waiting.waiters >= maxWaiters && !waiting.turn.decided() {
-			return nil, s.tooMany(now, &keyset.PostponedError{RetryAfter: busyRetry})
+			return nil, &keyset.PostponedError{RetryAfter: busyRetry}
 		}
 		waiting.waiters++
 		waiting.asks(caller)
@@ -70,7 +71,7 @@ func (s *Issuers) join(caller netip.Addr, name string, keyID jws.KeyID) (*Issuer
 	i := &Issuer{name: name, done: make(chan struct{}), waiters: 1, callers: []netip.Addr{caller}}
 	var err error
 	if i.turn, err = s.turns.ask(context.Background(), i.callers); err != nil {
-		return nil, s.tooMany(now, err)
+		return nil, err
 	}
 	s.waiting[name] = i
 	s.wg.Go(func() { s.run(i, keyID) })
@@ -187,41 +188,51 @@ func (s *Issuers) contact(i *Issuer, keyID jws.KeyID) error {
 
 // finish notes how the first contact went and lets its waiters go.
 func (s *Issuers) finish(i *Issuer, err error) {
+	defer close(i.done)
+	if s.note(i, err) {
+		s.log.line(time.Now(), slog.LevelInfo, "unknown issuer does not answer with its keys",
+			slog.String("issuer", i.name), slog.String("error", fetch.Cause(err).Error()))
+	}
+	s.tooMany(i.err)
+}
+
+// note is finish without the log, and reports whether the issuer has failed and did not
+// before.
+func (s *Issuers) note(i *Issuer, err error) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	defer close(i.done)
 	i.reached = err == nil
-	now := time.Now()
 	postponed, wasPostponed := errors.AsType[*keyset.PostponedError](err)
 	switch {
 	case s.closed:
 		i.err = ErrClosed
-		return
+		return false
 	case err == nil:
 		s.failed.remove(i.name)
-		return
+		return false
 	case wasPostponed:
-		i.err = s.tooMany(now, postponed)
+		i.err = postponed
 	case i.keys == nil:
 		i.err = err // nobody waits for it any more
 	default:
 		i.err = ErrUnknown
-		if s.failed.add(i.name, now) {
-			s.log.line(now, slog.LevelInfo, "unknown issuer does not answer with its keys",
-				slog.String("issuer", i.name), slog.String("error", fetch.Cause(err).Error()))
-		}
+		news = s.failed.add(i.name, time.Now())
 	}
 	if i.element != nil {
 		s.table.remove(i)
 	}
+	return news
 }
 
-// tooMany is for who is turned away. s.mu must be held.
-func (s *Issuers) tooMany(now time.Time, err error) error {
-	if !errors.Is(err, ErrClosed) {
-		s.log.flood(now, len(s.table.issuers), len(s.waiting))
+// tooMany writes a line for who is turned away with err.
+func (s *Issuers) tooMany(err error) {
+	if _, postponed := errors.AsType[*keyset.PostponedError](err); !postponed {
+		return
 	}
-	return err
+	s.mu.Lock()
+	issuers, waiting := len(s.table.issuers), len(s.waiting)
+	s.mu.Unlock()
+	s.log.flood(time.Now(), issuers, waiting)
 }
 
 // letGo ends what is left of an issuer that was evicted.
@@ -242,9 +253,7 @@ func (s *Issuers) stateChanged(i *Issuer, from, to keyset.State, err error) {
 		if err != nil {
 			attrs = append(attrs, slog.String("error", fetch.Cause(err).Error()))
 		}
-		s.mu.Lock()
 		s.log.line(time.Now(), slog.LevelInfo, "issuer's keys changed state", attrs...)
-		s.mu.Unlock()
 	}
 	s.cfg.StateChanged(i.name, from, to, err)
 }

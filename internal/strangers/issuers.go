@@ -68,6 +68,7 @@ type Config struct {
 type Issuers struct {
 	cfg   Config
 	turns *turns
+	log   lineLog
 	wg    sync.WaitGroup // first contacts
 
 	mu      sync.Mutex // guards all below
@@ -76,7 +77,6 @@ type Issuers struct {
 	waiting map[string]*Issuer // whose first contact waits for its turn
 	failed  failures
 	hosts   hosts
-	log     lineLog
 }
 
 // An Issuer is one that a token has named. It is in the table from the beginning

@@ -1,6 +1,7 @@
 package strangers
 
 import (
+	"cmp"
 	"container/list"
 	"context"
 	"errors"
@@ -51,6 +52,7 @@ type LookupConfig struct {
 type Lookups struct {
 	cfg   LookupConfig
 	turns *turns
+	log   lineLog
 
 	ctx    context.Context // ends with Close; questions run on it
 	cancel context.CancelFunc
@@ -62,8 +64,8 @@ type Lookups struct {
 	order  *list.List // of *answer, the last asked for in front
 	asking map[string]*question
 	absent absent
-	log    lineLog
 	timer  *time.Timer // calls sweep while issuers are known
+	sweeps bool        // what a sweep found to be due is still asked
 }
 
 // An answer is what the program has said of a name.
@@ -75,6 +77,10 @@ type answer struct {
 	lapsed  bool      // not to be relied on before it was asked for again
 	element *list.Element
 }
+
+// serves reports whether an answer counts while there is no other. It may be called on
+// nil.
+func (a *answer) serves(now time.Time) bool { return a != nil && now.Sub(a.asked) < staleAge }
 
 // A question is one that the program is asked, for all who want to know.
 type question struct {
@@ -147,6 +153,10 @@ func (l *Lookups) join(caller netip.Addr, name string) (*question, any, error) {
 	q := &question{name: name, former: former, waiters: 1, done: make(chan struct{})}
 	var err error
 	if q.turn, err = l.turns.ask(l.ctx, []netip.Addr{caller}); err != nil {
+		if former.serves(now) {
+			former.lapsed = false
+			return nil, former.data, nil
+		}
 		return nil, nil, err
 	}
 	l.asking[name] = q
@@ -159,8 +169,8 @@ func (l *Lookups) join(caller netip.Addr, name string) (*question, any, error) {
 func (l *Lookups) leave(q *question) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if q.waiters--; q.waiters == 0 && q.turn != nil && !q.turn.decided() {
-		q.turn.end()
+	if q.waiters--; q.waiters == 0 && q.turn != nil && q.turn.giveUp() {
+		delete(l.asking, q.name) // so that nobody joins it who comes before it has ended
 	}
 }
 
@@ -207,6 +217,7 @@ func (l *Lookups) settle(q *question, data any, err error) {
 	if former != now {
 		l.cfg.Changed(former, now)
 	}
+	l.tell(q, err)
 	close(q.done)
 }
 
@@ -214,7 +225,6 @@ func (l *Lookups) settle(q *question, data any, err error) {
 func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.asking, q.name)
 	at := time.Now()
 	if q.former != nil {
 		former = q.former.data
@@ -223,14 +233,16 @@ func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 		q.err = ErrClosed
 		return data, former // what was made for nothing is let go of
 	}
+	if l.asking[q.name] != q {
+		return nil, nil // nobody waited for it, and it was not asked
+	}
+	delete(l.asking, q.name)
 	switch {
-	case err != nil && q.former != nil && at.Sub(q.former.asked) < staleAge:
-		q.data = former
-		l.failed(q.name, at, err)
+	case err != nil && q.former.serves(at):
+		q.data, q.former.lapsed = former, false
 		return former, former
 	case err != nil:
 		q.err = err
-		l.failed(q.name, at, err)
 	case data == nil:
 		l.absent.add(q.name, at)
 	case q.former != nil:
@@ -252,7 +264,6 @@ func (l *Lookups) add(q *question, data any, at time.Time) (evicted, now any) {
 		last := l.leastUsed(at)
 		if last == nil {
 			q.err = &keyset.PostponedError{RetryAfter: busyRetry}
-			l.log.flood(at, len(l.known), len(l.asking))
 			return data, nil
 		}
 		evicted = last.data
@@ -273,13 +284,20 @@ func (l *Lookups) remove(a *answer) {
 	l.order.Remove(a.element)
 }
 
-// failed writes a line about an answer that did not come. That it was not time for
-// the question is nobody's failure.
-func (l *Lookups) failed(name string, at time.Time, err error) {
-	if _, postponed := errors.AsType[*keyset.PostponedError](err); postponed || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
-		return
+// tell writes a line about an answer that did not come, or for which there is no room.
+// That it was not time for the question is nobody's failure.
+func (l *Lookups) tell(q *question, err error) {
+	_, postponed := errors.AsType[*keyset.PostponedError](cmp.Or(err, q.err))
+	switch {
+	case err == nil && postponed:
+		l.mu.Lock()
+		known, asking := len(l.known), len(l.asking)
+		l.mu.Unlock()
+		l.log.flood(time.Now(), known, asking)
+	case err == nil, postponed, errors.Is(err, context.Canceled), errors.Is(q.err, ErrClosed):
+	default:
+		l.log.line(time.Now(), slog.LevelWarn, "issuer cannot be looked up", slog.String("issuer", q.name), slog.String("error", err.Error()))
 	}
-	l.log.line(at, slog.LevelWarn, "issuer cannot be looked up", slog.String("issuer", name), slog.String("error", err.Error()))
 }
 
 // leastUsed returns the issuer that was last looked for the longest time ago, of
@@ -312,16 +330,14 @@ func (l *Lookups) sweep() {
 		return
 	}
 	now := time.Now()
-	var due []*question
+	var due []*answer
 	var gone []any
 	lapsed := false
 	for name, a := range l.known {
 		switch {
 		case l.asking[name] != nil || now.Sub(a.asked) < sweepEvery:
 		case l.usedSince(a, now.Add(-recently)):
-			q := &question{name: name, former: a, done: make(chan struct{})}
-			l.asking[name] = q
-			due = append(due, q)
+			due = append(due, a)
 		case l.idle(a, now):
 			l.remove(a)
 			gone = append(gone, a.data)
@@ -329,6 +345,10 @@ func (l *Lookups) sweep() {
 			a.lapsed, lapsed = true, true
 		}
 	}
+	if l.sweeps {
+		due = nil // at the next sweep
+	}
+	l.sweeps = l.sweeps || len(due) > 0
 	l.wg.Go(func() { l.follow(due, gone, lapsed) })
 	if len(l.known) > 0 {
 		l.timer.Reset(sweepEvery)
@@ -336,25 +356,49 @@ func (l *Lookups) sweep() {
 }
 
 // follow does what a sweep has found to be done.
-func (l *Lookups) follow(due []*question, gone []any, lapsed bool) {
+func (l *Lookups) follow(due []*answer, gone []any, lapsed bool) {
 	for _, data := range gone {
 		l.cfg.Changed(data, nil)
 	}
 	if lapsed {
 		l.cfg.Lapsed()
 	}
-	questions := make(chan *question, len(due))
-	for _, q := range due {
-		questions <- q
+	if len(due) == 0 {
+		return
 	}
-	close(questions)
+	answers := make(chan *answer, len(due))
+	for _, a := range due {
+		answers <- a
+	}
+	close(answers)
+	var asking sync.WaitGroup
 	for range min(refreshers, len(due)) {
-		l.wg.Go(func() {
-			for q := range questions {
-				l.run(q)
+		asking.Go(func() {
+			for a := range answers {
+				if q := l.again(a); q != nil {
+					l.run(q)
+				}
 			}
 		})
 	}
+	asking.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sweeps = false
+}
+
+// again returns the question whether an answer still counts, or nil where it has been
+// asked meanwhile. Until then nobody waits for it: whoever needs an answer does not stand
+// behind all that a sweep has asked anew.
+func (l *Lookups) again(a *answer) *question {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.known[a.name] != a || l.asking[a.name] != nil || time.Since(a.asked) < sweepEvery {
+		return nil
+	}
+	q := &question{name: a.name, former: a, done: make(chan struct{})}
+	l.asking[a.name] = q
+	return q
 }
 
 // Holds reports whether something is what counts for a name, and was asked for

@@ -57,6 +57,21 @@ func TestLookups_Ends(t *testing.T) {
 			t.Errorf("%d of 1000 put off, log %q, want most and nothing", n, r.log.String())
 		}
 	})
+	bubble(t, "who is turned away has the last answer for ten minutes, as who waits in vain", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		r.find(t, "a", "data of a", nil)
+		time.Sleep(5 * time.Minute)
+		r.find(t, "b", "data of b", nil) // so that the caller has had a turn, and the others have not
+		var wg sync.WaitGroup
+		for n := range 16 + 64 {
+			r.findAll(t.Context(), &wg, 2+n, 1)
+		}
+		began := time.Now()
+		if r.find(t, "a", "data of a", nil); time.Since(began) != 0 || !r.Holds("a", func(any) bool { return true }) {
+			t.Errorf("the last answer came after %v, and counts: %v", time.Since(began), r.Holds("a", func(any) bool { return true }))
+		}
+		wg.Wait()
+	})
 	bubble(t, "a question whose place is another's is put off", func(t *testing.T) {
 		r := newRegistry(t, 1000)
 		var wg sync.WaitGroup
@@ -77,6 +92,24 @@ func TestLookups_Ends(t *testing.T) {
 		wg.Go(func() { r.find(t, "a", "data of a", nil) })
 		synctest.Wait()
 		cancel()
+		wg.Wait()
+	})
+	bubble(t, "who comes in the moment in which the only one leaves has another question", func(t *testing.T) {
+		r := newRegistry(t, 1000)
+		var wg sync.WaitGroup
+		r.findAll(t.Context(), &wg, 1, 16)
+		for n := range 40 {
+			ctx, cancel := context.WithCancel(t.Context())
+			wg.Go(func() {
+				name := fmt.Sprint("one of ", n)
+				_, _ = r.Find(ctx, caller(1), name)
+				if _, err := r.Find(t.Context(), caller(1), name); errors.Is(err, context.Canceled) {
+					t.Errorf("Find() error = %v, which is another's", err)
+				}
+			})
+			synctest.Wait()
+			cancel()
+		}
 		wg.Wait()
 	})
 	bubble(t, "the only one who waits for an answer leaves, and it is there afterwards", func(t *testing.T) {
@@ -329,4 +362,32 @@ func TestLookups_CloseAsksNothing(t *testing.T) {
 	if n := dead.Load(); n > 0 {
 		t.Errorf("the program was asked %d times on behalf of who waited as it was closed", n)
 	}
+}
+
+// Who waits for an answer waits for that one, and not for all that is asked anew because
+// it is in use.
+func TestLookups_SlowSweep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n = 400
+		r := newRegistry(t, n)
+		r.prompt.Store(true)
+		for i := range n {
+			r.find(t, fmt.Sprint(i), fmt.Sprint("data of ", i), nil)
+			r.hold(fmt.Sprint("data of ", i), true)
+		}
+		r.prompt.Store(false)
+		time.Sleep(65 * time.Second) // a sweep began after 60 and takes a minute and more
+		for i := range n {
+			began := time.Now()
+			r.find(t, fmt.Sprint(i), fmt.Sprint("data of ", i), nil)
+			if took := time.Since(began); took > 2*time.Second {
+				t.Fatalf("the answer about %d took %v, want no longer than one takes", i, took)
+			}
+		}
+		time.Sleep(time.Hour)
+		if n := r.most.Load(); n > 4+1 {
+			t.Errorf("%d were asked at once, want four and the one that was waited for", n)
+		}
+	})
 }

@@ -23,6 +23,8 @@ import (
 type registry struct {
 	*strangers.Lookups
 	asked   atomic.Int32
+	running atomic.Int32 // questions under way
+	most    atomic.Int32 // of these at once
 	last    atomic.Value // context that was asked with
 	prompt  atomic.Bool  // no answer takes any time
 	changes atomic.Int32
@@ -53,6 +55,8 @@ func newRegistry(t *testing.T, most int) *registry {
 		Max: most,
 		Ask: func(ctx context.Context, name string, former any) (any, error) {
 			r.asked.Add(1)
+			r.most.Store(max(r.most.Load(), r.running.Add(1)))
+			defer r.running.Add(-1)
 			r.last.Store(asking{ctx})
 			delay := time.Second
 			if r.prompt.Load() {
@@ -201,6 +205,21 @@ func TestLookups(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		if r.Knows("a") {
 			t.Error("it is remembered for ever")
+		}
+	})
+	bubble(t, "what nobody used counts again after an error, for as long as the last answer does", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.find(t, "a", a, nil)
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		is := func(data any) bool { return data == a }
+		for range 2 {
+			time.Sleep(4 * time.Minute)
+			if r.Holds("a", is) {
+				t.Error("an answer of long ago is relied on")
+			}
+			if r.find(t, "a", a, nil); !r.Holds("a", is) {
+				t.Error("what serves is not relied on")
+			}
 		}
 	})
 	bubble(t, "no more are remembered than may, and none in use is let go of", func(t *testing.T) {

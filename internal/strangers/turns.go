@@ -135,6 +135,9 @@ func (t *turn) decided() bool {
 
 // end gives the place up, or the wait for it. It may be called more than once.
 func (t *turn) end() {
+	if t.giveUp() {
+		return
+	}
 	q := t.turns
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -144,11 +147,22 @@ func (t *turn) end() {
 			a.running--
 		}
 		q.serve(time.Now())
-	} else if slices.Contains(q.waiting, t) {
-		q.turnAway(t, context.Canceled)
-		q.serve(time.Now())
 	}
 	t.cancel(context.Canceled)
+}
+
+// giveUp is end for a turn that has not come. It reports whether that is so.
+func (t *turn) giveUp() bool {
+	q := t.turns
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if !slices.Contains(q.waiting, t) {
+		return false
+	}
+	q.turnAway(t, context.Canceled)
+	q.serve(time.Now())
+	t.cancel(context.Canceled)
+	return true
 }
 
 // close turns everybody away, now and later. Those whose turn it is go on.

@@ -112,6 +112,20 @@ func TestTurns_Order(t *testing.T) {
 		time.Sleep(time.Second)
 		l.wantOrder("a1", "b1", "c1", "new", "a2", "b2", "a3", "b3", "b4")
 	})
+	bubble(t, "a turn of long ago puts nobody behind those who come only now", func(t *testing.T) {
+		l := newLine(t, 9, 9, 10, 1)
+		l.join("a1", 'a', 0)
+		time.Sleep(time.Hour)
+		l.join("first", 1, 0)
+		ended := l.join("a2", 'a', 0)
+		for n := range 30 { // as many as have a turn
+			l.join("new", 1000+n, 0)
+			time.Sleep(100 * time.Millisecond)
+		}
+		if err := <-ended; err != nil {
+			t.Errorf("the turn of who came first ended with %v", err)
+		}
+	})
 	bubble(t, "callers who are gone are not remembered", func(t *testing.T) {
 		l := newLine(t, 9, 9, 10, 10)
 		for n := range 10_000 {

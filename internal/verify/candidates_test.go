@@ -103,6 +103,32 @@ func TestAuthenticate_CrowdedKeysAreFound(t *testing.T) {
 	}
 }
 
+// So has each under a key ID that is used again, where one check is kept until the issuer
+// was asked for others, and where tokens with other key IDs took turns before.
+func TestAuthenticate_CrowdedKeyIDReused(t *testing.T) {
+	t.Parallel()
+	issuer, trusted, keys := crowdedIssuer(t, "ES256", "shared", 12)
+	for range 4 {
+		issuer.Publish(issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"}).WithID("other"))
+	}
+	trusted.Keys = oidcauth.KeysFrom{JWKS: issuer.KeySet(), ReusesKeyIDs: true}
+	stranger := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"})
+	for _, k := range keys {
+		a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, CacheBytes: -1})
+		for range 2 {
+			authtest.Wants(t, a, stranger.WithID("other").Token(nil), oidcauth.ErrSignature)
+		}
+		accepted := false
+		for range 4 {
+			_, err := a.Authenticate(t.Context(), k.Token(nil))
+			accepted = accepted || err == nil
+		}
+		if !accepted {
+			t.Error("Authenticate() accepted no token of one of 12 keys in 4 tries, want each key tried in 3")
+		}
+	}
+}
+
 // Keys that can be told apart from the token are not counted: by the length of
 // their signatures, by their type and by their own algorithm.
 func TestAuthenticate_KeysOfOtherKinds(t *testing.T) {

@@ -56,12 +56,14 @@ func (o *Order) prove(k *keyset.Key) {
 	o.proven.Store(next)
 }
 
-// choose returns at most limit of the keys, one at least that is not proven.
-func (o *Order) choose(keys []*keyset.Key, limit int) []*keyset.Key {
+// choose returns at most limit of the keys that were not tried, one at least that is not
+// proven. The turn goes through all keys, whatever a token has tried of them: by what is
+// left of them it could come to the same ones again and again.
+func (o *Order) choose(keys []*keyset.Key, tried *attempts, limit int) []*keyset.Key {
 	chosen := make([]*keyset.Key, 0, limit)
 	if proven := o.proven.Load(); proven != nil {
 		for _, k := range proven {
-			if len(chosen) < limit-1 && slices.Contains(keys, k) {
+			if len(chosen) < limit-1 && slices.Contains(keys, k) && !tried.has(k) {
 				chosen = append(chosen, k)
 			}
 		}
@@ -69,7 +71,7 @@ func (o *Order) choose(keys []*keyset.Key, limit int) []*keyset.Key {
 	more := limit - len(chosen)
 	start := int((o.turn.Add(uint32(more)) - uint32(more)) % uint32(len(keys))) // an int may be too small for the turn
 	for i := range keys {
-		if k := keys[(start+i)%len(keys)]; len(chosen) < limit && !slices.Contains(chosen, k) {
+		if k := keys[(start+i)%len(keys)]; len(chosen) < limit && !slices.Contains(chosen, k) && !tried.has(k) {
 			chosen = append(chosen, k)
 		}
 	}
@@ -152,8 +154,8 @@ func (e *Evaluation) verify(keys []*keyset.Key, limit int) bool {
 	}
 	crowded := candidates > left
 	if crowded {
-		able := slices.DeleteFunc(slices.Clone(keys), func(k *keyset.Key) bool { return !e.canBeOf(k) })
-		keys = e.Trust.Order.choose(able, left)
+		able := slices.DeleteFunc(slices.Clone(keys), func(k *keyset.Key) bool { return !e.fits(k) })
+		keys = e.Trust.Order.choose(able, &e.tried, left)
 	}
 	for _, k := range keys {
 		if e.canBeOf(k) && e.check(k) {
@@ -167,9 +169,12 @@ func (e *Evaluation) verify(keys []*keyset.Key, limit int) bool {
 }
 
 // canBeOf reports whether the signature may be by a key that was not tried yet.
-// All that the own keys of a local issuer sign bears a key ID.
-func (e *Evaluation) canBeOf(k *keyset.Key) bool {
-	return e.Trust.Allows(k, e.Token.KeyID.Has) && k.CanHaveSigned(&e.Token) && !e.tried.has(k)
+func (e *Evaluation) canBeOf(k *keyset.Key) bool { return e.fits(k) && !e.tried.has(k) }
+
+// fits reports whether the token says nothing that keeps it from being by the key. All
+// that the own keys of a local issuer sign bears a key ID.
+func (e *Evaluation) fits(k *keyset.Key) bool {
+	return e.Trust.Allows(k, e.Token.KeyID.Has) && k.CanHaveSigned(&e.Token)
 }
 
 // check verifies the signature with one key.

@@ -20,7 +20,7 @@ func TestOrder_GoesRound(t *testing.T) {
 		o.turn.Store(turn)
 		seen := map[*keyset.Key]bool{}
 		for range 8 {
-			chosen := o.choose(keys, maxChecks)
+			chosen := o.choose(keys, new(attempts), maxChecks)
 			if len(chosen) != maxChecks {
 				t.Errorf("choose() from turn %d returned %d keys, want %d", turn, len(chosen), maxChecks)
 			}
@@ -49,7 +49,7 @@ func TestOrder_ProvenFirst(t *testing.T) {
 		}
 		seen := map[*keyset.Key]bool{}
 		for range 2 * len(keys) {
-			chosen := o.choose(keys, limit)
+			chosen := o.choose(keys, new(attempts), limit)
 			for n, k := range chosen[:limit-1] {
 				if want := keys[maxChecks-2-n]; k != want {
 					t.Errorf("of %d, %d is not the one that proved itself last but %d", limit, n, n)
@@ -59,6 +59,41 @@ func TestOrder_ProvenFirst(t *testing.T) {
 		}
 		if want := len(keys) - (limit - 1); len(seen) != want {
 			t.Errorf("of %d, %d keys had the last place, want all %d others", limit, len(seen), want)
+		}
+	}
+}
+
+// A token may try some keys, and then some more once the issuer was asked for others.
+// Wherever the turn stands, as many tokens as can have tried every key have done so.
+func TestOrder_InTwoSteps(t *testing.T) {
+	t.Parallel()
+	for n := maxChecks + 1; n <= 16; n++ {
+		keys := make([]*keyset.Key, n)
+		for i := range keys {
+			keys[i] = new(keyset.Key)
+		}
+		for proven := range maxChecks - 1 {
+			for turn := range uint32(n * n) {
+				var o Order
+				for _, k := range keys[:proven] {
+					o.prove(k)
+				}
+				o.turn.Store(turn)
+				seen := map[*keyset.Key]bool{}
+				for range (n + maxChecks - 1 - proven) / (maxChecks - proven) {
+					tried := new(attempts)
+					for _, more := range []int{maxChecks - 1, 1} {
+						for _, k := range o.choose(keys, tried, more) {
+							tried.keys[tried.count] = k
+							tried.count++
+							seen[k] = true
+						}
+					}
+				}
+				if len(seen) != n {
+					t.Fatalf("%d keys, %d proven, from turn %d: %d had their turn, want all", n, proven, turn, len(seen))
+				}
+			}
 		}
 	}
 }
