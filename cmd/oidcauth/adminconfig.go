@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -90,6 +91,10 @@ func (c *adminConfig) readSecret() ([]byte, error) {
 	secret, err := readSecret(c.SecretFile)
 	if err != nil {
 		return nil, fmt.Errorf("admin.secret_file: %w", err)
+	}
+	asked := &http.Request{Header: http.Header{"Authorization": {"Bearer " + string(secret)}}}
+	if _, err := oidcauth.BearerToken(asked); err != nil { // which would never be taken for it
+		return nil, fmt.Errorf("admin.secret_file: %s: want a secret of letters, digits and any of -._~+/=, as bearer tokens have them", c.SecretFile)
 	}
 	return secret, nil
 }
