@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -110,6 +111,24 @@ func TestServe_Reload(t *testing.T) {
 	s.awaitLines(t, reloaded, 2)
 	expect("with the other alone", 401, 200)
 	says("oidcauth_config_last_reload_successful 1")
+}
+
+// TestServe_ReloadNonceKey: the key of nonces is that of the start, and a reload that finds
+// another in its file does not say that this one is in force.
+func TestServe_ReloadNonceKey(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	key := writeFile(t, "key", said.NewSecret("nonce key"))
+	config := func(more string) string {
+		return fmt.Sprintf(`{"watch": "5ms", "resource": "https://db.example.com", "dpop": {"nonces": true, "nonce_key_file": %q}, "issuers": [%s]}`, key, described(iss, more))
+	}
+	file := writeFile(t, "config.json", config(""))
+	s := serve(t, "--config", file)
+	replaceFile(t, file, config(`, "roles": [["roles"]]`))
+	s.awaitLines(t, reloaded, 1)
+	replaceFile(t, key, said.NewSecret("next nonce key"))
+	replaceFile(t, file, config(`, "roles": [["groups"]]`))
+	s.awaitLog(t, "only a restart changes dpop")
 }
 
 // TestServe_ReloadStorm: a hundred reloads refuse no good request and end no session,
