@@ -212,7 +212,7 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
 	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
-	cfg.Extract, cfg.MaxTokenLifetime = file.TokenPlaces.extractor(), file.MaxTokenLifetime.value
+	cfg.Extract = file.TokenPlaces.extractor()
 	if err == nil {
 		err = file.bind(&cfg)
 	}
