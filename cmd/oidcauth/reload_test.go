@@ -113,6 +113,37 @@ func TestServe_Reload(t *testing.T) {
 	says("oidcauth_config_last_reload_successful 1")
 }
 
+// A changer replaces a file at the first line that is written to it.
+type changer struct {
+	once   sync.Once
+	change func()
+}
+
+func (c *changer) Write(p []byte) (int, error) {
+	c.once.Do(c.change)
+	return len(p), nil
+}
+
+// TestServe_ReloadAtStart: a file that changes between the moment in which the server reads
+// it and the one in which it begins to watch is taken over, too.
+func TestServe_ReloadAtStart(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	secret := writeFile(t, "secret", adminSecret)
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"watch": "5ms", "issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}}`, described(iss, ""), secret))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	c := newConsole(t)
+	ended := make(chan int)
+	go func() {
+		listens := &changer{change: func() { replaceFile(t, secret, strings.Repeat("n", 40)) }}
+		ended <- run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--config", file}, strings.NewReader(""), listens, &c.err)
+	}()
+	c.awaitLines(t, reloaded, 1)
+	stop()
+	<-ended
+}
+
 // TestServe_ReloadNonceKey: the key of nonces is that of the start, and a reload that finds
 // another in its file does not say that this one is in force.
 func TestServe_ReloadNonceKey(t *testing.T) {

@@ -168,6 +168,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if err != nil {
 		return err
 	}
+	reload.begin(file)
 	if cfg.Logger, err = newLogger(std.err, firstOf(file.LogFormat, "text")); err != nil {
 		return err
 	}
@@ -189,7 +190,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	reload.local = parts.issuers()
-	reload.server, reload.file = s, file
+	reload.server = s
 	f.asking.keep()
 	fmt.Fprintf(std.out, "oidcauth: listening on %s://%s\n", file.scheme(), ln.Addr())
 	tellSystemd(cfg.Logger, "READY=1\nSTATUS=serving")
