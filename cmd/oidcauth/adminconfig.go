@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -73,6 +74,18 @@ func (c *adminConfig) Check(report func(member, text string)) {
 
 // addr returns where the listener is.
 func (c *adminConfig) addr() string { return firstOf(c.Addr, defaultAdminAddr) }
+
+// checkAddr reports an address at which nobody can listen; of a socket nothing is known
+// before it is made. It may be called on nil.
+func (c *adminConfig) checkAddr(ctx context.Context) error {
+	if c == nil || strings.HasPrefix(c.addr(), unixPrefix) {
+		return nil
+	}
+	if err := checkAddr(ctx, c.addr()); err != nil {
+		return fmt.Errorf("admin.addr: %w", err)
+	}
+	return nil
+}
 
 // isLocal reports whether no other machine reaches it.
 func (c *adminConfig) isLocal() bool {

@@ -50,7 +50,7 @@ func (c *dpopConfig) verifier(resource string, replays dpop.Replays) (*dpop.Veri
 	var err error
 	if c.NonceKeyFile != "" {
 		if cfg.NonceKey, err = readSecret(c.NonceKeyFile); err != nil {
-			return nil, fmt.Errorf("dpop: %w", err)
+			return nil, usageError{fmt.Errorf("dpop: %w", err)}
 		}
 		c.nonceKey = sha256.Sum256(cfg.NonceKey)
 	}

@@ -21,6 +21,7 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 		wrong.add(err)
 	}
 	wrong.add(checkAddr(ctx, firstOf(file.Addr, defaultAddr)))
+	wrong.add(file.Admin.checkAddr(ctx))
 	local, err := file.LocalIssuer.openIfThere(&cfg)
 	wrong.add(err)
 	if local != nil {
