@@ -32,6 +32,14 @@ func TestServe_Check(t *testing.T) {
 			[]string{"https://a.example"},
 		},
 		{
+			"a local issuer of a name that is none", `{"local_issuer": {"dir": "DIR/keys", "url": "our db"}}`,
+			[]string{`issuer "our db": contains white space`},
+		},
+		{
+			"a local issuer of another's name", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "local_issuer": {"dir": "DIR/keys", "url": "https://a.example"}}`,
+			[]string{"https://a.example"},
+		},
+		{
 			"an admin listener at no port", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "admin": {"addr": "127.0.0.1:99999", "open_metrics": true}, "resource": "http://db.example.com"}`,
 			[]string{`admin.addr: address "127.0.0.1:99999"`, "resource "},
 		},
