@@ -112,6 +112,9 @@ func (a *Authenticator) judgedFrom(r *http.Request, token string) (c *Claims, re
 func (a *Authenticator) authenticateDPoP(r *http.Request, token, proof string, err error) (c *Claims, remembered bool, _ error) {
 	if a.extract != nil {
 		other, refused := a.extracted(r)
+		if refused != nil && refusal.Find(refused).Err == nil { // a failure of the program's
+			return nil, false, refused
+		}
 		if other != "" || refused != nil && !errors.Is(refused, ErrNoToken) {
 			return nil, false, refusal.New(refusal.Request, refusal.ErrManyTokens, "a token under the scheme DPoP, and one in another place", "one token")
 		}

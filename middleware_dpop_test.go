@@ -161,6 +161,24 @@ func TestMiddleware_DPoPBesideAnother(t *testing.T) {
 	}
 }
 
+// An extractor of the program's own that fails is the server's failure, whatever it was to
+// say of the request.
+func TestMiddleware_DPoPExtractFails(t *testing.T) {
+	t.Parallel()
+	for name, extract := range map[string]oidcauth.Extractor{
+		"an error": func(*http.Request) (string, error) { return "", errors.New("no store of sessions") },
+		"a panic":  func(r *http.Request) (string, error) { panic("no store of sessions") },
+	} {
+		for list, extract := range map[string]oidcauth.Extractor{"alone": extract, "in a list": oidcauth.FirstOf(oidcauth.BearerToken, extract)} {
+			w := newBoundWorld(t, dpop.Config{}, func(cfg *oidcauth.Config) { cfg.Extract = extract })
+			token := w.token()
+			if got := w.call(t, "Authorization", "DPoP "+token, "DPoP", w.proof(token)); got.Code != 500 {
+				t.Errorf("%s, %s: status %d, %s, want 500", name, list, got.Code, got.Body)
+			}
+		}
+	}
+}
+
 // A token that was verified before still needs a proof of its own at each use, and the
 // same proof is never good again.
 func TestMiddleware_DPoPEachUse(t *testing.T) {

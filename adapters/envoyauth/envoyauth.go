@@ -256,10 +256,13 @@ func (s *Server) nonce(claims *oidcauth.Claims) []*corev3.HeaderValueOption {
 	return []*corev3.HeaderValueOption{option("dpop-nonce", nonce), expose}
 }
 
-// refuse answers as the library does.
+// refuse answers as the library does. An answer that the program's own function failed at
+// stays as far as it got, and the log has that, too.
 func (s *Server) refuse(r *http.Request, err error) *authv3.CheckResponse {
 	w := &recorder{header: make(http.Header)}
-	s.cfg.Authenticator.Refuse(w, r, err)
+	if failed := s.write(w, r, err); failed != nil {
+		_ = s.write(&recorder{header: make(http.Header)}, r, failed)
+	}
 	code := codes.PermissionDenied
 	if w.status == http.StatusUnauthorized {
 		code = codes.Unauthenticated
@@ -272,6 +275,14 @@ func (s *Server) refuse(r *http.Request, err error) *authv3.CheckResponse {
 		Status:       &status.Status{Code: int32(code)},
 		HttpResponse: &authv3.CheckResponse_DeniedResponse{DeniedResponse: denied},
 	}
+}
+
+// write writes a refusal. The program's WriteRefusal may panic, which nobody else would
+// catch, and the process would end.
+func (s *Server) write(w http.ResponseWriter, r *http.Request, err error) (failed error) {
+	defer panics.Catch(&failed)
+	s.cfg.Authenticator.Refuse(w, r, err)
+	return nil
 }
 
 // option is a header that replaces all of its name.

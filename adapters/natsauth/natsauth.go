@@ -70,10 +70,11 @@
 // # The connection
 //
 // The connection is the caller's, to make, to secure and to close. Make it with
-// nats.RetryOnFailedConnect(true) and nats.MaxReconnects(-1), so that a server
-// can start without NATS and never gives up reaching it; a connection that is
-// closed is not opened again. [Config.Grace] says how long an interruption may
-// last before it counts.
+// nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1) and
+// nats.IgnoreAuthErrorAbort(), so that a server can start without NATS and never
+// gives up reaching it, not even when it was refused twice, as with credentials
+// that are over; a connection that is closed is not opened again. [Config.Grace]
+// says how long an interruption may last before it counts.
 package natsauth
 
 import (

@@ -96,6 +96,14 @@ func (a *admin) serve() error {
 	return a.srv.ServeTLS(a.ln, "", "")
 }
 
+// stop finishes the answers under way, like [shutDown]. It may be called on nil.
+func (a *admin) stop(ctx context.Context, limit time.Duration) error {
+	if a == nil {
+		return nil
+	}
+	return shutDown(ctx, a.srv, limit)
+}
+
 // close ends the listener and its connections.
 func (a *admin) close() {
 	a.ln.Close() // if serve has not begun
@@ -115,7 +123,7 @@ func (a *admin) handler() http.Handler {
 		mux.Handle("GET /metrics", a.authorized(a.server.metrics.ServeHTTP))
 	}
 	mux.Handle("POST /v1/revocations", a.authorized(a.revoke))
-	return a.notForPages(mux)
+	return a.server.untilStopped(a.notForPages(mux))
 }
 
 // notForPages refuses what a page in somebody's browser sends, which can reach what no

@@ -398,7 +398,7 @@ func TestAdmin_Socket(t *testing.T) {
 func TestAdmin_Mistakes(t *testing.T) {
 	t.Parallel()
 	short, lines := writeFile(t, "short", "secret"), writeFile(t, "lines", adminSecret+"\n"+adminSecret)
-	good := writeFile(t, "good", adminSecret)
+	good, unusable := writeFile(t, "good", adminSecret), writeFile(t, "unusable", adminSecret+"!")
 	for admin, want := range map[string]string{
 		`{}`: "nobody could use it",
 		`{"addr": "0.0.0.0:8081", "open_metrics": true}`:                                       `without "tls"`,
@@ -411,6 +411,7 @@ func TestAdmin_Mistakes(t *testing.T) {
 		`{"bearer": {"issuers": ["https://b.example"], "roles": ["admin"]}}`:                   "admin.bearer.issuers",
 		`{"secret_file": "` + short + `"}`:                                                     "got a secret of 6 bytes, want 32",
 		`{"secret_file": "` + lines + `"}`:                                                     "one line",
+		`{"secret_file": "` + unusable + `"}`:                                                  "want a secret of letters, digits and any of",
 		`{"secret_file": "` + short + `.none"}`:                                                "admin.secret_file: open ",
 		`{"secret": "` + adminSecret + `"}`:                                                    "admin.secret: there is no such member",
 		`{"secret_file": "` + good + `"}`:                                                      "",

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -73,6 +75,18 @@ func (c *adminConfig) Check(report func(member, text string)) {
 // addr returns where the listener is.
 func (c *adminConfig) addr() string { return firstOf(c.Addr, defaultAdminAddr) }
 
+// checkAddr reports an address at which nobody can listen; of a socket nothing is known
+// before it is made. It may be called on nil.
+func (c *adminConfig) checkAddr(ctx context.Context) error {
+	if c == nil || strings.HasPrefix(c.addr(), unixPrefix) {
+		return nil
+	}
+	if err := checkAddr(ctx, c.addr()); err != nil {
+		return fmt.Errorf("admin.addr: %w", err)
+	}
+	return nil
+}
+
 // isLocal reports whether no other machine reaches it.
 func (c *adminConfig) isLocal() bool {
 	if strings.HasPrefix(c.addr(), unixPrefix) {
@@ -90,6 +104,10 @@ func (c *adminConfig) readSecret() ([]byte, error) {
 	secret, err := readSecret(c.SecretFile)
 	if err != nil {
 		return nil, fmt.Errorf("admin.secret_file: %w", err)
+	}
+	asked := &http.Request{Header: http.Header{"Authorization": {"Bearer " + string(secret)}}}
+	if _, err := oidcauth.BearerToken(asked); err != nil { // which would never be taken for it
+		return nil, fmt.Errorf("admin.secret_file: %s: want a secret of letters, digits and any of -._~+/=, as bearer tokens have them", c.SecretFile)
 	}
 	return secret, nil
 }

@@ -148,7 +148,7 @@ func TestServe_BoundMistakes(t *testing.T) {
 		`"dpop": {"public_url": "https://x", "nonces": true, "nonce_key_file": "/no"}`: "no such file",
 	} {
 		got := invoke(t, "", "serve", "--check", "--config", writeFile(t, "config.json", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], `+file+`}`))
-		if got.code != exitUsage && got.code != exitFailed || !strings.Contains(got.err, want) {
+		if got.code != exitUsage || !strings.Contains(got.err, want) {
 			t.Errorf("%s: exit code %d, %s, want %q in it", file, got.code, got.err, want)
 		}
 	}

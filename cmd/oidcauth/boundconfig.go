@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"net/http"
@@ -26,6 +27,8 @@ type dpopConfig struct {
 	Replays bool `json:"in_revocations" about:"true to note which proofs were used where \"revocations\" are shared: a write for each request"`
 
 	ReplayBytes int64 `json:"replay_bytes" about:"memory for which proofs were used"`
+
+	nonceKey [sha256.Size]byte // stands for what the file had, which only a restart changes
 }
 
 // verifier returns what checks proofs; nil if there is nothing to check. Replays may be
@@ -47,8 +50,9 @@ func (c *dpopConfig) verifier(resource string, replays dpop.Replays) (*dpop.Veri
 	var err error
 	if c.NonceKeyFile != "" {
 		if cfg.NonceKey, err = readSecret(c.NonceKeyFile); err != nil {
-			return nil, fmt.Errorf("dpop: %w", err)
+			return nil, usageError{fmt.Errorf("dpop: %w", err)}
 		}
+		c.nonceKey = sha256.Sum256(cfg.NonceKey)
 	}
 	v, err := dpop.New(cfg)
 	if err != nil {

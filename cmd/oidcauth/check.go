@@ -21,7 +21,11 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 		wrong.add(err)
 	}
 	wrong.add(checkAddr(ctx, firstOf(file.Addr, defaultAddr)))
+	wrong.add(file.Admin.checkAddr(ctx))
 	local, err := file.LocalIssuer.openIfThere(&cfg)
+	if local == nil && err == nil && file.LocalIssuer != nil {
+		local, err = file.LocalIssuer.standIn(&cfg)
+	}
 	wrong.add(err)
 	if local != nil {
 		defer local.Close()

@@ -31,6 +31,18 @@ func TestServe_Check(t *testing.T) {
 			"issuers that are wrong together alone", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}, {"url": "https://b.example", "audiences": ["a"], "aliases": ["https://a.example"]}]}`,
 			[]string{"https://a.example"},
 		},
+		{
+			"a local issuer of a name that is none", `{"local_issuer": {"dir": "DIR/keys", "url": "our db"}}`,
+			[]string{`issuer "our db": contains white space`},
+		},
+		{
+			"a local issuer of another's name", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "local_issuer": {"dir": "DIR/keys", "url": "https://a.example"}}`,
+			[]string{"https://a.example"},
+		},
+		{
+			"an admin listener at no port", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "admin": {"addr": "127.0.0.1:99999", "open_metrics": true}, "resource": "http://db.example.com"}`,
+			[]string{`admin.addr: address "127.0.0.1:99999"`, "resource "},
+		},
 		{"a place that no token can have", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "token_places": {"headers": ["a b"]}}`, []string{"a b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

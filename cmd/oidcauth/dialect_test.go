@@ -86,6 +86,22 @@ func TestForwardAuth_Dialects(t *testing.T) {
 	}
 }
 
+// TestForwardAuth_PathBesideAToken: a path that can be read in several ways is refused also
+// where the token, or a ticket, is taken out of the query behind it.
+func TestForwardAuth_PathBesideAToken(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	s := serveForward(t, iss, `{"proxy": "nginx", "rules": [{"path": "/public"}, {"path": "/", "roles": ["admin"]}]}`, `"token_places": {"query": "access_token"}`)
+	token := iss.Token(map[string]any{"aud": "my-db"})
+	s.used(token)
+	for path, want := range map[string]int{"/public/x": 200, "/public/x^": 403, "/public%2Fx": 403, "/public%2Fx^": 403, "/%70ublic/x|": 403} {
+		got := s.askAs(t, "nginx", "GET", path+"?access_token="+token, "")
+		if got.status != want {
+			t.Errorf("%s: status %d, want %d", path, got.status, want)
+		}
+	}
+}
+
 // A refusal is logged as one of the request that the proxy asked about, and of whose it
 // was; its query, where a token may be, is not.
 func TestForwardAuth_Log(t *testing.T) {

@@ -325,3 +325,28 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+// TestExplain_LikeServe: with the file of a server a token is judged as there, by what the
+// file says of all issuers, too.
+func TestExplain_LikeServe(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"max_token_lifetime": "24h", "max_token_bytes": 2000, "leeway": "1m", "issuers": [%s]}`, described(iss, "")))
+	s := serve(t, "--config", file)
+	now := time.Now()
+	for name, claims := range map[string]map[string]any{
+		"a token like all others":          {},
+		"a token that lives for long":      {"exp": now.Add(48 * time.Hour).Unix()},
+		"a long token":                     {"more": strings.Repeat("x", 2000)},
+		"a token that ended a moment ago":  {"exp": now.Add(-45 * time.Second).Unix()},
+		"a token that ended two hours ago": {"exp": now.Add(-2 * time.Hour).Unix()},
+		"a token of somebody elsewhere":    {"iss": "https://elsewhere.example"},
+	} {
+		claims["aud"] = "my-db"
+		token := iss.Token(claims)
+		served, told := s.get(t, "/v1/whoami", token).status == 200, invoke(t, token, "explain", "--config", file).code == exitOK
+		if served != told {
+			t.Errorf("%s: serve accepts it: %t, explain says so: %t", name, served, told)
+		}
+	}
+}

@@ -60,7 +60,7 @@ func (s *settings) library() (oidcauth.Config, fileConfig, error) {
 	}
 	return oidcauth.Config{
 		Issuers: file.Issuers, AnyIssuer: file.AnyIssuer,
-		Leeway: file.Leeway.config(), MaxTokenBytes: file.MaxTokenBytes, Proxies: file.Proxies,
+		Leeway: file.Leeway.config(), MaxTokenBytes: file.MaxTokenBytes, MaxTokenLifetime: file.MaxTokenLifetime.value, Proxies: file.Proxies,
 	}, file, nil
 }
 

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 )
@@ -31,7 +33,9 @@ func healthcheckCommand() command {
 		summary: "ask a server on this machine whether it is well",
 		about: `
 Asks the server that "oidcauth serve" with the same file or address runs on this
-machine whether it is well: exit code 0 if it is, else 1. For containers, in
+machine whether it is well: exit code 0 if it is, else 1, or 2 if flags and file
+do not say where it is. Of the file "addr" and "tls" alone are read: with a
+mistake elsewhere in it the server goes on by the former one. For containers, in
 whose images nothing else could ask.`,
 		example: `
 oidcauth healthcheck --config /etc/oidcauth/serve.json
@@ -51,7 +55,7 @@ func (f *healthcheckFlags) run(ctx context.Context, std streams, operands []stri
 	if err := noOperands(operands); err != nil {
 		return err
 	}
-	file, err := readConfig(f.config)
+	file, err := f.whereServed()
 	if err != nil {
 		return err
 	}
@@ -66,6 +70,28 @@ func (f *healthcheckFlags) run(ctx context.Context, std streams, operands []stri
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
 	return ask(ctx, std.out, &file, file.scheme()+"://"+reachable(addr)+path)
+}
+
+// whereServed reads of the file where its server listens, and by which certificate it is
+// known. A mistake elsewhere in it is no sign that the server is not well: that goes on by
+// the former file then, and would not start again by this one.
+func (f *healthcheckFlags) whereServed() (file fileConfig, err error) {
+	if f.config == "" {
+		return file, nil
+	}
+	data, err := os.ReadFile(f.config)
+	if err != nil {
+		return file, usageError{err}
+	}
+	var where struct {
+		Addr string     `json:"addr"`
+		TLS  *tlsConfig `json:"tls"`
+	}
+	if err := json.Unmarshal(data, &where); err != nil {
+		return file, usageError{inFile(f.config, err)}
+	}
+	file.Addr, file.TLS = where.Addr, where.TLS
+	return file, nil
 }
 
 // reachable returns the address at which this machine reaches what listens at addr.

@@ -81,6 +81,14 @@ func testHealthcheckConfig(t *testing.T) {
 	if got := invoke(t, "", "healthcheck", "--config", file); got.code != 0 {
 		t.Errorf("at the file's address: %+v, want exit code 0", got)
 	}
+	// A server goes on by its former file when the next one has a mistake.
+	mistaken := writeFile(t, "config.json", fmt.Sprintf(`{"addr": %q, "issuers": [{"url": "https://a.example", "audience": ["a"]}], "admin": {}, "isuers": 1}`, addrOf(plain)))
+	if got := invoke(t, "", "healthcheck", "--config", mistaken); got.code != 0 {
+		t.Errorf("with a mistake in the file: %+v, want exit code 0", got)
+	}
+	if got := invoke(t, "", "healthcheck", "--config", writeFile(t, "config.json", `{"addr": `)); got.code != 2 {
+		t.Errorf("with a file that does not end: %+v, want exit code 2", got)
+	}
 	if got := invoke(t, "", "healthcheck", "--config", file+".none"); got.code != 2 {
 		t.Errorf("without the file: %+v, want exit code 2", got)
 	}

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
@@ -159,17 +162,38 @@ func (c *localConfig) openIfThere(cfg *oidcauth.Config) (*localissuer.Issuer, er
 	return l, nil
 }
 
+// standIn adds, for a check, an issuer like the one that the first start makes, whose key
+// is kept nowhere.
+func (c *localConfig) standIn(cfg *oidcauth.Config) (*localissuer.Issuer, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	like := c.config(firstOf(c.URL, defaultLocalURL), cfg.Logger)
+	like.Dir, like.Signer = "", key
+	l, err := localissuer.New(like)
+	if err == nil {
+		cfg.Issuers = append(cfg.Issuers, l.Issuer())
+	}
+	return l, err
+}
+
 // issuer opens the directory under the given name; empty means the directory's
 // own, and that nothing is created.
 func (c *localConfig) issuer(name string, logger *slog.Logger) (*localissuer.Issuer, error) {
+	return localissuer.New(c.config(name, logger))
+}
+
+// config is that of the issuer under the given name.
+func (c *localConfig) config(name string, logger *slog.Logger) localissuer.Config {
 	audiences := slices.Clone(c.Audiences)
 	if !slices.Contains(audiences, spacetimeAudience) {
 		audiences = append(audiences, spacetimeAudience)
 	}
-	return localissuer.New(localissuer.Config{
+	return localissuer.Config{
 		URL: name, Dir: c.Dir, Audiences: audiences, Logger: logger,
 		NoExpiry: !c.TokenLifetime.given, Lifetime: c.TokenLifetime.value,
-	})
+	}
 }
 
 // localRoutes are what a server with a local issuer serves.

@@ -42,6 +42,17 @@ func (r *reloader) listen() (stop func()) {
 // note takes what the files hold for what is in force, or is about to be.
 func (r *reloader) note() { r.last = digestFiles(r.watched()) }
 
+// begin notes what the files hold that the first configuration names, before they are
+// read: what changes afterwards is a change.
+func (r *reloader) begin(file fileConfig) {
+	r.file = file
+	for name, digest := range digestFiles(r.watched()) {
+		if _, noted := r.last[name]; !noted {
+			r.last[name] = digest
+		}
+	}
+}
+
 // run reloads on SIGHUP and when the files change, until ctx ends.
 func (r *reloader) run(ctx context.Context) {
 	var looks <-chan time.Time
@@ -49,11 +60,6 @@ func (r *reloader) run(ctx context.Context) {
 		ticker := time.NewTicker(every)
 		defer ticker.Stop()
 		looks = ticker.C
-	}
-	for name, digest := range digestFiles(r.watched()) {
-		if _, noted := r.last[name]; !noted { // those of which the first note knew nothing
-			r.last[name] = digest
-		}
 	}
 	seen := r.last
 	for {

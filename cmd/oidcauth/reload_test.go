@@ -14,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -110,6 +111,55 @@ func TestServe_Reload(t *testing.T) {
 	s.awaitLines(t, reloaded, 2)
 	expect("with the other alone", 401, 200)
 	says("oidcauth_config_last_reload_successful 1")
+}
+
+// A changer replaces a file at the first line that is written to it.
+type changer struct {
+	once   sync.Once
+	change func()
+}
+
+func (c *changer) Write(p []byte) (int, error) {
+	c.once.Do(c.change)
+	return len(p), nil
+}
+
+// TestServe_ReloadAtStart: a file that changes between the moment in which the server reads
+// it and the one in which it begins to watch is taken over, too.
+func TestServe_ReloadAtStart(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	secret := writeFile(t, "secret", adminSecret)
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"watch": "5ms", "issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}}`, described(iss, ""), secret))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	c := newConsole(t)
+	ended := make(chan int)
+	go func() {
+		listens := &changer{change: func() { replaceFile(t, secret, strings.Repeat("n", 40)) }}
+		ended <- run(ctx, []string{"serve", "--addr", "127.0.0.1:0", "--config", file}, strings.NewReader(""), listens, &c.err)
+	}()
+	c.awaitLines(t, reloaded, 1)
+	stop()
+	<-ended
+}
+
+// TestServe_ReloadNonceKey: the key of nonces is that of the start, and a reload that finds
+// another in its file does not say that this one is in force.
+func TestServe_ReloadNonceKey(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	key := writeFile(t, "key", said.NewSecret("nonce key"))
+	config := func(more string) string {
+		return fmt.Sprintf(`{"watch": "5ms", "resource": "https://db.example.com", "dpop": {"nonces": true, "nonce_key_file": %q}, "issuers": [%s]}`, key, described(iss, more))
+	}
+	file := writeFile(t, "config.json", config(""))
+	s := serve(t, "--config", file)
+	replaceFile(t, file, config(`, "roles": [["roles"]]`))
+	s.awaitLines(t, reloaded, 1)
+	replaceFile(t, key, said.NewSecret("next nonce key"))
+	replaceFile(t, file, config(`, "roles": [["groups"]]`))
+	s.awaitLog(t, "only a restart changes dpop")
 }
 
 // TestServe_ReloadStorm: a hundred reloads refuse no good request and end no session,

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -125,13 +126,14 @@ func (c *revocationsConfig) checkFiles() error {
 }
 
 // options returns how connections to NATS are made. Files, which have been looked at,
-// are read at each.
+// are read at each, so that one that is refused may be granted the next time: that is
+// tried without end.
 func (c *natsConfig) options(logger *slog.Logger) []nats.Option {
+	complaints := &natsComplaints{logger: logger}
 	options := []nats.Option{
 		nats.Name("oidcauth"), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(time.Second),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			logger.Warn("NATS", slog.String("reason", err.Error()))
-		}),
+		nats.IgnoreAuthErrorAbort(), nats.ErrorHandler(complaints.log), nats.ReconnectErrHandler(complaints.inVain),
+		nats.ConnectHandler(complaints.over), nats.ReconnectHandler(complaints.over),
 	}
 	if c.secure() {
 		options = append(options, nats.Secure())
@@ -159,6 +161,41 @@ func (c *natsConfig) options(logger *slog.Logger) []nats.Option {
 		}))
 	}
 	return options
+}
+
+// natsComplaints are what a connection to NATS says is wrong, one line for each: a
+// connection that is refused is tried each second. It is safe for concurrent use.
+type natsComplaints struct {
+	logger *slog.Logger
+	mu     sync.Mutex      // guards told
+	told   map[string]bool // since the last connection
+}
+
+// mostComplaints bounds what is remembered; beyond, it is told again.
+const mostComplaints = 16
+
+func (c *natsComplaints) log(_ *nats.Conn, _ *nats.Subscription, err error) {
+	reason := err.Error()
+	c.mu.Lock()
+	told := c.told[reason]
+	if len(c.told) == mostComplaints || c.told == nil {
+		c.told = make(map[string]bool)
+	}
+	c.told[reason] = true
+	c.mu.Unlock()
+	if !told {
+		c.logger.Warn("NATS", slog.String("reason", reason))
+	}
+}
+
+// inVain is called when a connection cannot be had.
+func (c *natsComplaints) inVain(conn *nats.Conn, err error) { c.log(conn, nil, err) }
+
+// over is called when there is a connection.
+func (c *natsComplaints) over(*nats.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = nil
 }
 
 // sharedRevocations are the revocations of a cluster, and whether they are known.

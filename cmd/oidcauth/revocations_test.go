@@ -88,6 +88,46 @@ func TestServe_SharedRevocations(t *testing.T) {
 	}
 }
 
+// TestServe_NATSRefuses: a NATS server that does not know this one, as while a secret is
+// changed at one of them and not yet at the other, is asked until it does.
+func TestServe_NATSRefuses(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	n := startNATS(t, natsserver.RANDOM_PORT, t.TempDir())
+	natsToken := writeFile(t, "token", "of-before")
+	s := serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
+		`{"issuers": [%s], "revocations": {"nats": {"servers": [%q], "token_file": %q}, "dir": %q, "require": true}}`,
+		described(iss, ""), n.ClientURL(), natsToken, t.TempDir()+"/waiting")))
+	s.awaitLog(t, "Authorization Violation")
+	for deadline := time.Now().Add(patience / 4); ; time.Sleep(5 * time.Millisecond) {
+		if seen, err := n.Varz(nil); err != nil {
+			t.Fatal(err)
+		} else if seen.TotalConnections > 3 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("NATS is asked no more")
+		}
+	}
+	replaceFile(t, natsToken, tokenOfNATS)
+	awaitStatus(t, s, "/readyz", "", 200)
+}
+
+// What NATS says at each of many attempts is one line, and one more after a connection.
+func TestNATS_Complaints(t *testing.T) {
+	t.Parallel()
+	c := newConsole(t)
+	complaints := &natsComplaints{logger: slog.New(slog.NewTextHandler(&c.err, nil))}
+	for _, err := range []error{nats.ErrAuthorization, nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthorization} {
+		complaints.log(nil, nil, err)
+	}
+	complaints.over(nil)
+	complaints.log(nil, nil, nats.ErrAuthorization)
+	if got := strings.Count(c.err.String(), "\n"); got != 3 {
+		t.Errorf("%d lines, want 3:\n%s", got, c.err.String())
+	}
+}
+
 // TestAdmin_RevocationWaits: a revocation that cannot be shared holds, and the answer
 // says that it waits.
 func TestAdmin_RevocationWaits(t *testing.T) {

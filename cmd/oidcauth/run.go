@@ -196,9 +196,9 @@ func likelyFlag(flags *flag.FlagSet, err error) string {
 }
 
 // tokenLike matches what looks like a compact JWS or the beginning of one: the
-// base64url form of `{"` is "eyJ", that of a brace and white space "eyA", "ewo"
-// or "ew0".
-var tokenLike = regexp.MustCompile(`(?:\b|_)(?:eyJ|eyA|ewo|ew0)[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*`)
+// base64url form of `{"` is "eyJ", that of a brace and white space "eyA", "ewo",
+// "ew0" or "ewk".
+var tokenLike = regexp.MustCompile(`(?:\b|_)(?:eyJ|eyA|ewo|ew0|ewk)[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*)*`)
 
 // twoDashes spells flags in the errors of package flag as the help does.
 var twoDashes = strings.NewReplacer(" flag -", " flag --", "not defined: -", "not defined: --", "an argument: -", "an argument: --")

@@ -102,6 +102,7 @@ func TestHideSecrets(t *testing.T) {
 		"x eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0. y": "x " + hidden + " y",
 		`"eyJhbGciOiJub25lIn0"`:                    `"` + hidden + `"`,
 		"-eyJhbGciOiJub25lIn0.e30.x":               "-" + hidden,
+		"ewkiYWxnIjoibm9uZSJ9.e30.x":               hidden,
 		"https://keycloak-prod.example/realms/a":   "https://keycloak-prod.example/realms/a",
 		"https://monkeyJungle.example":             "https://monkeyJungle.example",
 		"":                                         "",

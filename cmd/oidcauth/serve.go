@@ -168,6 +168,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if err != nil {
 		return err
 	}
+	reload.begin(file)
 	if cfg.Logger, err = newLogger(std.err, firstOf(file.LogFormat, "text")); err != nil {
 		return err
 	}
@@ -189,7 +190,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	reload.local = parts.issuers()
-	reload.server, reload.file = s, file
+	reload.server = s
 	f.asking.keep()
 	fmt.Fprintf(std.out, "oidcauth: listening on %s://%s\n", file.scheme(), ln.Addr())
 	tellSystemd(cfg.Logger, "READY=1\nSTATUS=serving")
@@ -212,7 +213,7 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.KeyCacheDir = firstOf(f.keyCacheDir, file.KeyCacheDir)
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
 	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
-	cfg.Extract, cfg.MaxTokenLifetime = file.TokenPlaces.extractor(), file.MaxTokenLifetime.value
+	cfg.Extract = file.TokenPlaces.extractor()
 	if err == nil {
 		err = file.bind(&cfg)
 	}

@@ -83,7 +83,7 @@ func (s *server) stop(srv *http.Server, ln net.Listener, grace time.Duration) er
 	case <-ctx.Done():
 	}
 	err := shutDown(ctx, srv, grace)
-	return errors.Join(err, <-sockets)
+	return errors.Join(err, s.admin.stop(ctx, grace), <-sockets)
 }
 
 // shutDown waits for the answers under way until ctx ends, which has that limit,

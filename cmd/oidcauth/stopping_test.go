@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -127,4 +128,53 @@ func (p *process) subscribe(t *testing.T) *websocket.Conn {
 		t.Fatal(err)
 	}
 	return socket
+}
+
+// TestServe_StoppingAdmin: what is under way at the admin listener gets its answer, too,
+// and who asks there meanwhile is told that the server is not ready.
+func TestServe_StoppingAdmin(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	s := serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
+		`{"issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}, "revocations": {"nats": {"servers": ["nats://127.0.0.1:1"]}, "dir": %q}}`,
+		described(iss, ""), writeFile(t, "secret", adminSecret), t.TempDir()+"/waiting")))
+	at := adminOf(t, s)
+	early, err := net.Dial("tcp", strings.TrimPrefix(at, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer early.Close()
+	if got := sendAdmin(t, "GET", at+"/readyz", ""); got.status != 200 { // by which early was accepted
+		t.Errorf("before: status %d, want 200", got.status)
+	}
+	answer := make(chan reply, 1)
+	go func() { // tries to share it, in vain, for a while
+		body := fmt.Sprintf(`{"revoke": "token", "issuer": %q, "token_id": "1"}`, iss.URL())
+		req, _ := http.NewRequest("POST", at+"/v1/revocations", strings.NewReader(body))
+		req.Header = http.Header{"Authorization": {"Bearer " + adminSecret}, "Content-Type": {"application/json"}}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answer <- reply{body: err.Error()}
+			return
+		}
+		resp.Body.Close()
+		answer <- reply{status: resp.StatusCode}
+	}()
+	token := iss.Token(map[string]any{"aud": "my-db", "jti": "1"})
+	for deadline := time.Now().Add(patience); s.get(t, "/v1/whoami", token).status != 401; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the revocation does not hold")
+		}
+	}
+	s.stop()
+	s.awaitLog(t, "shutting down")
+	if _, err := early.Write([]byte("GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if resp, err := http.ReadResponse(bufio.NewReader(early), nil); err != nil || resp.StatusCode != 503 {
+		t.Errorf("readyz while stopping: %+v, %v, want status 503", resp, err)
+	}
+	if got := <-answer; got.status != 202 {
+		t.Errorf("the revocation under way: status %d, want 202: %s", got.status, got.body)
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,37 @@ func TestLeft(t *testing.T) {
 				t.Errorf("left %q, want %q", left, tt.want)
 			}
 		})
+	}
+}
+
+// Without its token a request's target has the path that the client wrote, by which rules
+// are judged: the address may have another spelling of it.
+func TestQuery_PathAsWritten(t *testing.T) {
+	t.Parallel()
+	take, err := extract.Query("t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{
+		"/a%2Fb^?t=" + token:                   "/a%2Fb^",
+		"/%61|?x=1&t=" + token + "&y=/?":       "/%61|?x=1&y=/?",
+		"http://a.test/a%2Fb^?t=" + token:      "http://a.test/a%2Fb^",
+		"http://a.test?b=c&t=" + token + "&t=": "http://a.test?b=c",
+	} {
+		u, err := url.ParseRequestURI(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &http.Request{Method: "GET", URL: u, RequestURI: target, Header: http.Header{}}
+		take(r)
+		if r.RequestURI != want {
+			t.Errorf("of %s left %s, want %s", target, r.RequestURI, want)
+		}
+	}
+	asks := httptest.NewRequest("GET", "/p?b=c&t="+token, nil)
+	asks.RequestURI = "" // a client's, or a program's own
+	if _, err := take(asks); err != nil || asks.RequestURI != "/p?b=c" {
+		t.Errorf("without a target: left %q, %v", asks.RequestURI, err)
 	}
 }
 

@@ -38,10 +38,23 @@ func removeQuery(r *http.Request, name string) []string {
 	rest, tokens := cutQuery(r.URL.RawQuery, name)
 	if len(tokens) > 0 {
 		r.URL.RawQuery = rest
-		r.RequestURI = r.URL.RequestURI()
+		r.RequestURI = targetWith(r, rest)
 		removeForm(r, name, tokens)
 	}
 	return tokens
+}
+
+// targetWith returns the target of a request with another query. Its path stays as it was
+// written: who judges by it must see no other spelling.
+func targetWith(r *http.Request, query string) string {
+	if r.RequestURI == "" {
+		return r.URL.RequestURI()
+	}
+	target, _, _ := strings.Cut(r.RequestURI, "?")
+	if query != "" {
+		target += "?" + query
+	}
+	return target
 }
 
 // cutQuery returns a query without the parameters called name, and the values of

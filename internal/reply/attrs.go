@@ -16,7 +16,7 @@ import (
 // X-Request-Id, whoever wrote it. What is not known is left out, and whatever the caller
 // chose is made fit for one line.
 func Attrs(r *http.Request, client netip.Addr) []slog.Attr {
-	attrs := []slog.Attr{slog.String("method", quote.Plain(r.Method))}
+	attrs := []slog.Attr{slog.String("method", plain(r.Method))}
 	if r.URL != nil {
 		attrs = append(attrs, slog.String("path", plain(r.URL.Path)))
 	}
@@ -29,8 +29,9 @@ func Attrs(r *http.Request, client netip.Addr) []slog.Attr {
 	return attrs
 }
 
-// tokenLike is what looks like a JWT, or the beginning of one.
-var tokenLike = regexp.MustCompile(`ey[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)+`)
+// tokenLike is what looks like a JWT, or the beginning of one: "ey" is the base64url form
+// of a brace before a quote or a space, the others of one before an end of line or a tab.
+var tokenLike = regexp.MustCompile(`(?:ey|ewo|ew0|ewk)[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)+`)
 
 // plain makes what the caller chose fit for a line, without a token that they put there
 // although nobody looks for one.

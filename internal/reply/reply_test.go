@@ -33,6 +33,11 @@ func TestAttrs(t *testing.T) {
 			r.URL.Path = "/ws/" + token + "/x"
 			r.Header.Set("X-Request-Id", "id-"+token)
 		}, []string{"method=GET", "path=/ws/(token not shown)/x", "client=192.0.2.1", "request_id=id-(token not shown)"}},
+		{"with one whose header has lines", func(r *http.Request) {
+			r.URL.Path = "/ws/ewogICJhbGciOiJSUzI1NiIKfQ.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl/ew0KICAiYWxnIjoiUlMyNTYifQ.e30.c2ln/ewkiYWxnIjoiUlMyNTYifQ.e30.c2ln"
+		}, []string{"method=GET", "path=/ws/(token not shown)/(token not shown)/(token not shown)", "client=192.0.2.1"}},
+		{"with one in place of the method", func(r *http.Request) { r.Method = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl" },
+			[]string{"method=(token not shown)", "path=/a/b", "client=192.0.2.1"}},
 		{"with what is no token", func(r *http.Request) { r.URL.Path = "/eyes/eyJ.x" }, []string{"method=GET", "path=/eyes/eyJ.x", "client=192.0.2.1"}},
 		{"too long", func(r *http.Request) { r.Method, r.URL.Path, client = long, long, netip.Addr{} }, []string{
 			"method=" + long[:128] + "… (200 bytes)", "path=" + long[:128] + "… (200 bytes)",

@@ -51,6 +51,7 @@ func TestNginx_RestartWithoutDowntime(t *testing.T) {
 	_, printed := w.run(t, "nginx", proxies[0].command(t, dir))
 	await(t, w.front, printed)
 	w.ready(t)
+	unavailable(t, w, proxies[0]) // at both
 
 	var sent atomic.Int64
 	good, done := token(w.issuer, nil, ""), make(chan struct{})

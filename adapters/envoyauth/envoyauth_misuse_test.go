@@ -1,0 +1,50 @@
+package envoyauth_test
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/envoyauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A WriteRefusal that panics, which with HTTP is a line of the server's log, does not end
+// the process: the request is refused, and the log says where.
+func TestServer_WriteRefusalPanics(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	var log authtest.Log
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(),
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		WriteRefusal: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			w.WriteHeader(http.StatusOK)
+			panic("no template")
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, http := range []*authv3.AttributeContext_HttpRequest{nil, {Method: "GET", Path: "/"}} {
+		got, err := answers.Check(t.Context(), &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+			Request: &authv3.AttributeContext_Request{Http: http},
+		}})
+		if status := got.GetDeniedResponse().GetStatus().GetCode(); err != nil || status < 400 {
+			t.Errorf("%v: %v, status %d, want a refusal", http, err, status)
+		}
+	}
+	if text := log.String(); strings.Count(text, "envoyauth_misuse_test.go:") != 2 || strings.Contains(text, "no template") {
+		t.Errorf("the log does not say where, or says more: %s", text)
+	}
+}
