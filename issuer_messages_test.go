@@ -129,6 +129,7 @@ func TestMessages_Tokens(t *testing.T) {
 	plain := oidcauth.Issuer{URL: "https://plain.test", Audiences: []string{testAudience}}
 	access := oidcauth.Issuer{URL: "https://access.test", Audiences: []string{testAudience}, TokenTypes: []string{"at+jwt"}}
 	named := oidcauth.Issuer{URL: "https://named.test", Audiences: []string{testAudience}, Keys: oidcauth.KeysFrom{RequireKeyID: true}}
+	exact := oidcauth.Issuer{URL: "https://exact.test", Audiences: []string{testAudience}, Leeway: -1}
 	const idToken, mapper = "seems to be an ID token", `mapper "Subject (sub)"`
 	for _, tt := range []struct {
 		name   string
@@ -163,6 +164,7 @@ func TestMessages_Tokens(t *testing.T) {
 		{"a ticket", plain, "ticket+jwt", nil, oidcauth.ErrTokenType, `a ticket: got "ticket+jwt"`},
 		{"no key ID", named, "JWT", nil, oidcauth.ErrUnknownKey, "Keys.RequireKeyID"},
 		{"expired", plain, "JWT", map[string]any{"exp": 1e9}, oidcauth.ErrExpired, " (now, less 30s of leeway)"},
+		{"expired, without leeway", exact, "JWT", map[string]any{"exp": 1e9}, oidcauth.ErrExpired, " (now)"},
 		{"not yet valid", plain, "JWT", map[string]any{"nbf": 4e9}, oidcauth.ErrNotYetValid, " (now, plus 30s of leeway)"},
 		{"issued in the future", plain, "JWT", map[string]any{"iat": 4e9}, oidcauth.ErrIssuedInFuture, " (now, plus 30s of leeway)"},
 	} {

@@ -194,6 +194,11 @@ func TestKeys(t *testing.T) {
 	if _, err := a.Keys(t.Context(), "https://b.test"); !errors.Is(err, oidcauth.ErrUnknownIssuer) {
 		t.Errorf("Keys() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
 	}
+	silent, trusted := newIssuer(t, oidctest.Config{})
+	a = newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: silent.Client()})
+	if r, err = a.Keys(t.Context(), silent.URL()); err != nil || r.MaxAge != -1 {
+		t.Errorf("MaxAge = %v, %v, of an issuer that says nothing of it, want -1", r.MaxAge, err)
+	}
 }
 
 // A server starts before its issuer does, and accepts tokens as soon as the
