@@ -39,7 +39,7 @@ func (w *world) askWith(n *node, t *token, came shown) (*oidcauth.Claims, error)
 		d = d.or(only(oidcauth.ErrUnknownKey)) // its key went while the log was asked about its proof
 	}
 	if alone.accepts() && t.supplied() && n.lostKeys(t).Equal(time.Now()) {
-		d = d.or(n.dueSupplied(t)) // its key went at the instant at which it was answered about
+		d = d.or(n.dueSupplied(t).and(n.duePossession(t, came, nil))) // its key went at the instant at which it was answered about
 	}
 	w.proved(n, t, came.proof, err)
 	t.note(w, "%s: %s after %v, due %v: %v", n.name, kind(err), waited, d, err)

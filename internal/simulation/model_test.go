@@ -207,7 +207,7 @@ func (n *node) dueContentAt(t *token, now time.Time) due {
 	case now.Add(leeway).Before(t.issued) && t.good[n] == n.process:
 		// When a token was issued is looked at when it is first seen, and once more if
 		// the cache has not got it.
-		return n.dueRevocation(t).or(only(oidcauth.ErrIssuedInFuture))
+		return n.dueRules(t).or(only(oidcauth.ErrIssuedInFuture))
 	case now.Add(leeway).Before(t.issued):
 		return only(oidcauth.ErrIssuedInFuture)
 	case t.p != nil && !t.fits(t.wanted):
@@ -217,10 +217,7 @@ func (n *node) dueContentAt(t *token, now time.Time) due {
 	case t.reserved:
 		return only(oidcauth.ErrClaim)
 	}
-	if rule := n.dueRule(t); !rule.accepts() && !t.supplied() {
-		return rule
-	}
-	return n.dueRevocation(t)
+	return n.dueRules(t)
 }
 
 // dueEarly is what else a token may be refused with whose keys, or whose issuer's answer,

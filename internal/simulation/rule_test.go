@@ -59,6 +59,15 @@ func (w *world) changeRules() {
 // ruled reports whether there is a rule about a token.
 func (t *token) ruled() bool { return t.p != nil && t.p == t.p.w.providers[0] }
 
+// dueRules is the check of the rule, where that sees nothing beside the token, and of what
+// was revoked.
+func (n *node) dueRules(t *token) due {
+	if rule := n.dueRule(t); !rule.accepts() && !t.supplied() {
+		return rule
+	}
+	return n.dueRevocation(t)
+}
+
 // dueRuled is what is due of a token with the rule, where that sees what supplements the
 // token: it is asked last, about an answer of now.
 func (n *node) dueRuled(t *token, d due) due {
