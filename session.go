@@ -81,6 +81,7 @@ func (s *Session) observed() (started time.Time, is bool) {
 type warning struct {
 	session *Session
 	before  time.Duration
+	due     time.Time // the zero Time is never; the session's lock guards it
 	call    func()
 	alarm   alarm.Alarm[*warning]
 	next    *warning
@@ -447,7 +448,7 @@ func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	}
 	if only == nil || !endsAlike(c, was.claims) {
 		for w := s.warnings; w != nil; w = w.next {
-			x.setWarning(w, c)
+			x.setWarning(w, w.dueAgain(c, s.auth.now().Round(0)))
 		}
 	}
 	return true, nil
@@ -609,10 +610,12 @@ func (s *Session) Nonce() string {
 
 // OnExpiring has f called, in its own goroutine, when the session has no longer
 // than before to live unless it is renewed: at once if that is so already, and
-// again for each renewal. It is the moment to ask a client for a new token. With
-// tokens that live for less than before, a client that renews when asked is asked
-// again at once, without end. f is not called once the session has ended,
-// whatever ended it. A nil f is an error of the program's: it panics at once.
+// again for each renewal. It is the moment to ask a client for a new token. A
+// renewal after which the session still has no longer than before to live, by the
+// same token for instance, or by one that lives for less, has f called when half of
+// what is left has passed, and never within a second: a client that gets the same
+// token from its cache is asked again in time. f is not called once the session has
+// ended, whatever ended it. A nil f is an error of the program's: it panics at once.
 func (s *Session) OnExpiring(before time.Duration, f func()) {
 	if f == nil {
 		panic("oidcauth: OnExpiring: the function is nil")
@@ -633,23 +636,37 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 		return
 	}
 	w.next, s.warnings = s.warnings, w
-	s.auth.sessions.setWarning(w, s.Claims())
+	s.auth.sessions.setWarning(w, w.dueUnder(s.Claims()))
 }
 
-// setWarning sets the alarm of a warning to what claims demand. The lock of its
-// session must be held.
-func (x *sessionIndex) setWarning(w *warning, c *Claims) {
-	at, never := x.warningAt(w, c)
-	if never {
+// setWarning sets the alarm of a warning to when it is due. The lock of its session
+// must be held.
+func (x *sessionIndex) setWarning(w *warning, due time.Time) {
+	w.due = due
+	if due.IsZero() {
 		x.warnings.Unset(&w.alarm)
 		return
 	}
-	x.warnings.Set(&w.alarm, at)
+	x.warnings.Set(&w.alarm, due)
 }
 
-// warningAt returns when a warning is due under claims, or that it never is.
-func (x *sessionIndex) warningAt(w *warning, c *Claims) (at time.Time, never bool) {
-	return endOf(c).Add(-w.before), c.record.NeverExpires
+// dueUnder returns when a warning is due under claims.
+func (w *warning) dueUnder(c *Claims) time.Time {
+	if c.record.NeverExpires {
+		return time.Time{}
+	}
+	return endOf(c).Add(-w.before)
+}
+
+// dueAgain returns when a warning is due under claims that the session is renewed with.
+// Where that is past it is some time from now, or client and server would go on without
+// pause.
+func (w *warning) dueAgain(c *Claims, now time.Time) time.Time {
+	due := w.dueUnder(c)
+	if due.IsZero() || due.After(now) {
+		return due
+	}
+	return now.Add(max(endOf(c).Sub(now)/2, time.Second))
 }
 
 // warn gives a warning that is due. The session may have been renewed since the
@@ -658,8 +675,7 @@ func (w *warning) warn(now time.Time) {
 	s := w.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, never := s.auth.sessions.warningAt(w, s.Claims())
-	if s.ctx.Err() == nil && !never && !now.Before(at) {
+	if s.ctx.Err() == nil && !w.due.IsZero() && !now.Before(w.due) {
 		go w.call()
 	}
 }

@@ -81,7 +81,7 @@ var furtherFixes = []fix{
 	},
 	{
 		"nobody is told that a session expires that was renewed", "session.go",
-		"x.setWarning(w, c)", "_ = w",
+		"x.setWarning(w, w.dueAgain(c, s.auth.now().Round(0)))", "_ = w",
 	},
 	{
 		"the program's rules are not asked about what was verified before", "auth.go",

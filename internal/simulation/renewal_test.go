@@ -17,12 +17,8 @@ func (w *world) renew(s *liveSession) {
 	came := w.renewing(s, t)
 	p := came.proof
 	before, is := s.dueRenewal(t, came), s.n.as(t)
-	told := s.notice.given.Swap(0)
 	_, err := s.Renew(came.context(w.t.Context()), t.text)
 	synctest.Wait()
-	if err != nil {
-		s.notice.given.Add(told)
-	}
 	d := before.or(s.dueRenewal(t, came))
 	w.proved(s.n, t, p, err)
 	if p != nil && (err == nil || errors.Is(err, oidcauth.ErrIdentityMismatch)) {
@@ -40,6 +36,7 @@ func (w *world) renew(s *liveSession) {
 		w.fail(t, "%s: a session of %s, %s is renewed, due is %v\n%s", s.n.name, s.t.issuer, s.sub, d, s.n.explain(t))
 	case err == nil:
 		s.t = t.hold(s.sub)
+		w.expectAgain(s)
 		s.last, s.looked = s.due(), time.Now()
 	case errors.Is(err, oidcauth.ErrIdentityMismatch) && !same:
 	case context.Cause(s.Context()) != nil: // it has ended meanwhile, which is looked at elsewhere
@@ -53,8 +50,11 @@ func (w *world) renew(s *liveSession) {
 }
 
 // nextOf returns a token that a session is to be renewed with: mostly one of the same
-// caller, which is mostly bound as the session is.
+// caller, which is mostly bound as the session is, and at times the one that it has.
 func (w *world) nextOf(s *liveSession) *token {
+	if s.t.opaque == nil && w.beside.IntN(4) == 0 {
+		return s.t
+	}
 	if w.chance(4) || s.t.p == nil {
 		return pick(w.random, w.tokens)
 	}

@@ -2,7 +2,7 @@ package simulation_test
 
 import (
 	"context"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -41,34 +41,54 @@ func (w *world) checkCalls(s *liveSession) {
 // A notice is what [oidcauth.Session.OnExpiring] was asked for, and how it was given.
 type notice struct {
 	before time.Duration
-	given  atomic.Int32 // how often, since the session was renewed
-	early  atomic.Int64 // by how much, at most
+	mu     sync.Mutex // guards what follows
+	due    time.Time
+	given  int           // how often, since the session was renewed
+	early  time.Duration // by how much, at most
 }
 
 // expectNotice has the session say when it is about to expire.
 func (s *liveSession) expectNotice(before time.Duration) {
-	x := &notice{before: before}
+	x := &notice{before: before, due: s.ends().Add(-before)}
 	s.notice = x
 	s.OnExpiring(before, func() {
-		x.given.Add(1)
-		if early := s.Claims().Expiry().Add(s.n.leeway() - before).Sub(s.n.now()); early > 0 {
-			x.early.Store(max(x.early.Load(), int64(early)))
-		}
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.given++
+		x.early = max(x.early, x.due.Sub(s.n.now()))
 	})
+}
+
+// ends returns when the session ends by the clock of its server.
+func (s *liveSession) ends() time.Time { return s.t.expires.Add(s.n.leeway()) }
+
+// expectAgain expects another notice of a session that was renewed just now, but not at
+// once.
+func (w *world) expectAgain(s *liveSession) {
+	x, now := s.notice, s.n.now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.given, x.due = 0, s.ends().Add(-x.before)
+	if !x.due.After(now) {
+		x.due = now.Add(max(s.ends().Sub(now)/2, time.Second))
+		w.tally["renewed shortly before the end"]++
+	}
 }
 
 // checkNotice expects that it is given once for each token, in time and no sooner.
 func (w *world) checkNotice(s *liveSession) {
 	x := s.notice
-	due := !s.n.now().Before(s.t.expires.Add(s.n.leeway() - x.before))
-	switch given := x.given.Load(); {
-	case given > 1:
-		w.fail(s.t, "%s: a session was told %d times that it expires", s.n.name, given)
-	case x.early.Load() > 0:
-		w.fail(s.t, "%s: a session was told %v too early that it expires", s.n.name, time.Duration(x.early.Load()))
-	case due && given == 0 && time.Since(s.n.clockSet) > clockNoticed && time.Since(s.looked) < clockNoticed:
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	due := !s.n.now().Before(x.due)
+	switch {
+	case x.given > 1:
+		w.fail(s.t, "%s: a session was told %d times that it expires", s.n.name, x.given)
+	case x.early > 0:
+		w.fail(s.t, "%s: a session was told %v too early that it expires", s.n.name, x.early)
+	case due && x.given == 0 && time.Since(s.n.clockSet) > clockNoticed && time.Since(s.looked) < clockNoticed:
 		w.fail(s.t, "%s: nobody told a session that it expires within %v", s.n.name, x.before)
-	case given == 1:
+	case x.given == 1:
 		w.tally["told that it expires"]++
 	}
 }
