@@ -43,24 +43,36 @@ type Session struct {
 	mu       sync.Mutex // guards the end, each change of grant, and what follows
 	warnings *warning   // the last one first
 
-	auth *Authenticator // this and base never change
-	base sessionBase
+	auth *Authenticator  // this and base never change
+	base context.Context // of the values, which never ends
 }
 
-// A sessionBase has the values of the context that a session began in. It acts
-// for nobody and never ends.
-type sessionBase struct{ context.Context }
+// A sessionBase is a session as the context that its own comes from. It has the values
+// of the one that the session began in, acts for nobody and never ends.
+type sessionBase Session
 
-// Value returns nobody for callerKey, and no session.
+// Value returns the session for renewableKey, nobody for callerKey, and no session that a
+// call is made on.
 func (b *sessionBase) Value(key any) any {
 	switch key.(type) {
+	case renewableKey:
+		return (*Session)(b)
 	case callerKey:
 		return nobody
 	case call.SessionKey:
 		return nil
 	}
-	return b.Context.Value(key)
+	return b.base.Value(key)
 }
+
+// Deadline implements [context.Context].
+func (b *sessionBase) Deadline() (time.Time, bool) { return b.base.Deadline() }
+
+// Done implements [context.Context].
+func (b *sessionBase) Done() <-chan struct{} { return b.base.Done() }
+
+// Err implements [context.Context].
+func (b *sessionBase) Err() error { return b.base.Err() }
 
 // A startedContext says when a session began that somebody observes: no other has to
 // bear the memory.
@@ -71,7 +83,7 @@ type startedContext struct {
 
 // observed returns when the session began if anybody observes it.
 func (s *Session) observed() (started time.Time, is bool) {
-	if c, ok := s.base.Context.(*startedContext); ok {
+	if c, ok := s.base.(*startedContext); ok {
 		return c.at, true
 	}
 	return time.Time{}, false
@@ -101,11 +113,11 @@ func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session
 	if err := a.misused(ctx); err != nil {
 		return endedSession(claims, err)
 	}
-	s := &Session{auth: a, base: sessionBase{context.WithoutCancel(withoutCaller(ctx))}}
+	s := &Session{auth: a, base: context.WithoutCancel(withoutCaller(ctx))}
 	if a.watch.Sessions() {
-		s.base.Context = &startedContext{s.base.Context, time.Now()}
+		s.base = &startedContext{s.base, time.Now()}
 	}
-	s.ctx, s.cancel = context.WithCancelCause(&s.base)
+	s.ctx, s.cancel = context.WithCancelCause((*sessionBase)(s))
 	err := a.checkOwn(claims)
 	if err == nil {
 		_, err = s.liveBy(ctx, claims, nil)
@@ -169,10 +181,12 @@ func (s *Session) Claims() *Claims {
 }
 
 // CallContext returns a context for one call on the connection. It acts for the
-// bearer of the token that is current at this moment, and goes on doing so if
-// the session is renewed while the call runs. It ends with the session, and then
-// [Require] refuses the call that runs. Of a session that has ended, or ought to have
-// by now, it is a context that has ended and acts for nobody.
+// bearer of the token that is current at this moment, and goes on doing so, with the
+// roles of that token, if the session is renewed while the call runs. So a subscription
+// that pushes for long takes another for each push. It ends with the session, and then
+// [Require] refuses the call that runs; so it does when the token of the call is
+// revoked, though the session lives by another one now. Of a session that has ended, or
+// ought to have by now, it is a context that has ended and acts for nobody.
 //
 // Where [Issuer.Supplement] has to be asked again it waits, for 5 seconds at most. If
 // there is no answer, this one call's context has ended, with
@@ -189,6 +203,14 @@ func (s *Session) CallContext() context.Context {
 		return s.ctx
 	}
 	return onSession(s.ctx, c)
+}
+
+// checkCall implements [renewable].
+func (s *Session) checkCall(c *Claims) error {
+	if s.grant.Load().claims == c {
+		return nil
+	}
+	return s.auth.checkRevoked(c, c.currentKey(), s.auth.now())
 }
 
 // recheck ends the session if its token would not be accepted now. It returns

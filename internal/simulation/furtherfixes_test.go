@@ -77,7 +77,11 @@ var furtherFixes = []fix{
 	},
 	{
 		"a call that runs goes on when its session has ended", "context.go",
-		"if ended := call.Ended(ctx); ended != nil {", "if ended := call.Ended(ctx); ended != nil && false {",
+		"if err := ended(call.SessionOf(ctx), c.claims); err != nil {", "if err := ended(call.SessionOf(ctx), c.claims); err != nil && false {",
+	},
+	{
+		"a call that runs goes on by a token that was revoked, when its session was renewed", "session.go",
+		"return s.auth.checkRevoked(c, c.currentKey(), s.auth.now())", "return nil",
 	},
 	{
 		"nobody is told that a session expires that was renewed", "session.go",

@@ -13,6 +13,9 @@ import (
 // renew puts a session under another token: of its own identity, or of another, with
 // what proves that its client still has the key of before, or without.
 func (w *world) renew(s *liveSession) {
+	if ctx := s.CallContext(); oidcauth.Require(ctx) == nil {
+		s.run(ctx)
+	}
 	t := w.nextOf(s)
 	came := w.renewing(s, t)
 	p := came.proof
@@ -35,8 +38,13 @@ func (w *world) renew(s *liveSession) {
 	case err == nil && (!same || !d.accepts()):
 		w.fail(t, "%s: a session of %s, %s is renewed, due is %v\n%s", s.n.name, s.t.issuer, s.sub, d, s.n.explain(t))
 	case err == nil:
+		was := s.t
 		s.t = t.hold(s.sub)
 		w.expectAgain(s)
+		if t != was && w.beside.IntN(3) == 0 {
+			w.revokeThis(s.n, oidcauth.Revocation{TokenID: was.jti})
+			w.checkCalls(s)
+		}
 		s.last, s.looked = s.due(), time.Now()
 	case errors.Is(err, oidcauth.ErrIdentityMismatch) && !same:
 	case context.Cause(s.Context()) != nil: // it has ended meanwhile, which is looked at elsewhere

@@ -9,26 +9,37 @@ import (
 )
 
 // A runningCall is a call on a session that goes on, also where its end is kept from it.
-type runningCall struct{ ctx, detached context.Context }
+type runningCall struct {
+	ctx, detached context.Context
+	t             *token
+}
 
 // run keeps a call running.
 func (s *liveSession) run(ctx context.Context) {
 	const kept = 3
-	s.calls = append(s.calls, runningCall{ctx, context.WithoutCancel(ctx)})
+	s.calls = append(s.calls, runningCall{ctx, context.WithoutCancel(ctx), s.t})
 	s.calls = s.calls[max(0, len(s.calls)-kept):]
 }
 
 // checkCalls expects that the calls that run may go on for as long as their session lives,
-// whatever it is renewed with, and no longer.
+// whatever it is renewed with, and their own token is not revoked, and no longer.
 func (w *world) checkCalls(s *liveSession) {
 	cause := context.Cause(s.Context())
 	for _, c := range s.calls {
 		if (c.ctx.Err() == nil) != (cause == nil) {
 			w.fail(s.t, "%s: the context of a call: %v, its session: %v", s.n.name, context.Cause(c.ctx), cause)
 		}
+		d := only(cause)
+		if cause == nil && c.t != s.t {
+			d = s.n.dueRevocation(s.n.as(c.t))
+		}
 		for _, ctx := range []context.Context{c.ctx, c.detached} {
-			if err := oidcauth.Require(ctx); kind(err) != kind(cause) {
-				w.fail(s.t, "%s: a call that runs: %v, its session: %v", s.n.name, err, cause)
+			err := oidcauth.Require(ctx)
+			if !d.allows(err) {
+				w.fail(c.t, "%s: a call that runs: %v, due is %v, its session: %v", s.n.name, err, d, cause)
+			}
+			if cause == nil && err != nil {
+				w.tally["calls refused by their token"]++
 			}
 		}
 		w.tally["looks at running calls"]++
