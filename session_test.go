@@ -272,7 +272,7 @@ func TestSession_AnyIssuer(t *testing.T) {
 		wants(t, a, replaced.Token(nil), nil)
 		expectEnd(t, loses, oidcauth.ErrUnknownKey)
 		expectEnd(t, ends, nil)
-		revoke(t, a, oidcauth.Revocation{Issuer: revoked.URL()})
+		revoke(t, a, oidcauth.Revocation{Issuer: revoked.URL(), IssuedBefore: time.Now().Add(time.Second)})
 		expectEnd(t, ends, oidcauth.ErrRevoked)
 		if resp := postLogout(a, logoutToken(kept, nil)); resp.StatusCode != http.StatusBadRequest {
 			t.Errorf("a stranger's logout: got status %d, want 400", resp.StatusCode)
