@@ -350,8 +350,9 @@ func (i *Issuer) checkLeeway() error {
 	switch {
 	case i.Leeway > maxLeeway:
 		return fmt.Errorf("oidcauth: issuer %q: Leeway: got %v, want at most %v", i.URL, i.Leeway, maxLeeway)
-	case i.Leeway > 0 && i.Leeway < time.Millisecond:
-		return fmt.Errorf("oidcauth: issuer %q: Leeway: got %v, want a millisecond at least, or less than nothing for none: in JSON it counts nanoseconds", i.URL, i.Leeway)
+	}
+	if err := policy.CheckDuration(i.Leeway); err != nil {
+		return fmt.Errorf("oidcauth: issuer %q: Leeway: %w", i.URL, err)
 	}
 	return nil
 }
