@@ -336,6 +336,9 @@ func (i *Issuer) checkAlgorithms() error {
 		if jws.IsMLDSA(alg) && jws.CheckMLDSA() != nil {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q: %w", i.URL, alg, jws.CheckMLDSA())
 		}
+		if upper := slices.IndexFunc(jws.Algorithms(), func(known string) bool { return known != alg && strings.EqualFold(known, alg) }); upper >= 0 {
+			return fmt.Errorf("oidcauth: issuer %q: got algorithm %q, want %q: names are matched exactly", i.URL, alg, jws.Algorithms()[upper])
+		}
 		if !jws.Known(alg) {
 			return fmt.Errorf("oidcauth: issuer %q: got algorithm %q, want %s: signatures by a private key alone, which a server that verifies does not have", i.URL, alg, refusal.OneOf(jws.Algorithms()))
 		}
