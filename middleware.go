@@ -281,11 +281,8 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 	}
 	attrs := append([]slog.Attr{slog.Int("status", answer.Status), slog.String("reason", reason)}, reply.Attrs(r, forwarded.Caller(r, a.proxies))...)
 	if answer.Err == ErrNoToken {
-		if place, remedy := extract.Elsewhere(r); place != "" {
-			if refused, is := errors.AsType[*Refusal](err); is && refused != nil && refused.Check == refusal.Rules { // by Require
-				remedy = "is the handler behind Middleware or Optional? " + remedy
-			}
-			attrs = append(attrs, slog.String("hint", "there seems to be one in "+place+", where nobody looked: "+remedy))
+		if hint := a.hintOfToken(r, err); hint != "" {
+			attrs = append(attrs, slog.String("hint", hint))
 		}
 	}
 	b := refusal.BearerOf(err)
@@ -293,6 +290,23 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 		b.Issuer, b.Subject = c.Issuer(), c.Subject()
 	}
 	a.logger.LogAttrs(ctx, level, text, append(attrs, reply.Bearer(b.Issuer, b.Subject)...)...)
+}
+
+// hintOfToken says where the token may be of a request that seemed to have none.
+func (a *Authenticator) hintOfToken(r *http.Request, err error) string {
+	refused, _ := errors.AsType[*Refusal](err)
+	byRequire := refused != nil && refused.Check == refusal.Rules
+	if c, known := FromContext(r.Context()); known && !byRequire && a.checkOwn(c) == nil {
+		return "a Middleware or Optional of this Authenticator has taken the token before: guard a route once"
+	}
+	place, remedy := extract.Elsewhere(r)
+	if place == "" {
+		return ""
+	}
+	if byRequire {
+		remedy = "is the handler behind Middleware or Optional? " + remedy
+	}
+	return "there seems to be one in " + place + ", where nobody looked: " + remedy
 }
 
 // offerNonce tells a client the nonce for its next proof (RFC 9449, section 9), and

@@ -302,6 +302,43 @@ func TestRefuse_HandlerWithoutMiddleware(t *testing.T) {
 	}
 }
 
+// A route that is guarded twice refuses everybody whom the outer guard has let pass. Its
+// log says so, and does not of a caller without token.
+func TestRefuse_GuardedTwice(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()}
+	other := newAuthenticator(t, cfg)
+	var log logBuffer
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	a := newAuthenticator(t, cfg)
+	logged := 0
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for _, tt := range []struct {
+		name    string
+		handler http.Handler
+		token   string
+		hinted  bool
+	}{
+		{"Middleware in Optional", a.Optional(a.Middleware(handler)), issuer.Token(nil), true},
+		{"Middleware twice", a.Middleware(a.Middleware(handler)), issuer.Token(nil), true},
+		{"without token", a.Optional(a.Middleware(handler)), "", false},
+		{"in another's", other.Optional(a.Middleware(handler)), issuer.Token(nil), false},
+	} {
+		r := newRequest(t, "GET /")
+		if tt.token != "" {
+			r.Header.Set("Authorization", "Bearer "+tt.token)
+		}
+		w := httptest.NewRecorder()
+		tt.handler.ServeHTTP(w, r)
+		text := log.String()[logged:]
+		logged += len(text)
+		if w.Code != 401 || strings.Contains(text, "guard a route once") != tt.hinted {
+			t.Errorf("%s: status %d, the log has %s", tt.name, w.Code, text)
+		}
+	}
+}
+
 // An answer that says to come back says when, in whole seconds and never at once.
 func TestRefuse_RetryAfter(t *testing.T) {
 	t.Parallel()
