@@ -230,7 +230,8 @@ func newGuarded(ctx context.Context, r *http.Request, claims *Claims) *http.Requ
 // is 400, 401, 403 or 503 with a challenge (RFC 6750, section 3) and a JSON body
 // {"error", "error_description"}, unless [Config.WriteRefusal] writes it; for any
 // other error it is 500. It says to the caller what kind of fault it is; what exactly
-// was got and wanted goes to [Config.Logger].
+// was got and wanted goes to [Config.Logger]. That a client has left, so that err is
+// that its request was canceled, is no more than a line for debugging.
 func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !a.isMade() {
 		a = &Authenticator{logger: slog.New(slog.DiscardHandler)}
@@ -272,6 +273,9 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 		level, text = slog.LevelError, "request failed"
 	}
 	ctx := r.Context()
+	if answer.Err == nil && errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled) {
+		level, text = slog.LevelDebug, "request canceled" // by its client, who has left
+	}
 	if !a.logger.Enabled(ctx, level) {
 		return
 	}

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -298,6 +299,32 @@ func TestRefuse_HandlerWithoutMiddleware(t *testing.T) {
 		text := log.String()
 		if w.Code != tt.status || strings.Contains(text, "behind Middleware or Optional") != tt.hinted || strings.Contains(text, "another scheme") {
 			t.Errorf("%s: status %d, the log has %s", tt.name, w.Code, text)
+		}
+	}
+}
+
+// That a client has left is nothing that the program failed at.
+func TestRefuse_ClientLeft(t *testing.T) {
+	t.Parallel()
+	_, trusted := newIssuer(t, oidctest.Config{})
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		err  error
+		want string
+	}{
+		{"the client left", left, fmt.Errorf("query: %w", context.Canceled), ""},
+		{"the program canceled", t.Context(), context.Canceled, "level=ERROR"},
+		{"the client left, and something failed", left, errors.New("disk full"), "level=ERROR"},
+		{"the client left, and was refused", left, oidcauth.ErrForbidden, "level=INFO"},
+	} {
+		var log logBuffer
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		a.Refuse(httptest.NewRecorder(), newRequest(t, "GET /").WithContext(tt.ctx), tt.err)
+		if text := log.String(); (text == "") != (tt.want == "") || !strings.Contains(text, tt.want) {
+			t.Errorf("%s: the log has %q, want %q", tt.name, text, tt.want)
 		}
 	}
 }
