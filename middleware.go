@@ -30,11 +30,16 @@ import (
 // With [Config.DPoP] it also takes a token under the scheme DPoP, with its proof,
 // whatever Extract is: a request that has one there must have none elsewhere.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
+	return a.requestWatched(r, false)
+}
+
+// requestWatched is AuthenticateRequest, which may be for a caller who needs no token.
+func (a *Authenticator) requestWatched(r *http.Request, optional bool) (*Claims, error) {
 	if !a.isMade() || r == nil {
 		return nil, cmp.Or(a.misused(context.Background()), error(refusal.New(refusal.Request, ErrMalformedRequest, "no request", "")))
 	}
 	if a.watch.Decides() {
-		return a.decideWatched(r.Context(), func() (*Claims, bool, error) { return a.authenticateRequest(r) })
+		return a.decideWatched(r.Context(), optional, func() (*Claims, bool, error) { return a.authenticateRequest(r) })
 	}
 	c, _, err := a.authenticateRequest(r)
 	return c, err
@@ -191,7 +196,7 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 		panic("oidcauth: the handler behind Middleware or Optional is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		claims, err := a.AuthenticateRequest(r)
+		claims, err := a.requestWatched(r, optional)
 		if err != nil && !(optional && errors.Is(err, ErrNoToken)) {
 			a.Refuse(w, r, err)
 			return

@@ -550,7 +550,7 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	var c *Claims
 	var err error
 	if s.auth.watch.Decides() {
-		c, err = s.auth.decideWatched(ctx, decide)
+		c, err = s.auth.decideWatched(ctx, false, decide)
 	} else {
 		c, _, err = decide()
 	}
