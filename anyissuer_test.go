@@ -281,7 +281,7 @@ func TestAnyIssuer_Revoke(t *testing.T) {
 		revoked, other := issuers[0].Token(nil), issuers[1].Token(nil)
 		session := a.NewSession(t.Context(), wants(t, a, revoked, nil))
 		wants(t, a, other, nil)
-		if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: issuers[0].URL()}); err != nil {
+		if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: issuers[0].URL(), IssuedBefore: time.Now().Add(time.Second)}); err != nil {
 			t.Fatal(err)
 		}
 		wants(t, a, revoked, oidcauth.ErrRevoked)

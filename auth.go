@@ -191,7 +191,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, token string) (*Claims
 		return nil, a.misused(ctx)
 	}
 	if a.watch.Decides() {
-		return a.decideWatched(ctx, func() (*Claims, bool, error) { return a.authenticate(ctx, token) })
+		return a.decideWatched(ctx, false, func() (*Claims, bool, error) { return a.authenticate(ctx, token) })
 	}
 	c, _, err := a.authenticate(ctx, token)
 	return c, err
@@ -293,10 +293,15 @@ func (a *Authenticator) judged(ctx context.Context, token string) (c *Claims, re
 	return c, false, err
 }
 
-// decideWatched has a token judged, and tells the program's hook how that went.
-func (a *Authenticator) decideWatched(ctx context.Context, decide func() (*Claims, bool, error)) (*Claims, error) {
+// decideWatched has a token judged, and tells the program's hook how that went. Where it
+// is optional, a request without one is refused by nobody.
+func (a *Authenticator) decideWatched(ctx context.Context, optional bool, decide func() (*Claims, bool, error)) (*Claims, error) {
 	start := time.Now()
 	c, remembered, err := decide()
+	if optional && errors.Is(err, ErrNoToken) {
+		a.watch.Anonymous(ctx, start)
+		return c, err
+	}
 	issuer := refusal.BearerOf(err).Configured
 	if err == nil {
 		issuer = c.trust.configuredAs()

@@ -313,9 +313,8 @@ var numericTimes = []struct {
 
 var leeways = []struct{ configured, effective time.Duration }{
 	{-time.Hour, 0},
-	{1, 0}, {999, 0}, // finer than a time is kept
-	{time.Microsecond, time.Microsecond},
-	{1500, time.Microsecond},
+	{time.Millisecond, time.Millisecond},
+	{time.Millisecond + 999, time.Millisecond}, // finer than a time is kept
 	{0, 30 * time.Second},
 	{time.Second + 999, time.Second},
 	{5 * time.Minute, 5 * time.Minute},

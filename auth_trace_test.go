@@ -116,6 +116,16 @@ func TestTrace_DecidedRequest(t *testing.T) {
 		})
 		handler := a.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		good := "Authorization: Bearer " + issuer.Token(nil)
+		optional := a.Optional(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		optional.ServeHTTP(httptest.NewRecorder(), newRequest(t, "GET /"))
+		if want := (authtrace.Decision{Outcome: authtrace.Anonymous, Status: 200, Start: w.last.Start, Duration: w.last.Duration}); w.count != 1 || w.last != want {
+			t.Errorf("%s, optional: told %d times, last of %+v, want %+v", name, w.count, w.last, want)
+		}
+		optional.ServeHTTP(httptest.NewRecorder(), newRequest(t, "GET /", "Authorization: Bearer x"))
+		if w.count != 2 || w.last.Outcome != "malformed_token" || w.last.Status != 401 {
+			t.Errorf("%s, optional, a bad token: told %d times, last of %+v", name, w.count, w.last)
+		}
+		w.count = 0
 		for i, tt := range []struct {
 			headers []string
 			outcome string

@@ -15,6 +15,7 @@ import (
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/fetch"
+	"github.com/oidcauth/oidcauth/internal/policy"
 )
 
 const (
@@ -202,20 +203,14 @@ func (cfg *Config) validate() error {
 	if len(cfg.Issuers) == 0 && cfg.AnyIssuer == nil && cfg.FindIssuer == nil {
 		return errors.New("oidcauth: Config.Issuers is empty: name at least one issuer")
 	}
-	if cfg.Leeway > maxLeeway {
-		return fmt.Errorf("oidcauth: Config.Leeway: got %v, want at most %v", cfg.Leeway, maxLeeway)
-	}
-	if cfg.MaxTokenLifetime > maxTokenLifetime {
-		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want at most %v", cfg.MaxTokenLifetime, maxTokenLifetime)
+	if err := cfg.checkDurations(); err != nil {
+		return err
 	}
 	if cfg.MaxTokenBytes < 0 {
 		return fmt.Errorf("oidcauth: Config.MaxTokenBytes: got %d, want none or more", cfg.MaxTokenBytes)
 	}
 	if cfg.MaxFoundIssuers < 0 {
 		return fmt.Errorf("oidcauth: Config.MaxFoundIssuers: got %d, want none or more", cfg.MaxFoundIssuers)
-	}
-	if cfg.MaxTokenLifetime < 0 {
-		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want none or more", cfg.MaxTokenLifetime)
 	}
 	if cfg.RequireRevocations && cfg.Revocations == nil {
 		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations: leave it false where no other server revokes")
@@ -240,6 +235,23 @@ func (cfg *Config) validate() error {
 		}
 	}
 	return cfg.checkProxies()
+}
+
+// checkDurations reports one that is out of bounds, or was meant to be another.
+func (cfg *Config) checkDurations() error {
+	if cfg.Leeway > maxLeeway {
+		return fmt.Errorf("oidcauth: Config.Leeway: got %v, want at most %v", cfg.Leeway, maxLeeway)
+	}
+	if err := policy.CheckDuration(cfg.Leeway); err != nil {
+		return fmt.Errorf("oidcauth: Config.Leeway: %w", err)
+	}
+	if cfg.MaxTokenLifetime < 0 || cfg.MaxTokenLifetime > maxTokenLifetime {
+		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: got %v, want none or more, and at most %v", cfg.MaxTokenLifetime, maxTokenLifetime)
+	}
+	if err := policy.CheckDuration(cfg.MaxTokenLifetime); err != nil {
+		return fmt.Errorf("oidcauth: Config.MaxTokenLifetime: %w", err)
+	}
+	return nil
 }
 
 // checkProxies reports a proxy that could never be recognized.

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -50,6 +51,11 @@ func TestNew_Refuses(t *testing.T) {
 		{"no issuer", func(c *oidcauth.Config) { c.Issuers = nil }, "Issuers"},
 		{"leeway of 5 minutes", func(c *oidcauth.Config) { c.Leeway = 5 * time.Minute }, ""},
 		{"leeway above 5 minutes", func(c *oidcauth.Config) { c.Leeway = 5*time.Minute + 1 }, "Leeway"},
+		{"leeway without unit", func(c *oidcauth.Config) { c.Leeway = 30 }, "Config.Leeway: got 30ns, want a millisecond at least: a number without unit counts nanoseconds"},
+		{"token lifetime without unit", func(c *oidcauth.Config) { c.MaxTokenLifetime = 3600 }, "Config.MaxTokenLifetime: got 3.6µs, want"},
+		{"an issuer's age of answers without unit", first(func(i *oidcauth.Issuer) {
+			i.AnswerAge, i.Supplement = 60, func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) { return nil, nil }
+		}), "AnswerAge: got 60ns, want"},
 		{"no leeway", func(c *oidcauth.Config) { c.Leeway = -1 }, ""},
 		{"an issuer's leeway of a millisecond", first(func(i *oidcauth.Issuer) { i.Leeway = time.Millisecond }), ""},
 		{"an issuer's leeway below it", first(func(i *oidcauth.Issuer) { i.Leeway = time.Millisecond - 1 }), "nanoseconds"},
@@ -131,7 +137,8 @@ func TestNew_Refuses(t *testing.T) {
 		{"algorithm none", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"none"} }), "none"},
 		{"HMAC", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"HS256"} }), `got algorithm "HS256", want one of ["RS256"`},
 		{"an algorithm twice", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"RS256", "ES256", "RS256"} }), "twice"},
-		{"algorithm in small letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"rs256"} }), "rs256"},
+		{"algorithm in small letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"rs256"} }), `got algorithm "rs256", want "RS256": names`},
+		{"algorithm in large letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"EDDSA"} }), `got algorithm "EDDSA", want "EdDSA": names`},
 		{"logout tokens", first(func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", "application/Logout+JWT"} }), "Logout"},
 		{"empty path", first(func(i *oidcauth.Issuer) { i.Roles = []oidcauth.Path{{}} }), "path"},
 		{"logout by login session", first(func(i *oidcauth.Issuer) { i.LogoutBy = "sid" }), ""},

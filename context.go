@@ -54,6 +54,32 @@ func onSession(session context.Context, claims *Claims) context.Context {
 	return &callerContext{session, caller{claims: claims, session: session}}
 }
 
+// renewableKey finds a session, which is renewable, in the values of its context.
+type renewableKey struct{}
+
+// A renewable is a session as the calls on it know it.
+type renewable interface {
+	// checkCall returns why a call may not go on, though the session lives: the claims
+	// that it acts for are not those that the session lives by now, and are revoked. That
+	// they have expired since is no reason.
+	checkCall(c *Claims) error
+}
+
+// ended returns why a call that acts for claims may not go on. It may unless it is made on
+// a session, whose context is given.
+func ended(session context.Context, c *Claims) error {
+	if session == nil {
+		return nil
+	}
+	if session.Err() != nil {
+		return context.Cause(session)
+	}
+	if s, is := session.Value(renewableKey{}).(renewable); is {
+		return s.checkCall(c)
+	}
+	return nil
+}
+
 // nobody is who a context acts for that nobody prepared.
 var nobody = new(caller)
 
@@ -125,8 +151,9 @@ type Rule func(*Claims) error
 // token. The error is [ErrNoToken] when nobody is known, [ErrForbidden] when
 // a rule is not satisfied, and [ErrAnswerUnavailable] when one panicked. Where ctx is that
 // of a [Session.CallContext], or comes from it, and the session has ended, be it while the
-// call runs, it is the cause of that: [ErrRevoked], for instance. Package guard refuses the
-// requests whose handlers do not ask.
+// call runs, it is the cause of that: [ErrRevoked], for instance. It is that, too, where the
+// session goes on by another token and the call's own was revoked; that it has expired
+// since counts for nothing. Package guard refuses the requests whose handlers do not ask.
 func Require(ctx context.Context, rules ...Rule) error {
 	err := require(ctx, rules)
 	if note := asked.From(ctx); err == nil {
@@ -145,8 +172,8 @@ func require(ctx context.Context, rules []Rule) error {
 	if c.claims == nil {
 		return whyNobody(ctx)
 	}
-	if ended := call.Ended(ctx); ended != nil {
-		return ended
+	if err := ended(call.SessionOf(ctx), c.claims); err != nil {
+		return err
 	}
 	err := All(rules...)(c.claims)
 	switch {

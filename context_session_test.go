@@ -82,3 +82,56 @@ func TestRequire_OnAnothersSession(t *testing.T) {
 		t.Errorf("bob's Require() = %v, want nil: his token is good", err)
 	}
 }
+
+// A call goes on by the claims that it began with when its session is renewed, also after
+// they have expired, and not once they are revoked.
+func TestRequire_RevokedAfterRenewal(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		revoke oidcauth.Revocation
+		then   error
+	}{
+		"its token":     {oidcauth.Revocation{TokenID: "one"}, oidcauth.ErrRevoked},
+		"its login":     {oidcauth.Revocation{SessionID: "login-1"}, oidcauth.ErrRevoked},
+		"its key":       {oidcauth.Revocation{KeyID: "first"}, oidcauth.ErrRevoked},
+		"another token": {oidcauth.Revocation{TokenID: "none"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer, trusted := newIssuer(t, oidctest.Config{})
+				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+				s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"jti": "one", "sid": "login-1"})))
+				defer s.Close()
+				ctx := s.CallContext()
+				require := func(when string, want error) {
+					t.Helper()
+					for name, ctx := range map[string]context.Context{"": ctx, ", detached": context.WithoutCancel(ctx)} {
+						if err := oidcauth.Require(ctx); !errors.Is(err, want) {
+							t.Errorf("%s%s: Require() = %v, want %v", when, name, err, want)
+						}
+					}
+				}
+				require("at first", nil)
+				first := issuer.Key().ID()
+				issuer.Rotate()
+				time.Sleep(time.Minute)
+				next := issuer.Token(map[string]any{"jti": "two", "sid": "login-2", "exp": time.Now().Add(5 * time.Hour).Unix()})
+				if _, err := s.Renew(t.Context(), next); err != nil {
+					t.Fatal(err)
+				}
+				require("renewed", nil)
+				time.Sleep(2 * time.Hour)
+				require("when its token has expired", nil)
+				if tt.revoke.KeyID != "" {
+					tt.revoke.KeyID = first
+				}
+				revoke(t, a, tt.revoke)
+				require("when something is revoked", tt.then)
+				if err := oidcauth.Require(s.CallContext()); err != nil {
+					t.Errorf("a new call: Require() = %v, want nil", err)
+				}
+			})
+		})
+	}
+}

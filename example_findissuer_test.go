@@ -48,7 +48,8 @@ func ExampleConfig_findIssuer() {
 
 	// The customer has left: their tokens are worth nothing from now on.
 	delete(customers, acme.URL())
-	err = auth.Revoke(ctx, oidcauth.Revocation{Issuer: acme.URL(), Until: time.Now().Add(2 * time.Minute)})
+	soon := time.Now().Add(2 * time.Minute)
+	err = auth.Revoke(ctx, oidcauth.Revocation{Issuer: acme.URL(), IssuedBefore: soon, Until: soon})
 	fmt.Println(err)
 	_, err = auth.Authenticate(ctx, acme.Token(nil))
 	fmt.Println(errors.Is(err, oidcauth.ErrRevoked))

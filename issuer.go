@@ -337,6 +337,9 @@ func (i *Issuer) checkAlgorithms() error {
 		if jws.IsMLDSA(alg) && jws.CheckMLDSA() != nil {
 			return fmt.Errorf("oidcauth: issuer %q: algorithm %q: %w", i.URL, alg, jws.CheckMLDSA())
 		}
+		if upper := slices.IndexFunc(jws.Algorithms(), func(known string) bool { return known != alg && strings.EqualFold(known, alg) }); upper >= 0 {
+			return fmt.Errorf("oidcauth: issuer %q: got algorithm %q, want %q: names are matched exactly", i.URL, alg, jws.Algorithms()[upper])
+		}
 		if !jws.Known(alg) {
 			return fmt.Errorf("oidcauth: issuer %q: got algorithm %q, want %s: signatures by a private key alone, which a server that verifies does not have", i.URL, alg, refusal.OneOf(jws.Algorithms()))
 		}
@@ -351,8 +354,9 @@ func (i *Issuer) checkLeeway() error {
 	switch {
 	case i.Leeway > maxLeeway:
 		return fmt.Errorf("oidcauth: issuer %q: Leeway: got %v, want at most %v", i.URL, i.Leeway, maxLeeway)
-	case i.Leeway > 0 && i.Leeway < time.Millisecond:
-		return fmt.Errorf("oidcauth: issuer %q: Leeway: got %v, want a millisecond at least, or less than nothing for none: in JSON it counts nanoseconds", i.URL, i.Leeway)
+	}
+	if err := policy.CheckDuration(i.Leeway); err != nil {
+		return fmt.Errorf("oidcauth: issuer %q: Leeway: %w", i.URL, err)
 	}
 	return nil
 }

@@ -389,16 +389,16 @@ func TestDescriptions_Revocations(t *testing.T) {
 			revoke(t, w.Authenticator, oidcauth.Revocation{Issuer: name + "|b:", TokenID: "token"})
 		}, [2]bool{false, true}},
 		{"all of the empty prefix", func(t *testing.T, w *world) {
-			revoke(t, w.Authenticator, oidcauth.Revocation{Issuer: name + "|"})
+			revoke(t, w.Authenticator, oidcauth.Revocation{Issuer: name + "|", IssuedBefore: time.Now().Add(time.Second)})
 		}, [2]bool{true, false}},
 		{"all of one prefix", func(t *testing.T, w *world) {
-			revoke(t, w.Authenticator, oidcauth.Revocation{Issuer: name + "|b:"})
+			revoke(t, w.Authenticator, oidcauth.Revocation{Issuer: name + "|b:", IssuedBefore: time.Now().Add(time.Second)})
 		}, [2]bool{false, true}},
 		{"all of the issuer", func(t *testing.T, w *world) {
-			revoke(t, w.Authenticator, oidcauth.Revocation{Issuer: name})
+			revoke(t, w.Authenticator, oidcauth.Revocation{Issuer: name, IssuedBefore: time.Now().Add(time.Second)})
 		}, [2]bool{true, true}},
 		{"of a prefix that is not there", func(t *testing.T, w *world) {
-			if err := w.Revoke(t.Context(), oidcauth.Revocation{Issuer: name + "|x"}); !errors.Is(err, oidcauth.ErrMalformedRequest) {
+			if err := w.Revoke(t.Context(), oidcauth.Revocation{Issuer: name + "|x", Subject: "alice"}); !errors.Is(err, oidcauth.ErrMalformedRequest) {
 				t.Errorf("Revoke() error = %v", err)
 			}
 		}, [2]bool{false, false}},

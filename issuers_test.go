@@ -501,10 +501,10 @@ func TestRevoke_Tenant(t *testing.T) {
 	t.Parallel()
 	keys := newTenantKeys(t)
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{keys.trusted}})
-	if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: template}); !errors.Is(err, oidcauth.ErrMalformedRequest) {
+	if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: template, Subject: "alice"}); !errors.Is(err, oidcauth.ErrMalformedRequest) {
 		t.Errorf("Revoke(template) error = %v, want %v", err, oidcauth.ErrMalformedRequest)
 	}
-	revoke(t, a, oidcauth.Revocation{Issuer: tenantURL(tenantA)})
+	revoke(t, a, oidcauth.Revocation{Issuer: tenantURL(tenantA), IssuedBefore: time.Now().Add(time.Second)})
 	for tenant, want := range map[string]error{tenantA: oidcauth.ErrRevoked, tenantB: nil} {
 		token := keys.all.Token(map[string]any{"iss": tenantURL(tenant), "tid": tenant, "aud": testAudience})
 		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, want) {

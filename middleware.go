@@ -30,11 +30,16 @@ import (
 // With [Config.DPoP] it also takes a token under the scheme DPoP, with its proof,
 // whatever Extract is: a request that has one there must have none elsewhere.
 func (a *Authenticator) AuthenticateRequest(r *http.Request) (*Claims, error) {
+	return a.requestWatched(r, false)
+}
+
+// requestWatched is AuthenticateRequest, which may be for a caller who needs no token.
+func (a *Authenticator) requestWatched(r *http.Request, optional bool) (*Claims, error) {
 	if !a.isMade() || r == nil {
 		return nil, cmp.Or(a.misused(context.Background()), error(refusal.New(refusal.Request, ErrMalformedRequest, "no request", "")))
 	}
 	if a.watch.Decides() {
-		return a.decideWatched(r.Context(), func() (*Claims, bool, error) { return a.authenticateRequest(r) })
+		return a.decideWatched(r.Context(), optional, func() (*Claims, bool, error) { return a.authenticateRequest(r) })
 	}
 	c, _, err := a.authenticateRequest(r)
 	return c, err
@@ -194,7 +199,7 @@ func (a *Authenticator) guard(next http.Handler, optional bool) http.Handler {
 		panic("oidcauth: the handler behind Middleware or Optional is nil")
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		claims, err := a.AuthenticateRequest(r)
+		claims, err := a.requestWatched(r, optional)
 		if err != nil && !(optional && errors.Is(err, ErrNoToken)) {
 			a.Refuse(w, r, err)
 			return
@@ -233,7 +238,8 @@ func newGuarded(ctx context.Context, r *http.Request, claims *Claims) *http.Requ
 // is 400, 401, 403 or 503 with a challenge (RFC 6750, section 3) and a JSON body
 // {"error", "error_description"}, unless [Config.WriteRefusal] writes it; for any
 // other error it is 500. It says to the caller what kind of fault it is; what exactly
-// was got and wanted goes to [Config.Logger].
+// was got and wanted goes to [Config.Logger]. That a client has left, so that err is
+// that its request was canceled, is no more than a line for debugging.
 func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if !a.isMade() {
 		a = &Authenticator{logger: slog.New(slog.DiscardHandler)}
@@ -275,6 +281,9 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 		level, text = slog.LevelError, "request failed"
 	}
 	ctx := r.Context()
+	if answer.Err == nil && errors.Is(ctx.Err(), context.Canceled) && errors.Is(err, context.Canceled) {
+		level, text = slog.LevelDebug, "request canceled" // by its client, who has left
+	}
 	if !a.logger.Enabled(ctx, level) {
 		return
 	}
@@ -284,11 +293,8 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 	}
 	attrs := append([]slog.Attr{slog.Int("status", answer.Status), slog.String("reason", reason)}, reply.Attrs(r, forwarded.Caller(r, a.proxies))...)
 	if answer.Err == ErrNoToken {
-		if place, remedy := extract.Elsewhere(r); place != "" {
-			if refused, is := errors.AsType[*Refusal](err); is && refused != nil && refused.Check == refusal.Rules { // by Require
-				remedy = "is the handler behind Middleware or Optional? " + remedy
-			}
-			attrs = append(attrs, slog.String("hint", "there seems to be one in "+place+", where nobody looked: "+remedy))
+		if hint := a.hintOfToken(r, err); hint != "" {
+			attrs = append(attrs, slog.String("hint", hint))
 		}
 	}
 	b := refusal.BearerOf(err)
@@ -296,6 +302,23 @@ func (a *Authenticator) logRefusal(r *http.Request, answer refusal.Entry, err er
 		b.Issuer, b.Subject = c.Issuer(), c.Subject()
 	}
 	a.logger.LogAttrs(ctx, level, text, append(attrs, reply.Bearer(b.Issuer, b.Subject)...)...)
+}
+
+// hintOfToken says where the token may be of a request that seemed to have none.
+func (a *Authenticator) hintOfToken(r *http.Request, err error) string {
+	refused, _ := errors.AsType[*Refusal](err)
+	byRequire := refused != nil && refused.Check == refusal.Rules
+	if c, known := FromContext(r.Context()); known && !byRequire && a.checkOwn(c) == nil {
+		return "a Middleware or Optional of this Authenticator has taken the token before: guard a route once"
+	}
+	place, remedy := extract.Elsewhere(r)
+	if place == "" {
+		return ""
+	}
+	if byRequire {
+		remedy = "is the handler behind Middleware or Optional? " + remedy
+	}
+	return "there seems to be one in " + place + ", where nobody looked: " + remedy
 }
 
 // offerNonce tells a client the nonce for its next proof (RFC 9449, section 9), and

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -297,6 +298,69 @@ func TestRefuse_HandlerWithoutMiddleware(t *testing.T) {
 		tt.handler.ServeHTTP(w, newRequest(t, "GET /", "Authorization: Bearer "+issuer.Token(nil)))
 		text := log.String()
 		if w.Code != tt.status || strings.Contains(text, "behind Middleware or Optional") != tt.hinted || strings.Contains(text, "another scheme") {
+			t.Errorf("%s: status %d, the log has %s", tt.name, w.Code, text)
+		}
+	}
+}
+
+// That a client has left is nothing that the program failed at.
+func TestRefuse_ClientLeft(t *testing.T) {
+	t.Parallel()
+	_, trusted := newIssuer(t, oidctest.Config{})
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	for _, tt := range []struct {
+		name string
+		ctx  context.Context
+		err  error
+		want string
+	}{
+		{"the client left", left, fmt.Errorf("query: %w", context.Canceled), ""},
+		{"the program canceled", t.Context(), context.Canceled, "level=ERROR"},
+		{"the client left, and something failed", left, errors.New("disk full"), "level=ERROR"},
+		{"the client left, and was refused", left, oidcauth.ErrForbidden, "level=INFO"},
+	} {
+		var log logBuffer
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		a.Refuse(httptest.NewRecorder(), newRequest(t, "GET /").WithContext(tt.ctx), tt.err)
+		if text := log.String(); (text == "") != (tt.want == "") || !strings.Contains(text, tt.want) {
+			t.Errorf("%s: the log has %q, want %q", tt.name, text, tt.want)
+		}
+	}
+}
+
+// A route that is guarded twice refuses everybody whom the outer guard has let pass. Its
+// log says so, and does not of a caller without token.
+func TestRefuse_GuardedTwice(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	cfg := oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()}
+	other := newAuthenticator(t, cfg)
+	var log logBuffer
+	cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	a := newAuthenticator(t, cfg)
+	logged := 0
+	handler := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for _, tt := range []struct {
+		name    string
+		handler http.Handler
+		token   string
+		hinted  bool
+	}{
+		{"Middleware in Optional", a.Optional(a.Middleware(handler)), issuer.Token(nil), true},
+		{"Middleware twice", a.Middleware(a.Middleware(handler)), issuer.Token(nil), true},
+		{"without token", a.Optional(a.Middleware(handler)), "", false},
+		{"in another's", other.Optional(a.Middleware(handler)), issuer.Token(nil), false},
+	} {
+		r := newRequest(t, "GET /")
+		if tt.token != "" {
+			r.Header.Set("Authorization", "Bearer "+tt.token)
+		}
+		w := httptest.NewRecorder()
+		tt.handler.ServeHTTP(w, r)
+		text := log.String()[logged:]
+		logged += len(text)
+		if w.Code != 401 || strings.Contains(text, "guard a route once") != tt.hinted {
 			t.Errorf("%s: status %d, the log has %s", tt.name, w.Code, text)
 		}
 	}

@@ -69,10 +69,12 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // To repeat Revoke is always right. It takes no further place: of revocations that
 // differ in their times alone the one that covers the others waits.
 //
-// An empty revocation, one that ended in the past, one that names an unknown issuer
+// An empty revocation, one of an issuer and nothing else, which a value that was empty by
+// mistake makes, one that ended in the past, one that names an unknown issuer
 // (without [Config.AnyIssuer]) and one that JSON has no form for, with text that is not
 // UTF-8 or a time beyond the year 9999, are errors ([ErrMalformedRequest]) and change
-// nothing.
+// nothing. All tokens of an issuer so far are those with IssuedBefore: time.Now(); those
+// to come are refused by [Authenticator.SetIssuers] without that issuer.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	if err := a.misused(ctx); err != nil {
 		return err
@@ -92,6 +94,10 @@ func (a *Authenticator) completed(ctx context.Context, r revoked.Revocation) (re
 	}
 	if r.IsEmpty() {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "an empty revocation", "what the tokens have in common")
+	}
+	if r.IsIssuerAlone() {
+		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "issuer "+refusal.Quote(r.Issuer)+" and nothing else",
+			"a subject, session, token or key beside it, or IssuedBefore: time.Now() for all of its tokens so far")
 	}
 	if !r.IsWritable() {
 		return r, refusal.New(refusal.Revocation, ErrMalformedRequest, "a revocation that has no form in JSON", "text in UTF-8, and times of the years 0 to 9999 in UTC")
@@ -313,7 +319,8 @@ func (a *Authenticator) candidates(r *revoked.Revocation) iter.Seq[*grant] {
 }
 
 // A Revocation withdraws tokens before they expire. It matches the tokens that
-// agree with everything that is set; at least one thing has to be.
+// agree with everything that is set; at least one thing has to be, and beside Issuer
+// another.
 type Revocation struct {
 	// Issuer is the token's issuer, by [Issuer.URL] or an alias. Where its descriptions
 	// have a SubjectPrefix it means all of them; that name, "|" and a prefix, which may

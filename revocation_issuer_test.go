@@ -41,10 +41,46 @@ func TestRevoke_FoundIssuer(t *testing.T) {
 	} {
 		for cfg, want := range map[*oidcauth.Config]error{&found: tt.found, &listed: tt.listed} {
 			a := newAuthenticator(t, *cfg)
-			if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: tt.issuer}); !errors.Is(err, want) {
+			if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: tt.issuer, Subject: "alice"}); !errors.Is(err, want) {
 				t.Errorf("%s, configured: %t: Revoke() error = %v, want %v", tt.name, cfg == &listed, err, want)
 			}
 		}
+	}
+}
+
+// A revocation of an issuer and nothing else is mostly one whose token had no ID: it is an
+// error. One that an older version has shared holds.
+func TestRevoke_IssuerAlone(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := newIssuer(t, oidctest.Config{})
+	log := newMemoryLog()
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
+	c := authenticate(t, a, issuer.Token(nil))
+	for _, r := range []oidcauth.Revocation{
+		{Issuer: c.Issuer(), TokenID: c.TokenID()},
+		{Issuer: c.Issuer() + "|", TokenID: c.TokenID()},
+		{Issuer: c.Issuer(), Until: time.Now().Add(time.Hour), EndedAt: time.Now()},
+	} {
+		err := a.Revoke(t.Context(), r)
+		if !errors.Is(err, oidcauth.ErrMalformedRequest) || !strings.Contains(err.Error(), "and nothing else, want a subject") || !strings.Contains(err.Error(), "IssuedBefore: time.Now()") {
+			t.Errorf("Revoke(%+v) error = %v", r, err)
+		}
+	}
+	if len(log.Entries()) != 0 || a.RevocationsKept() != 0 {
+		t.Error("it holds, or is shared, all the same")
+	}
+	authenticate(t, a, issuer.Token(nil))
+
+	_, err := log.Append(t.Context(), oidcauth.Revocation{Issuer: c.Issuer(), Until: time.Now().Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	later := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log, RequireRevocations: true})
+	if err := later.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := later.Authenticate(t.Context(), issuer.Token(nil)); !errors.Is(err, oidcauth.ErrRevoked) {
+		t.Errorf("with one in the log: Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
 	}
 }
 
@@ -107,7 +143,7 @@ func TestTrace_RevokedTenant(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{newTenantKeys(t).trusted}, Trace: d.hooks()})
-		revoke(t, a, oidcauth.Revocation{Issuer: tenantURL(tenantA)})
+		revoke(t, a, oidcauth.Revocation{Issuer: tenantURL(tenantA), IssuedBefore: time.Now()})
 		revoke(t, a, oidcauth.Revocation{Issuer: tenantURL(tenantB), Subject: "alice"})
 		a.Close()
 		if want := []string{"revoked issuer " + template, "revoked subject " + template}; !slices.Equal(d.lines, want) {

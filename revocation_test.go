@@ -49,10 +49,10 @@ func TestRevoke(t *testing.T) {
 		{"another login session", oidcauth.Revocation{SessionID: "login-2"}, nil, nil},
 		{"subject", oidcauth.Revocation{Subject: "alice"}, nil, oidcauth.ErrRevoked},
 		{"another subject", oidcauth.Revocation{Subject: "bob"}, nil, nil},
-		{"issuer", oidcauth.Revocation{Issuer: id}, nil, oidcauth.ErrRevoked},
-		{"issuer by its alias", oidcauth.Revocation{Issuer: "alias.test"}, nil, oidcauth.ErrRevoked},
-		{"issuer, token under its alias", oidcauth.Revocation{Issuer: id}, map[string]any{"iss": "alias.test"}, oidcauth.ErrRevoked},
-		{"another issuer", oidcauth.Revocation{Issuer: "https://other.test"}, nil, nil},
+		{"issuer", oidcauth.Revocation{Issuer: id, IssuedBefore: at.Add(1)}, nil, oidcauth.ErrRevoked},
+		{"issuer by its alias", oidcauth.Revocation{Issuer: "alias.test", IssuedBefore: at.Add(1)}, nil, oidcauth.ErrRevoked},
+		{"issuer, token under its alias", oidcauth.Revocation{Issuer: id, IssuedBefore: at.Add(1)}, map[string]any{"iss": "alias.test"}, oidcauth.ErrRevoked},
+		{"another issuer", oidcauth.Revocation{Issuer: "https://other.test", IssuedBefore: at.Add(1)}, nil, nil},
 		{"key", oidcauth.Revocation{KeyID: "issuer.test-1"}, nil, oidcauth.ErrRevoked},
 		{"another key", oidcauth.Revocation{KeyID: "issuer.test-2"}, nil, nil},
 		{"issued before a later time", oidcauth.Revocation{IssuedBefore: at.Add(1)}, nil, oidcauth.ErrRevoked},
@@ -107,7 +107,8 @@ func TestRevoke_Refused(t *testing.T) {
 		"empty":            {},
 		"nothing but end":  {Until: time.Now().Add(time.Hour)},
 		"over":             {Subject: "alice", Until: time.Now()},
-		"issuer not known": {Issuer: "https://stranger.test"},
+		"issuer not known": {Issuer: "https://stranger.test", Subject: "alice"},
+		"an issuer alone":  {Issuer: issuer.URL(), TokenID: ""},
 	} {
 		err := a.Revoke(t.Context(), r)
 		if status, _, _ := oidcauth.Answer(err); !errors.Is(err, oidcauth.ErrMalformedRequest) || status != http.StatusBadRequest {
@@ -492,7 +493,7 @@ func TestRevoke_Unwritable(t *testing.T) {
 		name      string
 		bad, good oidcauth.Revocation
 	}{
-		{"issuer", oidcauth.Revocation{Issuer: issuer.URL() + "\xff"}, oidcauth.Revocation{Issuer: issuer.URL(), TokenID: "a"}},
+		{"issuer", oidcauth.Revocation{Issuer: issuer.URL() + "\xff", TokenID: "a"}, oidcauth.Revocation{Issuer: issuer.URL(), TokenID: "a"}},
 		{"subject", oidcauth.Revocation{Subject: "al\xff"}, oidcauth.Revocation{Subject: "al\ufffd"}},
 		{"session", oidcauth.Revocation{SessionID: "s\xc3"}, oidcauth.Revocation{SessionID: "s\u00c3"}},
 		{"token", oidcauth.Revocation{TokenID: "\xed\xa0\x80"}, oidcauth.Revocation{TokenID: "\x00"}},

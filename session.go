@@ -43,24 +43,36 @@ type Session struct {
 	mu       sync.Mutex // guards the end, each change of grant, and what follows
 	warnings *warning   // the last one first
 
-	auth *Authenticator // this and base never change
-	base sessionBase
+	auth *Authenticator  // this and base never change
+	base context.Context // of the values, which never ends
 }
 
-// A sessionBase has the values of the context that a session began in. It acts
-// for nobody and never ends.
-type sessionBase struct{ context.Context }
+// A sessionBase is a session as the context that its own comes from. It has the values
+// of the one that the session began in, acts for nobody and never ends.
+type sessionBase Session
 
-// Value returns nobody for callerKey, and no session.
+// Value returns the session for renewableKey, nobody for callerKey, and no session that a
+// call is made on.
 func (b *sessionBase) Value(key any) any {
 	switch key.(type) {
+	case renewableKey:
+		return (*Session)(b)
 	case callerKey:
 		return nobody
 	case call.SessionKey:
 		return nil
 	}
-	return b.Context.Value(key)
+	return b.base.Value(key)
 }
+
+// Deadline implements [context.Context].
+func (b *sessionBase) Deadline() (time.Time, bool) { return b.base.Deadline() }
+
+// Done implements [context.Context].
+func (b *sessionBase) Done() <-chan struct{} { return b.base.Done() }
+
+// Err implements [context.Context].
+func (b *sessionBase) Err() error { return b.base.Err() }
 
 // A startedContext says when a session began that somebody observes: no other has to
 // bear the memory.
@@ -71,7 +83,7 @@ type startedContext struct {
 
 // observed returns when the session began if anybody observes it.
 func (s *Session) observed() (started time.Time, is bool) {
-	if c, ok := s.base.Context.(*startedContext); ok {
+	if c, ok := s.base.(*startedContext); ok {
 		return c.at, true
 	}
 	return time.Time{}, false
@@ -81,6 +93,7 @@ func (s *Session) observed() (started time.Time, is bool) {
 type warning struct {
 	session *Session
 	before  time.Duration
+	due     time.Time // the zero Time is never; the session's lock guards it
 	call    func()
 	alarm   alarm.Alarm[*warning]
 	next    *warning
@@ -100,11 +113,11 @@ func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session
 	if err := a.misused(ctx); err != nil {
 		return endedSession(claims, err)
 	}
-	s := &Session{auth: a, base: sessionBase{context.WithoutCancel(withoutCaller(ctx))}}
+	s := &Session{auth: a, base: context.WithoutCancel(withoutCaller(ctx))}
 	if a.watch.Sessions() {
-		s.base.Context = &startedContext{s.base.Context, time.Now()}
+		s.base = &startedContext{s.base, time.Now()}
 	}
-	s.ctx, s.cancel = context.WithCancelCause(&s.base)
+	s.ctx, s.cancel = context.WithCancelCause((*sessionBase)(s))
 	err := a.checkOwn(claims)
 	if err == nil {
 		_, err = s.liveBy(ctx, claims, nil)
@@ -168,10 +181,12 @@ func (s *Session) Claims() *Claims {
 }
 
 // CallContext returns a context for one call on the connection. It acts for the
-// bearer of the token that is current at this moment, and goes on doing so if
-// the session is renewed while the call runs. It ends with the session, and then
-// [Require] refuses the call that runs. Of a session that has ended, or ought to have
-// by now, it is a context that has ended and acts for nobody.
+// bearer of the token that is current at this moment, and goes on doing so, with the
+// roles of that token, if the session is renewed while the call runs. So a subscription
+// that pushes for long takes another for each push. It ends with the session, and then
+// [Require] refuses the call that runs; so it does when the token of the call is
+// revoked, though the session lives by another one now. Of a session that has ended, or
+// ought to have by now, it is a context that has ended and acts for nobody.
 //
 // Where [Issuer.Supplement] has to be asked again it waits, for 5 seconds at most. If
 // there is no answer, this one call's context has ended, with
@@ -188,6 +203,14 @@ func (s *Session) CallContext() context.Context {
 		return s.ctx
 	}
 	return onSession(s.ctx, c)
+}
+
+// checkCall implements [renewable].
+func (s *Session) checkCall(c *Claims) error {
+	if s.grant.Load().claims == c {
+		return nil
+	}
+	return s.auth.checkRevoked(c, c.currentKey(), s.auth.now())
 }
 
 // recheck ends the session if its token would not be accepted now. It returns
@@ -448,7 +471,7 @@ func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 	}
 	if only == nil || !endsAlike(c, was.claims) {
 		for w := s.warnings; w != nil; w = w.next {
-			x.setWarning(w, c)
+			x.setWarning(w, w.dueAgain(c, s.auth.now().Round(0)))
 		}
 	}
 	return true, nil
@@ -528,7 +551,7 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	var c *Claims
 	var err error
 	if s.auth.watch.Decides() {
-		c, err = s.auth.decideWatched(ctx, decide)
+		c, err = s.auth.decideWatched(ctx, false, decide)
 	} else {
 		c, _, err = decide()
 	}
@@ -610,10 +633,12 @@ func (s *Session) Nonce() string {
 
 // OnExpiring has f called, in its own goroutine, when the session has no longer
 // than before to live unless it is renewed: at once if that is so already, and
-// again for each renewal. It is the moment to ask a client for a new token. With
-// tokens that live for less than before, a client that renews when asked is asked
-// again at once, without end. f is not called once the session has ended,
-// whatever ended it. A nil f is an error of the program's: it panics at once.
+// again for each renewal. It is the moment to ask a client for a new token. A
+// renewal after which the session still has no longer than before to live, by the
+// same token for instance, or by one that lives for less, has f called when half of
+// what is left has passed, and never within a second: a client that gets the same
+// token from its cache is asked again in time. f is not called once the session has
+// ended, whatever ended it. A nil f is an error of the program's: it panics at once.
 func (s *Session) OnExpiring(before time.Duration, f func()) {
 	if f == nil {
 		panic("oidcauth: OnExpiring: the function is nil")
@@ -634,23 +659,37 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 		return
 	}
 	w.next, s.warnings = s.warnings, w
-	s.auth.sessions.setWarning(w, s.Claims())
+	s.auth.sessions.setWarning(w, w.dueUnder(s.Claims()))
 }
 
-// setWarning sets the alarm of a warning to what claims demand. The lock of its
-// session must be held.
-func (x *sessionIndex) setWarning(w *warning, c *Claims) {
-	at, never := x.warningAt(w, c)
-	if never {
+// setWarning sets the alarm of a warning to when it is due. The lock of its session
+// must be held.
+func (x *sessionIndex) setWarning(w *warning, due time.Time) {
+	w.due = due
+	if due.IsZero() {
 		x.warnings.Unset(&w.alarm)
 		return
 	}
-	x.warnings.Set(&w.alarm, at)
+	x.warnings.Set(&w.alarm, due)
 }
 
-// warningAt returns when a warning is due under claims, or that it never is.
-func (x *sessionIndex) warningAt(w *warning, c *Claims) (at time.Time, never bool) {
-	return endOf(c).Add(-w.before), c.record.NeverExpires
+// dueUnder returns when a warning is due under claims.
+func (w *warning) dueUnder(c *Claims) time.Time {
+	if c.record.NeverExpires {
+		return time.Time{}
+	}
+	return endOf(c).Add(-w.before)
+}
+
+// dueAgain returns when a warning is due under claims that the session is renewed with.
+// Where that is past it is some time from now, or client and server would go on without
+// pause.
+func (w *warning) dueAgain(c *Claims, now time.Time) time.Time {
+	due := w.dueUnder(c)
+	if due.IsZero() || due.After(now) {
+		return due
+	}
+	return now.Add(max(endOf(c).Sub(now)/2, time.Second))
 }
 
 // warn gives a warning that is due. The session may have been renewed since the
@@ -659,8 +698,7 @@ func (w *warning) warn(now time.Time) {
 	s := w.session
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	at, never := s.auth.sessions.warningAt(w, s.Claims())
-	if s.ctx.Err() == nil && !never && !now.Before(at) {
+	if s.ctx.Err() == nil && !w.due.IsZero() && !now.Before(w.due) {
 		go w.call()
 	}
 }

@@ -272,7 +272,7 @@ func TestIntrospect_Revoke(t *testing.T) {
 		for _, r := range []oidcauth.Revocation{{TokenID: "of " + opaqueToken}, {Subject: "alice"}, {Issuer: "the issuer"}} {
 			d := newInspector(t, nil)
 			if r.Issuer != "" {
-				r.Issuer = d.issuer.URL()
+				r.Issuer, r.IssuedBefore = d.issuer.URL(), time.Now().Add(time.Second)
 			}
 			s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
 			revoke(t, d.auth, r)
@@ -442,7 +442,7 @@ func TestIntrospect_Ticket(t *testing.T) {
 				t.Errorf("a ticket for a ticket: %v", err)
 			}
 			s := a.NewSession(t.Context(), c)
-			if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: d.local.Issuer().URL}); err != nil {
+			if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: d.local.Issuer().URL, IssuedBefore: time.Now().Add(time.Second)}); err != nil {
 				t.Fatal(err)
 			}
 			expectEnd(t, s, nil) // nothing but a revocation of the key says that the ticket was forged

@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -85,6 +86,53 @@ func TestSession_OnExpiring_RenewedMeanwhile(t *testing.T) {
 	})
 }
 
+// A client that renews as soon as it is asked, with the token that it has, or with one that
+// lives for less than is warned of, is asked again in time, and not without pause.
+func TestSession_OnExpiring_SameToken(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		fresh bool
+		want  []time.Duration // before the end of the first token
+	}{
+		{"the same", false, []time.Duration{60e9, 30e9, 15e9, 7.5e9, 3.75e9, 1.875e9, 0.875e9}},
+		{"one that lives for 40 seconds", true, []time.Duration{60e9, 40e9, 20e9, 0, -20e9}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				issuer, trusted := newIssuer(t, oidctest.Config{})
+				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Leeway: -1})
+				first := issuer.Token(nil)
+				s := a.NewSession(t.Context(), authenticate(t, a, first))
+				end := s.Claims().Expiry()
+				asked := make(chan time.Duration, 100)
+				s.OnExpiring(time.Minute, func() {
+					asked <- time.Until(end)
+					next := first
+					if tt.fresh {
+						next = issuer.Token(map[string]any{"exp": time.Now().Add(40 * time.Second).Unix()})
+					}
+					if len(asked) < cap(asked) {
+						s.Renew(t.Context(), next)
+					}
+				})
+				time.Sleep(time.Until(end) + 30*time.Second)
+				s.Close()
+				synctest.Wait()
+				close(asked)
+				var got []time.Duration
+				for left := range asked {
+					got = append(got, left)
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("asked so long before the end: %v, want %v", got[:min(len(got), 9)], tt.want)
+				}
+			})
+		})
+	}
+}
+
 // A newer answer is no renewal: it warns of an end that is where it was no second time.
 func TestSession_OnExpiring_NewerAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -117,7 +165,9 @@ func TestSession_OnExpiring_NewerAnswer(t *testing.T) {
 		if _, err := s.Renew(t.Context(), opaqueToken); err != nil {
 			t.Fatal(err)
 		}
-		expect("after a renewal by the same token", 2)
+		expect("at a renewal by the same token", 1)
+		time.Sleep(time.Until(ends)/2 + time.Second)
+		expect("when half of what was left has passed", 2)
 		ends = ends.Add(time.Hour)
 		say()
 		time.Sleep(2 * time.Minute)

@@ -392,7 +392,7 @@ func TestSetIssuers_Renamed(t *testing.T) {
 		"a token":  {Issuer: former, TokenID: "1"},
 		"a login":  {Issuer: former, SessionID: "s"},
 		"a person": {Issuer: former, Subject: "alice"},
-		"all":      {Issuer: former},
+		"all":      {Issuer: former, IssuedBefore: time.Now().Add(time.Second)},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			issuer, trusted := newIssuer(t, oidctest.Config{URL: former})

@@ -52,6 +52,8 @@ func (i *Issuer) checkSupplement() error {
 	switch {
 	case i.AnswerAge < 0:
 		return fmt.Errorf("oidcauth: issuer %q: AnswerAge: got %v, want none or more", i.URL, i.AnswerAge)
+	case policy.CheckDuration(i.AnswerAge) != nil:
+		return fmt.Errorf("oidcauth: issuer %q: AnswerAge: %w", i.URL, policy.CheckDuration(i.AnswerAge))
 	case i.Supplement != nil:
 		return nil
 	case i.AnswerAge != 0 && i.Introspect == nil:

@@ -392,7 +392,7 @@ func testKeyPublishedMeanwhile(t *testing.T) {
 		answers++
 		return nil, nil
 	}
-	trusted.AnswerAge = time.Nanosecond
+	trusted.AnswerAge = time.Millisecond
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Now: func() time.Time {
 		if published < answers {
 			published = answers

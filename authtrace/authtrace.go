@@ -70,9 +70,13 @@ type Hooks struct {
 // Accepted is the outcome of a token that was accepted.
 const Accepted = "accepted"
 
+// Anonymous is the outcome of a request without token that Authenticator.Optional let
+// through: nobody was refused.
+const Anonymous = "anonymous"
+
 // A Decision is what became of one token.
 type Decision struct {
-	// Outcome is [Accepted], or says why not: the name of the error in lower case
+	// Outcome is [Accepted], or [Anonymous], or says why not: the name of the error in lower case
 	// without "Err", such as "no_token", "expired", "keys_unavailable" for
 	// ErrKeysUnavailable. It is "other" for an error that is none of oidcauth's, an
 	// [oidcauth.Extractor] of the program's own may have one. There are some twenty.
@@ -81,10 +85,10 @@ type Decision struct {
 	Outcome string
 
 	// Check is the check that failed, as a step of an explain.Report is named. Empty for
-	// a token that was accepted.
+	// a token that was accepted, and for none that was needed.
 	Check string
 
-	// Status is the HTTP status that tells a caller of the outcome, 200 if accepted.
+	// Status is the HTTP status that tells a caller of the outcome, 200 if accepted or anonymous.
 	Status int
 
 	// Issuer is the URL of the configured issuer that the token names. Unless the

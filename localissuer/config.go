@@ -115,6 +115,11 @@ func (cfg *Config) validate() error {
 	if slices.Contains(cfg.ImportedAudiences, "") {
 		return errors.New("localissuer: Config.ImportedAudiences: want none that is empty")
 	}
+	for _, lifetime := range []time.Duration{cfg.Lifetime, cfg.MaxLifetime} {
+		if err := policy.CheckDuration(lifetime); err != nil {
+			return fmt.Errorf("localissuer: Config: Lifetime or MaxLifetime: %w", err)
+		}
+	}
 	if cfg.Lifetime < 0 || cfg.MaxLifetime < 0 || cfg.MaxLifetime > 0 && cfg.Lifetime > cfg.MaxLifetime {
 		return fmt.Errorf("localissuer: Config: got Lifetime %v and MaxLifetime %v, want neither negative nor the first above the second", cfg.Lifetime, cfg.MaxLifetime)
 	}

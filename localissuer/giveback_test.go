@@ -94,7 +94,7 @@ func TestTicket_KeepsForeignToken(t *testing.T) {
 		asked++
 		return json.RawMessage(`{"roles":["supplied"]}`), nil
 	}
-	trusted.AnswerAge = time.Nanosecond
+	trusted.AnswerAge = time.Millisecond
 	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
 	token := issuer.Token(map[string]any{"aud": "my-db"})
 	text, err := ticket.Sell(l, authtest.From(), token, authenticate(t, a, token), localissuer.AnyDatabase)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 )
@@ -93,6 +94,9 @@ func (l *Issuer) claims(r Request, id identity.Identity) (map[string]any, error)
 		lifetime := cmp.Or(r.Lifetime, l.lifetime)
 		if r.Lifetime < 0 || lifetime > l.maxLifetime {
 			return nil, fmt.Errorf("lifetime: got %v, want more than none and at most %v", lifetime, l.maxLifetime)
+		}
+		if err := policy.CheckDuration(lifetime); err != nil {
+			return nil, fmt.Errorf("lifetime: %w", err)
 		}
 		claims["exp"] = now.Add(lifetime).Unix()
 	} else if !l.noExpiry {

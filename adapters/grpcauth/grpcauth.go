@@ -53,7 +53,8 @@
 //
 // The claims in the stream's own context stay those of the token that opened it:
 // where sessions are renewed, ask for permission with CallContext, or a role that
-// the new token has lost goes on counting.
+// the new token has lost goes on counting. [oidcauth.Require] refuses it once that first
+// token is revoked.
 package grpcauth
 
 import (

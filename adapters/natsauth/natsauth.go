@@ -88,6 +88,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/policy"
 )
 
 const (
@@ -186,6 +187,11 @@ func New(cfg Config) (*Log, error) {
 			cfg.Replicas, cfg.MaxBytes, cfg.MaxUseBytes, cfg.Heartbeat, cfg.Timeout, cfg.Grace)
 	case strings.ContainsFunc(cfg.Stream, notInName):
 		return nil, fmt.Errorf(`natsauth: Config.Stream: got %q, want letters, digits, "-" and "_"`, cfg.Stream)
+	}
+	for _, setting := range []time.Duration{cfg.Heartbeat, cfg.Timeout, cfg.Grace} {
+		if err := policy.CheckDuration(setting); err != nil {
+			return nil, fmt.Errorf("natsauth: Config.Heartbeat, Timeout or Grace: %w", err)
+		}
 	}
 	l := &Log{
 		js: cfg.JetStream, heartbeat: cfg.Heartbeat, timeout: cfg.Timeout, grace: cfg.Grace,

@@ -18,6 +18,7 @@ import (
 type measurement struct {
 	issuer, failed, end, by string
 	remembered, isDecision  bool
+	anonymous               bool
 }
 
 // optionOf returns the attributes of a measurement, which are made once: most are of
@@ -42,19 +43,22 @@ func (m measurement) attributes() (attrs []attribute.KeyValue) {
 	if m.isDecision {
 		attrs = append(attrs, keyRemembered.Bool(m.remembered))
 	}
+	if m.anonymous {
+		attrs = append(attrs, keyAnonymous.Bool(true))
+	}
 	return attrs
 }
 
 // failed returns the outcome of a decision unless it is that all is well.
 func failed(d authtrace.Decision) string {
-	if d.Outcome == authtrace.Accepted {
+	if d.Outcome == authtrace.Accepted || d.Outcome == authtrace.Anonymous {
 		return ""
 	}
 	return d.Outcome
 }
 
 func (o *observer) decided(ctx context.Context, d authtrace.Decision) {
-	m := measurement{issuer: d.Issuer, failed: failed(d), remembered: d.Remembered, isDecision: true}
+	m := measurement{issuer: d.Issuer, failed: failed(d), remembered: d.Remembered, isDecision: true, anonymous: d.Outcome == authtrace.Anonymous}
 	o.decisions.Record(ctx, d.Duration.Seconds(), o.optionOf(m))
 	if !d.Remembered {
 		o.trace(ctx, "oidcauth authenticate", d)
@@ -77,7 +81,7 @@ func (o *observer) trace(ctx context.Context, name string, d authtrace.Decision)
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return
 	}
-	attrs := measurement{issuer: d.Issuer, failed: failed(d)}.attributes()
+	attrs := measurement{issuer: d.Issuer, failed: failed(d), anonymous: d.Outcome == authtrace.Anonymous}.attributes()
 	if d.Check != "" {
 		attrs = append(attrs, keyCheck.String(d.Check))
 	}

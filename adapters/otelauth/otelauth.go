@@ -20,7 +20,8 @@
 // Their attributes are "error.type", the outcome of what was refused or failed, as
 // [authtrace.Decision] has it, and absent where all went well; "oidcauth.issuer", the
 // configured issuer, absent for any other; "oidcauth.remembered" of tokens that were
-// verified before; "oidcauth.session.end", why a session ended; "oidcauth.keys.state";
+// verified before; "oidcauth.anonymous" of requests without token that Optional let
+// through; "oidcauth.session.end", why a session ended; "oidcauth.keys.state";
 // and "oidcauth.revocation.by". None is what a caller or a stranger's issuer chose, so
 // that their number is bounded. The state of an issuer's keys is told until SetIssuers
 // removes it; what was counted stays with the SDK.
@@ -165,6 +166,7 @@ func (o *observer) observeStates(_ context.Context, to metric.Int64Observer) err
 const (
 	keyIssuer     = attribute.Key("oidcauth.issuer")
 	keyRemembered = attribute.Key("oidcauth.remembered")
+	keyAnonymous  = attribute.Key("oidcauth.anonymous")
 	keyCheck      = attribute.Key("oidcauth.check")
 	keyEnd        = attribute.Key("oidcauth.session.end")
 	keyState      = attribute.Key("oidcauth.keys.state")

@@ -193,6 +193,12 @@ func TestHooks_Status(t *testing.T) {
 		{"accepted", func() {
 			l.hooks.Decided(ctx, authtrace.Decision{Outcome: authtrace.Accepted, Status: 200, Start: start})
 		}, codes.Unset},
+		{"anonymous", func() {
+			l.hooks.Decided(ctx, authtrace.Decision{Outcome: authtrace.Anonymous, Status: 200, Start: start})
+			if attrs := fmt.Sprint(l.spans.GetSpans()[0].Attributes); !strings.Contains(attrs, "oidcauth.anonymous") || strings.Contains(attrs, "error.type") {
+				t.Errorf("anonymous: attributes %s", attrs)
+			}
+		}, codes.Unset},
 		{"refused", func() { l.hooks.Decided(ctx, authtrace.Decision{Outcome: "expired", Status: 401, Start: start}) }, codes.Unset},
 		{"unknown", func() {
 			l.hooks.Decided(ctx, authtrace.Decision{Outcome: "keys_unavailable", Status: 503, Start: start})

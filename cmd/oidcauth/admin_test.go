@@ -189,6 +189,7 @@ func TestAdmin_Revocations(t *testing.T) {
 		`{"revoke": "key", "issuer": "ISS"}`,
 		`{"revoke": "issuer", "issuer": "ISS"}`,
 		`{"revoke": "issuer", "issuer": "ISS", "issued_before": "soon"}`,
+		`{"revoke": "issuer", "issuer": "ISS", "issued_before": "any"}`,
 		`{"revoke": "issuer", "issuer": "ISS", "issued_before": "now", "token_id": "a"}`,
 		`{"revoke": "issuer", "issuer": "ISS", "issued_before": "0001-01-01T00:00:00Z"}`,
 		`{"revoke": "subject", "issuer": "ISS", "subject": "a", "issued_before": "0001-01-01T01:00:00+01:00"}`,
@@ -232,8 +233,8 @@ func TestAdmin_Revocations(t *testing.T) {
 	tokens["by subject"] = iss.Token(map[string]any{"aud": "my-db", "sub": "by subject", "iat": time.Now().Add(2 * time.Second).Unix()})
 	all["by subject"] = 200
 	status(all)
-	if got := post(`{"revoke": "issuer", "issuer": "ISS", "issued_before": "any"}`); got.status != 200 {
-		t.Errorf("a whole issuer, said aloud: status %d, %s", got.status, got.body)
+	if got := post(`{"revoke": "issuer", "issuer": "ISS", "issued_before": "now"}`); got.status != 200 {
+		t.Errorf("a whole issuer so far: status %d, %s", got.status, got.body)
 	}
 	status(map[string]int{"untouched": 401})
 	if log := s.err.String(); strings.Count(log, "msg=revocation ") != 4+2 { // those that the library refuses too

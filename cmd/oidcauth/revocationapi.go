@@ -27,7 +27,7 @@ type revocationForm struct {
 	SessionID    string `json:"session_id"`
 	Subject      string `json:"subject"`
 	KeyID        string `json:"key_id"`
-	IssuedBefore string `json:"issued_before"` // a time, "now", or "any" for whenever, later too
+	IssuedBefore string `json:"issued_before"` // a time, "now", or, but for an issuer, "any" for whenever, later too
 	Until        string `json:"until"`         // a time; empty for as long as needed
 }
 
@@ -59,6 +59,9 @@ func (f *revocationForm) Check(report func(member, text string)) {
 		case !needed && member.value != "":
 			report(member.name, fmt.Sprintf("it says nothing of a %s that is revoked", f.Revoke))
 		}
+	}
+	if f.Revoke == "issuer" && f.IssuedBefore == "any" {
+		report("", `to revoke an issuer, want "issued_before" as a time or "now"; to accept nothing of it any more, take it out of the issuers`)
 	}
 	if tokenLike.MatchString(strings.Join(f.names(), " ")) {
 		report("", errTokenNamed.Error())

@@ -12,11 +12,9 @@ func On(ctx, session context.Context) context.Context {
 	return context.WithValue(ctx, SessionKey{}, session)
 }
 
-// Ended returns what ended the session that a call is made on; nil while it lives, and for
-// what is no call on a session.
-func Ended(ctx context.Context) error {
-	if session, on := ctx.Value(SessionKey{}).(context.Context); on && session.Err() != nil {
-		return context.Cause(session)
-	}
-	return nil
+// SessionOf returns the context of the session that a call is made on; nil for what is no
+// call on a session.
+func SessionOf(ctx context.Context) context.Context {
+	session, _ := ctx.Value(SessionKey{}).(context.Context)
+	return session
 }

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"encoding/base64"
 	"maps"
 	"net/http"
 	"slices"
@@ -25,6 +26,9 @@ func Elsewhere(r *http.Request) (place, remedy string) {
 const remedyScheme = `"Bearer" and a space belong in front of it, where Config.Extract takes it from there; "DPoP" counts with Config.DPoP`
 
 const remedyExtract = `is that a place of Config.Extract, or of "token_places" in the command's file?`
+
+// remedyTicket is for what is good once, and no token.
+const remedyTicket = `if it is a ticket, the route that it is for takes it with Authenticator.AuthenticateTicket, and not behind Middleware`
 
 func inAuthorization(r *http.Request) (place, remedy string) {
 	for _, value := range r.Header[headerAuth] {
@@ -51,7 +55,10 @@ func inSubprotocols(r *http.Request) (place, remedy string) {
 
 func inQuery(r *http.Request) (place, remedy string) {
 	if r.URL != nil {
-		if name, found := namedJWT(r.URL.RawQuery, "&"); found {
+		if name, value, found := namedJWT(r.URL.RawQuery, "&"); found {
+			if isTicket(name, value) {
+				return "the query parameter " + refusal.Quote(name), remedyTicket
+			}
 			return "the query parameter " + refusal.Quote(name), remedyExtract
 		}
 	}
@@ -60,7 +67,7 @@ func inQuery(r *http.Request) (place, remedy string) {
 
 func inCookies(r *http.Request) (place, remedy string) {
 	for _, line := range r.Header["Cookie"] {
-		if name, found := namedJWT(line, ";"); found {
+		if name, _, found := namedJWT(line, ";"); found {
 			return "the cookie " + refusal.Quote(name), remedyExtract
 		}
 	}
@@ -102,17 +109,25 @@ func looksLikeJWT(text string) bool {
 	return strings.HasPrefix(text, startOfJWT) && strings.Count(text, ".") == 2 && isToken68(text)
 }
 
-// namedJWT returns the name of the first of the pairs in a list whose value looks like
-// a JWT. A name that has what may be one is not repeated.
-func namedJWT(list, separator string) (name string, found bool) {
+// isTicket reports whether a query parameter seems to be a ticket of package localissuer,
+// by its name or by its header.
+func isTicket(name, jwt string) bool {
+	header, _, _ := strings.Cut(jwt, ".")
+	text, err := base64.RawURLEncoding.DecodeString(header)
+	return strings.EqualFold(name, "ticket") || err == nil && strings.Contains(string(text), `"ticket+jwt"`)
+}
+
+// namedJWT returns the first of the pairs in a list whose value looks like a JWT. A name
+// that has what may be one is not repeated.
+func namedJWT(list, separator string) (name, jwt string, found bool) {
 	for pair := range strings.SplitSeq(list, separator) {
 		name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-		if looksLikeJWT(strings.Trim(value, `"`)) {
+		if value = strings.Trim(value, `"`); looksLikeJWT(value) {
 			if strings.Contains(name, startOfJWT) {
 				name = "?"
 			}
-			return name, true
+			return name, value, true
 		}
 	}
-	return "", false
+	return "", "", false
 }

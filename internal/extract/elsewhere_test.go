@@ -16,6 +16,7 @@ func TestElsewhere(t *testing.T) {
 	const token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJl"
 	const authorization = "the Authorization header, without or with another scheme than Bearer"
 	encoded := base64.RawURLEncoding.EncodeToString([]byte(token))
+	ticket := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"ES256","typ":"ticket+jwt"}`)) + ".e30.c2ln"
 	const place = "Config.Extract"
 	for _, tt := range []struct{ name, target, header, value, want, remedy string }{
 		{"nowhere", "/", "", "", "", ""},
@@ -25,6 +26,8 @@ func TestElsewhere(t *testing.T) {
 		{"another scheme", "/", "Authorization", "Token " + token, authorization, `"Bearer"`},
 		{"another scheme's own", "/", "Authorization", "Basic YTpi", "", ""},
 		{"query", "/?a=b&token=" + token, "", "", `the query parameter "token"`, place},
+		{"ticket", "/?ticket=" + token, "", "", `the query parameter "ticket"`, "AuthenticateTicket"},
+		{"ticket by another name", "/?t=" + ticket, "", "", `the query parameter "t"`, "AuthenticateTicket"},
 		{"query with something else", "/?a=eyJ.b&token=1.2.3", "", "", "", ""},
 		{"query whose name is one", "/?" + token + "=" + token, "", "", `the query parameter "?"`, place},
 		{"cookie", "/", "Cookie", "a=b; session=" + token, `the cookie "session"`, place},

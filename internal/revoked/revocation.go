@@ -25,6 +25,12 @@ func (r *Revocation) IsEmpty() bool {
 	return r.pattern() == Revocation{} && r.IssuedBefore.IsZero()
 }
 
+// IsIssuerAlone reports whether all tokens of an issuer could agree with it, later ones
+// too.
+func (r *Revocation) IsIssuerAlone() bool {
+	return r.Issuer != "" && r.pattern() == Revocation{Issuer: r.Issuer} && r.IssuedBefore.IsZero()
+}
+
 // pattern returns the revocation without its times.
 func (r *Revocation) pattern() Revocation {
 	p := *r

@@ -77,11 +77,15 @@ var furtherFixes = []fix{
 	},
 	{
 		"a call that runs goes on when its session has ended", "context.go",
-		"if ended := call.Ended(ctx); ended != nil {", "if ended := call.Ended(ctx); ended != nil && false {",
+		"if err := ended(call.SessionOf(ctx), c.claims); err != nil {", "if err := ended(call.SessionOf(ctx), c.claims); err != nil && false {",
+	},
+	{
+		"a call that runs goes on by a token that was revoked, when its session was renewed", "session.go",
+		"return s.auth.checkRevoked(c, c.currentKey(), s.auth.now())", "return nil",
 	},
 	{
 		"nobody is told that a session expires that was renewed", "session.go",
-		"x.setWarning(w, c)", "_ = w",
+		"x.setWarning(w, w.dueAgain(c, s.auth.now().Round(0)))", "_ = w",
 	},
 	{
 		"the program's rules are not asked about what was verified before", "auth.go",

@@ -13,16 +13,15 @@ import (
 // renew puts a session under another token: of its own identity, or of another, with
 // what proves that its client still has the key of before, or without.
 func (w *world) renew(s *liveSession) {
+	if ctx := s.CallContext(); oidcauth.Require(ctx) == nil {
+		s.run(ctx)
+	}
 	t := w.nextOf(s)
 	came := w.renewing(s, t)
 	p := came.proof
 	before, is := s.dueRenewal(t, came), s.n.as(t)
-	told := s.notice.given.Swap(0)
 	_, err := s.Renew(came.context(w.t.Context()), t.text)
 	synctest.Wait()
-	if err != nil {
-		s.notice.given.Add(told)
-	}
 	d := before.or(s.dueRenewal(t, came))
 	w.proved(s.n, t, p, err)
 	if p != nil && (err == nil || errors.Is(err, oidcauth.ErrIdentityMismatch)) {
@@ -39,7 +38,13 @@ func (w *world) renew(s *liveSession) {
 	case err == nil && (!same || !d.accepts()):
 		w.fail(t, "%s: a session of %s, %s is renewed, due is %v\n%s", s.n.name, s.t.issuer, s.sub, d, s.n.explain(t))
 	case err == nil:
+		was := s.t
 		s.t = t.hold(s.sub)
+		w.expectAgain(s)
+		if t != was && w.beside.IntN(3) == 0 {
+			w.revokeThis(s.n, oidcauth.Revocation{TokenID: was.jti})
+			w.checkCalls(s)
+		}
 		s.last, s.looked = s.due(), time.Now()
 	case errors.Is(err, oidcauth.ErrIdentityMismatch) && !same:
 	case context.Cause(s.Context()) != nil: // it has ended meanwhile, which is looked at elsewhere
@@ -53,8 +58,11 @@ func (w *world) renew(s *liveSession) {
 }
 
 // nextOf returns a token that a session is to be renewed with: mostly one of the same
-// caller, which is mostly bound as the session is.
+// caller, which is mostly bound as the session is, and at times the one that it has.
 func (w *world) nextOf(s *liveSession) *token {
+	if s.t.opaque == nil && w.beside.IntN(4) == 0 {
+		return s.t
+	}
 	if w.chance(4) || s.t.p == nil {
 		return pick(w.random, w.tokens)
 	}

@@ -155,6 +155,9 @@ func (w *world) revoke(n *node) {
 	}
 	t := n.as(pick(w.random, w.tokens))
 	r := oidcauth.Revocation{Issuer: t.issuer}
+	if err := n.auth.Revoke(w.t.Context(), r); !errors.Is(err, oidcauth.ErrMalformedRequest) {
+		w.fail(t, "%s revokes an issuer and nothing else: %v", n.name, err)
+	}
 	if t.p != nil && t.p.scoped() && w.chance(2) {
 		r.Issuer += "|" + t.prefix
 	}

@@ -44,7 +44,7 @@ func (w *world) begin(n *node, t *token, claims *oidcauth.Claims) {
 	if cause == nil {
 		live := &liveSession{Session: s, n: n, process: n.process, t: t, sub: sub, looked: time.Now()}
 		live.last = live.due()
-		live.expectNotice([...]time.Duration{time.Second, 20 * time.Second, 5 * time.Minute}[w.beside.IntN(3)])
+		live.expectNotice([...]time.Duration{time.Second, 20 * time.Second, 5 * time.Minute, 3 * time.Hour}[w.beside.IntN(4)])
 		w.sessions = append(w.sessions, live)
 	}
 }

@@ -72,6 +72,13 @@ func (w *Watch) Decided(ctx context.Context, start time.Time, issuer string, rem
 	w.decide("Decided", w.hooks.Decided, ctx, decision(start, issuer, remembered, err))
 }
 
+// Anonymous tells of a request without token that was let through.
+func (w *Watch) Anonymous(ctx context.Context, start time.Time) {
+	d := decision(start, "", false, nil)
+	d.Outcome = authtrace.Anonymous
+	w.decide("Decided", w.hooks.Decided, ctx, d)
+}
+
 // Ticket tells of a ticket that began to be judged at start.
 func (w *Watch) Ticket(ctx context.Context, start time.Time, issuer string, err error) {
 	w.decide("Ticket", w.hooks.Ticket, ctx, decision(start, issuer, false, err))
