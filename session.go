@@ -682,14 +682,18 @@ func (w *warning) dueUnder(c *Claims) time.Time {
 }
 
 // dueAgain returns when a warning is due under claims that the session is renewed with.
-// Where that is past it is some time from now, or client and server would go on without
-// pause.
+// Where that is past, or in a moment, it is some time from now, or client and server would
+// go on without pause.
 func (w *warning) dueAgain(c *Claims, now time.Time) time.Time {
+	const pause = time.Second
 	due := w.dueUnder(c)
-	if due.IsZero() || due.After(now) {
+	switch {
+	case due.IsZero(), due.After(now.Add(pause)):
 		return due
+	case due.After(now):
+		return now.Add(pause)
 	}
-	return now.Add(max(endOf(c).Sub(now)/2, time.Second))
+	return now.Add(max(endOf(c).Sub(now)/2, pause))
 }
 
 // warn gives a warning that is due. The session may have been renewed since the

@@ -90,13 +90,18 @@ func TestSession_OnExpiring_RenewedMeanwhile(t *testing.T) {
 // lives for less than is warned of, is asked again in time, and not without pause.
 func TestSession_OnExpiring_SameToken(t *testing.T) {
 	t.Parallel()
+	var eachSecond []time.Duration
+	for left := time.Minute; left > -30*time.Second; left -= time.Second {
+		eachSecond = append(eachSecond, left)
+	}
 	for _, tt := range []struct {
 		name  string
-		fresh bool
+		lives float64         // in seconds; 0 for the same once more
 		want  []time.Duration // before the end of the first token
 	}{
-		{"the same", false, []time.Duration{60e9, 30e9, 15e9, 7.5e9, 3.75e9, 1.875e9, 0.875e9}},
-		{"one that lives for 40 seconds", true, []time.Duration{60e9, 40e9, 20e9, 0, -20e9}},
+		{"the same", 0, []time.Duration{60e9, 30e9, 15e9, 7.5e9, 3.75e9, 1.875e9, 0.875e9}},
+		{"one that lives for 40 seconds", 40, []time.Duration{60e9, 40e9, 20e9, 0, -20e9}},
+		{"one that lives for hardly more than a minute", 60.25, eachSecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -110,8 +115,8 @@ func TestSession_OnExpiring_SameToken(t *testing.T) {
 				s.OnExpiring(time.Minute, func() {
 					asked <- time.Until(end)
 					next := first
-					if tt.fresh {
-						next = issuer.Token(map[string]any{"exp": time.Now().Add(40 * time.Second).Unix()})
+					if tt.lives > 0 {
+						next = issuer.Token(map[string]any{"exp": float64(time.Now().UnixMilli())/1000 + tt.lives})
 					}
 					if len(asked) < cap(asked) {
 						s.Renew(t.Context(), next)

@@ -80,7 +80,11 @@ func (w *world) expectAgain(s *liveSession) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.given, x.due = 0, s.ends().Add(-x.before)
-	if !x.due.After(now) {
+	switch {
+	case x.due.After(now.Add(time.Second)):
+	case x.due.After(now):
+		x.due = now.Add(time.Second)
+	default:
 		x.due = now.Add(max(s.ends().Sub(now)/2, time.Second))
 		w.tally["renewed shortly before the end"]++
 	}
