@@ -275,6 +275,13 @@ func (t *issuerTable) tell() {
 	}
 }
 
+// warm has the keys that tokens are verified with fetched, and nobody waits for them.
+func (t *issuerTable) warm() {
+	for _, p := range t.needed() {
+		p.set.Warm()
+	}
+}
+
 // reusesKeyIDs reports whether one of the descriptions that share keys says so.
 func (t *issuerTable) reusesKeyIDs(one *trust) bool {
 	return slices.ContainsFunc(t.Named(one.URL), func(t *verify.Trust) bool { return t.Keys == one.Keys && t.ReusesKeyIDs })
