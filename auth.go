@@ -163,7 +163,7 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 	}
 	a.keyConfig = Config{KeepWarm: cfg.KeepWarm, KeyCacheDir: cfg.KeyCacheDir}
 	a.issuers.Store(new(issuerTable))
-	a.trusted.now, a.trusted.logger = a.claimsNow, a.logger
+	a.trusted.now, a.trusted.good, a.trusted.logger = a.claimsNow, a.goodNow, a.logger
 	if cfg.FindIssuer != nil {
 		a.found = a.newFinder(cfg)
 	}
