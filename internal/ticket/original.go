@@ -103,9 +103,9 @@ type Verified struct {
 // sees and nobody else can use. Only the two know of it.
 var Verify func(claims any) (Verified, error)
 
-// Good says whether claims that [Verify] has found fit are good now, at the end of which
-// a new token takes their place; the error is a refusal. It may ask somebody about them,
-// as long as ctx permits. Package oidcauth sets it, too.
+// Good refuses claims that [Verify] has found fit, and that would not be accepted now: a
+// ticket is judged where it is used, and a token that takes their place is not. It may ask
+// somebody about them, as long as ctx permits. Package oidcauth sets it, too.
 var Good func(ctx context.Context, claims any) error
 
 // A Checked is a ticket that was found good and is not used up.
