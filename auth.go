@@ -42,8 +42,9 @@
 // # Outages
 //
 // New contacts nobody, and keys that cannot be refreshed serve for 24 hours.
-// [Config.KeyCacheDir] keeps them over a restart, [Authenticator.Ready] waits for
-// them, and [Authenticator.Keys] reports on them.
+// [Config.KeyCacheDir] keeps them over a restart, [Config.KeepWarm] has them fetched
+// before the first token comes, [Authenticator.Ready] waits for them, and
+// [Authenticator.Keys] reports on them.
 package oidcauth
 
 import (
@@ -110,7 +111,8 @@ type Authenticator struct {
 
 // New checks cfg and makes an Authenticator from it. It makes no request: an
 // issuer is asked for its keys when its first token arrives, or when
-// [Authenticator.Ready] is called. The error names each field that is wrong, with what
+// [Authenticator.Ready] is called, or with [Config.KeepWarm] in the background right
+// afterwards. The error names each field that is wrong, with what
 // it has and what to write.
 func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.validate(); err != nil {
@@ -161,7 +163,7 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 	}
 	a.keyConfig = Config{KeepWarm: cfg.KeepWarm, KeyCacheDir: cfg.KeyCacheDir}
 	a.issuers.Store(new(issuerTable))
-	a.trusted.now, a.trusted.logger = a.claimsNow, a.logger
+	a.trusted.now, a.trusted.good, a.trusted.logger = a.claimsNow, a.goodNow, a.logger
 	if cfg.FindIssuer != nil {
 		a.found = a.newFinder(cfg)
 	}
@@ -638,7 +640,10 @@ func (t *issuerTable) fetchKeys(ctx context.Context) []error {
 }
 
 // Unready returns the [Issuer.URL] of every configured issuer whose keys are not in
-// hand at present. It neither waits nor fetches: [Authenticator.Ready] does.
+// hand at present. It neither waits nor fetches: [Authenticator.Ready] does, and
+// [Config.KeepWarm] has it done. Without either, a server that gets no token before it is
+// ready never is, and is not again when it had none for a day. One issuer of several
+// that is missing says nothing of the others' callers.
 func (a *Authenticator) Unready() []string {
 	unready := []string{}
 	if !a.isMade() {

@@ -129,9 +129,13 @@ type Config struct {
 	// missing. Empty means that keys live in memory only.
 	KeyCacheDir string
 
-	// KeepWarm refreshes the keys of every issuer in the background even while no
-	// token of that issuer arrives. False means that an unused issuer is left
-	// alone and asked again when its next token comes.
+	// KeepWarm fetches the keys of every issuer of Issuers and [Authenticator.SetIssuers]
+	// in the background, within a second, and refreshes them even while no token of that
+	// issuer arrives; nobody waits for it. Those of an issuer whose tokens are all opaque,
+	// which logout tokens alone need, and of one that FindIssuer finds, are fetched when
+	// the first token needs them, and refreshed from then on. It is nothing to AnyIssuer.
+	// False means that an unused issuer is left alone and asked again when its next token
+	// comes.
 	KeepWarm bool
 
 	// ResourceMetadataURL is the address of the server's protected resource

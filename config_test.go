@@ -377,6 +377,58 @@ func TestConfig_KeepWarm(t *testing.T) {
 	}
 }
 
+// With KeepWarm keys are fetched although no token ever comes, so that a server which
+// gets none until it is ready becomes ready, and stays so.
+func TestConfig_KeepWarmWithoutTokens(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		first, trusted := newIssuer(t, oidctest.Config{URL: "https://first.test"})
+		added, also := newIssuer(t, oidctest.Config{URL: "https://added.test"})
+		opaque, asked := newIssuer(t, oidctest.Config{URL: "https://opaque.test"})
+		found, lookedUp := newIssuer(t, oidctest.Config{URL: "https://found.test"})
+		asked.Introspect = func(context.Context, string) (json.RawMessage, error) { return nil, errors.New("not asked") }
+		asked.OpaquePrefix = "op_"
+		first.Fail(oidctest.JWKS, oidctest.Fault{Hang: true})
+		start := time.Now()
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted, asked}, Client: oidctest.Client(first, added, opaque, found), KeepWarm: true,
+			FindIssuer: func(context.Context, string) ([]oidcauth.Issuer, error) { return []oidcauth.Issuer{lookedUp}, nil },
+		})
+		if waited := time.Since(start); waited != 0 || len(a.Unready()) != 1 {
+			t.Errorf("New() waited for %v, Unready() = %q, want no wait and one", waited, a.Unready())
+		}
+		time.Sleep(time.Minute)
+		first.Clear()
+		time.Sleep(time.Minute) // at most half of it until the next try, and a quarter more
+		if unready := a.Unready(); len(unready) != 0 {
+			t.Errorf("Unready() = %q after an outage, want none", unready)
+		}
+		if err := a.SetIssuers(trusted, asked, also); err != nil {
+			t.Fatal(err)
+		}
+		for hours := range 30 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if unready := a.Unready(); len(unready) != 0 {
+				t.Fatalf("Unready() = %q after %d idle hours, want none", unready, hours)
+			}
+			time.Sleep(time.Hour)
+		}
+		if first.Fetches().JWKS < 25 || added.Fetches().JWKS < 25 {
+			t.Errorf("fetches in 30 idle hours: %d and %d, want one an hour", first.Fetches().JWKS, added.Fetches().JWKS)
+		}
+		if opaque.Fetches().JWKS != 0 || found.Fetches().JWKS != 0 {
+			t.Errorf("%d and %d fetches where no token needs keys, and where no token named the issuer", opaque.Fetches().JWKS, found.Fetches().JWKS)
+		}
+		a.Close()
+		before := first.Fetches().JWKS
+		time.Sleep(10 * time.Hour)
+		if after := first.Fetches().JWKS; after != before {
+			t.Errorf("%d fetches after Close", after-before)
+		}
+	})
+}
+
 func TestConfig_Extract(t *testing.T) {
 	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})

@@ -32,19 +32,30 @@ func subscribe(auth *oidcauth.Authenticator) http.HandlerFunc {
 			code, reason := oidcauth.CloseCode(context.Cause(session.Context()))
 			conn.Close(websocket.StatusCode(code), reason)
 		})
-		for {
-			// Not with the session's context: a read that it broke off would take
-			// the connection with it before the client is told why.
-			_, message, err := conn.Read(r.Context())
-			if err != nil {
-				return
+		calls := make(chan string, 16)
+		go func() { // apart from the calls: a renewal must not wait for slow ones
+			defer close(calls)
+			for {
+				// Not with the session's context: a read that it broke off would take
+				// the connection with it before the client is told why.
+				_, message, err := conn.Read(r.Context())
+				if err != nil {
+					return
+				}
+				if token, renewal := bytes.CutPrefix(message, []byte("token ")); renewal {
+					_, err := session.Renew(r.Context(), string(token))
+					send(conn, answer("renewed", err))
+					continue
+				}
+				select {
+				case calls <- string(message):
+				default:
+					send(conn, "error: too many calls wait")
+				}
 			}
-			if token, renewal := bytes.CutPrefix(message, []byte("token ")); renewal {
-				_, err := session.Renew(r.Context(), string(token))
-				send(conn, answer("renewed", err))
-				continue
-			}
-			send(conn, call(session.CallContext(), string(message))) // one consistent set of claims
+		}()
+		for message := range calls {
+			send(conn, call(session.CallContext(), message)) // one consistent set of claims
 		}
 	}
 }

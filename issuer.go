@@ -27,7 +27,9 @@ const maxDescriptionName = 64
 // An Issuer describes one OpenID Connect issuer and what its tokens must look
 // like. It is plain data, apart from its functions, and loads from JSON: with durations
 // in nanoseconds, and with [json.Decoder.DisallowUnknownFields], lest a misspelt name
-// leave something out. The file of the command oidcauth has a form of its own.
+// leave something out. A name in another case, or there twice, can empty what stands
+// before it: the guide has a function that refuses such a file. The file of the command
+// oidcauth has a form of its own.
 type Issuer struct {
 	// URL is the issuer's name exactly as its tokens carry it in "iss": scheme,
 	// case and trailing slash count. It is 1 to 512 bytes without "|", since it

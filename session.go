@@ -105,6 +105,9 @@ type warning struct {
 // would no longer be accepted. Close the session when its connection ends:
 // until then, or until its token is good no longer, it is kept.
 //
+// Not only connections that outlive their request want one: so does an answer that goes
+// on for long, such as server-sent events, since Middleware judges a token once.
+//
 // The session keeps the values of ctx and not its end, because the context of
 // an HTTP request ends when its handler returns, even if the handler has taken
 // over the connection. NewSession waits only where the claims are so old that

@@ -122,7 +122,7 @@ func TestSession_OnExpiring_SameToken(t *testing.T) {
 						s.Renew(t.Context(), next)
 					}
 				})
-				time.Sleep(time.Until(end) + 30*time.Second)
+				time.Sleep(time.Until(end) + 29500*time.Millisecond)
 				s.Close()
 				synctest.Wait()
 				close(asked)

@@ -19,7 +19,7 @@ import (
 
 // SetIssuers replaces the issuers of [Config.Issuers], or those of the last call,
 // while the server runs. It takes all of them or, with an error, none: then nothing
-// has changed. Like [New] it makes no request. Calls of the Authenticator that begin
+// has changed. Like [New] it makes no request itself. Calls of the Authenticator that begin
 // after it has returned see these issuers alone; one that is under way may be
 // decided by those before. With none, no token is accepted but those of
 // [Config.FindIssuer] and [Config.AnyIssuer].
@@ -65,6 +65,9 @@ func (a *Authenticator) SetIssuers(issuers ...Issuer) error {
 	}
 	a.changed(before, next)
 	next.tell()
+	if a.keyConfig.KeepWarm {
+		next.warm()
+	}
 	return nil
 }
 

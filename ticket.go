@@ -353,6 +353,11 @@ func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 
 func init() {
 	ticket.Verify = func(claims any) (ticket.Verified, error) { return claims.(*Claims).verified() }
+	ticket.Good = func(ctx context.Context, claims any) error {
+		c := claims.(*Claims)
+		_, err := c.trust.of.good(ctx, c)
+		return err
+	}
 	ticket.Check = func(auth any, r *http.Request, text, database string) (ticket.Checked, error) {
 		return auth.(*Authenticator).checkTicket(r, text, database)
 	}

@@ -68,6 +68,9 @@ type trusted struct {
 	// now returns claims as the descriptions of now have them: the same, or others if
 	// they have changed, or the refusal.
 	now func(*Claims) (*Claims, error)
+	// good returns claims that were verified as they are good now, or the refusal. It waits
+	// for what is supplied about them no longer than the context.
+	good func(context.Context, *Claims) (*Claims, error)
 }
 
 // newTrust copies what the checks need of a valid description, which must not be
@@ -272,6 +275,13 @@ func (t *issuerTable) closeBut(other *issuerTable) {
 func (t *issuerTable) tell() {
 	for _, p := range t.places() {
 		p.set.Tell()
+	}
+}
+
+// warm has the keys that tokens are verified with fetched, and nobody waits for them.
+func (t *issuerTable) warm() {
+	for _, p := range t.needed() {
+		p.set.Warm()
 	}
 }
 

@@ -45,9 +45,10 @@ var reservedClaims = [...]string{
 	"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "hex_identity", "events", "cnf", ticket.ClaimOriginal,
 }
 
-// Issue returns a token and the identity of its bearer. The error is
-// [oidcauth.ErrKeysUnavailable] where no key signs just now: [Config.Signer] fails, or
-// the keys in memory are trusted no more (see [Config.Dir]).
+// Issue returns a token and the identity of its bearer. A [Request] that names a Subject
+// makes whoever gets the token that caller: to whoever bears one already, [Issuer.Renew]
+// gives the next. The error is [oidcauth.ErrKeysUnavailable] where no key signs just now:
+// [Config.Signer] fails, or the keys in memory are trusted no more (see [Config.Dir]).
 func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identity.Identity, err error) {
 	if err := l.misused(ctx); err != nil {
 		return "", identity.Identity{}, err
@@ -59,26 +60,31 @@ func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identit
 		r.Subject = newUUID()
 	}
 	id = identity.New(l.url, r.Subject)
-	claims, err := l.claims(r, id)
-	if err != nil {
-		return "", identity.Identity{}, fmt.Errorf("localissuer: %w", err)
-	}
-	payload, err := json.Marshal(claims)
-	if err != nil {
-		return "", identity.Identity{}, fmt.Errorf("localissuer: Request.Claims: %w", err)
-	}
-	s := l.signing.Load()
-	if s.err != nil {
-		return "", identity.Identity{}, s.err
-	}
-	if token, err = l.sign(s.token, payload); err != nil {
+	if token, err = l.issue(r, id, l.now()); err != nil {
 		return "", identity.Identity{}, err
 	}
 	return token, id, nil
 }
 
+// issue signs the token that is asked for.
+func (l *Issuer) issue(r Request, id identity.Identity, now time.Time) (string, error) {
+	claims, err := l.claims(r, id, now)
+	if err != nil {
+		return "", fmt.Errorf("localissuer: %w", err)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", fmt.Errorf("localissuer: Request.Claims: %w", err)
+	}
+	s := l.signing.Load()
+	if s.err != nil {
+		return "", s.err
+	}
+	return l.sign(s.token, payload)
+}
+
 // claims returns all claims of a token.
-func (l *Issuer) claims(r Request, id identity.Identity) (map[string]any, error) {
+func (l *Issuer) claims(r Request, id identity.Identity, now time.Time) (map[string]any, error) {
 	if len(r.Subject) > claims.MaxSubjectBytes || !utf8.ValidString(r.Subject) {
 		return nil, fmt.Errorf("subject: got %s, want 1 to %d bytes of UTF-8", refusal.Quote(r.Subject), claims.MaxSubjectBytes)
 	}
@@ -89,7 +95,6 @@ func (l *Issuer) claims(r Request, id identity.Identity) (map[string]any, error)
 		}
 		claims[name] = value
 	}
-	now := l.now()
 	if !r.NoExpiry {
 		lifetime := cmp.Or(r.Lifetime, l.lifetime)
 		if r.Lifetime < 0 || lifetime > l.maxLifetime {

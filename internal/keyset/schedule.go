@@ -33,6 +33,23 @@ func (s *Set) backOff(err error) time.Duration {
 	return min(wait, maxBackOff)
 }
 
+// Warm has the keys fetched within a second, in the background, and refreshed from then
+// on whether anybody asks or not. It does not wait, and does not count as use of the
+// issuer.
+func (s *Set) Warm() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.warm || s.closed() || s.cfg.Fixed != nil {
+		return
+	}
+	s.warm = true
+	now := time.Now()
+	if !s.failing() && reached(now, s.refreshAt) { // also if nothing is to be refreshed
+		s.refreshAt = now.Add(time.Duration(float64(firstBackOff) * s.cfg.random()))
+	}
+	s.timer.Reset(0)
+}
+
 // wake is called by the timer. It runs on a goroutine of its own, which ends
 // with the hooks it calls.
 func (s *Set) wake() {

@@ -72,7 +72,7 @@ type Config struct {
 	// [Set.LookAgain] may fetch for a token with a known one.
 	ReusesKeyIDs bool
 	// KeepWarm refreshes in the background even while nobody asks, once
-	// somebody has asked for the first time.
+	// somebody has asked for the first time, or [Set.Warm] was called.
 	KeepWarm bool
 	// Fetch is the client for all requests. It may be nil only with Fixed.
 	Fetch *fetch.Client
@@ -164,6 +164,7 @@ type Set struct {
 	notes      []func()  // hook calls to be made, in order
 	delivering bool
 	quiet      bool // until Tell: no note is delivered
+	warm       bool // see Warm
 }
 
 const (

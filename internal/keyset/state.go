@@ -178,16 +178,19 @@ func (s *Set) touch(at time.Duration) {
 	s.timer.Reset(0)
 }
 
-// inUse reports whether background refreshes are worth their while.
+// keptWarm reports whether keys are refreshed although nobody asks. s.mu must be held.
+func (s *Set) keptWarm() bool {
+	return s.warm || s.cfg.KeepWarm && s.lastUsed.Load() != neverUsed
+}
+
+// inUse reports whether background refreshes are worth their while. s.mu must be held.
 func (s *Set) inUse(now time.Time) bool {
 	last := s.lastUsed.Load()
 	switch {
-	case s.held.Load() > 0:
+	case s.held.Load() > 0, s.keptWarm():
 		return true
 	case last == neverUsed:
 		return false
-	case s.cfg.KeepWarm:
-		return true
 	}
 	life := time.Duration(defaultLifetime)
 	if snap := s.snap.Load(); snap != nil {
@@ -217,6 +220,9 @@ func (s *Set) expire(now time.Time) {
 	if !s.failing() {
 		s.failures, s.lastErr = 0, nil
 		s.retryAt, s.refreshAt = time.Time{}, time.Time{}
+		if s.keptWarm() {
+			s.refreshAt = now
+		}
 	}
 }
 

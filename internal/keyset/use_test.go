@@ -135,6 +135,93 @@ func TestInUse(t *testing.T) {
 	})
 }
 
+// Keys that are kept warm are fetched once although nobody asks, within a second.
+func TestWarm(t *testing.T) {
+	t.Parallel()
+	bubble(t, "nobody asks", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		s := start(t, i.config(t))
+		s.Warm()
+		s.Warm() // once more
+		wantCount(t, i, 0)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, i, 1)
+		time.Sleep(10 * time.Hour)
+		if got := i.count(); got < 12 || got > 14 || !s.LastUsed().IsZero() {
+			t.Errorf("%d fetches in ten hours, used at %v, want about 13 and no use", got, s.LastUsed())
+		}
+	})
+	bubble(t, "the issuer is down", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		i.broken = true
+		s := start(t, i.config(t))
+		s.Warm()
+		time.Sleep(time.Hour)
+		if got := i.count(); got < 60 || got > 170 { // with the back-off without keys
+			t.Errorf("%d fetches in an hour, want about 120", got)
+		}
+		i.set(func(i *issuer) { i.broken = false })
+		time.Sleep(40 * time.Second)
+		if !s.InHand() {
+			t.Error("no keys in hand 40 seconds after an outage")
+		}
+	})
+	bubble(t, "fresh keys, asked for before", func(t *testing.T) {
+		i, s := inHand(t)
+		s.Warm()
+		time.Sleep(time.Minute)
+		wantCount(t, i, 1)
+	})
+	bubble(t, "fixed keys, and a closed set", func(t *testing.T) {
+		s := start(t, keyset.Config{Issuer: issuerURL, Fixed: []byte(jwks(key("a", 0)))})
+		s.Warm()
+		i := newIssuer(key("a", 0))
+		closed := start(t, i.config(t))
+		closed.Close()
+		closed.Warm()
+		time.Sleep(48 * time.Hour)
+		wantCount(t, i, 0)
+		if r := s.Report(); r.State != keyset.Fresh || !r.NextRefresh.IsZero() {
+			t.Errorf("State = %v, next refresh at %v of fixed keys", r.State, r.NextRefresh)
+		}
+	})
+	bubble(t, "kept from the last run", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		cfg.CacheDir = t.TempDir()
+		s := start(t, cfg)
+		mustKeys(t, s, "a")
+		s.Close()
+		s = start(t, cfg)
+		s.Warm()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, i, 2)
+		if r := s.Report(); r.State != keyset.Fresh {
+			t.Errorf("State = %v, want confirmed", r.State)
+		}
+	})
+	for _, warm := range []string{"by name", "by use"} {
+		bubble(t, "after the machine slept for a day, "+warm, func(t *testing.T) {
+			i := newIssuer(key("a", 0))
+			cfg := i.config(t)
+			cfg.KeepWarm = warm == "by use"
+			s := start(t, cfg)
+			mustKeys(t, s, "a")
+			if !cfg.KeepWarm {
+				s.Warm()
+			}
+			keyset.Sleep(s, 25*time.Hour)
+			time.Sleep(time.Minute) // the timer sees it
+			synctest.Wait()
+			if !s.InHand() {
+				t.Error("no keys in hand a minute later, although they are kept warm")
+			}
+		})
+	}
+}
+
 // TestRetire_WhileAFetchEnds: an issuer that is dropped while its answer arrives
 // and a session is begun must neither stay in use nor take the process with it.
 func TestRetire_WhileAFetchEnds(t *testing.T) {

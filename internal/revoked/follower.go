@@ -24,6 +24,8 @@ type Log interface {
 const (
 	firstFollowDelay = time.Second
 	maxFollowDelay   = time.Minute
+	// A log that is not known to be complete or lost after so long is told of.
+	lateFollow = 10 * time.Second
 )
 
 // A FollowerConfig is what a [Follower] needs beside a list.
@@ -79,6 +81,7 @@ func (l *List) Follow(cfg FollowerConfig) (*Follower, error) {
 		return nil, err
 	}
 	f.wg.Go(func() { f.run(ctx) })
+	f.wg.Go(func() { f.tellLate(ctx) })
 	f.wg.Go(func() { f.shareLate(ctx) })
 	f.wg.Go(func() { f.watchClock(ctx) })
 	return f, nil
@@ -123,6 +126,19 @@ func (f *Follower) run(ctx context.Context) {
 			return
 		}
 		delay = min(2*delay, maxFollowDelay)
+	}
+}
+
+// tellLate writes a line about a log that neither catches up nor fails after the start:
+// tokens that others revoked may pass meanwhile, and nothing else would tell.
+func (f *Follower) tellLate(ctx context.Context) {
+	late := time.NewTimer(lateFollow)
+	defer late.Stop()
+	select {
+	case <-late.C:
+		f.logger.LogAttrs(ctx, slog.LevelWarn, "revocation log not read completely yet", slog.Duration("after", lateFollow))
+	case <-f.known:
+	case <-ctx.Done():
 	}
 }
 

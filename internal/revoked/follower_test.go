@@ -171,6 +171,52 @@ func (silentLog) Follow(ctx context.Context, _ func(Revocation), _ func(bool)) e
 	return ctx.Err()
 }
 
+// A laggingLog has caught up after a while, and goes on.
+type laggingLog struct {
+	*memoryLog
+	after time.Duration
+}
+
+// Follow implements [Log].
+func (l laggingLog) Follow(ctx context.Context, _ func(Revocation), caughtUp func(bool)) error {
+	select {
+	case <-time.After(l.after):
+		caughtUp(true)
+		<-ctx.Done()
+	case <-ctx.Done():
+	}
+	return ctx.Err()
+}
+
+// A log that neither catches up nor fails is told of once, some seconds after the start,
+// and once more when it has caught up.
+func TestFollower_Late(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name       string
+		after      time.Duration
+		late, back int // lines after an hour
+	}{
+		{"at once", 0, 0, 1},
+		{"in time", 9 * time.Second, 0, 1},
+		{"late", 11 * time.Second, 1, 1},
+		{"never", 2 * time.Hour, 1, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				f := b.follow(t, laggingLog{after: tt.after}, "")
+				time.Sleep(time.Hour)
+				if late, back := b.said("not read completely yet"), b.said("caught up"); late != tt.late || back != tt.back {
+					t.Errorf("%d lines tell that the log is late, and %d that it has caught up, want %d and %d", late, back, tt.late, tt.back)
+				}
+				f.Close()
+				b.Close()
+			})
+		})
+	}
+}
+
 // When the clock goes back by more than a little, what seemed over is announced
 // again and the log is read anew: it may have left out what holds now.
 func TestFollower_ClockWentBack(t *testing.T) {

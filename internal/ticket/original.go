@@ -1,6 +1,7 @@
 package ticket
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -101,6 +102,11 @@ type Verified struct {
 // has for localissuer would otherwise be a method of its Claims that everybody
 // sees and nobody else can use. Only the two know of it.
 var Verify func(claims any) (Verified, error)
+
+// Good refuses claims that [Verify] has found fit, and that would not be accepted now: a
+// ticket is judged where it is used, and a token that takes their place is not. It may ask
+// somebody about them, as long as ctx permits. Package oidcauth sets it, too.
+var Good func(ctx context.Context, claims any) error
 
 // A Checked is a ticket that was found good and is not used up.
 type Checked struct {

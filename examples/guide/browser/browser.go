@@ -63,3 +63,19 @@ func withTicket(auth *oidcauth.Authenticator, next http.Handler) http.Handler {
 		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(r.Context(), claims)))
 	})
 }
+
+// Elsewhere lets pages of another origin buy tickets: their browser asks first whether they
+// may send a token, and has none then.
+func Elsewhere(origin string, routes http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Add("Vary", "Origin")
+		if r.Header.Get("Origin") == origin {
+			w.Header().Set("Access-Control-Allow-Origin", origin)
+			w.Header().Set("Access-Control-Allow-Headers", "Authorization")
+			if r.Method == http.MethodOptions {
+				return
+			}
+		}
+		routes.ServeHTTP(w, r)
+	})
+}

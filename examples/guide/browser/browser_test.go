@@ -23,8 +23,10 @@ import (
 )
 
 // greet says who has come, and closes.
-func greet(w http.ResponseWriter, r *http.Request) {
-	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{"notes.v1"}})
+func greet(w http.ResponseWriter, r *http.Request, elsewhere ...string) {
+	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{
+		Subprotocols: []string{"notes.v1"}, OriginPatterns: elsewhere,
+	})
 	if err != nil {
 		return
 	}
@@ -34,8 +36,8 @@ func greet(w http.ResponseWriter, r *http.Request) {
 }
 
 // serve starts an issuer and a server with a page, and returns the page's address and
-// a token of alice's.
-func serve(t *testing.T) (page, token string) {
+// a token of alice's. Pages elsewhere may come as well, from the first of these hosts.
+func serve(t *testing.T, elsewhere ...string) (page, token string) {
 	t.Helper()
 	issuer := oidctest.NewIssuer(t, oidctest.Config{})
 	issuer.Start()
@@ -46,6 +48,7 @@ func serve(t *testing.T) (page, token string) {
 	t.Cleanup(func() { local.Close() })
 	server := httptest.NewUnstartedServer(nil)
 	page = "http://" + server.Listener.Addr().String()
+	greet := func(w http.ResponseWriter, r *http.Request) { greet(w, r, elsewhere...) }
 	auth, err := browser.New(oidcauth.Issuer{
 		URL: issuer.URL(), Audiences: []string{"notes"}, Keys: oidcauth.KeysFrom{InsecureHTTP: true},
 	}, local, page)
@@ -55,7 +58,7 @@ func serve(t *testing.T) (page, token string) {
 	t.Cleanup(func() { auth.Close() })
 	token = issuer.Token(map[string]any{"sub": "alice", "aud": "notes"})
 	mux := http.NewServeMux()
-	mux.Handle("/", browser.Routes(auth, local, http.HandlerFunc(greet)))
+	mux.Handle("/", browser.Elsewhere("https://app.example.com", browser.Routes(auth, local, http.HandlerFunc(greet))))
 	mux.Handle("GET /ways.js", http.FileServerFS(browser.Ways))
 	mux.HandleFunc("GET /page", func(w http.ResponseWriter, _ *http.Request) {
 		http.SetCookie(w, &http.Cookie{Name: "session", Value: token, HttpOnly: true, Path: "/subscribe"})
@@ -118,6 +121,60 @@ func TestWays(t *testing.T) {
 			got, err := chromedp.Run(ctx, chromedp.Evaluate[string](script, chromedp.EvalAwaitPromise))
 			if err != nil || got != row.want {
 				t.Errorf("got %q, %v, want %q", got, err, row.want)
+			}
+		})
+	}
+}
+
+// TestElsewhere has a page of another origin buy a ticket, as its browser does, and open a
+// WebSocket with it.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, origin string
+		accepts      []string
+		allowed      string
+		status       int
+	}{
+		{"a page that may", "https://app.example.com", []string{"app.example.com"}, "https://app.example.com", 101},
+		{"not by the WebSocket library", "https://app.example.com", nil, "https://app.example.com", 403},
+		{"another page", "https://evil.example.com", []string{"app.example.com"}, "", 403},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			page, token := serve(t, tt.accepts...)
+			ask := func(method string) *http.Response {
+				r, err := http.NewRequestWithContext(t.Context(), method, page+"/ticket", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r.Header.Set("Origin", tt.origin)
+				if method == http.MethodPost {
+					r.Header.Set("Authorization", "Bearer "+token)
+				} else {
+					r.Header.Set("Access-Control-Request-Headers", "authorization")
+				}
+				response, err := http.DefaultClient.Do(r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := response.Header.Get("Access-Control-Allow-Origin"); got != tt.allowed {
+					t.Errorf("%s: allowed to %q, want %q", method, got, tt.allowed)
+				}
+				return response
+			}
+			if got := ask(http.MethodOptions); got.StatusCode != 200 && tt.allowed != "" {
+				t.Errorf("the first question is answered with %d", got.StatusCode)
+			}
+			ticket, _ := io.ReadAll(ask(http.MethodPost).Body)
+			conn, response, err := websocket.Dial(t.Context(), page+"/subscribe/ticket?ticket="+string(ticket), &websocket.DialOptions{
+				Subprotocols: []string{"notes.v1"}, HTTPHeader: http.Header{"Origin": {tt.origin}},
+			})
+			if err == nil {
+				conn.CloseNow()
+			}
+			if response == nil || response.StatusCode != tt.status {
+				t.Errorf("the upgrade was answered %v, %v, want %d", response, err, tt.status)
 			}
 		})
 	}

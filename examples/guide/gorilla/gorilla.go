@@ -55,20 +55,36 @@ func Subscribe(auth *oidcauth.Authenticator, call func(ctx context.Context, mess
 		defer session.Close()
 		session.OnExpiring(time.Minute, func() { s.send("send a new token") })
 		context.AfterFunc(session.Context(), func() { s.close(context.Cause(session.Context())) })
-		for {
-			_, message, err := conn.ReadMessage()
-			if err != nil {
-				return
-			}
+		calls := make(chan string, 16)
+		go func() { // apart from the calls: a renewal must not wait for slow ones
+			defer close(calls)
+			s.read(r.Context(), session, calls)
+		}()
+		for message := range calls {
+			s.send(call(session.CallContext(), message)) // the reader notices a failure
+		}
+	}
+}
+
+// read takes in what the client sends, until it leaves.
+func (s *socket) read(ctx context.Context, session *oidcauth.Session, calls chan<- string) {
+	for {
+		_, message, err := s.conn.ReadMessage()
+		if err != nil {
+			return
+		}
+		if token, renewal := strings.CutPrefix(string(message), "token "); renewal {
 			answer := "renewed"
-			if token, renewal := strings.CutPrefix(string(message), "token "); !renewal {
-				answer = call(session.CallContext(), string(message))
-			} else if _, err := session.Renew(r.Context(), token); err != nil {
+			if _, err := session.Renew(ctx, token); err != nil {
 				_, _, answer = oidcauth.Answer(err)
 			}
-			if s.send(answer) != nil {
-				return
-			}
+			s.send(answer)
+			continue
+		}
+		select {
+		case calls <- string(message):
+		default:
+			s.send("too many calls wait")
 		}
 	}
 }

@@ -26,10 +26,14 @@ func TestSubscribe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer auth.Close()
+	finish := make(chan bool)
 	server := httptest.NewServer(auth.Middleware(gorilla.Subscribe(auth, func(ctx context.Context, message string) string {
 		claims, known := oidcauth.FromContext(ctx)
 		if !known {
 			return "nobody"
+		}
+		if message == "slow" {
+			<-finish
 		}
 		return claims.Subject() + " called " + message
 	})))
@@ -53,6 +57,14 @@ func TestSubscribe(t *testing.T) {
 	say("token "+issuer.Token(nil), "renewed")
 	say("token "+issuer.Token(map[string]any{"sub": "mallory"}), "the token is another identity's")
 	say("add", "alice called add")
+	if err := conn.WriteMessage(websocket.TextMessage, []byte("slow")); err != nil {
+		t.Fatal(err)
+	}
+	say("token "+issuer.Token(nil), "renewed") // while the call goes on
+	finish <- true
+	if _, got, err := conn.ReadMessage(); err != nil || string(got) != "alice called slow" {
+		t.Fatalf("got %q, %v", got, err)
+	}
 	var ending sync.WaitGroup
 	ending.Go(func() {
 		if err := auth.Revoke(context.Background(), oidcauth.Revocation{SessionID: "login-1"}); err != nil {

@@ -2,6 +2,7 @@
 package operate
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -56,4 +57,11 @@ func New(cfg oidcauth.Config, m *Metrics) (*oidcauth.Authenticator, error) {
 		KeysState:   func(s authtrace.KeyState) { m.entered(s.Issuer, s.To) },
 	}
 	return oidcauth.New(cfg)
+}
+
+// Ready reports whether the keys of one of these issuers are in hand. One that is down, or
+// new, does not take the server from the users of the others.
+func Ready(auth *oidcauth.Authenticator, issuers ...string) bool {
+	unready := auth.Unready()
+	return slices.ContainsFunc(issuers, func(url string) bool { return !slices.Contains(unready, url) })
 }

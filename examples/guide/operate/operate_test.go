@@ -11,6 +11,34 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
+// A server that gets no token before it is ready becomes ready by the keys of one issuer.
+func TestReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		up := oidctest.NewIssuer(t, oidctest.Config{URL: "https://players.example.com"})
+		down := oidctest.NewIssuer(t, oidctest.Config{URL: "https://staff.example.com"})
+		down.Fail(oidctest.Discovery, oidctest.Fault{Refuse: true})
+		auth, err := operate.New(oidcauth.Config{
+			Issuers: []oidcauth.Issuer{
+				{URL: down.URL(), Audiences: []string{"my-db"}}, {URL: up.URL(), Audiences: []string{"my-db"}},
+			},
+			Client:   oidctest.Client(up, down),
+			KeepWarm: true,
+		}, new(operate.Metrics))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		if operate.Ready(auth, down.URL(), up.URL()) {
+			t.Error("ready before any key is in hand")
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !operate.Ready(auth, down.URL(), up.URL()) || operate.Ready(auth, down.URL()) {
+			t.Errorf("not ready by one issuer, or by one that is down: %q is not", auth.Unready())
+		}
+	})
+}
+
 // TestMetrics sees an issuer's keys come, grow old in an outage, and go.
 func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

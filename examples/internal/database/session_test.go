@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/coder/websocket/wsjson"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/database"
@@ -87,6 +88,45 @@ func TestSocket_Renewal(t *testing.T) {
 	}
 	if got := ask(t, conn, database.Frame{ID: 2, Call: "send_message", Args: hello}); got.Status != http.StatusOK {
 		t.Errorf("same socket after its first token's expiry: reply = %+v, want status 200", got)
+	}
+}
+
+// TestSocket_RenewalMeanwhile renews a socket while its calls wait, of which there are too
+// many.
+func TestSocket_RenewalMeanwhile(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	conn, _ := dial(t, b, b.tokenOf(t, "app", "alice"))
+	release, err := b.db.Hold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	const calls = 30
+	for id := range uint64(calls) {
+		if err := wsjson.Write(t.Context(), conn, database.Frame{ID: id, Call: "send_message", Args: hello}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	busy, got := 0, ask(t, conn, database.Frame{ID: calls, Renew: b.tokenOf(t, "app", "alice")})
+	for ; got.ID != calls; got = next(t, conn) {
+		if busy++; got.Status != http.StatusTooManyRequests {
+			t.Errorf("reply = %+v, want status 429", got)
+		}
+	}
+	if got.Status != http.StatusOK || busy < calls-17 || busy > calls-16 {
+		t.Errorf("reply = %+v behind %d calls that were too many, want status 200 and %d or one less", got, busy, calls-16)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	last := int64(-1)
+	for range calls - busy {
+		got := next(t, conn)
+		if int64(got.ID) <= last || got.Status != http.StatusOK {
+			t.Errorf("reply = %+v behind that to frame %d, want status 200, in order", got, last)
+		}
+		last = int64(got.ID)
 	}
 }
 

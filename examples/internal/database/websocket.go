@@ -20,6 +20,9 @@ const (
 	// maxFrame bounds a frame, a new token included.
 	maxFrame = 32 << 10
 
+	// maxWaiting is how many frames of a socket wait for the one that is served.
+	maxWaiting = 16
+
 	// writeLimit is how long a client may take to receive a frame.
 	writeLimit = 10 * time.Second
 )
@@ -120,17 +123,35 @@ func (k *socket) serve(request context.Context) {
 	}
 }
 
-// serveFrames answers one frame after the other. Reading ends with the
-// connection and not with the session, so that there is still somebody to tell
-// why.
+// serveFrames answers one frame after the other, but for new tokens: whoever reads takes
+// these, since a slow function must not hold up a renewal until the session has ended.
 func (k *socket) serveFrames() {
+	frames := make(chan Frame, maxWaiting)
+	go func() {
+		defer close(frames)
+		k.read(frames)
+	}()
+	for frame := range frames {
+		_ = k.send(k.reply(frame)) // a client that left is noticed by the reader
+	}
+}
+
+// read takes in frames. It ends with the connection and not with the session, so that
+// there is still somebody to tell why.
+func (k *socket) read(frames chan<- Frame) {
 	for {
 		var frame Frame
 		if err := wsjson.Read(context.WithoutCancel(k.ctx), k.conn, &frame); err != nil {
 			return
 		}
-		if err := k.send(k.reply(frame)); err != nil {
-			return
+		if frame.Renew != "" {
+			_ = k.send(k.reply(frame))
+			continue
+		}
+		select {
+		case frames <- frame:
+		default:
+			_ = k.send(Reply{ID: frame.ID, Status: http.StatusTooManyRequests, Error: "busy", Description: "too many calls wait"})
 		}
 	}
 }

@@ -1,0 +1,61 @@
+package guests_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/examples/guide/guests"
+	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// TestRoutes makes a guest, who stays the same, and nobody else becomes one.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	idp := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "notes"}})
+	local, err := localissuer.New(localissuer.Config{URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{"notes"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer local.Close()
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{local.Issuer(), {URL: idp.URL(), Audiences: []string{"notes"}}}, Client: idp.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	routes := guests.Routes(auth, local)
+	post := func(path, token string, status int) (answer struct {
+		Token   string
+		Expires time.Time
+	}) {
+		t.Helper()
+		r, w := httptest.NewRequest("POST", path, nil), httptest.NewRecorder()
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+		routes.ServeHTTP(w, r)
+		if w.Code != status || status == http.StatusOK && json.Unmarshal(w.Body.Bytes(), &answer) != nil {
+			t.Fatalf("%s: got %d %s, want %d", path, w.Code, w.Body, status)
+		}
+		return answer
+	}
+	first := post("/guest", "", http.StatusOK)
+	next := post("/guest/renew", first.Token, http.StatusOK)
+	was, err := auth.Authenticate(t.Context(), first.Token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := auth.Authenticate(t.Context(), next.Token)
+	if err != nil || is.Identity() != was.Identity() || !is.Expiry().Equal(next.Expires) {
+		t.Errorf("renewed to %v until %v, %v, want %v", is, next.Expires, err, was)
+	}
+	post("/guest/renew", "", http.StatusUnauthorized)
+	post("/guest/renew", idp.Token(map[string]any{"sub": was.Subject()}), http.StatusForbidden)
+}

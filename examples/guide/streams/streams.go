@@ -1,0 +1,41 @@
+// Package streams sends events over HTTP for as long as the caller's token is good.
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+// Events sends what comes until the token ends, the client leaves, or stopping does.
+func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-chan string) http.Handler {
+	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, _ := oidcauth.FromContext(r.Context())
+		session := auth.NewSession(r.Context(), claims)
+		defer session.Close()
+		w.Header().Set("Content-Type", "text/event-stream")
+		out := http.NewResponseController(w)
+		for out.Flush() == nil {
+			select {
+			case <-session.Context().Done(): // the token has expired, or was revoked
+				return
+			case <-r.Context().Done(): // the client has left
+				return
+			case <-stopping.Done():
+				return
+			case event := <-events:
+				fmt.Fprintf(w, "data: %s\n\n", event)
+			}
+		}
+	}))
+}
+
+// Stop ends the streams, lets all other requests finish, and then ends the sessions.
+func Stop(ctx context.Context, server *http.Server, stopStreams func(), auth *oidcauth.Authenticator) error {
+	server.RegisterOnShutdown(stopStreams) // called as Shutdown begins
+	err := server.Shutdown(ctx)
+	return errors.Join(err, auth.Close())
+}

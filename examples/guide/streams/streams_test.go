@@ -1,0 +1,86 @@
+package streams_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/examples/guide/streams"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// TestEvents: a stream ends with its token, and those that are left do not hold up the
+// server's end, at which requests under way are answered all the same.
+func TestEvents(t *testing.T) {
+	t.Parallel()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}}, Client: issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	stopping, stop := context.WithCancel(t.Context())
+	events, begun, finish := make(chan string), make(chan bool), make(chan bool)
+	mux := http.NewServeMux()
+	mux.Handle("GET /events", streams.Events(auth, stopping, events))
+	late := auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "in time") }))
+	mux.HandleFunc("GET /slow", func(w http.ResponseWriter, r *http.Request) {
+		begun <- true
+		<-finish
+		late.ServeHTTP(w, r) // its token is judged after the server has begun to stop
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	get := func(path, subject string) *http.Response {
+		r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+path, nil)
+		if err != nil {
+			t.Error(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": subject}))
+		response, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Error(err)
+			return &http.Response{Body: http.NoBody}
+		}
+		return response
+	}
+	alice := get("/events", "alice")
+	events <- "hello"
+	if line, err := bufio.NewReader(alice.Body).ReadString('\n'); line != "data: hello\n" {
+		t.Errorf("got %q, %v", line, err)
+	}
+	if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(alice.Body); err != nil { // ends
+		t.Errorf("the stream of a token that was revoked: %v", err)
+	}
+	bob := get("/events", "bob")
+	answer := make(chan string)
+	go func() {
+		body, _ := io.ReadAll(get("/slow", "bob").Body)
+		answer <- string(body)
+	}()
+	<-begun
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	stopped := make(chan error)
+	go func() { stopped <- streams.Stop(ctx, server.Config, stop, auth) }()
+	if _, err := io.ReadAll(bob.Body); err != nil { // ends
+		t.Errorf("the stream of a server that stops: %v", err)
+	}
+	finish <- true
+	if got := <-answer; got != "in time" {
+		t.Errorf("a request under way was answered %q", got)
+	}
+	if err := <-stopped; err != nil {
+		t.Errorf("Stop() error = %v", err)
+	}
+}
