@@ -60,7 +60,7 @@ func (w *world) renew(s *liveSession) {
 // nextOf returns a token that a session is to be renewed with: mostly one of the same
 // caller, which is mostly bound as the session is, and at times the one that it has.
 func (w *world) nextOf(s *liveSession) *token {
-	if s.t.opaque == nil && w.beside.IntN(4) == 0 {
+	if s.t.opaque == nil && s.t.seller == nil && w.beside.IntN(4) == 0 {
 		return s.t
 	}
 	if w.chance(4) || s.t.p == nil {
