@@ -1,7 +1,6 @@
 package reload_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"os"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/guide/reload"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -56,24 +56,6 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// A log may be read while others write it.
-type log struct {
-	mu    sync.Mutex
-	lines bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.Write(p)
-}
-
-func (l *log) has(text string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return strings.Contains(l.lines.String(), text)
-}
-
 // TestFollow changes the file, with and without a mistake, and says so.
 func TestFollow(t *testing.T) {
 	if runtime.GOOS == "windows" {
@@ -89,7 +71,7 @@ func TestFollow(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer auth.Close()
-	path, lines := filepath.Join(t.TempDir(), "issuers.json"), new(log)
+	path, lines := filepath.Join(t.TempDir(), "issuers.json"), new(authtest.Log)
 	write(t, path, `[{"url": "https://a.example.com", "audiences": ["a"]}]`)
 	ctx, cancel := context.WithCancel(t.Context())
 	var following sync.WaitGroup
@@ -115,7 +97,7 @@ func TestFollow(t *testing.T) {
 	await("the first reading", unready("https://a.example.com"))
 	write(t, path, `[]`)
 	hangUp()
-	await("a mistake", func() bool { return lines.has("no issuer") })
+	await("a mistake", func() bool { return strings.Contains(lines.String(), "no issuer") })
 	write(t, path, `[{"url": "https://b.example.com", "audiences": ["a"]}]`)
 	hangUp()
 	await("the next", unready("https://b.example.com"))
