@@ -42,10 +42,28 @@ func isEvictable(r *Revocation) bool { return !coveredFrom(r).IsZero() && !isCut
 // nothing of the issuer's others. The lock must be held.
 func (l *List) isCutOff(r *Revocation) bool {
 	name, _, _ := strings.Cut(r.Issuer, "|")
-	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, name}], func(e *entry) bool {
-		return isCutoff(&e.Revocation) && (e.Issuer == name || e.Issuer == r.Issuer) && (e.replaces || !r.IssuedBefore.IsZero()) &&
-			!e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
-	})
+	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, name}], func(e *entry) bool { return e.cutsOff(r, name) })
+}
+
+// cutsOff reports whether e is a cutoff that has taken the place of a revocation, which
+// can be evicted and is of the issuer of that name.
+func (e *entry) cutsOff(r *Revocation, name string) bool {
+	return isCutoff(&e.Revocation) && (e.Issuer == name || e.Issuer == r.Issuer) && (e.replaces || !r.IssuedBefore.IsZero()) &&
+		!e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
+}
+
+// cutoffs returns all cutoffs by the names of their issuers.
+func (l *List) cutoffs() map[string][]entry {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	all := make(map[string][]entry)
+	for _, e := range l.byEnd {
+		if isCutoff(&e.Revocation) {
+			name, _, _ := strings.Cut(e.Issuer, "|")
+			all[name] = append(all[name], *e)
+		}
+	}
+	return all
 }
 
 // boundLogouts makes a cutoff of the oldest quarter of an issuer's logouts if

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,21 +92,26 @@ func (k *keptLog) remove(ctx context.Context, all []*waitingEntry) {
 	}
 }
 
-// makeRoom keeps what the list has, which makes one revocation of many logouts, and
-// nothing else but what is over by a clock that may be wrong. The lock must be held.
+// makeRoom lets go of what is over, and of the logouts that the list has made one
+// revocation of, once that is kept. What the list has let go of for another reason stays:
+// that for which it did may not be written yet. The lock must be held.
 func (k *keptLog) makeRoom(ctx context.Context) error {
 	k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
-	held := make(map[Revocation]bool)
-	for _, r := range k.list.InForce() {
-		held[r] = true
-		if isCutoff(&r) && k.kept.covering(&r) == nil {
-			if err := k.put(ctx, r); err != nil {
+	cutoffs := k.list.cutoffs()
+	for _, all := range cutoffs {
+		for _, e := range all {
+			if k.kept.covering(&e.Revocation) != nil {
+				continue
+			}
+			if err := k.put(ctx, e.Revocation); err != nil {
 				return err
 			}
 		}
 	}
-	now := k.list.cfg.Now()
-	k.remove(ctx, k.kept.all(func(w *waitingEntry) bool { return !held[w.Revocation] && now.Before(w.Until) }))
+	k.remove(ctx, k.kept.all(func(w *waitingEntry) bool {
+		name, _, _ := strings.Cut(w.Issuer, "|")
+		return isEvictable(&w.Revocation) && slices.ContainsFunc(cutoffs[name], func(e entry) bool { return e.cutsOff(&w.Revocation, name) })
+	}))
 	if n, _ := k.kept.count(); n >= k.most {
 		return fmt.Errorf("%w: %d revocations are kept, want fewer: a shorter life of tokens (MaxTokenLifetime) ends them sooner", errFull, n)
 	}

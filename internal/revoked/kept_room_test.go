@@ -1,0 +1,55 @@
+package revoked
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// restarted expects of the next process what a token's is, after a kill of this one.
+func restarted(t *testing.T, path string, token Token, want error) {
+	t.Helper()
+	b := newLab(false)
+	f := b.keep(t, path)
+	b.wants(t, token, want)
+	f.Close()
+	b.Close()
+}
+
+// Room is made of what a revocation that is kept stands for, and of nothing else: one
+// that the list has let go of for another may be all that is kept of the two.
+func TestFollower_Kept_RoomOfAcknowledged(t *testing.T) {
+	t.Parallel()
+	const issuer = "https://issuer.test"
+	for name, first := range map[string]Revocation{
+		"subject": subject("alice", time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)),
+		"session": {Issuer: issuer, SessionID: "login", EndedAt: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := privateDir(t)
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				f := b.keep(t, path)
+				f.kept.most = 3
+				b.wantKept(t, f, first)
+				b.wantKept(t, f, Revocation{Issuer: issuer, IssuedBefore: in(10 * time.Minute), Until: in(2 * time.Hour)})
+				longer := first
+				longer.Until = first.Until.Add(time.Hour)
+				b.Add(longer) // whoever did it is about to write it
+				for i := range 3 {
+					r := subject(fmt.Sprint("somebody-", i), in(time.Hour))
+					b.Add(r)
+					f.Share(t.Context(), r)
+				}
+				f.Close()
+				b.Close()
+				token := Token{Issuer: issuer, Subject: first.Subject, SessionID: first.SessionID, IssuedAt: in(20 * time.Minute)}
+				restarted(t, path, token, refusal.ErrRevoked)
+			})
+		})
+	}
+}
