@@ -19,6 +19,10 @@ const (
 
 	// keptInterval is how often those that are over are removed.
 	keptInterval = time.Hour
+
+	// roomInterval is how often all that is kept is looked through for room, at most,
+	// where that makes little.
+	roomInterval = time.Second
 )
 
 // A keptLog is the log of a server that shares its revocations with no other: it keeps
@@ -30,8 +34,9 @@ type keptLog struct {
 	most   int
 	logger *slog.Logger
 
-	mu   sync.Mutex // held while what is kept, and its files, change together
-	kept *queue
+	mu     sync.Mutex // held while what is kept, and its files, change together; guards looked
+	kept   *queue
+	looked time.Time // when little room was made
 }
 
 // openKept takes the directory and makes what it keeps hold here, before the first token
@@ -57,7 +62,7 @@ func (k *keptLog) Append(ctx context.Context, r Revocation) (added bool, err err
 	if k.kept.covering(&r) != nil {
 		return false, nil
 	}
-	if n, _ := k.kept.count(); n >= k.most {
+	if n, _ := k.kept.count(); n-len(k.kept.covered(&r)) >= k.most {
 		if err := k.makeRoom(ctx); err != nil {
 			return false, err
 		}
@@ -92,10 +97,31 @@ func (k *keptLog) remove(ctx context.Context, all []*waitingEntry) {
 	}
 }
 
-// makeRoom lets go of what is over, and of the logouts that the list has made one
+// makeRoom has fewer revocations kept, if there is a way. Where it was looked for of late
+// with little success it is not: whoever causes logouts would have the server do nothing
+// else. The lock must be held.
+func (k *keptLog) makeRoom(ctx context.Context) error {
+	if time.Since(k.looked) < roomInterval {
+		return k.full()
+	}
+	k.looked = time.Now()
+	if err := k.compact(ctx); err != nil {
+		return err
+	}
+	n, _ := k.kept.count()
+	if n < k.most-k.most/64 {
+		k.looked = time.Time{}
+	}
+	if n >= k.most {
+		return k.full()
+	}
+	return nil
+}
+
+// compact lets go of what is over, and of the logouts that the list has made one
 // revocation of, once that is kept. What the list has let go of for another reason stays:
 // that for which it did may not be written yet. The lock must be held.
-func (k *keptLog) makeRoom(ctx context.Context) error {
+func (k *keptLog) compact(ctx context.Context) error {
 	k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
 	cutoffs := k.list.cutoffs()
 	for _, all := range cutoffs {
@@ -112,10 +138,13 @@ func (k *keptLog) makeRoom(ctx context.Context) error {
 		name, _, _ := strings.Cut(w.Issuer, "|")
 		return isEvictable(&w.Revocation) && slices.ContainsFunc(cutoffs[name], func(e entry) bool { return e.cutsOff(&w.Revocation, name) })
 	}))
-	if n, _ := k.kept.count(); n >= k.most {
-		return fmt.Errorf("%w: %d revocations are kept, want fewer: a shorter life of tokens (MaxTokenLifetime) ends them sooner", errFull, n)
-	}
 	return nil
+}
+
+// full is the error of a directory that keeps all that it may.
+func (k *keptLog) full() error {
+	n, _ := k.kept.count()
+	return fmt.Errorf("%w: %d revocations are kept, want fewer: a shorter life of tokens (MaxTokenLifetime) ends them sooner", errFull, n)
 }
 
 // FirstUse implements [Log]. Each process knows what was used in it.

@@ -1,6 +1,7 @@
 package revoked
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -52,4 +53,31 @@ func TestFollower_Kept_RoomOfAcknowledged(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A directory that is full is not looked through at each revocation more: whoever causes
+// logouts would have the server do nothing else. What takes no further place is taken.
+func TestFollower_Kept_RoomNowAndThen(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		f := b.keep(t, path)
+		f.kept.most = 2
+		b.wantKept(t, f, subject("alice", in(time.Hour)))
+		b.wantKept(t, f, subject("bob", in(3*time.Hour)))
+		time.Sleep(time.Hour + clockSlack - roomInterval/2)
+		for _, tt := range []struct {
+			name string
+			full bool
+		}{{"carol", true}, {"bob", false}, {"dave", true}, {"erin", false}} {
+			_, err := f.kept.Append(t.Context(), subject(tt.name, in(4*time.Hour)))
+			if tt.full != errors.Is(err, errFull) {
+				t.Errorf("Append(%s) error = %v, want that the directory is full: %t", tt.name, err, tt.full)
+			}
+			time.Sleep(roomInterval * 2 / 5)
+		}
+		f.Close()
+		b.Close()
+	})
 }
