@@ -47,8 +47,7 @@ func (l *List) openKept(path string, tap disk.Tap) (*keptLog, error) {
 		return nil, err
 	}
 	k := &keptLog{list: l, dir: dir, most: maxKept, logger: l.cfg.Logger, kept: newQueue()}
-	err = dir.loadInto(k.kept, l, 2*maxKept) // see maxUnsharedFiles
-	if err != nil {
+	if err := dir.loadInto(k.kept, l); err != nil {
 		dir.Close()
 		return nil, err
 	}

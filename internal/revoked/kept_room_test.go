@@ -3,10 +3,14 @@ package revoked
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disktest"
+	"github.com/oidcauth/oidcauth/internal/memorylog"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
@@ -80,4 +84,27 @@ func TestFollower_Kept_RoomNowAndThen(t *testing.T) {
 		f.Close()
 		b.Close()
 	})
+}
+
+// A log that comes later gets all that was kept without one, which is more than may wait.
+func TestFollower_Kept_LogComesLater(t *testing.T) {
+	t.Parallel()
+	path := disktest.TempDir(t)
+	for i := range 2*maxUnshared + 1 {
+		content, err := encodeWaiting(subject(fmt.Sprint("somebody-", i), in(time.Hour)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, nameOf(content)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, log := newLab(false), memorylog.New[Revocation]()
+	f, err := b.tryFollow(log, path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.wants(t, Token{Subject: "somebody-0"}, refusal.ErrRevoked)
+	f.Close()
+	b.Close()
 }
