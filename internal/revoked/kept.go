@@ -160,9 +160,7 @@ func (k *keptLog) Follow(ctx context.Context, apply func(Revocation), caughtUp f
 	ticker := time.NewTicker(keptInterval)
 	defer ticker.Stop()
 	for {
-		k.mu.Lock()
-		k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
-		k.mu.Unlock()
+		k.dropOver(ctx)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -171,10 +169,19 @@ func (k *keptLog) Follow(ctx context.Context, apply func(Revocation), caughtUp f
 	}
 }
 
-// close lets another process have the directory. It may be called on nil.
+// dropOver removes what is over.
+func (k *keptLog) dropOver(ctx context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
+}
+
+// close lets another process have the directory, without what is over: that would have to
+// be kept for a day by each that begins. It may be called on nil.
 func (k *keptLog) close() error {
 	if k == nil {
 		return nil
 	}
+	k.dropOver(context.Background())
 	return k.dir.Close()
 }

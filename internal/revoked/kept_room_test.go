@@ -108,3 +108,23 @@ func TestFollower_Kept_LogComesLater(t *testing.T) {
 	f.Close()
 	b.Close()
 }
+
+// What is over does not pile up where a process never runs for long: at the start nobody
+// knows whether the clock is right, and it stays for a day.
+func TestFollower_Kept_OftenRestarted(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		for i := range 5 {
+			b := newLab(false)
+			f := b.keep(t, path)
+			b.wantKept(t, f, subject(fmt.Sprint("somebody-", i), in(10*time.Minute)))
+			time.Sleep(keptInterval / 2)
+			f.Close()
+			b.Close()
+			if n := files(t, path); n != 0 {
+				t.Errorf("%d files after %d runs, want none of what is over", n, i+1)
+			}
+		}
+	})
+}
