@@ -75,6 +75,37 @@ func (l *List) boundLogouts(issuer string, now time.Time) *Revocation {
 	if tooMany <= 0 || (tooMany-1)%max(l.maxLogouts/64, 1) != 0 {
 		return nil
 	}
+	return l.cutOffOldest(issuer, now)
+}
+
+// shorten makes a cutoff of the oldest quarter of the logouts of the issuer that has most,
+// though they are not too many. It reports whether one has as many as least.
+func (l *List) shorten(least int) bool {
+	cutoff := l.cutOffMost(least)
+	if cutoff != nil {
+		l.announceCutoff(cutoff)
+	}
+	return cutoff != nil
+}
+
+func (l *List) cutOffMost(least int) *Revocation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var most string
+	for issuer, n := range l.logouts {
+		if n > l.logouts[most] {
+			most = issuer
+		}
+	}
+	if l.closed || l.logouts[most] < least {
+		return nil
+	}
+	return l.cutOffOldest(most, l.cfg.Now())
+}
+
+// cutOffOldest makes a cutoff of the oldest quarter of an issuer's logouts that do not lie
+// ahead. The lock must be held.
+func (l *List) cutOffOldest(issuer string, now time.Time) *Revocation {
 	cutoff := Revocation{Issuer: issuer}
 	var all []*entry
 	for _, e := range l.byEnd {

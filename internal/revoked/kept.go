@@ -2,6 +2,7 @@ package revoked
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -34,9 +35,10 @@ type keptLog struct {
 	most   int
 	logger *slog.Logger
 
-	mu     sync.Mutex // held while what is kept, and its files, change together; guards looked
-	kept   *queue
-	looked time.Time // when little room was made
+	mu        sync.Mutex // held while what is kept, and its files, change together
+	kept      *queue
+	looked    time.Time // when little room was made
+	shortened time.Time // when there was none without fewer logouts in force
 }
 
 // openKept takes the directory and makes what it keeps hold here, before the first token
@@ -56,6 +58,34 @@ func (l *List) openKept(path string, tap disk.Tap) (*keptLog, error) {
 
 // Append implements [Log]. What r makes superfluous is removed once r is written.
 func (k *keptLog) Append(ctx context.Context, r Revocation) (added bool, err error) {
+	added, err = k.append(ctx, r)
+	if errors.Is(err, errFull) && k.shorten() {
+		return k.append(ctx, r)
+	}
+	return added, err
+}
+
+// shorten has fewer logouts in force where all that is kept is: one issuer's must not keep
+// the revocations of others from being written. Where no issuer has many that would refuse
+// much and make little room. It holds no lock while the list tells of it.
+func (k *keptLog) shorten() bool {
+	k.mu.Lock()
+	due := time.Since(k.shortened) >= roomInterval
+	if due {
+		k.shortened = time.Now()
+	}
+	k.mu.Unlock()
+	if !due || !k.list.shorten(k.most/16) {
+		return false
+	}
+	k.mu.Lock()
+	k.looked = time.Time{}
+	k.mu.Unlock()
+	return true
+}
+
+// append is Append as far as there is room.
+func (k *keptLog) append(ctx context.Context, r Revocation) (added bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.kept.covering(&r) != nil {

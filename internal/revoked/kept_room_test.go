@@ -128,3 +128,69 @@ func TestFollower_Kept_OftenRestarted(t *testing.T) {
 		}
 	})
 }
+
+// Logouts of several issuers that are all in force give way to what is revoked, those of
+// the issuer that has most: whoever runs an issuer must not have that of others lost.
+func TestFollower_Kept_RoomForOthers(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		const most = 20
+		b := newLab(false)
+		b.LimitLogouts(most)
+		f := b.keep(t, path)
+		f.kept.most = most
+		logout := func(issuer, i int) Revocation {
+			return Revocation{
+				Issuer: fmt.Sprintf("https://issuer-%d.test", issuer), SessionID: fmt.Sprint("login-", i),
+				EndedAt: in(0).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second),
+			}
+		}
+		for i := range 2 * most {
+			b.wantKept(t, f, logout(i%4/3, i)) // three of one issuer for one of the other
+			time.Sleep(2 * time.Second)
+		}
+		b.wantKept(t, f, subject("alice", in(24*time.Hour)))
+		if n := files(t, path); n > most {
+			t.Errorf("%d files, want %d at most", n, most)
+		}
+		f.Close()
+		b.Close()
+		b = newLab(false)
+		f = b.keep(t, path)
+		for i := range 2 * most {
+			r := logout(i%4/3, i)
+			b.wants(t, Token{Issuer: r.Issuer, SessionID: r.SessionID, IssuedAt: in(-time.Hour)}, refusal.ErrRevoked)
+		}
+		b.wants(t, Token{Subject: "alice"}, refusal.ErrRevoked)
+		b.wants(t, Token{Issuer: "https://issuer-0.test", SessionID: "another", IssuedAt: in(0)}, nil)
+		f.Close()
+		b.Close()
+	})
+}
+
+// Where no issuer has many logouts, they stay: one rule of a few would refuse the tokens of
+// everybody for want of little room.
+func TestFollower_Kept_RoomOfFew(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		const most = 64
+		b := newLab(false)
+		f := b.keep(t, path)
+		f.kept.most = most
+		for i := range most {
+			r := Revocation{Issuer: "https://issuer.test", TokenID: fmt.Sprint("token-", i), Until: in(time.Hour).Truncate(time.Second)}
+			if i < most/16-1 {
+				r.TokenID, r.SessionID, r.EndedAt = "", fmt.Sprint("login-", i), in(-time.Minute).Truncate(time.Second)
+			}
+			b.wantKept(t, f, r)
+		}
+		if _, err := f.kept.Append(t.Context(), subject("alice", in(time.Hour))); !errors.Is(err, errFull) {
+			t.Errorf("Append() error = %v, want that the directory is full", err)
+		}
+		b.wants(t, Token{Issuer: "https://issuer.test", IssuedAt: in(-time.Hour)}, nil)
+		f.Close()
+		b.Close()
+	})
+}
