@@ -170,8 +170,12 @@ func (a *admin) answerRevocation(w http.ResponseWriter, r *http.Request, revocat
 	case errors.Is(err, oidcauth.ErrRevocationWaits):
 		writeJSON(w, http.StatusAccepted, revocationAnswer{Revoked: revocation, Kept: a.server.keepsWaiting, Waits: "it holds on this server, and is shared with the others once they can be reached"})
 	case holds(err):
+		text := "it holds on this server, and nothing shares it with the others: send it again"
+		if errors.Is(err, oidcauth.ErrRevocationNotWritten) {
+			text = "it holds on this server, and could not be written: a restart forgets it; send it again"
+		}
 		w.Header().Set("Retry-After", "5")
-		writeJSON(w, http.StatusServiceUnavailable, apiError{"temporarily_unavailable", "it holds on this server, and nothing shares it with the others: send it again"})
+		writeJSON(w, http.StatusServiceUnavailable, apiError{"temporarily_unavailable", text})
 	case errors.Is(err, oidcauth.ErrMalformedRequest):
 		text := strings.ReplaceAll(err.Error(), "oidcauth: ", "")
 		writeJSON(w, http.StatusBadRequest, apiError{"invalid_request", printable(hideSecrets(text))})

@@ -185,6 +185,26 @@ func TestServe_KeptRevocations(t *testing.T) {
 	}
 }
 
+// TestAdmin_RevocationNotWritten: the answer of a server that shares with no other says what
+// is wrong with a revocation that it cannot keep.
+func TestAdmin_RevocationNotWritten(t *testing.T) {
+	t.Parallel()
+	iss, dir := startIssuer(t), t.TempDir()+"/revocations"
+	s := serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(
+		`{"issuers": [%s], "admin": {"addr": "127.0.0.1:0", "secret_file": %q}, "revocations": {"dir": %q}}`,
+		described(iss, ""), writeFile(t, "secret", adminSecret), dir)))
+	if err := os.RemoveAll(dir); err != nil {
+		t.Skip(err)
+	}
+	got := sendAdmin(t, "POST", adminOf(t, s)+"/v1/revocations", fmt.Sprintf(`{"revoke": "token", "issuer": %q, "token_id": "1"}`, iss.URL()), bearer(adminSecret)...)
+	if got.status != 503 || got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "could not be written") || strings.Contains(got.body, "others") {
+		t.Errorf("status %d, %s, want 503 and that it could not be written", got.status, got.body)
+	}
+	if got := s.get(t, "/v1/whoami", iss.Token(map[string]any{"aud": "my-db", "jti": "1"})); got.status != 401 {
+		t.Errorf("after: status %d, want 401", got.status)
+	}
+}
+
 // Settings of NATS that cannot be, or that let others revoke, are errors.
 func TestServe_SharedRevocationsMistakes(t *testing.T) {
 	t.Parallel()

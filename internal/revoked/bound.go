@@ -42,10 +42,28 @@ func isEvictable(r *Revocation) bool { return !coveredFrom(r).IsZero() && !isCut
 // nothing of the issuer's others. The lock must be held.
 func (l *List) isCutOff(r *Revocation) bool {
 	name, _, _ := strings.Cut(r.Issuer, "|")
-	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, name}], func(e *entry) bool {
-		return isCutoff(&e.Revocation) && (e.Issuer == name || e.Issuer == r.Issuer) && (e.replaces || !r.IssuedBefore.IsZero()) &&
-			!e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
-	})
+	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, name}], func(e *entry) bool { return e.cutsOff(r, name) })
+}
+
+// cutsOff reports whether e is a cutoff that has taken the place of a revocation, which
+// can be evicted and is of the issuer of that name.
+func (e *entry) cutsOff(r *Revocation, name string) bool {
+	return isCutoff(&e.Revocation) && (e.Issuer == name || e.Issuer == r.Issuer) && (e.replaces || !r.IssuedBefore.IsZero()) &&
+		!e.IssuedBefore.Before(coveredFrom(r)) && !e.Until.Before(r.Until)
+}
+
+// cutoffs returns all cutoffs by the names of their issuers.
+func (l *List) cutoffs() map[string][]entry {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	all := make(map[string][]entry)
+	for _, e := range l.byEnd {
+		if isCutoff(&e.Revocation) {
+			name, _, _ := strings.Cut(e.Issuer, "|")
+			all[name] = append(all[name], *e)
+		}
+	}
+	return all
 }
 
 // boundLogouts makes a cutoff of the oldest quarter of an issuer's logouts if
@@ -57,6 +75,37 @@ func (l *List) boundLogouts(issuer string, now time.Time) *Revocation {
 	if tooMany <= 0 || (tooMany-1)%max(l.maxLogouts/64, 1) != 0 {
 		return nil
 	}
+	return l.cutOffOldest(issuer, now)
+}
+
+// shorten makes a cutoff of the oldest quarter of the logouts of the issuer that has most,
+// though they are not too many. It reports whether one has as many as least.
+func (l *List) shorten(least int) bool {
+	cutoff := l.cutOffMost(least)
+	if cutoff != nil {
+		l.announceCutoff(cutoff)
+	}
+	return cutoff != nil
+}
+
+func (l *List) cutOffMost(least int) *Revocation {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var most string
+	for issuer, n := range l.logouts {
+		if n > l.logouts[most] {
+			most = issuer
+		}
+	}
+	if l.closed || l.logouts[most] < least {
+		return nil
+	}
+	return l.cutOffOldest(most, l.cfg.Now())
+}
+
+// cutOffOldest makes a cutoff of the oldest quarter of an issuer's logouts that do not lie
+// ahead. The lock must be held.
+func (l *List) cutOffOldest(issuer string, now time.Time) *Revocation {
 	cutoff := Revocation{Issuer: issuer}
 	var all []*entry
 	for _, e := range l.byEnd {

@@ -114,7 +114,7 @@ func (w *waitingRoom) checkDir(path string) {
 		return
 	}
 	defer d.Close()
-	entries, err := d.Load(maxUnsharedFiles)
+	entries, err := d.Load(maxFiles)
 	if err != nil {
 		w.t.Errorf("%s (%s): Load() error = %v", w.at, w.disk.Failed(), err)
 	}

@@ -2,9 +2,11 @@ package revoked
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +20,10 @@ const (
 
 	// keptInterval is how often those that are over are removed.
 	keptInterval = time.Hour
+
+	// roomInterval is how often all that is kept is looked through for room, at most,
+	// where that makes little.
+	roomInterval = time.Second
 )
 
 // A keptLog is the log of a server that shares its revocations with no other: it keeps
@@ -29,8 +35,10 @@ type keptLog struct {
 	most   int
 	logger *slog.Logger
 
-	mu   sync.Mutex // held while what is kept, and its files, change together
-	kept *queue
+	mu        sync.Mutex // held while what is kept, and its files, change together
+	kept      *queue
+	looked    time.Time // when little room was made
+	shortened time.Time // when there was none without fewer logouts in force
 }
 
 // openKept takes the directory and makes what it keeps hold here, before the first token
@@ -41,8 +49,7 @@ func (l *List) openKept(path string, tap disk.Tap) (*keptLog, error) {
 		return nil, err
 	}
 	k := &keptLog{list: l, dir: dir, most: maxKept, logger: l.cfg.Logger, kept: newQueue()}
-	err = dir.loadInto(k.kept, l, 2*maxKept) // see maxUnsharedFiles
-	if err != nil {
+	if err := dir.loadInto(k.kept, l); err != nil {
 		dir.Close()
 		return nil, err
 	}
@@ -51,12 +58,40 @@ func (l *List) openKept(path string, tap disk.Tap) (*keptLog, error) {
 
 // Append implements [Log]. What r makes superfluous is removed once r is written.
 func (k *keptLog) Append(ctx context.Context, r Revocation) (added bool, err error) {
+	added, err = k.append(ctx, r)
+	if errors.Is(err, errFull) && k.shorten() {
+		return k.append(ctx, r)
+	}
+	return added, err
+}
+
+// shorten has fewer logouts in force where all that is kept is: one issuer's must not keep
+// the revocations of others from being written. Where no issuer has many that would refuse
+// much and make little room. It holds no lock while the list tells of it.
+func (k *keptLog) shorten() bool {
+	k.mu.Lock()
+	due := time.Since(k.shortened) >= roomInterval
+	if due {
+		k.shortened = time.Now()
+	}
+	k.mu.Unlock()
+	if !due || !k.list.shorten(k.most/16) {
+		return false
+	}
+	k.mu.Lock()
+	k.looked = time.Time{}
+	k.mu.Unlock()
+	return true
+}
+
+// append is Append as far as there is room.
+func (k *keptLog) append(ctx context.Context, r Revocation) (added bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.kept.covering(&r) != nil {
 		return false, nil
 	}
-	if n, _ := k.kept.count(); n >= k.most {
+	if n, _ := k.kept.count(); n-len(k.kept.covered(&r)) >= k.most {
 		if err := k.makeRoom(ctx); err != nil {
 			return false, err
 		}
@@ -91,25 +126,54 @@ func (k *keptLog) remove(ctx context.Context, all []*waitingEntry) {
 	}
 }
 
-// makeRoom keeps what the list has, which makes one revocation of many logouts, and
-// nothing else but what is over by a clock that may be wrong. The lock must be held.
+// makeRoom has fewer revocations kept, if there is a way. Where it was looked for of late
+// with little success it is not: whoever causes logouts would have the server do nothing
+// else. The lock must be held.
 func (k *keptLog) makeRoom(ctx context.Context) error {
+	if time.Since(k.looked) < roomInterval {
+		return k.full()
+	}
+	k.looked = time.Now()
+	if err := k.compact(ctx); err != nil {
+		return err
+	}
+	n, _ := k.kept.count()
+	if n < k.most-k.most/64 {
+		k.looked = time.Time{}
+	}
+	if n >= k.most {
+		return k.full()
+	}
+	return nil
+}
+
+// compact lets go of what is over, and of the logouts that the list has made one
+// revocation of, once that is kept. What the list has let go of for another reason stays:
+// that for which it did may not be written yet. The lock must be held.
+func (k *keptLog) compact(ctx context.Context) error {
 	k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
-	held := make(map[Revocation]bool)
-	for _, r := range k.list.InForce() {
-		held[r] = true
-		if isCutoff(&r) && k.kept.covering(&r) == nil {
-			if err := k.put(ctx, r); err != nil {
+	cutoffs := k.list.cutoffs()
+	for _, all := range cutoffs {
+		for _, e := range all {
+			if k.kept.covering(&e.Revocation) != nil {
+				continue
+			}
+			if err := k.put(ctx, e.Revocation); err != nil {
 				return err
 			}
 		}
 	}
-	now := k.list.cfg.Now()
-	k.remove(ctx, k.kept.all(func(w *waitingEntry) bool { return !held[w.Revocation] && now.Before(w.Until) }))
-	if n, _ := k.kept.count(); n >= k.most {
-		return fmt.Errorf("%w: %d revocations are kept, want fewer: a shorter life of tokens (MaxTokenLifetime) ends them sooner", errFull, n)
-	}
+	k.remove(ctx, k.kept.all(func(w *waitingEntry) bool {
+		name, _, _ := strings.Cut(w.Issuer, "|")
+		return isEvictable(&w.Revocation) && slices.ContainsFunc(cutoffs[name], func(e entry) bool { return e.cutsOff(&w.Revocation, name) })
+	}))
 	return nil
+}
+
+// full is the error of a directory that keeps all that it may.
+func (k *keptLog) full() error {
+	n, _ := k.kept.count()
+	return fmt.Errorf("%w: %d revocations are kept, want fewer: a shorter life of tokens (MaxTokenLifetime) ends them sooner", errFull, n)
 }
 
 // FirstUse implements [Log]. Each process knows what was used in it.
@@ -126,9 +190,7 @@ func (k *keptLog) Follow(ctx context.Context, apply func(Revocation), caughtUp f
 	ticker := time.NewTicker(keptInterval)
 	defer ticker.Stop()
 	for {
-		k.mu.Lock()
-		k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
-		k.mu.Unlock()
+		k.dropOver(ctx)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
@@ -137,10 +199,19 @@ func (k *keptLog) Follow(ctx context.Context, apply func(Revocation), caughtUp f
 	}
 }
 
-// close lets another process have the directory. It may be called on nil.
+// dropOver removes what is over.
+func (k *keptLog) dropOver(ctx context.Context) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.remove(ctx, k.kept.over(k.list.cfg.Now(), time.Now()))
+}
+
+// close lets another process have the directory, without what is over: that would have to
+// be kept for a day by each that begins. It may be called on nil.
 func (k *keptLog) close() error {
 	if k == nil {
 		return nil
 	}
+	k.dropOver(context.Background())
 	return k.dir.Close()
 }

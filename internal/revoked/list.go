@@ -195,11 +195,17 @@ func (l *List) Add(r Revocation) (added bool) {
 		l.announce(&r)
 	}
 	if cutoff != nil {
-		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
-			slog.String("issuer", cutoff.Issuer), slog.Time("issued_before", cutoff.IssuedBefore))
-		l.announce(cutoff)
+		l.announceCutoff(cutoff)
 	}
 	return added
+}
+
+// announceCutoff has what lives under a cutoff ended, and says so: more is than was logged
+// out.
+func (l *List) announceCutoff(cutoff *Revocation) {
+	l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
+		slog.String("issuer", cutoff.Issuer), slog.Time("issued_before", cutoff.IssuedBefore))
+	l.announce(cutoff)
 }
 
 // announce has what lives under the tokens of a revocation ended, unless it is

@@ -17,10 +17,10 @@ const (
 	// maxUnshared bounds the memory of revocations that wait for the log.
 	maxUnshared = 10_000
 
-	// maxUnsharedFiles bounds the same at the start. There may be more of them than
-	// can wait: a revocation is written before those that it covers are removed, and
-	// a process can end between the two.
-	maxUnsharedFiles = 2 * maxUnshared
+	// maxFiles bounds what is read of a directory at the start. There may be more than
+	// a process keeps: a revocation is written before those that it covers are removed,
+	// and it can end between the two. Before there was a log, more than can wait was kept.
+	maxFiles = 2 * maxKept
 
 	// appendTimeout bounds one attempt to share a revocation late.
 	appendTimeout = 10 * time.Second
@@ -248,7 +248,7 @@ func (f *Follower) openUnshared(path string) error {
 		return err
 	}
 	f.dir = dir
-	if err := dir.loadInto(f.unshared, f.list, maxUnsharedFiles); err != nil {
+	if err := dir.loadInto(f.unshared, f.list); err != nil {
 		return err
 	}
 	if n, _ := f.unshared.count(); n > 0 {
@@ -258,10 +258,9 @@ func (f *Follower) openUnshared(path string) error {
 	return nil
 }
 
-// loadInto puts the revocations of a directory into a queue, at most so many, and makes
-// them hold.
-func (d *Dir) loadInto(q *queue, l *List, most int) error {
-	files, err := d.Load(most)
+// loadInto puts the revocations of a directory into a queue, and makes them hold.
+func (d *Dir) loadInto(q *queue, l *List) error {
+	files, err := d.Load(maxFiles)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,196 @@
+package revoked
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/disktest"
+	"github.com/oidcauth/oidcauth/internal/memorylog"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// restarted expects of the next process what a token's is, after a kill of this one.
+func restarted(t *testing.T, path string, token Token, want error) {
+	t.Helper()
+	b := newLab(false)
+	f := b.keep(t, path)
+	b.wants(t, token, want)
+	f.Close()
+	b.Close()
+}
+
+// Room is made of what a revocation that is kept stands for, and of nothing else: one
+// that the list has let go of for another may be all that is kept of the two.
+func TestFollower_Kept_RoomOfAcknowledged(t *testing.T) {
+	t.Parallel()
+	const issuer = "https://issuer.test"
+	for name, first := range map[string]Revocation{
+		"subject": subject("alice", time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)),
+		"session": {Issuer: issuer, SessionID: "login", EndedAt: time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path := privateDir(t)
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				f := b.keep(t, path)
+				f.kept.most = 3
+				b.wantKept(t, f, first)
+				b.wantKept(t, f, Revocation{Issuer: issuer, IssuedBefore: in(10 * time.Minute), Until: in(2 * time.Hour)})
+				longer := first
+				longer.Until = first.Until.Add(time.Hour)
+				b.Add(longer) // whoever did it is about to write it
+				for i := range 3 {
+					r := subject(fmt.Sprint("somebody-", i), in(time.Hour))
+					b.Add(r)
+					f.Share(t.Context(), r)
+				}
+				f.Close()
+				b.Close()
+				token := Token{Issuer: issuer, Subject: first.Subject, SessionID: first.SessionID, IssuedAt: in(20 * time.Minute)}
+				restarted(t, path, token, refusal.ErrRevoked)
+			})
+		})
+	}
+}
+
+// A directory that is full is not looked through at each revocation more: whoever causes
+// logouts would have the server do nothing else. What takes no further place is taken.
+func TestFollower_Kept_RoomNowAndThen(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		f := b.keep(t, path)
+		f.kept.most = 2
+		b.wantKept(t, f, subject("alice", in(time.Hour)))
+		b.wantKept(t, f, subject("bob", in(3*time.Hour)))
+		time.Sleep(time.Hour + clockSlack - roomInterval/2)
+		for _, tt := range []struct {
+			name string
+			full bool
+		}{{"carol", true}, {"bob", false}, {"dave", true}, {"erin", false}} {
+			_, err := f.kept.Append(t.Context(), subject(tt.name, in(4*time.Hour)))
+			if tt.full != errors.Is(err, errFull) {
+				t.Errorf("Append(%s) error = %v, want that the directory is full: %t", tt.name, err, tt.full)
+			}
+			time.Sleep(roomInterval * 2 / 5)
+		}
+		f.Close()
+		b.Close()
+	})
+}
+
+// A log that comes later gets all that was kept without one, which is more than may wait.
+func TestFollower_Kept_LogComesLater(t *testing.T) {
+	t.Parallel()
+	path := disktest.TempDir(t)
+	for i := range 2*maxUnshared + 1 {
+		content, err := encodeWaiting(subject(fmt.Sprint("somebody-", i), in(time.Hour)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(path, nameOf(content)), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b, log := newLab(false), memorylog.New[Revocation]()
+	f, err := b.tryFollow(log, path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.wants(t, Token{Subject: "somebody-0"}, refusal.ErrRevoked)
+	f.Close()
+	b.Close()
+}
+
+// What is over does not pile up where a process never runs for long: at the start nobody
+// knows whether the clock is right, and it stays for a day.
+func TestFollower_Kept_OftenRestarted(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		for i := range 5 {
+			b := newLab(false)
+			f := b.keep(t, path)
+			b.wantKept(t, f, subject(fmt.Sprint("somebody-", i), in(10*time.Minute)))
+			time.Sleep(keptInterval / 2)
+			f.Close()
+			b.Close()
+			if n := files(t, path); n != 0 {
+				t.Errorf("%d files after %d runs, want none of what is over", n, i+1)
+			}
+		}
+	})
+}
+
+// Logouts of several issuers that are all in force give way to what is revoked, those of
+// the issuer that has most: whoever runs an issuer must not have that of others lost.
+func TestFollower_Kept_RoomForOthers(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		const most = 20
+		b := newLab(false)
+		b.LimitLogouts(most)
+		f := b.keep(t, path)
+		f.kept.most = most
+		logout := func(issuer, i int) Revocation {
+			return Revocation{
+				Issuer: fmt.Sprintf("https://issuer-%d.test", issuer), SessionID: fmt.Sprint("login-", i),
+				EndedAt: in(0).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second),
+			}
+		}
+		for i := range 2 * most {
+			b.wantKept(t, f, logout(i%4/3, i)) // three of one issuer for one of the other
+			time.Sleep(2 * time.Second)
+		}
+		b.wantKept(t, f, subject("alice", in(24*time.Hour)))
+		if n := files(t, path); n > most {
+			t.Errorf("%d files, want %d at most", n, most)
+		}
+		f.Close()
+		b.Close()
+		b = newLab(false)
+		f = b.keep(t, path)
+		for i := range 2 * most {
+			r := logout(i%4/3, i)
+			b.wants(t, Token{Issuer: r.Issuer, SessionID: r.SessionID, IssuedAt: in(-time.Hour)}, refusal.ErrRevoked)
+		}
+		b.wants(t, Token{Subject: "alice"}, refusal.ErrRevoked)
+		b.wants(t, Token{Issuer: "https://issuer-0.test", SessionID: "another", IssuedAt: in(0)}, nil)
+		f.Close()
+		b.Close()
+	})
+}
+
+// Where no issuer has many logouts, they stay: one rule of a few would refuse the tokens of
+// everybody for want of little room.
+func TestFollower_Kept_RoomOfFew(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		const most = 64
+		b := newLab(false)
+		f := b.keep(t, path)
+		f.kept.most = most
+		for i := range most {
+			r := Revocation{Issuer: "https://issuer.test", TokenID: fmt.Sprint("token-", i), Until: in(time.Hour).Truncate(time.Second)}
+			if i < most/16-1 {
+				r.TokenID, r.SessionID, r.EndedAt = "", fmt.Sprint("login-", i), in(-time.Minute).Truncate(time.Second)
+			}
+			b.wantKept(t, f, r)
+		}
+		if _, err := f.kept.Append(t.Context(), subject("alice", in(time.Hour))); !errors.Is(err, errFull) {
+			t.Errorf("Append() error = %v, want that the directory is full", err)
+		}
+		b.wants(t, Token{Issuer: "https://issuer.test", IssuedAt: in(-time.Hour)}, nil)
+		f.Close()
+		b.Close()
+	})
+}
