@@ -185,10 +185,9 @@ type Config struct {
 	// more, the logouts that [Authenticator.LogoutHandler] makes one rule of are let go
 	// of, and if that is not enough it makes one of the oldest of the issuer that has most,
 	// where these are 8,192 or more. It is created if missing, must be on a file system that
-	// has locks,
-	// and belongs to one Authenticator at a time: New is an error while another,
-	// of this process or the last, has not been closed, when a file in it is
-	// damaged, and when others may write to it or own it. It holds IDs and times,
+	// has locks, and belongs to one Authenticator at a time: New is an error while another,
+	// of this process or the last, has not been closed, when a file in it is damaged, and
+	// when others may write to it or own it. It holds IDs and times,
 	// never a token. Empty means that revocations, all or those that wait, are in memory
 	// only: a restart forgets them.
 	RevocationDir string
