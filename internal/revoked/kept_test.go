@@ -251,7 +251,7 @@ func (w *keeper) open() {
 	for try := 0; ; try++ {
 		w.lab = newLab(false)
 		if w.small {
-			w.lab.LimitLogouts(6)
+			w.lab.LimitLogouts(5)
 		}
 		f, err := w.lab.tryFollow(nil, w.disk.Path, w.disk.Tap)
 		if err == nil {
@@ -264,7 +264,7 @@ func (w *keeper) open() {
 		w.disk.Heal()
 	}
 	if w.small {
-		w.f.kept.most = 6
+		w.f.kept.most = 5
 	}
 	for _, r := range w.acked {
 		if lost(r, w.lab) {
