@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"slices"
 	"strings"
@@ -116,11 +117,12 @@ func (k *keptLog) put(ctx context.Context, r Revocation) error {
 }
 
 // remove removes what need not be kept any longer. A file that cannot be removed is read
-// once more at the next start, which does no harm. The lock must be held.
+// once more at the next start, which does no harm, and so is one that is over only once the
+// directory is closed. The lock must be held.
 func (k *keptLog) remove(ctx context.Context, all []*waitingEntry) {
 	for _, w := range all {
 		k.kept.remove(w)
-		if err := k.dir.Remove(w.file); err != nil {
+		if err := k.dir.Remove(w.file); err != nil && !errors.Is(err, fs.ErrClosed) {
 			k.logger.LogAttrs(ctx, slog.LevelWarn, "a revocation that is kept no longer is not removed", slog.String("error", err.Error()))
 		}
 	}

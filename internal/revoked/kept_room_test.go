@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/disktest"
 	"github.com/oidcauth/oidcauth/internal/memorylog"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -192,5 +193,44 @@ func TestFollower_Kept_RoomOfFew(t *testing.T) {
 		b.wants(t, Token{Issuer: "https://issuer.test", IssuedAt: in(-time.Hour)}, nil)
 		f.Close()
 		b.Close()
+	})
+}
+
+// Who closes again, later, has nothing removed from a directory that is another's now.
+func TestFollower_Kept_ClosedAgain(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		f := b.keep(t, path)
+		b.wantKept(t, f, subject("alice", in(time.Hour)))
+		f.Close()
+		time.Sleep(2 * time.Hour)
+		if err := f.Close(); err != nil || b.said("not removed") != 0 {
+			t.Errorf("Close() again: error = %v, %d lines that something is not removed", err, b.said("not removed"))
+		}
+		b.Close()
+	})
+}
+
+// The same where room has to be made: what a cutoff stands for goes once that is there.
+func TestFollower_Kept_RoomFaults(t *testing.T) {
+	t.Parallel()
+	disktest.Everywhere(t, func(t *testing.T, d *disktest.Disk, all bool) {
+		synctest.Test(t, func(t *testing.T) {
+			w := &keeper{t: t, disk: d, small: true}
+			if all {
+				d.Before = func(*disk.Call) { w.cut() }
+			}
+			w.open()
+			w.share(subject("alice", in(24*time.Hour)))
+			for i := range 5 {
+				time.Sleep(2 * time.Second)
+				w.share(Revocation{Issuer: "https://issuer.test", SessionID: fmt.Sprint("login-", i), EndedAt: in(-time.Second).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second)})
+			}
+			w.f.Close()
+			w.open()
+			w.f.Close()
+		})
 	})
 }
