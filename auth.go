@@ -103,7 +103,7 @@ type Authenticator struct {
 	maxLifetime   time.Duration // of a token; zero for no limit
 	sessions      *sessionIndex
 	revocations   *revoked.List
-	follower      *revoked.Follower // nil without a log
+	follower      *revoked.Follower // nil where revocations are in memory alone
 	logouts       revoked.Uses      // logout tokens that were used here
 	clients       fetchClients
 	closed        atomic.Bool

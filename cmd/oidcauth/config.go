@@ -74,9 +74,9 @@ type fileConfig struct {
 	// Forward says what proxies are told; absent or null means who is calling.
 	Forward *forwardConfig `json:"forward_auth" about:"what a proxy in front is told: docs/deploy.md has the configuration of each" live:"true"`
 
-	// Revocations are shared with other servers; absent or null means that they are
-	// this server's alone.
-	Revocations *revocationsConfig `json:"revocations" about:"how revocations, and tickets that were used, are shared with other servers"`
+	// Revocations are kept, or shared with other servers; absent or null means that they
+	// are this server's alone, in memory.
+	Revocations *revocationsConfig `json:"revocations" about:"how revocations are kept over a restart, and shared, with tickets that were used, with other servers"`
 
 	// MaxTokenLifetime is the library's setting.
 	MaxTokenLifetime duration `json:"max_token_lifetime" about:"how long tokens may live, as \"24h\": longer ones are refused; it bounds how long revocations are kept"`
