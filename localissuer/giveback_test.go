@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -84,30 +85,33 @@ func TestTicket_GivesTokenBack(t *testing.T) {
 // A ticket that holds another issuer's token, so that its supplement can be asked
 // for again, gives that back to nobody.
 func TestTicket_KeepsForeignToken(t *testing.T) {
-	issuer, trusted := newIssuer(t, oidctest.Config{})
-	l := newLocal(t, localissuer.Config{})
-	asked := 0
-	trusted.Supplement = func(_ context.Context, _ *oidcauth.Claims, token string) (json.RawMessage, error) {
-		if token == "" {
-			return nil, errors.New("no token to ask with")
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		l := newLocal(t, localissuer.Config{})
+		asked := 0
+		trusted.Supplement = func(_ context.Context, _ *oidcauth.Claims, token string) (json.RawMessage, error) {
+			if token == "" {
+				return nil, errors.New("no token to ask with")
+			}
+			asked++
+			return json.RawMessage(`{"roles":["supplied"]}`), nil
 		}
-		asked++
-		return json.RawMessage(`{"roles":["supplied"]}`), nil
-	}
-	trusted.AnswerAge = time.Millisecond
-	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
-	token := issuer.Token(map[string]any{"aud": "my-db"})
-	text, err := ticket.Sell(l, authtest.From(), token, authenticate(t, a, token), localissuer.AnyDatabase)
-	if err != nil {
-		t.Fatal(err)
-	}
-	checked, err := ticket.Check(a, authtest.From(), text, "chat")
-	if err != nil || !checked.Claims.(*oidcauth.Claims).HasRole("supplied") || asked < 2 {
-		t.Errorf("Check() = %v, %v, asked %d times, want the role, asked for again", checked.Claims, err, asked)
-	}
-	if checked.Token != "" {
-		t.Error("the ticket gives back another issuer's token")
-	}
+		trusted.AnswerAge = time.Second
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
+		token := issuer.Token(map[string]any{"aud": "my-db"})
+		text, err := ticket.Sell(l, authtest.From(), token, authenticate(t, a, token), localissuer.AnyDatabase)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		checked, err := ticket.Check(a, authtest.From(), text, "chat")
+		if err != nil || !checked.Claims.(*oidcauth.Claims).HasRole("supplied") || asked < 2 {
+			t.Errorf("Check() = %v, %v, asked %d times, want the role, asked for again", checked.Claims, err, asked)
+		}
+		if checked.Token != "" {
+			t.Error("the ticket gives back another issuer's token")
+		}
+	})
 }
 
 // What is only checked stays good, and is used once.
