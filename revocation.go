@@ -371,7 +371,8 @@ var ErrNotStored = errors.New("oidcauth: not stored in the revocation log")
 
 // A RevocationLog shares revocations, and what may be used once, between the
 // servers of a cluster. It only ever grows, except that what is past its end may
-// be left out. Its methods must be safe for concurrent use. The package
+// be left out. Its methods must be safe for concurrent use, and return when their
+// context ends: whoever revokes, or uses a ticket, waits for them. The package
 // revocationtest has a suite of tests for it.
 //
 // Three outcomes of a write are told apart. A nil error says that the entry is
