@@ -418,9 +418,9 @@ var (
 	// of the error then says.
 	ErrRevocationWaits = revoked.ErrWaits
 
-	// ErrRevocationNotWritten says that a revocation waits to be shared in memory
-	// only, because it could not be written to [Config.RevocationDir]: it is lost
-	// with the process.
+	// ErrRevocationNotWritten says that a revocation waits in memory only, because it
+	// could not be written to [Config.RevocationDir]: it is lost with the process,
+	// unless the log takes it before, or where there is none, the disk.
 	ErrRevocationNotWritten = revoked.ErrNotWritten
 
 	// ErrRevocationNotShared says that revocations will not be shared: too many

@@ -6,11 +6,12 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// What becomes of a revocation that holds in this process and that the log has
-// not taken. What each says stands at its name in the public package.
+// What becomes of a revocation that holds in this process and that neither the log has
+// taken nor, where there is none, the disk. What each says stands at its name in the
+// public package.
 var (
 	ErrWaits      = errors.New("waits to be shared")
-	ErrNotWritten = errors.New("waits to be shared and cannot be written")
+	ErrNotWritten = errors.New("waits in memory only, and cannot be written")
 	ErrNotShared  = errors.New("will not be shared")
 )
 
