@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	exact "github.com/go-jose/go-jose/v4/json"
 )
 
 // waitingVersion is that of the form of the files in a [Dir].
@@ -33,6 +35,10 @@ func decodeWaiting(content []byte) (Revocation, error) {
 	}
 	if _, err := d.Token(); err != io.EOF {
 		return Revocation{}, errors.New("got something after the end")
+	}
+	var named waitingFile // by the exact names alone, and no name twice
+	if err := exact.Unmarshal(content, &named); err != nil || named.Version != file.Version || named.Revocation.Normal() != file.Revocation.Normal() {
+		return Revocation{}, errors.New("got a name twice, or in another case")
 	}
 	if file.Version != waitingVersion {
 		return Revocation{}, fmt.Errorf("version: got %d, want %d", file.Version, waitingVersion)

@@ -26,6 +26,7 @@ func FuzzWaiting(f *testing.F) {
 	for _, seed := range []string{
 		string(whole), string(whole) + string(whole), `{"version":1,"revocation":{"subject":"a","until":"2033-05-18T03:33:20Z"}}`,
 		`{"version":1,"revocation":{"until":"2033-05-18T03:33:20Z"}}`, `{"version":1,"revocation":{"subject":"a"}}`, `{"version":2}`, `{"version":1,"revocation":{"subjects":"a"}}`,
+		`{"version":1,"revoCAtion":{"subject":"a","Until":"2033-05-18T03:33:20Z"}}`, `{"version":1,"revocation":{"subject":"a","subject":"b","until":"2033-05-18T03:33:20Z"}}`,
 		`{"version":1,"revocation":{"issued_before":"0001-01-01T00:00:00Z","until":"2033-05-18T03:33:20+01:00"}} x`, `null`, ``,
 	} {
 		f.Add([]byte(seed))

@@ -246,6 +246,8 @@ func TestFollower_DirRefused(t *testing.T) {
 		{"a later version", strings.Replace(fine, `1`, `2`, 1), "version: got 2, want 1"},
 		{"an empty revocation", `{"version":1,"revocation":{"until":"2100-01-01T00:00:00Z"}}`, "empty revocation"},
 		{"no end", `{"version":1,"revocation":{"subject":"alice"}}`, "without end"},
+		{"a name in another case", strings.Replace(fine, `"subject"`, `"Subject"`, 1), "in another case"},
+		{"a name twice", strings.Replace(fine, `"subject"`, `"subject":"bob","subject"`, 1), "a name twice"},
 		{"no JSON", "alice", "another form"},
 	}
 	for _, tt := range tests {
