@@ -35,6 +35,7 @@ func subscribe(auth *oidcauth.Authenticator) http.HandlerFunc {
 		calls := make(chan string, 16)
 		go func() { // apart from the calls: a renewal must not wait for slow ones
 			defer close(calls)
+			defer session.Close() // what waits is called by nobody any more
 			for {
 				// Not with the session's context: a read that it broke off would take
 				// the connection with it before the client is told why.

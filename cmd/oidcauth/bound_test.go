@@ -136,6 +136,20 @@ func TestServe_ClientCertificates(t *testing.T) {
 	}
 }
 
+// TestServe_ReplaysShared: proofs are noted where revocations are shared, and only there.
+func TestServe_ReplaysShared(t *testing.T) {
+	for revocations, want := range map[string]int{
+		`{"nats": {"servers": ["nats://127.0.0.1:1"]}}`: exitOK,
+		`{"dir": "/var/lib/none"}`:                      exitUsage,
+	} {
+		got := invoke(t, "", "serve", "--check", "--config", writeFile(t, "config.json", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}],
+			"dpop": {"public_url": "https://x", "in_revocations": true}, "revocations": `+revocations+`}`))
+		if got.code != want {
+			t.Errorf("%s: exit code %d, %s, want %d", revocations, got.code, got.err, want)
+		}
+	}
+}
+
 // TestServe_BoundMistakes: what can never work is told before anything is served.
 func TestServe_BoundMistakes(t *testing.T) {
 	for file, want := range map[string]string{

@@ -70,7 +70,7 @@ const (
 
 // bind says to the library how possession is proved of what tokens are bound to.
 func (file *fileConfig) bind(cfg *oidcauth.Config) error {
-	if file.DPoP != nil && file.DPoP.Replays && cfg.Revocations == nil {
+	if file.DPoP != nil && file.DPoP.Replays && !file.Revocations.shares() {
 		return usagef(`"dpop": "in_revocations" needs "revocations" that are shared ("nats")`)
 	}
 	switch file.ClientCertificates {

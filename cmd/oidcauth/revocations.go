@@ -28,6 +28,9 @@ type revocationsConfig struct {
 	Require bool        `json:"require" about:"true to refuse every token while it is not known what others have revoked"`
 }
 
+// shares reports whether other servers have them, too. It may be called on nil.
+func (c *revocationsConfig) shares() bool { return c != nil && c.NATS != nil }
+
 // Check implements [members.Checker].
 func (c *revocationsConfig) Check(report func(member, text string)) {
 	switch {

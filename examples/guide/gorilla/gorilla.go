@@ -24,7 +24,11 @@ func (s *socket) send(text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
-	return s.conn.WriteMessage(websocket.TextMessage, []byte(text))
+	err := s.conn.WriteMessage(websocket.TextMessage, []byte(text))
+	if err != nil {
+		s.conn.Close() // so that the reader notices
+	}
+	return err
 }
 
 // close tells the client why, and gives it five seconds to go.
@@ -58,10 +62,11 @@ func Subscribe(auth *oidcauth.Authenticator, call func(ctx context.Context, mess
 		calls := make(chan string, 16)
 		go func() { // apart from the calls: a renewal must not wait for slow ones
 			defer close(calls)
+			defer session.Close() // what waits is called by nobody any more
 			s.read(r.Context(), session, calls)
 		}()
 		for message := range calls {
-			s.send(call(session.CallContext(), message)) // the reader notices a failure
+			s.send(call(session.CallContext(), message))
 		}
 	}
 }

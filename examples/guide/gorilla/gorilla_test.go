@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gorilla/websocket"
@@ -76,4 +77,53 @@ func TestSubscribe(t *testing.T) {
 		t.Errorf("end: got %v, want close code 3000", err)
 	}
 	ending.Wait()
+}
+
+// TestSubscribe_Left: what a client that has left had sent is called by nobody.
+func TestSubscribe_Left(t *testing.T) {
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}},
+		Client:  issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	begun, finish := make(chan context.Context), make(chan bool)
+	var called atomic.Int32 // by somebody, after the first
+	served := make(chan bool)
+	handler := auth.Middleware(gorilla.Subscribe(auth, func(ctx context.Context, message string) string {
+		switch {
+		case message == "first":
+			begun <- ctx
+			<-finish
+		case oidcauth.Require(ctx) == nil:
+			called.Add(1)
+		}
+		return message
+	}))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer close(served)
+		handler.ServeHTTP(w, r)
+	}))
+	defer server.Close()
+	conn, _, err := websocket.DefaultDialer.DialContext(t.Context(), "ws"+strings.TrimPrefix(server.URL, "http"),
+		http.Header{"Authorization": {"Bearer " + issuer.Token(nil)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, message := range []string{"first", "second", "third"} {
+		if err := conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := <-begun
+	conn.Close()
+	<-first.Done() // the server knows that the client has left
+	finish <- true
+	<-served
+	if n := called.Load(); n != 0 {
+		t.Errorf("%d calls after the client had left", n)
+	}
 }

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 )
 
-// Events sends what comes until the token ends, the client leaves, or stopping does.
+// Events sends what comes until the token ends, the client leaves, or stopping does. Each
+// caller needs a channel of its own: callers of one share what comes.
 func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-chan string) http.Handler {
 	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := oidcauth.FromContext(r.Context())
@@ -18,6 +20,8 @@ func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-cha
 		defer session.Close()
 		w.Header().Set("Content-Type", "text/event-stream")
 		out := http.NewResponseController(w)
+		limit := func() { out.SetWriteDeadline(time.Now().Add(10 * time.Second)) } // for one that does not read
+		defer limit()
 		for out.Flush() == nil {
 			select {
 			case <-session.Context().Done(): // the token has expired, or was revoked
@@ -27,6 +31,10 @@ func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-cha
 			case <-stopping.Done():
 				return
 			case event := <-events:
+				if session.Context().Err() != nil {
+					return // of several that are ready select takes any
+				}
+				limit()
 				fmt.Fprintf(w, "data: %s\n\n", event)
 			}
 		}

@@ -3,6 +3,7 @@ package streams_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -82,5 +83,49 @@ func TestEvents(t *testing.T) {
 	}
 	if err := <-stopped; err != nil {
 		t.Errorf("Stop() error = %v", err)
+	}
+}
+
+// A writer calls a function for each event that is sent.
+type writer struct {
+	*httptest.ResponseRecorder
+	sent func()
+}
+
+func (w writer) Write(p []byte) (int, error) {
+	w.sent()
+	return len(p), nil
+}
+
+// TestEvents_Revoked: no event is sent once the caller's token is revoked, however many
+// are there.
+func TestEvents_Revoked(t *testing.T) {
+	t.Parallel()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}}, Client: issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	for i := range 20 { // select takes any of what is ready
+		subject, events := fmt.Sprint("alice-", i), make(chan string, 10)
+		for range cap(events) {
+			events <- "event"
+		}
+		sent := 0
+		w := writer{httptest.NewRecorder(), func() {
+			sent++
+			if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: subject}); err != nil {
+				t.Error(err)
+			}
+		}}
+		r := httptest.NewRequest("GET", "/events", nil)
+		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": subject}))
+		streams.Events(auth, t.Context(), events).ServeHTTP(w, r)
+		if sent != 1 {
+			t.Fatalf("%d events were sent, want one", sent)
+		}
 	}
 }

@@ -129,6 +129,7 @@ func (k *socket) serveFrames() {
 	frames := make(chan Frame, maxWaiting)
 	go func() {
 		defer close(frames)
+		defer k.end() // what waits is called by nobody any more
 		k.read(frames)
 	}()
 	for frame := range frames {
