@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -114,6 +115,11 @@ func (c *adminConfig) readSecret() ([]byte, error) {
 
 // Check implements [members.Checker].
 func (file *fileConfig) Check(report func(member, text string)) {
+	for _, other := range [...]struct{ member, dir string }{{"key_cache_dir", file.KeyCacheDir}, {"local_issuer.dir", file.LocalIssuer.dir()}} {
+		if own := file.Revocations.dir(); own != "" && other.dir != "" && filepath.Clean(own) == filepath.Clean(other.dir) {
+			report("revocations", fmt.Sprintf(`its "dir" is %s: want one of its own`, other.member))
+		}
+	}
 	if file.Admin != nil && !file.Admin.isLocal() && file.TLS == nil {
 		report("admin", `other machines reach its "addr", and without "tls" everybody between reads the secret`)
 	}

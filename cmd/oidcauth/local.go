@@ -61,6 +61,14 @@ type localConfig struct {
 	MaxNameBytes       int  `json:"max_name_bytes" about:"how long the names of issuers and subjects may be: 128 without it and with 0, as SpacetimeDB has it; -1 for as long as all else permits"`
 }
 
+// dir returns where the keys are. It may be called on nil.
+func (c *localConfig) dir() string {
+	if c == nil {
+		return ""
+	}
+	return c.Dir
+}
+
 // Check implements [members.Checker].
 func (c *localConfig) Check(report func(member, text string)) {
 	if c.TokenLifetime.given && c.TokenLifetime.value < time.Second {

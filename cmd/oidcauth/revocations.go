@@ -28,6 +28,14 @@ type revocationsConfig struct {
 	Require bool        `json:"require" about:"true to refuse every token while it is not known what others have revoked"`
 }
 
+// dir returns where revocations are kept. It may be called on nil.
+func (c *revocationsConfig) dir() string {
+	if c == nil {
+		return ""
+	}
+	return c.Dir
+}
+
 // shares reports whether other servers have them, too. It may be called on nil.
 func (c *revocationsConfig) shares() bool { return c != nil && c.NATS != nil }
 

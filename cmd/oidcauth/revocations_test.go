@@ -236,6 +236,17 @@ func TestServe_SharedRevocationsMistakes(t *testing.T) {
 	if _, err := os.Stat("x"); err == nil {
 		t.Error("--check made a directory")
 	}
+	for file, want := range map[string]string{
+		`"key_cache_dir": "/a/b"`:                                  "is key_cache_dir",
+		`"local_issuer": {"dir": "/a/./b", "audiences": ["a"]}`:    "is local_issuer.dir",
+		`"local_issuer": {"dir": "/a/b/keys", "audiences": ["a"]}`: "",
+	} {
+		got := invoke(t, "", "serve", "--check", "--config", writeFile(t, "config.json",
+			`{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "revocations": {"dir": "/a/b"}, `+file+`}`))
+		if (want == "") != (got.code == exitOK) || !strings.Contains(got.err, want) {
+			t.Errorf("%s: %+v, want %q", file, got, want)
+		}
+	}
 }
 
 // TestServe_TokenLifetime: tokens of new identities have an end where the file says so.

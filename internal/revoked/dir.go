@@ -27,7 +27,7 @@ const (
 )
 
 // ErrDir is wrapped by every error of a [Dir].
-var ErrDir = errors.New("directory of waiting revocations")
+var ErrDir = errors.New("directory of revocations")
 
 // lockName names the file that is locked beside the directory, for file systems
 // where a directory cannot be.

@@ -197,6 +197,9 @@ func (f *Follower) report(ctx context.Context, current bool, cause error) {
 	var attrs []slog.Attr
 	if current {
 		f.unshared.wakeUp()
+		if f.kept != nil {
+			return // which is no news of a directory
+		}
 	} else {
 		level, message = slog.LevelWarn, "revocation log lost"
 		if cause != nil {

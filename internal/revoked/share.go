@@ -59,7 +59,7 @@ func (f *Follower) shareLater(ctx context.Context, r Revocation, cause error) (d
 		w = &waitingEntry{Revocation: r, keeping: keepUntil(r.Until, f.now())}
 		f.unshared.add(w)
 		if count == 0 {
-			f.logger.LogAttrs(ctx, slog.LevelWarn, "revocations wait to be shared")
+			f.logger.LogAttrs(ctx, slog.LevelWarn, f.waitText())
 			f.unshared.wakeUp()
 		}
 	}
@@ -75,6 +75,14 @@ func (f *Follower) shareLater(ctx context.Context, r Revocation, cause error) (d
 		return false, &waitError{what, ErrWaits, "in memory only: it is lost with this process", cause}
 	}
 	return true, &waitError{what, ErrWaits, "", cause}
+}
+
+// waitText says what is wrong while revocations wait.
+func (f *Follower) waitText() string {
+	if f.kept != nil {
+		return "revocations are not written"
+	}
+	return "revocations wait to be shared"
 }
 
 // replace takes out of the queue what w stands for, as far as w is as safe as that.
