@@ -56,7 +56,8 @@ type Config struct {
 	// within a minute and a half; what that changes is as with
 	// [Authenticator.SetIssuers]. While FindIssuer fails, its last answer counts for ten
 	// minutes. To take a customer's tokens back at once, call [Authenticator.Revoke] for
-	// the issuer. AnyIssuer counts for issuers that FindIssuer does not find.
+	// the issuer, with IssuedBefore two minutes ahead, so that what it issues until then
+	// is refused, too. AnyIssuer counts for issuers that FindIssuer does not find.
 	//
 	// Functions cannot be compared, [Issuer.Rules] and [Issuer.Supplement]: a description
 	// that says the same but for them counts as unchanged, and those of the last answer
@@ -220,7 +221,7 @@ func (cfg *Config) validate() error {
 	if cfg.RequireRevocations && cfg.Revocations == nil {
 		return errors.New("oidcauth: Config.RequireRevocations is set without Revocations: leave it false where no other server revokes")
 	}
-	if cfg.RevocationDir != "" && cfg.KeyCacheDir != "" && filepath.Clean(cfg.RevocationDir) == filepath.Clean(cfg.KeyCacheDir) {
+	if cfg.RevocationDir != "" && cfg.KeyCacheDir != "" && sameDir(cfg.RevocationDir, cfg.KeyCacheDir) {
 		return fmt.Errorf("oidcauth: Config.RevocationDir: got %q, which is KeyCacheDir, want a directory of its own", cfg.RevocationDir)
 	}
 	if cfg.Extract != nil {
@@ -240,6 +241,13 @@ func (cfg *Config) validate() error {
 		}
 	}
 	return cfg.checkProxies()
+}
+
+// sameDir reports whether two names are those of one directory, whatever it is.
+func sameDir(a, b string) bool {
+	a, errA := filepath.Abs(a)
+	b, errB := filepath.Abs(b)
+	return errA == nil && errB == nil && a == b
 }
 
 // checkDurations reports one that is out of bounds, or was meant to be another.

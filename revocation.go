@@ -73,8 +73,9 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // mistake makes, one that ended in the past, one that names an unknown issuer
 // (without [Config.AnyIssuer]) and one that JSON has no form for, with text that is not
 // UTF-8 or a time beyond the year 9999, are errors ([ErrMalformedRequest]) and change
-// nothing. All tokens of an issuer so far are those with IssuedBefore: time.Now(); those
-// to come are refused by [Authenticator.SetIssuers] without that issuer.
+// nothing. All tokens of an issuer so far are those with IssuedBefore: time.Now(). Those
+// to come are refused where IssuedBefore lies ahead, and for good by
+// [Authenticator.SetIssuers] without that issuer.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	if err := a.misused(ctx); err != nil {
 		return err

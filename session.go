@@ -213,7 +213,11 @@ func (s *Session) checkCall(c *Claims) error {
 	if s.grant.Load().claims == c {
 		return nil
 	}
-	return s.auth.checkRevoked(c, c.currentKey(), s.auth.now())
+	now := s.auth.now()
+	if why := c.answered.refused(); errors.Is(why, ErrRevoked) && (c.record.NeverExpires || now.Before(endOf(c))) {
+		return why // says its issuer, and not because it has expired
+	}
+	return s.auth.checkRevoked(c, c.currentKey(), now)
 }
 
 // recheck ends the session if its token would not be accepted now. It returns
@@ -473,8 +477,13 @@ func (s *Session) tryToLiveBy(c *Claims, only *grant) (done bool, err error) {
 		s.auth.watch.SessionStarted(c.trust.configuredAs(), started)
 	}
 	if only == nil || !endsAlike(c, was.claims) {
+		now := s.auth.now().Round(0)
 		for w := s.warnings; w != nil; w = w.next {
-			x.setWarning(w, w.dueAgain(c, s.auth.now().Round(0)))
+			due := w.dueAgain(c, now)
+			if only != nil {
+				due = w.dueMeanwhile(c, was.claims, now)
+			}
+			x.setWarning(w, due)
 		}
 	}
 	return true, nil
@@ -697,6 +706,19 @@ func (w *warning) dueAgain(c *Claims, now time.Time) time.Time {
 		return now.Add(pause)
 	}
 	return now.Add(max(endOf(c).Sub(now)/2, pause))
+}
+
+// dueMeanwhile returns when a warning is due under claims that took the place of others
+// without a renewal: by a newer answer, or another description.
+func (w *warning) dueMeanwhile(c, was *Claims, now time.Time) time.Time {
+	due, pending := w.dueUnder(c), w.due.After(now)
+	switch {
+	case w.due.IsZero(), pending && w.due.Equal(w.dueUnder(was)): // nobody was warned
+		return due
+	case pending && !due.IsZero() && !due.After(now): // some time after a renewal
+		return w.due
+	}
+	return w.dueAgain(c, now)
 }
 
 // warn gives a warning that is due. The session may have been renewed since the

@@ -447,3 +447,75 @@ func TestIntrospect_AnotherCallerUnjudged(t *testing.T) {
 		})
 	}
 }
+
+// A call by an opaque token that its issuer has ended is refused, though its session lives
+// by another; that it has expired is no reason.
+func TestRequire_OpaqueEndedAfterRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const next = "op_next"
+		d := newInspector(t, nil)
+		d.set(next, d.answer(map[string]any{"jti": "next"}), nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		ctx := s.CallContext()
+		if _, err := s.Renew(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+		if err := oidcauth.Require(ctx); err != nil {
+			t.Errorf("Require() error = %v after the renewal", err)
+		}
+		d.set(opaqueToken, `{"active":false}`, nil)
+		time.Sleep(time.Minute + time.Second)
+		wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
+		expectEnd(t, s, nil)
+		if err := oidcauth.Require(ctx); !errors.Is(err, oidcauth.ErrRevoked) {
+			t.Errorf("Require() error = %v, want %v", err, oidcauth.ErrRevoked)
+		}
+	})
+}
+
+// What changes of a token's end without a renewal postpones no notice that nobody has
+// given yet.
+func TestSession_OnExpiring_EndMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, func(cfg *oidcauth.Config) {
+			cfg.Issuers[0].AnswerAge = 20 * time.Second
+			cfg.Leeway = -1
+		})
+		end := time.Now().Add(10 * time.Minute)
+		d.set(opaqueToken, d.answer(map[string]any{"exp": end.Unix()}), nil)
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		var first atomic.Int64
+		s.OnExpiring(5*time.Minute, func() { first.CompareAndSwap(0, int64(time.Until(end))) })
+		for n := 0; s.Context().Err() == nil; n++ {
+			time.Sleep(5 * time.Second)
+			if n == 30 {
+				end = end.Add(-4 * time.Minute)
+			}
+			d.set(opaqueToken, d.answer(map[string]any{"exp": end.Add(time.Duration(n/2%2) * time.Second).Unix()}), nil)
+		}
+		if left := time.Duration(first.Load()); left < 3*time.Minute {
+			t.Errorf("told %v before the end, want 3 minutes at least", left)
+		}
+	})
+}
+
+// A description by which a session ends sooner has it told at once.
+func TestSession_OnExpiring_EndsSooner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		trusted.Leeway = 5 * time.Minute
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(5 * time.Minute).Unix()})))
+		var told atomic.Int32
+		s.OnExpiring(6*time.Minute, func() { told.Add(1) })
+		time.Sleep(time.Minute)
+		trusted.Leeway = -1 // four minutes are left
+		if err := a.SetIssuers(trusted); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		if n := told.Load(); n != 1 {
+			t.Errorf("told %d times, want once", n)
+		}
+	})
+}

@@ -16,7 +16,8 @@ import (
 // Renew returns the next token for whoever bears one of l's own, and when it expires, or
 // the zero time for never. It has the subject, the audiences and all further claims of
 // the former one, and is valid for as long as that was from its beginning, at most for
-// [Config.MaxLifetime]. The claims are those of a token that an [oidcauth.Authenticator]
+// [Config.MaxLifetime]. One by an imported key gets l's audiences in place of
+// [Config.ImportedAudiences], and without "iat" [Config.Lifetime]. The claims are those of a token that an [oidcauth.Authenticator]
 // has verified, just now or at the beginning of a session; it must accept them still.
 //
 // The error is [oidcauth.ErrForbidden] for another issuer's caller, whose subject may be
@@ -34,6 +35,7 @@ func (l *Issuer) Renew(ctx context.Context, claims *oidcauth.Claims) (token stri
 	if err := ctx.Err(); err != nil {
 		return "", time.Time{}, fmt.Errorf("localissuer: %w", err)
 	}
+	now := l.now() // before what is looked at, so that a later revocation reaches the next token
 	if err := l.mayRenew(ctx, claims); err != nil {
 		return "", time.Time{}, err
 	}
@@ -41,7 +43,6 @@ func (l *Issuer) Renew(ctx context.Context, claims *oidcauth.Claims) (token stri
 	if err != nil {
 		return "", time.Time{}, err
 	}
-	now := l.now()
 	if token, err = l.issue(r, identity.New(l.url, r.Subject), now); err != nil {
 		return "", time.Time{}, err
 	}

@@ -198,3 +198,32 @@ func TestRenew_OtherLifetimes(t *testing.T) {
 		t.Error("Renew() error = nil for a token without end, which the issuer does not permit")
 	}
 }
+
+// A revocation that holds before the next token is made reaches it, whatever is waited for
+// in between: it is as old as what was looked at.
+func TestRenew_RevokedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		meanwhile := func() {}
+		l := newLocal(t, localissuer.Config{Now: func() time.Time {
+			now := time.Now()
+			meanwhile()
+			return now
+		}})
+		a := trusting(t, l)
+		claims := authenticate(t, a, issue(t, l, localissuer.Request{Subject: "alice"}))
+		time.Sleep(2 * time.Second)
+		meanwhile = func() {
+			meanwhile = func() {}
+			time.Sleep(2 * time.Second)
+			revoke(t, a, oidcauth.Revocation{Issuer: l.URL(), Subject: "alice", IssuedBefore: time.Now()})
+			time.Sleep(2 * time.Second)
+		}
+		token, _, err := l.Renew(t.Context(), claims)
+		if err != nil {
+			return // as it should
+		}
+		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrRevoked) {
+			t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
+		}
+	})
+}

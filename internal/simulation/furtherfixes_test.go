@@ -81,11 +81,11 @@ var furtherFixes = []fix{
 	},
 	{
 		"a call that runs goes on by a token that was revoked, when its session was renewed", "session.go",
-		"return s.auth.checkRevoked(c, c.currentKey(), s.auth.now())", "return nil",
+		"return s.auth.checkRevoked(c, c.currentKey(), now)", "return nil",
 	},
 	{
 		"nobody is told that a session expires that was renewed", "session.go",
-		"x.setWarning(w, w.dueAgain(c, s.auth.now().Round(0)))", "_ = w",
+		"x.setWarning(w, due)", "_ = due",
 	},
 	{
 		"the program's rules are not asked about what was verified before", "auth.go",

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,7 +66,8 @@ type Lookups struct {
 	asking map[string]*question
 	absent absent
 	timer  *time.Timer // calls sweep while issuers are known
-	sweeps bool        // what a sweep found to be due is still asked
+	due    []*answer   // that are to be asked for again
+	askers int         // how many goroutines do so, refreshers at most
 }
 
 // An answer is what the program has said of a name.
@@ -76,6 +78,8 @@ type answer struct {
 	seen    time.Time // when a token last made somebody look
 	lapsed  bool      // not to be relied on before it was asked for again
 	element *list.Element
+	queued  bool // it is among those that are due
+	failed  bool // it could not be asked the last time
 }
 
 // serves reports whether an answer counts while there is no other. It may be called on
@@ -239,14 +243,14 @@ func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 	delete(l.asking, q.name)
 	switch {
 	case err != nil && q.former.serves(at):
-		q.data, q.former.lapsed = former, false
+		q.data, q.former.lapsed, q.former.failed = former, false, true
 		return former, former
 	case err != nil:
 		q.err = err
 	case data == nil:
 		l.absent.add(q.name, at)
 	case q.former != nil:
-		*q.former = answer{q.name, data, at, q.former.seen, false, q.former.element}
+		q.former.data, q.former.asked, q.former.lapsed, q.former.failed = data, at, false, false
 		q.data = data
 		return former, data
 	default:
@@ -330,14 +334,14 @@ func (l *Lookups) sweep() {
 		return
 	}
 	now := time.Now()
-	var due []*answer
 	var gone []any
 	lapsed := false
 	for name, a := range l.known {
 		switch {
-		case l.asking[name] != nil || now.Sub(a.asked) < sweepEvery:
+		case l.asking[name] != nil || a.queued || now.Sub(a.asked) < sweepEvery:
 		case l.usedSince(a, now.Add(-recently)):
-			due = append(due, a)
+			a.queued = true
+			l.due = append(l.due, a)
 		case l.idle(a, now):
 			l.remove(a)
 			gone = append(gone, a.data)
@@ -345,60 +349,52 @@ func (l *Lookups) sweep() {
 			a.lapsed, lapsed = true, true
 		}
 	}
-	if l.sweeps {
-		due = nil // at the next sweep
-	}
-	l.sweeps = l.sweeps || len(due) > 0
-	l.wg.Go(func() { l.follow(due, gone, lapsed) })
+	askers := min(refreshers-l.askers, len(l.due))
+	l.askers += askers
+	l.wg.Go(func() { l.follow(gone, lapsed, askers) })
 	if len(l.known) > 0 {
 		l.timer.Reset(sweepEvery)
 	}
 }
 
 // follow does what a sweep has found to be done.
-func (l *Lookups) follow(due []*answer, gone []any, lapsed bool) {
+func (l *Lookups) follow(gone []any, lapsed bool, askers int) {
 	for _, data := range gone {
 		l.cfg.Changed(data, nil)
 	}
 	if lapsed {
 		l.cfg.Lapsed()
 	}
-	if len(due) == 0 {
-		return
-	}
-	answers := make(chan *answer, len(due))
-	for _, a := range due {
-		answers <- a
-	}
-	close(answers)
-	var asking sync.WaitGroup
-	for range min(refreshers, len(due)) {
-		asking.Go(func() {
-			for a := range answers {
-				if q := l.again(a); q != nil {
-					l.run(q)
-				}
+	for range askers {
+		l.wg.Go(func() {
+			for q := l.again(); q != nil; q = l.again() {
+				l.run(q)
 			}
 		})
 	}
-	asking.Wait()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sweeps = false
 }
 
-// again returns the question whether an answer still counts, or nil where it has been
-// asked meanwhile. Until then nobody waits for it: whoever needs an answer does not stand
-// behind all that a sweep has asked anew.
-func (l *Lookups) again(a *answer) *question {
+// again returns the next question whether an answer still counts, or nil if there is none.
+// Until then nobody waits for it: whoever needs an answer does not stand behind all that a
+// sweep has asked anew. Those whose question failed the last time come last, since that
+// takes long, perhaps.
+func (l *Lookups) again() *question {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.known[a.name] != a || l.asking[a.name] != nil || time.Since(a.asked) < sweepEvery {
-		return nil
+	for len(l.due) > 0 && !l.closed {
+		i := max(slices.IndexFunc(l.due, func(a *answer) bool { return !a.failed }), 0)
+		a := l.due[i]
+		l.due = slices.Delete(l.due, i, i+1)
+		a.queued = false
+		if l.known[a.name] != a || l.asking[a.name] != nil || time.Since(a.asked) < sweepEvery {
+			continue // it has been asked meanwhile
+		}
+		q := &question{name: a.name, former: a, done: make(chan struct{})}
+		l.asking[a.name] = q
+		return q
 	}
-	q := &question{name: a.name, former: a, done: make(chan struct{})}
-	l.asking[a.name] = q
-	return q
+	l.askers--
+	return nil
 }
 
 // Holds reports whether something is what counts for a name, and was asked for
