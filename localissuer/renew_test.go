@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -203,21 +204,23 @@ func TestRenew_OtherLifetimes(t *testing.T) {
 // in between: it is as old as what was looked at.
 func TestRenew_RevokedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		meanwhile := func() {}
+		var meanwhile atomic.Pointer[func()]
 		l := newLocal(t, localissuer.Config{Now: func() time.Time {
 			now := time.Now()
-			meanwhile()
+			if happens := meanwhile.Swap(nil); happens != nil {
+				(*happens)()
+			}
 			return now
 		}})
 		a := trusting(t, l)
 		claims := authenticate(t, a, issue(t, l, localissuer.Request{Subject: "alice"}))
 		time.Sleep(2 * time.Second)
-		meanwhile = func() {
-			meanwhile = func() {}
+		happens := func() {
 			time.Sleep(2 * time.Second)
 			revoke(t, a, oidcauth.Revocation{Issuer: l.URL(), Subject: "alice", IssuedBefore: time.Now()})
 			time.Sleep(2 * time.Second)
 		}
+		meanwhile.Store(&happens)
 		token, _, err := l.Renew(t.Context(), claims)
 		if err != nil {
 			return // as it should
