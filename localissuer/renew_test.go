@@ -200,30 +200,28 @@ func TestRenew_OtherLifetimes(t *testing.T) {
 	}
 }
 
-// A revocation that holds before the next token is made reaches it, whatever is waited for
-// in between: it is as old as what was looked at.
+// A revocation that holds before the next token is made reaches it, also one that came once
+// the former was found good: the next is as old as what was looked at.
 func TestRenew_RevokedMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var meanwhile atomic.Pointer[func()]
+		var left, ahead atomic.Int64 // calls until it is revoked, and how far the clock is ahead
+		var revoked func()
 		l := newLocal(t, localissuer.Config{Now: func() time.Time {
-			now := time.Now()
-			if happens := meanwhile.Swap(nil); happens != nil {
-				(*happens)()
+			if left.Add(-1) == 0 {
+				revoked()
+				ahead.Store(int64(2 * time.Second))
 			}
-			return now
+			return time.Now().Add(time.Duration(ahead.Load()))
 		}})
 		a := trusting(t, l)
 		claims := authenticate(t, a, issue(t, l, localissuer.Request{Subject: "alice"}))
-		time.Sleep(2 * time.Second)
-		happens := func() {
-			time.Sleep(2 * time.Second)
-			revoke(t, a, oidcauth.Revocation{Issuer: l.URL(), Subject: "alice", IssuedBefore: time.Now()})
-			time.Sleep(2 * time.Second)
+		revoked = func() {
+			revoke(t, a, oidcauth.Revocation{Issuer: l.URL(), Subject: "alice", IssuedBefore: time.Now().Add(time.Second)})
 		}
-		meanwhile.Store(&happens)
+		left.Store(2)
 		token, _, err := l.Renew(t.Context(), claims)
 		if err != nil {
-			return // as it should
+			t.Fatalf("Renew() error = %v, want a token: it was good when it was looked at", err)
 		}
 		if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, oidcauth.ErrRevoked) {
 			t.Errorf("Authenticate() error = %v, want %v", err, oidcauth.ErrRevoked)
