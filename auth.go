@@ -592,8 +592,8 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 	}
 }
 
-// Ready fetches the keys of every configured issuer that has none yet and returns nil when
-// all have. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
+// Ready fetches the keys of every configured issuer that has none yet, of 128 at a time,
+// and returns nil when all have. A token does not stand behind that. It returns when ctx ends at the latest, with [ErrKeysUnavailable]
 // and the names of the issuers that are missing. It returns
 // [ErrRevocationsUnavailable] while [Config.Revocations] is not known completely,
 // with [ErrRevocationWaits] while revocations of this process wait to be shared,
@@ -630,7 +630,7 @@ func (t *issuerTable) fetchKeys(ctx context.Context) []error {
 	var wg sync.WaitGroup
 	for i, p := range places {
 		wg.Go(func() {
-			if err := p.set.Ready(ctx); err != nil {
+			if err := p.set.ReadyInTurn(ctx); err != nil {
 				missing[i] = fmt.Errorf("%q: %w", p.at.URL, err)
 			}
 		})

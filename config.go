@@ -131,8 +131,8 @@ type Config struct {
 	KeyCacheDir string
 
 	// KeepWarm fetches the keys of every issuer of Issuers and [Authenticator.SetIssuers]
-	// in the background, within a second, and refreshes them even while no token of that
-	// issuer arrives; nobody waits for it. Those of an issuer whose tokens are all opaque,
+	// in the background, within a second, or of very many 128 at a time, and refreshes
+	// them even while no token of that issuer arrives; nobody waits for it. Those of an issuer whose tokens are all opaque,
 	// which logout tokens alone need, and of one that FindIssuer finds, are fetched when
 	// the first token needs them, and refreshed from then on. It is nothing to AnyIssuer.
 	// False means that an unused issuer is left alone and asked again when its next token

@@ -23,12 +23,16 @@ import (
 type fetchClients struct {
 	http             *http.Client
 	secure, insecure *fetch.Client
+	queue            keyset.Queue // of fetches that nobody is in a hurry for
 }
+
+// maxPatientFetches bounds the requests of a start with many issuers.
+const maxPatientFetches = 128
 
 func newFetchClients(client *http.Client) (fetchClients, error) {
 	secure, err := fetch.New(fetch.Config{HTTP: client})
 	insecure, other := fetch.New(fetch.Config{HTTP: client, InsecureHTTP: true})
-	return fetchClients{client, secure, insecure}, cmp.Or(err, other)
+	return fetchClients{client, secure, insecure, keyset.NewQueue(maxPatientFetches)}, cmp.Or(err, other)
 }
 
 func (c fetchClients) of(k *KeysFrom) *fetch.Client {
@@ -90,6 +94,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*
 		AcceptKey:    p.Tenants.AcceptKey(),
 		KeepWarm:     cfg.KeepWarm,
 		Fetch:        client,
+		Queue:        a.clients.queue,
 		CacheDir:     cfg.KeyCacheDir,
 		Quiet:        true, // until its description is accepted
 		Hooks: keyset.Hooks{

@@ -23,7 +23,8 @@ type ask struct {
 	id    uint64 // by which it is told apart, see idSet
 	asked uint64 // how many look-ups had begun when it was asked
 
-	probe bool // for any key, not for a token: it costs the tokens nothing
+	probe   bool // for any key, not for a token: it costs the tokens nothing
+	patient bool // it may wait in the queue
 
 	doubt  bool   // for other keys than those that were tried and do not fit
 	tried  []*Key // empty if any key is another
@@ -189,11 +190,14 @@ func (s *Set) cannotAsk(now time.Time, q *ask, until time.Time, cause error) err
 // join adds the question to the fetch under way, or starts one. s.mu must be held.
 func (s *Set) join(now time.Time, q *ask) *flight {
 	if s.flight == nil {
-		s.start(true)
+		s.start(true, q.patient)
 	}
 	f := s.flight
-	if f.lookup && !now.After(f.begun) {
-		q.asked = min(q.asked, f.number-1) // at the same instant
+	if !q.patient {
+		f.hurryUp()
+	}
+	if f.lookup && (!f.hasBegun() || !now.After(f.begun)) {
+		q.asked = min(q.asked, f.number-1) // at the same instant, or before
 	}
 	if f.lookup && q.asked < f.number && !q.probe {
 		f.asked.add(q.id)

@@ -36,9 +36,12 @@ type flight struct {
 	asked  idSet  // by its beginning
 	source source
 	prev   *snapshot
-	begun  time.Time
 	done   chan struct{}
 	err    error // valid once done is closed
+
+	hurry   chan struct{} // of one that may wait in the queue: closed if somebody needs it now
+	hurried bool
+	begun   time.Time // zero while it waits
 }
 
 // source is where the newest good discovery document says the keys are.
@@ -72,15 +75,19 @@ type Event struct {
 	DiscoveryErr error // discovery failed, an earlier document was used
 }
 
-// start begins a fetch on the set's own context. s.mu must be held, s.flight
-// nil, and the set not closed.
-func (s *Set) start(lookup bool) {
+// start begins a fetch on the set's own context, or has it wait in the queue if it is
+// patient. s.mu must be held, s.flight nil, and the set not closed.
+func (s *Set) start(lookup, patient bool) {
 	f := &flight{
 		lookup: lookup,
 		source: s.source,
 		prev:   s.snap.Load(),
-		begun:  time.Now(),
 		done:   make(chan struct{}),
+	}
+	if patient {
+		f.hurry = make(chan struct{})
+	} else {
+		f.begun = time.Now()
 	}
 	if lookup {
 		f.number = s.lookups.Add(1)
@@ -91,6 +98,8 @@ func (s *Set) start(lookup bool) {
 }
 
 func (s *Set) run(f *flight) {
+	leave := s.waitTurn(f)
+	defer leave()
 	ctx, cancel := context.WithTimeout(s.ctx, flightTimeout)
 	defer cancel()
 	a, err := s.fetchGuarded(ctx, f)
@@ -117,6 +126,9 @@ func (s *Set) fetchGuarded(ctx context.Context, f *flight) (a answer, err error)
 // fetch finds out where the keys are, if that is not known well enough, and
 // gets them.
 func (s *Set) fetch(ctx context.Context, f *flight, a *answer) error {
+	if err := ctx.Err(); err != nil {
+		return err // the set was closed while this waited
+	}
 	if s.cfg.JWKSURL != "" {
 		a.source.url = s.cfg.JWKSURL
 		return s.get(ctx, f, a)

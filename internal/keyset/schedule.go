@@ -33,8 +33,8 @@ func (s *Set) backOff(err error) time.Duration {
 	return min(wait, maxBackOff)
 }
 
-// Warm has the keys fetched within a second, in the background, and refreshed from then
-// on whether anybody asks or not. It does not wait, and does not count as use of the
+// Warm has the keys fetched within a second or when there is room in [Config.Queue], in
+// the background, and refreshed from then on whether anybody asks or not. It does not wait, and does not count as use of the
 // issuer.
 func (s *Set) Warm() {
 	s.mu.Lock()
@@ -73,9 +73,9 @@ func (s *Set) step(now time.Time) {
 	if s.flight == nil && reached(now, s.nextTry()) {
 		switch {
 		case s.cool.planned && !s.cool.active(now):
-			s.start(true)
+			s.start(true, false)
 		case s.refreshDue(now):
-			s.start(!s.snap.Load().usable())
+			s.start(!s.snap.Load().usable(), s.patient())
 		}
 	}
 	s.arm(now)

@@ -93,6 +93,9 @@ type Config struct {
 	// the request is not made; a [*PostponedError] then is no failure of the
 	// issuer's. It must return when ctx ends. Nil admits every request.
 	Admit func(ctx context.Context, url string) (admitted context.Context, done func(), err error)
+	// Queue bounds the fetches that nobody is in a hurry for, together with other sets'.
+	// Nil bounds none.
+	Queue Queue
 	// AlwaysCool starts a cool-down with every lookup beside keys in hand, also
 	// with one that finds the key or fails: for issuers that might cause lookups
 	// themselves.
@@ -227,11 +230,16 @@ func (s *Set) Keys(ctx context.Context, keyID jws.KeyID) ([]*Key, error) {
 
 // Ready returns nil when keys are in hand, fetching them first if need be. To
 // ask while they are in hand does not count as use of the issuer.
-func (s *Set) Ready(ctx context.Context) error {
+func (s *Set) Ready(ctx context.Context) error { return s.ready(ctx, false) }
+
+// ReadyInTurn is Ready for one set of many, which waits in [Config.Queue].
+func (s *Set) ReadyInTurn(ctx context.Context) error { return s.ready(ctx, true) }
+
+func (s *Set) ready(ctx context.Context, patient bool) error {
 	if s.InHand() {
 		return nil
 	}
-	_, err := s.wait(ctx, &ask{probe: true, asked: s.lookups.Load()})
+	_, err := s.wait(ctx, &ask{probe: true, patient: patient, asked: s.lookups.Load()})
 	return err
 }
 
