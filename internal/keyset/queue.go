@@ -32,7 +32,7 @@ func (q Queue) enter(ctx context.Context, hurry <-chan struct{}) (leave func()) 
 // these keys yet, or there are none, and whoever asks for them then hurries it. s.mu must
 // be held.
 func (s *Set) patient() bool {
-	return !s.snap.Load().usable() || s.lastUsed.Load() == neverUsed && s.held.Load() == 0
+	return !s.snap.Load().usable() || s.lastUsed.Load() == neverUsed
 }
 
 // waitTurn has a fetch wait in the queue if it may, and begins it then.
