@@ -163,7 +163,7 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 	}
 	a.keyConfig = Config{KeepWarm: cfg.KeepWarm, KeyCacheDir: cfg.KeyCacheDir}
 	a.issuers.Store(new(issuerTable))
-	a.trusted.now, a.trusted.good, a.trusted.logger = a.claimsNow, a.goodNow, a.logger
+	a.trusted.now, a.trusted.good, a.trusted.answer, a.trusted.logger = a.claimsNow, a.goodNow, a.answerAbout, a.logger
 	if cfg.FindIssuer != nil {
 		a.found = a.newFinder(cfg)
 	}
@@ -416,6 +416,15 @@ func (a *Authenticator) remember(token string, c *Claims) {
 func (a *Authenticator) remembered(token string, now time.Time) *Claims {
 	if c, found := a.cache.Get(token); found && a.verdict(c, c.key, now) == nil && c.current(a.keyTime(now)) {
 		return c
+	}
+	return nil
+}
+
+// answerAbout returns what was supplied about a token, if that is accepted by a trust now
+// and nobody has to be asked again.
+func (a *Authenticator) answerAbout(t *trust, token string) *supplied {
+	if kept := a.remembered(token, a.now()); kept != nil && kept.trust == t {
+		return kept.supplied
 	}
 	return nil
 }

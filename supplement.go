@@ -124,6 +124,10 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 	if token == "" {
 		return nil, refusal.New(refusal.Supplement, ErrAnswerUnavailable, "a ticket sold by a server without Issuer.Supplement", "")
 	}
+	if kept := t.of.answer(t, token); kept != nil {
+		s := *kept
+		return c.with(&s), nil // c is by a ticket, or was judged while the answer came
+	}
 	alone := c.alone()
 	answer, err := t.asker.Ask(ctx, token, func(ctx context.Context) (json.RawMessage, error) {
 		return t.functions.Load().supplement(ctx, alone, token)

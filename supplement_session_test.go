@@ -224,16 +224,19 @@ func TestSupplement_TicketToTheByte(t *testing.T) {
 				t.Fatal(err)
 			}
 			token := d.issuer.Sign(nil, around[0]+string(text)+around[1])
-			ticket, err := d.local.Ticket(from(), authenticate(t, d.auth, token), "db")
+			claims := authenticate(t, d.auth, token)
+			time.Sleep(30 * time.Second)
+			ticket, err := d.local.Ticket(from(), claims, "db")
 			if err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(30 * time.Second)
+			time.Sleep(31 * time.Second) // the answer is over
+			before := len(d.askedBy)
 			c, err := d.auth.AuthenticateTicket(from(), ticket, "db")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if last := d.askedBy[len(d.askedBy)-1]; last != token {
+			if last := d.askedBy[len(d.askedBy)-1]; last != token || len(d.askedBy) == before {
 				t.Errorf("%q: asked about another token than the one that the ticket stands for", around)
 			}
 			if got, want := string(c.Payload()), around[0]+string(text)+around[1]; got != want {
@@ -247,11 +250,13 @@ func TestSupplement_TicketToTheByte(t *testing.T) {
 func TestSupplement_TicketOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirectory(t, nil)
-		ticket, err := d.local.Ticket(from(), authenticate(t, d.auth, d.issuer.Token(nil)), "db")
+		claims := authenticate(t, d.auth, d.issuer.Token(nil))
+		time.Sleep(30 * time.Second)
+		ticket, err := d.local.Ticket(from(), claims, "db")
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2 * time.Second)
+		time.Sleep(31 * time.Second) // the answer is over
 		d.set("", errors.New("directory down"))
 		if _, err := d.auth.AuthenticateTicket(from(), ticket, "db"); !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
 			t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrAnswerUnavailable)

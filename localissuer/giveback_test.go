@@ -114,6 +114,58 @@ func TestTicket_KeepsForeignToken(t *testing.T) {
 	})
 }
 
+// A ticket is worth what its token is: the answer about that counts for it, too, for as
+// long as answers do, and while nobody answers.
+func TestTicket_ByTheAnswerAboutItsToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		l := newLocal(t, localissuer.Config{})
+		asked, down := 0, false
+		trusted.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) {
+			asked++
+			if down {
+				return nil, errors.New("down")
+			}
+			return json.RawMessage(`{"roles":["supplied"]}`), nil
+		}
+		trusted.AnswerAge = time.Minute
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
+		token := issuer.Token(map[string]any{"aud": "my-db"})
+		sell := func() string {
+			text, err := ticket.Sell(l, authtest.From(), token, authenticate(t, a, token), localissuer.AnyDatabase)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return text
+		}
+		time.Sleep(30 * time.Second)
+		first := sell()
+		time.Sleep(20 * time.Second)
+		down = true
+		checked, err := ticket.Check(a, authtest.From(), first, "chat")
+		if err != nil {
+			t.Fatalf("Check() error = %v, want none while the answer counts", err)
+		}
+		if !checked.Claims.(*oidcauth.Claims).HasRole("supplied") || asked != 1 {
+			t.Errorf("Check() = %v, asked %d times, want the role by the first answer", checked.Claims, asked)
+		}
+		session := a.NewSession(t.Context(), checked.Claims.(*oidcauth.Claims))
+		second := sell()
+		time.Sleep(45 * time.Second) // the answer is over
+		if _, err := ticket.Check(a, authtest.From(), second, "chat"); !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
+			t.Errorf("Check() error = %v once the answer is over, want %v", err, oidcauth.ErrAnswerUnavailable)
+		}
+		down = false
+		time.Sleep(2 * time.Second)
+		authenticate(t, a, token)
+		time.Sleep(2 * time.Second)
+		before := asked
+		if err := oidcauth.Require(session.CallContext(), oidcauth.HasRole("supplied")); err != nil || asked != before {
+			t.Errorf("Require() error = %v, asked %d times more, want none: another use of the token has asked", err, asked-before)
+		}
+	})
+}
+
 // What is only checked stays good, and is used once.
 func TestTicket_CheckedAndUsed(t *testing.T) {
 	l := newLocal(t, localissuer.Config{})
