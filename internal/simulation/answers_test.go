@@ -81,6 +81,14 @@ func (n *node) answers(t *token) (last, good *asked) {
 	return last, good
 }
 
+// toldOfEnd reports whether this process has got an answer by which a token is good no
+// longer, whatever it was told since.
+func (n *node) toldOfEnd(t *token) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.ContainsFunc(n.asked[t.text], func(q *asked) bool { return !q.said.good })
+}
+
 // answerAge is how long an answer counts.
 func (w *world) answerAge() time.Duration {
 	if w.plan.answerAge == 0 {

@@ -32,6 +32,9 @@ func (w *world) checkCalls(s *liveSession) {
 		d := only(cause)
 		if cause == nil && c.t != s.t {
 			d = s.n.dueRevocation(s.n.as(c.t))
+			if s.n.toldOfEnd(c.t) {
+				d = d.or(only(oidcauth.ErrRevoked))
+			}
 		}
 		for _, ctx := range []context.Context{c.ctx, c.detached} {
 			err := oidcauth.Require(ctx)
