@@ -327,7 +327,12 @@ func (e *Evaluation) checkLifetime(check string, start time.Time) error {
 		return nil
 	}
 	if limit := start.Add(e.env.MaxLifetime + e.leeway()); e.Record.Expiry.Time().After(limit) {
-		return refusal.New(check, refusal.ErrClaim, fmt.Sprintf(`"exp" %s`, refusal.Time(e.Record.Expiry.Time())), "not later than "+refusal.Time(limit))
+		from := "now"
+		if check == refusal.IssuedAt {
+			from = `"iat"`
+		}
+		return refusal.New(check, refusal.ErrClaim, fmt.Sprintf(`"exp" %s`, refusal.Time(e.Record.Expiry.Time())),
+			fmt.Sprintf("not later than %s (%s, plus MaxTokenLifetime and %s of leeway)", refusal.Time(limit), from, e.leeway()))
 	}
 	return nil
 }
