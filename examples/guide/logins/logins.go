@@ -22,7 +22,9 @@ import (
 
 const (
 	loginCookie = "__Host-login" // the login's ID
-	flowCookie  = "__Host-flow"  // the ID of a sign-in under way
+	flowCookie  = "__Host-flow"  // state, nonce and verifier of a sign-in under way
+
+	life = 12 * time.Hour // of a login
 )
 
 // A login is one browser in which somebody has signed in.
@@ -31,14 +33,12 @@ type login struct {
 	issuer  string
 	subject string
 	session string // "sid", if the provider names it
+	ends    time.Time
 
 	mu      sync.Mutex // held while it is renewed
 	token   string     // the ID token
 	refresh string
 }
-
-// A flow is a sign-in under way.
-type flow struct{ nonce, verifier string }
 
 // Logins are in memory: a restart signs everybody out. Several servers keep them where
 // all can read them.
@@ -46,9 +46,8 @@ type Logins struct {
 	Auth  *oidcauth.Authenticator
 	OAuth *oauth2.Config // with the provider's endpoint, and a redirect URI that ends with /callback
 
-	mu    sync.Mutex // guards what follows
-	all   map[string]*login
-	flows map[string]flow
+	mu  sync.Mutex // guards all
+	all map[string]*login
 }
 
 // Routes signs people in and out. A form of another site's page does neither.
@@ -73,31 +72,23 @@ func (l *Logins) Routes(mux *http.ServeMux) {
 
 // begin sends the browser to the provider.
 func (l *Logins) begin(w http.ResponseWriter, r *http.Request) {
-	state, f := rand.Text(), flow{rand.Text(), oauth2.GenerateVerifier()}
-	l.mu.Lock()
-	if len(l.flows) > 10_000 {
-		l.flows = nil // somebody begins and begins
-	}
-	if l.flows == nil {
-		l.flows = make(map[string]flow)
-	}
-	l.flows[state] = f
-	l.mu.Unlock()
-	setCookie(w, flowCookie, state, 10*time.Minute)
-	http.Redirect(w, r, l.OAuth.AuthCodeURL(state, oidc.Nonce(f.nonce), oauth2.S256ChallengeOption(f.verifier)), http.StatusFound)
+	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
+	setCookie(w, flowCookie, strings.Join([]string{state, nonce, verifier}, "."), 10*time.Minute)
+	http.Redirect(w, r, l.OAuth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
 }
 
 // finish begins a login by what the provider has sent the browser back with.
 func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
-	state := r.FormValue("state")
-	l.mu.Lock()
-	f, found := l.flows[state]
-	delete(l.flows, state)
-	l.mu.Unlock()
-	if cookie, err := r.Cookie(flowCookie); err != nil || cookie.Value != state || !found {
-		return fmt.Errorf("%w: state: not that of a sign-in under way in this browser", oidcauth.ErrMalformedRequest)
+	cookie, err := r.Cookie(flowCookie)
+	if err != nil {
+		return fmt.Errorf("%w: no sign-in is under way in this browser", oidcauth.ErrMalformedRequest)
 	}
-	tokens, err := l.OAuth.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(f.verifier))
+	setCookie(w, flowCookie, "", -1)
+	flow := strings.Split(cookie.Value, ".")
+	if len(flow) != 3 || flow[0] != r.FormValue("state") {
+		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
+	}
+	tokens, err := l.OAuth.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(flow[2]))
 	if err != nil {
 		return fault(err, oidcauth.ErrMalformedRequest)
 	}
@@ -106,10 +97,11 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if nonce, _ := claims.LookupString("nonce"); nonce != f.nonce {
+	if nonce, _ := claims.LookupString("nonce"); nonce != flow[1] {
 		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
-	id := rand.Text()
+	id, now := rand.Text(), time.Now()
+	l.end(func(_ string, of *login) bool { return now.After(of.ends) })
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
@@ -117,10 +109,9 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 	}
 	l.all[id] = &login{
 		who: claims.Identity(), issuer: claims.Issuer(), subject: claims.Subject(), session: claims.SessionID(),
-		token: idToken, refresh: tokens.RefreshToken,
+		ends: now.Add(life), token: idToken, refresh: tokens.RefreshToken,
 	}
-	setCookie(w, flowCookie, "", -1)
-	setCookie(w, loginCookie, id, 12*time.Hour)
+	setCookie(w, loginCookie, id, life)
 	return nil
 }
 
@@ -154,7 +145,7 @@ func (l *Logins) claims(r *http.Request) (*oidcauth.Claims, error) {
 	l.mu.Lock()
 	found := l.all[cookie.Value]
 	l.mu.Unlock()
-	if found == nil {
+	if found == nil || time.Now().After(found.ends) {
 		return nil, fmt.Errorf("%w: the login has ended: sign in", oidcauth.ErrNoToken)
 	}
 	found.mu.Lock()

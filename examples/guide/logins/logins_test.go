@@ -179,7 +179,46 @@ func TestLogins_Renewed(t *testing.T) {
 		}
 		status(t, browser, "POST", "/logout", nil, "Sec-Fetch-Site", "same-origin")
 		w.want(t, "signed out", browser, http.StatusUnauthorized)
+		copied := w.signedIn(t) // by somebody who keeps cookies for longer than they say
+		address, err := url.Parse(app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cookies := copied.Jar.Cookies(address)
+		time.Sleep(13 * time.Hour)
+		copied.Jar.SetCookies(address, secure(cookies))
+		w.want(t, "long ago", copied, http.StatusUnauthorized)
 	})
+}
+
+// secure are cookies as a jar takes them that has given them.
+func secure(cookies []*http.Cookie) []*http.Cookie {
+	for _, c := range cookies {
+		c.Secure, c.Path = true, "/"
+	}
+	return cookies
+}
+
+// TestLogins_Forged: a sign-in that another browser has begun ends in no login, and nor
+// does one that nobody has begun.
+func TestLogins_Forged(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if got := status(t, w.browser(t), "GET", "/callback?code=code&state=x", nil); got != http.StatusBadRequest {
+		t.Errorf("begun by nobody: got %d, want 400", got)
+	}
+	browser := w.browser(t)
+	browser.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Path == "/callback" {
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	status(t, browser, "GET", "/login", nil)
+	if got := status(t, browser, "GET", "/callback?code=code&state=another", nil); got != http.StatusBadRequest {
+		t.Errorf("begun by another browser: got %d, want 400", got)
+	}
+	w.want(t, "neither", browser, http.StatusUnauthorized)
 }
 
 // TestLogins_Bearer: services send a token, to the same routes.
