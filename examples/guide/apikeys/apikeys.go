@@ -14,7 +14,7 @@ import (
 
 const (
 	prefix = "notes_"                      // of every key: it tells a key from a token
-	name   = "https://notes.example.com/k" // in the place of an issuer: nobody contacts it
+	name   = "https://notes.example.com/k" // in the place of an issuer, below an address of ours
 )
 
 // A Key is what the table says of a key.
