@@ -243,6 +243,12 @@ func (a *answered) WriteHeader(status int) {
 	a.ResponseWriter.WriteHeader(status)
 }
 
+// End ends all logins of somebody whose tokens the server takes back: call it behind
+// Revoke, for the same reason.
+func (l *Logins) End(who oidcauth.Identity) {
+	l.end(func(_ string, of *login) bool { return of.who == who })
+}
+
 // end ends the logins that which is true of.
 func (l *Logins) end(which func(id string, of *login) bool) {
 	l.mu.Lock()
