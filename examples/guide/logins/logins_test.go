@@ -20,6 +20,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/guide/logins"
+	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -33,8 +34,9 @@ const (
 type world struct {
 	*oidctest.Issuer
 	app     http.Handler
+	logins  *logins.Logins
 	codes   map[string]url.Values
-	logins  int
+	count   int    // of sign-ins
 	status  int    // of the token endpoint
 	subject string // of the next token
 }
@@ -57,6 +59,7 @@ func newWorld(t *testing.T) *world {
 		ClientID: "web", RedirectURL: app + "/callback", Scopes: []string{"openid", "offline_access"},
 		Endpoint: oauth2.Endpoint{AuthURL: provider + "/authorize", TokenURL: provider + "/token"},
 	}}
+	w.logins = l
 	mux := http.NewServeMux()
 	l.Routes(mux)
 	whoami := func(w http.ResponseWriter, r *http.Request) {
@@ -87,9 +90,9 @@ func (w *world) tokens(rw http.ResponseWriter, r *http.Request) {
 			http.Error(rw, "", http.StatusBadRequest)
 			return
 		}
-		w.logins++
+		w.count++
 		claims["nonce"] = asked.Get("nonce")
-		claims["sid"] = fmt.Sprint("login-", w.logins) // refreshed tokens of many providers have none
+		claims["sid"] = fmt.Sprint("login-", w.count) // refreshed tokens of many providers have none
 	}
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(w.status)
@@ -256,6 +259,25 @@ func TestLogins_LoggedOut(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestLogins_End: so it is with what the server itself takes back, and with that person's
+// logins alone.
+func TestLogins_End(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		alices := w.signedIn(t)
+		w.subject = "bob"
+		bobs := w.signedIn(t)
+		if err := w.logins.Auth.Revoke(t.Context(), oidcauth.Revocation{Issuer: provider, Subject: "bob", IssuedBefore: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+		w.logins.End(identity.New(provider, "bob"))
+		time.Sleep(life + time.Second)
+		w.want(t, "bob", bobs, http.StatusUnauthorized)
+		w.subject = "alice"
+		w.want(t, "alice", alices, http.StatusOK)
+	})
 }
 
 // TestLogins_LoggedOutFalsely: what is no logout token of the provider's ends nothing.
