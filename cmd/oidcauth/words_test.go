@@ -27,6 +27,7 @@ func TestInOwnWords(t *testing.T) {
 			`claim rule a: got 0 demands, want one of "in", "all", "not_in", "prefix", "suffix", "present" and "absent"`},
 		{"a bearer token: Config.DPoP is not set", "a bearer token: this command takes no proof by a key (DPoP)"},
 		{"whom Issuer.Supplement asks", "whom Issuer.Supplement asks"},
+		{"by which Config.MaxTokenLifetime is checked", `by which "max_token_lifetime" in the file is checked`},
 		{`got "Config.Origins" and "a \" TokenTypes"`, `got "Config.Origins" and "a \" TokenTypes"`},
 		{`mapper "Subject (sub)", or name another claim in Issuer.Subject`, `mapper "Subject (sub)", or name another claim in "subject"`},
 	} {

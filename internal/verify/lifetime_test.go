@@ -16,10 +16,10 @@ func TestJudge_Lifetime(t *testing.T) {
 	s := newSigner(t, "k1")
 	trust := newTrust(newSet(t, nil, s), nil)
 	const (
-		longer = `oidcauth: claim not accepted: got "exp" 2023-11-14T23:13:20Z, want not later than 2023-11-14T23:13:19Z ("iat", plus MaxTokenLifetime and 0s of leeway)`
-		later  = `oidcauth: claim not accepted: got "exp" 2023-11-14T23:13:21Z, want not later than 2023-11-14T23:13:20Z (now, plus MaxTokenLifetime and 0s of leeway)`
+		longer = `oidcauth: claim not accepted: got "exp" 2023-11-14T23:13:20Z, want not later than 2023-11-14T23:13:19Z ("iat", plus Config.MaxTokenLifetime and 0s of leeway)`
+		later  = `oidcauth: claim not accepted: got "exp" 2023-11-14T23:13:21Z, want not later than 2023-11-14T23:13:20Z (now, plus Config.MaxTokenLifetime and 0s of leeway)`
 	)
-	const undated = `oidcauth: claim not accepted: got no "iat", want a time of issue, by which MaxTokenLifetime is checked`
+	const undated = `oidcauth: claim not accepted: got no "iat", want a time of issue, by which Config.MaxTokenLifetime is checked`
 	for _, tt := range []struct {
 		name, times string
 		limit       time.Duration
