@@ -57,6 +57,7 @@ var settingWords = map[string]string{
 	"Issuer.Introspect":          `"introspection"`,
 	"Config.Leeway":              `--leeway`,
 	"Config.KeyCacheDir":         `--key-cache-dir`,
+	"Config.RevocationDir":       `"dir" of "revocations" in the file`,
 	"Config.Proxies":             `"proxies" in the file`,
 	"Config.DPoP":                `"dpop" in the file`,
 	"Config.Certificate":         `"client_certificates" in the file`,
