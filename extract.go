@@ -15,7 +15,10 @@ import (
 // the place it looks at, [ErrMalformedRequest] when it carries two that differ or
 // carries it wrongly, and [ErrOrigin] when it may not be used from where the
 // request comes. The same token twice is one token, and both copies are removed.
-// It must be safe for concurrent use, as those of this package are.
+// One of the program's own that cannot tell, since its store is not there, returns an
+// error that wraps [ErrAnswerUnavailable], which is answered with 503; an error that is
+// none of this package's is answered with 500. It must be safe for concurrent use, as
+// those of this package are.
 //
 // Those of this package that are made with arguments that can never be right, such
 // as an empty name, refuse every request with an error that says so. [New] returns

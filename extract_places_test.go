@@ -2,6 +2,8 @@ package oidcauth_test
 
 import (
 	"errors"
+	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -67,6 +69,31 @@ func TestNew_PlacesThatCannotBe(t *testing.T) {
 			if err == nil {
 				a.Close()
 			}
+		}
+	}
+}
+
+// TestExtractor_OwnFault: an extractor of the program's own, whose store is not there, says
+// nothing of the caller.
+func TestExtractor_OwnFault(t *testing.T) {
+	t.Parallel()
+	for _, r := range []struct {
+		name string
+		err  error
+		want int
+	}{
+		{"cannot tell", fmt.Errorf("%w: the store of logins", oidcauth.ErrAnswerUnavailable), http.StatusServiceUnavailable},
+		{"has none", fmt.Errorf("%w: the login has ended", oidcauth.ErrNoToken), http.StatusUnauthorized},
+		{"a fault of the program's", errors.New("no such table"), http.StatusInternalServerError},
+	} {
+		auth := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{{URL: oidctest.DefaultURL, Audiences: []string{"my-db"}}},
+			Extract: oidcauth.FirstOf(oidcauth.BearerToken, func(*http.Request) (string, error) { return "", r.err }),
+		})
+		w := httptest.NewRecorder()
+		auth.Middleware(http.NotFoundHandler()).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+		if w.Code != r.want {
+			t.Errorf("%s: got %d, want %d", r.name, w.Code, r.want)
 		}
 	}
 }

@@ -256,8 +256,8 @@ type Issuer struct {
 	// Since every text may be a token, everybody can cause questions. Those about
 	// tokens that have not been found good stand in line, 16 at once and 100 a second
 	// for an issuer, and the caller has the next turn who had none for the longest
-	// time, as [AnyIssuer] says; who waits for two seconds is refused with
-	// ErrAnswerUnavailable. In its time of 5 seconds, its concurrency and its context
+	// time, as [AnyIssuer] says. 64 wait at most: who has no place, or waits for two
+	// seconds, is refused with ErrAnswerUnavailable. In its time of 5 seconds, its concurrency and its context
 	// it is as Supplement, and its errors must not hold the token.
 	Introspect func(ctx context.Context, token string) (json.RawMessage, error) `json:"-"`
 

@@ -26,6 +26,11 @@ import (
 // its tokens do not say when they were issued ("iat").
 // [Issuer.LogoutBy] restricts a logout that names both to the login session.
 //
+// Refresh tokens that the program keeps are not the handler's: they would get tokens of
+// a later time, which count. A program that signs people in puts a handler around this
+// one that ends its own logins where the answer is 200; the request's PostForm has
+// "logout_token" then.
+//
 // The logout token's "aud", which is the client ID that the user signed in
 // with, must be among [Issuer.LogoutAudiences]. It must have been issued in the
 // last ten minutes and have an ID ("jti"), which is good once; an expiry is

@@ -21,7 +21,8 @@ import (
 //
 // A caller whom Require or [oidcauth.Authenticator.Refuse] has refused gets the
 // status that next then writes if that is 400 or more, and else 403 too: to ask and
-// not to listen is to forget.
+// not to listen is to forget. Where a protocol has refusals of its own under the status
+// 200, as gRPC and GraphQL do, say Public, and have each call judge for itself.
 //
 // Each such request is logged as an error with its route, since it is a mistake in
 // the program; a nil logger logs nothing beside what auth does. A route that does
@@ -53,13 +54,21 @@ func Handler(auth *oidcauth.Authenticator, logger *slog.Logger, next http.Handle
 			if route == "" {
 				route = r.Method + " " + r.URL.Path
 			}
-			logger.LogAttrs(r.Context(), slog.LevelError, "a route answers nobody in particular: it asks neither Require nor Public",
-				slog.String("route", refusal.Quote(route)), slog.String("did", what))
-			auth.Refuse(w, r, refusal.New(refusal.Caller, oidcauth.ErrForbidden, "route "+refusal.Quote(route)+" that "+what, "one that asks Require, or says that it is public"))
+			fault, want := mistake(note)
+			logger.LogAttrs(r.Context(), slog.LevelError, fault, slog.String("route", refusal.Quote(route)), slog.String("did", what))
+			auth.Refuse(w, r, refusal.New(refusal.Caller, oidcauth.ErrForbidden, "route "+refusal.Quote(route)+" that "+what, want))
 		}
 		next.ServeHTTP(held, r)
 		held.end()
 	})
+}
+
+// mistake says what a handler has done wrong whose answer is held back, and what to do.
+func mistake(note *asked.Note) (fault, want string) {
+	if note.Refused() {
+		return "a route answers a caller whom it has refused: not with a status of 400 or more", "a status that refuses, as Authenticator.Refuse writes"
+	}
+	return "a route answers nobody in particular: it asks neither Require nor Public", "one that asks Require, or says that it is public"
 }
 
 // Public says that everybody may have the answer to the request of this context.

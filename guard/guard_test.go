@@ -230,6 +230,14 @@ func TestHandler_Refused(t *testing.T) {
 		if !strings.Contains(s.log.String(), `GET /ends`) {
 			t.Errorf("logged %s, want the route by its method and path", s.log)
 		}
+		const deaf, mute = "answers a caller whom it has refused", "asks neither Require nor Public"
+		for path, want := range map[string]string{"/399": deaf, "/ends": deaf, "/missing": mute} {
+			for line := range strings.Lines(s.log.String()) {
+				if strings.Contains(line, "GET "+path) && strings.Contains(line, "did=") && !strings.Contains(line, want) {
+					t.Errorf("%s: logged %s, want %q", path, line, want)
+				}
+			}
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package issuers_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/issuers"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // A line describes a provider.
@@ -63,4 +65,25 @@ func ExampleAuth0Access() {
 	_, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{auth0}})
 	fmt.Println(err)
 	// Output: oidcauth: issuer "issuers.Auth0Access: domain is \"https://example.auth0.com/\", want a host name such as example.auth0.com"
+}
+
+// A test has an issuer in memory sign as the provider does.
+func ExampleAuth0Access_test() {
+	auth0 := issuers.Auth0Access("example.eu.auth0.com", "https://api.example.com")
+	issuer := oidctest.NewIssuer(nil, oidctest.Config{
+		URL: auth0.URL, Algorithm: "RS256", Claims: map[string]any{"aud": auth0.Audiences},
+	})
+	defer issuer.Close()
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{auth0}, Client: issuer.Client()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer auth.Close()
+	token := issuer.Token(map[string]any{"sub": "auth0|1", "permissions": []string{"write:messages"}})
+	claims, err := auth.Authenticate(context.Background(), token)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(claims.Subject(), claims.HasRole("write:messages"))
+	// Output: auth0|1 true
 }

@@ -230,6 +230,31 @@ func TestGuard_LogAttributes(t *testing.T) {
 	}
 }
 
+// Who sent a token where nobody looks is told of in the log, and the token is not.
+func TestGuard_LogHint(t *testing.T) {
+	t.Parallel()
+	var lines bytes.Buffer
+	w := newWorld(t, grpcauth.Config{Logger: slog.New(slog.NewTextHandler(io.MultiWriter(&lines, said.Writer{}), nil))}, nil, nil)
+	token := w.issuer.Token(map[string]any{"sub": "bob"})
+	for _, tt := range []struct{ key, value, want string }{
+		{"authorization", token, "Authorization header, without"},
+		{"authorization", "JWT " + token, "Authorization header, without"},
+		{"x-auth-token", token, "X-Auth-Token"},
+		{"x-auth-token", "Bearer " + token, "X-Auth-Token"},
+		{"authorization", "Basic YTpi", ""},
+		{"x-request-id", "r-7", ""},
+	} {
+		lines.Reset()
+		if _, err := w.call(metadata.AppendToOutgoingContext(t.Context(), tt.key, tt.value)); err == nil {
+			t.Errorf("%s passed", tt.key)
+		}
+		line := lines.String()
+		if strings.Contains(line, token) || strings.Contains(line, "hint=") != (tt.want != "") || !strings.Contains(line, tt.want) {
+			t.Errorf("%s: got %s, want a hint of %q", tt.key, line, tt.want)
+		}
+	}
+}
+
 func TestError(t *testing.T) {
 	t.Parallel()
 	for _, err := range []error{nil, io.EOF, status.Error(codes.Aborted, "x"), oidcauth.ErrExpired} {

@@ -2,6 +2,7 @@ package grpcauth
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc/peer"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/extract"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/reply"
 )
@@ -26,5 +28,22 @@ func attrsOf(ctx context.Context, method string, err error) []slog.Attr {
 	if c, ok := oidcauth.FromContext(ctx); ok && bearer.Issuer == "" { // whom the handler refused
 		bearer.Issuer, bearer.Subject = c.Issuer(), c.Subject()
 	}
-	return append(attrs, reply.Bearer(bearer.Issuer, bearer.Subject)...)
+	return append(append(attrs, hintOf(md, err)...), reply.Bearer(bearer.Issuer, bearer.Subject)...)
+}
+
+// hintOf says where the token may be of a call that seemed to have none: many clients
+// forget the scheme, or send it under a key of their own.
+func hintOf(md metadata.MD, err error) []slog.Attr {
+	if !errors.Is(err, oidcauth.ErrNoToken) {
+		return nil
+	}
+	header := make(http.Header, len(md))
+	for key, values := range md {
+		header[http.CanonicalHeaderKey(key)] = values
+	}
+	place, _ := extract.Elsewhere(&http.Request{Header: header})
+	if place == "" {
+		return nil
+	}
+	return []slog.Attr{slog.String("hint", "there seems to be one in "+place+", where nobody looked: a client sends \"authorization: Bearer <token>\"")}
 }

@@ -57,11 +57,13 @@ var settingWords = map[string]string{
 	"Issuer.Introspect":          `"introspection"`,
 	"Config.Leeway":              `--leeway`,
 	"Config.KeyCacheDir":         `--key-cache-dir`,
+	"Config.RevocationDir":       `"dir" of "revocations" in the file`,
 	"Config.Proxies":             `"proxies" in the file`,
 	"Config.DPoP":                `"dpop" in the file`,
 	"Config.Certificate":         `"client_certificates" in the file`,
 	"Config.PublicURL":           `"public_url" of "dpop", or --resource,`,
 	"Config.MaxTokenBytes":       `"max_token_bytes" in the file`,
+	"Config.MaxTokenLifetime":    `"max_token_lifetime" in the file`,
 	"Config.ResourceMetadataURL": `--resource`,
 }
 

@@ -27,6 +27,7 @@ func TestInOwnWords(t *testing.T) {
 			`claim rule a: got 0 demands, want one of "in", "all", "not_in", "prefix", "suffix", "present" and "absent"`},
 		{"a bearer token: Config.DPoP is not set", "a bearer token: this command takes no proof by a key (DPoP)"},
 		{"whom Issuer.Supplement asks", "whom Issuer.Supplement asks"},
+		{"by which Config.MaxTokenLifetime is checked", `by which "max_token_lifetime" in the file is checked`},
 		{`got "Config.Origins" and "a \" TokenTypes"`, `got "Config.Origins" and "a \" TokenTypes"`},
 		{`mapper "Subject (sub)", or name another claim in Issuer.Subject`, `mapper "Subject (sub)", or name another claim in "subject"`},
 	} {
@@ -50,6 +51,7 @@ func TestOwnWords_Errors(t *testing.T) {
 		{"no demand", []string{"--config", writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com", "audiences": ["a"], "claim_rules": [{"claim": ["a"]}]}]}`)}, `"not_in"`},
 		{"http by a flag", []string{"--issuer", "http://id.example.com", "--audience", "a"}, "--allow-insecure-http"},
 		{"no audience", []string{"--config", writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com"}]}`)}, `"audiences"`},
+		{"a file for a directory", []string{"--config", writeFile(t, "config.json", `{"revocations": {"dir": "words_test.go"}, "issuers": [{"url": "https://id.example.com", "audiences": ["a"]}]}`)}, `"dir" of "revocations" in the file: `},
 		{"a discovery document", []string{"--issuer", "https://id.example.com/.well-known/openid-configuration", "--audience", "a"}, `write "https://id.example.com"`},
 	} {
 		got := invoke(t, "", append([]string{"serve"}, tt.args...)...)

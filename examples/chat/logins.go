@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -18,15 +19,17 @@ const (
 // A login is one browser in which somebody has signed in. What it holds stays on the
 // server: the browser has its ID alone, in a cookie that no script can read.
 type login struct {
-	id    string
-	who   oidcauth.Identity
-	since time.Time
+	id      string
+	who     oidcauth.Identity
+	session string // "sid" of the provider, if it names it
+	since   time.Time
+
+	over atomic.Bool // the person has signed out, or what they had was taken back
 
 	mu      sync.Mutex // guards all below, and is held while a renewal is under way
 	refresh string     // the provider's refresh token; empty if it gave none
 	token   string     // the ID token that stands now
 	expires time.Time  // of it
-	over    bool       // the person has signed out
 }
 
 // logins are all of them, in memory: a restart signs everybody out.
@@ -37,8 +40,8 @@ type logins struct {
 
 // add remembers a login. Those that are too old go first, then the oldest of the same
 // person beyond what each may have, and beyond the limit any.
-func (l *logins) add(who oidcauth.Identity, token, refresh string, expires, now time.Time) *login {
-	added := &login{id: rand.Text(), who: who, since: now, token: token, refresh: refresh, expires: expires}
+func (l *logins) add(who oidcauth.Identity, session, token, refresh string, expires, now time.Time) *login {
+	added := &login{id: rand.Text(), who: who, session: session, since: now, token: token, refresh: refresh, expires: expires}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
@@ -78,8 +81,14 @@ func (l *logins) find(id string) *login {
 	return found
 }
 
-func (l *logins) remove(id string) {
+// end ends the logins that which is true of.
+func (l *logins) end(which func(*login) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.all, id)
+	for id, of := range l.all {
+		if which(of) {
+			of.over.Store(true) // a renewal may be under way
+			delete(l.all, id)
+		}
+	}
 }

@@ -137,7 +137,7 @@ func (s *server) handler() http.Handler {
 	mux.HandleFunc("POST /renew", s.signIn.renew)
 	mux.HandleFunc("POST /logout", s.signIn.end)
 	mux.HandleFunc("GET "+signedOutPath, s.signIn.leave)
-	mux.Handle("POST /backchannel-logout", s.auth.LogoutHandler())
+	mux.Handle("POST /backchannel-logout", s.backChannelLogout())
 	mux.HandleFunc("GET /socket", s.identify(s.connect))
 	mux.HandleFunc("GET /operator/state", s.identify(s.operate(s.operatorState)))
 	mux.HandleFunc("POST /operator/revoke", s.identify(s.operate(s.revoke)))
@@ -174,9 +174,11 @@ func (s *server) signInFailed(r *http.Request, err error) {
 // withdraw ends what an account has at present, by the issuer's clock, which may be
 // ahead by the leeway.
 func (s *server) withdraw(ctx context.Context, a Account) error {
-	return s.auth.Revoke(ctx, oidcauth.Revocation{
+	err := s.auth.Revoke(ctx, oidcauth.Revocation{
 		Issuer: a.Issuer, Subject: a.Subject, IssuedBefore: time.Now().Add(leeway),
 	})
+	s.signIn.withdrawn(a.Issuer, a.Subject) // a refresh token would get others, later
+	return err
 }
 
 // renewSockets puts a browser's open sockets under its new token. One that has ended,

@@ -104,7 +104,7 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	if nonce, _ := claims.LookupString("nonce"); subtle.ConstantTimeCompare([]byte(flow[1]), []byte(nonce)) != 1 {
 		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
-	l := s.logins.add(claims.Identity(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
+	l := s.logins.add(claims.Identity(), claims.SessionID(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
 	s.setCookie(w, loginCookie, l.id, loginLife)
 	s.setCookie(w, tokenCookie, idToken, loginLife)
 	return nil
@@ -145,12 +145,15 @@ func (s *signIn) renewLogin(w http.ResponseWriter, r *http.Request) (time.Time, 
 func (s *signIn) renewOf(w http.ResponseWriter, r *http.Request, l *login) (time.Time, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over {
+	if l.over.Load() {
 		return time.Time{}, errSignIn
 	}
 	if !s.stands(r.Context(), l) {
 		if err := s.refresh(r.Context(), l); err != nil {
 			return time.Time{}, err
+		}
+		if l.over.Load() {
+			return time.Time{}, errSignIn // it was taken back meanwhile
 		}
 	}
 	if err := s.renewed(l.id, l.token); err != nil {
@@ -224,13 +227,13 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 	page := "/"
 	if l := s.login(r); l != nil {
 		l.mu.Lock()
-		l.over = true
+		l.over.Store(true)
 		if s.signOut != nil {
 			page = signedOutPath
 			s.setCookie(w, hintCookie, l.token, hintLife)
 		}
 		l.mu.Unlock()
-		s.logins.remove(l.id)
+		s.logins.end(func(of *login) bool { return of == l })
 		s.ended(l.id)
 	}
 	s.setCookie(w, loginCookie, "", -1)

@@ -24,7 +24,7 @@ func (w *world) signedIn(t *testing.T, name string) (*login, http.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := w.signIn.logins.add(claims.Identity(), token, "", claims.Expiry(), time.Now())
+	l := w.signIn.logins.add(claims.Identity(), claims.SessionID(), token, "", claims.Expiry(), time.Now())
 	return l, http.Header{"Cookie": {tokenCookie + "=" + token + "; " + loginCookie + "=" + l.id}, "Origin": {w.address}}
 }
 
@@ -226,6 +226,39 @@ func TestRenew_SomebodyElse(t *testing.T) {
 	}
 }
 
+// TestRenew_Withdrawn: what was taken from a person is not given back by the refresh token
+// that the server keeps, whether the ID token has expired meanwhile or not.
+func TestRenew_Withdrawn(t *testing.T) {
+	for name, take := range map[string]func(*testing.T, *world){
+		"revoked": func(t *testing.T, w *world) {
+			if err := w.withdraw(t.Context(), Account{Issuer: w.provider.Issuer(), Subject: "bob"}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"signed out at the provider": func(t *testing.T, w *world) {
+			w.signIn.loggedOut(logout{Issuer: w.provider.Issuer(), Subject: "bob"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2*time.Minute, warnBefore)
+			l, header := w.signedIn(t, "bob")
+			l.refresh, l.expires = "good for ever", time.Now() // it is time to renew
+			_, others := w.signedIn(t, "alice")
+			asked := false
+			provider := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked = true }))
+			t.Cleanup(provider.Close)
+			w.signIn.oauth.Endpoint.TokenURL = provider.URL
+			take(t, w)
+			if response := w.post(t, "/renew", header); response.StatusCode != http.StatusUnauthorized || asked {
+				t.Errorf("renew: got %d, the provider was asked: %v, want 401 and that it was not", response.StatusCode, asked)
+			}
+			if response := w.post(t, "/renew", others); response.StatusCode != http.StatusOK {
+				t.Errorf("renew: got %d for somebody else, want 200", response.StatusCode)
+			}
+		})
+	}
+}
+
 // TestRenew_ProviderRefuses: who has to sign in again, and who only has to wait.
 func TestRenew_ProviderRefuses(t *testing.T) {
 	t.Parallel()
@@ -260,11 +293,11 @@ func TestLogins_OnePerson(t *testing.T) {
 	var l logins
 	now := time.Now()
 	alice, bob := oidcauth.Identity{1}, oidcauth.Identity{2}
-	hers := l.add(alice, "", "", now, now)
-	first := l.add(bob, "", "", now, now)
+	hers := l.add(alice, "", "", "", now, now)
+	first := l.add(bob, "", "", "", now, now)
 	var last *login
 	for n := range maxLogins + 1 {
-		last = l.add(bob, "", "", now, now.Add(time.Duration(n+1)))
+		last = l.add(bob, "", "", "", now, now.Add(time.Duration(n+1)))
 	}
 	for _, r := range []struct {
 		name  string

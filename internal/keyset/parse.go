@@ -96,11 +96,12 @@ func (s *Set) parse(body []byte) (document, error) {
 	var top struct {
 		Keys *[]json.RawMessage `json:"keys"`
 	}
-	if err := json.Unmarshal(bytes.TrimPrefix(body, byteOrderMark), &top); err != nil {
-		return document{}, fmt.Errorf("%w: not a JSON object with a list of keys: %s", ErrDocument, brief(err))
+	body = bytes.TrimPrefix(body, byteOrderMark)
+	if err := json.Unmarshal(body, &top); err != nil {
+		return document{}, fmt.Errorf("%w: not a JSON object with a list of keys: %s", ErrDocument, inPlaceOf(body, brief(err)))
 	}
 	if top.Keys == nil {
-		return document{}, fmt.Errorf(`%w: no member "keys"`, ErrDocument)
+		return document{}, fmt.Errorf(`%w: no member "keys"%s`, ErrDocument, otherDocument(body))
 	}
 	var doc document
 	seen := map[string]bool{}
@@ -122,6 +123,31 @@ func (s *Set) parse(body []byte) (document, error) {
 		return doc, fmt.Errorf("%w: %s", ErrNoUsableKey, summary(doc.skipped))
 	}
 	return doc, nil
+}
+
+// inPlaceOf says what a text is that is no JSON: programs have their keys as PEM, too.
+func inPlaceOf(body []byte, fault string) string {
+	if bytes.HasPrefix(bytes.TrimSpace(body), []byte("-----BEGIN ")) {
+		return "it is PEM, want a JSON Web Key Set"
+	}
+	return fault
+}
+
+// otherDocument says which one a JSON object is that is no key set.
+func otherDocument(body []byte) string {
+	var other struct {
+		Type string `json:"kty"`
+		JWKS string `json:"jwks_uri"`
+	}
+	switch err := json.Unmarshal(body, &other); {
+	case err != nil:
+		return ""
+	case other.Type != "":
+		return `: it is a key alone, want it within {"keys": []}`
+	case other.JWKS != "":
+		return `: it is a discovery document, want what is at its "jwks_uri"`
+	}
+	return ""
 }
 
 func (s *Set) parseKey(raw []byte) (*Key, *Skipped) {

@@ -230,6 +230,23 @@ func TestParse_MaxExponent(t *testing.T) {
 	}
 }
 
+// What programs have in the place of a key set is called by its name.
+func TestParse_OtherDocuments(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct{ text, want string }{
+		{"-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n", "it is PEM, want a JSON Web Key Set"},
+		{rsaJWK(2048, 65537), `it is a key alone, want it within {"keys": []}`},
+		{`{"issuer":"https://a.example","jwks_uri":"https://a.example/jwks"}`, `it is a discovery document, want what is at its "jwks_uri"`},
+		{`{}`, `no member "keys"`},
+		{`{"kty":1}`, `no member "keys"`},
+	} {
+		_, err := keyset.New(keyset.Config{Fixed: []byte(row.text)})
+		if !errors.Is(err, keyset.ErrDocument) || !strings.HasSuffix(err.Error(), row.want) {
+			t.Errorf("%.20s: New() error = %v, want one that ends with %q", row.text, err, row.want)
+		}
+	}
+}
+
 // What is told of a document that is no key set, or of a key that is none, is one line,
 // though it repeats names out of it.
 func TestParse_ErrorInOneLine(t *testing.T) {

@@ -246,7 +246,7 @@ func (v *Env) checkDated(r *claims.Record) error {
 	if v.MaxLifetime == 0 || r.NeverExpires {
 		return nil
 	}
-	return refusal.New(refusal.IssuedAt, refusal.ErrClaim, `no "iat"`, "a time of issue, by which MaxTokenLifetime is checked")
+	return refusal.New(refusal.IssuedAt, refusal.ErrClaim, `no "iat"`, "a time of issue, by which Config.MaxTokenLifetime is checked")
 }
 
 // CheckAudience refuses a token that is for somebody else.
@@ -327,7 +327,12 @@ func (e *Evaluation) checkLifetime(check string, start time.Time) error {
 		return nil
 	}
 	if limit := start.Add(e.env.MaxLifetime + e.leeway()); e.Record.Expiry.Time().After(limit) {
-		return refusal.New(check, refusal.ErrClaim, fmt.Sprintf(`"exp" %s`, refusal.Time(e.Record.Expiry.Time())), "not later than "+refusal.Time(limit))
+		from := "now"
+		if check == refusal.IssuedAt {
+			from = `"iat"`
+		}
+		return refusal.New(check, refusal.ErrClaim, fmt.Sprintf(`"exp" %s`, refusal.Time(e.Record.Expiry.Time())),
+			fmt.Sprintf("not later than %s (%s, plus Config.MaxTokenLifetime and %s of leeway)", refusal.Time(limit), from, e.leeway()))
 	}
 	return nil
 }

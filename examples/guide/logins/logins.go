@@ -1,0 +1,268 @@
+// Package logins has a browser signed in by a cookie that says nothing: its tokens stay on
+// the server, which renews them, and ends the login when the provider says so.
+package logins
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	exact "github.com/go-jose/go-jose/v4/json"
+	"golang.org/x/oauth2"
+
+	"github.com/oidcauth/oidcauth"
+)
+
+const (
+	loginCookie = "__Host-login" // the login's ID
+	flowCookie  = "__Host-flow"  // state, nonce and verifier of a sign-in under way
+
+	life = 12 * time.Hour // of a login
+)
+
+// A login is one browser in which somebody has signed in.
+type login struct {
+	who     oidcauth.Identity
+	issuer  string
+	subject string
+	session string // "sid", if the provider names it
+	ends    time.Time
+
+	mu      sync.Mutex // held while it is renewed
+	token   string     // the ID token
+	refresh string
+}
+
+// Logins are in memory: a restart signs everybody out. Several servers keep them where
+// all can read them.
+type Logins struct {
+	Auth  *oidcauth.Authenticator
+	OAuth *oauth2.Config // with the provider's endpoint, and a redirect URI that ends with /callback
+
+	mu  sync.Mutex // guards all
+	all map[string]*login
+}
+
+// Routes signs people in and out. A form of another site's page does neither.
+func (l *Logins) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /login", l.begin)
+	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
+		if err := l.finish(w, r); err != nil {
+			l.Auth.Refuse(w, r, err)
+			return
+		}
+		http.Redirect(w, r, "/", http.StatusFound)
+	})
+	mux.Handle("POST /logout", http.NewCrossOriginProtection().Handler(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			if cookie, err := r.Cookie(loginCookie); err == nil {
+				l.end(func(id string, _ *login) bool { return id == cookie.Value })
+			}
+			setCookie(w, loginCookie, "", -1)
+		})))
+	mux.Handle("POST /backchannel-logout", l.LoggedOut())
+}
+
+// begin sends the browser to the provider.
+func (l *Logins) begin(w http.ResponseWriter, r *http.Request) {
+	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
+	setCookie(w, flowCookie, strings.Join([]string{state, nonce, verifier}, "."), 10*time.Minute)
+	http.Redirect(w, r, l.OAuth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
+}
+
+// finish begins a login by what the provider has sent the browser back with.
+func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
+	cookie, err := r.Cookie(flowCookie)
+	if err != nil {
+		return fmt.Errorf("%w: no sign-in is under way in this browser", oidcauth.ErrMalformedRequest)
+	}
+	setCookie(w, flowCookie, "", -1)
+	flow := strings.Split(cookie.Value, ".")
+	if len(flow) != 3 || flow[0] != r.FormValue("state") {
+		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
+	}
+	tokens, err := l.OAuth.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(flow[2]))
+	if err != nil {
+		return fault(err, oidcauth.ErrMalformedRequest)
+	}
+	idToken, _ := tokens.Extra("id_token").(string)
+	claims, err := l.Auth.Authenticate(r.Context(), idToken)
+	if err != nil {
+		return err
+	}
+	if nonce, _ := claims.LookupString("nonce"); nonce != flow[1] {
+		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
+	}
+	id, now := rand.Text(), time.Now()
+	l.end(func(_ string, of *login) bool { return now.After(of.ends) })
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all == nil {
+		l.all = make(map[string]*login)
+	}
+	l.all[id] = &login{
+		who: claims.Identity(), issuer: claims.Issuer(), subject: claims.Subject(), session: claims.SessionID(),
+		ends: now.Add(life), token: idToken, refresh: tokens.RefreshToken,
+	}
+	setCookie(w, loginCookie, id, life)
+	return nil
+}
+
+// Middleware lets a request pass that has a login, and the others as the Authenticator's
+// does: services send a token.
+func (l *Logins) Middleware(next http.Handler) http.Handler {
+	bearers := l.Auth.Middleware(next)
+	people := http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		claims, err := l.claims(r)
+		if err != nil {
+			l.Auth.Refuse(w, r, err)
+			return
+		}
+		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(r.Context(), claims)))
+	}))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := r.Cookie(loginCookie); err != nil || r.Header.Get("Authorization") != "" {
+			bearers.ServeHTTP(w, r)
+			return
+		}
+		people.ServeHTTP(w, r)
+	})
+}
+
+// claims are those of the login's ID token, or of the next one when it has expired.
+func (l *Logins) claims(r *http.Request) (*oidcauth.Claims, error) {
+	cookie, err := r.Cookie(loginCookie)
+	if err != nil {
+		return nil, oidcauth.ErrNoToken
+	}
+	l.mu.Lock()
+	found := l.all[cookie.Value]
+	l.mu.Unlock()
+	if found == nil || time.Now().After(found.ends) {
+		return nil, fmt.Errorf("%w: the login has ended: sign in", oidcauth.ErrNoToken)
+	}
+	found.mu.Lock()
+	defer found.mu.Unlock()
+	ctx := l.Auth.CallerContext(r)
+	claims, err := l.Auth.Authenticate(ctx, found.token)
+	if errors.Is(err, oidcauth.ErrExpired) {
+		claims, err = l.renew(ctx, found)
+	}
+	if errors.Is(err, oidcauth.ErrRevoked) || errors.Is(err, oidcauth.ErrExpired) {
+		l.end(func(_ string, other *login) bool { return other == found }) // its refresh token must not bring it back
+	}
+	return claims, err
+}
+
+// renew gets the next ID token. The caller holds found.mu.
+func (l *Logins) renew(ctx context.Context, found *login) (*oidcauth.Claims, error) {
+	// A page that is closed meanwhile does not cost the login a refresh token that is
+	// good once.
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	// Not with the tokens as they are: oauth2 would look at the access token's expiry.
+	tokens, err := l.OAuth.TokenSource(asking, &oauth2.Token{RefreshToken: found.refresh}).Token()
+	if err != nil {
+		return nil, fault(err, oidcauth.ErrExpired)
+	}
+	if tokens.RefreshToken != "" {
+		found.refresh = tokens.RefreshToken
+	}
+	idToken, _ := tokens.Extra("id_token").(string)
+	claims, err := l.Auth.Authenticate(ctx, idToken)
+	if err != nil {
+		return nil, err
+	}
+	if claims.Identity() != found.who {
+		return nil, oidcauth.ErrIdentityMismatch
+	}
+	found.token = idToken
+	return claims, nil
+}
+
+// fault tells what the provider has refused from a provider that is not there. The
+// provider's own words, which may hold anything, are left out.
+func fault(err, refusal error) error {
+	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
+	if !ok || refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests {
+		return fmt.Errorf("%w: the provider gives no tokens at present", oidcauth.ErrAnswerUnavailable) // 503
+	}
+	return fmt.Errorf("%w: the provider: %.40q", refusal, refused.ErrorCode)
+}
+
+// LoggedOut is the address that the provider posts logout tokens to. LogoutHandler takes
+// back the tokens that there are; the refresh token that is kept here would get others.
+func (l *Logins) LoggedOut() http.Handler {
+	verify := l.Auth.LogoutHandler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := &answered{ResponseWriter: w, status: http.StatusOK}
+		verify.ServeHTTP(answer, r)
+		if answer.status != http.StatusOK {
+			return // it is no logout token, or the provider comes again
+		}
+		logout := payload(r.PostForm.Get("logout_token"))
+		l.end(func(_ string, of *login) bool {
+			return logout.Issuer == of.issuer &&
+				(logout.Subject != "" && logout.Subject == of.subject || logout.Session != "" && logout.Session == of.session)
+		})
+	})
+}
+
+// A logout is what a logout token names.
+type logout struct {
+	Issuer  string `json:"iss"`
+	Subject string `json:"sub"`
+	Session string `json:"sid"`
+}
+
+// payload reads a logout token that was verified.
+func payload(token string) (l logout) {
+	parts := strings.Split(token, ".")
+	text, err := base64.RawURLEncoding.DecodeString(parts[min(1, len(parts)-1)])
+	if err != nil || exact.Unmarshal(text, &l) != nil {
+		return logout{} // which names nobody
+	}
+	return l
+}
+
+// An answered knows with which status a request was answered.
+type answered struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *answered) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// End ends all logins of somebody whose tokens the server takes back: call it behind
+// Revoke, for the same reason.
+func (l *Logins) End(who oidcauth.Identity) {
+	l.end(func(_ string, of *login) bool { return of.who == who })
+}
+
+// end ends the logins that which is true of.
+func (l *Logins) end(which func(id string, of *login) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id, of := range l.all {
+		if which(id, of) {
+			delete(l.all, id)
+		}
+	}
+}
+
+func setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		HttpOnly: true, Secure: true, SameSite: http.SameSiteLaxMode,
+	})
+}
