@@ -58,7 +58,7 @@ func (s *signIn) begin(w http.ResponseWriter, r *http.Request) {
 
 // callback is where the provider sends the browser back to.
 func (s *signIn) callback(w http.ResponseWriter, r *http.Request) {
-	s.setCookie(w, flowCookie, "", -1)
+	s.setCookie(w, flowCookie, "", -time.Second)
 	page := "/"
 	if err := s.finish(w, r); err != nil {
 		s.failed(r, err)
@@ -236,8 +236,8 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 		s.logins.end(func(of *login) bool { return of == l })
 		s.ended(l.id)
 	}
-	s.setCookie(w, loginCookie, "", -1)
-	s.setCookie(w, tokenCookie, "", -1)
+	s.setCookie(w, loginCookie, "", -time.Second)
+	s.setCookie(w, tokenCookie, "", -time.Second)
 	writeJSON(w, http.StatusOK, map[string]any{"go": page})
 }
 
@@ -247,7 +247,7 @@ func (s *signIn) leave(w http.ResponseWriter, r *http.Request) {
 	if cookie, err := r.Cookie(hintCookie); err == nil && s.signOut != nil {
 		page = s.signOut(cookie.Value, s.home)
 	}
-	s.setCookie(w, hintCookie, "", -1)
+	s.setCookie(w, hintCookie, "", -time.Second)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, page, http.StatusFound)
 }

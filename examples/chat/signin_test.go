@@ -158,8 +158,14 @@ func TestSignOut_RenewalWaits(t *testing.T) {
 	if answer, err := renewal(); err != nil || len(answer.Result().Cookies()) != 1 {
 		t.Fatalf("renewal: error = %v with %d cookies, want none and one", err, len(answer.Result().Cookies()))
 	}
-	if response := w.post(t, "/logout", header); response.StatusCode != http.StatusOK {
+	response := w.post(t, "/logout", header)
+	if response.StatusCode != http.StatusOK {
 		t.Fatalf("logout: got %d, want 200", response.StatusCode)
+	}
+	for _, cookie := range response.Cookies() {
+		if cookie.MaxAge >= 0 && cookie.Name != hintCookie {
+			t.Errorf("logout: the browser keeps %q", cookie.Name)
+		}
 	}
 	if answer, err := renewal(); !errors.Is(err, oidcauth.ErrNoToken) || len(answer.Result().Cookies()) != 0 {
 		t.Errorf("renewal: error = %v with %d cookies, want ErrNoToken and none", err, len(answer.Result().Cookies()))

@@ -65,7 +65,7 @@ func (l *Logins) Routes(mux *http.ServeMux) {
 			if cookie, err := r.Cookie(loginCookie); err == nil {
 				l.end(func(id string, _ *login) bool { return id == cookie.Value })
 			}
-			setCookie(w, loginCookie, "", -1)
+			setCookie(w, loginCookie, "", -time.Second)
 		})))
 	mux.Handle("POST /backchannel-logout", l.LoggedOut())
 }
@@ -83,7 +83,7 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return fmt.Errorf("%w: no sign-in is under way in this browser", oidcauth.ErrMalformedRequest)
 	}
-	setCookie(w, flowCookie, "", -1)
+	setCookie(w, flowCookie, "", -time.Second)
 	flow := strings.Split(cookie.Value, ".")
 	if len(flow) != 3 || flow[0] != r.FormValue("state") {
 		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)

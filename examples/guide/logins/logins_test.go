@@ -182,11 +182,14 @@ func TestLogins_Renewed(t *testing.T) {
 		}
 		status(t, browser, "POST", "/logout", nil, "Sec-Fetch-Site", "same-origin")
 		w.want(t, "signed out", browser, http.StatusUnauthorized)
-		copied := w.signedIn(t) // by somebody who keeps cookies for longer than they say
 		address, err := url.Parse(app)
 		if err != nil {
 			t.Fatal(err)
 		}
+		if left := browser.Jar.Cookies(address); len(left) > 0 {
+			t.Errorf("signed out: the browser keeps %q", left[0].Name)
+		}
+		copied := w.signedIn(t) // by somebody who keeps cookies for longer than they say
 		cookies := copied.Jar.Cookies(address)
 		time.Sleep(13 * time.Hour)
 		copied.Jar.SetCookies(address, secure(cookies))
