@@ -28,8 +28,8 @@ type admin struct {
 	rule   oidcauth.Rule                  // of claims; nil if no token is good enough
 }
 
-// newAdmin opens the admin listener; a nil config has none.
-func newAdmin(ctx context.Context, s *server, c *adminConfig) (*admin, error) {
+// newAdmin prepares the admin listener, which open opens; a nil config has none.
+func newAdmin(s *server, c *adminConfig) (*admin, error) {
 	if c == nil {
 		return nil, nil
 	}
@@ -42,9 +42,6 @@ func newAdmin(ctx context.Context, s *server, c *adminConfig) (*admin, error) {
 	if c.Bearer != nil {
 		a.rule = c.Bearer.rule()
 	}
-	if a.ln, err = c.listen(ctx); err != nil {
-		return nil, err
-	}
 	a.srv = &http.Server{
 		Handler:           a.handler(),
 		ReadHeaderTimeout: headerTimeout,
@@ -55,6 +52,14 @@ func newAdmin(ctx context.Context, s *server, c *adminConfig) (*admin, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	return a, nil
+}
+
+// open opens the listener. It may be called on nil.
+func (a *admin) open(ctx context.Context) (err error) {
+	if a != nil {
+		a.ln, err = a.config.listen(ctx)
+	}
+	return err
 }
 
 // setSecret puts another secret in the place of that of before. It may be called on nil.

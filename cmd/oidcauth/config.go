@@ -79,7 +79,7 @@ type fileConfig struct {
 	Revocations *revocationsConfig `json:"revocations" about:"how revocations are kept over a restart, and shared, with tickets that were used, with other servers"`
 
 	// MaxTokenLifetime is the library's setting.
-	MaxTokenLifetime duration `json:"max_token_lifetime" about:"how long tokens may live, as \"24h\": longer ones are refused; it bounds how long revocations are kept"`
+	MaxTokenLifetime positive `json:"max_token_lifetime" about:"how long tokens may live, as \"24h\": longer ones are refused; it bounds how long revocations are kept"`
 
 	// DPoP and ClientCertificates say how possession is proved of what tokens are bound
 	// to; absent, null or empty means that such tokens are refused.
@@ -108,7 +108,7 @@ type describedIssuer struct {
 	Introspection *introspectionConfig `json:"introspection" about:"how the issuer is asked what its opaque tokens stand for; then the description is of these alone"`
 
 	// AnswerAge is a duration such as "30s"; absent means a minute.
-	AnswerAge duration `json:"answer_age" about:"how long an answer about an opaque token counts, as \"30s\"; a minute without it"`
+	AnswerAge positive `json:"answer_age" about:"how long an answer about an opaque token counts, as \"30s\"; a minute without it"`
 }
 
 // Check implements [members.Checker], and puts the directory of systemd's credentials
@@ -144,6 +144,7 @@ func (d describedIssuer) issuer() oidcauth.Issuer {
 var fileTable = members.Table{About: libraryAbout, Schemas: map[reflect.Type]map[string]any{
 	reflect.TypeFor[leeway]():   {"type": "string", "pattern": durationPattern},
 	reflect.TypeFor[duration](): {"type": "string", "pattern": durationPattern},
+	reflect.TypeFor[positive](): {"type": "string", "pattern": durationPattern},
 }}
 
 // durationPattern is what [time.ParseDuration] reads, less what is negative.

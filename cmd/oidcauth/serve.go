@@ -175,6 +175,9 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if err := f.tryWithout(cfg, &file); err != nil { // before an address in use hides it
 		return err
 	}
+	if err := file.checkAddrs(ctx); err != nil {
+		return err
+	}
 	ln, err := listenOn(ctx, firstOf(file.Addr, defaultAddr))
 	if err != nil {
 		return err
@@ -185,9 +188,12 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	defer parts.close()
-	s, err := f.newServer(ctx, cfg, &file, parts, ln.Addr())
+	s, err := f.newServer(cfg, &file, parts, ln.Addr())
 	if err != nil {
 		return err
+	}
+	if err := s.admin.open(ctx); err != nil {
+		return errors.Join(err, s.auth.Close())
 	}
 	reload.local = parts.issuers()
 	reload.server = s
@@ -214,22 +220,13 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
 	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
 	cfg.Extract = file.TokenPlaces.extractor()
-	if err == nil {
-		err = file.bind(&cfg)
-	}
-	return cfg, file, err
-}
-
-// checkAddr reports an address of another form than those to listen on.
-func checkAddr(ctx context.Context, addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
-	}
 	if err != nil {
-		return usagef("address %s: want HOST:PORT, such as %s, or :PORT for all interfaces", quoteArgument(addr), defaultAddr)
+		return cfg, file, err
 	}
-	return nil
+	if err := file.checkDirs(); err != nil { // that a flag names
+		return cfg, file, usagef("revocations: %w", err)
+	}
+	return cfg, file, file.bind(&cfg)
 }
 
 // listenOn opens the address for HTTP.
