@@ -114,6 +114,9 @@ type describedIssuer struct {
 // Check implements [members.Checker], and puts the directory of systemd's credentials
 // into the names of files.
 func (d *describedIssuer) Check(report func(member, text string)) {
+	if d.Tenants != nil && len(d.Tenants) == 0 {
+		report("tenants", "the list is empty, which accepts everybody's tenants: leave it out if that is meant")
+	}
 	if d.HTTPProxy.url != nil && len(d.Keys.JWKS) > 0 {
 		report("http_proxy", "nothing is fetched where the keys stand in the file")
 	}
@@ -145,6 +148,7 @@ var fileTable = members.Table{About: libraryAbout, Schemas: map[reflect.Type]map
 	reflect.TypeFor[leeway]():   {"type": "string", "pattern": durationPattern},
 	reflect.TypeFor[duration](): {"type": "string", "pattern": durationPattern},
 	reflect.TypeFor[positive](): {"type": "string", "pattern": durationPattern},
+	reflect.TypeFor[filled]():   {"type": "string", "minLength": 1},
 }}
 
 // durationPattern is what [time.ParseDuration] reads, less what is negative.
