@@ -86,7 +86,7 @@ func (c *adminConfig) checkAddr(ctx context.Context, main string) error {
 	}
 	if path, isSocket := strings.CutPrefix(c.addr(), unixPrefix); isSocket {
 		_, err := findSocket(path)
-		return err
+		return unlessHidden(err)
 	}
 	if err := checkAddr(ctx, c.addr()); err != nil {
 		return fmt.Errorf("admin.addr: %w", err)

@@ -31,21 +31,31 @@ func (c *revocationsConfig) check() error {
 }
 
 // checkOwnDir reports a directory that is there, and that others may write to; the next
-// start makes one that is not.
+// start makes one that is not. Whose it is says nothing: a person may ask on behalf of the
+// server's user, and need not be permitted to look at all.
 func checkOwnDir(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
 		return nil
 	case err != nil:
 		return err
 	case !info.IsDir():
 		return fmt.Errorf("%s is no directory", dir)
 	}
-	if err := disk.CheckWritable(info); err != nil {
+	if err := disk.CheckWritable(info); err != nil && info.Mode().Perm()&0o022 != 0 {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	return nil
+}
+
+// unlessHidden returns an error, or nil for that of a file that the server's user may read
+// and a person at the prompt may not.
+func unlessHidden(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }
 
 // check reports files that are not there, or of no use, and settings that are none.
@@ -67,11 +77,11 @@ func (c *natsConfig) check() error {
 	if c.CAFile != "" {
 		path, _ := c.CAFile.path()
 		_, _, err := clientTrusting(nil, path)
-		wrong.add(err)
+		wrong.add(unlessHidden(err))
 	}
 	if c.CertFile != "" {
 		_, err := (&tlsConfig{c.CertFile, c.KeyFile}).read()
-		wrong.add(err)
+		wrong.add(unlessHidden(err))
 	}
 	js, err := jetstream.New(new(nats.Conn)) // which asks nobody
 	if err == nil {
