@@ -67,10 +67,7 @@ func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwa
 	if f.extract == nil {
 		f.extract = oidcauth.BearerToken
 	}
-	issuers := issuerURLs(cfg.Issuers)
-	if cfg.AnyIssuer != nil {
-		issuers = nil
-	}
+	known := naming{issuers: cfg.Issuers, anyOther: cfg.AnyIssuer != nil}
 	var err error
 	if f.dialect, err = findDialect(c.Proxy); err == nil {
 		err = c.check(f.dialect, file)
@@ -79,7 +76,7 @@ func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwa
 		f.headers, err = c.Headers.list()
 	}
 	if err == nil {
-		f.rules, err = newRules(c.Rules, f.dialect, c.IgnoreCase, issuers)
+		f.rules, err = newRules(c.Rules, f.dialect, c.IgnoreCase, known)
 	}
 	if err != nil {
 		return nil, usageError{fmt.Errorf(`"forward_auth": %w`, err)}

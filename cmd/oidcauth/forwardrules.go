@@ -58,12 +58,11 @@ type rules struct {
 	known    map[string]bool // the routes
 }
 
-// newRules prepares rules for a dialect. Of the issuers those are known whose tokens
-// can be accepted; nil means that nobody knows which.
-func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers []string) (rules, error) {
+// newRules prepares rules for a dialect, which name issuers that are known.
+func newRules(list []forwardRule, d dialect, ignoreCase bool, known naming) (rules, error) {
 	set := rules{foldCase: ignoreCase, known: make(map[string]bool)}
 	for i, r := range list {
-		if err := r.check(d, issuers); err != nil {
+		if err := r.check(d, known); err != nil {
 			return rules{}, fmt.Errorf("rules[%d]: %w", i, err)
 		}
 		if ignoreCase {
@@ -103,7 +102,7 @@ func (r *forwardRule) Check(report func(member, text string)) {
 }
 
 // check reports the first thing that no request can be like.
-func (r *forwardRule) check(d dialect, issuers []string) error {
+func (r *forwardRule) check(d dialect, known naming) error {
 	switch {
 	case !d.tells() && (r.Path != "" || len(r.Methods) > 0):
 		return errors.New(`"path" and "methods" need "proxy" beside "rules": which proxy it is that says what the client asks for`)
@@ -126,8 +125,8 @@ func (r *forwardRule) check(d dialect, issuers []string) error {
 		}
 	}
 	for _, issuer := range r.Issuers {
-		if issuers != nil && !slices.Contains(issuers, issuer) {
-			return fmt.Errorf("issuer %s is not accepted at all: want one of %s", quoteArgument(issuer), strings.Join(issuers, ", "))
+		if err := known.check(issuer); err != nil {
+			return err
 		}
 	}
 	return nil

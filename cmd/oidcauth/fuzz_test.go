@@ -78,7 +78,7 @@ func FuzzRules(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, first, second, target, method string, ignoreCase bool) {
 		list := []forwardRule{{Path: filled(first), Methods: []string{"GET"}, Roles: []string{"first"}}, {Path: filled(second), Roles: []string{"second"}}}
-		set, err := newRules(list, proxy, ignoreCase, nil)
+		set, err := newRules(list, proxy, ignoreCase, naming{})
 		if err != nil {
 			return
 		}

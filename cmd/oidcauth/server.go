@@ -91,11 +91,11 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 	return s, nil
 }
 
-// addresses returns the issuers that a client can go to. A local issuer's name
-// need not be an address.
+// addresses returns the issuers that a client can go to. A local issuer's name need not be
+// an address, and a template is none.
 func addresses(issuers []string) []string {
 	return slices.DeleteFunc(slices.Clone(issuers), func(name string) bool {
-		return !strings.HasPrefix(name, "https://") && !strings.HasPrefix(name, "http://")
+		return !strings.HasPrefix(name, "https://") && !strings.HasPrefix(name, "http://") || strings.Contains(name, "{")
 	})
 }
 
