@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -80,7 +81,7 @@ func (c *adminConfig) listen(ctx context.Context) (net.Listener, error) {
 	if !isSocket {
 		ln, err := listenOn(ctx, c.addr())
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("admin.addr: %w", err)
 		}
 		if tcp, ok := ln.Addr().(*net.TCPAddr); c.isLocal() && (!ok || !tcp.IP.IsLoopback()) {
 			ln.Close()

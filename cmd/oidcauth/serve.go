@@ -179,6 +179,9 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	ln, err := listenOn(ctx, firstOf(file.Addr, defaultAddr))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: give another one with --addr; port 0 picks a free one", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -234,11 +237,7 @@ func listenOn(ctx context.Context, addr string) (net.Listener, error) {
 	if err := checkAddr(ctx, addr); err != nil {
 		return nil, err
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%w: give another one with --addr; port 0 picks a free one", err)
-	}
-	return ln, err
+	return new(net.ListenConfig).Listen(ctx, "tcp", addr)
 }
 
 // newLogger returns a logger that writes to w.
