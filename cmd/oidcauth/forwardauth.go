@@ -95,6 +95,8 @@ func (c *forwardConfig) check(d dialect, file *fileConfig) error {
 		return errors.New(`"preflight" and "ticket_query" need "proxy", which says where the client's method and query are`)
 	case !d.tells() && places != nil && places.Cookie != nil:
 		return errors.New(`a token in a cookie needs "proxy", which says where the client's method is: what a page of another site sends is told by it`)
+	case !d.tells() && file.Forward != nil && file.DPoP != nil:
+		return errors.New(`"dpop" needs "proxy", which says where the client's method and address are: a proof is made for these`)
 	case c.TicketQuery != "" && file.LocalIssuer == nil:
 		return errors.New(`"ticket_query" needs "local_issuer", which sells the tickets`)
 	case c.TakeTokenOut && places != nil && places.Query != "":

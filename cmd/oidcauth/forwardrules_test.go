@@ -142,10 +142,11 @@ func TestForwardAuth_SettingsThatCannotBe(t *testing.T) {
 		`{"proxy": "nginx", "take_token_out": true}, "token_places": {"query": "token"`:                      "out of an address",
 		`{"proxy": "nginx", "take_token_out": true}, "token_places": {"headers": ["X-Token"]`:                "drop the",
 		`{}, "token_places": {"cookie": {"name": "session", "origins": ["https://app.example.com"]}`:         `needs "proxy"`,
+		`{"rules": [{"roles": ["admin"]}]}, "dpop": {"public_url": "https://db.example.com"`:                 `"dpop" needs "proxy"`,
 		`{"proxy": "nginx"}, "token_places": {"cookie": {"name": "session", "origins": ["app.example.com"]}`: "CookieToken",
 	} {
 		file := writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com", "audiences": ["a"]}], "forward_auth": `+forward+`}`)
-		if strings.Contains(forward, "token_places") {
+		if strings.Contains(forward, "token_places") || strings.Contains(forward, "dpop") {
 			file = writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com", "audiences": ["a"]}], "forward_auth": `+forward+`}}`)
 		}
 		got := invoke(t, "", "serve", "--addr", "127.0.0.1:0", "--config", file)
