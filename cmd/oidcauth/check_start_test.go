@@ -17,6 +17,7 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 		{"names that are too short for its own", `"local_issuer": {"dir": "DIR/keys", "max_name_bytes": 5}`, `"max_name_bytes" of "local_issuer"`},
 		{"a directory that others may write to", `"revocations": {"dir": "DIR/open"}`, "revocations.dir: DIR/open: the directory is writable by others"},
 		{"a file for a directory", `"revocations": {"dir": "DIR/file"}`, "revocations.dir: DIR/file is no directory"},
+		{"a directory of something else", `"revocations": {"dir": "DIR/other"}`, "revocations.dir: DIR/other: keyring.json: no file of a revocation"},
 		{"one directory under two names", `"key_cache_dir": "DIR/some", "revocations": {"dir": "DIR/same"}`, "key_cache_dir: want one of its own"},
 		{"no certificates for NATS", `"revocations": {"nats": {"servers": ["tls://127.0.0.1:4222"], "ca_file": "DIR/file"}}`, "revocations.nats: DIR/file has no certificates"},
 		{"no certificate of its own for NATS", `"revocations": {"nats": {"servers": ["tls://127.0.0.1:4222"], "cert_file": "DIR/file", "key_file": "DIR/file"}}`, "revocations.nats: tls: "},
@@ -36,6 +37,7 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 			dir := t.TempDir()
 			for _, err := range []error{
 				os.Mkdir(filepath.Join(dir, "open"), 0o700), os.Chmod(filepath.Join(dir, "open"), 0o777),
+				os.Mkdir(filepath.Join(dir, "other"), 0o700), os.WriteFile(filepath.Join(dir, "other", "keyring.json"), nil, 0o600),
 				os.Mkdir(filepath.Join(dir, "some"), 0o700), os.Symlink("some", filepath.Join(dir, "same")),
 				os.WriteFile(filepath.Join(dir, "file"), []byte("of something else"), 0o600),
 			} {

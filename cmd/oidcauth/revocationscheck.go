@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/quote"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 // check reports what is wrong with what it names, as far as that is there, and with what
@@ -30,8 +31,8 @@ func (c *revocationsConfig) check() error {
 	return wrong.err()
 }
 
-// checkOwnDir reports a directory that is there, and that others may write to; the next
-// start makes one that is not. Whose it is says nothing: a person may ask on behalf of the
+// checkOwnDir reports a directory that is there, and that others may write to or have
+// written to; the next start makes one that is not. Whose it is says nothing: a person may ask on behalf of the
 // server's user, and need not be permitted to look at all.
 func checkOwnDir(dir string) error {
 	info, err := os.Stat(dir)
@@ -44,6 +45,9 @@ func checkOwnDir(dir string) error {
 		return fmt.Errorf("%s is no directory", dir)
 	}
 	if err := disk.CheckWritable(info); err != nil && info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	if err := unlessHidden(revoked.Look(dir)); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
 	return nil
