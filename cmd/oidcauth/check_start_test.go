@@ -27,6 +27,7 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 		{"a file in the socket's place", `"admin": {"open_metrics": true, "addr": "unix:DIR/file"}`, "DIR/file is there and is no socket"},
 		{"a name that no socket can have", `"admin": {"open_metrics": true, "addr": "unix:DIR/` + strings.Repeat("a", maxSocketName) + `"}`, "admin.addr: got a name of "},
 		{"an address over a network without TLS", `"addr": "192.0.2.7:0"`, "clients would know this server as http://192.0.2.7:0"},
+		{"two documents at one path", `"resource": "https://db.example.com/.well-known/jwks.json", "local_issuer": {"dir": "DIR/keys", "url": "https://db.example.com/.well-known/oauth-protected-resource"}`, "both have a document at /.well-known/oauth-protected-resource/.well-known/jwks.json"},
 		{"a duration of nothing", `"max_token_lifetime": "0s"`, `max_token_lifetime: got "0s": want more than none`},
 		{"answers that never count", `"dpop": {"public_url": "https://db.example.com", "max_age": "0s"}`, `dpop.max_age: got "0s"`},
 		{"a duration without unit, nearly", `"watch": "1ns"`, `watch: got "1ns": want a millisecond at least`},
@@ -45,7 +46,11 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			file := writeFile(t, "serve.json", strings.ReplaceAll("{"+issuers+","+test.file+"}", "DIR", dir))
+			settings := issuers + "," + test.file
+			if !strings.HasPrefix(test.file, `"addr"`) {
+				settings += `, "addr": "127.0.0.1:0"`
+			}
+			file := writeFile(t, "serve.json", strings.ReplaceAll("{"+settings+"}", "DIR", dir))
 			want := strings.ReplaceAll(test.says, "DIR", dir)
 			if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 2 || !strings.Contains(got.err, want) {
 				t.Errorf("--check: got %+v, want exit code 2 and %q", got, want)

@@ -63,6 +63,9 @@ func (f *serveFlags) newServer(cfg oidcauth.Config, file *fileConfig, p parts, a
 	if err == nil {
 		s.admin, err = newAdmin(s, file.Admin)
 	}
+	if err == nil {
+		err = s.checkRoutes()
+	}
 	if err != nil {
 		return nil, usageError{errors.Join(err, s.auth.Close())}
 	}

@@ -137,6 +137,19 @@ func (s *server) routes() []route {
 	return routes
 }
 
+// checkRoutes reports two documents at one path, of which the one follows the address of
+// the server and the other the name of the local issuer.
+func (s *server) checkRoutes() error {
+	known := make(map[string]bool)
+	for _, route := range s.routes() {
+		if known[route.pattern] {
+			return usagef(`"resource" and the "url" of "local_issuer" both have a document at %s: want others`, routeOf(route.pattern))
+		}
+		known[route.pattern] = true
+	}
+	return nil
+}
+
 // handler answers every request, and counts it.
 func (s *server) handler() http.Handler {
 	mux := http.NewServeMux()
