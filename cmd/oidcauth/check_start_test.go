@@ -14,6 +14,8 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 	const issuers = `"issuers": [{"url": "https://a.example", "audiences": ["a"]}]`
 	for _, test := range []struct{ name, file, says string }{
 		{"tokens of its own that live too long", `"max_token_lifetime": "1h", "local_issuer": {"dir": "DIR/keys", "token_lifetime": "2h"}`, `"token_lifetime" is longer than "max_token_lifetime"`},
+		{"keys of which the lock alone is left", `"local_issuer": {"dir": "DIR/lost"}`, "DIR/lost: key ring not usable: no keyring.json, but the lock of one"},
+		{"keys among something else", `"local_issuer": {"dir": "DIR/foreign"}`, "DIR/foreign: key ring not usable: no keyring.json, but \"notes\""},
 		{"names that are too short for its own", `"local_issuer": {"dir": "DIR/keys", "max_name_bytes": 5}`, `"max_name_bytes" of "local_issuer"`},
 		{"a directory that others may write to", `"revocations": {"dir": "DIR/open"}`, "revocations.dir: DIR/open: the directory is writable by others"},
 		{"a file for a directory", `"revocations": {"dir": "DIR/file"}`, "revocations.dir: DIR/file is no directory"},
@@ -39,6 +41,8 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 			for _, err := range []error{
 				os.Mkdir(filepath.Join(dir, "open"), 0o700), os.Chmod(filepath.Join(dir, "open"), 0o777),
 				os.Mkdir(filepath.Join(dir, "other"), 0o700), os.WriteFile(filepath.Join(dir, "other", "keyring.json"), nil, 0o600),
+				os.Mkdir(filepath.Join(dir, "lost"), 0o700), os.WriteFile(filepath.Join(dir, "lost", "keyring.lock"), nil, 0o600),
+				os.Mkdir(filepath.Join(dir, "foreign"), 0o700), os.WriteFile(filepath.Join(dir, "foreign", "notes"), nil, 0o600),
 				os.Mkdir(filepath.Join(dir, "some"), 0o700), os.Symlink("some", filepath.Join(dir, "same")),
 				os.WriteFile(filepath.Join(dir, "file"), []byte("of something else"), 0o600),
 			} {
