@@ -50,6 +50,7 @@ type forwardConfig struct {
 type forwarder struct {
 	dialect      dialect
 	headers      []answerHeader
+	names        proxied.Names // of headers
 	rules        rules
 	preflight    bool
 	takeTokenOut bool
@@ -81,6 +82,7 @@ func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwa
 	if err != nil {
 		return nil, usageError{fmt.Errorf(`"forward_auth": %w`, err)}
 	}
+	f.names = namesOf(f.headers)
 	if c.TicketQuery != "" {
 		f.ticket = oidcauth.QueryToken(c.TicketQuery)
 	}
@@ -167,12 +169,15 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	var claims *oidcauth.Claims
 	if err == nil {
 		claims, err = s.forwarded(f, o)
-		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && proxied.IsPreflight(o) {
+		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && proxied.IsPreflight(o) && f.checkSpelling(o) == nil {
 			f.answer(w, o, nil)
 			return
 		}
 		if err == nil {
 			err = s.forward.judge(before, route, o, claims)
+		}
+		if err == nil {
+			err = f.checkSpelling(o)
 		}
 		s.metrics.countOutcome(err)
 	}
@@ -185,6 +190,17 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.auth.Refuse(w, r, err)
 	}
+}
+
+// checkSpelling refuses a header that the service may take for one that the answer has, in
+// another spelling, which no proxy replaces. Where the proxy is told to drop such headers
+// there is none.
+func (f *forwarder) checkSpelling(o *http.Request) error {
+	aliases := f.names.Aliases(o.Header)
+	if len(aliases) == 0 {
+		return nil
+	}
+	return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "the header "+refusal.Quote(aliases[0])+", which servers may take for one that says who the caller is", "none of that name: have the proxy drop it, as in docs/deploy.md")
 }
 
 // forwarded authenticates the request that a proxy asks about.
