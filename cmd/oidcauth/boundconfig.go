@@ -84,7 +84,8 @@ func (file *fileConfig) bind(cfg *oidcauth.Config) error {
 	case certificateOfEnvoy:
 		cfg.Certificate = mtls.Header(mtls.XForwardedClientCert)
 	}
-	if cfg.Certificate != nil && file.TLS == nil && len(file.Proxies) == 0 {
+	inHeader := file.ClientCertificates == certificateInHeader || file.ClientCertificates == certificateOfEnvoy
+	if inHeader && len(file.Proxies) == 0 { // also with "tls": who connects says nothing of others
 		return usagef(`"client_certificates": %q needs "proxies", which alone are believed`, file.ClientCertificates)
 	}
 	var err error

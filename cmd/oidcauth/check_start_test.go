@@ -33,6 +33,7 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 		{"a duration of nothing", `"max_token_lifetime": "0s"`, `max_token_lifetime: got "0s": want more than none`},
 		{"answers that never count", `"dpop": {"public_url": "https://db.example.com", "max_age": "0s"}`, `dpop.max_age: got "0s"`},
 		{"a duration without unit, nearly", `"watch": "1ns"`, `watch: got "1ns": want a millisecond at least`},
+		{"certificates in a header that nobody is believed for", `"client_certificates": "client-cert", "tls": {"cert_file": "DIR/cert", "key_file": "DIR/key"}`, `"client_certificates": "client-cert" needs "proxies"`},
 		{"proofs beside a header that is ignored", `"dpop": {"public_url": "https://db.example.com"}, "token_places": {"ignore_authorization": true, "headers": ["X-Token"]}`, `dpop: a token with a proof`},
 		{"a grace of nanoseconds", `"revocations": {"nats": {"servers": ["nats://127.0.0.1:4222"], "grace": "10ns"}}`, `grace: got "10ns"`},
 	} {
