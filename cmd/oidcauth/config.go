@@ -117,6 +117,9 @@ func (d *describedIssuer) Check(report func(member, text string)) {
 	if d.Tenants != nil && len(d.Tenants) == 0 {
 		report("tenants", "the list is empty, which accepts everybody's tenants: leave it out if that is meant")
 	}
+	if d.Roles != nil && len(d.Roles) == 0 {
+		report("roles", `the list is empty, and the claim "roles" would count: leave it out if that is meant, or name another one`)
+	}
 	if d.HTTPProxy.url != nil && len(d.Keys.JWKS) > 0 {
 		report("http_proxy", "nothing is fetched where the keys stand in the file")
 	}
