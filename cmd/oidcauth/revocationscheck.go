@@ -32,8 +32,8 @@ func (c *revocationsConfig) check() error {
 }
 
 // checkOwnDir reports a directory that is there, and that others may write to or have
-// written to; the next start makes one that is not. Whose it is says nothing: a person may ask on behalf of the
-// server's user, and need not be permitted to look at all.
+// written to; the next start makes one that is not. Whose it is says nothing: a person may
+// ask on behalf of the server's user, and need not be permitted to look at all.
 func checkOwnDir(dir string) error {
 	info, err := os.Stat(dir)
 	switch {
