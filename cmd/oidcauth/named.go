@@ -19,15 +19,20 @@ type naming struct {
 // each tenant is an issuer of its own, and is named: a role is what its tenant calls so,
 // and everybody may open one.
 func (n naming) check(name string) error {
-	for i := range n.issuers {
-		if stands, err := standsFor(&n.issuers[i], name); stands || err != nil {
-			return err
-		}
-	}
-	if n.anyOther {
-		return nil
+	if known, err := isNamed(n.issuers, name); known || err != nil || n.anyOther {
+		return err
 	}
 	return fmt.Errorf("issuer %s is not accepted at all: want one of %s", quoteArgument(name), strings.Join(issuerURLs(n.issuers), ", "))
+}
+
+// isNamed reports whether any of the descriptions accepts tokens whose issuer has the name.
+func isNamed(issuers []oidcauth.Issuer, name string) (bool, error) {
+	for i := range issuers {
+		if stands, err := standsFor(&issuers[i], name); stands || err != nil {
+			return stands, err
+		}
+	}
+	return false, nil
 }
 
 // standsFor reports whether a description accepts tokens whose issuer has the name.

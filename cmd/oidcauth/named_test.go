@@ -54,8 +54,8 @@ func TestServe_NamedIssuers(t *testing.T) {
 		{"the template, beside strangers", all, `, "any_issuer": {"audiences": ["my-db"]}`, tenantsURL, "stands for many"},
 		{"any tenant", all, "", tenantURL(tenantB), ""},
 		{"a tenant of the list", onlyA, "", tenantURL(tenantA), ""},
-		{"another one", onlyA, "", tenantURL(tenantB), "is not accepted at all"},
-		{"no tenant", all, "", tenantURL("contoso"), "is not accepted at all"},
+		{"another one", onlyA, "", tenantURL(tenantB), "is not a"},
+		{"no tenant", all, "", tenantURL("contoso"), "is not a"},
 	} {
 		for setting, where := range map[string]string{
 			"a rule": `"forward_auth": {"rules": [{"issuers": [%q]}]}`,
