@@ -317,6 +317,13 @@ func ambiguousPath(t *testing.T, w *world, _ proxy) {
 	if got := w.get(t, "GET", "http://api.example.com/admin", user); got.seen != nil {
 		t.Errorf("absolute: %+v, want a refusal", got)
 	}
+	// Where no host is, some take what follows for one (URL Standard), and have a path
+	// that is left of the one that the rules saw.
+	for _, target := range []string{"http://api.example.com/items/admin", "http:///items/admin", "ftp://u@x/items/admin", "http:/items/admin", "x:/items/admin"} {
+		if got := w.get(t, "GET", target, user); got.seen != nil && !strings.HasPrefix(got.seen.URI, "/items") {
+			t.Errorf("%s: the service got %s, want a path", target, got.seen.URI)
+		}
+	}
 }
 
 // reachesAdmin reports whether any way to read an address leads to /admin.
