@@ -219,7 +219,8 @@ func HasScope(scope string) Rule {
 }
 
 // HasIssuer demands that the token comes from one of the issuers, given by
-// their [Issuer.URL].
+// their [Issuer.URL]. Of a template ([Issuer.TenantClaim]) each tenant is an issuer of its
+// own, given by the "iss" of its tokens: a role is what its own tenant calls so.
 func HasIssuer(issuers ...string) Rule {
 	issuers = slices.Clone(issuers)
 	return func(c *Claims) error {

@@ -36,6 +36,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/textproto"
@@ -97,7 +98,9 @@ type Config struct {
 }
 
 // A Header tells the service behind Envoy of the caller. It is in every answer that
-// lets a request pass, and replaces what the client sent; without a value it is removed.
+// lets a request pass, and replaces what the client sent; without a value it is removed. So
+// is what the client sent under a name that servers may take for it, x_auth_identity for
+// instance, as far as Envoy tells of it (allowed_headers).
 type Header struct {
 	// Name is the header's. It begins with "X-" or "Remote-".
 	Name string
@@ -111,7 +114,8 @@ type Header struct {
 // Server answers Envoy. It is safe for concurrent use.
 type Server struct {
 	authv3.UnimplementedAuthorizationServer
-	cfg Config
+	cfg   Config
+	names proxied.Names // of cfg.Headers
 }
 
 // New returns a server. It fails when the configuration can never be right.
@@ -134,7 +138,7 @@ func New(cfg Config) (*Server, error) {
 		}
 		taken[h.Name] = true
 	}
-	return &Server{cfg: cfg}, nil
+	return &Server{cfg: cfg, names: proxied.NamesOf(slices.Collect(maps.Keys(taken))...)}, nil
 }
 
 // Check implements [authv3.AuthorizationServer]. It never fails: what cannot be
@@ -231,6 +235,9 @@ func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) (passed *authv3.
 			values = h.Values(claims)
 		}
 		set(h.Name, proxied.List(slices.Values(values)))
+	}
+	for _, name := range s.names.Aliases(r.Header) {
+		set(strings.ToLower(name), "")
 	}
 	if !s.cfg.KeepToken {
 		for _, name := range proxied.TokenHeaders {

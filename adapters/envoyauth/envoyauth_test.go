@@ -330,6 +330,24 @@ func TestCheck_Headers(t *testing.T) {
 	}
 }
 
+// What servers may take for a header that says who the caller is leaves the request, the
+// preflight's, too, and nothing else does.
+func TestCheck_HeadersInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	client := dial(t, iss, envoyauth.Config{KeepToken: true, Preflight: true})
+	spoofed := []string{"x_auth_identity", "v", "x.auth-issuer", "v", "x-auth~subject", "v", "x_auth_other", "v", "x--auth-identity", "v"}
+	want := []string{"x-auth~subject", "x.auth-issuer", "x_auth_identity"}
+	got := ask(t, client, "GET", "/", append([]string{"authorization", "Bearer " + iss.Token(map[string]any{"aud": "my-db"})}, spoofed...)...)
+	if got.status != 200 || !slices.Equal(got.removed, want) {
+		t.Errorf("got %+v, want %q removed", got, want)
+	}
+	got = ask(t, client, "OPTIONS", "/", append([]string{"origin", "https://a.example", "access-control-request-method", "GET"}, spoofed...)...)
+	if got.status != 200 || !slices.Equal(got.removed, append([]string{"x-auth-identity", "x-auth-issuer", "x-auth-subject"}, want...)) {
+		t.Errorf("a preflight: got %+v", got)
+	}
+}
+
 func TestNew(t *testing.T) {
 	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -28,8 +29,8 @@ type admin struct {
 	rule   oidcauth.Rule                  // of claims; nil if no token is good enough
 }
 
-// newAdmin opens the admin listener; a nil config has none.
-func newAdmin(ctx context.Context, s *server, c *adminConfig) (*admin, error) {
+// newAdmin prepares the admin listener, which open opens; a nil config has none.
+func newAdmin(s *server, c *adminConfig) (*admin, error) {
 	if c == nil {
 		return nil, nil
 	}
@@ -42,9 +43,6 @@ func newAdmin(ctx context.Context, s *server, c *adminConfig) (*admin, error) {
 	if c.Bearer != nil {
 		a.rule = c.Bearer.rule()
 	}
-	if a.ln, err = c.listen(ctx); err != nil {
-		return nil, err
-	}
 	a.srv = &http.Server{
 		Handler:           a.handler(),
 		ReadHeaderTimeout: headerTimeout,
@@ -55,6 +53,14 @@ func newAdmin(ctx context.Context, s *server, c *adminConfig) (*admin, error) {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
 	return a, nil
+}
+
+// open opens the listener. It may be called on nil.
+func (a *admin) open(ctx context.Context) (err error) {
+	if a != nil {
+		a.ln, err = a.config.listen(ctx)
+	}
+	return err
 }
 
 // setSecret puts another secret in the place of that of before. It may be called on nil.
@@ -75,7 +81,7 @@ func (c *adminConfig) listen(ctx context.Context) (net.Listener, error) {
 	if !isSocket {
 		ln, err := listenOn(ctx, c.addr())
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("admin.addr: %w", err)
 		}
 		if tcp, ok := ln.Addr().(*net.TCPAddr); c.isLocal() && (!ok || !tcp.IP.IsLoopback()) {
 			ln.Close()

@@ -432,3 +432,18 @@ func TestAdmin_Mistakes(t *testing.T) {
 		}
 	}
 }
+
+// An address of the admin listener that is taken is told as its own: no flag gives another.
+func TestAdmin_AddressInUse(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"addr": "127.0.0.1:0", "issuers": [{"url": "https://a.example", "audiences": ["a"]}], "admin": {"open_metrics": true, "addr": %q}}`, taken.Addr()))
+	got := invoke(t, "", "serve", "--config", file)
+	if got.code != 1 || !strings.Contains(got.err, "admin.addr: ") || strings.Contains(got.err, "--addr") || got.out != "" {
+		t.Errorf("got %+v, want exit code 1 and admin.addr", got)
+	}
+}

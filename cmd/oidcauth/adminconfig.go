@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -65,6 +64,8 @@ func (c *adminConfig) Check(report func(member, text string)) {
 			report("addr", "the socket has no name")
 		case path[0] == '@':
 			report("addr", "an abstract socket has no mode, and everybody on the machine could open it: write a path, or ./@ for a file of that name")
+		case longestSocketName(path) > maxSocketName:
+			report("addr", errLongSocketName(path).Error())
 		}
 		return
 	}
@@ -76,14 +77,22 @@ func (c *adminConfig) Check(report func(member, text string)) {
 // addr returns where the listener is.
 func (c *adminConfig) addr() string { return firstOf(c.Addr, defaultAdminAddr) }
 
-// checkAddr reports an address at which nobody can listen; of a socket nothing is known
-// before it is made. It may be called on nil.
-func (c *adminConfig) checkAddr(ctx context.Context) error {
-	if c == nil || strings.HasPrefix(c.addr(), unixPrefix) {
+// checkAddr reports an address at which nobody can listen, or that of the main listener;
+// of a socket no more is known before it is made than that something else has its name. It
+// may be called on nil.
+func (c *adminConfig) checkAddr(ctx context.Context, main string) error {
+	if c == nil {
 		return nil
+	}
+	if path, isSocket := strings.CutPrefix(c.addr(), unixPrefix); isSocket {
+		_, err := findSocket(path)
+		return unlessHidden(err)
 	}
 	if err := checkAddr(ctx, c.addr()); err != nil {
 		return fmt.Errorf("admin.addr: %w", err)
+	}
+	if collide(ctx, c.addr(), main) {
+		return usagef("admin.addr: %s is the main listener's, %s: want one of its own", quoteArgument(c.addr()), quoteArgument(main))
 	}
 	return nil
 }
@@ -111,16 +120,4 @@ func (c *adminConfig) readSecret() ([]byte, error) {
 		return nil, fmt.Errorf("admin.secret_file: %s: want a secret of letters, digits and any of -._~+/=, as bearer tokens have them", c.SecretFile)
 	}
 	return secret, nil
-}
-
-// Check implements [members.Checker].
-func (file *fileConfig) Check(report func(member, text string)) {
-	for _, other := range [...]struct{ member, dir string }{{"key_cache_dir", file.KeyCacheDir}, {"local_issuer.dir", file.LocalIssuer.dir()}} {
-		if own := file.Revocations.dir(); own != "" && other.dir != "" && filepath.Clean(own) == filepath.Clean(other.dir) {
-			report("revocations", fmt.Sprintf(`its "dir" is %s: want one of its own`, other.member))
-		}
-	}
-	if file.Admin != nil && !file.Admin.isLocal() && file.TLS == nil {
-		report("admin", `other machines reach its "addr", and without "tls" everybody between reads the secret`)
-	}
 }

@@ -3,17 +3,41 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 )
 
 // maxSocketName is how long the name of a socket can be, in bytes.
 const maxSocketName = len(syscall.RawSockaddrUnix{}.Path) - 1
+
+// The names below that of the socket's own directory at which it is bound, and how many
+// digits [os.MkdirTemp] puts behind the first, at most.
+const (
+	socketDir    = ".s"
+	socketName   = "s"
+	socketDigits = len("4294967295")
+)
+
+// longestSocketName returns how long a name the socket at path has at any time. That does
+// not depend on the digits of a start, or one would go well and the next would not.
+func longestSocketName(path string) int {
+	if runtime.GOOS == "windows" {
+		return len(path)
+	}
+	bound := filepath.Join(filepath.Dir(path), socketDir+strings.Repeat("0", socketDigits), socketName)
+	return max(len(path), len(bound))
+}
+
+func errLongSocketName(path string) error {
+	return fmt.Errorf("got a name of %d bytes beside which the socket is made, want %d at most: choose a directory with a shorter one", longestSocketName(path), maxSocketName)
+}
 
 // A socketListener listens at a socket that only the process's user can open, and
 // removes it when it is closed. Its methods are safe for concurrent use.
@@ -28,21 +52,21 @@ type socketListener struct {
 // a directory that is closed to others, since between the bind and a change of its mode
 // it has whatever mode the umask leaves, and gets its name when its mode is right.
 func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
+	if longestSocketName(path) > maxSocketName { // which the file's check has seen
+		return nil, usageError{fmt.Errorf("admin.addr: %w", errLongSocketName(path))}
+	}
 	if err := removeStale(ctx, path); err != nil {
 		return nil, err
 	}
 	if runtime.GOOS == "windows" { // where a mode means nothing, and the directory's list decides
 		return new(net.ListenConfig).Listen(ctx, "unix", path)
 	}
-	dir, err := os.MkdirTemp(filepath.Dir(path), ".s")
+	dir, err := os.MkdirTemp(filepath.Dir(path), socketDir)
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	bound := filepath.Join(dir, "s")
-	if longest := max(len(path), len(bound)); longest > maxSocketName {
-		return nil, usagef("admin.addr: got a name of %d bytes beside which the socket is made, want %d at most: choose a directory with a shorter one", longest, maxSocketName)
-	}
+	bound := filepath.Join(dir, socketName)
 	ln, err := new(net.ListenConfig).Listen(ctx, "unix", bound)
 	if err != nil {
 		return nil, err
@@ -75,16 +99,24 @@ func (l *socketListener) Close() error {
 	return l.UnixListener.Close()
 }
 
-// removeStale removes a socket that a process has left behind, and nothing else.
-func removeStale(ctx context.Context, path string) error {
+// findSocket reports whether there is a socket at path. Anything else there is an error.
+func findSocket(path string) (bool, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, fmt.Errorf("admin.addr: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return usagef("admin.addr: %s is there and is no socket", path)
+		return false, usagef("admin.addr: %s is there and is no socket", path)
+	}
+	return true, nil
+}
+
+// removeStale removes a socket that a process has left behind, and nothing else.
+func removeStale(ctx context.Context, path string) error {
+	if found, err := findSocket(path); err != nil || !found {
+		return err
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {

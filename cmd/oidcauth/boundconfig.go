@@ -18,7 +18,7 @@ type dpopConfig struct {
 
 	InsecureAnyHost bool `json:"insecure_any_host" about:"true to compare proofs with the Host header, which whoever sends the request chooses"`
 
-	MaxAge     duration `json:"max_age" about:"how old a proof may be, as \"30s\"; 60s without it"`
+	MaxAge     positive `json:"max_age" about:"how old a proof may be, as \"30s\"; 60s without it"`
 	Algorithms []string `json:"algorithms" about:"the signature algorithms of proofs; none: ES256 and the other usual ones"`
 
 	Nonces       bool     `json:"nonces" about:"true to demand a nonce of this server in each proof, so that one counts at no other server and after no restart"`
@@ -84,7 +84,8 @@ func (file *fileConfig) bind(cfg *oidcauth.Config) error {
 	case certificateOfEnvoy:
 		cfg.Certificate = mtls.Header(mtls.XForwardedClientCert)
 	}
-	if cfg.Certificate != nil && file.TLS == nil && len(file.Proxies) == 0 {
+	inHeader := file.ClientCertificates == certificateInHeader || file.ClientCertificates == certificateOfEnvoy
+	if inHeader && len(file.Proxies) == 0 { // also with "tls": who connects says nothing of others
 		return usagef(`"client_certificates": %q needs "proxies", which alone are believed`, file.ClientCertificates)
 	}
 	var err error

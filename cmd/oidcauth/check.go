@@ -4,9 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/localissuer"
 )
 
 // check says whether the configuration is right, all that is wrong with it at once,
@@ -20,8 +25,7 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	if _, err := newLogger(std.err, firstOf(file.LogFormat, "text")); err != nil {
 		wrong.add(err)
 	}
-	wrong.add(checkAddr(ctx, firstOf(file.Addr, defaultAddr)))
-	wrong.add(file.Admin.checkAddr(ctx))
+	wrong.add(file.checkAddrs(ctx))
 	local, err := file.LocalIssuer.openIfThere(&cfg)
 	if local == nil && err == nil && file.LocalIssuer != nil {
 		local, err = file.LocalIssuer.standIn(&cfg)
@@ -37,7 +41,10 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	wrong.add(err)
 	_, err = file.Forward.forwarder(&file, cfg)
 	wrong.add(err)
-	wrong.add(file.Revocations.checkFiles())
+	wrong.add(file.Revocations.check())
+	if len(wrong) == 0 { // or most of it would be told twice
+		wrong.add(f.rehearse(cfg, &file, local))
+	}
 	if err := wrong.err(); err != nil {
 		return err
 	}
@@ -45,12 +52,39 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	return err
 }
 
+// rehearse does what a start does, by the same functions, as far as nobody sees it: so
+// what a start refuses, a check does, too. A nil issuer is none.
+func (f *serveFlags) rehearse(cfg oidcauth.Config, file *fileConfig, local *localissuer.Issuer) error {
+	cfg.KeyCacheDir, cfg.KeepWarm, cfg.Logger = "", false, slog.New(slog.DiscardHandler)
+	s, err := f.newServer(cfg, file, parts{local: local}, file.listenerAddr())
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.local.close(stopGrace), s.auth.Close())
+}
+
+// listenerAddr returns the address of the main listener, with a host that is a name for
+// the loopback interface, as localhost is.
+func (file *fileConfig) listenerAddr() net.Addr {
+	host, text, _ := net.SplitHostPort(firstOf(file.Addr, defaultAddr))
+	port, _ := strconv.Atoi(text) // or a name
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "":
+		ip = netip.IPv6Unspecified()
+	case err != nil:
+		ip = netip.IPv6Loopback()
+	}
+	return &net.TCPAddr{IP: ip.AsSlice(), Port: port}
+}
+
 // tryWithout reports what is wrong whatever there is outside of the configuration.
 func (f *serveFlags) tryWithout(cfg oidcauth.Config, file *fileConfig) error {
 	var wrong several
 	wrong.add(f.tryLibrary(cfg))
-	if file.Resource != "" {
-		_, err := newMetadata(file.Resource)
+	resource, err := file.resourceAt(file.listenerAddr())
+	if wrong.add(err); resource != "" {
+		_, err := newMetadata(resource)
 		wrong.add(err)
 	}
 	return wrong.err()

@@ -79,7 +79,7 @@ type fileConfig struct {
 	Revocations *revocationsConfig `json:"revocations" about:"how revocations are kept over a restart, and shared, with tickets that were used, with other servers"`
 
 	// MaxTokenLifetime is the library's setting.
-	MaxTokenLifetime duration `json:"max_token_lifetime" about:"how long tokens may live, as \"24h\": longer ones are refused; it bounds how long revocations are kept"`
+	MaxTokenLifetime positive `json:"max_token_lifetime" about:"how long tokens may live, as \"24h\": longer ones are refused; it bounds how long revocations are kept"`
 
 	// DPoP and ClientCertificates say how possession is proved of what tokens are bound
 	// to; absent, null or empty means that such tokens are refused.
@@ -108,12 +108,18 @@ type describedIssuer struct {
 	Introspection *introspectionConfig `json:"introspection" about:"how the issuer is asked what its opaque tokens stand for; then the description is of these alone"`
 
 	// AnswerAge is a duration such as "30s"; absent means a minute.
-	AnswerAge duration `json:"answer_age" about:"how long an answer about an opaque token counts, as \"30s\"; a minute without it"`
+	AnswerAge positive `json:"answer_age" about:"how long an answer about an opaque token counts, as \"30s\"; a minute without it"`
 }
 
 // Check implements [members.Checker], and puts the directory of systemd's credentials
 // into the names of files.
 func (d *describedIssuer) Check(report func(member, text string)) {
+	if d.Tenants != nil && len(d.Tenants) == 0 {
+		report("tenants", "the list is empty, which accepts everybody's tenants: leave it out if that is meant")
+	}
+	if d.Roles != nil && len(d.Roles) == 0 {
+		report("roles", `the list is empty, and the claim "roles" would count: leave it out if that is meant, or name another one`)
+	}
 	if d.HTTPProxy.url != nil && len(d.Keys.JWKS) > 0 {
 		report("http_proxy", "nothing is fetched where the keys stand in the file")
 	}
@@ -144,6 +150,8 @@ func (d describedIssuer) issuer() oidcauth.Issuer {
 var fileTable = members.Table{About: libraryAbout, Schemas: map[reflect.Type]map[string]any{
 	reflect.TypeFor[leeway]():   {"type": "string", "pattern": durationPattern},
 	reflect.TypeFor[duration](): {"type": "string", "pattern": durationPattern},
+	reflect.TypeFor[positive](): {"type": "string", "pattern": durationPattern},
+	reflect.TypeFor[filled]():   {"type": "string", "minLength": 1},
 }}
 
 // durationPattern is what [time.ParseDuration] reads, less what is negative.

@@ -20,6 +20,8 @@ func (d *duration) UnmarshalText(text []byte) error {
 		return fmt.Errorf("got %q: want a duration such as 30s", text)
 	case value < 0:
 		return fmt.Errorf("got %q: must not be negative", text)
+	case value > 0 && value < time.Millisecond:
+		return fmt.Errorf("got %q: want a millisecond at least", text)
 	}
 	*d = duration{value, true}
 	return nil
@@ -34,4 +36,19 @@ func (d duration) or(otherwise time.Duration) time.Duration {
 		return d.value
 	}
 	return otherwise
+}
+
+// A positive is a duration that cannot be none: left out, something else counts, and whoever
+// writes "0s" means another thing than that.
+type positive struct{ duration }
+
+// UnmarshalText reads it from a configuration file.
+func (p *positive) UnmarshalText(text []byte) error {
+	if err := p.duration.UnmarshalText(text); err != nil {
+		return err
+	}
+	if p.value == 0 {
+		return fmt.Errorf("got %q: want more than none; leave it out for what counts without it", text)
+	}
+	return nil
 }

@@ -209,7 +209,7 @@ func testAddr(t *testing.T) {
 		"nonsense": exitUsage, "8080": exitUsage, "127.0.0.1": exitUsage, "127.0.0.1:65536": exitUsage,
 		"127.0.0.1:nonsense": exitUsage, "192.0.2.1:0": exitFailed,
 	} {
-		got := invoke(t, "", "serve", "--issuer", iss.URL(), "--audience", "a", "--allow-insecure-http", "--addr", addr)
+		got := invoke(t, "", "serve", "--issuer", iss.URL(), "--audience", "a", "--allow-insecure-http", "--resource", "https://db.example.com", "--addr", addr)
 		if got.code != want || got.out != "" || (want == exitUsage) != strings.Contains(got.err, "want HOST:PORT") {
 			t.Errorf("with address %q: got %+v, want exit code %d", addr, got, want)
 		}

@@ -50,6 +50,7 @@ type forwardConfig struct {
 type forwarder struct {
 	dialect      dialect
 	headers      []answerHeader
+	names        proxied.Names // of headers
 	rules        rules
 	preflight    bool
 	takeTokenOut bool
@@ -67,10 +68,7 @@ func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwa
 	if f.extract == nil {
 		f.extract = oidcauth.BearerToken
 	}
-	issuers := issuerURLs(cfg.Issuers)
-	if cfg.AnyIssuer != nil {
-		issuers = nil
-	}
+	known := naming{issuers: cfg.Issuers, anyOther: cfg.AnyIssuer != nil}
 	var err error
 	if f.dialect, err = findDialect(c.Proxy); err == nil {
 		err = c.check(f.dialect, file)
@@ -79,11 +77,12 @@ func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwa
 		f.headers, err = c.Headers.list()
 	}
 	if err == nil {
-		f.rules, err = newRules(c.Rules, f.dialect, c.IgnoreCase, issuers)
+		f.rules, err = newRules(c.Rules, f.dialect, c.IgnoreCase, known)
 	}
 	if err != nil {
 		return nil, usageError{fmt.Errorf(`"forward_auth": %w`, err)}
 	}
+	f.names = namesOf(f.headers)
 	if c.TicketQuery != "" {
 		f.ticket = oidcauth.QueryToken(c.TicketQuery)
 	}
@@ -98,6 +97,8 @@ func (c *forwardConfig) check(d dialect, file *fileConfig) error {
 		return errors.New(`"preflight" and "ticket_query" need "proxy", which says where the client's method and query are`)
 	case !d.tells() && places != nil && places.Cookie != nil:
 		return errors.New(`a token in a cookie needs "proxy", which says where the client's method is: what a page of another site sends is told by it`)
+	case !d.tells() && file.Forward != nil && file.DPoP != nil:
+		return errors.New(`"dpop" needs "proxy", which says where the client's method and address are: a proof is made for these`)
 	case c.TicketQuery != "" && file.LocalIssuer == nil:
 		return errors.New(`"ticket_query" needs "local_issuer", which sells the tickets`)
 	case c.TakeTokenOut && places != nil && places.Query != "":
@@ -168,12 +169,15 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	var claims *oidcauth.Claims
 	if err == nil {
 		claims, err = s.forwarded(f, o)
-		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && proxied.IsPreflight(o) {
+		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && proxied.IsPreflight(o) && f.checkSpelling(o) == nil {
 			f.answer(w, o, nil)
 			return
 		}
 		if err == nil {
 			err = s.forward.judge(before, route, o, claims)
+		}
+		if err == nil {
+			err = f.checkSpelling(o)
 		}
 		s.metrics.countOutcome(err)
 	}
@@ -186,6 +190,17 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	default:
 		s.auth.Refuse(w, r, err)
 	}
+}
+
+// checkSpelling refuses a header that the service may take for one that the answer has, in
+// another spelling, which no proxy replaces. Where the proxy is told to drop such headers
+// there is none.
+func (f *forwarder) checkSpelling(o *http.Request) error {
+	aliases := f.names.Aliases(o.Header)
+	if len(aliases) == 0 {
+		return nil
+	}
+	return refusal.New(refusal.Caller, oidcauth.ErrForbidden, "the header "+refusal.Quote(aliases[0])+", which servers may take for one that says who the caller is", "none of that name: have the proxy drop it, as in docs/deploy.md")
 }
 
 // forwarded authenticates the request that a proxy asks about.

@@ -58,6 +58,29 @@ func TestForwardAuth_SubjectCannotInjectAHeader(t *testing.T) {
 	}
 }
 
+// TestForwardAuth_HeadersInOtherSpellings: what the service may take for a header of the
+// answer, and no proxy replaces, is refused, whatever the proxy is told to drop.
+func TestForwardAuth_HeadersInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	s := serveForward(t, iss, `{"proxy": "nginx", "preflight": true, "headers": {"roles": "X-Roles", "issuer": ""}}`)
+	token := iss.Token(map[string]any{"aud": "my-db"})
+	for name, want := range map[string]int{
+		"X_Auth_Identity": 403, "x.auth.identity": 403, "X-Auth~Subject": 403, "X_ROLES": 403, "X`Roles": 403,
+		"X-Auth-Identity": 200, "X-Roles": 200, "X_Auth_Issuer": 200, "X_Roles_2": 200, "X__Roles": 200,
+	} {
+		if got := s.askAs(t, "nginx", "GET", "/", token, name, "spoofed"); got.status != want {
+			t.Errorf("%s: status %d, want %d", name, got.status, want)
+		}
+		if want == 403 {
+			want = 401 // what has one is no preflight
+		}
+		if got := s.askAs(t, "nginx", "OPTIONS", "/", "", name, "spoofed", "Origin", "https://a.example", "Access-Control-Request-Method", "GET"); got.status != want {
+			t.Errorf("a preflight with %s: status %d, want %d", name, got.status, want)
+		}
+	}
+}
+
 // TestForwardAuth_Refusals: proxies take 401 and 403 for a refusal, so that the
 // client's own mistakes must not come out as anything else.
 func TestForwardAuth_Refusals(t *testing.T) {

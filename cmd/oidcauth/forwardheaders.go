@@ -80,6 +80,15 @@ func (h *forwardHeaders) list() ([]answerHeader, error) {
 	return all, nil
 }
 
+// namesOf returns the names of headers.
+func namesOf(headers []answerHeader) proxied.Names {
+	var names []string
+	for _, h := range headers {
+		names = append(names, h.name)
+	}
+	return proxied.NamesOf(names...)
+}
+
 // named returns the name that a header is given, or the default one.
 func named(name *string, what string) string {
 	if name == nil {

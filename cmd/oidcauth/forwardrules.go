@@ -12,16 +12,29 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
+// A filled text is not empty where it is there: left out, a rule fits more, and a variable
+// that was empty must not have it do so.
+type filled string
+
+// UnmarshalText reads it from a configuration file.
+func (f *filled) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return errors.New("it is empty, and would fit all: leave it out if that is meant")
+	}
+	*f = filled(text)
+	return nil
+}
+
 // A forwardRule says who may make some of the requests that a proxy asks about. The
 // first rule that fits a request decides; a request that none fits is refused.
 type forwardRule struct {
 	// Route is the name in the address that the proxy asks at,
 	// /v1/route/NAME/forward-auth. Empty stands for every route and for none.
-	Route string `json:"route" about:"fits what is asked at /v1/route/ROUTE/forward-auth"`
+	Route filled `json:"route" about:"fits what is asked at /v1/route/ROUTE/forward-auth"`
 
 	// Path fits itself and all below it. It is written decoded and without a slash at
 	// its end. Empty means every path.
-	Path string `json:"path" about:"fits this path and all below it"`
+	Path filled `json:"path" about:"fits this path and all below it"`
 
 	// Methods are compared exactly: HEAD is another than GET. Empty means every one.
 	Methods []string `json:"methods" about:"fits these methods"`
@@ -45,16 +58,15 @@ type rules struct {
 	known    map[string]bool // the routes
 }
 
-// newRules prepares rules for a dialect. Of the issuers those are known whose tokens
-// can be accepted; nil means that nobody knows which.
-func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers []string) (rules, error) {
+// newRules prepares rules for a dialect, which name issuers that are known.
+func newRules(list []forwardRule, d dialect, ignoreCase bool, known naming) (rules, error) {
 	set := rules{foldCase: ignoreCase, known: make(map[string]bool)}
 	for i, r := range list {
-		if err := r.check(d, issuers); err != nil {
+		if err := r.check(d, known); err != nil {
 			return rules{}, fmt.Errorf("rules[%d]: %w", i, err)
 		}
 		if ignoreCase {
-			r.Path = foldCase(r.Path)
+			r.Path = filled(foldCase(string(r.Path)))
 		}
 		demand, err := r.demand()
 		if err != nil {
@@ -67,22 +79,39 @@ func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers []string) 
 		}
 		set.list, set.demands = append(set.list, r), append(set.demands, demand)
 		set.paths, set.methods = set.paths || r.Path != "", set.methods || len(r.Methods) > 0
-		set.known[r.Route] = true
+		set.known[string(r.Route)] = true
 	}
 	return set, nil
 }
 
+// Check implements [members.Checker]: a list that is there and empty, of a variable that
+// was for instance, would demand nothing where something was to be demanded.
+func (r *forwardRule) Check(report func(member, text string)) {
+	for _, list := range [...]struct {
+		member string
+		empty  bool
+	}{
+		{"methods", r.Methods != nil && len(r.Methods) == 0}, {"roles", r.Roles != nil && len(r.Roles) == 0},
+		{"scopes", r.Scopes != nil && len(r.Scopes) == 0}, {"issuers", r.Issuers != nil && len(r.Issuers) == 0},
+		{"claims", r.Claims != nil && len(r.Claims) == 0},
+	} {
+		if list.empty {
+			report(list.member, "the list is empty, which permits all: leave it out if that is meant")
+		}
+	}
+}
+
 // check reports the first thing that no request can be like.
-func (r *forwardRule) check(d dialect, issuers []string) error {
+func (r *forwardRule) check(d dialect, known naming) error {
 	switch {
 	case !d.tells() && (r.Path != "" || len(r.Methods) > 0):
 		return errors.New(`"path" and "methods" need "proxy" beside "rules": which proxy it is that says what the client asks for`)
-	case r.Route != "" && !isRouteName(r.Route):
-		return fmt.Errorf("route %s: want letters, digits, dots, hyphens and underscores", quoteArgument(r.Route))
+	case r.Route != "" && !isRouteName(string(r.Route)):
+		return fmt.Errorf("route %s: want letters, digits, dots, hyphens and underscores", quoteArgument(string(r.Route)))
 	}
 	if r.Path != "" {
-		if err := checkRulePath(r.Path); err != nil {
-			return fmt.Errorf("path %s: %w", quoteArgument(r.Path), err)
+		if err := checkRulePath(string(r.Path)); err != nil {
+			return fmt.Errorf("path %s: %w", quoteArgument(string(r.Path)), err)
 		}
 	}
 	for _, method := range r.Methods {
@@ -96,8 +125,8 @@ func (r *forwardRule) check(d dialect, issuers []string) error {
 		}
 	}
 	for _, issuer := range r.Issuers {
-		if issuers != nil && !slices.Contains(issuers, issuer) {
-			return fmt.Errorf("issuer %s is not accepted at all: want one of %s", quoteArgument(issuer), strings.Join(issuers, ", "))
+		if err := known.check(issuer); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -129,7 +158,7 @@ func isRouteName(name string) bool {
 // includes reports whether every request that other fits is one that r fits.
 func (r *forwardRule) includes(other forwardRule) bool {
 	return (r.Route == "" || r.Route == other.Route) &&
-		(r.Path == "" || other.Path != "" && covers(r.Path, other.Path)) &&
+		(r.Path == "" || other.Path != "" && covers(string(r.Path), string(other.Path))) &&
 		(len(r.Methods) == 0 || len(other.Methods) > 0 && !slices.ContainsFunc(other.Methods, func(m string) bool { return !slices.Contains(r.Methods, m) }))
 }
 
@@ -160,8 +189,8 @@ func (r *forwardRule) demand() (oidcauth.Rule, error) {
 
 // fits reports whether the rule decides about a request.
 func (r *forwardRule) fits(route, method, path string) bool {
-	return (r.Route == "" || r.Route == route) &&
-		(r.Path == "" || covers(r.Path, path)) &&
+	return (r.Route == "" || string(r.Route) == route) &&
+		(r.Path == "" || covers(string(r.Path), path)) &&
 		(len(r.Methods) == 0 || slices.Contains(r.Methods, method))
 }
 

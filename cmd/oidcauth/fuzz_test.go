@@ -77,14 +77,14 @@ func FuzzRules(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, first, second, target, method string, ignoreCase bool) {
-		list := []forwardRule{{Path: first, Methods: []string{"GET"}, Roles: []string{"first"}}, {Path: second, Roles: []string{"second"}}}
-		set, err := newRules(list, proxy, ignoreCase, nil)
+		list := []forwardRule{{Path: filled(first), Methods: []string{"GET"}, Roles: []string{"first"}}, {Path: filled(second), Roles: []string{"second"}}}
+		set, err := newRules(list, proxy, ignoreCase, naming{})
 		if err != nil {
 			return
 		}
 		var decided []string
 		for i := range set.demands {
-			set.demands[i] = func(*oidcauth.Claims) error { decided = append(decided, list[i].Path); return nil }
+			set.demands[i] = func(*oidcauth.Claims) error { decided = append(decided, string(list[i].Path)); return nil }
 		}
 		u, err := url.ParseRequestURI(target)
 		if err != nil {
@@ -104,8 +104,8 @@ func FuzzRules(f *testing.F) {
 		}
 		at, want := fold(path.Clean(u.Path)), ""
 		for _, rule := range slices.Backward(list) {
-			if (len(rule.Methods) == 0 || method == "GET") && strings.HasPrefix(strings.TrimSuffix(at, "/")+"/", strings.TrimSuffix(fold(rule.Path), "/")+"/") {
-				want = rule.Path
+			if (len(rule.Methods) == 0 || method == "GET") && strings.HasPrefix(strings.TrimSuffix(at, "/")+"/", strings.TrimSuffix(fold(string(rule.Path)), "/")+"/") {
+				want = string(rule.Path)
 			}
 		}
 		if decided[0] != want || method != strings.ToUpper(method) {

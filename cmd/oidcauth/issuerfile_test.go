@@ -28,6 +28,9 @@ func TestParseConfig_Issuer(t *testing.T) {
 		{"a leeway in numbers", `{"leeway": 10}`, oidcauth.Issuer{}, `issuers[0].leeway: got a number, want a text such as "30s"`},
 		{"keys beside the place for them", `{"jwks_url": "https://a.test/j"}`, oidcauth.Issuer{}, `issuers[0].jwks_url: there is no such member; did you mean issuers[].keys.jwks_url?`},
 		{"an unknown setting of keys", `{"keys": {"ca": "x"}}`, oidcauth.Issuer{}, `issuers[0].keys.ca: there is no such member`},
+		{"tenants that nobody named", `{"tenants": []}`, oidcauth.Issuer{}, `issuers[0].tenants: the list is empty`},
+		{"roles that stand nowhere", `{"roles": []}`, oidcauth.Issuer{}, `issuers[0].roles: the list is empty`},
+		{"answers that never count", `{"answer_age": "0s"}`, oidcauth.Issuer{}, `issuers[0].answer_age: got "0s": want more than none`},
 		{"a host that is no list", `{"keys": {"insecure_http_hosts": "h"}}`, oidcauth.Issuer{}, `issuers[0].keys.insecure_http_hosts: got a text, want a list`},
 	} {
 		file, err := parseConfig([]byte(`{"issuers": [` + test.issuer + `]}`))

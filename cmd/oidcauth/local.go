@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/origin"
 	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/spacetime"
@@ -170,9 +171,12 @@ func (c *localConfig) openIfThere(cfg *oidcauth.Config) (*localissuer.Issuer, er
 	return l, nil
 }
 
-// standIn adds, for a check, an issuer like the one that the first start makes, whose key
-// is kept nowhere.
+// standIn adds, for a check, an issuer like the one that the first start makes, if it can,
+// whose key is kept nowhere.
 func (c *localConfig) standIn(cfg *oidcauth.Config) (*localissuer.Issuer, error) {
+	if err := keyring.CheckNew(c.Dir); err != nil {
+		return nil, fmt.Errorf("local_issuer.dir: %w", err)
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"errors"
 	"net"
 
 	"github.com/oidcauth/oidcauth"
@@ -45,23 +45,48 @@ func (p parts) close() {
 	}
 }
 
-// newServer returns the server that listens at addr.
-func (f *serveFlags) newServer(ctx context.Context, cfg oidcauth.Config, file *fileConfig, p parts, addr net.Addr) (*server, error) {
-	s, err := newServer(cfg, file, firstOf(file.Resource, baseURL(file, addr)))
+// newServer returns a server at addr that is ready to serve, once its admin listener is
+// open. It listens nowhere, and writes nothing but to the directories that cfg names.
+func (f *serveFlags) newServer(cfg oidcauth.Config, file *fileConfig, p parts, addr net.Addr) (*server, error) {
+	resource, err := file.resourceAt(addr)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer(cfg, file, resource)
 	if err != nil {
 		return nil, usageError{f.whichIssuers(cfg, err)}
 	}
 	s.revocations = p.shared
 	if p.local != nil {
-		if s.local, err = newLocalRoutes(s, p.local, file.LocalIssuer, ownOrigin(file.Resource)); err != nil {
-			return nil, usageError{err}
-		}
+		s.local, err = newLocalRoutes(s, p.local, file.LocalIssuer, ownOrigin(file.Resource))
 	}
-	if s.admin, err = newAdmin(ctx, s, file.Admin); err != nil {
-		return nil, err
+	if err == nil {
+		s.admin, err = newAdmin(s, file.Admin)
+	}
+	if err == nil {
+		err = s.checkRoutes()
+	}
+	if err != nil {
+		return nil, usageError{errors.Join(err, s.auth.Close())}
 	}
 	if !s.keeps && (s.admin != nil || s.logout) {
 		s.log.Warn(`revocations and logouts are in memory alone: a restart forgets them ("revocations": "dir" keeps them)`)
 	}
 	return s, nil
+}
+
+// resourceAt returns the address by which clients know a server at addr; nothing where
+// nobody can tell.
+func (file *fileConfig) resourceAt(addr net.Addr) (string, error) {
+	if file.Resource != "" {
+		return file.Resource, nil
+	}
+	address := baseURL(file, addr)
+	if address == "" {
+		return "", nil
+	}
+	if _, err := newMetadata(address); err != nil {
+		return "", usagef("clients would know this server as %s, over a network and without TLS: give the address that they use, with --resource or as \"resource\" in the file", address)
+	}
+	return address, nil
 }

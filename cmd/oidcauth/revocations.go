@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
-	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // revocationsConfig is "revocations" of the configuration file.
@@ -117,23 +115,12 @@ func (c *natsConfig) staysHere() bool {
 	return !c.secure() && !c.InsecurePlaintext && !slices.ContainsFunc(c.Servers, isTLS)
 }
 
-// checkFiles reports files that are not there. It may be called on nil.
-func (c *revocationsConfig) checkFiles() error {
-	if c == nil || c.NATS == nil {
-		return nil
-	}
-	var wrong several
-	for _, name := range []fileName{c.NATS.CAFile, c.NATS.CertFile, c.NATS.KeyFile, c.NATS.CredentialsFile, c.NATS.TokenFile} {
-		path, err := name.path()
-		if err == nil && path != "" {
-			_, err = os.Stat(path)
-			err = quote.SecretFile(path, err)
-		}
-		if err != nil {
-			wrong.add(fmt.Errorf("revocations.nats: %w", err))
-		}
-	}
-	return wrong.err()
+// log returns what shares revocations by the streams of js.
+func (c *natsConfig) log(js jetstream.JetStream, logger *slog.Logger) (*natsauth.Log, error) {
+	return natsauth.New(natsauth.Config{
+		JetStream: js, Stream: c.Stream, Replicas: c.Replicas, MaxBytes: c.MaxBytes,
+		Grace: c.Grace.value, Logger: logger,
+	})
 }
 
 // options returns how connections to NATS are made. Files, which have been looked at,
@@ -223,12 +210,12 @@ func (c *revocationsConfig) open(cfg *oidcauth.Config) (*sharedRevocations, erro
 	if c == nil {
 		return nil, nil
 	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
 	cfg.RevocationDir = c.Dir
 	if c.NATS == nil {
 		return nil, nil
-	}
-	if err := c.checkFiles(); err != nil {
-		return nil, err
 	}
 	conn, err := nats.Connect(strings.Join(c.NATS.Servers, ","), c.NATS.options(cfg.Logger)...)
 	if err != nil {
@@ -237,10 +224,7 @@ func (c *revocationsConfig) open(cfg *oidcauth.Config) (*sharedRevocations, erro
 	s := &sharedRevocations{conn: conn, required: c.Require}
 	js, err := jetstream.New(conn)
 	if err == nil {
-		s.RevocationLog, err = natsauth.New(natsauth.Config{
-			JetStream: js, Stream: c.NATS.Stream, Replicas: c.NATS.Replicas, MaxBytes: c.NATS.MaxBytes,
-			Grace: c.NATS.Grace.value, Logger: cfg.Logger,
-		})
+		s.RevocationLog, err = c.NATS.log(js, cfg.Logger)
 	}
 	if err != nil {
 		conn.Close()

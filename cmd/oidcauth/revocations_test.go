@@ -209,6 +209,8 @@ func TestAdmin_RevocationNotWritten(t *testing.T) {
 func TestServe_SharedRevocationsMistakes(t *testing.T) {
 	t.Parallel()
 	here := writeFile(t, "here", "x")
+	pem, _ := newCertificate(t, "n.example")
+	ca := writeFile(t, "ca.pem", string(pem))
 	for revocations, want := range map[string]string{
 		`{}`:                            `want "nats"`,
 		`{"require": true, "dir": "x"}`: `want "nats"`,
@@ -223,7 +225,7 @@ func TestServe_SharedRevocationsMistakes(t *testing.T) {
 		`{"nats": {"servers": ["tls://n.example"], "stream": "a.b"}}`:                            "revocations.nats.stream: want letters",
 		`{"nats": {"servers": ["tls://n.example"], "replicas": -1}}`:                             "must not be negative",
 		`{"nats": {"servers": ["tls://n.example"], "credentials_file": "` + here + `"}}`:         "",
-		`{"nats": {"servers": ["nats://n.example"], "ca_file": "` + here + `"}}`:                 "",
+		`{"nats": {"servers": ["nats://n.example"], "ca_file": "` + ca + `"}}`:                   "",
 		`{"nats": {"servers": ["nats://n.example"], "insecure_plaintext": true}}`:                "",
 		`{"nats": {"servers": ["nats://127.0.0.1:4222"], "grace": "5s"}}`:                        "",
 	} {

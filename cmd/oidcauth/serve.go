@@ -175,7 +175,13 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if err := f.tryWithout(cfg, &file); err != nil { // before an address in use hides it
 		return err
 	}
+	if err := file.checkAddrs(ctx); err != nil {
+		return err
+	}
 	ln, err := listenOn(ctx, firstOf(file.Addr, defaultAddr))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: give another one with --addr; port 0 picks a free one", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -185,9 +191,12 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	defer parts.close()
-	s, err := f.newServer(ctx, cfg, &file, parts, ln.Addr())
+	s, err := f.newServer(cfg, &file, parts, ln.Addr())
 	if err != nil {
 		return err
+	}
+	if err := s.admin.open(ctx); err != nil {
+		return errors.Join(err, s.auth.Close())
 	}
 	reload.local = parts.issuers()
 	reload.server = s
@@ -214,22 +223,13 @@ func (f *serveFlags) library() (oidcauth.Config, fileConfig, error) {
 	file.LogFormat = firstOf(f.logFormat, file.LogFormat)
 	cfg.KeyCacheDir, cfg.CacheBytes, cfg.KeepWarm = file.KeyCacheDir, file.CacheBytes, true
 	cfg.Extract = file.TokenPlaces.extractor()
-	if err == nil {
-		err = file.bind(&cfg)
-	}
-	return cfg, file, err
-}
-
-// checkAddr reports an address of another form than those to listen on.
-func checkAddr(ctx context.Context, addr string) error {
-	_, port, err := net.SplitHostPort(addr)
-	if err == nil {
-		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
-	}
 	if err != nil {
-		return usagef("address %s: want HOST:PORT, such as %s, or :PORT for all interfaces", quoteArgument(addr), defaultAddr)
+		return cfg, file, err
 	}
-	return nil
+	if err := file.checkDirs(); err != nil { // that a flag names
+		return cfg, file, usagef("revocations: %w", err)
+	}
+	return cfg, file, file.bind(&cfg)
 }
 
 // listenOn opens the address for HTTP.
@@ -237,11 +237,7 @@ func listenOn(ctx context.Context, addr string) (net.Listener, error) {
 	if err := checkAddr(ctx, addr); err != nil {
 		return nil, err
 	}
-	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("%w: give another one with --addr; port 0 picks a free one", err)
-	}
-	return ln, err
+	return new(net.ListenConfig).Listen(ctx, "tcp", addr)
 }
 
 // newLogger returns a logger that writes to w.

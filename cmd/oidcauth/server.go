@@ -91,11 +91,11 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 	return s, nil
 }
 
-// addresses returns the issuers that a client can go to. A local issuer's name
-// need not be an address.
+// addresses returns the issuers that a client can go to. A local issuer's name need not be
+// an address, and a template is none.
 func addresses(issuers []string) []string {
 	return slices.DeleteFunc(slices.Clone(issuers), func(name string) bool {
-		return !strings.HasPrefix(name, "https://") && !strings.HasPrefix(name, "http://")
+		return !strings.HasPrefix(name, "https://") && !strings.HasPrefix(name, "http://") || strings.Contains(name, "{")
 	})
 }
 
@@ -135,6 +135,19 @@ func (s *server) routes() []route {
 		routes = append(routes, route{"GET " + s.metadata.path, http.HandlerFunc(s.serveMetadata)})
 	}
 	return routes
+}
+
+// checkRoutes reports two documents at one path, of which the one follows the address of
+// the server and the other the name of the local issuer.
+func (s *server) checkRoutes() error {
+	known := make(map[string]bool)
+	for _, route := range s.routes() {
+		if known[route.pattern] {
+			return usagef(`"resource" and the "url" of "local_issuer" both have a document at %s: want others`, routeOf(route.pattern))
+		}
+		known[route.pattern] = true
+	}
+	return nil
 }
 
 // handler answers every request, and counts it.

@@ -65,6 +65,13 @@ var settingWords = map[string]string{
 	"Config.MaxTokenBytes":       `"max_token_bytes" in the file`,
 	"Config.MaxTokenLifetime":    `"max_token_lifetime" in the file`,
 	"Config.ResourceMetadataURL": `--resource`,
+	"Config.MaxTokenLifetime":    `"max_token_lifetime" in the file`,
+	"Config.RevocationDir":       `"dir" of "revocations" in the file`,
+	"Config.NonceKey":            `"nonce_key_file" of "dpop"`,
+	"Config.Nonces":              `"nonces" of "dpop"`,
+	"Config.ReplayBytes":         `"replay_bytes" of "dpop"`,
+	"Config.MaxAge":              `"max_age" of "dpop"`,
+	"Config.MaxNameBytes":        `"max_name_bytes" of "local_issuer" in the file`,
 }
 
 var (
@@ -78,7 +85,7 @@ var (
 	demandList = regexp.MustCompile(`one of [A-Z]\w*(?:, [A-Z]\w*)+ and [A-Z]\w*`)
 	demandName = regexp.MustCompile(`\b[A-Z]\w*`)
 
-	fieldPath = regexp.MustCompile(quoted + `|\b(?:Config|Issuer|KeysFrom|AnyIssuer)(?:\.[A-Z]\w*)+`)
+	fieldPath = regexp.MustCompile(quoted + `|\b(?:spacetime\.)?(?:Config|Issuer|KeysFrom|AnyIssuer)(?:\.[A-Z]\w*)+`)
 
 	// fieldAlone is a name that is no word, or one that is and stands where a message
 	// says what is wrong with a field. What a file has in its place stays as it is.
@@ -95,7 +102,7 @@ func inOwnWords(text string) string {
 	text = strings.NewReplacer("Config.DPoP is not set", "this command takes no proof by a key (DPoP)",
 		"Config.Leeway: ", `--leeway, or "leeway" in the file: `, "Config.Certificate is not set", "this command takes no proof by a certificate").Replace(text)
 	text = fieldPath.ReplaceAllStringFunc(text, func(path string) string {
-		if word, known := settingWords[path]; known {
+		if word, known := settingWords[strings.TrimPrefix(path, "spacetime.")]; known {
 			return word
 		}
 		if word, known := fieldWords[path[strings.LastIndexByte(path, '.')+1:]]; known {

@@ -64,6 +64,21 @@ func openOrCreate(ctx context.Context, path string, now time.Time, tap disk.Tap)
 	return d, d.create(ctx, now)
 }
 
+// CheckNew reports why [OpenOrCreate] would make no new ring in a directory that has none:
+// nil where it would, and where there is no directory. It makes nothing.
+func CheckNew(path string) error {
+	d := &Dir{path: path}
+	dir, err := d.open()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	}
+	defer dir.Close()
+	return d.wrap(checkEmpty(dir))
+}
+
 // create makes a new ring unless another process was faster. It takes no lock until the
 // ring is sure to stay, so that where a lock is there was a ring.
 func (d *Dir) create(ctx context.Context, now time.Time) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,34 @@ func CheckName(name string) error {
 	}
 	return errors.New(`want one that begins with "X-" or "Remote-": others have a meaning to proxies and services`)
 }
+
+// A Names is a set of headers that say what the caller is, by their folded names.
+type Names map[string]bool
+
+// NamesOf returns the set of these headers.
+func NamesOf(names ...string) Names {
+	set := make(Names, len(names))
+	for _, name := range names {
+		set[foldName(name)] = true
+	}
+	return set
+}
+
+// Aliases returns the headers of a request, as they are spelled, that servers may take for
+// one of the set which make a variable of a header's name: "X_Auth_Identity", or
+// "X~Auth~Identity". The header itself is none: whoever sets it replaces that.
+func (n Names) Aliases(h http.Header) (aliases []string) {
+	for name := range h {
+		if strings.ContainsFunc(name, isOdd) && n[foldName(name)] {
+			aliases = append(aliases, name)
+		}
+	}
+	slices.Sort(aliases)
+	return aliases
+}
+
+// isOdd reports whether a header's name with r in it has another one that is as good.
+func isOdd(r rune) bool { return r > 0x7f || r != '-' && !isAlphanumeric(byte(r)) }
 
 // Value makes a value that an issuer chose safe to stand in a header:
 // visible ASCII except "%" stays as it is, every other byte, spaces too,

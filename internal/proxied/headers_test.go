@@ -104,3 +104,24 @@ func TestCheckName(t *testing.T) {
 		}
 	}
 }
+
+// Whatever servers that make a variable of a header's name take for one of the set is an
+// alias, and the header itself is not.
+func TestNames_Aliases(t *testing.T) {
+	t.Parallel()
+	names := proxied.NamesOf("X-Auth-Identity", "Remote-User")
+	h := http.Header{}
+	for _, name := range []string{
+		"X-Auth-Identity", "x-auth-identity", "Remote-User", "X-Auth--Identity", "X_Auth_Identity_2", "X_Other", "XAuthIdentity",
+		"X_Auth_Identity", "x.auth-IDENTITY", "X~Auth`Identity", "remote|user", "X\u00e4Auth-Identity",
+	} {
+		h[name] = nil
+	}
+	want := []string{"X_Auth_Identity", "X~Auth`Identity", "X\u00e4Auth-Identity", "remote|user", "x.auth-IDENTITY"}
+	if got := names.Aliases(h); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := proxied.NamesOf().Aliases(h); got != nil {
+		t.Errorf("of no names: got %q", got)
+	}
+}
