@@ -65,8 +65,6 @@ var settingWords = map[string]string{
 	"Config.MaxTokenBytes":       `"max_token_bytes" in the file`,
 	"Config.MaxTokenLifetime":    `"max_token_lifetime" in the file`,
 	"Config.ResourceMetadataURL": `--resource`,
-	"Config.MaxTokenLifetime":    `"max_token_lifetime" in the file`,
-	"Config.RevocationDir":       `"dir" of "revocations" in the file`,
 	"Config.NonceKey":            `"nonce_key_file" of "dpop"`,
 	"Config.Nonces":              `"nonces" of "dpop"`,
 	"Config.ReplayBytes":         `"replay_bytes" of "dpop"`,

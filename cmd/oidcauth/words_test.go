@@ -51,7 +51,7 @@ func TestOwnWords_Errors(t *testing.T) {
 		{"no demand", []string{"--config", writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com", "audiences": ["a"], "claim_rules": [{"claim": ["a"]}]}]}`)}, `"not_in"`},
 		{"http by a flag", []string{"--issuer", "http://id.example.com", "--audience", "a"}, "--allow-insecure-http"},
 		{"no audience", []string{"--config", writeFile(t, "config.json", `{"issuers": [{"url": "https://id.example.com"}]}`)}, `"audiences"`},
-		{"a file for a directory", []string{"--config", writeFile(t, "config.json", `{"revocations": {"dir": "words_test.go"}, "issuers": [{"url": "https://id.example.com", "audiences": ["a"]}]}`)}, `"dir" of "revocations" in the file: `},
+		{"a file for a directory", []string{"--config", writeFile(t, "config.json", `{"revocations": {"dir": "words_test.go"}, "issuers": [{"url": "https://id.example.com", "audiences": ["a"]}]}`)}, `revocations.dir: `},
 		{"a discovery document", []string{"--issuer", "https://id.example.com/.well-known/openid-configuration", "--audience", "a"}, `write "https://id.example.com"`},
 	} {
 		got := invoke(t, "", append([]string{"serve"}, tt.args...)...)
