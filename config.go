@@ -56,8 +56,10 @@ type Config struct {
 	// within a minute and a half; what that changes is as with
 	// [Authenticator.SetIssuers]. While FindIssuer fails, its last answer counts for ten
 	// minutes. To take a customer's tokens back at once, call [Authenticator.Revoke] for
-	// the issuer, with IssuedBefore two minutes ahead, so that what it issues until then
-	// is refused, too. AnyIssuer counts for issuers that FindIssuer does not find.
+	// the issuer, with IssuedBefore eleven minutes ahead, so that what it issues until then
+	// is refused, too, also while FindIssuer fails. Leave Until empty: with one that is
+	// near, a failure brings back what has not expired by then. AnyIssuer counts for issuers
+	// that FindIssuer does not find.
 	//
 	// Functions cannot be compared, [Issuer.Rules] and [Issuer.Supplement]: a description
 	// that says the same but for them counts as unchanged, and those of the last answer
