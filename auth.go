@@ -112,8 +112,8 @@ type Authenticator struct {
 // New checks cfg and makes an Authenticator from it. It makes no request: an
 // issuer is asked for its keys when its first token arrives, or when
 // [Authenticator.Ready] is called, or with [Config.KeepWarm] in the background right
-// afterwards. The error names each field that is wrong, with what
-// it has and what to write.
+// afterwards. The error names the first field that is wrong, or of the first issuer that is
+// wrong each, with what it has and what to write.
 func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err

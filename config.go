@@ -169,7 +169,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
-	// token's expiry may lie: a token that lives longer is refused with [ErrClaim],
+	// token's expiry may lie, Leeway aside: a token that lives longer is refused with [ErrClaim],
 	// and so is one that does not say when it was issued ("iat"), since it may have
 	// lived for longer already. It bounds how long revocations have to be kept. It
 	// does not bound the tokens of a [KeySource] that never expire. Zero means no

@@ -204,8 +204,8 @@ type Issuer struct {
 
 	// Supplement supplies roles and further claims that the token does not hold: the
 	// issuer's userinfo, the program's own table. It is asked about a token that
-	// everything else has been checked of, revocations included, once for all that
-	// wait for the same token, and again when AnswerAge is over and the token is
+	// everything else has been checked of, revocations included, but for the proof of what
+	// it is bound to, once for all that wait for the same token, and again when AnswerAge is over and the token is
 	// presented, or a call is made on a session of it, which keeps the token for that.
 	// It gets the claims without supplement, and the token, which it must not log. It
 	// must return when its context ends, after 5 seconds or when the [Authenticator]

@@ -56,9 +56,9 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // follow; without, [Config.RevocationDir] keeps it, and where that is empty, too, it is
 // lost with this process. If the log does not take the revocation at once, the error says so
 // ([ErrRevocationsUnavailable], with the log's own), and it holds in this process
-// all the same. It is shared later then: the log is tried again, at most a minute
-// apart, until it takes the revocation, or that is over, or the Authenticator is
-// closed. Its other sentinels say what else to do:
+// all the same. It is shared later then: the log is tried again, after a second at first
+// and then about once a minute, until it takes the revocation, or that is over, or the
+// Authenticator is closed. Its other sentinels say what else to do:
 //
 //   - [ErrRevocationWaits]: nothing, with [Config.RevocationDir], from which it is
 //     shared even after a restart. Without, it is lost with this process.
