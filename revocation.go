@@ -70,10 +70,10 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // differ in their times alone the one that covers the others waits.
 //
 // An empty revocation, one of an issuer and nothing else, which a value that was empty by
-// mistake makes, one that ended in the past, one that names an unknown issuer
-// (without [Config.AnyIssuer]) and one that JSON has no form for, with text that is not
-// UTF-8 or a time beyond the year 9999, are errors ([ErrMalformedRequest]) and change
-// nothing. All tokens of an issuer so far are those with IssuedBefore: time.Now(). Those
+// mistake makes, one that ended in the past, one that names an unknown issuer (without
+// [Config.AnyIssuer] and [Config.FindIssuer]) and one that JSON has no form for, with text
+// that is not UTF-8 or a time beyond the year 9999, are errors ([ErrMalformedRequest]) and
+// change nothing. All tokens of an issuer so far are those with IssuedBefore: time.Now(). Those
 // to come are refused where IssuedBefore lies ahead, and for good by
 // [Authenticator.SetIssuers] without that issuer.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
