@@ -28,10 +28,11 @@ import (
 //
 // The logout token's "aud", which is the client ID that the user signed in
 // with, must be among [Issuer.LogoutAudiences]. It must have been issued in the
-// last ten minutes and have an ID ("jti"), which is good once; an expiry is
-// checked if there is one, and not demanded, because the specification did not do
-// so until December 2023. A logout by "sid" alone finds tokens that carry that
-// claim themselves, which the access tokens of many issuers do not.
+// last ten minutes and have an ID ("jti"), which is good once at this process and,
+// with [Config.Revocations], in the cluster, as far as that can be asked; an expiry is
+// checked if there is one, and not demanded, because the specification did not do so
+// until December 2023. A logout by "sid" alone finds tokens that carry that claim
+// themselves, which the access tokens of many issuers do not.
 //
 // Each logout writes one line to [Config.Logger] with the number of live sessions
 // that it ended and, if there were none, the reason.
