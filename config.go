@@ -142,8 +142,8 @@ type Config struct {
 	KeepWarm bool
 
 	// ResourceMetadataURL is the address of the server's protected resource
-	// metadata (RFC 9728), named in every challenge so that clients can find the
-	// issuer. Empty means that challenges do not name one.
+	// metadata (RFC 9728), named in every answer with a challenge so that clients can find
+	// the issuer. Empty means that challenges do not name one.
 	ResourceMetadataURL string
 
 	// WriteRefusal writes the answers of [Authenticator.Refuse] in the program's own

@@ -219,7 +219,8 @@ func HasScope(scope string) Rule {
 }
 
 // HasIssuer demands that the token comes from one of the issuers, given by
-// their [Issuer.URL].
+// their [Issuer.URL]. Of a template ([Issuer.TenantClaim]) it is the tenant's own name,
+// as [Claims.Issuer] has it: the template is nobody's.
 func HasIssuer(issuers ...string) Rule {
 	issuers = slices.Clone(issuers)
 	return func(c *Claims) error {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -99,16 +98,17 @@ func (s *settings) apply(file *fileConfig) error {
 
 // checkNames reports names of issuers that are none: nothing would ever fit them.
 func (file *fileConfig) checkNames() error {
-	named := map[string][]string{"ready_issuers": file.ReadyIssuers}
-	if file.Admin != nil && file.Admin.Bearer != nil {
-		named["admin.bearer.issuers"] = file.Admin.Bearer.Issuers
-	}
 	var wrong several
-	for _, member := range slices.Sorted(maps.Keys(named)) {
-		for _, url := range named[member] {
-			if !slices.Contains(issuerURLs(file.Issuers), url) {
-				wrong.add(usagef("%s: %s is not the \"url\" of an issuer", member, quoteArgument(url)))
+	if file.Admin != nil && file.Admin.Bearer != nil {
+		for _, name := range file.Admin.Bearer.Issuers {
+			if err := issuerNames(file.Issuers).check(name); err != nil {
+				wrong.add(usagef("admin.bearer.issuers: %s %w", quoteArgument(name), err))
 			}
+		}
+	}
+	for _, url := range file.ReadyIssuers {
+		if !slices.Contains(issuerURLs(file.Issuers), url) {
+			wrong.add(usagef("ready_issuers: %s is not the \"url\" of an issuer", quoteArgument(url)))
 		}
 	}
 	return wrong.err()

@@ -67,7 +67,7 @@ func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwa
 	if f.extract == nil {
 		f.extract = oidcauth.BearerToken
 	}
-	issuers := issuerURLs(cfg.Issuers)
+	issuers := issuerNames(cfg.Issuers)
 	if cfg.AnyIssuer != nil {
 		issuers = nil
 	}

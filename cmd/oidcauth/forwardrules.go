@@ -31,7 +31,7 @@ type forwardRule struct {
 	// Empty demands nothing.
 	Roles   []string             `json:"roles" about:"the caller must have one of these"`
 	Scopes  []string             `json:"scopes" about:"the caller must have each of these"`
-	Issuers []string             `json:"issuers" about:"the caller's issuer must be one of these"`
+	Issuers []string             `json:"issuers" about:"the caller's issuer must be one of these; of a template a tenant's own"`
 	Claims  []oidcauth.ClaimRule `json:"claims" about:"demands on the caller's claims"`
 }
 
@@ -47,7 +47,7 @@ type rules struct {
 
 // newRules prepares rules for a dialect. Of the issuers those are known whose tokens
 // can be accepted; nil means that nobody knows which.
-func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers []string) (rules, error) {
+func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers issuerNames) (rules, error) {
 	set := rules{foldCase: ignoreCase, known: make(map[string]bool)}
 	for i, r := range list {
 		if err := r.check(d, issuers); err != nil {
@@ -73,7 +73,7 @@ func newRules(list []forwardRule, d dialect, ignoreCase bool, issuers []string) 
 }
 
 // check reports the first thing that no request can be like.
-func (r *forwardRule) check(d dialect, issuers []string) error {
+func (r *forwardRule) check(d dialect, issuers issuerNames) error {
 	switch {
 	case !d.tells() && (r.Path != "" || len(r.Methods) > 0):
 		return errors.New(`"path" and "methods" need "proxy" beside "rules": which proxy it is that says what the client asks for`)
@@ -96,8 +96,11 @@ func (r *forwardRule) check(d dialect, issuers []string) error {
 		}
 	}
 	for _, issuer := range r.Issuers {
-		if issuers != nil && !slices.Contains(issuers, issuer) {
-			return fmt.Errorf("issuer %s is not accepted at all: want one of %s", quoteArgument(issuer), strings.Join(issuers, ", "))
+		if issuers == nil {
+			break
+		}
+		if err := issuers.check(issuer); err != nil {
+			return fmt.Errorf("issuer %s %w", quoteArgument(issuer), err)
 		}
 	}
 	return nil
