@@ -124,7 +124,7 @@ type Issuer struct {
 	// Ed25519.
 	// ML-DSA-44, ML-DSA-65 and ML-DSA-87 (RFC 9964) are accepted where they are named
 	// here, by a server built with Go 1.27 or later; with an older one naming them is
-	// an error. Their signatures make tokens 3.3 to 6.2 KB longer: see docs/guide.md.
+	// an error. Their signatures take 3.2 to 6.2 KB of a token: see docs/guide.md.
 	Algorithms []string `json:"algorithms,omitempty"`
 
 	// TokenTypes are the values of the "typ" header accepted, without regard to
