@@ -38,9 +38,9 @@ type Issuer struct {
 	// With TenantClaim it is a template instead, with one place for the tenant in
 	// braces: "https://login.microsoftonline.com/{tenantid}/v2.0".
 	//
-	// "spiffe://example.org" is a trust domain: tokens without "iss" (JWT-SVIDs) are
-	// its own whose "sub" is a SPIFFE ID in it, and no others are. Keys must say where
-	// its bundle is.
+	// "spiffe://example.org" is a trust domain: a token without "iss" (a JWT-SVID) is
+	// its own if "sub" is a SPIFFE ID in it, and one that names it in "iss" must have
+	// such a "sub" too. Keys must say where its bundle is.
 	URL string `json:"url"`
 
 	// Name tells the descriptions of one issuer apart, which has several where it
@@ -128,8 +128,9 @@ type Issuer struct {
 	Algorithms []string `json:"algorithms,omitempty"`
 
 	// TokenTypes are the values of the "typ" header accepted, without regard to
-	// case or to a leading "application/". Empty means "JWT". "JWT" stands for a
-	// missing header too. RFC 9068 access tokens bear "at+jwt".
+	// case or to a leading "application/". Empty means "JWT", and for a trust domain
+	// "JOSE" too. "JWT" stands for a missing header too. RFC 9068 access tokens bear
+	// "at+jwt".
 	TokenTypes []string `json:"token_types,omitempty"`
 
 	// Bound says whether tokens are bound to a key or a certificate that their bearer
