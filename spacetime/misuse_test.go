@@ -61,3 +61,26 @@ func TestNew_PartsNotMade(t *testing.T) {
 		}
 	}
 }
+
+// A nil context is an error of the call, and the connection lives on.
+func TestConn_NilContext(t *testing.T) {
+	t.Parallel()
+	var none context.Context
+	w := newWorld(t, spacetime.Config{Anonymous: true, Serve: func(ctx context.Context, c *spacetime.Conn) {
+		said := "no errors"
+		if _, err := c.Read(none); err != nil && c.Write(none, []byte("x")) != nil {
+			said = "errors"
+		}
+		c.Write(ctx, []byte(said))
+	}})
+	socket, _, err := w.dial(t, "", v3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	greeted(t, socket)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, m, err := socket.Read(ctx); string(m) != "errors" || err != nil {
+		t.Errorf("Read() = %q, %v, want %q", m, err, "errors")
+	}
+}
