@@ -151,8 +151,9 @@ type Issuer struct {
 	Leeway time.Duration `json:"leeway,omitempty"`
 
 	// Subject lists the claims that make up the subject of the [Identity]. Their
-	// values, all strings, are joined with "|"; "sub" is not looked at then. Empty
-	// means "sub". The subject has 1 to 2048 bytes.
+	// values, all strings that are not empty, are joined with "|", which only the last
+	// may contain; "sub" is no part of it then. Empty means "sub". The subject has 1 to
+	// 2048 bytes, SubjectPrefix included.
 	//
 	// An e-mail address makes a caller of whoever can enter it at the issuer, and of
 	// its next owner. With a path that ends with "email" [New] wants a rule about
@@ -210,14 +211,15 @@ type Issuer struct {
 	// presented, or a call is made on a session of it, which keeps the token for that.
 	// It gets the claims without supplement, and the token, which it must not log. It
 	// must return when its context ends, after 5 seconds or when the [Authenticator]
-	// is closed, and be safe for concurrent use; 32 of an issuer's questions run at
-	// once.
+	// is closed, and be safe for concurrent use; 32 questions of a description run at
+	// once, and a token waits for its turn within the 5 seconds.
 	//
 	// The answer is a JSON object by the rules for payloads, of no more bytes than
 	// [Config.MaxTokenBytes]. Nil is an answer too. It never takes the place of what
 	// the token says: an answer with a registered claim in it (iss, sub, aud, exp,
 	// nbf, iat, jti, azp, sid, scope, client_id and others), or with one that
-	// Subject, TenantClaim or AudienceClaim names, is refused and logged. The roles in
+	// Subject, SubjectElse, TenantClaim or AudienceClaim names, or has its path begin
+	// with, is refused and logged. The roles in
 	// it, where Roles says, are added to those of the token, ClaimRules with
 	// Supplement and all of Rules see it, and [Claims.Supplement] returns it.
 	//
@@ -256,7 +258,7 @@ type Issuer struct {
 	//
 	// Since every text may be a token, everybody can cause questions. Those about
 	// tokens that have not been found good stand in line, 16 at once and 100 a second
-	// for an issuer, and the caller has the next turn who had none for the longest
+	// for a description, and the caller has the next turn who had none for the longest
 	// time, as [AnyIssuer] says; who waits for two seconds is refused with
 	// ErrAnswerUnavailable. In its time of 5 seconds, its concurrency and its context
 	// it is as Supplement, and its errors must not hold the token.
