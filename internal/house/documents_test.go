@@ -217,14 +217,14 @@ func TestDocuments_Worst(t *testing.T) {
 	}
 }
 
-// How many providers there are, and how many have been tried with the real thing, is
-// what the table says, which the tests of package issuers write.
+// How many descriptions of providers there are, and how many have been tried with the real
+// thing, is what the table says, which the tests of package issuers write.
 func TestDocuments_Tried(t *testing.T) {
 	t.Chdir(root)
 	readme := strings.ReplaceAll(trimmed(t, "README.md"), "\n", " ")
-	providers := strings.Count(trimmed(t, "docs/providers.md"), "<!-- begin ") - 1 // and the table itself
+	described := strings.Count(trimmed(t, "docs/providers.md"), "<!-- begin ") - 1 // and the table itself
 	for _, name := range []string{"README.md", "docs/guide.md"} {
-		if want := strconv.Itoa(providers) + " providers"; !strings.Contains(trimmed(t, name), want) {
+		if want := strconv.Itoa(described) + " descriptions"; !strings.Contains(trimmed(t, name), want) {
 			t.Errorf("%s: want %q", name, want)
 		}
 	}
