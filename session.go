@@ -31,10 +31,10 @@ import (
 // [ErrClosed], and has nil claims.
 //
 // Rules of [Issuer.Rules] are asked at each [Session.CallContext] and
-// [Session.Renew], and a broken one ends the session. What [Issuer.Supplement] gave
-// is asked for again there once [Issuer.AnswerAge] is over, so that calls see no
-// older answer, and an idle session asks nobody. A clock that was set is noticed
-// there too, and otherwise within ten seconds.
+// [Session.Renew], and one that is broken, or panics, ends the session. What
+// [Issuer.Supplement] gave is asked for again there once [Issuer.AnswerAge] is over, so
+// that calls see no older answer, and an idle session asks nobody. A clock that was set
+// is noticed there too, and otherwise within ten seconds.
 type Session struct {
 	// What it takes to end very many comes first, close together in memory.
 	grant  atomic.Pointer[grant] // what it lives by, or did at last
