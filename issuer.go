@@ -204,24 +204,23 @@ type Issuer struct {
 	// refuses the token with [ErrAnswerUnavailable], and the log says where.
 	Rules []Rule `json:"-"`
 
-	// Supplement supplies roles and further claims that the token does not hold: the
-	// issuer's userinfo, the program's own table. It is asked about a token that
-	// everything else has been checked of, revocations included, but for the proof of what
-	// it is bound to, once for all that wait for the same token, and again when AnswerAge is over and the token is
-	// presented, or a call is made on a session of it, which keeps the token for that.
-	// It gets the claims without supplement, and the token, which it must not log. It
-	// must return when its context ends, after 5 seconds or when the [Authenticator]
-	// is closed, and be safe for concurrent use; 32 questions of a description run at
-	// once, and a token waits for its turn within the 5 seconds.
+	// Supplement supplies roles and further claims that the token does not hold: the issuer's
+	// userinfo, the program's own table. It is asked about a token that everything else has
+	// been checked of, revocations included, but for the proof of what it is bound to, once
+	// for all that wait for the same token, and again when AnswerAge is over and the token is
+	// presented, or a call is made on a session of it, which keeps the token for that. It gets
+	// the claims without supplement, and the token, which it must not log. It must return when
+	// its context ends, after 5 seconds or when the [Authenticator] is closed, and be safe for
+	// concurrent use; 32 questions of a description run at once, and a token waits for its
+	// turn within the 5 seconds.
 	//
 	// The answer is a JSON object by the rules for payloads, of no more bytes than
-	// [Config.MaxTokenBytes]. Nil is an answer too. It never takes the place of what
-	// the token says: an answer with a registered claim in it (iss, sub, aud, exp,
-	// nbf, iat, jti, azp, sid, scope, client_id and others), or with one that
-	// Subject, SubjectElse, TenantClaim or AudienceClaim names, or has its path begin
-	// with, is refused and logged. The roles in
-	// it, where Roles says, are added to those of the token, ClaimRules with
-	// Supplement and all of Rules see it, and [Claims.Supplement] returns it.
+	// [Config.MaxTokenBytes]. Nil is an answer too. It never takes the place of what the token
+	// says: an answer with a registered claim in it (iss, sub, aud, exp, nbf, iat, jti, azp,
+	// sid, scope, client_id and others), or with one that Subject, SubjectElse, TenantClaim or
+	// AudienceClaim names, or has its path begin with, is refused and logged. The roles in it,
+	// where Roles says, are added to those of the token, ClaimRules with Supplement and all of
+	// Rules see it, and [Claims.Supplement] returns it.
 	//
 	// An error that is [ErrRevoked] refuses the token with that: whoever was asked
 	// says that it is good no longer. Any other error, a panic, an answer that is
