@@ -27,7 +27,8 @@ var (
 	// token's algorithm. HTTP status 401.
 	ErrAlgorithm = refusal.ErrAlgorithm
 	// ErrUnknownKey says that the issuer was asked and publishes no usable key
-	// with the token's key ID. HTTP status 401.
+	// with the token's key ID, or that the token has none where
+	// [KeysFrom].RequireKeyID wants one. HTTP status 401.
 	ErrUnknownKey = refusal.ErrUnknownKey
 	// ErrSignature says that the signature is not the issuer's. HTTP status 401.
 	ErrSignature = refusal.ErrSignature
