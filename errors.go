@@ -21,7 +21,8 @@ var (
 	// ErrMalformedToken says that the token is not a well-formed JWT in compact
 	// serialization. HTTP status 401.
 	ErrMalformedToken = refusal.ErrMalformedToken
-	// ErrUnknownIssuer says that no configured issuer bears the token's "iss". HTTP status 401.
+	// ErrUnknownIssuer says that no issuer bears the token's "iss" that is configured, or
+	// found by [Config.FindIssuer], or vouches for it by [Config.AnyIssuer]. HTTP status 401.
 	ErrUnknownIssuer = refusal.ErrUnknownIssuer
 	// ErrAlgorithm says that the issuer's tokens may not be signed with the
 	// token's algorithm. HTTP status 401.
@@ -59,13 +60,13 @@ var (
 	ErrRevoked = refusal.ErrRevoked
 	// ErrIdentityMismatch says that the token presented to renew a session is
 	// another identity's, or that the session's own would be by what its issuer's
-	// description is now. HTTP status 403.
+	// description is now, or its answer about an opaque token. HTTP status 403.
 	ErrIdentityMismatch = refusal.ErrIdentityMismatch
 	// ErrForbidden says that the caller is known and may not do this. HTTP status 403.
 	ErrForbidden = refusal.ErrForbidden
 	// ErrOrigin says that a cookie came with an Origin that is not allowed, or a
 	// ticket with another than it was bought with, or that a page without an origin of its
-	// own wants one. HTTP status 403.
+	// own wants one, or whoever is no page for a token that is bound. HTTP status 403.
 	ErrOrigin = refusal.ErrOrigin
 	// ErrKeysUnavailable says that the issuer's keys cannot be had at present, or
 	// that the token's may be among them and the issuer was asked too recently to
@@ -78,7 +79,7 @@ var (
 	// the token. HTTP status 503.
 	ErrRevocationsUnavailable = refusal.ErrRevocationsUnavailable
 	// ErrAnswerUnavailable says that [Issuer.Supplement] or [Issuer.Introspect] gave no
-	// answer about the token, or none that can be used, that a rule of [Issuer.Rules] or
+	// answer about the token, or none that can be used, that a [Rule] or
 	// [AnyIssuer.Accept] panicked, that [Config.Certificate] failed, or that nobody can tell
 	// whether a proof of possession was used before: a fault of ours, not of the token. HTTP
 	// status 503.
