@@ -180,8 +180,9 @@ func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 		return at.Add(longest)
 	}
 	// Leeway counts twice: in the token's lifetime and after its expiry. The
-	// third is for a time of issue that lies ahead of our clock.
-	return at.Add(longest + 3*leeway)
+	// third is for a time of issue that lies ahead of our clock. Each is added by
+	// itself, since their sum may be more than a Duration holds.
+	return at.Add(longest).Add(3 * leeway)
 }
 
 // longestLife returns how long the tokens of any issuer live at most, and by how much
