@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -53,6 +54,27 @@ func TestAnyIssuer_Eviction(t *testing.T) {
 		wants(t, a, old, nil)
 		if n := idle.Fetches().Discovery; n != before+1 {
 			t.Errorf("an evicted issuer was contacted %d times more, want once", n-before)
+		}
+	})
+}
+
+// With as many issuers as there is a number for, those that failed are remembered, too.
+func TestAnyIssuer_NoBoundOfIssuers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuers, client := strangers(t, 2)
+		a := newAuthenticator(t, open(client, oidcauth.AnyIssuer{MaxIssuers: math.MaxInt}))
+		good, bad := issuers[0], issuers[1]
+		bad.Fail(oidctest.Discovery, oidctest.Fault{Status: 503})
+		for range 5 {
+			wants(t, a, good.Token(nil), nil)
+			if _, err := a.Authenticate(t.Context(), bad.Token(nil)); err == nil {
+				t.Error("a token by an issuer that does not answer is accepted")
+			}
+			time.Sleep(2 * time.Second)
+		}
+		if g, b := good.Fetches().Discovery, bad.Fetches().Discovery; g != 1 || b != 1 {
+			t.Errorf("the issuers were contacted %d and %d times, want once each", g, b)
 		}
 	})
 }

@@ -112,8 +112,8 @@ type Authenticator struct {
 // New checks cfg and makes an Authenticator from it. It makes no request: an
 // issuer is asked for its keys when its first token arrives, or when
 // [Authenticator.Ready] is called, or with [Config.KeepWarm] in the background right
-// afterwards. The error names each field that is wrong, with what
-// it has and what to write.
+// afterwards. The error names the first field that is wrong, or of the first issuer that is
+// wrong each, with what it has and what to write.
 func New(cfg Config) (*Authenticator, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -179,11 +179,14 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 // [*Refusal] that wraps one of the package's sentinel errors: that of the first
 // check that failed, in the order form, issuer, algorithm, key, signature,
 // times, audience, type, subject, claims, rules, revocation, and, where
-// [Issuer.Supplement] is asked, supplement and all rules.
+// [Issuer.Supplement] is asked, supplement and all rules. Of an opaque token
+// introspection takes the place of algorithm, key and signature.
 //
-// It waits only when the token's key is not known yet, or when [Issuer.Supplement]
-// is asked, and then no longer than ctx permits; that wait's end is
-// [ErrKeysUnavailable], or [ErrAnswerUnavailable].
+// It waits only when the token's issuer or key is not known yet, or when
+// [Issuer.Introspect], [Issuer.Supplement] or a store of proofs is asked, and then no
+// longer than ctx permits; that wait's end is [ErrKeysUnavailable], or
+// [ErrAnswerUnavailable], and [ErrUnknownIssuer] for a stranger's issuer that has not
+// answered yet ([AnyIssuer]).
 //
 // With [Config.DPoP] or [Config.Certificate] it then checks, at each use, that what
 // the token is bound to was proved ([ErrProof]), by what possession.NewContext has put

@@ -113,7 +113,8 @@ func (c *Claims) orNothing() *Claims {
 }
 
 // Issuer returns the canonical name of the token's issuer: [Issuer.URL], also
-// for a token that bears one of its aliases.
+// for a token that bears one of its aliases, and where that is a template the name of
+// the tenant's issuer ("iss").
 func (c *Claims) Issuer() string { return c.somebodys().Issuer }
 
 // Description returns [Issuer.Name] of the description that the token was accepted

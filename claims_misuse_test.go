@@ -28,7 +28,7 @@ func TestClaims_Nobodys(t *testing.T) {
 		t.Fatal(err)
 	}
 	rules := map[string]oidcauth.Rule{
-		"All of none": oidcauth.All(), "All": oidcauth.All(absent), "Any": oidcauth.Any(oidcauth.All()), "HasRole": oidcauth.HasRole(""),
+		"All of none": oidcauth.All(), "All": oidcauth.All(absent), "Any": oidcauth.Any(oidcauth.All()), "Any of the program's": oidcauth.Any(func(*oidcauth.Claims) error { return nil }), "HasRole": oidcauth.HasRole(""),
 		"HasScope": oidcauth.HasScope(""), "HasIssuer": oidcauth.HasIssuer(""), "HasAudience": oidcauth.HasAudience(""), "ClaimRule": absent,
 	}
 	for name, c := range map[string]*oidcauth.Claims{"nil": nil, "zero": new(oidcauth.Claims)} {

@@ -56,8 +56,10 @@ type Config struct {
 	// within a minute and a half; what that changes is as with
 	// [Authenticator.SetIssuers]. While FindIssuer fails, its last answer counts for ten
 	// minutes. To take a customer's tokens back at once, call [Authenticator.Revoke] for
-	// the issuer, with IssuedBefore two minutes ahead, so that what it issues until then
-	// is refused, too. AnyIssuer counts for issuers that FindIssuer does not find.
+	// the issuer, with IssuedBefore eleven minutes ahead, so that what it issues until then
+	// is refused, too, also while FindIssuer fails. Leave Until empty: with one that is
+	// near, a failure brings back what has not expired by then. AnyIssuer counts for issuers
+	// that FindIssuer does not find.
 	//
 	// Functions cannot be compared, [Issuer.Rules] and [Issuer.Supplement]: a description
 	// that says the same but for them counts as unchanged, and those of the last answer
@@ -140,8 +142,8 @@ type Config struct {
 	KeepWarm bool
 
 	// ResourceMetadataURL is the address of the server's protected resource
-	// metadata (RFC 9728), named in every challenge so that clients can find the
-	// issuer. Empty means that challenges do not name one.
+	// metadata (RFC 9728), named in every answer with a challenge so that clients can find
+	// the issuer. Empty means that challenges do not name one.
 	ResourceMetadataURL string
 
 	// WriteRefusal writes the answers of [Authenticator.Refuse] in the program's own
@@ -167,7 +169,7 @@ type Config struct {
 	Logger *slog.Logger
 
 	// MaxTokenLifetime is how far ahead of now, and of its own time of issue, a
-	// token's expiry may lie: a token that lives longer is refused with [ErrClaim],
+	// token's expiry may lie, Leeway aside: a token that lives longer is refused with [ErrClaim],
 	// and so is one that does not say when it was issued ("iat"), since it may have
 	// lived for longer already. It bounds how long revocations have to be kept. It
 	// does not bound the tokens of a [KeySource] that never expire. Zero means no

@@ -275,6 +275,9 @@ func ask(rule Rule, c *Claims) error {
 // nil rule is never satisfied.
 func Any(rules ...Rule) Rule {
 	return func(c *Claims) error {
+		if c.isNobodys() {
+			return errNobody
+		}
 		var broken brokenRules
 		for _, rule := range rules {
 			err := ask(rule, c)
@@ -383,7 +386,7 @@ type ClaimRule struct {
 // Rule returns the demand as a rule for [Require], for what one route or one table
 // demands and not every token of the issuer. The error says why it can demand nothing,
 // as [New] does of [Issuer.ClaimRules]. With Supplement nobody satisfies it whose
-// issuer has none. Changes of r have no effect on the rule, which is safe for
+// issuer has none; where that gave nothing, the claim is missing. Changes of r have no effect on the rule, which is safe for
 // concurrent use.
 func (r ClaimRule) Rule() (Rule, error) {
 	if err := r.validate(); err != nil {
@@ -395,8 +398,8 @@ func (r ClaimRule) Rule() (Rule, error) {
 			return errNobody
 		}
 		supplement := noSupplement
-		if text := c.Supplement(); text != nil {
-			supplement = lookupIn(string(text))
+		if c.supplied != nil { // be it with nothing
+			supplement = lookupIn(c.supplied.text)
 		}
 		return d.Check(lookupIn(c.record.Payload), supplement)
 	}, nil

@@ -1,6 +1,7 @@
 package oidcauth_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"sync/atomic"
@@ -160,6 +161,50 @@ func TestClaimRule_Rule(t *testing.T) {
 }
 
 // All rules of an issuer count, those on claims before the program's own.
+// A rule about what is supplied judges a caller of whom nothing is as the issuer's
+// description does: the claim is missing. So it does in a replay. Of an issuer that nobody
+// is asked about, nobody knows.
+func TestClaimRule_NothingSupplied(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		rule oidcauth.ClaimRule
+		want bool
+	}{
+		{oidcauth.ClaimRule{Absent: true}, true},
+		{oidcauth.ClaimRule{NotIn: []string{"x"}}, true},
+		{oidcauth.ClaimRule{In: []string{"x"}, Optional: true}, true},
+		{oidcauth.ClaimRule{In: []string{"x"}}, false},
+		{oidcauth.ClaimRule{Present: true}, false},
+	} {
+		tt.rule.Claim, tt.rule.Supplement = oidcauth.Path{"groups"}, true
+		rule, err := tt.rule.Rule()
+		if err != nil {
+			t.Fatal(err)
+		}
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		alone := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		trusted.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) { return nil, nil }
+		asks := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		trusted.ClaimRules = []oidcauth.ClaimRule{tt.rule}
+		demands := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		token := issuer.Token(nil)
+		c := authenticate(t, asks, token)
+		replayed, err := asks.UnverifiedClaims(c.Payload(), c.Supplement())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, refused := demands.Authenticate(t.Context(), token)
+		for what, got := range map[string]bool{"the description": refused == nil, "the rule": rule(c) == nil, "the rule in a replay": rule(replayed) == nil} {
+			if got != tt.want {
+				t.Errorf("%+v: by %s: satisfied %t, want %t", tt.rule, what, got, tt.want)
+			}
+		}
+		if rule(authenticate(t, alone, token)) == nil {
+			t.Errorf("%+v: satisfied by a token of an issuer without Supplement", tt.rule)
+		}
+	}
+}
+
 func TestIssuer_AllRulesCount(t *testing.T) {
 	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})

@@ -21,13 +21,15 @@ var (
 	// ErrMalformedToken says that the token is not a well-formed JWT in compact
 	// serialization. HTTP status 401.
 	ErrMalformedToken = refusal.ErrMalformedToken
-	// ErrUnknownIssuer says that no configured issuer bears the token's "iss". HTTP status 401.
+	// ErrUnknownIssuer says that no issuer bears the token's "iss" that is configured, or
+	// found by [Config.FindIssuer], or vouches for it by [Config.AnyIssuer]. HTTP status 401.
 	ErrUnknownIssuer = refusal.ErrUnknownIssuer
 	// ErrAlgorithm says that the issuer's tokens may not be signed with the
 	// token's algorithm. HTTP status 401.
 	ErrAlgorithm = refusal.ErrAlgorithm
 	// ErrUnknownKey says that the issuer was asked and publishes no usable key
-	// with the token's key ID. HTTP status 401.
+	// with the token's key ID, or that the token has none where
+	// [KeysFrom].RequireKeyID wants one. HTTP status 401.
 	ErrUnknownKey = refusal.ErrUnknownKey
 	// ErrSignature says that the signature is not the issuer's. HTTP status 401.
 	ErrSignature = refusal.ErrSignature
@@ -58,12 +60,13 @@ var (
 	ErrRevoked = refusal.ErrRevoked
 	// ErrIdentityMismatch says that the token presented to renew a session is
 	// another identity's, or that the session's own would be by what its issuer's
-	// description is now. HTTP status 403.
+	// description is now, or its answer about an opaque token. HTTP status 403.
 	ErrIdentityMismatch = refusal.ErrIdentityMismatch
 	// ErrForbidden says that the caller is known and may not do this. HTTP status 403.
 	ErrForbidden = refusal.ErrForbidden
 	// ErrOrigin says that a cookie came with an Origin that is not allowed, or a
-	// ticket with another than it was bought with. HTTP status 403.
+	// ticket with another than it was bought with, or that a page without an origin of its
+	// own wants one, or whoever is no page for a token that is bound. HTTP status 403.
 	ErrOrigin = refusal.ErrOrigin
 	// ErrKeysUnavailable says that the issuer's keys cannot be had at present, or
 	// that the token's may be among them and the issuer was asked too recently to
@@ -71,13 +74,15 @@ var (
 	// nothing about the token. HTTP status 503.
 	ErrKeysUnavailable = refusal.ErrKeysUnavailable
 	// ErrRevocationsUnavailable says that revocations may be missing and
-	// [Config.RequireRevocations] is set: a fault of ours, not of the token. HTTP
-	// status 503.
+	// [Config.RequireRevocations] is set, that nobody can tell whether a ticket was used
+	// before, or that a revocation holds here and is not shared: a fault of ours, not of
+	// the token. HTTP status 503.
 	ErrRevocationsUnavailable = refusal.ErrRevocationsUnavailable
 	// ErrAnswerUnavailable says that [Issuer.Supplement] or [Issuer.Introspect] gave no
-	// answer about the token, or none that can be used, that a rule of [Issuer.Rules]
-	// panicked, or that nobody can tell whether a proof of possession was used before: a
-	// fault of ours, not of the token. HTTP status 503.
+	// answer about the token, or none that can be used, that a [Rule] or
+	// [AnyIssuer.Accept] panicked, that [Config.Certificate] failed, or that nobody can tell
+	// whether a proof of possession was used before: a fault of ours, not of the token. HTTP
+	// status 503.
 	ErrAnswerUnavailable = refusal.ErrAnswerUnavailable
 	// ErrClosed says that the [Authenticator], or the [Session], was closed, or was
 	// never made by [New], or by [Authenticator.NewSession]. HTTP status 503.
@@ -87,8 +92,9 @@ var (
 // A Refusal is the error of every method that refuses a token or a request: a
 // struct with the fields
 //
-//	Check string // the check that failed: as a step of an explain.Report is named,
-//	             // or "session", "ticket", "logout", "possession" or "request", of what carries the token
+//	Check string // the check that failed: as a step of an explain.Report is named, or
+//	             // "session", "ticket", "logout", "possession", "request" or "caller", of
+//	             // what carries the token and of who may have what a route answers
 //	Got   string // what the token had; quoted and shortened where the token chose it
 //	Want  string // what would have passed; may be empty
 //	Err   error  // the sentinel, possibly joined with its cause

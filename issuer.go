@@ -38,9 +38,9 @@ type Issuer struct {
 	// With TenantClaim it is a template instead, with one place for the tenant in
 	// braces: "https://login.microsoftonline.com/{tenantid}/v2.0".
 	//
-	// "spiffe://example.org" is a trust domain: tokens without "iss" (JWT-SVIDs) are
-	// its own whose "sub" is a SPIFFE ID in it, and no others are. Keys must say where
-	// its bundle is.
+	// "spiffe://example.org" is a trust domain: a token without "iss" (a JWT-SVID) is
+	// its own if "sub" is a SPIFFE ID in it, and one that names it in "iss" must have
+	// such a "sub" too. Keys must say where its bundle is.
 	URL string `json:"url"`
 
 	// Name tells the descriptions of one issuer apart, which has several where it
@@ -124,12 +124,13 @@ type Issuer struct {
 	// Ed25519.
 	// ML-DSA-44, ML-DSA-65 and ML-DSA-87 (RFC 9964) are accepted where they are named
 	// here, by a server built with Go 1.27 or later; with an older one naming them is
-	// an error. Their signatures make tokens 3.3 to 6.2 KB longer: see docs/guide.md.
+	// an error. Their signatures take 3.2 to 6.2 KB of a token: see docs/guide.md.
 	Algorithms []string `json:"algorithms,omitempty"`
 
 	// TokenTypes are the values of the "typ" header accepted, without regard to
-	// case or to a leading "application/". Empty means "JWT". "JWT" stands for a
-	// missing header too. RFC 9068 access tokens bear "at+jwt".
+	// case or to a leading "application/". Empty means "JWT", and for a trust domain
+	// "JOSE" too. "JWT" stands for a missing header too. RFC 9068 access tokens bear
+	// "at+jwt".
 	TokenTypes []string `json:"token_types,omitempty"`
 
 	// Bound says whether tokens are bound to a key or a certificate that their bearer
@@ -150,8 +151,9 @@ type Issuer struct {
 	Leeway time.Duration `json:"leeway,omitempty"`
 
 	// Subject lists the claims that make up the subject of the [Identity]. Their
-	// values, all strings, are joined with "|"; "sub" is not looked at then. Empty
-	// means "sub". The subject has 1 to 2048 bytes.
+	// values, all strings that are not empty, are joined with "|", which only the last
+	// may contain; "sub" is no part of it then. Empty means "sub". The subject has 1 to
+	// 2048 bytes, SubjectPrefix included.
 	//
 	// An e-mail address makes a caller of whoever can enter it at the issuer, and of
 	// its next owner. With a path that ends with "email" [New] wants a rule about
@@ -202,23 +204,23 @@ type Issuer struct {
 	// refuses the token with [ErrAnswerUnavailable], and the log says where.
 	Rules []Rule `json:"-"`
 
-	// Supplement supplies roles and further claims that the token does not hold: the
-	// issuer's userinfo, the program's own table. It is asked about a token that
-	// everything else has been checked of, revocations included, once for all that
-	// wait for the same token, and again when AnswerAge is over and the token is
-	// presented, or a call is made on a session of it, which keeps the token for that.
-	// It gets the claims without supplement, and the token, which it must not log. It
-	// must return when its context ends, after 5 seconds or when the [Authenticator]
-	// is closed, and be safe for concurrent use; 32 of an issuer's questions run at
-	// once.
+	// Supplement supplies roles and further claims that the token does not hold: the issuer's
+	// userinfo, the program's own table. It is asked about a token that everything else has
+	// been checked of, revocations included, but for the proof of what it is bound to, once
+	// for all that wait for the same token, and again when AnswerAge is over and the token is
+	// presented, or a call is made on a session of it, which keeps the token for that. It gets
+	// the claims without supplement, and the token, which it must not log. It must return when
+	// its context ends, after 5 seconds or when the [Authenticator] is closed, and be safe for
+	// concurrent use; 32 questions of a description run at once, and a token waits for its
+	// turn within the 5 seconds.
 	//
 	// The answer is a JSON object by the rules for payloads, of no more bytes than
-	// [Config.MaxTokenBytes]. Nil is an answer too. It never takes the place of what
-	// the token says: an answer with a registered claim in it (iss, sub, aud, exp,
-	// nbf, iat, jti, azp, sid, scope, client_id and others), or with one that
-	// Subject, TenantClaim or AudienceClaim names, is refused and logged. The roles in
-	// it, where Roles says, are added to those of the token, ClaimRules with
-	// Supplement and all of Rules see it, and [Claims.Supplement] returns it.
+	// [Config.MaxTokenBytes]. Nil is an answer too. It never takes the place of what the token
+	// says: an answer with a registered claim in it (iss, sub, aud, exp, nbf, iat, jti, azp,
+	// sid, scope, client_id and others), or with one that Subject, SubjectElse, TenantClaim or
+	// AudienceClaim names, or has its path begin with, is refused and logged. The roles in it,
+	// where Roles says, are added to those of the token, ClaimRules with Supplement and all of
+	// Rules see it, and [Claims.Supplement] returns it.
 	//
 	// An error that is [ErrRevoked] refuses the token with that: whoever was asked
 	// says that it is good no longer. Any other error, a panic, an answer that is
@@ -255,10 +257,11 @@ type Issuer struct {
 	//
 	// Since every text may be a token, everybody can cause questions. Those about
 	// tokens that have not been found good stand in line, 16 at once and 100 a second
-	// for an issuer, and the caller has the next turn who had none for the longest
+	// for a description, and the caller has the next turn who had none for the longest
 	// time, as [AnyIssuer] says. 64 wait at most: who has no place, or waits for two
-	// seconds, is refused with ErrAnswerUnavailable. In its time of 5 seconds, its concurrency and its context
-	// it is as Supplement, and its errors must not hold the token.
+	// seconds, is refused with ErrAnswerUnavailable. In its time of 5 seconds, its
+	// concurrency and its context it is as Supplement, and its errors must not hold the
+	// token.
 	Introspect func(ctx context.Context, token string) (json.RawMessage, error) `json:"-"`
 
 	// OpaquePrefix is what the opaque tokens of the issuer begin with, such as

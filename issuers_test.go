@@ -407,6 +407,21 @@ func TestAuthenticate_TenantDiscovery(t *testing.T) {
 	}
 }
 
+// A rule names a tenant's issuer by the name that its tokens have; the template is nobody's.
+func TestHasIssuer_Tenant(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := discoveredTenants(t, template)
+	key := issuer.NewKey(oidctest.KeyConfig{Algorithm: "ES256"})
+	publishFor(t, issuer, key, template)
+	a := newAuthenticator(t, oidcauth.Config{Client: issuer.Client(), Issuers: []oidcauth.Issuer{trusted}})
+	c := authenticate(t, a, key.Token(map[string]any{"iss": tenantURL(tenantA), "tid": tenantA, "aud": testAudience}))
+	for name, want := range map[string]bool{tenantURL(tenantA): true, tenantURL(tenantB): false, template: false} {
+		if got := oidcauth.HasIssuer(name)(c) == nil; got != want || (c.Issuer() == name) != want {
+			t.Errorf("HasIssuer(%q) satisfied %t by issuer %q, want %t", name, got, c.Issuer(), want)
+		}
+	}
+}
+
 // A key that comes under a known ID is still one tenant's own.
 func TestAuthenticate_TenantReusesKeyID(t *testing.T) {
 	t.Parallel()

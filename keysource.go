@@ -18,7 +18,8 @@ import (
 // KeysFrom says where an issuer's keys come from, and how its tokens name them.
 // Its zero value looks for them where the issuer's discovery document says, which
 // stands at [Issuer.URL]. At most one of DiscoveryURL, JWKSURL, JWKS and Source
-// may be set; what says how to fetch is an error where nothing is fetched.
+// may be set. Where nothing is fetched, Client, CAFile, TokenFile and
+// InsecureHTTPHosts are errors; InsecureHTTP and ReusesKeyIDs say nothing there.
 type KeysFrom struct {
 	// DiscoveryURL is where the discovery document is: its whole address, not URL
 	// again. Empty means URL, less one trailing slash, plus

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -374,6 +375,24 @@ func TestKeySource_MaxLifetime(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The longest lifetime that there is stands for no bound: revocations and logouts hold, of
+// other issuers too.
+func TestKeySource_LongestLifetime(t *testing.T) {
+	t.Parallel()
+	_, endless, source := newHandSource(t)
+	source.keys.MaxLifetime = math.MaxInt64
+	issuer, trusted := newIssuer(t, oidctest.Config{URL: "https://other.test"})
+	a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{endless, trusted}, Client: issuer.Client()})
+	alice, bob := issuer.Token(nil), issuer.Token(map[string]any{"sub": "bob"})
+	wants(t, a, alice, nil)
+	if status := postLogout(a, logoutToken(issuer, map[string]any{"sub": "alice"})).StatusCode; status != 200 {
+		t.Errorf("logout answered %d, want 200", status)
+	}
+	revoke(t, a, oidcauth.Revocation{Subject: "bob"})
+	wants(t, a, alice, oidcauth.ErrRevoked)
+	wants(t, a, bob, oidcauth.ErrRevoked)
 }
 
 // A withoutTickets is a local issuer of which nobody says that it sells tickets.

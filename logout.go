@@ -19,8 +19,8 @@ import (
 
 // LogoutHandler returns a handler for the address that is registered at the
 // issuers as back-channel logout URI (OpenID Connect Back-Channel Logout 1.0).
-// A logout token of a configured issuer withdraws the tokens of the login session
-// that it names ("sid"), and all tokens so far of the subject that it names
+// A logout token of a configured issuer, or of one that [Config.FindIssuer] finds,
+// withdraws the tokens of the login session that it names ("sid"), and all tokens so far of the subject that it names
 // ("sub"), in the manner of [Authenticator.Revoke]: they are refused, and live
 // sessions under them end. A later login of the same subject is not affected, unless
 // its tokens do not say when they were issued ("iat").
@@ -33,10 +33,11 @@ import (
 //
 // The logout token's "aud", which is the client ID that the user signed in
 // with, must be among [Issuer.LogoutAudiences]. It must have been issued in the
-// last ten minutes and have an ID ("jti"), which is good once; an expiry is
-// checked if there is one, and not demanded, because the specification did not do
-// so until December 2023. A logout by "sid" alone finds tokens that carry that
-// claim themselves, which the access tokens of many issuers do not.
+// last ten minutes and have an ID ("jti"), which is good once at this process and,
+// with [Config.Revocations], in the cluster, as far as that can be asked; an expiry is
+// checked if there is one, and not demanded, because the specification did not do so
+// until December 2023. A logout by "sid" alone finds tokens that carry that claim
+// themselves, which the access tokens of many issuers do not.
 //
 // Each logout writes one line to [Config.Logger] with the number of live sessions
 // that it ended and, if there were none, the reason.

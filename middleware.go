@@ -235,9 +235,9 @@ func newGuarded(ctx context.Context, r *http.Request, claims *Claims) *http.Requ
 
 // Refuse answers a request that err stands against: an error of this package,
 // from [Authenticator.AuthenticateRequest] or [Require] for instance. The answer
-// is 400, 401, 403 or 503 with a challenge (RFC 6750, section 3) and a JSON body
-// {"error", "error_description"}, unless [Config.WriteRefusal] writes it; for any
-// other error it is 500. It says to the caller what kind of fault it is; what exactly
+// is 400, 401 or 403 with a challenge (RFC 6750, section 3), or 503 with Retry-After, and
+// a JSON body {"error", "error_description"}, unless [Config.WriteRefusal] writes it; for
+// any other error it is 500. It says to the caller what kind of fault it is; what exactly
 // was got and wanted goes to [Config.Logger]. That a client has left, so that err is
 // that its request was canceled, is no more than a line for debugging.
 func (a *Authenticator) Refuse(w http.ResponseWriter, r *http.Request, err error) {

@@ -56,9 +56,9 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // follow; without, [Config.RevocationDir] keeps it, and where that is empty, too, it is
 // lost with this process. If the log does not take the revocation at once, the error says so
 // ([ErrRevocationsUnavailable], with the log's own), and it holds in this process
-// all the same. It is shared later then: the log is tried again, at most a minute
-// apart, until it takes the revocation, or that is over, or the Authenticator is
-// closed. Its other sentinels say what else to do:
+// all the same. It is shared later then: the log is tried again, after a second at first
+// and then about once a minute, until it takes the revocation, or that is over, or the
+// Authenticator is closed. Its other sentinels say what else to do:
 //
 //   - [ErrRevocationWaits]: nothing, with [Config.RevocationDir], from which it is
 //     shared even after a restart. Without, it is lost with this process.
@@ -70,10 +70,10 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // differ in their times alone the one that covers the others waits.
 //
 // An empty revocation, one of an issuer and nothing else, which a value that was empty by
-// mistake makes, one that ended in the past, one that names an unknown issuer
-// (without [Config.AnyIssuer]) and one that JSON has no form for, with text that is not
-// UTF-8 or a time beyond the year 9999, are errors ([ErrMalformedRequest]) and change
-// nothing. All tokens of an issuer so far are those with IssuedBefore: time.Now(). Those
+// mistake makes, one that ended in the past, one that names an unknown issuer (without
+// [Config.AnyIssuer] and [Config.FindIssuer]) and one that JSON has no form for, with text
+// that is not UTF-8 or a time beyond the year 9999, are errors ([ErrMalformedRequest]) and
+// change nothing. All tokens of an issuer so far are those with IssuedBefore: time.Now(). Those
 // to come are refused where IssuedBefore lies ahead, and for good by
 // [Authenticator.SetIssuers] without that issuer.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
@@ -180,8 +180,9 @@ func (a *Authenticator) lastExpiry(at time.Time) time.Time {
 		return at.Add(longest)
 	}
 	// Leeway counts twice: in the token's lifetime and after its expiry. The
-	// third is for a time of issue that lies ahead of our clock.
-	return at.Add(longest + 3*leeway)
+	// third is for a time of issue that lies ahead of our clock. Each is added by
+	// itself, since their sum may be more than a Duration holds.
+	return at.Add(longest).Add(3 * leeway)
 }
 
 // longestLife returns how long the tokens of any issuer live at most, and by how much

@@ -21,18 +21,20 @@ import (
 // meanwhile prolongs it. It is safe for concurrent use.
 //
 // A session ends when its token expires (leeway included), when a revocation
-// matches, when the issuer withdraws the key that signed the token, when the
-// issuer's keys cannot be confirmed any longer, when [Authenticator.SetIssuers] or
-// [Config.FindIssuer] describes the issuer so that the token would be refused, and
-// when the [Authenticator] or the session is closed. A session that has ended never
-// lives again. One that NewSession did not make, the zero value or nil, has ended with
+// matches, or revocations are not known that [Config.RequireRevocations] demands, when
+// the issuer withdraws the key that signed the token, when the issuer's keys cannot be
+// confirmed any longer, when [Authenticator.SetIssuers] or [Config.FindIssuer] describes
+// the issuer so that the token would be refused, and when the [Authenticator] or the
+// session is closed. That of an opaque token ends when its issuer stands by it no more, or
+// has not answered for long: see [Issuer.Introspect]. A session that has ended never lives
+// again. One that NewSession did not make, the zero value or nil, has ended with
 // [ErrClosed], and has nil claims.
 //
 // Rules of [Issuer.Rules] are asked at each [Session.CallContext] and
-// [Session.Renew], and a broken one ends the session. What [Issuer.Supplement] gave
-// is asked for again there once [Issuer.AnswerAge] is over, so that calls see no
-// older answer, and an idle session asks nobody. A clock that was set is noticed
-// there too, and otherwise within ten seconds.
+// [Session.Renew], and one that is broken, or panics, ends the session. What
+// [Issuer.Supplement] gave is asked for again there once [Issuer.AnswerAge] is over, so
+// that calls see no older answer, and an idle session asks nobody. A clock that was set
+// is noticed there too, and otherwise within ten seconds.
 type Session struct {
 	// What it takes to end very many comes first, close together in memory.
 	grant  atomic.Pointer[grant] // what it lives by, or did at last
@@ -191,8 +193,8 @@ func (s *Session) Claims() *Claims {
 // revoked, though the session lives by another one now. Of a session that has ended, or
 // ought to have by now, it is a context that has ended and acts for nobody.
 //
-// Where [Issuer.Supplement] has to be asked again it waits, for 5 seconds at most. If
-// there is no answer, this one call's context has ended, with
+// Where [Issuer.Introspect] or [Issuer.Supplement] has to be asked again it waits, for 5
+// seconds at most for each. If there is no answer, this one call's context has ended, with
 // [ErrAnswerUnavailable], and the session goes on: the next call asks again.
 func (s *Session) CallContext() context.Context {
 	if !s.isMade() {

@@ -236,10 +236,12 @@ func (s *supplied) size() int {
 
 // replayed checks what a commit log says was supplied, as an answer is.
 func (c *Claims) replayed(text []byte) (*Claims, error) {
-	if len(text) == 0 {
+	switch {
+	case len(text) == 0 && c.trust.asker == nil:
 		return c, nil
-	}
-	if c.trust.strangers != nil {
+	case len(text) == 0:
+		return c.with(new(supplied)), nil // whoever was asked gave nothing
+	case c.trust.strangers != nil:
 		return nil, refusal.New(refusal.Supplement, ErrClaim, "a supplement", "none, for an issuer that nobody configured")
 	}
 	if err := supplement.Check(string(text), c.trust.reserved()); err != nil {

@@ -79,7 +79,7 @@ type Decision struct {
 	// Outcome is [Accepted], or [Anonymous], or says why not: the name of the error in lower case
 	// without "Err", such as "no_token", "expired", "keys_unavailable" for
 	// ErrKeysUnavailable. It is "other" for an error that is none of oidcauth's, an
-	// [oidcauth.Extractor] of the program's own may have one. There are some twenty.
+	// [oidcauth.Extractor] of the program's own may have one. There are fewer than thirty.
 	//
 	// [oidcauth.Extractor]: https://pkg.go.dev/github.com/oidcauth/oidcauth#Extractor
 	Outcome string
@@ -167,8 +167,8 @@ type State string
 
 // The states of a key set. With [Fresh] and [Stale] keys tokens are accepted.
 const (
-	None  State = "none"  // nothing fetched yet, or the issuer is configured no longer
-	Fresh State = "fresh" // confirmed within their lifetime
-	Stale State = "stale" // past their lifetime, still in use while refreshes fail
-	Gone  State = "gone"  // not confirmed for too long, no longer in use
+	None  State = "none"  // no keys, and no failure: none fetched yet, or needed for a day, or the issuer is configured no longer
+	Fresh State = "fresh" // confirmed within their lifetime, or nobody has needed them to be
+	Stale State = "stale" // in use while refreshes fail, past their lifetime, or out of a directory and not confirmed yet
+	Gone  State = "gone"  // no keys, and fetching them fails, or there is no usable one any more
 )

@@ -77,8 +77,8 @@ type Config struct {
 	InsecureAnyHost bool
 
 	// MaxAge is how old a proof may be by the time that it states, by which it must not
-	// be later than half a minute from now either. Zero means 60 seconds; negative and
-	// more than ten minutes are errors.
+	// be later than half a minute from now either. Zero means 60 seconds; less than a
+	// second and more than ten minutes are errors.
 	MaxAge time.Duration
 
 	// Algorithms are the signature algorithms of proofs that are accepted. Empty means

@@ -14,7 +14,7 @@ import (
 // A Report says, check by check, why a token is accepted or refused. It never
 // contains the token or its signature.
 type Report struct {
-	Accepted bool   // whether Authenticate accepts the token
+	Accepted bool   // whether Authenticate accepts the token, once what it is bound to, if anything, is proved
 	Err      error  // what Authenticate returns for the token; nil if accepted
 	Steps    []Step // every check, in order
 

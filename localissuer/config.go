@@ -41,8 +41,8 @@ type Config struct {
 	// ([oidcauth.ErrKeysUnavailable]).
 	Signer crypto.Signer
 
-	// RetiredKeys are public keys whose tokens are still accepted beside those
-	// of Signer. With Dir, see [Issuer.Import] instead.
+	// RetiredKeys are public keys, eight at most, whose tokens are still accepted beside
+	// those of Signer. With Dir, see [Issuer.Import] instead.
 	RetiredKeys []crypto.PublicKey
 
 	// TicketSecret is what the processes that share Signer seal the content of

@@ -35,7 +35,9 @@ type Request struct {
 	// configuration must permit.
 	NoExpiry bool
 
-	// Claims are further claims. The names of registered claims are an error.
+	// Claims are further claims. What the issuer says itself (iss, sub, aud, exp, iat, jti,
+	// hex_identity), and what would say more than it does (nbf, sid, events, cnf, original_token), is an
+	// error; scope and roles are not.
 	Claims map[string]any
 }
 

@@ -3,6 +3,7 @@ package localissuer_test
 import (
 	"encoding/pem"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -92,6 +93,31 @@ func TestIssuer_RetiredUnread(t *testing.T) {
 		if n := len(others.Keys()); n != 2 {
 			t.Errorf("%d keys once the key can have signed nothing that is good, want 2", n)
 		}
+	})
+}
+
+// With the longest lifetime that there is, whoever means no bound by it, retired keys and
+// revocations stay, too: no sum of it and something else is less.
+func TestIssuer_LongestLifetime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		clock := &leap{}
+		dir := filepath.Join(t.TempDir(), "keys")
+		l, auth := clock.local(t, dir, math.MaxInt64)
+		token, revoked := issue(t, l, localissuer.Request{}), issue(t, l, localissuer.Request{Subject: "mallory"})
+		for range 3 {
+			if err := l.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "mallory"}); err != nil {
+			t.Errorf("Revoke() error = %v", err)
+		}
+		clock.over(20 * time.Hour)
+		_, restarted := clock.local(t, dir, math.MaxInt64)
+		wants(t, auth, token, nil)
+		wants(t, restarted, token, nil)
+		wants(t, auth, revoked, oidcauth.ErrRevoked)
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 // serveFault answers a request as its fault says.
 func (v *visit) serveFault(w http.ResponseWriter, r *http.Request) {
 	f, ctx := v.fault, r.Context()
-	if !v.pause(ctx, f.Delay) || (f.Hang && !v.hang(ctx)) {
+	if f.waits() && hear(r) != nil || !v.pause(ctx, f.Delay) || (f.Hang && !v.hang(ctx)) {
 		panic(http.ErrAbortHandler)
 	}
 	if f.Refuse || f.Reset {
@@ -39,6 +39,21 @@ func (v *visit) serveFault(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.stream(w, r, a)
+}
+
+// waits reports whether somewhere in the answer there is a wait that ends when the
+// client leaves.
+func (f Fault) waits() bool { return f.Delay > 0 || f.Hang || f.Drip > 0 || f.Stall }
+
+// hear reads the body of the request into memory: net/http notices that a client has
+// left, and ends the request's context, only when it has read the whole request.
+func hear(r *http.Request) error {
+	if r.Body == nil { // as of a request that never went through a server
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err
 }
 
 // change applies what the fault says about headers and body.

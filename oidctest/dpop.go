@@ -95,8 +95,8 @@ func (p *Prover) Proof(method, url, token string, claims map[string]any) string 
 }
 
 // Sign returns a proof with full control over what is signed, in the manner of
-// [Key.Sign]: a header of type map[string]any is completed by "typ" (dpop+jwt), "alg"
-// and "jwk".
+// [Key.Sign]: a header of type map[string]any, or nil, is completed by "typ"
+// (dpop+jwt), "alg" and "jwk".
 func (p *Prover) Sign(header, payload any) string {
 	p.t.Helper()
 	given, ok := header.(map[string]any)

@@ -1,6 +1,7 @@
 package oidctest_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -101,6 +102,66 @@ func TestIssuer_OpaqueToken_Faults(t *testing.T) {
 		i.FailNext(1, oidctest.Introspection, oidctest.Fault{Cut: true})
 		if _, _, err := askAbout(t, i, token); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("error = %v, want a body that breaks off", err)
+		}
+	})
+}
+
+// The waits of a fault end with a client that has sent a body, too.
+func TestIssuer_OpaqueToken_FaultUntilTheClientLeaves(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]oidctest.Fault{
+		"late":                  {Delay: time.Hour},
+		"hanging":               {Hang: true},
+		"dripping":              {Drip: time.Minute},
+		"stalled in the middle": {Stall: true},
+	} {
+		for _, body := range []io.Reader{strings.NewReader("token=x"), io.MultiReader(strings.NewReader("token=x"))} { // in chunks
+			synctest.Test(t, func(t *testing.T) {
+				i := oidctest.NewIssuer(t, oidctest.Config{})
+				i.Fail(oidctest.Introspection, fault)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				r, err := http.NewRequestWithContext(ctx, http.MethodPost, i.URL()+"/introspect", body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				resp, err := i.Client().Do(r)
+				if err == nil {
+					_, err = io.ReadAll(resp.Body)
+					resp.Body.Close()
+				}
+				if !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%s: error = %v, want %v", name, err, context.DeadlineExceeded)
+				}
+				synctest.Wait()
+				if v, c := i.Visits(), i.Conns(); v != 0 || c != 0 {
+					t.Errorf("%s: %d requests and %d connections left, want none", name, v, c)
+				}
+			})
+		}
+	}
+}
+
+// What waits first hears the question, and answers it afterwards.
+func TestIssuer_OpaqueToken_LateAnswer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		i := oidctest.NewIssuer(t, oidctest.Config{})
+		token := i.OpaqueToken(nil)
+		for name, fault := range map[string]oidctest.Fault{
+			"late":                 {Delay: time.Hour},
+			"hanging":              {Hang: true},
+			"dripping":             {Drip: time.Second},
+			"late, with a header":  {Delay: time.Hour, Header: http.Header{"X-Test": {"1"}}},
+			"stopped in the midst": {Stall: true},
+		} {
+			i.FailNext(1, oidctest.Introspection, fault)
+			if fault.Hang || fault.Stall {
+				time.AfterFunc(time.Hour, func() { i.Clear() })
+			}
+			if status, answer, err := askAbout(t, i, token); status != 200 || !strings.Contains(answer, `"active":true`) || err != nil {
+				t.Errorf("%s: %d %s, %v", name, status, answer, err)
+			}
 		}
 	})
 }

@@ -24,8 +24,9 @@ type Config struct {
 	// Algorithm is that of the first key and of those that [Issuer.Rotate]
 	// makes. Empty means ES256, whose keys cost nothing to make.
 	Algorithm string
-	// Claims are members of every token, unless the call that makes the token
-	// says otherwise. Nil adds nothing.
+	// Claims are members of every token that [Key.Token] or [Issuer.OpaqueToken]
+	// makes, unless the call says otherwise, and "aud" of logout tokens too. Nil
+	// adds nothing.
 	Claims map[string]any
 	// Now is the clock for the times in tokens. Nil means [time.Now], which
 	// inside a testing/synctest bubble is the bubble's clock.
@@ -34,7 +35,8 @@ type Config struct {
 	// "/jwks.json".
 	JWKSPath string
 	// Other answers requests that are for neither the discovery document nor
-	// the key set, such as a token endpoint of your own. Nil answers 404.
+	// the key set nor "/introspect" below the URL, such as those for a token
+	// endpoint of your own. Nil answers 404.
 	Other http.Handler
 }
 
@@ -46,8 +48,8 @@ type TB interface {
 }
 
 // An Issuer is a fake OpenID issuer that lives in memory: it signs tokens and
-// answers requests for its discovery document and its key set, well or, when
-// told to, badly.
+// answers requests for its discovery document and its key set, and about opaque
+// tokens, well or, when told to, badly.
 //
 // All methods are safe for concurrent use, and may be called while requests
 // run.

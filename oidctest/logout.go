@@ -15,9 +15,9 @@ const LogoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
 // LogoutToken returns a logout token signed with the current key, of type
 // "logout+jwt", with the claims given: "sub", "sid" or both say what it ends, and
-// "aud" for which client. "iss", "iat", "exp" ([LogoutLifetime] after "iat"), a "jti"
-// that no other token has, "events" and the "aud" of [Config].Claims are filled in. A
-// nil value leaves the claim out. The server gets it as "logout_token" in a form.
+// "aud" for which client. "iss", "iat" (now), "exp" ([LogoutLifetime] from now), a
+// "jti" that no other token has, "events" and the "aud" of [Config].Claims are filled
+// in. A nil value leaves the claim out. The server gets it as "logout_token" in a form.
 func (i *Issuer) LogoutToken(claims map[string]any) string {
 	i.helper()
 	filled := make(map[string]any)

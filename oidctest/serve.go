@@ -27,8 +27,8 @@ type answer struct {
 }
 
 // Handler returns the issuer as a handler, for a listener of your own. It
-// serves the discovery document and the key set under the path of the
-// issuer's URL, on every host.
+// serves the discovery document and the key set, and answers about opaque
+// tokens, under the path of the issuer's URL, on every host.
 //
 // Both documents are served a second time below "/moved", as in
 // "/moved/jwks.json", where no fault reaches them: a place for redirects to

@@ -18,7 +18,7 @@ import (
 // DefaultSubject is the "sub" of tokens that are given none.
 const DefaultSubject = "alice"
 
-// TokenLifetime is how long tokens live that are given no "exp".
+// TokenLifetime is how long tokens live that are given no "exp", from when they are made.
 const TokenLifetime = time.Hour
 
 // Token returns a token signed with the current key. See [Key.Token].
@@ -34,10 +34,10 @@ func (i *Issuer) Sign(header, payload any) string {
 }
 
 // Token returns a signed token with the claims given. Those of
-// [Config].Claims, "iss", "sub" ([DefaultSubject]), "iat" and "exp"
-// ([TokenLifetime] after "iat") are filled in. A nil value leaves the claim
-// out; for a JSON null give [json.RawMessage]("null"). A [time.Time] is
-// written as the number of seconds that tokens use.
+// [Config].Claims, "iss", "sub" ([DefaultSubject]), "iat" (now) and "exp"
+// ([TokenLifetime] from now, whatever "iat" says) are filled in. A nil value
+// leaves the claim out; for a JSON null give [json.RawMessage]("null"). A
+// [time.Time] is written as the number of seconds that tokens use.
 func (k *Key) Token(claims map[string]any) string {
 	k.issuer.helper()
 	return k.Sign(nil, k.issuer.fill(claims))
@@ -45,7 +45,7 @@ func (k *Key) Token(claims map[string]any) string {
 
 // Sign returns a token with full control over what is signed.
 //
-// A header of type map[string]any is completed by "alg", "kid" and "typ"
+// A header of type map[string]any, or nil, is completed by "alg", "kid" and "typ"
 // (JWT), unless it has them; a nil value leaves the member out. Any other
 // header, and the payload, are signed exactly as given if they are []byte,
 // string or [json.RawMessage], and as [json.Marshal] writes them otherwise.

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
@@ -136,10 +137,8 @@ func (s *Server) checkNames(issuer, subject string) error {
 // admit asks whether the caller may open the database, and makes good what
 // identify has found out: the ticket is used up, and somebody new gets an identity.
 func (s *Server) admit(ctx context.Context, c *Conn, who *caller) error {
-	if s.cfg.Database != nil {
-		if err := s.cfg.Database(oidcauth.NewContext(ctx, who.claims), c.Database); err != nil {
-			return err
-		}
+	if err := s.askProgram(oidcauth.NewContext(ctx, who.claims), c.Database); err != nil {
+		return err
 	}
 	if who.use != nil {
 		return who.use()
@@ -148,6 +147,19 @@ func (s *Server) admit(ctx context.Context, c *Conn, who *caller) error {
 	if who.claims == nil {
 		who.token, who.claims, err = s.issue(ctx)
 	}
+	return err
+}
+
+// askProgram asks the program whether a caller may open the database. That its function
+// panics, or that its error does when it is looked at, is an error that the log has
+// without the value.
+func (s *Server) askProgram(ctx context.Context, database string) (err error) {
+	if s.cfg.Database == nil {
+		return nil
+	}
+	defer panics.Catch(&err)
+	err = s.cfg.Database(ctx, database)
+	panics.Try(err)
 	return err
 }
 

@@ -3,6 +3,7 @@ package spacetime_test
 import (
 	"context"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
@@ -59,5 +60,57 @@ func TestNew_PartsNotMade(t *testing.T) {
 		if _, err := spacetime.New(cfg); err == nil {
 			t.Errorf("%s: New() makes a server", name)
 		}
+	}
+}
+
+// A mistake is an error of the program's that panics when it is looked at.
+type mistake struct{ text string }
+
+func (m *mistake) Error() string { return m.text }
+
+// A function of the program's that panics lets nobody in, and the log has where it was
+// and nothing of the value.
+func TestConfig_DatabasePanics(t *testing.T) {
+	t.Parallel()
+	w, signer := newCountingWorld(t, spacetime.Config{Anonymous: true, NoExpiry: true, Database: func(_ context.Context, name string) error {
+		if name == "nil" {
+			return (*mistake)(nil)
+		}
+		panic("a secret value")
+	}})
+	for _, name := range []string{"nil", "chat"} {
+		before := signer.signed.Load()
+		if resp := w.ask(t, written("GET", "/v1/database/"+name+"/subscribe", handshake())); resp.StatusCode != 500 {
+			t.Errorf("%s: status %d, want 500", name, resp.StatusCode)
+		}
+		if signer.signed.Load() != before {
+			t.Errorf("%s: a token was issued", name)
+		}
+	}
+	if log := w.log.String(); strings.Contains(log, "secret") || strings.Count(log, "panicked") != 2 || !strings.Contains(log, "misuse_test.go:") {
+		t.Errorf("the log has\n%s", log)
+	}
+}
+
+// A nil context is an error of the call, and the connection lives on.
+func TestConn_NilContext(t *testing.T) {
+	t.Parallel()
+	var none context.Context
+	w := newWorld(t, spacetime.Config{Anonymous: true, Serve: func(ctx context.Context, c *spacetime.Conn) {
+		said := "no errors"
+		if _, err := c.Read(none); err != nil && c.Write(none, []byte("x")) != nil {
+			said = "errors"
+		}
+		c.Write(ctx, []byte(said))
+	}})
+	socket, _, err := w.dial(t, "", v3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	greeted(t, socket)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, m, err := socket.Read(ctx); string(m) != "errors" || err != nil {
+		t.Errorf("Read() = %q, %v, want %q", m, err, "errors")
 	}
 }

@@ -111,8 +111,8 @@ type Config struct {
 	// databases there are.
 	//
 	// [ErrNoDatabase] is answered with 404, an error of package oidcauth as
-	// [oidcauth.Answer] says, and any other error with 500. Nil means that every
-	// name is a database.
+	// [oidcauth.Answer] says, and any other error, or a panic, with 500. Nil means
+	// that every name is a database.
 	Database func(ctx context.Context, name string) error
 
 	// RememberTokens keeps a token of another issuer in memory, for a minute after it

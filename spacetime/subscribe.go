@@ -44,8 +44,8 @@ type Conn struct {
 // none, and the session's cause as error. If ctx ends first, the connection is
 // broken off: use the ctx of Serve, or one derived from it.
 func (c *Conn) Read(ctx context.Context) ([]byte, error) {
-	if !c.isMade() {
-		return nil, errUnmade
+	if err := c.check(ctx); err != nil {
+		return nil, err
 	}
 	c.reads.Add(1)
 	message, err := c.readPieces(ctx)
@@ -62,8 +62,8 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 // Write sends a message, as text in a JSON subprotocol and else as bytes. It waits
 // for a slow client until ctx ends, and then breaks the connection off.
 func (c *Conn) Write(ctx context.Context, message []byte) error {
-	if !c.isMade() {
-		return errUnmade
+	if err := c.check(ctx); err != nil {
+		return err
 	}
 	kind := websocket.MessageBinary
 	if c.Protocol == protocolV1JSON {
@@ -92,10 +92,25 @@ func (c *Conn) SetReadLimit(bytes int64) {
 	}
 }
 
-// errUnmade is the error of a connection that is none.
-var errUnmade = errors.New("spacetime: a Conn that no Server made")
+// errUnmade is the error of a connection that is none, and errNoContext of a call
+// without a context.
+var (
+	errUnmade    = errors.New("spacetime: a Conn that no Server made")
+	errNoContext = errors.New("spacetime: got a nil context, want the one of Serve")
+)
 
 func (c *Conn) isMade() bool { return c != nil && c.socket != nil }
+
+// check refuses what would panic, in a goroutine that ends the process perhaps.
+func (c *Conn) check(ctx context.Context) error {
+	switch {
+	case !c.isMade():
+		return errUnmade
+	case ctx == nil:
+		return errNoContext
+	}
+	return nil
+}
 
 // ignoreMessages serves a connection that nobody listens to.
 func ignoreMessages(ctx context.Context, c *Conn) {

@@ -173,11 +173,10 @@ func (g *Guard) needsNone(method string) (needless bool, err error) {
 // refuse logs an error of oidcauth and words it for the client. Any other error
 // is the handler's own.
 func (g *Guard) refuse(ctx context.Context, method string, err error) error {
-	refusal, ok := errors.AsType[*oidcauth.Refusal](err)
+	refused, ok := statusOf(err)
 	if !ok {
 		return err
 	}
-	refused := statusOf(refusal)
 	if g.logger != nil && g.logger.Enabled(ctx, slog.LevelInfo) {
 		g.logger.LogAttrs(ctx, slog.LevelInfo, "call refused", append([]slog.Attr{
 			slog.String("code", status.Code(refused).String()), slog.String("reason", err.Error()),

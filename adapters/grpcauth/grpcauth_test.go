@@ -20,6 +20,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/grpcauth"
+	"github.com/oidcauth/oidcauth/internal/memorylog"
 	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -127,6 +128,8 @@ func TestGuard_HandlerErrors(t *testing.T) {
 		{"wrapped", func(ctx context.Context) error {
 			return fmt.Errorf("set the topic: %w", oidcauth.Require(ctx, oidcauth.HasRole("admin")))
 		}, codes.PermissionDenied},
+		{"what the guide's reducers return", func(context.Context) error { return oidcauth.ErrNoToken }, codes.Unauthenticated},
+		{"that, wrapped", func(context.Context) error { return fmt.Errorf("row 7: %w", oidcauth.ErrForbidden) }, codes.PermissionDenied},
 		{"a status of its own", func(context.Context) error { return own }, codes.NotFound},
 		{"an error that cannot be compared", func(context.Context) error { return uncomparable{"x"} }, codes.Unknown},
 	} {
@@ -257,7 +260,7 @@ func TestGuard_LogHint(t *testing.T) {
 
 func TestError(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{nil, io.EOF, status.Error(codes.Aborted, "x"), oidcauth.ErrExpired} {
+	for _, err := range []error{nil, io.EOF, status.Error(codes.Aborted, "x")} {
 		if got := grpcauth.Error(err); got != err {
 			t.Errorf("Error(%v) = %v, want the same", err, got)
 		}
@@ -269,6 +272,28 @@ func TestError(t *testing.T) {
 		err := &oidcauth.Refusal{Got: "secret", Err: sentinel}
 		if got := grpcauth.Error(err); status.Code(got) != want || strings.Contains(got.Error(), "secret") {
 			t.Errorf("Error(%v) = %v, want %v", err, got, want)
+		}
+	}
+}
+
+// Errors of oidcauth that are no refusals are answered as over HTTP, and tell nothing else.
+func TestError_NoRefusal(t *testing.T) {
+	t.Parallel()
+	down := memorylog.New[oidcauth.Revocation]()
+	down.RefuseAll()
+	down.FailWith(errors.New("nats://inside:4222 is down"))
+	w := newWorldWith(t, grpcauth.Config{}, func(cfg *oidcauth.Config) { cfg.Revocations = down }, nil, nil)
+	waits := w.auth.Revoke(t.Context(), oidcauth.Revocation{TokenID: "x"})
+	for err, want := range map[error]codes.Code{
+		waits: codes.Unavailable, oidcauth.ErrNoToken: codes.Unauthenticated, oidcauth.ErrOrigin: codes.PermissionDenied,
+		fmt.Errorf("inside: %w", oidcauth.ErrMalformedRequest): codes.InvalidArgument,
+	} {
+		got := grpcauth.Error(err)
+		if status.Code(got) != want || strings.Contains(got.Error(), "inside") {
+			t.Errorf("Error(%v) = %v, want %v", err, got, want)
+		}
+		if details := status.Convert(got).Details(); (len(details) == 1) != (want == codes.Unavailable) {
+			t.Errorf("Error(%v) has the details %v", err, details)
 		}
 	}
 }

@@ -30,7 +30,7 @@ type adminConfig struct {
 // adminBearer says whose tokens count on the admin listener. Issuers are named one by
 // one, since a role is what its issuer calls so.
 type adminBearer struct {
-	Issuers []string `json:"issuers" about:"their issuers, by \"url\""`
+	Issuers []string `json:"issuers" about:"their issuers, by \"url\"; of a template a tenant's own"`
 	Roles   []string `json:"roles" about:"the roles of which one is needed"`
 }
 

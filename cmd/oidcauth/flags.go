@@ -106,11 +106,7 @@ func (file *fileConfig) checkNames() error {
 	}
 	if file.Admin != nil && file.Admin.Bearer != nil {
 		for _, name := range file.Admin.Bearer.Issuers {
-			known, err := isNamed(file.Issuers, name)
-			if err == nil && !known {
-				err = fmt.Errorf("%s is not an issuer of \"issuers\"", quoteArgument(name))
-			}
-			if err != nil {
+			if err := (naming{issuers: file.Issuers}).check(name); err != nil {
 				wrong.add(usagef("admin.bearer.issuers: %w", err))
 			}
 		}

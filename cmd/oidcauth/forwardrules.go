@@ -44,7 +44,7 @@ type forwardRule struct {
 	// Empty demands nothing.
 	Roles   []string             `json:"roles" about:"the caller must have one of these"`
 	Scopes  []string             `json:"scopes" about:"the caller must have each of these"`
-	Issuers []string             `json:"issuers" about:"the caller's issuer must be one of these"`
+	Issuers []string             `json:"issuers" about:"the caller's issuer must be one of these; of a template a tenant's own"`
 	Claims  []oidcauth.ClaimRule `json:"claims" about:"demands on the caller's claims"`
 }
 

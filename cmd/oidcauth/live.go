@@ -21,7 +21,7 @@ type live struct {
 
 // newLive makes it of the configuration.
 func newLive(cfg oidcauth.Config, file *fileConfig) *live {
-	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerURLs(cfg.Issuers)), clocksAhead: clocksAhead(cfg), adminsOpaque: adminsOpaque(cfg.Issuers, file.Admin)}
+	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerNames(cfg.Issuers).list()), clocksAhead: clocksAhead(cfg), adminsOpaque: adminsOpaque(cfg.Issuers, file.Admin)}
 	for _, issuer := range cfg.Issuers {
 		if issuer.OpaquePrefix != "" {
 			l.opaque = append(l.opaque, issuer.OpaquePrefix)

@@ -54,8 +54,8 @@ Runs a server that authenticates requests by their bearer token:
   GET /.well-known/oauth-protected-resource
                        where clients get their tokens (RFC 9728)
 
-Requests are refused with 401, or 503 while the issuer's keys cannot be had,
-with a challenge (RFC 6750) and a JSON body. A request with more than one token
+Requests are refused with 401 and a challenge (RFC 6750), or with 503 while the
+issuer's keys cannot be had, and a JSON body. A request with more than one token
 gets 400, except on /v1/forward-auth, where it is 401: nginx knows only 401 and
 403 as refusals, and turns any other answer, 503 too, into a 500 of its own.
 

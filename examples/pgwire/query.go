@@ -58,6 +58,8 @@ func row(name, value string) []pgproto3.BackendMessage {
 func failureOf(err error) *pgproto3.ErrorResponse {
 	status, _, message := oidcauth.Answer(err)
 	switch status {
+	case http.StatusUnauthorized: // the token ended while the query ran
+		return failure(invalidAuth, message)
 	case http.StatusForbidden:
 		return failure(insufficient, message)
 	case http.StatusServiceUnavailable:

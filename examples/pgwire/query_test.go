@@ -65,3 +65,15 @@ func TestAnswer_NobodyKnows(t *testing.T) {
 		}
 	})
 }
+
+// TestFailureOf: a query that fails has the code of the guide's table.
+func TestFailureOf(t *testing.T) {
+	for err, want := range map[error]string{
+		oidcauth.ErrRevoked: invalidAuth, oidcauth.ErrExpired: invalidAuth, oidcauth.ErrForbidden: insufficient,
+		oidcauth.ErrRevocationsUnavailable: cannotConnectNow, errors.New("disk full"): internalError,
+	} {
+		if got := failureOf(err); got.Code != want || got.Severity != "ERROR" {
+			t.Errorf("failureOf(%v) = %s %s, want ERROR %s", err, got.Severity, got.Code, want)
+		}
+	}
+}

@@ -13,6 +13,8 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/verify"
 )
 
 // root is the folder of the repository, from this one.
@@ -94,6 +96,27 @@ func TestDocuments_StatusInTable(t *testing.T) {
 		if !named[name] {
 			t.Errorf("%s is in no row", name)
 		}
+	}
+}
+
+// The README's table has the checks in the order in which they decide: those of a token, of
+// what supplements it, and of what is proved at each use.
+func TestDocuments_OrderInTable(t *testing.T) {
+	t.Chdir(root)
+	var want, got []string
+	for _, step := range slices.Concat(verify.Steps, verify.Further) {
+		want = append(want, step.Name)
+	}
+	want = append(want, refusal.Possession)
+	for line := range strings.Lines(trimmed(t, "README.md")) {
+		cells := strings.Split(line, "|")
+		if len(cells) == 6 && slices.Contains(want, strings.TrimSpace(cells[1])) {
+			got = append(got, strings.TrimSpace(cells[1]))
+		}
+	}
+	want = slices.DeleteFunc(want, func(name string) bool { return !slices.Contains(got, name) })
+	if !slices.Equal(got, want) || len(got) < 10 {
+		t.Errorf("got the rows %q, want %q", got, want)
 	}
 }
 
@@ -194,14 +217,14 @@ func TestDocuments_Worst(t *testing.T) {
 	}
 }
 
-// How many providers there are, and how many have been tried with the real thing, is
-// what the table says, which the tests of package issuers write.
+// How many descriptions of providers there are, and how many have been tried with the real
+// thing, is what the table says, which the tests of package issuers write.
 func TestDocuments_Tried(t *testing.T) {
 	t.Chdir(root)
 	readme := strings.ReplaceAll(trimmed(t, "README.md"), "\n", " ")
-	providers := strings.Count(trimmed(t, "docs/providers.md"), "<!-- begin ") - 1 // and the table itself
+	described := strings.Count(trimmed(t, "docs/providers.md"), "<!-- begin ") - 1 // and the table itself
 	for _, name := range []string{"README.md", "docs/guide.md"} {
-		if want := strconv.Itoa(providers) + " providers"; !strings.Contains(trimmed(t, name), want) {
+		if want := strconv.Itoa(described) + " descriptions"; !strings.Contains(trimmed(t, name), want) {
 			t.Errorf("%s: want %q", name, want)
 		}
 	}

@@ -220,7 +220,7 @@ func (r Ring) withRoom(now time.Time) (Ring, error) {
 // signed with it for longer.
 func (r Ring) outlivedTokens(k Key, now time.Time) bool {
 	return k.State == Retired && !k.KeepUntil.IsZero() &&
-		now.After(k.Retired.Add(r.Longest+largestLeeway)) && now.After(k.KeepUntil.Add(-UnreadLimit))
+		now.After(k.Retired.Add(r.Longest).Add(largestLeeway)) && now.After(k.KeepUntil.Add(-UnreadLimit))
 }
 
 // retire makes a key of the ring sign no more. All that is left of its private
@@ -239,7 +239,7 @@ func (r Ring) keepUntil(now time.Time) time.Time {
 	if r.NoExpiry {
 		return time.Time{}
 	}
-	return stamp(now.Add(r.Longest + retention))
+	return stamp(now.Add(r.Longest).Add(retention)) // whose sum may be more than a Duration holds
 }
 
 // Import adds a key whose tokens were signed elsewhere. It only verifies, so

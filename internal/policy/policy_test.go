@@ -215,6 +215,24 @@ func TestTenants_Check(t *testing.T) {
 	}
 }
 
+// The names of the tenants that are listed are those that their tokens have.
+func TestTenants_Names(t *testing.T) {
+	t.Parallel()
+	for _, allowed := range [][]string{nil, {tenantA}, {tenantB, tenantA}} {
+		tenants, err := policy.NewTenants(template, "tid", allowed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, tenant := range allowed {
+			want = append(want, named(tenant))
+		}
+		if got := tenants.Names(); !slices.Equal(got, want) {
+			t.Errorf("Names() = %q, want %q", got, want)
+		}
+	}
+}
+
 func TestTenants_Keys(t *testing.T) {
 	t.Parallel()
 	tenants, err := policy.NewTenants(template, "tid", []string{tenantA})

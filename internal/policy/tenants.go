@@ -51,6 +51,15 @@ func cutTemplate(url string) (prefix, suffix string, ok bool) {
 // Template returns the issuer's name with the place for the tenant in braces.
 func (t *Tenants) Template() string { return t.template }
 
+// Names returns the issuers of the tenants that are accepted, none where all are.
+func (t *Tenants) Names() []string {
+	var names []string
+	for _, tenant := range t.allowed {
+		names = append(names, t.prefix+tenant+t.suffix)
+	}
+	return names
+}
+
 // tenant returns the tenant's ID in an issuer's name.
 func (t *Tenants) tenant(iss string) (string, bool) {
 	if t == nil || len(iss) != len(t.prefix)+guidBytes+len(t.suffix) ||

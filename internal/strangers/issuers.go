@@ -11,6 +11,7 @@ package strangers
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -105,7 +106,7 @@ func New(cfg Config) *Issuers {
 	return &Issuers{
 		cfg: cfg, turns: newTurns(cfg.Places, capacity(cfg.Rate), cfg.Rate, float64(cfg.Places)),
 		table: newTable(cfg.MaxIssuers), waiting: map[string]*Issuer{},
-		failed: newFailures(4 * cfg.MaxIssuers), hosts: hosts{}, log: newLineLog(cfg.Logger),
+		failed: newFailures(4 * min(cfg.MaxIssuers, math.MaxInt/4)), hosts: hosts{}, log: newLineLog(cfg.Logger),
 	}
 }
 
