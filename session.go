@@ -330,12 +330,16 @@ func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
 	if err != nil {
 		return nil, c.askedInVain(err)
 	}
+	other := next.isCallerOf(c)
+	if other == nil {
+		next.answered.follows(c.answered)
+	}
 	if c.seller == nil || a.goodBefore(c.answered.token.Get()) {
 		a.remember(c.answered.token.Get(), next) // also if it is another caller's now
 	}
-	if err := next.isCallerOf(c); err != nil {
-		c.answered.learn(err)
-		return nil, err
+	if other != nil {
+		c.answered.learn(other)
+		return nil, other
 	}
 	if next, err = a.soldBy(next, c.seller); err != nil {
 		return nil, err

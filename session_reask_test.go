@@ -266,3 +266,43 @@ func TestSession_KeyDescribedMeanwhile(t *testing.T) {
 	}
 	expectEnded(oidcauth.ErrUnknownKey)
 }
+
+// A call by an opaque token that its issuer has ended is refused, though its session lives
+// by another, also where there were answers since that it is good: whoever asked.
+func TestRequire_OpaqueEndedAfterAnswers(t *testing.T) {
+	for name, again := range map[string]func(t *testing.T, d *inspector, s *oidcauth.Session){
+		"of a request": func(t *testing.T, d *inspector, _ *oidcauth.Session) { authenticate(t, d.auth, opaqueToken) },
+		"of the session": func(t *testing.T, _ *inspector, s *oidcauth.Session) {
+			if err := oidcauth.Require(s.CallContext()); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const next = "op_next"
+				d := newInspector(t, nil)
+				d.set(next, d.answer(map[string]any{"jti": "next"}), nil)
+				s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+				ctx := s.CallContext()
+				for range 3 {
+					time.Sleep(time.Minute + time.Second)
+					again(t, d, s)
+				}
+				if _, err := s.Renew(t.Context(), next); err != nil {
+					t.Fatal(err)
+				}
+				if err := oidcauth.Require(ctx); err != nil {
+					t.Errorf("Require() error = %v after the renewal", err)
+				}
+				d.set(opaqueToken, `{"active":false}`, nil)
+				time.Sleep(time.Minute + time.Second)
+				wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
+				expectEnd(t, s, nil)
+				if err := oidcauth.Require(ctx); !errors.Is(err, oidcauth.ErrRevoked) {
+					t.Errorf("Require() error = %v, want %v", err, oidcauth.ErrRevoked)
+				}
+			})
+		})
+	}
+}
