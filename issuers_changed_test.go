@@ -1,0 +1,108 @@
+package oidcauth_test
+
+import (
+	"encoding/base64"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// unsigned returns a token of an issuer that nobody has signed.
+func unsigned(issuer string) string {
+	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	return part(`{"alg":"HS256"}`) + "." + part(fmt.Sprintf(`{"iss":%q}`, issuer)) + ".c2lnbmF0dXJl"
+}
+
+// Issuers that are named by tokens which nobody has signed come and go, and nobody looks
+// through the sessions and the tokens of others for that: whoever knows the names of many
+// customers would have the server do nothing else.
+func TestFindIssuer_ChangesNothing(t *testing.T) {
+	for name, anybody := range map[string]*oidcauth.AnyIssuer{
+		"with strangers": oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, nil, func(netip.AddrPort) bool { return true }),
+		"without":        nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, described := newIssuer(t, oidctest.Config{URL: "https://issuer.test"})
+				stranger, _ := newIssuer(t, oidctest.Config{URL: "https://stranger.test"})
+				var c customers
+				a := newAuthenticator(t, oidcauth.Config{
+					Issuers: []oidcauth.Issuer{described}, FindIssuer: c.find, AnyIssuer: anybody, Client: oidctest.Client(issuer, stranger),
+				})
+				if anybody != nil {
+					authenticate(t, a, stranger.Token(nil))
+				}
+				s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})))
+				wants := func(when string, looked bool) {
+					t.Helper()
+					synctest.Wait()
+					if s.IsLookedAt() != looked {
+						t.Errorf("%s: the session is looked at: %t, want %t", when, !looked, looked)
+					}
+				}
+				for n := range 3 {
+					customer := fmt.Sprintf("https://customer-%d.test", n)
+					c.set(customer, oidcauth.Issuer{URL: customer, Audiences: []string{testAudience}})
+					wants("before", true)
+					refuses(t, a, unsigned(customer), oidcauth.ErrAlgorithm)
+					wants("found", false)
+					s.CallContext()
+				}
+				time.Sleep(20 * time.Minute)
+				wants("let go of", false)
+				s.CallContext()
+				setIssuers(t, a, described, oidcauth.Issuer{URL: "https://other.test", Audiences: []string{testAudience}})
+				wants("other issuers", true)
+				expectEnd(t, s, nil)
+			})
+		})
+	}
+}
+
+// What tokens of an issuer were found to be is let go of with it, though no session is
+// live.
+func TestFindIssuer_ForgetsTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		var c customers
+		c.set(described.URL, described)
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, Client: issuer.Client()})
+		authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}))
+		if n := oidcauth.CacheLen(a); n != 1 {
+			t.Errorf("%d tokens are remembered, want one", n)
+		}
+		time.Sleep(20 * time.Minute)
+		if n := oidcauth.CacheLen(a); n != 0 {
+			t.Errorf("%d tokens are remembered of an issuer that is not", n)
+		}
+	})
+}
+
+// A stranger's issuer that turns out to be a customer's is judged as such at once, with
+// its sessions and its tokens.
+func TestFindIssuer_OfAStranger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		var c customers
+		a := newAuthenticator(t, oidcauth.Config{
+			FindIssuer: c.find, Client: issuer.Client(),
+			AnyIssuer: oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, nil, func(netip.AddrPort) bool { return true }),
+		})
+		described.Audiences = []string{"another"}
+		token := issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})
+		s := a.NewSession(t.Context(), authenticate(t, a, token))
+		time.Sleep(2 * time.Minute)
+		c.set(described.URL, described)
+		refuses(t, a, unsigned(described.URL), oidcauth.ErrAlgorithm)
+		synctest.Wait()
+		if s.Context().Err() == nil || oidcauth.CacheLen(a) != 0 {
+			t.Errorf("the session ended with %v, %d tokens are remembered, want what the customer's description says", s.Context().Err(), oidcauth.CacheLen(a))
+		}
+		refuses(t, a, token, oidcauth.ErrAudience)
+	})
+}
