@@ -66,9 +66,10 @@ type Config struct {
 	FindIssuer func(ctx context.Context, url string) ([]Issuer, error)
 
 	// MaxFoundIssuers bounds how many issuers that FindIssuer has found are remembered.
-	// Those are let go of that were not used for ten minutes and have no live sessions;
-	// where all are in use, tokens of others are refused with [ErrKeysUnavailable]. Zero
-	// means 1000; negative is an error.
+	// Those are let go of that were not used for ten minutes and have no live sessions,
+	// and then those of which no token was accepted; where all others are in use, tokens of
+	// further ones are refused with [ErrKeysUnavailable]. Zero means 1000; negative is an
+	// error.
 	MaxFoundIssuers int
 
 	// AnyIssuer, when set, accepts tokens of other issuers, too: of anybody on

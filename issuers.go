@@ -149,9 +149,10 @@ func (a *Authenticator) newFinder(cfg Config) *finder {
 		Changed: func(former, now any) {
 			a.foundChanged(foundTable(former), foundTable(now))
 		},
-		Lapsed: func() { a.epoch.Add(1) },
-		Used:   func(data any) (time.Time, bool) { return foundTable(data).used() },
-		Logger: a.logger,
+		Lapsed:   func() { a.epoch.Add(1) },
+		Used:     func(data any) (time.Time, bool) { return foundTable(data).used() },
+		Accepted: func(data any) bool { return foundTable(data).accepted() },
+		Logger:   a.logger,
 	})
 	return f
 }

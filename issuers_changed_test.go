@@ -106,3 +106,37 @@ func TestFindIssuer_OfAStranger(t *testing.T) {
 		refuses(t, a, token, oidcauth.ErrAudience)
 	})
 }
+
+// Customers whose names somebody knows, and none of whose tokens, take no other customer's
+// place: neither that of one who comes, nor that of one who is there.
+func TestFindIssuer_NamesKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c customers
+		var issuers []*oidctest.Issuer
+		var tokens []string
+		for n := range 2 {
+			i, described := newIssuer(t, oidctest.Config{URL: fmt.Sprintf("https://customer-%d.test", n)})
+			c.set(described.URL, described)
+			issuers, tokens = append(issuers, i), append(tokens, i.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour)}))
+		}
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, MaxFoundIssuers: 10, Client: oidctest.Client(issuers...)})
+		authenticate(t, a, tokens[0])
+		names := func(from, to int) {
+			for n := from; n < to; n++ {
+				name := fmt.Sprintf("https://named-%d.test", n)
+				c.set(name, oidcauth.Issuer{URL: name, Audiences: []string{testAudience}})
+				refuses(t, a, unsigned(name), oidcauth.ErrAlgorithm)
+			}
+		}
+		names(0, 9)
+		authenticate(t, a, tokens[1])
+		names(9, 50)
+		for n, i := range issuers {
+			before := c.count(i.URL())
+			authenticate(t, a, tokens[n])
+			if c.count(i.URL()) != before {
+				t.Errorf("customer %d was let go of while it is in use", n)
+			}
+		}
+	})
+}
