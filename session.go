@@ -322,9 +322,8 @@ func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
 // reask asks again about the opaque token of claims, and judges the answer as anew. Where
 // there is none, the last that was known counts, which may have refused the token.
 func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
-	epoch := a.epoch.Load()
 	next, err := a.askKnown(ctx, c.answered.token.Get(), c)
-	if err != nil && a.epoch.Load() != epoch {
+	if err != nil && !a.current(c.trust) {
 		return nil, errChanged // it may have failed only because the issuer was let go of
 	}
 	if err != nil {

@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -305,4 +306,23 @@ func TestRequire_OpaqueEndedAfterAnswers(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nor do they where they change all the time, as those do that anybody can name: what the
+// token's issuer has answered counts, and the session does not wait for a quiet moment.
+func TestIntrospect_OthersChangeAllTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c customers
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.FindIssuer = c.find })
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		d.set(opaqueToken, `{"active":false}`, nil)
+		d.takes.Store(int64(2 * time.Second))
+		for n := range 2 * 63 {
+			name := fmt.Sprintf("https://customer-%d.test", n)
+			c.set(name, oidcauth.Issuer{URL: name, Audiences: []string{testAudience}})
+			refuses(t, d.auth, unsigned(name), oidcauth.ErrAlgorithm)
+			time.Sleep(time.Second / 2)
+		}
+		expectEnd(t, s, oidcauth.ErrRevoked)
+	})
 }
