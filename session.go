@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/call"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
@@ -654,6 +656,7 @@ func (s *Session) Nonce() string {
 // what is left has passed, and never within a second: a client that gets the same
 // token from its cache is asked again in time. f is not called once the session has
 // ended, whatever ended it. A nil f is an error of the program's: it panics at once.
+// That f itself panics is a line in [Config.Logger], since nobody else would catch it.
 func (s *Session) OnExpiring(before time.Duration, f func()) {
 	if f == nil {
 		panic("oidcauth: OnExpiring: the function is nil")
@@ -665,7 +668,7 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 	w.alarm.For = w
 	w.call = func() {
 		if s.ctx.Err() == nil {
-			f()
+			s.auth.tellExpiring(f)
 		}
 	}
 	s.mu.Lock()
@@ -675,6 +678,19 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 	}
 	w.next, s.warnings = s.warnings, w
 	s.auth.sessions.setWarning(w, w.dueUnder(s.Claims()))
+}
+
+// tellExpiring calls the program's function. It does so in a goroutine that is not the
+// program's, where a panic would end the process: whatever the client did to bring it about.
+func (a *Authenticator) tellExpiring(f func()) {
+	var err error
+	defer func() {
+		if err != nil {
+			a.logger.LogAttrs(context.Background(), slog.LevelError, "a function of Session.OnExpiring panicked", slog.String("error", err.Error()))
+		}
+	}()
+	defer panics.Catch(&err)
+	f()
 }
 
 // setWarning sets the alarm of a warning to when it is due. The lock of its session
