@@ -186,7 +186,7 @@ type Config struct {
 	// written before [Authenticator.Revoke] returns. Without a log it keeps 131,072; of
 	// more, the logouts that [Authenticator.LogoutHandler] makes one rule of are let go
 	// of, and if that is not enough it makes one of the oldest of the issuer that has most,
-	// where these are 8,192 or more. It is created if missing, must be on a file system that
+	// where these are 8,192 or more, and else one for each issuer that has 16. It is created if missing, must be on a file system that
 	// has locks, and belongs to one Authenticator at a time: New is an error while another,
 	// of this process or the last, has not been closed, when a file in it is damaged, and
 	// when others may write to it or own it. It holds IDs and times,

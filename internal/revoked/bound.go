@@ -75,62 +75,92 @@ func (l *List) boundLogouts(issuer string, now time.Time) *Revocation {
 	if tooMany <= 0 || (tooMany-1)%max(l.maxLogouts/64, 1) != 0 {
 		return nil
 	}
-	return l.cutOffOldest(issuer, now)
+	cutoffs := l.cutOffOldest(now, func(other string) bool { return other == issuer })
+	if len(cutoffs) == 0 {
+		return nil
+	}
+	return &cutoffs[0]
 }
 
 // shorten makes a cutoff of the oldest quarter of the logouts of the issuer that has most,
-// though they are not too many. It reports whether one has as many as least.
-func (l *List) shorten(least int) bool {
-	cutoff := l.cutOffMost(least)
-	if cutoff != nil {
-		l.announceCutoff(cutoff)
+// though they are not too many, if that has as many as many. If none has, it makes one for
+// each issuer that has as many as few. It reports whether there is any.
+func (l *List) shorten(many, few int) bool {
+	cutoffs := l.cutOffMost(many, few)
+	for i := range cutoffs {
+		l.announceCutoff(&cutoffs[i])
 	}
-	return cutoff != nil
+	return len(cutoffs) > 0
 }
 
-func (l *List) cutOffMost(least int) *Revocation {
+func (l *List) cutOffMost(many, few int) []Revocation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
 	var most string
 	for issuer, n := range l.logouts {
 		if n > l.logouts[most] {
 			most = issuer
 		}
 	}
-	if l.closed || l.logouts[most] < least {
-		return nil
-	}
-	return l.cutOffOldest(most, l.cfg.Now())
+	return l.cutOffOldest(l.cfg.Now(), func(issuer string) bool {
+		if l.logouts[most] >= many {
+			return issuer == most
+		}
+		return l.logouts[issuer] >= few
+	})
 }
 
-// cutOffOldest makes a cutoff of the oldest quarter of an issuer's logouts that do not lie
-// ahead. The lock must be held.
-func (l *List) cutOffOldest(issuer string, now time.Time) *Revocation {
-	cutoff := Revocation{Issuer: issuer}
-	var all []*entry
-	for _, e := range l.byEnd {
-		switch {
-		case e.Issuer != issuer:
-		case isCutoff(&e.Revocation):
-			cutoff.Until = latest(cutoff.Until, e.Until)
-		case isEvictable(&e.Revocation) && !coveredFrom(&e.Revocation).After(now):
-			all = append(all, e)
+// logouts are those of an issuer that do not lie ahead, and until when its cutoffs last.
+type logouts struct {
+	all   []*entry
+	until time.Time
+}
+
+// cutOffOldest makes a cutoff of the oldest quarter of the logouts of each issuer that is
+// meant, of those that do not lie ahead. The lock must be held.
+func (l *List) cutOffOldest(now time.Time, meant func(issuer string) bool) []Revocation {
+	found := make(map[string]*logouts)
+	for issuer := range l.logouts {
+		if meant(issuer) {
+			found[issuer] = new(logouts)
 		}
 	}
-	slices.SortFunc(all, func(a, b *entry) int {
+	for _, e := range l.byEnd {
+		of := found[e.Issuer]
+		switch {
+		case of == nil:
+		case isCutoff(&e.Revocation):
+			of.until = latest(of.until, e.Until)
+		case isEvictable(&e.Revocation) && !coveredFrom(&e.Revocation).After(now):
+			of.all = append(of.all, e)
+		}
+	}
+	var cutoffs []Revocation
+	for issuer, of := range found {
+		if len(of.all) > 0 {
+			cutoffs = append(cutoffs, l.cutOff(issuer, of, now))
+		}
+	}
+	return cutoffs
+}
+
+// cutOff makes a cutoff of the oldest quarter of an issuer's logouts, of which there is one
+// at least. The lock must be held.
+func (l *List) cutOff(issuer string, of *logouts, now time.Time) Revocation {
+	slices.SortFunc(of.all, func(a, b *entry) int {
 		return coveredFrom(&a.Revocation).Compare(coveredFrom(&b.Revocation))
 	})
-	all = all[:(len(all)+3)/4]
-	if len(all) == 0 {
-		return nil
-	}
-	for _, e := range all {
+	cutoff := Revocation{Issuer: issuer, Until: of.until}
+	for _, e := range of.all[:(len(of.all)+3)/4] {
 		cutoff.IssuedBefore = coveredFrom(&e.Revocation)
 		cutoff.Until = latest(cutoff.Until, e.Until)
 		l.drop(e)
 	}
 	l.insert(cutoff, now, true)
-	return &cutoff
+	return cutoff
 }
 
 func latest(a, b time.Time) time.Time {

@@ -287,3 +287,44 @@ func TestList_OneCutoff(t *testing.T) {
 		t.Errorf("%d are kept, want at most %d and a cutoff", got, most)
 	}
 }
+
+// Of the issuer that has most the logouts are shortened if they are many, and else of all
+// that have more than a few.
+func TestList_Shorten(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		has      map[string]int
+		want     bool
+		have     map[string]int // afterwards
+		announce int
+	}{
+		{"many, and another that has more than a few", map[string]int{"a": 12, "b": 8}, true, map[string]int{"a": 9, "b": 8}, 1},
+		{"none has many", map[string]int{"a": 11, "b": 8, "c": 7}, true, map[string]int{"a": 8, "b": 6, "c": 7}, 2},
+		{"few", map[string]int{"a": 7, "b": 7}, false, map[string]int{"a": 7, "b": 7}, 0},
+		{"none", nil, false, nil, 0},
+	} {
+		b := newLab(false)
+		for issuer, n := range tt.has {
+			for i := range n {
+				b.Add(Revocation{Issuer: issuer, SessionID: fmt.Sprint(i), EndedAt: in(-time.Hour + time.Duration(i)*time.Minute), Until: in(time.Hour)})
+			}
+		}
+		b.announced()
+		if got := b.shorten(12, 8); got != tt.want {
+			t.Errorf("%s: shorten() = %t, want %t", tt.name, got, tt.want)
+		}
+		for issuer, want := range tt.have {
+			if got := b.logouts[issuer]; got != want {
+				t.Errorf("%s: %d logouts of %s are left, want %d", tt.name, got, issuer, want)
+			}
+		}
+		if got := len(b.announced()); got != tt.announce {
+			t.Errorf("%s: %d announced, want %d", tt.name, got, tt.announce)
+		}
+		b.Close()
+		if b.shorten(1, 1) {
+			t.Errorf("%s: shortened after Close", tt.name)
+		}
+	}
+}
