@@ -66,47 +66,73 @@ func (l *List) cutoffs() map[string][]entry {
 	return all
 }
 
+// severalLogouts is how many times as many logouts are kept of all issuers as of one, and
+// fewLogouts of how many of one issuer a cutoff is made at least for the sake of others:
+// it takes the place of four.
+const (
+	severalLogouts = 8
+	fewLogouts     = 16
+)
+
 // boundLogouts makes a cutoff of the oldest quarter of an issuer's logouts if
 // they are too many. Those that lie ahead wait: a cutoff must not refuse the
 // tokens of those who log in now. It looks through all now and then, not at each
 // logout more. The lock must be held.
-func (l *List) boundLogouts(issuer string, now time.Time) *Revocation {
-	tooMany := l.logouts[issuer] - l.maxLogouts
-	if tooMany <= 0 || (tooMany-1)%max(l.maxLogouts/64, 1) != 0 {
+func (l *List) boundLogouts(issuer string, now time.Time) []Revocation {
+	if !isTime(l.logouts[issuer], l.maxLogouts) {
 		return nil
 	}
-	cutoffs := l.cutOffOldest(now, func(other string) bool { return other == issuer })
-	if len(cutoffs) == 0 {
-		return nil
+	return l.cutOffOldest(now, func(other string) bool { return other == issuer })
+}
+
+// boundAllLogouts makes cutoffs, as shorten does, until those of all issuers are not too
+// many: there may be any number of issuers. The lock must be held.
+func (l *List) boundAllLogouts(now time.Time) (all []Revocation) {
+	for l.allLogouts > l.maxAllLogouts {
+		cutoffs := l.cutOffMost(now, l.maxAllLogouts/64, fewLogouts)
+		if len(cutoffs) == 0 {
+			break
+		}
+		all = append(all, cutoffs...)
 	}
-	return &cutoffs[0]
+	return all
+}
+
+// isTime reports whether there are so many more than most that they are looked through.
+func isTime(n, most int) bool {
+	tooMany := n - most
+	return tooMany > 0 && (tooMany-1)%max(most/64, 1) == 0
 }
 
 // shorten makes a cutoff of the oldest quarter of the logouts of the issuer that has most,
 // though they are not too many, if that has as many as many. If none has, it makes one for
 // each issuer that has as many as few. It reports whether there is any.
 func (l *List) shorten(many, few int) bool {
-	cutoffs := l.cutOffMost(many, few)
-	for i := range cutoffs {
-		l.announceCutoff(&cutoffs[i])
-	}
+	cutoffs := l.shortened(many, few)
+	l.announceCutoffs(cutoffs)
 	return len(cutoffs) > 0
 }
 
-func (l *List) cutOffMost(many, few int) []Revocation {
+func (l *List) shortened(many, few int) []Revocation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil
 	}
+	return l.cutOffMost(l.cfg.Now(), many, few)
+}
+
+// cutOffMost makes the cutoffs of shorten. The lock must be held.
+func (l *List) cutOffMost(now time.Time, many, few int) []Revocation {
 	var most string
 	for issuer, n := range l.logouts {
 		if n > l.logouts[most] {
 			most = issuer
 		}
 	}
-	return l.cutOffOldest(l.cfg.Now(), func(issuer string) bool {
-		if l.logouts[most] >= many {
+	isMany := l.logouts[most] >= many
+	return l.cutOffOldest(now, func(issuer string) bool {
+		if isMany {
 			return issuer == most
 		}
 		return l.logouts[issuer] >= few
@@ -171,14 +197,16 @@ func latest(a, b time.Time) time.Time {
 }
 
 // LimitLogouts bounds how many revocations of an issuer are kept that can be evicted
-// for a cutoff: those that logouts are, above all. It counts for those that there
-// are already, too. A new list has no bound.
+// for a cutoff: those that logouts are, above all; and of all issuers several times as
+// many. It counts for those that there are already, too. A new list has no bound.
 func (l *List) LimitLogouts(most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.maxLogouts = most
+	l.maxLogouts, l.maxAllLogouts = most, severalLogouts*most
+	now := l.cfg.Now()
 	for issuer := range l.logouts {
-		for l.boundLogouts(issuer, l.cfg.Now()) != nil {
+		for l.boundLogouts(issuer, now) != nil {
 		}
 	}
+	l.boundAllLogouts(now)
 }

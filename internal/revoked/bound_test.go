@@ -328,3 +328,48 @@ func TestList_Shorten(t *testing.T) {
 		}
 	}
 }
+
+// However many issuers there are, the logouts of all are not more than several times what
+// one may have: those of the issuer that has most give way, and refuse what they refused.
+func TestList_LimitLogouts_OfAll(t *testing.T) {
+	t.Parallel()
+	const most, issuers, each = 32, 12, 30
+	b := newLab(false)
+	defer b.Close()
+	b.LimitLogouts(most)
+	few := Revocation{Issuer: "few", SessionID: "login", EndedAt: in(-time.Hour), Until: in(time.Hour)}
+	b.Add(few)
+	var all []Revocation
+	for i := range each {
+		for issuer := range issuers {
+			r := Revocation{Issuer: fmt.Sprint(issuer), SessionID: fmt.Sprint(i), EndedAt: in(-time.Hour + time.Duration(i)*time.Minute).Truncate(time.Second), Until: in(time.Hour)}
+			b.Add(r)
+			all = append(all, r)
+			if b.allLogouts > severalLogouts*most || b.allLogouts+issuers+2 < b.Len() {
+				t.Fatalf("%d logouts are kept after %d, %d revocations in all, want %d at most", b.allLogouts, len(all)+1, b.Len(), severalLogouts*most)
+			}
+		}
+	}
+	for _, r := range all {
+		b.wants(t, Token{Issuer: r.Issuer, SessionID: r.SessionID, IssuedAt: r.EndedAt.Add(-time.Second)}, refusal.ErrRevoked)
+	}
+	b.wants(t, Token{Issuer: few.Issuer, SessionID: few.SessionID, IssuedAt: in(0)}, refusal.ErrRevoked)
+	b.wants(t, Token{Issuer: few.Issuer, SessionID: "another", IssuedAt: in(-2 * time.Hour)}, nil)
+	b.wants(t, Token{Issuer: all[0].Issuer, SessionID: "another", IssuedAt: in(0)}, nil)
+	sum := 0
+	for _, n := range b.logouts {
+		sum += n
+	}
+	if sum != b.allLogouts {
+		t.Errorf("%d logouts are counted, %d are kept", b.allLogouts, sum)
+	}
+
+	later := newLab(false)
+	defer later.Close()
+	for _, r := range all {
+		later.Add(r)
+	}
+	if later.LimitLogouts(most); later.allLogouts > severalLogouts*most {
+		t.Errorf("%d logouts are kept where the bound came later, want %d at most", later.allLogouts, severalLogouts*most)
+	}
+}

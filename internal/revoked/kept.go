@@ -22,10 +22,6 @@ const (
 	// keptInterval is how often those that are over are removed.
 	keptInterval = time.Hour
 
-	// fewLogouts is how many logouts an issuer has at least that are shortened: one
-	// revocation takes the place of four.
-	fewLogouts = 16
-
 	// roomInterval is how often all that is kept is looked through for room, at most,
 	// where that makes little.
 	roomInterval = time.Second
