@@ -203,6 +203,9 @@ func (l *List) LimitLogouts(most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.maxLogouts, l.maxAllLogouts = most, severalLogouts*most
+	if len(l.logouts) == 0 {
+		return // and nobody is asked for the time, who may not be able to tell it yet
+	}
 	now := l.cfg.Now()
 	for issuer := range l.logouts {
 		for l.boundLogouts(issuer, now) != nil {
