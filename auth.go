@@ -396,15 +396,15 @@ func changesAlways() error {
 
 // accepted takes account of a token that was verified.
 func (a *Authenticator) accepted(token string, c *Claims) {
-	c.trust.sessionIDs.note(c)
 	a.remember(token, c)
 	if s := c.trust.strangers; s != nil {
 		s.Accepted(c.trust.URL, c.trust.Keys)
 	}
 }
 
-// remember keeps the claims of a token that was verified.
+// remember keeps the claims of a token that was verified, and notes that one was.
 func (a *Authenticator) remember(token string, c *Claims) {
+	c.trust.sessionIDs.note(c)
 	if c.answered != nil && !a.supersedes(token, c) {
 		return
 	}

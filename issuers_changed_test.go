@@ -1,7 +1,9 @@
 package oidcauth_test
 
 import (
+	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -137,6 +139,35 @@ func TestFindIssuer_NamesKeepNobodyOut(t *testing.T) {
 			if c.count(i.URL()) != before {
 				t.Errorf("customer %d was let go of while it is in use", n)
 			}
+		}
+	})
+}
+
+// So it is with a token that a session had its supplement asked for again, by a description
+// by which it was never presented.
+func TestFindIssuer_ForgetsTokensOfSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		described.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) {
+			return json.RawMessage(`{}`), nil
+		}
+		var c customers
+		c.set(described.URL, described)
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, Client: issuer.Client()})
+		s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})))
+		described.Roles = []oidcauth.Path{{"others"}}
+		c.set(described.URL, described)
+		time.Sleep(5 * time.Minute)
+		if err := oidcauth.Require(s.CallContext()); err != nil {
+			t.Fatal(err)
+		}
+		if n := oidcauth.CacheLen(a); n != 1 {
+			t.Errorf("%d tokens are remembered, want one", n)
+		}
+		s.Close()
+		time.Sleep(20 * time.Minute)
+		if n := oidcauth.CacheLen(a); n != 0 {
+			t.Errorf("%d tokens are remembered of an issuer that is not", n)
 		}
 	})
 }
