@@ -399,15 +399,15 @@ func changesAlways() error {
 
 // accepted takes account of a token that was verified.
 func (a *Authenticator) accepted(token string, c *Claims) {
-	c.trust.sessionIDs.note(c)
 	a.remember(token, c)
 	if s := c.trust.strangers; s != nil {
 		s.Accepted(c.trust.URL, c.trust.Keys)
 	}
 }
 
-// remember keeps the claims of a token that was verified.
+// remember keeps the claims of a token that was verified, and notes that one was.
 func (a *Authenticator) remember(token string, c *Claims) {
+	c.trust.sessionIDs.note(c)
 	if c.answered != nil && !a.supersedes(token, c) {
 		return
 	}
@@ -471,17 +471,22 @@ func (c *Claims) toldBy(e *verify.Evaluation, err error) error {
 
 // supersedes reports whether an answer about an opaque token takes the place of what was
 // answered before, which it does unless that is the later one. If the token has become
-// another caller's, all that rests on the former answer learns of it.
+// another caller's, all that rests on the former answer learns of it, and else of what is
+// learned of this one. Nobody else has the claims yet.
 func (a *Authenticator) supersedes(token string, c *Claims) bool {
 	was, found := a.cache.Get(token)
-	switch {
-	case !found || was.answered == nil:
+	if !found || was.answered == nil {
 		return true
-	case was.trust == c.trust && was.answered.asked.After(c.answered.asked):
+	}
+	other := c.isCallerOf(was)
+	if other == nil {
+		c.answered.follows(was.answered)
+	}
+	if was.trust == c.trust && was.answered.asked.After(c.answered.asked) {
 		return false
 	}
-	if err := c.isCallerOf(was); err != nil {
-		was.answered.learn(err)
+	if other != nil {
+		was.answered.learn(other)
 	}
 	return true
 }

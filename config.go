@@ -68,9 +68,10 @@ type Config struct {
 	FindIssuer func(ctx context.Context, url string) ([]Issuer, error)
 
 	// MaxFoundIssuers bounds how many issuers that FindIssuer has found are remembered.
-	// Those are let go of that were not used for ten minutes and have no live sessions;
-	// where all are in use, tokens of others are refused with [ErrKeysUnavailable]. Zero
-	// means 1000; negative is an error.
+	// Those are let go of that were not used for ten minutes and have no live sessions,
+	// and then those of which no token was accepted; where all others are in use, tokens of
+	// further ones are refused with [ErrKeysUnavailable]. Zero means 1000; negative is an
+	// error.
 	MaxFoundIssuers int
 
 	// AnyIssuer, when set, accepts tokens of other issuers, too: of anybody on
@@ -187,7 +188,7 @@ type Config struct {
 	// written before [Authenticator.Revoke] returns. Without a log it keeps 131,072; of
 	// more, the logouts that [Authenticator.LogoutHandler] makes one rule of are let go
 	// of, and if that is not enough it makes one of the oldest of the issuer that has most,
-	// where these are 8,192 or more. It is created if missing, must be on a file system that
+	// where these are 8,192 or more, and else one for each issuer that has 16. It is created if missing, must be on a file system that
 	// has locks, and belongs to one Authenticator at a time: New is an error while another,
 	// of this process or the last, has not been closed, when a file in it is damaged, and
 	// when others may write to it or own it. It holds IDs and times,

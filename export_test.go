@@ -301,3 +301,9 @@ const (
 	SuppliedSize = unsafe.Sizeof(supplied{})
 	AnsweredSize = unsafe.Sizeof(answered{}) + unsafe.Sizeof(another{})
 )
+
+// IsLookedAt reports whether somebody looked, since the last change of any issuer, what
+// became of the one that the session's token is of.
+func (s *Session) IsLookedAt() bool {
+	return s.grant.Load().claims.trust.seen.Load() == s.auth.epoch.Load()
+}

@@ -147,13 +147,37 @@ func (a *Authenticator) newFinder(cfg Config) *finder {
 		Max: orDefault(cfg.MaxFoundIssuers, defaultMaxFoundIssuers),
 		Ask: f.lookUp,
 		Changed: func(former, now any) {
-			a.changed(foundTable(former), foundTable(now))
+			a.foundChanged(foundTable(former), foundTable(now))
 		},
-		Lapsed: func() { a.epoch.Add(1) },
-		Used:   func(data any) (time.Time, bool) { return foundTable(data).used() },
-		Logger: a.logger,
+		Lapsed:   func() { a.epoch.Add(1) },
+		Used:     func(data any) (time.Time, bool) { return foundTable(data).used() },
+		Accepted: func(data any) bool { return foundTable(data).accepted() },
+		Logger:   a.logger,
 	})
 	return f
+}
+
+// foundChanged is changed for an issuer that was found, or is let go of. Whoever names
+// issuers brings that about, with tokens that nobody has signed, and many of them come and
+// go: all sessions and all tokens are looked through only where some may rest on what was
+// known of this one. Of a session that is about to begin the keys are held already, or it
+// sees what counts now.
+func (a *Authenticator) foundChanged(before, now *issuerTable) {
+	a.epoch.Add(1)
+	_, sessions := before.used()
+	stranger := a.anyone.knowsAny(now)
+	if sessions || stranger {
+		a.moveSessions()
+	}
+	if stranger || before.accepted() {
+		a.forgetTokens()
+	}
+	a.letGoOf(before, now)
+}
+
+// knowsAny reports whether an issuer that was found is a stranger's so far.
+func (o *anyone) knowsAny(found *issuerTable) bool {
+	return o != nil && slices.ContainsFunc(found.order, func(t *trust) bool { return o.issuers.Find(t.foundAs) != nil })
 }
 
 // foundTable returns what is known of one issuer, an empty table for nothing.

@@ -64,7 +64,8 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 //     shared even after a restart. Without, it is lost with this process.
 //   - [ErrRevocationNotWritten]: it waits, but not in that directory, and is lost
 //     with this process. So it is where there is no log, until the disk takes it.
-//   - [ErrRevocationNotShared]: 10,000 wait already, and it will not be shared.
+//   - [ErrRevocationNotShared]: 10,000 wait already, and it will not be shared. Logouts,
+//     and what has IssuedBefore as they have, leave 625 places to others.
 //
 // To repeat Revoke is always right. It takes no further place: of revocations that
 // differ in their times alone the one that covers the others waits.

@@ -3,6 +3,7 @@ package oidcauth
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/alarm"
 	"github.com/oidcauth/oidcauth/internal/bound"
 	"github.com/oidcauth/oidcauth/internal/call"
+	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/verify"
 )
@@ -324,20 +326,23 @@ func (a *Authenticator) newerIntrospection(c *Claims) *Claims {
 // reask asks again about the opaque token of claims, and judges the answer as anew. Where
 // there is none, the last that was known counts, which may have refused the token.
 func (a *Authenticator) reask(ctx context.Context, c *Claims) (*Claims, error) {
-	epoch := a.epoch.Load()
 	next, err := a.askKnown(ctx, c.answered.token.Get(), c)
-	if err != nil && a.epoch.Load() != epoch {
+	if err != nil && !a.current(c.trust) {
 		return nil, errChanged // it may have failed only because the issuer was let go of
 	}
 	if err != nil {
 		return nil, c.askedInVain(err)
 	}
+	other := next.isCallerOf(c)
+	if other == nil {
+		next.answered.follows(c.answered)
+	}
 	if c.seller == nil || a.goodBefore(c.answered.token.Get()) {
 		a.remember(c.answered.token.Get(), next) // also if it is another caller's now
 	}
-	if err := next.isCallerOf(c); err != nil {
-		c.answered.learn(err)
-		return nil, err
+	if other != nil {
+		c.answered.learn(other)
+		return nil, other
 	}
 	if next, err = a.soldBy(next, c.seller); err != nil {
 		return nil, err
@@ -653,6 +658,7 @@ func (s *Session) Nonce() string {
 // what is left has passed, and never within a second: a client that gets the same
 // token from its cache is asked again in time. f is not called once the session has
 // ended, whatever ended it. A nil f is an error of the program's: it panics at once.
+// That f itself panics is a line in [Config.Logger], since nobody else would catch it.
 func (s *Session) OnExpiring(before time.Duration, f func()) {
 	if f == nil {
 		panic("oidcauth: OnExpiring: the function is nil")
@@ -664,7 +670,7 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 	w.alarm.For = w
 	w.call = func() {
 		if s.ctx.Err() == nil {
-			f()
+			s.auth.tellExpiring(f)
 		}
 	}
 	s.mu.Lock()
@@ -674,6 +680,19 @@ func (s *Session) OnExpiring(before time.Duration, f func()) {
 	}
 	w.next, s.warnings = s.warnings, w
 	s.auth.sessions.setWarning(w, w.dueUnder(s.Claims()))
+}
+
+// tellExpiring calls the program's function. It does so in a goroutine that is not the
+// program's, where a panic would end the process: whatever the client did to bring it about.
+func (a *Authenticator) tellExpiring(f func()) {
+	var err error
+	defer func() {
+		if err != nil {
+			a.logger.LogAttrs(context.Background(), slog.LevelError, "a function of Session.OnExpiring panicked", slog.String("error", err.Error()))
+		}
+	}()
+	defer panics.Catch(&err)
+	f()
 }
 
 // setWarning sets the alarm of a warning to when it is due. The lock of its session

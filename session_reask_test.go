@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,4 +266,63 @@ func TestSession_KeyDescribedMeanwhile(t *testing.T) {
 		t.Fatal(err)
 	}
 	expectEnded(oidcauth.ErrUnknownKey)
+}
+
+// A call by an opaque token that its issuer has ended is refused, though its session lives
+// by another, also where there were answers since that it is good: whoever asked.
+func TestRequire_OpaqueEndedAfterAnswers(t *testing.T) {
+	for name, again := range map[string]func(t *testing.T, d *inspector, s *oidcauth.Session){
+		"of a request": func(t *testing.T, d *inspector, _ *oidcauth.Session) { authenticate(t, d.auth, opaqueToken) },
+		"of the session": func(t *testing.T, _ *inspector, s *oidcauth.Session) {
+			if err := oidcauth.Require(s.CallContext()); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const next = "op_next"
+				d := newInspector(t, nil)
+				d.set(next, d.answer(map[string]any{"jti": "next"}), nil)
+				s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+				ctx := s.CallContext()
+				for range 3 {
+					time.Sleep(time.Minute + time.Second)
+					again(t, d, s)
+				}
+				if _, err := s.Renew(t.Context(), next); err != nil {
+					t.Fatal(err)
+				}
+				if err := oidcauth.Require(ctx); err != nil {
+					t.Errorf("Require() error = %v after the renewal", err)
+				}
+				d.set(opaqueToken, `{"active":false}`, nil)
+				time.Sleep(time.Minute + time.Second)
+				wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
+				expectEnd(t, s, nil)
+				if err := oidcauth.Require(ctx); !errors.Is(err, oidcauth.ErrRevoked) {
+					t.Errorf("Require() error = %v, want %v", err, oidcauth.ErrRevoked)
+				}
+			})
+		})
+	}
+}
+
+// Nor do they where they change all the time, as those do that anybody can name: what the
+// token's issuer has answered counts, and the session does not wait for a quiet moment.
+func TestIntrospect_OthersChangeAllTheTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c customers
+		d := newInspector(t, func(cfg *oidcauth.Config) { cfg.FindIssuer = c.find })
+		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
+		d.set(opaqueToken, `{"active":false}`, nil)
+		d.takes.Store(int64(2 * time.Second))
+		for n := range 2 * 63 {
+			name := fmt.Sprintf("https://customer-%d.test", n)
+			c.set(name, oidcauth.Issuer{URL: name, Audiences: []string{testAudience}})
+			refuses(t, d.auth, unsigned(name), oidcauth.ErrAlgorithm)
+			time.Sleep(time.Second / 2)
+		}
+		expectEnd(t, s, oidcauth.ErrRevoked)
+	})
 }

@@ -2,6 +2,7 @@ package oidcauth_test
 
 import (
 	"errors"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -216,5 +217,35 @@ func TestSession_Renew_EndedMeanwhile(t *testing.T) {
 			t.Errorf("Renew() error = %v, want %v", err, oidcauth.ErrRevoked)
 		}
 		expectEnd(t, s, oidcauth.ErrRevoked)
+	})
+}
+
+// A program's function that panics when a session is about to expire ends neither the
+// process nor the session, and is a line without what it panicked with.
+func TestSession_OnExpiring_Panics(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		log := new(logBuffer)
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Logger: slog.New(slog.NewTextHandler(log, nil)),
+		})
+		s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(nil)))
+		var called atomic.Int32
+		s.OnExpiring(time.Minute, func() {
+			called.Add(1)
+			panic("a secret")
+		})
+		s.OnExpiring(time.Minute, func() {
+			called.Add(1)
+			runtime.Goexit()
+		})
+		time.Sleep(time.Until(s.Claims().Expiry()))
+		synctest.Wait()
+		expectEnd(t, s, nil)
+		text := log.String()
+		if called.Load() != 2 || strings.Count(text, "OnExpiring panicked") != 1 || !strings.Contains(text, "session_renew_test.go:") || strings.Contains(text, "a secret") {
+			t.Errorf("%d were called, logged %q, want both, and where one panicked", called.Load(), text)
+		}
 	})
 }

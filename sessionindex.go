@@ -356,7 +356,7 @@ func (x *sessionIndex) enlist(sh *indexShard, g, from *grant) {
 // description changes more often than its issuer answers.
 func (g *grant) lastQuestion(next *Claims) time.Time {
 	last := next.lastQuestion()
-	if g != nil && g.again != nil && g.claims.answered.another == next.answered.another && g.again.last.Before(last) {
+	if g != nil && g.again != nil && g.claims.answered.isSame(next.answered) && g.again.last.Before(last) {
 		return g.again.last
 	}
 	return last

@@ -209,10 +209,26 @@ func (a *Authenticator) openKeys(i Issuer, open []*keyPlace) (*keyPlace, error) 
 // of the keys that nobody trusts any more.
 func (a *Authenticator) changed(before, now *issuerTable) {
 	a.epoch.Add(1)
+	a.moveSessions()
+	a.forgetTokens()
+	a.letGoOf(before, now)
+}
+
+// moveSessions has all live sessions go on by the descriptions of now, or end.
+func (a *Authenticator) moveSessions() {
 	for g := range a.sessions.all() {
 		a.moveGrant(g)
 	}
+}
+
+// forgetTokens lets go of what tokens were found to be by former descriptions.
+func (a *Authenticator) forgetTokens() {
 	a.cache.DeleteFunc(func(c *Claims) bool { return !a.current(c.trust) })
+}
+
+// letGoOf lets go of what one table has and another has not, and of strangers' issuers
+// that are no longer any.
+func (a *Authenticator) letGoOf(before, now *issuerTable) {
 	if a.anyone != nil {
 		a.anyone.issuers.Drop(func(name string) bool { return a.issuers.Load().Find(name) != nil || a.found.knows(name) })
 	}

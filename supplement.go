@@ -256,15 +256,29 @@ type answered struct {
 	token   hidden.Value[string]
 	asked   time.Time
 	until   time.Time // when it counts no longer
-	another *another  // shared by all claims that rest on the answer
+	another *another  // shared by all claims that rest on the answer, or on one before it
 }
 
-// An another says of an answer that a later one was another, by which the token is
+// An another says of answers that a later one was another, by which the token is
 // refused or somebody else's: why. It may be set at any time.
 type another struct{ why atomic.Pointer[error] }
 
 func newAnswered(token string, asked time.Time, age time.Duration) *answered {
 	return &answered{token: hidden.Of(strings.Clone(token)), asked: asked, until: asked.Add(age), another: new(another)} // not a part of a request
+}
+
+// follows has what is learned of the answer count for those who go on by the one before
+// it, about the same caller, too: a call on a session keeps its claims for as long as it
+// runs. By one that is refused nobody goes on.
+func (s *answered) follows(before *answered) {
+	if before.refused() == nil {
+		s.another = before.another
+	}
+}
+
+// isSame reports whether both are one answer, which may be judged by two descriptions.
+func (s *answered) isSame(other *answered) bool {
+	return s.asked.Equal(other.asked) && s.token.Get() == other.token.Get()
 }
 
 // learn notes why the token is refused by a later answer, unless that says that nobody

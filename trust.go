@@ -292,6 +292,11 @@ func (t *issuerTable) reusesKeyIDs(one *trust) bool {
 	return slices.ContainsFunc(t.Named(one.URL), func(t *verify.Trust) bool { return t.Keys == one.Keys && t.ReusesKeyIDs })
 }
 
+// accepted reports whether tokens were accepted by any of the descriptions.
+func (t *issuerTable) accepted() bool {
+	return slices.ContainsFunc(t.order, func(t *trust) bool { return t.sessionIDs.any() })
+}
+
 // A sessionIDs knows whether an issuer's tokens carry session IDs. It is safe for
 // concurrent use.
 type sessionIDs struct{ with, without atomic.Bool }
@@ -306,6 +311,9 @@ func (s *sessionIDs) note(c *Claims) {
 		seen.Store(true)
 	}
 }
+
+// any reports whether there were tokens.
+func (s *sessionIDs) any() bool { return s.with.Load() || s.without.Load() }
 
 // none reports whether there were tokens, and none of them with a session ID.
 func (s *sessionIDs) none() bool { return s.without.Load() && !s.with.Load() }

@@ -66,71 +66,127 @@ func (l *List) cutoffs() map[string][]entry {
 	return all
 }
 
+// severalLogouts is how many times as many logouts are kept of all issuers as of one, and
+// fewLogouts of how many of one issuer a cutoff is made at least for the sake of others:
+// it takes the place of four.
+const (
+	severalLogouts = 8
+	fewLogouts     = 16
+)
+
 // boundLogouts makes a cutoff of the oldest quarter of an issuer's logouts if
 // they are too many. Those that lie ahead wait: a cutoff must not refuse the
 // tokens of those who log in now. It looks through all now and then, not at each
 // logout more. The lock must be held.
-func (l *List) boundLogouts(issuer string, now time.Time) *Revocation {
-	tooMany := l.logouts[issuer] - l.maxLogouts
-	if tooMany <= 0 || (tooMany-1)%max(l.maxLogouts/64, 1) != 0 {
+func (l *List) boundLogouts(issuer string, now time.Time) []Revocation {
+	if !isTime(l.logouts[issuer], l.maxLogouts) {
 		return nil
 	}
-	return l.cutOffOldest(issuer, now)
+	return l.cutOffOldest(now, func(other string) bool { return other == issuer })
+}
+
+// boundAllLogouts makes cutoffs, as shorten does, until those of all issuers are not too
+// many: there may be any number of issuers. The lock must be held.
+func (l *List) boundAllLogouts(now time.Time) (all []Revocation) {
+	for l.allLogouts > l.maxAllLogouts {
+		cutoffs := l.cutOffMost(now, l.maxAllLogouts/64, fewLogouts)
+		if len(cutoffs) == 0 {
+			break
+		}
+		all = append(all, cutoffs...)
+	}
+	return all
+}
+
+// isTime reports whether there are so many more than most that they are looked through.
+func isTime(n, most int) bool {
+	tooMany := n - most
+	return tooMany > 0 && (tooMany-1)%max(most/64, 1) == 0
 }
 
 // shorten makes a cutoff of the oldest quarter of the logouts of the issuer that has most,
-// though they are not too many. It reports whether one has as many as least.
-func (l *List) shorten(least int) bool {
-	cutoff := l.cutOffMost(least)
-	if cutoff != nil {
-		l.announceCutoff(cutoff)
-	}
-	return cutoff != nil
+// though they are not too many, if that has as many as many. If none has, it makes one for
+// each issuer that has as many as few. It reports whether there is any.
+func (l *List) shorten(many, few int) bool {
+	cutoffs := l.shortened(many, few)
+	l.announceCutoffs(cutoffs)
+	return len(cutoffs) > 0
 }
 
-func (l *List) cutOffMost(least int) *Revocation {
+func (l *List) shortened(many, few int) []Revocation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return nil
+	}
+	return l.cutOffMost(l.cfg.Now(), many, few)
+}
+
+// cutOffMost makes the cutoffs of shorten. The lock must be held.
+func (l *List) cutOffMost(now time.Time, many, few int) []Revocation {
 	var most string
 	for issuer, n := range l.logouts {
 		if n > l.logouts[most] {
 			most = issuer
 		}
 	}
-	if l.closed || l.logouts[most] < least {
-		return nil
-	}
-	return l.cutOffOldest(most, l.cfg.Now())
+	isMany := l.logouts[most] >= many
+	return l.cutOffOldest(now, func(issuer string) bool {
+		if isMany {
+			return issuer == most
+		}
+		return l.logouts[issuer] >= few
+	})
 }
 
-// cutOffOldest makes a cutoff of the oldest quarter of an issuer's logouts that do not lie
-// ahead. The lock must be held.
-func (l *List) cutOffOldest(issuer string, now time.Time) *Revocation {
-	cutoff := Revocation{Issuer: issuer}
-	var all []*entry
-	for _, e := range l.byEnd {
-		switch {
-		case e.Issuer != issuer:
-		case isCutoff(&e.Revocation):
-			cutoff.Until = latest(cutoff.Until, e.Until)
-		case isEvictable(&e.Revocation) && !coveredFrom(&e.Revocation).After(now):
-			all = append(all, e)
+// logouts are those of an issuer that do not lie ahead, and until when its cutoffs last.
+type logouts struct {
+	all   []*entry
+	until time.Time
+}
+
+// cutOffOldest makes a cutoff of the oldest quarter of the logouts of each issuer that is
+// meant, of those that do not lie ahead. The lock must be held.
+func (l *List) cutOffOldest(now time.Time, meant func(issuer string) bool) []Revocation {
+	found := make(map[string]*logouts)
+	for issuer := range l.logouts {
+		if meant(issuer) {
+			found[issuer] = new(logouts)
 		}
 	}
-	slices.SortFunc(all, func(a, b *entry) int {
+	for _, e := range l.byEnd {
+		of := found[e.Issuer]
+		switch {
+		case of == nil:
+		case isCutoff(&e.Revocation):
+			of.until = latest(of.until, e.Until)
+		case isEvictable(&e.Revocation) && !coveredFrom(&e.Revocation).After(now):
+			of.all = append(of.all, e)
+		}
+	}
+	var cutoffs []Revocation
+	for issuer, of := range found {
+		if len(of.all) > 0 {
+			cutoffs = append(cutoffs, l.cutOff(issuer, of, now))
+		}
+	}
+	return cutoffs
+}
+
+// cutOff makes a cutoff of the oldest quarter of an issuer's logouts, of which there is one
+// at least. The lock must be held.
+func (l *List) cutOff(issuer string, of *logouts, now time.Time) Revocation {
+	slices.SortFunc(of.all, func(a, b *entry) int {
 		return coveredFrom(&a.Revocation).Compare(coveredFrom(&b.Revocation))
 	})
-	all = all[:(len(all)+3)/4]
-	if len(all) == 0 {
-		return nil
-	}
-	for _, e := range all {
+	cutoff := Revocation{Issuer: issuer, Until: of.until}
+	for _, e := range of.all[:(len(of.all)+3)/4] {
 		cutoff.IssuedBefore = coveredFrom(&e.Revocation)
 		cutoff.Until = latest(cutoff.Until, e.Until)
 		l.drop(e)
 	}
 	l.insert(cutoff, now, true)
-	return &cutoff
+	return cutoff
 }
 
 func latest(a, b time.Time) time.Time {
@@ -141,14 +197,19 @@ func latest(a, b time.Time) time.Time {
 }
 
 // LimitLogouts bounds how many revocations of an issuer are kept that can be evicted
-// for a cutoff: those that logouts are, above all. It counts for those that there
-// are already, too. A new list has no bound.
+// for a cutoff: those that logouts are, above all; and of all issuers several times as
+// many. It counts for those that there are already, too. A new list has no bound.
 func (l *List) LimitLogouts(most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.maxLogouts = most
+	l.maxLogouts, l.maxAllLogouts = most, severalLogouts*most
+	if len(l.logouts) == 0 {
+		return // and nobody is asked for the time, who may not be able to tell it yet
+	}
+	now := l.cfg.Now()
 	for issuer := range l.logouts {
-		for l.boundLogouts(issuer, l.cfg.Now()) != nil {
+		for l.boundLogouts(issuer, now) != nil {
 		}
 	}
+	l.boundAllLogouts(now)
 }

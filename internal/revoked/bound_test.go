@@ -287,3 +287,89 @@ func TestList_OneCutoff(t *testing.T) {
 		t.Errorf("%d are kept, want at most %d and a cutoff", got, most)
 	}
 }
+
+// Of the issuer that has most the logouts are shortened if they are many, and else of all
+// that have more than a few.
+func TestList_Shorten(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name     string
+		has      map[string]int
+		want     bool
+		have     map[string]int // afterwards
+		announce int
+	}{
+		{"many, and another that has more than a few", map[string]int{"a": 12, "b": 8}, true, map[string]int{"a": 9, "b": 8}, 1},
+		{"none has many", map[string]int{"a": 11, "b": 8, "c": 7}, true, map[string]int{"a": 8, "b": 6, "c": 7}, 2},
+		{"few", map[string]int{"a": 7, "b": 7}, false, map[string]int{"a": 7, "b": 7}, 0},
+		{"none", nil, false, nil, 0},
+	} {
+		b := newLab(false)
+		for issuer, n := range tt.has {
+			for i := range n {
+				b.Add(Revocation{Issuer: issuer, SessionID: fmt.Sprint(i), EndedAt: in(-time.Hour + time.Duration(i)*time.Minute), Until: in(time.Hour)})
+			}
+		}
+		b.announced()
+		if got := b.shorten(12, 8); got != tt.want {
+			t.Errorf("%s: shorten() = %t, want %t", tt.name, got, tt.want)
+		}
+		for issuer, want := range tt.have {
+			if got := b.logouts[issuer]; got != want {
+				t.Errorf("%s: %d logouts of %s are left, want %d", tt.name, got, issuer, want)
+			}
+		}
+		if got := len(b.announced()); got != tt.announce {
+			t.Errorf("%s: %d announced, want %d", tt.name, got, tt.announce)
+		}
+		b.Close()
+		if b.shorten(1, 1) {
+			t.Errorf("%s: shortened after Close", tt.name)
+		}
+	}
+}
+
+// However many issuers there are, the logouts of all are not more than several times what
+// one may have: those of the issuer that has most give way, and refuse what they refused.
+func TestList_LimitLogouts_OfAll(t *testing.T) {
+	t.Parallel()
+	const most, issuers, each = 32, 12, 30
+	b := newLab(false)
+	defer b.Close()
+	b.LimitLogouts(most)
+	few := Revocation{Issuer: "few", SessionID: "login", EndedAt: in(-time.Hour), Until: in(time.Hour)}
+	b.Add(few)
+	var all []Revocation
+	for i := range each {
+		for issuer := range issuers {
+			r := Revocation{Issuer: fmt.Sprint(issuer), SessionID: fmt.Sprint(i), EndedAt: in(-time.Hour + time.Duration(i)*time.Minute).Truncate(time.Second), Until: in(time.Hour)}
+			b.Add(r)
+			all = append(all, r)
+			if b.allLogouts > severalLogouts*most || b.allLogouts+issuers+2 < b.Len() {
+				t.Fatalf("%d logouts are kept after %d, %d revocations in all, want %d at most", b.allLogouts, len(all)+1, b.Len(), severalLogouts*most)
+			}
+		}
+	}
+	for _, r := range all {
+		b.wants(t, Token{Issuer: r.Issuer, SessionID: r.SessionID, IssuedAt: r.EndedAt.Add(-time.Second)}, refusal.ErrRevoked)
+	}
+	b.wants(t, Token{Issuer: few.Issuer, SessionID: few.SessionID, IssuedAt: in(0)}, refusal.ErrRevoked)
+	b.wants(t, Token{Issuer: few.Issuer, SessionID: "another", IssuedAt: in(-2 * time.Hour)}, nil)
+	b.wants(t, Token{Issuer: all[0].Issuer, SessionID: "another", IssuedAt: in(0)}, nil)
+	sum := 0
+	for _, n := range b.logouts {
+		sum += n
+	}
+	if sum != b.allLogouts {
+		t.Errorf("%d logouts are counted, %d are kept", b.allLogouts, sum)
+	}
+
+	later := newLab(false)
+	defer later.Close()
+	for _, r := range all {
+		later.Add(r)
+	}
+	if later.LimitLogouts(most); later.allLogouts > severalLogouts*most {
+		t.Errorf("%d logouts are kept where the bound came later, want %d at most", later.allLogouts, severalLogouts*most)
+	}
+}

@@ -67,8 +67,9 @@ func (k *keptLog) Append(ctx context.Context, r Revocation) (added bool, err err
 }
 
 // shorten has fewer logouts in force where all that is kept is: one issuer's must not keep
-// the revocations of others from being written. Where no issuer has many that would refuse
-// much and make little room. It holds no lock while the list tells of it.
+// the revocations of others from being written, nor those of many issuers together, of
+// which none has many. Of an issuer that has hardly any that would refuse much and make
+// little room. It holds no lock while the list tells of it.
 func (k *keptLog) shorten() bool {
 	k.mu.Lock()
 	due := time.Since(k.shortened) >= roomInterval
@@ -76,7 +77,7 @@ func (k *keptLog) shorten() bool {
 		k.shortened = time.Now()
 	}
 	k.mu.Unlock()
-	if !due || !k.list.shorten(k.most/16) {
+	if !due || !k.list.shorten(k.most/16, fewLogouts) {
 		return false
 	}
 	k.mu.Lock()

@@ -234,3 +234,53 @@ func TestFollower_Kept_RoomFaults(t *testing.T) {
 		})
 	})
 }
+
+// Where many issuers have some logouts each, the oldest of all of them give way: none that
+// comes is turned away for as long as those live that no issuer has many of.
+func TestFollower_Kept_RoomOfMany(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		const most, issuers, each = 320, 17, 18
+		b := newLab(false)
+		f := b.keep(t, path)
+		f.kept.most = most
+		logout := func(issuer, i int) Revocation {
+			return Revocation{
+				Issuer: fmt.Sprintf("https://issuer-%d.test", issuer), SessionID: fmt.Sprint("login-", i),
+				EndedAt: in(0).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second),
+			}
+		}
+		var all []Revocation
+		for i := range each {
+			for issuer := range issuers {
+				r := logout(issuer, i)
+				b.wantKept(t, f, r)
+				all = append(all, r)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		few := logout(issuers, 0)
+		b.wantKept(t, f, few) // an issuer that has one
+		// A quarter of each makes room for four times as many as there are issuers.
+		for i := range most - issuers*each + 3*issuers {
+			b.wantKept(t, f, subject(fmt.Sprint("somebody-", i), in(24*time.Hour)))
+			if n := files(t, path); n > most {
+				t.Fatalf("%d files, want %d at most", n, most)
+			}
+			time.Sleep(roomInterval)
+		}
+		f.Close()
+		b.Close()
+		b = newLab(false)
+		f = b.keep(t, path)
+		for _, r := range all {
+			b.wants(t, Token{Issuer: r.Issuer, SessionID: r.SessionID, IssuedAt: r.EndedAt.Add(-time.Hour)}, refusal.ErrRevoked)
+		}
+		b.wants(t, Token{Issuer: few.Issuer, SessionID: few.SessionID, IssuedAt: in(0)}, refusal.ErrRevoked)
+		b.wants(t, Token{Issuer: few.Issuer, SessionID: "another", IssuedAt: in(-time.Hour)}, nil)
+		b.wants(t, Token{Issuer: all[0].Issuer, SessionID: "another", IssuedAt: in(0)}, nil)
+		f.Close()
+		b.Close()
+	})
+}

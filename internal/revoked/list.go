@@ -45,16 +45,17 @@ type List struct {
 
 	clock wallClock
 
-	mu         sync.RWMutex // guards what follows
-	incomplete bool         // and complete ones are required: refuse everything
-	closed     bool
-	entries    map[entryKey][]*entry
-	byEnd      entryQueue
-	timer      *time.Timer    // drops what is over; nil until needed
-	late       []*entry       // those that were over on arrival, in that order
-	dropped    time.Duration  // the greatest offset of the clock by which any was dropped
-	logouts    map[string]int // how many of an issuer's can be evicted
-	maxLogouts int            // of these
+	mu                        sync.RWMutex // guards what follows
+	incomplete                bool         // and complete ones are required: refuse everything
+	closed                    bool
+	entries                   map[entryKey][]*entry
+	byEnd                     entryQueue
+	timer                     *time.Timer    // drops what is over; nil until needed
+	late                      []*entry       // those that were over on arrival, in that order
+	dropped                   time.Duration  // the greatest offset of the clock by which any was dropped
+	logouts                   map[string]int // how many of an issuer's can be evicted
+	maxLogouts                int            // of these
+	allLogouts, maxAllLogouts int            // of all issuers
 }
 
 // A Mark is the generation of a [List] in which a token was last looked up in
@@ -95,7 +96,7 @@ func NewList(cfg Config) *List {
 	l := &List{
 		cfg: cfg, clock: wallClock(time.Now()), incomplete: cfg.Incomplete,
 		entries: make(map[entryKey][]*entry), dropped: nothingDropped,
-		logouts: make(map[string]int), maxLogouts: math.MaxInt,
+		logouts: make(map[string]int), maxLogouts: math.MaxInt, maxAllLogouts: math.MaxInt,
 	}
 	if cfg.Incomplete {
 		l.generation.Store(1)
@@ -190,22 +191,23 @@ func (l *List) findBy(key entryKey, t *Token, now time.Time, lasting *bool) *ent
 // If not, what it revokes may not have ended yet: whoever added one that covers it
 // may still be at work.
 func (l *List) Add(r Revocation) (added bool) {
-	added, cutoff := l.add(r)
+	added, cutoffs := l.add(r)
 	if added {
 		l.announce(&r)
 	}
-	if cutoff != nil {
-		l.announceCutoff(cutoff)
-	}
+	l.announceCutoffs(cutoffs)
 	return added
 }
 
-// announceCutoff has what lives under a cutoff ended, and says so: more is than was logged
+// announceCutoffs has what lives under cutoffs ended, and says so: more is than was logged
 // out.
-func (l *List) announceCutoff(cutoff *Revocation) {
-	l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
-		slog.String("issuer", cutoff.Issuer), slog.Time("issued_before", cutoff.IssuedBefore))
-	l.announce(cutoff)
+func (l *List) announceCutoffs(cutoffs []Revocation) {
+	for i := range cutoffs {
+		c := &cutoffs[i]
+		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
+			slog.String("issuer", c.Issuer), slog.Time("issued_before", c.IssuedBefore))
+		l.announce(c)
+	}
 }
 
 // announce has what lives under the tokens of a revocation ended, unless it is
@@ -217,16 +219,20 @@ func (l *List) announce(r *Revocation) {
 }
 
 // add puts a revocation into the list. It reports whether it revokes anything that
-// was not revoked before. What it makes superfluous is dropped. A cutoff is one
-// more revocation that holds from now on, or nil.
-func (l *List) add(r Revocation) (added bool, cutoff *Revocation) {
+// was not revoked before. What it makes superfluous is dropped. Cutoffs are further
+// revocations that hold from now on.
+func (l *List) add(r Revocation) (added bool, cutoffs []Revocation) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.cfg.Now()
 	if l.closed || l.isCutOff(&r) || !l.insert(r, now, false) {
 		return false, nil
 	}
-	return true, l.boundLogouts(r.Issuer, now)
+	cutoffs = l.boundLogouts(r.Issuer, now)
+	if isTime(l.allLogouts, l.maxAllLogouts) {
+		cutoffs = append(cutoffs, l.boundAllLogouts(now)...)
+	}
+	return true, cutoffs
 }
 
 // insert adds a revocation unless another covers it. One that replaces logouts is
@@ -250,6 +256,7 @@ func (l *List) insert(r Revocation, now time.Time, replaces bool) bool {
 	l.boundLate(e, now)
 	if isEvictable(&r) {
 		l.logouts[r.Issuer]++
+		l.allLogouts++
 	}
 	if e.place == 0 {
 		l.arm()
@@ -272,6 +279,7 @@ func (l *List) drop(e *entry) {
 	if !isEvictable(&e.Revocation) {
 		return
 	}
+	l.allLogouts--
 	if l.logouts[e.Issuer]--; l.logouts[e.Issuer] == 0 {
 		delete(l.logouts, e.Issuer)
 	}

@@ -14,8 +14,11 @@ import (
 )
 
 const (
-	// maxUnshared bounds the memory of revocations that wait for the log.
-	maxUnshared = 10_000
+	// maxUnshared bounds the memory of revocations that wait for the log, and
+	// maxUnsharedLogouts how many wait where one more is a logout: whoever runs an issuer,
+	// or signs in and out there, causes those, and must not keep out what else is revoked.
+	maxUnshared        = 10_000
+	maxUnsharedLogouts = maxUnshared - maxUnshared/16
 
 	// maxFiles bounds what is read of a directory at the start. There may be more than
 	// a process keeps: a revocation is written before those that it covers are removed,
@@ -53,7 +56,7 @@ func (f *Follower) shareLater(ctx context.Context, r Revocation, cause error) (d
 		switch {
 		case f.ended:
 			return false, &waitError{what, ErrNotShared, "", refusal.ErrClosed}
-		case count-len(f.unshared.covered(&r)) >= maxUnshared:
+		case count-len(f.unshared.covered(&r)) >= mostUnshared(&r):
 			return false, &waitError{what, ErrNotShared, "unless it is repeated: too many wait already", cause}
 		}
 		w = &waitingEntry{Revocation: r, keeping: keepUntil(r.Until, f.now())}
@@ -75,6 +78,14 @@ func (f *Follower) shareLater(ctx context.Context, r Revocation, cause error) (d
 		return false, &waitError{what, ErrWaits, "in memory only: it is lost with this process", cause}
 	}
 	return true, &waitError{what, ErrWaits, "", cause}
+}
+
+// mostUnshared returns beside how many others a revocation may wait.
+func mostUnshared(r *Revocation) int {
+	if isEvictable(r) {
+		return maxUnsharedLogouts
+	}
+	return maxUnshared
 }
 
 // waitText says what is wrong while revocations wait.

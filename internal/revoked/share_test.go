@@ -175,6 +175,31 @@ func TestFollower_TooManyWait(t *testing.T) {
 	})
 }
 
+// Logouts that wait leave places to what else is revoked: whoever runs an issuer causes as
+// many as they like.
+func TestFollower_TooManyLogoutsWait(t *testing.T) {
+	t.Parallel()
+	withRefusingLog(t, "", func(t *testing.T, _ *lab, _ *memoryLog, f *Follower) {
+		const logouts, others = 9375, 625
+		for n := range logouts {
+			r := Revocation{Issuer: "i", SessionID: fmt.Sprint(n), EndedAt: in(0), Until: in(time.Hour)}
+			if n%2 == 0 {
+				r.SessionID, r.EndedAt, r.Subject, r.IssuedBefore = "", time.Time{}, fmt.Sprint(n), in(0)
+			}
+			if _, err := f.Share(t.Context(), r); !errors.Is(err, ErrWaits) {
+				t.Fatalf("Share() error = %v for logout %d, want %v", err, n, ErrWaits)
+			}
+		}
+		wantShared(t, f, Revocation{Issuer: "i", SessionID: "one more", EndedAt: in(0), Until: in(time.Hour)}, false, ErrNotShared)
+		wantShared(t, f, Revocation{Issuer: "i", SessionID: "7", EndedAt: in(time.Second), Until: in(2 * time.Hour)}, false, ErrWaits)
+		for n := range others {
+			wantShared(t, f, Revocation{KeyID: fmt.Sprint(n), Until: in(time.Hour)}, false, ErrWaits)
+		}
+		wantShared(t, f, Revocation{KeyID: "one more", Until: in(time.Hour)}, false, ErrNotShared)
+		f.Close()
+	})
+}
+
 // What waits in a directory holds again before the follower of the next start is
 // there, and is shared.
 func TestFollower_Dir(t *testing.T) {

@@ -43,6 +43,9 @@ type LookupConfig struct {
 	Lapsed func()
 	// Used returns when the issuer was last used, and whether it must not be let go of.
 	Used func(data any) (last time.Time, held bool)
+	// Accepted reports whether any token of the issuer was accepted: else it may be there
+	// only because somebody knows its name.
+	Accepted func(data any) bool
 
 	Logger *slog.Logger
 }
@@ -304,15 +307,28 @@ func (l *Lookups) tell(q *question, err error) {
 	}
 }
 
-// leastUsed returns the issuer that was last looked for the longest time ago, of
-// those that may be let go of. It is nil if there is none.
+// leastUsed returns the issuer that was last looked for the longest time ago, of those
+// that may be let go of, or else of those of which no token was accepted: whoever knows
+// the names of many keeps no other out by them. It is nil if there is none.
 func (l *Lookups) leastUsed(now time.Time) *answer {
+	var named *answer
 	for e := l.order.Back(); e != nil; e = e.Prev() {
-		if a := e.Value.(*answer); l.idle(a, now) {
+		a := e.Value.(*answer)
+		if l.idle(a, now) {
 			return a
 		}
+		if named == nil && l.isNamedAlone(a) {
+			named = a
+		}
 	}
-	return nil
+	return named
+}
+
+// isNamedAlone reports whether nothing is known to rest on the issuer, which may yet have
+// been named a moment ago.
+func (l *Lookups) isNamedAlone(a *answer) bool {
+	_, held := l.cfg.Used(a.data)
+	return l.asking[a.name] == nil && !held && !l.cfg.Accepted(a.data)
 }
 
 // idle reports whether the issuer may be let go of.

@@ -331,6 +331,68 @@ func TestLookups_LeastUsed(t *testing.T) {
 	})
 }
 
+// Where all are in use, those give way of which nothing is known but the name: the one
+// that was looked for the longest time ago, and neither one that sessions hold nor one
+// that is just asked for again.
+func TestLookups_NamedAlone(t *testing.T) {
+	t.Parallel()
+	fill := func(t *testing.T) *registry {
+		r := newRegistry(t, 4)
+		r.prompt.Store(true)
+		for _, name := range []string{"held", "accepted", "first", "second"} {
+			r.find(t, name, "data of "+name, nil)
+			r.named["data of "+name] = name != "accepted"
+		}
+		r.hold("data of held", true)
+		return r
+	}
+	wants := func(t *testing.T, r *registry, gone string) {
+		t.Helper()
+		for _, name := range []string{"held", "accepted", "first", "second"} {
+			if r.Knows(name) == (name == gone) {
+				t.Errorf("%q is known: %t", name, r.Knows(name))
+			}
+		}
+	}
+	refused := func(t *testing.T, r *registry) {
+		t.Helper()
+		_, err := r.Find(t.Context(), caller(1), "another")
+		if _, postponed := errors.AsType[*keyset.PostponedError](err); !postponed {
+			t.Errorf("Find() error = %v, want a PostponedError", err)
+		}
+	}
+	bubble(t, "of two", func(t *testing.T) {
+		r := fill(t)
+		r.find(t, "another", "data of another", nil)
+		wants(t, r, "first")
+	})
+	bubble(t, "all are asked for again", func(t *testing.T) {
+		r := fill(t)
+		r.prompt.Store(false)
+		time.Sleep(30 * time.Second) // until a sweep
+		synctest.Wait()
+		r.prompt.Store(true)
+		refused(t, r)
+		wants(t, r, "")
+	})
+	bubble(t, "none", func(t *testing.T) {
+		r := fill(t)
+		clear(r.named)
+		refused(t, r)
+		wants(t, r, "")
+	})
+	bubble(t, "one that nobody uses goes first", func(t *testing.T) {
+		r := fill(t)
+		time.Sleep(10*time.Minute + time.Second)
+		r.find(t, "first", "data of first", nil)
+		r.find(t, "second", "data of second", nil)
+		r.find(t, "another", "data of another", nil)
+		if !r.Knows("first") || !r.Knows("second") {
+			t.Error("one that was named a moment ago gave way")
+		}
+	})
+}
+
 // After Close the program is asked nothing any more: who waited for a turn is turned away.
 func TestLookups_CloseAsksNothing(t *testing.T) {
 	var dead atomic.Int32

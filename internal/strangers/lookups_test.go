@@ -35,6 +35,7 @@ type registry struct {
 	answer func(name string, former any) (any, error)
 	used   map[any]time.Time
 	held   map[any]bool
+	named  map[any]bool // and nothing else
 	log    authtest.Log
 }
 
@@ -49,7 +50,7 @@ func newRegistry(t *testing.T, most int) *registry {
 			}
 			return "data of " + name, nil
 		},
-		used: map[any]time.Time{}, held: map[any]bool{},
+		used: map[any]time.Time{}, held: map[any]bool{}, named: map[any]bool{},
 	}
 	r.Lookups = strangers.NewLookups(strangers.LookupConfig{
 		Max: most,
@@ -84,6 +85,11 @@ func newRegistry(t *testing.T, most int) *registry {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			return r.used[data], r.held[data]
+		},
+		Accepted: func(data any) bool {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			return !r.named[data]
 		},
 		Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 	})

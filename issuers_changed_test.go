@@ -1,0 +1,173 @@
+package oidcauth_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// unsigned returns a token of an issuer that nobody has signed.
+func unsigned(issuer string) string {
+	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	return part(`{"alg":"HS256"}`) + "." + part(fmt.Sprintf(`{"iss":%q}`, issuer)) + ".c2lnbmF0dXJl"
+}
+
+// Issuers that are named by tokens which nobody has signed come and go, and nobody looks
+// through the sessions and the tokens of others for that: whoever knows the names of many
+// customers would have the server do nothing else.
+func TestFindIssuer_ChangesNothing(t *testing.T) {
+	for name, anybody := range map[string]*oidcauth.AnyIssuer{
+		"with strangers": oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, nil, func(netip.AddrPort) bool { return true }),
+		"without":        nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, described := newIssuer(t, oidctest.Config{URL: "https://issuer.test"})
+				stranger, _ := newIssuer(t, oidctest.Config{URL: "https://stranger.test"})
+				var c customers
+				a := newAuthenticator(t, oidcauth.Config{
+					Issuers: []oidcauth.Issuer{described}, FindIssuer: c.find, AnyIssuer: anybody, Client: oidctest.Client(issuer, stranger),
+				})
+				if anybody != nil {
+					authenticate(t, a, stranger.Token(nil))
+				}
+				s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})))
+				wants := func(when string, looked bool) {
+					t.Helper()
+					synctest.Wait()
+					if s.IsLookedAt() != looked {
+						t.Errorf("%s: the session is looked at: %t, want %t", when, !looked, looked)
+					}
+				}
+				for n := range 3 {
+					customer := fmt.Sprintf("https://customer-%d.test", n)
+					c.set(customer, oidcauth.Issuer{URL: customer, Audiences: []string{testAudience}})
+					wants("before", true)
+					refuses(t, a, unsigned(customer), oidcauth.ErrAlgorithm)
+					wants("found", false)
+					s.CallContext()
+				}
+				time.Sleep(20 * time.Minute)
+				wants("let go of", false)
+				s.CallContext()
+				setIssuers(t, a, described, oidcauth.Issuer{URL: "https://other.test", Audiences: []string{testAudience}})
+				wants("other issuers", true)
+				expectEnd(t, s, nil)
+			})
+		})
+	}
+}
+
+// What tokens of an issuer were found to be is let go of with it, though no session is
+// live.
+func TestFindIssuer_ForgetsTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		var c customers
+		c.set(described.URL, described)
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, Client: issuer.Client()})
+		authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()}))
+		if n := oidcauth.CacheLen(a); n != 1 {
+			t.Errorf("%d tokens are remembered, want one", n)
+		}
+		time.Sleep(20 * time.Minute)
+		if n := oidcauth.CacheLen(a); n != 0 {
+			t.Errorf("%d tokens are remembered of an issuer that is not", n)
+		}
+	})
+}
+
+// A stranger's issuer that turns out to be a customer's is judged as such at once, with
+// its sessions and its tokens.
+func TestFindIssuer_OfAStranger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		var c customers
+		a := newAuthenticator(t, oidcauth.Config{
+			FindIssuer: c.find, Client: issuer.Client(),
+			AnyIssuer: oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, nil, func(netip.AddrPort) bool { return true }),
+		})
+		described.Audiences = []string{"another"}
+		token := issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})
+		s := a.NewSession(t.Context(), authenticate(t, a, token))
+		time.Sleep(2 * time.Minute)
+		c.set(described.URL, described)
+		refuses(t, a, unsigned(described.URL), oidcauth.ErrAlgorithm)
+		synctest.Wait()
+		if s.Context().Err() == nil || oidcauth.CacheLen(a) != 0 {
+			t.Errorf("the session ended with %v, %d tokens are remembered, want what the customer's description says", s.Context().Err(), oidcauth.CacheLen(a))
+		}
+		refuses(t, a, token, oidcauth.ErrAudience)
+	})
+}
+
+// Customers whose names somebody knows, and none of whose tokens, take no other customer's
+// place: neither that of one who comes, nor that of one who is there.
+func TestFindIssuer_NamesKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c customers
+		var issuers []*oidctest.Issuer
+		var tokens []string
+		for n := range 2 {
+			i, described := newIssuer(t, oidctest.Config{URL: fmt.Sprintf("https://customer-%d.test", n)})
+			c.set(described.URL, described)
+			issuers, tokens = append(issuers, i), append(tokens, i.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour)}))
+		}
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, MaxFoundIssuers: 10, Client: oidctest.Client(issuers...)})
+		authenticate(t, a, tokens[0])
+		names := func(from, to int) {
+			for n := from; n < to; n++ {
+				name := fmt.Sprintf("https://named-%d.test", n)
+				c.set(name, oidcauth.Issuer{URL: name, Audiences: []string{testAudience}})
+				refuses(t, a, unsigned(name), oidcauth.ErrAlgorithm)
+			}
+		}
+		names(0, 9)
+		authenticate(t, a, tokens[1])
+		names(9, 50)
+		for n, i := range issuers {
+			before := c.count(i.URL())
+			authenticate(t, a, tokens[n])
+			if c.count(i.URL()) != before {
+				t.Errorf("customer %d was let go of while it is in use", n)
+			}
+		}
+	})
+}
+
+// So it is with a token that a session had its supplement asked for again, by a description
+// by which it was never presented.
+func TestFindIssuer_ForgetsTokensOfSessions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		described.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) {
+			return json.RawMessage(`{}`), nil
+		}
+		var c customers
+		c.set(described.URL, described)
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, Client: issuer.Client()})
+		s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})))
+		described.Roles = []oidcauth.Path{{"others"}}
+		c.set(described.URL, described)
+		time.Sleep(5 * time.Minute)
+		if err := oidcauth.Require(s.CallContext()); err != nil {
+			t.Fatal(err)
+		}
+		if n := oidcauth.CacheLen(a); n != 1 {
+			t.Errorf("%d tokens are remembered, want one", n)
+		}
+		s.Close()
+		time.Sleep(20 * time.Minute)
+		if n := oidcauth.CacheLen(a); n != 0 {
+			t.Errorf("%d tokens are remembered of an issuer that is not", n)
+		}
+	})
+}
