@@ -142,6 +142,9 @@ func (n *node) dueKey(t *token) due {
 		if t.p.scoped() {
 			return n.dueElsewhere(d)
 		}
+		if t.supplied() { // its key may have gone while its issuer was asked about it
+			d = d.or(only(oidcauth.ErrUnknownKey))
+		}
 	}
 	if now.Sub(v.atLeast) >= staleLimit {
 		d = d.or(only(oidcauth.ErrKeysUnavailable, oidcauth.ErrUnknownKey))
