@@ -147,6 +147,7 @@ func (o *AnyIssuer) validate() error {
 	if err := fetch.CheckDenied(nil, o.DenyHosts); err != nil {
 		return fmt.Errorf("oidcauth: AnyIssuer.DenyHosts: %w", err)
 	}
+	const minRate = 1e-6 // the wait for the next has to be a time
 	switch rate := o.FirstContactsPerSecond; {
 	case o.MaxIssuers < 0:
 		return fmt.Errorf("oidcauth: AnyIssuer.MaxIssuers: got %d, want none or more", o.MaxIssuers)
@@ -154,6 +155,8 @@ func (o *AnyIssuer) validate() error {
 		return fmt.Errorf("oidcauth: AnyIssuer.MaxFirstContacts: got %d, want none or more", o.MaxFirstContacts)
 	case rate < 0, math.IsNaN(rate), math.IsInf(rate, 0):
 		return fmt.Errorf("oidcauth: AnyIssuer.FirstContactsPerSecond: got %v, want none or more", rate)
+	case rate > 0 && rate < minRate:
+		return fmt.Errorf("oidcauth: AnyIssuer.FirstContactsPerSecond: got %v, want one in eleven days at least, %v", rate, minRate)
 	}
 	return nil
 }

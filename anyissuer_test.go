@@ -107,6 +107,8 @@ func TestAnyIssuer_New(t *testing.T) {
 		{"negative number of issuers", func(o *oidcauth.AnyIssuer) { o.MaxIssuers = -1 }, "MaxIssuers"},
 		{"negative number of contacts", func(o *oidcauth.AnyIssuer) { o.MaxFirstContacts = -1 }, "MaxFirstContacts"},
 		{"negative rate", func(o *oidcauth.AnyIssuer) { o.FirstContactsPerSecond = -1 }, "FirstContactsPerSecond"},
+		{"a rate that is hardly any", func(o *oidcauth.AnyIssuer) { o.FirstContactsPerSecond = 1e-7 }, "want one in eleven days at least"},
+		{"the least rate", func(o *oidcauth.AnyIssuer) { o.FirstContactsPerSecond = 1e-6 }, ""},
 		{"a network denied that is none", func(o *oidcauth.AnyIssuer) { o.DenyPrefixes = make([]netip.Prefix, 1) }, "DenyPrefixes"},
 		{"a URL denied", func(o *oidcauth.AnyIssuer) { o.DenyHosts = []string{"https://corp.example"} }, "DenyHosts"},
 		{"a name denied", func(o *oidcauth.AnyIssuer) { o.DenyHosts = []string{"corp.example"} }, ""},

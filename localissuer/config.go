@@ -64,8 +64,8 @@ type Config struct {
 	// [oidcauth.ErrAudience] for such tokens.
 	ImportedAudiences []string
 
-	// Lifetime is that of tokens whose request names none. Zero means 24 hours,
-	// or MaxLifetime if that is less.
+	// Lifetime is that of tokens whose request names none, a second at least. Zero means
+	// 24 hours, or MaxLifetime if that is less.
 	Lifetime time.Duration
 
 	// MaxLifetime bounds the lifetime of every token, and so says how long a
@@ -116,12 +116,27 @@ func (cfg *Config) validate() error {
 		return errors.New("localissuer: Config.ImportedAudiences: want none that is empty")
 	}
 	for _, lifetime := range []time.Duration{cfg.Lifetime, cfg.MaxLifetime} {
-		if err := policy.CheckDuration(lifetime); err != nil {
+		if lifetime == 0 {
+			continue
+		}
+		if err := checkLifetime(lifetime); err != nil {
 			return fmt.Errorf("localissuer: Config: Lifetime or MaxLifetime: %w", err)
 		}
 	}
 	if cfg.Lifetime < 0 || cfg.MaxLifetime < 0 || cfg.MaxLifetime > 0 && cfg.Lifetime > cfg.MaxLifetime {
 		return fmt.Errorf("localissuer: Config: got Lifetime %v and MaxLifetime %v, want neither negative nor the first above the second", cfg.Lifetime, cfg.MaxLifetime)
+	}
+	return nil
+}
+
+// checkLifetime refuses lifetimes that are over at once: tokens say in seconds when they
+// expire.
+func checkLifetime(d time.Duration) error {
+	if err := policy.CheckDuration(d); err != nil {
+		return err
+	}
+	if d < time.Second {
+		return fmt.Errorf("got %v, want a second at least", d)
 	}
 	return nil
 }

@@ -13,7 +13,6 @@ import (
 
 	"github.com/oidcauth/oidcauth/identity"
 	"github.com/oidcauth/oidcauth/internal/claims"
-	"github.com/oidcauth/oidcauth/internal/policy"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 )
@@ -27,8 +26,8 @@ type Request struct {
 	// Audiences are for whom the token is. Empty means those of the issuer.
 	Audiences []string
 
-	// Lifetime is how long the token is valid. Zero means the issuer's default;
-	// above its MaxLifetime is an error.
+	// Lifetime is how long the token is valid, a second at least. Zero means the issuer's
+	// default; above its MaxLifetime is an error.
 	Lifetime time.Duration
 
 	// NoExpiry asks for a token that never expires, which the issuer's
@@ -102,7 +101,7 @@ func (l *Issuer) claims(r Request, id identity.Identity, now time.Time) (map[str
 		if r.Lifetime < 0 || lifetime > l.maxLifetime {
 			return nil, fmt.Errorf("lifetime: got %v, want more than none and at most %v", lifetime, l.maxLifetime)
 		}
-		if err := policy.CheckDuration(lifetime); err != nil {
+		if err := checkLifetime(lifetime); err != nil {
 			return nil, fmt.Errorf("lifetime: %w", err)
 		}
 		claims["exp"] = now.Add(lifetime).Unix()

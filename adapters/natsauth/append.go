@@ -47,6 +47,7 @@ const (
 var (
 	errInProcess = errors.New("an equal write is in process, and may fail")
 	errEndsEarly = errors.New("an equal entry is stored, but leaves too early")
+	errNoContext = errors.New("got a nil context, want one that ends, or context.Background()")
 )
 
 // Append implements [oidcauth.RevocationLog]. It tries until the configured
@@ -55,6 +56,9 @@ var (
 // it. A revocation that is over, by [Config.Now] and by the clock of NATS, is not
 // stored ([oidcauth.ErrNotStored]).
 func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, err error) {
+	if ctx == nil {
+		return false, fmt.Errorf("natsauth: append: %w: %w", oidcauth.ErrNotStored, errNoContext)
+	}
 	key, value, err := encode(r)
 	if err != nil {
 		return false, fmt.Errorf("natsauth: append: %w: %w", oidcauth.ErrNotStored, err)
@@ -72,6 +76,9 @@ func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, er
 // for a quarter of an hour, or for the longest time that a use had to be kept for,
 // FirstUse returns an error for things that may be from before.
 func (l *Log) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
+	if ctx == nil {
+		return false, fmt.Errorf("natsauth: first use: %w", errNoContext)
+	}
 	now := l.now()
 	w := &write{store: &l.uses, open: l.openUses, subject: l.uses.prefix + hex.EncodeToString(id[:]), until: until}
 	before := l.ledger.begin(until.Sub(now))

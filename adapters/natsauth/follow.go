@@ -37,6 +37,9 @@ var (
 // the connection is closed for good; everything else it waits out and reads the
 // stream from the beginning again.
 func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caughtUp func(current bool)) error {
+	if ctx == nil {
+		return fmt.Errorf("natsauth: follow: %w", errNoContext)
+	}
 	conn := l.js.Conn()
 	changes := conn.StatusChanged()
 	defer conn.RemoveStatusListener(changes)

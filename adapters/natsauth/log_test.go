@@ -1,6 +1,7 @@
 package natsauth_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -330,3 +331,23 @@ func TestLog_Full(t *testing.T) {
 
 // A lockedBuffer collects the log of several goroutines.
 type lockedBuffer = authtest.Log
+
+// A nil context is an error of the call, before anything is asked.
+func TestLog_NilContext(t *testing.T) {
+	t.Parallel()
+	l, err := natsauth.New(natsauth.Config{JetStream: new(script)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var none context.Context
+	_, err = l.Append(none, oidcauth.Revocation{TokenID: "id", Until: time.Now().Add(time.Hour)})
+	if !errors.Is(err, oidcauth.ErrNotStored) || !strings.Contains(err.Error(), "nil context") {
+		t.Errorf("Append() error = %v, want one about the context", err)
+	}
+	if _, err := l.FirstUse(none, [32]byte{1}, time.Now().Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "nil context") {
+		t.Errorf("FirstUse() error = %v, want one about the context", err)
+	}
+	if err := l.Follow(none, func(oidcauth.Revocation) {}, func(bool) {}); err == nil || !strings.Contains(err.Error(), "nil context") {
+		t.Errorf("Follow() error = %v, want one about the context", err)
+	}
+}
