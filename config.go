@@ -135,11 +135,11 @@ type Config struct {
 
 	// KeepWarm fetches the keys of every issuer of Issuers and [Authenticator.SetIssuers]
 	// in the background, within a second, or of very many 128 at a time, and refreshes
-	// them even while no token of that issuer arrives; nobody waits for it. Those of an issuer whose tokens are all opaque,
-	// which logout tokens alone need, and of one that FindIssuer finds, are fetched when
-	// the first token needs them, and refreshed from then on. It is nothing to AnyIssuer.
-	// False means that an unused issuer is left alone and asked again when its next token
-	// comes.
+	// them even while no token of that issuer arrives; nobody waits for it. Those of an
+	// issuer whose tokens are all opaque, which logout tokens alone need, and of one that
+	// FindIssuer finds, are fetched when the first token needs them, and refreshed from
+	// then on. It is nothing to AnyIssuer. False means that an unused issuer is left alone
+	// and asked again when its next token comes.
 	KeepWarm bool
 
 	// ResourceMetadataURL is the address of the server's protected resource
@@ -188,12 +188,12 @@ type Config struct {
 	// written before [Authenticator.Revoke] returns. Without a log it keeps 131,072; of
 	// more, the logouts that [Authenticator.LogoutHandler] makes one rule of are let go
 	// of, and if that is not enough it makes one of the oldest of the issuer that has most,
-	// where these are 8,192 or more, and else one for each issuer that has 16. It is created if missing, must be on a file system that
-	// has locks, and belongs to one Authenticator at a time: New is an error while another,
-	// of this process or the last, has not been closed, when a file in it is damaged, and
-	// when others may write to it or own it. It holds IDs and times,
-	// never a token. Empty means that revocations, all or those that wait, are in memory
-	// only: a restart forgets them.
+	// where these are 8,192 or more, and else one for each issuer that has 16. It is
+	// created if missing, must be on a file system that has locks, and belongs to one
+	// Authenticator at a time: New is an error while another, of this process or the last,
+	// has not been closed, when a file in it is damaged, and when others may write to it or
+	// own it. It holds IDs and times, never a token. Empty means that revocations, all or
+	// those that wait, are in memory only: a restart forgets them.
 	RevocationDir string
 
 	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and

@@ -386,8 +386,8 @@ type ClaimRule struct {
 // Rule returns the demand as a rule for [Require], for what one route or one table
 // demands and not every token of the issuer. The error says why it can demand nothing,
 // as [New] does of [Issuer.ClaimRules]. With Supplement nobody satisfies it whose
-// issuer has none; where that gave nothing, the claim is missing. Changes of r have no effect on the rule, which is safe for
-// concurrent use.
+// issuer has none; where that gave nothing, the claim is missing. Changes of r have no
+// effect on the rule, which is safe for concurrent use.
 func (r ClaimRule) Rule() (Rule, error) {
 	if err := r.validate(); err != nil {
 		return nil, fmt.Errorf("oidcauth: %w", err)

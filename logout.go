@@ -20,11 +20,11 @@ import (
 // LogoutHandler returns a handler for the address that is registered at the
 // issuers as back-channel logout URI (OpenID Connect Back-Channel Logout 1.0).
 // A logout token of a configured issuer, or of one that [Config.FindIssuer] finds,
-// withdraws the tokens of the login session that it names ("sid"), and all tokens so far of the subject that it names
-// ("sub"), in the manner of [Authenticator.Revoke]: they are refused, and live
-// sessions under them end. A later login of the same subject is not affected, unless
-// its tokens do not say when they were issued ("iat").
-// [Issuer.LogoutBy] restricts a logout that names both to the login session.
+// withdraws the tokens of the login session that it names ("sid"), and all tokens so far of
+// the subject that it names ("sub"), in the manner of [Authenticator.Revoke]: they are
+// refused, and live sessions under them end. A later login of the same subject is not
+// affected, unless its tokens do not say when they were issued ("iat"). [Issuer.LogoutBy]
+// restricts a logout that names both to the login session.
 //
 // Refresh tokens that the program keeps are not the handler's: they would get tokens of
 // a later time, which count. A program that signs people in puts a handler around this

@@ -35,8 +35,8 @@ type Request struct {
 	NoExpiry bool
 
 	// Claims are further claims. What the issuer says itself (iss, sub, aud, exp, iat, jti,
-	// hex_identity), and what would say more than it does (nbf, sid, events, cnf, original_token), is an
-	// error; scope and roles are not.
+	// hex_identity), and what would say more than it does (nbf, sid, events, cnf,
+	// original_token), is an error; scope and roles are not.
 	Claims map[string]any
 }
 

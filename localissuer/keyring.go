@@ -75,8 +75,8 @@ func (l *Issuer) Rotate(ctx context.Context) error {
 // PEM text, private (PKCS#8 or SEC 1) or public; since it only verifies, only
 // its public half is kept. It is trusted until it is removed, and then never
 // again, also one that this issuer has retired. It signs no tickets. A key that signs
-// here, or is about to, is an error, and so is a ninth one. The result is the key's ID. A text with several keys, as
-// [Issuer.PublicPEM] gives, is an error: import them one by one.
+// here, or is about to, is an error, and so is a ninth one. The result is the key's ID. A
+// text with several keys, as [Issuer.PublicPEM] gives, is an error: import them one by one.
 //
 // The tokens have to be for an audience that is accepted. Those of a SpacetimeDB
 // server are for "spacetimedb" and nobody else: see [Config.ImportedAudiences].

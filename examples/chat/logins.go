@@ -30,6 +30,7 @@ type login struct {
 	refresh string     // the provider's refresh token; empty if it gave none
 	token   string     // the ID token that stands now
 	expires time.Time  // of it
+	again   time.Time  // before this the provider is not asked
 }
 
 // logins are all of them, in memory: a restart signs everybody out.

@@ -25,6 +25,8 @@ const (
 	flowLife = 10 * time.Minute
 	hintLife = time.Minute
 
+	refreshPause = 5 * time.Second // for which a provider that is not there is not asked again
+
 	signedOutPath = "/signed-out"
 )
 
@@ -175,6 +177,9 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 	if l.refresh == "" {
 		return fmt.Errorf("%w: the provider gave no refresh token: sign in", oidcauth.ErrExpired)
 	}
+	if time.Now().Before(l.again) { // or all who wait for the lock would ask, one after the other
+		return fmt.Errorf("%w: refresh: the provider did not answer just now", oidcauth.ErrKeysUnavailable)
+	}
 	// A page that is closed meanwhile does not cost the login its refresh token,
 	// which is good once.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -182,7 +187,11 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 	ctx = oidc.ClientContext(ctx, s.client)
 	tokens, err := s.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: l.refresh}).Token()
 	if err != nil {
-		return fmt.Errorf("%w: refresh: %w", providerFault(err, oidcauth.ErrExpired), withoutBody(err))
+		fault := providerFault(err, oidcauth.ErrExpired)
+		if errors.Is(fault, oidcauth.ErrKeysUnavailable) {
+			l.again = time.Now().Add(refreshPause)
+		}
+		return fmt.Errorf("%w: refresh: %w", fault, withoutBody(err))
 	}
 	if tokens.RefreshToken != "" {
 		l.refresh = tokens.RefreshToken

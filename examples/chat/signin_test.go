@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -291,6 +292,29 @@ func TestRenew_ProviderRefuses(t *testing.T) {
 
 func answered(status int) error {
 	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: status}}
+}
+
+// TestRenew_ProviderDown: those who wait for one login do not ask, one after the other, a
+// provider that does not answer.
+func TestRenew_ProviderDown(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	l, header := w.signedIn(t, "bob")
+	l.refresh, l.expires = "good for ever", time.Now() // it is time to renew
+	var asked atomic.Int32
+	provider := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		rw.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	t.Cleanup(provider.Close)
+	w.signIn.oauth.Endpoint.TokenURL, w.signIn.oauth.Endpoint.AuthStyle = provider.URL, oauth2.AuthStyleInParams
+	for _, want := range []int32{1, 1, 2} {
+		if want == 2 {
+			l.again = time.Now() // the pause is over
+		}
+		if response := w.post(t, "/renew", header); response.StatusCode != http.StatusServiceUnavailable || asked.Load() != want {
+			t.Errorf("renew: got %d after %d questions, want 503 after %d", response.StatusCode, asked.Load(), want)
+		}
+	}
 }
 
 // TestLogins_OnePerson: whoever signs in again and again takes nobody else's login away.

@@ -34,8 +34,8 @@ func (s *Set) backOff(err error) time.Duration {
 }
 
 // Warm has the keys fetched within a second or when there is room in [Config.Queue], in
-// the background, and refreshed from then on whether anybody asks or not. It does not wait, and does not count as use of the
-// issuer.
+// the background, and refreshed from then on whether anybody asks or not. It does not wait,
+// and does not count as use of the issuer.
 func (s *Set) Warm() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -31,8 +31,12 @@ type Keys struct {
 	rows map[[sha256.Size]byte]Key
 }
 
-// Issue makes a key, which is shown to its owner once.
+// Issue makes a key, which is shown to its owner once. Without an ID it gets one, by which
+// it can be withdrawn.
 func (k *Keys) Issue(row Key) string {
+	if row.ID == "" {
+		row.ID = rand.Text()
+	}
 	key := prefix + rand.Text()
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -63,6 +63,20 @@ func TestKeys(t *testing.T) {
 	})
 }
 
+// TestKeys_WithdrawNone: no ID withdraws no key.
+func TestKeys_WithdrawNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		keys, _, auth := open(t)
+		key := keys.Issue(apikeys.Key{Owner: "importer"})
+		if err := keys.Withdraw(t.Context(), auth, ""); !errors.Is(err, oidcauth.ErrMalformedRequest) {
+			t.Errorf("Withdraw() error = %v, want ErrMalformedRequest", err)
+		}
+		if claims, err := auth.Authenticate(t.Context(), key); err != nil || claims.TokenID() == "" {
+			t.Errorf("Authenticate() = %v, %v, want a caller by a key with an ID", claims, err)
+		}
+	})
+}
+
 // TestKeys_End: a key of limited life ends by itself.
 func TestKeys_End(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -24,8 +24,14 @@ const (
 	loginCookie = "__Host-login" // the login's ID
 	flowCookie  = "__Host-flow"  // state, nonce and verifier of a sign-in under way
 
-	life = 12 * time.Hour // of a login
+	life     = 12 * time.Hour   // of a login
+	maxEach  = 20               // logins of one person
+	patience = 10 * time.Second // with the provider, when a login is renewed
+	pause    = 5 * time.Second  // for which a provider that is not there is not asked again
 )
+
+// errOver says that a browser is signed in no more.
+var errOver = fmt.Errorf("%w: the login has ended: sign in", oidcauth.ErrNoToken)
 
 // A login is one browser in which somebody has signed in.
 type login struct {
@@ -35,9 +41,10 @@ type login struct {
 	session string // "sid", if the provider names it
 	ends    time.Time
 
-	mu      sync.Mutex // held while it is renewed
-	token   string     // the ID token
-	refresh string
+	turn    chan struct{} // of 1: full while somebody uses what is below
+	token   string        // the ID token
+	refresh string        // empty if the provider gave none
+	again   time.Time     // before this the provider is not asked
 }
 
 // Logins are in memory: a restart signs everybody out. Several servers keep them where
@@ -62,9 +69,8 @@ func (l *Logins) Routes(mux *http.ServeMux) {
 	})
 	mux.Handle("POST /logout", http.NewCrossOriginProtection().Handler(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
-			if cookie, err := r.Cookie(loginCookie); err == nil {
-				l.end(func(id string, _ *login) bool { return id == cookie.Value })
-			}
+			signedIn := idOf(r)
+			l.end(func(id string, _ *login) bool { return id == signedIn })
 			setCookie(w, loginCookie, "", -time.Second)
 		})))
 	mux.Handle("POST /backchannel-logout", l.LoggedOut())
@@ -100,19 +106,57 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 	if nonce, _ := claims.LookupString("nonce"); nonce != flow[1] {
 		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
-	id, now := rand.Text(), time.Now()
-	l.end(func(_ string, of *login) bool { return now.After(of.ends) })
+	before, now := idOf(r), time.Now()
+	l.end(func(id string, of *login) bool { return id == before || now.After(of.ends) })
+	setCookie(w, loginCookie, l.add(&login{
+		who: claims.Identity(), issuer: claims.Issuer(), subject: claims.Subject(), session: claims.SessionID(),
+		ends: now.Add(life), turn: make(chan struct{}, 1), token: idToken, refresh: tokens.RefreshToken,
+	}), life)
+	return nil
+}
+
+// add keeps a login, in the place of the person's oldest where they have many.
+func (l *Logins) add(added *login) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	oldest, theirs := "", 0
+	for id, of := range l.all {
+		if of.who != added.who {
+			continue
+		}
+		if theirs++; oldest == "" || of.ends.Before(l.all[oldest].ends) {
+			oldest = id
+		}
+	}
+	if theirs >= maxEach {
+		delete(l.all, oldest)
+	}
 	if l.all == nil {
 		l.all = make(map[string]*login)
 	}
-	l.all[id] = &login{
-		who: claims.Identity(), issuer: claims.Issuer(), subject: claims.Subject(), session: claims.SessionID(),
-		ends: now.Add(life), token: idToken, refresh: tokens.RefreshToken,
+	id := rand.Text()
+	l.all[id] = added
+	return id
+}
+
+// find returns the login with an ID, or nil.
+func (l *Logins) find(id string) *login {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := l.all[id]
+	if found == nil || time.Now().After(found.ends) {
+		return nil
 	}
-	setCookie(w, loginCookie, id, life)
-	return nil
+	return found
+}
+
+// idOf is what a browser says is its login's ID.
+func idOf(r *http.Request) string {
+	cookie, err := r.Cookie(loginCookie)
+	if err != nil {
+		return ""
+	}
+	return cookie.Value
 }
 
 // Middleware lets a request pass that has a login, and the others as the Authenticator's
@@ -128,7 +172,7 @@ func (l *Logins) Middleware(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(r.Context(), claims)))
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := r.Cookie(loginCookie); err != nil || r.Header.Get("Authorization") != "" {
+		if idOf(r) == "" || r.Header.Get("Authorization") != "" {
 			bearers.ServeHTTP(w, r)
 			return
 		}
@@ -138,22 +182,24 @@ func (l *Logins) Middleware(next http.Handler) http.Handler {
 
 // claims are those of the login's ID token, or of the next one when it has expired.
 func (l *Logins) claims(r *http.Request) (*oidcauth.Claims, error) {
-	cookie, err := r.Cookie(loginCookie)
-	if err != nil {
-		return nil, oidcauth.ErrNoToken
+	id := idOf(r)
+	found := l.find(id)
+	if found == nil {
+		return nil, errOver
 	}
-	l.mu.Lock()
-	found := l.all[cookie.Value]
-	l.mu.Unlock()
-	if found == nil || time.Now().After(found.ends) {
-		return nil, fmt.Errorf("%w: the login has ended: sign in", oidcauth.ErrNoToken)
-	}
-	found.mu.Lock()
-	defer found.mu.Unlock()
 	ctx := l.Auth.CallerContext(r)
+	select {
+	case found.turn <- struct{}{}:
+		defer func() { <-found.turn }()
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: the client has left", oidcauth.ErrAnswerUnavailable)
+	}
 	claims, err := l.Auth.Authenticate(ctx, found.token)
-	if errors.Is(err, oidcauth.ErrExpired) {
+	if errors.Is(err, oidcauth.ErrExpired) && l.find(id) == found {
 		claims, err = l.renew(ctx, found)
+	}
+	if l.find(id) != found {
+		return nil, errOver // it was ended meanwhile
 	}
 	if errors.Is(err, oidcauth.ErrRevoked) || errors.Is(err, oidcauth.ErrExpired) {
 		l.end(func(_ string, other *login) bool { return other == found }) // its refresh token must not bring it back
@@ -161,16 +207,26 @@ func (l *Logins) claims(r *http.Request) (*oidcauth.Claims, error) {
 	return claims, err
 }
 
-// renew gets the next ID token. The caller holds found.mu.
+// renew gets the next ID token. It is the caller's turn.
 func (l *Logins) renew(ctx context.Context, found *login) (*oidcauth.Claims, error) {
+	switch {
+	case found.refresh == "":
+		return nil, fmt.Errorf("%w: the provider gave no refresh token: sign in", oidcauth.ErrExpired)
+	case time.Now().Before(found.again): // or all who wait for the lock would ask, one after the other
+		return nil, fmt.Errorf("%w: the provider gave no tokens just now", oidcauth.ErrAnswerUnavailable)
+	}
 	// A page that is closed meanwhile does not cost the login a refresh token that is
 	// good once.
-	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
 	// Not with the tokens as they are: oauth2 would look at the access token's expiry.
 	tokens, err := l.OAuth.TokenSource(asking, &oauth2.Token{RefreshToken: found.refresh}).Token()
 	if err != nil {
-		return nil, fault(err, oidcauth.ErrExpired)
+		err = fault(err, oidcauth.ErrExpired)
+		if errors.Is(err, oidcauth.ErrAnswerUnavailable) {
+			found.again = time.Now().Add(pause)
+		}
+		return nil, err
 	}
 	if tokens.RefreshToken != "" {
 		found.refresh = tokens.RefreshToken
@@ -191,7 +247,8 @@ func (l *Logins) renew(ctx context.Context, found *login) (*oidcauth.Claims, err
 // provider's own words, which may hold anything, are left out.
 func fault(err, refusal error) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok || refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests {
+	if !ok || refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests ||
+		refused.ErrorCode == "invalid_client" { // which is this server's secret, and nobody's login
 		return fmt.Errorf("%w: the provider gives no tokens at present", oidcauth.ErrAnswerUnavailable) // 503
 	}
 	return fmt.Errorf("%w: the provider: %.40q", refusal, refused.ErrorCode)

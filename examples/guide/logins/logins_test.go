@@ -36,14 +36,17 @@ type world struct {
 	app     http.Handler
 	logins  *logins.Logins
 	codes   map[string]url.Values
-	count   int    // of sign-ins
-	status  int    // of the token endpoint
-	subject string // of the next token
+	count   int                 // of sign-ins
+	status  int                 // of the token endpoint
+	fault   string              // that it names
+	asked   func(*http.Request) // told of each question to it
+	refresh string              // the refresh token that it gives
+	subject string              // of the next token
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{codes: make(map[string]url.Values), status: http.StatusOK, subject: "alice"}
+	w := &world{codes: make(map[string]url.Values), status: http.StatusOK, asked: func(*http.Request) {}, refresh: "next", subject: "alice"}
 	endpoints := http.NewServeMux()
 	endpoints.HandleFunc("GET /authorize", w.authorize)
 	endpoints.HandleFunc("POST /token", w.tokens)
@@ -81,6 +84,7 @@ func (w *world) authorize(rw http.ResponseWriter, r *http.Request) {
 }
 
 func (w *world) tokens(rw http.ResponseWriter, r *http.Request) {
+	w.asked(r)
 	claims := map[string]any{"sub": w.subject, "exp": time.Now().Add(life)}
 	if r.FormValue("grant_type") == "authorization_code" {
 		asked := w.codes[r.FormValue("code")]
@@ -97,7 +101,7 @@ func (w *world) tokens(rw http.ResponseWriter, r *http.Request) {
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(w.status)
 	json.NewEncoder(rw).Encode(map[string]any{ // the access token lives for longer
-		"access_token": "opaque", "token_type": "Bearer", "expires_in": 86400, "refresh_token": "next", "id_token": w.Token(claims),
+		"access_token": "opaque", "token_type": "Bearer", "expires_in": 86400, "refresh_token": w.refresh, "id_token": w.Token(claims), "error": w.fault,
 	})
 }
 
@@ -301,22 +305,25 @@ func TestLogins_RenewalFails(t *testing.T) {
 	for _, r := range []struct {
 		name         string
 		status       int
+		fault        string
 		subject      string
 		want, healed int
 	}{
-		{"the provider refuses", http.StatusBadRequest, "alice", http.StatusUnauthorized, http.StatusUnauthorized},
-		{"the provider fails", http.StatusBadGateway, "alice", http.StatusServiceUnavailable, http.StatusOK},
-		{"too many ask", http.StatusTooManyRequests, "alice", http.StatusServiceUnavailable, http.StatusOK},
-		{"it is somebody else", http.StatusOK, "bob", http.StatusForbidden, http.StatusOK},
+		{"the provider refuses", http.StatusBadRequest, "invalid_grant", "alice", http.StatusUnauthorized, http.StatusUnauthorized},
+		{"this server's secret is wrong", http.StatusUnauthorized, "invalid_client", "alice", http.StatusServiceUnavailable, http.StatusOK},
+		{"the provider fails", http.StatusBadGateway, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
+		{"too many ask", http.StatusTooManyRequests, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
+		{"it is somebody else", http.StatusOK, "", "bob", http.StatusForbidden, http.StatusOK},
 	} {
 		t.Run(r.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				browser := w.signedIn(t)
 				time.Sleep(life + time.Second)
-				w.status, w.subject = r.status, r.subject
+				w.status, w.fault, w.subject = r.status, r.fault, r.subject
 				w.want(t, "renewal", browser, r.want)
-				w.status, w.subject = http.StatusOK, "alice"
+				w.status, w.fault, w.subject = http.StatusOK, "", "alice"
+				time.Sleep(time.Minute)
 				w.want(t, "afterwards", browser, r.healed)
 			})
 		})
