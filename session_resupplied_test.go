@@ -42,3 +42,21 @@ func TestIntrospect_SuppliedForWhomItIs(t *testing.T) {
 		}
 	})
 }
+
+// So it is where the question about the first is under way when the issuer says otherwise.
+func TestIntrospect_SuppliedForWhomItIsMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newInspector(t, func(cfg *oidcauth.Config) {
+			cfg.Issuers[0].Supplement = func(_ context.Context, c *oidcauth.Claims, _ string) (json.RawMessage, error) {
+				time.Sleep(3 * time.Second)
+				return json.RawMessage(fmt.Sprintf(`{"roles":[%q]}`, c.Subject())), nil
+			}
+		})
+		go d.auth.Authenticate(t.Context(), opaqueToken)
+		time.Sleep(2 * time.Second)
+		d.set(opaqueToken, d.answer(map[string]any{"sub": "mallory"}), nil)
+		if got, want := roles(authenticate(t, d.auth, opaqueToken)), "own+mallory"; got != want {
+			t.Errorf("the roles are %q, want %q", got, want)
+		}
+	})
+}

@@ -129,7 +129,11 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 		return c.with(&s), nil // c is by a ticket, or was judged while the answer came
 	}
 	alone := c.alone()
-	answer, err := t.asker.Ask(ctx, token, func(ctx context.Context) (json.RawMessage, error) {
+	said := "" // of a JWT nobody but itself says what it is
+	if c.answered != nil {
+		said = c.record.Payload
+	}
+	answer, err := t.asker.AskOf(ctx, token, said, func(ctx context.Context) (json.RawMessage, error) {
 		return t.functions.Load().supplement(ctx, alone, token)
 	})
 	if err != nil {
