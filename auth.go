@@ -423,13 +423,15 @@ func (a *Authenticator) remembered(token string, now time.Time) *Claims {
 	return nil
 }
 
-// answerAbout returns what was supplied about a token, if that is accepted by a trust now
-// and nobody has to be asked again.
-func (a *Authenticator) answerAbout(t *trust, token string) *supplied {
-	if kept := a.remembered(token, a.now()); kept != nil && kept.trust == t {
-		return kept.supplied
+// answerAbout returns what was supplied about a token, if that is accepted now and nobody
+// has to be asked again. What its issuer answers about an opaque token may make another
+// caller of it, of whom nothing is known: only what was supplied by the same answer counts.
+func (a *Authenticator) answerAbout(c *Claims, token string) *supplied {
+	kept := a.remembered(token, a.now())
+	if kept == nil || kept.trust != c.trust || !kept.answered.isSame(c.answered) {
+		return nil
 	}
-	return nil
+	return kept.supplied
 }
 
 // outdated returns the claims of a token that is accepted, but for the age of what

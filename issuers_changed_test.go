@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/netip"
 	"testing"
 	"testing/synctest"
@@ -168,6 +169,24 @@ func TestFindIssuer_ForgetsTokensOfSessions(t *testing.T) {
 		time.Sleep(20 * time.Minute)
 		if n := oidcauth.CacheLen(a); n != 0 {
 			t.Errorf("%d tokens are remembered of an issuer that is not", n)
+		}
+	})
+}
+
+// Without a bound of issuers, too, it is remembered for a while which there are not.
+func TestFindIssuer_AbsentWithoutBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c customers
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find, MaxFoundIssuers: math.MaxInt})
+		for range 3 {
+			for n := range 5 {
+				refuses(t, a, unsigned(fmt.Sprintf("https://nobody-%d.test", n)), oidcauth.ErrUnknownIssuer)
+			}
+		}
+		for n := range 5 {
+			if got := c.count(fmt.Sprintf("https://nobody-%d.test", n)); got != 1 {
+				t.Errorf("issuer %d was looked up %d times, want once", n, got)
+			}
 		}
 	})
 }

@@ -124,12 +124,16 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 	if token == "" {
 		return nil, refusal.New(refusal.Supplement, ErrAnswerUnavailable, "a ticket sold by a server without Issuer.Supplement", "")
 	}
-	if kept := t.of.answer(t, token); kept != nil {
+	if kept := t.of.answer(c, token); kept != nil {
 		s := *kept
 		return c.with(&s), nil // c is by a ticket, or was judged while the answer came
 	}
 	alone := c.alone()
-	answer, err := t.asker.Ask(ctx, token, func(ctx context.Context) (json.RawMessage, error) {
+	said := "" // of a JWT nobody but itself says what it is
+	if c.answered != nil {
+		said = c.record.Payload
+	}
+	answer, err := t.asker.AskOf(ctx, token, said, func(ctx context.Context) (json.RawMessage, error) {
 		return t.functions.Load().supplement(ctx, alone, token)
 	})
 	if err != nil {
@@ -276,8 +280,12 @@ func (s *answered) follows(before *answered) {
 	}
 }
 
-// isSame reports whether both are one answer, which may be judged by two descriptions.
+// isSame reports whether both are one answer, which may be judged by two descriptions, or
+// none.
 func (s *answered) isSame(other *answered) bool {
+	if s == nil || other == nil {
+		return s == other
+	}
 	return s.asked.Equal(other.asked) && s.token.Get() == other.token.Get()
 }
 

@@ -71,8 +71,9 @@ type trusted struct {
 	// good returns claims that were verified as they are good now, or the refusal. It waits
 	// for what is supplied about them no longer than the context.
 	good func(context.Context, *Claims) (*Claims, error)
-	// answer returns what was supplied about a token that is accepted by a trust, or nil.
-	answer func(*trust, string) *supplied
+	// answer returns what was supplied about the token of claims, if that is accepted, or
+	// nil.
+	answer func(c *Claims, token string) *supplied
 }
 
 // newTrust copies what the checks need of a valid description, which must not be

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
@@ -105,7 +106,7 @@ func NewLookups(cfg LookupConfig) *Lookups {
 	l := &Lookups{
 		cfg: cfg, turns: newTurns(lookupPlaces, maxWaiting, lookupRate, lookupRate),
 		known: map[string]*answer{}, order: list.New(), asking: map[string]*question{},
-		absent: absent{max: 4 * cfg.Max}, log: newLineLog(cfg.Logger),
+		absent: absent{max: 4 * min(cfg.Max, math.MaxInt/4)}, log: newLineLog(cfg.Logger),
 	}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.timer = time.AfterFunc(sweepEvery, l.sweep)

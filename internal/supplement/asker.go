@@ -137,11 +137,23 @@ func (a *Asker) Ask(ctx context.Context, token string, put Function) (*Answer, e
 	return a.AskFor(ctx, nil, token, put)
 }
 
+// AskOf is Ask about a token that is what somebody says of it: who asks about the same
+// token and was told something else does not share the call.
+func (a *Asker) AskOf(ctx context.Context, token, said string, put Function) (*Answer, error) {
+	about := sha256.Sum256([]byte(token))
+	return a.ask(ctx, nil, sha256.Sum256(append(about[:], said...)), token, put)
+}
+
 // AskFor is Ask about a token that need not have been verified. Unless that is known
 // otherwise, the question stands in line, on the account of who asks, and its failure
 // is no reason to put fewer of others.
 func (a *Asker) AskFor(ctx context.Context, who *Stranger, token string, put Function) (*Answer, error) {
-	q, err := a.join(ctx, who, token, put)
+	return a.ask(ctx, who, sha256.Sum256([]byte(token)), token, put)
+}
+
+// ask asks about what the key stands for.
+func (a *Asker) ask(ctx context.Context, who *Stranger, key [sha256.Size]byte, token string, put Function) (*Answer, error) {
+	q, err := a.join(ctx, who, key, token, put)
 	if err != nil {
 		return nil, err
 	}
@@ -160,9 +172,9 @@ func (a *Asker) AskFor(ctx context.Context, who *Stranger, token string, put Fun
 	return nil, &UnavailableError{Err: q.err, RetryAfter: max(stands-time.Since(q.settled), strangers.RetryAfter(q.err), 0)}
 }
 
-// join returns the question about a token, a new one if there is none.
-func (a *Asker) join(ctx context.Context, who *Stranger, token string, put Function) (*question, error) {
-	key, now := sha256.Sum256([]byte(token)), time.Now()
+// join returns the question that the key stands for, a new one if there is none.
+func (a *Asker) join(ctx context.Context, who *Stranger, key [sha256.Size]byte, token string, put Function) (*question, error) {
+	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if q := a.questions[key]; q != nil && (q.answer == nil || now.Sub(q.asked) < a.cfg.Age) {
