@@ -80,7 +80,7 @@ func (f *issuerFlags) run(ctx context.Context, std streams, operands []string) e
 	l, err := localissuer.New(localissuer.Config{
 		URL: f.url, Dir: rest[0],
 		// Nothing is issued here.
-		Audiences: []string{"none"}, MaxLifetime: time.Millisecond,
+		Audiences: []string{"none"}, MaxLifetime: time.Second,
 	})
 	switch {
 	case f.url == "" && errors.Is(err, fs.ErrNotExist):
