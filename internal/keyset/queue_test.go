@@ -93,6 +93,19 @@ func TestQueue(t *testing.T) {
 		}
 		wantCount(t, i, 1)
 	})
+	bubble(t, "a hook that takes its time", func(t *testing.T) {
+		i := newIssuer(key("a", 0))
+		cfg := i.config(t)
+		cfg.Queue = keyset.NewQueue(1)
+		slow := cfg
+		slow.Hooks.FetchDone = func(keyset.Event) { time.Sleep(time.Hour) }
+		start(t, slow).Warm()
+		time.Sleep(time.Second)
+		start(t, cfg).Warm()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		wantCount(t, i, 2)
+	})
 	bubble(t, "the set is closed", func(t *testing.T) {
 		i, s, _ := queued(t)
 		s.Warm()

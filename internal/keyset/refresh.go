@@ -99,10 +99,10 @@ func (s *Set) start(lookup, patient bool) {
 
 func (s *Set) run(f *flight) {
 	leave := s.waitTurn(f)
-	defer leave()
 	ctx, cancel := context.WithTimeout(s.ctx, flightTimeout)
 	defer cancel()
 	a, err := s.fetchGuarded(ctx, f)
+	leave() // before hooks and a disk, which may take their time
 	s.finish(f, a, err)
 	s.deliver()
 	if s.store != nil {
