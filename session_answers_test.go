@@ -448,31 +448,6 @@ func TestIntrospect_AnotherCallerUnjudged(t *testing.T) {
 	}
 }
 
-// A call by an opaque token that its issuer has ended is refused, though its session lives
-// by another; that it has expired is no reason.
-func TestRequire_OpaqueEndedAfterRenewal(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const next = "op_next"
-		d := newInspector(t, nil)
-		d.set(next, d.answer(map[string]any{"jti": "next"}), nil)
-		s := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
-		ctx := s.CallContext()
-		if _, err := s.Renew(t.Context(), next); err != nil {
-			t.Fatal(err)
-		}
-		if err := oidcauth.Require(ctx); err != nil {
-			t.Errorf("Require() error = %v after the renewal", err)
-		}
-		d.set(opaqueToken, `{"active":false}`, nil)
-		time.Sleep(time.Minute + time.Second)
-		wants(t, d.auth, opaqueToken, oidcauth.ErrRevoked)
-		expectEnd(t, s, nil)
-		if err := oidcauth.Require(ctx); !errors.Is(err, oidcauth.ErrRevoked) {
-			t.Errorf("Require() error = %v, want %v", err, oidcauth.ErrRevoked)
-		}
-	})
-}
-
 // What changes of a token's end without a renewal postpones no notice that nobody has
 // given yet.
 func TestSession_OnExpiring_EndMoves(t *testing.T) {

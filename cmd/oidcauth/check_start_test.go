@@ -109,12 +109,15 @@ func TestServe_CheckAcceptsWhatAStartDoes(t *testing.T) {
 // its own, whose directory is that user's.
 func TestServe_CheckOnBehalfOfAnother(t *testing.T) {
 	t.Parallel()
-	dir := filepath.Join(t.TempDir(), "revocations")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chown(dir, 65534, 65534); err != nil {
-		t.Skip("only root gives directories away: ", err)
+	dir := "/usr" // is root's
+	if os.Geteuid() == 0 {
+		dir = filepath.Join(t.TempDir(), "revocations")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(dir, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
 	}
 	file := writeFile(t, "serve.json", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "revocations": {"dir": "`+dir+`"}}`)
 	if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 0 {
