@@ -16,6 +16,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
+	"github.com/oidcauth/oidcauth/internal/ports"
 )
 
 // patience is how long a test waits for what must happen. It decides nothing but
@@ -33,12 +34,12 @@ type natsServer struct {
 	running *server.Server
 }
 
-// newNATS returns a server that is not running yet. It gets its address when it
-// starts for the first time.
+// newNATS returns a server that is not running yet, at an address that is the test's
+// also while it is stopped.
 func newNATS(t testing.TB) *natsServer {
 	t.Helper()
 	n := &natsServer{t: t, options: server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
+		Host: "127.0.0.1", Port: ports.ReserveFor(t).Number, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true,
 	}}
 	t.Cleanup(n.stop)
 	return n
@@ -53,7 +54,6 @@ func startNATS(t testing.TB) *natsServer {
 
 func (n *natsServer) start() {
 	n.t.Helper()
-	n.awaitPort()
 	options := n.options
 	s, err := server.NewServer(&options)
 	if err != nil {
@@ -64,26 +64,6 @@ func (n *natsServer) start() {
 		n.t.Fatal("the NATS server does not start")
 	}
 	n.running = s
-	n.options.Port = s.Addr().(*net.TCPAddr).Port
-}
-
-// awaitPort waits until nobody has the port that the server had before. While it
-// was down the port was anybody's.
-func (n *natsServer) awaitPort() {
-	n.t.Helper()
-	if n.options.Port == server.RANDOM_PORT {
-		return
-	}
-	for limit := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		l, err := net.Listen("tcp", net.JoinHostPort(n.options.Host, strconv.Itoa(n.options.Port)))
-		if err == nil {
-			l.Close()
-			return
-		}
-		if time.Now().After(limit) {
-			n.t.Fatal(err)
-		}
-	}
 }
 
 func (n *natsServer) stop() {

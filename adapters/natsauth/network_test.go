@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/oidcauth/oidcauth/internal/ports"
 )
 
 // A wire is the way from one NATS server to another, as a proxy of the test's: it
@@ -160,18 +162,21 @@ type cluster struct {
 func newCluster(t testing.TB) *cluster {
 	t.Helper()
 	c := &cluster{t: t}
-	ports := freePorts(t, 3)
+	var routes [3]*ports.Port
+	for i := range routes {
+		routes[i] = ports.ReserveFor(t)
+	}
 	for i := range c.members {
 		n := newNATS(t)
 		n.options.ServerName = fmt.Sprintf("nats-%d", i)
 		n.options.Cluster = server.ClusterOpts{
-			Name: "cluster", Host: "127.0.0.1", Port: ports[i], PoolSize: -1,
+			Name: "cluster", Host: "127.0.0.1", Port: routes[i].Number, PoolSize: -1,
 			// Servers tell each other of the others: nobody is at this address.
 			Advertise: "127.0.0.1:1", NoAdvertise: true,
 		}
 		for j := range c.members {
 			if j != i {
-				c.wires[i][j] = newWire(t, fmt.Sprintf("127.0.0.1:%d", ports[j]))
+				c.wires[i][j] = newWire(t, routes[j].Address())
 				n.options.Routes = append(n.options.Routes, &url.URL{Scheme: "nats", Host: c.wires[i][j].listener.Addr().String()})
 			}
 		}

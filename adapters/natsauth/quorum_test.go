@@ -3,10 +3,7 @@ package natsauth_test
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/url"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
+	"github.com/oidcauth/oidcauth/internal/ports"
 )
 
 // clusterNATS starts three NATS servers that keep copies of each other's.
@@ -22,11 +20,11 @@ func clusterNATS(t *testing.T) [3]*natsServer {
 	t.Helper()
 	var members [3]*natsServer
 	var routes []*url.URL
-	for i, port := range freePorts(t, len(members)) {
-		n := newNATS(t)
+	for i := range members {
+		n, port := newNATS(t), ports.ReserveFor(t)
 		n.options.ServerName = fmt.Sprintf("nats-%d", i)
-		n.options.Cluster = server.ClusterOpts{Name: "cluster", Host: "127.0.0.1", Port: port, PoolSize: -1}
-		routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", port)})
+		n.options.Cluster = server.ClusterOpts{Name: "cluster", Host: "127.0.0.1", Port: port.Number, PoolSize: -1}
+		routes = append(routes, &url.URL{Scheme: "nats", Host: port.Address()})
 		members[i] = n
 	}
 	for _, n := range members {
@@ -34,29 +32,6 @@ func clusterNATS(t *testing.T) [3]*natsServer {
 		n.start()
 	}
 	return members
-}
-
-// portsGiven are those of other tests, whose servers may be down just now.
-var portsGiven sync.Map
-
-// freePorts returns ports that differ, that nobody listens on, and that the system
-// gives to nobody who asks for any port: the members stop and start on them.
-func freePorts(t testing.TB, n int) (ports []int) {
-	t.Helper()
-	for tries := 0; len(ports) < n; tries++ {
-		port := 20_000 + rand.N(10_000)
-		if _, taken := portsGiven.LoadOrStore(port, true); taken {
-			continue
-		}
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			defer l.Close()
-			ports = append(ports, port)
-		} else if tries == 100 {
-			t.Fatal(err)
-		}
-	}
-	return ports
 }
 
 // A NATS server that has lost the others takes part in nothing any longer, while

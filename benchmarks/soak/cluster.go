@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +11,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/benchmarks/internal/process"
+	"github.com/oidcauth/oidcauth/internal/ports"
 )
 
 // natsPackage is the program of the NATS server, of the version that adapters/natsauth
@@ -29,7 +28,7 @@ type member struct {
 
 // newCluster writes the configuration of three NATS servers.
 func newCluster(binary, dir string) ([]*member, error) {
-	ports, err := freePorts(3 * members)
+	at, err := addresses(3 * members)
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +37,7 @@ func newCluster(binary, dir string) ([]*member, error) {
 	for n := range members {
 		m := &member{
 			binary: binary, config: filepath.Join(dir, fmt.Sprintf("nats-%d.conf", n+1)),
-			client: ports[3*n], route: ports[3*n+1], health: ports[3*n+2],
+			client: at[3*n], route: at[3*n+1], health: at[3*n+2],
 		}
 		routes = append(routes, "nats://"+m.route)
 		if m.log, err = os.Create(filepath.Join(dir, fmt.Sprintf("nats-%d.log", n+1))); err != nil {
@@ -99,19 +98,15 @@ func (m *member) await(ctx context.Context) error {
 	}
 }
 
-// freePorts returns addresses that nobody listens at, and that the system gives to
-// nobody who asks for any: servers stop and start at them.
-func freePorts(count int) (addresses []string, err error) {
-	for tries := 0; len(addresses) < count; tries++ {
-		var listener net.Listener
-		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.N(10_000)))
-		switch {
-		case err == nil:
-			defer listener.Close()
-			addresses = append(addresses, listener.Addr().String())
-		case tries > 1000:
+// addresses reserves ports, as long as this process runs: servers stop and start there.
+func addresses(count int) ([]string, error) {
+	var reserved []string
+	for range count {
+		port, err := ports.Reserve()
+		if err != nil {
 			return nil, err
 		}
+		reserved = append(reserved, port.Address())
 	}
-	return addresses, nil
+	return reserved, nil
 }

@@ -53,11 +53,11 @@ func serveConfig(issuers []string, cluster []*member, n int, admin, dir string, 
 
 // startServe starts one "oidcauth serve", and waits until it accepts tokens.
 func startServe(ctx context.Context, binary, dir string, n int, issuers []string, cluster []*member, grace time.Duration) (*server, error) {
-	ports, err := freePorts(1)
+	at, err := addresses(1)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.MarshalIndent(serveConfig(issuers, cluster, n, ports[0], dir, grace), "", "  ")
+	text, err := json.MarshalIndent(serveConfig(issuers, cluster, n, at[0], dir, grace), "", "  ")
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func startServe(ctx context.Context, binary, dir string, n int, issuers []string
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
-	s := &server{name: fmt.Sprintf("serve %d", n+1), admin: "http://" + ports[0], holds: serveHolds}
+	s := &server{name: fmt.Sprintf("serve %d", n+1), admin: "http://" + at[0], holds: serveHolds}
 	if err := s.start(exec.Command(binary, "serve", "--config", file, "--allow-insecure-http"), dir, "listening on "); err != nil {
 		return nil, err
 	}

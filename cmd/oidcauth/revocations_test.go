@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"strings"
 	"testing"
@@ -11,6 +10,8 @@ import (
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/oidcauth/oidcauth/internal/ports"
 )
 
 // tokenOfNATS is what servers show to it.
@@ -38,12 +39,7 @@ func startNATS(t *testing.T, port int, dir string) *natsserver.Server {
 func TestServe_SharedRevocations(t *testing.T) {
 	t.Parallel()
 	iss := startIssuer(t)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := ln.Addr().(*net.TCPAddr).Port
-	ln.Close()
+	port := ports.ReserveFor(t).Number
 	secret, natsToken := writeFile(t, "secret", adminSecret), writeFile(t, "token", tokenOfNATS+"\n")
 	start := func() *service {
 		return serve(t, "--config", writeFile(t, "config.json", fmt.Sprintf(

@@ -2,12 +2,12 @@ package main
 
 import (
 	"encoding/json"
-	"net"
 	"net/url"
 	"os/exec"
 	"strings"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/ports"
 	"github.com/oidcauth/oidcauth/internal/said"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -175,12 +175,7 @@ func testTokenParameter(t *testing.T, name, value string) {
 
 func testTokenListen(t *testing.T) {
 	p := newFakeProvider(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := free.Addr().String()
-	free.Close()
+	want := ports.ReserveFor(t).Address()
 	back, err := url.Parse(startLogin(t, p, "--listen", want).visit(t).Query().Get("redirect_uri"))
 	if err != nil || back.Host != want {
 		t.Errorf("with --listen %s: the browser is sent to %v, %v", want, back, err)

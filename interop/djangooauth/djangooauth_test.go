@@ -16,6 +16,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/interop/internal/opaque"
 	"github.com/oidcauth/oidcauth/interop/internal/programs"
+	"github.com/oidcauth/oidcauth/interop/internal/server"
 	"github.com/oidcauth/oidcauth/introspect"
 )
 
@@ -35,7 +36,7 @@ func start(t *testing.T) provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := opaque.FreePort(t)
+	port := server.NewPort(t)
 	base := "http://127.0.0.1:" + port
 	script, err := filepath.Abs(filepath.Join("testdata", "provider.py"))
 	if err != nil {

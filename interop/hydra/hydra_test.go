@@ -17,6 +17,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/interop/internal/opaque"
 	"github.com/oidcauth/oidcauth/interop/internal/programs"
+	"github.com/oidcauth/oidcauth/interop/internal/server"
 	"github.com/oidcauth/oidcauth/introspect"
 )
 
@@ -45,7 +46,7 @@ func start(t *testing.T) hydra {
 	if err != nil {
 		t.Fatal(err)
 	}
-	public, admin, dir := opaque.FreePort(t), opaque.FreePort(t), t.TempDir()
+	public, admin, dir := server.NewPort(t), server.NewPort(t), t.TempDir()
 	h := hydra{t: t, public: "http://127.0.0.1:" + public, admin: "http://127.0.0.1:" + admin}
 	config, err := json.Marshal(map[string]any{
 		"dsn": "memory",

@@ -109,7 +109,7 @@ func (a authority) client(t *testing.T, own *tls.Certificate, others ...*x509.Ce
 func (s *keycloak) certified(t *testing.T, client *http.Client) string {
 	t.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"certified"}, "client_secret": {"certified-secret"}}
-	response, err := client.PostForm("https://127.0.0.1:"+s.tls+"/realms/"+realm+"/protocol/openid-connect/token", form)
+	response, err := client.PostForm("https://"+s.tls.Address()+"/realms/"+realm+"/protocol/openid-connect/token", form)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,6 @@ package keycloak_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/ports"
 )
 
 // document is the page whose commands are run.
@@ -64,12 +65,7 @@ func TestDocument(t *testing.T) {
 	if _, err := exec.LookPath("curl"); err != nil && os.Getenv("CI") == "" {
 		t.Skip("curl is missing: apt-get install curl")
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	here := strings.NewReplacer("http://127.0.0.1:8180", s.url, "127.0.0.1:8080", listener.Addr().String())
-	listener.Close()
+	here := strings.NewReplacer("http://127.0.0.1:8180", s.url, "127.0.0.1:8080", ports.ReserveFor(t).Address())
 
 	const mark = "=== end of a block ==="
 	var script strings.Builder

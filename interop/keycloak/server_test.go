@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/ports"
 	"github.com/oidcauth/oidcauth/interop/internal/server"
 )
 
@@ -14,8 +15,8 @@ const startLimit = 4 * time.Minute
 // keycloak is a server that keeps its data in a directory of the test.
 type keycloak struct {
 	url    string
-	port   string
-	tls    string // the port for connections with certificates
+	port   *ports.Port
+	tls    *ports.Port // for connections with certificates
 	ca     authority
 	home   string
 	dir    string
@@ -24,19 +25,19 @@ type keycloak struct {
 	process *server.Server
 }
 
-// newServer chooses a port of the loopback interface for a server that keeps
-// its data in dir. It does not start it.
+// newServer reserves ports, until this process ends, for a server that keeps its data
+// in dir. It does not start it.
 func newServer(home, dir string) (*keycloak, error) {
-	port, err := server.Port()
+	port, err := ports.Reserve()
 	if err != nil {
 		return nil, err
 	}
-	s := &keycloak{url: "http://127.0.0.1:" + port, port: port, home: home, dir: dir, secret: rand.Text()}
-	if s.tls, err = server.Port(); err != nil {
+	tls, err := ports.Reserve()
+	if err != nil {
 		return nil, err
 	}
-	s.ca, err = newAuthority(dir)
-	return s, err
+	ca, err := newAuthority(dir)
+	return &keycloak{url: "http://" + port.Address(), port: port, tls: tls, ca: ca, home: home, dir: dir, secret: rand.Text()}, err
 }
 
 // start starts the server and waits until it answers.
@@ -44,9 +45,9 @@ func (s *keycloak) start(ctx context.Context) (err error) {
 	s.process, err = server.Start(ctx, server.Command{
 		Name: "Keycloak", Dir: s.dir, Ready: s.url + "/realms/master",
 		Args: []string{filepath.Join(s.home, "bin", "kc.sh"), "start", "--optimized",
-			"--https-port=" + s.tls, "--https-certificate-file=" + s.ca.file("server.crt"), "--https-certificate-key-file=" + s.ca.file("server.key"),
+			"--https-port=" + s.tls.String(), "--https-certificate-file=" + s.ca.file("server.crt"), "--https-certificate-key-file=" + s.ca.file("server.key"),
 			"--truststore-paths=" + s.ca.file("ca.crt"),
-			"--http-enabled=true", "--http-host=127.0.0.1", "--http-port=" + s.port, "--hostname=" + s.url,
+			"--http-enabled=true", "--http-host=127.0.0.1", "--http-port=" + s.port.String(), "--hostname=" + s.url,
 			"--db-url=jdbc:h2:file:" + filepath.Join(s.dir, "data") + ";NON_KEYWORDS=VALUE"},
 		Env: []string{
 			"KC_BOOTSTRAP_ADMIN_CLIENT_ID=" + adminClient, "KC_BOOTSTRAP_ADMIN_CLIENT_SECRET=" + s.secret,

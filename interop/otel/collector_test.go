@@ -4,7 +4,6 @@ package otel
 
 import (
 	"context"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/otelauth"
+	"github.com/oidcauth/oidcauth/internal/ports"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -36,12 +36,7 @@ type collector struct {
 
 func startCollector(t *testing.T) *collector {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &collector{address: ln.Addr().String()}
-	ln.Close()
+	c := &collector{address: ports.ReserveFor(t).Address()}
 	factory := otlpreceiver.NewFactory()
 	cfg := factory.CreateDefaultConfig()
 	settings := map[string]any{"protocols": map[string]any{"http": map[string]any{"endpoint": c.address}}}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/ports"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -107,7 +108,9 @@ func median(values []float64) float64 {
 // startBehind starts an nginx, and what it asks, and returns the port.
 func (w *world) startBehind(t *testing.T, way string) string {
 	t.Helper()
-	w.front, w.oidcauth, w.service = freePort(t), freePort(t), freePort(t)
+	for _, port := range []*string{&w.front, &w.oidcauth, &w.service} {
+		*port = ports.ReserveFor(t).String()
+	}
 	dir := t.TempDir()
 	w.write(t, dir, "nginx.conf")
 	name := filepath.Join(dir, "nginx.conf")

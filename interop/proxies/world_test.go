@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,6 +20,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/oidcauth/oidcauth/internal/ports"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -52,7 +51,7 @@ func newWorld(t *testing.T, binary string) *world {
 	}
 	w.broken.Fail(oidctest.JWKS, oidctest.Fault{Status: http.StatusInternalServerError})
 	for _, port := range []*string{&w.front, &w.oidcauth, &w.second, &w.service} {
-		*port = freePort(t)
+		*port = ports.ReserveFor(t).String()
 	}
 	service := &http.Server{Addr: "127.0.0.1:" + w.service, Handler: http.HandlerFunc(echo)}
 	ln, err := net.Listen("tcp", service.Addr)
@@ -62,27 +61,6 @@ func newWorld(t *testing.T, binary string) *world {
 	go service.Serve(ln)
 	t.Cleanup(func() { service.Close() })
 	return w
-}
-
-// ports are those that tests have, whether somebody listens already or not.
-var ports sync.Map
-
-// freePort returns a port that nobody listens on, and that the system gives to nobody
-// who asks for any port.
-func freePort(t testing.TB) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(20_000 + mathrand.N(10_000))
-		if _, taken := ports.LoadOrStore(port, true); taken {
-			continue
-		}
-		if ln, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
-			ln.Close()
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }
 
 // seen is what the service got.

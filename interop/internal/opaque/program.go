@@ -8,16 +8,6 @@ import (
 	"github.com/oidcauth/oidcauth/interop/internal/server"
 )
 
-// FreePort returns a port of the loopback interface that nobody listens on.
-func FreePort(t testing.TB) string {
-	t.Helper()
-	port, err := server.Port()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 // Start starts a program that ends with the test, and waits until it answers 200 at an
 // address.
 func Start(t *testing.T, name, ready string, args ...string) {

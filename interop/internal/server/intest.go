@@ -1,18 +1,19 @@
 package server
 
-import "testing"
+import (
+	"testing"
 
-// NewPort is [Port] for a test that starts a server, which it skips with -short.
+	"github.com/oidcauth/oidcauth/internal/ports"
+)
+
+// NewPort returns a port that is the test's as long as it runs, for a server that it
+// starts. With -short it skips the test.
 func NewPort(t testing.TB) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a server takes longer than -short allows")
 	}
-	port, err := Port()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return ports.ReserveFor(t).String()
 }
 
 // Run is [Start] for a program that ends with the test, which shows the end of its log if

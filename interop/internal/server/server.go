@@ -7,13 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"time"
 )
 
@@ -131,20 +128,4 @@ func (s *Server) LastLines() error {
 		return err
 	}
 	return fmt.Errorf("the end of the log of %s:\n%s", s.command.Name, text[max(0, len(text)-most):])
-}
-
-// Port returns a port that nobody listens on, and that the system gives to nobody who
-// asks for any port: a server takes seconds to start on it, and once more after an
-// outage.
-func Port() (string, error) {
-	var errs []error
-	for range 100 {
-		port := strconv.Itoa(20_000 + mathrand.N(10_000))
-		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			return port, listener.Close()
-		}
-		errs = append(errs, err)
-	}
-	return "", errors.Join(errs...)
 }
