@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/byvalue"
 	"github.com/oidcauth/oidcauth/internal/jws"
@@ -111,6 +112,7 @@ func (a *Authenticator) fillTable(next, now *issuerTable, issuers []Issuer) erro
 		}
 		next.Add(&placed[i], &t.Trust)
 	}
+	slices.SortFunc(next.opaque, func(a, b *trust) int { return strings.Compare(a.described.OpaquePrefix, b.described.OpaquePrefix) })
 	return nil
 }
 

@@ -409,14 +409,19 @@ func (i *Issuer) checkIntrospect() error {
 
 func notVisible(r rune) bool { return r <= ' ' || r > '~' }
 
-// checkPrefixes refuses descriptions that could both be an opaque token's.
+// checkPrefixes refuses descriptions that could both be an opaque token's. What begins
+// with a prefix sorts right after it.
 func checkPrefixes(issuers []Issuer) error {
+	var opaque []*Issuer
 	for n := range issuers {
-		for m := range issuers[:n] {
-			a, b := &issuers[m], &issuers[n]
-			if a.Introspect != nil && b.Introspect != nil && (strings.HasPrefix(a.OpaquePrefix, b.OpaquePrefix) || strings.HasPrefix(b.OpaquePrefix, a.OpaquePrefix)) {
-				return fmt.Errorf("oidcauth: issuers %q and %q: OpaquePrefix: got %q and %q, want two of which none begins with the other", a.URL, b.URL, a.OpaquePrefix, b.OpaquePrefix)
-			}
+		if issuers[n].Introspect != nil {
+			opaque = append(opaque, &issuers[n])
+		}
+	}
+	slices.SortStableFunc(opaque, func(a, b *Issuer) int { return strings.Compare(a.OpaquePrefix, b.OpaquePrefix) })
+	for n := 1; n < len(opaque); n++ {
+		if a, b := opaque[n-1], opaque[n]; strings.HasPrefix(b.OpaquePrefix, a.OpaquePrefix) {
+			return fmt.Errorf("oidcauth: issuers %q and %q: OpaquePrefix: got %q and %q, want two of which none begins with the other", a.URL, b.URL, a.OpaquePrefix, b.OpaquePrefix)
 		}
 	}
 	return nil

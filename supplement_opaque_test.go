@@ -307,6 +307,34 @@ func TestIntrospect_OneQuestion(t *testing.T) {
 }
 
 // Settings that contradict each other are refused.
+// TestIntrospect_Prefixes: of several issuers the one is asked whose prefix a token begins
+// with, whatever order they were described in, and nobody about a token of none.
+func TestIntrospect_Prefixes(t *testing.T) {
+	t.Parallel()
+	var asked []string
+	var issuers []oidcauth.Issuer
+	for _, prefix := range []string{"m_", "b_", "z", "b.", "ab_", "ba_"} {
+		issuers = append(issuers, oidcauth.Issuer{
+			URL: fmt.Sprintf("https://%d.test", len(issuers)), Audiences: []string{testAudience}, OpaquePrefix: prefix,
+			Introspect: func(context.Context, string) (json.RawMessage, error) {
+				asked = append(asked, prefix)
+				return json.RawMessage(`{"active":false}`), nil
+			},
+		})
+	}
+	a := newAuthenticator(t, oidcauth.Config{Issuers: issuers})
+	for token, want := range map[string]string{
+		"m_1": "m_", "b_1": "b_", "zz": "z", "b.1": "b.", "ab_1": "ab_", "ba_1": "ba_", "z": "z",
+		"a_1": "", "b": "", "b-1": "", "c": "", "m": "", "M_1": "", "~": "", "0": "", "bb_1": "", "b_": "b_",
+	} {
+		asked = nil
+		_, err := a.Authenticate(t.Context(), token)
+		if got := strings.Join(asked, " "); got != want || err == nil {
+			t.Errorf("%q: asked of %q, want %q; error = %v", token, got, want, err)
+		}
+	}
+}
+
 func TestIntrospect_Refuses(t *testing.T) {
 	t.Parallel()
 	ask := func(context.Context, string) (json.RawMessage, error) { return nil, nil }
@@ -341,6 +369,7 @@ func TestIntrospect_Refuses(t *testing.T) {
 		{"one without prefix", func(*oidcauth.Issuer) {}, []oidcauth.Issuer{other("a")}, "OpaquePrefix"},
 		{"overlapping prefixes", func(i *oidcauth.Issuer) { i.OpaquePrefix = "a_" }, []oidcauth.Issuer{other("a_b")}, "OpaquePrefix"},
 		{"the same prefix", func(i *oidcauth.Issuer) { i.OpaquePrefix = "a_" }, []oidcauth.Issuer{other("a_")}, "OpaquePrefix"},
+		{"overlapping prefixes, the longer one first", func(i *oidcauth.Issuer) { i.OpaquePrefix = "a_b" }, []oidcauth.Issuer{other("a_")}, "OpaquePrefix"},
 		{"two prefixes", func(i *oidcauth.Issuer) { i.OpaquePrefix = "a_" }, []oidcauth.Issuer{other("b_")}, ""},
 	} {
 		i := base()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -220,7 +221,7 @@ type issuerTable struct {
 	order     []*trust     // as they were described
 	functions []*functions // of each in that order
 	found     bool         // by [Config.FindIssuer]
-	opaque    []*trust     // those of them that are asked about opaque tokens
+	opaque    []*trust     // those of them that are asked about opaque tokens, by their prefixes
 }
 
 // places returns where the keys of all issuers come from, each once.
@@ -245,13 +246,13 @@ func (t *issuerTable) needed() []*keyPlace {
 }
 
 // opaqueOf returns the description of an opaque token, by what it begins with, or nil.
+// No prefix begins with another: the token's is the last of those that sort before it.
 func (t *issuerTable) opaqueOf(token string) *trust {
-	for _, o := range t.opaque {
-		if strings.HasPrefix(token, o.described.OpaquePrefix) {
-			return o
-		}
+	after := sort.Search(len(t.opaque), func(n int) bool { return t.opaque[n].described.OpaquePrefix > token })
+	if after == 0 || !strings.HasPrefix(token, t.opaque[after-1].described.OpaquePrefix) {
+		return nil
 	}
-	return nil
+	return t.opaque[after-1]
 }
 
 // closeBut ends all that is done for the table's issuers and not for those of another.
