@@ -179,7 +179,9 @@ type Issuer struct {
 	// string is one role, and so is the name of an object's member whose value is
 	// true. Everything else grants nothing: a member whose value is false, null, a
 	// number, a string, an array or an object; an array with one element that is no
-	// string, as a whole; a number or a boolean; an empty name.
+	// string, as a whole; a number or a boolean; an empty name. A path has a name for
+	// each level, as in {"realm_access", "roles"}: dots and slashes are part of a name.
+	// [Authenticator.Explain] says of a token which claims there grant nothing, and why.
 	Roles []Path `json:"roles,omitempty"`
 
 	// RoleSeparator says how several roles are written in one string at Roles: ","

@@ -42,6 +42,23 @@ func (r *Reader) IdleRoles() []string {
 	return idle
 }
 
+// NestedRoles returns the claims that the token has where a path of the issuer's was meant
+// to lead, but that is written as one name: "realm_access.roles" names no claim where
+// "realm_access" is an object.
+func (r *Reader) NestedRoles() []Path {
+	var meant []Path
+	for _, path := range r.Shape.Roles {
+		if _, found := r.memberAt(path); found {
+			continue
+		}
+		levels := Path(strings.FieldsFunc(path.String(), func(c rune) bool { return c == '.' || c == '/' }))
+		if _, found := r.memberAt(levels); found {
+			meant = append(meant, levels)
+		}
+	}
+	return meant
+}
+
 // IsEmpty reports whether a claim holds nothing in whatever form: null, or no
 // characters, elements or members.
 func IsEmpty(m jws.Member) bool {

@@ -164,6 +164,10 @@ func describeClaims(e *Evaluation) (got, want string) {
 		got += fmt.Sprintf("; no role by %s, for how it is written", refusal.QuoteAll(idle))
 		want += "; roles as strings, or as members that are true, or as RoleSeparator and RoleObjects say"
 	}
+	for _, path := range e.NestedRoles() {
+		got += fmt.Sprintf("; no claim whose name alone is %s", refusal.Quote(strings.Join(path, ".")))
+		want += fmt.Sprintf("; in Roles a name for each level: %s", refusal.QuoteAll(path))
+	}
 	return got, want
 }
 

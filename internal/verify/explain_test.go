@@ -231,6 +231,36 @@ func TestExplain_IdleRoles(t *testing.T) {
 	}
 }
 
+// Who wrote a path to roles as one name is told so, and nobody else is.
+func TestExplain_NestedRoles(t *testing.T) {
+	t.Parallel()
+	issuer, trusted := authtest.NewIssuer(t, oidctest.Config{})
+	token := issuer.Token(map[string]any{
+		"realm_access": map[string]any{"roles": []string{"admin"}}, "https://app.example/roles": []string{"editor"},
+	})
+	for _, tt := range []struct {
+		path oidcauth.Path
+		want string
+	}{
+		{oidcauth.Path{"realm_access.roles"}, `["realm_access" "roles"]`},
+		{oidcauth.Path{"realm_access/roles"}, `["realm_access" "roles"]`},
+		{oidcauth.Path{"realm_access", "roles"}, ""},
+		{oidcauth.Path{"https://app.example/roles"}, ""},
+		{oidcauth.Path{"resource_access.roles"}, ""},
+		{oidcauth.Path{"groups"}, ""},
+		{oidcauth.Path{"./."}, ""},
+	} {
+		trusted.Roles = []oidcauth.Path{tt.path}
+		a := authtest.NewAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		r := a.Explain(t.Context(), token)
+		step := r.Steps[slices.IndexFunc(r.Steps, func(s explain.Step) bool { return s.Check == "claims" })]
+		told := strings.Contains(step.Want, "in Roles a name for each level")
+		if !r.Accepted || told != (tt.want != "") || !strings.Contains(step.Want, tt.want) {
+			t.Errorf("%q: claims step = %+v, accepted %v", tt.path, step, r.Accepted)
+		}
+	}
+}
+
 // Advice goes by what is known: documents that arrived are not the network's fault.
 func TestExplain_AdviceOnKeys(t *testing.T) {
 	t.Parallel()
