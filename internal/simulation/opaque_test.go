@@ -233,6 +233,9 @@ func (n *node) dueSessionOf(t *token) due {
 	if last != good {
 		d = d.or(only(oidcauth.ErrRevoked))
 	}
+	if t.ruled() && n.w.rules.barredAfter(t.sub, good.begun) { // by an answer since then, which counts while there is none
+		d = d.or(only(oidcauth.ErrRule))
+	}
 	if !t.opaque.turned.IsZero() { // whoever it is of now may not be accepted at all, nor have been before it expired
 		then := n.now().Add(-time.Since(t.opaque.turned))
 		d = d.or(only(oidcauth.ErrIdentityMismatch)).or(n.dueContent(t.unheld()).or(n.dueContentAt(t.unheld(), then)).without(nil))

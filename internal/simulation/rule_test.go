@@ -3,6 +3,7 @@ package simulation_test
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -17,6 +18,8 @@ const (
 type rulebook struct {
 	mu sync.Mutex // guards what follows
 	of map[string]string
+
+	spared map[string]time.Time // when a subject was barred the last time that it no longer is
 }
 
 // rule is the rule.
@@ -39,13 +42,23 @@ func (b *rulebook) on(sub string) string {
 func (b *rulebook) set(sub, what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.of[sub] == barred {
+		b.spared[sub] = time.Now()
+	}
 	b.of[sub] = what
 }
 
-func (b *rulebook) heal() {
+// barredAfter reports whether a subject was barred at some time after another.
+func (b *rulebook) barredAfter(sub string, after time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	clear(b.of)
+	return b.of[sub] == barred || b.spared[sub].After(after)
+}
+
+func (b *rulebook) heal() {
+	for _, sub := range subjects {
+		b.set(sub, "")
+	}
 }
 
 // changeRules has the rule be another about a subject.

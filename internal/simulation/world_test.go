@@ -115,7 +115,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.addProviders()
 	w.addProvers()
 	w.addCertificates()
-	w.rules = &rulebook{of: map[string]string{}}
+	w.rules = &rulebook{of: map[string]string{}, spared: map[string]time.Time{}}
 	if w.plan.shared {
 		w.log = newSharedLog()
 	}
