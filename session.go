@@ -70,13 +70,13 @@ func (b *sessionBase) Value(key any) any {
 }
 
 // Deadline implements [context.Context].
-func (b *sessionBase) Deadline() (time.Time, bool) { return b.base.Deadline() }
+func (*sessionBase) Deadline() (time.Time, bool) { return time.Time{}, false }
 
 // Done implements [context.Context].
-func (b *sessionBase) Done() <-chan struct{} { return b.base.Done() }
+func (*sessionBase) Done() <-chan struct{} { return nil }
 
 // Err implements [context.Context].
-func (b *sessionBase) Err() error { return b.base.Err() }
+func (*sessionBase) Err() error { return nil }
 
 // A startedContext says when a session began that somebody observes: no other has to
 // bear the memory.

@@ -152,6 +152,38 @@ func TestSession_RenewBoundAtOnce(t *testing.T) {
 	}
 }
 
+// A usesMeanwhile knows of no use, and takes a while to say so.
+type usesMeanwhile struct{ meanwhile func() }
+
+func (u *usesMeanwhile) FirstUse(context.Context, [32]byte, time.Time) (bool, error) {
+	if f := u.meanwhile; f != nil {
+		u.meanwhile = nil
+		f()
+	}
+	return true, nil
+}
+
+// Two renewals at once over one nonce, each with a proof of its own, are one renewal.
+func TestSession_RenewBoundOverOneNonce(t *testing.T) {
+	t.Parallel()
+	uses := &usesMeanwhile{}
+	w := newBoundWorld(t, dpop.Config{Replays: uses}, nil)
+	s := w.open(t, w.token())
+	nonce := map[string]any{"nonce": s.Nonce()}
+	first, second := w.token(), w.token()
+	uses.meanwhile = func() {
+		if err := renew(s, w.client, second, nonce); err != nil {
+			t.Errorf("Renew() error = %v while another renewal waits", err)
+		}
+	}
+	if err := renew(s, w.client, first, nonce); !errors.Is(err, dpop.ErrUseNonce) {
+		t.Errorf("Renew() error = %v over a nonce that was used meanwhile, want %v", err, dpop.ErrUseNonce)
+	}
+	if s.Context().Err() != nil {
+		t.Errorf("the session ended with %v", context.Cause(s.Context()))
+	}
+}
+
 // Nonces are kept for live sessions alone, and given where anybody can use them.
 func TestSession_NonceKept(t *testing.T) {
 	t.Parallel()
