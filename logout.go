@@ -48,9 +48,9 @@ import (
 // every token of the issuer that was issued before the last of them ended. Where so
 // many people log out within the life of a token, others' older tokens are refused
 // too. So it is beyond 524,288 of all issuers together, with those of the issuer that has
-// most, where these are 8,192 or more, and else of each that has 16. A
-// [Config.RevocationDir] that is full makes it sooner. Set MaxTokenLifetime to what the
-// issuer's tokens live.
+// most, where these are 8,192 or more, and else of each that has 16; where hardly any has,
+// 15 of each are kept, however many issuers there are. A [Config.RevocationDir] that is
+// full makes it sooner. Set MaxTokenLifetime to what the issuer's tokens live.
 //
 // The answer is 200 once the logout holds here and is in [Config.Revocations] or,
 // so that a restart does not lose it, in [Config.RevocationDir]; where neither is set, once

@@ -86,14 +86,21 @@ func (l *List) boundLogouts(issuer string, now time.Time) []Revocation {
 }
 
 // boundAllLogouts makes cutoffs, as shorten does, until those of all issuers are not too
-// many: there may be any number of issuers. The lock must be held.
+// many: there may be any number of issuers. Where hardly any of them has enough to make
+// room, the next of this comes some logouts later, since it looks through all of them. The
+// lock must be held.
 func (l *List) boundAllLogouts(now time.Time) (all []Revocation) {
 	for l.allLogouts > l.maxAllLogouts {
+		before := l.allLogouts
 		cutoffs := l.cutOffMost(now, l.maxAllLogouts/64, fewLogouts)
-		if len(cutoffs) == 0 {
+		all = append(all, cutoffs...)
+		if len(cutoffs) == 0 || before-l.allLogouts < l.maxAllLogouts/1024 {
 			break
 		}
-		all = append(all, cutoffs...)
+	}
+	l.tooManyLogouts = l.maxAllLogouts
+	if room := l.maxAllLogouts - l.allLogouts; room < l.maxAllLogouts/1024 {
+		l.tooManyLogouts = l.allLogouts + l.maxAllLogouts/64
 	}
 	return all
 }
@@ -202,7 +209,7 @@ func latest(a, b time.Time) time.Time {
 func (l *List) LimitLogouts(most int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.maxLogouts, l.maxAllLogouts = most, severalLogouts*most
+	l.maxLogouts, l.maxAllLogouts, l.tooManyLogouts = most, severalLogouts*most, severalLogouts*most
 	if len(l.logouts) == 0 {
 		return // and nobody is asked for the time, who may not be able to tell it yet
 	}

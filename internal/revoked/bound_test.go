@@ -329,6 +329,43 @@ func TestList_Shorten(t *testing.T) {
 	}
 }
 
+// Where hardly any issuer has enough logouts for one rule to make room, that is not tried
+// anew for every few logouts more, since it takes a look at all of them.
+func TestList_LimitLogouts_NoRoom(t *testing.T) {
+	t.Parallel()
+	const most = 1024
+	b := newLab(false)
+	defer b.Close()
+	b.LimitLogouts(most)
+	logout := func(issuer string, n int) {
+		b.Add(Revocation{Issuer: issuer, SessionID: fmt.Sprint(n), EndedAt: in(-time.Hour), Until: in(time.Hour)})
+	}
+	const own = fewLogouts + 4 // of an issuer of which a few can be replaced
+	for n := range severalLogouts*most - own {
+		logout(fmt.Sprint(n/(fewLogouts-1)), n)
+	}
+	for n := range own {
+		logout("one more", -n)
+	}
+	if b.allLogouts != severalLogouts*most {
+		t.Fatalf("%d logouts are kept before there are too many, want all", b.allLogouts)
+	}
+	replaced := 0
+	for n := range 4 * most {
+		before := b.allLogouts
+		logout("one more", n)
+		if b.allLogouts <= before {
+			replaced++
+		}
+		if b.allLogouts > severalLogouts*most+most {
+			t.Fatalf("%d logouts are kept, of which %d are one issuer's", b.allLogouts, b.logouts["one more"])
+		}
+	}
+	if replaced == 0 || replaced > 4*most/64 {
+		t.Errorf("all were looked through %d times while %d were added, want %d times at most", replaced, 4*most, 4*most/64)
+	}
+}
+
 // However many issuers there are, the logouts of all are not more than several times what
 // one may have: those of the issuer that has most give way, and refuse what they refused.
 func TestList_LimitLogouts_OfAll(t *testing.T) {

@@ -56,6 +56,7 @@ type List struct {
 	logouts                   map[string]int // how many of an issuer's can be evicted
 	maxLogouts                int            // of these
 	allLogouts, maxAllLogouts int            // of all issuers
+	tooManyLogouts            int            // when there are more than this, some are replaced
 }
 
 // A Mark is the generation of a [List] in which a token was last looked up in
@@ -96,7 +97,7 @@ func NewList(cfg Config) *List {
 	l := &List{
 		cfg: cfg, clock: wallClock(time.Now()), incomplete: cfg.Incomplete,
 		entries: make(map[entryKey][]*entry), dropped: nothingDropped,
-		logouts: make(map[string]int), maxLogouts: math.MaxInt, maxAllLogouts: math.MaxInt,
+		logouts: make(map[string]int), maxLogouts: math.MaxInt, maxAllLogouts: math.MaxInt, tooManyLogouts: math.MaxInt,
 	}
 	if cfg.Incomplete {
 		l.generation.Store(1)
@@ -229,7 +230,7 @@ func (l *List) add(r Revocation) (added bool, cutoffs []Revocation) {
 		return false, nil
 	}
 	cutoffs = l.boundLogouts(r.Issuer, now)
-	if isTime(l.allLogouts, l.maxAllLogouts) {
+	if l.allLogouts > l.tooManyLogouts {
 		cutoffs = append(cutoffs, l.boundAllLogouts(now)...)
 	}
 	return true, cutoffs
