@@ -42,7 +42,7 @@ func isEvictable(r *Revocation) bool { return !coveredFrom(r).IsZero() && !isCut
 // nothing of the issuer's others. The lock must be held.
 func (l *List) isCutOff(r *Revocation) bool {
 	name, _, _ := strings.Cut(r.Issuer, "|")
-	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{entryIssuer, name}], func(e *entry) bool { return e.cutsOff(r, name) })
+	return isEvictable(r) && slices.ContainsFunc(l.entries[entryKey{field: entryIssuer, value: name}], func(e *entry) bool { return e.cutsOff(r, name) })
 }
 
 // cutsOff reports whether e is a cutoff that has taken the place of a revocation, which

@@ -329,6 +329,39 @@ func TestList_Shorten(t *testing.T) {
 	}
 }
 
+// What is called alike at many issuers is found by the issuer: neither a token nor another
+// logout goes through what all of them have.
+func TestList_OneNameAtManyIssuers(t *testing.T) {
+	t.Parallel()
+	b := newLab(false)
+	defer b.Close()
+	for n := range 100 {
+		of := func(r Revocation) {
+			r.Issuer, r.Until = fmt.Sprint(n), in(time.Hour)
+			b.Add(r)
+		}
+		of(Revocation{SessionID: "1", EndedAt: in(-time.Hour)})
+		of(Revocation{Subject: "1", IssuedBefore: in(-time.Hour)})
+		of(Revocation{TokenID: "1"})
+	}
+	for key, all := range b.entries {
+		if len(all) > 1 {
+			t.Errorf("%d revocations are looked through for %+v", len(all), key)
+		}
+	}
+	for _, token := range []Token{
+		{Issuer: "7", SessionID: "1"},
+		{Issuer: "7", Subject: "1", IssuedAt: in(-2 * time.Hour)},
+		{Issuer: "7", TokenID: "1"},
+		{Issuer: "x", Aliases: []string{"y", "7"}, TokenID: "1"},
+	} {
+		b.wants(t, token, refusal.ErrRevoked)
+	}
+	b.wants(t, Token{Issuer: "x", SessionID: "1", Subject: "1", TokenID: "1", IssuedAt: in(-2 * time.Hour)}, nil)
+	b.Add(Revocation{TokenID: "1", Until: in(time.Hour)})
+	b.wants(t, Token{Issuer: "x", TokenID: "1"}, refusal.ErrRevoked)
+}
+
 // Where hardly any issuer has enough logouts for one rule to make room, that is not tried
 // anew for every few logouts more, since it takes a look at all of them.
 func TestList_LimitLogouts_NoRoom(t *testing.T) {

@@ -66,10 +66,13 @@ type Mark struct{ generation atomic.Uint64 }
 // By returns the name of the most telling thing that a revocation matches by.
 func (r *Revocation) By() string { return fieldNames[keyOf(r).field] }
 
-// An entryKey finds revocations by the one most telling thing that they match.
+// An entryKey finds revocations by the one most telling thing that they match, with the
+// issuer that gave it: what other issuers call their sessions and subjects, of whom there
+// may be any number, is not looked through.
 type entryKey struct {
-	field entryField
-	value string
+	field  entryField
+	value  string
+	issuer string // of a token, a session or a subject; empty where a revocation names none
 }
 
 type entryField int
@@ -106,18 +109,18 @@ func NewList(cfg Config) *List {
 }
 
 func keyOf(r *Revocation) entryKey {
+	name, _, _ := strings.Cut(r.Issuer, "|")
 	switch {
 	case r.TokenID != "":
-		return entryKey{entryTokenID, r.TokenID}
+		return entryKey{entryTokenID, r.TokenID, name}
 	case r.SessionID != "":
-		return entryKey{entrySessionID, r.SessionID}
+		return entryKey{entrySessionID, r.SessionID, name}
 	case r.Subject != "":
-		return entryKey{entrySubject, r.Subject}
+		return entryKey{entrySubject, r.Subject, name}
 	case r.KeyID != "":
-		return entryKey{entryKeyID, r.KeyID}
+		return entryKey{field: entryKeyID, value: r.KeyID}
 	case r.Issuer != "":
-		name, _, _ := strings.Cut(r.Issuer, "|")
-		return entryKey{entryIssuer, name}
+		return entryKey{field: entryIssuer, value: name}
 	}
 	return entryKey{}
 }
@@ -152,20 +155,35 @@ func (l *List) Check(t *Token, now time.Time, m *Mark) error {
 // unless there is one which is over: the clock may go back. The lock must be held.
 func (l *List) find(t *Token, now time.Time) (found *entry, lasting bool) {
 	lasting = true
-	for _, key := range [...]entryKey{
-		{entryTokenID, t.TokenID}, {entrySessionID, t.SessionID}, {entrySubject, t.Subject},
-		{entrySubject, t.SubjectClaim}, {entryKeyID, t.KeyID}, {entryKeyID, t.Seller.KeyID}, {entryIssuer, t.Issuer}, {},
-	} {
-		if found := l.findBy(key, t, now, &lasting); found != nil {
+	for _, issuer := range [...]string{"", t.Issuer} {
+		if found := l.findOf(issuer, t, now, &lasting); found != nil {
 			return found, false
 		}
 	}
 	for _, alias := range t.Aliases {
-		if found := l.findBy(entryKey{entryIssuer, alias}, t, now, &lasting); found != nil {
+		if found := l.findOf(alias, t, now, &lasting); found != nil {
+			return found, false
+		}
+	}
+	for _, key := range [...]entryKey{{field: entryKeyID, value: t.KeyID}, {field: entryKeyID, value: t.Seller.KeyID}, {}} {
+		if found := l.findBy(key, t, now, &lasting); found != nil {
 			return found, false
 		}
 	}
 	return nil, lasting
+}
+
+// findOf is find among the revocations that name an issuer, or those that name none.
+func (l *List) findOf(issuer string, t *Token, now time.Time, lasting *bool) *entry {
+	for _, key := range [...]entryKey{
+		{entryTokenID, t.TokenID, issuer}, {entrySessionID, t.SessionID, issuer},
+		{entrySubject, t.Subject, issuer}, {entrySubject, t.SubjectClaim, issuer}, {field: entryIssuer, value: issuer},
+	} {
+		if found := l.findBy(key, t, now, lasting); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 // findBy is find among the revocations that are found by one thing. Lasting becomes
