@@ -381,8 +381,8 @@ func TestAdmin_Socket(t *testing.T) {
 		}
 	}
 	second := invoke(t, "", "serve", "--config", file, "--addr", "127.0.0.1:0")
-	if second.code != 2 || !strings.Contains(second.err, "another process listens") {
-		t.Errorf("a second server: %+v, want exit code 2", second)
+	if second.code != exitFailed || !strings.Contains(second.err, "another process listens") {
+		t.Errorf("a second server: %+v, want exit code %d as with an address that is taken", second, exitFailed)
 	}
 	s.stop()
 	s.ended(t)

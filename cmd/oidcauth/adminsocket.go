@@ -122,11 +122,11 @@ func removeStale(ctx context.Context, path string) error {
 	switch {
 	case err == nil:
 		conn.Close()
-		return usagef("admin.addr: another process listens at %s", path)
+		return fmt.Errorf("admin.addr: another process listens at %s", path)
 	case errors.Is(err, fs.ErrNotExist): // it was being closed
 		return nil
 	case !isRefused(err): // another user's, or one of datagrams, or one that is busy
-		return usagef("admin.addr: whether a process listens at %s is not known: %w: remove it if none does", path, err)
+		return fmt.Errorf("admin.addr: whether a process listens at %s is not known: %w: remove it if none does", path, err)
 	}
 	return os.Remove(path)
 }
