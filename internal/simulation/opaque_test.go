@@ -233,7 +233,13 @@ func (n *node) dueSessionOf(t *token) due {
 	if last != good {
 		d = d.or(only(oidcauth.ErrRevoked))
 	}
-	if t.ruled() && n.w.rules.barredAfter(t.sub, good.begun) { // by an answer since then, which counts while there is none
+	// What the rule made of an answer since then counts while there is none, and an answer
+	// of which it makes nothing is none.
+	known := good.begun
+	if !n.dueRule(t).accepts() {
+		known = t.acceptedBy[n].time
+	}
+	if t.ruled() && n.w.rules.barredAfter(t.sub, known) {
 		d = d.or(only(oidcauth.ErrRule))
 	}
 	if !t.opaque.turned.IsZero() { // whoever it is of now may not be accepted at all, nor have been before it expired
