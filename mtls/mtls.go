@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/oidcauth/oidcauth/internal/forwarded"
@@ -152,6 +153,10 @@ func hexThumbprint(c *x509.Certificate) string {
 	return fmt.Sprintf("%x", digest)
 }
 
+// names are the fields that may come several times in an element, since a certificate may
+// have several names: those of the proxy's own certificate, and those of the client's.
+var names = []string{"by", "uri", "dns"}
+
 // lastElement returns the fields of the last element, by their names in small letters.
 // Commas, semicolons and equals signs within quotes belong to values. What follows a
 // name of the client's own choice without quotes may be a part of that, and is no
@@ -163,7 +168,7 @@ func lastElement(list string) (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if key = strings.ToLower(key); key != "uri" && key != "dns" { // these may come several times
+		if key = strings.ToLower(key); !slices.Contains(names, key) {
 			if _, twice := fields[key]; twice {
 				return nil, fmt.Errorf("%s twice", refusal.Quote(key))
 			}

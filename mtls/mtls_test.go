@@ -135,6 +135,8 @@ func TestHeader(t *testing.T) {
 		{"a colon", mtls.ClientCert, "10.0.0.1:1", client, []string{":"}, nil, true},
 
 		{"Envoy's", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{"By=spiffe://a/b;" + hash(c) + `;Subject="CN=a, \"b\"; c";URI=x;URI=y;` + escaped(c)}, c, false},
+		{"Envoy's, whose own certificate has several names", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{"By=spiffe://a/b;By=spiffe://a/c;" + hash(c) + ";" + escaped(c) + ";URI=x"}, c, false},
+		{"an element behind one of a proxy with several names", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{"By=spiffe://a/b;By=spiffe://a/c," + hash(c) + ";" + escaped(c)}, c, false},
 		{"Envoy's, without Hash", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{escaped(c)}, c, false},
 		{"the last of several", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{escaped(other) + "," + escaped(c)}, c, false},
 		{"the last of several, with names", mtls.XForwardedClientCert, "10.0.0.1:1", forwardedClient, []string{`By=spiffe://a/b;Subject="CN=x",` + escaped(c) + ";URI=x;DNS=y"}, c, false},
@@ -203,7 +205,7 @@ func TestHeader_Says(t *testing.T) {
 		{mtls.XForwardedClientCert, "x", "X-Forwarded-Client-Cert: want elements of key=value"},
 		{mtls.XForwardedClientCert, `By="x`, "X-Forwarded-Client-Cert: a quote that is not closed"},
 		{mtls.XForwardedClientCert, `By="x"y`, "X-Forwarded-Client-Cert: want a comma or a semicolon behind a value"},
-		{mtls.XForwardedClientCert, "By=x;by=y", `X-Forwarded-Client-Cert: "by" twice`},
+		{mtls.XForwardedClientCert, "Hash=x;hash=y", `X-Forwarded-Client-Cert: "hash" twice`},
 		{mtls.XForwardedClientCert, "Cert=x", "X-Forwarded-Client-Cert: the field Cert: want one certificate in PEM, URL-encoded"},
 		{mtls.XForwardedClientCert, "Hash=x", "X-Forwarded-Client-Cert: the field Hash without Cert: have the proxy set both"},
 	} {
