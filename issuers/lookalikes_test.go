@@ -127,10 +127,15 @@ var lookalikes = []lookalike{
 	{"another login of the same user", "Okta", "access token", nil, claims{"sub": "married@example.com"}, nil},
 
 	{"an ID token", "CognitoAccess", "ID token", nil, nil, oidcauth.ErrAudience},
-	{"an ID token that names its client", "CognitoAccess", "ID token", nil, claims{"client_id": "57cbishk4j24pabc1234567890"}, oidcauth.ErrRule},
+	{"an ID token that names its client", "CognitoAccess", "ID token", nil, claims{"client_id": "57cbishk4j24pabc1234567890", "aud": nil}, oidcauth.ErrRule},
+	{"bound to another server", "CognitoAccess", "access token", nil, claims{"aud": "https://other-api.example.com"}, oidcauth.ErrRule},
+	{"bound to several servers", "CognitoAccess", "access token", nil, claims{"aud": []string{"https://other-api.example.com", ourAudience}}, oidcauth.ErrRule},
+	{"the issuer's updated name", "CognitoAccess", "access token", nil, claims{"iss": "https://issuer-cognito-idp.us-east-2.amazonaws.com/us-east-2_XXXXXXX"}, nil},
+	{"another pool by the updated name", "CognitoAccess", "access token", nil, claims{"iss": "https://issuer-cognito-idp.us-east-2.amazonaws.com/us-east-2_YYYYYYY"}, oidcauth.ErrUnknownIssuer},
 	{"another client", "CognitoAccess", "access token", nil, claims{"client_id": "other"}, oidcauth.ErrAudience},
 	{"an access token", "CognitoID", "access token", nil, nil, oidcauth.ErrAudience},
 	{"an access token that names its audience", "CognitoID", "access token", nil, claims{"aud": "57cbishk4j24pabc1234567890"}, oidcauth.ErrRule},
+	{"the issuer's updated name", "CognitoID", "ID token", nil, claims{"iss": "https://issuer-cognito-idp.us-east-2.amazonaws.com/us-east-2_XXXXXXX"}, nil},
 	{"another pool", "CognitoID", "ID token", nil, claims{"iss": "https://cognito-idp.us-east-2.amazonaws.com/us-east-2_YYYYYYY"}, oidcauth.ErrUnknownIssuer},
 
 	{"another app", "Apple", "identity token", nil, claims{"aud": "com.example.other"}, oidcauth.ErrAudience},
@@ -140,6 +145,7 @@ var lookalikes = []lookalike{
 	{"an anon key of this project", "Supabase", "anon key", nil, claims{"iss": "https://abcdefghijklmnopqrst.supabase.co/auth/v1"}, oidcauth.ErrAlgorithm},
 	{"an anon key with an asymmetric signature", "Supabase", "access token", nil, claims{"role": "anon"}, oidcauth.ErrRule},
 	{"a service_role key with an asymmetric signature", "Supabase", "access token", nil, claims{"role": "service_role"}, oidcauth.ErrRule},
+	{"an OAuth application's token", "Supabase", "access token", nil, claims{"client_id": "9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d", "scope": "openid"}, oidcauth.ErrRule},
 	{"another project", "Supabase", "access token", nil, claims{"iss": "https://zzzzzzzzzzzzzzzzzzzz.supabase.co/auth/v1"}, oidcauth.ErrUnknownIssuer},
 	{"audience as a list", "Supabase", "access token", nil, claims{"aud": []string{"authenticated"}}, nil},
 

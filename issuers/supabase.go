@@ -7,7 +7,11 @@ import "github.com/oidcauth/oidcauth"
 // key: with the legacy shared secret (HS256) its tokens are refused.
 //
 // Send the user's access token. The anon and service_role keys are JWTs too, and
-// are refused. All projects name the same audience, so that the issuer is what
+// are refused. So are the tokens that an OAuth application got in a user's name where the
+// project is an OAuth server: by their "client_id", since the audience is the same, and
+// scopes keep such an application from nothing. To accept those of your own applications
+// assign ClaimRules one on "client_id", In their IDs and Optional, in place of that it is
+// absent. All projects name the same audience, so that the issuer is what
 // keeps other projects out. Anonymous users are accepted; a rule on
 // "is_anonymous", which must be false then, keeps them out, and one on "aal"
 // demands a second factor.
@@ -31,6 +35,6 @@ func Supabase(project string) oidcauth.Issuer {
 		Audiences:  []string{"authenticated"},
 		Algorithms: []string{"ES256", "RS256"},
 		Roles:      []oidcauth.Path{{"role"}, {"app_metadata", "roles"}},
-		ClaimRules: []oidcauth.ClaimRule{is("authenticated", "role")},
+		ClaimRules: []oidcauth.ClaimRule{is("authenticated", "role"), absent("client_id")},
 	}
 }
