@@ -138,10 +138,26 @@ func TestQueue(t *testing.T) {
 		kept.Warm()
 		time.Sleep(time.Minute)
 		wantCount(t, i, 1)
-		mustKeys(t, kept, "a") // for which nobody has to be asked
-		wantCount(t, i, 1)
 		<-cfg.Queue
 		synctest.Wait()
 		wantCount(t, i, 2)
+	})
+	bubble(t, "keys from the last run, of which one was withdrawn, come into use", func(t *testing.T) {
+		i := newIssuer(key("a", 0), key("b", 1))
+		cfg := i.config(t)
+		cfg.CacheDir = t.TempDir()
+		before := start(t, cfg)
+		mustKeys(t, before, "a")
+		before.Close()
+		i.publish(key("b", 1))
+		cfg.Queue = keyset.NewQueue(1)
+		cfg.Queue <- struct{}{}
+		kept := start(t, cfg)
+		kept.Warm()
+		time.Sleep(time.Minute)
+		mustKeys(t, kept, "a") // for which nobody is waited for
+		synctest.Wait()
+		wantCount(t, i, 2)
+		refused(t, kept, "a", keyset.ErrUnknownKey)
 	})
 }

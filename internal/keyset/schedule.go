@@ -70,6 +70,9 @@ func (s *Set) wake() {
 func (s *Set) step(now time.Time) {
 	s.expire(now)
 	s.reportState(now)
+	if s.flight != nil && !s.patient() {
+		s.flight.hurryUp() // the keys came into use while it waited
+	}
 	if s.flight == nil && reached(now, s.nextTry()) {
 		switch {
 		case s.cool.planned && !s.cool.active(now):
