@@ -192,10 +192,14 @@ func (v *Verifier) check(cfg *Config) error {
 	case cfg.PublicURL == "":
 		return errors.New("Config.PublicURL is empty: name the address that clients reach the server at, or set InsecureAnyHost")
 	}
-	for _, address := range append([]string{cfg.PublicURL}, cfg.Aliases...) {
+	for i, address := range append([]string{cfg.PublicURL}, cfg.Aliases...) {
 		base, err := baseOf(address)
 		if err != nil {
-			return fmt.Errorf("Config.PublicURL: got %s: %w", refusal.QuoteAddress(address), err)
+			field := "PublicURL"
+			if i > 0 {
+				field = "Aliases"
+			}
+			return fmt.Errorf("Config.%s: got %s: %w", field, refusal.QuoteAddress(address), err)
 		}
 		v.bases = append(v.bases, base)
 	}

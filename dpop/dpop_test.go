@@ -428,6 +428,19 @@ func TestNew_Errors(t *testing.T) {
 	}
 }
 
+// An error names the field that the address stands in.
+func TestNew_NamesField(t *testing.T) {
+	t.Parallel()
+	for want, cfg := range map[string]dpop.Config{
+		"Config.PublicURL: got \"x\"": {PublicURL: "x", Aliases: []string{public}},
+		"Config.Aliases: got \"x\"":   {PublicURL: public, Aliases: []string{public, "x"}},
+	} {
+		if _, err := dpop.New(cfg); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New() error = %v, want it to say %s", err, want)
+		}
+	}
+}
+
 // The least and the most that may be configured.
 func TestNew_Bounds(t *testing.T) {
 	t.Parallel()

@@ -62,6 +62,7 @@ var settingWords = map[string]string{
 	"Config.DPoP":                `"dpop" in the file`,
 	"Config.Certificate":         `"client_certificates" in the file`,
 	"Config.PublicURL":           `"public_url" of "dpop", or --resource,`,
+	"Config.Aliases":             `"aliases" of "dpop"`,
 	"Config.MaxTokenBytes":       `"max_token_bytes" in the file`,
 	"Config.MaxTokenLifetime":    `"max_token_lifetime" in the file`,
 	"Config.ResourceMetadataURL": `--resource`,
