@@ -150,6 +150,8 @@ var lookalikes = []lookalike{
 	{"audience as a list", "Supabase", "access token", nil, claims{"aud": []string{"authenticated"}}, nil},
 
 	{"an impersonator", "WorkOS", "access token of an impersonator", nil, nil, oidcauth.ErrRule},
+	{"the name with the client's ID", "WorkOS", "access token", nil, claims{"iss": "https://api.workos.com/user_management/client_01EXAMPLE"}, nil},
+	{"the name with another client's ID", "WorkOS", "access token", nil, claims{"iss": "https://api.workos.com/user_management/client_01OTHER"}, oidcauth.ErrUnknownIssuer},
 	{"a template for another service", "WorkOS", "access token", nil, claims{"aud": "other"}, oidcauth.ErrAudience},
 
 	{"no audience granted", "OryHydra", "access token without audience", nil, nil, oidcauth.ErrAudience},

@@ -14,17 +14,17 @@ import "github.com/oidcauth/oidcauth"
 // users belong to several, handlers must check that too. In the documented sample
 // a token lives five minutes: a socket needs renewals.
 //
-// Unconfirmed: which name the issuer bears. Documentation has it with and without
-// a trailing slash, and both make one identity, that without; with a custom
-// authentication domain, or where your tokens say something else, assign URL.
-// Unconfirmed as well: RS256.
+// The issuer has three names: the documentation's, that with a trailing slash, and one
+// that ends in "/user_management/" and the client's ID. All make one identity, that of the
+// first. With a custom authentication domain, or where your tokens say something else,
+// assign URL. Unconfirmed: RS256.
 func WorkOS(clientID string) oidcauth.Issuer {
 	if !isName(clientID) {
 		return refused("WorkOS", "client ID", clientID, "one such as client_01EXAMPLE")
 	}
 	return oidcauth.Issuer{
 		URL:           "https://api.workos.com",
-		Aliases:       []string{"https://api.workos.com/"},
+		Aliases:       []string{"https://api.workos.com/", "https://api.workos.com/user_management/" + clientID},
 		Keys:          oidcauth.KeysFrom{JWKSURL: "https://api.workos.com/sso/jwks/" + clientID},
 		DedicatedKeys: true,
 		Algorithms:    []string{"RS256"},
