@@ -22,6 +22,9 @@ func TestAdditions(t *testing.T) {
 	rule := func(r oidcauth.ClaimRule) func(*oidcauth.Issuer) {
 		return func(i *oidcauth.Issuer) { i.ClaimRules = append(i.ClaimRules, r) }
 	}
+	ownApplication := func(i *oidcauth.Issuer) {
+		i.ClaimRules[1] = oidcauth.ClaimRule{Claim: oidcauth.Path{"client_id"}, In: []string{"ours"}, Optional: true}
+	}
 	tests := []struct {
 		what, call, sample string
 		add                func(*oidcauth.Issuer)
@@ -31,9 +34,12 @@ func TestAdditions(t *testing.T) {
 		{"Workspace domain", "Google", "ID token", rule(in("example.com", "hd")), claims{"hd": "evil.example"}, oidcauth.ErrRule},
 		{"Workspace domain", "Google", "ID token", rule(in("example.com", "hd")), claims{"hd": nil}, oidcauth.ErrRule},
 		{"no anonymous users", "Firebase", "ID token", rule(notIn("anonymous", "firebase", "sign_in_provider")), claims{"firebase": claims{"sign_in_provider": "anonymous"}}, oidcauth.ErrRule},
+		{"no tenants", "Firebase", "ID token", rule(oidcauth.ClaimRule{Claim: oidcauth.Path{"firebase", "tenant"}, Absent: true}), claims{"firebase": claims{"sign_in_provider": "password", "tenant": "other-x1y2z"}}, oidcauth.ErrRule},
 		{"no anonymous users", "Supabase", "access token", rule(in("false", "is_anonymous")), claims{"is_anonymous": true}, oidcauth.ErrRule},
 		{"no anonymous users", "Supabase", "access token", rule(in("false", "is_anonymous")), claims{"is_anonymous": 1}, oidcauth.ErrRule},
 		{"no anonymous users", "Supabase", "access token", rule(in("false", "is_anonymous")), claims{"is_anonymous": nil}, oidcauth.ErrRule},
+		{"an application of one's own", "Supabase", "access token", ownApplication, claims{"client_id": "other"}, oidcauth.ErrRule},
+		{"an application of one's own", "Supabase", "access token", ownApplication, claims{"client_id": "ours"}, nil},
 		{"one branch", "GitHubActions", "job", rule(in("refs/heads/main", "ref")), claims{"ref": "refs/pull/1/merge"}, oidcauth.ErrRule},
 		{"protected branches", "GitLabCI", "job", rule(in("false", "ref_protected")), claims{"ref_protected": "true"}, oidcauth.ErrRule},
 		{"one namespace", "Kubernetes", "bound token", rule(in("my-namespace", "kubernetes.io", "namespace")), claims{"kubernetes.io": claims{"namespace": "other"}}, oidcauth.ErrRule},
