@@ -50,7 +50,8 @@ const (
 	// if there, has to be that of the certificate. Envoy has to be told to set Cert:
 	// set_current_client_cert_details. Names that a certificate gives to its holder
 	// (URI, DNS) stand there without quotes, and may hold what looks like a further
-	// element: several elements are refused where one but the last has such a field.
+	// element: several elements are refused where one but the last has another field than
+	// By, Hash, Cert, Chain and Subject.
 	XForwardedClientCert
 )
 
@@ -153,34 +154,37 @@ func hexThumbprint(c *x509.Certificate) string {
 	return fmt.Sprintf("%x", digest)
 }
 
-// names are the fields that may come several times in an element, since a certificate may
-// have several names: those of the proxy's own certificate, and those of the client's.
-var names = []string{"by", "uri", "dns"}
+// own are the fields whose values the client cannot choose, or that stand in quotes in any
+// case.
+var own = []string{"by", "hash", "cert", "chain", "subject"}
 
 // lastElement returns the fields of the last element, by their names in small letters.
 // Commas, semicolons and equals signs within quotes belong to values. What follows a
 // name of the client's own choice without quotes may be a part of that, and is no
-// element.
+// element. Those names may come several times, and so may those of the proxy's own
+// certificate.
 func lastElement(list string) (map[string]string, error) {
 	fields := make(map[string]string)
+	chosen := "" // the last field that the client may have chosen
 	for rest := list; ; {
 		key, value, next, err := field(rest)
 		if err != nil {
 			return nil, err
 		}
-		if key = strings.ToLower(key); !slices.Contains(names, key) {
-			if _, twice := fields[key]; twice {
-				return nil, fmt.Errorf("%s twice", refusal.Quote(key))
-			}
+		key = strings.ToLower(key)
+		switch _, twice := fields[key]; {
+		case !slices.Contains(own, key):
+			chosen = key
+		case twice && key != "by":
+			return nil, fmt.Errorf("%s twice", refusal.Quote(key))
 		}
 		fields[key] = value
 		if next == "" {
 			return fields, nil
 		}
 		if next[0] == ',' {
-			_, uri := fields["uri"]
-			if _, dns := fields["dns"]; uri || dns {
-				return nil, errors.New("an element behind one with URI or DNS, whose values the client may have chosen: have the proxy replace the header (SANITIZE_SET)")
+			if chosen != "" {
+				return nil, fmt.Errorf("an element behind one with %s, whose value the client may have chosen: have the proxy replace the header (SANITIZE_SET)", refusal.Quote(chosen))
 			}
 			clear(fields)
 		}
