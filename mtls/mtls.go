@@ -97,13 +97,14 @@ func malformed(err error) error {
 	return refusal.Because(refusal.Request, refusal.ErrMalformedRequest, err)
 }
 
-// readClientCert reads a byte sequence (RFC 8941, section 3.3.5).
+// readClientCert reads a byte sequence (RFC 8941, section 3.3.5), with padding or without
+// (section 4.2.7).
 func readClientCert(value string) (*x509.Certificate, error) {
 	value = strings.Trim(value, " ")
 	if len(value) < 2 || value[0] != ':' || value[len(value)-1] != ':' {
 		return nil, errors.New("want base64 between colons")
 	}
-	der, err := base64.StdEncoding.DecodeString(value[1 : len(value)-1])
+	der, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(value[1:len(value)-1], "="))
 	if err != nil {
 		return nil, errors.New("want base64 between colons")
 	}
