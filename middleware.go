@@ -322,7 +322,8 @@ func (a *Authenticator) hintOfToken(r *http.Request, err error) string {
 }
 
 // offerNonce tells a client the nonce for its next proof (RFC 9449, section 9), and
-// its browser that the page may read it.
+// its browser that the page may read it. The answer is not to be stored unless the handler
+// says otherwise: it would bring an old nonce back each time (section 8.2).
 func (a *Authenticator) offerNonce(h http.Header) {
 	if a.dpop == nil {
 		return
@@ -330,6 +331,7 @@ func (a *Authenticator) offerNonce(h http.Header) {
 	if nonce := a.dpop.Nonce(); nonce != "" {
 		h.Set("DPoP-Nonce", nonce)
 		h.Add("Access-Control-Expose-Headers", "DPoP-Nonce")
+		h.Set("Cache-Control", "no-store")
 	}
 }
 

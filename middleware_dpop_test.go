@@ -215,7 +215,10 @@ func TestMiddleware_DPoPNonce(t *testing.T) {
 	if answer.Code != 200 || answer.Header().Get("DPoP-Nonce") == "" || answer.Header().Get("Access-Control-Expose-Headers") != "DPoP-Nonce" {
 		t.Errorf("status %d, headers %v: %s", answer.Code, answer.Header(), answer.Body)
 	}
-	if answer := w.call(t, "Authorization", "Bearer "+w.issuer.Token(nil)); answer.Code != 200 || answer.Header().Get("DPoP-Nonce") != "" {
+	if got := answer.Header().Get("Cache-Control"); got != "no-store" {
+		t.Errorf("an answer with a nonce may be stored: Cache-Control %q", got)
+	}
+	if answer := w.call(t, "Authorization", "Bearer "+w.issuer.Token(nil)); answer.Code != 200 || answer.Header().Get("DPoP-Nonce")+answer.Header().Get("Cache-Control") != "" {
 		t.Errorf("a bearer token: status %d, headers %v", answer.Code, answer.Header())
 	}
 	server := httptest.NewServer(w.server)

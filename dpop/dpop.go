@@ -88,7 +88,8 @@ type Config struct {
 	// Nonces demands that each proof has a nonce that a server gave within the last
 	// five minutes (RFC 9449, section 9). A client that has none is told one, and
 	// repeats its request. So no proofs can be made in store, and none is good again
-	// after a restart. False asks for none.
+	// after a restart. An answer that tells the next nonce has "Cache-Control: no-store"
+	// unless the handler sets another. False asks for none.
 	Nonces bool
 
 	// NonceKey makes the nonces of all servers that share it count at each of them. It
