@@ -91,8 +91,8 @@ func (c Config) Format(f fmt.State, verb rune) {
 // and without following redirects. Only an answer with status 200 and
 // application/json, of 64 KiB at most, is one; a signed answer (RFC 9701) is refused
 // with the advice to have the issuer send plain JSON. All else is an error, and says
-// nothing about the token: 401 is about this server's credentials. No error holds the
-// token, the secret or anything of the body.
+// nothing about the token: 401 is about this server's credentials. One of another status
+// hands Retry-After on. No error holds the token, the secret or anything of the body.
 func New(cfg Config) (func(ctx context.Context, token string) (json.RawMessage, error), error) {
 	documents, err := fetch.New(fetch.Config{
 		HTTP: cfg.Client, Timeout: timeout, InsecureHTTP: cfg.InsecureHTTP, InsecureHTTPHosts: cfg.InsecureHTTPHosts,
@@ -184,7 +184,7 @@ func checkHead(answer *http.Response) error {
 	case status >= 300 && status < 400:
 		return fmt.Errorf("got status %d: a redirect is not followed: set Endpoint to where it leads", status)
 	case status != http.StatusOK:
-		return fmt.Errorf("got status %d, want 200", status)
+		return fetch.Busy(fmt.Errorf("got status %d, want 200", status), answer.Header)
 	case media == "application/token-introspection+jwt" || media == "application/jwt":
 		return errors.New("got a signed answer (RFC 9701), want application/json: have the issuer leave out introspection_signed_response_alg for this client")
 	case media != "application/json":

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/quote"
 	"github.com/oidcauth/oidcauth/internal/supplement"
@@ -31,7 +32,7 @@ const maxBytes = 256 << 10
 // The answer must be about the token's own "sub", to the byte (section 5.3.4), and
 // JSON; a signed one is refused. 401 refuses the token with [oidcauth.ErrRevoked],
 // since the library has checked it before: its issuer says that it is good no longer.
-// Everything else is [oidcauth.ErrAnswerUnavailable], and so is 401 for a token that is
+// Everything else is [oidcauth.ErrAnswerUnavailable], with its Retry-After, and so is 401 for a token that is
 // bound to a key or a certificate: the endpoint wants that to be proved, and nobody but
 // the caller can prove it. An issuer of such tokens has to be asked otherwise.
 //
@@ -85,7 +86,7 @@ func (a *asker) ask(ctx context.Context, c *oidcauth.Claims, token string) (json
 	case answer.StatusCode == http.StatusUnauthorized:
 		return nil, fmt.Errorf("%w, says the userinfo endpoint", oidcauth.ErrRevoked)
 	case answer.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("userinfo: got status %d, want 200", answer.StatusCode)
+		return nil, fetch.Busy(fmt.Errorf("userinfo: got status %d, want 200", answer.StatusCode), answer.Header)
 	case media != "application/json":
 		return nil, fmt.Errorf("userinfo: got %s, want application/json", quote.Value(media))
 	}

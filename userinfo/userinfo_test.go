@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/mtls"
@@ -267,6 +268,13 @@ func TestSupplement_Body(t *testing.T) {
 		if b.read != tt.read || !b.closed {
 			t.Errorf("%s: read %d bytes, closed %t, want %d and closed", tt.name, b.read, b.closed, tt.read)
 		}
+	}
+	_, err := ask(t, func() (*http.Response, error) {
+		return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"30"}}, Body: http.NoBody}, nil
+	})
+	var busy interface{ RetryAfter() time.Duration }
+	if !errors.As(err, &busy) || busy.RetryAfter() != 30*time.Second || err.Error() != "userinfo: got status 429, want 200, retry after 30s" {
+		t.Errorf("too many requests: error = %v, want one that says when to ask again", err)
 	}
 	none := errors.New("no route")
 	if got, err := ask(t, func() (*http.Response, error) { return nil, none }); got != "" || !errors.Is(err, none) || err.Error() != "userinfo: no route" {

@@ -116,6 +116,7 @@ type question struct {
 	answer  *Answer
 	err     error
 	settled time.Time
+	stands  time.Duration // from then on
 }
 
 // New returns an Asker.
@@ -169,7 +170,7 @@ func (a *Asker) ask(ctx context.Context, who *Stranger, key [sha256.Size]byte, t
 	if q.err == nil || errors.Is(q.err, refusal.ErrRevoked) {
 		return q.answer, q.err
 	}
-	return nil, &UnavailableError{Err: q.err, RetryAfter: max(stands-time.Since(q.settled), strangers.RetryAfter(q.err), 0)}
+	return nil, &UnavailableError{Err: q.err, RetryAfter: max(q.stands-time.Since(q.settled), strangers.RetryAfter(q.err), 0)}
 }
 
 // join returns the question that the key stands for, a new one if there is none.
@@ -283,19 +284,19 @@ func (a *Asker) settle(q *question, given json.RawMessage, err error) {
 	if err == nil {
 		text, err = a.accept(given)
 	}
-	if a.note(q, text, err) && a.cfg.Log != nil {
+	if a.note(q, text, err, a.standsFor(err)) && a.cfg.Log != nil {
 		a.cfg.Log(q.err) // with no lock held, and nobody waiting: it may ask, too, or be slow
 	}
 }
 
 // note is settle, and reports whether the outcome is to be logged.
-func (a *Asker) note(q *question, text string, err error) (logs bool) {
+func (a *Asker) note(q *question, text string, err error, stands time.Duration) (logs bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !q.settled.IsZero() {
 		return false
 	}
-	q.settled = time.Now()
+	q.settled, q.stands = time.Now(), stands
 	if err == nil {
 		q.answer = &Answer{Text: text, Asked: q.asked}
 	} else {

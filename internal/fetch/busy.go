@@ -1,0 +1,32 @@
+package fetch
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Busy returns an error about an answer, which says when to ask again if the answer does
+// (RFC 9110, section 10.2.3).
+func Busy(err error, h http.Header) error {
+	wait := retryAfter(h, time.Now())
+	if wait == 0 {
+		return err
+	}
+	return &busyError{err, wait}
+}
+
+// A busyError is of somebody who is not to be asked again for a while.
+type busyError struct {
+	error
+	wait time.Duration
+}
+
+// Error names the wait, too.
+func (e *busyError) Error() string { return fmt.Sprintf("%v, retry after %v", e.error, e.wait) }
+
+// Unwrap returns what is wrong.
+func (e *busyError) Unwrap() error { return e.error }
+
+// RetryAfter returns how long to wait.
+func (e *busyError) RetryAfter() time.Duration { return e.wait }

@@ -1,0 +1,55 @@
+package introspect_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/introspect"
+)
+
+// An endpoint that has too much to do is asked about a token once it wants to be, and the
+// callers are told when that is.
+func TestNew_Busy(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		questions := 0
+		ask, err := newAsk(introspect.Config{Endpoint: "https://issuer.test/introspect", Client: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			questions++
+			return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {"30"}}, Body: http.NoBody, Request: r}, nil
+		})}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: "https://issuer.test", Audiences: []string{"db"}, Introspect: ask}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		for second := range 30 {
+			_, err := auth.Authenticate(t.Context(), token)
+			if !errors.Is(err, oidcauth.ErrAnswerUnavailable) || !strings.Contains(err.Error(), "got status 429, want 200, retry after 30s") {
+				t.Fatalf("Authenticate() error = %v", err)
+			}
+			w := httptest.NewRecorder()
+			auth.Refuse(w, httptest.NewRequest("GET", "/", nil), err)
+			if got, want := w.Header().Get("Retry-After"), time.Duration(30-second)*time.Second; w.Code != 503 || got+"s" != want.String() {
+				t.Errorf("after %d seconds: status %d, Retry-After %s, want 503 and %v", second, w.Code, got, want)
+			}
+			time.Sleep(time.Second)
+		}
+		if questions != 1 {
+			t.Errorf("%d questions in 30 seconds, want one", questions)
+		}
+		time.Sleep(time.Millisecond)
+		_, _ = auth.Authenticate(t.Context(), token)
+		if questions != 2 {
+			t.Errorf("%d questions once the time is over, want another", questions)
+		}
+	})
+}
