@@ -196,11 +196,11 @@ func (v *Verifier) check(cfg *Config) error {
 	for i, address := range append([]string{cfg.PublicURL}, cfg.Aliases...) {
 		base, err := baseOf(address)
 		if err != nil {
-			field := "PublicURL"
+			field := "Config.PublicURL"
 			if i > 0 {
-				field = "Aliases"
+				field = "Config.Aliases"
 			}
-			return fmt.Errorf("Config.%s: got %s: %w", field, refusal.QuoteAddress(address), err)
+			return fmt.Errorf("%s: got %s: %w", field, refusal.QuoteAddress(address), err)
 		}
 		v.bases = append(v.bases, base)
 	}
