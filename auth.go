@@ -248,6 +248,9 @@ func (a *Authenticator) confirmIn(ctx context.Context, c *Claims, token string) 
 // confirm returns the claims of a token, once what it is bound to is proved: those of
 // a bearer token themselves, and else a copy that is this use's own.
 func (a *Authenticator) confirm(ctx context.Context, c *Claims, p bound.Presented) (*Claims, error) {
+	if c.record.Confirmation != nil {
+		p.Bearer = string(c.record.Identity[:])
+	}
 	proved, err := bound.Check(ctx, a.dpop, c.record.Confirmation, p)
 	if err != nil {
 		return nil, c.refused(err)

@@ -9,9 +9,9 @@
 // # Replays
 //
 // A proof is good once. What was used is remembered by this process, as long as the
-// proof would be fresh: in memory that is bounded, and of which no key can take more
-// than is free, so that a client that makes proofs without end shuts out nobody but
-// itself.
+// proof would be fresh: in memory that is bounded, and of which no bearer can take more
+// than is free, so that one who makes proofs without end, by many keys even, shuts out
+// nobody else. Who is many bearers, by an issuer of their own perhaps, can.
 //
 // Of what other servers took, and of what this process took before it was started
 // anew, it knows nothing. There are two ways to have a proof count once in all. With
@@ -215,6 +215,10 @@ type Use struct {
 	Token       string // beside it
 	Thumbprint  string // of the key that the token is bound to ("jkt")
 
+	// Bearer is whose token it is: what is remembered of proofs by all keys of one bearer
+	// is accounted together. Empty means that each key is a bearer by itself.
+	Bearer string
+
 	// Nonce is the one that the proof must have, of a connection for instance, in
 	// place of those of the Verifier. Empty means those.
 	Nonce string
@@ -263,7 +267,11 @@ func (v *Verifier) Verify(ctx context.Context, u Use) error {
 	if err := p.key.Verify(&p.token); err != nil {
 		return invalid("a signature that is not good", "one by the key in the proof")
 	}
-	return v.useUp(ctx, p, now)
+	bearer := u.Bearer
+	if bearer == "" {
+		bearer = p.thumbprint
+	}
+	return v.useUp(ctx, p, bearer, now)
 }
 
 // checkTarget checks what the proof was made for ("htm", "htu").
@@ -330,9 +338,9 @@ func (v *Verifier) checkNonce(p *proof, u *Use, now time.Time) error {
 
 // useUp makes sure that nobody uses the proof again. A store that fails leaves it good: if
 // it took the use all the same, it says so next time.
-func (v *Verifier) useUp(ctx context.Context, p *proof, now time.Time) error {
+func (v *Verifier) useUp(ctx context.Context, p *proof, bearer string, now time.Time) error {
 	until := p.made.Add(v.maxAge)
-	if err := v.memory.use(p.thumbprint, p.id, until, now); err != nil {
+	if err := v.memory.use(bearer, p.thumbprint, p.id, until, now); err != nil {
 		return err
 	}
 	if v.replays == nil {
@@ -341,7 +349,7 @@ func (v *Verifier) useUp(ctx context.Context, p *proof, now time.Time) error {
 	first, err := v.firstUse(ctx, useID(p.thumbprint, p.id), until.Add(maxAhead))
 	switch {
 	case err != nil:
-		v.memory.release(p.thumbprint, p.id, until)
+		v.memory.release(bearer, p.thumbprint, p.id, until)
 		return refusal.Because(refusal.Possession, refusal.ErrAnswerUnavailable, fmt.Errorf("whether the proof was used before: %w", err)).After(time.Second)
 	case !first:
 		return replayed()

@@ -14,10 +14,17 @@ type Memory struct{ m *memory }
 func NewMemory(most int, fresh time.Duration) Memory { return Memory{newMemory(most, fresh)} }
 
 func (m Memory) Use(thumbprint, id string, stale, now time.Time) error {
-	return m.m.use(thumbprint, id, stale, now)
+	return m.m.use(thumbprint, thumbprint, id, stale, now)
 }
 
-func (m Memory) Release(thumbprint, id string, stale time.Time) { m.m.release(thumbprint, id, stale) }
+// UseOf is Use of a bearer who has several keys.
+func (m Memory) UseOf(bearer, thumbprint, id string, stale, now time.Time) error {
+	return m.m.use(bearer, thumbprint, id, stale, now)
+}
+
+func (m Memory) Release(thumbprint, id string, stale time.Time) {
+	m.m.release(thumbprint, thumbprint, id, stale)
+}
 
 func (m Memory) Count() int {
 	m.m.mu.Lock()

@@ -11,7 +11,7 @@ import (
 
 const (
 	// bytesPerProof is what it takes to remember a proof, at most: in two tables,
-	// where it is the only one of its key.
+	// where it is the only one of its bearer.
 	bytesPerProof = 128
 
 	// periods is in how many parts what is remembered is let go of.
@@ -19,8 +19,9 @@ const (
 )
 
 // A memory remembers the proofs that were used, until they are stale. What it knows is
-// bounded. No key may have more of it than is free: however many keys there are whose
-// holders make proofs without end, there is as much left as each of them has.
+// bounded. No bearer may have more of it than is free, whatever keys their tokens are bound
+// to: however many there are who make proofs without end, there is as much left as the last
+// of them has.
 //
 // Proofs are kept by the period in which they become stale, which a proof says itself:
 // so one that comes again is looked for in one place, and a period that is over is let
@@ -31,7 +32,7 @@ type memory struct {
 
 	mu      sync.Mutex // guards what follows
 	used    map[int64]map[useKey]struct{}
-	byKey   map[int64]map[useKey]int
+	bearers map[int64]map[useKey]int
 	count   int
 	dropped int64 // the last period that was let go of
 }
@@ -43,14 +44,14 @@ type useKey [16]byte
 func newMemory(most int, fresh time.Duration) *memory {
 	return &memory{
 		most: most, period: max(fresh/periods, time.Second),
-		used: make(map[int64]map[useKey]struct{}), byKey: make(map[int64]map[useKey]int),
+		used: make(map[int64]map[useKey]struct{}), bearers: make(map[int64]map[useKey]int),
 	}
 }
 
-// use notes that a key's proof was used, which becomes stale at a time, and refuses
-// one that was used before.
-func (m *memory) use(thumbprint, id string, stale, now time.Time) error {
-	key := shorten(sha256.Sum256([]byte(thumbprint)))
+// use notes that a bearer's proof by a key was used, which becomes stale at a time, and
+// refuses one that was used before.
+func (m *memory) use(bearer, thumbprint, id string, stale, now time.Time) error {
+	key := shorten(sha256.Sum256([]byte(bearer)))
 	use := shorten(useID(thumbprint, id))
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -66,17 +67,17 @@ func (m *memory) use(thumbprint, id string, stale, now time.Time) error {
 		return refusal.Because(refusal.Possession, refusal.ErrAnswerUnavailable, errors.New("too many proofs at a time to remember which were used")).After(m.period)
 	}
 	if m.used[p] == nil {
-		m.used[p], m.byKey[p] = make(map[useKey]struct{}), make(map[useKey]int)
+		m.used[p], m.bearers[p] = make(map[useKey]struct{}), make(map[useKey]int)
 	}
 	m.used[p][use] = struct{}{}
-	m.byKey[p][key]++
+	m.bearers[p][key]++
 	m.count++
 	return nil
 }
 
 // release takes back what use has just noted, of a proof that nobody got anything for.
-func (m *memory) release(thumbprint, id string, stale time.Time) {
-	key := shorten(sha256.Sum256([]byte(thumbprint)))
+func (m *memory) release(bearer, thumbprint, id string, stale time.Time) {
+	key := shorten(sha256.Sum256([]byte(bearer)))
 	use := shorten(useID(thumbprint, id))
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,16 +86,16 @@ func (m *memory) release(thumbprint, id string, stale time.Time) {
 		return // let go of meanwhile
 	}
 	delete(m.used[p], use)
-	if m.byKey[p][key]--; m.byKey[p][key] == 0 {
-		delete(m.byKey[p], key)
+	if m.bearers[p][key]--; m.bearers[p][key] == 0 {
+		delete(m.bearers[p], key)
 	}
 	m.count--
 }
 
-// of returns how many proofs of a key are remembered. The lock must be held.
+// of returns how many proofs of a bearer are remembered. The lock must be held.
 func (m *memory) of(key useKey) int {
 	sum := 0
-	for _, counts := range m.byKey {
+	for _, counts := range m.bearers {
 		sum += counts[key]
 	}
 	return sum
@@ -107,7 +108,7 @@ func (m *memory) letGo(now time.Time) {
 		if p <= over {
 			m.count -= len(uses)
 			delete(m.used, p)
-			delete(m.byKey, p)
+			delete(m.bearers, p)
 			m.dropped = max(m.dropped, p)
 		}
 	}

@@ -86,6 +86,27 @@ func TestMemory_OneKey(t *testing.T) {
 	}
 }
 
+// One bearer takes no more with many keys, whether these take turns or not.
+func TestMemory_OneBearer(t *testing.T) {
+	t.Parallel()
+	m, now := dpop.NewMemory(1000, time.Minute), time.Now()
+	taken := 0
+	for key := range 40 {
+		for i := 0; m.UseOf("one", fmt.Sprint(key), fmt.Sprint(i), now, now) == nil; i++ {
+			taken++
+		}
+	}
+	if taken != 500 {
+		t.Errorf("one bearer has %d of 1000 places, want 500", taken)
+	}
+	if err := m.UseOf("other", "0", "0", now, now); !errors.Is(err, dpop.ErrInvalidProof) {
+		t.Errorf("Use() error = %v for another's proof by the same key, want %v", err, dpop.ErrInvalidProof)
+	}
+	if err := m.UseOf("other", "another", "0", now, now); err != nil {
+		t.Errorf("Use() error = %v for another bearer", err)
+	}
+}
+
 // Half of little is rounded up: there is a place for everybody where there is one.
 func TestMemory_Half(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,8 @@ import (
 // Presented is what came with a token.
 type Presented struct {
 	possession.Proof
-	Token string
+	Token  string
+	Bearer string // whose token it is
 
 	// Certificate returns the thumbprint of the one that the other end has, empty for
 	// none. It is asked if the token is bound to one. Nil means that of the Proof.
@@ -55,7 +56,7 @@ func Check(ctx context.Context, v *dpop.Verifier, c *claims.Confirmation, p Pres
 	if !isDPoP {
 		return nil, refusal.New(refusal.Possession, refusal.ErrProof, "a token bound to a key, as a bearer token", "the scheme DPoP, with a proof")
 	}
-	return proved, v.Verify(ctx, dpop.Use{Proof: p.DPoP, Method: p.Method, URL: p.URL, Token: p.Token, Thumbprint: c.Key, Nonce: p.Nonce})
+	return proved, v.Verify(ctx, dpop.Use{Proof: p.DPoP, Method: p.Method, URL: p.URL, Token: p.Token, Thumbprint: c.Key, Bearer: p.Bearer, Nonce: p.Nonce})
 }
 
 func (p *Presented) checkCertificate(want string) error {
