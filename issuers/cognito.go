@@ -13,8 +13,8 @@ import (
 // Send the access token. It has no "aud"; "client_id" takes its place. ID tokens
 // are refused by "token_use", unless [CognitoID] is configured beside it. A token that
 // was asked for with the parameter "resource" names that server in "aud", which is
-// another one perhaps, and is refused: to accept those for this server, assign ClaimRules
-// one on "aud", In its URL, in place of that it is absent.
+// another one perhaps, and is refused: to accept those for this server, add its URL to
+// the rule on "aud", which permits the client IDs alone.
 //
 // The identity rests on "sub", a UUID in the pool, which is stable. Roles are the
 // groups in "cognito:groups", scopes are in "scope". A token lives between five
@@ -28,7 +28,7 @@ import (
 func CognitoAccess(pool string, clientIDs ...string) oidcauth.Issuer {
 	i := cognito("CognitoAccess", pool, "access", clientIDs)
 	i.AudienceClaim = "client_id"
-	i.ClaimRules = append(i.ClaimRules, absent("aud"))
+	i.ClaimRules = append(i.ClaimRules, absentOrIn(clientIDs, "aud"))
 	return i
 }
 

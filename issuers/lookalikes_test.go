@@ -130,6 +130,7 @@ var lookalikes = []lookalike{
 	{"an ID token that names its client", "CognitoAccess", "ID token", nil, claims{"client_id": "57cbishk4j24pabc1234567890", "aud": nil}, oidcauth.ErrRule},
 	{"bound to another server", "CognitoAccess", "access token", nil, claims{"aud": "https://other-api.example.com"}, oidcauth.ErrRule},
 	{"bound to several servers", "CognitoAccess", "access token", nil, claims{"aud": []string{"https://other-api.example.com", ourAudience}}, oidcauth.ErrRule},
+	{"with its client as audience", "CognitoAccess", "access token", nil, claims{"aud": "57cbishk4j24pabc1234567890"}, nil},
 	{"the issuer's updated name", "CognitoAccess", "access token", nil, claims{"iss": "https://issuer-cognito-idp.us-east-2.amazonaws.com/us-east-2_XXXXXXX"}, nil},
 	{"another pool by the updated name", "CognitoAccess", "access token", nil, claims{"iss": "https://issuer-cognito-idp.us-east-2.amazonaws.com/us-east-2_YYYYYYY"}, oidcauth.ErrUnknownIssuer},
 	{"another client", "CognitoAccess", "access token", nil, claims{"client_id": "other"}, oidcauth.ErrAudience},
