@@ -229,8 +229,8 @@ type Issuer struct {
 	// late or refused is [ErrAnswerUnavailable], stands for a second, and never lets
 	// an answer serve for longer than AnswerAge. One that has a method RetryAfter, which
 	// returns a [time.Duration], stands for so long, AnswerAge and a minute at most. After
-	// eight failures in a row ten questions a second are put until one is answered. Nil asks
-	// nobody.
+	// failures about eight callers in a row ten questions a second are put until one is
+	// answered. Nil asks nobody.
 	Supplement func(ctx context.Context, c *Claims, token string) (json.RawMessage, error) `json:"-"`
 
 	// Introspect makes the issuer's tokens opaque: it is asked what a token stands for

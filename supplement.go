@@ -133,7 +133,7 @@ func (t *trust) supplement(ctx context.Context, c *Claims, token string) (*Claim
 	if c.answered != nil {
 		said = c.record.Payload
 	}
-	answer, err := t.asker.AskOf(ctx, token, said, func(ctx context.Context) (json.RawMessage, error) {
+	answer, err := t.asker.AskOf(ctx, token, string(c.record.Identity[:]), said, func(ctx context.Context) (json.RawMessage, error) {
 		return t.functions.Load().supplement(ctx, alone, token)
 	})
 	if err != nil {

@@ -29,8 +29,9 @@ const (
 	// answer, so that it is not asked for twice while those who waited keep it.
 	stands = time.Second
 
-	// After inARow questions that failed one after the other, whoever they were
-	// about, there is one in each pause until the next is answered.
+	// After questions about the tokens of inARow bearers failed one after the other, there
+	// is one in each pause until the next is answered. How many tokens of one bearer fail
+	// says nothing: it may be their doing.
 	inARow = 8
 	pause  = 100 * time.Millisecond
 )
@@ -99,8 +100,8 @@ type Asker struct {
 
 	mu        sync.Mutex // guards what follows
 	questions map[[sha256.Size]byte]*question
-	row       int       // of questions that failed, up to now
-	next      time.Time // when one may be put although they fail
+	row       map[[sha256.Size]byte]bool // bearers of whom questions failed, up to now
+	next      time.Time                  // when one may be put although they fail
 
 	faults, outages, strangersOutages lines
 }
@@ -108,6 +109,7 @@ type Asker struct {
 // A question is one about one token, under way or of just now.
 type question struct {
 	key   [sha256.Size]byte
+	of    [sha256.Size]byte // the bearer, or the token where nobody knows that
 	token string
 	place *strangers.Place // nil for one that stands in no line
 	asked time.Time
@@ -126,6 +128,7 @@ func New(cfg Config) *Asker {
 		cfg: cfg, ctx: ctx, cancel: cancel,
 		turns:     make(chan struct{}, MaxQuestions),
 		questions: make(map[[sha256.Size]byte]*question),
+		row:       make(map[[sha256.Size]byte]bool),
 	}
 }
 
@@ -138,23 +141,25 @@ func (a *Asker) Ask(ctx context.Context, token string, put Function) (*Answer, e
 	return a.AskFor(ctx, nil, token, put)
 }
 
-// AskOf is Ask about a token that is what somebody says of it: who asks about the same
-// token and was told something else does not share the call.
-func (a *Asker) AskOf(ctx context.Context, token, said string, put Function) (*Answer, error) {
+// AskOf is Ask about a token of a bearer that is what somebody says of it: who asks about
+// the same token and was told something else does not share the call.
+func (a *Asker) AskOf(ctx context.Context, token, bearer, said string, put Function) (*Answer, error) {
 	about := sha256.Sum256([]byte(token))
-	return a.ask(ctx, nil, sha256.Sum256(append(about[:], said...)), token, put)
+	key := sha256.Sum256(append(about[:], said...))
+	return a.ask(ctx, nil, &question{key: key, of: sha256.Sum256([]byte(bearer)), token: token}, put)
 }
 
 // AskFor is Ask about a token that need not have been verified. Unless that is known
 // otherwise, the question stands in line, on the account of who asks, and its failure
 // is no reason to put fewer of others.
 func (a *Asker) AskFor(ctx context.Context, who *Stranger, token string, put Function) (*Answer, error) {
-	return a.ask(ctx, who, sha256.Sum256([]byte(token)), token, put)
+	key := sha256.Sum256([]byte(token))
+	return a.ask(ctx, who, &question{key: key, of: key, token: token}, put)
 }
 
-// ask asks about what the key stands for.
-func (a *Asker) ask(ctx context.Context, who *Stranger, key [sha256.Size]byte, token string, put Function) (*Answer, error) {
-	q, err := a.join(ctx, who, key, token, put)
+// ask asks the question, or waits for one that is the same.
+func (a *Asker) ask(ctx context.Context, who *Stranger, q *question, put Function) (*Answer, error) {
+	q, err := a.join(ctx, who, q, put)
 	if err != nil {
 		return nil, err
 	}
@@ -173,16 +178,16 @@ func (a *Asker) ask(ctx context.Context, who *Stranger, key [sha256.Size]byte, t
 	return nil, &UnavailableError{Err: q.err, RetryAfter: max(q.stands-time.Since(q.settled), strangers.RetryAfter(q.err), 0)}
 }
 
-// join returns the question that the key stands for, a new one if there is none.
-func (a *Asker) join(ctx context.Context, who *Stranger, key [sha256.Size]byte, token string, put Function) (*question, error) {
+// join returns the question that the key stands for, the new one if there is none.
+func (a *Asker) join(ctx context.Context, who *Stranger, q *question, put Function) (*question, error) {
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if q := a.questions[key]; q != nil && (q.answer == nil || now.Sub(q.asked) < a.cfg.Age) {
-		if q.place != nil && who != nil {
-			q.place.Share(who.Caller)
+	if same := a.questions[q.key]; same != nil && (same.answer == nil || now.Sub(same.asked) < a.cfg.Age) {
+		if same.place != nil && who != nil {
+			same.place.Share(who.Caller)
 		}
-		return q, nil
+		return same, nil
 	}
 	if a.ctx.Err() != nil {
 		return nil, &UnavailableError{Err: ErrClosed}
@@ -191,8 +196,8 @@ func (a *Asker) join(ctx context.Context, who *Stranger, key [sha256.Size]byte, 
 	if err != nil {
 		return nil, err
 	}
-	q := &question{key: key, token: token, place: place, asked: now, done: make(chan struct{})}
-	a.questions[key] = q
+	q.place, q.asked, q.done = place, now, make(chan struct{})
+	a.questions[q.key] = q
 	a.under.Go(func() { a.put(context.WithoutCancel(ctx), q, put) })
 	return q, nil
 }
@@ -207,7 +212,7 @@ func (a *Asker) begin(who *Stranger, now time.Time) (*strangers.Place, error) {
 		}
 		return place, nil
 	}
-	if a.row >= inARow && now.Before(a.next) {
+	if len(a.row) >= inARow && now.Before(a.next) {
 		return nil, &UnavailableError{Err: ErrPaused, RetryAfter: stands}
 	}
 	a.next = now.Add(pause)
@@ -306,9 +311,9 @@ func (a *Asker) note(q *question, text string, err error, stands time.Duration) 
 	// asks says nothing of that: it may have been made to fail.
 	switch {
 	case err == nil || errors.Is(err, ErrAnswer) || errors.Is(err, refusal.ErrRevoked):
-		a.row = 0
-	case q.place == nil:
-		a.row++
+		clear(a.row)
+	case q.place == nil && len(a.row) < inARow:
+		a.row[q.of] = true
 	}
 	q.token = ""
 	close(q.done)
