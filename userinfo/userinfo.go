@@ -32,9 +32,10 @@ const maxBytes = 256 << 10
 // The answer must be about the token's own "sub", to the byte (section 5.3.4), and
 // JSON; a signed one is refused. 401 refuses the token with [oidcauth.ErrRevoked],
 // since the library has checked it before: its issuer says that it is good no longer.
-// Everything else is [oidcauth.ErrAnswerUnavailable], with its Retry-After, and so is 401 for a token that is
-// bound to a key or a certificate: the endpoint wants that to be proved, and nobody but
-// the caller can prove it. An issuer of such tokens has to be asked otherwise.
+// Everything else is [oidcauth.ErrAnswerUnavailable], with its Retry-After, and so is 401
+// for a token that is bound to a key or a certificate: the endpoint wants that to be
+// proved, and nobody but the caller can prove it. An issuer of such tokens has to be asked
+// otherwise.
 //
 // The client's Transport is used, and its redirects and cookies are not; nil means
 // [http.DefaultTransport]. An error is returned for an endpoint without https, and
