@@ -181,13 +181,26 @@ func unchangeable(now, next *fileConfig) error {
 func digestFiles(names []string) map[string]string {
 	all := make(map[string]string, len(names))
 	for _, name := range names {
-		data, err := os.ReadFile(name)
+		text, err := digestFile(name)
 		if err != nil {
-			all[name] = err.Error()
-			continue
+			text = err.Error()
 		}
-		digest := sha256.Sum256(data)
-		all[name] = string(digest[:])
+		all[name] = text
 	}
 	return all
+}
+
+// digestFile returns what stands for the content of a file. What is no file, a pipe above
+// all, never changes: its content is there once, and not for whoever looks first.
+func digestFile(name string) (string, error) {
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return "", err
+	}
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return "", err
+	}
+	digest := sha256.Sum256(data)
+	return string(digest[:]), nil
 }
