@@ -5,8 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth/localissuer"
@@ -93,7 +95,8 @@ func (f *issuerFlags) run(ctx context.Context, std streams, operands []string) e
 }
 
 func listIssuerKeys(_ context.Context, std streams, l *localissuer.Issuer, _ string) error {
-	fmt.Fprintf(std.out, "issuer %s\n\n", printable(l.URL()))
+	var out strings.Builder
+	fmt.Fprintf(&out, "issuer %s\n\n", printable(l.URL()))
 	t := table{head: []string{"KEY ID", "STATE", "CREATED", "KEPT UNTIL"}}
 	for _, k := range l.Keys() {
 		state, until := k.State, "it is removed"
@@ -107,8 +110,9 @@ func listIssuerKeys(_ context.Context, std streams, l *localissuer.Issuer, _ str
 		}
 		t.add(k.ID, state, k.Created.Format(time.RFC3339), until)
 	}
-	t.write(std.out)
-	return nil
+	t.write(&out)
+	_, err := io.WriteString(std.out, out.String())
+	return err
 }
 
 func rotateIssuerKeys(ctx context.Context, std streams, l *localissuer.Issuer, _ string) error {

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -93,5 +94,21 @@ func TestIssuer_Mistakes(t *testing.T) {
 		if r.code != tt.code || !strings.Contains(r.err, tt.want) || r.out != "" {
 			t.Errorf("%q: exit code %d, %q, want %d and %q", tt.args, r.code, r.err, tt.code, tt.want)
 		}
+	}
+}
+
+// A fullDisk takes nothing.
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left") }
+
+// TestIssuer_ListUnwritten: half of a list, or none of it, is no success.
+func TestIssuer_ListUnwritten(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	ok(t, "issuer", "list", dir, "--url", "localhost")
+	var said strings.Builder
+	if code := run(t.Context(), []string{"issuer", "list", dir}, strings.NewReader(""), fullDisk{}, &said); code != exitFailed || !strings.Contains(said.String(), "no space left") {
+		t.Errorf("exit code %d, %q, want %d and why", code, said.String(), exitFailed)
 	}
 }
