@@ -31,8 +31,8 @@ type Config struct {
 	// Now is the clock for the times in tokens. Nil means [time.Now], which
 	// inside a testing/synctest bubble is the bubble's clock.
 	Now func() time.Time
-	// JWKSPath is where the key set is served, below the URL. Empty means
-	// "/jwks.json".
+	// JWKSPath is where the key set is served, below the URL: a path that begins with a
+	// slash. Empty means "/jwks.json".
 	JWKSPath string
 	// Other answers requests that are for neither the discovery document nor
 	// the key set nor "/introspect" below the URL, such as those for a token
@@ -115,6 +115,10 @@ func NewIssuer(t TB, cfg Config) *Issuer {
 	}
 	if i.jwksPath == "" {
 		i.jwksPath = "/jwks.json"
+	}
+	if !strings.HasPrefix(i.jwksPath, "/") || strings.ContainsAny(i.jwksPath, "?#") {
+		i.fatalf("oidctest: Config.JWKSPath %q: want a path that begins with a slash, and no query", i.jwksPath)
+		return nil
 	}
 	if cfg.URL == "" {
 		cfg.URL = DefaultURL

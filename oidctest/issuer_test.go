@@ -74,6 +74,52 @@ func TestIssuer_URL(t *testing.T) {
 	}
 }
 
+// TestIssuer_PathIsNoMatterOfTaste: a client that loses the path of the issuer's URL, as
+// one does that resolves "/.well-known/…" against it, finds nothing, here as elsewhere.
+func TestIssuer_PathIsNoMatterOfTaste(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{URL: "https://a.test/realms/x"})
+	for _, path := range []string{
+		"/.well-known/openid-configuration", "/jwks.json", "/introspect",
+		"/realms/.well-known/openid-configuration", "/realms/xx/jwks.json", "/realms/x/realms/x/jwks.json",
+	} {
+		if resp, _ := get(t, iss.Client(), "https://a.test"+path); resp.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: status = %d, want 404", path, resp.StatusCode)
+		}
+	}
+	for _, path := range []string{"/realms/x/jwks.json", "/moved/jwks.json"} {
+		if resp, _ := get(t, iss.Client(), "https://a.test"+path); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: status = %d, want 200", path, resp.StatusCode)
+		}
+	}
+	removed := oidctest.NewIssuer(t, oidctest.Config{URL: "https://b.test/moved-here"})
+	if resp, _ := get(t, removed.Client(), removed.JWKSURL()); resp.StatusCode != http.StatusOK {
+		t.Errorf("below %s: status = %d, want 200", removed.URL(), resp.StatusCode)
+	}
+	if got := iss.Fetches(); got.Other != 6 || got.JWKS != 2 || got.Discovery != 0 {
+		t.Errorf("Fetches() = %+v, want 6 others and 2 of the key set", got)
+	}
+}
+
+// TestNewIssuer_JWKSPath: a path that would make the key set's address another host's, or
+// one that is never served, is a mistake of the test.
+func TestNewIssuer_JWKSPath(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"keys", ".json", "/keys?p=1", "/keys#all"} {
+		f := &fatal{TB: t}
+		done := make(chan struct{})
+		go func() { defer close(done); oidctest.NewIssuer(f, oidctest.Config{JWKSPath: path}) }()
+		<-done
+		if !strings.Contains(f.message, "JWKSPath") {
+			t.Errorf("JWKSPath %q: Fatalf(%q), want one that says so", path, f.message)
+		}
+	}
+	iss := oidctest.NewIssuer(t, oidctest.Config{JWKSPath: "/oauth/keys"})
+	if _, body := get(t, iss.Client(), iss.URL()+"/oauth/keys"); string(body) != string(iss.KeySet()) {
+		t.Errorf("key set = %s", body)
+	}
+}
+
 func TestIssuer_SetURL(t *testing.T) {
 	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})

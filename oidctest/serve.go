@@ -109,10 +109,13 @@ func (i *Issuer) serveWell(at Endpoint, w http.ResponseWriter, r *http.Request) 
 
 // endpoint says what a URL is for, and whether it lies below movedPath.
 func (i *Issuer) endpoint(u *url.URL) (at Endpoint, moved bool) {
-	path, moved := strings.CutPrefix(u.Path, movedPath)
-	if !moved {
-		if own, err := url.Parse(i.base()); err == nil {
-			path = strings.TrimPrefix(path, own.Path)
+	path := u.Path
+	if moved = strings.HasPrefix(path, movedPath+"/"); moved {
+		path = strings.TrimPrefix(path, movedPath)
+	} else if own, err := url.Parse(i.base()); err == nil {
+		var below bool
+		if path, below = strings.CutPrefix(path, own.Path); !below {
+			return Other, false // also what lost the path of the issuer's URL on its way
 		}
 	}
 	switch path {
