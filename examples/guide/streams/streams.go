@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -35,11 +36,15 @@ func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-cha
 					return // of several that are ready select takes any
 				}
 				limit()
-				fmt.Fprintf(w, "data: %s\n\n", event)
+				fmt.Fprintf(w, "data: %s\n\n", dataLines.Replace(event))
 			}
 		}
 	}))
 }
+
+// dataLines has each line of an event be one of its data: a line that is empty ends the
+// event, and what somebody wrote could go on with another.
+var dataLines = strings.NewReplacer("\r\n", "\ndata: ", "\n", "\ndata: ", "\r", "\ndata: ")
 
 // Stop ends the streams, lets all other requests finish, and then ends the sessions.
 func Stop(ctx context.Context, server *http.Server, stopStreams func(), auth *oidcauth.Authenticator) error {

@@ -129,3 +129,37 @@ func TestEvents_Revoked(t *testing.T) {
 		}
 	}
 }
+
+// TestEvents_Lines: an event with several lines is one event, whichever way they end: what
+// somebody wrote is not to begin an event of its own.
+func TestEvents_Lines(t *testing.T) {
+	t.Parallel()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}}, Client: issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	stopping, stop := context.WithCancel(t.Context())
+	events := make(chan string)
+	server := httptest.NewServer(streams.Events(auth, stopping, events))
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+issuer.Token(nil))
+	response, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	events <- "one\n\nevent: granted\rdata: all\r\nend"
+	stop()
+	const want = "data: one\ndata: \ndata: event: granted\ndata: data: all\ndata: end\n\n"
+	if body, err := io.ReadAll(response.Body); string(body) != want {
+		t.Errorf("got %q, %v, want %q", body, err, want)
+	}
+}
