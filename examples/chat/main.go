@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string) error {
 // serve serves until ctx ends, and then tells every client.
 func serve(ctx context.Context, listener net.Listener, s *server) error {
 	web := &http.Server{
-		Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second,
+		Handler: s.handler(), ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 	}
 	go s.db.Schedule(ctx, func(reducer string, err error) {
 		s.logger.Error("scheduled call failed", "reducer", reducer, "reason", err)

@@ -90,10 +90,11 @@ func (s *server) serve(ctx context.Context, cfg serverConfig) {
 	s.sockets = database.NewServer(s.db, s.auth, cfg.logger)
 	s.sockets.WarnBefore = cfg.warn
 	s.http = &http.Server{
-		Handler:           s.sockets.Handler(),
-		ReadHeaderTimeout: 10 * time.Second,
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ErrorLog:          slog.NewLogLogger(cfg.logger.Handler(), slog.LevelWarn),
+		Handler:     s.sockets.Handler(),
+		ReadTimeout: 10 * time.Second,
+		IdleTimeout: 2 * time.Minute,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ErrorLog:    slog.NewLogLogger(cfg.logger.Handler(), slog.LevelWarn),
 	}
 	s.counted = s.db.Every(ctx, countInterval, "count_messages", func(err error) {
 		cfg.logger.Error("scheduled reducer failed", "reason", err)

@@ -6,6 +6,7 @@ import (
 	"log"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 )
@@ -21,7 +22,11 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	log.Fatal(http.ListenAndServe("localhost:8080", routes(auth)))
+	server := &http.Server{
+		Addr: "localhost:8080", Handler: routes(auth),
+		ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, // clients may say nothing
+	}
+	log.Fatal(server.ListenAndServe())
 }
 
 func routes(auth *oidcauth.Authenticator) http.Handler {

@@ -178,7 +178,7 @@ func (w *world) startServer(ctx context.Context) (err error) {
 	w.url = "http://" + listener.Addr().String()
 	w.sockets = database.NewServer(w.db, w.auth, slog.New(slog.DiscardHandler))
 	w.http = &http.Server{
-		Handler: w.sockets.Handler(), ReadHeaderTimeout: 10 * time.Second,
+		Handler: w.sockets.Handler(), ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 	}
 	go w.http.Serve(listener) // ends with stop

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -117,7 +118,11 @@ func main() {
 	}
 	defer auth.Close()
 	log.Print("listening on http://localhost:8080")
-	log.Print(http.ListenAndServe("localhost:8080", routes(auth, newDatabase())))
+	server := &http.Server{
+		Addr: "localhost:8080", Handler: routes(auth, newDatabase()),
+		ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute, // clients may say nothing
+	}
+	log.Print(server.ListenAndServe())
 }
 
 // testIssuer starts an issuer that knows two people, and says how to get their tokens.

@@ -175,7 +175,7 @@ const (
 
 // serve starts the server's goroutine, which Stop ends.
 func (p *Provider) serve(listener net.Listener) {
-	server := &http.Server{Handler: p.handler, ReadHeaderTimeout: 10 * time.Second}
+	server := &http.Server{Handler: p.handler, ReadTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	p.mu.Lock()
 	p.server = server
 	p.mu.Unlock()

@@ -112,7 +112,7 @@ func listenForAnswer() (*answerListener, error) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /callback", l.receive)
-	l.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	l.server = &http.Server{Handler: mux, ReadTimeout: 5 * time.Second}
 	go func() {
 		// It ends by close; before that, a failure is a wait that ends with its ctx.
 		_ = l.server.Serve(listener)
