@@ -74,6 +74,9 @@ func decode(body []byte) (Ring, error) {
 	dec.DisallowUnknownFields()
 	var file ringFile
 	if err := dec.Decode(&file); err != nil {
+		if file.Version > fileVersion { // whose members are not ours to judge
+			return Ring{}, file.checkVersion()
+		}
 		return Ring{}, fmt.Errorf("%w: damaged or not a key ring: %w", ErrRing, err)
 	}
 	if _, err := dec.Token(); err != io.EOF {
@@ -116,9 +119,17 @@ func (f *ringFile) checkVersion() error {
 			return fmt.Errorf("%w: damaged: version %d with members of version %d", ErrRing, formerVersion, fileVersion)
 		}
 	default:
-		return fmt.Errorf("%w: version: got %d, want %d or %d", ErrRing, f.Version, formerVersion, fileVersion)
+		return fmt.Errorf("%w: version: got %d, want %d or %d%s", ErrRing, f.Version, formerVersion, fileVersion, newerAdvice(f.Version))
 	}
 	return nil
+}
+
+// newerAdvice says what to do about a version that is yet to come for this program.
+func newerAdvice(version int) string {
+	if version <= fileVersion {
+		return ""
+	}
+	return ": a newer program wrote it, which alone can read it"
 }
 
 // decode reads the key itself. The error does not repeat any of it.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth/internal/keyring"
@@ -39,6 +40,24 @@ func TestOpen_FormerVersion(t *testing.T) {
 	for i, k := range again.Keys {
 		if k.ID != before.Keys[i].ID || k.State != before.Keys[i].State {
 			t.Errorf("key %d is %s %q, want %s %q", i, k.State, k.ID, before.Keys[i].State, before.Keys[i].ID)
+		}
+	}
+}
+
+// TestOpen_NewerVersion: after a step back to an older program the error says so, and not
+// that the file is damaged, which would have somebody throw good keys away.
+func TestOpen_NewerVersion(t *testing.T) {
+	t.Parallel()
+	former, err := os.ReadFile("testdata/version1.json")
+	must(t, err)
+	for _, more := range []string{"", `"epoch": 7, `, `"keys": {"all": []}, `} {
+		path := t.TempDir()
+		must(t, os.Chmod(path, 0o700))
+		newer := bytes.Replace(former, []byte(`"version": 1,`), []byte(`"version": 3, `+more), 1)
+		must(t, os.WriteFile(filepath.Join(path, "keyring.json"), newer, 0o600))
+		_, err := keyring.Open(path)
+		if err == nil || !strings.Contains(err.Error(), "version: got 3, want 1 or 2") || strings.Contains(err.Error(), "damaged") {
+			t.Errorf("with %q: error = %v, want one about the version", more, err)
 		}
 	}
 }

@@ -31,6 +31,9 @@ func decodeWaiting(content []byte) (Revocation, error) {
 	d := json.NewDecoder(bytes.NewReader(content))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&file); err != nil {
+		if file.Version > waitingVersion { // whose members are not ours to judge
+			return Revocation{}, errVersion(file.Version)
+		}
 		return Revocation{}, fmt.Errorf("got a file of another form: %w", err)
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -41,10 +44,19 @@ func decodeWaiting(content []byte) (Revocation, error) {
 		return Revocation{}, errors.New("got a name twice, or in another case")
 	}
 	if file.Version != waitingVersion {
-		return Revocation{}, fmt.Errorf("version: got %d, want %d", file.Version, waitingVersion)
+		return Revocation{}, errVersion(file.Version)
 	}
 	if file.Revocation.IsEmpty() || file.Revocation.Until.IsZero() {
 		return Revocation{}, errors.New("got an empty revocation, or one without end")
 	}
 	return file.Revocation.Normal(), nil
+}
+
+// errVersion says of which version a file is, and that one that is yet to come is no
+// damaged one, which would be removed.
+func errVersion(version int) error {
+	if version > waitingVersion {
+		return fmt.Errorf("version: got %d, want %d: a newer program wrote it, which alone can read it", version, waitingVersion)
+	}
+	return fmt.Errorf("version: got %d, want %d", version, waitingVersion)
 }

@@ -269,6 +269,7 @@ func TestFollower_DirRefused(t *testing.T) {
 		{"what was written", fine, ""},
 		{"a field more", strings.Replace(fine, `"subject"`, `"tenant":"x","subject"`, 1), "another form"},
 		{"a later version", strings.Replace(fine, `1`, `2`, 1), "version: got 2, want 1"},
+		{"a later version of another form", strings.Replace(fine, `1,`, `2,"epoch":7,`, 1), "a newer program wrote it"},
 		{"an empty revocation", `{"version":1,"revocation":{"until":"2100-01-01T00:00:00Z"}}`, "empty revocation"},
 		{"no end", `{"version":1,"revocation":{"subject":"alice"}}`, "without end"},
 		{"a name in another case", strings.Replace(fine, `"subject"`, `"Subject"`, 1), "in another case"},
