@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -36,9 +37,11 @@ machine in the list of processes, and stays in the shell's history. A "Bearer "
 in front of the token is taken off.
 
 Give the flags, or the file of --config, that the server has: --any-issuer and
---local-issuer mean what they mean there. With --any-issuer the issuer that the
-token names is contacted if it has a public https URL, and the report says what
-went wrong, which serve tells its log alone.
+--local-issuer mean what they mean there. What the directory of "revocations"
+keeps counts; where the server knows of others, a line says that they are not
+known here. With --any-issuer the issuer that the token names is contacted if it
+has a public https URL, and the report says what went wrong, which serve tells
+its log alone.
 
 Exit code 0 means that the token is accepted, 1 that it is refused or could not
 be checked.`,
@@ -81,6 +84,11 @@ func (f *explainFlags) run(ctx context.Context, std streams, operands []string) 
 	if err := file.bindUnproved(&cfg); err != nil {
 		return err
 	}
+	kept, unknown, err := file.readKept()
+	if err != nil {
+		return usageError{err}
+	}
+	cfg.Revocations = kept
 	var contact contact
 	cfg.Trace = &authtrace.Hooks{KeysFetched: contact.note}
 	auth, err := oidcauth.New(cfg)
@@ -94,6 +102,9 @@ func (f *explainFlags) run(ctx context.Context, std streams, operands []string) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, explainTimeout)
 	defer cancel()
+	if err := kept.wait(ctx); err != nil {
+		return err
+	}
 	report := auth.Explain(ctx, token)
 	// Only after Close has everything been noted.
 	if err := auth.Close(); err != nil {
@@ -107,6 +118,9 @@ func (f *explainFlags) run(ctx context.Context, std streams, operands []string) 
 	}
 	if err == nil && !report.Accepted {
 		err = errRefused
+	}
+	if err == nil && unknown != "" {
+		fmt.Fprintln(std.err, "oidcauth explain: whether the token was revoked is not known for sure:", printable(unknown))
 	}
 	return err
 }
