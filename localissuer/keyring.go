@@ -120,8 +120,11 @@ func (l *Issuer) update(ctx context.Context, what string, change func(keyring.Ri
 	if err := l.misused(ctx); err != nil {
 		return err
 	}
-	if l.dir == nil {
+	switch {
+	case l.dir == nil:
 		return errors.New("localissuer: the keys are not in a directory, want Config.Dir to change them")
+	case l.looks:
+		return errors.New("localissuer: opened to look at the keys, want New to change them")
 	}
 	ring, err := l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, rejoined, err := l.rejoin(r)
@@ -182,15 +185,16 @@ func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 }
 
 // admit has the directory note how long tokens may live. One that says so
-// already is not written to, and may be one that nobody can write to.
+// already is not written to, and may be one that nobody can write to; nor is that of
+// somebody who only looks.
 func (l *Issuer) admit(cfg Config) (keyring.Ring, error) {
 	ring, err := l.dir.Load()
 	if err != nil {
 		return keyring.Ring{}, err
 	}
-	_, changed, err := ring.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
-	if err != nil || !changed && ring.ID != "" {
-		return ring, err
+	like, changed, err := ring.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
+	if err != nil || l.looks || !changed && ring.ID != "" {
+		return like, err
 	}
 	admitted, err := l.dir.Update(context.Background(), func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, changed, err := r.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
