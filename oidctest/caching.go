@@ -53,6 +53,7 @@ func (i *Issuer) SetCaching(at Endpoint, c Caching) {
 // a shared cache holds in its place. The caller holds the lock.
 func (i *Issuer) cached(at Endpoint, r *http.Request, a answer) answer {
 	c, now := i.caching[at], time.Now()
+	c.Shared = c.Shared && r.Method != http.MethodPost // which no cache keeps an answer to
 	if s, ok := i.stored[at]; ok && c.Shared && now.Sub(s.since) < c.MaxAge && !noCache(r) {
 		a = s.answer
 		a.header = a.header.Clone()

@@ -76,11 +76,13 @@ func (p *Prover) Thumbprint() string {
 }
 
 // Proof returns a proof for one request with a token: of its method, its address
-// without query, and now. The claims given are added or take the place of those; a nil
+// without query and fragment, and now. The claims given are added or take the place of those; a nil
 // value leaves a claim out. A [time.Time] is written as the number of seconds.
 func (p *Prover) Proof(method, url, token string, claims map[string]any) string {
 	p.t.Helper()
-	url, _, _ = strings.Cut(url, "?")
+	if end := strings.IndexAny(url, "?#"); end >= 0 {
+		url = url[:end]
+	}
 	digest := sha256.Sum256([]byte(token))
 	full := overlay(map[string]any{
 		"jti": rand.Text(), "htm": method, "htu": url, "iat": p.now(),
@@ -142,10 +144,11 @@ func (t *provingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	var body []byte
 	if r.Body != nil {
 		var err error
-		if body, err = io.ReadAll(r.Body); err != nil {
+		body, err = io.ReadAll(r.Body)
+		r.Body.Close()
+		if err != nil {
 			return nil, err
 		}
-		r.Body.Close()
 	}
 	for again := false; ; again = true {
 		once := r.Clone(r.Context())

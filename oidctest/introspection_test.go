@@ -77,6 +77,20 @@ func TestIssuer_OpaqueToken(t *testing.T) {
 	}
 }
 
+// TestIssuer_OpaqueToken_SharedCache: no cache on the way keeps what was answered to a POST,
+// let alone to tell it of another token.
+func TestIssuer_OpaqueToken_SharedCache(t *testing.T) {
+	t.Parallel()
+	i := oidctest.NewIssuer(t, oidctest.Config{})
+	i.SetCaching(oidctest.Introspection, oidctest.Caching{Shared: true, MaxAge: time.Hour})
+	if _, answer, err := askAbout(t, i, i.OpaqueToken(nil)); err != nil || !strings.Contains(answer, `"active":true`) {
+		t.Errorf("answer %s, %v", answer, err)
+	}
+	if _, answer, err := askAbout(t, i, "another"); err != nil || answer != `{"active":false}` {
+		t.Errorf("answer %s, %v about another token", answer, err)
+	}
+}
+
 // The endpoint fails as the others do.
 func TestIssuer_OpaqueToken_Faults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -17,16 +17,18 @@ const LogoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 // "logout+jwt", with the claims given: "sub", "sid" or both say what it ends, and
 // "aud" for which client. "iss", "iat" (now), "exp" ([LogoutLifetime] from now), a
 // "jti" that no other token has, "events" and the "aud" of [Config].Claims are filled
-// in. A nil value leaves the claim out. The server gets it as "logout_token" in a form.
+// in, as is an "iss" of these. A nil value leaves the claim out. The server gets it as
+// "logout_token" in a form.
 func (i *Issuer) LogoutToken(claims map[string]any) string {
 	i.helper()
 	filled := make(map[string]any)
 	for name := range i.claims { // which are for tokens that let somebody in
-		if name != "aud" {
+		if name != "aud" && name != "iss" {
 			filled[name] = nil
 		}
 	}
-	filled["sub"], filled["jti"], filled["exp"] = nil, rand.Text(), i.now().Add(LogoutLifetime)
+	now := i.now()
+	filled["sub"], filled["jti"], filled["iat"], filled["exp"] = nil, rand.Text(), now, now.Add(LogoutLifetime)
 	filled["events"] = map[string]any{LogoutEvent: map[string]any{}}
 	maps.Copy(filled, claims)
 	return i.Sign(map[string]any{"typ": "logout+jwt"}, i.fill(filled))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -48,5 +49,20 @@ func TestLogoutToken(t *testing.T) {
 	}
 	if _, there := again["exp"]; there || again["sub"] != "alice" {
 		t.Errorf("payload: got %v, want what was asked for", again)
+	}
+}
+
+// TestLogoutToken_OfIssuerWithClaims: what every token of the issuer says of who issued it,
+// and when, is not taken out of its logout tokens.
+func TestLogoutToken_OfIssuerWithClaims(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_900_000_000, 0)
+	iss := oidctest.NewIssuer(t, oidctest.Config{
+		Now:    func() time.Time { return now },
+		Claims: map[string]any{"iss": "https://alias.test", "iat": now.Add(-time.Hour), "roles": []string{"a"}, "aud": "my-db"},
+	})
+	got := payload(t, iss.LogoutToken(map[string]any{"sub": "alice"}))
+	if got["iss"] != "https://alias.test" || got["iat"] != float64(now.Unix()) || got["aud"] != "my-db" || got["roles"] != nil {
+		t.Errorf("claims = %v, want iss, aud and the present as iat, and no roles", got)
 	}
 }
