@@ -30,11 +30,11 @@ type fileConfig struct {
 	// Described are the issuers in the form that the file has.
 	Described []describedIssuer `json:"issuers" about:"whose tokens are accepted: a list of issuers, each with \"url\", \"audiences\" and, as needed, what else \"oidcauth config schema\" lists, such as \"roles\" or \"introspection\"" live:"true"`
 
-	// AnyIssuer is what --any-issuer stands for; absent or null means that the
+	// AnyIssuer is what --any-issuer stands for; absent means that the
 	// issuers of strangers are not accepted.
 	AnyIssuer *oidcauth.AnyIssuer `json:"any_issuer" about:"means --any-issuer; has \"audiences\", \"token_types\" and the other fields of oidcauth.AnyIssuer"`
 
-	// LocalIssuer is what --local-issuer stands for; absent or null means that
+	// LocalIssuer is what --local-issuer stands for; absent means that
 	// the server issues nothing.
 	LocalIssuer *localConfig `json:"local_issuer" about:"means --local-issuer"`
 
@@ -52,7 +52,7 @@ type fileConfig struct {
 	// Forwarded who is calling. It matters with AnyIssuer and Introspections.
 	Proxies []netip.Prefix `json:"proxies" about:"addresses, as \"10.0.0.0/8\", of the proxies in front, whose X-Forwarded-For or Forwarded says who is calling: with any_issuer or introspection no caller then uses up others' turns"`
 
-	// TokenPlaces are where serve looks for tokens; absent or null means in the
+	// TokenPlaces are where serve looks for tokens; absent means in the
 	// Authorization header.
 	TokenPlaces *places `json:"token_places" about:"where tokens are looked for besides the Authorization header"`
 
@@ -60,21 +60,21 @@ type fileConfig struct {
 	// one of the issuers.
 	ReadyIssuers []string `json:"ready_issuers" about:"the issuers, by \"url\", whose keys must be in hand before /readyz says yes; without it those of any one" live:"true"`
 
-	// TLS encrypts connections; absent or null means that a proxy does.
+	// TLS encrypts connections; absent means that a proxy does.
 	TLS *tlsConfig `json:"tls" about:"the certificate, where no proxy in front encrypts connections"`
 
 	// Watch is how often the files are looked at for changes.
 	Watch duration `json:"watch" about:"how often this file and those of tls and admin are looked at for changes, as \"10s\"; 2s without it, \"0s\" for never: then SIGHUP alone reloads them"`
 
-	// Admin is the listener for operators; absent or null means that there is none.
+	// Admin is the listener for operators; absent means that there is none.
 	Admin *adminConfig `json:"admin" about:"a listener of its own for operators: /metrics, which then is there alone, /healthz, /readyz, POST /v1/revocations and /v1/backchannel-logout"`
 
 	// BackchannelLogout serves that on the main listener, too.
 	BackchannelLogout bool `json:"backchannel_logout" about:"true to serve POST /v1/backchannel-logout to everybody, for issuers that cannot reach the admin listener"`
-	// Forward says what proxies are told; absent or null means who is calling.
+	// Forward says what proxies are told; absent means who is calling.
 	Forward *forwardConfig `json:"forward_auth" about:"what a proxy in front is told: docs/deploy.md has the configuration of each" live:"true"`
 
-	// Revocations are kept, or shared with other servers; absent or null means that they
+	// Revocations are kept, or shared with other servers; absent means that they
 	// are this server's alone, in memory.
 	Revocations *revocationsConfig `json:"revocations" about:"how revocations are kept over a restart, and shared, with tickets that were used, with other servers"`
 
@@ -82,7 +82,7 @@ type fileConfig struct {
 	MaxTokenLifetime positive `json:"max_token_lifetime" about:"how long tokens may live, as \"24h\": longer ones are refused; it bounds how long revocations are kept"`
 
 	// DPoP and ClientCertificates say how possession is proved of what tokens are bound
-	// to; absent, null or empty means that such tokens are refused.
+	// to; absent or empty means that such tokens are refused.
 	DPoP               *dpopConfig `json:"dpop" about:"accept tokens that are bound to a key, with proof (RFC 9449)"`
 	ClientCertificates string      `json:"client_certificates" about:"accept tokens that are bound to a client's certificate (RFC 8705): that of the \"connection\", or one that \"proxies\" name in a header, \"client-cert\" (RFC 9440) or Envoy's \"x-forwarded-client-cert\"" values:"connection client-cert x-forwarded-client-cert"`
 
@@ -103,8 +103,8 @@ type describedIssuer struct {
 	// Leeway is a duration such as "30s"; "0s" means none, absent means that of all.
 	Leeway leeway `json:"leeway" about:"how much this issuer's clock may differ, as \"10s\"; \"0s\" for not at all, without it as for all"`
 
-	// Introspection says how the issuer is asked about opaque tokens; absent or null
-	// means that its tokens are JWTs.
+	// Introspection says how the issuer is asked about opaque tokens; absent means that
+	// its tokens are JWTs.
 	Introspection *introspectionConfig `json:"introspection" about:"how the issuer is asked what its opaque tokens stand for; then the description is of these alone"`
 
 	// AnswerAge is a duration such as "30s"; absent means a minute.
@@ -116,6 +116,9 @@ type describedIssuer struct {
 func (d *describedIssuer) Check(report func(member, text string)) {
 	if d.Tenants != nil && len(d.Tenants) == 0 {
 		report("tenants", "the list is empty, which accepts everybody's tenants: leave it out if that is meant")
+	}
+	if d.ClaimRules != nil && len(d.ClaimRules) == 0 {
+		report("claim_rules", "the list is empty, and demands nothing: leave it out if that is meant")
 	}
 	if d.Roles != nil && len(d.Roles) == 0 {
 		report("roles", `the list is empty, and the claim "roles" would count: leave it out if that is meant, or name another one`)
@@ -147,7 +150,7 @@ func (d describedIssuer) issuer() oidcauth.Issuer {
 }
 
 // fileTable reads the file.
-var fileTable = members.Table{About: libraryAbout, Schemas: map[reflect.Type]map[string]any{
+var fileTable = members.Table{NoNull: true, About: libraryAbout, Schemas: map[reflect.Type]map[string]any{
 	reflect.TypeFor[leeway]():   {"type": "string", "pattern": durationPattern},
 	reflect.TypeFor[duration](): {"type": "string", "pattern": durationPattern},
 	reflect.TypeFor[positive](): {"type": "string", "pattern": durationPattern},

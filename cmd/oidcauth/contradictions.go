@@ -5,6 +5,9 @@ func (file *fileConfig) Check(report func(member, text string)) {
 	if err := file.checkDirs(); err != nil {
 		report("revocations", err.Error())
 	}
+	if anyone := file.AnyIssuer; anyone != nil && anyone.ClaimRules != nil && len(anyone.ClaimRules) == 0 {
+		report("any_issuer", `its "claim_rules" are an empty list, which demands nothing: leave it out if that is meant`)
+	}
 	if local := file.LocalIssuer; local != nil && file.MaxTokenLifetime.given && local.TokenLifetime.value > file.MaxTokenLifetime.value {
 		report("local_issuer", `its "token_lifetime" is longer than "max_token_lifetime": its own tokens would be refused`)
 	}

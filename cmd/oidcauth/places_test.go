@@ -24,7 +24,6 @@ func TestServe_TokenPlaces(t *testing.T) {
 		"query":         {"/v1/whoami?token=" + token},
 	}
 	for places, accepted := range map[string]string{
-		`null`:                               "authorization",
 		`{}`:                                 "authorization",
 		`{"headers": ["` + assertion + `"]}`: "authorization assertion",
 		`{"headers": ["` + assertion + `"], "ignore_authorization": true}`: "assertion",

@@ -17,7 +17,7 @@
 //
 // A member that is not known, that comes twice or has another type is a mistake; so
 // is what its type says in a method Check. All mistakes are told at once. Null means
-// absent.
+// absent, or is one, too: see [Table.NoNull].
 package members
 
 import (
@@ -30,6 +30,9 @@ import (
 // A Table says how a configuration file is read. The zero Table knows no more than
 // what the tags of the structs say.
 type Table struct {
+	// NoNull has null be a mistake: it is what programs write for a variable that nobody
+	// has set, and a demand that is left out is one less.
+	NoNull bool
 	// About has what members do whose tags do not say it, by struct and name.
 	About map[reflect.Type]map[string]string
 	// Schemas are of types that read themselves, and of library's.

@@ -56,6 +56,25 @@ func TestTable_Read(t *testing.T) {
 	}
 }
 
+// TestTable_NoNull: where null is a mistake it is one anywhere, in a list and below a name
+// of anybody's too.
+func TestTable_NoNull(t *testing.T) {
+	t.Parallel()
+	const text = `{"part": {"names": null, "raw": null, "free": {"x": null}}, "parts": [null], "form": null}`
+	err := (&members.Table{NoNull: true}).Read([]byte(text), new(whole))
+	if err == nil {
+		t.Fatal("no mistake")
+	}
+	for _, want := range []string{
+		"part.names: got null, want a list: leave it out if nothing is meant", "part.raw: got null, want a value",
+		"part.free.x: got null, want an object", "parts[0]: got null, want an object", "form: got null, want a text",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want one mistake to be %q", err, want)
+		}
+	}
+}
+
 func TestTable_Mistakes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, text, want string }{

@@ -40,6 +40,8 @@ func (r *reader) mistyped(n *node, path, want string) {
 // value sets v to what the node says, and notes what keeps it from that.
 func (r *reader) value(v reflect.Value, n *node, path string) {
 	switch typ := v.Type(); {
+	case n.value == nil && r.table.NoNull:
+		r.wrong(n, path, "got null, want %s: leave it out if nothing is meant", want(typ))
 	case n.value == nil:
 		return
 	case typ == rawType:

@@ -10,8 +10,8 @@ import (
 const Draft = "https://json-schema.org/draft/2020-12/schema"
 
 // Schema returns the JSON Schema of a file that is read into the struct. It permits
-// what [Table.Read] does, but for null, which a file has no need of, and for what
-// types check by themselves.
+// what [Table.Read] does, but for null where that is no mistake, and for what types
+// check by themselves.
 func (t *Table) Schema(typ reflect.Type, title string) ([]byte, error) {
 	s := &schemas{table: t, defs: make(map[string]any), named: make(map[reflect.Type]string)}
 	whole := s.object(typ)
