@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -63,13 +64,17 @@ func (f *healthcheckFlags) run(ctx context.Context, std streams, operands []stri
 	if err := checkAddr(ctx, addr); err != nil {
 		return err
 	}
+	at, err := reachable(ctx, addr)
+	if err != nil {
+		return err
+	}
 	path := "/healthz"
 	if f.ready {
 		path = "/readyz"
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	return ask(ctx, std.out, &file, file.scheme()+"://"+reachable(addr)+path)
+	return ask(ctx, std.out, &file, file.scheme()+"://"+at+path)
 }
 
 // whereServed reads of the file where its server listens, and by which certificate it is
@@ -94,16 +99,24 @@ func (f *healthcheckFlags) whereServed() (file fileConfig, err error) {
 	return file, nil
 }
 
-// reachable returns the address at which this machine reaches what listens at addr.
-func reachable(addr string) string {
-	host, port, _ := net.SplitHostPort(addr)
+// reachable returns the address at which this machine reaches what listens at addr, whose
+// port may be a name, which no URL takes.
+func reachable(ctx context.Context, addr string) (string, error) {
+	host, name, _ := net.SplitHostPort(addr)
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", name)
+	switch {
+	case err != nil:
+		return "", err
+	case port == 0:
+		return "", usagef("%s is any free port, and the server alone knows which: give another one with --addr", quoteArgument(addr))
+	}
 	switch ip := net.ParseIP(host); {
 	case host == "", ip != nil && ip.Equal(net.IPv4zero):
 		host = "127.0.0.1"
 	case ip != nil && ip.IsUnspecified():
 		host = "::1"
 	}
-	return net.JoinHostPort(host, port)
+	return net.JoinHostPort(host, strconv.Itoa(port)), nil
 }
 
 // ask asks at the address of a server with that file.

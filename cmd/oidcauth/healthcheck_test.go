@@ -100,8 +100,24 @@ func TestReachable(t *testing.T) {
 		":8080": "127.0.0.1:8080", "0.0.0.0:80": "127.0.0.1:80", "[::]:80": "[::1]:80",
 		"127.0.0.2:80": "127.0.0.2:80", "db.example:443": "db.example:443", "[2001:db8::1]:80": "[2001:db8::1]:80",
 	} {
-		if got := reachable(addr); got != want {
-			t.Errorf("reachable(%q) = %q, want %q", addr, got, want)
+		if got, err := reachable(t.Context(), addr); err != nil || got != want {
+			t.Errorf("reachable(%q) = %q, %v, want %q", addr, got, err, want)
+		}
+	}
+}
+
+// TestHealthcheck_Ports: a port by its name is asked by its number, as a server listens at
+// that, and where the server alone knows its port nobody can be asked.
+func TestHealthcheck_Ports(t *testing.T) {
+	t.Parallel()
+	for addr, want := range map[string]string{":http": "127.0.0.1:80", "127.0.0.1:https": "127.0.0.1:443"} {
+		if got, err := reachable(t.Context(), addr); err != nil || got != want {
+			t.Errorf("reachable(%q) = %q, %v, want %q", addr, got, err, want)
+		}
+	}
+	for _, addr := range []string{"127.0.0.1:0", ":"} {
+		if r := invoke(t, "", "healthcheck", "--addr", addr); r.code != exitUsage || !strings.Contains(r.err, "any free port") {
+			t.Errorf("%s: exit code %d, %q, want that nobody knows the port", addr, r.code, r.err)
 		}
 	}
 }
