@@ -184,6 +184,28 @@ func TestProcess_SecondSignal(t *testing.T) {
 	}
 }
 
+// TestProcess_SameSignalTwice: who sends a signal to the process and to its group, as
+// timeout(1) does and many a supervisor, has it stop as well as who sends one.
+func TestProcess_SameSignalTwice(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
+	status := p.askInVain(t, iss)
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	p.awaitLog(t, "shutting down")
+	awaitRefusal(t, p.url)
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	iss.Clear()
+	if got := <-status; got != 200 {
+		t.Errorf("the request under way: status = %d, want 200", got)
+	}
+	if code := p.code(t); code != 0 {
+		t.Errorf("exit code = %d, want 0; %s", code, p.err.String())
+	}
+}
+
 func TestProcess_ExitCodes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
