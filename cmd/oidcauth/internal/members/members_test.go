@@ -79,6 +79,7 @@ func TestTable_Mistakes(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, text, want string }{
 		{"none", "{\n\"part\": null, \"form\": null}", ""},
+		{"a mark that editors put there", "\ufeff{}", "the file begins with a byte order mark, want it without: save it as UTF-8 alone"},
 		{"unknown below a name of anybody's", `{"part": {"free": {"x": {"nams": []}}}}`, "line 1: part.free.x.nams: there is no such member; did you mean names?"},
 		{"a member of another object", `{"texts": {}}`, "line 1: texts: there is no such member; did you mean part.texts?"},
 		{"as deep as can be", `{"part": {"raw": ` + strings.Repeat("[", 60) + strings.Repeat("]", 60) + `}}`, ""},

@@ -67,6 +67,10 @@ func parse(data []byte, mistakes *Mistakes) *node {
 		mistakes.add(data, -1, "", "the file is not UTF-8")
 		return nil
 	}
+	if bytes.HasPrefix(data, []byte("\ufeff")) {
+		mistakes.add(data, -1, "", "the file begins with a byte order mark, want it without: save it as UTF-8 alone")
+		return nil
+	}
 	p := &parser{data: data, dec: json.NewDecoder(bytes.NewReader(data)), mistakes: mistakes}
 	p.dec.UseNumber()
 	root, err := p.next("")
