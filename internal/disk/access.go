@@ -25,7 +25,7 @@ func check(info fs.FileInfo, others fs.FileMode, what string) error {
 	case runtime.GOOS != "windows" && mode&others != 0:
 		return fmt.Errorf("%s is %s others: mode %#o, want %#o", name, what, mode, mode&^others)
 	case !isOurs(info):
-		return fmt.Errorf("%s belongs to another user", name)
+		return fmt.Errorf("%s belongs to another user: want this process's, run it as that one", name)
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func TestCheckWritable(t *testing.T) {
 		{"writable by all", fileInfo{0o602, us}, "f is writable by others: mode 0602, want 0600", "f is open to others"},
 		{"a directory writable by all, sticky", fileInfo{fs.ModeDir | fs.ModeSticky | 0o777, us},
 			"the directory is writable by others: mode 0777, want 0755", "the directory is open to others: mode 0777, want 0700"},
-		{"another user's", fileInfo{0o600, us + 1}, "f belongs to another user", "f belongs to another user"},
+		{"another user's", fileInfo{0o600, us + 1}, "f belongs to another user", "f belongs to another user: want this process's, run it as that one"},
 		{"another user's directory", fileInfo{fs.ModeDir | 0o700, us + 1}, "the directory belongs to another user", "the directory belongs to another user"},
 		{"root's, writable by all", fileInfo{0o666, 0}, "f is writable by others", "f is open to others"},
 	} {
