@@ -112,6 +112,7 @@ func (d *discovery) run(until time.Time) {
 
 // look reads the document.
 func (d *discovery) look(ctx context.Context) (string, error) {
+	defer d.documents.CloseIdle() // nobody does so later, and the next look is far away
 	got, err := d.documents.Get(ctx, fetch.DiscoveryURL(d.issuer), fetch.Request{Member: "issuer"})
 	if err != nil {
 		return "", fmt.Errorf("discovery: %w", err)
