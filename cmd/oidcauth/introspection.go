@@ -6,9 +6,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"weak"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/introspect"
@@ -89,6 +92,41 @@ func (c *introspectionConfig) apply(i *oidcauth.Issuer, all *introspections) err
 	return nil
 }
 
+// trusting says what a client is like that trusts certificates alone.
+type trusting struct {
+	base         *http.Client
+	certificates string
+}
+
+// trustingClients are the clients that trust certificates alone. There is one for each
+// kind, so that a file that is read anew leaves no connections of its own behind.
+var trustingClients struct {
+	mu sync.Mutex // guards by
+	by map[trusting]weak.Pointer[http.Client]
+}
+
+// client returns it.
+func (like trusting) client(pool *x509.CertPool) *http.Client {
+	trustingClients.mu.Lock()
+	defer trustingClients.mu.Unlock()
+	if c := trustingClients.by[like].Value(); c != nil {
+		return c
+	}
+	maps.DeleteFunc(trustingClients.by, func(_ trusting, c weak.Pointer[http.Client]) bool { return c.Value() == nil })
+	transport := http.DefaultTransport.(*http.Transport)
+	if like.base != nil {
+		transport = like.base.Transport.(*http.Transport) // of an httpProxy
+	}
+	transport = transport.Clone()
+	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	c := &http.Client{Transport: transport}
+	if trustingClients.by == nil {
+		trustingClients.by = make(map[trusting]weak.Pointer[http.Client])
+	}
+	trustingClients.by[like] = weak.Make(c)
+	return c
+}
+
 // clientTrusting returns a client like base, or like the usual one for nil, that trusts
 // the certificates in a file alone, as they are now, and these; base itself for no file.
 func clientTrusting(base *http.Client, file string) (client *http.Client, certificates string, err error) {
@@ -103,11 +141,5 @@ func clientTrusting(base *http.Client, file string) (client *http.Client, certif
 	if !pool.AppendCertsFromPEM(pem) {
 		return nil, "", fmt.Errorf("%s has no certificates (PEM)", file)
 	}
-	transport := http.DefaultTransport.(*http.Transport)
-	if base != nil {
-		transport = base.Transport.(*http.Transport) // of an httpProxy
-	}
-	transport = transport.Clone()
-	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
-	return &http.Client{Transport: transport}, string(pem), nil
+	return trusting{base, string(pem)}.client(pool), string(pem), nil
 }

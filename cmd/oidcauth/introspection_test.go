@@ -110,3 +110,28 @@ func TestExplain_IntrospectionSystemdCredential(t *testing.T) {
 		t.Errorf("outside of a unit: code %d, want 2:\n%s%s", got.code, got.out, got.err)
 	}
 }
+
+// TestClientTrusting_OneForAll: whoever trusts the same certificates has the same connections:
+// a configuration that is read anew leaves none of its own behind.
+func TestClientTrusting_OneForAll(t *testing.T) {
+	t.Parallel()
+	cert, _ := newCertificate(t, "one")
+	other, _ := newCertificate(t, "another")
+	file := writeFile(t, "ca.pem", string(cert))
+	client := func() *http.Client {
+		t.Helper()
+		c, _, err := clientTrusting(nil, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	first := client()
+	if client() != first {
+		t.Error("two clients for the same certificates")
+	}
+	replaceFile(t, file, string(other))
+	if client() == first {
+		t.Error("one client for different certificates")
+	}
+}
