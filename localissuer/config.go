@@ -34,6 +34,12 @@ type Config struct {
 	// ([oidcauth.ErrKeysUnavailable]) until it is.
 	Dir string
 
+	// ReadOnly reads the keys of Dir once, for a program that looks at them, or verifies a
+	// token as a server with this configuration would: nothing is written there, no later
+	// change is noticed, and whatever would issue a token or change the keys returns an
+	// error. A Dir without keys is one that wraps [io/fs.ErrNotExist]. It is for Dir alone.
+	ReadOnly bool
+
 	// Signer signs instead of keys in Dir, from a KMS or HSM for instance: an
 	// ECDSA key on the curve P-256. Exactly one of Dir and Signer is required. It is
 	// called by several goroutines at once, and each signature is verified before it
@@ -97,6 +103,9 @@ func (cfg Config) Format(f fmt.State, verb rune) {
 func (cfg *Config) validate() error {
 	if (cfg.Dir == "") == (cfg.Signer == nil) {
 		return errors.New("localissuer: Config: want exactly one of Dir and Signer")
+	}
+	if cfg.ReadOnly && cfg.Dir == "" {
+		return errors.New("localissuer: Config.ReadOnly: got it with Signer, want Dir")
 	}
 	if cfg.Dir != "" && len(cfg.RetiredKeys) > 0 {
 		return errors.New("localissuer: Config.RetiredKeys: with Dir, use Issuer.Import")

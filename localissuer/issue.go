@@ -77,9 +77,9 @@ func (l *Issuer) issue(r Request, id identity.Identity, now time.Time) (string, 
 	if err != nil {
 		return "", fmt.Errorf("localissuer: Request.Claims: %w", err)
 	}
-	s := l.signing.Load()
-	if s.err != nil {
-		return "", s.err
+	s, err := l.signer()
+	if err != nil {
+		return "", err
 	}
 	return l.sign(s.token, payload)
 }

@@ -51,7 +51,7 @@ type Issuer struct {
 	now         func() time.Time
 	external    hidden.Value[crypto.Signer] // nil with a directory
 	dir         *keyring.Dir                // nil with an external signer
-	looks       bool                        // at the directory once, and writes nothing there
+	readOnly    bool                        // see [Config.ReadOnly]
 	signing     atomic.Pointer[signing]
 	tickets     *ticket.Authority
 	secret      hidden.Value[[]byte] // of tickets, with an external signer
@@ -75,17 +75,9 @@ type Issuer struct {
 // New opens the key directory, which it creates if need be, or prepares the
 // signer. A directory that others may read or write, or whose content it did not
 // make, is an error and is left as it is.
-func New(cfg Config) (*Issuer, error) { return newIssuer(cfg, false) }
-
-func init() {
-	keyring.OpenToLook = func(config any) (any, error) { return newIssuer(config.(Config), true) }
-}
-
-// newIssuer is New for an issuer that may only look.
-func newIssuer(cfg Config, looks bool) (*Issuer, error) {
+func New(cfg Config) (*Issuer, error) {
 	l := &Issuer{
-		looks: looks,
-		url:   cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry,
+		url: cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry, readOnly: cfg.ReadOnly,
 		imported: slices.Clone(cfg.ImportedAudiences),
 		logger:   panics.Logger(cfg.Logger), now: cfg.Now, external: hidden.Of(cfg.Signer),
 		followers: make(map[*follower]struct{}),

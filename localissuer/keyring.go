@@ -123,8 +123,8 @@ func (l *Issuer) update(ctx context.Context, what string, change func(keyring.Ri
 	switch {
 	case l.dir == nil:
 		return errors.New("localissuer: the keys are not in a directory, want Config.Dir to change them")
-	case l.looks:
-		return errors.New("localissuer: opened to look at the keys, want New to change them")
+	case l.readOnly:
+		return errReadOnly
 	}
 	ring, err := l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, rejoined, err := l.rejoin(r)
@@ -170,13 +170,13 @@ func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 		return externalRing(cfg, l.now())
 	}
 	var err error
-	if cfg.URL == "" {
+	if cfg.URL == "" || cfg.ReadOnly {
 		l.dir, err = keyring.Open(cfg.Dir)
 	} else {
 		l.dir, err = keyring.OpenOrCreate(context.Background(), cfg.Dir, l.now())
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		err = fmt.Errorf("%w: want Config.URL to make new keys", err)
+		err = fmt.Errorf("%w: want Config.URL, without ReadOnly, to make new keys", err)
 	}
 	if err != nil {
 		return keyring.Ring{}, err
@@ -186,14 +186,14 @@ func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 
 // admit has the directory note how long tokens may live. One that says so
 // already is not written to, and may be one that nobody can write to; nor is that of
-// somebody who only looks.
+// an issuer that is read-only.
 func (l *Issuer) admit(cfg Config) (keyring.Ring, error) {
 	ring, err := l.dir.Load()
 	if err != nil {
 		return keyring.Ring{}, err
 	}
 	like, changed, err := ring.Admit(cfg.URL, l.maxLifetime, l.noExpiry)
-	if err != nil || l.looks || !changed && ring.ID != "" {
+	if err != nil || l.readOnly || !changed && ring.ID != "" {
 		return like, err
 	}
 	admitted, err := l.dir.Update(context.Background(), func(r keyring.Ring) (keyring.Ring, bool, error) {

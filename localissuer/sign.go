@@ -2,6 +2,7 @@ package localissuer
 
 import (
 	"crypto/ecdsa"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,6 +19,17 @@ type signing struct {
 	token, ticket jose.Signer
 	secret        []byte // that tickets are sealed with
 	err           error
+}
+
+var errReadOnly = errors.New("localissuer: got an issuer with Config.ReadOnly, want one without to issue tokens and to change keys")
+
+// signer returns what signs at present.
+func (l *Issuer) signer() (*signing, error) {
+	if l.readOnly {
+		return nil, errReadOnly
+	}
+	s := l.signing.Load()
+	return s, s.err
 }
 
 // sign returns the payload as a token, or nothing.

@@ -74,9 +74,9 @@ func (l *Issuer) sell(r *http.Request, token string, claims *oidcauth.Claims, da
 	if verified.Proved && origin == "" {
 		return "", refusal.New(refusal.Ticket, oidcauth.ErrOrigin, "no Origin", "that of a page: a program that has what its token is bound to proves it itself")
 	}
-	s := l.signing.Load()
-	if s.err != nil {
-		return "", s.err
+	s, err := l.signer()
+	if err != nil {
+		return "", err
 	}
 	body := ticket.Body{Issuer: l.url, Audiences: l.audiences, ID: rand.Text(), Origin: &origin, Database: database}
 	if err := l.dateTicket(&body, &verified); err != nil {

@@ -30,7 +30,7 @@ const (
 )
 
 func (l *Issuer) startPolling() {
-	if l.dir == nil || l.looks {
+	if l.dir == nil || l.readOnly {
 		return
 	}
 	l.reading.Lock()
@@ -70,7 +70,7 @@ func (l *Issuer) beginPoll() bool {
 // outside, nothing was made of it. Everybody who comes meanwhile waits: their
 // key may be the one that is being read.
 func (l *Issuer) reread(always bool) {
-	if l.dir == nil || l.looks { // what is in memory may not be in the directory
+	if l.dir == nil || l.readOnly { // what is in memory may not be in the directory
 		return
 	}
 	l.reading.Lock()

@@ -79,12 +79,9 @@ func (f *issuerFlags) run(ctx context.Context, std streams, operands []string) e
 	case len(rest) != wanted:
 		return usagef("%s: got %s, want %s", operands[0], arguments(rest), act.want)
 	}
-	open := localissuer.New
-	if operands[0] == "list" && f.url == "" { // which would have new keys made
-		open = lookAtIssuer
-	}
-	l, err := open(localissuer.Config{
+	l, err := localissuer.New(localissuer.Config{
 		URL: f.url, Dir: rest[0],
+		ReadOnly: operands[0] == "list" && f.url == "", // with a name new keys are made
 		// Nothing is issued here.
 		Audiences: []string{"none"}, MaxLifetime: time.Second,
 	})

@@ -157,7 +157,9 @@ func (c *localConfig) openIfThere(cfg *oidcauth.Config) (*localissuer.Issuer, er
 	if c == nil {
 		return nil, nil
 	}
-	l, err := lookAtIssuer(c.config("", cfg.Logger))
+	like := c.config("", cfg.Logger)
+	like.ReadOnly = true
+	l, err := localissuer.New(like)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -194,15 +196,6 @@ func (c *localConfig) standIn(cfg *oidcauth.Config) (*localissuer.Issuer, error)
 // own, and that nothing is created.
 func (c *localConfig) issuer(name string, logger *slog.Logger) (*localissuer.Issuer, error) {
 	return localissuer.New(c.config(name, logger))
-}
-
-// lookAtIssuer opens a directory for a command that changes nothing there.
-func lookAtIssuer(cfg localissuer.Config) (*localissuer.Issuer, error) {
-	l, err := keyring.OpenToLook(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return l.(*localissuer.Issuer), nil
 }
 
 // config is that of the issuer under the given name.
