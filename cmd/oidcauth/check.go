@@ -26,10 +26,7 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 		wrong.add(err)
 	}
 	wrong.add(file.checkAddrs(ctx))
-	local, err := file.LocalIssuer.openIfThere(&cfg)
-	if local == nil && err == nil && file.LocalIssuer != nil {
-		local, err = file.LocalIssuer.standIn(&cfg)
-	}
+	local, err := file.LocalIssuer.standIn(&cfg)
 	wrong.add(err)
 	if local != nil {
 		defer local.Close()

@@ -173,23 +173,43 @@ func (c *localConfig) openIfThere(cfg *oidcauth.Config) (*localissuer.Issuer, er
 	return l, nil
 }
 
-// standIn adds, for a check, an issuer like the one that the first start makes, if it can,
-// whose key is kept nowhere.
+// standIn adds, for a check, an issuer like the one that a start opens, or makes if it can:
+// with a key that is kept nowhere, since what a start issues would be noted in the directory.
 func (c *localConfig) standIn(cfg *oidcauth.Config) (*localissuer.Issuer, error) {
-	if err := keyring.CheckNew(c.Dir); err != nil {
-		return nil, fmt.Errorf("local_issuer.dir: %w", err)
+	if c == nil {
+		return nil, nil
+	}
+	name, err := c.nameThere()
+	if err != nil {
+		return nil, err
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
 	}
-	like := c.config(firstOf(c.URL, defaultLocalURL), cfg.Logger)
+	like := c.config(name, cfg.Logger)
 	like.Dir, like.Signer = "", key
 	l, err := localissuer.New(like)
 	if err == nil {
 		cfg.Issuers = append(cfg.Issuers, l.Issuer())
 	}
 	return l, err
+}
+
+// nameThere returns the name of the issuer whose keys are in the directory, or for which a
+// start would make some.
+func (c *localConfig) nameThere() (string, error) {
+	l, err := c.openIfThere(new(oidcauth.Config))
+	if err != nil {
+		return "", err
+	}
+	if l != nil {
+		return l.URL(), l.Close()
+	}
+	if err := keyring.CheckNew(c.Dir); err != nil {
+		return "", fmt.Errorf("local_issuer.dir: %w", err)
+	}
+	return firstOf(c.URL, defaultLocalURL), nil
 }
 
 // issuer opens the directory under the given name; empty means the directory's
