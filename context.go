@@ -328,6 +328,16 @@ func callerAddrOf(ctx context.Context) netip.Addr {
 	return strangers.Account(addr)
 }
 
+// onAccountOf returns ctx on the account of the caller that begun is for, unless it is on
+// one already.
+func onAccountOf(ctx, begun context.Context) context.Context {
+	addr := begun.Value(callerAddrKey{})
+	if addr == nil || ctx.Value(callerAddrKey{}) != nil {
+		return ctx
+	}
+	return context.WithValue(ctx, callerAddrKey{}, addr)
+}
+
 // A ClaimRule is a demand on one claim, as data. It demands one thing: exactly
 // one of In, All, NotIn, Prefix, Suffix, Differs, Present and Absent is set. A demand for
 // several is several rules.

@@ -165,10 +165,11 @@ func (a *Authenticator) askCertificate(r *http.Request) (c *x509.Certificate, er
 // CallerContext returns the request's context with the caller's address, as
 // [WithCallerAddr] has it, unless it has one already or none is needed. It is for
 // handlers that take a token from a request themselves and give it to
-// [Authenticator.Authenticate]; where [Authenticator.Middleware],
-// [Authenticator.Optional] or [Authenticator.AuthenticateRequest] sees the request
-// first, there is nothing left to do. The address is that of the connection, or,
-// where that is one of [Config.Proxies], of whoever the proxy names.
+// [Authenticator.Authenticate], and for the sessions that they begin, as with a ticket;
+// where [Authenticator.Middleware], [Authenticator.Optional] or
+// [Authenticator.AuthenticateRequest] sees the request first, there is nothing left to do.
+// The address is that of the connection, or, where that is one of [Config.Proxies], of
+// whoever the proxy names.
 func (a *Authenticator) CallerContext(r *http.Request) context.Context {
 	ctx := r.Context()
 	if !a.isMade() || a.anyone == nil && a.found == nil && len(a.issuers.Load().opaque) == 0 || ctx.Value(callerAddrKey{}) != nil {

@@ -114,8 +114,11 @@ type warning struct {
 //
 // The session keeps the values of ctx and not its end, because the context of
 // an HTTP request ends when its handler returns, even if the handler has taken
-// over the connection. NewSession waits only where the claims are so old that
-// [Config.FindIssuer] has to be asked again, and then no longer than ctx permits.
+// over the connection. Where the token came neither through Middleware nor through
+// AuthenticateRequest, in a first message or as a ticket, give it the context of
+// [Authenticator.CallerContext], on whose account renewals are then. NewSession waits only
+// where the claims are so old that [Config.FindIssuer] has to be asked again, and then no
+// longer than ctx permits.
 func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session {
 	if err := a.misused(ctx); err != nil {
 		return endedSession(claims, err)
@@ -556,6 +559,9 @@ func (s *Session) finish(cause error) {
 // possession.NewContext. That is made for Method and URL of possession.Proof, and
 // where both are empty for those that it was proved for last: at first of the request
 // that the session began with.
+//
+// What the token costs ([AnyIssuer]) is on the account of the address that ctx has, and
+// where it has none on that of the address that the context of NewSession had.
 func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if !s.isMade() {
 		return nil, neverLived()
@@ -566,6 +572,7 @@ func (s *Session) Renew(ctx context.Context, token string) (*Claims, error) {
 	if err := s.auth.misused(ctx); err != nil {
 		return nil, err
 	}
+	ctx = onAccountOf(ctx, s.base)
 	decide := func() (*Claims, bool, error) { return s.decide(ctx, token) }
 	var c *Claims
 	var err error

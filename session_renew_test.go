@@ -1,11 +1,15 @@
 package oidcauth_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -248,4 +252,48 @@ func TestSession_OnExpiring_Panics(t *testing.T) {
 			t.Errorf("%d were called, logged %q, want both, and where one panicked", called.Load(), text)
 		}
 	})
+}
+
+// A renewal is on the account of whoever the session was begun for: a flood of callers
+// whose address is not known keeps out nobody who has one, though the handler that reads
+// the socket renews with a context that has none.
+func TestSession_Renew_Account(t *testing.T) {
+	for _, tt := range []struct {
+		name         string
+		begun, renew string // the addresses of the two contexts, if they have one
+		want         error
+	}{
+		{"of the session", "198.51.100.7", "", nil},
+		{"of the renewal itself", "192.0.2.1", "198.51.100.7", nil},
+		{"of the renewal itself, which floods", "198.51.100.7", "192.0.2.1", oidcauth.ErrAnswerUnavailable},
+		{"of nobody", "", "", oidcauth.ErrAnswerUnavailable},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newInspector(t, nil)
+				from := func(addr string) context.Context {
+					if addr == "" {
+						return t.Context()
+					}
+					return oidcauth.WithCallerAddr(t.Context(), netip.MustParseAddr(addr))
+				}
+				s := d.auth.NewSession(from(tt.begun), authenticate(t, d.auth, opaqueToken))
+				defer s.Close()
+				const next = "op_next"
+				d.set(next, d.answer(nil), nil)
+				d.takes.Store(int64(time.Second))
+				var flood sync.WaitGroup
+				for _, ctx := range []context.Context{from(""), from("192.0.2.1")} {
+					for n := range 200 {
+						flood.Go(func() { _, _ = d.auth.Authenticate(ctx, fmt.Sprintf("op_made_up_%d", n)) })
+					}
+				}
+				synctest.Wait()
+				if _, err := s.Renew(from(tt.renew), next); !errors.Is(err, tt.want) {
+					t.Errorf("Renew() error = %v, want %v", err, tt.want)
+				}
+				flood.Wait()
+			})
+		})
+	}
 }

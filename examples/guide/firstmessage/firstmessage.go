@@ -38,5 +38,6 @@ func Begin(auth *oidcauth.Authenticator, r *http.Request, conn *websocket.Conn) 
 		conn.Close(websocket.StatusCode(code), reason)
 		return nil, err
 	}
-	return auth.NewSession(r.Context(), claims), nil
+	// It keeps the caller's address, on whose account renewals are, and not the end of ctx.
+	return auth.NewSession(ctx, claims), nil
 }
