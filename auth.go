@@ -666,7 +666,8 @@ func (t *issuerTable) fetchKeys(ctx context.Context) []error {
 // hand at present. It neither waits nor fetches: [Authenticator.Ready] does, and
 // [Config.KeepWarm] has it done. Without either, a server that gets no token before it is
 // ready never is, and is not again when it had none for a day. One issuer of several
-// that is missing says nothing of the others' callers.
+// that is missing says nothing of the others' callers. Whether the revocations are known
+// that [Config.RequireRevocations] demands is not in it.
 func (a *Authenticator) Unready() []string {
 	unready := []string{}
 	if !a.isMade() {

@@ -173,8 +173,9 @@ type Config struct {
 	// token's expiry may lie, Leeway aside: a token that lives longer is refused with [ErrClaim],
 	// and so is one that does not say when it was issued ("iat"), since it may have
 	// lived for longer already. It bounds how long revocations have to be kept. It
-	// does not bound the tokens of a [KeySource] that never expire. Zero means no
-	// limit; negative is an error.
+	// does not bound the tokens of a [KeySource] that never expire, and does its others:
+	// those of package localissuer, which live for a day unless told otherwise, want no
+	// less here. Zero means no limit; negative is an error.
 	MaxTokenLifetime time.Duration
 
 	// Revocations shares revocations with the other servers of a cluster. Those

@@ -35,7 +35,11 @@ import (
 // ends with the refusal of the first check that its token does not pass, or with
 // [ErrIdentityMismatch] if it would now be another's, or with [ErrKeysUnavailable] if
 // the keys come from elsewhere and are not in hand yet. Sessions of an issuer that is
-// gone end with [ErrUnknownIssuer].
+// gone end with [ErrUnknownIssuer]. What [Issuer.Supplement] gave about a session's token
+// counts for as long as AnswerAge says, also where that is another function now; where
+// there was none before, the sessions end with [ErrAnswerUnavailable], because nobody kept
+// the tokens that it would be asked about, and clients come back. A call that runs goes on
+// with the roles that it began with, unless its session ends.
 //
 // Revocations, logouts and used tickets are known by the issuer's name and stay: an
 // issuer that is removed and added again revives nothing.
