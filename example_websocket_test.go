@@ -51,7 +51,7 @@ func subscribe(auth *oidcauth.Authenticator) http.HandlerFunc {
 				select {
 				case calls <- string(message):
 				default:
-					send(conn, "error: too many calls wait")
+					send(conn, "error 429: too many calls wait")
 				}
 			}
 		}()
@@ -70,11 +70,11 @@ func call(ctx context.Context, name string) string {
 	return caller.Subject() + " called " + name
 }
 
-// answer is what a client may know.
+// answer is what a client may know: what to do it tells by the status.
 func answer(result string, err error) string {
 	if err != nil {
-		_, _, description := oidcauth.Answer(err)
-		return "error: " + description
+		status, _, description := oidcauth.Answer(err)
+		return fmt.Sprintf("error %d: %s", status, description)
 	}
 	return result
 }
@@ -127,7 +127,7 @@ func Example_webSocket() {
 	fmt.Println(websocket.CloseStatus(err))
 	// Output:
 	// speaks notes.v1
-	// error: the caller may not do this <nil>
+	// error 403: the caller may not do this <nil>
 	// renewed <nil>
 	// alice called add_note <nil>
 	// StatusCode(3000)

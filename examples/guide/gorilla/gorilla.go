@@ -3,6 +3,7 @@ package gorilla
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -81,7 +82,8 @@ func (s *socket) read(ctx context.Context, session *oidcauth.Session, calls chan
 		if token, renewal := strings.CutPrefix(string(message), "token "); renewal {
 			answer := "renewed"
 			if _, err := session.Renew(ctx, token); err != nil {
-				_, _, answer = oidcauth.Answer(err)
+				status, _, description := oidcauth.Answer(err) // the client acts by the status
+				answer = fmt.Sprintf("error %d: %s", status, description)
 			}
 			s.send(answer)
 			continue
@@ -89,7 +91,7 @@ func (s *socket) read(ctx context.Context, session *oidcauth.Session, calls chan
 		select {
 		case calls <- string(message):
 		default:
-			s.send("too many calls wait")
+			s.send("error 429: too many calls wait")
 		}
 	}
 }

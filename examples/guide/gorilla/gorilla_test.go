@@ -56,7 +56,7 @@ func TestSubscribe(t *testing.T) {
 	}
 	say("add", "alice called add")
 	say("token "+issuer.Token(nil), "renewed")
-	say("token "+issuer.Token(map[string]any{"sub": "mallory"}), "the token is another identity's")
+	say("token "+issuer.Token(map[string]any{"sub": "mallory"}), "error 403: the token is another identity's")
 	say("add", "alice called add")
 	if err := conn.WriteMessage(websocket.TextMessage, []byte("slow")); err != nil {
 		t.Fatal(err)

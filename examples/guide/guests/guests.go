@@ -20,7 +20,12 @@ func Routes(auth *oidcauth.Authenticator, local *localissuer.Issuer) http.Handle
 			auth.Refuse(w, r, err)
 			return
 		}
-		writeToken(w, token, time.Time{})
+		claims, err := auth.Authenticate(r.Context(), token) // which says until when
+		if err != nil {
+			auth.Refuse(w, r, err)
+			return
+		}
+		writeToken(w, token, claims.Expiry())
 	})
 	mux.Handle("POST /guest/renew", auth.Middleware(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {

@@ -52,6 +52,9 @@ func TestRoutes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !first.Expires.Equal(was.Expiry()) {
+		t.Errorf("a guest is told that the token ends at %v, and it does at %v", first.Expires, was.Expiry())
+	}
 	is, err := auth.Authenticate(t.Context(), next.Token)
 	if err != nil || is.Identity() != was.Identity() || !is.Expiry().Equal(next.Expires) {
 		t.Errorf("renewed to %v until %v, %v, want %v", is, next.Expires, err, was)

@@ -2,8 +2,10 @@
 package operate
 
 import (
+	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -64,4 +66,20 @@ func New(cfg oidcauth.Config, m *Metrics) (*oidcauth.Authenticator, error) {
 func Ready(auth *oidcauth.Authenticator, issuers ...string) bool {
 	unready := auth.Unready()
 	return slices.ContainsFunc(issuers, func(url string) bool { return !slices.Contains(unready, url) })
+}
+
+// A Followed log tells whether this server knows what the others revoked. With
+// RequireRevocations every token is refused while it does not.
+type Followed struct {
+	oidcauth.RevocationLog
+	Known atomic.Bool
+}
+
+// Follow notes what the Authenticator is told.
+func (f *Followed) Follow(ctx context.Context, apply func(oidcauth.Revocation), caughtUp func(current bool)) error {
+	defer f.Known.Store(false)
+	return f.RevocationLog.Follow(ctx, apply, func(current bool) {
+		f.Known.Store(current)
+		caughtUp(current)
+	})
 }

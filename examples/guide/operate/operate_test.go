@@ -1,6 +1,7 @@
 package operate_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +66,54 @@ func TestMetrics(t *testing.T) {
 		synctest.Wait()
 		if _, failed, state := m.Of(issuer.URL()); failed == 0 || state != authtrace.Gone {
 			t.Errorf("after two days without: got %d failed, state %q, want some and %q", failed, state, authtrace.Gone)
+		}
+	})
+}
+
+// A halting is a log whose contact is lost when told.
+type halting struct {
+	oidcauth.RevocationLog
+	current chan bool
+}
+
+func (h halting) Follow(ctx context.Context, _ func(oidcauth.Revocation), caughtUp func(bool)) error {
+	for {
+		select {
+		case current := <-h.current:
+			caughtUp(current)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// A server refuses every token until it knows what others revoked, and again when it has
+// lost contact, which the issuers' keys do not tell.
+func TestFollowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+		told := make(chan bool)
+		log := &operate.Followed{RevocationLog: halting{current: told}}
+		auth, err := oidcauth.New(oidcauth.Config{
+			Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}}, Client: issuer.Client(),
+			KeepWarm: true, Revocations: log, RequireRevocations: true,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		time.Sleep(time.Second)
+		for _, current := range []bool{false, true, false, true} {
+			told <- current
+			synctest.Wait()
+			_, err := auth.Authenticate(t.Context(), issuer.Token(nil))
+			if !operate.Ready(auth, issuer.URL()) || log.Known.Load() != current || (err == nil) != current {
+				t.Errorf("contact %t: known %t, Authenticate() error = %v", current, log.Known.Load(), err)
+			}
+		}
+		auth.Close()
+		if log.Known.Load() {
+			t.Error("known after Close")
 		}
 	})
 }
