@@ -230,7 +230,8 @@ type Issuer struct {
 	// an answer serve for longer than AnswerAge. One that has a method RetryAfter, which
 	// returns a [time.Duration], stands for so long, AnswerAge and a minute at most. After
 	// failures about eight callers in a row ten questions a second are put until one is
-	// answered. Nil asks nobody.
+	// answered; that a question had no turn, or one that came late, is no failure. Nil asks
+	// nobody.
 	Supplement func(ctx context.Context, c *Claims, token string) (json.RawMessage, error) `json:"-"`
 
 	// Introspect makes the issuer's tokens opaque: it is asked what a token stands for

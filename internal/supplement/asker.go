@@ -10,6 +10,7 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/panics"
@@ -31,14 +32,18 @@ const (
 
 	// After questions about the tokens of inARow bearers failed one after the other, there
 	// is one in each pause until the next is answered. How many tokens of one bearer fail
-	// says nothing: it may be their doing.
+	// says nothing: it may be their doing. One that ran out of time in less than heard of
+	// its own has waited for others, and is no failure: many who ask at once would have
+	// whoever is asked, and answers, asked by nobody.
 	inARow = 8
+	heard  = Timeout / 2
 	pause  = 100 * time.Millisecond
 )
 
 // Why there is no answer. All are wrapped by an [UnavailableError].
 var (
 	ErrTimeout = errors.New("no answer in time")
+	ErrUnheard = errors.New("not asked in time: too many questions before this one")
 	ErrPaused  = errors.New("the last questions failed, and another is put in a moment")
 	ErrClosed  = errors.New("closed")
 
@@ -113,7 +118,8 @@ type question struct {
 	token string
 	place *strangers.Place // nil for one that stands in no line
 	asked time.Time
-	done  chan struct{} // closed when the rest is there
+	begun atomic.Pointer[time.Time] // its turn; nil until it has one
+	done  chan struct{}             // closed when the rest is there
 
 	answer  *Answer
 	err     error
@@ -232,6 +238,7 @@ func (a *Asker) put(ctx context.Context, q *question, put Function) {
 		return
 	}
 	defer end()
+	q.begun.Store(new(time.Now()))
 	if q.place != nil {
 		defer context.AfterFunc(q.place.Context(), cancel)()
 	}
@@ -279,6 +286,9 @@ func (a *Asker) ended(q *question) error {
 			return err
 		}
 	}
+	if q.begun.Load() == nil {
+		return ErrUnheard
+	}
 	return ErrTimeout
 }
 
@@ -312,13 +322,19 @@ func (a *Asker) note(q *question, text string, err error, stands time.Duration) 
 	switch {
 	case err == nil || errors.Is(err, ErrAnswer) || errors.Is(err, refusal.ErrRevoked):
 		clear(a.row)
-	case q.place == nil && len(a.row) < inARow:
+	case q.place == nil && q.wasHeard() && len(a.row) < inARow:
 		a.row[q.of] = true
 	}
 	q.token = ""
 	close(q.done)
 	time.AfterFunc(stands, func() { a.drop(q) })
 	return a.logs(q)
+}
+
+// wasHeard reports whether the failure of a settled question is that of whoever was asked.
+func (q *question) wasHeard() bool {
+	begun := q.begun.Load()
+	return begun != nil && (!errors.Is(q.err, ErrTimeout) || q.settled.Sub(*begun) >= heard)
 }
 
 // logs reports whether a failure that somebody has to mend is to be logged now. The lock
