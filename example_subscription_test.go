@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/oidctest"
@@ -16,11 +17,26 @@ func push(session *oidcauth.Session, changes <-chan string, send func(change str
 		case <-session.Context().Done():
 			return context.Cause(session.Context())
 		case change := <-changes:
-			ctx := session.CallContext() // another for each push: the roles are those of now
-			if err := oidcauth.Require(ctx, oidcauth.HasRole("reader")); err != nil {
+			if err := mayRead(session); err != nil {
 				return err
 			}
 			send(change)
+		}
+	}
+}
+
+// mayRead asks by the roles of now. While nobody can tell them the change has to wait.
+func mayRead(session *oidcauth.Session) error {
+	for {
+		ctx := session.CallContext() // another for each push
+		err := oidcauth.Require(ctx, oidcauth.HasRole("reader"))
+		if !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
+			return err
+		}
+		select {
+		case <-session.Context().Done():
+			return context.Cause(session.Context())
+		case <-time.After(time.Second):
 		}
 	}
 }
