@@ -1,0 +1,137 @@
+// Package client keeps a WebSocket to the guide's server open for days.
+package client
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"golang.org/x/oauth2"
+)
+
+// A Client is a program that stays connected.
+type Client struct {
+	Address string
+	HTTP    *http.Client // nil means one of the WebSocket library's own
+	Receive func(message string)
+
+	// Source makes a source that has no token yet. A TokenSource keeps its token until that
+	// expires, also one that the server has refused.
+	Source func() oauth2.TokenSource
+
+	mu     sync.Mutex         // guards source
+	source oauth2.TokenSource // nil after a refusal
+}
+
+// Run is connected until ctx ends, or the server says that this caller may not.
+func (c *Client) Run(ctx context.Context) error {
+	for tries := 0; ; tries++ {
+		begun := time.Now()
+		code, err := c.connect(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case code == 3000 || code == http.StatusUnauthorized:
+			c.forget() // where another token is refused, too, the pause grows
+		case code == 3003 || code == http.StatusForbidden || code == http.StatusBadRequest:
+			return err
+		}
+		if time.Since(begun) > time.Minute {
+			tries = 0
+		}
+		longest := min(time.Second<<min(tries, 6), time.Minute)
+		select {
+		case <-time.After(rand.N(longest)): // never the same for all whom a server has left
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// connect serves one connection, and returns the code that it was closed with or the
+// status that refused it, or neither.
+func (c *Client) connect(ctx context.Context) (code int, err error) {
+	token, err := c.token()
+	if err != nil {
+		return 0, err
+	}
+	begin, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	conn, answer, err := websocket.Dial(begin, c.Address, &websocket.DialOptions{
+		HTTPClient: c.HTTP, Subprotocols: []string{"notes.v1"},
+		HTTPHeader: http.Header{"Authorization": {"Bearer " + token}},
+	})
+	if err != nil {
+		if answer != nil {
+			code = answer.StatusCode
+		}
+		return code, err
+	}
+	defer conn.CloseNow()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go ping(ctx, conn)
+	for {
+		_, message, err := conn.Read(ctx)
+		if err != nil {
+			return int(websocket.CloseStatus(err)), err
+		}
+		switch text := string(message); {
+		case text == "send a new token":
+			go c.renew(ctx, conn) // reading goes on: a provider may take its time
+		case strings.HasPrefix(text, "error 401:"):
+			c.forget() // for when it is asked for again
+		default:
+			c.Receive(text)
+		}
+	}
+}
+
+// renew sends the next token. Where there is none it is asked for again.
+func (c *Client) renew(ctx context.Context, conn *websocket.Conn) {
+	if token, err := c.token(); err == nil {
+		conn.Write(ctx, websocket.MessageText, []byte("token "+token)) // the reader notices a failure
+	}
+}
+
+// forget has the next token be another one than was refused.
+func (c *Client) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.source = nil
+}
+
+// token returns the token that the source has, or gets.
+func (c *Client) token() (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.source == nil {
+		c.source = c.Source()
+	}
+	token, err := c.source.Token()
+	if err != nil {
+		return "", fmt.Errorf("no token: %w", err)
+	}
+	return token.AccessToken, nil
+}
+
+// ping keeps proxies from closing what is idle, and notices a server that has vanished.
+func ping(ctx context.Context, conn *websocket.Conn) {
+	for ctx.Err() == nil {
+		select {
+		case <-time.After(30 * time.Second):
+		case <-ctx.Done():
+			return
+		}
+		answered, cancel := context.WithTimeout(ctx, 10*time.Second)
+		if conn.Ping(answered) != nil {
+			conn.CloseNow()
+		}
+		cancel()
+	}
+}

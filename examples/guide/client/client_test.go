@@ -1,0 +1,103 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/examples/guide/client"
+	"github.com/oidcauth/oidcauth/examples/guide/gorilla"
+	"github.com/oidcauth/oidcauth/examples/guide/pipes"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// A provider gives out tokens for an hour.
+type provider struct {
+	*oidctest.Issuer
+	given atomic.Int32
+	down  atomic.Bool
+}
+
+func (p *provider) Token() (*oauth2.Token, error) {
+	if p.down.Load() {
+		return nil, errors.New("the provider is down")
+	}
+	p.given.Add(1)
+	return &oauth2.Token{AccessToken: p.Issuer.Token(nil), Expiry: time.Now().Add(oidctest.TokenLifetime)}, nil
+}
+
+func (p *provider) source() oauth2.TokenSource { return oauth2.ReuseTokenSource(nil, p) }
+
+// A client stays on one connection for days, comes back with another token after a
+// revocation, waits for a provider that is down, and goes when it is told that it may not.
+func TestClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		idp := &provider{Issuer: oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "notes"}})}
+		auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: idp.URL(), Audiences: []string{"notes"}}}, Client: idp.Client()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		var tried, served atomic.Int32
+		var forbidden atomic.Bool
+		subscribe := auth.Middleware(gorilla.Subscribe(auth, func(context.Context, string) string { return "" }))
+		server, http1 := pipes.Listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			tried.Add(1)
+			if forbidden.Load() {
+				auth.Refuse(w, r, oidcauth.ErrForbidden)
+				return
+			}
+			served.Add(1)
+			defer served.Add(-1)
+			subscribe.ServeHTTP(w, r)
+		}))
+		defer server.Close()
+		defer http1.CloseIdleConnections()
+		c := &client.Client{Address: "ws://db.test/", HTTP: http1, Source: idp.source, Receive: func(string) {}}
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(t.Context()) }()
+		wants := func(when string, connections, tokens int32) {
+			t.Helper()
+			synctest.Wait()
+			if tried.Load() != connections || served.Load() != 1 || idp.given.Load() != tokens {
+				t.Errorf("%s: %d connections, %d of which live, and %d tokens; want %d, 1 and %d", when, tried.Load(), served.Load(), idp.given.Load(), connections, tokens)
+			}
+		}
+		time.Sleep(72*time.Hour + 30*time.Minute)
+		wants("after three days", 1, 73)
+		revoke := func() {
+			t.Helper()
+			if err := auth.Revoke(t.Context(), oidcauth.Revocation{Issuer: idp.URL(), Subject: oidctest.DefaultSubject, IssuedBefore: time.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		revoke()
+		time.Sleep(time.Minute)
+		wants("after a revocation", 2, 74)
+
+		idp.down.Store(true)
+		time.Sleep(3 * time.Hour)
+		idp.down.Store(false)
+		time.Sleep(2 * time.Minute)
+		wants("after an outage of the provider", 3, 75)
+
+		forbidden.Store(true)
+		revoke()
+		time.Sleep(time.Minute)
+		select {
+		case err := <-ended:
+			if err == nil || tried.Load() != 4 {
+				t.Errorf("Run() = %v after %d connections, want an error after 4", err, tried.Load())
+			}
+		default:
+			t.Error("comes back though it may not")
+		}
+	})
+}
