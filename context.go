@@ -85,7 +85,9 @@ var nobody = new(caller)
 
 // NewContext returns a context that acts for the bearer of a verified token. It
 // replaces whoever ctx acted for before. With nil claims, and with the zero value, it
-// acts for nobody. A nil ctx counts as [context.Background].
+// acts for nobody. A nil ctx counts as [context.Background]. Nobody looks at the token
+// again: what goes on until it may have expired, or been revoked, takes the contexts of a
+// [Session].
 func NewContext(ctx context.Context, claims *Claims) context.Context {
 	if claims.isNobodys() {
 		claims = nil
