@@ -10,14 +10,14 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// push sends each change for as long as the subscriber may read.
-func push(session *oidcauth.Session, changes <-chan string, send func(change string)) error {
+// push sends each change for as long as the subscriber may see the rows that it is about.
+func push(session *oidcauth.Session, may oidcauth.Rule, changes <-chan string, send func(change string)) error {
 	for {
 		select {
 		case <-session.Context().Done():
 			return context.Cause(session.Context())
 		case change := <-changes:
-			if err := mayRead(session); err != nil {
+			if err := ask(session, may); err != nil {
 				return err
 			}
 			send(change)
@@ -25,11 +25,11 @@ func push(session *oidcauth.Session, changes <-chan string, send func(change str
 	}
 }
 
-// mayRead asks by the roles of now. While nobody can tell them the change has to wait.
-func mayRead(session *oidcauth.Session) error {
+// ask asks by the token of now. While nobody can tell its roles the change has to wait.
+func ask(session *oidcauth.Session, may oidcauth.Rule) error {
 	for {
 		ctx := session.CallContext() // another for each push
-		err := oidcauth.Require(ctx, oidcauth.HasRole("reader"))
+		err := oidcauth.Require(ctx, may)
 		if !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
 			return err
 		}
@@ -41,8 +41,17 @@ func mayRead(session *oidcauth.Session) error {
 	}
 }
 
+// readersOf are those who may see the rows of a tenant.
+func readersOf(tenant string) (oidcauth.Rule, error) {
+	theirs, err := oidcauth.ClaimRule{Claim: oidcauth.Path{"org_id"}, In: []string{tenant}}.Rule()
+	if err != nil {
+		return nil, err
+	}
+	return oidcauth.All(oidcauth.HasRole("reader"), theirs), nil
+}
+
 // A subscription goes on by each token that the session is renewed with, and ends when
-// one lacks the role.
+// one is not of a reader of the same tenant.
 func ExampleSession_CallContext() {
 	issuer := oidctest.NewIssuer(nil, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
 	defer issuer.Close()
@@ -56,7 +65,10 @@ func ExampleSession_CallContext() {
 	}
 	defer auth.Close()
 	ctx := context.Background()
-	claims, err := auth.Authenticate(ctx, issuer.Token(map[string]any{"roles": []string{"reader"}}))
+	reader := func(tenant string) string {
+		return issuer.Token(map[string]any{"roles": []string{"reader"}, "org_id": tenant})
+	}
+	claims, err := auth.Authenticate(ctx, reader("org_1"))
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -64,16 +76,26 @@ func ExampleSession_CallContext() {
 	session := auth.NewSession(ctx, claims)
 	defer session.Close()
 
-	changes, sent, ended := make(chan string), make(chan string), make(chan error)
-	go func() { ended <- push(session, changes, func(change string) { sent <- change }) }()
-	changes <- "a note"
-	fmt.Println("sent", <-sent)
-	if _, err := session.Renew(ctx, issuer.Token(nil)); err != nil { // without the role
+	may, err := readersOf("org_1")
+	if err != nil {
 		fmt.Println(err)
+		return
 	}
-	changes <- "another note"
-	fmt.Println("may not read any more:", errors.Is(<-ended, oidcauth.ErrForbidden))
+	changes, sent, ended := make(chan string), make(chan string), make(chan error)
+	go func() { ended <- push(session, may, changes, func(change string) { sent <- change }) }()
+	for _, tenant := range []string{"org_1", "org_2"} {
+		if _, err := session.Renew(ctx, reader(tenant)); err != nil { // one identity by both
+			fmt.Println(err)
+		}
+		changes <- "a note of org_1"
+		select {
+		case change := <-sent:
+			fmt.Println("sent", change)
+		case err := <-ended:
+			fmt.Println("may not read any more:", errors.Is(err, oidcauth.ErrForbidden))
+		}
+	}
 	// Output:
-	// sent a note
+	// sent a note of org_1
 	// may not read any more: true
 }

@@ -90,7 +90,7 @@ func TestExampleSubscription_Outage(t *testing.T) {
 			session := d.auth.NewSession(t.Context(), authenticate(t, d.auth, opaqueToken))
 			changes, ended := make(chan string, 2), make(chan error, 1)
 			var sent atomic.Int32
-			go func() { ended <- push(session, changes, func(string) { sent.Add(1) }) }()
+			go func() { ended <- push(session, oidcauth.HasRole("reader"), changes, func(string) { sent.Add(1) }) }()
 			changes <- "before"
 			time.Sleep(2 * time.Minute)
 			down.Store(true)
