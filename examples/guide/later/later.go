@@ -4,6 +4,7 @@ package later
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -17,15 +18,32 @@ func Finish(auth *oidcauth.Authenticator, claims *oidcauth.Claims, steps ...func
 	session := auth.NewSession(context.Background(), claims)
 	defer session.Close()
 	for _, step := range steps {
-		ctx := session.CallContext()
-		if err := oidcauth.Require(ctx); err != nil {
-			return err
+		ctx, err := turn(session)
+		if err == nil {
+			err = step(ctx)
 		}
-		if err := step(ctx); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// turn returns the context of the next step. While nobody can tell the caller's roles it
+// waits: half of the work done is worse than all of it later.
+func turn(session *oidcauth.Session) (context.Context, error) {
+	for {
+		ctx := session.CallContext()
+		err := oidcauth.Require(ctx)
+		if !errors.Is(err, oidcauth.ErrAnswerUnavailable) {
+			return ctx, err
+		}
+		select {
+		case <-session.Context().Done():
+			return ctx, context.Cause(session.Context())
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // A Schedule has what is to be done at a time when its owner's token is over. That the

@@ -2,6 +2,7 @@ package later_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -12,12 +13,17 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-func begin(t *testing.T) (*oidcauth.Authenticator, func(claims map[string]any) *oidcauth.Claims) {
+// roles supplies them, or says that it cannot.
+type roles func() error
+
+func begin(t *testing.T, supply roles) (*oidcauth.Authenticator, func(claims map[string]any) *oidcauth.Claims) {
 	t.Helper()
 	idp := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "notes"}})
-	auth, err := oidcauth.New(oidcauth.Config{
-		Issuers: []oidcauth.Issuer{{URL: idp.URL(), Audiences: []string{"notes"}}}, Client: idp.Client(), Leeway: -1,
-	})
+	issuer := oidcauth.Issuer{URL: idp.URL(), Audiences: []string{"notes"}}
+	if supply != nil {
+		issuer.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) { return nil, supply() }
+	}
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{issuer}, Client: idp.Client(), Leeway: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +51,7 @@ func TestFinish(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				auth, bearer := begin(t)
+				auth, bearer := begin(t, nil)
 				defer auth.Close()
 				claims := bearer(nil)
 				socket := auth.NewSession(t.Context(), claims)
@@ -79,11 +85,33 @@ func TestFinish(t *testing.T) {
 	}
 }
 
+// Work waits while nobody can tell the caller's roles, and goes on where it was, unless
+// the token ends first.
+func TestFinish_Outage(t *testing.T) {
+	for minutes, want := range map[time.Duration]error{20: nil, 80: oidcauth.ErrExpired} {
+		synctest.Test(t, func(t *testing.T) {
+			begun, outage := time.Now(), minutes*time.Minute
+			auth, bearer := begin(t, func() error {
+				if since := time.Since(begun); since > 0 && since < outage {
+					return errors.New("the directory is down")
+				}
+				return nil
+			})
+			defer auth.Close()
+			done := 0
+			step := func(context.Context) error { time.Sleep(time.Minute); done++; return nil }
+			if err := later.Finish(auth, bearer(nil), step, step); !errors.Is(err, want) || (done == 2) != (want == nil) {
+				t.Errorf("an outage of %v: Finish() = %v after %d steps, want %v", outage, err, done, want)
+			}
+		})
+	}
+}
+
 // What is scheduled is done when the token is long over, for its owner, unless that is
 // forgotten; who may not, and nobody, schedules nothing.
 func TestSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		auth, bearer := begin(t)
+		auth, bearer := begin(t, nil)
 		defer auth.Close()
 		s := &later.Schedule{Allow: oidcauth.HasRole("writer")}
 		did := map[oidcauth.Identity]int{}
