@@ -25,7 +25,7 @@ var furtherFixes = []fix{
 	},
 	{
 		"whoever has a place in that line keeps it", "internal/strangers/turns.go",
-		"return surplus > 1 || surplus >= 0 && now.Sub(holder.began) >= lent", "return surplus > 1000",
+		"return surplus > 1 || surplus >= 0 && now.Sub(holder.began) >= q.lent", "return surplus > 1000",
 	},
 	{
 		"an answer that supplements a token counts for as long as that lives", "supplement.go",

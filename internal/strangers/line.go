@@ -13,6 +13,7 @@ import (
 const (
 	questionPlaces = 16
 	questionRate   = 100 // a second, and as many at once after a pause
+	questionTime   = 5 * time.Second
 )
 
 // A Line is where questions stand that anybody can cause. It has so many under way at
@@ -22,7 +23,9 @@ type Line struct{ turns *turns }
 
 // NewLine returns a Line for the questions that one issuer is asked.
 func NewLine() *Line {
-	return &Line{newTurns(questionPlaces, maxWaiting, questionRate, questionRate)}
+	t := newTurns(questionPlaces, maxWaiting, questionRate, questionRate)
+	t.lent = questionTime
+	return &Line{t}
 }
 
 // Stand stands in line for a caller, who is what [Account] returns. The error is a

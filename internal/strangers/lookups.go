@@ -108,6 +108,7 @@ func NewLookups(cfg LookupConfig) *Lookups {
 		known: map[string]*answer{}, order: list.New(), asking: map[string]*question{},
 		absent: absent{max: 4 * min(cfg.Max, math.MaxInt/4)}, log: newLineLog(cfg.Logger),
 	}
+	l.turns.lent = lookupTimeout
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	l.timer = time.AfterFunc(sweepEvery, l.sweep)
 	l.timer.Stop()

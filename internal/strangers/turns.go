@@ -18,7 +18,7 @@ const (
 	maxWaiting = 64
 
 	patience  = 2 * time.Second // for which a turn is waited for
-	lent      = time.Second     // for which a place is nobody else's, unless its caller holds more than their share
+	lent      = time.Second     // for which a place at issuers of strangers is safe: see turns
 	busyRetry = time.Second     // when one who was turned away may ask again
 )
 
@@ -29,6 +29,12 @@ const (
 type turns struct {
 	places   int
 	capacity int // of those that wait
+
+	// lent is for how long a place is nobody else's, unless its caller holds more than
+	// their share. Where a stranger chooses who is asked, and that may never answer, it is
+	// short. Where all ask the same, who may be slow, it is as long as an answer may take:
+	// else each would be given up for another, and nobody answered while many wait.
+	lent time.Duration
 
 	mu       sync.Mutex // guards all below, and all turns
 	rate     budget
@@ -60,7 +66,7 @@ func capacity(rate float64) int {
 }
 
 func newTurns(places, capacity int, rate, burst float64) *turns {
-	q := &turns{places: places, capacity: capacity, rate: newBudget(rate, burst), accounts: accounts{}}
+	q := &turns{places: places, capacity: capacity, lent: lent, rate: newBudget(rate, burst), accounts: accounts{}}
 	q.timer = time.AfterFunc(math.MaxInt64, q.wake)
 	q.timer.Stop()
 	return q
@@ -256,7 +262,7 @@ func (q *turns) reclaim(now time.Time) {
 	// wait for an issuer that will never answer.
 	holder := slices.MaxFunc(q.running, func(a, b *turn) int { return a.held() - b.held() })
 	for _, t := range slices.SortedFunc(slices.Values(q.waiting), bySeniority) {
-		if !mayTake(t, holder, now) {
+		if !q.mayTake(t, holder, now) {
 			continue
 		}
 		q.heir = t
@@ -266,9 +272,9 @@ func (q *turns) reclaim(now time.Time) {
 }
 
 // mayTake reports whether the place of holder is due to t.
-func mayTake(t, holder *turn, now time.Time) bool {
+func (q *turns) mayTake(t, holder *turn, now time.Time) bool {
 	surplus := holder.held() - t.held()
-	return surplus > 1 || surplus >= 0 && now.Sub(holder.began) >= lent
+	return surplus > 1 || surplus >= 0 && now.Sub(holder.began) >= q.lent
 }
 
 // leastEntitled returns who goes when more wait than may: a turn of the caller
@@ -305,7 +311,7 @@ func (q *turns) arm(now time.Time) {
 		next = min(next, wait)
 	} else if q.heir == nil {
 		for _, t := range q.running {
-			if due := t.began.Add(lent).Sub(now); due > 0 {
+			if due := t.began.Add(q.lent).Sub(now); due > 0 {
 				next = min(next, due)
 			}
 		}
