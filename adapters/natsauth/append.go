@@ -163,13 +163,17 @@ func (w *write) attempt(ctx context.Context) (added bool, err error) {
 	}
 	ack, err := w.publish(ctx, timeToLive(w.until, now, l.lateness))
 	switch {
-	case err == nil:
+	case err == nil && ack.Domain == stream.domain:
 		w.sequence = ack.Sequence
 		return true, nil
+	case err == nil:
+		return w.findBehind(ctx, stream, fmt.Sprintf("domain %q", ack.Domain))
+	case hasCode(err, codeOtherStream):
+		return w.findBehind(ctx, stream, "another name")
 	case hasCode(err, codeWrongSequence, codeInProcess):
 		return w.find(ctx, stream)
 	case hasCode(err, codeStoreFailed, codeAccountLimit, codeServerLimit, codeStorageLimit, codeMessageTooLarge,
-		codeSealed, codeMessageTTL, codeMessageTTLDenied, codeOtherStream):
+		codeSealed, codeMessageTTL, codeMessageTTLDenied):
 		w.store.reopen()
 		return false, fmt.Errorf("%w: stream %q: %w", oidcauth.ErrNotStored, w.store.config.Name, err)
 	}

@@ -19,6 +19,7 @@ import (
 // An exchange is what comes of one attempt to store a message: of the publication, and of
 // the look at what is stored when that says that something is.
 type exchange struct {
+	domain  string // of the stream that took it; empty is that of ours
 	publish func(ctx context.Context, m *nats.Msg) error
 	last    func(m *nats.Msg) (*jetstream.RawStreamMsg, error)
 }
@@ -35,7 +36,7 @@ func (s *script) play(exchanges ...exchange) {
 			return nil, err
 		}
 		stored++
-		return &jetstream.PubAck{Sequence: stored}, nil
+		return &jetstream.PubAck{Sequence: stored, Domain: now.domain}, nil
 	}
 	s.last = func(_ context.Context, subject string) (*jetstream.RawStreamMsg, error) {
 		if subject != sent.Subject {
@@ -95,6 +96,16 @@ func stays(longer time.Duration) exchange {
 	})
 }
 
+// elsewhere is an exchange that another stream took, beside this of ours.
+func elsewhere(ours exchange) exchange {
+	return exchange{domain: "leaf", publish: func(context.Context, *nats.Msg) error { return nil }, last: ours.last}
+}
+
+// named is elsewhere where the other stream has another name, and so refuses it.
+func named(ours exchange) exchange {
+	return exchange{publish: func(context.Context, *nats.Msg) error { return coded("another stream") }, last: ours.last}
+}
+
 // What becomes of each answer: what was not stored for certain is said not to be, and what
 // may have been is tried again until the time is up, in which the streams are looked for anew.
 func TestLog_Answers(t *testing.T) {
@@ -128,9 +139,17 @@ func TestLog_Answers(t *testing.T) {
 		{"lost, and then it is full", []exchange{loses, isFull}, false, "not known whether it is stored: an attempt had no answer, and the last one failed: oidcauth: not stored in the revocation log: stream", false, timeout, 25},
 		{"lost, nobody takes it, and then it is full", []exchange{loses, fails(jetstream.ErrNoStreamResponse), isFull}, false, "not known whether it is stored", false, timeout, 25},
 		{"another error", []exchange{fails(coded("not the leader")), stores}, true, "", false, again, 2},
+		{"another stream took it, and ours", []exchange{elsewhere(finds)}, true, "", false, 0, 1},
+		{"another stream took it, and ours had it", []exchange{elsewhere(findsTwin)}, false, "", false, 0, 1},
+		{"another stream took it, and ours does", []exchange{elsewhere(cannotShow(jetstream.ErrMsgNotFound)), finds}, true, "", false, again, 1},
+		{"another stream took it, and ours never does", []exchange{elsewhere(cannotShow(jetstream.ErrMsgNotFound))}, false, "another stream, of domain \"leaf\"", false, timeout, 1},
+		{"another stream took it, and ours cannot be had", []exchange{elsewhere(cannotShow(errLost))}, false, "another stream, of domain \"leaf\"", false, timeout, 25},
+		{"another stream took it, and ours is full", []exchange{elsewhere(cannotShow(jetstream.ErrMsgNotFound)), isFull}, false, "not known whether it is stored", false, timeout, 24},
+		{"another stream refused it, and ours took it", []exchange{named(finds)}, true, "", false, 0, 1},
+		{"another stream refused it, and ours never takes it", []exchange{named(cannotShow(jetstream.ErrMsgNotFound))}, false, "another stream, of another name", false, timeout, 1},
 		{"the connection is closed", []exchange{fails(nats.ErrConnectionClosed)}, false, "connection closed", false, 0, 2},
 	}
-	for _, name := range []string{"account limit", "server limit", "storage limit", "message too large", "another stream", "sealed", "message TTL", "message TTL denied"} {
+	for _, name := range []string{"account limit", "server limit", "storage limit", "message too large", "sealed", "message TTL", "message TTL denied"} {
 		rows = append(rows, row{name, []exchange{fails(coded(name))}, false, "API error", true, 0, 2})
 	}
 	for _, tt := range rows {

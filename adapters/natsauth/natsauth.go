@@ -47,6 +47,12 @@
 // messages, has a maximum age, is kept in memory, acknowledges before it writes,
 // or lets messages be deleted, purged or replaced is refused, with the reason.
 //
+// The streams may be in another JetStream domain than the NATS server that is connected to
+// (jetstream.NewWithDomain). If a leaf node has a stream of its own that takes the same
+// subjects, that one answers first, and says nothing of the right one: each write is
+// looked for there then, which takes longer, and a line says so. Remove that stream, or
+// set [Config.Stream] to another name.
+//
 // # Who may write
 //
 // Whoever may write to the streams can revoke any token, and whoever may change

@@ -62,7 +62,9 @@ func TestLog_Open(t *testing.T) {
 		looked  int
 	}{
 		{"it is there", []error{nil}, nil, true, false, 0, 1},
-		{"it is not there", []error{jetstream.ErrStreamNotFound}, nil, true, false, 0, 1},
+		{"it is not there", []error{jetstream.ErrStreamNotFound, nil}, nil, true, false, 0, 2},
+		{"it is made, and not known everywhere yet", []error{jetstream.ErrStreamNotFound, jetstream.ErrStreamNotFound, nil}, nil, true, false, again, 3},
+		{"it is made, and cannot be looked at yet", []error{jetstream.ErrStreamNotFound, errLost, nil}, nil, true, false, again, 3},
 		{"another made it", []error{jetstream.ErrStreamNotFound, nil}, jetstream.ErrStreamNameAlreadyInUse, true, false, 0, 2},
 		{"another makes it", []error{jetstream.ErrStreamNotFound, errLost, nil}, jetstream.ErrStreamNameAlreadyInUse, true, false, again, 3},
 		{"it may not be made", []error{jetstream.ErrStreamNotFound}, answer(400, ""), false, true, 0, 1},

@@ -14,6 +14,8 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
+var errUnseen = errors.New("it was created, and is not known everywhere yet")
+
 // A store is one of the two streams.
 type store struct {
 	log    *Log
@@ -22,12 +24,14 @@ type store struct {
 
 	opened atomic.Pointer[handle] // nil until needed, and when to look again
 	warned atomic.Bool
+	twin   atomic.Bool // warned of
 }
 
 // A handle is a stream that was found fit.
 type handle struct {
 	jetstream.Stream
 	created time.Time
+	domain  string // of JetStream; empty where there are none
 }
 
 func (s *store) init(l *Log, cfg jetstream.StreamConfig, description string) {
@@ -57,9 +61,9 @@ func (s *store) open(ctx context.Context) (*handle, error) {
 	name := s.config.Name
 	stream, err := s.log.js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		stream, err = s.log.js.CreateStream(ctx, s.config)
-		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another server was faster
-			stream, err = s.log.js.Stream(ctx, name)
+		_, err = s.log.js.CreateStream(ctx, s.config)
+		if err == nil || errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another server was faster
+			stream, err = s.lookAgain(ctx)
 		}
 	}
 	if err != nil {
@@ -71,9 +75,19 @@ func (s *store) open(ctx context.Context) (*handle, error) {
 	}
 	s.log.noteTime(info.TimeStamp)
 	s.warn(ctx, &info.Config)
-	h := &handle{Stream: stream, created: info.Created}
+	h := &handle{Stream: stream, created: info.Created, domain: info.Domain}
 	s.opened.Store(h)
 	return h, nil
+}
+
+// lookAgain looks at a stream that exists: what creates it does not say of which domain it
+// is. Not every server of a cluster knows of it at once.
+func (s *store) lookAgain(ctx context.Context) (jetstream.Stream, error) {
+	stream, err := s.log.js.Stream(ctx, s.config.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return nil, errUnseen
+	}
+	return stream, err
 }
 
 // reopen has the stream looked for again: perhaps it is gone, or another.

@@ -1,0 +1,158 @@
+package natsauth_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/natsauth"
+)
+
+// startLeaf returns a NATS server and a leaf node of it, each with a JetStream of its own
+// domain.
+func startLeaf(t *testing.T) (hub, leaf *natsServer) {
+	t.Helper()
+	port := freePort(t)
+	hub, leaf = newNATS(t), newNATS(t)
+	hub.options.JetStreamDomain, leaf.options.JetStreamDomain = "hub", "leaf"
+	hub.options.LeafNode.Host, hub.options.LeafNode.Port = "127.0.0.1", port
+	leaf.options.LeafNode.ReconnectInterval = 20 * time.Millisecond
+	leaf.options.LeafNode.Remotes = []*server.RemoteLeafOpts{
+		{URLs: []*url.URL{{Scheme: "nats-leaf", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}}},
+	}
+	hub.start()
+	leaf.start()
+	for limit := time.Now().Add(patience); leaf.running.NumLeafNodes() == 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatal("the leaf node does not reach the other server")
+		}
+	}
+	return hub, leaf
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// newLogBehind makes a log at a leaf node whose streams are in the domain "hub".
+func newLogBehind(t *testing.T, leaf *natsServer, cfg natsauth.Config) *natsauth.Log {
+	t.Helper()
+	js, err := jetstream.NewWithDomain(leaf.connect().Conn(), "hub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.JetStream, cfg.Timeout = js, patience/4
+	l, err := natsauth.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// A leaf node's own stream that takes the same subjects answers first. That it took or
+// refused a message is no word of the stream that is followed.
+func TestLog_Twin(t *testing.T) {
+	t.Parallel()
+	for name, twin := range map[string]func(t *testing.T, leaf *natsServer){
+		"none": func(*testing.T, *natsServer) {},
+		"of the same name, with what is used already": func(t *testing.T, leaf *natsServer) {
+			l := newLog(t, leaf, natsauth.Config{})
+			appendTokens(t, l, "token-1")
+			firstUse(t, l, useID(1), true)
+		},
+		"of another name": func(t *testing.T, leaf *natsServer) {
+			cfg := jetstream.StreamConfig{Name: "audit", Subjects: []string{"oidcauth_revocations.>"}}
+			if _, err := leaf.connect().CreateStream(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			hub, leaf := startLeaf(t)
+			twin(t, leaf)
+			var lines lockedBuffer
+			l := newLogBehind(t, leaf, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+			appendTokens(t, l, "token-1", "token-2")
+			revocations := openStream(t, hub, "oidcauth_revocations")
+			if n := messages(t, revocations); n != 2 {
+				t.Errorf("%d of 2 acknowledged revocations are stored", n)
+			}
+			firstUse(t, l, useID(1), true)
+			firstUse(t, l, useID(1), false)
+			if told := strings.Contains(lines.String(), "another stream takes the same subjects"); told && name == "none" {
+				t.Errorf("told of another stream:\n%s", lines.String())
+			}
+			checkOutOfReach(t, l, hub)
+		})
+	}
+}
+
+// checkOutOfReach expects that nothing is acknowledged while the server is down.
+func checkOutOfReach(t *testing.T, l *natsauth.Log, hub *natsServer) {
+	t.Helper()
+	hub.stop()
+	short, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if added, err := l.Append(short, revocation("token-3")); added || err == nil || errors.Is(err, oidcauth.ErrNotStored) {
+		t.Errorf("Append() to a stream that is down = %v, %v, want that it is not known", added, err)
+	}
+	short, cancel = context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if first, err := l.FirstUse(short, useID(2), time.Now().Add(time.Minute)); first || err == nil {
+		t.Errorf("FirstUse() with a stream that is down = %v, %v, want an error", first, err)
+	}
+	hub.start()
+	for limit := time.Now().Add(patience); ; {
+		_, err := l.Append(t.Context(), revocation("token-3"))
+		if err == nil {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatal(err)
+		}
+	}
+	if n := messages(t, openStream(t, hub, "oidcauth_revocations")); n != 3 {
+		t.Errorf("%d of 3 acknowledged revocations are stored", n)
+	}
+}
+
+// Who runs the servers is told of such a stream once, for each of ours.
+func TestLog_TwinTold(t *testing.T) {
+	t.Parallel()
+	var lines lockedBuffer
+	s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+	s.play(elsewhere(finds), named(finds))
+	for want := 1; want <= 2; want++ {
+		for range 2 {
+			if added, err := l.Append(t.Context(), revocation("a")); !added || err != nil {
+				t.Errorf("Append() = %v, %v, want true", added, err)
+			}
+			if want == 1 {
+				continue
+			}
+			if _, err := l.FirstUse(t.Context(), useID(1), time.Now().Add(time.Hour)); err != nil {
+				t.Errorf("FirstUse() error = %v", err)
+			}
+		}
+		if got := strings.Count(lines.String(), "another stream takes the same subjects"); got != want {
+			t.Errorf("%d lines, want %d:\n%s", got, want, lines.String())
+		}
+	}
+}
