@@ -172,8 +172,8 @@ func (w *write) attempt(ctx context.Context) (added bool, err error) {
 		return w.findBehind(ctx, stream, "another name")
 	case hasCode(err, codeWrongSequence, codeInProcess):
 		return w.find(ctx, stream)
-	case hasCode(err, codeStoreFailed, codeAccountLimit, codeServerLimit, codeStorageLimit, codeMessageTooLarge,
-		codeSealed, codeMessageTTL, codeMessageTTLDenied):
+	case errors.Is(err, nats.ErrMaxPayload), hasCode(err, codeStoreFailed, codeAccountLimit, codeServerLimit, codeStorageLimit,
+		codeMessageTooLarge, codeSealed, codeMessageTTL, codeMessageTTLDenied):
 		w.store.reopen()
 		return false, fmt.Errorf("%w: stream %q: %w", oidcauth.ErrNotStored, w.store.config.Name, err)
 	}

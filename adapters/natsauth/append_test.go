@@ -84,6 +84,7 @@ var (
 	isFull    = fails(coded("store failed"))
 	finds     = shows(func(*jetstream.RawStreamMsg) {})
 	findsTwin = shows(func(m *jetstream.RawStreamMsg) { m.Header.Set("Oidcauth-Write", "another's") })
+	tooMuch   = fails(nats.ErrMaxPayload)
 	waits     = exchange{publish: func(ctx context.Context, _ *nats.Msg) error { <-ctx.Done(); return ctx.Err() }}
 )
 
@@ -139,6 +140,8 @@ func TestLog_Answers(t *testing.T) {
 		{"lost, and then it is full", []exchange{loses, isFull}, false, "not known whether it is stored: an attempt had no answer, and the last one failed: oidcauth: not stored in the revocation log: stream", false, timeout, 25},
 		{"lost, nobody takes it, and then it is full", []exchange{loses, fails(jetstream.ErrNoStreamResponse), isFull}, false, "not known whether it is stored", false, timeout, 25},
 		{"another error", []exchange{fails(coded("not the leader")), stores}, true, "", false, again, 2},
+		{"larger than NATS takes", []exchange{tooMuch}, false, "maximum payload", true, 0, 2},
+		{"lost, and then larger than NATS takes", []exchange{loses, tooMuch}, false, "not known whether it is stored", false, timeout, 25},
 		{"another stream took it, and ours", []exchange{elsewhere(finds)}, true, "", false, 0, 1},
 		{"another stream took it, and ours had it", []exchange{elsewhere(findsTwin)}, false, "", false, 0, 1},
 		{"another stream took it, and ours does", []exchange{elsewhere(cannotShow(jetstream.ErrMsgNotFound)), finds}, true, "", false, again, 1},
