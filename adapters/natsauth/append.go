@@ -71,8 +71,8 @@ func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, er
 	return added, nil
 }
 
-// FirstUse implements [oidcauth.RevocationLog], as [Log.Append] does. When the
-// stream of uses was deleted and made anew, it is not known what was used before:
+// FirstUse implements [oidcauth.RevocationLog], as [Log.Append] does. When the stream
+// of uses was made anew, or set back to an older copy, it is not known what was used before:
 // for a quarter of an hour, or for the longest time that a use had to be kept for,
 // FirstUse returns an error for things that may be from before.
 func (l *Log) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {

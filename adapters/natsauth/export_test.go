@@ -126,7 +126,7 @@ func Confirm(heartbeat time.Duration, answers []Answer) (sequence uint64, known 
 	begun := time.Now()
 	for _, a := range answers {
 		at := begun.Add(a.At)
-		if err := f.confirm(pulse{sent: at, received: at, last: a.Last, cluster: a.Cluster}); err != nil {
+		if err := f.confirm(context.Background(), pulse{sent: at, received: at, last: a.Last, cluster: a.Cluster}); err != nil {
 			return 0, false, err
 		}
 	}
@@ -241,4 +241,15 @@ var ErrorCodes = map[string]jetstream.ErrorCode{
 	"another stream": codeOtherStream, "wrong sequence": codeWrongSequence, "store failed": codeStoreFailed,
 	"sealed": codeSealed, "in process": codeInProcess, "message TTL": codeMessageTTL,
 	"message TTL denied": codeMessageTTLDenied,
+}
+
+// Survey notes what a leader said at a time, of a stream that was known up to a sequence.
+func (g *Ledger) Survey(now, at time.Time, before, last uint64, cluster *jetstream.ClusterInfo) {
+	(*ledger)(g).survey(now, survey{before: before, last: last, sent: at, received: at}, cluster)
+}
+
+// Compare compares what a leader says of a stream with an earlier reading.
+func Compare(ctx context.Context, l *Log, compared bool, before time.Time, seen uint64, now time.Time, end uint64, gone bool) {
+	f := &follower{log: l, compared: compared, past: past{created: before, seen: seen}, stream: &handle{created: now}}
+	f.compare(ctx, reading{end: end, gone: gone})
 }

@@ -83,9 +83,11 @@ type follower struct {
 	conn    *nats.Conn
 	changes chan nats.Status
 	contact *contact
+	past    past // of the stream, before the current pass
 
 	// Of the current pass:
 	stream    *handle
+	compared  bool   // with the past
 	current   bool   // all that existed was applied
 	seen      uint64 // the sequence of the last entry that arrived
 	count     uint64 // of entries that arrived
@@ -113,6 +115,7 @@ func (f *follower) readStream(ctx context.Context) error {
 		return err
 	}
 	defer feed.stop()
+	defer f.remember()
 	return f.read(ctx, feed)
 }
 
@@ -126,7 +129,7 @@ func (f *follower) start(ctx context.Context) (*feed, error) {
 		return nil, err
 	}
 	f.stream, f.seen, f.count, f.moved = stream, 0, 0, time.Now()
-	f.leader, f.owed, f.witnesses = reading{}, debt{}, f.witnesses[:0]
+	f.leader, f.owed, f.witnesses, f.compared = reading{}, debt{}, nil, false
 	feed, err := newFeed(limited, ctx, f.log)
 	return feed, slow(limited, err)
 }

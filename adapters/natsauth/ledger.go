@@ -18,14 +18,15 @@ const (
 	twinTime = time.Minute
 )
 
-var errUsesReplaced = errors.New("the stream of uses was made anew: not known whether it was used before")
+var errUsesReplaced = errors.New("the stream of uses was made anew, or set back to an older copy: not known whether it was used before")
 
 // A ledger knows whether the stream of uses is still the one that it was, so that
-// nothing is used twice when somebody has deleted it.
+// nothing is used twice when somebody has deleted it, or it has lost the last ones.
 type ledger struct {
 	mu      sync.Mutex    // guards what follows
 	created time.Time     // of the stream; zero until known
-	last    uint64        // the greatest sequence that was acknowledged
+	last    uint64        // the greatest sequence that is known to have been stored
+	heard   survey        // of the stream, last
 	longest time.Duration // that a use was to be kept for
 	doubt   time.Time     // what ends before it may have been used before; zero means nothing
 }
@@ -125,6 +126,7 @@ func (l *Log) askUses(ctx context.Context, revocations time.Time) error {
 	if err != nil {
 		return err
 	}
+	heard := survey{before: l.ledger.begin(0), sent: time.Now()}
 	info, err := uses.Info(ctx)
 	if err == nil {
 		err = l.uses.check(&info.Config)
@@ -134,5 +136,7 @@ func (l *Log) askUses(ctx context.Context, revocations time.Time) error {
 		return err
 	}
 	l.noteUses(info.Created, revocations)
+	heard.last, heard.received = info.State.LastSeq, time.Now()
+	l.ledger.survey(l.now(), heard, info.Cluster)
 	return nil
 }

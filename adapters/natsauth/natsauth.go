@@ -47,6 +47,11 @@
 // messages, has a maximum age, is kept in memory, acknowledges before it writes,
 // or lets messages be deleted, purged or replaced is refused, with the reason.
 //
+// An operator can still delete the streams, or set them back to a backup. Servers that run
+// keep what they had read, and write "the stream has lost revocations": those that start
+// later do not have it, so that it has to be revoked again. For a quarter of an hour at
+// least they use nothing that may have been used before, and answer 503.
+//
 // The streams may be in another JetStream domain than the NATS server that is connected to
 // (jetstream.NewWithDomain). If a leaf node has a stream of its own that takes the same
 // subjects, that one answers first, and says nothing of the right one: each write is

@@ -25,6 +25,7 @@ type question struct {
 	seen    uint64
 	idle    bool     // nothing arrives
 	witness *message // nil if there is none
+	past    *message // one of an earlier reading; nil if there is none, or it was asked for already
 }
 
 // A pulse is the leader's answer.
@@ -34,6 +35,7 @@ type pulse struct {
 	end            uint64 // of the last that there ever was
 	created        time.Time
 	cluster        *jetstream.ClusterInfo
+	gone           bool // what the question has of an earlier reading
 	err            error
 }
 
@@ -42,6 +44,8 @@ type pulse struct {
 type reading struct {
 	name     string
 	last     uint64
+	end      uint64
+	gone     bool
 	received time.Time // zero means that there is none
 }
 
@@ -55,7 +59,7 @@ type debt struct {
 func (f *follower) question() question {
 	return question{
 		stream: f.stream, seen: f.seen, idle: time.Since(f.moved) >= f.interval(),
-		witness: f.witnesses.best(f.log.natsNow()),
+		witness: f.witnesses.best(f.log.natsNow()), past: f.pastWitness(),
 	}
 }
 
@@ -95,6 +99,10 @@ func (l *Log) askLeader(ctx context.Context, q question, p *pulse) error {
 			p.last = m.Sequence
 		}
 	}
+	err = q.past.verify(ctx, q.stream)
+	if p.gone = errors.Is(err, errReplaced); err != nil && !p.gone {
+		return err
+	}
 	return q.witness.verify(ctx, q.stream)
 }
 
@@ -108,7 +116,7 @@ func (f *follower) judge(ctx context.Context, now pulse) error {
 	case !isLed(now.cluster):
 		return errNoQuorum
 	}
-	if err := f.confirm(now); err != nil {
+	if err := f.confirm(ctx, now); err != nil {
 		return err
 	}
 	f.payOff(ctx)
@@ -124,21 +132,27 @@ func (f *follower) patience() time.Duration { return max(f.log.heartbeat, minPat
 // confirm believes what a leader said before once a majority of the stream's
 // servers is known to have followed it since: no other leader can have stored
 // anything by then. It gives up a leader that they do not follow any longer.
-func (f *follower) confirm(now pulse) error {
+func (f *follower) confirm(ctx context.Context, now pulse) error {
 	name := leaderOf(now.cluster)
-	next := reading{name: name, last: now.last, received: now.received}
+	next := reading{name: name, last: now.last, end: now.end, gone: now.gone, received: now.received}
 	switch {
 	case alone(now.cluster):
-		f.owe(now.last)
+		f.believe(ctx, next)
 	case f.leader.received.IsZero() || f.leader.name != name:
 		f.leader = next
 	case followedWithin(now.cluster, now.sent.Sub(f.leader.received)):
-		f.owe(f.leader.last)
+		f.believe(ctx, f.leader)
 		f.leader = next
 	case now.sent.Sub(f.leader.received) >= max(f.log.heartbeat, minLease):
 		return errNoQuorum
 	}
 	return nil
+}
+
+// believe takes what a leader said for true.
+func (f *follower) believe(ctx context.Context, r reading) {
+	f.compare(ctx, r)
+	f.owe(r.last)
 }
 
 // owe notes that entries exist up to a sequence.
