@@ -619,7 +619,7 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 // ends at the latest, with [ErrKeysUnavailable] and the names of the issuers that are
 // missing. It returns [ErrRevocationsUnavailable] while [Config.Revocations] is not known
 // completely, with [ErrRevocationWaits] while revocations of this process wait to be
-// shared, and all of them if all are so; after Close, [ErrClosed]. Where
+// shared that are not over, and all of them if all are so; after Close, [ErrClosed]. Where
 // [Authenticator.SetIssuers] is called meanwhile, it is about the issuers since then. A
 // server need not wait for it: it accepts the tokens of each issuer as soon as that
 // issuer's keys are there.

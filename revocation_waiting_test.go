@@ -313,10 +313,13 @@ func TestRevoke_WaitsWhileClockIsAhead(t *testing.T) {
 				a = newAuthenticator(t, w.cfg)
 			}
 			time.Sleep(10 * time.Minute)
+			if n := w.files(t); n != 1 {
+				t.Errorf("%d revocations wait, want 1", n)
+			}
+			clock.Set(0)
 			if err := a.Ready(t.Context()); !errors.Is(err, oidcauth.ErrRevocationWaits) {
 				t.Errorf("Ready() error = %v, want %v", err, oidcauth.ErrRevocationWaits)
 			}
-			clock.Set(0)
 			w.log.RefuseNone()
 			time.Sleep(2 * time.Minute)
 			if entries, _, _ := w.log.Counts(); entries != 1 {

@@ -144,6 +144,23 @@ func (q *queue) count() (all, inMemory int) {
 	return q.order.Len(), q.order.Len() - q.files
 }
 
+// lasting is count of those that are not over by the clock.
+func (q *queue) lasting(now time.Time) (all, inMemory int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for e := q.order.Front(); e != nil; e = e.Next() {
+		w := waiting(e)
+		if !now.Before(w.Until) {
+			continue
+		}
+		all++
+		if w.file == "" {
+			inMemory++
+		}
+	}
+	return all, inMemory
+}
+
 // wakeUp has the next attempt made at once.
 func (q *queue) wakeUp() {
 	select {

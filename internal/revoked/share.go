@@ -216,9 +216,10 @@ func (f *Follower) shareAll(ctx context.Context) bool {
 	}
 }
 
-// waits returns the error that says how many revocations wait, or nil.
+// waits returns the error that says how many revocations wait that are not over, or nil.
+// A log takes none that is, and one that was over on arrival is kept for a day all the same.
 func (f *Follower) waits() error {
-	n, inMemory := f.unshared.count()
+	n, inMemory := f.unshared.lasting(f.now())
 	if n == 0 {
 		return nil
 	}

@@ -349,3 +349,29 @@ func TestFollower_DirTold(t *testing.T) {
 		}
 	})
 }
+
+// What ended while the process was down is kept for a day, since it may be the clock that is
+// wrong, and offered to the log. It revokes nothing, so that nobody waits for it to be shared.
+func TestFollower_DirOver(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "waiting")
+	withRefusingLog(t, dir, func(t *testing.T, _ *lab, _ *memoryLog, f *Follower) {
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(-time.Minute)}, true, ErrWaits)
+	})
+	withRefusingLog(t, dir, func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
+		wantReady(t, f, nil)
+		b.set(-time.Minute - 1)
+		wantReady(t, f, ErrWaits)
+		b.set(-time.Minute)
+		wantReady(t, f, nil)
+		wantShared(t, f, Revocation{Subject: "bob", Until: in(time.Hour)}, true, ErrWaits)
+		if err := f.Ready(t.Context()); !errors.Is(err, ErrWaits) || !strings.Contains(err.Error(), "1 revocation waits") {
+			t.Errorf("Ready() error = %v, want that one waits", err)
+		}
+		log.RefuseNone()
+		time.Sleep(2 * time.Minute)
+		if n, _, _ := log.Counts(); n != 2 {
+			t.Errorf("the log has %d, want both", n)
+		}
+	})
+}
