@@ -74,7 +74,8 @@ func (l *Log) Append(ctx context.Context, r oidcauth.Revocation) (added bool, er
 // FirstUse implements [oidcauth.RevocationLog], as [Log.Append] does. When the stream
 // of uses was made anew, or set back to an older copy, it is not known what was used before:
 // for a quarter of an hour, or for the longest time that a use had to be kept for,
-// FirstUse returns an error for things that may be from before.
+// FirstUse returns an error for things that may be from before. So it does for what was
+// over a minute ago by the clock of NATS, whose use may have left the stream.
 func (l *Log) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
 	if ctx == nil {
 		return false, fmt.Errorf("natsauth: first use: %w", errNoContext)
@@ -89,7 +90,11 @@ func (l *Log) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first
 	if !added {
 		return false, nil
 	}
-	if err := l.ledger.judge(now, until, before, w.sequence); err != nil {
+	err = l.ledger.judge(now, until, before, w.sequence)
+	if err == nil {
+		err = l.forgotten(until)
+	}
+	if err != nil {
 		return false, fmt.Errorf("natsauth: first use: %w", err)
 	}
 	return true, nil

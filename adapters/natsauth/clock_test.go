@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -126,4 +128,46 @@ func TestLog_EndsEarly(t *testing.T) {
 		}
 	}
 	follow(t, newLog(t, n, natsauth.Config{})).awaitTokens("before", "token-1")
+}
+
+// A thing that a server whose clock is behind takes for one that can be used still may have
+// been used, and its use have left the stream, by the clock of NATS.
+func TestLog_UseForgotten(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		ahead time.Duration // the clock of NATS, of the end of a use in a minute
+		known bool          // what that says of the time
+		first bool
+	}{
+		{"NATS says nothing of the time", time.Hour, false, true},
+		{"it has not ended", -1, true, true},
+		{"it has just ended", 0, true, true},
+		{"its use may still be there", time.Minute - 1, true, true},
+		{"its use may have left", time.Minute, true, false},
+		{"its use has left", time.Hour, true, false},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s, l := newScript(t, natsauth.Config{})
+			s.play(stores)
+			until := time.Now().Add(time.Minute)
+			s.stream = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+				info := &jetstream.StreamInfo{Config: s.configs[name]}
+				if tt.known {
+					info.TimeStamp = until.Add(tt.ahead)
+				}
+				return info, nil
+			}
+			first, err := l.FirstUse(t.Context(), useID(1), until)
+			if first != tt.first || (err == nil) != tt.first {
+				t.Errorf("%s: FirstUse() = %v, %v, want %v", tt.name, first, err, tt.first)
+			}
+			if err != nil && (errors.Is(err, oidcauth.ErrNotStored) || !strings.Contains(err.Error(), "set the clocks")) {
+				t.Errorf("%s: FirstUse() error = %v, want what to do", tt.name, err)
+			}
+			if first, err := l.FirstUse(t.Context(), useID(2), time.Time{}); !first || err != nil {
+				t.Errorf("%s: FirstUse() of what never ends = %v, %v, want true", tt.name, first, err)
+			}
+		})
+	}
 }

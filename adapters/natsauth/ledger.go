@@ -3,6 +3,7 @@ package natsauth
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -77,6 +78,16 @@ func (g *ledger) replaced(at time.Time) {
 	if end := at.Add(max(doubtTime, g.longest)); g.doubt.Before(end) {
 		g.doubt = end
 	}
+}
+
+// forgotten returns an error if a use that had to be kept until a time may have left the
+// stream, by the clock of NATS: ours, by which the thing can be used still, is behind then.
+func (l *Log) forgotten(until time.Time) error {
+	theirs := l.natsNow()
+	if until.IsZero() || theirs.Before(until.Add(l.lateness)) {
+		return nil
+	}
+	return fmt.Errorf("not known whether it was used before: it ended at %v, and for NATS it is %v: set the clocks of this machine and of the NATS servers", until, theirs)
 }
 
 // openUses opens the stream of uses. One that was not open is compared.

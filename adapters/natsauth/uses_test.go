@@ -85,8 +85,8 @@ func TestLog_UseExpires(t *testing.T) {
 	n := startNATS(t)
 	l := newLog(t, n, natsauth.Config{Stream: "revoked"})
 	l.SetLateness(0)
-	if first, err := l.FirstUse(t.Context(), useID(1), time.Now()); err != nil || !first {
-		t.Fatalf("FirstUse() = %v, %v, want true", first, err)
+	if first, err := l.FirstUse(t.Context(), useID(1), time.Now()); first || err == nil || errors.Is(err, oidcauth.ErrNotStored) {
+		t.Fatalf("FirstUse() of what is over = %v, %v, want an error", first, err)
 	}
 	stream := openStream(t, n, "revoked_uses")
 	for limit := time.Now().Add(patience); messages(t, stream) > 0; time.Sleep(10 * time.Millisecond) {
