@@ -45,7 +45,8 @@ func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caugh
 	defer conn.RemoveStatusListener(changes)
 	f := &follower{log: l, conn: conn, changes: changes, contact: &contact{grace: l.grace, apply: apply, caughtUp: caughtUp}}
 	defer f.contact.end()
-	for lost, pause := false, firstPause; ; {
+	var losses complaints
+	for pause := firstPause; ; {
 		f.current = false
 		err := f.pass(ctx)
 		if ctx.Err() != nil {
@@ -57,10 +58,10 @@ func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caugh
 		}
 		f.contact.lost(err)
 		if f.current {
-			lost, pause = false, firstPause
+			losses.over()
+			pause = firstPause
 		}
-		if !lost {
-			lost = true
+		if losses.isNew(err) {
 			l.logger.LogAttrs(ctx, slog.LevelWarn, "revocations lost contact",
 				slog.String("stream", l.revocations.config.Name), slog.String("error", err.Error()))
 		}

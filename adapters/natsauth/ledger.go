@@ -113,8 +113,8 @@ func (l *Log) noteUses(created, revocations time.Time) {
 }
 
 // lookAfterUses looks whether the stream of uses is still the one that it was,
-// and still keeps what it is given. It writes one line when that cannot be told,
-// or is not so, until it is.
+// and still keeps what it is given. It writes one line for each reason why that cannot be
+// told, or is not so, until it is.
 func (l *Log) lookAfterUses(ctx context.Context, revocations time.Time) {
 	if !l.looking.CompareAndSwap(false, true) {
 		return
@@ -126,7 +126,11 @@ func (l *Log) lookAfterUses(ctx context.Context, revocations time.Time) {
 	if ctx.Err() != nil {
 		return
 	}
-	if failed := err != nil; l.usesFail.Swap(failed) != failed && failed {
+	if err == nil {
+		l.useFaults.over()
+		return
+	}
+	if l.useFaults.isNew(err) {
 		l.logger.LogAttrs(ctx, slog.LevelWarn, "uses cannot be recorded",
 			slog.String("stream", l.uses.config.Name), slog.String("error", err.Error()))
 	}

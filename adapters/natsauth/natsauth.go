@@ -155,7 +155,7 @@ type Config struct {
 	// good, and that none were read yet. Zero means none; a few seconds suit most.
 	Grace time.Duration
 
-	// Logger gets a line when contact is lost, with the cause, when it is back,
+	// Logger gets a line when contact is lost, for each cause, when it is back,
 	// for each damaged entry, and when a stream is not as safe as it could be. Nil
 	// means no logging.
 	Logger *slog.Logger
@@ -182,7 +182,7 @@ type Log struct {
 	natsClock   atomic.Pointer[natsTime] // nil until known
 	damaged     atomic.Uint64            // the last damaged entry that was logged
 	looking     atomic.Bool              // after the uses
-	usesFail    atomic.Bool              // when last looked
+	useFaults   complaints               // while uses cannot be recorded
 }
 
 var _ oidcauth.RevocationLog = (*Log)(nil)

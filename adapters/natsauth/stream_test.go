@@ -292,3 +292,36 @@ func firstUse(t testing.TB, l *natsauth.Log, id [32]byte, want bool) {
 		t.Fatalf("FirstUse(%x) = %v, %v, want %v", id[:2], first, err, want)
 	}
 }
+
+// What keeps a follower from coming back is often another reason than what it lost contact
+// by: who runs the server is told of both, once.
+func TestFollow_ReasonsTold(t *testing.T) {
+	t.Parallel()
+	n := startNATS(t)
+	js := n.connect()
+	var lines lockedBuffer
+	l := newLog(t, n, natsauth.Config{Heartbeat: 20 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+	revocations, uses := l.StreamConfig()
+	for _, cfg := range []jetstream.StreamConfig{revocations, uses} {
+		cfg.MaxAge = time.Hour
+		if _, err := js.CreateStream(t.Context(), cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	n.stop()
+	r := follow(t, l)
+	awaitLines(t, &lines, "not connected to NATS", 1)
+	n.start()
+	awaitLines(t, &lines, "a maximum age of 1h0m0s", 1)
+	if _, err := js.UpdateStream(t.Context(), revocations); err != nil {
+		t.Fatal(err)
+	}
+	r.awaitCurrent(true)
+	awaitLines(t, &lines, "uses cannot be recorded", 1)
+	cfg := uses
+	cfg.MaxAge = 2 * time.Hour
+	if _, err := js.UpdateStream(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	awaitLines(t, &lines, "a maximum age of 2h0m0s", 1)
+}
