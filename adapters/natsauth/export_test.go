@@ -253,12 +253,3 @@ func Compare(ctx context.Context, l *Log, compared bool, before time.Time, seen 
 	f := &follower{log: l, compared: compared, past: past{created: before, seen: seen}, stream: &handle{created: now}}
 	f.compare(ctx, reading{end: end, gone: gone})
 }
-
-// Complaints let tests complain.
-type Complaints struct{ c complaints }
-
-// IsNew reports whether a reason is to be written.
-func (c *Complaints) IsNew(reason error) bool { return c.c.isNew(reason) }
-
-// Over ends the outage.
-func (c *Complaints) Over() { c.c.over() }

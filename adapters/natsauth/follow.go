@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 const (
@@ -45,7 +46,7 @@ func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caugh
 	defer conn.RemoveStatusListener(changes)
 	f := &follower{log: l, conn: conn, changes: changes, contact: &contact{grace: l.grace, apply: apply, caughtUp: caughtUp}}
 	defer f.contact.end()
-	var losses complaints
+	var losses revoked.Complaints
 	for pause := firstPause; ; {
 		f.current = false
 		err := f.pass(ctx)
@@ -58,10 +59,10 @@ func (l *Log) Follow(ctx context.Context, apply func(oidcauth.Revocation), caugh
 		}
 		f.contact.lost(err)
 		if f.current {
-			losses.over()
+			losses.Over()
 			pause = firstPause
 		}
-		if losses.isNew(err) {
+		if losses.IsNew(err) {
 			l.logger.LogAttrs(ctx, slog.LevelWarn, "revocations lost contact",
 				slog.String("stream", l.revocations.config.Name), slog.String("error", err.Error()))
 		}

@@ -127,10 +127,10 @@ func (l *Log) lookAfterUses(ctx context.Context, revocations time.Time) {
 		return
 	}
 	if err == nil {
-		l.useFaults.over()
+		l.useFaults.Over()
 		return
 	}
-	if l.useFaults.isNew(err) {
+	if l.useFaults.IsNew(err) {
 		l.logger.LogAttrs(ctx, slog.LevelWarn, "uses cannot be recorded",
 			slog.String("stream", l.uses.config.Name), slog.String("error", err.Error()))
 	}

@@ -100,6 +100,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/policy"
+	"github.com/oidcauth/oidcauth/internal/revoked"
 )
 
 const (
@@ -182,7 +183,7 @@ type Log struct {
 	natsClock   atomic.Pointer[natsTime] // nil until known
 	damaged     atomic.Uint64            // the last damaged entry that was logged
 	looking     atomic.Bool              // after the uses
-	useFaults   complaints               // while uses cannot be recorded
+	useFaults   revoked.Complaints       // while uses cannot be recorded
 }
 
 var _ oidcauth.RevocationLog = (*Log)(nil)

@@ -56,6 +56,9 @@ type Follower struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
+	losses   Complaints // of the log
+	refusals Complaints // of what waits
+
 	filing sync.Mutex // held while what waits, and its files, change together; guards ended
 	dir    *Dir       // nil where what waits does so in memory only
 	kept   *keptLog   // that is followed, where there is no other; else nil
@@ -175,8 +178,8 @@ func (f *Follower) apply(ctx context.Context, r Revocation) {
 	f.list.Add(r.Normal())
 }
 
-// report notes whether all revocations are applied, and writes one line for each
-// change.
+// report notes whether all revocations are applied, and writes one line for each change,
+// and for each other reason why the log cannot be followed.
 func (f *Follower) report(ctx context.Context, current bool, cause error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -184,14 +187,20 @@ func (f *Follower) report(ctx context.Context, current bool, cause error) {
 		return
 	}
 	first := !f.isKnown()
+	if current {
+		f.losses.Over()
+	}
+	reason := cause != nil && f.losses.IsNew(cause)
+	changed := first || f.current != current
 	if first {
 		close(f.known)
-	} else if f.current == current {
-		return
 	}
 	f.current = current
-	if f.list.cfg.Incomplete {
+	if changed && f.list.cfg.Incomplete {
 		f.list.setIncomplete(!current)
+	}
+	if !changed && !reason {
+		return
 	}
 	level, message := slog.LevelInfo, "revocation log caught up"
 	var attrs []slog.Attr

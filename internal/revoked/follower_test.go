@@ -365,3 +365,48 @@ func TestFollower_ClockWasAheadForAMoment(t *testing.T) {
 		})
 	}
 }
+
+// A changingLog cannot be followed, each time for another reason.
+type changingLog struct {
+	*memoryLog
+	reasons []error // nil: it is current for a moment
+}
+
+// Follow implements [Log].
+func (l *changingLog) Follow(ctx context.Context, _ func(Revocation), caughtUp func(bool)) error {
+	if len(l.reasons) == 0 {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	err := l.reasons[0]
+	l.reasons = l.reasons[1:]
+	if err == nil {
+		caughtUp(true)
+	}
+	caughtUp(false)
+	return err
+}
+
+// What keeps a log from being followed is told, each reason once until it is followed again.
+func TestFollower_LossesTold(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		refused, denied := errors.New("connection refused"), errors.New("permission denied")
+		b := newLab(true)
+		f := b.follow(t, &changingLog{memorylog.New[Revocation](), []error{refused, refused, denied, refused, denied, nil, refused, refused}}, "")
+		time.Sleep(time.Hour)
+		for text, want := range map[string]int{
+			"revocation log lost": 5, // without a reason at each loss, and then with each
+			"connection refused":  2, "permission denied": 1, "revocation log caught up": 1,
+		} {
+			if n := b.said(text); n != want {
+				t.Errorf("%d lines %q, want %d", n, text, want)
+			}
+		}
+		if n := b.lost.Load(); n != 2 {
+			t.Errorf("everything was ended %d times, want at each loss, 2", n)
+		}
+		f.Close()
+		b.Close()
+	})
+}

@@ -61,8 +61,10 @@ func (f *Follower) shareLater(ctx context.Context, r Revocation, cause error) (d
 		}
 		w = &waitingEntry{Revocation: r, keeping: keepUntil(r.Until, f.now())}
 		f.unshared.add(w)
+		if f.refusals.IsNew(cause) || count == 0 {
+			f.logWaits(ctx, cause)
+		}
 		if count == 0 {
-			f.logger.LogAttrs(ctx, slog.LevelWarn, f.waitText())
 			f.unshared.wakeUp()
 		}
 	}
@@ -88,12 +90,13 @@ func mostUnshared(r *Revocation) int {
 	return maxUnshared
 }
 
-// waitText says what is wrong while revocations wait.
-func (f *Follower) waitText() string {
+// logWaits writes that revocations wait, and why.
+func (f *Follower) logWaits(ctx context.Context, cause error) {
+	text := "revocations wait to be shared"
 	if f.kept != nil {
-		return "revocations are not written"
+		text = "revocations are not written"
 	}
-	return "revocations wait to be shared"
+	f.logger.LogAttrs(ctx, slog.LevelWarn, text, slog.String("error", cause.Error()))
 }
 
 // replace takes out of the queue what w stands for, as far as w is as safe as that.
@@ -157,6 +160,7 @@ func (f *Follower) shareLate(ctx context.Context) {
 			continue
 		}
 		delay = firstFollowDelay
+		f.refusals.Over()
 		if waited > over {
 			f.logger.LogAttrs(ctx, slog.LevelInfo, "no revocation waits to be shared any longer")
 		}
@@ -208,6 +212,9 @@ func (f *Follower) shareAll(ctx context.Context) bool {
 		cancel()
 		if err != nil {
 			f.unshared.postpone(w)
+			if ctx.Err() == nil && f.refusals.IsNew(err) {
+				f.logWaits(ctx, err)
+			}
 			return false
 		}
 		f.filing.Lock()

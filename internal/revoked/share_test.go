@@ -200,6 +200,38 @@ func TestFollower_TooManyLogoutsWait(t *testing.T) {
 	})
 }
 
+// Why revocations wait is told, each reason once until none waits any longer.
+func TestFollower_WaitsTold(t *testing.T) {
+	t.Parallel()
+	withRefusingLog(t, "", func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
+		wantTold := func(when string, lines, down, full int) {
+			t.Helper()
+			if n, d, u := b.said("revocations wait to be shared"), b.said(`error="log down"`), b.said(`error="log full"`); n != lines || d != down || u != full {
+				t.Errorf("%s: %d lines, %d of a log that is down, %d of a full one, want %d, %d, %d", when, n, d, u, lines, down, full)
+			}
+		}
+		until := in(100 * time.Hour)
+		for n := range 3 {
+			f.Share(t.Context(), Revocation{Subject: fmt.Sprint(n), Until: until})
+		}
+		time.Sleep(time.Hour)
+		wantTold("an hour without the log", 1, 1, 0)
+		log.FailWith(errors.New("log full"))
+		time.Sleep(time.Hour)
+		wantTold("an hour while it is full", 2, 1, 1)
+		f.Share(t.Context(), Revocation{Subject: "one more", Until: until})
+		wantTold("one more", 2, 1, 1)
+		log.RefuseNone()
+		time.Sleep(time.Hour)
+		log.RefuseAll()
+		f.Share(t.Context(), Revocation{Subject: "the next", Until: until})
+		wantTold("the next outage", 3, 1, 2)
+		log.FailWith(memorylog.ErrDown)
+		f.Share(t.Context(), Revocation{Subject: "another", Until: until})
+		wantTold("the next reason", 4, 2, 2)
+	})
+}
+
 // What waits in a directory holds again before the follower of the next start is
 // there, and is shared.
 func TestFollower_Dir(t *testing.T) {
@@ -329,8 +361,8 @@ func TestFollower_WaitsAnew(t *testing.T) {
 	})
 }
 
-// Who starts with revocations that wait is told so once, and that they are in files; who
-// starts with none is told nothing.
+// Who starts with revocations that wait is told so once, then why they do, and that they are
+// in files; who starts with none is told nothing.
 func TestFollower_DirTold(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "waiting")
@@ -341,8 +373,8 @@ func TestFollower_DirTold(t *testing.T) {
 		wantShared(t, f, Revocation{Subject: "alice", Until: in(time.Hour)}, true, ErrWaits)
 	})
 	withRefusingLog(t, dir, func(t *testing.T, b *lab, _ *memoryLog, f *Follower) {
-		if n := b.said("wait to be shared"); n != 1 {
-			t.Errorf("%d lines say that revocations wait, want one", n)
+		if n, why := b.said("wait to be shared"), b.said(`error="log down"`); n != 2 || why != 1 {
+			t.Errorf("%d lines say that revocations wait, and %d why, want two, the second with the reason", n, why)
 		}
 		if err := f.Ready(t.Context()); !errors.Is(err, ErrWaits) || strings.Contains(err.Error(), "memory") {
 			t.Errorf("Ready() error = %v, want %v, and nothing of what is in memory only", err, ErrWaits)

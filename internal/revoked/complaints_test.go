@@ -1,19 +1,18 @@
-package natsauth_test
+package revoked
 
 import (
 	"errors"
 	"fmt"
 	"testing"
-
-	"github.com/oidcauth/oidcauth/adapters/natsauth"
 )
 
 // Each reason of an outage is written once, and not more than sixteen of them.
 func TestComplaints(t *testing.T) {
 	t.Parallel()
-	var c natsauth.Complaints
+	lost := errors.New("lost")
+	var c Complaints
 	for range 2 {
-		if !c.IsNew(errLost) || c.IsNew(errors.New(errLost.Error())) {
+		if !c.IsNew(lost) || c.IsNew(errors.New(lost.Error())) {
 			t.Error("a reason is not written once")
 		}
 		for i := range 20 {
@@ -21,7 +20,7 @@ func TestComplaints(t *testing.T) {
 				t.Errorf("reason %d beside another: written %v", i, got)
 			}
 		}
-		if c.IsNew(errLost) {
+		if c.IsNew(lost) {
 			t.Error("a reason is written again once there are many")
 		}
 		c.Over()

@@ -1,4 +1,4 @@
-package natsauth
+package revoked
 
 import "sync"
 
@@ -9,13 +9,13 @@ const maxComplaints = 16
 // Complaints are the reasons that were written of one outage, each once. The first is
 // often that there is no connection; what lasts is another, which has to be known to end it.
 // They are safe for concurrent use.
-type complaints struct {
+type Complaints struct {
 	mu   sync.Mutex // guards told
 	told map[string]bool
 }
 
-// isNew reports whether a reason is to be written.
-func (c *complaints) isNew(reason error) bool {
+// IsNew reports whether a reason is to be written.
+func (c *Complaints) IsNew(reason error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	text := reason.Error()
@@ -29,8 +29,8 @@ func (c *complaints) isNew(reason error) bool {
 	return true
 }
 
-// over ends the outage.
-func (c *complaints) over() {
+// Over ends the outage.
+func (c *Complaints) Over() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.told = nil
