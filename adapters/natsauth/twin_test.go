@@ -22,7 +22,7 @@ import (
 // domain.
 func startLeaf(t *testing.T) (hub, leaf *natsServer) {
 	t.Helper()
-	port := freePort(t)
+	port := freePorts(t, 1)[0]
 	hub, leaf = newNATS(t), newNATS(t)
 	hub.options.JetStreamDomain, leaf.options.JetStreamDomain = "hub", "leaf"
 	hub.options.LeafNode.Host, hub.options.LeafNode.Port = "127.0.0.1", port
@@ -38,16 +38,6 @@ func startLeaf(t *testing.T) (hub, leaf *natsServer) {
 		}
 	}
 	return hub, leaf
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // newLogBehind makes a log at a leaf node whose streams are in the domain "hub".
@@ -139,20 +129,20 @@ func TestLog_TwinTold(t *testing.T) {
 	var lines lockedBuffer
 	s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
 	s.play(elsewhere(finds), named(finds))
-	for want := 1; want <= 2; want++ {
-		for range 2 {
-			if added, err := l.Append(t.Context(), revocation("a")); !added || err != nil {
-				t.Errorf("Append() = %v, %v, want true", added, err)
-			}
-			if want == 1 {
-				continue
-			}
-			if _, err := l.FirstUse(t.Context(), useID(1), time.Now().Add(time.Hour)); err != nil {
-				t.Errorf("FirstUse() error = %v", err)
-			}
+	for range 2 {
+		if added, err := l.Append(t.Context(), revocation("a")); !added || err != nil {
+			t.Errorf("Append() = %v, %v, want true", added, err)
 		}
+	}
+	wantTold := func(want int) {
+		t.Helper()
 		if got := strings.Count(lines.String(), "another stream takes the same subjects"); got != want {
 			t.Errorf("%d lines, want %d:\n%s", got, want, lines.String())
 		}
 	}
+	wantTold(1)
+	if first, err := l.FirstUse(t.Context(), useID(1), time.Now().Add(time.Hour)); !first || err != nil {
+		t.Errorf("FirstUse() = %v, %v, want true", first, err)
+	}
+	wantTold(2)
 }
