@@ -132,7 +132,7 @@ func (f *follower) start(ctx context.Context) (*feed, error) {
 	}
 	f.stream, f.seen, f.count, f.moved = stream, 0, 0, time.Now()
 	f.leader, f.owed, f.witnesses, f.compared = reading{}, debt{}, nil, false
-	feed, err := newFeed(limited, ctx, f.log)
+	feed, err := newFeed(limited, ctx, f.log, stream)
 	return feed, slow(limited, err)
 }
 
@@ -188,7 +188,7 @@ func (f *follower) take(ctx context.Context, m message) error {
 }
 
 func (f *follower) apply(ctx context.Context, m message) {
-	if m.marker { // that an entry is over
+	if m.marker || m.foreign { // an entry is over, or a stream that was ours alone is not any more
 		return
 	}
 	r, err := decode(m.value)

@@ -31,7 +31,7 @@ type question struct {
 // A pulse is the leader's answer.
 type pulse struct {
 	sent, received time.Time
-	last           uint64 // the sequence of the last entry that there is
+	last           uint64 // the sequence up to which there may be entries
 	end            uint64 // of the last that there ever was
 	created        time.Time
 	cluster        *jetstream.ClusterInfo
@@ -88,15 +88,14 @@ func (l *Log) askLeader(ctx context.Context, q question, p *pulse) error {
 		return err
 	}
 	if q.idle && q.seen < p.last {
-		// The last ones may be over, and never arrive.
-		m, err := q.stream.GetLastMsgForSubject(ctx, l.revocations.config.Subjects[0])
+		// The last ones may be over, and never arrive. To look for the next is quick,
+		// and for the last of the subject is not where there are many.
+		_, err := q.stream.GetMsg(ctx, q.seen+1, jetstream.WithGetMsgSubject(l.revocations.config.Subjects[0]))
 		switch {
 		case errors.Is(err, jetstream.ErrMsgNotFound):
-			p.last = 0
+			p.last = q.seen
 		case err != nil:
 			return err
-		default:
-			p.last = m.Sequence
 		}
 	}
 	err = q.past.verify(ctx, q.stream)

@@ -121,13 +121,11 @@ func TestRead_Ends(t *testing.T) {
 		{"a stream that loses entries", func(r *read) { r.state.Config.MaxAge = time.Hour }, natsauth.ErrLossy, "heartbeat: ", 0},
 		{"entries that do not arrive", func(r *read) {
 			r.state.State.LastSeq = 1
-			r.script.last = func(context.Context, string) (*jetstream.RawStreamMsg, error) {
-				return &jetstream.RawStreamMsg{Sequence: 1}, nil
-			}
+			r.script.next = func(uint64) (*jetstream.RawStreamMsg, error) { return &jetstream.RawStreamMsg{Sequence: 1}, nil }
 		}, natsauth.ErrStalled, "", 5 * second},
 		{"a last entry that cannot be looked at", func(r *read) {
 			r.state.State.LastSeq = 1
-			r.script.last = func(context.Context, string) (*jetstream.RawStreamMsg, error) { return nil, errLost }
+			r.script.next = func(uint64) (*jetstream.RawStreamMsg, error) { return nil, errLost }
 		}, errLost, "heartbeat: ", 250 * time.Millisecond},
 		{"no consumer", func(r *read) { r.script.consume = func(context.Context) error { return errLost } }, errLost, "consumer: the answer was lost", 0},
 		{"no answer to the wish for one", func(r *read) { r.script.consume = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() } }, natsauth.ErrSlow, "", 5 * second},
@@ -158,7 +156,7 @@ func TestRead_Ends(t *testing.T) {
 }
 
 // The leader is asked at once, every quarter of a second until all has arrived, which is told
-// once, and then at each heartbeat; for the last entry only while one has not arrived.
+// once, and then at each heartbeat; for the next entry only while one has not arrived.
 func TestRead_Asks(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
@@ -169,27 +167,27 @@ func TestRead_Asks(t *testing.T) {
 		arrive []time.Duration // of the entries, from the first on
 		told   time.Duration   // that all has arrived
 		asked  []time.Duration
-		looked []time.Duration // for the last
+		looked []time.Duration // for the next
 	}{
 		{"nothing exists", 0, 0, nil, 0, []time.Duration{0, 5000 * ms, 10000 * ms}, nil},
 		{"one arrives", 1, 1, []time.Duration{600 * ms}, 600 * ms, []time.Duration{0, 250 * ms, 500 * ms, 750 * ms, 5750 * ms, 10750 * ms}, []time.Duration{250 * ms, 500 * ms}},
 		{"one arrives at once", 1, 1, []time.Duration{ms}, ms, []time.Duration{0, 250 * ms, 5250 * ms, 10250 * ms}, nil},
 		{"the last are over", 3, 0, []time.Duration{ms}, 500 * ms, []time.Duration{0, 250 * ms, 500 * ms, 5500 * ms, 10500 * ms}, []time.Duration{500 * ms, 5500 * ms, 10500 * ms}},
 		{"all are over", 3, 0, nil, 250 * ms, []time.Duration{0, 250 * ms, 5250 * ms, 10250 * ms}, []time.Duration{250 * ms, 5250 * ms, 10250 * ms}},
-		{"all but one are over", 3, 1, []time.Duration{260 * ms}, 260 * ms, []time.Duration{0, 250 * ms, 500 * ms, 5500 * ms, 10500 * ms}, []time.Duration{250 * ms, 5500 * ms, 10500 * ms}},
+		{"all but one are over", 3, 1, []time.Duration{260 * ms}, 750 * ms, []time.Duration{0, 250 * ms, 500 * ms, 750 * ms, 5750 * ms, 10750 * ms}, []time.Duration{250 * ms, 750 * ms, 5750 * ms, 10750 * ms}},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRead(t, tt.exist)
 			var looked []time.Duration
-			r.script.last = func(_ context.Context, subject string) (*jetstream.RawStreamMsg, error) {
+			r.script.next = func(sequence uint64) (*jetstream.RawStreamMsg, error) {
 				looked = append(looked, time.Since(r.script.begun))
-				if subject != r.state.Config.Subjects[0] {
-					t.Errorf("%s: looked for the last of %s", tt.name, subject)
+				if sequence != uint64(len(r.got))+1 {
+					t.Errorf("%s: looked for entries from %d on after %d", tt.name, sequence, len(r.got))
 				}
-				if tt.last == 0 {
+				if tt.last < sequence {
 					return nil, jetstream.ErrMsgNotFound
 				}
-				return &jetstream.RawStreamMsg{Sequence: tt.last}, nil
+				return &jetstream.RawStreamMsg{Sequence: sequence}, nil
 			}
 			for i, after := range tt.arrive {
 				r.later(after, func() { r.arrive(uint64(i+1), uint64(i+1), "a") })
@@ -202,7 +200,7 @@ func TestRead_Asks(t *testing.T) {
 				t.Errorf("%s: told caughtUp%v after %v, with %d entries, want true after %v, with %d", tt.name, r.told, r.at, len(r.got), tt.told, len(tt.arrive))
 			}
 			if !slices.Equal(r.asked, tt.asked) || !slices.Equal(looked, tt.looked) {
-				t.Errorf("%s: asked at %v, and for the last at %v, want %v, and %v", tt.name, r.asked, looked, tt.asked, tt.looked)
+				t.Errorf("%s: asked at %v, and for the next at %v, want %v, and %v", tt.name, r.asked, looked, tt.asked, tt.looked)
 			}
 		})
 	}
@@ -291,9 +289,7 @@ func TestRead_Damaged(t *testing.T) {
 					r.script.deliver(a)
 				}
 			})
-			r.script.last = func(context.Context, string) (*jetstream.RawStreamMsg, error) {
-				return &jetstream.RawStreamMsg{Sequence: 6}, nil
-			}
+			r.script.next = func(uint64) (*jetstream.RawStreamMsg, error) { return &jetstream.RawStreamMsg{Sequence: 6}, nil }
 			r.later(2*time.Second, r.cancel)
 			if err := r.run(); !errors.Is(err, context.Canceled) {
 				t.Fatal(err)

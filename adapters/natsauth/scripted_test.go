@@ -1,6 +1,7 @@
 package natsauth_test
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"strings"
@@ -30,6 +31,7 @@ type script struct {
 	last    func(ctx context.Context, subject string) (*jetstream.RawStreamMsg, error) // nil: is not asked
 	info    func(ctx context.Context, name string) (*jetstream.StreamInfo, error)      // nil: as it was configured
 	get     func(sequence uint64) (*jetstream.RawStreamMsg, error)                     // nil: is not asked
+	next    func(sequence uint64) (*jetstream.RawStreamMsg, error)                     // from it on; nil: is not asked
 	consume func(ctx context.Context) error                                            // nil: begins
 
 	mu         sync.Mutex // guards what follows; held for what a test does later
@@ -126,8 +128,11 @@ func (s *script) CreateConsumer(ctx context.Context, stream string, cfg jetstrea
 		}
 	}
 	want := jetstream.ConsumerConfig{
-		Name: cfg.Name, FilterSubject: s.configs[stream].Subjects[0], DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy,
+		Name: cfg.Name, DeliverPolicy: jetstream.DeliverAllPolicy, AckPolicy: jetstream.AckNonePolicy,
 		InactiveThreshold: time.Minute, MemoryStorage: true, Replicas: 1,
+	}
+	if subjects := s.configs[stream].Subjects; len(subjects) > 1 {
+		want.FilterSubject = subjects[0]
 	}
 	if !strings.HasPrefix(cfg.Name, "follower_") || !reflect.DeepEqual(cfg, want) {
 		s.t.Errorf("asked for a consumer %+v, want %+v", cfg, want)
@@ -162,7 +167,7 @@ func (c *scriptedConsumer) Stop() {
 type arrival struct {
 	jetstream.Msg
 	number, sequence uint64
-	value            string
+	subject, value   string
 	headers          nats.Header
 	err              error
 }
@@ -171,7 +176,7 @@ func (a *arrival) Metadata() (*jetstream.MsgMetadata, error) {
 	return &jetstream.MsgMetadata{Sequence: jetstream.SequencePair{Consumer: a.number, Stream: a.sequence}, Timestamp: time.Now()}, a.err
 }
 
-func (a *arrival) Subject() string      { return "a" }
+func (a *arrival) Subject() string      { return cmp.Or(a.subject, "oidcauth_revocations.r.a") }
 func (a *arrival) Data() []byte         { return []byte(a.value) }
 func (a *arrival) Headers() nats.Header { return a.headers }
 
@@ -182,7 +187,10 @@ func (s *scriptedStream) Info(ctx context.Context, _ ...jetstream.StreamInfoOpt)
 	return s.script.info(ctx, s.info.Config.Name)
 }
 
-func (s *scriptedStream) GetMsg(_ context.Context, sequence uint64, _ ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
+func (s *scriptedStream) GetMsg(_ context.Context, sequence uint64, options ...jetstream.GetMsgOpt) (*jetstream.RawStreamMsg, error) {
+	if len(options) > 0 {
+		return s.script.next(sequence)
+	}
 	return s.script.get(sequence)
 }
 
