@@ -172,7 +172,7 @@ func (w *write) attempt(ctx context.Context) (added bool, err error) {
 		w.sequence = ack.Sequence
 		return true, nil
 	case err == nil:
-		return w.findBehind(ctx, stream, fmt.Sprintf("domain %q", ack.Domain))
+		return w.settle(ctx, ack)
 	case hasCode(err, codeOtherStream):
 		return w.findBehind(ctx, stream, "another name")
 	case hasCode(err, codeWrongSequence, codeInProcess):

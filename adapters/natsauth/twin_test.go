@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -145,4 +146,37 @@ func TestLog_TwinTold(t *testing.T) {
 		t.Errorf("FirstUse() = %v, %v, want true", first, err)
 	}
 	wantTold(2)
+}
+
+// A domain that has got a name since it was looked for is ours all the same.
+func TestLog_DomainNamed(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		domain  string // that ours is found to have when it is looked for again
+		failure error  // that it is not found by
+		added   bool
+	}{
+		{"leaf", nil, true}, {"hub", nil, false}, {"", nil, false}, {"leaf", errLost, false},
+	} {
+		var lines lockedBuffer
+		synctest.Test(t, func(t *testing.T) {
+			s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+			s.play(elsewhere(cannotShow(jetstream.ErrMsgNotFound)))
+			s.stream = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+				info := &jetstream.StreamInfo{Config: s.configs[name]}
+				if s.looked == 1 {
+					return info, nil
+				}
+				info.Domain = tt.domain
+				return info, tt.failure
+			}
+			added, err := l.Append(t.Context(), revocation("a"))
+			if added != tt.added || (err == nil) != tt.added || errors.Is(err, oidcauth.ErrNotStored) {
+				t.Errorf("domain %q, %v: Append() = %v, %v, want %v", tt.domain, tt.failure, added, err, tt.added)
+			}
+			if told := strings.Contains(lines.String(), "another stream"); told != (tt.domain != "leaf") {
+				t.Errorf("domain %q: told of another stream: %v", tt.domain, told)
+			}
+		})
+	}
 }
