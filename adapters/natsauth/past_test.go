@@ -1,11 +1,16 @@
 package natsauth_test
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
 )
@@ -101,4 +106,63 @@ func TestFollow_LostInBetween(t *testing.T) {
 	appendTokens(t, busy, "more")
 	awaitAll("more")
 	expect("after another restart", 2)
+}
+
+// An entry that an earlier reading brought is looked for by the next until a leader is
+// believed, and one that an earlier reading brought before it was cut short, too.
+func TestRead_Past(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		cut   bool // a reading between, of which nothing is believed
+		shown func(stored time.Time) (*jetstream.RawStreamMsg, error)
+		lost  int // lines
+		want  error
+	}{
+		{"it is there", false, func(stored time.Time) (*jetstream.RawStreamMsg, error) {
+			return &jetstream.RawStreamMsg{Sequence: 1, Subject: "oidcauth_revocations.r.a", Time: stored}, nil
+		}, 0, context.Canceled},
+		{"it is gone", false, func(time.Time) (*jetstream.RawStreamMsg, error) { return nil, jetstream.ErrMsgNotFound }, 1, context.Canceled},
+		{"it is gone, and a reading was cut short", true, func(time.Time) (*jetstream.RawStreamMsg, error) { return nil, jetstream.ErrMsgNotFound }, 1, context.Canceled},
+		{"it cannot be looked for", false, func(time.Time) (*jetstream.RawStreamMsg, error) { return nil, errLost }, 0, errLost},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRead(t, 1)
+			r.state.Created = time.Now()
+			r.script.stream = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+				return &jetstream.StreamInfo{Config: r.script.configs[name], Created: r.state.Created}, nil
+			}
+			r.script.next = func(uint64) (*jetstream.RawStreamMsg, error) { return nil, jetstream.ErrMsgNotFound }
+			var stored time.Time
+			r.later(time.Second, func() {
+				stored = time.Now()
+				r.script.deliver(&arrival{number: 1, sequence: 1, value: `{"token_id":"a"}`})
+			})
+			r.later(4*time.Second, r.cancel)
+			if err := r.run(); !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			told := r.script.info
+			if tt.cut {
+				r.family = newFamily(t)
+				r.script.info = func(context.Context, string) (*jetstream.StreamInfo, error) { return nil, errLost }
+				if err := r.run(); !errors.Is(err, errLost) {
+					t.Fatal(err)
+				}
+			}
+			r.script.info, r.family, r.script.deliver = told, newFamily(t), nil
+			looked := 0
+			r.script.get = func(uint64) (*jetstream.RawStreamMsg, error) {
+				looked++
+				return tt.shown(stored)
+			}
+			r.later(3*time.Second, r.cancel)
+			if err := r.run(); !errors.Is(err, tt.want) {
+				t.Errorf("%s: error = %v, want %v", tt.name, err, tt.want)
+			}
+			if n := strings.Count(r.lines.String(), "the stream has lost revocations"); n != tt.lost || looked != 1 {
+				t.Errorf("%s: told %d times of a loss, and looked %d times, want %d, once:\n%s", tt.name, n, looked, tt.lost, r.lines)
+			}
+		})
+	}
 }
