@@ -237,8 +237,8 @@ func (f *Follower) waits() error {
 	return e
 }
 
-// endSharing returns the error that says how many revocations were not shared,
-// or nil. Nothing waits from now on.
+// endSharing returns the error that says how many revocations were not shared that are
+// not over, or nil. Nothing waits from now on.
 func (f *Follower) endSharing() error {
 	f.filing.Lock()
 	defer f.filing.Unlock()
@@ -247,7 +247,7 @@ func (f *Follower) endSharing() error {
 	if f.dir != nil {
 		failed = f.dir.Close()
 	}
-	n, inMemory := f.unshared.count()
+	n, inMemory := f.unshared.lasting(f.now())
 	if n == 0 {
 		return failed
 	}

@@ -389,6 +389,9 @@ func TestFollower_DirOver(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "waiting")
 	withRefusingLog(t, dir, func(t *testing.T, _ *lab, _ *memoryLog, f *Follower) {
 		wantShared(t, f, Revocation{Subject: "alice", Until: in(-time.Minute)}, true, ErrWaits)
+		if err := f.Close(); err != nil {
+			t.Errorf("Close() error = %v, want none", err)
+		}
 	})
 	withRefusingLog(t, dir, func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
 		wantReady(t, f, nil)
