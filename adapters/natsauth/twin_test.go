@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,19 +15,20 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
+	"github.com/oidcauth/oidcauth/internal/ports"
 )
 
 // startLeaf returns a NATS server and a leaf node of it, each with a JetStream of its own
 // domain.
 func startLeaf(t *testing.T) (hub, leaf *natsServer) {
 	t.Helper()
-	port := freePorts(t, 1)[0]
+	port := ports.ReserveFor(t)
 	hub, leaf = newNATS(t), newNATS(t)
 	hub.options.JetStreamDomain, leaf.options.JetStreamDomain = "hub", "leaf"
-	hub.options.LeafNode.Host, hub.options.LeafNode.Port = "127.0.0.1", port
+	hub.options.LeafNode.Host, hub.options.LeafNode.Port = "127.0.0.1", port.Number
 	leaf.options.LeafNode.ReconnectInterval = 20 * time.Millisecond
 	leaf.options.LeafNode.Remotes = []*server.RemoteLeafOpts{
-		{URLs: []*url.URL{{Scheme: "nats-leaf", Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}}},
+		{URLs: []*url.URL{{Scheme: "nats-leaf", Host: port.Address()}}},
 	}
 	hub.start()
 	leaf.start()
