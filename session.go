@@ -130,6 +130,9 @@ func (a *Authenticator) NewSession(ctx context.Context, claims *Claims) *Session
 	s.ctx, s.cancel = context.WithCancelCause((*sessionBase)(s))
 	err := a.checkOwn(claims)
 	if err == nil {
+		err = claims.answered.refused() // also later, but then somebody might be asked first
+	}
+	if err == nil {
 		_, err = s.liveBy(ctx, claims, nil)
 	}
 	if err != nil {
