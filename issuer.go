@@ -214,7 +214,7 @@ type Issuer struct {
 	// the claims without supplement, and the token, which it must not log. It must return when
 	// its context ends, after 5 seconds or when the [Authenticator] is closed, and be safe for
 	// concurrent use; 32 questions of a description run at once, and a token waits for its
-	// turn within the 5 seconds.
+	// turn for half of the 5 seconds.
 	//
 	// The answer is a JSON object by the rules for payloads, of no more bytes than
 	// [Config.MaxTokenBytes]. Nil is an answer too. It never takes the place of what the token
@@ -230,8 +230,7 @@ type Issuer struct {
 	// an answer serve for longer than AnswerAge. One that has a method RetryAfter, which
 	// returns a [time.Duration], stands for so long, AnswerAge and a minute at most. After
 	// failures about eight callers in a row ten questions a second are put until one is
-	// answered; that a question had no turn, or one that came late, is no failure. Nil asks
-	// nobody.
+	// answered; that a question had no turn is no failure. Nil asks nobody.
 	Supplement func(ctx context.Context, c *Claims, token string) (json.RawMessage, error) `json:"-"`
 
 	// Introspect makes the issuer's tokens opaque: it is asked what a token stands for

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"net/netip"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/panics"
@@ -19,8 +18,11 @@ import (
 )
 
 const (
-	// Timeout is how long one question may take, the wait for its turn included.
+	// Timeout is how long one question may take, the wait for its turn included, and
+	// forTurn how much of that the wait may: where more is asked than can be answered, turns
+	// of questions that have no time left would be all that there are, and nobody answered.
 	Timeout = 5 * time.Second
+	forTurn = Timeout / 2
 
 	// MaxQuestions is how many questions of one issuer are under way at once.
 	MaxQuestions = 32
@@ -32,11 +34,10 @@ const (
 
 	// After questions about the tokens of inARow bearers failed one after the other, there
 	// is one in each pause until the next is answered. How many tokens of one bearer fail
-	// says nothing: it may be their doing. One that ran out of time in less than heard of
-	// its own has waited for others, and is no failure: many who ask at once would have
-	// whoever is asked, and answers, asked by nobody.
+	// says nothing: it may be their doing. One that had no turn has waited for others, and
+	// is no failure: many who ask at once would have whoever is asked, and answers, asked by
+	// nobody.
 	inARow = 8
-	heard  = Timeout / 2
 	pause  = 100 * time.Millisecond
 )
 
@@ -118,8 +119,7 @@ type question struct {
 	token string
 	place *strangers.Place // nil for one that stands in no line
 	asked time.Time
-	begun atomic.Pointer[time.Time] // its turn; nil until it has one
-	done  chan struct{}             // closed when the rest is there
+	done  chan struct{} // closed when the rest is there
 
 	answer  *Answer
 	err     error
@@ -238,7 +238,6 @@ func (a *Asker) put(ctx context.Context, q *question, put Function) {
 		return
 	}
 	defer end()
-	q.begun.Store(new(time.Now()))
 	if q.place != nil {
 		defer context.AfterFunc(q.place.Context(), cancel)()
 	}
@@ -268,9 +267,13 @@ func (a *Asker) take(ctx context.Context, q *question) (end func(), err error) {
 		}
 		return q.place.End, nil
 	}
+	patience := time.NewTimer(forTurn)
+	defer patience.Stop()
 	select {
 	case a.turns <- struct{}{}:
 		return func() { <-a.turns }, nil
+	case <-patience.C:
+		return nil, ErrUnheard
 	case <-ctx.Done():
 		return nil, a.ended(q)
 	}
@@ -285,9 +288,6 @@ func (a *Asker) ended(q *question) error {
 		if err := q.place.Lost(); err != nil {
 			return err
 		}
-	}
-	if q.begun.Load() == nil {
-		return ErrUnheard
 	}
 	return ErrTimeout
 }
@@ -322,19 +322,13 @@ func (a *Asker) note(q *question, text string, err error, stands time.Duration) 
 	switch {
 	case err == nil || errors.Is(err, ErrAnswer) || errors.Is(err, refusal.ErrRevoked):
 		clear(a.row)
-	case q.place == nil && q.wasHeard() && len(a.row) < inARow:
+	case q.place == nil && !errors.Is(err, ErrUnheard) && len(a.row) < inARow:
 		a.row[q.of] = true
 	}
 	q.token = ""
 	close(q.done)
 	time.AfterFunc(stands, func() { a.drop(q) })
 	return a.logs(q)
-}
-
-// wasHeard reports whether the failure of a settled question is that of whoever was asked.
-func (q *question) wasHeard() bool {
-	begun := q.begun.Load()
-	return begun != nil && (!errors.Is(q.err, ErrTimeout) || q.settled.Sub(*begun) >= heard)
 }
 
 // logs reports whether a failure that somebody has to mend is to be logged now. The lock

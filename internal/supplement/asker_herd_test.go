@@ -15,13 +15,13 @@ import (
 )
 
 // Many who ask at once wait for each other, all clients that a restarted server had for
-// instance, and those for whom the time is too short are no sign that whoever is asked
+// instance, and those for whom there is no turn in time are no sign that whoever is asked
 // fails: a question that is asked next is put at once. One who takes all of the time is.
 func TestAsker_Herd(t *testing.T) {
 	for takes, want := range map[time.Duration]error{
 		50 * time.Millisecond:  nil,
 		900 * time.Millisecond: nil,
-		2 * time.Second:        nil, // the third in each place has one second
+		2 * time.Second:        nil, // the third in each place would have one second
 		3 * time.Second:        nil, // and the second two
 		time.Hour:              supplement.ErrPaused,
 	} {
