@@ -100,10 +100,14 @@ func (l *List) boundAllLogouts(now time.Time) (all []Revocation) {
 	}
 	l.tooManyLogouts = l.maxAllLogouts
 	if room := l.maxAllLogouts - l.allLogouts; room < l.maxAllLogouts/1024 {
-		l.tooManyLogouts = l.allLogouts + l.maxAllLogouts/64
+		l.tooManyLogouts = l.someMoreLogouts()
 	}
 	return all
 }
+
+// someMoreLogouts returns how many are kept at most before all are looked through again
+// where that makes no room.
+func (l *List) someMoreLogouts() int { return l.allLogouts + l.maxAllLogouts/64 }
 
 // isTime reports whether there are so many more than most that they are looked through.
 func isTime(n, most int) bool {

@@ -399,6 +399,33 @@ func TestList_LimitLogouts_NoRoom(t *testing.T) {
 	}
 }
 
+// What was too many once, of issuers of which none had enough to make room, is no measure
+// when those are over: the bound is what it was before.
+func TestList_LimitLogouts_RoomAgain(t *testing.T) {
+	t.Parallel()
+	const most = 1024
+	b := newLab(false)
+	defer b.Close()
+	b.LimitLogouts(most)
+	logout := func(issuer string, n int) {
+		b.Add(Revocation{Issuer: issuer, SessionID: fmt.Sprint(n), EndedAt: in(-time.Hour), Until: in(time.Hour)})
+	}
+	for n := range 2 * severalLogouts * most {
+		logout(fmt.Sprint(n/(fewLogouts-1)), n)
+	}
+	b.mu.Lock()
+	for _, e := range slices.Clone(b.byEnd) {
+		b.drop(e)
+	}
+	b.mu.Unlock()
+	for n := range severalLogouts * most * 3 / 2 {
+		logout("large "+fmt.Sprint(n%(2*severalLogouts)), n)
+	}
+	if b.allLogouts > severalLogouts*most {
+		t.Errorf("%d logouts are kept, want %d at most", b.allLogouts, severalLogouts*most)
+	}
+}
+
 // However many issuers there are, the logouts of all are not more than several times what
 // one may have: those of the issuer that has most give way, and refuse what they refused.
 func TestList_LimitLogouts_OfAll(t *testing.T) {

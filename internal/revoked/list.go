@@ -299,6 +299,7 @@ func (l *List) drop(e *entry) {
 		return
 	}
 	l.allLogouts--
+	l.tooManyLogouts = max(l.maxAllLogouts, min(l.tooManyLogouts, l.someMoreLogouts()))
 	if l.logouts[e.Issuer]--; l.logouts[e.Issuer] == 0 {
 		delete(l.logouts, e.Issuer)
 	}
