@@ -306,7 +306,6 @@ func TestIntrospect_OneQuestion(t *testing.T) {
 	})
 }
 
-// Settings that contradict each other are refused.
 // TestIntrospect_Prefixes: of several issuers the one is asked whose prefix a token begins
 // with, whatever order they were described in, and nobody about a token of none.
 func TestIntrospect_Prefixes(t *testing.T) {
@@ -335,6 +334,7 @@ func TestIntrospect_Prefixes(t *testing.T) {
 	}
 }
 
+// Settings that contradict each other are refused.
 func TestIntrospect_Refuses(t *testing.T) {
 	t.Parallel()
 	ask := func(context.Context, string) (json.RawMessage, error) { return nil, nil }

@@ -52,6 +52,14 @@ func TestAsker_Herd(t *testing.T) {
 						}
 					})
 				}
+				time.Sleep(supplement.Timeout/2 + time.Millisecond) // nobody waits for a turn any more
+				for n := range 2 {
+					herd.Go(func() {
+						if _, err := a.Ask(t.Context(), fmt.Sprint("who comes behind ", n), put); errors.Is(err, supplement.ErrPaused) {
+							t.Errorf("who comes behind: Ask() error = %v", err)
+						}
+					})
+				}
 				herd.Wait()
 				if answered.Load() < 32 && want == nil || unheard.Load() < 100 {
 					t.Errorf("%d are answered, %d waited for their turn only", answered.Load(), unheard.Load())
