@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -101,5 +102,23 @@ func TestReadOnly_Nothing(t *testing.T) {
 	}
 	if _, err := localissuer.New(localissuer.Config{URL: "localhost", Signer: key, Audiences: []string{"my-db"}, ReadOnly: true}); err == nil {
 		t.Error("New() took a signer")
+	}
+}
+
+// TestReadOnly_Unnamed: keys that no server has named yet, because it ended while it made
+// them, are judged as the one would that names them next.
+func TestReadOnly_Unnamed(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	if _, err := keyring.OpenOrCreate(t.Context(), dir, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	looks, err := localissuer.New(localissuer.Config{URL: "localhost", Dir: dir, Audiences: []string{"my-db"}, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer looks.Close()
+	if got := looks.URL(); got != "localhost" {
+		t.Errorf("URL() = %q, want localhost", got)
 	}
 }
