@@ -18,9 +18,10 @@ import (
 )
 
 const (
-	// Timeout is how long one question may take, the wait for its turn included, and
-	// forTurn how much of that the wait may: where more is asked than can be answered, turns
-	// of questions that have no time left would be all that there are, and nobody answered.
+	// Timeout is how long one question may take, the wait for its turn included unless it
+	// stands in line, and forTurn how much of that the wait may: where more is asked than
+	// can be answered, turns of questions that have no time left would be all that there
+	// are, and nobody answered.
 	Timeout = 5 * time.Second
 	forTurn = Timeout / 2
 
@@ -228,16 +229,16 @@ func (a *Asker) begin(who *Stranger, now time.Time) (*strangers.Place, error) {
 // put calls the function in its turn. Who waits has an outcome when the time is
 // over, even if the function goes on; its turn ends when it returns.
 func (a *Asker) put(ctx context.Context, q *question, put Function) {
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
-	defer context.AfterFunc(a.ctx, cancel)()
-	defer context.AfterFunc(ctx, func() { a.settle(q, nil, a.ended(q)) })()
-	end, err := a.take(ctx, q)
+	end, err := a.take(q)
 	if err != nil {
 		a.settle(q, nil, err)
 		return
 	}
 	defer end()
+	ctx, cancel := context.WithTimeout(ctx, q.left())
+	defer cancel()
+	defer context.AfterFunc(a.ctx, cancel)()
+	defer context.AfterFunc(ctx, func() { a.settle(q, nil, a.ended(q)) })()
 	if q.place != nil {
 		defer context.AfterFunc(q.place.Context(), cancel)()
 	}
@@ -259,7 +260,7 @@ func (a *Asker) put(ctx context.Context, q *question, put Function) {
 }
 
 // take waits until the question may be put, and returns what ends that.
-func (a *Asker) take(ctx context.Context, q *question) (end func(), err error) {
+func (a *Asker) take(q *question) (end func(), err error) {
 	if q.place != nil {
 		if q.place.Wait() != nil {
 			q.place.End()
@@ -274,9 +275,18 @@ func (a *Asker) take(ctx context.Context, q *question) (end func(), err error) {
 		return func() { <-a.turns }, nil
 	case <-patience.C:
 		return nil, ErrUnheard
-	case <-ctx.Done():
-		return nil, a.ended(q)
+	case <-a.ctx.Done():
+		return nil, ErrClosed
 	}
+}
+
+// left returns how much time a question has whose turn has come. One that stood in line has
+// all of it: its place there is lent for as long.
+func (q *question) left() time.Duration {
+	if q.place != nil {
+		return Timeout
+	}
+	return Timeout - time.Since(q.asked)
 }
 
 // ended says why a question ended before it was answered.
