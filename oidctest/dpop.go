@@ -76,8 +76,8 @@ func (p *Prover) Thumbprint() string {
 }
 
 // Proof returns a proof for one request with a token: of its method, its address
-// without query and fragment, and now. The claims given are added or take the place of those; a nil
-// value leaves a claim out. A [time.Time] is written as the number of seconds.
+// without query and fragment, and now. The claims given are added or take the place of
+// those; a nil value leaves a claim out. A [time.Time] is written as the number of seconds.
 func (p *Prover) Proof(method, url, token string, claims map[string]any) string {
 	p.t.Helper()
 	if end := strings.IndexAny(url, "?#"); end >= 0 {

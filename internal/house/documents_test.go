@@ -120,6 +120,21 @@ func TestDocuments_OrderInTable(t *testing.T) {
 	}
 }
 
+// A table that follows a line of text is shown as more of that text.
+func TestDocuments_Tables(t *testing.T) {
+	t.Chdir(root)
+	for _, name := range documents(t) {
+		before := ""
+		for line := range strings.Lines(trimmed(t, name)) {
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, "|") && before != "" && !strings.HasPrefix(before, "|") && !strings.HasSuffix(before, "-->") {
+				t.Errorf("%s: want an empty line between %q and the table", name, before)
+			}
+			before = line
+		}
+	}
+}
+
 // What the documents point to in the repository is there.
 func TestDocuments_Links(t *testing.T) {
 	t.Chdir(root)
