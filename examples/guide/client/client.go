@@ -3,6 +3,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -21,7 +22,9 @@ type Client struct {
 	Receive func(message string)
 
 	// Source makes a source that has no token yet. A TokenSource keeps its token until that
-	// expires, also one that the server has refused.
+	// expires, also one that the server has refused. Give it a client with a Timeout, by
+	// oauth2.HTTPClient: http.DefaultClient waits for ever for a provider that hangs, and
+	// of a source that is given up one goroutine waits on.
 	Source func() oauth2.TokenSource
 
 	mu     sync.Mutex         // guards source
@@ -56,7 +59,7 @@ func (c *Client) Run(ctx context.Context) error {
 // connect serves one connection, and returns the code that it was closed with or the
 // status that refused it, or neither.
 func (c *Client) connect(ctx context.Context) (code int, err error) {
-	token, err := c.token()
+	token, err := c.token(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -94,7 +97,7 @@ func (c *Client) connect(ctx context.Context) (code int, err error) {
 
 // renew sends the next token. Where there is none it is asked for again.
 func (c *Client) renew(ctx context.Context, conn *websocket.Conn) {
-	if token, err := c.token(); err == nil {
+	if token, err := c.token(ctx); err == nil {
 		conn.Write(ctx, websocket.MessageText, []byte("token "+token)) // the reader notices a failure
 	}
 }
@@ -106,18 +109,39 @@ func (c *Client) forget() {
 	c.source = nil
 }
 
-// token returns the token that the source has, or gets.
-func (c *Client) token() (string, error) {
+// token returns the token that the source has, or gets. A source that takes too long is
+// given up: a TokenSource ends with no context of its caller's, and whoever asks it again
+// waits for the same answer.
+func (c *Client) token(ctx context.Context) (string, error) {
+	source := c.current()
+	answer := make(chan func() (*oauth2.Token, error), 1)
+	go func() {
+		token, err := source.Token()
+		answer <- func() (*oauth2.Token, error) { return token, err }
+	}()
+	select {
+	case got := <-answer:
+		token, err := got()
+		if err != nil {
+			return "", fmt.Errorf("no token: %w", err)
+		}
+		return token.AccessToken, nil
+	case <-time.After(30 * time.Second):
+		c.forget()
+		return "", errors.New("no token: the source does not answer")
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+// current returns the source, or another one after a refusal.
+func (c *Client) current() oauth2.TokenSource {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.source == nil {
 		c.source = c.Source()
 	}
-	token, err := c.source.Token()
-	if err != nil {
-		return "", fmt.Errorf("no token: %w", err)
-	}
-	return token.AccessToken, nil
+	return c.source
 }
 
 // ping keeps proxies from closing what is idle, and notices a server that has vanished.

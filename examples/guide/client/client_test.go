@@ -101,3 +101,62 @@ func TestClient(t *testing.T) {
 		}
 	})
 }
+
+// A hanging source never answers.
+type hanging chan struct{}
+
+func (h hanging) Token() (*oauth2.Token, error) { <-h; return nil, errors.New("late") }
+
+// A provider that takes a question and never answers it keeps nobody from asking again, and
+// a client that is told to end ends.
+func TestClient_SourceHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := make(hanging)
+		defer close(hangs)
+		idp := &provider{Issuer: oidctest.NewIssuer(t, oidctest.Config{})}
+		var asked, connected atomic.Int32
+		server, http1 := pipes.Listen(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			connected.Add(1)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		defer server.Close()
+		defer http1.CloseIdleConnections()
+		source := func() oauth2.TokenSource {
+			if asked.Add(1) == 2 {
+				return idp
+			}
+			return hangs
+		}
+		c := &client.Client{Address: "ws://db.test/", HTTP: http1, Source: source, Receive: func(string) {}}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- c.Run(ctx) }()
+		time.Sleep(time.Second)
+		if asked.Load() != 1 || connected.Load() != 0 {
+			t.Errorf("%d sources and %d connections, want one that hangs", asked.Load(), connected.Load())
+		}
+		time.Sleep(time.Minute)
+		if asked.Load() != 2 || connected.Load() == 0 {
+			t.Errorf("%d sources and %d connections, want another source that serves", asked.Load(), connected.Load())
+		}
+		cancel()
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run() = %v, want %v", err, context.Canceled)
+		}
+	})
+}
+
+// A client that waits for its source ends when it is told to.
+func TestClient_EndsWhileSourceHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := make(hanging)
+		defer close(hangs)
+		c := &client.Client{Source: func() oauth2.TokenSource { return hangs }}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		if err := c.Run(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Second {
+			t.Errorf("Run() = %v after %v, want an end after a second", err, time.Since(begun))
+		}
+	})
+}
