@@ -46,13 +46,20 @@ func turn(session *oidcauth.Session) (context.Context, error) {
 	}
 }
 
+// most is how many jobs of one owner wait: each is memory until its time, which the owner
+// chooses.
+const most = 100
+
+// ErrTooMany says that so many of a caller's jobs wait already.
+var ErrTooMany = errors.New("later: too many jobs wait")
+
 // A Schedule has what is to be done at a time when its owner's token is over. That the
 // owner may is asked when it is scheduled: nobody can tell from a token that is over.
 type Schedule struct {
 	Allow oidcauth.Rule // who may schedule
 
 	mu   sync.Mutex
-	jobs map[*job]struct{}
+	jobs map[oidcauth.Identity]map[*job]struct{} // of owners who have some
 }
 
 type job struct {
@@ -66,6 +73,7 @@ func (s *Schedule) Add(ctx context.Context, after time.Duration, run func(ctx co
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	// Not before the lock: a session that a revocation has ended adds nothing behind Forget.
+	// A request's own context notices none: where that matters give the request a session.
 	if err := oidcauth.Require(ctx, s.Allow); err != nil {
 		return err
 	}
@@ -74,10 +82,10 @@ func (s *Schedule) Add(ctx context.Context, after time.Duration, run func(ctx co
 		return oidcauth.ErrNoToken // the server itself owns no jobs
 	}
 	j := &job{owner: caller.Identity()}
-	if s.jobs == nil {
-		s.jobs = make(map[*job]struct{})
+	if len(s.jobs[j.owner]) >= most {
+		return ErrTooMany
 	}
-	s.jobs[j] = struct{}{}
+	s.put(j)
 	j.timer = time.AfterFunc(after, func() {
 		if s.take(j) {
 			run(oidcauth.NewInternalContext(context.Background()), j.owner)
@@ -86,12 +94,27 @@ func (s *Schedule) Add(ctx context.Context, after time.Duration, run func(ctx co
 	return nil
 }
 
+// put puts a job on the schedule. The caller holds the lock.
+func (s *Schedule) put(j *job) {
+	if s.jobs == nil {
+		s.jobs = make(map[oidcauth.Identity]map[*job]struct{})
+	}
+	if s.jobs[j.owner] == nil {
+		s.jobs[j.owner] = make(map[*job]struct{})
+	}
+	s.jobs[j.owner][j] = struct{}{}
+}
+
 // take takes a job off the schedule, and reports whether it was there.
 func (s *Schedule) take(j *job) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, found := s.jobs[j]
-	delete(s.jobs, j)
+	theirs := s.jobs[j.owner]
+	_, found := theirs[j]
+	delete(theirs, j)
+	if len(theirs) == 0 {
+		delete(s.jobs, j.owner)
+	}
 	return found
 }
 
@@ -99,10 +122,8 @@ func (s *Schedule) take(j *job) bool {
 func (s *Schedule) Forget(owner oidcauth.Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for j := range s.jobs {
-		if j.owner == owner {
-			j.timer.Stop()
-			delete(s.jobs, j)
-		}
+	for j := range s.jobs[owner] {
+		j.timer.Stop()
 	}
+	delete(s.jobs, owner)
 }

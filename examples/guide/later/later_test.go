@@ -149,3 +149,34 @@ func TestSchedule(t *testing.T) {
 		}
 	})
 }
+
+// One caller schedules no more than so much at a time, and that keeps nobody else from it.
+func TestSchedule_TooMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		auth, bearer := begin(t, nil)
+		defer auth.Close()
+		s := &later.Schedule{Allow: oidcauth.HasRole("writer")}
+		of := func(name string) context.Context {
+			return oidcauth.NewContext(t.Context(), bearer(map[string]any{"sub": name, "roles": "writer"}))
+		}
+		add := func(ctx context.Context) error {
+			return s.Add(ctx, time.Hour, func(context.Context, oidcauth.Identity) {})
+		}
+		alice := of("alice")
+		var err error
+		added := 0
+		for err = add(alice); err == nil && added < 1000; err = add(alice) {
+			added++
+		}
+		if !errors.Is(err, later.ErrTooMany) || added != 100 {
+			t.Errorf("after %d jobs: %v, want %v after 100", added, err, later.ErrTooMany)
+		}
+		if err := add(of("bob")); err != nil {
+			t.Errorf("another caller: %v", err)
+		}
+		time.Sleep(2 * time.Hour)
+		if err := add(of("alice")); err != nil {
+			t.Errorf("when those are done: %v", err)
+		}
+	})
+}
