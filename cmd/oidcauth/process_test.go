@@ -191,9 +191,13 @@ func TestProcess_SameSignalTwice(t *testing.T) {
 	iss := startIssuer(t)
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
 	status := p.askInVain(t, iss)
+	first := time.Now()
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	p.awaitLog(t, "shutting down")
 	awaitRefusal(t, p.url)
+	if late := time.Since(first); late > sameSignal/2 {
+		t.Skipf("the machine is busy: %v later a signal may be another one", late)
+	}
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
