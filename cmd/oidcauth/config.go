@@ -169,6 +169,11 @@ func readConfig(name string) (fileConfig, error) {
 	if err != nil {
 		return fileConfig{}, usageError{err}
 	}
+	return parseNamed(name, data)
+}
+
+// parseNamed is [parseConfig] with errors that name the file.
+func parseNamed(name string, data []byte) (fileConfig, error) {
 	file, err := parseConfig(data)
 	if err != nil {
 		return fileConfig{}, usageError{inFile(name, err)}

@@ -24,6 +24,7 @@ type settings struct {
 
 	described int // how many issuers the file has, which come first
 	asking    introspections
+	piped     pipedConfig
 }
 
 // register defines the flags.
@@ -49,7 +50,7 @@ func registerInsecureHTTP(flags *flag.FlagSet, allow *bool) {
 // library returns the library's configuration for these flags and their file,
 // and all of it for what is not the library's.
 func (s *settings) library() (oidcauth.Config, fileConfig, error) {
-	file, err := readConfig(s.config)
+	file, err := s.piped.read(s.config)
 	if err == nil {
 		s.described = len(file.Issuers)
 		err = s.apply(&file)
