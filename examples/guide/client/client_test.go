@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/coder/websocket"
 	"golang.org/x/oauth2"
 
 	"github.com/oidcauth/oidcauth"
@@ -157,6 +159,45 @@ func TestClient_EndsWhileSourceHangs(t *testing.T) {
 		begun := time.Now()
 		if err := c.Run(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Second {
 			t.Errorf("Run() = %v after %v, want an end after a second", err, time.Since(begun))
+		}
+	})
+}
+
+// A renewal that is refused is tried with another token, when the server asks again.
+func TestClient_RenewalRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		idp := &provider{Issuer: oidctest.NewIssuer(t, oidctest.Config{})}
+		var got []string
+		done := make(chan error, 1)
+		server, http1 := pipes.Listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			conn, err := websocket.Accept(w, r, nil)
+			if err != nil {
+				done <- err
+				return
+			}
+			defer conn.CloseNow()
+			got = append(got, "token "+strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
+			for range 2 {
+				conn.Write(r.Context(), websocket.MessageText, []byte("send a new token"))
+				_, message, err := conn.Read(r.Context())
+				if err != nil {
+					done <- err
+					return
+				}
+				got = append(got, string(message))
+				conn.Write(r.Context(), websocket.MessageText, []byte("error 401: the token was revoked"))
+			}
+			conn.Close(3003, "")
+			done <- nil
+		}))
+		defer server.Close()
+		defer http1.CloseIdleConnections()
+		c := &client.Client{Address: "ws://db.test/", HTTP: http1, Source: idp.source, Receive: func(string) {}}
+		if err := c.Run(t.Context()); err == nil {
+			t.Error("Run() = nil, want why it may not come again")
+		}
+		if err := <-done; err != nil || len(got) != 3 || got[1] != got[0] || got[2] == got[1] {
+			t.Errorf("%v; got %q, want the same token and then another one", err, got)
 		}
 	})
 }
