@@ -10,13 +10,20 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
+// errMissed ends the subscription of one who was too slow: whoever sends the changes closes
+// a channel that is full, and the client asks for the rows anew.
+var errMissed = errors.New("changes were missed")
+
 // push sends each change for as long as the subscriber may see the rows that it is about.
 func push(session *oidcauth.Session, may oidcauth.Rule, changes <-chan string, send func(change string)) error {
 	for {
 		select {
 		case <-session.Context().Done():
 			return context.Cause(session.Context())
-		case change := <-changes:
+		case change, more := <-changes:
+			if !more {
+				return errMissed
+			}
 			if err := ask(session, may); err != nil {
 				return err
 			}
@@ -95,7 +102,11 @@ func ExampleSession_CallContext() {
 			fmt.Println("may not read any more:", errors.Is(err, oidcauth.ErrForbidden))
 		}
 	}
+	full := make(chan string)
+	close(full)
+	fmt.Println("too slow:", push(session, may, full, func(change string) { fmt.Println("sent", change) }))
 	// Output:
 	// sent a note of org_1
 	// may not read any more: true
+	// too slow: changes were missed
 }

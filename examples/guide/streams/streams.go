@@ -12,8 +12,8 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-// Events sends what comes until the token ends, the client leaves, or stopping does. Each
-// caller needs a channel of its own: callers of one share what comes.
+// Events sends what comes until the token ends, the client leaves, stopping does, or no more
+// comes. Each caller needs a channel of its own: callers of one share what comes.
 func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-chan string) http.Handler {
 	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := oidcauth.FromContext(r.Context())
@@ -31,8 +31,8 @@ func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-cha
 				return
 			case <-stopping.Done():
 				return
-			case event := <-events:
-				if session.Context().Err() != nil {
+			case event, more := <-events:
+				if !more || session.Context().Err() != nil {
 					return // of several that are ready select takes any
 				}
 				limit()

@@ -163,3 +163,34 @@ func TestEvents_Lines(t *testing.T) {
 		t.Errorf("got %q, %v, want %q", body, err, want)
 	}
 }
+
+// TestEvents_NoMore: a channel that is closed ends the stream, and is not told of as events
+// without end.
+func TestEvents_NoMore(t *testing.T) {
+	t.Parallel()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}}, Client: issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	events := make(chan string, 1)
+	events <- "event"
+	close(events)
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	sent := 0
+	w := writer{httptest.NewRecorder(), func() {
+		if sent++; sent == 2 {
+			leave()
+		}
+	}}
+	r := httptest.NewRequestWithContext(ctx, "GET", "/events", nil)
+	r.Header.Set("Authorization", "Bearer "+issuer.Token(nil))
+	streams.Events(auth, ctx, events).ServeHTTP(w, r)
+	if sent != 1 {
+		t.Errorf("%d events were sent, want the one there was", sent)
+	}
+}
