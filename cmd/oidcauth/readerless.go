@@ -8,9 +8,9 @@ import (
 
 // outliveReaders has the server go on when nobody reads its log any more, a program at the
 // other end of a pipe for instance that has ended: the next line would be the end of the
-// server as well, and whoever sends a token that is refused has it write one.
-func outliveReaders() (stop func()) {
-	broken := make(chan os.Signal, 1) // which nobody looks at
-	signal.Notify(broken, syscall.SIGPIPE)
-	return func() { signal.Stop(broken) }
+// server as well, and whoever sends a token that is refused has it write one. It counts
+// until the process ends: what a supervisor sees is the exit code, and not this signal,
+// which systemd takes for an end without failure.
+func outliveReaders() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // which nobody looks at
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -66,5 +67,28 @@ func TestProcess_WithoutReaders(t *testing.T) {
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the server ended with %v, want exit code 0", err)
+	}
+}
+
+// TestProcess_FailsWithoutReaders: a server that fails ends with its exit code, also when
+// nobody reads why.
+func TestProcess_FailsWithoutReaders(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.Close()
+	defer writer.Close()
+	cmd := exec.Command(binary, "serve", "--addr", taken.Addr().String(), "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
+	cmd.Stdout, cmd.Stderr = writer, writer
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != exitFailed {
+		t.Errorf("the server ended with %v, want exit code %d", err, exitFailed)
 	}
 }

@@ -161,7 +161,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if f.checkOnly {
 		return f.check(ctx, std)
 	}
-	defer outliveReaders()()
+	outliveReaders()
 	reload := &reloader{flags: f}
 	defer reload.listen()()
 	reload.note()
