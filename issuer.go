@@ -228,8 +228,8 @@ type Issuer struct {
 	// says that it is good no longer. Any other error, a panic, an answer that is
 	// late or refused is [ErrAnswerUnavailable], stands for a second, and never lets
 	// an answer serve for longer than AnswerAge. One that has a method RetryAfter, which
-	// returns a [time.Duration], stands for so long, AnswerAge and a minute at most. After
-	// failures about eight callers in a row ten questions a second are put until one is
+	// returns a [time.Duration], stands for so long, half of AnswerAge and a minute at most.
+	// After failures about eight callers in a row ten questions a second are put until one is
 	// answered; that a question had no turn is no failure. Nil asks nobody.
 	Supplement func(ctx context.Context, c *Claims, token string) (json.RawMessage, error) `json:"-"`
 

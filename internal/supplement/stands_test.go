@@ -25,11 +25,11 @@ func (e busyError) RetryAfter() time.Duration {
 }
 
 // Whoever says when to come again is left alone about that token until then, for no longer
-// than an answer would serve, and the callers are told.
+// than half of what an answer would serve, and the callers are told.
 func TestAsker_StandsFor(t *testing.T) {
 	for _, tt := range []struct{ says, age, want time.Duration }{
 		{0, time.Hour, time.Second}, {time.Millisecond, time.Hour, time.Second}, {30 * time.Second, time.Hour, 30 * time.Second},
-		{time.Hour, 2 * time.Hour, time.Minute}, {time.Hour, 20 * time.Second, 20 * time.Second}, {-1, time.Hour, time.Second},
+		{time.Hour, 2 * time.Hour, time.Minute}, {time.Hour, 20 * time.Second, 10 * time.Second}, {-1, time.Hour, time.Second},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			a, p := supplement.New(supplement.Config{Age: tt.age, MaxBytes: 64}), &table{}
