@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"fmt"
 	"net/http"
 	"time"
 )
@@ -16,14 +15,12 @@ func Busy(err error, h http.Header) error {
 	return &busyError{err, wait}
 }
 
-// A busyError is of somebody who is not to be asked again for a while.
+// A busyError is of somebody who is not to be asked again for a while. Its text does not
+// say for how long: one that counts down would be another reason in each line of a log.
 type busyError struct {
 	error
 	wait time.Duration
 }
-
-// Error names the wait, too.
-func (e *busyError) Error() string { return fmt.Sprintf("%v, retry after %v", e.error, e.wait) }
 
 // Unwrap returns what is wrong.
 func (e *busyError) Unwrap() error { return e.error }
