@@ -122,7 +122,7 @@ type Answer struct {
 
 // Confirm returns up to where entries are known to exist after the answers.
 func Confirm(heartbeat time.Duration, answers []Answer) (sequence uint64, known bool, err error) {
-	f := &follower{log: &Log{heartbeat: heartbeat}}
+	f := &follower{log: &Log{heartbeat: heartbeat}, stream: &handle{}}
 	begun := time.Now()
 	for _, a := range answers {
 		at := begun.Add(a.At)
@@ -248,8 +248,14 @@ func (g *Ledger) Survey(now, at time.Time, before, last uint64, cluster *jetstre
 	(*ledger)(g).survey(now, survey{before: before, last: last, sent: at, received: at}, cluster)
 }
 
-// Compare compares what a leader says of a stream with an earlier reading.
-func Compare(ctx context.Context, l *Log, compared bool, before time.Time, seen uint64, now time.Time, end uint64, gone bool) {
-	f := &follower{log: l, compared: compared, past: past{created: before, seen: seen}, stream: &handle{created: now}}
+// Compare compares what a leader says of a stream with an earlier reading, of which the last
+// entry to leave stays for a while.
+func Compare(ctx context.Context, l *Log, compared bool, before time.Time, seen uint64, stays time.Duration, now time.Time, end uint64, gone bool) {
+	l.noteTime(time.Now())
+	var had witnesses
+	if seen > 0 {
+		had.add(message{sequence: seen, end: time.Now().Add(stays)})
+	}
+	f := &follower{log: l, compared: compared, past: past{created: before, seen: seen, witnesses: had}, stream: &handle{created: now}}
 	f.compare(ctx, reading{end: end, gone: gone})
 }

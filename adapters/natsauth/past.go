@@ -10,14 +10,20 @@ import (
 // replaced, or set back to an older copy, while nobody could reach it would be seen by
 // nobody else: it is read from the beginning then, and has an end as any other.
 type past struct {
-	created   time.Time // zero means that nothing was read yet
-	seen      uint64
+	created   time.Time
+	seen      uint64 // zero means that nothing was read yet
 	witnesses witnesses
 }
 
-// remember makes the current pass the past, unless it ended before it was compared.
+// lasts reports whether anything of it is not over, by the clock of NATS.
+func (p *past) lasts(now time.Time) bool {
+	return len(p.witnesses) > 0 && p.witnesses[0].end.After(now)
+}
+
+// remember makes the current pass the past, unless it ended before it was compared, or had
+// come as far: a connection that comes and goes must not make it forget.
 func (f *follower) remember() {
-	if f.compared || f.past.created.IsZero() {
+	if f.past.seen == 0 || f.compared && f.seen >= f.past.seen {
 		f.past = past{created: f.stream.created, seen: f.seen, witnesses: f.witnesses}
 	}
 }
@@ -31,16 +37,21 @@ func (f *follower) pastWitness() *message {
 }
 
 // compare writes one line if the stream has lost what it had: who follows still has that,
-// and who starts from now on has not.
+// and who starts from now on has not. Of what is over by then nothing is lost.
 func (f *follower) compare(ctx context.Context, r reading) {
 	if f.compared {
 		return
 	}
 	f.compared = true
-	if p := f.past; p.created.IsZero() || p.created.Equal(f.stream.created) && r.end >= p.seen && !r.gone {
+	had := f.past
+	if had.created.Equal(f.stream.created) && r.end >= had.seen && !r.gone {
+		return
+	}
+	f.past = past{}
+	if !had.lasts(f.log.natsNow()) {
 		return
 	}
 	f.log.logger.LogAttrs(ctx, slog.LevelError, "the stream has lost revocations: servers that start from now on do not know them: "+
 		"revoke again what has to stay revoked", slog.String("stream", f.log.revocations.config.Name), slog.String("error", errReplaced.Error()),
-		slog.Uint64("had", f.past.seen), slog.Uint64("has", r.end))
+		slog.Uint64("had", had.seen), slog.Uint64("has", r.end))
 }
