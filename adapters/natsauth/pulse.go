@@ -23,7 +23,7 @@ const (
 type question struct {
 	stream  *handle
 	seen    uint64
-	idle    bool     // nothing arrives
+	idle    bool     // nothing arrives, or all there was has arrived before
 	witness *message // nil if there is none
 	past    *message // one of an earlier reading; nil if there is none, or it was asked for already
 }
@@ -58,7 +58,7 @@ type debt struct {
 
 func (f *follower) question() question {
 	return question{
-		stream: f.stream, seen: f.seen, idle: time.Since(f.moved) >= f.interval(),
+		stream: f.stream, seen: f.seen, idle: f.current || time.Since(f.moved) >= f.interval(),
 		witness: f.witnesses.best(f.log.natsNow()), past: f.pastWitness(),
 	}
 }
