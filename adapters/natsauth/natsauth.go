@@ -76,7 +76,8 @@
 //	subscribe  _INBOX.>
 //
 // They can then neither update nor delete a stream. The two lines with
-// STREAM.CREATE can go once the streams exist.
+// STREAM.CREATE can go once the streams exist. Users of a leaf node, where the streams are
+// in another domain, have $JS.<domain>.API in place of $JS.API.
 //
 // # The connection
 //

@@ -11,16 +11,18 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/natsauth"
 	"github.com/oidcauth/oidcauth/internal/ports"
+	"github.com/oidcauth/oidcauth/internal/said"
 )
 
 // startLeaf returns a NATS server and a leaf node of it, each with a JetStream of its own
-// domain.
-func startLeaf(t *testing.T) (hub, leaf *natsServer) {
+// domain. The leaf node has these users, if there are any.
+func startLeaf(t *testing.T, users ...*server.User) (hub, leaf *natsServer) {
 	t.Helper()
 	port := ports.ReserveFor(t)
 	hub, leaf = newNATS(t), newNATS(t)
@@ -30,6 +32,7 @@ func startLeaf(t *testing.T) (hub, leaf *natsServer) {
 	leaf.options.LeafNode.Remotes = []*server.RemoteLeafOpts{
 		{URLs: []*url.URL{{Scheme: "nats-leaf", Host: port.Address()}}},
 	}
+	leaf.options.Users = users
 	hub.start()
 	leaf.start()
 	for limit := time.Now().Add(patience); leaf.running.NumLeafNodes() == 0; time.Sleep(10 * time.Millisecond) {
@@ -41,9 +44,9 @@ func startLeaf(t *testing.T) (hub, leaf *natsServer) {
 }
 
 // newLogBehind makes a log at a leaf node whose streams are in the domain "hub".
-func newLogBehind(t *testing.T, leaf *natsServer, cfg natsauth.Config) *natsauth.Log {
+func newLogBehind(t *testing.T, leaf *natsServer, cfg natsauth.Config, options ...nats.Option) *natsauth.Log {
 	t.Helper()
-	js, err := jetstream.NewWithDomain(leaf.connect().Conn(), "hub")
+	js, err := jetstream.NewWithDomain(leaf.connect(options...).Conn(), "hub")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,6 +94,33 @@ func TestLog_Twin(t *testing.T) {
 			}
 			checkOutOfReach(t, l, hub)
 		})
+	}
+}
+
+// At a leaf node the permissions that the package comment names have the domain in them.
+func TestLog_PermissionsOfDomain(t *testing.T) {
+	t.Parallel()
+	password := said.NewSecret("password")
+	publish := &server.SubjectPermission{}
+	for _, subject := range allowed.Publish.Allow {
+		publish.Allow = append(publish.Allow, strings.Replace(subject, "$JS.API.", "$JS.hub.API.", 1))
+	}
+	_, leaf := startLeaf(t, &server.User{
+		Username: "server", Password: password, Permissions: &server.Permissions{Publish: publish, Subscribe: allowed.Subscribe},
+	})
+	refused := make(chan error, 64)
+	l := newLogBehind(t, leaf, natsauth.Config{}, nats.UserInfo("server", password),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { refused <- err }))
+	r := follow(t, l)
+	appendTokens(t, l, "token-1")
+	r.awaitTokens("token-1")
+	r.awaitCurrent(true)
+	firstUse(t, l, useID(1), true)
+	firstUse(t, l, useID(1), false)
+	select {
+	case err := <-refused:
+		t.Errorf("NATS refused: %v", err)
+	default:
 	}
 }
 
