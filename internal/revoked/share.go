@@ -61,7 +61,7 @@ func (f *Follower) shareLater(ctx context.Context, r Revocation, cause error) (d
 		}
 		w = &waitingEntry{Revocation: r, keeping: keepUntil(r.Until, f.now())}
 		f.unshared.add(w)
-		if f.refusals.IsNew(cause) || count == 0 {
+		if f.isNews(&r, cause) || count == 0 {
 			f.logWaits(ctx, cause)
 		}
 		if count == 0 {
@@ -88,6 +88,12 @@ func mostUnshared(r *Revocation) int {
 		return maxUnsharedLogouts
 	}
 	return maxUnshared
+}
+
+// isNews reports whether it is to be told why a revocation waits. That one is over, which
+// is offered to the log for a day all the same, is no reason why others wait.
+func (f *Follower) isNews(r *Revocation, cause error) bool {
+	return f.now().Before(r.Until) && f.refusals.IsNew(cause)
 }
 
 // logWaits writes that revocations wait, and why.
@@ -155,12 +161,15 @@ func (f *Follower) shareLate(ctx context.Context) {
 	for f.awaitUnshared(ctx, delay) {
 		waited, _ := f.unshared.count()
 		over := f.dropOver(ctx)
-		if !f.shareAll(ctx) {
+		all := f.shareAll(ctx)
+		if n, _ := f.unshared.lasting(f.now()); n == 0 {
+			f.refusals.Over()
+		}
+		if !all {
 			delay = min(2*delay, maxFollowDelay)
 			continue
 		}
 		delay = firstFollowDelay
-		f.refusals.Over()
 		if waited > over {
 			f.logger.LogAttrs(ctx, slog.LevelInfo, "no revocation waits to be shared any longer")
 		}
@@ -212,7 +221,7 @@ func (f *Follower) shareAll(ctx context.Context) bool {
 		cancel()
 		if err != nil {
 			f.unshared.postpone(w)
-			if ctx.Err() == nil && f.refusals.IsNew(err) {
+			if ctx.Err() == nil && f.isNews(&w.Revocation, err) {
 				f.logWaits(ctx, err)
 			}
 			return false

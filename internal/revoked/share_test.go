@@ -410,3 +410,42 @@ func TestFollower_DirOver(t *testing.T) {
 		}
 	})
 }
+
+// A punctualLog takes nothing that is over, and says each time how late it is.
+type punctualLog struct{ *memoryLog }
+
+// Append implements [Log].
+func (l punctualLog) Append(ctx context.Context, r Revocation) (added bool, err error) {
+	if now := time.Now(); !now.Before(r.Until) {
+		return false, fmt.Errorf("it ended at %v, and it is %v", r.Until, now)
+	}
+	return l.memoryLog.Append(ctx, r)
+}
+
+// What ended while the process was down is no reason to say that revocations wait, however
+// often and in whatever words it is refused, nor to tell an outage of another once only.
+func TestFollower_OverNotTold(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "waiting")
+	withRefusingLog(t, dir, func(t *testing.T, _ *lab, _ *memoryLog, f *Follower) {
+		wantShared(t, f, Revocation{Subject: "alice", Until: in(-time.Minute)}, true, ErrWaits)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		b, log := newLab(false), memorylog.New[Revocation]()
+		f := b.follow(t, punctualLog{log}, dir)
+		time.Sleep(time.Hour)
+		for _, id := range []string{"bob", "carol"} {
+			log.RefuseAll()
+			f.Share(t.Context(), Revocation{Subject: id, Until: in(100 * time.Hour)})
+			time.Sleep(time.Hour)
+			log.RefuseNone()
+			time.Sleep(time.Hour)
+		}
+		over, down := b.said("it ended at"), b.said(`error="log down"`)
+		if n := b.said("revocations wait to be shared"); n != 3 || over != 0 || down != 2 {
+			t.Errorf("%d lines that revocations wait, %d for what is over, %d of two outages, want one at the start, none, and 2", n, over, down)
+		}
+		f.Close()
+		b.Close()
+	})
+}
