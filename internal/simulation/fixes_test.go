@@ -29,7 +29,7 @@ type fix struct {
 var fixes = []fix{
 	{
 		"a revocation that the log does not take is not tried again", "internal/revoked/share.go",
-		"f.unshared.add(w)\n\t\tif f.refusals", "if f.refusals",
+		"f.unshared.add(w)\n\t\tif f.isNews", "if f.isNews",
 	},
 	{
 		"a revocation that waits is not written to its directory", "internal/revoked/share.go",
