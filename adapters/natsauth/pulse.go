@@ -119,14 +119,22 @@ func (f *follower) judge(ctx context.Context, now pulse) error {
 		return err
 	}
 	f.payOff(ctx)
-	if since := f.owed.since; !since.IsZero() && now.sent.Sub(since) >= f.patience() && now.sent.Sub(f.moved) >= f.patience() {
+	patience := f.patience(now.cluster)
+	if since := f.owed.since; !since.IsZero() && now.sent.Sub(since) >= patience && now.sent.Sub(f.moved) >= patience {
 		return errStalled
 	}
 	return nil
 }
 
-// patience is how long what exists may take to arrive.
-func (f *follower) patience() time.Duration { return max(f.log.heartbeat, minPatience) }
+// patience is how long what exists may take to arrive. Of several copies an answer is
+// believed when the servers have heard of each other since, which they do every second: that
+// the last entries are over is known only some seconds after the others have arrived.
+func (f *follower) patience(c *jetstream.ClusterInfo) time.Duration {
+	if alone(c) {
+		return max(f.log.heartbeat, minPatience)
+	}
+	return max(f.log.heartbeat, minLease)
+}
 
 // confirm believes what a leader said before once a majority of the stream's
 // servers is known to have followed it since: no other leader can have stored

@@ -36,9 +36,12 @@ type read struct {
 }
 
 // newRead prepares one whose stream has so many entries, of which none arrives by itself.
-func newRead(t *testing.T, exist uint64) *read {
+func newRead(t *testing.T, exist uint64) *read { return newReadWith(t, exist, natsauth.Config{}) }
+
+func newReadWith(t *testing.T, exist uint64, cfg natsauth.Config) *read {
 	var lines lockedBuffer
-	s, l := newScript(t, natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))})
+	cfg.Logger = slog.New(slog.NewTextHandler(&lines, nil))
+	s, l := newScript(t, cfg)
 	r := &read{lines: &lines, family: newFamily(t), script: s, log: l, changes: make(chan nats.Status, 1)}
 	r.follower = natsauth.NewFollower(l, r.changes,
 		func(v oidcauth.Revocation) { r.got = append(r.got, v.TokenID) },
