@@ -188,6 +188,17 @@ func TestProcess_SecondSignal(t *testing.T) {
 // timeout(1) does and many a supervisor, has it stop as well as who sends one.
 func TestProcess_SameSignalTwice(t *testing.T) {
 	t.Parallel()
+	for range 10 {
+		if signalTwice(t) {
+			return
+		}
+	}
+	t.Fatalf("ten times it took more than %v to send two signals", sameSignal/2)
+}
+
+// signalTwice sends one process the same signal twice, and reports whether it was quick
+// enough for that: the second may be another one by then.
+func signalTwice(t *testing.T) bool {
 	iss := startIssuer(t)
 	p := startProcess(t, "--issuer", iss.URL(), "--audience", "my-db", "--allow-insecure-http")
 	status := p.askInVain(t, iss)
@@ -195,11 +206,11 @@ func TestProcess_SameSignalTwice(t *testing.T) {
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	p.awaitLog(t, "shutting down")
 	awaitRefusal(t, p.url)
-	if late := time.Since(first); late > sameSignal/2 {
-		t.Skipf("the machine is busy: %v later a signal may be another one", late)
-	}
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
+	quick := time.Since(first) < sameSignal/2
+	if quick {
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
 	}
 	iss.Clear()
 	if got := <-status; got != 200 {
@@ -208,6 +219,7 @@ func TestProcess_SameSignalTwice(t *testing.T) {
 	if code := p.code(t); code != 0 {
 		t.Errorf("exit code = %d, want 0; %s", code, p.err.String())
 	}
+	return quick
 }
 
 func TestProcess_ExitCodes(t *testing.T) {
