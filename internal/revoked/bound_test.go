@@ -362,6 +362,11 @@ func TestList_OneNameAtManyIssuers(t *testing.T) {
 	b.wants(t, Token{Issuer: "x", TokenID: "1"}, refusal.ErrRevoked)
 }
 
+// logOut adds the logout of a session of an hour ago.
+func (b *lab) logOut(issuer string, n int) {
+	b.Add(Revocation{Issuer: issuer, SessionID: fmt.Sprint(n), EndedAt: in(-time.Hour), Until: in(time.Hour)})
+}
+
 // Where hardly any issuer has enough logouts for one rule to make room, that is not tried
 // anew for every few logouts more, since it takes a look at all of them.
 func TestList_LimitLogouts_NoRoom(t *testing.T) {
@@ -370,15 +375,12 @@ func TestList_LimitLogouts_NoRoom(t *testing.T) {
 	b := newLab(false)
 	defer b.Close()
 	b.LimitLogouts(most)
-	logout := func(issuer string, n int) {
-		b.Add(Revocation{Issuer: issuer, SessionID: fmt.Sprint(n), EndedAt: in(-time.Hour), Until: in(time.Hour)})
-	}
 	const own = fewLogouts + 4 // of an issuer of which a few can be replaced
 	for n := range severalLogouts*most - own {
-		logout(fmt.Sprint(n/(fewLogouts-1)), n)
+		b.logOut(fmt.Sprint(n/(fewLogouts-1)), n)
 	}
 	for n := range own {
-		logout("one more", -n)
+		b.logOut("one more", -n)
 	}
 	if b.allLogouts != severalLogouts*most {
 		t.Fatalf("%d logouts are kept before there are too many, want all", b.allLogouts)
@@ -386,7 +388,7 @@ func TestList_LimitLogouts_NoRoom(t *testing.T) {
 	replaced := 0
 	for n := range 4 * most {
 		before := b.allLogouts
-		logout("one more", n)
+		b.logOut("one more", n)
 		if b.allLogouts <= before {
 			replaced++
 		}
@@ -407,11 +409,8 @@ func TestList_LimitLogouts_RoomAgain(t *testing.T) {
 	b := newLab(false)
 	defer b.Close()
 	b.LimitLogouts(most)
-	logout := func(issuer string, n int) {
-		b.Add(Revocation{Issuer: issuer, SessionID: fmt.Sprint(n), EndedAt: in(-time.Hour), Until: in(time.Hour)})
-	}
 	for n := range 2 * severalLogouts * most {
-		logout(fmt.Sprint(n/(fewLogouts-1)), n)
+		b.logOut(fmt.Sprint(n/(fewLogouts-1)), n)
 	}
 	b.mu.Lock()
 	for _, e := range slices.Clone(b.byEnd) {
@@ -419,7 +418,7 @@ func TestList_LimitLogouts_RoomAgain(t *testing.T) {
 	}
 	b.mu.Unlock()
 	for n := range severalLogouts * most * 3 / 2 {
-		logout("large "+fmt.Sprint(n%(2*severalLogouts)), n)
+		b.logOut("large "+fmt.Sprint(n%(2*severalLogouts)), n)
 	}
 	if b.allLogouts > severalLogouts*most {
 		t.Errorf("%d logouts are kept, want %d at most", b.allLogouts, severalLogouts*most)
