@@ -39,8 +39,8 @@ func TestPast(t *testing.T) {
 		{"an older stream", made, made.Add(-1), 7, time.Hour, 9, false, false, false},
 		{"said already", made, made, 7, time.Hour, 6, false, true, true},
 		{"another stream, and nothing was read before", made, made.Add(1), 0, time.Hour, 0, false, false, true},
-		{"another stream, and all is over", made, made.Add(1), 7, -1, 0, false, false, true},
-		{"fewer are there, and all is over", made, made, 7, -1, 6, false, false, true},
+		{"another stream, and all is over", made, made.Add(1), 7, -time.Second, 0, false, false, true},
+		{"fewer are there, and all is over", made, made, 7, -time.Second, 6, false, false, true},
 	} {
 		var lines lockedBuffer
 		cfg := natsauth.Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}
