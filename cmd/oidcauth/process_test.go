@@ -212,6 +212,13 @@ func signalTwice(t *testing.T) bool {
 			t.Fatal(err)
 		}
 	}
+	p.answers(t, iss, status)
+	return quick
+}
+
+// answers expects that a process which is told to end answers the request under way first.
+func (p *process) answers(t *testing.T, iss *oidctest.Issuer, status <-chan int) {
+	t.Helper()
 	iss.Clear()
 	if got := <-status; got != 200 {
 		t.Errorf("the request under way: status = %d, want 200", got)
@@ -219,7 +226,6 @@ func signalTwice(t *testing.T) bool {
 	if code := p.code(t); code != 0 {
 		t.Errorf("exit code = %d, want 0; %s", code, p.err.String())
 	}
-	return quick
 }
 
 func TestProcess_ExitCodes(t *testing.T) {
@@ -285,11 +291,5 @@ func TestProcess_HangUpWhileStopping(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	iss.Clear()
-	if got := <-status; got != 200 {
-		t.Errorf("the request under way: status = %d, want 200", got)
-	}
-	if code := p.code(t); code != 0 {
-		t.Errorf("exit code = %d, want 0; %s", code, p.err.String())
-	}
+	p.answers(t, iss, status)
 }

@@ -14,22 +14,29 @@ import (
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
-// TestRoutes makes a guest, who stays the same, and nobody else becomes one.
-func TestRoutes(t *testing.T) {
-	t.Parallel()
+// start returns a provider of accounts, the issuer of guests, and who accepts both.
+func start(t *testing.T) (*oidctest.Issuer, *localissuer.Issuer, *oidcauth.Authenticator) {
+	t.Helper()
 	idp := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "notes"}})
 	local, err := localissuer.New(localissuer.Config{URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{"notes"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer local.Close()
+	t.Cleanup(func() { local.Close() })
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{local.Issuer(), {URL: idp.URL(), Audiences: []string{"notes"}}}, Client: idp.Client(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer auth.Close()
+	t.Cleanup(func() { auth.Close() })
+	return idp, local, auth
+}
+
+// TestRoutes makes a guest, who stays the same, and nobody else becomes one.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	idp, local, auth := start(t)
 	routes := guests.Routes(auth, local)
 	post := func(path, token string, status int) (answer struct {
 		Token   string

@@ -6,14 +6,12 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/guide/guests"
 	"github.com/oidcauth/oidcauth/localissuer"
-	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // A table has the owner of each row, and the accounts that guests have become.
@@ -57,19 +55,7 @@ func (d *table) give(_ context.Context, guest, account oidcauth.Identity) error 
 // guest's token and socket end, and nobody else's become anybody's.
 func TestJoin(t *testing.T) {
 	t.Parallel()
-	idp := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "notes"}})
-	local, err := localissuer.New(localissuer.Config{URL: "localhost", Dir: filepath.Join(t.TempDir(), "keys"), Audiences: []string{"notes"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer local.Close()
-	auth, err := oidcauth.New(oidcauth.Config{
-		Issuers: []oidcauth.Issuer{local.Issuer(), {URL: idp.URL(), Audiences: []string{"notes"}}}, Client: idp.Client(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer auth.Close()
+	idp, local, auth := start(t)
 	d := &table{rows: map[string]oidcauth.Identity{}, joined: map[oidcauth.Identity]oidcauth.Identity{}}
 	handler := guests.Join(auth, local, d.give)
 	join := func(bearer, body string, status int) {
