@@ -17,11 +17,12 @@ import (
 // maxSocketName is how long the name of a socket can be, in bytes.
 const maxSocketName = len(syscall.RawSockaddrUnix{}.Path) - 1
 
-// The names below that of the socket's own directory at which it is bound, and how many
-// digits [os.MkdirTemp] puts behind the first, at most.
+// The names of the socket's own directory, of the socket that is bound there and of one
+// that was left behind, and how many digits [os.MkdirTemp] puts behind the first, at most.
 const (
 	socketDir    = ".s"
 	socketName   = "s"
+	staleName    = "o"
 	socketDigits = len("4294967295")
 )
 
@@ -55,10 +56,10 @@ func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
 	if longestSocketName(path) > maxSocketName { // which the file's check has seen
 		return nil, usageError{fmt.Errorf("admin.addr: %w", errLongSocketName(path))}
 	}
-	if err := removeStale(ctx, path); err != nil {
-		return nil, err
-	}
 	if runtime.GOOS == "windows" { // where a mode means nothing, and the directory's list decides
+		if err := removeStale(ctx, path, os.Remove); err != nil {
+			return nil, err
+		}
 		return new(net.ListenConfig).Listen(ctx, "unix", path)
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(path), socketDir)
@@ -77,7 +78,10 @@ func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
 		l.own, err = os.Stat(bound)
 	}
 	if err == nil {
-		err = os.Link(bound, path) // unlike a renaming, it replaces nothing
+		err = removeStale(ctx, path, func(path string) error { return takeAway(path, dir) })
+	}
+	if err == nil {
+		err = giveName(bound, path)
 	}
 	if err != nil {
 		l.UnixListener.Close()
@@ -113,22 +117,61 @@ func findSocket(path string) (bool, error) {
 	return true, nil
 }
 
-// removeStale removes a socket that a process has left behind, and nothing else.
-func removeStale(ctx context.Context, path string) error {
+// removeStale has a socket removed that a process has left behind, and nothing else.
+func removeStale(ctx context.Context, path string, remove func(string) error) error {
 	if found, err := findSocket(path); err != nil || !found {
 		return err
 	}
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	switch {
+	switch err := dialSocket(ctx, path); {
 	case err == nil:
-		conn.Close()
-		return fmt.Errorf("admin.addr: another process listens at %s", path)
+		return errTaken(path)
 	case errors.Is(err, fs.ErrNotExist): // it was being closed
 		return nil
 	case !isRefused(err): // another user's, or one of datagrams, or one that is busy
 		return fmt.Errorf("admin.addr: whether a process listens at %s is not known: %w: remove it if none does", path, err)
 	}
-	return os.Remove(path)
+	return remove(path)
+}
+
+// takeAway moves a socket that was left behind into dir, which is to be removed. What it
+// moved it tries once more: another process may have found the same one, and may listen at
+// one of its own by now, which gets its name back.
+func takeAway(path, dir string) error {
+	moved := filepath.Join(dir, staleName)
+	err := os.Rename(path, moved)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the other has taken it away
+	}
+	if err != nil || isRefused(dialSocket(context.Background(), moved)) {
+		return err
+	}
+	if err := giveName(moved, path); err != nil {
+		return err
+	}
+	return errTaken(path)
+}
+
+// giveName gives a socket its name, unless another has it: unlike a renaming, a link
+// replaces nothing.
+func giveName(socket, path string) error {
+	err := os.Link(socket, path)
+	if errors.Is(err, fs.ErrExist) {
+		return errTaken(path)
+	}
+	return err
+}
+
+func errTaken(path string) error {
+	return fmt.Errorf("admin.addr: another process listens at %s", path)
+}
+
+// dialSocket connects to a socket, and says what came of it.
+func dialSocket(ctx context.Context, path string) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // isRefused reports whether a connection failed because nobody listens.

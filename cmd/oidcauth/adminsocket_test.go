@@ -117,6 +117,55 @@ func TestAdmin_SocketOfOthers(t *testing.T) {
 	}
 }
 
+// Of two processes that find the same socket left behind, one listens in its place, and the
+// other does not take that for it.
+func TestAdmin_SocketLeftToTwo(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	path := filepath.Join(dir, "admin")
+	for range 100 {
+		leaveSocket(t, path)
+		got := make(chan net.Listener, 2)
+		begin := make(chan struct{})
+		for range 2 {
+			go func() {
+				<-begin
+				ln, _ := listenAtSocket(t.Context(), path)
+				got <- ln
+			}()
+		}
+		close(begin)
+		var open []net.Listener
+		for range 2 {
+			if ln := <-got; ln != nil {
+				open = append(open, ln)
+			}
+		}
+		if conn, err := net.Dial("unix", path); err != nil || len(open) != 1 {
+			t.Errorf("%d of 2 listen, and at the socket: %v, want one, and that it is found", len(open), err)
+		} else {
+			conn.Close()
+		}
+		for _, ln := range open {
+			ln.Close()
+		}
+		if names := namesIn(t, dir); t.Failed() || names != "" {
+			t.Fatalf("the directory holds %q, want nothing", names)
+		}
+	}
+}
+
+// leaveSocket leaves a socket behind, as a process does that is killed.
+func leaveSocket(t *testing.T, path string) {
+	t.Helper()
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.(*net.UnixListener).SetUnlinkOnClose(false)
+	ln.Close()
+}
+
 // namesIn returns the names of the files in a directory.
 func namesIn(t *testing.T, dir string) string {
 	t.Helper()
