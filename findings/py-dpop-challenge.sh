@@ -3,10 +3,9 @@
 # error says why: "invalid_token" for one that has expired, "use_dpop_nonce" where a proof
 # needs a nonce (RFC 9449, sections 7.1 and 9). requests_oauth2client takes each DPoP
 # challenge for the latter: a caller whose token has expired gets an exception about a
-# missing nonce, and never the answer. And it looks at how the header begins: where a
+# nonce that is missing, or repeated, and never the answer. And it looks at how the header begins: where a
 # Bearer challenge comes first, as a server may send that takes both (RFC 9110, section
-# 11.6.1), the nonce that is asked for is not sent. A server that wants to be understood
-# puts the DPoP challenge first and sends a nonce with each of them.
+# 11.6.1), the nonce that is asked for is not sent.
 # Needs python3 with venv.
 set -euo pipefail
 python3 -c 'import ensurepip, venv' || { echo "python3 with venv is needed" >&2; exit 2; }
@@ -33,7 +32,7 @@ class Server(http.server.BaseHTTPRequestHandler):
         self.send_response(401)
         self.send_header("WWW-Authenticate", challenges[self.path][0])
         if challenges[self.path][1]:
-            self.send_header("DPoP-Nonce", f"nonce-{requests_seen}")
+            self.send_header("DPoP-Nonce", "nonce")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
@@ -43,6 +42,7 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 challenges = {
     "/expired": ('DPoP algs="ES256", error="invalid_token"', False),
+    "/expired-later": ('DPoP algs="ES256", error="invalid_token"', True),
     "/nonce": ('DPoP algs="ES256", error="use_dpop_nonce"', True),
     "/both": ('Bearer, DPoP algs="ES256", error="use_dpop_nonce"', True),
 }
@@ -51,7 +51,8 @@ threading.Thread(target=server.serve_forever, daemon=True).start()
 print("requests_oauth2client", version("requests_oauth2client"))
 for path in challenges:
     requests_seen = 0
-    token = DPoPToken(access_token="abc.def", _dpop_key=DPoPKey.generate())
+    nonce = "nonce" if path == "/expired-later" else None  # that it was told before
+    token = DPoPToken(access_token="abc.def", _dpop_key=DPoPKey.generate(rs_nonce=nonce))
     try:
         result = requests.get(f"http://127.0.0.1:{server.server_port}{path}", auth=token, timeout=10).status_code
     except Exception as error:
@@ -62,6 +63,7 @@ got=$(env/bin/python -W ignore main.py)
 echo "$got"
 want='requests_oauth2client 1.8.0
 /expired MissingDPoPNonce after 1 request
+/expired-later RepeatedDPoPNonce after 1 request
 /nonce 401 after 2 requests
 /both 401 after 1 request'
 [ "$got" = "$want" ] || { echo "changed: want" >&2; echo "$want" >&2; exit 1; }
