@@ -40,6 +40,7 @@ type tokenFlags struct {
 	secretFile        string
 	keyFile           string
 	clientAuth        string
+	assertionAudience string
 	scopes            list
 	audience          string
 	resource          string
@@ -94,6 +95,7 @@ func (f *tokenFlags) register(flags *flag.FlagSet) {
 	flags.StringVar(&f.secretFile, "client-secret-file", "", "read the client's secret from this `FILE`, less one line end; without it from the environment variable "+secretVariable)
 	flags.StringVar(&f.keyFile, "client-key", "", "authenticate by an assertion signed with the private key in this `FILE`: a JWK, or PEM; client-credentials and login only")
 	flags.StringVar(&f.clientAuth, "client-auth", "", "send the client's secret by this `METHOD`, client_secret_basic or client_secret_post, as the client is registered; without it by what the provider's discovery document lists, basic rather than post")
+	flags.StringVar(&f.assertionAudience, "assertion-audience", "", "name the provider by its `WHAT`, token-endpoint or issuer, in the assertion of --client-key, as the provider demands; without it by its token endpoint, which most accept")
 	flags.Var(&f.scopes, "scope", "ask for this `SCOPE`; may be repeated; device and login always ask for openid")
 	flags.StringVar(&f.audience, "audience", "", "ask for a token for this `AUDIENCE`, for providers that have such a parameter")
 	flags.StringVar(&f.resource, "resource", "", "ask for a token for this `URI`, the resource of RFC 8707")
@@ -127,6 +129,10 @@ func (f *tokenFlags) check(operands []string) (grant string, err error) {
 		return "", usagef("--client-auth %s: want %s or %s; private_key_jwt is what --client-key does", quoteArgument(f.clientAuth), authBasic, authPost)
 	case f.clientAuth != "" && f.keyFile != "":
 		return "", usagef("--client-auth says how a secret is sent, and --client-key sends none")
+	case f.assertionAudience != "" && f.assertionAudience != audienceEndpoint && f.assertionAudience != audienceIssuer:
+		return "", usagef("--assertion-audience %s: want %s or %s", quoteArgument(f.assertionAudience), audienceEndpoint, audienceIssuer)
+	case f.assertionAudience != "" && f.keyFile == "":
+		return "", usagef("--assertion-audience is of the assertion that --client-key signs, and there is none")
 	case f.keyFile != "" && grant == grantDevice:
 		return "", usagef("--client-key has no effect on device: every poll would need an assertion of its own")
 	case f.listen != defaultListen && grant != grantLogin:

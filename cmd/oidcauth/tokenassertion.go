@@ -24,6 +24,23 @@ const (
 	assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 )
 
+// What an assertion may name for its audience. RFC 7523 lets providers accept either, and
+// some accept one alone: those of FAPI 2.0 the issuer (section 5.3.2.1), older ones the
+// endpoint.
+const (
+	audienceEndpoint = "token-endpoint"
+	audienceIssuer   = "issuer"
+)
+
+// assertionAudience returns what names the provider. Either way it is the provider that was
+// asked: its document has named itself and the endpoint that the assertion is sent to.
+func (c *tokenClient) assertionAudience() string {
+	if c.audience == audienceIssuer {
+		return c.issuer
+	}
+	return c.endpoint.TokenURL
+}
+
 // clientKey is a client's private key.
 type clientKey struct {
 	signer jose.Signer
@@ -100,11 +117,10 @@ func signatureAlgorithm(key jose.JSONWebKey) (jose.SignatureAlgorithm, error) {
 	return usual, nil
 }
 
-// assertion says that its bearer is the client (RFC 7523, section 3). Its
-// audience is the token endpoint, the only place it is sent to.
-func (k *clientKey) assertion(clientID, tokenURL string, now time.Time) (string, error) {
+// assertion says that its bearer is the client (RFC 7523, section 3).
+func (k *clientKey) assertion(clientID, audience string, now time.Time) (string, error) {
 	claims, err := json.Marshal(map[string]any{
-		"iss": clientID, "sub": clientID, "aud": tokenURL, "jti": rand.Text(),
+		"iss": clientID, "sub": clientID, "aud": audience, "jti": rand.Text(),
 		"iat": now.Unix(), "exp": now.Add(assertionLifetime).Unix(),
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ type tokenClient struct {
 	secret    string     // empty for a public client, and for one with a key
 	auth      string     // how to send it, empty for what the provider prefers
 	key       *clientKey // nil for a client without
+	audience  string     // of its assertions, empty for the usual one
 	scopes    []string
 	parameter map[string]string // audience and resource
 	listen    string
@@ -62,7 +63,7 @@ func (f *tokenFlags) client() (*tokenClient, error) {
 			Transport:     shortAnswers{http.DefaultTransport},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirected },
 		},
-		issuer: f.issuer, id: f.clientID, auth: f.clientAuth, scopes: f.scopes, listen: f.listen,
+		issuer: f.issuer, id: f.clientID, auth: f.clientAuth, audience: f.assertionAudience, scopes: f.scopes, listen: f.listen,
 		parameter: map[string]string{},
 	}
 	if f.audience != "" {
@@ -255,8 +256,12 @@ func (c *tokenClient) verified(ctx context.Context, token *oauth2.Token, nonce s
 
 // authHint says what may be wrong where a provider knows two ways to send a secret and
 // does not know the client by the one taken: it lists all that any client may use, and a
-// client may be registered for one of them.
+// client may be registered for one of them. Which audience it wants of assertions no
+// document says.
 func (c *tokenClient) authHint(code string) string {
+	if code == "invalid_client" && c.key != nil && c.audience == "" {
+		return "; the assertion named the token endpoint for its audience: if the provider wants its issuer there, say so with --assertion-audience " + audienceIssuer
+	}
 	if code != "invalid_client" || c.auth != "" || c.secret == "" || !slices.Contains(c.metadata.AuthMethods, authPost) || !slices.Contains(c.metadata.AuthMethods, authBasic) {
 		return ""
 	}

@@ -1,11 +1,17 @@
 package main
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"net/url"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth/internal/ports"
 	"github.com/oidcauth/oidcauth/internal/said"
@@ -18,6 +24,7 @@ func tokenFlagTests() map[string]func(*testing.T) {
 		"token --issuer":              testTokenIssuer,
 		"token --client-id":           testTokenClientID,
 		"token --client-secret-file":  testTokenSecretFile,
+		"token --assertion-audience":  testTokenAssertionAudience,
 		"token --client-key":          testTokenClientKey,
 		"token --client-auth":         testTokenClientAuth,
 		"token --scope":               testTokenScope,
@@ -39,6 +46,42 @@ func withSecret(t *testing.T) *fakeProvider {
 }
 
 // A client may be registered for one of the ways that the provider lists.
+func testTokenAssertionAudience(t *testing.T) {
+	p := newFakeProvider(t)
+	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.key = &jose.JSONWebKey{Key: signer.Public()}
+	key := []string{"--client-key", writeFile(t, "key", pkcs8(t, signer))}
+	const hint = "--assertion-audience issuer"
+	for _, test := range []struct {
+		said, wanted string
+		hinted       bool // where it is refused
+	}{
+		{"", "", false}, {audienceEndpoint, "", false}, {audienceIssuer, p.iss.URL(), false},
+		{"", p.iss.URL(), true}, {audienceEndpoint, p.iss.URL(), false}, {audienceIssuer, p.iss.URL() + "/token", false},
+	} {
+		p.named = test.wanted
+		flags := key
+		if test.said != "" {
+			flags = append(slices.Clone(key), "--assertion-audience", test.said)
+		}
+		got := invoke(t, "", p.flags(grantClientCredentials, flags...)...)
+		accepted := test.wanted == "" && test.said != audienceIssuer || test.wanted == p.iss.URL() && test.said == audienceIssuer
+		if (got.code == exitOK) != accepted || strings.Contains(got.err, hint) != test.hinted {
+			t.Errorf("said %q, wanted %q: got %d, %s, want accepted: %t, hinted at: %t", test.said, test.wanted, got.code, got.err, accepted, test.hinted)
+		}
+	}
+	for _, flags := range [][]string{
+		append(slices.Clone(key), "--assertion-audience", "me"), {"--assertion-audience", audienceIssuer},
+	} {
+		if got := invoke(t, "", p.flags(grantClientCredentials, flags...)...); got.code != exitUsage || !strings.Contains(got.err, "--assertion-audience") {
+			t.Errorf("%q: got %d, %s, want a usage error", flags, got.code, got.err)
+		}
+	}
+}
+
 func testTokenClientAuth(t *testing.T) {
 	p := withSecret(t)
 	both := []string{authBasic, authPost}

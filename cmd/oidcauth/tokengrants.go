@@ -37,7 +37,7 @@ func (c *tokenClient) assertionParameters() (url.Values, error) {
 	if c.key == nil {
 		return parameters, nil
 	}
-	assertion, err := c.key.assertion(c.id, c.endpoint.TokenURL, time.Now())
+	assertion, err := c.key.assertion(c.id, c.assertionAudience(), time.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -31,6 +32,7 @@ type fakeProvider struct {
 
 	mu       sync.Mutex // guards all below
 	key      *jose.JSONWebKey
+	named    string            // by assertions; empty for the token endpoint
 	asked    []url.Values      // requests for tokens, as they came in
 	header   http.Header       // of the last of them
 	devices  []*http.Request   // requests for device codes
@@ -207,7 +209,7 @@ func (p *fakeProvider) isAssertion(assertion string) bool {
 		return false
 	}
 	return claims.Issuer == "app" && claims.Subject == "app" && claims.ID != "" &&
-		slices.Equal(claims.Audience, []string{p.iss.URL() + "/token"}) &&
+		slices.Equal(claims.Audience, []string{cmp.Or(p.named, p.iss.URL()+"/token")}) &&
 		claims.Expiry.Time().Sub(claims.IssuedAt.Time()) == assertionLifetime
 }
 

@@ -59,8 +59,9 @@ func TestToken_Service(t *testing.T) {
 	}{
 		{"importer", []string{"--client-secret-file", secret}, []string{"service", "reader", "writer"}},
 		{"signer", []string{"--client-key", fixture.signer.file}, []string{"service"}},
+		{"signer", []string{"--client-key", fixture.signer.file, "--assertion-audience", "issuer"}, []string{"service"}},
 	} {
-		t.Run(test.clientID, func(t *testing.T) {
+		t.Run(strings.Join(append([]string{test.clientID}, test.flags[2:]...), " "), func(t *testing.T) {
 			out, err := s.commandLine(t, "client-credentials", test.clientID, test.flags...).Output()
 			if err != nil {
 				t.Fatalf("%v: %s", err, standardError(err))
