@@ -208,7 +208,7 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 }
 
 // providerFault tells what the provider has refused from a provider that is not there,
-// or answers nobody at present.
+// answers nobody at present, or does not know this server: no person can sign in then.
 func providerFault(err, refusal error) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok {
@@ -216,6 +216,8 @@ func providerFault(err, refusal error) error {
 	}
 	switch status := refused.Response.StatusCode; {
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
+		return oidcauth.ErrKeysUnavailable
+	case status == http.StatusUnauthorized, refused.ErrorCode == "invalid_client":
 		return oidcauth.ErrKeysUnavailable
 	}
 	return refusal

@@ -275,7 +275,10 @@ func TestRenew_ProviderRefuses(t *testing.T) {
 		want error
 	}{
 		{"the refresh token is good no longer", answered(http.StatusBadRequest), oidcauth.ErrExpired},
-		{"the client is not known", answered(http.StatusUnauthorized), oidcauth.ErrExpired},
+		{"the client is not known", answered(http.StatusUnauthorized), oidcauth.ErrKeysUnavailable},
+		{"the client is not known, with 400", &oauth2.RetrieveError{
+			Response: &http.Response{StatusCode: http.StatusBadRequest}, ErrorCode: "invalid_client",
+		}, oidcauth.ErrKeysUnavailable},
 		{"too many ask", answered(http.StatusTooManyRequests), oidcauth.ErrKeysUnavailable},
 		{"the provider gave up waiting for the request", answered(http.StatusRequestTimeout), oidcauth.ErrKeysUnavailable},
 		{"the provider fails", answered(http.StatusBadGateway), oidcauth.ErrKeysUnavailable},
