@@ -150,6 +150,7 @@ func TestLog_Answers(t *testing.T) {
 		{"another stream took it, and ours is full", []exchange{elsewhere(cannotShow(jetstream.ErrMsgNotFound)), isFull}, false, "not known whether it is stored", false, timeout, 25},
 		{"another stream refused it, and ours took it", []exchange{named(finds)}, true, "", false, 0, 1},
 		{"another stream refused it, and ours never takes it", []exchange{named(cannotShow(jetstream.ErrMsgNotFound))}, false, "another stream, of another name", false, timeout, 1},
+		{"another stream refused it, and ours is full", []exchange{named(cannotShow(jetstream.ErrMsgNotFound)), isFull}, false, "not known whether it is stored", false, timeout, 24},
 		{"the connection is closed", []exchange{fails(nats.ErrConnectionClosed)}, false, "connection closed", false, 0, 2},
 	}
 	for _, name := range []string{"account limit", "server limit", "storage limit", "message too large", "sealed", "message TTL", "message TTL denied"} {

@@ -23,6 +23,7 @@ func TestLedger_Survey(t *testing.T) {
 	type said struct {
 		cluster *jetstream.ClusterInfo
 		last    uint64
+		used    uint64 // acknowledged before it was asked for; zero for nothing more
 	}
 	for _, tt := range []struct {
 		name  string
@@ -31,24 +32,28 @@ func TestLedger_Survey(t *testing.T) {
 		known bool   // whether a thing was used before
 		last  uint64
 	}{
-		{"nothing was used", 0, []said{{nil, 0}}, true, 0},
-		{"as far as before", 7, []said{{nil, 7}}, true, 7},
-		{"others used more", 7, []said{{nil, 9}}, true, 9},
-		{"less than before", 7, []said{{nil, 6}}, false, 6},
-		{"less than others had used", 7, []said{{nil, 9}, {nil, 8}}, false, 8},
-		{"one copy in a cluster", 7, []said{{alone, 6}}, false, 6},
-		{"a leader that nobody may follow", 7, []said{{led("a", 0), 6}}, true, 7},
-		{"a leader that was followed since", 7, []said{{led("a", 0), 6}, {led("a", time.Second), 6}}, false, 6},
-		{"a leader that was followed before", 7, []said{{led("a", 0), 6}, {led("a", 6*time.Second), 6}}, true, 7},
-		{"another leader", 7, []said{{led("a", 0), 6}, {led("d", time.Second), 6}}, true, 7},
-		{"a leader that showed the rest", 7, []said{{led("a", 0), 6}, {led("a", time.Second), 7}}, true, 7},
-		{"a leader that got more", 7, []said{{led("a", 0), 8}, {led("a", time.Second), 9}}, true, 9},
+		{"nothing was used", 0, []said{{nil, 0, 0}}, true, 0},
+		{"as far as before", 7, []said{{nil, 7, 0}}, true, 7},
+		{"others used more", 7, []said{{nil, 9, 0}}, true, 9},
+		{"less than before", 7, []said{{nil, 6, 0}}, false, 6},
+		{"less than others had used", 7, []said{{nil, 9, 0}, {nil, 8, 0}}, false, 8},
+		{"one copy in a cluster", 7, []said{{alone, 6, 0}}, false, 6},
+		{"a leader that nobody may follow", 7, []said{{led("a", 0), 6, 0}}, true, 7},
+		{"a leader that was followed since", 7, []said{{led("a", 0), 6, 0}, {led("a", time.Second), 6, 0}}, false, 6},
+		{"a leader that was followed before", 7, []said{{led("a", 0), 6, 0}, {led("a", 6*time.Second), 6, 0}}, true, 7},
+		{"another leader", 7, []said{{led("a", 0), 6, 0}, {led("d", time.Second), 6, 0}}, true, 7},
+		{"a leader that showed the rest", 7, []said{{led("a", 0), 6, 0}, {led("a", time.Second), 7, 0}}, true, 7},
+		{"a leader that may not have the last", 7, []said{{led("a", 0), 7, 0}, {led("a", time.Second), 7, 8}}, true, 8},
+		{"a leader that got more", 7, []said{{led("a", 0), 8, 0}, {led("a", time.Second), 9, 0}}, true, 9},
 	} {
 		g := new(natsauth.Ledger)
 		if tt.used > 0 {
 			g.Judge(now, now, 0, tt.used)
 		}
 		for i, s := range tt.said {
+			if s.used > 0 {
+				g.Judge(now, now, s.used-1, s.used)
+			}
 			g.Survey(now, now.Add(time.Duration(i)*5*time.Second), g.Begin(0), s.last, s.cluster)
 		}
 		last := g.Begin(0)

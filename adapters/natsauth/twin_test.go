@@ -209,3 +209,41 @@ func TestLog_DomainNamed(t *testing.T) {
 		})
 	}
 }
+
+// The sequence of what a domain took that has got a name is the one that a use is judged by.
+func TestLog_DomainNamed_FirstUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, l := newScript(t, natsauth.Config{})
+		s.play(elsewhere(stores))
+		s.stream = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+			info := &jetstream.StreamInfo{Config: s.configs[name]}
+			if s.looked > 2 { // for both streams
+				info.Domain = "leaf"
+			}
+			return info, nil
+		}
+		if first, err := l.FirstUse(t.Context(), useID(1), time.Now().Add(time.Minute)); !first || err != nil {
+			t.Errorf("FirstUse() = %v, %v, want true", first, err)
+		}
+	})
+}
+
+// What a twin took ours may have, while that cannot be looked for: an error that comes after
+// that does not say that it is not stored.
+func TestLog_Twin_ThenFull(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, l := newScript(t, natsauth.Config{})
+		s.play(elsewhere(stores), isFull)
+		s.stream = func(_ context.Context, name string) (*jetstream.StreamInfo, error) {
+			if s.looked == 2 {
+				return nil, errLost
+			}
+			return &jetstream.StreamInfo{Config: s.configs[name]}, nil
+		}
+		if added, err := l.Append(t.Context(), revocation("a")); added || err == nil || errors.Is(err, oidcauth.ErrNotStored) {
+			t.Errorf("Append() = %v, %v, want that it is not known", added, err)
+		}
+	})
+}
