@@ -213,7 +213,7 @@ func TestLog_UsesFail(t *testing.T) {
 			looked int // for the streams
 		}{
 			{f, nil, 0, 0, 2}, {f, nil, 0, 0, 2}, {gone, errLost, 0, 0, 2}, {f, errLost, 0, 1, 3}, {f, errLost, 0, 1, 4}, {f, nil, 0, 1, 5},
-			{f, nil, time.Hour, 2, 5}, {f, nil, 0, 2, 6}, {f, nil, 0, 2, 6},
+			{f, nil, time.Hour, 2, 5}, {f, nil, 0, 2, 6}, {f, nil, 0, 2, 6}, {f, errLost, 0, 3, 6},
 		} {
 			failed, state.Config.MaxAge = step.err, step.maxAge
 			l.LookAfterUses(step.ctx, time.Time{})

@@ -452,12 +452,26 @@ func TestList_LimitLogouts_OfAll(t *testing.T) {
 	b.wants(t, Token{Issuer: few.Issuer, SessionID: few.SessionID, IssuedAt: in(0)}, refusal.ErrRevoked)
 	b.wants(t, Token{Issuer: few.Issuer, SessionID: "another", IssuedAt: in(-2 * time.Hour)}, nil)
 	b.wants(t, Token{Issuer: all[0].Issuer, SessionID: "another", IssuedAt: in(0)}, nil)
+	for _, r := range b.InForce() {
+		if r.SessionID == "" && !slices.ContainsFunc(b.revoked, func(told Revocation) bool { return told.Issuer == r.Issuer && told.IssuedBefore.Equal(r.IssuedBefore) }) {
+			t.Errorf("nobody was told that tokens of %s from before %v are refused", r.Issuer, r.IssuedBefore)
+		}
+	}
 	sum := 0
 	for _, n := range b.logouts {
 		sum += n
 	}
 	if sum != b.allLogouts {
 		t.Errorf("%d logouts are counted, %d are kept", b.allLogouts, sum)
+	}
+
+	full := newLab(false)
+	defer full.Close()
+	for n := range severalLogouts * most {
+		full.logOut(fmt.Sprint(n/fewLogouts), n)
+	}
+	if full.LimitLogouts(most); full.allLogouts != severalLogouts*most {
+		t.Errorf("%d logouts are kept of as many as may be, want %d", full.allLogouts, severalLogouts*most)
 	}
 
 	later := newLab(false)

@@ -136,9 +136,6 @@ func TestDir_Refused(t *testing.T) {
 	}
 }
 
-// A directory that others can write to, or that is another user's, is not opened; once it
-// is mended it has what was in it.
-// What is closed takes nothing more, and gives nothing away.
 // An entry may be as long as is said, and no longer.
 func TestDir_Longest(t *testing.T) {
 	d := openDir(t, privateDir(t))
@@ -153,6 +150,7 @@ func TestDir_Longest(t *testing.T) {
 	}
 }
 
+// What is closed takes nothing more, and gives nothing away.
 func TestDir_Closed(t *testing.T) {
 	t.Parallel()
 	d := openDir(t, filepath.Join(t.TempDir(), "waiting"))
@@ -174,6 +172,8 @@ func TestDir_Closed(t *testing.T) {
 	}
 }
 
+// A directory that others can write to, or that is another user's, is not opened; once it
+// is mended it has what was in it.
 func TestOpen_BadDirectory(t *testing.T) {
 	t.Parallel()
 	for _, tt := range disktest.Damages {

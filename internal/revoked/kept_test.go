@@ -334,7 +334,7 @@ func TestFollower_Kept_Foreign(t *testing.T) {
 		}
 		b.Close()
 	}
-	for name, want := range map[string]bool{nameOf(nil): true, "a.json": false, strings.Repeat("z", 64) + ".json": false} {
+	for name, want := range map[string]bool{nameOf(nil): true, "ab.json": false, "a.json": false, strings.Repeat("z", 64) + ".json": false} {
 		if got := isEntry(name); got != want {
 			t.Errorf("isEntry(%q) = %t", name, got)
 		}
