@@ -241,7 +241,8 @@ func TestGuard_LogHint(t *testing.T) {
 	token := w.issuer.Token(map[string]any{"sub": "bob"})
 	for _, tt := range []struct{ key, value, want string }{
 		{"authorization", token, "Authorization header, without"},
-		{"authorization", "JWT " + token, "Authorization header, without"},
+		{"authorization", "JWT " + token, "Bearer <token>"},
+		{"authorization", "DPoP " + token, "DPoP counts with Config.DPoP"},
 		{"x-auth-token", token, "X-Auth-Token"},
 		{"x-auth-token", "Bearer " + token, "X-Auth-Token"},
 		{"authorization", "Basic YTpi", ""},

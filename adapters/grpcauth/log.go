@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
@@ -45,5 +46,9 @@ func hintOf(md metadata.MD, err error) []slog.Attr {
 	if place == "" {
 		return nil
 	}
-	return []slog.Attr{slog.String("hint", "there seems to be one in "+place+", where nobody looked: a client sends \"authorization: Bearer <token>\"")}
+	remedy := `a client sends "authorization: Bearer <token>"`
+	if slices.ContainsFunc(md[keyAuthorization], isDPoP) { // the program's matter: as a bearer token it would be refused
+		remedy = `the scheme DPoP counts with Config.DPoP, and needs a proof in "dpop"`
+	}
+	return []slog.Attr{slog.String("hint", "there seems to be one in "+place+", where nobody looked: "+remedy)}
 }
