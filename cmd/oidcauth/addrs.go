@@ -7,9 +7,13 @@ import (
 	"strings"
 )
 
-// checkAddr reports an address of another form than those to listen on.
+// checkAddr reports an address of another form than those to listen on. An empty port, of
+// a variable that was empty for instance, would be any free one, which nobody would find.
 func checkAddr(ctx context.Context, addr string) error {
 	_, port, err := net.SplitHostPort(addr)
+	if err == nil && port == "" {
+		return usagef("address %s: the port is empty: want HOST:PORT, such as %s", quoteArgument(addr), defaultAddr)
+	}
 	if err == nil {
 		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
 	}

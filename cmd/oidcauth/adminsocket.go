@@ -64,13 +64,13 @@ func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(path), socketDir)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("admin.addr: a socket in %s: %w: want a directory that is there, and in which the server's user may make files", filepath.Dir(path), err)
 	}
 	defer os.RemoveAll(dir)
 	bound := filepath.Join(dir, socketName)
 	ln, err := new(net.ListenConfig).Listen(ctx, "unix", bound)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("admin.addr: %w", err)
 	}
 	l := &socketListener{UnixListener: ln.(*net.UnixListener), path: path}
 	l.SetUnlinkOnClose(false) // it would look for the name that it was bound to
@@ -85,7 +85,7 @@ func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
 	}
 	if err != nil {
 		l.UnixListener.Close()
-		return nil, err
+		return nil, fmt.Errorf("admin.addr: %w", err)
 	}
 	return l, nil
 }

@@ -43,6 +43,10 @@ func TestServe_Check(t *testing.T) {
 			"an admin listener at no port", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "admin": {"addr": "127.0.0.1:99999", "open_metrics": true}, "resource": "http://db.example.com"}`,
 			[]string{`admin.addr: address "127.0.0.1:99999"`, "resource "},
 		},
+		{
+			"listeners at an empty port", `{"addr": ":", "issuers": [{"url": "https://a.example", "audiences": ["a"]}], "admin": {"addr": "127.0.0.1:", "open_metrics": true}}`,
+			[]string{`address ":": the port is empty`, `admin.addr: address "127.0.0.1:": the port is empty`},
+		},
 		{"a place that no token can have", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}], "token_places": {"headers": ["a b"]}}`, []string{"a b"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

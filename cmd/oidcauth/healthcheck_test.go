@@ -115,9 +115,9 @@ func TestHealthcheck_Ports(t *testing.T) {
 			t.Errorf("reachable(%q) = %q, %v, want %q", addr, got, err, want)
 		}
 	}
-	for _, addr := range []string{"127.0.0.1:0", ":"} {
-		if r := invoke(t, "", "healthcheck", "--addr", addr); r.code != exitUsage || !strings.Contains(r.err, "any free port") {
-			t.Errorf("%s: exit code %d, %q, want that nobody knows the port", addr, r.code, r.err)
+	for addr, want := range map[string]string{"127.0.0.1:0": "any free port", ":": "the port is empty"} {
+		if r := invoke(t, "", "healthcheck", "--addr", addr); r.code != exitUsage || !strings.Contains(r.err, want) {
+			t.Errorf("%s: exit code %d, %q, want %q", addr, r.code, r.err, want)
 		}
 	}
 }
