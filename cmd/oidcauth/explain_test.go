@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -116,7 +118,7 @@ func TestExplain_Json(t *testing.T) {
 		found := false
 		for _, step := range report.Steps {
 			if step.Check == "audience" {
-				found = step.Verdict == test.verdict && (step.Advice == "") == test.accepted
+				found = step.Verdict == test.verdict && (step.Advice == "") == test.accepted && strings.Contains(step.Advice, "--audience") == !test.accepted
 			}
 		}
 		if !found {
@@ -285,13 +287,38 @@ func TestFlagFor(t *testing.T) {
 		"issued at":  {"--leeway"},
 		"signature":  nil,
 	} {
-		got := flagFor(check)
+		general := map[string]error{"type": refusal.ErrTokenType}
+		got := flagFor(explain.Step{Check: check, Advice: refusal.Find(general[check]).Advice})
+		if faulty := flagFor(explain.Step{Check: check, Advice: refusal.Find(refusal.ErrClaim).Advice}); faulty != "" {
+			t.Errorf("%s: got %q for a claim of another form, want no flag", check, faulty)
+		}
 		if (got == "") != (want == nil) {
 			t.Errorf("%s: got %q", check, got)
 		}
 		for _, name := range want {
 			if !strings.Contains(got, name) || !strings.Contains(help+string(settings), name) {
 				t.Errorf("%s: got %q, want %s in it and in the command", check, got, name)
+			}
+		}
+	}
+}
+
+// TestExplain_Binding: who has a token that is bound, where nobody takes a proof, is sent
+// to the settings for that, in the words of the file, and to no other type of token.
+func TestExplain_Binding(t *testing.T) {
+	t.Parallel()
+	l := newLab(t)
+	for what, cnf := range map[string]any{
+		"a key": map[string]any{"jkt": strings.Repeat("A", 43)}, "a certificate": map[string]any{"x5t#S256": strings.Repeat("A", 43)},
+		"something unknown": map[string]any{"kid": "a"}, "nothing": "a",
+	} {
+		token := l.iss.Token(map[string]any{"aud": "my-db", "cnf": cnf})
+		for _, flags := range [][]string{nil, {"--json"}} {
+			got := l.explain(t, token, flags...)
+			text := strings.Join(strings.Fields(strings.ReplaceAll(got.out, `\"`, `"`)), " ")
+			if got.code != 1 || !strings.Contains(text, `"dpop" in the file takes the proofs of keys, "client_certificates" in the file those of certificates`) ||
+				strings.Contains(text, "--token-type") || strings.Contains(text, "Config.") || strings.Contains(text, "Issuer.") {
+				t.Errorf("bound to %s, with %v: exit code %d, %s", what, flags, got.code, text)
 			}
 		}
 	}

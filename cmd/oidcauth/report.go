@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // writeReport prints a report for people: the verdict first, then every check,
@@ -21,14 +22,12 @@ func writeReport(w io.Writer, report explain.Report) error {
 	}
 	steps := table{head: []string{"CHECK", "GOT", "WANT", "VERDICT"}}
 	for _, step := range report.Steps {
-		steps.add(step.Check, step.Got, step.Want, verdictWord(step.Verdict))
+		steps.add(step.Check, inOwnWords(step.Got), inOwnWords(step.Want), verdictWord(step.Verdict))
 	}
 	steps.write(&out)
 	for _, step := range report.Steps {
-		if step.Advice != "" {
-			advice := strings.TrimSpace(step.Advice + " " + flagFor(step.Check))
-			fmt.Fprintf(&out, "\nWhat to do about %q:\n%s\n", step.Check,
-				indent(wrap(printable(inOwnWords(advice)), 76), "  "))
+		if advice := adviceOf(step); advice != "" {
+			fmt.Fprintf(&out, "\nWhat to do about %q:\n%s\n", step.Check, indent(wrap(printable(advice), 76), "  "))
 		}
 	}
 	if report.Accepted {
@@ -41,10 +40,22 @@ func writeReport(w io.Writer, report explain.Report) error {
 	return err
 }
 
-// flagFor says how to set, with this command, what a check wants. The library's
-// advice speaks of its own configuration.
-func flagFor(check string) string {
-	switch check {
+// adviceOf returns what to do about a step with this command; empty where nothing is.
+func adviceOf(step explain.Step) string {
+	if step.Advice == "" {
+		return ""
+	}
+	return inOwnWords(strings.TrimSpace(step.Advice + " " + flagFor(step)))
+}
+
+// flagFor says how to set, with this command, what a check wants: the library's
+// advice speaks of its own configuration. Where that is of a fault of the issuer's, or of
+// something else than the check's own setting, no flag mends it.
+func flagFor(step explain.Step) string {
+	if step.Advice == refusal.Find(refusal.ErrClaim).Advice || step.Check == refusal.Type && step.Advice != refusal.Find(refusal.ErrTokenType).Advice {
+		return ""
+	}
+	switch step.Check {
 	case "issuer":
 		return "With this command: --issuer, or \"url\" and \"aliases\" in the file."
 	case "audience":
@@ -119,7 +130,7 @@ type stepJSON struct {
 func writeReportJSON(w io.Writer, report explain.Report) error {
 	body := reportJSON{Accepted: report.Accepted, Steps: []stepJSON{}}
 	if report.Err != nil {
-		body.Error = strings.TrimPrefix(report.Err.Error(), "oidcauth: ")
+		body.Error = inOwnWords(strings.TrimPrefix(report.Err.Error(), "oidcauth: "))
 	}
 	if report.Accepted {
 		body.Identity = report.Identity.String()
@@ -128,7 +139,7 @@ func writeReportJSON(w io.Writer, report explain.Report) error {
 		body.ExpiresAt = expiresAt(report.Expiry)
 	}
 	for _, step := range report.Steps {
-		body.Steps = append(body.Steps, stepJSON{step.Check, step.Got, step.Want, verdictName(step.Verdict), step.Advice})
+		body.Steps = append(body.Steps, stepJSON{step.Check, inOwnWords(step.Got), inOwnWords(step.Want), verdictName(step.Verdict), adviceOf(step)})
 	}
 	return encodeJSON(w, body)
 }

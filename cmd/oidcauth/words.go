@@ -98,8 +98,7 @@ func inOwnWords(text string) string {
 	text = demandList.ReplaceAllStringFunc(text, func(list string) string {
 		return demandName.ReplaceAllStringFunc(list, func(name string) string { return orItself(demandWords[name], name) })
 	})
-	text = strings.NewReplacer("Config.DPoP is not set", "this command takes no proof by a key (DPoP)",
-		"Config.Leeway: ", `--leeway, or "leeway" in the file: `, "Config.Certificate is not set", "this command takes no proof by a certificate").Replace(text)
+	text = strings.ReplaceAll(text, "Config.Leeway: ", `--leeway, or "leeway" in the file: `)
 	text = fieldPath.ReplaceAllStringFunc(text, func(path string) string {
 		if word, known := settingWords[strings.TrimPrefix(path, "spacetime.")]; known {
 			return word

@@ -25,7 +25,7 @@ func TestInOwnWords(t *testing.T) {
 		{`line 1: proxies[0]: netip.ParsePrefix("x"): no '/'`, `line 1: proxies[0]: got "x", want addresses such as "10.0.0.0/8"`},
 		{"claim rule a: got 0 demands, want one of In, All, NotIn, Prefix, Suffix, Present and Absent",
 			`claim rule a: got 0 demands, want one of "in", "all", "not_in", "prefix", "suffix", "present" and "absent"`},
-		{"a bearer token: Config.DPoP is not set", "a bearer token: this command takes no proof by a key (DPoP)"},
+		{"a bearer token: Config.DPoP is not set", `a bearer token: "dpop" in the file is not set`},
 		{"whom Issuer.Supplement asks", "whom Issuer.Supplement asks"},
 		{"by which Config.MaxTokenLifetime is checked", `by which "max_token_lifetime" in the file is checked`},
 		{`got "Config.Origins" and "a \" TokenTypes"`, `got "Config.Origins" and "a \" TokenTypes"`},

@@ -3,6 +3,7 @@ package claims
 import (
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -14,6 +15,15 @@ const (
 	MethodKey         = "jkt"      // the thumbprint of a public key (RFC 9449, section 6.1)
 	MethodCertificate = "x5t#S256" // the thumbprint of a certificate (RFC 8705, section 3.1)
 )
+
+// ErrBinding is the cause of a refusal for what a token is bound to, or for its being
+// bound, or not: another token is due then, and no other type.
+var ErrBinding = errors.New("its binding")
+
+// Misbound refuses a token for that.
+func Misbound(got, want string) error {
+	return &refusal.Refusal{Check: refusal.Type, Err: refusal.With(refusal.ErrTokenType, ErrBinding), Got: got, Want: want}
+}
 
 // A Confirmation is what a token is bound to. Key or Certificate is set, or both are,
 // and possession of each has to be proved.
@@ -61,7 +71,7 @@ func (r *Reader) ReadConfirmation() error {
 		return nil
 	}
 	if m.Kind != jws.Object {
-		return refusal.New(refusal.Type, refusal.ErrTokenType, `"cnf": `+m.Kind.String(), "an object, or none")
+		return Misbound(`"cnf": `+m.Kind.String(), "an object, or none")
 	}
 	var c Confirmation
 	for name, thumbprint := range map[string]*string{MethodKey: &c.Key, MethodCertificate: &c.Certificate} {
@@ -71,7 +81,7 @@ func (r *Reader) ReadConfirmation() error {
 		}
 	}
 	if c.Key == "" && c.Certificate == "" {
-		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound by none of the methods that are known ("cnf")`, refusal.OneOf([]string{MethodKey, MethodCertificate}))
+		return Misbound(`a token bound by none of the methods that are known ("cnf")`, refusal.OneOf([]string{MethodKey, MethodCertificate}))
 	}
 	r.Record.Confirmation = &c
 	return nil
@@ -85,7 +95,7 @@ func readThumbprint(cnf jws.Member, name string) (string, error) {
 	}
 	text, err := m.Text()
 	if err != nil || !isThumbprint(text) {
-		return "", refusal.New(refusal.Type, refusal.ErrTokenType, `"cnf": a malformed `+refusal.Quote(name), "a SHA-256 thumbprint in base64url without padding")
+		return "", Misbound(`"cnf": a malformed `+refusal.Quote(name), "a SHA-256 thumbprint in base64url without padding")
 	}
 	return text, nil
 }

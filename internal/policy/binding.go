@@ -2,7 +2,6 @@ package policy
 
 import (
 	"github.com/oidcauth/oidcauth/internal/claims"
-	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // What a description says of tokens that are bound to a key or a certificate. Empty
@@ -28,15 +27,15 @@ func (p *Policy) CheckBinding(r *claims.Reader, able Methods) error {
 	c := r.Record.Confirmation
 	switch {
 	case c == nil && p.Bound == BoundRequired:
-		return refusal.New(refusal.Type, refusal.ErrTokenType, "a bearer token", `a token bound to a key or a certificate ("cnf"), as Issuer.Bound demands`)
+		return claims.Misbound("a bearer token", `a token bound to a key or a certificate ("cnf"), as Issuer.Bound demands`)
 	case c == nil:
 		return nil
 	case p.Bound == BoundRefused:
-		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound to a key or a certificate ("cnf")`, "a bearer token, as Issuer.Bound demands")
+		return claims.Misbound(`a token bound to a key or a certificate ("cnf")`, "a bearer token, as Issuer.Bound demands")
 	case c.Key != "" && !able.Key:
-		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound to a key ("cnf": "jkt")`, "a bearer token: Config.DPoP is not set")
+		return claims.Misbound(`a token bound to a key ("cnf": "jkt")`, "a bearer token: Config.DPoP is not set")
 	case c.Certificate != "" && !able.Certificate:
-		return refusal.New(refusal.Type, refusal.ErrTokenType, `a token bound to a certificate ("cnf": "x5t#S256")`, "a bearer token: Config.Certificate is not set")
+		return claims.Misbound(`a token bound to a certificate ("cnf": "x5t#S256")`, "a bearer token: Config.Certificate is not set")
 	}
 	return nil
 }

@@ -110,7 +110,7 @@ var table = [...]Entry{
 	{ErrMalformedToken, http.StatusUnauthorized, "invalid_token", "the token is malformed",
 		"Check that the whole token was copied, without quotes or line breaks, and that it is a signed JWT: an encrypted one cannot be verified, and an opaque one only where its issuer has Issuer.Introspect and the OpaquePrefix that it begins with. Some issuers give a JWT only when an audience is asked for."},
 	{ErrUnknownIssuer, http.StatusUnauthorized, "invalid_token", notAccepted,
-		"Configure the issuer exactly as the token names it; case and trailing slash count."},
+		"If this issuer is one to be trusted here, configure it exactly as the token names it; case and trailing slash count. If not, get a token from one that is: no signature was checked yet, and anybody can write any name into a token."},
 	{ErrAlgorithm, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms. HS256 is never accepted: whoever can verify with its key can make tokens with it. Nor is \"none\": anybody can make those."},
 	{ErrUnknownKey, http.StatusUnauthorized, "invalid_token", notAccepted,
@@ -120,7 +120,7 @@ var table = [...]Entry{
 	{ErrClaim, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"The issuer puts something else into this claim than it has to be, or leaves it out. Mend the issuer's mapping of claims; where the description of the issuer names the claim (Issuer.Subject, Issuer.AudienceClaim), perhaps the description."},
 	{ErrRule, http.StatusUnauthorized, "invalid_token", notAccepted,
-		"The issuer's description demands more of its tokens than this one has. Have the issuer put in what is wanted, or ask for the kind of token that has it; or change the demand, in Issuer.ClaimRules for instance."},
+		"The issuer's description demands something of its tokens that this one does not have. Ask the issuer for the kind of token that has it, or let the issuer put it in. Change the demand, in Issuer.ClaimRules for instance, only if such tokens are to be accepted here."},
 }
 
 // serverFault is told about an error that is no sentinel: the server's own.

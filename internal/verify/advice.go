@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
@@ -17,6 +18,9 @@ const adviceIDToken = "The client sends its ID token. Have it send the access to
 // found.
 var ErrLookup = errors.New("cannot be looked up (Config.FindIssuer)")
 
+// errNoKeyID is the cause of the refusal of a token that has to name its key.
+var errNoKeyID = errors.New("it names no key")
+
 // closerAdvices say more than the table of refusals does where the cause of a refusal is known.
 // The first that fits counts.
 var closerAdvices = []struct {
@@ -24,6 +28,8 @@ var closerAdvices = []struct {
 	advice     string
 }{
 	{refusal.ErrUnknownKey, errSkippedKey, "The issuer publishes this key, but it cannot be used here; every token under it is refused. Mend the key in the issuer's key set, or let the issuer sign with another one."},
+
+	{refusal.ErrUnknownKey, errNoKeyID, "The tokens of this issuer that are for servers name their key in the header (\"kid\"), and this one does not: it is of another kind, or somebody else's. Get a fresh token from the issuer."},
 
 	{refusal.ErrKeysUnavailable, errSkippedKey, "The issuer answers, and publishes the token's key in a form that cannot be used here, and no other key. Mend the key in the issuer's key set, or let the issuer sign with another one."},
 
@@ -35,6 +41,8 @@ var closerAdvices = []struct {
 	{refusal.ErrTokenType, policy.ErrNotOpaque, "The issuer's description is of opaque tokens alone (Issuer.Introspect), about which it is asked. If its JWTs are for this server too, describe them by themselves, with another Issuer.Name."},
 
 	{refusal.ErrRevoked, policy.ErrInactive, "The issuer says no more than that the token is not active (RFC 7662, section 2.2): revoked, expired, another issuer's, or one that it does not tell this server of. If a fresh token fares no better, check that Issuer.Introspect asks where the token comes from, and that the issuer lets this server ask about it."},
+
+	{refusal.ErrTokenType, claims.ErrBinding, "This is about what the token is bound to (\"cnf\"), a key or a certificate, which its bearer has to prove. Config.DPoP takes the proofs of keys, Config.Certificate those of certificates, and Issuer.Bound says whether tokens have to be bound, or must not be. Set what is missing, or let the client ask the issuer for a token that is bound as it is wanted here."},
 
 	{refusal.ErrTokenType, policy.ErrTicket, "A ticket opens one connection of a database, and is no token: give it to Authenticator.AuthenticateTicket, and send the token itself where one is wanted."},
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oidcauth/oidcauth/internal/claims"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/policy"
@@ -28,6 +29,8 @@ func TestAdvise(t *testing.T) {
 		{refusal.ErrTokenType, policy.ErrNotOpaque, "another Issuer.Name"},
 		{refusal.ErrRevoked, policy.ErrInactive, "no more than that the token is not active"},
 		{refusal.ErrTokenType, policy.ErrTicket, "AuthenticateTicket"},
+		{refusal.ErrTokenType, claims.ErrBinding, "Config.DPoP takes the proofs of keys"},
+		{refusal.ErrUnknownKey, errNoKeyID, "name their key in the header"},
 		{refusal.ErrKeysUnavailable, ErrLookup, "Config.FindIssuer"},
 		{refusal.ErrAudience, policy.ErrNoAudience, "Issuer.DedicatedKeys"},
 		{refusal.ErrAudience, policy.ErrIDToken, "sends its ID token"},

@@ -110,7 +110,10 @@ func (e *Evaluation) CheckAlgorithm(context.Context) error {
 // or all if it has none.
 func (e *Evaluation) CheckKey(ctx context.Context) error {
 	if e.Trust.RequireKeyID && !e.Token.KeyID.Has {
-		return refusal.New(refusal.Key, refusal.ErrUnknownKey, "no key ID", "one, which this issuer's tokens must have (Keys.RequireKeyID)")
+		return &refusal.Refusal{
+			Check: refusal.Key, Err: refusal.With(refusal.ErrUnknownKey, errNoKeyID),
+			Got: "no key ID", Want: "one, which this issuer's tokens must have (Keys.RequireKeyID)",
+		}
 	}
 	keys, err := e.findKeys(ctx)
 	if err != nil {
