@@ -233,7 +233,7 @@ func (s *rules) judge(route string, r *http.Request, claims *oidcauth.Claims) er
 func (s *rules) read(r *http.Request) (path string, err error) {
 	if s.methods {
 		if err := errors.Join(proxied.CheckMethod(r.Method), proxied.CheckMethodHeaders(r.Header)); err != nil {
-			return "", refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a method that can be read in several ways: "+err.Error(), "one in capitals")
+			return "", refusal.New(refusal.Caller, oidcauth.ErrForbidden, "a method that can be read in several ways: "+err.Error(), "one in capitals, and no header that names another")
 		}
 	}
 	if !s.paths {

@@ -98,7 +98,8 @@ func inOwnWords(text string) string {
 	text = demandList.ReplaceAllStringFunc(text, func(list string) string {
 		return demandName.ReplaceAllStringFunc(list, func(name string) string { return orItself(demandWords[name], name) })
 	})
-	text = strings.ReplaceAll(text, "Config.Leeway: ", `--leeway, or "leeway" in the file: `)
+	text = strings.NewReplacer("Config.Leeway: ", `--leeway, or "leeway" in the file: `,
+		`Config.Extract, or of "token_places" in the command's file`, `"token_places" in the file`).Replace(text)
 	text = fieldPath.ReplaceAllStringFunc(text, func(path string) string {
 		if word, known := settingWords[strings.TrimPrefix(path, "spacetime.")]; known {
 			return word

@@ -26,6 +26,7 @@ func TestInOwnWords(t *testing.T) {
 		{"claim rule a: got 0 demands, want one of In, All, NotIn, Prefix, Suffix, Present and Absent",
 			`claim rule a: got 0 demands, want one of "in", "all", "not_in", "prefix", "suffix", "present" and "absent"`},
 		{"a bearer token: Config.DPoP is not set", `a bearer token: "dpop" in the file is not set`},
+		{`is that a place of Config.Extract, or of "token_places" in the command's file?`, `is that a place of "token_places" in the file?`},
 		{"whom Issuer.Supplement asks", "whom Issuer.Supplement asks"},
 		{"by which Config.MaxTokenLifetime is checked", `by which "max_token_lifetime" in the file is checked`},
 		{`got "Config.Origins" and "a \" TokenTypes"`, `got "Config.Origins" and "a \" TokenTypes"`},
@@ -77,7 +78,7 @@ func TestOwnWords_Log(t *testing.T) {
 			t.Errorf("no %q in the log:\n%s", want, log)
 		}
 	}
-	if strings.Contains(log, "Config.") || strings.Contains(log, "access_token=") {
+	if strings.Contains(log, "the command's file") || strings.Contains(log, "Config.") || strings.Contains(log, "access_token=") {
 		t.Errorf("a program's words, or the query, in the log:\n%s", log)
 	}
 }
