@@ -27,7 +27,8 @@ func issuerCommand() command {
 		summary:  "look after the keys that \"serve --local-issuer\" signs with",
 		about: `
 Looks after the keys in the directory of a local issuer. Servers that use the
-directory follow within seconds; none has to be restarted.
+directory follow within seconds; none has to be restarted. Run it as their user:
+the keys of another one are not touched, by root neither (docs/operate.md).
 
   list DIRECTORY       show the keys
   rotate DIRECTORY     let the next key sign, which has been published all the
