@@ -57,6 +57,7 @@ func (f *serveFlags) newServer(cfg oidcauth.Config, file *fileConfig, p parts, a
 		return nil, usageError{f.whichIssuers(cfg, err)}
 	}
 	s.revocations = p.shared
+	s.metrics.more = append(s.metrics.more, p.shared.write)
 	if p.local != nil {
 		s.local, err = newLocalRoutes(s, p.local, file.LocalIssuer, ownOrigin(file.Resource))
 	}

@@ -247,6 +247,20 @@ func (s *sharedRevocations) Follow(ctx context.Context, apply func(oidcauth.Revo
 // called on nil.
 func (s *sharedRevocations) suffice() bool { return s == nil || !s.required || s.current.Load() }
 
+// write writes, in the Prometheus text format, whether what the others have revoked is
+// known: without "require" nothing else tells but the log. It may be called on nil.
+func (s *sharedRevocations) write(out *strings.Builder) {
+	if s == nil {
+		return
+	}
+	current := 0
+	if s.current.Load() {
+		current = 1
+	}
+	help(out, "oidcauth_revocations_current", "gauge", "Whether all that other servers have revoked is known here: 0 while contact with NATS is lost.")
+	fmt.Fprintf(out, "oidcauth_revocations_current %d\n", current)
+}
+
 // close closes the connection, which outlives the library's use of it. It may be
 // called on nil.
 func (s *sharedRevocations) close() {

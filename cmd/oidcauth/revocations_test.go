@@ -59,9 +59,18 @@ func TestServe_SharedRevocations(t *testing.T) {
 	if got := one.get(t, "/readyz", ""); got.status != 503 || !strings.Contains(got.body, `"revocations":"`) {
 		t.Errorf("readyz without NATS: status %d, %s", got.status, got.body)
 	}
+	metric := func(want string) {
+		t.Helper()
+		got := sendAdmin(t, "GET", adminOf(t, one)+"/metrics", "", bearer(adminSecret)...)
+		if !strings.Contains(got.body, "\noidcauth_revocations_current "+want+"\n") {
+			t.Errorf("no oidcauth_revocations_current %s in the metrics: %s", want, got.body)
+		}
+	}
+	metric("0")
 	startNATS(t, port, t.TempDir())
 	awaitStatus(t, one, "/readyz", "", 200)
 	awaitStatus(t, other, "/readyz", "", 200)
+	metric("1")
 	for _, s := range []*service{one, other} {
 		if got := s.get(t, "/v1/whoami", token); got.status != 200 {
 			t.Errorf("with NATS: status %d, want 200", got.status)
