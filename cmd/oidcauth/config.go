@@ -107,6 +107,10 @@ type describedIssuer struct {
 	// its tokens are JWTs.
 	Introspection *introspectionConfig `json:"introspection" about:"how the issuer is asked what its opaque tokens stand for; then the description is of these alone"`
 
+	// Bound takes the place of the library's, in which an empty text, of a variable that
+	// nobody set, would accept tokens that are bound to nothing.
+	Bound string `json:"bound" about:"\"require\" for tokens that are bound to a key or a certificate alone, \"refuse\" for none that is; without it both" values:"require refuse"`
+
 	// AnswerAge is a duration such as "30s"; absent means a minute.
 	AnswerAge positive `json:"answer_age" about:"how long an answer about an opaque token counts, as \"30s\"; a minute without it"`
 }
@@ -122,6 +126,12 @@ func (d *describedIssuer) Check(report func(member, text string)) {
 	}
 	if d.Roles != nil && len(d.Roles) == 0 {
 		report("roles", `the list is empty, and the claim "roles" would count: leave it out if that is meant, or name another one`)
+	}
+	if d.Algorithms != nil && len(d.Algorithms) == 0 {
+		report("algorithms", "the list is empty, and all that are safe would count: leave it out if that is meant")
+	}
+	if d.TokenTypes != nil && len(d.TokenTypes) == 0 {
+		report("token_types", "the list is empty, and plain JWTs would count, such as ID tokens: leave it out if that is meant")
 	}
 	if d.HTTPProxy.url != nil && len(d.Keys.JWKS) > 0 {
 		report("http_proxy", "nothing is fetched where the keys stand in the file")
@@ -146,6 +156,7 @@ func (d describedIssuer) issuer() oidcauth.Issuer {
 	d.Issuer.Leeway = d.Leeway.config()
 	d.Keys.Client = d.HTTPProxy.client()
 	d.Issuer.AnswerAge = d.AnswerAge.or(0)
+	d.Issuer.Bound = d.Bound
 	return d.Issuer
 }
 

@@ -83,6 +83,7 @@ func TestParseConfig_Mistakes(t *testing.T) {
 		{"a secret in the file", `{"admin": {"secret": "s3cret"}}`, "admin.secret: there is no such member; did you mean secret_file?"},
 		{"a log of another form", `{"log_format": "jsn"}`, `log_format: got "jsn", want text, json; did you mean json?`},
 		{"null for a setting", `{"tls": null}`, "tls: got null, want an object: leave it out if nothing is meant"},
+		{"strangers without types", `{"any_issuer": {"token_types": []}}`, "any_issuer: its \"algorithms\" or \"token_types\" are an empty list"},
 		{"strangers without rules", `{"any_issuer": {"claim_rules": []}}`, "any_issuer: its \"claim_rules\" are an empty list"},
 		{"null in a list", `{"issuers": [{"audiences": ["a", null]}]}`, "issuers[0].audiences[1]: got null, want a text"},
 		{"a setting of keys beside them", `{"issuers": [{"ca_file": "ca"}]}`, "issuers[0].ca_file: there is no such member; did you mean issuers[].keys.ca_file?"},

@@ -8,6 +8,9 @@ func (file *fileConfig) Check(report func(member, text string)) {
 	if anyone := file.AnyIssuer; anyone != nil && anyone.ClaimRules != nil && len(anyone.ClaimRules) == 0 {
 		report("any_issuer", `its "claim_rules" are an empty list, which demands nothing: leave it out if that is meant`)
 	}
+	if anyone := file.AnyIssuer; anyone != nil && (anyone.Algorithms != nil && len(anyone.Algorithms) == 0 || anyone.TokenTypes != nil && len(anyone.TokenTypes) == 0) {
+		report("any_issuer", `its "algorithms" or "token_types" are an empty list, and the usual ones would count: leave it out if that is meant`)
+	}
 	if local := file.LocalIssuer; local != nil && file.MaxTokenLifetime.given && local.TokenLifetime.value > file.MaxTokenLifetime.value {
 		report("local_issuer", `its "token_lifetime" is longer than "max_token_lifetime": its own tokens would be refused`)
 	}
