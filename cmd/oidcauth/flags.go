@@ -39,7 +39,7 @@ func (s *settings) register(flags *flag.FlagSet) {
 
 // registerConfig defines --config.
 func registerConfig(flags *flag.FlagSet, file *string) {
-	flags.StringVar(file, "config", "", "read issuers and settings from this JSON `FILE`; flags add issuers to its own and take precedence over its settings")
+	flags.Var((*configName)(file), "config", "read issuers and settings from this JSON `FILE`; flags add issuers to its own and take precedence over its settings")
 }
 
 // registerInsecureHTTP defines --allow-insecure-http.
@@ -212,6 +212,21 @@ func arguments(operands []string) string {
 		return "1 argument"
 	}
 	return fmt.Sprintf("%d arguments", len(operands))
+}
+
+// configName is the name of a configuration file. An empty one, of a variable that nobody
+// set, is no file left out: all its demands would be.
+type configName string
+
+func (n *configName) String() string { return string(*n) }
+
+// Set takes the name.
+func (n *configName) Set(value string) error {
+	if value == "" {
+		return errors.New("must not be empty")
+	}
+	*n = configName(value)
+	return nil
 }
 
 // list is a flag that may be repeated.

@@ -196,6 +196,7 @@ func testConfig(t *testing.T, j judge) {
 	j.must(t, refused, a.Token(map[string]any{"aud": "for-b"}), combined...)
 	j.must(t, mistaken, forA, "--config", writeFile(t, "wrong.json", `{"isuers": []}`))
 	j.must(t, mistaken, forA, "--config", file+".missing")
+	j.must(t, mistaken, forA, "--config", "", "--issuer", a.URL(), "--audience", "for-a", "--allow-insecure-http")
 }
 
 func testAddr(t *testing.T) {

@@ -44,7 +44,7 @@ oidcauth healthcheck --addr 127.0.0.1:8080 --ready`,
 		setup: func(flags *flag.FlagSet) action {
 			f := new(healthcheckFlags)
 			flags.StringVar(&f.addr, "addr", "", "ask at this `HOST:PORT`; without it at the file's, or "+defaultAddr)
-			flags.StringVar(&f.config, "config", "", "ask the server of this JSON `FILE`")
+			flags.Var((*configName)(&f.config), "config", "ask the server of this JSON `FILE`")
 			flags.BoolVar(&f.ready, "ready", false, "ask whether it is ready, too: whether it has the keys that it needs")
 			return f.run
 		},

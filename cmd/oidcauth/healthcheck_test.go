@@ -115,6 +115,9 @@ func TestHealthcheck_Ports(t *testing.T) {
 			t.Errorf("reachable(%q) = %q, %v, want %q", addr, got, err, want)
 		}
 	}
+	if r := invoke(t, "", "healthcheck", "--config", ""); r.code != exitUsage || !strings.Contains(r.err, "must not be empty") {
+		t.Errorf("of no file: exit code %d, %q, want a mistake", r.code, r.err)
+	}
 	for addr, want := range map[string]string{"127.0.0.1:0": "any free port", ":": "the port is empty"} {
 		if r := invoke(t, "", "healthcheck", "--addr", addr); r.code != exitUsage || !strings.Contains(r.err, want) {
 			t.Errorf("%s: exit code %d, %q, want %q", addr, r.code, r.err, want)

@@ -39,7 +39,7 @@ Exit code 0 means that there is a usable key, 1 that there is none.`,
 		example: `oidcauth keys https://id.example.com`,
 		setup: func(flags *flag.FlagSet) action {
 			f := new(keysFlags)
-			flags.StringVar(&f.config, "config", "", "take the issuer's settings from this JSON `FILE`, if it is in there")
+			flags.Var((*configName)(&f.config), "config", "take the issuer's settings from this JSON `FILE`, if it is in there")
 			registerInsecureHTTP(flags, &f.allowInsecureHTTP)
 			flags.BoolVar(&f.json, "json", false, "print the report as JSON")
 			return f.run
