@@ -34,7 +34,7 @@ func TestExplain_Revocations(t *testing.T) {
 	if got := s.get(t, "/v1/whoami", token); got.status != 401 {
 		t.Errorf("status %d, want 401", got.status)
 	}
-	if r := explain(keeps); r.code != exitFailed || !strings.Contains(r.out, "The token is refused: token revoked") {
+	if r := explain(keeps); r.code != exitFailed || !strings.Contains(r.out, "The token is refused: token revoked") || !strings.Contains(r.out, "no time is named") {
 		t.Errorf("after: exit code %d, %s%s", r.code, r.out, r.err)
 	}
 	for name, more := range map[string]string{

@@ -90,7 +90,7 @@ var table = [...]Entry{
 	{ErrExpired, http.StatusUnauthorized, "invalid_token", "the token has expired",
 		"Get a fresh token. If it is fresh, compare the clocks of issuer and server."},
 	{ErrRevoked, http.StatusUnauthorized, "invalid_token", "the token was revoked",
-		"The token, its login session or its subject was revoked. Sign in again."},
+		"The token, its login session, its subject, its key or all that its issuer had issued was revoked: the report says which. Sign in again. That does not help where a subject was revoked and no time is named (\"issued before\"): what is issued later is refused, too, until the revocation is over."},
 	{ErrNotYetValid, http.StatusUnauthorized, "invalid_token", "the token is not valid yet",
 		"Compare the clocks of issuer and server; Config.Leeway bridges small differences."},
 	{ErrIssuedInFuture, http.StatusUnauthorized, "invalid_token", "the token was issued in the future",
