@@ -86,6 +86,13 @@ func describeIssuer(e *Evaluation) (got, want string) {
 	if e.Trust.Name != "" {
 		got += ", described as " + refusal.Quote(e.Trust.Name)
 	}
+	if len(e.descriptions) > 1 { // what is wanted below is by this one, and another may want something else
+		var names []string
+		for _, t := range e.descriptions {
+			names = append(names, t.Name)
+		}
+		got += ", " + refusal.OneOf(names)
+	}
 	return got, e.env.Issuers()
 }
 
