@@ -46,16 +46,18 @@
 //			_, err = session.Renew(stream.Context(), token)
 //			…
 //		}
-//		ctx := session.CallContext() // of the current token; once for each message
+//		ctx := grpcauth.CallContext(stream.Context()) // of the current token; once for each message
 //		if err := oidcauth.Require(ctx, oidcauth.HasRole("writer")); err != nil {
 //			…
 //		}
 //	}
 //
 // The claims in the stream's own context stay those of the token that opened it:
-// where sessions are renewed, ask for permission with CallContext, or a role that
+// where sessions are renewed, ask for permission with [CallContext], or a role that
 // the new token has lost goes on counting. [oidcauth.Require] refuses it once that first
-// token is revoked.
+// token is revoked. What a session itself gives for a call, [oidcauth.Session.CallContext],
+// knows neither the client's deadline nor that the client has left, and work would go on
+// that nobody waits for.
 package grpcauth
 
 import (

@@ -47,6 +47,24 @@ func Session(ctx context.Context) (*oidcauth.Session, bool) {
 	return s, ok
 }
 
+// CallContext returns a context for what is done for one message of the stream that ctx
+// belongs to. It acts for whom [oidcauth.Session.CallContext] does, the bearer of the token
+// that is current at this moment, and it ends with ctx as well, which that does not: when
+// the client has left, or its deadline is over. Without a session, in a unary call for
+// instance, it is ctx.
+func CallContext(ctx context.Context) context.Context {
+	session, ok := Session(ctx)
+	if !ok {
+		return ctx
+	}
+	current := session.CallContext()
+	claims, ok := oidcauth.FromContext(current)
+	if !ok {
+		return current // which has ended, and says why
+	}
+	return call.On(oidcauth.NewContext(ctx, claims), session.Context())
+}
+
 // A serverStream is a stream whose calls end with a session.
 type serverStream struct {
 	grpc.ServerStream
