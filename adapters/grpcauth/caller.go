@@ -22,10 +22,9 @@ func (g *Guard) withCaller(ctx context.Context) context.Context {
 		return ctx
 	}
 	r := &http.Request{RemoteAddr: p.Addr.String(), Header: http.Header{}}
-	md, _ := metadata.FromIncomingContext(ctx)
-	for key, header := range map[string]string{"x-forwarded-for": "X-Forwarded-For", "forwarded": "Forwarded"} {
-		if lines := md.Get(key); len(lines) > 0 {
-			r.Header[header] = lines
+	for _, is := range [...]struct{ key, header string }{{"x-forwarded-for", "X-Forwarded-For"}, {"forwarded", "Forwarded"}} {
+		if lines := metadata.ValueFromIncomingContext(ctx, is.key); len(lines) > 0 {
+			r.Header[is.header] = lines
 		}
 	}
 	return g.auth.CallerContext(r.WithContext(ctx))
@@ -42,10 +41,8 @@ func (g *Guard) complete(ctx context.Context, p *possession.Proof, method string
 			}
 		}
 	}
-	if md, ok := metadata.FromIncomingContext(ctx); ok {
-		if values := md.Get(":authority"); len(values) == 1 {
-			r.Host = values[0]
-		}
+	if values := metadata.ValueFromIncomingContext(ctx, ":authority"); len(values) == 1 {
+		r.Host = values[0]
 	}
 	p.Method, p.URL = r.Method, possession.URL(r)
 }
