@@ -38,7 +38,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/netip"
 	"net/textproto"
 	"net/url"
 	"slices"
@@ -60,10 +59,10 @@ import (
 type Config struct {
 	// Authenticator judges the tokens, and takes them out of the requests as its
 	// Config.Extract says. What it accounts to callers by address it accounts to the
-	// source that Envoy names. Required.
+	// source that Envoy names. Its Config.Certificate is [Certificate], if any. Required.
 	Authenticator *oidcauth.Authenticator
 
-	// Authorize says who may make a request, which has the client's method, address
+	// Authorize says who may make a request, which has the client's method, URL, address
 	// and headers without the token, and no body; [oidcauth.FromContext] finds the
 	// caller in its context. It is not asked about a path that Envoy and the service may
 	// read differently, with dot segments, two slashes, a semicolon or encoded ones for
@@ -144,12 +143,15 @@ func New(cfg Config) (*Server, error) {
 // Check implements [authv3.AuthorizationServer]. It never fails: what cannot be
 // understood is refused.
 func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*authv3.CheckResponse, error) {
-	ctx = withCaller(ctx, question.GetAttributes().GetSource())
-	r, err := request(ctx, question.GetAttributes().GetRequest().GetHttp())
+	client := question.GetAttributes().GetSource()
+	r, err := request(withClient(ctx, client), question.GetAttributes().GetRequest().GetHttp())
 	if err != nil {
 		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}}, err), nil
 	}
 	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
+	if from := addressOf(client); from.IsValid() {
+		r.RemoteAddr = from.String() // for the log, and the program: of the token it has decided nothing
+	}
 	switch {
 	case errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && proxied.IsPreflight(r):
 		claims, err = nil, nil
@@ -164,16 +166,6 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 		return s.refuse(r, err), nil
 	}
 	return passed, nil
-}
-
-// withCaller has the work that a token causes stand on the account of the client that
-// Envoy names. It says nothing else of the request: no header counts for its sake.
-func withCaller(ctx context.Context, client *authv3.AttributeContext_Peer) context.Context {
-	addr, err := netip.ParseAddr(client.GetAddress().GetSocketAddress().GetAddress())
-	if err != nil {
-		return ctx // a socket without address: then all are one
-	}
-	return oidcauth.WithCallerAddr(ctx, addr)
 }
 
 // authorize asks the program whether the caller may, about nothing that the service may

@@ -1,0 +1,69 @@
+package envoyauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/netip"
+	"net/url"
+
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/refusal"
+)
+
+// addressOf returns the address of the client that Envoy names. It is invalid of a socket
+// without one.
+func addressOf(client *authv3.AttributeContext_Peer) netip.AddrPort {
+	socket := client.GetAddress().GetSocketAddress()
+	addr, err := netip.ParseAddr(socket.GetAddress())
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(addr, uint16(socket.GetPortValue()))
+}
+
+type certificateKey struct{}
+
+// withClient has the work that a token causes stand on the account of the client that
+// Envoy names, and keeps its certificate for [Certificate]. No header of the request counts
+// for the sake of that.
+func withClient(ctx context.Context, client *authv3.AttributeContext_Peer) context.Context {
+	if from := addressOf(client); from.IsValid() {
+		ctx = oidcauth.WithCallerAddr(ctx, from.Addr()) // without one all are one
+	}
+	if text := client.GetCertificate(); text != "" {
+		ctx = context.WithValue(ctx, certificateKey{}, text)
+	}
+	return ctx
+}
+
+// Certificate is for oidcauth.Config.Certificate, where tokens may be bound to one (RFC
+// 8705): it returns that which the client has shown to Envoy, nil if there is none. Envoy
+// tells of it where its filter has include_peer_certificate: true, and asks clients for one
+// where its listener has a validation_context. A request that no [Server] asks about has
+// none; what a header says of one does not count.
+func Certificate(r *http.Request) (*x509.Certificate, error) {
+	text, _ := r.Context().Value(certificateKey{}).(string)
+	if text == "" {
+		return nil, nil
+	}
+	plain, _ := url.PathUnescape(text) // nothing on an error
+	block, rest := pem.Decode([]byte(plain))
+	if block == nil || block.Type != "CERTIFICATE" || len(bytes.TrimSpace(rest)) > 0 {
+		return nil, badCertificate("want one certificate in PEM, URL-encoded")
+	}
+	c, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, badCertificate("it cannot be read")
+	}
+	return c, nil
+}
+
+func badCertificate(what string) error {
+	return refusal.Because(refusal.Request, oidcauth.ErrMalformedRequest, errors.New("the certificate that Envoy names: "+what))
+}

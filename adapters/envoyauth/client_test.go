@@ -1,0 +1,200 @@
+package envoyauth_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev3 "github.com/envoyproxy/go-control-plane/envoy/config/core/v3"
+	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/adapters/envoyauth"
+	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/possession"
+)
+
+// askedBy is Envoy's question about a request with a token, from an address.
+func askedBy(address, token string) *authv3.CheckRequest {
+	return &authv3.CheckRequest{Attributes: &authv3.AttributeContext{
+		Source: &authv3.AttributeContext_Peer{Address: &corev3.Address{Address: &corev3.Address_SocketAddress{
+			SocketAddress: &corev3.SocketAddress{Address: address},
+		}}},
+		Request: &authv3.AttributeContext_Request{Http: &authv3.AttributeContext_HttpRequest{
+			Method: "GET", Path: "/", Headers: map[string]string{"authorization": "Bearer " + token},
+		}},
+	}}
+}
+
+// What tokens cause is on the account of the client that Envoy names, so that one who
+// makes tokens up uses up nobody else's turns.
+func TestCheck_Caller(t *testing.T) {
+	synctest.Test(t, testCaller)
+}
+
+func testCaller(t *testing.T) {
+	const issuer = "https://issuer.test"
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{
+		URL: issuer, Audiences: []string{"my-db"},
+		Introspect: func(ctx context.Context, token string) (json.RawMessage, error) {
+			if strings.HasPrefix(token, "made-up") {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return json.RawMessage(fmt.Sprintf(`{"active":true,"sub":"alice","aud":"my-db","exp":%d}`, time.Now().Add(time.Hour).Unix())), nil
+		},
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var flood sync.WaitGroup
+	defer func() { cancel(); auth.Close(); flood.Wait() }()
+	for n := range 100 {
+		flood.Go(func() { answers.Check(ctx, askedBy("203.0.113.9", fmt.Sprint("made-up-", n))) })
+	}
+	synctest.Wait()
+	began := time.Now()
+	got, err := answers.Check(t.Context(), askedBy("198.51.100.7", "good"))
+	if waited := time.Since(began); err != nil || got.GetOkResponse() == nil || waited > 0 {
+		t.Errorf("another client: %v, %v after %v, want it to pass at once", got, err, waited)
+	}
+}
+
+// The log, and the program that says who may, know the client by the address that Envoy
+// names, and by no header.
+func TestCheck_ClientAddress(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	var log bytes.Buffer
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(),
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	var seen string
+	answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth, Authorize: func(r *http.Request) error {
+		seen = r.RemoteAddr
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(question *authv3.CheckRequest) {
+		question.Attributes.Source.Address.GetSocketAddress().PortSpecifier = &corev3.SocketAddress_PortValue{PortValue: 4711}
+		question.Attributes.Request.Http.Headers["x-forwarded-for"] = "198.51.100.7"
+		if _, err := answers.Check(t.Context(), question); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(askedBy("203.0.113.9", "x"))
+	if line := log.String(); !strings.Contains(line, " client=203.0.113.9") {
+		t.Errorf("the log has %q, want the client", line)
+	}
+	check(askedBy("203.0.113.9", iss.Token(map[string]any{"aud": "my-db"})))
+	if seen != "203.0.113.9:4711" {
+		t.Errorf("Authorize got the address %q, want the client's", seen)
+	}
+	check(askedBy("/run/socket", iss.Token(map[string]any{"aud": "my-db"})))
+	if seen != "" {
+		t.Errorf("Authorize got the address %q of a socket without one", seen)
+	}
+}
+
+// A token that is bound to a certificate passes with that which the client has shown to
+// Envoy, and with nothing that stands in a header.
+func TestCheck_Certificate(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(), Certificate: envoyauth.Certificate,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, other := newCertificate(t), newCertificate(t)
+	bound := iss.Token(map[string]any{"aud": "my-db", "cnf": map[string]any{"x5t#S256": possession.Thumbprint(own)}})
+	for name, tt := range map[string]struct {
+		shown  string
+		status int
+	}{
+		"its own":       {escaped(own), 200},
+		"another":       {escaped(other), 401},
+		"none":          {"", 401},
+		"no URL":        {"%zz", 400},
+		"no PEM":        {"x", 400},
+		"two":           {escaped(own) + escaped(own), 400},
+		"a broken one":  {url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}))), 400},
+		"another thing": {url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: own.Raw}))), 400},
+	} {
+		question := askedBy("203.0.113.9", bound)
+		question.Attributes.Source.Certificate = tt.shown
+		question.Attributes.Request.Http.Headers["x-forwarded-client-cert"] = `Cert="` + escaped(own) + `"`
+		got, err := answers.Check(t.Context(), question)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status := 200
+		if denied := got.GetDeniedResponse(); denied != nil {
+			status = int(denied.GetStatus().GetCode())
+		}
+		if status != tt.status {
+			t.Errorf("%s: status %d, want %d: %v", name, status, tt.status, got)
+		}
+	}
+	if c, err := envoyauth.Certificate(new(http.Request)); c != nil || err != nil {
+		t.Errorf("Certificate() = %v, %v of a request that Envoy has not asked about", c, err)
+	}
+}
+
+// newCertificate makes a certificate that signs itself.
+func newCertificate(t *testing.T) *x509.Certificate {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// escaped is a certificate as Envoy writes it.
+func escaped(c *x509.Certificate) string {
+	text := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
+	return strings.NewReplacer("\n", "%0A", " ", "%20", "+", "%2B", "/", "%2F", "=", "%3D").Replace(text)
+}
