@@ -59,11 +59,13 @@ var errProxy = errors.New("the proxy is not configured as docs/deploy.md says")
 
 // original returns the request that a proxy asks about, in the place of the question,
 // whose headers it shares. The rest is what stands in the question's address behind
-// the path of forward-auth.
+// the path of forward-auth. Who is calling these proxies say in X-Forwarded-For: what the
+// question has as Forwarded the client has sent, and it is dropped.
 func (d dialect) original(r *http.Request, rest string) (*http.Request, error) {
 	if !d.tells() {
 		return r, nil
 	}
+	delete(r.Header, "Forwarded")
 	method, target := r.Method, rest
 	if !d.appended {
 		var err error

@@ -114,7 +114,8 @@ func TestForwardAuth_Log(t *testing.T) {
 			"":   `method=DELETE path=/admin/7 client=203.0.113.9`,
 			user: `method=DELETE path=/admin/7 client=203.0.113.9 issuer=` + iss.URL() + ` subject=alice`,
 		} {
-			s.askAs(t, d.name, "DELETE", "/admin/7?secret=x", token, "X-Forwarded-For", "203.0.113.9")
+			// The proxy says the one, and hands the other on.
+			s.askAs(t, d.name, "DELETE", "/admin/7?secret=x", token, "X-Forwarded-For", "203.0.113.9", "Forwarded", "for=198.51.100.7")
 			s.awaitLog(t, line)
 		}
 		if strings.Contains(s.err.String(), "secret") {

@@ -34,6 +34,7 @@ func TestProxies(t *testing.T) {
 				{"503 with Retry-After", unavailable},
 				{"spoofed header replaced", spoofedIdentity},
 				{"spoofed forwarded header ignored", spoofedRequest},
+				{"who is calling", whoIsCalling},
 				{"path read in several ways", ambiguousPath},
 				{"WebSocket", webSocket},
 				{"WebSocket refused", webSocketRefused},

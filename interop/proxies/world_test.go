@@ -38,6 +38,7 @@ type world struct {
 	stop                     func()           // ends oidcauth
 	binary                   string
 	log                      *output // of oidcauth
+	from                     string  // the address that requests come from; empty for any
 	pids                     []int   // of all programs that were started
 }
 
@@ -189,7 +190,8 @@ func (w *world) send(t *testing.T, method, target, body string, headers ...strin
 
 // trySend is send for requests that the proxy may cut off.
 func (w *world) trySend(method, target, body string, headers ...string) (answer, error) {
-	c, err := net.Dial("tcp", "127.0.0.1:"+w.front)
+	dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(w.from)}}
+	c, err := dialer.Dial("tcp", "127.0.0.1:"+w.front)
 	if err != nil {
 		return answer{}, err
 	}
