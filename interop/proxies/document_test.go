@@ -68,6 +68,9 @@ func (w *world) settings(t testing.TB, dialect string, more map[string]any) []by
 	}
 	file["issuers"], file["addr"] = issuers, "127.0.0.1:"+w.oidcauth
 	file["proxies"] = []string{"127.0.0.1/32"}
+	if w.certificates != "" {
+		file["client_certificates"] = w.certificates
+	}
 	file["local_issuer"] = map[string]any{"dir": w.keys, "allow_origins": []string{page}}
 	file["dpop"] = map[string]any{"nonces": true} // for "resource"
 	forward := file["forward_auth"].(map[string]any)

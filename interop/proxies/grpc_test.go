@@ -38,7 +38,7 @@ func (w *world) serveFor(t *testing.T, p proxy, more map[string]any) {
 		t.Fatal(err)
 	}
 	auth, err := oidcauth.New(oidcauth.Config{
-		DPoP: proofs, Issuers: trusted, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
+		DPoP: proofs, Certificate: envoyauth.Certificate, Issuers: trusted, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}, Logger: slog.New(slog.NewTextHandler(w.log, nil)),
 		ResourceMetadataURL: "https://api.example.com/.well-known/oauth-protected-resource",
 		Extract:             oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken, oidcauth.CookieToken("session", page)),
 	})

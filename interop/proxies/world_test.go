@@ -39,6 +39,7 @@ type world struct {
 	binary                   string
 	log                      *output // of oidcauth
 	from                     string  // the address that requests come from; empty for any
+	certificates             string  // "client_certificates" of oidcauth
 	pids                     []int   // of all programs that were started
 }
 
