@@ -22,6 +22,10 @@ type dialect struct {
 	// appended says that there are no such headers: the question has the client's own
 	// method, and behind the path that it is sent to the client's path and query.
 	appended bool
+
+	// absent says that the proxy copies a header of the answer that is not there as well: as
+	// none, or not at all. Another's is to have each, an empty one where nothing is left.
+	absent bool
 }
 
 // dialects are those that a configuration can name. What nginx and HAProxy send is up
@@ -29,11 +33,11 @@ type dialect struct {
 // X-Forwarded-Method and X-Forwarded-Uri, because nginx hands on these as the client
 // sent them wherever they were forgotten.
 var dialects = []dialect{
-	{name: "nginx", method: "X-Original-Method", target: "X-Original-Uri"},
-	{name: "haproxy", method: "X-Original-Method", target: "X-Original-Uri"},
-	{name: "caddy", method: "X-Forwarded-Method", target: "X-Forwarded-Uri"},
-	{name: "traefik", method: "X-Forwarded-Method", target: "X-Forwarded-Uri"},
-	{name: "envoy", appended: true},
+	{name: "nginx", method: "X-Original-Method", target: "X-Original-Uri", absent: true},
+	{name: "haproxy", method: "X-Original-Method", target: "X-Original-Uri", absent: true},
+	{name: "caddy", method: "X-Forwarded-Method", target: "X-Forwarded-Uri"}, // 2.6 copies the name of what is absent
+	{name: "traefik", method: "X-Forwarded-Method", target: "X-Forwarded-Uri", absent: true},
+	{name: "envoy", appended: true, absent: true},
 }
 
 // findDialect returns the dialect of a proxy; without a name the zero one.

@@ -161,6 +161,7 @@ func cutForwardPath(uri string) (route, rest string, found bool) {
 func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	before := s.forward.now()
 	f := before[0]
+	handed := f.handed(r)
 	o, err := f.dialect.original(r, r.PathValue("rest"))
 	route := r.PathValue("route")
 	if err == nil {
@@ -170,7 +171,7 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		claims, err = s.forwarded(f, o)
 		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && proxied.IsPreflight(o) && f.checkSpelling(o) == nil {
-			f.answer(w, o, nil)
+			f.answer(w, o, handed, nil)
 			return
 		}
 		if err == nil {
@@ -184,7 +185,7 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err == nil:
 		s.offerNonce(w.Header(), claims)
-		f.answer(w, o, claims)
+		f.answer(w, o, handed, claims)
 	case o != nil: // which the log is to tell of, and not of the question
 		s.auth.Refuse(w, o.WithContext(oidcauth.NewContext(o.Context(), claims)), err)
 	default:
@@ -223,8 +224,25 @@ func (s *server) forwarded(f *forwarder, o *http.Request) (*oidcauth.Claims, err
 // forwardDatabase is what a ticket is used for here, and none that can be opened.
 const forwardDatabase = "forward-auth"
 
-// answer lets a request pass. Nil claims are those of a preflight, which is nobody's.
-func (f *forwarder) answer(w http.ResponseWriter, o *http.Request, claims *oidcauth.Claims) {
+// handed returns the headers, of those that tokens stand in, that the answer to a question is
+// to have, which is asked before anything is taken out of it. What nobody has sent is none,
+// if the proxy knows the difference: the service would get it empty, and takes that for
+// malformed, as an offer of no subprotocol is (RFC 6455, section 4.1).
+func (f *forwarder) handed(r *http.Request) (names []string) {
+	if !f.takeTokenOut {
+		return nil
+	}
+	for _, name := range proxied.TokenHeaders {
+		if !f.dialect.absent || len(r.Header[name]) > 0 {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// answer lets a request pass, with what is left of the headers that are handed on. Nil
+// claims are those of a preflight, which is nobody's.
+func (f *forwarder) answer(w http.ResponseWriter, o *http.Request, handed []string, claims *oidcauth.Claims) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	for _, h := range f.headers {
@@ -234,10 +252,8 @@ func (f *forwarder) answer(w http.ResponseWriter, o *http.Request, claims *oidca
 		}
 		header[h.name] = []string{value}
 	}
-	if f.takeTokenOut {
-		for _, name := range proxied.TokenHeaders {
-			header.Set(name, proxied.Left(o.Header, name))
-		}
+	for _, name := range handed {
+		header.Set(name, proxied.Left(o.Header, name))
 	}
 	w.WriteHeader(http.StatusOK)
 }

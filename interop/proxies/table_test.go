@@ -36,6 +36,7 @@ func TestProxies(t *testing.T) {
 				{"spoofed forwarded header ignored", spoofedRequest},
 				{"who is calling", whoIsCalling},
 				{"path read in several ways", ambiguousPath},
+				{"nothing empty handed on", nothingEmpty},
 				{"WebSocket", webSocket},
 				{"WebSocket refused", webSocketRefused},
 				{"no other protocol", noOtherProtocol},
@@ -346,6 +347,32 @@ func reachesAdmin(uri string) bool {
 		uri = decoded
 	}
 	return false
+}
+
+// nothingEmpty: the service gets no header without a value that its client has not sent. An
+// offer of no subprotocol is malformed (RFC 6455, section 4.1), and servers answer it with
+// 400.
+func nothingEmpty(t *testing.T, w *world, p proxy) {
+	tok := token(w.issuer, nil, "")
+	plain := w.get(t, "GET", "/items", tok)
+	socket, _ := w.socket(t, "/socket", nil, "Authorization", "Bearer "+tok)
+	byCookie, _ := w.socket(t, "/socket", nil, "Origin", page, "Cookie", "session="+tok+"; theme=dark")
+	for name, tt := range map[string]struct {
+		got  answer
+		sent string
+	}{"a request": {plain, "Authorization"}, "a WebSocket": {socket, "Authorization"}, "by cookie": {byCookie, "Cookie"}} {
+		if tt.got.seen == nil {
+			t.Fatalf("%s: %+v", name, tt.got)
+		}
+		for _, header := range []string{"Authorization", "Cookie", "Sec-Websocket-Protocol", "Dpop"} {
+			if p.name == "caddy 2.6" && header != "Sec-Websocket-Protocol" {
+				continue // it knows no way, but a line for each
+			}
+			if values := tt.got.seen.Header[header]; header != tt.sent && len(values) > 0 {
+				t.Errorf("%s: the service got %s = %q, which nobody has sent", name, header, values)
+			}
+		}
+	}
 }
 
 func webSocket(t *testing.T, w *world, p proxy) {
