@@ -64,9 +64,10 @@ type Config struct {
 
 	// Authorize says who may make a request, which has the client's method, URL, address
 	// and headers without the token, and no body; [oidcauth.FromContext] finds the
-	// caller in its context. It is not asked about a path that Envoy and the service may
-	// read differently, with dot segments, two slashes, a semicolon or encoded ones for
-	// instance, nor about a method with small letters: these are refused. A header by
+	// caller in its context, and [Extensions] the route. It is not asked about a path that
+	// Envoy and the service may read differently, with dot segments, two slashes, a
+	// semicolon or encoded ones for instance, nor about a method with small letters: these
+	// are refused. A header by
 	// which the service lets clients name another method (X-HTTP-Method-Override) is for
 	// it to look at. The error is answered as [oidcauth.Authenticator.Refuse]
 	// does; return that of [oidcauth.Require]. Nil lets every caller with a good token
@@ -144,7 +145,8 @@ func New(cfg Config) (*Server, error) {
 // understood is refused.
 func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	client := question.GetAttributes().GetSource()
-	r, err := request(withClient(ctx, client), question.GetAttributes().GetRequest().GetHttp())
+	ctx = withExtensions(withClient(ctx, client), question.GetAttributes())
+	r, err := request(ctx, question.GetAttributes().GetRequest().GetHttp())
 	if err != nil {
 		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}}, err), nil
 	}

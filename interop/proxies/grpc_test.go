@@ -75,7 +75,7 @@ func (w *world) serveFor(t *testing.T, p proxy, more map[string]any) {
 func mayAsThePage(r *http.Request) error {
 	below := func(path string) bool { return r.URL.Path == path || strings.HasPrefix(r.URL.Path, path+"/") }
 	switch {
-	case below("/admin"):
+	case below("/admin"), envoyauth.Extensions(r.Context())["for"] == "admins":
 		return oidcauth.Require(r.Context(), oidcauth.HasRole("admin"))
 	case below("/items") && (r.Method == http.MethodGet || r.Method == http.MethodHead), below("/socket"):
 		return nil
@@ -83,4 +83,29 @@ func mayAsThePage(r *http.Request) error {
 		return oidcauth.Require(r.Context(), oidcauth.HasScope("items:write"))
 	}
 	return oidcauth.ErrForbidden
+}
+
+// TestEnvoy_Route: the program knows the route that Envoy has chosen, whatever clients say.
+func TestEnvoy_Route(t *testing.T) {
+	t.Parallel()
+	p := proxies[slices.IndexFunc(proxies, func(p proxy) bool { return p.grpc })]
+	w := newWorld(t, binary)
+	w.serveFor(t, p, nil)
+	dir := t.TempDir()
+	w.write(t, dir, append([]string{"route.grpc.yaml"}, p.files...)...)
+	part{"route.grpc.yaml", "envoy.yaml", "                        - match: {prefix: /}\n", "before"}.put(t, dir)
+	_, printed := w.run(t, p.name, p.command(t, dir))
+	await(t, w.front, printed)
+	w.ready(t)
+	admin, user := token(w.issuer, []string{"admin"}, ""), token(w.issuer, nil, "")
+	for _, tt := range []struct {
+		target, token string
+		status        int
+	}{
+		{"/reports", admin, 200}, {"/reports/1", admin, 200}, {"/reports", user, 403}, {"/reports/1", user, 403}, {"/others", admin, 403}, {"/items", user, 200},
+	} {
+		if got := w.get(t, "GET", tt.target, tt.token, "for", "admins"); got.status != tt.status {
+			t.Errorf("%s: %+v, want %d", tt.target, got, tt.status)
+		}
+	}
 }
