@@ -233,6 +233,9 @@ func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) (passed *authv3.
 	for _, name := range s.names.Aliases(r.Header) {
 		set(strings.ToLower(name), "")
 	}
+	if left, named := s.names.Connection(r.Header); named { // Envoy hands it on where protocols change
+		set("connection", left)
+	}
 	if !s.cfg.KeepToken {
 		for _, name := range proxied.TokenHeaders {
 			set(strings.ToLower(name), proxied.Left(r.Header, name))

@@ -348,6 +348,23 @@ func TestCheck_HeadersInOtherSpellings(t *testing.T) {
 	}
 }
 
+// A client cannot have the next one drop what is said of it, by calling that its connection's
+// own. Envoy hands on what it says of that where protocols change.
+func TestCheck_Connection(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	client := dial(t, iss, envoyauth.Config{KeepToken: true})
+	bearer := "Bearer " + iss.Token(map[string]any{"aud": "my-db"})
+	got := ask(t, client, "GET", "/", "authorization", bearer, "upgrade", "websocket", "connection", "Upgrade, X_Auth_Identity")
+	if got.status != 200 || got.header["connection"] != "Upgrade" {
+		t.Errorf("got %+v, want the connection without the header", got)
+	}
+	got = ask(t, client, "GET", "/", "authorization", bearer, "upgrade", "websocket", "connection", "keep-alive, Upgrade")
+	if value, set := got.header["connection"]; got.status != 200 || set {
+		t.Errorf("got %+v with connection %q, want it as it was", got, value)
+	}
+}
+
 func TestNew(t *testing.T) {
 	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})

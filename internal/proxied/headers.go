@@ -55,6 +55,25 @@ func (n Names) Aliases(h http.Header) (aliases []string) {
 	return aliases
 }
 
+// Connection returns the header Connection without the names of the set, whatever stands
+// around them, and whether it had any. Whoever is called next drops what is named there as
+// the connection's alone (RFC 9110, section 7.6.1), and what was set in its place, too.
+func (n Names) Connection(h http.Header) (left string, named bool) {
+	var kept []string
+	for _, value := range h["Connection"] {
+		for option := range strings.SplitSeq(value, ",") {
+			option = strings.Trim(option, " \t")
+			name, _, _ := strings.Cut(option, ";")
+			if n[strings.Trim(foldName(name), "-")] {
+				named = true
+			} else if option != "" {
+				kept = append(kept, option)
+			}
+		}
+	}
+	return strings.Join(kept, ", "), named
+}
+
 // isOdd reports whether a header's name with r in it has another one that is as good.
 func isOdd(r rune) bool { return r > 0x7f || r != '-' && !isAlphanumeric(byte(r)) }
 

@@ -125,3 +125,28 @@ func TestNames_Aliases(t *testing.T) {
 		t.Errorf("of no names: got %q", got)
 	}
 }
+
+// What a client calls the connection's own loses what is said of the caller, in whatever
+// spelling, and nothing else.
+func TestNames_Connection(t *testing.T) {
+	t.Parallel()
+	names := proxied.NamesOf("X-Auth-Identity", "X-Auth-Roles")
+	for _, tt := range []struct {
+		values []string
+		left   string
+		named  bool
+	}{
+		{nil, "", false},
+		{[]string{"Upgrade"}, "Upgrade", false},
+		{[]string{"keep-alive, X-Other", "Upgrade"}, "keep-alive, X-Other, Upgrade", false},
+		{[]string{"upgrade, X-Auth-Identity"}, "upgrade", true},
+		{[]string{"x_auth_IDENTITY ,\tkeep-alive", "\"x-auth-roles\", x~auth~roles;q=1"}, "keep-alive", true},
+		{[]string{"X-Auth-Identity"}, "", true},
+		{[]string{"X-Auth-Identity-2, X-Auth"}, "X-Auth-Identity-2, X-Auth", false},
+	} {
+		left, named := names.Connection(http.Header{"Connection": tt.values})
+		if left != tt.left || named != tt.named {
+			t.Errorf("Connection(%q) = %q, %t, want %q, %t", tt.values, left, named, tt.left, tt.named)
+		}
+	}
+}

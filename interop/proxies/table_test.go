@@ -262,6 +262,17 @@ func spoofedIdentity(t *testing.T, w *world, _ proxy) {
 			t.Errorf("Connection: %s: %+v, want the headers at the service", names, got)
 		}
 	}
+	// What opens a WebSocket has a Connection that some proxies hand on.
+	for _, names := range []string{"Upgrade, X-Auth-Identity, X-Auth-Subject", "x_auth_identity, upgrade", "\"X-Auth-Identity\", Upgrade"} {
+		got := w.upgrade(t, names, user)
+		if got.status == 400 {
+			continue // refused altogether
+		}
+		if got.seen == nil || got.seen.Header.Get("X-Auth-Identity") != identity.New(w.issuer.URL(), "alice").String() ||
+			strings.Contains(strings.ToLower(strings.Join(got.seen.Header.Values("Connection"), ",")), "auth") {
+			t.Errorf("Upgrade, and Connection: %s: %+v, want the headers at the service", names, got)
+		}
+	}
 }
 
 // spoofedRequest: no header and no query makes the rules see another request.
