@@ -29,7 +29,8 @@
 // accepted. When that ends, the handler's context does, with the reason as its
 // [context.Cause], and so do its Recv and Send; the client gets Unauthenticated
 // and the reason once the handler has returned. A message that RecvMsg was to fill when
-// the session ended may be filled yet: let go of it, also where messages are pooled.
+// the session ended may be filled yet, and one that SendMsg was to send may be read: let go
+// of both, also where messages are pooled.
 //
 // gRPC has no way to send other metadata on a stream that is open. A client that
 // wants to keep one for longer than its token has a choice of two: to open
