@@ -29,17 +29,25 @@ func addressOf(client *authv3.AttributeContext_Peer) netip.AddrPort {
 
 type certificateKey struct{}
 
-// withClient has the work that a token causes stand on the account of the client that
-// Envoy names, and keeps its certificate for [Certificate]. No header of the request counts
-// for the sake of that.
-func withClient(ctx context.Context, client *authv3.AttributeContext_Peer) context.Context {
-	if from := addressOf(client); from.IsValid() {
-		ctx = oidcauth.WithCallerAddr(ctx, from.Addr()) // without one all are one
-	}
+// withCertificate keeps the certificate of the client for [Certificate].
+func withCertificate(ctx context.Context, client *authv3.AttributeContext_Peer) context.Context {
 	if text := client.GetCertificate(); text != "" {
 		ctx = context.WithValue(ctx, certificateKey{}, text)
 	}
 	return ctx
+}
+
+// onAccount has the work that a token causes stand on the account of the client that Envoy
+// names, or, where that is one of oidcauth.Config.Proxies, of whoever it names. For nothing
+// else does a header count as a proxy's word: the address is not left in the request. Without
+// one all clients are one.
+func (s *Server) onAccount(r *http.Request, client netip.AddrPort) *http.Request {
+	if !client.IsValid() {
+		return r
+	}
+	from := *r
+	from.RemoteAddr = client.String()
+	return r.WithContext(s.cfg.Authenticator.CallerContext(&from))
 }
 
 // Certificate is for oidcauth.Config.Certificate, where tokens may be bound to one (RFC

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -44,12 +45,23 @@ func askedBy(address, token string) *authv3.CheckRequest {
 // What tokens cause is on the account of the client that Envoy names, so that one who
 // makes tokens up uses up nobody else's turns.
 func TestCheck_Caller(t *testing.T) {
-	synctest.Test(t, testCaller)
+	synctest.Test(t, func(t *testing.T) { testCaller(t, askedBy) })
 }
 
-func testCaller(t *testing.T) {
+// So it is where one of Config.Proxies stands before Envoy, and names the client.
+func TestCheck_CallerBehindAProxy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		testCaller(t, func(address, token string) *authv3.CheckRequest {
+			question := askedBy("10.0.0.1", token)
+			question.Attributes.Request.Http.Headers["x-forwarded-for"] = address + ", 10.0.0.1"
+			return question
+		})
+	})
+}
+
+func testCaller(t *testing.T, askedBy func(address, token string) *authv3.CheckRequest) {
 	const issuer = "https://issuer.test"
-	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{
+	auth, err := oidcauth.New(oidcauth.Config{Proxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Issuers: []oidcauth.Issuer{{
 		URL: issuer, Audiences: []string{"my-db"},
 		Introspect: func(ctx context.Context, token string) (json.RawMessage, error) {
 			if strings.HasPrefix(token, "made-up") {

@@ -59,7 +59,9 @@ import (
 type Config struct {
 	// Authenticator judges the tokens, and takes them out of the requests as its
 	// Config.Extract says. What it accounts to callers by address it accounts to the
-	// source that Envoy names. Its Config.Certificate is [Certificate], if any. Required.
+	// source that Envoy names, or, where that is one of its Config.Proxies, before Envoy,
+	// to whom X-Forwarded-For says. Its Config.Certificate is [Certificate], if any.
+	// Required.
 	Authenticator *oidcauth.Authenticator
 
 	// Authorize says who may make a request, which has the client's method, URL, address
@@ -145,13 +147,15 @@ func New(cfg Config) (*Server, error) {
 // understood is refused.
 func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	client := question.GetAttributes().GetSource()
-	ctx = withExtensions(withClient(ctx, client), question.GetAttributes())
+	ctx = withExtensions(withCertificate(ctx, client), question.GetAttributes())
 	r, err := request(ctx, question.GetAttributes().GetRequest().GetHttp())
 	if err != nil {
 		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}}, err), nil
 	}
+	from := addressOf(client)
+	r = s.onAccount(r, from)
 	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
-	if from := addressOf(client); from.IsValid() {
+	if from.IsValid() {
 		r.RemoteAddr = from.String() // for the log, and the program: of the token it has decided nothing
 	}
 	switch {
