@@ -30,6 +30,8 @@ func subscribe(auth *oidcauth.Authenticator) http.HandlerFunc {
 		session.OnExpiring(time.Minute, func() { send(conn, "send a new token") })
 		context.AfterFunc(session.Context(), func() {
 			code, reason := oidcauth.CloseCode(context.Cause(session.Context()))
+			// Close alone may wait for a client without end.
+			defer time.AfterFunc(10*time.Second, func() { conn.CloseRead(session.Context()) }).Stop()
 			conn.Close(websocket.StatusCode(code), reason)
 		})
 		calls := make(chan string, 16)

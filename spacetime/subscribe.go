@@ -13,7 +13,12 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
-const writeTimeout = 10 * time.Second
+const (
+	writeTimeout = 10 * time.Second
+	// closeTimeout is for the client to take why it ends, and to go. It is less than the
+	// library waits where it has a limit.
+	closeTimeout = 4 * time.Second
+)
 
 // A Conn is one client's WebSocket. Read and Write may be used at the same time,
 // each by one goroutine.
@@ -60,11 +65,21 @@ func (c *Conn) Read(ctx context.Context) ([]byte, error) {
 }
 
 // Write sends a message, as text in a JSON subprotocol and else as bytes. It waits
-// for a slow client until ctx ends, and then breaks the connection off.
+// for a slow client until ctx ends, and then breaks the connection off. Once the session
+// has ended it sends nothing, and returns the session's cause: the client has no more
+// right to what the message says.
 func (c *Conn) Write(ctx context.Context, message []byte) error {
 	if err := c.check(ctx); err != nil {
 		return err
 	}
+	if c.Session.Context().Err() != nil {
+		return context.Cause(c.Session.Context())
+	}
+	return c.write(ctx, message)
+}
+
+// write is Write whatever the session.
+func (c *Conn) write(ctx context.Context, message []byte) error {
 	kind := websocket.MessageBinary
 	if c.Protocol == protocolV1JSON {
 		kind = websocket.MessageText
@@ -81,7 +96,17 @@ func (c *Conn) Close(code int, reason string) error {
 	if !c.isMade() {
 		return errUnmade
 	}
-	return c.socket.Close(websocket.StatusCode(code), reason)
+	return c.close(code, reason)
+}
+
+// close has the library close the connection, and breaks it off where that takes too long:
+// the library alone may wait without end for a client to go, which would hold the connection
+// open, and all that serves it.
+func (c *Conn) close(code int, reason string) error {
+	return within(context.Background(), closeTimeout, func(ctx context.Context) error {
+		defer context.AfterFunc(ctx, func() { c.socket.CloseRead(ctx) })()
+		return c.socket.Close(websocket.StatusCode(code), reason)
+	})
 }
 
 // SetReadLimit bounds the size in bytes of a message that is read, 32 KiB at first.
@@ -180,7 +205,7 @@ func (s *Server) run(c *Conn, who caller) {
 	// writes break the connection off, ends after that.
 	stopEnding := context.AfterFunc(ending, func() {
 		code, reason := oidcauth.CloseCode(context.Cause(ending))
-		c.socket.Close(websocket.StatusCode(code), reason)
+		c.close(code, reason)
 		cancel()
 	})
 
@@ -196,7 +221,7 @@ func (s *Server) run(c *Conn, who caller) {
 	defer cancel() // before that
 	s.cfg.Serve(ctx, c)
 	if stopEnding() {
-		c.socket.Close(websocket.StatusNormalClosure, "")
+		c.close(int(websocket.StatusNormalClosure), "")
 		return
 	}
 	<-ctx.Done() // until the client has been told why
@@ -205,6 +230,6 @@ func (s *Server) run(c *Conn, who caller) {
 // greet sends the first message.
 func (s *Server) greet(ctx context.Context, c *Conn, who caller) error {
 	return within(ctx, writeTimeout, func(ctx context.Context) error {
-		return c.Write(ctx, firstMessage(c.Protocol, who.claims.Identity(), c.ID, who.token))
+		return c.write(ctx, firstMessage(c.Protocol, who.claims.Identity(), c.ID, who.token))
 	})
 }

@@ -6,8 +6,6 @@ import (
 	"io"
 	"math"
 	"time"
-
-	"github.com/coder/websocket"
 )
 
 // Behind a proxy a client can be gone for hours before anything else tells, and many a
@@ -61,8 +59,8 @@ func (k *socket) idle() (frames int64, idle bool) {
 // pieceBytes is how much of a frame has to arrive to count as something.
 const pieceBytes = 4 << 10
 
-// readFrame reads the next frame, and counts its pieces. A text that is no frame closes
-// the connection.
+// readFrame reads the next frame, and counts its pieces. A text that is no frame ends the
+// socket.
 func (k *socket) readFrame() (f frame, err error) {
 	_, from, err := k.conn.Reader(context.Background())
 	if err != nil {
@@ -73,7 +71,7 @@ func (k *socket) readFrame() (f frame, err error) {
 		return f, err
 	}
 	if err = json.Unmarshal(text, &f); err != nil {
-		k.conn.Close(websocket.StatusInvalidFramePayloadData, "want a frame")
+		k.end(errNoFrame)
 	}
 	return f, err
 }

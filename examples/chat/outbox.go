@@ -44,9 +44,11 @@ func newOutbox(k *socket) *outbox {
 }
 
 // part has the client told why the socket ends, in so much time: one that takes what
-// waits for it by the spoonful holds up nobody who waits for the end.
+// waits for it by the spoonful, or does not go, holds up nobody who waits for the end. The
+// connection is broken off by an end that has come already: CloseNow would wait for the
+// Close under way, which has no limit of its own in each case.
 func (o *outbox) part() {
-	limit := time.AfterFunc(o.parting, func() { o.socket.conn.CloseNow() })
+	limit := time.AfterFunc(o.parting, func() { o.socket.conn.CloseRead(o.socket.closed) })
 	defer limit.Stop()
 	o.wake()
 	<-o.over

@@ -80,6 +80,7 @@ type socket struct {
 }
 
 var (
+	errNoFrame   = errors.New("the client sends what is no frame")
 	errSlow      = errors.New("the client does not read what it is sent")
 	errMany      = errors.New("the person has too many connections")
 	errSignedOut = errors.New("the person has signed out in this browser")
@@ -287,6 +288,8 @@ func (k *socket) say(v any) {
 
 func closeCode(cause error) (websocket.StatusCode, string) {
 	switch {
+	case errors.Is(cause, errNoFrame):
+		return websocket.StatusInvalidFramePayloadData, "want a frame"
 	case errors.Is(cause, errSlow):
 		return closeSlow, "too slow: connect again"
 	case errors.Is(cause, errMany):

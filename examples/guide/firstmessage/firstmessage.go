@@ -22,6 +22,8 @@ const patience = 10 * time.Second
 func Begin(auth *oidcauth.Authenticator, r *http.Request, conn *websocket.Conn) (*oidcauth.Session, error) {
 	ctx, cancel := context.WithTimeout(auth.CallerContext(r), patience)
 	defer cancel()
+	// Close alone may wait for a client without end.
+	defer context.AfterFunc(ctx, func() { conn.CloseRead(ctx) })()
 	var first struct {
 		Payload struct {
 			Authorization string `json:"Authorization"`

@@ -3,6 +3,7 @@ package firstmessage_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -73,6 +74,44 @@ func TestBegin(t *testing.T) {
 				_, _, err = conn.Read(context.Background())
 				if got := websocket.CloseStatus(err); got != tt.code || time.Since(begun) != tt.took {
 					t.Errorf("closed with %d after %v: %v, want %d after %v", got, time.Since(begun), err, tt.code, tt.took)
+				}
+			})
+		})
+	}
+}
+
+// TestBegin_StrangerStays: a stranger who is told to go cannot stay for longer than they
+// might have taken for a good message.
+func TestBegin_StrangerStays(t *testing.T) {
+	for name, first := range map[string]string{"no token": "{}", "no JSON": "x"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				idp := oidctest.NewIssuer(t, oidctest.Config{})
+				auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{{URL: idp.URL(), Audiences: []string{"notes"}}}, Client: idp.Client()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer auth.Close()
+				server, client := pipes.Listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if conn, err := websocket.Accept(w, r, nil); err == nil {
+						firstmessage.Begin(auth, r, conn)
+					}
+				}))
+				defer server.Close()
+				raw, err := client.Transport.(*http.Transport).DialContext(t.Context(), "", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				time.AfterFunc(time.Hour, func() { raw.Close() })
+				io.WriteString(raw, "GET / HTTP/1.1\r\nHost: db.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
+					"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+				time.AfterFunc(8*time.Second, func() {
+					raw.Write(append([]byte{0x81, byte(0x80 | len(first)), 0, 0, 0, 0}, first...)) // a text, masked
+				})
+				io.Copy(io.Discard, raw)
+				if took := time.Since(began); took > 10*time.Second {
+					t.Errorf("the stranger was gone after %v, want 10s at most", took)
 				}
 			})
 		})

@@ -16,3 +16,6 @@ func (db *Database) Hold() (release func() error, err error) {
 	}
 	return tx.Rollback, nil
 }
+
+// Goodbye tells a client why its socket ends.
+var Goodbye = goodbye

@@ -25,6 +25,10 @@ const (
 
 	// writeLimit is how long a client may take to receive a frame.
 	writeLimit = 10 * time.Second
+
+	// closeLimit is how long a client may take to be told why its socket ends, and to go:
+	// less than the library waits where it has a limit.
+	closeLimit = 4 * time.Second
 )
 
 // Frame is what a client sends. One of Call, View and Run names a function, or
@@ -72,7 +76,7 @@ func (s *Server) connect(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow()
 	if conn.Subprotocol() != Subprotocol {
-		conn.Close(websocket.StatusPolicyViolation, "want subprotocol "+Subprotocol)
+		goodbye(conn, websocket.StatusPolicyViolation, "want subprotocol "+Subprotocol)
 		return
 	}
 	conn.SetReadLimit(maxFrame)
@@ -115,7 +119,7 @@ func (k *socket) serve(request context.Context) {
 	stop := context.AfterFunc(k.ctx, func() {
 		defer close(told)
 		code, reason := oidcauth.CloseCode(context.Cause(k.ctx))
-		k.conn.Close(websocket.StatusCode(code), reason)
+		goodbye(k.conn, websocket.StatusCode(code), reason)
 	})
 	k.serveFrames()
 	if !stop() {
@@ -141,8 +145,13 @@ func (k *socket) serveFrames() {
 // there is still somebody to tell why.
 func (k *socket) read(frames chan<- Frame) {
 	for {
+		_, text, err := k.conn.Read(context.WithoutCancel(k.ctx))
+		if err != nil {
+			return
+		}
 		var frame Frame
-		if err := wsjson.Read(context.WithoutCancel(k.ctx), k.conn, &frame); err != nil {
+		if err := json.Unmarshal(text, &frame); err != nil {
+			goodbye(k.conn, websocket.StatusInvalidFramePayloadData, "want a frame")
 			return
 		}
 		if frame.Renew != "" {
@@ -155,6 +164,15 @@ func (k *socket) read(frames chan<- Frame) {
 			_ = k.send(Reply{ID: frame.ID, Status: http.StatusTooManyRequests, Error: "busy", Description: "too many calls wait"})
 		}
 	}
+}
+
+// goodbye tells a client why its socket ends, and breaks the connection off where that takes
+// too long: Close alone may wait for the client without end.
+func goodbye(conn *websocket.Conn, code websocket.StatusCode, reason string) {
+	ctx, cancel := context.WithTimeout(context.Background(), closeLimit)
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { conn.CloseRead(ctx) })()
+	conn.Close(code, reason)
 }
 
 // send writes one frame. It does not stop when the session ends: a write that is

@@ -151,6 +151,16 @@ func TestSocket_WantsItsSubprotocol(t *testing.T) {
 	expectClose(t, conn, websocket.StatusPolicyViolation, "want subprotocol messages.v1")
 }
 
+func TestSocket_NoFrame(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	conn, _ := dial(t, b, b.token(t, "writer"))
+	if err := conn.Write(t.Context(), websocket.MessageText, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	expectClose(t, conn, websocket.StatusInvalidFramePayloadData, "want a frame")
+}
+
 func TestSocket_FrameTooBig(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
