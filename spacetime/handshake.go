@@ -45,6 +45,9 @@ func checkHandshake(r *http.Request) error {
 	case r.Method != http.MethodGet:
 		return &answer{status: http.StatusMethodNotAllowed, code: "invalid_request", text: "want GET",
 			headers: map[string]string{"Allow": http.MethodGet}, reason: malformed("method "+r.Method, "GET")}
+	case r.ProtoMajor > 1: // where the headers of 426 are malformed (RFC 9113, section 8.2.2)
+		return &answer{status: http.StatusBadRequest, code: "invalid_request", text: "want a WebSocket handshake over HTTP/1.1",
+			reason: malformed(r.Proto, "HTTP/1.1")}
 	case !r.ProtoAtLeast(1, 1) || !hasToken(r, "Connection", "upgrade") || !hasToken(r, "Upgrade", "websocket"):
 		return &answer{status: http.StatusUpgradeRequired, code: "invalid_request", text: "want a WebSocket handshake",
 			headers: map[string]string{"Connection": "Upgrade", "Upgrade": "websocket"}, reason: malformed("no WebSocket handshake", "one")}
