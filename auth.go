@@ -70,6 +70,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/revoked"
 	"github.com/oidcauth/oidcauth/internal/strangers"
 	"github.com/oidcauth/oidcauth/internal/supplement"
+	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/internal/tokencache"
 	"github.com/oidcauth/oidcauth/internal/verify"
 	"github.com/oidcauth/oidcauth/internal/watch"
@@ -105,6 +106,7 @@ type Authenticator struct {
 	revocations   *revoked.List
 	follower      *revoked.Follower // nil where revocations are in memory alone
 	logouts       revoked.Uses      // logout tokens that were used here
+	tickets       ticket.Ledger     // that were used here, whichever local issuer of their issuer's name sold them
 	clients       fetchClients
 	closed        atomic.Bool
 }

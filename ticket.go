@@ -36,9 +36,9 @@ import (
 // is the one that it is used for, and must not be empty; a ticket for another one
 // is refused ([ErrAudience]). So are a token that is no ticket ([ErrTokenType])
 // and a ticket that was used before ([ErrTicketUsed]): by any server of the
-// cluster with [Config.Revocations], and else with the same local issuer. Where these
-// cannot be asked, the ticket is refused ([ErrRevocationsUnavailable]) and stays good.
-// Without them, processes that share a key directory take a ticket once each, and one
+// cluster with [Config.Revocations], and else at this Authenticator or with the same
+// local issuer. Where the cluster cannot be asked, the ticket is refused
+// ([ErrRevocationsUnavailable]) and stays good. Without one, processes that share a key directory take a ticket once each, and one
 // that was restarted within its minute once more.
 //
 // Take the ticket out of the request with an [Extractor], such as [QueryToken],
@@ -331,8 +331,8 @@ func recognize(ctx context.Context, e *verify.Evaluation, thumbprint string) err
 // log, in the cluster. A log that fails leaves the ticket good: if it took the use all
 // the same, it says so next time.
 func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
-	expiry := time.Unix(t.Expiry, 0)
-	if err := t.authority.Use(t.ID, expiry, e.Now, t.own); err != nil {
+	id := revoked.UseID(revoked.UseTicket, e.Trust.URL, t.ID)
+	if err := e.useHere(t, string(id[:])); err != nil {
 		return err
 	}
 	if e.auth.follower == nil {
@@ -340,15 +340,30 @@ func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 	}
 	// A server whose clock is behind takes the ticket for so much longer, and the
 	// clock by which the log drops entries may be as much ahead.
-	first, err := e.auth.follower.FirstUse(ctx, revoked.UseID(revoked.UseTicket, e.Trust.URL, t.ID), expiry.Add(2*maxLeeway))
+	first, err := e.auth.follower.FirstUse(ctx, id, time.Unix(t.Expiry, 0).Add(2*maxLeeway))
 	switch {
 	case err != nil:
 		t.authority.Release(t.ID)
+		e.auth.tickets.Release(string(id[:]))
 		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, err)
 	case !first:
 		return refusal.New(refusal.Ticket, ErrTicketUsed, "a ticket for the second time", "a new one")
 	}
 	return nil
+}
+
+// useHere makes sure that nobody else uses the ticket in this process: with the same local
+// issuer, and at this Authenticator with another of its name, which knows of no use before.
+func (e *ticketToken) useHere(t readTicket, id string) error {
+	expiry := time.Unix(t.Expiry, 0)
+	err := t.authority.Use(t.ID, expiry, e.Now, t.own)
+	if err != nil {
+		return err
+	}
+	if err = e.auth.tickets.Use(id, expiry, e.Now, t.own); err != nil {
+		t.authority.Release(t.ID)
+	}
+	return err
 }
 
 func init() {

@@ -13,7 +13,7 @@ type Authority struct {
 	secret  func(keyID string) (secret []byte, signs bool)
 	process string // random; which process it is
 	started time.Time
-	used    ledger
+	used    Ledger
 }
 
 // NewAuthority returns the Authority of an issuer that began just now. The
@@ -50,9 +50,9 @@ func (a *Authority) Age(o *Original) (age time.Duration, known bool) {
 // When there is no place to remember another one, it is refused. Now is the time
 // by the clock that the expiry is compared with; ageKnown is what Age says.
 func (a *Authority) Use(id string, expiry, now time.Time, ageKnown bool) error {
-	return a.used.use(id, expiry, now, ageKnown)
+	return a.used.Use(id, expiry, now, ageKnown)
 }
 
 // Release takes back what Use has just noted, of a ticket that nobody got anything
 // for.
-func (a *Authority) Release(id string) { a.used.release(id) }
+func (a *Authority) Release(id string) { a.used.Release(id) }

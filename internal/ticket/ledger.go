@@ -20,11 +20,12 @@ const (
 	sweepInterval = time.Minute
 )
 
-// A ledger remembers the tickets that were used. A ticket's expiry is a time by
+// A Ledger remembers the tickets that were used. The zero value is empty. It is safe for
+// concurrent use. A ticket's expiry is a time by
 // a clock that can be set back, so what is dropped is dropped by age: that of the
 // use, by a clock that nobody sets. And no ticket is taken that expires no later
 // than one that was dropped, unless its age is known too: it may be that one.
-type ledger struct {
+type Ledger struct {
 	mu      sync.Mutex // guards what follows
 	used    map[string]oneUse
 	swept   time.Time
@@ -36,9 +37,10 @@ type oneUse struct {
 	at     time.Time // by [time.Now], whatever the clock of those who take the ticket
 }
 
-// use reports a ticket that was used before. When there is no place to remember
-// another one, it is refused.
-func (u *ledger) use(id string, expiry, now time.Time, ageKnown bool) error {
+// Use notes that a ticket is used, and refuses one that was used before. When there is no
+// place to remember another one, it is refused. Now is the time by the clock that the expiry
+// is compared with; ageKnown says that its age is known by a clock that nobody sets.
+func (u *Ledger) Use(id string, expiry, now time.Time, ageKnown bool) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	at := time.Now()
@@ -62,8 +64,8 @@ func (u *ledger) use(id string, expiry, now time.Time, ageKnown bool) error {
 	return nil
 }
 
-// release drops a ticket that was not used after all.
-func (u *ledger) release(id string) {
+// Release drops a ticket that was not used after all.
+func (u *Ledger) Release(id string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	delete(u.used, id)
@@ -71,7 +73,7 @@ func (u *ledger) release(id string) {
 
 // sweep drops the tickets that were used long ago and have expired. The lock must
 // be held.
-func (u *ledger) sweep(at, now time.Time, full bool) {
+func (u *Ledger) sweep(at, now time.Time, full bool) {
 	u.swept = at
 	limit := memory
 	if full {
