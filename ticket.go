@@ -343,8 +343,8 @@ func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 	first, err := e.auth.follower.FirstUse(ctx, id, time.Unix(t.Expiry, 0).Add(2*maxLeeway))
 	switch {
 	case err != nil:
+		e.auth.tickets.Release(string(id[:])) // first, while nobody gets past the other
 		t.authority.Release(t.ID)
-		e.auth.tickets.Release(string(id[:]))
 		return refusal.Because(refusal.Ticket, ErrRevocationsUnavailable, err)
 	case !first:
 		return refusal.New(refusal.Ticket, ErrTicketUsed, "a ticket for the second time", "a new one")
