@@ -99,7 +99,9 @@ type Config struct {
 	//
 	// A client that does not answer a ping within half a minute has vanished, and its
 	// connection is broken off. It is asked only while Serve waits for a message, since
-	// nobody sees the answer otherwise, and is there while its message arrives.
+	// nobody sees the answer otherwise, and is there while its message arrives. One that
+	// takes so little of what was written before that it cannot be asked within five
+	// seconds has vanished, too: write no faster than a client reads.
 	Serve func(ctx context.Context, c *Conn)
 
 	// Database is asked before a connection is upgraded, a ticket used up or an
