@@ -356,14 +356,10 @@ func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 // issuer, and at this Authenticator with another of its name, which knows of no use before.
 func (e *ticketToken) useHere(t readTicket, id string) error {
 	expiry := time.Unix(t.Expiry, 0)
-	err := t.authority.Use(t.ID, expiry, e.Now, t.own)
-	if err != nil {
+	if err := t.authority.Use(t.ID, expiry, e.Now, t.own); err != nil {
 		return err
 	}
-	if err = e.auth.tickets.Use(id, expiry, e.Now, t.own); err != nil {
-		t.authority.Release(t.ID)
-	}
-	return err
+	return e.auth.tickets.Use(id, expiry, e.Now, t.own)
 }
 
 func init() {
