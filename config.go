@@ -130,7 +130,9 @@ type Config struct {
 
 	// KeyCacheDir is a directory that keeps each issuer's public keys, so that a
 	// restart during an issuer's outage accepts tokens at once. It is created if
-	// missing. Empty means that keys live in memory only.
+	// missing. Programs may share it that reach each issuer in the same place, or tell
+	// the places apart by [Issuer.Keys]; but two that only have other clients there must
+	// not. Empty means that keys live in memory only.
 	KeyCacheDir string
 
 	// KeepWarm fetches the keys of every issuer of Issuers and [Authenticator.SetIssuers]

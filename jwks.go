@@ -96,6 +96,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*
 		Fetch:        client,
 		Queue:        a.clients.queue,
 		CacheDir:     cfg.KeyCacheDir,
+		Apart:        i.keysApart(),
 		Quiet:        true, // until its description is accepted
 		Hooks: keyset.Hooks{
 			FetchDone:    a.fetchDone,

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -201,6 +202,23 @@ func (i *Issuer) keysAt() Issuer {
 	at := Issuer{URL: i.URL, TenantClaim: i.TenantClaim, Keys: i.Keys}
 	at.Keys.RequireKeyID, at.Keys.ReusesKeyIDs = false, false
 	return at
+}
+
+// keysApart tells where the keys are from other places at the same address, in words that
+// are the same after a restart: which authority is trusted and which credential is sent
+// there may decide who answers. A client has no such words. No two clients have
+// descriptions of one issuer with the same prefix.
+func (i *Issuer) keysApart() string {
+	k := i.keysAt().Keys
+	k.DiscoveryURL, k.JWKSURL = "", ""
+	apart, err := json.Marshal(k)
+	if err != nil || string(apart) == "{}" {
+		apart = nil
+	}
+	if k.Client != nil {
+		apart = append(apart, " client of "+strconv.Quote(i.SubjectPrefix)...)
+	}
+	return string(apart)
 }
 
 // close ends all that the place does. Nobody trusts its keys any more.

@@ -79,6 +79,9 @@ type Config struct {
 	// CacheDir is the directory that keeps the last good keys between two runs
 	// of the program. Empty means none.
 	CacheDir string
+	// Apart tells the file in CacheDir from those of sets that ask at the same address and
+	// are answered by others there. Empty where the address says it all.
+	Apart string
 	// MaxBytes limits the key set's document. Zero means what Fetch does.
 	MaxBytes int64
 	// MaxKeys limits how many keys of the document are looked at. Zero means

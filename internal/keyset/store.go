@@ -63,6 +63,9 @@ func newStore(cfg Config) *store {
 	if cfg.JWKSURL != "" {
 		st.source = "jwks " + cfg.JWKSURL
 	}
+	if cfg.Apart != "" {
+		st.source += "\n" + cfg.Apart
+	}
 	sum := sha256.Sum256([]byte(st.issuer + "\n" + st.source))
 	st.name = hex.EncodeToString(sum[:16]) + ".json"
 	return st

@@ -220,10 +220,10 @@ func TestStore_AnotherIssuersFileHasAnotherName(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "keys")
 	synctest.Test(t, func(t *testing.T) {
 		i := newIssuer(key("a", 0))
-		for _, jwksURL := range []string{"", issuerURL + "/other", jwksURL} {
+		for _, from := range [][2]string{{""}, {issuerURL + "/other"}, {jwksURL}, {jwksURL, "x"}, {jwksURL, "y"}} {
 			cfg := i.config(t)
 			i.set(func(i *issuer) { i.keepsOld = true })
-			cfg.CacheDir, cfg.JWKSURL = dir, jwksURL
+			cfg.CacheDir, cfg.JWKSURL, cfg.Apart = dir, from[0], from[1]
 			s := start(t, cfg)
 			if s.Report().State != keyset.None {
 				t.Error("another source's file was used")
@@ -232,8 +232,8 @@ func TestStore_AnotherIssuersFileHasAnotherName(t *testing.T) {
 			s.Close()
 		}
 		// Of 32 hexadecimal digits, as all versions name them.
-		if files, _ := filepath.Glob(filepath.Join(dir, strings.Repeat("[0-9a-f]", 32)+".json")); len(files) != 3 {
-			t.Errorf("files = %v, want three", files)
+		if files, _ := filepath.Glob(filepath.Join(dir, strings.Repeat("[0-9a-f]", 32)+".json")); len(files) != 5 {
+			t.Errorf("files = %v, want five", files)
 		}
 	})
 }
