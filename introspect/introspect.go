@@ -65,7 +65,8 @@ type Config struct {
 
 	// Client makes the requests: its Transport, with the certificate of mutual TLS or
 	// whatever else the endpoint wants. Its redirects, cookies and timeout are not
-	// used. Nil means [http.DefaultTransport].
+	// used. Nil means what [http.DefaultTransport] is, with pings for HTTP/2, so that a
+	// connection that is dead is not used for long. Give yours HTTP2.SendPingTimeout, too.
 	Client *http.Client
 
 	// InsecureHTTP permits http on the loopback interface, and InsecureHTTPHosts permits
@@ -103,7 +104,7 @@ func New(cfg Config) (func(ctx context.Context, token string) (json.RawMessage, 
 	if err := cfg.check(documents); err != nil {
 		return nil, fmt.Errorf("introspect: %w", err)
 	}
-	a := &asker{cfg: cfg, client: http.Client{CheckRedirect: noRedirect}}
+	a := &asker{cfg: cfg, client: http.Client{CheckRedirect: noRedirect, Transport: fetch.Usual()}}
 	if cfg.Client != nil {
 		a.client.Transport = cfg.Client.Transport
 	}

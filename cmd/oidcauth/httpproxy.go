@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 	"weak"
+
+	"github.com/oidcauth/oidcauth/internal/fetch"
 )
 
 // An httpProxy is the proxy through which an issuer is reached.
@@ -60,10 +62,12 @@ func (p httpProxy) client() *http.Client {
 	}
 	maps.DeleteFunc(proxyClients.by, func(_ string, c weak.Pointer[http.Client]) bool { return c.Value() == nil })
 	dialer := &net.Dialer{Timeout: readTimeout}
-	c := &http.Client{Transport: &http.Transport{
+	transport := &http.Transport{
 		DialContext: dialer.DialContext, Proxy: p.of, ForceAttemptHTTP2: true, MaxIdleConns: 16, IdleConnTimeout: time.Minute,
 		TLSHandshakeTimeout: headerTimeout, MaxResponseHeaderBytes: 64 << 10,
-	}}
+	}
+	fetch.NoticeDead(transport, readTimeout)
+	c := &http.Client{Transport: transport}
 	if proxyClients.by == nil {
 		proxyClients.by = make(map[string]weak.Pointer[http.Client])
 	}

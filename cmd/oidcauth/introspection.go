@@ -14,6 +14,7 @@ import (
 	"weak"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/introspect"
 )
 
@@ -119,6 +120,7 @@ func (like trusting) client(pool *x509.CertPool) *http.Client {
 	}
 	transport = transport.Clone()
 	transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
+	fetch.NoticeDead(transport, readTimeout)
 	c := &http.Client{Transport: transport}
 	if trustingClients.by == nil {
 		trustingClients.by = make(map[trusting]weak.Pointer[http.Client])

@@ -162,7 +162,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	if cfg.CAFile != "" {
-		if transport, err = newPinnedTransport(cfg.CAFile, transport); err != nil {
+		if transport, err = newPinnedTransport(cfg.CAFile, transport, c.timeout); err != nil {
 			return nil, err
 		}
 		own = true

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/oidcauth/oidcauth/internal/quote"
 )
@@ -57,7 +58,7 @@ type pinnedTransport struct {
 
 // newPinnedTransport returns a transport like rt that trusts the certificates in
 // file alone, which must be there.
-func newPinnedTransport(file string, rt http.RoundTripper) (*pinnedTransport, error) {
+func newPinnedTransport(file string, rt http.RoundTripper, timeout time.Duration) (*pinnedTransport, error) {
 	base, ok := rt.(*http.Transport)
 	switch {
 	case !ok:
@@ -69,6 +70,7 @@ func newPinnedTransport(file string, rt http.RoundTripper) (*pinnedTransport, er
 		return nil, errors.New("file of certificates: transport makes its own TLS connections")
 	}
 	t := &pinnedTransport{file: file, base: base.Clone()}
+	NoticeDead(t.base, timeout)
 	_, err := t.current()
 	return t, err
 }

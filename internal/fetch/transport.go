@@ -47,7 +47,7 @@ func newTransport(cfg Config, timeout time.Duration, g *guard) (rt http.RoundTri
 // request that began it is gone.
 func ownTransport(timeout time.Duration) *http.Transport {
 	dialer := &net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
-	return &http.Transport{
+	t := &http.Transport{
 		DialContext:            dialer.DialContext,
 		Proxy:                  http.ProxyFromEnvironment,
 		ForceAttemptHTTP2:      true,
@@ -57,6 +57,8 @@ func ownTransport(timeout time.Duration) *http.Transport {
 		MaxIdleConns:           maxIdleConns,
 		IdleConnTimeout:        90 * time.Second,
 	}
+	NoticeDead(t, timeout)
+	return t
 }
 
 // freshProtocols sees to it that a clone has no connections of its original.
@@ -84,6 +86,7 @@ func guardTransport(t *http.Transport, g *guard, timeout time.Duration) {
 		c.Certificates, c.GetClientCertificate = nil, nil // who this server is, is for those whom it knows
 	}
 	freshProtocols(t)
+	NoticeDead(t, timeout)
 	boundIdle(t, timeout)
 	if t.MaxResponseHeaderBytes <= 0 || t.MaxResponseHeaderBytes > maxHeaderBytes {
 		t.MaxResponseHeaderBytes = maxHeaderBytes
