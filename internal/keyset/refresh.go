@@ -24,7 +24,8 @@ const (
 	// that time.
 	maxSleep = time.Minute
 	// A discovery document is read anew when it is a day old, and when it is
-	// an hour old and the keys it names lack one that is asked for.
+	// an hour old and the keys it names lack one that is asked for, or cannot be
+	// had twice in a row.
 	discoveryLifetime = 24 * time.Hour
 	discoveryDoubt    = time.Hour
 )
@@ -155,12 +156,16 @@ func (s *Set) older(a *answer, age time.Duration) bool {
 }
 
 // doubtful reports whether the keys may have moved: where an old discovery
-// document said, there is none, or not the one that is asked for.
+// document said, they are not, or not the one that is asked for.
 func (s *Set) doubtful(f *flight, a *answer, err error) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil {
-		return errors.Is(err, ErrNoUsableKey) && s.older(a, discoveryDoubt)
+	switch _, postponed := errors.AsType[*PostponedError](err); {
+	case postponed:
+		return false // nobody was asked
+	case err != nil:
+		// What is at the old place may answer as it likes, or not at all. Once may be chance.
+		return (s.failures > 0 || errors.Is(err, ErrNoUsableKey)) && s.older(a, discoveryDoubt)
 	}
 	vain := s.missing(f.asked, a.doc.keys)
 	return f.lookup && len(vain.ids) > 0 && s.older(a, discoveryDoubt)
