@@ -52,14 +52,15 @@ type Config struct {
 	// ctx ends, after ten seconds at most, and be safe for concurrent use. Nil finds none.
 	//
 	// An answer counts for a minute and is then asked for again, in the background while
-	// the issuer is in use, four at once beside those, so that a customer who was removed or changed is noticed
-	// within a minute and a half; what that changes is as with
+	// the issuer is in use, four at once beside those, so that a customer who was removed
+	// or changed is noticed within a minute and a half; what that changes is as with
 	// [Authenticator.SetIssuers]. While FindIssuer fails, its last answer counts for ten
-	// minutes. To take a customer's tokens back at once, call [Authenticator.Revoke] for
-	// the issuer, with IssuedBefore eleven minutes ahead, so that what it issues until then
-	// is refused, too, also while FindIssuer fails. Leave Until empty: with one that is
-	// near, a failure brings back what has not expired by then. AnyIssuer counts for issuers
-	// that FindIssuer does not find.
+	// minutes, and but for the first no token waits for the next. To take a customer's
+	// tokens back at once, call [Authenticator.Revoke] for the issuer, with IssuedBefore
+	// eleven minutes ahead, so that what it issues until then is refused, too, also while
+	// FindIssuer fails. Leave Until empty: with one that is near, a failure brings back
+	// what has not expired by then. AnyIssuer counts for issuers that FindIssuer does not
+	// find.
 	//
 	// Functions cannot be compared, [Issuer.Rules] and [Issuer.Supplement]: a description
 	// that says the same but for them counts as unchanged, and those of the last answer

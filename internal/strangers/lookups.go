@@ -82,13 +82,20 @@ type answer struct {
 	seen    time.Time // when a token last made somebody look
 	lapsed  bool      // not to be relied on before it was asked for again
 	element *list.Element
-	queued  bool // it is among those that are due
-	failed  bool // it could not be asked the last time
+	queued  bool      // it is among those that are due
+	failed  time.Time // when it could not be asked the last time; zero if it could
 }
 
 // serves reports whether an answer counts while there is no other. It may be called on
 // nil.
 func (a *answer) serves(now time.Time) bool { return a != nil && now.Sub(a.asked) < staleAge }
+
+// fails reports whether an answer counts, and the next did not come a moment ago: nobody
+// waits for that then, perhaps as long as a question may take, and again and again. It may
+// be called on nil.
+func (a *answer) fails(now time.Time) bool {
+	return a.serves(now) && !a.failed.IsZero() && now.Sub(a.failed) < answerAge
+}
 
 // A question is one that the program is asked, for all who want to know.
 type question struct {
@@ -149,6 +156,13 @@ func (l *Lookups) join(caller netip.Addr, name string) (*question, any, error) {
 			return nil, former.data, nil
 		}
 	}
+	if former.fails(now) {
+		former.lapsed = false
+		if l.asking[name] == nil {
+			l.askAgain(former, caller)
+		}
+		return nil, former.data, nil
+	}
 	if q := l.asking[name]; q != nil {
 		q.waiters++
 		if q.turn != nil {
@@ -171,6 +185,18 @@ func (l *Lookups) join(caller netip.Addr, name string) (*question, any, error) {
 	l.asking[name] = q
 	l.wg.Go(func() { l.run(q) })
 	return q, nil, nil
+}
+
+// askAgain asks on a caller's account for what nobody waits for, unless it is not their
+// turn. l.mu must be held.
+func (l *Lookups) askAgain(former *answer, caller netip.Addr) {
+	turn, err := l.turns.ask(l.ctx, []netip.Addr{caller})
+	if err != nil {
+		return
+	}
+	q := &question{name: former.name, former: former, turn: turn, done: make(chan struct{})}
+	l.asking[former.name] = q
+	l.wg.Go(func() { l.run(q) })
 }
 
 // leave notes that one less waits for an answer. The last takes a question along
@@ -248,14 +274,14 @@ func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 	delete(l.asking, q.name)
 	switch {
 	case err != nil && q.former.serves(at):
-		q.data, q.former.lapsed, q.former.failed = former, false, true
+		q.data, q.former.lapsed, q.former.failed = former, false, failedAt(q.former, at, err)
 		return former, former
 	case err != nil:
 		q.err = err
 	case data == nil:
 		l.absent.add(q.name, at)
 	case q.former != nil:
-		q.former.data, q.former.asked, q.former.lapsed, q.former.failed = data, at, false, false
+		q.former.data, q.former.asked, q.former.lapsed, q.former.failed = data, at, false, time.Time{}
 		q.data = data
 		return former, data
 	default:
@@ -265,6 +291,15 @@ func (l *Lookups) note(q *question, data any, err error) (former, now any) {
 		l.remove(q.former)
 	}
 	return former, nil
+}
+
+// failedAt returns when a question is known to have failed: that it was not time for it is
+// nobody's failure.
+func failedAt(a *answer, now time.Time, err error) time.Time {
+	if _, postponed := errors.AsType[*keyset.PostponedError](err); postponed {
+		return a.failed
+	}
+	return now
 }
 
 // add puts a new issuer in, and returns what it takes the place of.
@@ -400,7 +435,7 @@ func (l *Lookups) again() *question {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for len(l.due) > 0 && !l.closed {
-		i := max(slices.IndexFunc(l.due, func(a *answer) bool { return !a.failed }), 0)
+		i := max(slices.IndexFunc(l.due, func(a *answer) bool { return a.failed.IsZero() }), 0)
 		a := l.due[i]
 		l.due = slices.Delete(l.due, i, i+1)
 		a.queued = false

@@ -273,6 +273,7 @@ func TestLookups_AskedAnew(t *testing.T) {
 			time.Sleep(time.Until(answered.Add(time.Minute - 1 + time.Duration(after))))
 			r.asked.Store(0)
 			r.find(t, "b", "data of b", nil)
+			synctest.Wait()
 			r.wantAsked(t, asked)
 		}
 	})

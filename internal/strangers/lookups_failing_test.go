@@ -61,3 +61,56 @@ func TestLookups_FailingComeLast(t *testing.T) {
 		}
 	})
 }
+
+// While the table hangs, what it said last counts for ten minutes, and nobody waits for
+// what it will not say: but for the first, who finds that out.
+func TestLookups_HangingTable(t *testing.T) {
+	t.Parallel()
+	bubble(t, "one waits in ten minutes", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.prompt.Store(true)
+		r.find(t, "a", "data of a", nil)
+		began := time.Now()
+		r.says(func(string, any) (any, error) { time.Sleep(10 * time.Second); return nil, errTable })
+		time.Sleep(65 * time.Second)
+		var waited time.Duration
+		for time.Since(began) < 10*time.Minute {
+			asked := time.Now()
+			r.find(t, "a", "data of a", nil)
+			waited += time.Since(asked)
+			time.Sleep(time.Second)
+		}
+		if waited > 10*time.Second {
+			t.Errorf("tokens waited for %v, want ten seconds at most", waited)
+		}
+		if n := r.asked.Load(); n < 40 {
+			t.Errorf("the table was asked %d times, want again and again", n)
+		}
+		r.find(t, "a", nil, errTable)
+	})
+	bubble(t, "its next answer counts at once", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.prompt.Store(true)
+		r.find(t, "a", "data of a", nil)
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		time.Sleep(65 * time.Second)
+		r.find(t, "a", "data of a", nil)
+		synctest.Wait()
+		r.says(func(string, any) (any, error) { return nil, nil })
+		time.Sleep(10 * time.Second)
+		r.find(t, "a", "data of a", nil)
+		synctest.Wait()
+		r.find(t, "a", nil, nil)
+	})
+	bubble(t, "a failure of long ago is none", func(t *testing.T) {
+		r := newRegistry(t, 10)
+		r.prompt.Store(true)
+		r.find(t, "a", "data of a", nil)
+		r.says(func(string, any) (any, error) { return nil, errTable })
+		time.Sleep(3 * time.Minute)
+		r.find(t, "a", "data of a", nil)
+		r.says(func(string, any) (any, error) { return nil, nil })
+		time.Sleep(3 * time.Minute)
+		r.find(t, "a", nil, nil)
+	})
+}
