@@ -38,7 +38,9 @@ type KeysFrom struct {
 	Source KeySource `json:"-"`
 
 	// Client makes the requests to this issuer, by a proxy of its own for instance.
-	// It is used as [Config.Client] is. Nil means that one.
+	// It is used as [Config.Client] is. What comes through another is from elsewhere,
+	// even if both do the same: [Config.FindIssuer] must return the same at each answer,
+	// or the issuer's sessions end twice a minute. Nil means Config's.
 	Client *http.Client `json:"-"`
 
 	// CAFile is a file of certificates (PEM) that the servers' must lead to, as those
