@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -69,9 +68,9 @@ type Lookups struct {
 	order  *list.List // of *answer, the last asked for in front
 	asking map[string]*question
 	absent absent
-	timer  *time.Timer // calls sweep while issuers are known
-	due    []*answer   // that are to be asked for again
-	askers int         // how many goroutines do so, refreshers at most
+	timer  *time.Timer  // calls sweep while issuers are known
+	due    [2][]*answer // that are to be asked for again; last those that could not be the last time
+	askers int          // how many goroutines do so, refreshers at most
 }
 
 // An answer is what the program has said of a name.
@@ -393,8 +392,7 @@ func (l *Lookups) sweep() {
 		switch {
 		case l.asking[name] != nil || a.queued || now.Sub(a.asked) < sweepEvery:
 		case l.usedSince(a, now.Add(-recently)):
-			a.queued = true
-			l.due = append(l.due, a)
+			l.enqueue(a)
 		case l.idle(a, now):
 			l.remove(a)
 			gone = append(gone, a.data)
@@ -402,7 +400,7 @@ func (l *Lookups) sweep() {
 			a.lapsed, lapsed = true, true
 		}
 	}
-	askers := min(refreshers-l.askers, len(l.due))
+	askers := min(refreshers-l.askers, len(l.due[0])+len(l.due[1]))
 	l.askers += askers
 	l.wg.Go(func() { l.follow(gone, lapsed, askers) })
 	if len(l.known) > 0 {
@@ -434,11 +432,7 @@ func (l *Lookups) follow(gone []any, lapsed bool, askers int) {
 func (l *Lookups) again() *question {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for len(l.due) > 0 && !l.closed {
-		i := max(slices.IndexFunc(l.due, func(a *answer) bool { return a.failed.IsZero() }), 0)
-		a := l.due[i]
-		l.due = slices.Delete(l.due, i, i+1)
-		a.queued = false
+	for a := l.dequeue(); a != nil && !l.closed; a = l.dequeue() {
 		if l.known[a.name] != a || l.asking[a.name] != nil || time.Since(a.asked) < sweepEvery {
 			continue // it has been asked meanwhile
 		}
@@ -447,6 +441,30 @@ func (l *Lookups) again() *question {
 		return q
 	}
 	l.askers--
+	return nil
+}
+
+// enqueue has an answer asked for again. l.mu must be held.
+func (l *Lookups) enqueue(a *answer) {
+	a.queued = true
+	line := &l.due[0]
+	if !a.failed.IsZero() {
+		line = &l.due[1]
+	}
+	*line = append(*line, a)
+}
+
+// dequeue returns the next that is to be asked for again, or nil. It takes the same time
+// however many there are. l.mu must be held.
+func (l *Lookups) dequeue() *answer {
+	for i := range l.due {
+		if line := l.due[i]; len(line) > 0 {
+			a := line[0]
+			line[0], l.due[i] = nil, line[1:]
+			a.queued = false
+			return a
+		}
+	}
 	return nil
 }
 
