@@ -16,12 +16,16 @@ const (
 	maxShares = 8
 )
 
+// translated are the IPv6 addresses in which translators write IPv4 ones (RFC 6052,
+// section 2.1, and RFC 8215): there, one network is all of IPv4, and nobody chooses a place.
+var translated = []netip.Prefix{netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("64:ff9b:1::/48")}
+
 // Account returns what is accounted together with an address: the network of an
 // IPv6 address, 64 bits of it, since whoever has one address there has them all.
 // The zero address is the account of those who have none.
 func Account(addr netip.Addr) netip.Addr {
 	addr = addr.Unmap().WithZone("")
-	if addr.Is6() {
+	if addr.Is6() && !slices.ContainsFunc(translated, func(p netip.Prefix) bool { return p.Contains(addr) }) {
 		prefix, _ := addr.Prefix(64)
 		return prefix.Addr()
 	}
