@@ -230,7 +230,7 @@ func (st *store) write(snap *snapshot) error {
 		return err
 	}
 	defer dir.Close()
-	unlock, err := lock(dir)
+	unlock, err := st.lock(dir)
 	switch {
 	case errors.Is(err, dirlock.ErrUnsupported):
 		// Then two processes that write at once may write in the wrong order.

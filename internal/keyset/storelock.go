@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/dirlock"
@@ -23,9 +25,42 @@ var (
 	formerTemp = regexp.MustCompile(`^\.tmp-[0-9]+$`) // of versions that took no lock
 )
 
+// sweepShare is how many files, one in so many, there may be for each who comes to a
+// directory without clearing it.
+const sweepShare = 64
+
+// sweeps knows how many may still come to a directory before it is to be cleared again.
+// To clear it costs as much as it has files: of thousands of issuers, each of which has
+// one, not each may do that when they start. It is safe for concurrent use.
+var sweeps struct {
+	mu   sync.Mutex // guards what follows
+	left map[string]int
+}
+
+// sweepDue reports whether whoever comes to the directory has to clear it.
+func (st *store) sweepDue() bool {
+	sweeps.mu.Lock()
+	defer sweeps.mu.Unlock()
+	left := sweeps.left[st.dir]
+	if left > 0 {
+		sweeps.left[st.dir] = left - 1
+	}
+	return left == 0
+}
+
+// swept notes that the directory was cleared, and how many files it had.
+func (st *store) swept(files int) {
+	sweeps.mu.Lock()
+	defer sweeps.mu.Unlock()
+	if sweeps.left == nil {
+		sweeps.left = make(map[string]int)
+	}
+	sweeps.left[st.dir] = files / sweepShare
+}
+
 // lock waits for the lock on the directory.
-func lock(dir *disk.Dir) (unlock func(), err error) {
-	return locked(dir, func() (*dirlock.Lock, error) {
+func (st *store) lock(dir *disk.Dir) (unlock func(), err error) {
+	return st.locked(dir, st.sweepDue(), func() (*dirlock.Lock, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), storeLockTime)
 		defer cancel()
 		return dir.Lock(ctx, "")
@@ -34,26 +69,36 @@ func lock(dir *disk.Dir) (unlock func(), err error) {
 
 // clean clears the directory, if it is there and nobody writes to it just now.
 func (st *store) clean() {
+	if !st.sweepDue() {
+		return
+	}
 	dir, err := st.open()
 	if err != nil {
 		return
 	}
 	defer dir.Close()
-	if unlock, err := locked(dir, func() (*dirlock.Lock, error) { return dir.TryLock("") }); err == nil {
+	if unlock, err := st.locked(dir, true, func() (*dirlock.Lock, error) { return dir.TryLock("") }); err == nil {
 		unlock()
 	}
 }
 
 // locked takes the lock on the directory, and clears away what processes that were
-// killed have left there.
-func locked(dir *disk.Dir, take func() (*dirlock.Lock, error)) (unlock func(), err error) {
+// killed have left there, if that is due.
+func (st *store) locked(dir *disk.Dir, sweep bool, take func() (*dirlock.Lock, error)) (unlock func(), err error) {
 	l, err := take()
 	if err != nil && !errors.Is(err, dirlock.ErrUnsupported) {
 		return nil, err
 	}
 	// Unfinished files may be of any issuer. Who has the lock is the only one to write.
 	alone := err == nil
-	dir.Sweep(func(name string) bool { return ownTemp.MatchString(name) && alone || isAbandoned(dir, name) })
+	if sweep {
+		files := 0
+		dir.Sweep(func(name string) bool {
+			files++
+			return strings.Contains(name, storeTemp) && (ownTemp.MatchString(name) && alone || isAbandoned(dir, name))
+		})
+		st.swept(files)
+	}
 	if err != nil {
 		return nil, err
 	}
