@@ -675,8 +675,10 @@ func (a *Authenticator) Unready() []string {
 	if !a.isMade() {
 		return unready
 	}
+	seen := make(map[string]bool)
 	for _, p := range a.issuers.Load().needed() {
-		if !p.set.InHand() && !slices.Contains(unready, p.at.URL) {
+		if !p.set.InHand() && !seen[p.at.URL] {
+			seen[p.at.URL] = true
 			unready = append(unready, p.at.URL)
 		}
 	}

@@ -244,8 +244,8 @@ type issuerTable struct {
 
 // places returns where the keys of all issuers come from, each once.
 func (t *issuerTable) places() []*keyPlace {
-	var all []*keyPlace
-	seen := make(map[*keyPlace]bool)
+	all := make([]*keyPlace, 0, len(t.order))
+	seen := make(map[*keyPlace]bool, len(t.order))
 	for _, t := range t.order {
 		if !seen[t.keys] {
 			seen[t.keys] = true
@@ -258,9 +258,13 @@ func (t *issuerTable) places() []*keyPlace {
 // needed returns the places whose keys tokens are verified with. Where all tokens are
 // opaque, keys are for logout tokens alone.
 func (t *issuerTable) needed() []*keyPlace {
-	return slices.DeleteFunc(t.places(), func(p *keyPlace) bool {
-		return !slices.ContainsFunc(t.order, func(t *trust) bool { return t.keys == p && !t.Opaque })
-	})
+	needed := make(map[*keyPlace]bool, len(t.order))
+	for _, t := range t.order {
+		if !t.Opaque {
+			needed[t.keys] = true
+		}
+	}
+	return slices.DeleteFunc(t.places(), func(p *keyPlace) bool { return !needed[p] })
 }
 
 // opaqueOf returns the description of an opaque token, by what it begins with, or nil.
