@@ -1,7 +1,6 @@
 package envoyauth_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -26,6 +25,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/envoyauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/oidctest"
 	"github.com/oidcauth/oidcauth/possession"
 )
@@ -97,7 +97,7 @@ func testCaller(t *testing.T, askedBy func(address, token string) *authv3.CheckR
 func TestCheck_ClientAddress(t *testing.T) {
 	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
-	var log bytes.Buffer
+	var log authtest.Log
 	auth, err := oidcauth.New(oidcauth.Config{
 		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(),
 		Logger: slog.New(slog.NewTextHandler(&log, nil)),
