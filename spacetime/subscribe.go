@@ -90,7 +90,7 @@ func (c *Conn) write(ctx context.Context, message []byte) error {
 }
 
 // Close closes the connection with a code (RFC 6455, section 7.4) and a reason of at most
-// 123 bytes. Without it a client gets code 1000 when Serve returns. It waits up to ten
+// 123 bytes. Without it a client gets code 1000 when Serve returns. It waits up to four
 // seconds for the client, and does nothing where the connection is being closed already.
 func (c *Conn) Close(code int, reason string) error {
 	if !c.isMade() {
