@@ -89,7 +89,11 @@ func (c *adminConfig) listen(ctx context.Context) (net.Listener, error) {
 		}
 		return ln, nil
 	}
-	return listenAtSocket(ctx, path)
+	ln, err := listenAtSocket(ctx, path)
+	if err != nil {
+		return nil, fmt.Errorf("admin.addr: %w", err)
+	}
+	return ln, nil
 }
 
 // serve answers requests until close.

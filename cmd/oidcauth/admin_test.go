@@ -381,7 +381,7 @@ func TestAdmin_Socket(t *testing.T) {
 		}
 	}
 	second := invoke(t, "", "serve", "--config", file, "--addr", "127.0.0.1:0")
-	if second.code != exitFailed || !strings.Contains(second.err, "another process listens") {
+	if second.code != exitFailed || !strings.Contains(second.err, " admin.addr: another process listens") || strings.Count(second.err, "admin.addr") > 1 {
 		t.Errorf("a second server: %+v, want exit code %d as with an address that is taken", second, exitFailed)
 	}
 	s.stop()

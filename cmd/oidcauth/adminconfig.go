@@ -85,8 +85,10 @@ func (c *adminConfig) checkAddr(ctx context.Context, main string) error {
 		return nil
 	}
 	if path, isSocket := strings.CutPrefix(c.addr(), unixPrefix); isSocket {
-		_, err := findSocket(path)
-		return unlessHidden(err)
+		if _, err := findSocket(path); unlessHidden(err) != nil {
+			return fmt.Errorf("admin.addr: %w", err)
+		}
+		return nil
 	}
 	if err := checkAddr(ctx, c.addr()); err != nil {
 		return fmt.Errorf("admin.addr: %w", err)

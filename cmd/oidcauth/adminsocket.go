@@ -54,7 +54,7 @@ type socketListener struct {
 // it has whatever mode the umask leaves, and gets its name when its mode is right.
 func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
 	if longestSocketName(path) > maxSocketName { // which the file's check has seen
-		return nil, usageError{fmt.Errorf("admin.addr: %w", errLongSocketName(path))}
+		return nil, usageError{errLongSocketName(path)}
 	}
 	if runtime.GOOS == "windows" { // where a mode means nothing, and the directory's list decides
 		if err := removeStale(ctx, path, os.Remove); err != nil {
@@ -64,13 +64,13 @@ func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(path), socketDir)
 	if err != nil {
-		return nil, fmt.Errorf("admin.addr: a socket in %s: %w: want a directory that is there, and in which the server's user may make files", filepath.Dir(path), err)
+		return nil, fmt.Errorf("a socket in %s: %w: want a directory that is there, and in which the server's user may make files", filepath.Dir(path), err)
 	}
 	defer os.RemoveAll(dir)
 	bound := filepath.Join(dir, socketName)
 	ln, err := new(net.ListenConfig).Listen(ctx, "unix", bound)
 	if err != nil {
-		return nil, fmt.Errorf("admin.addr: %w", err)
+		return nil, err
 	}
 	l := &socketListener{UnixListener: ln.(*net.UnixListener), path: path}
 	l.SetUnlinkOnClose(false) // it would look for the name that it was bound to
@@ -85,7 +85,7 @@ func listenAtSocket(ctx context.Context, path string) (net.Listener, error) {
 	}
 	if err != nil {
 		l.UnixListener.Close()
-		return nil, fmt.Errorf("admin.addr: %w", err)
+		return nil, err
 	}
 	return l, nil
 }
@@ -110,9 +110,9 @@ func findSocket(path string) (bool, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
 	case err != nil:
-		return false, fmt.Errorf("admin.addr: %w", err)
+		return false, err
 	case info.Mode().Type() != fs.ModeSocket:
-		return false, usagef("admin.addr: %s is there and is no socket", path)
+		return false, usagef("%s is there and is no socket", path)
 	}
 	return true, nil
 }
@@ -128,7 +128,7 @@ func removeStale(ctx context.Context, path string, remove func(string) error) er
 	case errors.Is(err, fs.ErrNotExist): // it was being closed
 		return nil
 	case !isRefused(err): // another user's, or one of datagrams, or one that is busy
-		return fmt.Errorf("admin.addr: whether a process listens at %s is not known: %w: remove it if none does", path, err)
+		return fmt.Errorf("whether a process listens at %s is not known: %w: remove it if none does", path, err)
 	}
 	return remove(path)
 }
@@ -162,7 +162,7 @@ func giveName(socket, path string) error {
 }
 
 func errTaken(path string) error {
-	return fmt.Errorf("admin.addr: another process listens at %s", path)
+	return fmt.Errorf("another process listens at %s", path)
 }
 
 // dialSocket connects to a socket, and says what came of it.

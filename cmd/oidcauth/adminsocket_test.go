@@ -66,8 +66,8 @@ func TestAdmin_SocketLeavesNothing(t *testing.T) {
 func TestAdmin_SocketFails(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)
-	if _, err := listenAtSocket(t.Context(), filepath.Join(dir, "none", "admin")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "admin.addr: a socket in "+filepath.Join(dir, "none")) {
-		t.Errorf("in a directory that is not there: %v, want %v of admin.addr", err, fs.ErrNotExist)
+	if _, err := listenAtSocket(t.Context(), filepath.Join(dir, "none", "admin")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "a socket in "+filepath.Join(dir, "none")) {
+		t.Errorf("in a directory that is not there: %v, want %v with the directory", err, fs.ErrNotExist)
 	}
 	var usage usageError
 	if _, err := listenAtSocket(t.Context(), filepath.Join(dir, strings.Repeat("a", maxSocketName))); !errors.As(err, &usage) {

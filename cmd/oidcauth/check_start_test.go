@@ -26,7 +26,7 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 		{"two mistakes for NATS", `"revocations": {"nats": {"servers": ["tls://127.0.0.1:4222"], "ca_file": "DIR/none", "token_file": "DIR/nowhere"}}`, "DIR/nowhere"},
 		{"one address for both listeners", `"addr": "127.0.0.1:9080", "admin": {"open_metrics": true}`, `admin.addr: "127.0.0.1:9080"`},
 		{"all addresses for one of them", `"addr": ":9080", "admin": {"open_metrics": true}`, `admin.addr: "127.0.0.1:9080" is the main listener's, ":9080"`},
-		{"a file in the socket's place", `"admin": {"open_metrics": true, "addr": "unix:DIR/file"}`, "DIR/file is there and is no socket"},
+		{"a file in the socket's place", `"admin": {"open_metrics": true, "addr": "unix:DIR/file"}`, "admin.addr: DIR/file is there and is no socket"},
 		{"a name that no socket can have", `"admin": {"open_metrics": true, "addr": "unix:DIR/` + strings.Repeat("a", maxSocketName) + `"}`, "admin.addr: got a name of "},
 		{"an address over a network without TLS", `"addr": "192.0.2.7:0"`, "clients would know this server as http://192.0.2.7:0"},
 		{"two documents at one path", `"resource": "https://db.example.com/.well-known/jwks.json", "local_issuer": {"dir": "DIR/keys", "url": "https://db.example.com/.well-known/oauth-protected-resource"}`, "both have a document at /.well-known/oauth-protected-resource/.well-known/jwks.json"},
