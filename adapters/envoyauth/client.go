@@ -16,15 +16,15 @@ import (
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
-// addressOf returns the address of the client that Envoy names. It is invalid of a socket
-// without one.
-func addressOf(client *authv3.AttributeContext_Peer) netip.AddrPort {
+// addressOf returns the address of the client that Envoy names, in the form that requests
+// have it in. It is empty of a socket without one.
+func addressOf(client *authv3.AttributeContext_Peer) string {
 	socket := client.GetAddress().GetSocketAddress()
 	addr, err := netip.ParseAddr(socket.GetAddress())
 	if err != nil {
-		return netip.AddrPort{}
+		return ""
 	}
-	return netip.AddrPortFrom(addr, uint16(socket.GetPortValue()))
+	return netip.AddrPortFrom(addr, uint16(socket.GetPortValue())).String()
 }
 
 type certificateKey struct{}
@@ -41,12 +41,12 @@ func withCertificate(ctx context.Context, client *authv3.AttributeContext_Peer) 
 // names, or, where that is one of oidcauth.Config.Proxies, of whoever it names. For nothing
 // else does a header count as a proxy's word: the address is not left in the request. Without
 // one all clients are one.
-func (s *Server) onAccount(r *http.Request, client netip.AddrPort) *http.Request {
-	if !client.IsValid() {
+func (s *Server) onAccount(r *http.Request, client string) *http.Request {
+	if client == "" {
 		return r
 	}
 	from := *r
-	from.RemoteAddr = client.String()
+	from.RemoteAddr = client
 	return r.WithContext(s.cfg.Authenticator.CallerContext(&from))
 }
 

@@ -125,6 +125,13 @@ func TestCheck_ClientAddress(t *testing.T) {
 	if line := log.String(); !strings.Contains(line, " client=203.0.113.9") {
 		t.Errorf("the log has %q, want the client", line)
 	}
+	log.Reset()
+	malformed := askedBy("203.0.113.9", "x")
+	malformed.Attributes.Request.Http.Path = ""
+	check(malformed)
+	if line := log.String(); !strings.Contains(line, " client=203.0.113.9") {
+		t.Errorf("of a question without a path the log has %q, want the client", line)
+	}
 	check(askedBy("203.0.113.9", iss.Token(map[string]any{"aud": "my-db"})))
 	if seen != "203.0.113.9:4711" {
 		t.Errorf("Authorize got the address %q, want the client's", seen)

@@ -147,17 +147,15 @@ func New(cfg Config) (*Server, error) {
 // understood is refused.
 func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*authv3.CheckResponse, error) {
 	client := question.GetAttributes().GetSource()
+	from := addressOf(client)
 	ctx = withExtensions(withCertificate(ctx, client), question.GetAttributes())
 	r, err := request(ctx, question.GetAttributes().GetRequest().GetHttp())
 	if err != nil {
-		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}}, err), nil
+		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}, RemoteAddr: from}, err), nil
 	}
-	from := addressOf(client)
 	r = s.onAccount(r, from)
 	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
-	if from.IsValid() {
-		r.RemoteAddr = from.String() // for the log, and the program: of the token it has decided nothing
-	}
+	r.RemoteAddr = from // for the log, and the program: of the token it has decided nothing
 	switch {
 	case errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && proxied.IsPreflight(r):
 		claims, err = nil, nil

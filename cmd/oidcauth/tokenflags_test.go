@@ -45,7 +45,7 @@ func withSecret(t *testing.T) *fakeProvider {
 	return newFakeProvider(t)
 }
 
-// A client may be registered for one of the ways that the provider lists.
+// A provider may want its issuer for the audience of assertions, or its token endpoint.
 func testTokenAssertionAudience(t *testing.T) {
 	p := newFakeProvider(t)
 	signer, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -82,6 +82,7 @@ func testTokenAssertionAudience(t *testing.T) {
 	}
 }
 
+// A client may be registered for one of the ways that the provider lists.
 func testTokenClientAuth(t *testing.T) {
 	p := withSecret(t)
 	both := []string{authBasic, authPost}
