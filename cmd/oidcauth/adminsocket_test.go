@@ -155,6 +155,31 @@ func TestAdmin_SocketLeftToTwo(t *testing.T) {
 	}
 }
 
+// Where another process has put its own in the place of one that was left behind, since
+// that was looked at, it keeps it.
+func TestAdmin_SocketTakenMeanwhile(t *testing.T) {
+	t.Parallel()
+	dir, aside := shortDir(t), shortDir(t)
+	path := filepath.Join(dir, "admin")
+	leaveSocket(t, path)
+	for _, left := range []string{"one that was left behind", "none any more"} {
+		if err := takeAway(path, aside); err != nil || namesIn(t, dir) != "" {
+			t.Errorf("%s: %v, and the directory holds %q, want nothing", left, err, namesIn(t, dir))
+		}
+	}
+	other, err := listenAtSocket(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := takeAway(path, aside); err == nil || !strings.Contains(err.Error(), "another process listens") {
+		t.Errorf("another's: %v, want that it listens", err)
+	}
+	if err := dialSocket(t.Context(), path); err != nil {
+		t.Errorf("the other's socket: %v", err)
+	}
+}
+
 // leaveSocket leaves a socket behind, as a process does that is killed.
 func leaveSocket(t *testing.T, path string) {
 	t.Helper()
