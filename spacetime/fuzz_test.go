@@ -65,7 +65,7 @@ func FuzzHandshake(f *testing.F) {
 		if chosen := r.URL.Query()["connection_id"]; len(chosen) > 1 || len(chosen) == 1 && c.ID.String() != strings.ToLower(chosen[0]) {
 			t.Errorf("connection %v, and the client says %q", c.ID, chosen)
 		}
-		conn, err := spacetime.Upgrade(w, r, c.Protocol)
+		conn, _, err := spacetime.Upgrade(w, r, c.Protocol)
 		if err != nil {
 			t.Fatalf("passed, and the library: %v", err)
 		}

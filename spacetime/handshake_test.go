@@ -235,7 +235,7 @@ func TestHandshake_Wrapped(t *testing.T) {
 		if _, err := spacetime.ReadHandshake(tt.w, r); (err == nil) != tt.want {
 			t.Errorf("%s: ReadHandshake() error = %v, want none: %t", name, err, tt.want)
 		}
-		conn, err := spacetime.Upgrade(tt.w, r, "v2.bsatn.spacetimedb")
+		conn, _, err := spacetime.Upgrade(tt.w, r, "v2.bsatn.spacetimedb")
 		if (err == nil) != tt.want || (conn != nil) != tt.want {
 			t.Errorf("%s: Upgrade() error = %v, want none: %t", name, err, tt.want)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -39,6 +40,7 @@ type Conn struct {
 	Session *oidcauth.Session
 
 	socket *websocket.Conn
+	below  net.Conn           // on which the socket is
 	end    context.CancelFunc // of the context that Serve gets
 
 	reads  atomic.Int64 // one more when Read begins, and when it ends: odd between; two for each piece
@@ -101,12 +103,11 @@ func (c *Conn) Close(code int, reason string) error {
 
 // close has the library close the connection, and breaks it off where that takes too long:
 // the library alone may wait without end for a client to go, which would hold the connection
-// open, and all that serves it.
+// open, and all that serves it. It is broken off below the library, which waits for itself,
+// for fifteen seconds, where its CloseRead is called for that and finds a message.
 func (c *Conn) close(code int, reason string) error {
-	return within(context.Background(), closeTimeout, func(ctx context.Context) error {
-		defer context.AfterFunc(ctx, func() { c.socket.CloseRead(ctx) })()
-		return c.socket.Close(websocket.StatusCode(code), reason)
-	})
+	defer time.AfterFunc(closeTimeout, func() { c.below.Close() }).Stop()
+	return c.socket.Close(websocket.StatusCode(code), reason)
 }
 
 // SetReadLimit bounds the size in bytes of a message that is read, 32 KiB at first.
@@ -183,7 +184,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, c *Conn, who call
 	h.Set("Cache-Control", "no-store")
 	r.Header.Set("Sec-WebSocket-Protocol", c.Protocol)
 	var err error
-	if c.socket, err = upgrade(w, r, c.Protocol); err != nil {
+	if c.socket, c.below, err = upgrade(w, r, c.Protocol); err != nil {
 		return // the client has gone
 	}
 	c.Session = s.cfg.Auth.NewSession(r.Context(), who.claims)

@@ -57,6 +57,30 @@ func TestSubscribe_ClientStays(t *testing.T) {
 	}
 }
 
+// Clients that take nothing, and have sent what nobody reads, hold the server up for no
+// longer than others.
+func TestServer_CloseDeafClients(t *testing.T) {
+	busy := func(ctx context.Context, _ *spacetime.Conn) { <-ctx.Done() }
+	inBubble(t, spacetime.Config{Serve: busy}, func(t *testing.T, w *world, p pipes) {
+		for range 16 { // a wrong way of breaking them off goes well each second time
+			client, err := p.dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer client.Close()
+			readFrame(t, w.subscribeBy(t, client, w.issuer.Token(nil)))
+			go client.Write([]byte{0x81, 0x81, 0, 0, 0, 0, 'x'}) // a text, masked
+		}
+		began := time.Now()
+		if err := w.server.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("Close() took %v, want 4s at most", took)
+		}
+	})
+}
+
 // What is written once a session has ended is not for its client, though the connection is
 // still there.
 func TestConn_WriteAfterTheEnd(t *testing.T) {
