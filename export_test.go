@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"time"
 	"unsafe"
 
@@ -44,6 +45,14 @@ func (a *Authenticator) RevocationsKept() int { return sizeOf(a.revocations, "by
 
 // KeepLogouts sets how many logouts of an issuer are kept.
 func (a *Authenticator) KeepLogouts(most int) { a.revocations.LimitLogouts(most) }
+
+// FillTickets takes all places for used tickets, and returns what gives one of them back.
+func (a *Authenticator) FillTickets() (giveBack func()) {
+	expiry := a.now().Add(time.Minute)
+	for n := 0; a.tickets.Use(strconv.Itoa(n), expiry, a.now(), true) == nil; n++ {
+	}
+	return func() { a.tickets.Release("0") }
+}
 
 // Now returns the time that token times are compared with.
 func (a *Authenticator) Now() time.Time { return a.now() }

@@ -2,6 +2,7 @@ package oidcauth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -37,9 +38,10 @@ import (
 // is refused ([ErrAudience]). So are a token that is no ticket ([ErrTokenType])
 // and a ticket that was used before ([ErrTicketUsed]): by any server of the
 // cluster with [Config.Revocations], and else at this Authenticator or with the same
-// local issuer. Where the cluster cannot be asked, the ticket is refused
-// ([ErrRevocationsUnavailable]) and stays good. Without one, processes that share a key directory take a ticket once each, and one
-// that was restarted within its minute once more.
+// local issuer. Where the cluster cannot be asked, or there is no place to remember the
+// use, the ticket is refused ([ErrRevocationsUnavailable]) and stays good. Without a
+// cluster, processes that share a key directory take a ticket once each, and one that was
+// restarted within its minute once more.
 //
 // Take the ticket out of the request with an [Extractor], such as [QueryToken],
 // as one would a token.
@@ -354,12 +356,18 @@ func (e *ticketToken) useUp(ctx context.Context, t readTicket) error {
 
 // useHere makes sure that nobody else uses the ticket in this process: with the same local
 // issuer, and at this Authenticator with another of its name, which knows of no use before.
+// One that was used there stays used with this one, too; one that cannot be remembered
+// stays good.
 func (e *ticketToken) useHere(t readTicket, id string) error {
 	expiry := time.Unix(t.Expiry, 0)
 	if err := t.authority.Use(t.ID, expiry, e.Now, t.own); err != nil {
 		return err
 	}
-	return e.auth.tickets.Use(id, expiry, e.Now, t.own)
+	err := e.auth.tickets.Use(id, expiry, e.Now, t.own)
+	if errors.Is(err, ErrRevocationsUnavailable) {
+		t.authority.Release(t.ID)
+	}
+	return err
 }
 
 func init() {

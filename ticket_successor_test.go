@@ -38,11 +38,16 @@ func TestAuthenticateTicket_UsedBeforeTheSuccessor(t *testing.T) {
 	if _, err := a.AuthenticateTicket(byProgram(), ticket, "chat"); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.SetIssuers(trusted, open().Issuer()); err != nil {
+	after := open()
+	if err := a.SetIssuers(trusted, after.Issuer()); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.AuthenticateTicket(byProgram(), ticket, "chat"); !errors.Is(err, oidcauth.ErrTicketUsed) {
 		t.Errorf("the second time, error = %v, want %v", err, oidcauth.ErrTicketUsed)
+	}
+	beside := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, after.Issuer()}, Client: issuer.Client()})
+	if _, err := beside.AuthenticateTicket(byProgram(), ticket, "chat"); !errors.Is(err, oidcauth.ErrTicketUsed) {
+		t.Errorf("with the successor at another Authenticator, error = %v, want %v", err, oidcauth.ErrTicketUsed)
 	}
 	if err := a.SetIssuers(trusted); err != nil {
 		t.Fatal(err)
@@ -52,5 +57,21 @@ func TestAuthenticateTicket_UsedBeforeTheSuccessor(t *testing.T) {
 	}
 	if _, err := a.AuthenticateTicket(byProgram(), ticket, "chat"); !errors.Is(err, oidcauth.ErrTicketUsed) {
 		t.Errorf("the third time, error = %v, want %v", err, oidcauth.ErrTicketUsed)
+	}
+}
+
+// A ticket whose use an Authenticator has no place to remember stays good, also with the
+// local issuer that had one.
+func TestAuthenticateTicket_NoPlace(t *testing.T) {
+	t.Parallel()
+	c := newCounter(t)
+	ticket := c.Buy(c.Issuer.Token(nil), anywhere)
+	giveBack := c.Auth.FillTickets()
+	if _, err := c.Use(ticket, anywhere); !errors.Is(err, oidcauth.ErrRevocationsUnavailable) {
+		t.Errorf("without a place, error = %v, want %v", err, oidcauth.ErrRevocationsUnavailable)
+	}
+	giveBack()
+	if _, err := c.Use(ticket, anywhere); err != nil {
+		t.Errorf("with a place, error = %v", err)
 	}
 }

@@ -21,10 +21,10 @@ const (
 )
 
 // A Ledger remembers the tickets that were used. The zero value is empty. It is safe for
-// concurrent use. A ticket's expiry is a time by
-// a clock that can be set back, so what is dropped is dropped by age: that of the
-// use, by a clock that nobody sets. And no ticket is taken that expires no later
-// than one that was dropped, unless its age is known too: it may be that one.
+// concurrent use. A ticket's expiry is a time by a clock that can be set back, so what is
+// dropped is dropped by age: that of the use, by a clock that nobody sets. And no ticket is
+// taken that expires no later than one that was dropped, unless its age is known too: it
+// may be that one.
 type Ledger struct {
 	mu      sync.Mutex // guards what follows
 	used    map[string]oneUse
