@@ -217,7 +217,7 @@ func providerFault(err, refusal error) error {
 	switch status := refused.Response.StatusCode; {
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return oidcauth.ErrKeysUnavailable
-	case status == http.StatusUnauthorized, refused.ErrorCode == "invalid_client":
+	case refused.ErrorCode == "invalid_client", status == http.StatusUnauthorized && refused.ErrorCode != "invalid_grant":
 		return oidcauth.ErrKeysUnavailable
 	}
 	return refusal

@@ -279,6 +279,9 @@ func TestRenew_ProviderRefuses(t *testing.T) {
 		{"the client is not known, with 400", &oauth2.RetrieveError{
 			Response: &http.Response{StatusCode: http.StatusBadRequest}, ErrorCode: "invalid_client",
 		}, oidcauth.ErrKeysUnavailable},
+		{"the refresh token is good no longer, with 401", &oauth2.RetrieveError{
+			Response: &http.Response{StatusCode: http.StatusUnauthorized}, ErrorCode: "invalid_grant",
+		}, oidcauth.ErrExpired},
 		{"too many ask", answered(http.StatusTooManyRequests), oidcauth.ErrKeysUnavailable},
 		{"the provider gave up waiting for the request", answered(http.StatusRequestTimeout), oidcauth.ErrKeysUnavailable},
 		{"the provider fails", answered(http.StatusBadGateway), oidcauth.ErrKeysUnavailable},
