@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # EdDSA over the curve Ed25519 has two names since October 2025: "EdDSA", which is
-# deprecated, and "Ed25519" (RFC 9864, sections 2.2 and 4.1.2). Either may be the "alg" of a
+# deprecated, and "Ed25519" (RFC 9864). Either may be the "alg" of a
 # key and of a token, and libraries differ in which pairs they verify, by the same key and
 # signature. Of eight, half take a token that is named Ed25519, by a key of that name; to
 # PyJWT such a key is none that it could use, and a key set of such keys is an error. All

@@ -5,8 +5,7 @@
 # name as it is, so that one with a comma makes a message that go-sasl's own server does
 # not read. That server refuses, too, what the RFC lets clients write and libpq or others
 # do: "y" where a client could bind the channel and believes that the server cannot, a key
-# that is not known (which has to be ignored), and the empty "auth" of a client that asks
-# where to get a token (section 4.3).
+# that is not known, and the empty "auth" of a client that asks where to get a token.
 # Needs Go and Node.js with npm.
 set -euo pipefail
 work=$(mktemp -d)
