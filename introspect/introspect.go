@@ -65,8 +65,9 @@ type Config struct {
 
 	// Client makes the requests: its Transport, with the certificate of mutual TLS or
 	// whatever else the endpoint wants. Its redirects, cookies and timeout are not
-	// used. Nil means what [http.DefaultTransport] is, with pings for HTTP/2, so that a
-	// connection that is dead is not used for long. Give yours HTTP2.SendPingTimeout, too.
+	// used. Nil, or no Transport, means what [http.DefaultTransport] is, with pings for
+	// HTTP/2, so that a connection that is dead is not used for long. Give a Transport of
+	// yours HTTP2.SendPingTimeout, too.
 	Client *http.Client
 
 	// InsecureHTTP permits http on the loopback interface, and InsecureHTTPHosts permits
@@ -104,10 +105,7 @@ func New(cfg Config) (func(ctx context.Context, token string) (json.RawMessage, 
 	if err := cfg.check(documents); err != nil {
 		return nil, fmt.Errorf("introspect: %w", err)
 	}
-	a := &asker{cfg: cfg, client: http.Client{CheckRedirect: noRedirect, Transport: fetch.Usual()}}
-	if cfg.Client != nil {
-		a.client.Transport = cfg.Client.Transport
-	}
+	a := &asker{cfg: cfg, client: http.Client{CheckRedirect: noRedirect, Transport: fetch.Transport(cfg.Client)}}
 	if cfg.Endpoint == "" {
 		a.found = newDiscovery(documents, cfg.Issuer)
 	}

@@ -37,10 +37,11 @@ const maxBytes = 256 << 10
 // proved, and nobody but the caller can prove it. An issuer of such tokens has to be asked
 // otherwise.
 //
-// The client's Transport is used, and its redirects and cookies are not; nil means what
-// [http.DefaultTransport] is, with pings for HTTP/2, so that a connection that is dead is
-// not used for long. Give yours HTTP2.SendPingTimeout, too. An error is returned for an endpoint without https, and
-// for no claims or one that no supplement may have, such as "sub".
+// The client's Transport is used, and its redirects and cookies are not; nil, or none in
+// it, means what [http.DefaultTransport] is, with pings for HTTP/2, so that a connection
+// that is dead is not used for long. Give a Transport of yours HTTP2.SendPingTimeout, too.
+// An error is returned for an endpoint without https, and for no claims or one that no
+// supplement may have, such as "sub".
 func Supplement(client *http.Client, endpoint string, claims ...string) (func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error), error) {
 	request, err := http.NewRequest(http.MethodGet, endpoint, nil)
 	switch {
@@ -55,10 +56,7 @@ func Supplement(client *http.Client, endpoint string, claims ...string) (func(co
 		}
 	}
 	request.Header.Set("Accept", "application/json")
-	a := asker{client: http.Client{CheckRedirect: noRedirect, Transport: fetch.Usual()}, request: request, claims: slices.Clone(claims)}
-	if client != nil {
-		a.client.Transport = client.Transport
-	}
+	a := asker{client: http.Client{CheckRedirect: noRedirect, Transport: fetch.Transport(client)}, request: request, claims: slices.Clone(claims)}
 	return a.ask, nil
 }
 

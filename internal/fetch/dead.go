@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"net/http"
 	"sync"
 	"time"
@@ -19,7 +20,7 @@ func NoticeDead(t *http.Transport, within time.Duration) {
 		pings = *t.HTTP2
 	}
 	if pings.SendPingTimeout == 0 {
-		pings.SendPingTimeout, pings.PingTimeout = within/2, within/2
+		pings.SendPingTimeout, pings.PingTimeout = within/2, cmp.Or(pings.PingTimeout, within/2)
 	}
 	t.HTTP2 = &pings
 }
@@ -27,26 +28,51 @@ func NoticeDead(t *http.Transport, within time.Duration) {
 // usualTime is what questions have that are asked while a token waits.
 const usualTime = 5 * time.Second
 
+// Transport returns what carries a client's requests. Where the program gave none that is
+// one for all of them together: what [http.DefaultTransport] is at the time, but that it
+// notices dead connections.
+func Transport(c *http.Client) http.RoundTripper {
+	if c == nil || c.Transport == nil {
+		return usual{}
+	}
+	return c.Transport
+}
+
 // usual is the transport of all who were given none.
-var usual struct {
+type usual struct{}
+
+// asUsual is the copy of net/http's own that usual goes by. It is safe for concurrent use.
+var asUsual struct {
 	mu   sync.Mutex // guards what follows
 	like *http.Transport
 	t    *http.Transport
 }
 
-// Usual returns what carries the requests of whom the program gave nothing for that, all of
-// them together: what [http.DefaultTransport] is, but that it notices dead connections.
-func Usual() http.RoundTripper {
+// RoundTrip implements [http.RoundTripper]. A program may set another transport at any
+// time: tests do, and what traces requests.
+func (usual) RoundTrip(r *http.Request) (*http.Response, error) {
 	like, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
-		return http.DefaultTransport // the program's own
+		return http.DefaultTransport.RoundTrip(r) // the program's own
 	}
-	usual.mu.Lock()
-	defer usual.mu.Unlock()
-	if usual.like != like {
-		usual.like, usual.t = like, like.Clone()
-		freshProtocols(usual.t)
-		NoticeDead(usual.t, usualTime)
+	return noticingCopy(like).RoundTrip(r)
+}
+
+// noticingCopy returns the copy of a transport that notices dead connections.
+func noticingCopy(like *http.Transport) *http.Transport {
+	asUsual.mu.Lock()
+	defer asUsual.mu.Unlock()
+	if asUsual.like == like {
+		return asUsual.t
 	}
-	return usual.t
+	if asUsual.t != nil {
+		asUsual.t.CloseIdleConnections()
+	}
+	t := like.Clone() // which settles whether like speaks HTTP/2
+	if like.TLSNextProto["h2"] != nil {
+		freshProtocols(t)
+	}
+	NoticeDead(t, usualTime)
+	asUsual.like, asUsual.t = like, t
+	return t
 }

@@ -68,6 +68,16 @@ func (r *relay) copy(to, from net.Conn, n int64) {
 
 func (r *relay) forget() { r.forgotten.Store(r.accepted.Load()) }
 
+// authorityFile returns a file with the certificate that a server's leads to.
+func authorityFile(t *testing.T, srv *httptest.Server) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
 // A connection over HTTP/2 that was forgotten on the way is not used for ever.
 func TestNoticeDead(t *testing.T) {
 	t.Parallel()
@@ -75,10 +85,7 @@ func TestNoticeDead(t *testing.T) {
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
-	authority := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(authority, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	authority := authorityFile(t, srv)
 	trusting := func() *http.Transport {
 		c := srv.Client().Transport.(*http.Transport).Clone()
 		return &http.Transport{TLSClientConfig: c.TLSClientConfig, ForceAttemptHTTP2: true}
@@ -128,6 +135,7 @@ func TestNoticeDead_Told(t *testing.T) {
 	for _, tt := range []struct{ given, want *http.HTTP2Config }{
 		{nil, &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: time.Second}},
 		{&http.HTTP2Config{MaxReadFrameSize: 1 << 20}, &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: time.Second, MaxReadFrameSize: 1 << 20}},
+		{&http.HTTP2Config{PingTimeout: 4}, &http.HTTP2Config{SendPingTimeout: time.Second, PingTimeout: 4}},
 		{told, told},
 	} {
 		transport := &http.Transport{HTTP2: tt.given}
@@ -138,26 +146,5 @@ func TestNoticeDead_Told(t *testing.T) {
 	}
 	if own := fetch.OwnTransport(); own.HTTP2 == nil || own.HTTP2.SendPingTimeout == 0 {
 		t.Error("the own transport notices nothing")
-	}
-}
-
-// All who are given nothing share one transport, like net/http's, and leave that alone.
-func TestUsual(t *testing.T) {
-	first, ok := fetch.Usual().(*http.Transport)
-	if !ok || first.HTTP2 == nil || first == http.DefaultTransport || first != fetch.Usual() {
-		t.Fatalf("Usual() = %v", first)
-	}
-	was := http.DefaultTransport.(*http.Transport)
-	if was.HTTP2 != nil {
-		t.Error("net/http's own was changed")
-	}
-	defer func() { http.DefaultTransport = was }()
-	http.DefaultTransport = &http.Transport{MaxIdleConns: 7}
-	if other := fetch.Usual().(*http.Transport); other.MaxIdleConns != 7 {
-		t.Error("the program's other transport is not the usual one")
-	}
-	http.DefaultTransport = http.NewFileTransport(http.Dir("."))
-	if got := fetch.Usual(); got != http.DefaultTransport {
-		t.Errorf("Usual() = %T, want the program's", got)
 	}
 }

@@ -17,6 +17,9 @@ var (
 // OwnTransport is the transport of a client that was given none.
 func OwnTransport() *http.Transport { return ownTransport(time.Minute) }
 
+// NoticingCopy is what those who are given no transport use in place of net/http's own.
+func NoticingCopy(like *http.Transport) *http.Transport { return noticingCopy(like) }
+
 // GuardTransport is what happens to a transport before it may meet strangers.
 func GuardTransport(t *http.Transport, timeout time.Duration) {
 	guardTransport(t, newGuard(Config{}, timeout), timeout)

@@ -61,13 +61,20 @@ func ownTransport(timeout time.Duration) *http.Transport {
 	return t
 }
 
-// freshProtocols sees to it that a clone has no connections of its original.
+// freshProtocols sees to it that a clone has no connections of its original: what speaks
+// HTTP/2 there, by golang.org/x/net perhaps, keeps them. Where TLS offers HTTP/2 there must
+// be something that speaks it, or no answer can be read: net/http's own does then.
 func freshProtocols(t *http.Transport) {
-	if t.TLSNextProto != nil {
-		// Its functions may keep connections of another transport.
-		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
-	} else {
+	switch {
+	case t.TLSNextProto == nil:
 		t.ForceAttemptHTTP2 = true
+	case t.TLSNextProto["h2"] == nil:
+		t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	default:
+		t.TLSNextProto, t.ForceAttemptHTTP2 = nil, true
+		if t.TLSClientConfig != nil {
+			t.TLSClientConfig.NextProtos = nil // net/http offers what it speaks
+		}
 	}
 }
 
