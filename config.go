@@ -135,7 +135,9 @@ type Config struct {
 	// restart during an issuer's outage accepts tokens at once. It is created if
 	// missing. Programs may share it that reach each issuer in the same place, or tell
 	// the places apart by [Issuer.Keys]; but two that only have other clients there must
-	// not. Empty means that keys live in memory only.
+	// not. Nor is it noticed that a client leads elsewhere than before: where those who
+	// answered there are to be trusted no more, remove the files while no program runs.
+	// Empty means that keys live in memory only.
 	KeyCacheDir string
 
 	// KeepWarm fetches the keys of every issuer of Issuers and [Authenticator.SetIssuers]
