@@ -102,6 +102,22 @@ func TestAdmit(t *testing.T) {
 		synctest.Wait()
 		j.wantStates(t, "none-fresh false") // and never gone
 	})
+	bubble(t, "keys that may not be asked for have not moved, whatever failed before", func(t *testing.T) {
+		i, g, _, s := gated(t)
+		mustKeys(t, s, "a")
+		time.Sleep(2 * time.Hour)
+		i.set(func(i *issuer) { i.status = 500 })
+		_, err := s.Keys(t.Context(), jws.Named("b"))
+		unavailable(t, err)
+		before := g.times()
+		g.put(time.Second)
+		time.Sleep(10 * time.Second)
+		_, err = s.Keys(t.Context(), jws.Named("b"))
+		unavailable(t, err)
+		if asked := g.asked[before:]; len(asked) == 0 || slices.Contains(asked, discoveryURL) {
+			t.Errorf("asked for %q, want the keys alone", asked)
+		}
+	})
 	bubble(t, "a lookup that is put off is no failure, and answers later", func(t *testing.T) {
 		i, g, j, s := gated(t)
 		mustKeys(t, s, "a")
