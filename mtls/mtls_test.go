@@ -1,48 +1,25 @@
 package mtls_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/internal/forwarded"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/mtls"
 	"github.com/oidcauth/oidcauth/possession"
 )
-
-// newCertificate makes a certificate that signs itself.
-func newCertificate(t testing.TB) *x509.Certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
 
 func pemOf(c *x509.Certificate) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw}))
@@ -74,14 +51,14 @@ bUlJSGQgjwD5vaUaKlLR50Q2DmFfQj1L+SY=
 
 func TestConnection(t *testing.T) {
 	t.Parallel()
-	c := newCertificate(t)
+	c := authtest.NewCertificate(t)
 	for _, tt := range []struct {
 		name  string
 		state *tls.ConnectionState
 		want  *x509.Certificate
 	}{
 		{"no TLS", nil, nil}, {"no certificate", new(tls.ConnectionState), nil},
-		{"a chain", &tls.ConnectionState{PeerCertificates: []*x509.Certificate{c, newCertificate(t)}}, c},
+		{"a chain", &tls.ConnectionState{PeerCertificates: []*x509.Certificate{c, authtest.NewCertificate(t)}}, c},
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.TLS = tt.state
@@ -94,10 +71,10 @@ func TestConnection(t *testing.T) {
 // A header counts that one proxy has written, in one form, and nothing else does.
 func TestHeader(t *testing.T) {
 	t.Parallel()
-	c, other := newCertificate(t), newCertificate(t)
-	padded64 := newCertificate(t)
+	c, other := authtest.NewCertificate(t), authtest.NewCertificate(t)
+	padded64 := authtest.NewCertificate(t)
 	for len(padded64.Raw)%3 == 0 {
-		padded64 = newCertificate(t)
+		padded64 = authtest.NewCertificate(t)
 	}
 	structured := func(c *x509.Certificate) string {
 		return ":" + base64.StdEncoding.EncodeToString(c.Raw) + ":"
@@ -231,7 +208,7 @@ func TestHeader_Says(t *testing.T) {
 // FuzzHeader: whatever a header says, nothing panics, and a certificate is one to the
 // standard library, and the one that the header has.
 func FuzzHeader(f *testing.F) {
-	c := newCertificate(f)
+	c := authtest.NewCertificate(f)
 	f.Add(":" + base64.StdEncoding.EncodeToString(c.Raw) + ":")
 	f.Add(":" + strings.TrimRight(base64.StdEncoding.EncodeToString(c.Raw), "=") + ":")
 	f.Add(`By=x;Cert="` + url.PathEscape(pemOf(c)) + `",By="a,\"b"`)

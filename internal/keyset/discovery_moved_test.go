@@ -9,6 +9,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/jws"
+	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
 // A leaving issuer has moved its keys. Where they were is somebody or nobody else.
@@ -24,6 +25,22 @@ func (l *leaving) RoundTrip(r *http.Request) (*http.Response, error) {
 		return (*left)(r)
 	}
 	return l.issuer.RoundTrip(r)
+}
+
+// startLeaving starts a set whose issuer has been in its place for two hours.
+func startLeaving(t *testing.T) (*leaving, *keyset.Set) {
+	t.Helper()
+	l := &leaving{issuer: newIssuer(key("a", 0))}
+	cfg := discovering(t, l.issuer)
+	client, err := fetch.New(fetch.Config{HTTP: &http.Client{Transport: l}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.Fetch = client
+	s := startHeld(t, cfg)
+	mustKeys(t, s, "a")
+	time.Sleep(2 * time.Hour)
+	return l, s
 }
 
 // An issuer that moves its keys to another host need not keep the old one, which may
@@ -45,18 +62,10 @@ func TestDiscovery_Moved(t *testing.T) {
 		"a set without a key that could be one": status(200, `{"keys":[]}`),
 	} {
 		bubble(t, name, func(t *testing.T) {
-			l := &leaving{issuer: newIssuer(key("a", 0))}
-			cfg := discovering(t, l.issuer)
-			client, err := fetch.New(fetch.Config{HTTP: &http.Client{Transport: l}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			cfg.Fetch = client
-			s := startHeld(t, cfg)
-			mustKeys(t, s, "a")
-			time.Sleep(2 * time.Hour)
+			l, s := startLeaving(t)
 			l.set(func(i *issuer) { i.jwksURL, i.body = newURL, jwks(key("a", 0), key("b", 1)) })
 			l.left.Store(&left)
+			var err error
 			for range 3 {
 				if _, err = s.Keys(t.Context(), jws.Named("b")); err == nil {
 					break
@@ -69,16 +78,7 @@ func TestDiscovery_Moved(t *testing.T) {
 		})
 	}
 	bubble(t, "an outage costs the document once an hour", func(t *testing.T) {
-		l := &leaving{issuer: newIssuer(key("a", 0))}
-		cfg := discovering(t, l.issuer)
-		client, err := fetch.New(fetch.Config{HTTP: &http.Client{Transport: l}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		cfg.Fetch = client
-		s := startHeld(t, cfg)
-		mustKeys(t, s, "a")
-		time.Sleep(2 * time.Hour)
+		l, _ := startLeaving(t)
 		before := l.discoveries()
 		broken := status(500, "")
 		l.left.Store(&broken)
