@@ -37,6 +37,10 @@ type Step struct {
 	Want    string  // what passes
 	Verdict Verdict // the outcome
 	Advice  string  // what to do about a failure; empty otherwise
+
+	// Setting is the field of oidcauth.Config or oidcauth.Issuer by which such a token would pass,
+	// "Audiences" for instance, if it is one that is to pass; empty where none does.
+	Setting string
 }
 
 // A Verdict is the outcome of a check.

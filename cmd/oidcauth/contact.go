@@ -37,6 +37,7 @@ func (c *contact) explain(report *explain.Report) {
 		if step.Check == "key" && step.Verdict == explain.Failed && !told {
 			step.Advice = "The issuer was asked for its keys, in vain: " + c.err.Error() +
 				". A server finds this in its log; whoever sent the token is not told."
+			step.Setting = ""
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/explain"
-	"github.com/oidcauth/oidcauth/internal/refusal"
 )
 
 // writeReport prints a report for people: the verdict first, then every check,
@@ -45,26 +44,22 @@ func adviceOf(step explain.Step) string {
 	if step.Advice == "" {
 		return ""
 	}
-	return inOwnWords(strings.TrimSpace(step.Advice + " " + flagFor(step)))
+	return inOwnWords(strings.TrimSpace(step.Advice + " " + flagFor(step.Setting)))
 }
 
-// flagFor says how to set, with this command, what a check wants: the library's
-// advice speaks of its own configuration. Where that is of a fault of the issuer's, or of
-// something else than the check's own setting, no flag mends it.
-func flagFor(step explain.Step) string {
-	if step.Advice == refusal.Find(refusal.ErrClaim).Advice || step.Check == refusal.Type && step.Advice != refusal.Find(refusal.ErrTokenType).Advice {
-		return ""
-	}
-	switch step.Check {
-	case "issuer":
+// flagFor says how to set with this command what the library's advice calls by the name of
+// its own setting; empty where no setting helps.
+func flagFor(setting string) string {
+	switch setting {
+	case "Issuers":
 		return "With this command: --issuer, or \"url\" and \"aliases\" in the file."
-	case "audience":
+	case "Audiences":
 		return "With this command: --audience, or \"audiences\" in the file."
-	case "type":
+	case "TokenTypes":
 		return "With this command: --token-type, or \"token_types\" in the file."
-	case "algorithm":
+	case "Algorithms":
 		return "With this command: \"algorithms\" in the file."
-	case "expiry", "not before", "issued at":
+	case "Leeway":
 		return "With this command: --leeway, 5m at most."
 	}
 	return ""

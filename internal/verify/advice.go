@@ -65,17 +65,38 @@ var closerAdvices = []struct {
 	{refusal.ErrKeysUnavailable, context.DeadlineExceeded, "This says nothing about the token: the time that its check was given ended before the issuer's keys arrived."},
 }
 
-// advise returns what a person may do about a refusal.
-func (e *Evaluation) advise(err error) string {
+// settings are the fields that decide whether a token passes which is refused with err. Where
+// a closer advice fits it is something else that does, and the advice names it.
+var settings = []struct {
+	err  error
+	name string
+}{
+	{refusal.ErrUnknownIssuer, "Issuers"},
+	{refusal.ErrAudience, "Audiences"},
+	{refusal.ErrTokenType, "TokenTypes"},
+	{refusal.ErrAlgorithm, "Algorithms"},
+	{refusal.ErrExpired, "Leeway"},
+	{refusal.ErrNotYetValid, "Leeway"},
+	{refusal.ErrIssuedInFuture, "Leeway"},
+}
+
+// advise returns what a person may do about a refusal, and the setting that decides.
+func advise(err error) (advice, setting string) {
 	if status, answered := errors.AsType[*fetch.StatusError](err); answered && errors.Is(err, refusal.ErrKeysUnavailable) {
-		return adviceForStatus(status.Status)
+		return adviceForStatus(status.Status), ""
 	}
 	for _, a := range closerAdvices {
 		if errors.Is(err, a.err) && errors.Is(err, a.cause) {
-			return a.advice
+			return a.advice, ""
 		}
 	}
-	return refusal.Find(err).Advice
+	general := refusal.Find(err)
+	for _, s := range settings {
+		if general.Err == s.err {
+			setting = s.name
+		}
+	}
+	return general.Advice, setting
 }
 
 // adviceForStatus is for an issuer that answers, with a status that carries no

@@ -49,14 +49,33 @@ func TestAdvise(t *testing.T) {
 		{refusal.ErrKeysUnavailable, context.DeadlineExceeded, "the time that its check was given ended"},
 	} {
 		general := refusal.Find(tt.err).Advice
-		var e Evaluation
-		if got := e.advise(fmt.Errorf("%w: %w", tt.err, tt.cause)); !strings.Contains(got, tt.want) || strings.Contains(general, tt.want) {
-			t.Errorf("%v, %v: advise() = %q, want %q in it", tt.err, tt.cause, got, tt.want)
+		got, setting := advise(fmt.Errorf("%w: %w", tt.err, tt.cause))
+		if !strings.Contains(got, tt.want) || strings.Contains(general, tt.want) || setting != "" {
+			t.Errorf("%v, %v: advise() = %q, %q, want %q in it and no setting", tt.err, tt.cause, got, setting, tt.want)
 		}
 		for _, err := range []error{tt.err, fmt.Errorf("%w: another", tt.err), fmt.Errorf("%w: %w", refusal.ErrClaim, tt.cause)} {
-			if got := e.advise(err); got != refusal.Find(err).Advice {
+			if got, _ := advise(err); got != refusal.Find(err).Advice {
 				t.Errorf("%v: advise() = %q, want what there is for all", err, got)
 			}
+		}
+	}
+}
+
+// A setting that decides is named where it is the one that refused, and for no other fault
+// that the same check finds.
+func TestAdvise_Setting(t *testing.T) {
+	t.Parallel()
+	of := map[error]string{
+		refusal.ErrUnknownIssuer: "Issuers", refusal.ErrAudience: "Audiences", refusal.ErrTokenType: "TokenTypes",
+		refusal.ErrAlgorithm: "Algorithms", refusal.ErrExpired: "Leeway", refusal.ErrNotYetValid: "Leeway",
+		refusal.ErrIssuedInFuture: "Leeway",
+	}
+	for _, err := range []error{refusal.ErrClaim, refusal.ErrRule, refusal.ErrSignature, refusal.ErrRevoked, refusal.ErrKeysUnavailable} {
+		of[err] = ""
+	}
+	for err, want := range of {
+		if _, got := advise(refusal.New("check", err, "this", "that")); got != want {
+			t.Errorf("%v: setting = %q, want %q", err, got, want)
 		}
 	}
 }

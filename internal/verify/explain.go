@@ -64,7 +64,8 @@ func (e *Evaluation) outcome(s Step, err error) explain.Step {
 		got, want := s.Describe(e)
 		return explain.Step{Check: s.Name, Got: got, Want: want, Verdict: explain.Passed}
 	}
-	step := explain.Step{Check: s.Name, Got: err.Error(), Verdict: explain.Failed, Advice: e.advise(err)}
+	step := explain.Step{Check: s.Name, Got: err.Error(), Verdict: explain.Failed}
+	step.Advice, step.Setting = advise(err)
 	if refused, ok := errors.AsType[*refusal.Refusal](err); ok {
 		step.Got, step.Want = refused.Got, refused.Want
 		if step.Got == "" && step.Want == "" {
