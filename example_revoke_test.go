@@ -43,6 +43,42 @@ func throwOut(auth *oidcauth.Authenticator, staff string) http.Handler {
 	}))
 }
 
+// ban keeps a subject out for good, also with the tokens of a later sign-in.
+func ban(ctx context.Context, auth *oidcauth.Authenticator, issuer, subject string) error {
+	return auth.Revoke(ctx, oidcauth.Revocation{
+		Issuer: issuer, Subject: subject,
+		Until: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), // without it a ban may be over within the hour
+	})
+}
+
+// Somebody is banned: the tokens of years to come are refused, though none lives for more
+// than an hour.
+func ExampleAuthenticator_Revoke_ban() {
+	issuer := oidctest.NewIssuer(nil, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	defer issuer.Close()
+	now := time.Now()
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}},
+		Client:  issuer.Client(), MaxTokenLifetime: time.Hour,
+		Now: func() time.Time { return now },
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer auth.Close()
+	ctx := context.Background()
+	if err := ban(ctx, auth, issuer.URL(), "mallory"); err != nil {
+		fmt.Println(err)
+		return
+	}
+	now = now.AddDate(10, 0, 0)
+	token := issuer.Token(map[string]any{"sub": "mallory", "iat": now, "exp": now.Add(time.Hour)})
+	_, err = auth.Authenticate(ctx, token)
+	fmt.Println(errors.Is(err, oidcauth.ErrRevoked))
+	// Output: true
+}
+
 // An admin throws somebody out.
 func ExampleAuthenticator_Revoke() {
 	issuer := oidctest.NewIssuer(nil, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})

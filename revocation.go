@@ -351,7 +351,7 @@ type Revocation struct {
 	// issued before by an issuer whose clock is ahead, at most its leeway: to
 	// withdraw all that there is, add that to the present time, and what is issued
 	// meanwhile is refused as well. Zero means tokens issued at any time, also after
-	// the revocation.
+	// the revocation and for as long as it holds: see Until.
 	IssuedBefore time.Time `json:"issued_before,omitzero"`
 
 	// EndedAt is when the login session ended that the revocation is of; see
@@ -363,7 +363,9 @@ type Revocation struct {
 	// expired by then are accepted again. Zero means when no token of today, or of
 	// the time until IssuedBefore, can be left: after [Config.MaxTokenLifetime], or
 	// without that after one year or what the tokens of a [KeySource] have ever lived
-	// at most, or after a century if they may never expire.
+	// at most, or after a century if they may never expire. That is enough for the
+	// tokens there are, and not for a ban, by which those of a later sign-in are
+	// refused, too: give it a time that is far ahead, of the year 9999 for instance.
 	Until time.Time `json:"until,omitzero"`
 }
 

@@ -28,7 +28,7 @@ type revocationForm struct {
 	Subject      string `json:"subject"`
 	KeyID        string `json:"key_id"`
 	IssuedBefore string `json:"issued_before"` // a time, "now", or, but for an issuer, "any" for whenever, later too
-	Until        string `json:"until"`         // a time; empty for as long as needed
+	Until        string `json:"until"`         // a time; empty for as long as needed, with "any" for good
 }
 
 // revocationNeeds are the members that each kind of revocation has beside "revoke",
@@ -85,7 +85,9 @@ func (f *revocationForm) revocation(now time.Time, ahead time.Duration) (oidcaut
 	r := oidcauth.Revocation{Issuer: f.Issuer, TokenID: f.TokenID, SessionID: f.SessionID, Subject: f.Subject, KeyID: f.KeyID}
 	var err error
 	switch f.IssuedBefore {
-	case "", "any":
+	case "":
+	case "any":
+		r.Until = forGood
 	case "now":
 		r.IssuedBefore = now.Add(ahead)
 	default:
@@ -100,6 +102,10 @@ func (f *revocationForm) revocation(now time.Time, ahead time.Duration) (oidcaut
 	}
 	return r, nil
 }
+
+// forGood is the end of a revocation of later tokens, too. The library's own would be when
+// no token of today is left, after which those of a later login count again.
+var forGood = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // revocationTime reads a time of tokens. The zero one, which programs write for none, is
 // refused: to the library it says whenever, and would revoke what is issued later, too.

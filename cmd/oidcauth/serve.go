@@ -85,7 +85,8 @@ socket unless told otherwise, has /metrics, health and
                        session, subject, key or issuer), "issuer", and what is
                        revoked: "token_id", "session_id", "subject" or "key_id";
                        a subject and a whole issuer need "issued_before": "now",
-                       a time, or of a subject "any" for later tokens too
+                       a time, or of a subject "any" for later tokens too, for
+                       good unless "until" says when it ends
   POST /v1/backchannel-logout
                        takes the logout tokens of issuers (OpenID Connect
                        Back-Channel Logout 1.0)
