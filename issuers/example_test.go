@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/url"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/issuers"
@@ -86,4 +87,30 @@ func ExampleAuth0Access_test() {
 	}
 	fmt.Println(claims.Subject(), claims.HasRole("write:messages"))
 	// Output: auth0|1 true
+}
+
+// Firebase's keys are at a host of Google's, and not below the issuer's URL. The issuer of a
+// test is where they are, and its tokens name the other.
+func ExampleFirebase_test() {
+	firebase := issuers.Firebase("my-game")
+	keys, err := url.Parse(firebase.Keys.JWKSURL)
+	if err != nil {
+		log.Fatal(err)
+	}
+	issuer := oidctest.NewIssuer(nil, oidctest.Config{
+		URL: "https://" + keys.Host, JWKSPath: keys.Path, Algorithm: "RS256",
+		Claims: map[string]any{"iss": firebase.URL, "aud": firebase.Audiences},
+	})
+	defer issuer.Close()
+	auth, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{firebase}, Client: issuer.Client()})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer auth.Close()
+	claims, err := auth.Authenticate(context.Background(), issuer.Token(map[string]any{"sub": "alice"}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(claims.Issuer(), claims.Subject())
+	// Output: https://securetoken.google.com/my-game alice
 }
