@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/issuers"
 )
 
 // newError returns the text of the error that New has for the description.
@@ -41,7 +42,13 @@ func TestArguments(t *testing.T) {
 		{`Clerk("http://clerk.example.com", "https://example.com")`, "http"},
 		{`Clerk("https://", "https://example.com")`, "https:"},
 		{`Clerk("https://clerk.example.com")`, "azp in: no values"},
-		{`Clerk("https://clerk.example.com", "")`, "azp in: no values"},
+		{`Clerk("https://clerk.example.com", "")`, `issuers.Clerk: origin is \"\"`},
+		{`Clerk("https://clerk.example.com", "example.com")`, `origin is \"example.com\", want one such as https://example.com`},
+		{`Clerk("https://clerk.example.com", "https://example.com", "https://example.com/")`, `origin is \"https://example.com/\"`},
+		{`Clerk("https://clerk.example.com", "https://Example.com")`, "issuers.Clerk: origin"},
+		{`Clerk("https://clerk.example.com", "https://example.com?x")`, "issuers.Clerk: origin"},
+		{`Clerk("https://clerk.example.com", "https://")`, "issuers.Clerk: origin"},
+		{`Clerk("https://clerk.example.com", "://example.com")`, "issuers.Clerk: origin"},
 		{`Keycloak("sso.example.com", "x")`, "issuers.Keycloak: realm"},
 		{`Keycloak("https://sso.example.com", "x")`, "/realms/NAME"},
 		{`Keycloak("https://sso.example.com/realms/main/", "x")`, "/realms/NAME"},
@@ -71,6 +78,7 @@ func TestArguments(t *testing.T) {
 		{`EntraSingleV2("contoso.onmicrosoft.com", "x")`, "issuers.EntraSingleV2: tenant"},
 		{`EntraSingleV2("72F988BF-86F1-41AF-91AB-2D7CD011DB47", "x")`, "GUID in small letters"},
 		{`EntraSingleV2("72f988bf-86f1-41af-91ab-2d7cd011db47")`, "Audiences is empty"},
+		{`EntraSingleV2("72f988bf-86f1-41af-91ab-2d7cd011db47", "api://my-db")`, "issuers.EntraSingleV2: audience"},
 		{`EntraSingleV1("", "x")`, "issuers.EntraSingleV1: tenant"},
 		{`EntraMulti("")`, "issuers.EntraMulti: audience"},
 		{`EntraMulti("api://my-db")`, "issuers.EntraMulti: audience"},
@@ -137,6 +145,7 @@ func TestArguments(t *testing.T) {
 		{`AzureB2C("contoso", "contoso.onmicrosoft.com", "B2C_1_signin", "x")`, "issuers.AzureB2C: tenant ID"},
 		{`AzureB2C("contoso", "775527ff-9a37-4307-8b3d-cc311f58d925", "../other", "x")`, "issuers.AzureB2C: policy"},
 		{`AzureB2C("contoso", "775527ff-9a37-4307-8b3d-cc311f58d925", "B2C_1_signin")`, "Audiences is empty"},
+		{`AzureB2C("contoso", "775527ff-9a37-4307-8b3d-cc311f58d925", "B2C_1_signin", "https://contoso.onmicrosoft.com/my-db")`, "issuers.AzureB2C: application ID"},
 		{`Dex("dex.example.com", "x")`, "issuers.Dex: issuer"},
 		{`Dex("https://dex.example.com?x=y", "x")`, "issuers.Dex: issuer"},
 		{`Zitadel("my.zitadel.cloud", "1")`, "issuers.Zitadel: instance"},
@@ -234,6 +243,19 @@ func TestDescriptionsAreData(t *testing.T) {
 		args[0] = "changed"
 		if after, _ := json.Marshal(issuer.Interface()); string(before) != string(after) {
 			t.Errorf("%s keeps its argument", p.name())
+		}
+	}
+}
+
+// What browsers write as an origin is accepted as one.
+func TestArguments_Origins(t *testing.T) {
+	t.Parallel()
+	for _, origin := range []string{
+		"https://example.com", "http://localhost:3000", "http://127.0.0.1:3000", "https://[2001:db8::1]:8443",
+		"https://xn--bcher-kva.example", "capacitor://localhost", "chrome-extension://abcdefghijklmnop", "https://my_app.example.com",
+	} {
+		if err := newError(t, issuers.Clerk("https://clerk.example.com", origin)); err != "" {
+			t.Errorf("Clerk(…, %q): New() error = %s", origin, err)
 		}
 	}
 }

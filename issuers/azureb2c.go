@@ -22,9 +22,14 @@ func AzureB2C(tenant, tenantID, policy string, applicationIDs ...string) oidcaut
 	case !isLabel(tenant):
 		return refused("AzureB2C", "tenant", tenant, "the name before .b2clogin.com")
 	case !isGUID(tenantID):
-		return refused("AzureB2C", "tenant ID", tenantID, "a GUID in small letters")
+		return refused("AzureB2C", "tenant ID", tenantID, wantGUID)
 	case !isName(policy):
 		return refused("AzureB2C", "policy", policy, "a name such as B2C_1_signin")
+	}
+	for _, id := range applicationIDs {
+		if !isGUID(id) {
+			return refused("AzureB2C", "application ID", id, wantGUID)
+		}
 	}
 	host := "https://" + tenant + ".b2clogin.com/"
 	return oidcauth.Issuer{

@@ -30,6 +30,11 @@ func Clerk(frontendAPI string, origins ...string) oidcauth.Issuer {
 	if !isURL(frontendAPI) || strings.HasSuffix(frontendAPI, "/") {
 		return refused("Clerk", "Frontend API URL", frontendAPI, "one such as https://clerk.example.com")
 	}
+	for _, origin := range origins {
+		if !isOrigin(origin) {
+			return refused("Clerk", "origin", origin, "one such as https://example.com, without slash or path")
+		}
+	}
 	return oidcauth.Issuer{
 		URL:           frontendAPI,
 		Keys:          oidcauth.KeysFrom{JWKSURL: frontendAPI + "/.well-known/jwks.json"},

@@ -26,6 +26,11 @@ func EntraSingleV2(tenant string, audiences ...string) oidcauth.Issuer {
 	if !isGUID(tenant) {
 		return refused("EntraSingleV2", "tenant", tenant, wantGUID)
 	}
+	for _, audience := range audiences {
+		if !isGUID(audience) {
+			return refused("EntraSingleV2", "audience", audience, wantGUID)
+		}
+	}
 	i := entra(audiences, "2.0", "azp")
 	i.URL = "https://login.microsoftonline.com/" + tenant + "/v2.0"
 	i.ClaimRules = append(i.ClaimRules, is(tenant, "tid"))
