@@ -39,8 +39,8 @@ import (
 // until December 2023. A logout by "sid" alone finds tokens that carry that claim
 // themselves, which the access tokens of many issuers do not.
 //
-// Each logout writes one line to [Config.Logger] with the number of live sessions
-// that it ended and, if there were none, the reason.
+// Each logout writes one line to [Config.Logger] with the number of this server's live
+// sessions that it ended and, if there were none, the reason.
 //
 // Of each issuer 65,536 logouts are kept, in some 50 MB, until no token of their
 // time can be left: for [Config.MaxTokenLifetime], or for a year without. When more
@@ -253,7 +253,7 @@ func (a *Authenticator) logLogout(ctx context.Context, l logout, ended int) {
 	level := slog.LevelInfo
 	attrs := []slog.Attr{slog.String("revocation", strings.Join(names, "; ")), slog.Int("ended", ended)}
 	if ended == 0 {
-		reason := "no live session matches: matching tokens are refused from now on"
+		reason := "no live session of this server matches: matching tokens are refused from now on"
 		if !l.bySubject(l.Trust) && l.Trust.Owner.(*trust).sessionIDs.none() {
 			level, reason = slog.LevelWarn, l.noSessionIDs()
 		}
@@ -264,7 +264,7 @@ func (a *Authenticator) logLogout(ctx context.Context, l logout, ended int) {
 
 // noSessionIDs returns what to do where a logout by session ID can end nothing.
 func (l logout) noSessionIDs() string {
-	text := `no token of this issuer has carried "sid", by which the logout was: have the issuer put it into the tokens that are sent here`
+	text := `no token of this issuer that this server accepted has carried "sid", by which the logout was: have the issuer put it into the tokens that are sent here`
 	if l.Subject != "" {
 		text += ", or leave LogoutBy empty"
 	}

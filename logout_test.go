@@ -370,7 +370,7 @@ func TestLogoutHandler_BothEverywhere(t *testing.T) {
 // The line of a logout counts what ended and, if that is nothing, says why.
 func TestLogoutHandler_Log(t *testing.T) {
 	t.Parallel()
-	const nothing, useless, remedy = "no live session matches", `no token of this issuer has carried "sid"`, "leave LogoutBy empty"
+	const nothing, useless, remedy = "no live session of this server matches", `no token of this issuer that this server accepted has carried "sid"`, "leave LogoutBy empty"
 	alice, withSid := map[string]any{"sub": "alice"}, map[string]any{"sub": "alice", "sid": "login-1"}
 	tests := []struct {
 		name     string
