@@ -48,6 +48,8 @@ func TestAdditions(t *testing.T) {
 		{"e-mail verified", "Apple", "identity token", rule(in("true", "email_verified")), claims{"email_verified": false}, oidcauth.ErrRule},
 		{"one organization", "Clerk", "session token", rule(in("org_123", "o", "id")), claims{"o": claims{"id": "org_mine"}}, oidcauth.ErrRule},
 		{"one client", "Okta", "access token", rule(in("client_id", "cid")), claims{"cid": "other"}, oidcauth.ErrRule},
+		{"two policies", "AzureB2C", "access token", func(i *oidcauth.Issuer) { i.ClaimRules[0].In = append(i.ClaimRules[0].In, "B2C_1_edit") }, claims{"tfp": "B2C_1_edit"}, nil},
+		{"two policies", "AzureB2C", "access token", func(i *oidcauth.Issuer) { i.ClaimRules[0].In = append(i.ClaimRules[0].In, "B2C_1_edit") }, claims{"tfp": "B2C_1_other"}, oidcauth.ErrRule},
 		{"a template's audience", "Clerk", "session token", func(i *oidcauth.Issuer) { i.Audiences = []string{"my-db"} }, claims{"aud": "other"}, oidcauth.ErrAudience},
 	}
 	w := newWorld(t)

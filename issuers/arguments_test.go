@@ -59,6 +59,7 @@ func TestArguments(t *testing.T) {
 		{`KeycloakID("https://sso.example.com/realms/main")`, "Audiences is empty"},
 		{`Firebase("")`, "issuers.Firebase: project"},
 		{`Firebase("https://securetoken.google.com/p")`, "issuers.Firebase: project"},
+		{`Firebase("1234567890")`, `issuers.Firebase: project is \"1234567890\", want its ID, such as example-1234, and not its number`},
 		{`Google()`, "Audiences is empty"},
 		{`Google("")`, "audience is empty"},
 		{`GoogleServiceAccount("https://db.example.com")`, "email in: no values"},

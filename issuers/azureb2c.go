@@ -13,6 +13,7 @@ import (
 // Send the access token, asked for with a scope of this server. ID tokens have no "scp",
 // and are refused. All policies of a tenant share its keys and its issuer, also those
 // that ask for less than yours, or let people say who they are: "tfp" keeps them apart.
+// To admit several policies add their names to the rule on "tfp", the first of ClaimRules.
 // Custom policies may write "acr" instead: assign ClaimRules.
 //
 // The identity rests on "sub", the user's object ID in the tenant, which is stable.

@@ -15,8 +15,8 @@ import "github.com/oidcauth/oidcauth"
 // Unconfirmed: a lifetime of one hour, after which a socket ends unless the
 // client renews; the members of "firebase".
 func Firebase(project string) oidcauth.Issuer {
-	if !made(project, letters, digits, "-.:") || len(project) > 63 {
-		return refused("Firebase", "project", project, "a project ID such as example-1234")
+	if !made(project, letters, digits, "-.:") || len(project) > 63 || made(project, digits) {
+		return refused("Firebase", "project", project, "its ID, such as example-1234, and not its number")
 	}
 	return oidcauth.Issuer{
 		URL:        "https://securetoken.google.com/" + project,

@@ -18,9 +18,9 @@ import (
 // The identity rests on "sub", the subject that your login page accepted. A client's own
 // token has its ID there, so that whoever may register a client, and choose its ID, could
 // be anybody: tokens whose subject is their client are refused; see [OryHydraService] for
-// those. Roles are in "ext", "roles", which the
-// consent sets. Lifetime is a setting (ttl.access_token): a socket ends with its
-// token unless the client renews.
+// those. Roles are in "ext", "roles", which the consent sets, and in "roles", where
+// oauth2.allowed_top_level_claims lists that. Lifetime is a setting (ttl.access_token): a
+// socket ends with its token unless the client renews.
 //
 // For [oidcauth.Authenticator.LogoutHandler] assign LogoutAudiences the client IDs
 // that people sign in with. Hydra's logout tokens name a login session ("sid") and

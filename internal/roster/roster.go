@@ -88,7 +88,7 @@ func checkGroup(all []Description, members []int, sameSubjects func(i, j int) bo
 			case !sameNames(d.Aliases, other.Aliases):
 				return fmt.Errorf("its descriptions %q and %q have other Aliases: they are names of the issuer, the same for all", other.Name, d.Name)
 			case d.Prefix == other.Prefix && !sameSubjects(j, i):
-				return fmt.Errorf("its descriptions %q and %q have other keys or another Subject, so that one subject may be two callers: set SubjectPrefix in one of them", other.Name, d.Name)
+				return fmt.Errorf("its descriptions %q and %q have other keys or another Subject, so that one subject may be two callers: say the same of both where it is one, or set SubjectPrefix in one of them", other.Name, d.Name)
 			}
 		}
 	}
