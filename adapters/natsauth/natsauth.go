@@ -1,6 +1,9 @@
 // Package natsauth shares revocations, and what was used once, between the
 // servers of a cluster through two NATS JetStream streams:
 //
+//	conn, err := nats.Connect(servers,
+//		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort())
+//	…
 //	js, err := jetstream.New(conn)
 //	…
 //	log, err := natsauth.New(natsauth.Config{JetStream: js, Replicas: 3})
@@ -85,8 +88,10 @@
 // nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1) and
 // nats.IgnoreAuthErrorAbort(), so that a server can start without NATS and never
 // gives up reaching it, not even when it was refused twice, as with credentials
-// that are over; a connection that is closed is not opened again. [Config.Grace]
-// says how long an interruption may last before it counts.
+// that are over; a connection that is closed is not opened again. One that is made
+// without the latter two is given up after two minutes without NATS, or two refusals,
+// and [New] writes a line that says so. [Config.Grace] says how long an interruption
+// may last before it counts.
 package natsauth
 
 import (
@@ -158,8 +163,8 @@ type Config struct {
 	Grace time.Duration
 
 	// Logger gets a line when contact is lost, for each cause, when it is back,
-	// for each damaged entry, and when a stream is not as safe as it could be. Nil
-	// means no logging.
+	// for each damaged entry, and when a stream or the connection is not as safe as
+	// it could be. Nil means no logging.
 	Logger *slog.Logger
 
 	// Now is the clock: give it what [oidcauth.Config.Now] is. It must be safe for
@@ -231,6 +236,7 @@ func New(cfg Config) (*Log, error) {
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
+	l.warnOfEnd(l.js.Conn())
 	return l, nil
 }
 
