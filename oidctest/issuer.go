@@ -32,7 +32,9 @@ type Config struct {
 	// inside a testing/synctest bubble is the bubble's clock.
 	Now func() time.Time
 	// JWKSPath is where the key set is served, below the URL: a path that begins with a
-	// slash. Empty means "/jwks.json".
+	// slash. Empty means "/jwks.json". For a program that has the address of the keys, and
+	// not below the issuer's URL, URL and JWKSPath together are that address, and Claims
+	// have the "iss" of the tokens.
 	JWKSPath string
 	// Other answers requests that are for neither the discovery document nor
 	// the key set nor "/introspect" below the URL, such as those for a token
