@@ -76,7 +76,9 @@ func (a *Authenticator) follow(cfg Config) (err error) {
 // that is not UTF-8 or a time beyond the year 9999, are errors ([ErrMalformedRequest]) and
 // change nothing. All tokens of an issuer so far are those with IssuedBefore: time.Now(). Those
 // to come are refused where IssuedBefore lies ahead, and for good by
-// [Authenticator.SetIssuers] without that issuer.
+// [Authenticator.SetIssuers] without that issuer. Nothing takes a revocation back before its
+// Until, which a ban of somebody for good has to have: what it is without is for the tokens
+// that there are.
 func (a *Authenticator) Revoke(ctx context.Context, r Revocation) error {
 	if err := a.misused(ctx); err != nil {
 		return err
