@@ -619,8 +619,8 @@ func (a *Authenticator) newEnv(cfg Config) *verify.Env {
 // Ready fetches the keys of every configured issuer that has none yet, of 128 at a time,
 // and returns nil when all have. A token does not stand behind that. It returns when ctx
 // ends at the latest, with [ErrKeysUnavailable] and the names of the issuers that are
-// missing. It waits, too, until [Config.Revocations] has been read for the first time, and
-// returns [ErrRevocationsUnavailable] where that is not known completely then, with
+// missing. It waits, too, until [Config.Revocations] has been read or cannot be had, and
+// returns [ErrRevocationsUnavailable] where it is not known completely then, with
 // [ErrRevocationWaits] while revocations of this process wait to be shared that are not
 // over, and all of them if all are so; after Close, [ErrClosed]. Where
 // [Authenticator.SetIssuers] is called meanwhile, it is about the issuers since then. A
