@@ -181,8 +181,9 @@ func (a *Authenticator) CallerContext(r *http.Request) context.Context {
 // Middleware lets a request pass to next only with an accepted token, and gives
 // it a context in which [FromContext] finds the claims. The token is taken out
 // of the request first. Every other request gets the answer of
-// [Authenticator.Refuse]. It panics where next is nil or [New] did not make the
-// Authenticator: every request would fail.
+// [Authenticator.Refuse]. Where next is another Authenticator's Middleware, that
+// one's caller takes the place of this one's. It panics where next is nil or [New]
+// did not make the Authenticator: every request would fail.
 func (a *Authenticator) Middleware(next http.Handler) http.Handler {
 	return a.guard(next, false)
 }

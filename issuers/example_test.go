@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 
 	"github.com/oidcauth/oidcauth"
@@ -113,4 +114,43 @@ func ExampleFirebase_test() {
 	}
 	fmt.Println(claims.Issuer(), claims.Subject())
 	// Output: https://securetoken.google.com/my-game alice
+}
+
+// App Check says which app calls, and Firebase who uses it. The inner Middleware says who the
+// caller is: the other way round everybody would be the app.
+func ExampleFirebaseAppCheck() {
+	app := oidctest.NewIssuer(nil, oidctest.Config{
+		URL: "https://firebaseappcheck.googleapis.com", JWKSPath: "/v1/jwks", Algorithm: "RS256",
+		Claims: map[string]any{"iss": "https://firebaseappcheck.googleapis.com/1234567890", "aud": "projects/1234567890"},
+	})
+	defer app.Close()
+	person := oidctest.NewIssuer(nil, oidctest.Config{ // in place of issuers.Firebase
+		URL: "https://people.example.com", Claims: map[string]any{"aud": "my-game"},
+	})
+	defer person.Close()
+	apps, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{issuers.FirebaseAppCheck("1234567890", "1:1234567890:web:321abc")},
+		Extract: oidcauth.HeaderToken("X-Firebase-AppCheck"), Client: app.Client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer apps.Close()
+	people, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: person.URL(), Audiences: []string{"my-game"}}}, Client: person.Client(),
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer people.Close()
+	handler := apps.Middleware(people.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		caller, _ := oidcauth.FromContext(r.Context())
+		fmt.Println(caller.Subject())
+	})))
+
+	r := httptest.NewRequest(http.MethodPost, "https://db.example.com/v1/call/send", nil)
+	r.Header.Set("X-Firebase-AppCheck", app.Token(map[string]any{"sub": "1:1234567890:web:321abc"}))
+	r.Header.Set("Authorization", "Bearer "+person.Token(map[string]any{"sub": "alice"}))
+	handler.ServeHTTP(httptest.NewRecorder(), r)
+	// Output: alice
 }

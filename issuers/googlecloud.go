@@ -33,8 +33,9 @@ func CloudIAP(audiences ...string) oidcauth.Issuer {
 // the apps admitted ("1:1234567890:android:321abc456def7890").
 //
 // The App Check token says which app calls, and nothing of who uses it: all its users are
-// one caller. Ask for it beside a token of [Firebase], not instead of it. It comes in the
-// header X-Firebase-AppCheck.
+// one caller. Ask for it beside a token of [Firebase], not instead of it, by a second
+// Authenticator whose Middleware is outside: the inner one says who the caller is. It comes
+// in the header X-Firebase-AppCheck.
 //
 // The identity rests on "sub", the app's ID. A token lives for an hour by default.
 func FirebaseAppCheck(projectNumber string, appIDs ...string) oidcauth.Issuer {
