@@ -53,16 +53,6 @@ func isURL(s string) bool {
 	return (strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")) && !strings.ContainsAny(s, "?#")
 }
 
-// isOrigin reports whether s is an origin as browsers write it: scheme, host in small
-// letters, and port if need be, with nothing behind them.
-func isOrigin(s string) bool {
-	scheme, host, found := strings.Cut(s, "://")
-	return found && made(scheme, letters, digits, "-") && host != "" &&
-		!strings.ContainsFunc(host, func(r rune) bool {
-			return r <= ' ' || r > '~' || 'A' <= r && r <= 'Z' || strings.ContainsRune(`/?#@\"`, r)
-		})
-}
-
 // claimIn demands one of the values. An empty value becomes no value, which
 // oidcauth.New refuses, rather than a demand that a token might meet.
 func claimIn(values []string, path ...string) oidcauth.ClaimRule {

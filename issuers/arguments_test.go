@@ -48,6 +48,7 @@ func TestArguments(t *testing.T) {
 		{`Clerk("https://clerk.example.com", "https://Example.com")`, "issuers.Clerk: origin"},
 		{`Clerk("https://clerk.example.com", "https://example.com?x")`, "issuers.Clerk: origin"},
 		{`Clerk("https://clerk.example.com", "https://")`, "issuers.Clerk: origin"},
+		{`Clerk("https://clerk.example.com", "https://example.com:443")`, "issuers.Clerk: origin"},
 		{`Clerk("https://clerk.example.com", "://example.com")`, "issuers.Clerk: origin"},
 		{`Keycloak("sso.example.com", "x")`, "issuers.Keycloak: realm"},
 		{`Keycloak("https://sso.example.com", "x")`, "/realms/NAME"},

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/origin"
 )
 
 // Clerk describes a Clerk application by its Frontend API URL
@@ -30,9 +31,9 @@ func Clerk(frontendAPI string, origins ...string) oidcauth.Issuer {
 	if !isURL(frontendAPI) || strings.HasSuffix(frontendAPI, "/") {
 		return refused("Clerk", "Frontend API URL", frontendAPI, "one such as https://clerk.example.com")
 	}
-	for _, origin := range origins {
-		if !isOrigin(origin) {
-			return refused("Clerk", "origin", origin, "one such as https://example.com, without slash or path")
+	for _, page := range origins {
+		if err := origin.Check(page); err != nil {
+			return refused("Clerk", "origin", page, "one such as https://example.com: "+err.Error())
 		}
 	}
 	return oidcauth.Issuer{
