@@ -22,7 +22,9 @@ func (s *liveSession) run(ctx context.Context) {
 }
 
 // checkCalls expects that the calls that run may go on for as long as their session lives,
-// whatever it is renewed with, and their own token is not revoked, and no longer.
+// whatever it is renewed with, and their own token is not revoked, and no longer. Where an
+// issuer said that the token is good no longer, and again that it is good, or said so to
+// somebody else, the calls of before may end although the session goes on.
 func (w *world) checkCalls(s *liveSession) {
 	cause := context.Cause(s.Context())
 	for _, c := range s.calls {
@@ -32,9 +34,9 @@ func (w *world) checkCalls(s *liveSession) {
 		d := only(cause)
 		if cause == nil && c.t != s.t {
 			d = s.n.dueRevocation(s.n.as(c.t))
-			if s.n.toldOfEnd(c.t) {
-				d = d.or(only(oidcauth.ErrRevoked))
-			}
+		}
+		if cause == nil && s.n.toldOfEnd(c.t) {
+			d = d.or(only(oidcauth.ErrRevoked))
 		}
 		for _, ctx := range []context.Context{c.ctx, c.detached} {
 			err := oidcauth.Require(ctx)
