@@ -17,11 +17,13 @@ type live struct {
 	opaque       []string      // what opaque tokens begin with, where that is known
 	adminsOpaque []string      // what those of admins begin with
 	clocksAhead  time.Duration // how far an issuer's clock may be ahead of this one
+
+	proofsRequired bool // of everybody, by a key
 }
 
 // newLive makes it of the configuration.
 func newLive(cfg oidcauth.Config, file *fileConfig) *live {
-	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerNames(cfg.Issuers).list()), clocksAhead: clocksAhead(cfg), adminsOpaque: adminsOpaque(cfg.Issuers, file.Admin)}
+	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerNames(cfg.Issuers).list()), clocksAhead: clocksAhead(cfg), adminsOpaque: adminsOpaque(cfg.Issuers, file.Admin), proofsRequired: proofsRequired(cfg)}
 	for _, issuer := range cfg.Issuers {
 		if issuer.OpaquePrefix != "" {
 			l.opaque = append(l.opaque, issuer.OpaquePrefix)

@@ -5,7 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
+
+	"github.com/oidcauth/oidcauth"
 )
 
 // metadataPath is where protected resource metadata is (RFC 9728, section 3).
@@ -19,6 +22,11 @@ type metadata struct {
 	Resource               string   `json:"resource"`
 	AuthorizationServers   []string `json:"authorization_servers,omitempty"`
 	BearerMethodsSupported []string `json:"bearer_methods_supported"`
+
+	// How possession is proved of what tokens are bound to (RFC 9728, section 2).
+	ProofAlgorithms []string `json:"dpop_signing_alg_values_supported,omitempty"`
+	ProofsRequired  bool     `json:"dpop_bound_access_tokens_required,omitempty"`
+	Certificates    bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // newMetadata returns the metadata of the resource with the given URL.
@@ -48,11 +56,19 @@ func newMetadata(resource string) (*metadata, error) {
 	}, nil
 }
 
-// serveMetadata answers with the metadata, and the issuers of now.
+// serveMetadata answers with the metadata, and the issuers of now. Pages of every origin
+// may read it: a client that is one finds its provider by it, and it is no secret.
 func (s *server) serveMetadata(w http.ResponseWriter, _ *http.Request) {
-	m := *s.metadata
-	m.AuthorizationServers = s.live.Load().addresses
+	m, now := *s.metadata, s.live.Load()
+	m.AuthorizationServers, m.ProofsRequired = now.addresses, now.proofsRequired
+	w.Header().Set("Access-Control-Allow-Origin", "*")
 	writeJSON(w, http.StatusOK, m)
+}
+
+// proofsRequired reports whether nobody is let in without a proof by a key (RFC 9449).
+func proofsRequired(cfg oidcauth.Config) bool {
+	unbound := func(i oidcauth.Issuer) bool { return i.Bound != "require" }
+	return cfg.DPoP != nil && cfg.Certificate == nil && cfg.AnyIssuer == nil && !slices.ContainsFunc(cfg.Issuers, unbound)
 }
 
 // isLoopback reports whether host is this machine's own.

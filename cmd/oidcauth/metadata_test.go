@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -20,6 +21,32 @@ func TestMetadata(t *testing.T) {
 	challenge := s.get(t, "/v1/whoami", "").header.Get("WWW-Authenticate")
 	if want := `resource_metadata="` + s.url + metadataPath + `"`; !strings.Contains(challenge, want) {
 		t.Errorf("challenge = %q, want it to contain %q", challenge, want)
+	}
+}
+
+// TestMetadata_Bound: clients find out how they have to prove possession, and whether.
+func TestMetadata_Bound(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	const dpop = `, "dpop": {"algorithms": ["ES256", "EdDSA"]}`
+	for name, test := range map[string]struct {
+		issuer, more string
+		want         string
+	}{
+		"bearers":               {"", "", ""},
+		"proofs":                {"", dpop, `"dpop_signing_alg_values_supported":["ES256","EdDSA"]`},
+		"proofs alone":          {`, "bound": "require"`, dpop, `"dpop_signing_alg_values_supported":["ES256","EdDSA"],"dpop_bound_access_tokens_required":true`},
+		"proofs of either kind": {`, "bound": "require"`, dpop + `, "client_certificates": "client-cert", "proxies": ["127.0.0.1/32"]`, `"dpop_signing_alg_values_supported":["ES256","EdDSA"],"tls_client_certificate_bound_access_tokens":true`},
+	} {
+		config := fmt.Sprintf(`{"resource": "https://db.example.com", "issuers": [%s]%s}`, described(iss, test.issuer), test.more)
+		got := serve(t, "--config", writeFile(t, "config.json", config)).get(t, metadataPath, "")
+		_, after, _ := strings.Cut(got.body, `"bearer_methods_supported":["header"]`)
+		if after = strings.Trim(strings.TrimSpace(after), ",}"); after != test.want {
+			t.Errorf("%s: %s, want %s at the end", name, got.body, test.want)
+		}
+		if allowed := got.header.Get("Access-Control-Allow-Origin"); allowed != "*" {
+			t.Errorf("%s: pages of %q may read it, want all", name, allowed)
+		}
 	}
 }
 

@@ -76,6 +76,7 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 		if s.metadata, err = newMetadata(resource); err != nil {
 			return nil, err
 		}
+		s.metadata.ProofAlgorithms, s.metadata.Certificates = cfg.DPoP.Algorithms(), cfg.Certificate != nil
 		cfg.ResourceMetadataURL = s.metadata.url
 	}
 	cfg.Trace = s.metrics.trace()
