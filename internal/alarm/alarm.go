@@ -65,7 +65,9 @@ type Clock[T any] struct {
 	mono    time.Time   // the same moment, for timers
 }
 
-// New returns a clock without alarms. When the instant of some has come, due is
+// New returns a clock without alarms. An alarm that is set for a reading with a monotonic
+// part is due by that, however the clock is set meanwhile, if now's readings have one, too.
+// When the instant of some has come, due is
 // called with what they are for, at most 64 at a time, on a timer's goroutine
 // and without any lock of the clock's: it may set and unset alarms. What it is
 // called with may have been set anew meanwhile, so that due has to look whether
@@ -174,12 +176,13 @@ func (c *Clock[T]) watch() {
 		return
 	}
 	c.watcher.Reset(clockInterval)
-	wall, mono := c.now().Round(0), time.Now()
+	now, mono := c.now(), time.Now()
+	wall := now.Round(0)
 	if drift := wall.Sub(c.wall) - mono.Sub(c.mono); drift.Abs() <= clockTolerance {
 		return
 	}
 	c.wall, c.mono = wall, mono
 	for _, g := range c.groups {
-		g.timer.Reset(min(max(g.at.Sub(wall), 0), maxWait))
+		g.timer.Reset(min(max(g.at.Sub(now), 0), maxWait)) // by what nobody sets where both have it
 	}
 }

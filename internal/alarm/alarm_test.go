@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/oidcauth/oidcauth/internal/alarm"
 )
@@ -190,4 +191,47 @@ func TestClock_Batches(t *testing.T) {
 			t.Errorf("batches of %v, want %v", got.batches, want)
 		}
 	})
+}
+
+// A clock whose readings have what nobody sets beside what is set, as the system's, and
+// whose alarms have it, too, does not have them wait because it was set.
+func TestClock_Monotonic(t *testing.T) {
+	t.Parallel()
+	base := time.Now() // outside of the bubble, in which readings have no monotonic part
+	for _, step := range []time.Duration{0, time.Hour, -time.Hour, -30 * 24 * time.Hour} {
+		t.Run(step.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin, set := time.Now(), time.Duration(0)
+				var mu sync.Mutex
+				now := func() time.Time {
+					mu.Lock()
+					defer mu.Unlock()
+					return byWallAlone(t, base.Add(time.Since(begin)), set)
+				}
+				var got record
+				c := alarm.New(now, func(_ time.Time, batch []string) { got.add(begin, batch) })
+				c.Set(&alarm.Alarm[string]{For: "x"}, now().Add(time.Minute))
+				mu.Lock()
+				set = step
+				mu.Unlock()
+				time.Sleep(48 * time.Hour)
+				synctest.Wait()
+				if want := []time.Duration{time.Minute}; !slices.Equal(got.at, want) {
+					t.Errorf("due at %v, want %v", got.at, want)
+				}
+			})
+		})
+	}
+}
+
+// byWallAlone returns a reading of the system's clock after that was set by so much. The
+// second word of a time is the part that nobody sets.
+func byWallAlone(t *testing.T, at time.Time, by time.Duration) time.Time {
+	t.Helper()
+	moved := at.Add(by)
+	*(*time.Duration)(unsafe.Add(unsafe.Pointer(&moved), 8)) -= by
+	if moved.Sub(at) != 0 || !moved.Round(0).Equal(at.Round(0).Add(by)) {
+		t.Fatalf("%v was not set by %v", at, by)
+	}
+	return moved
 }
