@@ -708,13 +708,16 @@ func (a *Authenticator) Close() error {
 }
 
 // closeIssuers lets go of the keys of all issuers, once nobody changes them, and waits
-// for those who are asked about tokens. Whoever closes at the same time does not stand
-// behind that wait.
+// for those who are asked about tokens, for all at the same time: where one does not
+// return when it is told to, the others may not either. Whoever closes at the same time
+// does not stand behind that wait.
 func (a *Authenticator) closeIssuers() {
+	var asked sync.WaitGroup
 	for _, t := range append(a.found.close(), a.letGo()...) {
-		t.asker.Close()
-		t.questions.close()
+		asked.Go(t.asker.Close)
+		asked.Go(t.questions.close)
 	}
+	asked.Wait()
 	a.clients.closeIdle()
 }
 

@@ -38,6 +38,41 @@ func TestIntrospect_CloseWaits(t *testing.T) {
 	})
 }
 
+// Functions that do not return when they are told to hold up Close for as long as one of
+// them does, however many issuers they are of.
+func TestIntrospect_CloseWaitsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const issuers = 8
+		var running atomic.Int32
+		d := newInspector(t, func(cfg *oidcauth.Config) {
+			cfg.Issuers = nil
+			for n := range issuers {
+				cfg.Issuers = append(cfg.Issuers, oidcauth.Issuer{
+					URL: fmt.Sprintf("https://issuer%d.test", n), Audiences: []string{testAudience}, OpaquePrefix: fmt.Sprintf("op%d_", n),
+					Introspect: func(context.Context, string) (json.RawMessage, error) {
+						running.Add(1)
+						time.Sleep(time.Hour)
+						return nil, nil
+					},
+				})
+			}
+		})
+		for n := range issuers {
+			go func() { _, _ = d.auth.Authenticate(context.Background(), fmt.Sprintf("op%d_token", n)) }()
+		}
+		synctest.Wait()
+		if n := running.Load(); n != issuers {
+			t.Fatalf("%d are asked, want %d", n, issuers)
+		}
+		began := time.Now()
+		d.auth.Close()
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("Close took %v, want %v", took, 5*time.Second)
+		}
+		time.Sleep(time.Hour) // until they have returned
+	})
+}
+
 // A token that was good stands in no line with those that nobody knows, until it was
 // found to be good no more: then its bearer is one of many.
 func TestIntrospect_NoLongerGood(t *testing.T) {
