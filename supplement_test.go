@@ -85,6 +85,12 @@ func (d *directory) wantAsked(t *testing.T, when string, want int32) {
 
 func roles(c *oidcauth.Claims) string { return strings.Join(slices.Collect(c.Roles()), "+") }
 
+// A shyError is one of a program that panics when it is asked what it is.
+type shyError struct{}
+
+func (shyError) Error() string { return "shy" }
+func (shyError) As(any) bool   { panic("asked what it is") }
+
 // What is supplied adds roles, stays apart from the payload, and is kept for the
 // answer's age and no longer.
 func TestSupplement(t *testing.T) {
@@ -258,6 +264,7 @@ func TestSupplement_Failure(t *testing.T) {
 	}{
 		{"an error", "", errors.New("directory down"), oidcauth.ErrAnswerUnavailable, false},
 		{"an error that wraps another refusal", "", fmt.Errorf("%w", oidcauth.ErrForbidden), oidcauth.ErrAnswerUnavailable, false},
+		{"an error that panics when it is asked what it is", "", shyError{}, oidcauth.ErrAnswerUnavailable, true},
 		{"revoked", "", fmt.Errorf("signed out: %w", oidcauth.ErrRevoked), oidcauth.ErrRevoked, false},
 		{"another's subject", `{"sub":"mallory"}`, nil, oidcauth.ErrAnswerUnavailable, true},
 		{"the same subject", `{"sub":"alice"}`, nil, oidcauth.ErrAnswerUnavailable, true},

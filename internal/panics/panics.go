@@ -53,6 +53,8 @@ func Try(err error) {
 	if err != nil {
 		_ = err.Error()
 		_ = errors.Is(err, Err)
+		var nobody interface{ isNoError() }
+		_ = errors.As(err, &nobody) // asks all that it wraps
 	}
 }
 

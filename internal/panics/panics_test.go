@@ -68,9 +68,15 @@ type moodyError struct{}
 func (moodyError) Error() string { return "moody" }
 func (moodyError) Is(error) bool { panic("secret") }
 
+// A shyError can be told and compared, and not asked what it is.
+type shyError struct{}
+
+func (shyError) Error() string { return "shy" }
+func (shyError) As(any) bool   { panic("secret") }
+
 func TestTellable(t *testing.T) {
 	failed := errors.New("failed")
-	for _, tt := range []struct{ err, want error }{{nil, nil}, {failed, failed}, {(*ownError)(nil), panics.Err}, {moodyError{}, panics.Err}} {
+	for _, tt := range []struct{ err, want error }{{nil, nil}, {failed, failed}, {(*ownError)(nil), panics.Err}, {moodyError{}, panics.Err}, {shyError{}, panics.Err}} {
 		if err := panics.Tellable(tt.err); !errors.Is(err, tt.want) {
 			t.Errorf("Tellable() = %v, want %v", err, tt.want)
 		}
@@ -89,6 +95,7 @@ func TestRun(t *testing.T) {
 		{"panics", func() error { panic("secret") }, panics.Err},
 		{"ends its goroutine", func() error { runtime.Goexit(); return nil }, panics.Err},
 		{"returns one that panics when it is compared", func() error { return moodyError{} }, panics.Err},
+		{"returns one that panics when it is asked what it is", func() error { return shyError{} }, panics.Err},
 		{"returns a nil pointer", func() error { return (*ownError)(nil) }, panics.Err},
 	} {
 		if err := panics.Run(tt.f); !errors.Is(err, tt.want) {
