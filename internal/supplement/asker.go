@@ -67,7 +67,7 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 // An Answer is what the function gave for one token. It never changes.
 type Answer struct {
 	Text  string    // a JSON object, or empty for nothing
-	Asked time.Time // when the question began; by the clock that nobody sets
+	Asked time.Time // when the question began, by both clocks: see [Counts]
 }
 
 // A Config says what an [Asker] holds answers to.
@@ -190,7 +190,7 @@ func (a *Asker) join(ctx context.Context, who *Stranger, q *question, put Functi
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if same := a.questions[q.key]; same != nil && (same.answer == nil || now.Sub(same.asked) < a.cfg.Age) {
+	if same := a.questions[q.key]; same != nil && (same.answer == nil || Counts(now, same.asked.Add(a.cfg.Age))) {
 		if same.place != nil && who != nil {
 			same.place.Share(who.Caller)
 		}
