@@ -40,8 +40,8 @@ const maxBytes = 256 << 10
 // The client's Transport is used, and its redirects and cookies are not; nil, or none in
 // it, means what [http.DefaultTransport] is, with pings for HTTP/2, so that a connection
 // that is dead is not used for long. Give a Transport of yours HTTP2.SendPingTimeout, too.
-// An error is returned for an endpoint without https, and for no claims or one that no
-// supplement may have, such as "sub".
+// An error is returned for an endpoint without https, and for no claims, one that is named
+// twice, or one that no supplement may have, such as "sub".
 func Supplement(client *http.Client, endpoint string, claims ...string) (func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error), error) {
 	request, err := http.NewRequest(http.MethodGet, endpoint, nil)
 	switch {
@@ -50,9 +50,12 @@ func Supplement(client *http.Client, endpoint string, claims ...string) (func(co
 	case len(claims) == 0:
 		return nil, errors.New("userinfo: no claims named: say which to take over")
 	}
-	for _, name := range claims {
-		if slices.Contains(supplement.Registered, name) {
+	for i, name := range claims {
+		switch {
+		case slices.Contains(supplement.Registered, name):
 			return nil, fmt.Errorf("userinfo: claim %q is for the token alone to say", name)
+		case slices.Contains(claims[:i], name):
+			return nil, fmt.Errorf("userinfo: claim %q is named twice, which no answer may have: name it once", name)
 		}
 	}
 	request.Header.Set("Accept", "application/json")
