@@ -19,7 +19,8 @@ const (
 	documentAge = time.Hour
 
 	// failureAge is for how long it is not asked for again after a failure, and
-	// knownFailureAge where an older one says where to ask.
+	// knownFailureAge where an older one says where to ask, or whoever has it wants to be
+	// left alone for as long or longer.
 	failureAge      = time.Second
 	knownFailureAge = time.Minute
 
@@ -40,6 +41,7 @@ type discovery struct {
 	known   string        // the endpoint; empty if it is not known
 	next    time.Time     // when to look again
 	err     error         // of the last look, where nothing is known
+	busy    bool          // err is of an issuer that said when to look again
 	looking chan struct{} // closed when the look is over; nil if none is under way
 }
 
@@ -68,8 +70,11 @@ func (d *discovery) endpoint(ctx context.Context) (string, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.known != "" {
+	switch {
+	case d.known != "":
 		return d.known, nil
+	case d.busy:
+		return "", fetch.BusyFor(d.err, time.Until(d.next))
 	}
 	return "", d.err
 }
@@ -103,8 +108,13 @@ func (d *discovery) run(until time.Time) {
 	})
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.err = err; err == nil {
+	status, refused := errors.AsType[*fetch.StatusError](err)
+	d.busy = refused && status.RetryAfter > 0
+	switch d.err = err; {
+	case err == nil:
 		d.known, d.next = found, until
+	case d.busy && d.known == "":
+		d.next = time.Now().Add(min(status.RetryAfter, knownFailureAge))
 	}
 	close(d.looking)
 	d.looking = nil
@@ -128,7 +138,7 @@ func (d *discovery) look(ctx context.Context) (string, error) {
 	switch {
 	case endpoint == "":
 		return "", errors.New("discovery: the document names no introspection_endpoint: set Endpoint")
-	case strings.HasPrefix(d.issuer, "https:") && !strings.HasPrefix(endpoint, "https:"):
+	case fetch.IsHTTPS(d.issuer) && !fetch.IsHTTPS(endpoint):
 		return "", errors.New("discovery: introspection_endpoint is not https, as the issuer is")
 	}
 	if err := d.documents.CheckURL(endpoint); err != nil {

@@ -93,8 +93,9 @@ func (c Config) Format(f fmt.State, verb rune) {
 // and without following redirects. Only an answer with status 200 and
 // application/json, of 64 KiB at most, is one; a signed answer (RFC 9701) is refused
 // with the advice to have the issuer send plain JSON. All else is an error, and says
-// nothing about the token: 401 is about this server's credentials. One of another status
-// hands Retry-After on. No error holds the token, the secret or anything of the body.
+// nothing about the token: 401 is about this server's credentials. One of another status,
+// or of a discovery document that cannot be had, hands Retry-After on. No error holds the
+// token, the secret or anything of the body.
 func New(cfg Config) (func(ctx context.Context, token string) (json.RawMessage, error), error) {
 	documents, err := fetch.New(fetch.Config{
 		HTTP: cfg.Client, Timeout: timeout, InsecureHTTP: cfg.InsecureHTTP, InsecureHTTPHosts: cfg.InsecureHTTPHosts,

@@ -53,3 +53,39 @@ func TestNew_Busy(t *testing.T) {
 		}
 	})
 }
+
+// An issuer whose discovery document is not to be had for a while is asked for it once that
+// is over, however many tokens are asked about meanwhile, and within a minute at most.
+func TestNew_BusyDiscovery(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		wait string
+		want time.Duration // between two requests
+	}{{"", time.Second}, {"30", 30 * time.Second}, {"86400", time.Minute}} {
+		t.Run(tt.wait, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				requests := 0
+				ask, err := newAsk(introspect.Config{Issuer: "https://issuer.test", Client: &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+					requests++
+					return &http.Response{StatusCode: 429, Header: http.Header{"Retry-After": {tt.wait}}, Body: http.NoBody, Request: r}, nil
+				})}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for begin := time.Now(); time.Since(begin) < tt.want; time.Sleep(tt.want / 10) {
+					_, err := ask(t.Context(), token)
+					var busy interface{ RetryAfter() time.Duration }
+					if says, left := errors.As(err, &busy), tt.want-time.Since(begin); says != (tt.wait != "") || says && busy.RetryAfter() != left {
+						t.Errorf("error = %v, want one that says to ask again in %v: %t", err, left, tt.wait != "")
+					}
+				}
+				if requests != 1 {
+					t.Errorf("asked %d times within %v, want once", requests, tt.want)
+				}
+				if _, err := ask(t.Context(), token); err == nil || requests != 2 {
+					t.Errorf("asked %d times, want once more: error = %v", requests, err)
+				}
+			})
+		})
+	}
+}

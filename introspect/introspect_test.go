@@ -355,6 +355,7 @@ func TestNew_Discovery(t *testing.T) {
 		{"no endpoint", map[string]any{"introspection_endpoint": nil}, "set Endpoint"},
 		{"a number", map[string]any{"introspection_endpoint": 1}, "set Endpoint"},
 		{"plain http", map[string]any{"introspection_endpoint": "http://issuer.test/introspect"}, "https"},
+		{"https in capitals", map[string]any{"introspection_endpoint": "HTTPS://issuer.test/introspect"}, ""},
 		{"no address", map[string]any{"introspection_endpoint": "ask me"}, "introspection_endpoint"},
 	} {
 		issuer := oidctest.NewIssuer(t, oidctest.Config{})

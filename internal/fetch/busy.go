@@ -7,9 +7,11 @@ import (
 
 // Busy returns an error about an answer, which says when to ask again if the answer does
 // (RFC 9110, section 10.2.3).
-func Busy(err error, h http.Header) error {
-	wait := retryAfter(h, time.Now())
-	if wait == 0 {
+func Busy(err error, h http.Header) error { return BusyFor(err, retryAfter(h, time.Now())) }
+
+// BusyFor returns an error that says when to ask again, unless that is at once.
+func BusyFor(err error, wait time.Duration) error {
+	if wait <= 0 {
 		return err
 	}
 	return &busyError{err, wait}

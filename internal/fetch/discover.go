@@ -84,13 +84,14 @@ func (c *Client) checkJWKSURL(jwksURL, issuer, discoveryURL string) error {
 	if err != nil {
 		return fmt.Errorf("%w: jwks_uri: %w; or set JWKSURL to the whole address of the keys", ErrDiscovery, err)
 	}
-	if u.Scheme != "https" && (isHTTPS(issuer) || isHTTPS(discoveryURL)) {
+	if u.Scheme != "https" && (IsHTTPS(issuer) || IsHTTPS(discoveryURL)) {
 		return fmt.Errorf("%w: jwks_uri %s is not https, as the issuer is: set JWKSURL to where this server reaches the keys", ErrDiscovery, show(u))
 	}
 	return nil
 }
 
-func isHTTPS(raw string) bool {
+// IsHTTPS reports whether an address is one of https, in whatever case it is written.
+func IsHTTPS(raw string) bool {
 	u, err := url.Parse(raw)
 	return err == nil && u.Scheme == "https"
 }
