@@ -54,8 +54,9 @@ type Config struct {
 	// An answer counts for a minute and is then asked for again, in the background while
 	// the issuer is in use, four at once beside those, so that a customer who was removed
 	// or changed is noticed within a minute and a half; what that changes is as with
-	// [Authenticator.SetIssuers]. While FindIssuer fails, its last answer counts for ten
-	// minutes, and but for the first no token waits for the next. To take a customer's
+	// [Authenticator.SetIssuers]. While FindIssuer fails, or is too slow for all that are in
+	// use, its last answer counts for ten minutes, half a minute more at most, and but for the
+	// first no token waits for the next. To take a customer's
 	// tokens back at once, call [Authenticator.Revoke] for the issuer, with IssuedBefore
 	// eleven minutes ahead, so that what it issues until then is refused, too, also while
 	// FindIssuer fails. Leave Until empty: with one that is near, a failure brings back

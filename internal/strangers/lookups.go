@@ -377,8 +377,10 @@ func (l *Lookups) usedSince(a *answer, since time.Time) bool {
 	return held || last.After(since) || a.seen.After(since)
 }
 
-// sweep has asked anew for the issuers in use, and lets go of those that are not.
-// What was not used for a while and not asked for is not to be relied on.
+// sweep has asked anew for the issuers in use, and lets go of those that are not, and of
+// what could not be asked for in time: where answers are slow and issuers many, it may stand
+// in line for long, and whoever rests on it does not look. What was not used for a while and
+// not asked for is not to be relied on.
 func (l *Lookups) sweep() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -389,8 +391,13 @@ func (l *Lookups) sweep() {
 	var gone []any
 	lapsed := false
 	for name, a := range l.known {
-		switch {
-		case l.asking[name] != nil || a.queued || now.Sub(a.asked) < sweepEvery:
+		switch asking := l.asking[name] != nil; {
+		case asking && !a.serves(now) && !a.lapsed:
+			a.lapsed, lapsed = true, true // until there is an answer
+		case !asking && !a.serves(now):
+			l.remove(a)
+			gone = append(gone, a.data)
+		case asking || a.queued || now.Sub(a.asked) < sweepEvery:
 		case l.usedSince(a, now.Add(-recently)):
 			l.enqueue(a)
 		case l.idle(a, now):

@@ -1,0 +1,106 @@
+package strangers_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/strangers"
+)
+
+// While the table hangs, what it said last counts for ten minutes, however many issuers
+// there are and though none of their tokens makes anybody look.
+func TestLookups_StaleThoughNobodyLooks(t *testing.T) {
+	t.Parallel()
+	for _, issuers := range []int{4, 1000} {
+		bubble(t, fmt.Sprint(issuers), func(t *testing.T) {
+			var down atomic.Bool
+			var gone atomic.Int32
+			l := strangers.NewLookups(strangers.LookupConfig{
+				Max: 1000,
+				Ask: func(ctx context.Context, name string, _ any) (any, error) {
+					if down.Load() {
+						<-ctx.Done()
+						return nil, ctx.Err()
+					}
+					return name, nil
+				},
+				Changed: func(former, now any) {
+					if former != nil && now == nil {
+						gone.Add(1)
+					}
+				},
+				Lapsed: func() {},
+				Used:   func(any) (time.Time, bool) { return time.Now(), true },
+				Logger: slog.New(slog.DiscardHandler),
+			})
+			defer l.Close()
+			for n := range issuers {
+				if _, err := l.Find(t.Context(), caller(n), fmt.Sprint(n)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			down.Store(true)
+			time.Sleep(9 * time.Minute)
+			if n := gone.Load(); n != 0 {
+				t.Errorf("of %d issuers %d are gone after 9 minutes, want none", issuers, n)
+			}
+			time.Sleep(2 * time.Minute)
+			held := 0
+			for n := range issuers {
+				if l.Holds(fmt.Sprint(n), func(any) bool { return true }) {
+					held++
+				}
+			}
+			if held != 0 || gone.Load() != int32(issuers) {
+				t.Errorf("of %d issuers %d count after 11 minutes, and %d are gone", issuers, held, gone.Load())
+			}
+		})
+	}
+}
+
+// What is asked about for longer, by a function that does not return when it is told to, is
+// not to be relied on meanwhile.
+func TestLookups_StaleWhileAsked(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var slow atomic.Bool
+		var lapsed atomic.Int32
+		l := strangers.NewLookups(strangers.LookupConfig{
+			Max: 1,
+			Ask: func(_ context.Context, name string, _ any) (any, error) {
+				if slow.Load() {
+					time.Sleep(20 * time.Minute)
+				}
+				return name, nil
+			},
+			Changed: func(any, any) {},
+			Lapsed:  func() { lapsed.Add(1) },
+			Used:    func(any) (time.Time, bool) { return time.Now(), true },
+			Logger:  slog.New(slog.DiscardHandler),
+		})
+		defer l.Close()
+		if _, err := l.Find(t.Context(), caller(1), "a"); err != nil {
+			t.Fatal(err)
+		}
+		slow.Store(true)
+		began := time.Now()
+		for _, tt := range []struct {
+			after time.Duration
+			want  bool
+		}{{9 * time.Minute, true}, {11 * time.Minute, false}, {19 * time.Minute, false}, {21 * time.Minute, true}} {
+			time.Sleep(tt.after - time.Since(began))
+			if got := l.Holds("a", func(data any) bool { return data == "a" }); got != tt.want {
+				t.Errorf("after %v: Holds() = %t, want %t", tt.after, got, tt.want)
+			}
+		}
+		if n := lapsed.Load(); n != 1 {
+			t.Errorf("told %d times that something is not to be relied on, want once", n)
+		}
+		slow.Store(false)
+	})
+}
