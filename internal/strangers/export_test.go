@@ -133,3 +133,9 @@ func (q *turns) Remembers(caller netip.Addr) bool {
 // Line and Flood write lines of now.
 func (l *lineLog) Line(text string) { l.line(time.Now(), slog.LevelInfo, text) }
 func (l *lineLog) Flood()           { l.flood(time.Now(), 1, 2) }
+
+// Overdue reports whether an answer of an age is let go of unasked.
+func Overdue(queued bool, age time.Duration) bool {
+	now := time.Now()
+	return (&answer{queued: queued, asked: now.Add(-age)}).overdue(now)
+}

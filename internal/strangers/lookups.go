@@ -89,6 +89,11 @@ type answer struct {
 // nil.
 func (a *answer) serves(now time.Time) bool { return a != nil && now.Sub(a.asked) < staleAge }
 
+// overdue reports whether an answer counts no longer that is to be asked for again, and
+// stands in line for that. After a pause of the process, which makes all answers old, nobody
+// has tried yet.
+func (a *answer) overdue(now time.Time) bool { return a.queued && !a.serves(now) }
+
 // fails reports whether an answer counts, and the next did not come a moment ago: nobody
 // waits for that then, perhaps as long as a question may take, and again and again. It may
 // be called on nil.
@@ -394,7 +399,7 @@ func (l *Lookups) sweep() {
 		switch asking := l.asking[name] != nil; {
 		case asking && !a.serves(now) && !a.lapsed:
 			a.lapsed, lapsed = true, true // until there is an answer
-		case !asking && !a.serves(now):
+		case !asking && a.overdue(now):
 			l.remove(a)
 			gone = append(gone, a.data)
 		case asking || a.queued || now.Sub(a.asked) < sweepEvery:

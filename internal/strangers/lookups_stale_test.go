@@ -104,3 +104,17 @@ func TestLookups_StaleWhileAsked(t *testing.T) {
 		slow.Store(false)
 	})
 }
+
+// After a pause of the process everything is old, and what is in use is asked about first.
+func TestLookups_StaleAfterAPause(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		inLine bool
+		age    time.Duration
+		want   bool
+	}{{true, 10*time.Minute - 1, false}, {true, 10 * time.Minute, true}, {false, time.Hour, false}} {
+		if got := strangers.Overdue(tt.inLine, tt.age); got != tt.want {
+			t.Errorf("of an age of %v, in line %t: overdue %t, want %t", tt.age, tt.inLine, got, tt.want)
+		}
+	}
+}
