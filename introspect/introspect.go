@@ -98,7 +98,7 @@ func (c Config) Format(f fmt.State, verb rune) {
 // token, the secret or anything of the body.
 func New(cfg Config) (func(ctx context.Context, token string) (json.RawMessage, error), error) {
 	documents, err := fetch.New(fetch.Config{
-		HTTP: cfg.Client, Timeout: timeout, InsecureHTTP: cfg.InsecureHTTP, InsecureHTTPHosts: cfg.InsecureHTTPHosts,
+		HTTP: untimed(cfg.Client), Timeout: timeout, InsecureHTTP: cfg.InsecureHTTP, InsecureHTTPHosts: cfg.InsecureHTTPHosts,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("introspect: %w", err)
@@ -111,6 +111,14 @@ func New(cfg Config) (func(ctx context.Context, token string) (json.RawMessage, 
 		a.found = newDiscovery(documents, cfg.Issuer)
 	}
 	return a.ask, nil
+}
+
+// untimed returns a client without its limit of time, nil for none.
+func untimed(c *http.Client) *http.Client {
+	if c == nil {
+		return nil
+	}
+	return &http.Client{Transport: c.Transport}
 }
 
 // check reports the first contradiction.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/introspect"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // An endpoint that has too much to do is asked about a token once it wants to be, and the
@@ -88,4 +89,27 @@ func TestNew_BusyDiscovery(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The client's own limit of time counts neither for the document nor for the question.
+func TestNew_TimeoutOfTheClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+		client := &http.Client{Timeout: time.Second, Transport: transport(func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(2 * time.Second):
+				return issuer.Client().Transport.RoundTrip(r)
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		})}
+		ask, err := newAsk(introspect.Config{Issuer: issuer.URL(), Client: client, ClientID: "db", ClientSecret: secret})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ask(t.Context(), issuer.OpaqueToken(nil)); err != nil {
+			t.Errorf("error = %v", err)
+		}
+	})
 }
