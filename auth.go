@@ -686,8 +686,8 @@ func (a *Authenticator) Unready() []string {
 	return unready
 }
 
-// Close ends all background work and waits for it, and ends all sessions. Tokens
-// are refused with [ErrClosed] afterwards. It may be called more than once. An
+// Close ends all sessions, and then all background work, for which it waits. Tokens
+// are refused with [ErrClosed] as soon as it begins. It may be called more than once. An
 // error says how many revocations were not shared: [ErrRevocationWaits] if they
 // wait in [Config.RevocationDir] for the next start, [ErrRevocationNotShared] if
 // any of them is lost.
@@ -696,12 +696,12 @@ func (a *Authenticator) Close() error {
 		return nil
 	}
 	a.closed.Store(true)
-	// No revocation arrives any more, so that no token may pass: neither while
-	// the log takes its time to stop.
+	// No revocation arrives any more, so that no token may pass and no session live:
+	// neither while the log, or whoever is asked about tokens, takes its time to stop.
 	a.revocations.Close()
+	a.sessions.close(refusal.New(refusal.Key, ErrClosed, "", ""))
 	unshared := a.follower.Close()
 	a.closeIssuers()
-	a.sessions.close(refusal.New(refusal.Key, ErrClosed, "", ""))
 	a.cache.DeleteFunc(func(*Claims) bool { return true })
 	a.watch.Close()
 	return unshared

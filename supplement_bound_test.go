@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // Close waits for a function that is asked about an opaque token.
@@ -70,6 +72,31 @@ func TestIntrospect_CloseWaitsOnce(t *testing.T) {
 			t.Errorf("Close took %v, want %v", took, 5*time.Second)
 		}
 		time.Sleep(time.Hour) // until they have returned
+	})
+}
+
+// Sessions end as Close begins, and not behind what that waits for: no revocation reaches
+// them any more.
+func TestSession_EndsAsCloseBegins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		trusted.Supplement = func(_ context.Context, c *oidcauth.Claims, _ string) (json.RawMessage, error) {
+			if c.Subject() == "bob" {
+				time.Sleep(time.Hour)
+			}
+			return nil, nil
+		}
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		s := a.NewSession(t.Context(), authenticate(t, a, issuer.Token(nil)))
+		go func() { _, _ = a.Authenticate(context.Background(), issuer.Token(map[string]any{"sub": "bob"})) }()
+		synctest.Wait()
+		began := time.Now()
+		go a.Close()
+		<-s.Context().Done()
+		if took := time.Since(began); took != 0 || !errors.Is(context.Cause(s.Context()), oidcauth.ErrClosed) {
+			t.Errorf("ended after %v with %v, want at once with ErrClosed", took, context.Cause(s.Context()))
+		}
+		time.Sleep(time.Hour) // until the question has returned
 	})
 }
 
