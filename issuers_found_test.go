@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/authtest"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -512,5 +513,31 @@ func TestFindIssuer_KeyCacheDir(t *testing.T) {
 				t.Errorf("the log has %s, want a line with %s", log.String(), state)
 			}
 		}
+	})
+}
+
+// A function that does not return when it is told to holds Close up for five seconds, and
+// what it says later is let go of.
+func TestFindIssuer_CloseWaitsNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		a := newAuthenticator(t, oidcauth.Config{
+			FindIssuer: func(context.Context, string) ([]oidcauth.Issuer, error) {
+				time.Sleep(time.Hour)
+				return []oidcauth.Issuer{trusted}, nil
+			},
+			Client: issuer.Client(), KeepWarm: true,
+			Trace: &authtrace.Hooks{KeysFetched: func(authtrace.KeyFetch) { t.Error("keys are fetched after Close") }},
+		})
+		token := issuer.Token(nil)
+		go func() { _, _ = a.Authenticate(context.Background(), token) }()
+		synctest.Wait()
+		began := time.Now()
+		a.Close()
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("Close() took %v, want five seconds", took)
+		}
+		time.Sleep(2 * time.Hour)
+		wants(t, a, token, oidcauth.ErrClosed)
 	})
 }

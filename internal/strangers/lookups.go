@@ -20,6 +20,7 @@ const (
 	lookupPlaces  = 16
 	lookupRate    = 100 // a second
 	lookupTimeout = 10 * time.Second
+	closeTime     = 5 * time.Second // for which Close waits for questions
 
 	answerAge  = time.Minute      // for which an answer counts
 	staleAge   = 10 * time.Minute // for which it does while there is no other
@@ -515,9 +516,22 @@ func (l *Lookups) Close() {
 	l.mu.Unlock()
 	l.turns.close() // first, so that no place that a question leaves is anybody's
 	l.cancel()
-	l.wg.Wait()
+	l.awaitQuestions()
 	for _, a := range known {
 		l.cfg.Changed(a.data, nil)
+	}
+}
+
+// awaitQuestions waits for the program to return, as it should when its context ends, for no
+// longer than closeTime. What it says later is let go of.
+func (l *Lookups) awaitQuestions() {
+	done := make(chan struct{})
+	go func() { l.wg.Wait(); close(done) }()
+	patience := time.NewTimer(closeTime)
+	defer patience.Stop()
+	select {
+	case <-done:
+	case <-patience.C:
 	}
 }
 

@@ -311,6 +311,44 @@ func TestLookups_CloseWaits(t *testing.T) {
 	})
 }
 
+// A table that does not return when it is told to holds Close up for five seconds.
+func TestLookups_CloseWaitsNoLonger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var late atomic.Value
+		l := strangers.NewLookups(strangers.LookupConfig{
+			Max: 10,
+			Ask: func(_ context.Context, name string, _ any) (any, error) {
+				if name == "slow" {
+					time.Sleep(time.Hour)
+				}
+				return name, nil
+			},
+			Changed: func(former, now any) { late.Store([2]any{former, now}) }, Lapsed: func() {},
+			Used: func(any) (time.Time, bool) { return time.Time{}, false },
+		})
+		if _, err := l.Find(t.Context(), caller(1), "prompt"); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { _, err := l.Find(t.Context(), caller(1), "slow"); ended <- err }()
+		synctest.Wait()
+		began := time.Now()
+		l.Close()
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("Close() took %v, want five seconds", took)
+		}
+		if changed := late.Load(); changed != [2]any{"prompt", nil} || l.Knows("prompt") {
+			t.Errorf("the last change is %v, want that what was known is let go of", changed)
+		}
+		if err := <-ended; err != strangers.ErrClosed {
+			t.Errorf("who waited got %v, want ErrClosed", err)
+		}
+		if changed := late.Load(); changed != [2]any{"slow", nil} {
+			t.Errorf("the last change is %v, want that what came late is let go of", changed)
+		}
+	})
+}
+
 // Each caller has a turn, however many names another asks for.
 func TestLookups_Turns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
