@@ -35,8 +35,9 @@ import (
 // Rules of [Issuer.Rules] are asked at each [Session.CallContext] and
 // [Session.Renew], and one that is broken, or panics, ends the session. What
 // [Issuer.Supplement] gave is asked for again there once [Issuer.AnswerAge] is over, so
-// that calls see no older answer, and an idle session asks nobody. A clock that was set
-// is noticed there too, and otherwise within ten seconds.
+// that calls see no older answer, and an idle session asks nobody, unless its token is
+// opaque: whenever that is asked about, so is what it has supplied. A clock that was set is
+// noticed there too, and otherwise within ten seconds.
 type Session struct {
 	// What it takes to end very many comes first, close together in memory.
 	grant  atomic.Pointer[grant] // what it lives by, or did at last
