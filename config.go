@@ -91,8 +91,8 @@ type Config struct {
 	// of this package's that was made from wrong arguments is an error.
 	Extract Extractor
 
-	// Client makes the requests to the issuers. Its Transport is used; cookies
-	// are not. With AnyIssuer the Transport must be nil or a [*http.Transport],
+	// Client makes the requests to the issuers. Its Transport is used, and its Timeout
+	// where that is shorter than ten seconds; cookies are not. With AnyIssuer the Transport must be nil or a [*http.Transport],
 	// whose connections can be checked, and whose client certificates strangers are not
 	// shown. One that speaks HTTP/2 wants HTTP2.SendPingTimeout, or goes on to use a
 	// connection that is dead, for a quarter of an hour perhaps. Nil means a client of the

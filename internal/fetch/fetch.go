@@ -5,7 +5,9 @@
 // answer, from the name lookup to the last byte of the body. The body is capped
 // by its decompressed size. Redirects stay on the scheme, host and port that was
 // asked. No cookie is ever sent, a credential only to the origin that it is meant
-// for, and no error repeats what a body or a file said.
+// for, and no error repeats what a file said, nor of a body more than a name or an
+// address: the issuer that a discovery document is of, where it says that the keys are,
+// a member that it has twice.
 //
 // A client whose [Config.PublicOnly] is set may be given URLs by strangers: it
 // connects to publicly routable addresses only, whatever a name resolves to, and
