@@ -92,11 +92,11 @@ type Config struct {
 	Extract Extractor
 
 	// Client makes the requests to the issuers. Its Transport is used, and its Timeout
-	// where that is shorter than ten seconds; cookies are not. With AnyIssuer the Transport must be nil or a [*http.Transport],
-	// whose connections can be checked, and whose client certificates strangers are not
-	// shown. One that speaks HTTP/2 wants HTTP2.SendPingTimeout, or goes on to use a
-	// connection that is dead, for a quarter of an hour perhaps. Nil means a client of the
-	// package's own.
+	// where that is shorter than ten seconds; cookies are not. With AnyIssuer the Transport
+	// must be nil or a [*http.Transport], whose connections can be checked, and whose client
+	// certificates strangers are not shown. One that speaks HTTP/2 wants
+	// HTTP2.SendPingTimeout, or goes on to use a connection that is dead, for a quarter of
+	// an hour perhaps. Nil means a client of the package's own.
 	Client *http.Client
 
 	// Proxies are the proxies, by their addresses, whose word about callers counts:
