@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
@@ -138,4 +139,14 @@ func (l *lineLog) Flood()           { l.flood(time.Now(), 1, 2) }
 func Overdue(queued bool, age time.Duration) bool {
 	now := time.Now()
 	return (&answer{queued: queued, asked: now.Add(-age)}).overdue(now)
+}
+
+// Sleep does what a machine's sleep does to what is known of a name: by the wall clock it is
+// so much older, by the monotonic one it is not.
+func (l *Lookups) Sleep(name string, d time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	asked := &l.known[name].asked
+	*asked = asked.Add(-d)
+	*(*time.Duration)(unsafe.Add(unsafe.Pointer(asked), 8)) += d
 }

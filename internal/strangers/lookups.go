@@ -86,9 +86,15 @@ type answer struct {
 	failed  time.Time // when it could not be asked the last time; zero if it could
 }
 
+// age returns how old an answer is, by either clock: the monotonic one stands still while a
+// machine sleeps, and the wall clock can be set back.
+func (a *answer) age(now time.Time) time.Duration {
+	return max(now.Sub(a.asked), now.Round(0).Sub(a.asked.Round(0)))
+}
+
 // serves reports whether an answer counts while there is no other. It may be called on
 // nil.
-func (a *answer) serves(now time.Time) bool { return a != nil && now.Sub(a.asked) < staleAge }
+func (a *answer) serves(now time.Time) bool { return a != nil && a.age(now) < staleAge }
 
 // overdue reports whether an answer counts no longer that is to be asked for again, and
 // stands in line for that. After a pause of the process, which makes all answers old, nobody
@@ -157,7 +163,7 @@ func (l *Lookups) join(caller netip.Addr, name string) (*question, any, error) {
 	if former != nil {
 		former.seen = now
 		l.order.MoveToFront(former.element)
-		if now.Sub(former.asked) < answerAge {
+		if former.age(now) < answerAge {
 			return nil, former.data, nil
 		}
 	}
@@ -403,13 +409,13 @@ func (l *Lookups) sweep() {
 		case !asking && a.overdue(now):
 			l.remove(a)
 			gone = append(gone, a.data)
-		case asking || a.queued || now.Sub(a.asked) < sweepEvery:
+		case asking || a.queued || a.age(now) < sweepEvery:
 		case l.usedSince(a, now.Add(-recently)):
 			l.enqueue(a)
 		case l.idle(a, now):
 			l.remove(a)
 			gone = append(gone, a.data)
-		case now.Sub(a.asked) >= answerAge && !a.lapsed:
+		case a.age(now) >= answerAge && !a.lapsed:
 			a.lapsed, lapsed = true, true
 		}
 	}
@@ -446,7 +452,7 @@ func (l *Lookups) again() *question {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for a := l.dequeue(); a != nil && !l.closed; a = l.dequeue() {
-		if l.known[a.name] != a || l.asking[a.name] != nil || time.Since(a.asked) < sweepEvery {
+		if l.known[a.name] != a || l.asking[a.name] != nil || a.age(time.Now()) < sweepEvery {
 			continue // it has been asked meanwhile
 		}
 		q := &question{name: a.name, former: a, done: make(chan struct{})}

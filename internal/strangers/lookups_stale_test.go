@@ -118,3 +118,29 @@ func TestLookups_StaleAfterAPause(t *testing.T) {
 		}
 	}
 }
+
+// What the table said before the machine slept is asked for again. The clocks are the
+// system's: those of bubbles have no monotonic part.
+func TestLookups_Sleep(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t, 10)
+	defer r.Close()
+	r.prompt.Store(true)
+	for _, tt := range []struct {
+		slept time.Duration
+		asked int32
+	}{{0, 1}, {30 * time.Second, 1}, {-time.Hour, 1}, {time.Hour, 2}} {
+		r.find(t, "a", "data of a", nil)
+		r.Sleep("a", tt.slept)
+		r.find(t, "a", "data of a", nil)
+		if got := r.asked.Load(); got != tt.asked {
+			t.Errorf("after a sleep of %v: asked %d times, want %d", tt.slept, got, tt.asked)
+		}
+		if tt.asked == 1 {
+			r.Sleep("a", -tt.slept)
+		}
+	}
+	r.says(func(string, any) (any, error) { return nil, errTable })
+	r.Sleep("a", time.Hour)
+	r.find(t, "a", nil, errTable)
+}
