@@ -1,7 +1,6 @@
 package natsauth_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
 	"testing"
@@ -28,7 +27,7 @@ func TestNew_ConnectionThatGivesUp(t *testing.T) {
 		{"until it is refused", []nats.Option{nats.MaxReconnects(-1)}, []string{refused}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var log bytes.Buffer
+			var log lockedBuffer
 			if _, err := natsauth.New(natsauth.Config{
 				JetStream: n.connect(tt.options...), Logger: slog.New(slog.NewTextHandler(&log, nil)),
 			}); err != nil {
