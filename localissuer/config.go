@@ -84,8 +84,9 @@ type Config struct {
 	// a revocation or the removal of its key ends such a token.
 	NoExpiry bool
 
-	// Logger receives a line for each rotation, for each series of failures to
-	// read Dir, and when that was put right. Nil means no logging.
+	// Logger receives a line for each change of the keys, here or by another process that
+	// shares Dir, for each series of failures to read Dir, and when that was put right.
+	// Nil means no logging.
 	Logger *slog.Logger
 
 	// Now is the clock that tokens are issued by. Nil means [time.Now].

@@ -52,7 +52,7 @@ func TestIssuer_ReadUnwritable(t *testing.T) {
 		v.look()
 		v.look()
 		v.wantsIssued(nil)
-		v.wantsLogged("level=", 0)
+		v.wantsLogged("level=", 1) // about the rotation
 		if n := len(v.local.Keys()); n != 3 {
 			t.Errorf("%d keys, want 3", n)
 		}

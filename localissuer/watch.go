@@ -90,8 +90,12 @@ func (l *Issuer) reread(always bool) {
 // take adopts what the directory holds. An older copy that was put back is first
 // brought up to date with what this process knows.
 func (l *Issuer) take(read keyring.Ring) error {
-	if read.Follows(l.current()) && read.Issuer == l.url {
-		return l.adopt(read)
+	if before := l.current(); read.Follows(before) && read.Issuer == l.url {
+		err := l.adopt(read)
+		if err == nil {
+			l.noteOthers(before, read)
+		}
+		return err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), rejoinTimeout)
 	defer cancel()
@@ -108,6 +112,18 @@ func (l *Issuer) take(read keyring.Ring) error {
 			slog.String("issuer", l.url), slog.String("signing_key", ring.Active().ID))
 	}
 	return l.adopt(ring)
+}
+
+// noteOthers reports what was made of the keys elsewhere, as Rotate, Import and Remove
+// report it here: a server whose keys a command looks after has no other word of it.
+func (l *Issuer) noteOthers(before, now keyring.Ring) {
+	if slices.EqualFunc(before.Keys, now.Keys, func(a, b keyring.Key) bool {
+		return a.ID == b.ID && a.State == b.State && a.Imported == b.Imported
+	}) {
+		return
+	}
+	l.logger.LogAttrs(context.Background(), slog.LevelInfo, "key directory has other keys than before",
+		slog.String("issuer", l.url), slog.String("signing_key", now.Active().ID), slog.Int("keys", len(now.Keys)))
 }
 
 // rejoin adds what this process knows of the ring to what the directory says. It
@@ -146,10 +162,14 @@ func stopped(cause error) *signing {
 	return &signing{err: refusal.Because(refusal.Key, oidcauth.ErrKeysUnavailable, cause)}
 }
 
-// noteReading reports the first failure of a series, and ends trust in the keys
-// in memory when it has lasted too long by either clock.
+// noteReading reports the first failure of a series, and its end, and ends trust in the
+// keys in memory when it has lasted too long by either clock.
 func (l *Issuer) noteReading(err error) {
 	if err == nil {
+		if l.failing {
+			l.logger.LogAttrs(context.Background(), slog.LevelInfo, "key directory readable again, and what it is to be",
+				slog.String("issuer", l.url))
+		}
 		l.failing, l.lastRead = false, time.Now()
 		return
 	}

@@ -1,0 +1,63 @@
+package localissuer_test
+
+import (
+	"os"
+	"testing"
+	"testing/synctest"
+
+	"github.com/oidcauth/oidcauth/localissuer"
+)
+
+// What others make of the keys is logged once for each change, with the key that signs
+// from then on: the command that looks after a server's keys writes into no log of it.
+func TestIssuer_OthersChangesLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const line = `level=INFO msg="key directory has other keys than before" issuer=localhost signing_key=`
+		v := newVault(t)
+		first := active(v.local)
+		for n, change := range []func(l *localissuer.Issuer) error{
+			func(l *localissuer.Issuer) error { return l.Rotate(t.Context()) },
+			func(l *localissuer.Issuer) error { return l.Remove(t.Context(), first) },
+			func(l *localissuer.Issuer) error {
+				_, err := l.Import(t.Context(), privatePEM(t, newKey(t)))
+				return err
+			},
+		} {
+			v.command(change)
+			v.look()
+			v.look()
+			v.wantsLogged(line, n+1)
+			v.wantsLogged("level=", n+1)
+		}
+		v.wantsLogged(line+active(v.local)+" keys=2", 1)
+		v.rotate(1) // which is told of as what it is
+		v.look()
+		v.wantsLogged(line, 3)
+	})
+}
+
+// A series of failures to read the directory has one line at its beginning and one at its
+// end, whoever notices that.
+func TestIssuer_ReadableAgainLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const line = `level=INFO msg="key directory readable again, and what it is to be" issuer=localhost`
+		v := newVault(t)
+		for n, notice := range []func(){v.look, func() { v.rotate(1) }} {
+			if err := os.Rename(v.dir, v.dir+".away"); err != nil {
+				t.Fatal(err)
+			}
+			v.look()
+			v.look()
+			v.wantsLogged("level=ERROR", n+1)
+			v.wantsLogged(line, n)
+			if err := os.Rename(v.dir+".away", v.dir); err != nil {
+				t.Fatal(err)
+			}
+			notice()
+			v.look()
+			v.wantsLogged(line, n+1)
+		}
+	})
+}
