@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"time"
 
@@ -29,7 +30,10 @@ func (file *fileConfig) readKept() (kept *keptRevocations, unknown string, err e
 		return kept, file.unknownRevocations(), nil
 	}
 	list, err := revoked.Read(dir)
+	_, missing := os.Stat(dir)
 	switch {
+	case errors.Is(missing, fs.ErrNotExist): // which a server's is not, once it was started
+		return kept, fmt.Sprintf("%s, which keeps revocations, is not there: run this where the server was started", dir), nil
 	case errors.Is(err, fs.ErrPermission):
 		return kept, fmt.Sprintf("%s, which keeps revocations, is not open to this user", dir), nil
 	case err != nil:

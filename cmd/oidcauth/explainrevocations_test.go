@@ -51,7 +51,8 @@ func TestExplain_Revocations(t *testing.T) {
 }
 
 // TestExplain_RevocationsUnread: files that the server would not start with are an error
-// here, too, and those of another user are told of.
+// here, too, and a directory of another user, or one that is not there, is told of: it may
+// be that of a server which was started elsewhere.
 func TestExplain_RevocationsUnread(t *testing.T) {
 	t.Parallel()
 	iss := startIssuer(t)
@@ -68,6 +69,10 @@ func TestExplain_RevocationsUnread(t *testing.T) {
 		if err := os.Chmod(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
+	}
+	elsewhere := writeFile(t, "elsewhere.json", fmt.Sprintf(`{"issuers": [%s], "revocations": {"dir": "not/there"}}`, described(iss, "")))
+	if r := invoke(t, token, "explain", "--config", elsewhere); r.code != exitOK || !strings.Contains(r.err, "not/there, which keeps revocations, is not there") {
+		t.Errorf("exit code %d, %q, want a line that the directory is not there", r.code, r.err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, strings.Repeat("0", 64)+".json"), nil, 0o600); err != nil {
 		t.Fatal(err)
