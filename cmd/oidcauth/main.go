@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -18,6 +19,19 @@ const sameSignal = time.Second
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first signal the second one ends the process at once.
-	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
+	context.AfterFunc(ctx, func() {
+		time.AfterFunc(sameSignal, stop)
+		endInTime()
+	})
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// endInTime ends the process after [stopLimit], whatever it waits for: no signal ends the
+// reading of a file, which may be a pipe that nobody writes to, or on a disk that hangs.
+func endInTime() {
+	const toTell = 100 * time.Millisecond // if somebody reads it
+	time.AfterFunc(stopLimit, func() {
+		fmt.Fprintf(os.Stderr, "oidcauth: it has not ended within %v of the signal, as with a file whose content does not come: cut off\n", stopLimit)
+	})
+	time.AfterFunc(stopLimit+toTell, func() { os.Exit(exitFailed) })
 }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -38,6 +40,36 @@ func (p *process) openEarly(t *testing.T) net.Conn {
 		t.Fatalf("before the signal: status = %d, want 200", resp.StatusCode)
 	}
 	return conn
+}
+
+// TestProcess_EndsInTime: one signal ends the command, also while it reads a file whose
+// content never comes.
+func TestProcess_EndsInTime(t *testing.T) {
+	t.Parallel()
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	cmd := exec.Command(binary, "serve", "--config", pipe)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	hung := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer hung.Stop()
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0) // once the command reads it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close()
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(stderr.String(), "not ended within 10s of the signal") {
+		t.Errorf("%v, %q, want exit code 1 and a line that says why", cmd.ProcessState, stderr.String())
+	}
 }
 
 // TestProcess_RefusesWhileStopping: whoever asks on an open connection after the
