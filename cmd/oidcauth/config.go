@@ -64,7 +64,7 @@ type fileConfig struct {
 	TLS *tlsConfig `json:"tls" about:"the certificate, where no proxy in front encrypts connections"`
 
 	// Watch is how often the files are looked at for changes.
-	Watch duration `json:"watch" about:"how often this file and those of tls and admin are looked at for changes, as \"10s\"; 2s without it, \"0s\" for never: then SIGHUP alone reloads them"`
+	Watch duration `json:"watch" about:"how often this file, those of tls and admin, and the ca_file of issuers with introspection are looked at for changes, as \"10s\"; 2s without it, \"0s\" for never: then SIGHUP alone reloads them"`
 
 	// Admin is the listener for operators; absent means that there is none.
 	Admin *adminConfig `json:"admin" about:"a listener of its own for operators: /metrics, which then is there alone, /healthz, /readyz, POST /v1/revocations and /v1/backchannel-logout"`

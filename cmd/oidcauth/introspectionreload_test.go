@@ -1,8 +1,12 @@
 package main
 
 import (
+	"encoding/pem"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -64,6 +68,33 @@ func TestServe_ReloadOpaque(t *testing.T) {
 	s.awaitLines(t, reloaded, 4)
 	if got := s.get(t, "/v1/whoami", token); got.status != 200 || iss.Fetches().Introspection == asked {
 		t.Errorf("as another client: status %d, want 200 by an answer to that client", got.status)
+	}
+}
+
+// TestServe_ReloadOpaqueCertificates: the certificates that an issuer's must lead to may
+// change in their file, for the questions about its opaque tokens as for its keys.
+func TestServe_ReloadOpaqueCertificates(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	https := httptest.NewUnstartedServer(iss.Handler())
+	https.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshakes that are to fail
+	https.StartTLS()
+	t.Cleanup(https.Close)
+	iss.SetURL(https.URL)
+	former, _ := newCertificate(t, "former")
+	ca := writeFile(t, "ca.pem", string(former))
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"watch": "5ms", "issuers": [{"url": %q, "audiences": ["my-db"],
+		"keys": {"ca_file": %q}, "introspection": {"client_id": "db"}}]}`, https.URL, ca))
+	s := serve(t, "--config", file)
+	token := iss.OpaqueToken(nil)
+	s.used(token)
+	if got := s.get(t, "/v1/whoami", token); got.status != 503 {
+		t.Errorf("with the former authority's certificate: status %d, want 503", got.status)
+	}
+	replaceFile(t, ca, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: https.Certificate().Raw})))
+	s.awaitLines(t, reloaded, 1)
+	if got := s.get(t, "/v1/whoami", token); got.status != 200 {
+		t.Errorf("with the next one's: status %d, want 200", got.status)
 	}
 }
 

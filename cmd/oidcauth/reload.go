@@ -89,6 +89,9 @@ func (r *reloader) watched() []string {
 	if c := r.file.Admin; c != nil {
 		files = append(files, c.SecretFile)
 	}
+	for i := range r.file.Introspections { // whose connections trust what it has when it is read
+		files = append(files, fileName(r.file.Issuers[i].Keys.CAFile))
+	}
 	for _, file := range files {
 		if path, err := file.path(); err == nil {
 			names = append(names, path)
