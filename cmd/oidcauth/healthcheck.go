@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -64,17 +65,25 @@ func (f *healthcheckFlags) run(ctx context.Context, std streams, operands []stri
 	if err := checkAddr(ctx, addr); err != nil {
 		return err
 	}
-	at, err := reachable(ctx, addr)
+	all, err := reachable(ctx, addr)
 	if err != nil {
 		return err
 	}
-	path := "/healthz"
-	if f.ready {
-		path = "/readyz"
-	}
 	ctx, cancel := context.WithTimeout(ctx, healthcheckTimeout)
 	defer cancel()
-	return ask(ctx, std.out, &file, file.scheme()+"://"+at+path)
+	var failed several
+	for _, at := range all {
+		address := url.URL{Scheme: file.scheme(), Host: at, Path: "/healthz"} // which writes the zone of an IPv6 address as a URL has it
+		if f.ready {
+			address.Path = "/readyz"
+		}
+		err := ask(ctx, std.out, &file, address.String())
+		if dial := (*net.OpError)(nil); !errors.As(err, &dial) || dial.Op != "dial" {
+			return err
+		}
+		failed.add(err)
+	}
+	return failed
 }
 
 // whereServed reads of the file where its server listens, and by which certificate it is
@@ -99,24 +108,29 @@ func (f *healthcheckFlags) whereServed() (file fileConfig, err error) {
 	return file, nil
 }
 
-// reachable returns the address at which this machine reaches what listens at addr, whose
-// port may be a name, which no URL takes.
-func reachable(ctx context.Context, addr string) (string, error) {
+// reachable returns the addresses at which this machine reaches what listens at addr, whose
+// port may be a name, which no URL takes: one after the other, as a container may have no
+// IPv6, where the server at all interfaces listens for IPv4 alone.
+func reachable(ctx context.Context, addr string) ([]string, error) {
 	host, name, _ := net.SplitHostPort(addr)
 	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", name)
 	switch {
 	case err != nil:
-		return "", err
+		return nil, err
 	case port == 0:
-		return "", usagef("%s is any free port, and the server alone knows which: give another one with --addr", quoteArgument(addr))
+		return nil, usagef("%s is any free port, and the server alone knows which: give another one with --addr", quoteArgument(addr))
 	}
+	hosts := []string{host}
 	switch ip := net.ParseIP(host); {
 	case host == "", ip != nil && ip.Equal(net.IPv4zero):
-		host = "127.0.0.1"
+		hosts = []string{"127.0.0.1"}
 	case ip != nil && ip.IsUnspecified():
-		host = "::1"
+		hosts = []string{"::1", "127.0.0.1"}
 	}
-	return net.JoinHostPort(host, strconv.Itoa(port)), nil
+	for i, host := range hosts {
+		hosts[i] = net.JoinHostPort(host, strconv.Itoa(port))
+	}
+	return hosts, nil
 }
 
 // ask asks at the address of a server with that file.
