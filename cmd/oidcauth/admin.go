@@ -159,13 +159,14 @@ func (a *admin) isTCPLoopback() bool {
 }
 
 // isLocalHost reports whether the host of a request's address is this machine's own, or
-// an address, which no name server had a say in.
+// an address, which no name server had a say in. None is what a check by HTTP/1.0 sends,
+// as HAProxy's does, and no browser.
 func isLocalHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
 	host = strings.Trim(host, "[]")
-	return host == "localhost" || net.ParseIP(host) != nil
+	return host == "" || host == "localhost" || net.ParseIP(host) != nil
 }
 
 // authorized lets requests pass that bring the secret, or a token of an admin.

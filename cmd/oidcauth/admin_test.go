@@ -150,6 +150,24 @@ func TestAdmin_Authentication(t *testing.T) {
 	}
 }
 
+// TestAdmin_WithoutHost: who checks by HTTP/1.0 names no host, and has an answer.
+func TestAdmin_WithoutHost(t *testing.T) {
+	t.Parallel()
+	_, at := serveAdmin(t, startIssuer(t), `, "open_metrics": true`)
+	conn, err := net.Dial("tcp", strings.TrimPrefix(at, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET /healthz HTTP/1.0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(conn)
+	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.0 200 OK\r\n") {
+		t.Errorf("got %q, %v, want 200", answer, err)
+	}
+}
+
 // TestAdmin_Revocations: what is revoked is refused at once, and nothing else is.
 func TestAdmin_Revocations(t *testing.T) {
 	t.Parallel()
