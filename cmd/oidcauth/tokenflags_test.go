@@ -228,6 +228,11 @@ func testTokenListen(t *testing.T) {
 	if err != nil || back.Hostname() != "127.0.0.1" || back.Host == want {
 		t.Errorf("without: the browser is sent to %v, %v", back, err)
 	}
+	// The provider compares texts, and a client may be registered for this one.
+	back, err = url.Parse(startLogin(t, p, "--listen", "localhost:0").visit(t).Query().Get("redirect_uri"))
+	if err != nil || back.Hostname() != "localhost" || back.Port() == "0" {
+		t.Errorf("at localhost: the browser is sent to %v, %v", back, err)
+	}
 	for _, address := range []string{"0.0.0.0:0", ":0", "127.0.0.1", "192.0.2.1:0", ""} {
 		if got := invoke(t, "", p.flags(grantLogin, "--listen", address)...); got.code != exitUsage {
 			t.Errorf("--listen %q: exit code = %d, want %d", address, got.code, exitUsage)

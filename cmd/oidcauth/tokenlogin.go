@@ -29,7 +29,7 @@ func (c *tokenClient) login(ctx context.Context, std streams) (*oauth2.Token, er
 		return nil, err
 	}
 	defer listener.Close()
-	config := c.config("http://" + listener.Addr().String() + callbackPath)
+	config := c.config(callbackAddress(c.listen, listener.Addr()))
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
 	address := config.AuthCodeURL(state, append(c.options(),
 		oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce))...)
@@ -63,7 +63,25 @@ func listenLoopback(address string) (net.Listener, error) {
 	if err != nil || !isLoopback(host) {
 		return nil, usagef("--listen %s: want HOST:PORT on the loopback interface", quoteArgument(address))
 	}
-	return net.Listen("tcp", address)
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	if tcp, ok := listener.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
+		listener.Close()
+		return nil, usagef("--listen: localhost is %s here, which other machines may reach: write 127.0.0.1", listener.Addr())
+	}
+	return listener, nil
+}
+
+// callbackAddress returns where the provider sends the browser back to. It compares that
+// with what the client is registered for: localhost stays that, and becomes no address.
+func callbackAddress(listen string, at net.Addr) string {
+	host, port, _ := net.SplitHostPort(at.String())
+	if name, _, _ := net.SplitHostPort(listen); name == "localhost" {
+		host = name
+	}
+	return "http://" + net.JoinHostPort(host, port) + callbackPath
 }
 
 // callback is what a browser brought back.
