@@ -38,7 +38,11 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	wrong.add(err)
 	_, err = file.Forward.forwarder(&file, cfg)
 	wrong.add(err)
-	wrong.add(file.Revocations.check())
+	if err := file.Revocations.check(); err != nil {
+		wrong.add(err)
+	} else {
+		wrong.add(file.Revocations.checkKept())
+	}
 	if len(wrong) == 0 { // or most of it would be told twice
 		wrong.add(f.rehearse(cfg, &file, local))
 	}

@@ -20,6 +20,7 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 		{"a directory that others may write to", `"revocations": {"dir": "DIR/open"}`, "revocations.dir: DIR/open: the directory is writable by others"},
 		{"a file for a directory", `"revocations": {"dir": "DIR/file"}`, "revocations.dir: DIR/file is no directory"},
 		{"a directory of something else", `"revocations": {"dir": "DIR/other"}`, "revocations.dir: DIR/other: keyring.json: no file of a revocation"},
+		{"a revocation that is damaged", `"revocations": {"dir": "DIR/damaged"}`, strings.Repeat("0", 64) + ".json: damaged: what it says is lost"},
 		{"one directory under two names", `"key_cache_dir": "DIR/some", "revocations": {"dir": "DIR/same"}`, "key_cache_dir: want one of its own"},
 		{"no certificates for NATS", `"revocations": {"nats": {"servers": ["tls://127.0.0.1:4222"], "ca_file": "DIR/file"}}`, "revocations.nats: DIR/file has no certificates"},
 		{"no certificate of its own for NATS", `"revocations": {"nats": {"servers": ["tls://127.0.0.1:4222"], "cert_file": "DIR/file", "key_file": "DIR/file"}}`, "revocations.nats: tls: "},
@@ -42,6 +43,7 @@ func TestServe_CheckRefusesWhatAStartDoes(t *testing.T) {
 			for _, err := range []error{
 				os.Mkdir(filepath.Join(dir, "open"), 0o700), os.Chmod(filepath.Join(dir, "open"), 0o777),
 				os.Mkdir(filepath.Join(dir, "other"), 0o700), os.WriteFile(filepath.Join(dir, "other", "keyring.json"), nil, 0o600),
+				os.Mkdir(filepath.Join(dir, "damaged"), 0o700), os.WriteFile(filepath.Join(dir, "damaged", strings.Repeat("0", 64)+".json"), nil, 0o600),
 				os.Mkdir(filepath.Join(dir, "lost"), 0o700), os.WriteFile(filepath.Join(dir, "lost", "keyring.lock"), nil, 0o600),
 				os.Mkdir(filepath.Join(dir, "foreign"), 0o700), os.WriteFile(filepath.Join(dir, "foreign", "notes"), nil, 0o600),
 				os.Mkdir(filepath.Join(dir, "some"), 0o700), os.Symlink("some", filepath.Join(dir, "same")),

@@ -53,6 +53,19 @@ func checkOwnDir(dir string) error {
 	return nil
 }
 
+// checkKept reports revocations that a start could not read, of those that this user may
+// look at. It may be called on nil.
+func (c *revocationsConfig) checkKept() error {
+	dir := c.dir()
+	if dir == "" {
+		return nil
+	}
+	if _, err := revoked.Read(dir); unlessHidden(err) != nil {
+		return fmt.Errorf("revocations.dir: %s: %w", dir, err)
+	}
+	return nil
+}
+
 // unlessHidden returns an error, or nil for that of a file that the server's user may read
 // and a person at the prompt may not.
 func unlessHidden(err error) error {
