@@ -28,6 +28,10 @@ type reloader struct {
 	file   fileConfig        // what is in force, with the flags applied
 	last   map[string]string // what the files held when they were last taken over, or refused
 
+	// refused are the files that a configuration names which was refused: for want of one
+	// of them, perhaps, which then is yet to come.
+	refused []string
+
 	hangUps chan os.Signal
 }
 
@@ -46,7 +50,12 @@ func (r *reloader) note() { r.last = digestFiles(r.watched()) }
 // read: what changes afterwards is a change.
 func (r *reloader) begin(file fileConfig) {
 	r.file = file
-	for name, digest := range digestFiles(r.watched()) {
+	r.noteToo(r.watched())
+}
+
+// noteToo is note for files of which nothing is noted yet.
+func (r *reloader) noteToo(names []string) {
+	for name, digest := range digestFiles(names) {
 		if _, noted := r.last[name]; !noted {
 			r.last[name] = digest
 		}
@@ -81,29 +90,31 @@ func (r *reloader) run(ctx context.Context) {
 
 // watched are the files whose change is one of the configuration.
 func (r *reloader) watched() []string {
-	names := []string{r.flags.config}
-	var files []fileName
-	if c := r.file.TLS; c != nil {
-		files = append(files, c.CertFile, c.KeyFile)
+	names := append([]string{r.flags.config}, paths(r.file.watchedFiles())...)
+	return slices.DeleteFunc(append(names, r.refused...), func(name string) bool { return name == "" })
+}
+
+// named are the files that the configuration names which is to be taken over, if it can
+// be read.
+func (r *reloader) named() []string {
+	file, err := r.flags.piped.read(r.flags.config)
+	if err != nil {
+		return nil
 	}
-	if c := r.file.Admin; c != nil {
-		files = append(files, c.SecretFile)
-	}
-	for i := range r.file.Introspections { // whose connections trust what it has when it is read
-		files = append(files, fileName(r.file.Issuers[i].Keys.CAFile))
-	}
-	for _, file := range files {
-		if path, err := file.path(); err == nil {
-			names = append(names, path)
-		}
-	}
-	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+	return paths(append(file.watchedFiles(), file.furtherFiles()...))
 }
 
 // reload takes the files over, or says why not.
 func (r *reloader) reload(ctx context.Context, why string) {
 	r.note()
+	named := r.named()
+	r.noteToo(named) // before they are read
 	err := r.takeOver(ctx)
+	if r.refused = nil; err != nil {
+		r.refused = named
+	}
+	watched := r.watched()
+	maps.DeleteFunc(r.last, func(name, _ string) bool { return !slices.Contains(watched, name) })
 	r.server.reloads.count(err)
 	for _, err := range each(err) {
 		text := printable(hideSecrets(strings.ReplaceAll(err.Error(), "oidcauth: ", "")))
