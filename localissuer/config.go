@@ -85,8 +85,8 @@ type Config struct {
 	NoExpiry bool
 
 	// Logger receives a line for each change of the keys, here or by another process that
-	// shares Dir, for each series of failures to read Dir, and when that was put right.
-	// Nil means no logging.
+	// shares Dir, for new keys in a Dir that had none, for each series of failures to read
+	// Dir, and when that was put right. Nil means no logging.
 	Logger *slog.Logger
 
 	// Now is the clock that tokens are issued by. Nil means [time.Now].

@@ -204,7 +204,17 @@ func (l *Issuer) admit(cfg Config) (keyring.Ring, error) {
 		// Only the form of the file is an older one, and it can stay that.
 		return ring, nil
 	}
+	if err == nil && ring.Issuer == "" {
+		l.noteNew(cfg.Dir, admitted)
+	}
 	return admitted, err
+}
+
+// noteNew reports keys that nobody has used before. Where there were others, on a volume
+// that is not mounted for instance, all that they have signed is refused from now on.
+func (l *Issuer) noteNew(dir string, ring keyring.Ring) {
+	l.logger.LogAttrs(context.Background(), slog.LevelWarn, "key directory had no keys, new ones were made",
+		slog.String("issuer", ring.Issuer), slog.String("signing_key", ring.Active().ID), slog.String("dir", dir))
 }
 
 // adopt makes the directory's ring the one in use unless a newer one is.

@@ -152,7 +152,7 @@ func (h *slowHandler) Handle(_ context.Context, r slog.Record) error {
 func TestIssuer_CloseWaits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		dir := filepath.Join(t.TempDir(), "keys")
+		dir := dirWithKeys(t)
 		log := &slowHandler{Handler: slog.NewTextHandler(io.Discard, nil)}
 		l := newLocal(t, localissuer.Config{Dir: dir, Logger: slog.New(log)})
 		if err := os.Truncate(filepath.Join(dir, "keyring.json"), 100); err != nil {

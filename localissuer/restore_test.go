@@ -30,9 +30,17 @@ type vault struct {
 
 func newVault(t *testing.T) *vault {
 	t.Helper()
-	v := &vault{t: t, dir: filepath.Join(t.TempDir(), "keys")}
+	v := &vault{t: t, dir: dirWithKeys(t)}
 	v.local, v.auth = v.start()
 	return v
+}
+
+// dirWithKeys returns a key directory that a server has left.
+func dirWithKeys(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "keys")
+	newLocal(t, localissuer.Config{Dir: dir}).Close()
+	return dir
 }
 
 // start begins another server on the directory.

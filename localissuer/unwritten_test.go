@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -191,7 +190,7 @@ func (h *contextHandler) Handle(ctx context.Context, r slog.Record) error {
 func TestIssuer_ChangesLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		v := &vault{t: t, dir: filepath.Join(t.TempDir(), "keys")}
+		v := &vault{t: t, dir: dirWithKeys(t)}
 		h := &contextHandler{Handler: slog.NewTextHandler(&v.log, nil)}
 		v.local = newLocal(t, localissuer.Config{Dir: v.dir, Logger: slog.New(h)})
 		wantsLine := func(level, message string) {

@@ -2,6 +2,7 @@ package localissuer_test
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 
@@ -59,5 +60,20 @@ func TestIssuer_ReadableAgainLogged(t *testing.T) {
 			v.look()
 			v.wantsLogged(line, n+1)
 		}
+	})
+}
+
+// That a directory had no keys is logged, once: where it had some before, on a volume that
+// is not mounted for instance, nobody's token is good any longer.
+func TestIssuer_NewKeysLogged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := &vault{t: t, dir: filepath.Join(t.TempDir(), "keys")}
+		v.local, v.auth = v.start()
+		line := `level=WARN msg="key directory had no keys, new ones were made" issuer=localhost signing_key=` + active(v.local)
+		v.wantsLogged(line, 1)
+		v.start()
+		v.look()
+		v.wantsLogged("level=", 1)
 	})
 }
