@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -215,6 +217,7 @@ func (c *revocationsConfig) open(cfg *oidcauth.Config) (*sharedRevocations, erro
 	}
 	cfg.RevocationDir = c.Dir
 	if c.NATS == nil {
+		c.noteNew(cfg.Logger)
 		return nil, nil
 	}
 	conn, err := nats.Connect(strings.Join(c.NATS.Servers, ","), c.NATS.options(cfg.Logger)...)
@@ -232,6 +235,15 @@ func (c *revocationsConfig) open(cfg *oidcauth.Config) (*sharedRevocations, erro
 	}
 	cfg.Revocations, cfg.RequireRevocations = s, c.Require
 	return s, nil
+}
+
+// noteNew reports a directory that no server has had. Where one had another of this name,
+// on a volume that is not mounted for instance, tokens are accepted that it had revoked.
+func (c *revocationsConfig) noteNew(logger *slog.Logger) {
+	if files, err := os.ReadDir(c.Dir); len(files) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return // a server leaves its lock at least
+	}
+	logger.Warn("directory of revocations is new, and none of before holds", slog.String("dir", c.Dir))
 }
 
 // Follow implements [oidcauth.RevocationLog], and notes what it is told.

@@ -181,11 +181,16 @@ func TestServe_KeptRevocations(t *testing.T) {
 		if warned := strings.Contains(s.err.String(), "a restart forgets them"); warned == tt.kept {
 			t.Errorf("warned %t where they are kept %t: %s", warned, tt.kept, s.err.String())
 		}
+		const isNew = "directory of revocations is new"
+		if warned := strings.Contains(s.err.String(), isNew); warned != tt.kept {
+			t.Errorf("the first start warned %t of a new directory, want %t: %s", warned, tt.kept, s.err.String())
+		}
 		s.stop()
 		s.ended(t)
 		want := map[bool]int{true: 401, false: 200}[tt.kept]
-		if got := serve(t, "--config", config).get(t, "/v1/whoami", token); got.status != want {
-			t.Errorf("after a restart: status %d, want %d", got.status, want)
+		next := serve(t, "--config", config)
+		if got := next.get(t, "/v1/whoami", token); got.status != want || strings.Contains(next.err.String(), isNew) {
+			t.Errorf("after a restart: status %d, want %d: %s", got.status, want, next.err.String())
 		}
 	}
 }
