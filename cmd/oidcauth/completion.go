@@ -42,7 +42,8 @@ oidcauth completion fish > ~/.config/fish/completions/oidcauth.fish`,
 // completed is a command as a shell completes it.
 type completed struct {
 	name, summary string
-	words         []string // that an operand can be
+	words         []string // that the first operand can be
+	files         bool     // whether further ones are names of files
 	flags         []completedFlag
 }
 
@@ -60,7 +61,7 @@ func completions() []completed {
 	for _, c := range commands() {
 		flags := c.flagSet()
 		c.setup(flags)
-		one := completed{name: c.name, summary: c.summary, words: operandWords(c.operands)}
+		one := completed{name: c.name, summary: c.summary, words: operandWords(c.operands), files: operandFiles(c.operands)}
 		flags.VisitAll(func(f *flag.Flag) {
 			value, usage := flag.UnquoteUsage(f)
 			about, _, _ := strings.Cut(usage, ";")
@@ -81,6 +82,12 @@ func operandWords(operands string) []string {
 		}
 	}
 	return words
+}
+
+// operandFiles reports whether names of files stand behind the words.
+func operandFiles(operands string) bool {
+	_, further, _ := strings.Cut(operands, " ")
+	return strings.Contains(further, "DIRECTORY") || strings.Contains(further, "FILE")
 }
 
 func commandNames() []string {
@@ -122,6 +129,9 @@ _oidcauth() {
 			}
 		}
 		fmt.Fprintf(w, "\t%s)\n\t\twords=\"%s\"\n", c.name, strings.Join(append(c.words, dashed(c.flags)...), " "))
+		if c.files {
+			fmt.Fprint(w, "\t\tif [ \"$COMP_CWORD\" -gt 2 ] && [[ $cur != -* ]]; then files=1; fi\n")
+		}
 		if len(files)+len(values) > 0 {
 			fmt.Fprint(w, "\t\tcase $prev in\n")
 			if len(files) > 0 {
@@ -191,6 +201,9 @@ func writeFish(w io.Writer, all []completed) {
 		in := fmt.Sprintf("complete -c oidcauth -n '__fish_seen_subcommand_from %s'", c.name)
 		if len(c.words) > 0 {
 			fmt.Fprintf(w, "%s -a %s\n", in, fishText(strings.Join(c.words, " ")))
+		}
+		if c.files {
+			fmt.Fprintf(w, "complete -c oidcauth -n '__fish_seen_subcommand_from %s; and __fish_seen_subcommand_from %s' -F\n", c.name, strings.Join(c.words, " "))
 		}
 		for _, f := range c.flags {
 			more := ""

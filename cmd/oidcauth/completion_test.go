@@ -49,6 +49,9 @@ func TestCompletion_Bash(t *testing.T) {
 		"serve --config se":        "serve.json",
 		"serve --issuer ":          "",
 		"issuer r":                 "rotate remove",
+		"issuer list se":           "serve.json",
+		"issuer import --u":        "--url",
+		"issuer list --url se":     "",
 		"config ":                  "sample schema --help",
 		"token d":                  "device",
 		"completion f":             "fish",
@@ -74,13 +77,20 @@ func TestCompletion_Fish(t *testing.T) {
 	t.Parallel()
 	needProgram(t, "fish")
 	script := completionScript(t, "fish", "oidcauth.fish")
+	here := t.TempDir()
+	if err := os.WriteFile(filepath.Join(here, "serve.json"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for line, want := range map[string][]string{
 		"oidcauth serv":        {"serve"},
 		"oidcauth serve --con": {"--config"},
 		"oidcauth issuer ro":   {"rotate"},
 		"oidcauth config sch":  {"schema"},
+
+		"oidcauth issuer import keys se": {"serve.json"},
 	} {
 		cmd := exec.Command("fish", "--no-config", "-c", "source $argv[1]; complete -C $argv[2]", script, line)
+		cmd.Dir = here
 		cmd.Env = append(os.Environ(), "HOME="+t.TempDir())
 		out, err := cmd.CombinedOutput()
 		var got []string
