@@ -46,6 +46,9 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	if len(wrong) == 0 { // or most of it would be told twice
 		wrong.add(f.rehearse(cfg, &file, local))
 	}
+	if file.LocalIssuer.isOthers() {
+		fmt.Fprintf(std.err, "oidcauth serve: local_issuer.dir: %s is another user's, and its keys were not looked at\n", printable(file.LocalIssuer.Dir))
+	}
 	if err := wrong.err(); err != nil {
 		return err
 	}

@@ -125,4 +125,14 @@ func TestServe_CheckOnBehalfOfAnother(t *testing.T) {
 	if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 0 {
 		t.Errorf("got %+v, want exit code 0", got)
 	}
+	if os.Geteuid() != 0 {
+		return // whose directory the other one's would be
+	}
+	keys := writeFile(t, "keys.json", `{"local_issuer": {"dir": "`+dir+`", "audiences": ["a"]}}`)
+	if got := invoke(t, "", "serve", "--config", keys, "--check"); got.code != 0 || !strings.Contains(got.err, "another user's, and its keys were not looked at") {
+		t.Errorf("keys of another: got %+v, want exit code 0 and a line about it", got)
+	}
+	if got := invoke(t, "", "serve", "--config", keys); got.code != 2 || !strings.Contains(got.err, "belongs to another user") {
+		t.Errorf("a start on keys of another: got %+v, want exit code 2", got)
+	}
 }

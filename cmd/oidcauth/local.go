@@ -12,12 +12,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/origin"
 	"github.com/oidcauth/oidcauth/localissuer"
@@ -196,9 +198,22 @@ func (c *localConfig) standIn(cfg *oidcauth.Config) (*localissuer.Issuer, error)
 	return l, err
 }
 
+// isOthers reports whether the directory is one that this user may not look into: a person
+// may ask on behalf of the server's user. It may be called on nil.
+func (c *localConfig) isOthers() bool {
+	if c.dir() == "" {
+		return false
+	}
+	info, err := os.Lstat(c.Dir)
+	return errors.Is(err, fs.ErrPermission) || err == nil && errors.Is(disk.CheckPrivate(info), disk.ErrOtherUser)
+}
+
 // nameThere returns the name of the issuer whose keys are in the directory, or for which a
 // start would make some.
 func (c *localConfig) nameThere() (string, error) {
+	if c.isOthers() {
+		return firstOf(c.URL, defaultLocalURL), nil // which may be another, as nobody can see here
+	}
 	l, err := c.openIfThere(new(oidcauth.Config))
 	if err != nil {
 		return "", err

@@ -1,10 +1,15 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"runtime"
 )
+
+// ErrOtherUser is wrapped by the error about a file or directory that is not this
+// process's user's, nor root's.
+var ErrOtherUser = errors.New("belongs to another user")
 
 // CheckWritable refuses a file or directory that others than this process's user and
 // root can write to or own. Where there are no Unix modes and owners it trusts the
@@ -25,7 +30,7 @@ func check(info fs.FileInfo, others fs.FileMode, what string) error {
 	case runtime.GOOS != "windows" && mode&others != 0:
 		return fmt.Errorf("%s is %s others: mode %#o, want %#o", name, what, mode, mode&^others)
 	case !isOurs(info):
-		return fmt.Errorf("%s belongs to another user: want this process's, run it as that one", name)
+		return fmt.Errorf("%s %w: want this process's, run it as that one", name, ErrOtherUser)
 	}
 	return nil
 }
