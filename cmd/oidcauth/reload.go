@@ -72,6 +72,7 @@ func (r *reloader) run(ctx context.Context) {
 	}
 	seen := r.last
 	for {
+		r.server.certificate.warn(r.server.log, time.Now())
 		select {
 		case <-ctx.Done():
 			return

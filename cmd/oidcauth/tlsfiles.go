@@ -4,7 +4,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
+	"time"
 )
 
 // tlsConfig is "tls" of the configuration file.
@@ -44,7 +46,8 @@ func (c *tlsConfig) read() (*tls.Certificate, error) {
 // use. The zero certificate is of a server without TLS.
 type certificate struct {
 	pair       atomic.Pointer[tls.Certificate]
-	clientAuth tls.ClientAuthType // what clients are asked for; never changes
+	told       atomic.Pointer[tls.Certificate] // about which warn has written its line
+	clientAuth tls.ClientAuthType              // what clients are asked for; never changes
 }
 
 // config returns how connections are encrypted; nil if they are not.
@@ -62,4 +65,19 @@ func (c *certificate) config() *tls.Config {
 			return nil, errors.New("no certificate")
 		},
 	}
+}
+
+// warn reports once that clients refuse the certificate for its time: no connection that
+// fails says so here, and a file with a former one is as good as any.
+func (c *certificate) warn(log *slog.Logger, now time.Time) {
+	pair := c.pair.Load()
+	if pair == nil || pair.Leaf == nil || c.told.Load() == pair {
+		return
+	}
+	from, until := pair.Leaf.NotBefore, pair.Leaf.NotAfter
+	if !now.Before(from) && !now.After(until) {
+		return
+	}
+	c.told.Store(pair)
+	log.Warn("clients refuse the certificate for its time", slog.Time("now", now), slog.Time("good_from", from), slog.Time("good_until", until))
 }

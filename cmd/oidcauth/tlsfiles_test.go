@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -22,12 +23,18 @@ import (
 // newCertificate returns a certificate of its own for 127.0.0.1, and its key, in PEM.
 func newCertificate(t *testing.T, name string) (cert, key []byte) {
 	t.Helper()
+	return newCertificateUntil(t, name, time.Now().Add(time.Hour))
+}
+
+// newCertificateUntil is newCertificate for as long as that.
+func newCertificateUntil(t *testing.T, name string, until time.Time) (cert, key []byte) {
+	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: until,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
@@ -140,5 +147,54 @@ func TestCredentials_AtThePrompt(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", dir)
 	if got := invoke(t, "", "serve", "--config", file, "--check"); got.code != 0 {
 		t.Errorf("serve --check in the unit: %+v, want exit code 0", got)
+	}
+}
+
+// TestServe_TLSCertificateEnded: a certificate that has ended is served, as nobody knows
+// better, and the log says of each once that clients refuse it.
+func TestServe_TLSCertificateEnded(t *testing.T) {
+	t.Parallel()
+	const refused = "clients refuse the certificate for its time"
+	dir := t.TempDir()
+	put := func(until time.Time) {
+		t.Helper()
+		cert, key := newCertificateUntil(t, "ours", until)
+		replaceFile(t, filepath.Join(dir, "key.pem"), string(key))
+		replaceFile(t, filepath.Join(dir, "cert.pem"), string(cert))
+	}
+	put(time.Now().Add(-time.Minute))
+	file := writeFile(t, "config.json", fmt.Sprintf(`{"watch": "5ms", "tls": {"cert_file": "%[1]s/cert.pem", "key_file": "%[1]s/key.pem"}, "issuers": [%[2]s]}`, dir, described(startIssuer(t), "")))
+	s := serve(t, "--config", file)
+	s.awaitLines(t, refused, 1)
+	put(time.Now().Add(time.Hour))
+	s.awaitLines(t, reloaded, 1)
+	put(time.Now().Add(-time.Hour))
+	s.awaitLines(t, refused, 2)
+	if n := strings.Count(s.err.String(), refused); n != 2 {
+		t.Errorf("it is told %d times, want once of each:\n%s", n, s.err.String())
+	}
+}
+
+// TestCertificate_Warn: the line is written when the time has come, and not before.
+func TestCertificate_Warn(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	logger := slog.New(slog.NewTextHandler(&log, nil))
+	now := time.Unix(1e9, 0)
+	c := new(certificate)
+	c.warn(logger, now) // of a server without TLS
+	leaf := &x509.Certificate{NotBefore: now, NotAfter: now.Add(time.Hour)}
+	c.pair.Store(&tls.Certificate{Leaf: leaf})
+	for _, tt := range []struct {
+		after time.Duration
+		lines int
+	}{{0, 0}, {time.Hour, 0}, {time.Hour + 1, 1}, {2 * time.Hour, 1}} {
+		if c.warn(logger, now.Add(tt.after)); strings.Count(log.String(), "\n") != tt.lines {
+			t.Errorf("after %v: %q, want %d lines", tt.after, log.String(), tt.lines)
+		}
+	}
+	c.pair.Store(&tls.Certificate{Leaf: leaf})
+	if c.warn(logger, now.Add(-1)); strings.Count(log.String(), "\n") != 2 {
+		t.Errorf("before it begins: %q, want a line more", log.String())
 	}
 }
