@@ -67,8 +67,8 @@ func (c *certificate) config() *tls.Config {
 	}
 }
 
-// warn reports once that clients refuse the certificate for its time: no connection that
-// fails says so here, and a file with a former one is as good as any.
+// warn reports once that clients refuse the certificate for its time: that is theirs to
+// find, and a file with a former certificate is as good as any.
 func (c *certificate) warn(log *slog.Logger, now time.Time) {
 	pair := c.pair.Load()
 	if pair == nil || pair.Leaf == nil || c.told.Load() == pair {
