@@ -94,6 +94,10 @@ func TestIssuer_Mistakes(t *testing.T) {
 		if r.code != tt.code || !strings.Contains(r.err, tt.want) || r.out != "" {
 			t.Errorf("%q: exit code %d, %q, want %d and %q", tt.args, r.code, r.err, tt.code, tt.want)
 		}
+		// What is wrong with the question is not said of the keys.
+		if about := strings.Contains(r.err, "not usable"); about != (tt.want == "damaged") {
+			t.Errorf("%q: %q calls the keys not usable: %t", tt.args, r.err, about)
+		}
 	}
 }
 

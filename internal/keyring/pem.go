@@ -4,7 +4,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 )
 
 // ParsePEM returns the public key of a pair in PEM, in whichever form it is
@@ -25,12 +24,12 @@ func ParsePEM(text []byte) (*ecdsa.PublicKey, error) {
 			return nil, err
 		}
 		if found != nil && !found.Equal(public) {
-			return nil, fmt.Errorf("%w: the PEM blocks are of different keys", ErrRing)
+			return nil, refused("the PEM blocks are of different keys")
 		}
 		found = public
 	}
 	if found == nil {
-		return nil, fmt.Errorf("%w: no PEM block found", ErrRing)
+		return nil, refused("no PEM block found")
 	}
 	if err := CheckPublic(found); err != nil {
 		return nil, err
@@ -47,16 +46,16 @@ func parseBlock(block *pem.Block) (*ecdsa.PublicKey, error) {
 		key, err = x509.ParsePKCS8PrivateKey(block.Bytes)
 	case "EC PRIVATE KEY":
 		if block.Headers["DEK-Info"] != "" {
-			return nil, fmt.Errorf("%w: the private key is encrypted", ErrRing)
+			return nil, refused("the private key is encrypted")
 		}
 		key, err = x509.ParseECPrivateKey(block.Bytes)
 	case "PUBLIC KEY":
 		key, err = x509.ParsePKIXPublicKey(block.Bytes)
 	default:
-		return nil, fmt.Errorf("%w: PEM block of type %.40q, want PRIVATE KEY, EC PRIVATE KEY or PUBLIC KEY", ErrRing, block.Type)
+		return nil, refused("PEM block of type %.40q, want PRIVATE KEY, EC PRIVATE KEY or PUBLIC KEY", block.Type)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: PEM block %s is damaged", ErrRing, block.Type)
+		return nil, refused("PEM block %s is damaged", block.Type)
 	}
 	switch key := key.(type) {
 	case *ecdsa.PrivateKey:
@@ -64,5 +63,5 @@ func parseBlock(block *pem.Block) (*ecdsa.PublicKey, error) {
 	case *ecdsa.PublicKey:
 		return key, nil
 	}
-	return nil, fmt.Errorf("%w: PEM block %s: got %T, want an ECDSA key", ErrRing, block.Type, key)
+	return nil, refused("PEM block %s: got %T, want an ECDSA key", block.Type, key)
 }

@@ -22,6 +22,16 @@ import (
 // wraps it says why.
 var ErrRing = errors.New("key ring not usable")
 
+// A refusal is the reason for which a change, or somebody's key, is refused. It counts as an
+// [ErrRing] and has not its words: the ring is as good as before, and whoever reads that it
+// is not usable may put an older copy back.
+type refusal struct{ error }
+
+func refused(format string, args ...any) error { return refusal{fmt.Errorf(format, args...)} }
+
+func (r refusal) Is(target error) bool { return target == ErrRing }
+func (r refusal) Unwrap() error        { return r.error }
+
 // A State is what a key is there for.
 type State string
 
@@ -209,7 +219,7 @@ func (r Ring) withRoom(now time.Time) (Ring, error) {
 		return goes
 	})
 	if len(r.Keys) >= maxKeys {
-		return Ring{}, fmt.Errorf("%w: got %d keys, want less than %d: remove some that are retired", ErrRing, n, maxKeys)
+		return Ring{}, refused("got %d keys, want less than %d: remove some that are retired", n, maxKeys)
 	}
 	r.Gone = withGone(r.Gone, gone...)
 	return r, nil
@@ -265,7 +275,7 @@ func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, erro
 		}
 	}
 	if imported == maxImported {
-		return Ring{}, "", fmt.Errorf("%w: got %d imported keys already, want %d at most", ErrRing, imported, maxImported)
+		return Ring{}, "", refused("got %d imported keys already, want %d at most", imported, maxImported)
 	}
 	k = Key{ID: id, State: Retired, Imported: true, Created: stamp(now), Retired: stamp(now), Public: public}
 	r.Keys = slices.Insert(others, imported, k)
@@ -276,7 +286,7 @@ func (r Ring) Import(public *ecdsa.PublicKey, now time.Time) (Ring, string, erro
 // that ID is not imported.
 func (r Ring) importable(id string, now time.Time) (k Key, others []Key, err error) {
 	if slices.Contains(r.Current(now).Gone, id) {
-		return k, nil, fmt.Errorf("%w: key %q was removed, and is never trusted again", ErrRing, id)
+		return k, nil, refused("key %q was removed, and is never trusted again", id)
 	}
 	for _, other := range r.Keys {
 		if other.ID == id {
@@ -286,7 +296,7 @@ func (r Ring) importable(id string, now time.Time) (k Key, others []Key, err err
 		}
 	}
 	if k.State == Active || k.State == Next {
-		err = fmt.Errorf("%w: key %q is %s here, and not another's", ErrRing, id, k.State)
+		err = refused("key %q is %s here, and not another's", id, k.State)
 	}
 	return k, others, err
 }
@@ -295,10 +305,10 @@ func (r Ring) importable(id string, now time.Time) (k Key, others []Key, err err
 func (r Ring) Remove(id string) (Ring, error) {
 	i := slices.IndexFunc(r.Keys, func(k Key) bool { return k.ID == id })
 	if i < 0 {
-		return Ring{}, fmt.Errorf("%w: no key has the ID %q", ErrRing, id)
+		return Ring{}, refused("no key has the ID %q", id)
 	}
 	if r.Keys[i].State != Retired {
-		return Ring{}, fmt.Errorf("%w: key %q is %s: rotate until it is retired", ErrRing, id, r.Keys[i].State)
+		return Ring{}, refused("key %q is %s: rotate until it is retired", id, r.Keys[i].State)
 	}
 	r.Keys = slices.Delete(slices.Clone(r.Keys), i, i+1)
 	r.Gone = withGone(r.Gone, id)
@@ -309,7 +319,7 @@ func (r Ring) Remove(id string) (Ring, error) {
 // whether that is news.
 func (r Ring) Admit(issuer string, longest time.Duration, noExpiry bool) (Ring, bool, error) {
 	if issuer != "" && r.Issuer != "" && issuer != r.Issuer {
-		return Ring{}, false, fmt.Errorf("%w: the keys are those of issuer %q, want %q", ErrRing, r.Issuer, issuer)
+		return Ring{}, false, refused("the keys are those of issuer %q, want %q", r.Issuer, issuer)
 	}
 	before := r
 	if issuer != "" {
@@ -360,7 +370,7 @@ func (k Key) check() error {
 		return fmt.Errorf("%w: %s key %q: private half: got %t", ErrRing, k.State, k.ID, k.Private != nil)
 	}
 	if err := CheckPublic(k.Public); err != nil {
-		return err
+		return fmt.Errorf("%w: key %q: %w", ErrRing, k.ID, err)
 	}
 	if k.Private != nil && !isPair(k.Private, k.Public) {
 		return fmt.Errorf("%w: key %q is damaged: its private half is another key's", ErrRing, k.ID)
@@ -386,14 +396,14 @@ func isPair(private *ecdsa.PrivateKey, public *ecdsa.PublicKey) bool {
 // CheckPublic refuses keys that ES256 cannot use.
 func CheckPublic(public *ecdsa.PublicKey) error {
 	if public == nil || public.Curve != elliptic.P256() {
-		return fmt.Errorf("%w: got a key that is not on the curve P-256, which ES256 needs", ErrRing)
+		return refused("got a key that is not on the curve P-256, which ES256 needs")
 	}
 	//lint:ignore SA1019 Bytes, which stands in for X and Y, panics without them
 	if public.X == nil || public.Y == nil {
-		return fmt.Errorf("%w: got a key without a point", ErrRing)
+		return refused("got a key without a point")
 	}
 	if _, err := public.Bytes(); err != nil {
-		return fmt.Errorf("%w: %w", ErrRing, err)
+		return refused("%w", err)
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func TestParsePEM(t *testing.T) {
 			got, err := keyring.ParsePEM([]byte(tt.text))
 			switch {
 			case tt.want != "":
-				if !errors.Is(err, keyring.ErrRing) || err.Error() != keyring.ErrRing.Error()+": "+tt.want {
+				if !errors.Is(err, keyring.ErrRing) || err.Error() != tt.want {
 					t.Errorf("ParsePEM() error = %v, want %q", err, tt.want)
 				}
 			case err != nil || !got.Equal(key.Public()):
