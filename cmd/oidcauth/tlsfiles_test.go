@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/authtest"
 )
 
 // newCertificate returns a certificate of its own for 127.0.0.1, and its key, in PEM.
@@ -178,7 +180,7 @@ func TestServe_TLSCertificateEnded(t *testing.T) {
 // TestCertificate_Warn: the line is written when the time has come, and not before.
 func TestCertificate_Warn(t *testing.T) {
 	t.Parallel()
-	var log strings.Builder
+	var log authtest.Log
 	logger := slog.New(slog.NewTextHandler(&log, nil))
 	now := time.Unix(1e9, 0)
 	c := new(certificate)
