@@ -114,7 +114,9 @@ func (db *Database) Connect(ctx context.Context) error {
 }
 
 // Call runs a reducer for the caller of ctx. What it did is undone if ctx ends
-// before it is done: a caller whose token is revoked meanwhile changes nothing.
+// before it is done: a caller whose token is revoked meanwhile changes nothing. The rule
+// is asked again for the sake of a socket that goes on by another token: its context does
+// not end when the call's own is revoked.
 func (db *Database) Call(ctx context.Context, name string, args json.RawMessage) (result any, err error) {
 	reducer, ok := db.reducers[name]
 	if !ok {
@@ -127,7 +129,10 @@ func (db *Database) Call(ctx context.Context, name string, args json.RawMessage)
 		if result, err = reducer.Run(ctx, newTx(ctx, tx), args); err != nil {
 			return err
 		}
-		return context.Cause(ctx)
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		return permit(ctx, reducer.Allow)
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,11 @@
 package database
 
-import "github.com/oidcauth/oidcauth"
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/oidcauth/oidcauth"
+)
 
 // Serve serves a frame as a socket with that session does.
 func (s *Server) Serve(session *oidcauth.Session, frame Frame) Reply {
@@ -15,6 +20,17 @@ func (db *Database) Hold() (release func() error, err error) {
 		return nil, err
 	}
 	return tx.Rollback, nil
+}
+
+// Meanwhile has do called while a reducer runs.
+func (db *Database) Meanwhile(reducer string, do func()) {
+	r := db.reducers[reducer]
+	run := r.Run
+	r.Run = func(ctx context.Context, tx *Tx, args json.RawMessage) (any, error) {
+		do()
+		return run(ctx, tx, args)
+	}
+	db.reducers[reducer] = r
 }
 
 // Goodbye tells a client why its socket ends.

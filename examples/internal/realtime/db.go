@@ -95,10 +95,11 @@ func (db *DB) Call(from Caller, reducer string, args json.RawMessage) (result an
 	if !ok {
 		return nil, fmt.Errorf("%w: reducer %q", ErrNoFunction, reducer)
 	}
-	if err := permit(from.Context, r.Allow); err != nil {
+	may := func() error { return permit(from.Context, r.Allow) }
+	if err := may(); err != nil {
 		return nil, err
 	}
-	return db.run(from, reducer, args, r.Run)
+	return db.run(from, reducer, args, r.Run, may)
 }
 
 // Connect runs [Module.OnConnect], whose error refuses the connection.
@@ -117,12 +118,15 @@ func (db *DB) lifecycle(from Caller, name string, run func(*ReducerContext) erro
 	if run == nil {
 		return nil
 	}
-	_, err := db.run(from, name, nil, func(ctx *ReducerContext, _ json.RawMessage) (any, error) { return nil, run(ctx) })
+	anybody := func() error { return nil } // the function itself decides, and of who leaves nobody does
+	_, err := db.run(from, name, nil, func(ctx *ReducerContext, _ json.RawMessage) (any, error) { return nil, run(ctx) }, anybody)
 	return err
 }
 
-// run executes one call with the present time and fresh randomness, and logs it.
-func (db *DB) run(from Caller, name string, args json.RawMessage, run Run) (result any, err error) {
+// run executes one call with the present time and fresh randomness, and logs it. Before
+// it is kept may is asked, beside the caller's context: that goes on where the connection
+// does by another token, and the call's own was revoked.
+func (db *DB) run(from Caller, name string, args json.RawMessage, run Run, may func() error) (result any, err error) {
 	entry := Entry{Name: name, Args: args, Connection: from.Connection, Internal: oidcauth.IsInternal(from.Context)}
 	crand.Read(entry.Seed[:])
 	claims, known := oidcauth.FromContext(from.Context)
@@ -132,7 +136,12 @@ func (db *DB) run(from Caller, name string, args json.RawMessage, run Run) (resu
 	db.writing.Lock()
 	defer db.writing.Unlock()
 	entry.Time = db.now().UnixMicro()
-	changes, result, err := db.apply(entry, claims, run, func() error { return context.Cause(from.Context) })
+	changes, result, err := db.apply(entry, claims, run, func() error {
+		if err := context.Cause(from.Context); err != nil {
+			return err
+		}
+		return may()
+	})
 	if err != nil {
 		return nil, err
 	}
