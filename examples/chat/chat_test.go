@@ -262,7 +262,8 @@ func TestConnect_Banned(t *testing.T) {
 // TestSocket_Entrances: by which ways one comes in, and by which not.
 func TestSocket_Entrances(t *testing.T) {
 	w := newWorld(t, 2*time.Minute, warnBefore)
-	cookie := "chat_token=" + w.token(t, "bob")
+	_, signedIn := w.signedIn(t, "bob")
+	cookie := signedIn.Get("Cookie")
 	for _, r := range []struct {
 		name   string
 		header http.Header

@@ -82,14 +82,16 @@ func (l *logins) find(id string) *login {
 	return found
 }
 
-// end ends the logins that which is true of.
-func (l *logins) end(which func(*login) bool) {
+// end ends the logins that which is true of, and returns them.
+func (l *logins) end(which func(*login) bool) (ended []*login) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for id, of := range l.all {
 		if which(of) {
 			of.over.Store(true) // a renewal may be under way
 			delete(l.all, id)
+			ended = append(ended, of)
 		}
 	}
+	return ended
 }

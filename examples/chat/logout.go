@@ -7,6 +7,7 @@ import (
 
 	exact "github.com/go-jose/go-jose/v4/json"
 
+	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/identity"
 )
 
@@ -37,14 +38,23 @@ func (s *signIn) loggedOut(l logout) {
 		s.withdrawn(l.Issuer, l.Subject)
 	}
 	if l.Session != "" {
-		s.logins.end(func(of *login) bool { return of.session == l.Session })
+		s.endLogins(oidcauth.ErrRevoked, func(of *login) bool { return of.session == l.Session })
 	}
 }
 
 // withdrawn ends what an account has signed in: its tokens were taken back.
 func (s *signIn) withdrawn(issuer, subject string) {
 	who := identity.New(issuer, subject)
-	s.logins.end(func(of *login) bool { return of.who == who })
+	s.endLogins(oidcauth.ErrRevoked, func(of *login) bool { return of.who == who })
+}
+
+// endLogins ends the logins that which is true of, and tells their sockets why. That their
+// tokens are taken back is not enough: a logout that names a session at the provider finds
+// the tokens that name it, and those that a login is renewed with often do not.
+func (s *signIn) endLogins(why error, which func(*login) bool) {
+	for _, l := range s.logins.end(which) {
+		s.ended(l.id, why)
+	}
 }
 
 // readLogout reads a logout token that was verified.

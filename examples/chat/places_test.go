@@ -66,7 +66,7 @@ func TestPlaces_Ended(t *testing.T) {
 		g.Session.Close()
 	}
 	for _, k := range w.sockets.all() {
-		k.signedOut()
+		k.signedOut(errSignedOut)
 	}
 	w.placesAre(t, 0)
 	if len(w.sockets.all()) == 0 {

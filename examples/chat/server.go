@@ -149,10 +149,15 @@ func (s *server) handler() http.Handler {
 }
 
 // identify lets a request pass with an accepted token. It is Middleware that counts
-// what it refuses.
+// what it refuses, and that takes a browser's token for as long as its login lasts: the
+// token alone would outlive a sign-out whose answer did not reach the browser.
 func (s *server) identify(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		_, none := r.Cookie(tokenCookie) // before it is taken out
 		claims, err := s.auth.AuthenticateRequest(r)
+		if err == nil && none == nil {
+			err = s.signIn.hasLogin(r, claims)
+		}
 		if err != nil {
 			s.refuse(w, r, err)
 			return
@@ -193,10 +198,10 @@ func (s *server) renewSockets(login, token string) error {
 	return refused
 }
 
-// endSockets ends a browser's open sockets when it signs out.
-func (s *server) endSockets(login string) {
+// endSockets ends the sockets that a login has opened when it ends.
+func (s *server) endSockets(login string, why error) {
 	for _, k := range s.sockets.of(login) {
-		k.signedOut()
+		k.signedOut(why)
 	}
 }
 

@@ -43,7 +43,7 @@ type signIn struct {
 	renewed func(login, token string) error // told of each new token
 	refused func(http.ResponseWriter, *http.Request, error)
 	failed  func(*http.Request, error)               // counts and logs a sign-in
-	ended   func(login string)                       // told when a browser signs out
+	ended   func(login string, why error)            // told of each login that has ended
 	signOut func(idToken, next string) (page string) // where to sign out at the provider; nil for nowhere
 	home    string                                   // where to go on from there
 }
@@ -106,6 +106,9 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	if nonce, _ := claims.LookupString("nonce"); subtle.ConstantTimeCompare([]byte(flow[1]), []byte(nonce)) != 1 {
 		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
+	if before := s.login(r); before != nil { // a browser has one, and its sign-out ends that one
+		s.endLogins(errSignedIn, func(of *login) bool { return of == before })
+	}
 	l := s.logins.add(claims.Identity(), claims.SessionID(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
 	s.setCookie(w, loginCookie, l.id, loginLife)
 	s.setCookie(w, tokenCookie, idToken, loginLife)
@@ -150,13 +153,18 @@ func (s *signIn) renewOf(w http.ResponseWriter, r *http.Request, l *login) (time
 	if l.over.Load() {
 		return time.Time{}, errSignIn
 	}
-	if !s.stands(r.Context(), l) {
-		if err := s.refresh(r.Context(), l); err != nil {
-			return time.Time{}, err
-		}
-		if l.over.Load() {
-			return time.Time{}, errSignIn // it was taken back meanwhile
-		}
+	stands, err := s.stands(r.Context(), l)
+	if err == nil && !stands {
+		err = s.refresh(r.Context(), l)
+	}
+	if errors.Is(err, oidcauth.ErrRevoked) { // what was taken back the refresh token must not bring back
+		s.endLogins(oidcauth.ErrRevoked, func(of *login) bool { return of == l })
+	}
+	if err != nil {
+		return time.Time{}, err
+	}
+	if l.over.Load() {
+		return time.Time{}, errSignIn // it was taken back meanwhile
 	}
 	if err := s.renewed(l.id, l.token); err != nil {
 		return time.Time{}, err
@@ -166,10 +174,13 @@ func (s *signIn) renewOf(w http.ResponseWriter, r *http.Request, l *login) (time
 }
 
 // stands reports whether the login's token need not be renewed: it is good, and for
-// some time yet. The caller holds l.mu.
-func (s *signIn) stands(ctx context.Context, l *login) bool {
+// some time yet. That it was revoked is an error. The caller holds l.mu.
+func (s *signIn) stands(ctx context.Context, l *login) (bool, error) {
 	_, err := s.auth.Authenticate(ctx, l.token)
-	return err == nil && time.Until(l.expires) > s.warn
+	if errors.Is(err, oidcauth.ErrRevoked) {
+		return false, err
+	}
+	return err == nil && time.Until(l.expires) > s.warn, nil
 }
 
 // refresh gets the login's next ID token. The caller holds l.mu.
@@ -244,8 +255,7 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 			s.setCookie(w, hintCookie, l.token, hintLife)
 		}
 		l.mu.Unlock()
-		s.logins.end(func(of *login) bool { return of == l })
-		s.ended(l.id)
+		s.endLogins(errSignedOut, func(of *login) bool { return of == l })
 	}
 	s.setCookie(w, loginCookie, "", -time.Second)
 	s.setCookie(w, tokenCookie, "", -time.Second)
@@ -265,6 +275,15 @@ func (s *signIn) leave(w http.ResponseWriter, r *http.Request) {
 
 // login returns the login of the browser that sent r, or nil.
 func (s *signIn) login(r *http.Request) *login { return s.logins.find(loginID(r)) }
+
+// hasLogin reports an error unless the browser that sent r has a login of the person whom
+// its token names.
+func (s *signIn) hasLogin(r *http.Request, claims *oidcauth.Claims) error {
+	if l := s.login(r); l == nil || l.who != claims.Identity() {
+		return errSignIn
+	}
+	return nil
+}
 
 // loginID returns what the browser that sent r says is its login's ID.
 func loginID(r *http.Request) string {

@@ -84,6 +84,7 @@ var (
 	errSlow      = errors.New("the client does not read what it is sent")
 	errMany      = errors.New("the person has too many connections")
 	errSignedOut = errors.New("the person has signed out in this browser")
+	errSignedIn  = errors.New("somebody has signed in in this browser")
 )
 
 // connect begins one WebSocket, which is served until the client leaves, the server
@@ -109,14 +110,14 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 	k.outbox = newOutbox(k) // before anybody else sees the socket
 	s.sockets.serve(k)
 	if k.login != "" && s.signIn.logins.find(k.login) == nil { // gone before the socket could be ended with it
-		k.signedOut()
+		k.signedOut(errSignedOut)
 	}
 }
 
 // signedOut closes the socket, and its session before the client has gone: what it asks
 // for until then is done for nobody.
-func (k *socket) signedOut() {
-	k.end(errSignedOut) // first, for it is what the client is told
+func (k *socket) signedOut(why error) {
+	k.end(why) // first, for it is what the client is told
 	k.session.Close()
 }
 
@@ -296,6 +297,8 @@ func closeCode(cause error) (websocket.StatusCode, string) {
 		return closeMany, "too many connections: close other windows"
 	case errors.Is(cause, errSignedOut):
 		return 3000, "you have signed out in another window"
+	case errors.Is(cause, errSignedIn):
+		return 3000, "somebody has signed in in another window"
 	}
 	code, reason := oidcauth.CloseCode(cause)
 	return websocket.StatusCode(code), reason
