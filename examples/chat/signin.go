@@ -92,7 +92,7 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
 	if code := r.FormValue("error"); code != "" {
-		return fmt.Errorf("%w: the provider refused: %.40q", oidcauth.ErrForbidden, code)
+		return fmt.Errorf("%w: the provider refused: %.40q", faultOf(code, oidcauth.ErrForbidden), code)
 	}
 	ctx := oidc.ClientContext(r.Context(), s.client)
 	tokens, err := s.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(flow[2]))
@@ -219,7 +219,9 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 }
 
 // providerFault tells what the provider has refused from a provider that is not there,
-// answers nobody at present, or does not know this server: no person can sign in then.
+// answers nobody at present, or does not know this server: no person can sign in then. An
+// answer that names no error is none of the provider's: a proxy before it gave that, while
+// it is restarted for instance, and everybody would have to sign in again.
 func providerFault(err, refusal error) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
 	if !ok {
@@ -228,7 +230,15 @@ func providerFault(err, refusal error) error {
 	switch status := refused.Response.StatusCode; {
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return oidcauth.ErrKeysUnavailable
-	case refused.ErrorCode == "invalid_client", status == http.StatusUnauthorized && refused.ErrorCode != "invalid_grant":
+	}
+	return faultOf(refused.ErrorCode, refusal)
+}
+
+// faultOf is the same by the error that the provider names (RFC 6749, sections 4.1.2.1 and
+// 5.2).
+func faultOf(code string, refusal error) error {
+	switch code {
+	case "", "invalid_client", "server_error", "temporarily_unavailable":
 		return oidcauth.ErrKeysUnavailable
 	}
 	return refusal

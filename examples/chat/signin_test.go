@@ -274,17 +274,21 @@ func TestRenew_ProviderRefuses(t *testing.T) {
 		err  error
 		want error
 	}{
-		{"the refresh token is good no longer", answered(http.StatusBadRequest), oidcauth.ErrExpired},
-		{"the client is not known", answered(http.StatusUnauthorized), oidcauth.ErrKeysUnavailable},
-		{"the client is not known, with 400", &oauth2.RetrieveError{
-			Response: &http.Response{StatusCode: http.StatusBadRequest}, ErrorCode: "invalid_client",
-		}, oidcauth.ErrKeysUnavailable},
-		{"the refresh token is good no longer, with 401", &oauth2.RetrieveError{
-			Response: &http.Response{StatusCode: http.StatusUnauthorized}, ErrorCode: "invalid_grant",
-		}, oidcauth.ErrExpired},
-		{"too many ask", answered(http.StatusTooManyRequests), oidcauth.ErrKeysUnavailable},
-		{"the provider gave up waiting for the request", answered(http.StatusRequestTimeout), oidcauth.ErrKeysUnavailable},
-		{"the provider fails", answered(http.StatusBadGateway), oidcauth.ErrKeysUnavailable},
+		{"the refresh token is good no longer", answered(http.StatusBadRequest, "invalid_grant"), oidcauth.ErrExpired},
+		{"the refresh token is good no longer, with 401", answered(http.StatusUnauthorized, "invalid_grant"), oidcauth.ErrExpired},
+		{"the refresh token is good no longer, with 403", answered(http.StatusForbidden, "invalid_grant"), oidcauth.ErrExpired},
+		{"the person has to be asked", answered(http.StatusBadRequest, "interaction_required"), oidcauth.ErrExpired},
+		{"the client is not known", answered(http.StatusUnauthorized, "invalid_client"), oidcauth.ErrKeysUnavailable},
+		{"the client is not known, with 400", answered(http.StatusBadRequest, "invalid_client"), oidcauth.ErrKeysUnavailable},
+		{"the provider says that it fails", answered(http.StatusBadRequest, "server_error"), oidcauth.ErrKeysUnavailable},
+		{"the provider says that it is busy", answered(http.StatusBadRequest, "temporarily_unavailable"), oidcauth.ErrKeysUnavailable},
+		{"a proxy before the provider that is restarted", answered(http.StatusNotFound, ""), oidcauth.ErrKeysUnavailable},
+		{"a proxy before the provider that lets nobody by", answered(http.StatusForbidden, ""), oidcauth.ErrKeysUnavailable},
+		{"a proxy before the provider that wants a password", answered(http.StatusUnauthorized, ""), oidcauth.ErrKeysUnavailable},
+		{"too many ask", answered(http.StatusTooManyRequests, ""), oidcauth.ErrKeysUnavailable},
+		{"too many ask, says the provider", answered(http.StatusTooManyRequests, "invalid_grant"), oidcauth.ErrKeysUnavailable},
+		{"the provider gave up waiting for the request", answered(http.StatusRequestTimeout, ""), oidcauth.ErrKeysUnavailable},
+		{"the provider fails", answered(http.StatusBadGateway, ""), oidcauth.ErrKeysUnavailable},
 		{"the provider is not there", errors.New("connection refused"), oidcauth.ErrKeysUnavailable},
 	} {
 		t.Run(r.name, func(t *testing.T) {
@@ -296,8 +300,24 @@ func TestRenew_ProviderRefuses(t *testing.T) {
 	}
 }
 
-func answered(status int) error {
-	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: status}}
+// TestCallback_Refused: what the page is to say of a sign-in that ends without a code.
+func TestCallback_Refused(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	for code, want := range map[string]string{
+		"access_denied": "denied", "temporarily_unavailable": "unavailable", "server_error": "unavailable",
+	} {
+		answer := httptest.NewRecorder()
+		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, w.address+"/callback?state=s&error="+code, nil)
+		request.AddCookie(&http.Cookie{Name: flowCookie, Value: "s.n.v"})
+		w.handler().ServeHTTP(answer, request)
+		if got := answer.Header().Get("Location"); got != "/?refused="+want {
+			t.Errorf("%s: got %s, want /?refused=%s", code, got, want)
+		}
+	}
+}
+
+func answered(status int, code string) error {
+	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: status}, ErrorCode: code}
 }
 
 // TestRenew_ProviderDown: those who wait for one login do not ask, one after the other, a

@@ -94,6 +94,9 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 	if len(flow) != 3 || flow[0] != r.FormValue("state") {
 		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
+	if code := r.FormValue("error"); code != "" { // the person has thought better of it, for instance
+		return faultOf(code, oidcauth.ErrForbidden)
+	}
 	tokens, err := l.OAuth.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(flow[2]))
 	if err != nil {
 		return fault(err, oidcauth.ErrMalformedRequest)
@@ -169,7 +172,7 @@ func (l *Logins) Middleware(next http.Handler) http.Handler {
 			l.Auth.Refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(r.Context(), claims)))
+		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(l.Auth.CallerContext(r), claims)))
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if idOf(r) == "" || r.Header.Get("Authorization") != "" {
@@ -243,15 +246,23 @@ func (l *Logins) renew(ctx context.Context, found *login) (*oidcauth.Claims, err
 	return claims, nil
 }
 
-// fault tells what the provider has refused from a provider that is not there. The
-// provider's own words, which may hold anything, are left out.
+// fault tells what the provider has refused from a provider that is not there.
 func fault(err, refusal error) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok || refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests ||
-		refused.ErrorCode == "invalid_client" { // which is this server's secret, and nobody's login
+	if !ok || refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests {
+		return faultOf("", refusal)
+	}
+	return faultOf(refused.ErrorCode, refusal)
+}
+
+// faultOf is the same by the error that the provider names. The provider's own words, which
+// may hold anything, are left out. Where it names none a proxy before it has answered.
+func faultOf(code string, refusal error) error {
+	switch code {
+	case "", "invalid_client", "server_error", "temporarily_unavailable": // of which the second is this server's secret
 		return fmt.Errorf("%w: the provider gives no tokens at present", oidcauth.ErrAnswerUnavailable) // 503
 	}
-	return fmt.Errorf("%w: the provider: %.40q", refusal, refused.ErrorCode)
+	return fmt.Errorf("%w: the provider: %.40q", refusal, code)
 }
 
 // LoggedOut is the address that the provider posts logout tokens to. LogoutHandler takes

@@ -42,6 +42,7 @@ type world struct {
 	asked   func(*http.Request) // told of each question to it
 	refresh string              // the refresh token that it gives
 	subject string              // of the next token
+	denied  string              // the error that people are sent back with; empty for none
 }
 
 func newWorld(t *testing.T) *world {
@@ -80,6 +81,9 @@ func newWorld(t *testing.T) *world {
 func (w *world) authorize(rw http.ResponseWriter, r *http.Request) {
 	w.codes["code"] = r.URL.Query()
 	answer := url.Values{"code": {"code"}, "state": {r.FormValue("state")}}
+	if w.denied != "" {
+		answer = url.Values{"error": {w.denied}, "state": {r.FormValue("state")}}
+	}
 	http.Redirect(rw, r, r.FormValue("redirect_uri")+"?"+answer.Encode(), http.StatusFound)
 }
 
@@ -231,6 +235,24 @@ func TestLogins_Forged(t *testing.T) {
 	w.want(t, "neither", browser, http.StatusUnauthorized)
 }
 
+// TestLogins_Denied: whom the provider sends back without a code is not asked about there,
+// and is told whether to try again.
+func TestLogins_Denied(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]int{
+		"access_denied": http.StatusForbidden, "temporarily_unavailable": http.StatusServiceUnavailable, "server_error": http.StatusServiceUnavailable,
+	} {
+		w := newWorld(t)
+		w.denied = code
+		w.asked = func(*http.Request) { t.Errorf("%s: the provider was asked for a token", code) }
+		browser := w.browser(t)
+		if got := status(t, browser, "GET", "/login", nil); got != want {
+			t.Errorf("%s: got %d, want %d", code, got, want)
+		}
+		w.want(t, code, browser, http.StatusUnauthorized)
+	}
+}
+
 // TestLogins_Bearer: services send a token, to the same routes.
 func TestLogins_Bearer(t *testing.T) {
 	t.Parallel()
@@ -313,6 +335,9 @@ func TestLogins_RenewalFails(t *testing.T) {
 		{"this server's secret is wrong", http.StatusUnauthorized, "invalid_client", "alice", http.StatusServiceUnavailable, http.StatusOK},
 		{"the provider fails", http.StatusBadGateway, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
 		{"too many ask", http.StatusTooManyRequests, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
+		{"a proxy says that it is not there", http.StatusNotFound, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
+		{"a proxy lets nobody by", http.StatusForbidden, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
+		{"the provider says that it is busy", http.StatusBadRequest, "temporarily_unavailable", "alice", http.StatusServiceUnavailable, http.StatusOK},
 		{"it is somebody else", http.StatusOK, "", "bob", http.StatusForbidden, http.StatusOK},
 	} {
 		t.Run(r.name, func(t *testing.T) {
