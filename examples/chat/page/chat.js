@@ -15,7 +15,8 @@ const wait = ms => new Promise(done => setTimeout(done, ms));
 // ---- connecting
 
 // begin renews this browser's token, which also says whether it has one, and connects.
-async function begin() {
+// Where the session of the last connection has ended, over is why.
+async function begin(over) {
   show('connecting');
   let answer;
   try {
@@ -25,6 +26,7 @@ async function begin() {
   }
   if (answer.ok) return connect();
   if (answer.status === 503) return again('The identity provider cannot be reached.', answer.headers.get('Retry-After'));
+  if (over) return ended(`Your session has ended: ${over}.`, 'Sign in again', signIn);
   signedOut(me ? 'You have been signed out.' : undefined);
 }
 
@@ -41,29 +43,34 @@ function connect() {
   const address = new URL('socket', location.href);
   address.protocol = address.protocol.replace('http', 'ws');
   socket = new WebSocket(address, ['chat.v1']);
-  let refused;
+  let refused, welcomed = false;
   socket.onmessage = event => {
     const said = JSON.parse(event.data);
     if (said.notice === 'refused') refused = said.reason;
+    if (said.notice === 'welcome') welcomed = true;
     receive(said);
   };
-  socket.onclose = event => closed(event, refused);
+  socket.onclose = event => closed(event, refused, welcomed);
 }
 
-// closed says why, and goes on where that helps.
-function closed(event, refused) {
+// closed says why, and goes on where that helps. A token can have ended while this page was
+// asleep, so that the server is asked whether the login goes on; but no second time for a
+// connection that was never served.
+function closed(event, refused, welcomed) {
   for (const call of calls.values()) call.reject(new Error('the connection ended'));
   calls.clear();
   show('off', 'offline');
   const removed = me && people.get(me.identity)?.removed;
   if (refused) {
-    ended(`You cannot come in: ${refused.replace(/^.*?: /, '')}.`, 'Try again', begin);
+    ended(`You cannot come in: ${refused.replace(/^.*?: /, '')}.`, 'Try again', () => begin());
   } else if (removed && new Date(removed.until) > now()) {
     ended(`${removed.by} sent you away: “${removed.reason}”. You can come back at ${clock(removed.until)}.`, 'Sign in again', signIn);
+  } else if (event.code === 3000 && welcomed) {
+    begin(event.reason);
   } else if (event.code === 3000 || event.code === 3003) {
     ended(`Your session has ended: ${event.reason}.`, 'Sign in again', signIn);
   } else if (event.code === 4029) {
-    ended('You have too many windows open here. Close some of them.', 'Try again', begin);
+    ended('You have too many windows open here. Close some of them.', 'Try again', () => begin());
   } else if (event.code === 1001 || event.code === 1013) {
     again('The server is being restarted.');
   } else {
@@ -111,6 +118,7 @@ function receive(said) {
 
 const notices = {
   welcome(said) {
+    if (me && me.identity !== said.identity) return location.reload(); // nothing here is theirs
     me = said;
     retry = 0;
     ahead = new Date(said.now) - Date.now();
@@ -135,12 +143,14 @@ const notices = {
   },
   // The same socket goes on: the server puts it under the new token.
   async expiring() {
+    const renewed = socket;
     for (let n = 1; n <= 5; n++) {
       const answer = await fetch('renew', { method: 'POST' }).catch(() => null);
-      if (answer?.ok) return;
+      if (answer?.ok || renewed.readyState !== WebSocket.OPEN) return;
       if (answer?.status === 401) break;
       banner('Your token is about to end, and the provider does not answer. Trying again …');
       await wait(2000 * n);
+      if (renewed.readyState !== WebSocket.OPEN) return; // whatever ended it has said so
     }
     banner('Your token ends soon.', 'Sign in again', signIn);
   },
@@ -348,7 +358,8 @@ $('rename').onclick = async () => {
 if (matchMedia('(max-width: 760px)').matches) $('people-box').open = false;
 
 $('logout').onclick = async () => {
-  const answer = await fetch('logout', { method: 'POST' });
+  const answer = await fetch('logout', { method: 'POST' }).catch(() => null);
+  if (!answer?.ok) return banner('You are still signed in: the server cannot be reached.', 'Dismiss', quiet);
   me = null;
   location.assign((await answer.json()).go);
 };
