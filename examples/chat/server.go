@@ -87,7 +87,7 @@ func (s *server) authenticate(ctx context.Context, cfg config) error {
 		},
 		// A page's WebSocket comes with the cookie, and counts with this Origin
 		// alone. Other clients send a header or a subprotocol.
-		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken, oidcauth.CookieToken(tokenCookie, cfg.address)),
+		Extract: oidcauth.FirstOf(oidcauth.BearerToken, oidcauth.SubprotocolToken, oidcauth.CookieToken(cookiesFor(cfg.address).named(tokenCookie), cfg.address)),
 		Leeway:  leeway,
 		Client:  cfg.client,
 		Logger:  cfg.logger,
@@ -112,7 +112,7 @@ func (s *server) offerSignIn(ctx context.Context, cfg config) error {
 		return err
 	}
 	s.signIn = &signIn{
-		auth: s.auth, client: cfg.client, secure: len(cfg.address) > 5 && cfg.address[:5] == "https",
+		auth: s.auth, client: cfg.client, cookies: cookiesFor(cfg.address),
 		oauth: oauth2.Config{
 			ClientID: cfg.clientID, ClientSecret: cfg.secret, RedirectURL: cfg.address + "/callback",
 			Endpoint: provider.Endpoint(), Scopes: []string{oidc.ScopeOpenID, oidc.ScopeOfflineAccess, "profile"},
@@ -153,9 +153,9 @@ func (s *server) handler() http.Handler {
 // token alone would outlive a sign-out whose answer did not reach the browser.
 func (s *server) identify(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		_, none := r.Cookie(tokenCookie) // before it is taken out
+		byCookie := s.signIn.cookies.has(r, tokenCookie) // before it is taken out
 		claims, err := s.auth.AuthenticateRequest(r)
-		if err == nil && none == nil {
+		if err == nil && byCookie {
 			err = s.signIn.hasLogin(r, claims)
 		}
 		if err != nil {

@@ -17,11 +17,6 @@ import (
 )
 
 const (
-	tokenCookie = "chat_token" // the ID token, which requests and the WebSocket are made with
-	loginCookie = "chat_login" // the login's ID, for renewals
-	flowCookie  = "chat_flow"  // state, nonce and verifier of a sign-in under way
-	hintCookie  = "chat_hint"  // the ID token once more, for the way to the provider after a sign-out
-
 	flowLife = 10 * time.Minute
 	hintLife = time.Minute
 
@@ -38,8 +33,8 @@ type signIn struct {
 	oauth   oauth2.Config
 	client  *http.Client
 	logins  logins
-	warn    time.Duration                   // a token that has more than this left is not renewed
-	secure  bool                            // cookies for https alone
+	warn    time.Duration // a token that has more than this left is not renewed
+	cookies cookies
 	renewed func(login, token string) error // told of each new token
 	refused func(http.ResponseWriter, *http.Request, error)
 	failed  func(*http.Request, error)               // counts and logs a sign-in
@@ -54,13 +49,13 @@ var errSignIn = fmt.Errorf("%w: sign in", oidcauth.ErrNoToken)
 // begin sends the browser to the provider.
 func (s *signIn) begin(w http.ResponseWriter, r *http.Request) {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
-	s.setCookie(w, flowCookie, strings.Join([]string{state, nonce, verifier}, "."), flowLife)
+	s.cookies.set(w, flowCookie, strings.Join([]string{state, nonce, verifier}, "."), flowLife)
 	http.Redirect(w, r, s.oauth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
 }
 
 // callback is where the provider sends the browser back to.
 func (s *signIn) callback(w http.ResponseWriter, r *http.Request) {
-	s.setCookie(w, flowCookie, "", -time.Second)
+	s.cookies.set(w, flowCookie, "", -time.Second)
 	page := "/"
 	if err := s.finish(w, r); err != nil {
 		s.failed(r, err)
@@ -83,12 +78,11 @@ func whyNot(err error) string {
 }
 
 func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
-	cookie, err := r.Cookie(flowCookie)
-	if err != nil {
+	flow := strings.Split(s.cookies.get(r, flowCookie), ".")
+	if len(flow) != 3 {
 		return fmt.Errorf("%w: no sign-in is under way in this browser", oidcauth.ErrMalformedRequest)
 	}
-	flow := strings.Split(cookie.Value, ".")
-	if len(flow) != 3 || subtle.ConstantTimeCompare([]byte(flow[0]), []byte(r.FormValue("state"))) != 1 {
+	if subtle.ConstantTimeCompare([]byte(flow[0]), []byte(r.FormValue("state"))) != 1 {
 		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
 	if code := r.FormValue("error"); code != "" {
@@ -110,8 +104,8 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 		s.endLogins(errSignedIn, func(of *login) bool { return of == before })
 	}
 	l := s.logins.add(claims.Identity(), claims.SessionID(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
-	s.setCookie(w, loginCookie, l.id, loginLife)
-	s.setCookie(w, tokenCookie, idToken, loginLife)
+	s.cookies.set(w, loginCookie, l.id, loginLife)
+	s.cookies.set(w, tokenCookie, idToken, loginLife)
 	return nil
 }
 
@@ -169,7 +163,7 @@ func (s *signIn) renewOf(w http.ResponseWriter, r *http.Request, l *login) (time
 	if err := s.renewed(l.id, l.token); err != nil {
 		return time.Time{}, err
 	}
-	s.setCookie(w, tokenCookie, l.token, loginLife)
+	s.cookies.set(w, tokenCookie, l.token, loginLife)
 	return l.expires, nil
 }
 
@@ -262,29 +256,29 @@ func (s *signIn) end(w http.ResponseWriter, r *http.Request) {
 		l.over.Store(true)
 		if s.signOut != nil {
 			page = signedOutPath
-			s.setCookie(w, hintCookie, l.token, hintLife)
+			s.cookies.set(w, hintCookie, l.token, hintLife)
 		}
 		l.mu.Unlock()
 		s.endLogins(errSignedOut, func(of *login) bool { return of == l })
 	}
-	s.setCookie(w, loginCookie, "", -time.Second)
-	s.setCookie(w, tokenCookie, "", -time.Second)
+	s.cookies.set(w, loginCookie, "", -time.Second)
+	s.cookies.set(w, tokenCookie, "", -time.Second)
 	writeJSON(w, http.StatusOK, map[string]any{"go": page})
 }
 
 // leave sends a browser that was signed out here on to the provider, to be signed out there.
 func (s *signIn) leave(w http.ResponseWriter, r *http.Request) {
 	page := "/"
-	if cookie, err := r.Cookie(hintCookie); err == nil && s.signOut != nil {
-		page = s.signOut(cookie.Value, s.home)
+	if hint := s.cookies.get(r, hintCookie); hint != "" && s.signOut != nil {
+		page = s.signOut(hint, s.home)
 	}
-	s.setCookie(w, hintCookie, "", -time.Second)
+	s.cookies.set(w, hintCookie, "", -time.Second)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, page, http.StatusFound)
 }
 
 // login returns the login of the browser that sent r, or nil.
-func (s *signIn) login(r *http.Request) *login { return s.logins.find(loginID(r)) }
+func (s *signIn) login(r *http.Request) *login { return s.logins.find(s.loginID(r)) }
 
 // hasLogin reports an error unless the browser that sent r has a login of the person whom
 // its token names.
@@ -296,17 +290,4 @@ func (s *signIn) hasLogin(r *http.Request, claims *oidcauth.Claims) error {
 }
 
 // loginID returns what the browser that sent r says is its login's ID.
-func loginID(r *http.Request) string {
-	cookie, err := r.Cookie(loginCookie)
-	if err != nil {
-		return ""
-	}
-	return cookie.Value
-}
-
-func (s *signIn) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
-	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()),
-		HttpOnly: true, Secure: s.secure, SameSite: http.SameSiteLaxMode,
-	})
-}
+func (s *signIn) loginID(r *http.Request) string { return s.cookies.get(r, loginCookie) }

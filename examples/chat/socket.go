@@ -103,7 +103,7 @@ func (s *server) connect(w http.ResponseWriter, r *http.Request) {
 	conn.SetReadLimit(maxFrame)
 	claims, _ := oidcauth.FromContext(r.Context())
 	k := &socket{
-		server: s, id: rand.Text(), who: claims.Identity(), login: loginID(r), since: time.Now(), conn: conn,
+		server: s, id: rand.Text(), who: claims.Identity(), login: s.signIn.loginID(r), since: time.Now(), conn: conn,
 		session: s.auth.NewSession(r.Context(), claims),
 	}
 	k.closed, k.end = context.WithCancelCause(k.session.Context())
