@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -114,16 +115,20 @@ func (s *socket) serve(ctx context.Context, long time.Duration) error {
 				return err
 			}
 		}
-		if err := s.ask(ctx, database.Frame{View: "my_messages"}); err != nil {
+		switch err := s.ask(ctx, database.Frame{View: "my_messages"}); {
+		case errors.Is(err, errLater):
+		case err != nil:
 			return err
+		default:
+			s.held.calls++
 		}
-		s.held.calls++
 	}
 }
 
 // renew shows the server a new token, if there is one yet: whoever keeps a file
-// fresh has their own idea of when, and a provider may be away. Then the next round
-// tries again, as long as the token that there is lasts.
+// fresh has their own idea of when, and a provider may be away, from this program or
+// from the server. Then the next round tries again, as long as the token that there is
+// lasts.
 func (s *socket) renew(ctx context.Context) error {
 	token, err := s.source.Token()
 	if err != nil && time.Now().Before(s.token.Expiry) {
@@ -135,7 +140,10 @@ func (s *socket) renew(ctx context.Context) error {
 	if token.AccessToken == s.token.AccessToken {
 		return nil
 	}
-	if err := s.ask(ctx, database.Frame{Renew: token.AccessToken}); err != nil {
+	switch err := s.ask(ctx, database.Frame{Renew: token.AccessToken}); {
+	case errors.Is(err, errLater):
+		return nil
+	case err != nil:
 		return err
 	}
 	s.token = token
@@ -143,7 +151,11 @@ func (s *socket) renew(ctx context.Context) error {
 	return nil
 }
 
-// ask sends a frame and waits for its reply, which must be 200. A call that arrives just as
+// errLater says that the server cannot tell at present, which says nothing of the token or
+// its bearer: the socket goes on, and the same is asked again.
+var errLater = errors.New("the server cannot tell at present")
+
+// ask sends a frame and waits for its reply, which must be 200, or 503 for errLater. A call that arrives just as
 // the token ends is refused, and then the server says why it closes the socket.
 func (s *socket) ask(ctx context.Context, frame database.Frame) error {
 	s.frames++
@@ -159,6 +171,9 @@ func (s *socket) ask(ctx context.Context, frame database.Frame) error {
 		if _, _, err := s.conn.Read(ctx); err != nil {
 			return err
 		}
+	}
+	if got.ID == frame.ID && got.Status == http.StatusServiceUnavailable {
+		return errLater
 	}
 	if got.ID != frame.ID || got.Status != http.StatusOK {
 		return fmt.Errorf("frame %d: got a reply to %d with status %d (%s), want 200", frame.ID, got.ID, got.Status, got.Error)
