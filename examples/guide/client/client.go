@@ -86,21 +86,37 @@ func (c *Client) connect(ctx context.Context) (code int, err error) {
 		}
 		switch text := string(message); {
 		case text == "send a new token":
-			go c.renew(ctx, conn) // reading goes on: a provider may take its time
+			go c.renew(ctx, conn, 0) // reading goes on: a provider may take its time
 		case strings.HasPrefix(text, "error 401:"):
-			c.forget() // for when it is asked for again
+			c.forget()
+			go c.renew(ctx, conn, pause())
+		case strings.HasPrefix(text, "error 503:"): // it could not tell
+			go c.renew(ctx, conn, pause())
 		default:
 			c.Receive(text)
 		}
 	}
 }
 
-// renew sends the next token. Where there is none it is asked for again.
-func (c *Client) renew(ctx context.Context, conn *websocket.Conn) {
-	if token, err := c.token(ctx); err == nil {
-		conn.Write(ctx, websocket.MessageText, []byte("token "+token)) // the reader notices a failure
+// renew sends the next token after a while. It tries until there is one, or the connection
+// has ended: the server asks again after a renewal, and not where none came.
+func (c *Client) renew(ctx context.Context, conn *websocket.Conn, after time.Duration) {
+	for {
+		select {
+		case <-time.After(after):
+		case <-ctx.Done():
+			return
+		}
+		if token, err := c.token(ctx); err == nil {
+			conn.Write(ctx, websocket.MessageText, []byte("token "+token)) // the reader notices a failure
+			return
+		}
+		after = pause()
 	}
 }
+
+// pause is what lies between two tries of a renewal, never the same for all clients.
+func pause() time.Duration { return 3*time.Second + rand.N(4*time.Second) }
 
 // forget has the next token be another one than was refused.
 func (c *Client) forget() {
