@@ -42,7 +42,7 @@ func withTicket(auth *oidcauth.Authenticator, next http.Handler) http.Handler {
 			auth.Refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(r.Context(), claims)))
+		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(auth.CallerContext(r), claims)))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -150,6 +151,14 @@ func (c *client) challenge(cause error) error {
 		return &violation{protocolViolation, "another message than the end of " + oauthbearer.Mechanism}
 	}
 	return cause
+}
+
+// fromAddress says on whose account a client's token is judged, and asked about where its
+// issuer is: whoever makes tokens up then keeps nobody out who comes from elsewhere. Behind a
+// proxy the address has to come from that, by the PROXY protocol for instance.
+func fromAddress(ctx context.Context, conn net.Conn) context.Context {
+	from, _ := netip.ParseAddrPort(conn.RemoteAddr().String()) // a Unix socket has none
+	return oidcauth.WithCallerAddr(ctx, from.Addr())
 }
 
 // isPrivate reports whether nobody on the way can read what is sent.

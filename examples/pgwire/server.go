@@ -99,6 +99,7 @@ func (s *server) handle(ctx context.Context, conn net.Conn) {
 	if err != nil {
 		return
 	}
+	ctx = fromAddress(ctx, conn)
 	c := &client{server: s, conn: conn, backend: backend}
 	claims, err := c.logIn(ctx)
 	if errors.Is(err, errAsked) {
