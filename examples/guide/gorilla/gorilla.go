@@ -3,6 +3,7 @@ package gorilla
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -26,7 +27,7 @@ func (s *socket) send(text string) error {
 	defer s.mu.Unlock()
 	s.conn.SetWriteDeadline(time.Now().Add(10 * time.Second))
 	err := s.conn.WriteMessage(websocket.TextMessage, []byte(text))
-	if err != nil {
+	if err != nil && !errors.Is(err, websocket.ErrCloseSent) { // then the client has yet to take why
 		s.conn.Close() // so that the reader notices
 	}
 	return err
