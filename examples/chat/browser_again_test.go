@@ -74,3 +74,43 @@ func TestBrowser_SignOutFails(t *testing.T) {
 	bob.do(chromedp.Click(css("#logout"), chromedp.NodeVisible))
 	bob.sees("#banner", "You are still signed in")
 }
+
+// TestBrowser_NetworkGone: a page whose messages go nowhere, as on a phone that has changed
+// its network, says so and connects again, and what somebody wrote is not gone. So it is
+// where nobody writes, and the page comes back into sight.
+func TestBrowser_NetworkGone(t *testing.T) {
+	const swallowed = `{
+		const real = WebSocket.prototype.send;
+		let gone;
+		WebSocket.prototype.send = function (text) {
+			gone ??= this;
+			if (gone !== this) real.call(this, text);
+		};
+		new MutationObserver(() => window.said ||= document.querySelector("#banner").textContent.includes("connection was lost"))
+			.observe(document.querySelector("#banner"), { childList: true, subtree: true });
+	}`
+	open := browsers(t)
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	for name, act := range map[string]func(*visitor){
+		"written": func(bob *visitor) { bob.writes("on my way") },
+		"seen again": func(bob *visitor) {
+			bob.do(chromedp.Evaluate[chromedp.Void](`document.dispatchEvent(new Event("visibilitychange"))`))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bob := open()
+			bob.signIn(w, "bob", "builder")
+			bob.t = t
+			bob.do(chromedp.Evaluate[chromedp.Void](swallowed))
+			act(bob)
+			bob.until(`window.said`)
+			bob.sees("#state", "live")
+			if name != "written" {
+				return
+			}
+			if text := finds[string](bob, `document.querySelector("#text").value`); text != "on my way" {
+				t.Errorf("the message field has %q, want what was not sent", text)
+			}
+		})
+	}
+}

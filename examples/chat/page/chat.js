@@ -9,6 +9,9 @@ const calls = new Map();    // by number: what waits for an answer
 let socket, me, retry = 0, number = 0, renewals = 0;
 let expires = 0, born = 0, ahead = 0; // in ms; ahead is the server's clock less ours
 
+const patience = 15_000; // with an answer, in ms
+const gone = new Error('the connection ended'); // of a call that has no answer: nobody knows what became of it
+
 const now = () => Date.now() + ahead;
 const wait = ms => new Promise(done => setTimeout(done, ms));
 
@@ -57,7 +60,7 @@ function connect() {
 // asleep, so that the server is asked whether the login goes on; but no second time for a
 // connection that was never served.
 function closed(event, refused, welcomed) {
-  for (const call of calls.values()) call.reject(new Error('the connection ended'));
+  for (const call of calls.values()) call.reject(gone);
   calls.clear();
   show('off', 'offline');
   const removed = me && people.get(me.identity)?.removed;
@@ -161,9 +164,27 @@ function send(frame) {
     if (socket?.readyState !== WebSocket.OPEN) return reject(new Error('there is no connection'));
     frame.id = ++number;
     calls.set(frame.id, { resolve, reject });
+    setTimeout(lost, patience, socket, frame.id);
     socket.send(JSON.stringify(frame));
   });
 }
+
+// lost gives a connection up on which a call has had no answer. A browser does not notice
+// for a quarter of an hour that its network has changed, or that the server has gone.
+function lost(on, call) {
+  if (on !== socket || on.readyState !== WebSocket.OPEN || !calls.has(call)) return;
+  on.onmessage = on.onclose = null;
+  on.close();
+  closed({ code: 1006 });
+}
+
+// probe asks whether the connection is still there: one that has been out of sight, or
+// without a network, may have had none for long.
+function probe() {
+  if (document.visibilityState === 'visible' && socket?.readyState === WebSocket.OPEN) send({ view: 'me' }).catch(() => {});
+}
+document.addEventListener('visibilitychange', probe);
+addEventListener('online', probe);
 
 // act calls a function of the database, and says what is wrong if it refuses.
 async function act(kind, name, args) {
@@ -171,7 +192,7 @@ async function act(kind, name, args) {
     await send({ [kind]: name, args });
     return true;
   } catch (error) {
-    banner(`That was refused: ${error.message}.`, 'Dismiss', quiet);
+    if (error !== gone) banner(`That was refused: ${error.message}.`, 'Dismiss', quiet);
     return false;
   }
 }
