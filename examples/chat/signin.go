@@ -20,7 +20,8 @@ const (
 	flowLife = 10 * time.Minute
 	hintLife = time.Minute
 
-	refreshPause = 5 * time.Second // for which a provider that is not there is not asked again
+	patienceWithProvider = 10 * time.Second
+	refreshPause         = 5 * time.Second // for which a provider that is not there is not asked again
 
 	signedOutPath = "/signed-out"
 )
@@ -88,7 +89,8 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	if code := r.FormValue("error"); code != "" {
 		return fmt.Errorf("%w: the provider refused: %.40q", faultOf(code, oidcauth.ErrForbidden), code)
 	}
-	ctx := oidc.ClientContext(r.Context(), s.client)
+	ctx, cancel := context.WithTimeout(oidc.ClientContext(r.Context(), s.client), patienceWithProvider)
+	defer cancel()
 	tokens, err := s.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(flow[2]))
 	if err != nil {
 		return fmt.Errorf("%w: code: %w", providerFault(err, oidcauth.ErrMalformedRequest), withoutBody(err))
@@ -187,7 +189,7 @@ func (s *signIn) refresh(ctx context.Context, l *login) error {
 	}
 	// A page that is closed meanwhile does not cost the login its refresh token,
 	// which is good once.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patienceWithProvider)
 	defer cancel()
 	ctx = oidc.ClientContext(ctx, s.client)
 	tokens, err := s.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: l.refresh}).Token()

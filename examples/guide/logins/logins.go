@@ -26,7 +26,7 @@ const (
 
 	life     = 12 * time.Hour   // of a login
 	maxEach  = 20               // logins of one person
-	patience = 10 * time.Second // with the provider, when a login is renewed
+	patience = 10 * time.Second // with the provider
 	pause    = 5 * time.Second  // for which a provider that is not there is not asked again
 )
 
@@ -97,7 +97,9 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 	if code := r.FormValue("error"); code != "" { // the person has thought better of it, for instance
 		return faultOf(code, oidcauth.ErrForbidden)
 	}
-	tokens, err := l.OAuth.Exchange(r.Context(), r.FormValue("code"), oauth2.VerifierOption(flow[2]))
+	asking, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	tokens, err := l.OAuth.Exchange(asking, r.FormValue("code"), oauth2.VerifierOption(flow[2]))
 	if err != nil {
 		return fault(err, oidcauth.ErrMalformedRequest)
 	}

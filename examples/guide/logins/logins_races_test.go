@@ -62,6 +62,19 @@ func TestLogins_ProviderHangs(t *testing.T) {
 	})
 }
 
+// TestLogins_ProviderHangsAtSignIn: whoever signs in is told when the provider does not answer.
+func TestLogins_ProviderHangsAtSignIn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.asked = func(*http.Request) { time.Sleep(15 * time.Second) }
+		begun := time.Now()
+		if got := status(t, w.browser(t), "GET", "/login", nil); got != http.StatusServiceUnavailable || time.Since(begun) > 10*time.Second {
+			t.Errorf("sign-in: got %d after %v, want 503 after 10s", got, time.Since(begun))
+		}
+		time.Sleep(10 * time.Second) // the provider is done
+	})
+}
+
 // TestLogins_NoRefreshToken: where the provider gives none, the login is as long as its ID
 // token, and then the person has to sign in again.
 func TestLogins_NoRefreshToken(t *testing.T) {
