@@ -9,8 +9,10 @@ import (
 const (
 	tokenCookie = "chat_token" // the ID token, which requests and the WebSocket are made with
 	loginCookie = "chat_login" // the login's ID, for renewals
-	flowCookie  = "chat_flow"  // state, nonce and verifier of a sign-in under way
+	flowCookie  = "chat_flow_" // and the state: nonce and verifier of a sign-in under way
 	hintCookie  = "chat_hint"  // the ID token once more, for the way to the provider after a sign-out
+
+	maxFlows = 8 // sign-ins that one browser has under way, in as many windows
 )
 
 // cookies are those of the page, which no script can read.
@@ -49,4 +51,20 @@ func (c cookies) set(w http.ResponseWriter, name, value string, life time.Durati
 		Name: c.named(name), Value: value, Path: "/", MaxAge: int(life.Seconds()),
 		HttpOnly: true, Secure: c.secure, SameSite: http.SameSiteLaxMode,
 	})
+}
+
+// bound drops the cookies whose names begin alike where a browser has so many.
+func (c cookies) bound(w http.ResponseWriter, r *http.Request, prefix string, most int) {
+	var names []string
+	for _, cookie := range r.Cookies() {
+		if name, ours := strings.CutPrefix(cookie.Name, c.named("")); ours && strings.HasPrefix(name, prefix) {
+			names = append(names, name)
+		}
+	}
+	if len(names) < most {
+		return
+	}
+	for _, name := range names {
+		c.set(w, name, "", -time.Second)
+	}
 }

@@ -82,7 +82,7 @@ func TestCookies_AnotherHosts(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := s.signIn.logins.add(claims.Identity(), "", token, "", claims.Expiry(), time.Now())
-	set := []*http.Cookie{{Name: tokenCookie, Value: token}, {Name: loginCookie, Value: l.id}, {Name: flowCookie, Value: "s.n.v"}}
+	set := []*http.Cookie{{Name: tokenCookie, Value: token}, {Name: loginCookie, Value: l.id}, {Name: flowCookie + "s", Value: "n.v"}}
 	if response := s.answers(t, "POST", "/renew", set...); response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("renew: got %d, want 401", response.StatusCode)
 	}
@@ -91,7 +91,7 @@ func TestCookies_AnotherHosts(t *testing.T) {
 		request.AddCookie(c)
 	}
 	err = s.signIn.finish(httptest.NewRecorder(), request)
-	if status, _, _ := oidcauth.Answer(err); err == nil || status != http.StatusBadRequest || !strings.Contains(err.Error(), "no sign-in") {
+	if status, _, _ := oidcauth.Answer(err); err == nil || status != http.StatusBadRequest || !strings.Contains(err.Error(), "no sign-in that is under way") {
 		t.Errorf("sign-in: error = %v, want that none is under way", err)
 	}
 }

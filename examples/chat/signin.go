@@ -50,13 +50,13 @@ var errSignIn = fmt.Errorf("%w: sign in", oidcauth.ErrNoToken)
 // begin sends the browser to the provider.
 func (s *signIn) begin(w http.ResponseWriter, r *http.Request) {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
-	s.cookies.set(w, flowCookie, strings.Join([]string{state, nonce, verifier}, "."), flowLife)
+	s.cookies.bound(w, r, flowCookie, maxFlows) // those come to nothing
+	s.cookies.set(w, flowCookie+state, nonce+"."+verifier, flowLife)
 	http.Redirect(w, r, s.oauth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
 }
 
 // callback is where the provider sends the browser back to.
 func (s *signIn) callback(w http.ResponseWriter, r *http.Request) {
-	s.cookies.set(w, flowCookie, "", -time.Second)
 	page := "/"
 	if err := s.finish(w, r); err != nil {
 		s.failed(r, err)
@@ -79,19 +79,19 @@ func whyNot(err error) string {
 }
 
 func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
-	flow := strings.Split(s.cookies.get(r, flowCookie), ".")
-	if len(flow) != 3 {
-		return fmt.Errorf("%w: no sign-in is under way in this browser", oidcauth.ErrMalformedRequest)
+	// Each window has a sign-in of its own, which another's end does not end.
+	flow := flowCookie + r.FormValue("state")
+	wantNonce, verifier, found := strings.Cut(s.cookies.get(r, flow), ".")
+	if !found {
+		return fmt.Errorf("%w: state: of no sign-in that is under way in this browser", oidcauth.ErrMalformedRequest)
 	}
-	if subtle.ConstantTimeCompare([]byte(flow[0]), []byte(r.FormValue("state"))) != 1 {
-		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
-	}
+	s.cookies.set(w, flow, "", -time.Second)
 	if code := r.FormValue("error"); code != "" {
 		return fmt.Errorf("%w: the provider refused: %.40q", faultOf(code, oidcauth.ErrForbidden), code)
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(r.Context(), s.client), patienceWithProvider)
 	defer cancel()
-	tokens, err := s.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(flow[2]))
+	tokens, err := s.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(verifier))
 	if err != nil {
 		return fmt.Errorf("%w: code: %w", providerFault(err, oidcauth.ErrMalformedRequest), withoutBody(err))
 	}
@@ -99,7 +99,7 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if nonce, _ := claims.LookupString("nonce"); subtle.ConstantTimeCompare([]byte(flow[1]), []byte(nonce)) != 1 {
+	if nonce, _ := claims.LookupString("nonce"); subtle.ConstantTimeCompare([]byte(wantNonce), []byte(nonce)) != 1 {
 		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
 	if before := s.login(r); before != nil { // a browser has one, and its sign-out ends that one

@@ -308,11 +308,56 @@ func TestCallback_Refused(t *testing.T) {
 	} {
 		answer := httptest.NewRecorder()
 		request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, w.address+"/callback?state=s&error="+code, nil)
-		request.AddCookie(&http.Cookie{Name: flowCookie, Value: "s.n.v"})
+		request.AddCookie(&http.Cookie{Name: flowCookie + "s", Value: "n.v"})
 		w.handler().ServeHTTP(answer, request)
 		if got := answer.Header().Get("Location"); got != "/?refused="+want {
 			t.Errorf("%s: got %s, want /?refused=%s", code, got, want)
 		}
+	}
+}
+
+// TestCallback_TwoWindows: sign-ins that two windows of a browser have begun at once do not
+// take each other's place, and a browser does not collect those that come to nothing.
+func TestCallback_TwoWindows(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	kept := make(map[string]*http.Cookie)
+	get := func(path string) *http.Response {
+		t.Helper()
+		answer, request := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, w.address+path, nil)
+		for _, c := range kept {
+			request.AddCookie(c)
+		}
+		w.handler().ServeHTTP(answer, request)
+		response := answer.Result()
+		for _, c := range response.Cookies() {
+			if kept[c.Name] = c; c.MaxAge < 0 {
+				delete(kept, c.Name)
+			}
+		}
+		return response
+	}
+	stateOf := func(response *http.Response) string {
+		t.Helper()
+		to, err := response.Location()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return to.Query().Get("state")
+	}
+	first, second := stateOf(get("/login")), stateOf(get("/login"))
+	get("/callback?error=access_denied&state=another") // of no window
+	for what, state := range map[string]string{"first": first, "second": second} {
+		for _, want := range []string{"denied", "failed"} { // which is good once
+			if got := get("/callback?error=access_denied&state=" + state).Header.Get("Location"); got != "/?refused="+want {
+				t.Errorf("the %s window: got %s, want /?refused=%s", what, got, want)
+			}
+		}
+	}
+	for range 100 {
+		get("/login")
+	}
+	if len(kept) > maxFlows {
+		t.Errorf("the browser keeps %d cookies, want %d at most", len(kept), maxFlows)
 	}
 }
 

@@ -22,7 +22,9 @@ import (
 
 const (
 	loginCookie = "__Host-login" // the login's ID
-	flowCookie  = "__Host-flow"  // state, nonce and verifier of a sign-in under way
+	flowCookie  = "__Host-flow-" // and the state: nonce and verifier of a sign-in under way
+
+	maxFlows = 8 // sign-ins that one browser has under way, in as many windows
 
 	life     = 12 * time.Hour   // of a login
 	maxEach  = 20               // logins of one person
@@ -79,27 +81,45 @@ func (l *Logins) Routes(mux *http.ServeMux) {
 // begin sends the browser to the provider.
 func (l *Logins) begin(w http.ResponseWriter, r *http.Request) {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
-	setCookie(w, flowCookie, strings.Join([]string{state, nonce, verifier}, "."), 10*time.Minute)
+	forgetFlows(w, r)
+	setCookie(w, flowCookie+state, nonce+"."+verifier, 10*time.Minute)
 	http.Redirect(w, r, l.OAuth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
+}
+
+// forgetFlows drops the sign-ins of a browser that has many under way: they come to nothing.
+func forgetFlows(w http.ResponseWriter, r *http.Request) {
+	var flows []string
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, flowCookie) {
+			flows = append(flows, c.Name)
+		}
+	}
+	if len(flows) < maxFlows {
+		return
+	}
+	for _, name := range flows {
+		setCookie(w, name, "", -time.Second)
+	}
 }
 
 // finish begins a login by what the provider has sent the browser back with.
 func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
-	cookie, err := r.Cookie(flowCookie)
+	// Each window has a sign-in of its own, which another's end does not end.
+	cookie, err := r.Cookie(flowCookie + r.FormValue("state"))
 	if err != nil {
-		return fmt.Errorf("%w: no sign-in is under way in this browser", oidcauth.ErrMalformedRequest)
+		return fmt.Errorf("%w: state: of no sign-in that is under way in this browser", oidcauth.ErrMalformedRequest)
 	}
-	setCookie(w, flowCookie, "", -time.Second)
-	flow := strings.Split(cookie.Value, ".")
-	if len(flow) != 3 || flow[0] != r.FormValue("state") {
-		return fmt.Errorf("%w: state: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
+	setCookie(w, cookie.Name, "", -time.Second)
+	wantNonce, verifier, found := strings.Cut(cookie.Value, ".")
+	if !found {
+		return fmt.Errorf("%w: a cookie that this server has not set", oidcauth.ErrMalformedRequest)
 	}
 	if code := r.FormValue("error"); code != "" { // the person has thought better of it, for instance
 		return faultOf(code, oidcauth.ErrForbidden)
 	}
 	asking, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	tokens, err := l.OAuth.Exchange(asking, r.FormValue("code"), oauth2.VerifierOption(flow[2]))
+	tokens, err := l.OAuth.Exchange(asking, r.FormValue("code"), oauth2.VerifierOption(verifier))
 	if err != nil {
 		return fault(err, oidcauth.ErrMalformedRequest)
 	}
@@ -108,7 +128,7 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if nonce, _ := claims.LookupString("nonce"); nonce != flow[1] {
+	if nonce, _ := claims.LookupString("nonce"); nonce != wantNonce {
 		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
 	before, now := idOf(r), time.Now()

@@ -79,8 +79,9 @@ func newWorld(t *testing.T) *world {
 }
 
 func (w *world) authorize(rw http.ResponseWriter, r *http.Request) {
-	w.codes["code"] = r.URL.Query()
-	answer := url.Values{"code": {"code"}, "state": {r.FormValue("state")}}
+	code := fmt.Sprint("code-", len(w.codes))
+	w.codes[code] = r.URL.Query()
+	answer := url.Values{"code": {code}, "state": {r.FormValue("state")}}
 	if w.denied != "" {
 		answer = url.Values{"error": {w.denied}, "state": {r.FormValue("state")}}
 	}
@@ -92,7 +93,7 @@ func (w *world) tokens(rw http.ResponseWriter, r *http.Request) {
 	claims := map[string]any{"sub": w.subject, "exp": time.Now().Add(life)}
 	if r.FormValue("grant_type") == "authorization_code" {
 		asked := w.codes[r.FormValue("code")]
-		delete(w.codes, r.FormValue("code"))
+		w.codes[r.FormValue("code")] = nil
 		sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
 		if asked == nil || base64.RawURLEncoding.EncodeToString(sum[:]) != asked.Get("code_challenge") {
 			http.Error(rw, "", http.StatusBadRequest)
@@ -233,6 +234,47 @@ func TestLogins_Forged(t *testing.T) {
 		t.Errorf("begun by another browser: got %d, want 400", got)
 	}
 	w.want(t, "neither", browser, http.StatusUnauthorized)
+}
+
+// TestLogins_TwoWindows: sign-ins that two windows of a browser have begun at once, as when
+// it opens those of yesterday again, do not take each other's place; nor does one that nobody
+// has begun. A browser does not collect those that come to nothing.
+func TestLogins_TwoWindows(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	browser := w.browser(t)
+	var back []string // the addresses that the provider sends the windows to
+	browser.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+		if r.URL.Path == "/callback" {
+			back = append(back, r.URL.RequestURI())
+			return http.ErrUseLastResponse
+		}
+		return nil
+	}
+	status(t, browser, "GET", "/login", nil)
+	status(t, browser, "GET", "/login", nil)
+	browser.CheckRedirect = nil
+	status(t, browser, "GET", "/callback?code=x&state=another", nil)
+	for i, address := range back {
+		if got := status(t, browser, "GET", address, nil); got != http.StatusOK {
+			t.Errorf("window %d: got %d, want 200", i+1, got)
+		}
+		if got := status(t, browser, "GET", address, nil); got != http.StatusBadRequest {
+			t.Errorf("window %d, once more: got %d, want 400", i+1, got)
+		}
+	}
+	w.want(t, "signed in", browser, http.StatusOK)
+	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	for range 100 {
+		status(t, browser, "GET", "/login", nil)
+	}
+	address, err := url.Parse(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(browser.Jar.Cookies(address)); n > 10 {
+		t.Errorf("the browser keeps %d cookies", n)
+	}
 }
 
 // TestLogins_Denied: whom the provider sends back without a code is not asked about there,

@@ -41,7 +41,9 @@ type feed struct {
 // Subscribe has send called with the rows of these tables as they are now, and then
 // with each commit's changes to them, each as the JSON text of [Rows]. The text is
 // shared: send must not change it, and must not block. Every table decides whether
-// this caller may watch it.
+// this caller may watch it, by the claims that the caller has now: where roles can be
+// taken from a token that stays good, as by a Supplement or SetIssuers, have
+// [Subscription.Recheck] ask again.
 func (db *DB) Subscribe(from Caller, tables []string, send func(message []byte)) (*Subscription, error) {
 	if err := db.mayWatch(from, tables); err != nil {
 		return nil, err
@@ -83,7 +85,7 @@ func (db *DB) mayWatch(from Caller, tables []string) error {
 
 // Recheck reports an error unless a caller may watch all that the subscription does:
 // who has begun to may not by another token, which has lost a role. It is for a
-// connection that goes on under one.
+// connection that goes on under one, or whose token's roles are asked for again.
 func (s *Subscription) Recheck(from Caller) error { return s.db.mayWatch(from, s.tables) }
 
 // whole returns all rows of a table as a message.
