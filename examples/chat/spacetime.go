@@ -101,8 +101,7 @@ func (h *guesthouse) serve(ctx context.Context, c *spacetime.Conn) {
 	}
 	leave, err := h.server.places.take(c.Session.Context(), c.Session.Claims().Identity())
 	if err != nil {
-		code, reason := closeCode(err)
-		c.Close(int(code), reason)
+		tellWhy(c, err)
 		return
 	}
 	defer leave()
@@ -115,6 +114,7 @@ func (h *guesthouse) serve(ctx context.Context, c *spacetime.Conn) {
 	from := realtime.Caller{Context: c.Session.CallContext(), Connection: g.id}
 	if err := g.db.Connect(from); err != nil {
 		h.server.logger.InfoContext(ctx, "connection refused", "reason", err)
+		tellWhy(c, err)
 		return
 	}
 	defer func() {
@@ -130,7 +130,16 @@ func (h *guesthouse) serve(ctx context.Context, c *spacetime.Conn) {
 	writing.Go(func() { g.write(ctx, served) })
 	defer writing.Wait()
 	defer end()
-	g.read(served)
+	if err := g.read(served); errors.Is(err, errNoFrame) {
+		tellWhy(c, err)
+	}
+}
+
+// tellWhy closes a connection with what its client is to make of that: without it the code
+// would be 1000, which says that all went well.
+func tellWhy(c *spacetime.Conn, why error) {
+	code, reason := closeCode(why)
+	c.Close(int(code), reason)
 }
 
 func (h *guesthouse) register(g *guest, comes bool) {
@@ -144,16 +153,16 @@ func (h *guesthouse) register(g *guest, comes bool) {
 }
 
 // read answers what the client says, until it says something that is not understood.
-func (g *guest) read(ctx context.Context) {
+func (g *guest) read(ctx context.Context) error {
 	for {
 		frame, err := g.Read(ctx)
 		if err != nil {
-			return
+			return err
 		}
 		for r := (&bsatnReader{rest: frame}); len(r.rest) > 0; {
 			m := r.message()
 			if r.err != nil {
-				return
+				return errNoFrame
 			}
 			g.answer(m)
 		}

@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/examples/internal/realtime"
 )
 
 // A guestClient is a program that speaks SpacetimeDB's protocol.
@@ -155,8 +158,8 @@ func TestGuest_WhoMayWhat(t *testing.T) {
 	}
 	bob.t = t
 	bob.says([]byte{99})
-	if code, _ := bob.ends(); code != websocket.StatusNormalClosure {
-		t.Errorf("after what is no message: closed with %d, want 1000", code)
+	if code, _ := bob.ends(); code != websocket.StatusInvalidFramePayloadData {
+		t.Errorf("after what is no message: closed with %d, want 1007", code)
 	}
 }
 
@@ -195,6 +198,26 @@ func TestGuest_SentAway(t *testing.T) {
 	}
 	if log := w.log.String(); strings.Contains(log, "eyJ") {
 		t.Errorf("a token is in the log:\n%s", log)
+	}
+}
+
+// TestGuest_MayNot: who was sent away and comes again is told so, and not that all went
+// well: programs connect again by the code.
+func TestGuest_MayNot(t *testing.T) {
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	w.enter(t, "bob").conn.CloseNow()
+	mods, err := w.auth.Authenticate(t.Context(), w.token(t, "alice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.enter(t, "alice")
+	from := realtime.Caller{Context: oidcauth.NewContext(t.Context(), mods)}
+	if _, err := w.db.Call(from, "ban", args(arguments{Identity: w.identity(t, "bob"), Reason: "shouting"})); err != nil {
+		t.Fatal(err)
+	}
+	again, _ := w.visit(t, "bob", database, "v2.bsatn.spacetimedb")
+	if code, reason := again.ends(); code != 3003 || reason == "" {
+		t.Errorf("who was sent away: closed with %d %q, want 3003 and why", code, reason)
 	}
 }
 
