@@ -43,6 +43,9 @@ type login struct {
 	session string // "sid", if the provider names it
 	ends    time.Time
 
+	life context.Context // ends with the login
+	end  context.CancelFunc
+
 	turn    chan struct{} // of 1: full while somebody uses what is below
 	token   string        // the ID token
 	refresh string        // empty if the provider gave none
@@ -133,10 +136,12 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 	}
 	before, now := idOf(r), time.Now()
 	l.end(func(id string, of *login) bool { return id == before || now.After(of.ends) })
-	setCookie(w, loginCookie, l.add(&login{
+	added := &login{
 		who: claims.Identity(), issuer: claims.Issuer(), subject: claims.Subject(), session: claims.SessionID(),
 		ends: now.Add(life), turn: make(chan struct{}, 1), token: idToken, refresh: tokens.RefreshToken,
-	}), life)
+	}
+	added.life, added.end = context.WithCancel(context.Background())
+	setCookie(w, loginCookie, l.add(added), life)
 	return nil
 }
 
@@ -154,6 +159,7 @@ func (l *Logins) add(added *login) string {
 		}
 	}
 	if theirs >= maxEach {
+		l.all[oldest].end()
 		delete(l.all, oldest)
 	}
 	if l.all == nil {
@@ -189,12 +195,13 @@ func idOf(r *http.Request) string {
 func (l *Logins) Middleware(next http.Handler) http.Handler {
 	bearers := l.Auth.Middleware(next)
 	people := http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		claims, err := l.claims(r)
+		claims, from, err := l.claims(r)
 		if err != nil {
 			l.Auth.Refuse(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(l.Auth.CallerContext(r), claims)))
+		ctx := context.WithValue(l.Auth.CallerContext(r), loginKey{}, from)
+		next.ServeHTTP(w, r.WithContext(oidcauth.NewContext(ctx, claims)))
 	}))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if idOf(r) == "" || r.Header.Get("Authorization") != "" {
@@ -205,31 +212,45 @@ func (l *Logins) Middleware(next http.Handler) http.Handler {
 	})
 }
 
+// loginKey finds the login that a request came with in its context.
+type loginKey struct{}
+
+// OnEnd has f called when the login has ended that Middleware let r pass by, at once if that
+// is so already: a socket is to end with it. Where r came with a token there is none. To
+// call stop is to have it called no more.
+func (l *Logins) OnEnd(r *http.Request, f func()) (stop func() bool) {
+	from, is := r.Context().Value(loginKey{}).(*login)
+	if !is {
+		return func() bool { return false }
+	}
+	return context.AfterFunc(from.life, f)
+}
+
 // claims are those of the login's ID token, or of the next one when it has expired.
-func (l *Logins) claims(r *http.Request) (*oidcauth.Claims, error) {
+func (l *Logins) claims(r *http.Request) (*oidcauth.Claims, *login, error) {
 	id := idOf(r)
 	found := l.find(id)
 	if found == nil {
-		return nil, errOver
+		return nil, nil, errOver
 	}
 	ctx := l.Auth.CallerContext(r)
 	select {
 	case found.turn <- struct{}{}:
 		defer func() { <-found.turn }()
 	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: the client has left", oidcauth.ErrAnswerUnavailable)
+		return nil, nil, fmt.Errorf("%w: the client has left", oidcauth.ErrAnswerUnavailable)
 	}
 	claims, err := l.Auth.Authenticate(ctx, found.token)
 	if errors.Is(err, oidcauth.ErrExpired) && l.find(id) == found {
 		claims, err = l.renew(ctx, found)
 	}
 	if l.find(id) != found {
-		return nil, errOver // it was ended meanwhile
+		return nil, nil, errOver // it was ended meanwhile
 	}
 	if errors.Is(err, oidcauth.ErrRevoked) || errors.Is(err, oidcauth.ErrExpired) {
 		l.end(func(_ string, other *login) bool { return other == found }) // its refresh token must not bring it back
 	}
-	return claims, err
+	return claims, found, err
 }
 
 // renew gets the next ID token. It is the caller's turn.
@@ -345,6 +366,7 @@ func (l *Logins) end(which func(id string, of *login) bool) {
 	defer l.mu.Unlock()
 	for id, of := range l.all {
 		if which(id, of) {
+			of.end()
 			delete(l.all, id)
 		}
 	}

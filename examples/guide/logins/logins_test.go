@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -43,6 +44,8 @@ type world struct {
 	refresh string              // the refresh token that it gives
 	subject string              // of the next token
 	denied  string              // the error that people are sent back with; empty for none
+	ended   atomic.Int32        // sockets, of those that /socket stands for
+	leave   func() bool         // of the last socket, by itself
 }
 
 func newWorld(t *testing.T) *world {
@@ -71,6 +74,9 @@ func newWorld(t *testing.T) *world {
 		io.WriteString(w, claims.Subject())
 	}
 	mux.Handle("/whoami", l.Middleware(http.HandlerFunc(whoami)))
+	mux.Handle("/socket", l.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		w.leave = l.OnEnd(r, func() { w.ended.Add(1) })
+	})))
 	mux.HandleFunc("GET /{$}", func(http.ResponseWriter, *http.Request) {})
 	w.app = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		mux.ServeHTTP(rw, r.WithContext(context.WithValue(r.Context(), oauth2.HTTPClient, w.Client())))
