@@ -224,7 +224,8 @@ func providerFault(err, refusal error) error {
 		return oidcauth.ErrKeysUnavailable
 	}
 	switch status := refused.Response.StatusCode; {
-	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
+	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500,
+		status == http.StatusUnauthorized && refused.ErrorCode != "invalid_grant": // which is of this server
 		return oidcauth.ErrKeysUnavailable
 	}
 	return faultOf(refused.ErrorCode, refusal)
