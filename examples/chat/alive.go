@@ -37,9 +37,9 @@ func (k *socket) keepAlive(every, limit time.Duration) (stop func() bool) {
 }
 
 // gone asks the client whether it is there, and reports whether ctx ended without an
-// answer that could have come. An answer cannot come while a frame is being answered,
-// since nobody reads then, nor in the middle of a frame. A message that is being sent
-// holds the question up: it has a limit of its own.
+// answer that could have come. An answer cannot come while a new token is being judged,
+// since nobody reads then, nor in the middle of a frame, and who waits for one to a call is
+// not asked. A message that is being sent holds the question up: it has a limit of its own.
 func (k *socket) gone(ctx context.Context) bool {
 	frames, idle := k.idle()
 	if !idle || k.conn.Ping(ctx) == nil || ctx.Err() == nil { // the last: the question was not sent
@@ -52,8 +52,7 @@ func (k *socket) gone(ctx context.Context) bool {
 // idle reports whether no frame is being answered and nothing is being sent. It returns
 // a number that changes with every piece of a frame.
 func (k *socket) idle() (frames int64, idle bool) {
-	frames = k.frames.Load()
-	return frames, frames%2 == 0 && !k.outbox.busy()
+	return k.frames.Load(), k.answering.Load() == 0 && !k.outbox.busy()
 }
 
 // pieceBytes is how much of a frame has to arrive to count as something.
@@ -86,7 +85,7 @@ type pieces struct {
 func (p pieces) Read(into []byte) (int, error) {
 	n, err := p.from.Read(into[:min(len(into), pieceBytes)])
 	if n > 0 {
-		p.socket.frames.Add(2) // even as before
+		p.socket.frames.Add(1)
 	}
 	return n, err
 }

@@ -58,8 +58,8 @@ type notice struct {
 	Reason     string            `json:"reason,omitempty"`
 }
 
-// A socket is one client's connection. One goroutine reads, and another writes while
-// there is something in the outbox.
+// A socket is one client's connection. One goroutine reads, another writes while there is
+// something in the outbox, and another answers while there are calls.
 type socket struct {
 	server  *server
 	id      string
@@ -69,8 +69,11 @@ type socket struct {
 	conn    *websocket.Conn
 	session *oidcauth.Session
 	outbox  *outbox
-	leave   func()       // gives back the place of a socket that is served
-	frames  atomic.Int64 // one more when a frame has come, and when it is answered: odd between; two for each piece
+	leave   func() // gives back the place of a socket that is served
+	calls   calls
+
+	frames    atomic.Int64 // pieces of frames that have come
+	answering atomic.Int32 // frames
 
 	closed context.Context // ends when the socket is to be closed, with the cause
 	end    context.CancelCauseFunc
@@ -144,6 +147,7 @@ func (k *socket) serve() {
 	// The session lives for the leeway longer than its token.
 	k.session.OnExpiring(k.server.warn+leeway, func() { k.say(notice{Notice: "expiring", Expires: k.session.Claims().Expiry(), Now: time.Now()}) })
 	k.read()
+	k.calls.stop()
 }
 
 // refuse tells a client why it may not connect, and waits until it has gone.
@@ -166,20 +170,34 @@ func (k *socket) welcome() {
 	})
 }
 
-// read answers one frame after the other. It ends with the connection and not with
-// the session, so that there is still somebody to tell why.
+// read takes frames in, and answers those itself that bring another token. It ends with the
+// connection and not with the session, so that there is still somebody to tell why.
 func (k *socket) read() {
 	for {
 		f, err := k.readFrame()
-		if err != nil {
+		switch {
+		case err != nil:
 			return
+		case f.isRenewal():
+			k.serveFrame(f)
+		case !k.calls.put(f, k.serveFrame):
+			k.say(reply{ID: f.ID, Status: http.StatusTooManyRequests, Error: "busy", Description: "too many calls wait"})
 		}
-		k.frames.Add(1)
-		answer := k.answer(f)
-		answer.ID = f.ID
-		k.say(answer)
-		k.frames.Add(1)
 	}
+}
+
+// isRenewal reports whether a frame brings another token, and nothing beside.
+func (f *frame) isRenewal() bool {
+	return f.Renew != "" && f.Call == "" && f.View == "" && f.Run == ""
+}
+
+// serveFrame tells the client what comes of a frame.
+func (k *socket) serveFrame(f frame) {
+	k.answering.Add(1)
+	defer k.answering.Add(-1)
+	answer := k.answer(f)
+	answer.ID = f.ID
+	k.say(answer)
 }
 
 func (k *socket) discard() {
