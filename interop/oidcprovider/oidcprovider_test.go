@@ -134,6 +134,7 @@ func TestOIDCProvider(t *testing.T) {
 	})
 	t.Run("tokens", p.tokens)
 	t.Run("logout", p.logout)
+	t.Run("metadata", p.metadata)
 	t.Run("rotation", p.rotation) // the last one: it withdraws a key
 }
 

@@ -33,6 +33,7 @@ const settings = (keys) => ({
     client('importer'),
     client('elsewhere'),
     client('alice'),
+    client('mcp', { ...person, client_secret: undefined, token_endpoint_auth_method: 'none' }),
   ],
   features: {
     backchannelLogout: { enabled: true },
@@ -42,7 +43,7 @@ const settings = (keys) => ({
       defaultResource: () => `${issuer}/db`,
       useGrantedResource: () => true,
       getResourceServerInfo: (context, resource, { clientId }) => ({
-        scope: 'read write', audience: clientId === 'elsewhere' ? 'other-db' : 'my-db',
+        scope: 'read write', audience: { elsewhere: 'other-db', mcp: resource }[clientId] ?? 'my-db',
         accessTokenFormat: 'jwt', accessTokenTTL: 600,
       }),
     },
