@@ -279,15 +279,21 @@ func (a *Authenticator) searchRevocations(c *Claims, k *keyset.Key, now time.Tim
 	return a.revocations.Check(&t, now, &c.unrevoked)
 }
 
-// newlyRevoked ends the sessions that a revocation matches which holds from now on,
-// and then tells of it.
-func (a *Authenticator) newlyRevoked(r *revoked.Revocation) {
-	a.endRevoked(r)
-	name, _, _ := strings.Cut(r.Issuer, "|")
-	if known := a.issuers.Load().Find(name); known != nil {
-		name = known[0].URL // of a tenant the template's, which does not grow in number
+// newlyRevoked ends the sessions that revocations match which hold from now on, and then
+// tells of each.
+func (a *Authenticator) newlyRevoked(all []revoked.Revocation) {
+	if len(all) == 1 {
+		a.endRevoked(&all[0])
+	} else {
+		a.endRevokedNow()
 	}
-	a.watch.Revoked(a.watch.Name(name), r.By())
+	for n := range all {
+		name, _, _ := strings.Cut(all[n].Issuer, "|")
+		if known := a.issuers.Load().Find(name); known != nil {
+			name = known[0].URL // of a tenant the template's, which does not grow in number
+		}
+		a.watch.Revoked(a.watch.Name(name), all[n].By())
+	}
 }
 
 // endRevoked ends the sessions that a revocation matches.
@@ -300,6 +306,17 @@ func (a *Authenticator) endRevoked(r *revoked.Revocation) {
 		}
 	}
 	a.sessions.endAll(found, cause)
+}
+
+// endRevokedNow ends the sessions that any revocation in force matches. There may be as
+// many of these as there are sessions: each session is looked up among them, and not each
+// of them among the sessions.
+func (a *Authenticator) endRevokedNow() {
+	for g := range a.sessions.all() {
+		if err := a.checkRevoked(g.claims, g.key.Load(), a.now()); err != nil {
+			a.sessions.end(g, err)
+		}
+	}
 }
 
 // endUnknown ends all sessions for want of revocations.

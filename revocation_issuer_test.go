@@ -3,6 +3,7 @@ package oidcauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"strings"
@@ -220,4 +221,46 @@ func TestRevoke_AddedByAnother(t *testing.T) {
 	if !done {
 		t.Error("nothing happened between a revocation's beginning and what it ends")
 	}
+}
+
+// Where so many log out at so many issuers that earlier tokens of all of these are refused
+// at once, the sessions under them end, each for what its own issuer's are refused for, and
+// no other does.
+func TestRevoke_TooManyLogoutsOfManyIssuers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const issuers, each = 68, 16
+		one, first := newIssuer(t, oidctest.Config{URL: "https://issuer-0.test"})
+		two, second := newIssuer(t, oidctest.Config{URL: "https://issuer-1.test"})
+		spared, last := newIssuer(t, oidctest.Config{URL: "https://spared.test"})
+		all := []oidcauth.Issuer{first, second, last}
+		for n := 2; n < issuers; n++ {
+			all = append(all, oidcauth.Issuer{URL: fmt.Sprintf("https://issuer-%d.test", n), Audiences: []string{testAudience}})
+		}
+		a := newAuthenticator(t, oidcauth.Config{Issuers: all, Client: oidctest.Client(one, two, spared)})
+		a.KeepLogouts(issuers * each / 8)
+		session := func(issuer *oidctest.Issuer) *oidcauth.Session {
+			return a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(time.Hour).Unix()})))
+		}
+		early := []*oidcauth.Session{session(one), session(two), session(spared)}
+		time.Sleep(2 * time.Minute)
+		late := session(one)
+		logOut := func(issuer string, n int) {
+			revoke(t, a, oidcauth.Revocation{Issuer: issuer, SessionID: fmt.Sprint("login-", n), EndedAt: time.Now().Add(-time.Minute)})
+		}
+		for n := range issuers * each {
+			logOut(fmt.Sprintf("https://issuer-%d.test", n%issuers), n)
+		}
+		for _, s := range early {
+			expectEnd(t, s, nil)
+		}
+		logOut(last.URL, 0)
+		for n, s := range early[:2] {
+			expectEnd(t, s, oidcauth.ErrRevoked)
+			if why, name := context.Cause(s.Context()).Error(), fmt.Sprintf("https://issuer-%d.test", n); !strings.Contains(why, name) {
+				t.Errorf("the session ended with %q, want that to name %s", why, name)
+			}
+		}
+		expectEnd(t, early[2], nil)
+		expectEnd(t, late, nil)
+	})
 }

@@ -483,3 +483,30 @@ func TestList_LimitLogouts_OfAll(t *testing.T) {
 		t.Errorf("%d logouts are kept where the bound came later, want %d at most", later.allLogouts, severalLogouts*most)
 	}
 }
+
+// Cutoffs of many issuers that come about at once are announced together, since whoever is
+// told looks through all sessions for them; and so is all that is in force after the clock
+// went back.
+func TestList_CutoffsTogether(t *testing.T) {
+	t.Parallel()
+	const issuers = 68
+	b := newLab(false)
+	defer b.Close()
+	b.LimitLogouts(issuers * fewLogouts / severalLogouts)
+	for n := range issuers * fewLogouts {
+		b.logOut(fmt.Sprint(n%issuers), n)
+	}
+	b.announced()
+	before := b.calls
+	b.logOut("another", 0)
+	if told, calls := len(b.announced()), b.calls-before; told != issuers+1 || calls != 2 {
+		t.Errorf("a logout and what it brings about are %d revocations, announced in %d calls, want %d in 2", told, calls, issuers+1)
+	}
+
+	before = b.calls
+	f := &Follower{list: b.List, logger: b.cfg.Logger}
+	f.clockWentBack(t.Context(), time.Hour)
+	if told, calls := len(b.announced()), b.calls-before; told != len(b.InForce()) || calls != 1 {
+		t.Errorf("after the clock went back %d revocations are announced in %d calls, want %d in one", told, calls, len(b.InForce()))
+	}
+}

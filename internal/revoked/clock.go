@@ -41,9 +41,7 @@ func (f *Follower) watchClock(ctx context.Context) {
 // has the log followed again.
 func (f *Follower) clockWentBack(ctx context.Context, back time.Duration) {
 	f.logger.LogAttrs(ctx, slog.LevelWarn, "the clock went back", slog.Duration("by", back))
-	for _, r := range f.list.InForce() {
-		f.list.announce(&r)
-	}
+	f.list.announce(f.list.InForce())
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.again != nil {

@@ -77,7 +77,7 @@ func FuzzList(f *testing.F) {
 		now := begin
 		l := NewList(Config{
 			Now: func() time.Time { return now }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-			Revoked: func(*Revocation) {}, Lost: func() {},
+			Revoked: func([]Revocation) {}, Lost: func() {},
 		})
 		defer l.Close()
 		var all []Revocation

@@ -26,6 +26,7 @@ type lab struct {
 
 	mu      sync.Mutex // guards what follows
 	revoked []Revocation
+	calls   int // in how many they were announced
 	lines   bytes.Buffer
 }
 
@@ -33,10 +34,11 @@ func newLab(incomplete bool) *lab {
 	b := new(lab)
 	b.List = NewList(Config{
 		Now: b.now, Logger: slog.New(slog.NewTextHandler(b, nil)), Incomplete: incomplete,
-		Revoked: func(r *Revocation) {
+		Revoked: func(all []Revocation) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
-			b.revoked = append(b.revoked, *r)
+			b.revoked = append(b.revoked, all...)
+			b.calls++
 		},
 		Lost: func() { b.lost.Add(1) },
 	})

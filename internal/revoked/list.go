@@ -24,9 +24,9 @@ type Config struct {
 	// until a follower has them all.
 	Incomplete bool
 
-	// Revoked is called for a revocation that holds from now on: it ends whatever
-	// lives under a token that r matches.
-	Revoked func(r *Revocation)
+	// Revoked is called for revocations that hold from now on, one at least and all that
+	// came about at once: it ends whatever lives under a token that any of them matches.
+	Revoked func(all []Revocation)
 
 	// Lost is called when everything is refused from now on because revocations
 	// may be missing: it ends whatever lives under any token.
@@ -212,28 +212,31 @@ func (l *List) findBy(key entryKey, t *Token, now time.Time, lasting *bool) *ent
 func (l *List) Add(r Revocation) (added bool) {
 	added, cutoffs := l.add(r)
 	if added {
-		l.announce(&r)
+		l.announce([]Revocation{r})
 	}
 	l.announceCutoffs(cutoffs)
 	return added
 }
 
 // announceCutoffs has what lives under cutoffs ended, and says so: more is than was logged
-// out.
+// out. They are announced together: there may be one for each of very many issuers, and
+// all that lives is looked through for them.
 func (l *List) announceCutoffs(cutoffs []Revocation) {
 	for i := range cutoffs {
 		c := &cutoffs[i]
 		l.cfg.Logger.LogAttrs(context.Background(), slog.LevelWarn, "too many logouts are kept: earlier tokens of the issuer are refused",
 			slog.String("issuer", c.Issuer), slog.Time("issued_before", c.IssuedBefore))
-		l.announce(c)
 	}
+	l.announce(cutoffs)
 }
 
-// announce has what lives under the tokens of a revocation ended, unless it is
+// announce has what lives under the tokens of revocations ended, of those that are not
 // over.
-func (l *List) announce(r *Revocation) {
-	if l.cfg.Now().Before(r.Until) {
-		l.cfg.Revoked(r)
+func (l *List) announce(all []Revocation) {
+	now := l.cfg.Now()
+	inForce := slices.DeleteFunc(all, func(r Revocation) bool { return !now.Before(r.Until) })
+	if len(inForce) > 0 {
+		l.cfg.Revoked(inForce)
 	}
 }
 
