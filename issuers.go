@@ -159,15 +159,18 @@ func (a *Authenticator) newFinder(cfg Config) *finder {
 
 // foundChanged is changed for an issuer that was found, or is let go of. Whoever names
 // issuers brings that about, with tokens that nobody has signed, and many of them come and
-// go: all sessions and all tokens are looked through only where some may rest on what was
-// known of this one. Of a session that is about to begin the keys are held already, or it
-// sees what counts now.
+// go, or are described otherwise at once: all tokens are looked through only where some may
+// rest on what was known of this one, and no sessions but its own. Of a session that is
+// about to begin the keys are held already, or it sees what counts now.
 func (a *Authenticator) foundChanged(before, now *issuerTable) {
 	a.epoch.Add(1)
 	_, sessions := before.used()
 	stranger := a.anyone.knowsAny(now)
-	if sessions || stranger {
-		a.moveSessions()
+	if sessions {
+		a.moveSessionsOf(before.order[0].URL) // all descriptions have one
+	}
+	if stranger {
+		a.moveSessionsOf(now.order[0].foundAs) // the stranger's URL
 	}
 	if stranger || before.accepted() {
 		a.forgetTokens()

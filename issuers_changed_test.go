@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -65,6 +67,61 @@ func TestFindIssuer_ChangesNothing(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Where the program describes an issuer otherwise that sessions are live under, or knows it
+// no more, nobody looks through the sessions of others: all of very many customers may be
+// described otherwise at once.
+func TestFindIssuer_ChangesItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		other, configured := newIssuer(t, oidctest.Config{URL: "https://other.test"})
+		described.Aliases, described.SubjectPrefix = []string{"https://alias.test"}, "a:"
+		second := described
+		described.Name, second.Name, second.SubjectPrefix, second.Audiences = "first", "second", "b:", []string{"elsewhere"}
+		var c customers
+		set := func(all ...oidcauth.Issuer) {
+			c.set(described.URL, all...)
+			c.set(described.Aliases[0], all...)
+		}
+		set(described, second)
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{configured}, FindIssuer: c.find, Client: oidctest.Client(issuer, other), CacheBytes: -1})
+		exp := time.Now().Add(24 * time.Hour).Unix()
+		sessions := map[string]*oidcauth.Session{}
+		for name, claims := range map[string]map[string]any{
+			"by its name":               {"exp": exp},
+			"by an alias":               {"exp": exp, "iss": described.Aliases[0]},
+			"by the second description": {"exp": exp, "aud": "elsewhere"},
+			"by that and an alias":      {"exp": exp, "aud": "elsewhere", "iss": described.Aliases[0]},
+		} {
+			sessions[name] = a.NewSession(t.Context(), authenticate(t, a, issuer.Token(claims)))
+		}
+		spared := a.NewSession(t.Context(), authenticate(t, a, other.Token(map[string]any{"exp": exp})))
+		described.Roles, second.Roles = []oidcauth.Path{{"sub"}}, []oidcauth.Path{{"sub"}}
+		set(described, second)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		for name, s := range sessions {
+			if roles := slices.Collect(s.Claims().Roles()); len(roles) != 1 {
+				t.Errorf("the session %s has roles %v, want one by the new description", name, roles)
+			}
+		}
+		if spared.IsLookedAt() {
+			t.Error("the session of another issuer is looked at where one is described otherwise")
+		}
+		set()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		for name, s := range sessions {
+			if cause := context.Cause(s.Context()); !errors.Is(cause, oidcauth.ErrUnknownIssuer) {
+				t.Errorf("the session %s ended with %v, want %v", name, cause, oidcauth.ErrUnknownIssuer)
+			}
+		}
+		if spared.IsLookedAt() {
+			t.Error("the session of another issuer is looked at where one is known no more")
+		}
+		expectEnd(t, spared, nil)
+	})
 }
 
 // What tokens of an issuer were found to be is let go of with it, though no session is

@@ -22,6 +22,7 @@ const (
 	bySessionID
 	bySubject
 	bySubjectClaim
+	byIssuer
 	byKey
 	dimensions
 )
@@ -141,6 +142,7 @@ func (x *sessionIndex) lists(g *grant, do func(dimension, uint64)) {
 	r := &g.claims.record
 	for d, text := range [...]string{
 		byTokenID: r.TokenID, bySessionID: r.SessionID, bySubject: r.Subject, bySubjectClaim: g.claims.subjectClaim(),
+		byIssuer: r.Issuer,
 	} {
 		if text != "" {
 			do(dimension(d), x.hash(text))

@@ -74,8 +74,8 @@ func TestSession_LeavesLists(t *testing.T) {
 		}
 		for left := 2; left > 0; left-- {
 			sessions[order[2-left]].Close()
-			if live, lists, _ := a.SessionCounts(); live != left || lists != 3 {
-				t.Errorf("closed in the order %v: %d sessions are found, on %d lists, want %d, on those of login, subject and key", order, live, lists, left)
+			if live, lists, _ := a.SessionCounts(); live != left || lists != 4 {
+				t.Errorf("closed in the order %v: %d sessions are found, on %d lists, want %d, on those of login, subject, issuer and key", order, live, lists, left)
 			}
 		}
 		revoke(t, a, oidcauth.Revocation{SessionID: login})

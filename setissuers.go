@@ -227,6 +227,14 @@ func (a *Authenticator) moveSessions() {
 	}
 }
 
+// moveSessionsOf is moveSessions for those under tokens of one issuer, by the name that
+// its claims have.
+func (a *Authenticator) moveSessionsOf(issuer string) {
+	for g := range a.sessions.list(a.sessions.hash(issuer), byIssuer) {
+		a.moveGrant(g)
+	}
+}
+
 // forgetTokens lets go of what tokens were found to be by former descriptions.
 func (a *Authenticator) forgetTokens() {
 	a.cache.DeleteFunc(func(c *Claims) bool { return !a.current(c.trust) })
