@@ -728,6 +728,7 @@ func (a *Authenticator) letGo() []*trust {
 	if a.anyone != nil {
 		a.anyone.issuers.Close()
 	}
+	a.clients.writers.Hurry()
 	table := a.issuers.Load()
 	if table == nil {
 		return nil

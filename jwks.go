@@ -24,6 +24,7 @@ type fetchClients struct {
 	http             *http.Client
 	secure, insecure *fetch.Client
 	queue            keyset.Queue // of fetches that nobody is in a hurry for
+	writers          *keyset.Writers
 }
 
 // maxPatientFetches bounds the requests of a start with many issuers.
@@ -32,7 +33,7 @@ const maxPatientFetches = 128
 func newFetchClients(client *http.Client) (fetchClients, error) {
 	secure, err := fetch.New(fetch.Config{HTTP: client})
 	insecure, other := fetch.New(fetch.Config{HTTP: client, InsecureHTTP: true})
-	return fetchClients{client, secure, insecure, keyset.NewQueue(maxPatientFetches)}, cmp.Or(err, other)
+	return fetchClients{client, secure, insecure, keyset.NewQueue(maxPatientFetches), keyset.NewWriters()}, cmp.Or(err, other)
 }
 
 func (c fetchClients) of(k *KeysFrom) *fetch.Client {
@@ -96,6 +97,7 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*
 		Fetch:        client,
 		Queue:        a.clients.queue,
 		CacheDir:     cfg.KeyCacheDir,
+		Writers:      a.clients.writers,
 		Apart:        i.keysApart(),
 		Quiet:        true, // until its description is accepted
 		Hooks: keyset.Hooks{

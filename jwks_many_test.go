@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/disk"
 )
 
 // A busyTransport answers each request with the same keys after a second, and counts how
@@ -76,6 +79,61 @@ func TestKeys_ManyIssuers(t *testing.T) {
 			t.Errorf("%d issuers have no keys, %d were asked at a time; want none, and %d and one more", len(unready), b.atMost, room)
 		}
 	})
+}
+
+// Nor does it have files open for each issuer whose keys it is about to keep, and who closes
+// it then has some of them kept all the same.
+func TestKeys_ManyIssuersKept(t *testing.T) {
+	const many = 40
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		dir, err := disk.Open(path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		held, err := dir.TryLock("")
+		if err != nil {
+			t.Skip(err) // no locks on directories here
+		}
+		issuers := make([]oidcauth.Issuer, many)
+		for n := range issuers {
+			url := fmt.Sprintf("https://tenant-%d.example", n)
+			issuers[n] = oidcauth.Issuer{URL: url, Audiences: []string{"db"}, Keys: oidcauth.KeysFrom{JWKSURL: url + "/jwks"}}
+		}
+		before := openAt(t, path)
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: issuers, KeepWarm: true, KeyCacheDir: path, Client: &http.Client{Transport: &busyTransport{keys: publishedKeys}},
+		})
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if n := openAt(t, path) - before; n > 2 {
+			t.Errorf("the directory is open %d times for %d issuers whose keys are to be kept, want twice at most", n, many)
+		}
+		time.AfterFunc(time.Second, held.Unlock)
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		if files, err := filepath.Glob(filepath.Join(path, "*.json")); len(files) != many || err != nil {
+			t.Errorf("the keys of %d issuers are kept, %v, want those of all %d", len(files), err, many)
+		}
+	})
+}
+
+// openAt returns how often this process has a directory open, zero where the system does
+// not tell.
+func openAt(t *testing.T, path string) (n int) {
+	t.Helper()
+	all, _ := filepath.Glob("/proc/self/fd/*")
+	for _, fd := range all {
+		if at, err := os.Readlink(fd); err == nil && at == path {
+			n++
+		}
+	}
+	return n
 }
 
 const publishedKeys = `{"keys":[{"kty":"EC","crv":"P-256","kid":"1","alg":"ES256","use":"sig",` +

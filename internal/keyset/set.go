@@ -99,6 +99,8 @@ type Config struct {
 	// Queue bounds the fetches that nobody is in a hurry for, together with other sets'.
 	// Nil bounds none.
 	Queue Queue
+	// Writers are who writes into CacheDir in turns with this set. Nil are none.
+	Writers *Writers
 	// AlwaysCool starts a cool-down with every lookup beside keys in hand, also
 	// with one that finds the key or fails: for issuers that might cause lookups
 	// themselves.

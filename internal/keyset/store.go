@@ -24,8 +24,6 @@ const (
 	maxStored    = 2 << 20
 	// A clock that was set back a little does not make a file useless.
 	storeClockSlack = time.Minute
-	// storeLockTime is how long a write waits for those of other processes.
-	storeLockTime = 5 * time.Second
 )
 
 // store is one issuer's file in the cache directory. It holds public keys and
@@ -187,9 +185,32 @@ func (st *store) openOrMake() (*disk.Dir, error) {
 	return st.open()
 }
 
-// save writes the newest keys that are to be written, even if the set has been
-// closed since.
+// save writes the newest keys that are to be written, even if the set has been closed since,
+// unless it has to wait for others then.
 func (s *Set) save() {
+	if !s.isUnsaved() {
+		return
+	}
+	came := time.Now()
+	leave, entered := s.cfg.Writers.enter(s.ctx)
+	if !entered {
+		return
+	}
+	var err error
+	defer func() { leave(err) }()
+	err = s.saveNow(came)
+}
+
+// isUnsaved reports whether there are keys to be written.
+func (s *Set) isUnsaved() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unsaved != nil
+}
+
+// saveNow is save for a set whose turn it is, and which came for that at a time. It returns
+// why nothing was written.
+func (s *Set) saveNow(came time.Time) error {
 	st := s.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -198,9 +219,9 @@ func (s *Set) save() {
 	s.unsaved = nil
 	s.mu.Unlock()
 	if snap == nil {
-		return
+		return nil
 	}
-	err := st.write(snap)
+	err := st.write(snap, s.cfg.Writers.until(came))
 	first := err != nil && !st.failing
 	st.failing = err != nil
 	if first {
@@ -208,6 +229,7 @@ func (s *Set) save() {
 		s.noteStore(fmt.Errorf("key file not written: %w", err))
 		s.mu.Unlock()
 	}
+	return err
 }
 
 // noteStore reports a problem with the file. s.mu must be held.
@@ -219,8 +241,8 @@ func (s *Set) noteStore(err error) {
 
 // write replaces the file in one step, so that a reader finds the old keys or
 // the new ones, unless another process has written what the issuer confirmed
-// later.
-func (st *store) write(snap *snapshot) error {
+// later. It waits for the directory's lock until a time, and tries once if that is past.
+func (st *store) write(snap *snapshot, until time.Time) error {
 	body, err := st.encode(snap)
 	if err != nil {
 		return err
@@ -230,7 +252,7 @@ func (st *store) write(snap *snapshot) error {
 		return err
 	}
 	defer dir.Close()
-	unlock, err := st.lock(dir)
+	unlock, err := st.lock(dir, until)
 	switch {
 	case errors.Is(err, dirlock.ErrUnsupported):
 		// Then two processes that write at once may write in the wrong order.

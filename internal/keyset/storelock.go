@@ -58,10 +58,10 @@ func (st *store) swept(files int) {
 	sweeps.left[st.dir] = files / sweepShare
 }
 
-// lock waits for the lock on the directory.
-func (st *store) lock(dir *disk.Dir) (unlock func(), err error) {
+// lock waits for the lock on the directory until a time.
+func (st *store) lock(dir *disk.Dir, until time.Time) (unlock func(), err error) {
 	return st.locked(dir, st.sweepDue(), func() (*dirlock.Lock, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), storeLockTime)
+		ctx, cancel := context.WithDeadline(context.Background(), until)
 		defer cancel()
 		return dir.Lock(ctx, "")
 	})

@@ -1,0 +1,160 @@
+package keyset_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/dirlock"
+	"github.com/oidcauth/oidcauth/internal/disk"
+	"github.com/oidcauth/oidcauth/internal/keyset"
+)
+
+// A crowd is the sets of many issuers that write into one directory in turns, where each
+// file takes a second.
+type crowd struct {
+	dir     string
+	sets    []*keyset.Set
+	writers *keyset.Writers
+	told    *journal
+
+	inDir, most atomic.Int32 // how many have the directory open to write there
+}
+
+// newCrowd has as many sets fetch their keys, all of which are in hand when it returns.
+func newCrowd(t *testing.T, many int) *crowd {
+	t.Helper()
+	c := &crowd{dir: t.TempDir(), told: &journal{}, writers: keyset.NewWriters()}
+	chmod(t, c.dir, 0o700)
+	i := newIssuer(key("a", 0))
+	cfg := keyset.OnDisk(i.config(t), c.tap)
+	cfg.Writers, cfg.Hooks = c.writers, c.told.hooks()
+	cfg.CacheDir = c.dir
+	for n := range many {
+		cfg.Issuer = fmt.Sprint("https://issuer.example/", n)
+		c.sets = append(c.sets, start(t, cfg))
+		mustKeys(t, c.sets[n], "a")
+	}
+	return c
+}
+
+// tap lets a second pass for each file, and counts who is about to write.
+func (c *crowd) tap(call *disk.Call, do func() error) error {
+	switch call.Op {
+	case disk.Lock:
+		c.most.Store(max(c.most.Load(), c.inDir.Add(1)))
+		defer c.inDir.Add(-1)
+	case disk.Sync:
+		time.Sleep(time.Second)
+	}
+	return do()
+}
+
+// files returns how many are written.
+func (c *crowd) files(t *testing.T) int {
+	t.Helper()
+	all, err := filepath.Glob(filepath.Join(c.dir, "*.json"))
+	do(t, err)
+	return len(all)
+}
+
+// However many issuers' keys come at once, one waits for the directory, with files open, at
+// a time, and all are written, whatever time that takes.
+func TestWriters(t *testing.T) {
+	t.Parallel()
+	const many = 100
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, many)
+		time.Sleep((many + 1) * time.Second)
+		if n, most := c.files(t), c.most.Load(); n != many || most != 1 || len(c.told.told().stores) != 0 {
+			t.Errorf("%d files are written, %d had the directory open at a time, %v was told; want %d, one and nothing", n, most, c.told.told().stores, many)
+		}
+	})
+}
+
+// While another process holds the directory, all who came wait for five seconds and not
+// each for as long after the one before.
+func TestWriters_LockHeld(t *testing.T) {
+	t.Parallel()
+	const many = 100
+	synctest.Test(t, func(t *testing.T) {
+		path := t.TempDir()
+		chmod(t, path, 0o700)
+		dir, err := disk.Open(path, nil)
+		do(t, err)
+		defer dir.Close()
+		held, err := dir.TryLock("")
+		if errors.Is(err, dirlock.ErrUnsupported) {
+			t.Skip("no locks on directories here")
+		}
+		do(t, err)
+		i, j := newIssuer(key("a", 0)), &journal{}
+		cfg := i.config(t)
+		cfg.CacheDir, cfg.Hooks, cfg.Writers = path, j.hooks(), keyset.NewWriters()
+		for n := range many {
+			cfg.Issuer = fmt.Sprint("https://issuer.example/", n)
+			mustKeys(t, start(t, cfg), "a")
+		}
+		time.Sleep(5*time.Second + 100*time.Millisecond)
+		if synctest.Wait(); len(j.told().stores) != many {
+			t.Errorf("after five seconds %d were told that their file is not written, want %d", len(j.told().stores), many)
+		}
+		held.Unlock()
+		cfg.Issuer = "https://issuer.example/later"
+		mustKeys(t, start(t, cfg), "a")
+		synctest.Wait()
+		if all, err := os.ReadDir(path); err != nil || len(all) != 1 {
+			t.Errorf("%d files are written once the directory is free, %v; want one", len(all), err)
+		}
+	})
+}
+
+// Whoever closes all sets while very many wait for their turn does not wait for all of them;
+// a few write all the same.
+func TestWriters_Hurry(t *testing.T) {
+	t.Parallel()
+	for many, written := range map[int]int{5: 5, 65: 65, 200: 65} {
+		t.Run(fmt.Sprint(many), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCrowd(t, many)
+				synctest.Wait()
+				began := time.Now()
+				c.writers.Hurry()
+				c.writers.Hurry()
+				for _, s := range c.sets {
+					s.Close()
+				}
+				if n, took := c.files(t), time.Since(began); n != written || took > time.Duration(written)*time.Second {
+					t.Errorf("%d files are written in %v once sets are closed, want %d in as many seconds", n, took, written)
+				}
+			})
+		})
+	}
+	(*keyset.Writers)(nil).Hurry()
+}
+
+// An issuer that is let go of while others' keys are written is not waited for.
+func TestWriters_SetClosed(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const many = 100
+		c := newCrowd(t, many)
+		synctest.Wait()
+		began := time.Now()
+		for _, s := range c.sets[many/2:] {
+			s.Close()
+		}
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("to close sets that wait for their turn took %v, want a second at most", took)
+		}
+		time.Sleep(many * time.Second)
+		if n := c.files(t); n < many/2 || n > many/2+1 {
+			t.Errorf("%d files are written, want those of the %d sets that were not closed", n, many/2)
+		}
+	})
+}
