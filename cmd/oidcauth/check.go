@@ -26,7 +26,7 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 		wrong.add(err)
 	}
 	wrong.add(file.checkAddrs(ctx))
-	local, err := file.LocalIssuer.standIn(&cfg)
+	local, err := file.LocalIssuer.standIn(&cfg, file.Forward)
 	wrong.add(err)
 	if local != nil {
 		defer local.Close()

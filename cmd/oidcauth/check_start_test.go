@@ -135,4 +135,12 @@ func TestServe_CheckOnBehalfOfAnother(t *testing.T) {
 	if got := invoke(t, "", "serve", "--config", keys); got.code != 2 || !strings.Contains(got.err, "belongs to another user") {
 		t.Errorf("a start on keys of another: got %+v, want exit code 2", got)
 	}
+	// The keys say what their issuer is called, and nobody can read that here.
+	for names, code := range map[string]int{`"https://a.example", "https://db.example"`: 0, `"https://db.example", "https://b.example"`: 2} {
+		named := writeFile(t, "named.json", `{"issuers": [{"url": "https://a.example", "audiences": ["a"]}],
+			"local_issuer": {"dir": "`+dir+`"}, "forward_auth": {"rules": [{"issuers": [`+names+`]}]}}`)
+		if got := invoke(t, "", "serve", "--config", named, "--check"); got.code != code {
+			t.Errorf("rules for %s: got %+v, want exit code %d", names, got, code)
+		}
+	}
 }

@@ -68,7 +68,7 @@ func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwa
 	if f.extract == nil {
 		f.extract = oidcauth.BearerToken
 	}
-	known := naming{issuers: cfg.Issuers, anyOther: cfg.AnyIssuer != nil}
+	known := namingOf(&cfg)
 	var err error
 	if f.dialect, err = findDialect(c.Proxy); err == nil {
 		err = c.check(f.dialect, file)
@@ -87,6 +87,27 @@ func (c *forwardConfig) forwarder(file *fileConfig, cfg oidcauth.Config) (*forwa
 		f.ticket = oidcauth.QueryToken(c.TicketQuery)
 	}
 	return f, nil
+}
+
+// namingOf returns which issuers a rule may name.
+func namingOf(cfg *oidcauth.Config) naming {
+	return naming{issuers: cfg.Issuers, anyOther: cfg.AnyIssuer != nil}
+}
+
+// firstUnknown returns the first issuer that a rule names and that is not known, or nothing.
+// It may be called on nil.
+func (c *forwardConfig) firstUnknown(cfg *oidcauth.Config) string {
+	if c == nil {
+		return ""
+	}
+	for _, rule := range c.Rules {
+		for _, name := range rule.Issuers {
+			if namingOf(cfg).check(name) != nil {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // check reports settings that contradict each other.

@@ -177,11 +177,16 @@ func (c *localConfig) openIfThere(cfg *oidcauth.Config) (*localissuer.Issuer, er
 
 // standIn adds, for a check, an issuer like the one that a start opens, or makes if it can:
 // with a key that is kept nowhere, since what a start issues would be noted in the directory.
-func (c *localConfig) standIn(cfg *oidcauth.Config) (*localissuer.Issuer, error) {
+// Where nobody can see the name of its issuer it is the one that a rule demands beside those
+// that are described: at most one can be right.
+func (c *localConfig) standIn(cfg *oidcauth.Config, forward *forwardConfig) (*localissuer.Issuer, error) {
 	if c == nil {
 		return nil, nil
 	}
 	name, err := c.nameThere()
+	if c.URL == "" && c.isOthers() {
+		name = firstOf(forward.firstUnknown(cfg), name)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -199,20 +204,29 @@ func (c *localConfig) standIn(cfg *oidcauth.Config) (*localissuer.Issuer, error)
 }
 
 // isOthers reports whether the directory is one that this user may not look into: a person
-// may ask on behalf of the server's user. It may be called on nil.
+// may ask on behalf of the server's user, who may be root. It may be called on nil.
 func (c *localConfig) isOthers() bool {
 	if c.dir() == "" {
 		return false
 	}
 	info, err := os.Lstat(c.Dir)
-	return errors.Is(err, fs.ErrPermission) || err == nil && errors.Is(disk.CheckPrivate(info), disk.ErrOtherUser)
+	if err == nil && info.IsDir() {
+		if err = disk.CheckPrivate(info); err == nil && opensForOwner(info) {
+			_, err = os.ReadDir(c.Dir)
+		}
+	}
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, disk.ErrOtherUser)
 }
+
+// opensForOwner reports whether a directory is open to its owner: who may not look into it
+// then is somebody else.
+func opensForOwner(info fs.FileInfo) bool { return info.Mode().Perm()&0o700 == 0o700 }
 
 // nameThere returns the name of the issuer whose keys are in the directory, or for which a
 // start would make some.
 func (c *localConfig) nameThere() (string, error) {
 	if c.isOthers() {
-		return firstOf(c.URL, defaultLocalURL), nil // which may be another, as nobody can see here
+		return firstOf(c.URL, defaultLocalURL), nil
 	}
 	l, err := c.openIfThere(new(oidcauth.Config))
 	if err != nil {

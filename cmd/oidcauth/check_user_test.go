@@ -1,0 +1,37 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestServe_CheckOfRootsKeys: a person checks the file of a server that runs as root, whose
+// keys nobody else may look at, as of one that has a user of its own.
+func TestServe_CheckOfRootsKeys(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		t.Skip("only root has directories that are root's, and can be another user")
+	}
+	keys := filepath.Join(t.TempDir(), "keys")
+	for _, err := range []error{
+		os.Mkdir(keys, 0o700), os.Chmod(filepath.Dir(filepath.Dir(keys)), 0o711),
+		os.Chmod(filepath.Dir(binary), 0o711),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(binary, "serve", "--issuer", "https://a.example", "--audience", "a", "--local-issuer", keys, "--check")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "another user's, and its keys were not looked at") {
+		t.Errorf("%v, %q, want exit code 0 and a line that the keys were not looked at", err, out)
+	}
+}
