@@ -29,9 +29,17 @@ func main() {
 // endInTime ends the process after [stopLimit], whatever it waits for: no signal ends the
 // reading of a file, which may be a pipe that nobody writes to, or on a disk that hangs.
 func endInTime() {
-	const toTell = 100 * time.Millisecond // if somebody reads it
+	const toTell = time.Second // on a machine that is busy, if somebody reads it
 	time.AfterFunc(stopLimit, func() {
-		fmt.Fprintf(os.Stderr, "oidcauth: it has not ended within %v of the signal, as with a file whose content does not come: cut off\n", stopLimit)
+		told := make(chan struct{})
+		go func() {
+			fmt.Fprintf(os.Stderr, "oidcauth: it has not ended within %v of the signal, as with a file whose content does not come: cut off\n", stopLimit)
+			close(told)
+		}()
+		select {
+		case <-told:
+		case <-time.After(toTell):
+		}
+		os.Exit(exitFailed)
 	})
-	time.AfterFunc(stopLimit+toTell, func() { os.Exit(exitFailed) })
 }
