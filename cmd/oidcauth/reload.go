@@ -43,23 +43,30 @@ func (r *reloader) listen() (stop func()) {
 	return func() { signal.Stop(r.hangUps) }
 }
 
-// note takes what the files hold for what is in force, or is about to be.
-func (r *reloader) note() { r.last = digestFiles(r.watched()) }
-
-// begin notes what the files hold that the first configuration names, before they are
-// read: what changes afterwards is a change.
-func (r *reloader) begin(file fileConfig) {
-	r.file = file
-	r.noteToo(r.watched())
-}
-
-// noteToo is note for files of which nothing is noted yet.
-func (r *reloader) noteToo(names []string) {
-	for name, digest := range digestFiles(names) {
+// note takes what the files hold for what is in force, or is about to be, with those that
+// the configuration names, which it returns: before any of them is read, so that what
+// changes afterwards is a change.
+func (r *reloader) note() (named []string) {
+	r.last = digestFiles(r.watched())
+	named = r.named()
+	for name, digest := range digestFiles(named) {
 		if _, noted := r.last[name]; !noted {
 			r.last[name] = digest
 		}
 	}
+	return named
+}
+
+// begin says what the first configuration is, after note.
+func (r *reloader) begin(file fileConfig) {
+	r.file = file
+	r.forget()
+}
+
+// forget lets go of what is noted of files that are no longer watched.
+func (r *reloader) forget() {
+	watched := r.watched()
+	maps.DeleteFunc(r.last, func(name, _ string) bool { return !slices.Contains(watched, name) })
 }
 
 // run reloads on SIGHUP and when the files change, until ctx ends.
@@ -107,15 +114,12 @@ func (r *reloader) named() []string {
 
 // reload takes the files over, or says why not.
 func (r *reloader) reload(ctx context.Context, why string) {
-	r.note()
-	named := r.named()
-	r.noteToo(named) // before they are read
+	named := r.note()
 	err := r.takeOver(ctx)
 	if r.refused = nil; err != nil {
 		r.refused = named
 	}
-	watched := r.watched()
-	maps.DeleteFunc(r.last, func(name, _ string) bool { return !slices.Contains(watched, name) })
+	r.forget()
 	r.server.reloads.count(err)
 	for _, err := range each(err) {
 		text := printable(hideSecrets(strings.ReplaceAll(err.Error(), "oidcauth: ", "")))

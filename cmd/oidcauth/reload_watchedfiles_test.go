@@ -75,3 +75,25 @@ func TestReloader_Noted(t *testing.T) {
 		}
 	}
 }
+
+// TestReloader_ChangedMeanwhile: what a file that the first configuration names holds by the
+// time that all of it was read need not be what was read.
+func TestReloader_ChangedMeanwhile(t *testing.T) {
+	t.Parallel()
+	former, _ := newCertificate(t, "former")
+	next, _ := newCertificate(t, "next")
+	ca := writeFile(t, "ca.pem", string(former))
+	r := &reloader{flags: &serveFlags{settings: settings{config: writeFile(t, "config.json", fmt.Sprintf(
+		`{"issuers": [{"url": "https://a.example", "audiences": ["my-db"], "keys": {"ca_file": %q}, "introspection": {"client_id": "db"}}]}`, ca))}}}
+	r.note()
+	_, file, err := r.flags.library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaceFile(t, ca, string(next))
+	r.begin(file)
+	seen := digestFiles(r.watched())
+	if seen[ca] == r.last[ca] || len(seen) != len(r.last) {
+		t.Errorf("the files hold %q, and noted is %q: want that the one has changed, and no others", seen, r.last)
+	}
+}
