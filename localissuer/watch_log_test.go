@@ -1,6 +1,8 @@
 package localissuer_test
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"path/filepath"
 	"testing"
@@ -32,9 +34,19 @@ func TestIssuer_OthersChangesLogged(t *testing.T) {
 			v.wantsLogged("level=", n+1)
 		}
 		v.wantsLogged(line+active(v.local)+" keys=2", 1)
+		former := v.local.Keys()[1].Public
 		v.rotate(1) // which is told of as what it is
 		v.look()
 		v.wantsLogged(line, 3)
+		v.command(func(l *localissuer.Issuer) error { // the same keys, of which one is trusted until it is removed
+			der, err := x509.MarshalPKIXPublicKey(former)
+			if err == nil {
+				_, err = l.Import(t.Context(), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+			}
+			return err
+		})
+		v.look()
+		v.wantsLogged(line, 4)
 	})
 }
 

@@ -24,6 +24,7 @@ func TestNew_ConnectionThatGivesUp(t *testing.T) {
 		{"as documented", []nats.Option{nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort()}, nil},
 		{"as it comes", []nats.Option{nats.MaxReconnects(nats.DefaultMaxReconnect)}, []string{forever, refused}},
 		{"never again", []nats.Option{nats.NoReconnect(), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort()}, []string{given}},
+		{"not once", []nats.Option{nats.MaxReconnects(0), nats.IgnoreAuthErrorAbort()}, []string{forever}},
 		{"until it is refused", []nats.Option{nats.MaxReconnects(-1)}, []string{refused}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -11,23 +11,25 @@ import (
 	"testing"
 )
 
-// TestServe_CheckOfRootsKeys: a person checks the file of a server that runs as root, whose
-// keys nobody else may look at, as of one that has a user of its own.
-func TestServe_CheckOfRootsKeys(t *testing.T) {
+// TestServe_CheckOfRootsServer: a person checks the file of a server that runs as root, whose
+// keys and revocations nobody else may look at, as of one that has a user of its own.
+func TestServe_CheckOfRootsServer(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root has directories that are root's, and can be another user")
 	}
-	keys := filepath.Join(t.TempDir(), "keys")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "serve.json")
 	for _, err := range []error{
-		os.Mkdir(keys, 0o700), os.Chmod(filepath.Dir(filepath.Dir(keys)), 0o711),
-		os.Chmod(filepath.Dir(binary), 0o711),
+		os.Mkdir(filepath.Join(dir, "keys"), 0o700), os.Mkdir(filepath.Join(dir, "revocations"), 0o700),
+		os.WriteFile(file, []byte(`{"local_issuer": {"dir": "`+dir+`/keys"}, "revocations": {"dir": "`+dir+`/revocations"}}`), 0o644),
+		os.Chmod(filepath.Dir(dir), 0o711), os.Chmod(filepath.Dir(binary), 0o711),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(binary, "serve", "--issuer", "https://a.example", "--audience", "a", "--local-issuer", keys, "--check")
+	cmd := exec.Command(binary, "serve", "--config", file, "--check")
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out, err := cmd.CombinedOutput()

@@ -33,10 +33,11 @@ func TestMetadata_Bound(t *testing.T) {
 		issuer, more string
 		want         string
 	}{
-		"bearers":               {"", "", ""},
-		"proofs":                {"", dpop, `"dpop_signing_alg_values_supported":["ES256","EdDSA"]`},
-		"proofs alone":          {`, "bound": "require"`, dpop, `"dpop_signing_alg_values_supported":["ES256","EdDSA"],"dpop_bound_access_tokens_required":true`},
-		"proofs of either kind": {`, "bound": "require"`, dpop + `, "client_certificates": "client-cert", "proxies": ["127.0.0.1/32"]`, `"dpop_signing_alg_values_supported":["ES256","EdDSA"],"tls_client_certificate_bound_access_tokens":true`},
+		"bearers":                 {"", "", ""},
+		"proofs":                  {"", dpop, `"dpop_signing_alg_values_supported":["ES256","EdDSA"]`},
+		"proofs alone":            {`, "bound": "require"`, dpop, `"dpop_signing_alg_values_supported":["ES256","EdDSA"],"dpop_bound_access_tokens_required":true`},
+		"proofs but of strangers": {`, "bound": "require"`, dpop + `, "any_issuer": {"audiences": ["my-db"]}`, `"dpop_signing_alg_values_supported":["ES256","EdDSA"]`},
+		"proofs of either kind":   {`, "bound": "require"`, dpop + `, "client_certificates": "client-cert", "proxies": ["127.0.0.1/32"]`, `"dpop_signing_alg_values_supported":["ES256","EdDSA"],"tls_client_certificate_bound_access_tokens":true`},
 	} {
 		config := fmt.Sprintf(`{"resource": "https://db.example.com", "issuers": [%s]%s}`, described(iss, test.issuer), test.more)
 		got := serve(t, "--config", writeFile(t, "config.json", config)).get(t, metadataPath, "")
