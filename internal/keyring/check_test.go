@@ -22,7 +22,7 @@ import (
 // checkError has an error be [keyring.ErrRing] and say so much.
 func checkError(t *testing.T, err error, want string) {
 	t.Helper()
-	if !errors.Is(err, keyring.ErrRing) || !strings.HasPrefix(err.Error(), keyring.ErrRing.Error()+": ") || !strings.Contains(err.Error(), want) {
+	if !errors.Is(err, keyring.ErrRing) || !strings.Contains(err.Error(), keyring.ErrRing.Error()+": ") || !strings.Contains(err.Error(), want) {
 		t.Errorf("error = %v, want %v and %q", err, keyring.ErrRing, want)
 	}
 }
