@@ -94,15 +94,15 @@ func namingOf(cfg *oidcauth.Config) naming {
 	return naming{issuers: cfg.Issuers, anyOther: cfg.AnyIssuer != nil}
 }
 
-// firstUnknown returns the first issuer that a rule names and that is not known, or nothing.
-// It may be called on nil.
+// firstUnknown returns the first issuer that a rule names and that is not known, or nothing;
+// a template is no issuer's name. It may be called on nil.
 func (c *forwardConfig) firstUnknown(cfg *oidcauth.Config) string {
 	if c == nil {
 		return ""
 	}
 	for _, rule := range c.Rules {
 		for _, name := range rule.Issuers {
-			if namingOf(cfg).check(name) != nil {
+			if !strings.Contains(name, "{") && namingOf(cfg).check(name) != nil {
 				return name
 			}
 		}
