@@ -24,12 +24,12 @@ func (c *tokenClient) login(ctx context.Context, std streams) (*oauth2.Token, er
 	if c.endpoint.AuthURL == "" {
 		return nil, errors.New("the provider has no authorization endpoint")
 	}
-	listener, err := listenLoopback(c.listen)
+	listeners, err := listenLoopback(c.listen)
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close()
-	config := c.config(callbackAddress(c.listen, listener.Addr()))
+	defer closeAll(listeners)
+	config := c.config(callbackAddress(c.listen, listeners[0].Addr()))
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
 	address := config.AuthCodeURL(state, append(c.options(),
 		oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("nonce", nonce))...)
@@ -37,7 +37,7 @@ func (c *tokenClient) login(ctx context.Context, std streams) (*oauth2.Token, er
 
 	ctx, cancel := context.WithTimeoutCause(ctx, loginTimeout, fmt.Errorf("nobody signed in within %v", loginTimeout))
 	defer cancel()
-	code, err := c.awaitCode(ctx, listener, state)
+	code, err := c.awaitCode(ctx, listeners, state)
 	if err != nil {
 		return nil, err
 	}
@@ -57,33 +57,6 @@ func (c *tokenClient) login(ctx context.Context, std streams) (*oauth2.Token, er
 	return c.verified(ctx, token, nonce)
 }
 
-// listenLoopback listens where no other machine can connect.
-func listenLoopback(address string) (net.Listener, error) {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil || !isLoopback(host) {
-		return nil, usagef("--listen %s: want HOST:PORT on the loopback interface", quoteArgument(address))
-	}
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	if tcp, ok := listener.Addr().(*net.TCPAddr); !ok || !tcp.IP.IsLoopback() {
-		listener.Close()
-		return nil, usagef("--listen: localhost is %s here, which other machines may reach: write 127.0.0.1", listener.Addr())
-	}
-	return listener, nil
-}
-
-// callbackAddress returns where the provider sends the browser back to. It compares that
-// with what the client is registered for: localhost stays that, and becomes no address.
-func callbackAddress(listen string, at net.Addr) string {
-	host, port, _ := net.SplitHostPort(at.String())
-	if name, _, _ := net.SplitHostPort(listen); name == "localhost" {
-		host = name
-	}
-	return "http://" + net.JoinHostPort(host, port) + callbackPath
-}
-
 // callback is what a browser brought back.
 type callback struct {
 	code string
@@ -92,15 +65,17 @@ type callback struct {
 
 // awaitCode serves the browser's way back until it brings a code or a refusal
 // for this login, or ctx ends.
-func (c *tokenClient) awaitCode(ctx context.Context, listener net.Listener, state string) (string, error) {
+func (c *tokenClient) awaitCode(ctx context.Context, listeners []net.Listener, state string) (string, error) {
 	found := make(chan callback, 1)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+callbackPath, func(w http.ResponseWriter, r *http.Request) {
 		c.receive(w, r, state, found)
 	})
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }() // ends with Shutdown or Close
+	failed := make(chan error, len(listeners))
+	for _, listener := range listeners {
+		go func() { failed <- server.Serve(listener) }() // ends with Shutdown or Close
+	}
 	defer server.Close()
 	select {
 	case got := <-found:
