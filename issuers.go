@@ -149,7 +149,7 @@ func (a *Authenticator) newFinder(cfg Config) *finder {
 		Changed: func(former, now any) {
 			a.foundChanged(foundTable(former), foundTable(now))
 		},
-		Lapsed:   func() { a.epoch.Add(1) },
+		Lapsed:   a.foundLapsed,
 		Used:     func(data any) (time.Time, bool) { return foundTable(data).used() },
 		Accepted: func(data any) bool { return foundTable(data).accepted() },
 		Logger:   a.logger,
@@ -176,6 +176,15 @@ func (a *Authenticator) foundChanged(before, now *issuerTable) {
 		a.forgetTokens()
 	}
 	a.letGoOf(before, now)
+}
+
+// foundLapsed is for issuers that were found, and are not to be relied on before they were
+// asked for again: a token waits for that, and a session, which looks at nothing, ends.
+func (a *Authenticator) foundLapsed(found []any) {
+	a.epoch.Add(1)
+	if slices.ContainsFunc(found, func(data any) bool { _, sessions := foundTable(data).used(); return sessions }) {
+		a.moveSessions()
+	}
 }
 
 // knowsAny reports whether an issuer that was found is a stranger's so far.

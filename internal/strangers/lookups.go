@@ -40,8 +40,8 @@ type LookupConfig struct {
 	// Changed is told what counts in place of what; either may be nil. It is called
 	// outside locks, before anybody is given what counts now.
 	Changed func(former, now any)
-	// Lapsed is told that [Lookups.Holds] has become false of some.
-	Lapsed func()
+	// Lapsed is told of what [Lookups.Holds] has become false. It is called outside locks.
+	Lapsed func(data []any)
 	// Used returns when the issuer was last used, and whether it must not be let go of.
 	Used func(data any) (last time.Time, held bool)
 	// Accepted reports whether any token of the issuer was accepted: else it may be there
@@ -400,12 +400,11 @@ func (l *Lookups) sweep() {
 		return
 	}
 	now := time.Now()
-	var gone []any
-	lapsed := false
+	var gone, lapsed []any
 	for name, a := range l.known {
 		switch asking := l.asking[name] != nil; {
 		case asking && !a.serves(now) && !a.lapsed:
-			a.lapsed, lapsed = true, true // until there is an answer
+			a.lapsed, lapsed = true, append(lapsed, a.data) // until there is an answer
 		case !asking && a.overdue(now):
 			l.remove(a)
 			gone = append(gone, a.data)
@@ -416,7 +415,7 @@ func (l *Lookups) sweep() {
 			l.remove(a)
 			gone = append(gone, a.data)
 		case a.age(now) >= answerAge && !a.lapsed:
-			a.lapsed, lapsed = true, true
+			a.lapsed, lapsed = true, append(lapsed, a.data)
 		}
 	}
 	askers := min(refreshers-l.askers, len(l.due[0])+len(l.due[1]))
@@ -428,12 +427,12 @@ func (l *Lookups) sweep() {
 }
 
 // follow does what a sweep has found to be done.
-func (l *Lookups) follow(gone []any, lapsed bool, askers int) {
+func (l *Lookups) follow(gone, lapsed []any, askers int) {
 	for _, data := range gone {
 		l.cfg.Changed(data, nil)
 	}
-	if lapsed {
-		l.cfg.Lapsed()
+	if len(lapsed) > 0 {
+		l.cfg.Lapsed(lapsed)
 	}
 	for range askers {
 		l.wg.Go(func() {

@@ -409,7 +409,7 @@ func TestLookups_CloseAsksNothing(t *testing.T) {
 					<-ctx.Done()
 					return nil, ctx.Err()
 				},
-				Changed: func(former, now any) {}, Lapsed: func() {},
+				Changed: func(former, now any) {}, Lapsed: func([]any) {},
 				Used: func(any) (time.Time, bool) { return time.Time{}, false },
 			})
 			var wg sync.WaitGroup

@@ -37,7 +37,7 @@ func TestLookups_FailingComeLast(t *testing.T) {
 					noticed.CompareAndSwap(0, time.Now().UnixNano())
 				}
 			},
-			Lapsed: func() {},
+			Lapsed: func([]any) {},
 			Used:   func(any) (time.Time, bool) { return time.Now(), true },
 			Logger: slog.New(slog.DiscardHandler),
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -34,7 +35,7 @@ func TestLookups_StaleThoughNobodyLooks(t *testing.T) {
 						gone.Add(1)
 					}
 				},
-				Lapsed: func() {},
+				Lapsed: func([]any) {},
 				Used:   func(any) (time.Time, bool) { return time.Now(), true },
 				Logger: slog.New(slog.DiscardHandler),
 			})
@@ -79,9 +80,13 @@ func TestLookups_StaleWhileAsked(t *testing.T) {
 				return name, nil
 			},
 			Changed: func(any, any) {},
-			Lapsed:  func() { lapsed.Add(1) },
-			Used:    func(any) (time.Time, bool) { return time.Now(), true },
-			Logger:  slog.New(slog.DiscardHandler),
+			Lapsed: func(data []any) {
+				if lapsed.Add(1); !slices.Equal(data, []any{"a"}) {
+					t.Errorf("told that %v is not to be relied on", data)
+				}
+			},
+			Used:   func(any) (time.Time, bool) { return time.Now(), true },
+			Logger: slog.New(slog.DiscardHandler),
 		})
 		defer l.Close()
 		if _, err := l.Find(t.Context(), caller(1), "a"); err != nil {

@@ -80,7 +80,7 @@ func newRegistry(t *testing.T, most int) *registry {
 				r.letGo.Store(former)
 			}
 		},
-		Lapsed: func() { r.lapsed.Add(1) },
+		Lapsed: func([]any) { r.lapsed.Add(1) },
 		Used: func(data any) (time.Time, bool) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -323,7 +323,7 @@ func TestLookups_CloseWaitsNoLonger(t *testing.T) {
 				}
 				return name, nil
 			},
-			Changed: func(former, now any) { late.Store([2]any{former, now}) }, Lapsed: func() {},
+			Changed: func(former, now any) { late.Store([2]any{former, now}) }, Lapsed: func([]any) {},
 			Used: func(any) (time.Time, bool) { return time.Time{}, false },
 		})
 		if _, err := l.Find(t.Context(), caller(1), "prompt"); err != nil {

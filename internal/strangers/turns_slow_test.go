@@ -41,7 +41,7 @@ func TestTurns_SlowAnswers(t *testing.T) {
 					Ask: func(ctx context.Context, name string, former any) (any, error) {
 						return name, within(ctx, takes)
 					},
-					Changed: func(any, any) {}, Lapsed: func() {},
+					Changed: func(any, any) {}, Lapsed: func([]any) {},
 					Used:     func(any) (time.Time, bool) { return time.Now(), false },
 					Accepted: func(any) bool { return true },
 				})
