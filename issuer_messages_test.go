@@ -13,6 +13,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/explain"
+	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/issuers"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -198,5 +199,28 @@ func TestMessages_Tokens(t *testing.T) {
 func document(body string) *http.Response {
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: io.NopCloser(strings.NewReader(body)),
+	}
+}
+
+// A token by an algorithm that its key is not for passes by no setting, and one by an algorithm
+// that the description leaves out by that.
+func TestExplain_AlgorithmOfTheKey(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		algorithms []string
+		setting    string
+	}{{[]string{"ES256", "RS256"}, ""}, {[]string{"RS256"}, "Algorithms"}} {
+		issuer, trusted := newIssuer(t, oidctest.Config{Algorithm: "RS256"})
+		trusted.Algorithms = tt.algorithms
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
+		key := issuer.Key()
+		report := a.Explain(t.Context(), hostile.Sign(key, hostile.Header(key).Set("alg", `"ES256"`), hostile.Claims(issuer.URL())))
+		if !errors.Is(report.Err, oidcauth.ErrAlgorithm) {
+			t.Fatalf("%v: error = %v", tt.algorithms, report.Err)
+		}
+		first := report.Steps[slices.IndexFunc(report.Steps, func(s explain.Step) bool { return s.Verdict == explain.Failed })]
+		if first.Setting != tt.setting {
+			t.Errorf("%v: %s: Setting = %q, want %q", tt.algorithms, first.Check, first.Setting, tt.setting)
+		}
 	}
 }

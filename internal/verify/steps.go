@@ -131,7 +131,10 @@ func (e *Evaluation) CheckKey(ctx context.Context) error {
 	case len(e.Candidates) == 0:
 		return e.keysRefusal(keyset.ErrUnknownKey)
 	case !found:
-		return refusal.New(refusal.Algorithm, refusal.ErrAlgorithm, refusal.Quote(e.Token.Algorithm), "an algorithm of the issuer's key "+DescribeKeys(e.Candidates))
+		return &refusal.Refusal{
+			Check: refusal.Algorithm, Err: refusal.With(refusal.ErrAlgorithm, errOtherAlgorithm),
+			Got: refusal.Quote(e.Token.Algorithm), Want: "an algorithm of the issuer's key " + DescribeKeys(e.Candidates),
+		}
 	}
 	return nil
 }
