@@ -95,7 +95,7 @@ type sessionIndex struct {
 	seed     maphash.Seed
 	expiries *alarm.Clock[*grant]
 	warnings *alarm.Clock[*warning]
-	again    *alarm.Clock[*grant] // by the clock that nobody sets
+	again    *alarm.Clock[*grant] // by the system's clocks, whatever now is
 	ask      func(*grant)         // has an issuer asked again, and does not wait
 	shards   [indexShards]indexShard
 }

@@ -66,7 +66,8 @@ type Clock[T any] struct {
 }
 
 // New returns a clock without alarms. An alarm that is set for a reading with a monotonic
-// part is due by that, however the clock is set meanwhile, if now's readings have one, too.
+// part, as now's are then, is due when what is left by that has passed by either clock: a
+// sleep of the machine counts, and a clock that is set back holds up nothing.
 // When the instant of some has come, due is
 // called with what they are for, at most 64 at a time, on a timer's goroutine
 // and without any lock of the clock's: it may set and unset alarms. What it is
@@ -86,11 +87,12 @@ func (c *Clock[T]) Set(m *Alarm[T], t time.Time) {
 		c.wall, c.mono = now.Round(0), time.Now()
 		c.watcher = time.AfterFunc(clockInterval, c.watch)
 	}
+	t = anchored(t, now)
 	key := instantOf(t)
 	g := c.groups[key]
 	if g == nil {
 		g = &group[T]{at: t}
-		g.timer = time.AfterFunc(min(t.Sub(now), maxWait), func() { c.ring(g) })
+		g.timer = time.AfterFunc(min(left(t, now), maxWait), func() { c.ring(g) })
 		c.groups[key] = g
 	}
 	m.group, m.prev, m.next = g, nil, g.first
@@ -98,6 +100,20 @@ func (c *Clock[T]) Set(m *Alarm[T], t time.Time) {
 		g.first.prev = m
 	}
 	g.first = m
+}
+
+// anchored returns an instant that is as far from now by both clocks as it is by the
+// monotonic one, if it has that: what was set or slept before is no part of it.
+func anchored(t, now time.Time) time.Time {
+	if t == t.Round(0) {
+		return t
+	}
+	return now.Add(t.Sub(now))
+}
+
+// left returns how long it is to an instant, by the clock by which that is less.
+func left(t, now time.Time) time.Duration {
+	return min(t.Sub(now), t.Round(0).Sub(now.Round(0)))
 }
 
 // Unset takes back an alarm. One that is not set stays so.
@@ -153,7 +169,7 @@ func (c *Clock[T]) take(g *group[T]) (now time.Time, batch []T, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now = c.now()
-	if early := g.at.Sub(now); early > 0 {
+	if early := left(g.at, now); early > 0 {
 		if g.first != nil {
 			g.timer.Reset(min(max(early, minWait), maxWait))
 		}
@@ -183,6 +199,6 @@ func (c *Clock[T]) watch() {
 	}
 	c.wall, c.mono = wall, mono
 	for _, g := range c.groups {
-		g.timer.Reset(min(max(g.at.Sub(now), 0), maxWait)) // by what nobody sets where both have it
+		g.timer.Reset(min(max(left(g.at, now), 0), maxWait))
 	}
 }

@@ -194,12 +194,20 @@ func TestClock_Batches(t *testing.T) {
 }
 
 // A clock whose readings have what nobody sets beside what is set, as the system's, and
-// whose alarms have it, too, does not have them wait because it was set.
+// whose alarms have it, too, does not have them wait because it was set. One that was set
+// forward has them due as soon as that is noticed: so it is after a sleep.
 func TestClock_Monotonic(t *testing.T) {
 	t.Parallel()
 	base := time.Now() // outside of the bubble, in which readings have no monotonic part
-	for _, step := range []time.Duration{0, time.Hour, -time.Hour, -30 * 24 * time.Hour} {
-		t.Run(step.String(), func(t *testing.T) {
+	for _, tt := range []struct {
+		before, step time.Duration // by which the clock was set, before the alarm was and after
+		want         time.Duration
+	}{
+		{0, 0, time.Minute}, {0, -time.Hour, time.Minute}, {0, -30 * 24 * time.Hour, time.Minute},
+		{0, 30 * time.Second, 30 * time.Second}, {0, time.Hour, 10 * time.Second},
+		{time.Hour, 0, time.Minute}, {-time.Hour, 0, time.Minute}, {time.Hour, -time.Hour, time.Minute},
+	} {
+		t.Run(tt.before.String()+tt.step.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin, set := time.Now(), time.Duration(0)
 				var mu sync.Mutex
@@ -210,14 +218,19 @@ func TestClock_Monotonic(t *testing.T) {
 				}
 				var got record
 				c := alarm.New(now, func(_ time.Time, batch []string) { got.add(begin, batch) })
-				c.Set(&alarm.Alarm[string]{For: "x"}, now().Add(time.Minute))
-				mu.Lock()
-				set = step
-				mu.Unlock()
+				due := now().Add(time.Minute)
+				step := func(by time.Duration) {
+					mu.Lock()
+					defer mu.Unlock()
+					set += by
+				}
+				step(tt.before)
+				c.Set(&alarm.Alarm[string]{For: "x"}, due)
+				step(tt.step)
 				time.Sleep(48 * time.Hour)
 				synctest.Wait()
-				if want := []time.Duration{time.Minute}; !slices.Equal(got.at, want) {
-					t.Errorf("due at %v, want %v", got.at, want)
+				if !slices.Equal(got.at, []time.Duration{tt.want}) {
+					t.Errorf("due at %v, want %v", got.at, tt.want)
 				}
 			})
 		})
