@@ -135,6 +135,13 @@ func (q *turns) Remembers(caller netip.Addr) bool {
 func (l *lineLog) Line(text string) { l.line(time.Now(), slog.LevelInfo, text) }
 func (l *lineLog) Flood()           { l.flood(time.Now(), 1, 2) }
 
+// Due returns how many answers stand in line to be asked for again.
+func (l *Lookups) Due() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.due[0]) + len(l.due[1])
+}
+
 // Overdue reports whether an answer of an age is let go of unasked.
 func Overdue(queued bool, age time.Duration) bool {
 	now := time.Now()

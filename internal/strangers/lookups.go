@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -418,6 +419,7 @@ func (l *Lookups) sweep() {
 			a.lapsed, lapsed = true, append(lapsed, a.data)
 		}
 	}
+	l.forgetGone()
 	askers := min(refreshers-l.askers, len(l.due[0])+len(l.due[1]))
 	l.askers += askers
 	l.wg.Go(func() { l.follow(gone, lapsed, askers) })
@@ -470,6 +472,16 @@ func (l *Lookups) enqueue(a *answer) {
 		line = &l.due[1]
 	}
 	*line = append(*line, a)
+}
+
+// forgetGone takes out of line what is known no longer, where that is most of it: while all
+// who ask wait for a table that hangs, nobody else does. l.mu must be held.
+func (l *Lookups) forgetGone() {
+	for i, line := range l.due {
+		if len(line) > 2*len(l.known) {
+			l.due[i] = slices.DeleteFunc(line, func(a *answer) bool { return l.known[a.name] != a })
+		}
+	}
 }
 
 // dequeue returns the next that is to be asked for again, or nil. It takes the same time

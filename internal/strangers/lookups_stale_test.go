@@ -109,6 +109,42 @@ func TestLookups_StaleWhileAsked(t *testing.T) {
 	})
 }
 
+// What is let go of does not stay in line, also while all who ask wait for a function that
+// does not return.
+func TestLookups_LineOfWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const issuers = 20
+		var hung atomic.Int32
+		ended := make(chan struct{})
+		l := strangers.NewLookups(strangers.LookupConfig{
+			Max: issuers,
+			Ask: func(_ context.Context, name string, former any) (any, error) {
+				if former != nil && hung.Add(1) <= 4 {
+					<-ended
+				}
+				return name, nil
+			},
+			Changed: func(any, any) {}, Lapsed: func([]any) {},
+			Used:   func(any) (time.Time, bool) { return time.Now(), true },
+			Logger: slog.New(slog.DiscardHandler),
+		})
+		defer l.Close()
+		defer close(ended)
+		for range 20 { // times that all are let go of, and found again
+			for n := range issuers {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				_, _ = l.Find(ctx, caller(n), fmt.Sprint(n))
+				cancel()
+			}
+			time.Sleep(11 * time.Minute)
+		}
+		if n := l.Due(); hung.Load() != 4 || n > 2*issuers {
+			t.Errorf("%d stand in line, %d hang, want %d at most, and 4", n, hung.Load(), 2*issuers)
+		}
+	})
+}
+
 // After a pause of the process everything is old, and what is in use is asked about first.
 func TestLookups_StaleAfterAPause(t *testing.T) {
 	t.Parallel()
