@@ -63,13 +63,16 @@ func (c *Claims) Indexed() bool { return c.record.Index != "" }
 // Size returns what the claims count in the cache.
 func (c *Claims) Size() int { return c.size() }
 
-// Sleep does what a machine's sleep does to the answers that claims rest on: by the wall
-// clock they end so much sooner, by the monotonic one they do not.
-func Sleep(c *Claims, d time.Duration) {
-	for _, until := range []*time.Time{&c.answered.until, &c.supplied.until} {
-		*until = until.Add(-d)
-		*(*time.Duration)(unsafe.Add(unsafe.Pointer(until), 8)) += d
+// Sleep does what a machine's sleep does to an answer that claims rest on, to what the issuer
+// said or to what the program supplied: by the wall clock it ends so much sooner, by the
+// monotonic one it does not.
+func Sleep(c *Claims, issuers bool, d time.Duration) {
+	until := &c.supplied.until
+	if issuers {
+		until = &c.answered.until
 	}
+	*until = until.Add(-d)
+	*(*time.Duration)(unsafe.Add(unsafe.Pointer(until), 8)) += d
 }
 
 // CacheLen returns how many tokens are remembered.

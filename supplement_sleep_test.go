@@ -18,14 +18,18 @@ func TestIntrospect_Sleep(t *testing.T) {
 		cfg.Issuers[0].Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) { return nil, nil }
 	})
 	for _, tt := range []struct {
-		slept time.Duration
-		same  bool
-	}{{0, true}, {30 * time.Minute, true}, {-8 * time.Hour, true}, {8 * time.Hour, false}} {
+		issuers bool // the answer that is over, of the issuer or of the program
+		slept   time.Duration
+		same    bool
+	}{
+		{true, 0, true}, {true, 30 * time.Minute, true}, {true, -8 * time.Hour, true}, {true, 8 * time.Hour, false},
+		{false, 30 * time.Minute, true}, {false, -8 * time.Hour, true}, {false, 8 * time.Hour, false},
+	} {
 		c := authenticate(t, d.auth, opaqueToken)
-		oidcauth.Sleep(c, tt.slept)
+		oidcauth.Sleep(c, tt.issuers, tt.slept)
 		if same := authenticate(t, d.auth, opaqueToken) == c; same != tt.same {
-			t.Errorf("after a sleep of %v the answers count: %t, want %t", tt.slept, same, tt.same)
+			t.Errorf("after a sleep of %v, of the issuer's %t: the answers count: %t, want %t", tt.slept, tt.issuers, same, tt.same)
 		}
-		oidcauth.Sleep(c, -tt.slept)
+		oidcauth.Sleep(c, tt.issuers, -tt.slept)
 	}
 }
