@@ -173,6 +173,9 @@ func TestClose_WhileTheLogStops(t *testing.T) {
 		began := time.Now()
 		go a.Close()
 		time.Sleep(time.Second)
+		if cause := context.Cause(session.Context()); !errors.Is(cause, oidcauth.ErrClosed) { // before anybody looks
+			t.Errorf("cause of the session's end = %v, want %v", cause, oidcauth.ErrClosed)
+		}
 		wants(t, a, token, oidcauth.ErrClosed)
 		wants(t, a, issuer.Token(map[string]any{"jti": "fresh"}), oidcauth.ErrClosed)
 		if call := session.CallContext(); !errors.Is(context.Cause(call), oidcauth.ErrClosed) {

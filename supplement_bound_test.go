@@ -75,6 +75,42 @@ func TestIntrospect_CloseWaitsOnce(t *testing.T) {
 	})
 }
 
+// So it is with functions that supplement tokens.
+func TestSupplement_CloseWaitsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const descriptions = 4
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		cfg := oidcauth.Config{Client: issuer.Client()}
+		var running atomic.Int32
+		var tokens []string
+		for n := range descriptions {
+			audience := fmt.Sprintf("db%d", n)
+			trusted.Name, trusted.Audiences = audience, []string{audience}
+			trusted.Supplement = func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error) {
+				running.Add(1)
+				time.Sleep(time.Hour)
+				return nil, nil
+			}
+			cfg.Issuers = append(cfg.Issuers, trusted)
+			tokens = append(tokens, issuer.Token(map[string]any{"aud": audience}))
+		}
+		a := newAuthenticator(t, cfg)
+		for _, token := range tokens {
+			go func() { _, _ = a.Authenticate(context.Background(), token) }()
+		}
+		synctest.Wait()
+		if n := running.Load(); n != descriptions {
+			t.Fatalf("%d are asked, want %d", n, descriptions)
+		}
+		began := time.Now()
+		a.Close()
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("Close took %v, want %v", took, 5*time.Second)
+		}
+		time.Sleep(time.Hour) // until they have returned
+	})
+}
+
 // Sessions end as Close begins, and not behind what that waits for: no revocation reaches
 // them any more.
 func TestSession_EndsAsCloseBegins(t *testing.T) {
