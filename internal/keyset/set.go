@@ -169,6 +169,7 @@ type Set struct {
 	refreshAt  time.Time // zero when nothing is to be refreshed
 	cool       coolDown
 	unsaved    *snapshot // to be written to the store
+	saving     bool      // somebody waits to do so
 	notes      []func()  // hook calls to be made, in order
 	delivering bool
 	quiet      bool // until Tell: no note is delivered

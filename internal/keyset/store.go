@@ -186,14 +186,16 @@ func (st *store) openOrMake() (*disk.Dir, error) {
 }
 
 // save writes the newest keys that are to be written, even if the set has been closed since,
-// unless it has to wait for others then.
+// unless it has to wait for others then. Where somebody waits already to do so, it leaves
+// them to that: a set stands in line once.
 func (s *Set) save() {
-	if !s.isUnsaved() {
+	if !s.comesToSave() {
 		return
 	}
 	came := time.Now()
 	leave, entered := s.cfg.Writers.enter(s.ctx)
 	if !entered {
+		s.takeUnsaved()
 		return
 	}
 	var err error
@@ -201,11 +203,24 @@ func (s *Set) save() {
 	err = s.saveNow(came)
 }
 
-// isUnsaved reports whether there are keys to be written.
-func (s *Set) isUnsaved() bool {
+// comesToSave reports whether there are keys to be written that nobody waits to write, and
+// if so notes that somebody does.
+func (s *Set) comesToSave() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.unsaved != nil
+	comes := s.unsaved != nil && !s.saving
+	s.saving = s.saving || comes
+	return comes
+}
+
+// takeUnsaved returns the keys to be written, for who waited to do so: those that come from
+// now on are another's.
+func (s *Set) takeUnsaved() *snapshot {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	snap := s.unsaved
+	s.unsaved, s.saving = nil, false
+	return snap
 }
 
 // saveNow is save for a set whose turn it is, and which came for that at a time. It returns
@@ -214,14 +229,7 @@ func (s *Set) saveNow(came time.Time) error {
 	st := s.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	s.mu.Lock()
-	snap := s.unsaved
-	s.unsaved = nil
-	s.mu.Unlock()
-	if snap == nil {
-		return nil
-	}
-	err := st.write(snap, s.cfg.Writers.until(came))
+	err := st.write(s.takeUnsaved(), s.cfg.Writers.until(came))
 	first := err != nil && !st.failing
 	st.failing = err != nil
 	if first {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oidcauth/oidcauth/internal/dirlock"
 	"github.com/oidcauth/oidcauth/internal/disk"
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 )
 
@@ -31,16 +32,37 @@ func newCrowd(t *testing.T, many int) *crowd {
 	t.Helper()
 	c := &crowd{dir: t.TempDir(), told: &journal{}, writers: keyset.NewWriters()}
 	chmod(t, c.dir, 0o700)
+	c.more(t, many, func(*testing.T, *keyset.Set) {})
+	return c
+}
+
+// more has more sets fetch their keys until there are as many, and calls then for each.
+func (c *crowd) more(t *testing.T, many int, then func(*testing.T, *keyset.Set)) {
+	t.Helper()
 	i := newIssuer(key("a", 0))
 	cfg := keyset.OnDisk(i.config(t), c.tap)
 	cfg.Writers, cfg.Hooks = c.writers, c.told.hooks()
 	cfg.CacheDir = c.dir
-	for n := range many {
+	for n := len(c.sets); n < many; n++ {
 		cfg.Issuer = fmt.Sprint("https://issuer.example/", n)
 		c.sets = append(c.sets, start(t, cfg))
 		mustKeys(t, c.sets[n], "a")
+		then(t, c.sets[n])
 	}
-	return c
+}
+
+// hold takes the lock on a directory as another process does.
+func hold(t *testing.T, path string) *dirlock.Lock {
+	t.Helper()
+	dir, err := disk.Open(path, nil)
+	do(t, err)
+	t.Cleanup(func() { dir.Close() })
+	held, err := dir.TryLock("")
+	if errors.Is(err, dirlock.ErrUnsupported) {
+		t.Skip("no locks on directories here")
+	}
+	do(t, err)
+	return held
 }
 
 // tap lets a second pass for each file, and counts who is about to write.
@@ -85,14 +107,7 @@ func TestWriters_LockHeld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		path := t.TempDir()
 		chmod(t, path, 0o700)
-		dir, err := disk.Open(path, nil)
-		do(t, err)
-		defer dir.Close()
-		held, err := dir.TryLock("")
-		if errors.Is(err, dirlock.ErrUnsupported) {
-			t.Skip("no locks on directories here")
-		}
-		do(t, err)
+		held := hold(t, path)
 		i, j := newIssuer(key("a", 0)), &journal{}
 		cfg := i.config(t)
 		cfg.CacheDir, cfg.Hooks, cfg.Writers = path, j.hooks(), keyset.NewWriters()
@@ -156,5 +171,50 @@ func TestWriters_SetClosed(t *testing.T) {
 		if n := c.files(t); n < many/2 || n > many/2+1 {
 			t.Errorf("%d files are written, want those of the %d sets that were not closed", n, many/2)
 		}
+	})
+}
+
+// A set stands in line once, however often its keys were confirmed meanwhile: it would take
+// another's place at the end, and who has nothing to write does not find out whether others
+// still hold the directory.
+func TestWriters_OncePerSet(t *testing.T) {
+	t.Parallel()
+	again := func(t *testing.T, s *keyset.Set) {
+		t.Helper()
+		for n := range 3 {
+			if _, err := s.Keys(t.Context(), jws.Named(fmt.Sprint("unknown ", n))); err == nil {
+				t.Error("a key is found that the issuer does not have")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	t.Run("closed", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			const many = 60
+			c := newCrowd(t, 1)
+			c.more(t, many, again)
+			c.writers.Hurry()
+			for _, s := range c.sets {
+				s.Close()
+			}
+			if n := c.files(t); n != many {
+				t.Errorf("%d files are written once sets are closed, want %d", n, many)
+			}
+		})
+	})
+	t.Run("directory held", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			const many = 5
+			c := newCrowd(t, 0)
+			held := hold(t, c.dir)
+			defer held.Unlock()
+			c.more(t, many, again)
+			time.Sleep(5*time.Second + 100*time.Millisecond)
+			if synctest.Wait(); len(c.told.told().stores) != many {
+				t.Errorf("after five seconds %d were told that their file is not written, want %d", len(c.told.told().stores), many)
+			}
+		})
 	})
 }
