@@ -712,6 +712,7 @@ func (a *Authenticator) Close() error {
 // return when it is told to, the others may not either. Whoever closes at the same time
 // does not stand behind that wait.
 func (a *Authenticator) closeIssuers() {
+	a.clients.writers.Hurry() // before anything is let go of that stands in line
 	var asked sync.WaitGroup
 	for _, t := range append(a.found.close(), a.letGo()...) {
 		asked.Go(t.asker.Close)
@@ -728,7 +729,6 @@ func (a *Authenticator) letGo() []*trust {
 	if a.anyone != nil {
 		a.anyone.issuers.Close()
 	}
-	a.clients.writers.Hurry()
 	table := a.issuers.Load()
 	if table == nil {
 		return nil

@@ -82,45 +82,55 @@ func TestKeys_ManyIssuers(t *testing.T) {
 }
 
 // Nor does it have files open for each issuer whose keys it is about to keep, and who closes
-// it then has some of them kept all the same.
+// it then has some of them kept all the same: configured ones and those that were found.
 func TestKeys_ManyIssuersKept(t *testing.T) {
 	const many = 40
-	path := filepath.Join(t.TempDir(), "keys")
-	if err := os.Mkdir(path, 0o700); err != nil {
-		t.Fatal(err)
+	issuers := make([]oidcauth.Issuer, many)
+	var c customers
+	for n := range issuers {
+		url := fmt.Sprintf("https://tenant-%d.example", n)
+		issuers[n] = oidcauth.Issuer{URL: url, Audiences: []string{"db"}, Keys: oidcauth.KeysFrom{JWKSURL: url + "/jwks"}}
+		c.set(url, issuers[n])
 	}
-	synctest.Test(t, func(t *testing.T) {
-		dir, err := disk.Open(path, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer dir.Close()
-		held, err := dir.TryLock("")
-		if err != nil {
-			t.Skip(err) // no locks on directories here
-		}
-		issuers := make([]oidcauth.Issuer, many)
-		for n := range issuers {
-			url := fmt.Sprintf("https://tenant-%d.example", n)
-			issuers[n] = oidcauth.Issuer{URL: url, Audiences: []string{"db"}, Keys: oidcauth.KeysFrom{JWKSURL: url + "/jwks"}}
-		}
-		before := openAt(t, path)
-		a := newAuthenticator(t, oidcauth.Config{
-			Issuers: issuers, KeepWarm: true, KeyCacheDir: path, Client: &http.Client{Transport: &busyTransport{keys: publishedKeys}},
+	for name, cfg := range map[string]oidcauth.Config{
+		"configured": {Issuers: issuers}, "found": {FindIssuer: c.find},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "keys")
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				dir, err := disk.Open(path, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer dir.Close()
+				held, err := dir.TryLock("")
+				if err != nil {
+					t.Skip(err) // no locks on directories here
+				}
+				before := openAt(t, path)
+				cfg.KeyCacheDir, cfg.Client = path, &http.Client{Transport: &busyTransport{keys: publishedKeys}}
+				a := newAuthenticator(t, cfg)
+				for n := range issuers {
+					go a.Keys(t.Context(), issuers[n].URL)
+				}
+				time.Sleep(3 * time.Second)
+				synctest.Wait()
+				if n := openAt(t, path) - before; n > 2 {
+					t.Errorf("the directory is open %d times for %d issuers whose keys are to be kept, want twice at most", n, many)
+				}
+				time.AfterFunc(time.Second, held.Unlock)
+				if err := a.Close(); err != nil {
+					t.Error(err)
+				}
+				if files, err := filepath.Glob(filepath.Join(path, "*.json")); len(files) != many || err != nil {
+					t.Errorf("the keys of %d issuers are kept, %v, want those of all %d", len(files), err, many)
+				}
+			})
 		})
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
-		if n := openAt(t, path) - before; n > 2 {
-			t.Errorf("the directory is open %d times for %d issuers whose keys are to be kept, want twice at most", n, many)
-		}
-		time.AfterFunc(time.Second, held.Unlock)
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-		if files, err := filepath.Glob(filepath.Join(path, "*.json")); len(files) != many || err != nil {
-			t.Errorf("the keys of %d issuers are kept, %v, want those of all %d", len(files), err, many)
-		}
-	})
+	}
 }
 
 // openAt returns how often this process has a directory open, zero where the system does
