@@ -82,7 +82,7 @@ func TestKeys_ManyIssuers(t *testing.T) {
 }
 
 // Nor does it have files open for each issuer whose keys it is about to keep, and who closes
-// it then has some of them kept all the same: configured ones and those that were found.
+// it then has them kept all the same: configured ones and those that were found.
 func TestKeys_ManyIssuersKept(t *testing.T) {
 	const many = 40
 	issuers := make([]oidcauth.Issuer, many)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/dirlock"
@@ -14,8 +13,8 @@ const (
 	// storeLockTime is how long a write waits for those of other processes.
 	storeLockTime = 5 * time.Second
 
-	// writesAtClose is how many write of those who stand in line at [Writers.Hurry].
-	writesAtClose = 64
+	// hurryTime is how long those go on to write who stand in line at [Writers.Hurry].
+	hurryTime = 5 * time.Second
 )
 
 // Writers have the sets that share them write their files in one directory one after the
@@ -27,7 +26,7 @@ type Writers struct {
 	turn    chan struct{}
 	hurry   chan struct{} // closed by Hurry
 	hurries sync.Once
-	left    atomic.Int64 // how many write of those who wait then
+	over    time.Time // when those who wait then give up; valid once hurry is closed
 
 	mu   sync.Mutex // guards what follows
 	free time.Time  // when the directory was last found not to be held by others
@@ -35,17 +34,19 @@ type Writers struct {
 
 // NewWriters returns Writers among whom nobody writes.
 func NewWriters() *Writers {
-	w := &Writers{turn: make(chan struct{}, 1), hurry: make(chan struct{})}
-	w.left.Store(writesAtClose)
-	return w
+	return &Writers{turn: make(chan struct{}, 1), hurry: make(chan struct{})}
 }
 
-// Hurry has some of those write that wait for their turn, now and later, and the others give
-// up: whoever closes a program that has just started does not wait for thousands of files,
-// with keys that can be fetched again. It may be called more than once, and on nil.
+// Hurry has those that wait for their turn, now and later, give up after a few seconds:
+// whoever closes a program that has just started does not wait for thousands of files on a
+// slow disk, with keys that can be fetched again, nor for longer than is left before it is
+// killed. It may be called more than once, and on nil.
 func (w *Writers) Hurry() {
 	if w != nil {
-		w.hurries.Do(func() { close(w.hurry) })
+		w.hurries.Do(func() {
+			w.over = time.Now().Add(hurryTime)
+			close(w.hurry)
+		})
 	}
 }
 
@@ -67,11 +68,17 @@ func (w *Writers) enter(ctx context.Context) (leave func(error), entered bool) {
 	case <-w.hurry:
 	case <-ctx.Done():
 	}
-	if !w.inHurry() || w.left.Add(-1) < 0 {
+	if !w.inHurry() {
 		return nil, false
 	}
-	w.turn <- struct{}{}
-	return w.leave, true
+	patience := time.NewTimer(time.Until(w.over))
+	defer patience.Stop()
+	select {
+	case w.turn <- struct{}{}:
+		return w.leave, true
+	case <-patience.C:
+		return nil, false
+	}
 }
 
 func (w *Writers) inHurry() bool {
