@@ -167,6 +167,32 @@ func TestFindIssuer_OfAStranger(t *testing.T) {
 	})
 }
 
+// Nobody looks through the sessions of others for that.
+func TestFindIssuer_OfAStrangerAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		issuer, described := newIssuer(t, oidctest.Config{URL: "https://customer.test"})
+		other, configured := newIssuer(t, oidctest.Config{URL: "https://other.test"})
+		var c customers
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{configured}, FindIssuer: c.find, Client: oidctest.Client(issuer, other), CacheBytes: -1,
+			AnyIssuer: oidcauth.WithNetwork(oidcauth.AnyIssuer{Audiences: []string{testAudience}}, nil, func(netip.AddrPort) bool { return true }),
+		})
+		session := func(issuer *oidctest.Issuer) *oidcauth.Session {
+			return a.NewSession(t.Context(), authenticate(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(24 * time.Hour).Unix()})))
+		}
+		found, spared := session(issuer), session(other)
+		time.Sleep(2 * time.Minute)
+		c.set(described.URL, described)
+		refuses(t, a, unsigned(described.URL), oidcauth.ErrAlgorithm)
+		synctest.Wait()
+		if spared.IsLookedAt() {
+			t.Error("the session of another issuer is looked at where a stranger's is found")
+		}
+		expectEnd(t, found, oidcauth.ErrKeysUnavailable) // they come from elsewhere now
+		expectEnd(t, spared, nil)
+	})
+}
+
 // Customers whose names somebody knows, and none of whose tokens, take no other customer's
 // place: neither that of one who comes, nor that of one who is there.
 func TestFindIssuer_NamesKeepNobodyOut(t *testing.T) {

@@ -293,6 +293,33 @@ func TestRevocationLog_AcceptedWhileAhead(t *testing.T) {
 	})
 }
 
+// So it is with a session whose key has another name by then, which is what was revoked:
+// among several revocations it is found by that.
+func TestRevocationLog_KeyRenamedWhileAhead(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		k, clock := issuer.Key(), new(authtest.Clock)
+		issuer.SignWith(k.WithID("")) // a token that names its key ends with the name
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Now: clock.Now, Revocations: newMemoryLog(),
+		})
+		until := time.Now().Add(30 * time.Hour)
+		revoke(t, a, oidcauth.Revocation{KeyID: "new", Until: until})
+		revoke(t, a, oidcauth.Revocation{TokenID: "another", Until: until})
+		s := a.NewSession(t.Context(), wants(t, a, issuer.Token(map[string]any{"exp": time.Now().Add(96 * time.Hour).Unix()}), nil))
+		clock.Set(48 * time.Hour)
+		issuer.RemoveKeys()
+		issuer.Publish(k.WithID("new"))
+		time.Sleep(24 * time.Hour)
+		expectEnd(t, s, nil)
+		clock.Set(0)
+		time.Sleep(20 * time.Second)
+		expectEnd(t, s, oidcauth.ErrRevoked)
+		a.Close()
+	})
+}
+
 // A log that leaves nothing out does not fill the memory with what is over, and
 // a clock that is corrected by little has nothing read anew.
 func TestRevocationLog_OverForLong(t *testing.T) {

@@ -24,6 +24,7 @@ type crowd struct {
 	writers *keyset.Writers
 	told    *journal
 	each    time.Duration
+	locking func() // is called before each takes the lock; may be nil
 
 	inDir, most atomic.Int32 // how many have the directory open to write there
 }
@@ -70,6 +71,9 @@ func hold(t *testing.T, path string) *dirlock.Lock {
 func (c *crowd) tap(call *disk.Call, do func() error) error {
 	switch call.Op {
 	case disk.Lock:
+		if c.locking != nil {
+			c.locking()
+		}
 		c.most.Store(max(c.most.Load(), c.inDir.Add(1)))
 		defer c.inDir.Add(-1)
 	case disk.Sync:
@@ -126,6 +130,28 @@ func TestWriters_LockHeld(t *testing.T) {
 		synctest.Wait()
 		if all, err := os.ReadDir(path); err != nil || len(all) != 1 {
 			t.Errorf("%d files are written once the directory is free, %v; want one", len(all), err)
+		}
+	})
+}
+
+// Who has stood in line for long, while others of this process wrote, waits for another
+// process as long as who has just come.
+func TestWriters_LockHeldLater(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const many = 12
+		c := newCrowd(t, 0)
+		hold(t, c.dir).Unlock() // or skip here
+		began := time.Now()
+		c.locking = func() {
+			if time.Since(began) == (many-2)*time.Second {
+				time.AfterFunc(time.Second, hold(t, c.dir).Unlock)
+			}
+		}
+		c.more(t, many, func(*testing.T, *keyset.Set) {})
+		time.Sleep(2 * many * time.Second)
+		if n := c.files(t); n != many || len(c.told.told().stores) != 0 {
+			t.Errorf("%d files are written, %v was told; want %d and nothing", n, c.told.told().stores, many)
 		}
 	})
 }
