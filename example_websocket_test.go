@@ -47,7 +47,7 @@ func subscribe(auth *oidcauth.Authenticator) http.HandlerFunc {
 				}
 				if token, renewal := bytes.CutPrefix(message, []byte("token ")); renewal {
 					_, err := session.Renew(r.Context(), string(token))
-					send(conn, answer("renewed", err))
+					send(conn, "token "+answer("renewed", err))
 					continue
 				}
 				select {
@@ -130,7 +130,7 @@ func Example_webSocket() {
 	// Output:
 	// speaks notes.v1
 	// error 403: the caller may not do this <nil>
-	// renewed <nil>
+	// token renewed <nil>
 	// alice called add_note <nil>
 	// StatusCode(3000)
 }

@@ -79,6 +79,8 @@ func (c *Client) connect(ctx context.Context) (code int, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go ping(ctx, conn)
+	due := make(chan time.Duration, 1)
+	go c.renew(ctx, conn, due) // reading goes on: a provider may take its time
 	for {
 		_, message, err := conn.Read(ctx)
 		if err != nil {
@@ -86,21 +88,42 @@ func (c *Client) connect(ctx context.Context) (code int, err error) {
 		}
 		switch text := string(message); {
 		case text == "send a new token":
-			go c.renew(ctx, conn, 0) // reading goes on: a provider may take its time
-		case strings.HasPrefix(text, "error 401:"):
+			ask(due, 0)
+		case text == "token renewed":
+		case strings.HasPrefix(text, "token error 401:"):
 			c.forget()
-			go c.renew(ctx, conn, pause())
-		case strings.HasPrefix(text, "error 503:"): // it could not tell
-			go c.renew(ctx, conn, pause())
+			ask(due, pause())
+		case strings.HasPrefix(text, "token error 503:"): // it could not tell
+			ask(due, pause())
 		default:
 			c.Receive(text)
 		}
 	}
 }
 
-// renew sends the next token after a while. It tries until there is one, or the connection
-// has ended: the server asks again after a renewal, and not where none came.
-func (c *Client) renew(ctx context.Context, conn *websocket.Conn, after time.Duration) {
+// ask has a renewal sent after a while, unless one is due that has not begun: however often
+// the client hears that it should, it sends one after the other.
+func ask(due chan<- time.Duration, after time.Duration) {
+	select {
+	case due <- after:
+	default:
+	}
+}
+
+// renew sends the next token whenever that is due, until the connection has ended.
+func (c *Client) renew(ctx context.Context, conn *websocket.Conn, due <-chan time.Duration) {
+	for ctx.Err() == nil {
+		select {
+		case after := <-due:
+			c.renewOnce(ctx, conn, after)
+		case <-ctx.Done():
+		}
+	}
+}
+
+// renewOnce sends the next token after a while. It tries until there is one, or the
+// connection has ended: the server asks again after a renewal, and not where none came.
+func (c *Client) renewOnce(ctx context.Context, conn *websocket.Conn, after time.Duration) {
 	for {
 		select {
 		case <-time.After(after):

@@ -58,7 +58,7 @@ func TestClient_ProviderBlinks(t *testing.T) {
 // A renewal that the server could not judge is sent again, with the same token, and one that
 // it has refused with another: the server does not ask for it.
 func TestClient_RenewalAgain(t *testing.T) {
-	for answer, same := range map[string]bool{"error 503: try again": true, "error 401: the token was revoked": false} {
+	for answer, same := range map[string]bool{"token error 503: try again": true, "token error 401: the token was revoked": false} {
 		synctest.Test(t, func(t *testing.T) {
 			idp := &provider{Issuer: oidctest.NewIssuer(t, oidctest.Config{})}
 			var got []string
@@ -95,6 +95,47 @@ func TestClient_RenewalAgain(t *testing.T) {
 			}
 			if pause < time.Second {
 				t.Errorf("%s: after %v, want a pause", answer, pause)
+			}
+		})
+	}
+}
+
+// TestClient_OthersErrors: what a call is answered is the program's to hear, also where it
+// looks like the answer to a renewal, and has no token sent. However often a renewal is to be
+// sent again, there is one at a time.
+func TestClient_OthersErrors(t *testing.T) {
+	for message, renewals := range map[string]int{"error 503: try again": 0, "error 401: the token was revoked": 0, "token error 503: try again": 2} {
+		synctest.Test(t, func(t *testing.T) {
+			idp := &provider{Issuer: oidctest.NewIssuer(t, oidctest.Config{})}
+			var sent, received int
+			server, http1 := pipes.Listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				conn, err := websocket.Accept(w, r, nil)
+				if err != nil {
+					return
+				}
+				defer conn.CloseNow()
+				for range 20 {
+					conn.Write(r.Context(), websocket.MessageText, []byte(message))
+				}
+				defer time.AfterFunc(time.Minute, func() { conn.Close(3003, "") }).Stop()
+				for {
+					if _, _, err := conn.Read(r.Context()); err != nil {
+						return
+					}
+					sent++
+				}
+			}))
+			defer server.Close()
+			defer http1.CloseIdleConnections()
+			c := &client.Client{Address: "ws://db.test/", HTTP: http1, Source: idp.source, Receive: func(string) { received++ }}
+			c.Run(t.Context())
+			synctest.Wait()
+			want := 20
+			if renewals > 0 {
+				want = 0
+			}
+			if sent > renewals || received != want {
+				t.Errorf("%s: got %d renewals and %d messages, want %d at most and %d", message, sent, received, renewals, want)
 			}
 		})
 	}

@@ -185,7 +185,7 @@ func TestClient_RenewalRefused(t *testing.T) {
 					return
 				}
 				got = append(got, string(message))
-				conn.Write(r.Context(), websocket.MessageText, []byte("error 401: the token was revoked"))
+				conn.Write(r.Context(), websocket.MessageText, []byte("token error 401: the token was revoked"))
 			}
 			conn.Close(3003, "")
 			done <- nil

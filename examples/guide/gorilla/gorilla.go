@@ -86,7 +86,7 @@ func (s *socket) read(ctx context.Context, session *oidcauth.Session, calls chan
 				status, _, description := oidcauth.Answer(err) // the client acts by the status
 				answer = fmt.Sprintf("error %d: %s", status, description)
 			}
-			s.send(answer)
+			s.send("token " + answer) // a call may be answered with an error, too
 			continue
 		}
 		select {

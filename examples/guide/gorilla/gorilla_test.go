@@ -55,13 +55,13 @@ func TestSubscribe(t *testing.T) {
 		}
 	}
 	say("add", "alice called add")
-	say("token "+issuer.Token(nil), "renewed")
-	say("token "+issuer.Token(map[string]any{"sub": "mallory"}), "error 403: the token is another identity's")
+	say("token "+issuer.Token(nil), "token renewed")
+	say("token "+issuer.Token(map[string]any{"sub": "mallory"}), "token error 403: the token is another identity's")
 	say("add", "alice called add")
 	if err := conn.WriteMessage(websocket.TextMessage, []byte("slow")); err != nil {
 		t.Fatal(err)
 	}
-	say("token "+issuer.Token(nil), "renewed") // while the call goes on
+	say("token "+issuer.Token(nil), "token renewed") // while the call goes on
 	finish <- true
 	if _, got, err := conn.ReadMessage(); err != nil || string(got) != "alice called slow" {
 		t.Fatalf("got %q, %v", got, err)
