@@ -140,7 +140,7 @@ func (l *Logins) finish(w http.ResponseWriter, r *http.Request) error {
 		who: claims.Identity(), issuer: claims.Issuer(), subject: claims.Subject(), session: claims.SessionID(),
 		ends: now.Add(life), turn: make(chan struct{}, 1), token: idToken, refresh: tokens.RefreshToken,
 	}
-	added.life, added.end = context.WithCancel(context.Background())
+	added.life, added.end = context.WithDeadline(context.Background(), added.ends)
 	setCookie(w, loginCookie, l.add(added), life)
 	return nil
 }
@@ -289,10 +289,16 @@ func (l *Logins) renew(ctx context.Context, found *login) (*oidcauth.Claims, err
 	return claims, nil
 }
 
-// fault tells what the provider has refused from a provider that is not there.
+// fault tells what the provider has refused from a provider that is not there, or that does
+// not know this server: 401 is of that, whatever the error is called (RFC 6749, section 5.2).
 func fault(err, refusal error) error {
 	refused, ok := errors.AsType[*oauth2.RetrieveError](err)
-	if !ok || refused.Response.StatusCode >= 500 || refused.Response.StatusCode == http.StatusTooManyRequests {
+	if !ok {
+		return faultOf("", refusal)
+	}
+	switch status := refused.Response.StatusCode; {
+	case status >= 500, status == http.StatusTooManyRequests,
+		status == http.StatusUnauthorized && refused.ErrorCode != "invalid_grant":
 		return faultOf("", refusal)
 	}
 	return faultOf(refused.ErrorCode, refusal)

@@ -64,3 +64,21 @@ func TestLogins_OnEnd(t *testing.T) {
 		})
 	}
 }
+
+// TestLogins_OnEndOfAge: a login that nobody ends is over after twelve hours, and so are its
+// sockets, whatever their ID token says.
+func TestLogins_OnEndOfAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		browser := w.signedIn(t)
+		status(t, browser, "GET", "/socket", nil)
+		time.Sleep(12*time.Hour - time.Second)
+		if got := w.ended.Load(); got != 0 {
+			t.Error("the socket ends before its login")
+		}
+		time.Sleep(2 * time.Second)
+		if got := w.ended.Load(); got != 1 {
+			t.Error("the socket outlives its login")
+		}
+	})
+}

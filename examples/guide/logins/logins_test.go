@@ -381,6 +381,8 @@ func TestLogins_RenewalFails(t *testing.T) {
 	}{
 		{"the provider refuses", http.StatusBadRequest, "invalid_grant", "alice", http.StatusUnauthorized, http.StatusUnauthorized},
 		{"this server's secret is wrong", http.StatusUnauthorized, "invalid_client", "alice", http.StatusServiceUnavailable, http.StatusOK},
+		{"this server's secret is wrong, in other words", http.StatusUnauthorized, "unauthorized_client", "alice", http.StatusServiceUnavailable, http.StatusOK},
+		{"the provider refuses with 401", http.StatusUnauthorized, "invalid_grant", "alice", http.StatusUnauthorized, http.StatusUnauthorized},
 		{"the provider fails", http.StatusBadGateway, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
 		{"too many ask", http.StatusTooManyRequests, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
 		{"a proxy says that it is not there", http.StatusNotFound, "", "alice", http.StatusServiceUnavailable, http.StatusOK},
