@@ -52,7 +52,7 @@ func TestCookies_Host(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := s.signIn.logins.add(claims.Identity(), "", token, "", claims.Expiry(), time.Now())
+	l, _ := s.signIn.logins.add(claims.Identity(), "", token, "", claims.Expiry(), time.Now())
 	theirs := []*http.Cookie{{Name: "__Host-" + tokenCookie, Value: token}, {Name: "__Host-" + loginCookie, Value: l.id}}
 	for _, r := range []struct {
 		method, path string
@@ -81,7 +81,7 @@ func TestCookies_AnotherHosts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := s.signIn.logins.add(claims.Identity(), "", token, "", claims.Expiry(), time.Now())
+	l, _ := s.signIn.logins.add(claims.Identity(), "", token, "", claims.Expiry(), time.Now())
 	set := []*http.Cookie{{Name: tokenCookie, Value: token}, {Name: loginCookie, Value: l.id}, {Name: flowCookie + "s", Value: "n.v"}}
 	if response := s.answers(t, "POST", "/renew", set...); response.StatusCode != http.StatusUnauthorized {
 		t.Errorf("renew: got %d, want 401", response.StatusCode)

@@ -39,36 +39,43 @@ type logins struct {
 	all map[string]*login
 }
 
-// add remembers a login. Those that are too old go first, then the oldest of the same
-// person beyond what each may have, and beyond the limit any.
-func (l *logins) add(who oidcauth.Identity, session, token, refresh string, expires, now time.Time) *login {
-	added := &login{id: rand.Text(), who: who, session: session, since: now, token: token, refresh: refresh, expires: expires}
+// add remembers a login, and returns those that make room for it: all that are too old, then
+// the oldest of the same person beyond what each may have, and beyond the limit any.
+func (l *logins) add(who oidcauth.Identity, session, token, refresh string, expires, now time.Time) (added *login, gone []*login) {
+	added = &login{id: rand.Text(), who: who, session: session, since: now, token: token, refresh: refresh, expires: expires}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all == nil {
 		l.all = make(map[string]*login)
 	}
 	var theirs []*login
-	for id, old := range l.all {
+	for _, old := range l.all {
 		switch {
 		case now.Sub(old.since) > loginLife:
-			delete(l.all, id)
+			gone = append(gone, l.drop(old))
 		case old.who == who:
 			theirs = append(theirs, old)
 		}
 	}
 	if len(theirs) >= maxLoginsEach {
 		oldest := slices.MinFunc(theirs, func(a, b *login) int { return a.since.Compare(b.since) })
-		delete(l.all, oldest.id)
+		gone = append(gone, l.drop(oldest))
 	}
-	for id := range l.all {
+	for _, old := range l.all {
 		if len(l.all) < maxLogins {
 			break
 		}
-		delete(l.all, id)
+		gone = append(gone, l.drop(old))
 	}
 	l.all[added.id] = added
-	return added
+	return added, gone
+}
+
+// drop ends a login. The caller holds l.mu.
+func (l *logins) drop(of *login) *login {
+	of.over.Store(true) // a renewal may be under way
+	delete(l.all, of.id)
+	return of
 }
 
 // find returns the login with an ID, or nil.
@@ -86,11 +93,9 @@ func (l *logins) find(id string) *login {
 func (l *logins) end(which func(*login) bool) (ended []*login) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for id, of := range l.all {
+	for _, of := range l.all {
 		if which(of) {
-			of.over.Store(true) // a renewal may be under way
-			delete(l.all, id)
-			ended = append(ended, of)
+			ended = append(ended, l.drop(of))
 		}
 	}
 	return ended

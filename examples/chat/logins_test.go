@@ -86,6 +86,37 @@ func TestLogins_LoggedOut(t *testing.T) {
 	}
 }
 
+// TestLogins_OneOfTooMany: a login that makes room for another one of its person's, or is as old
+// as it may be, leaves nothing open either, and is not renewed by who began to before.
+func TestLogins_OneOfTooMany(t *testing.T) {
+	for name, age := range map[string]time.Duration{"the oldest": time.Second, "too old": loginLife + time.Second} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 2*time.Minute, warnBefore)
+			first, cookies := w.signedIn(t, "bob")
+			_, others := w.signedIn(t, "alice")
+			window, hers := w.window(t, cookies), w.window(t, others)
+			w.signIn.logins.mu.Lock()
+			first.since = first.since.Add(-age)
+			w.signIn.logins.mu.Unlock()
+			if age < loginLife {
+				for range maxLoginsEach - 1 {
+					w.signedIn(t, "bob")
+				}
+			}
+			if err := signin.NewBrowser("bob", "builder").Open(t.Context(), w.address+"/login"); err != nil {
+				t.Fatal(err)
+			}
+			wantEnds(t, "bob's window", window)
+			if !first.over.Load() {
+				t.Error("a renewal would go on")
+			}
+			if err := hers.conn.Ping(hers.conn.CloseRead(t.Context())); err != nil {
+				t.Errorf("alice's window: %v, want that it stays", err)
+			}
+		})
+	}
+}
+
 // TestLogins_TokenStays: the ID token in a browser's cookie counts as long as its login
 // does: a browser that has not heard of its sign-out sends it on.
 func TestLogins_TokenStays(t *testing.T) {

@@ -105,7 +105,10 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	if before := s.login(r); before != nil { // a browser has one, and its sign-out ends that one
 		s.endLogins(errSignedIn, func(of *login) bool { return of == before })
 	}
-	l := s.logins.add(claims.Identity(), claims.SessionID(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
+	l, gone := s.logins.add(claims.Identity(), claims.SessionID(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
+	for _, old := range gone {
+		s.ended(old.id, errNoRoom)
+	}
 	s.cookies.set(w, loginCookie, l.id, loginLife)
 	s.cookies.set(w, tokenCookie, idToken, loginLife)
 	return nil

@@ -25,7 +25,7 @@ func (w *world) signedIn(t *testing.T, name string) (*login, http.Header) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := w.signIn.logins.add(claims.Identity(), claims.SessionID(), token, "", claims.Expiry(), time.Now())
+	l, _ := w.signIn.logins.add(claims.Identity(), claims.SessionID(), token, "", claims.Expiry(), time.Now())
 	return l, http.Header{"Cookie": {tokenCookie + "=" + token + "; " + loginCookie + "=" + l.id}, "Origin": {w.address}}
 }
 
@@ -394,11 +394,11 @@ func TestLogins_OnePerson(t *testing.T) {
 	var l logins
 	now := time.Now()
 	alice, bob := oidcauth.Identity{1}, oidcauth.Identity{2}
-	hers := l.add(alice, "", "", "", now, now)
-	first := l.add(bob, "", "", "", now, now)
+	hers, _ := l.add(alice, "", "", "", now, now)
+	first, _ := l.add(bob, "", "", "", now, now)
 	var last *login
 	for n := range maxLogins + 1 {
-		last = l.add(bob, "", "", "", now, now.Add(time.Duration(n+1)))
+		last, _ = l.add(bob, "", "", "", now, now.Add(time.Duration(n+1)))
 	}
 	for _, r := range []struct {
 		name  string

@@ -88,6 +88,7 @@ var (
 	errMany      = errors.New("the person has too many connections")
 	errSignedOut = errors.New("the person has signed out in this browser")
 	errSignedIn  = errors.New("somebody has signed in in this browser")
+	errNoRoom    = errors.New("the login is too old, or one of too many")
 )
 
 // connect begins one WebSocket, which is served until the client leaves, the server
@@ -317,6 +318,8 @@ func closeCode(cause error) (websocket.StatusCode, string) {
 		return 3000, "you have signed out in another window"
 	case errors.Is(cause, errSignedIn):
 		return 3000, "somebody has signed in in another window"
+	case errors.Is(cause, errNoRoom):
+		return 3000, "the login was too old, or one of too many"
 	}
 	code, reason := oidcauth.CloseCode(cause)
 	return websocket.StatusCode(code), reason
