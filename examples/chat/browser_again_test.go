@@ -114,3 +114,29 @@ func TestBrowser_NetworkGone(t *testing.T) {
 		})
 	}
 }
+
+// TestBrowser_NoAnswer: a page whose question to the server has no answer, since the
+// connection that it went by has gone, asks again.
+func TestBrowser_NoAnswer(t *testing.T) {
+	const unanswered = `{
+		const real = [window.fetch, AbortSignal.timeout];
+		AbortSignal.timeout = ms => real[1].call(AbortSignal, ms / 1000);
+		window.fetch = (_, how) => {
+			[window.fetch, AbortSignal.timeout] = real;
+			window.asked = true;
+			return new Promise((_, reject) => how.signal?.addEventListener("abort", () => reject(how.signal.reason)));
+		};
+	}`
+	open := browsers(t)
+	w := newWorld(t, 2*time.Minute, warnBefore)
+	bob := open()
+	bob.signIn(w, "bob", "builder")
+	bob.do(chromedp.Evaluate[chromedp.Void](unanswered))
+	before := w.sockets.all()[0]
+	before.signedOut(oidcauth.ErrExpired)
+	<-before.outbox.over // it was told so
+	bob.until(`window.asked`)
+	bob.sees("#state", "live")
+	bob.writes("here again")
+	bob.sees(".message .body", "here again")
+}

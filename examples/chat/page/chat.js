@@ -15,6 +15,11 @@ const gone = new Error('the connection ended'); // of a call that has no answer:
 const now = () => Date.now() + ahead;
 const wait = ms => new Promise(done => setTimeout(done, ms));
 
+// post asks the server for something, and gives up when there can be no answer any more: it
+// waits for the provider for less. A browser waits on a connection that has gone for a
+// quarter of an hour.
+const post = path => fetch(path, { method: 'POST', signal: AbortSignal.timeout(2 * patience) });
+
 // ---- connecting
 
 // begin renews this browser's token, which also says whether it has one, and connects.
@@ -23,7 +28,7 @@ async function begin(over) {
   show('connecting');
   let answer;
   try {
-    answer = await fetch('renew', { method: 'POST' });
+    answer = await post('renew');
   } catch {
     return again('The server cannot be reached.');
   }
@@ -148,7 +153,7 @@ const notices = {
   async expiring() {
     const renewed = socket;
     for (let n = 1; n <= 5; n++) {
-      const answer = await fetch('renew', { method: 'POST' }).catch(() => null);
+      const answer = await post('renew').catch(() => null);
       if (answer?.ok || renewed.readyState !== WebSocket.OPEN) return;
       if (answer?.status === 401) break;
       banner('Your token is about to end, and the provider does not answer. Trying again …');
@@ -379,7 +384,7 @@ $('rename').onclick = async () => {
 if (matchMedia('(max-width: 760px)').matches) $('people-box').open = false;
 
 $('logout').onclick = async () => {
-  const answer = await fetch('logout', { method: 'POST' }).catch(() => null);
+  const answer = await post('logout').catch(() => null);
   if (!answer?.ok) return banner('You are still signed in: the server cannot be reached.', 'Dismiss', quiet);
   me = null;
   location.assign((await answer.json()).go);
