@@ -90,7 +90,7 @@ func TestCookies_AnotherHosts(t *testing.T) {
 	for _, c := range set {
 		request.AddCookie(c)
 	}
-	err = s.signIn.finish(httptest.NewRecorder(), request)
+	_, err = s.signIn.finish(httptest.NewRecorder(), request)
 	if status, _, _ := oidcauth.Answer(err); err == nil || status != http.StatusBadRequest || !strings.Contains(err.Error(), "no sign-in that is under way") {
 		t.Errorf("sign-in: error = %v, want that none is under way", err)
 	}

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/oauth2"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/internal/signin"
@@ -60,6 +62,35 @@ func TestLogins_SignedInAnew(t *testing.T) {
 		t.Fatalf("logout: got %d, want 200", response.StatusCode)
 	}
 	wantEnds(t, "the window of before", window)
+}
+
+// TestLogins_SignedInAnewTold: the other windows of a browser hear that somebody has signed in
+// there when it has the cookies of the new login: they ask at once whether theirs goes on.
+func TestLogins_SignedInAnewTold(t *testing.T) {
+	s, issuer := overTLS(t)
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": issuer.Token(map[string]any{"nonce": "n"})})
+	}))
+	t.Cleanup(provider.Close)
+	s.signIn.client, s.signIn.oauth.Endpoint = provider.Client(), oauth2.Endpoint{TokenURL: provider.URL}
+	before, _ := s.signIn.logins.add(oidcauth.Identity{1}, "", "", "", time.Now(), time.Now())
+	answer, told := httptest.NewRecorder(), 0
+	s.signIn.ended = func(login string, why error) {
+		told++
+		if login != before.id || !errors.Is(why, errSignedIn) {
+			t.Errorf("got %v of another login's, want %v", why, errSignedIn)
+		}
+		if !answer.Flushed || len(answer.Result().Cookies()) == 0 || !before.over.Load() {
+			t.Error("the windows are told before the browser has the cookies of the new login")
+		}
+	}
+	request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://chat.example.com/callback?code=c&state=s", nil)
+	request.AddCookie(&http.Cookie{Name: "__Host-" + flowCookie + "s", Value: "n.v"})
+	request.AddCookie(&http.Cookie{Name: "__Host-" + loginCookie, Value: before.id})
+	s.handler().ServeHTTP(answer, request)
+	if got := answer.Header().Get("Location"); got != "/" || told != 1 {
+		t.Errorf("sign-in: got %q, and %d times that a login has ended, want / and once", got, told)
+	}
 }
 
 // TestLogins_LoggedOut: what a login has opened ends with it, also where its ID token of now

@@ -58,11 +58,19 @@ func (s *signIn) begin(w http.ResponseWriter, r *http.Request) {
 // callback is where the provider sends the browser back to.
 func (s *signIn) callback(w http.ResponseWriter, r *http.Request) {
 	page := "/"
-	if err := s.finish(w, r); err != nil {
+	before, err := s.finish(w, r)
+	if err != nil {
 		s.failed(r, err)
 		page = "/?refused=" + whyNot(err)
 	}
 	http.Redirect(w, r, page, http.StatusFound)
+	if before == nil {
+		return
+	}
+	// Its other windows ask at once whether their login goes on, which should be by the
+	// cookies of this answer. Where it cannot be sent now the person signs in once more there.
+	_ = http.NewResponseController(w).Flush()
+	s.ended(before.id, errSignedIn)
 }
 
 // whyNot names what the page is to say of a sign-in that failed.
@@ -78,32 +86,34 @@ func whyNot(err error) string {
 	return "failed"
 }
 
-func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
+// finish begins a login by what the provider has sent the browser back with. It returns the
+// one that the browser had before, which is over, and whose sockets are to be told.
+func (s *signIn) finish(w http.ResponseWriter, r *http.Request) (before *login, err error) {
 	// Each window has a sign-in of its own, which another's end does not end.
 	flow := flowCookie + r.FormValue("state")
 	wantNonce, verifier, found := strings.Cut(s.cookies.get(r, flow), ".")
 	if !found {
-		return fmt.Errorf("%w: state: of no sign-in that is under way in this browser", oidcauth.ErrMalformedRequest)
+		return nil, fmt.Errorf("%w: state: of no sign-in that is under way in this browser", oidcauth.ErrMalformedRequest)
 	}
 	s.cookies.set(w, flow, "", -time.Second)
 	if code := r.FormValue("error"); code != "" {
-		return fmt.Errorf("%w: the provider refused: %.40q", faultOf(code, oidcauth.ErrForbidden), code)
+		return nil, fmt.Errorf("%w: the provider refused: %.40q", faultOf(code, oidcauth.ErrForbidden), code)
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(r.Context(), s.client), patienceWithProvider)
 	defer cancel()
 	tokens, err := s.oauth.Exchange(ctx, r.FormValue("code"), oauth2.VerifierOption(verifier))
 	if err != nil {
-		return fmt.Errorf("%w: code: %w", providerFault(err, oidcauth.ErrMalformedRequest), withoutBody(err))
+		return nil, fmt.Errorf("%w: code: %w", providerFault(err, oidcauth.ErrMalformedRequest), withoutBody(err))
 	}
 	idToken, claims, err := s.accept(ctx, tokens)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if nonce, _ := claims.LookupString("nonce"); subtle.ConstantTimeCompare([]byte(wantNonce), []byte(nonce)) != 1 {
-		return fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
+		return nil, fmt.Errorf("%w: nonce: not that of the sign-in under way", oidcauth.ErrMalformedRequest)
 	}
-	if before := s.login(r); before != nil { // a browser has one, and its sign-out ends that one
-		s.endLogins(errSignedIn, func(of *login) bool { return of == before })
+	if before = s.login(r); before != nil { // a browser has one, and its sign-out ends that one
+		s.logins.end(func(of *login) bool { return of == before })
 	}
 	l, gone := s.logins.add(claims.Identity(), claims.SessionID(), idToken, tokens.RefreshToken, claims.Expiry(), time.Now())
 	for _, old := range gone {
@@ -111,7 +121,7 @@ func (s *signIn) finish(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.cookies.set(w, loginCookie, l.id, loginLife)
 	s.cookies.set(w, tokenCookie, idToken, loginLife)
-	return nil
+	return before, nil
 }
 
 // accept takes the ID token out of the provider's answer. The same Authenticator
