@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/coder/websocket/wsjson"
@@ -86,4 +87,27 @@ func TestCalls_Left(t *testing.T) {
 	}
 	goOn()
 	w.sockets.running.Wait()
+}
+
+// TestCalls_Stop: what a socket's end takes away stays until the call under way is answered.
+func TestCalls_Stop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c calls
+		goOn, stopped := make(chan bool), false
+		c.put(frame{}, func(frame) { <-goOn })
+		synctest.Wait()
+		go func() {
+			c.stop()
+			stopped = true
+		}()
+		synctest.Wait()
+		if stopped {
+			t.Error("stop() returned while a call was under way")
+		}
+		close(goOn)
+		synctest.Wait()
+		if !stopped {
+			t.Error("stop() waits for nothing")
+		}
+	})
 }
