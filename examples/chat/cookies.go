@@ -53,7 +53,8 @@ func (c cookies) set(w http.ResponseWriter, name, value string, life time.Durati
 	})
 }
 
-// bound drops the cookies whose names begin alike where a browser has so many.
+// bound makes room for another cookie among those whose names begin alike, of which a browser
+// has so many at most. It sends the oldest first (RFC 6265, section 5.4), and those go.
 func (c cookies) bound(w http.ResponseWriter, r *http.Request, prefix string, most int) {
 	var names []string
 	for _, cookie := range r.Cookies() {
@@ -61,10 +62,7 @@ func (c cookies) bound(w http.ResponseWriter, r *http.Request, prefix string, mo
 			names = append(names, name)
 		}
 	}
-	if len(names) < most {
-		return
-	}
-	for _, name := range names {
+	for _, name := range names[:max(0, len(names)-most+1)] {
 		c.set(w, name, "", -time.Second)
 	}
 }

@@ -50,7 +50,7 @@ var errSignIn = fmt.Errorf("%w: sign in", oidcauth.ErrNoToken)
 // begin sends the browser to the provider.
 func (s *signIn) begin(w http.ResponseWriter, r *http.Request) {
 	state, nonce, verifier := rand.Text(), rand.Text(), oauth2.GenerateVerifier()
-	s.cookies.bound(w, r, flowCookie, maxFlows) // those come to nothing
+	s.cookies.bound(w, r, flowCookie, maxFlows) // most come to nothing
 	s.cookies.set(w, flowCookie+state, nonce+"."+verifier, flowLife)
 	http.Redirect(w, r, s.oauth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -320,7 +321,7 @@ func TestCallback_Refused(t *testing.T) {
 // take each other's place, and a browser does not collect those that come to nothing.
 func TestCallback_TwoWindows(t *testing.T) {
 	w := newWorld(t, 2*time.Minute, warnBefore)
-	kept := make(map[string]*http.Cookie)
+	var kept []*http.Cookie // the oldest first, as browsers send them
 	get := func(path string) *http.Response {
 		t.Helper()
 		answer, request := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, w.address+path, nil)
@@ -330,8 +331,9 @@ func TestCallback_TwoWindows(t *testing.T) {
 		w.handler().ServeHTTP(answer, request)
 		response := answer.Result()
 		for _, c := range response.Cookies() {
-			if kept[c.Name] = c; c.MaxAge < 0 {
-				delete(kept, c.Name)
+			kept = slices.DeleteFunc(kept, func(old *http.Cookie) bool { return old.Name == c.Name })
+			if c.MaxAge >= 0 {
+				kept = append(kept, c)
 			}
 		}
 		return response
@@ -353,11 +355,17 @@ func TestCallback_TwoWindows(t *testing.T) {
 			}
 		}
 	}
+	var states []string
 	for range 100 {
-		get("/login")
+		states = append(states, stateOf(get("/login")))
 	}
 	if len(kept) > maxFlows {
 		t.Errorf("the browser keeps %d cookies, want %d at most", len(kept), maxFlows)
+	}
+	for _, state := range states[100-maxFlows:] {
+		if got := get("/callback?error=access_denied&state=" + state).Header.Get("Location"); got != "/?refused=denied" {
+			t.Errorf("one of the last windows: got %s, want /?refused=denied", got)
+		}
 	}
 }
 

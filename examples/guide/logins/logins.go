@@ -89,7 +89,8 @@ func (l *Logins) begin(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, l.OAuth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
 }
 
-// forgetFlows drops the sign-ins of a browser that has many under way: they come to nothing.
+// forgetFlows drops the oldest sign-ins of a browser that has many under way: most come to
+// nothing. It sends their cookies in that order (RFC 6265, section 5.4).
 func forgetFlows(w http.ResponseWriter, r *http.Request) {
 	var flows []string
 	for _, c := range r.Cookies() {
@@ -97,10 +98,7 @@ func forgetFlows(w http.ResponseWriter, r *http.Request) {
 			flows = append(flows, c.Name)
 		}
 	}
-	if len(flows) < maxFlows {
-		return
-	}
-	for _, name := range flows {
+	for _, name := range flows[:max(0, len(flows)-maxFlows+1)] {
 		setCookie(w, name, "", -time.Second)
 	}
 }

@@ -250,13 +250,14 @@ func TestLogins_TwoWindows(t *testing.T) {
 	w := newWorld(t)
 	browser := w.browser(t)
 	var back []string // the addresses that the provider sends the windows to
-	browser.CheckRedirect = func(r *http.Request, _ []*http.Request) error {
+	stop := func(r *http.Request, _ []*http.Request) error {
 		if r.URL.Path == "/callback" {
 			back = append(back, r.URL.RequestURI())
 			return http.ErrUseLastResponse
 		}
 		return nil
 	}
+	browser.CheckRedirect = stop
 	status(t, browser, "GET", "/login", nil)
 	status(t, browser, "GET", "/login", nil)
 	browser.CheckRedirect = nil
@@ -270,7 +271,8 @@ func TestLogins_TwoWindows(t *testing.T) {
 		}
 	}
 	w.want(t, "signed in", browser, http.StatusOK)
-	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	back = nil
+	browser.CheckRedirect = stop
 	for range 100 {
 		status(t, browser, "GET", "/login", nil)
 	}
@@ -280,6 +282,12 @@ func TestLogins_TwoWindows(t *testing.T) {
 	}
 	if n := len(browser.Jar.Cookies(address)); n > 10 {
 		t.Errorf("the browser keeps %d cookies", n)
+	}
+	browser.CheckRedirect = nil
+	for _, address := range back[100-8:] {
+		if got := status(t, browser, "GET", address, nil); got != http.StatusOK {
+			t.Errorf("one of the last windows: got %d, want 200", got)
+		}
 	}
 }
 
