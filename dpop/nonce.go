@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/hidden"
@@ -52,8 +53,8 @@ func (n *nonces) check(nonce string, since, now time.Time) error {
 	if nonce == "" {
 		return errors.New("no nonce")
 	}
-	text, err := base64.RawURLEncoding.DecodeString(nonce)
-	if err != nil || len(text) != nonceTime+nonceMAC || !hmac.Equal(text[nonceTime:], n.mac(text[:nonceTime])) {
+	text, err := base64.RawURLEncoding.Strict().DecodeString(nonce)
+	if err != nil || strings.ContainsAny(nonce, "\r\n") || len(text) != nonceTime+nonceMAC || !hmac.Equal(text[nonceTime:], n.mac(text[:nonceTime])) {
 		return errors.New("a nonce of somebody else")
 	}
 	made := time.UnixMilli(int64(binary.BigEndian.Uint64(text)))

@@ -42,6 +42,7 @@ func TestVerify_Nonce(t *testing.T) {
 		try("of nearly the same key", stranger, ours, dpop.ErrUseNonce)
 		try("no base64", own, "!", dpop.ErrUseNonce)
 		try("no base64 behind its own", own, mine+"!", dpop.ErrUseNonce)
+		try("with a line end in it", own, mine[:8]+"\n"+mine[8:], dpop.ErrUseNonce)
 		try("three bytes", own, "AAAA", dpop.ErrUseNonce)
 		time.Sleep(time.Second)
 		restarted := newVerifier(t, dpop.Config{Nonces: true, NonceKey: key})

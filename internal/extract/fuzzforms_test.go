@@ -53,7 +53,7 @@ func forms(t testing.TB) []extract.Func {
 func FuzzSubprotocols(f *testing.F) {
 	for _, seed := range []string{
 		"v1, bearer.$B,v2", "bearer.$B", "bearer, $T", "bearer, $B", "v1, bearer, $T, v2", "bearer, $T, bearer, $B", "bearer, bearer, $T", "bearer, $T, $T", "v1, bearer.$B, $T",
-		"t.$T", "t.$T, t.$B, v1", "t.$T, $T, v1", "$T", "$T, v1, $B", "$T, $J", "v1,v2", "", "bearer, $T\u00a0", "bearer", "t., v1", "bearer, x, x", strings.Repeat("v1,", 64) + "$T",
+		"t.$T", "t.$T, t.$B, v1", "t.$T, $T, v1", "$T", "$T, v1, $B", "$T, $J", "v1,v2", "", "bearer, $T\u00a0", "bearer", "t., v1", "bearer, x, x", "bearer.Y0\n0, v1", strings.Repeat("v1,", 64) + "$T",
 	} {
 		for form := range uint8(4) {
 			f.Add(seed, "", form)

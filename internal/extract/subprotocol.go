@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -30,8 +29,8 @@ func Subprotocol(r *http.Request) (string, error) {
 	// Two that differ cannot be one token, since only one way to encode it is read.
 	differs := func(p string) bool { return isBearer(p) && !sameToken(p, offered[first]) }
 	several := slices.ContainsFunc(offered, differs)
-	token, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	rest := withoutCopies(slices.DeleteFunc(offered, isBearer), string(token))
+	token, decoded := fromBase64URL(encoded)
+	rest := withoutCopies(slices.DeleteFunc(offered, isBearer), token)
 	leaveSubprotocols(r, rest)
 	if several {
 		return "", manyTokens(`several subprotocols that begin with "bearer." and differ`)
@@ -39,10 +38,10 @@ func Subprotocol(r *http.Request) (string, error) {
 	if len(rest) == 0 {
 		return "", malformed("no subprotocol beside the token's", "the application's own beside it")
 	}
-	if err != nil || !isToken68(string(token)) {
+	if !decoded || !isToken68(token) {
 		return "", malformed("a subprotocol of another form", `"bearer." and a token in base64url without padding`)
 	}
-	return string(token), nil
+	return token, nil
 }
 
 // offeredSubprotocols lists what the client offers (RFC 6455, section 4.1).

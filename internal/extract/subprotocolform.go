@@ -87,8 +87,8 @@ func (f form) split(offered []string) (tokens, rest []string) {
 // decoded returns the JWT that text is in base64url, or text itself. A JWT has dots,
 // and base64url has none.
 func decoded(text string) string {
-	if inside, err := base64.RawURLEncoding.Strict().DecodeString(text); err == nil && isJWT(string(inside)) {
-		return string(inside)
+	if inside, ok := fromBase64URL(text); ok && isJWT(inside) {
+		return inside
 	}
 	return text
 }
