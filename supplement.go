@@ -15,6 +15,7 @@ import (
 	"unsafe"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/hidden"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/policy"
@@ -189,7 +190,7 @@ func (c *Claims) copy(record claims.Record, s *supplied) *Claims {
 
 // current reports whether what was supplied, and answered, is young enough to be used.
 func (c *Claims) current(now time.Time) bool {
-	return (c.supplied == nil || supplement.Counts(now, c.supplied.until)) && c.answered.current(now)
+	return (c.supplied == nil || !clocks.Reached(now, c.supplied.until)) && c.answered.current(now)
 }
 
 // checkSupplied applies the demands on what was supplied.
@@ -311,7 +312,7 @@ func (s *answered) refused() error {
 // current reports whether the answer counts: it is young enough, and no later one that
 // somebody asked for was another. Nil always does.
 func (s *answered) current(now time.Time) bool {
-	return s == nil || supplement.Counts(now, s.until) && s.refused() == nil
+	return s == nil || !clocks.Reached(now, s.until) && s.refused() == nil
 }
 
 // size estimates the memory that an answer takes beside the claims.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
@@ -179,8 +180,7 @@ func (l *Issuer) noteReading(err error) {
 		l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable or not what it was, the keys in memory go on serving",
 			slog.String("issuer", l.url), slog.Duration("limit", unreadableLimit), slog.String("error", err.Error()))
 	}
-	now := time.Now()
-	if now.Sub(l.lastRead) >= unreadableLimit || now.Round(0).Sub(l.lastRead.Round(0)) >= unreadableLimit {
+	if clocks.Age(time.Now(), l.lastRead) >= unreadableLimit {
 		l.withdraw(err)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/oidcauth/oidcauth/internal/clocks"
 )
 
 const (
@@ -92,7 +94,7 @@ func (c *Clock[T]) Set(m *Alarm[T], t time.Time) {
 	g := c.groups[key]
 	if g == nil {
 		g = &group[T]{at: t}
-		g.timer = time.AfterFunc(min(left(t, now), maxWait), func() { c.ring(g) })
+		g.timer = time.AfterFunc(min(clocks.Left(now, t), maxWait), func() { c.ring(g) })
 		c.groups[key] = g
 	}
 	m.group, m.prev, m.next = g, nil, g.first
@@ -109,11 +111,6 @@ func anchored(t, now time.Time) time.Time {
 		return t
 	}
 	return now.Add(t.Sub(now))
-}
-
-// left returns how long it is to an instant, by the clock by which that is less.
-func left(t, now time.Time) time.Duration {
-	return min(t.Sub(now), t.Round(0).Sub(now.Round(0)))
 }
 
 // Unset takes back an alarm. One that is not set stays so.
@@ -169,7 +166,7 @@ func (c *Clock[T]) take(g *group[T]) (now time.Time, batch []T, more bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now = c.now()
-	if early := left(g.at, now); early > 0 {
+	if early := clocks.Left(now, g.at); early > 0 {
 		if g.first != nil {
 			g.timer.Reset(min(max(early, minWait), maxWait))
 		}
@@ -199,6 +196,6 @@ func (c *Clock[T]) watch() {
 	}
 	c.wall, c.mono = wall, mono
 	for _, g := range c.groups {
-		g.timer.Reset(min(max(left(g.at, now), 0), maxWait))
+		g.timer.Reset(min(max(clocks.Left(now, g.at), 0), maxWait))
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"unsafe"
 
 	"github.com/oidcauth/oidcauth/internal/alarm"
+	"github.com/oidcauth/oidcauth/internal/clockstest"
 )
 
 // A wall is a clock that can be set.
@@ -214,7 +214,7 @@ func TestClock_Monotonic(t *testing.T) {
 				now := func() time.Time {
 					mu.Lock()
 					defer mu.Unlock()
-					return byWallAlone(t, base.Add(time.Since(begin)), set)
+					return clockstest.Move(base.Add(time.Since(begin)), set, 0)
 				}
 				var got record
 				c := alarm.New(now, func(_ time.Time, batch []string) { got.add(begin, batch) })
@@ -235,16 +235,4 @@ func TestClock_Monotonic(t *testing.T) {
 			})
 		})
 	}
-}
-
-// byWallAlone returns a reading of the system's clock after that was set by so much. The
-// second word of a time is the part that nobody sets.
-func byWallAlone(t *testing.T, at time.Time, by time.Duration) time.Time {
-	t.Helper()
-	moved := at.Add(by)
-	*(*time.Duration)(unsafe.Add(unsafe.Pointer(&moved), 8)) -= by
-	if moved.Sub(at) != 0 || !moved.Round(0).Equal(at.Round(0).Add(by)) {
-		t.Fatalf("%v was not set by %v", at, by)
-	}
-	return moved
 }

@@ -9,7 +9,7 @@ import (
 // floors are the packages of the module from the lowest up: each may import
 // those on the floors below its own, and no other package of the module.
 var floors = [][]string{
-	{"internal/quote", "internal/mutation/switches", "internal/sigcheck", "internal/dirlock", "internal/hidden", "internal/said", "internal/ports"},
+	{"internal/quote", "internal/mutation/switches", "internal/sigcheck", "internal/dirlock", "internal/hidden", "internal/said", "internal/ports", "internal/clocks", "internal/clockstest"},
 	{"identity", "authtrace", "oauthbearer", "internal/refusal", "internal/origin", "internal/asked", "internal/call", "internal/forwarded", "internal/proxied", "internal/disk", "internal/jws", "internal/fetch", "internal/alarm", "internal/tokencache", "internal/dnstest", "internal/memorylog", "internal/house", "internal/mutation", "internal/leaks", "internal/byvalue", "internal/panics", "internal/roster", "possession"},
 	{"internal/disktest", "internal/keyset", "internal/keyring", "internal/claims", "internal/extract", "explain", "internal/revoked", "internal/ticket", "internal/watch", "internal/reply", "dpop", "mtls"},
 	{"internal/policy", "internal/strangers", "internal/bound"},
@@ -21,7 +21,7 @@ var floors = [][]string{
 }
 
 // forTests are packages that nothing but tests imports.
-var forTests = []string{"oidctest", "internal/disktest", "revocationtest", "internal/dnstest", "internal/memorylog", "internal/authtest", "internal/hostile", "internal/said", "internal/leaks", "internal/ports"}
+var forTests = []string{"oidctest", "internal/disktest", "revocationtest", "internal/dnstest", "internal/memorylog", "internal/authtest", "internal/hostile", "internal/said", "internal/leaks", "internal/ports", "internal/clockstest"}
 
 // barred are what a package must not import from outside although the module
 // does: what is below the public face knows nothing of HTTP handlers' clients.

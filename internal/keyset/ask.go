@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
@@ -134,7 +135,7 @@ func (s *Set) decide(ctx context.Context, q *ask, done *flight) ([]*Key, *flight
 		return nil, nil, s.cannotAsk(now, q, later(s.cool.until, s.retryAt), ErrPostponed)
 	case ctx.Err() != nil:
 		return nil, nil, s.left(ctx)
-	case s.flight == nil && !reached(now, s.retryAt):
+	case s.flight == nil && !clocks.Reached(now, s.retryAt):
 		return nil, nil, s.cannotAsk(now, q, s.retryAt, s.lastErr)
 	}
 	return nil, s.join(now, q), nil
@@ -156,7 +157,7 @@ func (q *ask) foundIn(snap *snapshot) ([]*Key, bool) {
 // answered reports whether the issuer has been asked this: by a look-up since the
 // token came, or by the last one for its like.
 func (s *Set) answered(now time.Time, q *ask, snap *snapshot) bool {
-	if q.probe && (s.cool.active(now) || !reached(now, snap.confirmed.Add(coolDownTime))) {
+	if q.probe && (s.cool.active(now) || !clocks.Reached(now, snap.confirmed.Add(coolDownTime))) {
 		return true
 	}
 	return q.asked < snap.lookup || s.cool.active(now) && s.cool.refused.has(q.id)

@@ -1,6 +1,10 @@
 package keyset
 
-import "time"
+import (
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/clocks"
+)
 
 const (
 	coolDownTime = 10 * time.Second
@@ -40,7 +44,7 @@ type coolDown struct {
 	planned bool  // there will be a fetch at its end
 }
 
-func (c *coolDown) active(now time.Time) bool { return !reached(now, c.until) }
+func (c *coolDown) active(now time.Time) bool { return !clocks.Reached(now, c.until) }
 
 // postpone plans a fetch at the end of the cool-down for what has not been looked
 // for yet.

@@ -34,9 +34,6 @@ func Sleep(s *Set, d time.Duration) {
 	s.refreshAt = slept(s.refreshAt)
 }
 
-// Reached is what says that a time has come.
-var Reached = reached
-
 // OnDisk returns cfg with its cache directory behind a tap.
 func OnDisk(cfg Config, tap disk.Tap) Config {
 	cfg.tap = tap

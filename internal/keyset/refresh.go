@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/panics"
 )
@@ -152,7 +153,7 @@ func (s *Set) fetch(ctx context.Context, f *flight, a *answer) error {
 }
 
 func (s *Set) older(a *answer, age time.Duration) bool {
-	return reached(time.Now(), a.source.discovered.Add(age))
+	return clocks.Reached(time.Now(), a.source.discovered.Add(age))
 }
 
 // doubtful reports whether the keys may have moved: where an old discovery

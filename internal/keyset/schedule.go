@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/fetch"
 )
 
@@ -44,7 +45,7 @@ func (s *Set) Warm() {
 	}
 	s.warm = true
 	now := time.Now()
-	if !s.failing() && reached(now, s.refreshAt) { // also if nothing is to be refreshed
+	if !s.failing() && clocks.Reached(now, s.refreshAt) { // also if nothing is to be refreshed
 		s.refreshAt = now.Add(time.Duration(float64(firstBackOff) * s.cfg.random()))
 	}
 	s.timer.Reset(0)
@@ -73,7 +74,7 @@ func (s *Set) step(now time.Time) {
 	if s.flight != nil && !s.patient() {
 		s.flight.hurryUp() // the keys came into use while it waited
 	}
-	if s.flight == nil && reached(now, s.nextTry()) {
+	if s.flight == nil && clocks.Reached(now, s.nextTry()) {
 		switch {
 		case s.cool.planned && !s.cool.active(now):
 			s.start(true, false)
@@ -85,7 +86,7 @@ func (s *Set) step(now time.Time) {
 }
 
 func (s *Set) refreshDue(now time.Time) bool {
-	return !s.refreshAt.IsZero() && reached(now, s.refreshAt) && s.inUse(now)
+	return !s.refreshAt.IsZero() && clocks.Reached(now, s.refreshAt) && s.inUse(now)
 }
 
 // arm sets the timer for the next thing that time alone brings about. What is
@@ -93,7 +94,7 @@ func (s *Set) refreshDue(now time.Time) bool {
 func (s *Set) arm(now time.Time) {
 	var next time.Time
 	consider := func(t time.Time) {
-		if !reached(now, t) && (next.IsZero() || t.Before(next)) {
+		if !clocks.Reached(now, t) && (next.IsZero() || t.Before(next)) {
 			next = t
 		}
 	}
@@ -101,7 +102,7 @@ func (s *Set) arm(now time.Time) {
 		if s.cool.planned {
 			consider(later(s.cool.until, s.nextTry()))
 		}
-		if !s.refreshAt.IsZero() && (s.inUse(now) || !reached(now, s.refreshAt)) {
+		if !s.refreshAt.IsZero() && (s.inUse(now) || !clocks.Reached(now, s.refreshAt)) {
 			consider(later(s.refreshAt, s.nextTry()))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/jws"
 )
 
@@ -163,12 +164,6 @@ func lifetime(maxAge time.Duration, has bool) time.Duration {
 	return min(max(maxAge, minLifetime), maxLifetime)
 }
 
-// reached reports whether now is t or later, by the monotonic clock or by the
-// wall clock: the former stands still while a machine sleeps.
-func reached(now, t time.Time) bool {
-	return !now.Before(t) || !now.Round(0).Before(t.Round(0))
-}
-
 // touch notes that the issuer is in use, at most once a minute.
 func (s *Set) touch(at time.Duration) {
 	last := s.lastUsed.Load()
@@ -298,7 +293,7 @@ func (s *Set) stateAt(now time.Time) State {
 		return None
 	case s.cfg.Fixed != nil:
 		return Fresh
-	case snap.stored, s.failing() && reached(now, snap.freshUntil):
+	case snap.stored, s.failing() && clocks.Reached(now, snap.freshUntil):
 		return Stale
 	}
 	return Fresh

@@ -32,7 +32,7 @@ import (
 var deciding = []string{
 	".", "internal/jws", "internal/sigcheck", "internal/claims", "internal/policy", "internal/verify",
 	"internal/keyset", "internal/keyring", "internal/disk", "internal/dirlock", "internal/fetch", "internal/strangers",
-	"internal/revoked", "internal/ticket", "internal/alarm", "internal/watch",
+	"internal/revoked", "internal/ticket", "internal/clocks", "internal/alarm", "internal/watch",
 	"internal/tokencache", "internal/extract", "internal/forwarded", "internal/proxied", "internal/origin",
 	"internal/supplement", "internal/bound", "internal/roster", "internal/byvalue", "internal/panics",
 	"internal/refusal", "internal/reply", "internal/quote", "internal/asked",

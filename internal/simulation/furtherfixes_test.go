@@ -5,7 +5,7 @@ package simulation_test
 var furtherFixes = []fix{
 	{
 		"an answer about an opaque token counts for as long as that lives", "supplement.go",
-		"supplement.Counts(now, s.until) && s.refused() == nil", "s.refused() == nil",
+		"!clocks.Reached(now, s.until) && s.refused() == nil", "s.refused() == nil",
 	},
 	{
 		"that an opaque token is good no longer is not noted", "supplement.go",
@@ -29,7 +29,7 @@ var furtherFixes = []fix{
 	},
 	{
 		"an answer that supplements a token counts for as long as that lives", "supplement.go",
-		"(c.supplied == nil || supplement.Counts(now, c.supplied.until)) && ", "",
+		"(c.supplied == nil || !clocks.Reached(now, c.supplied.until)) && ", "",
 	},
 	{
 		"a used proof is not told to the other servers", "dpop/dpop.go",

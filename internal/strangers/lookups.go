@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/panics"
 )
@@ -87,11 +88,8 @@ type answer struct {
 	failed  time.Time // when it could not be asked the last time; zero if it could
 }
 
-// age returns how old an answer is, by either clock: the monotonic one stands still while a
-// machine sleeps, and the wall clock can be set back.
-func (a *answer) age(now time.Time) time.Duration {
-	return max(now.Sub(a.asked), now.Round(0).Sub(a.asked.Round(0)))
-}
+// age returns how old an answer is.
+func (a *answer) age(now time.Time) time.Duration { return clocks.Age(now, a.asked) }
 
 // serves reports whether an answer counts while there is no other. It may be called on
 // nil.

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/refusal"
@@ -28,12 +27,6 @@ var Registered = []string{
 	"act", "may_act", "scope", "client_id", // RFC 8693
 	"authorization_details",                   // RFC 9396
 	"scp", "token_use", "hex_identity", "gty", // of single issuers
-}
-
-// Counts reports whether what counts until a time does so now, by both clocks: the monotonic
-// one stands still while a machine sleeps, and the wall clock can be set back.
-func Counts(now, until time.Time) bool {
-	return now.Before(until) && now.Round(0).Before(until.Round(0))
 }
 
 // accept returns the text of an answer that can be one.

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/panics"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/internal/strangers"
@@ -190,7 +191,7 @@ func (a *Asker) join(ctx context.Context, who *Stranger, q *question, put Functi
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if same := a.questions[q.key]; same != nil && (same.answer == nil || Counts(now, same.asked.Add(a.cfg.Age))) {
+	if same := a.questions[q.key]; same != nil && (same.answer == nil || !clocks.Reached(now, same.asked.Add(a.cfg.Age))) {
 		if same.place != nil && who != nil {
 			same.place.Share(who.Caller)
 		}
