@@ -91,15 +91,16 @@ func (c *crowd) files(t *testing.T) int {
 }
 
 // However many issuers' keys come at once, one waits for the directory, with files open, at
-// a time, and all are written, whatever time that takes.
+// a time, beside the set that has just started and clears it; all are written, whatever time
+// that takes.
 func TestWriters(t *testing.T) {
 	t.Parallel()
 	const many = 100
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, many)
 		time.Sleep((many + 1) * time.Second)
-		if n, most := c.files(t), c.most.Load(); n != many || most != 1 || len(c.told.told().stores) != 0 {
-			t.Errorf("%d files are written, %d had the directory open at a time, %v was told; want %d, one and nothing", n, most, c.told.told().stores, many)
+		if n, most := c.files(t), c.most.Load(); n != many || most > 2 || len(c.told.told().stores) != 0 {
+			t.Errorf("%d files are written, %d had the directory open at a time, %v was told; want %d, two at most and nothing", n, most, c.told.told().stores, many)
 		}
 	})
 }
