@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -202,25 +203,31 @@ func document(body string) *http.Response {
 	}
 }
 
-// A token by an algorithm that its key is not for passes by no setting, and one by an algorithm
-// that the description leaves out by that.
-func TestExplain_AlgorithmOfTheKey(t *testing.T) {
+// A token by an algorithm that its key is not for passes by no setting, nor does one by an
+// algorithm that nobody may list; one by an algorithm that the description leaves out does.
+func TestExplain_Algorithm(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		algorithms []string
-		setting    string
-	}{{[]string{"ES256", "RS256"}, ""}, {[]string{"RS256"}, "Algorithms"}} {
+		algorithms       []string
+		of, setting, tip string
+	}{
+		{[]string{"ES256", "RS256"}, "ES256", "", "no setting changes that"},
+		{[]string{"RS256"}, "ES256", "Algorithms", "list the issuer's in Issuer.Algorithms"},
+		{[]string{"RS256"}, "HS256", "", "No setting accepts this algorithm"},
+		{[]string{"RS256"}, "none", "", "No setting accepts this algorithm"},
+		{[]string{"RS256"}, "rs256", "", "No setting accepts this algorithm"},
+	} {
 		issuer, trusted := newIssuer(t, oidctest.Config{Algorithm: "RS256"})
 		trusted.Algorithms = tt.algorithms
 		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client()})
 		key := issuer.Key()
-		report := a.Explain(t.Context(), hostile.Sign(key, hostile.Header(key).Set("alg", `"ES256"`), hostile.Claims(issuer.URL())))
+		report := a.Explain(t.Context(), hostile.Sign(key, hostile.Header(key).Set("alg", strconv.Quote(tt.of)), hostile.Claims(issuer.URL())))
 		if !errors.Is(report.Err, oidcauth.ErrAlgorithm) {
-			t.Fatalf("%v: error = %v", tt.algorithms, report.Err)
+			t.Fatalf("%v: error = %v", tt, report.Err)
 		}
 		first := report.Steps[slices.IndexFunc(report.Steps, func(s explain.Step) bool { return s.Verdict == explain.Failed })]
-		if first.Setting != tt.setting {
-			t.Errorf("%v: %s: Setting = %q, want %q", tt.algorithms, first.Check, first.Setting, tt.setting)
+		if first.Setting != tt.setting || !strings.Contains(first.Advice, tt.tip) {
+			t.Errorf("%v: %s: Setting = %q, Advice = %q", tt, first.Check, first.Setting, first.Advice)
 		}
 	}
 }

@@ -112,7 +112,7 @@ var table = [...]Entry{
 	{ErrUnknownIssuer, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"If this issuer is one to be trusted here, configure it exactly as the token names it; case and trailing slash count. If not, get a token from one that is: no signature was checked yet, and anybody can write any name into a token."},
 	{ErrAlgorithm, http.StatusUnauthorized, "invalid_token", notAccepted,
-		"Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms. HS256 is never accepted: whoever can verify with its key can make tokens with it. Nor is \"none\": anybody can make those."},
+		"Let the issuer sign with an algorithm listed here, or list the issuer's in Issuer.Algorithms."},
 	{ErrUnknownKey, http.StatusUnauthorized, "invalid_token", notAccepted,
 		"The issuer publishes no key with this ID. Was the token made by another environment or tenant, or before the keys were rotated? Get a fresh token and compare with the issuer's key set."},
 	{ErrSignature, http.StatusUnauthorized, "invalid_token", notAccepted,

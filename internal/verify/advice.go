@@ -21,6 +21,10 @@ var ErrLookup = errors.New("cannot be looked up (Config.FindIssuer)")
 // errNoKeyID is the cause of the refusal of a token that has to name its key.
 var errNoKeyID = errors.New("it names no key")
 
+// errNeverAccepted is the cause of the refusal of a token whose algorithm no description of an
+// issuer may list.
+var errNeverAccepted = errors.New("no setting permits it")
+
 // errOtherAlgorithm is the cause of the refusal of a token whose issuer may use its algorithm,
 // and not with this key.
 var errOtherAlgorithm = errors.New("the key is for another")
@@ -35,6 +39,7 @@ var closerAdvices = []struct {
 
 	{refusal.ErrUnknownKey, errNoKeyID, "The tokens of this issuer that are for servers name their key in the header (\"kid\"), and this one does not: it is of another kind, or somebody else's. Get a fresh token from the issuer."},
 
+	{refusal.ErrAlgorithm, errNeverAccepted, "No setting accepts this algorithm: of HS256 and its like, whoever can verify a token can make one; with \"none\", anybody can; others are unknown here. Let the issuer sign with one that is listed here."},
 	{refusal.ErrAlgorithm, errOtherAlgorithm, "The issuer's tokens may have this algorithm, and the key that is named here cannot: it is of another kind, or published for another one (\"alg\"), and no setting changes that. Get a fresh token from the issuer; if that fares no better, compare its key set with what it signs with."},
 
 	{refusal.ErrKeysUnavailable, errSkippedKey, "The issuer answers, and publishes the token's key in a form that cannot be used here, and no other key. Mend the key in the issuer's key set, or let the issuer sign with another one."},

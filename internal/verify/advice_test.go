@@ -31,6 +31,7 @@ func TestAdvise(t *testing.T) {
 		{refusal.ErrTokenType, policy.ErrTicket, "AuthenticateTicket"},
 		{refusal.ErrTokenType, claims.ErrBinding, "Config.DPoP takes the proofs of keys"},
 		{refusal.ErrUnknownKey, errNoKeyID, "name their key in the header"},
+		{refusal.ErrAlgorithm, errNeverAccepted, "No setting accepts this algorithm"},
 		{refusal.ErrAlgorithm, errOtherAlgorithm, "no setting changes that"},
 		{refusal.ErrKeysUnavailable, ErrLookup, "Config.FindIssuer"},
 		{refusal.ErrAudience, policy.ErrNoAudience, "Issuer.DedicatedKeys"},

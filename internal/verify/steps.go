@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/claims"
+	"github.com/oidcauth/oidcauth/internal/jws"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
 )
@@ -99,7 +100,11 @@ func (e *Evaluation) CheckIssuer(ctx context.Context) error {
 func (e *Evaluation) CheckAlgorithm(context.Context) error {
 	i := slices.Index(e.Trust.Algorithms, e.Token.Algorithm)
 	if i < 0 {
-		return refusal.New(refusal.Algorithm, refusal.ErrAlgorithm, refusal.Quote(e.Token.Algorithm), refusal.OneOf(e.Trust.Algorithms))
+		err := refusal.ErrAlgorithm
+		if !jws.Known(e.Token.Algorithm) {
+			err = refusal.With(err, errNeverAccepted)
+		}
+		return refusal.New(refusal.Algorithm, err, refusal.Quote(e.Token.Algorithm), refusal.OneOf(e.Trust.Algorithms))
 	}
 	// A number, because the token's own text would keep its header in memory.
 	e.Algorithm = uint8(i)
