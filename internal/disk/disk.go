@@ -49,6 +49,20 @@ func (d *Dir) Info() (info fs.FileInfo, err error) {
 	return info, err
 }
 
+// IsAt reports whether a path leads to this directory: it may have been moved away, and
+// another one be there, which whoever comes next opens.
+func (d *Dir) IsAt(path string) (bool, error) {
+	there, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	here, err := d.Info()
+	return err == nil && os.SameFile(there, here), err
+}
+
 // Names returns the names of all that is in the directory, in no order.
 func (d *Dir) Names() (names []string, err error) {
 	err = d.call(&Call{Op: List}, func() error {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -38,6 +39,7 @@ var (
 	errDamaged = errors.New("damaged")
 	errForeign = errors.New("no file of a revocation: want a directory of its own for these, and nothing else in it")
 	errFull    = errors.New("full")
+	errMoved   = errors.New("moved away, and the next start would read another: put it back, or start again and revoke again")
 )
 
 // A Dir is a directory with a small file for each entry, whose name is a hash of
@@ -45,6 +47,7 @@ var (
 // holds it at a time. It is safe for concurrent use.
 type Dir struct {
 	path string
+	at   string // the same, wherever the process goes
 
 	mu   sync.Mutex // guards what follows
 	disk *disk.Dir  // nil once closed
@@ -59,7 +62,11 @@ func Open(path string) (*Dir, error) { return open(path, nil) }
 // open is [Open] with a tap, for tests.
 func open(path string, tap disk.Tap) (*Dir, error) {
 	d := &Dir{path: path}
-	if err := d.open(tap); err != nil {
+	var err error
+	if d.at, err = filepath.Abs(path); err == nil {
+		err = d.open(tap)
+	}
+	if err != nil {
 		return nil, d.wrap(err)
 	}
 	return d, nil
@@ -169,7 +176,8 @@ func nameOf(content []byte) string {
 }
 
 // Put stores an entry and returns its name. When it returns without error, the
-// entry survives a crash of the machine. With an error it may be there all the same.
+// entry survives a crash of the machine, and the next process finds it. With an error it
+// may be there all the same.
 // Equal entries are one.
 func (d *Dir) Put(content []byte) (name string, err error) {
 	d.mu.Lock()
@@ -181,7 +189,29 @@ func (d *Dir) Put(content []byte) (name string, err error) {
 		return "", d.wrap(fs.ErrClosed)
 	}
 	name = nameOf(content)
-	return name, d.wrap(d.disk.Replace(name, tempPrefix, content))
+	if err := d.disk.Replace(name, tempPrefix, content); err != nil {
+		return name, d.wrap(err)
+	}
+	return name, d.wrap(d.inPlace())
+}
+
+// InPlace is an error if the next process would not find here what was put. What is written
+// goes to the directory that was opened, wherever that is now.
+func (d *Dir) InPlace() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.disk == nil {
+		return d.wrap(fs.ErrClosed)
+	}
+	return d.wrap(d.inPlace())
+}
+
+func (d *Dir) inPlace() error {
+	is, err := d.disk.IsAt(d.at)
+	if err == nil && !is {
+		err = errMoved
+	}
+	return err
 }
 
 // Remove removes an entry. After a crash it may be there again, once.

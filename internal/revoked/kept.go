@@ -91,7 +91,7 @@ func (k *keptLog) append(ctx context.Context, r Revocation) (added bool, err err
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.kept.covering(&r) != nil {
-		return false, nil
+		return false, k.dir.InPlace()
 	}
 	if n, _ := k.kept.count(); n-len(k.kept.covered(&r)) >= k.most {
 		if err := k.makeRoom(ctx); err != nil {

@@ -114,8 +114,11 @@ func (f *Follower) replace(ctx context.Context, w *waitingEntry) {
 
 // write has a revocation that waits survive this process, if there is a directory.
 func (f *Follower) write(w *waitingEntry) error {
-	if f.dir == nil || w.file != "" {
+	switch {
+	case f.dir == nil:
 		return nil
+	case w.file != "":
+		return f.dir.InPlace()
 	}
 	content, err := encodeWaiting(w.Revocation)
 	if err != nil {

@@ -1,0 +1,126 @@
+package revoked
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth/internal/memorylog"
+)
+
+func move(t *testing.T, from, to string) {
+	t.Helper()
+	if runtime.GOOS == "windows" {
+		t.Skip("an open directory cannot be moved there")
+	}
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is written to a directory that was moved away is not there at the next start,
+// whether another one is in its place or none.
+func TestDir_MovedAway(t *testing.T) {
+	path := privateDir(t)
+	away := path + "-away"
+	d, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	move(t, path, away)
+	if _, err := d.Put([]byte("one")); !errors.Is(err, errMoved) || !errors.Is(err, ErrDir) {
+		t.Errorf("Put() error = %v, want %v", err, errMoved)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Put([]byte("two")); !errors.Is(err, errMoved) {
+		t.Errorf("Put() error = %v with another directory in its place, want %v", err, errMoved)
+	}
+	if err := d.InPlace(); !errors.Is(err, errMoved) {
+		t.Errorf("InPlace() error = %v, want %v", err, errMoved)
+	}
+	move(t, path, path+"-other")
+	move(t, away, path)
+	if _, err := d.Put([]byte("two")); err != nil {
+		t.Errorf("Put() error = %v once it is back", err)
+	}
+	if err := d.InPlace(); err != nil {
+		t.Errorf("InPlace() error = %v once it is back", err)
+	}
+}
+
+// A process that goes elsewhere has its directory where it was.
+func TestDir_RelativePath(t *testing.T) {
+	path := privateDir(t)
+	t.Chdir(filepath.Dir(path))
+	d, err := Open(filepath.Base(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	t.Chdir(t.TempDir())
+	if _, err := d.Put([]byte("one")); err != nil {
+		t.Errorf("Put() error = %v", err)
+	}
+}
+
+// Nobody is told that a revocation is kept where the next start does not find it, not
+// even one that was kept before. Once the directory is back it is, without being asked.
+func TestFollower_Kept_MovedAway(t *testing.T) {
+	path := privateDir(t)
+	away := path + "-away"
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		f := b.keep(t, path)
+		alice, bob := subject("alice", in(time.Hour)), subject("bob", in(time.Hour))
+		b.wantKept(t, f, alice)
+		move(t, path, away)
+		for _, r := range []Revocation{alice, bob} {
+			b.Add(r)
+			if durable, err := f.Share(t.Context(), r); durable || !errors.Is(err, ErrNotWritten) {
+				t.Errorf("Share(%s) = %t, %v, want %v", r.Describe(), durable, err, ErrNotWritten)
+			}
+		}
+		move(t, away, path)
+		time.Sleep(2 * maxFollowDelay)
+		b.wantKept(t, f, bob)
+		if err := f.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := files(t, path); n != 2 {
+			t.Errorf("%d files, want those of alice and bob", n)
+		}
+		b.Close()
+	})
+}
+
+// The same of what waits for the log.
+func TestFollower_Waiting_MovedAway(t *testing.T) {
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		log := memorylog.New[Revocation]()
+		log.RefuseAll()
+		b := newLab(false)
+		f := b.follow(t, log, path)
+		alice, bob := subject("alice", in(time.Hour)), subject("bob", in(time.Hour))
+		b.Add(alice)
+		if durable, err := f.Share(t.Context(), alice); !durable || !errors.Is(err, ErrWaits) {
+			t.Errorf("Share() = %t, %v, want %v in the directory", durable, err, ErrWaits)
+		}
+		move(t, path, path+"-away")
+		for _, r := range []Revocation{alice, bob} {
+			b.Add(r)
+			if durable, err := f.Share(t.Context(), r); durable || !errors.Is(err, ErrNotWritten) {
+				t.Errorf("Share(%s) = %t, %v, want %v", r.Describe(), durable, err, ErrNotWritten)
+			}
+		}
+		f.Close()
+		b.Close()
+	})
+}
