@@ -157,8 +157,12 @@ func (a *Authenticator) nameIssuer(ctx context.Context, r *revoked.Revocation) e
 var lastWritable = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 
 // lastMatch returns when the last token can expire that a revocation matches now,
-// or will until the time of issue that it is restricted to.
+// or will until the time of issue that it is restricted to. Of a key there is no last one:
+// whoever has stolen it signs tokens as late as they like, and with any time of issue.
 func (a *Authenticator) lastMatch(r *revoked.Revocation, now time.Time) time.Time {
+	if r.KeyID != "" && r.TokenID == "" && r.SessionID == "" {
+		return lastWritable
+	}
 	at := now
 	if r.IssuedBefore.After(at) {
 		at = r.IssuedBefore
@@ -360,7 +364,7 @@ type Revocation struct {
 	// TokenID is the token itself, "jti". Empty means any.
 	TokenID string `json:"token_id,omitempty"`
 
-	// KeyID is the key that signed the token. Empty means any.
+	// KeyID is the key that signed the token. Empty means any. See Until.
 	KeyID string `json:"key_id,omitempty"`
 
 	// IssuedBefore restricts the revocation to tokens issued ("iat") before it, by
@@ -385,6 +389,9 @@ type Revocation struct {
 	// at most, or after a century if they may never expire. That is enough for the
 	// tokens there are, and not for a ban, by which those of a later sign-in are
 	// refused, too: give it a time that is far ahead, of the year 9999 for instance.
+	// Where KeyID is set, and neither SessionID nor TokenID, zero means for good: whoever
+	// has stolen a key goes on signing. Say when it ends where the issuer puts another key
+	// under the same ID.
 	Until time.Time `json:"until,omitzero"`
 }
 

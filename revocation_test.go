@@ -179,6 +179,30 @@ func TestRevoke_Until(t *testing.T) {
 	}
 }
 
+// Whoever has stolen a key signs with it as late as they like: it is refused for good,
+// however short tokens live, unless its revocation says when that ends.
+func TestRevoke_KeyForGood(t *testing.T) {
+	t.Parallel()
+	for name, until := range map[string]time.Duration{"for good": 0, "as it says": 24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, trusted := newIssuer(t, oidctest.Config{})
+				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: time.Hour})
+				r := oidcauth.Revocation{Issuer: issuer.URL(), KeyID: issuer.Key().ID()}
+				var want error = oidcauth.ErrRevoked
+				if until != 0 {
+					r.Until, want = time.Now().Add(until), nil
+				}
+				revoke(t, a, r)
+				time.Sleep(10 * 365 * 24 * time.Hour)
+				if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); !errors.Is(err, want) {
+					t.Errorf("ten years later: Authenticate() error = %v, want %v", err, want)
+				}
+			})
+		})
+	}
+}
+
 // A revocation of a local token lasts as long as the longest that the issuer has
 // ever issued, also when it issues shorter ones now.
 func TestRevoke_LocalTokensOfYears(t *testing.T) {
