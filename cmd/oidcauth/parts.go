@@ -12,6 +12,7 @@ import (
 type parts struct {
 	local  *localissuer.Issuer
 	shared *sharedRevocations
+	lines  *logLines
 }
 
 // openParts opens them, and enters them into the library's configuration.
@@ -57,7 +58,7 @@ func (f *serveFlags) newServer(cfg oidcauth.Config, file *fileConfig, p parts, a
 		return nil, usageError{f.whichIssuers(cfg, err)}
 	}
 	s.revocations = p.shared
-	s.metrics.more = append(s.metrics.more, p.shared.write)
+	s.metrics.more = append(s.metrics.more, p.shared.write, p.lines.write)
 	if p.local != nil {
 		s.local, err = newLocalRoutes(s, p.local, file.LocalIssuer, ownOrigin(file.Resource))
 	}

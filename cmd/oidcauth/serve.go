@@ -174,6 +174,8 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	if cfg.Logger, err = newLogger(std.err, firstOf(file.LogFormat, "text")); err != nil {
 		return err
 	}
+	lines := new(logLines)
+	cfg.Logger = lines.counted(cfg.Logger)
 	if err := f.tryWithout(cfg, &file); err != nil { // before an address in use hides it
 		return err
 	}
@@ -193,6 +195,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 		return err
 	}
 	defer parts.close()
+	parts.lines = lines
 	s, err := f.newServer(cfg, &file, parts, ln.Addr())
 	if err != nil {
 		return err

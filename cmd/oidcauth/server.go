@@ -65,7 +65,7 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 	}
 	s.live.Store(newLive(cfg, file))
 	s.reloads.started()
-	s.metrics.more = append(s.metrics.more, s.reloads.write)
+	s.metrics.more = append(s.metrics.more, s.reloads.write, s.certificate.write)
 	pair, err := file.TLS.read()
 	if err != nil {
 		return nil, err

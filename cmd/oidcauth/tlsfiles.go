@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -79,5 +80,17 @@ func (c *certificate) warn(log *slog.Logger, now time.Time) {
 		return
 	}
 	c.told.Store(pair)
-	log.Warn("clients refuse the certificate for its time", slog.Time("now", now), slog.Time("good_from", from), slog.Time("good_until", until))
+	log.Error("clients refuse the certificate for its time", slog.Time("now", now), slog.Time("good_from", from), slog.Time("good_until", until))
+}
+
+// write writes, in the Prometheus text format, when clients will refuse the certificate, so
+// that somebody is told before. Without TLS it writes nothing.
+func (c *certificate) write(out *strings.Builder) {
+	pair := c.pair.Load()
+	if pair == nil || pair.Leaf == nil {
+		return
+	}
+	const name = "oidcauth_certificate_not_after_timestamp_seconds"
+	help(out, name, "gauge", "When the certificate that clients are shown ends.")
+	fmt.Fprintf(out, "%s %d\n", name, pair.Leaf.NotAfter.Unix())
 }

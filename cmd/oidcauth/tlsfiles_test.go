@@ -200,3 +200,26 @@ func TestCertificate_Warn(t *testing.T) {
 		t.Errorf("before it begins: %q, want a line more", log.String())
 	}
 }
+
+// TestCertificate_Metric: the metrics say when the certificate that is shown ends.
+func TestCertificate_Metric(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	c := new(certificate)
+	c.write(&out)
+	if out.Len() > 0 {
+		t.Errorf("without TLS: %s, want nothing", out.String())
+	}
+	end := time.Now().Add(time.Hour)
+	cert, key := newCertificateUntil(t, "ours", end)
+	pair, err := tls.X509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.pair.Store(&pair)
+	c.write(&out)
+	if want := fmt.Sprintf("oidcauth_certificate_not_after_timestamp_seconds %d\n", end.Unix()); !strings.Contains(out.String(), want) {
+		t.Errorf("metrics = %s, want %s", out.String(), want)
+	}
+	mustBeExposition(t, out.String())
+}

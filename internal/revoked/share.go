@@ -102,7 +102,7 @@ func (f *Follower) logWaits(ctx context.Context, cause error) {
 	if f.kept != nil {
 		text = "revocations are not written"
 	}
-	f.logger.LogAttrs(ctx, slog.LevelWarn, text, slog.String("error", cause.Error()))
+	f.logger.LogAttrs(ctx, slog.LevelError, text, slog.String("error", cause.Error()))
 }
 
 // replace takes out of the queue what w stands for, as far as w is as safe as that.
