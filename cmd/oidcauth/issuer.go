@@ -41,8 +41,9 @@ the keys of another one are not touched, by root neither (docs/operate.md).
                        accept a retired key's tokens no longer, nor ever again;
                        write -- before a KEY-ID that begins with a dash
 
-After a theft of the directory rotate twice, and remove the two keys that have
-signed or were about to.`,
+After a theft of the directory rotate twice, remove the two keys that have
+signed or were about to, and then revoke each (POST /v1/revocations, "key"):
+that ends the sessions, too, that began with the thief's tickets.`,
 		example: `
 oidcauth issuer rotate /var/lib/oidcauth/keys
 oidcauth issuer import /var/lib/oidcauth/keys id_ecdsa.pub`,
