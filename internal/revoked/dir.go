@@ -208,8 +208,11 @@ func (d *Dir) InPlace() error {
 
 func (d *Dir) inPlace() error {
 	is, err := d.disk.IsAt(d.at)
-	if err == nil && !is {
-		err = errMoved
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil // a process that has given up rights cannot tell
+	case err == nil && !is:
+		return errMoved
 	}
 	return err
 }

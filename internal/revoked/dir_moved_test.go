@@ -2,6 +2,7 @@ package revoked
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -9,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/disk"
 	"github.com/oidcauth/oidcauth/internal/memorylog"
 )
 
@@ -65,6 +67,25 @@ func TestDir_RelativePath(t *testing.T) {
 	}
 	defer d.Close()
 	t.Chdir(t.TempDir())
+	if _, err := d.Put([]byte("one")); err != nil {
+		t.Errorf("Put() error = %v", err)
+	}
+}
+
+// A process that has given up the right to look goes on writing.
+func TestDir_RightsGivenUp(t *testing.T) {
+	gaveUp := false
+	d, err := open(privateDir(t), func(c *disk.Call, do func() error) error {
+		if gaveUp && c.Op == disk.Stat {
+			return fs.ErrPermission
+		}
+		return do()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	gaveUp = true
 	if _, err := d.Put([]byte("one")); err != nil {
 		t.Errorf("Put() error = %v", err)
 	}
