@@ -511,10 +511,18 @@ func preflight(t *testing.T, w *world, p proxy) {
 	}
 }
 
-// nobodyToAsk: without an answer nothing passes.
-func nobodyToAsk(t *testing.T, w *world, _ proxy) {
+// nobodyToAsk: without an answer nothing passes, and clients are told to come again where
+// the proxy can be told to say so.
+func nobodyToAsk(t *testing.T, w *world, p proxy) {
 	w.stop()
-	if got := w.get(t, "GET", "/items", token(w.issuer, nil, "")); got.status < 500 || got.seen != nil {
+	got := w.get(t, "GET", "/items", token(w.issuer, nil, ""))
+	if got.status < 500 || got.seen != nil {
 		t.Errorf("got %+v, want a refusal", got)
+	}
+	if p.dialect == "caddy" || p.dialect == "traefik" {
+		return
+	}
+	if retry := got.header.Values("Retry-After"); got.status != 503 || len(retry) != 1 {
+		t.Errorf("got %+v, want 503 with Retry-After", got)
 	}
 }
