@@ -300,11 +300,12 @@ func (f *followedSource) tickets() *ticket.Authority {
 	return f.latest.Load().Tickets
 }
 
-// Refresh implements [verify.Local]. A panic of the source is an error.
+// Refresh implements [verify.Local]. A panic of the source is an error, and so is that it
+// cannot look.
 func (f *followedSource) Refresh() (err error) {
 	defer panics.Catch(&err)
 	f.source.Refresh()
-	return nil
+	return f.tickets().Unread()
 }
 
 // close lets go of the source. A panic of its stop is an error, after which others are

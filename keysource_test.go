@@ -424,7 +424,7 @@ func TestKeySource_NoTickets(t *testing.T) {
 		t.Errorf("AuthenticateTicket() error = %v, want %v", err, oidcauth.ErrUnknownIssuer)
 	}
 	other := local.Issuer()
-	other.Keys.Source = withoutTickets{local, ticket.NewAuthority(func(string) ([]byte, bool) { return nil, false })}
+	other.Keys.Source = withoutTickets{local, ticket.NewAuthority(func(string) ([]byte, bool) { return nil, false }, nil)}
 	b := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{other}})
 	if _, err := b.AuthenticateTicket(from(), sold, "chat"); !errors.Is(err, oidcauth.ErrUnknownKey) {
 		t.Errorf("AuthenticateTicket() where none of the keys sells any: error = %v, want %v", err, oidcauth.ErrUnknownKey)

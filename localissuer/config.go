@@ -29,9 +29,10 @@ type Config struct {
 	// that has known the directory since: keys that were removed stay removed. A
 	// process that cannot write there, or finds other keys, signs nothing with a
 	// key that is not in the directory. The keys in memory serve for 24 hours
-	// while the directory cannot be read, or is not what it was; then nothing is
-	// issued and no token of the issuer is accepted
-	// ([oidcauth.ErrKeysUnavailable]) until it is.
+	// while the directory cannot be read, does not answer within ten seconds, or is not
+	// what it was, and a token under another key is one of which nobody knows
+	// ([oidcauth.ErrKeysUnavailable]); then nothing is issued and no token of the issuer
+	// is accepted until it is.
 	Dir string
 
 	// ReadOnly reads the keys of Dir once, for a program that looks at them, or verifies a

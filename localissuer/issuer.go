@@ -56,9 +56,13 @@ type Issuer struct {
 	tickets     *ticket.Authority
 	secret      hidden.Value[[]byte] // of tickets, with an external signer
 
-	reading  sync.Mutex // guards what follows, and is held while Dir is read
-	found    keyring.Stat
-	failing  bool // the last reading failed
+	turn  chan struct{}                // has room for the one who reads Dir
+	load  func() (keyring.Ring, error) // reads Dir, for them
+	found keyring.Stat                 // theirs, too
+
+	reading  sync.Mutex // guards what follows
+	began    time.Time  // since when Dir is being read; zero while it is not
+	failing  error      // of the last reading
 	lastRead time.Time
 
 	mu        sync.Mutex // guards what follows
@@ -80,9 +84,9 @@ func New(cfg Config) (*Issuer, error) {
 		url: cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry, readOnly: cfg.ReadOnly,
 		imported: slices.Clone(cfg.ImportedAudiences),
 		logger:   panics.Logger(cfg.Logger), now: cfg.Now, external: hidden.Of(cfg.Signer),
-		followers: make(map[*follower]struct{}),
+		followers: make(map[*follower]struct{}), turn: make(chan struct{}, 1),
 	}
-	l.tickets = ticket.NewAuthority(l.ticketSecret)
+	l.tickets = ticket.NewAuthority(l.ticketSecret, l.unread)
 	if l.now == nil {
 		l.now = time.Now
 	}

@@ -140,9 +140,7 @@ func (l *Issuer) update(ctx context.Context, what string, change func(keyring.Ri
 	if err != nil {
 		return fmt.Errorf("localissuer: %w", err)
 	}
-	l.reading.Lock()
 	l.noteReading(nil)
-	l.reading.Unlock()
 	l.logger.LogAttrs(ctx, slog.LevelInfo, what, slog.String("issuer", l.url), slog.String("signing_key", ring.Active().ID))
 	return nil
 }
@@ -181,6 +179,7 @@ func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 	if err != nil {
 		return keyring.Ring{}, err
 	}
+	l.load = l.dir.Load
 	return l.admit(cfg)
 }
 

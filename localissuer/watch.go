@@ -24,6 +24,10 @@ const (
 	// before the next try.
 	rejoinTimeout = 5 * time.Second
 
+	// answerTimeout is for how long anybody waits for a directory that does not answer, as
+	// one on another machine may. It is longer than the lock is waited for.
+	answerTimeout = 2 * rejoinTimeout
+
 	// unreadableLimit is how long the keys in memory serve while their directory
 	// cannot be read: as long as those of an issuer that cannot be reached. Keys that
 	// others retire meanwhile are kept for so much longer.
@@ -69,19 +73,75 @@ func (l *Issuer) beginPoll() bool {
 
 // reread looks what other processes made of the directory, unless, seen from
 // outside, nothing was made of it. Everybody who comes meanwhile waits: their
-// key may be the one that is being read.
+// key may be the one that is being read. A directory that does not answer in time is
+// one that cannot be read, and nobody waits for it again until it does: they may be
+// many, whom anybody can send, and the keys in memory count for no longer than else.
 func (l *Issuer) reread(always bool) {
 	if l.dir == nil || l.readOnly { // what is in memory may not be in the directory
 		return
 	}
+	timeout := time.NewTimer(answerTimeout)
+	defer timeout.Stop()
+	if !l.awaitTurn(timeout.C) {
+		l.noteReading(errSilent)
+		return
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		defer l.endTurn()
+		l.readNow(always)
+	}()
+	select {
+	case <-read:
+	case <-timeout.C:
+		l.noteReading(errSilent)
+	}
+}
+
+var errSilent = fmt.Errorf("it has not answered for %v", answerTimeout)
+
+// awaitTurn reports whether the directory is one's own to read.
+func (l *Issuer) awaitTurn(timeout <-chan time.Time) bool {
+	if l.isSilent() {
+		return false
+	}
+	select {
+	case l.turn <- struct{}{}:
+		l.noteTurn(time.Now())
+		return true
+	case <-timeout:
+		return false
+	}
+}
+
+func (l *Issuer) endTurn() {
+	l.noteTurn(time.Time{})
+	<-l.turn
+}
+
+// noteTurn notes since when the directory is being read, or the zero time.
+func (l *Issuer) noteTurn(began time.Time) {
 	l.reading.Lock()
 	defer l.reading.Unlock()
+	l.began = began
+}
+
+// isSilent reports whether the directory is being read, and was not in time.
+func (l *Issuer) isSilent() bool {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	return !l.began.IsZero() && time.Since(l.began) >= answerTimeout
+}
+
+// readNow is reread for the one whose turn it is.
+func (l *Issuer) readNow(always bool) {
 	found := l.dir.Stat() // before the reading, so that what changes meanwhile is noticed next time
 	if !always && found.Same(l.found) {
 		return
 	}
 	l.found = found
-	ring, err := l.dir.Load()
+	ring, err := l.load()
 	if err == nil {
 		err = l.take(ring)
 	}
@@ -155,8 +215,14 @@ func (l *Issuer) takeUnwritten(read keyring.Ring, cause error) error {
 	if signs || errors.Is(cause, context.DeadlineExceeded) {
 		signing = l.newSigning(ring.Active())
 	}
-	return cmp.Or(l.adoptSigning(ring, signing, false), cause)
+	return cmp.Or(l.adoptSigning(ring, signing, false), error(&unwrittenError{cause}))
 }
+
+// An unwrittenError says that all that the directory says is known, and that it does not
+// say all that is.
+type unwrittenError struct{ error }
+
+func (e *unwrittenError) Unwrap() error { return e.error }
 
 // stopped has tokens and tickets refused until a ring is adopted.
 func stopped(cause error) *signing {
@@ -166,23 +232,36 @@ func stopped(cause error) *signing {
 // noteReading reports the first failure of a series, and its end, and ends trust in the
 // keys in memory when it has lasted too long by either clock.
 func (l *Issuer) noteReading(err error) {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	former := l.failing
+	l.failing = err
 	if err == nil {
-		if l.failing {
+		if former != nil {
 			l.logger.LogAttrs(context.Background(), slog.LevelInfo, "key directory readable again, and what it is to be",
 				slog.String("issuer", l.url))
 		}
-		l.failing, l.lastRead = false, time.Now()
+		l.lastRead = time.Now()
 		return
 	}
-	first := !l.failing
-	l.failing = true
-	if first {
+	if former == nil {
 		l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable or not what it was, the keys in memory go on serving",
 			slog.String("issuer", l.url), slog.Duration("limit", unreadableLimit), slog.String("error", err.Error()))
 	}
 	if clocks.Age(time.Now(), l.lastRead) >= unreadableLimit {
 		l.withdraw(err)
 	}
+}
+
+// unread returns why it is not known whether there are keys in the directory that are not
+// in memory, or nil.
+func (l *Issuer) unread() error {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	if _, ok := errors.AsType[*unwrittenError](l.failing); ok || l.failing == nil {
+		return nil
+	}
+	return fmt.Errorf("key directory not readable or not what it was: %w", l.failing)
 }
 
 // withdraw ends trust in the keys in memory, of which nobody knows any longer

@@ -11,6 +11,7 @@ import (
 // one knows of no key that signs tickets.
 type Authority struct {
 	secret  func(keyID string) (secret []byte, signs bool)
+	unread  func() error
 	process string // random; which process it is
 	started time.Time
 	used    Ledger
@@ -18,9 +19,18 @@ type Authority struct {
 
 // NewAuthority returns the Authority of an issuer that began just now. The
 // function returns what opens the tickets that a key signed, and whether the key
-// may sign tickets at present.
-func NewAuthority(secret func(keyID string) (secret []byte, signs bool)) *Authority {
-	return &Authority{secret: secret, process: rand.Text(), started: time.Now()}
+// may sign tickets at present; unread, which may be nil, what Unread does.
+func NewAuthority(secret func(keyID string) (secret []byte, signs bool), unread func() error) *Authority {
+	return &Authority{secret: secret, unread: unread, process: rand.Text(), started: time.Now()}
+}
+
+// Unread returns why it is not known at present whether the issuer has further keys, or
+// nil.
+func (a *Authority) Unread() error {
+	if a == nil || a.unread == nil {
+		return nil
+	}
+	return a.unread()
 }
 
 // Secret returns what opens the tickets that a key signed, and whether the key

@@ -116,7 +116,7 @@ func TestPlace(t *testing.T) {
 func TestAuthority_Age(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, other := ticket.NewAuthority(nil), ticket.NewAuthority(nil)
+		a, other := ticket.NewAuthority(nil, nil), ticket.NewAuthority(nil, nil)
 		time.Sleep(time.Hour)
 		var o ticket.Original
 		a.Stamp(&o)
@@ -137,7 +137,7 @@ func TestAuthority_Age(t *testing.T) {
 func TestAuthority_Printed(t *testing.T) {
 	t.Parallel()
 	secret := "a secret of thirty-two bytes, or so"
-	a := ticket.NewAuthority(func(string) ([]byte, bool) { return []byte(secret), true })
+	a := ticket.NewAuthority(func(string) ([]byte, bool) { return []byte(secret), true }, nil)
 	if got, signs := a.Secret("k"); string(got) != secret || !signs {
 		t.Fatalf("Secret() = %q, %t", got, signs)
 	}
@@ -157,7 +157,7 @@ func TestAuthority_Printed(t *testing.T) {
 func TestAuthority_Use(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a := ticket.NewAuthority(nil)
+		a := ticket.NewAuthority(nil, nil)
 		use := func(id string, expiry, now time.Time, known bool, want error) {
 			t.Helper()
 			if err := a.Use(id, expiry, now, known); !errors.Is(err, want) {
@@ -182,7 +182,7 @@ func TestAuthority_Use(t *testing.T) {
 func TestAuthority_Remembers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, began := ticket.NewAuthority(nil), time.Now()
+		a, began := ticket.NewAuthority(nil, nil), time.Now()
 		expiry := began.Add(ticket.MaxLifetime)
 		for _, tt := range []struct {
 			after time.Duration
@@ -207,7 +207,7 @@ func TestAuthority_Full(t *testing.T) {
 	t.Parallel()
 	const most = 1 << 18
 	synctest.Test(t, func(t *testing.T) {
-		a := ticket.NewAuthority(nil)
+		a := ticket.NewAuthority(nil, nil)
 		now := time.Now()
 		for n := range most {
 			if err := a.Use(fmt.Sprint(n), now.Add(ticket.MaxLifetime), now, true); err != nil {
