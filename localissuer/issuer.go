@@ -67,7 +67,7 @@ type Issuer struct {
 
 	mu        sync.Mutex // guards what follows
 	ring      hidden.Value[keyring.Ring]
-	retired   map[string]time.Time // since when keys are known to be retired
+	retired   map[string]retirement // by key ID
 	jwks      []byte
 	withdrawn error // why the keys are trusted no more; nil while they are
 	followers map[*follower]struct{}

@@ -231,32 +231,17 @@ func (l *Issuer) adopt(ring keyring.Ring) error {
 func (l *Issuer) adoptSigning(ring keyring.Ring, signing *signing, inDirectory bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if before := l.ring.Get(); before.Keys != nil && !ring.Follows(before) || l.withdrawn != nil && !inDirectory {
+	before := l.ring.Get()
+	if before.Keys != nil && !ring.Follows(before) || l.withdrawn != nil && !inDirectory {
 		return nil
 	}
 	l.ring = hidden.Of(ring)
-	l.noteRetired()
+	l.noteRetired(before)
 	if err := l.publish(); err != nil {
 		return err
 	}
 	l.signing.Store(signing)
 	return nil
-}
-
-// noteRetired remembers since when keys are known to be retired, by a clock that
-// nobody sets. The lock must be held.
-func (l *Issuer) noteRetired() {
-	since := make(map[string]time.Time)
-	for _, k := range l.ring.Get().Keys {
-		if k.State != keyring.Retired {
-			continue
-		}
-		since[k.ID] = time.Now()
-		if before, known := l.retired[k.ID]; known {
-			since[k.ID] = before
-		}
-	}
-	l.retired = since
 }
 
 // publish brings the published keys and all Authenticators up to date. The lock

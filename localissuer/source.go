@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/keyring"
@@ -85,10 +84,10 @@ func (l *Issuer) ticketSecret(keyID string) (secret []byte, ok bool) {
 	defer l.mu.Unlock()
 	keys := l.ring.Get().Keys
 	i := slices.IndexFunc(keys, func(k keyring.Key) bool { return k.ID == keyID })
-	if i < 0 || !keys[i].SignsTickets(l.now()) {
+	if i < 0 {
 		return nil, false
 	}
-	if since, retired := l.retired[keyID]; retired && time.Since(since) >= keyring.TicketTime {
+	if r, retired := l.retired[keyID]; retired && !r.signsTickets(keys[i], l.now()) {
 		return nil, false
 	}
 	secret, _ = l.secretOf(keys[i]) // nil, too, where there is an error

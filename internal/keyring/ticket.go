@@ -15,7 +15,7 @@ const TicketTime = 2 * time.Minute
 
 const (
 	// clockSlack is by how much the clocks of those who share a directory may
-	// differ.
+	// differ, where nobody saw the key while it was in use.
 	clockSlack = time.Minute
 
 	secretBytes = sha256.Size

@@ -1,0 +1,72 @@
+package localissuer_test
+
+import (
+	"errors"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/authtest"
+	"github.com/oidcauth/oidcauth/localissuer"
+)
+
+// Tickets that were sold before a rotation are good after it, whatever the clock says of
+// whoever rotates, and those under the retired key for two minutes and no longer. A server
+// that was not there then goes by that clock.
+func TestTicket_RotatedByAnotherClock(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{-time.Hour, -3 * time.Minute, 0, 3 * time.Minute, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			dir, clock := filepath.Join(t.TempDir(), "keys"), new(authtest.Clock)
+			clock.Set(ahead)
+			local := newLocal(t, localissuer.Config{Dir: dir})
+			auth, other := trusting(t, local), newLocal(t, localissuer.Config{Dir: dir, Now: clock.Now})
+			claims := authenticate(t, auth, issue(t, local, localissuer.Request{}))
+			first := active(local)
+			ticket, err := local.Ticket(from(), claims, "chat")
+			if err == nil {
+				err = other.Rotate(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(6 * time.Second)
+			synctest.Wait()
+			if active(local) == first {
+				t.Fatal("the rotation was not noticed")
+			}
+			if _, err := auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
+				t.Errorf("AuthenticateTicket() error = %v, of a clock that is %v ahead", err, ahead)
+			}
+			for _, tt := range []struct {
+				after time.Duration
+				want  bool
+			}{{100 * time.Second, true}, {20 * time.Second, false}, {ahead.Abs(), false}} {
+				time.Sleep(tt.after)
+				if _, signs := ticketsOf(t, local).Secret(first); signs != tt.want {
+					t.Errorf("of a clock that is %v ahead: the retired key signs tickets %t, want %t", ahead, signs, tt.want)
+				}
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault(t)
+		claims := authenticate(t, v.auth, issue(t, v.local, localissuer.Request{}))
+		ticket, err := v.local.Ticket(from(), claims, "chat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		clock := new(authtest.Clock)
+		clock.Set(-3 * time.Minute)
+		other := newLocal(t, localissuer.Config{Dir: v.dir, Now: clock.Now})
+		if err := other.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		_, late := v.start()
+		if _, err := late.AuthenticateTicket(from(), ticket, "chat"); !errors.Is(err, oidcauth.ErrUnknownKey) {
+			t.Errorf("AuthenticateTicket() error = %v after a start, want %v", err, oidcauth.ErrUnknownKey)
+		}
+	})
+}
