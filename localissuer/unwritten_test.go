@@ -59,7 +59,8 @@ func TestIssuer_ReadUnwritable(t *testing.T) {
 }
 
 // Where an older copy cannot be brought up to date, its key goes on signing if it is the
-// one that signs, and so does any key while it is only another process that is slow.
+// one that signs, and so does any key while it is only another process that is slow, for
+// as long as one look at the directory takes.
 func TestIssuer_OlderCopyUnwritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // the key that signs is in the copy
@@ -96,6 +97,9 @@ func TestIssuer_OlderCopyUnwritten(t *testing.T) {
 			synctest.Wait()
 			v.wantsIssued(nil)
 			v.wantsLogged("level=ERROR", 1)
+			time.Sleep(10 * time.Second) // and at the second look again
+			synctest.Wait()
+			v.wantsIssued(oidcauth.ErrKeysUnavailable)
 			release()
 			time.Sleep(12 * time.Second)
 			synctest.Wait()

@@ -203,7 +203,9 @@ func (l *Issuer) current() keyring.Ring {
 }
 
 // takeUnwritten is for a directory that could not be brought up to date. What it
-// says is removed is trusted no more, and a key that is not in it signs no more.
+// says is removed is trusted no more, and a key that is not in it signs no more, unless
+// it is only now that another process is slow: what such a key has signed is lost with
+// this process.
 func (l *Issuer) takeUnwritten(read keyring.Ring, cause error) error {
 	ring, _, err := l.rejoin(read)
 	if err != nil {
@@ -212,7 +214,7 @@ func (l *Issuer) takeUnwritten(read keyring.Ring, cause error) error {
 	}
 	signs := slices.ContainsFunc(read.Keys, func(k keyring.Key) bool { return k.ID == ring.Active().ID })
 	signing := stopped(cause)
-	if signs || errors.Is(cause, context.DeadlineExceeded) {
+	if signs || errors.Is(cause, context.DeadlineExceeded) && !l.failedBefore() {
 		signing = l.newSigning(ring.Active())
 	}
 	return cmp.Or(l.adoptSigning(ring, signing, false), error(&unwrittenError{cause}))
@@ -251,6 +253,13 @@ func (l *Issuer) noteReading(err error) {
 	if clocks.Age(time.Now(), l.lastRead) >= unreadableLimit {
 		l.withdraw(err)
 	}
+}
+
+// failedBefore reports whether the reading before this one failed.
+func (l *Issuer) failedBefore() bool {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	return l.failing != nil
 }
 
 // unread returns why it is not known whether there are keys in the directory that are not
