@@ -48,8 +48,11 @@ type Config struct {
 	// ([oidcauth.ErrKeysUnavailable]).
 	Signer crypto.Signer
 
-	// RetiredKeys are public keys, eight at most, whose tokens are still accepted beside
-	// those of Signer. With Dir, see [Issuer.Import] instead.
+	// RetiredKeys are public keys, eight at most, whose tokens are accepted beside those of
+	// Signer. Where several servers change to another Signer, one after the other, its key
+	// belongs here first, at all of them: each accepts what the others issue then, and
+	// whoever keeps the published keys knows it. Tickets that one of them sells are good at
+	// those with the same Signer. With Dir, see [Issuer.Import] instead.
 	RetiredKeys []crypto.PublicKey
 
 	// TicketSecret is what the processes that share Signer seal the content of

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"math/big"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -149,5 +150,23 @@ func TestNew_SignerWithoutKey(t *testing.T) {
 		if (err == nil) != tt.good || (l != nil) != tt.good || err != nil && !strings.Contains(err.Error(), "Config.Signer") {
 			t.Errorf("%s: New() = %v, %v, want success = %t, and Config.Signer named else", name, l, err, tt.good)
 		}
+	}
+}
+
+// Servers that change to another signer, one after the other, accept each other's tokens
+// if its key was among those of RetiredKeys before.
+func TestConfig_RetiredKeys_SignerToCome(t *testing.T) {
+	t.Parallel()
+	former, next := newKey(t), newKey(t)
+	server := func(signs, other crypto.Signer) (*localissuer.Issuer, *oidcauth.Authenticator) {
+		l := newLocal(t, localissuer.Config{Signer: signs, RetiredKeys: []crypto.PublicKey{other.Public()}})
+		return l, trusting(t, l)
+	}
+	one, atOne := server(former, next)
+	two, atTwo := server(next, former)
+	wants(t, atOne, issue(t, two, localissuer.Request{}), nil)
+	wants(t, atTwo, issue(t, one, localissuer.Request{}), nil)
+	if !slices.Contains(keyIDs(one), active(two)) {
+		t.Error("the key of the signer to come is not published")
 	}
 }
