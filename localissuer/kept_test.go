@@ -3,6 +3,7 @@ package localissuer_test
 import (
 	"encoding/pem"
 	"errors"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -94,6 +95,41 @@ func TestIssuer_RetiredUnread(t *testing.T) {
 			t.Errorf("%d keys once the key can have signed nothing that is good, want 2", n)
 		}
 	})
+}
+
+// Whoever rotates may have a clock that is behind for longer than tokens live, as a machine
+// has that begins without one. The servers keep what they have signed with until then, and
+// have the directory say so.
+func TestIssuer_RetiredByClockBehind(t *testing.T) {
+	t.Parallel()
+	for _, behind := range []time.Duration{25*time.Hour + 10*time.Minute, 56 * 365 * 24 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			clock, late := &leap{}, &leap{}
+			late.by.Add(-int64(behind))
+			v := &vault{t: t, dir: filepath.Join(t.TempDir(), "keys")}
+			v.local = newLocal(t, localissuer.Config{Dir: v.dir, MaxLifetime: time.Hour, Now: clock.now, Logger: slog.New(slog.NewTextHandler(&v.log, nil))})
+			auth := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{v.local.Issuer()}, CacheBytes: -1, Now: clock.now})
+			token := issue(t, v.local, localissuer.Request{})
+			command, _ := late.local(t, v.dir, time.Hour)
+			if err := errors.Join(command.Rotate(t.Context()), command.Close()); err != nil {
+				t.Fatal(err)
+			}
+			clock.over(0)
+			v.wantsLogged("retired by a clock that is behind", 1)
+			for range 2 {
+				wants(t, auth, token, nil)
+				_, other := clock.local(t, v.dir, time.Hour)
+				wants(t, other, token, nil)
+				clock.over(59 * time.Minute)
+			}
+			wants(t, auth, token, oidcauth.ErrExpired)
+			v.wantsLogged("level=", 2)
+			clock.over(25 * time.Hour)
+			if n := len(v.local.Keys()); n != 2 {
+				t.Errorf("%d keys once the key can have signed nothing that is good, want 2", n)
+			}
+		})
+	}
 }
 
 // With the longest lifetime that there is, whoever means no bound by it, retired keys and

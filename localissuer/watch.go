@@ -149,9 +149,10 @@ func (l *Issuer) readNow(always bool) {
 }
 
 // take adopts what the directory holds. An older copy that was put back is first
-// brought up to date with what this process knows.
+// brought up to date with what this process knows, and so is one by a clock that is behind.
 func (l *Issuer) take(read keyring.Ring) error {
-	if before := l.current(); read.Follows(before) && read.Issuer == l.url {
+	before := l.current()
+	if _, more, err := read.Merge(before, l.now()); err == nil && !more && read.Issuer == l.url {
 		err := l.adopt(read)
 		if err == nil {
 			l.noteOthers(before, read)
@@ -169,7 +170,11 @@ func (l *Issuer) take(read keyring.Ring) error {
 		return l.takeUnwritten(read, err)
 	}
 	if rejoined {
-		l.logger.LogAttrs(ctx, slog.LevelWarn, "key directory held an older copy, which was brought up to date",
+		what := "key directory held an older copy, which was brought up to date"
+		if read.Follows(before) {
+			what = "key was retired by a clock that is behind this server's, and is kept for what it has signed"
+		}
+		l.logger.LogAttrs(ctx, slog.LevelWarn, what,
 			slog.String("issuer", l.url), slog.String("signing_key", ring.Active().ID))
 	}
 	return l.adopt(ring)

@@ -58,12 +58,14 @@ func (r Ring) isSame(other Ring) bool {
 // Merge returns what r, as a directory has it, and known, as a process knows it,
 // say together, and whether that is more than r. A key that one of them has and
 // the other does not is kept, one that either says is gone is gone, and what is
-// retired in one of them is retired. It is an error if they are different rings.
+// retired in one of them is retired. A key that the process has signed with until now is
+// kept for that, whatever the clock said of whoever retired it. It is an error if they are
+// different rings.
 func (r Ring) Merge(known Ring, now time.Time) (merged Ring, changed bool, err error) {
 	if !r.isSame(known) {
 		return Ring{}, false, fmt.Errorf("%w: the directory holds another ring than before: start anew to use it", ErrRing)
 	}
-	if r.Follows(known) {
+	if r.Follows(known) && !r.endsEarly(known, now) {
 		return r, false, nil
 	}
 	merged = Ring{
@@ -81,6 +83,18 @@ func (r Ring) Merge(known Ring, now time.Time) (merged Ring, changed bool, err e
 		return Ring{}, false, err
 	}
 	return merged, true, nil
+}
+
+// endsEarly reports whether r has retired a key that is known to sign, or to be next, and
+// keeps it for less than what it may have signed until now is good: that was long ago by
+// the clock of whoever did it, and nobody here has heard of it.
+func (r Ring) endsEarly(known Ring, now time.Time) bool {
+	good := now.Add(r.Longest).Add(largestLeeway)
+	return slices.ContainsFunc(known.Keys, func(before Key) bool {
+		return before.State != Retired && slices.ContainsFunc(r.Keys, func(k Key) bool {
+			return k.ID == before.ID && k.State == Retired && !k.KeepUntil.IsZero() && k.KeepUntil.Before(good)
+		})
+	})
 }
 
 func setOf(ids []string) map[string]bool {
@@ -151,12 +165,12 @@ func longer(a, b time.Time) time.Time {
 }
 
 // keepSigners keeps the keys that are retired in one of the rings that were merged as if
-// they were retired now, where those who knew the other have signed with them until now.
+// they were retired now, where those who knew the other may have signed with them until now.
 func (r *Ring) keepSigners(now time.Time, merged ...Ring) {
 	for _, before := range merged {
 		for _, k := range before.Keys {
 			i := slices.IndexFunc(r.Keys, func(other Key) bool { return other.ID == k.ID })
-			if i >= 0 && k.State == Active && r.Keys[i].State == Retired {
+			if i >= 0 && k.State != Retired && r.Keys[i].State == Retired {
 				r.Keys[i].KeepUntil = longer(r.Keys[i].KeepUntil, r.keepUntil(now))
 			}
 		}

@@ -149,6 +149,43 @@ func TestMerge_KeptFirst(t *testing.T) {
 	}
 }
 
+// Whoever has just signed with a key, or may have seen it sign, keeps it for that, though
+// it was retired long ago by another clock; and once they know, no more.
+func TestMerge_EndsEarly(t *testing.T) {
+	t.Parallel()
+	knows := newHistory(t)
+	for name, change := range map[string]func(h *history, past *history){
+		"the key that signs": func(h, past *history) { h.set(h.Rotate(past.now)) },
+		"the next one":       func(h, past *history) { h.set(h.Rotate(h.now)); h.set(h.Rotate(past.now)) },
+	} {
+		for _, tt := range []struct {
+			late time.Duration
+			want bool
+		}{{24 * time.Hour, false}, {24*time.Hour + time.Second, true}, {1000 * time.Hour, true}} {
+			now, disk := knows.now.Add(time.Hour), knows.copy()
+			change(disk, &history{now: now.Add(-tt.late)})
+			until := now.Add(time.Hour + 24*time.Hour + 10*time.Minute)
+			merged, changed, err := disk.Merge(knows.Ring, now)
+			must(t, err)
+			kept := slices.ContainsFunc(merged.Keys, func(k keyring.Key) bool {
+				return k.State == keyring.Retired && k.KeepUntil.Equal(until)
+			})
+			if changed != tt.want || kept != tt.want {
+				t.Errorf("%s, retired %v ago: changed %t, kept from now on %t, want %t", name, tt.late, changed, kept, tt.want)
+			}
+			if _, changed, err := merged.Merge(merged, now); err != nil || changed {
+				t.Errorf("%s: changed %t, error %v, by who knows", name, changed, err)
+			}
+		}
+	}
+	forever := knows.copy()
+	forever.NoExpiry = true
+	forever.set(forever.Rotate(time.Unix(0, 0)))
+	if _, changed, err := forever.Merge(knows.Ring, knows.now); err != nil || changed {
+		t.Errorf("Merge() of a key that is kept for ever: changed %t, error %v", changed, err)
+	}
+}
+
 // Keys of elsewhere come first and then the ring's own, each by age.
 func TestMerge_Order(t *testing.T) {
 	t.Parallel()
