@@ -230,3 +230,35 @@ func TestIssuer_UnreadAroundChange(t *testing.T) {
 		wants(t, v.auth, token, oidcauth.ErrKeysUnavailable)
 	})
 }
+
+// A machine that has slept for days reads the directory before it signs, not some seconds
+// later: with the key of before, what it signs would be refused from then on. Of one that
+// nobody watches any more that is not expected.
+func TestIssuer_SignsAfterSleep(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v := newVault(t)
+		first := active(v.local)
+		v.command(func(l *localissuer.Issuer) error { return l.Rotate(t.Context()) })
+		v.wantsIssued(nil)
+		if got := active(v.local); got != first {
+			t.Error("the directory is read for each token")
+		}
+		localissuer.AgeKeyDirectory(v.local, 24*time.Hour)
+		v.wantsIssued(nil)
+		if got := active(v.local); got == first {
+			t.Error("the key of before has signed")
+		}
+		closed, _ := v.start()
+		if err := closed.Close(); err != nil {
+			t.Fatal(err)
+		}
+		v.restore([]byte("{"))
+		for l, want := range map[*localissuer.Issuer]error{v.local: oidcauth.ErrKeysUnavailable, closed: nil} {
+			localissuer.AgeKeyDirectory(l, 24*time.Hour)
+			if _, _, err := l.Issue(t.Context(), localissuer.Request{}); !errors.Is(err, want) {
+				t.Errorf("Issue() error = %v, want %v", err, want)
+			}
+		}
+	})
+}

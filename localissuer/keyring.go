@@ -101,8 +101,10 @@ func (l *Issuer) Import(ctx context.Context, pem []byte) (keyID string, err erro
 // is for good: the directory and every process that knows it keep the key's ID,
 // so that neither an older copy of the directory that is put back nor Import
 // makes the key good again. What the copy does not know and no process has seen
-// since is lost with it. A key that is removed already is no error: after one, such as
-// that of a disk that failed, Remove may be called again until it is certain.
+// since is lost with it. Others that have fetched the keys trust it until they fetch them
+// again: after five minutes, or later while no answer comes. A key that is removed already
+// is no error: after one, such as that of a disk that failed, Remove may be called again
+// until it is certain.
 func (l *Issuer) Remove(ctx context.Context, keyID string) error {
 	return l.update(ctx, "key removed", func(r keyring.Ring) (keyring.Ring, bool, error) {
 		if slices.Contains(r.Gone, keyID) {

@@ -28,6 +28,7 @@ func (l *Issuer) signer() (*signing, error) {
 	if l.readOnly {
 		return nil, errReadOnly
 	}
+	l.readAfterSleep()
 	s := l.signing.Load()
 	return s, s.err
 }

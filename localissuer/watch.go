@@ -71,6 +71,28 @@ func (l *Issuer) beginPoll() bool {
 	return true
 }
 
+// readAfterSleep reads the directory where that is due for so long that others keep a key
+// no longer for what is signed with it now: the machine has slept, and the watch, which is
+// woken as whoever asks for a token is, may come too late for them.
+func (l *Issuer) readAfterSleep() {
+	if l.isWatched() && l.readAge() >= unreadableLimit {
+		l.reread(true)
+	}
+}
+
+func (l *Issuer) isWatched() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.timer != nil && !l.closed
+}
+
+// readAge returns how long ago the directory was read, by either clock.
+func (l *Issuer) readAge() time.Duration {
+	l.reading.Lock()
+	defer l.reading.Unlock()
+	return clocks.Age(time.Now(), l.lastRead)
+}
+
 // reread looks what other processes made of the directory, unless, seen from
 // outside, nothing was made of it. Everybody who comes meanwhile waits: their
 // key may be the one that is being read. A directory that does not answer in time is
