@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/oidcauth/oidcauth/internal/clocks"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 )
 
@@ -20,7 +21,7 @@ type retirement struct {
 // signsTickets reports whether a ticket under the key may be good.
 func (r retirement) signsTickets(k keyring.Key, now time.Time) bool {
 	switch {
-	case k.Imported || time.Since(r.at) >= keyring.TicketTime:
+	case k.Imported || clocks.Age(time.Now(), r.at) >= keyring.TicketTime:
 		return false
 	case r.seen:
 		return now.Sub(r.now) < keyring.TicketTime
