@@ -99,8 +99,9 @@ type Config struct {
 	// Logger gets a line for each call that is refused, with what exactly was got
 	// and wanted, which the client is not told; with the full method; "peer", the
 	// address of the connection, which may be a proxy's; "request_id", the metadata
-	// x-request-id; and issuer and subject of a token whose signature held. Nil means no
-	// logging.
+	// x-request-id; and issuer and subject of a token whose signature held. It gets one as
+	// well, with the place, for a panic under RecvMsg or SendMsg of a stream, in a codec for
+	// instance, which is the handler's then. Nil means no logging.
 	Logger *slog.Logger
 }
 

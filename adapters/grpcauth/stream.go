@@ -29,7 +29,7 @@ func (g *Guard) Stream(service any, stream grpc.ServerStream, info *grpc.StreamS
 	stop := context.AfterFunc(ended, func() { cancel(context.Cause(ended)) })
 	defer stop()
 
-	err = handler(service, &serverStream{ServerStream: stream, ctx: ctx, ended: ended})
+	err = handler(service, &serverStream{ServerStream: stream, ctx: ctx, ended: ended, guard: g, method: info.FullMethod})
 	if ended.Err() != nil {
 		// Whatever the handler made of it, the stream was cut short.
 		err = context.Cause(ended)
@@ -69,7 +69,10 @@ func CallContext(ctx context.Context) context.Context {
 type serverStream struct {
 	grpc.ServerStream
 	ctx   context.Context
-	ended context.Context // the session's; nil if there is none
+	ended context.Context // the session's; nil if there is none, and then what follows is not set
+
+	guard  *Guard
+	method string
 }
 
 // Context implements [grpc.ServerStream].
@@ -90,11 +93,9 @@ func (s *serverStream) call(f func(any) error, m any) error {
 	if s.ended.Err() != nil {
 		return s.over()
 	}
-	done := make(chan error, 1)
-	go func() { done <- f(m) }()
 	select {
-	case err := <-done:
-		return err
+	case o := <-s.outcomeOf(f, m):
+		return o.here()
 	case <-s.ended.Done():
 		return s.over()
 	}
