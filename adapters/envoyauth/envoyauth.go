@@ -88,7 +88,9 @@ type Config struct {
 
 	// KeepToken hands the client's headers on as they came. False takes the token out
 	// of Authorization, Cookie and Sec-WebSocket-Protocol, and the proof that was used
-	// out of DPoP; what a query has stays.
+	// out of DPoP; what a query has stays. What else stands in such a header Envoy tells of
+	// with "!" in place of each byte that is no UTF-8, and the service gets that then; one
+	// that nothing was taken out of it gets as it came.
 	KeepToken bool
 
 	// Preflight lets what is a preflight by its form pass without a token and without
@@ -153,6 +155,7 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 	if err != nil {
 		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}, RemoteAddr: from}, err), nil
 	}
+	came := proxied.LeftOf(r.Header)
 	r = s.onAccount(r, from)
 	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
 	r.RemoteAddr = from // for the log, and the program: of the token it has decided nothing
@@ -165,7 +168,7 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
-	passed, err := s.pass(r, claims)
+	passed, err := s.pass(r, claims, came)
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
@@ -213,9 +216,9 @@ func request(ctx context.Context, asked *authv3.AttributeContext_HttpRequest) (*
 	return r.WithContext(ctx), nil
 }
 
-// pass lets a request through. Nil claims are nobody's. A function of the program's that
-// panics is an error.
-func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) (passed *authv3.CheckResponse, err error) {
+// pass lets a request through, whose headers for tokens came as is said. Nil claims are
+// nobody's. A function of the program's that panics is an error.
+func (s *Server) pass(r *http.Request, claims *oidcauth.Claims, came proxied.Leftovers) (passed *authv3.CheckResponse, err error) {
 	defer panics.Catch(&err)
 	ok := new(authv3.OkHttpResponse)
 	set := func(name, value string) {
@@ -239,8 +242,11 @@ func (s *Server) pass(r *http.Request, claims *oidcauth.Claims) (passed *authv3.
 		set("connection", left)
 	}
 	if !s.cfg.KeepToken {
-		for _, name := range proxied.TokenHeaders {
-			set(strings.ToLower(name), proxied.Left(r.Header, name))
+		for i, left := range proxied.LeftOf(r.Header) {
+			// What Envoy says of a header is not always what came, and its own is better.
+			if left == "" || left != came[i] {
+				set(strings.ToLower(proxied.TokenHeaders[i]), left)
+			}
 		}
 	}
 	ok.ResponseHeadersToAdd = s.nonce(claims)

@@ -26,6 +26,9 @@ type dialect struct {
 	// absent says that the proxy copies a header of the answer that is not there as well: as
 	// none, or not at all. Another's is to have each, an empty one where nothing is left.
 	absent bool
+
+	// keeps says that where the answer has no header of a name the client's own goes on.
+	keeps bool
 }
 
 // dialects are those that a configuration can name. What nginx and HAProxy send is up
@@ -37,7 +40,7 @@ var dialects = []dialect{
 	{name: "haproxy", method: "X-Original-Method", target: "X-Original-Uri", absent: true},
 	{name: "caddy", method: "X-Forwarded-Method", target: "X-Forwarded-Uri"}, // 2.6 copies the name of what is absent
 	{name: "traefik", method: "X-Forwarded-Method", target: "X-Forwarded-Uri", absent: true},
-	{name: "envoy", appended: true, absent: true},
+	{name: "envoy", appended: true, absent: true, keeps: true},
 }
 
 // findDialect returns the dialect of a proxy; without a name the zero one.

@@ -249,21 +249,34 @@ const forwardDatabase = "forward-auth"
 // to have, which is asked before anything is taken out of it. What nobody has sent is none,
 // if the proxy knows the difference: the service would get it empty, and takes that for
 // malformed, as an offer of no subprotocol is (RFC 6455, section 4.1).
-func (f *forwarder) handed(r *http.Request) (names []string) {
+func (f *forwarder) handed(r *http.Request) (headers []handedHeader) {
 	if !f.takeTokenOut {
 		return nil
 	}
 	for _, name := range proxied.TokenHeaders {
 		if !f.dialect.absent || len(r.Header[name]) > 0 {
-			names = append(names, name)
+			headers = append(headers, handedHeader{name, proxied.Left(r.Header, name)})
 		}
 	}
-	return names
+	return headers
+}
+
+// A handedHeader is one that the answer to a question is to have, as it came with the question.
+type handedHeader struct{ name, came string }
+
+// hand puts what is left of the header into the answer. Where nothing was taken out the
+// client's own is better, if the proxy has that go on: the question may not have what came, as
+// Envoy's has "!" in place of each byte that is no UTF-8.
+func (f *forwarder) hand(answer http.Header, h handedHeader, o *http.Request) {
+	left := proxied.Left(o.Header, h.name)
+	if !f.dialect.keeps || left == "" || left != h.came {
+		answer.Set(h.name, left)
+	}
 }
 
 // answer lets a request pass, with what is left of the headers that are handed on. Nil
 // claims are those of a preflight, which is nobody's.
-func (f *forwarder) answer(w http.ResponseWriter, o *http.Request, handed []string, claims *oidcauth.Claims) {
+func (f *forwarder) answer(w http.ResponseWriter, o *http.Request, handed []handedHeader, claims *oidcauth.Claims) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
 	for _, h := range f.headers {
@@ -273,8 +286,8 @@ func (f *forwarder) answer(w http.ResponseWriter, o *http.Request, handed []stri
 		}
 		header[h.name] = []string{value}
 	}
-	for _, name := range handed {
-		header.Set(name, proxied.Left(o.Header, name))
+	for _, h := range handed {
+		f.hand(header, h, o)
 	}
 	w.WriteHeader(http.StatusOK)
 }

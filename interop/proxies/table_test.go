@@ -37,6 +37,7 @@ func TestProxies(t *testing.T) {
 				{"who is calling", whoIsCalling},
 				{"path read in several ways", ambiguousPath},
 				{"nothing empty handed on", nothingEmpty},
+				{"the client's own cookies", ownCookies},
 				{"WebSocket", webSocket},
 				{"WebSocket refused", webSocketRefused},
 				{"no other protocol", noOtherProtocol},
@@ -383,6 +384,26 @@ func nothingEmpty(t *testing.T, w *world, p proxy) {
 				t.Errorf("%s: the service got %s = %q, which nobody has sent", name, header, values)
 			}
 		}
+	}
+}
+
+// ownCookies: what a token was not taken out of reaches the service as the client sent it,
+// also in the letters of another time. What stood beside the token does, too, but for Envoy,
+// whose questions have "!" there.
+func ownCookies(t *testing.T, w *world, p proxy) {
+	const cookie, other = "name=J\xe4ger; a=1", "name=J\uFFFDger; a=1" // as the service tells of it in JSON
+	tok := token(w.issuer, nil, "")
+	got := w.get(t, "GET", "/items", tok, "Cookie", cookie)
+	if got.seen == nil || got.seen.Header.Get("Cookie") != other {
+		t.Errorf("beside the token: %+v, want %q at the service", got, other)
+	}
+	want := other
+	if strings.HasPrefix(p.name, "envoy") {
+		want = strings.Replace(other, "\uFFFD", "!", 1)
+	}
+	got = w.send(t, "GET", "/items", "", "Cookie", "session="+tok+"; "+cookie)
+	if got.seen == nil || got.seen.Header.Get("Cookie") != want {
+		t.Errorf("with the token: %+v, want %q at the service", got, want)
 	}
 }
 
