@@ -1,12 +1,14 @@
 package envoyauth_test
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
 	authv3 "github.com/envoyproxy/go-control-plane/envoy/service/auth/v3"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/envoyauth"
@@ -46,5 +48,44 @@ func TestServer_WriteRefusalPanics(t *testing.T) {
 	}
 	if text := log.String(); strings.Count(text, "envoyauth_misuse_test.go:") != 2 || strings.Contains(text, "no template") {
 		t.Errorf("the log does not say where, or says more: %s", text)
+	}
+}
+
+// What a WriteRefusal writes in other bytes than gRPC takes as text, or with line ends in a
+// header, is a refusal all the same: an answer that cannot be sent would be 503.
+func TestServer_WriteRefusalOfOtherBytes(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(),
+		WriteRefusal: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			w.Header().Set("X-Reason", "verw\xe4hrt\r\nhere")
+			w.WriteHeader(http.StatusUnauthorized)
+			io.WriteString(w, "verw\xe4hrt, é\n")
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := answers.Check(t.Context(), new(authv3.CheckRequest))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := proto.Marshal(got); err != nil {
+		t.Fatalf("the answer cannot be sent: %v", err)
+	}
+	denied := got.GetDeniedResponse()
+	if denied.GetStatus().GetCode() != http.StatusUnauthorized || denied.GetBody() != "verw\uFFFDhrt, é\n" {
+		t.Errorf("got %v", denied)
+	}
+	for _, h := range denied.GetHeaders() {
+		if h.GetHeader().GetKey() == "x-reason" && h.GetHeader().GetValue() != "verw\uFFFDhrt  here" {
+			t.Errorf("got %q", h)
+		}
 	}
 }
