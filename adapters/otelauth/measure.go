@@ -121,29 +121,6 @@ func errorType(err error) string {
 	return semconv.ErrorTypeOther.Value.AsString()
 }
 
-func (o *observer) keysState(s authtrace.KeyState) {
-	switch {
-	case s.Issuer == "":
-	case s.To == authtrace.None: // configured no longer
-		o.mu.Lock()
-		delete(o.states, s.Issuer)
-		o.mu.Unlock()
-		o.options.Range(func(m, _ any) bool {
-			if m.(measurement).issuer == s.Issuer {
-				o.options.Delete(m)
-			}
-			return true
-		})
-	default:
-		o.mu.Lock()
-		o.states[s.Issuer] = s.To
-		o.mu.Unlock()
-	}
-	if o.also.KeysState != nil {
-		o.also.KeysState(s)
-	}
-}
-
 func (o *observer) sessionStarted(s authtrace.Session) {
 	o.live.Store(int64(s.Live))
 	if o.also.SessionStarted != nil {

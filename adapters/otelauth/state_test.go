@@ -1,0 +1,47 @@
+package otelauth_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/authtrace"
+)
+
+// Of more issuers than the SDK has room for, those whose keys are in trouble have their states
+// told each by itself, and so do the same ones of the others each time.
+func TestHooks_ManyIssuers(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	for i := range 1000 {
+		state := authtrace.Fresh
+		switch i {
+		case 777:
+			state = authtrace.Stale
+		case 888:
+			state = authtrace.Gone
+		}
+		l.hooks.KeysState(authtrace.KeyState{Issuer: fmt.Sprintf("https://i%03d.test", i), To: state})
+	}
+	told := func() (lines []string) {
+		for _, p := range l.points(t) {
+			if strings.HasPrefix(p, "oidcauth.keys.state[oidcauth.issuer=") {
+				lines = append(lines, p)
+			}
+		}
+		slices.Sort(lines)
+		return lines
+	}
+	first := told()
+	for _, want := range []string{"i777.test oidcauth.keys.state=stale] 1", "i888.test oidcauth.keys.state=gone] 1", "i000.test oidcauth.keys.state=fresh] 1"} {
+		if !slices.ContainsFunc(first, func(line string) bool { return strings.HasSuffix(line, want) }) {
+			t.Errorf("of %d points none is %s", len(first), want)
+		}
+	}
+	for range 3 {
+		if again := told(); !slices.Equal(again, first) {
+			t.Fatalf("another time other issuers are told of: %d points, and then %d", len(first), len(again))
+		}
+	}
+}
