@@ -17,7 +17,10 @@
 //
 // Behind grpc-gateway the token arrives twice, as "grpcgateway-authorization" too.
 // The same token in both, or twice in one, is one token. Two that differ are
-// refused as malformed, and the gateway's copy alone is no token.
+// refused as malformed, and the gateway's copy alone is no token. The gateway has to call the
+// server by a connection, as what its Register…HandlerFromEndpoint registers does: what
+// Register…HandlerServer registers calls the handlers without any interceptor, and whoever
+// sends nothing gets through to those that ask for no permission.
 //
 // A token that is bound to a key or a certificate needs proof: see [Config.DPoP] for
 // keys. The certificate is that of the call's own connection; what a proxy says of one
@@ -59,6 +62,10 @@
 // token is revoked. What a session itself gives for a call, [oidcauth.Session.CallContext],
 // knows neither the client's deadline nor that the client has left, and work would go on
 // that nobody waits for.
+//
+// A server that stops with [grpc.Server.GracefulStop] waits for its streams as well, which last
+// as long as their clients renew them. Close the Authenticator when they have had time enough,
+// while that waits: streams end with Unavailable, and clients go to another server.
 package grpcauth
 
 import (
@@ -92,8 +99,9 @@ type Config struct {
 	// have tokens that are bound to a key (RFC 9449): "authorization: DPoP <token>" with
 	// the proof in "dpop", for the method POST and the address of the call, as in
 	// https://db.example.com/package.Service/Method. A client that needs a nonce finds
-	// it in "dpop-nonce" of the header, or with a refusal of the trailer. Nil means that
-	// the scheme DPoP is none.
+	// it in "dpop-nonce" of the header, or with a refusal of the trailer. A client of
+	// grpc-gateway makes its proof for another address, and is refused. Nil means that the
+	// scheme DPoP is none.
 	DPoP *dpop.Verifier
 
 	// Logger gets a line for each call that is refused, with what exactly was got

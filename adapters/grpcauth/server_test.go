@@ -36,6 +36,7 @@ type world struct {
 	t      testing.TB
 	issuer *oidctest.Issuer
 	auth   *oidcauth.Authenticator
+	server *grpc.Server
 	client *grpc.ClientConn
 }
 
@@ -74,6 +75,7 @@ func newWorldWith(t testing.TB, cfg grpcauth.Config, change func(*oidcauth.Confi
 	listener := bufconn.Listen(1 << 16)
 	go server.Serve(listener) // until Stop
 	t.Cleanup(server.Stop)
+	w.server = server
 	w.client, err = grpc.NewClient("passthrough:///memory", grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) { return listener.DialContext(ctx) }))
 	if err != nil {

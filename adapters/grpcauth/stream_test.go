@@ -203,6 +203,35 @@ func TestStream_EndsWell(t *testing.T) {
 	}
 }
 
+// A server that stops waits for streams that go on, and for no longer than the Authenticator
+// is open: then their clients are told to go elsewhere.
+func TestStream_GracefulStop(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, grpcauth.Config{}, nil, nil)
+	s := w.open(as(t.Context(), "Bearer "+w.issuer.Token(nil)))
+	if _, err := receive(s); err != nil {
+		t.Fatal(err)
+	}
+	stopped := make(chan struct{})
+	go func() {
+		w.server.GracefulStop()
+		close(stopped)
+	}()
+	if err := s.SendMsg(new(message)); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := receive(s); got != "alice" {
+		t.Fatalf("got %q, %v, want the stream to go on", got, err)
+	}
+	w.auth.Close()
+	check(t, "stream", "", drain(s), codes.Unavailable, "shutting down")
+	select {
+	case <-stopped:
+	case <-time.After(patience):
+		t.Error("the server waits on")
+	}
+}
+
 func TestSession_None(t *testing.T) {
 	t.Parallel()
 	if s, ok := grpcauth.Session(t.Context()); ok || s != nil {
