@@ -75,11 +75,13 @@ import (
 	"log/slog"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/panics"
+	"github.com/oidcauth/oidcauth/internal/refusal"
 	"github.com/oidcauth/oidcauth/possession"
 )
 
@@ -176,9 +178,13 @@ func (g *Guard) authenticate(ctx context.Context, method string) (context.Contex
 
 // needsNone reports whether a method needs no token. The program's function runs in a
 // goroutine in which a panic would end the process; it is an error, which lets nobody
-// pass.
+// pass, and of which the client is told nothing more.
 func (g *Guard) needsNone(method string) (needless bool, err error) {
-	defer panics.Catch(&err)
+	defer func() {
+		if v := recover(); v != nil {
+			err = &oidcauth.Refusal{Check: refusal.Request, Err: panics.Error(v)}
+		}
+	}()
 	return g.optional(method), nil
 }
 
@@ -189,8 +195,12 @@ func (g *Guard) refuse(ctx context.Context, method string, err error) error {
 	if !ok {
 		return err
 	}
-	if g.logger != nil && g.logger.Enabled(ctx, slog.LevelInfo) {
-		g.logger.LogAttrs(ctx, slog.LevelInfo, "call refused", append([]slog.Attr{
+	level, text := slog.LevelInfo, "call refused"
+	if status.Code(refused) == codes.Internal { // the program failed at it
+		level, text = slog.LevelError, "call failed"
+	}
+	if g.logger != nil && g.logger.Enabled(ctx, level) {
+		g.logger.LogAttrs(ctx, level, text, append([]slog.Attr{
 			slog.String("code", status.Code(refused).String()), slog.String("reason", err.Error()),
 		}, attrsOf(ctx, method, err)...)...)
 	}

@@ -1,8 +1,10 @@
 package grpcauth_test
 
 import (
+	"bytes"
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -46,7 +48,7 @@ func TestGuard_Misuse(t *testing.T) {
 	}{
 		"the zero value":       {new(grpcauth.Guard), codes.Unavailable},
 		"a zero Authenticator": {guard(new(oidcauth.Authenticator), nil), codes.Unauthenticated},
-		"a panic of Optional":  {guard(auth, func(string) bool { panic("of Optional") }), codes.Unknown},
+		"a panic of Optional":  {guard(auth, func(string) bool { panic("of Optional") }), codes.Internal},
 		"the word of Optional": {guard(auth, func(string) bool { return true }), codes.OK},
 		"no token":             {guard(auth, nil), codes.Unauthenticated},
 		"a log that panics":    {logging(badHandler{slog.DiscardHandler}), codes.Unauthenticated},
@@ -58,6 +60,29 @@ func TestGuard_Misuse(t *testing.T) {
 		})
 		if status.Code(err) != tt.want || called != (tt.want == codes.OK) {
 			t.Errorf("%s: %v, want %v; called: %t", name, err, tt.want, called)
+		}
+	}
+}
+
+// Of a panic of Optional the log has where it was, and the client is not told.
+func TestGuard_OptionalPanics(t *testing.T) {
+	t.Parallel()
+	var lines bytes.Buffer
+	w := newWorld(t, grpcauth.Config{
+		Logger:   slog.New(slog.NewTextHandler(&lines, nil)),
+		Optional: func(string) bool { var none map[string][]bool; return none["method"][0] },
+	}, nil, nil)
+	for kind, call := range map[string]func() error{
+		"unary":  func() error { _, err := w.call(t.Context()); return err },
+		"stream": func() error { _, err := receive(w.open(t.Context())); return err },
+	} {
+		lines.Reset()
+		err := call()
+		if said := status.Convert(err).Message(); status.Code(err) != codes.Internal || strings.Contains(said, ".go:") || strings.Contains(said, "index") {
+			t.Errorf("%s: the client is told %v", kind, err)
+		}
+		if line := lines.String(); !strings.Contains(line, "misuse_test.go:") || !strings.Contains(line, "level=ERROR") || !strings.Contains(line, "method=") {
+			t.Errorf("%s: the log has %q, want where it was", kind, line)
 		}
 	}
 }
