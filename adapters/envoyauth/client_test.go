@@ -137,6 +137,68 @@ func TestCheck_ClientAddress(t *testing.T) {
 	}
 }
 
+// The log, and the program that words the answer, know whom Authorize has refused, and where.
+func TestCheck_WhoIsForbidden(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	var log authtest.Log
+	worded := ""
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(),
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+		WriteRefusal: func(_ http.ResponseWriter, r *http.Request, _ error) {
+			worded = ""
+			if claims, ok := oidcauth.FromContext(r.Context()); ok {
+				worded = claims.Subject()
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth, Authorize: func(*http.Request) error { return oidcauth.ErrForbidden }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails, err := envoyauth.New(envoyauth.Config{Authenticator: auth, Headers: []envoyauth.Header{{Name: "X-A", Values: func(*oidcauth.Claims) []string { panic("of Values") }}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	lines := func() string { // since the last time
+		all := log.String()
+		defer func() { seen = len(all) }()
+		return all[seen:]
+	}
+	for _, tt := range []struct {
+		name   string
+		server *envoyauth.Server
+		path   string
+	}{{"by the program", answers, "/forbidden"}, {"by the path", answers, "/public//forbidden"}, {"by a header that fails", fails, "/failed"}} {
+		lines()
+		question := askedBy("203.0.113.9", iss.Token(map[string]any{"aud": "my-db", "sub": "alice"}))
+		question.Attributes.Request.Http.Path = tt.path
+		if got, err := tt.server.Check(t.Context(), question); err != nil || got.GetDeniedResponse() == nil {
+			t.Fatalf("%s: %v, %v", tt.name, got, err)
+		}
+		line := strings.TrimSuffix(lines(), "\n")
+		for _, want := range []string{" issuer=" + iss.URL(), " subject=alice", " path=" + tt.path + " "} {
+			if !strings.Contains(line+" ", want) {
+				t.Errorf("%s: the log has %q, and no%s", tt.name, line, want)
+			}
+		}
+		if worded != "alice" {
+			t.Errorf("%s: the answer is worded for %q", tt.name, worded)
+		}
+	}
+	lines()
+	forged := askedBy("203.0.113.9", iss.Token(map[string]any{"aud": "my-db", "sub": "alice"})+"AAAA")
+	if _, err := answers.Check(t.Context(), forged); err != nil || worded != "" || strings.Contains(lines(), "alice") {
+		t.Errorf("of a forged token the log names alice, or it is worded for %q: %v", worded, err)
+	}
+}
+
 // A token that is bound to a certificate passes with that which the client has shown to
 // Envoy, and with nothing that stands in a header.
 func TestCheck_Certificate(t *testing.T) {

@@ -163,7 +163,8 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 	case errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && proxied.IsPreflight(r):
 		claims, err = nil, nil
 	case err == nil:
-		err = s.authorize(r, claims)
+		r = r.WithContext(oidcauth.NewContext(r.Context(), claims)) // also of what is refused from here on
+		err = s.authorize(r)
 	}
 	if err != nil {
 		return s.refuse(r, err), nil
@@ -177,18 +178,20 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 
 // authorize asks the program whether the caller may, about nothing that the service may
 // read differently.
-func (s *Server) authorize(r *http.Request, claims *oidcauth.Claims) (err error) {
+func (s *Server) authorize(r *http.Request) (err error) {
 	if s.cfg.Authorize == nil {
 		return nil
 	}
 	if err := proxied.CheckMethod(r.Method); err != nil {
 		return fmt.Errorf("%w: a method that can be read in several ways: %w", oidcauth.ErrForbidden, err)
 	}
-	if r.URL.Path, err = proxied.Path(r.RequestURI); err != nil {
+	path, err := proxied.Path(r.RequestURI)
+	if err != nil {
 		return fmt.Errorf("%w: a path that can be read in several ways: %w", oidcauth.ErrForbidden, err)
 	}
+	r.URL.Path = path
 	defer panics.Catch(&err) // nobody else would, and the process would end
-	return s.cfg.Authorize(r.WithContext(oidcauth.NewContext(r.Context(), claims)))
+	return s.cfg.Authorize(r)
 }
 
 // request returns the request that Envoy asks about.
