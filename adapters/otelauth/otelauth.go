@@ -23,8 +23,9 @@
 // verified before; "oidcauth.anonymous" of requests without token that Optional let
 // through; "oidcauth.session.end", why a session ended; "oidcauth.keys.state";
 // and "oidcauth.revocation.by". None is what a caller or a stranger's issuer chose, so
-// that their number is bounded. The state of an issuer's keys is told until SetIssuers
-// removes it; what was counted stays with the SDK.
+// that their number is bounded. The state of an issuer's keys is told while it has one: not
+// before a token has needed them, nor once none has for a day, or SetIssuers has removed it.
+// What was counted stays with the SDK.
 //
 // The SDK keeps 2,000 combinations of attributes for each instrument, and makes one of all
 // that come later, "otel.metric.overflow". The state of keys has four for each issuer, and

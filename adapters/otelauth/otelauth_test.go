@@ -337,6 +337,40 @@ func TestHooks_IssuersLeave(t *testing.T) {
 	})
 }
 
+// Keys that nobody has needed for a day are dropped, and have no state until they are fetched
+// again.
+func TestHooks_IdleIssuer(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer := oidctest.NewIssuer(t, oidctest.Config{URL: "https://i.test"})
+		l := newLab(t, nil)
+		auth, err := oidcauth.New(oidcauth.Config{
+			Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}}, Client: issuer.Client(), Trace: l.hooks,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		for _, step := range []struct {
+			name  string
+			do    func()
+			state string
+		}{
+			{"before the first token", func() {}, ""},
+			{"of a token", func() { auth.Authenticate(t.Context(), issuer.Token(map[string]any{"aud": "my-db"})) }, "fresh] 1"},
+			{"two days later", func() { time.Sleep(48 * time.Hour) }, ""},
+			{"of another token", func() { auth.Authenticate(t.Context(), issuer.Token(map[string]any{"aud": "my-db"})) }, "fresh] 1"},
+		} {
+			step.do()
+			synctest.Wait()
+			text := strings.Join(l.points(t), "\n")
+			if has := strings.Contains(text, "oidcauth.keys.state["); has != (step.state != "") || !strings.Contains(text, step.state) {
+				t.Errorf("%s: want state %q in\n%s", step.name, step.state, text)
+			}
+		}
+	})
+}
+
 // A provider that makes no instruments is an error of New.
 func TestNew_Fails(t *testing.T) {
 	t.Parallel()

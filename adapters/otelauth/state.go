@@ -14,7 +14,7 @@ import (
 func (o *observer) keysState(s authtrace.KeyState) {
 	switch {
 	case s.Issuer == "":
-	case s.To == authtrace.None: // configured no longer
+	case s.To == authtrace.None: // configured no longer, or needed no longer
 		o.mu.Lock()
 		delete(o.states, s.Issuer)
 		o.mu.Unlock()
