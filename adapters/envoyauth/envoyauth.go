@@ -86,9 +86,10 @@ type Config struct {
 	// issuer and subject, as X-Auth-Identity, X-Auth-Issuer and X-Auth-Subject.
 	Headers []Header
 
-	// KeepToken hands the client's headers on as they came. False takes the token out
-	// of Authorization, Cookie and Sec-WebSocket-Protocol, and the proof that was used
-	// out of DPoP; what a query has stays. What else stands in such a header Envoy tells of
+	// KeepToken hands the client's headers on as they came. False takes the token out of
+	// whatever header Config.Extract has taken it out of, and the proof that was used out of
+	// DPoP; what a query has stays. Authorization, Cookie, Sec-WebSocket-Protocol and DPoP of
+	// which Envoy does not tell (allowed_headers) are removed. What else stands in such a header Envoy tells of
 	// with "!" in place of each byte that is no UTF-8, and the service gets that then; one
 	// that nothing was taken out of it gets as it came.
 	KeepToken bool
@@ -155,10 +156,11 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 	if err != nil {
 		return s.refuse(&http.Request{Method: http.MethodGet, URL: new(url.URL), Header: http.Header{}, RemoteAddr: from}, err), nil
 	}
-	came := proxied.LeftOf(r.Header)
+	came := r.Header.Clone()
 	r = s.onAccount(r, from)
 	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
 	r.RemoteAddr = from // for the log, and the program: of the token it has decided nothing
+	taken := takenOut(came, r.Header)
 	switch {
 	case errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && proxied.IsPreflight(r):
 		claims, err = nil, nil
@@ -169,7 +171,7 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
-	passed, err := s.pass(r, claims, came)
+	passed, err := s.pass(r, claims, taken)
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
@@ -219,12 +221,17 @@ func request(ctx context.Context, asked *authv3.AttributeContext_HttpRequest) (*
 	return r.WithContext(ctx), nil
 }
 
-// pass lets a request through, whose headers for tokens came as is said. Nil claims are
-// nobody's. A function of the program's that panics is an error.
-func (s *Server) pass(r *http.Request, claims *oidcauth.Claims, came proxied.Leftovers) (passed *authv3.CheckResponse, err error) {
+// pass lets a request through, with what is left of the headers that a token was taken out of.
+// Nil claims are nobody's. A function of the program's that panics is an error.
+func (s *Server) pass(r *http.Request, claims *oidcauth.Claims, taken []leftover) (passed *authv3.CheckResponse, err error) {
 	defer panics.Catch(&err)
 	ok := new(authv3.OkHttpResponse)
+	said := make(map[string]bool)
 	set := func(name, value string) {
+		if said[name] { // the first word is ours, of the caller
+			return
+		}
+		said[name] = true
 		if value == "" {
 			ok.HeadersToRemove = append(ok.HeadersToRemove, name)
 			return
@@ -245,11 +252,8 @@ func (s *Server) pass(r *http.Request, claims *oidcauth.Claims, came proxied.Lef
 		set("connection", left)
 	}
 	if !s.cfg.KeepToken {
-		for i, left := range proxied.LeftOf(r.Header) {
-			// What Envoy says of a header is not always what came, and its own is better.
-			if left == "" || left != came[i] {
-				set(strings.ToLower(proxied.TokenHeaders[i]), left)
-			}
+		for _, h := range taken {
+			set(strings.ToLower(h.name), h.left)
 		}
 	}
 	ok.ResponseHeadersToAdd = s.nonce(claims)

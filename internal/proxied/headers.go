@@ -124,14 +124,3 @@ func Left(h http.Header, name string) string {
 	}
 	return strings.Join(h[name], ", ")
 }
-
-// Leftovers are what is left of each of [TokenHeaders], in their order.
-type Leftovers [len(TokenHeaders)]string
-
-// LeftOf returns what is left of all of them.
-func LeftOf(h http.Header) (all Leftovers) {
-	for i, name := range TokenHeaders {
-		all[i] = Left(h, name)
-	}
-	return all
-}
