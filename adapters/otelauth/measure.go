@@ -58,22 +58,22 @@ func failed(d authtrace.Decision) string {
 }
 
 func (o *observer) decided(ctx context.Context, d authtrace.Decision) {
+	if o.also.Decided != nil {
+		defer o.also.Decided(ctx, d) // also if a provider panics
+	}
 	m := measurement{issuer: d.Issuer, failed: failed(d), remembered: d.Remembered, isDecision: true, anonymous: d.Outcome == authtrace.Anonymous}
 	o.decisions.Record(ctx, d.Duration.Seconds(), o.optionOf(m))
 	if !d.Remembered {
 		o.trace(ctx, "oidcauth authenticate", d)
 	}
-	if o.also.Decided != nil {
-		o.also.Decided(ctx, d)
-	}
 }
 
 func (o *observer) ticket(ctx context.Context, d authtrace.Decision) {
+	if o.also.Ticket != nil {
+		defer o.also.Ticket(ctx, d) // also if a provider panics
+	}
 	o.tickets.Record(ctx, d.Duration.Seconds(), o.optionOf(measurement{issuer: d.Issuer, failed: failed(d)}))
 	o.trace(ctx, "oidcauth ticket", d)
-	if o.also.Ticket != nil {
-		o.also.Ticket(ctx, d)
-	}
 }
 
 // trace adds a span to the trace of the call, if it has one.
@@ -93,6 +93,9 @@ func (o *observer) trace(ctx context.Context, name string, d authtrace.Decision)
 }
 
 func (o *observer) keysFetched(f authtrace.KeyFetch) {
+	if o.also.KeysFetched != nil {
+		defer o.also.KeysFetched(f) // also if a provider panics
+	}
 	kind := errorType(f.Err)
 	o.fetches.Record(context.Background(), f.Duration.Seconds(), o.optionOf(measurement{issuer: f.Issuer, failed: kind}))
 	attrs := append(measurement{issuer: f.Issuer, failed: kind}.attributes(), keyLookup.Bool(f.Lookup))
@@ -105,9 +108,6 @@ func (o *observer) keysFetched(f authtrace.KeyFetch) {
 		span.SetStatus(codes.Error, kind)
 	}
 	span.End(trace.WithTimestamp(f.Start.Add(f.Duration)))
-	if o.also.KeysFetched != nil {
-		o.also.KeysFetched(f)
-	}
 }
 
 // errorType returns the kind of an error, of which there are few whatever it says.
@@ -129,31 +129,31 @@ func (o *observer) sessionStarted(s authtrace.Session) {
 }
 
 func (o *observer) sessionRenewed(s authtrace.Session) {
-	o.renewals.Add(context.Background(), 1, o.optionOf(measurement{issuer: s.Issuer}))
 	if o.also.SessionRenewed != nil {
-		o.also.SessionRenewed(s)
+		defer o.also.SessionRenewed(s) // also if a provider panics
 	}
+	o.renewals.Add(context.Background(), 1, o.optionOf(measurement{issuer: s.Issuer}))
 }
 
 func (o *observer) sessionEnded(s authtrace.Session) {
+	if o.also.SessionEnded != nil {
+		defer o.also.SessionEnded(s) // also if a provider panics
+	}
 	o.live.Store(int64(s.Live))
 	o.sessions.Record(context.Background(), max(0, s.At.Sub(s.Started)).Seconds(), o.optionOf(measurement{issuer: s.Issuer, end: s.Outcome}))
-	if o.also.SessionEnded != nil {
-		o.also.SessionEnded(s)
-	}
 }
 
 func (o *observer) revoked(r authtrace.Revocation) {
-	o.revocations.Add(context.Background(), 1, o.optionOf(measurement{issuer: r.Issuer, by: r.By}))
 	if o.also.Revoked != nil {
-		o.also.Revoked(r)
+		defer o.also.Revoked(r) // also if a provider panics
 	}
+	o.revocations.Add(context.Background(), 1, o.optionOf(measurement{issuer: r.Issuer, by: r.By}))
 }
 
 func (o *observer) missed(m authtrace.Missed) {
+	if o.also.Missed != nil {
+		defer o.also.Missed(m) // also if a provider panics
+	}
 	o.live.Store(int64(m.Live))
 	o.lost.Add(context.Background(), int64(m.Events))
-	if o.also.Missed != nil {
-		o.also.Missed(m)
-	}
 }
