@@ -34,7 +34,7 @@ func (s innerStream) SendMsg(any) error        { return s.each() }
 // serveInner has a guard serve a stream of which each message becomes what each says, and
 // returns how the handler and all before it ended: with an error, or with a panic that the
 // interceptor before the guard catches.
-func serveInner(t *testing.T, cfg grpcauth.Config, each func() error, handle func(*world, grpc.ServerStream) error) (err error, panicked any) {
+func serveInner(t *testing.T, cfg grpcauth.Config, each func() error, handle func(*world, grpc.ServerStream) error) (panicked any, err error) {
 	t.Helper()
 	w := newWorld(t, grpcauth.Config{}, nil, nil)
 	cfg.Authenticator = w.auth
@@ -44,8 +44,8 @@ func serveInner(t *testing.T, cfg grpcauth.Config, each func() error, handle fun
 	}
 	ctx := metadata.NewIncomingContext(t.Context(), metadata.Pairs("authorization", "Bearer "+w.issuer.Token(nil)))
 	defer func() { panicked = recover() }()
-	return guard.Stream(nil, innerStream{ctx: ctx, each: each}, &grpc.StreamServerInfo{FullMethod: stream},
-		func(_ any, s grpc.ServerStream) error { return handle(w, s) }), nil
+	return nil, guard.Stream(nil, innerStream{ctx: ctx, each: each}, &grpc.StreamServerInfo{FullMethod: stream},
+		func(_ any, s grpc.ServerStream) error { return handle(w, s) })
 }
 
 // A panic of what is under the guard, a codec or the stream of an interceptor before it, is the
@@ -58,7 +58,7 @@ func TestStream_MessagePanics(t *testing.T) {
 	} {
 		var lines bytes.Buffer
 		cfg := grpcauth.Config{Logger: slog.New(slog.NewTextHandler(io.MultiWriter(&lines, said.Writer{}), nil))}
-		err, panicked := serveInner(t, cfg, func() error { panic("a message of alice's") }, func(_ *world, s grpc.ServerStream) error { return exchange(s) })
+		panicked, err := serveInner(t, cfg, func() error { panic("a message of alice's") }, func(_ *world, s grpc.ServerStream) error { return exchange(s) })
 		if panicked != "a message of alice's" {
 			t.Errorf("%s: error %v, panic %v, want that of the message", name, err, panicked)
 		}
@@ -93,7 +93,7 @@ func TestStream_MessagePanicsAfterTheSession(t *testing.T) {
 		<-over
 		panic("late")
 	}
-	err, panicked := serveInner(t, cfg, each, func(w *world, s grpc.ServerStream) error {
+	panicked, err := serveInner(t, cfg, each, func(w *world, s grpc.ServerStream) error {
 		got := make(chan error, 1)
 		go func() { got <- s.RecvMsg(new(message)) }()
 		<-reads
@@ -129,7 +129,7 @@ func (h lineHandler) Handle(_ context.Context, r slog.Record) error {
 func TestStream_MessageFails(t *testing.T) {
 	t.Parallel()
 	failure := errors.New("of the codec")
-	err, panicked := serveInner(t, grpcauth.Config{}, func() error { return failure }, func(_ *world, s grpc.ServerStream) error { return s.RecvMsg(new(message)) })
+	panicked, err := serveInner(t, grpcauth.Config{}, func() error { return failure }, func(_ *world, s grpc.ServerStream) error { return s.RecvMsg(new(message)) })
 	if err != failure || panicked != nil {
 		t.Errorf("error %v, panic %v, want the codec's error", err, panicked)
 	}
