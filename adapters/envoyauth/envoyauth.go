@@ -5,7 +5,7 @@
 //	answers, err := envoyauth.New(envoyauth.Config{
 //		Authenticator: auth,
 //		Authorize: func(r *http.Request) error {
-//			if strings.HasPrefix(r.URL.Path, "/admin/") {
+//			if r.URL.Path == "/admin" || strings.HasPrefix(r.URL.Path, "/admin/") {
 //				return oidcauth.Require(r.Context(), oidcauth.HasRole("admin"))
 //			}
 //			return nil
@@ -28,7 +28,9 @@
 //
 // Leave failure_mode_allow and encode_raw_headers as they are, false; and have the
 // connection manager make paths plain (normalize_path, merge_slashes,
-// path_with_escaped_slashes_action), or requests with others are refused. What else a client may use to name a method or a path is the service's.
+// path_with_escaped_slashes_action), or requests with others are refused. What else a client may
+// use to name a method or a path is the service's: one for which /Admin is /admin, too, wants
+// rules for both.
 package envoyauth
 
 import (
