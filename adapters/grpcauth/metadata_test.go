@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -54,6 +55,27 @@ func TestGuard_Gateway(t *testing.T) {
 			answer, err = receive(tt.world.open(ctx))
 			check(t, "stream", answer, err, tt.code, tt.want)
 		})
+	}
+}
+
+// A call with very many values, of the two keys that are compared, takes no longer than as many
+// others: the time for each with each would be a minute of a processor's, for anybody's asking.
+func TestGuard_ManyValues(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, grpcauth.Config{}, nil, nil)
+	guard, err := grpcauth.New(grpcauth.Config{Authenticator: w.auth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const many = 100_000
+	ctx := metadata.NewIncomingContext(t.Context(), metadata.MD{
+		"authorization": slices.Repeat([]string{"x"}, many), gateway: slices.Repeat([]string{"y"}, many),
+	})
+	began := time.Now()
+	_, err = guard.Unary(ctx, nil, &grpc.UnaryServerInfo{FullMethod: unary}, func(context.Context, any) (any, error) { return nil, nil })
+	check(t, "unary", "", err, codes.InvalidArgument, "more than one token")
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the refusal took %v", took)
 	}
 }
 
