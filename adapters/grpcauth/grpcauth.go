@@ -15,6 +15,10 @@
 // before the handler, and interceptors after this one, see it, with every copy of
 // it, under whatever key; binary logging of gRPC, if it is turned on, sees it before.
 //
+// What a call may bring is gRPC's to bound, before this package sees it: unless
+// [grpc.MaxHeaderListSize] says less, 64 KiB for instance, that is 16 MiB of metadata of
+// anybody's.
+//
 // Behind grpc-gateway the token arrives twice, as "grpcgateway-authorization" too.
 // The same token in both, or twice in one, is one token. Two that differ are
 // refused as malformed, and the gateway's copy alone is no token. The gateway has to call the
