@@ -35,6 +35,9 @@ import (
 // against a handler that takes the writer apart by its Unwrap method, which is there
 // for [http.ResponseController].
 //
+// A library that wants interfaces of its own of the writer gets, behind Require, what
+// Unwrap returns: that of WebTransport panics where it is given the one of the guard.
+//
 // Handler panics where next is nil.
 func Handler(auth *oidcauth.Authenticator, logger *slog.Logger, next http.Handler) http.Handler {
 	mustServe(next)
@@ -48,7 +51,7 @@ func Handler(auth *oidcauth.Authenticator, logger *slog.Logger, next http.Handle
 		}
 		note := new(asked.Note)
 		r = r.WithContext(asked.NewContext(r.Context(), note))
-		held := &writer{under: w, note: note, header: w.Header().Clone()}
+		held := &writer{under: w, ctx: r.Context(), note: note, header: w.Header().Clone()}
 		held.forbid = func(what string) {
 			route := r.Pattern
 			if route == "" {

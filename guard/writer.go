@@ -2,6 +2,7 @@ package guard
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -17,6 +18,7 @@ var errForbidden = errors.New("guard: the request was refused, because its handl
 // A writer holds the answer back until its handler has asked who may.
 type writer struct {
 	under  http.ResponseWriter
+	ctx    context.Context // of the request
 	note   *asked.Note
 	header http.Header // the handler's, until it is sent and for trailers
 	forbid func(what string)
@@ -106,6 +108,15 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		w.begun = false // there is an answer to come, which says so
 	}
 	return conn, rw, err
+}
+
+// CloseNotify tells that the client has left, as the writers of net/http do: whoever asks
+// for it, gin's streams for instance, panics where there is none. Nothing of an answer
+// leaves the server by it.
+func (w *writer) CloseNotify() <-chan bool {
+	left := make(chan bool, 1)
+	context.AfterFunc(w.ctx, func() { left <- true })
+	return left
 }
 
 // Unwrap is for [http.ResponseController], to set deadlines.

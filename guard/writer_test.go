@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -60,5 +61,34 @@ func TestWriter_Header(t *testing.T) {
 	})).ServeHTTP(under, httptest.NewRequest("GET", "/", nil))
 	if left.Get("X-Answer") != "1" || left.Get("X-Adding") != "1" {
 		t.Errorf("header %v, want both", left)
+	}
+}
+
+// Who asks the writer itself whether the client has left is told, as by those of net/http.
+func TestWriter_CloseNotify(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		left := make(chan bool, 1)
+		s := newServer(t, http2, map[string]http.HandlerFunc{"/events": func(w http.ResponseWriter, r *http.Request) {
+			guard.Public(r.Context())
+			http.NewResponseController(w).Flush()
+			notifier, is := w.(interface{ CloseNotify() <-chan bool })
+			if !is {
+				left <- false
+				return
+			}
+			left <- <-notifier.CloseNotify()
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		r, _ := http.NewRequestWithContext(ctx, "GET", s.URL+"/events", nil)
+		answer, err := s.Client().Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		if !<-left {
+			t.Errorf("HTTP/2 %v: the handler is not told", http2)
+		}
+		answer.Body.Close()
 	}
 }
