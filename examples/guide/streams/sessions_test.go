@@ -1,0 +1,248 @@
+package streams_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/examples/guide/pipes"
+	"github.com/oidcauth/oidcauth/examples/guide/streams"
+	"github.com/oidcauth/oidcauth/oidctest"
+)
+
+// newAuth returns an Authenticator and the issuer whose tokens it takes.
+func newAuth(t *testing.T) (*oidcauth.Authenticator, *oidctest.Issuer) {
+	t.Helper()
+	issuer := oidctest.NewIssuer(t, oidctest.Config{Claims: map[string]any{"aud": "my-db"}})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{"my-db"}}}, Client: issuer.Client(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { auth.Close() })
+	return auth, issuer
+}
+
+// A listener has the one connection, in memory, of a test inside testing/synctest.
+type listener struct {
+	net.Listener // nil: of its methods those below alone are called
+	conns        chan net.Conn
+}
+
+func (l listener) Accept() (net.Conn, error) {
+	if conn, more := <-l.conns; more {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l listener) Close() error { close(l.conns); return nil }
+
+// listen serves HTTP/2 with a ReadTimeout, which pipes.Listen does not.
+func listen(handler http.Handler) (*http.Server, *http.Client) {
+	l, two := listener{conns: make(chan net.Conn, 1)}, new(http.Protocols)
+	two.SetUnencryptedHTTP2(true)
+	server := &http.Server{Handler: handler, Protocols: two, ReadTimeout: 10 * time.Second}
+	go server.Serve(l)
+	return server, &http.Client{Transport: &http.Transport{Protocols: two, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		near, far := net.Pipe()
+		l.conns <- far
+		return near, nil
+	}}}
+}
+
+// TestWithSession_Reads: a stream that waits for its client outlives ReadTimeout and a
+// renewal, and ends when its token is revoked, with the handler's last words.
+func TestWithSession_Reads(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		auth, issuer := newAuth(t)
+		server, client := listen(streams.WithSession(auth, echo(t, issuer)))
+		defer server.Close()
+		defer client.CloseIdleConnections()
+		body, send := io.Pipe()
+		defer send.Close()
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://db.test/", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": "alice"}))
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		for _, message := range []string{"hello", "renew", "again"} {
+			time.Sleep(20 * time.Minute) // the first token lives for an hour
+			io.WriteString(send, message)
+			got := make([]byte, len(message))
+			if _, err := io.ReadFull(response.Body, got); string(got) != message {
+				t.Fatalf("got %q, %v, want %q", got, err, message)
+			}
+		}
+		time.Sleep(time.Minute)
+		if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); err != nil {
+			t.Fatal(err)
+		}
+		if last, err := io.ReadAll(response.Body); string(last) != "the token was revoked" {
+			t.Errorf("the last words are %q, error %v", last, err)
+		}
+	})
+}
+
+// echo answers each message with itself, and takes "renew" for a wish for another token.
+func echo(t *testing.T, issuer *oidctest.Issuer) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session, message := streams.SessionOf(r.Context()), make([]byte, 5)
+		for http.NewResponseController(w).Flush() == nil {
+			if _, err := io.ReadFull(r.Body, message); err != nil {
+				cause := context.Cause(session.Context())
+				if of := context.Cause(r.Context()); !errors.Is(cause, oidcauth.ErrRevoked) || !errors.Is(of, oidcauth.ErrRevoked) {
+					t.Errorf("read error = %v, the session's end %v, the context's %v", err, cause, of)
+				}
+				_, _, description := oidcauth.Answer(cause)
+				io.WriteString(w, description)
+				return
+			}
+			if string(message) == "renew" {
+				if _, err := session.Renew(r.Context(), issuer.Token(map[string]any{"sub": "alice"})); err != nil {
+					t.Errorf("Renew() error = %v", err)
+				}
+			}
+			if err := oidcauth.Require(session.CallContext()); err != nil {
+				t.Errorf("Require() error = %v", err)
+			}
+			w.Write(message)
+		}
+	})
+}
+
+// TestWithSession_Writes: a client that takes nothing does not hold a stream whose token was
+// revoked.
+func TestWithSession_Writes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		auth, issuer := newAuth(t)
+		ended := make(chan error, 1)
+		server, client := pipes.Listen(streams.WithSession(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for {
+				if _, err := w.Write(bytes.Repeat([]byte("x"), 1<<16)); err != nil {
+					ended <- context.Cause(streams.SessionOf(r.Context()).Context())
+					return
+				}
+			}
+		})))
+		defer server.Close()
+		defer client.CloseIdleConnections()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://db.test/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": "alice"}))
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		select {
+		case cause := <-ended:
+			if !errors.Is(cause, oidcauth.ErrRevoked) {
+				t.Errorf("the session ended with %v", cause)
+			}
+		default:
+			t.Error("the handler waits for room")
+		}
+	})
+}
+
+// TestWithSession_Left: what is done for a client ends when it has left.
+func TestWithSession_Left(t *testing.T) {
+	t.Parallel()
+	auth, issuer := newAuth(t)
+	left := make(chan error, 1)
+	server := httptest.NewServer(streams.WithSession(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.NewResponseController(w).Flush()
+		call := streams.SessionOf(r.Context()).CallContext()
+		<-call.Done()
+		left <- oidcauth.Require(call)
+	})))
+	defer server.Close()
+	ctx, leave := context.WithCancel(t.Context())
+	r, err := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+issuer.Token(nil))
+	response, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leave()
+	if err := <-left; !errors.Is(err, oidcauth.ErrClosed) {
+		t.Errorf("Require() error = %v, want ErrClosed", err)
+	}
+	response.Body.Close()
+}
+
+// TestWithSession_Connection: the connection of a stream that has ended serves others.
+func TestWithSession_Connection(t *testing.T) {
+	t.Parallel()
+	for _, http2 := range []bool{false, true} {
+		auth, issuer := newAuth(t)
+		begun := make(chan bool, 1)
+		server := httptest.NewUnstartedServer(streams.WithSession(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/next" {
+				if err := r.Context().Err(); err != nil {
+					t.Errorf("HTTP/2 %v: the next request has ended as it begins: %v", http2, err)
+				}
+				return
+			}
+			http.NewResponseController(w).Flush()
+			begun <- true
+			<-r.Context().Done()
+		})))
+		server.EnableHTTP2 = http2
+		server.StartTLS()
+		defer server.Close()
+		get := func(path, subject string) (response *http.Response, reused bool) {
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+			r, err := http.NewRequestWithContext(ctx, "GET", server.URL+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": subject}))
+			if response, err = server.Client().Do(r); err != nil {
+				t.Fatal(err)
+			}
+			return response, reused
+		}
+		stream, _ := get("/", "alice")
+		<-begun
+		if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadAll(stream.Body); err != nil {
+			t.Errorf("HTTP/2 %v: the stream ends with %v", http2, err)
+		}
+		stream.Body.Close()
+		next, reused := get("/next", "bob")
+		if next.Body.Close(); next.StatusCode != http.StatusOK || !reused {
+			t.Errorf("HTTP/2 %v: the next request: %d, by the same connection %v", http2, next.StatusCode, reused)
+		}
+	}
+}
