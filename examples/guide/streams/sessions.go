@@ -17,13 +17,15 @@ func SessionOf(ctx context.Context) *oidcauth.Session {
 }
 
 // WithSession is Middleware for streams whose handlers see no writer, as those of Connect:
-// what such a handler waits for, a message or room for its own, ends with the token.
-func WithSession(auth *oidcauth.Authenticator, next http.Handler) http.Handler {
+// what such a handler waits for, a message or room for its own, ends with the token, and when
+// stopping does.
+func WithSession(auth *oidcauth.Authenticator, stopping context.Context, next http.Handler) http.Handler {
 	return auth.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		claims, _ := oidcauth.FromContext(r.Context())
 		session := auth.NewSession(r.Context(), claims)
 		defer session.Close()
 		defer context.AfterFunc(r.Context(), session.Close)() // the client has left
+		defer context.AfterFunc(stopping, session.Close)()
 		ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), sessionKey{}, session))
 		defer cancel(nil)
 		out := http.NewResponseController(w)

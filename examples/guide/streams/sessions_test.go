@@ -67,7 +67,7 @@ func TestWithSession_Reads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		auth, issuer := newAuth(t)
-		server, client := listen(streams.WithSession(auth, echo(t, issuer)))
+		server, client := listen(streams.WithSession(auth, t.Context(), echo(t, issuer)))
 		defer server.Close()
 		defer client.CloseIdleConnections()
 		body, send := io.Pipe()
@@ -134,7 +134,7 @@ func TestWithSession_Writes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		auth, issuer := newAuth(t)
 		ended := make(chan error, 1)
-		server, client := pipes.Listen(streams.WithSession(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server, client := pipes.Listen(streams.WithSession(auth, t.Context(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for {
 				if _, err := w.Write(bytes.Repeat([]byte("x"), 1<<16)); err != nil {
 					ended <- context.Cause(streams.SessionOf(r.Context()).Context())
@@ -170,19 +170,32 @@ func TestWithSession_Writes(t *testing.T) {
 	})
 }
 
-// TestWithSession_Left: what is done for a client ends when it has left.
+// TestWithSession_Left: what is done for a client ends when it has left, or the server stops.
 func TestWithSession_Left(t *testing.T) {
 	t.Parallel()
+	for _, leaves := range []bool{true, false} {
+		stopping, stop := context.WithCancel(t.Context())
+		ctx, leave := context.WithCancel(t.Context())
+		defer stop()
+		defer leave()
+		if leaves {
+			testLeft(ctx, t, stopping, leave)
+		} else {
+			testLeft(ctx, t, stopping, stop)
+		}
+	}
+}
+
+func testLeft(ctx context.Context, t *testing.T, stopping context.Context, end func()) {
 	auth, issuer := newAuth(t)
 	left := make(chan error, 1)
-	server := httptest.NewServer(streams.WithSession(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(streams.WithSession(auth, stopping, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).Flush()
 		call := streams.SessionOf(r.Context()).CallContext()
 		<-call.Done()
 		left <- oidcauth.Require(call)
 	})))
 	defer server.Close()
-	ctx, leave := context.WithCancel(t.Context())
 	r, err := http.NewRequestWithContext(ctx, "GET", server.URL, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -192,7 +205,7 @@ func TestWithSession_Left(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leave()
+	end()
 	if err := <-left; !errors.Is(err, oidcauth.ErrClosed) {
 		t.Errorf("Require() error = %v, want ErrClosed", err)
 	}
@@ -205,7 +218,7 @@ func TestWithSession_Connection(t *testing.T) {
 	for _, http2 := range []bool{false, true} {
 		auth, issuer := newAuth(t)
 		begun := make(chan bool, 1)
-		server := httptest.NewUnstartedServer(streams.WithSession(auth, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		server := httptest.NewUnstartedServer(streams.WithSession(auth, t.Context(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/next" {
 				if err := r.Context().Err(); err != nil {
 					t.Errorf("HTTP/2 %v: the next request has ended as it begins: %v", http2, err)
