@@ -16,6 +16,7 @@ import (
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/guide/pipes"
 	"github.com/oidcauth/oidcauth/examples/guide/streams"
+	"github.com/oidcauth/oidcauth/guard"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -256,6 +257,23 @@ func TestWithSession_Connection(t *testing.T) {
 		next, reused := get("/next", "bob")
 		if next.Body.Close(); next.StatusCode != http.StatusOK || !reused {
 			t.Errorf("HTTP/2 %v: the next request: %d, by the same connection %v", http2, next.StatusCode, reused)
+		}
+	}
+}
+
+// TestWithSession_Guarded: a guard around it hears what a handler asks by the session.
+func TestWithSession_Guarded(t *testing.T) {
+	t.Parallel()
+	auth, issuer := newAuth(t)
+	for role, want := range map[string]int{"writer": http.StatusOK, "reader": http.StatusForbidden} {
+		h := guard.Handler(auth, nil, streams.WithSession(auth, t.Context(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			oidcauth.Require(streams.SessionOf(r.Context()).CallContext(), oidcauth.HasRole("writer"))
+			io.WriteString(w, "rows")
+		})))
+		r, w := httptest.NewRequest("GET", "/", nil), httptest.NewRecorder()
+		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"roles": role}))
+		if h.ServeHTTP(w, r); w.Code != want {
+			t.Errorf("%s: %d, want %d", role, w.Code, want)
 		}
 	}
 }
