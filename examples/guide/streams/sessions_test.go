@@ -9,9 +9,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/http/httputil"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/examples/guide/pipes"
@@ -275,5 +279,45 @@ func TestWithSession_Guarded(t *testing.T) {
 		if h.ServeHTTP(w, r); w.Code != want {
 			t.Errorf("%s: %d, want %d", role, w.Code, want)
 		}
+	}
+}
+
+// TestWithSession_Proxied: a WebSocket to a server behind a proxy ends with its token, at
+// both ends.
+func TestWithSession_Proxied(t *testing.T) {
+	t.Parallel()
+	auth, issuer := newAuth(t)
+	gone := make(chan error, 1)
+	behind := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, err := websocket.Accept(w, r, nil)
+		if err != nil {
+			t.Errorf("Accept() error = %v", err)
+			return
+		}
+		_, _, err = conn.Read(t.Context())
+		gone <- err
+	}))
+	defer behind.Close()
+	to, err := url.Parse(behind.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) }}
+	server := httptest.NewServer(streams.WithSession(auth, t.Context(), proxy))
+	defer server.Close()
+	options := &websocket.DialOptions{HTTPHeader: http.Header{"Authorization": {"Bearer " + issuer.Token(map[string]any{"sub": "alice"})}}}
+	conn, _, err := websocket.Dial(t.Context(), server.URL, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-gone; err == nil {
+		t.Error("the server behind got a message, want the end")
+	}
+	if _, _, err := conn.Read(t.Context()); err == nil {
+		t.Error("the client got a message, want the end")
 	}
 }
