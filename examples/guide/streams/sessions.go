@@ -34,7 +34,8 @@ func WithSession(auth *oidcauth.Authenticator, stopping context.Context, next ht
 				out.SetReadDeadline(t)
 			}
 		}
-		until(time.Time{}) // the server's ReadTimeout is for bodies that end
+		until(time.Time{}) // the server's time limits are for requests that end
+		out.SetWriteDeadline(time.Time{})
 		told := make(chan struct{})
 		stop := context.AfterFunc(session.Context(), func() {
 			defer close(told)

@@ -53,11 +53,11 @@ func (l listener) Accept() (net.Conn, error) {
 
 func (l listener) Close() error { close(l.conns); return nil }
 
-// listen serves HTTP/2 with a ReadTimeout, which pipes.Listen does not.
+// listen serves HTTP/2 with time limits, which pipes.Listen does not.
 func listen(handler http.Handler) (*http.Server, *http.Client) {
 	l, two := listener{conns: make(chan net.Conn, 1)}, new(http.Protocols)
 	two.SetUnencryptedHTTP2(true)
-	server := &http.Server{Handler: handler, Protocols: two, ReadTimeout: 10 * time.Second}
+	server := &http.Server{Handler: handler, Protocols: two, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	go server.Serve(l)
 	return server, &http.Client{Transport: &http.Transport{Protocols: two, DialContext: func(context.Context, string, string) (net.Conn, error) {
 		near, far := net.Pipe()
@@ -66,8 +66,8 @@ func listen(handler http.Handler) (*http.Server, *http.Client) {
 	}}}
 }
 
-// TestWithSession_Reads: a stream that waits for its client outlives ReadTimeout and a
-// renewal, and ends when its token is revoked, with the handler's last words.
+// TestWithSession_Reads: a stream that waits for its client outlives the server's time limits
+// and a renewal, and ends when its token is revoked, with the handler's last words.
 func TestWithSession_Reads(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -24,6 +24,7 @@ func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-cha
 		limit := func() { out.SetWriteDeadline(time.Now().Add(10 * time.Second)) } // for one that does not read
 		defer limit()
 		for out.Flush() == nil {
+			out.SetWriteDeadline(time.Time{}) // over HTTP/2 it ends streams that write nothing, too
 			select {
 			case <-session.Context().Done(): // the token has expired, or was revoked
 				return

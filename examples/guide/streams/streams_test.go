@@ -7,7 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/oidcauth/oidcauth"
@@ -193,4 +195,77 @@ func TestEvents_NoMore(t *testing.T) {
 	if sent != 1 {
 		t.Errorf("%d events were sent, want the one there was", sent)
 	}
+}
+
+// TestEvents_Quiet: a stream without events for a while goes on, over HTTP/2 as well, where
+// a time limit for writing ends a stream that writes nothing.
+func TestEvents_Quiet(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		auth, issuer := newAuth(t)
+		events := make(chan string)
+		server, client := listen(streams.Events(auth, t.Context(), events))
+		defer server.Close()
+		defer client.CloseIdleConnections()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://db.test/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+issuer.Token(nil))
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		lines := bufio.NewReader(response.Body)
+		for _, event := range []string{"one", "two"} {
+			select {
+			case events <- event:
+			case <-time.After(time.Second):
+				t.Fatalf("nobody takes %q", event)
+			}
+			if line, err := lines.ReadString('\n'); line != "data: "+event+"\n" {
+				t.Errorf("got %q, %v, want %q", line, err, event)
+			}
+			lines.ReadString('\n') // the event's end
+			time.Sleep(20 * time.Minute)
+		}
+	})
+}
+
+// TestEvents_Deaf: a client that takes nothing is not waited for.
+func TestEvents_Deaf(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		auth, issuer := newAuth(t)
+		events, ended := make(chan string), make(chan bool)
+		handler := streams.Events(auth, t.Context(), events)
+		server, client := listen(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer close(ended)
+			handler.ServeHTTP(w, r)
+		}))
+		defer server.Close()
+		defer client.CloseIdleConnections()
+		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://db.test/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+issuer.Token(nil))
+		response, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		event := strings.Repeat("x", 1<<20)
+		for range 100 { // of which HTTP/2 takes a few on its own
+			select {
+			case events <- event:
+			case <-ended:
+				return
+			case <-time.After(11 * time.Second):
+				t.Fatal("the handler waits for a client that takes nothing")
+			}
+		}
+		t.Error("100 MiB were sent to a client that takes nothing")
+	})
 }
