@@ -30,7 +30,7 @@ func WithSession(auth *oidcauth.Authenticator, stopping context.Context, next ht
 		defer cancel(nil)
 		out := http.NewResponseController(w)
 		until := func(t time.Time) {
-			if r.ProtoMajor > 1 { // before, a read is the connection's, and that may go on
+			if r.ProtoMajor > 1 { // before, a read is the connection's, which goes on: ReadTimeout stays
 				out.SetReadDeadline(t)
 			}
 		}
