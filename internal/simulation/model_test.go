@@ -148,6 +148,7 @@ func (n *node) dueKey(t *token) due {
 	}
 	if now.Sub(v.atLeast) >= staleLimit {
 		d = d.or(only(oidcauth.ErrKeysUnavailable, oidcauth.ErrUnknownKey))
+		d.soon = true // and its issuer may be asked again, for which it waits
 	}
 	if t.p.kind == found {
 		// What was found is let go of while nobody uses it, and its keys with it.
