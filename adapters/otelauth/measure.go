@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -22,13 +23,19 @@ type measurement struct {
 }
 
 // optionOf returns the attributes of a measurement, which are made once: most are of
-// tokens that are remembered, and those take no time.
+// tokens that are remembered, and those take no time. They are kept by issuer, so that one
+// that leaves is not looked for among those of all.
 func (o *observer) optionOf(m measurement) metric.MeasurementOption {
-	if known, ok := o.options.Load(m); ok {
-		return known.(metric.MeasurementOption)
+	of, found := o.options.Load(m.issuer)
+	if !found {
+		of, _ = o.options.LoadOrStore(m.issuer, new(sync.Map))
+	}
+	known := of.(*sync.Map)
+	if option, found := known.Load(m); found {
+		return option.(metric.MeasurementOption)
 	}
 	option := metric.WithAttributeSet(attribute.NewSet(m.attributes()...))
-	o.options.Store(m, option)
+	known.Store(m, option)
 	return option
 }
 

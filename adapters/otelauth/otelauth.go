@@ -108,7 +108,7 @@ type observer struct {
 	renewals, revocations, lost           metric.Int64Counter
 
 	live    atomic.Int64 // sessions
-	options sync.Map     // of measurements, by measurement
+	options sync.Map     // by issuer: a *sync.Map of its measurements' attributes, by measurement
 
 	mu     sync.Mutex // guards states
 	states map[string]authtrace.State

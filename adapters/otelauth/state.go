@@ -18,12 +18,7 @@ func (o *observer) keysState(s authtrace.KeyState) {
 		o.mu.Lock()
 		delete(o.states, s.Issuer)
 		o.mu.Unlock()
-		o.options.Range(func(m, _ any) bool {
-			if m.(measurement).issuer == s.Issuer {
-				o.options.Delete(m)
-			}
-			return true
-		})
+		o.options.Delete(s.Issuer)
 	default:
 		o.mu.Lock()
 		o.states[s.Issuer] = s.To

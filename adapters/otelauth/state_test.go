@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oidcauth/oidcauth/authtrace"
 )
@@ -43,5 +44,26 @@ func TestHooks_ManyIssuers(t *testing.T) {
 		if again := told(); !slices.Equal(again, first) {
 			t.Fatalf("another time other issuers are told of: %d points, and then %d", len(first), len(again))
 		}
+	}
+}
+
+// Issuers that leave all at once take no longer each for being many: the hooks are told of
+// everything by one goroutine, and what it has no time for is missed.
+func TestHooks_ManyIssuersLeave(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	const many = 20_000
+	url := func(i int) string { return fmt.Sprintf("https://i%05d.test", i) }
+	for i := range many {
+		l.hooks.KeysState(authtrace.KeyState{Issuer: url(i), To: authtrace.Fresh})
+		l.hooks.Decided(t.Context(), authtrace.Decision{Issuer: url(i), Outcome: authtrace.Accepted})
+		l.hooks.SessionRenewed(authtrace.Session{Issuer: url(i)})
+	}
+	began := time.Now()
+	for i := range many {
+		l.hooks.KeysState(authtrace.KeyState{Issuer: url(i), To: authtrace.None})
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("that %d issuers left took %v", many, took)
 	}
 }
