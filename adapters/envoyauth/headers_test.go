@@ -36,6 +36,7 @@ func TestCheck_TokenInOtherHeaders(t *testing.T) {
 	}{
 		{"in a header", "/", map[string]string{"x-access-token": token, "x-other": "a"}, false, nil, []string{"x-access-token"}},
 		{"in two", "/", map[string]string{"x-access-token": token, "authorization": "Bearer " + token, "x-copy": token, "x-auth-subject": token}, false, nil, []string{"x-access-token", "x-copy"}},
+		{"within itself, before what Envoy adds", "/?token=" + token, map[string]string{"authorization": "Bearer " + token, "x-forwarded-for": token[:40] + token + token[40:] + ",192.0.2.1"}, false, map[string]string{"x-forwarded-for": token[:40] + " " + token[40:] + ",192.0.2.1"}, nil},
 		{"in the query, and where the client came from", "/?token=" + token, map[string]string{"referer": "https://a.test/x?token=" + token + "&b=1"}, false, map[string]string{"referer": "https://a.test/x?b=1"}, nil},
 		{"kept", "/", map[string]string{"x-access-token": token}, true, nil, nil},
 	} {

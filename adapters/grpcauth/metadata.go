@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/extract"
 	"github.com/oidcauth/oidcauth/possession"
 )
 
@@ -121,18 +122,11 @@ func removeBearer(md metadata.MD, key string) bool {
 }
 
 // removeCopies cuts the token out of whatever still has it: a cookie or an address
-// that a gateway hands on, or a header of its own. A value is removed whole if what is
-// left of it would be the token once more. It reports whether it did.
+// that a gateway hands on, or a header of its own. It reports whether it did.
 func removeCopies(md metadata.MD, token string) bool {
 	changed := false
 	for key := range md {
-		changed = keep(md, key, func(value string) (string, bool) {
-			if !strings.Contains(value, token) {
-				return value, true
-			}
-			rest := strings.TrimSpace(strings.ReplaceAll(value, token, ""))
-			return rest, rest != "" && !strings.Contains(rest, token) && !strings.EqualFold(rest, "Bearer")
-		}) || changed
+		changed = keep(md, key, func(value string) (string, bool) { return extract.Without(value, token) }) || changed
 	}
 	return changed
 }

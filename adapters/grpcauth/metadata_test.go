@@ -103,6 +103,9 @@ func TestGuard_EveryCopyIsRemoved(t *testing.T) {
 		}, map[string][]string{
 			"grpcgateway-cookie": {"session=; theme=dark"}, "x-forwarded-uri": {"/a?token=&b=1"}, "x-many": {"kept"}, "x-other": {"kept"},
 		}},
+		{"one within another, and what a proxy adds", []string{
+			"authorization", "Bearer " + token, "x-forwarded-for", token[:40] + token + token[40:] + ", 192.0.2.1",
+		}, map[string][]string{"x-forwarded-for": {token[:40] + " " + token[40:] + ", 192.0.2.1"}}},
 		{"the gateway's copy alone", []string{gateway, "bearer " + token, "x-other", "kept"}, map[string][]string{"x-other": {"kept"}}},
 		{"another scheme", []string{"authorization", "Basic YTpi", gateway, "Basic YTpi"}, map[string][]string{"authorization": {"Basic YTpi"}, gateway: {"Basic YTpi"}}},
 	} {

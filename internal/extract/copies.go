@@ -12,8 +12,7 @@ import (
 const shortest = 64
 
 // removeCopies cuts a token that stood in several places out of whatever header
-// still has it: an extractor of the program's own may have left it. A value is removed
-// whole if what is left of it would be the token once more.
+// still has it: an extractor of the program's own may have left it.
 func removeCopies(h http.Header, token string) {
 	if len(token) < shortest {
 		return
@@ -29,11 +28,7 @@ func removeCopies(h http.Header, token string) {
 		}
 		var rest []string
 		for _, value := range values {
-			left := strings.TrimSpace(strings.ReplaceAll(value, token, ""))
-			if !hasToken(value) {
-				left = value
-			}
-			if left != "" && !hasToken(left) && !strings.EqualFold(left, "Bearer") {
+			if left, kept := Without(value, token); kept {
 				rest = append(rest, left)
 			}
 		}
@@ -43,6 +38,21 @@ func removeCopies(h http.Header, token string) {
 		}
 		h[name] = rest
 	}
+}
+
+// Without returns what is left of a header's value without a token, and whether anything is
+// that says something. Where what stands around the token would be the token once more a space
+// keeps the two apart: whole, the value may have more than a client's words, as where proxies
+// add to X-Forwarded-For, and no client is to have those dropped.
+func Without(value, token string) (left string, kept bool) {
+	if !strings.Contains(value, token) {
+		return value, true
+	}
+	left = strings.TrimSpace(strings.ReplaceAll(value, token, ""))
+	if strings.Contains(left, token) {
+		left = strings.TrimSpace(strings.ReplaceAll(value, token, " "))
+	}
+	return left, left != "" && !strings.Contains(left, token) && !strings.EqualFold(left, "Bearer")
 }
 
 // removeCookieCopies removes the cookies that have the token, whole: to whoever

@@ -139,6 +139,7 @@ func TestFirst_Copies(t *testing.T) {
 		{"no copy", long, "X-Assertion", "a", "a"},
 		{"64 bytes", long[:64], "X-Assertion", long[:64], ""},
 		{"63 bytes", long[:63], "X-Assertion", long[:63], long[:63]},
+		{"one within another, and what a proxy adds", long, "X-Forwarded-For", long[:40] + long + long[40:] + ", 192.0.2.1", long[:40] + " " + long[40:] + ", 192.0.2.1"},
 	} {
 		r := httptest.NewRequest("GET", "/?t="+tt.token, nil)
 		r.Header.Set("Authorization", "Bearer "+tt.token)
