@@ -75,7 +75,8 @@ type Config struct {
 	// which the service lets clients name another method (X-HTTP-Method-Override) is for
 	// it to look at. The error is answered as [oidcauth.Authenticator.Refuse]
 	// does; return that of [oidcauth.Require]. Nil lets every caller with a good token
-	// pass. It must be safe for concurrent use.
+	// pass. What it does to the request is for itself alone. It must be safe for concurrent
+	// use.
 	Authorize func(r *http.Request) error
 
 	// DPoP is the Verifier of the Authenticator, oidcauth.Config.DPoP, where tokens may be
@@ -195,7 +196,7 @@ func (s *Server) authorize(r *http.Request) (err error) {
 	}
 	r.URL.Path = path
 	defer panics.Catch(&err) // nobody else would, and the process would end
-	return s.cfg.Authorize(r)
+	return s.cfg.Authorize(r.Clone(r.Context())) // whose changes are the program's own
 }
 
 // request returns the request that Envoy asks about.

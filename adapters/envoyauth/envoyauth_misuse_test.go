@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,5 +88,53 @@ func TestServer_WriteRefusalOfOtherBytes(t *testing.T) {
 		if h.GetHeader().GetKey() == "x-reason" && h.GetHeader().GetValue() != "verw\uFFFDhrt  here" {
 			t.Errorf("got %q", h)
 		}
+	}
+}
+
+// What Authorize does to its request, as a chain of handlers may, changes nothing of what the
+// service gets, nor of the line in the log.
+func TestServer_AuthorizeChangesTheRequest(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	var log authtest.Log
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(),
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer auth.Close()
+	answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth, Authorize: func(r *http.Request) error {
+		forbidden := r.URL.Path == "/forbidden"
+		clear(r.Header)
+		r.Header, r.Method, r.URL.Path = nil, "PUT", "/elsewhere"
+		if forbidden {
+			return oidcauth.ErrForbidden
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	question := askedBy("203.0.113.9", iss.Token(map[string]any{"aud": "my-db"}))
+	asked := question.Attributes.Request.Http
+	asked.Headers["connection"], asked.Headers["x_auth_subject"] = "upgrade, x-auth-subject", "bob"
+	got, err := answers.Check(t.Context(), question)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connection := ""
+	for _, o := range got.GetOkResponse().GetHeaders() {
+		if o.GetHeader().GetKey() == "connection" {
+			connection = o.GetHeader().GetValue()
+		}
+	}
+	if removed := got.GetOkResponse().GetHeadersToRemove(); connection != "upgrade" || !slices.Contains(removed, "x_auth_subject") {
+		t.Errorf("connection %q, and %q removed", connection, removed)
+	}
+	asked.Path = "/forbidden"
+	if got, err := answers.Check(t.Context(), question); err != nil || got.GetDeniedResponse() == nil || !strings.Contains(log.String(), "method=GET path=/forbidden ") {
+		t.Errorf("answered %v, %v, and the log has %q", got, err, log.String())
 	}
 }
