@@ -163,7 +163,10 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 	r = s.onAccount(r, from)
 	claims, err := s.cfg.Authenticator.AuthenticateRequest(r)
 	r.RemoteAddr = from // for the log, and the program: of the token it has decided nothing
-	taken := takenOut(came, r.Header)
+	left, taken := r.Header, takenOut(came, r.Header)
+	if s.cfg.KeepToken {
+		left, taken = came, nil
+	}
 	switch {
 	case errors.Is(err, oidcauth.ErrNoToken) && s.cfg.Preflight && proxied.IsPreflight(r):
 		claims, err = nil, nil
@@ -174,7 +177,7 @@ func (s *Server) Check(ctx context.Context, question *authv3.CheckRequest) (*aut
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
-	passed, err := s.pass(r, claims, taken)
+	passed, err := s.pass(left, taken, claims)
 	if err != nil {
 		return s.refuse(r, err), nil
 	}
@@ -196,7 +199,8 @@ func (s *Server) authorize(r *http.Request) (err error) {
 	}
 	r.URL.Path = path
 	defer panics.Catch(&err) // nobody else would, and the process would end
-	return s.cfg.Authorize(r.Clone(r.Context())) // whose changes are the program's own
+	own := r.Clone(r.Context())
+	return s.cfg.Authorize(own)
 }
 
 // request returns the request that Envoy asks about.
@@ -224,9 +228,10 @@ func request(ctx context.Context, asked *authv3.AttributeContext_HttpRequest) (*
 	return r.WithContext(ctx), nil
 }
 
-// pass lets a request through, with what is left of the headers that a token was taken out of.
-// Nil claims are nobody's. A function of the program's that panics is an error.
-func (s *Server) pass(r *http.Request, claims *oidcauth.Claims, taken []leftover) (passed *authv3.CheckResponse, err error) {
+// pass lets a request through whose headers are what is left of the client's, of which those
+// differ from it that a token was taken out of. Nil claims are nobody's. A function of the
+// program's that panics is an error.
+func (s *Server) pass(left http.Header, taken []leftover, claims *oidcauth.Claims) (passed *authv3.CheckResponse, err error) {
 	defer panics.Catch(&err)
 	ok := new(authv3.OkHttpResponse)
 	said := make(map[string]bool)
@@ -248,16 +253,14 @@ func (s *Server) pass(r *http.Request, claims *oidcauth.Claims, taken []leftover
 		}
 		set(h.Name, proxied.List(slices.Values(values)))
 	}
-	for _, name := range s.names.Aliases(r.Header) {
+	for _, name := range s.names.Aliases(left) {
 		set(strings.ToLower(name), "")
 	}
-	if left, named := s.names.Connection(r.Header); named { // Envoy hands it on where protocols change
-		set("connection", left)
+	if connection, named := s.names.Connection(left); named { // Envoy hands it on where protocols change
+		set("connection", connection)
 	}
-	if !s.cfg.KeepToken {
-		for _, h := range taken {
-			set(strings.ToLower(h.name), h.left)
-		}
+	for _, h := range taken {
+		set(strings.ToLower(h.name), h.left)
 	}
 	ok.ResponseHeadersToAdd = s.nonce(claims)
 	return &authv3.CheckResponse{

@@ -38,6 +38,7 @@ func TestCheck_TokenInOtherHeaders(t *testing.T) {
 		{"in two", "/", map[string]string{"x-access-token": token, "authorization": "Bearer " + token, "x-copy": token, "x-auth-subject": token}, false, nil, []string{"x-access-token", "x-copy"}},
 		{"within itself, before what Envoy adds", "/?token=" + token, map[string]string{"authorization": "Bearer " + token, "x-forwarded-for": token[:40] + token + token[40:] + ",192.0.2.1"}, false, map[string]string{"x-forwarded-for": token[:40] + " " + token[40:] + ",192.0.2.1"}, nil},
 		{"in the query, and where the client came from", "/?token=" + token, map[string]string{"referer": "https://a.test/x?token=" + token + "&b=1"}, false, map[string]string{"referer": "https://a.test/x?b=1"}, nil},
+		{"kept, but in another spelling of a header of ours", "/?token=" + token, map[string]string{"authorization": "Bearer " + token, "x_auth_subject": token}, true, nil, []string{"x_auth_subject"}},
 		{"kept", "/", map[string]string{"x-access-token": token}, true, nil, nil},
 	} {
 		answers, err := envoyauth.New(envoyauth.Config{Authenticator: auth, KeepToken: tt.keep})
