@@ -182,7 +182,7 @@ func cutForwardPath(uri string) (route, rest string, found bool) {
 func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	before := s.forward.now()
 	f := before[0]
-	handed := f.handed(r)
+	handed, spelled := f.handed(r), f.checkSpelling(r) // as they came
 	o, err := f.dialect.original(r, r.PathValue("rest"))
 	route := r.PathValue("route")
 	if err == nil {
@@ -191,7 +191,7 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 	var claims *oidcauth.Claims
 	if err == nil {
 		claims, err = s.forwarded(f, o)
-		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && proxied.IsPreflight(o) && f.checkSpelling(o) == nil {
+		if errors.Is(err, oidcauth.ErrNoToken) && f.preflight && proxied.IsPreflight(o) && spelled == nil {
 			f.answer(w, o, handed, nil)
 			return
 		}
@@ -199,7 +199,7 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 			err = s.forward.judge(before, route, o, claims)
 		}
 		if err == nil {
-			err = f.checkSpelling(o)
+			err = spelled
 		}
 		s.metrics.countOutcome(err)
 	}
@@ -216,9 +216,10 @@ func (s *server) forwardAuth(w http.ResponseWriter, r *http.Request) {
 
 // checkSpelling refuses a header that the service may take for one that the answer has, in
 // another spelling, which no proxy replaces. Where the proxy is told to drop such headers
-// there is none.
-func (f *forwarder) checkSpelling(o *http.Request) error {
-	aliases := f.names.Aliases(o.Header)
+// there is none. It is asked before anything is taken out of the question, which the proxy
+// hands on all the same.
+func (f *forwarder) checkSpelling(r *http.Request) error {
+	aliases := f.names.Aliases(r.Header)
 	if len(aliases) == 0 {
 		return nil
 	}

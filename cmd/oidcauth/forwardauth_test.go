@@ -81,6 +81,22 @@ func TestForwardAuth_HeadersInOtherSpellings(t *testing.T) {
 	}
 }
 
+// TestForwardAuth_TokenInOtherSpellings: such a header is refused with a copy of the token in
+// it as well, which is taken out of the question before anybody looks.
+func TestForwardAuth_TokenInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	iss := startIssuer(t)
+	s := serveForward(t, iss, `{"proxy": "nginx", "headers": {"roles": "X-Roles"}}`, `"token_places": {"query": "t"}`)
+	token := iss.Token(map[string]any{"aud": "my-db"})
+	for name, value := range map[string]string{"the token": token, "the token within itself": token[:40] + token + token[40:] + ",admin"} {
+		for header, want := range map[string]int{"X_Roles": 403, "X-Roles": 200} {
+			if got := s.askAs(t, "nginx", "GET", "/?t="+token, token, header, value); got.status != want {
+				t.Errorf("%s in %s: status %d, want %d", name, header, got.status, want)
+			}
+		}
+	}
+}
+
 // TestForwardAuth_Refusals: proxies take 401 and 403 for a refusal, so that the
 // client's own mistakes must not come out as anything else.
 func TestForwardAuth_Refusals(t *testing.T) {
