@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -108,6 +109,23 @@ func TestStream_MessagePanicsAfterTheSession(t *testing.T) {
 	if status.Code(err) != codes.Unauthenticated || panicked != nil {
 		t.Errorf("error %v, panic %v, want the end of the session", err, panicked)
 	}
+}
+
+// A message that comes when nobody waits for it any more leaves no goroutine behind: the
+// bubble of the test would not end.
+func TestStream_MessageComesAfterTheSession(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		over := make(chan struct{})
+		panicked, err := serveInner(t, grpcauth.Config{}, func() error { <-over; return nil }, func(w *world, s grpc.ServerStream) error {
+			go w.auth.Revoke(w.t.Context(), oidcauth.Revocation{Subject: "alice"})
+			return s.RecvMsg(new(message))
+		})
+		close(over)
+		if status.Code(err) != codes.Unauthenticated || panicked != nil {
+			t.Errorf("error %v, panic %v, want the end of the session", err, panicked)
+		}
+	})
 }
 
 // A lineHandler tells of the lines of the log that are errors.
