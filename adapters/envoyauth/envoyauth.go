@@ -293,21 +293,12 @@ func (s *Server) refuse(r *http.Request, err error) *authv3.CheckResponse {
 		code = codes.Unauthenticated
 	}
 	denied := &authv3.DeniedHttpResponse{Status: &typev3.HttpStatus{Code: typev3.StatusCode(w.status)}, Body: sendable(w.body.String())}
-	for name, values := range w.header { // each once, or Envoy keeps the last alone
-		denied.Headers = append(denied.Headers, option(sendable(strings.ToLower(name)), noLineEnds.Replace(sendable(strings.Join(values, ", ")))))
-	}
+	denied.Headers = sendableHeaders(w.header)
 	return &authv3.CheckResponse{
 		Status:       &status.Status{Code: int32(code)},
 		HttpResponse: &authv3.CheckResponse_DeniedResponse{DeniedResponse: denied},
 	}
 }
-
-// sendable returns a text that the program wrote as gRPC takes it: with other bytes than UTF-8
-// in it the answer could not be sent, and Envoy would say that nobody answers.
-func sendable(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
-
-// noLineEnds makes spaces of the line ends in a header's value, as net/http does.
-var noLineEnds = strings.NewReplacer("\r", " ", "\n", " ")
 
 // write writes a refusal. The program's WriteRefusal may panic, which nobody else would
 // catch, and the process would end.

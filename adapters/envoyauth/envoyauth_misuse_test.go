@@ -3,6 +3,7 @@ package envoyauth_test
 import (
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,7 +54,8 @@ func TestServer_WriteRefusalPanics(t *testing.T) {
 }
 
 // What a WriteRefusal writes in other bytes than gRPC takes as text, or with line ends in a
-// header, is a refusal all the same: an answer that cannot be sent would be 503.
+// header, is a refusal all the same: an answer that cannot be sent would be 503. As with
+// net/http what is no name of a header is left out, and each cookie stands alone.
 func TestServer_WriteRefusalOfOtherBytes(t *testing.T) {
 	t.Parallel()
 	iss := oidctest.NewIssuer(t, oidctest.Config{})
@@ -61,6 +63,11 @@ func TestServer_WriteRefusalOfOtherBytes(t *testing.T) {
 		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(),
 		WriteRefusal: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			w.Header().Set("X-Reason", "verw\xe4hrt\r\nhere")
+			for _, name := range []string{"", "X-Verw\xe4hrt", "X-Verwährt", "X Reason", "X-Reason:", "X-Reason\r\nX-Other"} {
+				w.Header()[name] = []string{"a"}
+			}
+			w.Header()["X-None"] = nil
+			w.Header()["Set-Cookie"] = []string{"session=; Max-Age=0", "more=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}
 			w.WriteHeader(http.StatusUnauthorized)
 			io.WriteString(w, "verw\xe4hrt, é\n")
 		},
@@ -84,10 +91,15 @@ func TestServer_WriteRefusalOfOtherBytes(t *testing.T) {
 	if denied.GetStatus().GetCode() != http.StatusUnauthorized || denied.GetBody() != "verw\uFFFDhrt, é\n" {
 		t.Errorf("got %v", denied)
 	}
+	told := make(map[string][]string)
 	for _, h := range denied.GetHeaders() {
-		if h.GetHeader().GetKey() == "x-reason" && h.GetHeader().GetValue() != "verw\uFFFDhrt  here" {
-			t.Errorf("got %q", h)
-		}
+		told[h.GetHeader().GetKey()] = append(told[h.GetHeader().GetKey()], h.GetHeader().GetValue())
+	}
+	maps.DeleteFunc(told, func(name string, _ []string) bool {
+		return slices.Contains([]string{"cache-control", "x-content-type-options", "www-authenticate"}, name)
+	})
+	if want := map[string][]string{"x-reason": {"verw\uFFFDhrt  here"}, "set-cookie": {"session=; Max-Age=0", "more=; Expires=Thu, 01 Jan 1970 00:00:00 GMT"}}; !maps.EqualFunc(told, want, slices.Equal) {
+		t.Errorf("headers %q, want %q", told, want)
 	}
 }
 
