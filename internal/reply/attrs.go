@@ -33,9 +33,14 @@ func Attrs(r *http.Request, client netip.Addr) []slog.Attr {
 // of a brace before a quote or a space, the others of one before an end of line or a tab.
 var tokenLike = regexp.MustCompile(`(?:ey|ewo|ew0|ewk)[A-Za-z0-9_-]{10,}(?:\.[A-Za-z0-9_-]*)+`)
 
+// searched is how much of a text is looked through, and told the length of: of gRPC's metadata
+// one may have megabytes, which take a second, and a line tells how it begins alone.
+const searched = 16 << 10
+
 // plain makes what the caller chose fit for a line, without a token that they put there
 // although nobody looks for one.
 func plain(text string) string {
+	text = text[:min(len(text), searched)]
 	return quote.Plain(tokenLike.ReplaceAllString(text, "(token not shown)"))
 }
 

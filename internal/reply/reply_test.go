@@ -42,6 +42,9 @@ func TestAttrs(t *testing.T) {
 		{"too long", func(r *http.Request) { r.Method, r.URL.Path, client = long, long, netip.Addr{} }, []string{
 			"method=" + long[:128] + "… (200 bytes)", "path=" + long[:128] + "… (200 bytes)",
 		}},
+		{"with megabytes of what may be one", func(r *http.Request) { r.URL.Path, client = "/"+strings.Repeat("ey", 1<<23), netip.Addr{} }, []string{
+			"method=GET", "path=/" + strings.Repeat("ey", 63) + "e… (16384 bytes)",
+		}},
 	} {
 		client = netip.MustParseAddr("192.0.2.1")
 		r := httptest.NewRequest(http.MethodGet, "/a/b?access_token=secret", nil)
