@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"sync"
 
 	"github.com/oidcauth/oidcauth/internal/asked"
 )
@@ -22,6 +23,8 @@ type writer struct {
 	note   *asked.Note
 	header http.Header // the handler's, until it is sent and for trailers
 	forbid func(what string)
+	notify sync.Once
+	left   <-chan bool // of CloseNotify, once it was asked for
 
 	begun     bool // the header was sent, or the connection taken over
 	forbidden bool // 403 was sent in place of what the handler writes
@@ -112,11 +115,15 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 // CloseNotify tells that the client has left, as the writers of net/http do: whoever asks
 // for it, gin's streams for instance, panics where there is none. Nothing of an answer
-// leaves the server by it.
+// leaves the server by it. Each call returns the same channel, as theirs do: a loop may ask
+// before each thing that it sends.
 func (w *writer) CloseNotify() <-chan bool {
-	left := make(chan bool, 1)
-	context.AfterFunc(w.ctx, func() { left <- true })
-	return left
+	w.notify.Do(func() {
+		left := make(chan bool, 1)
+		w.left = left
+		context.AfterFunc(w.ctx, func() { left <- true })
+	})
+	return w.left
 }
 
 // Unwrap is for [http.ResponseController], to set deadlines.

@@ -77,7 +77,11 @@ func TestWriter_CloseNotify(t *testing.T) {
 				left <- false
 				return
 			}
-			left <- <-notifier.CloseNotify()
+			told := notifier.CloseNotify()
+			if notifier.CloseNotify() != told {
+				t.Errorf("HTTP/2 %v: each question has a channel of its own, and all are kept", http2)
+			}
+			left <- <-told
 		}})
 		ctx, cancel := context.WithCancel(t.Context())
 		r, _ := http.NewRequestWithContext(ctx, "GET", s.URL+"/events", nil)
