@@ -10,6 +10,10 @@ import (
 
 type sessionKey struct{}
 
+// far stands for no time limit. Where there was none, over HTTP/2, one that is set as a stream
+// ends may go off behind it, which nginx takes for the end of the next stream.
+const far = 365 * 24 * time.Hour
+
 // SessionOf returns the session of a stream that WithSession has let in.
 func SessionOf(ctx context.Context) *oidcauth.Session {
 	session, _ := ctx.Value(sessionKey{}).(*oidcauth.Session)
@@ -28,25 +32,30 @@ func WithSession(auth *oidcauth.Authenticator, stopping context.Context, next ht
 		defer context.AfterFunc(stopping, session.Close)()
 		ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), sessionKey{}, session))
 		defer cancel(nil)
-		out := http.NewResponseController(w)
-		until := func(t time.Time) {
-			if r.ProtoMajor > 1 { // before, a read is the connection's, which goes on: ReadTimeout stays
-				out.SetReadDeadline(t)
+		out, bodies := http.NewResponseController(w), r.ProtoMajor > 1 || r.ContentLength != 0
+		limits := func(read, write time.Time) {
+			if bodies { // without one, over HTTP/1, what is read is the connection's next request
+				out.SetReadDeadline(read)
 			}
+			out.SetWriteDeadline(write)
 		}
-		until(time.Time{}) // the server's time limits are for requests that end
-		out.SetWriteDeadline(time.Time{})
+		if bodies && r.ProtoMajor == 1 {
+			w.Header().Set("Connection", "close") // there is none, which a limit could end
+		}
+		limits(time.Time{}, time.Now().Add(far)) // the server's are for requests that end
 		told := make(chan struct{})
 		stop := context.AfterFunc(session.Context(), func() {
 			defer close(told)
 			cancel(context.Cause(session.Context()))
-			until(time.Now())
-			out.SetWriteDeadline(time.Now().Add(10 * time.Second)) // time to say why
+			limits(time.Now(), time.Now().Add(10*time.Second)) // time to say why
 		})
 		defer func() {
 			if !stop() {
 				<-told // behind the handler the writer is nobody's
+				return
 			}
+			soon := time.Now().Add(10 * time.Second) // for what is left, where a client takes nothing
+			limits(soon, soon)
 		}()
 		next.ServeHTTP(w, r.WithContext(ctx))
 	}))

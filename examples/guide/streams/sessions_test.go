@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/http/httputil"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,16 +218,17 @@ func testLeft(ctx context.Context, t *testing.T, stopping context.Context, end f
 	response.Body.Close()
 }
 
-// TestWithSession_Connection: the connection of a stream that has ended serves others.
+// TestWithSession_Connection: the connection of a stream that has ended serves others, where
+// no time limit for its body could end them.
 func TestWithSession_Connection(t *testing.T) {
 	t.Parallel()
-	for _, http2 := range []bool{false, true} {
+	for _, at := range []struct{ http2, body, kept bool }{{kept: true}, {body: true}, {http2: true, body: true, kept: true}} {
 		auth, issuer := newAuth(t)
 		begun := make(chan bool, 1)
 		server := httptest.NewUnstartedServer(streams.WithSession(auth, t.Context(), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/next" {
 				if err := r.Context().Err(); err != nil {
-					t.Errorf("HTTP/2 %v: the next request has ended as it begins: %v", http2, err)
+					t.Errorf("%+v: the next request has ended as it begins: %v", at, err)
 				}
 				return
 			}
@@ -234,14 +236,17 @@ func TestWithSession_Connection(t *testing.T) {
 			begun <- true
 			<-r.Context().Done()
 		})))
-		server.EnableHTTP2 = http2
+		server.EnableHTTP2 = at.http2
 		server.StartTLS()
 		defer server.Close()
 		get := func(path, subject string) (response *http.Response, reused bool) {
 			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
-			r, err := http.NewRequestWithContext(ctx, "GET", server.URL+path, nil)
+			r, err := http.NewRequestWithContext(ctx, "POST", server.URL+path, nil)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if at.body {
+				r.Body = io.NopCloser(strings.NewReader("what is it?")) // of a length that nobody knows
 			}
 			r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": subject}))
 			if response, err = server.Client().Do(r); err != nil {
@@ -255,12 +260,12 @@ func TestWithSession_Connection(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err := io.ReadAll(stream.Body); err != nil {
-			t.Errorf("HTTP/2 %v: the stream ends with %v", http2, err)
+			t.Errorf("%+v: the stream ends with %v", at, err)
 		}
 		stream.Body.Close()
 		next, reused := get("/next", "bob")
-		if next.Body.Close(); next.StatusCode != http.StatusOK || !reused {
-			t.Errorf("HTTP/2 %v: the next request: %d, by the same connection %v", http2, next.StatusCode, reused)
+		if next.Body.Close(); next.StatusCode != http.StatusOK || reused != at.kept {
+			t.Errorf("%+v: the next request: %d, by the same connection %v", at, next.StatusCode, reused)
 		}
 	}
 }
