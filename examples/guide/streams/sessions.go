@@ -10,10 +10,6 @@ import (
 
 type sessionKey struct{}
 
-// far stands for no time limit. Where there was none, over HTTP/2, one that is set as a stream
-// ends may go off behind it, which nginx takes for the end of the next stream.
-const far = 365 * 24 * time.Hour
-
 // SessionOf returns the session of a stream that WithSession has let in.
 func SessionOf(ctx context.Context) *oidcauth.Session {
 	session, _ := ctx.Value(sessionKey{}).(*oidcauth.Session)

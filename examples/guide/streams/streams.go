@@ -12,6 +12,10 @@ import (
 	"github.com/oidcauth/oidcauth"
 )
 
+// far stands for no time limit. Where there was none, over HTTP/2, one that is set as a stream
+// ends may go off behind it, which nginx takes for the end of the next stream.
+const far = 365 * 24 * time.Hour
+
 // Events sends what comes until the token ends, the client leaves, stopping does, or no more
 // comes. Each caller needs a channel of its own: callers of one share what comes.
 func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-chan string) http.Handler {
@@ -24,7 +28,7 @@ func Events(auth *oidcauth.Authenticator, stopping context.Context, events <-cha
 		limit := func() { out.SetWriteDeadline(time.Now().Add(10 * time.Second)) } // for one that does not read
 		defer limit()
 		for out.Flush() == nil {
-			out.SetWriteDeadline(time.Time{}) // over HTTP/2 it ends streams that write nothing, too
+			out.SetWriteDeadline(time.Now().Add(far)) // over HTTP/2 it ends streams that write nothing, too
 			select {
 			case <-session.Context().Done(): // the token has expired, or was revoked
 				return
