@@ -11,7 +11,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -47,7 +49,8 @@ var (
 // holds it at a time. It is safe for concurrent use.
 type Dir struct {
 	path string
-	at   string // the same, wherever the process goes
+	at   string      // the same, wherever the process goes
+	top  fs.FileInfo // of what it begins with; nil if that is not to be seen
 
 	mu   sync.Mutex // guards what follows
 	disk *disk.Dir  // nil once closed
@@ -61,15 +64,28 @@ func Open(path string) (*Dir, error) { return open(path, nil) }
 
 // open is [Open] with a tap, for tests.
 func open(path string, tap disk.Tap) (*Dir, error) {
-	d := &Dir{path: path}
-	var err error
-	if d.at, err = filepath.Abs(path); err == nil {
-		err = d.open(tap)
-	}
-	if err != nil {
+	d := &Dir{path: path, at: fromRoot(path)}
+	d.top, _ = os.Stat(string(filepath.Separator))
+	if err := d.open(tap); err != nil {
 		return nil, d.wrap(err)
 	}
 	return d, nil
+}
+
+// fromRoot returns a path that leads to the same place wherever the process goes. It takes
+// no ".." out, as [filepath.Abs] does: behind a link that leads elsewhere. Where a process
+// cannot tell where it is, it cannot have gone elsewhere.
+func fromRoot(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	if here, err := os.Getwd(); err == nil && runtime.GOOS != "windows" {
+		return here + string(filepath.Separator) + path
+	}
+	if abs, err := filepath.Abs(path); err == nil { // there a link changes nothing of ".."
+		return abs
+	}
+	return path
 }
 
 func (d *Dir) open(tap disk.Tap) error {
@@ -114,6 +130,16 @@ func (d *Dir) Close() error {
 	err := d.disk.Close()
 	d.disk = nil
 	return d.wrap(err)
+}
+
+// closeWith is Close where so many entries are to be found by the next process: it is an
+// error, too, if that will look elsewhere.
+func (d *Dir) closeWith(entries int) error {
+	var moved error
+	if err := d.InPlace(); entries > 0 && errors.Is(err, errMoved) {
+		moved = err
+	}
+	return errors.Join(moved, d.Close())
 }
 
 // Load returns all entries by their names, at most so many. A file that is
@@ -189,6 +215,9 @@ func (d *Dir) Put(content []byte) (name string, err error) {
 		return "", d.wrap(fs.ErrClosed)
 	}
 	name = nameOf(content)
+	if err := d.inPlace(); err != nil { // before it fills, with files that nobody counts
+		return name, d.wrap(err)
+	}
 	if err := d.disk.Replace(name, tempPrefix, content); err != nil {
 		return name, d.wrap(err)
 	}
@@ -211,10 +240,18 @@ func (d *Dir) inPlace() error {
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return nil // a process that has given up rights cannot tell
+	case err == nil && !is && d.confined():
+		return nil // nor can one for which paths begin elsewhere now
 	case err == nil && !is:
 		return errMoved
 	}
 	return err
+}
+
+// confined reports whether the process has been given another directory to begin paths with.
+func (d *Dir) confined() bool {
+	top, err := os.Stat(string(filepath.Separator))
+	return err == nil && d.top != nil && !os.SameFile(top, d.top)
 }
 
 // Remove removes an entry. After a crash it may be there again, once.

@@ -145,3 +145,117 @@ func TestFollower_Waiting_MovedAway(t *testing.T) {
 		b.Close()
 	})
 }
+
+// A ".." behind a link leads to where the link does: such a directory is in its place.
+func TestDir_PathThroughLink(t *testing.T) {
+	top := t.TempDir()
+	release := filepath.Join(top, "releases", "42")
+	if err := os.MkdirAll(release, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(release, filepath.Join(top, "current")); err != nil {
+		t.Skip(err)
+	}
+	if err := os.Mkdir(filepath.Join(top, "releases", "revocations"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Join(top, "current"))
+	for _, path := range []string{top + "/current/../revocations", "../revocations"} {
+		d, err := Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Put([]byte("one")); err != nil {
+			t.Errorf("%s: Put() error = %v", path, err)
+		}
+		d.Close()
+	}
+}
+
+// A path that leads elsewhere from now on is as good as a directory that was moved.
+func TestDir_LinkSwapped(t *testing.T) {
+	path, other := privateDir(t), privateDir(t)
+	link := filepath.Join(t.TempDir(), "revocations")
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	d, err := Open(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := d.Put([]byte("one")); err != nil {
+		t.Errorf("Put() error = %v", err)
+	}
+	if err := os.Symlink(other, link+"-new"); err != nil {
+		t.Fatal(err)
+	}
+	move(t, link+"-new", link)
+	if _, err := d.Put([]byte("two")); !errors.Is(err, errMoved) {
+		t.Errorf("Put() error = %v, want %v", err, errMoved)
+	}
+}
+
+// A directory that was replaced while an entry was written is found out as well.
+func TestDir_ReplacedMeanwhile(t *testing.T) {
+	path := privateDir(t)
+	d, err := open(path, func(c *disk.Call, do func() error) error {
+		err := do()
+		if c.Op == disk.Rename {
+			move(t, path, path+"-away")
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	if _, err := d.Put([]byte("one")); !errors.Is(err, errMoved) {
+		t.Errorf("Put() error = %v, want %v", err, errMoved)
+	}
+}
+
+// Nothing is written where nobody looks: whoever causes logouts meanwhile would fill the
+// disk, since what was not kept does not count.
+func TestDir_MovedAway_DoesNotFill(t *testing.T) {
+	path := privateDir(t)
+	away := path + "-away"
+	d := openDir(t, path)
+	move(t, path, away)
+	if _, err := d.Put([]byte("one")); !errors.Is(err, errMoved) {
+		t.Errorf("Put() error = %v, want %v", err, errMoved)
+	}
+	if n := files(t, away); n != 0 {
+		t.Errorf("%d files, want none", n)
+	}
+}
+
+// Whoever closes a directory that is not where the next start looks is told that what it
+// has is lost.
+func TestFollower_Close_MovedAway(t *testing.T) {
+	for name, log := range map[string]func() Log{
+		"kept":    func() Log { return nil },
+		"waiting": func() Log { l := memorylog.New[Revocation](); l.RefuseAll(); return l },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := privateDir(t)
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				f := b.follow(t, log(), path)
+				alice := subject("alice", in(time.Hour))
+				b.Add(alice)
+				if durable, err := f.Share(t.Context(), alice); !durable {
+					t.Errorf("Share() = %t, %v, want that it is in the directory", durable, err)
+				}
+				move(t, path, path+"-away")
+				if err := f.Close(); !errors.Is(err, errMoved) || errors.Is(err, ErrWaits) {
+					t.Errorf("Close() error = %v, want %v", err, errMoved)
+				}
+				if err := f.Close(); errors.Is(err, errMoved) {
+					t.Errorf("Close() error = %v once more", err)
+				}
+				b.Close()
+			})
+		})
+	}
+}

@@ -210,11 +210,13 @@ func (k *keptLog) dropOver(ctx context.Context) {
 }
 
 // close lets another process have the directory, without what is over: that would have to
-// be kept for a day by each that begins. It may be called on nil.
+// be kept for a day by each that begins. It is an error if what is kept will not be found
+// there. It may be called on nil.
 func (k *keptLog) close() error {
 	if k == nil {
 		return nil
 	}
 	k.dropOver(context.Background())
-	return k.dir.Close()
+	n, _ := k.kept.count()
+	return k.dir.closeWith(n)
 }

@@ -3,6 +3,7 @@ package revoked
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -255,11 +256,14 @@ func (f *Follower) endSharing() error {
 	f.filing.Lock()
 	defer f.filing.Unlock()
 	f.ended = true
+	n, inMemory := f.unshared.lasting(f.now())
 	var failed error
 	if f.dir != nil {
-		failed = f.dir.Close()
+		failed = f.dir.closeWith(n)
 	}
-	n, inMemory := f.unshared.lasting(f.now())
+	if errors.Is(failed, errMoved) {
+		inMemory = n // for whoever starts next
+	}
 	if n == 0 {
 		return failed
 	}
@@ -267,7 +271,7 @@ func (f *Follower) endSharing() error {
 		slog.Int("revocations", n), slog.Int("lost", inMemory))
 	e := &waitError{revocations(n), ErrWaits, "in Config.RevocationDir until the next start", failed}
 	if inMemory > 0 {
-		e.state, e.why = ErrNotShared, fmt.Sprintf("of which %d are in no file and are lost", inMemory)
+		e.state, e.why = ErrNotShared, fmt.Sprintf("of which %d are in no file that the next start reads and are lost", inMemory)
 	}
 	return e
 }
