@@ -173,12 +173,19 @@ func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Clai
 	switch {
 	case unknown(err):
 		return "", nil, err
+	case errors.Is(err, oidcauth.ErrRevoked):
+		return "", nil, fmt.Errorf("%w: %v", errOwnRevoked, err)
 	case err != nil:
 		// That is the server's fault, not of the caller's token.
 		return "", nil, fmt.Errorf("the local issuer's own token is not accepted: %v", err)
 	}
 	return token, claims, nil
 }
+
+// errOwnRevoked is a new token of the local issuer's that is revoked already, with the key
+// that signs or with all that is issued until some time. Callers are told no more of it than
+// of another fault of the server's.
+var errOwnRevoked = errors.New("what the local issuer issues is revoked: rotate its keys if one of them is, else it ends with the revocation")
 
 // unknown reports whether err says that nobody can tell at present.
 func unknown(err error) bool {

@@ -170,7 +170,8 @@ type Server struct {
 // New checks cfg and makes a Server. To find out early that Auth does not accept
 // what Local issues, it issues a token and authenticates it, which is an error if
 // it is refused. It is none where nobody can tell yet: where the revocations of a
-// cluster are required, for instance, and not known.
+// cluster are required, for instance, and not known. Where it is revoked, with the key that
+// signs for instance, the log says so, and nobody gets an identity.
 func New(cfg Config) (*Server, error) {
 	if cfg.Auth == nil || cfg.Local == nil {
 		return nil, errors.New("spacetime: Config: want both Auth and Local")
@@ -211,12 +212,18 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// tryIssuer makes sure that what Local issues, Auth accepts, if that can be told yet.
+// tryIssuer makes sure that what Local issues, Auth accepts, if that can be told yet. That it
+// is revoked is no mistake of the configuration: those with tokens of other issuers must not
+// be left without a server that starts again.
 func (s *Server) tryIssuer() error {
 	err := within(context.Background(), 10*time.Second, func(ctx context.Context) error {
 		_, _, err := s.issue(ctx)
 		return err
 	})
+	if errors.Is(err, errOwnRevoked) {
+		s.cfg.Logger.LogAttrs(context.Background(), slog.LevelError, "nobody gets an identity", slog.String("error", err.Error()))
+		return nil
+	}
 	if unknown(err) && !errors.Is(err, oidcauth.ErrClosed) {
 		return nil
 	}
