@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -74,17 +75,22 @@ func TestServe_TLS(t *testing.T) {
 	shown := func() string {
 		t.Helper()
 		client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots.Clone()}, DisableKeepAlives: true}}
-		resp, err := client.Get(s.url + "/healthz")
+		resp, err := client.Get(s.url + "/metrics")
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp.Body.Close()
-		return resp.TLS.PeerCertificates[0].Subject.CommonName
+		defer resp.Body.Close()
+		metrics, err := io.ReadAll(resp.Body)
+		leaf := resp.TLS.PeerCertificates[0]
+		if want := fmt.Sprintf("\noidcauth_certificate_not_after_timestamp_seconds %d\n", leaf.NotAfter.Unix()); err != nil || !strings.Contains(string(metrics), want) {
+			t.Errorf("metrics = %s, %v, want %s", metrics, err, want)
+		}
+		return leaf.Subject.CommonName
 	}
 	if got := shown(); got != "first" {
 		t.Errorf("it shows %q", got)
 	}
-	cert, key = newCertificate(t, "second")
+	cert, key = newCertificateUntil(t, "second", time.Now().Add(2*time.Hour))
 	put(certFile, cert)
 	s.awaitLines(t, notReloaded, 1) // the key is another's still
 	if got := shown(); got != "first" {
@@ -191,7 +197,7 @@ func TestCertificate_Warn(t *testing.T) {
 		after time.Duration
 		lines int
 	}{{0, 0}, {time.Hour, 0}, {time.Hour + 1, 1}, {2 * time.Hour, 1}} {
-		if c.warn(logger, now.Add(tt.after)); strings.Count(log.String(), "\n") != tt.lines {
+		if c.warn(logger, now.Add(tt.after)); strings.Count(log.String(), "level=ERROR") != tt.lines {
 			t.Errorf("after %v: %q, want %d lines", tt.after, log.String(), tt.lines)
 		}
 	}

@@ -206,7 +206,7 @@ func TestFollower_WaitsTold(t *testing.T) {
 	withRefusingLog(t, "", func(t *testing.T, b *lab, log *memoryLog, f *Follower) {
 		wantTold := func(when string, lines, down, full int) {
 			t.Helper()
-			if n, d, u := b.said("revocations wait to be shared"), b.said(`error="log down"`), b.said(`error="log full"`); n != lines || d != down || u != full {
+			if n, d, u := b.said(`level=ERROR msg="revocations wait to be shared"`), b.said(`error="log down"`), b.said(`error="log full"`); n != lines || d != down || u != full {
 				t.Errorf("%s: %d lines, %d of a log that is down, %d of a full one, want %d, %d, %d", when, n, d, u, lines, down, full)
 			}
 		}
