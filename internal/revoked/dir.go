@@ -136,7 +136,7 @@ func (d *Dir) Close() error {
 // error, too, if that will look elsewhere.
 func (d *Dir) closeWith(entries int) error {
 	var moved error
-	if err := d.InPlace(); entries > 0 && errors.Is(err, errMoved) {
+	if _, err := d.Has(lockName); entries > 0 && errors.Is(err, errMoved) {
 		moved = err
 	}
 	return errors.Join(moved, d.Close())
@@ -224,17 +224,29 @@ func (d *Dir) Put(content []byte) (name string, err error) {
 	return name, d.wrap(d.inPlace())
 }
 
-// InPlace is an error if the next process would not find here what was put. What is written
-// goes to the directory that was opened, wherever that is now.
-func (d *Dir) InPlace() error {
+// Has reports whether the next process finds an entry that was put: somebody may have taken
+// it out, or it is an error that says why all of them are elsewhere.
+func (d *Dir) Has(name string) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.disk == nil {
-		return d.wrap(fs.ErrClosed)
+		return false, d.wrap(fs.ErrClosed)
 	}
-	return d.wrap(d.inPlace())
+	if err := d.inPlace(); err != nil {
+		return false, d.wrap(err)
+	}
+	switch _, err := d.disk.Stat(name); {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case errors.Is(err, fs.ErrPermission):
+		return true, nil // as far as one can tell
+	default:
+		return err == nil, d.wrap(err)
+	}
 }
 
+// inPlace is an error if the next process would not look here. What is written goes to the
+// directory that was opened, wherever that is now.
 func (d *Dir) inPlace() error {
 	is, err := d.disk.IsAt(d.at)
 	switch {

@@ -44,16 +44,16 @@ func TestDir_MovedAway(t *testing.T) {
 	if _, err := d.Put([]byte("two")); !errors.Is(err, errMoved) {
 		t.Errorf("Put() error = %v with another directory in its place, want %v", err, errMoved)
 	}
-	if err := d.InPlace(); !errors.Is(err, errMoved) {
-		t.Errorf("InPlace() error = %v, want %v", err, errMoved)
+	if has, err := d.Has(lockName); has || !errors.Is(err, errMoved) {
+		t.Errorf("Has() = %t, %v, want %v", has, err, errMoved)
 	}
 	move(t, path, path+"-other")
 	move(t, away, path)
 	if _, err := d.Put([]byte("two")); err != nil {
 		t.Errorf("Put() error = %v once it is back", err)
 	}
-	if err := d.InPlace(); err != nil {
-		t.Errorf("InPlace() error = %v once it is back", err)
+	if has, err := d.Has(nameOf([]byte("two"))); !has || err != nil {
+		t.Errorf("Has() = %t, %v once it is back", has, err)
 	}
 }
 
@@ -86,8 +86,12 @@ func TestDir_RightsGivenUp(t *testing.T) {
 	}
 	defer d.Close()
 	gaveUp = true
-	if _, err := d.Put([]byte("one")); err != nil {
+	name, err := d.Put([]byte("one"))
+	if err != nil {
 		t.Errorf("Put() error = %v", err)
+	}
+	if has, err := d.Has(name); !has || err != nil {
+		t.Errorf("Has() = %t, %v, want that it is there", has, err)
 	}
 }
 
@@ -258,4 +262,45 @@ func TestFollower_Close_MovedAway(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whoever revokes once more what somebody has taken out of the directory is told that it is
+// kept when it is.
+func TestFollower_Again_FileRemoved(t *testing.T) {
+	for name, log := range map[string]func() Log{
+		"kept":    func() Log { return nil },
+		"waiting": func() Log { l := memorylog.New[Revocation](); l.RefuseAll(); return l },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := privateDir(t)
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				f := b.follow(t, log(), path)
+				alice := subject("alice", in(time.Hour))
+				b.Add(alice)
+				for range 2 {
+					if durable, err := f.Share(t.Context(), alice); !durable {
+						t.Errorf("Share() = %t, %v, want that it is in the directory", durable, err)
+					}
+					if n := files(t, path); n != 1 {
+						t.Errorf("%d files, want 1", n)
+					}
+					if err := os.Remove(filepath.Join(path, fileOf(t, alice))); err != nil {
+						t.Fatal(err)
+					}
+				}
+				f.Close()
+				b.Close()
+			})
+		})
+	}
+}
+
+func fileOf(t *testing.T, r Revocation) string {
+	t.Helper()
+	content, err := encodeWaiting(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nameOf(content)
 }

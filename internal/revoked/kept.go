@@ -90,8 +90,8 @@ func (k *keptLog) shorten() bool {
 func (k *keptLog) append(ctx context.Context, r Revocation) (added bool, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.kept.covering(&r) != nil {
-		return false, k.dir.InPlace()
+	if w := k.kept.covering(&r); w != nil {
+		return false, k.dir.keep(w)
 	}
 	if n, _ := k.kept.count(); n-len(k.kept.covered(&r)) >= k.most {
 		if err := k.makeRoom(ctx); err != nil {

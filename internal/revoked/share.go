@@ -119,7 +119,7 @@ func (f *Follower) write(w *waitingEntry) error {
 	case f.dir == nil:
 		return nil
 	case w.file != "":
-		return f.dir.InPlace()
+		return f.dir.keep(w)
 	}
 	content, err := encodeWaiting(w.Revocation)
 	if err != nil {
@@ -299,6 +299,19 @@ func (f *Follower) openUnshared(path string) error {
 		f.unshared.wakeUp()
 	}
 	return nil
+}
+
+// keep makes sure that a file is there which was written before: whoever asks once more for
+// what it says is told that it is kept.
+func (d *Dir) keep(w *waitingEntry) error {
+	if has, err := d.Has(w.file); has || err != nil {
+		return err
+	}
+	content, err := encodeWaiting(w.Revocation)
+	if err == nil {
+		_, err = d.Put(content)
+	}
+	return err
 }
 
 // loadInto puts the revocations of a directory into a queue, and makes them hold.
