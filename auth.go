@@ -690,7 +690,8 @@ func (a *Authenticator) Unready() []string {
 // are refused with [ErrClosed] as soon as it begins. It may be called more than once. An
 // error says how many revocations were not shared: [ErrRevocationWaits] if they
 // wait in [Config.RevocationDir] for the next start, [ErrRevocationNotShared] if
-// any of them is lost.
+// any of them is lost. It is an error, too, if that directory was moved away: the next start
+// does not find what it keeps.
 func (a *Authenticator) Close() error {
 	if !a.isMade() {
 		return nil

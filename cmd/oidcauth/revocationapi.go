@@ -28,7 +28,7 @@ type revocationForm struct {
 	Subject      string `json:"subject"`
 	KeyID        string `json:"key_id"`
 	IssuedBefore string `json:"issued_before"` // a time, "now", or, but for an issuer, "any" for whenever, later too
-	Until        string `json:"until"`         // a time; empty for as long as needed, with "any" for good
+	Until        string `json:"until"`         // a time; empty for as long as needed, of a key and with "any" for good
 }
 
 // revocationNeeds are the members that each kind of revocation has beside "revoke",
