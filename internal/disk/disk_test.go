@@ -124,6 +124,25 @@ func TestMake(t *testing.T) {
 	must(t, disk.Make("relative", nil))
 }
 
+// A ".." behind a link leads to where the link does: there the directory is made, and
+// nowhere else.
+func TestMake_PathThroughLink(t *testing.T) {
+	root := t.TempDir()
+	must(t, os.MkdirAll(filepath.Join(root, "releases", "42"), 0o700))
+	must(t, os.Symlink(filepath.Join("releases", "42"), filepath.Join(root, "current")))
+	t.Chdir(filepath.Join(root, "current"))
+	for _, path := range []string{root + "/current/../a/b/", "../c//d", "../e"} {
+		must(t, disk.Make(path, nil))
+		dir, err := disk.Open(path, nil)
+		must(t, err)
+		dir.Close()
+	}
+	names, err := filepath.Glob(filepath.Join(root, "*"))
+	if err != nil || len(names) != 2 {
+		t.Errorf("%s has %v, %v, want nothing new", root, names, err)
+	}
+}
+
 func TestDir_Read(t *testing.T) {
 	t.Parallel()
 	dir, d := open(t, nil)

@@ -13,7 +13,7 @@ import (
 // power cut, also if somebody else has just made it: what is in a directory that is lost
 // is lost, however well it was written.
 func Make(path string, tap Tap) error {
-	path = filepath.Clean(path)
+	path = trimmed(path)
 	info, err := os.Stat(path)
 	switch {
 	case err == nil && !info.IsDir():
@@ -23,7 +23,7 @@ func Make(path string, tap Tap) error {
 	case !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
-	if parent := filepath.Dir(path); parent != path {
+	if parent := above(path); parent != path {
 		if err := Make(parent, tap); err != nil {
 			return err
 		}
@@ -35,10 +35,32 @@ func Make(path string, tap Tap) error {
 	return syncParent(path, tap)
 }
 
+// above returns the path of the directory that a directory is in. It takes no ".." out, as
+// [filepath.Dir] does: behind a link that leads elsewhere.
+func above(path string) string {
+	dir, _ := filepath.Split(path)
+	return trimmed(dir)
+}
+
+// trimmed returns a path without what says nothing at its end, separators and ".", unless
+// it is nothing else.
+func trimmed(path string) string {
+	for last := len(path) - 1; last > len(filepath.VolumeName(path)); last-- {
+		if !os.IsPathSeparator(path[last]) && (path[last] != '.' || !os.IsPathSeparator(path[last-1])) {
+			break
+		}
+		path = path[:last]
+	}
+	if path == "" {
+		return "."
+	}
+	return path
+}
+
 // syncParent syncs the directory that a directory is in.
 func syncParent(path string, tap Tap) error {
 	return possible(tap.call(&Call{Op: SyncParent, Dir: path}, func() error {
-		return syncDir(func(string) (*os.File, error) { return os.Open(filepath.Dir(path)) })
+		return syncDir(func(string) (*os.File, error) { return os.Open(above(path)) })
 	}))
 }
 

@@ -72,9 +72,9 @@ func open(path string, tap disk.Tap) (*Dir, error) {
 	return d, nil
 }
 
-// fromRoot returns a path that leads to the same place wherever the process goes. It takes
-// no ".." out, as [filepath.Abs] does: behind a link that leads elsewhere. Where a process
-// cannot tell where it is, it cannot have gone elsewhere.
+// fromRoot returns a path that leads to the same place wherever the process goes, if it can
+// tell where it is. It takes no ".." out, as [filepath.Abs] does: behind a link that leads
+// elsewhere.
 func fromRoot(path string) string {
 	if filepath.IsAbs(path) {
 		return path
