@@ -180,23 +180,35 @@ func TestRevoke_Until(t *testing.T) {
 }
 
 // Whoever has stolen a key signs with it as late as they like: it is refused for good,
-// however short tokens live, unless its revocation says when that ends.
+// however short tokens live, unless its revocation says when that ends, or is of one token
+// or login session that it has signed.
 func TestRevoke_KeyForGood(t *testing.T) {
 	t.Parallel()
-	for name, until := range map[string]time.Duration{"for good": 0, "as it says": 24 * time.Hour} {
+	for name, tt := range map[string]struct {
+		until      time.Duration
+		token, sid string
+		want       error
+	}{
+		"for good":     {want: oidcauth.ErrRevoked},
+		"as it says":   {until: 24 * time.Hour},
+		"of one token": {token: "one"},
+		"of a sign-in": {sid: "one"},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				issuer, trusted := newIssuer(t, oidctest.Config{})
 				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), MaxTokenLifetime: time.Hour})
-				r := oidcauth.Revocation{Issuer: issuer.URL(), KeyID: issuer.Key().ID()}
-				var want error = oidcauth.ErrRevoked
-				if until != 0 {
-					r.Until, want = time.Now().Add(until), nil
+				r := oidcauth.Revocation{Issuer: issuer.URL(), KeyID: issuer.Key().ID(), TokenID: tt.token, SessionID: tt.sid}
+				if tt.until != 0 {
+					r.Until = time.Now().Add(tt.until)
 				}
 				revoke(t, a, r)
-				time.Sleep(10 * 365 * 24 * time.Hour)
-				if _, err := a.Authenticate(t.Context(), issuer.Token(nil)); !errors.Is(err, want) {
-					t.Errorf("ten years later: Authenticate() error = %v, want %v", err, want)
+				for _, want := range []error{oidcauth.ErrRevoked, tt.want} {
+					token := issuer.Token(map[string]any{"jti": "one", "sid": "one"})
+					if _, err := a.Authenticate(t.Context(), token); !errors.Is(err, want) {
+						t.Errorf("at %v: Authenticate() error = %v, want %v", time.Now(), err, want)
+					}
+					time.Sleep(10 * 365 * 24 * time.Hour)
 				}
 			})
 		})
