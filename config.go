@@ -201,8 +201,9 @@ type Config struct {
 	// created if missing, must be on a file system that has locks, and belongs to one
 	// Authenticator at a time: New is an error while another, of this process or the last,
 	// has not been closed, when a file in it is damaged, and when others may write to it or
-	// own it. While it is moved away nothing more is kept ([ErrRevocationNotWritten]). It holds IDs and times, never a token. Empty means that revocations, all or
-	// those that wait, are in memory only: a restart forgets them.
+	// own it. While it is moved away nothing more is kept ([ErrRevocationNotWritten]). It
+	// holds IDs and times, never a token. Empty means that revocations, all or those that
+	// wait, are in memory only: a restart forgets them.
 	RevocationDir string
 
 	// RequireRevocations refuses every token with [ErrRevocationsUnavailable], and

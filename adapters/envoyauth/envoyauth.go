@@ -92,9 +92,9 @@ type Config struct {
 	// KeepToken hands the client's headers on as they came. False takes the token out of
 	// whatever header Config.Extract has taken it out of, and the proof that was used out of
 	// DPoP; what a query has stays. Authorization, Cookie, Sec-WebSocket-Protocol and DPoP of
-	// which Envoy does not tell (allowed_headers) are removed. What else stands in such a header Envoy tells of
-	// with "!" in place of each byte that is no UTF-8, and the service gets that then; one
-	// that nothing was taken out of it gets as it came.
+	// which Envoy does not tell (allowed_headers) are removed. What else stands in a header
+	// that something was taken out of has "!" in place of each byte that is no UTF-8, as
+	// Envoy tells of it; a header that nothing was taken out of goes on as it came.
 	KeepToken bool
 
 	// Preflight lets what is a preflight by its form pass without a token and without

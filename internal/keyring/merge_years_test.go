@@ -158,9 +158,9 @@ func (c *cluster) step() {
 		}
 		c.admit(s, longest)
 	case 10: // who does not hear of a rotation signs with the former key
-		s.cutUntil = c.now.Add(time.Duration(c.random.IntN(int(40 * time.Hour))))
+		s.cutUntil = c.now.Add(time.Duration(c.random.Int64N(int64(40 * time.Hour))))
 		c.rotate(c.servers[c.random.IntN(len(c.servers))])
-		c.passTo(c.now.Add(time.Duration(c.random.IntN(int(keyring.UnreadLimit)))))
+		c.passTo(c.now.Add(time.Duration(c.random.Int64N(int64(keyring.UnreadLimit)))))
 		c.sign(n)
 	case 11: // a command whose clock is far behind, and which all servers can hear of
 		if slices.ContainsFunc(c.servers, func(s *clusterServer) bool { return c.now.Before(s.cutUntil) }) {
@@ -178,7 +178,7 @@ func (c *cluster) pass() {
 	to := c.now.Add(time.Duration(c.random.IntN(6)) * time.Second)
 	switch c.random.IntN(3) {
 	case 0:
-		to = c.now.Add(time.Duration(c.random.IntN(int(24 * time.Hour))))
+		to = c.now.Add(time.Duration(c.random.Int64N(int64(24 * time.Hour))))
 	case 1:
 		if n := len(c.signed); n > 0 {
 			to = c.signed[c.random.IntN(n)].ends.Add(-time.Second)
