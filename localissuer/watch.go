@@ -194,7 +194,7 @@ func (l *Issuer) take(read keyring.Ring) error {
 	if rejoined {
 		what := "key directory held an older copy, which was brought up to date"
 		if read.Follows(before) {
-			what = "key was retired by a clock that is behind this server's, and is kept for what it has signed"
+			what = keptLonger
 		}
 		l.logger.LogAttrs(ctx, slog.LevelWarn, what,
 			slog.String("issuer", l.url), slog.String("signing_key", ring.Active().ID))
@@ -202,16 +202,22 @@ func (l *Issuer) take(read keyring.Ring) error {
 	return l.adopt(ring)
 }
 
+const keptLonger = "key was retired by a clock that is behind this server's, and is kept for what it has signed"
+
 // noteOthers reports what was made of the keys elsewhere, as Rotate, Import and Remove
 // report it here: a server whose keys a command looks after has no other word of it.
 func (l *Issuer) noteOthers(before, now keyring.Ring) {
-	if slices.EqualFunc(before.Keys, now.Keys, func(a, b keyring.Key) bool {
-		return a.ID == b.ID && a.State == b.State && a.Imported == b.Imported
-	}) {
+	if sameKeys(before, now) {
 		return
 	}
 	l.logger.LogAttrs(context.Background(), slog.LevelInfo, "key directory has other keys than before",
 		slog.String("issuer", l.url), slog.String("signing_key", now.Active().ID), slog.Int("keys", len(now.Keys)))
+}
+
+func sameKeys(before, now keyring.Ring) bool {
+	return slices.EqualFunc(before.Keys, now.Keys, func(a, b keyring.Key) bool {
+		return a.ID == b.ID && a.State == b.State && a.Imported == b.Imported
+	})
 }
 
 // rejoin adds what this process knows of the ring to what the directory says. It
@@ -239,12 +245,25 @@ func (l *Issuer) takeUnwritten(read keyring.Ring, cause error) error {
 		l.signing.Store(stopped(err))
 		return err
 	}
+	if before := l.current(); read.Follows(before) {
+		return l.takeLonger(before, ring, cause)
+	}
 	signs := slices.ContainsFunc(read.Keys, func(k keyring.Key) bool { return k.ID == ring.Active().ID })
 	signing := stopped(cause)
 	if signs || errors.Is(cause, context.DeadlineExceeded) && !l.failedBefore() {
 		signing = l.newSigning(ring.Active())
 	}
 	return cmp.Or(l.adoptSigning(ring, signing, false), error(&unwrittenError{cause}))
+}
+
+// takeLonger is takeUnwritten for a directory that lacks no key and only keeps some for less
+// time than this process does. It is what it is to be, but for others that begin now.
+func (l *Issuer) takeLonger(before, ring keyring.Ring, cause error) error {
+	if !sameKeys(before, ring) {
+		l.logger.LogAttrs(context.Background(), slog.LevelWarn, keptLonger+", by this server alone",
+			slog.String("issuer", l.url), slog.String("signing_key", ring.Active().ID), slog.String("error", cause.Error()))
+	}
+	return l.adopt(ring)
 }
 
 // An unwrittenError says that all that the directory says is known, and that it does not

@@ -59,8 +59,8 @@ func (r Ring) isSame(other Ring) bool {
 // say together, and whether that is more than r. A key that one of them has and
 // the other does not is kept, one that either says is gone is gone, and what is
 // retired in one of them is retired. A key that the process has signed with until now is
-// kept for that, whatever the clock said of whoever retired it. It is an error if they are
-// different rings.
+// kept for that, whatever the clock said of whoever retired it, and none for less than the
+// process knows. It is an error if they are different rings.
 func (r Ring) Merge(known Ring, now time.Time) (merged Ring, changed bool, err error) {
 	if !r.isSame(known) {
 		return Ring{}, false, fmt.Errorf("%w: the directory holds another ring than before: start anew to use it", ErrRing)
@@ -85,14 +85,20 @@ func (r Ring) Merge(known Ring, now time.Time) (merged Ring, changed bool, err e
 	return merged, true, nil
 }
 
-// endsEarly reports whether r has retired a key that is known to sign, or to be next, and
-// keeps it for less than what it may have signed until now is good: that was long ago by
-// the clock of whoever did it, and nobody here has heard of it.
+// endsEarly reports whether r has retired a key and keeps it for less than known says, or,
+// where known has it sign or be next, for less than what it may have signed until now is
+// good: that was long ago by the clock of whoever did it, and nobody here has heard of it.
 func (r Ring) endsEarly(known Ring, now time.Time) bool {
-	good := now.Add(r.Longest).Add(largestLeeway)
 	return slices.ContainsFunc(known.Keys, func(before Key) bool {
-		return before.State != Retired && slices.ContainsFunc(r.Keys, func(k Key) bool {
-			return k.ID == before.ID && k.State == Retired && !k.KeepUntil.IsZero() && k.KeepUntil.Before(good)
+		until := before.KeepUntil
+		switch {
+		case before.State != Retired:
+			until = now.Add(r.Longest).Add(largestLeeway)
+		case !until.IsZero() && now.After(until):
+			return false // it has served its time
+		}
+		return slices.ContainsFunc(r.Keys, func(k Key) bool {
+			return k.ID == before.ID && k.State == Retired && !longer(k.KeepUntil, until).Equal(k.KeepUntil)
 		})
 	})
 }

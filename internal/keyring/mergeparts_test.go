@@ -186,6 +186,32 @@ func TestMerge_EndsEarly(t *testing.T) {
 	}
 }
 
+// Whoever knows that a retired key is kept for longer goes on knowing it until then.
+func TestMerge_KeptForLess(t *testing.T) {
+	t.Parallel()
+	knows := newHistory(t).rotate(1)
+	until := knows.Keys[0].KeepUntil
+	for _, tt := range []struct {
+		kept, after time.Duration // than known; and the moment
+		want        bool
+	}{
+		{-time.Second, 0, true}, {0, 0, false}, {time.Second, 0, false},
+		{-1000 * time.Hour, -time.Second, true}, {-1000 * time.Hour, time.Second, false},
+	} {
+		disk, now := knows.copy(), knows.now
+		disk.Keys = slices.Clone(disk.Keys)
+		disk.Keys[0].KeepUntil = until.Add(tt.kept)
+		if tt.after != 0 {
+			now = until.Add(tt.after)
+		}
+		merged, changed, err := disk.Merge(knows.Ring, now)
+		must(t, err)
+		if changed != tt.want || tt.want && !merged.Keys[0].KeepUntil.Equal(until) {
+			t.Errorf("kept for %v more than known, at %v: changed %t, until %v, want %t and %v", tt.kept, now, changed, merged.Keys[0].KeepUntil, tt.want, until)
+		}
+	}
+}
+
 // Keys of elsewhere come first and then the ring's own, each by age.
 func TestMerge_Order(t *testing.T) {
 	t.Parallel()
