@@ -56,14 +56,10 @@ type Issuer struct {
 	tickets     *ticket.Authority
 	secret      hidden.Value[[]byte] // of tickets, with an external signer
 
-	turn  chan struct{}                // has room for the one who reads Dir
-	load  func() (keyring.Ring, error) // reads Dir, for them
-	found keyring.Stat                 // theirs, too
-
 	reading  sync.Mutex // guards what follows
-	began    time.Time  // since when Dir is being read; zero while it is not
-	failing  error      // of the last reading
-	lastRead time.Time
+	watcher  watcher
+	failing  error     // of the last reading
+	lastRead time.Time // when the last one began that did not fail
 
 	mu        sync.Mutex // guards what follows
 	ring      hidden.Value[keyring.Ring]
@@ -84,7 +80,7 @@ func New(cfg Config) (*Issuer, error) {
 		url: cfg.URL, audiences: slices.Clone(cfg.Audiences), noExpiry: cfg.NoExpiry, readOnly: cfg.ReadOnly,
 		imported: slices.Clone(cfg.ImportedAudiences),
 		logger:   panics.Logger(cfg.Logger), now: cfg.Now, external: hidden.Of(cfg.Signer),
-		followers: make(map[*follower]struct{}), turn: make(chan struct{}, 1),
+		followers: make(map[*follower]struct{}),
 	}
 	l.tickets = ticket.NewAuthority(l.ticketSecret, l.unread)
 	if l.now == nil {

@@ -128,6 +128,7 @@ func (l *Issuer) update(ctx context.Context, what string, change func(keyring.Ri
 	case l.readOnly:
 		return errReadOnly
 	}
+	began := time.Now()
 	ring, err := l.dir.Update(ctx, func(r keyring.Ring) (keyring.Ring, bool, error) {
 		r, rejoined, err := l.rejoin(r)
 		if err != nil {
@@ -142,7 +143,7 @@ func (l *Issuer) update(ctx context.Context, what string, change func(keyring.Ri
 	if err != nil {
 		return fmt.Errorf("localissuer: %w", err)
 	}
-	l.noteReading(nil)
+	l.noteUpdate(began)
 	l.logger.LogAttrs(ctx, slog.LevelInfo, what, slog.String("issuer", l.url), slog.String("signing_key", ring.Active().ID))
 	return nil
 }
@@ -181,7 +182,7 @@ func (l *Issuer) openRing(cfg Config) (keyring.Ring, error) {
 	if err != nil {
 		return keyring.Ring{}, err
 	}
-	l.load = l.dir.Load
+	l.watcher.stat, l.watcher.load = l.dir.Stat, l.dir.Load
 	return l.admit(cfg)
 }
 

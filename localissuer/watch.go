@@ -93,86 +93,9 @@ func (l *Issuer) readAge() time.Duration {
 	return clocks.Age(time.Now(), l.lastRead)
 }
 
-// reread looks what other processes made of the directory, unless, seen from
-// outside, nothing was made of it. Everybody who comes meanwhile waits: their
-// key may be the one that is being read. A directory that does not answer in time is
-// one that cannot be read, and nobody waits for it again until it does: they may be
-// many, whom anybody can send, and the keys in memory count for no longer than else.
-func (l *Issuer) reread(always bool) {
-	if l.dir == nil || l.readOnly { // what is in memory may not be in the directory
-		return
-	}
-	timeout := time.NewTimer(answerTimeout)
-	defer timeout.Stop()
-	if !l.awaitTurn(timeout.C) {
-		l.noteReading(errSilent)
-		return
-	}
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		defer l.endTurn()
-		l.readNow(always)
-	}()
-	select {
-	case <-read:
-	case <-timeout.C:
-		l.noteReading(errSilent)
-	}
-}
-
-var errSilent = fmt.Errorf("it has not answered for %v", answerTimeout)
-
-// awaitTurn reports whether the directory is one's own to read.
-func (l *Issuer) awaitTurn(timeout <-chan time.Time) bool {
-	if l.isSilent() {
-		return false
-	}
-	select {
-	case l.turn <- struct{}{}:
-		l.noteTurn(time.Now())
-		return true
-	case <-timeout:
-		return false
-	}
-}
-
-func (l *Issuer) endTurn() {
-	l.noteTurn(time.Time{})
-	<-l.turn
-}
-
-// noteTurn notes since when the directory is being read, or the zero time.
-func (l *Issuer) noteTurn(began time.Time) {
-	l.reading.Lock()
-	defer l.reading.Unlock()
-	l.began = began
-}
-
-// isSilent reports whether the directory is being read, and was not in time.
-func (l *Issuer) isSilent() bool {
-	l.reading.Lock()
-	defer l.reading.Unlock()
-	return !l.began.IsZero() && time.Since(l.began) >= answerTimeout
-}
-
-// readNow is reread for the one whose turn it is.
-func (l *Issuer) readNow(always bool) {
-	found := l.dir.Stat() // before the reading, so that what changes meanwhile is noticed next time
-	if !always && found.Same(l.found) {
-		return
-	}
-	l.found = found
-	ring, err := l.load()
-	if err == nil {
-		err = l.take(ring)
-	}
-	l.noteReading(err)
-}
-
 // take adopts what the directory holds. An older copy that was put back is first
 // brought up to date with what this process knows, and so is one by a clock that is behind.
-func (l *Issuer) take(read keyring.Ring) error {
+func (l *Issuer) take(read keyring.Ring, own *look) error {
 	before := l.current()
 	if _, more, err := read.Merge(before, l.now()); err == nil && !more && read.Issuer == l.url {
 		err := l.adopt(read)
@@ -189,7 +112,7 @@ func (l *Issuer) take(read keyring.Ring) error {
 		return r, rejoined, err
 	})
 	if err != nil {
-		return l.takeUnwritten(read, err)
+		return l.takeUnwritten(read, own, err)
 	}
 	if rejoined {
 		what := "key directory held an older copy, which was brought up to date"
@@ -239,7 +162,7 @@ func (l *Issuer) current() keyring.Ring {
 // says is removed is trusted no more, and a key that is not in it signs no more, unless
 // it is only now that another process is slow: what such a key has signed is lost with
 // this process.
-func (l *Issuer) takeUnwritten(read keyring.Ring, cause error) error {
+func (l *Issuer) takeUnwritten(read keyring.Ring, own *look, cause error) error {
 	ring, _, err := l.rejoin(read)
 	if err != nil {
 		l.signing.Store(stopped(err))
@@ -250,7 +173,7 @@ func (l *Issuer) takeUnwritten(read keyring.Ring, cause error) error {
 	}
 	signs := slices.ContainsFunc(read.Keys, func(k keyring.Key) bool { return k.ID == ring.Active().ID })
 	signing := stopped(cause)
-	if signs || errors.Is(cause, context.DeadlineExceeded) && !l.failedBefore() {
+	if signs || errors.Is(cause, context.DeadlineExceeded) && own.former == nil {
 		signing = l.newSigning(ring.Active())
 	}
 	return cmp.Or(l.adoptSigning(ring, signing, false), error(&unwrittenError{cause}))
@@ -278,10 +201,9 @@ func stopped(cause error) *signing {
 }
 
 // noteReading reports the first failure of a series, and its end, and ends trust in the
-// keys in memory when it has lasted too long by either clock.
-func (l *Issuer) noteReading(err error) {
-	l.reading.Lock()
-	defer l.reading.Unlock()
+// keys in memory when it has lasted too long by either clock. The lock of the reading must
+// be held.
+func (l *Issuer) noteReading(began time.Time, err error) {
 	former := l.failing
 	l.failing = err
 	if err == nil {
@@ -289,23 +211,25 @@ func (l *Issuer) noteReading(err error) {
 			l.logger.LogAttrs(context.Background(), slog.LevelInfo, "key directory readable again, and what it is to be",
 				slog.String("issuer", l.url))
 		}
-		l.lastRead = time.Now()
+		if began.After(l.lastRead) {
+			l.lastRead = began
+		}
 		return
 	}
 	if former == nil {
 		l.logger.LogAttrs(context.Background(), slog.LevelError, "key directory not readable or not what it was, the keys in memory go on serving",
 			slog.String("issuer", l.url), slog.Duration("limit", unreadableLimit), slog.String("error", err.Error()))
 	}
-	if clocks.Age(time.Now(), l.lastRead) >= unreadableLimit {
+	if clocks.Age(time.Now(), l.lastRead) >= unreadableLimit && l.isWatched() {
 		l.withdraw(err)
 	}
 }
 
-// failedBefore reports whether the reading before this one failed.
-func (l *Issuer) failedBefore() bool {
+// noteUpdate notes that a change of the directory, which began then, has read it.
+func (l *Issuer) noteUpdate(began time.Time) {
 	l.reading.Lock()
 	defer l.reading.Unlock()
-	return l.failing != nil
+	l.noteReading(began, nil)
 }
 
 // unread returns why it is not known whether there are keys in the directory that are not
