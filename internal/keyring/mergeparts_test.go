@@ -154,10 +154,11 @@ func TestMerge_KeptFirst(t *testing.T) {
 func TestMerge_EndsEarly(t *testing.T) {
 	t.Parallel()
 	knows := newHistory(t)
-	for name, change := range map[string]func(h *history, past *history){
-		"the key that signs": func(h, past *history) { h.set(h.Rotate(past.now)) },
-		"the next one":       func(h, past *history) { h.set(h.Rotate(h.now)); h.set(h.Rotate(past.now)) },
+	for state, change := range map[keyring.State]func(h *history, past *history){
+		keyring.Active: func(h, past *history) { h.set(h.Rotate(past.now)) },
+		keyring.Next:   func(h, past *history) { h.set(h.Rotate(h.now)); h.set(h.Rotate(past.now)) },
 	} {
+		i := slices.IndexFunc(knows.Keys, func(k keyring.Key) bool { return k.State == state })
 		for _, tt := range []struct {
 			late time.Duration
 			want bool
@@ -168,13 +169,13 @@ func TestMerge_EndsEarly(t *testing.T) {
 			merged, changed, err := disk.Merge(knows.Ring, now)
 			must(t, err)
 			kept := slices.ContainsFunc(merged.Keys, func(k keyring.Key) bool {
-				return k.State == keyring.Retired && k.KeepUntil.Equal(until)
+				return k.ID == knows.Keys[i].ID && k.State == keyring.Retired && k.KeepUntil.Equal(until)
 			})
 			if changed != tt.want || kept != tt.want {
-				t.Errorf("%s, retired %v ago: changed %t, kept from now on %t, want %t", name, tt.late, changed, kept, tt.want)
+				t.Errorf("the %s key, retired %v ago: changed %t, kept from now on %t, want %t", state, tt.late, changed, kept, tt.want)
 			}
 			if _, changed, err := merged.Merge(merged, now); err != nil || changed {
-				t.Errorf("%s: changed %t, error %v, by who knows", name, changed, err)
+				t.Errorf("the %s key: changed %t, error %v, by who knows", state, changed, err)
 			}
 		}
 	}
