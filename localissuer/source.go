@@ -38,7 +38,8 @@ func (l *Issuer) Follow(adopt func(oidcauth.Keys) error) (stop func(), err error
 }
 
 // Refresh implements [oidcauth.KeySource]: it reads the directory unless, seen
-// from outside, nothing has changed, and waits for ten seconds at most. Programs have no
+// from outside, nothing has changed, once for all who call it meanwhile. It waits for ten
+// seconds at most, and for as long before where a reading is under way. Programs have no
 // need to call it.
 func (l *Issuer) Refresh() {
 	if l.isMade() {
