@@ -92,6 +92,8 @@ func TestIssuer_LateReading(t *testing.T) {
 			if late < 24*time.Hour {
 				wants(t, v.auth, token, nil)
 				v.wantsLogged("readable again", 1)
+			} else {
+				v.wantsLogged("readable again", 0)
 			}
 			time.Sleep(time.Until(began.Add(25*time.Hour + time.Second)))
 			synctest.Wait()

@@ -70,3 +70,27 @@ func TestTicket_RotatedByAnotherClock(t *testing.T) {
 		}
 	})
 }
+
+// Of the keys that somebody has retired between two looks, those that were known here sign
+// tickets for two minutes from then on, and of the others that clock decides.
+func TestTicket_RotatedBetweenLooks(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		v, clock := newVault(t), new(authtest.Clock)
+		clock.Set(-3 * time.Minute)
+		other := newLocal(t, localissuer.Config{Dir: v.dir, Now: clock.Now})
+		var retired []string
+		for range 4 {
+			retired = append(retired, active(other))
+			if err := other.Rotate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v.look()
+		for n, keyID := range retired {
+			if _, signs := ticketsOf(t, v.local).Secret(keyID); signs != (n < 2) {
+				t.Errorf("retired key %d signs tickets: %t, want %t", n, signs, n < 2)
+			}
+		}
+	})
+}
