@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth/internal/clocks"
+	"github.com/oidcauth/oidcauth/internal/hidden"
 	"github.com/oidcauth/oidcauth/internal/keyring"
 )
 
@@ -16,6 +17,10 @@ type retirement struct {
 	// seen says that the key was in use here until then. When that was by the clock of
 	// who retired it, which may be minutes off, does not matter where it was seen.
 	seen bool
+
+	// secret is what the key seals tickets with, where it was seen: the directory lets go
+	// of that at the next rotation, by the clock of who does that.
+	secret hidden.Value[[]byte]
 }
 
 // signsTickets reports whether a ticket under the key may be good.
@@ -39,9 +44,20 @@ func (l *Issuer) noteRetired(before keyring.Ring) {
 		}
 		r, known := l.retired[k.ID]
 		if !known {
-			r = retirement{at: time.Now(), now: l.now(), seen: slices.ContainsFunc(before.Keys, func(b keyring.Key) bool { return b.ID == k.ID })}
+			r = l.retirementOf(k, before)
 		}
 		retired[k.ID] = r
 	}
 	l.retired = retired
+}
+
+// retirementOf describes what is learned just now of a key that is retired.
+func (l *Issuer) retirementOf(k keyring.Key, before keyring.Ring) retirement {
+	r := retirement{at: time.Now(), now: l.now()}
+	i := slices.IndexFunc(before.Keys, func(b keyring.Key) bool { return b.ID == k.ID })
+	if r.seen = i >= 0; r.seen {
+		secret, _ := before.Keys[i].TicketSecret() // nil, too, where there is an error
+		r.secret = hidden.Of(secret)
+	}
+	return r
 }

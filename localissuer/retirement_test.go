@@ -94,3 +94,36 @@ func TestTicket_RotatedBetweenLooks(t *testing.T) {
 		}
 	})
 }
+
+// So they are where somebody else rotates again meanwhile, by another clock, and lets go of
+// what opens them.
+func TestTicket_RotatedByTwoClocks(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{-3 * time.Minute, 3 * time.Minute} {
+		synctest.Test(t, func(t *testing.T) {
+			v, clock := newVault(t), new(authtest.Clock)
+			clock.Set(ahead)
+			other := newLocal(t, localissuer.Config{Dir: v.dir, Now: clock.Now})
+			first := active(v.local)
+			claims := authenticate(t, v.auth, issue(t, v.local, localissuer.Request{}))
+			ticket, err := v.local.Ticket(from(), claims, "chat")
+			if err == nil {
+				err = other.Rotate(t.Context())
+			}
+			v.look()
+			if err == nil {
+				err = v.local.Rotate(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := v.auth.AuthenticateTicket(from(), ticket, "chat"); err != nil {
+				t.Errorf("AuthenticateTicket() error = %v, of a clock that is %v ahead", err, ahead)
+			}
+			time.Sleep(2 * time.Minute)
+			if secret, signs := ticketsOf(t, v.local).Secret(first); signs || secret != nil {
+				t.Errorf("of a clock that is %v ahead: the retired key signs tickets for longer", ahead)
+			}
+		})
+	}
+}

@@ -89,9 +89,13 @@ func (l *Issuer) ticketSecret(keyID string) (secret []byte, ok bool) {
 	if i < 0 {
 		return nil, false
 	}
-	if r, retired := l.retired[keyID]; retired && !r.signsTickets(keys[i], l.now()) {
+	r, retired := l.retired[keyID]
+	if retired && !r.signsTickets(keys[i], l.now()) {
 		return nil, false
 	}
 	secret, _ = l.secretOf(keys[i]) // nil, too, where there is an error
+	if secret == nil && retired {
+		secret = r.secret.Get()
+	}
 	return secret, secret != nil
 }
