@@ -1,6 +1,8 @@
 package localissuer_test
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -125,5 +127,28 @@ func TestTicket_RotatedByTwoClocks(t *testing.T) {
 				t.Errorf("of a clock that is %v ahead: the retired key signs tickets for longer", ahead)
 			}
 		})
+	}
+}
+
+// A key that is imported once it is retired here signs no tickets any more.
+func TestTicket_RetiredThenImported(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, localissuer.Config{})
+	first := l.Keys()[0]
+	if err := l.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, signs := ticketsOf(t, l).Secret(first.ID); !signs {
+		t.Error("a key that was just retired signs no tickets")
+	}
+	der, err := x509.MarshalPKIXPublicKey(first.Public)
+	if err == nil {
+		_, err = l.Import(t.Context(), pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secret, signs := ticketsOf(t, l).Secret(first.ID); signs || secret != nil {
+		t.Error("an imported key signs tickets")
 	}
 }
