@@ -89,7 +89,7 @@ func hashOf(token string) string {
 // FuzzNormalize: an address that was brought into the one form stays as it is, and
 // never changes its host.
 func FuzzNormalize(f *testing.F) {
-	for _, uri := range []string{target, "HTTP://A.b:80/%7e/../x?y#z", "https://[::1]:443//./%2f", "https://x/..", "http://x:/"} {
+	for _, uri := range []string{target, "HTTP://A.b:80/%7e/../x?y#z", "https://[::1]:443//./%2f", "https://x/..", "http://x:/", "HTTP://:80:80"} {
 		f.Add(uri)
 	}
 	f.Fuzz(func(t *testing.T, uri string) {

@@ -79,16 +79,39 @@ func normalize(uri string) (string, error) {
 	case authority == "" || strings.ContainsFunc(authority, notInHost):
 		return "", errors.New("want a host, and a port if need be, and nothing else in front of the path")
 	}
-	authority = strings.ToLower(authority)
-	authority = strings.TrimSuffix(authority, ":"+port)
-	if strings.HasSuffix(authority, ":") || authority == "" {
+	host, named, ok := splitPort(strings.ToLower(authority))
+	if !ok {
 		return "", errors.New("want a host, and a port with digits if any")
+	}
+	if named == ":"+port {
+		named = ""
 	}
 	path, _, err := normalizePath(path)
 	if err != nil {
 		return "", err
 	}
-	return scheme + "://" + authority + path, nil
+	return scheme + "://" + host + named + path, nil
+}
+
+// splitPort cuts an authority behind its host, and reports whether it is one and a port, if
+// any, with its colon (RFC 3986, section 3.2).
+func splitPort(authority string) (host, port string, ok bool) {
+	end := strings.IndexByte(authority, ':')
+	if strings.HasPrefix(authority, "[") { // an address, which has colons
+		end = strings.IndexByte(authority, ']') + 1
+	}
+	if end < 0 {
+		end = len(authority)
+	}
+	host, port = authority[:end], authority[end:]
+	inside := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	return host, port, inside != "" && !strings.ContainsAny(inside, "[]") && (port == "" || isPort(port))
+}
+
+// isPort reports whether a text is a colon and digits.
+func isPort(text string) bool {
+	digits, found := strings.CutPrefix(text, ":")
+	return found && digits != "" && strings.Trim(digits, "0123456789") == ""
 }
 
 // notInHost reports whether r is in no host name or address, and in no port.

@@ -58,7 +58,7 @@ func TestNormalize_Host(t *testing.T) {
 	t.Parallel()
 	for r := rune(0); r < 0x200; r++ {
 		host := "db" + string(r) + "1"
-		good := strings.ContainsRune("-._~:[]?#", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r == '/'
+		good := strings.ContainsRune("-._~:?#", r) || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || r == '/'
 		if got, err := dpop.Normalize("https://" + host + "/a"); (err == nil) != good {
 			t.Errorf("Normalize(%q) = %q, %v, want good %t", host, got, err, good)
 		}
@@ -69,19 +69,22 @@ func TestNormalize_Host(t *testing.T) {
 func TestNormalize_Path(t *testing.T) {
 	t.Parallel()
 	for uri, want := range map[string]string{
-		"HTTPS://A.test:443":         "https://a.test/",
-		"http://a.test:80/?b#c":      "http://a.test/",
-		"http://a.test:443/":         "http://a.test:443/",
-		"https://a.test/!$&'()*+,;=": "https://a.test/!$&'()*+,;=",
-		"https://a.test/%21%24%40":   "https://a.test/%21%24%40",
-		"https://a.test/%2f%0a%A0":   "https://a.test/%2F%0A%A0",
-		"https://a.test/%2d-%7a":     "https://a.test/--z",
-		"https://a.test/ä\"":         "https://a.test/%C3%A4%22",
-		"https://a.test/a/../b":      "https://a.test/b",
-		"https://a.test/../b":        "https://a.test/b",
-		"https://a.test/a/./b/.":     "https://a.test/a/b/",
-		"https://a.test/a/b/..":      "https://a.test/a/",
-		"https://a.test/a/...":       "https://a.test/a/...",
+		"HTTPS://A.test:443":              "https://a.test/",
+		"http://a.test:80/?b#c":           "http://a.test/",
+		"http://a.test:443/":              "http://a.test:443/",
+		"https://[::1]":                   "https://[::1]/",
+		"https://[::1]:443/":              "https://[::1]/",
+		"https://[::FFFF:1.2.3.4]:8443/a": "https://[::ffff:1.2.3.4]:8443/a",
+		"https://a.test/!$&'()*+,;=":      "https://a.test/!$&'()*+,;=",
+		"https://a.test/%21%24%40":        "https://a.test/%21%24%40",
+		"https://a.test/%2f%0a%A0":        "https://a.test/%2F%0A%A0",
+		"https://a.test/%2d-%7a":          "https://a.test/--z",
+		"https://a.test/ä\"":              "https://a.test/%C3%A4%22",
+		"https://a.test/a/../b":           "https://a.test/b",
+		"https://a.test/../b":             "https://a.test/b",
+		"https://a.test/a/./b/.":          "https://a.test/a/b/",
+		"https://a.test/a/b/..":           "https://a.test/a/",
+		"https://a.test/a/...":            "https://a.test/a/...",
 	} {
 		if got, err := dpop.Normalize(uri); got != want || err != nil {
 			t.Errorf("Normalize(%q) = %q, %v, want %q", uri, got, err, want)
@@ -89,6 +92,8 @@ func TestNormalize_Path(t *testing.T) {
 	}
 	for _, uri := range []string{
 		"https://:443/a", "https://a.test:/a", "https://a.test:443:/a", "https:///a", "//a.test/a", "/a", "",
+		"https://:443:443/a", "https://a.test:443:443/a", "https://a.test:x/a", "https://a.test:4_4/a", "https://::1/a",
+		"https://[::1/a", "https://::1]/a", "https://[]/a", "https://[]:443/a", "https://[[::1]]/a", "https://[::1]x/a", "https://[::1]443/a", "https://a[::1]/a",
 		"https://a.test/%", "https://a.test/%4", "https://a.test/%4z", "https://a.test/%z4",
 		"https://a.test/a b", "https://a.test/\x1f", "https://a.test/\x7f",
 	} {
