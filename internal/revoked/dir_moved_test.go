@@ -24,6 +24,25 @@ func move(t *testing.T, from, to string) {
 	}
 }
 
+// link makes a symbolic link, which not everybody may on Windows.
+func link(t *testing.T, to, at string) {
+	t.Helper()
+	err := os.Symlink(to, at)
+	if err != nil && runtime.GOOS == "windows" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// lasting are the logs without one that answers: where there is none revocations are kept in
+// the directory, and where it refuses they wait there.
+var lasting = map[string]func() Log{
+	"kept":    func() Log { return nil },
+	"waiting": func() Log { l := memorylog.New[Revocation](); l.RefuseAll(); return l },
+}
+
 // What is written to a directory that was moved away is not there at the next start,
 // whether another one is in its place or none.
 func TestDir_MovedAway(t *testing.T) {
@@ -157,9 +176,7 @@ func TestDir_PathThroughLink(t *testing.T) {
 	if err := os.MkdirAll(release, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(release, filepath.Join(top, "current")); err != nil {
-		t.Skip(err)
-	}
+	link(t, release, filepath.Join(top, "current"))
 	if err := os.Mkdir(filepath.Join(top, "releases", "revocations"), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -179,11 +196,9 @@ func TestDir_PathThroughLink(t *testing.T) {
 // A path that leads elsewhere from now on is as good as a directory that was moved.
 func TestDir_LinkSwapped(t *testing.T) {
 	path, other := privateDir(t), privateDir(t)
-	link := filepath.Join(t.TempDir(), "revocations")
-	if err := os.Symlink(path, link); err != nil {
-		t.Skip(err)
-	}
-	d, err := Open(link)
+	at := filepath.Join(t.TempDir(), "revocations")
+	link(t, path, at)
+	d, err := Open(at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,10 +206,8 @@ func TestDir_LinkSwapped(t *testing.T) {
 	if _, err := d.Put([]byte("one")); err != nil {
 		t.Errorf("Put() error = %v", err)
 	}
-	if err := os.Symlink(other, link+"-new"); err != nil {
-		t.Fatal(err)
-	}
-	move(t, link+"-new", link)
+	link(t, other, at+"-new")
+	move(t, at+"-new", at)
 	if _, err := d.Put([]byte("two")); !errors.Is(err, errMoved) {
 		t.Errorf("Put() error = %v, want %v", err, errMoved)
 	}
@@ -237,10 +250,7 @@ func TestDir_MovedAway_DoesNotFill(t *testing.T) {
 // Whoever closes a directory that is not where the next start looks is told that what it
 // has is lost.
 func TestFollower_Close_MovedAway(t *testing.T) {
-	for name, log := range map[string]func() Log{
-		"kept":    func() Log { return nil },
-		"waiting": func() Log { l := memorylog.New[Revocation](); l.RefuseAll(); return l },
-	} {
+	for name, log := range lasting {
 		t.Run(name, func(t *testing.T) {
 			path := privateDir(t)
 			synctest.Test(t, func(t *testing.T) {
@@ -267,10 +277,7 @@ func TestFollower_Close_MovedAway(t *testing.T) {
 // Whoever revokes once more what somebody has taken out of the directory is told that it is
 // kept when it is.
 func TestFollower_Again_FileRemoved(t *testing.T) {
-	for name, log := range map[string]func() Log{
-		"kept":    func() Log { return nil },
-		"waiting": func() Log { l := memorylog.New[Revocation](); l.RefuseAll(); return l },
-	} {
+	for name, log := range lasting {
 		t.Run(name, func(t *testing.T) {
 			path := privateDir(t)
 			synctest.Test(t, func(t *testing.T) {

@@ -67,6 +67,21 @@ func listen(handler http.Handler) (*http.Server, *http.Client) {
 	}}}
 }
 
+// request opens a stream as the bearer of a token. Close its body.
+func request(t *testing.T, client *http.Client, method, token string, body io.Reader) *http.Response {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, "http://db.test/", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	response, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response
+}
+
 // TestWithSession_Reads: a stream that waits for its client outlives the server's time limits
 // and a renewal, and ends when its token is revoked, with the handler's last words.
 func TestWithSession_Reads(t *testing.T) {
@@ -78,15 +93,7 @@ func TestWithSession_Reads(t *testing.T) {
 		defer client.CloseIdleConnections()
 		body, send := io.Pipe()
 		defer send.Close()
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://db.test/", body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": "alice"}))
-		response, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := request(t, client, "POST", issuer.Token(map[string]any{"sub": "alice"}), body)
 		defer response.Body.Close()
 		for _, message := range []string{"hello", "renew", "again"} {
 			time.Sleep(20 * time.Minute) // the first token lives for an hour
@@ -150,15 +157,7 @@ func TestWithSession_Writes(t *testing.T) {
 		})))
 		defer server.Close()
 		defer client.CloseIdleConnections()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://db.test/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+issuer.Token(map[string]any{"sub": "alice"}))
-		response, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := request(t, client, "GET", issuer.Token(map[string]any{"sub": "alice"}), nil)
 		defer response.Body.Close()
 		if err := auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); err != nil {
 			t.Fatal(err)

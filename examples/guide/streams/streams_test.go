@@ -207,15 +207,7 @@ func TestEvents_Quiet(t *testing.T) {
 		server, client := listen(streams.Events(auth, t.Context(), events))
 		defer server.Close()
 		defer client.CloseIdleConnections()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://db.test/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+issuer.Token(nil))
-		response, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := request(t, client, "GET", issuer.Token(nil), nil)
 		defer response.Body.Close()
 		lines := bufio.NewReader(response.Body)
 		for _, event := range []string{"one", "two"} {
@@ -246,15 +238,7 @@ func TestEvents_Deaf(t *testing.T) {
 		}))
 		defer server.Close()
 		defer client.CloseIdleConnections()
-		r, err := http.NewRequestWithContext(t.Context(), "GET", "http://db.test/", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", "Bearer "+issuer.Token(nil))
-		response, err := client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		response := request(t, client, "GET", issuer.Token(nil), nil)
 		defer response.Body.Close()
 		event := strings.Repeat("x", 1<<20)
 		for range 100 { // of which HTTP/2 takes a few on its own
