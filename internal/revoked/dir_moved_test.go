@@ -265,7 +265,7 @@ func TestFollower_Close_MovedAway(t *testing.T) {
 				if err := f.Close(); !errors.Is(err, errMoved) || errors.Is(err, ErrWaits) {
 					t.Errorf("Close() error = %v, want %v", err, errMoved)
 				}
-				if err := f.Close(); errors.Is(err, errMoved) {
+				if err := f.Close(); errors.Is(err, ErrDir) {
 					t.Errorf("Close() error = %v once more", err)
 				}
 				b.Close()
@@ -310,4 +310,44 @@ func fileOf(t *testing.T, r Revocation) string {
 		t.Fatal(err)
 	}
 	return nameOf(content)
+}
+
+// A directory that cannot be looked at is not taken for one that is in its place.
+func TestDir_NotSeen(t *testing.T) {
+	fails := false
+	d, err := open(privateDir(t), func(c *disk.Call, do func() error) error {
+		if fails && c.Op == disk.Stat {
+			return errFails
+		}
+		return do()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	name, err := d.Put([]byte("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	fails = true
+	if _, err := d.Put([]byte("two")); !errors.Is(err, errFails) || !errors.Is(err, ErrDir) {
+		t.Errorf("Put() error = %v, want %v", err, errFails)
+	}
+	if has, err := d.Has(name); has || !errors.Is(err, errFails) {
+		t.Errorf("Has() = %t, %v, want %v", has, err, errFails)
+	}
+}
+
+// Where nothing was kept, nothing is lost by a directory that was moved.
+func TestFollower_Close_MovedAwayEmpty(t *testing.T) {
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		b := newLab(false)
+		f := b.keep(t, path)
+		move(t, path, path+"-away")
+		if err := f.Close(); err != nil {
+			t.Errorf("Close() error = %v", err)
+		}
+		b.Close()
+	})
 }

@@ -165,7 +165,8 @@ func TestDir_Closed(t *testing.T) {
 	}
 	_, loaded := d.Load(100)
 	_, put := d.Put([]byte("two"))
-	for call, err := range map[string]error{"Load": loaded, "Put": put, "Remove": d.Remove(name)} {
+	_, has := d.Has(name)
+	for call, err := range map[string]error{"Load": loaded, "Put": put, "Has": has, "Remove": d.Remove(name)} {
 		if !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("%s() error = %v, want %v", call, err, fs.ErrClosed)
 		}

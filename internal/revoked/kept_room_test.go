@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -280,6 +281,119 @@ func TestFollower_Kept_RoomOfMany(t *testing.T) {
 		b.wants(t, Token{Issuer: few.Issuer, SessionID: few.SessionID, IssuedAt: in(0)}, refusal.ErrRevoked)
 		b.wants(t, Token{Issuer: few.Issuer, SessionID: "another", IssuedAt: in(-time.Hour)}, nil)
 		b.wants(t, Token{Issuer: all[0].Issuer, SessionID: "another", IssuedAt: in(0)}, nil)
+		f.Close()
+		b.Close()
+	})
+}
+
+// Room is looked for again at once where much was made, and else after a while.
+func TestFollower_Kept_RoomAgain(t *testing.T) {
+	t.Parallel()
+	const most = 128 // of which a sixty-fourth is much
+	for over, tt := range map[int]struct {
+		after time.Duration
+		full  bool
+	}{
+		3: {roomInterval / 2, false},
+		2: {roomInterval / 2, true},
+		1: {roomInterval, false},
+	} {
+		t.Run(fmt.Sprint(over), func(t *testing.T) {
+			t.Parallel()
+			path := privateDir(t)
+			synctest.Test(t, func(t *testing.T) {
+				b := newLab(false)
+				f := b.keep(t, path)
+				f.kept.most = most
+				soon := in(time.Hour).Truncate(time.Second)
+				places := 0
+				take := func(until time.Time) error {
+					places++
+					_, err := f.kept.Append(t.Context(), Revocation{Subject: fmt.Sprint("somebody-", places), Until: until})
+					return err
+				}
+				all := slices.Concat(
+					slices.Repeat([]time.Time{soon}, over),
+					[]time.Time{soon.Add(tt.after)},
+					slices.Repeat([]time.Time{soon.Add(24 * time.Hour)}, most-over-1))
+				for _, until := range all {
+					if err := take(until); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Until(soon.Add(clockSlack)))
+				for range over {
+					if err := take(soon.Add(24 * time.Hour)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(tt.after)
+				if err := take(soon.Add(24 * time.Hour)); tt.full != errors.Is(err, errFull) {
+					t.Errorf("Append() error = %v, want that the directory is full: %t", err, tt.full)
+				}
+				f.Close()
+				b.Close()
+			})
+		})
+	}
+}
+
+// Logouts give way once in a while at most, and again after that. What the disk does not
+// take meanwhile is its error, and not that the directory is full.
+func TestFollower_Kept_ShortenNowAndThen(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		const most = 32
+		d, b := disktest.New(path), newLab(false)
+		f, err := b.tryFollow(nil, path, d.Tap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.kept.most = most
+		for i := range most {
+			b.wantKept(t, f, Revocation{
+				Issuer: "https://issuer.test", SessionID: fmt.Sprint("login-", i),
+				EndedAt: in(0).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second),
+			})
+			time.Sleep(time.Second)
+		}
+		for i, want := range []bool{true, false, true} {
+			if got := f.kept.shorten(); got != want {
+				t.Errorf("%d: shorten() = %t, want %t", i, got, want)
+			}
+			time.Sleep(roomInterval / 2)
+		}
+		d.FailAt(1, disktest.Fault{Name: "full", Err: errFails, Lasting: true, Ops: []disk.Op{disk.Create}})
+		if _, err := f.kept.Append(t.Context(), subject("alice", in(time.Hour))); !errors.Is(err, errFails) || errors.Is(err, errFull) {
+			t.Errorf("Append() error = %v, want %v", err, errFails)
+		}
+		d.Heal()
+		time.Sleep(roomInterval)
+		if _, err := f.kept.Append(t.Context(), subject("alice", in(time.Hour))); err != nil {
+			t.Errorf("Append() error = %v once the disk is well", err)
+		}
+		f.Close()
+		b.Close()
+	})
+}
+
+// A file that stays where it is not needed any longer is told of.
+func TestFollower_Kept_NotRemoved(t *testing.T) {
+	t.Parallel()
+	path := privateDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		d, b := disktest.New(path), newLab(false)
+		f, err := b.tryFollow(nil, path, d.Tap)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.wantKept(t, f, subject("alice", in(time.Hour)))
+		d.FailAt(1, disktest.Fault{Name: "stays", Err: errFails, Lasting: true, Ops: []disk.Op{disk.Remove}})
+		b.wantKept(t, f, subject("alice", in(2*time.Hour)))
+		if n := b.said("kept no longer is not removed"); n != 1 {
+			t.Errorf("%d lines say that a file is not removed, want one", n)
+		}
 		f.Close()
 		b.Close()
 	})
