@@ -37,7 +37,7 @@ var deciding = []string{
 	"internal/supplement", "internal/bound", "internal/roster", "internal/byvalue", "internal/panics",
 	"internal/refusal", "internal/reply", "internal/quote", "internal/asked",
 	"localissuer", "spacetime", "guard", "oauthbearer", "userinfo", "introspect", "identity",
-	"possession", "dpop", "mtls", "adapters/natsauth",
+	"possession", "dpop", "mtls", "adapters/natsauth", "adapters/grpcauth", "adapters/envoyauth",
 }
 
 func main() {

@@ -312,11 +312,12 @@ func fileOf(t *testing.T, r Revocation) string {
 	return nameOf(content)
 }
 
-// A directory that cannot be looked at is not taken for one that is in its place.
+// A directory that cannot be looked at is not taken for one that is in its place, nor a file
+// for one that is there or not.
 func TestDir_NotSeen(t *testing.T) {
-	fails := false
+	fails := func(*disk.Call) bool { return false }
 	d, err := open(privateDir(t), func(c *disk.Call, do func() error) error {
-		if fails && c.Op == disk.Stat {
+		if fails(c) {
 			return errFails
 		}
 		return do()
@@ -329,12 +330,40 @@ func TestDir_NotSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fails = true
-	if _, err := d.Put([]byte("two")); !errors.Is(err, errFails) || !errors.Is(err, ErrDir) {
+	for what, of := range map[string]string{"directory": "", "file": name} {
+		fails = func(c *disk.Call) bool { return c.Op == disk.Stat && c.Name == of }
+		if has, err := d.Has(name); has || !errors.Is(err, errFails) || !errors.Is(err, ErrDir) {
+			t.Errorf("%s: Has() = %t, %v, want %v", what, has, err, errFails)
+		}
+	}
+	fails = func(c *disk.Call) bool { return c.Op == disk.Stat && c.Name == "" }
+	if _, err := d.Put([]byte("two")); !errors.Is(err, errFails) {
 		t.Errorf("Put() error = %v, want %v", err, errFails)
 	}
-	if has, err := d.Has(name); has || !errors.Is(err, errFails) {
-		t.Errorf("Has() = %t, %v, want %v", has, err, errFails)
+}
+
+// What was taken out of the directory and cannot be written again is not kept.
+func TestDir_Keep_DiskFails(t *testing.T) {
+	fails := false
+	d, err := open(privateDir(t), func(c *disk.Call, do func() error) error {
+		if fails && c.Op == disk.Create {
+			return errFails
+		}
+		return do()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	alice := subject("alice", time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC))
+	w := &waitingEntry{Revocation: alice, file: fileOf(t, alice)}
+	fails = true
+	if err := d.keep(w); !errors.Is(err, errFails) {
+		t.Errorf("keep() error = %v, want %v", err, errFails)
+	}
+	fails = false
+	if err := d.keep(w); err != nil {
+		t.Errorf("keep() error = %v once the disk is well", err)
 	}
 }
 

@@ -345,8 +345,14 @@ func TestFollower_Kept_ShortenNowAndThen(t *testing.T) {
 	path := privateDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		const most = 32
-		d, b := disktest.New(path), newLab(false)
-		f, err := b.tryFollow(nil, path, d.Tap)
+		b, fails := newLab(false), false
+		f, err := b.tryFollow(nil, path, func(c *disk.Call, do func() error) error {
+			if fails && c.Op == disk.Create {
+				fails = false // for the cutoff that is made, and not for what it is made for
+				return errFails
+			}
+			return do()
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,11 +370,10 @@ func TestFollower_Kept_ShortenNowAndThen(t *testing.T) {
 			}
 			time.Sleep(roomInterval / 2)
 		}
-		d.FailAt(1, disktest.Fault{Name: "full", Err: errFails, Lasting: true, Ops: []disk.Op{disk.Create}})
+		fails = true
 		if _, err := f.kept.Append(t.Context(), subject("alice", in(time.Hour))); !errors.Is(err, errFails) || errors.Is(err, errFull) {
 			t.Errorf("Append() error = %v, want %v", err, errFails)
 		}
-		d.Heal()
 		time.Sleep(roomInterval)
 		if _, err := f.kept.Append(t.Context(), subject("alice", in(time.Hour))); err != nil {
 			t.Errorf("Append() error = %v once the disk is well", err)

@@ -56,6 +56,9 @@ func TestFollower_Kept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newLab(false)
 		f := b.keep(t, path)
+		if f.kept.most != 131_072 {
+			t.Errorf("it keeps %d at most, want what Config.RevocationDir promises", f.kept.most)
+		}
 		b.wantKept(t, f, subject("alice", in(time.Hour)))
 		b.wantKept(t, f, subject("alice", in(time.Hour))) // which is there
 		b.wantKept(t, f, subject("alice", in(2*time.Hour)))
@@ -192,6 +195,9 @@ func TestFollower_Kept_DiskFails(t *testing.T) {
 			t.Errorf("Share() = %t, %v, want that it is not written", durable, err)
 		}
 		wantReady(t, f, ErrWaits)
+		if told, shared := b.said("revocations are not written"), b.said("to be shared"); told != 1 || shared != 0 {
+			t.Errorf("%d lines say that revocations are not written, %d that they are to be shared, want one and none", told, shared)
+		}
 		d.Heal()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
