@@ -54,3 +54,6 @@ func SlowKeyDirectory(l *Issuer, d time.Duration) {
 		return l.dir.Stat()
 	}
 }
+
+// PollKeyDirectory has the timer of the watch go off.
+func PollKeyDirectory(l *Issuer) { l.poll() }

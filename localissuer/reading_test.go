@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/keyring"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -129,6 +130,20 @@ func TestIssuer_SilentAfterClose(t *testing.T) {
 		localissuer.SlowKeyDirectory(v.local, 0)
 		wants(t, v.auth, foreign, oidcauth.ErrUnknownKey)
 	})
+}
+
+// A watch whose timer goes off as the issuer is closed does nothing any more.
+func TestIssuer_PollAfterClose(t *testing.T) {
+	t.Parallel()
+	v := newVault(t)
+	if err := v.local.Close(); err != nil {
+		t.Fatal(err)
+	}
+	localissuer.OnLoad(v.local, func() (keyring.Ring, error) {
+		t.Error("the directory was read")
+		return keyring.Ring{}, nil
+	})
+	localissuer.PollKeyDirectory(v.local)
 }
 
 // A reading that was asked for long ago does not take back that a change has read the

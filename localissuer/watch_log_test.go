@@ -3,6 +3,7 @@ package localissuer_test
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -47,6 +48,24 @@ func TestIssuer_OthersChangesLogged(t *testing.T) {
 		})
 		v.look()
 		v.wantsLogged(line, 4)
+	})
+}
+
+// Other keys are told of also where there are as many as before, in the same states.
+func TestIssuer_OthersChangesLogged_SameNumber(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const line = "key directory has other keys than before"
+		v := newVault(t)
+		first := active(v.local)
+		rotate := func(l *localissuer.Issuer) error { return l.Rotate(t.Context()) }
+		v.command(rotate)
+		v.look()
+		v.wantsLogged(line, 1)
+		v.command(func(l *localissuer.Issuer) error { return errors.Join(l.Remove(t.Context(), first), rotate(l)) })
+		v.look()
+		v.wantsLogged(line, 2)
+		v.wantsLogged(active(v.local)+" keys=3", 1)
 	})
 }
 
