@@ -35,6 +35,9 @@ func Begin(auth *oidcauth.Authenticator, r *http.Request, conn *websocket.Conn) 
 	}
 	token, _ := strings.CutPrefix(first.Payload.Authorization, "Bearer ")
 	claims, err := auth.Authenticate(ctx, token)
+	if token == "" {
+		err = oidcauth.ErrNoToken // no token is not a bad one
+	}
 	if err != nil {
 		code, reason := oidcauth.CloseCode(err)
 		conn.Close(websocket.StatusCode(code), reason)

@@ -2,6 +2,7 @@ package firstmessage_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -20,6 +21,7 @@ import (
 // TestBegin: a good token begins a session, a bad one closes the connection with its
 // reason, and so does none within ten seconds.
 func TestBegin(t *testing.T) {
+	_, _, wantNone := oidcauth.Answer(oidcauth.ErrNoToken)
 	for name, tt := range map[string]struct {
 		claims map[string]any
 		first  string // with the token in the place of %s; empty for no message
@@ -72,6 +74,9 @@ func TestBegin(t *testing.T) {
 					}
 				}
 				_, _, err = conn.Read(context.Background())
+				if closed, _ := errors.AsType[websocket.CloseError](err); name == "no token" && closed.Reason != wantNone {
+					t.Errorf("closed because %q, want %q", closed.Reason, wantNone)
+				}
 				if got := websocket.CloseStatus(err); got != tt.code || time.Since(begun) != tt.took {
 					t.Errorf("closed with %d after %v: %v, want %d after %v", got, time.Since(begun), err, tt.code, tt.took)
 				}
