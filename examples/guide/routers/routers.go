@@ -9,11 +9,7 @@ import (
 
 // Authenticate returns the request to go on with, or answers it and returns nil: then
 // nothing may come after it.
-func Authenticate(auth *oidcauth.Authenticator, w http.ResponseWriter, r *http.Request) *http.Request {
-	claims, err := auth.AuthenticateRequest(r)
-	if err != nil {
-		auth.Refuse(w, r, err)
-		return nil
-	}
-	return r.WithContext(oidcauth.NewContext(auth.CallerContext(r), claims))
+func Authenticate(auth *oidcauth.Authenticator, w http.ResponseWriter, r *http.Request) (next *http.Request) {
+	auth.Middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { next = r })).ServeHTTP(w, r)
+	return next
 }
