@@ -34,8 +34,12 @@ func malformed(got, want string) error {
 
 // refuse answers a request that err stands against.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, ErrNoDatabase) {
+	switch {
+	case errors.Is(err, ErrNoDatabase):
 		err = &answer{status: http.StatusNotFound, code: "not_found", text: "there is no such database", reason: err}
+	case errors.Is(err, errOwnRevoked):
+		err = &answer{status: http.StatusServiceUnavailable, code: "temporarily_unavailable", text: "nobody can be given an identity at present",
+			headers: map[string]string{"Retry-After": "5"}, reason: err}
 	}
 	if own, ok := errors.AsType[*answer](err); ok {
 		s.answer(w, r, own)
@@ -50,7 +54,7 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, a *answer) {
 	level, line := slog.LevelInfo, "request refused"
-	if a.status == http.StatusInternalServerError {
+	if a.status >= http.StatusInternalServerError {
 		level, line = slog.LevelError, "request failed"
 	}
 	s.cfg.Logger.LogAttrs(r.Context(), level, line, append([]slog.Attr{

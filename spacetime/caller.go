@@ -183,8 +183,8 @@ func (s *Server) issue(ctx context.Context) (token string, claims *oidcauth.Clai
 }
 
 // errOwnRevoked is a new token of the local issuer's that is revoked already, with the key
-// that signs or with all that is issued until some time. Callers are told no more of it than
-// of another fault of the server's.
+// that signs or with all that is issued until some time. That is over some day, and no fault
+// of the callers', who may come again.
 var errOwnRevoked = errors.New("what the local issuer issues is revoked: rotate its keys if one of them is, else it ends with the revocation")
 
 // unknown reports whether err says that nobody can tell at present.

@@ -171,7 +171,7 @@ type Server struct {
 // what Local issues, it issues a token and authenticates it, which is an error if
 // it is refused. It is none where nobody can tell yet: where the revocations of a
 // cluster are required, for instance, and not known. Where it is revoked, with the key that
-// signs for instance, the log says so, and nobody gets an identity.
+// signs for instance, the log says so, and whoever wants an identity is answered 503.
 func New(cfg Config) (*Server, error) {
 	if cfg.Auth == nil || cfg.Local == nil {
 		return nil, errors.New("spacetime: Config: want both Auth and Local")

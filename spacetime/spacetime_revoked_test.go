@@ -2,6 +2,7 @@ package spacetime_test
 
 import (
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -39,9 +40,18 @@ func TestNew_LocalTokensRevoked(t *testing.T) {
 	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "token revoked") {
 		t.Errorf("log = %s, want a line of the level ERROR", log.String())
 	}
-	w := httptest.NewRecorder()
-	server.ServeHTTP(w, httptest.NewRequest("POST", "http://db.example/v1/identity", nil))
-	if w.Code != 500 {
-		t.Errorf("POST /v1/identity: status %d, want 500, as of another fault of the server's", w.Code)
+	// Whoever is nobody yet may come again, and is not told that a token of theirs is bad.
+	upgrade := httptest.NewRequest("GET", "http://db.example/v1/database/db/subscribe", nil)
+	upgrade.Header = handshake()
+	for _, r := range []*http.Request{httptest.NewRequest("POST", "http://db.example/v1/identity", nil), upgrade} {
+		before := len(log.String())
+		w := httptest.NewRecorder()
+		server.ServeHTTP(socket{w}, r)
+		if w.Code != 503 || w.Header().Get("Retry-After") != "5" || !strings.Contains(w.Body.String(), "temporarily_unavailable") {
+			t.Errorf("%s: status %d, headers %v: %s, want 503 with Retry-After", r.URL.Path, w.Code, w.Header(), w.Body)
+		}
+		if line := log.String()[before:]; !strings.Contains(line, "level=ERROR") {
+			t.Errorf("%s: log = %s, want a line of the level ERROR", r.URL.Path, line)
+		}
 	}
 }
