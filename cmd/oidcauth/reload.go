@@ -177,6 +177,7 @@ func (r *reloader) takeOver(ctx context.Context) error {
 	r.server.certificate.pair.Store(pair)
 	r.server.admin.setSecret(secret)
 	r.server.warmUp(ctx)
+	file.warnOfOpenSecrets(r.server.log)
 	return nil
 }
 

@@ -206,6 +206,7 @@ func (f *serveFlags) run(ctx context.Context, std streams, operands []string) er
 	reload.local = parts.issuers()
 	reload.server = s
 	f.asking.keep()
+	file.warnOfOpenSecrets(cfg.Logger)
 	fmt.Fprintf(std.out, "oidcauth: listening on %s://%s\n", file.scheme(), ln.Addr())
 	tellSystemd(cfg.Logger, "READY=1\nSTATUS=serving")
 	return s.serve(ctx, ln, reload.run)
