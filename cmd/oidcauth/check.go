@@ -49,6 +49,7 @@ func (f *serveFlags) check(ctx context.Context, std streams) error {
 	if file.LocalIssuer.isOthers() {
 		fmt.Fprintf(std.err, "oidcauth serve: local_issuer.dir: %s is another user's, and its keys were not looked at\n", printable(file.LocalIssuer.Dir))
 	}
+	file.tellUnwritable(std.err)
 	file.tellOpenSecrets(std.err)
 	if err := wrong.err(); err != nil {
 		return err
