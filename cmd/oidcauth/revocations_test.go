@@ -67,6 +67,7 @@ func TestServe_SharedRevocations(t *testing.T) {
 		}
 	}
 	metric("0")
+	one.awaitLog(t, "the keys of every issuer are in hand") // which says nothing of revocations
 	startNATS(t, port, t.TempDir())
 	awaitStatus(t, one, "/readyz", "", 200)
 	awaitStatus(t, other, "/readyz", "", 200)

@@ -223,7 +223,8 @@ func (s *server) warmUp(ctx context.Context) {
 	}
 	ctx, s.stopWarming = context.WithCancel(ctx)
 	go func() {
-		if err := s.auth.Ready(ctx); err == nil {
+		_ = s.auth.Ready(ctx) // which may be about revocations, too
+		if ctx.Err() == nil && len(s.auth.Unready()) == 0 {
 			s.log.Info("the keys of every issuer are in hand", "issuers", len(s.live.Load().issuers))
 		}
 	}()
