@@ -76,7 +76,10 @@ type Config struct {
 }
 
 // New returns hooks for oidcauth.Config.Trace, which are for one Authenticator: another
-// would count its sessions as those of the first. It keeps nothing running.
+// would count its sessions as those of the first. Call it for each: where several have one
+// MeterProvider, their counts and their sessions add up, and so do the states of an issuer's
+// keys that more than one has; give each a provider of its own to tell them apart. It keeps
+// nothing running, and what it made stays with the provider.
 func New(cfg Config) (*authtrace.Hooks, error) {
 	if cfg.MeterProvider == nil {
 		cfg.MeterProvider = otel.GetMeterProvider()
@@ -142,15 +145,30 @@ func (o *observer) makeInstruments(m metric.Meter) (err error) {
 	o.renewals = counter("oidcauth.session.renewals", "{renewal}", "Sessions put under another token.")
 	o.revocations = counter("oidcauth.revocations", "{revocation}", "Revocations that began to hold.")
 	o.lost = counter("oidcauth.events.missed", "{event}", "Events that were not told, because hooks were too slow.")
-	_, e := m.Int64ObservableUpDownCounter("oidcauth.session.active", metric.WithUnit("{session}"), metric.WithDescription("Sessions that live."),
-		metric.WithInt64Callback(func(_ context.Context, to metric.Int64Observer) error {
-			to.Observe(o.live.Load())
-			return nil
-		}))
-	keep(e)
-	_, e = m.Int64ObservableUpDownCounter("oidcauth.keys.state", metric.WithUnit("{issuer}"), metric.WithDescription("1 for the state that an issuer's keys are in."),
-		metric.WithInt64Callback(o.observeStates))
-	keep(e)
+	observable := func(name, unit, text string) metric.Int64ObservableUpDownCounter {
+		c, e := m.Int64ObservableUpDownCounter(name, metric.WithUnit(unit), metric.WithDescription(text))
+		keep(e)
+		return c
+	}
+	sessions := observable("oidcauth.session.active", "{session}", "Sessions that live.")
+	states := observable("oidcauth.keys.state", "{issuer}", "1 for the state that an issuer's keys are in.")
+	if err != nil {
+		return err
+	}
+	return o.beObserved(m, sessions, states)
+}
+
+// beObserved has the meter ask for what is not counted by instruments. The callbacks stand
+// apart from these: of an instrument that another observer has made before, the SDK leaves out
+// those that it is made with.
+func (o *observer) beObserved(m metric.Meter, sessions, states metric.Int64Observable) error {
+	_, err := m.RegisterCallback(func(_ context.Context, to metric.Observer) error {
+		to.ObserveInt64(sessions, o.live.Load())
+		o.observeStates(func(value int64, attrs ...attribute.KeyValue) {
+			to.ObserveInt64(states, value, metric.WithAttributes(attrs...))
+		})
+		return nil
+	}, sessions, states)
 	return err
 }
 

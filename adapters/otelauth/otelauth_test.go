@@ -31,6 +31,7 @@ import (
 // A lab has hooks whose metrics and spans stay in memory.
 type lab struct {
 	hooks  *authtrace.Hooks
+	config otelauth.Config
 	reader *sdkmetric.ManualReader
 	spans  *tracetest.InMemoryExporter
 	tracer trace.Tracer
@@ -41,20 +42,27 @@ func newLab(t *testing.T, also *authtrace.Hooks) *lab {
 	l := &lab{reader: sdkmetric.NewManualReader(), spans: tracetest.NewInMemoryExporter()}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSyncer(l.spans))
 	l.tracer = provider.Tracer("test")
-	var err error
-	l.hooks, err = otelauth.New(otelauth.Config{
+	l.config = otelauth.Config{
 		MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(l.reader)),
 		TracerProvider: provider, Hooks: also,
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
+	l.hooks = l.further(t)
 	t.Cleanup(func() { // what is told to whoever measures and traces is looked through for tokens
 		if said.Kept() {
 			fmt.Fprintf(said.Writer{}, "points: %q\nspans: %+v\n", l.points(t), l.spans.GetSpans().Snapshots())
 		}
 	})
 	return l
+}
+
+// further returns more hooks by the same providers.
+func (l *lab) further(t *testing.T) *authtrace.Hooks {
+	t.Helper()
+	hooks, err := otelauth.New(l.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return hooks
 }
 
 // points returns every point of the metrics as one line: name, attributes, value or count.

@@ -2,11 +2,10 @@ package otelauth
 
 import (
 	"cmp"
-	"context"
 	"maps"
 	"slices"
 
-	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/oidcauth/oidcauth/authtrace"
 )
@@ -30,17 +29,16 @@ func (o *observer) keysState(s authtrace.KeyState) {
 }
 
 // observeStates says for each issuer and each state whether its keys are in it.
-func (o *observer) observeStates(_ context.Context, to metric.Int64Observer) error {
+func (o *observer) observeStates(observe func(value int64, attrs ...attribute.KeyValue)) {
 	for _, s := range o.statesInOrder() {
 		for _, state := range []authtrace.State{authtrace.None, authtrace.Fresh, authtrace.Stale, authtrace.Gone} {
 			value := int64(0)
 			if state == s.is {
 				value = 1
 			}
-			to.Observe(value, metric.WithAttributes(keyIssuer.String(s.issuer), keyState.String(string(state))))
+			observe(value, keyIssuer.String(s.issuer), keyState.String(string(state)))
 		}
 	}
-	return nil
 }
 
 // An issuerState is the state that an issuer's keys are in.

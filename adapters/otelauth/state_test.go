@@ -67,3 +67,26 @@ func TestHooks_ManyIssuersLeave(t *testing.T) {
 		t.Errorf("that %d issuers left took %v", many, took)
 	}
 }
+
+// What several Authenticators tell one provider adds up, and none of it is left out.
+func TestNew_Several(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	for i, hooks := range []*authtrace.Hooks{l.hooks, l.further(t), l.further(t)} {
+		hooks.SessionStarted(authtrace.Session{Live: i + 1})
+		hooks.SessionRenewed(authtrace.Session{})
+		hooks.KeysState(authtrace.KeyState{Issuer: "https://all.test", To: authtrace.Fresh})
+		hooks.KeysState(authtrace.KeyState{Issuer: fmt.Sprintf("https://i%d.test", i), To: authtrace.Stale})
+	}
+	points := l.points(t)
+	for _, want := range []string{
+		"oidcauth.session.active[] 6", "oidcauth.session.renewals[] 3",
+		"oidcauth.keys.state[oidcauth.issuer=https://all.test oidcauth.keys.state=fresh] 3",
+		"oidcauth.keys.state[oidcauth.issuer=https://i0.test oidcauth.keys.state=stale] 1",
+		"oidcauth.keys.state[oidcauth.issuer=https://i2.test oidcauth.keys.state=stale] 1",
+	} {
+		if !slices.Contains(points, want) {
+			t.Errorf("no %s in %q", want, points)
+		}
+	}
+}
