@@ -166,6 +166,7 @@ func (a *Authenticator) trustFirst(cfg Config) (err error) {
 	a.keyConfig = Config{KeepWarm: cfg.KeepWarm, KeyCacheDir: cfg.KeyCacheDir}
 	a.issuers.Store(new(issuerTable))
 	a.trusted.now, a.trusted.good, a.trusted.answer, a.trusted.logger = a.claimsNow, a.goodNow, a.answerAbout, a.logger
+	a.trusted.counts = a.countsNow
 	if cfg.FindIssuer != nil {
 		a.found = a.newFinder(cfg)
 	}

@@ -227,6 +227,25 @@ func (a *Authenticator) share(ctx context.Context, r revoked.Revocation) (durabl
 	return a.follower.Share(ctx, r)
 }
 
+// signedInVain is how long a caller does well to wait for another key, or for the end of a
+// revocation.
+const signedInVain = 5 * time.Second
+
+// countsNow refuses what a key of a local issuer signs, if that is revoked already: whoever got
+// it would be told that a token of theirs is bad. Whether the revocations are known is asked
+// where it is used.
+func (a *Authenticator) countsNow(issuer, keyID string, at time.Time) error {
+	for _, t := range a.issuers.Load().Named(issuer) {
+		err := a.revocations.Check(&revoked.Token{
+			Issuer: t.URL, Aliases: t.Names[1:], Prefix: t.Shape.Prefix, KeyID: keyID, IssuedAt: at,
+		}, a.now(), nil)
+		if errors.Is(err, ErrRevoked) {
+			return refusal.Because(refusal.Key, ErrKeysUnavailable, fmt.Errorf("what the local issuer signs is revoked: %w", err)).After(signedInVain)
+		}
+	}
+	return nil
+}
+
 // revocable returns what revocations are compared with, of claims under the key
 // that stands for their own now. The claim "sub" is read if it may matter: that
 // may take a while.

@@ -445,7 +445,8 @@ func TestIntrospect_Ticket(t *testing.T) {
 			if err := a.Revoke(t.Context(), oidcauth.Revocation{Issuer: d.local.Issuer().URL, IssuedBefore: time.Now().Add(time.Second)}); err != nil {
 				t.Fatal(err)
 			}
-			expectEnd(t, s, nil) // nothing but a revocation of the key says that the ticket was forged
+			expectEnd(t, s, nil)    // nothing but a revocation of the key says that the ticket was forged
+			time.Sleep(time.Second) // until then none is sold
 		}
 		again := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{d.trusted, d.local.Issuer()}, Client: d.issuer.Client()})
 		text := buy()

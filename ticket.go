@@ -377,6 +377,9 @@ func init() {
 		_, err := c.trust.of.good(ctx, c)
 		return err
 	}
+	ticket.Counts = func(claims any, issuer, keyID string, at time.Time) error {
+		return claims.(*Claims).trust.of.counts(issuer, keyID, time.Unix(at.Unix(), 0))
+	}
 	ticket.Check = func(auth any, r *http.Request, text, database string) (ticket.Checked, error) {
 		return auth.(*Authenticator).checkTicket(r, text, database)
 	}

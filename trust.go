@@ -73,6 +73,8 @@ type trusted struct {
 	// good returns claims that were verified as they are good now, or the refusal. It waits
 	// for what is supplied about them no longer than the context.
 	good func(context.Context, *Claims) (*Claims, error)
+	// counts refuses what a key of a local issuer signs, if that is revoked already.
+	counts func(issuer, keyID string, at time.Time) error
 	// answer returns what was supplied about the token of claims, if that is accepted, or
 	// nil.
 	answer func(c *Claims, token string) *supplied

@@ -24,7 +24,8 @@ import (
 // the name of one of l's, [oidcauth.ErrTokenType] for claims from a ticket, which is good
 // for a minute and not for ever, [oidcauth.ErrNoToken] for nil, and otherwise what refuses
 // the token now, such as [oidcauth.ErrRevoked] or [oidcauth.ErrExpired], or what
-// [Issuer.Issue] returns.
+// [Issuer.Issue] returns; [oidcauth.ErrKeysUnavailable], too, where the key that signs is
+// revoked, so that the next token would be refused.
 //
 // The former token stays good until it expires. A revocation that names it by its ID or
 // its key does not reach the next one: revoke the subject.
@@ -40,6 +41,13 @@ func (l *Issuer) Renew(ctx context.Context, claims *oidcauth.Claims) (token stri
 		return "", time.Time{}, err
 	}
 	r, err := l.next(claims)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	s, err := l.signer()
+	if err == nil {
+		err = ticket.Counts(claims, l.url, s.keyID, now)
+	}
 	if err != nil {
 		return "", time.Time{}, err
 	}

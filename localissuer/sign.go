@@ -16,6 +16,7 @@ import (
 
 // signing is what signs at present, or why nothing does.
 type signing struct {
+	keyID         string
 	token, ticket jose.Signer
 	secret        []byte // that tickets are sealed with
 	err           error
@@ -67,7 +68,7 @@ func (l *Issuer) newSigning(k keyring.Key) *signing {
 	if err != nil {
 		return stopped(err)
 	}
-	return &signing{token: token, ticket: ticket, secret: secret}
+	return &signing{keyID: k.ID, token: token, ticket: ticket, secret: secret}
 }
 
 // secretOf returns what tickets are sealed with that the key signs, or nil if it signs

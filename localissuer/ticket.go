@@ -39,6 +39,9 @@ const AnyDatabase = ticket.AnyDatabase
 // A token that is bound to a key or a certificate buys a ticket only for a page, by the
 // Origin of r ([oidcauth.ErrOrigin]): a program proves with each request what it has.
 //
+// While the key that signs is revoked, or all that the issuer issues, tickets would be refused,
+// and none is sold ([oidcauth.ErrKeysUnavailable]).
+//
 // A ticket is good no longer than its original is accepted, and claims that came from a ticket buy
 // no other ([oidcauth.ErrTokenType]). It has a type of its own, so that nothing
 // but AuthenticateTicket accepts it. Every process that shares the key directory
@@ -80,6 +83,9 @@ func (l *Issuer) sell(r *http.Request, token string, claims *oidcauth.Claims, da
 	}
 	body := ticket.Body{Issuer: l.url, Audiences: l.audiences, ID: rand.Text(), Origin: &origin, Database: database}
 	if err := l.dateTicket(&body, &verified); err != nil {
+		return "", err
+	}
+	if err := ticket.Counts(claims, l.url, s.keyID, time.Unix(body.IssuedAt, 0)); err != nil {
 		return "", err
 	}
 	l.tickets.Stamp(&verified.Original)

@@ -108,6 +108,11 @@ var Verify func(claims any) (Verified, error)
 // somebody about them, as long as ctx permits. Package oidcauth sets it, too.
 var Good func(ctx context.Context, claims any) error
 
+// Counts refuses where what a key of an issuer signs at a time would be refused for being
+// revoked, whoever it is for: the key is, or all that the issuer issues until later. Claims are
+// whose that is to be, of the Authenticator that is asked. Package oidcauth sets it, too.
+var Counts func(claims any, issuer, keyID string, at time.Time) error
+
 // A Checked is a ticket that was found good and is not used up.
 type Checked struct {
 	Claims any          // a *oidcauth.Claims: what AuthenticateTicket returns
