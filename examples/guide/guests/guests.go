@@ -4,6 +4,8 @@ package guests
 
 import (
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -21,6 +23,10 @@ func Routes(auth *oidcauth.Authenticator, local *localissuer.Issuer) http.Handle
 			return
 		}
 		claims, err := auth.Authenticate(r.Context(), token) // which says until when
+		if errors.Is(err, oidcauth.ErrRevoked) {
+			// So is all that is issued now, which is no fault of the caller's: 503.
+			err = fmt.Errorf("%w: a new guest's: %v", oidcauth.ErrKeysUnavailable, err)
+		}
 		if err != nil {
 			auth.Refuse(w, r, err)
 			return

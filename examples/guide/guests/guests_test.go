@@ -69,3 +69,18 @@ func TestRoutes(t *testing.T) {
 	post("/guest/renew", "", http.StatusUnauthorized)
 	post("/guest/renew", idp.Token(map[string]any{"sub": was.Subject()}), http.StatusForbidden)
 }
+
+// TestRoutes_Revoked: while all that is issued is revoked, whoever wants to be a guest is told to
+// come again, and not that a token of theirs is bad.
+func TestRoutes_Revoked(t *testing.T) {
+	t.Parallel()
+	_, local, auth := start(t)
+	if err := auth.Revoke(t.Context(), oidcauth.Revocation{Issuer: "localhost", IssuedBefore: time.Now().Add(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	guests.Routes(auth, local).ServeHTTP(w, httptest.NewRequest("POST", "/guest", nil))
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+		t.Errorf("got %d, headers %v: %s, want 503 with Retry-After", w.Code, w.Header(), w.Body)
+	}
+}
