@@ -369,6 +369,42 @@ func TestCallback_TwoWindows(t *testing.T) {
 	}
 }
 
+// TestCallback_IDToken: a code that is exchanged is a sign-in only by an ID token of the
+// provider that was asked, and of this very sign-in: of another browser's, whose code was
+// brought here, it has another nonce (RFC 9700, sections 4.4 and 4.5).
+func TestCallback_IDToken(t *testing.T) {
+	s, issuer := overTLS(t)
+	var idToken any
+	provider := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, map[string]any{"access_token": "a", "token_type": "Bearer", "id_token": idToken})
+	}))
+	t.Cleanup(provider.Close)
+	s.signIn.client, s.signIn.oauth.Endpoint = provider.Client(), oauth2.Endpoint{TokenURL: provider.URL}
+	for _, r := range []struct {
+		name    string
+		idToken any
+		to      string
+	}{
+		{"of this sign-in", issuer.Token(map[string]any{"nonce": "n"}), "/"},
+		{"of another sign-in", issuer.Token(map[string]any{"nonce": "m"}), "/?refused=failed"},
+		{"of no sign-in", issuer.Token(nil), "/?refused=failed"},
+		{"of another provider", issuer.Token(map[string]any{"nonce": "n", "iss": "https://other.example"}), "/?refused=failed"},
+		{"none", nil, "/?refused=failed"},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			idToken = r.idToken
+			request := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "https://chat.example.com/callback?code=c&state=s", nil)
+			request.AddCookie(&http.Cookie{Name: "__Host-" + flowCookie + "s", Value: "n.v"})
+			answer := httptest.NewRecorder()
+			s.handler().ServeHTTP(answer, request)
+			signedIn := slices.ContainsFunc(answer.Result().Cookies(), func(c *http.Cookie) bool { return strings.HasSuffix(c.Name, loginCookie) })
+			if got := answer.Header().Get("Location"); got != r.to || signedIn != (r.to == "/") {
+				t.Errorf("goes to %q, signed in: %v, want %q", got, signedIn, r.to)
+			}
+		})
+	}
+}
+
 func answered(status int, code string) error {
 	return &oauth2.RetrieveError{Response: &http.Response{StatusCode: status}, ErrorCode: code}
 }
