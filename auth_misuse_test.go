@@ -22,6 +22,7 @@ import (
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/explain"
 	"github.com/oidcauth/oidcauth/internal/hostile"
+	"github.com/oidcauth/oidcauth/localissuer"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
 
@@ -150,30 +151,35 @@ func TestAuthenticator_NilContext(t *testing.T) {
 	}
 }
 
-// A badLog is a RevocationLog of which one method panics.
+// A badLog is a RevocationLog of which one method panics, or fails with an error that
+// panics when it is looked at.
 type badLog string
 
 func (l badLog) Append(context.Context, oidcauth.Revocation) (bool, error) {
-	l.fail("Append")
-	return true, nil
+	return true, l.fail("Append")
 }
 
 func (l badLog) FirstUse(context.Context, [32]byte, time.Time) (bool, error) {
-	l.fail("FirstUse")
-	return true, nil
+	return true, l.fail("FirstUse")
 }
 
 func (l badLog) Follow(ctx context.Context, _ func(oidcauth.Revocation), caughtUp func(bool)) error {
-	l.fail("Follow")
+	if err := l.fail("Follow"); err != nil {
+		return err
+	}
 	caughtUp(true)
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (l badLog) fail(method string) {
-	if string(l) == method {
+func (l badLog) fail(method string) error {
+	switch string(l) {
+	case method:
 		panic("of " + method)
+	case "nil of " + method:
+		return (*nilError)(nil)
 	}
+	return nil
 }
 
 // A badSource is a KeySource that fails in one way.
@@ -206,10 +212,14 @@ func (badHandler) Handle(context.Context, slog.Record) error { panic("of Handle"
 func (badHandler) WithAttrs([]slog.Attr) slog.Handler        { panic("of WithAttrs") }
 func (badHandler) WithGroup(string) slog.Handler             { panic("of WithGroup") }
 
-// A nilError cannot be told where it is nil.
-type nilError struct{ text string }
+// A nilError cannot be told where it is nil, nor asked what it wraps.
+type nilError struct {
+	text  string
+	cause error
+}
 
 func (e *nilError) Error() string { return e.text }
+func (e *nilError) Unwrap() error { return e.cause }
 
 // Whatever a function of the program does, a request gets an answer, and no claims.
 func TestConfig_FunctionsPanic(t *testing.T) {
@@ -336,6 +346,9 @@ func TestConfig_FunctionsPanic(t *testing.T) {
 		{"Follow of the log panics", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
 			c.Revocations, c.RequireRevocations = badLog("Follow"), true
 		}, 503},
+		{"Follow of the log fails with a nil pointer", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
+			c.Revocations, c.RequireRevocations = badLog("nil of Follow"), true
+		}, 503},
 		{"the log is a nil pointer", func(c *oidcauth.Config, _ *oidcauth.Issuer) {
 			c.Revocations, c.RequireRevocations = (*badLog)(nil), true
 		}, 503},
@@ -444,11 +457,11 @@ func TestKeySource_StopPanics(t *testing.T) {
 	}
 }
 
-// A log that panics has not stored anything, as far as anybody knows.
+// A log that panics, or whose error does, has not stored anything, as far as anybody knows.
 func TestRevoke_LogPanics(t *testing.T) {
 	t.Parallel()
 	issuer, trusted := newIssuer(t, oidctest.Config{})
-	for _, log := range []oidcauth.RevocationLog{badLog("Append"), (*badLog)(nil)} {
+	for _, log := range []oidcauth.RevocationLog{badLog("Append"), badLog("nil of Append"), (*badLog)(nil)} {
 		a, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{trusted}, Client: issuer.Client(), Revocations: log})
 		if err != nil {
 			t.Fatal(err)
@@ -460,6 +473,30 @@ func TestRevoke_LogPanics(t *testing.T) {
 		wants(t, a, issuer.Token(nil), oidcauth.ErrRevoked)
 		if err := a.Close(); !errors.Is(err, oidcauth.ErrRevocationNotShared) {
 			t.Errorf("Close() error = %v, want %v", err, oidcauth.ErrRevocationNotShared)
+		}
+	}
+}
+
+// Such a log does not know either whether a ticket was used before: it is refused, and
+// stays good.
+func TestTicket_LogPanics(t *testing.T) {
+	t.Parallel()
+	for _, bad := range []badLog{"", "FirstUse", "nil of FirstUse"} {
+		local := newLocal(t, localissuer.Config{})
+		a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{local.Issuer()}, Revocations: bad})
+		ticket, err := local.Ticket(from(), authenticate(t, a, issue(t, local, localissuer.Request{})), "chat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []error{oidcauth.ErrRevocationsUnavailable, oidcauth.ErrRevocationsUnavailable}
+		if bad == "" {
+			want = []error{nil, oidcauth.ErrTicketUsed}
+		}
+		for _, want := range want {
+			c, err := a.AuthenticateTicket(from(), ticket, "chat")
+			if !errors.Is(err, want) || (c != nil) != (want == nil) || err != nil && err.Error() == "" {
+				t.Errorf("%q: AuthenticateTicket() = %v, %v, want %v", bad, c, err, want)
+			}
 		}
 	}
 }

@@ -480,19 +480,24 @@ var (
 
 // A followedLog is a [RevocationLog] as the machinery of revocations knows it. It is
 // called in goroutines of the library, too, where a panic would end the process: that
-// is an error like any other, after which nobody knows what is stored.
+// is an error like any other, after which nobody knows what is stored. So is that of an
+// error which panics when it is looked at, as the library does with locks held.
 type followedLog struct{ log RevocationLog }
 
 // Append implements [revoked.Log].
 func (l followedLog) Append(ctx context.Context, r revoked.Revocation) (added bool, err error) {
 	defer panics.Catch(&err)
-	return l.log.Append(ctx, Revocation(r))
+	added, err = l.log.Append(ctx, Revocation(r))
+	panics.Try(err)
+	return added, err
 }
 
 // FirstUse implements [revoked.Log].
 func (l followedLog) FirstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
 	defer panics.Catch(&err)
-	return l.log.FirstUse(ctx, id, until)
+	first, err = l.log.FirstUse(ctx, id, until)
+	panics.Try(err)
+	return first, err
 }
 
 // Follow implements [revoked.Log]. Who follows catches a panic.

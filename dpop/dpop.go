@@ -357,10 +357,13 @@ func (v *Verifier) useUp(ctx context.Context, p *proof, bearer string, now time.
 	return nil
 }
 
-// firstUse asks the program's store, of which a panic is an error.
+// firstUse asks the program's store, of which a panic is an error, also one of its error
+// when that is looked at.
 func (v *Verifier) firstUse(ctx context.Context, id [32]byte, until time.Time) (first bool, err error) {
 	defer panics.Catch(&err)
-	return v.replays.FirstUse(ctx, id, until)
+	first, err = v.replays.FirstUse(ctx, id, until)
+	panics.Try(err)
+	return first, err
 }
 
 // Nonce returns the nonce that clients are to use from now on. It is empty unless

@@ -148,6 +148,12 @@ func (s *badSigner) Sign(random io.Reader, digest []byte, o crypto.SignerOpts) (
 	return s.PrivateKey.Sign(random, digest, o)
 }
 
+// A nilError panics, where it is nil, when it is asked what it wraps.
+type nilError struct{ cause error }
+
+func (e *nilError) Error() string { return e.cause.Error() }
+func (e *nilError) Unwrap() error { return e.cause }
+
 // Whatever a signer does, no token comes of it that is none.
 func TestConfig_SignerFails(t *testing.T) {
 	t.Parallel()
@@ -166,6 +172,7 @@ func TestConfig_SignerFails(t *testing.T) {
 		"one that signs":            {signer: &badSigner{PrivateKey: key}, made: true, issues: true},
 		"one that panics":           {signer: &badSigner{key, func() ([]byte, error) { panic("of the signer") }}, made: true},
 		"one that fails":            {signer: &badSigner{key, func() ([]byte, error) { return nil, errOwn }}, made: true, because: errOwn},
+		"one that fails with nil":   {signer: &badSigner{key, func() ([]byte, error) { return nil, (*nilError)(nil) }}, made: true},
 		"one that returns nothing":  {signer: &badSigner{key, func() ([]byte, error) { return nil, nil }}, made: true},
 		"one that returns nonsense": {signer: &badSigner{key, func() ([]byte, error) { return []byte("nonsense"), nil }}, made: true},
 		"a nil key":                 {signer: (*ecdsa.PrivateKey)(nil)},
@@ -180,7 +187,7 @@ func TestConfig_SignerFails(t *testing.T) {
 			continue
 		}
 		token, _, err := l.Issue(t.Context(), localissuer.Request{Subject: "alice"})
-		if (err == nil) != tt.issues || (token != "") != tt.issues || tt.because != nil && !errors.Is(err, tt.because) {
+		if (err == nil) != tt.issues || (token != "") != tt.issues || tt.because != nil && !errors.Is(err, tt.because) || errors.Is(err, context.Canceled) {
 			t.Errorf("%s: Issue() = %d bytes, %v", name, len(token), err)
 		}
 		l.Close()

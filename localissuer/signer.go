@@ -66,7 +66,8 @@ func (s *externalSigner) SignPayload(payload []byte, _ jose.SignatureAlgorithm) 
 	return out, nil
 }
 
-// sign asks the program's signer, whose panic is an error of its own.
+// sign asks the program's signer, whose panic is an error of its own, also one of its error
+// when that is looked at.
 func (s *externalSigner) sign(sum []byte) (signature []byte, err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -74,6 +75,7 @@ func (s *externalSigner) sign(sum []byte) (signature []byte, err error) {
 		}
 	}()
 	signature, err = s.signer.Sign(rand.Reader, sum, crypto.SHA256)
+	panics.Try(err)
 	if err != nil {
 		return nil, fmt.Errorf("Config.Signer: %w", err)
 	}
