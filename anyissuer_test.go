@@ -550,3 +550,36 @@ func TestAnyIssuer_FailedIsLeftAlone(t *testing.T) {
 		wants(t, a, i.Token(nil), nil)
 	})
 }
+
+// What the program does with its AnyIssuer and its Proxies after New changes nothing
+// either.
+func TestNew_CopiesAnyIssuer(t *testing.T) {
+	t.Parallel()
+	issuers, client := strangers(t, 2)
+	settings := oidcauth.AnyIssuer{
+		Audiences: []string{testAudience}, Algorithms: []string{"ES256"}, TokenTypes: []string{"JWT"}, Roles: []oidcauth.Path{{"roles"}},
+		ClaimRules: []oidcauth.ClaimRule{{Claim: oidcauth.Path{"sub"}, In: []string{"alice"}}}, Rules: []oidcauth.Rule{oidcauth.All()},
+		DenyHosts: []string{"stranger-1.test"},
+	}
+	cfg := open(client, settings)
+	cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+	a := newAuthenticator(t, cfg)
+	for _, into := range []*oidcauth.AnyIssuer{&settings, cfg.AnyIssuer} {
+		into.Audiences[0], into.Algorithms[0], into.TokenTypes[0], into.Roles[0][0] = "nobody", "RS256", "at+jwt", "groups"
+		into.ClaimRules[0].Claim[0], into.ClaimRules[0].In[0] = "jti", "mallory"
+		into.Rules[0] = func(*oidcauth.Claims) error { return errors.New("another rule") }
+		into.DenyHosts[0] = "stranger-0.test"
+	}
+	cfg.AnyIssuer.Audiences, cfg.AnyIssuer.Accept = nil, func(string) bool { return false }
+	cfg.Proxies[0] = netip.MustParsePrefix("198.51.100.0/24")
+	c := wants(t, a, issuers[0].Token(map[string]any{"roles": []string{"writer"}, "groups": []string{"admin"}}), nil)
+	if got := slices.Collect(c.Roles()); !slices.Equal(got, []string{"writer"}) {
+		t.Errorf("roles = %q, want those that New was told to read", got)
+	}
+	refuses(t, a, issuers[1].Token(nil), oidcauth.ErrUnknownIssuer)
+	r := newRequest(t, "GET /")
+	forwarded("192.0.2.1")(r)
+	if got := oidcauth.CallerAccount(a.CallerContext(r)).String(); got != "192.0.2.1" {
+		t.Errorf("caller = %s, want whom the proxy of before names", got)
+	}
+}
