@@ -17,6 +17,36 @@ import (
 	"github.com/oidcauth/oidcauth/spacetime"
 )
 
+// A path in another spelling is none of the server's, and leads nowhere: an answer that sent
+// on to the clean one would repeat a ticket in a header and in a page.
+func TestServer_UncleanPaths(t *testing.T) {
+	w := newWorld(t, spacetime.Config{Anonymous: true})
+	for _, tt := range []struct {
+		request string
+		want    int
+	}{
+		{"POST /v1/identity", 200},
+		{"POST //v1/identity", 404},
+		{"POST /v1/./identity", 404},
+		{"GET /v1/identity/public-key", 200},
+		{"GET /v1/identity//public-key", 404},
+		{"GET /v1/identity/public-key/", 404},
+		{"GET /", 404},
+		{"GET //", 404},
+		{"GET //evil.example/../v1/identity/public-key", 404},
+		{"GET /v1/database/db/subscribe?token=secret", 426}, // it is no WebSocket
+		{"GET /v1/database/./db/subscribe?token=secret", 404},
+		{"GET /v1/x/../database/db/subscribe?token=secret", 404},
+	} {
+		method, target, _ := strings.Cut(tt.request, " ")
+		answer := httptest.NewRecorder()
+		w.server.ServeHTTP(answer, httptest.NewRequest(method, target, nil))
+		if to := answer.Header().Get("Location"); answer.Code != tt.want || to != "" || strings.Contains(answer.Body.String(), "secret") {
+			t.Errorf("%s: status %d, leads to %q, want %d and nowhere", tt.request, answer.Code, to, tt.want)
+		}
+	}
+}
+
 // No answer below /v1/identity has a token in a header, where proxies log it, nor
 // says there who the caller is; and none of a token's may be stored.
 func TestIdentityRoutes_Headers(t *testing.T) {

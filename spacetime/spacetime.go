@@ -49,6 +49,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
 	"sync"
 	"time"
@@ -147,10 +148,10 @@ type Config struct {
 	Logger *slog.Logger
 }
 
-// A Server answers SpacetimeDB's routes, those it does not know with 404. Mount
-// it at "/v1/identity", "/v1/identity/" and "/v1/database/{name}/subscribe", or
-// at "/", and not inside of Middleware or Optional of the Authenticator, which take the
-// token out of the request. It is safe for concurrent use.
+// A Server answers SpacetimeDB's routes, and all that it does not know with 404, also a
+// route's path in another spelling. Mount it at "/v1/identity", "/v1/identity/" and
+// "/v1/database/{name}/subscribe", or at "/", and not inside of Middleware or Optional of
+// the Authenticator, which take the token out of the request. It is safe for concurrent use.
 //
 // Of a token in the Authorization header and a ticket in the address the token
 // counts, as with SpacetimeDB, and the ticket is not used up. The token is judged
@@ -245,7 +246,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this server was not made by spacetime.New", http.StatusServiceUnavailable)
 		return
 	}
+	if !isClean(r.URL.EscapedPath()) {
+		http.NotFound(w, r)
+		return
+	}
 	s.mux.ServeHTTP(w, r.WithContext(s.cfg.Auth.CallerContext(r)))
+}
+
+// isClean reports whether a path is in the one spelling that routes have. From any other
+// the mux would lead on to that one, by an answer that repeats a ticket of the query.
+func isClean(escaped string) bool {
+	clean := path.Clean("/" + escaped)
+	return escaped == clean || clean != "/" && escaped == clean+"/"
 }
 
 // Close ends all connections and waits until they are closed, no longer than
