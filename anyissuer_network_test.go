@@ -19,6 +19,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/dnstest"
@@ -342,6 +344,29 @@ func TestAnyIssuer_ManyKeysWithLongNames(t *testing.T) {
 			checkSole(t, err, tt.want)
 			if n := len(err.Error()); n > 5000 {
 				t.Errorf("a text of %d bytes", n)
+			}
+		})
+	}
+}
+
+// A stranger's issuer has five seconds for each document, and its caller waits no longer.
+func TestAnyIssuer_SlowAnswer(t *testing.T) {
+	t.Parallel()
+	for _, slow := range []string{"/.well-known/openid-configuration", "/keys"} {
+		synctest.Test(t, func(t *testing.T) {
+			client := &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				if r.URL.Path == slow {
+					<-r.Context().Done()
+					return nil, r.Context().Err()
+				}
+				w := httptest.NewRecorder()
+				fmt.Fprint(w, `{"issuer":"https://slow.test","jwks_uri":"https://slow.test/keys"}`)
+				return w.Result(), nil
+			})}
+			a, began := newAuthenticator(t, open(client, oidcauth.AnyIssuer{})), time.Now()
+			refuses(t, a, madeUp("https://slow.test"), oidcauth.ErrUnknownIssuer)
+			if took := time.Since(began); took != 5*time.Second {
+				t.Errorf("%s: refused after %v, want 5s", slow, took)
 			}
 		})
 	}
