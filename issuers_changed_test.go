@@ -227,6 +227,26 @@ func TestFindIssuer_NamesKeepNobodyOut(t *testing.T) {
 	})
 }
 
+// A thousand issuers of the table are remembered where the program names no number.
+func TestFindIssuer_DefaultTable(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var c customers
+		a := newAuthenticator(t, oidcauth.Config{FindIssuer: c.find})
+		name := func(n int) string { return fmt.Sprintf("https://customer-%d.test", n) }
+		for n := range 1001 {
+			c.set(name(n), oidcauth.Issuer{URL: name(n), Audiences: []string{testAudience}})
+			refuses(t, a, unsigned(name(n)), oidcauth.ErrAlgorithm)
+		}
+		for n, want := range map[int]int{0: 2, 2: 1, 1000: 1} {
+			refuses(t, a, unsigned(name(n)), oidcauth.ErrAlgorithm)
+			if got := c.count(name(n)); got != want {
+				t.Errorf("asked %d times about customer %d, want %d", got, n, want)
+			}
+		}
+	})
+}
+
 // So it is with a token that a session had its supplement asked for again, by a description
 // by which it was never presented.
 func TestFindIssuer_ForgetsTokensOfSessions(t *testing.T) {
