@@ -399,6 +399,66 @@ func TestVerify_Replays(t *testing.T) {
 	}
 }
 
+// A proof is good once as long as it is fresh, whatever time of those that are accepted it
+// states, and at whatever moment it comes again.
+func TestVerify_OnceWhileFresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, v := oidctest.NewProver(t, ""), newVerifier(t, dpop.Config{})
+		time.Sleep(time.Hour)
+		used := make(map[time.Duration]string)
+		for made := -time.Minute; made <= 30*time.Second; made += 5 * time.Second {
+			used[made] = p.Proof("POST", target, token, map[string]any{"iat": time.Now().Add(made)})
+			if err := verify(t, v, use(p, used[made])); err != nil {
+				t.Fatalf("made in %v: Verify() error = %v", made, err)
+			}
+		}
+		for after := time.Duration(0); after <= 2*time.Minute; after += time.Second {
+			for made, proof := range used {
+				if err := verify(t, v, use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
+					t.Fatalf("made in %v, again after %v: Verify() error = %v, want %v", made, after, err, dpop.ErrInvalidProof)
+				}
+			}
+			time.Sleep(time.Second) // and others are let go of meanwhile
+			if err := verify(t, v, use(p, p.Proof("POST", target, token, nil))); err != nil {
+				t.Fatalf("a new one after %v: Verify() error = %v", after, err)
+			}
+		}
+	})
+}
+
+// A dropping is a store that forgets a use as soon as it may.
+type dropping map[[32]byte]time.Time
+
+func (d dropping) FirstUse(_ context.Context, id [32]byte, until time.Time) (bool, error) {
+	if forgotten, found := d[id]; found && !time.Now().After(forgotten) {
+		return false, nil
+	}
+	d[id] = until
+	return true, nil
+}
+
+// A store that servers share has to remember a use for as long as any of them takes the
+// proof for fresh: one whose clock is half a minute behind, too.
+func TestVerify_ReplaysWhileFresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := oidctest.NewProver(t, ""), dropping{}
+		one := newVerifier(t, dpop.Config{Replays: store})
+		for _, made := range []time.Duration{-30 * time.Second, 0, 30 * time.Second} {
+			proof := p.Proof("POST", target, token, map[string]any{"iat": time.Now().Add(made)})
+			if err := verify(t, one, use(p, proof)); err != nil {
+				t.Fatal(err)
+			}
+			for range 150 {
+				other := newVerifier(t, dpop.Config{Replays: store, Now: func() time.Time { return time.Now().Add(-30 * time.Second) }})
+				if err := verify(t, other, use(p, proof)); !errors.Is(err, dpop.ErrInvalidProof) {
+					t.Fatalf("made in %v: Verify() error = %v elsewhere, want %v", made, err, dpop.ErrInvalidProof)
+				}
+				time.Sleep(time.Second)
+			}
+		}
+	})
+}
+
 func TestNew_Errors(t *testing.T) {
 	t.Parallel()
 	for name, cfg := range map[string]dpop.Config{
