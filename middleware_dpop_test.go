@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ type boundWorld struct {
 // newBoundWorld makes one. The function changes the configuration.
 func newBoundWorld(t testing.TB, proofs dpop.Config, change func(*oidcauth.Config)) *boundWorld {
 	t.Helper()
-	if proofs.PublicURL == "" {
+	if proofs.PublicURL == "" && !proofs.InsecureAnyHost {
 		proofs.PublicURL = publicURL
 	}
 	verifier, err := dpop.New(proofs)
@@ -174,6 +175,34 @@ func TestMiddleware_DPoPExtractFails(t *testing.T) {
 			token := w.token()
 			if got := w.call(t, "Authorization", "DPoP "+token, "DPoP", w.proof(token)); got.Code != 500 {
 				t.Errorf("%s, %s: status %d, %s, want 500", name, list, got.Code, got.Body)
+			}
+		}
+	}
+}
+
+// Where any host is accepted a header that names another, or says that the connection was
+// encrypted, changes nothing: whoever sends the request wrote it.
+func TestMiddleware_DPoPForwarded(t *testing.T) {
+	t.Parallel()
+	w := newBoundWorld(t, dpop.Config{InsecureAnyHost: true}, func(cfg *oidcauth.Config) {
+		cfg.Proxies = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} // also of a proxy that is named
+	})
+	const asked = "http://10.0.0.7:8080/v1/call"
+	token := w.token()
+	for _, tt := range []struct {
+		proved  string
+		headers []string
+	}{
+		{"http://db.example.com/v1/call", []string{"X-Forwarded-Host", "db.example.com"}},
+		{"https://10.0.0.7:8080/v1/call", []string{"X-Forwarded-Proto", "https"}},
+		{callURL, []string{"Forwarded", "host=db.example.com;proto=https"}},
+		{"http://10.0.0.7:8080/v1/other", []string{"X-Forwarded-Uri", "/v1/other", "X-Original-Url", "/v1/other", "X-Forwarded-Path", "/v1/other"}},
+		{"http://10.0.0.7:8080/in/v1/call", []string{"X-Forwarded-Prefix", "/in"}},
+	} {
+		for proved, status := range map[string]int{tt.proved: 401, asked: 200} {
+			headers := append([]string{"Authorization", "DPoP " + token, "DPoP", w.client.Proof("POST", proved, token, nil)}, tt.headers...)
+			if answer := w.call(t, headers...); answer.Code != status {
+				t.Errorf("a proof for %s beside %q: status %d, want %d: %s", proved, tt.headers, answer.Code, status, answer.Body)
 			}
 		}
 	}
