@@ -151,7 +151,7 @@ func TestHistory(t *testing.T) {
 	rsaKey := w.Keys["RS256"]
 	goodRSA := hostile.Sign(rsaKey, hostile.Header(rsaKey), hostile.Claims(hostile.URL))
 	good := w.WithClaims(hostile.Claims(hostile.URL))
-	_, payload, signature := hostile.Parts(good)
+	header, payload, signature := hostile.Parts(good)
 	inPEM := hostile.PublicForms(t, rsaKey)["PEM"]
 	thief := w.Evil.Key()
 	unsigned := hostile.Encode(`{"alg":"none"}`) + "." + hostile.Encode(hostile.Claims(hostile.URL).String()) + "."
@@ -181,6 +181,10 @@ func TestHistory(t *testing.T) {
 		{"CVE-2026-25537", "a not-before time of the wrong type", oidcauth.ErrClaim, claim("nbf", `"`+hostile.Expiry+`"`), good},
 		{"CVE-2022-21449", "a signature of zeros", oidcauth.ErrSignature, strings.TrimSuffix(good, signature) + hostile.Encode(strings.Repeat("\x00", 64)), good},
 		{"CVE-2022-23539", "an RSA key for an ECDSA algorithm", oidcauth.ErrAlgorithm, hostile.Sign(rsaKey, hostile.Header(rsaKey).Set("alg", `"ES256"`), hostile.Claims(hostile.URL)), goodRSA},
+		{"CVE-2026-48523", "an algorithm that is listed, and a signature by another", oidcauth.ErrSignature, hostile.Sign(rsaKey, hostile.Header(rsaKey).Set("alg", `"PS256"`), hostile.Claims(hostile.URL)), goodRSA},
+		{"CVE-2026-32597", "an extension that is critical and that nobody knows", oidcauth.ErrMalformedToken, w.WithHeader(hostile.Header(w.Key()).With("crit", `["x"]`).With("x", "1")), w.WithHeader(hostile.Header(w.Key()).With("x", "1"))},
+		{"CVE-2026-48525", "a payload that is not to be decoded", oidcauth.ErrMalformedToken, w.WithHeader(hostile.Header(w.Key()).With("b64", "false")), good},
+		{"GHSA-jc38-x7x8-2xc8", "an algorithm in a header that nobody has signed", oidcauth.ErrMalformedToken, `{"payload":"` + payload + `","protected":"` + header + `","header":{"alg":"none"},"signature":"` + signature + `"}`, good},
 		{"golang/go#14750", "a subject in capitals for one that is missing", oidcauth.ErrClaim, w.WithClaims(hostile.Claims(hostile.URL).Set("sub", "").With("SUB", `"admin"`).With("ſub", `"root"`)), folded},
 		{"GHSA-4cf7-xm37-g63h", "a claim's name that ends the string", oidcauth.ErrMalformedToken, w.WithClaims(hostile.Claims(hostile.URL).With(`x":1,"sub":"admin","y`, "1")), w.WithClaims(hostile.Claims(hostile.URL).With(`x\":1,\"sub\":\"admin\",\"y`, "1"))},
 	}
