@@ -222,6 +222,8 @@ func TestKnown(t *testing.T) {
 		"in JSON":               {`{"p":"` + secret + `"}`, true},
 		"in a form":             {url.Values{"p": {secret}}.Encode(), true},
 		"in a path":             {"/" + url.PathEscape(secret), true},
+		"all of it escaped":     {strings.ReplaceAll(fmt.Sprintf("% x", secret), " ", "%"), true},
+		"escaped by capitals":   {strings.ReplaceAll(fmt.Sprintf("% X", secret), " ", "%"), true},
 		"in hexadecimal":        {fmt.Sprintf("%x", secret), true},
 		"in capital hex":        {fmt.Sprintf("%X", secret), true},
 		"in base64":             {in64([]byte(secret)), true},

@@ -37,6 +37,9 @@ func TestPolicy_CheckAudience(t *testing.T) {
 	}{
 		{"the one", policy.Policy{Audiences: one}, `{"aud":"a"}`, nil},
 		{"another", policy.Policy{Audiences: one}, `{"aud":"A"}`, refusal.ErrAudience},
+		{"ours is its beginning", policy.Policy{Audiences: one}, `{"aud":"ab"}`, refusal.ErrAudience},
+		{"it is the beginning of ours", policy.Policy{Audiences: []string{"ab"}}, `{"aud":"a"}`, refusal.ErrAudience},
+		{"ours is its end", policy.Policy{Audiences: one}, `{"aud":"ba"}`, refusal.ErrAudience},
 		{"among others", policy.Policy{Audiences: one}, `{"aud":["x","a"]}`, nil},
 		{"none", policy.Policy{Audiences: one}, `{}`, refusal.ErrAudience},
 		{"the last of many", policy.Policy{Audiences: many}, `{"aud":"e"}`, nil},
