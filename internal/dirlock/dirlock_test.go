@@ -192,8 +192,13 @@ func TestTry_FileAlone(t *testing.T) {
 	path := t.TempDir()
 	noDirectory := func(*os.File) error { return dirlock.ErrUnsupported }
 	root := open(t, path)
-	l, err := dirlock.TryWith(noDirectory, root, "the.lock")
+	file, err := dirlock.LockFile(root, "the.lock")
 	needsLocks(t, err)
+	file.Close()
+	l, err := dirlock.TryWith(noDirectory, root, "the.lock")
+	if err != nil {
+		t.Fatalf("TryWith() error = %v where files can be locked", err)
+	}
 	if _, err := dirlock.TryWith(noDirectory, root, "the.lock"); !errors.Is(err, dirlock.ErrHeld) {
 		t.Errorf("while it is held: error = %v, want %v", err, dirlock.ErrHeld)
 	}
