@@ -217,6 +217,7 @@ func TestFollower_Kept_ClosedAgain(t *testing.T) {
 // The same where room has to be made: what a cutoff stands for goes once that is there.
 func TestFollower_Kept_RoomFaults(t *testing.T) {
 	t.Parallel()
+	cuts := 0
 	disktest.Everywhere(t, func(t *testing.T, d *disktest.Disk, all bool) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &keeper{t: t, disk: d, small: true}
@@ -232,8 +233,10 @@ func TestFollower_Kept_RoomFaults(t *testing.T) {
 			w.f.Close()
 			w.open()
 			w.f.Close()
+			cuts += w.cuts
 		})
 	})
+	t.Logf("%d power cuts", cuts)
 }
 
 // Where many issuers have some logouts each, the oldest of all of them give way: none that

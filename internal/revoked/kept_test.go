@@ -213,6 +213,7 @@ func TestFollower_Kept_DiskFails(t *testing.T) {
 // Whatever call fails, and at whichever the power does: what was acknowledged is there.
 func TestFollower_Kept_Faults(t *testing.T) {
 	t.Parallel()
+	cuts := 0
 	disktest.Everywhere(t, func(t *testing.T, d *disktest.Disk, all bool) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &keeper{t: t, disk: d}
@@ -228,8 +229,10 @@ func TestFollower_Kept_Faults(t *testing.T) {
 			w.share(subject("carol", in(time.Hour)))
 			w.cut()
 			w.f.Close()
+			cuts += w.cuts
 		})
 	})
+	t.Logf("%d power cuts", cuts)
 }
 
 // A keeper is a follower with a directory alone on a disk that fails, and what it has
@@ -241,6 +244,7 @@ type keeper struct {
 	lab   *lab
 	f     *Follower
 	acked []Revocation
+	cuts  int // how many were looked at
 }
 
 // lost reports whether a list lacks what was acknowledged: of a logout a cutoff may stand
@@ -303,6 +307,7 @@ func (w *keeper) cut() {
 		if w.t.Failed() {
 			return
 		}
+		w.cuts++
 		path := w.disk.Path + "-cut"
 		if err := cut.Make(path); err != nil {
 			w.t.Fatal(err)
