@@ -11,9 +11,12 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/dpop"
 	"github.com/oidcauth/oidcauth/internal/hostile"
 	"github.com/oidcauth/oidcauth/internal/ticket"
 	"github.com/oidcauth/oidcauth/localissuer"
+	"github.com/oidcauth/oidcauth/oidctest"
+	"github.com/oidcauth/oidcauth/possession"
 )
 
 // secretOf returns what the tickets that a key of a local issuer signs are sealed
@@ -167,4 +170,39 @@ func TestTicket_Forged(t *testing.T) {
 			t.Errorf("AuthenticateTicket() with one: error = %v", err)
 		}
 	})
+}
+
+// A ticket that says of no proof is none of a bound token, as one might be that another
+// version of this server has sold.
+func TestTicket_ForgedWithoutProof(t *testing.T) {
+	t.Parallel()
+	const page, called = "https://app.example.com", "https://db.example.com/v1/call"
+	key := newKey(t)
+	local := newLocal(t, localissuer.Config{Signer: key})
+	issuer, client := oidctest.NewIssuer(t, oidctest.Config{}), oidctest.NewProver(t, "")
+	proofs, err := dpop.New(dpop.Config{PublicURL: "https://db.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := newAuthenticator(t, oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: issuer.URL(), Audiences: []string{testAudience}}, local.Issuer()},
+		Client:  issuer.Client(), DPoP: proofs,
+	})
+	token := issuer.Token(map[string]any{"aud": testAudience, "cnf": map[string]any{"jkt": client.Thumbprint()}})
+	proof := possession.Proof{DPoP: client.Proof("POST", called, token, nil), Method: "POST", URL: called}
+	claims, err := auth.Authenticate(possession.NewContext(t.Context(), proof), token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sold, err := local.Ticket(from(page), claims, localissuer.AnyDatabase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := newForgery(t, local, sold)
+	keyID := local.Keys()[0].ID
+	for payload, want := range map[string]error{f.sealing(`"proved":true`, `"proved":false`): oidcauth.ErrProof, f.payload: nil} {
+		if _, err := auth.AuthenticateTicket(from(page), signTicket(t, key, keyID, payload), localissuer.AnyDatabase); !errors.Is(err, want) {
+			t.Errorf("AuthenticateTicket() error = %v, want %v", err, want)
+		}
+	}
 }

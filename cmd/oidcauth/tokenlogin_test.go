@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -89,6 +90,16 @@ func TestToken_LoginStrayCallback(t *testing.T) {
 	} {
 		if status, page := browse(t, back+query); status != 400 || strings.Contains(page, "mallory") {
 			t.Errorf("%q: status = %d, page %q", query, status, page)
+		}
+	}
+	page, err := http.Get(back + "?state=guess&code=mallory")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page.Body.Close()
+	for name, want := range map[string]string{"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "Content-Type": "text/plain; charset=utf-8"} {
+		if got := page.Header.Get(name); got != want {
+			t.Errorf("%s of a page with a code in its address = %q, want %q", name, got, want)
 		}
 	}
 	if status, _ := browse(t, strings.TrimSuffix(back, callbackPath)+"/elsewhere"); status != 404 {
