@@ -2,9 +2,11 @@ package grpcauth_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"regexp"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -15,11 +17,10 @@ import (
 	"github.com/oidcauth/oidcauth/adapters/grpcauth"
 )
 
-// With AnyIssuer a call's context has the address of the call's peer, so that
-// callers do not use up each other's turns; it is there for a token that comes
-// later on a stream, too.
-func TestGuard_Caller(t *testing.T) {
-	t.Parallel()
+// newCallers returns a guard of an Authenticator that accounts for callers, of whom some
+// come by a proxy.
+func newCallers(t *testing.T) (*oidcauth.Authenticator, *grpcauth.Guard) {
+	t.Helper()
 	auth, err := oidcauth.New(oidcauth.Config{
 		AnyIssuer: &oidcauth.AnyIssuer{Audiences: []string{audience}},
 		Proxies:   []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
@@ -32,6 +33,15 @@ func TestGuard_Caller(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return auth, guard
+}
+
+// With AnyIssuer a call's context has the address of the call's peer, so that
+// callers do not use up each other's turns; it is there for a token that comes
+// later on a stream, too.
+func TestGuard_Caller(t *testing.T) {
+	t.Parallel()
+	auth, guard := newCallers(t)
 	at := func(ctx context.Context) context.Context {
 		return peer.NewContext(ctx, &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 1}})
 	}
@@ -55,6 +65,37 @@ func TestGuard_Caller(t *testing.T) {
 		})
 		if err != nil {
 			t.Errorf("%s: Unary() error = %v", tt.name, err)
+		}
+	}
+}
+
+// accounted is how a context prints the address that a call is accounted to.
+var accounted = regexp.MustCompile(`callerAddrKey, ([^)]*)\)`)
+
+// The address is that of the peer, or what a proxy that is named says of it.
+func TestGuard_CallerOfProxy(t *testing.T) {
+	t.Parallel()
+	_, guard := newCallers(t)
+	for _, tt := range []struct {
+		from string
+		says metadata.MD
+		want string
+	}{
+		{"10.0.0.1:1", nil, "10.0.0.1"},
+		{"10.0.0.1:1", metadata.Pairs("x-forwarded-for", "192.0.2.1"), "192.0.2.1"},
+		{"10.0.0.1:1", metadata.Pairs("x-forwarded-for", "192.0.2.2", "x-forwarded-for", "192.0.2.3"), "192.0.2.3"},
+		{"10.0.0.1:1", metadata.Pairs("forwarded", "for=192.0.2.4"), "192.0.2.4"},
+		{"192.0.2.9:1", metadata.Pairs("x-forwarded-for", "192.0.2.1"), "192.0.2.9"},
+	} {
+		ctx := peer.NewContext(t.Context(), &peer.Peer{Addr: net.TCPAddrFromAddrPort(netip.MustParseAddrPort(tt.from))})
+		_, err := guard.Unary(metadata.NewIncomingContext(ctx, tt.says), nil, &grpc.UnaryServerInfo{FullMethod: unary}, func(ctx context.Context, _ any) (any, error) {
+			if got := accounted.FindStringSubmatch(fmt.Sprint(ctx)); got == nil || got[1] != tt.want {
+				t.Errorf("from %s, which says %v: the call is accounted to %q, want %s", tt.from, tt.says, got, tt.want)
+			}
+			return nil, nil
+		})
+		if err != nil {
+			t.Errorf("Unary() error = %v", err)
 		}
 	}
 }

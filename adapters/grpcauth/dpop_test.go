@@ -12,6 +12,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/oidcauth/oidcauth"
@@ -72,6 +73,7 @@ func TestGuard_DPoP(t *testing.T) {
 		{"twice", []string{"authorization", "DPoP " + bound, "authorization", "DPoP " + bound, "dpop", proof(bound)}, codes.InvalidArgument, "malformed"},
 		{"an equals sign", []string{"authorization", "DPoP=x " + bound, "dpop", proof(bound)}, codes.InvalidArgument, "malformed"},
 		{"another scheme", []string{"authorization", "DPoPs " + bound, "dpop", proof(bound)}, codes.Unauthenticated, "required"},
+		{"less than the scheme", []string{"authorization", "DPo"}, codes.Unauthenticated, "required"},
 		{"the scheme alone", []string{"authorization", "DPoP", "dpop", proof(bound)}, codes.InvalidArgument, "malformed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -116,6 +118,51 @@ func TestGuard_DPoPAnotherMethod(t *testing.T) {
 	}
 }
 
+// Where a server goes by any name a proof is for the host that the call names, once, and
+// for an encrypted connection where it came by one.
+func TestGuard_DPoPAnyHost(t *testing.T) {
+	t.Parallel()
+	proofs, err := dpop.New(dpop.Config{InsecureAnyHost: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorldWith(t, grpcauth.Config{}, func(cfg *oidcauth.Config) { cfg.DPoP = proofs }, nil, nil)
+	guard, err := grpcauth.New(grpcauth.Config{Authenticator: w.auth, DPoP: proofs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := oidctest.NewProver(t, "")
+	token := w.issuer.Token(map[string]any{"cnf": map[string]any{"jkt": p.Thumbprint()}})
+	const two = "two hosts"
+	for _, tt := range []struct {
+		host, proved string
+		encrypted    bool
+		code         codes.Code
+	}{
+		{"db.example.com", "https://db.example.com", true, codes.OK},
+		{"db.example.com", "http://db.example.com", true, codes.Unauthenticated},
+		{"db.example.com", "http://db.example.com", false, codes.OK},
+		{"db.example.com", "https://db.example.com", false, codes.Unauthenticated},
+		{"db.example.com", "https://other.example.com", true, codes.Unauthenticated},
+		{two, "https://db.example.com", true, codes.Unauthenticated},
+	} {
+		md := metadata.Pairs("authorization", "DPoP "+token, "dpop", p.Proof("POST", tt.proved+unary, token, nil))
+		md[":authority"] = []string{tt.host}
+		if tt.host == two {
+			md[":authority"] = []string{"db.example.com", "db.example.com"}
+		}
+		from := &peer.Peer{Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1)}}
+		if tt.encrypted {
+			from.AuthInfo = credentials.TLSInfo{}
+		}
+		ctx := peer.NewContext(metadata.NewIncomingContext(t.Context(), md), from)
+		_, err := guard.Unary(ctx, new(message), &grpc.UnaryServerInfo{FullMethod: unary}, func(context.Context, any) (any, error) { return nil, nil })
+		if got := status.Code(err); got != tt.code {
+			t.Errorf("%s, encrypted %t, a proof for %s: %v, want %v", tt.host, tt.encrypted, tt.proved, err, tt.code)
+		}
+	}
+}
+
 // A client is told the nonce, with a refusal and with an answer.
 func TestGuard_DPoPNonce(t *testing.T) {
 	t.Parallel()
@@ -132,6 +179,10 @@ func TestGuard_DPoPNonce(t *testing.T) {
 	}
 	if err := call(map[string]any{"nonce": trailer["dpop-nonce"][0]}); err != nil || len(header["dpop-nonce"]) != 1 {
 		t.Errorf("error = %v, the header has %v", err, header)
+	}
+	bearer := sending(t, "authorization", "Bearer "+w.issuer.Token(nil))
+	if err := w.client.Invoke(bearer, unary, new(message), new(message), grpc.Header(&header)); err != nil || len(header["dpop-nonce"]) != 0 {
+		t.Errorf("error = %v, whoever proves nothing gets %v", err, header)
 	}
 }
 
