@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -143,6 +144,27 @@ func TestQuery_ManyValues(t *testing.T) {
 	}
 	if others, same := timed("u"), timed("t"); same > 20*max(others, 100*time.Millisecond) {
 		t.Errorf("it took %v, and %v with another name", same, others)
+	}
+}
+
+// A form that somebody has read in part, or made, keeps no copy either.
+func TestQuery_FormsAlone(t *testing.T) {
+	t.Parallel()
+	take := must(t)(extract.Query("t"))
+	form := func() url.Values { return url.Values{"t": {token, "other"}, "u": {"v"}} }
+	for name, set := range map[string]func(*http.Request){
+		"Form":          func(r *http.Request) { r.Form = form() },
+		"PostForm":      func(r *http.Request) { r.PostForm = form() },
+		"MultipartForm": func(r *http.Request) { r.MultipartForm = &multipart.Form{Value: form()} },
+	} {
+		r := httptest.NewRequest("POST", "/p?t="+token, nil)
+		set(r)
+		if got, err := take(r); got != token || err != nil {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+		if left := fmt.Sprint(r.Form, r.PostForm, r.MultipartForm); strings.Contains(left, token) || !strings.Contains(left, "u:[v]") {
+			t.Errorf("%s: left %s", name, left)
+		}
 	}
 }
 
