@@ -199,6 +199,7 @@ func FuzzObject(f *testing.F) {
 	for _, text := range append(append([]string{}, seedHeaders...), seedPayloads...) {
 		f.Add(text)
 	}
+	f.Add(`{"]]a":` + nested(32) + `}`)
 	f.Fuzz(func(t *testing.T, text string) {
 		got, err := jws.ParseObject(nil, text)
 		strict, strictErr := decodeStrictly(text)
@@ -243,7 +244,7 @@ func ownRule(text string) bool {
 	if !utf8.ValidString(text) || strings.Contains(text, `\u`) {
 		return true
 	}
-	depth, deepest, digits := 0, 0, 0
+	digits := 0
 	for _, c := range text {
 		if digits++; c < '0' || c > '9' {
 			digits = 0
@@ -251,15 +252,26 @@ func ownRule(text string) bool {
 		if digits > 800 {
 			return true
 		}
-		switch c {
-		case '{', '[':
+	}
+	return depthOf(text) > 32
+}
+
+// depthOf returns how deep objects and arrays are nested in a text, brackets in strings aside.
+func depthOf(text string) (deepest int) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	for depth := 0; ; deepest = max(deepest, depth) {
+		token, err := decoder.Token()
+		if err != nil {
+			return deepest
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
 			depth++
-			deepest = max(deepest, depth)
-		case '}', ']':
+		case json.Delim('}'), json.Delim(']'):
 			depth--
 		}
 	}
-	return deepest > 32
 }
 
 func checkMember(t *testing.T, text string, m jws.Member, plain, strict map[string]any) {
