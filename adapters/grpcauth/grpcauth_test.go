@@ -114,7 +114,8 @@ func TestGuard_Metadata(t *testing.T) {
 	}
 }
 
-// Errors of Require, and those that wrap them, become statuses; others stay.
+// Errors of Require, and those that wrap them, become statuses; others stay. So they do where
+// nobody is known.
 func TestGuard_HandlerErrors(t *testing.T) {
 	t.Parallel()
 	own := status.Error(codes.NotFound, "no such row")
@@ -122,26 +123,31 @@ func TestGuard_HandlerErrors(t *testing.T) {
 		name   string
 		handle func(context.Context) error
 		code   codes.Code
+		guest  codes.Code
 	}{
-		{"a role the caller has", func(ctx context.Context) error { return oidcauth.Require(ctx, oidcauth.HasRole("writer")) }, codes.OK},
-		{"a role the caller lacks", func(ctx context.Context) error { return oidcauth.Require(ctx, oidcauth.HasRole("admin")) }, codes.PermissionDenied},
+		{"a role the caller has", func(ctx context.Context) error { return oidcauth.Require(ctx, oidcauth.HasRole("writer")) }, codes.OK, codes.Unauthenticated},
+		{"a role the caller lacks", func(ctx context.Context) error { return oidcauth.Require(ctx, oidcauth.HasRole("admin")) }, codes.PermissionDenied, codes.Unauthenticated},
 		{"wrapped", func(ctx context.Context) error {
 			return fmt.Errorf("set the topic: %w", oidcauth.Require(ctx, oidcauth.HasRole("admin")))
-		}, codes.PermissionDenied},
-		{"what the guide's reducers return", func(context.Context) error { return oidcauth.ErrNoToken }, codes.Unauthenticated},
-		{"that, wrapped", func(context.Context) error { return fmt.Errorf("row 7: %w", oidcauth.ErrForbidden) }, codes.PermissionDenied},
-		{"a status of its own", func(context.Context) error { return own }, codes.NotFound},
-		{"an error that cannot be compared", func(context.Context) error { return uncomparable{"x"} }, codes.Unknown},
+		}, codes.PermissionDenied, codes.Unauthenticated},
+		{"what the guide's reducers return", func(context.Context) error { return oidcauth.ErrNoToken }, codes.Unauthenticated, codes.Unauthenticated},
+		{"that, wrapped", func(context.Context) error { return fmt.Errorf("row 7: %w", oidcauth.ErrForbidden) }, codes.PermissionDenied, codes.PermissionDenied},
+		{"a status of its own", func(context.Context) error { return own }, codes.NotFound, codes.NotFound},
+		{"an error that cannot be compared", func(context.Context) error { return uncomparable{"x"} }, codes.Unknown, codes.Unknown},
 	} {
-		w := newWorld(t, grpcauth.Config{},
+		w := newWorld(t, grpcauth.Config{Optional: func(string) bool { return true }},
 			func(ctx context.Context, _ *message) (*message, error) { return new(message), tt.handle(ctx) },
 			func(s grpc.ServerStream) error { return tt.handle(s.Context()) })
-		ctx := as(t.Context(), "Bearer "+w.issuer.Token(map[string]any{"roles": []string{"writer"}}))
-		if _, err := w.call(ctx); status.Code(err) != tt.code {
-			t.Errorf("%s: unary: %v, want %v", tt.name, err, tt.code)
-		}
-		if _, err := receive(w.open(ctx)); err != io.EOF && status.Code(err) != tt.code || tt.code != codes.OK && err == io.EOF {
-			t.Errorf("%s: stream: %v, want %v", tt.name, err, tt.code)
+		for ctx, code := range map[context.Context]codes.Code{
+			as(t.Context(), "Bearer "+w.issuer.Token(map[string]any{"roles": []string{"writer"}})): tt.code,
+			t.Context(): tt.guest,
+		} {
+			if _, err := w.call(ctx); status.Code(err) != code {
+				t.Errorf("%s: unary: %v, want %v", tt.name, err, code)
+			}
+			if _, err := receive(w.open(ctx)); err != io.EOF && status.Code(err) != code || code != codes.OK && err == io.EOF {
+				t.Errorf("%s: stream: %v, want %v", tt.name, err, code)
+			}
 		}
 	}
 }
