@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/oidcauth/oidcauth"
@@ -102,5 +103,33 @@ func TestCallContext_None(t *testing.T) {
 	t.Parallel()
 	if ctx := t.Context(); grpcauth.CallContext(ctx) != ctx {
 		t.Error("CallContext() is another context than that of a call without session")
+	}
+}
+
+// What waits for a message when the session ends is told why, and so is each call after it: a
+// handler that looks at nothing else stops.
+func TestStream_CallsAfterTheEnd(t *testing.T) {
+	t.Parallel()
+	waits, got := make(chan struct{}), make(chan []error, 1)
+	w := newWorld(t, grpcauth.Config{}, nil, func(s grpc.ServerStream) error {
+		if err := s.RecvMsg(new(message)); err != nil {
+			return err
+		}
+		close(waits)
+		got <- []error{s.RecvMsg(new(message)), s.SendMsg(new(message)), s.RecvMsg(new(message))}
+		return nil
+	})
+	stream := w.open(as(t.Context(), "Bearer "+w.issuer.Token(nil)))
+	<-waits
+	if err := w.auth.Revoke(t.Context(), oidcauth.Revocation{Subject: "alice"}); err != nil {
+		t.Fatal(err)
+	}
+	for i, err := range <-got {
+		if status.Code(err) != codes.Unauthenticated {
+			t.Errorf("call %d: error = %v, want that the token is revoked", i, err)
+		}
+	}
+	if _, err := receive(stream); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("the client is told %v", err)
 	}
 }
