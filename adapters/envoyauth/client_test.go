@@ -227,6 +227,8 @@ func TestCheck_Certificate(t *testing.T) {
 		"no URL":        {"%zz", 400},
 		"no PEM":        {"x", 400},
 		"two":           {escaped(own) + escaped(own), 400},
+		"a letter more": {escaped(own) + "x", 400},
+		"a line more":   {escaped(own) + "%0A", 200},
 		"a broken one":  {url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}))), 400},
 		"another thing": {url.PathEscape(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: own.Raw}))), 400},
 	} {

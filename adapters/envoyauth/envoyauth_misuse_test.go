@@ -63,7 +63,7 @@ func TestServer_WriteRefusalOfOtherBytes(t *testing.T) {
 		Issuers: []oidcauth.Issuer{{URL: iss.URL(), Audiences: []string{"my-db"}}}, Client: iss.Client(),
 		WriteRefusal: func(w http.ResponseWriter, _ *http.Request, _ error) {
 			w.Header().Set("X-Reason", "verw\xe4hrt\r\nhere")
-			for _, name := range []string{"", "X-Verw\xe4hrt", "X-Verwährt", "X Reason", "X-Reason:", "X-Reason\r\nX-Other"} {
+			for _, name := range []string{"", "X-Verw\xe4hrt", "X-Verwährt", "X Reason", "X-Reason:", "X-Reason\r\nX-Other", "X-Reason\x7f"} {
 				w.Header()[name] = []string{"a"}
 			}
 			w.Header()["X-None"] = nil

@@ -3,6 +3,7 @@ package envoyauth_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
@@ -144,6 +145,8 @@ func TestCheck(t *testing.T) {
 		{"a method in other letters", "get", "/items", []string{"authorization", admin}, 403, codes.PermissionDenied, ""},
 		{"a plain path", "GET", "/items/a..b?c=/../%2f", []string{"authorization", user}, 200, codes.OK, ""},
 		{"no path", "GET", "", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
+		{"the server's name before the path", "GET", "https://api.example.com/items", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
+		{"a path that cannot be read", "GET", "/items%zz", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
 		{"no method", "", "/items", []string{"authorization", admin}, 400, codes.PermissionDenied, "Bearer"},
 		{"another origin's socket", "GET", "/s", []string{"cookie", "session=" + user[7:], "sec-websocket-version", "13", "origin", "https://evil.example.com"}, 403, codes.PermissionDenied, ""},
 		{"page's socket", "GET", "/s", []string{"cookie", "session=" + user[7:], "sec-websocket-version", "13", "origin", page}, 200, codes.OK, ""},
@@ -160,6 +163,27 @@ func TestCheck(t *testing.T) {
 	got = ask(t, client, "GET", "/s", "sec-websocket-protocol", "chat, bearer, "+user[7:])
 	if got.status != 200 || got.header["sec-websocket-protocol"] != "chat, bearer" {
 		t.Errorf("subprotocol: %+v", got)
+	}
+}
+
+// Authorize gets the request as a handler of net/http would, but for its body.
+func TestCheck_AuthorizeSees(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	client := dial(t, iss, envoyauth.Config{Authorize: func(r *http.Request) error {
+		body, err := io.ReadAll(r.Body)
+		if r.Method != "PUT" || r.URL.Path != "/a b" || r.URL.RawQuery != "c=d" || r.RequestURI != "/a%20b?c=d" || r.Host != "api.example.com" ||
+			r.Proto != "HTTP/1.1" || r.ProtoMajor != 1 || r.ProtoMinor != 1 || r.ContentLength != 5 || len(body) != 0 || err != nil {
+			t.Errorf("Authorize gets %+v, with a body of %d bytes, %v", r, len(body), err)
+		}
+		return nil
+	}})
+	for _, body := range []*authv3.AttributeContext_HttpRequest{{Body: "hello"}, {RawBody: []byte("hello")}} {
+		body.Method, body.Path, body.Host = "PUT", "/a%20b?c=d", "api.example.com"
+		body.Headers = map[string]string{"authorization": "Bearer " + iss.Token(map[string]any{"aud": "my-db"})}
+		if got := send(t, client, body); got.status != 200 {
+			t.Errorf("got %+v", got)
+		}
 	}
 }
 
@@ -334,6 +358,9 @@ func TestCheck_Nonce(t *testing.T) {
 		told := make(map[string]string)
 		for _, h := range got.GetOkResponse().GetResponseHeadersToAdd() {
 			told[h.GetHeader().GetKey()] = h.GetHeader().GetValue()
+			if h.GetHeader().GetKey() == "access-control-expose-headers" && h.GetAppendAction() != corev3.HeaderValueOption_APPEND_IF_EXISTS_OR_ADD {
+				t.Errorf("%s: what the service lets pages read is replaced", tt.name)
+			}
 		}
 		if is := told["dpop-nonce"] == proofs.Nonce() && told["access-control-expose-headers"] == "DPoP-Nonce"; is != tt.told || !is && len(told) > 0 {
 			t.Errorf("%s: the client is told %v", tt.name, told)
