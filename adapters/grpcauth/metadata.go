@@ -44,8 +44,8 @@ func (g *Guard) takeToken(ctx context.Context) (context.Context, string, possess
 	for _, key := range []string{keyAuthorization, keyGateway} {
 		changed = removeBearer(md, key) || changed
 	}
-	if err == nil {
-		changed = removeCopies(md, token) || changed
+	if err == nil { // and the token was taken out of its own place
+		removeCopies(md, token)
 	}
 	if changed {
 		ctx = metadata.NewIncomingContext(ctx, md)
@@ -122,13 +122,11 @@ func removeBearer(md metadata.MD, key string) bool {
 }
 
 // removeCopies cuts the token out of whatever still has it: a cookie or an address
-// that a gateway hands on, or a header of its own. It reports whether it did.
-func removeCopies(md metadata.MD, token string) bool {
-	changed := false
+// that a gateway hands on, or a header of its own.
+func removeCopies(md metadata.MD, token string) {
 	for key := range md {
-		changed = keep(md, key, func(value string) (string, bool) { return extract.Without(value, token) }) || changed
+		keep(md, key, func(value string) (string, bool) { return extract.Without(value, token) })
 	}
-	return changed
 }
 
 // keep keeps of a key's values what f returns. It reports whether that differs.
