@@ -735,7 +735,10 @@ func (a *Authenticator) letGo() []*trust {
 	if table == nil {
 		return nil
 	}
-	table.closeBut(new(issuerTable))
+	if !a.keysClosed { // else it was told of them
+		a.keysClosed = true
+		a.closeKeysBut(table, new(issuerTable))
+	}
 	return table.order
 }
 

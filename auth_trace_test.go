@@ -255,3 +255,31 @@ func TestTrace_RefusedIssuers(t *testing.T) {
 		t.Errorf("a fetch was told of issuer %q, want %q", name, issuer.URL())
 	}
 }
+
+// Whoever was told of the state of an issuer's keys is told, once, that they are gone with
+// their Authenticator: else a closed one would count among those that live for ever.
+func TestTrace_CloseLetsGoOfKeys(t *testing.T) {
+	t.Parallel()
+	for name, fails := range map[string]bool{"fresh": false, "gone": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				issuer, trusted := newIssuer(t, oidctest.Config{})
+				var d diary
+				a := newAuthenticator(t, oidcauth.Config{
+					Issuers: []oidcauth.Issuer{trusted, {URL: "https://idle.test", Audiences: []string{"my-db"}}}, Client: issuer.Client(),
+					Trace: &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.Issuer, " ", s.From, " ", s.To)) }},
+				})
+				if fails {
+					issuer.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+				}
+				a.Authenticate(t.Context(), issuer.Token(nil))
+				a.Close()
+				a.Close()
+				want := []string{issuer.URL() + " none " + name, issuer.URL() + " " + name + " none"}
+				if !slices.Equal(d.lines, want) {
+					t.Errorf("told of %q, want %q", d.lines, want)
+				}
+			})
+		})
+	}
+}

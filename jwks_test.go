@@ -133,11 +133,11 @@ func TestTrace(t *testing.T) {
 		if last := fetches[len(fetches)-1]; last.Err == nil || last.Lookup {
 			t.Errorf("last fetch = %+v, want a failed refresh", last)
 		}
-		if len(changes) != 2 || changes[0].To != authtrace.Fresh || changes[1].To != authtrace.Stale || changes[1].Err == nil {
-			t.Errorf("changes = %+v, want fresh, then stale with its cause", changes)
+		if len(changes) != 3 || changes[0].To != authtrace.Fresh || changes[1].To != authtrace.Stale || changes[1].Err == nil || changes[2].To != authtrace.None {
+			t.Errorf("changes = %+v, want fresh, then stale with its cause, then none", changes)
 		}
-		if n := strings.Count(log.String(), "\n"); n != len(changes) {
-			t.Errorf("%d log lines for %d changes:\n%s", n, len(changes), &log)
+		if n := strings.Count(log.String(), "\n"); n != 2 { // that all is let go of is no news
+			t.Errorf("%d log lines for 2 changes:\n%s", n, &log)
 		}
 	})
 }

@@ -246,6 +246,12 @@ func (a *Authenticator) letGoOf(before, now *issuerTable) {
 	if a.anyone != nil {
 		a.anyone.issuers.Drop(func(name string) bool { return a.issuers.Load().Find(name) != nil || a.found.knows(name) })
 	}
+	a.closeKeysBut(before, now)
+}
+
+// closeKeysBut ends what is done for the issuers of one table and not for those of another,
+// and tells that the keys are gone of those that the other does not have at all.
+func (a *Authenticator) closeKeysBut(before, now *issuerTable) {
 	states := a.statesBut(before, now)
 	before.closeBut(now)
 	for issuer, from := range states {

@@ -56,6 +56,8 @@ type trusted struct {
 	issuers  atomic.Pointer[issuerTable] // that are configured
 	epoch    atomic.Uint64               // raised by each change, issuers that are found included
 
+	keysClosed bool // by Close; guarded by changing
+
 	// lives are how long tokens have lived at most of any that was ever trusted.
 	lives struct {
 		mu      sync.Mutex // guards what follows

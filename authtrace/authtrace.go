@@ -45,7 +45,7 @@ type Hooks struct {
 	KeysFetched func(KeyFetch)
 
 	// KeysState is called when an issuer's key set enters another state, and with [None]
-	// when SetIssuers removes its issuer.
+	// when SetIssuers removes its issuer, or Close lets go of all.
 	KeysState func(KeyState)
 
 	// SessionStarted is called when a session begins to live. One that never did,
@@ -167,7 +167,7 @@ type State string
 
 // The states of a key set. With [Fresh] and [Stale] keys tokens are accepted.
 const (
-	None  State = "none"  // no keys, and no failure: none fetched yet, or needed for a day, or the issuer is configured no longer
+	None  State = "none"  // no keys, and no failure: none fetched yet, or needed for a day, or the issuer is configured no longer, or its Authenticator closed
 	Fresh State = "fresh" // confirmed within their lifetime, or nobody has needed them to be
 	Stale State = "stale" // in use while refreshes fail, past their lifetime, or out of a directory and not confirmed yet
 	Gone  State = "gone"  // no keys, and fetching them fails, or there is no usable one any more

@@ -78,8 +78,8 @@ type Config struct {
 // New returns hooks for oidcauth.Config.Trace, which are for one Authenticator: another
 // would count its sessions as those of the first. Call it for each: where several have one
 // MeterProvider, their counts and their sessions add up, and so do the states of an issuer's
-// keys that more than one has; give each a provider of its own to tell them apart. It keeps
-// nothing running, and what it made stays with the provider.
+// keys that more than one has, until it is closed; give each a provider of its own to tell them
+// apart. It keeps nothing running, and what it made stays with the provider.
 func New(cfg Config) (*authtrace.Hooks, error) {
 	if cfg.MeterProvider == nil {
 		cfg.MeterProvider = otel.GetMeterProvider()

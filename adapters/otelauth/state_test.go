@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
+	"github.com/oidcauth/oidcauth/oidctest"
 )
 
 // Of more issuers than the SDK has room for, those whose keys are in trouble have their states
@@ -87,6 +89,29 @@ func TestNew_Several(t *testing.T) {
 	} {
 		if !slices.Contains(points, want) {
 			t.Errorf("no %s in %q", want, points)
+		}
+	}
+}
+
+// The keys of an Authenticator that is closed are in no state, and do not count beside those of
+// its successor.
+func TestNew_Closed(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, nil)
+	idp := oidctest.NewIssuer(t, oidctest.Config{})
+	auth, err := oidcauth.New(oidcauth.Config{
+		Issuers: []oidcauth.Issuer{{URL: idp.URL(), Audiences: []string{"my-db"}}}, Client: idp.Client(), Trace: l.hooks,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := auth.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	auth.Close() // which waits until all was told
+	for _, point := range l.points(t) {
+		if strings.HasPrefix(point, "oidcauth.keys.state[") {
+			t.Errorf("got %s, want none", point)
 		}
 	}
 }
