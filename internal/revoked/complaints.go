@@ -1,6 +1,11 @@
 package revoked
 
-import "sync"
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+)
 
 // maxComplaints bounds how many reasons of one outage are written: some name what is
 // different each time.
@@ -18,7 +23,7 @@ type Complaints struct {
 func (c *Complaints) IsNew(reason error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	text := reason.Error()
+	text := inEssence(reason)
 	if c.told[text] || len(c.told) == maxComplaints {
 		return false
 	}
@@ -34,4 +39,19 @@ func (c *Complaints) Over() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.told = nil
+}
+
+// inEssence returns what makes a reason another one: of the directory's what failed and why,
+// and not at which file, since each try has a temporary one with a name of its own.
+func inEssence(reason error) string {
+	if !errors.Is(reason, ErrDir) {
+		return reason.Error()
+	}
+	if failed, ok := errors.AsType[*fs.PathError](reason); ok {
+		return failed.Op + ": " + failed.Err.Error()
+	}
+	if failed, ok := errors.AsType[*os.LinkError](reason); ok {
+		return failed.Op + ": " + failed.Err.Error()
+	}
+	return reason.Error()
 }

@@ -3,6 +3,7 @@ package revoked
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -194,9 +195,15 @@ func TestFollower_Kept_DiskFails(t *testing.T) {
 		if durable, err := f.Share(t.Context(), r); durable || !errors.Is(err, ErrNotWritten) || !errors.Is(err, errFails) {
 			t.Errorf("Share() = %t, %v, want that it is not written", durable, err)
 		}
+		time.Sleep(20 * time.Minute) // of tries that have a temporary file each, with a name of its own
 		wantReady(t, f, ErrWaits)
 		if told, shared := b.said("revocations are not written"), b.said("to be shared"); told != 1 || shared != 0 {
 			t.Errorf("%d lines say that revocations are not written, %d that they are to be shared, want one and none", told, shared)
+		}
+		d.FailAt(1, disktest.Fault{Name: "denied", Err: fs.ErrPermission, Lasting: true, Ops: []disk.Op{disk.Write, disk.Create}})
+		time.Sleep(2 * time.Minute)
+		if told := b.said("revocations are not written"); told != 2 {
+			t.Errorf("%d lines say that revocations are not written, want a second for another reason", told)
 		}
 		d.Heal()
 		time.Sleep(2 * time.Minute)
