@@ -6,9 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/oidcauth/oidcauth"
 )
 
 // openDir returns a directory that everybody can enter, and so are those above it, as that of
@@ -116,4 +120,53 @@ func TestServe_OpenSecretsOfNobody(t *testing.T) {
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	file.Admin.SecretFile = fileName(filepath.Join(dir, "missing"))
 	expect("that is not there", 0)
+}
+
+// TestServe_SecretFilesAll: each member that names a file with a secret is one of those that
+// are looked at, also one that is new.
+func TestServe_SecretFilesAll(t *testing.T) {
+	file := &fileConfig{
+		TLS: new(tlsConfig), Admin: new(adminConfig), DPoP: new(dpopConfig), Revocations: &revocationsConfig{NATS: new(natsConfig)},
+		Issuers: make([]oidcauth.Issuer, 1), Introspections: map[int]*introspectionConfig{0: new(introspectionConfig)},
+	}
+	var got []string
+	for _, secret := range file.secretFiles() {
+		got = append(got, secret.member)
+	}
+	want := fileMembers(reflect.TypeFor[fileConfig](), "")
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) || len(want) < 8 {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// fileMembers returns the members below one that name a file of any kind but certificates.
+// Within are the types that it is in, as one may hold itself.
+func fileMembers(of reflect.Type, path string, within ...reflect.Type) []string {
+	switch {
+	case of.Kind() == reflect.Pointer:
+		return fileMembers(of.Elem(), path, within...)
+	case of.Kind() == reflect.Slice:
+		return fileMembers(of.Elem(), path+"[0]", within...)
+	case of.Kind() != reflect.Struct || slices.Contains(within, of):
+		return nil
+	}
+	within = append(slices.Clone(within), of)
+	var all []string
+	for i := range of.NumField() {
+		field := of.Field(i)
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		below := strings.TrimPrefix(path+"."+name, ".")
+		switch {
+		case field.Anonymous:
+			all = append(all, fileMembers(field.Type, path, within...)...)
+		case name == "" || name == "-" || name == "cert_file" || name == "ca_file":
+		case strings.HasSuffix(name, "_file"):
+			all = append(all, below)
+		default:
+			all = append(all, fileMembers(field.Type, below, within...)...)
+		}
+	}
+	return all
 }
