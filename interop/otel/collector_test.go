@@ -23,6 +23,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/adapters/otelauth"
+	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/internal/ports"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -79,7 +80,14 @@ func TestCollector(t *testing.T) {
 	}
 	tracers := sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans))
 	meters := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(points, sdkmetric.WithInterval(time.Hour))))
-	hooks, err := otelauth.New(otelauth.Config{MeterProvider: meters, TracerProvider: tracers})
+	fresh := make(chan struct{})
+	hooks, err := otelauth.New(otelauth.Config{MeterProvider: meters, TracerProvider: tracers, Hooks: &authtrace.Hooks{
+		KeysState: func(s authtrace.KeyState) {
+			if s.To == authtrace.Fresh {
+				close(fresh)
+			}
+		},
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +109,10 @@ func TestCollector(t *testing.T) {
 	}
 	auth.NewSession(request, claims)
 	span.End()
+	<-fresh
+	if err := meters.ForceFlush(ctx); err != nil { // while its keys are in a state
+		t.Errorf("sending to the Collector: %v", err)
+	}
 	auth.Close() // what waits is told
 	for _, flush := range []func(context.Context) error{tracers.Shutdown, meters.Shutdown} {
 		if err := flush(ctx); err != nil {
