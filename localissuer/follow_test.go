@@ -39,7 +39,13 @@ func follow(t testing.TB, l *localissuer.Issuer) *follower {
 // ticketsOf returns who says which keys of an issuer sign tickets.
 func ticketsOf(t testing.TB, l *localissuer.Issuer) *ticket.Authority {
 	t.Helper()
-	return follow(t, l).told[0].Tickets
+	f := new(follower)
+	stop, err := l.Follow(f.adopt)
+	if err != nil {
+		t.Fatalf("Follow() error = %v", err)
+	}
+	stop() // or it is told of what the watch finds meanwhile
+	return f.told[0].Tickets
 }
 
 // Who follows is told at once and of each change, until they stop. One that refuses the
