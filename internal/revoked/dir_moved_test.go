@@ -36,6 +36,16 @@ func link(t *testing.T, to, at string) {
 	}
 }
 
+// failing is a tap by which the calls that are meant fail.
+func failing(err error, meant func(*disk.Call) bool) disk.Tap {
+	return func(c *disk.Call, do func() error) error {
+		if meant(c) {
+			return err
+		}
+		return do()
+	}
+}
+
 // lasting are the logs without one that answers: where there is none revocations are kept in
 // the directory, and where it refuses they wait there.
 var lasting = map[string]func() Log{
@@ -94,12 +104,7 @@ func TestDir_RelativePath(t *testing.T) {
 // A process that has given up the right to look goes on writing.
 func TestDir_RightsGivenUp(t *testing.T) {
 	gaveUp := false
-	d, err := open(privateDir(t), func(c *disk.Call, do func() error) error {
-		if gaveUp && c.Op == disk.Stat {
-			return fs.ErrPermission
-		}
-		return do()
-	})
+	d, err := open(privateDir(t), failing(fs.ErrPermission, func(c *disk.Call) bool { return gaveUp && c.Op == disk.Stat }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,12 +321,7 @@ func fileOf(t *testing.T, r Revocation) string {
 // for one that is there or not.
 func TestDir_NotSeen(t *testing.T) {
 	fails := func(*disk.Call) bool { return false }
-	d, err := open(privateDir(t), func(c *disk.Call, do func() error) error {
-		if fails(c) {
-			return errFails
-		}
-		return do()
-	})
+	d, err := open(privateDir(t), failing(errFails, func(c *disk.Call) bool { return fails(c) }))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,12 +345,7 @@ func TestDir_NotSeen(t *testing.T) {
 // What was taken out of the directory and cannot be written again is not kept.
 func TestDir_Keep_DiskFails(t *testing.T) {
 	fails := false
-	d, err := open(privateDir(t), func(c *disk.Call, do func() error) error {
-		if fails && c.Op == disk.Create {
-			return errFails
-		}
-		return do()
-	})
+	d, err := open(privateDir(t), failing(errFails, func(c *disk.Call) bool { return fails && c.Op == disk.Create }))
 	if err != nil {
 		t.Fatal(err)
 	}

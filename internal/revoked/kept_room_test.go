@@ -142,12 +142,7 @@ func TestFollower_Kept_RoomForOthers(t *testing.T) {
 		b.LimitLogouts(most)
 		f := b.keep(t, path)
 		f.kept.most = most
-		logout := func(issuer, i int) Revocation {
-			return Revocation{
-				Issuer: fmt.Sprintf("https://issuer-%d.test", issuer), SessionID: fmt.Sprint("login-", i),
-				EndedAt: in(0).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second),
-			}
-		}
+		logout := func(issuer, i int) Revocation { return loginEnded(fmt.Sprintf("https://issuer-%d.test", issuer), i) }
 		for i := range 2 * most {
 			b.wantKept(t, f, logout(i%4/3, i)) // three of one issuer for one of the other
 			time.Sleep(2 * time.Second)
@@ -249,12 +244,7 @@ func TestFollower_Kept_RoomOfMany(t *testing.T) {
 		b := newLab(false)
 		f := b.keep(t, path)
 		f.kept.most = most
-		logout := func(issuer, i int) Revocation {
-			return Revocation{
-				Issuer: fmt.Sprintf("https://issuer-%d.test", issuer), SessionID: fmt.Sprint("login-", i),
-				EndedAt: in(0).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second),
-			}
-		}
+		logout := func(issuer, i int) Revocation { return loginEnded(fmt.Sprintf("https://issuer-%d.test", issuer), i) }
 		var all []Revocation
 		for i := range each {
 			for issuer := range issuers {
@@ -361,10 +351,7 @@ func TestFollower_Kept_ShortenNowAndThen(t *testing.T) {
 		}
 		f.kept.most = most
 		for i := range most {
-			b.wantKept(t, f, Revocation{
-				Issuer: "https://issuer.test", SessionID: fmt.Sprint("login-", i),
-				EndedAt: in(0).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second),
-			})
+			b.wantKept(t, f, loginEnded("https://issuer.test", i))
 			time.Sleep(time.Second)
 		}
 		for i, want := range []bool{true, false, true} {

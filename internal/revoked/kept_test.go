@@ -40,6 +40,12 @@ func subject(name string, until time.Time) Revocation {
 	return Revocation{Subject: name, Until: until.Truncate(time.Second)}
 }
 
+// loginEnded is the logout of a login of some issuer, in force for a day.
+func loginEnded(issuer string, login int) Revocation {
+	now := in(0).Truncate(time.Second)
+	return Revocation{Issuer: issuer, SessionID: fmt.Sprint("login-", login), EndedAt: now, Until: now.Add(24 * time.Hour)}
+}
+
 func files(t *testing.T, path string) int {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(path, "*"+entrySuffix))
@@ -141,11 +147,8 @@ func TestFollower_Kept_Full(t *testing.T) {
 		b.LimitLogouts(most / 2)
 		f := b.keep(t, path)
 		f.kept.most = most
-		logout := func(i int) Revocation {
-			return Revocation{Issuer: "https://issuer.test", SessionID: fmt.Sprint("login-", i), EndedAt: in(0).Truncate(time.Second), Until: in(24 * time.Hour).Truncate(time.Second)}
-		}
 		for i := range 3 * most {
-			b.wantKept(t, f, logout(i))
+			b.wantKept(t, f, loginEnded("https://issuer.test", i))
 			time.Sleep(2 * time.Second)
 		}
 		if n := files(t, path); n > most {
