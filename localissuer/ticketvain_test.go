@@ -34,7 +34,13 @@ func TestTicket_InVain(t *testing.T) {
 		}, oidcauth.ErrKeysUnavailable, oidcauth.ErrRevoked}, // as the token itself is
 		{"all until now", func(l *localissuer.Issuer) oidcauth.Revocation {
 			return oidcauth.Revocation{Issuer: l.URL(), IssuedBefore: time.Now()}
+		}, oidcauth.ErrKeysUnavailable, oidcauth.ErrRevoked}, // a token says in which second it was issued
+		{"all until this second", func(l *localissuer.Issuer) oidcauth.Revocation {
+			return oidcauth.Revocation{Issuer: l.URL(), IssuedBefore: time.Now().Truncate(time.Second)}
 		}, nil, oidcauth.ErrRevoked},
+		{"the key that signs, until now", func(l *localissuer.Issuer) oidcauth.Revocation {
+			return oidcauth.Revocation{Issuer: l.URL(), KeyID: signingKey(l), IssuedBefore: time.Now()}
+		}, oidcauth.ErrKeysUnavailable, oidcauth.ErrKeysUnavailable},
 		{"a key of another issuer", func(l *localissuer.Issuer) oidcauth.Revocation {
 			return oidcauth.Revocation{Issuer: "https://issuer.test", KeyID: signingKey(l)}
 		}, nil, nil},
@@ -53,7 +59,7 @@ func TestTicket_InVain(t *testing.T) {
 				a := newAuthenticator(t, oidcauth.Config{Issuers: []oidcauth.Issuer{trusted, l.Issuer()}, Client: issuer.Client()})
 				claims := authenticate(t, a, issuer.Token(nil))
 				own := authenticate(t, a, issue(t, was, localissuer.Request{}))
-				time.Sleep(time.Minute)
+				time.Sleep(time.Minute + 300*time.Millisecond)
 				revoke(t, a, tt.revoke(l))
 				text, err := l.Ticket(from(), claims, "chat")
 				if !errors.Is(err, tt.sells) || (text == "") != (tt.sells != nil) {
