@@ -735,10 +735,7 @@ func (a *Authenticator) letGo() []*trust {
 	if table == nil {
 		return nil
 	}
-	if !a.keysClosed { // else it was told of them
-		a.keysClosed = true
-		a.closeKeysBut(table, new(issuerTable))
-	}
+	table.closeBut(new(issuerTable))
 	return table.order
 }
 

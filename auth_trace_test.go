@@ -283,3 +283,32 @@ func TestTrace_CloseLetsGoOfKeys(t *testing.T) {
 		})
 	}
 }
+
+// An issuer may have keys from several places, as clusters of one name: that one place has
+// them does not hide that another has none.
+func TestTrace_SeveralPlaces(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, one := newIssuer(t, oidctest.Config{})
+		one.Name = "by discovery"
+		two := one
+		two.Name, two.SubjectPrefix, two.Keys.JWKSURL = "by its address", "two:", issuer.JWKSURL()
+		var d diary
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{one, two}, Client: issuer.Client(),
+			Trace: &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.From, " ", s.To, " ", s.Err != nil)) }},
+		})
+		issuer.Fail(oidctest.Discovery, oidctest.Fault{Status: 500})
+		if _, err := a.Keys(t.Context(), issuer.URL()+"|"); err == nil {
+			t.Fatal("there are keys without discovery")
+		}
+		if _, err := a.Keys(t.Context(), issuer.URL()+"|two:"); err != nil {
+			t.Fatal(err)
+		}
+		setIssuers(t, a, two)
+		a.Close()
+		if want := []string{"none gone true", "gone fresh false", "fresh none false"}; !slices.Equal(d.lines, want) {
+			t.Errorf("told of %q, want %q", d.lines, want)
+		}
+	})
+}

@@ -340,7 +340,7 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 		Evicted: func(keys *keyset.Set) {
 			a.cache.DeleteFunc(func(c *Claims) bool { return c.trust.Keys == keys })
 		},
-		FetchDone: a.fetchDone, KeysGone: a.keysGone, StateChanged: a.traceState,
+		FetchDone: a.fetchDone, KeysGone: a.keysGone, StateChanged: func(name string, from, to keyset.State, err error) { a.watch.KeysState(keyState(name, from, to, err)) },
 		Logger: a.logger,
 	})
 	common.of, common.strangers, common.Stray = a.trusted, o.issuers, o

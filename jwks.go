@@ -15,6 +15,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/fetch"
 	"github.com/oidcauth/oidcauth/internal/keyset"
 	"github.com/oidcauth/oidcauth/internal/refusal"
+	"github.com/oidcauth/oidcauth/internal/watch"
 )
 
 // fetchClients make the requests for key sets: over https, and for issuers that
@@ -78,8 +79,8 @@ func (c fetchClients) closeIdle() {
 	}
 }
 
-// newKeySet prepares an issuer's key set without asking for it.
-func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*keyset.Set, *followedSource, error) {
+// newKeySet prepares an issuer's key set without asking for it. Watched is told of its states.
+func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client, watched *watch.Keys) (*keyset.Set, *followedSource, error) {
 	if err := i.checkURLs(client); err != nil {
 		return nil, nil, err
 	}
@@ -101,11 +102,14 @@ func (a *Authenticator) newKeySet(cfg Config, i Issuer, client *fetch.Client) (*
 		Apart:        i.keysApart(),
 		Quiet:        true, // until its description is accepted
 		Hooks: keyset.Hooks{
-			FetchDone:    a.fetchDone,
-			StateChanged: func(from, to keyset.State, err error) { a.stateChanged(i.URL, from, to, err) },
-			NoneUsable:   func(err error) { a.noneUsable(i.URL, err) },
-			KeysGone:     a.keysGone,
-			StoreFailed:  func(err error) { a.storeFailed(i.URL, err) },
+			FetchDone: a.fetchDone,
+			StateChanged: func(from, to keyset.State, err error) {
+				a.stateChanged(i.URL, from, to, err)
+				watched.Entered(keyState(i.URL, from, to, err))
+			},
+			NoneUsable:  func(err error) { a.noneUsable(i.URL, err) },
+			KeysGone:    a.keysGone,
+			StoreFailed: func(err error) { a.storeFailed(i.URL, err) },
 		},
 	}
 	if i.Keys.Source != nil {
@@ -174,7 +178,6 @@ func (a *Authenticator) stateChanged(issuer string, from, to keyset.State, err e
 		attrs = append(attrs, slog.String("error", err.Error()))
 	}
 	a.logger.LogAttrs(context.Background(), level, "issuer's keys changed state", attrs...)
-	a.traceState(issuer, from, to, err)
 }
 
 // noneUsable writes a line about an issuer that answers, and has no key for us yet.
@@ -183,10 +186,11 @@ func (a *Authenticator) noneUsable(issuer string, err error) {
 		slog.String("issuer", issuer), slog.String("error", err.Error()))
 }
 
-func (a *Authenticator) traceState(issuer string, from, to keyset.State, err error) {
-	a.watch.KeysState(authtrace.KeyState{
+// keyState is what hooks are told of a state.
+func keyState(issuer string, from, to keyset.State, err error) authtrace.KeyState {
+	return authtrace.KeyState{
 		Issuer: issuer, From: authtrace.State(from.String()), To: authtrace.State(to.String()), Err: fetch.Cause(err),
-	})
+	}
 }
 
 // keysGone ends the sessions under keys that are trusted no more, except where

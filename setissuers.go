@@ -204,11 +204,12 @@ func (a *Authenticator) openKeys(i Issuer, open []*keyPlace) (*keyPlace, error) 
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: issuer %q: Keys: %w", i.URL, err)
 	}
-	set, source, err := a.newKeySet(a.keyConfig, i, client)
+	watched := a.watch.Keys(i.URL)
+	set, source, err := a.newKeySet(a.keyConfig, i, client, watched)
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: issuer %q: %w", i.URL, err)
 	}
-	return &keyPlace{at: at, set: set, source: source, order: new(verify.Order), client: own, logger: a.logger}, nil
+	return &keyPlace{at: at, set: set, source: source, order: new(verify.Order), client: own, watched: watched, logger: a.logger}, nil
 }
 
 // changed has all that was decided by former descriptions decided anew, and lets go
@@ -246,35 +247,7 @@ func (a *Authenticator) letGoOf(before, now *issuerTable) {
 	if a.anyone != nil {
 		a.anyone.issuers.Drop(func(name string) bool { return a.issuers.Load().Find(name) != nil || a.found.knows(name) })
 	}
-	a.closeKeysBut(before, now)
-}
-
-// closeKeysBut ends what is done for the issuers of one table and not for those of another,
-// and tells that the keys are gone of those that the other does not have at all.
-func (a *Authenticator) closeKeysBut(before, now *issuerTable) {
-	states := a.statesBut(before, now)
 	before.closeBut(now)
-	for issuer, from := range states {
-		a.traceState(issuer, from, keyset.None, nil)
-	}
-}
-
-// statesBut returns the states of the keys of issuers that one table has and another has
-// not, if anybody wants to know.
-func (a *Authenticator) statesBut(before, now *issuerTable) map[string]keyset.State {
-	if a.watch == nil {
-		return nil
-	}
-	gone := make(map[string]keyset.State)
-	for _, t := range before.order {
-		if len(now.Named(t.URL)) > 0 {
-			continue
-		}
-		if state := t.keys.set.Report().State; state != keyset.None {
-			gone[t.URL] = state
-		}
-	}
-	return gone
 }
 
 // current reports whether tokens that were verified by a description may be accepted

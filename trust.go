@@ -22,6 +22,7 @@ import (
 	"github.com/oidcauth/oidcauth/internal/strangers"
 	"github.com/oidcauth/oidcauth/internal/supplement"
 	"github.com/oidcauth/oidcauth/internal/verify"
+	"github.com/oidcauth/oidcauth/internal/watch"
 )
 
 // A trust is what is known of an issuer by one description of it: what its tokens
@@ -55,8 +56,6 @@ type trusted struct {
 	changing sync.Mutex                  // held while the issuers change, or Close lets go of them
 	issuers  atomic.Pointer[issuerTable] // that are configured
 	epoch    atomic.Uint64               // raised by each change, issuers that are found included
-
-	keysClosed bool // by Close; guarded by changing
 
 	// lives are how long tokens have lived at most of any that was ever trusted.
 	lives struct {
@@ -193,12 +192,13 @@ func (t *trust) scope(issuer string) string {
 // A keyPlace is where keys come from, and those that came from there. Descriptions
 // of an issuer that say the same of it share one.
 type keyPlace struct {
-	at     Issuer // what says where the keys are, and nothing else
-	set    *keyset.Set
-	source *followedSource
-	order  *verify.Order
-	client *fetch.Client // that is theirs alone; else nil
-	logger *slog.Logger
+	at      Issuer // what says where the keys are, and nothing else
+	set     *keyset.Set
+	source  *followedSource
+	order   *verify.Order
+	client  *fetch.Client // that is theirs alone; else nil
+	watched *watch.Keys
+	logger  *slog.Logger
 }
 
 // keysAt returns what the description says of where the keys are.
@@ -228,6 +228,7 @@ func (i *Issuer) keysApart() string {
 // close ends all that the place does. Nobody trusts its keys any more.
 func (p *keyPlace) close() {
 	p.set.Close()
+	p.watched.Leave()
 	if err := p.source.close(); err != nil {
 		p.logger.LogAttrs(context.Background(), slog.LevelError, "a source of keys could not be stopped",
 			slog.String("issuer", p.at.URL), slog.String("error", err.Error()))

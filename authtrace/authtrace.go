@@ -44,8 +44,10 @@ type Hooks struct {
 	// KeysFetched is called after each attempt to fetch an issuer's keys.
 	KeysFetched func(KeyFetch)
 
-	// KeysState is called when an issuer's key set enters another state, and with [None]
-	// when SetIssuers removes its issuer, or Close lets go of all.
+	// KeysState is called when the keys of an issuer enter another state, and with [None]
+	// when SetIssuers removes the issuer or where its keys come from, or Close lets go of
+	// all. Where its descriptions have keys from several places, the state is the one that
+	// somebody has to look after the soonest: Gone, Stale, Fresh, None.
 	KeysState func(KeyState)
 
 	// SessionStarted is called when a session begins to live. One that never did,

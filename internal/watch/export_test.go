@@ -9,3 +9,10 @@ func (w *Watch) Chunks() (room []int) {
 	}
 	return room
 }
+
+// IssuersWithKeys returns of how many issuers there are keys in a state.
+func (w *Watch) IssuersWithKeys() int {
+	w.states.mu.Lock()
+	defer w.states.mu.Unlock()
+	return len(w.states.issuers)
+}

@@ -22,7 +22,8 @@ type Watch struct {
 	logger   *slog.Logger
 	queue    queue
 	names    atomic.Pointer[[]string] // of configured issuers
-	panicked sync.Map                 // names of the hooks that did, logged once
+	states   keyStates
+	panicked sync.Map // names of the hooks that did, logged once
 }
 
 // New returns a Watch for hooks, which it copies, or nil if there are none.

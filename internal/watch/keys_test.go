@@ -1,0 +1,67 @@
+package watch_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/oidcauth/oidcauth/authtrace"
+)
+
+// Of the keys that an issuer has from several places hooks are told the worst state, when that
+// is another, with the failure behind it.
+func TestKeys_Worst(t *testing.T) {
+	t.Parallel()
+	var got []string
+	w, _ := newWatch(authtrace.Hooks{KeysState: func(s authtrace.KeyState) {
+		got = append(got, fmt.Sprint(s.Issuer, " ", s.From, " ", s.To, " ", s.Err))
+	}})
+	w.Names(nil, []string{"https://a.test"})
+	a, b, other := w.Keys("https://a.test"), w.Keys("https://a.test"), w.Keys("https://found.test")
+	a.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh})
+	b.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh})
+	other.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh}) // nobody's that is configured
+	b.Entered(authtrace.KeyState{From: authtrace.Fresh, To: authtrace.Stale, Err: errors.New("b")})
+	a.Entered(authtrace.KeyState{From: authtrace.Fresh, To: authtrace.Gone, Err: errors.New("a")})
+	a.Entered(authtrace.KeyState{From: authtrace.Gone, To: authtrace.Fresh}) // and b is stale, for its own reason
+	b.Leave()
+	b.Entered(authtrace.KeyState{From: authtrace.Stale, To: authtrace.Gone}) // too late
+	a.Entered(authtrace.KeyState{From: authtrace.Fresh, To: authtrace.None})
+	a.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh})
+	other.Entered(authtrace.KeyState{From: authtrace.Fresh, To: authtrace.Stale})
+	other.Leave()
+	a.Leave()
+	a.Leave()
+	w.Close()
+	want := []string{
+		"https://a.test none fresh <nil>",
+		" none fresh <nil>",
+		"https://a.test fresh stale b",
+		"https://a.test stale gone a",
+		"https://a.test gone stale b",
+		"https://a.test stale fresh <nil>",
+		"https://a.test fresh none <nil>",
+		"https://a.test none fresh <nil>",
+		" fresh stale <nil>",
+		"https://a.test fresh none <nil>",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("told of %q, want %q", got, want)
+	}
+	if n := w.IssuersWithKeys(); n != 0 {
+		t.Errorf("%d issuers are remembered whose keys are all let go of", n)
+	}
+}
+
+// Keys that nobody asked about are of no interest.
+func TestKeys_Nobody(t *testing.T) {
+	t.Parallel()
+	w, _ := newWatch(authtrace.Hooks{Revoked: func(authtrace.Revocation) {}})
+	k := w.Keys("https://a.test")
+	k.Entered(authtrace.KeyState{To: authtrace.Gone})
+	k.Leave()
+	if k != nil {
+		t.Error("somebody is interested in them")
+	}
+}
