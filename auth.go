@@ -37,7 +37,8 @@
 //
 // [Authenticator.Revoke] withdraws tokens, and [Authenticator.LogoutHandler] does so
 // at the issuer's word. [Config.Revocations] shares revocations between the servers
-// of a cluster, and [Config.RevocationDir] keeps those that wait to be shared.
+// of a cluster, and [Config.RevocationDir] keeps those of a single one, or those that wait
+// to be shared.
 //
 // # Outages
 //
