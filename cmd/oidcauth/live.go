@@ -11,25 +11,32 @@ import (
 // live is what a running server takes from its configuration anew at each reload. It
 // never changes: each reload makes another.
 type live struct {
-	issuers      []string      // configured, whose keys are fetched or in the file
-	addresses    []string      // the issuers that a client can go to
-	readyWanted  []string      // those that the server is ready with; none: any one
-	opaque       []string      // what opaque tokens begin with, where that is known
-	adminsOpaque []string      // what those of admins begin with
-	clocksAhead  time.Duration // how far an issuer's clock may be ahead of this one
+	issuers      []string            // configured, whose keys are fetched or in the file
+	places       map[string][]string // of these keys
+	addresses    []string            // the issuers that a client can go to
+	readyWanted  []string            // those that the server is ready with; none: any one
+	opaque       []string            // what opaque tokens begin with, where that is known
+	adminsOpaque []string            // what those of admins begin with
+	clocksAhead  time.Duration       // how far an issuer's clock may be ahead of this one
 
 	proofsRequired bool // of everybody, by a key
 }
 
 // newLive makes it of the configuration.
 func newLive(cfg oidcauth.Config, file *fileConfig) *live {
-	l := &live{readyWanted: file.ReadyIssuers, addresses: addresses(issuerNames(cfg.Issuers).list()), clocksAhead: clocksAhead(cfg), adminsOpaque: adminsOpaque(cfg.Issuers, file.Admin), proofsRequired: proofsRequired(cfg)}
+	l := &live{places: make(map[string][]string), readyWanted: file.ReadyIssuers, addresses: addresses(issuerNames(cfg.Issuers).list()), clocksAhead: clocksAhead(cfg), adminsOpaque: adminsOpaque(cfg.Issuers, file.Admin), proofsRequired: proofsRequired(cfg)}
 	for _, issuer := range cfg.Issuers {
 		if issuer.OpaquePrefix != "" {
 			l.opaque = append(l.opaque, issuer.OpaquePrefix)
 		}
-		if issuer.Keys.Source == nil && !slices.Contains(l.issuers, issuer.URL) {
+		if issuer.Keys.Source != nil {
+			continue
+		}
+		if !slices.Contains(l.issuers, issuer.URL) {
 			l.issuers = append(l.issuers, issuer.URL)
+		}
+		if place := issuer.URL + "|" + issuer.SubjectPrefix; !slices.Contains(l.places[issuer.URL], place) {
+			l.places[issuer.URL] = append(l.places[issuer.URL], place)
 		}
 	}
 	return l

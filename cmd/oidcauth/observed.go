@@ -23,10 +23,10 @@ type observed struct {
 	tickets              labelled // by outcome
 	revocations          labelled // by what they match
 
-	mu      sync.Mutex // guards what follows
-	gone    map[string]bool
-	auth    *oidcauth.Authenticator
-	issuers func() []string // that are configured now
+	mu   sync.Mutex // guards what follows
+	gone map[string]bool
+	auth *oidcauth.Authenticator
+	live func() *live // says which issuers are configured now
 }
 
 // hooks returns the hooks of the library, and fetched among them.
@@ -47,10 +47,10 @@ func (o *observed) hooks(fetched func(authtrace.KeyFetch)) *authtrace.Hooks {
 }
 
 // watch says whose keys are asked about when the metrics are read.
-func (o *observed) watch(auth *oidcauth.Authenticator, issuers func() []string) {
+func (o *observed) watch(auth *oidcauth.Authenticator, live func() *live) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.auth, o.issuers = auth, issuers
+	o.auth, o.live = auth, live
 }
 
 func (o *observed) decided(_ context.Context, d authtrace.Decision) {
@@ -94,7 +94,7 @@ var keyStates = []authtrace.State{authtrace.None, authtrace.Fresh, authtrace.Sta
 // writeKeys writes the state of each configured issuer's keys. It fetches nothing.
 func (o *observed) writeKeys(out *strings.Builder) {
 	reports := o.reports()
-	help(out, "oidcauth_issuer_keys_state", "gauge", "1 for the state that the issuer's keys are in; with fresh and stale ones tokens are accepted.")
+	help(out, "oidcauth_issuer_keys_state", "gauge", "1 for the state that the issuer's keys are in, of those from several places the worst; with fresh and stale ones tokens are accepted.")
 	for _, issuer := range slices.Sorted(maps.Keys(reports)) {
 		for _, state := range keyStates {
 			is := 0
@@ -135,12 +135,12 @@ func (o *observed) reports() map[string]issuerKeys {
 	unready := o.auth.Unready()
 	done, cancel := context.WithCancel(context.Background())
 	cancel() // whose keys were let go of in this moment is not waited for
-	for _, issuer := range o.issuers() {
+	now := o.live()
+	for _, issuer := range now.issuers {
 		switch {
 		case !slices.Contains(unready, issuer):
-			r, err := o.auth.Keys(done, issuer)
-			if err == nil {
-				reports[issuer] = issuerKeys{r.State, len(r.Keys), len(r.Skipped), r.Confirmed}
+			if keys, known := o.worst(done, now.places[issuer]); known {
+				reports[issuer] = keys
 			}
 		case o.gone[issuer]:
 			reports[issuer] = issuerKeys{state: authtrace.Gone}
@@ -149,4 +149,17 @@ func (o *observed) reports() map[string]issuerKeys {
 		}
 	}
 	return reports
+}
+
+// worst returns those keys of an issuer's that are in the worst state: its descriptions may
+// have them from several places, of which one cannot be reached.
+func (o *observed) worst(ctx context.Context, places []string) (worst issuerKeys, known bool) {
+	for _, place := range places {
+		r, err := o.auth.Keys(ctx, place)
+		if err != nil || known && slices.Index(keyStates, r.State) <= slices.Index(keyStates, worst.state) {
+			continue
+		}
+		worst, known = issuerKeys{r.State, len(r.Keys), len(r.Skipped), r.Confirmed}, true
+	}
+	return worst, known
 }

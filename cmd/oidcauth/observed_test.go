@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
+	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,6 +15,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/authtrace"
 	"github.com/oidcauth/oidcauth/oidctest"
 )
@@ -116,6 +120,46 @@ func TestObserved_Hooks(t *testing.T) {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %s in\n%s", want, &out)
 		}
+	}
+}
+
+// An issuer's descriptions may have their keys from several places: those are told of that
+// are in the worst state, whichever comes first.
+func TestObserved_SeveralPlaces(t *testing.T) {
+	t.Parallel()
+	iss := oidctest.NewIssuer(t, oidctest.Config{})
+	known := fmt.Sprintf(`{"keys": [%s]}`, iss.NewKey(oidctest.KeyConfig{ID: "in the file"}).JWK())
+	cfg := oidcauth.Config{
+		Issuers: []oidcauth.Issuer{
+			{URL: iss.URL(), Name: "one", Audiences: []string{"my-db"}, Keys: oidcauth.KeysFrom{JWKS: []byte(known)}},
+			{URL: iss.URL(), Name: "two", SubjectPrefix: "two:", Audiences: []string{"my-db"}, Keys: oidcauth.KeysFrom{JWKSURL: iss.JWKSURL()}},
+		},
+		Client: iss.Client(), KeyCacheDir: filepath.Join(t.TempDir(), "keys"),
+	}
+	state := func(fetch bool) authtrace.State {
+		auth, err := oidcauth.New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer auth.Close()
+		if fetch {
+			if err := auth.Ready(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var o observed
+		o.watch(auth, func() *live { return newLive(cfg, new(fileConfig)) })
+		return o.reports()[iss.URL()].state
+	}
+	if got := state(true); got != authtrace.Fresh {
+		t.Errorf("with all keys: %s, want fresh", got)
+	}
+	iss.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
+	for range 2 {
+		if got := state(false); got != authtrace.Stale { // out of the directory
+			t.Errorf("while one place cannot be reached: %s, want stale", got)
+		}
+		slices.Reverse(cfg.Issuers)
 	}
 }
 

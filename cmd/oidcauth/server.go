@@ -88,7 +88,7 @@ func newServer(cfg oidcauth.Config, file *fileConfig, resource string) (*server,
 	if s.auth, err = oidcauth.New(cfg); err != nil {
 		return nil, err
 	}
-	s.metrics.observed.watch(s.auth, func() []string { return s.live.Load().issuers })
+	s.metrics.observed.watch(s.auth, s.live.Load)
 	return s, nil
 }
 
