@@ -42,10 +42,13 @@ func each(err error) []error {
 	switch joined := joinedErrors(err); {
 	case err == nil:
 		return nil
+	case joined != nil:
+		for _, one := range joined { // of which each may be joined in turn
+			all.add(one)
+		}
+		return all
 	case errors.As(err, &all):
 		return slices.Clone(all)
-	case joined != nil:
-		return joined
 	}
 	return []error{err}
 }
