@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 )
 
 // serveFault answers a request as its fault says.
@@ -66,23 +67,31 @@ func (f Fault) change(a *answer) {
 		a.body = f.Body
 	}
 	f.setHeader(a.header)
+	if f.removes("Last-Modified") {
+		a.modified = time.Time{}
+	}
 }
 
+// setHeader replaces headers. One that is removed stays there without a value, or net/http
+// would make one up.
 func (f Fault) setHeader(h http.Header) {
 	for name, values := range f.Header {
-		if values == nil {
-			h.Del(name)
-			continue
-		}
 		h[name] = values
 	}
+}
+
+// removes reports whether the fault takes a header out of the answer.
+func (f Fault) removes(name string) bool {
+	values, changed := f.Header[name]
+	return changed && values == nil
 }
 
 // whole reports whether the answer is an ordinary one, for which conditional
 // requests work.
 func (f Fault) whole() bool {
+	_, length := f.Header["Content-Length"]
 	return (f.Status == 0 || f.Status == http.StatusOK) &&
-		f.Body == nil && f.Header["Content-Length"] == nil &&
+		f.Body == nil && !length &&
 		f.Pad == 0 && !f.Gzip && f.Drip == 0 && !f.Stall && !f.Cut
 }
 
@@ -114,6 +123,9 @@ func (v *visit) writeBody(ctx context.Context, w http.ResponseWriter, body []byt
 	if f.Gzip {
 		z := gzip.NewWriter(out)
 		to, flush, end = z, func() { z.Flush() }, func() { z.Close() }
+	}
+	if f.removes("Content-Length") {
+		out.rc.Flush() // or net/http would count what is short
 	}
 	from := io.MultiReader(io.LimitReader(blanks{}, f.Pad), bytes.NewReader(body))
 	copied := func(n int64) {

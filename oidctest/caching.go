@@ -43,6 +43,10 @@ type storedAnswer struct {
 
 // SetCaching sets the caching headers of an endpoint.
 func (i *Issuer) SetCaching(at Endpoint, c Caching) {
+	i.helper()
+	if !i.areEndpoints(at) {
+		return
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.caching[at] = c

@@ -32,8 +32,8 @@ type Fault struct {
 	// Status or else 302. The documents are also served below "/moved", out of
 	// reach of faults.
 	Redirect string
-	// Status is that of the answer. Zero means 200. Unless it is 200, the body
-	// is the status's name, if Body says nothing else.
+	// Status is that of the answer, 200 to 999. Zero means 200. Unless it is 200, the
+	// body is the status's name, if Body says nothing else.
 	Status int
 	// Header replaces headers of the answer; a nil value removes the header.
 	Header http.Header
@@ -75,6 +75,21 @@ type faultQueue struct {
 	always *Fault
 }
 
+// endpoints are all that there are.
+func endpoints() []Endpoint { return []Endpoint{Discovery, JWKS, Introspection, Other} }
+
+// areEndpoints reports whether all of these are endpoints. If not, that is fatal.
+func (i *Issuer) areEndpoints(named ...Endpoint) bool {
+	i.helper()
+	for _, at := range named {
+		if !slices.Contains(endpoints(), at) {
+			i.fatalf("oidctest: no endpoint %q, want one of %q", at, endpoints())
+			return false
+		}
+	}
+	return true
+}
+
 // Fail makes every request to the endpoint meet the fault, until
 // [Issuer.Clear] or the next Fail.
 func (i *Issuer) Fail(at Endpoint, f Fault) {
@@ -87,6 +102,10 @@ func (i *Issuer) Fail(at Endpoint, f Fault) {
 // comes last.
 func (i *Issuer) FailNext(n int, at Endpoint, f Fault) {
 	i.helper()
+	if n < 0 {
+		i.fatalf("oidctest: FailNext of %d requests", n)
+		return
+	}
 	i.enqueue(at, f, func(q *faultQueue, f Fault) {
 		for range n {
 			q.next = append(q.next, f)
@@ -96,13 +115,17 @@ func (i *Issuer) FailNext(n int, at Endpoint, f Fault) {
 
 // Clear ends the faults of the endpoints named, or of all, and lets the
 // requests go on that wait because of them.
-func (i *Issuer) Clear(endpoints ...Endpoint) {
-	if len(endpoints) == 0 {
-		endpoints = []Endpoint{Discovery, JWKS, Introspection, Other}
+func (i *Issuer) Clear(named ...Endpoint) {
+	i.helper()
+	if len(named) == 0 {
+		named = endpoints()
+	}
+	if !i.areEndpoints(named...) {
+		return
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	for _, at := range endpoints {
+	for _, at := range named {
 		delete(i.faults, at)
 		i.eras[at]++
 		for v := range i.visits {
@@ -115,6 +138,9 @@ func (i *Issuer) Clear(endpoints ...Endpoint) {
 
 func (i *Issuer) enqueue(at Endpoint, f Fault, add func(*faultQueue, Fault)) {
 	i.helper()
+	if !i.areEndpoints(at) {
+		return
+	}
 	if f.Status != 0 && (f.Status < 200 || f.Status > 999) {
 		i.fatalf("oidctest: fault with status %d, want 200 to 999", f.Status)
 		return

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -64,7 +65,11 @@ func TestFault_Answers(t *testing.T) {
 		{"empty body", oidctest.Fault{Body: []byte{}}, 200, "application/json", "", ""},
 		{"wrong content type", oidctest.Fault{Header: html}, 200, "text/html", proper, ""},
 		{"header in lower case", oidctest.Fault{Header: http.Header{"content-type": {"text/html"}}}, 200, "text/html", proper, ""},
-		{"no content type", oidctest.Fault{Header: http.Header{"Content-Type": nil}, Body: []byte("{}")}, 200, "text/plain; charset=utf-8", "{}", ""},
+		{"no content type", oidctest.Fault{Header: http.Header{"Content-Type": nil}, Body: []byte("{}")}, 200, "", "{}", ""},
+		{"the document without content type", oidctest.Fault{Header: http.Header{"Content-Type": nil}}, 200, "", proper, ""},
+		{"a document without length", oidctest.Fault{Header: http.Header{"Content-Length": nil}}, 200, "application/json", proper, ""},
+		{"a document of no date", oidctest.Fault{Header: http.Header{"Last-Modified": nil, "Date": nil}}, 200, "application/json", proper, ""},
+		{"a page without content type", oidctest.Fault{Status: 503, Header: http.Header{"content-type": nil}}, 503, "", "Service Unavailable\n", ""},
 		{"page of a proxy", oidctest.HTMLPage(502), 502, "text/html; charset=utf-8", "<!DOCTYPE html>\n<html><head><title>Bad Gateway</title></head><body>Please try again.</body></html>\n", ""},
 		{"page of a proxy as 200", oidctest.HTMLPage(200), 200, "text/html; charset=utf-8", "<!DOCTYPE html>\n<html><head><title>OK</title></head><body>Please try again.</body></html>\n", ""},
 		{"redirect on the host", oidctest.Fault{Redirect: "/moved/jwks.json"}, 200, "application/json", proper, "https://issuer.test/moved/jwks.json"},
@@ -77,6 +82,7 @@ func TestFault_Answers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			iss := oidctest.NewIssuer(t, oidctest.Config{})
+			iss.SetCaching(oidctest.JWKS, oidctest.Caching{LastModified: true})
 			iss.Fail(oidctest.JWKS, tt.fault)
 			want := strings.Replace(tt.body, proper, string(iss.KeySet()), 1)
 			got := try(t.Context(), iss.Client(), iss.JWKSURL())
@@ -96,8 +102,8 @@ func TestFault_Answers(t *testing.T) {
 				t.Errorf("answered by %q, want %q", got.url, tt.url)
 			}
 			for name, values := range tt.fault.Header {
-				if values != nil && got.header.Get(name) != values[0] {
-					t.Errorf("%s = %q, want %q", name, got.header.Get(name), values[0])
+				if got := got.header.Values(name); !slices.Equal(got, values) {
+					t.Errorf("%s = %q, want %q", name, got, values)
 				}
 			}
 			// The other endpoint is not affected.
