@@ -23,7 +23,8 @@ type Request struct {
 	// a random UUID.
 	Subject string
 
-	// Audiences are for whom the token is. Empty means those of the issuer.
+	// Audiences are for whom the token is, none of them empty. Empty means those of the
+	// issuer.
 	Audiences []string
 
 	// Lifetime is how long the token is valid, a second at least. Zero means the issuer's
@@ -31,7 +32,7 @@ type Request struct {
 	Lifetime time.Duration
 
 	// NoExpiry asks for a token that never expires, which the issuer's
-	// configuration must permit.
+	// configuration must permit. With Lifetime it is an error.
 	NoExpiry bool
 
 	// Claims are further claims. What the issuer says itself (iss, sub, aud, exp, iat, jti,
@@ -56,6 +57,12 @@ func (l *Issuer) Issue(ctx context.Context, r Request) (token string, id identit
 	}
 	if err := ctx.Err(); err != nil {
 		return "", identity.Identity{}, fmt.Errorf("localissuer: %w", err)
+	}
+	if slices.Contains(r.Audiences, "") {
+		return "", identity.Identity{}, errors.New("localissuer: Request.Audiences: want none that is empty")
+	}
+	if r.NoExpiry && r.Lifetime != 0 {
+		return "", identity.Identity{}, fmt.Errorf("localissuer: Request: got Lifetime %v and NoExpiry, want one of them", r.Lifetime)
 	}
 	if r.Subject == "" {
 		r.Subject = newUUID()

@@ -88,6 +88,7 @@ func TestIssuer_Issue_Refused(t *testing.T) {
 		{"a lifetime of no second", localissuer.Request{Lifetime: 999 * time.Millisecond}, "want a second at least"},
 		{"a lifetime without unit", localissuer.Request{Lifetime: 3600}, "lifetime"},
 		{"no expiry", localissuer.Request{NoExpiry: true}, "never expires"},
+		{"an empty audience", localissuer.Request{Audiences: []string{"a", ""}}, "Audiences"},
 		{"the longest subject", localissuer.Request{Subject: strings.Repeat("x", 2048)}, ""},
 		{"a longer subject", localissuer.Request{Subject: strings.Repeat("x", 2049)}, "subject"},
 		{"a subject that is no text", localissuer.Request{Subject: "\xff"}, "subject"},

@@ -65,6 +65,19 @@ func TestIssuer_NoExpiry(t *testing.T) {
 	}
 }
 
+// Who asks for a lifetime and for none gets no token: it would live for ever, whichever of
+// the two was meant.
+func TestIssue_NoExpiryAndLifetime(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, localissuer.Config{NoExpiry: true})
+	for _, lifetime := range []time.Duration{time.Hour, -time.Hour, 0} {
+		token, _, err := l.Issue(t.Context(), localissuer.Request{NoExpiry: true, Lifetime: lifetime})
+		if refused := err != nil && token == "" && strings.Contains(err.Error(), "NoExpiry"); refused != (lifetime != 0) {
+			t.Errorf("Issue() with NoExpiry and a lifetime of %v: %d bytes, error %v", lifetime, len(token), err)
+		}
+	}
+}
+
 // A token that never expires is still accepted when the clock says 9000.
 func TestIssuer_NeverExpires(t *testing.T) {
 	t.Parallel()
