@@ -140,6 +140,8 @@ func TestNew_Refuses(t *testing.T) {
 		{"algorithm in small letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"rs256"} }), `got algorithm "rs256", want "RS256": names`},
 		{"algorithm in large letters", first(func(i *oidcauth.Issuer) { i.Algorithms = []string{"EDDSA"} }), `got algorithm "EDDSA", want "EdDSA": names`},
 		{"logout tokens", first(func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", "application/Logout+JWT"} }), "Logout"},
+		{"an empty type", first(func(i *oidcauth.Issuer) { i.TokenTypes = []string{"JWT", ""} }), "TokenTypes: a type is empty"},
+		{"a type of which nothing is said", first(func(i *oidcauth.Issuer) { i.TokenTypes = []string{"application/"} }), "TokenTypes"},
 		{"empty path", first(func(i *oidcauth.Issuer) { i.Roles = []oidcauth.Path{{}} }), "path"},
 		{"logout by login session", first(func(i *oidcauth.Issuer) { i.LogoutBy = "sid" }), ""},
 		{"logout by subject, which is the default", first(func(i *oidcauth.Issuer) { i.LogoutBy = "sub" }), "LogoutBy"},

@@ -51,8 +51,8 @@ type Issuer struct {
 	// the description with which the token came furthest in the order of the checks.
 	// Where their Keys differ, the first whose keys have signed the token counts, and
 	// with it those alone that say the same of theirs: two that have the same keys must
-	// not say otherwise where these are. Required, and another in each, where there are
-	// several.
+	// not say otherwise where these are. It has 64 bytes at most. Required, and another in
+	// each, where there are several.
 	Name string `json:"name,omitempty"`
 
 	// SubjectPrefix stands in front of the subject in everything that is made of it:
@@ -63,7 +63,7 @@ type Issuer struct {
 	// another's, or that is empty, a token by the shorter is refused whose subject
 	// begins with the longer. It is a part of identities: to change it changes them, and
 	// what was revoked of a subject with the former prefix is not of one with another.
-	// Empty means that the subject stands as it is.
+	// It has 64 bytes at most. Empty means that the subject stands as it is.
 	SubjectPrefix string `json:"subject_prefix,omitempty"`
 
 	// Aliases are further values of "iss" under which the same issuer issues
@@ -129,8 +129,8 @@ type Issuer struct {
 
 	// TokenTypes are the values of the "typ" header accepted, without regard to
 	// case or to a leading "application/". Empty means "JWT", and for a trust domain
-	// "JOSE" too. "JWT" stands for a missing header too. RFC 9068 access tokens bear
-	// "at+jwt".
+	// "JOSE" too. "JWT" stands for a missing header too, and an empty type is an error. RFC
+	// 9068 access tokens bear "at+jwt".
 	TokenTypes []string `json:"token_types,omitempty"`
 
 	// Bound says whether tokens are bound to a key or a certificate that their bearer
@@ -147,7 +147,7 @@ type Issuer struct {
 
 	// Leeway takes the place of [Config.Leeway] for the tokens of this issuer, whose
 	// clock may be worse than others'. Zero means Config's, negative means none, and
-	// more than 5 minutes is an error. In JSON it counts nanoseconds.
+	// what else is not a millisecond to 5 minutes is an error. In JSON it counts nanoseconds.
 	Leeway time.Duration `json:"leeway,omitempty"`
 
 	// Subject lists the claims that make up the subject of the [Identity]. Their
@@ -275,8 +275,8 @@ type Issuer struct {
 	OpaquePrefix string `json:"opaque_prefix,omitempty"`
 
 	// AnswerAge is how long an answer of Supplement or Introspect counts, from when it
-	// was asked for, and never beyond the token's expiry. Zero means a minute; negative
-	// is an error.
+	// was asked for, and never beyond the token's expiry. Zero means a minute; negative or
+	// below a millisecond is an error, and any without either of them.
 	AnswerAge time.Duration `json:"-"`
 }
 
@@ -377,6 +377,9 @@ func tolerance(setting time.Duration) time.Duration {
 
 func (i *Issuer) checkTypes() error {
 	for _, typ := range i.TokenTypes {
+		if policy.MediaType(typ) == "" {
+			return fmt.Errorf("oidcauth: issuer %q: TokenTypes: a type is empty: \"JWT\" stands for tokens that have none", i.URL)
+		}
 		if policy.NeverAuthenticates(policy.MediaType(typ)) {
 			return fmt.Errorf("oidcauth: issuer %q: tokens of type %q never authenticate", i.URL, typ)
 		}

@@ -37,11 +37,12 @@ const maxBytes = 256 << 10
 // proved, and nobody but the caller can prove it. An issuer of such tokens has to be asked
 // otherwise.
 //
-// The client's Transport is used, and its redirects and cookies are not; nil, or none in
-// it, means what [http.DefaultTransport] is, with pings for HTTP/2, so that a connection
-// that is dead is not used for long. Give a Transport of yours HTTP2.SendPingTimeout, too.
-// An error is returned for an endpoint without https, and for no claims, one that is named
-// twice, or one that no supplement may have, such as "sub".
+// The client's Transport is used, and its redirects, cookies and timeout are not: the context
+// ends a question. Nil, or no Transport, means what [http.DefaultTransport] is, with pings for
+// HTTP/2, so that a connection that is dead is not used for long. Give a Transport of yours
+// HTTP2.SendPingTimeout, too. An answer has 256 KiB at most. An error is returned for an
+// endpoint without https, and for no claims, one without a name, one that is named twice, or
+// one that no supplement may have, such as "sub".
 func Supplement(client *http.Client, endpoint string, claims ...string) (func(context.Context, *oidcauth.Claims, string) (json.RawMessage, error), error) {
 	request, err := http.NewRequest(http.MethodGet, endpoint, nil)
 	switch {
@@ -52,6 +53,8 @@ func Supplement(client *http.Client, endpoint string, claims ...string) (func(co
 	}
 	for i, name := range claims {
 		switch {
+		case name == "":
+			return nil, errors.New("userinfo: a claim has no name: say which to take over")
 		case slices.Contains(supplement.Registered, name):
 			return nil, fmt.Errorf("userinfo: claim %q is for the token alone to say", name)
 		case slices.Contains(claims[:i], name):

@@ -197,6 +197,7 @@ func TestSupplement_Arguments(t *testing.T) {
 		{"a password in it", "https://a:hunter2@issuer.test/userinfo", []string{"groups"}, false},
 		{"no claims", "https://issuer.test/userinfo", nil, false},
 		{"the subject", "https://issuer.test/userinfo", []string{"groups", "sub"}, false},
+		{"a claim without a name", "https://issuer.test/userinfo", []string{"groups", ""}, false},
 		{"a claim twice", "https://issuer.test/userinfo", []string{"groups", "email", "groups"}, false},
 	} {
 		if _, err := userinfo.Supplement(nil, tt.endpoint, tt.claims...); (err == nil) != tt.ok || err != nil && strings.Contains(err.Error(), "hunter2") {
