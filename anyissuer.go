@@ -103,17 +103,19 @@ type AnyIssuer struct {
 
 	// MaxIssuers bounds how many issuers are remembered. One that has verified
 	// an accepted token stays before those that never did, one in use before
-	// those that are not, and one with live sessions always. Zero means 1000.
+	// those that are not, and one with live sessions always. Zero means 1000; negative is
+	// an error.
 	MaxIssuers int `json:"max_issuers,omitempty"`
 
 	// MaxFirstContacts bounds how much strangers' issuers are asked for at once:
 	// each first contact counts, and each later request for keys. When there are as
 	// many, the caller who causes most of them gives one up to a caller with fewer,
-	// and anybody does who has had it for a second. Zero means 16.
+	// and anybody does who has had it for a second. Zero means 16; negative is an error.
 	MaxFirstContacts int `json:"max_first_contacts,omitempty"`
 
 	// FirstContactsPerSecond bounds the same over time; after a pause, as many as
-	// MaxFirstContacts in a burst. Zero means 10.
+	// MaxFirstContacts in a burst. Zero means 10; otherwise less than a millionth is
+	// an error.
 	FirstContactsPerSecond float64 `json:"first_contacts_per_second,omitempty"`
 
 	// DenyPrefixes are addresses that are never connected to, besides those that

@@ -39,8 +39,8 @@ type Config struct {
 	// token has in "iss", before the signature can be checked, and must answer from what
 	// it knows of its own: nothing is to be fetched from an address that a stranger
 	// chose. What it returns is all the descriptions of that issuer, whose URL or alias
-	// the name has to be, each whole, as for Issuers; templates and [KeySource]s have
-	// their place there alone. None says that the issuer is not known: tokens are refused
+	// the name has to be, each whole, as for Issuers; templates, [KeySource]s and
+	// [Issuer.Introspect] have their place there alone. None says that the issuer is not known: tokens are refused
 	// with [ErrUnknownIssuer], and it is not asked for that name again for a minute. An
 	// error, and a description that is not valid, says nothing of the token: it is
 	// refused with [ErrKeysUnavailable] and the next one has it asked again; the log has
@@ -83,8 +83,8 @@ type Config struct {
 
 	// Leeway is how far the clocks of issuer and server may differ: a token is
 	// accepted until its expiry plus Leeway and from its not-before time minus
-	// Leeway. Zero means 30 seconds, negative means none, and more than 5 minutes
-	// is an error.
+	// Leeway. Zero means 30 seconds, negative means none, and what else is not a
+	// millisecond to 5 minutes is an error.
 	Leeway time.Duration
 
 	// Extract takes the token out of an HTTP request. Nil means [BearerToken]. One
@@ -183,7 +183,8 @@ type Config struct {
 	// lived for longer already. It bounds how long revocations have to be kept. It
 	// does not bound the tokens of a [KeySource] that never expire, and does its others:
 	// those of package localissuer, which live for a day unless told otherwise, want no
-	// less here. Zero means no limit; negative is an error.
+	// less here. Zero means no limit; negative, below a millisecond or above a century is
+	// an error.
 	MaxTokenLifetime time.Duration
 
 	// Revocations shares revocations with the other servers of a cluster. Those

@@ -263,8 +263,8 @@ func (a *Authenticator) storeFailed(issuer string, err error) {
 // Keys fetches the issuer's keys unless they are in hand, and reports on them.
 // The issuer is named by [Issuer.URL] or an alias; where its descriptions have other
 // keys, by that, "|", and the [Issuer.SubjectPrefix] of one. The report is filled in as
-// far as possible also when the keys cannot be had ([ErrKeysUnavailable]). After Close
-// there is none ([ErrClosed]).
+// far as possible also when the keys cannot be had ([ErrKeysUnavailable]). There is none of an
+// issuer that is not accepted ([ErrUnknownIssuer]), and after Close ([ErrClosed]).
 func (a *Authenticator) Keys(ctx context.Context, issuer string) (explain.KeySet, error) {
 	if err := a.usable(ctx); err != nil {
 		return explain.KeySet{}, err

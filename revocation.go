@@ -369,7 +369,8 @@ func (a *Authenticator) candidates(r *revoked.Revocation) iter.Seq[*grant] {
 type Revocation struct {
 	// Issuer is the token's issuer, by [Issuer.URL] or an alias. Where its descriptions
 	// have a SubjectPrefix it means all of them; that name, "|" and a prefix, which may
-	// be the empty one, mean the callers of that prefix alone. Empty means any.
+	// be the empty one, mean the callers of that prefix alone. Where URL is a template it is
+	// the "iss" of one tenant, and the template is an error. Empty means any.
 	Issuer string `json:"issuer,omitempty"`
 
 	// Subject is the subject of the token's identity, or its "sub" where

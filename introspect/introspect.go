@@ -59,8 +59,9 @@ type Config struct {
 	SecretInBody bool
 
 	// Form returns what else belongs into the form of each question: a
-	// "client_assertion" with its type, for instance. It must return when its context
-	// ends and be safe for concurrent use. Nil adds nothing.
+	// "client_assertion" with its type, for instance. With one of "token",
+	// "token_type_hint", "client_id" and "client_secret" each question fails. It must return
+	// when its context ends and be safe for concurrent use. Nil adds nothing.
 	Form func(context.Context) (url.Values, error)
 
 	// Client makes the requests: its Transport, with the certificate of mutual TLS or

@@ -111,7 +111,7 @@ func (c *Conn) close(code int, reason string) error {
 }
 
 // SetReadLimit bounds the size in bytes of a message that is read, 32 KiB at first.
-// A larger one closes the connection.
+// A larger one closes the connection. Negative means that there is no bound.
 func (c *Conn) SetReadLimit(bytes int64) {
 	if c.isMade() {
 		c.socket.SetReadLimit(bytes)
