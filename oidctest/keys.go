@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"reflect"
 	"sync"
 
 	"github.com/go-jose/go-jose/v4"
@@ -195,13 +196,25 @@ func capable(pair crypto.Signer, alg string) bool {
 // overlay returns base with the members of over put in its place; nil removes.
 func overlay(base, over map[string]any) map[string]any {
 	for name, value := range over {
-		if value == nil {
+		if isNil(value) {
 			delete(base, name)
 			continue
 		}
 		base[name] = value
 	}
 	return base
+}
+
+// isNil reports whether a value is nil, be it of a type: an issuer's description has a
+// nil slice of audiences where its tokens name none, which as JSON would be null.
+func isNil(value any) bool {
+	switch v := reflect.ValueOf(value); v.Kind() {
+	case reflect.Invalid:
+		return true
+	case reflect.Map, reflect.Pointer, reflect.Slice:
+		return v.IsNil()
+	}
+	return false
 }
 
 // rsaPairs is shared by all issuers of the process, because making an RSA key

@@ -36,8 +36,9 @@ func (i *Issuer) Sign(header, payload any) string {
 // Token returns a signed token with the claims given. Those of
 // [Config].Claims, "iss", "sub" ([DefaultSubject]), "iat" (now) and "exp"
 // ([TokenLifetime] from now, whatever "iat" says) are filled in. A nil value
-// leaves the claim out; for a JSON null give [json.RawMessage]("null"). A
-// [time.Time] is written as the number of seconds that tokens use.
+// leaves the claim out, a nil slice too, as Audiences of a description that has none;
+// for a JSON null give [json.RawMessage]("null"). A [time.Time] is written as the number
+// of seconds that tokens use.
 func (k *Key) Token(claims map[string]any) string {
 	k.issuer.helper()
 	return k.Sign(nil, k.issuer.fill(claims))
