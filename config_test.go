@@ -156,7 +156,7 @@ func TestNew_Refuses(t *testing.T) {
 		{"rule without path", first(func(i *oidcauth.Issuer) { i.ClaimRules = []oidcauth.ClaimRule{{Present: true}} }), "path"},
 		{"rule that demands nothing", rule(oidcauth.ClaimRule{}), "got 0 demands"},
 		{"rule that is optional and nothing else", rule(oidcauth.ClaimRule{Optional: true}), "got 0 demands"},
-		{"rule with no values", rule(oidcauth.ClaimRule{In: []string{}}), "no values"},
+		{"rule with no values", rule(oidcauth.ClaimRule{In: []string{}}), "got no values, want one at least"},
 		{"rule with two demands", rule(oidcauth.ClaimRule{In: []string{"b"}, NotIn: []string{"c"}}), "got 2 demands"},
 		{"rule with needless values", rule(oidcauth.ClaimRule{Absent: true, Suffix: []string{"b"}}), "got 2 demands"},
 		{"rule for a claim both there and not", rule(oidcauth.ClaimRule{Absent: true, Present: true}), "got 2 demands"},

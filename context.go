@@ -454,7 +454,7 @@ func (r *ClaimRule) validate() error {
 	case demands != 1:
 		return fmt.Errorf("claim rule %s: got %d demands, want one of In, All, NotIn, Prefix, Suffix, Differs, Present and Absent", r.Claim, demands)
 	case kind != "" && len(values) == 0:
-		return fmt.Errorf("claim rule %s %s: no values", r.Claim, kind)
+		return fmt.Errorf("claim rule %s %s: got no values, want one at least", r.Claim, kind)
 	case (r.Prefix != nil || r.Suffix != nil) && slices.Contains(values, ""):
 		return fmt.Errorf("claim rule %s: an empty %s demands nothing", r.Claim, kind)
 	case r.Differs != nil && (!r.Differs.IsValid() || slices.Equal(r.Differs, r.Claim)):

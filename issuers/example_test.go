@@ -66,7 +66,7 @@ func ExampleAuth0Access() {
 	auth0 := issuers.Auth0Access("https://example.auth0.com/", "my-db")
 	_, err := oidcauth.New(oidcauth.Config{Issuers: []oidcauth.Issuer{auth0}})
 	fmt.Println(err)
-	// Output: oidcauth: issuer "issuers.Auth0Access: domain is \"https://example.auth0.com/\", want a host name such as example.auth0.com"
+	// Output: oidcauth: issuer "issuers.Auth0Access: domain is \"https://example.auth0.com/\"", want a host name such as example.auth0.com
 }
 
 // A test has an issuer in memory sign as the provider does.

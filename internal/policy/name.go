@@ -13,8 +13,10 @@ import (
 // CheckIssuerName enforces what makes an identity's input split one way only.
 func CheckIssuerName(name string) error {
 	if strings.ContainsFunc(name, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
-		if strings.HasPrefix(name, "issuers.") { // what that package says of wrong arguments
-			return fmt.Errorf("issuer %s", refusal.QuoteAddress(name))
+		const want = ", want "
+		if at := strings.LastIndex(name, want); at >= 0 && strings.HasPrefix(name, "issuers.") {
+			// What that package says of wrong arguments: in one piece its end would be cut off.
+			return fmt.Errorf("issuer %s%s%s", refusal.QuoteAddress(name[:at]), want, refusal.Plain(name[at+len(want):]))
 		}
 		return fmt.Errorf("issuer %s: contains white space", refusal.QuoteAddress(name))
 	}

@@ -9,6 +9,9 @@ import (
 // Quote makes a value that the token chose fit for one log line.
 func Quote(s string) string { return quote.Value(s) }
 
+// Plain is Quote without the quotes, for words.
+func Plain(s string) string { return quote.Plain(s) }
+
 // QuoteAddress is Quote for an address, without the user information in it.
 func QuoteAddress(s string) string { return quote.Address(s) }
 
