@@ -37,6 +37,7 @@ const (
 	OtherUse       Reason = "not for signatures"
 	OtherAlgorithm Reason = "algorithm not supported for this key"
 	OtherIssuer    Reason = "belongs to another issuer"
+	NoIssuer       Reason = `without "issuer", which keys of tenants need`
 	WeakKey        Reason = "RSA key too small or exponent too low"
 	HugeKey        Reason = "RSA key too large"
 	SlowKey        Reason = "RSA exponent too high"
@@ -243,6 +244,9 @@ func (s *Set) unfit(m *member) (Reason, string) {
 	case m.Algorithm != "" && !slices.Contains(algorithms, m.Algorithm):
 		return OtherAlgorithm, m.Algorithm
 	case s.cfg.AcceptKey != nil && !s.cfg.AcceptKey(m.Issuer):
+		if m.Issuer == "" {
+			return NoIssuer, ""
+		}
 		return OtherIssuer, m.Issuer
 	}
 	return "", ""

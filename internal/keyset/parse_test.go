@@ -195,6 +195,20 @@ func TestAcceptKey(t *testing.T) {
 	}
 }
 
+// A key that states no issuer belongs to none, and not to another.
+func TestAcceptKey_Stated(t *testing.T) {
+	t.Parallel()
+	s := start(t, keyset.Config{
+		Fixed:     []byte(jwks(with(key("a", 0), `{"issuer":"https://mine"}`), key("b", 1))),
+		AcceptKey: func(issuer string) bool { return issuer == "https://mine" },
+	})
+	mustKeys(t, s, "a")
+	refused(t, s, "b", keyset.ErrUnknownKey)
+	if r := s.Report(); len(r.Skipped) != 1 || r.Skipped[0].Reason != keyset.NoIssuer || r.Skipped[0].Detail != "" {
+		t.Errorf("Skipped = %+v, want the one that states none", r.Skipped)
+	}
+}
+
 // A bound on the exponent holds where it is set, and for RSA keys alone.
 func TestParse_MaxExponent(t *testing.T) {
 	t.Parallel()
