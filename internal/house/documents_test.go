@@ -34,7 +34,7 @@ func TestDocuments(t *testing.T) {
 		t.Fatalf("Glob() = %q, %v, want the guide's programs", guide, err)
 	}
 	for _, name := range slices.Concat(sources, guide, []string{
-		"issuers/example_test.go", "examples/server/main.go",
+		"issuers/example_test.go", "localissuer/example_service_test.go", "examples/server/main.go",
 		"examples/internal/database/database.go", "examples/internal/database/http.go",
 	}) {
 		code.WriteString("\n" + trimmed(t, name))
