@@ -312,7 +312,9 @@ func (c *Claims) owner() uint64 {
 // for tests and for programs that have no Authenticator. Nothing is verified: no
 // signature, no time, no audience. Only the issuer's name and the forms of the
 // claims are checked, and the mappings of issuer applied: the caller vouches that
-// it describes the issuer as the Authenticator did that accepted the token.
+// it describes the issuer as the Authenticator did that accepted the token. An "exp"
+// that has passed is no matter, and one that is missing is an error, unless [Keys.NoExpiry]
+// permits that.
 //
 // For the replay of a log use [Authenticator.UnverifiedClaims], which finds the
 // description itself. It is the only right way where [Config.AnyIssuer] is set:

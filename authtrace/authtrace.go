@@ -35,7 +35,8 @@ import (
 type Hooks struct {
 	// Decided is called for each token that Authenticate, AuthenticateRequest, the
 	// middlewares or Renew decided about, and for each request without one. The context
-	// is that of the call.
+	// is that of the call. What Require refuses of its bearer, or of nobody behind Optional,
+	// is no decision about a token, and not told: an answer's status has it.
 	Decided func(context.Context, Decision)
 
 	// Ticket is called for each ticket that was to be used.
