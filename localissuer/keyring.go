@@ -54,7 +54,8 @@ func (l *Issuer) Keys() []Key {
 // the meantime knows it already; the old one verifies until the last token it
 // can have signed has expired, for ever if tokens may never expire. Two
 // rotations within an hour make others fetch the keys again, and make a key
-// that was stolen with the directory sign no more.
+// that was stolen with the directory sign no more. Some verifiers, as Google's for
+// Java, fetch once an hour at most, and refuse the tokens meanwhile.
 //
 // Processes that share the directory follow within seconds, and at once when
 // they see a token under a key they do not know. With an external signer the
