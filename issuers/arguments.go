@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"github.com/oidcauth/oidcauth"
+	"github.com/oidcauth/oidcauth/internal/quote"
 )
 
 // refused returns a description that oidcauth.New refuses, quoting these words:
-// an issuer's name cannot contain white space.
+// an issuer's name cannot contain white space. A password goes before the rest is cut, which
+// may take what tells that it is one.
 func refused(function, argument, got, want string) oidcauth.Issuer {
-	return oidcauth.Issuer{URL: fmt.Sprintf("issuers.%s: %s is %.40q, want %s", function, argument, got, want)}
+	return oidcauth.Issuer{URL: fmt.Sprintf("issuers.%s: %s is %.40q, want %s", function, argument, quote.WithoutUser(got), want)}
 }
 
 // made reports whether every character of s is in one of the sets; an empty s is not.

@@ -215,6 +215,25 @@ func TestArguments_Any(t *testing.T) {
 	}
 }
 
+// An address with a password, be it a long one, is refused without it.
+func TestArguments_Password(t *testing.T) {
+	t.Parallel()
+	for _, password := range []string{"hunter2", strings.Repeat("hunter2", 20)} {
+		address := "https://admin:" + password + "@sso.example.com/realms/main/"
+		for name, function := range functions {
+			f := reflect.ValueOf(function)
+			args := make([]reflect.Value, f.Type().NumIn())
+			for i := range args {
+				args[i] = reflect.ValueOf(address)
+			}
+			issuer := f.Call(args)[0].Interface().(oidcauth.Issuer)
+			if err := newError(t, issuer); strings.Contains(err, "hunter2") {
+				t.Errorf("%s: %s", name, err)
+			}
+		}
+	}
+}
+
 // A description shares no memory with the caller's arguments, and goes through
 // JSON unharmed.
 func TestDescriptionsAreData(t *testing.T) {

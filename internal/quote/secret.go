@@ -10,7 +10,7 @@ import (
 
 // Address quotes an address as [Value] does, without the user information in it, which
 // may be a password, and without query and fragment, which may hold a key or a token.
-func Address(s string) string { return Value(withoutQuery(withoutUser(s))) }
+func Address(s string) string { return Value(withoutQuery(WithoutUser(s))) }
 
 // withoutQuery cuts an address behind its path.
 func withoutQuery(s string) string {
@@ -21,12 +21,12 @@ func withoutQuery(s string) string {
 }
 
 // HasUser reports whether there is user information in an address, well-formed or not.
-func HasUser(s string) bool { return withoutUser(s) != s }
+func HasUser(s string) bool { return WithoutUser(s) != s }
 
-// withoutUser takes out of an address what stands between its scheme and an @. Where a
+// WithoutUser takes out of an address what stands between its scheme and an @. Where a
 // host would be followed by a port that is none, it is a user whose password has a slash,
 // a question mark or a number sign, which end an authority.
-func withoutUser(s string) string {
+func WithoutUser(s string) string {
 	scheme, rest, found := strings.Cut(s, "://")
 	if !found {
 		return s
