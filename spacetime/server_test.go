@@ -147,8 +147,9 @@ func TestNew_Refused(t *testing.T) {
 		"an origin with a slash":       {Auth: w.auth, Local: w.local, Origins: []string{"*", "https://app.example.com/"}},
 		"an origin of anybody":         {Auth: w.auth, Local: w.local, Origins: []string{"null"}},
 		"a host for an origin":         {Auth: w.auth, Local: w.local, Origins: []string{"app.example.com"}},
+		"an origin with a password":    {Auth: w.auth, Local: w.local, Origins: []string{"https://admin:hunter2@app.example.com"}},
 	} {
-		if _, err := spacetime.New(cfg); err == nil || !strings.HasPrefix(err.Error(), "spacetime: ") {
+		if _, err := spacetime.New(cfg); err == nil || !strings.HasPrefix(err.Error(), "spacetime: ") || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%s: New() error = %v, want one", name, err)
 		}
 	}

@@ -56,6 +56,7 @@ import (
 
 	"github.com/oidcauth/oidcauth"
 	"github.com/oidcauth/oidcauth/internal/origin"
+	"github.com/oidcauth/oidcauth/internal/quote"
 	"github.com/oidcauth/oidcauth/localissuer"
 )
 
@@ -179,7 +180,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	for _, text := range cfg.Origins {
 		if err := origin.Check(text); err != nil && text != "*" {
-			return nil, fmt.Errorf("spacetime: Config.Origins: got %.200q: %w: want \"*\", or one as a browser sends it, such as \"https://app.example.com\"", text, err)
+			return nil, fmt.Errorf("spacetime: Config.Origins: got %s: %w: want \"*\", or one as a browser sends it, such as \"https://app.example.com\"", quote.Address(text), err)
 		}
 	}
 	if cfg.Logger == nil {

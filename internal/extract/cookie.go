@@ -21,7 +21,7 @@ func Cookie(name string, origins []string) (Func, error) {
 	}
 	for _, text := range origins {
 		if err := origin.Check(text); err != nil {
-			return nil, fmt.Errorf("oidcauth: CookieToken: origin %s: %w: want one as a browser sends it, such as \"https://app.example.com\"", refusal.Quote(text), err)
+			return nil, fmt.Errorf("oidcauth: CookieToken: origin %s: %w: want one as a browser sends it, such as \"https://app.example.com\"", refusal.QuoteAddress(text), err)
 		}
 	}
 	origins = slices.Clone(origins)
