@@ -312,3 +312,86 @@ func TestTrace_SeveralPlaces(t *testing.T) {
 		}
 	})
 }
+
+// The keys of an issuer that Config.FindIssuer found are not those of the description that
+// takes its place: whether they are gone says nothing of an issuer that is configured.
+func TestTrace_FoundBeforeConfigured(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, trusted := newIssuer(t, oidctest.Config{})
+		mistaken := trusted
+		mistaken.Keys.JWKSURL = issuer.URL() + "/nowhere"
+		var c customers
+		c.set(issuer.URL(), mistaken)
+		var d diary
+		a := newAuthenticator(t, oidcauth.Config{
+			FindIssuer: c.find, Client: issuer.Client(),
+			Trace: &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.Issuer, " ", s.From, " ", s.To)) }},
+		})
+		refuses(t, a, issuer.Token(nil), oidcauth.ErrKeysUnavailable)
+		setIssuers(t, a, trusted)
+		refuses(t, a, issuer.Token(nil), nil)
+		setIssuers(t, a)
+		a.Close()
+		if want := []string{" none gone", issuer.URL() + " none fresh", issuer.URL() + " fresh none"}; !slices.Equal(d.lines, want) {
+			t.Errorf("told of %q, want %q", d.lines, want)
+		}
+	})
+}
+
+// Keys that a description has itself are there when those of another place are not.
+func TestTrace_SeveralPlacesOneKnown(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		issuer, one := newIssuer(t, oidctest.Config{})
+		one.Name = "known"
+		two := one
+		one.Keys.JWKS = issuer.KeySet()
+		two.Name, two.SubjectPrefix = "fetched", "two:"
+		var d diary
+		a := newAuthenticator(t, oidcauth.Config{
+			Issuers: []oidcauth.Issuer{one, two}, Client: issuer.Client(),
+			Trace: &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.From, " ", s.To)) }},
+		})
+		if _, err := a.Keys(t.Context(), issuer.URL()+"|two:"); err != nil {
+			t.Fatal(err)
+		}
+		setIssuers(t, a, one)
+		synctest.Wait()
+		if want := []string{"none fresh"}; !slices.Equal(d.lines, want) {
+			t.Errorf("told of %q, want %q", d.lines, want)
+		}
+		a.Close()
+		if want := []string{"none fresh", "fresh none"}; !slices.Equal(d.lines, want) {
+			t.Errorf("told of %q, want %q", d.lines, want)
+		}
+	})
+}
+
+// Keys of an issuer that is configured no longer are a stranger's: hooks are told of no name,
+// as nobody would be told that it has none any more.
+func TestTrace_ConfiguredNoLonger(t *testing.T) {
+	t.Parallel()
+	for _, found := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			issuer, trusted := newIssuer(t, oidctest.Config{})
+			cfg := open(issuer.Client(), oidcauth.AnyIssuer{})
+			if found {
+				var c customers
+				c.set(issuer.URL(), trusted)
+				cfg.AnyIssuer, cfg.FindIssuer = nil, c.find
+			}
+			var d diary
+			cfg.Issuers = []oidcauth.Issuer{trusted}
+			cfg.Trace = &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.Issuer, " ", s.From, " ", s.To)) }}
+			a := newAuthenticator(t, cfg)
+			refuses(t, a, issuer.Token(nil), nil)
+			setIssuers(t, a)
+			refuses(t, a, issuer.Token(nil), nil)
+			a.Close()
+			if want := []string{issuer.URL() + " none fresh", issuer.URL() + " fresh none", " none fresh"}; !slices.Equal(d.lines, want) {
+				t.Errorf("found %t: told of %q, want %q", found, d.lines, want)
+			}
+		})
+	}
+}

@@ -340,8 +340,10 @@ func (a *Authenticator) newAnyone(cfg Config) (*anyone, error) {
 		Evicted: func(keys *keyset.Set) {
 			a.cache.DeleteFunc(func(c *Claims) bool { return c.trust.Keys == keys })
 		},
-		FetchDone: a.fetchDone, KeysGone: a.keysGone, StateChanged: func(name string, from, to keyset.State, err error) { a.watch.KeysState(keyState(name, from, to, err)) },
-		Logger: a.logger,
+		FetchDone: a.fetchDone, KeysGone: a.keysGone,
+		// Without the name, also of one that was configured: nobody is told that its keys are let go of.
+		StateChanged: func(_ string, from, to keyset.State, err error) { a.watch.KeysState(keyState("", from, to, err)) },
+		Logger:       a.logger,
 	})
 	common.of, common.strangers, common.Stray = a.trusted, o.issuers, o
 	return o, nil

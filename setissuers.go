@@ -177,7 +177,7 @@ func (a *Authenticator) trustOf(i Issuer, around roster.Place, now, next *issuer
 		}
 		open = append(open, t.keys)
 	}
-	p, err := a.openKeys(i, open)
+	p, err := a.openKeys(i, open, next.found)
 	if err != nil {
 		return nil, err
 	}
@@ -192,8 +192,9 @@ func (a *Authenticator) trustOf(i Issuer, around roster.Place, now, next *issuer
 }
 
 // openKeys returns the place that the description names: one of those that are
-// open, or a new one.
-func (a *Authenticator) openKeys(i Issuer, open []*keyPlace) (*keyPlace, error) {
+// open, or a new one. Those of an issuer that was found are no configured one's, also where
+// it is configured while they are held.
+func (a *Authenticator) openKeys(i Issuer, open []*keyPlace, found bool) (*keyPlace, error) {
 	at := i.keysAt()
 	for _, p := range open {
 		if byvalue.Equal(p.at, at) {
@@ -204,10 +205,17 @@ func (a *Authenticator) openKeys(i Issuer, open []*keyPlace) (*keyPlace, error) 
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: issuer %q: Keys: %w", i.URL, err)
 	}
-	watched := a.watch.Keys(i.URL)
+	name := i.URL
+	if found {
+		name = ""
+	}
+	watched := a.watch.Keys(name)
 	set, source, err := a.newKeySet(a.keyConfig, i, client, watched)
 	if err != nil {
 		return nil, fmt.Errorf("oidcauth: issuer %q: %w", i.URL, err)
+	}
+	if !i.Keys.fetched() {
+		watched.Known()
 	}
 	return &keyPlace{at: at, set: set, source: source, order: new(verify.Order), client: own, watched: watched, logger: a.logger}, nil
 }

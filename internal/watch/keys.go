@@ -11,7 +11,7 @@ import (
 // of no interest to anybody, and its methods do nothing.
 type Keys struct {
 	watch  *Watch
-	issuer string
+	issuer string // empty for one that is not configured
 
 	// What follows is guarded by watch.states.mu.
 	state authtrace.State
@@ -31,7 +31,8 @@ type issuerKeys struct {
 	of   map[*Keys]bool
 }
 
-// Keys returns the keys of an issuer from one more place. They are in no state.
+// Keys returns the keys of a configured issuer from one more place, or for no name those of
+// any other, which are told of for themselves. They are in no state.
 func (w *Watch) Keys(issuer string) *Keys {
 	if w == nil || w.hooks.KeysState == nil {
 		return nil
@@ -39,8 +40,20 @@ func (w *Watch) Keys(issuer string) *Keys {
 	return &Keys{watch: w, issuer: issuer, state: authtrace.None}
 }
 
-// Entered tells of another state that the keys are in. Those of an issuer that is not
-// configured are told of each for themselves.
+// Known says that the keys are fresh from the start, as those are that a description has
+// itself. That alone is told to nobody.
+func (k *Keys) Known() {
+	if k == nil || k.issuer == "" {
+		return
+	}
+	all := &k.watch.states
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	k.state = authtrace.Fresh
+	all.note(k)
+}
+
+// Entered tells of another state that the keys are in.
 func (k *Keys) Entered(s authtrace.KeyState) {
 	if k == nil {
 		return
@@ -48,15 +61,16 @@ func (k *Keys) Entered(s authtrace.KeyState) {
 	all := &k.watch.states
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if k.left {
-		return
-	}
-	k.state, k.err = s.To, s.Err
-	all.note(k)
-	if k.watch.Name(k.issuer) == "" {
+	switch {
+	case k.left:
+	case k.issuer == "":
+		s.Issuer = ""
 		k.watch.KeysState(s)
+	default:
+		k.state, k.err = s.To, s.Err
+		all.note(k)
+		all.tell(k, s.From)
 	}
-	all.tell(k)
 }
 
 // Leave says that nobody trusts the keys any more. They enter no other state.
@@ -67,9 +81,12 @@ func (k *Keys) Leave() {
 	all := &k.watch.states
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	k.state, k.left = authtrace.None, true
-	all.note(k)
-	all.tell(k)
+	k.left = true
+	if from := k.state; from != authtrace.None {
+		k.state = authtrace.None
+		all.note(k)
+		all.tell(k, from)
+	}
 }
 
 // note counts keys that are in a state among their issuer's, and no others.
@@ -89,13 +106,17 @@ func (s *keyStates) note(k *Keys) {
 }
 
 // tell tells of the state of the issuer whose keys these are, if it is another than was told.
-func (s *keyStates) tell(k *Keys) {
+// The keys were in from; where nothing was told, they were known.
+func (s *keyStates) tell(k *Keys, from authtrace.State) {
 	i := s.issuers[k.issuer]
 	if i == nil {
 		return
 	}
-	if worst := i.worst(); worst.state != i.told && k.watch.Name(k.issuer) != "" {
-		k.watch.KeysState(authtrace.KeyState{Issuer: k.issuer, From: i.told, To: worst.state, Err: worst.err})
+	if worst := i.worst(); worst.state != i.told {
+		if i.told != authtrace.None {
+			from = i.told
+		}
+		k.watch.KeysState(authtrace.KeyState{Issuer: k.issuer, From: from, To: worst.state, Err: worst.err})
 		i.told = worst.state
 	}
 	if len(i.of) == 0 {

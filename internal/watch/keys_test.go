@@ -18,10 +18,10 @@ func TestKeys_Worst(t *testing.T) {
 		got = append(got, fmt.Sprint(s.Issuer, " ", s.From, " ", s.To, " ", s.Err))
 	}})
 	w.Names(nil, []string{"https://a.test"})
-	a, b, other := w.Keys("https://a.test"), w.Keys("https://a.test"), w.Keys("https://found.test")
+	a, b, other := w.Keys("https://a.test"), w.Keys("https://a.test"), w.Keys("")
 	a.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh})
 	b.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh})
-	other.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh}) // nobody's that is configured
+	other.Entered(authtrace.KeyState{Issuer: "https://a.test", From: authtrace.None, To: authtrace.Fresh}) // which was found before
 	b.Entered(authtrace.KeyState{From: authtrace.Fresh, To: authtrace.Stale, Err: errors.New("b")})
 	a.Entered(authtrace.KeyState{From: authtrace.Fresh, To: authtrace.Gone, Err: errors.New("a")})
 	a.Entered(authtrace.KeyState{From: authtrace.Gone, To: authtrace.Fresh}) // and b is stale, for its own reason
@@ -54,11 +54,39 @@ func TestKeys_Worst(t *testing.T) {
 	}
 }
 
+// Keys that are known from the start are told of only when that changes, and are there
+// when others leave.
+func TestKeys_Known(t *testing.T) {
+	t.Parallel()
+	var got []string
+	w, _ := newWatch(authtrace.Hooks{KeysState: func(s authtrace.KeyState) { got = append(got, fmt.Sprint(s.From, " ", s.To)) }})
+	w.Names(nil, []string{"https://a.test"})
+	known, fetched, never, found := w.Keys("https://a.test"), w.Keys("https://a.test"), w.Keys("https://a.test"), w.Keys("")
+	known.Known()
+	found.Known()
+	never.Leave()
+	known.Entered(authtrace.KeyState{From: authtrace.Fresh, To: authtrace.Gone})
+	known.Entered(authtrace.KeyState{From: authtrace.Gone, To: authtrace.Fresh})
+	fetched.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh})
+	fetched.Entered(authtrace.KeyState{From: authtrace.Fresh, To: authtrace.None})
+	fetched.Leave()
+	known.Leave()
+	found.Leave()
+	w.Close()
+	if want := []string{"fresh gone", "gone fresh", "fresh none"}; !slices.Equal(got, want) {
+		t.Errorf("told of %q, want %q", got, want)
+	}
+	if n := w.IssuersWithKeys(); n != 0 {
+		t.Errorf("%d issuers are remembered whose keys are all let go of", n)
+	}
+}
+
 // Keys that nobody asked about are of no interest.
 func TestKeys_Nobody(t *testing.T) {
 	t.Parallel()
 	w, _ := newWatch(authtrace.Hooks{Revoked: func(authtrace.Revocation) {}})
 	k := w.Keys("https://a.test")
+	k.Known()
 	k.Entered(authtrace.KeyState{To: authtrace.Gone})
 	k.Leave()
 	if k != nil {
