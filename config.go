@@ -40,11 +40,11 @@ type Config struct {
 	// it knows of its own: nothing is to be fetched from an address that a stranger
 	// chose. What it returns is all the descriptions of that issuer, whose URL or alias
 	// the name has to be, each whole, as for Issuers; templates, [KeySource]s and
-	// [Issuer.Introspect] have their place there alone. None says that the issuer is not known: tokens are refused
-	// with [ErrUnknownIssuer], and it is not asked for that name again for a minute. An
-	// error, and a description that is not valid, says nothing of the token: it is
-	// refused with [ErrKeysUnavailable] and the next one has it asked again; the log has
-	// the error.
+	// [Issuer.Introspect] have their place there alone. None says that the issuer is not
+	// known: tokens are refused with [ErrUnknownIssuer], and it is not asked for that name
+	// again for a minute. An error, and a description that is not valid, says nothing of the
+	// token: it is refused with [ErrKeysUnavailable] and the next one has it asked again; the
+	// log has the error.
 	//
 	// It is asked once for all who wait for an answer, for 16 names at once and 100 a
 	// second, after a pause as many at once, and of those who wait the caller has the

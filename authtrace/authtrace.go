@@ -48,7 +48,8 @@ type Hooks struct {
 	// KeysState is called when the keys of an issuer enter another state, and with [None]
 	// when SetIssuers removes the issuer or where its keys come from, or Close lets go of
 	// all. Where its descriptions have keys from several places, the state is the one that
-	// somebody has to look after the soonest: Gone, Stale, Fresh, None.
+	// somebody has to look after the soonest: Gone, Stale, Fresh, None. Keys that its
+	// description has itself are fresh from the start, which is not told.
 	KeysState func(KeyState)
 
 	// SessionStarted is called when a session begins to live. One that never did,

@@ -23,9 +23,10 @@ import (
 // The error is [oidcauth.ErrForbidden] for another issuer's caller, whose subject may be
 // the name of one of l's, [oidcauth.ErrTokenType] for claims from a ticket, which is good
 // for a minute and not for ever, and for those of a token that is bound to a key or a
-// certificate, [oidcauth.ErrNoToken] for nil, and otherwise what refuses the token now, such as [oidcauth.ErrRevoked] or [oidcauth.ErrExpired], or what
-// [Issuer.Issue] returns; [oidcauth.ErrKeysUnavailable], too, where the key that signs is
-// revoked, so that the next token would be refused.
+// certificate, [oidcauth.ErrNoToken] for nil, and otherwise what refuses the token now,
+// such as [oidcauth.ErrRevoked] or [oidcauth.ErrExpired], or what [Issuer.Issue] returns;
+// [oidcauth.ErrKeysUnavailable], too, where the key that signs is revoked, so that the
+// next token would be refused.
 //
 // The former token stays good until it expires. A revocation that names it by its ID or
 // its key does not reach the next one: revoke the subject.
