@@ -28,7 +28,7 @@ type keyStates struct {
 // issuerKeys are the keys of an issuer that are in a state.
 type issuerKeys struct {
 	told authtrace.State
-	of   map[*Keys]bool
+	of   map[*Keys]struct{}
 }
 
 // Keys returns the keys of a configured issuer from one more place, or for no name those of
@@ -99,9 +99,9 @@ func (s *keyStates) note(k *Keys) {
 		if s.issuers == nil {
 			s.issuers = make(map[string]*issuerKeys)
 		}
-		s.issuers[k.issuer] = &issuerKeys{told: authtrace.None, of: map[*Keys]bool{k: true}}
+		s.issuers[k.issuer] = &issuerKeys{told: authtrace.None, of: map[*Keys]struct{}{k: {}}}
 	case i != nil:
-		i.of[k] = true
+		i.of[k] = struct{}{}
 	}
 }
 

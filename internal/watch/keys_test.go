@@ -60,7 +60,7 @@ func TestKeys_Known(t *testing.T) {
 	t.Parallel()
 	var got []string
 	w, _ := newWatch(authtrace.Hooks{KeysState: func(s authtrace.KeyState) { got = append(got, fmt.Sprint(s.From, " ", s.To)) }})
-	w.Names(nil, []string{"https://a.test"})
+	w.Names(nil, []string{"https://a.test", "https://b.test"})
 	known, fetched, never, found := w.Keys("https://a.test"), w.Keys("https://a.test"), w.Keys("https://a.test"), w.Keys("")
 	known.Known()
 	found.Known()
@@ -72,8 +72,15 @@ func TestKeys_Known(t *testing.T) {
 	fetched.Leave()
 	known.Leave()
 	found.Leave()
+	still, first, second := w.Keys("https://b.test"), w.Keys("https://b.test"), w.Keys("https://b.test")
+	still.Known()
+	first.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh})
+	first.Leave() // and the others are fresh still
+	second.Entered(authtrace.KeyState{From: authtrace.None, To: authtrace.Fresh})
+	second.Leave()
+	still.Leave()
 	w.Close()
-	if want := []string{"fresh gone", "gone fresh", "fresh none"}; !slices.Equal(got, want) {
+	if want := []string{"fresh gone", "gone fresh", "fresh none", "none fresh", "fresh none"}; !slices.Equal(got, want) {
 		t.Errorf("told of %q, want %q", got, want)
 	}
 	if n := w.IssuersWithKeys(); n != 0 {
