@@ -256,6 +256,11 @@ func TestTrace_RefusedIssuers(t *testing.T) {
 	}
 }
 
+// ofKeys returns hooks that note whose keys enter which state.
+func (d *diary) ofKeys() *authtrace.Hooks {
+	return &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.Issuer, " ", s.From, " ", s.To)) }}
+}
+
 // Whoever was told of the state of an issuer's keys is told, once, that they are gone with
 // their Authenticator: else a closed one would count among those that live for ever.
 func TestTrace_CloseLetsGoOfKeys(t *testing.T) {
@@ -267,7 +272,7 @@ func TestTrace_CloseLetsGoOfKeys(t *testing.T) {
 				var d diary
 				a := newAuthenticator(t, oidcauth.Config{
 					Issuers: []oidcauth.Issuer{trusted, {URL: "https://idle.test", Audiences: []string{"my-db"}}}, Client: issuer.Client(),
-					Trace: &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.Issuer, " ", s.From, " ", s.To)) }},
+					Trace: d.ofKeys(),
 				})
 				if fails {
 					issuer.Fail(oidctest.JWKS, oidctest.Fault{Status: 500})
@@ -326,7 +331,7 @@ func TestTrace_FoundBeforeConfigured(t *testing.T) {
 		var d diary
 		a := newAuthenticator(t, oidcauth.Config{
 			FindIssuer: c.find, Client: issuer.Client(),
-			Trace: &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.Issuer, " ", s.From, " ", s.To)) }},
+			Trace: d.ofKeys(),
 		})
 		refuses(t, a, issuer.Token(nil), oidcauth.ErrKeysUnavailable)
 		setIssuers(t, a, trusted)
@@ -351,18 +356,18 @@ func TestTrace_SeveralPlacesOneKnown(t *testing.T) {
 		var d diary
 		a := newAuthenticator(t, oidcauth.Config{
 			Issuers: []oidcauth.Issuer{one, two}, Client: issuer.Client(),
-			Trace: &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.From, " ", s.To)) }},
+			Trace: d.ofKeys(),
 		})
 		if _, err := a.Keys(t.Context(), issuer.URL()+"|two:"); err != nil {
 			t.Fatal(err)
 		}
 		setIssuers(t, a, one)
 		synctest.Wait()
-		if want := []string{"none fresh"}; !slices.Equal(d.lines, want) {
+		if want := []string{issuer.URL() + " none fresh"}; !slices.Equal(d.lines, want) {
 			t.Errorf("told of %q, want %q", d.lines, want)
 		}
 		a.Close()
-		if want := []string{"none fresh", "fresh none"}; !slices.Equal(d.lines, want) {
+		if want := []string{issuer.URL() + " none fresh", issuer.URL() + " fresh none"}; !slices.Equal(d.lines, want) {
 			t.Errorf("told of %q, want %q", d.lines, want)
 		}
 	})
@@ -383,7 +388,7 @@ func TestTrace_ConfiguredNoLonger(t *testing.T) {
 			}
 			var d diary
 			cfg.Issuers = []oidcauth.Issuer{trusted}
-			cfg.Trace = &authtrace.Hooks{KeysState: func(s authtrace.KeyState) { d.note(fmt.Sprint(s.Issuer, " ", s.From, " ", s.To)) }}
+			cfg.Trace = d.ofKeys()
 			a := newAuthenticator(t, cfg)
 			refuses(t, a, issuer.Token(nil), nil)
 			setIssuers(t, a)
